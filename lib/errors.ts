@@ -1,0 +1,178 @@
+/** Errors that a user is told of, and the table of what is known about failures. */
+
+import { maskUrls } from "./ops/mask_url.ts";
+
+/** Wrong usage: exit code 2. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+  readonly hint: string | undefined;
+
+  constructor(message: string, options: { hint?: string; cause?: unknown } = {}) {
+    super(message, { cause: options.cause });
+    this.hint = options.hint;
+  }
+}
+
+/** A failure that ends the program: what happened, and what to do next. Exit code 1. */
+export class UserError extends Error {
+  override readonly name = "UserError";
+  readonly hint: string | undefined;
+
+  constructor(message: string, options: { hint?: string; cause?: unknown } = {}) {
+    super(message, { cause: options.cause });
+    this.hint = options.hint;
+  }
+}
+
+/** An answer or a failed connection of the sink. */
+export class SinkError extends Error {
+  override readonly name = "SinkError";
+  /** CrateDB's error code (HTTP), the SQLSTATE (PostgreSQL wire) or the system's code of a failed connection. */
+  readonly code: string | undefined;
+
+  constructor(message: string, options: { code?: string | undefined; cause?: unknown } = {}) {
+    super(message, { cause: options.cause });
+    this.code = options.code;
+  }
+}
+
+/** What the user is told, and the exit code. */
+export interface Description {
+  readonly message: string;
+  readonly hint: string | undefined;
+  readonly exitCode: 1 | 2;
+}
+
+const REPLICA_SET =
+  "Change streams need a replica set; one node is enough. Start mongod with --replSet rs0, then run once:\n" +
+  "  mongosh --eval 'rs.initiate()'\n" +
+  "In a container: docker exec <container> mongosh --eval 'rs.initiate()'";
+
+interface Known {
+  readonly pattern: RegExp;
+  readonly message: (text: string) => string;
+  readonly hint: string;
+}
+
+/** First match wins; the pattern sees `name code message` of the error and of its causes. */
+const KNOWN: readonly Known[] = [
+  {
+    pattern: /\b40573\b|only supported on replica sets/,
+    message: () => "MongoDB runs without a replica set, so it has no change streams.",
+    hint: REPLICA_SET,
+  },
+  {
+    pattern:
+      /\b94\b.*NotYetInitialized|NotYetInitialized|no replset config|Failed to refresh key cache|RSGhost/,
+    message: () => "The MongoDB replica set has not been initiated yet.",
+    hint: REPLICA_SET,
+  },
+  {
+    pattern: /MongoServerError 18\b|Authentication failed/,
+    message: () => "MongoDB refused the user name or password.",
+    hint:
+      "Check user, password and authSource in MONGODB_URL, e.g. mongodb://user:password@host/?authSource=admin",
+  },
+  {
+    pattern: /MongoServerError 13\b|MongoServerError.*requires authentication|not authorized on/,
+    message: (text) => `MongoDB does not allow this: ${text}`,
+    hint:
+      "The user needs the role `read` on the database that is followed; put user and password into MONGODB_URL.",
+  },
+  {
+    pattern: /MongoServerError (?:286|280)\b|NonResumableChangeStreamError/,
+    message: () => "MongoDB no longer has the history since the saved position: the oplog has moved on.",
+    hint:
+      "Changes in between cannot be followed. Enlarge the oplog (replSetResizeOplog), then start anew with " +
+      "another --stream name and load the collection again.",
+  },
+  {
+    pattern: /MongoParseError|MongoInvalidArgumentError|MongoAPIError.*URI/,
+    message: (text) => `MONGODB_URL is malformed: ${text}`,
+    hint:
+      "It looks like mongodb://[user:password@]host[:27017]/?replicaSet=rs0 ; percent-encode : / ? # @ in passwords.",
+  },
+  {
+    pattern: /Mongo\w*Error.*(?:ENOTFOUND|EAI_AGAIN|getaddrinfo|querySrv)/,
+    message: (text) => `The MongoDB host is unknown: ${text}`,
+    hint: "Check the host name in MONGODB_URL.",
+  },
+  {
+    pattern: /MongoServerSelectionError|MongoNetworkError/,
+    message: (text) => `MongoDB cannot be reached: ${text}`,
+    hint: "Is it running, and is the address in MONGODB_URL right? A replica set that names its members by " +
+      "addresses unknown here needs ?directConnection=true.",
+  },
+  {
+    pattern: /SinkError (?:401|4011|28000|28P01)\b/,
+    message: () => "CrateDB refused the user name or password.",
+    hint:
+      "Check user and password in CRATEDB_SQLALCHEMY_URL (crate://user:password@host:4200) or CRATEDB_URL.",
+  },
+  {
+    pattern: /SinkError (?:403|4031|42501)\b/,
+    message: (text) => `CrateDB does not allow this: ${text}`,
+    hint: "Grant it, e.g. GRANT DQL, DML, DDL ON SCHEMA doc TO <user>.",
+  },
+  {
+    pattern: /SinkError.*(?:ENOTFOUND|EAI_AGAIN|getaddrinfo|dns error|failed to lookup)/,
+    message: (text) => `The CrateDB host is unknown: ${text}`,
+    hint: "Check the host name in CRATEDB_SQLALCHEMY_URL or CRATEDB_URL.",
+  },
+  {
+    pattern: /SinkError.*(?:certificate|UnknownIssuer|tls|ssl)/i,
+    message: (text) => `The TLS connection to CrateDB failed: ${text}`,
+    hint:
+      "For a certificate of your own authority set DENO_CERT=ca.pem (with SSL off on the server, leave ssl=true out).",
+  },
+  {
+    pattern:
+      /SinkError.*(?:ECONNREFUSED|ECONNRESET|CONNECT_TIMEOUT|CONNECTION_|error sending request|refused|timed out)/i,
+    message: (text) => `CrateDB cannot be reached: ${text}`,
+    hint:
+      "Is it running, and is the address right? crate://host:4200 speaks HTTP, postgresql://crate@host:5432/doc " +
+      "the PostgreSQL wire.",
+  },
+];
+
+/**
+ * What to tell of an error: never a stack trace, never a password.
+ *
+ * @example
+ * IN: MongoServerError with code 40573
+ * OUT: {message: "MongoDB runs without a replica set, …", hint: "… rs.initiate() …", exitCode: 1}
+ */
+export function describe(error: unknown): Description {
+  if (error instanceof UsageError) return { message: error.message, hint: error.hint, exitCode: 2 };
+  if (error instanceof UserError) return { message: error.message, hint: error.hint, exitCode: 1 };
+  const text = messageOf(error);
+  const known = KNOWN.find(({ pattern }) => pattern.test(signature(error)));
+  return { message: known ? known.message(text) : text, hint: known?.hint, exitCode: 1 };
+}
+
+/** The message of an error, with passwords in URLs masked. */
+export const messageOf = (error: unknown): string =>
+  maskUrls(error instanceof Error ? error.message || error.name : String(error));
+
+function signature(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { code, codeName, errorLabels } = error as {
+    code?: unknown;
+    codeName?: unknown;
+    errorLabels?: unknown;
+  };
+  const labels = Array.isArray(errorLabels) ? errorLabels.join(" ") : "";
+  const servers = [
+    ...(error as { reason?: { servers?: Map<string, { type?: string; error?: unknown }> } }).reason
+      ?.servers?.values() ?? [],
+  ];
+  return [
+    error.name,
+    code ?? "",
+    codeName ?? "",
+    error.message,
+    labels,
+    ...servers.map(({ type, error }) => `${type ?? ""} ${error ? signature(error) : ""}`),
+    error.cause ? signature(error.cause) : "",
+  ].join(" ");
+}

@@ -1,0 +1,26 @@
+const USERINFO = /^(\s*(?:[a-z][\w+.-]*:\/\/)?[^:@]*):.*@/is;
+const SECRET_PARAMETER = /([?&](?:[^=&]*(?:password|secret|token)[^=&]*|authMechanismProperties)=)[^&#\s]*/gi;
+
+/**
+ * A URL that is safe to print: its password, and parameters that hold secrets, become `***`.
+ *
+ * Works on malformed URLs too, and rather hides too much than too little.
+ *
+ * IN: `crate://admin:s3cr/et@db.example.org/?ssl=true`
+ *
+ * OUT: `crate://admin:***@db.example.org/?ssl=true`
+ */
+export function maskUrl(url: string): string {
+  return url.replace(USERINFO, "$1:***@").replace(SECRET_PARAMETER, "$1***");
+}
+
+/**
+ * A text in which every URL is masked.
+ *
+ * IN: `cannot reach mongodb://root:pw@localhost:27017/`
+ *
+ * OUT: `cannot reach mongodb://root:***@localhost:27017/`
+ */
+export function maskUrls(text: string): string {
+  return text.replace(/[a-z][a-z0-9+.-]*:\/\/\S+/gi, maskUrl);
+}

@@ -1,0 +1,44 @@
+/** Waiting and trying again. */
+import { setTimeout as delay } from "node:timers/promises";
+import { messageOf } from "../errors.ts";
+import type { Logger } from "./log.ts";
+
+export interface RetryOptions {
+  readonly signal: AbortSignal;
+  readonly log: Logger;
+  /** What is tried, for the log, e.g. "CrateDB". */
+  readonly what: string;
+  readonly isTransient: (error: unknown) => boolean;
+  /** How long to go on, in milliseconds. */
+  readonly retryFor: number;
+}
+
+const FIRST_WAIT = 100;
+const LONGEST_WAIT = 5_000;
+
+/**
+ * Runs `operation` until it succeeds, with capped exponential backoff and full jitter between the tries.
+ *
+ * @throws the last error when it is not transient, when `retryFor` is over or when the signal is aborted
+ */
+export async function retry<T>(operation: () => Promise<T>, options: RetryOptions): Promise<T> {
+  const { signal, log, what, isTransient, retryFor } = options;
+  const started = Date.now();
+  for (let attempt = 0;; attempt++) {
+    try {
+      const result = await operation();
+      if (attempt > 0) log.info(`${what} answers again`, { after: `${Date.now() - started} ms` });
+      return result;
+    } catch (error) {
+      if (signal.aborted || !isTransient(error) || Date.now() - started >= retryFor) throw error;
+      if (attempt === 0) log.warn(`${what} failed, trying again`, { error: messageOf(error) });
+      await backoff(attempt, signal).catch(() => {});
+    }
+  }
+}
+
+/** Waits before try number `attempt` (0, 1, …) is repeated: 100 ms, 200 ms, … 5 s at most, half of it at random. */
+export async function backoff(attempt: number, signal: AbortSignal): Promise<void> {
+  const wait = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** Math.min(attempt, 10));
+  await delay(wait / 2 + Math.random() * wait / 2, undefined, { signal });
+}

@@ -1,0 +1,17 @@
+/** A change of one row: the document that it becomes, or null when it goes. */
+export interface RowChange {
+  readonly oid: string;
+  readonly document: Uint8Array | null;
+}
+
+/**
+ * The last change of each key; what came before it is of no account to the end state.
+ *
+ * @example
+ * IN: [a → {t: 1}, b → {t: 2}, a → null] → OUT: [b → {t: 2}, a → null]
+ */
+export function coalesce(changes: Iterable<RowChange>): RowChange[] {
+  const last = new Map<string, RowChange>();
+  for (const change of changes) last.set(change.oid, change);
+  return [...last.values()];
+}

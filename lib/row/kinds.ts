@@ -1,0 +1,234 @@
+/**
+ * What each BSON type becomes: its JSON text, the kind of column made for it, and the other kinds of column that
+ * take it without changing it. One row a type; a cell that answers `undefined` says that this value doesn't fit.
+ */
+import { BSON } from "mongodb";
+import {
+  base64At,
+  BsonType,
+  type BsonValue,
+  bytesOf,
+  float64At,
+  hexAt,
+  int32At,
+  int64At,
+  stringAt,
+  uint32At,
+  utf8,
+} from "./bson.ts";
+
+/** The kinds of sub-column that values are placed in; `unfit` takes none, `ignored` takes all. */
+export type Kind =
+  | "text"
+  | "bigint"
+  | "integer"
+  | "smallint"
+  | "double"
+  | "real"
+  | "boolean"
+  | "timestamp"
+  | "object"
+  | "array"
+  | "ignored"
+  | "unfit";
+
+type Render = (bytes: Uint8Array, offset: number, length: number) => string;
+type Fit = (bytes: Uint8Array, offset: number, length: number) => string | undefined;
+
+interface ScalarRow {
+  /** The kind of the column made for it; none for null. */
+  readonly column: Kind | undefined;
+  readonly json: Render;
+  readonly fits: Partial<Record<Kind, Fit>>;
+}
+
+/** Lucene's limit for one indexed term, in bytes of UTF-8. */
+export const MAX_TEXT_BYTES = 32_766;
+const MAX_EXACT = 2 ** 53;
+const INT64_MIN = -(2n ** 63n);
+const INT64_MAX = 2n ** 63n - 1n;
+
+const quoted: Render = (bytes, offset) => JSON.stringify(stringAt(bytes, offset));
+const quotedShort: Fit = (bytes, offset, length) =>
+  length - 5 <= MAX_TEXT_BYTES ? quoted(bytes, offset, length) : undefined;
+
+/**
+ * A double as JSON that is read back as a double.
+ *
+ * @example
+ * IN: 1 → OUT: 1.0; IN: 1e21 → OUT: 1e+21; IN: NaN → OUT: "NaN"
+ */
+export function doubleText(value: number): string {
+  if (!Number.isFinite(value)) return `"${value}"`;
+  if (Object.is(value, -0)) return "-0.0";
+  const text = String(value);
+  return /[.e]/.test(text) ? text : `${text}.0`;
+}
+
+const double: Render = (bytes, offset) => doubleText(float64At(bytes, offset));
+const int32: Render = (bytes, offset) => String(int32At(bytes, offset));
+const int64: Render = (bytes, offset) => String(int64At(bytes, offset));
+
+const integralDouble = (limit: number): Fit => (bytes, offset) => {
+  const value = float64At(bytes, offset);
+  return Number.isInteger(value) && Math.abs(value) <= limit && !Object.is(value, -0)
+    ? BigInt(value).toString()
+    : undefined;
+};
+const smallInt64 = (limit: number): Fit => (bytes, offset) => {
+  const value = int64At(bytes, offset);
+  return value >= -limit && value <= limit ? String(value) : undefined;
+};
+/** Newer servers refuse the two ends of the range, so they are never put in a column. */
+const innerInt64: Fit = (bytes, offset) => {
+  const value = int64At(bytes, offset);
+  return value > INT64_MIN && value < INT64_MAX ? String(value) : undefined;
+};
+const singleDouble: Fit = (bytes, offset) => {
+  const value = float64At(bytes, offset);
+  return Object.is(Math.fround(value), value) ? doubleText(value) : undefined;
+};
+const smallInt32 = (limit: number): Fit => (bytes, offset) =>
+  Math.abs(int32At(bytes, offset)) <= limit ? int32(bytes, offset, 4) : undefined;
+
+function binaryText(bytes: Uint8Array, offset: number): string {
+  const length = int32At(bytes, offset);
+  const subtype = bytes[offset + 4];
+  if ((subtype === 3 || subtype === 4) && length === 16) {
+    return hexAt(bytes, offset + 5, 16).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+  }
+  const inner = subtype === 2 ? 4 : 0;
+  return base64At(bytes, offset + 5 + inner, length - inner);
+}
+
+/** A type that is always text of this making. */
+function textual(text: Render): ScalarRow {
+  const json: Render = (...value) => `"${text(...value)}"`;
+  return {
+    column: "text",
+    json,
+    fits: {
+      text: (...value) => {
+        const rendered = json(...value);
+        return rendered.length - 2 <= MAX_TEXT_BYTES ? rendered : undefined;
+      },
+    },
+  };
+}
+
+const STRING: ScalarRow = { column: "text", json: quoted, fits: { text: quotedShort } };
+const NULL: ScalarRow = { column: undefined, json: () => "null", fits: {} };
+
+export const SCALARS: Readonly<Record<number, ScalarRow>> = {
+  [BsonType.string]: STRING,
+  [BsonType.symbol]: STRING,
+  [BsonType.code]: STRING,
+  [BsonType.objectId]: textual((bytes, offset) => hexAt(bytes, offset, 12)),
+  [BsonType.decimal128]: textual((bytes, offset) =>
+    new BSON.Decimal128(bytes.subarray(offset, offset + 16)).toString()
+  ),
+  [BsonType.binary]: textual(binaryText),
+  [BsonType.minKey]: textual(() => "MinKey"),
+  [BsonType.maxKey]: textual(() => "MaxKey"),
+  [BsonType.null]: NULL,
+  [BsonType.undefined]: NULL,
+  [BsonType.boolean]: {
+    column: "boolean",
+    json: (bytes, offset) => bytes[offset] === 1 ? "true" : "false",
+    fits: { boolean: (bytes, offset) => bytes[offset] === 1 ? "true" : "false" },
+  },
+  [BsonType.int32]: {
+    column: "bigint",
+    json: int32,
+    fits: {
+      bigint: int32,
+      integer: smallInt32(2 ** 31 - 1),
+      smallint: smallInt32(2 ** 15 - 1),
+      double: int32,
+      real: smallInt32(2 ** 24),
+    },
+  },
+  [BsonType.int64]: {
+    column: "bigint",
+    json: int64,
+    fits: {
+      bigint: innerInt64,
+      integer: smallInt64(2 ** 31 - 1),
+      smallint: smallInt64(2 ** 15 - 1),
+      double: smallInt64(MAX_EXACT),
+      real: smallInt64(2 ** 24),
+    },
+  },
+  [BsonType.double]: {
+    column: "double",
+    json: double,
+    fits: {
+      double,
+      real: singleDouble,
+      bigint: integralDouble(MAX_EXACT),
+      integer: integralDouble(2 ** 31 - 1),
+      smallint: integralDouble(2 ** 15 - 1),
+    },
+  },
+  [BsonType.date]: { column: "timestamp", json: int64, fits: { timestamp: innerInt64 } },
+};
+
+const SERIALIZE = { ignoreUndefined: false, checkKeys: false } as const;
+
+/** Types that are stored as an object, and the document that stands for them. */
+export const EXPANSIONS: Readonly<Record<number, (value: BsonValue) => Uint8Array>> = {
+  [BsonType.timestamp]: ({ bytes, offset }) =>
+    BSON.serialize({ t: BigInt(uint32At(bytes, offset + 4)), i: BigInt(uint32At(bytes, offset)) }, SERIALIZE),
+  [BsonType.regex]: ({ bytes, offset, length }) => {
+    const middle = bytes.indexOf(0, offset);
+    const pattern = utf8(bytes, offset, middle);
+    return BSON.serialize({ pattern, options: utf8(bytes, middle + 1, offset + length - 1) }, SERIALIZE);
+  },
+  [BsonType.codeWithScope]: ({ bytes, offset, length }) => {
+    const scope = offset + 8 + int32At(bytes, offset + 4);
+    return documentOf([
+      {
+        name: "code",
+        value: { type: BsonType.string, bytes, offset: offset + 4, length: scope - offset - 4 },
+      },
+      {
+        name: "scope",
+        value: { type: BsonType.document, bytes, offset: scope, length: offset + length - scope },
+      },
+    ]);
+  },
+  [BsonType.dbPointer]: ({ bytes, offset, length }) => {
+    const id = offset + length - 12;
+    return documentOf([
+      { name: "$ref", value: { type: BsonType.string, bytes, offset, length: length - 12 } },
+      { name: "$id", value: { type: BsonType.objectId, bytes, offset: id, length: 12 } },
+    ]);
+  },
+};
+
+function documentOf(entries: readonly { name: string; value: BsonValue }[]): Uint8Array {
+  const encoder = new TextEncoder();
+  const parts = entries.flatMap(({ name, value }) => [
+    Uint8Array.of(value.type),
+    encoder.encode(`${name}\0`),
+    bytesOf(value),
+  ]);
+  const size = parts.reduce((sum, part) => sum + part.length, 5);
+  const document = new Uint8Array(size);
+  new DataView(document.buffer).setInt32(0, size, true);
+  let offset = 4;
+  for (const part of parts) {
+    document.set(part, offset);
+    offset += part.length;
+  }
+  return document;
+}
+
+/** The document that a value is stored as, where it is stored as an object; else undefined. */
+export function asDocument(value: BsonValue): BsonValue | undefined {
+  if (value.type === BsonType.document) return value;
+  const expand = EXPANSIONS[value.type];
+  if (!expand) return undefined;
+  const bytes = expand(value);
+  return { type: BsonType.document, bytes, offset: 0, length: bytes.length };
+}

@@ -1,0 +1,82 @@
+/**
+ * CrateDB's HTTP endpoint, the one that the quick start publishes.
+ *
+ * @see https://cratedb.com/docs/crate/reference/en/latest/interfaces/http.html
+ */
+import { SinkError } from "../errors.ts";
+import type { Parameter, Result, Transport } from "./transport.ts";
+import type { SinkAddress } from "./url.ts";
+
+/** How long a statement may take, in milliseconds. */
+const STATEMENT_TIMEOUT = 120_000;
+
+export class HttpTransport implements Transport {
+  readonly #url: string;
+  readonly #headers: Record<string, string>;
+
+  constructor({ host, port, user, password, tls, schema }: SinkAddress) {
+    this.#url = `${tls ? "https" : "http"}://${host}:${port}/_sql`;
+    const credentials = new TextEncoder().encode(`${user}:${password}`);
+    this.#headers = {
+      "Content-Type": "application/json",
+      "Default-Schema": schema,
+      Authorization: `Basic ${btoa(String.fromCharCode(...credentials))}`,
+    };
+  }
+
+  async query(sql: string, parameters: readonly Parameter[] = []): Promise<Result> {
+    const body = `{"stmt":${JSON.stringify(sql)},"args":[${parameters.map(argument).join(",")}]}`;
+    const { status, text } = await this.#post(body);
+    const answer = parse(text);
+    if (status !== 200 || answer.error) {
+      const code = answer.error?.code;
+      throw new SinkError(answer.error?.message ?? `HTTP status ${status} from ${this.#url}`, {
+        code: String(status === 401 ? 401 : code ?? status),
+      });
+    }
+    return { count: answer.rowcount ?? 0, rows: answer.rows ?? [] };
+  }
+
+  async #post(body: string): Promise<{ status: number; text: string }> {
+    try {
+      const response = await fetch(this.#url, {
+        method: "POST",
+        headers: this.#headers,
+        body,
+        signal: AbortSignal.timeout(STATEMENT_TIMEOUT),
+      });
+      return { status: response.status, text: await response.text() };
+    } catch (cause) {
+      throw new SinkError(cause instanceof Error ? cause.message : String(cause), {
+        code: "ECONNECT",
+        cause,
+      });
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+interface Answer {
+  readonly error?: { readonly message: string; readonly code: number };
+  readonly rowcount?: number;
+  readonly rows?: readonly (readonly unknown[])[];
+}
+
+function parse(text: string): Answer {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return {};
+  }
+}
+
+/**
+ * @example
+ * IN: ["a"] → OUT: ["a"]; IN: {json: ['{"n":1.0}', null]} → OUT: [{"n":1.0},null]
+ */
+function argument(parameter: Parameter): string {
+  return parameter !== null && typeof parameter === "object" && "json" in parameter
+    ? `[${parameter.json.map((text) => text ?? "null").join(",")}]`
+    : JSON.stringify(parameter);
+}

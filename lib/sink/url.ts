@@ -1,0 +1,78 @@
+/** Where the sink is: `crate://` as the SQLAlchemy dialect means it, or `postgresql://` for the PostgreSQL wire. */
+import { UsageError } from "../errors.ts";
+import { maskUrl } from "../ops/mask_url.ts";
+
+export interface SinkAddress {
+  readonly transport: "http" | "wire";
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string;
+  readonly tls: boolean;
+  /** The schema of tables that name none. */
+  readonly schema: string;
+}
+
+interface Scheme {
+  readonly transport: SinkAddress["transport"];
+  readonly port: number;
+  readonly tls: boolean;
+}
+
+const SCHEMES: Readonly<Record<string, Scheme>> = {
+  crate: { transport: "http", port: 4200, tls: false },
+  http: { transport: "http", port: 4200, tls: false },
+  https: { transport: "http", port: 4200, tls: true },
+  postgresql: { transport: "wire", port: 5432, tls: false },
+  postgres: { transport: "wire", port: 5432, tls: false },
+};
+
+const TRUE = ["true", "t", "yes", "y", "on", "1"];
+const FALSE = ["false", "f", "no", "n", "off", "0", ""];
+const PLAIN_MODES = ["disable", "allow", "prefer"];
+const TLS_MODES = ["require", "verify-ca", "verify-full"];
+
+const FORM = "It looks like crate://[user:password@]host[:4200][/?ssl=true&schema=doc] or " +
+  "postgresql://crate@host:5432/doc ; percent-encode : / ? # @ in passwords.";
+
+/**
+ * @example
+ * IN: crate:// → OUT: {transport: "http", host: "localhost", port: 4200, user: "crate", schema: "doc", …}
+ * IN: crate://me:s%40fe@db.example.org/?ssl=true → OUT: {…, user: "me", password: "s@fe", port: 4200, tls: true}
+ *
+ * @throws UsageError for a URL that is not of this form
+ */
+export function parseSinkUrl(text: string): SinkAddress {
+  const wrong = (why: string) => new UsageError(`The CrateDB URL ${why}: ${maskUrl(text)}`, { hint: FORM });
+  const match = /^([a-z]+)(?:\+[a-z0-9]+)?:\/\/(.*)$/s.exec(text);
+  const scheme = SCHEMES[match?.[1] ?? ""];
+  if (!match || !scheme) throw wrong("must start with crate:// or postgresql://");
+  let url: URL;
+  try {
+    url = new URL(
+      `http://${/^(?:[/?]|$)/.test(match[2] ?? "") ? "localhost" : ""}${match[2]}`.replace(
+        "@:",
+        "@localhost:",
+      ),
+    );
+  } catch (cause) {
+    throw wrong(cause instanceof Error ? "is malformed" : "is wrong");
+  }
+  const query = (name: string): string | undefined => url.searchParams.get(name)?.toLowerCase();
+  const ssl = query("ssl") ?? "";
+  const mode = query("sslmode");
+  if (![...TRUE, ...FALSE].includes(ssl)) throw wrong(`has ssl=${ssl}, which is neither true nor false`);
+  if (mode !== undefined && ![...PLAIN_MODES, ...TLS_MODES].includes(mode)) {
+    throw wrong(`has sslmode=${mode}, which is none of ${[...PLAIN_MODES, ...TLS_MODES].join(", ")}`);
+  }
+  const path = decodeURIComponent(url.pathname.slice(1));
+  return Object.freeze({
+    transport: scheme.transport,
+    host: url.hostname,
+    port: url.port === "" ? (/:80(?:[/?]|$)/.test(match[2] ?? "") ? 80 : scheme.port) : Number(url.port),
+    user: decodeURIComponent(url.username) || "crate",
+    password: decodeURIComponent(url.password),
+    tls: mode === undefined ? scheme.tls || TRUE.includes(ssl) : TLS_MODES.includes(mode),
+    schema: url.searchParams.get("schema") ?? (path || "doc"),
+  });
+}

@@ -1,0 +1,56 @@
+/** The PostgreSQL wire, by postgres.js. */
+import postgres from "postgres";
+import { SinkError } from "../errors.ts";
+import type { Parameter, Result, Transport } from "./transport.ts";
+import type { SinkAddress } from "./url.ts";
+
+const CONNECTIONS = 6;
+const CONNECT_TIMEOUT_SECONDS = 10;
+
+export class WireTransport implements Transport {
+  readonly #sql: postgres.Sql;
+
+  constructor({ host, port, user, password, tls, schema }: SinkAddress) {
+    this.#sql = postgres({
+      host,
+      port,
+      user,
+      password,
+      database: schema,
+      ssl: tls ? "verify-full" : false,
+      max: CONNECTIONS,
+      connect_timeout: CONNECT_TIMEOUT_SECONDS,
+      // One try a call: when to try again is decided above.
+      backoff: () => 0,
+      fetch_types: false,
+      onnotice: () => {},
+      connection: { application_name: "mongodb_cdc_cratedb" },
+    });
+  }
+
+  async query(sql: string, parameters: readonly Parameter[] = []): Promise<Result> {
+    try {
+      const result = await this.#sql.unsafe(sql, parameters.map(argument), { prepare: true }).values();
+      return { count: result.count ?? 0, rows: result };
+    } catch (cause) {
+      const { message, code } = cause as { message?: string; code?: string };
+      throw new SinkError(message || String(code ?? cause), { code, cause });
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#sql.end({ timeout: 5 });
+  }
+}
+
+/**
+ * Arrays go as PostgreSQL array literals.
+ *
+ * @example
+ * IN: ['a"b'] → OUT: {"a\"b"}; IN: {json: ['{"n":1}', null]} → OUT: {"{\"n\":1}",NULL}
+ */
+function argument(parameter: Parameter): string | number | null {
+  if (parameter === null || typeof parameter !== "object") return parameter;
+  const items = "json" in parameter ? parameter.json : parameter;
+  return `{${items.map((item) => item === null ? "NULL" : `"${item.replace(/["\\]/g, "\\$&")}"`).join(",")}}`;
+}

@@ -1,0 +1,164 @@
+/** Bulk upserts and deletes; every row is accounted for, since a bulk statement drops rows without an error. */
+import { SinkError, UserError } from "../errors.ts";
+import { quoteTable } from "./names.ts";
+import type { TargetTable } from "./table.ts";
+import { isTransient, type Transport } from "./transport.ts";
+
+export interface Row {
+  readonly oid: string;
+  readonly data: string;
+  readonly overflow: string | null;
+}
+
+/** A row that the sink doesn't take, and why. */
+export interface RefusedRow {
+  readonly oid: string;
+  readonly error: string;
+}
+
+export interface WriterOptions {
+  readonly statementRows: number;
+  readonly statementBytes: number;
+  readonly inFlight: number;
+}
+
+/** Errors that are the statement's or the table's, not a row's: nothing is gained by trying the rows one by one. */
+const NOT_A_ROWS_FAULT = /^(?:401|403|4011|4031|4041|4045|28\w{3}|42501|42P01|3F000)$/;
+
+export class Writer {
+  readonly #transport: Transport;
+  readonly #table: TargetTable;
+  readonly #options: WriterOptions;
+  readonly #upsert: string;
+  readonly #insertOne: string;
+  readonly #delete: string;
+
+  constructor(transport: Transport, table: TargetTable, options: WriterOptions) {
+    this.#transport = transport;
+    this.#table = table;
+    this.#options = options;
+    const target = quoteTable(table);
+    const columns = table.hasOverflow ? ["oid", "data", "overflow"] : ["oid", "data"];
+    const types = ["array(text)", "array(object)", "array(object)"].slice(0, columns.length);
+    const arrays = types.map((type, index) => `$${index + 1}::${type}`).join(", ");
+    const update = columns.slice(1).map((name) => `${name} = excluded.${name}`).join(", ");
+    const into = `INSERT INTO ${target} (${columns.join(", ")})`;
+    const conflict = `ON CONFLICT (oid) DO UPDATE SET ${update}`;
+    this.#upsert = `${into} (SELECT * FROM UNNEST(${arrays})) ${conflict}`;
+    const firsts = types.map((type, index) => `($${index + 1}::${type})[1]`).join(", ");
+    this.#insertOne = `${into} VALUES (${firsts}) ${conflict}`;
+    this.#delete = `DELETE FROM ${target} WHERE oid = ANY($1)`;
+  }
+
+  /**
+   * Writes rows of different keys, several statements at once.
+   *
+   * @returns the rows that the sink doesn't take
+   * @throws UserError when the sink takes nothing at all; SinkError when it cannot be reached
+   */
+  async upsert(rows: readonly Row[]): Promise<RefusedRow[]> {
+    const refused = await this.#inFlight(this.#chunks(rows), (chunk) => this.#upsertChunk(chunk));
+    return refused.flat();
+  }
+
+  /**
+   * Deletes the rows of these keys; keys without a row are of no account. The table is refreshed before: a delete
+   * by several keys is a search in CrateDB, and would pass over rows written a moment ago.
+   */
+  async delete(oids: readonly string[]): Promise<void> {
+    if (oids.length === 0) return;
+    await this.refresh();
+    const chunks: string[][] = [];
+    for (let at = 0; at < oids.length; at += this.#options.statementRows) {
+      chunks.push(oids.slice(at, at + this.#options.statementRows));
+    }
+    await this.#inFlight(chunks, (chunk) => this.#transport.query(this.#delete, [chunk]));
+  }
+
+  async truncate(): Promise<void> {
+    await this.refresh();
+    await this.#transport.query(`DELETE FROM ${quoteTable(this.#table)}`);
+  }
+
+  /** Makes what was written visible to queries. */
+  async refresh(): Promise<void> {
+    await this.#transport.query(`REFRESH TABLE ${quoteTable(this.#table)}`);
+  }
+
+  *#chunks(rows: readonly Row[]): Iterable<Row[]> {
+    const { statementRows, statementBytes } = this.#options;
+    let chunk: Row[] = [];
+    let size = 0;
+    for (const row of rows) {
+      const rowSize = row.oid.length + row.data.length + (row.overflow?.length ?? 0);
+      if (chunk.length > 0 && (chunk.length >= statementRows || size + rowSize > statementBytes)) {
+        yield chunk;
+        [chunk, size] = [[], 0];
+      }
+      chunk.push(row);
+      size += rowSize;
+    }
+    if (chunk.length > 0) yield chunk;
+  }
+
+  async #inFlight<T, R>(work: Iterable<T>, run: (item: T) => Promise<R>): Promise<R[]> {
+    const results: R[] = [];
+    const queue = work[Symbol.iterator]();
+    const lanes = Array.from({ length: this.#options.inFlight }, async () => {
+      for (let next = queue.next(); !next.done; next = queue.next()) results.push(await run(next.value));
+    });
+    await Promise.all(lanes);
+    return results;
+  }
+
+  /** A short count is bisected down to the rows at fault. */
+  async #upsertChunk(chunk: readonly Row[]): Promise<RefusedRow[]> {
+    if (chunk.length === 1) return await this.#upsertOne(chunk);
+    if (await this.#isWhole(chunk)) return [];
+    const middle = chunk.length >> 1;
+    return [
+      ...await this.#upsertChunk(chunk.slice(0, middle)),
+      ...await this.#upsertChunk(chunk.slice(middle)),
+    ];
+  }
+
+  async #isWhole(chunk: readonly Row[]): Promise<boolean> {
+    try {
+      const { count } = await this.#transport.query(this.#upsert, this.#arguments(chunk));
+      return count === chunk.length;
+    } catch (error) {
+      this.#rethrowUnlessRow(error);
+      return false;
+    }
+  }
+
+  /** One row goes by VALUES, which names the error that a bulk statement keeps to itself. */
+  async #upsertOne(chunk: readonly Row[]): Promise<RefusedRow[]> {
+    const oid = chunk[0]?.oid ?? "";
+    try {
+      const { count } = await this.#transport.query(this.#insertOne, this.#arguments(chunk));
+      return count === 1 ? [] : [{ oid, error: "CrateDB did not store the row and gave no reason" }];
+    } catch (error) {
+      this.#rethrowUnlessRow(error);
+      return [{ oid, error: (error as SinkError).message }];
+    }
+  }
+
+  #arguments(chunk: readonly Row[]) {
+    const oids = chunk.map(({ oid }) => oid);
+    const data = { json: chunk.map(({ data }) => data) };
+    return this.#table.hasOverflow
+      ? [oids, data, { json: chunk.map(({ overflow }) => overflow) }]
+      : [oids, data];
+  }
+
+  #rethrowUnlessRow(error: unknown): void {
+    if (!(error instanceof SinkError) || isTransient(error)) throw error;
+    if (NOT_A_ROWS_FAULT.test(error.code ?? "")) {
+      throw new UserError(`CrateDB refuses to write to ${quoteTable(this.#table)}: ${error.message}`, {
+        hint: "Nothing is lost: after mending it, start the relay again and it goes on where it was.",
+        cause: error,
+      });
+    }
+  }
+}

@@ -1,0 +1,122 @@
+import { type ContainerControl, containerControl } from "../../lib/testdrive/container_control.ts";
+import { queryCratedb, type Row } from "../../lib/testdrive/query_cratedb.ts";
+import { cratedbReady } from "../../lib/testdrive/start_cratedb.ts";
+import { mongodbReady } from "../../lib/testdrive/start_mongodb.ts";
+import { freshName, type MongodbContext, mongodbContext, sharedMongodb } from "./mongodb_harness.ts";
+import { type Running, start } from "./program.ts";
+import { sharedServer } from "./shared_server.ts";
+
+const sharedCratedb = await sharedServer("cratedb");
+
+const URL_VARIABLES = { http: "CRATEDB_SQLALCHEMY_URL", wire: "CRATEDB_URL" } as const;
+
+export type TransportName = keyof typeof URL_VARIABLES;
+
+/** The ways to CrateDB, for what holds on each: `for (const transport of transports) cratedbTest(…)`. */
+export const transports: readonly TransportName[] = ["http", "wire"];
+
+export interface RelayOptions {
+  /** @default "http" */
+  readonly transport?: TransportName;
+  readonly env?: Record<string, string>;
+}
+
+/** What a test of the whole way gets. The names are of this test alone; what they name is dropped afterwards. */
+export interface CratedbContext extends MongodbContext {
+  /** Where both URLs look for tables that name no schema. */
+  readonly schema: string;
+  readonly table: string;
+  readonly httpUrl: string;
+  readonly wireUrl: string;
+  /** A statement over HTTP, see {@linkcode queryCratedb}. */
+  sql(statement: string, args?: readonly unknown[]): Promise<Row[]>;
+  /** Starts `cdc-relay` from `database` to `schema.table`; the flags in `args` win. Killed at the end of the test. */
+  relay(args?: readonly string[], options?: RelayOptions): Running;
+}
+
+export interface FaultContext extends CratedbContext {
+  readonly mongodbServer: ContainerControl;
+  readonly cratedbServer: ContainerControl;
+}
+
+/** Registers a test that needs MongoDB and CrateDB: ignored when one is missing, failed with REQUIRE_CRATEDB=1. */
+export function cratedbTest(name: string, test: (context: CratedbContext) => unknown): void {
+  const missing = [sharedMongodb, sharedCratedb].filter(({ server }) => !server).map(({ description }) =>
+    description
+  );
+  Deno.test({
+    name,
+    ignore: missing.length > 0 && Deno.env.get("REQUIRE_CRATEDB") !== "1",
+    async fn() {
+      if (missing.length > 0) throw new Error(`REQUIRE_CRATEDB=1, but ${missing.join("; ")}`);
+      await using stack = new AsyncDisposableStack();
+      await test(cratedbContext(stack));
+    },
+  });
+}
+
+/** Registers a test that pauses or kills servers: ignored when they do not run in containers that were started for the tests. */
+export function faultTest(name: string, test: (context: FaultContext) => unknown): void {
+  const mongodbId = sharedMongodb.server?.containerId;
+  const cratedbId = sharedCratedb.server?.containerId;
+  if (!mongodbId || !cratedbId) return Deno.test.ignore(name, () => {});
+  Deno.test(name, async () => {
+    await using stack = new AsyncDisposableStack();
+    const context = cratedbContext(stack);
+    const mongodbServer = containerControl(mongodbId, () => mongodbReady(context.mongodbUrl));
+    const cratedbServer = containerControl(cratedbId, () => cratedbReady(context.httpUrl));
+    stack.defer(() => mongodbServer.restore());
+    stack.defer(() => cratedbServer.restore());
+    await test({ ...context, mongodbServer, cratedbServer });
+  });
+}
+
+function cratedbContext(stack: AsyncDisposableStack): CratedbContext {
+  const { server, description } = sharedCratedb;
+  if (!server) throw new Error(description);
+  const source = mongodbContext(stack);
+  const schema = freshName();
+  const table = "data";
+  const urls = { http: withSchema(server.httpUrl, schema), wire: withDatabase(server.wireUrl, schema) };
+  const sql: CratedbContext["sql"] = (statement, args) => queryCratedb(urls.http, statement, args);
+  stack.defer(() => dropTables(schema, sql));
+  return {
+    ...source,
+    schema,
+    table,
+    httpUrl: urls.http,
+    wireUrl: urls.wire,
+    sql,
+    relay(args = [], { transport = "http", env = {} } = {}) {
+      const target = ["--database", source.database, "--table", `${schema}.${table}`];
+      const settings = {
+        MONGODB_URL: source.mongodbUrl,
+        [URL_VARIABLES[transport]]: urls[transport],
+        ...env,
+      };
+      return stack.use(start(["cdc-relay", ...target, ...args], { env: settings }));
+    },
+  };
+}
+
+async function dropTables(schema: string, sql: CratedbContext["sql"]): Promise<void> {
+  const tables = await sql("SELECT table_name FROM information_schema.tables WHERE table_schema = ?", [
+    schema,
+  ]);
+  for (const { table_name } of tables) await sql(`DROP TABLE "${schema}"."${table_name}"`);
+}
+
+/** @example IN: crate://localhost:4200, test_1 → OUT: crate://localhost:4200/?schema=test_1 */
+function withSchema(httpUrl: string, schema: string): string {
+  const url = new URL(httpUrl);
+  url.pathname = "/";
+  url.searchParams.set("schema", schema);
+  return url.href;
+}
+
+/** @example IN: postgresql://crate@localhost:5432/doc, test_1 → OUT: postgresql://crate@localhost:5432/test_1 */
+function withDatabase(wireUrl: string, database: string): string {
+  const url = new URL(wireUrl);
+  url.pathname = `/${database}`;
+  return url.href;
+}

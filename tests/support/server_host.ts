@@ -1,0 +1,41 @@
+/**
+ * Holds one server for as long as the process that started this one lives: `server_host.ts mongodb` or `server_host.ts cratedb`.
+ * Prints one line of JSON when the server is ready. It runs detached and asks for its parent's life instead of being told of
+ * its end, so that the server is stopped after Ctrl-C and `kill -9` too.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import type { Server } from "../../lib/testdrive/first_server.ts";
+import { NoServerError } from "../../lib/testdrive/no_server_error.ts";
+import { startCratedb } from "../../lib/testdrive/start_cratedb.ts";
+import { startMongodb } from "../../lib/testdrive/start_mongodb.ts";
+
+const STARTERS: Readonly<Record<string, typeof startCratedb | typeof startMongodb>> = {
+  cratedb: startCratedb,
+  mongodb: startMongodb,
+};
+const POLL_INTERVAL = 50;
+
+const parent = Deno.ppid;
+const start = STARTERS[Deno.args[0] ?? ""];
+if (!start) {
+  throw new TypeError(
+    `Cannot start a server as it must be mongodb or cratedb: current value is ${Deno.args[0]}`,
+  );
+}
+
+async function hold(start: () => Promise<Server>): Promise<void> {
+  await using server = await start();
+  tell({ description: server.description, server });
+  while (Deno.ppid === parent) await delay(POLL_INTERVAL);
+}
+
+const tell = (message: unknown) =>
+  Deno.stdout.writeSync(new TextEncoder().encode(`${JSON.stringify(message)}\n`));
+
+try {
+  await hold(start);
+} catch (error) {
+  if (error instanceof NoServerError) tell({ description: error.message });
+  else tell({ error: error instanceof Error ? error.stack : String(error) });
+}
+Deno.exit();
