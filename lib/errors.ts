@@ -63,7 +63,7 @@ const KNOWN: readonly Known[] = [
   },
   {
     pattern:
-      /\b94\b.*NotYetInitialized|NotYetInitialized|no replset config|Failed to refresh key cache|RSGhost/,
+      /\b(?:94|13436|10107)\b.*(?:NotYet|NotPrimary)|NotYetInitialized|no replset config|Failed to refresh key cache|RSGhost/,
     message: () => "The MongoDB replica set has not been initiated yet.",
     hint: REPLICA_SET,
   },
@@ -75,7 +75,8 @@ const KNOWN: readonly Known[] = [
   },
   {
     pattern: /MongoServerError 13\b|MongoServerError.*requires authentication|not authorized on/,
-    message: (text) => `MongoDB does not allow this: ${text}`,
+    // The server repeats the whole command, documents and all; that is not for a log.
+    message: (text) => `MongoDB does not allow this: ${text.replace(/ to execute command.*/s, "")}`,
     hint:
       "The user needs the role `read` on the database that is followed; put user and password into MONGODB_URL.",
   },
@@ -87,13 +88,13 @@ const KNOWN: readonly Known[] = [
       "another --stream name and load the collection again.",
   },
   {
-    pattern: /MongoParseError|MongoInvalidArgumentError|MongoAPIError.*URI/,
+    pattern: /MongoParseError|MongoInvalidArgumentError|MongoAPIError.*URI|Unable to parse .* with URL/,
     message: (text) => `MONGODB_URL is malformed: ${text}`,
     hint:
       "It looks like mongodb://[user:password@]host[:27017]/?replicaSet=rs0 ; percent-encode : / ? # @ in passwords.",
   },
   {
-    pattern: /Mongo\w*Error.*(?:ENOTFOUND|EAI_AGAIN|getaddrinfo|querySrv)/,
+    pattern: /Mongo\w*Error.*(?:ENOTFOUND|EAI_AGAIN|getaddrinfo)|querySrv|queryTxt/,
     message: (text) => `The MongoDB host is unknown: ${text}`,
     hint: "Check the host name in MONGODB_URL.",
   },

@@ -211,10 +211,10 @@ const WORKLOAD: readonly Option[] = [
   {
     flag: "seed",
     env: ["WORKLOAD_SEED"],
-    default: "1",
+    default: "random",
     value: "N",
-    help: "The same seed makes the same operations",
-    parse: count(0),
+    help: "The same seed makes the same operations, ids included",
+    parse: (value) => value === "random" ? Math.floor(Math.random() * 2 ** 32) : count(0)(value),
   },
 ];
 

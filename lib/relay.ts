@@ -57,8 +57,8 @@ export async function relay(config: RelayConfig, { signal, log }: Context): Prom
   const table = await openTable(plain, config.table);
   await using closing = new AsyncDisposableStack();
   const client = closing.adopt(await connectMongodb(config.mongodbUrl), (open) => open.close());
-  const sink = retrying(plain, { signal: failed.signal, log, retryFor: config.retryFor });
-  await using position = await Position.acquire(plain, { ...config.table, stream, lease, signal, log });
+  const sink = retrying(plain, { signal: ended, log, retryFor: config.retryFor });
+  await using position = await Position.acquire(sink, { ...config.table, stream, lease, signal, log });
   const heartbeat = setInterval(() => position.renew().catch((error) => failed.abort(error)), lease / 3);
   closing.defer(() => clearInterval(heartbeat));
 
@@ -78,38 +78,53 @@ export async function relay(config: RelayConfig, { signal, log }: Context): Prom
     changeStream({ ...config, client, startAfter, signal: ended, log }),
     config,
   );
+  try {
+    await followUp(batches, { landing, position, config, startAfter, log });
+  } catch (error) {
+    failed.abort(error);
+  }
+  failed.signal.throwIfAborted();
+}
+
+interface FollowParts extends Pick<Context, "log"> {
+  readonly landing: Landing;
+  readonly position: Position;
+  readonly config: RelayConfig;
+  readonly startAfter: Uint8Array | null;
+}
+
+/** Lands batch after batch; between them what was written is made visible, and the position saved. */
+async function followUp(batches: AsyncGenerator<ChangeBatch>, parts: FollowParts): Promise<void> {
+  const { landing, position, config, log } = parts;
+  const started = Date.now();
+  let token = parts.startAfter;
   let [refreshed, saved, settled] = [0, 0, true];
-  let token = startAfter;
-  const settle = async () => {
+  const refresh = async () => {
     if (landing.dirty) await landing.refresh();
     refreshed = Date.now();
+  };
+  const save = async () => {
     if (token) await position.save(bytesToHex(token));
     saved = Date.now();
-    settled = true;
   };
-  const started = Date.now();
   while (true) {
     const next = batches.next();
     if (!settled && await Promise.race([next.then(() => false, () => false), delay(IDLE, true)])) {
-      await settle();
+      await refresh();
+      await save();
+      settled = true;
     }
     const { value: batch, done } = await next;
     if (done) break;
     await landing.land(batch);
-    if (!token) log.info("Ready", { stream });
     const first = token === null;
     [token, settled] = [batch.token, false];
-    if (landing.dirty && Date.now() - refreshed >= config.refreshInterval) {
-      await landing.refresh();
-      refreshed = Date.now();
-    }
-    if (first || Date.now() - saved >= config.saveInterval) {
-      await position.save(bytesToHex(token));
-      saved = Date.now();
-    }
+    if (Date.now() - refreshed >= config.refreshInterval) await refresh();
+    if (first || Date.now() - saved >= config.saveInterval) await save();
+    if (first) log.info("Ready");
   }
-  failed.signal.throwIfAborted();
-  await settle();
+  await refresh();
+  await save();
   log.info("Stopped", { ...landing.counts, seconds: Math.round((Date.now() - started) / 100) / 10 });
 }
 

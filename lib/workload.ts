@@ -1,7 +1,8 @@
 /** `db-workload`: example data for the relay to follow. */
 import { setTimeout as delay } from "node:timers/promises";
-import { type AnyBulkWriteOperation, BSON, type Document } from "mongodb";
+import { type AnyBulkWriteOperation, BSON, type Document, MongoServerError } from "mongodb";
 import type { Operation, WorkloadConfig } from "./config.ts";
+import { UserError } from "./errors.ts";
 import type { Logger } from "./ops/log.ts";
 import { connectMongodb } from "./source/mongodb.ts";
 
@@ -17,8 +18,9 @@ const exampleRecord = (): Document => ({
 /**
  * By default inserts the example record and prints its id. With a count, makes that many operations of the mix.
  *
- * The operations follow from the seed alone. Ids begin with the seed too; a record that is there already from an
- * earlier run is replaced, so that the same seed can be used again.
+ * The operations follow from the seed alone, and the ids too.
+ *
+ * @throws UserError when the collection has the records of this seed already
  */
 export async function workload(
   config: WorkloadConfig,
@@ -41,15 +43,27 @@ export async function workload(
     operations.push(write);
     counts[operation]++;
     if (++done % bulk !== 0 && done !== config.count) continue;
-    await collection.bulkWrite(operations, { ordered: true });
+    await collection.bulkWrite(operations, { ordered: true, writeConcern: { w: 1 } }).catch(
+      explain(config.seed),
+    );
     operations = [];
     if (signal.aborted) break;
     const ahead = config.rate > 0 ? started + done / config.rate * 1_000 - Date.now() : 0;
     if (ahead > 0) await delay(ahead, undefined, { signal }).catch(() => {});
   }
   const seconds = (Date.now() - started) / 1_000;
-  log.info("Workload done", { ...counts, seconds, rate: Math.round(done / seconds) });
+  log.info("Workload done", { ...counts, seed: config.seed, seconds, rate: Math.round(done / seconds) });
 }
+
+const DUPLICATE_KEY = 11000;
+
+const explain = (seed: number) => (error: unknown): never => {
+  if (!(error instanceof MongoServerError) || error.code !== DUPLICATE_KEY) throw error;
+  throw new UserError(`The collection has records of this seed already: current value is ${seed}`, {
+    hint: "Use another --seed, or drop the collection first.",
+    cause: error,
+  });
+};
 
 interface Generated {
   readonly operation: Operation;
@@ -79,13 +93,9 @@ export function* generate({ count, mix, seed }: WorkloadConfig): Generator<Gener
 
 type Write = (_id: BSON.ObjectId, random: () => number) => AnyBulkWriteOperation;
 
-const replaceOrInsert: Write = (_id, random) => ({
-  replaceOne: { filter: { _id }, replacement: reading(random), upsert: true },
-});
-
 const WRITES: Readonly<Record<Operation, Write>> = {
-  insert: replaceOrInsert,
-  replace: replaceOrInsert,
+  insert: (_id, random) => ({ insertOne: { document: { _id, ...reading(random) } } }),
+  replace: (_id, random) => ({ replaceOne: { filter: { _id }, replacement: reading(random) } }),
   update: (_id, random) => ({
     updateOne: { filter: { _id }, update: { $set: { "data.temperature": temperature(random) } } },
   }),

@@ -47,15 +47,16 @@ export class HttpTransport implements Transport {
       });
       return { status: response.status, text: await response.text() };
     } catch (cause) {
-      throw new SinkError(cause instanceof Error ? cause.message : String(cause), {
-        code: "ECONNECT",
-        cause,
-      });
+      throw new SinkError(`${this.#url}: ${innermostMessage(cause)}`, { code: "ECONNECT", cause });
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
 }
+
+/** `fetch failed` says nothing; its cause does. */
+const innermostMessage = (error: unknown): string =>
+  error instanceof Error ? error.cause ? innermostMessage(error.cause) : error.message : String(error);
 
 interface Answer {
   readonly error?: { readonly message: string; readonly code: number };

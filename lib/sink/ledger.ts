@@ -6,7 +6,10 @@ import type { Kind } from "../row/kinds.ts";
 import { quoteName, quoteTable, subscript, type TableName } from "./names.ts";
 import { isTransient, type Transport } from "./transport.ts";
 
-const COLUMNS = `SELECT column_details['path'], data_type FROM information_schema.columns
+/** No name of a column has it, so that a path can be read as one text over every transport. */
+const SEPARATOR = "\n";
+
+const COLUMNS = `SELECT array_to_string(column_details['path'], $3), data_type FROM information_schema.columns
   WHERE table_schema = $1 AND table_name = $2 AND column_details['name'] = 'data' ORDER BY ordinal_position`;
 
 /** Kinds by CrateDB's name of the type; what isn't here takes no value. */
@@ -54,9 +57,11 @@ export class Ledger {
 
   /** Reads the columns anew. */
   async load(): Promise<void> {
-    const { rows } = await this.#transport.query(COLUMNS, [this.#table.schema, this.#table.name]);
-    this.#columns = columnTree(rows as readonly (readonly [readonly string[] | string | null, string])[]);
-    for (const path of this.#refused) refuse(this.#columns, JSON.parse(path));
+    const { rows } = await this.#transport.query(COLUMNS, [this.#table.schema, this.#table.name, SEPARATOR]);
+    this.#columns = columnTree(
+      rows.map(([path, type]) => [String(path ?? "").split(SEPARATOR), String(type)]),
+    );
+    for (const path of this.#refused) set(this.#columns, JSON.parse(path), UNFIT);
   }
 
   /** Makes the columns that `shape` asks for and the table lacks; what the server refuses stays without one. */
@@ -128,33 +133,22 @@ function typeText(column: Column): string {
  * IN: [[["a"], "object_array"], [["a", "x"], "bigint"]]
  * OUT: {kind: "object", children: {a: {kind: "array", element: {kind: "object", children: {x: bigint}}}}}
  */
-export function columnTree(
-  rows: readonly (readonly [readonly string[] | string | null, string])[],
-): Column {
+export function columnTree(rows: readonly (readonly [path: readonly string[], type: string])[]): Column {
   const root = objectColumn();
-  for (const [pathOrText, type] of rows) {
-    const path = typeof pathOrText === "string" ? JSON.parse(pathOrText) as string[] : pathOrText ?? [];
-    const name = path.at(-1);
-    if (name === undefined) continue;
-    const parent = path.slice(0, -1).reduce<Column | undefined>(
-      (column, step) => column && innermost(column).children?.get(step),
-      root,
-    );
-    if (parent) innermost(parent).children?.set(name, columnOf(type));
-  }
+  for (const [path, type] of rows) if (path[0] !== "") set(root, path, columnOf(type));
   return root;
+}
+
+function set(root: Column, path: readonly string[], column: Column): void {
+  const parent = path.slice(0, -1).reduce<Column | undefined>(
+    (at, step) => at && innermost(at).children?.get(step),
+    root,
+  );
+  const name = path.at(-1);
+  if (parent && name !== undefined) innermost(parent).children?.set(name, column);
 }
 
 function columnOf(type: string): Column {
   if (type.endsWith("_array")) return { kind: "array", element: columnOf(type.slice(0, -"_array".length)) };
   return type === "object" ? objectColumn() : { kind: KINDS[type] ?? "unfit" };
-}
-
-function refuse(columns: Column, path: readonly string[]): void {
-  const parent = path.slice(0, -1).reduce<Column | undefined>(
-    (column, step) => column && innermost(column).children?.get(step),
-    columns,
-  );
-  const name = path.at(-1);
-  if (parent && name !== undefined) innermost(parent).children?.set(name, UNFIT);
 }

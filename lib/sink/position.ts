@@ -36,6 +36,7 @@ export class Position implements AsyncDisposable {
   #token: string | null = null;
   #fence = { seqNo: -1, primaryTerm: -1 };
   #queue: Promise<void> = Promise.resolve();
+  #waiting = 0;
 
   private constructor(transport: Transport, options: PositionOptions) {
     this.#transport = transport;
@@ -66,8 +67,12 @@ export class Position implements AsyncDisposable {
     return this.#enqueue(() => this.#write(token, this.#options.lease));
   }
 
-  /** Prolongs the lease. */
+  /** Prolongs the lease, unless a save is about to. */
   renew(): Promise<void> {
+    return this.#waiting > 0 ? this.#queue : this.#prolong();
+  }
+
+  #prolong(): Promise<void> {
     return this.#enqueue(() => this.#write(this.#token, this.#options.lease));
   }
 
@@ -77,7 +82,8 @@ export class Position implements AsyncDisposable {
   }
 
   #enqueue(task: () => Promise<void>): Promise<void> {
-    const done = this.#queue.then(task);
+    this.#waiting++;
+    const done = this.#queue.then(task).finally(() => this.#waiting--);
     this.#queue = done.catch(() => {});
     return done;
   }
@@ -102,7 +108,7 @@ export class Position implements AsyncDisposable {
       if (left <= 0) {
         this.#token = held.token;
         this.#fence = held;
-        return await this.renew();
+        return await this.#prolong();
       }
       if (Date.now() > deadline) {
         throw new UserError(`Another relay (${held.owner}) follows this stream: ${stream}`, {

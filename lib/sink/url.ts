@@ -29,8 +29,8 @@ const SCHEMES: Readonly<Record<string, Scheme>> = {
 
 const TRUE = ["true", "t", "yes", "y", "on", "1"];
 const FALSE = ["false", "f", "no", "n", "off", "0", ""];
-const PLAIN_MODES = ["disable", "allow", "prefer"];
-const TLS_MODES = ["require", "verify-ca", "verify-full"];
+const PLAIN_MODES = ["disable"];
+const TLS_MODES = ["allow", "prefer", "require", "verify-ca", "verify-full"];
 
 const FORM = "It looks like crate://[user:password@]host[:4200][/?ssl=true&schema=doc] or " +
   "postgresql://crate@host:5432/doc ; percent-encode : / ? # @ in passwords.";

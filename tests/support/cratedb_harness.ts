@@ -41,33 +41,48 @@ export interface FaultContext extends CratedbContext {
 
 /** Registers a test that needs MongoDB and CrateDB: ignored when one is missing, failed with REQUIRE_CRATEDB=1. */
 export function cratedbTest(name: string, test: (context: CratedbContext) => unknown): void {
-  const missing = [sharedMongodb, sharedCratedb].filter(({ server }) => !server).map(({ description }) =>
-    description
-  );
-  Deno.test({
-    name,
-    ignore: missing.length > 0 && Deno.env.get("REQUIRE_CRATEDB") !== "1",
-    async fn() {
-      if (missing.length > 0) throw new Error(`REQUIRE_CRATEDB=1, but ${missing.join("; ")}`);
-      await using stack = new AsyncDisposableStack();
-      await test(cratedbContext(stack));
-    },
-  });
+  register(name, (stack) => test(cratedbContext(stack)));
 }
 
-/** Registers a test that pauses or kills servers: ignored when they do not run in containers that were started for the tests. */
+/**
+ * Registers a test that pauses or kills servers: as {@linkcode cratedbTest}, and ignored when the servers do not run in containers
+ * that were started for the tests.
+ */
 export function faultTest(name: string, test: (context: FaultContext) => unknown): void {
   const mongodbId = sharedMongodb.server?.containerId;
   const cratedbId = sharedCratedb.server?.containerId;
-  if (!mongodbId || !cratedbId) return Deno.test.ignore(name, () => {});
-  Deno.test(name, async () => {
-    await using stack = new AsyncDisposableStack();
+  register(name, async (stack) => {
     const context = cratedbContext(stack);
-    const mongodbServer = containerControl(mongodbId, () => mongodbReady(context.mongodbUrl));
-    const cratedbServer = containerControl(cratedbId, () => cratedbReady(context.httpUrl));
+    const mongodbServer = containerControl(mongodbId ?? "", () => mongodbReady(context.mongodbUrl));
+    const cratedbServer = containerControl(cratedbId ?? "", () => cratedbReady(context.httpUrl));
     stack.defer(() => mongodbServer.restore());
     stack.defer(() => cratedbServer.restore());
     await test({ ...context, mongodbServer, cratedbServer });
+  }, { unfit: !mongodbId || !cratedbId });
+}
+
+interface RegisterOptions {
+  /** The servers are there, but the test cannot use them. */
+  readonly unfit?: boolean;
+}
+
+function register(
+  name: string,
+  test: (stack: AsyncDisposableStack) => unknown,
+  options: RegisterOptions = {},
+): void {
+  const missing = [sharedMongodb, sharedCratedb].filter(({ server }) => !server).map(({ description }) =>
+    description
+  );
+  const required = Deno.env.get("REQUIRE_CRATEDB") === "1";
+  Deno.test({
+    name,
+    ignore: missing.length > 0 ? !required : options.unfit === true,
+    async fn() {
+      if (missing.length > 0) throw new Error(`REQUIRE_CRATEDB=1, but ${missing.join("; ")}`);
+      await using stack = new AsyncDisposableStack();
+      await test(stack);
+    },
   });
 }
 
