@@ -84,8 +84,8 @@ const KNOWN: readonly Known[] = [
     pattern: /MongoServerError (?:286|280)\b|NonResumableChangeStreamError/,
     message: () => "MongoDB no longer has the history since the saved position: the oplog has moved on.",
     hint:
-      "Changes in between cannot be followed. Enlarge the oplog (replSetResizeOplog), then start anew with " +
-      "another --stream name and load the collection again.",
+      "What changed in between cannot be followed. Enlarge the oplog (replSetResizeOplog), delete the stream's row " +
+      "from cdc_position, start the relay again and load the collection anew.",
   },
   {
     pattern: /MongoParseError|MongoInvalidArgumentError|MongoAPIError.*URI|Unable to parse .* with URL/,

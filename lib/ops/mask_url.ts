@@ -1,4 +1,4 @@
-const USERINFO = /^(\s*(?:[a-z][\w+.-]*:\/\/)?[^:@]*):.*@/is;
+const USERINFO = /^(\s*(?:[a-z][\w+.-]*:\/\/)?(?!\/\/)[^:@/]*):(?!\/\/).*@/is;
 const SECRET_PARAMETER = /([?&](?:[^=&]*(?:password|secret|token)[^=&]*|authMechanismProperties)=)[^&#\s]*/gi;
 
 /**

@@ -69,6 +69,12 @@ const double: Render = (bytes, offset) => doubleText(float64At(bytes, offset));
 const int32: Render = (bytes, offset) => String(int32At(bytes, offset));
 const int64: Render = (bytes, offset) => String(int64At(bytes, offset));
 
+/** An integer as JSON that is read back as a double, should the column be gone by then. */
+const wholeDouble = (fit: Fit): Fit => (...value) => {
+  const text = fit(...value);
+  return text === undefined ? undefined : `${text}.0`;
+};
+
 const integralDouble = (limit: number): Fit => (bytes, offset) => {
   const value = float64At(bytes, offset);
   return Number.isInteger(value) && Math.abs(value) <= limit && !Object.is(value, -0)
@@ -144,8 +150,8 @@ export const SCALARS: Readonly<Record<number, ScalarRow>> = {
       bigint: int32,
       integer: smallInt32(2 ** 31 - 1),
       smallint: smallInt32(2 ** 15 - 1),
-      double: int32,
-      real: smallInt32(2 ** 24),
+      double: wholeDouble(int32),
+      real: wholeDouble(smallInt32(2 ** 24)),
     },
   },
   [BsonType.int64]: {
@@ -155,8 +161,8 @@ export const SCALARS: Readonly<Record<number, ScalarRow>> = {
       bigint: innerInt64,
       integer: smallInt64(2 ** 31 - 1),
       smallint: smallInt64(2 ** 15 - 1),
-      double: smallInt64(MAX_EXACT),
-      real: smallInt64(2 ** 24),
+      double: wholeDouble(smallInt64(MAX_EXACT)),
+      real: wholeDouble(smallInt64(2 ** 24)),
     },
   },
   [BsonType.double]: {

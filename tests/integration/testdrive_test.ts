@@ -105,7 +105,7 @@ Deno.test({
   name: "sharedServer() is stopped when the test run is killed",
   ignore: !sharedMongodb.server || Boolean(Deno.env.get("MONGODB_URL")),
   async fn() {
-    const script = `"${Deno.execPath()}" run -A "${join(SUPPORT, "server_host.ts")}" mongodb; true`;
+    const script = `"${Deno.execPath()}" run -A "${join(SUPPORT, "server_host.ts")}" mongodb $$; true`;
     const run = new Deno.Command("sh", { args: ["-c", script], stdout: "piped" }).spawn();
     const output = lines(run.stdout);
     const { server } = JSON.parse((await output.next()).value ?? "");

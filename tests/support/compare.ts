@@ -26,7 +26,7 @@ export interface CompareOptions {
  * OUT: [{oid: "1", document: '{"_id":1,"t":20.5}', row: '{"_id":1,"t":20}'}]
  */
 export async function compare(context: Compared, options: CompareOptions = {}): Promise<Difference[]> {
-  const [documents, rows] = await Promise.all([documentsOf(context, options), rowsOf(context)]);
+  const [documents, rows] = await Promise.all([documentsOf(context, options), wholeRows(context)]);
   return [...new Set([...documents.keys(), ...rows.keys()])]
     .map((oid) => ({ oid, document: documents.get(oid), row: rows.get(oid) }))
     .filter(({ document, row }) => document !== row);
@@ -49,12 +49,13 @@ async function documentsOf(
     const id = fields(bytes).get("_id");
     assert.ok(id);
     const document = { type: BsonType.document, bytes, offset: 0, length: bytes.length };
-    documents.set(keyText(id), canonical(parse(jsonOf(document))));
+    documents.set(keyText(id), canonicalJson(jsonOf(document)));
   }
   return documents;
 }
 
-async function rowsOf({ sql, schema, table }: Compared): Promise<Map<string, string>> {
+/** Canonical JSON of `data` and `overflow` merged, by `oid`. */
+export async function wholeRows({ sql, schema, table }: Compared): Promise<Map<string, string>> {
   await sql(`REFRESH TABLE "${schema}"."${table}"`);
   const rows = await sql(
     `SELECT oid, data::text AS data, overflow::text AS overflow FROM "${schema}"."${table}"`,
@@ -66,6 +67,9 @@ async function rowsOf({ sql, schema, table }: Compared): Promise<Map<string, str
     return [String(oid), canonical(whole)];
   }));
 }
+
+/** @example IN: {"b":1.0,"a":9007199254740993} → OUT: {"a":9007199254740993,"b":1} */
+export const canonicalJson = (text: string): string => canonical(parse(text));
 
 type Json = null | boolean | string | number | bigint | Json[] | Map<string, Json>;
 

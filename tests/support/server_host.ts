@@ -1,6 +1,6 @@
 /**
- * Holds one server for as long as the process that started this one lives: `server_host.ts mongodb` or `server_host.ts cratedb`.
- * Prints one line of JSON when the server is ready. It runs detached and asks for its parent's life instead of being told of
+ * Holds one server for as long as its parent process lives: `server_host.ts mongodb PID` or `server_host.ts cratedb PID`.
+ * Prints one line of JSON when the server is ready. It runs detached and asks for the parent instead of being told of
  * its end, so that the server is stopped after Ctrl-C and `kill -9` too.
  */
 import { setTimeout as delay } from "node:timers/promises";
@@ -15,8 +15,8 @@ const STARTERS: Readonly<Record<string, typeof startCratedb | typeof startMongod
 };
 const POLL_INTERVAL = 50;
 
-const parent = Deno.ppid;
-const start = STARTERS[Deno.args[0] ?? ""];
+const [name = "", parent] = Deno.args;
+const start = STARTERS[name];
 if (!start) {
   throw new TypeError(
     `Cannot start a server as it must be mongodb or cratedb: current value is ${Deno.args[0]}`,
@@ -26,7 +26,7 @@ if (!start) {
 async function hold(start: () => Promise<Server>): Promise<void> {
   await using server = await start();
   tell({ description: server.description, server });
-  while (Deno.ppid === parent) await delay(POLL_INTERVAL);
+  while (`${Deno.ppid}` === parent) await delay(POLL_INTERVAL);
 }
 
 const tell = (message: unknown) =>

@@ -26,7 +26,14 @@ export async function sharedServer<Name extends keyof Servers>(name: Name): Prom
   const known = Deno.env.get(variable(name));
   if (known) return JSON.parse(known);
   const host = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--allow-all", "--quiet", join(import.meta.dirname ?? "", "server_host.ts"), name],
+    args: [
+      "run",
+      "--allow-all",
+      "--quiet",
+      join(import.meta.dirname ?? "", "server_host.ts"),
+      name,
+      `${Deno.pid}`,
+    ],
     stdin: "null",
     stdout: "piped",
     stderr: "null",

@@ -1,0 +1,103 @@
+/**
+ * How fast the relay lands inserts, beside what the sink takes when it is given the same rows ready-made, in one
+ * run on the same servers. The ratio is what counts; the times are those of this machine.
+ *
+ * deno task bench [documents]
+ */
+import { type Document, MongoClient } from "mongodb";
+import { BSON } from "mongodb";
+import { generate } from "../lib/workload.ts";
+import { workloadConfig } from "../lib/config.ts";
+import { shapeOfDocument } from "../lib/row/columns.ts";
+import { place } from "../lib/row/place.ts";
+import { openTable } from "../lib/sink/table.ts";
+import { Ledger } from "../lib/sink/ledger.ts";
+import { quoteTable } from "../lib/sink/names.ts";
+import { openTransport, type Transport } from "../lib/sink/transport.ts";
+import { parseSinkUrl } from "../lib/sink/url.ts";
+import { Writer } from "../lib/sink/writer.ts";
+import { createLogger } from "../lib/ops/log.ts";
+import { eventually } from "../lib/testdrive/eventually.ts";
+import { startCratedb } from "../lib/testdrive/start_cratedb.ts";
+import { startMongodb } from "../lib/testdrive/start_mongodb.ts";
+import { start } from "../tests/support/program.ts";
+
+const documents = Number(Deno.args[0] ?? 20_000);
+const schema = `bench_${crypto.randomUUID().slice(0, 8)}`;
+const log = createLogger({ format: "text", level: "warn" });
+
+await using mongodb = await startMongodb();
+await using cratedb = await startCratedb();
+await using client = new MongoClient(mongodb.url);
+print(mongodb.description, cratedb.description, `${documents} documents`, "");
+
+const records = [...generate(workloadConfig({ flags: { count: String(documents), seed: "1" }, env: {} }))]
+  .flatMap(({ write }) => "insertOne" in write ? [write.insertOne.document as Document] : []);
+
+for (const url of [cratedb.httpUrl, cratedb.wireUrl]) {
+  const address = parseSinkUrl(url);
+  await using transport = openTransport(address);
+  await ceiling(transport, `warm_${address.transport}`);
+  const most = await ceiling(transport, `ceiling_${address.transport}`);
+  const seen = await relayed(transport, url, `relay_${address.transport}`);
+  print(
+    `${address.transport}: ${rate(seen)} documents a second from insert to visible row, ` +
+      `ceiling ${rate(most)} rows a second, ratio ${(most / seen).toFixed(2)}`,
+  );
+}
+
+async function ceiling(transport: Transport, name: string): Promise<number> {
+  const table = await openTable(transport, { schema, name });
+  const ledger = new Ledger(transport, { table, log });
+  await ledger.load();
+  const bson = records.map((record) => BSON.serialize(record));
+  const shape = bson[0] && shapeOfDocument(bson[0]);
+  if (shape) await ledger.add(shape);
+  const rows = bson.map((bytes, index) => ({ oid: String(index), ...place(bytes, ledger.columns) }));
+  const writer = new Writer(transport, table, {
+    statementRows: 2_500,
+    statementBytes: 4 * 2 ** 20,
+    inFlight: 4,
+  });
+  const started = performance.now();
+  await writer.upsert(rows);
+  await writer.refresh();
+  const seconds = (performance.now() - started) / 1_000;
+  await transport.query(`DROP TABLE ${quoteTable(table)}`);
+  return seconds;
+}
+
+async function relayed(transport: Transport, url: string, name: string): Promise<number> {
+  const table = { schema, name };
+  await using relay = start([
+    "cdc-relay",
+    "--database",
+    schema,
+    "--collection",
+    name,
+    "--table",
+    `${schema}.${name}`,
+  ], {
+    env: { MONGODB_URL: mongodb.url, CRATEDB_URL: url },
+  });
+  await relay.waitForLine(/Ready/);
+  const started = performance.now();
+  await client.db(schema).collection(name).insertMany(records, { ordered: false });
+  await eventually(async () => {
+    const { rows: [row] } = await transport.query(`SELECT count(*) FROM ${quoteTable(table)}`);
+    if (Number(row?.[0]) < documents) throw new Error(`${row?.[0]} of ${documents} rows after 2 minutes`);
+  }, { timeout: 120_000 });
+  const seconds = (performance.now() - started) / 1_000;
+  await relay.kill();
+  await transport.query(`DROP TABLE ${quoteTable(table)}`);
+  await client.db(schema).dropDatabase();
+  return seconds;
+}
+
+function rate(seconds: number): number {
+  return Math.round(documents / seconds);
+}
+
+function print(...lines: string[]): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(`${lines.join("\n")}\n`));
+}

@@ -1,0 +1,152 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { BsonType } from "../../lib/row/bson.ts";
+import { type Column, innermost, shapeOfDocument, widest } from "../../lib/row/columns.ts";
+import { jsonOf, UnstorableError } from "../../lib/row/json.ts";
+import { place } from "../../lib/row/place.ts";
+import { anyColumns, anyDocument } from "./bson.ts";
+
+const RUNS = { numRuns: 2_000 };
+
+const whole = (bytes: Uint8Array): string =>
+  jsonOf({ type: BsonType.document, bytes, offset: 0, length: bytes.length });
+
+/** A number with all its digits; `1.0` in one column is `1` in another. */
+class Digits {
+  constructor(readonly text: string) {}
+}
+
+const parse = (json: string): unknown =>
+  JSON.parse(
+    json,
+    ((_key: string, value: unknown, { source }: { source: string }) =>
+      typeof value === "number"
+        ? new Digits(source === "-0.0" ? source : source.replace(/\.0$/, ""))
+        : value) as (key: string, value: unknown) => unknown,
+  );
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Digits);
+
+/** Throws where both have a value of their own at one path. */
+function merge(one: unknown, other: unknown): unknown {
+  assert.ok(isObject(one) && isObject(other), `both have a value: ${Deno.inspect([one, other])}`);
+  const merged = new Map(Object.entries(one));
+  for (const [name, value] of Object.entries(other)) {
+    merged.set(name, merged.has(name) ? merge(merged.get(name), value) : value);
+  }
+  return Object.fromEntries(merged);
+}
+
+Deno.test("place() puts every value into data or overflow, and none into both", () => {
+  fc.assert(
+    fc.property(anyDocument({ unique: true }), anyColumns, (document, columns) => {
+      const { data, overflow } = place(document, columns);
+      const merged = overflow === null ? parse(data) : merge(parse(data), parse(overflow));
+      assert.deepEqual(merged, parse(whole(document)));
+    }),
+    RUNS,
+  );
+});
+
+Deno.test("place() keeps the order of keys in data", () => {
+  fc.assert(
+    fc.property(anyDocument({ unique: true }), (document) => {
+      const { data, overflow } = place(document, { kind: "ignored" });
+      assert.equal(overflow, null);
+      assert.equal(data, whole(document));
+    }),
+    RUNS,
+  );
+});
+
+Deno.test("place() throws nothing but UnstorableError, and that exactly for equal keys", () => {
+  fc.assert(
+    fc.property(anyDocument({ unique: false }), anyColumns, (document, columns) => {
+      const outcome = (attempt: () => unknown): string => {
+        try {
+          attempt();
+          return "placed";
+        } catch (error) {
+          assert.ok(error instanceof UnstorableError, String(error));
+          return error.message;
+        }
+      };
+      assert.equal(
+        outcome(() => place(document, columns)) === "placed",
+        outcome(() => whole(document)) === "placed",
+      );
+    }),
+    RUNS,
+  );
+});
+
+/** What a column holds, going by the JSON text alone. */
+const HOLDS: Readonly<Record<string, (value: unknown) => boolean>> = {
+  text: (value) => typeof value === "string" && new TextEncoder().encode(value).length <= 32_766,
+  bigint: (value) => isInteger(value, 63),
+  timestamp: (value) => isInteger(value, 63),
+  integer: (value) => isInteger(value, 31),
+  smallint: (value) => isInteger(value, 15),
+  double: (value) => isNumber(value, Number),
+  real: (value) => isNumber(value, (text) => Math.fround(Number(text))),
+  boolean: (value) => typeof value === "boolean",
+  unfit: () => false,
+  ignored: () => true,
+};
+
+const isInteger = (value: unknown, bits: number): boolean =>
+  value instanceof Digits && /^-?\d+$/.test(value.text) &&
+  BigInt.asIntN(bits + 1, BigInt(value.text)) === BigInt(value.text);
+
+/** Text and what a floating point number makes of it are the same number. */
+const isNumber = (value: unknown, read: (text: string) => number): boolean => {
+  if (!(value instanceof Digits)) return value === "NaN" || value === "Infinity" || value === "-Infinity";
+  const stored = read(value.text);
+  return /^-?\d+$/.test(value.text)
+    ? BigInt(stored) === BigInt(value.text)
+    : Object.is(stored, Number(value.text));
+};
+
+function assertHeld(value: unknown, column: Column | undefined, path: string): void {
+  if (value === null || column?.kind === "ignored") return;
+  if (column === undefined) {
+    assert.ok(
+      Array.isArray(value) && value.every((item) => item === null),
+      `${path} is ${Deno.inspect(value)} and has no column`,
+    );
+  } else if (column.element) {
+    assert.ok(Array.isArray(value), path);
+    value.forEach((item, index) => assertHeld(item, column.element, `${path}[${index}]`));
+  } else if (column.children) {
+    assert.ok(isObject(value), path);
+    for (const [name, member] of Object.entries(value)) {
+      assertHeld(member, column.children.get(name), `${path}.${name}`);
+    }
+  } else {
+    assert.ok(HOLDS[column.kind]?.(value), `${path} is ${Deno.inspect(value)} in a column ${column.kind}`);
+  }
+}
+
+Deno.test("place() leaves in data only what its columns hold unchanged", () => {
+  fc.assert(
+    fc.property(anyDocument({ unique: true }), anyColumns, (document, columns) => {
+      assertHeld(parse(place(document, columns).data), columns, "data");
+    }),
+    RUNS,
+  );
+});
+
+Deno.test("place() misses nothing where the columns were made for the document", () => {
+  const isPlain = (column: Column): boolean => innermost(column) === column || isPlain(innermost(column));
+  fc.assert(
+    fc.property(anyDocument({ unique: true }), anyDocument({ unique: true }), (document, other) => {
+      const columns = widest(shapeOfDocument(document), shapeOfDocument(other));
+      assert.ok(columns && isPlain(columns));
+      const { data, overflow } = place(document, columns);
+      assertHeld(parse(data), columns, "data");
+      if (overflow !== null) merge(parse(data), parse(overflow));
+    }),
+    RUNS,
+  );
+});
