@@ -244,7 +244,7 @@ class Landing {
 
   async #collectionEvent({ operation }: CollectionEvent): Promise<void> {
     const { log, onDrop, writer } = this.#parts;
-    const handling = COLLECTION_EVENTS[operation];
+    const handling = COLLECTION_EVENTS.get(operation);
     if (handling === undefined) {
       this.counts.ignored++;
       log.warn("An operation that this program does not know was passed over", { operation });
@@ -262,12 +262,14 @@ class Landing {
 }
 
 /** What becomes of the rows: those of a collection that is gone follow `--on-drop`. */
-const COLLECTION_EVENTS: Readonly<Record<string, "gone" | "reopen">> = {
-  drop: "gone",
-  rename: "gone",
-  dropDatabase: "gone",
-  invalidate: "reopen",
-};
+const COLLECTION_EVENTS: ReadonlyMap<string, "gone" | "reopen"> = new Map(Object.entries(
+  {
+    drop: "gone",
+    rename: "gone",
+    dropDatabase: "gone",
+    invalidate: "reopen",
+  } as const,
+));
 
 const isBsonError = (error: unknown): boolean => error instanceof Error && error.name.startsWith("BSON");
 

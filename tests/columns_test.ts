@@ -125,12 +125,6 @@ const ADDITIONS: readonly (readonly [string, Column, Column, ReturnType<typeof a
     object({ a: object({ b: of("text") }) }),
     [],
   ],
-  [
-    "columns of an object where an array of objects is",
-    object({ l: list(object()) }),
-    object({ l: object({ b: of("text") }) }),
-    [],
-  ],
 ];
 
 for (const [what, columns, shape, expected] of ADDITIONS) {

@@ -54,7 +54,7 @@ export function createLogger(options: LoggerOptions): Logger {
   const lowest = LOG_LEVELS.indexOf(options.level);
   const at = (level: LogLevel) => (message: string, fields: LogFields = {}) => {
     if (LOG_LEVELS.indexOf(level) < lowest) return;
-    write(maskUrls(format({ time: now(), level, message, fields })));
+    write(format({ time: now(), level, message: maskUrls(message), fields }));
   };
   return Object.freeze({ debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") });
 }
@@ -65,7 +65,7 @@ function writeToStderr(line: string): void {
 }
 
 function textValue(value: unknown): string {
-  const text = typeof value === "string" ? value : unquote(toJson(value));
+  const text = typeof value === "string" ? maskUrls(value) : unquote(toJson(value));
   return /^[^\s"=]+$/.test(text) ? text : JSON.stringify(text);
 }
 
@@ -80,6 +80,7 @@ function oneLine(text: string): string {
 function toJson(value: unknown): string {
   return JSON.stringify(value, (_key, item) => {
     if (typeof item === "bigint") return item.toString();
-    return item instanceof Error ? item.message : item;
+    const plain = item instanceof Error ? item.message : item;
+    return typeof plain === "string" ? maskUrls(plain) : plain;
   }) ?? String(value);
 }

@@ -12,6 +12,9 @@ export interface RowChange {
  */
 export function coalesce(changes: Iterable<RowChange>): RowChange[] {
   const last = new Map<string, RowChange>();
-  for (const change of changes) last.set(change.oid, change);
+  for (const change of changes) {
+    last.delete(change.oid);
+    last.set(change.oid, change);
+  }
   return [...last.values()];
 }

@@ -103,12 +103,12 @@ export function widest(one: Column | undefined, other: Column | undefined): Colu
  * OUT: [{path: ["o"], column: {kind: "object", children: {b: text}}}]
  */
 export function additions(columns: Column, shape: Column, path: readonly string[] = []): Addition[] {
-  const have = innermost(columns);
-  return [...innermost(shape).children ?? []].flatMap(([name, wanted]) => {
+  if (columns.kind !== shape.kind) return [];
+  if (columns.element && shape.element) return additions(columns.element, shape.element, path);
+  return [...shape.children ?? []].flatMap(([name, wanted]) => {
     const here = [...path, name];
-    const existing = have.children?.get(name);
-    if (!existing) return [{ path: here, column: wanted }];
-    return innermost(existing).kind === "object" ? additions(existing, wanted, here) : [];
+    const existing = columns.children?.get(name);
+    return existing ? additions(existing, wanted, here) : [{ path: here, column: wanted }];
   });
 }
 

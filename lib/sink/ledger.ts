@@ -13,18 +13,20 @@ const COLUMNS = `SELECT array_to_string(column_details['path'], $3), data_type F
   WHERE table_schema = $1 AND table_name = $2 AND column_details['name'] = 'data' ORDER BY ordinal_position`;
 
 /** Kinds by CrateDB's name of the type; what isn't here takes no value. */
-const KINDS: Readonly<Record<string, Kind>> = {
-  "text": "text",
-  "bigint": "bigint",
-  "integer": "integer",
-  "smallint": "smallint",
-  "double precision": "double",
-  "real": "real",
-  "boolean": "boolean",
-  "timestamp with time zone": "timestamp",
-  "timestamp without time zone": "timestamp",
-  "object": "object",
-};
+const KINDS: ReadonlyMap<string, Kind> = new Map(Object.entries(
+  {
+    "text": "text",
+    "bigint": "bigint",
+    "integer": "integer",
+    "smallint": "smallint",
+    "double precision": "double",
+    "real": "real",
+    "boolean": "boolean",
+    "timestamp with time zone": "timestamp",
+    "timestamp without time zone": "timestamp",
+    "object": "object",
+  } as const,
+));
 
 /** Types by kind, of the columns that are made here. */
 const TYPES: Readonly<Partial<Record<Kind, string>>> = {
@@ -150,5 +152,5 @@ function set(root: Column, path: readonly string[], column: Column): void {
 
 function columnOf(type: string): Column {
   if (type.endsWith("_array")) return { kind: "array", element: columnOf(type.slice(0, -"_array".length)) };
-  return type === "object" ? objectColumn() : { kind: KINDS[type] ?? "unfit" };
+  return type === "object" ? objectColumn() : { kind: KINDS.get(type) ?? "unfit" };
 }

@@ -47,17 +47,16 @@ export function parseSinkUrl(text: string): SinkAddress {
   const match = /^([a-z]+)(?:\+[a-z0-9]+)?:\/\/(.*)$/s.exec(text);
   const scheme = SCHEMES[match?.[1] ?? ""];
   if (!match || !scheme) throw wrong("must start with crate:// or postgresql://");
-  let url: URL;
-  try {
-    url = new URL(
-      `http://${/^(?:[/?]|$)/.test(match[2] ?? "") ? "localhost" : ""}${match[2]}`.replace(
-        "@:",
-        "@localhost:",
-      ),
-    );
-  } catch (cause) {
-    throw wrong(cause instanceof Error ? "is malformed" : "is wrong");
-  }
+  const rest = (match[2] ?? "").replace(/^(?=[/?:]|$)|(?<=@)(?=[/?:]|$)/, "localhost");
+  if (!URL.canParse(`http://${rest}`)) throw wrong("is malformed");
+  const url = new URL(`http://${rest}`);
+  const decoded = (part: string): string => {
+    try {
+      return decodeURIComponent(part);
+    } catch {
+      throw wrong("has a % that is not followed by two hex digits of UTF-8");
+    }
+  };
   const query = (name: string): string | undefined => url.searchParams.get(name)?.toLowerCase();
   const ssl = query("ssl") ?? "";
   const mode = query("sslmode");
@@ -65,13 +64,13 @@ export function parseSinkUrl(text: string): SinkAddress {
   if (mode !== undefined && ![...PLAIN_MODES, ...TLS_MODES].includes(mode)) {
     throw wrong(`has sslmode=${mode}, which is none of ${[...PLAIN_MODES, ...TLS_MODES].join(", ")}`);
   }
-  const path = decodeURIComponent(url.pathname.slice(1));
+  const path = decoded(url.pathname.slice(1));
   return Object.freeze({
     transport: scheme.transport,
     host: url.hostname,
-    port: url.port === "" ? (/:80(?:[/?]|$)/.test(match[2] ?? "") ? 80 : scheme.port) : Number(url.port),
-    user: decodeURIComponent(url.username) || "crate",
-    password: decodeURIComponent(url.password),
+    port: url.port === "" ? (/:80(?:[/?]|$)/.test(rest) ? 80 : scheme.port) : Number(url.port),
+    user: decoded(url.username) || "crate",
+    password: decoded(url.password),
     tls: mode === undefined ? scheme.tls || TRUE.includes(ssl) : TLS_MODES.includes(mode),
     schema: url.searchParams.get("schema") ?? (path || "doc"),
   });

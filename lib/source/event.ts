@@ -34,12 +34,12 @@ const upsert: Read = (event) => {
 
 const remove: Read = (event) => ({ change: { id: idOf(event), document: null } });
 
-const READS: Readonly<Record<string, Read>> = {
+const READS: ReadonlyMap<string, Read> = new Map(Object.entries({
   insert: upsert,
   update: upsert,
   replace: upsert,
   delete: remove,
-};
+}));
 
 /**
  * @example
@@ -52,7 +52,7 @@ export function readEvent(bytes: Uint8Array, offset: number): Change {
   const event = fields(bytes, offset);
   const type = event.get("operationType");
   const operation = type?.type === BsonType.string ? stringAt(type.bytes, type.offset) : "(none)";
-  const read = READS[operation];
+  const read = READS.get(operation);
   if (read) return read(event);
   const token = event.get("_id");
   return { event: { operation, token: token ? bytesOf(token) : new Uint8Array() } };

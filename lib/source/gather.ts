@@ -18,6 +18,7 @@ export async function* gather(
   const iterator = source[Symbol.asyncIterator]();
   let waiting: ChangeBatch | undefined;
   let ended = false;
+  let stopped = false;
   let failure: { error: unknown } | undefined;
   let wake = Promise.withResolvers<void>();
   let drained = Promise.withResolvers<void>();
@@ -25,7 +26,8 @@ export async function* gather(
   const read = async () => {
     try {
       for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
-        while (waiting && !canJoin(waiting, next.value, limits)) await drained.promise;
+        while (waiting && !stopped && !canJoin(waiting, next.value, limits)) await drained.promise;
+        if (stopped) return;
         waiting = waiting ? join(waiting, next.value) : next.value;
         wake.resolve();
       }
@@ -52,6 +54,7 @@ export async function* gather(
       }
     }
   } finally {
+    stopped = true;
     drained.resolve();
     await iterator.return?.();
     await reading;

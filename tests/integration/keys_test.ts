@@ -64,7 +64,8 @@ for (const transport of transports) {
       });
     await relay([], { transport }).waitForLine(/Ready/);
 
-    await data.insertMany(KEYS.map(([_id], n) => ({ _id, n: new Int32(n) })) as Document[]);
+    const documents = KEYS.map(([_id], n) => ({ _id, n: new Int32(n) }));
+    await data.insertMany(documents as Document[], { forceServerObjectId: true }); // Lets the null key through.
     await seen(KEYS.map(([, oid], n) => [oid, n]));
     await inStep(context);
     for (const [_id] of KEYS) await data.updateOne({ _id } as Document, { $inc: { n: 1_000 } });

@@ -44,7 +44,7 @@ const TYPES: Readonly<Record<string, Type>> = {
   },
   leastDouble: { value: new Double(5e-324), json: "5e-324", column: "double precision" },
   notANumber: { value: new Double(NaN), json: '"NaN"', column: "double precision" },
-  infinity: { value: new Double(Infinity), json: '"Infinity"', column: "double precision" },
+  positiveInfinity: { value: new Double(Infinity), json: '"Infinity"', column: "double precision" },
   negativeInfinity: { value: new Double(-Infinity), json: '"-Infinity"', column: "double precision" },
   negativeZero: { value: new Double(-0), json: "-0.0", column: "double precision" },
   decimal: {
@@ -67,8 +67,8 @@ const TYPES: Readonly<Record<string, Type>> = {
   },
   dateBefore1970: { value: new Date(-1), json: "-1", column: "timestamp with time zone" },
   dateAfter9999: {
-    value: new Date("+012345-01-01T00:00:00.007Z"),
-    json: "327414614400007",
+    value: new Date("+010000-01-01T00:00:00.007Z"),
+    json: "253402300800007",
     column: "timestamp with time zone",
   },
   timestamp: {

@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { BSON, type Document } from "mongodb";
+import { eventually } from "../../lib/testdrive/eventually.ts";
+import { inStep } from "../support/compare.ts";
+import { type CratedbContext, cratedbTest, transports } from "../support/cratedb_harness.ts";
+
+const POISON = [3, 250, 499];
+
+const TABLES: Readonly<Record<string, { data: string; poison: unknown; error: RegExp }>> = {
+  "a CHECK constraint": {
+    data: "OBJECT(DYNAMIC) AS (n BIGINT CONSTRAINT small CHECK (data['n'] < 100))",
+    poison: new BSON.Int32(100),
+    error: /small|CHECK/i,
+  },
+  "a NOT NULL constraint": {
+    data: "OBJECT(DYNAMIC) AS (n BIGINT NOT NULL)",
+    poison: null,
+    error: /null/i,
+  },
+};
+
+const letters = async ({ sql }: CratedbContext) => {
+  await sql("REFRESH TABLE cdc_dead_letter");
+  return await sql("SELECT oid, document, error, stream, time FROM cdc_dead_letter ORDER BY oid");
+};
+
+for (const transport of transports) {
+  for (const [constraint, { data: type, poison, error }] of Object.entries(TABLES)) {
+    cratedbTest(
+      `relay() takes rows that ${constraint} refuses out of a batch, over ${transport}`,
+      async (context) => {
+        const { mongodb, database, relay, sql, schema, table } = context;
+        const good = new BSON.Int32(7);
+        await sql(`CREATE TABLE "${table}" (oid TEXT PRIMARY KEY, data ${type}, overflow OBJECT(IGNORED))`);
+        const data = mongodb.db(database).collection<Document>("data");
+        const running = relay([], { transport });
+        await running.waitForLine(/Ready/);
+
+        const documents = Array.from(
+          { length: 500 },
+          (_, _id) => ({ _id, n: POISON.includes(_id) ? poison : good }),
+        );
+        await data.insertMany(documents as Document[]);
+        const lettersOf = (ids: readonly number[]) =>
+          eventually(async () => {
+            const found = await letters(context);
+            assert.deepEqual(found.map(({ oid }) => oid).sort(), ids.map(String).sort());
+            return found;
+          });
+        for (const { oid, document, error: text, stream, time } of await lettersOf(POISON)) {
+          const whole = { _id: new BSON.Int32(Number(oid)), n: poison };
+          assert.equal(document, BSON.EJSON.stringify(whole, { relaxed: false }));
+          assert.match(String(text), error);
+          assert.match(String(stream), new RegExp(`${database}\\.data.*${schema}`));
+          assert.ok(Math.abs(Date.now() - Number(time)) < 600_000);
+        }
+        const oids = async () => {
+          await sql(`REFRESH TABLE "${table}"`);
+          return new Set((await sql(`SELECT oid FROM "${table}"`)).map(({ oid }) => Number(oid)));
+        };
+        const without = (ids: readonly number[]) =>
+          eventually(async () => {
+            const expected = documents.map(({ _id }) => _id).filter((id) => !ids.includes(id));
+            assert.deepEqual(await oids(), new Set(expected));
+          });
+        await without(POISON);
+
+        await data.updateOne({ _id: 3 } as Document, { $set: { n: good } });
+        await data.deleteOne({ _id: 250 } as Document);
+        await data.updateOne({ _id: 8 } as Document, { $set: { n: poison } });
+        await lettersOf([499, 8]);
+        await without([250, 499, 8]);
+
+        assert.equal((await running.kill()).code, 0);
+        const again = relay([], { transport });
+        await again.waitForLine(/There are dead letters/);
+        await data.updateMany({}, { $set: { n: good } });
+        await lettersOf([]);
+        await inStep(context);
+      },
+    );
+  }
+}
+
+cratedbTest(
+  "relay() takes a document with values for overflow out where the table has no such column",
+  async (context) => {
+    const { mongodb, database, relay, sql, table } = context;
+    await sql(`CREATE TABLE "${table}" (oid TEXT PRIMARY KEY, data OBJECT(DYNAMIC))`);
+    const data = mongodb.db(database).collection<Document>("data");
+    await relay().waitForLine(/Ready/);
+    await data.insertMany([{ _id: "fine", n: 1 }, { _id: "poison", "a.b": 1 }] as Document[]);
+    await eventually(async () =>
+      assert.deepEqual((await letters(context)).map(({ oid }) => oid), ["poison"])
+    );
+    assert.deepEqual(await sql(`SELECT oid FROM "${table}"`), [{ oid: "fine" }]);
+  },
+);
