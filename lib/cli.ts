@@ -101,19 +101,23 @@ function parseFlags({ options }: Command, args: readonly string[]): Flags {
   });
   const flags: Record<string, string> = {};
   for (const token of tokens) {
-    if (token.kind === "positional") {
-      throw new UsageError(`Unexpected argument: ${JSON.stringify(token.value)}`, {
-        hint: "Options are written --name VALUE; see --help.",
-      });
-    }
     if (token.kind !== "option") continue;
     if (!known.includes(token.name)) throw unknown("option", token.rawName, known.map((flag) => `--${flag}`));
-    if (token.name !== "help" && token.value === undefined) {
+    if (
+      token.name !== "help" &&
+      (token.value === undefined || !token.inlineValue && token.value.startsWith("--"))
+    ) {
       throw new UsageError(`${token.rawName} needs a value`, {
         hint: `e.g. ${exampleOf(options, token.name)}`,
       });
     }
     flags[token.name] = token.value ?? "";
+  }
+  const stray = tokens.find(({ kind }) => kind === "positional");
+  if (stray) {
+    throw new UsageError(`Unexpected argument: ${JSON.stringify(args[stray.index])}`, {
+      hint: "Options are written --name VALUE; see --help.",
+    });
   }
   return flags;
 }

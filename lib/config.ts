@@ -1,16 +1,17 @@
 /** What the commands are told, checked and frozen; nothing below reads the environment. */
-import { UsageError } from "./errors.ts";
 import type { LoggerOptions } from "./ops/log.ts";
 import {
   type Environment,
   type Flags,
   LOGGING,
+  type Operation,
   type Option,
   OPTIONS,
+  parseMix,
   type Value,
   valueOf,
 } from "./options.ts";
-import type { TableName } from "./sink/names.ts";
+import { type TableName, tableName } from "./sink/names.ts";
 import { parseSinkUrl, type SinkAddress } from "./sink/url.ts";
 
 export interface MongodbConfig {
@@ -34,8 +35,6 @@ export interface RelayConfig extends MongodbConfig {
   readonly lease: number;
   readonly retryFor: number;
 }
-
-export type Operation = "insert" | "update" | "replace" | "delete";
 
 export interface WorkloadConfig extends MongodbConfig {
   readonly count: number;
@@ -81,48 +80,3 @@ const read = (options: readonly Option[], given: Given): Record<string, Value> =
 
 const camelCase = (flag: string): string =>
   flag.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
-
-/**
- * @example
- * IN: weather.readings → OUT: {schema: "weather", name: "readings"}
- * IN: "a.b" (with the quotes) → OUT: {schema: <default>, name: "a.b"}
- */
-export function tableName(text: string, schema: string): TableName {
-  const parts = [...text.matchAll(/(?:^|\.)(?:"((?:[^"]|"")+)"|([^".]+))/g)];
-  const names = parts.map(([, quoted, bare]) => quoted?.replaceAll('""', '"') ?? bare ?? "");
-  const [first = "", second] = names;
-  if (parts.map(([part]) => part).join("") !== text || names.length > 2) {
-    throw new UsageError(`--table is not a table name: current value is ${JSON.stringify(text)}`, {
-      hint: 'Write TABLE or SCHEMA.TABLE; a name with a dot in it goes in double quotes: "a.b"',
-    });
-  }
-  return Object.freeze(second === undefined ? { schema, name: first } : { schema: first, name: second });
-}
-
-const OPERATIONS: readonly Operation[] = ["insert", "update", "replace", "delete"];
-
-/**
- * @example
- * IN: insert=70,delete=30 → OUT: {insert: 70, update: 0, replace: 0, delete: 30}
- */
-export function parseMix(text: string): Readonly<Record<Operation, number>> {
-  const mix = { insert: 0, update: 0, replace: 0, delete: 0 };
-  for (const part of text.split(",")) {
-    const [, operation, weight] = /^\s*(\w+)=(\d+(?:\.\d+)?)\s*$/.exec(part) ?? [];
-    if (!OPERATIONS.includes(operation as Operation) || weight === undefined) {
-      throw new UsageError(
-        `--mix cannot be understood at ${JSON.stringify(part)}: current value is ${JSON.stringify(text)}`,
-        {
-          hint: `Weights of ${OPERATIONS.join(", ")}, e.g. insert=70,update=20,replace=5,delete=5`,
-        },
-      );
-    }
-    mix[operation as Operation] = Number(weight);
-  }
-  if (mix.insert === 0) {
-    throw new UsageError(
-      `--mix has no insert, so there would be nothing to change: current value is ${JSON.stringify(text)}`,
-    );
-  }
-  return Object.freeze(mix);
-}

@@ -7,7 +7,7 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
   readonly hint: string | undefined;
 
-  constructor(message: string, options: { hint?: string; cause?: unknown } = {}) {
+  constructor(message: string, options: { hint?: string | undefined; cause?: unknown } = {}) {
     super(message, { cause: options.cause });
     this.hint = options.hint;
   }
@@ -18,7 +18,7 @@ export class UserError extends Error {
   override readonly name = "UserError";
   readonly hint: string | undefined;
 
-  constructor(message: string, options: { hint?: string; cause?: unknown } = {}) {
+  constructor(message: string, options: { hint?: string | undefined; cause?: unknown } = {}) {
     super(message, { cause: options.cause });
     this.hint = options.hint;
   }
@@ -45,13 +45,15 @@ export interface Description {
 
 const REPLICA_SET =
   "Change streams need a replica set; one node is enough. Start mongod with --replSet rs0, then run once:\n" +
-  "  mongosh --eval 'rs.initiate()'\n" +
-  "In a container: docker exec <container> mongosh --eval 'rs.initiate()'";
+  `  mongosh --eval 'rs.initiate({_id: "rs0", members: [{_id: 0, host: "localhost:27017"}]})'\n` +
+  "In a container: docker exec <container> mongosh --eval '…', with the address that it has for its clients.";
 
 interface Known {
   readonly pattern: RegExp;
   readonly message: (text: string) => string;
   readonly hint: string;
+  /** @default 1 */
+  readonly exitCode?: 2;
 }
 
 /** First match wins; the pattern sees `name code message` of the error and of its causes. */
@@ -89,6 +91,7 @@ const KNOWN: readonly Known[] = [
   },
   {
     pattern: /MongoParseError|MongoInvalidArgumentError|MongoAPIError.*URI|Unable to parse .* with URL/,
+    exitCode: 2,
     message: (text) => `MONGODB_URL is malformed: ${text}`,
     hint:
       "It looks like mongodb://[user:password@]host[:27017]/?replicaSet=rs0 ; percent-encode : / ? # @ in passwords.",
@@ -96,7 +99,9 @@ const KNOWN: readonly Known[] = [
   {
     pattern: /Mongo\w*Error.*(?:ENOTFOUND|EAI_AGAIN|getaddrinfo)|querySrv|queryTxt/,
     message: (text) => `The MongoDB host is unknown: ${text}`,
-    hint: "Check the host name in MONGODB_URL.",
+    hint:
+      "Check the host name in MONGODB_URL. A replica set may name its members by addresses unknown here, such as " +
+      "those of containers: then add ?directConnection=true.",
   },
   {
     pattern: /MongoServerSelectionError|MongoNetworkError/,
@@ -105,13 +110,13 @@ const KNOWN: readonly Known[] = [
       "addresses unknown here needs ?directConnection=true.",
   },
   {
-    pattern: /SinkError (?:401|4011|28000|28P01)\b/,
+    pattern: /SinkError (?:401|28000|28P01)\b/,
     message: () => "CrateDB refused the user name or password.",
     hint:
       "Check user and password in CRATEDB_SQLALCHEMY_URL (crate://user:password@host:4200) or CRATEDB_URL.",
   },
   {
-    pattern: /SinkError (?:403|4031|42501)\b/,
+    pattern: /SinkError (?:403|4011|4031|42501)\b/,
     message: (text) => `CrateDB does not allow this: ${text}`,
     hint: "Grant it, e.g. GRANT DQL, DML, DDL ON SCHEMA doc TO <user>.",
   },
@@ -121,7 +126,7 @@ const KNOWN: readonly Known[] = [
     hint: "Check the host name in CRATEDB_SQLALCHEMY_URL or CRATEDB_URL.",
   },
   {
-    pattern: /SinkError.*(?:certificate|UnknownIssuer|tls|ssl)/i,
+    pattern: /SinkError.*(?:certificate|UnknownIssuer|InvalidContentType|\b(?:tls|ssl)\b)/i,
     message: (text) => `The TLS connection to CrateDB failed: ${text}`,
     hint:
       "For a certificate of your own authority set DENO_CERT=ca.pem (with SSL off on the server, leave ssl=true out).",
@@ -144,11 +149,11 @@ const KNOWN: readonly Known[] = [
  * OUT: {message: "MongoDB runs without a replica set, …", hint: "… rs.initiate() …", exitCode: 1}
  */
 export function describe(error: unknown): Description {
-  if (error instanceof UsageError) return { message: error.message, hint: error.hint, exitCode: 2 };
-  if (error instanceof UserError) return { message: error.message, hint: error.hint, exitCode: 1 };
+  if (error instanceof UsageError) return { message: messageOf(error), hint: error.hint, exitCode: 2 };
+  if (error instanceof UserError) return { message: messageOf(error), hint: error.hint, exitCode: 1 };
   const text = messageOf(error);
   const known = KNOWN.find(({ pattern }) => pattern.test(signature(error)));
-  return { message: known ? known.message(text) : text, hint: known?.hint, exitCode: 1 };
+  return { message: known ? known.message(text) : text, hint: known?.hint, exitCode: known?.exitCode ?? 1 };
 }
 
 /** The message of an error, with passwords in URLs masked. */

@@ -1,5 +1,7 @@
 /** The options: flag, environment variable, default, check and help of each in one table. */
 import { UsageError } from "./errors.ts";
+import { tableName } from "./sink/names.ts";
+import { parseSinkUrl } from "./sink/url.ts";
 
 export type Value = string | number;
 
@@ -52,6 +54,35 @@ export function byteSize(value: string): number {
   return Number(number) * (SIZES[unit?.toLowerCase() ?? ""] ?? 1);
 }
 
+export type Operation = "insert" | "update" | "replace" | "delete";
+
+const OPERATIONS: readonly Operation[] = ["insert", "update", "replace", "delete"];
+
+/**
+ * @example
+ * IN: insert=70,delete=30 → OUT: {insert: 70, update: 0, replace: 0, delete: 30}
+ *
+ * @throws RangeError
+ */
+export function parseMix(text: string): Readonly<Record<Operation, number>> {
+  const mix = { insert: 0, update: 0, replace: 0, delete: 0 };
+  for (const part of text.split(",")) {
+    const [, operation, weight] = /^\s*(\w+)=(\d+(?:\.\d+)?)\s*$/.exec(part) ?? [];
+    if (!OPERATIONS.includes(operation as Operation) || weight === undefined) {
+      throw new RangeError(`cannot be understood at ${JSON.stringify(part)}`);
+    }
+    mix[operation as Operation] = Number(weight);
+  }
+  if (mix.insert === 0) throw new RangeError("has no insert, so there would be nothing to change");
+  return Object.freeze(mix);
+}
+
+/** Text that is kept as it is once it has been seen to make sense. */
+const checked = (parse: (text: string) => unknown) => (value: string): string => {
+  parse(value);
+  return value;
+};
+
 const MONGODB: readonly Option[] = [
   {
     flag: "mongodb-url",
@@ -87,7 +118,7 @@ const RELAY: readonly Option[] = [
     value: "URL",
     help:
       "CrateDB: crate://[user:password@]host[:4200] over HTTP, postgresql://crate@host:5432/doc over the wire",
-    parse: text,
+    parse: checked(parseSinkUrl),
   },
   {
     flag: "table",
@@ -95,7 +126,7 @@ const RELAY: readonly Option[] = [
     default: "cdc-testdrive",
     value: "[SCHEMA.]TABLE",
     help: "Table that the documents land in",
-    parse: text,
+    parse: checked((value) => tableName(text(value), "doc")),
   },
   {
     flag: "on-drop",
@@ -206,7 +237,7 @@ const WORKLOAD: readonly Option[] = [
     default: "insert=100",
     value: "OP=WEIGHT,…",
     help: "Weights of insert, update, replace and delete, e.g. insert=70,update=20,replace=5,delete=5",
-    parse: text,
+    parse: checked(parseMix),
   },
   {
     flag: "seed",
@@ -258,6 +289,7 @@ export function valueOf(option: Option, given: { flags: Flags; env: Environment 
   try {
     return option.parse(value);
   } catch (error) {
+    if (error instanceof UsageError) throw new UsageError(`${source}: ${error.message}`, error);
     if (!(error instanceof RangeError)) throw error;
     throw new UsageError(`${source} ${error.message}: current value is ${JSON.stringify(value)}`, {
       hint: `${option.help}. Default: ${option.default}`,

@@ -98,7 +98,7 @@ async function followUp(batches: AsyncGenerator<ChangeBatch>, parts: FollowParts
   const { landing, position, config, log } = parts;
   const started = Date.now();
   let token = parts.startAfter;
-  let [refreshed, saved, settled] = [0, 0, true];
+  let [refreshed, saved, settled, ready] = [0, 0, true, false];
   const refresh = async () => {
     if (landing.dirty) await landing.refresh();
     refreshed = Date.now();
@@ -121,7 +121,8 @@ async function followUp(batches: AsyncGenerator<ChangeBatch>, parts: FollowParts
     [token, settled] = [batch.token, false];
     if (Date.now() - refreshed >= config.refreshInterval) await refresh();
     if (first || Date.now() - saved >= config.saveInterval) await save();
-    if (first) log.info("Ready");
+    if (!ready) log.info("Ready");
+    ready = true;
   }
   await refresh();
   await save();

@@ -1,9 +1,10 @@
 /** `db-workload`: example data for the relay to follow. */
 import { setTimeout as delay } from "node:timers/promises";
 import { type AnyBulkWriteOperation, BSON, type Document, MongoServerError } from "mongodb";
-import type { Operation, WorkloadConfig } from "./config.ts";
+import type { WorkloadConfig } from "./config.ts";
 import { UserError } from "./errors.ts";
 import type { Logger } from "./ops/log.ts";
+import type { Operation } from "./options.ts";
 import { connectMongodb } from "./source/mongodb.ts";
 
 const BULK = 1_000;

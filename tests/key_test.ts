@@ -127,3 +127,11 @@ for (const [what, one, other] of DIFFERENT) {
   Deno.test(`keyText() differs for keys that MongoDB tells apart: ${what}`, () =>
     assert.notEqual(oid(one), oid(other)));
 }
+
+Deno.test("keyText() stays within what a key column takes, and tells long keys apart", () => {
+  const texts = ["a", "b"].map((end) => oid(raw.string("x".repeat(40_000) + end)));
+  for (const text of texts) {
+    assert.ok(new TextEncoder().encode(text).length <= 32_766, `${text.length} letters`);
+  }
+  assert.equal(new Set(texts).size, 2);
+});

@@ -118,7 +118,7 @@ const FITS: readonly Fit[] = [
   ["a Double beyond 2^53 in BIGINT", raw.double(2 ** 54), "bigint", undefined],
   ["NaN in BIGINT", raw.double(NaN), "bigint", undefined],
   ["NaN in DOUBLE", raw.double(NaN), "double", '"NaN"'],
-  ["an Int64 of 2^53 in DOUBLE", raw.int64(2n ** 53n), "double", "9007199254740992"],
+  ["an Int64 of 2^53 in DOUBLE", raw.int64(2n ** 53n), "double", "9007199254740992.0"],
   ["an Int64 beyond 2^53 in DOUBLE", raw.int64(2n ** 53n + 1n), "double", undefined],
   ["the largest Int64 in BIGINT", raw.int64(2n ** 63n - 1n), "bigint", undefined],
   ["the largest Int64 but one in BIGINT", raw.int64(2n ** 63n - 2n), "bigint", "9223372036854775806"],

@@ -24,7 +24,7 @@ const PLACES: readonly (readonly [string, Raw, Column | undefined, Placed])[] = 
   ["text in BIGINT", raw.string("1"), of("bigint"), overflow('{"v":"1"}')],
   ["a fraction in BIGINT", raw.double(20.5), of("bigint"), overflow('{"v":20.5}')],
   ["a Double without fraction in BIGINT", raw.double(2), of("bigint"), data('{"v":2}')],
-  ["an integer in DOUBLE", raw.int32(2), of("double"), data('{"v":2}')],
+  ["an integer in DOUBLE", raw.int32(2), of("double"), data('{"v":2.0}')],
   ["infinity in DOUBLE", raw.double(Infinity), of("double"), data('{"v":"Infinity"}')],
   ["the text NaN in DOUBLE", raw.string("NaN"), of("double"), overflow('{"v":"NaN"}')],
   [
@@ -50,7 +50,7 @@ const PLACES: readonly (readonly [string, Raw, Column | undefined, Placed])[] = 
     "ints among doubles",
     raw.array([raw.int32(1), raw.double(0.5)]),
     list(of("double")),
-    data('{"v":[1,0.5]}'),
+    data('{"v":[1.0,0.5]}'),
   ],
   ["mixed types", raw.array([raw.int32(1), raw.string("x")]), list(of("bigint")), overflow('{"v":[1,"x"]}')],
   [

@@ -14,3 +14,28 @@ export const quoteTable = ({ schema, name }: TableName): string => `${quoteName(
 /** @example IN: ["a", "it's"] → OUT: data['a']['it''s'] */
 export const subscript = (path: readonly string[]): string =>
   `data${path.map((name) => `['${name.replaceAll("'", "''")}']`).join("")}`;
+
+/**
+ * @example
+ * IN: weather.readings → OUT: {schema: "weather", name: "readings"}
+ * IN: "a.b" (with the quotes) → OUT: {schema: <default>, name: "a.b"}
+ *
+ * @throws RangeError
+ */
+export function tableName(text: string, schema: string): TableName {
+  const name = /"(?:[^"]|"")+"|[^".]+/.source;
+  const [, first, second] = new RegExp(`^(${name})(?:\\.(${name}))?$`).exec(text) ?? [];
+  if (first === undefined) {
+    throw new RangeError(
+      'is neither TABLE nor SCHEMA.TABLE (a name with a dot in it goes in double quotes: "a.b")',
+    );
+  }
+  return Object.freeze(
+    second === undefined
+      ? { schema, name: unquoted(first) }
+      : { schema: unquoted(first), name: unquoted(second) },
+  );
+}
+
+const unquoted = (name: string): string =>
+  name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name;

@@ -54,7 +54,7 @@ export function parseSinkUrl(text: string): SinkAddress {
     try {
       return decodeURIComponent(part);
     } catch {
-      throw wrong("has a % that is not followed by two hex digits of UTF-8");
+      return part;
     }
   };
   const query = (name: string): string | undefined => url.searchParams.get(name)?.toLowerCase();
@@ -67,7 +67,8 @@ export function parseSinkUrl(text: string): SinkAddress {
   const path = decoded(url.pathname.slice(1));
   return Object.freeze({
     transport: scheme.transport,
-    host: url.hostname,
+    // A socket takes an IPv6 address without the brackets that it has in a URL.
+    host: scheme.transport === "wire" ? url.hostname.replace(/^\[|\]$/g, "") : url.hostname,
     port: url.port === "" ? (/:80(?:[/?]|$)/.test(rest) ? 80 : scheme.port) : Number(url.port),
     user: decoded(url.username) || "crate",
     password: decoded(url.password),
