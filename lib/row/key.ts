@@ -1,4 +1,6 @@
 /** The text of a document's `_id`: equal text exactly where MongoDB holds the keys equal. */
+import { Buffer } from "node:buffer";
+import { createHash } from "node:crypto";
 import { BSON } from "mongodb";
 import {
   base64At,
@@ -14,7 +16,7 @@ import {
   uint32At,
   utf8,
 } from "./bson.ts";
-import { asDocument } from "./kinds.ts";
+import { asDocument, MAX_TEXT_BYTES } from "./kinds.ts";
 
 type KeyText = (value: BsonValue) => string;
 
@@ -30,11 +32,13 @@ const AMBIGUOUS = /^(?:$|[0-9a-f]{24}$|["{[]|-?\d|-?Infinity$|NaN$|true$|false$|
  * IN: "42" → OUT: "42" (with the quotes)
  * IN: Int32(42), Long(42), Double(42), Decimal128("42.0") → OUT: 42
  * IN: UUID → OUT: {"$binary":{"base64":"…","subType":"04"}}
+ * IN: text of more than 32,766 bytes → OUT: {"$sha256":"…"}
  * IN: {b: 1, a: ObjectId(…)} → OUT: {"b":1,"a":{"$oid":"…"}}
  */
 export function keyText(id: BsonValue): string {
-  const text = TOP_LEVEL[id.type];
-  return text ? text(id) : nestedText(id);
+  const text = (TOP_LEVEL[id.type] ?? nestedText)(id);
+  if (text.length <= MAX_TEXT_BYTES / 3 || Buffer.byteLength(text) <= MAX_TEXT_BYTES) return text;
+  return `{"$sha256":"${createHash("sha256").update(text).digest("hex")}"}`;
 }
 
 const plainString: KeyText = ({ bytes, offset }) => {

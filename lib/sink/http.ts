@@ -10,6 +10,9 @@ import type { SinkAddress } from "./url.ts";
 /** How long a statement may take, in milliseconds. */
 const STATEMENT_TIMEOUT = 120_000;
 
+/** CrateDB answers status 401 to this too, though user and password are right. */
+const MISSING_PRIVILEGE = 4011;
+
 export class HttpTransport implements Transport {
   readonly #url: string;
   readonly #headers: Record<string, string>;
@@ -28,11 +31,15 @@ export class HttpTransport implements Transport {
     const body = `{"stmt":${JSON.stringify(sql)},"args":[${parameters.map(argument).join(",")}]}`;
     const { status, text } = await this.#post(body);
     const answer = parse(text);
-    if (status !== 200 || answer.error) {
-      const code = answer.error?.code;
-      throw new SinkError(answer.error?.message ?? `HTTP status ${status} from ${this.#url}`, {
-        code: String(status === 401 ? 401 : code ?? status),
-      });
+    if (!answer || status !== 200 || answer.error) {
+      const { message, code } = answer?.error ?? {};
+      const refused = status === 401 && code !== MISSING_PRIVILEGE;
+      throw new SinkError(
+        message ?? `HTTP status ${status} from ${this.#url}, which is not an answer of CrateDB`,
+        {
+          code: String(refused ? status : code ?? status),
+        },
+      );
     }
     return { count: answer.rowcount ?? 0, rows: answer.rows ?? [] };
   }
@@ -64,11 +71,11 @@ interface Answer {
   readonly rows?: readonly (readonly unknown[])[];
 }
 
-function parse(text: string): Answer {
+function parse(text: string): Answer | undefined {
   try {
     return JSON.parse(text);
   } catch {
-    return {};
+    return undefined;
   }
 }
 

@@ -1,4 +1,5 @@
 /** Bulk upserts and deletes; every row is accounted for, since a bulk statement drops rows without an error. */
+import { Buffer } from "node:buffer";
 import { SinkError, UserError } from "../errors.ts";
 import { quoteTable } from "./names.ts";
 import type { TargetTable } from "./table.ts";
@@ -90,7 +91,10 @@ export class Writer {
     let chunk: Row[] = [];
     let size = 0;
     for (const row of rows) {
-      const rowSize = row.oid.length + row.data.length + (row.overflow?.length ?? 0);
+      const rowSize = [row.oid, row.data, row.overflow ?? ""].reduce(
+        (sum, text) => sum + Buffer.byteLength(text),
+        0,
+      );
       if (chunk.length > 0 && (chunk.length >= statementRows || size + rowSize > statementBytes)) {
         yield chunk;
         [chunk, size] = [[], 0];

@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import { inStep } from "../support/compare.ts";
+import { type FaultContext, faultTest, transports } from "../support/cratedb_harness.ts";
+
+type Server = "mongodbServer" | "cratedbServer";
+type Fault = "pause" | "kill";
+
+const SERVERS: readonly Server[] = ["mongodbServer", "cratedbServer"];
+const FAULTS: readonly Fault[] = ["pause", "kill"];
+/** Longer than the lease of the relay, so that it has run out when the server is back. */
+const OUTAGE = 3_000;
+
+const insert = async ({ mongodb, database }: FaultContext, from: number) =>
+  void await mongodb.db(database).collection<{ _id: number; n: number }>("data")
+    .insertMany(Array.from({ length: 2_000 }, (_, at) => ({ _id: from + at, n: at })));
+
+for (const server of SERVERS) {
+  for (const fault of FAULTS) {
+    for (const transport of transports) {
+      faultTest(`relay() outlasts ${fault} of ${server}, over ${transport}`, async (context) => {
+        const running = context.relay(["--lease", "1s"], { transport });
+        await running.waitForLine(/Ready/);
+        await insert(context, 0);
+        await context[server][fault]();
+        const outage = new Promise((resolve) => setTimeout(resolve, OUTAGE)); // The length of the fault itself.
+        if (server === "cratedbServer") await insert(context, 2_000);
+        await outage;
+        await context[server].restore();
+        await insert(context, 4_000);
+        await inStep(context, { timeout: 60_000, interval: 250 });
+        const { code } = await running.kill();
+        assert.equal(code, 0, running.stderr.join("\n"));
+      });
+    }
+  }
+}

@@ -1,0 +1,123 @@
+import assert from "node:assert/strict";
+import { MongoMemoryServer } from "mongodb-memory-server-core";
+import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
+import { run } from "../support/program.ts";
+
+const SECRET = "hunter2secret";
+
+/** A URL with its user, password, host or port changed. */
+function changed(
+  url: string,
+  parts: Partial<Pick<URL, "username" | "password" | "hostname" | "port">>,
+): string {
+  const [, scheme = "", rest = ""] = /^(.+?):\/\/(.*)$/.exec(url) ?? [];
+  const changing = Object.assign(new URL(`http://${rest}`), parts);
+  return `${scheme}://${changing.href.slice("http://".length)}`;
+}
+
+interface Failure {
+  readonly env: (context: CratedbContext) => Record<string, string>;
+  readonly message: RegExp;
+  readonly hint: RegExp;
+}
+
+const login = { username: "nobody", password: SECRET };
+const closed = { ...login, hostname: "127.0.0.1", port: "1" };
+const unknown = { ...login, hostname: "no-such-host.invalid" };
+
+const FAILURES: Readonly<Record<string, Failure>> = {
+  "MongoDB refuses the password": {
+    env: ({ mongodbUrl }) => ({ MONGODB_URL: changed(mongodbUrl, login) }),
+    message: /MongoDB refused the user name or password/,
+    hint: /MONGODB_URL/,
+  },
+  "MongoDB cannot be reached": {
+    env: () => ({ MONGODB_URL: `mongodb://nobody:${SECRET}@127.0.0.1:1/` }),
+    message: /MongoDB cannot be reached: .*127\.0\.0\.1:1/,
+    hint: /Is it running/,
+  },
+  "the host of MongoDB is unknown": {
+    env: () => ({ MONGODB_URL: `mongodb://nobody:${SECRET}@no-such-host.invalid/` }),
+    message: /The MongoDB host is unknown: .*no-such-host\.invalid/,
+    hint: /MONGODB_URL/,
+  },
+  "CrateDB refuses the password over HTTP": {
+    env: ({ httpUrl }) => ({ CRATEDB_SQLALCHEMY_URL: changed(httpUrl, login) }),
+    message: /CrateDB refused the user name or password/,
+    hint: /CRATEDB_SQLALCHEMY_URL/,
+  },
+  "CrateDB refuses the password over the wire": {
+    env: ({ wireUrl }) => ({ CRATEDB_URL: changed(wireUrl, login) }),
+    message: /CrateDB refused the user name or password/,
+    hint: /CRATEDB_URL/,
+  },
+  "CrateDB cannot be reached over HTTP": {
+    env: ({ httpUrl }) => ({ CRATEDB_SQLALCHEMY_URL: changed(httpUrl, closed) }),
+    message: /CrateDB cannot be reached: .*127\.0\.0\.1:1\b/,
+    hint: /Is it running/,
+  },
+  "CrateDB cannot be reached over the wire": {
+    env: ({ wireUrl }) => ({ CRATEDB_URL: changed(wireUrl, closed) }),
+    message: /CrateDB cannot be reached: .*127\.0\.0\.1:1\b/,
+    hint: /Is it running/,
+  },
+  "the host of CrateDB is unknown over HTTP": {
+    env: ({ httpUrl }) => ({ CRATEDB_SQLALCHEMY_URL: changed(httpUrl, unknown) }),
+    message: /The CrateDB host is unknown: .*no-such-host\.invalid/,
+    hint: /CRATEDB_SQLALCHEMY_URL/,
+  },
+  "the host of CrateDB is unknown over the wire": {
+    env: ({ wireUrl }) => ({ CRATEDB_URL: changed(wireUrl, unknown) }),
+    message: /The CrateDB host is unknown: .*no-such-host\.invalid/,
+    hint: /CRATEDB_URL/,
+  },
+};
+
+async function fails(context: CratedbContext, { env, message, hint }: Failure): Promise<void> {
+  const { mongodbUrl, httpUrl, database, schema, table } = context;
+  const args = ["cdc-relay", "--database", database, "--table", `${schema}.${table}`];
+  const urls = { MONGODB_URL: mongodbUrl, CRATEDB_SQLALCHEMY_URL: httpUrl, ...env(context) };
+  const { code, stdout, stderr } = await run(args, { env: urls });
+  assert.match(stderr, message);
+  assert.match(stderr, hint);
+  assert.match(stderr, /^Error: /m);
+  assert.doesNotMatch(stderr, new RegExp(`${SECRET}|^    at `, "m"));
+  assert.deepEqual({ code, stdout }, { code: 1, stdout: "" });
+}
+
+for (const [what, failure] of Object.entries(FAILURES)) {
+  cratedbTest(`main() says so when ${what}`, (context) => fails(context, failure));
+}
+
+cratedbTest("main() says so when the table has no key, and leaves it as it is", async (context) => {
+  const { sql, table, schema } = context;
+  await sql(`CREATE TABLE "${table}" (oid TEXT, data OBJECT(DYNAMIC))`);
+  const columns = () =>
+    sql("SELECT column_name FROM information_schema.columns WHERE table_schema = ? AND table_name = ?", [
+      schema,
+      table,
+    ]);
+  const before = await columns();
+  await fails(context, {
+    env: () => ({}),
+    message: new RegExp(`Table "${schema}"\\."${table}" cannot be used: .oid. is not its primary key`),
+    hint: /ALTER TABLE .* RENAME TO/,
+  });
+  assert.deepEqual(await columns(), before);
+});
+
+const systemBinary = Deno.env.get("MONGOMS_SYSTEM_BINARY");
+const withMongod = systemBinary ? cratedbTest : (name: string) => Deno.test.ignore(name, () => {});
+
+withMongod("main() says so when MongoDB runs without a replica set", async (context) => {
+  await using closing = new AsyncDisposableStack();
+  const server = closing.adopt(
+    await MongoMemoryServer.create({ binary: { systemBinary: systemBinary ?? "" } }),
+    async (open) => void await open.stop(),
+  );
+  await fails(context, {
+    env: () => ({ MONGODB_URL: server.getUri() }),
+    message: /MongoDB runs without a replica set/,
+    hint: /rs\.initiate\(\)/,
+  });
+});

@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import { eventually } from "../../lib/testdrive/eventually.ts";
+import { inStep } from "../support/compare.ts";
+import { type CratedbContext, cratedbTest, transports } from "../support/cratedb_harness.ts";
+
+const savedToken = async ({ sql }: CratedbContext): Promise<unknown> => {
+  await sql("REFRESH TABLE cdc_position");
+  return (await sql("SELECT token FROM cdc_position"))[0]?.token;
+};
+
+for (const transport of transports) {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    cratedbTest(`relay() stops on ${signal} with its position saved, over ${transport}`, async (context) => {
+      const { mongodb, database, relay } = context;
+      const data = mongodb.db(database).collection<{ _id: number }>("data");
+      const flags = ["--save-interval", "1h"];
+      const running = relay(flags, { transport });
+      await running.waitForLine(/Ready/);
+      const before = await savedToken(context);
+      await data.insertMany(Array.from({ length: 100 }, (_, _id) => ({ _id })));
+      await inStep(context);
+      assert.equal((await running.kill(signal)).code, 0);
+      assert.match(await running.waitForLine(/Stopped/), /events=100 upserts=100 deletes=0/);
+      assert.notEqual(await savedToken(context), before);
+
+      const again = relay(flags, { transport });
+      await again.waitForLine(/Going on from the saved position/);
+      await data.insertOne({ _id: 100 });
+      await inStep(context);
+      assert.equal((await again.kill(signal)).code, 0);
+      assert.match(await again.waitForLine(/Stopped/), /events=1 /);
+    });
+  }
+}
+
+cratedbTest("relay() is refused while another one follows the stream", async (context) => {
+  const { mongodb, database, relay } = context;
+  const first = relay(["--lease", "2s"]);
+  await first.waitForLine(/Ready/);
+  const second = relay(["--lease", "2s"]);
+  assert.equal((await second.status).code, 1);
+  await second.waitForLine(/^Error: Another relay \(.+\) follows this stream/);
+  await second.waitForLine(/Stop it first/);
+
+  await mongodb.db(database).collection("data").insertOne({ n: 1 });
+  await inStep(context);
+  assert.equal((await first.kill()).code, 0);
+});
+
+cratedbTest("relay() takes over when the lease of one that died has run out", async (context) => {
+  const { mongodb, database, relay } = context;
+  const first = relay(["--lease", "2s"]);
+  await first.waitForLine(/Ready/);
+  await first.kill("SIGKILL");
+  await mongodb.db(database).collection("data").insertOne({ n: 1 });
+  await relay(["--lease", "2s"]).waitForLine(/Going on from the saved position/);
+  await inStep(context);
+});
+
+cratedbTest("relay() saves its position while only other collections change", async (context) => {
+  const { mongodb, database, relay } = context;
+  await relay().waitForLine(/Ready/);
+  const before = await eventually(async () => {
+    const token = await savedToken(context);
+    assert.ok(token);
+    return token;
+  });
+  await eventually(async () => {
+    await mongodb.db(database).collection("other").insertOne({});
+    assert.notEqual(await savedToken(context), before);
+  }, { interval: 200 });
+});
