@@ -216,15 +216,15 @@ class Landing {
       for (const upsert of documents) {
         const { oid, document } = upsert;
         try {
-          const { data, overflow, missing } = place(document, ledger.columns);
+          const { data, overflow, misfits, missing } = place(document, ledger.columns);
           if (missing && !last) {
             waiting.push(upsert);
             shape = widest(shape, shapeOfDocument(document));
-          } else if (overflow !== null && !table.hasOverflow) {
+          } else if (misfits && !table.hasOverflow) {
             letters.push(letterOf(oid, document, `The table has no column for overflow: ${overflow}`));
           } else {
             rows.push({ oid, data, overflow });
-            if (overflow !== null) this.counts.overflowed++;
+            if (misfits) this.counts.overflowed++;
           }
         } catch (error) {
           if (!(error instanceof UnstorableError || error instanceof TypeError || isBsonError(error))) {

@@ -13,9 +13,15 @@ const object = (children: Readonly<Record<string, Column>> = {}): Column => ({
 });
 
 const MISSING = undefined;
-const data = (json: string): Placed => ({ data: json, overflow: null, missing: false });
-const overflow = (json: string, rest = "{}"): Placed => ({ data: rest, overflow: json, missing: false });
-const missing = (json: string, rest = "{}"): Placed => ({ data: rest, overflow: json, missing: true });
+const data = (json: string): Placed => ({ data: json, overflow: null, misfits: false, missing: false });
+const placed = (flags: Pick<Placed, "misfits" | "missing">) => (json: string, rest = "{}"): Placed => ({
+  data: rest,
+  overflow: json,
+  ...flags,
+});
+const overflow = placed({ misfits: true, missing: false });
+const missing = placed({ misfits: true, missing: true });
+const nulls = placed({ misfits: false, missing: false });
 
 /** A value `v` and the column that is there for it. */
 const PLACES: readonly (readonly [string, Raw, Column | undefined, Placed])[] = [
@@ -33,12 +39,12 @@ const PLACES: readonly (readonly [string, Raw, Column | undefined, Placed])[] = 
     of("bigint"),
     overflow('{"v":-9223372036854775808}'),
   ],
-  ["null in any column", raw.null(), of("bigint"), data('{"v":null}')],
-  ["null in a column that takes nothing", raw.null(), of("unfit"), data('{"v":null}')],
+  ["null in any column", raw.null(), of("bigint"), nulls('{"v":null}')],
+  ["null in a column that takes nothing", raw.null(), of("unfit"), nulls('{"v":null}')],
   ["text in a column that takes nothing", raw.string("x"), of("unfit"), overflow('{"v":"x"}')],
   ["nested arrays in a column that takes all", raw.array([raw.array([])]), of("ignored"), data('{"v":[[]]}')],
   ["a value without a column", raw.int32(1), MISSING, missing('{"v":1}')],
-  ["null without a column", raw.null(), MISSING, data('{"v":null}')],
+  ["null without a column", raw.null(), MISSING, nulls('{"v":null}')],
   ["an array of nulls without a column", raw.array([raw.null()]), MISSING, data('{"v":[null]}')],
   ["an empty object without a column", raw.document([]), MISSING, missing('{"v":{}}')],
   ["an array in a scalar", raw.array([raw.int32(1)]), of("bigint"), overflow('{"v":[1]}')],
@@ -66,6 +72,12 @@ const PLACES: readonly (readonly [string, Raw, Column | undefined, Placed])[] = 
     overflow('{"v":[{"a":1},{"a":0.5}]}'),
   ],
   [
+    "a null in an array of objects: the array stays, and is in overflow too",
+    raw.array([raw.document([["a", raw.null()], ["b", raw.int32(1)]])]),
+    list(object({ a: of("bigint"), b: of("bigint") })),
+    nulls('{"v":[{"a":null,"b":1}]}', '{"v":[{"b":1}]}'),
+  ],
+  [
     "a new name in an array of objects",
     raw.array([raw.document([["new", raw.int32(1)]])]),
     list(object()),
@@ -89,7 +101,7 @@ for (const [what, value, column, expected] of PLACES) {
 for (const name of ["", "a.b", "x[1]", "a\tb"]) {
   Deno.test(`place() puts the name ${JSON.stringify(name)} into overflow, null too`, () => {
     const json = JSON.stringify({ [name]: null });
-    assert.deepEqual(place(documentOf([[name, raw.null()]]), object()), overflow(json));
+    assert.deepEqual(place(documentOf([[name, raw.null()]]), object()), nulls(json));
   });
 }
 

@@ -20,9 +20,12 @@ export interface Addition {
 /** How deep columns are made below `data`; what lies deeper is stored in `overflow`. */
 export const MAX_DEPTH = 40;
 
-/** Names that a typed object refuses: dots, brackets, control characters, the empty name. */
+/**
+ * Names that a typed object refuses (dots, brackets, control characters, the empty name), and the backslash: a
+ * column with one in its name makes CrateDB refuse every later bulk statement on the table.
+ */
 // deno-lint-ignore no-control-regex -- control characters are what is looked for
-const REFUSED_NAME = /^$|[.[\]\x00-\x1f\x7f]/;
+const REFUSED_NAME = /^$|[.[\]\\\x00-\x1f\x7f]/;
 export const isRefusedName = (name: string): boolean => REFUSED_NAME.test(name);
 
 export const objectColumn = (): Column & { children: Map<string, Column> } => ({

@@ -12,6 +12,8 @@ export interface Placed {
   readonly data: string;
   /** JSON text for the column `overflow`, or null when everything fits. */
   readonly overflow: string | null;
+  /** Whether `overflow` has more than the nulls that `data` would show as missing; SQL tells neither apart. */
+  readonly misfits: boolean;
   /** Whether something is in `overflow` for want of a column only. */
   readonly missing: boolean;
 }
@@ -25,17 +27,19 @@ interface Path {
 /**
  * @example
  * IN: {_id: 1, t: 20.5, "a.b": 1} with columns {_id: bigint, t: double}
- * OUT: {data: '{"_id":1,"t":20.5}', overflow: '{"a.b":1}', missing: false}
+ * OUT: {data: '{"_id":1,"t":20.5}', overflow: '{"a.b":1}', misfits: true, missing: false}
  *
  * @throws UnstorableError when no row can hold the document
  */
 export function place(document: Uint8Array, columns: Column): Placed {
   const root: BsonValue = { type: BsonType.document, bytes: document, offset: 0, length: document.length };
-  if (columns.kind === "ignored") return { data: jsonOf(root), overflow: null, missing: false };
+  if (columns.kind === "ignored") {
+    return { data: jsonOf(root), overflow: null, misfits: false, missing: false };
+  }
   const placement = new Placement();
   const data = placement.object(root, columns, { path: undefined, depth: 0, inArray: false }) ?? "{}";
-  const { overflow, missing } = placement;
-  return { data, overflow: overflow.size === 0 ? null : overflowText(overflow), missing };
+  const { overflow, misfits, missing } = placement;
+  return { data, overflow: overflow.size === 0 ? null : overflowText(overflow), misfits, missing };
 }
 
 interface Place {
@@ -47,7 +51,10 @@ interface Place {
 
 class Placement {
   readonly overflow: Overflow = new Map();
+  misfits = false;
   missing = false;
+  /** Whether the array at hand holds an object with a null, which CrateDB drops from objects with columns. */
+  #nullWithin = false;
 
   /** JSON of what fits; undefined when the object as a whole doesn't. */
   object(document: BsonValue, column: Column, { path, depth, inArray }: Place): string | undefined {
@@ -61,10 +68,20 @@ class Placement {
       names.add(name);
       const value = { type, bytes, offset, length };
       const here = { path: { parent: path, name }, depth: depth + 1, inArray };
+      const isNull = type === BsonType.null || type === BsonType.undefined;
+      if (isNull) {
+        this.#nullWithin = true;
+        if (!inArray) put(this.overflow, here.path, "null");
+        continue;
+      }
+      if (!inArray) this.#nullWithin = false;
       const text = this.#member(value, column.children?.get(name), here);
       if (text !== undefined) json += `${json === "" ? "" : ","}${JSON.stringify(name)}:${text}`;
       else if (inArray) return undefined;
-      else put(this.overflow, here.path, jsonOf(value));
+      if (inArray || text !== undefined && !(this.#nullWithin && type === BsonType.array)) continue;
+      // An array with a null in it stays for queries, and is in `overflow` as it was.
+      put(this.overflow, here.path, jsonOf(value));
+      this.misfits ||= text === undefined;
     }
     return `{${json}}`;
   }
@@ -105,9 +122,8 @@ class Placement {
   }
 }
 
-/** Null, and arrays of nothing but nulls: values that need no column. */
+/** Arrays of nothing but nulls need no column. */
 function isVoid({ type, bytes, offset }: BsonValue): boolean {
-  if (type === BsonType.null || type === BsonType.undefined) return true;
   if (type !== BsonType.array) return false;
   for (const [inner] of elements(bytes, offset)) {
     if (inner !== BsonType.null && inner !== BsonType.undefined) return false;

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
 import { inStep } from "../support/compare.ts";
 import { type FaultContext, faultTest, transports } from "../support/cratedb_harness.ts";
 
@@ -7,7 +8,7 @@ type Fault = "pause" | "kill";
 
 const SERVERS: readonly Server[] = ["mongodbServer", "cratedbServer"];
 const FAULTS: readonly Fault[] = ["pause", "kill"];
-/** Longer than the lease of the relay, so that it has run out when the server is back. */
+/** How long a server is away: longer than the lease of the relay, so that it has run out when the server is back. */
 const OUTAGE = 3_000;
 
 const insert = async ({ mongodb, database }: FaultContext, from: number) =>
@@ -22,9 +23,10 @@ for (const server of SERVERS) {
         await running.waitForLine(/Ready/);
         await insert(context, 0);
         await context[server][fault]();
-        const outage = new Promise((resolve) => setTimeout(resolve, OUTAGE)); // The length of the fault itself.
+        const outage = delay(OUTAGE);
         if (server === "cratedbServer") await insert(context, 2_000);
         await outage;
+        if (fault === "kill") await running.waitForLine(/trying again/);
         await context[server].restore();
         await insert(context, 4_000);
         await inStep(context, { timeout: 60_000, interval: 250 });

@@ -93,6 +93,8 @@ cratedbTest(
     await eventually(async () =>
       assert.deepEqual((await letters(context)).map(({ oid }) => oid), ["poison"])
     );
-    assert.deepEqual(await sql(`SELECT oid FROM "${table}"`), [{ oid: "fine" }]);
+    await eventually(async () =>
+      assert.deepEqual(await sql(`SELECT oid FROM "${table}"`), [{ oid: "fine" }])
+    );
   },
 );

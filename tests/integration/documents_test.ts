@@ -19,7 +19,6 @@ const KINDS: readonly unknown[] = [
   new Date(0),
   Long.MAX_VALUE,
   new Double(1e300),
-  null,
 ];
 
 /** One path for each kind that can come first there. */
@@ -37,7 +36,8 @@ const HOSTILE: readonly Document[] = [
   { "\t": 1, "\n": 2, "\r\n": 3, "\u0001": 4, "\u007f": 5 },
   { "deep": { "er": { "a.b": { "c": [1, 2] }, "fine": 1 } } },
   { "list": [{ "a.b": 1 }, { "fine": 2 }] },
-  { "'; DROP TABLE data; --": 1, '"': 2, "\\": 3, "`": 4, "--": 5 },
+  { "'; DROP TABLE data; --": 1, '"': 2, "--": 3, "array(": 4 },
+  { "`": 1, "in": { "a`b": 2 } },
   { "K": 1, "k": "other", "é": 2, "e\u0301": 3, "😀": 4 },
   {
     "oid": 1,
@@ -49,7 +49,7 @@ const HOSTILE: readonly Document[] = [
   },
   { "constructor": 1, ["__proto__"]: { "x": 2 }, "toString": 3, "in  ": { ["__proto__"]: 4 } },
   { [`long ${"k".repeat(2_000)}`]: 1 },
-  { "$dollar": 1, "in$": { "$set": 2 } },
+  { "in$": { "$dollar": 1, "$set": 2 } },
 ];
 
 const ARRAYS: readonly unknown[] = [
@@ -92,6 +92,7 @@ const DOCUMENTS: Readonly<Record<string, readonly Document[]>> = {
   "values whose kinds conflict": conflicting,
   "values whose kinds conflict, the other way round": conflicting.toReversed(),
   "hostile keys": HOSTILE,
+  "keys with a backslash": [{ "a\\c": 1, "\\": 2, "in": { "a\\b": 3 } }, { "fine": 1 }],
   "nested and mixed arrays": [
     ...ARRAYS.map((list, n) => ({ [`own${n}`]: list })),
     ...ARRAYS.map((list) => ({ list, in: { list } })),
@@ -131,4 +132,15 @@ cratedbTest("relay() stores kinds that come one batch after the other whole", as
   for (const [_id, document] of conflicting.entries()) {
     await landWhole(context, () => data.insertOne({ _id, ...document } as Document));
   }
+});
+
+cratedbTest("relay() stores nulls in places that have a column", async (context) => {
+  const { mongodb, database, relay } = context;
+  const data = mongodb.db(database).collection<Document>("data");
+  await relay().waitForLine(/Ready/);
+  await landWhole(context, () => data.insertOne({ n: 1, in: { n: 1 }, list: [{ n: 1 }], texts: ["text"] }));
+  await landWhole(
+    context,
+    () => data.insertOne({ n: null, in: { n: null }, list: [{ n: null }], texts: null }),
+  );
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { MongoMemoryServer } from "mongodb-memory-server-core";
+import { freePort } from "../../lib/testdrive/free_port.ts";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
 import { run } from "../support/program.ts";
 
@@ -22,7 +23,7 @@ interface Failure {
 }
 
 const login = { username: "nobody", password: SECRET };
-const closed = { ...login, hostname: "127.0.0.1", port: "1" };
+const closed = { ...login, hostname: "127.0.0.1", port: `${freePort()}` };
 const unknown = { ...login, hostname: "no-such-host.invalid" };
 
 const FAILURES: Readonly<Record<string, Failure>> = {
@@ -32,8 +33,8 @@ const FAILURES: Readonly<Record<string, Failure>> = {
     hint: /MONGODB_URL/,
   },
   "MongoDB cannot be reached": {
-    env: () => ({ MONGODB_URL: `mongodb://nobody:${SECRET}@127.0.0.1:1/` }),
-    message: /MongoDB cannot be reached: .*127\.0\.0\.1:1/,
+    env: () => ({ MONGODB_URL: `mongodb://nobody:${SECRET}@127.0.0.1:${closed.port}/` }),
+    message: new RegExp(`MongoDB cannot be reached: .*127\\.0\\.0\\.1:${closed.port}`),
     hint: /Is it running/,
   },
   "the host of MongoDB is unknown": {
@@ -53,12 +54,12 @@ const FAILURES: Readonly<Record<string, Failure>> = {
   },
   "CrateDB cannot be reached over HTTP": {
     env: ({ httpUrl }) => ({ CRATEDB_SQLALCHEMY_URL: changed(httpUrl, closed) }),
-    message: /CrateDB cannot be reached: .*127\.0\.0\.1:1\b/,
+    message: new RegExp(`CrateDB cannot be reached: .*127\\.0\\.0\\.1:${closed.port}`),
     hint: /Is it running/,
   },
   "CrateDB cannot be reached over the wire": {
     env: ({ wireUrl }) => ({ CRATEDB_URL: changed(wireUrl, closed) }),
-    message: /CrateDB cannot be reached: .*127\.0\.0\.1:1\b/,
+    message: new RegExp(`CrateDB cannot be reached: .*127\\.0\\.0\\.1:${closed.port}`),
     hint: /Is it running/,
   },
   "the host of CrateDB is unknown over HTTP": {

@@ -38,7 +38,7 @@ const KEYS: readonly (readonly [unknown, string])[] = [
   ["tab\tline\nnul\u0000end", "tab\tline\nnul\u0000end"],
   ["é 😀", "é 😀"],
   [new Date(42), '{"$date":{"$numberLong":"42"}}'],
-  [Decimal128.fromString("0.1"), '{"$numberDecimal":"0.1"}'],
+  [Decimal128.fromString("0.1"), '{"$numberDecimal":"1E-1"}'],
   [
     new UUID("e8b5b7a2-94a4-4f0c-8c5a-2c8a7d0f3b11"),
     '{"$binary":{"base64":"6LW3opSkTwyMWiyKfQ87EQ==","subType":"04"}}',
@@ -47,8 +47,8 @@ const KEYS: readonly (readonly [unknown, string])[] = [
   [new Timestamp({ t: 1, i: 2 }), '{"$timestamp":{"t":1,"i":2}}'],
   [new MinKey(), '{"$minKey":1}'],
   [new MaxKey(), '{"$maxKey":1}'],
-  [{ a: new Int32(1), b: "x" }, '{"a":{"$numberInt":"1"},"b":"x"}'],
-  [{ b: "x", a: new Int32(1) }, '{"b":"x","a":{"$numberInt":"1"}}'],
+  [{ a: new Int32(1), b: "x" }, '{"a":1,"b":"x"}'],
+  [{ b: "x", a: new Int32(1) }, '{"b":"x","a":1}'],
   [{}, "{}"],
 ];
 
@@ -67,7 +67,6 @@ for (const transport of transports) {
     const documents = KEYS.map(([_id], n) => ({ _id, n: new Int32(n) }));
     await data.insertMany(documents as Document[], { forceServerObjectId: true }); // Lets the null key through.
     await seen(KEYS.map(([, oid], n) => [oid, n]));
-    await inStep(context);
     for (const [_id] of KEYS) await data.updateOne({ _id } as Document, { $inc: { n: 1_000 } });
     await seen(KEYS.map(([, oid], n) => [oid, n + 1_000]));
     for (const [_id] of KEYS.filter((_, n) => n % 2 === 0)) await data.deleteOne({ _id } as Document);
@@ -79,7 +78,10 @@ cratedbTest("relay() takes numbers that MongoDB holds equal for one key", async 
   const { mongodb, database, relay } = context;
   const data = mongodb.db(database).collection<Document>("data");
   await relay().waitForLine(/Ready/);
-  for (const [n, _id] of [new Int32(7), Long.fromNumber(7), new Double(7)].entries()) {
+  for (
+    const [n, _id] of [new Int32(7), Long.fromNumber(7), new Double(7), Decimal128.fromString("7.0")]
+      .entries()
+  ) {
     await data.insertOne({ _id, n } as Document);
     await inStep(context);
     await data.deleteOne({ _id: 7 } as Document);

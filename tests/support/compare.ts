@@ -84,8 +84,12 @@ function parse(text: string): Json {
   return JSON.parse(text, revive);
 }
 
-/** Objects only: a value that is in both is shown as such, and so differs from the document's. */
+/**
+ * Objects are merged. An array may be in both when nulls in its objects are all that `data` lacks; any other value
+ * that is in both is shown as such, and so differs from the document's.
+ */
 function merge(data: Json, overflow: Json): Json {
+  if (Array.isArray(overflow) && canonical(data) === canonical(withoutNulls(overflow))) return overflow;
   if (!(data instanceof Map && overflow instanceof Map)) return ["in data and in overflow", data, overflow];
   const merged = new Map(data);
   for (const [name, value] of overflow) {
@@ -93,6 +97,12 @@ function merge(data: Json, overflow: Json): Json {
     merged.set(name, present === undefined ? value : merge(present, value));
   }
   return merged;
+}
+
+function withoutNulls(value: Json): Json {
+  if (Array.isArray(value)) return value.map(withoutNulls);
+  if (!(value instanceof Map)) return value;
+  return new Map([...value].flatMap(([name, each]) => each === null ? [] : [[name, withoutNulls(each)]]));
 }
 
 /** Equal text for what is equal: the order of keys is of no account, nor is the fraction of 1.0. */
