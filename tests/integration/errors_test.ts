@@ -119,6 +119,6 @@ withMongod("main() says so when MongoDB runs without a replica set", async (cont
   await fails(context, {
     env: () => ({ MONGODB_URL: server.getUri() }),
     message: /MongoDB runs without a replica set/,
-    hint: /rs\.initiate\(\)/,
+    hint: /rs\.initiate\(/,
   });
 });
