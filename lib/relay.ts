@@ -60,7 +60,8 @@ export async function relay(config: RelayConfig, { signal, log }: Context): Prom
   const sink = retrying(plain, { signal: ended, log, retryFor: config.retryFor });
   await using position = await Position.acquire(sink, { ...config.table, stream, lease, signal, log });
   const heartbeat = setInterval(() => position.renew().catch((error) => failed.abort(error)), lease / 3);
-  closing.defer(() => clearInterval(heartbeat));
+  using beating = new DisposableStack();
+  beating.defer(() => clearInterval(heartbeat));
 
   const landing = new Landing({
     table,
@@ -118,9 +119,11 @@ async function followUp(batches: AsyncGenerator<ChangeBatch>, parts: FollowParts
     if (done) break;
     await landing.land(batch);
     const first = token === null;
-    [token, settled] = [batch.token, false];
+    token = batch.token;
+    if (batch.events > 0) settled = false;
     if (Date.now() - refreshed >= config.refreshInterval) await refresh();
-    if (first || Date.now() - saved >= config.saveInterval) await save();
+    const interval = batch.events > 0 ? config.saveInterval : config.lease / 3;
+    if (first || Date.now() - saved >= interval) await save();
     if (!ready) log.info("Ready");
     ready = true;
   }

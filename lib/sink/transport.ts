@@ -32,9 +32,10 @@ const TRANSPORTS = { http: HttpTransport, wire: WireTransport } as const;
 
 export const openTransport = (address: SinkAddress): Transport => new TRANSPORTS[address.transport](address);
 
-/** What goes away by waiting: lost connections, overload, a node that starts, a table that is blocked for a while. */
-const TRANSIENT =
-  /CONNECT|ECONN|EPIPE|EHOST|ENETUNREACH|ETIMEDOUT|error sending request|connection (?:closed|reset|refused|error)|Unexpected end of JSON|timed? ?out|Timeout|CircuitBreak|NoShardAvailable|UnavailableShards|ClusterBlock|RejectedExecution|MasterNotDiscovered|NodeDisconnected|NodeNotConnected|ClusterState\.metadata|doesn't support or allow (?:INSERT|DELETE|UPDATE)|(?:bad gateway|service unavailable)/i;
+/** Connections that were lost or never made: the system's codes and postgres.js's. */
+const LOST_CONNECTION = /^(?:E[A-Z]{3,}|CONNECT\w+)$/;
+
+/** Overload, a node that starts or stops, a relation that is blocked: CrateDB's codes, SQLSTATEs, HTTP statuses. */
 const TRANSIENT_CODES = new Set([
   "429",
   "502",
@@ -48,9 +49,18 @@ const TRANSIENT_CODES = new Set([
   "53300",
 ]);
 
-export const isTransient = (error: unknown): boolean =>
-  error instanceof SinkError &&
-  (TRANSIENT_CODES.has(error.code ?? "") || TRANSIENT.test(`${error.code} ${error.message}`));
+/** Codes that say nothing; the message does. The message of any other error may quote a document, and is not read. */
+const UNSPECIFIC_CODE = /^(?:5\d{3}|XX000)$/;
+const TRANSIENT_MESSAGE =
+  /CircuitBreak|NoShardAvailable|UnavailableShards|ClusterBlock|RejectedExecution|MasterNotDiscovered|NodeDisconnected|NodeNotConnected|TimeoutException|ClusterState\.metadata|doesn't support or allow (?:INSERT|DELETE|UPDATE)/;
+
+/** Whether an error of the sink goes away by waiting. */
+export function isTransient(error: unknown): boolean {
+  if (!(error instanceof SinkError)) return false;
+  const { code = "", message } = error;
+  return LOST_CONNECTION.test(code) || TRANSIENT_CODES.has(code) ||
+    (UNSPECIFIC_CODE.test(code) && TRANSIENT_MESSAGE.test(message));
+}
 
 export interface RetryingOptions {
   readonly signal: AbortSignal;

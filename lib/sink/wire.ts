@@ -4,7 +4,8 @@ import { SinkError } from "../errors.ts";
 import type { Parameter, Result, Transport } from "./transport.ts";
 import type { SinkAddress } from "./url.ts";
 
-const CONNECTIONS = 6;
+/** Opened as they are needed. */
+const CONNECTIONS = 32;
 const CONNECT_TIMEOUT_SECONDS = 10;
 
 export class WireTransport implements Transport {

@@ -1,0 +1,27 @@
+import assert from "node:assert/strict";
+import { SinkError } from "../lib/errors.ts";
+import { isTransient } from "../lib/sink/transport.ts";
+
+const ERRORS: readonly (readonly [string, string | undefined, boolean])[] = [
+  ["connect ECONNREFUSED 127.0.0.1:5432", "ECONNREFUSED", true],
+  ["write CONNECTION_CLOSED localhost:5432", "CONNECTION_CLOSED", true],
+  ["http://localhost:4200/_sql: Signal timed out.", "ECONNECT", true],
+  ["HTTP status 503", "503", true],
+  ['The relation "doc.t" doesn\'t support or allow INSERT operations', "4007", true],
+  ['The relation "doc.t" doesn\'t support or allow INSERT operations', "XX000", true],
+  ["MasterNotDiscoveredException[no master]", "5000", true],
+  ["Cannot cast object element `Timeout` with value `ECONNREFUSED` to type `bigint`", "4000", false],
+  ["Cannot cast object element `connected` with value `x` to type `bigint`", "XX000", false],
+  ["Relation 'nosuch' unknown", "4041", false],
+  ["no code at all: connection refused", undefined, false],
+];
+
+for (const [message, code, expected] of ERRORS) {
+  Deno.test(`isTransient() ${code}: ${message}`, () => {
+    assert.equal(isTransient(new SinkError(message, { code })), expected);
+  });
+}
+
+Deno.test("isTransient() is false for what the sink did not say", () => {
+  assert.equal(isTransient(new Error("ECONNREFUSED")), false);
+});
