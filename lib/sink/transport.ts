@@ -62,6 +62,10 @@ export function isTransient(error: unknown): boolean {
     (UNSPECIFIC_CODE.test(code) && TRANSIENT_MESSAGE.test(message));
 }
 
+/** A node that has just started knows no relations until it has recovered its state, and says that there are none. */
+const UNKNOWN_RELATION = new Set(["4041", "4045", "42P01", "3F000"]);
+const RECOVERY = 60_000;
+
 export interface RetryingOptions {
   readonly signal: AbortSignal;
   readonly log: Logger;
@@ -71,8 +75,17 @@ export interface RetryingOptions {
 /** The same transport, trying again for as long as the sink is away. Every statement sent must bear repetition. */
 export function retrying(transport: Transport, options: RetryingOptions): Transport {
   return {
-    query: (sql, parameters) =>
-      retry(() => transport.query(sql, parameters), { ...options, what: "CrateDB", isTransient }),
+    query: (sql, parameters) => {
+      const started = Date.now();
+      const isRecovering = (error: unknown) =>
+        error instanceof SinkError && UNKNOWN_RELATION.has(error.code ?? "") &&
+        Date.now() - started < RECOVERY;
+      return retry(() => transport.query(sql, parameters), {
+        ...options,
+        what: "CrateDB",
+        isTransient: (error) => isTransient(error) || isRecovering(error),
+      });
+    },
     [Symbol.asyncDispose]: () => transport[Symbol.asyncDispose](),
   };
 }

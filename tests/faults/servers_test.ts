@@ -29,7 +29,9 @@ for (const server of SERVERS) {
         if (fault === "kill") await running.waitForLine(/trying again/);
         await context[server].restore();
         await insert(context, 4_000);
-        await inStep(context, { timeout: 60_000, interval: 250 });
+        await inStep(context, { timeout: 60_000, interval: 250 }).catch((error) => {
+          throw new Error(running.stderr.join("\n"), { cause: error });
+        });
         const { code } = await running.kill();
         assert.equal(code, 0, running.stderr.join("\n"));
       });
