@@ -213,7 +213,7 @@ class Landing {
     const { ledger, table } = this.#parts;
     const rows: Row[] = [];
     const letters: DeadLetter[] = [];
-    let waiting: Upsert[] = [];
+    const waiting: Upsert[] = [];
     let shape: Column | undefined;
     const placeAll = (documents: readonly Upsert[], last: boolean) => {
       for (const upsert of documents) {
@@ -240,8 +240,7 @@ class Landing {
     placeAll(upserts, false);
     if (shape) {
       await ledger.add(shape);
-      [upserts, waiting] = [waiting, []];
-      placeAll(upserts, true);
+      placeAll(waiting, true);
     }
     return { rows, letters };
   }

@@ -92,15 +92,6 @@ export function fields(bytes: Uint8Array, offset = 0): Map<string, BsonValue> {
 export const bytesOf = ({ bytes, offset, length }: BsonValue): Uint8Array =>
   bytes.subarray(offset, offset + length);
 
-/** A value wrapped as `{"": value}`, for code that takes documents only. */
-export function wrapped({ type, bytes, offset, length }: BsonValue): Uint8Array {
-  const document = new Uint8Array(length + 7);
-  new DataView(document.buffer).setInt32(0, document.length, true);
-  document[4] = type;
-  document.set(bytes.subarray(offset, offset + length), 6);
-  return document;
-}
-
 /**
  * A document as canonical Extended JSON; where the bytes are not proper BSON, the bytes themselves.
  *
