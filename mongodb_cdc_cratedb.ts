@@ -1,5 +1,5 @@
 /**
- * Keep CrateDB in step with MongoDB: relays a change stream into a table, and writes example data.
+ * Keep CrateDB in step with MongoDB: copies collections into tables, follows their changes, and writes example data.
  *
  * - https://www.mongodb.com/docs/manual/changeStreams/
  * - https://cratedb.com/docs/crate/reference/
@@ -8,8 +8,14 @@ import { main } from "./lib/cli.ts";
 
 if (import.meta.main) {
   const stop = new AbortController();
+  let stoppedAt = Infinity;
   for (const [name, number] of [["SIGINT", 2], ["SIGTERM", 15]] as const) {
-    Deno.addSignalListener(name, () => stop.signal.aborted ? Deno.exit(128 + number) : stop.abort());
+    Deno.addSignalListener(name, () => {
+      // A task runner passes on what the terminal has sent already.
+      if (Date.now() - stoppedAt >= 500) Deno.exit(128 + number);
+      stoppedAt = Math.min(stoppedAt, Date.now());
+      stop.abort();
+    });
   }
   Deno.exit(await main(Deno.args, { env: Deno.env.toObject(), signal: stop.signal }));
 }

@@ -1,10 +1,12 @@
 /** The command line: which command, with which options; help and version. */
 import { parseArgs } from "node:util";
 import deno from "../deno.json" with { type: "json" };
+import { type Argument, type Completed, completionScript, type Shell, SHELLS } from "./completion.ts";
 import { logOptions, relayConfig, workloadConfig } from "./config.ts";
 import { describe, UsageError } from "./errors.ts";
 import { createLogger, type Logger } from "./ops/log.ts";
-import { type Environment, type Flags, type Option, OPTIONS } from "./options.ts";
+import { type Environment, type Flags, type Option, OPTIONS, type Switch, switchesOf } from "./options.ts";
+import { wrap } from "./wrap.ts";
 
 export interface Surroundings {
   readonly env: Environment;
@@ -14,11 +16,11 @@ export interface Surroundings {
 interface Context {
   readonly signal: AbortSignal;
   readonly log: Logger;
+  /** Whether standard error is a terminal where progress may be drawn. */
+  readonly terminal: boolean;
 }
 
-interface Command {
-  readonly summary: string;
-  readonly options: readonly Option[];
+interface Command extends Completed {
   readonly examples: readonly string[];
   /** Loaded when called, so that help is instant. */
   readonly run: (given: { flags: Flags; env: Environment }, context: Context) => Promise<void>;
@@ -26,14 +28,17 @@ interface Command {
 
 const PROGRAM = "mongodb_cdc_cratedb";
 const CALL = `deno run -A ${PROGRAM}.ts`;
+const INSTALLED = deno.name;
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   "cdc-relay": {
-    summary: "Follow a collection's change stream and keep a CrateDB table in step with it",
+    summary: "Copy MongoDB collections into CrateDB, and keep the tables in step with their change stream",
     options: OPTIONS["cdc-relay"],
     examples: [
       `${CALL} cdc-relay`,
-      `${CALL} cdc-relay --collection readings --table weather.readings`,
+      `${CALL} cdc-relay --database weather --collection readings --table weather.readings`,
+      `${CALL} cdc-relay --database shop --exclude 'tmp_*'`,
+      `${CALL} cdc-relay --database shop --collection orders --filter '{"status": "open"}' --omit card`,
       `CRATEDB_URL=postgresql://crate@localhost:5432/doc ${CALL} cdc-relay`,
     ],
     run: async (given, context) => {
@@ -52,6 +57,30 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       const config = workloadConfig(given);
       await (await import("./workload.ts")).workload(config, context);
     },
+  },
+  "demo": {
+    summary: "Show the relay at work, on servers of its own where none are named",
+    options: OPTIONS.demo,
+    examples: [
+      `${CALL} demo`,
+      `${CALL} demo --keep`,
+      `MONGODB_URL=mongodb://localhost/ CRATEDB_SQLALCHEMY_URL=crate:// ${CALL} demo`,
+    ],
+    run: async (given, context) => {
+      const config = (await import("./demo/config.ts")).demoConfig(given);
+      await (await import("./demo.ts")).demo(config, context);
+    },
+  },
+  "completion": {
+    summary: "Print the script that completes commands and options in a shell",
+    options: [],
+    argument: { name: "shell", choices: SHELLS },
+    examples: [
+      `source <(${INSTALLED} completion bash)`,
+      `source <(${INSTALLED} completion zsh)`,
+      `${INSTALLED} completion fish > ~/.config/fish/completions/${INSTALLED}.fish`,
+    ],
+    run: ({ flags }) => Promise.resolve(print(Deno.stdout, completionScript(flags.shell as Shell, COMMANDS))),
   },
 };
 
@@ -79,22 +108,45 @@ const isAbort = (error: unknown): boolean => error instanceof Error && error.nam
 
 async function dispatch([name, ...args]: readonly string[], { env, signal }: Surroundings): Promise<void> {
   if (name === "--version" || name === "-V") return print(Deno.stdout, `${PROGRAM} ${deno.version}`);
-  if (name === "--help" || name === "-h" || name === "help") return print(Deno.stdout, programHelp());
-  if (name === undefined) throw new UsageError(`No command given.\n\n${programHelp()}`);
+  if (name === "--help" || name === "-h" || name === "help") return print(Deno.stdout, programHelp(env));
+  if (name === undefined) throw new UsageError(`No command given.\n\n${programHelp(env)}`);
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (!command) throw unknown("command", name, Object.keys(COMMANDS));
   const { help, ...flags } = parseFlags(command, args);
-  if (help !== undefined) return print(Deno.stdout, commandHelp(name, command));
+  if (help !== undefined) return print(Deno.stdout, commandHelp(name, command, env));
+  if (command.argument) checkArgument(name, command.argument, flags);
   const given = { flags, env };
-  await command.run(given, { signal, log: createLogger(logOptions(given)) });
+  const logging = logOptions(given);
+  const terminal = Deno.stderr.isTerminal() && env.TERM !== "dumb";
+  await command.run(given, {
+    signal,
+    log: createLogger({ ...logging, colour: terminal && !env.NO_COLOR }),
+    terminal: terminal && logging.format === "text" && ["debug", "info"].includes(logging.level),
+  });
 }
 
-function parseFlags({ options }: Command, args: readonly string[]): Flags {
-  const known = ["help", ...options.map(({ flag }) => flag)];
-  const types = Object.fromEntries(options.map(({ flag }) => [flag, { type: "string" as const }]));
+/** @throws UsageError */
+function checkArgument(command: string, { name, choices }: Argument, { [name]: given }: Flags): void {
+  if (given !== undefined && choices.includes(given)) return;
+  const hint = `e.g. ${CALL} ${command} ${choices[0]}`;
+  if (given === undefined) {
+    throw new UsageError(`${command} needs a ${name}: ${choices.join(", ")}`, { hint });
+  }
+  throw unknown(name, given, choices);
+}
+
+/** Switches become the option that they are short for, the argument a flag of its name. */
+function parseFlags({ options, argument }: Command, args: readonly string[]): Flags {
+  const switches = switchesOf(options);
+  const bare = ["help", ...switches.map(({ flag }) => flag)];
+  const known = [...bare, ...options.map(({ flag }) => flag)];
   const { tokens } = parseArgs({
     args: [...args],
-    options: { ...types, help: { type: "boolean", short: "h" } },
+    options: {
+      ...Object.fromEntries(options.map(({ flag }) => [flag, { type: "string" }])),
+      ...Object.fromEntries(switches.map(({ flag, short }) => [flag, { type: "boolean", short }])),
+      help: { type: "boolean", short: "h" },
+    },
     strict: false,
     allowPositionals: true,
     tokens: true,
@@ -103,27 +155,56 @@ function parseFlags({ options }: Command, args: readonly string[]): Flags {
   for (const token of tokens) {
     if (token.kind !== "option") continue;
     if (!known.includes(token.name)) throw unknown("option", token.rawName, known.map((flag) => `--${flag}`));
-    if (
-      token.name !== "help" &&
-      (token.value === undefined || !token.inlineValue && token.value.startsWith("--"))
-    ) {
+    if (bare.includes(token.name)) {
+      if (token.value === undefined) continue;
+      throw new UsageError(`--${token.name} takes no value`, {
+        hint: `It was given ${JSON.stringify(token.value)}.`,
+      });
+    }
+    if (token.value === undefined || !token.inlineValue && /^--|^-[a-z]$/i.test(token.value)) {
       throw new UsageError(`${token.rawName} needs a value`, {
         hint: `e.g. ${exampleOf(options, token.name)}`,
       });
     }
-    flags[token.name] = token.value ?? "";
+    const before = options.some(({ flag, list }) => list && flag === token.name)
+      ? flags[token.name]
+      : undefined;
+    flags[token.name] = [...before === undefined ? [] : [before], token.value].join(",");
   }
-  const stray = tokens.find(({ kind }) => kind === "positional");
-  if (stray) {
-    throw new UsageError(`Unexpected argument: ${JSON.stringify(args[stray.index])}`, {
+  const given = new Set(tokens.flatMap((token) => token.kind === "option" ? [token.name] : []));
+  if (given.has("help")) return { help: "" };
+  const values = tokens.flatMap((token) => token.kind === "positional" ? [token.value] : []);
+  const [stray] = values.slice(argument ? 1 : 0);
+  if (stray !== undefined) {
+    throw new UsageError(`Unexpected argument: ${JSON.stringify(stray)}`, {
       hint: "Options are written --name VALUE; see --help.",
     });
   }
-  return flags;
+  const meant = meaningOf(switches.filter(({ flag }) => given.has(flag)), flags);
+  return { ...flags, ...meant, ...argument && { [argument.name]: values[0] } };
+}
+
+/** @throws UsageError when they say different things, or an option does */
+function meaningOf(switches: readonly Switch[], flags: Flags): Flags {
+  const meant: Record<string, string> = {};
+  for (const { flag, means: [option, value] } of switches) {
+    const other = switches.find((each) => each.flag !== flag && each.means[0] === option);
+    if (other || flags[option] !== undefined) {
+      throw new UsageError(
+        `--${flag} cannot be given with --${other?.flag ?? `${option} ${flags[option]}`}`,
+        {
+          hint: `--${flag} is short for --${option} ${value}; give one of the two.`,
+        },
+      );
+    }
+    meant[option] = value;
+  }
+  return meant;
 }
 
 const exampleOf = (options: readonly Option[], name: string): string =>
-  `--${name} ${options.find(({ flag }) => flag === name)?.default}`;
+  options.filter(({ flag }) => flag === name).map((option) => `--${name} ${option.default || option.value}`)
+    .join();
 
 function unknown(what: string, name: string, known: readonly string[]): UsageError {
   const nearest = known.map((each) => ({ each, distance: distance(name, each) }))
@@ -149,45 +230,86 @@ function distance(one: string, other: string): number {
   return row.at(-1) ?? 0;
 }
 
-function programHelp(): string {
+function programHelp(env: Environment): string {
   const width = Math.max(...Object.keys(COMMANDS).map((name) => name.length));
+  const entry = (name: string, text: string) =>
+    `  ${name.padEnd(width)}${
+      wrap(text, { width: columns(env), indent: " ".repeat(width + 4) }).slice(width + 2)
+    }`;
   return [
     "Keep CrateDB in step with MongoDB.",
     "",
     `Usage: ${CALL} <command> [options]`,
     "",
     "Commands:",
-    ...Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`),
+    ...Object.entries(COMMANDS).map(([name, { summary }]) => entry(name, summary)),
     "",
     "Options:",
-    "  --help     Help for the program or, after a command, for that command",
-    "  --version  The version",
+    entry("--help", "Help for the program or, after a command, for that command"),
+    entry("--version", "The version"),
     "",
-    "Exit codes: 0 done or stopped by a signal, 1 failed, 2 wrong usage.",
+    wrap("Exit codes: 0 done or stopped by a signal, 1 failed, 2 wrong usage.", {
+      width: columns(env),
+      indent: "",
+    }),
   ].join("\n");
 }
 
-function commandHelp(name: string, { summary, options, examples }: Command): string {
+function commandHelp(
+  name: string,
+  { summary, options, argument, examples }: Command,
+  env: Environment,
+): string {
+  const width = columns(env);
+  const details = (text: string) => wrap(text, { width, indent: "      " });
   const rows = options.flatMap(({ flag, value, help, env, default: fallback }) => [
     `  --${flag} ${value}`,
-    `      ${help}`,
-    `      ${env.join(" or ")}; default: ${fallback}`,
+    details(help),
+    details(`${env.join(" or ")}; default: ${fallback || "none"}`),
+  ]);
+  const switches = switchesOf(options).flatMap(({ flag, short, help }) => [
+    `  -${short}, --${flag}`,
+    details(help),
   ]);
   return [
-    `${summary}.`,
+    wrap(`${summary}.`, { width, indent: "" }),
     "",
-    `Usage: ${CALL} ${name} [options]`,
+    `Usage: ${CALL} ${[name, ...argument ? [argument.choices.join("|")] : ["[options]"]].join(" ")}`,
     "",
-    "Options, each with its environment variable; the flag wins:",
+    rows.length > 0 ? "Options, each with its environment variable; the flag wins:" : "Options:",
     ...rows,
-    "  --help",
+    ...switches,
+    "  -h, --help",
     "      This text",
     "",
     "Examples:",
-    ...examples.map((example) => `  ${example}`),
+    ...examples.map((example) => continued(`  ${example}`, width)),
   ].join("\n");
 }
 
+/** A command that may be copied still, broken before its flags where it is too long. */
+function continued(command: string, width: number): string {
+  const lines: string[] = [];
+  for (const part of command.split(/ (?=--)/)) {
+    const line = lines.at(-1);
+    if (line !== undefined && line.length + part.length + " \\ ".length <= width) {
+      lines[lines.length - 1] = `${line} ${part}`;
+    } else lines.push(line === undefined ? part : `      ${part}`);
+  }
+  return lines.join(" \\\n");
+}
+
+/** Of the terminal; lines beyond 100 characters are hard to read. */
+function columns({ COLUMNS }: Environment): number {
+  const known = Number(COLUMNS) || (Deno.stdout.isTerminal() ? Deno.consoleSize().columns : 0);
+  return Math.max(40, Math.min(known || 80, 100));
+}
+
 function print(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
-  stream.writeSync(new TextEncoder().encode(`${text}\n`));
+  let rest = new TextEncoder().encode(`${text}\n`);
+  try {
+    while (rest.length > 0) rest = rest.subarray(stream.writeSync(rest));
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error; // Whoever reads, head(1) perhaps, has had enough.
+  }
 }

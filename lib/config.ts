@@ -1,4 +1,6 @@
 /** What the commands are told, checked and frozen; nothing below reads the environment. */
+import type { Document } from "mongodb";
+import { UsageError } from "./errors.ts";
 import type { LoggerOptions } from "./ops/log.ts";
 import {
   type Environment,
@@ -11,20 +13,29 @@ import {
   type Value,
   valueOf,
 } from "./options.ts";
-import { type TableName, tableName } from "./sink/names.ts";
+import { tableFor, type TableName, tableName } from "./sink/names.ts";
+import type { Columns } from "./sink/table.ts";
 import { parseSinkUrl, type SinkAddress } from "./sink/url.ts";
-
-export interface MongodbConfig {
-  readonly mongodbUrl: string;
-  readonly database: string;
-  readonly collection: string;
-}
+import type { FullDocument } from "./source/change_stream.ts";
+import { type Namespace, Scope } from "./source/scope.ts";
+import { parsePaths, shapeStages } from "./source/shape.ts";
 
 /** Times are in milliseconds, sizes in bytes. */
-export interface RelayConfig extends MongodbConfig {
+export interface RelayConfig {
+  readonly mongodbUrl: string;
+  readonly scope: Scope;
+  /** Stages that documents go through; empty where they are taken as they are. */
+  readonly shape: readonly Document[];
   readonly sink: SinkAddress;
-  readonly table: TableName;
-  readonly onDrop: "keep" | "truncate";
+  /** Names of tables, where those that name no schema are in this one. */
+  readonly namesIn: (schema: string) => Names;
+  readonly columns: Columns;
+  readonly widen: "on" | "off";
+  readonly widenRows: number;
+  readonly onDrop: "keep" | "truncate" | "drop";
+  readonly snapshot: "initial" | "never" | "always" | "only";
+  readonly onHistoryLost: "recopy" | "fail";
+  readonly fullDocument: FullDocument;
   readonly batchSize: number;
   readonly batchBytes: number;
   readonly statementRows: number;
@@ -36,7 +47,19 @@ export interface RelayConfig extends MongodbConfig {
   readonly retryFor: number;
 }
 
-export interface WorkloadConfig extends MongodbConfig {
+export interface Names {
+  /** The table of a collection, with `{database}` and `{collection}` in it. */
+  readonly tableOf: (namespace: Namespace) => TableName;
+  /** What names the relay's stream. */
+  readonly stream: string;
+  /** Where the relay's own tables are. */
+  readonly ownSchema: string;
+}
+
+export interface WorkloadConfig {
+  readonly mongodbUrl: string;
+  readonly database: string;
+  readonly collection: string;
   readonly count: number;
   /** Operations a second; 0 for no limit. */
   readonly rate: number;
@@ -52,15 +75,81 @@ export interface Given {
 
 /**
  * @example
- * IN: {flags: {table: "weather.readings"}, env: {}}
- * OUT: {table: {schema: "weather", name: "readings"}, batchSize: 10000, sink: {…localhost:4200}, …}
+ * IN: {flags: {collection: "readings", table: "weather.readings"}, env: {}}
+ * OUT: {scope: testdrive.readings, namesIn: () => {tableOf: () => weather.readings, …}, batchSize: 10000, sink: {…localhost:4200}, …}
  *
  * @throws UsageError
  */
 export function relayConfig(given: Given): RelayConfig {
-  const { cratedbUrl, table, ...rest } = read(OPTIONS["cdc-relay"], given);
+  const { cratedbUrl, table, database, collection, exclude, filter, only, omit, pipeline, ...rest } = read(
+    OPTIONS["cdc-relay"],
+    given,
+  );
   const sink = parseSinkUrl(String(cratedbUrl));
-  return Object.freeze({ ...rest, sink, table: tableName(String(table), sink.schema) }) as RelayConfig;
+  const scope = new Scope({
+    databases: listOf(database, collection === "" ? "*" : ORIGINAL.database),
+    collections: listOf(collection, "*"),
+    exclude: listOf(exclude, ""),
+  });
+  const shape = shapeStages({
+    filter: String(filter),
+    only: parsePaths(String(only)),
+    omit: parsePaths(String(omit)),
+    pipeline: String(pipeline),
+  });
+  if (table !== "") checkTemplate(tableName(String(table), sink.schema), scope);
+  const namesIn = (schema: string): Names => {
+    const template = table === "" ? undefined : tableName(String(table), schema);
+    return {
+      tableOf: (namespace) => template ?? defaultTable(namespace, schema),
+      stream: `${scope} -> ${streamTarget(template, { scope, schema })}`,
+      ownSchema: template && !template.schema.includes("{") ? template.schema : schema,
+    };
+  };
+  return Object.freeze({ ...rest as unknown as Omit<RelayConfig, Derived>, scope, shape, sink, namesIn });
+}
+
+/** What no option gives as it is. */
+type Derived = "scope" | "shape" | "sink" | "namesIn";
+
+/** The table of each other collection. */
+const EACH: TableName = { schema: "{database}", name: "{collection}" };
+
+/** The collection that the example of the same name follows, and its table. */
+const ORIGINAL = { database: "testdrive", collection: "data", table: "cdc-testdrive" } as const;
+
+const listOf = (value: Value | undefined, fallback: string): string[] =>
+  (String(value) || fallback).split(",").filter(Boolean);
+
+function defaultTable({ database, collection }: Namespace, schema: string): TableName {
+  return database === ORIGINAL.database && collection === ORIGINAL.collection
+    ? { schema, name: ORIGINAL.table }
+    : EACH;
+}
+
+function streamTarget(
+  template: TableName | undefined,
+  { scope, schema }: { scope: Scope; schema: string },
+): string {
+  const { database, collection } = scope.only;
+  const single = database !== undefined && collection !== undefined ? { database, collection } : undefined;
+  const target = template ??
+    (single ? defaultTable(single, schema) : EACH);
+  const { schema: schemaName, name } = single ? tableFor(target, single) : target;
+  return `${schemaName}.${name}`;
+}
+
+/** @throws UsageError when several collections would land in one table */
+function checkTemplate(template: TableName, scope: Scope): void {
+  const text = `${template.schema}.${template.name}`;
+  const wanted =
+    { collection: [], database: ["collection"], deployment: ["database", "collection"] }[scope.level];
+  const missing = wanted.find((name) => !text.includes(`{${name}}`));
+  if (missing === undefined) return;
+  throw new UsageError(`--table ${text} would be the table of several collections: ${scope}`, {
+    hint:
+      `Put {${missing}} into it, e.g. --table '{database}.{collection}', or name one collection with --database and --collection.`,
+  });
 }
 
 /** @throws UsageError */

@@ -83,11 +83,16 @@ const KNOWN: readonly Known[] = [
       "The user needs the role `read` on the database that is followed; put user and password into MONGODB_URL.",
   },
   {
-    pattern: /MongoServerError (?:286|280)\b|NonResumableChangeStreamError/,
-    message: () => "MongoDB no longer has the history since the saved position: the oplog has moved on.",
-    hint:
-      "What changed in between cannot be followed. Enlarge the oplog (replSetResizeOplog), delete the stream's row " +
-      "from cdc_position, start the relay again and load the collection anew.",
+    pattern: /MongoServerError 47\b.*NoMatchingDocument|Change stream was configured to require a post-image/,
+    message: () => "MongoDB has no post-image of a change, and --full-document required asks for one.",
+    hint: "Post-images are kept from the time on when the collection is told so:\n" +
+      "  db.runCommand({collMod: 'data', changeStreamPreAndPostImages: {enabled: true}})\n" +
+      "--full-document whenAvailable or updateLookup goes on without it.",
+  },
+  {
+    pattern: /CommandNotSupportedOnView|is a timeseries collection|(?:on|is) a view\b/i,
+    message: (text) => `This collection has no change stream: ${text}`,
+    hint: "Views and time-series collections cannot be followed. Follow the collection that a view is of.",
   },
   {
     pattern: /MongoParseError|MongoInvalidArgumentError|MongoAPIError.*URI|Unable to parse .* with URL/,
@@ -114,6 +119,12 @@ const KNOWN: readonly Known[] = [
     message: () => "CrateDB refused the user name or password.",
     hint:
       "Check user and password in CRATEDB_SQLALCHEMY_URL (crate://user:password@host:4200) or CRATEDB_URL.",
+  },
+  {
+    pattern: /SinkError 3D000\b/,
+    message: (text) => `There is no such database: ${text}`,
+    hint:
+      "Make it with CREATE DATABASE, or name another one in CRATEDB_URL: postgresql://user@host:5432/database",
   },
   {
     pattern: /SinkError (?:403|4011|4031|42501)\b/,
@@ -156,9 +167,14 @@ export function describe(error: unknown): Description {
   return { message: known ? known.message(text) : text, hint: known?.hint, exitCode: known?.exitCode ?? 1 };
 }
 
-/** The message of an error, with passwords in URLs masked. */
-export const messageOf = (error: unknown): string =>
-  maskUrls(error instanceof Error ? error.message || error.name : String(error));
+/** What a person reads of a message; MongoDB's may quote a document of megabytes. */
+const MAX_MESSAGE = 2_000;
+
+/** The message of an error, with passwords in URLs masked, cut where it is very long. */
+export function messageOf(error: unknown): string {
+  const text = maskUrls(error instanceof Error ? error.message || error.name : String(error));
+  return text.length > MAX_MESSAGE ? `${text.slice(0, MAX_MESSAGE)}…` : text;
+}
 
 function signature(error: unknown): string {
   if (!(error instanceof Error)) return String(error);

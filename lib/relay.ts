@@ -1,283 +1,330 @@
 /**
  * `cdc-relay`: the way of a document from MongoDB into CrateDB, whole, in one place.
  *
- * Delivery is at least once and writes are idempotent, so the state of the table is exactly once: a position is
+ * Delivery is at least once and writes are idempotent, so the state of the tables is exactly once: a position is
  * saved only after CrateDB has confirmed every row before it.
  */
 import { setTimeout as delay } from "node:timers/promises";
+import { BSON, type MongoClient } from "mongodb";
 import type { RelayConfig } from "./config.ts";
+import { Copy, wholeCopy } from "./copy.ts";
+import { UserError } from "./errors.ts";
+import type { DocumentState } from "./landing.ts";
 import type { Logger } from "./ops/log.ts";
-import { bytesFromHex, bytesToHex, extendedJson } from "./row/bson.ts";
-import { coalesce, type RowChange } from "./row/coalesce.ts";
-import { type Column, shapeOfDocument, widest } from "./row/columns.ts";
-import { UnstorableError } from "./row/json.ts";
+import { createProgress } from "./ops/progress.ts";
+import { bytesFromHex, bytesToHex } from "./row/bson.ts";
 import { keyText } from "./row/key.ts";
-import { place } from "./row/place.ts";
-import { type DeadLetter, DeadLetters } from "./sink/dead_letters.ts";
-import { Ledger } from "./sink/ledger.ts";
+import { DeadLetters } from "./sink/dead_letters.ts";
 import { Position } from "./sink/position.ts";
-import { openTable, type TargetTable } from "./sink/table.ts";
 import { openTransport, retrying } from "./sink/transport.ts";
-import { type Row, Writer } from "./sink/writer.ts";
 import { type ChangeBatch, changeStream } from "./source/change_stream.ts";
-import type { CollectionEvent } from "./source/event.ts";
+import { collectionsOf, estimatedCount } from "./source/collections.ts";
+import { DocumentReader } from "./source/documents.ts";
+import type { CollectionEvent, DocumentChange } from "./source/event.ts";
 import { gather } from "./source/gather.ts";
 import { connectMongodb } from "./source/mongodb.ts";
+import { sample } from "./source/sample.ts";
+import { type Namespace, namespaceText } from "./source/scope.ts";
+import { serverFeatures } from "./source/server.ts";
+import { hasReached, lostSince, secondsBehind } from "./source/token.ts";
+import { isHistoryLost } from "./source/transient.ts";
+import { Targets } from "./targets.ts";
 
 export interface Context {
   readonly signal: AbortSignal;
   readonly log: Logger;
+  /** Whether standard error is a terminal. */
+  readonly terminal: boolean;
 }
 
-/** What is counted, for the summary. */
-interface Counts {
-  events: number;
-  upserts: number;
-  deletes: number;
-  overflowed: number;
-  deadLetters: number;
-  ignored: number;
-}
+const NO_TIME = new BSON.Timestamp(0n);
 
 /** Milliseconds without a further change until the stream counts as idle. */
 const IDLE = 10;
 
+/** While there is something to copy, how long the stream may go on before the copy has its turn again. */
+const STREAM_TURN = 2_000;
+/** How long a busy stream's next batch is waited for before the copy has its turn. */
+const GRACE = 50;
+
 /**
- * Follows the collection until the signal is aborted.
+ * Copies what is there, then follows it until the signal is aborted.
  *
  * @throws UserError, SinkError, MongoError; all of them described by `describe()`
  */
-export async function relay(config: RelayConfig, { signal, log }: Context): Promise<void> {
-  const { database, collection, lease } = config;
-  const stream = `${database}.${collection} -> ${config.table.schema}.${config.table.name}`;
+export async function relay(config: RelayConfig, { signal, log, terminal }: Context): Promise<void> {
+  const { lease, retryFor, shape, snapshot } = config;
   const failed = new AbortController();
   const ended = AbortSignal.any([signal, failed.signal]);
+  const fail = (error: unknown) => failed.abort(error);
 
-  await using plain = openTransport(config.sink);
-  const table = await openTable(plain, config.table);
+  await using plain = await openTransport(config.sink);
+  const names = config.namesIn(plain.dialect.schema ?? config.sink.schema);
+  const { stream, ownSchema: schema } = names;
   await using closing = new AsyncDisposableStack();
+  await DeadLetters.prepare(plain, { schema });
   const client = closing.adopt(await connectMongodb(config.mongodbUrl), (open) => open.close());
-  const sink = retrying(plain, { signal: ended, log, retryFor: config.retryFor });
-  await using position = await Position.acquire(sink, { ...config.table, stream, lease, signal, log });
-  const heartbeat = setInterval(() => position.renew().catch((error) => failed.abort(error)), lease / 3);
-  using beating = new DisposableStack();
-  beating.defer(() => clearInterval(heartbeat));
-
-  const landing = new Landing({
-    table,
-    ledger: new Ledger(sink, { table, log }),
-    writer: new Writer(sink, table, config),
-    deadLetters: await DeadLetters.open(sink, { schema: table.schema, stream }),
-    onDrop: config.onDrop,
+  const server = await serverFeatures(client);
+  const sink = retrying(plain, { signal: ended, log, retryFor });
+  await using position = await Position.acquire(sink, { schema, stream, lease, signal, log });
+  using _kept = position.keep(fail);
+  await using reader = new DocumentReader(client, {
+    shape,
+    size: config.batchSize,
+    retryFor,
+    signal: ended,
     log,
   });
-  await landing.open();
-  const startAfter = position.token === null ? null : bytesFromHex(position.token);
-  log.info(startAfter ? "Going on from the saved position" : "Following from now on", { stream });
+  const targets = new Targets({ patient: sink, plain }, { names, config, signal: ended, log });
+  using _watched = targets.watch(fail);
+  const parts = { client, reader, targets, position, config, signal: ended, log, terminal };
 
-  const batches = gather(
-    changeStream({ ...config, client, startAfter, signal: ended, log }),
-    config,
-  );
-  try {
-    await followUp(batches, { landing, position, config, startAfter, log });
-  } catch (error) {
-    failed.abort(error);
+  let copying = firstCopy(position.state, snapshot);
+  while (true) {
+    const startAfter = position.state.token === null ? null : bytesFromHex(position.state.token);
+    log.info(startAfter ? "Going on from the saved position" : "Following from now on", { stream });
+    const fullDocument = shape.length > 0 ? undefined : config.fullDocument;
+    const changes = changeStream({ ...config, client, server, fullDocument, startAfter, signal: ended, log });
+    try {
+      await follow(gather(changes, config), { ...parts, copying });
+      break;
+    } catch (error) {
+      if (!isHistoryLost(error)) {
+        fail(error);
+        break;
+      }
+      copying = await historyLost(parts, error);
+    }
   }
   failed.signal.throwIfAborted();
 }
 
-interface FollowParts extends Pick<Context, "log"> {
-  readonly landing: Landing;
+interface Parts extends Context {
+  readonly client: MongoClient;
+  readonly reader: DocumentReader;
+  readonly targets: Targets;
   readonly position: Position;
   readonly config: RelayConfig;
-  readonly startAfter: Uint8Array | null;
 }
 
-/** Lands batch after batch; between them what was written is made visible, and the position saved. */
-async function followUp(batches: AsyncGenerator<ChangeBatch>, parts: FollowParts): Promise<void> {
-  const { landing, position, config, log } = parts;
+/** What there is to copy at a start: what is left of a copy that was begun, all, or nothing. */
+function firstCopy({ token, snapshot }: Position["state"], mode: RelayConfig["snapshot"]): string | null {
+  if (mode === "never") return null;
+  if (token === null) return snapshot ?? wholeCopy({ sweep: false });
+  return mode === "always" || mode === "only" && snapshot === null ? wholeCopy({ sweep: true }) : snapshot;
+}
+
+/**
+ * Opens the tables of the collections that there are. The stream has been opened before, so that none that is made
+ * meanwhile is missed.
+ */
+async function begin({ client, reader, targets, position, config, log }: Parts, copying: string | null) {
+  const namespaces = await collectionsOf(client, config.scope, { log });
+  const [first] = namespaces;
+  if (first && config.shape.length > 0) await reader.check(first);
+  await targets.openAll(namespaces);
+  if (position.state.token === null) {
+    for (const namespace of namespaces) {
+      await (await targets.of(namespace)).learn(sample(client, namespace, config.shape));
+    }
+  }
+  await position.save({ token: position.state.token, snapshot: copying });
+  return namespaces;
+}
+
+/** @returns the copy that makes good for what cannot be followed any more */
+async function historyLost({ position, config, log }: Parts, error: unknown): Promise<string> {
+  const since = position.state.token === null ? undefined : lostSince(bytesFromHex(position.state.token));
+  if (config.onHistoryLost === "fail") {
+    throw new UserError(`MongoDB no longer has the changes since ${since ?? "the saved position"}.`, {
+      hint:
+        "The oplog has moved on, or this is another deployment. --on-history-lost recopy copies again; a larger " +
+        "oplog (replSetResizeOplog) keeps it from happening.",
+      cause: error,
+    });
+  }
+  log.warn("MongoDB no longer has the changes since the saved position: copying again", { since });
+  const snapshot = wholeCopy({ sweep: true });
+  await position.save({ token: null, snapshot });
+  return snapshot;
+}
+
+interface FollowParts extends Parts {
+  readonly copying: string | null;
+}
+
+/** Lands batch after batch, and chunks of the copy in between; what was written is made visible, and the position saved. */
+async function follow(batches: AsyncGenerator<ChangeBatch>, parts: FollowParts): Promise<void> {
+  const { targets, position, reader, config, signal, log, terminal } = parts;
   const started = Date.now();
-  let token = parts.startAfter;
-  let [refreshed, saved, settled, ready] = [0, 0, true, false];
+  const read = () => {
+    const reading = batches.next();
+    reading.catch(() => {}); // It is awaited later.
+    return reading;
+  };
+  let next = read();
+  await next;
+  const namespaces = await begin(parts, parts.copying);
+  let token = position.state.token === null ? null : bytesFromHex(position.state.token);
+  let [refreshed, saved, settled, ready, events, streamUntil] = [0, 0, true, false, 0, 0];
   const refresh = async () => {
-    if (landing.dirty) await landing.refresh();
+    await targets.refresh();
     refreshed = Date.now();
   };
   const save = async () => {
-    if (token) await position.save(bytesToHex(token));
+    if (token) await position.save({ token: bytesToHex(token), snapshot: copy.state });
     saved = Date.now();
   };
+  const progress = createProgress({ terminal, log });
+  using _shown = { [Symbol.dispose]: () => progress.stop() };
+  const total = parts.copying === null ? 0 : await estimatedCount(parts.client, namespaces);
+  const copy = new Copy(namespaces, parts.copying, {
+    reader,
+    targets,
+    signal,
+    log,
+    advanced: async () => {
+      if (token) progress.show({ copied: copy.copied, total, lag: secondsBehind(token) });
+      if (Date.now() - refreshed >= config.refreshInterval) await refresh();
+      if (Date.now() - saved >= config.saveInterval) await save();
+    },
+  });
+  const copyOn = async () => {
+    await copy.turn();
+    if (copy.pending) return;
+    progress.stop();
+    await refresh();
+    await save();
+    log.info("Copied", { documents: copy.copied, seconds: seconds(started) });
+  };
+
   while (true) {
-    const next = batches.next();
-    if (!settled && await Promise.race([next.then(() => false, () => false), delay(IDLE, true)])) {
+    if (copy.pending && token) {
+      const streamsTurn = Date.now() < streamUntil && await hasCome(next, settled ? 0 : GRACE);
+      if (!streamsTurn) {
+        await copyOn();
+        streamUntil = Date.now() + STREAM_TURN;
+        continue;
+      }
+    }
+    if (token && !copy.pending && !ready) {
+      log.info("Ready");
+      ready = true;
+    }
+    if (ready && token && config.snapshot === "only" && hasReached(token, reader.time ?? NO_TIME)) break;
+    if (!settled && !await hasCome(next, IDLE)) {
       await refresh();
       await save();
       settled = true;
     }
     const { value: batch, done } = await next;
     if (done) break;
-    await landing.land(batch);
+    await land(batch, { ...parts, copy });
+    next = read();
+    events += batch.events;
     const first = token === null;
     token = batch.token;
     if (batch.events > 0) settled = false;
     if (Date.now() - refreshed >= config.refreshInterval) await refresh();
     const interval = batch.events > 0 ? config.saveInterval : config.lease / 3;
     if (first || Date.now() - saved >= interval) await save();
-    if (!ready) log.info("Ready");
-    ready = true;
   }
   await refresh();
   await save();
-  log.info("Stopped", { ...landing.counts, seconds: Math.round((Date.now() - started) / 100) / 10 });
+  await batches.return(undefined);
+  log.info("Stopped", { events, ...await targets.counts(), seconds: seconds(started) });
 }
 
-interface LandingParts {
-  readonly table: TargetTable;
-  readonly ledger: Ledger;
-  readonly writer: Writer;
-  readonly deadLetters: DeadLetters;
-  readonly onDrop: RelayConfig["onDrop"];
-  readonly log: Logger;
+const seconds = (since: number): number => Math.round((Date.now() - since) / 100) / 10;
+
+/** Whether a promise is settled within some milliseconds. */
+const hasCome = (promise: Promise<unknown>, wait: number): Promise<boolean> =>
+  Promise.race([promise.then(() => true, () => true), delay(wait, false)]);
+
+interface LandParts extends Parts {
+  readonly copy: Copy;
 }
 
-interface PlacedRows {
-  readonly rows: Row[];
-  readonly letters: DeadLetter[];
+async function land(batch: ChangeBatch, parts: LandParts): Promise<void> {
+  const { targets, reader, config } = parts;
+  reader.after(batch.operationTime);
+  const changes = batch.changes.filter(({ namespace }) => config.scope.includes(namespace));
+  await targets.eachOf(
+    changes,
+    async (namespace, ofIt, landing) => await landing.land(await statesOf(namespace, ofIt, parts)),
+  );
+  if (batch.event) await handle(batch.event, parts);
 }
 
-type Upsert = RowChange & { readonly document: Uint8Array };
-
-/** One batch at a time: coalesced, placed, written, every row accounted for. */
-class Landing {
-  readonly counts: Counts = { events: 0, upserts: 0, deletes: 0, overflowed: 0, deadLetters: 0, ignored: 0 };
-  /** Whether something was written that queries may not see yet. */
-  dirty = false;
-  readonly #parts: LandingParts;
-
-  constructor(parts: LandingParts) {
-    this.#parts = parts;
+/**
+ * What became of the documents: as the events say; looked up where they don't, and where only MongoDB can tell what is
+ * taken of them. One that an event doesn't tell of and that is gone by now has its delete event still to come.
+ */
+async function statesOf(
+  namespace: Namespace,
+  changes: readonly DocumentChange[],
+  { config, reader }: LandParts,
+): Promise<DocumentState[]> {
+  if (config.shape.length === 0) {
+    const unknown = changes.filter(({ document }) => document === undefined).map(({ id }) => id);
+    const found = unknown.length > 0 ? await reader.lookUp(namespace, unknown) : [];
+    const known = new Map(found.map(({ id, document }) => [keyText(id), document]));
+    return changes.flatMap(({ id, document = known.get(keyText(id)) }) =>
+      document === undefined ? [] : [{ id, document }]
+    );
   }
-
-  async open(): Promise<void> {
-    await this.#parts.ledger.load();
-    const { count } = this.#parts.deadLetters;
-    if (count > 0) this.#parts.log.warn("There are dead letters", { count, table: "cdc_dead_letter" });
-  }
-
-  async refresh(): Promise<void> {
-    await this.#parts.writer.refresh();
-    this.dirty = false;
-  }
-
-  async land(batch: ChangeBatch): Promise<void> {
-    const changes = coalesce(batch.changes.map(({ id, document }) => ({ oid: keyText(id), document })));
-    const upserts = changes.filter((change): change is Upsert => change.document !== null);
-    const gone = changes.filter(({ document }) => document === null).map(({ oid }) => oid);
-    const letters = await this.#upsert(upserts);
-    const dead = letters.map(({ oid }) => oid);
-    const { writer, deadLetters, log } = this.#parts;
-    await deadLetters.add(letters);
-    await writer.delete([...gone, ...dead]);
-    const isDead = new Set(dead);
-    await deadLetters.settle(changes.map(({ oid }) => oid).filter((oid) => !isDead.has(oid)));
-    for (const { oid, error } of letters) log.warn("A document went to the dead letters", { oid, error });
-    this.dirty ||= changes.length > 0;
-    this.counts.events += batch.events;
-    this.counts.upserts += upserts.length - letters.length;
-    this.counts.deletes += gone.length;
-    this.counts.deadLetters += letters.length;
-    if (batch.event) await this.#collectionEvent(batch.event);
-  }
-
-  /** A refused row is placed and written once more with the columns as they are by then. */
-  async #upsert(upserts: readonly Upsert[]): Promise<DeadLetter[]> {
-    const { writer, ledger } = this.#parts;
-    const first = await this.#place(upserts);
-    const refused = new Set((await writer.upsert(first.rows)).map(({ oid }) => oid));
-    if (refused.size === 0) return first.letters;
-    await ledger.load();
-    const again = upserts.filter(({ oid }) => refused.has(oid));
-    const second = await this.#place(again);
-    const errors = await writer.upsert(second.rows);
-    const documents = new Map(again.map(({ oid, document }) => [oid, document]));
-    return [
-      ...first.letters,
-      ...second.letters,
-      ...errors.map(({ oid, error }) => letterOf(oid, documents.get(oid) ?? new Uint8Array(), error)),
-    ];
-  }
-
-  /** Columns that are missing are made first, for the whole batch at once. */
-  async #place(upserts: readonly Upsert[]): Promise<PlacedRows> {
-    const { ledger, table } = this.#parts;
-    const rows: Row[] = [];
-    const letters: DeadLetter[] = [];
-    const waiting: Upsert[] = [];
-    let shape: Column | undefined;
-    const placeAll = (documents: readonly Upsert[], last: boolean) => {
-      for (const upsert of documents) {
-        const { oid, document } = upsert;
-        try {
-          const { data, overflow, misfits, missing } = place(document, ledger.columns);
-          if (missing && !last) {
-            waiting.push(upsert);
-            shape = widest(shape, shapeOfDocument(document));
-          } else if (misfits && !table.hasOverflow) {
-            letters.push(letterOf(oid, document, `The table has no column for overflow: ${overflow}`));
-          } else {
-            rows.push({ oid, data, overflow });
-            if (misfits) this.counts.overflowed++;
-          }
-        } catch (error) {
-          if (!(error instanceof UnstorableError || error instanceof TypeError || isBsonError(error))) {
-            throw error;
-          }
-          letters.push(letterOf(oid, document, (error as Error).message));
-        }
-      }
-    };
-    placeAll(upserts, false);
-    if (shape) {
-      await ledger.add(shape);
-      placeAll(waiting, true);
-    }
-    return { rows, letters };
-  }
-
-  async #collectionEvent({ operation }: CollectionEvent): Promise<void> {
-    const { log, onDrop, writer } = this.#parts;
-    const handling = COLLECTION_EVENTS.get(operation);
-    if (handling === undefined) {
-      this.counts.ignored++;
-      log.warn("An operation that this program does not know was passed over", { operation });
-    } else if (handling === "gone") {
-      log.warn(
-        `The collection is gone (${operation}); its rows ${onDrop === "keep" ? "stay" : "are removed"}`,
-        {
-          onDrop,
-        },
-      );
-      if (onDrop === "truncate") await writer.truncate();
-      this.dirty = true;
-    }
-  }
+  const ids = [...new Map(changes.map(({ id }) => [keyText(id), id])).values()];
+  const found = await reader.lookUp(namespace, ids);
+  const there = new Set(found.map(({ id }) => keyText(id)));
+  const gone = ids.filter((id) => !there.has(keyText(id))).map((id) => ({ id, document: null }));
+  return [...found, ...gone];
 }
 
-/** What becomes of the rows: those of a collection that is gone follow `--on-drop`. */
-const COLLECTION_EVENTS: ReadonlyMap<string, "gone" | "reopen"> = new Map(Object.entries(
+type Handle = (event: CollectionEvent, parts: LandParts) => Promise<void>;
+
+/** What events of whole collections mean; of kinds that aren't here, the user is told. */
+const HANDLES: ReadonlyMap<string, Handle> = new Map(Object.entries(
   {
-    drop: "gone",
-    rename: "gone",
-    dropDatabase: "gone",
-    invalidate: "reopen",
-  } as const,
+    create: async ({ namespace, unfollowed }, { targets, config }) => {
+      if (config.scope.includes(namespace) && !unfollowed) await targets.of(namespace);
+    },
+    drop: async ({ operation, namespace }, { targets, copy, config, log }) => {
+      if (!config.scope.includes(namespace)) return;
+      copy.forget(namespace);
+      log.warn("A collection is gone", {
+        operation,
+        collection: namespaceText(namespace),
+        rows: config.onDrop,
+      });
+      await targets.gone(namespace);
+    },
+    rename: async (event, parts) => {
+      const { to } = event;
+      await HANDLES.get("drop")?.(event, parts);
+      if (!to || !parts.config.scope.includes(to)) return;
+      parts.log.info("A collection has a new name, under which it is copied", {
+        collection: namespaceText(to),
+      });
+      parts.copy.again(to);
+    },
+    dropDatabase: async ({ namespace }, { targets }) => await targets.goneWith(namespace.database),
+    // The stream is opened again after it.
+    invalidate: async () => {},
+  } satisfies Record<string, Handle>,
 ));
 
-const isBsonError = (error: unknown): boolean => error instanceof Error && error.name.startsWith("BSON");
+/** What changes no document. */
+const HARMLESS =
+  /^(?:createIndexes|dropIndexes|modify|startIndexBuild|commitIndexBuild|abortIndexBuild|shardCollection|reshardCollection|refineCollectionShardKey|migrateLastChunkFromShard|migrateChunkToNewShard)$/;
 
-const letterOf = (oid: string, document: Uint8Array, error: string): DeadLetter => ({
-  oid,
-  error,
-  document: extendedJson(document),
-});
+async function handle(event: CollectionEvent, parts: LandParts): Promise<void> {
+  const { operation, namespace } = event;
+  const handling = HANDLES.get(operation);
+  if (handling) await handling(event, parts);
+  else if (!HARMLESS.test(operation)) {
+    parts.log.warn("An operation that this program does not know was passed over", {
+      operation,
+      collection: namespaceText(namespace),
+    });
+  }
+}

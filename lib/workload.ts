@@ -72,7 +72,9 @@ interface Generated {
 }
 
 /** The operations that follow from a seed. */
-export function* generate({ count, mix, seed }: WorkloadConfig): Generator<Generated> {
+export function* generate(
+  { count, mix, seed }: Pick<WorkloadConfig, "count" | "mix" | "seed">,
+): Generator<Generated> {
   const random = mulberry32(seed);
   const total = Object.values(mix).reduce((sum, weight) => sum + weight, 0);
   const alive: number[] = [];

@@ -42,6 +42,11 @@ const SHAPES: readonly (readonly [string, Raw, Column | undefined])[] = [
     list(object({ a: of("double") })),
   ],
   [
+    "equal keys",
+    raw.document([["a", raw.int32(1)], ["c", raw.int32(1)], ["a", raw.int32(1)]]),
+    object({ c: of("bigint") }),
+  ],
+  [
     "names that are refused",
     raw.document([["a.b", raw.int32(1)], ["c", raw.int32(1)]]),
     object({ c: of("bigint") }),
@@ -63,7 +68,7 @@ Deno.test("shapeOf() ends at the depth that columns are made to", () => {
   assert.equal(depth(shapeOf(valueOf(nested(MAX_DEPTH + 10)))), MAX_DEPTH);
 });
 
-const REFUSED = ["", ".", "a.b", "[", "x]", "\t", "a\nb", "\r", "\x7f"];
+const REFUSED = ["", "a\\b", ".", "a.b", "[", "x]", "\t", "a\nb", "\r", "\x7f"];
 const ACCEPTED = ["a", "_id", " ", "a b", "$x", "'", '"', "é", "\u{1f600}", "constructor"];
 Deno.test("isRefusedName() of what typed objects refuse, and of nothing else", () => {
   assert.deepEqual([...REFUSED, ...ACCEPTED].filter(isRefusedName), REFUSED);
@@ -119,6 +124,18 @@ const ADDITIONS: readonly (readonly [string, Column, Column, ReturnType<typeof a
     [{ path: ["l", "c"], column: of("text") }],
   ],
   ["an object where a scalar is", object({ a: of("text") }), object({ a: object({ b: of("text") }) }), []],
+  [
+    "a new column in a closed object",
+    object({ o: { ...object({ b: of("text") }), closed: true } }),
+    object({ o: object({ c: of("text") }), p: of("text") }),
+    [{ path: ["p"], column: of("text") }],
+  ],
+  [
+    "a new column in an open object of a closed one",
+    { ...object({ o: object() }), closed: true },
+    object({ o: object({ c: of("text") }), p: of("text") }),
+    [{ path: ["o", "c"], column: of("text") }],
+  ],
   [
     "columns below one that is ignored",
     object({ a: of("ignored") }),

@@ -7,33 +7,36 @@ import { tableName } from "../lib/sink/names.ts";
 const given = (flags: Given["flags"] = {}, env: Given["env"] = {}): Given => ({ flags, env });
 
 Deno.test("relayConfig() has the defaults of the quick start", () => {
-  const { mongodbUrl, database, collection, table, sink } = relayConfig(given());
-  assert.deepEqual(
-    { mongodbUrl, database, collection, table },
-    {
-      mongodbUrl: "mongodb://localhost/",
-      database: "testdrive",
-      collection: "data",
-      table: { schema: "doc", name: "cdc-testdrive" },
-    },
-  );
+  const { mongodbUrl, sink, snapshot, onHistoryLost, fullDocument, shape } = relayConfig(given());
+  assert.deepEqual({ mongodbUrl, snapshot, onHistoryLost, fullDocument, shape }, {
+    mongodbUrl: "mongodb://localhost/",
+    snapshot: "initial",
+    onHistoryLost: "recopy",
+    fullDocument: "updateLookup",
+    shape: [],
+  });
   assert.deepEqual([sink.transport, sink.host, sink.port, sink.user], ["http", "localhost", 4200, "crate"]);
 });
 
 Deno.test("relayConfig() is frozen, all of it", () => {
-  const config = relayConfig(given());
-  for (const each of [config, config.table, config.sink]) assert.ok(Object.isFrozen(each));
+  const config = relayConfig(given({ table: "t", collection: "data" }));
+  const table = config.namesIn("doc").tableOf({ database: "testdrive", collection: "data" });
+  for (const each of [config, table, config.sink]) assert.ok(Object.isFrozen(each));
 });
 
 const SOURCES: readonly (readonly [string, Given, string])[] = [
-  ["the default", given(), "data"],
-  ["the environment over the default", given({}, { MONGODB_COLLECTION: "env" }), "env"],
-  ["the flag over the environment", given({ collection: "flag" }, { MONGODB_COLLECTION: "env" }), "flag"],
-  ["the default where the environment is empty", given({}, { MONGODB_COLLECTION: "" }), "data"],
+  ["the default", given(), "*.*"],
+  ["the environment over the default", given({}, { MONGODB_COLLECTION: "env" }), "testdrive.env"],
+  [
+    "the flag over the environment",
+    given({ collection: "flag" }, { MONGODB_COLLECTION: "env" }),
+    "testdrive.flag",
+  ],
+  ["the default where the environment is empty", given({}, { MONGODB_COLLECTION: "" }), "*.*"],
 ];
 
-for (const [what, from, collection] of SOURCES) {
-  Deno.test(`relayConfig() takes ${what}`, () => assert.equal(relayConfig(from).collection, collection));
+for (const [what, from, scope] of SOURCES) {
+  Deno.test(`relayConfig() takes ${what}`, () => assert.equal(String(relayConfig(from).scope), scope));
 }
 
 Deno.test("relayConfig() takes CRATEDB_URL over CRATEDB_SQLALCHEMY_URL, and the flag over both", () => {
@@ -41,12 +44,6 @@ Deno.test("relayConfig() takes CRATEDB_URL over CRATEDB_SQLALCHEMY_URL, and the 
   assert.equal(relayConfig(given({}, env)).sink.host, "one");
   assert.equal(relayConfig(given({}, { ...env, CRATEDB_URL: "" })).sink.host, "two");
   assert.equal(relayConfig(given({ "cratedb-url": "crate://three" }, env)).sink.host, "three");
-});
-
-Deno.test("relayConfig() puts a table without a schema into the URL's", () => {
-  const env = { CRATEDB_URL: "crate://localhost/?schema=weather" };
-  assert.deepEqual(relayConfig(given({ table: "t" }, env)).table, { schema: "weather", name: "t" });
-  assert.deepEqual(relayConfig(given({ table: "s.t" }, env)).table, { schema: "s", name: "t" });
 });
 
 Deno.test("relayConfig() reads numbers, sizes and times", () => {
@@ -62,26 +59,36 @@ Deno.test("relayConfig() reads numbers, sizes and times", () => {
 
 /** Option, its variable, a bad value. */
 const BAD: readonly (readonly [string, string, string])[] = [
-  ["batch-size", "BATCH_SIZE", "0"],
-  ["batch-size", "BATCH_SIZE", "1.5"],
-  ["batch-size", "BATCH_SIZE", "-1"],
-  ["batch-bytes", "BATCH_BYTES", "16XB"],
-  ["batch-bytes", "BATCH_BYTES", "0"],
-  ["refresh-interval", "REFRESH_INTERVAL", "soon"],
-  ["lease", "LEASE", "10ms"],
-  ["lease", "LEASE", "forever"],
-  ["on-drop", "ON_DROP", "explode"],
+  ["batch-size", "CDC_BATCH_SIZE", "0"],
+  ["batch-size", "CDC_BATCH_SIZE", "1.5"],
+  ["batch-size", "CDC_BATCH_SIZE", "-1"],
+  ["batch-bytes", "CDC_BATCH_BYTES", "16XB"],
+  ["batch-bytes", "CDC_BATCH_BYTES", "0"],
+  ["refresh-interval", "CDC_REFRESH_INTERVAL", "soon"],
+  ["lease", "CDC_LEASE", "10ms"],
+  ["lease", "CDC_LEASE", "forever"],
+  ["on-drop", "CDC_ON_DROP", "explode"],
   ["log-level", "LOG_LEVEL", "loud"],
   ["cratedb-url", "CRATEDB_URL", "mysql://localhost"],
   ["cratedb-url", "CRATEDB_SQLALCHEMY_URL", "crate://localhost:port"],
   ["table", "CRATEDB_TABLE", "a.b.c"],
+  ["snapshot", "CDC_SNAPSHOT", "sometimes"],
+  ["on-history-lost", "CDC_ON_HISTORY_LOST", "ignore"],
+  ["full-document", "CDC_FULL_DOCUMENT", "default"],
+  ["filter", "CDC_FILTER", "status: open"],
+  ["only", "CDC_ONLY", "_id"],
+  ["omit", "CDC_OMIT", "card..number"],
+  ["pipeline", "CDC_PIPELINE", '[{"$out":"x"}]'],
 ];
 
 const rejects = (from: Given, named: string, value: string, config: (from: Given) => unknown) =>
   assert.throws(() => config(from), (error) => {
     assert.ok(error instanceof UsageError, String(error));
     assert.ok(error.message.includes(named), `${error.message} does not name ${named}`);
-    assert.ok(error.message.includes(value), `${error.message} does not show ${value}`);
+    assert.ok(
+      error.message.includes(value) || error.message.includes(JSON.stringify(value)),
+      `${error.message} does not show ${value}`,
+    );
     return true;
   });
 
@@ -98,9 +105,11 @@ Deno.test("workloadConfig() names the source of a bad value", () => {
   rejects(given({}, { WORKLOAD_COUNT: "many" }), "WORKLOAD_COUNT", "many", workloadConfig);
 });
 
-Deno.test("relayConfig() refuses an empty flag", () => {
-  assert.throws(() => relayConfig(given({ table: "" })), /--table is empty/);
-});
+for (const flag of ["table", "database", "collection", "exclude", "filter", "only", "omit", "pipeline"]) {
+  Deno.test(`relayConfig() refuses an empty flag: --${flag}`, () => {
+    assert.throws(() => relayConfig(given({ [flag]: "" })), new RegExp(`--${flag} is empty`));
+  });
+}
 
 Deno.test("logOptions()", () => {
   assert.deepEqual(logOptions(given({}, { LOG_FORMAT: "json" })), { format: "json", level: "info" });

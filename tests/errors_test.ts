@@ -62,12 +62,12 @@ const KNOWN: readonly (readonly [string, unknown, RegExp, RegExp])[] = [
     /role `read`/,
   ],
   [
-    "a lost history",
-    server(286, "ChangeStreamHistoryLost", "Resume of change stream was not possible", [
+    "a post-image that is missing",
+    server(47, "NoMatchingDocument", "Change stream was configured to require a post-image for all updates", [
       "NonResumableChangeStreamError",
     ]),
-    /no longer has the history/,
-    /oplog/,
+    /no post-image.*--full-document required/,
+    /collMod[^]*--full-document whenAvailable/,
   ],
   [
     "a malformed URL",

@@ -1,19 +1,34 @@
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers/promises";
+import { BSON } from "mongodb";
 import { raw, valueOf } from "./properties/bson.ts";
 import type { ChangeBatch } from "../lib/source/change_stream.ts";
 import { gather } from "../lib/source/gather.ts";
 import { eventually } from "../lib/testdrive/eventually.ts";
 
+const NAMESPACE = { database: "testdrive", collection: "data" };
 const LIMITS = { batchSize: 10, batchBytes: 1_000 };
 
 /** A batch known by its number, with as many changes as events. */
 const batch = (serial: number, { events = 1, bytes = 1, event = "" } = {}): ChangeBatch => ({
-  changes: Array.from({ length: events }, () => ({ id: valueOf(raw.int32(serial)), document: null })),
-  event: event ? { operation: event, token: Uint8Array.of(serial) } : undefined,
+  changes: Array.from({ length: events }, () => ({
+    namespace: NAMESPACE,
+    id: valueOf(raw.int32(serial)),
+    document: null,
+  })),
+  event: event
+    ? {
+      operation: event,
+      namespace: NAMESPACE,
+      to: undefined,
+      unfollowed: false,
+      token: Uint8Array.of(serial),
+    }
+    : undefined,
   events,
   bytes,
   token: Uint8Array.of(serial),
+  operationTime: new BSON.Timestamp({ t: 1, i: serial }),
 });
 
 /** A source that is read as far as its reader goes. */
@@ -76,6 +91,7 @@ Deno.test("gather() joins what arrives while the consumer is busy", async () => 
   assert.deepEqual(seen.map(serials), [[1], [2, 3, 4]]);
   const last = seen.at(-1);
   assert.deepEqual([last?.events, last?.bytes, last?.token], [3, 3, Uint8Array.of(4)]);
+  assert.equal(last?.operationTime?.i, 4);
 });
 
 const BOUNDS: readonly (readonly [string, readonly ChangeBatch[], number[][]])[] = [

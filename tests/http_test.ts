@@ -35,7 +35,10 @@ Deno.test("HttpTransport sends documents digit by digit", async () => {
   await using http = endpoint(ok);
   await using transport = new HttpTransport(parseSinkUrl(http.url()));
   await transport.query("x", [["k"], { json: ['{"n":9007199254740993,"d":1.0}', null] }]);
-  assert.equal(http.requests[0]?.body, '{"stmt":"x","args":[["k"],[{"n":9007199254740993,"d":1.0},null]]}');
+  assert.equal(
+    http.requests[0]?.body,
+    '{"stmt":"x","args":[["k"],["{\\"n\\":9007199254740993,\\"d\\":1.0}",null]]}',
+  );
 });
 
 /** Status and body; code and message of the error; whether it goes away by waiting. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { jsonOf, UnstorableError } from "../lib/row/json.ts";
-import { doubleText, MAX_TEXT_BYTES, SCALARS } from "../lib/row/kinds.ts";
+import { duplicates, jsonOf, UnstorableError } from "../lib/row/json.ts";
+import { doubleText, type Kind, MAX_TEXT_BYTES, SCALARS, widening } from "../lib/row/kinds.ts";
 import { documentOf, type Raw, raw, valueOf } from "./properties/bson.ts";
 
 const json = (value: Raw): string => jsonOf(valueOf(value));
@@ -67,6 +67,18 @@ const TEXTS: readonly (readonly [string, Raw, string])[] = [
     raw.document([["b", raw.int32(1)], ["2", raw.int32(2)], ["1", raw.int32(3)], ["", raw.null()]]),
     '{"b":1,"2":2,"1":3,"":null}',
   ],
+  [
+    "equal keys",
+    raw.document([["a", raw.int32(1)], ["b", raw.null()], ["a", raw.string("x")], ["a", raw.null()]]),
+    '{"a":{"$duplicateKey":[1,"x",null]},"b":null}',
+  ],
+  [
+    "equal keys further down",
+    raw.array([
+      raw.document([["", raw.document([["o", raw.null()], ["o", raw.null()]])], ["", raw.array([])]]),
+    ]),
+    '[{"":{"$duplicateKey":[{"o":{"$duplicateKey":[null,null]}},[]]}}]',
+  ],
   ["a key that prototypes have", raw.document([["__proto__", raw.int32(1)]]), '{"__proto__":1}'],
 ];
 
@@ -75,12 +87,6 @@ for (const [what, value, text] of TEXTS) {
 }
 
 const UNSTORABLE: readonly (readonly [string, Raw, RegExp])[] = [
-  ["equal keys", raw.document([["a", raw.int32(1)], ["a", raw.int32(1)]]), /equal keys.*"a"/],
-  [
-    "equal keys further down",
-    raw.array([raw.document([["o", raw.document([["", raw.null()], ["", raw.null()]])]])]),
-    /equal keys.*""/,
-  ],
   ["an unknown type", { type: 0x55, bytes: new Uint8Array() }, /type 85/],
 ];
 
@@ -91,6 +97,11 @@ for (const [what, value, message] of UNSTORABLE) {
       (error) => error instanceof UnstorableError && message.test(error.message),
     ));
 }
+
+Deno.test("duplicates() has only the keys that repeat", () => {
+  const value = raw.document([["a", raw.int32(1)], ["b", raw.int32(2)], ["a", raw.int32(3)]]);
+  assert.deepEqual(duplicates(valueOf(value)), new Map([["a", '{"$duplicateKey":[1,3]}']]));
+});
 
 Deno.test("jsonOf() refuses text that is not UTF-8 instead of mending it", () => {
   assert.throws(() => json({ type: 2, bytes: Uint8Array.of(2, 0, 0, 0, 0xff, 0) }));
@@ -131,8 +142,19 @@ const FITS: readonly Fit[] = [
   ["a number in BOOLEAN", raw.int32(1), "boolean", undefined],
   ["a number in TIMESTAMP", raw.int64(1n), "timestamp", undefined],
   ["a date in BIGINT", raw.date(1n), "bigint", undefined],
+  ["a date in a BIGINT of dates", raw.date(1n), "inferred", "1"],
+  ["the last date in a BIGINT of dates", raw.date(2n ** 63n - 1n), "inferred", undefined],
+  ["an Int64 in a BIGINT of dates", raw.int64(1n), "inferred", "1"],
+  ["an integral Double in a BIGINT of dates", raw.double(2 ** 53), "inferred", "9007199254740992"],
   ["the longest text", raw.string("x".repeat(MAX_TEXT_BYTES)), "text", `"${"x".repeat(MAX_TEXT_BYTES)}"`],
   ["text a byte too long", raw.string("x".repeat(MAX_TEXT_BYTES - 1) + "é"), "text", undefined],
+  [
+    "text a byte too long, without an index",
+    raw.string("x".repeat(32_767)),
+    "longtext",
+    `"${"x".repeat(32_767)}"`,
+  ],
+  ["an ObjectId without an index", raw.objectId(bytes12), "longtext", '"000102030405060708090a0b"'],
   ["binary too long as base64", raw.binary(new Uint8Array(30_000)), "text", undefined],
 ];
 
@@ -140,5 +162,26 @@ for (const [what, value, kind, expected] of FITS) {
   Deno.test(`SCALARS: ${what} ${expected === undefined ? "does not fit" : "fits"}`, () => {
     const { type, bytes, offset, length } = valueOf(value);
     assert.equal(SCALARS[type]?.fits[kind]?.(bytes, offset, length), expected);
+  });
+}
+
+const WIDENED: readonly (readonly [string, Raw, Kind, Kind | undefined])[] = [
+  ["a fraction, BIGINT", raw.double(20.5), "bigint", "double"],
+  ["a fraction, BIGINT of dates", raw.double(20.5), "inferred", "double"],
+  ["a Double beyond 2^53, BIGINT", raw.double(2 ** 54), "bigint", "double"],
+  ["NaN, BIGINT", raw.double(NaN), "bigint", undefined],
+  ["infinity, BIGINT", raw.double(-Infinity), "bigint", undefined],
+  ["text, BIGINT", raw.string("x"), "bigint", undefined],
+  ["a date, BIGINT", raw.date(0n), "bigint", undefined],
+  ["Decimal128, BIGINT", raw.decimal("1.5"), "bigint", undefined],
+  ["null, BIGINT", raw.null(), "bigint", undefined],
+  ["an array, BIGINT", raw.array([]), "bigint", undefined],
+  ["a fraction, INTEGER", raw.double(20.5), "integer", undefined],
+  ["a fraction, REAL", raw.double(0.1), "real", undefined],
+];
+
+for (const [what, value, kind, expected] of WIDENED) {
+  Deno.test(`widening() of ${what}: ${expected ?? "none"}`, () => {
+    assert.equal(widening(valueOf(value), kind), expected);
   });
 }

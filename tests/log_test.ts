@@ -1,5 +1,12 @@
 import assert from "node:assert/strict";
-import { createLogger, LOG_LEVELS, type LogFields, type LogFormat } from "../lib/ops/log.ts";
+import {
+  createLogger,
+  LOG_FORMATS,
+  LOG_LEVELS,
+  type LogFields,
+  type LogFormat,
+  type LogLevel,
+} from "../lib/ops/log.ts";
 
 const NOON = new Date(2024, 6, 12, 12, 34, 56);
 
@@ -20,6 +27,12 @@ const TEXT: readonly (readonly [string, string, LogFields | undefined, string])[
   ["text with quotes", "m", { key: '"x"' }, 'm key="\\"x\\""'],
   ["the empty text", "m", { key: "" }, 'm key=""'],
   ["several lines in one", "one\n  two\r\nthree", { key: "a\nb" }, 'one two three key="a\\nb"'],
+  [
+    "what a terminal would obey",
+    "\x1b[2Jm\x07",
+    { key: "\x1b[2J", other: "\x9b2J" },
+    String.raw`\u001b[2Jm\u0007 key="\u001b[2J" other="\u009b2J"`,
+  ],
   ["a field without a value", "m", { key: undefined, other: null }, "m other=null"],
   ["a BigInt", "m", { key: 2n ** 63n }, "m key=9223372036854775808"],
   ["an error", "m", { error: new Error("went wrong") }, 'm error="went wrong"'],
@@ -71,5 +84,24 @@ for (const [lowest, level] of LOG_LEVELS.entries()) {
     const log = createLogger({ format: "json", level, write: (line) => lines.push(JSON.parse(line).level) });
     for (const each of LOG_LEVELS) log[each]("m");
     assert.deepEqual(lines, LOG_LEVELS.slice(lowest));
+  });
+}
+
+const COLOURED: readonly (readonly [LogLevel, string])[] = [
+  ["debug", "\x1b[2m12:34:56\x1b[0m \x1b[2mDEBUG\x1b[0m m key=1"],
+  ["info", "\x1b[2m12:34:56\x1b[0m INFO  m key=1"],
+  ["warn", "\x1b[2m12:34:56\x1b[0m \x1b[33mWARN \x1b[0m m key=1"],
+  ["error", "\x1b[2m12:34:56\x1b[0m \x1b[31mERROR\x1b[0m m key=1"],
+];
+
+for (const [level, expected] of COLOURED) {
+  Deno.test(`createLogger() colours ${level} when told to, JSON never`, () => {
+    for (const format of LOG_FORMATS) {
+      const lines: string[] = [];
+      const write = (line: string) => lines.push(line);
+      createLogger({ format, level, colour: true, write, now: () => NOON })[level]("m", { key: 1 });
+      if (format === "text") assert.deepEqual(lines, [expected]);
+      else assert.equal(JSON.parse(lines[0] ?? "").level, level);
+    }
   });
 }

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import { type Column, MAX_DEPTH } from "../lib/row/columns.ts";
-import { UnstorableError } from "../lib/row/json.ts";
+import { type Column, type ColumnPath, MAX_DEPTH } from "../lib/row/columns.ts";
 import type { Kind } from "../lib/row/kinds.ts";
 import { place, type Placed } from "../lib/row/place.ts";
 import { documentOf, type Raw, raw } from "./properties/bson.ts";
@@ -11,24 +10,44 @@ const object = (children: Readonly<Record<string, Column>> = {}): Column => ({
   kind: "object",
   children: new Map(Object.entries(children)),
 });
+const closed = (children: Readonly<Record<string, Column>> = {}): Column => ({
+  ...object(children),
+  closed: true,
+});
 
 const MISSING = undefined;
-const data = (json: string): Placed => ({ data: json, overflow: null, misfits: false, missing: false });
-const placed = (flags: Pick<Placed, "misfits" | "missing">) => (json: string, rest = "{}"): Placed => ({
-  data: rest,
+const data = (json: string): Placed => ({
+  data: json,
+  overflow: null,
+  misfits: false,
+  missing: false,
+  narrow: [],
+});
+type Flags = Partial<Pick<Placed, "misfits" | "missing" | "narrow">>;
+const placed = (flags: Flags) => (json: string, rest = "{}"): Placed => ({
+  ...data(rest),
   overflow: json,
+  misfits: true,
   ...flags,
 });
-const overflow = placed({ misfits: true, missing: false });
-const missing = placed({ misfits: true, missing: true });
-const nulls = placed({ misfits: false, missing: false });
+const overflow = placed({});
+const missing = placed({ missing: true });
+const nulls = placed({ misfits: false });
+const narrow = (...paths: readonly ColumnPath[]) => placed({ narrow: paths });
+const TWICE = [["a", raw.int32(1)], ["b", raw.int32(2)], ["a", raw.string("x")]] as const;
+const LONG = "x".repeat(32_767);
 
 /** A value `v` and the column that is there for it. */
 const PLACES: readonly (readonly [string, Raw, Column | undefined, Placed])[] = [
   ["text in TEXT", raw.string("x"), of("text"), data('{"v":"x"}')],
   ["a number in TEXT", raw.int32(1), of("text"), overflow('{"v":1}')],
   ["text in BIGINT", raw.string("1"), of("bigint"), overflow('{"v":"1"}')],
-  ["a fraction in BIGINT", raw.double(20.5), of("bigint"), overflow('{"v":20.5}')],
+  ["a fraction in BIGINT", raw.double(20.5), of("bigint"), narrow(["v"])('{"v":20.5}')],
+  ["a fraction in a BIGINT of dates", raw.double(20.5), of("inferred"), narrow(["v"])('{"v":20.5}')],
+  ["a fraction in INTEGER", raw.double(20.5), of("integer"), overflow('{"v":20.5}')],
+  ["a fraction in TEXT", raw.double(20.5), of("text"), overflow('{"v":20.5}')],
+  ["NaN in BIGINT", raw.double(NaN), of("bigint"), overflow('{"v":"NaN"}')],
+  ["a date in a BIGINT of dates", raw.date(7n), of("inferred"), data('{"v":7}')],
   ["a Double without fraction in BIGINT", raw.double(2), of("bigint"), data('{"v":2}')],
   ["an integer in DOUBLE", raw.int32(2), of("double"), data('{"v":2.0}')],
   ["infinity in DOUBLE", raw.double(Infinity), of("double"), data('{"v":"Infinity"}')],
@@ -42,7 +61,27 @@ const PLACES: readonly (readonly [string, Raw, Column | undefined, Placed])[] = 
   ["null in any column", raw.null(), of("bigint"), nulls('{"v":null}')],
   ["null in a column that takes nothing", raw.null(), of("unfit"), nulls('{"v":null}')],
   ["text in a column that takes nothing", raw.string("x"), of("unfit"), overflow('{"v":"x"}')],
-  ["nested arrays in a column that takes all", raw.array([raw.array([])]), of("ignored"), data('{"v":[[]]}')],
+  ["nested arrays in a column that takes all", raw.array([raw.array([])]), of("any"), data('{"v":[[]]}')],
+  [
+    "names that no column may have, in a column that takes all",
+    raw.document([["o", raw.document([["a.b", raw.int32(1)], ["c", raw.int32(2)]])]]),
+    of("any"),
+    placed({})('{"v":{"o":{"a.b":1}}}', '{"v":{"o":{"c":2}}}'),
+  ],
+  [
+    "such a name below an array, in a column that takes all",
+    raw.array([raw.document([["a\u0013", raw.int32(1)]])]),
+    of("any"),
+    overflow('{"v":[{"a\\u0013":1}]}'),
+  ],
+  [
+    "an object in an IGNORED object",
+    raw.document([["a.b", raw.null()]]),
+    of("ignored"),
+    data('{"v":{"a.b":null}}'),
+  ],
+  ["a number in an IGNORED object", raw.int32(1), of("ignored"), overflow('{"v":1}')],
+  ["an array in an IGNORED object", raw.array([]), of("ignored"), overflow('{"v":[]}')],
   ["a value without a column", raw.int32(1), MISSING, missing('{"v":1}')],
   ["null without a column", raw.null(), MISSING, nulls('{"v":null}')],
   ["an array of nulls without a column", raw.array([raw.null()]), MISSING, data('{"v":[null]}')],
@@ -63,13 +102,28 @@ const PLACES: readonly (readonly [string, Raw, Column | undefined, Placed])[] = 
     "one value of an object",
     raw.document([["a", raw.int32(1)], ["b", raw.double(0.5)]]),
     object({ a: of("bigint"), b: of("bigint") }),
-    overflow('{"v":{"b":0.5}}', '{"v":{"a":1}}'),
+    narrow(["v", "b"])('{"v":{"b":0.5}}', '{"v":{"a":1}}'),
   ],
   [
     "a value in an array of objects: the whole array",
     raw.array([raw.document([["a", raw.int32(1)]]), raw.document([["a", raw.double(0.5)]])]),
     list(object({ a: of("bigint") })),
-    overflow('{"v":[{"a":1},{"a":0.5}]}'),
+    narrow(["v", "a"])('{"v":[{"a":1},{"a":0.5}]}'),
+  ],
+  [
+    "fractions among others in an array of BIGINT: its path once",
+    raw.array([raw.string("x"), raw.double(0.5), raw.double(1.5)]),
+    list(of("bigint")),
+    narrow(["v"])('{"v":["x",0.5,1.5]}'),
+  ],
+  [
+    "all that an array of objects lacks",
+    raw.array([
+      raw.document([["a", raw.double(0.5)], ["new", raw.int32(1)]]),
+      raw.document([["b", raw.double(0.5)]]),
+    ]),
+    list(object({ a: of("bigint"), b: of("bigint") })),
+    placed({ missing: true, narrow: [["v", "a"], ["v", "b"]] })('{"v":[{"a":0.5,"new":1},{"b":0.5}]}'),
   ],
   [
     "a null in an array of objects: the array stays, and is in overflow too",
@@ -89,7 +143,77 @@ const PLACES: readonly (readonly [string, Raw, Column | undefined, Placed])[] = 
     object({ t: of("bigint"), i: of("bigint") }),
     data('{"v":{"t":1,"i":2}}'),
   ],
-  ["text too long", raw.string("x".repeat(32_767)), of("text"), overflow(`{"v":"${"x".repeat(32_767)}"}`)],
+  ["text too long", raw.string(LONG), of("text"), overflow(`{"v":"${LONG}"}`)],
+  ["text too long in TEXT without an index", raw.string(LONG), of("longtext"), data(`{"v":"${LONG}"}`)],
+  ["text too long for a column to be made", raw.string(LONG), MISSING, overflow(`{"v":"${LONG}"}`)],
+  ["empty arrays in an array, without a column", raw.array([raw.array([])]), MISSING, overflow('{"v":[[]]}')],
+  [
+    "equal keys",
+    raw.document(TWICE),
+    object({ a: of("bigint"), b: of("bigint") }),
+    overflow(
+      '{"v":{"a":{"$duplicateKey":[1,"x"]}}}',
+      '{"v":{"b":2}}',
+    ),
+  ],
+  [
+    "equal keys without columns",
+    raw.document(TWICE),
+    object(),
+    missing(
+      '{"v":{"a":{"$duplicateKey":[1,"x"]},"b":2}}',
+      '{"v":{}}',
+    ),
+  ],
+  [
+    "equal keys, both null",
+    raw.document([["a", raw.null()], ["a", raw.null()]]),
+    object(),
+    overflow(
+      '{"v":{"a":{"$duplicateKey":[null,null]}}}',
+      '{"v":{}}',
+    ),
+  ],
+  [
+    "equal keys in an object without a column",
+    raw.document(TWICE),
+    MISSING,
+    missing(
+      '{"v":{"a":{"$duplicateKey":[1,"x"]},"b":2}}',
+    ),
+  ],
+  [
+    "equal keys in a column that takes all",
+    raw.document(TWICE),
+    of("ignored"),
+    data(
+      '{"v":{"a":{"$duplicateKey":[1,"x"]},"b":2}}',
+    ),
+  ],
+  [
+    "equal keys in an array of objects: the whole array",
+    raw.array([raw.document([["b", raw.int32(0)]]), raw.document(TWICE)]),
+    list(object({ a: of("bigint"), b: of("bigint") })),
+    overflow('{"v":[{"b":0},{"a":{"$duplicateKey":[1,"x"]},"b":2}]}'),
+  ],
+  [
+    "a new name in a closed object",
+    raw.document([["a", raw.int32(1)], ["new", raw.int32(2)], ["void", raw.array([])], ["none", raw.null()]]),
+    closed({ a: of("bigint") }),
+    overflow('{"v":{"new":2,"void":[],"none":null}}', '{"v":{"a":1}}'),
+  ],
+  [
+    "an array of nulls in an array of closed objects",
+    raw.array([raw.document([["void", raw.array([raw.null()])]])]),
+    list(closed()),
+    overflow('{"v":[{"void":[null]}]}'),
+  ],
+  [
+    "a new name in an open object of a closed one",
+    raw.document([["o", raw.document([["new", raw.int32(1)]])]]),
+    closed({ o: object() }),
+    missing('{"v":{"o":{"new":1}}}', '{"v":{"o":{}}}'),
+  ],
 ];
 
 for (const [what, value, column, expected] of PLACES) {
@@ -115,12 +239,40 @@ Deno.test("place() puts what lies deeper than columns go into overflow", () => {
   assert.ok(overflow?.includes('"end"'));
 });
 
-Deno.test("place() refuses equal keys wherever they are", () => {
-  const twice = [["a", raw.int32(1)], ["a", raw.int32(2)]] as const;
-  const documents = [documentOf(twice), documentOf([["v", raw.document(twice)]])];
-  for (const document of documents) {
-    for (const columns of [object(), of("ignored"), object({ v: of("text") }), object({ v: object() })]) {
-      assert.throws(() => place(document, columns), UnstorableError);
-    }
-  }
+Deno.test("place() of equal keys at the top, where the table takes everything and where it doesn't", () => {
+  const document = documentOf(TWICE);
+  const text = '{"a":{"$duplicateKey":[1,"x"]},"b":2}';
+  assert.deepEqual(place(document, of("ignored")), data(text));
+  assert.deepEqual(place(document, object()), missing(text));
 });
+
+Deno.test("place() looks at equal keys once, however deep they are nested", () => {
+  const nested = (levels: number): Raw =>
+    levels === 0 ? raw.int32(1) : raw.document([["o", nested(levels - 1)], ...TWICE]);
+  const columns = (levels: number): Column => object(levels > 0 ? { o: columns(levels - 1) } : {});
+  const { overflow } = place(nested(MAX_DEPTH).bytes, columns(MAX_DEPTH));
+  assert.equal(overflow?.split("$duplicateKey").length, MAX_DEPTH + 1);
+});
+
+Deno.test("place() says that no column is wanted for what lies too deep for one", () => {
+  const nested = (levels: number): Raw =>
+    levels === 0 ? raw.int32(1) : raw.document([["o", nested(levels - 1)]]);
+  const columns = (levels: number): Column => object(levels > 0 ? { o: columns(levels - 1) } : {});
+  assert.equal(place(nested(MAX_DEPTH).bytes, columns(MAX_DEPTH - 1)).missing, true);
+  assert.equal(place(nested(MAX_DEPTH + 1).bytes, columns(MAX_DEPTH)).missing, false);
+});
+
+for (
+  const [what, value] of [
+    ["a name", { type: 3, bytes: Uint8Array.of(8, 0, 0, 0, 10, 0xff, 0, 0) }],
+    ["a text", { type: 2, bytes: Uint8Array.of(2, 0, 0, 0, 0xff, 0) }],
+  ] as const
+) {
+  Deno.test(`place() refuses ${what} that is not UTF-8, wherever it would be put`, () => {
+    for (const column of [MISSING, of("text"), of("ignored"), object(), list(object())]) {
+      assert.throws(() => place(documentOf([["v", value]]), object(column && { v: column })), {
+        name: "BSONError",
+      });
+    }
+  });
+}

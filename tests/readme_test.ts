@@ -40,7 +40,9 @@ Deno.test("the README's table of options is the one of OPTIONS", () => {
 });
 
 Deno.test("the README's commands use options that there are", () => {
-  const calls = [...readme.matchAll(/mongodb_cdc_cratedb\.ts (cdc-relay|db-workload)(.*)$/gm)];
+  const calls = [
+    ...readme.matchAll(/mongodb_cdc_cratedb\.ts (cdc-relay|db-workload|demo|completion)(.*)$/gm),
+  ];
   assert.ok(calls.length > 0);
   for (const [call, command, rest = ""] of calls) {
     const known = OPTIONS[command as keyof typeof OPTIONS].map(({ flag }) => flag);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers/promises";
 import { SinkError } from "../lib/errors.ts";
+import { CRATEDB } from "../lib/sink/dialect.ts";
 import type { JsonArray, Parameter, Result, Transport } from "../lib/sink/transport.ts";
 import { type Row, Writer, type WriterOptions } from "../lib/sink/writer.ts";
 
@@ -12,6 +13,7 @@ interface Statement {
 
 /** A sink that drops bad rows from a bulk statement without an error, as CrateDB does, and names it for one row. */
 class FakeTransport implements Transport {
+  readonly dialect = CRATEDB;
   readonly statements: Statement[] = [];
   readonly stored = new Map<string, string | null>();
   mostInFlight = 0;
@@ -125,7 +127,7 @@ for (const [what, indexes] of BAD) {
 Deno.test("Writer.upsert() finds one row of many with few statements", async () => {
   const transport = new FakeTransport({ bad: ["k700"] });
   await new Writer(transport, TABLE, { ...LIMITS, statementRows: 1_024 }).upsert(rows(1_024));
-  assert.ok(transport.inserts.length <= 21, `${transport.inserts.length} statements`);
+  assert.ok(transport.inserts.length <= 22, `${transport.inserts.length} statements`);
 });
 
 Deno.test("Writer.upsert() finds the row at fault when the bulk statement fails as a whole", async () => {
@@ -139,6 +141,7 @@ Deno.test("Writer.upsert() finds the row at fault when the bulk statement fails 
 
 Deno.test("Writer.upsert() says so when a row is not stored and no error tells why", async () => {
   const silent: Transport = {
+    dialect: CRATEDB,
     query: () => Promise.resolve({ count: 0, rows: [] }),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
@@ -152,6 +155,12 @@ const PASSED_ON: readonly (readonly [string, Error, string])[] = [
   ["overload", new SinkError("too many requests", { code: "429" }), "SinkError"],
   ["a missing privilege", new SinkError("no DML", { code: "42501" }), "UserError"],
   ["a table that is gone", new SinkError("unknown", { code: "4041" }), "UserError"],
+  ["a schema that is gone", new SinkError("Schema 'doc' unknown", { code: "XX000" }), "UserError"],
+  [
+    "a column name that CrateDB cannot read",
+    new SinkError("line 1:28: token recognition error at: '\"a\u0013'", { code: "XX000" }),
+    "UserError",
+  ],
   ["a fault of this program", new TypeError("oops"), "TypeError"],
 ];
 

@@ -1,30 +1,42 @@
 /**
  * The options as the README shows them: `deno run tools/options_table.ts` prints the table to paste.
  */
-import { type Option, OPTIONS } from "../lib/options.ts";
+import { type Option, OPTIONS, type Switch, switchesOf } from "../lib/options.ts";
 
 const HEADINGS = ["Flag", "Environment", "Default", "Meaning", "Command"];
 
 /** @example OUT: [["Flag", …], ["`--table [SCHEMA.]TABLE`", "`CRATEDB_TABLE`", "`cdc-testdrive`", "…", "cdc-relay"], …] */
 export function optionRows(): string[][] {
   const commands = Object.entries<readonly Option[]>(OPTIONS);
-  const options = new Map(commands.flatMap(([, options]) => options.map((option) => [option.flag, option])));
-  return [
-    HEADINGS,
-    ...[...options.values()].map(({ flag, value, env, default: fallback, help }) => [
-      `\`--${flag} ${value}\``,
-      env.map((name) => `\`${name}\``).join(", "),
-      `\`${fallback}\``,
-      help,
-      users(flag, commands),
-    ]),
-  ];
+  const users = new Map<string, string[]>();
+  for (const [command, options] of commands) {
+    for (const cells of [...options.map(optionCells), ...switchesOf(options).map(switchCells)]) {
+      const key = JSON.stringify(cells);
+      users.set(key, [...users.get(key) ?? [], command]);
+    }
+  }
+  const rows = [...users].map(([key, names]): string[] => [
+    ...JSON.parse(key),
+    names.length === commands.length ? "all" : names.join(", "),
+  ]);
+  return [HEADINGS, ...rows];
 }
 
-const users = (flag: string, commands: readonly (readonly [string, readonly Option[]])[]): string => {
-  const names = commands.filter(([, options]) => options.some((option) => option.flag === flag));
-  return names.length === commands.length ? "all" : names.map(([name]) => name).join(", ");
-};
+const optionCells = ({ flag, value, env, default: fallback, help }: Option): string[] => [
+  code(`--${flag} ${value}`),
+  env.map(code).join(", "),
+  fallback === "" ? "" : code(fallback),
+  help,
+];
+
+const switchCells = ({ flag, short, help }: Switch): string[] => [
+  [`--${flag}`, `-${short}`].map(code).join(", "),
+  "",
+  "",
+  help,
+];
+
+const code = (text: string): string => `\`${text}\``;
 
 const line = (cells: readonly string[]) =>
   `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;

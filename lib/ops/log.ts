@@ -16,6 +16,8 @@ export interface LoggerOptions {
   readonly format: LogFormat;
   /** Lines below this level are dropped. */
   readonly level: LogLevel;
+  /** Whether text lines are coloured, for a terminal. @default {false} */
+  readonly colour?: boolean;
   /** Takes a finished line, without its line end. @default {writes to standard error} */
   readonly write?: (line: string) => void;
   /** The time of a line. @default {the clock} */
@@ -27,13 +29,18 @@ interface Entry {
   readonly level: LogLevel;
   readonly message: string;
   readonly fields: LogFields;
+  readonly colour: boolean;
 }
 
+/** Parameters of the terminal's "select graphic rendition". */
+const DIM = 2;
+const COLOURS: Record<LogLevel, number | undefined> = { debug: DIM, info: undefined, warn: 33, error: 31 };
+
 const FORMATS: Record<LogFormat, (entry: Entry) => string> = {
-  text: ({ time, level, message, fields }) =>
+  text: ({ time, level, message, fields, colour }) =>
     [
-      time.toTimeString().slice(0, 8),
-      level.toUpperCase().padEnd(5),
+      painted(time.toTimeString().slice(0, 8), colour ? DIM : undefined),
+      painted(level.toUpperCase().padEnd(5), colour ? COLOURS[level] : undefined),
       oneLine(message),
       ...Object.entries(fields).filter(([, value]) => value !== undefined)
         .map(([key, value]) => `${key}=${textValue(value)}`),
@@ -49,12 +56,12 @@ const FORMATS: Record<LogFormat, (entry: Entry) => string> = {
  * OUT: `12:34:56 INFO  batch written rows=500 table=doc.t`
  */
 export function createLogger(options: LoggerOptions): Logger {
-  const { write = writeToStderr, now = () => new Date() } = options;
+  const { write = writeToStderr, now = () => new Date(), colour = false } = options;
   const format = FORMATS[options.format];
   const lowest = LOG_LEVELS.indexOf(options.level);
   const at = (level: LogLevel) => (message: string, fields: LogFields = {}) => {
     if (LOG_LEVELS.indexOf(level) < lowest) return;
-    write(format({ time: now(), level, message: maskUrls(message), fields }));
+    write(format({ time: now(), level, message: maskUrls(message), fields, colour }));
   };
   return Object.freeze({ debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") });
 }
@@ -66,7 +73,7 @@ function writeToStderr(line: string): void {
 
 function textValue(value: unknown): string {
   const text = typeof value === "string" ? maskUrls(value) : unquote(toJson(value));
-  return /^[^\s"=]+$/.test(text) ? text : JSON.stringify(text);
+  return /^[^\s"=\p{Cc}]+$/u.test(text) ? text : visible(JSON.stringify(text));
 }
 
 function unquote(json: string): string {
@@ -74,7 +81,16 @@ function unquote(json: string): string {
 }
 
 function oneLine(text: string): string {
-  return text.replace(/\s*[\r\n]+\s*/g, " ");
+  return visible(text.replace(/\s*[\r\n]+\s*/g, " "));
+}
+
+/** Without what a terminal would obey: keys and values of documents are logged. */
+function visible(text: string): string {
+  return text.replace(/\p{Cc}/gu, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
+function painted(text: string, parameter: number | undefined): string {
+  return parameter === undefined ? text : `\x1b[${parameter}m${text}\x1b[0m`;
 }
 
 function toJson(value: unknown): string {

@@ -22,5 +22,6 @@ export function maskUrl(url: string): string {
  * OUT: `cannot reach mongodb://root:***@localhost:27017/`
  */
 export function maskUrls(text: string): string {
-  return text.replace(/[a-z][a-z0-9+.-]*:\/\/\S+/gi, maskUrl);
+  // Starts at the start of a word only, so that a long word is not gone through from each of its letters.
+  return text.replace(/(?<![a-z0-9+.-])[a-z0-9+.-]+:\/\/\S+/gi, maskUrl);
 }

@@ -5,6 +5,9 @@
  * @see https://bsonspec.org/spec.html
  */
 import { BSON } from "mongodb";
+import { nameAt, utf8 } from "./names.ts";
+
+export { utf8 };
 
 const { ByteUtils, NumberUtils } = BSON;
 
@@ -52,12 +55,8 @@ export interface BsonValue {
 export const elements: (bytes: Uint8Array, offset?: number) => Iterable<Element> =
   BSON.onDemand.parseToElements;
 
-/** The text of bytes `start` to `end`; bytes that are not UTF-8 throw, so that no text changes unseen. */
-export const utf8 = (bytes: Uint8Array, start: number, end: number): string =>
-  ByteUtils.toUTF8(bytes, start, end, true);
-
 export const nameOf = (bytes: Uint8Array, [, offset, length]: Element): string =>
-  utf8(bytes, offset, offset + length);
+  nameAt(bytes, offset, length).text;
 
 /** A string, symbol or code value: `int32 length, bytes, 0x00`. */
 export const stringAt = (bytes: Uint8Array, offset: number): string =>
@@ -68,7 +67,7 @@ export const uint32At: (bytes: Uint8Array, offset: number) => number = NumberUti
 export const int64At: (bytes: Uint8Array, offset: number) => bigint = NumberUtils.getBigInt64LE;
 export const float64At: (bytes: Uint8Array, offset: number) => number = NumberUtils.getFloat64LE;
 export const hexAt = (bytes: Uint8Array, offset: number, length: number): string =>
-  ByteUtils.toHex(bytes.subarray(offset, offset + length));
+  bytes.subarray(offset, offset + length).toHex();
 export const base64At = (bytes: Uint8Array, offset: number, length: number): string =>
   ByteUtils.toBase64(bytes.subarray(offset, offset + length));
 
@@ -93,18 +92,32 @@ export const bytesOf = ({ bytes, offset, length }: BsonValue): Uint8Array =>
   bytes.subarray(offset, offset + length);
 
 /**
- * A document as canonical Extended JSON; where the bytes are not proper BSON, the bytes themselves.
+ * A document as canonical Extended JSON; where that would change it (equal keys, bytes that are not proper BSON),
+ * the bytes themselves.
  *
  * @example
  * IN: {_id: 1} → OUT: {"_id":{"$numberInt":"1"}}
  */
 export function extendedJson(document: Uint8Array): string {
   try {
-    return BSON.EJSON.stringify(BSON.deserialize(document, { promoteValues: false }), { relaxed: false });
+    const text = BSON.EJSON.stringify(BSON.deserialize(document, LOSSLESS), { relaxed: false });
+    if (ByteUtils.equals(documentOfExtendedJson(text), document)) return text;
   } catch {
-    return JSON.stringify({ $bson: ByteUtils.toBase64(document) });
+    // Not proper BSON.
   }
+  return JSON.stringify({ [BYTES]: ByteUtils.toBase64(document) });
 }
+
+/** The inverse of {@linkcode extendedJson}. */
+export function documentOfExtendedJson(text: string): Uint8Array {
+  const document = BSON.EJSON.parse(text, { relaxed: false });
+  return Object.keys(document).join() === BYTES && typeof document[BYTES] === "string"
+    ? ByteUtils.fromBase64(document[BYTES])
+    : BSON.serialize(document, { ignoreUndefined: false });
+}
+
+const BYTES = "$bson";
+const LOSSLESS = { promoteValues: false, bsonRegExp: true } as const;
 
 export const bytesToHex = (bytes: Uint8Array): string => ByteUtils.toHex(bytes);
 export const bytesFromHex = (hex: string): Uint8Array => ByteUtils.fromHex(hex);

@@ -1,19 +1,26 @@
 /**
  * The sub-columns of a table's `data`, as a tree of names, and what documents need of them.
  */
-import { BsonType, type BsonValue, elements, nameOf } from "./bson.ts";
+import { BsonType, type BsonValue, elements } from "./bson.ts";
+import { duplicates } from "./json.ts";
 import { asDocument, type Kind, MAX_TEXT_BYTES, SCALARS } from "./kinds.ts";
+import { membersOf } from "./members.ts";
 
 /** A column: objects have children by name, arrays have an element. */
 export interface Column {
   readonly kind: Kind;
   readonly children?: Map<string, Column>;
   readonly element?: Column;
+  /** Whether the object takes no further columns. */
+  readonly closed?: boolean;
 }
+
+/** Names below `data`; an array's element has the array's own path. */
+export type ColumnPath = readonly string[];
 
 /** A column to be made, e.g. `{path: ["data", "temperature"], column: {kind: "double"}}`. */
 export interface Addition {
-  readonly path: readonly string[];
+  readonly path: ColumnPath;
   readonly column: Column;
 }
 
@@ -34,7 +41,8 @@ export const objectColumn = (): Column & { children: Map<string, Column> } => ({
 });
 
 /**
- * The columns that a value asks for; undefined where it asks for none (null, an empty array, a text too long).
+ * The columns that a value asks for; undefined where it asks for none (null, an empty array, a text too
+ * long). Keys that an object has more than once ask for none.
  *
  * @example
  * IN: {t: 20.5, tags: ["a"]}
@@ -52,14 +60,12 @@ export function shapeOf(value: BsonValue, depth = 0): Column | undefined {
   const document = asDocument(value);
   if (document) {
     const column = objectColumn();
-    for (const each of elements(document.bytes, document.offset)) {
-      const name = nameOf(document.bytes, each);
-      if (isRefusedName(name)) continue;
-      const [type, , , offset, length] = each;
-      const shape = widest(
-        column.children.get(name),
-        shapeOf({ type, bytes: document.bytes, offset, length }, depth + 1),
-      );
+    const { members, repeated } = membersOf(document);
+    const repeats = repeated ? duplicates(document) : undefined;
+    for (const member of members) {
+      const { text: name } = member.name;
+      if (isRefusedName(name) || repeats?.has(name)) continue;
+      const shape = shapeOf(member, depth + 1);
       if (shape) column.children.set(name, shape);
     }
     return column;
@@ -105,13 +111,14 @@ export function widest(one: Column | undefined, other: Column | undefined): Colu
  * IN: data{a}, shape {a: bigint, o: {b: text}}
  * OUT: [{path: ["o"], column: {kind: "object", children: {b: text}}}]
  */
-export function additions(columns: Column, shape: Column, path: readonly string[] = []): Addition[] {
+export function additions(columns: Column, shape: Column, path: ColumnPath = []): Addition[] {
   if (columns.kind !== shape.kind) return [];
   if (columns.element && shape.element) return additions(columns.element, shape.element, path);
   return [...shape.children ?? []].flatMap(([name, wanted]) => {
     const here = [...path, name];
     const existing = columns.children?.get(name);
-    return existing ? additions(existing, wanted, here) : [{ path: here, column: wanted }];
+    if (existing) return additions(existing, wanted, here);
+    return columns.closed ? [] : [{ path: here, column: wanted }];
   });
 }
 

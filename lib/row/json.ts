@@ -1,8 +1,9 @@
 /** A document as JSON, value by value as the type table says, with no regard to columns. */
-import { BsonType, type BsonValue, elements, nameOf } from "./bson.ts";
+import { BsonType, type BsonValue, elements } from "./bson.ts";
 import { asDocument, SCALARS } from "./kinds.ts";
+import { type Member, membersOf } from "./members.ts";
 
-/** A document that no row can hold, e.g. one with two equal keys; its row becomes a dead letter. */
+/** A document that no row can hold; its row becomes a dead letter. */
 export class UnstorableError extends Error {
   override readonly name = "UnstorableError";
 }
@@ -14,7 +15,7 @@ export class UnstorableError extends Error {
  * IN: {n: Long(9007199254740993), d: Double(1), at: Date(0)}
  * OUT: {"n":9007199254740993,"d":1.0,"at":0}
  *
- * @throws UnstorableError for equal keys and unknown types
+ * @throws UnstorableError for unknown types
  */
 export function jsonOf(value: BsonValue): string {
   const scalar = SCALARS[value.type];
@@ -28,12 +29,33 @@ export function jsonOf(value: BsonValue): string {
   }
   const document = asDocument(value);
   if (!document) throw new UnstorableError(`Unknown BSON type ${value.type}`);
-  const members = new Map<string, string>();
-  for (const element of elements(document.bytes, document.offset)) {
-    const [type, , , offset, length] = element;
-    const name = nameOf(document.bytes, element);
-    if (members.has(name)) throw new UnstorableError(`Two equal keys in one object: ${JSON.stringify(name)}`);
-    members.set(name, jsonOf({ type, bytes: document.bytes, offset, length }));
-  }
-  return `{${[...members].map(([name, json]) => `${JSON.stringify(name)}:${json}`).join(",")}}`;
+  const { members, repeated } = membersOf(document);
+  if (repeated) return repeatedJson(document, members);
+  let json = "";
+  for (const member of members) json += `${json === "" ? "" : ","}${member.name.json}${jsonOf(member)}`;
+  return `{${json}}`;
+}
+
+/** A key that an object has more than once is where it is first, with all its values. */
+function repeatedJson(document: BsonValue, members: readonly Member[]): string {
+  const repeats = duplicates(document);
+  const json = new Map(members.map((member) => [
+    member.name.json,
+    repeats.get(member.name.text) ?? jsonOf(member),
+  ]));
+  return `{${[...json].map(([name, value]) => `${name}${value}`).join(",")}}`;
+}
+
+/**
+ * The keys that an object has more than once, with the JSON of all their values.
+ *
+ * @example
+ * IN: {a: 1, b: 2, a: 3} → OUT: Map { "a" → '{"$duplicateKey":[1,3]}' }
+ */
+export function duplicates(document: BsonValue): ReadonlyMap<string, string> {
+  const values = Map.groupBy(membersOf(document).members, ({ name }) => name.text);
+  return new Map(
+    [...values].filter(([, { length }]) => length > 1)
+      .map(([name, equal]) => [name, `{"$duplicateKey":[${equal.map(jsonOf).join(",")}]}`]),
+  );
 }

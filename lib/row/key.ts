@@ -16,12 +16,15 @@ import {
   uint32At,
   utf8,
 } from "./bson.ts";
-import { asDocument, MAX_TEXT_BYTES } from "./kinds.ts";
+import { asDocument } from "./kinds.ts";
+
+/** What the index of every server takes, beside a stream's name; PostgreSQL's takes about 2,700 bytes. */
+const MAX_KEY_BYTES = 2_048;
 
 type KeyText = (value: BsonValue) => string;
 
-/** A string that another type's text could be taken for. */
-const AMBIGUOUS = /^(?:$|[0-9a-f]{24}$|["{[]|-?\d|-?Infinity$|NaN$|true$|false$|null$)/i;
+/** A string that another type's text could be taken for, or with a NUL in it. */
+const AMBIGUOUS = /^(?:$|[0-9a-f]{24}$|["{[]|-?\d|-?Infinity$|NaN$|true$|false$|null$)|\0/i;
 
 /**
  * `_id` → `oid`, injective.
@@ -32,12 +35,12 @@ const AMBIGUOUS = /^(?:$|[0-9a-f]{24}$|["{[]|-?\d|-?Infinity$|NaN$|true$|false$|
  * IN: "42" → OUT: "42" (with the quotes)
  * IN: Int32(42), Long(42), Double(42), Decimal128("42.0") → OUT: 42
  * IN: UUID → OUT: {"$binary":{"base64":"…","subType":"04"}}
- * IN: text of more than 32,766 bytes → OUT: {"$sha256":"…"}
+ * IN: text of more than 2,048 bytes → OUT: {"$sha256":"…"}
  * IN: {b: 1, a: ObjectId(…)} → OUT: {"b":1,"a":{"$oid":"…"}}
  */
 export function keyText(id: BsonValue): string {
   const text = (TOP_LEVEL[id.type] ?? nestedText)(id);
-  if (text.length <= MAX_TEXT_BYTES / 3 || Buffer.byteLength(text) <= MAX_TEXT_BYTES) return text;
+  if (text.length <= MAX_KEY_BYTES / 3 || Buffer.byteLength(text) <= MAX_KEY_BYTES) return text;
   return `{"$sha256":"${createHash("sha256").update(text).digest("hex")}"}`;
 }
 

@@ -17,10 +17,16 @@ import {
   utf8,
 } from "./bson.ts";
 
-/** The kinds of sub-column that values are placed in; `unfit` takes none, `ignored` takes all. */
+/**
+ * The kinds of sub-column that values are placed in; `unfit` takes none, `any` takes all but names that no column may have, `ignored` all objects,
+ * `jsonb` what PostgreSQL's type keeps as it is.
+ * `longtext` is text without Lucene's limit, `inferred` a BIGINT that CrateDB may have made of dates.
+ */
 export type Kind =
   | "text"
+  | "longtext"
   | "bigint"
+  | "inferred"
   | "integer"
   | "smallint"
   | "double"
@@ -30,6 +36,8 @@ export type Kind =
   | "object"
   | "array"
   | "ignored"
+  | "any"
+  | "jsonb"
   | "unfit";
 
 type Render = (bytes: Uint8Array, offset: number, length: number) => string;
@@ -45,6 +53,7 @@ interface ScalarRow {
 /** Lucene's limit for one indexed term, in bytes of UTF-8. */
 export const MAX_TEXT_BYTES = 32_766;
 const MAX_EXACT = 2 ** 53;
+const FLOAT_DIGITS = 6;
 const INT64_MIN = -(2n ** 63n);
 const INT64_MAX = 2n ** 63n - 1n;
 
@@ -62,7 +71,7 @@ export function doubleText(value: number): string {
   if (!Number.isFinite(value)) return `"${value}"`;
   if (Object.is(value, -0)) return "-0.0";
   const text = String(value);
-  return /[.e]/.test(text) ? text : `${text}.0`;
+  return Number.isInteger(value) && !text.includes("e") ? `${text}.0` : text;
 }
 
 const double: Render = (bytes, offset) => doubleText(float64At(bytes, offset));
@@ -78,7 +87,7 @@ const wholeDouble = (fit: Fit): Fit => (...value) => {
 const integralDouble = (limit: number): Fit => (bytes, offset) => {
   const value = float64At(bytes, offset);
   return Number.isInteger(value) && Math.abs(value) <= limit && !Object.is(value, -0)
-    ? BigInt(value).toString()
+    ? String(value)
     : undefined;
 };
 const smallInt64 = (limit: number): Fit => (bytes, offset) => {
@@ -90,9 +99,12 @@ const innerInt64: Fit = (bytes, offset) => {
   const value = int64At(bytes, offset);
   return value > INT64_MIN && value < INT64_MAX ? String(value) : undefined;
 };
+/** A REAL column gives back the shortest text of the float: up to six digits that is the double's own. */
 const singleDouble: Fit = (bytes, offset) => {
   const value = float64At(bytes, offset);
-  return Object.is(Math.fround(value), value) ? doubleText(value) : undefined;
+  const digits = String(value).replace(/e.*|^-?[0.]*|\./g, "").replace(/0+$/, "");
+  const isSame = Object.is(Math.fround(value), value) && digits.length <= FLOAT_DIGITS;
+  return isSame || !Number.isFinite(value) ? doubleText(value) : undefined;
 };
 const smallInt32 = (limit: number): Fit => (bytes, offset) =>
   Math.abs(int32At(bytes, offset)) <= limit ? int32(bytes, offset, 4) : undefined;
@@ -107,6 +119,24 @@ function binaryText(bytes: Uint8Array, offset: number): string {
   return base64At(bytes, offset + 5 + inner, length - inner);
 }
 
+/** Columns that are widened, by the kind that meets them, so that a query over the column sees every value. */
+const WIDENINGS: Readonly<Partial<Record<Kind, Partial<Record<Kind, Kind>>>>> = {
+  bigint: { double: "double" },
+  inferred: { double: "double" },
+};
+
+/**
+ * The kind that a column has to become to take this scalar; undefined where none is wider.
+ *
+ * @example
+ * IN: Double(20.5), bigint → OUT: double; IN: Double(NaN), bigint → OUT: undefined
+ */
+export function widening({ type, bytes, offset }: BsonValue, column: Kind): Kind | undefined {
+  if (type === BsonType.double && !Number.isFinite(float64At(bytes, offset))) return undefined;
+  const kind = SCALARS[type]?.column;
+  return kind && WIDENINGS[column]?.[kind];
+}
+
 /** A type that is always text of this making. */
 function textual(text: Render): ScalarRow {
   const json: Render = (...value) => `"${text(...value)}"`;
@@ -118,11 +148,12 @@ function textual(text: Render): ScalarRow {
         const rendered = json(...value);
         return rendered.length - 2 <= MAX_TEXT_BYTES ? rendered : undefined;
       },
+      longtext: json,
     },
   };
 }
 
-const STRING: ScalarRow = { column: "text", json: quoted, fits: { text: quotedShort } };
+const STRING: ScalarRow = { column: "text", json: quoted, fits: { text: quotedShort, longtext: quoted } };
 const NULL: ScalarRow = { column: undefined, json: () => "null", fits: {} };
 
 export const SCALARS: Readonly<Record<number, ScalarRow>> = {
@@ -148,6 +179,7 @@ export const SCALARS: Readonly<Record<number, ScalarRow>> = {
     json: int32,
     fits: {
       bigint: int32,
+      inferred: int32,
       integer: smallInt32(2 ** 31 - 1),
       smallint: smallInt32(2 ** 15 - 1),
       double: wholeDouble(int32),
@@ -159,6 +191,7 @@ export const SCALARS: Readonly<Record<number, ScalarRow>> = {
     json: int64,
     fits: {
       bigint: innerInt64,
+      inferred: innerInt64,
       integer: smallInt64(2 ** 31 - 1),
       smallint: smallInt64(2 ** 15 - 1),
       double: wholeDouble(smallInt64(MAX_EXACT)),
@@ -172,11 +205,16 @@ export const SCALARS: Readonly<Record<number, ScalarRow>> = {
       double,
       real: singleDouble,
       bigint: integralDouble(MAX_EXACT),
+      inferred: integralDouble(MAX_EXACT),
       integer: integralDouble(2 ** 31 - 1),
       smallint: integralDouble(2 ** 15 - 1),
     },
   },
-  [BsonType.date]: { column: "timestamp", json: int64, fits: { timestamp: innerInt64 } },
+  [BsonType.date]: {
+    column: "timestamp",
+    json: int64,
+    fits: { timestamp: innerInt64, inferred: innerInt64 },
+  },
 };
 
 const SERIALIZE = { ignoreUndefined: false, checkKeys: false } as const;

@@ -2,10 +2,12 @@
  * Placement: which part of a document goes to `data`, and which to `overflow` because its column would change or
  * refuse it. Pure; the two merged are always the whole document.
  */
-import { BsonType, type BsonValue, elements, nameOf } from "./bson.ts";
-import { type Column, isRefusedName, MAX_DEPTH } from "./columns.ts";
-import { jsonOf, UnstorableError } from "./json.ts";
-import { asDocument, SCALARS } from "./kinds.ts";
+import { BsonType, type BsonValue, elements } from "./bson.ts";
+import { type Column, type ColumnPath, isRefusedName, MAX_DEPTH, shapeOf } from "./columns.ts";
+import { duplicates, jsonOf } from "./json.ts";
+import { asDocument, SCALARS, widening } from "./kinds.ts";
+import { type Member, membersOf } from "./members.ts";
+import { placeJson } from "./place_json.ts";
 
 export interface Placed {
   /** JSON text for the column `data`. */
@@ -16,131 +18,180 @@ export interface Placed {
   readonly misfits: boolean;
   /** Whether something is in `overflow` for want of a column only. */
   readonly missing: boolean;
+  /** Paths of the columns that have to be wider to take their values; each once. */
+  readonly narrow: readonly ColumnPath[];
 }
 
 type Overflow = Map<string, Overflow | string>;
-interface Path {
-  readonly parent: Path | undefined;
-  readonly name: string;
-}
+
+const NO_PATHS: readonly ColumnPath[] = [];
+const NO_REPEATS: ReadonlyMap<string, string> = new Map();
 
 /**
  * @example
  * IN: {_id: 1, t: 20.5, "a.b": 1} with columns {_id: bigint, t: double}
- * OUT: {data: '{"_id":1,"t":20.5}', overflow: '{"a.b":1}', misfits: true, missing: false}
+ * OUT: {data: '{"_id":1,"t":20.5}', overflow: '{"a.b":1}', misfits: true, missing: false, narrow: []}
  *
- * @throws UnstorableError when no row can hold the document
+ * @throws BSONError when the bytes are not BSON, or a text in them is not UTF-8
  */
 export function place(document: Uint8Array, columns: Column): Placed {
   const root: BsonValue = { type: BsonType.document, bytes: document, offset: 0, length: document.length };
   if (columns.kind === "ignored") {
-    return { data: jsonOf(root), overflow: null, misfits: false, missing: false };
+    return { data: jsonOf(root), overflow: null, misfits: false, missing: false, narrow: NO_PATHS };
+  }
+  if (columns.kind === "jsonb") {
+    const { data, overflow } = placeJson(root);
+    return { data, overflow, misfits: overflow !== null, missing: false, narrow: NO_PATHS };
   }
   const placement = new Placement();
-  const data = placement.object(root, columns, { path: undefined, depth: 0, inArray: false }) ?? "{}";
-  const { overflow, misfits, missing } = placement;
-  return { data, overflow: overflow.size === 0 ? null : overflowText(overflow), misfits, missing };
-}
-
-interface Place {
-  readonly path: Path | undefined;
-  readonly depth: number;
-  /** Inside an array nothing can be left out: what doesn't fit takes the outermost array with it. */
-  readonly inArray: boolean;
+  const data = placement.object(root, columns);
+  const { overflow, misfits, missing, narrow } = placement;
+  return {
+    data,
+    overflow: overflow ? overflowText(overflow) : null,
+    misfits,
+    missing,
+    narrow: narrow ? [...narrow.values()] : NO_PATHS,
+  };
 }
 
 class Placement {
-  readonly overflow: Overflow = new Map();
+  overflow: Overflow | undefined;
   misfits = false;
   missing = false;
+  narrow: Map<string, ColumnPath> | undefined;
+  /** The names from the document's root to the value at hand. */
+  readonly #path: string[] = [];
+  /** Inside an array nothing can be left out: what doesn't fit takes the outermost array with it. */
+  #arrays = 0;
   /** Whether the array at hand holds an object with a null, which CrateDB drops from objects with columns. */
   #nullWithin = false;
 
-  /** JSON of what fits; undefined when the object as a whole doesn't. */
-  object(document: BsonValue, column: Column, { path, depth, inArray }: Place): string | undefined {
-    const { bytes } = document;
-    const names = new Set<string>();
+  /** JSON of what fits; the rest is put in `overflow`. */
+  object(document: BsonValue, column: Column): string {
+    const { members, repeated } = membersOf(document);
+    const repeats = repeated ? duplicates(document) : NO_REPEATS;
+    for (const [name, json] of repeats) this.#misfit(name, json);
     let json = "";
-    for (const element of elements(bytes, document.offset)) {
-      const [type, , , offset, length] = element;
-      const name = nameOf(bytes, element);
-      if (names.has(name)) throw new UnstorableError(`Two equal keys in one object: ${JSON.stringify(name)}`);
-      names.add(name);
-      const value = { type, bytes, offset, length };
-      const here = { path: { parent: path, name }, depth: depth + 1, inArray };
-      const isNull = type === BsonType.null || type === BsonType.undefined;
-      if (isNull) {
-        this.#nullWithin = true;
-        if (!inArray) put(this.overflow, here.path, "null");
+    for (const member of members) {
+      const { name, type } = member;
+      if (repeats.has(name.text)) continue;
+      if (isNull(type)) {
+        this.#put(name.text, "null");
         continue;
       }
-      if (!inArray) this.#nullWithin = false;
-      const text = this.#member(value, column.children?.get(name), here);
-      if (text !== undefined) json += `${json === "" ? "" : ","}${JSON.stringify(name)}:${text}`;
-      else if (inArray) return undefined;
-      if (inArray || text !== undefined && !(this.#nullWithin && type === BsonType.array)) continue;
+      this.#nullWithin = false;
+      const text = this.#member(member, column);
+      if (text === undefined) {
+        this.#misfit(name.text, jsonOf(member));
+        continue;
+      }
+      json += `${json === "" ? "" : ","}${name.json}${text}`;
       // An array with a null in it stays for queries, and is in `overflow` as it was.
-      put(this.overflow, here.path, jsonOf(value));
-      this.misfits ||= text === undefined;
+      if (this.#nullWithin && type === BsonType.array) this.#put(name.text, jsonOf(member));
     }
     return `{${json}}`;
   }
 
-  #member(value: BsonValue, column: Column | undefined, place: Place): string | undefined {
-    if (column) return this.#value(value, column, place);
-    if (isRefusedName(place.path?.name ?? "")) return undefined;
-    if (isVoid(value)) return jsonOf(value);
-    this.missing = true;
+  /** JSON of an object inside an array; undefined unless all of it fits. What doesn't is looked at to the end. */
+  #item(document: BsonValue, column: Column): string | undefined {
+    const { members, repeated } = membersOf(document);
+    if (repeated) return undefined;
+    let json = "";
+    let fits = true;
+    for (const member of members) {
+      if (isNull(member.type)) {
+        this.#nullWithin = true;
+        continue;
+      }
+      const text = this.#member(member, column);
+      if (text === undefined) fits = false;
+      else json += `${json === "" ? "" : ","}${member.name.json}${text}`;
+    }
+    return fits ? `{${json}}` : undefined;
+  }
+
+  #member(member: Member, parent: Column): string | undefined {
+    const { text: name } = member.name;
+    this.#path.push(name);
+    const column = parent.kind === "any" && !isRefusedName(name) ? parent : parent.children?.get(name);
+    const text = column ? this.#value(member, column) : this.#withoutColumn(member, parent);
+    this.#path.pop();
+    return text;
+  }
+
+  #withoutColumn(member: Member, { closed }: Column): string | undefined {
+    if (closed || isRefusedName(member.name.text)) return undefined;
+    if (isVoid(member)) return jsonOf(member);
+    this.missing ||= shapeOf(member, this.#depth) !== undefined;
     return undefined;
   }
 
-  #value(value: BsonValue, column: Column, place: Place): string | undefined {
-    if (column.kind === "ignored") return jsonOf(value);
+  #value(value: BsonValue, column: Column): string | undefined {
     const scalar = SCALARS[value.type];
     if (scalar) {
-      return scalar.column === undefined
-        ? "null"
-        : scalar.fits[column.kind]?.(value.bytes, value.offset, value.length);
+      if (column.kind === "any") return jsonOf(value);
+      if (scalar.column === undefined) return "null";
+      const text = scalar.fits[column.kind]?.(value.bytes, value.offset, value.length);
+      if (text === undefined && widening(value, column.kind)) this.#widen();
+      return text;
     }
-    if (place.depth > MAX_DEPTH) return undefined;
-    if (value.type === BsonType.array) return this.#array(value, column, place);
-    if (column.kind !== "object") return undefined;
-    const document = asDocument(value);
-    return document && this.object(document, column, place);
+    if (this.#depth > MAX_DEPTH) return undefined;
+    const takesAll = column.kind === "any";
+    if (value.type === BsonType.array) {
+      const element = takesAll ? column : column.element;
+      return element && this.#array(value, element);
+    }
+    if (column.kind === "ignored") return asDocument(value) && jsonOf(value);
+    const document = takesAll || column.kind === "object" ? asDocument(value) : undefined;
+    return document && (this.#arrays > 0 ? this.#item(document, column) : this.object(document, column));
   }
 
-  #array(value: BsonValue, { element: column }: Column, { path, depth }: Place): string | undefined {
-    if (!column) return undefined;
-    const place = { path, depth: depth + 1, inArray: true };
+  #array({ bytes, offset: start }: BsonValue, column: Column): string | undefined {
+    this.#arrays++;
     let json = "";
-    for (const [type, , , offset, length] of elements(value.bytes, value.offset)) {
-      const text = this.#value({ type, bytes: value.bytes, offset, length }, column, place);
-      if (text === undefined) return undefined;
-      json += `${json === "" ? "" : ","}${text}`;
+    let fits = true;
+    for (const [type, , , offset, length] of elements(bytes, start)) {
+      const text = this.#value({ type, bytes, offset, length }, column);
+      if (text === undefined) fits = false;
+      else json += `${json === "" ? "" : ","}${text}`;
     }
-    return `[${json}]`;
+    this.#arrays--;
+    return fits ? `[${json}]` : undefined;
+  }
+
+  get #depth(): number {
+    return this.#path.length + this.#arrays;
+  }
+
+  #widen(): void {
+    this.narrow ??= new Map();
+    this.narrow.set(JSON.stringify(this.#path), [...this.#path]);
+  }
+
+  #misfit(name: string, json: string): void {
+    this.misfits = true;
+    this.#put(name, json);
+  }
+
+  #put(name: string, json: string): void {
+    let node = this.overflow ??= new Map();
+    for (const step of this.#path) {
+      let child = node.get(step);
+      if (!(child instanceof Map)) node.set(step, child = new Map());
+      node = child;
+    }
+    node.set(name, json);
   }
 }
+
+const isNull = (type: number): boolean => type === BsonType.null || type === BsonType.undefined;
 
 /** Arrays of nothing but nulls need no column. */
 function isVoid({ type, bytes, offset }: BsonValue): boolean {
   if (type !== BsonType.array) return false;
-  for (const [inner] of elements(bytes, offset)) {
-    if (inner !== BsonType.null && inner !== BsonType.undefined) return false;
-  }
+  for (const [inner] of elements(bytes, offset)) if (!isNull(inner)) return false;
   return true;
-}
-
-function put(overflow: Overflow, path: Path, json: string): void {
-  const names: string[] = [];
-  for (let step: Path | undefined = path.parent; step; step = step.parent) names.unshift(step.name);
-  let node = overflow;
-  for (const name of names) {
-    let child = node.get(name);
-    if (!(child instanceof Map)) node.set(name, child = new Map());
-    node = child;
-  }
-  node.set(path.name, json);
 }
 
 const overflowText = (overflow: Overflow): string =>

@@ -1,6 +1,8 @@
-/** Documents that no row could hold, kept whole: inspect them, mend the cause, touch the document to replay it. */
-import { quoteTable } from "./names.ts";
+/** Documents that no row could hold, kept whole: inspect them, mend the cause, start the relay again. */
+import { quoteTable, type TableName } from "./names.ts";
 import type { Transport } from "./transport.ts";
+
+const TABLE = "cdc_dead_letter";
 
 export interface DeadLetter {
   readonly oid: string;
@@ -15,35 +17,66 @@ export interface DeadLetter {
  */
 export class DeadLetters {
   readonly #transport: Transport;
+  readonly #name: TableName;
   readonly #table: string;
   readonly #stream: string;
   readonly #oids: Set<string>;
 
-  private constructor(transport: Transport, options: { table: string; stream: string; oids: Set<string> }) {
+  private constructor(
+    transport: Transport,
+    options: { table: TableName; stream: string; oids: Set<string> },
+  ) {
     this.#transport = transport;
-    this.#table = options.table;
+    this.#name = options.table;
+    this.#table = quoteTable(options.table);
     this.#stream = options.stream;
     this.#oids = options.oids;
   }
 
+  /** Makes the table where there is none; once for all streams of a schema. */
+  static async prepare(transport: Transport, { schema }: { schema: string }): Promise<void> {
+    const table = quoteTable({ schema, name: TABLE });
+    const { prepareSchema, longText, smallTable, refresh } = transport.dialect;
+    for (const statement of prepareSchema(schema)) await transport.query(statement);
+    await transport.query(
+      `CREATE TABLE IF NOT EXISTS ${table} (stream TEXT, oid TEXT, document ${longText}, error ${longText}, ` +
+        `time TIMESTAMP WITH TIME ZONE, PRIMARY KEY (stream, oid)) ${smallTable}`,
+    );
+    if (refresh) await transport.query(refresh({ schema, name: TABLE }));
+  }
+
   static async open(transport: Transport, options: { schema: string; stream: string }): Promise<DeadLetters> {
     const { schema, stream } = options;
-    const table = quoteTable({ schema, name: "cdc_dead_letter" });
-    await transport.query(
-      `CREATE TABLE IF NOT EXISTS ${table} (stream TEXT, oid TEXT, ` +
-        "document TEXT INDEX OFF STORAGE WITH (columnstore = false), " +
-        "error TEXT INDEX OFF STORAGE WITH (columnstore = false), time TIMESTAMP WITH TIME ZONE, " +
-        "PRIMARY KEY (stream, oid)) CLUSTERED INTO 1 SHARDS",
+    const table = { schema, name: TABLE };
+    const { rows } = await transport.query(
+      `SELECT oid FROM ${quoteTable(table)} WHERE stream = $1 LIMIT 1000000`,
+      [
+        stream,
+      ],
     );
-    await transport.query(`REFRESH TABLE ${table}`);
-    const { rows } = await transport.query(`SELECT oid FROM ${table} WHERE stream = $1 LIMIT 1000000`, [
-      stream,
-    ]);
     return new DeadLetters(transport, { table, stream, oids: new Set(rows.map(([oid]) => String(oid))) });
+  }
+
+  get oids(): string[] {
+    return [...this.#oids];
   }
 
   get count(): number {
     return this.#oids.size;
+  }
+
+  /** The letters that there are, in lists of at most `size`. */
+  async *read(size: number): AsyncGenerator<Pick<DeadLetter, "oid" | "document">[]> {
+    const oids = [...this.#oids];
+    for (let at = 0; at < oids.length; at += size) {
+      const { rows } = await this.#transport.query(
+        `SELECT oid, document FROM ${this.#table} WHERE stream = $1 AND oid = ANY($2::${
+          this.#transport.dialect.lists[0]
+        })`,
+        [this.#stream, oids.slice(at, at + size)],
+      );
+      yield rows.map(([oid, document]) => ({ oid: String(oid), document: String(document) }));
+    }
   }
 
   async add(letters: readonly DeadLetter[]): Promise<void> {
@@ -56,7 +89,13 @@ export class DeadLetters {
       );
       this.#oids.add(oid);
     }
-    if (letters.length > 0) await this.#transport.query(`REFRESH TABLE ${this.#table}`);
+    const { refresh } = this.#transport.dialect;
+    if (refresh && letters.length > 0) await this.#transport.query(refresh(this.#name));
+  }
+
+  /** Removes all letters. */
+  clear(): Promise<void> {
+    return this.settle(this.oids);
   }
 
   /** Removes the letters of documents that have landed or are gone. */

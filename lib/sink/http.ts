@@ -4,6 +4,7 @@
  * @see https://cratedb.com/docs/crate/reference/en/latest/interfaces/http.html
  */
 import { SinkError } from "../errors.ts";
+import { CRATEDB } from "./dialect.ts";
 import type { Parameter, Result, Transport } from "./transport.ts";
 import type { SinkAddress } from "./url.ts";
 
@@ -14,6 +15,7 @@ const STATEMENT_TIMEOUT = 120_000;
 const MISSING_PRIVILEGE = 4011;
 
 export class HttpTransport implements Transport {
+  readonly dialect = CRATEDB;
   readonly #url: string;
   readonly #headers: Record<string, string>;
 
@@ -81,10 +83,11 @@ function parse(text: string): Answer | undefined {
 
 /**
  * @example
- * IN: ["a"] → OUT: ["a"]; IN: {json: ['{"n":1.0}', null]} → OUT: [{"n":1.0},null]
+ * IN: ["a"] → OUT: ["a"]; IN: {json: ['{"n":1.0}', null]} → OUT: ["{\"n\":1.0}",null]
+ *
+ * Objects go as text: of objects as such, CrateDB 6 changes arrays of mixed types.
  */
 function argument(parameter: Parameter): string {
-  return parameter !== null && typeof parameter === "object" && "json" in parameter
-    ? `[${parameter.json.map((text) => text ?? "null").join(",")}]`
-    : JSON.stringify(parameter);
+  const isJson = parameter !== null && typeof parameter === "object" && "json" in parameter;
+  return JSON.stringify(isJson ? parameter.json : parameter);
 }

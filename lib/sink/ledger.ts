@@ -1,32 +1,34 @@
 /** What is known of a table's sub-columns; they are made here before values arrive, so that none is guessed. */
 import { SinkError } from "../errors.ts";
 import type { Logger } from "../ops/log.ts";
-import { type Addition, additions, type Column, innermost, objectColumn } from "../row/columns.ts";
+import {
+  type Addition,
+  additions,
+  type Column,
+  type ColumnPath,
+  innermost,
+  objectColumn,
+} from "../row/columns.ts";
 import type { Kind } from "../row/kinds.ts";
+import type { Columns } from "./columns.ts";
+import { type DefinedColumn, definedColumns } from "./definition.ts";
 import { quoteName, quoteTable, subscript, type TableName } from "./names.ts";
 import { isTransient, type Transport } from "./transport.ts";
 
-/** No name of a column has it, so that a path can be read as one text over every transport. */
-const SEPARATOR = "\n";
-
-const COLUMNS = `SELECT array_to_string(column_details['path'], $3), data_type FROM information_schema.columns
-  WHERE table_schema = $1 AND table_name = $2 AND column_details['name'] = 'data' ORDER BY ordinal_position`;
-
-/** Kinds by CrateDB's name of the type; what isn't here takes no value. */
-const KINDS: ReadonlyMap<string, Kind> = new Map(Object.entries(
-  {
-    "text": "text",
-    "bigint": "bigint",
-    "integer": "integer",
-    "smallint": "smallint",
-    "double precision": "double",
-    "real": "real",
-    "boolean": "boolean",
-    "timestamp with time zone": "timestamp",
-    "timestamp without time zone": "timestamp",
-    "object": "object",
-  } as const,
-));
+/** Kinds by CrateDB's type; what isn't here takes no value. */
+const KINDS: readonly (readonly [RegExp, Kind])[] = [
+  [/^TEXT INDEX OFF STORAGE/, "longtext"],
+  [/^TEXT\b/, "text"],
+  [/^BIGINT\b/, "bigint"],
+  [/^INTEGER\b/, "integer"],
+  [/^SMALLINT\b/, "smallint"],
+  [/^DOUBLE PRECISION\b/, "double"],
+  [/^REAL\b/, "real"],
+  [/^BOOLEAN\b/, "boolean"],
+  [/^TIMESTAMP WITH(?:OUT)? TIME ZONE\b/, "timestamp"],
+  [/^OBJECT\(IGNORED\)/, "ignored"],
+  [/^OBJECT\b/, "object"],
+];
 
 /** Types by kind, of the columns that are made here. */
 const TYPES: Readonly<Partial<Record<Kind, string>>> = {
@@ -39,31 +41,67 @@ const TYPES: Readonly<Partial<Record<Kind, string>>> = {
 
 const UNFIT: Column = { kind: "unfit" };
 
-export class Ledger {
+export interface LedgerOptions {
+  readonly table: TableName;
+  /** Whether CrateDB makes the columns. */
+  readonly inferred: boolean;
+  readonly log: Logger;
+}
+
+export class Ledger implements Columns {
   readonly #transport: Transport;
-  readonly #table: TableName;
-  readonly #log: Logger;
+  readonly #options: LedgerOptions;
   readonly #refused = new Set<string>();
+  #definition = "";
   #columns: Column = objectColumn();
   #full = false;
 
-  constructor(transport: Transport, { table, log }: { table: TableName; log: Logger }) {
+  constructor(transport: Transport, options: LedgerOptions) {
     this.#transport = transport;
-    this.#table = table;
-    this.#log = log;
+    this.#options = options;
   }
 
+  /** What there is below `data`. */
   get columns(): Column {
     return this.#columns;
   }
 
-  /** Reads the columns anew. */
-  async load(): Promise<void> {
-    const { rows } = await this.#transport.query(COLUMNS, [this.#table.schema, this.#table.name, SEPARATOR]);
-    this.#columns = columnTree(
-      rows.map(([path, type]) => [String(path ?? "").split(SEPARATOR), String(type)]),
+  /** The column at a path below `data`; for an array, and for what is below it, as its subscript is written. */
+  columnAt(path: ColumnPath): Column | undefined {
+    return path.reduce<Column | undefined>(
+      (at, name) => at && innermost(at).children?.get(name),
+      this.#columns,
     );
+  }
+
+  /** The table as `SHOW CREATE TABLE` prints it. */
+  get definition(): string {
+    return this.#definition;
+  }
+
+  /**
+   * Reads the columns anew.
+   *
+   * @returns whether they are others than before
+   */
+  async load(): Promise<boolean> {
+    const { rows: [row] } = await this.#transport.query(
+      `SHOW CREATE TABLE ${quoteTable(this.#options.table)}`,
+    );
+    const definition = String(row?.[0]);
+    if (definition === this.#definition) return false;
+    this.#definition = definition;
+    this.#columns = columnTree(definedColumns(definition), this.#options);
     for (const path of this.#refused) set(this.#columns, JSON.parse(path), UNFIT);
+    if (this.#full) this.#columns = closed(this.#columns);
+    return true;
+  }
+
+  /** The columns if there were one at each of `paths` that takes everything. */
+  assuming(paths: readonly ColumnPath[]): Column {
+    const columns = columnTree(definedColumns(this.#definition), this.#options);
+    for (const path of paths) set(columns, path, { kind: "any" });
+    return columns;
   }
 
   /** Makes the columns that `shape` asks for and the table lacks; what the server refuses stays without one. */
@@ -73,36 +111,42 @@ export class Ledger {
     if (wanted.length === 0) return;
     await this.#add(wanted);
     await this.load();
-    this.#log.debug("Columns added", { table: quoteTable(this.#table), columns: wanted.length });
+    const { table, log } = this.#options;
+    log.debug("Columns added", { table: quoteTable(table), columns: wanted.length });
   }
 
   async #add(wanted: readonly Addition[]): Promise<void> {
     const clauses = wanted.map(({ path, column }) => `ADD COLUMN ${subscript(path)} ${typeText(column)}`);
     try {
-      await this.#transport.query(`ALTER TABLE ${quoteTable(this.#table)} ${clauses.join(", ")}`);
+      await this.#transport.query(`ALTER TABLE ${quoteTable(this.#options.table)} ${clauses.join(", ")}`);
     } catch (error) {
       if (!(error instanceof SinkError) || isTransient(error)) throw error;
       const parts = split(wanted);
       if (parts) {
         for (const part of parts) if (!this.#full) await this.#add(part);
-      } else this.#refuse(wanted, error);
+      } else if (wanted[0] && !/already exists|has a column/i.test(error.message)) {
+        this.#refuse(wanted[0].path, error.message);
+      }
     }
   }
 
-  #refuse([addition]: readonly Addition[], error: SinkError): void {
-    if (!addition || /already exists|has a column/i.test(error.message)) return;
-    const column = subscript(addition.path);
-    if (/total_fields|Limit of total/i.test(error.message)) {
+  /** Takes note that there will be no column at `path`. */
+  #refuse(path: ColumnPath, error: string): void {
+    const column = subscript(path);
+    const { table, log } = this.#options;
+    if (/total_fields|Limit of total/i.test(error)) {
       this.#full = true;
-      this.#log.warn("The table has no room for further columns; new keys go to overflow", {
-        table: quoteTable(this.#table),
+      this.#columns = closed(this.#columns);
+      log.warn("The table has no room for further columns; new keys go to overflow", {
+        table: quoteTable(table),
         column,
         hint: 'ALTER TABLE … SET ("mapping.total_fields.limit" = 2000)',
       });
       return;
     }
-    this.#refused.add(JSON.stringify(addition.path));
-    this.#log.warn("CrateDB refused a column; its values go to overflow", { column, error: error.message });
+    this.#refused.add(JSON.stringify(path));
+    set(this.#columns, path, UNFIT);
+    log.warn("CrateDB refused a column; its values go to overflow", { column, error });
   }
 }
 
@@ -131,17 +175,24 @@ function typeText(column: Column): string {
 }
 
 /**
+ * The columns below `data`, of the columns of a table.
+ *
  * @example
- * IN: [[["a"], "object_array"], [["a", "x"], "bigint"]]
- * OUT: {kind: "object", children: {a: {kind: "array", element: {kind: "object", children: {x: bigint}}}}}
+ * IN: [{path: ["data"], type: "OBJECT(DYNAMIC) AS ("}, {path: ["data", "t"], type: "BIGINT"}]
+ * OUT: {kind: "object", children: {t: {kind: "bigint"}}}
  */
-export function columnTree(rows: readonly (readonly [path: readonly string[], type: string])[]): Column {
-  const root = objectColumn();
-  for (const [path, type] of rows) if (path[0] !== "") set(root, path, columnOf(type));
+export function columnTree(columns: readonly DefinedColumn[], { inferred = false } = {}): Column {
+  let root: Column = objectColumn();
+  for (const { path: [top, ...path], type } of columns) {
+    const column = columnOf(type, inferred);
+    if (top !== "data") continue;
+    if (path.length === 0) root = column;
+    else set(root, path, column);
+  }
   return root;
 }
 
-function set(root: Column, path: readonly string[], column: Column): void {
+function set(root: Column, path: ColumnPath, column: Column): void {
   const parent = path.slice(0, -1).reduce<Column | undefined>(
     (at, step) => at && innermost(at).children?.get(step),
     root,
@@ -150,7 +201,25 @@ function set(root: Column, path: readonly string[], column: Column): void {
   if (parent && name !== undefined) innermost(parent).children?.set(name, column);
 }
 
-function columnOf(type: string): Column {
-  if (type.endsWith("_array")) return { kind: "array", element: columnOf(type.slice(0, -"_array".length)) };
-  return type === "object" ? objectColumn() : { kind: KINDS.get(type) ?? "unfit" };
+const ARRAY = "ARRAY(";
+
+function columnOf(type: string, inferred: boolean): Column {
+  if (type.startsWith(ARRAY)) return { kind: "array", element: columnOf(type.slice(ARRAY.length), inferred) };
+  const kind = KINDS.find(([pattern]) => pattern.test(type))?.[1] ?? "unfit";
+  if (kind === "object") {
+    return type.startsWith("OBJECT(STRICT)") ? { ...objectColumn(), closed: true } : objectColumn();
+  }
+  return { kind: kind === "bigint" && inferred ? "inferred" : kind };
+}
+
+/** The same columns, none of which takes further ones. */
+function closed(column: Column): Column {
+  const { element, children } = column;
+  if (element) return { ...column, element: closed(element) };
+  if (!children) return column;
+  return {
+    ...column,
+    closed: true,
+    children: new Map([...children].map(([name, child]) => [name, closed(child)])),
+  };
 }

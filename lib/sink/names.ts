@@ -1,4 +1,6 @@
 /** SQL names and literals. */
+import { Buffer } from "node:buffer";
+import { createHash } from "node:crypto";
 
 export interface TableName {
   readonly schema: string;
@@ -39,3 +41,46 @@ export function tableName(text: string, schema: string): TableName {
 
 const unquoted = (name: string): string =>
   name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name;
+
+/** Characters that a CrateDB table or schema cannot have in its name. */
+const REFUSED = /[.,|/\\\s"<>*?#]/g;
+
+/** Schemas that nobody can make tables in. */
+const RESERVED = ["sys", "information_schema", "pg_catalog", "blob"];
+
+/**
+ * The table for a collection. Characters that CrateDB refuses become `_`.
+ *
+ * @example
+ * IN: {schema: "{database}", name: "{collection}"}, shop.order.lines
+ * OUT: {schema: "shop", name: "order_lines"}
+ *
+ * @param options.maxBytes what the server takes of a name; it cuts off the rest, and says nothing
+ */
+export function tableFor(
+  template: TableName,
+  { database, collection }: { database: string; collection: string },
+  { maxBytes = Infinity }: { maxBytes?: number } = {},
+): TableName {
+  const values: Readonly<Record<string, string>> = { database, collection };
+  const fill = (text: string): string =>
+    text.replace(/\{(database|collection)\}/g, (_, name: string) => values[name]?.replace(REFUSED, "_") ?? "")
+      .replace(/^[-+]/, "_");
+  const schema = fill(template.schema);
+  return Object.freeze({
+    schema: shortened(RESERVED.includes(schema) ? `${schema}_` : schema, maxBytes),
+    name: shortened(fill(template.name), maxBytes),
+  });
+}
+
+/** A name that is too long ends in a hash of all of it, so that no two become one. */
+function shortened(name: string, maxBytes: number): string {
+  if (Buffer.byteLength(name) <= maxBytes) return name;
+  const end = `~${createHash("sha256").update(name).digest("hex").slice(0, 8)}`;
+  let start = "";
+  for (const character of name) {
+    if (Buffer.byteLength(start + character + end) > maxBytes) break;
+    start += character;
+  }
+  return start + end;
+}

@@ -5,8 +5,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { UserError } from "../errors.ts";
 import type { Logger } from "../ops/log.ts";
-import { quoteTable, type TableName } from "./names.ts";
-import type { Transport } from "./transport.ts";
+import { quoteTable } from "./names.ts";
+import { isUnknownRelation, type Transport } from "./transport.ts";
+
+const TABLE = "cdc_position";
 
 export interface PositionOptions {
   /** The schema that `cdc_position` lives in. */
@@ -19,12 +21,29 @@ export interface PositionOptions {
   readonly log: Logger;
 }
 
-interface Held {
+/** The lease is somebody else's by now. */
+export class TakenOverError extends UserError {}
+
+interface Listed {
+  readonly stream: string;
+  readonly hasToken: boolean;
+}
+
+/** What is saved of a stream. */
+export interface SavedState {
+  /** The resume token, as hex digits of its BSON; null for a stream never followed. */
   readonly token: string | null;
+  /** How far the copy of what was there has come, as JSON; null where there is none to be made. */
+  readonly snapshot: string | null;
+}
+
+const NOTHING: SavedState = { token: null, snapshot: null };
+
+interface Held extends SavedState {
   readonly owner: string | null;
   readonly leaseUntil: number;
-  readonly seqNo: number;
-  readonly primaryTerm: number;
+  readonly seqNo: string;
+  readonly primaryTerm: string;
   readonly now: number;
 }
 
@@ -33,16 +52,15 @@ export class Position implements AsyncDisposable {
   readonly #options: PositionOptions;
   readonly #table: string;
   readonly #owner = `${Deno.hostname()}/${Deno.pid}/${crypto.randomUUID().slice(0, 8)}`;
-  #token: string | null = null;
-  #fence = { seqNo: -1, primaryTerm: -1 };
+  #state = NOTHING;
+  #fence = { seqNo: "", primaryTerm: "" };
   #queue: Promise<void> = Promise.resolve();
   #waiting = 0;
 
   private constructor(transport: Transport, options: PositionOptions) {
     this.#transport = transport;
     this.#options = options;
-    const table: TableName = { schema: options.schema, name: "cdc_position" };
-    this.#table = quoteTable(table);
+    this.#table = quoteTable({ schema: options.schema, name: TABLE });
   }
 
   /**
@@ -57,28 +75,73 @@ export class Position implements AsyncDisposable {
     return position;
   }
 
-  /** The resume token saved last, as hex digits of its BSON; null for a stream never followed. */
-  get token(): string | null {
-    return this.#token;
+  /** The streams of all schemas, those with no token too. */
+  static async list(transport: Transport): Promise<Listed[]> {
+    const { rows } = await transport.query(
+      "SELECT table_schema FROM information_schema.tables WHERE table_name = $1",
+      [TABLE],
+    );
+    const read = async (schema: string): Promise<Listed[]> => {
+      const table = quoteTable({ schema, name: TABLE });
+      const refresh = transport.dialect.refresh?.({ schema, name: TABLE });
+      if (refresh) await transport.query(refresh);
+      const { rows } = await transport.query(`SELECT stream, token IS NOT NULL FROM ${table} LIMIT 100000`);
+      return rows.map(([stream, hasToken]) => ({ stream: String(stream), hasToken: hasToken === true }));
+    };
+    const lists = await Promise.all(
+      // One that has just been dropped is of no account.
+      rows.map(([schema]) =>
+        read(String(schema)).catch((error) => isUnknownRelation(error) ? [] : Promise.reject(error))
+      ),
+    );
+    return lists.flat();
   }
 
-  /** Saves a token; call it only after all rows before it are confirmed. Saves come one after the other. */
-  save(token: string): Promise<void> {
-    return this.#enqueue(() => this.#write(token, this.#options.lease));
+  /** Takes the stream if nobody that is alive has it. */
+  static async tryAcquire(transport: Transport, options: PositionOptions): Promise<Position | undefined> {
+    const position = new Position(transport, options);
+    await position.#create();
+    const held = await position.#read();
+    if (held.leaseUntil > held.now) return undefined;
+    try {
+      await position.#adopt(held);
+    } catch (error) {
+      if (error instanceof TakenOverError) return undefined;
+      throw error;
+    }
+    return position;
   }
 
-  /** Prolongs the lease, unless a save is about to. */
-  renew(): Promise<void> {
-    return this.#waiting > 0 ? this.#queue : this.#prolong();
+  /** What was saved last. */
+  get state(): SavedState {
+    return this.#state;
+  }
+
+  /** Saves a state; call it only after all rows before it are confirmed. Saves come one after the other. */
+  save(state: SavedState): Promise<void> {
+    return this.#enqueue(() => this.#write(state, this.#options.lease));
+  }
+
+  /** Keeps the lease until it is disposed of; `lost` is told when that fails. */
+  keep(lost: (error: unknown) => void): Disposable {
+    const beat = () => this.#waiting > 0 ? this.#queue : this.#prolong();
+    const timer = setInterval(() => beat().catch(lost), this.#options.lease / 3);
+    return { [Symbol.dispose]: () => clearInterval(timer) };
   }
 
   #prolong(): Promise<void> {
-    return this.#enqueue(() => this.#write(this.#token, this.#options.lease));
+    return this.#enqueue(() => this.#write(this.#state, this.#options.lease));
+  }
+
+  async #adopt(held: Held): Promise<void> {
+    this.#state = { token: held.token, snapshot: held.snapshot };
+    this.#fence = held;
+    await this.#prolong();
   }
 
   /** Gives the lease back, so that the next relay need not wait for it. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#enqueue(() => this.#write(this.#token, 0)).catch(() => {});
+    await this.#enqueue(() => this.#write(this.#state, 0)).catch(() => {});
   }
 
   #enqueue(task: () => Promise<void>): Promise<void> {
@@ -89,12 +152,26 @@ export class Position implements AsyncDisposable {
   }
 
   async #create(): Promise<void> {
+    const { dialect } = this.#transport;
+    for (const statement of dialect.prepareSchema(this.#options.schema)) {
+      await this.#transport.query(statement);
+    }
     await this.#transport.query(
-      `CREATE TABLE IF NOT EXISTS ${this.#table} (stream TEXT PRIMARY KEY, token TEXT, owner TEXT, ` +
-        "lease_until TIMESTAMP WITH TIME ZONE, saved_at TIMESTAMP WITH TIME ZONE) CLUSTERED INTO 1 SHARDS",
+      `CREATE TABLE IF NOT EXISTS ${this.#table} (stream TEXT PRIMARY KEY, token ${dialect.longText}, ` +
+        `snapshot ${dialect.longText}, owner TEXT, ` +
+        `lease_until TIMESTAMP WITH TIME ZONE, saved_at TIMESTAMP WITH TIME ZONE) ${dialect.smallTable}`,
     );
+    const { rows } = await this.#transport.query(
+      "SELECT 1 FROM information_schema.columns " +
+        "WHERE table_schema = $1 AND table_name = $2 AND column_name = 'snapshot'",
+      [this.#options.schema, TABLE],
+    );
+    // Version 0.1.0 made the table without it.
+    if (rows.length === 0) {
+      await this.#transport.query(`ALTER TABLE ${this.#table} ADD COLUMN snapshot ${dialect.longText}`);
+    }
     await this.#transport.query(
-      `INSERT INTO ${this.#table} (stream, lease_until) VALUES ($1, 0) ON CONFLICT (stream) DO NOTHING`,
+      `INSERT INTO ${this.#table} (stream) VALUES ($1) ON CONFLICT (stream) DO NOTHING`,
       [this.#options.stream],
     );
   }
@@ -105,11 +182,7 @@ export class Position implements AsyncDisposable {
     for (let waited = false;; waited = true) {
       const held = await this.#read();
       const left = held.leaseUntil - held.now;
-      if (left <= 0) {
-        this.#token = held.token;
-        this.#fence = held;
-        return await this.#prolong();
-      }
+      if (left <= 0) return await this.#adopt(held);
       if (Date.now() > deadline) {
         throw new UserError(`Another relay (${held.owner}) follows this stream: ${stream}`, {
           hint: "Stop it first; two relays on one stream would overwrite each other.",
@@ -123,48 +196,56 @@ export class Position implements AsyncDisposable {
   }
 
   async #read(): Promise<Held> {
+    const { dialect } = this.#transport;
     const { rows: [row] } = await this.#transport.query(
-      "SELECT token, owner, lease_until::bigint, _seq_no::text, _primary_term::text, CURRENT_TIMESTAMP::bigint " +
+      `SELECT token, snapshot, owner, ${
+        dialect.millis("lease_until")
+      }, ${dialect.fence.select}, ${dialect.now} ` +
         `FROM ${this.#table} WHERE stream = $1`,
       [this.#options.stream],
     );
     if (!row) throw new UserError(`The position of this stream is gone from ${this.#table}.`);
-    const [token, owner, leaseUntil, seqNo, primaryTerm, now] = row;
+    const [token, snapshot, owner, leaseUntil, seqNo, primaryTerm, now] = row;
     return {
       token: token as string | null,
+      snapshot: snapshot as string | null,
       owner: owner as string | null,
       leaseUntil: Number(leaseUntil ?? 0),
-      seqNo: Number(seqNo),
-      primaryTerm: Number(primaryTerm),
+      seqNo: String(seqNo),
+      primaryTerm: String(primaryTerm),
       now: Number(now),
     };
   }
 
-  async #write(token: string | null, lease: number): Promise<void> {
+  async #write(state: SavedState, lease: number): Promise<void> {
     const { stream } = this.#options;
+    const { fence, now, timestamp } = this.#transport.dialect;
     const update = () =>
       this.#transport.query(
-        `UPDATE ${this.#table} SET token = $1, owner = $2, lease_until = (CURRENT_TIMESTAMP::bigint + $3::bigint)::timestamp with time zone, saved_at = CURRENT_TIMESTAMP ` +
-          "WHERE stream = $4 AND _seq_no = $5::bigint AND _primary_term = $6::bigint",
+        `UPDATE ${this.#table} SET token = $1, snapshot = $2, owner = $3, ` +
+          `lease_until = ${timestamp(`${now} + $4::bigint`)}, saved_at = CURRENT_TIMESTAMP ` +
+          `WHERE stream = $5 AND ${fence.where("$6", "$7")}`,
         [
-          token,
+          state.token,
+          state.snapshot,
           this.#owner,
           String(lease),
           stream,
-          String(this.#fence.seqNo),
-          String(this.#fence.primaryTerm),
+          this.#fence.seqNo,
+          this.#fence.primaryTerm,
         ],
       );
     const { count } = await update();
     const held = await this.#read();
     if (held.owner !== this.#owner) {
-      throw new UserError(`Another relay (${held.owner}) has taken over this stream: ${stream}`, {
+      throw new TakenOverError(`Another relay (${held.owner}) has taken over this stream: ${stream}`, {
         hint: "This one stops, so that no change is written twice out of order.",
       });
     }
     this.#fence = held;
     // An update whose answer was lost has moved the row on; it is written again with the row's new fence.
-    if (count === 0 && held.token !== token) await update();
-    this.#token = token;
+    const isWritten = held.token === state.token && held.snapshot === state.snapshot;
+    if (count === 0 && !isWritten) await update();
+    this.#state = state;
   }
 }

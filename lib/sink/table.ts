@@ -8,30 +8,49 @@ export interface TargetTable extends TableName {
   readonly hasOverflow: boolean;
 }
 
+export interface OpenTableOptions {
+  readonly table: TableName;
+  readonly columns: Columns;
+}
+
+/** Whose columns `data` has: the relay's, those that CrateDB infers, or none. */
+export type Columns = "typed" | "dynamic" | "ignored";
+
+/** Types of `data` in a new table. */
+const TYPES: Readonly<Record<Columns, string>> = {
+  typed: "OBJECT(DYNAMIC)",
+  dynamic: "OBJECT(DYNAMIC)",
+  ignored: "OBJECT(IGNORED)",
+};
+
 const COLUMNS = `SELECT column_name, data_type FROM information_schema.columns
   WHERE table_schema = $1 AND table_name = $2 AND column_name IN ('oid', 'data', 'overflow')`;
-const PRIMARY_KEY = `SELECT column_name FROM information_schema.key_column_usage
-  WHERE table_schema = $1 AND table_name = $2`;
 
 /**
  * Makes the table where there is none, and uses the one that is there when it fits.
  *
  * @throws UserError for a table that doesn't fit; it is left as it is
  */
-export async function openTable(
-  transport: Transport,
-  table: TableName,
-): Promise<TargetTable> {
+export async function openTable(transport: Transport, options: OpenTableOptions): Promise<TargetTable> {
+  const { table, columns } = options;
+  const { dialect } = transport;
+  for (const statement of dialect.prepareSchema(table.schema)) await transport.query(statement);
+  const [data, overflow] = dialect.name === "CrateDB"
+    ? [TYPES[columns], "OBJECT(IGNORED)"]
+    : ["JSONB", "JSON"];
   await transport.query(
-    `CREATE TABLE IF NOT EXISTS ${quoteTable(table)} ` +
-      `(oid TEXT PRIMARY KEY, data OBJECT(DYNAMIC), overflow OBJECT(IGNORED))`,
+    `CREATE TABLE IF NOT EXISTS ${
+      quoteTable(table)
+    } (oid TEXT PRIMARY KEY, data ${data}, overflow ${overflow})`,
   );
   const { rows } = await transport.query(COLUMNS, [table.schema, table.name]);
   const types = new Map(rows.map(([name, type]) => [name, type]));
-  const key = (await transport.query(PRIMARY_KEY, [table.schema, table.name])).rows.flat();
+  const key = (await transport.query(dialect.primaryKey, [table.schema, table.name])).rows.flat();
   const faults = [
     key.length === 1 && key[0] === "oid" ? "" : "`oid` is not its primary key",
-    types.get("data") === "object" ? "" : "it has no `data` column of type OBJECT",
+    types.get("data") === dialect.dataType
+      ? ""
+      : `it has no \`data\` column of type ${dialect.dataType.toUpperCase()}`,
     types.get("oid") === "text" ? "" : "it has no `oid` column of type TEXT",
   ].filter((fault) => fault !== "");
   if (faults.length > 0) {
@@ -41,5 +60,5 @@ export async function openTable(
         `move this one out of the way:\n  ALTER TABLE ${quoteTable(table)} RENAME TO "${table.name}-old"`,
     });
   }
-  return Object.freeze({ ...table, hasOverflow: types.get("overflow") === "object" });
+  return Object.freeze({ ...table, hasOverflow: types.get("overflow") === dialect.overflowType });
 }

@@ -1,7 +1,8 @@
 /** The PostgreSQL wire, by postgres.js. */
 import postgres from "postgres";
 import { SinkError } from "../errors.ts";
-import type { Parameter, Result, Transport } from "./transport.ts";
+import { type Dialect, dialectOf } from "./dialect.ts";
+import type { Parameter, Query, Result, Transport } from "./transport.ts";
 import type { SinkAddress } from "./url.ts";
 
 /** Opened as they are needed. */
@@ -9,10 +10,16 @@ const CONNECTIONS = 32;
 const CONNECT_TIMEOUT_SECONDS = 10;
 
 export class WireTransport implements Transport {
+  readonly dialect: Dialect;
   readonly #sql: postgres.Sql;
 
-  constructor({ host, port, user, password, tls, schema }: SinkAddress) {
-    this.#sql = postgres({
+  private constructor(sql: postgres.Sql, dialect: Dialect) {
+    this.#sql = sql;
+    this.dialect = dialect;
+  }
+
+  static async open({ host, port, user, password, tls, schema }: SinkAddress): Promise<WireTransport> {
+    const sql = postgres({
       host,
       port,
       user,
@@ -27,22 +34,37 @@ export class WireTransport implements Transport {
       onnotice: () => {},
       connection: { application_name: "mongodb_cdc_cratedb" },
     });
+    try {
+      return new WireTransport(sql, await dialectOf((...statement) => run(sql, ...statement)));
+    } catch (error) {
+      await sql.end({ timeout: 0 });
+      throw error;
+    }
   }
 
-  async query(sql: string, parameters: readonly Parameter[] = []): Promise<Result> {
-    try {
-      const result = await this.#sql.unsafe(sql, parameters.map(argument), { prepare: true }).values();
-      return { count: result.count ?? 0, rows: result };
-    } catch (cause) {
-      const { message, code } = cause as { message?: string; code?: string };
-      throw new SinkError(message || String(code ?? cause), { code, cause });
-    }
+  query(...statement: Parameters<Query>): Promise<Result> {
+    return run(this.#sql, ...statement);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#sql.end({ timeout: 5 });
   }
 }
+
+const run = async (
+  sql: postgres.Sql,
+  statement: string,
+  parameters: readonly Parameter[] = [],
+): Promise<Result> => {
+  try {
+    // A prepared statement goes on writing to the table that it was prepared for after a swap, and CrateDB says nothing.
+    const result = await sql.unsafe(statement, parameters.map(argument), { prepare: false }).values();
+    return { count: result.count ?? 0, rows: result };
+  } catch (cause) {
+    const { message, code } = cause as { message?: string; code?: string };
+    throw new SinkError(message || String(code ?? cause), { code, cause });
+  }
+};
 
 /**
  * Arrays go as PostgreSQL array literals.

@@ -1,9 +1,10 @@
 /** Bulk upserts and deletes; every row is accounted for, since a bulk statement drops rows without an error. */
 import { Buffer } from "node:buffer";
 import { SinkError, UserError } from "../errors.ts";
+import { concurrently } from "../ops/concurrently.ts";
 import { quoteTable } from "./names.ts";
 import type { TargetTable } from "./table.ts";
-import { isTransient, type Transport } from "./transport.ts";
+import { isTransient, isUnknownRelation, type Transport } from "./transport.ts";
 
 export interface Row {
   readonly oid: string;
@@ -23,8 +24,12 @@ export interface WriterOptions {
   readonly inFlight: number;
 }
 
-/** Errors that are the statement's or the table's, not a row's: nothing is gained by trying the rows one by one. */
-const NOT_A_ROWS_FAULT = /^(?:401|403|4011|4031|4041|4045|28\w{3}|42501|42P01|3F000)$/;
+/** What the user may not do: nothing is gained by trying the rows one by one. */
+const NOT_ALLOWED = /^(?:401|403|4011|4031|28\w{3}|42501)$/;
+
+/** A column's name has a character that CrateDB cannot read in the type of `data`. */
+const UNREADABLE_COLUMN = /^(?:TypeSignatureParsingException\[)?line \d+:\d+: token recognition error/;
+const MEND = "Nothing is lost: after mending it, start the relay again and it goes on where it was.";
 
 export class Writer {
   readonly #transport: Transport;
@@ -40,7 +45,7 @@ export class Writer {
     this.#options = options;
     const target = quoteTable(table);
     const columns = table.hasOverflow ? ["oid", "data", "overflow"] : ["oid", "data"];
-    const types = ["array(text)", "array(object)", "array(object)"].slice(0, columns.length);
+    const types = transport.dialect.lists.slice(0, columns.length);
     const arrays = types.map((type, index) => `$${index + 1}::${type}`).join(", ");
     const update = columns.slice(1).map((name) => `${name} = excluded.${name}`).join(", ");
     const into = `INSERT INTO ${target} (${columns.join(", ")})`;
@@ -48,7 +53,7 @@ export class Writer {
     this.#upsert = `${into} (SELECT * FROM UNNEST(${arrays})) ${conflict}`;
     const firsts = types.map((type, index) => `($${index + 1}::${type})[1]`).join(", ");
     this.#insertOne = `${into} VALUES (${firsts}) ${conflict}`;
-    this.#delete = `DELETE FROM ${target} WHERE oid = ANY($1)`;
+    this.#delete = `DELETE FROM ${target} WHERE oid = ANY($1::${types[0]})`;
   }
 
   /**
@@ -58,7 +63,20 @@ export class Writer {
    * @throws UserError when the sink takes nothing at all; SinkError when it cannot be reached
    */
   async upsert(rows: readonly Row[]): Promise<RefusedRow[]> {
-    const refused = await this.#inFlight(this.#chunks(rows), (chunk) => this.#upsertChunk(chunk));
+    const refused = await this.#upsertAll(rows);
+    if (refused.length === 0) return [];
+    // CrateDB 6 cannot write some rows again (keys beyond the Basic Multilingual Plane) before a refresh.
+    await this.refresh();
+    const oids = new Set(refused.map(({ oid }) => oid));
+    return await this.#upsertAll(rows.filter(({ oid }) => oids.has(oid)));
+  }
+
+  async #upsertAll(rows: readonly Row[]): Promise<RefusedRow[]> {
+    const refused = await concurrently(
+      this.#chunks(rows),
+      this.#options.inFlight,
+      (chunk) => this.#upsertChunk(chunk),
+    );
     return refused.flat();
   }
 
@@ -73,7 +91,11 @@ export class Writer {
     for (let at = 0; at < oids.length; at += this.#options.statementRows) {
       chunks.push(oids.slice(at, at + this.#options.statementRows));
     }
-    await this.#inFlight(chunks, (chunk) => this.#transport.query(this.#delete, [chunk]));
+    await concurrently(
+      chunks,
+      this.#options.inFlight,
+      (chunk) => this.#transport.query(this.#delete, [chunk]),
+    );
   }
 
   async truncate(): Promise<void> {
@@ -81,9 +103,23 @@ export class Writer {
     await this.#transport.query(`DELETE FROM ${quoteTable(this.#table)}`);
   }
 
+  async drop(): Promise<void> {
+    await this.#transport.query(`DROP TABLE IF EXISTS ${quoteTable(this.#table)}`);
+  }
+
+  /** Up to `limit` keys of rows that queries see, in order, after `last`. */
+  async keys(last: string, limit: number): Promise<string[]> {
+    const { rows } = await this.#transport.query(
+      `SELECT oid FROM ${quoteTable(this.#table)} WHERE oid > $1 ORDER BY oid LIMIT ${limit}`,
+      [last],
+    );
+    return rows.map(([oid]) => String(oid));
+  }
+
   /** Makes what was written visible to queries. */
   async refresh(): Promise<void> {
-    await this.#transport.query(`REFRESH TABLE ${quoteTable(this.#table)}`);
+    const statement = this.#transport.dialect.refresh?.(this.#table);
+    if (statement) await this.#transport.query(statement);
   }
 
   *#chunks(rows: readonly Row[]): Iterable<Row[]> {
@@ -103,16 +139,6 @@ export class Writer {
       size += rowSize;
     }
     if (chunk.length > 0) yield chunk;
-  }
-
-  async #inFlight<T, R>(work: Iterable<T>, run: (item: T) => Promise<R>): Promise<R[]> {
-    const results: R[] = [];
-    const queue = work[Symbol.iterator]();
-    const lanes = Array.from({ length: this.#options.inFlight }, async () => {
-      for (let next = queue.next(); !next.done; next = queue.next()) results.push(await run(next.value));
-    });
-    await Promise.all(lanes);
-    return results;
   }
 
   /** A short count is bisected down to the rows at fault. */
@@ -158,11 +184,13 @@ export class Writer {
 
   #rethrowUnlessRow(error: unknown): void {
     if (!(error instanceof SinkError) || isTransient(error)) throw error;
-    if (NOT_A_ROWS_FAULT.test(error.code ?? "")) {
-      throw new UserError(`CrateDB refuses to write to ${quoteTable(this.#table)}: ${error.message}`, {
-        hint: "Nothing is lost: after mending it, start the relay again and it goes on where it was.",
-        cause: error,
-      });
-    }
+    const unreadable = UNREADABLE_COLUMN.test(error.message);
+    if (!unreadable && !NOT_ALLOWED.test(error.code ?? "") && !isUnknownRelation(error)) return;
+    throw new UserError(`CrateDB refuses to write to ${quoteTable(this.#table)}: ${error.message}`, {
+      hint: unreadable
+        ? `A column below \`data\` has a backslash or a control character in its name. ${MEND}`
+        : MEND,
+      cause: error,
+    });
   }
 }

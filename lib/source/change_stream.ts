@@ -1,6 +1,6 @@
 /**
- * The change stream of a collection as batches, read as raw commands: whole replies, BSON untouched, and the token
- * that the server gives for the end of each reply (also when it is empty).
+ * A change stream as batches, read as raw commands: whole replies, BSON untouched, and the token that the server
+ * gives for the end of each reply (also when it is empty).
  *
  * Follows the change streams specification with these deviations: the server must give a `postBatchResumeToken`
  * (4.0.7 and newer); every reopening uses `startAfter`, which unlike `resumeAfter` also takes the token of an
@@ -9,11 +9,15 @@
  * @see https://github.com/mongodb/specifications/blob/master/source/change-streams/change-streams.md
  */
 import { BSON, type ClientSession, type Document, type MongoClient, MongoServerError } from "mongodb";
-import { messageOf } from "../errors.ts";
+import { messageOf, UserError } from "../errors.ts";
 import type { Logger } from "../ops/log.ts";
 import { backoff } from "../ops/retry.ts";
 import { type BsonValue, bytesOf, elements, fields, int64At, stringAt } from "../row/bson.ts";
 import { type CollectionEvent, type DocumentChange, readEvent } from "./event.ts";
+import type { Scope } from "./scope.ts";
+import type { ServerFeatures } from "./server.ts";
+import { SplitEvents } from "./split_events.ts";
+import { isTransientMongodb } from "./transient.ts";
 
 export interface ChangeBatch {
   readonly changes: readonly DocumentChange[];
@@ -24,12 +28,18 @@ export interface ChangeBatch {
   readonly bytes: number;
   /** BSON of the resume token after the last event. */
   readonly token: Uint8Array;
+  /** The server's time when it answered; reads after it see everything in the batch. */
+  readonly operationTime: BSON.Timestamp | undefined;
 }
+
+export type FullDocument = "updateLookup" | "whenAvailable" | "required";
 
 export interface ChangeStreamOptions {
   readonly client: MongoClient;
-  readonly database: string;
-  readonly collection: string;
+  readonly scope: Scope;
+  readonly server: ServerFeatures;
+  /** Undefined where documents are looked up afterwards. */
+  readonly fullDocument: FullDocument | undefined;
   /** BSON of the token to go on from; null to start now. */
   readonly startAfter: Uint8Array | null;
   readonly batchSize: number;
@@ -56,38 +66,62 @@ export async function* changeStream(options: ChangeStreamOptions): AsyncGenerato
       }
     } catch (error) {
       if (signal.aborted) return;
+      if (isTooLarge(error)) throw await tooLarge(options, token);
       if (attempt === 0) failedSince = Date.now();
-      if (!opened || !isResumable(error) || Date.now() - failedSince >= retryFor) throw error;
+      if (!opened || !isTransientMongodb(error) || Date.now() - failedSince >= retryFor) throw error;
       if (attempt === 0) log.warn("The change stream broke off, trying again", { error: messageOf(error) });
       await backoff(attempt++, signal).catch(() => {});
     }
   }
 }
 
-/** Any error that is not the server's, and those of the server that it labels so. */
-function isResumable(error: unknown): boolean {
-  if (!(error instanceof Error) || !error.name.startsWith("Mongo")) return false;
-  if (!(error instanceof MongoServerError)) return true;
-  return error.hasErrorLabel("ResumableChangeStreamError") || error.hasErrorLabel("RetryableWriteError") ||
-    [6, 7, 43, 89, 91, 133, 189, 234, 237, 9001, 10107, 11600, 11602, 13388, 13435, 13436].includes(
-      Number(error.code),
-    );
+/** The database and the `aggregate` value of each level. */
+const TARGETS: Readonly<
+  Record<Scope["level"], (scope: Scope) => { database: string; aggregate: string | 1 }>
+> = {
+  collection: ({ only }) => ({ database: only.database ?? "", aggregate: only.collection ?? "" }),
+  database: ({ only }) => ({ database: only.database ?? "", aggregate: 1 }),
+  deployment: () => ({ database: "admin", aggregate: 1 }),
+};
+
+/** Fields that mean nothing here, and make events large. */
+const UNUSED = ["updateDescription", "fullDocumentBeforeChange"];
+
+function streamStages(options: ChangeStreamOptions, token: Uint8Array | null): Document[] {
+  const { scope, server, fullDocument } = options;
+  return [
+    {
+      $changeStream: {
+        ...fullDocument && { fullDocument },
+        ...scope.level === "deployment" && { allChangesForCluster: true },
+        ...server.expandedEvents && { showExpandedEvents: true },
+        ...token && { startAfter: BSON.deserialize(token) },
+      },
+    },
+    ...scope.stages(),
+    { $unset: fullDocument ? UNUSED : [...UNUSED, "fullDocument"] },
+    ...server.splitsLargeEvents ? [{ $changeStreamSplitLargeEvent: {} }] : [],
+  ];
 }
 
 async function* follow(options: ChangeStreamOptions, token: Uint8Array | null): AsyncGenerator<ChangeBatch> {
-  const { client, collection, batchSize, signal } = options;
-  const database = client.db(options.database);
+  const { client, batchSize, signal, scope } = options;
+  const target = TARGETS[scope.level](scope);
+  const database = client.db(target.database);
   await using session = client.startSession();
   const command = (document: Document) => run(database, document, { session, signal });
-  const start = token ? { startAfter: BSON.deserialize(token) } : {};
   let reply = await command({
-    aggregate: collection,
-    pipeline: [{ $changeStream: { fullDocument: "updateLookup", ...start } }],
+    aggregate: target.aggregate,
+    pipeline: streamStages(options, token),
     cursor: { batchSize: token ? batchSize : 0 },
   });
+  const split = new SplitEvents();
   try {
     while (true) {
-      yield* batchesOf(reply);
+      for (const batch of batchesOf(reply, { split, token })) {
+        yield batch;
+        token = batch.token;
+      }
       if (reply.cursorId === 0n || signal.aborted) return;
       reply = await command({
         getMore: BSON.Long.fromBigInt(reply.cursorId),
@@ -107,11 +141,42 @@ async function* follow(options: ChangeStreamOptions, token: Uint8Array | null): 
   }
 }
 
+/** An event over 16 MB (10334), or a part of one that cannot be split further (7182500). */
+const TOO_LARGE = [10334, 7182500];
+
+const isTooLarge = (error: unknown): boolean =>
+  error instanceof MongoServerError && TOO_LARGE.includes(Number(error.code));
+
+/** The event that follows `token` is over 16 MB, and the server cannot split it: which document it is of. */
+async function tooLarge(options: ChangeStreamOptions, token: Uint8Array | null): Promise<UserError> {
+  const { client, scope, server } = options;
+  const target = TARGETS[scope.level](scope);
+  const small = { ...options, fullDocument: undefined, server: { ...server, splitsLargeEvents: false } };
+  const names = { $project: { ns: 1, documentKey: 1, operationType: 1 } };
+  const { cursor } = await client.db(target.database).command({
+    aggregate: target.aggregate,
+    pipeline: [...streamStages(small, token), names],
+    cursor: { batchSize: 1 },
+  });
+  const [event] = cursor.firstBatch;
+  const key = BSON.EJSON.stringify(event?.documentKey ?? {});
+  const document = `${event?.ns?.db}.${event?.ns?.coll} ${key.length > 200 ? `${key.slice(0, 200)}…` : key}`;
+  return new UserError(
+    `A change event is larger than 16 MB, and MongoDB ${server.version} cannot deliver it: ${document}`,
+    {
+      hint:
+        "MongoDB 6.0.9 and newer split events, but for what is in each part. Make the document or its key smaller, or " +
+        "leave its collection out with --exclude, and start again.",
+    },
+  );
+}
+
 interface Reply {
   readonly cursorId: bigint;
   readonly collection: string;
   readonly batch: BsonValue;
   readonly token: Uint8Array;
+  readonly operationTime: BSON.Timestamp | undefined;
 }
 
 async function run(
@@ -136,22 +201,35 @@ async function run(
     collection: namespace.slice(namespace.indexOf(".") + 1),
     batch,
     token: bytesOf(token),
+    operationTime: options.session.operationTime,
   };
 }
 
-function* batchesOf({ batch, token }: Reply): Generator<ChangeBatch> {
+interface BatchState {
+  readonly split: SplitEvents;
+  /** The token before the reply: inside a split event there is no other. */
+  readonly token: Uint8Array | null;
+}
+
+function* batchesOf(reply: Reply, { split, token: before }: BatchState): Generator<ChangeBatch> {
+  const { batch, operationTime } = reply;
   let changes: DocumentChange[] = [];
   let [events, bytes] = [0, 0];
+  let token = before;
   for (const [, , , offset, length] of elements(batch.bytes, batch.offset)) {
-    const read = readEvent(batch.bytes, offset);
-    events++;
+    const whole = split.join(fields(batch.bytes, offset));
     bytes += length;
-    if (!read) continue;
+    if (!whole) continue;
+    events++;
+    const id = whole.get("_id");
+    if (id) token = bytesOf(id);
+    const read = readEvent(whole);
     if ("change" in read) changes.push(read.change);
     else {
-      yield { changes, event: read.event, events, bytes, token: read.event.token };
+      yield { changes, event: read.event, events, bytes, token: read.event.token, operationTime };
       [changes, events, bytes] = [[], 0, 0];
     }
   }
-  yield { changes, event: undefined, events, bytes, token };
+  const end = split.incomplete ? token : reply.token;
+  if (end) yield { changes, event: undefined, events, bytes, token: end, operationTime };
 }

@@ -1,59 +1,88 @@
-/** What an event of a change stream means for the table. */
+/** What an event of a change stream means for the tables. */
 import { BsonType, type BsonValue, bytesOf, fields, stringAt } from "../row/bson.ts";
+import type { Namespace } from "./scope.ts";
 
-/** A change of one document; `document` is null when it is gone. */
+/** A change of one document; `document` is null when it is gone, undefined when the event doesn't say. */
 export interface DocumentChange {
+  readonly namespace: Namespace;
   readonly id: BsonValue;
-  readonly document: Uint8Array | null;
+  readonly document: Uint8Array | null | undefined;
 }
 
-/** A change of the collection as a whole, or one that this program does not know. */
+/** A change of a collection or database as a whole, or one that this program does not know. */
 export interface CollectionEvent {
   readonly operation: string;
+  /** Of a database, the collection is empty. */
+  readonly namespace: Namespace;
+  /** What a collection is renamed to. */
+  readonly to: Namespace | undefined;
+  /** Whether what is made is a view or a time-series collection, which have no change stream. */
+  readonly unfollowed: boolean;
   readonly token: Uint8Array;
 }
 
-export type Change = { readonly change: DocumentChange } | { readonly event: CollectionEvent } | undefined;
+export type Change = { readonly change: DocumentChange } | { readonly event: CollectionEvent };
 
-type Read = (event: ReadonlyMap<string, BsonValue>) => Change;
+/** An event by its fields, of all its fragments where it was split. */
+export type EventFields = ReadonlyMap<string, BsonValue>;
 
-const idOf = (event: ReadonlyMap<string, BsonValue>): BsonValue => {
+const idOf = (event: EventFields): BsonValue => {
   const key = event.get("documentKey");
   const id = key && fields(key.bytes, key.offset).get("_id");
   if (!id) throw new Error("A change event without documentKey._id");
   return id;
 };
 
-const upsert: Read = (event) => {
+const text = (value: BsonValue | undefined): string =>
+  value?.type === BsonType.string ? stringAt(value.bytes, value.offset) : "";
+
+function namespaceOf(value: BsonValue | undefined): Namespace {
+  const names = value?.type === BsonType.document ? fields(value.bytes, value.offset) : new Map();
+  return { database: text(names.get("db")), collection: text(names.get("coll")) };
+}
+
+function isUnfollowed(description: BsonValue | undefined): boolean {
+  if (description?.type !== BsonType.document) return false;
+  const options = fields(description.bytes, description.offset);
+  return options.has("viewOn") || options.has("timeseries");
+}
+
+type DocumentOf = (event: EventFields) => DocumentChange["document"];
+
+/** Null where the document was gone before it could be looked up; its delete event is still to come. */
+const fullDocument: DocumentOf = (event) => {
   const full = event.get("fullDocument");
-  // Null when the document was gone before it could be looked up; its delete event is still to come.
-  return full?.type === BsonType.document
-    ? { change: { id: idOf(event), document: bytesOf(full) } }
-    : undefined;
+  return full?.type === BsonType.document ? bytesOf(full) : undefined;
 };
 
-const remove: Read = (event) => ({ change: { id: idOf(event), document: null } });
-
-const READS: ReadonlyMap<string, Read> = new Map(Object.entries({
-  insert: upsert,
-  update: upsert,
-  replace: upsert,
-  delete: remove,
+const DOCUMENTS: ReadonlyMap<string, DocumentOf> = new Map(Object.entries({
+  insert: fullDocument,
+  update: fullDocument,
+  replace: fullDocument,
+  delete: () => null,
 }));
 
 /**
  * @example
- * IN: {operationType: "insert", documentKey: {_id: 1}, fullDocument: {_id: 1, t: 20.5}, …}
- * OUT: {change: {id: Int32(1), document: <bytes of fullDocument>}}
+ * IN: {operationType: "insert", ns: {db: "a", coll: "b"}, documentKey: {_id: 1}, fullDocument: {_id: 1, t: 20.5}, …}
+ * OUT: {change: {namespace: a.b, id: Int32(1), document: <bytes of fullDocument>}}
  *
  * @see https://www.mongodb.com/docs/manual/reference/change-events/
  */
-export function readEvent(bytes: Uint8Array, offset: number): Change {
-  const event = fields(bytes, offset);
-  const type = event.get("operationType");
-  const operation = type?.type === BsonType.string ? stringAt(type.bytes, type.offset) : "(none)";
-  const read = READS.get(operation);
-  if (read) return read(event);
+export function readEvent(event: EventFields): Change {
+  const operation = text(event.get("operationType")) || "(none)";
+  const namespace = namespaceOf(event.get("ns"));
+  const documentOf = DOCUMENTS.get(operation);
+  if (documentOf) return { change: { namespace, id: idOf(event), document: documentOf(event) } };
   const token = event.get("_id");
-  return { event: { operation, token: token ? bytesOf(token) : new Uint8Array() } };
+  const to = event.get("to");
+  return {
+    event: {
+      operation,
+      namespace,
+      to: to && namespaceOf(to),
+      unfollowed: isUnfollowed(event.get("operationDescription")),
+      token: token ? bytesOf(token) : new Uint8Array(),
+    },
+  };
 }

@@ -70,4 +70,5 @@ const join = (one: ChangeBatch, other: ChangeBatch): ChangeBatch => ({
   events: one.events + other.events,
   bytes: one.bytes + other.bytes,
   token: other.token,
+  operationTime: other.operationTime,
 });

@@ -1,12 +1,13 @@
 import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { MongoClient } from "mongodb";
-import { MongoMemoryReplSet } from "mongodb-memory-server-core";
+import { MongoBinary, MongoMemoryReplSet } from "mongodb-memory-server-core";
 import { messageOf } from "../errors.ts";
 import { maskUrl } from "../ops/mask_url.ts";
 import { eventually } from "./eventually.ts";
 import { firstServer, type Server } from "./first_server.ts";
 import { NoServerError } from "./no_server_error.ts";
+import { packagedMongod } from "./packaged_mongod.ts";
 import { startContainer } from "./start_container.ts";
 
 const REPLICA_SET = "rs0";
@@ -22,7 +23,7 @@ export interface MongodbOptions {
   readonly url?: string | undefined;
   /** @default $MONGODB_IMAGE, else mongo:7 */
   readonly image?: string | undefined;
-  /** A `mongod` for machines without containers. @default $MONGOMS_SYSTEM_BINARY, else from $PATH, else downloaded */
+  /** A `mongod` for machines without containers. @default $MONGOMS_SYSTEM_BINARY, else from $PATH, else downloaded or fetched by pip */
   readonly binary?: string | undefined;
   /** How long a pull of the image may take, in milliseconds. @default 120_000 */
   readonly pullTimeout?: number | undefined;
@@ -99,13 +100,14 @@ async function initiate(address: string): Promise<void> {
 async function asChildProcess(binary: string | undefined): Promise<Mongodb> {
   // Any version will do; without this, one other than the package's default is warned about.
   Deno.env.set("MONGOMS_SYSTEM_BINARY_VERSION_CHECK", "false");
-  const servers = await MongoMemoryReplSet.create({
-    binary: binary ? { systemBinary: binary } : {},
-    replSet: { name: REPLICA_SET, count: 1, storageEngine: "wiredTiger" },
-  }).catch((cause) => {
-    const what = binary ? `${binary} does not start` : "no mongod is installed and none can be downloaded";
+  const fail = (what: string) => (cause: unknown) => {
     throw new NoServerError(`${what} (${messageOf(cause).replaceAll(/\s+/g, " ")})`, { cause });
-  });
+  };
+  const systemBinary = binary ?? await downloaded();
+  const servers = await MongoMemoryReplSet.create({
+    binary: { systemBinary },
+    replSet: { name: REPLICA_SET, count: 1, storageEngine: "wiredTiger" },
+  }).catch(fail(`${systemBinary} does not start`));
   const url = servers.getUri();
   return {
     url,
@@ -115,6 +117,15 @@ async function asChildProcess(binary: string | undefined): Promise<Mongodb> {
     },
   };
 }
+
+/** Where there is no download to be had, the package would print more than its error. */
+const downloaded = (): Promise<string> =>
+  MongoBinary.getPath({}).catch(() =>
+    packagedMongod().catch((error) => {
+      const { message } = error as NoServerError;
+      throw new NoServerError(`no mongod is installed, none can be downloaded and ${message}`);
+    })
+  );
 
 const mongodOnPath = (): string | undefined =>
   (Deno.env.get("PATH") ?? "").split(delimiter).map((folder) => join(folder, "mongod")).find((file) =>

@@ -2,7 +2,12 @@ import assert from "node:assert/strict";
 import { BSON, type Document } from "mongodb";
 import { eventually } from "../../lib/testdrive/eventually.ts";
 import { inStep } from "../support/compare.ts";
-import { type CratedbContext, cratedbTest, transports } from "../support/cratedb_harness.ts";
+import {
+  type CratedbContext,
+  cratedbTest,
+  type TransportName,
+  transports,
+} from "../support/cratedb_harness.ts";
 
 const POISON = [3, 250, 499];
 
@@ -73,7 +78,7 @@ for (const transport of transports) {
 
         assert.equal((await running.kill()).code, 0);
         const again = relay([], { transport });
-        await again.waitForLine(/There are dead letters/);
+        await again.waitForLine(/Dead letters were tried again/);
         await data.updateMany({}, { $set: { n: good } });
         await lettersOf([]);
         await inStep(context);
@@ -98,3 +103,60 @@ cratedbTest(
     );
   },
 );
+
+interface Cause {
+  readonly transport: TransportName;
+  /** What follows the key in the table's definition. */
+  readonly columns: string;
+  readonly mend: (table: string) => string;
+}
+
+/** Why a document becomes a dead letter, and how that is mended. */
+const CAUSES: Readonly<Record<string, Cause>> = {
+  "a CHECK constraint is dropped": {
+    transport: "http",
+    columns:
+      "data OBJECT(DYNAMIC) AS (n BIGINT), overflow OBJECT(IGNORED), CONSTRAINT small CHECK (data['n'] < 100)",
+    mend: (table) => `ALTER TABLE "${table}" DROP CONSTRAINT small`,
+  },
+  "the table gets a column for overflow": {
+    transport: "wire",
+    columns: "data OBJECT(DYNAMIC) AS (n TEXT)",
+    mend: (table) => `ALTER TABLE "${table}" ADD COLUMN overflow OBJECT(IGNORED)`,
+  },
+};
+
+for (const [mended, { transport, columns, mend }] of Object.entries(CAUSES)) {
+  cratedbTest(
+    `relay() lands dead letters when it starts after ${mended}, over ${transport}`,
+    async (context) => {
+      const { mongodb, database, relay, sql, table } = context;
+      await sql(`CREATE TABLE "${table}" (oid TEXT PRIMARY KEY, ${columns})`);
+      const first = relay([], { transport });
+      await first.waitForLine(/Ready/);
+      // More than are read at once; among them what Extended JSON has to keep.
+      const documents = Array.from({ length: 600 }, (_, _id) => ({
+        _id,
+        n: new BSON.Int32(100 + _id),
+        "a.b": [new BSON.Double(1), BSON.Long.fromString("9007199254740993"), new Date(_id), null],
+      }));
+      await mongodb.db(database).collection<Document>("data").insertMany(documents as Document[]);
+      await eventually(async () => assert.equal((await letters(context)).length, documents.length));
+      assert.equal((await first.kill()).code, 0);
+
+      const unmended = relay([], { transport });
+      await unmended.waitForLine(/Dead letters were tried again landed=0 left=600 /);
+      assert.equal((await unmended.kill()).code, 0);
+
+      await sql(mend(table));
+      const second = relay([], { transport });
+      await second.waitForLine(/Dead letters were tried again landed=600 left=0 /);
+      assert.deepEqual(await letters(context), []);
+      await inStep(context);
+      assert.equal((await second.kill()).code, 0);
+      const third = relay([], { transport });
+      await third.waitForLine(/Ready/);
+      assert.ok(!third.stderr.some((line) => /tried again/.test(line)));
+    },
+  );
+}

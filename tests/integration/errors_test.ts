@@ -76,7 +76,7 @@ const FAILURES: Readonly<Record<string, Failure>> = {
 
 async function fails(context: CratedbContext, { env, message, hint }: Failure): Promise<void> {
   const { mongodbUrl, httpUrl, database, schema, table } = context;
-  const args = ["cdc-relay", "--database", database, "--table", `${schema}.${table}`];
+  const args = ["cdc-relay", "--database", database, "--collection", "data", "--table", `${schema}.${table}`];
   const urls = { MONGODB_URL: mongodbUrl, CRATEDB_SQLALCHEMY_URL: httpUrl, ...env(context) };
   const { code, stdout, stderr } = await run(args, { env: urls });
   assert.match(stderr, message);

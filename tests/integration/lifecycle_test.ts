@@ -14,6 +14,7 @@ for (const transport of transports) {
       const { mongodb, database, relay } = context;
       const data = mongodb.db(database).collection<{ _id: number }>("data");
       const flags = ["--save-interval", "1h"];
+      await mongodb.db(database).createCollection("data");
       const running = relay(flags, { transport });
       await running.waitForLine(/Ready/);
       const before = await savedToken(context);

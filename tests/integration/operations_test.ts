@@ -100,7 +100,7 @@ for (const [ending, end] of Object.entries(ENDINGS)) {
       await data.insertOne({ _id: "old", n: 1 });
       await inStep(context);
       await end(context);
-      await running.waitForLine(/The collection is gone/);
+      await running.waitForLine(/collection is gone/);
       await data.insertOne({ _id: "new", n: 2 });
       const seen = () =>
         eventually(async () => assert.deepEqual((await rows(context)).map(({ oid }) => oid), kept));

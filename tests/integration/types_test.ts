@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { BSON, type Document } from "mongodb";
 import { eventually } from "../../lib/testdrive/eventually.ts";
-import { canonicalJson, inStep, wholeRows } from "../support/compare.ts";
+import { canonicalJson } from "../../lib/row/canonical.ts";
+import { inStep, wholeRows } from "../support/compare.ts";
 import { cratedbTest, transports } from "../support/cratedb_harness.ts";
 
 const { Binary, BSONRegExp, BSONSymbol, Code, DBRef, Decimal128, Double, Int32, Long, MaxKey, MinKey } = BSON;

@@ -154,11 +154,18 @@ const members = <T>(value: fc.Arbitrary<T>, unique: boolean) => {
     : fc.array(entry, { maxLength: 4 });
 };
 
-/** Values of every type, nested; with `unique: false` also objects with equal keys. */
-export const anyValue = ({ unique }: { readonly unique: boolean }): fc.Arbitrary<Raw> =>
+export interface ValueOptions {
+  /** Whether objects have no equal keys. */
+  readonly unique: boolean;
+  /** @default 4 */
+  readonly maxDepth?: number;
+}
+
+/** Values of every type, nested. */
+export const anyValue = ({ unique, maxDepth = 4 }: ValueOptions): fc.Arbitrary<Raw> =>
   fc.letrec<{ value: Raw }>((tie) => ({
     value: fc.oneof(
-      { maxDepth: 4, depthSize: "small" },
+      { maxDepth, depthSize: "small" },
       scalar,
       members(tie("value"), unique).map(raw.document),
       fc.array(tie("value"), { maxLength: 4 }).map(raw.array),
@@ -168,12 +175,14 @@ export const anyValue = ({ unique }: { readonly unique: boolean }): fc.Arbitrary
     ),
   })).value;
 
-export const anyDocument = ({ unique }: { readonly unique: boolean }): fc.Arbitrary<Uint8Array> =>
-  members(anyValue({ unique }), unique).map(documentOf);
+export const anyDocument = (options: ValueOptions): fc.Arbitrary<Uint8Array> =>
+  members(anyValue(options), options.unique).map(documentOf);
 
 const leaf: fc.Arbitrary<Column> = fc.constantFrom(
   "text" as const,
+  "longtext" as const,
   "bigint" as const,
+  "inferred" as const,
   "integer" as const,
   "smallint" as const,
   "double" as const,
@@ -184,12 +193,19 @@ const leaf: fc.Arbitrary<Column> = fc.constantFrom(
   "unfit" as const,
 ).map((kind) => ({ kind }));
 
+/** Documents with equal keys, and such without. */
+export const eitherDocument: fc.Arbitrary<Uint8Array> = fc.oneof(
+  anyDocument({ unique: true }),
+  anyDocument({ unique: false }),
+);
+
 /** The columns of a table's `data`: a random tree. */
 export const anyColumns: fc.Arbitrary<Column> = fc.letrec<{ root: Column; column: Column }>((tie) => ({
-  root: fc.array(fc.tuple(name, tie("column")), { maxLength: 6 }).map((children) => ({
-    kind: "object" as const,
-    children: new Map(children),
-  })),
+  root: fc.record({
+    kind: fc.constant("object" as const),
+    children: fc.array(fc.tuple(name, tie("column")), { maxLength: 6 }).map((children) => new Map(children)),
+    closed: fc.boolean(),
+  }),
   column: fc.oneof(
     { maxDepth: 4, depthSize: "small" },
     leaf,

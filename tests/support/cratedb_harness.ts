@@ -2,6 +2,8 @@ import { type ContainerControl, containerControl } from "../../lib/testdrive/con
 import { queryCratedb, type Row } from "../../lib/testdrive/query_cratedb.ts";
 import { cratedbReady } from "../../lib/testdrive/start_cratedb.ts";
 import { mongodbReady } from "../../lib/testdrive/start_mongodb.ts";
+import { CRATEDB, type Dialect } from "../../lib/sink/dialect.ts";
+import { defaultFlags } from "./default_flags.ts";
 import { freshName, type MongodbContext, mongodbContext, sharedMongodb } from "./mongodb_harness.ts";
 import { type Running, start } from "./program.ts";
 import { sharedServer } from "./shared_server.ts";
@@ -28,9 +30,13 @@ export interface CratedbContext extends MongodbContext {
   readonly table: string;
   readonly httpUrl: string;
   readonly wireUrl: string;
+  readonly dialect: Dialect;
   /** A statement over HTTP, see {@linkcode queryCratedb}. */
   sql(statement: string, args?: readonly unknown[]): Promise<Row[]>;
-  /** Starts `cdc-relay` from `database` to `schema.table`; the flags in `args` win. Killed at the end of the test. */
+  /**
+   * Starts `cdc-relay` from `database.data` to `schema.table`. A flag for one of these in `args` takes its place, and
+   * `--database` that of the collection too. Killed at the end of the test.
+   */
   relay(args?: readonly string[], options?: RelayOptions): Running;
 }
 
@@ -101,24 +107,31 @@ function cratedbContext(stack: AsyncDisposableStack): CratedbContext {
     table,
     httpUrl: urls.http,
     wireUrl: urls.wire,
+    dialect: CRATEDB,
     sql,
     relay(args = [], { transport = "http", env = {} } = {}) {
-      const target = ["--database", source.database, "--table", `${schema}.${table}`];
+      const target = { database: source.database, collection: "data", table: `${schema}.${table}` };
       const settings = {
         MONGODB_URL: source.mongodbUrl,
         [URL_VARIABLES[transport]]: urls[transport],
         ...env,
       };
-      return stack.use(start(["cdc-relay", ...target, ...args], { env: settings }));
+      return stack.use(start(["cdc-relay", ...defaultFlags(target, args), ...args], { env: settings }));
     },
   };
 }
 
 async function dropTables(schema: string, sql: CratedbContext["sql"]): Promise<void> {
-  const tables = await sql("SELECT table_name FROM information_schema.tables WHERE table_schema = ?", [
-    schema,
-  ]);
-  for (const { table_name } of tables) await sql(`DROP TABLE "${schema}"."${table_name}"`);
+  const tables = await sql(
+    "SELECT table_name AS name, settings['blocks']['write'] OR settings['blocks']['read_only_allow_delete'] AS closed " +
+      "FROM information_schema.tables WHERE table_schema = ?",
+    [schema],
+  );
+  const open = 'SET ("blocks.write" = false, "blocks.read_only_allow_delete" = false)';
+  for (const { name, closed } of tables) {
+    if (closed) await sql(`ALTER TABLE "${schema}"."${name}" ${open}`);
+    await sql(`DROP TABLE "${schema}"."${name}"`);
+  }
 }
 
 /** @example IN: crate://localhost:4200, test_1 → OUT: crate://localhost:4200/?schema=test_1 */

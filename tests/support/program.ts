@@ -40,6 +40,7 @@ export async function run(args: readonly string[], options: ProgramOptions = {})
 
 /** A program that keeps running. Killed when disposed of. */
 export interface Running extends AsyncDisposable {
+  readonly pid: number;
   /** What it has written to standard error so far. */
   readonly stderr: readonly string[];
   readonly status: Promise<Deno.CommandStatus>;
@@ -70,6 +71,7 @@ export function start(args: readonly string[], { env = {} }: ProgramOptions = {}
     }
   };
   return {
+    pid: child.pid,
     stderr,
     status: child.status,
     async waitForLine(pattern, { timeout = 30_000 } = {}) {

@@ -1,5 +1,5 @@
 /**
- * Holds one server for as long as its parent process lives: `server_host.ts mongodb PID` or `server_host.ts cratedb PID`.
+ * Holds one server for as long as its parent process lives: `server_host.ts mongodb PID`, likewise `cratedb` and `postgresql`.
  * Prints one line of JSON when the server is ready. It runs detached and asks for the parent instead of being told of
  * its end, so that the server is stopped after Ctrl-C and `kill -9` too.
  */
@@ -8,10 +8,12 @@ import type { Server } from "../../lib/testdrive/first_server.ts";
 import { NoServerError } from "../../lib/testdrive/no_server_error.ts";
 import { startCratedb } from "../../lib/testdrive/start_cratedb.ts";
 import { startMongodb } from "../../lib/testdrive/start_mongodb.ts";
+import { startPostgresql } from "../../lib/testdrive/start_postgresql.ts";
 
-const STARTERS: Readonly<Record<string, typeof startCratedb | typeof startMongodb>> = {
+const STARTERS: Readonly<Record<string, () => Promise<Server>>> = {
   cratedb: startCratedb,
   mongodb: startMongodb,
+  postgresql: startPostgresql,
 };
 const POLL_INTERVAL = 50;
 
@@ -19,7 +21,9 @@ const [name = "", parent] = Deno.args;
 const start = STARTERS[name];
 if (!start) {
   throw new TypeError(
-    `Cannot start a server as it must be mongodb or cratedb: current value is ${Deno.args[0]}`,
+    `Cannot start a server as it must be one of ${Object.keys(STARTERS).join(", ")}: current value is ${
+      Deno.args[0]
+    }`,
   );
 }
 

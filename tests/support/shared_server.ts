@@ -1,11 +1,13 @@
 import { join } from "node:path";
 import type { Cratedb } from "../../lib/testdrive/start_cratedb.ts";
 import type { Mongodb } from "../../lib/testdrive/start_mongodb.ts";
+import type { Postgresql } from "../../lib/testdrive/start_postgresql.ts";
 import { lines } from "./lines.ts";
 
 interface Servers {
   readonly mongodb: Mongodb;
   readonly cratedb: Cratedb;
+  readonly postgresql: Postgresql;
 }
 
 export interface Shared<Server> {
@@ -52,6 +54,8 @@ export async function sharedServer<Name extends keyof Servers>(name: Name): Prom
 
 /** What the test files up to now have asked for. */
 export const sharedServers = (): Shared<unknown>[] =>
-  (["mongodb", "cratedb"] as const).flatMap((name) => JSON.parse(Deno.env.get(variable(name)) ?? "[]"));
+  (["mongodb", "cratedb", "postgresql"] as const).flatMap((name) =>
+    JSON.parse(Deno.env.get(variable(name)) ?? "[]")
+  );
 
 const variable = (name: keyof Servers): string => `TESTDRIVE_${name.toUpperCase()}_${Deno.pid}`;

@@ -1,0 +1,195 @@
+/**
+ * The copy of what was there before the change stream was opened, chunk by chunk. A chunk is always newer than what
+ * the stream has brought, and every later change comes after it, so the end state is right without tombstones.
+ */
+import type { Landing } from "./landing.ts";
+import type { Logger } from "./ops/log.ts";
+import { bytesFromHex, bytesToHex } from "./row/bson.ts";
+import { keyText } from "./row/key.ts";
+import { idOfKey } from "./row/key_id.ts";
+import type { Chunk, DocumentReader } from "./source/documents.ts";
+import { type Namespace, namespaceText } from "./source/scope.ts";
+import type { Targets } from "./targets.ts";
+
+/** What is saved of a copy. */
+interface Saved {
+  /** The collection at hand; those before it, in the order of their names, are done. Null when all are. */
+  readonly from: string | null;
+  /** BSON of the `_id` copied last, in hex digits; null at the start of a collection. */
+  readonly last: string | null;
+  /** Whether rows whose documents are gone are removed. */
+  readonly sweep: boolean;
+  readonly copied: number;
+  /** Collections to be copied again, after the others; of these, rows are always removed. */
+  readonly again: readonly Namespace[];
+}
+
+export interface CopyParts {
+  readonly reader: DocumentReader;
+  readonly targets: Targets;
+  readonly signal: AbortSignal;
+  readonly log: Logger;
+  /** Called after each chunk. */
+  readonly advanced: () => Promise<void>;
+}
+
+/** Milliseconds of copying until the stream has its turn. */
+const TURN = 1_000;
+/** Rows looked at in one step of a sweep. */
+const STEP = 2_000;
+
+/** What is saved before a copy of everything has begun. */
+export const wholeCopy = ({ sweep }: Pick<Saved, "sweep">): string =>
+  JSON.stringify({ from: "", last: null, sweep, copied: 0, again: [] } satisfies Saved);
+
+export class Copy {
+  readonly #parts: CopyParts;
+  #rest: Namespace[] = [];
+  #again: Namespace[] = [];
+  #last: string | null = null;
+  #sweep = false;
+  #copied = 0;
+  /** The key at which a sweep goes on; undefined before it. */
+  #swept: string | undefined;
+
+  /** @param saved what {@linkcode state} was; null where there is nothing to copy */
+  constructor(namespaces: readonly Namespace[], saved: string | null, parts: CopyParts) {
+    this.#parts = parts;
+    if (saved === null) return;
+    const { from, last, sweep, copied, again }: Saved = JSON.parse(saved);
+    this.#rest = from === null ? [] : namespaces.filter((each) => namespaceText(each) >= from);
+    const goesOn = from === null || this.#rest[0] && namespaceText(this.#rest[0]) === from;
+    this.#again = [...again];
+    this.#last = goesOn ? last : null;
+    this.#sweep = sweep;
+    this.#copied = copied;
+  }
+
+  get pending(): boolean {
+    return this.#rest.length + this.#again.length > 0;
+  }
+
+  /** Documents looked at. */
+  get copied(): number {
+    return this.#copied;
+  }
+
+  /** To be saved with the position. */
+  get state(): string | null {
+    if (!this.pending) return null;
+    const [first] = this.#rest;
+    return JSON.stringify(
+      {
+        from: first ? namespaceText(first) : null,
+        last: this.#last,
+        sweep: this.#sweep,
+        copied: this.#copied,
+        again: this.#again,
+      } satisfies Saved,
+    );
+  }
+
+  /** Has a collection copied once more: it has become another one under the same name. */
+  again(namespace: Namespace): void {
+    this.#again.push(namespace);
+  }
+
+  /** Copies a collection no further that is gone: what one of the same name will have comes with the stream. */
+  forget(namespace: Namespace): void {
+    const name = namespaceText(namespace);
+    const others = (each: Namespace) => namespaceText(each) !== name;
+    const atHand = this.#rest[0] ?? this.#again[0];
+    if (atHand && !others(atHand)) [this.#last, this.#swept] = [null, undefined];
+    this.#rest = this.#rest.filter(others);
+    this.#again = this.#again.filter(others);
+  }
+
+  /** Copies for a while. Nothing of the stream may be landed meanwhile. */
+  async turn(): Promise<void> {
+    const until = Date.now() + TURN;
+    while (this.pending && Date.now() < until && !this.#parts.signal.aborted) {
+      const namespace = this.#rest[0] ?? this.#again[0];
+      if (!namespace) return;
+      const landing = await this.#parts.targets.of(namespace);
+      if (this.#swept === undefined && !await this.#copy({ namespace, landing, until })) return;
+      if ((this.#sweep || this.#rest.length === 0) && !await this.#sweepOut({ namespace, landing, until })) {
+        return;
+      }
+      (this.#rest.length > 0 ? this.#rest : this.#again).shift();
+      [this.#last, this.#swept] = [null, undefined];
+      await this.#parts.advanced();
+    }
+  }
+
+  /** Whether the collection is at its end. While one chunk is written, the next is read. */
+  async #copy({ namespace, landing, until }: Part): Promise<boolean> {
+    const { reader, signal, advanced } = this.#parts;
+    const read = (last: Uint8Array | null): Promise<Chunk> => {
+      const reading = reader.chunk(namespace, last);
+      reading.catch(() => {}); // It is awaited later, if at all.
+      return reading;
+    };
+    let reading: Promise<Chunk> | undefined = read(this.#last === null ? null : bytesFromHex(this.#last));
+    try {
+      while (reading) {
+        const { documents, last, seen, done }: Chunk = await reading;
+        reading = !done && Date.now() < until && !signal.aborted ? read(last) : undefined;
+        await landing.land(documents);
+        this.#last = last && bytesToHex(last);
+        this.#copied += seen;
+        if (done) return true;
+        await advanced();
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    } finally {
+      await reading?.catch(() => {});
+    }
+    return false;
+  }
+
+  /** Whether all rows have been looked at. The stream cannot bring a document back between the look and the removal. */
+  async #sweepOut({ namespace, landing, until }: Part): Promise<boolean> {
+    const { targets, log, signal } = this.#parts;
+    if (this.#swept === undefined) {
+      const other = await targets.sharer(namespace);
+      if (other) {
+        log.warn("Rows of documents that are gone stay: another stream writes to the table too", {
+          stream: other,
+        });
+        return true;
+      }
+      await landing.refresh();
+      await landing.remove(await this.#gone(namespace, landing.deadKeys));
+      this.#swept = "";
+    }
+    while (Date.now() < until && !signal.aborted) {
+      const oids = await landing.keys(this.#swept, STEP);
+      const gone = await this.#gone(namespace, oids);
+      await landing.remove(gone);
+      if (gone.length > 0) log.info("Rows removed whose documents are gone", { rows: gone.length });
+      this.#swept = oids.at(-1) ?? this.#swept;
+      if (oids.length < STEP) return true;
+    }
+    return false;
+  }
+
+  /** Those keys that no document has, or none that matches. */
+  async #gone(namespace: Namespace, oids: readonly string[]): Promise<string[]> {
+    const { reader } = this.#parts;
+    const ids = oids.map(idOfKey);
+    const there = new Set<string>();
+    for (const { id } of await reader.lookUp(namespace, ids.filter((id) => id !== undefined))) {
+      there.add(keyText(id));
+    }
+    const unclear = new Set(oids.filter((_, index) => ids[index] === undefined));
+    if (unclear.size > 0) { for (const key of await reader.keysAmong(namespace, unclear)) there.add(key); }
+    return oids.filter((oid) => !there.has(oid));
+  }
+}
+
+interface Part {
+  readonly namespace: Namespace;
+  readonly landing: Landing;
+  readonly until: number;
+}

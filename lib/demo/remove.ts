@@ -1,0 +1,38 @@
+/** What the demo leaves on servers that were there before it. */
+import { connectMongodb } from "../source/mongodb.ts";
+import { quoteName, quoteTable } from "../sink/names.ts";
+import { openTransport, type Transport } from "../sink/transport.ts";
+import { parseSinkUrl } from "../sink/url.ts";
+
+export async function removeDatabase(url: string, database: string): Promise<void> {
+  const client = await connectMongodb(url);
+  try {
+    await client.db(database).dropDatabase();
+  } finally {
+    await client.close();
+  }
+}
+
+/** With its tables. */
+export async function removeSchema(url: string, schema: string): Promise<void> {
+  await using transport = await openTransport(parseSinkUrl(url));
+  await REMOVE[transport.dialect.name](transport, schema);
+}
+
+const TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = $1";
+/** A relay that was killed may have left a table closed. */
+const OPEN = 'SET ("blocks.write" = false, "blocks.read_only_allow_delete" = false)';
+
+const REMOVE: Readonly<
+  Record<Transport["dialect"]["name"], (transport: Transport, schema: string) => Promise<unknown>>
+> = {
+  CrateDB: async (transport, schema) => {
+    const { rows } = await transport.query(TABLES, [schema]);
+    for (const [name] of rows) {
+      const table = quoteTable({ schema, name: String(name) });
+      await transport.query(`ALTER TABLE ${table} ${OPEN}`);
+      await transport.query(`DROP TABLE ${table}`);
+    }
+  },
+  PostgreSQL: (transport, schema) => transport.query(`DROP SCHEMA IF EXISTS ${quoteName(schema)} CASCADE`),
+};

@@ -1,0 +1,142 @@
+/** The demo's side of `server_host.ts`: the two servers, and their end. */
+import { createInterface } from "node:readline";
+import { Readable } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
+import { UserError } from "../errors.ts";
+import { maskUrl } from "../ops/mask_url.ts";
+import { openTransport } from "../sink/transport.ts";
+import { parseSinkUrl } from "../sink/url.ts";
+import { connectMongodb } from "../source/mongodb.ts";
+import type { DemoConfig } from "./config.ts";
+import type { Screen } from "./screen.ts";
+import type { HostedServer, HostMessage, HostRequest, ServerName } from "./server_host.ts";
+
+export interface Servers extends AsyncDisposable {
+  readonly mongodbUrl: string;
+  readonly sinkUrl: string;
+}
+
+export interface OpenServersOptions {
+  readonly database: string;
+  readonly screen: Screen;
+  readonly signal: AbortSignal;
+}
+
+const TITLES: Readonly<Record<ServerName, string>> = { mongodb: "MongoDB", sink: "CrateDB" };
+const NAMES = ["mongodb", "sink"] as const satisfies readonly ServerName[];
+/** How long the end is waited for; what is left then is removed in the background. */
+const LONGEST_END = 20_000;
+/** When an end is long enough to say what is going on. */
+const LONG_END = 1_000;
+
+/**
+ * The servers that are named, and those that are missing started: each with a line that says what it is and why.
+ *
+ * @throws UserError when there is none to be had
+ */
+export async function openServers(config: DemoConfig, options: OpenServersOptions): Promise<Servers> {
+  const { database, screen, signal } = options;
+  const servers: Partial<Record<ServerName, HostedServer>> = {};
+  const add = (name: ServerName, server: HostedServer) => {
+    servers[name] = server;
+    screen.tell(server.description);
+  };
+  for (const name of NAMES) {
+    const { url, source } = config[name];
+    if (url) add(name, { url, description: `${await CHECK[name](url)}: ${maskUrl(url)}, as ${source} says` });
+  }
+  const missing = NAMES.filter((name) => !servers[name]);
+  if (missing.length > 0) screen.tell(`Starting ${missing.map((name) => TITLES[name]).join(" and ")} …`);
+  signal.throwIfAborted();
+  const host = new Host({ database, mongodbUrl: config.mongodb.url, sinkUrl: config.sink.url }, screen);
+  try {
+    while (!servers.mongodb || !servers.sink) {
+      const { error, ...started } = await host.next(signal);
+      if (error) throw new UserError(error.message, { hint: error.hint ?? NONE_HINT });
+      for (const name of NAMES) if (started[name]) add(name, started[name]);
+    }
+    return {
+      mongodbUrl: servers.mongodb.url,
+      sinkUrl: servers.sink.url,
+      [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
+    };
+  } catch (error) {
+    await host[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+const NONE_HINT = "Set MONGODB_URL to one that runs, start a container engine, or put a mongod on the PATH.";
+
+/** Whether a server that is named answers, and what it is. */
+const CHECK: Readonly<Record<ServerName, (url: string) => Promise<string>>> = {
+  mongodb: async (url) => {
+    await (await connectMongodb(url)).close();
+    return TITLES.mongodb;
+  },
+  sink: async (url) => {
+    await using transport = await openTransport(parseSinkUrl(url));
+    await transport.query("SELECT 1");
+    return transport.dialect.name;
+  },
+};
+
+class Host implements AsyncDisposable {
+  readonly #screen: Screen;
+  readonly #child: Deno.ChildProcess;
+  readonly #input: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
+  readonly #lines: AsyncIterator<string, undefined>;
+
+  constructor(request: HostRequest, screen: Screen) {
+    this.#screen = screen;
+    this.#child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "--allow-all", "--quiet", import.meta.resolve("./server_host.ts")],
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "inherit",
+      detached: true,
+    }).spawn();
+    this.#input = this.#child.stdin.getWriter();
+    this.#input.write(new TextEncoder().encode(`${JSON.stringify(request)}\n`)).catch(() => {}); // It has ended.
+    const input = Readable.from(this.#child.stdout.pipeThrough(new TextDecoderStream()));
+    this.#lines = createInterface({ input })[Symbol.asyncIterator]();
+  }
+
+  /** The next message; other lines are progress of downloads. */
+  async next(signal: AbortSignal): Promise<HostMessage> {
+    while (true) {
+      const { value: line } = await unlessAborted(this.#lines.next(), signal);
+      if (line === undefined) {
+        throw new UserError("The process that starts the servers ended without a word.");
+      }
+      if (line.startsWith("{")) return JSON.parse(line);
+      this.#screen.tell(line);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const { status } = this.#child;
+    this.#input.write(new TextEncoder().encode("ended\n")).catch(() => {});
+    await this.#input.close().catch(() => {}); // It has ended.
+    const late = new AbortController();
+    const ended = status.finally(() => late.abort());
+    const wait = (time: number) => delay(time, "late", { signal: late.signal }).catch(() => {});
+    if (await Promise.race([ended, wait(LONG_END)]) !== "late") return;
+    this.#screen.tell("Cleaning up … (a second Ctrl-C leaves that to the background)");
+    if (await Promise.race([ended, wait(LONGEST_END)]) !== "late") return;
+    this.#screen.tell("The rest goes on in the background.");
+    this.#child.unref();
+  }
+}
+
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(signal.reason);
+  if (signal.aborted) abort();
+  signal.addEventListener("abort", abort);
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}

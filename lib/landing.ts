@@ -1,0 +1,249 @@
+/** How a batch of changes becomes rows: coalesced, placed, written, every row accounted for. */
+import type { RelayConfig } from "./config.ts";
+import { UserError } from "./errors.ts";
+import type { Logger } from "./ops/log.ts";
+import { type BsonValue, documentOfExtendedJson, extendedJson } from "./row/bson.ts";
+import { coalesce, type RowChange } from "./row/coalesce.ts";
+import { additions, type Column, type ColumnPath, shapeOfDocument, widest } from "./row/columns.ts";
+import { UnstorableError } from "./row/json.ts";
+import { keyText } from "./row/key.ts";
+import { place } from "./row/place.ts";
+import type { DeadLetter, DeadLetters } from "./sink/dead_letters.ts";
+import type { Columns } from "./sink/columns.ts";
+import { quoteTable } from "./sink/names.ts";
+import type { TargetTable } from "./sink/table.ts";
+import type { Widening } from "./sink/widening.ts";
+import type { Row, Writer } from "./sink/writer.ts";
+
+export interface LandingParts {
+  readonly table: TargetTable;
+  readonly ledger: Columns;
+  readonly widening: Pick<Widening, "widen">;
+  readonly writer: Writer;
+  readonly deadLetters: DeadLetters;
+  readonly config: Pick<RelayConfig, "columns" | "onDrop">;
+  readonly log: Logger;
+}
+
+/** A document and what it is now; null when it is gone. */
+export interface DocumentState {
+  readonly id: BsonValue;
+  readonly document: Uint8Array | null;
+}
+
+/** What is counted, for the summary. */
+export interface Counts {
+  upserts: number;
+  deletes: number;
+  overflowed: number;
+  deadLetters: number;
+}
+
+interface Placed {
+  readonly rows: Row[];
+  readonly letters: DeadLetter[];
+  /** How many rows have more than nulls in `overflow`. */
+  readonly overflowed: number;
+  /** Documents with values that have no column yet. */
+  readonly missing: Upsert[];
+  /** Columns that have met values which a wider one would take. */
+  readonly narrow: ColumnPath[];
+}
+
+type Upsert = RowChange & { readonly document: Uint8Array };
+
+/** Dead letters that are tried again at once. */
+const LETTERS = 500;
+
+export class Landing {
+  readonly counts: Counts = { upserts: 0, deletes: 0, overflowed: 0, deadLetters: 0 };
+  /** Whether something was written that queries may not see yet. */
+  dirty = false;
+  readonly #parts: LandingParts;
+
+  constructor(parts: LandingParts) {
+    this.#parts = parts;
+  }
+
+  /** Reads the table's columns; tries documents again that no row could hold. */
+  async open(): Promise<void> {
+    const { ledger, deadLetters, table, config, log } = this.#parts;
+    await ledger.load();
+    if (config.columns === "ignored" && ledger.columns.kind !== "ignored") {
+      throw new UserError(
+        `--columns ignored, but ${quoteTable(table)} has a \`data\` column that is not IGNORED`,
+        {
+          hint: "Leave --columns out, or name a new table with --table.",
+        },
+      );
+    }
+    const { count } = deadLetters;
+    if (count === 0) return;
+    for await (const letters of deadLetters.read(LETTERS)) {
+      await this.#write(
+        letters.map(({ oid, document }) => ({ oid, document: documentOfExtendedJson(document) })),
+      );
+    }
+    log.warn("Dead letters were tried again", {
+      landed: count - deadLetters.count,
+      left: deadLetters.count,
+      table: "cdc_dead_letter",
+    });
+  }
+
+  /** Makes the first columns of a table that has none. */
+  async learn(sample: AsyncIterable<Uint8Array>): Promise<void> {
+    const { ledger, config } = this.#parts;
+    if (config.columns !== "typed" || ledger.columns.children?.size !== 0 || ledger.columns.closed) return;
+    let shape: Column | undefined;
+    for await (const document of sample) shape = widest(shape, shapeOfDocument(document));
+    if (shape) await ledger.add(shape);
+  }
+
+  async refresh(): Promise<void> {
+    await this.#parts.writer.refresh();
+    this.dirty = false;
+  }
+
+  /** Changes in their order. */
+  async land(changes: readonly DocumentState[]): Promise<void> {
+    await this.#write(coalesce(changes.map(({ id, document }) => ({ oid: keyText(id), document }))));
+  }
+
+  /** Up to `limit` keys of the table's rows, in order, after `last`. */
+  keys(last: string, limit: number): Promise<string[]> {
+    return this.#parts.writer.keys(last, limit);
+  }
+
+  /** Keys of dead letters. */
+  get deadKeys(): string[] {
+    return this.#parts.deadLetters.oids;
+  }
+
+  /** Removes rows, and dead letters. */
+  async remove(oids: readonly string[]): Promise<void> {
+    await this.#write(oids.map((oid) => ({ oid, document: null })));
+  }
+
+  /** What becomes of the rows of a collection that is gone. */
+  async gone(): Promise<void> {
+    const { config: { onDrop }, writer, deadLetters } = this.#parts;
+    if (onDrop === "keep") return;
+    if (onDrop === "truncate") await writer.truncate();
+    else await writer.drop();
+    await deadLetters.clear();
+    this.dirty = onDrop === "truncate";
+  }
+
+  /**
+   * Changes of different keys. What is written is good only in the columns that it was placed in: where those have
+   * changed by then, because another process swapped the table or CrateDB inferred some, all is written once more.
+   */
+  async #write(changes: readonly RowChange[]): Promise<void> {
+    const { writer, ledger, deadLetters, log } = this.#parts;
+    const upserts = changes.filter((change): change is Upsert => change.document !== null);
+    const gone = changes.filter(({ document }) => document === null).map(({ oid }) => oid);
+    let letters: DeadLetter[];
+    do {
+      letters = await this.#upsert(upserts);
+      await writer.delete([...gone, ...letters.map(({ oid }) => oid)]);
+    } while (changes.length > 0 && await ledger.load());
+    await deadLetters.add(letters);
+    const dead = new Set(letters.map(({ oid }) => oid));
+    await deadLetters.settle(changes.map(({ oid }) => oid).filter((oid) => !dead.has(oid)));
+    for (const { oid, error } of letters) log.warn("A document went to the dead letters", { oid, error });
+    this.dirty ||= changes.length > 0;
+    this.counts.upserts += upserts.length - letters.length;
+    this.counts.deletes += gone.length;
+    this.counts.deadLetters += letters.length;
+  }
+
+  async #upsert(upserts: readonly Upsert[]): Promise<DeadLetter[]> {
+    if (upserts.length === 0) return [];
+    const { rows, letters, overflowed } = await this.#place(upserts);
+    const refused = await this.#parts.writer.upsert(rows);
+    this.counts.overflowed += overflowed;
+    const documents = new Map(upserts.map(({ oid, document }) => [oid, document]));
+    return [
+      ...letters,
+      ...refused.map(({ oid, error }) => letterOf(oid, documents.get(oid) ?? new Uint8Array(), error)),
+    ];
+  }
+
+  /** Columns that are missing are made first, for the whole batch at once. */
+  async #place(upserts: readonly Upsert[]): Promise<Placed> {
+    const { ledger, widening, config } = this.#parts;
+    const first = this.#placeAll(upserts);
+    if (first.missing.length === 0 && first.narrow.length === 0) return first;
+    if (config.columns === "dynamic") await this.#infer(first.missing);
+    else {
+      const shape = first.missing.map(({ document }) => shapeOfDocument(document)).reduce(widest, undefined);
+      if (shape) await ledger.add(shape);
+    }
+    await widening.widen(first.narrow);
+    return this.#placeAll(upserts);
+  }
+
+  #placeAll(upserts: readonly Upsert[]): Placed {
+    const { ledger, table } = this.#parts;
+    const rows: Row[] = [];
+    const letters: DeadLetter[] = [];
+    const allMissing: Upsert[] = [];
+    const allNarrow: ColumnPath[] = [];
+    let overflowed = 0;
+    for (const upsert of upserts) {
+      const { oid, document } = upsert;
+      try {
+        const { data, overflow, misfits, missing, narrow } = place(document, ledger.columns);
+        if (missing) allMissing.push(upsert);
+        for (const path of narrow) allNarrow.push(path);
+        if (misfits) overflowed++;
+        if (misfits && !table.hasOverflow) {
+          letters.push(letterOf(oid, document, `The table has no column for overflow: ${overflow}`));
+        } else rows.push({ oid, data, overflow });
+      } catch (error) {
+        if (!isUnstorable(error)) throw error;
+        letters.push(letterOf(oid, document, error.message));
+      }
+    }
+    return { rows, letters, overflowed, missing: allMissing, narrow: allNarrow };
+  }
+
+  /**
+   * New paths are written in one document after the other, so that CrateDB makes their columns with nothing to
+   * conflict; what it can make no column of gets one by type.
+   */
+  async #infer(documents: readonly Upsert[]): Promise<void> {
+    const { ledger } = this.#parts;
+    for (const upsert of documents) {
+      const shape = shapeOfDocument(upsert.document);
+      if (!shape) continue;
+      const paths = additions(ledger.columns, shape).map(({ path }) => path);
+      if (paths.length === 0) continue;
+      await this.#inferPaths(upsert, paths);
+      await ledger.load();
+      await ledger.add(shape);
+    }
+  }
+
+  /** A refused document is bisected down to the paths at fault. */
+  async #inferPaths(upsert: Upsert, paths: readonly ColumnPath[]): Promise<void> {
+    const { ledger, writer } = this.#parts;
+    const { data, overflow } = place(upsert.document, ledger.assuming(paths));
+    const refused = await writer.upsert([{ oid: upsert.oid, data, overflow }]);
+    if (refused.length === 0 || paths.length === 1) return;
+    const middle = paths.length >> 1;
+    await this.#inferPaths(upsert, paths.slice(0, middle));
+    await this.#inferPaths(upsert, paths.slice(middle));
+  }
+}
+
+const isUnstorable = (error: unknown): error is Error =>
+  error instanceof UnstorableError || error instanceof TypeError ||
+  error instanceof Error && error.name.startsWith("BSON");
+
+const letterOf = (oid: string, document: Uint8Array, error: string): DeadLetter => ({
+  oid,
+  error,
+  document: extendedJson(document),
+});

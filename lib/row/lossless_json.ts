@@ -1,0 +1,33 @@
+/** JSON with every digit of its numbers and every key, as CrateDB's texts of objects need it. */
+
+/** A number as it is written. */
+export class Digits {
+  constructor(readonly text: string) {}
+}
+
+export type Json = null | boolean | string | Digits | Json[] | Map<string, Json>;
+
+/**
+ * @example
+ * IN: {"n":9007199254740993,"d":1.0} → OUT: Map { "n" → Digits "9007199254740993", "d" → Digits "1.0" }
+ *
+ * @throws SyntaxError
+ */
+export function parseJson(text: string): Json {
+  const revive = (_key: string, value: unknown, { source = "" }: { source?: string } = {}): unknown => {
+    if (typeof value === "number") return new Digits(source);
+    const isObject = value !== null && typeof value === "object" && !Array.isArray(value) &&
+      !(value instanceof Digits || value instanceof Map);
+    return isObject ? new Map(Object.entries(value)) : value;
+  };
+  return JSON.parse(text, revive);
+}
+
+/** @example IN: Map { "d" → Digits "1.0" } → OUT: {"d":1.0} */
+export function jsonText(value: Json): string {
+  if (value instanceof Digits) return value.text;
+  if (value instanceof Map) {
+    return `{${[...value].map(([name, each]) => `${JSON.stringify(name)}:${jsonText(each)}`).join(",")}}`;
+  }
+  return Array.isArray(value) ? `[${value.map(jsonText).join(",")}]` : JSON.stringify(value);
+}

@@ -1,0 +1,136 @@
+/** What becomes of a row that is in the table already when some of its columns have become wider. Pure. */
+import type { Column, ColumnPath } from "./columns.ts";
+import { type Kind, MAX_TEXT_BYTES } from "./kinds.ts";
+import { Digits, type Json, jsonText, parseJson } from "./lossless_json.ts";
+
+/** JSON texts of the columns `data` and `overflow`. */
+export interface RowTexts {
+  readonly data: string;
+  readonly overflow: string | null;
+}
+
+/**
+ * The row under the new columns: values that fit by now move from `overflow` to `data`, those that no longer fit
+ * the other way.
+ *
+ * @example
+ * IN: {data: '{"n":1}', overflow: '{"t":20.5}'}, columns {n: bigint, t: double}, [["t"]]
+ * OUT: {data: '{"n":1,"t":20.5}', overflow: null}
+ */
+export function revise(row: RowTexts, columns: Column, paths: readonly ColumnPath[]): RowTexts {
+  const data = objectOf(row.data);
+  const overflow = row.overflow === null ? new Map<string, Json>() : objectOf(row.overflow);
+  for (const path of paths) {
+    const { column, names, below } = outermost(columns, path);
+    const inside = valueAt(data, names);
+    const outside = valueAt(overflow, names);
+    if (!column) continue;
+    if (inside === undefined && outside !== undefined && holds(column, outside)) {
+      if (put(data, names, outside)) remove(overflow, names);
+    } else if (inside !== undefined && !numbersAt(inside, below).every(float(MAX_EXACT))) {
+      remove(data, names, { keepParents: true });
+      if (outside === undefined) put(overflow, names, inside, { makeParents: true });
+    }
+  }
+  return { data: jsonText(data), overflow: overflow.size === 0 ? null : jsonText(overflow) };
+}
+
+type JsonObject = Map<string, Json>;
+
+function objectOf(text: string): JsonObject {
+  const value = parseJson(text);
+  return value instanceof Map ? value : new Map();
+}
+
+/** Values move with the outermost array that they are in: the first array on the way, else the column itself. */
+function outermost(columns: Column, path: ColumnPath) {
+  let column: Column | undefined = columns;
+  for (const [index, name] of path.entries()) {
+    column = column?.children?.get(name);
+    if (column?.element) return { column, names: path.slice(0, index + 1), below: path.slice(index + 1) };
+  }
+  return { column, names: path, below: [] };
+}
+
+/** The numbers at a path inside a value, of all items of its arrays. */
+function numbersAt(value: Json | undefined, path: ColumnPath): Digits[] {
+  if (value instanceof Digits) return [value];
+  if (Array.isArray(value)) return value.flatMap((each) => numbersAt(each, path));
+  const [name, ...below] = path;
+  return value instanceof Map && name !== undefined ? numbersAt(value.get(name), below) : [];
+}
+
+function valueAt(object: JsonObject, path: ColumnPath): Json | undefined {
+  const parent = path.slice(0, -1).reduce<Json | undefined>(
+    (at, name) => at instanceof Map ? at.get(name) : undefined,
+    object,
+  );
+  return parent instanceof Map ? parent.get(path.at(-1) ?? "") : undefined;
+}
+
+/** Whether there was an object to put the value in. */
+function put(object: JsonObject, path: ColumnPath, value: Json, { makeParents = false } = {}): boolean {
+  let parent = object;
+  for (const name of path.slice(0, -1)) {
+    let child = parent.get(name);
+    if (child === undefined && makeParents) parent.set(name, child = new Map());
+    if (!(child instanceof Map)) return false;
+    parent = child;
+  }
+  parent.set(path.at(-1) ?? "", value);
+  return true;
+}
+
+function remove(object: JsonObject, [name = "", ...rest]: ColumnPath, { keepParents = false } = {}): void {
+  const child = object.get(name);
+  if (rest.length > 0 && child instanceof Map) {
+    remove(child, rest, { keepParents });
+    if (child.size > 0 || keepParents) return;
+  }
+  object.delete(name);
+}
+
+/** Doubles hold integers up to here. */
+const MAX_EXACT = 2n ** 53n;
+
+const isWhole = (text: string): boolean => /^-?\d+$/.test(text);
+const integer = (bits: number) => (value: Json): boolean =>
+  value instanceof Digits && isWhole(value.text) &&
+  BigInt.asIntN(bits, BigInt(value.text)) === BigInt(value.text);
+const float = (exact: bigint) => (value: Json): boolean => {
+  if (!(value instanceof Digits)) return false;
+  if (!isWhole(value.text)) return true;
+  const whole = BigInt(value.text);
+  return whole <= exact && whole >= -exact;
+};
+
+/** What a scalar column holds unchanged, going by the JSON alone: text of a NaN may be text. */
+const HOLDS: Readonly<Partial<Record<Kind, (value: Json) => boolean>>> = {
+  text: (value) => typeof value === "string" && new TextEncoder().encode(value).length <= MAX_TEXT_BYTES,
+  longtext: (value) => typeof value === "string",
+  bigint: integer(64),
+  inferred: integer(64),
+  timestamp: integer(64),
+  integer: integer(32),
+  smallint: integer(16),
+  double: float(MAX_EXACT),
+  boolean: (value) => typeof value === "boolean",
+};
+
+/** Arrays of nothing but nulls need no column. */
+const isVoid = (value: Json): boolean => Array.isArray(value) && value.every((each) => each === null);
+
+function holds(column: Column, value: Json): boolean {
+  if (column.kind === "ignored") return value instanceof Map;
+  if (Array.isArray(value)) {
+    const { element } = column;
+    return element !== undefined && value.every((each) => each === null || holds(element, each));
+  }
+  if (column.kind === "object" && value instanceof Map) {
+    return [...value].every(([name, each]) => {
+      const child = column.children?.get(name);
+      return child === undefined ? isVoid(each) : each !== null && holds(child, each);
+    });
+  }
+  return HOLDS[column.kind]?.(value) ?? false;
+}

@@ -1,0 +1,80 @@
+/** What CrateDB and PostgreSQL say differently; everything else about a sink is the same. */
+import { quoteName, quoteTable, type TableName } from "./names.ts";
+import type { Query } from "./transport.ts";
+
+export interface Dialect {
+  readonly name: "CrateDB" | "PostgreSQL";
+  /** The schema of tables that name none; undefined where the URL says it. */
+  readonly schema: string | undefined;
+  /** Bytes of a name that count. */
+  readonly maxNameBytes: number;
+  /** What `data` and `overflow` are in `information_schema.columns`. */
+  readonly dataType: string;
+  readonly overflowType: string;
+  /** Types of lists of keys, of `data` and of `overflow` as parameters. */
+  readonly lists: readonly [oids: string, data: string, overflow: string];
+  /** Statements to run before a table is made in a schema. */
+  readonly prepareSchema: (schema: string) => readonly string[];
+  /** What follows the columns of the relay's own small tables. */
+  readonly smallTable: string;
+  /** The type of long text that nobody searches. */
+  readonly longText: string;
+  readonly primaryKey: string;
+  /** Makes what was written visible; undefined where it is at once. */
+  readonly refresh: ((table: TableName) => string) | undefined;
+  /** Two texts that are others after each write of a row, and the condition that they still are these. */
+  readonly fence: { readonly select: string; readonly where: (one: string, other: string) => string };
+  /** The server's clock, and conversions from and to milliseconds. */
+  readonly now: string;
+  readonly millis: (timestamp: string) => string;
+  readonly timestamp: (millis: string) => string;
+}
+
+export const CRATEDB: Dialect = {
+  name: "CrateDB",
+  schema: undefined,
+  maxNameBytes: 255,
+  dataType: "object",
+  overflowType: "object",
+  lists: ["array(text)", "array(object)", "array(object)"],
+  prepareSchema: () => [],
+  smallTable: "CLUSTERED INTO 1 SHARDS",
+  longText: "TEXT INDEX OFF STORAGE WITH (columnstore = false)",
+  primaryKey: `SELECT column_name FROM information_schema.key_column_usage
+    WHERE table_schema = $1 AND table_name = $2`,
+  refresh: (table) => `REFRESH TABLE ${quoteTable(table)}`,
+  fence: {
+    select: "_seq_no::text, _primary_term::text",
+    where: (one, other) => `_seq_no = ${one}::bigint AND _primary_term = ${other}::bigint`,
+  },
+  now: "CURRENT_TIMESTAMP::bigint",
+  millis: (timestamp) => `${timestamp}::bigint`,
+  timestamp: (millis) => `(${millis})::timestamp with time zone`,
+};
+
+export const POSTGRESQL: Dialect = {
+  name: "PostgreSQL",
+  schema: "public",
+  maxNameBytes: 63,
+  dataType: "jsonb",
+  overflowType: "json",
+  lists: ["text[]", "jsonb[]", "json[]"],
+  prepareSchema: (schema) => [`CREATE SCHEMA IF NOT EXISTS ${quoteName(schema)}`],
+  smallTable: "",
+  longText: "TEXT",
+  primaryKey: `SELECT k.column_name FROM information_schema.table_constraints c
+    JOIN information_schema.key_column_usage k
+      ON k.constraint_schema = c.constraint_schema AND k.constraint_name = c.constraint_name
+    WHERE c.constraint_type = 'PRIMARY KEY' AND c.table_schema = $1 AND c.table_name = $2`,
+  refresh: undefined,
+  fence: { select: "xmin::text, '0'", where: (one, other) => `xmin::text = ${one} AND ${other} = '0'` },
+  now: "(extract(epoch FROM clock_timestamp()) * 1000)::bigint",
+  millis: (timestamp) => `(extract(epoch FROM ${timestamp}) * 1000)::bigint`,
+  timestamp: (millis) => `to_timestamp((${millis}) / 1000.0)`,
+};
+
+/** Asks the server what it is. */
+export async function dialectOf(query: Query): Promise<Dialect> {
+  const { rows: [row] } = await query("SELECT version()");
+  return /^PostgreSQL\b/.test(String(row?.[0])) ? POSTGRESQL : CRATEDB;
+}

@@ -1,0 +1,208 @@
+/**
+ * Columns that become wider when values arrive that they cannot take: `20.5` in a BIGINT column. The table is built
+ * anew with a DOUBLE PRECISION column, earlier values come back from `overflow`, and the two tables are swapped. A
+ * relay that dies over it leaves a row in `cdc_position`, by which the next one cleans up.
+ */
+import { messageOf, SinkError, UserError } from "../errors.ts";
+import type { Logger } from "../ops/log.ts";
+import { type Column, type ColumnPath, innermost } from "../row/columns.ts";
+import type { Kind } from "../row/kinds.ts";
+import { revise } from "../row/revise.ts";
+import { type DefinedColumn, definedColumns, redefined } from "./definition.ts";
+import { columnTree, type Ledger } from "./ledger.ts";
+import { quoteTable, subscript, type TableName } from "./names.ts";
+import { Position, type PositionOptions, type SavedState, TakenOverError } from "./position.ts";
+import { discard, LateWriteError, rebuild } from "./rebuild.ts";
+import type { TargetTable } from "./table.ts";
+import { isTransient, type Transport } from "./transport.ts";
+import { Writer, type WriterOptions } from "./writer.ts";
+
+export interface WideningOptions extends WriterOptions {
+  readonly table: TargetTable;
+  readonly ledger: Ledger;
+  readonly widen: "on" | "off";
+  /** Rows of a table that is still built anew; above, its columns stay as they are. */
+  readonly widenRows: number;
+  readonly lease: number;
+  readonly signal: AbortSignal;
+  readonly log: Logger;
+}
+
+/** Doubles hold integers up to here; what is beyond leaves a column that becomes one. */
+const MAX_EXACT = 2 ** 53;
+const NARROW: readonly Kind[] = ["bigint", "inferred"];
+/** A rebuild that fails for a passing reason so often is not tried again. */
+const MAX_FAILURES = 3;
+
+export class Widening {
+  /** Waits for a sink that is away. */
+  readonly #patient: Transport;
+  /** Doesn't: a rebuild that meets a failure is given up, so that no statement of it runs twice. */
+  readonly #plain: Transport;
+  readonly #options: WideningOptions;
+  /** Columns that stay as they are; it has been said. */
+  readonly #kept = new Set<string>();
+  #failures = 0;
+
+  constructor(transports: { patient: Transport; plain: Transport }, options: WideningOptions) {
+    this.#patient = transports.patient;
+    this.#plain = transports.plain;
+    this.#options = options;
+  }
+
+  /**
+   * Widens columns where that can be done; where not, their values stay in `overflow`.
+   *
+   * @example
+   * IN: [["temperature"]], column BIGINT → OUT: column DOUBLE PRECISION, the ledger knows it
+   */
+  async widen(paths: readonly ColumnPath[]): Promise<void> {
+    const { ledger, table, widen, widenRows } = this.#options;
+    const wanted = distinct(paths).filter((path) => !this.#kept.has(subscript(path)));
+    if (wanted.length === 0) return;
+    if (!table.hasOverflow) return this.#keep(wanted, "the table has no column `overflow`");
+    if (widen === "off") return this.#keep(wanted, "--widen is off");
+    await using lock = await Position.tryAcquire(this.#patient, this.#lockOptions());
+    if (!lock || lock.state.token !== null) return;
+    await ledger.load();
+    const narrow = wanted.filter((path) => this.#isNarrow(path));
+    if (narrow.length === 0) return;
+    const rows = await this.#countRows();
+    if (rows > widenRows) return this.#keep(narrow, `it has ${rows} rows, more than --widen-rows`);
+    const copy = { schema: table.schema, name: `${table.name}~${crypto.randomUUID().slice(0, 8)}` };
+    await unlessTakenOver(async () => {
+      await lock.save(atWork(copy));
+      using _kept = lock.keep(() => {});
+      await this.#rebuild(narrow, { copy, lock });
+      await this.#cleanUp(copy, lock);
+    });
+    await ledger.load();
+  }
+
+  /** Cleans up after a relay that died while it widened a column of this table. */
+  async recover(): Promise<void> {
+    const { table, log } = this.#options;
+    await using lock = await Position.tryAcquire(this.#patient, this.#lockOptions());
+    if (!lock || lock.state.token === null) return;
+    const copy = { schema: table.schema, name: lock.state.token };
+    log.warn("A relay died while it widened a column; its leftovers are removed", {
+      table: quoteTable(copy),
+    });
+    await unlessTakenOver(() => this.#cleanUp(copy, lock));
+  }
+
+  /** Only for as long as the lock is ours: another relay may be at the same table by now. */
+  async #cleanUp(copy: TableName, lock: Position): Promise<void> {
+    await lock.save(atWork(copy));
+    await discard(this.#patient, { table: this.#options.table, copy });
+    await lock.save({ token: null, snapshot: null });
+  }
+
+  async #rebuild(narrow: readonly ColumnPath[], parts: { copy: TableName; lock: Position }): Promise<void> {
+    const { ledger, table, log, signal } = this.#options;
+    const { copy, lock } = parts;
+    const started = Date.now();
+    const columns = narrow.map(subscript).join(", ");
+    const create = redefined(ledger.definition, copy, (column) => widenedType(column, narrow));
+    const tree = columnTree(definedColumns(create));
+    try {
+      await rebuild(this.#plain, {
+        table,
+        copy,
+        create,
+        writer: new Writer(this.#plain, { ...table, ...copy }, this.#options),
+        suspects: narrow.flatMap((path) => this.#suspects(path)).join(" OR "),
+        revise: (row) => ({ oid: row.oid, ...revise(row, tree, narrow) }),
+        confirm: async () => {
+          signal.throwIfAborted();
+          await lock.save(atWork(copy));
+        },
+      });
+      log.info("Widened to DOUBLE PRECISION", { columns, ms: Date.now() - started });
+    } catch (error) {
+      if (error instanceof TakenOverError) throw error;
+      if (signal.aborted) return;
+      const passes = error instanceof LateWriteError || isTransient(error);
+      if (!passes && !(error instanceof SinkError || error instanceof UserError)) throw error;
+      if (!passes || ++this.#failures >= MAX_FAILURES) return this.#keep(narrow, messageOf(error));
+      log.warn("Not widened this time; its values go to overflow", { columns, error: messageOf(error) });
+    }
+  }
+
+  #keep(paths: readonly ColumnPath[], reason: string): void {
+    const { log, table } = this.#options;
+    for (const path of paths) {
+      this.#kept.add(subscript(path));
+      log.warn("A column takes no fractions; they go to overflow", {
+        table: quoteTable(table),
+        column: subscript(path),
+        reason,
+      });
+    }
+  }
+
+  async #countRows(): Promise<number> {
+    const { rows: [row] } = await this.#patient.query(
+      `SELECT count(*) FROM ${quoteTable(this.#options.table)}`,
+    );
+    return Number(row?.[0]);
+  }
+
+  #isNarrow(path: ColumnPath): boolean {
+    const column = this.#options.ledger.columnAt(path);
+    return column !== undefined && NARROW.includes(innermost(column).kind);
+  }
+
+  /** Conditions for rows whose value is in `overflow`, or is an integer that a double would change. */
+  #suspects(path: ColumnPath): string[] {
+    const { ledger } = this.#options;
+    const arrays = path.reduce(
+      (count, _, index) => count + arraysOf(ledger.columnAt(path.slice(0, index + 1))),
+      0,
+    );
+    const column = subscript(path);
+    const beyond = [
+      [`${column} > ${MAX_EXACT}`, `${column} < -${MAX_EXACT}`],
+      [`${MAX_EXACT} < ANY(${column})`, `-${MAX_EXACT} > ANY(${column})`],
+    ][arrays] ?? [`${column} IS NOT NULL`];
+    return ["overflow IS NOT NULL", ...beyond];
+  }
+
+  /** The name of the lock, which is the table's, whoever writes to it. */
+  get lockName(): string {
+    return `widening ${quoteTable(this.#options.table)}`;
+  }
+
+  #lockOptions(): PositionOptions {
+    const { table, lease, signal, log } = this.#options;
+    return { schema: table.schema, stream: this.lockName, lease, signal, log };
+  }
+}
+
+/** What another relay has taken over is its affair: it cleans up, and this one goes on. */
+async function unlessTakenOver(work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!(error instanceof TakenOverError)) throw error;
+  }
+}
+
+/** The token of the lock is the name of the table at work. */
+const atWork = ({ name }: TableName): SavedState => ({ token: name, snapshot: null });
+
+const arraysOf = (column: Column | undefined): number => column?.element ? 1 + arraysOf(column.element) : 0;
+
+const distinct = (paths: readonly ColumnPath[]): ColumnPath[] => [
+  ...new Map(paths.map((path) => [subscript(path), path])).values(),
+];
+
+/**
+ * @example
+ * IN: {path: ["data", "t"], type: "ARRAY(BIGINT)"}, [["t"]] → OUT: ARRAY(DOUBLE PRECISION)
+ */
+function widenedType({ path, type }: DefinedColumn, narrow: readonly ColumnPath[]): string {
+  const [top, ...below] = path;
+  const wanted = top === "data" && narrow.some((each) => subscript(each) === subscript(below));
+  return wanted ? type.replace(/^((?:ARRAY\()*)BIGINT\b/, "$1DOUBLE PRECISION") : type;
+}

@@ -1,0 +1,61 @@
+/** The collections that there are. */
+import type { MongoClient } from "mongodb";
+import { concurrently } from "../ops/concurrently.ts";
+import type { Logger } from "../ops/log.ts";
+import { type Namespace, namespaceText, type Scope } from "./scope.ts";
+
+/** What a change stream says of collections that are not plain ones. */
+const UNFOLLOWED: Readonly<Record<string, string>> = {
+  view: "a view has no change stream",
+  timeseries: "a time-series collection has no change stream",
+};
+
+/**
+ * The collections of a scope, in order of their names; those that cannot be followed are passed over with a warning.
+ *
+ * @throws MongoError
+ */
+export async function collectionsOf(
+  client: MongoClient,
+  scope: Scope,
+  { log }: { log: Logger },
+): Promise<Namespace[]> {
+  const found: Namespace[] = [];
+  for (const database of await databasesOf(client, scope)) {
+    const filter = scope.only.collection === undefined ? {} : { name: scope.only.collection };
+    const listed = client.db(database).listCollections(filter, {
+      nameOnly: false,
+      authorizedCollections: true,
+    });
+    for await (const { name: collection, type = "collection" } of listed) {
+      const namespace = { database, collection };
+      if (!scope.includes(namespace)) continue;
+      const why = UNFOLLOWED[type];
+      if (why) log.warn("Passed over", { collection: namespaceText(namespace), because: why });
+      else found.push(namespace);
+    }
+  }
+  const { database, collection } = scope.only;
+  const isThere = found.some((each) => each.database === database && each.collection === collection);
+  if (database !== undefined && collection !== undefined && !isThere) found.push({ database, collection });
+  return found.sort((one, other) => namespaceText(one) < namespaceText(other) ? -1 : 1);
+}
+
+async function databasesOf(client: MongoClient, { only }: Scope): Promise<string[]> {
+  if (only.database !== undefined) return [only.database];
+  const { databases } = await client.db("admin").admin().listDatabases({
+    nameOnly: true,
+    authorizedDatabases: true,
+  });
+  return databases.map(({ name }) => name);
+}
+
+/** About how many documents they have, going by the collections' metadata. */
+export async function estimatedCount(client: MongoClient, namespaces: readonly Namespace[]): Promise<number> {
+  const counts = await concurrently(
+    namespaces,
+    8,
+    ({ database, collection }) => client.db(database).collection(collection).estimatedDocumentCount(),
+  );
+  return counts.reduce((sum, count) => sum + count, 0);
+}

@@ -1,0 +1,105 @@
+/** What a relay follows: one collection, some of a database or of the deployment; named by glob patterns. */
+import type { Document } from "mongodb";
+import { UsageError } from "../errors.ts";
+
+export interface Namespace {
+  readonly database: string;
+  readonly collection: string;
+}
+
+export interface ScopeOptions {
+  /** Patterns of names, `*` and `?` as in a shell. */
+  readonly databases: readonly string[];
+  readonly collections: readonly string[];
+  /** Patterns of `database.collection`, or of collections alone. */
+  readonly exclude: readonly string[];
+}
+
+export type Level = "collection" | "database" | "deployment";
+
+/** Collections that MongoDB has for a moment: results of `$out` and map-reduce, renaming across databases. */
+const TEMPORARY = /^tmp\.(?:agg_out|mr)\.|^tmp.{5}\.renameCollection$/;
+
+/** Databases that are MongoDB's own. */
+const OWN = ["admin", "local", "config"];
+
+export const namespaceText = ({ database, collection }: Namespace): string => `${database}.${collection}`;
+
+export class Scope {
+  readonly #options: ScopeOptions;
+  /** Of every pattern, as each change is asked for. */
+  readonly #globs: Readonly<Record<keyof ScopeOptions, readonly RegExp[]>>;
+  /** Where the change stream is opened. */
+  readonly level: Level;
+  /** The one database, or the one collection, that the level names. */
+  readonly only: Partial<Namespace>;
+
+  constructor(options: ScopeOptions) {
+    this.#options = options;
+    const { databases, collections, exclude } = options;
+    this.#globs = {
+      databases: databases.map(glob),
+      collections: collections.map(glob),
+      exclude: exclude.map(glob),
+    };
+    const [database, collection] = [literal(databases), literal(collections)];
+    this.level = database === undefined ? "deployment" : collection === undefined ? "database" : "collection";
+    this.only = {
+      ...database !== undefined && { database },
+      ...database !== undefined && collection !== undefined && { collection },
+    };
+    if (database !== undefined && OWN.includes(database)) {
+      throw new UsageError(`Database ${database} is MongoDB's own and has no change stream.`);
+    }
+  }
+
+  /** @example OUT: testdrive.data; shop.*; *.*; shop.{orders,users}; shop.* without shop.tmp_* */
+  toString(): string {
+    const { databases, collections, exclude } = this.#options;
+    const without = exclude.length > 0 ? ` without ${exclude.join(",")}` : "";
+    return `${listed(databases)}.${listed(collections)}${without}`;
+  }
+
+  includes({ database, collection }: Namespace): boolean {
+    const { databases, collections, exclude } = this.#globs;
+    return !OWN.includes(database) && !collection.startsWith("system.") && !TEMPORARY.test(collection) &&
+      databases.some((each) => each.test(database)) && collections.some((each) => each.test(collection)) &&
+      !exclude.some((each, index) =>
+        each.test(collection) ||
+        this.#options.exclude[index]?.includes(".") && each.test(namespaceText({ database, collection }))
+      );
+  }
+
+  /**
+   * The stage that leaves out, on the server, what is not in the scope; none where the level says it all.
+   *
+   * @example
+   * IN: shop.{orders,users} → OUT: {$match: {$or: [{"ns.coll": {$regex: "^(?:orders|users)$"}, …}, …]}}
+   */
+  stages(): Document[] {
+    if (this.level === "collection") return [];
+    const conditions = (field: string): Document => {
+      const { databases, collections } = this.#options;
+      return { [`${field}.db`]: anyOf(databases), [`${field}.coll`]: anyOf(collections) };
+    };
+    const wholes = { operationType: { $in: ["dropDatabase", "invalidate"] } };
+    return [{ $match: { $or: [conditions("ns"), conditions("to"), wholes] } }];
+  }
+}
+
+const literal = (patterns: readonly string[]): string | undefined =>
+  patterns.length === 1 && !/[*?]/.test(patterns[0] ?? "") ? patterns[0] : undefined;
+
+const listed = (patterns: readonly string[]): string =>
+  patterns.length === 1 ? patterns[0] ?? "" : `{${patterns.join(",")}}`;
+
+/** @example IN: user_* → OUT: user_.* */
+const source = (pattern: string): string =>
+  pattern.replace(/[.+^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*").replaceAll("?", ".");
+
+const glob = (pattern: string): RegExp => new RegExp(`^(?:${source(pattern)})$`, "su");
+
+const anyOf = (patterns: readonly string[]): Document => ({
+  $regex: `^(?:${patterns.map(source).join("|")})$`,
+  $options: "s",
+});

@@ -1,0 +1,85 @@
+/**
+ * What of the documents is taken: a filter, fields, a pipeline. MongoDB itself applies it, by one and the same
+ * query for the copy and for the documents that a change stream names.
+ */
+import { BSON, type Document } from "mongodb";
+
+export interface ShapeOptions {
+  /** A query as Extended JSON; empty for all documents. */
+  readonly filter: string;
+  readonly only: readonly string[];
+  readonly omit: readonly string[];
+  /** Stages as Extended JSON; empty for none. */
+  readonly pipeline: string;
+}
+
+/** Stages that make at most one document of one, which it stays. */
+const STAGES = [
+  "$match",
+  "$project",
+  "$addFields",
+  "$set",
+  "$unset",
+  "$replaceRoot",
+  "$replaceWith",
+  "$redact",
+];
+
+/**
+ * @example
+ * IN: {filter: '{"active": true}', omit: ["password"], …}
+ * OUT: [{$match: {active: true}}, {$unset: ["password"]}]
+ */
+export function shapeStages({ filter, only, omit, pipeline }: ShapeOptions): Document[] {
+  return [
+    ...filter === "" ? [] : [{ $match: parseFilter(filter) }],
+    ...only.length === 0 ? [] : [{ $project: Object.fromEntries(only.map((path) => [path, 1])) }],
+    ...omit.length === 0 ? [] : [{ $unset: [...omit] }],
+    ...pipeline === "" ? [] : parsePipeline(pipeline),
+  ];
+}
+
+/** @throws RangeError */
+export function parseFilter(text: string): Document {
+  const filter = parse(text);
+  if (!isDocument(filter)) throw new RangeError('is not a query such as {"active": true}');
+  return filter;
+}
+
+/** @throws RangeError */
+export function parsePipeline(text: string): Document[] {
+  const stages = parse(text);
+  if (!Array.isArray(stages) || !stages.every(isDocument)) {
+    throw new RangeError('is not a list of stages such as [{"$unset": "secret"}]');
+  }
+  for (const stage of stages) {
+    const [name = "(none)", ...more] = Object.keys(stage);
+    if (more.length > 0 || !STAGES.includes(name)) {
+      throw new RangeError(`has a stage ${name}, which is none of ${STAGES.join(", ")}`);
+    }
+  }
+  return stages;
+}
+
+/** @throws RangeError */
+export function parsePaths(text: string): readonly string[] {
+  const paths = text.split(",").map((path) => path.trim()).filter((path) => path !== "");
+  for (const path of paths) {
+    if (path === "_id") throw new RangeError("names _id, which every row needs");
+    if (path.startsWith("$") || /(^|\.)(\.|$)/.test(path)) {
+      throw new RangeError(`has no field path at ${JSON.stringify(path)}`);
+    }
+  }
+  return paths;
+}
+
+function parse(text: string): unknown {
+  try {
+    return BSON.EJSON.parse(text, { relaxed: false });
+  } catch (error) {
+    throw new RangeError(`is not Extended JSON (${(error as Error).message})`);
+  }
+}
+
+const isDocument = (value: unknown): value is Document =>
+  value !== null && typeof value === "object" && Object.getPrototypeOf(value) === Object.prototype;

@@ -1,0 +1,40 @@
+/** Events over 16 MB arrive in fragments, each with some of the event's fields. */
+import { type BsonValue, fields, int32At } from "../row/bson.ts";
+import type { EventFields } from "./event.ts";
+
+/** Puts fragments together, over as many replies as they take. */
+export class SplitEvents {
+  #pending: Map<string, BsonValue> | undefined;
+
+  /** Whether fragments of an event are still to come: no position may be saved now. */
+  get incomplete(): boolean {
+    return this.#pending !== undefined;
+  }
+
+  /**
+   * The whole event, or undefined until its last fragment.
+   *
+   * @example
+   * IN: {documentKey, splitEvent: {fragment: 1, of: 2}} → OUT: undefined
+   * IN: {fullDocument, splitEvent: {fragment: 2, of: 2}} → OUT: {documentKey, fullDocument, …}
+   *
+   * @see https://www.mongodb.com/docs/manual/reference/operator/aggregation/changeStreamSplitLargeEvent/
+   */
+  join(event: Map<string, BsonValue>): EventFields | undefined {
+    const split = event.get("splitEvent");
+    if (!split) return event;
+    const { fragment, of } = numbers(split);
+    const whole = fragment === 1 ? event : new Map([...this.#pending ?? [], ...event]);
+    this.#pending = fragment === of ? undefined : whole;
+    return fragment === of ? whole : undefined;
+  }
+}
+
+function numbers({ bytes, offset }: BsonValue): { fragment: number; of: number } {
+  const split = fields(bytes, offset);
+  const number = (name: string): number => {
+    const value = split.get(name);
+    return value ? int32At(value.bytes, value.offset) : 0;
+  };
+  return { fragment: number("fragment"), of: number("of") };
+}

@@ -1,0 +1,199 @@
+/** The table of each collection, opened when its first document arrives. */
+import type { Names, RelayConfig } from "./config.ts";
+import { UserError } from "./errors.ts";
+import { type Counts, Landing } from "./landing.ts";
+import { concurrently } from "./ops/concurrently.ts";
+import type { Logger } from "./ops/log.ts";
+import { retry } from "./ops/retry.ts";
+import { DeadLetters } from "./sink/dead_letters.ts";
+import { type Columns, JSONB } from "./sink/columns.ts";
+import { Ledger } from "./sink/ledger.ts";
+import { quoteTable, tableFor, type TableName } from "./sink/names.ts";
+import { Position } from "./sink/position.ts";
+import { openTable, type TargetTable } from "./sink/table.ts";
+import { isTransient, type Transport } from "./sink/transport.ts";
+import { Widening } from "./sink/widening.ts";
+import { Writer } from "./sink/writer.ts";
+import { type Namespace, namespaceText } from "./source/scope.ts";
+
+export interface TargetsOptions {
+  readonly names: Names;
+  readonly config: RelayConfig;
+  readonly signal: AbortSignal;
+  readonly log: Logger;
+}
+
+interface Target {
+  readonly landing: Landing;
+  readonly widening: Widens;
+}
+
+type Widens = Pick<Widening, "widen" | "recover" | "lockName">;
+
+/** JSONB takes every value as it is. */
+const NEVER: Widens = { widen: async () => {}, recover: async () => {}, lockName: "" };
+const OWN_TABLES = ["cdc_position", "cdc_dead_letter"];
+
+/** Tables that are worked on at once. */
+const AT_ONCE = 4;
+
+export class Targets {
+  /** Waits for a sink that is away; the plain one doesn't. */
+  readonly #transports: { readonly patient: Transport; readonly plain: Transport };
+  readonly #options: TargetsOptions;
+  readonly #targets = new Map<string, Promise<Target>>();
+  /** The collection of each table, by the table's name. */
+  readonly #owners = new Map<string, string>();
+  readonly #closed: Counts[] = [];
+
+  constructor(transports: { patient: Transport; plain: Transport }, options: TargetsOptions) {
+    this.#transports = transports;
+    this.#options = options;
+  }
+
+  /** @throws UserError when the table cannot be used, or is another collection's */
+  async of(namespace: Namespace): Promise<Landing> {
+    const name = namespaceText(namespace);
+    let target = this.#targets.get(name);
+    if (!target) this.#targets.set(name, target = this.#open(namespace));
+    return (await target).landing;
+  }
+
+  tableOf(namespace: Namespace): TableName {
+    const { maxNameBytes: maxBytes } = this.#transports.plain.dialect;
+    return tableFor(this.#options.names.tableOf(namespace), namespace, { maxBytes });
+  }
+
+  /** Another stream that writes to the collection's table, where there is one. */
+  async sharer(namespace: Namespace): Promise<string | undefined> {
+    const { schema, name } = this.tableOf(namespace);
+    const streams = (await this.#streams()).map(({ stream }) => stream);
+    return streams.find((stream) =>
+      stream !== this.#options.names.stream && stream.endsWith(` -> ${schema}.${name}`)
+    );
+  }
+
+  async openAll(namespaces: readonly Namespace[]): Promise<void> {
+    await concurrently(namespaces, AT_ONCE, (namespace) => this.of(namespace));
+    await this.#recover();
+  }
+
+  /** Groups changes by their collection and has them worked on, several collections at once. */
+  async eachOf<T extends { readonly namespace: Namespace }>(
+    changes: readonly T[],
+    work: (namespace: Namespace, changes: readonly T[], landing: Landing) => Promise<void>,
+  ): Promise<void> {
+    const groups = Map.groupBy(changes, ({ namespace }) => namespaceText(namespace));
+    await concurrently(groups.values(), AT_ONCE, async (group) => {
+      const [first] = group;
+      if (first) await work(first.namespace, group, await this.of(first.namespace));
+    });
+  }
+
+  /** Rows of a collection that was dropped or renamed follow `--on-drop`. */
+  async gone(namespace: Namespace): Promise<void> {
+    const name = namespaceText(namespace);
+    const { onDrop } = this.#options.config;
+    if (!this.#targets.has(name) && onDrop === "keep") return;
+    const landing = await this.of(namespace);
+    await landing.gone();
+    if (onDrop !== "drop") return;
+    this.#closed.push(landing.counts);
+    this.#targets.delete(name);
+  }
+
+  /** The collections of a database that have been seen. */
+  async goneWith(database: string): Promise<void> {
+    for (const name of [...this.#targets.keys()]) {
+      if (name.startsWith(`${database}.`)) {
+        await this.gone({ database, collection: name.slice(database.length + 1) });
+      }
+    }
+  }
+
+  /** Makes what was written visible to queries. */
+  async refresh(): Promise<void> {
+    const landings = await this.#landings();
+    await concurrently(landings.filter(({ dirty }) => dirty), AT_ONCE, (landing) => landing.refresh());
+  }
+
+  /** Looks from time to time for what a relay that died has left, since it may keep others from writing. */
+  watch(failed: (error: unknown) => void): Disposable {
+    let looking = false;
+    const look = async () => {
+      if (looking) return;
+      looking = true;
+      await this.#recover().catch(failed);
+      looking = false;
+    };
+    const timer = setInterval(look, this.#options.config.lease / 3);
+    return { [Symbol.dispose]: () => clearInterval(timer) };
+  }
+
+  async #recover(): Promise<void> {
+    const unfinished = (await this.#streams()).filter(({ hasToken }) => hasToken);
+    const names = new Set(unfinished.map(({ stream }) => stream));
+    for (const { widening } of await Promise.all(this.#targets.values())) {
+      if (names.has(widening.lockName)) await widening.recover();
+    }
+  }
+
+  #streams(): ReturnType<typeof Position.list> {
+    const { signal, log, config: { retryFor } } = this.#options;
+    const options = { signal, log, retryFor, what: "CrateDB", isTransient };
+    return retry(() => Position.list(this.#transports.plain), options);
+  }
+
+  async counts(): Promise<Counts> {
+    const total: Counts = { upserts: 0, deletes: 0, overflowed: 0, deadLetters: 0 };
+    for (const counts of [...this.#closed, ...(await this.#landings()).map(({ counts }) => counts)]) {
+      for (const name of Object.keys(total) as (keyof Counts)[]) total[name] += counts[name];
+    }
+    return total;
+  }
+
+  async #landings(): Promise<Landing[]> {
+    return (await Promise.all(this.#targets.values())).map(({ landing }) => landing);
+  }
+
+  #columnsOf(table: TargetTable): [Columns, Widens] {
+    const { config, log, signal } = this.#options;
+    const { patient } = this.#transports;
+    if (patient.dialect.name === "PostgreSQL") return [JSONB, NEVER];
+    const ledger = new Ledger(patient, { table, log, inferred: config.columns === "dynamic" });
+    return [ledger, new Widening(this.#transports, { ...config, table, ledger, signal, log })];
+  }
+
+  async #open(namespace: Namespace): Promise<Target> {
+    const { names, config, log } = this.#options;
+    const { patient } = this.#transports;
+    const name = this.tableOf(namespace);
+    const stream = `${namespaceText(namespace)} -> ${name.schema}.${name.name}`;
+    if (OWN_TABLES.includes(name.name)) {
+      throw new UserError(
+        `${quoteTable(name)} is a name of the relay's own tables: ${namespaceText(namespace)}`,
+        {
+          hint: "Give the collection another table with --table, or leave it out with --exclude.",
+        },
+      );
+    }
+    const owner = this.#owners.get(quoteTable(name)) ?? namespaceText(namespace);
+    if (owner !== namespaceText(namespace)) {
+      throw new UserError(
+        `Two collections would share ${quoteTable(name)}: ${owner} and ${namespaceText(namespace)}`,
+        {
+          hint:
+            "Tell their tables apart with --table, e.g. --table '{database}.{collection}', or leave one out with --exclude.",
+        },
+      );
+    }
+    this.#owners.set(quoteTable(name), owner);
+    const table = await openTable(patient, { table: name, columns: config.columns });
+    const [ledger, widening] = this.#columnsOf(table);
+    const deadLetters = await DeadLetters.open(patient, { schema: names.ownSchema, stream });
+    const writer = new Writer(patient, table, config);
+    const landing = new Landing({ table, ledger, widening, writer, deadLetters, config, log });
+    await landing.open();
+    return { landing, widening };
+  }
+}

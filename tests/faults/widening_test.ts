@@ -1,0 +1,147 @@
+import assert from "node:assert/strict";
+import type { Document } from "mongodb";
+import { eventually } from "../../lib/testdrive/eventually.ts";
+import { compare, inStep } from "../support/compare.ts";
+import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
+import { assertNoLeftovers, columnTypes, leftovers } from "../support/widened.ts";
+
+/** Enough for each step of a widening to be seen. */
+const ROWS = 60_000;
+const FLAGS = ["--lease", "1s"];
+
+const collection = ({ mongodb, database }: CratedbContext) =>
+  mongodb.db(database).collection<Document>("data");
+
+/** Rows beside those of the collection, which a widening has to copy. */
+async function fill({ sql, table }: CratedbContext): Promise<void> {
+  await sql(
+    `INSERT INTO "${table}" (oid, data, overflow) (SELECT 'filled ' || n, {"t" = n}, NULL FROM generate_series(1, ${ROWS}) AS g (n))`,
+  );
+  await sql(`REFRESH TABLE "${table}"`);
+}
+
+/** The rows that were filled in are what they were; then they are removed. */
+async function assertFilled({ sql, table }: CratedbContext): Promise<void> {
+  await sql(`REFRESH TABLE "${table}"`);
+  const [seen] = await sql(
+    `SELECT count(*) AS n, avg(data['t']) AS t, count(overflow) AS o FROM "${table}" WHERE oid LIKE 'filled %'`,
+  );
+  assert.deepEqual(seen, { n: ROWS, t: (ROWS + 1) / 2, o: 0 });
+  await sql(`DELETE FROM "${table}" WHERE oid LIKE 'filled %'`);
+}
+
+const isThere = async ({ sql, schema }: CratedbContext, condition: string): Promise<boolean> =>
+  (await sql(`SELECT 1 AS one FROM information_schema.tables WHERE table_schema = ? AND ${condition}`, [
+    schema,
+  ]))
+    .length > 0;
+
+/** What can be seen of a widening when the relay is killed. */
+const STEPS: Readonly<Record<string, (context: CratedbContext) => Promise<boolean>>> = {
+  "the table is closed to writing": (context) =>
+    isThere(context, `table_name = '${context.table}' AND settings['blocks']['write']`),
+  "the copy is there": (context) => isThere(context, `table_name LIKE '${context.table}~%'`),
+  "the copy has rows": async (context) => {
+    const [{ n } = {}] = await context.sql(
+      "SELECT sum(num_docs) AS n FROM sys.shards WHERE schema_name = ? AND table_name LIKE ?",
+      [context.schema, `${context.table}~%`],
+    );
+    return Number(n) > 0;
+  },
+  "the tables are swapped": async (context) => (await columnTypes(context)).t === "double precision",
+};
+
+for (const [step, isReached] of Object.entries(STEPS)) {
+  cratedbTest(`relay() widens a column when it was killed before, as soon as ${step}`, async (context) => {
+    const { relay, sql, table } = context;
+    const data = collection(context);
+    const first = relay(FLAGS);
+    await first.waitForLine(/Ready/);
+    await data.insertMany([{ _id: 1, t: 20 }, { _id: 2, t: 21 }] as Document[]);
+    await inStep(context);
+    await fill(context);
+    await data.insertOne({ _id: 3, t: 20.5 } as Document);
+    await eventually(async () => assert.ok(await isReached(context), step), { timeout: 60_000, interval: 1 });
+    assert.equal((await first.kill("SIGKILL")).signal, "SIGKILL");
+    assert.notDeepEqual(await leftovers(context), [], "it was killed in the midst of it");
+    await data.insertOne({ _id: 4, t: 20.25 } as Document);
+
+    const second = relay(FLAGS);
+    await eventually(async () => {
+      assert.equal((await columnTypes(context)).t, "double precision");
+      await assertNoLeftovers(context);
+    }, { timeout: 60_000, interval: 100 });
+    await assertFilled(context);
+    await inStep(context);
+    assert.deepEqual(await sql(`SELECT count(data['t']) AS n, avg(data['t']) AS t FROM "${table}"`), [
+      { n: 4, t: 20.4375 },
+    ]);
+    assert.equal((await second.kill()).code, 0, second.stderr.join("\n"));
+    await assertNoLeftovers(context);
+  });
+}
+
+/** What a relay that died may have left, made by hand: `COPY` is in its row of `cdc_position`. */
+const LEFTOVERS: Readonly<Record<string, (context: CratedbContext) => Promise<unknown>>> = {
+  "a table closed to writing": ({ sql, table }) => sql(`ALTER TABLE "${table}" SET ("blocks.write" = true)`),
+  "a table closed to writing and a part of the copy": async ({ sql, table }) => {
+    await sql(`ALTER TABLE "${table}" SET ("blocks.write" = true)`);
+    await sql(`CREATE TABLE "${COPY}" (oid TEXT PRIMARY KEY, data OBJECT(DYNAMIC) AS (t DOUBLE PRECISION))`);
+    await sql(`INSERT INTO "${COPY}" (oid, data) VALUES ('1', {t = 1})`);
+  },
+  "the old table, swapped and still closed to writing": async ({ sql, table }) => {
+    await sql(
+      `CREATE TABLE "${COPY}" (oid TEXT PRIMARY KEY, data OBJECT(DYNAMIC) AS (_id BIGINT, t DOUBLE PRECISION), overflow OBJECT(IGNORED))`,
+    );
+    await sql(`ALTER TABLE "${table}" SET ("blocks.write" = true)`);
+    await sql(`INSERT INTO "${COPY}" (oid, data, overflow) (SELECT oid, data, overflow FROM "${table}")`);
+    await sql(`ALTER TABLE "${table}" SET ("blocks.write" = false, "blocks.read_only_allow_delete" = true)`);
+    await sql(`ALTER CLUSTER SWAP TABLE "${COPY}" TO "${table}"`);
+  },
+};
+const COPY = "data~0badcafe";
+
+const leaveLock = ({ sql, schema, table }: CratedbContext) =>
+  sql(
+    "INSERT INTO cdc_position (stream, token, owner, lease_until) VALUES (?, ?, 'one that died', 0) " +
+      "ON CONFLICT (stream) DO UPDATE SET token = excluded.token, lease_until = 0",
+    [`widening "${schema}"."${table}"`, COPY],
+  );
+
+for (const [what, leave] of Object.entries(LEFTOVERS)) {
+  cratedbTest(`relay() cleans up ${what}, when it starts`, async (context) => {
+    const data = collection(context);
+    const first = context.relay(FLAGS);
+    await first.waitForLine(/Ready/);
+    await data.insertOne({ _id: 1, t: 1 } as Document);
+    await inStep(context);
+    await first.kill();
+    await leave(context);
+    await leaveLock(context);
+    const second = context.relay(FLAGS);
+    await second.waitForLine(/A relay died while it widened a column; its leftovers are removed/);
+    await second.waitForLine(/Ready/);
+    await assertNoLeftovers(context);
+    await data.insertOne({ _id: 2, t: 2.5 } as Document);
+    await inStep(context);
+  });
+
+  cratedbTest(`relay() cleans up ${what}, of another relay while it runs`, async (context) => {
+    const data = collection(context);
+    const running = context.relay(FLAGS);
+    await running.waitForLine(/Ready/);
+    await data.insertOne({ _id: 1, t: 1 } as Document);
+    await inStep(context);
+    await leave(context);
+    await data.insertOne({ _id: 2, t: 2 } as Document);
+    await leaveLock(context);
+    await running.waitForLine(/A relay died while it widened a column; its leftovers are removed/);
+    await inStep(context);
+    await data.updateMany({}, { $set: { t: 2.5 } });
+    await inStep(context);
+    assert.deepEqual(await compare(context), []);
+    assert.equal((await columnTypes(context)).t, "double precision");
+    await eventually(() => assertNoLeftovers(context));
+    assert.equal((await running.kill()).code, 0);
+  });
+}

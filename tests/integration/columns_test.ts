@@ -1,0 +1,290 @@
+import assert from "node:assert/strict";
+import { BSON, type Document } from "mongodb";
+import { inStep } from "../support/compare.ts";
+import { type CratedbContext, cratedbTest, transports } from "../support/cratedb_harness.ts";
+import { columnTypes } from "../support/widened.ts";
+
+const { Double, Int32, Long } = BSON;
+
+const collection = ({ mongodb, database }: CratedbContext) =>
+  mongodb.db(database).collection<Document>("data");
+
+/** Each inserted before the next, so that the first decides on the column. */
+const CONFLICTING: readonly (readonly Document[])[] = [
+  [
+    { n: new Int32(1), t: "text", at: new Date(1), o: { x: new Int32(1) }, l: [new Int32(1)], m: [[1], [2]] },
+    { n: new Int32(2), t: "other", at: new Date(2), o: { x: new Int32(2), y: "new" }, l: [], m: [] },
+  ],
+  [
+    { n: "text", t: new Int32(1), at: new Int32(3), o: [1], l: new Int32(1), m: [1] },
+    { n: new Double(2.5), t: { x: 1 }, at: "1970-01-01", o: "text", l: ["text"], m: [["text"]] },
+    { n: new Date(5), t: true, at: true, o: { x: "text", "a.b": 1 }, l: [new Double(1.5)], m: {} },
+  ],
+  [
+    { later: [new Date(0), null], mixed: [1, "text", { x: 1 }], deep: { er: { list: [{ x: [{ y: 1 }] }] } } },
+    {
+      later: [1],
+      mixed: "text",
+      deep: { er: { list: [{ x: [{ y: 2.5 }] }, { z: null }] } },
+      "": 1,
+      "a[0]": 2,
+    },
+    { nest: { "a\u0013": 1, "b\\c": { d: 2 }, e: [{ "f\u0001": 3 }] } },
+    { later: null, mixed: [[1], ["text"]], empty: {}, emptyList: [[], [null]], big: Long.MAX_VALUE },
+  ],
+];
+
+/** Types of the columns that the first documents make; the same on every server that there is. */
+const MODES = {
+  typed: {
+    n: "double precision",
+    t: "text",
+    at: "timestamp with time zone",
+    o: "object",
+    "o/x": "bigint",
+    l: "double precision_array",
+    m: "bigint_array_array",
+  },
+  dynamic: {
+    n: "double precision",
+    t: "text",
+    at: "bigint",
+    o: "object",
+    "o/x": "bigint",
+    l: "double precision_array",
+  },
+  ignored: {},
+} as const satisfies Readonly<Record<string, Readonly<Record<string, string>>>>;
+
+for (const transport of transports) {
+  for (const [mode, types] of Object.entries(MODES)) {
+    cratedbTest(
+      `relay() stores conflicting kinds with --columns ${mode}, over ${transport}`,
+      async (context) => {
+        const { relay, sql, table } = context;
+        const data = collection(context);
+        const running = relay(["--columns", mode], { transport });
+        await running.waitForLine(/Ready/);
+        for (const [batch, documents] of CONFLICTING.entries()) {
+          await data.insertMany(
+            documents.map((document, at) => ({ _id: 10 * batch + at, ...document }) as Document),
+          );
+          await inStep(context);
+        }
+        for (const [at, document] of CONFLICTING.flat().toReversed().entries()) {
+          await data.replaceOne({ _id: 10 * (at % 3) } as Document, document);
+        }
+        await inStep(context);
+        const made = await columnTypes(context);
+        assert.deepEqual(Object.fromEntries(Object.keys(types).map((name) => [name, made[name]])), types);
+        if (mode === "ignored") {
+          assert.deepEqual(made, {});
+          assert.deepEqual(await sql(`SELECT count(overflow) AS n FROM "${table}"`), [{ n: 0 }]);
+        }
+        assert.deepEqual(await sql("SELECT oid, error FROM cdc_dead_letter"), []);
+        assert.equal((await running.kill()).code, 0);
+      },
+    );
+  }
+}
+
+cratedbTest("relay() refuses --columns ignored for a table whose data has columns", async (context) => {
+  const { relay, sql, table } = context;
+  await sql(`CREATE TABLE "${table}" (oid TEXT PRIMARY KEY, data OBJECT(DYNAMIC), overflow OBJECT(IGNORED))`);
+  const running = relay(["--columns", "ignored"]);
+  assert.equal((await running.status).code, 1);
+  await running.waitForLine(/^Error: --columns ignored, but .* has a `data` column that is not IGNORED/);
+});
+
+interface Made {
+  /** The type of the column `data`. */
+  readonly data: string;
+  readonly documents: readonly Document[];
+  /** Paths that the documents have in `overflow`; the rest is in `data`. */
+  readonly overflowing: readonly string[];
+  /** Columns afterwards, those of `_id` aside. */
+  readonly columns?: Readonly<Record<string, string>>;
+}
+
+/** Objects that a user may have made in a table. */
+const MADE: Readonly<Record<string, Made>> = {
+  "a strict data": {
+    data: "OBJECT(STRICT) AS (_id BIGINT, n BIGINT)",
+    documents: [{ n: 1, m: 2, o: { x: 1 } }],
+    overflowing: ["m", "o"],
+    columns: { n: "bigint" },
+  },
+  "a strict object in data": {
+    data: "OBJECT(DYNAMIC) AS (o OBJECT(STRICT) AS (x BIGINT))",
+    documents: [{ o: { x: 1, y: 2 }, z: 3 }, { o: { y: { z: 1 } } }],
+    overflowing: ["o/y"],
+    columns: { "o": "object", "o/x": "bigint", "z": "bigint" },
+  },
+  "an ignored object in data": {
+    data: "OBJECT(DYNAMIC) AS (o OBJECT(IGNORED))",
+    documents: [{ o: { x: 1, y: "text", "a.b": [1, "text"] } }, { o: { x: "text" } }],
+    overflowing: [],
+    columns: { "o": "object" },
+  },
+  "other values for an ignored object": {
+    data: "OBJECT(DYNAMIC) AS (o OBJECT(IGNORED))",
+    documents: [{ o: 1 }, { o: "text" }, { o: [{ x: 1 }] }, { o: [] }],
+    overflowing: ["o"],
+    columns: { "o": "object" },
+  },
+  "an array of ignored objects": {
+    data: "OBJECT(DYNAMIC) AS (l ARRAY(OBJECT(IGNORED)))",
+    documents: [{ l: [{ x: 1 }, { x: "text" }] }, { l: [] }],
+    overflowing: [],
+    columns: { "l": "object_array" },
+  },
+  "other values for an array of ignored objects": {
+    data: "OBJECT(DYNAMIC) AS (l ARRAY(OBJECT(IGNORED)))",
+    documents: [{ l: [1] }, { l: [{ x: 1 }, "text"] }, { l: { x: 1 } }],
+    overflowing: ["l"],
+    columns: { "l": "object_array" },
+  },
+};
+
+for (const [what, { data: type, documents, overflowing, columns }] of Object.entries(MADE)) {
+  cratedbTest(`relay() respects objects made by a user: ${what}`, async (context) => {
+    const { relay, sql, table } = context;
+    await sql(`CREATE TABLE "${table}" (oid TEXT PRIMARY KEY, data ${type}, overflow OBJECT(IGNORED))`);
+    const before = await columnTypes(context);
+    const running = relay();
+    await running.waitForLine(/Ready/);
+    await collection(context).insertMany(
+      documents.map((document, _id) => ({ _id, ...document }) as Document),
+    );
+    await inStep(context, { timeout: 10_000 }).catch((error) => {
+      throw new Error(running.stderr.join("\n"), { cause: error });
+    });
+    const rows = await sql(`SELECT data, overflow FROM "${table}"`);
+    for (const { overflow } of rows) {
+      assert.deepEqual(
+        leaves(overflow).filter((path) => !overflowing.some((each) => path.startsWith(each))),
+        [],
+      );
+    }
+    if (overflowing.length > 0) assert.ok(rows.every(({ overflow }) => overflow !== null));
+    const { _id, ...after } = await columnTypes(context);
+    assert.deepEqual({ ...before, _id: undefined, ...after }, { ...before, _id: undefined, ...columns });
+    assert.deepEqual(await sql("SELECT oid, error FROM cdc_dead_letter"), []);
+  });
+}
+
+/** @example IN: {o: {y: 2}, m: [1]} → OUT: ["o/y", "m"] */
+const leaves = (value: unknown, path = ""): string[] =>
+  value !== null && typeof value === "object" && !Array.isArray(value)
+    ? Object.entries(value).flatMap(([name, each]) => leaves(each, path === "" ? name : `${path}/${name}`))
+    : path === ""
+    ? []
+    : [path];
+
+/** Columns that a user may have made, what they hold, and what goes to `overflow`. */
+const TYPES: Readonly<Record<string, { fits?: readonly unknown[]; misfits?: readonly unknown[] }>> = {
+  "INTEGER": {
+    fits: [0, -(2 ** 31) + 1, 2 ** 31 - 1, new Double(7)],
+    misfits: [2 ** 31, Long.MAX_VALUE, 1.5, "1", true, [1], { x: 1 }],
+  },
+  "SMALLINT": { fits: [32767, -32767], misfits: [32768, 0.5] },
+  "REAL": { fits: [0.5, -(2 ** 24), 0], misfits: [0.1, 2 ** 24 + 1, 1e300] },
+  "DOUBLE PRECISION": { fits: [1, 0.1, NaN, Infinity], misfits: [Long.MAX_VALUE, "1"] },
+  "TEXT": { fits: ["text", ""], misfits: ["a".repeat(40_000), 1, true] },
+  "TEXT INDEX OFF STORAGE WITH (columnstore = false)": { fits: ["text", "a".repeat(40_000)], misfits: [1] },
+  "TEXT INDEX USING FULLTEXT": { fits: ["some words", ""] },
+  "BOOLEAN": { fits: [true, false], misfits: [1, "true"] },
+  "TIMESTAMP WITH TIME ZONE": { fits: [new Date(1), new Date(-1)], misfits: [1, "1970-01-01"] },
+  "TIMESTAMP WITHOUT TIME ZONE": { fits: [new Date(1), new Date(-1)], misfits: [1] },
+  "ARRAY(ARRAY(INTEGER))": { fits: [[[1], [], [2, null]], [[]]], misfits: [[[1.5]], [1], 1] },
+  "BYTE": { misfits: [1, 300, "1"] },
+  "IP": { misfits: ["127.0.0.1", "text", 1] },
+  "GEO_POINT": { misfits: [[1.5, 2.5], "POINT (1 2)", [200, 200]] },
+  "GEO_SHAPE": { misfits: [{ type: "Point", coordinates: [1.5, 2.5] }] },
+  "CHARACTER VARYING(5)": { misfits: ["text", "longer text"] },
+  "FLOAT_VECTOR(2)": { misfits: [[1.5, 2.5], [1]] },
+  "BIT(5)": { misfits: ["B'00000'", 1] },
+};
+
+for (const transport of transports) {
+  cratedbTest(`relay() respects the types of columns made by a user, over ${transport}`, async (context) => {
+    const { relay, sql, table } = context;
+    const made = Object.entries(TYPES).map(([type, values], n) => ({ name: `c${n}`, type, ...values }));
+    const columns = made.map(({ name, type }) => `${name} ${type}`);
+    await sql(
+      `CREATE TABLE "${table}" (oid TEXT PRIMARY KEY, data OBJECT(DYNAMIC) AS (_id TEXT, ${
+        columns.join(", ")
+      }), overflow OBJECT(IGNORED))`,
+    );
+    const before = await columnTypes(context);
+    const documents = made.flatMap(({ name, type, fits = [], misfits = [] }) => [
+      ...fits.map((value, at) => ({ _id: `fits ${type} ${at}`, [name]: value })),
+      ...misfits.map((value, at) => ({ _id: `misfits ${type} ${at}`, [name]: value })),
+    ]);
+    const running = relay([], { transport });
+    await running.waitForLine(/Ready/);
+    await collection(context).insertMany(documents as Document[]);
+    await inStep(context);
+    const misplaced = await sql(
+      `SELECT oid FROM "${table}" WHERE (oid LIKE 'fits%' AND overflow IS NOT NULL) OR (oid LIKE 'misfits%' AND overflow IS NULL)`,
+    );
+    assert.deepEqual(misplaced, []);
+    assert.deepEqual(await columnTypes(context), before);
+    assert.deepEqual(await sql("SELECT oid, error FROM cdc_dead_letter"), []);
+  });
+}
+
+cratedbTest("relay() makes the first columns of a table from a sample of the collection", async (context) => {
+  const { relay, sql, table } = context;
+  const data = collection(context);
+  await data.insertMany([{ t: new Int32(1), o: { x: "text" } }, {
+    t: new Double(2.5),
+    l: [{ at: new Date(0) }],
+  }]);
+  const running = relay(["--widen", "off", "--snapshot", "never"]);
+  await running.waitForLine(/Ready/);
+  const types = {
+    _id: "text",
+    t: "double precision",
+    o: "object",
+    "o/x": "text",
+    l: "object_array",
+    "l/at": "timestamp with time zone",
+  };
+  assert.deepEqual(await columnTypes(context), types);
+  assert.deepEqual(await sql(`SELECT count(*) AS n FROM "${table}"`), [{ n: 0 }]);
+  await data.updateMany({}, { $set: { n: new Int32(1) } });
+  await inStep(context);
+  assert.deepEqual(await columnTypes(context), { ...types, n: "bigint" });
+  assert.ok(!running.stderr.some((line) => /WARN/.test(line)), running.stderr.join("\n"));
+});
+
+for (const mode of ["typed", "dynamic"] as const) {
+  cratedbTest(
+    `relay() with --columns ${mode} says once that a table has no room for further columns`,
+    async (context) => {
+      const { relay, sql, table } = context;
+      await sql(
+        `CREATE TABLE "${table}" (oid TEXT PRIMARY KEY, data OBJECT(DYNAMIC), overflow OBJECT(IGNORED)) ` +
+          'CLUSTERED INTO 1 SHARDS WITH ("mapping.total_fields.limit" = 200)',
+      );
+      const data = collection(context);
+      const running = relay(["--columns", mode]);
+      await running.waitForLine(/Ready/);
+      await data.insertMany(
+        Array.from(
+          { length: 30 },
+          (_, at) => Object.fromEntries(Array.from({ length: 100 }, (_, n) => [`k${100 * at + n}`, n])),
+        ),
+      );
+      await data.insertOne({ k0: 1, last: { x: [1] } });
+      await inStep(context, { timeout: 30_000 });
+      const warnings = running.stderr.filter((line) => /WARN/.test(line));
+      assert.equal(warnings.length, 1, warnings.join("\n"));
+      assert.match(warnings[0] ?? "", /no room for further columns; new keys go to overflow/);
+      const made = Object.keys(await columnTypes(context)).length;
+      assert.ok(made > 150 && made <= 200, `${made} columns`);
+      assert.equal((await running.kill()).code, 0);
+    },
+  );
+}

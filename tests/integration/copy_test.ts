@@ -1,0 +1,203 @@
+import assert from "node:assert/strict";
+import { BSON } from "mongodb";
+import { eventually } from "../../lib/testdrive/eventually.ts";
+import { compare, inStep } from "../support/compare.ts";
+import { type CratedbContext, cratedbTest, transports } from "../support/cratedb_harness.ts";
+import { countRows, oidsOf, runRelay } from "../support/follow.ts";
+import { insertMixed, type Mixed, mixed, mixedLoad } from "../support/mixed_documents.ts";
+
+const COUNT = 20_000;
+
+const collectionOf = ({ mongodb, database }: CratedbContext) =>
+  mongodb.db(database).collection<Mixed>("data");
+
+/** Flags that name the collection and the table. */
+const target = (
+  { database, schema, table }: CratedbContext,
+): string[] => ["--database", database, "--collection", "data", "--table", `${schema}.${table}`];
+
+interface Snapshot {
+  readonly copied: number;
+}
+
+async function savedSnapshot({ sql }: CratedbContext): Promise<Snapshot | null> {
+  await sql("REFRESH TABLE cdc_position");
+  const [row] = await sql("SELECT snapshot FROM cdc_position");
+  return row?.snapshot ? JSON.parse(String(row.snapshot)) : null;
+}
+
+for (const transport of transports) {
+  cratedbTest(`relay() copies keys of all types under load, over ${transport}`, async (context) => {
+    const data = collectionOf(context);
+    await insertMixed(data, COUNT);
+    const stop = new AbortController();
+    const load = mixedLoad(data, { count: COUNT, signal: stop.signal });
+    const running = context.relay(["--batch-size", "500"], { transport });
+    const copied = await running.waitForLine(/Copied documents=/, { timeout: 60_000 });
+    stop.abort();
+    assert.ok(await load > 500, "there was no load");
+    assert.ok(Number(/documents=(\d+)/.exec(copied)?.[1]) > COUNT / 2, copied);
+    await inStep(context, { timeout: 60_000, interval: 250 });
+    assert.equal((await running.kill()).code, 0, running.stderr.join("\n"));
+    assert.deepEqual(await compare(context), []);
+    assert.equal(await savedSnapshot(context), null);
+    assert.deepEqual(await context.sql("SELECT oid, error FROM cdc_dead_letter"), []);
+  });
+}
+
+cratedbTest("relay() leaves out documents that are deleted while it copies", async (context) => {
+  const data = collectionOf(context);
+  await insertMixed(data, 6_000);
+  const running = context.relay(["--batch-size", "50", "--statement-rows", "50"]);
+  await eventually(async () => assert.ok(await countRows(context) > 0), { interval: 5 });
+  // From both ends of the order: what was copied already, and what was not.
+  for (const order of [1, -1] as const) {
+    const ids = await data.find({}, { projection: { _id: 1 } }).sort({ _id: order }).limit(1_500).toArray();
+    await data.deleteMany({ _id: { $in: ids.map(({ _id }) => _id) } } as never);
+  }
+  await running.waitForLine(/Copied/);
+  await inStep(context);
+  assert.equal((await oidsOf(context, context.table)).length, 3_000);
+});
+
+cratedbTest("relay() goes on with a copy within one chunk of where it was killed", async (context) => {
+  const data = collectionOf(context);
+  const [count, chunk] = [10_000, 200];
+  await insertMixed(data, count);
+  const flags = ["--lease", "1s", "--batch-size", `${chunk}`, "--save-interval", "0ms"];
+  const first = context.relay([...flags, "--refresh-interval", "50ms"]);
+  await eventually(async () => assert.ok(await countRows(context) > count / 10), { interval: 5 });
+  await first.kill("SIGKILL");
+  const written = (await oidsOf(context, context.table)).length;
+  const saved = await savedSnapshot(context);
+  assert.ok(saved && saved.copied < count, "the copy was over");
+  // One chunk may be written while the one before it is saved.
+  assert.ok(written - saved.copied <= 2 * chunk, `${written} written, ${saved.copied} saved`);
+
+  const second = context.relay(flags);
+  await second.waitForLine(/Going on from the saved position/);
+  assert.match(await second.waitForLine(/Copied/), new RegExp(`documents=${count} `));
+  await inStep(context);
+  assert.equal((await second.kill()).code, 0);
+  const [, upserts] = /upserts=(\d+)/.exec(await second.waitForLine(/Stopped/)) ?? [];
+  assert.equal(Number(upserts), count - saved.copied);
+});
+
+cratedbTest("relay() stops in the middle of a copy, and goes on with it", async (context) => {
+  const data = collectionOf(context);
+  const count = 10_000;
+  await insertMixed(data, count);
+  const flags = ["--batch-size", "100", "--refresh-interval", "20ms"];
+  let upserts = 0;
+  for (const moment of [1, 2_000, 4_000]) {
+    const running = context.relay(flags);
+    await eventually(async () => assert.ok(await countRows(context) >= moment), { interval: 5 });
+    assert.equal((await running.kill()).code, 0, running.stderr.join("\n"));
+    upserts += Number(/upserts=(\d+)/.exec(await running.waitForLine(/Stopped/))?.[1]);
+  }
+  assert.ok(upserts < count, "the copy was over");
+  const last = context.relay(flags);
+  await last.waitForLine(/Copied/);
+  await inStep(context);
+  assert.equal((await last.kill()).code, 0);
+  upserts += Number(/upserts=(\d+)/.exec(await last.waitForLine(/Stopped/))?.[1]);
+  assert.equal(upserts, count);
+});
+
+for (const transport of transports) {
+  cratedbTest(`relay() copies and exits with --snapshot only, over ${transport}`, async (context) => {
+    const data = collectionOf(context);
+    await insertMixed(data, 3_000);
+    const flags = [...target(context), "--snapshot", "only"];
+    const first = await runRelay(context, flags, { transport });
+    assert.equal(first.code, 0, first.stderr);
+    assert.match(first.stderr, /Copied documents=3000/);
+    assert.deepEqual(await compare(context), []);
+
+    await data.deleteMany({ n: { $lt: 100 } });
+    await data.insertOne(mixed(3_000) as never);
+    const second = await runRelay(context, flags, { transport });
+    assert.equal(second.code, 0, second.stderr);
+    assert.deepEqual(await compare(context), []);
+  });
+}
+
+cratedbTest("relay() copies nothing with --snapshot only when there is nothing", async (context) => {
+  const { code, stderr } = await runRelay(context, [...target(context), "--snapshot", "only"]);
+  assert.equal(code, 0, stderr);
+  assert.deepEqual(await oidsOf(context, context.table), []);
+});
+
+cratedbTest("relay() follows from now on with --snapshot never", async (context) => {
+  const data = collectionOf(context);
+  await insertMixed(data, 100);
+  const running = context.relay(["--snapshot", "never"]);
+  await running.waitForLine(/Ready/);
+  await data.insertOne({ _id: "new", n: 1, v: 0 } as never);
+  await eventually(async () => assert.deepEqual(await oidsOf(context, context.table), ["new"]));
+  assert.ok(!running.stderr.some((line) => /Copied/.test(line)));
+});
+
+cratedbTest(
+  "relay() copies at each start with --snapshot always, and removes what is gone",
+  async (context) => {
+    const { sql, schema, table } = context;
+    const data = collectionOf(context);
+    await insertMixed(data, 5_000);
+    const first = context.relay(["--snapshot", "always"]);
+    await first.waitForLine(/Copied documents=5000/);
+    await first.kill();
+    // Rows that no event will mend.
+    await sql(`DELETE FROM "${schema}"."${table}" WHERE oid = 'key 2009'`);
+    for (
+      const oid of [
+        "stray",
+        '{"$sha256":"0"}',
+        "669683c2b0750b2c84893f3e",
+        "1e3",
+        '{"a":1}',
+        "-0",
+        "\u{1F600}",
+      ]
+    ) {
+      await sql(`INSERT INTO "${schema}"."${table}" (oid, data) VALUES (?, {n = 1})`, [oid]);
+    }
+    await sql(`UPDATE "${schema}"."${table}" SET data['v'] = 7 WHERE oid = 'key 2021'`);
+    const second = context.relay(["--snapshot", "always"]);
+    await second.waitForLine(/Copied documents=5000/);
+    await inStep(context);
+    assert.equal((await oidsOf(context, table)).length, 5_000);
+    assert.equal((await second.kill()).code, 0);
+  },
+);
+
+/** Keys that are one BSON value in MongoDB, and another one once they went through JavaScript. */
+const HARD_KEYS: Readonly<Record<string, (n: number) => Record<string, unknown>>> = {
+  "names that look like numbers": (n) => ({ $literal: new Map([["2", n], ["1", n]]) }),
+  "dates beyond JavaScript's": (n) => ({ $toDate: BSON.Long.fromBigInt(9_000_000_000_000_000n + BigInt(n)) }),
+};
+
+for (const [what, expression] of Object.entries(HARD_KEYS)) {
+  cratedbTest(`relay() copies keys that are hard to hold: ${what}`, async (context) => {
+    const { mongodb, database } = context;
+    const count = 20;
+    for (let n = 0; n < count; n++) {
+      await mongodb.db(database).aggregate([
+        { $documents: [{ n }] },
+        { $set: { _id: expression(n) } },
+        { $merge: { into: "data" } },
+      ]).toArray();
+    }
+    assert.equal(await collectionOf(context).countDocuments(), count);
+    const { code, stderr } = await runRelay(context, [
+      ...target(context),
+      "--snapshot",
+      "only",
+      "--batch-size",
+      "3",
+    ]);
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, new RegExp(`Copied documents=${count}`));
+    assert.deepEqual(await compare(context), []);
+  });
+}

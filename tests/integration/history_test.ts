@@ -1,0 +1,145 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import type { MongoClient } from "mongodb";
+import { eventually } from "../../lib/testdrive/eventually.ts";
+import { inStep } from "../support/compare.ts";
+import { countRows, oidsOf } from "../support/follow.ts";
+import { insertMixed, type Mixed, mixed } from "../support/mixed_documents.ts";
+import { type OwnContext, ownMongodb, ownMongodbTest } from "../support/own_mongodb.ts";
+
+/** An oplog of 1 MB. It is kept back to the last checkpoint, so there is one each second. */
+const TINY = { args: ["--oplogSize", "1", "--syncdelay", "1"] };
+
+const collectionOf = ({ mongodb, database }: OwnContext) => mongodb.db(database).collection<Mixed>("data");
+
+const oldest = async (mongodb: MongoClient): Promise<bigint> => {
+  const [first] = await mongodb.db("local").collection("oplog.rs").find().sort({ $natural: 1 }).limit(1)
+    .toArray();
+  return first ? first.ts.toBigInt() : 0n;
+};
+
+const now = async (mongodb: MongoClient): Promise<bigint> =>
+  (await mongodb.db("admin").command({ ping: 1 })).operationTime.toBigInt();
+
+/** Writes until the oplog begins after what is its end now. */
+async function rollOver({ mongodb }: OwnContext): Promise<void> {
+  const end = await now(mongodb);
+  const filler = mongodb.db("filler").collection("data");
+  await eventually(async () => {
+    await filler.insertMany(Array.from({ length: 8 }, () => ({ filler: randomBytes(500_000) })));
+    await filler.deleteMany({});
+    assert.ok(await oldest(mongodb) > end, "the oplog still has it");
+  }, { timeout: 60_000, interval: 100 });
+}
+
+/** A relay has copied, followed and stopped; then the oplog has moved on, with changes of each kind in it. */
+async function lost(context: OwnContext): Promise<void> {
+  const data = collectionOf(context);
+  await insertMixed(data, 1_000);
+  const first = context.relay();
+  await first.waitForLine(/Ready/);
+  await inStep(context);
+  assert.equal((await first.kill()).code, 0);
+  await insertMixed(data, 200, 1_000);
+  await data.updateMany({ n: { $gte: 100, $lt: 200 } }, { $set: { v: 7 } });
+  await data.deleteMany({ n: { $lt: 100 } });
+  await rollOver(context);
+}
+
+ownMongodbTest("relay() copies again when the history is lost, and removes what is gone", async (context) => {
+  await lost(context);
+  const running = context.relay();
+  await running.waitForLine(/WARN .*no longer has the changes.*since=20\d\d-/);
+  assert.match(await running.waitForLine(/Copied/), /documents=1100 /);
+  await inStep(context);
+  await collectionOf(context).insertOne({ _id: "after", n: 1, v: 1 } as never);
+  await inStep(context);
+  assert.equal((await running.kill()).code, 0, running.stderr.join("\n"));
+
+  const again = context.relay();
+  await again.waitForLine(/Going on from the saved position/);
+  await again.waitForLine(/Ready/);
+  assert.ok(!again.stderr.some((line) => /Copied/.test(line)));
+}, TINY);
+
+ownMongodbTest("relay() removes what is gone although it is killed as it copies again", async (context) => {
+  await lost(context);
+  for (const line of [/copying again/, /Following from now on/, /Following from now on|Going on/]) {
+    const running = context.relay(["--lease", "1s"]);
+    await running.waitForLine(line);
+    await running.kill("SIGKILL");
+  }
+  const last = context.relay(["--lease", "1s"]);
+  await last.waitForLine(/Ready/);
+  await inStep(context, { timeout: 5_000 });
+  assert.equal((await oidsOf(context, context.table)).length, 1_100);
+}, TINY);
+
+ownMongodbTest("relay() stops with --on-history-lost fail, and says since when", async (context) => {
+  await lost(context);
+  const rows = await oidsOf(context, context.table);
+  const running = context.relay(["--on-history-lost", "fail"]);
+  assert.equal((await running.status).code, 1);
+  await running.waitForLine(/^Error: MongoDB no longer has the changes since 20\d\d-\d\d-\d\dT/);
+  await running.waitForLine(/--on-history-lost recopy/);
+  assert.deepEqual(await oidsOf(context, context.table), rows);
+
+  const recopying = context.relay();
+  await recopying.waitForLine(/Ready/);
+  await inStep(context);
+}, TINY);
+
+ownMongodbTest("relay() copies again from another deployment", async (context) => {
+  const data = collectionOf(context);
+  await insertMixed(data, 100);
+  const first = context.relay();
+  await first.waitForLine(/Ready/);
+  await data.insertOne(mixed(100) as never);
+  await inStep(context);
+  assert.equal((await first.kill()).code, 0);
+
+  await using other = await ownMongodb();
+  const elsewhere = { ...context, ...other };
+  await insertMixed(collectionOf(elsewhere), 50, 80);
+  const second = context.relay([], { env: { MONGODB_URL: other.mongodbUrl } });
+  await second.waitForLine(/copying again/);
+  await inStep(elsewhere);
+  assert.equal((await oidsOf(context, context.table)).length, 50);
+});
+
+ownMongodbTest("relay() copies again when it falls out of the oplog while it runs", async (context) => {
+  const data = collectionOf(context);
+  await insertMixed(data, 1_000);
+  const running = context.relay();
+  await running.waitForLine(/Ready/);
+  Deno.kill(running.pid, "SIGSTOP");
+  await data.deleteMany({ n: { $lt: 100 } });
+  await rollOver(context);
+  Deno.kill(running.pid, "SIGCONT");
+  await running.waitForLine(/copying again/);
+  await inStep(context);
+  assert.equal((await oidsOf(context, context.table)).length, 900);
+  assert.equal((await running.kill()).code, 0, running.stderr.join("\n"));
+}, TINY);
+
+ownMongodbTest("relay() copies for longer than the oplog reaches back", async (context) => {
+  const { mongodb } = context;
+  const data = collectionOf(context);
+  await insertMixed(data, 20_000);
+  const start = await now(mongodb);
+  const running = context.relay(["--batch-size", "10"]);
+  await eventually(async () => assert.ok(await countRows(context) > 0), { interval: 10 });
+  await data.updateMany({ n: { $gte: 100, $lt: 200 } }, { $set: { v: 7 } });
+  const filler = mongodb.db("filler").collection("data");
+  for (let at = 0; await oldest(mongodb) <= start; at++) {
+    await filler.insertOne({ filler: randomBytes(500_000) });
+    await data.deleteMany({ n: 200 + at });
+    await delay(100);
+  }
+  assert.ok(!running.stderr.some((line) => /Copied/.test(line)), "the copy was over too soon");
+  await running.waitForLine(/Copied/, { timeout: 120_000 });
+  await inStep(context).catch((error) => assert.fail(`${error.message}\n${running.stderr.join("\n")}`));
+  assert.equal((await running.kill()).code, 0);
+  assert.ok(!running.stderr.some((line) => /copying again/.test(line)), running.stderr.join("\n"));
+}, { args: ["--oplogSize", "16", "--syncdelay", "1"] });

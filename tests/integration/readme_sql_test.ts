@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { BSON, type Document } from "mongodb";
+import { canonicalJson } from "../../lib/row/canonical.ts";
+import { inStep, wholeRows } from "../support/compare.ts";
+import { cratedbTest } from "../support/cratedb_harness.ts";
+
+const ROOT = join(import.meta.dirname ?? "", "..", "..");
+
+/** The statements of a section's SQL blocks, for another table. */
+async function statementsOf(section: string, table: string): Promise<string[]> {
+  const readme = await Deno.readTextFile(join(ROOT, "README.md"));
+  const text = readme.split(`\n## ${section}\n`)[1]?.split("\n## ")[0] ?? "";
+  const blocks = [...text.matchAll(/```sql\n(.*?)```/gs)].map(([, block = ""]) => block);
+  return blocks.flatMap((block) => block.split(/;\n+(?=[A-Z])|;\n+$/))
+    .filter((statement) => statement.trim() !== "")
+    .map((statement) => statement.replaceAll("cdc-testdrive", table));
+}
+
+cratedbTest("the README's SQL reads documents back whole", async (context) => {
+  const { mongodb, database, relay, sql, table } = context;
+  await relay().waitForLine(/Ready/);
+  const data = mongodb.db(database).collection<Document>("data");
+  const at = new Date("2024-07-12");
+  await data.insertMany([
+    { _id: "a", data: { temperature: 20.5 }, meta: { timestamp: at }, n: 1, o: { x: 1 }, list: [{ y: 1 }] },
+    {
+      _id: "b",
+      data: { temperature: "warm" },
+      meta: { timestamp: at },
+      n: "one",
+      o: { x: "1", "a.b": null },
+    },
+    { _id: "c", n: BSON.Long.MAX_VALUE, o: [1, "x", [2]], list: [{ y: null }, { y: 2 }], none: null },
+  ] as Document[]);
+  await inStep(context);
+
+  const statements = await statementsOf("Reading it back in SQL", table);
+  assert.ok(statements.length >= 6);
+  for (const statement of statements) await sql(statement);
+  const documents = await sql(`SELECT oid, document::text AS document FROM "${table}-whole"`);
+  assert.deepEqual(
+    new Map(documents.map(({ oid, document }) => [String(oid), canonicalJson(String(document))])),
+    await wholeRows(context),
+  );
+  await sql(`DROP VIEW "${table}-whole"`);
+  await sql("DROP FUNCTION cdc_whole(OBJECT, OBJECT)");
+});

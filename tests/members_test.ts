@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { membersOf } from "../lib/row/members.ts";
+import { SLOTS } from "../lib/row/names.ts";
+import { type Raw, raw, valueOf } from "./properties/bson.ts";
+
+const namesIn = (value: Raw): string[] => membersOf(valueOf(value)).members.map(({ name }) => name.text);
+const named = (...names: readonly string[]): Raw => raw.document(names.map((name) => [name, raw.null()]));
+
+Deno.test("membersOf() names and values in their order", () => {
+  const value = valueOf(raw.document([["b", raw.int32(1)], ['é"', raw.boolean(true)], ["", raw.null()]]));
+  assert.deepEqual(
+    membersOf(value).members.map(({ name, type, length }) => [name.text, name.json, type, length]),
+    [["b", '"b":', 16, 4], ['é"', '"é\\"":', 8, 1], ["", '"":', 10, 0]],
+  );
+});
+
+const REPEATED: readonly (readonly [readonly string[], boolean])[] = [
+  [[], false],
+  [["a", "b"], false],
+  [["a", "b", "a"], true],
+  [["", ""], true],
+  [["x".repeat(100), "b", "x".repeat(100)], true],
+  [["x".repeat(100), "x".repeat(101)], false],
+];
+for (const [names, repeated] of REPEATED) {
+  Deno.test(`membersOf() of ${names.join() || "nothing"}: ${repeated ? "repeated" : "not repeated"}`, () => {
+    for (const again of ["first", "second"]) {
+      assert.equal(membersOf(valueOf(named(...names))).repeated, repeated, again);
+    }
+  });
+}
+
+Deno.test("membersOf() tells names apart, and finds a repeated one, among more than are kept", () => {
+  const names = Array.from({ length: 3 * SLOTS }, (_, index) => `name ${index}`);
+  assert.deepEqual(namesIn(named(...names)), names);
+  assert.equal(membersOf(valueOf(named(...names))).repeated, false);
+  assert.equal(membersOf(valueOf(named(...names, "name 0"))).repeated, true);
+});
+
+Deno.test("membersOf() keeps no name that changes with the bytes it was read from", () => {
+  const { bytes } = named("before");
+  const buffer = Buffer.from(bytes);
+  const value = { type: 3, bytes: buffer, offset: 0, length: buffer.length };
+  assert.equal(membersOf(value).members[0]?.name.text, "before");
+  buffer.write("after!", 5);
+  assert.deepEqual(membersOf(value).members[0]?.name.text, "after!");
+  assert.deepEqual(namesIn(named("before", "after!")), ["before", "after!"]);
+});

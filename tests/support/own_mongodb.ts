@@ -1,0 +1,122 @@
+/** A MongoDB of one test's own: to be followed as a whole, or started in a way that would harm the other tests. */
+import { MongoClient } from "mongodb";
+import { MongoMemoryReplSet } from "mongodb-memory-server-core";
+import { messageOf } from "../../lib/errors.ts";
+import { NoServerError } from "../../lib/testdrive/no_server_error.ts";
+import { startContainer } from "../../lib/testdrive/start_container.ts";
+import { mongodbReady } from "../../lib/testdrive/start_mongodb.ts";
+import { type CratedbContext, cratedbTest, type RelayOptions } from "./cratedb_harness.ts";
+import { startRelay } from "./follow.ts";
+import type { Running } from "./program.ts";
+
+const REPLICA_SET = "rs0";
+const IMAGE = Deno.env.get("MONGODB_IMAGE") || "mongo:7";
+const BINARY = Deno.env.get("MONGOMS_SYSTEM_BINARY");
+/** Versions that are downloaded and started are not for these tests. */
+const PULL_TIMEOUT = 60_000;
+
+export interface OwnMongodbOptions {
+  /** Of `mongod`. */
+  readonly args?: readonly string[];
+  /** Only the binary on this machine, whatever containers there are. @default false */
+  readonly binary?: boolean;
+}
+
+export interface OwnMongodb extends AsyncDisposable {
+  readonly mongodb: MongoClient;
+  readonly mongodbUrl: string;
+}
+
+/** @throws {NoServerError} where neither a container nor a binary can be started */
+export async function ownMongodb({ args = [], binary = false }: OwnMongodbOptions = {}): Promise<OwnMongodb> {
+  if (binary) return await asChildProcess(args);
+  try {
+    return await inContainer(args);
+  } catch (error) {
+    if (!(error instanceof NoServerError)) throw error;
+    return await asChildProcess(args);
+  }
+}
+
+/** What a test on a server of its own gets: `mongodb` and `mongodbUrl` are of that server. */
+export interface OwnContext extends CratedbContext {
+  /** Starts `cdc-relay` with these flags and no others. Killed at the end of the test. */
+  follow(args?: readonly string[], options?: RelayOptions): Running;
+}
+
+/** As `cratedbTest`, and ignored where no MongoDB can be started. */
+export function ownMongodbTest(
+  name: string,
+  test: (context: OwnContext) => unknown,
+  options: OwnMongodbOptions = {},
+): void {
+  if (!canStart(options)) return void Deno.test.ignore(name, () => {});
+  cratedbTest(name, async (context) => {
+    await using stack = new AsyncDisposableStack();
+    const { mongodb, mongodbUrl } = stack.use(await ownMongodb(options));
+    const own = { ...context, mongodb, mongodbUrl };
+    const env = { MONGODB_URL: mongodbUrl };
+    await test({
+      ...own,
+      relay: (args, options) => context.relay(args, { ...options, env: { ...env, ...options?.env } }),
+      follow: (args = [], options = {}) => stack.use(startRelay(own, args, options)),
+    });
+  });
+}
+
+function canStart({ binary = false }: OwnMongodbOptions): boolean {
+  return BINARY !== undefined || !binary && hasContainers;
+}
+
+const hasContainers = await (async () => {
+  const { getContainerRuntimeClient } = await import("testcontainers");
+  return await getContainerRuntimeClient().then(() => true, () => false);
+})();
+
+/** The version of the binary on this machine; undefined where there is none. */
+export const binaryVersion: string | undefined = BINARY && await (async () => {
+  const { stdout } = await new Deno.Command(BINARY, { args: ["--version"] }).output();
+  return /db version v(\S+)/.exec(new TextDecoder().decode(stdout))?.[1];
+})();
+
+async function inContainer(args: readonly string[]): Promise<OwnMongodb> {
+  await using stack = new AsyncDisposableStack();
+  const container = stack.use(
+    await startContainer(IMAGE, {
+      command: ([port]) => ["--replSet", REPLICA_SET, "--port", `${port}`, ...args],
+      ports: [0],
+      pullTimeout: PULL_TIMEOUT,
+    }),
+  );
+  const address = `${container.host}:${container.ports[0]}`;
+  {
+    await using client = new MongoClient(`mongodb://${address}/?directConnection=true`);
+    const config = { _id: REPLICA_SET, members: [{ _id: 0, host: address }] };
+    await client.db("admin").command({ replSetInitiate: config });
+  }
+  return await opened(`mongodb://${address}/?replicaSet=${REPLICA_SET}`, stack);
+}
+
+async function asChildProcess(args: readonly string[]): Promise<OwnMongodb> {
+  if (!BINARY) throw new NoServerError("MONGOMS_SYSTEM_BINARY is not set");
+  Deno.env.set("MONGOMS_SYSTEM_BINARY_VERSION_CHECK", "false");
+  await using stack = new AsyncDisposableStack();
+  const servers = stack.adopt(
+    await MongoMemoryReplSet.create({
+      binary: { systemBinary: BINARY },
+      instanceOpts: [{ args: [...args] }],
+      replSet: { name: REPLICA_SET, count: 1, storageEngine: "wiredTiger" },
+    }).catch((cause) => {
+      throw new NoServerError(`${BINARY} does not start (${messageOf(cause)})`, { cause });
+    }),
+    async (open) => void await open.stop(),
+  );
+  return await opened(servers.getUri(), stack);
+}
+
+async function opened(mongodbUrl: string, stack: AsyncDisposableStack): Promise<OwnMongodb> {
+  await mongodbReady(mongodbUrl);
+  const mongodb = stack.use(new MongoClient(mongodbUrl));
+  const closing = stack.move();
+  return { mongodb, mongodbUrl, [Symbol.asyncDispose]: () => closing.disposeAsync() };
+}

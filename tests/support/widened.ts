@@ -1,0 +1,45 @@
+/** What a widening leaves, as a user sees it. */
+import assert from "node:assert/strict";
+import type { CratedbContext } from "./cratedb_harness.ts";
+
+type Tables = Pick<CratedbContext, "sql" | "schema">;
+
+/**
+ * The types of the columns below `data`.
+ *
+ * @example
+ * OUT: {"t": "double precision", "o": "object", "o/x": "bigint_array"}
+ */
+export async function columnTypes(
+  { sql, schema, table }: Tables & { readonly table: string },
+): Promise<Readonly<Record<string, unknown>>> {
+  const columns = await sql(
+    "SELECT column_details['path'] AS path, data_type AS type FROM information_schema.columns " +
+      "WHERE table_schema = ? AND table_name = ? AND column_details['name'] = 'data' ORDER BY ordinal_position",
+    [schema, table],
+  );
+  return Object.fromEntries(
+    columns.flatMap(({ path, type }) =>
+      Array.isArray(path) && path.length > 0 ? [[path.join("/"), type]] : []
+    ),
+  );
+}
+
+/** Tables of the schema that are copies, or closed to writing. */
+export const leftovers = ({ sql, schema }: Tables) =>
+  sql(
+    "SELECT table_name FROM information_schema.tables WHERE table_schema = ? " +
+      "AND (table_name LIKE '%~%' OR settings['blocks']['write'] OR settings['blocks']['read_only_allow_delete']) " +
+      "ORDER BY 1",
+    [schema],
+  );
+
+/** Throws unless no widening is under way, and none has left anything. */
+export async function assertNoLeftovers(tables: Tables): Promise<void> {
+  assert.deepEqual(await leftovers(tables), []);
+  await tables.sql("REFRESH TABLE cdc_position");
+  const locks = await tables.sql(
+    "SELECT stream FROM cdc_position WHERE stream LIKE 'widening %' AND token IS NOT NULL",
+  );
+  assert.deepEqual(locks, []);
+}
