@@ -15,7 +15,7 @@ const COLUMNS = object({
   n: of("bigint"),
   t: of("double"),
   u: of("double"),
-  o: object({ t: of("double"), s: of("text"), p: object({ t: of("double") }) }),
+  o: object({ t: of("double"), s: of("text"), p: object({ t: of("double") }), "1": of("double") }),
   l: list(of("double")),
   m: list(list(of("double"))),
   a: list(object({
@@ -102,6 +102,16 @@ const CASES: Readonly<Record<string, Case>> = {
     paths: [["o", "t"]],
     before: ['{"o":{"p":{}}}', '{"o":{"p":{"x":null},"t":20.5}}'],
     after: ['{"o":{"p":{},"t":20.5}}', '{"o":{"p":{"x":null}}}'],
+  },
+  "takes a value back under a name of digits, and leaves others shielded": {
+    paths: [["o", "1"]],
+    before: ['{"o":{}}', '{"o":{"#1":20.5,"#2":"x"}}'],
+    after: ['{"o":{"1":20.5}}', '{"o":{"#2":"x"}}'],
+  },
+  "moves a value out from under a name of digits": {
+    paths: [["o", "1"]],
+    before: ['{"o":{"1":9007199254740993}}', null],
+    after: ['{"o":{}}', '{"o":{"#1":9007199254740993}}'],
   },
   "leaves a value whose object is not in data": { paths: [["o", "t"]], before: ["{}", '{"o":{"t":20.5}}'] },
   "leaves a value below what is no object": { paths: [["o", "t"]], before: ["{}", '{"o":[{"t":20.5}]}'] },

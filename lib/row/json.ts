@@ -2,11 +2,18 @@
 import { BsonType, type BsonValue, elements } from "./bson.ts";
 import { asDocument, SCALARS } from "./kinds.ts";
 import { type Member, membersOf } from "./members.ts";
+import type { Name } from "./names.ts";
 
 /** A document that no row can hold; its row becomes a dead letter. */
 export class UnstorableError extends Error {
   override readonly name = "UnstorableError";
 }
+
+/** How a name is written, with the colon. */
+export type Spelling = (name: Name) => string;
+const plain: Spelling = ({ json }) => json;
+/** As what goes to `overflow`, below its first level. */
+export const shielded: Spelling = ({ shielded }) => shielded;
 
 /**
  * JSON text of a BSON value.
@@ -17,31 +24,36 @@ export class UnstorableError extends Error {
  *
  * @throws UnstorableError for unknown types
  */
-export function jsonOf(value: BsonValue): string {
+export function jsonOf(value: BsonValue, spelling: Spelling = plain): string {
   const scalar = SCALARS[value.type];
   if (scalar) return scalar.json(value.bytes, value.offset, value.length);
   if (value.type === BsonType.array) {
     const items: string[] = [];
     for (const [type, , , offset, length] of elements(value.bytes, value.offset)) {
-      items.push(jsonOf({ type, bytes: value.bytes, offset, length }));
+      items.push(jsonOf({ type, bytes: value.bytes, offset, length }, spelling));
     }
     return `[${items.join(",")}]`;
   }
   const document = asDocument(value);
   if (!document) throw new UnstorableError(`Unknown BSON type ${value.type}`);
   const { members, repeated } = membersOf(document);
-  if (repeated) return repeatedJson(document, members);
+  if (repeated) return repeatedJson({ document, members }, spelling);
   let json = "";
-  for (const member of members) json += `${json === "" ? "" : ","}${member.name.json}${jsonOf(member)}`;
+  for (const member of members) {
+    json += `${json === "" ? "" : ","}${spelling(member.name)}${jsonOf(member, spelling)}`;
+  }
   return `{${json}}`;
 }
 
 /** A key that an object has more than once is where it is first, with all its values. */
-function repeatedJson(document: BsonValue, members: readonly Member[]): string {
-  const repeats = duplicates(document);
+function repeatedJson(
+  { document, members }: { document: BsonValue; members: readonly Member[] },
+  spelling: Spelling,
+): string {
+  const repeats = duplicates(document, spelling);
   const json = new Map(members.map((member) => [
-    member.name.json,
-    repeats.get(member.name.text) ?? jsonOf(member),
+    spelling(member.name),
+    repeats.get(member.name.text) ?? jsonOf(member, spelling),
   ]));
   return `{${[...json].map(([name, value]) => `${name}${value}`).join(",")}}`;
 }
@@ -52,10 +64,15 @@ function repeatedJson(document: BsonValue, members: readonly Member[]): string {
  * @example
  * IN: {a: 1, b: 2, a: 3} → OUT: Map { "a" → '{"$duplicateKey":[1,3]}' }
  */
-export function duplicates(document: BsonValue): ReadonlyMap<string, string> {
+export function duplicates(
+  document: BsonValue,
+  spelling: Spelling = plain,
+): ReadonlyMap<string, string> {
   const values = Map.groupBy(membersOf(document).members, ({ name }) => name.text);
   return new Map(
     [...values].filter(([, { length }]) => length > 1)
-      .map(([name, equal]) => [name, `{"$duplicateKey":[${equal.map(jsonOf).join(",")}]}`]),
+      .map((
+        [name, equal],
+      ) => [name, `{"$duplicateKey":[${equal.map((each) => jsonOf(each, spelling)).join(",")}]}`]),
   );
 }

@@ -1,10 +1,13 @@
 /** Names of elements, each read once for all the documents that have it. */
 import { BSON } from "mongodb";
+import { shield } from "./shield.ts";
 
 export interface Name {
   readonly text: string;
   /** The name as JSON, and the colon. */
   readonly json: string;
+  /** The same as it is written below the first level of `overflow`. */
+  readonly shielded: string;
   /** Where it is kept; equal names have the same slot. */
   readonly slot: number;
 }
@@ -21,7 +24,7 @@ export const utf8 = (bytes: Uint8Array, start: number, end: number): string =>
 /**
  * @example
  * IN: the bytes of é"
- * OUT: {text: 'é"', json: '"é\\"":', …}
+ * OUT: {text: 'é"', json: '"é\\"":', shielded: '"é\\"":', …}
  */
 export function nameAt(bytes: Uint8Array, offset: number, length: number): Name {
   const end = offset + length;
@@ -31,10 +34,12 @@ export function nameAt(bytes: Uint8Array, offset: number, length: number): Name 
   const known = kept[slot];
   if (known && isAt(known.text, bytes, offset)) return known;
   const text = utf8(bytes, offset, end);
-  const name = { text, json: `${JSON.stringify(text)}:`, slot };
+  const name = { text, json: memberName(text), shielded: memberName(shield(text)), slot };
   if (length <= LONGEST_KEPT && text.length === length) kept[slot] = name;
   return name;
 }
+
+const memberName = (text: string): string => `${JSON.stringify(text)}:`;
 
 /** Whether a name and its end are there. Only ASCII is kept, where a byte is a character. */
 function isAt(name: string, bytes: Uint8Array, offset: number): boolean {

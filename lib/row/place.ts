@@ -4,10 +4,11 @@
  */
 import { BsonType, type BsonValue, elements } from "./bson.ts";
 import { type Column, type ColumnPath, isRefusedName, MAX_DEPTH, shapeOf } from "./columns.ts";
-import { duplicates, jsonOf } from "./json.ts";
+import { duplicates, jsonOf, shielded } from "./json.ts";
 import { asDocument, SCALARS, widening } from "./kinds.ts";
 import { type Member, membersOf } from "./members.ts";
 import { placeJson } from "./place_json.ts";
+import { mayBeUnsteady, shield } from "./shield.ts";
 
 export interface Placed {
   /** JSON text for the column `data`. */
@@ -37,7 +38,10 @@ const NO_REPEATS: ReadonlyMap<string, string> = new Map();
 export function place(document: Uint8Array, columns: Column): Placed {
   const root: BsonValue = { type: BsonType.document, bytes: document, offset: 0, length: document.length };
   if (columns.kind === "ignored") {
-    return { data: jsonOf(root), overflow: null, misfits: false, missing: false, narrow: NO_PATHS };
+    const json = jsonOf(root);
+    if (!mayBeUnsteady(json)) {
+      return { data: json, overflow: null, misfits: false, missing: false, narrow: NO_PATHS };
+    }
   }
   if (columns.kind === "jsonb") {
     const { data, overflow } = placeJson(root);
@@ -70,7 +74,7 @@ class Placement {
   /** JSON of what fits; the rest is put in `overflow`. */
   object(document: BsonValue, column: Column): string {
     const { members, repeated } = membersOf(document);
-    const repeats = repeated ? duplicates(document) : NO_REPEATS;
+    const repeats = repeated ? duplicates(document, shielded) : NO_REPEATS;
     for (const [name, json] of repeats) this.#misfit(name, json);
     let json = "";
     for (const member of members) {
@@ -83,12 +87,12 @@ class Placement {
       this.#nullWithin = false;
       const text = this.#member(member, column);
       if (text === undefined) {
-        this.#misfit(name.text, jsonOf(member));
+        this.#misfit(name.text, jsonOf(member, shielded));
         continue;
       }
       json += `${json === "" ? "" : ","}${name.json}${text}`;
       // An array with a null in it stays for queries, and is in `overflow` as it was.
-      if (this.#nullWithin && type === BsonType.array) this.#put(name.text, jsonOf(member));
+      if (this.#nullWithin && type === BsonType.array) this.#put(name.text, jsonOf(member, shielded));
     }
     return `{${json}}`;
   }
@@ -113,6 +117,7 @@ class Placement {
 
   #member(member: Member, parent: Column): string | undefined {
     const { text: name } = member.name;
+    if (parent.kind === "ignored") return steadyJson(member);
     this.#path.push(name);
     const column = parent.kind === "any" && !isRefusedName(name) ? parent : parent.children?.get(name);
     const text = column ? this.#value(member, column) : this.#withoutColumn(member, parent);
@@ -142,7 +147,7 @@ class Placement {
       const element = takesAll ? column : column.element;
       return element && this.#array(value, element);
     }
-    if (column.kind === "ignored") return asDocument(value) && jsonOf(value);
+    if (column.kind === "ignored") return ignoredJson(value);
     const document = takesAll || column.kind === "object" ? asDocument(value) : undefined;
     return document && (this.#arrays > 0 ? this.#item(document, column) : this.object(document, column));
   }
@@ -185,6 +190,21 @@ class Placement {
   }
 }
 
+/** JSON of a value whose names CrateDB gives back as they are; undefined where it doesn't. */
+function steadyJson(value: BsonValue): string | undefined {
+  const json = jsonOf(value);
+  return mayBeUnsteady(json) && json !== jsonOf(value, shielded) ? undefined : json;
+}
+
+/** JSON of an object in an OBJECT(IGNORED); the names of its first level are as good as any. */
+function ignoredJson(value: BsonValue): string | undefined {
+  const document = asDocument(value);
+  if (!document) return undefined;
+  const json = jsonOf(document);
+  if (!mayBeUnsteady(json)) return json;
+  return membersOf(document).members.every((member) => steadyJson(member) !== undefined) ? json : undefined;
+}
+
 const isNull = (type: number): boolean => type === BsonType.null || type === BsonType.undefined;
 
 /** Arrays of nothing but nulls need no column. */
@@ -194,9 +214,10 @@ function isVoid({ type, bytes, offset }: BsonValue): boolean {
   return true;
 }
 
-const overflowText = (overflow: Overflow): string =>
+/** Names below the first level are shielded, as those inside the values are. */
+const overflowText = (overflow: Overflow, spell: (name: string) => string = String): string =>
   `{${
     [...overflow].map(([name, value]) =>
-      `${JSON.stringify(name)}:${typeof value === "string" ? value : overflowText(value)}`
+      `${JSON.stringify(spell(name))}:${typeof value === "string" ? value : overflowText(value, shield)}`
     ).join(",")
   }}`;

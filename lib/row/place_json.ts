@@ -2,7 +2,9 @@
 import { BsonType, type BsonValue, elements, float64At } from "./bson.ts";
 import { jsonOf } from "./json.ts";
 import { asDocument } from "./kinds.ts";
+import { jsonText, parseJson } from "./lossless_json.ts";
 import { membersOf } from "./members.ts";
+import { mayBeUnsteady, shieldBelow } from "./shield.ts";
 
 export interface JsonPlaced {
   readonly data: string;
@@ -19,8 +21,9 @@ export interface JsonPlaced {
 export function placeJson(document: BsonValue): JsonPlaced {
   const json = jsonOf(document);
   if (!SUSPECT.test(json)) return { data: json, overflow: null };
-  const { data, overflow } = split(document);
-  return { data: data ?? "{}", overflow: overflow ?? null };
+  const { data = "{}", overflow = null } = split(document);
+  const unsteady = overflow !== null && mayBeUnsteady(overflow);
+  return { data, overflow: unsteady ? jsonText(shieldBelow(parseJson(overflow))) : overflow };
 }
 
 /** The escape of a NUL, and not a backslash's before `u0000`. */

@@ -2,6 +2,7 @@
 import type { Column, ColumnPath } from "./columns.ts";
 import { type Kind, MAX_TEXT_BYTES } from "./kinds.ts";
 import { Digits, type Json, jsonText, parseJson } from "./lossless_json.ts";
+import { shieldBelow, unshieldBelow } from "./shield.ts";
 
 /** JSON texts of the columns `data` and `overflow`. */
 export interface RowTexts {
@@ -18,8 +19,8 @@ export interface RowTexts {
  * OUT: {data: '{"n":1,"t":20.5}', overflow: null}
  */
 export function revise(row: RowTexts, columns: Column, paths: readonly ColumnPath[]): RowTexts {
-  const data = objectOf(row.data);
-  const overflow = row.overflow === null ? new Map<string, Json>() : objectOf(row.overflow);
+  const data = objectOf(parseJson(row.data));
+  const overflow = objectOf(unshieldBelow(parseJson(row.overflow ?? "{}")));
   for (const path of paths) {
     const { column, names, below } = outermost(columns, path);
     const inside = valueAt(data, names);
@@ -32,15 +33,12 @@ export function revise(row: RowTexts, columns: Column, paths: readonly ColumnPat
       if (outside === undefined) put(overflow, names, inside, { makeParents: true });
     }
   }
-  return { data: jsonText(data), overflow: overflow.size === 0 ? null : jsonText(overflow) };
+  return { data: jsonText(data), overflow: overflow.size === 0 ? null : jsonText(shieldBelow(overflow)) };
 }
 
 type JsonObject = Map<string, Json>;
 
-function objectOf(text: string): JsonObject {
-  const value = parseJson(text);
-  return value instanceof Map ? value : new Map();
-}
+const objectOf = (value: Json): JsonObject => value instanceof Map ? value : new Map();
 
 /** Values move with the outermost array that they are in: the first array on the way, else the column itself. */
 function outermost(columns: Column, path: ColumnPath) {

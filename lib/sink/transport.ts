@@ -67,7 +67,7 @@ const TRANSIENT_CODES = new Set([
 /** Codes that say nothing; the message does. The message of any other error may quote a document, and is not read. */
 const UNSPECIFIC_CODE = /^(?:5\d{3}|XX000)$/;
 const TRANSIENT_MESSAGE =
-  /^blocked by: \[|^the shard \d+ of table \[.*\] is not available|IllegalIndexShardState|CircuitBreak|NoShardAvailable|UnavailableShards|ClusterBlock|RejectedExecution|MasterNotDiscovered|NodeDisconnected|NodeNotConnected|TimeoutException|ClusterState\.metadata|doesn't support or allow (?:INSERT|DELETE|UPDATE)/;
+  /^blocked by: \[|^the shard \d+ of table \[.*\] is not available|IllegalIndexShardState|CircuitBreak|NoShardAvailable|IndexNotFoundException|^no such index \[|UnavailableShards|ClusterBlock|RejectedExecution|MasterNotDiscovered|NodeDisconnected|NodeNotConnected|TimeoutException|ClusterState\.metadata|doesn't support or allow (?:INSERT|DELETE|UPDATE)/;
 
 /** Whether an error of the sink goes away by waiting. */
 export function isTransient(error: unknown): boolean {

@@ -3,7 +3,9 @@ import fc from "fast-check";
 import { BsonType } from "../../lib/row/bson.ts";
 import { type Column, shapeOfDocument, widest } from "../../lib/row/columns.ts";
 import { jsonOf } from "../../lib/row/json.ts";
+import { type Json, jsonText, parseJson } from "../../lib/row/lossless_json.ts";
 import { place } from "../../lib/row/place.ts";
+import { mayBeUnsteady, unshieldBelow } from "../../lib/row/shield.ts";
 import { anyColumns, anyDocument, eitherDocument } from "./bson.ts";
 
 const RUNS = { numRuns: 2_000 };
@@ -60,7 +62,9 @@ Deno.test("place() puts every value into data or overflow, and only arrays with 
   fc.assert(
     fc.property(eitherDocument, anyColumns, (document, columns) => {
       const { data, overflow } = place(document, columns);
-      const merged = overflow === null ? parseAlike(data) : merge(parseAlike(data), parseAlike(overflow));
+      const merged = overflow === null
+        ? parseAlike(data)
+        : merge(parseAlike(data), parseAlike(jsonText(unshieldBelow(parseJson(overflow)))));
       assert.deepEqual(merged, parseAlike(whole(document)));
     }),
     RUNS,
@@ -71,8 +75,31 @@ Deno.test("place() keeps the order of keys in data", () => {
   fc.assert(
     fc.property(eitherDocument, (document) => {
       const { data, overflow } = place(document, { kind: "ignored" });
-      assert.equal(overflow, null);
-      assert.equal(data, whole(document));
+      if (overflow === null) assert.equal(data, whole(document));
+      else assert.ok(mayBeUnsteady(whole(document)));
+    }),
+    RUNS,
+  );
+});
+
+/** All names below the first level. */
+function innerNames(value: Json): string[] {
+  if (Array.isArray(value)) return value.flatMap(allNames);
+  return value instanceof Map ? [...value.values()].flatMap(allNames) : [];
+}
+const allNames = (value: Json): string[] => [
+  ...value instanceof Map ? value.keys() : [],
+  ...innerNames(value),
+];
+
+Deno.test("place() puts no name of digits below the first level of an ignored object", () => {
+  fc.assert(
+    fc.property(eitherDocument, anyColumns, (document, columns) => {
+      const ignored = place(document, { kind: "ignored" });
+      const texts = [ignored.data, ignored.overflow, place(document, columns).overflow];
+      for (const name of texts.flatMap((text) => innerNames(parseJson(text ?? "{}")))) {
+        assert.doesNotMatch(name, /^[1-9]\d*$|^_u_/);
+      }
     }),
     RUNS,
   );

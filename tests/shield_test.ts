@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import { jsonText, parseJson } from "../lib/row/lossless_json.ts";
+import { mayBeUnsteady, shield, shieldBelow, unshield, unshieldBelow } from "../lib/row/shield.ts";
+
+const NAMES: readonly (readonly [name: string, shielded: string])[] = [
+  ["1", "#1"],
+  ["1042", "#1042"],
+  ["#1", "##1"],
+  ["##1", "###1"],
+  ["_u_", "#_u_"],
+  ["_u_x", "#_u_x"],
+  ["#_u_x", "##_u_x"],
+  ["0", "0"],
+  ["01", "01"],
+  ["1a", "1a"],
+  ["#", "#"],
+  ["#a", "#a"],
+  ["_u", "_u"],
+  ["a_u_", "a_u_"],
+  ["", ""],
+];
+
+for (const [name, shielded] of NAMES) {
+  Deno.test(`shield() of ${JSON.stringify(name)}, and back`, () => {
+    assert.equal(shield(name), shielded);
+    assert.equal(unshield(shielded), name);
+    assert.ok(shield(name) === name || mayBeUnsteady(JSON.stringify({ [name]: 1 })));
+  });
+}
+
+Deno.test("shieldBelow() leaves the first level, goes through arrays, and has an inverse", () => {
+  const json = '{"1":{"2":[[{"_u_x":{"3":4}}]],"b":"5"},"_u_y":1}';
+  const shielded = '{"1":{"#2":[[{"#_u_x":{"#3":4}}]],"b":"5"},"_u_y":1}';
+  assert.equal(jsonText(shieldBelow(parseJson(json))), shielded);
+  assert.equal(jsonText(unshieldBelow(parseJson(shielded))), json);
+});
