@@ -8,7 +8,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { BSON, type MongoClient } from "mongodb";
 import type { RelayConfig } from "./config.ts";
 import { Copy, wholeCopy } from "./copy.ts";
-import { UserError } from "./errors.ts";
+import { messageOf, UserError } from "./errors.ts";
 import type { DocumentState } from "./landing.ts";
 import type { Logger } from "./ops/log.ts";
 import { createProgress } from "./ops/progress.ts";
@@ -23,11 +23,12 @@ import { DocumentReader } from "./source/documents.ts";
 import type { CollectionEvent, DocumentChange } from "./source/event.ts";
 import { gather } from "./source/gather.ts";
 import { connectMongodb } from "./source/mongodb.ts";
+import { isElsewhere, originOf, withoutCollection } from "./source/origin.ts";
 import { sample } from "./source/sample.ts";
 import { type Namespace, namespaceText } from "./source/scope.ts";
 import { serverFeatures } from "./source/server.ts";
 import { hasReached, lostSince, secondsBehind } from "./source/token.ts";
-import { isHistoryLost } from "./source/transient.ts";
+import { isHistoryLost, OtherDeploymentError } from "./source/transient.ts";
 import { Targets } from "./targets.ts";
 
 export interface Context {
@@ -85,10 +86,12 @@ export async function relay(config: RelayConfig, { signal, log, terminal }: Cont
     log.info(startAfter ? "Going on from the saved position" : "Following from now on", { stream });
     const fullDocument = shape.length > 0 ? undefined : config.fullDocument;
     const changes = changeStream({ ...config, client, server, fullDocument, startAfter, signal: ended, log });
+    const batches = gather(changes, config);
     try {
-      await follow(gather(changes, config), { ...parts, copying });
+      await follow(batches, { ...parts, copying });
       break;
     } catch (error) {
+      await batches.return(undefined);
       if (!isHistoryLost(error)) {
         fail(error);
         break;
@@ -120,6 +123,9 @@ function firstCopy({ token, snapshot }: Position["state"], mode: RelayConfig["sn
  */
 async function begin({ client, reader, targets, position, config, log }: Parts, copying: string | null) {
   const namespaces = await collectionsOf(client, config.scope, { log });
+  if (isElsewhere(position.state.origin, namespaces)) {
+    throw new OtherDeploymentError("this is another deployment than the one that was followed");
+  }
   const [first] = namespaces;
   if (first && config.shape.length > 0) await reader.check(first);
   await targets.openAll(namespaces);
@@ -128,7 +134,7 @@ async function begin({ client, reader, targets, position, config, log }: Parts, 
       await (await targets.of(namespace)).learn(sample(client, namespace, config.shape));
     }
   }
-  await position.save({ token: position.state.token, snapshot: copying });
+  await position.save({ snapshot: copying, origin: originOf(namespaces) });
   return namespaces;
 }
 
@@ -143,9 +149,12 @@ async function historyLost({ position, config, log }: Parts, error: unknown): Pr
       cause: error,
     });
   }
-  log.warn("MongoDB no longer has the changes since the saved position: copying again", { since });
+  log.warn("MongoDB no longer has the changes since the saved position: copying again", {
+    since,
+    because: messageOf(error),
+  });
   const snapshot = wholeCopy({ sweep: true });
-  await position.save({ token: null, snapshot });
+  await position.save({ token: null, snapshot, origin: null });
   return snapshot;
 }
 
@@ -288,9 +297,10 @@ const HANDLES: ReadonlyMap<string, Handle> = new Map(Object.entries(
     create: async ({ namespace, unfollowed }, { targets, config }) => {
       if (config.scope.includes(namespace) && !unfollowed) await targets.of(namespace);
     },
-    drop: async ({ operation, namespace }, { targets, copy, config, log }) => {
+    drop: async ({ operation, namespace }, { targets, copy, position, config, log }) => {
       if (!config.scope.includes(namespace)) return;
       copy.forget(namespace);
+      await position.save({ origin: withoutCollection(position.state.origin, namespace) });
       log.warn("A collection is gone", {
         operation,
         collection: namespaceText(namespace),

@@ -12,7 +12,7 @@ const ERRORS: readonly (readonly [string, string | undefined, boolean])[] = [
   ["MasterNotDiscoveredException[no master]", "5000", true],
   ["IllegalIndexShardStateException[CurrentState[RECOVERING] operations only allowed when …]", "5000", true],
   ["the shard 0 of table [doc.t/-435tK5gRpS1craXTA-QJw] is not available", "XX000", true],
-  ["IndexNotFoundException[no such index [doc.t/1zda7kAGSRKYtZXjXhagzQ]]", "5000", true],
+  ["IndexNotFoundException[no such index [doc.t/1zda7kAGSRKYtZXjXhagzQ]]", "4040", true],
   ["no such index [doc.t/1zda7kAGSRKYtZXjXhagzQ]", "XX000", true],
   ["Cannot cast object element `Timeout` with value `ECONNREFUSED` to type `bigint`", "4000", false],
   ["Cannot cast object element `connected` with value `x` to type `bigint`", "XX000", false],

@@ -35,9 +35,11 @@ export interface SavedState {
   readonly token: string | null;
   /** How far the copy of what was there has come, as JSON; null where there is none to be made. */
   readonly snapshot: string | null;
+  /** Which deployment it is of, as JSON; null where that is not known. */
+  readonly origin: string | null;
 }
 
-const NOTHING: SavedState = { token: null, snapshot: null };
+const NOTHING: SavedState = { token: null, snapshot: null, origin: null };
 
 interface Held extends SavedState {
   readonly owner: string | null;
@@ -117,9 +119,9 @@ export class Position implements AsyncDisposable {
     return this.#state;
   }
 
-  /** Saves a state; call it only after all rows before it are confirmed. Saves come one after the other. */
-  save(state: SavedState): Promise<void> {
-    return this.#enqueue(() => this.#write(state, this.#options.lease));
+  /** Saves what has changed; call it only after all rows before it are confirmed. Saves come one after the other. */
+  save(change: Partial<SavedState>): Promise<void> {
+    return this.#enqueue(() => this.#write({ ...this.#state, ...change }, this.#options.lease));
   }
 
   /** Keeps the lease until it is disposed of; `lost` is told when that fails. */
@@ -134,7 +136,7 @@ export class Position implements AsyncDisposable {
   }
 
   async #adopt(held: Held): Promise<void> {
-    this.#state = { token: held.token, snapshot: held.snapshot };
+    this.#state = { token: held.token, snapshot: held.snapshot, origin: held.origin };
     this.#fence = held;
     await this.#prolong();
   }
@@ -158,17 +160,16 @@ export class Position implements AsyncDisposable {
     }
     await this.#transport.query(
       `CREATE TABLE IF NOT EXISTS ${this.#table} (stream TEXT PRIMARY KEY, token ${dialect.longText}, ` +
-        `snapshot ${dialect.longText}, owner TEXT, ` +
+        `snapshot ${dialect.longText}, origin ${dialect.longText}, owner TEXT, ` +
         `lease_until TIMESTAMP WITH TIME ZONE, saved_at TIMESTAMP WITH TIME ZONE) ${dialect.smallTable}`,
     );
     const { rows } = await this.#transport.query(
-      "SELECT 1 FROM information_schema.columns " +
-        "WHERE table_schema = $1 AND table_name = $2 AND column_name = 'snapshot'",
+      "SELECT column_name FROM information_schema.columns WHERE table_schema = $1 AND table_name = $2",
       [this.#options.schema, TABLE],
     );
-    // Version 0.1.0 made the table without it.
-    if (rows.length === 0) {
-      await this.#transport.query(`ALTER TABLE ${this.#table} ADD COLUMN snapshot ${dialect.longText}`);
+    // Version 0.1.0 made the table without them.
+    for (const column of ["snapshot", "origin"].filter((name) => !rows.flat().includes(name))) {
+      await this.#transport.query(`ALTER TABLE ${this.#table} ADD COLUMN ${column} ${dialect.longText}`);
     }
     await this.#transport.query(
       `INSERT INTO ${this.#table} (stream) VALUES ($1) ON CONFLICT (stream) DO NOTHING`,
@@ -198,17 +199,18 @@ export class Position implements AsyncDisposable {
   async #read(): Promise<Held> {
     const { dialect } = this.#transport;
     const { rows: [row] } = await this.#transport.query(
-      `SELECT token, snapshot, owner, ${
+      `SELECT token, snapshot, origin, owner, ${
         dialect.millis("lease_until")
       }, ${dialect.fence.select}, ${dialect.now} ` +
         `FROM ${this.#table} WHERE stream = $1`,
       [this.#options.stream],
     );
     if (!row) throw new UserError(`The position of this stream is gone from ${this.#table}.`);
-    const [token, snapshot, owner, leaseUntil, seqNo, primaryTerm, now] = row;
+    const [token, snapshot, origin, owner, leaseUntil, seqNo, primaryTerm, now] = row;
     return {
       token: token as string | null,
       snapshot: snapshot as string | null,
+      origin: origin as string | null,
       owner: owner as string | null,
       leaseUntil: Number(leaseUntil ?? 0),
       seqNo: String(seqNo),
@@ -222,12 +224,13 @@ export class Position implements AsyncDisposable {
     const { fence, now, timestamp } = this.#transport.dialect;
     const update = () =>
       this.#transport.query(
-        `UPDATE ${this.#table} SET token = $1, snapshot = $2, owner = $3, ` +
-          `lease_until = ${timestamp(`${now} + $4::bigint`)}, saved_at = CURRENT_TIMESTAMP ` +
-          `WHERE stream = $5 AND ${fence.where("$6", "$7")}`,
+        `UPDATE ${this.#table} SET token = $1, snapshot = $2, origin = $3, owner = $4, ` +
+          `lease_until = ${timestamp(`${now} + $5::bigint`)}, saved_at = CURRENT_TIMESTAMP ` +
+          `WHERE stream = $6 AND ${fence.where("$7", "$8")}`,
         [
           state.token,
           state.snapshot,
+          state.origin,
           this.#owner,
           String(lease),
           stream,
@@ -244,7 +247,8 @@ export class Position implements AsyncDisposable {
     }
     this.#fence = held;
     // An update whose answer was lost has moved the row on; it is written again with the row's new fence.
-    const isWritten = held.token === state.token && held.snapshot === state.snapshot;
+    const isWritten = held.token === state.token && held.snapshot === state.snapshot &&
+      held.origin === state.origin;
     if (count === 0 && !isWritten) await update();
     this.#state = state;
   }

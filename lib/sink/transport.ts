@@ -65,7 +65,7 @@ const TRANSIENT_CODES = new Set([
 ]);
 
 /** Codes that say nothing; the message does. The message of any other error may quote a document, and is not read. */
-const UNSPECIFIC_CODE = /^(?:5\d{3}|XX000)$/;
+const UNSPECIFIC_CODE = /^(?:4040|5\d{3}|XX000)$/;
 const TRANSIENT_MESSAGE =
   /^blocked by: \[|^the shard \d+ of table \[.*\] is not available|IllegalIndexShardState|CircuitBreak|NoShardAvailable|IndexNotFoundException|^no such index \[|UnavailableShards|ClusterBlock|RejectedExecution|MasterNotDiscovered|NodeDisconnected|NodeNotConnected|TimeoutException|ClusterState\.metadata|doesn't support or allow (?:INSERT|DELETE|UPDATE)/;
 

@@ -95,7 +95,7 @@ export class Widening {
   async #cleanUp(copy: TableName, lock: Position): Promise<void> {
     await lock.save(atWork(copy));
     await discard(this.#patient, { table: this.#options.table, copy });
-    await lock.save({ token: null, snapshot: null });
+    await lock.save({ token: null });
   }
 
   async #rebuild(narrow: readonly ColumnPath[], parts: { copy: TableName; lock: Position }): Promise<void> {
@@ -189,7 +189,7 @@ async function unlessTakenOver(work: () => Promise<void>): Promise<void> {
 }
 
 /** The token of the lock is the name of the table at work. */
-const atWork = ({ name }: TableName): SavedState => ({ token: name, snapshot: null });
+const atWork = ({ name }: TableName): Pick<SavedState, "token"> => ({ token: name });
 
 const arraysOf = (column: Column | undefined): number => column?.element ? 1 + arraysOf(column.element) : 0;
 

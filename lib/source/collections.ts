@@ -2,7 +2,7 @@
 import type { MongoClient } from "mongodb";
 import { concurrently } from "../ops/concurrently.ts";
 import type { Logger } from "../ops/log.ts";
-import { type Namespace, namespaceText, type Scope } from "./scope.ts";
+import { type FoundCollection, type Namespace, namespaceText, type Scope } from "./scope.ts";
 
 /** What a change stream says of collections that are not plain ones. */
 const UNFOLLOWED: Readonly<Record<string, string>> = {
@@ -19,16 +19,17 @@ export async function collectionsOf(
   client: MongoClient,
   scope: Scope,
   { log }: { log: Logger },
-): Promise<Namespace[]> {
-  const found: Namespace[] = [];
+): Promise<FoundCollection[]> {
+  const found: FoundCollection[] = [];
   for (const database of await databasesOf(client, scope)) {
     const filter = scope.only.collection === undefined ? {} : { name: scope.only.collection };
     const listed = client.db(database).listCollections(filter, {
       nameOnly: false,
       authorizedCollections: true,
     });
-    for await (const { name: collection, type = "collection" } of listed) {
-      const namespace = { database, collection };
+    for await (const { name: collection, type = "collection", info } of listed) {
+      const uuid = info?.uuid?.toString("hex");
+      const namespace = { database, collection, ...uuid !== undefined && { uuid } };
       if (!scope.includes(namespace)) continue;
       const why = UNFOLLOWED[type];
       if (why) log.warn("Passed over", { collection: namespaceText(namespace), because: why });

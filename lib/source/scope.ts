@@ -7,6 +7,12 @@ export interface Namespace {
   readonly collection: string;
 }
 
+/** A collection that there is. */
+export interface FoundCollection extends Namespace {
+  /** Hex digits of MongoDB's identity of it; undefined for one that is not there yet. */
+  readonly uuid?: string;
+}
+
 export interface ScopeOptions {
   /** Patterns of names, `*` and `?` as in a shell. */
   readonly databases: readonly string[];

@@ -36,6 +36,11 @@ export function isTransientMongodb(error: unknown): boolean {
 /** The oplog has moved on (286), the token is none of this deployment's (280), or not one at all (260). */
 const HISTORY_LOST = [286, 280, 260];
 
+/** A token that happens to be good here, of a stream that is none of this deployment's. */
+export class OtherDeploymentError extends Error {
+  override readonly name = "OtherDeploymentError";
+}
+
 export const isHistoryLost = (error: unknown): boolean =>
-  error instanceof MongoServerError &&
-  HISTORY_LOST.includes(Number(error.code));
+  error instanceof OtherDeploymentError ||
+  error instanceof MongoServerError && HISTORY_LOST.includes(Number(error.code));

@@ -108,6 +108,30 @@ ownMongodbTest("relay() copies again from another deployment", async (context) =
   assert.equal((await oidsOf(context, context.table)).length, 50);
 });
 
+ownMongodbTest("relay() copies again from another deployment that was there before", async (context) => {
+  await using other = await ownMongodb();
+  const elsewhere = { ...context, ...other };
+  await insertMixed(collectionOf(elsewhere), 50, 80);
+
+  await insertMixed(collectionOf(context), 100);
+  const first = context.relay();
+  await first.waitForLine(/Ready/);
+  assert.equal((await first.kill()).code, 0);
+  await insertMixed(collectionOf(elsewhere), 10, 200);
+
+  const failing = context.relay(["--on-history-lost", "fail"], { env: { MONGODB_URL: other.mongodbUrl } });
+  assert.equal((await failing.status).code, 1);
+  await failing.waitForLine(/^Error: MongoDB no longer has the changes since 20/);
+  const second = context.relay([], { env: { MONGODB_URL: other.mongodbUrl } });
+  await second.waitForLine(/copying again/);
+  await inStep(elsewhere);
+  assert.equal((await second.kill()).code, 0);
+
+  const third = context.relay([], { env: { MONGODB_URL: other.mongodbUrl } });
+  await third.waitForLine(/Ready/);
+  assert.ok(!third.stderr.some((line) => /copying again/.test(line)));
+});
+
 ownMongodbTest("relay() copies again when it falls out of the oplog while it runs", async (context) => {
   const data = collectionOf(context);
   await insertMixed(data, 1_000);
