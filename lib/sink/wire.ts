@@ -74,6 +74,9 @@ const run = async (
  */
 function argument(parameter: Parameter): string | number | null {
   if (parameter === null || typeof parameter !== "object") return parameter;
-  const items = "json" in parameter ? parameter.json : parameter;
-  return `{${items.map((item) => item === null ? "NULL" : `"${item.replace(/["\\]/g, "\\$&")}"`).join(",")}}`;
+  const items = "json" in parameter
+    // JSON has no control characters, so that quoting it as JSON once more is the same, and faster.
+    ? parameter.json.map((item) => item === null ? "NULL" : JSON.stringify(item))
+    : parameter.map((item) => `"${item.replace(/["\\]/g, "\\$&")}"`);
+  return `{${items.join(",")}}`;
 }
