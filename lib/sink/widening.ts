@@ -124,7 +124,7 @@ export class Widening {
       if (signal.aborted) return;
       const passes = error instanceof LateWriteError || isTransient(error);
       if (!passes && !(error instanceof SinkError || error instanceof UserError)) throw error;
-      if (!passes || ++this.#failures >= MAX_FAILURES) return this.#keep(narrow, messageOf(error));
+      if (!passes || ++this.#failures >= MAX_FAILURES) return this.#keep(narrow, reasonOf(error));
       log.warn("Not widened this time; its values go to overflow", { columns, error: messageOf(error) });
     }
   }
@@ -177,6 +177,16 @@ export class Widening {
     const { table, lease, signal, log } = this.#options;
     return { schema: table.schema, stream: this.lockName, lease, signal, log };
   }
+}
+
+/** CrateDB hides what a user may not read. */
+const HIDDEN = /\b(?:Schema 'sys'|Relation 'sys\.\w+') unknown/;
+
+function reasonOf(error: unknown): string {
+  const message = messageOf(error);
+  return HIDDEN.test(message)
+    ? `a privilege is missing: GRANT DQL ON TABLE sys.shards, sys.privileges TO <user> (${message})`
+    : message;
 }
 
 /** What another relay has taken over is its affair: it cleans up, and this one goes on. */

@@ -187,6 +187,32 @@ cratedbTest("relay() moves more rows than are read at once", async (context) => 
   assert.deepEqual(counts, { t: 1, o: 4_500 });
 });
 
+cratedbTest("relay() says which privileges widening lacks, and widens with them", async (context) => {
+  const { relay, sql, schema, httpUrl } = context;
+  const data = collection(context);
+  const user = freshName();
+  await sql(`CREATE USER "${user}"`);
+  await using stack = new AsyncDisposableStack();
+  stack.defer(async () => void await sql(`DROP USER "${user}"`));
+  await sql(`GRANT DQL, DML, DDL ON SCHEMA "${schema}" TO "${user}"`);
+  const env = { CRATEDB_SQLALCHEMY_URL: httpUrl.replace("crate://", `crate://${user}@`) };
+  await data.insertMany([{ _id: 1, t: 20 }, { _id: 2, t: 21 }] as Document[]);
+
+  const first = relay([], { env });
+  await first.waitForLine(/Ready/);
+  await data.insertOne({ _id: 3, t: 20.5 } as Document);
+  const line = await first.waitForLine(/takes no fractions/);
+  const [, grant = ""] = /(GRANT DQL ON TABLE [\w., ]+) TO <user>/.exec(line) ?? [];
+  await inStep(context);
+  assert.equal((await first.kill()).code, 0);
+
+  await sql(`${grant} TO "${user}"`);
+  await relay([], { env }).waitForLine(/Ready/);
+  await data.insertOne({ _id: 4, t: 20.25 } as Document);
+  await inStep(context);
+  assert.deepEqual(await columnTypes(context), { _id: "bigint", t: "double precision" });
+});
+
 cratedbTest(
   "relay() leaves a widened table's own columns, settings, constraints and grants",
   async (context) => {
