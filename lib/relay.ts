@@ -6,13 +6,14 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { BSON, type MongoClient } from "mongodb";
+import { Checkpoint } from "./checkpoint.ts";
 import type { RelayConfig } from "./config.ts";
 import { Copy, wholeCopy } from "./copy.ts";
 import { messageOf, UserError } from "./errors.ts";
 import type { DocumentState } from "./landing.ts";
 import type { Logger } from "./ops/log.ts";
 import { createProgress } from "./ops/progress.ts";
-import { bytesFromHex, bytesToHex } from "./row/bson.ts";
+import { bytesFromHex } from "./row/bson.ts";
 import { keyText } from "./row/key.ts";
 import { DeadLetters } from "./sink/dead_letters.ts";
 import { Position } from "./sink/position.ts";
@@ -174,16 +175,8 @@ async function follow(batches: AsyncGenerator<ChangeBatch>, parts: FollowParts):
   let next = read();
   await next;
   const namespaces = await begin(parts, parts.copying);
-  let token = position.state.token === null ? null : bytesFromHex(position.state.token);
-  let [refreshed, saved, settled, ready, events, streamUntil] = [0, 0, true, false, 0, 0];
-  const refresh = async () => {
-    await targets.refresh();
-    refreshed = Date.now();
-  };
-  const save = async () => {
-    if (token) await position.save({ token: bytesToHex(token), snapshot: copy.state });
-    saved = Date.now();
-  };
+  const checkpoint = new Checkpoint({ targets, position, config, snapshot: () => copy.state });
+  let [settled, ready, events, streamUntil] = [true, false, 0, 0];
   const progress = createProgress({ terminal, log });
   using _shown = { [Symbol.dispose]: () => progress.stop() };
   const total = parts.copying === null ? 0 : await estimatedCount(parts.client, namespaces);
@@ -193,27 +186,24 @@ async function follow(batches: AsyncGenerator<ChangeBatch>, parts: FollowParts):
     signal,
     log,
     advanced: async () => {
-      if (token) progress.show({ copied: copy.copied, total, lag: secondsBehind(token) });
-      if (Date.now() - refreshed >= config.refreshInterval) await refresh();
-      if (Date.now() - saved >= config.saveInterval) await save();
+      if (checkpoint.token) {
+        progress.show({ copied: copy.copied, total, lag: secondsBehind(checkpoint.token) });
+      }
+      await checkpoint.pass();
     },
   });
-  const copyOn = async () => {
-    await copy.turn();
-    if (copy.pending) return;
-    progress.stop();
-    await refresh();
-    await save();
-    log.info("Copied", { documents: copy.copied, seconds: seconds(started) });
-  };
 
   while (true) {
+    const { token } = checkpoint;
     if (copy.pending && token) {
       const streamsTurn = Date.now() < streamUntil && await hasCome(next, settled ? 0 : GRACE);
       if (!streamsTurn) {
-        await copyOn();
+        await copy.turn();
         streamUntil = Date.now() + STREAM_TURN;
-        continue;
+        if (copy.pending) continue;
+        progress.stop();
+        await checkpoint.settle();
+        log.info("Copied", { documents: copy.copied, seconds: seconds(started) });
       }
     }
     if (token && !copy.pending && !ready) {
@@ -222,8 +212,7 @@ async function follow(batches: AsyncGenerator<ChangeBatch>, parts: FollowParts):
     }
     if (ready && token && config.snapshot === "only" && hasReached(token, reader.time ?? NO_TIME)) break;
     if (!settled && !await hasCome(next, IDLE)) {
-      await refresh();
-      await save();
+      await checkpoint.settle();
       settled = true;
     }
     const { value: batch, done } = await next;
@@ -231,15 +220,11 @@ async function follow(batches: AsyncGenerator<ChangeBatch>, parts: FollowParts):
     await land(batch, { ...parts, copy });
     next = read();
     events += batch.events;
-    const first = token === null;
-    token = batch.token;
+    checkpoint.token = batch.token;
     if (batch.events > 0) settled = false;
-    if (Date.now() - refreshed >= config.refreshInterval) await refresh();
-    const interval = batch.events > 0 ? config.saveInterval : config.lease / 3;
-    if (first || Date.now() - saved >= interval) await save();
+    await checkpoint.pass(batch.events > 0 ? config.saveInterval : config.lease / 3);
   }
-  await refresh();
-  await save();
+  await checkpoint.settle();
   await batches.return(undefined);
   log.info("Stopped", { events, ...await targets.counts(), seconds: seconds(started) });
 }
