@@ -71,7 +71,7 @@ async function startSink(): Promise<Server & HostedServer> {
   } catch (error) {
     if (!(error instanceof NoServerError)) throw error;
     const { startPostgresql } = await import("../testdrive/start_postgresql.ts");
-    const postgresql = await startPostgresql({ url: "" });
+    const postgresql = await startPostgresql({ url: "", folder: "" });
     const why = error.message.replace(/^CrateDB: none, /, "");
     return { ...postgresql, description: `${postgresql.description.replace(/, as .*/, "")}, ${why}` };
   }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import postgres from "postgres";
 import { eventually } from "../../lib/testdrive/eventually.ts";
+import { installedPostgresql } from "../../lib/testdrive/installed_postgresql.ts";
 import { startPostgresql } from "../../lib/testdrive/start_postgresql.ts";
 
 Deno.test("startPostgresql() takes the server that a URL names, and shows no password", async () => {
@@ -20,11 +21,11 @@ const connect = (url: string) => postgres(url, { max: SESSIONS, fetch_types: fal
 Deno.test("startPostgresql() embeds a server that serves many clients, and stops it", async () => {
   let url: string;
   {
-    await using server = await startPostgresql({ url: "" });
+    await using server = await startPostgresql({ url: "", folder: "" });
     url = server.url;
     assert.match(
       server.description,
-      /^PostgreSQL: PGlite \(.+\) on 127\.0\.0\.1:\d+, as POSTGRESQL_URL is not set$/,
+      /^PostgreSQL: PGlite \(.+\) on 127\.0\.0\.1:\d+, as POSTGRESQL_URL is not set and none is installed$/,
     );
     await using stack = new AsyncDisposableStack();
     const sql = stack.adopt(connect(url), (open) => open.end());
@@ -66,7 +67,7 @@ Deno.test("startPostgresql() embeds a server that serves many clients, and stops
 });
 
 Deno.test("startPostgresql() embeds a server that goes on after a client died in the middle", async () => {
-  await using server = await startPostgresql({ url: "" });
+  await using server = await startPostgresql({ url: "", folder: "" });
   const { hostname, port } = new URL(server.url.replace("postgresql:", "http:"));
   const message = (kind: string, body: string): Uint8Array => {
     const bytes = new TextEncoder().encode(`${kind}\0\0\0\0${body}`);
@@ -94,4 +95,25 @@ Deno.test("startPostgresql() embeds a server that goes on after a client died in
   } finally {
     await sql.end();
   }
+});
+
+const folder = installedPostgresql();
+
+Deno.test({
+  name: "startPostgresql() starts an installed server, and leaves nothing of it",
+  ignore: folder === undefined,
+  async fn() {
+    let sql: postgres.Sql;
+    let data: string;
+    {
+      await using server = await startPostgresql({ url: "", folder });
+      assert.match(server.description, /^PostgreSQL: .+ on 127\.0\.0\.1:\d+, as POSTGRESQL_URL is not set$/);
+      sql = connect(server.url);
+      const [row] = await sql.unsafe("SHOW data_directory");
+      data = row?.data_directory;
+      assert.ok((await Deno.stat(data)).isDirectory);
+      await sql.end();
+    }
+    await assert.rejects(Deno.stat(data), Deno.errors.NotFound);
+  },
 });
