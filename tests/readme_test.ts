@@ -19,8 +19,11 @@ const cellsOf = (text: string): string[][] =>
     line.split(/(?<!\\)\|/).slice(1, -1).map((cell) => cell.trim().replaceAll("\\|", "|"))
   );
 
+/** A heading has one message, or several with commas between; one with a backtick in it has two around it. */
 const headings = (text: string): string[] =>
-  [...text.matchAll(/^### `(.+)`$/gm)].map(([, text = ""]) => text);
+  [...text.matchAll(/^### (`.+`)$/gm)].flatMap(([, line = ""]) =>
+    line.startsWith("``") ? [line.replace(/^`` ?| ?``$/g, "")] : line.slice(1, -1).split("`, `")
+  );
 
 async function sources(folder: string): Promise<string[]> {
   const texts: string[] = [];
@@ -33,7 +36,9 @@ async function sources(folder: string): Promise<string[]> {
 
 /** @example IN: Table … cannot be used: … → OUT: matches "Table ${name} cannot be used: ${why}" */
 const templateOf = (message: string): RegExp =>
-  new RegExp(message.split("…").map(RegExp.escape).join("\\$\\{[^`\\n]*\\}"));
+  new RegExp(
+    message.replaceAll("`", "\\`").split("…").map(RegExp.escape).join("\\$\\{[^`\\n]*\\}"),
+  );
 
 Deno.test("the README's table of options is the one of OPTIONS", () => {
   assert.deepEqual(cellsOf(section("Options")), optionRows());
@@ -64,5 +69,18 @@ Deno.test("each failure that describe() knows is under Troubleshooting", async (
   const messages = headings(section("Troubleshooting"));
   for (const [, whole = "", start = ""] of known) {
     assert.ok(messages.includes(whole || `${start}…`), whole || start);
+  }
+});
+
+Deno.test("each error of the program is under Troubleshooting", async () => {
+  const code = (await sources(join(ROOT, "lib"))).join("\n");
+  const messages = headings(section("Troubleshooting"));
+  const thrown = [
+    ...code.matchAll(/new (?:UserError|TakenOverError)\(\s*(?:`((?:[^`\\]|\\.)+)`|"([^"]+)")/g),
+  ];
+  assert.ok(thrown.length > 10);
+  for (const [, template = "", text = ""] of thrown) {
+    const message = (template || text).replaceAll(/\$\{[^}]*\}/g, "…").replaceAll("\\`", "`");
+    assert.ok(messages.includes(message), message);
   }
 });
