@@ -8,7 +8,7 @@ export interface ContainerOptions {
   readonly environment?: Record<string, string>;
   /** Ports inside the container; 0 is one that is free on the host, and the same inside and outside. */
   readonly ports: readonly number[];
-  /** How long a pull of the image may take, in milliseconds. @default 120_000 */
+  /** How long a pull of the image may take, in milliseconds. @default 300_000 */
   readonly pullTimeout?: number | undefined;
 }
 
@@ -19,13 +19,17 @@ export interface Container extends AsyncDisposable {
   readonly ports: readonly number[];
 }
 
+const PULL_TIMEOUT = 300_000;
+/** A long pull is told of now and again. */
+const TELL_INTERVAL = 10_000;
+
 /**
  * Starts a container and waits until its ports are open.
  *
  * @throws {NoServerError} when no container engine answers, or the image is not there and cannot be pulled in time
  */
 export async function startContainer(image: string, options: ContainerOptions): Promise<Container> {
-  await provideImage(image, options.pullTimeout ?? 120_000);
+  await provideImage(image, options.pullTimeout ?? PULL_TIMEOUT);
   const ports = options.ports.map((inside) => {
     const host = freePort();
     return { container: inside || host, host };
@@ -54,6 +58,12 @@ async function provideImage(image: string, timeout: number): Promise<void> {
   });
   const name = ImageName.fromString(image);
   if (await client.image.exists(name)) return;
+  tell(`Pulling ${image}; it is kept for the next time …`);
+  const started = Date.now();
+  const telling = setInterval(
+    () => tell(`Pulling ${image} … ${Math.round((Date.now() - started) / 1_000)} s`),
+    TELL_INTERVAL,
+  );
   const { promise: late, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => reject(new Error(`not done within ${timeout / 1000} s`)), timeout);
   try {
@@ -63,5 +73,8 @@ async function provideImage(image: string, timeout: number): Promise<void> {
     throw new NoServerError(`the image ${image} cannot be pulled (${messageOf(cause)})`, { cause });
   } finally {
     clearTimeout(timer);
+    clearInterval(telling);
   }
 }
+
+const tell = (line: string): number => Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));

@@ -22,7 +22,7 @@ export interface CratedbOptions {
   readonly httpUrl?: string | undefined;
   /** @default $CRATEDB_IMAGE, else crate:5.7 */
   readonly image?: string | undefined;
-  /** How long a pull of the image may take, in milliseconds. @default 120_000 */
+  /** How long a pull of the image may take, in milliseconds. @default 300_000 */
   readonly pullTimeout?: number | undefined;
 }
 

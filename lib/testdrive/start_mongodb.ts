@@ -25,7 +25,7 @@ export interface MongodbOptions {
   readonly image?: string | undefined;
   /** A `mongod` for machines without containers. @default $MONGOMS_SYSTEM_BINARY, else from $PATH, else downloaded or fetched by pip */
   readonly binary?: string | undefined;
-  /** How long a pull of the image may take, in milliseconds. @default 120_000 */
+  /** How long a pull of the image may take, in milliseconds. @default 300_000 */
   readonly pullTimeout?: number | undefined;
 }
 

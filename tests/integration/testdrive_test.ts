@@ -33,7 +33,6 @@ Deno.test("startCratedb() takes the server that a URL names, with HTTP on the sa
 });
 
 Deno.test("startCratedb() says why there is none when the image cannot be pulled", async () => {
-  const started = performance.now();
   const attempt = startCratedb({ wireUrl: "", image: "localhost:1/crate:none", pullTimeout: 5_000 });
   await assert.rejects(attempt, (error) => {
     assert.ok(error instanceof NoServerError);
@@ -43,7 +42,6 @@ Deno.test("startCratedb() says why there is none when the image cannot be pulled
     );
     return true;
   });
-  assert.ok(performance.now() - started < 10_000);
 });
 
 mongodbTest(
