@@ -92,11 +92,11 @@ export async function relay(config: RelayConfig, { signal, log, terminal }: Cont
       await follow(batches, { ...parts, copying });
       break;
     } catch (error) {
-      await batches.return(undefined);
       if (!isHistoryLost(error)) {
         fail(error);
         break;
       }
+      await batches.return(undefined);
       copying = await historyLost(parts, error);
     }
   }
@@ -285,7 +285,8 @@ const HANDLES: ReadonlyMap<string, Handle> = new Map(Object.entries(
     drop: async ({ operation, namespace }, { targets, copy, position, config, log }) => {
       if (!config.scope.includes(namespace)) return;
       copy.forget(namespace);
-      await position.save({ origin: withoutCollection(position.state.origin, namespace) });
+      const origin = withoutCollection(position.state.origin, namespace);
+      if (origin !== position.state.origin) await position.save({ origin });
       log.warn("A collection is gone", {
         operation,
         collection: namespaceText(namespace),

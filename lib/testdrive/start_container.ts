@@ -2,6 +2,7 @@ import { GenericContainer, getContainerRuntimeClient, ImageName } from "testcont
 import { messageOf } from "../errors.ts";
 import { freePort } from "./free_port.ts";
 import { NoServerError } from "./no_server_error.ts";
+import { tell } from "./tell.ts";
 
 export interface ContainerOptions {
   readonly command: (ports: readonly number[]) => string[];
@@ -76,5 +77,3 @@ async function provideImage(image: string, timeout: number): Promise<void> {
     clearInterval(telling);
   }
 }
-
-const tell = (line: string): number => Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
