@@ -61,6 +61,19 @@ const PLACES: readonly (readonly [string, Raw, Column | undefined, Placed])[] = 
   ["null in any column", raw.null(), of("bigint"), nulls('{"v":null}')],
   ["null in a column that takes nothing", raw.null(), of("unfit"), nulls('{"v":null}')],
   ["text in a column that takes nothing", raw.string("x"), of("unfit"), overflow('{"v":"x"}')],
+  ["a date in a column that takes all", raw.date(7n), of("any"), data('{"v":7}')],
+  [
+    "a text of 32,767 bytes in a column that takes all",
+    raw.string(LONG),
+    of("any"),
+    overflow(`{"v":"${LONG}"}`),
+  ],
+  [
+    "such a text in an array, in a column that takes all",
+    raw.array([raw.document([["s", raw.string(LONG)]])]),
+    of("any"),
+    overflow(`{"v":[{"s":"${LONG}"}]}`),
+  ],
   ["nested arrays in a column that takes all", raw.array([raw.array([])]), of("any"), data('{"v":[[]]}')],
   [
     "names that no column may have, in a column that takes all",

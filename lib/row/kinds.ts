@@ -18,8 +18,8 @@ import {
 } from "./bson.ts";
 
 /**
- * The kinds of sub-column that values are placed in; `unfit` takes none, `any` takes all but names that no column may have, `ignored` all objects,
- * `jsonb` what PostgreSQL's type keeps as it is.
+ * The kinds of sub-column that values are placed in; `unfit` takes none, `any` takes what the column made for the
+ * value would, `ignored` all objects, `jsonb` what PostgreSQL's type keeps as it is.
  * `longtext` is text without Lucene's limit, `inferred` a BIGINT that CrateDB may have made of dates.
  */
 export type Kind =

@@ -135,9 +135,9 @@ class Placement {
   #value(value: BsonValue, column: Column): string | undefined {
     const scalar = SCALARS[value.type];
     if (scalar) {
-      if (column.kind === "any") return jsonOf(value);
       if (scalar.column === undefined) return "null";
-      const text = scalar.fits[column.kind]?.(value.bytes, value.offset, value.length);
+      const kind = column.kind === "any" ? scalar.column : column.kind;
+      const text = scalar.fits[kind]?.(value.bytes, value.offset, value.length);
       if (text === undefined && widening(value, column.kind)) this.#widen();
       return text;
     }

@@ -9,7 +9,7 @@ export type Row = Record<string, unknown>;
  * IN: "crate://localhost:4200", "SELECT oid, data['n']::text AS n FROM t WHERE oid = ?", ["a"]
  * OUT: [{oid: "a", n: "9223372036854775807"}]
  *
- * @throws {Error} with CrateDB's message and the statement
+ * @throws {Error} with the statement, and CrateDB's message or that there is no answer within 30 s
  */
 export async function queryCratedb(
   httpUrl: string,
@@ -26,6 +26,8 @@ export async function queryCratedb(
     },
     body: JSON.stringify({ stmt: statement, args }),
     signal: AbortSignal.timeout(30_000),
+  }).catch((cause) => {
+    throw new Error(`${cause.message} in: ${statement}`, { cause });
   });
   const { cols, rows, error } = await response.json();
   if (error) throw new Error(`${error.message} in: ${statement}`);

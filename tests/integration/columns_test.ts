@@ -261,6 +261,27 @@ cratedbTest("relay() makes the first columns of a table from a sample of the col
 
 for (const mode of ["typed", "dynamic"] as const) {
   cratedbTest(
+    `relay() with --columns ${mode} never gives CrateDB a text that is too long for its index`,
+    async (context) => {
+      const { relay, sql, schema, table } = context;
+      const long = "x".repeat(32_767);
+      const running = relay(["--columns", mode]);
+      await running.waitForLine(/Ready/);
+      await collection(context).insertMany([
+        { s: long, n: 1 },
+        { l: [long], o: { s: long }, n: 2 },
+        { deep: [{ s: [[long]] }], b: new BSON.Binary(new Uint8Array(32_767)), n: 3 },
+      ]);
+      await inStep(context);
+      assert.deepEqual(await sql(`SELECT count(overflow) AS n FROM "${table}"`), [{ n: 3 }]);
+      // Such a row is refused; a refresh at that moment makes 5.7.6 give up the whole shard as corrupt.
+      const refused = "SELECT error FROM sys.jobs_log WHERE stmt LIKE ? AND error LIKE '%immense term%'";
+      assert.deepEqual(await sql(refused, [`%"${schema}"%`]), []);
+      assert.equal((await running.kill()).code, 0);
+    },
+  );
+
+  cratedbTest(
     `relay() with --columns ${mode} says once that a table has no room for further columns`,
     async (context) => {
       const { relay, sql, table } = context;

@@ -62,9 +62,8 @@ cratedbTest("relay() deletes rows that were written a moment before", async (con
   }
   await data.insertOne({ _id: -1, n: 1 });
   relay(["--batch-size", `${batch}`, "--refresh-interval", "1h"]);
-  await eventually(async () => assert.ok((await rows(context)).some(({ oid }) => oid === "-1")));
-  assert.deepEqual(await rows(context), [{ oid: "-1", n: 1 }]);
   await inStep(context);
+  assert.deepEqual(await rows(context), [{ oid: "-1", n: 1 }]);
 });
 
 cratedbTest("relay() passes over an update whose document is gone by then", async (context) => {
