@@ -13,7 +13,7 @@ import { createLogger, type Logger } from "./ops/log.ts";
 import { relay } from "./relay.ts";
 import { openTransport } from "./sink/transport.ts";
 import { parseSinkUrl } from "./sink/url.ts";
-import { connectMongodb } from "./source/mongodb.ts";
+import { closeMongodb, connectMongodb } from "./source/mongodb.ts";
 
 export interface DemoContext {
   readonly signal: AbortSignal;
@@ -39,7 +39,7 @@ async function show(
   const database = `cdc_demo_${crypto.randomUUID().slice(0, 6)}`;
   await using closing = new AsyncDisposableStack();
   const servers = closing.use(await openServers(config, { database, screen, signal }));
-  const client = closing.adopt(await connectMongodb(servers.mongodbUrl), (open) => open.close());
+  const client = closing.adopt(await connectMongodb(servers.mongodbUrl), closeMongodb);
   const transport = closing.use(await openTransport(parseSinkUrl(servers.sinkUrl)));
   const relaying = closing.use(startRelay(config, { servers, database, signal }));
   await relaying.ready;

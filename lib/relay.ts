@@ -23,7 +23,7 @@ import { collectionsOf, estimatedCount } from "./source/collections.ts";
 import { DocumentReader } from "./source/documents.ts";
 import type { CollectionEvent, DocumentChange } from "./source/event.ts";
 import { gather } from "./source/gather.ts";
-import { connectMongodb } from "./source/mongodb.ts";
+import { closeMongodb, connectMongodb } from "./source/mongodb.ts";
 import { isElsewhere, originOf, withoutCollection } from "./source/origin.ts";
 import { sample } from "./source/sample.ts";
 import { type Namespace, namespaceText } from "./source/scope.ts";
@@ -65,7 +65,7 @@ export async function relay(config: RelayConfig, { signal, log, terminal }: Cont
   const { stream, ownSchema: schema } = names;
   await using closing = new AsyncDisposableStack();
   await DeadLetters.prepare(plain, { schema });
-  const client = closing.adopt(await connectMongodb(config.mongodbUrl), (open) => open.close());
+  const client = closing.adopt(await connectMongodb(config.mongodbUrl), closeMongodb);
   const server = await serverFeatures(client);
   const sink = retrying(plain, { signal: ended, log, retryFor });
   await using position = await Position.acquire(sink, { schema, stream, lease, signal, log });
@@ -100,7 +100,11 @@ export async function relay(config: RelayConfig, { signal, log, terminal }: Cont
       copying = await historyLost(parts, error);
     }
   }
-  failed.signal.throwIfAborted();
+  if (signal.aborted && failed.signal.reason === signal.reason) {
+    log.warn(
+      "Stopped while a database did not answer: the next start goes on from the position saved before",
+    );
+  } else failed.signal.throwIfAborted();
 }
 
 interface Parts extends Context {

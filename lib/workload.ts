@@ -5,7 +5,7 @@ import type { WorkloadConfig } from "./config.ts";
 import { UserError } from "./errors.ts";
 import type { Logger } from "./ops/log.ts";
 import type { Operation } from "./options.ts";
-import { connectMongodb } from "./source/mongodb.ts";
+import { closeMongodb, connectMongodb } from "./source/mongodb.ts";
 
 const BULK = 1_000;
 
@@ -28,7 +28,7 @@ export async function workload(
   { signal, log }: { signal: AbortSignal; log: Logger },
 ): Promise<void> {
   await using closing = new AsyncDisposableStack();
-  const client = closing.adopt(await connectMongodb(config.mongodbUrl), (open) => open.close());
+  const client = closing.adopt(await connectMongodb(config.mongodbUrl), closeMongodb);
   const collection = client.db(config.database).collection(config.collection);
   if (config.count === 1) {
     const { insertedId } = await collection.insertOne(exampleRecord());

@@ -15,25 +15,43 @@ export interface RetryOptions {
 
 const FIRST_WAIT = 100;
 const LONGEST_WAIT = 5_000;
+/** How long a try may still take after the signal is aborted, in milliseconds. */
+const LAST_TRY = 3_000;
 
 /**
  * Runs `operation` until it succeeds, with capped exponential backoff and full jitter between the tries.
  *
- * @throws the last error when it is not transient, when `retryFor` is over or when the signal is aborted
+ * @throws the last error when it is not transient or when `retryFor` is over; the signal's reason when it is aborted
+ * and the last try fails for a while or takes too long
  */
 export async function retry<T>(operation: () => Promise<T>, options: RetryOptions): Promise<T> {
   const { signal, log, what, isTransient, retryFor } = options;
   const started = Date.now();
   for (let attempt = 0;; attempt++) {
     try {
-      const result = await operation();
+      const result = await unlessLate(operation(), signal);
       if (attempt > 0) log.info(`${what} answers again`, { after: `${Date.now() - started} ms` });
       return result;
     } catch (error) {
-      if (signal.aborted || !isTransient(error) || Date.now() - started >= retryFor) throw error;
+      if (!isTransient(error) || Date.now() - started >= retryFor) throw error;
+      signal.throwIfAborted();
       if (attempt === 0) log.warn(`${what} failed, trying again`, { error: messageOf(error) });
       await backoff(attempt, signal).catch(() => {});
     }
+  }
+}
+
+async function unlessLate<T>(tried: Promise<T>, signal: AbortSignal): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const limit = () => timer = setTimeout(() => late.reject(signal.reason), LAST_TRY);
+  if (signal.aborted) limit();
+  else signal.addEventListener("abort", limit);
+  try {
+    return await Promise.race([tried, late.promise]);
+  } finally {
+    signal.removeEventListener("abort", limit);
+    clearTimeout(timer);
   }
 }
 

@@ -179,11 +179,12 @@ export class Position implements AsyncDisposable {
 
   async #take(): Promise<void> {
     const { signal, log, lease, stream } = this.#options;
-    const deadline = Date.now() + lease + 1_000;
+    let deadline: number | undefined;
     for (let waited = false;; waited = true) {
       const held = await this.#read();
       const left = held.leaseUntil - held.now;
       if (left <= 0) return await this.#adopt(held);
+      deadline ??= Date.now() + Math.max(left, lease) + 1_000;
       if (Date.now() > deadline) {
         throw new UserError(`Another relay (${held.owner}) follows this stream: ${stream}`, {
           hint: "Stop it first; two relays on one stream would overwrite each other.",

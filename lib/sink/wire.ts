@@ -47,7 +47,7 @@ export class WireTransport implements Transport {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#sql.end({ timeout: 5 });
+    await this.#sql.end({ timeout: 1 });
   }
 }
 

@@ -50,6 +50,8 @@ export interface ChangeStreamOptions {
 
 /** Milliseconds that the server waits for a change before it answers with an empty batch. */
 const MAX_AWAIT = 1_000;
+/** Milliseconds that it has for closing a cursor. */
+const KILL_CURSORS = 1_000;
 
 export async function* changeStream(options: ChangeStreamOptions): AsyncGenerator<ChangeBatch> {
   const { signal, log, retryFor } = options;
@@ -132,11 +134,9 @@ async function* follow(options: ChangeStreamOptions, token: Uint8Array | null): 
     }
   } finally {
     if (reply.cursorId !== 0n) {
-      await database.command({
-        killCursors: reply.collection,
-        cursors: [BSON.Long.fromBigInt(reply.cursorId)],
-      })
-        .catch(() => {});
+      const cursors = [BSON.Long.fromBigInt(reply.cursorId)];
+      const signal = AbortSignal.timeout(KILL_CURSORS);
+      await database.command({ killCursors: reply.collection, cursors }, { signal }).catch(() => {});
     }
   }
 }

@@ -43,3 +43,31 @@ for (const server of SERVERS) {
     }
   }
 }
+
+const STOPS = [["mongodbServer", "http"], ["cratedbServer", "http"], ["cratedbServer", "wire"]] as const;
+
+for (const [server, transport] of STOPS) {
+  for (const fault of FAULTS) {
+    faultTest(`relay() stops on SIGTERM during ${fault} of ${server}, over ${transport}`, async (context) => {
+      const start = () => context.relay(["--lease", "1s"], { transport });
+      const running = start();
+      await running.waitForLine(/Ready/);
+      await insert(context, 0);
+      await context[server][fault]();
+      const { code } = await running.kill();
+      assert.equal(code, 0, running.stderr.join("\n"));
+      await context[server].restore();
+      await start().waitForLine(/Ready/);
+      await inStep(context);
+    });
+  }
+}
+
+faultTest("relay() stops when another one takes its stream over while MongoDB is away", async (context) => {
+  const running = context.relay(["--lease", "1s"]);
+  await running.waitForLine(/Ready/);
+  await context.mongodbServer.pause();
+  await context.sql("UPDATE cdc_position SET owner = 'another'");
+  await running.waitForLine(/^Error: Another relay \(another\) has taken over this stream/);
+  assert.equal((await running.status).code, 1);
+});

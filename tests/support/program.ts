@@ -4,6 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { lines } from "./lines.ts";
 
 const ROOT = join(import.meta.dirname ?? "", "..", "..");
+const KILL_AFTER = 20_000;
 const SETTINGS = /^(?:MONGODB|CRATEDB|CDC)_/;
 
 export interface ProgramOptions {
@@ -50,7 +51,7 @@ export interface Running extends AsyncDisposable {
    * @throws {Error} with all lines when the program ends without it, or at the time-out (milliseconds, 30_000 by default)
    */
   waitForLine(pattern: RegExp, options?: { readonly timeout?: number }): Promise<string>;
-  /** Sends a signal, SIGTERM by default; resolves when the program has ended. */
+  /** Sends a signal, SIGTERM by default, and SIGKILL 20 s later; resolves when the program has ended. */
   kill(signal?: Deno.Signal): Promise<Deno.CommandStatus>;
 }
 
@@ -89,7 +90,8 @@ export function start(args: readonly string[], { env = {} }: ProgramOptions = {}
     },
     async kill(signal = "SIGTERM") {
       send(signal);
-      return await child.status;
+      const late = setTimeout(() => send("SIGKILL"), KILL_AFTER);
+      return await child.status.finally(() => clearTimeout(late));
     },
     async [Symbol.asyncDispose]() {
       send("SIGKILL");
