@@ -14,6 +14,17 @@ const ERRORS: readonly (readonly [string, string | undefined, boolean])[] = [
   ["the shard 0 of table [doc.t/-435tK5gRpS1craXTA-QJw] is not available", "XX000", true],
   ["IndexNotFoundException[no such index [doc.t/1zda7kAGSRKYtZXjXhagzQ]]", "4040", true],
   ["no such index [doc.t/1zda7kAGSRKYtZXjXhagzQ]", "XX000", true],
+  [
+    "SQLParseException[Couldn't create execution plan from logical plan because of: no such shard:\nGet[doc.cdc_position]]",
+    "4000",
+    true,
+  ],
+  [
+    "Couldn't create execution plan from logical plan because of: no such index [doc.t]:\nGet[doc.t]",
+    "XX000",
+    true,
+  ],
+  ["Couldn't create execution plan from logical plan because of: null:\nGet[no such shard]", "4000", false],
   ["Cannot cast object element `Timeout` with value `ECONNREFUSED` to type `bigint`", "4000", false],
   ["Cannot cast object element `connected` with value `x` to type `bigint`", "XX000", false],
   ["Relation 'nosuch' unknown", "4041", false],

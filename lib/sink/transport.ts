@@ -69,11 +69,15 @@ const UNSPECIFIC_CODE = /^(?:4040|5\d{3}|XX000)$/;
 const TRANSIENT_MESSAGE =
   /^blocked by: \[|^the shard \d+ of table \[.*\] is not available|IllegalIndexShardState|CircuitBreak|NoShardAvailable|IndexNotFoundException|^no such index \[|UnavailableShards|ClusterBlock|RejectedExecution|MasterNotDiscovered|NodeDisconnected|NodeNotConnected|TimeoutException|ClusterState\.metadata|doesn't support or allow (?:INSERT|DELETE|UPDATE)/;
 
+/** A node that has just started plans statements before it has its tables; code 4000 means bad SQL otherwise. */
+const PLANNED_TOO_EARLY =
+  /^(?:SQLParseException\[)?Couldn't create execution plan from logical plan because of: no such (?:shard|index)/;
+
 /** Whether an error of the sink goes away by waiting. */
 export function isTransient(error: unknown): boolean {
   if (!(error instanceof SinkError)) return false;
   const { code = "", message } = error;
-  return LOST_CONNECTION.test(code) || TRANSIENT_CODES.has(code) ||
+  return LOST_CONNECTION.test(code) || TRANSIENT_CODES.has(code) || PLANNED_TOO_EARLY.test(message) ||
     (UNSPECIFIC_CODE.test(code) && TRANSIENT_MESSAGE.test(message));
 }
 
