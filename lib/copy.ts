@@ -42,6 +42,12 @@ const STEP = 2_000;
 export const wholeCopy = ({ sweep }: Pick<Saved, "sweep">): string =>
   JSON.stringify({ from: "", last: null, sweep, copied: 0, again: [] } satisfies Saved);
 
+/** Whether what is left of a copy stands for changes that the stream does not bring, and is not just a beginning. */
+export function makesGood(saved: string): boolean {
+  const { sweep, again }: Saved = JSON.parse(saved);
+  return sweep || again.length > 0;
+}
+
 export class Copy {
   readonly #parts: CopyParts;
   #rest: Namespace[] = [];

@@ -8,7 +8,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { BSON, type MongoClient } from "mongodb";
 import { Checkpoint } from "./checkpoint.ts";
 import type { RelayConfig } from "./config.ts";
-import { Copy, wholeCopy } from "./copy.ts";
+import { Copy, makesGood, wholeCopy } from "./copy.ts";
 import { messageOf, UserError } from "./errors.ts";
 import type { DocumentState } from "./landing.ts";
 import type { Logger } from "./ops/log.ts";
@@ -117,9 +117,10 @@ interface Parts extends Context {
 
 /** What there is to copy at a start: what is left of a copy that was begun, all, or nothing. */
 function firstCopy({ token, snapshot }: Position["state"], mode: RelayConfig["snapshot"]): string | null {
-  if (mode === "never") return null;
+  if (mode === "always") return wholeCopy({ sweep: true });
+  if (mode === "never") return snapshot !== null && makesGood(snapshot) ? snapshot : null;
   if (token === null) return snapshot ?? wholeCopy({ sweep: false });
-  return mode === "always" || mode === "only" && snapshot === null ? wholeCopy({ sweep: true }) : snapshot;
+  return mode === "only" && snapshot === null ? wholeCopy({ sweep: true }) : snapshot;
 }
 
 /**
@@ -286,11 +287,11 @@ const HANDLES: ReadonlyMap<string, Handle> = new Map(Object.entries(
     create: async ({ namespace, unfollowed }, { targets, config }) => {
       if (config.scope.includes(namespace) && !unfollowed) await targets.of(namespace);
     },
-    drop: async ({ operation, namespace }, { targets, copy, position, config, log }) => {
+    drop: async ({ operation, namespace }, parts) => {
+      const { targets, copy, config, log } = parts;
       if (!config.scope.includes(namespace)) return;
       copy.forget(namespace);
-      const origin = withoutCollection(position.state.origin, namespace);
-      if (origin !== position.state.origin) await position.save({ origin });
+      await forgetOrigin(namespace, parts);
       log.warn("A collection is gone", {
         operation,
         collection: namespaceText(namespace),
@@ -302,6 +303,7 @@ const HANDLES: ReadonlyMap<string, Handle> = new Map(Object.entries(
       const { to } = event;
       await HANDLES.get("drop")?.(event, parts);
       if (!to || !parts.config.scope.includes(to)) return;
+      await forgetOrigin(to, parts);
       parts.log.info("A collection has a new name, under which it is copied", {
         collection: namespaceText(to),
       });
@@ -312,6 +314,12 @@ const HANDLES: ReadonlyMap<string, Handle> = new Map(Object.entries(
     invalidate: async () => {},
   } satisfies Record<string, Handle>,
 ));
+
+/** A collection that is another one from now on is no mark of the deployment. */
+async function forgetOrigin(namespace: Namespace, { position }: LandParts): Promise<void> {
+  const origin = withoutCollection(position.state.origin, namespace);
+  if (origin !== position.state.origin) await position.save({ origin });
+}
 
 /** What changes no document. */
 const HARMLESS =

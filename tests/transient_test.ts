@@ -9,6 +9,7 @@ import {
   MongoServerSelectionError,
   type TopologyDescription,
 } from "mongodb";
+import { PoolClearedOnNetworkError } from "mongodb/lib/cmap/errors.js";
 import { SinkError } from "../lib/errors.ts";
 import { isHistoryLost, isTransientMongodb } from "../lib/source/transient.ts";
 
@@ -29,6 +30,14 @@ const ERRORS: readonly (readonly [string, unknown, boolean, boolean])[] = [
   ["no primary", server(10107), true, false],
   ["a server that shuts down", server(91), true, false],
   ["a cursor that is gone", server(43), true, false],
+  ["a collection that was dropped while it was read", server(175), true, false],
+  ["a server that has not caught up yet", server(134), true, false],
+  [
+    "a server that hangs",
+    new PoolClearedOnNetworkError({ address: "localhost:27017" } as never),
+    true,
+    false,
+  ],
   ["an error labelled as resumable", server(1, "ResumableChangeStreamError"), true, false],
   ["an error labelled as retryable", server(1, "RetryableWriteError"), true, false],
   ["a wrong password", server(18), false, false],

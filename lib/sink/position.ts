@@ -121,7 +121,7 @@ export class Position implements AsyncDisposable {
 
   /** Saves what has changed; call it only after all rows before it are confirmed. Saves come one after the other. */
   save(change: Partial<SavedState>): Promise<void> {
-    return this.#enqueue(() => this.#write({ ...this.#state, ...change }, this.#options.lease));
+    return this.#enqueue(() => this.#write({ ...this.#state, ...change }, { savedAt: "CURRENT_TIMESTAMP" }));
   }
 
   /** Keeps the lease until it is disposed of; `lost` is told when that fails. */
@@ -132,7 +132,7 @@ export class Position implements AsyncDisposable {
   }
 
   #prolong(): Promise<void> {
-    return this.#enqueue(() => this.#write(this.#state, this.#options.lease));
+    return this.#enqueue(() => this.#write(this.#state));
   }
 
   async #adopt(held: Held): Promise<void> {
@@ -143,7 +143,7 @@ export class Position implements AsyncDisposable {
 
   /** Gives the lease back, so that the next relay need not wait for it. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#enqueue(() => this.#write(this.#state, 0)).catch(() => {});
+    await this.#enqueue(() => this.#write(this.#state, { lease: 0 })).catch(() => {});
   }
 
   #enqueue(task: () => Promise<void>): Promise<void> {
@@ -220,13 +220,17 @@ export class Position implements AsyncDisposable {
     };
   }
 
-  async #write(state: SavedState, lease: number): Promise<void> {
+  /** The heartbeat leaves the time of the last save as it was. */
+  async #write(
+    state: SavedState,
+    { lease = this.#options.lease, savedAt = "saved_at" }: { lease?: number; savedAt?: string } = {},
+  ): Promise<void> {
     const { stream } = this.#options;
     const { fence, now, timestamp } = this.#transport.dialect;
     const update = () =>
       this.#transport.query(
         `UPDATE ${this.#table} SET token = $1, snapshot = $2, origin = $3, owner = $4, ` +
-          `lease_until = ${timestamp(`${now} + $5::bigint`)}, saved_at = CURRENT_TIMESTAMP ` +
+          `lease_until = ${timestamp(`${now} + $5::bigint`)}, saved_at = ${savedAt} ` +
           `WHERE stream = $6 AND ${fence.where("$7", "$8")}`,
         [
           state.token,

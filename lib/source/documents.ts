@@ -34,8 +34,6 @@ export interface ReaderOptions {
   readonly log: Logger;
 }
 
-/** A reply of so many bytes may have ended for its size. */
-const FULL = 8 * 2 ** 20;
 /** Keys that one query asks for. */
 const KEYS = 2_000;
 const READ = { readConcern: { level: "majority" }, readPreference: ReadPreference.primary } as const;
@@ -75,13 +73,14 @@ export class DocumentReader implements AsyncDisposable {
     const id = last && fields(last).get("_id");
     const after = id && expressionOf(id);
     for (let batchSize = size;; batchSize *= 2) {
-      const { documents: found, bytes } = await this.#find(namespace, {
+      const { documents: found, exhausted } = await this.#find(namespace, {
         filter: after ? { $expr: { $gt: ["$_id", after] } } : {},
         batchSize,
+        limit: batchSize,
         ...shape.length > 0 && { projection: { _id: 1 } },
       });
       const end = found.at(-1);
-      const done = !end || found.length < batchSize && bytes < FULL;
+      const done = exhausted && found.length < batchSize;
       // A key that no query can name is no place to go on from; there is hardly ever one.
       if (end && !done && !expressionOf(end.id)) {
         if (found.length === batchSize) continue;
@@ -143,24 +142,32 @@ export class DocumentReader implements AsyncDisposable {
     return retry(read, { ...this.#options, what: "MongoDB", isTransient: isTransientMongodb });
   }
 
-  /** One reply, of 16 MB at most. */
+  /** One reply. It ends at 16 MB, and before a document that would not fit: then it is not exhausted. */
   async #find({ database, collection }: Namespace, query: Document) {
-    const command = { find: collection, sort: { _id: 1 }, hint: { _id: 1 }, singleBatch: true, ...query };
+    const db = this.#client.db(database);
+    const command = { find: collection, sort: { _id: 1 }, hint: { _id: 1 }, ...query };
     const { cursor } = await this.#patiently(() =>
-      this.#client.db(database).command({ ...command, readConcern: this.#readConcern() }, {
+      db.command({ ...command, readConcern: this.#readConcern() }, {
         raw: true,
         session: this.#session,
         signal: this.#options.signal,
         readPreference: READ.readPreference,
       })
     );
-    const batch = fields(cursor as Uint8Array).get("firstBatch");
-    if (!batch) throw new Error("MongoDB answered `find` without a batch");
+    const reply = fields(cursor as Uint8Array);
+    const [batch, id] = [reply.get("firstBatch"), reply.get("id")];
+    if (!batch || !id) throw new Error("MongoDB answered `find` without a batch");
+    const rest = int64At(id.bytes, id.offset);
+    const exhausted = rest === 0n;
+    if (!exhausted) {
+      const cursors = [BSON.Long.fromBigInt(rest)];
+      await db.command({ killCursors: collection, cursors }, { session: this.#session }).catch(() => {});
+    }
     const documents = Array.from(
       elements(batch.bytes, batch.offset),
       ([, , , offset, length]) => keyed(batch.bytes.subarray(offset, offset + length)),
     );
-    return { documents, bytes: batch.length };
+    return { documents, exhausted };
   }
 
   /** The driver adds this to its own reads only, not to commands. */

@@ -1,7 +1,10 @@
 /** Which of MongoDB's errors go away, and which mean that the history is lost. */
-import { MongoServerError } from "mongodb";
+import { MongoError, MongoServerError } from "mongodb";
 
-/** A primary that stepped down, a server that starts or stops, a cursor that is gone or was outrun by the oplog. */
+/**
+ * A primary that stepped down, a server that starts or stops, a cursor that is gone or was outrun by the oplog, a
+ * collection that went while it was read.
+ */
 const TRANSIENT_CODES = [
   6,
   7,
@@ -9,7 +12,9 @@ const TRANSIENT_CODES = [
   89,
   91,
   133,
+  134,
   136,
+  175,
   189,
   234,
   237,
@@ -25,7 +30,7 @@ const TRANSIENT_CODES = [
 
 /** Any error that is not the server's, and those of the server that it labels so. */
 export function isTransientMongodb(error: unknown): boolean {
-  if (!(error instanceof Error) || !error.name.startsWith("Mongo")) return false;
+  if (!(error instanceof MongoError)) return false;
   if (!(error instanceof MongoServerError)) {
     return !/^Mongo(?:Parse|InvalidArgument|API)Error/.test(error.name);
   }

@@ -122,6 +122,18 @@ for (const transport of transports) {
   });
 }
 
+cratedbTest("relay() copies what comes after a document that a reply had no room for", async (context) => {
+  const { mongodb, database, relay } = context;
+  const data = mongodb.db(database).collection<{ _id: number; text: string }>("data");
+  for (const [_id, size] of [5, 12, 0, 0].entries()) {
+    await data.insertOne({ _id, text: "x".repeat(size * 2 ** 20) });
+  }
+  const running = relay(["--snapshot", "only"]);
+  await running.waitForLine(/Copied documents=4/);
+  assert.equal((await running.status).code, 0);
+  await inStep(context);
+});
+
 cratedbTest("relay() copies nothing with --snapshot only when there is nothing", async (context) => {
   const { code, stderr } = await runRelay(context, [...target(context), "--snapshot", "only"]);
   assert.equal(code, 0, stderr);
