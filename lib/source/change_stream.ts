@@ -14,6 +14,7 @@ import type { Logger } from "../ops/log.ts";
 import { backoff } from "../ops/retry.ts";
 import { type BsonValue, bytesOf, elements, fields, int64At, stringAt } from "../row/bson.ts";
 import { type CollectionEvent, type DocumentChange, readEvent } from "./event.ts";
+import { killCursor } from "./kill_cursor.ts";
 import type { Scope } from "./scope.ts";
 import type { ServerFeatures } from "./server.ts";
 import { SplitEvents } from "./split_events.ts";
@@ -50,8 +51,6 @@ export interface ChangeStreamOptions {
 
 /** Milliseconds that the server waits for a change before it answers with an empty batch. */
 const MAX_AWAIT = 1_000;
-/** Milliseconds that it has for closing a cursor. */
-const KILL_CURSORS = 1_000;
 
 export async function* changeStream(options: ChangeStreamOptions): AsyncGenerator<ChangeBatch> {
   const { signal, log, retryFor } = options;
@@ -133,11 +132,7 @@ async function* follow(options: ChangeStreamOptions, token: Uint8Array | null): 
       });
     }
   } finally {
-    if (reply.cursorId !== 0n) {
-      const cursors = [BSON.Long.fromBigInt(reply.cursorId)];
-      const signal = AbortSignal.timeout(KILL_CURSORS);
-      await database.command({ killCursors: reply.collection, cursors }, { signal }).catch(() => {});
-    }
+    if (reply.cursorId !== 0n) await killCursor(database, reply.collection, reply.cursorId);
   }
 }
 

@@ -6,6 +6,7 @@ import { retry } from "../ops/retry.ts";
 import { BsonType, type BsonValue, bytesOf, elements, fields, int64At, nameOf } from "../row/bson.ts";
 import { keyText } from "../row/key.ts";
 import { membersOf } from "../row/members.ts";
+import { killCursor } from "./kill_cursor.ts";
 import type { Namespace } from "./scope.ts";
 import { isTransientMongodb } from "./transient.ts";
 
@@ -159,10 +160,7 @@ export class DocumentReader implements AsyncDisposable {
     if (!batch || !id) throw new Error("MongoDB answered `find` without a batch");
     const rest = int64At(id.bytes, id.offset);
     const exhausted = rest === 0n;
-    if (!exhausted) {
-      const cursors = [BSON.Long.fromBigInt(rest)];
-      await db.command({ killCursors: collection, cursors }, { session: this.#session }).catch(() => {});
-    }
+    if (!exhausted) await killCursor(db, collection, rest);
     const documents = Array.from(
       elements(batch.bytes, batch.offset),
       ([, , , offset, length]) => keyed(batch.bytes.subarray(offset, offset + length)),
