@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { jsonText, parseJson } from "../lib/row/lossless_json.ts";
-import { mayBeUnsteady, shield, shieldBelow, unshield, unshieldBelow } from "../lib/row/shield.ts";
+import { mayBeUnsteady, shield, shieldAll, unshield, unshieldAll } from "../lib/row/shield.ts";
 
 const NAMES: readonly (readonly [name: string, shielded: string])[] = [
   ["1", "#1"],
@@ -18,6 +18,15 @@ const NAMES: readonly (readonly [name: string, shielded: string])[] = [
   ["_u", "_u"],
   ["a_u_", "a_u_"],
   ["", ""],
+  ["😀", "#u:%F0%9F%98%80"],
+  ["a😀%é", "#u:a%F0%9F%98%80%25é"],
+  ["_u_😀", "#u:_u_%F0%9F%98%80"],
+  ['1😀"', '#u:1%F0%9F%98%80"'],
+  ["#u:😀", "#u:#u:%F0%9F%98%80"],
+  ["#u:%F0%9F%98%80", "##u:%F0%9F%98%80"],
+  ["##u:x", "###u:x"],
+  ["u:x", "u:x"],
+  ["é日本%", "é日本%"],
 ];
 
 for (const [name, shielded] of NAMES) {
@@ -28,9 +37,10 @@ for (const [name, shielded] of NAMES) {
   });
 }
 
-Deno.test("shieldBelow() leaves the first level, goes through arrays, and has an inverse", () => {
-  const json = '{"1":{"2":[[{"_u_x":{"3":4}}]],"b":"5"},"_u_y":1}';
-  const shielded = '{"1":{"#2":[[{"#_u_x":{"#3":4}}]],"b":"5"},"_u_y":1}';
-  assert.equal(jsonText(shieldBelow(parseJson(json))), shielded);
-  assert.equal(jsonText(unshieldBelow(parseJson(shielded))), json);
+Deno.test("shieldAll() leaves names of digits at the first level, goes through arrays, and has an inverse", () => {
+  const json = '{"1":{"2":[[{"_u_x":{"3":4}}]],"b":"5"},"_u_y":1,"#1":{"😀":"😀"},"😀":2,"#u:":3}';
+  const shielded = '{"1":{"#2":[[{"#_u_x":{"#3":4}}]],"b":"5"},"_u_y":1,"#1":{"#u:%F0%9F%98%80":"😀"},' +
+    '"#u:%F0%9F%98%80":2,"##u:":3}';
+  assert.equal(jsonText(shieldAll(parseJson(json))), shielded);
+  assert.equal(jsonText(unshieldAll(parseJson(shielded))), json);
 });

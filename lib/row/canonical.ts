@@ -2,7 +2,7 @@
 import { BsonType } from "./bson.ts";
 import { jsonOf } from "./json.ts";
 import { Digits, type Json, parseJson } from "./lossless_json.ts";
-import { unshieldBelow } from "./shield.ts";
+import { unshieldAll } from "./shield.ts";
 
 /** @example IN: BSON of {b: Double(1), a: Long(9007199254740993)} → OUT: {"a":9007199254740993,"b":1} */
 export const canonicalDocument = (bytes: Uint8Array): string =>
@@ -13,7 +13,7 @@ export const canonicalJson = (text: string): string => canonical(parseJson(text)
 
 /** @example IN: {"_id":3}, {"t":"warm"} → OUT: {"_id":3,"t":"warm"} */
 export const canonicalRow = (data: string, overflow: string | null): string =>
-  canonical(overflow === null ? parseJson(data) : merge(parseJson(data), unshieldBelow(parseJson(overflow))));
+  canonical(overflow === null ? parseJson(data) : merge(parseJson(data), unshieldAll(parseJson(overflow))));
 
 /**
  * Objects are merged. An array may be in both when nulls in its objects are all that `data` lacks; any other value

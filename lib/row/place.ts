@@ -8,7 +8,7 @@ import { duplicates, jsonOf, shielded } from "./json.ts";
 import { asDocument, SCALARS, widening } from "./kinds.ts";
 import { type Member, membersOf } from "./members.ts";
 import { placeJson } from "./place_json.ts";
-import { mayBeUnsteady, shield } from "./shield.ts";
+import { isReadable, mayBeUnsteady, shield, shieldFirst } from "./shield.ts";
 
 export interface Placed {
   /** JSON text for the column `data`. */
@@ -117,7 +117,7 @@ class Placement {
 
   #member(member: Member, parent: Column): string | undefined {
     const { text: name } = member.name;
-    if (parent.kind === "ignored") return steadyJson(member);
+    if (parent.kind === "ignored") return isReadable(name) ? steadyJson(member) : undefined;
     this.#path.push(name);
     const column = parent.kind === "any" && !isRefusedName(name) ? parent : parent.children?.get(name);
     const text = column ? this.#value(member, column) : this.#withoutColumn(member, parent);
@@ -196,13 +196,14 @@ function steadyJson(value: BsonValue): string | undefined {
   return mayBeUnsteady(json) && json !== jsonOf(value, shielded) ? undefined : json;
 }
 
-/** JSON of an object in an OBJECT(IGNORED); the names of its first level are as good as any. */
+/** JSON of an object in an OBJECT(IGNORED), whose first level may have names of digits. */
 function ignoredJson(value: BsonValue): string | undefined {
   const document = asDocument(value);
   if (!document) return undefined;
   const json = jsonOf(document);
   if (!mayBeUnsteady(json)) return json;
-  return membersOf(document).members.every((member) => steadyJson(member) !== undefined) ? json : undefined;
+  const isSteady = (member: Member) => isReadable(member.name.text) && steadyJson(member) !== undefined;
+  return membersOf(document).members.every(isSteady) ? json : undefined;
 }
 
 const isNull = (type: number): boolean => type === BsonType.null || type === BsonType.undefined;
@@ -214,8 +215,8 @@ function isVoid({ type, bytes, offset }: BsonValue): boolean {
   return true;
 }
 
-/** Names below the first level are shielded, as those inside the values are. */
-const overflowText = (overflow: Overflow, spell: (name: string) => string = String): string =>
+/** Names are shielded, as those inside the values are. */
+const overflowText = (overflow: Overflow, spell = shieldFirst): string =>
   `{${
     [...overflow].map(([name, value]) =>
       `${JSON.stringify(spell(name))}:${typeof value === "string" ? value : overflowText(value, shield)}`

@@ -4,7 +4,7 @@ import { jsonOf } from "./json.ts";
 import { asDocument } from "./kinds.ts";
 import { jsonText, parseJson } from "./lossless_json.ts";
 import { membersOf } from "./members.ts";
-import { mayBeUnsteady, shieldBelow } from "./shield.ts";
+import { mayBeUnsteady, shieldAll } from "./shield.ts";
 
 export interface JsonPlaced {
   readonly data: string;
@@ -23,7 +23,7 @@ export function placeJson(document: BsonValue): JsonPlaced {
   if (!SUSPECT.test(json)) return { data: json, overflow: null };
   const { data = "{}", overflow = null } = split(document);
   const unsteady = overflow !== null && mayBeUnsteady(overflow);
-  return { data, overflow: unsteady ? jsonText(shieldBelow(parseJson(overflow))) : overflow };
+  return { data, overflow: unsteady ? jsonText(shieldAll(parseJson(overflow))) : overflow };
 }
 
 /** The escape of a NUL, and not a backslash's before `u0000`. */

@@ -2,7 +2,7 @@
 import type { Column, ColumnPath } from "./columns.ts";
 import { type Kind, MAX_TEXT_BYTES } from "./kinds.ts";
 import { Digits, type Json, jsonText, parseJson } from "./lossless_json.ts";
-import { shieldBelow, unshieldBelow } from "./shield.ts";
+import { shieldAll, unshieldAll } from "./shield.ts";
 
 /** JSON texts of the columns `data` and `overflow`. */
 export interface RowTexts {
@@ -20,7 +20,7 @@ export interface RowTexts {
  */
 export function revise(row: RowTexts, columns: Column, paths: readonly ColumnPath[]): RowTexts {
   const data = objectOf(parseJson(row.data));
-  const overflow = objectOf(unshieldBelow(parseJson(row.overflow ?? "{}")));
+  const overflow = objectOf(unshieldAll(parseJson(row.overflow ?? "{}")));
   for (const path of paths) {
     const { column, names, below } = outermost(columns, path);
     const inside = valueAt(data, names);
@@ -33,7 +33,7 @@ export function revise(row: RowTexts, columns: Column, paths: readonly ColumnPat
       if (outside === undefined) put(overflow, names, inside, { makeParents: true });
     }
   }
-  return { data: jsonText(data), overflow: overflow.size === 0 ? null : jsonText(shieldBelow(overflow)) };
+  return { data: jsonText(data), overflow: overflow.size === 0 ? null : jsonText(shieldAll(overflow)) };
 }
 
 type JsonObject = Map<string, Json>;

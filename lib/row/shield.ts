@@ -1,40 +1,62 @@
 /**
- * Names inside `overflow` that CrateDB would give back as others. It stores columns under numbers, and takes a name
- * of digits below the first level of an OBJECT(IGNORED) for the number of a column; from one that starts with `_u_`
- * it takes that away. CrateDB 5.7 does so in every answer, 6.4 when it recovers from a crash.
+ * Names that CrateDB would give back as others, or not at all, unless a column of their own has them.
+ *
+ * It stores columns under numbers, and takes a name of digits below the first level of an OBJECT(IGNORED) for the
+ * number of a column; from one that starts with `_u_` it takes that away. CrateDB 5.7 does so in every answer, 6.4
+ * when it recovers from a crash. What 6.4 has written of a name beyond the Basic Multilingual Plane it cannot read
+ * again: a crash loses the row.
  */
 import type { Json } from "./lossless_json.ts";
 
-const UNSTEADY = /^#*(?:[1-9]\d*$|_u_)/;
-/** The same in JSON text, also where it is no name. */
-const MAY_BE_UNSTEADY = /"#*(?:[1-9]\d*":|_u_)/;
+const NUMBERED = /^#*(?:[1-9]\d*$|_u_)/;
+const ASTRAL = /[\u{10000}-\u{10ffff}]/u;
+/** Marks a name whose characters beyond the Basic Multilingual Plane are escaped. */
+const MARK = "#u:";
+const MARKED = /^#+u:/;
+/** Any of these in JSON text, also where it is no name. */
+const MAY_BE_UNSTEADY = /"#*(?:[1-9]\d*":|_u_|#u:)|[\ud800-\udbff](?:[^"\\]|\\.)*":/;
 
-/** @example IN: 1 → OUT: #1; IN: #1 → OUT: ##1; IN: _u_x → OUT: #_u_x; IN: a → OUT: a */
-export const shield = (name: string): string => UNSTEADY.test(name) ? `#${name}` : name;
+/** How a name is written at one level of `overflow`. */
+type Spell = (name: string) => string;
+
+/** @example IN: 😀 → OUT: #u:%F0%9F%98%80; IN: #u:x → OUT: ##u:x; IN: 1 → OUT: 1 */
+export const shieldFirst: Spell = (name) => {
+  if (ASTRAL.test(name)) return MARK + name.replace(/%|[\u{10000}-\u{10ffff}]/gu, encodeURIComponent);
+  return MARKED.test(name) ? `#${name}` : name;
+};
+
+/**
+ * Below the first level, of which CrateDB keeps names of digits.
+ *
+ * @example IN: 1 → OUT: #1; IN: #1 → OUT: ##1; IN: _u_x → OUT: #_u_x; IN: a → OUT: a
+ */
+export const shield: Spell = (name) =>
+  NUMBERED.test(name) && isReadable(name) ? `#${name}` : shieldFirst(name);
+
+/** Whether CrateDB reads the name again as the one it has written, at the first level of an OBJECT(IGNORED). */
+export const isReadable = (name: string): boolean => !ASTRAL.test(name);
+
+/** The inverse of {@linkcode shieldFirst}. */
+export const unshieldFirst: Spell = (name) => {
+  if (name.startsWith(MARK)) return decodeURIComponent(name.slice(MARK.length));
+  return MARKED.test(name) ? name.slice(1) : name;
+};
 
 /** The inverse of {@linkcode shield}. */
-export const unshield = (name: string): string =>
-  name.startsWith("#") && UNSTEADY.test(name) ? name.slice(1) : name;
+export const unshield: Spell = (name) =>
+  name.startsWith("#") && NUMBERED.test(name) ? name.slice(1) : unshieldFirst(name);
 
 /** False only where there is no such name. */
 export const mayBeUnsteady = (json: string): boolean => MAY_BE_UNSTEADY.test(json);
 
 /** @example IN: {"1":{"2":true}} → OUT: {"1":{"#2":true}} */
-export const shieldBelow = (overflow: Json): Json => below(overflow, shield);
+export const shieldAll = (overflow: Json): Json => respelled(overflow, shieldFirst, shield);
 
-/** The inverse of {@linkcode shieldBelow}. */
-export const unshieldBelow = (overflow: Json): Json => below(overflow, unshield);
+/** The inverse of {@linkcode shieldAll}. */
+export const unshieldAll = (overflow: Json): Json => respelled(overflow, unshieldFirst, unshield);
 
-type Spell = (name: string) => string;
-
-/** CrateDB keeps the names of the first level. */
-const below = (overflow: Json, spell: Spell): Json =>
-  overflow instanceof Map
-    ? new Map([...overflow].map(([name, value]) => [name, respelled(value, spell)]))
-    : overflow;
-
-function respelled(value: Json, spell: Spell): Json {
-  if (Array.isArray(value)) return value.map((each) => respelled(each, spell));
+function respelled(value: Json, spell: Spell, below: Spell): Json {
+  if (Array.isArray(value)) return value.map((each) => respelled(each, spell, below));
   if (!(value instanceof Map)) return value;
-  return new Map([...value].map(([name, each]) => [spell(name), respelled(each, spell)]));
+  return new Map([...value].map(([name, each]) => [spell(name), respelled(each, below, below)]));
 }

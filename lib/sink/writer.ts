@@ -63,15 +63,6 @@ export class Writer {
    * @throws UserError when the sink takes nothing at all; SinkError when it cannot be reached
    */
   async upsert(rows: readonly Row[]): Promise<RefusedRow[]> {
-    const refused = await this.#upsertAll(rows);
-    if (refused.length === 0) return [];
-    // CrateDB 6 cannot write some rows again (keys beyond the Basic Multilingual Plane) before a refresh.
-    await this.refresh();
-    const oids = new Set(refused.map(({ oid }) => oid));
-    return await this.#upsertAll(rows.filter(({ oid }) => oids.has(oid)));
-  }
-
-  async #upsertAll(rows: readonly Row[]): Promise<RefusedRow[]> {
     const refused = await concurrently(
       this.#chunks(rows),
       this.#options.inFlight,

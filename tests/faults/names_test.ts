@@ -16,7 +16,7 @@ async function numbersOf({ sql, schema, table }: CratedbContext): Promise<string
 
 for (const columns of ["typed", "ignored"]) {
   faultTest(
-    `relay() with --columns ${columns} keeps names that look like CrateDB's own, also when CrateDB recovers`,
+    `relay() with --columns ${columns} keeps names that CrateDB takes for its own or cannot read again, also when CrateDB recovers`,
     async (context) => {
       const { mongodb, database, relay, cratedbServer } = context;
       const data = mongodb.db(database).collection<Document>("data");
@@ -28,12 +28,14 @@ for (const columns of ["typed", "ignored"]) {
       const names = [...new Set([...NUMBERS, ...await numbersOf(context)])];
       const numbered = Object.fromEntries(names.map((name) => [name, name]));
       const own = { _u_: 1, _u_x: "x", "#1": 1, "##_u_": { "1": 2, "#1": 3 } };
+      const astral = { "😀": 1, "a😀": { "%😀": [{ "😀": null }] }, "#u:x": 1, "#u:😀": 2 };
       await data.insertMany(
         [
           // No column takes a dot in a name, so that what is below goes to overflow.
           { _id: 1, a: { ...numbered, "1": [{ "1": 1, "2": [{ "3": null }] }] }, "o.o": numbered },
           { _id: 2, a: own, o: { "b.b": own, b: [own] }, l: "text" },
           { _id: 3, ...own, "_u_.": own, "1": 1, "2": "two" },
+          { _id: 4, ...astral, "o.😀": astral, o: [astral], "e😀": [null] },
         ] as Document[],
       );
       await inStep(context);

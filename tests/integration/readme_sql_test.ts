@@ -29,7 +29,14 @@ cratedbTest("the README's SQL reads documents back whole", async (context) => {
       data: { temperature: "warm" },
       meta: { timestamp: at },
       n: "one",
-      o: { x: "1", "a.b": null, 1: "one", 2: [{ "#3": 1, _u_x: [null, { 4: 5 }] }, "x"] },
+      o: {
+        x: "1",
+        "a.b": null,
+        1: "one",
+        2: [{ "#3": 1, _u_x: [null, { 4: 5 }] }, "x"],
+        "😀": ["%", { "😀": 1 }],
+      },
+      "😀.": null,
     },
     { _id: "c", n: BSON.Long.MAX_VALUE, o: [1, "x", [2]], list: [{ y: null }, { y: 2 }], none: null },
   ] as Document[]);

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { BsonType } from "../../lib/row/bson.ts";
 import { jsonOf } from "../../lib/row/json.ts";
 import { Digits, type Json, jsonText, parseJson } from "../../lib/row/lossless_json.ts";
-import { unshieldBelow } from "../../lib/row/shield.ts";
+import { unshieldAll } from "../../lib/row/shield.ts";
 import { placeJson } from "../../lib/row/place_json.ts";
 import { eitherDocument } from "./bson.ts";
 
@@ -50,7 +50,7 @@ Deno.test("placeJson() puts every value into data or overflow, and none into bot
       const { data, overflow } = placeJson(valueOf(bytes));
       const whole = overflow === null
         ? parseJson(data)
-        : merged(parseJson(data), unshieldBelow(parseJson(overflow)));
+        : merged(parseJson(data), unshieldAll(parseJson(overflow)));
       assert.equal(jsonText(sorted(whole)), jsonText(sorted(parseJson(jsonOf(valueOf(bytes))))));
     }),
     { numRuns: 2_000 },
