@@ -17,7 +17,7 @@ import { bytesFromHex } from "./row/bson.ts";
 import { keyText } from "./row/key.ts";
 import { DeadLetters } from "./sink/dead_letters.ts";
 import { Position } from "./sink/position.ts";
-import { openTransport, retrying } from "./sink/transport.ts";
+import { guarded, openTransport, retrying } from "./sink/transport.ts";
 import { type ChangeBatch, changeStream } from "./source/change_stream.ts";
 import { collectionsOf, estimatedCount } from "./source/collections.ts";
 import { DocumentReader } from "./source/documents.ts";
@@ -67,8 +67,14 @@ export async function relay(config: RelayConfig, { signal, log, terminal }: Cont
   await DeadLetters.prepare(plain, { schema });
   const client = closing.adopt(await connectMongodb(config.mongodbUrl), closeMongodb);
   const server = await serverFeatures(client);
-  const sink = retrying(plain, { signal: ended, log, retryFor });
-  await using position = await Position.acquire(sink, { schema, stream, lease, signal, log });
+  const patience = { signal: ended, log, retryFor };
+  await using position = await Position.acquire(retrying(plain, patience), {
+    schema,
+    stream,
+    lease,
+    signal,
+    log,
+  });
   using _kept = position.keep(fail);
   await using reader = new DocumentReader(client, {
     shape,
@@ -77,7 +83,8 @@ export async function relay(config: RelayConfig, { signal, log, terminal }: Cont
     signal: ended,
     log,
   });
-  const targets = new Targets({ patient: sink, plain }, { names, config, signal: ended, log });
+  const patient = retrying(guarded(plain, () => position.check()), patience);
+  const targets = new Targets({ patient, plain }, { names, config, signal: ended, log });
   using _watched = targets.watch(fail);
   const parts = { client, reader, targets, position, config, signal: ended, log, terminal };
 

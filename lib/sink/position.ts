@@ -58,6 +58,8 @@ export class Position implements AsyncDisposable {
   #fence = { seqNo: "", primaryTerm: "" };
   #queue: Promise<void> = Promise.resolve();
   #waiting = 0;
+  /** When the last save that is confirmed was sent. */
+  #alive = 0;
 
   private constructor(transport: Transport, options: PositionOptions) {
     this.#transport = transport;
@@ -129,6 +131,17 @@ export class Position implements AsyncDisposable {
     const beat = () => this.#waiting > 0 ? this.#queue : this.#prolong();
     const timer = setInterval(() => beat().catch(lost), this.#options.lease / 3);
     return { [Symbol.dispose]: () => clearInterval(timer) };
+  }
+
+  /**
+   * Resolves while the stream is ours for some time yet. A process that was frozen cannot know, and asks first.
+   *
+   * @throws TakenOverError
+   */
+  async check(): Promise<void> {
+    const isOld = () => Date.now() - this.#alive > this.#options.lease / 2;
+    if (isOld() && this.#waiting > 0) await this.#queue;
+    if (isOld()) await this.#prolong();
   }
 
   #prolong(): Promise<void> {
@@ -243,6 +256,7 @@ export class Position implements AsyncDisposable {
           this.#fence.primaryTerm,
         ],
       );
+    const sent = Date.now();
     const { count } = await update();
     const held = await this.#read();
     if (held.owner !== this.#owner) {
@@ -256,5 +270,6 @@ export class Position implements AsyncDisposable {
       held.origin === state.origin;
     if (count === 0 && !isWritten) await update();
     this.#state = state;
+    this.#alive = sent;
   }
 }

@@ -93,6 +93,16 @@ export function isUnknownRelation(error: unknown): boolean {
   return UNKNOWN_RELATION.has(code) || UNSPECIFIC_CODE.test(code) && UNKNOWN_SCHEMA.test(message);
 }
 
+/** The same transport, where `check` has to resolve before each statement. */
+export const guarded = (transport: Transport, check: () => Promise<void>): Transport => ({
+  dialect: transport.dialect,
+  query: async (...statement) => {
+    await check();
+    return await transport.query(...statement);
+  },
+  [Symbol.asyncDispose]: () => transport[Symbol.asyncDispose](),
+});
+
 export interface RetryingOptions {
   readonly signal: AbortSignal;
   readonly log: Logger;

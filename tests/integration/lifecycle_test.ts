@@ -58,6 +58,31 @@ cratedbTest("relay() takes over when the lease of one that died has run out", as
   await inStep(context);
 });
 
+cratedbTest("relay() that was frozen while another one took over writes nothing old", async (context) => {
+  const { mongodb, database, relay, sql, table } = context;
+  const data = mongodb.db(database).collection<{ _id: number; version: number }>("data");
+  const count = 20_000;
+  await data.insertMany(Array.from({ length: count }, (_, _id) => ({ _id, version: 1 })));
+  const frozen = relay(["--lease", "2s", "--statement-rows", "50", "--in-flight", "1"]);
+  const rows = async () => {
+    await sql(`REFRESH TABLE "${table}"`);
+    return Number((await sql(`SELECT count(*) AS rows FROM "${table}"`))[0]?.rows);
+  };
+  await eventually(async () => assert.ok(await rows() > 500), { interval: 10 });
+  Deno.kill(frozen.pid, "SIGSTOP");
+  assert.ok(await rows() < count / 2, "it was not frozen in the middle of a batch");
+
+  const other = relay(["--lease", "2s"]);
+  await other.waitForLine(/Ready/);
+  await data.updateMany({}, { $set: { version: 2 } });
+  await inStep(context);
+  Deno.kill(frozen.pid, "SIGCONT");
+  await frozen.waitForLine(/^Error: Another relay \(.+\) has taken over this stream/);
+  assert.equal((await frozen.status).code, 1);
+  await inStep(context, { timeout: 1_000 });
+  assert.equal((await other.kill()).code, 0);
+});
+
 cratedbTest("relay() saves its position while only other collections change", async (context) => {
   const { mongodb, database, relay } = context;
   await relay().waitForLine(/Ready/);
