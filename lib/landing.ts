@@ -125,14 +125,12 @@ export class Landing {
     await this.#write(oids.map((oid) => ({ oid, document: null })));
   }
 
-  /** What becomes of the rows of a collection that is gone. */
+  /** Removes all that there is of a collection that is gone. */
   async gone(): Promise<void> {
     const { config: { onDrop }, writer, deadLetters } = this.#parts;
-    if (onDrop === "keep") return;
-    if (onDrop === "truncate") await writer.truncate();
-    else await writer.drop();
+    if (onDrop === "drop") await writer.drop();
+    else await writer.truncate();
     await deadLetters.clear();
-    this.dirty = onDrop === "truncate";
   }
 
   /**

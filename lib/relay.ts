@@ -16,6 +16,7 @@ import { createProgress } from "./ops/progress.ts";
 import { bytesFromHex } from "./row/bson.ts";
 import { keyText } from "./row/key.ts";
 import { DeadLetters } from "./sink/dead_letters.ts";
+import { FollowedCollections } from "./sink/followed_collections.ts";
 import { Position } from "./sink/position.ts";
 import { guarded, openTransport, retrying } from "./sink/transport.ts";
 import { type ChangeBatch, changeStream } from "./source/change_stream.ts";
@@ -65,6 +66,7 @@ export async function relay(config: RelayConfig, { signal, log, terminal }: Cont
   const { stream, ownSchema: schema } = names;
   await using closing = new AsyncDisposableStack();
   await DeadLetters.prepare(plain, { schema });
+  await FollowedCollections.prepare(plain, { schema });
   const client = closing.adopt(await connectMongodb(config.mongodbUrl), closeMongodb);
   const server = await serverFeatures(client);
   const patience = { signal: ended, log, retryFor };
@@ -141,6 +143,12 @@ async function begin({ client, reader, targets, position, config, log }: Parts, 
   }
   const [first] = namespaces;
   if (first && config.shape.length > 0) await reader.check(first);
+  if (copying !== null && makesGood(copying)) {
+    for (const namespace of await targets.missing(namespaces)) {
+      log.warn("A collection is gone", { collection: namespaceText(namespace), rows: config.onDrop });
+      await targets.gone(namespace);
+    }
+  }
   await targets.openAll(namespaces);
   if (position.state.token === null) {
     for (const namespace of namespaces) {

@@ -8,7 +8,9 @@ import { retry } from "./ops/retry.ts";
 import { DeadLetters } from "./sink/dead_letters.ts";
 import { type Columns, JSONB } from "./sink/columns.ts";
 import { Ledger } from "./sink/ledger.ts";
+import { FollowedCollections } from "./sink/followed_collections.ts";
 import { quoteTable, tableFor, type TableName } from "./sink/names.ts";
+import { isOwnTable } from "./sink/own_tables.ts";
 import { Position } from "./sink/position.ts";
 import { openTable, type TargetTable } from "./sink/table.ts";
 import { isTransient, type Transport } from "./sink/transport.ts";
@@ -32,7 +34,6 @@ type Widens = Pick<Widening, "widen" | "recover" | "lockName">;
 
 /** JSONB takes every value as it is. */
 const NEVER: Widens = { widen: async () => {}, recover: async () => {}, lockName: "" };
-const OWN_TABLES = ["cdc_position", "cdc_dead_letter"];
 
 /** Tables that are worked on at once. */
 const AT_ONCE = 4;
@@ -45,10 +46,13 @@ export class Targets {
   /** The collection of each table, by the table's name. */
   readonly #owners = new Map<string, string>();
   readonly #closed: Counts[] = [];
+  readonly #followed: FollowedCollections;
 
   constructor(transports: { patient: Transport; plain: Transport }, options: TargetsOptions) {
     this.#transports = transports;
     this.#options = options;
+    const { stream, ownSchema: schema } = options.names;
+    this.#followed = new FollowedCollections(transports.patient, { schema, stream });
   }
 
   /** @throws UserError when the table cannot be used, or is another collection's */
@@ -65,12 +69,14 @@ export class Targets {
   }
 
   /** Another stream that writes to the collection's table, where there is one. */
-  async sharer(namespace: Namespace): Promise<string | undefined> {
-    const { schema, name } = this.tableOf(namespace);
-    const streams = (await this.#streams()).map(({ stream }) => stream);
-    return streams.find((stream) =>
-      stream !== this.#options.names.stream && stream.endsWith(` -> ${schema}.${name}`)
-    );
+  sharer(namespace: Namespace): Promise<string | undefined> {
+    return this.#followed.sharer(namespace, this.tableOf(namespace));
+  }
+
+  /** Collections that were followed and are not among these. */
+  async missing(namespaces: readonly Namespace[]): Promise<Namespace[]> {
+    const there = new Set(namespaces.map(namespaceText));
+    return (await this.#followed.list()).filter((each) => !there.has(namespaceText(each)));
   }
 
   async openAll(namespaces: readonly Namespace[]): Promise<void> {
@@ -92,14 +98,19 @@ export class Targets {
 
   /** Rows of a collection that was dropped or renamed follow `--on-drop`. */
   async gone(namespace: Namespace): Promise<void> {
-    const name = namespaceText(namespace);
-    const { onDrop } = this.#options.config;
-    if (!this.#targets.has(name) && onDrop === "keep") return;
+    const { config: { onDrop }, log } = this.#options;
+    if (onDrop === "keep") return;
+    const stream = await this.sharer(namespace);
+    if (stream) {
+      log.warn("Rows of a collection that is gone stay: another stream writes to the table too", { stream });
+      return;
+    }
     const landing = await this.of(namespace);
     await landing.gone();
-    if (onDrop !== "drop") return;
     this.#closed.push(landing.counts);
-    this.#targets.delete(name);
+    this.#targets.delete(namespaceText(namespace));
+    this.#owners.delete(quoteTable(this.tableOf(namespace)));
+    await this.#followed.remove(namespace);
   }
 
   /** The collections of a database that have been seen. */
@@ -169,7 +180,7 @@ export class Targets {
     const { patient } = this.#transports;
     const name = this.tableOf(namespace);
     const stream = `${namespaceText(namespace)} -> ${name.schema}.${name.name}`;
-    if (OWN_TABLES.includes(name.name)) {
+    if (isOwnTable(name.name)) {
       throw new UserError(
         `${quoteTable(name)} is a name of the relay's own tables: ${namespaceText(namespace)}`,
         {
@@ -188,6 +199,7 @@ export class Targets {
       );
     }
     this.#owners.set(quoteTable(name), owner);
+    await this.#followed.add(namespace, name);
     const table = await openTable(patient, { table: name, columns: config.columns });
     const [ledger, widening] = this.#columnsOf(table);
     const deadLetters = await DeadLetters.open(patient, { schema: names.ownSchema, stream });

@@ -1,5 +1,6 @@
 /** Documents that no row could hold, kept whole: inspect them, mend the cause, start the relay again. */
 import { quoteTable, type TableName } from "./names.ts";
+import { createOwnTable } from "./own_tables.ts";
 import type { Transport } from "./transport.ts";
 
 const TABLE = "cdc_dead_letter";
@@ -35,13 +36,10 @@ export class DeadLetters {
 
   /** Makes the table where there is none; once for all streams of a schema. */
   static async prepare(transport: Transport, { schema }: { schema: string }): Promise<void> {
-    const table = quoteTable({ schema, name: TABLE });
-    const { prepareSchema, longText, smallTable, refresh } = transport.dialect;
-    for (const statement of prepareSchema(schema)) await transport.query(statement);
-    await transport.query(
-      `CREATE TABLE IF NOT EXISTS ${table} (stream TEXT, oid TEXT, document ${longText}, error ${longText}, ` +
-        `time TIMESTAMP WITH TIME ZONE, PRIMARY KEY (stream, oid)) ${smallTable}`,
-    );
+    const { longText, refresh } = transport.dialect;
+    const columns = `stream TEXT, oid TEXT, document ${longText}, error ${longText}, ` +
+      "time TIMESTAMP WITH TIME ZONE, PRIMARY KEY (stream, oid)";
+    await createOwnTable(transport, { schema, name: TABLE, columns });
     if (refresh) await transport.query(refresh({ schema, name: TABLE }));
   }
 

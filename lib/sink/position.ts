@@ -6,7 +6,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { UserError } from "../errors.ts";
 import type { Logger } from "../ops/log.ts";
 import { quoteTable } from "./names.ts";
-import { isUnknownRelation, type Transport } from "./transport.ts";
+import { createOwnTable, selectFromAll } from "./own_tables.ts";
+import type { Transport } from "./transport.ts";
 
 const TABLE = "cdc_position";
 
@@ -81,24 +82,12 @@ export class Position implements AsyncDisposable {
 
   /** The streams of all schemas, those with no token too. */
   static async list(transport: Transport): Promise<Listed[]> {
-    const { rows } = await transport.query(
-      "SELECT table_schema FROM information_schema.tables WHERE table_name = $1",
-      [TABLE],
+    const rows = await selectFromAll(
+      transport,
+      TABLE,
+      (table) => `SELECT stream, token IS NOT NULL FROM ${table} LIMIT 100000`,
     );
-    const read = async (schema: string): Promise<Listed[]> => {
-      const table = quoteTable({ schema, name: TABLE });
-      const refresh = transport.dialect.refresh?.({ schema, name: TABLE });
-      if (refresh) await transport.query(refresh);
-      const { rows } = await transport.query(`SELECT stream, token IS NOT NULL FROM ${table} LIMIT 100000`);
-      return rows.map(([stream, hasToken]) => ({ stream: String(stream), hasToken: hasToken === true }));
-    };
-    const lists = await Promise.all(
-      // One that has just been dropped is of no account.
-      rows.map(([schema]) =>
-        read(String(schema)).catch((error) => isUnknownRelation(error) ? [] : Promise.reject(error))
-      ),
-    );
-    return lists.flat();
+    return rows.map(([stream, hasToken]) => ({ stream: String(stream), hasToken: hasToken === true }));
   }
 
   /** Takes the stream if nobody that is alive has it. */
@@ -167,22 +156,18 @@ export class Position implements AsyncDisposable {
   }
 
   async #create(): Promise<void> {
-    const { dialect } = this.#transport;
-    for (const statement of dialect.prepareSchema(this.#options.schema)) {
-      await this.#transport.query(statement);
-    }
-    await this.#transport.query(
-      `CREATE TABLE IF NOT EXISTS ${this.#table} (stream TEXT PRIMARY KEY, token ${dialect.longText}, ` +
-        `snapshot ${dialect.longText}, origin ${dialect.longText}, owner TEXT, ` +
-        `lease_until TIMESTAMP WITH TIME ZONE, saved_at TIMESTAMP WITH TIME ZONE) ${dialect.smallTable}`,
-    );
+    const { longText } = this.#transport.dialect;
+    const { schema } = this.#options;
+    const columns = `stream TEXT PRIMARY KEY, token ${longText}, snapshot ${longText}, origin ${longText}, ` +
+      "owner TEXT, lease_until TIMESTAMP WITH TIME ZONE, saved_at TIMESTAMP WITH TIME ZONE";
+    await createOwnTable(this.#transport, { schema, name: TABLE, columns });
     const { rows } = await this.#transport.query(
       "SELECT column_name FROM information_schema.columns WHERE table_schema = $1 AND table_name = $2",
-      [this.#options.schema, TABLE],
+      [schema, TABLE],
     );
     // Version 0.1.0 made the table without them.
     for (const column of ["snapshot", "origin"].filter((name) => !rows.flat().includes(name))) {
-      await this.#transport.query(`ALTER TABLE ${this.#table} ADD COLUMN ${column} ${dialect.longText}`);
+      await this.#transport.query(`ALTER TABLE ${this.#table} ADD COLUMN ${column} ${longText}`);
     }
     await this.#transport.query(
       `INSERT INTO ${this.#table} (stream) VALUES ($1) ON CONFLICT (stream) DO NOTHING`,

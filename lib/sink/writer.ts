@@ -89,9 +89,11 @@ export class Writer {
     );
   }
 
+  /** Removes all rows, also from what queries see. */
   async truncate(): Promise<void> {
     await this.refresh();
     await this.#transport.query(`DELETE FROM ${quoteTable(this.#table)}`);
+    await this.refresh();
   }
 
   async drop(): Promise<void> {

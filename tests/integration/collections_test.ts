@@ -274,6 +274,42 @@ for (const onDrop of ["keep", "truncate", "drop"] as const) {
   });
 }
 
+for (const onDrop of ["truncate", "drop"]) {
+  cratedbTest(
+    `relay() leaves rows of another relay in the same table, with --on-drop ${onDrop}`,
+    async (context) => {
+      const { mongodb, database, schema } = context;
+      const other = `${database}_2`;
+      await using stack = new AsyncDisposableStack();
+      stack.defer(async () => void await mongodb.db(other).dropDatabase());
+      await insert(context, "one", "a", "b");
+      await insert({ ...context, database: other }, "one", "c");
+      const flags = (
+        name: string,
+      ) => ["--database", name, "--table", `${schema}.{collection}`, "--on-drop", onDrop];
+      const first = stack.use(startRelay(context, flags(database)));
+      await first.waitForLine(/Ready/);
+      const second = stack.use(startRelay(context, flags(other)));
+      await second.waitForLine(/Ready/);
+      await stops(first);
+
+      const { code, stderr } = await runRelay(context, [...flags(database), "--snapshot", "only"]);
+      assert.equal(code, 0, stderr);
+      assert.match(stderr, new RegExp(`WARN .*stays?.* another stream .*stream="?${other}`));
+      assert.deepEqual(await oidsOf(context, "one"), ["a", "b", "c"]);
+
+      const again = stack.use(startRelay(context, flags(database)));
+      await again.waitForLine(/Ready/);
+      await collectionOf(context, "one").drop();
+      await again.waitForLine(/WARN .*collection that is gone stay/);
+      await insert({ ...context, database: other }, "one", "d");
+      await seen(context, "one", ["a", "b", "c", "d"]);
+      await stops(again);
+      await stops(second);
+    },
+  );
+}
+
 /** Each of them happens to the collection while it is copied. */
 const AMID: Readonly<Record<string, (context: CratedbContext) => Promise<unknown>>> = {
   drop: (context) => collectionOf(context, "large").drop(),

@@ -4,7 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { MongoClient } from "mongodb";
 import { eventually } from "../../lib/testdrive/eventually.ts";
 import { inStep } from "../support/compare.ts";
-import { countRows, oidsOf } from "../support/follow.ts";
+import { countRows, oidsOf, startRelay, tablesOf } from "../support/follow.ts";
 import { insertMixed, type Mixed, mixed } from "../support/mixed_documents.ts";
 import { type OwnContext, ownMongodb, ownMongodbTest } from "../support/own_mongodb.ts";
 
@@ -107,6 +107,38 @@ ownMongodbTest("relay() copies again from another deployment", async (context) =
   await inStep(elsewhere);
   assert.equal((await oidsOf(context, context.table)).length, 50);
 });
+
+for (
+  const [onDrop, tables] of [["keep", ["data", "gone"]], ["truncate", ["data", "gone"]], ["drop", [
+    "data",
+  ]]] as const
+) {
+  ownMongodbTest(
+    `relay() copies again where a collection is gone meanwhile, with --on-drop ${onDrop}`,
+    async (context) => {
+      const { database, schema, mongodb } = context;
+      const flags = ["--database", database, "--table", `${schema}.{collection}`, "--on-drop", onDrop];
+      await insertMixed(collectionOf(context), 20);
+      await mongodb.db(database).collection<{ _id: string }>("gone").insertOne({ _id: "old" });
+      await using first = startRelay(context, flags);
+      await first.waitForLine(/Ready/);
+      assert.equal((await first.kill()).code, 0);
+
+      await using other = await ownMongodb();
+      const elsewhere = { ...context, ...other };
+      await insertMixed(collectionOf(elsewhere), 10);
+      await using second = startRelay(elsewhere, flags);
+      await second.waitForLine(new RegExp(`WARN .*is gone.*collection=${database}.gone rows=${onDrop}`));
+      await second.waitForLine(/Ready/);
+      await inStep(elsewhere);
+      assert.deepEqual(await tablesOf(context, schema), tables);
+      if (onDrop !== "drop") {
+        assert.deepEqual(await oidsOf(context, "gone"), onDrop === "keep" ? ["old"] : []);
+      }
+      assert.equal((await second.kill()).code, 0);
+    },
+  );
+}
 
 ownMongodbTest("relay() copies again from another deployment that was there before", async (context) => {
   await using other = await ownMongodb();
