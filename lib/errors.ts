@@ -127,6 +127,13 @@ const KNOWN: readonly Known[] = [
       "Make it with CREATE DATABASE, or name another one in CRATEDB_URL: postgresql://user@host:5432/database",
   },
   {
+    pattern: /SinkError.*maximum shards open/,
+    message: (text) => `CrateDB has no room for another table: ${text}`,
+    hint:
+      "Each table has 4 shards of the 1000 that a node takes. Leave collections out with --exclude, make their " +
+      'tables beforehand with CLUSTERED INTO 1 SHARDS, or SET GLOBAL "cluster.max_shards_per_node" = 3000.',
+  },
+  {
     pattern: /SinkError (?:403|4011|4031|42501)\b/,
     message: (text) => `CrateDB does not allow this: ${text}`,
     hint: "Grant it, e.g. GRANT DQL, DML, DDL ON SCHEMA doc TO <user>.",

@@ -100,6 +100,16 @@ const KNOWN: readonly (readonly [string, unknown, RegExp, RegExp])[] = [
     /CrateDB refused/,
     /CRATEDB_SQLALCHEMY_URL/,
   ],
+  [
+    "as many tables as CrateDB takes",
+    new SinkError(
+      "SQLParseException[Validation Failed: 1: this action would add [4] total shards, but this cluster currently " +
+        "has [1000]/[1000] maximum shards open;]",
+      { code: "4000" },
+    ),
+    /no room for another table: .*maximum shards open/,
+    /--exclude/,
+  ],
   ["a wrong CrateDB password, wire", new SinkError("x", { code: "28000" }), /CrateDB refused/, /CRATEDB_URL/],
   [
     "a missing privilege",

@@ -54,7 +54,8 @@ export class Ledger implements Columns {
   readonly #refused = new Set<string>();
   #definition = "";
   #columns: Column = objectColumn();
-  #full = false;
+  /** The limit that the columns have reached, as the definition has it. */
+  #reached: string | undefined;
 
   constructor(transport: Transport, options: LedgerOptions) {
     this.#transport = transport;
@@ -93,7 +94,8 @@ export class Ledger implements Columns {
     this.#definition = definition;
     this.#columns = columnTree(definedColumns(definition), this.#options);
     for (const path of this.#refused) set(this.#columns, JSON.parse(path), UNFIT);
-    if (this.#full) this.#columns = closed(this.#columns);
+    if (this.#reached !== limitOf(definition)) this.#reached = undefined;
+    if (this.#isFull) this.#columns = closed(this.#columns);
     return true;
   }
 
@@ -106,13 +108,17 @@ export class Ledger implements Columns {
 
   /** Makes the columns that `shape` asks for and the table lacks; what the server refuses stays without one. */
   async add(shape: Column): Promise<void> {
-    if (this.#full) return;
+    if (this.#isFull) return;
     const wanted = additions(this.#columns, shape);
     if (wanted.length === 0) return;
     await this.#add(wanted);
     await this.load();
     const { table, log } = this.#options;
     log.debug("Columns added", { table: quoteTable(table), columns: wanted.length });
+  }
+
+  get #isFull(): boolean {
+    return this.#reached !== undefined;
   }
 
   async #add(wanted: readonly Addition[]): Promise<void> {
@@ -123,7 +129,7 @@ export class Ledger implements Columns {
       if (!(error instanceof SinkError) || isTransient(error)) throw error;
       const parts = split(wanted);
       if (parts) {
-        for (const part of parts) if (!this.#full) await this.#add(part);
+        for (const part of parts) if (!this.#isFull) await this.#add(part);
       } else if (wanted[0] && !/already exists|has a column/i.test(error.message)) {
         this.#refuse(wanted[0].path, error.message);
       }
@@ -135,7 +141,7 @@ export class Ledger implements Columns {
     const column = subscript(path);
     const { table, log } = this.#options;
     if (/total_fields|Limit of total/i.test(error)) {
-      this.#full = true;
+      this.#reached = limitOf(this.#definition);
       this.#columns = closed(this.#columns);
       log.warn("The table has no room for further columns; new keys go to overflow", {
         table: quoteTable(table),
@@ -149,6 +155,10 @@ export class Ledger implements Columns {
     log.warn("CrateDB refused a column; its values go to overflow", { column, error });
   }
 }
+
+/** What a table's definition says of how many columns it may have; CrateDB 6 leaves the default out. */
+const limitOf = (definition: string): string =>
+  /"mapping\.total_fields\.limit" = \d+/.exec(definition)?.[0] ?? "the default";
 
 /** Halves of a list; of one object column, the column itself and those below it. */
 function split(wanted: readonly Addition[]): readonly (readonly Addition[])[] | undefined {

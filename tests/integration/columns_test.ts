@@ -282,7 +282,7 @@ for (const mode of ["typed", "dynamic"] as const) {
   );
 
   cratedbTest(
-    `relay() with --columns ${mode} says once that a table has no room for further columns`,
+    `relay() with --columns ${mode} says once that a table has no room for further columns, and makes them when it has`,
     async (context) => {
       const { relay, sql, table } = context;
       await sql(
@@ -305,6 +305,13 @@ for (const mode of ["typed", "dynamic"] as const) {
       assert.match(warnings[0] ?? "", /no room for further columns; new keys go to overflow/);
       const made = Object.keys(await columnTypes(context)).length;
       assert.ok(made > 150 && made <= 200, `${made} columns`);
+
+      await sql(`ALTER TABLE "${table}" SET ("mapping.total_fields.limit" = 400)`);
+      await data.insertOne({ k0: 2 });
+      await inStep(context);
+      await data.insertOne({ later: 1 });
+      await inStep(context);
+      assert.ok("later" in await columnTypes(context));
       assert.equal((await running.kill()).code, 0);
     },
   );
