@@ -71,3 +71,31 @@ faultTest("relay() stops when another one takes its stream over while MongoDB is
   await running.waitForLine(/^Error: Another relay \(another\) has taken over this stream/);
   assert.equal((await running.status).code, 1);
 });
+
+/** Longer than the driver waits for an answer before it gives up its connections, and than the heartbeat's interval. */
+const LONG_OUTAGE = 20_000;
+
+faultTest("relay() outlasts a MongoDB that hangs for long, and says so in cdc_position", async (context) => {
+  const { sql, mongodbServer, relay } = context;
+  const running = relay(["--lease", "3s"]);
+  await running.waitForLine(/Ready/);
+  await insert(context, 0);
+  await inStep(context);
+  const state = async () => {
+    await sql("REFRESH TABLE cdc_position");
+    const [row] = await sql("SELECT saved_at, lease_until FROM cdc_position");
+    return { savedAt: Number(row?.saved_at), leaseUntil: Number(row?.lease_until) };
+  };
+  await mongodbServer.pause();
+  const half = LONG_OUTAGE / 2;
+  await delay(half);
+  const before = await state();
+  await delay(half);
+  const after = await state();
+  assert.equal(after.savedAt, before.savedAt);
+  assert.ok(after.leaseUntil >= before.leaseUntil + half / 2, "the lease was not kept");
+  await mongodbServer.restore();
+  await insert(context, 4_000);
+  await inStep(context, { timeout: 60_000, interval: 250 });
+  assert.equal((await running.kill()).code, 0, running.stderr.join("\n"));
+});

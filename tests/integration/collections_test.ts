@@ -310,6 +310,30 @@ for (const onDrop of ["truncate", "drop"]) {
   );
 }
 
+/** What makes another collection of one that is followed. */
+const REPLACED: Readonly<Record<string, (context: CratedbContext) => Promise<unknown>>> = {
+  rename: (context) => collectionOf(context, "other").rename("data", { dropTarget: true }),
+  "$out": (context) => collectionOf(context, "other").aggregate([{ $out: "data" }]).toArray(),
+};
+
+for (const [what, replace] of Object.entries(REPLACED)) {
+  cratedbTest(`relay() knows its deployment again after ${what} onto the collection`, async (context) => {
+    await insert(context, "data", "a", "b");
+    await insert(context, "other", "b", "c");
+    const flags = ["--on-drop", "truncate", "--on-history-lost", "fail"];
+    const first = context.relay(flags);
+    await first.waitForLine(/Ready/);
+    await replace(context);
+    await seen(context, "data", ["b", "c"]);
+    await stops(first);
+    const second = context.relay(flags);
+    await second.waitForLine(/Ready/);
+    await insert(context, "data", "d");
+    await seen(context, "data", ["b", "c", "d"]);
+    await stops(second);
+  });
+}
+
 /** Each of them happens to the collection while it is copied. */
 const AMID: Readonly<Record<string, (context: CratedbContext) => Promise<unknown>>> = {
   drop: (context) => collectionOf(context, "large").drop(),

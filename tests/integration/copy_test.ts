@@ -104,6 +104,47 @@ cratedbTest("relay() stops in the middle of a copy, and goes on with it", async 
   assert.equal(upserts, count);
 });
 
+cratedbTest(
+  "relay() with --snapshot always removes what is gone, also when its position is gone",
+  async (context) => {
+    const data = collectionOf(context);
+    await insertMixed(data, 300);
+    const first = context.relay();
+    await first.waitForLine(/Ready/);
+    assert.equal((await first.kill()).code, 0);
+    await data.deleteMany({ n: { $lt: 100 } });
+    await context.sql("DELETE FROM cdc_position");
+    const second = context.relay(["--snapshot", "always"]);
+    await second.waitForLine(/Ready/);
+    await inStep(context, { timeout: 5_000 });
+    assert.equal((await oidsOf(context, context.table)).length, 200);
+  },
+);
+
+cratedbTest(
+  "relay() with --snapshot never goes on with a copy that makes good for lost history",
+  async (context) => {
+    const data = collectionOf(context);
+    const count = 5_000;
+    await insertMixed(data, count);
+    const first = context.relay();
+    await first.waitForLine(/Ready/);
+    assert.equal((await first.kill()).code, 0);
+    await data.deleteMany({ n: { $gte: count - 100 } });
+    await context.sql("DELETE FROM cdc_position");
+
+    const flags = ["--lease", "1s", "--batch-size", "50", "--save-interval", "0ms"];
+    const second = context.relay([...flags, "--snapshot", "always"]);
+    await eventually(async () => assert.ok((await savedSnapshot(context))?.copied), { interval: 10 });
+    await second.kill("SIGKILL");
+    assert.ok(await savedSnapshot(context), "the copy was over");
+    const third = context.relay([...flags, "--snapshot", "never"]);
+    await third.waitForLine(/Copied/);
+    await inStep(context, { timeout: 5_000 });
+    assert.equal((await third.kill()).code, 0);
+  },
+);
+
 for (const transport of transports) {
   cratedbTest(`relay() copies and exits with --snapshot only, over ${transport}`, async (context) => {
     const data = collectionOf(context);

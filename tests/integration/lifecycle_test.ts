@@ -48,15 +48,20 @@ cratedbTest("relay() is refused while another one follows the stream", async (co
   assert.equal((await first.kill()).code, 0);
 });
 
-cratedbTest("relay() takes over when the lease of one that died has run out", async (context) => {
-  const { mongodb, database, relay } = context;
-  const first = relay(["--lease", "2s"]);
-  await first.waitForLine(/Ready/);
-  await first.kill("SIGKILL");
-  await mongodb.db(database).collection("data").insertOne({ n: 1 });
-  await relay(["--lease", "2s"]).waitForLine(/Going on from the saved position/);
-  await inStep(context);
-});
+cratedbTest(
+  "relay() takes over when the lease of one that died has run out, be it longer than its own",
+  async (context) => {
+    const { mongodb, database, relay } = context;
+    const first = relay(["--lease", "5s"]);
+    await first.waitForLine(/Ready/);
+    await first.kill("SIGKILL");
+    await mongodb.db(database).collection("data").insertOne({ n: 1 });
+    const second = relay(["--lease", "1s"]);
+    await second.waitForLine(/Waiting for the lease of an earlier relay/);
+    await second.waitForLine(/Going on from the saved position/);
+    await inStep(context);
+  },
+);
 
 cratedbTest("relay() that was frozen while another one took over writes nothing old", async (context) => {
   const { mongodb, database, relay, sql, table } = context;
