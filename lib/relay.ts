@@ -64,12 +64,13 @@ export async function relay(config: RelayConfig, { signal, log, terminal }: Cont
   await using plain = await openTransport(config.sink);
   const names = config.namesIn(plain.dialect.schema ?? config.sink.schema);
   const { stream, ownSchema: schema } = names;
+  const patience = { signal: ended, log, retryFor };
+  const once = retrying(plain, { ...patience, retryFor: 0 });
   await using closing = new AsyncDisposableStack();
-  await DeadLetters.prepare(plain, { schema });
-  await FollowedCollections.prepare(plain, { schema });
+  await DeadLetters.prepare(once, { schema });
+  await FollowedCollections.prepare(once, { schema });
   const client = closing.adopt(await connectMongodb(config.mongodbUrl), closeMongodb);
   const server = await serverFeatures(client);
-  const patience = { signal: ended, log, retryFor };
   await using position = await Position.acquire(retrying(plain, patience), {
     schema,
     stream,

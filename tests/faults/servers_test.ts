@@ -63,6 +63,21 @@ for (const [server, transport] of STOPS) {
   }
 }
 
+for (const transport of transports) {
+  faultTest(
+    `relay() stops on SIGTERM although CrateDB hangs as it starts, over ${transport}`,
+    async (context) => {
+      const { cratedbServer, relay } = context;
+      await cratedbServer.pause();
+      const running = relay([], { transport });
+      await delay(OUTAGE);
+      const { signal } = await running.kill();
+      assert.equal(signal, null, "it had to be killed");
+      await cratedbServer.restore();
+    },
+  );
+}
+
 faultTest("relay() stops when another one takes its stream over while MongoDB is away", async (context) => {
   const running = context.relay(["--lease", "1s"]);
   await running.waitForLine(/Ready/);
