@@ -20,6 +20,7 @@ import { createLogger } from "../lib/ops/log.ts";
 import { eventually } from "../lib/testdrive/eventually.ts";
 import { startCratedb } from "../lib/testdrive/start_cratedb.ts";
 import { startMongodb } from "../lib/testdrive/start_mongodb.ts";
+import { mostMemory } from "../tests/support/most_memory.ts";
 import { type Running, start } from "../tests/support/program.ts";
 
 const documents = Number(Deno.args[0] ?? 20_000);
@@ -78,18 +79,12 @@ async function copy(transport: Transport, url: string, name: string) {
   const started = performance.now();
   await relay.waitForLine(/Copied/);
   const seconds = (performance.now() - started) / 1_000;
-  const memory = await mostMemory(relay.pid);
+  const bytes = await mostMemory(relay.pid);
+  const memory = bytes === undefined ? "memory unknown" : `${Math.round(bytes / 2 ** 20)} MB`;
   await relay.kill();
   await transport.query(`DROP TABLE ${quoteTable({ schema, name })}`);
   await client.db(schema).dropDatabase();
   return { seconds, memory };
-}
-
-/** As the kernel counts it, where there is one that does. */
-async function mostMemory(pid: number): Promise<string> {
-  const status = await Deno.readTextFile(`/proc/${pid}/status`).catch(() => "");
-  const [, kilobytes] = /VmHWM:\s*(\d+) kB/.exec(status) ?? [];
-  return kilobytes === undefined ? "memory unknown" : `${Math.round(Number(kilobytes) / 1_024)} MB`;
 }
 
 function startRelay(url: string, name: string): Running {

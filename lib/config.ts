@@ -97,6 +97,7 @@ export function relayConfig(given: Given): RelayConfig {
     omit: parsePaths(String(omit)),
     pipeline: String(pipeline),
   });
+  if (shape.length > 0) checkFullDocument(String(rest.fullDocument));
   if (table !== "") checkTemplate(tableName(String(table), sink.schema), scope);
   const namesIn = (schema: string): Names => {
     const template = table === "" ? undefined : tableName(String(table), schema);
@@ -137,6 +138,18 @@ function streamTarget(
     (single ? defaultTable(single, schema) : EACH);
   const { schema: schemaName, name } = single ? tableFor(target, single) : target;
   return `${schemaName}.${name}`;
+}
+
+/** @throws UsageError for one that would not be heeded, since shaped documents are looked up */
+function checkFullDocument(fullDocument: string): void {
+  if (fullDocument === "updateLookup") return;
+  throw new UsageError(
+    `--full-document ${fullDocument} does not go with --filter, --only, --omit and --pipeline`,
+    {
+      hint:
+        "MongoDB applies these to documents as they are now, not to post-images. Leave one or the other out.",
+    },
+  );
 }
 
 /** @throws UsageError when several collections would land in one table */

@@ -5,7 +5,6 @@
 import type { Landing } from "./landing.ts";
 import type { Logger } from "./ops/log.ts";
 import { bytesFromHex, bytesToHex } from "./row/bson.ts";
-import { keyText } from "./row/key.ts";
 import { idOfKey } from "./row/key_id.ts";
 import type { Chunk, DocumentReader } from "./source/documents.ts";
 import { type Namespace, namespaceText } from "./source/scope.ts";
@@ -184,10 +183,7 @@ export class Copy {
   async #gone(namespace: Namespace, oids: readonly string[]): Promise<string[]> {
     const { reader } = this.#parts;
     const ids = oids.map(idOfKey);
-    const there = new Set<string>();
-    for (const { id } of await reader.lookUp(namespace, ids.filter((id) => id !== undefined))) {
-      there.add(keyText(id));
-    }
+    const there = await reader.keysOf(namespace, ids.filter((id) => id !== undefined));
     const unclear = new Set(oids.filter((_, index) => ids[index] === undefined));
     if (unclear.size > 0) { for (const key of await reader.keysAmong(namespace, unclear)) there.add(key); }
     return oids.filter((oid) => !there.has(oid));

@@ -14,7 +14,6 @@ import type { DocumentState } from "./landing.ts";
 import type { Logger } from "./ops/log.ts";
 import { createProgress } from "./ops/progress.ts";
 import { bytesFromHex } from "./row/bson.ts";
-import { keyText } from "./row/key.ts";
 import { DeadLetters } from "./sink/dead_letters.ts";
 import { FollowedCollections } from "./sink/followed_collections.ts";
 import { Position } from "./sink/position.ts";
@@ -266,33 +265,32 @@ async function land(batch: ChangeBatch, parts: LandParts): Promise<void> {
   const changes = batch.changes.filter(({ namespace }) => config.scope.includes(namespace));
   await targets.eachOf(
     changes,
-    async (namespace, ofIt, landing) => await landing.land(await statesOf(namespace, ofIt, parts)),
+    async (namespace, ofIt, landing) => {
+      for await (const states of statesOf(namespace, ofIt, parts)) await landing.land(states);
+    },
   );
   if (batch.event) await handle(batch.event, parts);
 }
 
+const isTold = (change: DocumentChange): change is DocumentChange & DocumentState =>
+  change.document !== undefined;
+
 /**
  * What became of the documents: as the events say; looked up where they don't, and where only MongoDB can tell what is
- * taken of them. One that an event doesn't tell of and that is gone by now has its delete event still to come.
+ * taken of them. What is looked up is newer than all of the events, and comes after them. One that an event doesn't
+ * tell of and that is gone by now has its delete event still to come.
  */
-async function statesOf(
+async function* statesOf(
   namespace: Namespace,
   changes: readonly DocumentChange[],
   { config, reader }: LandParts,
-): Promise<DocumentState[]> {
-  if (config.shape.length === 0) {
-    const unknown = changes.filter(({ document }) => document === undefined).map(({ id }) => id);
-    const found = unknown.length > 0 ? await reader.lookUp(namespace, unknown) : [];
-    const known = new Map(found.map(({ id, document }) => [keyText(id), document]));
-    return changes.flatMap(({ id, document = known.get(keyText(id)) }) =>
-      document === undefined ? [] : [{ id, document }]
-    );
+): AsyncGenerator<readonly DocumentState[]> {
+  const shaped = config.shape.length > 0;
+  if (!shaped) yield changes.filter(isTold);
+  const open = shaped ? changes : changes.filter((change) => !isTold(change));
+  for await (const part of reader.lookUp(namespace, open.map(({ id }) => id))) {
+    yield shaped ? part : part.filter(({ document }) => document !== null);
   }
-  const ids = [...new Map(changes.map(({ id }) => [keyText(id), id])).values()];
-  const found = await reader.lookUp(namespace, ids);
-  const there = new Set(found.map(({ id }) => keyText(id)));
-  const gone = ids.filter((id) => !there.has(keyText(id))).map((id) => ({ id, document: null }));
-  return [...found, ...gone];
 }
 
 type Handle = (event: CollectionEvent, parts: LandParts) => Promise<void>;

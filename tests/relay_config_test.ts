@@ -109,3 +109,27 @@ Deno.test("relayConfig() makes stages of what is taken of the documents", () => 
     { $unset: "e" },
   ]);
 });
+
+/** Each of them makes documents be looked up. */
+const SHAPING: readonly Flags[] = [
+  { filter: "{}" },
+  { only: "a" },
+  { omit: "a" },
+  { pipeline: '[{"$unset": "a"}]' },
+];
+
+for (const flags of SHAPING) {
+  const [option] = Object.keys(flags);
+  Deno.test(`relayConfig() refuses post-images with --${option}, which would not heed them`, () => {
+    for (const way of ["required", "whenAvailable"]) {
+      assert.throws(() => configOf({ ...flags, "full-document": way }), (error) => {
+        assert.ok(error instanceof UsageError);
+        assert.match(error.message, new RegExp(`--full-document ${way} .*--${option}`));
+        assert.match(error.hint ?? "", /Leave one or the other out/);
+        return true;
+      });
+      assert.throws(() => configOf(flags, { CDC_FULL_DOCUMENT: way }), UsageError);
+    }
+    assert.equal(configOf({ ...flags, "full-document": "updateLookup" }).fullDocument, "updateLookup");
+  });
+}

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { BSON, type Document } from "mongodb";
 import {
+  changesId,
   parseFilter,
   parsePaths,
   parsePipeline,
@@ -139,4 +140,25 @@ for (const [text, paths] of PATHS) {
 for (const text of ["_id", "a,_id", "$a", ".", ".a", "a.", "a..b", "a,b."]) {
   Deno.test(`parsePaths() refuses ${JSON.stringify(text)}`, () =>
     assert.throws(() => parsePaths(text), RangeError));
+}
+
+/** A pipeline, and whether a document may have another `_id` after it. */
+const CHANGES: readonly (readonly [string, boolean])[] = [
+  ["[]", false],
+  ['[{"$match": {"_id": 1}}]', false],
+  ['[{"$set": {"ids": "$_id", "a._id": 1}}, {"$unset": ["a", "b._id"]}]', false],
+  ['[{"$project": {"a": 1}}]', false],
+  ['[{"$project": {"_id.a": 1}}]', true],
+  ['[{"$set": {"a": 1}}, {"$set": {"_id": "$a"}}]', true],
+  ['[{"$addFields": {"_id.a": 1}}]', true],
+  ['[{"$unset": "_id.a"}]', true],
+  ['[{"$unset": ["a", "_id"]}]', true],
+  ['[{"$replaceRoot": {"newRoot": "$a"}}]', true],
+  ['[{"$replaceWith": "$$ROOT"}]', true],
+  ['[{"$redact": "$$KEEP"}]', true],
+];
+
+for (const [pipeline, changes] of CHANGES) {
+  Deno.test(`changesId() ${pipeline}`, () =>
+    assert.equal(changesId(shapeStages({ ...NOTHING, pipeline })), changes));
 }

@@ -1,19 +1,26 @@
 /** Documents of a collection as they are now, never older than what the change stream has shown. */
-import { BSON, type ClientSession, type Document, type MongoClient, ReadPreference } from "mongodb";
+import { type BSON, type ClientSession, type Document, type MongoClient, ReadPreference } from "mongodb";
 import { UserError } from "../errors.ts";
 import type { Logger } from "../ops/log.ts";
 import { retry } from "../ops/retry.ts";
-import { BsonType, type BsonValue, bytesOf, elements, fields, int64At, nameOf } from "../row/bson.ts";
+import { type BsonValue, elements, fields, int64At, nameOf } from "../row/bson.ts";
 import { keyText } from "../row/key.ts";
-import { membersOf } from "../row/members.ts";
+import { expressionOf, idDocument, valueOf } from "./key_value.ts";
 import { killCursor } from "./kill_cursor.ts";
 import type { Namespace } from "./scope.ts";
+import { changesId } from "./shape.ts";
 import { isTransientMongodb } from "./transient.ts";
 
 /** A document and its key. */
 export interface KeyedDocument {
   readonly id: BsonValue;
   readonly document: Uint8Array;
+}
+
+/** What there is under a key; null where nothing is, or nothing that matches. */
+export interface LookedUp {
+  readonly id: BsonValue;
+  readonly document: Uint8Array | null;
 }
 
 export interface Chunk {
@@ -35,8 +42,18 @@ export interface ReaderOptions {
   readonly log: Logger;
 }
 
-/** Keys that one query asks for. */
-const KEYS = 2_000;
+/** One answer of MongoDB. It ends at 16 MB, before a document that would not fit: so memory is bounded. */
+interface Reply {
+  readonly documents: readonly KeyedDocument[];
+  /** Whether nothing comes after them. */
+  readonly exhausted: boolean;
+}
+
+/** Bytes of keys that one query asks for. */
+const KEY_BYTES = 2 ** 20;
+/** Documents that a reply may have: it is at its 16 MB before. */
+const UNLIMITED = 1_000_000;
+const KEY = { _id: 1 } as const;
 const READ = { readConcern: { level: "majority" }, readPreference: ReadPreference.primary } as const;
 
 /** Reads from the primary with majority read concern, one command after the other. */
@@ -68,96 +85,182 @@ export class DocumentReader implements AsyncDisposable {
   /**
    * The documents after `last`, in the order of `_id` across all BSON types: `$expr` compares them as the index
    * does, a plain `$gt` only values of one type.
+   *
+   * @throws UserError when the shape takes or changes `_id`
    */
   async chunk(namespace: Namespace, last: Uint8Array | null): Promise<Chunk> {
     const { shape, size } = this.#options;
     const id = last && fields(last).get("_id");
     const after = id && expressionOf(id);
     for (let batchSize = size;; batchSize *= 2) {
-      const { documents: found, exhausted } = await this.#find(namespace, {
+      const { documents: found, exhausted } = await this.#reply(namespace, {
+        find: namespace.collection,
         filter: after ? { $expr: { $gt: ["$_id", after] } } : {},
+        sort: KEY,
         batchSize,
         limit: batchSize,
-        ...shape.length > 0 && { projection: { _id: 1 } },
-      });
+        ...shape.length > 0 && { projection: KEY },
+      }, this.#options);
       const end = found.at(-1);
       const done = exhausted && found.length < batchSize;
       // A key that no query can name is no place to go on from; there is hardly ever one.
       if (end && !done && !expressionOf(end.id)) {
         if (found.length === batchSize) continue;
-        throw new UserError(`The copy cannot go on after this key: ${keyText(end.id)}`, {
-          hint:
-            "No driver can name it in a query. Give the document another _id, or leave the collection out.",
-        });
+        throw nowhereAfter(end.id);
       }
-      const documents = shape.length > 0 ? await this.lookUp(namespace, found.map(({ id }) => id)) : found;
-      return { documents, last: end ? idDocument(end.id) : last, seen: found.length, done };
+      const chunk = { documents: found, last: end ? idDocument(end.id) : last, seen: found.length, done };
+      return shape.length > 0 && end ? await this.#shaped(namespace, { after, end: end.id, chunk }) : chunk;
     }
   }
 
   /**
-   * What the documents with these keys are now, shaped; those that are gone or don't match are left out.
+   * The documents of a chunk, shaped, as many of the first as a reply has room for. They are asked for as a range,
+   * which has those in it too that no query can name.
+   */
+  async #shaped(namespace: Namespace, { after, end, chunk }: KeyRange): Promise<Chunk> {
+    const upTo = expressionOf(end);
+    const range = [...after ? [{ $gt: ["$_id", after] }] : [], ...upTo ? [{ $lte: ["$_id", upTo] }] : []];
+    const keys = chunk.documents.map(({ id }) => keyText(id));
+    const stages = [{ $match: { $expr: { $and: range } } }, { $sort: KEY }, ...this.#options.shape];
+    const reply = await this.#reply(namespace, aggregate(namespace, stages), this.#options);
+    const documents = await this.#askedFor(namespace, new Set(keys), reply);
+    if (reply.exhausted) return { ...chunk, documents };
+    const last = documents.findLast(({ id }) => expressionOf(id));
+    if (!last) throw nowhereAfter(end);
+    return {
+      documents: documents.slice(0, documents.indexOf(last) + 1),
+      last: idDocument(last.id),
+      seen: keys.indexOf(keyText(last.id)) + 1,
+      done: false,
+    };
+  }
+
+  /**
+   * What there is under the keys now, shaped; part by part, and each key once.
    *
    * @throws UserError when the shape takes or changes `_id`
    */
-  async lookUp(namespace: Namespace, ids: readonly BsonValue[]): Promise<KeyedDocument[]> {
-    const asked = new Set(ids.map(keyText));
-    const values = ids.map(valueOf).filter((value) => value !== undefined);
-    const found: KeyedDocument[] = [];
-    for (let at = 0; at < values.length; at += KEYS) {
-      const keys = values.slice(at, at + KEYS).map(({ value }) => value);
-      found.push(...await this.#all(namespace, [{ $match: { _id: { $in: keys } } }, ...this.#options.shape]));
-    }
-    const stranger = found.find(({ id }) => !asked.has(keyText(id)));
-    if (stranger) {
-      throw new UserError("The pipeline changes _id, which names the row.", { hint: "Leave _id as it is." });
-    }
-    if (values.length === ids.length) return found;
-    const unnamed = new Set(ids.filter((id) => !valueOf(id)).map(keyText));
-    const all = await this.#all(namespace, [...this.#options.shape]);
-    return [...found, ...all.filter(({ id }) => unnamed.has(keyText(id)))];
+  lookUp(namespace: Namespace, ids: readonly BsonValue[]): AsyncGenerator<LookedUp[]> {
+    return this.#lookUp(namespace, ids, this.#options.shape);
   }
 
-  /** Those of the keys that documents have, by a look at all of them. */
+  /** Those of the keys that documents have which match. */
+  async keysOf(namespace: Namespace, ids: readonly BsonValue[]): Promise<Set<string>> {
+    const there = new Set<string>();
+    for await (const part of this.#lookUp(namespace, ids, [...this.#options.shape, { $project: KEY }])) {
+      for (const { id, document } of part) if (document) there.add(keyText(id));
+    }
+    return there;
+  }
+
+  /** The same by a look at all documents. */
   async keysAmong(namespace: Namespace, keys: ReadonlySet<string>): Promise<string[]> {
-    const all = await this.#all(namespace, [...this.#options.shape, { $project: { _id: 1 } }]);
-    return all.map(({ id }) => keyText(id)).filter((key) => keys.has(key));
+    const found = await this.#scan(namespace, keys, [...this.#options.shape, { $project: KEY }]);
+    return found.map(({ id }) => keyText(id));
   }
 
   /** @throws MongoServerError for a filter or stage that MongoDB refuses */
   async check(namespace: Namespace): Promise<void> {
-    await this.#all(namespace, [{ $match: { _id: { $in: [] } } }, ...this.#options.shape]);
+    await this.#reply(
+      namespace,
+      aggregate(namespace, [{ $match: { _id: { $in: [] } } }, ...this.#options.shape]),
+    );
   }
 
-  #all({ database, collection }: Namespace, pipeline: Document[]): Promise<KeyedDocument[]> {
+  async *#lookUp(
+    namespace: Namespace,
+    ids: readonly BsonValue[],
+    stages: readonly Document[],
+  ): AsyncGenerator<LookedUp[]> {
+    const asked = [...new Map(ids.map((id) => [keyText(id), id]))]
+      .map(([key, id]) => ({ key, id, name: valueOf(id) }));
+    const { named = [], unnamed = [] } = Object.groupBy(asked, ({ name }) => name ? "named" : "unnamed");
+    for (const group of byBytes(named)) {
+      for (let rest = group; rest.length > 0;) {
+        const values = rest.map(({ name }) => name?.value);
+        const pipeline = [{ $match: { _id: { $in: values } } }, ...stages];
+        const reply = await this.#reply(namespace, aggregate(namespace, pipeline));
+        const found = await this.#askedFor(namespace, keySet(rest), reply);
+        const missing = without(rest, found);
+        yield reply.exhausted ? [...found, ...missing.map(gone)] : found;
+        // Nothing but documents whose keys the collation holds equal.
+        const stuck = !reply.exhausted && found.length === 0;
+        if (stuck) unnamed.push(...missing);
+        rest = reply.exhausted || stuck ? [] : missing;
+      }
+    }
+    if (unnamed.length === 0) return;
+    const found = await this.#scan(namespace, keySet(unnamed), stages);
+    yield [...found, ...without(unnamed, found).map(gone)];
+  }
+
+  /** Documents under these keys, by a look at all that there are. */
+  #scan(
+    { database, collection }: Namespace,
+    keys: ReadonlySet<string>,
+    stages: readonly Document[],
+  ): Promise<KeyedDocument[]> {
     return this.#patiently(async () => {
       const cursor = this.#client.db(database).collection(collection)
-        .aggregate(pipeline, { raw: true, session: this.#session, ...READ });
+        .aggregate([...stages], { raw: true, session: this.#session, ...READ });
       const found: KeyedDocument[] = [];
-      for await (const document of cursor) found.push(keyed(document as unknown as Uint8Array));
+      for await (const document of cursor) {
+        const each = keyed(document as unknown as Uint8Array);
+        if (keys.has(keyText(each.id))) found.push(each);
+      }
       return found;
     });
+  }
+
+  /**
+   * What of a reply was asked for. Other documents are new ones, or those whose keys the collation of the collection
+   * holds equal, and are there; a key that isn't is of the shape's making.
+   *
+   * @throws UserError
+   */
+  async #askedFor(
+    namespace: Namespace,
+    keys: ReadonlySet<string>,
+    { documents }: Reply,
+  ): Promise<KeyedDocument[]> {
+    const { asked = [], others = [] } = Object.groupBy(
+      documents,
+      ({ id }) => keys.has(keyText(id)) ? "asked" : "others",
+    );
+    const values = others.map(({ id }) => valueOf(id)?.value).filter((value) => value !== undefined);
+    if (values.length === 0 || !changesId(this.#options.shape)) return asked;
+    const there = await this.#reply(namespace, {
+      find: namespace.collection,
+      filter: { _id: { $in: values } },
+      projection: KEY,
+      batchSize: values.length,
+    });
+    if (there.documents.length === values.length) return asked;
+    throw new UserError("The pipeline changes _id, which names the row.", { hint: "Leave _id as it is." });
   }
 
   #patiently<T>(read: () => Promise<T>): Promise<T> {
     return retry(read, { ...this.#options, what: "MongoDB", isTransient: isTransientMongodb });
   }
 
-  /** One reply. It ends at 16 MB, and before a document that would not fit: then it is not exhausted. */
-  async #find({ database, collection }: Namespace, query: Document) {
+  /** What a command finds first. */
+  async #reply(
+    { database, collection }: Namespace,
+    command: Document,
+    { signal }: { readonly signal?: AbortSignal } = {},
+  ): Promise<Reply> {
     const db = this.#client.db(database);
-    const command = { find: collection, sort: { _id: 1 }, hint: { _id: 1 }, ...query };
     const { cursor } = await this.#patiently(() =>
-      db.command({ ...command, readConcern: this.#readConcern() }, {
+      db.command({ ...command, hint: KEY, readConcern: this.#readConcern() }, {
         raw: true,
         session: this.#session,
-        signal: this.#options.signal,
         readPreference: READ.readPreference,
+        ...signal && { signal },
       })
     );
     const reply = fields(cursor as Uint8Array);
     const [batch, id] = [reply.get("firstBatch"), reply.get("id")];
-    if (!batch || !id) throw new Error("MongoDB answered `find` without a batch");
+    if (!batch || !id) throw new Error("MongoDB answered without a batch");
     const rest = int64At(id.bytes, id.offset);
     const exhausted = rest === 0n;
     if (!exhausted) await killCursor(db, collection, rest);
@@ -175,6 +278,55 @@ export class DocumentReader implements AsyncDisposable {
   }
 }
 
+interface KeyRange {
+  /** The key before the range as an expression; none where nothing is before it. */
+  readonly after: Document | null | undefined;
+  readonly end: BsonValue;
+  /** With keys alone for documents. */
+  readonly chunk: Chunk;
+}
+
+/** A key that is looked up; the name is what a query calls it, where one can. */
+interface Asked {
+  readonly key: string;
+  readonly id: BsonValue;
+  readonly name: { readonly value: unknown } | undefined;
+}
+
+const aggregate = ({ collection }: Namespace, pipeline: readonly Document[]): Document => ({
+  aggregate: collection,
+  pipeline,
+  cursor: { batchSize: UNLIMITED },
+});
+
+/** In groups that a query has room for. */
+function* byBytes(keys: readonly Asked[]): Generator<readonly Asked[]> {
+  let [group, bytes]: [Asked[], number] = [[], 0];
+  for (const key of keys) {
+    if (bytes + key.id.length > KEY_BYTES) {
+      yield group;
+      [group, bytes] = [[], 0];
+    }
+    group.push(key);
+    bytes += key.id.length;
+  }
+  yield group;
+}
+
+const keySet = (asked: readonly Asked[]): Set<string> => new Set(asked.map(({ key }) => key));
+
+const gone = ({ id }: Asked): LookedUp => ({ id, document: null });
+
+function without(asked: readonly Asked[], found: readonly KeyedDocument[]): Asked[] {
+  const keys = new Set(found.map(({ id }) => keyText(id)));
+  return asked.filter(({ key }) => !keys.has(key));
+}
+
+const nowhereAfter = (id: BsonValue): UserError =>
+  new UserError(`The copy cannot go on after this key: ${keyText(id)}`, {
+    hint: "No driver can name it in a query. Give the document another _id, or leave the collection out.",
+  });
+
 function keyed(document: Uint8Array): KeyedDocument {
   const element = Array.from(elements(document)).find((element) => nameOf(document, element) === "_id");
   if (!element) {
@@ -182,45 +334,4 @@ function keyed(document: Uint8Array): KeyedDocument {
   }
   const [type, , , offset, length] = element;
   return { id: { type, bytes: document, offset, length }, document };
-}
-
-/** A date as an expression: JavaScript has none for those beyond its range. */
-function expressionOf(id: BsonValue): Document | undefined {
-  if (id.type === BsonType.date) return { $toDate: BSON.Long.fromBigInt(int64At(id.bytes, id.offset)) };
-  const known = valueOf(id);
-  return known && { $literal: known.value };
-}
-
-/** The value for the driver; undefined where it would send another one, as for a date beyond JavaScript's range. */
-function valueOf(id: BsonValue): { value: unknown } | undefined {
-  const value = decoded(id);
-  const sent = fields(BSON.serialize(new Map([["_id", value]]), { ignoreUndefined: false })).get("_id");
-  return sent && sent.type === id.type && BSON.ByteUtils.equals(bytesOf(sent), bytesOf(id))
-    ? { value }
-    : undefined;
-}
-
-/** Documents as maps: JavaScript's objects put names that look like numbers first. */
-function decoded(value: BsonValue): unknown {
-  const { type, bytes, offset } = value;
-  if (type === BsonType.document) {
-    return new Map(membersOf(value).members.map((member) => [member.name.text, decoded(member)]));
-  }
-  if (type === BsonType.array) {
-    return Array.from(
-      elements(bytes, offset),
-      ([type, , , offset, length]) => decoded({ type, bytes, offset, length }),
-    );
-  }
-  return BSON.deserialize(idDocument(value), { promoteValues: false, bsonRegExp: true })._id;
-}
-
-/** `{_id: <value>}` of the value's bytes as they are. */
-function idDocument(id: BsonValue): Uint8Array {
-  const value = bytesOf(id);
-  const document = new Uint8Array(4 + 5 + value.length + 1);
-  new DataView(document.buffer).setInt32(0, document.length, true);
-  document.set([id.type, 0x5f, 0x69, 0x64, 0], 4);
-  document.set(value, 9);
-  return document;
 }

@@ -13,17 +13,26 @@ export interface ShapeOptions {
   readonly pipeline: string;
 }
 
-/** Stages that make at most one document of one, which it stays. */
-const STAGES = [
-  "$match",
-  "$project",
-  "$addFields",
-  "$set",
-  "$unset",
-  "$replaceRoot",
-  "$replaceWith",
-  "$redact",
-];
+type ChangesId = (argument: unknown) => boolean;
+
+const isOfId = (path: unknown): boolean => /^_id(?:\.|$)/.test(String(path));
+const names: ChangesId = (fields) => Object.keys(fields as Document).some(isOfId);
+
+/** Stages that make at most one document of one, which it stays; whether it may get another `_id`. */
+const STAGES: ReadonlyMap<string, ChangesId> = new Map(Object.entries({
+  $match: () => false,
+  $project: names,
+  $addFields: names,
+  $set: names,
+  $unset: (paths) => [paths].flat().some(isOfId),
+  $replaceRoot: () => true,
+  $replaceWith: () => true,
+  $redact: () => true,
+}));
+
+/** Whether documents may get another `_id` by these stages; when in doubt, they may. */
+export const changesId = (stages: readonly Document[]): boolean =>
+  stages.some((stage) => Object.entries(stage).some(([name, argument]) => STAGES.get(name)?.(argument)));
 
 /**
  * @example
@@ -54,8 +63,8 @@ export function parsePipeline(text: string): Document[] {
   }
   for (const stage of stages) {
     const [name = "(none)", ...more] = Object.keys(stage);
-    if (more.length > 0 || !STAGES.includes(name)) {
-      throw new RangeError(`has a stage ${name}, which is none of ${STAGES.join(", ")}`);
+    if (more.length > 0 || !STAGES.has(name)) {
+      throw new RangeError(`has a stage ${name}, which is none of ${[...STAGES.keys()].join(", ")}`);
     }
   }
   return stages;

@@ -197,6 +197,30 @@ for (const [what, { flags, expected }] of Object.entries(SHAPES)) {
   });
 }
 
+/** Flags that may and that may not change `_id`, as far as the relay can tell. */
+const KEEPING = [["--omit", "x"], ["--pipeline", '[{"$replaceWith": "$$ROOT"}]']] as const;
+
+for (const flags of KEEPING) {
+  cratedbTest(`relay() tells keys apart that a collation holds equal, with ${flags[0]}`, async (context) => {
+    const { mongodb, database } = context;
+    const data = await mongodb.db(database).createCollection<Document>("data", {
+      collation: { locale: "en", strength: 2 },
+    });
+    const ids = (...ids: string[]) => ids.map((_id) => ({ _id, n: 1 })) as never[];
+    await data.insertMany(ids("a", "B", "c", "ü"));
+    // An event by itself, so that the document which has the equal key is not asked for with it.
+    const start = () => context.relay([...flags, "--batch-size", "1"]);
+    const first = start();
+    await first.waitForLine(/Ready/);
+    assert.equal((await first.kill()).code, 0, first.stderr.join("\n"));
+    await data.deleteMany({ _id: { $in: ["a", "b"] } } as never);
+    await data.insertMany(ids("A", "b"));
+    const again = start();
+    await seen(context, Object.fromEntries(["A", "b", "c", "ü"].map((_id) => [_id, { _id, n: 1 }])));
+    assert.equal((await again.kill()).code, 0, again.stderr.join("\n"));
+  });
+}
+
 interface Refusal {
   readonly flags: readonly string[];
   readonly code: 1 | 2;
@@ -250,9 +274,19 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
     code: 1,
     message: /^Error: .*changes `?_id/m,
   },
+  "a pipeline that gives _id another document's value": {
+    flags: ["--pipeline", '[{"$replaceWith": {"$mergeObjects": ["$$ROOT", {"_id": "$n"}]}}]'],
+    code: 1,
+    message: /^Error: .*changes `?_id/m,
+  },
   "paths that cannot be had together": { flags: ["--only", "a,a.b"], code: 1, message: /Path collision/ },
   "--omit of _id": { flags: ["--omit", "n,_id"], code: 2, message: /--omit.*_id/ },
   "no path": { flags: ["--only", "a..b"], code: 2, message: /--only.*path/ },
+  "post-images of documents that it shapes": {
+    flags: ["--full-document", "required", "--omit", "n"],
+    code: 2,
+    message: /--full-document required does not go with .*--omit/,
+  },
   "an unknown way to full documents": {
     flags: ["--full-document", "sometimes"],
     code: 2,

@@ -1,0 +1,148 @@
+import assert from "node:assert/strict";
+import { BSON, type Document, type MongoClient } from "mongodb";
+import { createLogger } from "../../lib/ops/log.ts";
+import { fields } from "../../lib/row/bson.ts";
+import { keyText } from "../../lib/row/key.ts";
+import { DocumentReader, type ReaderOptions } from "../../lib/source/documents.ts";
+import { type MongodbContext, mongodbTest } from "../support/mongodb_harness.ts";
+import { ownMongodbTest } from "../support/own_mongodb.ts";
+
+const MEGABYTE = 2 ** 20;
+/** A reply has room for three. */
+const LENGTH = 5 * MEGABYTE;
+const COUNT = 10;
+
+type Source = Pick<MongodbContext, "mongodb" | "database">;
+
+const readerOf = (client: MongoClient, options: Partial<ReaderOptions> = {}) =>
+  new DocumentReader(client, {
+    shape: [{ $match: { on: true } }, { $unset: "secret" }],
+    size: 1_000,
+    retryFor: 10_000,
+    signal: new AbortController().signal,
+    log: createLogger({ format: "text", level: "error" }),
+    ...options,
+  });
+
+const idOf = (_id: unknown) => {
+  const id = fields(BSON.serialize({ _id })).get("_id");
+  assert.ok(id);
+  return id;
+};
+
+/** Of 0, 1, …: 3 does not match, and 5 is gone. */
+async function fill({ mongodb, database }: Source): Promise<void> {
+  const data = mongodb.db(database).collection<{ _id: number }>("data");
+  for (let _id = 0; _id < COUNT; _id++) {
+    await data.insertOne({ _id, on: _id !== 3, text: "t".repeat(LENGTH), secret: "s" } as never);
+  }
+  await data.deleteOne({ _id: 5 });
+}
+
+const ASKED = [...Array.from({ length: COUNT }, (_, n) => n), "never there", 7, 0];
+const THERE = ["0", "1", "2", "4", "6", "7", "8", "9"];
+const GONE = ["3", "5", "never there"];
+
+/** The keys of each part: those with a document, and those without. */
+async function lookedUp(reader: DocumentReader, source: Source, between = () => Promise.resolve()) {
+  const there: string[][] = [];
+  const gone: string[] = [];
+  for await (
+    const part of reader.lookUp({ database: source.database, collection: "data" }, ASKED.map(idOf))
+  ) {
+    there.push(part.filter(({ document }) => document).map(({ id }) => keyText(id)));
+    gone.push(...part.filter(({ document }) => !document).map(({ id }) => keyText(id)));
+    for (const { document } of part) assert.ok(!document || !fields(document).has("secret"));
+    await between();
+  }
+  return { there, gone };
+}
+
+mongodbTest("lookUp() comes in parts, and tells once of each key", async (source) => {
+  await fill(source);
+  await using reader = readerOf(source.mongodb);
+  const { there, gone } = await lookedUp(reader, source);
+  assert.ok(there.length > 2 && there.every(({ length }) => length <= 3), JSON.stringify(there));
+  assert.deepEqual(there.flat().sort(), THERE);
+  assert.deepEqual(gone.sort(), GONE);
+});
+
+mongodbTest("lookUp() tells of documents that go and come between the parts", async (source) => {
+  await fill(source);
+  await using reader = readerOf(source.mongodb);
+  const data = source.mongodb.db(source.database).collection<Document>("data");
+  let parts = 0;
+  const { there, gone } = await lookedUp(reader, source, async () => {
+    if (parts++ > 0) return;
+    await data.deleteOne({ _id: 9 } as never);
+    await data.insertOne({ _id: "never there", on: true } as never);
+  });
+  assert.deepEqual(there.flat().sort(), [...THERE.filter((key) => key !== "9"), "never there"]);
+  assert.deepEqual(gone.sort(), ["3", "5", "9"]);
+});
+
+mongodbTest("chunk() ends where a part does, and the next goes on there", async (source) => {
+  await fill(source);
+  for (const size of [1_000, 4, 1]) {
+    await using reader = readerOf(source.mongodb, { size });
+    const found: string[] = [];
+    let [last, done, seen, chunks]: [Uint8Array | null, boolean, number, number] = [null, false, 0, 0];
+    while (!done) {
+      const chunk = await reader.chunk({ database: source.database, collection: "data" }, last);
+      found.push(...chunk.documents.map(({ id }) => keyText(id)));
+      assert.ok(chunk.documents.length <= 3);
+      [last, done, seen, chunks] = [chunk.last, chunk.done, seen + chunk.seen, chunks + 1];
+    }
+    assert.ok(chunks > 2);
+    assert.deepEqual(found, THERE);
+    assert.equal(seen, COUNT - 1);
+  }
+});
+
+mongodbTest("chunk() and lookUp() have keys that no query can name", async (source) => {
+  const { mongodb, database } = source;
+  const namespace = { database, collection: "data" };
+  // A date beyond JavaScript's inside of an object: neither the driver nor an expression can say it.
+  const far = (n: number) => ({ $toDate: BSON.Long.fromBigInt(9_000_000_000_000_000n + BigInt(n)) });
+  const keys: Document[] = [{ a: 0 }, { a: 1 }, { a: far(0) }, { a: far(1) }, { b: 0 }];
+  for (const _id of keys) {
+    await mongodb.db(database).aggregate([
+      { $documents: [{ on: true, text: "t".repeat(LENGTH) }] },
+      { $set: { _id } },
+      { $merge: { into: "data" } },
+    ]).toArray();
+  }
+  await mongodb.db(database).collection("data").insertOne({ _id: "z", on: true, text: "t" } as never);
+  await using reader = readerOf(mongodb);
+  const found = [];
+  for (let [last, done]: [Uint8Array | null, boolean] = [null, false]; !done;) {
+    const chunk = await reader.chunk(namespace, last);
+    found.push(...chunk.documents);
+    [last, done] = [chunk.last, chunk.done];
+  }
+  assert.equal(found.length, keys.length + 1);
+  assert.equal(new Set(found.map(({ id }) => keyText(id))).size, keys.length + 1);
+
+  const parts = await Array.fromAsync(reader.lookUp(namespace, found.map(({ id }) => id)));
+  assert.ok(parts.length > 1);
+  assert.deepEqual(
+    parts.flat().map(({ id, document }) => [keyText(id), document?.length]).sort(),
+    found.map(({ id, document }) => [keyText(id), document.length]).sort(),
+  );
+});
+
+ownMongodbTest("lookUp() neither repeats nor loses a key when MongoDB fails in between", async (own) => {
+  await fill(own);
+  const fail = async () => {
+    await own.mongodb.db("admin").command({
+      configureFailPoint: "failCommand",
+      mode: { times: 1 },
+      data: { failCommands: ["aggregate"], errorCode: 11600 },
+    });
+  };
+  await using reader = readerOf(own.mongodb);
+  await fail();
+  const { there, gone } = await lookedUp(reader, own, fail);
+  assert.deepEqual(there.flat().sort(), THERE);
+  assert.deepEqual(gone.sort(), GONE);
+}, { args: ["--setParameter", "enableTestCommands=1"] });

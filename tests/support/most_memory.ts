@@ -1,0 +1,6 @@
+/** The most memory that a process has had so far, in bytes, where the kernel counts it; undefined elsewhere. */
+export async function mostMemory(pid: number): Promise<number | undefined> {
+  const status = await Deno.readTextFile(`/proc/${pid}/status`).catch(() => "");
+  const [, kilobytes] = /VmHWM:\s*(\d+) kB/.exec(status) ?? [];
+  return kilobytes === undefined ? undefined : Number(kilobytes) * 1_024;
+}
