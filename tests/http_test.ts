@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { SinkError } from "../lib/errors.ts";
 import { HttpTransport } from "../lib/sink/http.ts";
-import { isTransient } from "../lib/sink/transport.ts";
+import { isTransient } from "../lib/sink/transient.ts";
 import { parseSinkUrl } from "../lib/sink/url.ts";
 
 /** An endpoint that answers each statement alike, and the requests that it got. */

@@ -3,7 +3,8 @@ import type { Collection, Db } from "mongodb";
 import { fields } from "../row/bson.ts";
 import { keyText } from "../row/key.ts";
 import { quoteTable, type TableName } from "../sink/names.ts";
-import { isTransient, isUnknownRelation, type Parameter, type Transport } from "../sink/transport.ts";
+import { isTransient, isUnknownRelation } from "../sink/transient.ts";
+import type { Parameter, Transport } from "../sink/transport.ts";
 import type { DemoDocument } from "./steps.ts";
 
 export interface SidesOptions {

@@ -13,7 +13,8 @@ import type { Kind } from "../row/kinds.ts";
 import type { Columns } from "./columns.ts";
 import { type DefinedColumn, definedColumns } from "./definition.ts";
 import { quoteName, quoteTable, subscript, type TableName } from "./names.ts";
-import { isTransient, type Transport } from "./transport.ts";
+import { isTransient } from "./transient.ts";
+import type { Transport } from "./transport.ts";
 
 /** Kinds by CrateDB's type; what isn't here takes no value. */
 const KINDS: readonly (readonly [RegExp, Kind])[] = [

@@ -1,6 +1,7 @@
 /** The relay's own tables; each schema that relays write to may have them. */
 import { quoteTable } from "./names.ts";
-import { isUnknownRelation, type Parameter, type Result, type Transport } from "./transport.ts";
+import { isUnknownRelation } from "./transient.ts";
+import type { Parameter, Result, Transport } from "./transport.ts";
 
 const OWN_TABLES = ["cdc_position", "cdc_collection", "cdc_dead_letter"] as const;
 type OwnTable = typeof OWN_TABLES[number];

@@ -1,9 +1,9 @@
 /** How statements reach the sink; the two ways are in `http.ts` and `wire.ts`. */
 import type { Logger } from "../ops/log.ts";
 import { retry } from "../ops/retry.ts";
-import { SinkError } from "../errors.ts";
 import { HttpTransport } from "./http.ts";
 import type { Dialect } from "./dialect.ts";
+import { isTransient, isUnknownRelation } from "./transient.ts";
 import type { SinkAddress } from "./url.ts";
 import { WireTransport } from "./wire.ts";
 
@@ -41,57 +41,8 @@ const OPEN: Readonly<Record<SinkAddress["transport"], (address: SinkAddress) => 
   wire: (address) => WireTransport.open(address),
 };
 
-/** Connections that were lost or never made: the system's codes and postgres.js's. */
-const LOST_CONNECTION = /^(?:E[A-Z]{3,}|CONNECT\w+)$/;
-
-/**
- * Overload, a node that starts or stops, a relation that is blocked, transactions that met: CrateDB's codes,
- * SQLSTATEs, HTTP statuses.
- */
-const TRANSIENT_CODES = new Set([
-  "429",
-  "502",
-  "503",
-  "504",
-  "4007",
-  "4037",
-  "5002",
-  "5030",
-  "57P01",
-  "57P03",
-  "53300",
-  "40001",
-  "40P01",
-]);
-
-/** Codes that say nothing; the message does. The message of any other error may quote a document, and is not read. */
-const UNSPECIFIC_CODE = /^(?:4040|5\d{3}|XX000)$/;
-const TRANSIENT_MESSAGE =
-  /^blocked by: \[|^the shard \d+ of table \[.*\] is not available|IllegalIndexShardState|CircuitBreak|NoShardAvailable|IndexNotFoundException|^no such index \[|UnavailableShards|ClusterBlock|RejectedExecution|MasterNotDiscovered|NodeDisconnected|NodeNotConnected|TimeoutException|ClusterState\.metadata|doesn't support or allow (?:INSERT|DELETE|UPDATE)/;
-
-/** A node that has just started plans statements before it has its tables; code 4000 means bad SQL otherwise. */
-const PLANNED_TOO_EARLY =
-  /^(?:SQLParseException\[)?Couldn't create execution plan from logical plan because of: no such (?:shard|index)/;
-
-/** Whether an error of the sink goes away by waiting. */
-export function isTransient(error: unknown): boolean {
-  if (!(error instanceof SinkError)) return false;
-  const { code = "", message } = error;
-  return LOST_CONNECTION.test(code) || TRANSIENT_CODES.has(code) || PLANNED_TOO_EARLY.test(message) ||
-    (UNSPECIFIC_CODE.test(code) && TRANSIENT_MESSAGE.test(message));
-}
-
-/** A node that has just started knows no relations until it has recovered its state, and says that there are none. */
-const UNKNOWN_RELATION = new Set(["4041", "4045", "42P01", "3F000"]);
-/** The PostgreSQL wire has no code for it. */
-const UNKNOWN_SCHEMA = /^Schema '.*' unknown$/s;
+/** A node that has just started is given so long to know its relations, in milliseconds. */
 const RECOVERY = 60_000;
-
-export function isUnknownRelation(error: unknown): boolean {
-  if (!(error instanceof SinkError)) return false;
-  const { code = "", message } = error;
-  return UNKNOWN_RELATION.has(code) || UNSPECIFIC_CODE.test(code) && UNKNOWN_SCHEMA.test(message);
-}
 
 /** The same transport, where `check` has to resolve before each statement. */
 export const guarded = (transport: Transport, check: () => Promise<void>): Transport => ({

@@ -14,7 +14,8 @@ import { quoteTable, subscript, type TableName } from "./names.ts";
 import { Position, type PositionOptions, type SavedState, TakenOverError } from "./position.ts";
 import { discard, LateWriteError, rebuild } from "./rebuild.ts";
 import type { TargetTable } from "./table.ts";
-import { isTransient, type Transport } from "./transport.ts";
+import { isTransient } from "./transient.ts";
+import type { Transport } from "./transport.ts";
 import { Writer, type WriterOptions } from "./writer.ts";
 
 export interface WideningOptions extends WriterOptions {

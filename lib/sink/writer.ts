@@ -4,7 +4,8 @@ import { SinkError, UserError } from "../errors.ts";
 import { concurrently } from "../ops/concurrently.ts";
 import { quoteTable } from "./names.ts";
 import type { TargetTable } from "./table.ts";
-import { isTransient, isUnknownRelation, type Transport } from "./transport.ts";
+import { isTransient, isUnknownRelation } from "./transient.ts";
+import type { Transport } from "./transport.ts";
 
 export interface Row {
   readonly oid: string;
