@@ -38,6 +38,16 @@ const ERRORS: readonly (readonly [string, string | undefined, boolean])[] = [
   ["node closed {n1}{abc}{10.0.0.1}", "XX000", true],
   ['node "abc" not found in cluster state!', "XX000", true],
   ["[n1][10.0.0.1:4300][sql] disconnected", "XX000", true],
+  [
+    'Cannot invoke "org.elasticsearch.cluster.ClusterState.nodes()" because "clusterState" is null',
+    "XX000",
+    true,
+  ],
+  [
+    'NullPointerException[Cannot invoke "org.elasticsearch.cluster.ClusterState.metadata()" because "state" is null]',
+    "5000",
+    true,
+  ],
   ["Job killed. Participating node=n1 shut down", "XX000", true],
   ["JobKilledException[Job killed]", "5000", true],
   [

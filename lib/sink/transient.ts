@@ -29,10 +29,10 @@ const UNSPECIFIC_CODE = /^(?:4040|5\d{3}|XX000)$/;
 
 /** Names of exceptions, which HTTP has in front of the message. */
 const TRANSIENT_EXCEPTION =
-  /IllegalIndexShardState|CircuitBreak|NoShardAvailable|IndexNotFoundException|UnavailableShards|ClusterBlock|RejectedExecution|MasterNotDiscovered|NodeDisconnected|NodeNotConnected|NodeClosed|JobKilled|TimeoutException|ClusterState\.metadata|doesn't support or allow (?:INSERT|DELETE|UPDATE)/;
+  /IllegalIndexShardState|CircuitBreak|NoShardAvailable|IndexNotFoundException|UnavailableShards|ClusterBlock|RejectedExecution|MasterNotDiscovered|NodeDisconnected|NodeNotConnected|NodeClosed|JobKilled|TimeoutException|doesn't support or allow (?:INSERT|DELETE|UPDATE)/;
 
 /** What the PostgreSQL wire leaves of them; CrateDB's versions put some differently. */
-const TRANSIENT_MESSAGE = new RegExp(`^ ?(?:${
+const TRANSIENT_MESSAGE = new RegExp(`^ ?(?:\\w+\\[)?(?:${
   [
     "blocked by: \\[",
     "the shard \\d+ of table \\[.*\\] is not available",
@@ -50,6 +50,7 @@ const TRANSIENT_MESSAGE = new RegExp(`^ ?(?:${
     'node ".*" not found in cluster state!',
     "\\[.*\\] (?:disconnected|Node not connected)$",
     "Job killed",
+    'Cannot invoke "org\\.elasticsearch\\.cluster\\.ClusterState\\.',
   ].join("|")
 })`);
 
@@ -64,6 +65,13 @@ export function isTransient(error: unknown): boolean {
   return LOST_CONNECTION.test(code) || TRANSIENT_CODES.has(code) || PLANNED_TOO_EARLY.test(message) ||
     UNSPECIFIC_CODE.test(code) && (TRANSIENT_EXCEPTION.test(message) || TRANSIENT_MESSAGE.test(message));
 }
+
+export const isLostConnection = (error: unknown): boolean =>
+  error instanceof SinkError && LOST_CONNECTION.test(error.code ?? "");
+
+/** Whether nothing but the message tells what went wrong. */
+export const isUnspecific = (error: unknown): boolean =>
+  error instanceof SinkError && UNSPECIFIC_CODE.test(error.code ?? "");
 
 /** A node that has just started knows no relations until it has recovered its state, and says that there are none. */
 const UNKNOWN_RELATION = new Set(["4041", "4045", "42P01", "3F000"]);

@@ -1,9 +1,10 @@
 /** How statements reach the sink; the two ways are in `http.ts` and `wire.ts`. */
+import { messageOf, SinkError } from "../errors.ts";
 import type { Logger } from "../ops/log.ts";
 import { retry } from "../ops/retry.ts";
 import { HttpTransport } from "./http.ts";
 import type { Dialect } from "./dialect.ts";
-import { isTransient, isUnknownRelation } from "./transient.ts";
+import { isLostConnection, isTransient, isUnknownRelation, isUnspecific } from "./transient.ts";
 import type { SinkAddress } from "./url.ts";
 import { WireTransport } from "./wire.ts";
 
@@ -34,15 +35,36 @@ export interface Transport extends AsyncDisposable {
 }
 
 /** @throws SinkError when the server cannot be reached */
-export const openTransport = (address: SinkAddress): Promise<Transport> => OPEN[address.transport](address);
+export const openTransport = async (address: SinkAddress): Promise<Transport> =>
+  tolerant(await OPEN[address.transport](address));
 
 const OPEN: Readonly<Record<SinkAddress["transport"], (address: SinkAddress) => Promise<Transport>>> = {
   http: (address) => Promise.resolve(new HttpTransport(address)),
   wire: (address) => WireTransport.open(address),
 };
 
-/** A node that has just started is given so long to know its relations, in milliseconds. */
+/** A node that has just started is given so long to find itself, in milliseconds. */
 const RECOVERY = 60_000;
+/** SQLSTATE of a server that cannot be used yet. */
+const STARTING = "57P03";
+
+/** The same transport, where errors that say nothing are those of a server that is starting, after a connection was lost. */
+export function tolerant(transport: Transport): Transport {
+  let lost = -Infinity;
+  return {
+    dialect: transport.dialect,
+    query: async (...statement) => {
+      try {
+        return await transport.query(...statement);
+      } catch (error) {
+        if (isLostConnection(error)) lost = Date.now();
+        if (!isUnspecific(error) || Date.now() - lost >= RECOVERY) throw error;
+        throw new SinkError(messageOf(error), { code: STARTING, cause: error });
+      }
+    },
+    [Symbol.asyncDispose]: () => transport[Symbol.asyncDispose](),
+  };
+}
 
 /** The same transport, where `check` has to resolve before each statement. */
 export const guarded = (transport: Transport, check: () => Promise<void>): Transport => ({
