@@ -74,10 +74,10 @@ export class Targets {
     return this.#followed.sharer(namespace, this.tableOf(namespace));
   }
 
-  /** Collections that were followed and are not among these. */
+  /** Collections that were followed and are not among these; those are left out whose table one of these has. */
   async missing(namespaces: readonly Namespace[]): Promise<Namespace[]> {
-    const there = new Set(namespaces.map(namespaceText));
-    return (await this.#followed.list()).filter((each) => !there.has(namespaceText(each)));
+    const taken = new Set(namespaces.map((each) => quoteTable(this.tableOf(each))));
+    return (await this.#followed.list()).filter((each) => !taken.has(quoteTable(this.tableOf(each))));
   }
 
   async openAll(namespaces: readonly Namespace[]): Promise<void> {

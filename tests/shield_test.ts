@@ -44,3 +44,9 @@ Deno.test("shieldAll() leaves names of digits at the first level, goes through a
   assert.equal(jsonText(shieldAll(parseJson(json))), shielded);
   assert.equal(jsonText(unshieldAll(parseJson(shielded))), json);
 });
+
+Deno.test("mayBeUnsteady() takes texts of many emoji and of megabytes", () => {
+  for (const text of ["😀".repeat(200_000), `😀${"x".repeat(15_000_000)}`]) {
+    assert.equal(mayBeUnsteady(JSON.stringify({ t: text })), true);
+  }
+});

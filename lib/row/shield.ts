@@ -13,8 +13,8 @@ const ASTRAL = /[\u{10000}-\u{10ffff}]/u;
 /** Marks a name whose characters beyond the Basic Multilingual Plane are escaped. */
 const MARK = "#u:";
 const MARKED = /^#+u:/;
-/** Any of these in JSON text, also where it is no name. */
-const MAY_BE_UNSTEADY = /"#*(?:[1-9]\d*":|_u_|#u:)|[\ud800-\udbff](?:[^"\\]|\\.)*":/;
+/** Any of these in JSON text, also where it is no name; linear in its length, which may be megabytes. */
+const MAY_BE_UNSTEADY = /"#*(?:[1-9]\d*":|_u_|#u:)|[\ud800-\udbff]/;
 
 /** How a name is written at one level of `overflow`. */
 type Spell = (name: string) => string;

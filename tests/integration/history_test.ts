@@ -140,6 +140,28 @@ for (
   );
 }
 
+ownMongodbTest(
+  "relay() keeps a table that a collection which is gone had before one that is there",
+  async (context) => {
+    const { database, schema, mongodb, sql } = context;
+    const flags = ["--database", database, "--table", `${schema}.{collection}`];
+    const db = mongodb.db(database);
+    await db.collection<{ _id: string }>("order.lines").insertOne({ _id: "old" });
+    await using first = startRelay(context, flags);
+    await first.waitForLine(/Ready/);
+    await db.dropCollection("order.lines");
+    await first.waitForLine(/is gone/);
+    assert.equal((await first.kill()).code, 0);
+    await db.collection<{ _id: string }>("order_lines").insertOne({ _id: "new" });
+    await using second = startRelay(context, [...flags, "--on-drop", "truncate", "--snapshot", "always"]);
+    await second.waitForLine(/Ready/);
+    assert.ok(!second.stderr.some((line) => /is gone/.test(line)), second.stderr.join("\n"));
+    await sql('REFRESH TABLE "order_lines"');
+    assert.deepEqual(await oidsOf(context, "order_lines"), ["new"]);
+    assert.equal((await second.kill()).code, 0);
+  },
+);
+
 ownMongodbTest("relay() copies again from another deployment that was there before", async (context) => {
   await using other = await ownMongodb();
   const elsewhere = { ...context, ...other };
