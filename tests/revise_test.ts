@@ -108,6 +108,19 @@ const CASES: Readonly<Record<string, Case>> = {
     before: ['{"o":{}}', '{"o":{"#1":20.5,"#2":"x"}}'],
     after: ['{"o":{"1":20.5}}', '{"o":{"#2":"x"}}'],
   },
+  "takes an ignored object back": {
+    paths: [["a", "t"]],
+    before: ["{}", '{"a":[{"t":20.5,"any":{"#1":{"b":"x"}}}]}'],
+    after: ['{"a":[{"t":20.5,"any":{"1":{"b":"x"}}}]}', null],
+  },
+  "leaves an ignored object whose names are shielded": {
+    paths: [["a", "t"]],
+    before: ["{}", '{"a":[{"t":20.5,"any":{"b":{"#1":"x"}}}]}'],
+  },
+  "leaves an ignored object whose names are escaped": {
+    paths: [["a", "t"]],
+    before: ["{}", '{"a":[{"t":20.5,"any":{"#u:%F0%9F%98%80":1}}]}'],
+  },
   "moves a value out from under a name of digits": {
     paths: [["o", "1"]],
     before: ['{"o":{"1":9007199254740993}}', null],
