@@ -1,6 +1,6 @@
 /**
- * Two relays write to one table, while they and the servers are killed, frozen and stopped in turns. For a longer
- * look: `ROUNDS=50 RANDOM_SEED=1 deno test -A tests/faults/soak_test.ts`.
+ * Two relays write to one table, while they and the servers are killed, frozen and stopped in turns. It runs
+ * when it is asked for: `ROUNDS=50 RANDOM_SEED=1 deno test -A tests/faults/soak_test.ts`.
  */
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
@@ -12,7 +12,7 @@ import type { Running } from "../support/program.ts";
 import { randomDocuments, randomUpdate, randomValues, SEED, withId } from "../support/random_documents.ts";
 import { rawCommand } from "../support/raw_command.ts";
 
-const ROUNDS = Number(Deno.env.get("ROUNDS") ?? 4);
+const ROUNDS = Number(Deno.env.get("ROUNDS") ?? 0);
 /** Documents of each collection in a round. */
 const SIZE = 50;
 /** Longer than the lease. */
@@ -110,7 +110,9 @@ const FAULTS: readonly (readonly [string, Fault])[] = [
   ["kill of MongoDB", outage("mongodbServer", "kill")],
 ];
 
-faultTest(`relays lose nothing in ${ROUNDS} rounds of faults (RANDOM_SEED=${SEED})`, async (context) => {
+const soakTest = ROUNDS > 0 ? faultTest : () => {};
+
+soakTest(`relays lose nothing in ${ROUNDS} rounds of faults (RANDOM_SEED=${SEED})`, async (context) => {
   const { sql, table } = context;
   await sql(
     `CREATE TABLE "${table}" (oid TEXT PRIMARY KEY, data OBJECT(DYNAMIC), overflow OBJECT(IGNORED)) ` +
