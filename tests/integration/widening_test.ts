@@ -191,11 +191,11 @@ cratedbTest("relay() says which privileges widening lacks, and widens with them"
   const { relay, sql, schema, httpUrl } = context;
   const data = collection(context);
   const user = freshName();
-  await sql(`CREATE USER "${user}"`);
+  await sql(`CREATE USER "${user}" WITH (password = 'secret')`);
   await using stack = new AsyncDisposableStack();
   stack.defer(async () => void await sql(`DROP USER "${user}"`));
   await sql(`GRANT DQL, DML, DDL ON SCHEMA "${schema}" TO "${user}"`);
-  const env = { CRATEDB_SQLALCHEMY_URL: httpUrl.replace("crate://", `crate://${user}@`) };
+  const env = { CRATEDB_SQLALCHEMY_URL: httpUrl.replace("crate://", `crate://${user}:secret@`) };
   await data.insertMany([{ _id: 1, t: 20 }, { _id: 2, t: 21 }] as Document[]);
 
   const first = relay([], { env });
