@@ -1,7 +1,7 @@
 /** Documents that no row could hold, kept whole: inspect them, mend the cause, start the relay again. */
 import { quoteTable, type TableName } from "./names.ts";
 import { createOwnTable } from "./own_tables.ts";
-import type { Transport } from "./transport.ts";
+import { refreshTable, type Transport } from "./transport.ts";
 
 const TABLE = "cdc_dead_letter";
 
@@ -36,11 +36,11 @@ export class DeadLetters {
 
   /** Makes the table where there is none; once for all streams of a schema. */
   static async prepare(transport: Transport, { schema }: { schema: string }): Promise<void> {
-    const { longText, refresh } = transport.dialect;
+    const { longText } = transport.dialect;
     const columns = `stream TEXT, oid TEXT, document ${longText}, error ${longText}, ` +
       "time TIMESTAMP WITH TIME ZONE, PRIMARY KEY (stream, oid)";
     await createOwnTable(transport, { schema, name: TABLE, columns });
-    if (refresh) await transport.query(refresh({ schema, name: TABLE }));
+    await refreshTable(transport, { schema, name: TABLE });
   }
 
   static async open(transport: Transport, options: { schema: string; stream: string }): Promise<DeadLetters> {
@@ -87,8 +87,7 @@ export class DeadLetters {
       );
       this.#oids.add(oid);
     }
-    const { refresh } = this.#transport.dialect;
-    if (refresh && letters.length > 0) await this.#transport.query(refresh(this.#name));
+    if (letters.length > 0) await refreshTable(this.#transport, this.#name);
   }
 
   /** Removes all letters. */

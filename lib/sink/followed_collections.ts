@@ -1,7 +1,7 @@
 /** Which collections have their rows in which tables, of every relay: the rows themselves do not tell. */
 import { quoteTable, type TableName } from "./names.ts";
 import { createOwnTable, selectFromAll } from "./own_tables.ts";
-import type { Transport } from "./transport.ts";
+import { refreshTable, type Transport } from "./transport.ts";
 
 const TABLE = "cdc_collection";
 
@@ -52,8 +52,7 @@ export class FollowedCollections {
 
   /** Those that have or had rows, in the order of their names. */
   async list(): Promise<Followed[]> {
-    const refresh = this.#transport.dialect.refresh?.(this.#table);
-    if (refresh) await this.#transport.query(refresh);
+    await refreshTable(this.#transport, this.#table);
     const { rows } = await this.#transport.query(
       `SELECT "database", collection FROM ${quoteTable(this.#table)} WHERE stream = $1 ` +
         'ORDER BY "database", collection LIMIT 1000000',

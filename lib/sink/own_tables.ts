@@ -1,7 +1,7 @@
 /** The relay's own tables; each schema that relays write to may have them. */
 import { quoteTable } from "./names.ts";
 import { isUnknownRelation } from "./transient.ts";
-import type { Parameter, Result, Transport } from "./transport.ts";
+import { type Parameter, refreshTable, type Result, type Transport } from "./transport.ts";
 
 const OWN_TABLES = ["cdc_position", "cdc_collection", "cdc_dead_letter"] as const;
 type OwnTable = typeof OWN_TABLES[number];
@@ -32,8 +32,7 @@ export async function selectFromAll(
     [name],
   );
   const read = async (schema: string) => {
-    const refresh = transport.dialect.refresh?.({ schema, name });
-    if (refresh) await transport.query(refresh);
+    await refreshTable(transport, { schema, name });
     return (await transport.query(statement(quoteTable({ schema, name })), parameters)).rows;
   };
   const found = schemas.map(([schema]) =>

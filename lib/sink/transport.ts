@@ -4,6 +4,7 @@ import type { Logger } from "../ops/log.ts";
 import { retry } from "../ops/retry.ts";
 import { HttpTransport } from "./http.ts";
 import type { Dialect } from "./dialect.ts";
+import type { TableName } from "./names.ts";
 import { isLostConnection, isTransient, isUnknownRelation, isUnspecific } from "./transient.ts";
 import type { SinkAddress } from "./url.ts";
 import { WireTransport } from "./wire.ts";
@@ -75,6 +76,12 @@ export const guarded = (transport: Transport, check: () => Promise<void>): Trans
   },
   [Symbol.asyncDispose]: () => transport[Symbol.asyncDispose](),
 });
+
+/** Makes what was written visible to queries, where it is not so at once. */
+export async function refreshTable(transport: Transport, table: TableName): Promise<void> {
+  const statement = transport.dialect.refresh?.(table);
+  if (statement) await transport.query(statement);
+}
 
 export interface RetryingOptions {
   readonly signal: AbortSignal;

@@ -5,7 +5,7 @@ import { concurrently } from "../ops/concurrently.ts";
 import { quoteTable } from "./names.ts";
 import type { TargetTable } from "./table.ts";
 import { isTransient, isUnknownRelation } from "./transient.ts";
-import type { Transport } from "./transport.ts";
+import { refreshTable, type Transport } from "./transport.ts";
 
 export interface Row {
   readonly oid: string;
@@ -112,8 +112,7 @@ export class Writer {
 
   /** Makes what was written visible to queries. */
   async refresh(): Promise<void> {
-    const statement = this.#transport.dialect.refresh?.(this.#table);
-    if (statement) await this.#transport.query(statement);
+    await refreshTable(this.#transport, this.#table);
   }
 
   *#chunks(rows: readonly Row[]): Iterable<Row[]> {
