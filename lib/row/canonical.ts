@@ -16,11 +16,11 @@ export const canonicalRow = (data: string, overflow: string | null): string =>
   canonical(overflow === null ? parseJson(data) : merge(parseJson(data), unshieldAll(parseJson(overflow))));
 
 /**
- * Objects are merged. An array may be in both when nulls in its objects are all that `data` lacks; any other value
- * that is in both is shown as such, and so differs from the document's.
+ * Objects are merged. An array may be in both when nulls and arrays of nothing in its objects are all that `data`
+ * lacks; any other value that is in both is shown as such, and so differs from the document's.
  */
 function merge(data: Json, overflow: Json): Json {
-  if (Array.isArray(overflow) && canonical(data) === canonical(withoutNulls(overflow))) return overflow;
+  if (Array.isArray(overflow) && isRestOf(data, overflow)) return overflow;
   if (!(data instanceof Map && overflow instanceof Map)) return ["in data and in overflow", data, overflow];
   const merged = new Map(data);
   for (const [name, value] of overflow) {
@@ -30,11 +30,20 @@ function merge(data: Json, overflow: Json): Json {
   return merged;
 }
 
-function withoutNulls(value: Json): Json {
-  if (Array.isArray(value)) return value.map(withoutNulls);
-  if (!(value instanceof Map)) return value;
-  return new Map([...value].flatMap(([name, each]) => each === null ? [] : [[name, withoutNulls(each)]]));
+/** Whether only nulls and arrays of nothing have been left out, of objects. */
+function isRestOf(rest: Json | undefined, whole: Json): boolean {
+  if (Array.isArray(rest) && Array.isArray(whole)) {
+    return rest.length === whole.length && whole.every((each, at) => isRestOf(rest[at], each));
+  }
+  if (rest instanceof Map && whole instanceof Map) {
+    return [...rest.keys()].every((name) => whole.has(name)) &&
+      [...whole].every(([name, each]) => rest.has(name) ? isRestOf(rest.get(name), each) : isNothing(each));
+  }
+  return rest !== undefined && canonical(rest) === canonical(whole);
 }
+
+const isNothing = (value: Json): boolean =>
+  value === null || Array.isArray(value) && value.every((each) => each === null);
 
 /** The order of keys is of no account, nor is the fraction of 1.0. */
 function canonical(value: Json): string {

@@ -27,6 +27,8 @@ type Overflow = Map<string, Overflow | string>;
 
 const NO_PATHS: readonly ColumnPath[] = [];
 const NO_REPEATS: ReadonlyMap<string, string> = new Map();
+/** Instead of JSON, of what is in an array and not in `data`. */
+const LEFT_OUT = "";
 
 /**
  * @example
@@ -68,8 +70,8 @@ class Placement {
   readonly #path: string[] = [];
   /** Inside an array nothing can be left out: what doesn't fit takes the outermost array with it. */
   #arrays = 0;
-  /** Whether the array at hand holds an object with a null, which CrateDB drops from objects with columns. */
-  #nullWithin = false;
+  /** Whether objects in the array at hand have something that is not in `data`: nulls, and arrays of nothing. */
+  #leavesOut = false;
 
   /** JSON of what fits; the rest is put in `overflow`. */
   object(document: BsonValue, column: Column): string {
@@ -84,15 +86,15 @@ class Placement {
         this.#put(name.text, "null");
         continue;
       }
-      this.#nullWithin = false;
+      this.#leavesOut = false;
       const text = this.#member(member, column);
       if (text === undefined) {
         this.#misfit(name.text, jsonOf(member, shielded));
         continue;
       }
       json += `${json === "" ? "" : ","}${name.json}${text}`;
-      // An array with a null in it stays for queries, and is in `overflow` as it was.
-      if (this.#nullWithin && type === BsonType.array) this.#put(name.text, jsonOf(member, shielded));
+      // What is left of the array stays for queries; in `overflow` it is as it was.
+      if (this.#leavesOut && type === BsonType.array) this.#put(name.text, jsonOf(member, shielded));
     }
     return `{${json}}`;
   }
@@ -104,13 +106,14 @@ class Placement {
     let json = "";
     let fits = true;
     for (const member of members) {
+      // CrateDB drops nulls from objects with columns.
       if (isNull(member.type)) {
-        this.#nullWithin = true;
+        this.#leavesOut = true;
         continue;
       }
       const text = this.#member(member, column);
       if (text === undefined) fits = false;
-      else json += `${json === "" ? "" : ","}${member.name.json}${text}`;
+      else if (text !== LEFT_OUT) json += `${json === "" ? "" : ","}${member.name.json}${text}`;
     }
     return fits ? `{${json}}` : undefined;
   }
@@ -127,7 +130,11 @@ class Placement {
 
   #withoutColumn(member: Member, { closed }: Column): string | undefined {
     if (closed || isRefusedName(member.name.text)) return undefined;
-    if (isVoid(member)) return jsonOf(member);
+    if (isVoid(member)) {
+      if (this.#arrays === 0) return undefined;
+      this.misfits = this.#leavesOut = true;
+      return LEFT_OUT;
+    }
     this.missing ||= shapeOf(member, this.#depth) !== undefined;
     return undefined;
   }
@@ -208,7 +215,7 @@ function ignoredJson(value: BsonValue): string | undefined {
 
 const isNull = (type: number): boolean => type === BsonType.null || type === BsonType.undefined;
 
-/** Arrays of nothing but nulls need no column. */
+/** Arrays of nothing but nulls ask for no column. CrateDB takes one for null once there is a column of another type. */
 function isVoid({ type, bytes, offset }: BsonValue): boolean {
   if (type !== BsonType.array) return false;
   for (const [inner] of elements(bytes, offset)) if (!isNull(inner)) return false;

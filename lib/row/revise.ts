@@ -115,9 +115,6 @@ const HOLDS: Readonly<Partial<Record<Kind, (value: Json) => boolean>>> = {
   boolean: (value) => typeof value === "boolean",
 };
 
-/** Arrays of nothing but nulls need no column. */
-const isVoid = (value: Json): boolean => Array.isArray(value) && value.every((each) => each === null);
-
 function holds(column: Column, value: Json): boolean {
   // CrateDB would misread names that are shielded in `overflow`.
   if (column.kind === "ignored") {
@@ -130,7 +127,7 @@ function holds(column: Column, value: Json): boolean {
   if (column.kind === "object" && value instanceof Map) {
     return [...value].every(([name, each]) => {
       const child = column.children?.get(name);
-      return child === undefined ? isVoid(each) : each !== null && holds(child, each);
+      return child !== undefined && each !== null && holds(child, each);
     });
   }
   return HOLDS[column.kind]?.(value) ?? false;

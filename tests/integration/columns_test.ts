@@ -88,6 +88,44 @@ for (const transport of transports) {
   }
 }
 
+for (const transport of transports) {
+  for (const columns of ["typed", "dynamic"]) {
+    cratedbTest(
+      `relay() keeps arrays of nothing whose columns are made later, with --columns ${columns} over ${transport}`,
+      async (context) => {
+        const { relay, sql, table } = context;
+        const data = collection(context);
+        const running = relay(["--columns", columns], { transport });
+        await running.waitForLine(/Ready/);
+        await data.insertMany(
+          [
+            {
+              _id: 1,
+              a: [],
+              n: [null],
+              o: { b: [], x: 1 },
+              l: [{ x: 1, b: [] }, { m: [{ x: 1, c: [null] }] }],
+            },
+            { _id: 2, a: [], n: [null], e: [], l: [{ x: 2, e: [] }] },
+          ] as Document[],
+        );
+        await inStep(context);
+        await data.insertMany(
+          [
+            { _id: 3, a: 1, n: "text", o: { b: 1.5 }, l: [{ b: 1, m: [{ c: "text" }] }] },
+            { _id: 4, e: [7], l: [{ e: [7] }] },
+          ] as Document[],
+        );
+        await inStep(context);
+        assert.deepEqual(await sql(`SELECT data['l']['x'] AS x FROM "${table}" WHERE oid = '1'`), [{
+          x: [1, null],
+        }]);
+        assert.equal((await running.kill()).code, 0);
+      },
+    );
+  }
+}
+
 cratedbTest("relay() refuses --columns ignored for a table whose data has columns", async (context) => {
   const { relay, sql, table } = context;
   await sql(`CREATE TABLE "${table}" (oid TEXT PRIMARY KEY, data OBJECT(DYNAMIC), overflow OBJECT(IGNORED))`);
