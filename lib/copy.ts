@@ -2,6 +2,7 @@
  * The copy of what was there before the change stream was opened, chunk by chunk. A chunk is always newer than what
  * the stream has brought, and every later change comes after it, so the end state is right without tombstones.
  */
+import type { RelayConfig } from "./config.ts";
 import type { Landing } from "./landing.ts";
 import type { Logger } from "./ops/log.ts";
 import { bytesFromHex, bytesToHex } from "./row/bson.ts";
@@ -26,6 +27,7 @@ interface Saved {
 export interface CopyParts {
   readonly reader: DocumentReader;
   readonly targets: Targets;
+  readonly onDrop: RelayConfig["onDrop"];
   readonly signal: AbortSignal;
   readonly log: Logger;
   /** Called after each chunk. */
@@ -94,8 +96,9 @@ export class Copy {
     );
   }
 
-  /** Has a collection copied once more: it has become another one under the same name. */
+  /** Has a collection copied once more, from its start: it has become another one, or its table had others' rows. */
   again(namespace: Namespace): void {
+    this.forget(namespace);
     this.#again.push(namespace);
   }
 
@@ -179,14 +182,16 @@ export class Copy {
     return false;
   }
 
-  /** Those keys that no document has, or none that matches. */
+  /** Those keys that no document has, or none that matches. Of a collection that is gone, as `--on-drop` says. */
   async #gone(namespace: Namespace, oids: readonly string[]): Promise<string[]> {
-    const { reader } = this.#parts;
+    const { reader, onDrop } = this.#parts;
     const ids = oids.map(idOfKey);
     const there = await reader.keysOf(namespace, ids.filter((id) => id !== undefined));
     const unclear = new Set(oids.filter((_, index) => ids[index] === undefined));
     if (unclear.size > 0) { for (const key of await reader.keysAmong(namespace, unclear)) there.add(key); }
-    return oids.filter((oid) => !there.has(oid));
+    const gone = oids.filter((oid) => !there.has(oid));
+    const stay = gone.length > 0 && onDrop === "keep" && !await reader.exists(namespace);
+    return stay ? [] : gone;
   }
 }
 

@@ -131,6 +131,7 @@ export class Landing {
     if (onDrop === "drop") await writer.drop();
     else await writer.truncate();
     await deadLetters.clear();
+    this.dirty = false;
   }
 
   /**

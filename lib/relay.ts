@@ -86,7 +86,8 @@ export async function relay(config: RelayConfig, { signal, log, terminal }: Cont
     log,
   });
   const patient = retrying(guarded(plain, () => position.check()), patience);
-  const targets = new Targets({ patient, plain }, { names, config, signal: ended, log });
+  const exists = (namespace: Namespace) => reader.exists(namespace);
+  const targets = new Targets({ patient, plain }, { names, config, exists, signal: ended, log });
   using _watched = targets.watch(fail);
   const parts = { client, reader, targets, position, config, signal: ended, log, terminal };
 
@@ -203,6 +204,7 @@ async function follow(batches: AsyncGenerator<ChangeBatch>, parts: FollowParts):
   const copy = new Copy(namespaces, parts.copying, {
     reader,
     targets,
+    onDrop: config.onDrop,
     signal,
     log,
     advanced: async () => {
@@ -311,7 +313,8 @@ const HANDLES: ReadonlyMap<string, Handle> = new Map(Object.entries(
         collection: namespaceText(namespace),
         rows: config.onDrop,
       });
-      await targets.gone(namespace);
+      const heir = await targets.gone(namespace);
+      if (heir) copy.again(heir);
     },
     rename: async (event, parts) => {
       const { to } = event;
@@ -323,7 +326,9 @@ const HANDLES: ReadonlyMap<string, Handle> = new Map(Object.entries(
       });
       parts.copy.again(to);
     },
-    dropDatabase: async ({ namespace }, { targets }) => await targets.goneWith(namespace.database),
+    dropDatabase: async ({ namespace }, { targets, copy }) => {
+      for (const heir of await targets.goneWith(namespace.database)) copy.again(heir);
+    },
     // The stream is opened again after it.
     invalidate: async () => {},
   } satisfies Record<string, Handle>,

@@ -22,6 +22,8 @@ import { type Namespace, namespaceText } from "./source/scope.ts";
 export interface TargetsOptions {
   readonly names: Names;
   readonly config: RelayConfig;
+  /** Whether MongoDB has such a collection now. */
+  readonly exists: (namespace: Namespace) => Promise<boolean>;
   readonly signal: AbortSignal;
   readonly log: Logger;
 }
@@ -45,7 +47,7 @@ export class Targets {
   readonly #options: TargetsOptions;
   readonly #targets = new Map<string, Promise<Target>>();
   /** The collection of each table, by the table's name. */
-  readonly #owners = new Map<string, string>();
+  readonly #owners = new Map<string, Namespace>();
   readonly #closed: Counts[] = [];
   readonly #followed: FollowedCollections;
 
@@ -56,7 +58,7 @@ export class Targets {
     this.#followed = new FollowedCollections(transports.patient, { schema, stream });
   }
 
-  /** @throws UserError when the table cannot be used, or is another collection's */
+  /** @throws UserError when the table cannot be used, or is that of another collection which is there too */
   async of(namespace: Namespace): Promise<Landing> {
     const name = namespaceText(namespace);
     let target = this.#targets.get(name);
@@ -97,30 +99,59 @@ export class Targets {
     });
   }
 
-  /** Rows of a collection that was dropped or renamed follow `--on-drop`. */
-  async gone(namespace: Namespace): Promise<void> {
+  /**
+   * Rows of a collection that was dropped or renamed follow `--on-drop`.
+   *
+   * @returns another collection that has the table by now; the table is left to it, to be copied again
+   */
+  async gone(namespace: Namespace): Promise<Namespace | undefined> {
     const { config: { onDrop }, log } = this.#options;
-    if (onDrop === "keep") return;
-    const stream = await this.sharer(namespace);
-    if (stream) {
-      log.warn("Rows of a collection that is gone stay: another stream writes to the table too", { stream });
-      return;
+    const heir = await this.#heirOf(namespace);
+    if (!heir) {
+      if (onDrop === "keep") return void await this.#close(namespace);
+      const stream = await this.sharer(namespace);
+      if (stream) {
+        log.warn("Rows of a collection that is gone stay: another stream writes to the table too", {
+          stream,
+        });
+        return void await this.#close(namespace);
+      }
+      await (await this.of(namespace)).gone();
     }
-    const landing = await this.of(namespace);
-    await landing.gone();
-    this.#closed.push(landing.counts);
-    this.#targets.delete(namespaceText(namespace));
-    this.#owners.delete(quoteTable(this.tableOf(namespace)));
+    await this.#close(namespace);
     await this.#followed.remove(namespace);
+    return heir;
   }
 
-  /** The collections of a database that have been seen. */
-  async goneWith(database: string): Promise<void> {
+  async #heirOf(namespace: Namespace): Promise<Namespace | undefined> {
+    const owner = this.#owners.get(quoteTable(this.tableOf(namespace)));
+    const isOther = owner !== undefined && namespaceText(owner) !== namespaceText(namespace);
+    return isOther && await this.#options.exists(owner) ? owner : undefined;
+  }
+
+  /** Leaves the table to another collection whose name makes the same. */
+  async #close(namespace: Namespace): Promise<void> {
+    const name = namespaceText(namespace);
+    const target = await this.#targets.get(name);
+    if (!target) return;
+    const { landing } = target;
+    if (landing.dirty) await landing.refresh();
+    this.#closed.push(landing.counts);
+    this.#targets.delete(name);
+    const table = quoteTable(this.tableOf(namespace));
+    const owner = this.#owners.get(table);
+    if (owner && namespaceText(owner) === name) this.#owners.delete(table);
+  }
+
+  /** The collections of a database that have been seen; see {@linkcode gone}. */
+  async goneWith(database: string): Promise<Namespace[]> {
+    const heirs: Namespace[] = [];
     for (const name of [...this.#targets.keys()]) {
-      if (name.startsWith(`${database}.`)) {
-        await this.gone({ database, collection: name.slice(database.length + 1) });
-      }
+      if (!name.startsWith(`${database}.`)) continue;
+      const heir = await this.gone({ database, collection: name.slice(database.length + 1) });
+      if (heir) heirs.push(heir);
     }
+    return heirs;
   }
 
   /** Makes what was written visible to queries. */
@@ -189,17 +220,7 @@ export class Targets {
         },
       );
     }
-    const owner = this.#owners.get(quoteTable(name)) ?? namespaceText(namespace);
-    if (owner !== namespaceText(namespace)) {
-      throw new UserError(
-        `Two collections would share ${quoteTable(name)}: ${owner} and ${namespaceText(namespace)}`,
-        {
-          hint:
-            "Tell their tables apart with --table, e.g. --table '{database}.{collection}', or leave one out with --exclude.",
-        },
-      );
-    }
-    this.#owners.set(quoteTable(name), owner);
+    await this.#own(namespace, name);
     await this.#followed.add(namespace, name);
     const table = await openTable(patient, { table: name, columns: config.columns });
     const [ledger, widening] = this.#columnsOf(table);
@@ -208,5 +229,23 @@ export class Targets {
     const landing = new Landing({ table, ledger, widening, writer, deadLetters, config, log });
     await landing.open();
     return { landing, widening };
+  }
+
+  /** Of collections with one table, the living one owns it; events of others are from before. */
+  async #own(namespace: Namespace, name: TableName): Promise<void> {
+    const { exists } = this.#options;
+    const table = quoteTable(name);
+    const owner = this.#owners.get(table);
+    if (owner && !await exists(namespace)) return;
+    if (owner && await exists(owner)) {
+      throw new UserError(
+        `Two collections would share ${table}: ${namespaceText(owner)} and ${namespaceText(namespace)}`,
+        {
+          hint:
+            "Tell their tables apart with --table, e.g. --table '{database}.{collection}', or leave one out with --exclude.",
+        },
+      );
+    }
+    this.#owners.set(table, namespace);
   }
 }

@@ -96,15 +96,15 @@ export class DeadLetters {
   }
 
   /** Removes the letters of documents that have landed or are gone. */
-  async settle(oids: Iterable<string>): Promise<void> {
-    if (this.#oids.size === 0) return;
-    for (const oid of oids) {
-      if (!this.#oids.has(oid)) continue;
+  async settle(oids: readonly string[]): Promise<void> {
+    const settled = [...oids].filter((oid) => this.#oids.has(oid));
+    for (const oid of settled) {
       await this.#transport.query(`DELETE FROM ${this.#table} WHERE stream = $1 AND oid = $2`, [
         this.#stream,
         oid,
       ]);
       this.#oids.delete(oid);
     }
+    if (settled.length > 0) await refreshTable(this.#transport, this.#name);
   }
 }

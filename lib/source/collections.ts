@@ -1,5 +1,5 @@
 /** The collections that there are. */
-import type { MongoClient } from "mongodb";
+import { type MongoClient, ReadPreference } from "mongodb";
 import { concurrently } from "../ops/concurrently.ts";
 import type { Logger } from "../ops/log.ts";
 import { type FoundCollection, type Namespace, namespaceText, type Scope } from "./scope.ts";
@@ -9,6 +9,9 @@ const UNFOLLOWED: Readonly<Record<string, string>> = {
   view: "a view has no change stream",
   timeseries: "a time-series collection has no change stream",
 };
+
+/** A secondary may not know yet of what was made or dropped. */
+const READ = { readPreference: ReadPreference.primary } as const;
 
 /**
  * The collections of a scope, in order of their names; those that cannot be followed are passed over with a warning.
@@ -24,6 +27,7 @@ export async function collectionsOf(
   for (const database of await databasesOf(client, scope)) {
     const filter = scope.only.collection === undefined ? {} : { name: scope.only.collection };
     const listed = client.db(database).listCollections(filter, {
+      ...READ,
       nameOnly: false,
       authorizedCollections: true,
     });
@@ -45,6 +49,7 @@ export async function collectionsOf(
 async function databasesOf(client: MongoClient, { only }: Scope): Promise<string[]> {
   if (only.database !== undefined) return [only.database];
   const { databases } = await client.db("admin").admin().listDatabases({
+    ...READ,
     nameOnly: true,
     authorizedDatabases: true,
   });

@@ -82,6 +82,19 @@ export class DocumentReader implements AsyncDisposable {
     if (clusterTime) this.#session.advanceOperationTime(clusterTime);
   }
 
+  /** Whether there is such a collection now. */
+  async exists({ database, collection }: Namespace): Promise<boolean> {
+    const options = {
+      nameOnly: true,
+      authorizedCollections: true,
+      readPreference: READ.readPreference,
+    } as const;
+    const listed = await this.#patiently(() =>
+      this.#client.db(database).listCollections({ name: collection }, options).toArray()
+    );
+    return listed.length > 0;
+  }
+
   /**
    * The documents after `last`, in the order of `_id` across all BSON types: `$expr` compares them as the index
    * does, a plain `$gt` only values of one type.

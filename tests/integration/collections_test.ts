@@ -164,6 +164,18 @@ const CHANGES: Readonly<Record<string, Change>> = {
       drop: { two: ["a", "b"] },
     },
   },
+  alike: {
+    change: async (context, name) => {
+      await insert(context, name("one"), "d");
+      await collectionOf(context, name("one")).rename("alike.one");
+      await insert(context, "alike.one", "e");
+    },
+    expected: {
+      keep: { one: ["a", "b", "d", "e"], two: ["c"] },
+      truncate: { one: ["a", "b", "d", "e"], two: ["c"] },
+      drop: { one: ["a", "b", "d", "e"], two: ["c"] },
+    },
+  },
   out: {
     change: (context, name) => collectionOf(context, name("one")).rename(name("hidden")),
     expected: {
@@ -249,7 +261,11 @@ for (const onDrop of ["keep", "truncate", "drop"] as const) {
         // What is gone by the time that it is looked at may have left no row in the table of its name.
         const isPassing = (table: string) => onDrop === "keep" && table === "back_three";
         await eventually(async () => {
-          assert.deepEqual(await tablesOf(context, context.schema), expected.map(([table]) => table).sort());
+          assert.deepEqual(
+            await tablesOf(context, context.schema),
+            expected.map(([table]) => table).sort(),
+            running.stderr.join("\n"),
+          );
           for (const [table, oids] of expected) {
             if (!isPassing(table)) assert.deepEqual(await oidsOf(context, table), oids, table);
           }
@@ -368,6 +384,27 @@ for (const [what, change] of Object.entries(AMID)) {
     await stops(running);
   });
 }
+
+cratedbTest("relay() keeps rows of a collection that went while it was copied again", async (context) => {
+  await collectionOf(context, "one").insertMany(
+    Array.from({ length: 2_000 }, (_, n) => ({ _id: `key ${n}`, n })),
+  );
+  const flags = [...whole(context), "--on-drop", "keep", "--batch-size", "20", "--lease", "1s"];
+  await using first = startRelay(context, flags);
+  await first.waitForLine(/Ready/);
+  await collectionOf(context, "one").rename("two");
+  await eventually(async () => assert.ok(await countRows({ ...context, table: "two" }) > 0), {
+    interval: 10,
+  });
+  await first.kill("SIGKILL");
+  await collectionOf(context, "two").drop();
+  const before = (await oidsOf(context, "two")).length;
+  await using second = startRelay(context, flags);
+  await second.waitForLine(/Ready/);
+  await settled(context);
+  assert.equal((await oidsOf(context, "two")).length, before, second.stderr.join("\n"));
+  await stops(second);
+});
 
 cratedbTest("relay() moves what is renamed to another database it follows", async (context) => {
   const { mongodb, database, schema } = context;

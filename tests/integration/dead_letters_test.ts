@@ -104,6 +104,26 @@ cratedbTest(
   },
 );
 
+cratedbTest(
+  "relay() forgets dead letters of a collection that another one follows at once",
+  async (context) => {
+    const { mongodb, database, relay, sql, table } = context;
+    await sql(`CREATE TABLE "${table}" (oid TEXT PRIMARY KEY, data OBJECT(DYNAMIC))`);
+    const data = mongodb.db(database).collection<Document>("data");
+    const running = relay(["--on-drop", "truncate"]);
+    await running.waitForLine(/Ready/);
+    await data.insertOne({ _id: "poison", "a.b": 1 } as Document);
+    await eventually(async () => assert.equal((await letters(context)).length, 1));
+    await data.drop();
+    await data.insertOne({ _id: "fine", n: 1 } as Document);
+    await eventually(async () =>
+      assert.deepEqual(await sql(`SELECT oid FROM "${table}"`), [{ oid: "fine" }])
+    );
+    assert.deepEqual(await letters(context), []);
+    assert.equal((await running.kill()).code, 0);
+  },
+);
+
 interface Cause {
   readonly transport: TransportName;
   /** What follows the key in the table's definition. */

@@ -250,6 +250,34 @@ cratedbTest("relay() stops when a collection appears whose table is another one'
   assert.deepEqual(await oidsOf(context, "a_b"), ["1"]);
 });
 
+for (const onDrop of ["keep", "truncate", "drop"]) {
+  cratedbTest(
+    `relay() goes on with the collection that is left of two for one table, with --on-drop ${onDrop}`,
+    async (context) => {
+      const { mongodb, database } = context;
+      const [older, newer] = ["a_b", "a.b"].map((name) => mongodb.db(database).collection<Document>(name));
+      assert.ok(older && newer);
+      const flags = ["--database", database, "--on-drop", onDrop, ...template(context)];
+      await older.insertOne({ _id: 1 });
+      await using first = startRelay(context, flags);
+      await first.waitForLine(/Ready/);
+      await newer.insertMany([{ _id: 1 }, { _id: 2 }]);
+      assert.equal((await first.status).code, 1);
+      await older.deleteOne({ _id: 1 });
+      await newer.insertOne({ _id: 3 });
+      await older.insertOne({ _id: 4 });
+      await older.drop();
+
+      await using second = startRelay(context, flags);
+      await second.waitForLine(/Copied/);
+      await inStep({ ...context, table: "a_b" }, { collections: ["a.b"] });
+      await newer.insertOne({ _id: 5 });
+      await inStep({ ...context, table: "a_b" }, { collections: ["a.b"] });
+      assert.equal((await second.kill()).code, 0);
+    },
+  );
+}
+
 const WRONG: Readonly<Record<string, readonly [readonly string[], RegExp]>> = {
   "one table for a database": [["--database", "a", "--table", "x.y"], /\{collection\}/],
   "one table for two collections": [
