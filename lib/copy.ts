@@ -56,8 +56,8 @@ export class Copy {
   #last: string | null = null;
   #sweep = false;
   #copied = 0;
-  /** The key at which a sweep goes on; undefined before it. */
-  #swept: string | undefined;
+  /** Keys that a sweep has still to look at; undefined before it. */
+  #unswept: AsyncGenerator<string[]> | undefined;
 
   /** @param saved what {@linkcode state} was; null where there is nothing to copy */
   constructor(namespaces: readonly Namespace[], saved: string | null, parts: CopyParts) {
@@ -107,7 +107,7 @@ export class Copy {
     const name = namespaceText(namespace);
     const others = (each: Namespace) => namespaceText(each) !== name;
     const atHand = this.#rest[0] ?? this.#again[0];
-    if (atHand && !others(atHand)) [this.#last, this.#swept] = [null, undefined];
+    if (atHand && !others(atHand)) [this.#last, this.#unswept] = [null, undefined];
     this.#rest = this.#rest.filter(others);
     this.#again = this.#again.filter(others);
   }
@@ -119,12 +119,12 @@ export class Copy {
       const namespace = this.#rest[0] ?? this.#again[0];
       if (!namespace) return;
       const landing = await this.#parts.targets.of(namespace);
-      if (this.#swept === undefined && !await this.#copy({ namespace, landing, until })) return;
+      if (!this.#unswept && !await this.#copy({ namespace, landing, until })) return;
       if ((this.#sweep || this.#rest.length === 0) && !await this.#sweepOut({ namespace, landing, until })) {
         return;
       }
       (this.#rest.length > 0 ? this.#rest : this.#again).shift();
-      [this.#last, this.#swept] = [null, undefined];
+      [this.#last, this.#unswept] = [null, undefined];
       await this.#parts.advanced();
     }
   }
@@ -159,7 +159,7 @@ export class Copy {
   /** Whether all rows have been looked at. The stream cannot bring a document back between the look and the removal. */
   async #sweepOut({ namespace, landing, until }: Part): Promise<boolean> {
     const { targets, log, signal } = this.#parts;
-    if (this.#swept === undefined) {
+    if (!this.#unswept) {
       const other = await targets.sharer(namespace);
       if (other) {
         log.warn("Rows of documents that are gone stay: another stream writes to the table too", {
@@ -169,15 +169,14 @@ export class Copy {
       }
       await landing.refresh();
       await landing.remove(await this.#gone(namespace, landing.deadKeys));
-      this.#swept = "";
+      this.#unswept = landing.keys(STEP);
     }
     while (Date.now() < until && !signal.aborted) {
-      const oids = await landing.keys(this.#swept, STEP);
+      const { value: oids, done } = await this.#unswept.next();
+      if (done) return true;
       const gone = await this.#gone(namespace, oids);
       await landing.remove(gone);
       if (gone.length > 0) log.info("Rows removed whose documents are gone", { rows: gone.length });
-      this.#swept = oids.at(-1) ?? this.#swept;
-      if (oids.length < STEP) return true;
     }
     return false;
   }

@@ -110,9 +110,9 @@ export class Landing {
     await this.#write(coalesce(changes.map(({ id, document }) => ({ oid: keyText(id), document }))));
   }
 
-  /** Up to `limit` keys of the table's rows, in order, after `last`. */
-  keys(last: string, limit: number): Promise<string[]> {
-    return this.#parts.writer.keys(last, limit);
+  /** Keys of the table's rows, in lists of at most `size`. */
+  keys(size: number): AsyncGenerator<string[]> {
+    return this.#parts.writer.keys(size);
   }
 
   /** Keys of dead letters. */

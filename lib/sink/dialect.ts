@@ -20,6 +20,8 @@ export interface Dialect {
   /** The type of long text that nobody searches. */
   readonly longText: string;
   readonly primaryKey: string;
+  /** A regular expression for texts that the server sorts in one order or another; undefined where it has one. */
+  readonly twoOrders: string | undefined;
   /** Makes what was written visible; undefined where it is at once. */
   readonly refresh: ((table: TableName) => string) | undefined;
   /** Two texts that are others after each write of a row, and the condition that they still are these. */
@@ -42,6 +44,8 @@ export const CRATEDB: Dialect = {
   longText: "TEXT INDEX OFF STORAGE WITH (columnstore = false)",
   primaryKey: `SELECT column_name FROM information_schema.key_column_usage
     WHERE table_schema = $1 AND table_name = $2`,
+  // A shard has them before the characters beyond the Basic Multilingual Plane, the merging of shards after them.
+  twoOrders: ".*[\ue000-\uffff].*",
   refresh: (table) => `REFRESH TABLE ${quoteTable(table)}`,
   fence: {
     select: "_seq_no::text, _primary_term::text",
@@ -66,6 +70,7 @@ export const POSTGRESQL: Dialect = {
     JOIN information_schema.key_column_usage k
       ON k.constraint_schema = c.constraint_schema AND k.constraint_name = c.constraint_name
     WHERE c.constraint_type = 'PRIMARY KEY' AND c.table_schema = $1 AND c.table_name = $2`,
+  twoOrders: undefined,
   refresh: undefined,
   fence: { select: "xmin::text, '0'", where: (one, other) => `xmin::text = ${one} AND ${other} = '0'` },
   now: "(extract(epoch FROM clock_timestamp()) * 1000)::bigint",

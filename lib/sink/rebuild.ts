@@ -5,6 +5,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { SinkError } from "../errors.ts";
 import { quoteName, quoteTable, type TableName } from "./names.ts";
+import { pages } from "./pages.ts";
 import type { Transport } from "./transport.ts";
 import type { Row, Writer } from "./writer.ts";
 
@@ -113,12 +114,8 @@ async function countOf(transport: Transport, table: TableName): Promise<number> 
 }
 
 async function reviseRows(transport: Transport, { table, writer, suspects, revise }: Rebuild): Promise<void> {
-  for (let last = "", more = true; more;) {
-    const { rows } = await transport.query(
-      `SELECT oid, data::text, overflow::text FROM ${quoteTable(table)} ` +
-        `WHERE (${suspects}) AND oid > $1 ORDER BY oid LIMIT ${PAGE}`,
-      [last],
-    );
+  const columns = ["oid", "data::text", "overflow::text"];
+  for await (const rows of pages(transport, table, { columns, where: suspects, size: PAGE })) {
     const before = rows.map(([oid, data, overflow]) => ({
       oid: String(oid),
       data: String(data),
@@ -127,7 +124,5 @@ async function reviseRows(transport: Transport, { table, writer, suspects, revis
     const changed = before.map(revise).filter((row, index) => row.overflow !== before[index]?.overflow);
     const [refused] = await writer.upsert(changed);
     if (refused) throw new SinkError(`row ${refused.oid} cannot be moved: ${refused.error}`);
-    last = before.at(-1)?.oid ?? "";
-    more = rows.length === PAGE;
   }
 }

@@ -3,6 +3,7 @@ import { Buffer } from "node:buffer";
 import { SinkError, UserError } from "../errors.ts";
 import { concurrently } from "../ops/concurrently.ts";
 import { quoteTable } from "./names.ts";
+import { pages } from "./pages.ts";
 import type { TargetTable } from "./table.ts";
 import { isTransient, isUnknownRelation } from "./transient.ts";
 import { refreshTable, type Transport } from "./transport.ts";
@@ -101,13 +102,11 @@ export class Writer {
     await this.#transport.query(`DROP TABLE IF EXISTS ${quoteTable(this.#table)}`);
   }
 
-  /** Up to `limit` keys of rows that queries see, in order, after `last`. */
-  async keys(last: string, limit: number): Promise<string[]> {
-    const { rows } = await this.#transport.query(
-      `SELECT oid FROM ${quoteTable(this.#table)} WHERE oid > $1 ORDER BY oid LIMIT ${limit}`,
-      [last],
-    );
-    return rows.map(([oid]) => String(oid));
+  /** Keys of rows that queries see, in lists of at most `size`. */
+  async *keys(size: number): AsyncGenerator<string[]> {
+    for await (const rows of pages(this.#transport, this.#table, { columns: ["oid"], size })) {
+      yield rows.map(([oid]) => String(oid));
+    }
   }
 
   /** Makes what was written visible to queries. */

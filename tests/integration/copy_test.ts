@@ -191,6 +191,29 @@ cratedbTest("relay() follows from now on with --snapshot never", async (context)
   assert.ok(!running.stderr.some((line) => /Copied/.test(line)));
 });
 
+cratedbTest("relay() removes and widens rows whose keys CrateDB has two orders for", async (context) => {
+  const { mongodb, database, relay } = context;
+  const data = mongodb.db(database).collection<{ _id: string; n: BSON.Long | BSON.Double }>("data");
+  const n = BSON.Long.fromString("9007199254740993");
+  const keys = ["\u{1f600}", "\uff5e", "a"].flatMap((start) =>
+    Array.from({ length: 2_000 }, (_, at) => `${start}${at}`)
+  );
+  await data.insertMany(keys.map((_id) => ({ _id, n })));
+  const first = relay();
+  await first.waitForLine(/Ready/);
+  await data.insertOne({ _id: "widens", n: new BSON.Double(0.5) });
+  await first.waitForLine(/Widened/);
+  await inStep(context);
+  assert.equal((await first.kill()).code, 0);
+
+  await data.deleteMany({ _id: { $ne: "widens" } });
+  await context.sql("DELETE FROM cdc_position");
+  const second = relay(["--snapshot", "always"]);
+  await second.waitForLine(/Ready/);
+  await inStep(context);
+  assert.equal((await second.kill()).code, 0);
+});
+
 cratedbTest(
   "relay() copies at each start with --snapshot always, and removes what is gone",
   async (context) => {
