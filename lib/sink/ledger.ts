@@ -27,7 +27,8 @@ const KINDS: readonly (readonly [RegExp, Kind])[] = [
   [/^REAL\b/, "real"],
   [/^BOOLEAN\b/, "boolean"],
   [/^TIMESTAMP WITH(?:OUT)? TIME ZONE\b/, "timestamp"],
-  [/^OBJECT\(IGNORED\)/, "ignored"],
+  // One with columns casts their values, and drops what has none from arrays.
+  [/^OBJECT\(IGNORED\)(?! AS \()/, "ignored"],
   [/^OBJECT\b/, "object"],
 ];
 
@@ -218,7 +219,7 @@ function columnOf(type: string, inferred: boolean): Column {
   if (type.startsWith(ARRAY)) return { kind: "array", element: columnOf(type.slice(ARRAY.length), inferred) };
   const kind = KINDS.find(([pattern]) => pattern.test(type))?.[1] ?? "unfit";
   if (kind === "object") {
-    return type.startsWith("OBJECT(STRICT)") ? { ...objectColumn(), closed: true } : objectColumn();
+    return /^OBJECT\((?:STRICT|IGNORED)\)/.test(type) ? { ...objectColumn(), closed: true } : objectColumn();
   }
   return { kind: kind === "bigint" && inferred ? "inferred" : kind };
 }

@@ -1,6 +1,7 @@
 /** The table that documents land in. */
 import { UserError } from "../errors.ts";
-import { quoteTable, type TableName } from "./names.ts";
+import { definedColumns } from "./definition.ts";
+import { quoteTable, subscript, type TableName } from "./names.ts";
 import type { Transport } from "./transport.ts";
 
 export interface TargetTable extends TableName {
@@ -52,13 +53,26 @@ export async function openTable(transport: Transport, options: OpenTableOptions)
       ? ""
       : `it has no \`data\` column of type ${dialect.dataType.toUpperCase()}`,
     types.get("oid") === "text" ? "" : "it has no `oid` column of type TEXT",
+    ...dialect.name === "CrateDB" ? await changingColumns(transport, table) : [],
   ].filter((fault) => fault !== "");
   if (faults.length > 0) {
     throw new UserError(`Table ${quoteTable(table)} cannot be used: ${faults.join(", ")}.`, {
       hint:
-        "Without a key the same change written twice would be two rows. Name another table with --table, or " +
+        "It would have rows twice, or others than the documents are. Name another table with --table, or " +
         `move this one out of the way:\n  ALTER TABLE ${quoteTable(table)} RENAME TO "${table.name}-old"`,
     });
   }
   return Object.freeze({ ...table, hasOverflow: types.get("overflow") === dialect.overflowType });
+}
+
+/** Columns by which values would become others, or rows have more than their documents. */
+async function changingColumns(transport: Transport, table: TableName): Promise<string[]> {
+  const { rows: [row] } = await transport.query(`SHOW CREATE TABLE ${quoteTable(table)}`);
+  return definedColumns(String(row?.[0])).flatMap(({ path: [top, ...path], type }) => {
+    if (top === "overflow" && /^OBJECT\b(?!\(IGNORED\)(?! AS \())/.test(type)) {
+      return ["its `overflow` is not an OBJECT(IGNORED) without columns"];
+    }
+    const own = /\b(?:DEFAULT|GENERATED ALWAYS)\b/.exec(type)?.[0];
+    return top === "data" && own ? [`${subscript(path)} has values of its own (${own})`] : [];
+  });
 }

@@ -164,6 +164,34 @@ const MADE: Readonly<Record<string, Made>> = {
     overflowing: [],
     columns: { "o": "object" },
   },
+  "columns in an ignored object": {
+    data:
+      "OBJECT(DYNAMIC) AS (o OBJECT(IGNORED) AS (x BIGINT, s TEXT, p OBJECT(DYNAMIC) AS (y BIGINT)), l ARRAY(OBJECT(IGNORED) AS (x TEXT)))",
+    documents: [
+      {
+        o: { x: 1, s: "text", free: "text", "1": 1, "a.b": [1, "text"], p: { y: 1 } },
+        l: [{ x: "text", y: 1 }],
+      },
+      { o: { x: "1", s: 2, free: 7, p: { y: true } }, l: [{ x: "text", y: "text" }] },
+      { o: { x: new Date(1), s: ["a"], free: [{ "2": "x" }], p: 1 }, l: [{ x: 1 }] },
+    ],
+    overflowing: ["o", "l"],
+    columns: {
+      "o": "object",
+      "o/x": "bigint",
+      "o/s": "text",
+      "o/p": "object",
+      "o/p/y": "bigint",
+      "l": "object_array",
+      "l/x": "text",
+    },
+  },
+  "a column in an ignored object that becomes wider": {
+    data: "OBJECT(IGNORED) AS (x BIGINT, o OBJECT(IGNORED) AS (x BIGINT))",
+    documents: [{ x: 1, y: 1, o: { x: 1, y: 1 } }, { x: 1.5, y: "text", o: { x: 1.5, y: "text" } }],
+    overflowing: ["_id", "y", "o/y"],
+    columns: { "x": "double precision", "o": "object", "o/x": "double precision" },
+  },
   "other values for an ignored object": {
     data: "OBJECT(DYNAMIC) AS (o OBJECT(IGNORED))",
     documents: [{ o: 1 }, { o: "text" }, { o: [{ x: 1 }] }, { o: [] }],
