@@ -37,6 +37,12 @@ for (const [name, shielded] of NAMES) {
   });
 }
 
+for (const name of ["#u:%zz", "#u:%", "#u:x", "#u:%F0%9F%98%80%"]) {
+  Deno.test(`unshield() leaves ${name}, which shield() makes of nothing`, () => {
+    assert.equal(unshield(name), name);
+  });
+}
+
 Deno.test("shieldAll() leaves names of digits at the first level, goes through arrays, and has an inverse", () => {
   const json = '{"1":{"2":[[{"_u_x":{"3":4}}]],"b":"5"},"_u_y":1,"#1":{"😀":"😀"},"😀":2,"#u:":3}';
   const shielded = '{"1":{"#2":[[{"#_u_x":{"#3":4}}]],"b":"5"},"_u_y":1,"#1":{"#u:%F0%9F%98%80":"😀"},' +

@@ -38,9 +38,19 @@ export const isReadable = (name: string): boolean => !ASTRAL.test(name);
 
 /** The inverse of {@linkcode shieldFirst}. */
 export const unshieldFirst: Spell = (name) => {
-  if (name.startsWith(MARK)) return decodeURIComponent(name.slice(MARK.length));
+  if (name.startsWith(MARK)) return decoded(name);
   return MARKED.test(name) ? name.slice(1) : name;
 };
+
+/** Somebody else may have written a name that has the mark and is none of these. */
+function decoded(name: string): string {
+  try {
+    const plain = decodeURIComponent(name.slice(MARK.length));
+    return shieldFirst(plain) === name ? plain : name;
+  } catch {
+    return name;
+  }
+}
 
 /** The inverse of {@linkcode shield}. */
 export const unshield: Spell = (name) =>

@@ -1,4 +1,5 @@
 /** The relay's own tables; each schema that relays write to may have them. */
+import { createTable } from "./create_table.ts";
 import { quoteTable } from "./names.ts";
 import { isUnknownRelation } from "./transient.ts";
 import { type Parameter, refreshTable, type Result, type Transport } from "./transport.ts";
@@ -13,14 +14,13 @@ export async function createOwnTable(
   transport: Transport,
   { schema, name, columns }: { schema: string; name: OwnTable; columns: string },
 ): Promise<void> {
-  const { prepareSchema, smallTable } = transport.dialect;
-  for (const statement of prepareSchema(schema)) await transport.query(statement);
-  await transport.query(
-    `CREATE TABLE IF NOT EXISTS ${quoteTable({ schema, name })} (${columns}) ${smallTable}`,
-  );
+  await createTable(transport, { schema, name }, `(${columns}) ${transport.dialect.smallTable}`);
 }
 
-/** What a query finds in all tables of that name. One that has just been dropped is of no account. */
+/**
+ * What a query finds in all tables of that name. One that has just been dropped is of no account, nor is somebody
+ * else's, which has no streams.
+ */
 export async function selectFromAll(
   transport: Transport,
   name: OwnTable,
@@ -28,7 +28,7 @@ export async function selectFromAll(
   parameters: readonly Parameter[] = [],
 ): Promise<Result["rows"]> {
   const { rows: schemas } = await transport.query(
-    "SELECT table_schema FROM information_schema.tables WHERE table_name = $1",
+    "SELECT table_schema FROM information_schema.columns WHERE table_name = $1 AND column_name = 'stream'",
     [name],
   );
   const read = async (schema: string) => {

@@ -242,19 +242,19 @@ export class Position implements AsyncDisposable {
           this.#fence.primaryTerm,
         ],
       );
-    const sent = Date.now();
-    const { count } = await update();
-    const held = await this.#read();
-    if (held.owner !== this.#owner) {
-      throw new TakenOverError(`Another relay (${held.owner}) has taken over this stream: ${stream}`, {
-        hint: "This one stops, so that no change is written twice out of order.",
-      });
-    }
-    this.#fence = held;
     // An update whose answer was lost has moved the row on; it is written again with the row's new fence.
-    const isWritten = held.token === state.token && held.snapshot === state.snapshot &&
-      held.origin === state.origin;
-    if (count === 0 && !isWritten) await update();
+    let sent = 0;
+    for (let written = 0; written === 0;) {
+      sent = Date.now();
+      written = (await update()).count;
+      const held = await this.#read();
+      if (held.owner !== this.#owner) {
+        throw new TakenOverError(`Another relay (${held.owner}) has taken over this stream: ${stream}`, {
+          hint: "This one stops, so that no change is written twice out of order.",
+        });
+      }
+      this.#fence = held;
+    }
     this.#state = state;
     this.#alive = sent;
   }

@@ -1,5 +1,6 @@
 /** The table that documents land in. */
 import { UserError } from "../errors.ts";
+import { createTable } from "./create_table.ts";
 import { definedColumns } from "./definition.ts";
 import { quoteTable, subscript, type TableName } from "./names.ts";
 import type { Transport } from "./transport.ts";
@@ -35,15 +36,10 @@ const COLUMNS = `SELECT column_name, data_type FROM information_schema.columns
 export async function openTable(transport: Transport, options: OpenTableOptions): Promise<TargetTable> {
   const { table, columns } = options;
   const { dialect } = transport;
-  for (const statement of dialect.prepareSchema(table.schema)) await transport.query(statement);
   const [data, overflow] = dialect.name === "CrateDB"
     ? [TYPES[columns], "OBJECT(IGNORED)"]
     : ["JSONB", "JSON"];
-  await transport.query(
-    `CREATE TABLE IF NOT EXISTS ${
-      quoteTable(table)
-    } (oid TEXT PRIMARY KEY, data ${data}, overflow ${overflow})`,
-  );
+  await createTable(transport, table, `(oid TEXT PRIMARY KEY, data ${data}, overflow ${overflow})`);
   const { rows } = await transport.query(COLUMNS, [table.schema, table.name]);
   const types = new Map(rows.map(([name, type]) => [name, type]));
   const key = (await transport.query(dialect.primaryKey, [table.schema, table.name])).rows.flat();

@@ -74,8 +74,11 @@ export class Widening {
     await unlessTakenOver(async () => {
       await lock.save(atWork(copy));
       using _kept = lock.keep(() => {});
-      await this.#rebuild(narrow, { copy, lock });
-      await this.#cleanUp(copy, lock);
+      try {
+        await this.#rebuild(narrow, { copy, lock });
+      } finally {
+        await this.#cleanUp(copy, lock);
+      }
     });
     await ledger.load();
   }

@@ -326,6 +326,27 @@ for (const onDrop of ["truncate", "drop"]) {
   );
 }
 
+cratedbTest(
+  "relay() passes over tables that have the names of its own and are somebody else's",
+  async (context) => {
+    const { sql, schema, database } = context;
+    const other = `${schema}_2`;
+    await using stack = new AsyncDisposableStack();
+    for (const name of ["cdc_collection", "cdc_position"]) {
+      await sql(`CREATE TABLE "${other}"."${name}" (name TEXT)`);
+      stack.defer(async () => void await sql(`DROP TABLE "${other}"."${name}"`));
+    }
+    await insert(context, "one", "a", "b");
+    await insert(context, "two", "c");
+    const flags = [...whole(context), "--on-drop", "drop", "--snapshot", "always"];
+    const running = stack.use(startRelay(context, flags));
+    await running.waitForLine(/Ready/);
+    await context.mongodb.db(database).dropCollection("two");
+    await tablesAre(context, ["one"]);
+    await stops(running);
+  },
+);
+
 /** What makes another collection of one that is followed. */
 const REPLACED: Readonly<Record<string, (context: CratedbContext) => Promise<unknown>>> = {
   rename: (context) => collectionOf(context, "other").rename("data", { dropTarget: true }),

@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { BSON, type Document } from "mongodb";
 import { freePort } from "../../lib/testdrive/free_port.ts";
+import { FollowedCollections } from "../../lib/sink/followed_collections.ts";
+import { openTable } from "../../lib/sink/table.ts";
+import { openTransport } from "../../lib/sink/transport.ts";
+import { parseSinkUrl } from "../../lib/sink/url.ts";
 import { eventually } from "../../lib/testdrive/eventually.ts";
 import { inStep } from "../support/compare.ts";
 import { type PostgresqlContext, postgresqlTest } from "../support/postgresql_harness.ts";
@@ -275,6 +279,22 @@ for (const [columns, message] of Object.entries(SHAPES)) {
     },
   );
 }
+
+postgresqlTest("tables are made in PostgreSQL by several relays at the same moment", async (context) => {
+  const { url, schema, sql } = context;
+  await using open = new AsyncDisposableStack();
+  const transports = await Promise.all(
+    Array.from({ length: 6 }, async () => open.use(await openTransport(parseSinkUrl(url)))),
+  );
+  for (let round = 0; round < 10; round++) {
+    await Promise.all(transports.map(async (transport) => {
+      await FollowedCollections.prepare(transport, { schema });
+      await openTable(transport, { table: { schema, name: "data" }, columns: "typed" });
+    }));
+    assert.deepEqual(await tablesIn(context, schema), ["data"]);
+    await sql(`DROP SCHEMA "${schema}" CASCADE`);
+  }
+});
 
 const SECRET = "hunter2secret";
 

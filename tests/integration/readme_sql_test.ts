@@ -37,8 +37,16 @@ cratedbTest("the README's SQL reads documents back whole", async (context) => {
         "😀": ["%", { "😀": 1 }],
       },
       "😀.": null,
+      ["__proto__"]: { ["__proto__"]: [{ ["__proto__"]: "text" }, 1] },
     },
-    { _id: "c", n: BSON.Long.MAX_VALUE, o: [1, "x", [2]], list: [{ y: null }, { y: 2 }], none: null },
+    {
+      _id: "c",
+      ["__proto__"]: { x: 1, "a.b": 2 },
+      n: BSON.Long.MAX_VALUE,
+      o: [1, "x", [2]],
+      list: [{ y: null }, { y: 2 }],
+      none: null,
+    },
   ] as Document[]);
   await inStep(context);
 
