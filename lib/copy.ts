@@ -8,6 +8,7 @@ import type { Logger } from "./ops/log.ts";
 import { bytesFromHex, bytesToHex } from "./row/bson.ts";
 import { idOfKey } from "./row/key_id.ts";
 import type { Chunk, DocumentReader } from "./source/documents.ts";
+import type { Primary } from "./source/primary.ts";
 import { type Namespace, namespaceText } from "./source/scope.ts";
 import type { Targets } from "./targets.ts";
 
@@ -25,6 +26,7 @@ interface Saved {
 }
 
 export interface CopyParts {
+  readonly primary: Primary;
   readonly reader: DocumentReader;
   readonly targets: Targets;
   readonly onDrop: RelayConfig["onDrop"];
@@ -183,13 +185,13 @@ export class Copy {
 
   /** Those keys that no document has, or none that matches. Of a collection that is gone, as `--on-drop` says. */
   async #gone(namespace: Namespace, oids: readonly string[]): Promise<string[]> {
-    const { reader, onDrop } = this.#parts;
+    const { primary, reader, onDrop } = this.#parts;
     const ids = oids.map(idOfKey);
     const there = await reader.keysOf(namespace, ids.filter((id) => id !== undefined));
     const unclear = new Set(oids.filter((_, index) => ids[index] === undefined));
     if (unclear.size > 0) { for (const key of await reader.keysAmong(namespace, unclear)) there.add(key); }
     const gone = oids.filter((oid) => !there.has(oid));
-    const stay = gone.length > 0 && onDrop === "keep" && !await reader.exists(namespace);
+    const stay = gone.length > 0 && onDrop === "keep" && !await primary.exists(namespace);
     return stay ? [] : gone;
   }
 }

@@ -25,6 +25,7 @@ import type { CollectionEvent, DocumentChange } from "./source/event.ts";
 import { gather } from "./source/gather.ts";
 import { closeMongodb, connectMongodb } from "./source/mongodb.ts";
 import { isElsewhere, originOf, withoutCollection } from "./source/origin.ts";
+import { Primary } from "./source/primary.ts";
 import { sample } from "./source/sample.ts";
 import { type Namespace, namespaceText } from "./source/scope.ts";
 import { serverFeatures } from "./source/server.ts";
@@ -78,18 +79,12 @@ export async function relay(config: RelayConfig, { signal, log, terminal }: Cont
     log,
   });
   using _kept = position.keep(fail);
-  await using reader = new DocumentReader(client, {
-    shape,
-    size: config.batchSize,
-    retryFor,
-    signal: ended,
-    log,
-  });
+  await using primary = new Primary(client, { retryFor, signal: ended, log });
+  const reader = new DocumentReader(primary, { shape, size: config.batchSize, signal: ended });
   const patient = retrying(guarded(plain, () => position.check()), patience);
-  const exists = (namespace: Namespace) => reader.exists(namespace);
-  const targets = new Targets({ patient, plain }, { names, config, exists, signal: ended, log });
+  const targets = new Targets({ patient, plain }, { names, config, primary, signal: ended, log });
   using _watched = targets.watch(fail);
-  const parts = { client, reader, targets, position, config, signal: ended, log, terminal };
+  const parts = { client, primary, reader, targets, position, config, signal: ended, log, terminal };
 
   let copying = firstCopy(position.state, snapshot);
   while (true) {
@@ -119,6 +114,7 @@ export async function relay(config: RelayConfig, { signal, log, terminal }: Cont
 
 interface Parts extends Context {
   readonly client: MongoClient;
+  readonly primary: Primary;
   readonly reader: DocumentReader;
   readonly targets: Targets;
   readonly position: Position;
@@ -186,7 +182,7 @@ interface FollowParts extends Parts {
 
 /** Lands batch after batch, and chunks of the copy in between; what was written is made visible, and the position saved. */
 async function follow(batches: AsyncGenerator<ChangeBatch>, parts: FollowParts): Promise<void> {
-  const { targets, position, reader, config, signal, log, terminal } = parts;
+  const { targets, position, primary, reader, config, signal, log, terminal } = parts;
   const started = Date.now();
   const read = () => {
     const reading = batches.next();
@@ -202,6 +198,7 @@ async function follow(batches: AsyncGenerator<ChangeBatch>, parts: FollowParts):
   using _shown = { [Symbol.dispose]: () => progress.stop() };
   const total = parts.copying === null ? 0 : await estimatedCount(parts.client, namespaces);
   const copy = new Copy(namespaces, parts.copying, {
+    primary,
     reader,
     targets,
     onDrop: config.onDrop,
@@ -232,7 +229,7 @@ async function follow(batches: AsyncGenerator<ChangeBatch>, parts: FollowParts):
       log.info("Ready");
       ready = true;
     }
-    if (ready && token && config.snapshot === "only" && hasReached(token, reader.time ?? NO_TIME)) break;
+    if (ready && token && config.snapshot === "only" && hasReached(token, primary.time ?? NO_TIME)) break;
     if (!settled && !await hasCome(next, IDLE)) {
       await checkpoint.settle();
       settled = true;
@@ -262,8 +259,8 @@ interface LandParts extends Parts {
 }
 
 async function land(batch: ChangeBatch, parts: LandParts): Promise<void> {
-  const { targets, reader, config } = parts;
-  reader.after(batch.operationTime);
+  const { targets, primary, config } = parts;
+  primary.after(batch.operationTime);
   const changes = batch.changes.filter(({ namespace }) => config.scope.includes(namespace));
   await targets.eachOf(
     changes,

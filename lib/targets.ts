@@ -17,13 +17,13 @@ import { isTransient } from "./sink/transient.ts";
 import type { Transport } from "./sink/transport.ts";
 import { Widening } from "./sink/widening.ts";
 import { Writer } from "./sink/writer.ts";
+import type { Primary } from "./source/primary.ts";
 import { type Namespace, namespaceText } from "./source/scope.ts";
 
 export interface TargetsOptions {
   readonly names: Names;
   readonly config: RelayConfig;
-  /** Whether MongoDB has such a collection now. */
-  readonly exists: (namespace: Namespace) => Promise<boolean>;
+  readonly primary: Primary;
   readonly signal: AbortSignal;
   readonly log: Logger;
 }
@@ -126,7 +126,7 @@ export class Targets {
   async #heirOf(namespace: Namespace): Promise<Namespace | undefined> {
     const owner = this.#owners.get(quoteTable(this.tableOf(namespace)));
     const isOther = owner !== undefined && namespaceText(owner) !== namespaceText(namespace);
-    return isOther && await this.#options.exists(owner) ? owner : undefined;
+    return isOther && await this.#options.primary.exists(owner) ? owner : undefined;
   }
 
   /** Leaves the table to another collection whose name makes the same. */
@@ -233,11 +233,11 @@ export class Targets {
 
   /** Of collections with one table, the living one owns it; events of others are from before. */
   async #own(namespace: Namespace, name: TableName): Promise<void> {
-    const { exists } = this.#options;
+    const { primary } = this.#options;
     const table = quoteTable(name);
     const owner = this.#owners.get(table);
-    if (owner && !await exists(namespace)) return;
-    if (owner && await exists(owner)) {
+    if (owner && !await primary.exists(namespace)) return;
+    if (owner && await primary.exists(owner)) {
       throw new UserError(
         `Two collections would share ${table}: ${namespaceText(owner)} and ${namespaceText(namespace)}`,
         {

@@ -1,21 +1,12 @@
 /** Documents of a collection as they are now, never older than what the change stream has shown. */
-import { type BSON, type ClientSession, type Document, type MongoClient, ReadPreference } from "mongodb";
+import type { Document } from "mongodb";
 import { UserError } from "../errors.ts";
-import type { Logger } from "../ops/log.ts";
-import { retry } from "../ops/retry.ts";
-import { type BsonValue, elements, fields, int64At, nameOf } from "../row/bson.ts";
+import { type BsonValue, fields } from "../row/bson.ts";
 import { keyText } from "../row/key.ts";
 import { expressionOf, idDocument, valueOf } from "./key_value.ts";
-import { killCursor } from "./kill_cursor.ts";
+import type { KeyedDocument, Primary, Reply } from "./primary.ts";
 import type { Namespace } from "./scope.ts";
 import { changesId } from "./shape.ts";
-import { isTransientMongodb } from "./transient.ts";
-
-/** A document and its key. */
-export interface KeyedDocument {
-  readonly id: BsonValue;
-  readonly document: Uint8Array;
-}
 
 /** What there is under a key; null where nothing is, or nothing that matches. */
 export interface LookedUp {
@@ -37,16 +28,7 @@ export interface ReaderOptions {
   readonly shape: readonly Document[];
   /** Documents in one chunk at most. */
   readonly size: number;
-  readonly retryFor: number;
   readonly signal: AbortSignal;
-  readonly log: Logger;
-}
-
-/** One answer of MongoDB. It ends at 16 MB, before a document that would not fit: so memory is bounded. */
-interface Reply {
-  readonly documents: readonly KeyedDocument[];
-  /** Whether nothing comes after them. */
-  readonly exhausted: boolean;
 }
 
 /** Bytes of keys that one query asks for. */
@@ -54,45 +36,15 @@ const KEY_BYTES = 2 ** 20;
 /** Documents that a reply may have: it is at its 16 MB before. */
 const UNLIMITED = 1_000_000;
 const KEY = { _id: 1 } as const;
-const READ = { readConcern: { level: "majority" }, readPreference: ReadPreference.primary } as const;
 
-/** Reads from the primary with majority read concern, one command after the other. */
-export class DocumentReader implements AsyncDisposable {
-  readonly #client: MongoClient;
-  readonly #session: ClientSession;
+/** Reads one reply after the other. */
+export class DocumentReader {
+  readonly #primary: Primary;
   readonly #options: ReaderOptions;
 
-  constructor(client: MongoClient, options: ReaderOptions) {
-    this.#client = client;
-    this.#session = client.startSession({ causalConsistency: true });
+  constructor(primary: Primary, options: ReaderOptions) {
+    this.#primary = primary;
     this.#options = options;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#session.endSession();
-  }
-
-  /** The time of what was read last. */
-  get time(): BSON.Timestamp | undefined {
-    return this.#session.operationTime;
-  }
-
-  /** From now on nothing older than this is read. */
-  after(clusterTime: BSON.Timestamp | undefined): void {
-    if (clusterTime) this.#session.advanceOperationTime(clusterTime);
-  }
-
-  /** Whether there is such a collection now. */
-  async exists({ database, collection }: Namespace): Promise<boolean> {
-    const options = {
-      nameOnly: true,
-      authorizedCollections: true,
-      readPreference: READ.readPreference,
-    } as const;
-    const listed = await this.#patiently(() =>
-      this.#client.db(database).listCollections({ name: collection }, options).toArray()
-    );
-    return listed.length > 0;
   }
 
   /**
@@ -106,7 +58,7 @@ export class DocumentReader implements AsyncDisposable {
     const id = last && fields(last).get("_id");
     const after = id && expressionOf(id);
     for (let batchSize = size;; batchSize *= 2) {
-      const { documents: found, exhausted } = await this.#reply(namespace, {
+      const { documents: found, exhausted } = await this.#primary.reply(namespace, {
         find: namespace.collection,
         filter: after ? { $expr: { $gt: ["$_id", after] } } : {},
         sort: KEY,
@@ -135,7 +87,7 @@ export class DocumentReader implements AsyncDisposable {
     const range = [...after ? [{ $gt: ["$_id", after] }] : [], ...upTo ? [{ $lte: ["$_id", upTo] }] : []];
     const keys = chunk.documents.map(({ id }) => keyText(id));
     const stages = [{ $match: { $expr: { $and: range } } }, { $sort: KEY }, ...this.#options.shape];
-    const reply = await this.#reply(namespace, aggregate(namespace, stages), this.#options);
+    const reply = await this.#primary.reply(namespace, aggregate(namespace, stages), this.#options);
     const documents = await this.#askedFor(namespace, new Set(keys), reply);
     if (reply.exhausted) return { ...chunk, documents };
     const last = documents.findLast(({ id }) => expressionOf(id));
@@ -174,7 +126,7 @@ export class DocumentReader implements AsyncDisposable {
 
   /** @throws MongoServerError for a filter or stage that MongoDB refuses */
   async check(namespace: Namespace): Promise<void> {
-    await this.#reply(
+    await this.#primary.reply(
       namespace,
       aggregate(namespace, [{ $match: { _id: { $in: [] } } }, ...this.#options.shape]),
     );
@@ -192,7 +144,7 @@ export class DocumentReader implements AsyncDisposable {
       for (let rest = group; rest.length > 0;) {
         const values = rest.map(({ name }) => name?.value);
         const pipeline = [{ $match: { _id: { $in: values } } }, ...stages];
-        const reply = await this.#reply(namespace, aggregate(namespace, pipeline));
+        const reply = await this.#primary.reply(namespace, aggregate(namespace, pipeline));
         const found = await this.#askedFor(namespace, keySet(rest), reply);
         const missing = without(rest, found);
         yield reply.exhausted ? [...found, ...missing.map(gone)] : found;
@@ -209,20 +161,11 @@ export class DocumentReader implements AsyncDisposable {
 
   /** Documents under these keys, by a look at all that there are. */
   #scan(
-    { database, collection }: Namespace,
+    namespace: Namespace,
     keys: ReadonlySet<string>,
     stages: readonly Document[],
   ): Promise<KeyedDocument[]> {
-    return this.#patiently(async () => {
-      const cursor = this.#client.db(database).collection(collection)
-        .aggregate([...stages], { raw: true, session: this.#session, ...READ });
-      const found: KeyedDocument[] = [];
-      for await (const document of cursor) {
-        const each = keyed(document as unknown as Uint8Array);
-        if (keys.has(keyText(each.id))) found.push(each);
-      }
-      return found;
-    });
+    return this.#primary.scan(namespace, stages, (id) => keys.has(keyText(id)));
   }
 
   /**
@@ -242,7 +185,7 @@ export class DocumentReader implements AsyncDisposable {
     );
     const values = others.map(({ id }) => valueOf(id)?.value).filter((value) => value !== undefined);
     if (values.length === 0 || !changesId(this.#options.shape)) return asked;
-    const there = await this.#reply(namespace, {
+    const there = await this.#primary.reply(namespace, {
       find: namespace.collection,
       filter: { _id: { $in: values } },
       projection: KEY,
@@ -250,44 +193,6 @@ export class DocumentReader implements AsyncDisposable {
     });
     if (there.documents.length === values.length) return asked;
     throw new UserError("The pipeline changes _id, which names the row.", { hint: "Leave _id as it is." });
-  }
-
-  #patiently<T>(read: () => Promise<T>): Promise<T> {
-    return retry(read, { ...this.#options, what: "MongoDB", isTransient: isTransientMongodb });
-  }
-
-  /** What a command finds first. */
-  async #reply(
-    { database, collection }: Namespace,
-    command: Document,
-    { signal }: { readonly signal?: AbortSignal } = {},
-  ): Promise<Reply> {
-    const db = this.#client.db(database);
-    const { cursor } = await this.#patiently(() =>
-      db.command({ ...command, hint: KEY, readConcern: this.#readConcern() }, {
-        raw: true,
-        session: this.#session,
-        readPreference: READ.readPreference,
-        ...signal && { signal },
-      })
-    );
-    const reply = fields(cursor as Uint8Array);
-    const [batch, id] = [reply.get("firstBatch"), reply.get("id")];
-    if (!batch || !id) throw new Error("MongoDB answered without a batch");
-    const rest = int64At(id.bytes, id.offset);
-    const exhausted = rest === 0n;
-    if (!exhausted) await killCursor(db, collection, rest);
-    const documents = Array.from(
-      elements(batch.bytes, batch.offset),
-      ([, , , offset, length]) => keyed(batch.bytes.subarray(offset, offset + length)),
-    );
-    return { documents, exhausted };
-  }
-
-  /** The driver adds this to its own reads only, not to commands. */
-  #readConcern(): Document {
-    const { operationTime } = this.#session;
-    return { ...READ.readConcern, ...operationTime && { afterClusterTime: operationTime } };
   }
 }
 
@@ -339,12 +244,3 @@ const nowhereAfter = (id: BsonValue): UserError =>
   new UserError(`The copy cannot go on after this key: ${keyText(id)}`, {
     hint: "No driver can name it in a query. Give the document another _id, or leave the collection out.",
   });
-
-function keyed(document: Uint8Array): KeyedDocument {
-  const element = Array.from(elements(document)).find((element) => nameOf(document, element) === "_id");
-  if (!element) {
-    throw new UserError("The shape takes _id away, which names the row.", { hint: "Leave _id in." });
-  }
-  const [type, , , offset, length] = element;
-  return { id: { type, bytes: document, offset, length }, document };
-}

@@ -4,6 +4,7 @@ import { createLogger } from "../../lib/ops/log.ts";
 import { fields } from "../../lib/row/bson.ts";
 import { keyText } from "../../lib/row/key.ts";
 import { DocumentReader, type ReaderOptions } from "../../lib/source/documents.ts";
+import { Primary } from "../../lib/source/primary.ts";
 import { type MongodbContext, mongodbTest } from "../support/mongodb_harness.ts";
 import { ownMongodbTest } from "../support/own_mongodb.ts";
 
@@ -14,15 +15,14 @@ const COUNT = 10;
 
 type Source = Pick<MongodbContext, "mongodb" | "database">;
 
-const readerOf = (client: MongoClient, options: Partial<ReaderOptions> = {}) =>
-  new DocumentReader(client, {
-    shape: [{ $match: { on: true } }, { $unset: "secret" }],
-    size: 1_000,
-    retryFor: 10_000,
-    signal: new AbortController().signal,
-    log: createLogger({ format: "text", level: "error" }),
-    ...options,
-  });
+function readerOf(client: MongoClient, options: Partial<ReaderOptions> = {}) {
+  const { signal } = new AbortController();
+  const log = createLogger({ format: "text", level: "error" });
+  const primary = new Primary(client, { retryFor: 10_000, signal, log });
+  const shape = [{ $match: { on: true } }, { $unset: "secret" }];
+  const reader = new DocumentReader(primary, { shape, size: 1_000, signal, ...options });
+  return { reader, [Symbol.asyncDispose]: () => primary[Symbol.asyncDispose]() };
+}
 
 const idOf = (_id: unknown) => {
   const id = fields(BSON.serialize({ _id })).get("_id");
@@ -60,8 +60,8 @@ async function lookedUp(reader: DocumentReader, source: Source, between = () => 
 
 mongodbTest("lookUp() comes in parts, and tells once of each key", async (source) => {
   await fill(source);
-  await using reader = readerOf(source.mongodb);
-  const { there, gone } = await lookedUp(reader, source);
+  await using open = readerOf(source.mongodb);
+  const { there, gone } = await lookedUp(open.reader, source);
   assert.ok(there.length > 2 && there.every(({ length }) => length <= 3), JSON.stringify(there));
   assert.deepEqual(there.flat().sort(), THERE);
   assert.deepEqual(gone.sort(), GONE);
@@ -69,10 +69,10 @@ mongodbTest("lookUp() comes in parts, and tells once of each key", async (source
 
 mongodbTest("lookUp() tells of documents that go and come between the parts", async (source) => {
   await fill(source);
-  await using reader = readerOf(source.mongodb);
+  await using open = readerOf(source.mongodb);
   const data = source.mongodb.db(source.database).collection<Document>("data");
   let parts = 0;
-  const { there, gone } = await lookedUp(reader, source, async () => {
+  const { there, gone } = await lookedUp(open.reader, source, async () => {
     if (parts++ > 0) return;
     await data.deleteOne({ _id: 9 } as never);
     await data.insertOne({ _id: "never there", on: true } as never);
@@ -84,11 +84,11 @@ mongodbTest("lookUp() tells of documents that go and come between the parts", as
 mongodbTest("chunk() ends where a part does, and the next goes on there", async (source) => {
   await fill(source);
   for (const size of [1_000, 4, 1]) {
-    await using reader = readerOf(source.mongodb, { size });
+    await using open = readerOf(source.mongodb, { size });
     const found: string[] = [];
     let [last, done, seen, chunks]: [Uint8Array | null, boolean, number, number] = [null, false, 0, 0];
     while (!done) {
-      const chunk = await reader.chunk({ database: source.database, collection: "data" }, last);
+      const chunk = await open.reader.chunk({ database: source.database, collection: "data" }, last);
       found.push(...chunk.documents.map(({ id }) => keyText(id)));
       assert.ok(chunk.documents.length <= 3);
       [last, done, seen, chunks] = [chunk.last, chunk.done, seen + chunk.seen, chunks + 1];
@@ -113,17 +113,17 @@ mongodbTest("chunk() and lookUp() have keys that no query can name", async (sour
     ]).toArray();
   }
   await mongodb.db(database).collection("data").insertOne({ _id: "z", on: true, text: "t" } as never);
-  await using reader = readerOf(mongodb);
+  await using open = readerOf(mongodb);
   const found = [];
   for (let [last, done]: [Uint8Array | null, boolean] = [null, false]; !done;) {
-    const chunk = await reader.chunk(namespace, last);
+    const chunk = await open.reader.chunk(namespace, last);
     found.push(...chunk.documents);
     [last, done] = [chunk.last, chunk.done];
   }
   assert.equal(found.length, keys.length + 1);
   assert.equal(new Set(found.map(({ id }) => keyText(id))).size, keys.length + 1);
 
-  const parts = await Array.fromAsync(reader.lookUp(namespace, found.map(({ id }) => id)));
+  const parts = await Array.fromAsync(open.reader.lookUp(namespace, found.map(({ id }) => id)));
   assert.ok(parts.length > 1);
   assert.deepEqual(
     parts.flat().map(({ id, document }) => [keyText(id), document?.length]).sort(),
@@ -140,9 +140,9 @@ ownMongodbTest("lookUp() neither repeats nor loses a key when MongoDB fails in b
       data: { failCommands: ["aggregate"], errorCode: 11600 },
     });
   };
-  await using reader = readerOf(own.mongodb);
+  await using open = readerOf(own.mongodb);
   await fail();
-  const { there, gone } = await lookedUp(reader, own, fail);
+  const { there, gone } = await lookedUp(open.reader, own, fail);
   assert.deepEqual(there.flat().sort(), THERE);
   assert.deepEqual(gone.sort(), GONE);
 }, { args: ["--setParameter", "enableTestCommands=1"] });
