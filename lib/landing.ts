@@ -10,6 +10,7 @@ import { keyText } from "./row/key.ts";
 import { place } from "./row/place.ts";
 import type { DeadLetter, DeadLetters } from "./sink/dead_letters.ts";
 import type { Columns } from "./sink/columns.ts";
+import { isTooMany } from "./sink/ledger.ts";
 import { quoteTable } from "./sink/names.ts";
 import type { TargetTable } from "./sink/table.ts";
 import type { Widening } from "./sink/widening.ts";
@@ -71,7 +72,9 @@ export class Landing {
     await ledger.load();
     if (config.columns === "ignored" && ledger.columns.kind !== "ignored") {
       throw new UserError(
-        `--columns ignored, but ${quoteTable(table)} has a \`data\` column that is not IGNORED`,
+        `--columns ignored, but ${
+          quoteTable(table)
+        } has a \`data\` column that is not a plain OBJECT(IGNORED)`,
         {
           hint: "Leave --columns out, or name a new table with --table.",
         },
@@ -169,18 +172,23 @@ export class Landing {
     ];
   }
 
-  /** Columns that are missing are made first, for the whole batch at once. */
+  /** Columns that are missing are made first, for the whole batch at once; those that are too narrow become wider. */
   async #place(upserts: readonly Upsert[]): Promise<Placed> {
-    const { ledger, widening, config } = this.#parts;
-    const first = this.#placeAll(upserts);
-    if (first.missing.length === 0 && first.narrow.length === 0) return first;
-    if (config.columns === "dynamic") await this.#infer(first.missing);
-    else {
-      const shape = first.missing.map(({ document }) => shapeOfDocument(document)).reduce(widest, undefined);
-      if (shape) await ledger.add(shape);
+    const { widening } = this.#parts;
+    let placed = this.#placeAll(upserts);
+    if (placed.missing.length > 0) {
+      await this.#makeColumns(placed.missing);
+      placed = this.#placeAll(upserts);
     }
-    await widening.widen(first.narrow);
-    return this.#placeAll(upserts);
+    while (placed.narrow.length > 0 && await widening.widen(placed.narrow)) placed = this.#placeAll(upserts);
+    return placed;
+  }
+
+  async #makeColumns(missing: readonly Upsert[]): Promise<void> {
+    const { ledger, config } = this.#parts;
+    if (config.columns === "dynamic") return await this.#infer(missing);
+    const shape = missing.map(({ document }) => shapeOfDocument(document)).reduce(widest, undefined);
+    if (shape) await ledger.add(shape);
   }
 
   #placeAll(upserts: readonly Upsert[]): Placed {
@@ -225,15 +233,21 @@ export class Landing {
     }
   }
 
-  /** A refused document is bisected down to the paths at fault. */
-  async #inferPaths(upsert: Upsert, paths: readonly ColumnPath[]): Promise<void> {
+  /**
+   * A refused document is bisected down to the paths at fault.
+   *
+   * @returns whether the table has room for further columns
+   */
+  async #inferPaths(upsert: Upsert, paths: readonly ColumnPath[]): Promise<boolean> {
     const { ledger, writer } = this.#parts;
     const { data, overflow } = place(upsert.document, ledger.assuming(paths));
-    const refused = await writer.upsert([{ oid: upsert.oid, data, overflow }]);
-    if (refused.length === 0 || paths.length === 1) return;
+    const [refused] = await writer.upsert([{ oid: upsert.oid, data, overflow }]);
+    if (!refused) return true;
+    if (isTooMany(refused.error)) return false;
+    if (paths.length === 1) return true;
     const middle = paths.length >> 1;
-    await this.#inferPaths(upsert, paths.slice(0, middle));
-    await this.#inferPaths(upsert, paths.slice(middle));
+    return await this.#inferPaths(upsert, paths.slice(0, middle)) &&
+      await this.#inferPaths(upsert, paths.slice(middle));
   }
 }
 

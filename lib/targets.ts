@@ -36,7 +36,7 @@ interface Target {
 type Widens = Pick<Widening, "widen" | "recover" | "lockName">;
 
 /** JSONB takes every value as it is. */
-const NEVER: Widens = { widen: async () => {}, recover: async () => {}, lockName: "" };
+const NEVER: Widens = { widen: () => Promise.resolve(false), recover: async () => {}, lockName: "" };
 
 /** Tables that are worked on at once. */
 const AT_ONCE = 4;

@@ -74,6 +74,12 @@ const PLACES: readonly (readonly [string, Raw, Column | undefined, Placed])[] = 
     of("any"),
     overflow(`{"v":[{"s":"${LONG}"}]}`),
   ],
+  [
+    "arrays of nothing in an object that takes all",
+    raw.document([["a", raw.array([raw.array([raw.null()])])], ["b", raw.array([])], ["c", raw.int32(1)]]),
+    of("any"),
+    overflow('{"v":{"a":[[null]],"b":[]}}', '{"v":{"c":1}}'),
+  ],
   ["nested arrays in a column that takes all", raw.array([raw.array([])]), of("any"), data('{"v":[[]]}')],
   [
     "names that no column may have, in a column that takes all",

@@ -42,8 +42,7 @@ function isRestOf(rest: Json | undefined, whole: Json): boolean {
   return rest !== undefined && canonical(rest) === canonical(whole);
 }
 
-const isNothing = (value: Json): boolean =>
-  value === null || Array.isArray(value) && value.every((each) => each === null);
+const isNothing = (value: Json): boolean => value === null || Array.isArray(value) && value.every(isNothing);
 
 /** The order of keys is of no account, nor is the fraction of 1.0. */
 function canonical(value: Json): string {

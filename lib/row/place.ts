@@ -122,7 +122,8 @@ class Placement {
     const { text: name } = member.name;
     if (parent.kind === "ignored") return isReadable(name) ? steadyJson(member) : undefined;
     this.#path.push(name);
-    const column = parent.kind === "any" && !isRefusedName(name) ? parent : parent.children?.get(name);
+    const infers = parent.kind === "any" && !isRefusedName(name) && !isVoid(member);
+    const column = infers ? parent : parent.children?.get(name);
     const text = column ? this.#value(member, column) : this.#withoutColumn(member, parent);
     this.#path.pop();
     return text;
@@ -215,10 +216,15 @@ function ignoredJson(value: BsonValue): string | undefined {
 
 const isNull = (type: number): boolean => type === BsonType.null || type === BsonType.undefined;
 
-/** Arrays of nothing but nulls ask for no column. CrateDB takes one for null once there is a column of another type. */
-function isVoid({ type, bytes, offset }: BsonValue): boolean {
+/**
+ * Arrays of nothing, `[]`, `[null]`, `[[null]]`, ask for no column. CrateDB 5.7 takes one for null once there is a
+ * column of another type; 6.4 makes a column of an undefined type, and cannot read the table once it has one.
+ */
+function isVoid({ type, bytes, offset: start }: BsonValue): boolean {
   if (type !== BsonType.array) return false;
-  for (const [inner] of elements(bytes, offset)) if (!isNull(inner)) return false;
+  for (const [type, , , offset, length] of elements(bytes, start)) {
+    if (!isNull(type) && !isVoid({ type, bytes, offset, length })) return false;
+  }
   return true;
 }
 

@@ -12,27 +12,33 @@ export interface RowTexts {
 
 /**
  * The row under the new columns: values that fit by now move from `overflow` to `data`, those that no longer fit
- * the other way.
+ * the other way. Undefined where it stays as it is.
  *
  * @example
  * IN: {data: '{"n":1}', overflow: '{"t":20.5}'}, columns {n: bigint, t: double}, [["t"]]
  * OUT: {data: '{"n":1,"t":20.5}', overflow: null}
  */
-export function revise(row: RowTexts, columns: Column, paths: readonly ColumnPath[]): RowTexts {
+export function revise(row: RowTexts, columns: Column, paths: readonly ColumnPath[]): RowTexts | undefined {
   const data = objectOf(parseJson(row.data));
   const overflow = objectOf(unshieldAll(parseJson(row.overflow ?? "{}")));
+  let moved = false;
   for (const path of paths) {
     const { column, names, below } = outermost(columns, path);
     const inside = valueAt(data, names);
     const outside = valueAt(overflow, names);
     if (!column) continue;
-    if (inside === undefined && outside !== undefined && holds(column, outside)) {
-      if (put(data, names, outside)) remove(overflow, names);
+    if (inside === undefined && outside !== undefined) {
+      const held = heldIn(column, outside);
+      if (held === undefined || !put(data, names, held)) continue;
+      if (jsonText(held) === jsonText(outside)) remove(overflow, names);
+      moved = true;
     } else if (inside !== undefined && !numbersAt(inside, below).every(float(MAX_EXACT))) {
       remove(data, names, { keepParents: true });
       if (outside === undefined) put(overflow, names, inside, { makeParents: true });
+      moved = true;
     }
   }
+  if (!moved) return undefined;
   return { data: jsonText(data), overflow: overflow.size === 0 ? null : jsonText(shieldAll(overflow)) };
 }
 
@@ -92,9 +98,12 @@ function remove(object: JsonObject, [name = "", ...rest]: ColumnPath, { keepPare
 const MAX_EXACT = 2n ** 53n;
 
 const isWhole = (text: string): boolean => /^-?\d+$/.test(text);
-const integer = (bits: number) => (value: Json): boolean =>
-  value instanceof Digits && isWhole(value.text) &&
-  BigInt.asIntN(bits, BigInt(value.text)) === BigInt(value.text);
+/** Between the ends of its range, which CrateDB 6 refuses. */
+const integer = (bits: number) => (value: Json): boolean => {
+  if (!(value instanceof Digits) || !isWhole(value.text)) return false;
+  const [whole, end] = [BigInt(value.text), 2n ** BigInt(bits - 1) - 1n];
+  return whole < end && whole > -end - 1n;
+};
 const float = (exact: bigint) => (value: Json): boolean => {
   if (!(value instanceof Digits)) return false;
   if (!isWhole(value.text)) return true;
@@ -115,20 +124,33 @@ const HOLDS: Readonly<Partial<Record<Kind, (value: Json) => boolean>>> = {
   boolean: (value) => typeof value === "boolean",
 };
 
-function holds(column: Column, value: Json): boolean {
+/**
+ * What a column holds of a value; undefined where it doesn't fit. In arrays, objects are without their nulls and
+ * arrays of nothing.
+ */
+function heldIn(column: Column, value: Json): Json | undefined {
   // CrateDB would misread names that are shielded in `overflow`.
   if (column.kind === "ignored") {
-    return value instanceof Map && jsonText(shieldAll(value)) === jsonText(value);
+    return value instanceof Map && jsonText(shieldAll(value)) === jsonText(value) ? value : undefined;
   }
   if (Array.isArray(value)) {
     const { element } = column;
-    return element !== undefined && value.every((each) => each === null || holds(element, each));
+    const held = element && value.map((each) => each === null ? null : heldIn(element, each));
+    return held?.some((each) => each === undefined) ? undefined : held as Json[] | undefined;
   }
   if (column.kind === "object" && value instanceof Map) {
-    return [...value].every(([name, each]) => {
+    const held: JsonObject = new Map();
+    for (const [name, each] of value) {
       const child = column.children?.get(name);
-      return child !== undefined && each !== null && holds(child, each);
-    });
+      if (each === null || !child && isVoid(each)) continue;
+      const inner = child && heldIn(child, each);
+      if (inner === undefined) return undefined;
+      held.set(name, inner);
+    }
+    return held;
   }
-  return HOLDS[column.kind]?.(value) ?? false;
+  return HOLDS[column.kind]?.(value) ? value : undefined;
 }
+
+const isVoid = (value: Json): boolean =>
+  Array.isArray(value) && value.every((each) => each === null || isVoid(each));

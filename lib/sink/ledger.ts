@@ -43,6 +43,9 @@ const TYPES: Readonly<Partial<Record<Kind, string>>> = {
 
 const UNFIT: Column = { kind: "unfit" };
 
+/** Whether CrateDB refused a column, or a row that makes some, as the table has no room for more. */
+export const isTooMany = (error: string): boolean => /total_fields|Limit of total/i.test(error);
+
 export interface LedgerOptions {
   readonly table: TableName;
   /** Whether CrateDB makes the columns. */
@@ -142,7 +145,7 @@ export class Ledger implements Columns {
   #refuse(path: ColumnPath, error: string): void {
     const column = subscript(path);
     const { table, log } = this.#options;
-    if (/total_fields|Limit of total/i.test(error)) {
+    if (isTooMany(error)) {
       this.#reached = limitOf(this.#definition);
       this.#columns = closed(this.#columns);
       log.warn("The table has no room for further columns; new keys go to overflow", {

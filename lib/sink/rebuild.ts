@@ -18,7 +18,8 @@ export interface Rebuild {
   readonly writer: Writer;
   /** SQL condition for the rows that may have to change. */
   readonly suspects: string;
-  readonly revise: (row: Row) => Row;
+  /** Undefined for a row that stays as it is. */
+  readonly revise: (row: Row) => Omit<Row, "oid"> | undefined;
   /** Called last before the swap; throws to give up. */
   readonly confirm: () => Promise<void>;
 }
@@ -116,12 +117,11 @@ async function countOf(transport: Transport, table: TableName): Promise<number> 
 async function reviseRows(transport: Transport, { table, writer, suspects, revise }: Rebuild): Promise<void> {
   const columns = ["oid", "data::text", "overflow::text"];
   for await (const rows of pages(transport, table, { columns, where: suspects, size: PAGE })) {
-    const before = rows.map(([oid, data, overflow]) => ({
-      oid: String(oid),
-      data: String(data),
-      overflow: overflow as string | null,
-    }));
-    const changed = before.map(revise).filter((row, index) => row.overflow !== before[index]?.overflow);
+    const changed = rows.flatMap(([oid, data, overflow]): Row[] => {
+      const row = { oid: String(oid), data: String(data), overflow: overflow as string | null };
+      const revised = revise(row);
+      return revised ? [{ oid: row.oid, ...revised }] : [];
+    });
     const [refused] = await writer.upsert(changed);
     if (refused) throw new SinkError(`row ${refused.oid} cannot be moved: ${refused.error}`);
   }

@@ -65,8 +65,10 @@ export async function openTable(transport: Transport, options: OpenTableOptions)
 async function changingColumns(transport: Transport, table: TableName): Promise<string[]> {
   const { rows: [row] } = await transport.query(`SHOW CREATE TABLE ${quoteTable(table)}`);
   return definedColumns(String(row?.[0])).flatMap(({ path: [top, ...path], type }) => {
-    if (top === "overflow" && /^OBJECT\b(?!\(IGNORED\)(?! AS \())/.test(type)) {
-      return ["its `overflow` is not an OBJECT(IGNORED) without columns"];
+    if (top === "overflow" && path.length === 0 && type !== "OBJECT(IGNORED)") {
+      return [
+        `its \`overflow\` is not a plain OBJECT(IGNORED), but ${type.replace(/ AS \($/, " with columns")}`,
+      ];
     }
     const own = /\b(?:DEFAULT|GENERATED ALWAYS)\b/.exec(type)?.[0];
     return top === "data" && own ? [`${subscript(path)} has values of its own (${own})`] : [];

@@ -54,10 +54,19 @@ export class Widening {
   /**
    * Widens columns where that can be done; where not, their values stay in `overflow`.
    *
+   * @returns whether the columns are others than before
+   *
    * @example
    * IN: [["temperature"]], column BIGINT → OUT: column DOUBLE PRECISION, the ledger knows it
    */
-  async widen(paths: readonly ColumnPath[]): Promise<void> {
+  async widen(paths: readonly ColumnPath[]): Promise<boolean> {
+    const { ledger } = this.#options;
+    const before = ledger.columns;
+    await this.#widen(paths);
+    return ledger.columns !== before;
+  }
+
+  async #widen(paths: readonly ColumnPath[]): Promise<void> {
     const { ledger, table, widen, widenRows } = this.#options;
     const wanted = distinct(paths).filter((path) => !this.#kept.has(subscript(path)));
     if (wanted.length === 0) return;
@@ -116,7 +125,7 @@ export class Widening {
         create,
         writer: new Writer(this.#plain, { ...table, ...copy }, this.#options),
         suspects: narrow.flatMap((path) => this.#suspects(path)).join(" OR "),
-        revise: (row) => ({ oid: row.oid, ...revise(row, tree, narrow) }),
+        revise: (row) => revise(row, tree, narrow),
         confirm: async () => {
           signal.throwIfAborted();
           await lock.save(atWork(copy));

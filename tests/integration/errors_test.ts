@@ -95,11 +95,19 @@ const UNFIT: Readonly<Record<string, readonly [columns: string, why: RegExp]>> =
   "has no key": ["oid TEXT, data OBJECT(DYNAMIC)", /`oid` is not its primary key/],
   "has an overflow that takes columns": [
     "oid TEXT PRIMARY KEY, data OBJECT(DYNAMIC), overflow OBJECT(DYNAMIC)",
-    /its `overflow` is not an OBJECT\(IGNORED\) without columns\./,
+    /its `overflow` is not a plain OBJECT\(IGNORED\), but OBJECT\(DYNAMIC\)\./,
+  ],
+  "has an overflow that is text": [
+    "oid TEXT PRIMARY KEY, data OBJECT(DYNAMIC), overflow TEXT",
+    /its `overflow` is not a plain OBJECT\(IGNORED\), but TEXT\./,
+  ],
+  "has an overflow that must not be null": [
+    "oid TEXT PRIMARY KEY, data OBJECT(DYNAMIC), overflow OBJECT(IGNORED) NOT NULL",
+    /its `overflow` is not a plain OBJECT\(IGNORED\), but OBJECT\(IGNORED\) NOT NULL\./,
   ],
   "has an overflow with columns": [
     "oid TEXT PRIMARY KEY, data OBJECT(DYNAMIC), overflow OBJECT(IGNORED) AS (t BIGINT)",
-    /its `overflow` is not an OBJECT\(IGNORED\) without columns\./,
+    /its `overflow` is not a plain OBJECT\(IGNORED\), but OBJECT\(IGNORED\) with columns\./,
   ],
   "has a default below data": [
     "oid TEXT PRIMARY KEY, data OBJECT(DYNAMIC) AS (o OBJECT AS (x BIGINT DEFAULT 5))",

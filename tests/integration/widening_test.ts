@@ -172,6 +172,40 @@ for (const transport of transports) {
   });
 }
 
+cratedbTest(
+  "relay() widens arrays of objects with nulls and ends of ranges beside the values",
+  async (context) => {
+    const { relay, sql, table } = context;
+    const data = collection(context);
+    const off = relay(["--widen", "off"]);
+    await off.waitForLine(/Ready/);
+    await data.insertOne({ _id: 0, l: [{ x: 1, y: 1 }] } as Document);
+    await inStep(context);
+    await data.insertMany(
+      [
+        { _id: 1, l: [{ x: BEYOND, n: null }] },
+        { _id: 2, l: [{ x: 1.25, n: null }, { x: 1.5, e: [] }] },
+        { _id: 3, l: [{ x: 1.75, y: Long.MAX_VALUE }] },
+      ] as Document[],
+    );
+    await inStep(context);
+    assert.equal((await off.kill()).code, 0);
+    const on = relay();
+    await on.waitForLine(/Ready/);
+    await data.insertOne({ _id: 4, l: [{ x: 2.5 }] } as Document);
+    await on.waitForLine(/Widened/);
+    await inStep(context);
+    assert.deepEqual(await sql(`SELECT oid, data['l']['x'] AS x FROM "${table}" ORDER BY oid`), [
+      { oid: "0", x: [1] },
+      { oid: "1", x: null },
+      { oid: "2", x: [1.25, 1.5] },
+      { oid: "3", x: null },
+      { oid: "4", x: [2.5] },
+    ]);
+    assert.equal((await on.kill()).code, 0);
+  },
+);
+
 cratedbTest("relay() moves more rows than are read at once", async (context) => {
   const data = collection(context);
   await context.relay().waitForLine(/Ready/);
@@ -379,3 +413,28 @@ cratedbTest(
     await assertNoLeftovers(context);
   },
 );
+
+for (const columns of ["typed", "dynamic"]) {
+  cratedbTest(
+    `relay() widens columns that the batch has just made, with --columns ${columns}`,
+    async (context) => {
+      const { relay, sql, table } = context;
+      const data = collection(context);
+      const running = relay(["--columns", columns]);
+      await running.waitForLine(/Ready/);
+      await data.insertMany(
+        [20, 20.5, 21].map((t, _id) => ({ _id, t, o: { t }, l: [{ t }] })) as Document[],
+      );
+      await inStep(context);
+      assert.deepEqual(
+        await sql(
+          `SELECT avg(data['t']) AS t, avg(data['o']['t']) AS o, count(overflow) AS n FROM "${table}"`,
+        ),
+        [
+          { t: 20.5, o: 20.5, n: 0 },
+        ],
+      );
+      assert.equal((await running.kill()).code, 0);
+    },
+  );
+}
