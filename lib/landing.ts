@@ -72,9 +72,7 @@ export class Landing {
     await ledger.load();
     if (config.columns === "ignored" && ledger.columns.kind !== "ignored") {
       throw new UserError(
-        `--columns ignored, but ${
-          quoteTable(table)
-        } has a \`data\` column that is not a plain OBJECT(IGNORED)`,
+        `--columns ignored, but ${quoteTable(table)} has a \`data\` that is not a plain OBJECT(IGNORED)`,
         {
           hint: "Leave --columns out, or name a new table with --table.",
         },

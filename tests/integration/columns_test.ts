@@ -170,7 +170,7 @@ cratedbTest("relay() refuses --columns ignored for a table whose data has column
   const running = relay(["--columns", "ignored"]);
   assert.equal((await running.status).code, 1);
   await running.waitForLine(
-    /^Error: --columns ignored, but .* has a `data` column that is not a plain OBJECT\(IGNORED\)/,
+    /^Error: --columns ignored, but .* has a `data` that is not a plain OBJECT\(IGNORED\)/,
   );
 });
 
