@@ -21,8 +21,13 @@ interface Saved {
   /** Whether rows whose documents are gone are removed. */
   readonly sweep: boolean;
   readonly copied: number;
-  /** Collections to be copied again, after the others; of these, rows are always removed. */
-  readonly again: readonly Namespace[];
+  /** Collections to be copied again, after the others. */
+  readonly again: readonly Again[];
+}
+
+interface Again extends Namespace {
+  /** Whether rows whose documents are gone stay. */
+  readonly keeps?: boolean;
 }
 
 export interface CopyParts {
@@ -54,7 +59,7 @@ export function makesGood(saved: string): boolean {
 export class Copy {
   readonly #parts: CopyParts;
   #rest: Namespace[] = [];
-  #again: Namespace[] = [];
+  #again: Again[] = [];
   #last: string | null = null;
   #sweep = false;
   #copied = 0;
@@ -99,9 +104,9 @@ export class Copy {
   }
 
   /** Has a collection copied once more, from its start: it has become another one, or its table had others' rows. */
-  again(namespace: Namespace): void {
-    this.forget(namespace);
-    this.#again.push(namespace);
+  again({ database, collection }: Namespace, { keeps = false } = {}): void {
+    this.forget({ database, collection });
+    this.#again.push({ database, collection, keeps });
   }
 
   /** Copies a collection no further that is gone: what one of the same name will have comes with the stream. */
@@ -118,13 +123,18 @@ export class Copy {
   async turn(): Promise<void> {
     const until = Date.now() + TURN;
     while (this.pending && Date.now() < until && !this.#parts.signal.aborted) {
-      const namespace = this.#rest[0] ?? this.#again[0];
+      const [again] = this.#rest.length > 0 ? [] : this.#again;
+      const namespace = this.#rest[0] ?? again;
       if (!namespace) return;
+      // The stream has still to tell of its end; another one may have its name by now.
+      if (again && !await this.#parts.primary.exists(again)) {
+        this.forget(again);
+        continue;
+      }
+      const sweeps = again ? !again.keeps : this.#sweep;
       const landing = await this.#parts.targets.of(namespace);
       if (!this.#unswept && !await this.#copy({ namespace, landing, until })) return;
-      if ((this.#sweep || this.#rest.length === 0) && !await this.#sweepOut({ namespace, landing, until })) {
-        return;
-      }
+      if (sweeps && !await this.#sweepOut({ namespace, landing, until })) return;
       (this.#rest.length > 0 ? this.#rest : this.#again).shift();
       [this.#last, this.#unswept] = [null, undefined];
       await this.#parts.advanced();

@@ -128,11 +128,21 @@ export class Landing {
 
   /** Removes all that there is of a collection that is gone. */
   async gone(): Promise<void> {
-    const { config: { onDrop }, writer, deadLetters } = this.#parts;
-    if (onDrop === "drop") await writer.drop();
-    else await writer.truncate();
-    await deadLetters.clear();
+    const { config: { onDrop }, writer, table, log } = this.#parts;
+    const isDropped = onDrop === "drop" && await writer.drop();
+    if (!isDropped) await writer.truncate();
+    if (onDrop === "drop" && !isDropped) {
+      log.warn("A table is emptied and not dropped: other objects depend on it", {
+        table: quoteTable(table),
+      });
+    }
+    await this.forget();
     this.dirty = false;
+  }
+
+  /** Removes the dead letters. */
+  forget(): Promise<void> {
+    return this.#parts.deadLetters.clear();
   }
 
   /**

@@ -24,7 +24,7 @@ import { DocumentReader } from "./source/documents.ts";
 import type { CollectionEvent, DocumentChange } from "./source/event.ts";
 import { gather } from "./source/gather.ts";
 import { closeMongodb, connectMongodb } from "./source/mongodb.ts";
-import { isElsewhere, originOf, withoutCollection } from "./source/origin.ts";
+import { deploymentOf, isElsewhere, originOf, withoutCollection } from "./source/origin.ts";
 import { Primary } from "./source/primary.ts";
 import { sample } from "./source/sample.ts";
 import { type Namespace, namespaceText } from "./source/scope.ts";
@@ -86,7 +86,7 @@ export async function relay(config: RelayConfig, { signal, log, terminal }: Cont
   using _watched = targets.watch(fail);
   const parts = { client, primary, reader, targets, position, config, signal: ended, log, terminal };
 
-  let copying = firstCopy(position.state, snapshot);
+  let copying = firstCopy(position.state, snapshot, { sweep: await targets.haveBeen() });
   while (true) {
     const startAfter = position.state.token === null ? null : bytesFromHex(position.state.token);
     log.info(startAfter ? "Going on from the saved position" : "Following from now on", { stream });
@@ -122,10 +122,14 @@ interface Parts extends Context {
 }
 
 /** What there is to copy at a start: what is left of a copy that was begun, all, or nothing. */
-function firstCopy({ token, snapshot }: Position["state"], mode: RelayConfig["snapshot"]): string | null {
+function firstCopy(
+  { token, snapshot }: Position["state"],
+  mode: RelayConfig["snapshot"],
+  { sweep }: { sweep: boolean },
+): string | null {
   if (mode === "always") return wholeCopy({ sweep: true });
   if (mode === "never") return snapshot !== null && makesGood(snapshot) ? snapshot : null;
-  if (token === null) return snapshot ?? wholeCopy({ sweep: false });
+  if (token === null) return snapshot ?? wholeCopy({ sweep });
   return mode === "only" && snapshot === null ? wholeCopy({ sweep: true }) : snapshot;
 }
 
@@ -135,7 +139,9 @@ function firstCopy({ token, snapshot }: Position["state"], mode: RelayConfig["sn
  */
 async function begin({ client, reader, targets, position, config, log }: Parts, copying: string | null) {
   const namespaces = await collectionsOf(client, config.scope, { log });
-  if (isElsewhere(position.state.origin, namespaces)) {
+  const deployment = await deploymentOf(client);
+  const { origin } = position.state;
+  if (isElsewhere(origin, namespaces, deployment)) {
     throw new OtherDeploymentError("this is another deployment than the one that was followed");
   }
   const [first] = namespaces;
@@ -152,7 +158,7 @@ async function begin({ client, reader, targets, position, config, log }: Parts, 
       await (await targets.of(namespace)).learn(sample(client, namespace, config.shape));
     }
   }
-  await position.save({ snapshot: copying, origin: originOf(namespaces) });
+  await position.save({ snapshot: copying, origin: originOf(namespaces, deployment) });
   return namespaces;
 }
 
@@ -229,7 +235,10 @@ async function follow(batches: AsyncGenerator<ChangeBatch>, parts: FollowParts):
       log.info("Ready");
       ready = true;
     }
-    if (ready && token && config.snapshot === "only" && hasReached(token, primary.time ?? NO_TIME)) break;
+    if (
+      ready && !copy.pending && token && config.snapshot === "only" &&
+      hasReached(token, primary.time ?? NO_TIME)
+    ) break;
     if (!settled && !await hasCome(next, IDLE)) {
       await checkpoint.settle();
       settled = true;
@@ -311,7 +320,7 @@ const HANDLES: ReadonlyMap<string, Handle> = new Map(Object.entries(
         rows: config.onDrop,
       });
       const heir = await targets.gone(namespace);
-      if (heir) copy.again(heir);
+      if (heir) copy.again(heir, { keeps: config.onDrop === "keep" });
     },
     rename: async (event, parts) => {
       const { to } = event;
@@ -323,8 +332,9 @@ const HANDLES: ReadonlyMap<string, Handle> = new Map(Object.entries(
       });
       parts.copy.again(to);
     },
-    dropDatabase: async ({ namespace }, { targets, copy }) => {
-      for (const heir of await targets.goneWith(namespace.database)) copy.again(heir);
+    dropDatabase: async ({ namespace }, { targets, copy, config }) => {
+      const keeps = config.onDrop === "keep";
+      for (const heir of await targets.goneWith(namespace.database)) copy.again(heir, { keeps });
     },
     // The stream is opened again after it.
     invalidate: async () => {},

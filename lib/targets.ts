@@ -67,8 +67,8 @@ export class Targets {
   }
 
   tableOf(namespace: Namespace): TableName {
-    const { maxNameBytes: maxBytes } = this.#transports.plain.dialect;
-    return tableFor(this.#options.names.tableOf(namespace), namespace, { maxBytes });
+    const { dialect } = this.#transports.plain;
+    return tableFor(this.#options.names.tableOf(namespace), namespace, dialect);
   }
 
   /** Another stream that writes to the collection's table, where there is one. */
@@ -82,8 +82,16 @@ export class Targets {
     return (await this.#followed.list()).filter((each) => !taken.has(quoteTable(this.tableOf(each))));
   }
 
+  /** Whether this stream had tables before; then there may be rows whose documents are gone. */
+  async haveBeen(): Promise<boolean> {
+    return (await this.#followed.list()).length > 0;
+  }
+
   async openAll(namespaces: readonly Namespace[]): Promise<void> {
-    await concurrently(namespaces, AT_ONCE, (namespace) => this.of(namespace));
+    await concurrently(namespaces, AT_ONCE, (namespace) => {
+      this.#options.signal.throwIfAborted();
+      return this.of(namespace);
+    });
     await this.#recover();
   }
 
@@ -107,8 +115,11 @@ export class Targets {
   async gone(namespace: Namespace): Promise<Namespace | undefined> {
     const { config: { onDrop }, log } = this.#options;
     const heir = await this.#heirOf(namespace);
-    if (!heir) {
-      if (onDrop === "keep") return void await this.#close(namespace);
+    // What was never followed, a view for instance, has no rows here, whatever table has its name.
+    const isKnown = this.#targets.has(namespaceText(namespace)) || await this.#followed.has(namespace);
+    if (!isKnown || onDrop === "keep") return await this.#close(namespace), heir;
+    if (heir) await (await this.of(namespace)).forget();
+    else {
       const stream = await this.sharer(namespace);
       if (stream) {
         log.warn("Rows of a collection that is gone stay: another stream writes to the table too", {

@@ -20,11 +20,6 @@ for (const [version, expected] of Object.entries(VERSIONS)) {
   });
 }
 
-Deno.test("POSTGRESQL makes the schema that a table goes to, CRATEDB makes none", () => {
-  assert.deepEqual(POSTGRESQL.prepareSchema('it"s'), ['CREATE SCHEMA IF NOT EXISTS "it""s"']);
-  assert.deepEqual(CRATEDB.prepareSchema('it"s'), []);
-});
-
 Deno.test("CRATEDB has what was written made visible, POSTGRESQL need not", () => {
   assert.equal(CRATEDB.refresh?.({ schema: "s", name: 'it"s' }), 'REFRESH TABLE "s"."it""s"');
   assert.equal(POSTGRESQL.refresh, undefined);

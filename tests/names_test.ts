@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { CRATEDB, POSTGRESQL } from "../lib/sink/dialect.ts";
 import { quoteTable, tableFor, tableName } from "../lib/sink/names.ts";
 
 const TEMPLATE = { schema: "{database}", name: "{collection}" };
@@ -34,6 +35,19 @@ for (const [template, database, collection, schema, name] of FILLED) {
     assert.ok(Object.isFrozen(table));
   });
 }
+
+Deno.test("tableFor() keeps schema and table together within what CrateDB takes, and apart from others", () => {
+  const [one, other] = ["x", "y"].map((end) =>
+    tableFor(TEMPLATE, { database: "a".repeat(60), collection: "n".repeat(240) + end }, CRATEDB)
+  );
+  assert.equal(`${one?.schema}.${one?.name}`.length, CRATEDB.maxPathBytes);
+  assert.notEqual(one?.name, other?.name);
+});
+
+Deno.test("tableFor() leaves PostgreSQL's schemas alone", () => {
+  assert.equal(tableFor(TEMPLATE, { database: "pg_a", collection: "b" }, POSTGRESQL).schema, "_pg_a");
+  assert.equal(tableFor(TEMPLATE, { database: "pg_a", collection: "b" }, CRATEDB).schema, "pg_a");
+});
 
 Deno.test("tableFor() leaves nothing that SQL could be made of", () => {
   const table = tableFor(TEMPLATE, { database: 'a"; DROP TABLE "b', collection: 'x"."y' });

@@ -21,6 +21,14 @@ Deno.test("isElsewhere() is false when one is the same, or there is nothing to c
   assert.ok(!isElsewhere(null, [A]));
 });
 
+Deno.test("isElsewhere() goes by the identity of the replica set, where it is known", () => {
+  assert.ok(isElsewhere(originOf([A], "one"), [A], "other"));
+  assert.ok(!isElsewhere(originOf([A], "one"), [found("a", "11")], "one"));
+  assert.ok(isElsewhere(originOf([A], "one"), [found("a", "11")]));
+  assert.ok(isElsewhere(originOf([A]), [found("a", "11")], "one"));
+  assert.ok(!isElsewhere(null, [A], "one"));
+});
+
 Deno.test("originOf() keeps few of many, and any of them tells", () => {
   const many = Array.from({ length: 5_000 }, (_, at) => found(`c${at}`, `${at}`));
   assert.ok(originOf(many).length < 2_000);

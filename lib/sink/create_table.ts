@@ -1,6 +1,6 @@
 /** Tables where there are none. */
 import { SinkError } from "../errors.ts";
-import { quoteTable, type TableName } from "./names.ts";
+import { quoteName, quoteTable, type TableName } from "./names.ts";
 import type { Transport } from "./transport.ts";
 
 /** SQLSTATEs of what is there already: a schema, a table, its type, and what PostgreSQL notes of each. */
@@ -16,16 +16,19 @@ export async function createTable(
   table: TableName,
   definition: string,
 ): Promise<void> {
-  const statements = [
-    ...transport.dialect.prepareSchema(table.schema),
-    `CREATE TABLE IF NOT EXISTS ${quoteTable(table)} ${definition}`,
-  ];
-  for (const statement of statements) {
-    try {
-      await transport.query(statement);
-    } catch (error) {
-      // In PostgreSQL, of two that make the same at the same moment, one fails; by then it is there.
-      if (!(error instanceof SinkError && THERE.has(error.code ?? ""))) throw error;
-    }
+  const { schemas } = transport.dialect;
+  // IF NOT EXISTS asks for the right to make schemas also where there is one.
+  if (schemas !== undefined && (await transport.query(schemas, [table.schema])).rows.length === 0) {
+    await create(transport, `CREATE SCHEMA IF NOT EXISTS ${quoteName(table.schema)}`);
+  }
+  await create(transport, `CREATE TABLE IF NOT EXISTS ${quoteTable(table)} ${definition}`);
+}
+
+async function create(transport: Transport, statement: string): Promise<void> {
+  try {
+    await transport.query(statement);
+  } catch (error) {
+    // In PostgreSQL, of two that make the same at the same moment, one fails; by then it is there.
+    if (!(error instanceof SinkError && THERE.has(error.code ?? ""))) throw error;
   }
 }

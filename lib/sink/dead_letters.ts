@@ -1,9 +1,18 @@
 /** Documents that no row could hold, kept whole: inspect them, mend the cause, start the relay again. */
+import { SinkError } from "../errors.ts";
 import { quoteTable, type TableName } from "./names.ts";
 import { createOwnTable } from "./own_tables.ts";
 import { refreshTable, type Transport } from "./transport.ts";
 
 const TABLE = "cdc_dead_letter";
+
+/** Characters of an error, which may quote a document. */
+const MAX_ERROR = 2_000;
+/** HTTP status of a statement over `http.max_content_length`. */
+const TOO_LARGE = "413";
+const WITHOUT =
+  " The letter is without its document, which is too large as well: raise http.max_content_length in " +
+  "crate.yml or use the PostgreSQL wire (CRATEDB_URL), and start the relay with --snapshot always.";
 
 export interface DeadLetter {
   readonly oid: string;
@@ -63,7 +72,7 @@ export class DeadLetters {
     return this.#oids.size;
   }
 
-  /** The letters that there are, in lists of at most `size`. */
+  /** The letters that have their documents, in lists of at most `size`. */
   async *read(size: number): AsyncGenerator<Pick<DeadLetter, "oid" | "document">[]> {
     const oids = [...this.#oids];
     for (let at = 0; at < oids.length; at += size) {
@@ -73,21 +82,33 @@ export class DeadLetters {
         })`,
         [this.#stream, oids.slice(at, at + size)],
       );
-      yield rows.map(([oid, document]) => ({ oid: String(oid), document: String(document) }));
+      yield rows.flatMap(([oid, document]) =>
+        document === null ? [] : [{ oid: String(oid), document: String(document) }]
+      );
     }
   }
 
   async add(letters: readonly DeadLetter[]): Promise<void> {
     for (const { oid, document, error } of letters) {
-      await this.#transport.query(
-        `INSERT INTO ${this.#table} (stream, oid, document, error, time) ` +
-          "VALUES ($1, $2, $3, $4, CURRENT_TIMESTAMP) ON CONFLICT (stream, oid) DO UPDATE SET " +
-          "document = excluded.document, error = excluded.error, time = excluded.time",
-        [this.#stream, oid, document, error],
-      );
+      const reason = error.slice(0, MAX_ERROR);
+      try {
+        await this.#write(oid, document, reason);
+      } catch (cause) {
+        if (!(cause instanceof SinkError && cause.code === TOO_LARGE)) throw cause;
+        await this.#write(oid, null, `${reason}${WITHOUT}`);
+      }
       this.#oids.add(oid);
     }
     if (letters.length > 0) await refreshTable(this.#transport, this.#name);
+  }
+
+  async #write(oid: string, document: string | null, error: string): Promise<void> {
+    await this.#transport.query(
+      `INSERT INTO ${this.#table} (stream, oid, document, error, time) ` +
+        "VALUES ($1, $2, $3, $4, CURRENT_TIMESTAMP) ON CONFLICT (stream, oid) DO UPDATE SET " +
+        "document = excluded.document, error = excluded.error, time = excluded.time",
+      [this.#stream, oid, document, error],
+    );
   }
 
   /** Removes all letters. */

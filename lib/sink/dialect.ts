@@ -1,20 +1,18 @@
 /** What CrateDB and PostgreSQL say differently; everything else about a sink is the same. */
-import { quoteName, quoteTable, type TableName } from "./names.ts";
+import { type NameLimits, quoteTable, type TableName } from "./names.ts";
 import type { Query } from "./transport.ts";
 
-export interface Dialect {
+export interface Dialect extends Required<NameLimits> {
   readonly name: "CrateDB" | "PostgreSQL";
   /** The schema of tables that name none; undefined where the URL says it. */
   readonly schema: string | undefined;
-  /** Bytes of a name that count. */
-  readonly maxNameBytes: number;
   /** What `data` and `overflow` are in `information_schema.columns`. */
   readonly dataType: string;
   readonly overflowType: string;
   /** Types of lists of keys, of `data` and of `overflow` as parameters. */
   readonly lists: readonly [oids: string, data: string, overflow: string];
-  /** Statements to run before a table is made in a schema. */
-  readonly prepareSchema: (schema: string) => readonly string[];
+  /** A query for a schema of a name; undefined where schemas come and go with their tables. */
+  readonly schemas: string | undefined;
   /** What follows the columns of the relay's own small tables. */
   readonly smallTable: string;
   /** The type of long text that nobody searches. */
@@ -36,10 +34,13 @@ export const CRATEDB: Dialect = {
   name: "CrateDB",
   schema: undefined,
   maxNameBytes: 255,
+  // Of 255; a copy of the table has an ending to its name.
+  maxPathBytes: 246,
+  ownSchemas: undefined,
   dataType: "object",
   overflowType: "object",
   lists: ["array(text)", "array(object)", "array(object)"],
-  prepareSchema: () => [],
+  schemas: undefined,
   smallTable: "CLUSTERED INTO 1 SHARDS",
   longText: "TEXT INDEX OFF STORAGE WITH (columnstore = false)",
   primaryKey: `SELECT column_name FROM information_schema.key_column_usage
@@ -60,10 +61,12 @@ export const POSTGRESQL: Dialect = {
   name: "PostgreSQL",
   schema: "public",
   maxNameBytes: 63,
+  maxPathBytes: Infinity,
+  ownSchemas: /^pg_/,
   dataType: "jsonb",
   overflowType: "json",
   lists: ["text[]", "jsonb[]", "json[]"],
-  prepareSchema: (schema) => [`CREATE SCHEMA IF NOT EXISTS ${quoteName(schema)}`],
+  schemas: "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1",
   smallTable: "",
   longText: "TEXT",
   primaryKey: `SELECT k.column_name FROM information_schema.table_constraints c

@@ -43,6 +43,14 @@ export class FollowedCollections {
     );
   }
 
+  async has({ database, collection }: Followed): Promise<boolean> {
+    const { rows } = await this.#transport.query(
+      `SELECT 1 FROM ${quoteTable(this.#table)} WHERE stream = $1 AND "database" = $2 AND collection = $3`,
+      [this.#stream, database, collection],
+    );
+    return rows.length > 0;
+  }
+
   async remove({ database, collection }: Followed): Promise<void> {
     await this.#transport.query(
       `DELETE FROM ${quoteTable(this.#table)} WHERE stream = $1 AND "database" = $2 AND collection = $3`,

@@ -45,6 +45,15 @@ const unquoted = (name: string): string =>
 /** Characters that a CrateDB table or schema cannot have in its name. */
 const REFUSED = /[.,|/\\\s"<>*?#]/g;
 
+export interface NameLimits {
+  /** Bytes of a name that count; of a longer one the server cuts off the rest, or refuses it. */
+  readonly maxNameBytes?: number;
+  /** Bytes of `schema.table`. */
+  readonly maxPathBytes?: number;
+  /** Names of schemas that are the server's. */
+  readonly ownSchemas?: RegExp | undefined;
+}
+
 /** Schemas that nobody can make tables in. */
 const RESERVED = ["sys", "information_schema", "pg_catalog", "blob"];
 
@@ -55,22 +64,22 @@ const RESERVED = ["sys", "information_schema", "pg_catalog", "blob"];
  * IN: {schema: "{database}", name: "{collection}"}, shop.order.lines
  * OUT: {schema: "shop", name: "order_lines"}
  *
- * @param options.maxBytes what the server takes of a name; it cuts off the rest, and says nothing
+ * @param limits what the server takes
  */
 export function tableFor(
   template: TableName,
   { database, collection }: { database: string; collection: string },
-  { maxBytes = Infinity }: { maxBytes?: number } = {},
+  { maxNameBytes = Infinity, maxPathBytes = Infinity, ownSchemas }: NameLimits = {},
 ): TableName {
   const values: Readonly<Record<string, string>> = { database, collection };
   const fill = (text: string): string =>
     text.replace(/\{(database|collection)\}/g, (_, name: string) => values[name]?.replace(REFUSED, "_") ?? "")
       .replace(/^[-+]/, "_");
-  const schema = fill(template.schema);
-  return Object.freeze({
-    schema: shortened(RESERVED.includes(schema) ? `${schema}_` : schema, maxBytes),
-    name: shortened(fill(template.name), maxBytes),
-  });
+  const wanted = fill(template.schema);
+  const free = RESERVED.includes(wanted) ? `${wanted}_` : wanted;
+  const schema = shortened(ownSchemas?.test(free) ? `_${free}` : free, maxNameBytes);
+  const left = maxPathBytes - Buffer.byteLength(schema) - 1;
+  return Object.freeze({ schema, name: shortened(fill(template.name), Math.min(maxNameBytes, left)) });
 }
 
 /** A name that is too long ends in a hash of all of it, so that no two become one. */

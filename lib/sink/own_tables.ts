@@ -28,7 +28,9 @@ export async function selectFromAll(
   parameters: readonly Parameter[] = [],
 ): Promise<Result["rows"]> {
   const { rows: schemas } = await transport.query(
-    "SELECT table_schema FROM information_schema.columns WHERE table_name = $1 AND column_name = 'stream'",
+    "SELECT t.table_schema FROM information_schema.tables t JOIN information_schema.columns c " +
+      "ON c.table_schema = t.table_schema AND c.table_name = t.table_name " +
+      "WHERE t.table_name = $1 AND t.table_type = 'BASE TABLE' AND c.column_name = 'stream'",
     [name],
   );
   const read = async (schema: string) => {

@@ -182,7 +182,15 @@ export class Position implements AsyncDisposable {
     for (let waited = false;; waited = true) {
       const held = await this.#read();
       const left = held.leaseUntil - held.now;
-      if (left <= 0) return await this.#adopt(held);
+      if (left <= 0) {
+        try {
+          return await this.#adopt(held);
+        } catch (error) {
+          // Another one was faster; its lease is waited for.
+          if (!(error instanceof TakenOverError)) throw error;
+          continue;
+        }
+      }
       deadline ??= Date.now() + Math.max(left, lease) + 1_000;
       if (Date.now() > deadline) {
         throw new UserError(`Another relay (${held.owner}) follows this stream: ${stream}`, {

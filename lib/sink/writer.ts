@@ -29,6 +29,9 @@ export interface WriterOptions {
 /** What the user may not do: nothing is gained by trying the rows one by one. */
 const NOT_ALLOWED = /^(?:401|403|4011|4031|28\w{3}|42501)$/;
 
+/** SQLSTATE of a table that others depend on. */
+const DEPENDED_ON = "2BP01";
+
 /** A column's name has a character that CrateDB cannot read in the type of `data`. */
 const UNREADABLE_COLUMN = /^(?:TypeSignatureParsingException\[)?line \d+:\d+: token recognition error/;
 const MEND = "Nothing is lost: after mending it, start the relay again and it goes on where it was.";
@@ -98,8 +101,15 @@ export class Writer {
     await this.refresh();
   }
 
-  async drop(): Promise<void> {
-    await this.#transport.query(`DROP TABLE IF EXISTS ${quoteTable(this.#table)}`);
+  /** @returns whether the table is gone; PostgreSQL keeps one that a view is of */
+  async drop(): Promise<boolean> {
+    try {
+      await this.#transport.query(`DROP TABLE IF EXISTS ${quoteTable(this.#table)}`);
+      return true;
+    } catch (error) {
+      if (error instanceof SinkError && error.code === DEPENDED_ON) return false;
+      throw error;
+    }
   }
 
   /** Keys of rows that queries see, in lists of at most `size`. */

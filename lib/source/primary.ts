@@ -56,7 +56,7 @@ export class Primary implements AsyncDisposable {
     if (clusterTime) this.#session.advanceOperationTime(clusterTime);
   }
 
-  /** Whether there is such a collection. */
+  /** Whether there is such a collection; a view or a time-series collection is none. */
   async exists({ database, collection }: Namespace): Promise<boolean> {
     const options = {
       nameOnly: true,
@@ -66,7 +66,7 @@ export class Primary implements AsyncDisposable {
     const listed = await this.#patiently(() =>
       this.#client.db(database).listCollections({ name: collection }, options).toArray()
     );
-    return listed.length > 0;
+    return listed.some(({ type = "collection" }) => type === "collection");
   }
 
   /** What a `find` or `aggregate` finds first, by the index of `_id`. */

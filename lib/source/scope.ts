@@ -23,8 +23,8 @@ export interface ScopeOptions {
 
 export type Level = "collection" | "database" | "deployment";
 
-/** Collections that MongoDB has for a moment: results of `$out` and map-reduce, renaming across databases. */
-const TEMPORARY = /^tmp\.(?:agg_out|mr)\.|^tmp.{5}\.renameCollection$/;
+/** Collections that MongoDB has for a moment: results of `$out` and map-reduce, renaming across databases, capping. */
+const TEMPORARY = /^tmp\.(?:agg_out|mr)\.|^tmp.{5}\.(?:renameCollection$|convertToCapped\.)/;
 
 /** Databases that are MongoDB's own. */
 const OWN = ["admin", "local", "config"];
@@ -56,6 +56,11 @@ export class Scope {
     };
     if (database !== undefined && OWN.includes(database)) {
       throw new UsageError(`Database ${database} is MongoDB's own and has no change stream.`);
+    }
+    if (database !== undefined && collection !== undefined && !this.includes({ database, collection })) {
+      throw new UsageError(`Collection ${database}.${collection} is left out.`, {
+        hint: "It is named by --exclude, or is one that MongoDB has for itself or for a moment.",
+      });
     }
   }
 

@@ -347,6 +347,99 @@ cratedbTest(
   },
 );
 
+for (const onDrop of ["truncate", "drop"]) {
+  cratedbTest(
+    `relay() leaves tables that a view has the name of, with --on-drop ${onDrop}`,
+    async (context) => {
+      const { mongodb, database, sql } = context;
+      const db = mongodb.db(database);
+      await insert(context, "one", "a");
+      for (const name of ["mine", "cdc_position", "none"]) {
+        await db.createCollection(name, { viewOn: "one", pipeline: [] });
+      }
+      await sql("CREATE TABLE mine (oid TEXT PRIMARY KEY, data OBJECT, overflow OBJECT(IGNORED))");
+      await sql("INSERT INTO mine (oid) VALUES ('x')");
+      await using running = startRelay(context, [...whole(context), "--on-drop", onDrop]);
+      await running.waitForLine(/Ready/);
+      for (const name of ["mine", "cdc_position", "none"]) {
+        await db.collection(name).drop();
+      }
+      await settled(context);
+      assert.deepEqual(await oidsOf(context, "mine"), ["x"]);
+      assert.deepEqual(await tablesOf(context, context.schema), ["mine", "one", "zz"]);
+      await stops(running);
+    },
+  );
+}
+
+cratedbTest("relay() starts where a view has the name of one of its own tables", async (context) => {
+  const { sql, schema } = context;
+  await insert(context, "one", "a");
+  await using first = startRelay(context, whole(context));
+  await first.waitForLine(/Ready/);
+  await stops(first);
+  await using stack = new AsyncDisposableStack();
+  await sql(
+    `CREATE VIEW "${schema}_2".cdc_position AS SELECT stream, token, saved_at FROM "${schema}".cdc_position`,
+  );
+  stack.defer(async () => void await sql(`DROP VIEW "${schema}_2".cdc_position`));
+  const second = stack.use(startRelay(context, whole(context)));
+  await second.waitForLine(/Ready/);
+  await stops(second);
+});
+
+cratedbTest("relay() copies no view that has taken the name of a collection", async (context) => {
+  const { mongodb, database } = context;
+  const db = mongodb.db(database);
+  await insert(context, "one", "a");
+  await insert(context, "a.b", "old");
+  await insert(context, "two", "c");
+  await using first = startRelay(context, [...whole(context), "--on-drop", "drop"]);
+  await first.waitForLine(/Ready/);
+  await stops(first);
+  await collectionOf(context, "one").rename("three");
+  await collectionOf(context, "three").drop();
+  await collectionOf(context, "a.b").drop();
+  for (const name of ["three", "a.b"]) await db.createCollection(name, { viewOn: "two", pipeline: [] });
+  await insert(context, "a_b", "new");
+  await using second = startRelay(context, [...whole(context), "--on-drop", "drop"]);
+  await second.waitForLine(/Ready/);
+  await settled(context);
+  assert.deepEqual(await tablesOf(context, context.schema), ["a_b", "two", "zz"]);
+  await seen(context, "a_b", ["new"]);
+  await stops(second);
+});
+
+cratedbTest("relay() makes no table for what convertToCapped makes on its way", async (context) => {
+  await insert(context, "log", "a", "b");
+  await using running = startRelay(context, whole(context));
+  await running.waitForLine(/Ready/);
+  await context.mongodb.db(context.database).command({ convertToCapped: "log", size: 1_000_000 });
+  await insert(context, "log", "c");
+  await settled(context);
+  await inStep({ ...context, table: "log" }, { collections: ["log"] });
+  assert.deepEqual(await tablesOf(context, context.schema), ["log", "zz"]);
+  await stops(running);
+});
+
+for (const when of ["running", "stopped"]) {
+  cratedbTest(
+    `relay() keeps rows in a table that another collection takes over, while ${when}`,
+    async (context) => {
+      await insert(context, "order_lines", "a", "b");
+      let running = startRelay(context, whole(context));
+      await running.waitForLine(/Ready/);
+      if (when === "stopped") await stops(running);
+      await collectionOf(context, "order_lines").drop();
+      await insert(context, "order.lines", "c");
+      if (when === "stopped") running = startRelay(context, whole(context));
+      await settled(context);
+      await seen(context, "order_lines", ["a", "b", "c"]);
+      await stops(running);
+    },
+  );
+}
+
 /** What makes another collection of one that is followed. */
 const REPLACED: Readonly<Record<string, (context: CratedbContext) => Promise<unknown>>> = {
   rename: (context) => collectionOf(context, "other").rename("data", { dropTarget: true }),

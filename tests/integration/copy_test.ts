@@ -191,6 +191,20 @@ cratedbTest("relay() follows from now on with --snapshot never", async (context)
   assert.ok(!running.stderr.some((line) => /Copied/.test(line)));
 });
 
+cratedbTest("relay() removes what is gone when its position is gone", async (context) => {
+  const data = collectionOf(context);
+  await insertMixed(data, 100);
+  const first = context.relay();
+  await first.waitForLine(/Ready/);
+  assert.equal((await first.kill()).code, 0);
+  await data.deleteMany({ n: { $lt: 50 } });
+  await context.sql("DELETE FROM cdc_position");
+  const second = context.relay();
+  await second.waitForLine(/Ready/);
+  await inStep(context, { timeout: 5_000 });
+  assert.equal((await second.kill()).code, 0);
+});
+
 cratedbTest("relay() removes and widens rows whose keys CrateDB has two orders for", async (context) => {
   const { mongodb, database, relay } = context;
   const data = mongodb.db(database).collection<{ _id: string; n: BSON.Long | BSON.Double }>("data");

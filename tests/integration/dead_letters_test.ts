@@ -105,6 +105,31 @@ cratedbTest(
 );
 
 cratedbTest(
+  "relay() goes on after a document that is too large for HTTP as it is written there",
+  async (context) => {
+    const { mongodb, database, relay } = context;
+    const data = mongodb.db(database).collection<Document>("data");
+    const running = relay();
+    await running.waitForLine(/Ready/);
+    // Each character is seven bytes of the statement, of which CrateDB takes 100 MB.
+    await data.insertOne({ _id: "large", text: "\u0001".repeat(15.9 * 2 ** 20) } as Document);
+    await data.insertOne({ _id: "fine" } as Document);
+    await eventually(async () => {
+      const [letter] = await letters(context);
+      assert.deepEqual([letter?.oid, letter?.document], ["large", null]);
+      assert.match(String(letter?.error), /HTTP status 413 .* raise http\.max_content_length/);
+    }, { timeout: 60_000 });
+    assert.equal((await running.kill()).code, 0);
+    const again = relay();
+    await again.waitForLine(/WARN .*Dead letters were tried again landed=0 left=1/);
+    await data.replaceOne({ _id: "large" } as Document, { small: true });
+    await inStep(context);
+    assert.deepEqual(await letters(context), []);
+    assert.equal((await again.kill()).code, 0);
+  },
+);
+
+cratedbTest(
   "relay() forgets dead letters of a collection that another one follows at once",
   async (context) => {
     const { mongodb, database, relay, sql, table } = context;
@@ -123,6 +148,31 @@ cratedbTest(
     assert.equal((await running.kill()).code, 0);
   },
 );
+
+cratedbTest("relay() forgets dead letters of a collection whose table another one has", async (context) => {
+  const { mongodb, database, relay, sql, schema } = context;
+  const db = mongodb.db(database);
+  await sql('CREATE TABLE "order_lines" (oid TEXT PRIMARY KEY, data OBJECT(DYNAMIC))');
+  const flags = ["--collection", "*", "--table", `${schema}.{collection}`, "--on-drop", "truncate"];
+  await db.collection<Document>("order_lines").insertMany(
+    [{ _id: "ok" }, { _id: "dead", "a.b": 5 }] as Document[],
+  );
+  const first = relay(flags);
+  await first.waitForLine(/Ready/);
+  assert.equal((await letters(context)).length, 1);
+  assert.equal((await first.kill()).code, 0);
+  await db.collection("order_lines").rename("order.lines");
+  await db.collection("order.lines").deleteMany({});
+  await sql('ALTER TABLE "order_lines" ADD COLUMN overflow OBJECT(IGNORED)');
+
+  const second = relay(flags);
+  await second.waitForLine(/A collection has a new name/);
+  await db.collection("order.lines").drop();
+  await db.collection<Document>("order_lines").insertOne({ _id: "new" } as Document);
+  await inStep({ ...context, table: "order_lines" }, { collections: ["order_lines"] });
+  assert.deepEqual(await letters(context), []);
+  assert.equal((await second.kill()).code, 0);
+});
 
 interface Cause {
   readonly transport: TransportName;

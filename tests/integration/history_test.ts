@@ -108,6 +108,28 @@ ownMongodbTest("relay() copies again from another deployment", async (context) =
   assert.equal((await oidsOf(context, context.table)).length, 50);
 });
 
+ownMongodbTest(
+  "relay() copies another deployment that has no collection of the same name",
+  async (context) => {
+    const { database, schema } = context;
+    const flags = ["--database", database, "--table", `${schema}.{collection}`, "--on-drop", "truncate"];
+    await using other = await ownMongodb();
+    const elsewhere = { ...context, ...other };
+    await other.mongodb.db(database).collection<{ _id: string }>("two").insertOne({ _id: "x" });
+    await using first = startRelay(context, flags);
+    await first.waitForLine(/Ready/);
+    await context.mongodb.db(database).collection<{ _id: string }>("one").insertOne({ _id: "a" });
+    await inStep({ ...context, table: "one" }, { collections: ["one"] });
+    assert.equal((await first.kill()).code, 0);
+
+    await using second = startRelay(elsewhere, flags);
+    await second.waitForLine(/copying again/);
+    await inStep({ ...elsewhere, table: "two" }, { collections: ["two"] });
+    assert.deepEqual(await oidsOf(context, "one"), []);
+    assert.equal((await second.kill()).code, 0);
+  },
+);
+
 for (
   const [onDrop, tables] of [["keep", ["data", "gone"]], ["truncate", ["data", "gone"]], ["drop", [
     "data",

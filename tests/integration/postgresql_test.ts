@@ -296,6 +296,22 @@ postgresqlTest("tables are made in PostgreSQL by several relays at the same mome
   }
 });
 
+postgresqlTest(
+  "relay() empties a table in PostgreSQL that it cannot drop, as a view is of it",
+  async (context) => {
+    const { relay, sql, schema, table } = context;
+    await dataOf(context).insertOne(id("old"));
+    const running = relay(["--on-drop", "drop"]);
+    await running.waitForLine(/Ready/);
+    await sql(`CREATE VIEW "${schema}".seen AS SELECT oid FROM "${schema}"."${table}"`);
+    await dataOf(context).drop();
+    await running.waitForLine(/WARN .*emptied and not dropped/);
+    await dataOf(context).insertOne(id("new"));
+    await oidsAre(context, ["new"]);
+    assert.equal((await running.kill()).code, 0);
+  },
+);
+
 const SECRET = "hunter2secret";
 
 interface Refusal {
