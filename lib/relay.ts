@@ -86,7 +86,7 @@ export async function relay(config: RelayConfig, { signal, log, terminal }: Cont
   using _watched = targets.watch(fail);
   const parts = { client, primary, reader, targets, position, config, signal: ended, log, terminal };
 
-  let copying = firstCopy(position.state, snapshot, { sweep: await targets.haveBeen() });
+  let copying = firstCopy(position.state, snapshot, { sweep: await targets.hadTables() });
   while (true) {
     const startAfter = position.state.token === null ? null : bytesFromHex(position.state.token);
     log.info(startAfter ? "Going on from the saved position" : "Following from now on", { stream });

@@ -82,8 +82,8 @@ export class Targets {
     return (await this.#followed.list()).filter((each) => !taken.has(quoteTable(this.tableOf(each))));
   }
 
-  /** Whether this stream had tables before; then there may be rows whose documents are gone. */
-  async haveBeen(): Promise<boolean> {
+  /** Whether this stream had tables before; in those there may be rows whose documents are gone. */
+  async hadTables(): Promise<boolean> {
     return (await this.#followed.list()).length > 0;
   }
 
@@ -108,30 +108,33 @@ export class Targets {
   }
 
   /**
-   * Rows of a collection that was dropped or renamed follow `--on-drop`.
+   * Rows of a collection that was dropped or renamed follow `--on-drop`. What was never followed, a view for
+   * instance, has no rows here, whatever table has its name.
    *
    * @returns another collection that has the table by now; the table is left to it, to be copied again
    */
   async gone(namespace: Namespace): Promise<Namespace | undefined> {
-    const { config: { onDrop }, log } = this.#options;
     const heir = await this.#heirOf(namespace);
-    // What was never followed, a view for instance, has no rows here, whatever table has its name.
     const isKnown = this.#targets.has(namespaceText(namespace)) || await this.#followed.has(namespace);
-    if (!isKnown || onDrop === "keep") return await this.#close(namespace), heir;
-    if (heir) await (await this.of(namespace)).forget();
-    else {
-      const stream = await this.sharer(namespace);
-      if (stream) {
-        log.warn("Rows of a collection that is gone stay: another stream writes to the table too", {
-          stream,
-        });
-        return void await this.#close(namespace);
-      }
-      await (await this.of(namespace)).gone();
-    }
+    if (isKnown && this.#options.config.onDrop !== "keep") await this.#remove(namespace, heir);
     await this.#close(namespace);
-    await this.#followed.remove(namespace);
     return heir;
+  }
+
+  async #remove(namespace: Namespace, heir: Namespace | undefined): Promise<void> {
+    const stream = heir ? undefined : await this.sharer(namespace);
+    if (stream) {
+      this.#options.log.warn(
+        "Rows of a collection that is gone stay: another stream writes to the table too",
+        {
+          stream,
+        },
+      );
+      return;
+    }
+    const landing = await this.of(namespace);
+    await (heir ? landing.forget() : landing.gone());
+    await this.#followed.remove(namespace);
   }
 
   async #heirOf(namespace: Namespace): Promise<Namespace | undefined> {
@@ -140,7 +143,7 @@ export class Targets {
     return isOther && await this.#options.primary.exists(owner) ? owner : undefined;
   }
 
-  /** Leaves the table to another collection whose name makes the same. */
+  /** Leaves the table to another collection whose name may make the same. */
   async #close(namespace: Namespace): Promise<void> {
     const name = namespaceText(namespace);
     const target = await this.#targets.get(name);
