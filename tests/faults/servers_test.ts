@@ -1,12 +1,16 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { inStep } from "../support/compare.ts";
-import { type FaultContext, faultTest, transports } from "../support/cratedb_harness.ts";
+import { type FaultContext, faultTest, type TransportName, transports } from "../support/cratedb_harness.ts";
 
 type Server = "mongodbServer" | "cratedbServer";
 type Fault = "pause" | "kill";
 
-const SERVERS: readonly Server[] = ["mongodbServer", "cratedbServer"];
+/** Servers that go, and the ways to CrateDB meanwhile. */
+const OUTAGES: readonly (readonly [Server, readonly TransportName[]])[] = [
+  ["mongodbServer", ["http"]],
+  ["cratedbServer", transports],
+];
 const FAULTS: readonly Fault[] = ["pause", "kill"];
 /** How long a server is away: longer than the lease of the relay, so that it has run out when the server is back. */
 const OUTAGE = 3_000;
@@ -17,9 +21,9 @@ const insert = async ({ mongodb, database }: FaultContext, from: number) =>
   void await mongodb.db(database).collection<{ _id: number; n: number }>("data")
     .insertMany(Array.from({ length: 2_000 }, (_, at) => ({ _id: from + at, n: at })));
 
-for (const server of SERVERS) {
+for (const [server, ways] of OUTAGES) {
   for (const fault of FAULTS) {
-    for (const transport of transports) {
+    for (const transport of ways) {
       faultTest(`relay() outlasts ${fault} of ${server}, over ${transport}`, async (context) => {
         const running = context.relay(["--lease", "1s"], { transport });
         await running.waitForLine(/Ready/);
