@@ -13,7 +13,6 @@ import { messageOf, UserError } from "./errors.ts";
 import type { DocumentState } from "./landing.ts";
 import type { Logger } from "./ops/log.ts";
 import { createProgress } from "./ops/progress.ts";
-import { bytesFromHex } from "./row/bson.ts";
 import { DeadLetters } from "./sink/dead_letters.ts";
 import { FollowedCollections } from "./sink/followed_collections.ts";
 import { Position } from "./sink/position.ts";
@@ -29,7 +28,7 @@ import { Primary } from "./source/primary.ts";
 import { sample } from "./source/sample.ts";
 import { type Namespace, namespaceText } from "./source/scope.ts";
 import { serverFeatures } from "./source/server.ts";
-import { hasReached, lostSince, secondsBehind } from "./source/token.ts";
+import { hasReached, lostSince, savedToken, secondsBehind } from "./source/token.ts";
 import { isHistoryLost, OtherDeploymentError } from "./source/transient.ts";
 import { Targets } from "./targets.ts";
 
@@ -88,7 +87,7 @@ export async function relay(config: RelayConfig, { signal, log, terminal }: Cont
 
   let copying = firstCopy(position.state, snapshot, { sweep: await targets.hadTables() });
   while (true) {
-    const startAfter = position.state.token === null ? null : bytesFromHex(position.state.token);
+    const startAfter = position.state.token === null ? null : savedToken(position.state.token);
     log.info(startAfter ? "Going on from the saved position" : "Following from now on", { stream });
     const fullDocument = shape.length > 0 ? undefined : config.fullDocument;
     const changes = changeStream({ ...config, client, server, fullDocument, startAfter, signal: ended, log });
@@ -164,7 +163,7 @@ async function begin({ client, reader, targets, position, config, log }: Parts, 
 
 /** @returns the copy that makes good for what cannot be followed any more */
 async function historyLost({ position, config, log }: Parts, error: unknown): Promise<string> {
-  const since = position.state.token === null ? undefined : lostSince(bytesFromHex(position.state.token));
+  const since = position.state.token === null ? undefined : lostSince(savedToken(position.state.token));
   if (config.onHistoryLost === "fail") {
     throw new UserError(`MongoDB no longer has the changes since ${since ?? "the saved position"}.`, {
       hint:

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { BSON } from "mongodb";
-import { hasReached, lostSince, secondsBehind, timeOf } from "../lib/source/token.ts";
+import { UserError } from "../lib/errors.ts";
+import { hasReached, lostSince, savedToken, secondsBehind, timeOf } from "../lib/source/token.ts";
 
 const token = (data: unknown) => BSON.serialize({ _data: data });
 const hex = (value: number) => value.toString(16).toUpperCase().padStart(8, "0");
@@ -16,6 +17,21 @@ Deno.test("timeOf() is the operation's time", () => {
     new Date("2023-11-14T22:13:20Z"),
   );
   assert.equal(lostSince(at(SECONDS, 5)), "2023-11-14T22:13:20.000Z");
+});
+
+Deno.test("savedToken() is a token's bytes, and says so when they are none", () => {
+  const bytes = at(SECONDS, 5);
+  assert.deepEqual(savedToken(BSON.ByteUtils.toHex(bytes)), bytes);
+  for (const text of ["", "z", "ab", "00000000", "x".repeat(100)]) {
+    assert.throws(() => savedToken(text), (error) => {
+      assert.ok(error instanceof UserError);
+      assert.equal(
+        error.message,
+        `The position of this stream cannot be read: its token is ${text.slice(0, 40)}`,
+      );
+      return true;
+    });
+  }
 });
 
 const OTHERS = [token("8100000000"), token("82000000"), token(""), token(7), BSON.serialize({})];

@@ -1,6 +1,26 @@
-/** The time that a resume token is of. */
-import type { BSON } from "mongodb";
-import { fields, stringAt } from "../row/bson.ts";
+/** What a resume token says. */
+import { BSON } from "mongodb";
+import { UserError } from "../errors.ts";
+import { bytesFromHex, fields, stringAt } from "../row/bson.ts";
+
+/**
+ * A resume token as it is saved.
+ *
+ * @throws UserError where somebody has changed it
+ */
+export function savedToken(hex: string): Uint8Array {
+  try {
+    const token = bytesFromHex(hex);
+    BSON.deserialize(token);
+    return token;
+  } catch (cause) {
+    throw new UserError(`The position of this stream cannot be read: its token is ${hex.slice(0, 40)}`, {
+      hint:
+        "Somebody has changed it. Delete the row of this stream from cdc_position: the next start copies anew.",
+      cause,
+    });
+  }
+}
 
 /** A token of version 1 begins with the operation's time: seconds and ordinal, as eight hex digits each. */
 const TIME = /^82([0-9A-F]{8})([0-9A-F]{8})/i;

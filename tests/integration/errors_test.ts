@@ -133,6 +133,18 @@ for (const [what, [columns, why]] of Object.entries(UNFIT)) {
   });
 }
 
+cratedbTest("main() says so when the saved position cannot be read", async (context) => {
+  const running = context.relay();
+  await running.waitForLine(/Ready/);
+  assert.equal((await running.kill()).code, 0);
+  await context.sql("UPDATE cdc_position SET token = 'zz'");
+  await fails(context, {
+    env: () => ({}),
+    message: /The position of this stream cannot be read: its token is zz/,
+    hint: /Delete the row of this stream from cdc_position/,
+  });
+});
+
 const systemBinary = Deno.env.get("MONGOMS_SYSTEM_BINARY");
 const withMongod = systemBinary ? cratedbTest : (name: string) => Deno.test.ignore(name, () => {});
 
