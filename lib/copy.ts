@@ -103,10 +103,15 @@ export class Copy {
     );
   }
 
-  /** Has a collection copied once more, from its start: it has become another one, or its table had others' rows. */
+  /** Has a collection copied once more, from its start: it has become another one. */
   again({ database, collection }: Namespace, { keeps = false } = {}): void {
     this.forget({ database, collection });
     this.#again.push({ database, collection, keeps });
+  }
+
+  /** The same of one whose table had rows of a collection that is gone: those follow `--on-drop`. */
+  inherit(namespace: Namespace): void {
+    this.again(namespace, { keeps: this.#parts.onDrop === "keep" });
   }
 
   /** Copies a collection no further that is gone: what one of the same name will have comes with the stream. */

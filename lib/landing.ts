@@ -131,7 +131,7 @@ export class Landing {
     const { config: { onDrop }, writer, table, log } = this.#parts;
     const isDropped = onDrop === "drop" && await writer.drop();
     if (!isDropped) await writer.truncate();
-    if (onDrop === "drop" && !isDropped) {
+    if (!isDropped && onDrop === "drop") {
       log.warn("A table is emptied and not dropped: other objects depend on it", {
         table: quoteTable(table),
       });

@@ -79,13 +79,14 @@ export async function relay(config: RelayConfig, { signal, log, terminal }: Cont
   });
   using _kept = position.keep(fail);
   await using primary = new Primary(client, { retryFor, signal: ended, log });
-  const reader = new DocumentReader(primary, { shape, size: config.batchSize, signal: ended });
+  const reader = new DocumentReader(primary, { shape, size: config.batchSize });
   const patient = retrying(guarded(plain, () => position.check()), patience);
   const targets = new Targets({ patient, plain }, { names, config, primary, signal: ended, log });
   using _watched = targets.watch(fail);
   const parts = { client, primary, reader, targets, position, config, signal: ended, log, terminal };
 
-  let copying = firstCopy(position.state, snapshot, { sweep: await targets.hadTables() });
+  const sweep = position.state.token === null && await targets.hadTables();
+  let copying = firstCopy(position.state, snapshot, { sweep });
   while (true) {
     const startAfter = position.state.token === null ? null : savedToken(position.state.token);
     log.info(startAfter ? "Going on from the saved position" : "Following from now on", { stream });
@@ -139,8 +140,7 @@ function firstCopy(
 async function begin({ client, reader, targets, position, config, log }: Parts, copying: string | null) {
   const namespaces = await collectionsOf(client, config.scope, { log });
   const deployment = await deploymentOf(client);
-  const { origin } = position.state;
-  if (isElsewhere(origin, namespaces, deployment)) {
+  if (isElsewhere(position.state.origin, namespaces, deployment)) {
     throw new OtherDeploymentError("this is another deployment than the one that was followed");
   }
   const [first] = namespaces;
@@ -319,7 +319,7 @@ const HANDLES: ReadonlyMap<string, Handle> = new Map(Object.entries(
         rows: config.onDrop,
       });
       const heir = await targets.gone(namespace);
-      if (heir) copy.again(heir, { keeps: config.onDrop === "keep" });
+      if (heir) copy.inherit(heir);
     },
     rename: async (event, parts) => {
       const { to } = event;
@@ -331,9 +331,8 @@ const HANDLES: ReadonlyMap<string, Handle> = new Map(Object.entries(
       });
       parts.copy.again(to);
     },
-    dropDatabase: async ({ namespace }, { targets, copy, config }) => {
-      const keeps = config.onDrop === "keep";
-      for (const heir of await targets.goneWith(namespace.database)) copy.again(heir, { keeps });
+    dropDatabase: async ({ namespace }, { targets, copy }) => {
+      for (const heir of await targets.goneWith(namespace.database)) copy.inherit(heir);
     },
     // The stream is opened again after it.
     invalidate: async () => {},

@@ -173,7 +173,6 @@ const CASES: Readonly<Record<string, Case>> = {
     paths: [["a", "t"]],
     before: ["{}", '{"a":[{"t":20.5,"a.b":1}]}'],
   },
-
   "leaves an array that is in both for its nulls": {
     paths: [["a", "t"]],
     before: ['{"a":[{"t":20}]}', '{"a":[{"t":20,"s":null}]}'],

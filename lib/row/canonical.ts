@@ -1,7 +1,7 @@
 /** One text for what is equal: of a document, and of the row that it became. */
 import { BsonType } from "./bson.ts";
 import { jsonOf } from "./json.ts";
-import { Digits, type Json, parseJson } from "./lossless_json.ts";
+import { Digits, isNothing, type Json, parseJson } from "./lossless_json.ts";
 import { unshieldAll } from "./shield.ts";
 
 /** @example IN: BSON of {b: Double(1), a: Long(9007199254740993)} → OUT: {"a":9007199254740993,"b":1} */
@@ -41,8 +41,6 @@ function isRestOf(rest: Json | undefined, whole: Json): boolean {
   }
   return rest !== undefined && canonical(rest) === canonical(whole);
 }
-
-const isNothing = (value: Json): boolean => value === null || Array.isArray(value) && value.every(isNothing);
 
 /** The order of keys is of no account, nor is the fraction of 1.0. */
 function canonical(value: Json): string {

@@ -31,3 +31,7 @@ export function jsonText(value: Json): string {
   }
   return Array.isArray(value) ? `[${value.map(jsonText).join(",")}]` : JSON.stringify(value);
 }
+
+/** Whether it is null, or an array of nothing else, however deep. */
+export const isNothing = (value: Json): boolean =>
+  value === null || Array.isArray(value) && value.every(isNothing);

@@ -1,7 +1,7 @@
 /** What becomes of a row that is in the table already when some of its columns have become wider. Pure. */
 import type { Column, ColumnPath } from "./columns.ts";
 import { type Kind, MAX_TEXT_BYTES } from "./kinds.ts";
-import { Digits, type Json, jsonText, parseJson } from "./lossless_json.ts";
+import { Digits, isNothing, type Json, jsonText, parseJson } from "./lossless_json.ts";
 import { shieldAll, unshieldAll } from "./shield.ts";
 
 /** JSON texts of the columns `data` and `overflow`. */
@@ -142,7 +142,7 @@ function heldIn(column: Column, value: Json): Json | undefined {
     const held: JsonObject = new Map();
     for (const [name, each] of value) {
       const child = column.children?.get(name);
-      if (each === null || !child && isVoid(each)) continue;
+      if (each === null || !child && isNothing(each)) continue;
       const inner = child && heldIn(child, each);
       if (inner === undefined) return undefined;
       held.set(name, inner);
@@ -151,6 +151,3 @@ function heldIn(column: Column, value: Json): Json | undefined {
   }
   return HOLDS[column.kind]?.(value) ? value : undefined;
 }
-
-const isVoid = (value: Json): boolean =>
-  Array.isArray(value) && value.every((each) => each === null || isVoid(each));

@@ -118,7 +118,7 @@ export class DeadLetters {
 
   /** Removes the letters of documents that have landed or are gone. */
   async settle(oids: readonly string[]): Promise<void> {
-    const settled = [...oids].filter((oid) => this.#oids.has(oid));
+    const settled = oids.filter((oid) => this.#oids.has(oid));
     for (const oid of settled) {
       await this.#transport.query(`DELETE FROM ${this.#table} WHERE stream = $1 AND oid = $2`, [
         this.#stream,

@@ -95,14 +95,7 @@ export class Position implements AsyncDisposable {
     const position = new Position(transport, options);
     await position.#create();
     const held = await position.#read();
-    if (held.leaseUntil > held.now) return undefined;
-    try {
-      await position.#adopt(held);
-    } catch (error) {
-      if (error instanceof TakenOverError) return undefined;
-      throw error;
-    }
-    return position;
+    return held.leaseUntil <= held.now && await position.#adopt(held) ? position : undefined;
   }
 
   /** What was saved last. */
@@ -138,10 +131,17 @@ export class Position implements AsyncDisposable {
     return this.#enqueue(() => this.#write(this.#state));
   }
 
-  async #adopt(held: Held): Promise<void> {
+  /** False when another one was faster. */
+  async #adopt(held: Held): Promise<boolean> {
     this.#state = { token: held.token, snapshot: held.snapshot, origin: held.origin };
     this.#fence = held;
-    await this.#prolong();
+    try {
+      await this.#prolong();
+      return true;
+    } catch (error) {
+      if (error instanceof TakenOverError) return false;
+      throw error;
+    }
   }
 
   /** Gives the lease back, so that the next relay need not wait for it. */
@@ -183,13 +183,8 @@ export class Position implements AsyncDisposable {
       const held = await this.#read();
       const left = held.leaseUntil - held.now;
       if (left <= 0) {
-        try {
-          return await this.#adopt(held);
-        } catch (error) {
-          // Another one was faster; its lease is waited for.
-          if (!(error instanceof TakenOverError)) throw error;
-          continue;
-        }
+        if (await this.#adopt(held)) return;
+        continue;
       }
       deadline ??= Date.now() + Math.max(left, lease) + 1_000;
       if (Date.now() > deadline) {

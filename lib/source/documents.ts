@@ -28,7 +28,6 @@ export interface ReaderOptions {
   readonly shape: readonly Document[];
   /** Documents in one chunk at most. */
   readonly size: number;
-  readonly signal: AbortSignal;
 }
 
 /** Bytes of keys that one query asks for. */
@@ -65,7 +64,7 @@ export class DocumentReader {
         batchSize,
         limit: batchSize,
         ...shape.length > 0 && { projection: KEY },
-      }, this.#options);
+      }, { abortable: true });
       const end = found.at(-1);
       const done = exhausted && found.length < batchSize;
       // A key that no query can name is no place to go on from; there is hardly ever one.
@@ -87,7 +86,7 @@ export class DocumentReader {
     const range = [...after ? [{ $gt: ["$_id", after] }] : [], ...upTo ? [{ $lte: ["$_id", upTo] }] : []];
     const keys = chunk.documents.map(({ id }) => keyText(id));
     const stages = [{ $match: { $expr: { $and: range } } }, { $sort: KEY }, ...this.#options.shape];
-    const reply = await this.#primary.reply(namespace, aggregate(namespace, stages), this.#options);
+    const reply = await this.#primary.reply(namespace, aggregate(namespace, stages), { abortable: true });
     const documents = await this.#askedFor(namespace, new Set(keys), reply);
     if (reply.exhausted) return { ...chunk, documents };
     const last = documents.findLast(({ id }) => expressionOf(id));

@@ -69,11 +69,15 @@ export class Primary implements AsyncDisposable {
     return listed.some(({ type = "collection" }) => type === "collection");
   }
 
-  /** What a `find` or `aggregate` finds first, by the index of `_id`. */
+  /**
+   * What a `find` or `aggregate` finds first, by the index of `_id`.
+   *
+   * @param options.abortable whether the signal ends it also while MongoDB is at work
+   */
   async reply(
     { database, collection }: Namespace,
     command: Document,
-    { signal }: { readonly signal?: AbortSignal } = {},
+    { abortable = false } = {},
   ): Promise<Reply> {
     const db = this.#client.db(database);
     const { cursor } = await this.#patiently(() =>
@@ -81,7 +85,7 @@ export class Primary implements AsyncDisposable {
         raw: true,
         session: this.#session,
         readPreference: READ.readPreference,
-        ...signal && { signal },
+        ...abortable && { signal: this.#options.signal },
       })
     );
     const reply = fields(cursor as Uint8Array);

@@ -20,7 +20,7 @@ function readerOf(client: MongoClient, options: Partial<ReaderOptions> = {}) {
   const log = createLogger({ format: "text", level: "error" });
   const primary = new Primary(client, { retryFor: 10_000, signal, log });
   const shape = [{ $match: { on: true } }, { $unset: "secret" }];
-  const reader = new DocumentReader(primary, { shape, size: 1_000, signal, ...options });
+  const reader = new DocumentReader(primary, { shape, size: 1_000, ...options });
   return { reader, [Symbol.asyncDispose]: () => primary[Symbol.asyncDispose]() };
 }
 
