@@ -3,6 +3,7 @@
  * anew with a DOUBLE PRECISION column, earlier values come back from `overflow`, and the two tables are swapped. A
  * relay that dies over it leaves a row in `cdc_position`, by which the next one cleans up.
  */
+import { setTimeout as delay } from "node:timers/promises";
 import { messageOf, SinkError, UserError } from "../errors.ts";
 import type { Logger } from "../ops/log.ts";
 import { type Column, type ColumnPath, innermost } from "../row/columns.ts";
@@ -32,8 +33,10 @@ export interface WideningOptions extends WriterOptions {
 /** Doubles hold integers up to here; what is beyond leaves a column that becomes one. */
 const MAX_EXACT = 2 ** 53;
 const NARROW: readonly Kind[] = ["bigint", "inferred"];
-/** A rebuild that fails for a passing reason so often is not tried again. */
-const MAX_FAILURES = 3;
+/** A rebuild that fails for a passing reason is tried so often. */
+const MAX_TRIES = 3;
+/** Milliseconds between two looks at whether another relay is done with the table. */
+const WAIT = 100;
 
 export class Widening {
   /** Waits for a sink that is away. */
@@ -43,7 +46,6 @@ export class Widening {
   readonly #options: WideningOptions;
   /** Columns that stay as they are; it has been said. */
   readonly #kept = new Set<string>();
-  #failures = 0;
 
   constructor(transports: { patient: Transport; plain: Transport }, options: WideningOptions) {
     this.#patient = transports.patient;
@@ -67,36 +69,67 @@ export class Widening {
   }
 
   async #widen(paths: readonly ColumnPath[]): Promise<void> {
-    const { ledger, table, widen, widenRows } = this.#options;
+    const { table, widen, signal, log } = this.#options;
     const wanted = distinct(paths).filter((path) => !this.#kept.has(subscript(path)));
     if (wanted.length === 0) return;
     if (!table.hasOverflow) return this.#keep(wanted, "the table has no column `overflow`");
     if (widen === "off") return this.#keep(wanted, "--widen is off");
-    await using lock = await Position.tryAcquire(this.#patient, this.#lockOptions());
-    if (!lock || lock.state.token !== null) return;
+    for (let tries = 1;; tries++) {
+      const failure = await this.#attempt(wanted);
+      if (!failure || signal.aborted) return;
+      const narrow = wanted.filter((path) => this.#isNarrow(path));
+      if (!passes(failure) || tries === MAX_TRIES) return this.#keep(narrow, reasonOf(failure));
+      log.warn("Not widened yet; it is tried again", {
+        columns: narrow.map(subscript).join(", "),
+        error: messageOf(failure),
+      });
+    }
+  }
+
+  /** @returns what kept the columns from being widened, if anything did */
+  async #attempt(wanted: readonly ColumnPath[]): Promise<Error | undefined> {
+    const { ledger, table, widenRows } = this.#options;
+    await using lock = await this.#lock();
     await ledger.load();
     const narrow = wanted.filter((path) => this.#isNarrow(path));
-    if (narrow.length === 0) return;
+    if (narrow.length === 0) return undefined;
     const rows = await this.#countRows();
-    if (rows > widenRows) return this.#keep(narrow, `it has ${rows} rows, more than --widen-rows`);
+    if (rows > widenRows) return new UserError(`it has ${rows} rows, more than --widen-rows`);
     const copy = { schema: table.schema, name: `${table.name}~${crypto.randomUUID().slice(0, 8)}` };
-    await unlessTakenOver(async () => {
+    const failure = await unlessTakenOver(async () => {
       await lock.save(atWork(copy));
       using _kept = lock.keep(() => {});
       try {
-        await this.#rebuild(narrow, { copy, lock });
+        return await this.#rebuild(narrow, { copy, lock });
       } finally {
         await this.#cleanUp(copy, lock);
       }
     });
     await ledger.load();
+    return failure;
+  }
+
+  /** Waits for a relay that widens a column of the table, as all writing does; one that died is cleaned up after. */
+  async #lock(): Promise<Position> {
+    for (;;) {
+      const lock = await Position.tryAcquire(this.#patient, this.#lockOptions());
+      if (lock?.state.token === null) return lock;
+      if (lock) await this.#cleanUpAfterDead(lock);
+      else await delay(WAIT, undefined, { signal: this.#options.signal });
+    }
   }
 
   /** Cleans up after a relay that died while it widened a column of this table. */
   async recover(): Promise<void> {
+    const lock = await Position.tryAcquire(this.#patient, this.#lockOptions());
+    if (lock) await this.#cleanUpAfterDead(lock);
+  }
+
+  /** Gives the lock back. */
+  async #cleanUpAfterDead(position: Position): Promise<void> {
     const { table, log } = this.#options;
-    await using lock = await Position.tryAcquire(this.#patient, this.#lockOptions());
-    if (!lock || lock.state.token === null) return;
+    await using lock = position;
+    if (lock.state.token === null) return;
     const copy = { schema: table.schema, name: lock.state.token };
     log.warn("A relay died while it widened a column; its leftovers are removed", {
       table: quoteTable(copy),
@@ -111,7 +144,10 @@ export class Widening {
     await lock.save({ token: null });
   }
 
-  async #rebuild(narrow: readonly ColumnPath[], parts: { copy: TableName; lock: Position }): Promise<void> {
+  async #rebuild(
+    narrow: readonly ColumnPath[],
+    parts: { copy: TableName; lock: Position },
+  ): Promise<Error | undefined> {
     const { ledger, table, log, signal } = this.#options;
     const { copy, lock } = parts;
     const started = Date.now();
@@ -132,13 +168,10 @@ export class Widening {
         },
       });
       log.info("Widened to DOUBLE PRECISION", { columns, ms: Date.now() - started });
+      return undefined;
     } catch (error) {
-      if (error instanceof TakenOverError) throw error;
-      if (signal.aborted) return;
-      const passes = error instanceof LateWriteError || isTransient(error);
-      if (!passes && !(error instanceof SinkError || error instanceof UserError)) throw error;
-      if (!passes || ++this.#failures >= MAX_FAILURES) return this.#keep(narrow, reasonOf(error));
-      log.warn("Not widened this time; its values go to overflow", { columns, error: messageOf(error) });
+      if (error instanceof Error && (signal.aborted || isRefusal(error))) return error;
+      throw error;
     }
   }
 
@@ -192,6 +225,13 @@ export class Widening {
   }
 }
 
+/** Of a server or of a rebuild; any other error is a defect of the relay. */
+const isRefusal = (error: Error): boolean =>
+  error instanceof SinkError || error instanceof UserError || error instanceof LateWriteError;
+
+const passes = (failure: Error): boolean =>
+  failure instanceof LateWriteError || failure instanceof TakenOverError || isTransient(failure);
+
 /** CrateDB hides what a user may not read. */
 const HIDDEN = /\b(?:Schema 'sys'|Relation 'sys\.\w+') unknown/;
 
@@ -202,12 +242,13 @@ function reasonOf(error: unknown): string {
     : message;
 }
 
-/** What another relay has taken over is its affair: it cleans up, and this one goes on. */
-async function unlessTakenOver(work: () => Promise<void>): Promise<void> {
+/** @returns the error when another relay has taken over: it cleans up, and this one goes on */
+async function unlessTakenOver<T>(work: () => Promise<T>): Promise<T | TakenOverError> {
   try {
-    await work();
+    return await work();
   } catch (error) {
-    if (!(error instanceof TakenOverError)) throw error;
+    if (error instanceof TakenOverError) return error;
+    throw error;
   }
 }
 

@@ -101,12 +101,30 @@ const LEFTOVERS: Readonly<Record<string, (context: CratedbContext) => Promise<un
 };
 const COPY = "data~0badcafe";
 
-const leaveLock = ({ sql, schema, table }: CratedbContext) =>
+const leaveLock = ({ sql, schema, table }: CratedbContext, { lease = "0 seconds" } = {}) =>
   sql(
-    "INSERT INTO cdc_position (stream, token, owner, lease_until) VALUES (?, ?, 'one that died', 0) " +
-      "ON CONFLICT (stream) DO UPDATE SET token = excluded.token, lease_until = 0",
-    [`widening "${schema}"."${table}"`, COPY],
+    "INSERT INTO cdc_position (stream, token, owner, lease_until) " +
+      "VALUES (?, ?, 'one that died', CURRENT_TIMESTAMP + ?::interval) " +
+      "ON CONFLICT (stream) DO UPDATE SET token = excluded.token, lease_until = excluded.lease_until",
+    [`widening "${schema}"."${table}"`, COPY, lease],
   );
+
+cratedbTest(
+  "relay() widens a column when the lease of one that died over it has run out",
+  async (context) => {
+    const data = collection(context);
+    const running = context.relay(FLAGS);
+    await running.waitForLine(/Ready/);
+    await data.insertOne({ _id: 1, t: 1 } as Document);
+    await inStep(context);
+    await leaveLock(context, { lease: "3 seconds" });
+    await context.sql(`ALTER TABLE "${context.table}" SET ("blocks.write" = true)`);
+    await data.insertOne({ _id: 2, t: 2.5 } as Document);
+    await eventually(async () => assert.equal((await columnTypes(context)).t, "double precision"));
+    await inStep(context);
+    await eventually(() => assertNoLeftovers(context));
+  },
+);
 
 for (const [what, leave] of Object.entries(LEFTOVERS)) {
   cratedbTest(`relay() cleans up ${what}, when it starts`, async (context) => {
