@@ -94,7 +94,10 @@ export class Widening {
     const narrow = wanted.filter((path) => this.#isNarrow(path));
     if (narrow.length === 0) return undefined;
     const rows = await this.#countRows();
-    if (rows > widenRows) return new UserError(`it has ${rows} rows, more than --widen-rows`);
+    if (rows > widenRows) {
+      this.#keep(narrow, `it has ${rows} rows, more than --widen-rows`);
+      return undefined;
+    }
     const copy = { schema: table.schema, name: `${table.name}~${crypto.randomUUID().slice(0, 8)}` };
     const failure = await unlessTakenOver(async () => {
       await lock.save(atWork(copy));
