@@ -7,12 +7,14 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { BSON, type MongoClient } from "mongodb";
 import { Checkpoint } from "./checkpoint.ts";
+import { handleCollectionEvent } from "./collection_events.ts";
 import type { RelayConfig } from "./config.ts";
 import { Copy, makesGood, wholeCopy } from "./copy.ts";
 import { messageOf, UserError } from "./errors.ts";
 import type { DocumentState } from "./landing.ts";
 import type { Logger } from "./ops/log.ts";
 import { createProgress } from "./ops/progress.ts";
+import { unlessLate } from "./ops/retry.ts";
 import { DeadLetters } from "./sink/dead_letters.ts";
 import { FollowedCollections } from "./sink/followed_collections.ts";
 import { Position } from "./sink/position.ts";
@@ -20,10 +22,10 @@ import { guarded, openTransport, retrying } from "./sink/transport.ts";
 import { type ChangeBatch, changeStream } from "./source/change_stream.ts";
 import { collectionsOf, estimatedCount } from "./source/collections.ts";
 import { DocumentReader } from "./source/documents.ts";
-import type { CollectionEvent, DocumentChange } from "./source/event.ts";
+import type { DocumentChange } from "./source/event.ts";
 import { gather } from "./source/gather.ts";
 import { closeMongodb, connectMongodb } from "./source/mongodb.ts";
-import { deploymentOf, isElsewhere, originOf, withoutCollection } from "./source/origin.ts";
+import { deploymentOf, isElsewhere, originOf } from "./source/origin.ts";
 import { Primary } from "./source/primary.ts";
 import { sample } from "./source/sample.ts";
 import { type Namespace, namespaceText } from "./source/scope.ts";
@@ -60,7 +62,7 @@ export async function relay(config: RelayConfig, { signal, log, terminal }: Cont
   const ended = AbortSignal.any([signal, failed.signal]);
   const fail = (error: unknown) => failed.abort(error);
 
-  await using plain = await openTransport(config.sink);
+  await using plain = await unlessLate(openTransport(config.sink), signal);
   const names = config.namesIn(plain.dialect.schema ?? config.sink.schema);
   const { stream, ownSchema: schema } = names;
   const patience = { signal: ended, log, retryFor };
@@ -68,7 +70,7 @@ export async function relay(config: RelayConfig, { signal, log, terminal }: Cont
   await using closing = new AsyncDisposableStack();
   await DeadLetters.prepare(once, { schema });
   await FollowedCollections.prepare(once, { schema });
-  const client = closing.adopt(await connectMongodb(config.mongodbUrl), closeMongodb);
+  const client = closing.adopt(await unlessLate(connectMongodb(config.mongodbUrl), signal), closeMongodb);
   const server = await serverFeatures(client);
   await using position = await Position.acquire(retrying(plain, patience), {
     schema,
@@ -276,7 +278,7 @@ async function land(batch: ChangeBatch, parts: LandParts): Promise<void> {
       for await (const states of statesOf(namespace, ofIt, parts)) await landing.land(states);
     },
   );
-  if (batch.event) await handle(batch.event, parts);
+  if (batch.event) await handleCollectionEvent(batch.event, parts);
 }
 
 const isTold = (change: DocumentChange): change is DocumentChange & DocumentState =>
@@ -297,66 +299,5 @@ async function* statesOf(
   const open = shaped ? changes : changes.filter((change) => !isTold(change));
   for await (const part of reader.lookUp(namespace, open.map(({ id }) => id))) {
     yield shaped ? part : part.filter(({ document }) => document !== null);
-  }
-}
-
-type Handle = (event: CollectionEvent, parts: LandParts) => Promise<void>;
-
-/** What events of whole collections mean; of kinds that aren't here, the user is told. */
-const HANDLES: ReadonlyMap<string, Handle> = new Map(Object.entries(
-  {
-    create: async ({ namespace, unfollowed }, { targets, config }) => {
-      if (config.scope.includes(namespace) && !unfollowed) await targets.of(namespace);
-    },
-    drop: async ({ operation, namespace }, parts) => {
-      const { targets, copy, config, log } = parts;
-      if (!config.scope.includes(namespace)) return;
-      copy.forget(namespace);
-      await forgetOrigin(namespace, parts);
-      log.warn("A collection is gone", {
-        operation,
-        collection: namespaceText(namespace),
-        rows: config.onDrop,
-      });
-      const heir = await targets.gone(namespace);
-      if (heir) copy.inherit(heir);
-    },
-    rename: async (event, parts) => {
-      const { to } = event;
-      await HANDLES.get("drop")?.(event, parts);
-      if (!to || !parts.config.scope.includes(to)) return;
-      await forgetOrigin(to, parts);
-      parts.log.info("A collection has a new name, under which it is copied", {
-        collection: namespaceText(to),
-      });
-      parts.copy.again(to);
-    },
-    dropDatabase: async ({ namespace }, { targets, copy }) => {
-      for (const heir of await targets.goneWith(namespace.database)) copy.inherit(heir);
-    },
-    // The stream is opened again after it.
-    invalidate: async () => {},
-  } satisfies Record<string, Handle>,
-));
-
-/** A collection that is another one from now on is no mark of the deployment. */
-async function forgetOrigin(namespace: Namespace, { position }: LandParts): Promise<void> {
-  const origin = withoutCollection(position.state.origin, namespace);
-  if (origin !== position.state.origin) await position.save({ origin });
-}
-
-/** What changes no document. */
-const HARMLESS =
-  /^(?:createIndexes|dropIndexes|modify|startIndexBuild|commitIndexBuild|abortIndexBuild|shardCollection|reshardCollection|refineCollectionShardKey|migrateLastChunkFromShard|migrateChunkToNewShard)$/;
-
-async function handle(event: CollectionEvent, parts: LandParts): Promise<void> {
-  const { operation, namespace } = event;
-  const handling = HANDLES.get(operation);
-  if (handling) await handling(event, parts);
-  else if (!HARMLESS.test(operation)) {
-    parts.log.warn("An operation that this program does not know was passed over", {
-      operation,
-      collection: namespaceText(namespace),
-    });
   }
 }

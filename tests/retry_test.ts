@@ -79,6 +79,10 @@ Deno.test("retry() does not wait for ever for an answer once it is stopped", asy
   const waiting = retry(() => new Promise<never>(() => {}), { ...OPTIONS, signal: stop.signal });
   stop.abort();
   await assert.rejects(waiting, { name: "AbortError" });
+  const started = performance.now();
+  const next = retry(() => new Promise<never>(() => {}), { ...OPTIONS, signal: stop.signal });
+  await assert.rejects(next, { name: "AbortError" });
+  assert.ok(performance.now() - started < 2_000, "the next one has as long again");
 });
 
 Deno.test("retry() throws the last error when the time is over", async () => {

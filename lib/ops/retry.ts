@@ -15,8 +15,13 @@ export interface RetryOptions {
 
 const FIRST_WAIT = 100;
 const LONGEST_WAIT = 5_000;
-/** How long a try may still take after the signal is aborted, in milliseconds. */
-const LAST_TRY = 3_000;
+/** How long tries may still take after the signal is aborted, in milliseconds: all of them together … */
+const LAST_TRIES = 3_000;
+/** … and each of those that come later: a last statement of a program that ends. */
+const LATE_TRY = 500;
+
+/** When signals were seen to be aborted. */
+const abortedAt = new WeakMap<AbortSignal, number>();
 
 /**
  * Runs `operation` until it succeeds, with capped exponential backoff and full jitter between the tries.
@@ -41,10 +46,16 @@ export async function retry<T>(operation: () => Promise<T>, options: RetryOption
   }
 }
 
-async function unlessLate<T>(tried: Promise<T>, signal: AbortSignal): Promise<T> {
+/** @throws the signal's reason when it is aborted and `tried` takes too long after that */
+export async function unlessLate<T>(tried: Promise<T>, signal: AbortSignal): Promise<T> {
   const late = Promise.withResolvers<never>();
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const limit = () => timer = setTimeout(() => late.reject(signal.reason), LAST_TRY);
+  const limit = () => {
+    const since = abortedAt.get(signal) ?? Date.now();
+    abortedAt.set(signal, since);
+    const left = Math.max(LATE_TRY, since + LAST_TRIES - Date.now());
+    timer = setTimeout(() => late.reject(signal.reason), left);
+  };
   if (signal.aborted) limit();
   else signal.addEventListener("abort", limit);
   try {

@@ -14,6 +14,8 @@ const OUTAGES: readonly (readonly [Server, readonly TransportName[]])[] = [
 const FAULTS: readonly Fault[] = ["pause", "kill"];
 /** How long a server is away: longer than the lease of the relay, so that it has run out when the server is back. */
 const OUTAGE = 3_000;
+/** By then a relay that was started is waiting for the server. */
+const START = 1_000;
 /** Lines about one outage: of writing, of the lease, of the look at other relays' leavings. */
 const MOST_FAILURES = 8;
 
@@ -67,17 +69,15 @@ for (const [server, transport] of STOPS) {
   }
 }
 
-for (const transport of transports) {
+for (const [server, transport] of STOPS) {
   faultTest(
-    `relay() stops on SIGTERM although CrateDB hangs as it starts, over ${transport}`,
+    `relay() stops on SIGTERM although ${server} hangs as it starts, over ${transport}`,
     async (context) => {
-      const { cratedbServer, relay } = context;
-      await cratedbServer.pause();
-      const running = relay([], { transport });
-      await delay(OUTAGE);
-      const { signal } = await running.kill();
-      assert.equal(signal, null, "it had to be killed");
-      await cratedbServer.restore();
+      await context[server].pause();
+      const running = context.relay([], { transport });
+      await delay(START);
+      assert.equal((await running.kill()).code, 0, running.stderr.join("\n"));
+      await context[server].restore();
     },
   );
 }

@@ -89,7 +89,10 @@ for (const [signal, code] of [["SIGINT", 0], ["SIGKILL", 137]] as const) {
 }
 
 cratedbTest("demo() says what is wrong with a server that is named", async ({ httpUrl }) => {
-  const env = { MONGODB_URL: "mongodb://me:secret@127.0.0.1:1/", CRATEDB_SQLALCHEMY_URL: httpUrl };
+  const env = {
+    MONGODB_URL: "mongodb://me:secret@127.0.0.1:1/?serverSelectionTimeoutMS=500",
+    CRATEDB_SQLALCHEMY_URL: httpUrl,
+  };
   const { code, stdout, stderr } = await run(["demo"], { env });
   assert.equal(code, 1);
   assert.equal(stdout, "");

@@ -22,6 +22,8 @@ interface Failure {
   readonly hint: RegExp;
 }
 
+/** The failure is the same, and comes earlier. */
+const SOON = "serverSelectionTimeoutMS=500";
 const login = { username: "nobody", password: SECRET };
 const closed = { ...login, hostname: "127.0.0.1", port: `${freePort()}` };
 const unknown = { ...login, hostname: "no-such-host.invalid" };
@@ -33,12 +35,12 @@ const FAILURES: Readonly<Record<string, Failure>> = {
     hint: /MONGODB_URL/,
   },
   "MongoDB cannot be reached": {
-    env: () => ({ MONGODB_URL: `mongodb://nobody:${SECRET}@127.0.0.1:${closed.port}/` }),
+    env: () => ({ MONGODB_URL: `mongodb://nobody:${SECRET}@127.0.0.1:${closed.port}/?${SOON}` }),
     message: new RegExp(`MongoDB cannot be reached: .*127\\.0\\.0\\.1:${closed.port}`),
     hint: /Is it running/,
   },
   "the host of MongoDB is unknown": {
-    env: () => ({ MONGODB_URL: `mongodb://nobody:${SECRET}@no-such-host.invalid/` }),
+    env: () => ({ MONGODB_URL: `mongodb://nobody:${SECRET}@no-such-host.invalid/?${SOON}` }),
     message: /The MongoDB host is unknown: .*no-such-host\.invalid/,
     hint: /MONGODB_URL/,
   },

@@ -4,7 +4,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { lines } from "./lines.ts";
 
 const ROOT = join(import.meta.dirname ?? "", "..", "..");
-const KILL_AFTER = 20_000;
+/** What container engines wait for when they stop a container. */
+const KILL_AFTER = 10_000;
 const SETTINGS = /^(?:MONGODB|CRATEDB|CDC)_/;
 
 export interface ProgramOptions {
@@ -51,7 +52,7 @@ export interface Running extends AsyncDisposable {
    * @throws {Error} with all lines when the program ends without it, or at the time-out (milliseconds, 30_000 by default)
    */
   waitForLine(pattern: RegExp, options?: { readonly timeout?: number }): Promise<string>;
-  /** Sends a signal, SIGTERM by default, and SIGKILL 20 s later; resolves when the program has ended. */
+  /** Sends a signal, SIGTERM by default, and SIGKILL 10 s later; resolves when the program has ended. */
   kill(signal?: Deno.Signal): Promise<Deno.CommandStatus>;
 }
 
