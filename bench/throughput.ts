@@ -28,7 +28,7 @@ const schema = `bench_${crypto.randomUUID().slice(0, 8)}`;
 const log = createLogger({ format: "text", level: "warn" });
 
 await using mongodb = await startMongodb();
-await using cratedb = await startCratedb();
+await using cratedb = await startCratedb({ javaOptions: "" });
 await using client = new MongoClient(mongodb.url);
 print(mongodb.description, cratedb.description, `${documents} documents`, "");
 
