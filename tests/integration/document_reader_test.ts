@@ -137,7 +137,7 @@ ownMongodbTest("lookUp() neither repeats nor loses a key when MongoDB fails in b
     await own.mongodb.db("admin").command({
       configureFailPoint: "failCommand",
       mode: { times: 1 },
-      data: { failCommands: ["aggregate"], errorCode: 11600 },
+      data: { failCommands: ["aggregate"], errorCode: 6 },
     });
   };
   await using open = readerOf(own.mongodb);

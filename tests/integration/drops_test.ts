@@ -1,0 +1,322 @@
+import assert from "node:assert/strict";
+import { eventually } from "../../lib/testdrive/eventually.ts";
+import {
+  collectionOf,
+  type Document,
+  insert,
+  seen,
+  settled,
+  stops,
+  tablesAre,
+  whole,
+} from "../support/collections.ts";
+import { inStep } from "../support/compare.ts";
+import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
+import { countRows, oidsOf, startRelay, tablesOf } from "../support/follow.ts";
+
+type OnDrop = "keep" | "truncate" | "drop";
+
+interface Change {
+  readonly change: (context: CratedbContext, name: (short: string) => string) => Promise<unknown>;
+  /** Keys in the tables afterwards. */
+  readonly expected: Readonly<Record<OnDrop, Readonly<Record<string, readonly string[]>>>>;
+}
+
+const before = { one: ["a", "b"], two: ["c"] };
+
+/** What happens to collections `one` (a, b) and `two` (c). */
+const CHANGES: Readonly<Record<string, Change>> = {
+  drop: {
+    change: (context, name) => collectionOf(context, name("one")).drop(),
+    expected: {
+      keep: before,
+      truncate: { one: [], two: ["c"] },
+      drop: { two: ["c"] },
+    },
+  },
+  again: {
+    change: async (context, name) => {
+      await collectionOf(context, name("one")).drop();
+      await insert(context, name("one"), "d");
+    },
+    expected: {
+      keep: { one: ["a", "b", "d"], two: ["c"] },
+      truncate: { one: ["d"], two: ["c"] },
+      drop: { one: ["d"], two: ["c"] },
+    },
+  },
+  rename: {
+    change: (context, name) => collectionOf(context, name("one")).rename(name("three")),
+    expected: {
+      keep: { ...before, three: ["a", "b"] },
+      truncate: { one: [], two: ["c"], three: ["a", "b"] },
+      drop: { two: ["c"], three: ["a", "b"] },
+    },
+  },
+  onto: {
+    change: (context, name) => collectionOf(context, name("one")).rename(name("two"), { dropTarget: true }),
+    expected: {
+      keep: { one: ["a", "b"], two: ["a", "b"] },
+      truncate: { one: [], two: ["a", "b"] },
+      drop: { two: ["a", "b"] },
+    },
+  },
+  alike: {
+    change: async (context, name) => {
+      await insert(context, name("one"), "d");
+      await collectionOf(context, name("one")).rename("alike.one");
+      await insert(context, "alike.one", "e");
+    },
+    expected: {
+      keep: { one: ["a", "b", "d", "e"], two: ["c"] },
+      truncate: { one: ["a", "b", "d", "e"], two: ["c"] },
+      drop: { one: ["a", "b", "d", "e"], two: ["c"] },
+    },
+  },
+  out: {
+    change: (context, name) => collectionOf(context, name("one")).rename(name("hidden")),
+    expected: {
+      keep: before,
+      truncate: { one: [], two: ["c"] },
+      drop: { two: ["c"] },
+    },
+  },
+  into: {
+    change: async (context, name) => {
+      await insert(context, name("hidden"), "x");
+      await collectionOf(context, name("hidden")).rename(name("three"));
+    },
+    expected: {
+      keep: { ...before, three: ["x"] },
+      truncate: { ...before, three: ["x"] },
+      drop: { ...before, three: ["x"] },
+    },
+  },
+  back: {
+    change: async (context, name) => {
+      await collectionOf(context, name("one")).rename(name("three"));
+      await insert(context, name("three"), "d");
+      await collectionOf(context, name("three")).rename(name("one"));
+      await collectionOf(context, name("one")).deleteOne({ _id: "a" });
+    },
+    expected: {
+      keep: { one: ["b", "d"], two: ["c"], three: ["d"] },
+      truncate: { one: ["b", "d"], two: ["c"], three: [] },
+      drop: { one: ["b", "d"], two: ["c"] },
+    },
+  },
+  swap: {
+    change: async (context, name) => {
+      await collectionOf(context, name("one")).rename(name("hidden"));
+      await collectionOf(context, name("two")).rename(name("one"));
+      await collectionOf(context, name("hidden")).rename(name("two"));
+    },
+    expected: {
+      keep: { one: ["c"], two: ["a", "b"] },
+      truncate: { one: ["c"], two: ["a", "b"] },
+      drop: { one: ["c"], two: ["a", "b"] },
+    },
+  },
+  away: {
+    change: ({ mongodb, database }, name) =>
+      mongodb.db("admin").command({
+        renameCollection: `${database}.${name("one")}`,
+        to: `${database}_2.${name("one")}`,
+      }),
+    expected: {
+      keep: before,
+      truncate: { one: [], two: ["c"] },
+      drop: { two: ["c"] },
+    },
+  },
+};
+
+for (const onDrop of ["keep", "truncate", "drop"] as const) {
+  for (const when of ["running", "stopped"] as const) {
+    cratedbTest(
+      `relay() follows drops and renames with --on-drop ${onDrop}, while ${when}`,
+      async (context) => {
+        const { mongodb, database } = context;
+        for (const what of Object.keys(CHANGES)) {
+          for (const [short, ids] of Object.entries(before)) {
+            await insert(context, `${what}_${short}`, ...ids);
+          }
+        }
+        const flags = [...whole(context), "--exclude", "*_hidden", "--on-drop", onDrop];
+        await using stack = new AsyncDisposableStack();
+        stack.defer(async () => void await mongodb.db(`${database}_2`).dropDatabase());
+        let running = stack.use(startRelay(context, flags));
+        await running.waitForLine(/Ready/);
+        if (when === "stopped") await stops(running);
+        for (const [what, { change }] of Object.entries(CHANGES)) {
+          await change(context, (short) => `${what}_${short}`);
+        }
+        if (when === "stopped") running = stack.use(startRelay(context, flags));
+        const expected = Object.entries(CHANGES).flatMap(([what, { expected }]) =>
+          Object.entries(expected[onDrop]).map(([short, oids]) => [`${what}_${short}`, oids] as const)
+        );
+        // What is gone by the time that it is looked at may have left no row in the table of its name.
+        const isPassing = (table: string) => onDrop === "keep" && table === "back_three";
+        await eventually(async () => {
+          assert.deepEqual(
+            await tablesOf(context, context.schema),
+            expected.map(([table]) => table).sort(),
+            running.stderr.join("\n"),
+          );
+          for (const [table, oids] of expected) {
+            if (!isPassing(table)) assert.deepEqual(await oidsOf(context, table), oids, table);
+          }
+        }, { interval: 100 });
+        await settled(context);
+        await stops(running);
+      },
+    );
+  }
+
+  cratedbTest(`relay() follows dropDatabase with --on-drop ${onDrop}`, async (context) => {
+    const { mongodb, database } = context;
+    for (const [name, ids] of Object.entries(before)) await insert(context, name, ...ids);
+    await using running = startRelay(context, [...whole(context), "--on-drop", onDrop]);
+    await running.waitForLine(/Ready/);
+    await mongodb.db(database).dropDatabase();
+    await insert(context, "one", "new");
+    await seen(context, "one", onDrop === "keep" ? ["a", "b", "new"] : ["new"]);
+    await tablesAre(context, onDrop === "drop" ? ["one"] : ["one", "two"]);
+    if (onDrop !== "drop") assert.deepEqual(await oidsOf(context, "two"), onDrop === "keep" ? ["c"] : []);
+    await stops(running);
+  });
+}
+
+for (const when of ["running", "stopped"]) {
+  cratedbTest(
+    `relay() keeps rows in a table that another collection takes over, while ${when}`,
+    async (context) => {
+      await insert(context, "order_lines", "a", "b");
+      let running = startRelay(context, whole(context));
+      await running.waitForLine(/Ready/);
+      if (when === "stopped") await stops(running);
+      await collectionOf(context, "order_lines").drop();
+      await insert(context, "order.lines", "c");
+      if (when === "stopped") running = startRelay(context, whole(context));
+      await settled(context);
+      await seen(context, "order_lines", ["a", "b", "c"]);
+      await stops(running);
+    },
+  );
+}
+
+/** What makes another collection of one that is followed. */
+const REPLACED: Readonly<Record<string, (context: CratedbContext) => Promise<unknown>>> = {
+  rename: (context) => collectionOf(context, "other").rename("data", { dropTarget: true }),
+  "$out": (context) => collectionOf(context, "other").aggregate([{ $out: "data" }]).toArray(),
+};
+
+for (const [what, replace] of Object.entries(REPLACED)) {
+  cratedbTest(`relay() knows its deployment again after ${what} onto the collection`, async (context) => {
+    await insert(context, "data", "a", "b");
+    await insert(context, "other", "b", "c");
+    const flags = ["--on-drop", "truncate", "--on-history-lost", "fail"];
+    const first = context.relay(flags);
+    await first.waitForLine(/Ready/);
+    await replace(context);
+    await seen(context, "data", ["b", "c"]);
+    await stops(first);
+    const second = context.relay(flags);
+    await second.waitForLine(/Ready/);
+    await insert(context, "data", "d");
+    await seen(context, "data", ["b", "c", "d"]);
+    await stops(second);
+  });
+}
+
+/** Each of them happens to the collection while it is copied. */
+const AMID: Readonly<Record<string, (context: CratedbContext) => Promise<unknown>>> = {
+  drop: (context) => collectionOf(context, "large").drop(),
+  rename: (context) => collectionOf(context, "large").rename("larger"),
+  "another one in its place": async (context) => {
+    await insert(context, "other", "a", "b");
+    await collectionOf(context, "other").rename("large", { dropTarget: true });
+  },
+  dropDatabase: ({ mongodb, database }) => mongodb.db(database).dropDatabase(),
+};
+
+for (const [what, change] of Object.entries(AMID)) {
+  cratedbTest(`relay() copies on after ${what} in the middle of the copy`, async (context) => {
+    const { database, mongodb } = context;
+    await collectionOf(context, "large").insertMany(
+      Array.from({ length: 3_000 }, (_, n) => ({ _id: `key ${n}`, n })),
+    );
+    await insert(context, "small", "a");
+    const flags = [...whole(context), "--on-drop", "truncate", "--batch-size", "20"];
+    await using running = startRelay(context, flags);
+    await eventually(async () => assert.ok(await countRows({ ...context, table: "large" }) > 0), {
+      interval: 10,
+    });
+    await change(context);
+    await insert(context, "large", "new");
+    await running.waitForLine(/Ready/);
+    for (const { name } of await mongodb.db(database).listCollections().toArray()) {
+      await inStep({ ...context, table: name }, { collections: [name] }).catch((error) =>
+        assert.fail(`${name}: ${error.message}\n${running.stderr.join("\n")}`)
+      );
+    }
+    await stops(running);
+  });
+}
+
+cratedbTest("relay() keeps rows of a collection that went while it was copied again", async (context) => {
+  await collectionOf(context, "one").insertMany(
+    Array.from({ length: 2_000 }, (_, n) => ({ _id: `key ${n}`, n })),
+  );
+  const flags = [...whole(context), "--on-drop", "keep", "--batch-size", "20", "--lease", "1s"];
+  await using first = startRelay(context, flags);
+  await first.waitForLine(/Ready/);
+  await collectionOf(context, "one").rename("two");
+  await eventually(async () => assert.ok(await countRows({ ...context, table: "two" }) > 0), {
+    interval: 10,
+  });
+  await first.kill("SIGKILL");
+  await collectionOf(context, "two").drop();
+  const before = (await oidsOf(context, "two")).length;
+  await using second = startRelay(context, flags);
+  await second.waitForLine(/Ready/);
+  await settled(context);
+  assert.equal((await oidsOf(context, "two")).length, before, second.stderr.join("\n"));
+  await stops(second);
+});
+
+cratedbTest("relay() moves what is renamed to another database it follows", async (context) => {
+  const { mongodb, database, schema } = context;
+  const other = `${database}_2`;
+  await insert(context, "one", "a", "b");
+  await mongodb.db(other).collection<Document>("two").insertOne({ _id: "c" });
+  const flags = ["--database", `${database},${other}`, "--table", `${schema}.{database}~{collection}`];
+  try {
+    await using running = startRelay(context, [...flags, "--on-drop", "drop"]);
+    await running.waitForLine(/Ready/);
+    await mongodb.db("admin").command({ renameCollection: `${database}.one`, to: `${other}.one` });
+    await mongodb.db(other).collection<Document>("one").insertOne({ _id: "d" });
+    await seen(context, `${other}~one`, ["a", "b", "d"]);
+    await tablesAre(context, [`${other}~one`, `${other}~two`]);
+    await mongodb.db(other).dropDatabase();
+    await tablesAre(context, []);
+    await mongodb.db(other).collection<Document>("two").insertOne({ _id: "e" });
+    await seen(context, `${other}~two`, ["e"]);
+    await stops(running);
+  } finally {
+    await mongodb.db(other).dropDatabase();
+  }
+});
+
+cratedbTest("relay() follows one collection that another one is renamed to", async (context) => {
+  const running = context.relay(["--on-drop", "truncate"]);
+  await insert(context, "data", "a");
+  await seen(context, "data", ["a"]);
+  await insert(context, "fresh", "b", "c");
+  await collectionOf(context, "fresh").rename("data", { dropTarget: true });
+  await insert(context, "data", "d");
+  await seen(context, "data", ["b", "c", "d"]);
+  await collectionOf(context, "data").updateOne({ _id: "b" }, { $set: { n: 2 } });
+  await inStep(context);
+  await stops(running);
+});
