@@ -6,7 +6,7 @@ import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts"
 import { assertNoLeftovers, columnTypes, leftovers } from "../support/widened.ts";
 
 /** Enough for each step of a widening to be seen. */
-const ROWS = 60_000;
+const ROWS = 40_000;
 const FLAGS = ["--lease", "1s"];
 
 const collection = ({ mongodb, database }: CratedbContext) =>
