@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Document } from "mongodb";
 import { eventually } from "../../lib/testdrive/eventually.ts";
 import { compare, inStep } from "../support/compare.ts";
-import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
+import { type CratedbContext, cratedbTest, faultTest } from "../support/cratedb_harness.ts";
 import { assertNoLeftovers, columnTypes, leftovers } from "../support/widened.ts";
 
 /** Enough for each step of a widening to be seen. */
@@ -108,6 +108,30 @@ const leaveLock = ({ sql, schema, table }: CratedbContext, { lease = "0 seconds"
       "ON CONFLICT (stream) DO UPDATE SET token = excluded.token, lease_until = excluded.lease_until",
     [`widening "${schema}"."${table}"`, COPY, lease],
   );
+
+faultTest("relay() widens a column when CrateDB was killed over it", async (context) => {
+  const { relay, sql, table, cratedbServer } = context;
+  const data = collection(context);
+  const running = relay(FLAGS);
+  await running.waitForLine(/Ready/);
+  await data.insertMany([{ _id: 1, t: 20 }, { _id: 2, t: 21 }] as Document[]);
+  await inStep(context);
+  await fill(context);
+  await data.insertOne({ _id: 3, t: 20.5 } as Document);
+  const reached = STEPS["the copy is there"];
+  await eventually(async () => assert.ok(await reached?.(context)), { timeout: 60_000, interval: 1 });
+  await cratedbServer.kill();
+  await cratedbServer.restore();
+  await running.waitForLine(/Not widened yet/, { timeout: 60_000 });
+  await running.waitForLine(/Widened to DOUBLE PRECISION/, { timeout: 60_000 });
+  await assertFilled(context);
+  await inStep(context, { timeout: 60_000 });
+  assert.deepEqual(await sql(`SELECT count(data['t']) AS n, avg(data['t']) AS t FROM "${table}"`), [
+    { n: 3, t: 20.5 },
+  ]);
+  assert.equal((await running.kill()).code, 0, running.stderr.join("\n"));
+  await assertNoLeftovers(context);
+});
 
 cratedbTest(
   "relay() widens a column when the lease of one that died over it has run out",
