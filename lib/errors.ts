@@ -80,7 +80,8 @@ const KNOWN: readonly Known[] = [
     // The server repeats the whole command, documents and all; that is not for a log.
     message: (text) => `MongoDB does not allow this: ${text.replace(/ to execute command.*/s, "")}`,
     hint:
-      "The user needs the role `read` on the database that is followed; put user and password into MONGODB_URL.",
+      "The user needs the role `read` on the database that is followed, `readAnyDatabase` for several or all, and " +
+      "`readWrite` for db-workload; put user and password into MONGODB_URL.",
   },
   {
     pattern: /MongoServerError 47\b.*NoMatchingDocument|Change stream was configured to require a post-image/,
@@ -134,6 +135,12 @@ const KNOWN: readonly Known[] = [
       'tables beforehand with CLUSTERED INTO 1 SHARDS, or SET GLOBAL "cluster.max_shards_per_node" = 3000.',
   },
   {
+    pattern: /SinkError.*Schema '.*' unknown/s,
+    message: (text) => `CrateDB has no such schema, or hides it from the user: ${text}`,
+    hint: "Each database of MongoDB is a schema, unless --table says otherwise. Grant it, e.g. " +
+      "GRANT DQL, DML, DDL ON SCHEMA shop TO <user>.",
+  },
+  {
     pattern: /SinkError (?:403|4011|4031|42501)\b/,
     message: (text) => `CrateDB does not allow this: ${text}`,
     hint: "Grant it, e.g. GRANT DQL, DML, DDL ON SCHEMA doc TO <user>.",
@@ -151,11 +158,11 @@ const KNOWN: readonly Known[] = [
   },
   {
     pattern:
-      /SinkError.*(?:ECONNREFUSED|ECONNRESET|CONNECT_TIMEOUT|CONNECTION_|error sending request|refused|timed out)/i,
+      /SinkError.*(?:ECONNREFUSED|ECONNRESET|CONNECT_TIMEOUT|CONNECTION_|error sending request|refused|timed out|aborted due to timeout)/i,
     message: (text) => `CrateDB cannot be reached: ${text}`,
     hint:
       "Is it running, and is the address right? crate://host:4200 speaks HTTP, postgresql://crate@host:5432/doc " +
-      "the PostgreSQL wire.",
+      "the PostgreSQL wire; with ssl or sslmode the server needs TLS.",
   },
 ];
 

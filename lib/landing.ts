@@ -183,12 +183,14 @@ export class Landing {
   /** Columns that are missing are made first, for the whole batch at once; those that are too narrow become wider. */
   async #place(upserts: readonly Upsert[]): Promise<Placed> {
     const { widening } = this.#parts;
-    let placed = this.#placeAll(upserts);
-    if (placed.missing.length > 0) {
-      await this.#makeColumns(placed.missing);
+    let placed: Placed;
+    do {
       placed = this.#placeAll(upserts);
-    }
-    while (placed.narrow.length > 0 && await widening.widen(placed.narrow)) placed = this.#placeAll(upserts);
+      if (placed.missing.length > 0) {
+        await this.#makeColumns(placed.missing);
+        placed = this.#placeAll(upserts);
+      }
+    } while (placed.narrow.length > 0 && await widening.widen(placed.narrow));
     return placed;
   }
 

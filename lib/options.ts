@@ -43,6 +43,8 @@ const oneOf = (...choices: readonly string[]) => (value: string): string => {
   return value;
 };
 
+/** Milliseconds. */
+const LONGEST_LEASE = 24 * 3_600_000;
 const UNITS: Readonly<Record<string, number>> = { "": 1, ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
 /** @example IN: 250ms → OUT: 250; IN: 2m → OUT: 120000; IN: forever → OUT: Infinity */
@@ -337,7 +339,7 @@ const RELAY: readonly Option[] = [
     help: "How long a stream stays reserved for a relay that shows no sign of life",
     parse: (value) => {
       const time = duration(value);
-      if (time < 1_000 || time === Infinity) throw new RangeError("is not a time of at least 1s");
+      if (time < 1_000 || time > LONGEST_LEASE) throw new RangeError("is not a time from 1s to 24h");
       return time;
     },
   },

@@ -18,7 +18,7 @@ import { unlessLate } from "./ops/retry.ts";
 import { DeadLetters } from "./sink/dead_letters.ts";
 import { FollowedCollections } from "./sink/followed_collections.ts";
 import { Position } from "./sink/position.ts";
-import { guarded, openTransport, retrying } from "./sink/transport.ts";
+import { guarded, openTransport, retrying, watched } from "./sink/transport.ts";
 import { type ChangeBatch, changeStream } from "./source/change_stream.ts";
 import { collectionsOf, estimatedCount } from "./source/collections.ts";
 import { DocumentReader } from "./source/documents.ts";
@@ -62,7 +62,7 @@ export async function relay(config: RelayConfig, { signal, log, terminal }: Cont
   const ended = AbortSignal.any([signal, failed.signal]);
   const fail = (error: unknown) => failed.abort(error);
 
-  await using plain = await unlessLate(openTransport(config.sink), signal);
+  await using plain = watched(await unlessLate(openTransport(config.sink), signal));
   const names = config.namesIn(plain.dialect.schema ?? config.sink.schema);
   const { stream, ownSchema: schema } = names;
   const patience = { signal: ended, log, retryFor };
@@ -78,6 +78,7 @@ export async function relay(config: RelayConfig, { signal, log, terminal }: Cont
     lease,
     signal,
     log,
+    isFree: () => !plain.writing,
   });
   using _kept = position.keep(fail);
   await using primary = new Primary(client, { retryFor, signal: ended, log });
@@ -109,7 +110,7 @@ export async function relay(config: RelayConfig, { signal, log, terminal }: Cont
   }
   if (signal.aborted && failed.signal.reason === signal.reason) {
     log.warn(
-      "Stopped while a database did not answer: the next start goes on from the position saved before",
+      "Stopped in the midst of a batch: the next start goes on from the position saved before",
     );
   } else failed.signal.throwIfAborted();
 }

@@ -256,7 +256,8 @@ export class Targets {
         `Two collections would share ${table}: ${namespaceText(owner)} and ${namespaceText(namespace)}`,
         {
           hint:
-            "Tell their tables apart with --table, e.g. --table '{database}.{collection}', or leave one out with --exclude.",
+            "Leave one out with --exclude; a relay of its own may follow it, with another --table. Where the " +
+            "databases differ, --table '{database}.{collection}' tells them apart.",
         },
       );
     }

@@ -16,6 +16,9 @@ const exampleRecord = (): Document => ({
   meta: { timestamp: new Date("2024-07-12T01:17:42+02:00"), device: "foo" },
 });
 
+/** Whatever the URL says: what is told to have been written has been. */
+const CONFIRMED = { w: 1 };
+
 /**
  * By default inserts the example record and prints its id. With a count, makes that many operations of the mix.
  *
@@ -31,7 +34,7 @@ export async function workload(
   const client = closing.adopt(await connectMongodb(config.mongodbUrl), closeMongodb);
   const collection = client.db(config.database).collection(config.collection);
   if (config.count === 1) {
-    const { insertedId } = await collection.insertOne(exampleRecord());
+    const { insertedId } = await collection.insertOne(exampleRecord(), { writeConcern: CONFIRMED });
     Deno.stdout.writeSync(new TextEncoder().encode(`${insertedId}\n`));
     return;
   }
@@ -44,7 +47,7 @@ export async function workload(
     operations.push(write);
     counts[operation]++;
     if (++done % bulk !== 0 && done !== config.count) continue;
-    await collection.bulkWrite(operations, { ordered: true, writeConcern: { w: 1 } }).catch(
+    await collection.bulkWrite(operations, { ordered: true, writeConcern: CONFIRMED }).catch(
       explain(config.seed),
     );
     operations = [];

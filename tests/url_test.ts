@@ -60,6 +60,8 @@ const URLS: readonly (readonly [string, SinkAddress])[] = [
     password: "s@fe",
     port: 15432,
   }],
+  ["crate://?schema=&timeout=30", LOCAL],
+  ["http://localhost:4200/_sql", LOCAL],
   ["postgresql://db.example.org/doc?sslmode=require", { ...WIRE, ...HOST, tls: true }],
 ];
 
@@ -87,6 +89,14 @@ const WRONG = [
   "crate://admin:s3cret@db.example.org/?ssl=maybe",
   "crate://admin:s3cret@db.example.org/?sslmode=maybe",
   "crate://admin:s3cret@[::1",
+  "crate://admin:s3cret@?servers=db.example.org:4200",
+  "crate://admin:s3cret@db.example.org/?sssl=true",
+  "postgresql:///doc?host=db.example.org&user=admin&password=s3cret",
+  "crate//admin:s3cret@db.example.org",
+  "//admin:s3cret@db.example.org",
+  "crate;//admin:s3cret@db.example.org",
+  "crate ://admin:s3cret@db.example.org",
+  '"crate://admin:s3cret@db.example.org"',
 ];
 
 for (const url of WRONG) {

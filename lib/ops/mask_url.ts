@@ -1,4 +1,6 @@
 const USERINFO = /^(\s*(?:[a-z][\w+.-]*:\/\/)?(?!\/\/)[^:@/]*):(?!\/\/).*@/is;
+/** Where that is not the form, nothing before the last @ is shown that may be a password. */
+const OTHERWISE = /^(?=.*:(?!\/\/).*@).*@/s;
 const SECRET_PARAMETER = /([?&](?:[^=&]*(?:password|secret|token)[^=&]*|authMechanismProperties)=)[^&#\s]*/gi;
 
 /**
@@ -11,7 +13,8 @@ const SECRET_PARAMETER = /([?&](?:[^=&]*(?:password|secret|token)[^=&]*|authMech
  * OUT: `crate://admin:***@db.example.org/?ssl=true`
  */
 export function maskUrl(url: string): string {
-  return url.replace(USERINFO, "$1:***@").replace(SECRET_PARAMETER, "$1***");
+  const masked = USERINFO.test(url) ? url.replace(USERINFO, "$1:***@") : url.replace(OTHERWISE, "***@");
+  return masked.replace(SECRET_PARAMETER, "$1***");
 }
 
 /**

@@ -17,8 +17,9 @@ const FIRST_WAIT = 100;
 const LONGEST_WAIT = 5_000;
 /** How long tries may still take after the signal is aborted, in milliseconds: all of them together … */
 const LAST_TRIES = 3_000;
-/** … and each of those that come later: a last statement of a program that ends. */
+/** … and each of those that come later, such as a last statement of a program that ends; none begins after that. */
 const LATE_TRY = 500;
+const END = 5_000;
 
 /** When signals were seen to be aborted. */
 const abortedAt = new WeakMap<AbortSignal, number>();
@@ -34,6 +35,7 @@ export async function retry<T>(operation: () => Promise<T>, options: RetryOption
   const started = Date.now();
   for (let attempt = 0;; attempt++) {
     try {
+      if (timeLeft(signal) === 0) throw signal.reason;
       const result = await unlessLate(operation(), signal);
       if (attempt > 0) log.info(`${what} answers again`, { after: `${Date.now() - started} ms` });
       return result;
@@ -46,16 +48,27 @@ export async function retry<T>(operation: () => Promise<T>, options: RetryOption
   }
 }
 
-/** @throws the signal's reason when it is aborted and `tried` takes too long after that */
-export async function unlessLate<T>(tried: Promise<T>, signal: AbortSignal): Promise<T> {
+/** Milliseconds that a try has; infinite before the signal is aborted. */
+function timeLeft(signal: AbortSignal): number {
+  if (!signal.aborted) return Infinity;
+  const since = abortedAt.get(signal) ?? Date.now();
+  abortedAt.set(signal, since);
+  const past = Date.now() - since;
+  return past < END ? Math.max(LATE_TRY, LAST_TRIES - past) : 0;
+}
+
+/**
+ * @param left milliseconds that there are for it once the signal is aborted
+ * @throws the signal's reason when it is aborted and `tried` takes longer
+ */
+export async function unlessLate<T>(
+  tried: Promise<T>,
+  signal: AbortSignal,
+  left: (signal: AbortSignal) => number = timeLeft,
+): Promise<T> {
   const late = Promise.withResolvers<never>();
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const limit = () => {
-    const since = abortedAt.get(signal) ?? Date.now();
-    abortedAt.set(signal, since);
-    const left = Math.max(LATE_TRY, since + LAST_TRIES - Date.now());
-    timer = setTimeout(() => late.reject(signal.reason), left);
-  };
+  const limit = () => timer = setTimeout(() => late.reject(signal.reason), left(signal));
   if (signal.aborted) limit();
   else signal.addEventListener("abort", limit);
   try {

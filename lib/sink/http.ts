@@ -10,6 +10,8 @@ import type { SinkAddress } from "./url.ts";
 
 /** How long a statement may take, in milliseconds. */
 const STATEMENT_TIMEOUT = 120_000;
+/** The same of the first, which only asks whether there is a CrateDB. */
+const CONNECT_TIMEOUT = 10_000;
 
 /** CrateDB answers status 401 to this too, though user and password are right. */
 const MISSING_PRIVILEGE = 4011;
@@ -29,9 +31,20 @@ export class HttpTransport implements Transport {
     };
   }
 
-  async query(sql: string, parameters: readonly Parameter[] = []): Promise<Result> {
+  /** @throws SinkError when no CrateDB answers, or refuses the user */
+  static async open(address: SinkAddress): Promise<HttpTransport> {
+    const transport = new HttpTransport(address);
+    await transport.#query("SELECT 1", [], CONNECT_TIMEOUT);
+    return transport;
+  }
+
+  query(sql: string, parameters: readonly Parameter[] = []): Promise<Result> {
+    return this.#query(sql, parameters, STATEMENT_TIMEOUT);
+  }
+
+  async #query(sql: string, parameters: readonly Parameter[], timeout: number): Promise<Result> {
     const body = `{"stmt":${JSON.stringify(sql)},"args":[${parameters.map(argument).join(",")}]}`;
-    const { status, text } = await this.#post(body);
+    const { status, text } = await this.#post(body, timeout);
     const answer = parse(text);
     if (!answer || status !== 200 || answer.error) {
       const { message, code } = answer?.error ?? {};
@@ -46,13 +59,13 @@ export class HttpTransport implements Transport {
     return { count: answer.rowcount ?? 0, rows: answer.rows ?? [] };
   }
 
-  async #post(body: string): Promise<{ status: number; text: string }> {
+  async #post(body: string, timeout: number): Promise<{ status: number; text: string }> {
     try {
       const response = await fetch(this.#url, {
         method: "POST",
         headers: this.#headers,
         body,
-        signal: AbortSignal.timeout(STATEMENT_TIMEOUT),
+        signal: AbortSignal.timeout(timeout),
       });
       return { status: response.status, text: await response.text() };
     } catch (cause) {

@@ -20,6 +20,8 @@ export interface PositionOptions {
   readonly lease: number;
   readonly signal: AbortSignal;
   readonly log: Logger;
+  /** Whether another relay may write at once when this one gives the lease back; where not, it has to run out. */
+  readonly isFree?: () => boolean;
 }
 
 /** The lease is somebody else's by now. */
@@ -144,9 +146,12 @@ export class Position implements AsyncDisposable {
     }
   }
 
-  /** Gives the lease back, so that the next relay need not wait for it. */
+  /** Gives the lease back, so that the next relay need not wait for it; not while rows are still on their way. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#enqueue(() => this.#write(this.#state, { lease: 0 })).catch(() => {});
+    const { isFree = () => true } = this.#options;
+    await this.#enqueue(async () => {
+      if (isFree()) await this.#write(this.#state, { lease: 0 });
+    }).catch(() => {});
   }
 
   #enqueue(task: () => Promise<void>): Promise<void> {

@@ -20,7 +20,7 @@ export interface Rebuild {
   readonly suspects: string;
   /** Undefined for a row that stays as it is. */
   readonly revise: (row: Row) => Omit<Row, "oid"> | undefined;
-  /** Called last before the swap; throws to give up. */
+  /** Called last before the swap, when the table takes neither rows nor columns; throws to give up. */
   readonly confirm: () => Promise<void>;
 }
 

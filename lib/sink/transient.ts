@@ -29,7 +29,7 @@ const UNSPECIFIC_CODE = /^(?:4040|5\d{3}|XX000)$/;
 
 /** Names of exceptions, which HTTP has in front of the message. */
 const TRANSIENT_EXCEPTION =
-  /IllegalIndexShardState|CircuitBreak|NoShardAvailable|IndexNotFoundException|UnavailableShards|ClusterBlock|RejectedExecution|MasterNotDiscovered|NodeDisconnected|NodeNotConnected|NodeClosed|JobKilled|TimeoutException|doesn't support or allow (?:INSERT|DELETE|UPDATE)/;
+  /IllegalIndexShardState|CircuitBreak|NoShardAvailable|IndexNotFoundException|UnavailableShards|ClusterBlock|RejectedExecution|MasterNotDiscovered|NodeDisconnected|NodeNotConnected|NodeClosed|JobKilled|TimeoutException|doesn't support or allow [A-Z ]+ operations/;
 
 /** What the PostgreSQL wire leaves of them; CrateDB's versions put some differently. */
 const TRANSIENT_MESSAGE = new RegExp(`^ ?(?:\\w+\\[)?(?:${

@@ -1,7 +1,7 @@
 /** How statements reach the sink; the two ways are in `http.ts` and `wire.ts`. */
 import { messageOf, SinkError } from "../errors.ts";
 import type { Logger } from "../ops/log.ts";
-import { retry } from "../ops/retry.ts";
+import { retry, unlessLate } from "../ops/retry.ts";
 import { HttpTransport } from "./http.ts";
 import type { Dialect } from "./dialect.ts";
 import type { TableName } from "./names.ts";
@@ -40,7 +40,7 @@ export const openTransport = async (address: SinkAddress): Promise<Transport> =>
   tolerant(await OPEN[address.transport](address));
 
 const OPEN: Readonly<Record<SinkAddress["transport"], (address: SinkAddress) => Promise<Transport>>> = {
-  http: (address) => Promise.resolve(new HttpTransport(address)),
+  http: (address) => HttpTransport.open(address),
   wire: (address) => WireTransport.open(address),
 };
 
@@ -67,12 +67,50 @@ export function tolerant(transport: Transport): Transport {
   };
 }
 
+export interface WatchedTransport extends Transport {
+  /** Whether rows are on their way, also those of statements that nobody waits for any more. */
+  readonly writing: boolean;
+}
+
+const WRITES = /^(?:INSERT|DELETE)\b/;
+
+/** The same transport, and what it is at. */
+export function watched(transport: Transport): WatchedTransport {
+  let writing = 0;
+  return {
+    dialect: transport.dialect,
+    get writing() {
+      return writing > 0;
+    },
+    query: async (sql, parameters) => {
+      const writes = WRITES.test(sql) ? 1 : 0;
+      writing += writes;
+      try {
+        return await transport.query(sql, parameters);
+      } finally {
+        writing -= writes;
+      }
+    },
+    [Symbol.asyncDispose]: () => transport[Symbol.asyncDispose](),
+  };
+}
+
 /** The same transport, where `check` has to resolve before each statement. */
 export const guarded = (transport: Transport, check: () => Promise<void>): Transport => ({
   dialect: transport.dialect,
   query: async (...statement) => {
     await check();
     return await transport.query(...statement);
+  },
+  [Symbol.asyncDispose]: () => transport[Symbol.asyncDispose](),
+});
+
+/** The same transport, where nothing is waited for once the signal is aborted; the server may still be at it. */
+export const abortable = (transport: Transport, signal: AbortSignal): Transport => ({
+  dialect: transport.dialect,
+  query: async (...statement) => {
+    signal.throwIfAborted();
+    return await unlessLate(transport.query(...statement), signal, () => 0);
   },
   [Symbol.asyncDispose]: () => transport[Symbol.asyncDispose](),
 });

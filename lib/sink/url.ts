@@ -32,8 +32,19 @@ const FALSE = ["false", "f", "no", "n", "off", "0", ""];
 const PLAIN_MODES = ["disable"];
 const TLS_MODES = ["allow", "prefer", "require", "verify-ca", "verify-full"];
 
+const PARAMETERS = ["ssl", "sslmode", "schema"];
+/** Those of other programs that make no difference here. */
+const OTHERS = [
+  "application_name",
+  "channel_binding",
+  "connect_timeout",
+  "error_trace",
+  "pool_size",
+  "timeout",
+];
+
 const FORM = "It looks like crate://[user:password@]host[:4200][/?ssl=true&schema=doc] or " +
-  "postgresql://crate@host:5432/doc ; percent-encode : / ? # @ in passwords.";
+  "postgresql://crate@host:5432/doc ; percent-encode : / ? # @ in passwords. Of several servers, name one, or a load balancer.";
 
 /**
  * @example
@@ -64,7 +75,12 @@ export function parseSinkUrl(text: string): SinkAddress {
   if (mode !== undefined && ![...PLAIN_MODES, ...TLS_MODES].includes(mode)) {
     throw wrong(`has sslmode=${mode}, which is none of ${[...PLAIN_MODES, ...TLS_MODES].join(", ")}`);
   }
-  const path = decoded(url.pathname.slice(1));
+  const unknown = [...url.searchParams.keys()].find((name) => ![...PARAMETERS, ...OTHERS].includes(name));
+  if (unknown !== undefined) {
+    throw wrong(`has a parameter that means nothing here, ${unknown} (only ${PARAMETERS.join(", ")} do)`);
+  }
+  // CrateDB's endpoint for statements, which is no schema.
+  const path = decoded(url.pathname.slice(1)).replace(/^_sql$/, "");
   return Object.freeze({
     transport: scheme.transport,
     // A socket takes an IPv6 address without the brackets that it has in a URL.
@@ -73,6 +89,6 @@ export function parseSinkUrl(text: string): SinkAddress {
     user: decoded(url.username) || "crate",
     password: decoded(url.password),
     tls: mode === undefined ? scheme.tls || TRUE.includes(ssl) : TLS_MODES.includes(mode),
-    schema: url.searchParams.get("schema") ?? (path || "doc"),
+    schema: url.searchParams.get("schema") || path || "doc",
   });
 }

@@ -16,7 +16,7 @@ import { Position, type PositionOptions, type SavedState, TakenOverError } from 
 import { discard, LateWriteError, rebuild } from "./rebuild.ts";
 import type { TargetTable } from "./table.ts";
 import { isTransient } from "./transient.ts";
-import type { Transport } from "./transport.ts";
+import { abortable, guarded, type Transport } from "./transport.ts";
 import { Writer, type WriterOptions } from "./writer.ts";
 
 export interface WideningOptions extends WriterOptions {
@@ -76,8 +76,10 @@ export class Widening {
     if (widen === "off") return this.#keep(wanted, "--widen is off");
     for (let tries = 1;; tries++) {
       const failure = await this.#attempt(wanted);
-      if (!failure || signal.aborted) return;
+      // Nothing may land in overflow now: the next start widens.
+      signal.throwIfAborted();
       const narrow = wanted.filter((path) => this.#isNarrow(path));
+      if (!failure || narrow.length === 0) return;
       if (!passes(failure) || tries === MAX_TRIES) return this.#keep(narrow, reasonOf(failure));
       log.warn("Not widened yet; it is tried again", {
         columns: narrow.map(subscript).join(", "),
@@ -155,18 +157,23 @@ export class Widening {
     const { copy, lock } = parts;
     const started = Date.now();
     const columns = narrow.map(subscript).join(", ");
-    const create = redefined(ledger.definition, copy, (column) => widenedType(column, narrow));
+    const { definition } = ledger;
+    const create = redefined(definition, copy, (column) => widenedType(column, narrow));
+    const transport = abortable(guarded(this.#plain, () => lock.check()), signal);
     const tree = columnTree(definedColumns(create));
     try {
-      await rebuild(this.#plain, {
+      await rebuild(transport, {
         table,
         copy,
         create,
-        writer: new Writer(this.#plain, { ...table, ...copy }, this.#options),
+        writer: new Writer(transport, { ...table, ...copy }, this.#options),
         suspects: narrow.flatMap((path) => this.#suspects(path)).join(" OR "),
         revise: (row) => revise(row, tree, narrow),
         confirm: async () => {
-          signal.throwIfAborted();
+          await ledger.load();
+          if (!sameColumns(ledger.definition, definition)) {
+            throw new LateWriteError("The table has got other columns meanwhile");
+          }
           await lock.save(atWork(copy));
         },
       });
@@ -254,6 +261,9 @@ async function unlessTakenOver<T>(work: () => Promise<T>): Promise<T | TakenOver
     throw error;
   }
 }
+
+const sameColumns = (one: string, other: string): boolean =>
+  JSON.stringify(definedColumns(one)) === JSON.stringify(definedColumns(other));
 
 /** The token of the lock is the name of the table at work. */
 const atWork = ({ name }: TableName): Pick<SavedState, "token"> => ({ token: name });

@@ -38,7 +38,10 @@ export class WireTransport implements Transport {
       return new WireTransport(sql, await dialectOf((...statement) => run(sql, ...statement)));
     } catch (error) {
       await sql.end({ timeout: 0 });
-      throw error;
+      // With TLS, postgres.js does not know the address.
+      if (!(error instanceof SinkError) || !error.message.includes("undefined:undefined")) throw error;
+      const message = error.message.replace("undefined:undefined", `${host}:${port}`);
+      throw new SinkError(message, { code: error.code, cause: error });
     }
   }
 

@@ -46,14 +46,15 @@ export async function collectionsOf(
   return found.sort((one, other) => namespaceText(one) < namespaceText(other) ? -1 : 1);
 }
 
-async function databasesOf(client: MongoClient, { only }: Scope): Promise<string[]> {
-  if (only.database !== undefined) return [only.database];
+/** Of the others a user may have no right to list the collections. */
+async function databasesOf(client: MongoClient, scope: Scope): Promise<string[]> {
+  if (scope.only.database !== undefined) return [scope.only.database];
   const { databases } = await client.db("admin").admin().listDatabases({
     ...READ,
     nameOnly: true,
     authorizedDatabases: true,
   });
-  return databases.map(({ name }) => name);
+  return databases.map(({ name }) => name).filter((name) => scope.includesDatabase(name));
 }
 
 /** About how many documents they have, going by the collections' metadata. */

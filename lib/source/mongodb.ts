@@ -1,6 +1,6 @@
 /** The connection to MongoDB. */
 import { setTimeout as delay } from "node:timers/promises";
-import { MongoClient, type MongoClientOptions } from "mongodb";
+import { MongoClient, type MongoClientOptions, ReadPreference } from "mongodb";
 
 /** What a URL may say otherwise. A server that does not answer for so many milliseconds is given up for this try. */
 const DEFAULTS: Readonly<MongoClientOptions> = {
@@ -11,8 +11,11 @@ const DEFAULTS: Readonly<MongoClientOptions> = {
 /** Milliseconds that a server has for ending the sessions. */
 const FAREWELL = 1_000;
 
+/** What a URL may not say otherwise: only the primary knows what is the latest. */
+const FIXED: Readonly<MongoClientOptions> = { readPreference: ReadPreference.primary, raw: false };
+
 export async function connectMongodb(url: string): Promise<MongoClient> {
-  const client = new MongoClient(url, without(DEFAULTS, optionsIn(url)));
+  const client = new MongoClient(url, { ...without(DEFAULTS, optionsIn(url)), ...FIXED });
   try {
     await client.connect();
     return client;

@@ -71,10 +71,14 @@ export class Scope {
     return `${listed(databases)}.${listed(collections)}${without}`;
   }
 
+  includesDatabase(database: string): boolean {
+    return !OWN.includes(database) && this.#globs.databases.some((each) => each.test(database));
+  }
+
   includes({ database, collection }: Namespace): boolean {
-    const { databases, collections, exclude } = this.#globs;
-    return !OWN.includes(database) && !collection.startsWith("system.") && !TEMPORARY.test(collection) &&
-      databases.some((each) => each.test(database)) && collections.some((each) => each.test(collection)) &&
+    const { collections, exclude } = this.#globs;
+    return this.includesDatabase(database) && !collection.startsWith("system.") &&
+      !TEMPORARY.test(collection) && collections.some((each) => each.test(collection)) &&
       !exclude.some((each, index) =>
         each.test(collection) ||
         this.#options.exclude[index]?.includes(".") && each.test(namespaceText({ database, collection }))

@@ -133,6 +133,55 @@ faultTest("relay() widens a column when CrateDB was killed over it", async (cont
   await assertNoLeftovers(context);
 });
 
+cratedbTest("relay() widens a column at its next start when it was stopped over it", async (context) => {
+  const data = collection(context);
+  const first = context.relay(FLAGS);
+  await first.waitForLine(/Ready/);
+  await data.insertMany([{ _id: 1, t: 20 }, { _id: 2, t: 21 }] as Document[]);
+  await inStep(context);
+  await fill(context);
+  await data.insertOne({ _id: 3, t: 20.5 } as Document);
+  const reached = STEPS["the copy is there"];
+  await eventually(async () => assert.ok(await reached?.(context)), { timeout: 60_000, interval: 1 });
+  assert.equal((await first.kill()).code, 0, first.stderr.join("\n"));
+  assert.equal((await columnTypes(context)).t, "bigint", "it was widened before it stopped");
+
+  await context.relay(FLAGS).waitForLine(/Ready/);
+  await eventually(async () => assert.equal((await columnTypes(context)).t, "double precision"), {
+    timeout: 60_000,
+  });
+  await assertFilled(context);
+  await inStep(context);
+  const [seen] = await context.sql(`SELECT count(data['t']) AS n FROM "${context.table}"`);
+  assert.deepEqual(seen, { n: 3 });
+});
+
+cratedbTest("relay() loses no column that another one adds while it widens one", async (context) => {
+  const { mongodb, database, relay, sql, table } = context;
+  const data = collection(context);
+  const other = mongodb.db(database).collection<Document>("other");
+  const relays = ["data", "other"].map((name) => relay([...FLAGS, "--collection", name]));
+  await Promise.all(relays.map((running) => running.waitForLine(/Ready/)));
+  await data.insertOne({ _id: 1, t: 20 } as Document);
+  await other.insertOne({ _id: 1_001, s: "text" } as Document);
+  await inStep(context, { collections: ["data", "other"] });
+  await fill(context);
+  await data.insertOne({ _id: 2, t: 20.5 } as Document);
+  const reached = STEPS["the copy is there"];
+  await eventually(async () => assert.ok(await reached?.(context)), { timeout: 60_000, interval: 1 });
+  await other.insertOne({ _id: 1_002, when: new Date(), t: 1.5 } as Document);
+  await eventually(async () => {
+    const { t, when } = await columnTypes(context);
+    assert.deepEqual({ t, when }, { t: "double precision", when: "timestamp with time zone" });
+    await assertNoLeftovers(context);
+  }, { timeout: 60_000, interval: 100 });
+  await assertFilled(context);
+  await inStep(context, { collections: ["data", "other"] });
+  assert.deepEqual(await sql(`SELECT count(overflow) AS o, count(data['when']) AS w FROM "${table}"`), [
+    { o: 0, w: 1 },
+  ]);
+});
+
 cratedbTest(
   "relay() widens a column when the lease of one that died over it has run out",
   async (context) => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { BSON, type Document } from "mongodb";
+import { eventually } from "../../lib/testdrive/eventually.ts";
 import { inStep } from "../support/compare.ts";
 import { type CratedbContext, cratedbTest, transports } from "../support/cratedb_harness.ts";
 import { columnTypes } from "../support/widened.ts";
@@ -419,6 +420,27 @@ for (const mode of ["typed", "dynamic"] as const) {
       await inStep(context);
       assert.ok("later" in await columnTypes(context));
       assert.equal((await running.kill()).code, 0);
+    },
+  );
+}
+
+for (const transport of transports) {
+  cratedbTest(
+    `relay() waits for a table that takes no columns for a while, over ${transport}`,
+    async (context) => {
+      const { relay, sql, table, mongodb, database } = context;
+      const data = mongodb.db(database).collection<{ _id: number; u?: string }>("data");
+      const running = relay([], { transport });
+      await running.waitForLine(/Ready/);
+      await data.insertOne({ _id: 1 });
+      await inStep(context);
+      await sql(`ALTER TABLE "${table}" SET ("blocks.metadata" = true)`);
+      await data.insertOne({ _id: 2, u: "text" });
+      await running.waitForLine(/trying again/);
+      await sql(`ALTER TABLE "${table}" SET ("blocks.metadata" = false)`);
+      await eventually(async () => assert.equal((await columnTypes(context)).u, "text"));
+      await inStep(context);
+      assert.deepEqual(await sql(`SELECT count(overflow) AS n FROM "${table}"`), [{ n: 0 }]);
     },
   );
 }

@@ -101,3 +101,41 @@ cratedbTest("relay() saves its position while only other collections change", as
     assert.notEqual(await savedToken(context), before);
   }, { interval: 200 });
 });
+
+cratedbTest("relay() keeps its lease when it is stopped while rows are on their way", async (context) => {
+  const { mongodb, database, relay, sql, httpUrl } = context;
+  const data = mongodb.db(database).collection<{ _id: number; v: number }>("data");
+  const sink = new URL(httpUrl);
+  let holds = false;
+  const held = Promise.withResolvers<void>();
+  const arrived = Promise.withResolvers<void>();
+  const proxy = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
+    const [body, headers] = [await request.text(), new Headers(request.headers)];
+    headers.delete("host");
+    if (holds && /^."stmt":"INSERT INTO [^ ]+data/.test(body)) {
+      arrived.resolve();
+      await held.promise;
+    }
+    const answer = await fetch(`http://${sink.host}/_sql`, { method: "POST", body, headers });
+    return new Response(await answer.text(), { status: answer.status });
+  });
+  const { port } = proxy.addr;
+  const slow = relay(["--lease", "5s"], {
+    env: { CRATEDB_SQLALCHEMY_URL: httpUrl.replace(sink.host, `127.0.0.1:${port}`) },
+  });
+  await slow.waitForLine(/Ready/);
+  await data.insertOne({ _id: 1, v: 0 });
+  await inStep(context);
+  holds = true;
+  await data.updateOne({ _id: 1 }, { $set: { v: 1 } });
+  await arrived.promise;
+  assert.equal((await slow.kill()).code, 0, slow.stderr.join("\n"));
+  await data.updateOne({ _id: 1 }, { $set: { v: 2 } });
+  const next = relay(["--lease", "5s"]);
+  await next.waitForLine(/Waiting for the lease/);
+  held.resolve();
+  await proxy.shutdown();
+  await next.waitForLine(/Ready/);
+  await inStep(context);
+  assert.deepEqual(await sql(`SELECT data['v'] AS v FROM "${context.table}"`), [{ v: 2 }]);
+});

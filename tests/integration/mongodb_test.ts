@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
 import { closeMongodb, connectMongodb } from "../../lib/source/mongodb.ts";
+import { MongoClient } from "mongodb";
+import { createLogger } from "../../lib/ops/log.ts";
+import { collectionsOf } from "../../lib/source/collections.ts";
+import { Scope } from "../../lib/source/scope.ts";
 import { mongodbTest } from "../support/mongodb_harness.ts";
 
 mongodbTest("connectMongodb() leaves the options of a URL as they are", async ({ mongodbUrl }) => {
@@ -20,3 +24,35 @@ mongodbTest("connectMongodb() leaves the options of a URL as they are", async ({
     assert.deepEqual({ serverSelectionTimeoutMS, connectTimeoutMS, appName }, expected);
   }
 });
+
+mongodbTest(
+  "collectionsOf() asks for those of no other database",
+  async ({ mongodb, mongodbUrl, database }) => {
+    for (const name of [database, `${database}_2`]) await mongodb.db(name).createCollection("data");
+    await using client = new MongoClient(mongodbUrl, { monitorCommands: true });
+    const asked = new Set<string>();
+    client.on("commandStarted", ({ commandName, databaseName }) => {
+      if (commandName === "listCollections") asked.add(databaseName);
+    });
+    const log = createLogger({ format: "text", level: "error" });
+    try {
+      for (
+        const [databases, isAskedFor] of [
+          [`${database}*`, (name: string) => name.startsWith(database)],
+          ["*", (name: string) => !["admin", "config", "local"].includes(name)],
+        ] as const
+      ) {
+        asked.clear();
+        const found = await collectionsOf(
+          client,
+          new Scope({ databases: [databases], collections: ["*"], exclude: [] }),
+          { log },
+        );
+        assert.ok(asked.has(database) && [...asked].every(isAskedFor), [...asked].join(", "));
+        assert.ok(found.some((each) => each.database === `${database}_2`));
+      }
+    } finally {
+      await mongodb.db(`${database}_2`).dropDatabase();
+    }
+  },
+);
