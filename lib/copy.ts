@@ -56,6 +56,23 @@ export function makesGood(saved: string): boolean {
   return sweep || again.length > 0;
 }
 
+/**
+ * What is left of a copy, and one more collection to be copied from its start.
+ *
+ * @param saved null where there is nothing to copy
+ */
+export function withAgain(saved: string | null, { database, collection }: Namespace): string {
+  const nothing: Saved = { from: null, last: null, sweep: false, copied: 0, again: [] };
+  const left: Saved = saved === null ? nothing : JSON.parse(saved);
+  const name = namespaceText({ database, collection });
+  const [first] = left.again;
+  const atHand = left.from ?? (first && namespaceText(first));
+  const last = atHand === name ? null : left.last;
+  if (left.from !== null && left.from <= name) return JSON.stringify({ ...left, last } satisfies Saved);
+  const others = left.again.filter((each) => namespaceText(each) !== name);
+  return JSON.stringify({ ...left, last, again: [...others, { database, collection }] } satisfies Saved);
+}
+
 export class Copy {
   readonly #parts: CopyParts;
   #rest: Namespace[] = [];

@@ -9,7 +9,7 @@ import { BSON, type MongoClient } from "mongodb";
 import { Checkpoint } from "./checkpoint.ts";
 import { handleCollectionEvent } from "./collection_events.ts";
 import type { RelayConfig } from "./config.ts";
-import { Copy, makesGood, wholeCopy } from "./copy.ts";
+import { Copy, makesGood, wholeCopy, withAgain } from "./copy.ts";
 import { messageOf, UserError } from "./errors.ts";
 import type { DocumentState } from "./landing.ts";
 import type { Logger } from "./ops/log.ts";
@@ -155,13 +155,18 @@ async function begin({ client, reader, targets, position, config, log }: Parts, 
     }
   }
   await targets.openAll(namespaces);
-  if (position.state.token === null) {
-    for (const namespace of namespaces) {
-      await (await targets.of(namespace)).learn(sample(client, namespace, config.shape));
-    }
+  const { emptied } = targets;
+  for (const namespace of emptied) {
+    log.warn("The table of a collection was gone: copying it again", {
+      collection: namespaceText(namespace),
+    });
   }
-  await position.save({ snapshot: copying, origin: originOf(namespaces, deployment) });
-  return namespaces;
+  for (const namespace of position.state.token === null ? namespaces : emptied) {
+    await (await targets.of(namespace)).learn(sample(client, namespace, config.shape));
+  }
+  const snapshot = emptied.reduce(withAgain, copying);
+  await position.save({ snapshot, origin: originOf(namespaces, deployment) });
+  return { namespaces, snapshot };
 }
 
 /** @returns the copy that makes good for what cannot be followed any more */
@@ -199,13 +204,13 @@ async function follow(batches: AsyncGenerator<ChangeBatch>, parts: FollowParts):
   };
   let next = read();
   await next;
-  const namespaces = await begin(parts, parts.copying);
+  const { namespaces, snapshot } = await begin(parts, parts.copying);
   const checkpoint = new Checkpoint({ targets, position, config, snapshot: () => copy.state });
   let [settled, ready, events, streamUntil] = [true, false, 0, 0];
   const progress = createProgress({ terminal, log });
   using _shown = { [Symbol.dispose]: () => progress.stop() };
-  const total = parts.copying === null ? 0 : await estimatedCount(parts.client, namespaces);
-  const copy = new Copy(namespaces, parts.copying, {
+  const total = snapshot === null ? 0 : await estimatedCount(parts.client, namespaces);
+  const copy = new Copy(namespaces, snapshot, {
     primary,
     reader,
     targets,

@@ -49,6 +49,8 @@ export class Targets {
   /** The collection of each table, by the table's name. */
   readonly #owners = new Map<string, Namespace>();
   readonly #closed: Counts[] = [];
+  /** Collections that had rows, and whose tables were not there. */
+  readonly #emptied: Namespace[] = [];
   readonly #followed: FollowedCollections;
 
   constructor(transports: { patient: Transport; plain: Transport }, options: TargetsOptions) {
@@ -93,6 +95,11 @@ export class Targets {
       return this.of(namespace);
     });
     await this.#recover();
+  }
+
+  /** Collections whose tables somebody has dropped; they are empty now. */
+  get emptied(): readonly Namespace[] {
+    return this.#emptied;
   }
 
   /** Groups changes by their collection and has them worked on, several collections at once. */
@@ -235,8 +242,9 @@ export class Targets {
       );
     }
     await this.#own(namespace, name);
-    await this.#followed.add(namespace, name);
+    const isKnown = await this.#followed.add(namespace, name);
     const table = await openTable(patient, { table: name, columns: config.columns });
+    if (isKnown && table.isNew) this.#emptied.push(namespace);
     const [ledger, widening] = this.#columnsOf(table);
     const deadLetters = await DeadLetters.open(patient, { schema: names.ownSchema, stream });
     const writer = new Writer(patient, table, config);

@@ -35,12 +35,14 @@ export class FollowedCollections {
     await createOwnTable(transport, { schema, name: TABLE, columns });
   }
 
-  async add({ database, collection }: Followed, { schema, name }: TableName): Promise<void> {
-    await this.#transport.query(
+  /** @returns whether it was there already */
+  async add({ database, collection }: Followed, { schema, name }: TableName): Promise<boolean> {
+    const { count } = await this.#transport.query(
       `INSERT INTO ${quoteTable(this.#table)} (stream, "database", collection, table_schema, table_name) ` +
         'VALUES ($1, $2, $3, $4, $5) ON CONFLICT (stream, "database", collection) DO NOTHING',
       [this.#stream, database, collection, schema, name],
     );
+    return count === 0;
   }
 
   async has({ database, collection }: Followed): Promise<boolean> {

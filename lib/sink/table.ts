@@ -10,6 +10,11 @@ export interface TargetTable extends TableName {
   readonly hasOverflow: boolean;
 }
 
+export interface OpenedTable extends TargetTable {
+  /** Whether there was none before. */
+  readonly isNew: boolean;
+}
+
 export interface OpenTableOptions {
   readonly table: TableName;
   readonly columns: Columns;
@@ -33,14 +38,16 @@ const COLUMNS = `SELECT column_name, data_type FROM information_schema.columns
  *
  * @throws UserError for a table that doesn't fit; it is left as it is
  */
-export async function openTable(transport: Transport, options: OpenTableOptions): Promise<TargetTable> {
+export async function openTable(transport: Transport, options: OpenTableOptions): Promise<OpenedTable> {
   const { table, columns } = options;
   const { dialect } = transport;
   const [data, overflow] = dialect.name === "CrateDB"
     ? [TYPES[columns], "OBJECT(IGNORED)"]
     : ["JSONB", "JSON"];
+  const columnsThere = async () => (await transport.query(COLUMNS, [table.schema, table.name])).rows;
+  const isNew = (await columnsThere()).length === 0;
   await createTable(transport, table, `(oid TEXT PRIMARY KEY, data ${data}, overflow ${overflow})`);
-  const { rows } = await transport.query(COLUMNS, [table.schema, table.name]);
+  const rows = await columnsThere();
   const types = new Map(rows.map(([name, type]) => [name, type]));
   const key = (await transport.query(dialect.primaryKey, [table.schema, table.name])).rows.flat();
   const faults = [
@@ -58,7 +65,7 @@ export async function openTable(transport: Transport, options: OpenTableOptions)
         `move this one out of the way:\n  ALTER TABLE ${quoteTable(table)} RENAME TO "${table.name}-old"`,
     });
   }
-  return Object.freeze({ ...table, hasOverflow: types.get("overflow") === dialect.overflowType });
+  return Object.freeze({ ...table, hasOverflow: types.get("overflow") === dialect.overflowType, isNew });
 }
 
 /** Columns by which values would become others, or rows have more than their documents. */

@@ -291,3 +291,21 @@ for (const [what, expression] of Object.entries(HARD_KEYS)) {
     assert.deepEqual(await compare(context), []);
   });
 }
+
+cratedbTest("relay() copies again what was in a table that somebody dropped", async (context) => {
+  const data = collectionOf(context);
+  await insertMixed(data, 100);
+  const first = context.relay();
+  await first.waitForLine(/Ready/);
+  assert.equal((await first.kill()).code, 0);
+  await context.sql(`DROP TABLE "${context.table}"`);
+  await data.insertOne({ _id: "new", n: 1, v: 0 } as never);
+  const second = context.relay();
+  await second.waitForLine(/WARN .*The table of a collection was gone/);
+  await second.waitForLine(/Copied documents=101 /);
+  await inStep(context);
+  assert.equal((await second.kill()).code, 0);
+  const third = context.relay();
+  await third.waitForLine(/Ready/);
+  assert.ok(!third.stderr.some((line) => /Copied|was gone/.test(line)), third.stderr.join("\n"));
+});
