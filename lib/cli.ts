@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import deno from "../deno.json" with { type: "json" };
 import { type Argument, type Completed, completionScript, type Shell, SHELLS } from "./completion.ts";
 import { logOptions, relayConfig, workloadConfig } from "./config.ts";
-import { describe, UsageError } from "./errors.ts";
+import { describe, type Description, UsageError } from "./errors.ts";
 import { createLogger, type Logger } from "./ops/log.ts";
 import { type Environment, type Flags, type Option, OPTIONS, type Switch, switchesOf } from "./options.ts";
 import { wrap } from "./wrap.ts";
@@ -93,20 +93,32 @@ const COMMANDS: Readonly<Record<string, Command>> = {
  * @returns the exit code: 0 done or stopped by a signal, 1 failed, 2 wrong usage
  */
 export async function main(args: readonly string[], { env, signal }: Surroundings): Promise<number> {
+  const outcome = { tell: tellPeople };
   try {
-    await dispatch(args, { env, signal });
+    await dispatch(args, { env, signal, outcome });
     return 0;
   } catch (error) {
-    const { message, hint, exitCode } = describe(error);
-    if (signal.aborted && exitCode === 1 && isAbort(error)) return 0;
-    print(Deno.stderr, [`Error: ${message}`, ...hint ? [hint] : []].join("\n"));
-    return exitCode;
+    const description = describe(error);
+    if (signal.aborted && description.exitCode === 1 && isAbort(error)) return 0;
+    outcome.tell(description);
+    return description.exitCode;
   }
 }
 
+const tellPeople = ({ message, hint }: Description): void =>
+  print(Deno.stderr, [`Error: ${message}`, ...hint ? [hint] : []].join("\n"));
+
 const isAbort = (error: unknown): boolean => error instanceof Error && error.name === "AbortError";
 
-async function dispatch([name, ...args]: readonly string[], { env, signal }: Surroundings): Promise<void> {
+interface Dispatched extends Surroundings {
+  /** How the error is told that ends the program. */
+  readonly outcome: { tell: (description: Description) => void };
+}
+
+async function dispatch(
+  [name, ...args]: readonly string[],
+  { env, signal, outcome }: Dispatched,
+): Promise<void> {
   if (name === "--version" || name === "-V") return print(Deno.stdout, `${PROGRAM} ${deno.version}`);
   if (name === "--help" || name === "-h" || name === "help") return print(Deno.stdout, programHelp(env));
   if (name === undefined) throw new UsageError(`No command given.\n\n${programHelp(env)}`);
@@ -118,9 +130,13 @@ async function dispatch([name, ...args]: readonly string[], { env, signal }: Sur
   const given = { flags, env };
   const logging = logOptions(given);
   const terminal = Deno.stderr.isTerminal() && env.TERM !== "dumb";
+  const log = createLogger({ ...logging, colour: terminal && !env.NO_COLOR });
+  if (logging.format === "json") {
+    outcome.tell = ({ message, hint, exitCode }) => log.error(message, { hint, exitCode });
+  }
   await command.run(given, {
     signal,
-    log: createLogger({ ...logging, colour: terminal && !env.NO_COLOR }),
+    log,
     terminal: terminal && logging.format === "text" && ["debug", "info"].includes(logging.level),
   });
 }

@@ -158,7 +158,7 @@ const KNOWN: readonly Known[] = [
   },
   {
     pattern:
-      /SinkError.*(?:ECONNREFUSED|ECONNRESET|CONNECT_TIMEOUT|CONNECTION_|error sending request|refused|timed out|aborted due to timeout)/i,
+      /SinkError.*(?:ECONNREFUSED|ECONNRESET|CONNECT_TIMEOUT|CONNECTION_|error sending request|refused|timed out|aborted due to timeout|are blocked|not an answer of)/i,
     message: (text) => `CrateDB cannot be reached: ${text}`,
     hint:
       "Is it running, and is the address right? crate://host:4200 speaks HTTP, postgresql://crate@host:5432/doc " +

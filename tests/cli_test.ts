@@ -112,3 +112,19 @@ for (const url of MALFORMED) {
     noTrace(outcome);
   });
 }
+
+Deno.test("--log-format json has the error that ends the program as JSON too", async () => {
+  const flags = ["--log-format", "json"];
+  for (
+    const [args, expected] of [
+      [["--cratedb-url", "crate://127.0.0.1:1"], { code: 1, message: /^CrateDB cannot be reached: / }],
+      [["--batch-size", "x"], { code: 2, message: /^--batch-size is not a whole number/ }],
+    ] as const
+  ) {
+    const { code, stderr } = await run(["cdc-relay", ...flags, ...args]);
+    const { level, message, hint, exitCode } = JSON.parse(stderr);
+    assert.deepEqual([code, level, exitCode], [expected.code, "error", expected.code]);
+    assert.match(message, expected.message);
+    assert.ok(hint);
+  }
+});

@@ -19,6 +19,8 @@ export class WireTransport implements Transport {
   }
 
   static async open({ host, port, user, password, tls, schema }: SinkAddress): Promise<WireTransport> {
+    // postgres.js goes by it, and CrateDB has no such setting: the question ends the program.
+    Deno.env.delete("PGTARGETSESSIONATTRS");
     const sql = postgres({
       host,
       port,
