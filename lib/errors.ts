@@ -96,7 +96,8 @@ const KNOWN: readonly Known[] = [
     hint: "Views and time-series collections cannot be followed. Follow the collection that a view is of.",
   },
   {
-    pattern: /MongoParseError|MongoInvalidArgumentError|MongoAPIError.*URI|Unable to parse .* with URL/,
+    pattern:
+      /MongoParseError|MongoInvalidArgumentError(?!.*names cannot)|MongoAPIError.*URI|Unable to parse .* with URL/,
     exitCode: 2,
     message: (text) => `MONGODB_URL is malformed: ${text}`,
     hint:

@@ -47,7 +47,7 @@ const INCLUDED: readonly (readonly [string, string, string, readonly string[], r
   ["*", "*", "", ["a/b", "testdrive/data"], ["admin/a", "local/a", "config/a", "a/system.profile"]],
   ["*", "data,order_*", "", ["a/data", "b/order_", "b/order_a.b"], ["a/data2", "a/xorder_"]],
   ["a?", "b?", "", ["ab/bc", "a./b.", "aé/bé", "ax/b😀"], ["a/b", "abc/bc", "ab/b"]],
-  ["a.b", "c+d", "", ["a.b/c+d"], ["axb/c+d", "a.b/ccd"]],
+  ["a+b", "c+d.e", "", ["a+b/c+d.e"], ["aab/c+d.e", "a+b/ccd.e", "a+b/c+dxe"]],
   ["a", "(x|y),[z],\\d,^$,{1}", "", ["a/(x|y)", "a/[z]", "a/\\d", "a/^$", "a/{1}"], ["a/x", "a/z", "a/1"]],
   ["*", "*", "tmp_*", ["a/b", "a/xtmp_", "tmp_a/orders"], ["a/tmp_", "b/tmp_1"]],
   ["*", "*", "shop.tmp_*", ["a/tmp_1", "shop/a"], ["shop/tmp_1"]],
@@ -120,3 +120,12 @@ Deno.test("Scope.stages() of one collection are none", () => {
 });
 
 Deno.test("namespaceText()", () => assert.equal(namespaceText(namespace("a", "b.c")), "a.b.c"));
+
+Deno.test("Scope refuses what is no name of a database", () => {
+  for (const name of ["shop.orders", "a/b", "$x", "a b"]) {
+    assert.throws(() => scope(name, "*"), {
+      name: "UsageError",
+      message: `--database ${name} is no name of a database.`,
+    });
+  }
+});

@@ -134,8 +134,11 @@ export class Widening {
   async #cleanUpAfterDead(position: Position): Promise<void> {
     const { table, log } = this.#options;
     await using lock = position;
-    if (lock.state.token === null) return;
-    const copy = { schema: table.schema, name: lock.state.token };
+    const { token } = lock.state;
+    if (token === null) return;
+    // Somebody may have written to it by hand; only what a relay has made is dropped.
+    if (!token.startsWith(`${table.name}~`)) return await lock.save({ token: null });
+    const copy = { schema: table.schema, name: token };
     log.warn("A relay died while it widened a column; its leftovers are removed", {
       table: quoteTable(copy),
     });

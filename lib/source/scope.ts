@@ -54,6 +54,12 @@ export class Scope {
       ...database !== undefined && { database },
       ...database !== undefined && collection !== undefined && { collection },
     };
+    const impossible = databases.find((each) => /[./\\ "$]/.test(each));
+    if (impossible !== undefined) {
+      throw new UsageError(`--database ${impossible} is no name of a database.`, {
+        hint: "For one collection: --database shop --collection orders",
+      });
+    }
     if (database !== undefined && OWN.includes(database)) {
       throw new UsageError(`Database ${database} is MongoDB's own and has no change stream.`);
     }
