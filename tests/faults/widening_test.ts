@@ -3,6 +3,7 @@ import type { Document } from "mongodb";
 import { eventually } from "../../lib/testdrive/eventually.ts";
 import { compare, inStep } from "../support/compare.ts";
 import { type CratedbContext, cratedbTest, faultTest } from "../support/cratedb_harness.ts";
+import type { Running } from "../support/program.ts";
 import { assertNoLeftovers, columnTypes, leftovers } from "../support/widened.ts";
 
 /** Enough for each step of a widening to be seen. */
@@ -36,11 +37,15 @@ const isThere = async ({ sql, schema }: CratedbContext, condition: string): Prom
   ]))
     .length > 0;
 
+type Step = (context: CratedbContext) => Promise<boolean>;
+
+const hasCopy: Step = (context) => isThere(context, `table_name LIKE '${context.table}~%'`);
+
 /** What can be seen of a widening when the relay is killed. */
-const STEPS: Readonly<Record<string, (context: CratedbContext) => Promise<boolean>>> = {
+const STEPS: Readonly<Record<string, Step>> = {
   "the table is closed to writing": (context) =>
     isThere(context, `table_name = '${context.table}' AND settings['blocks']['write']`),
-  "the copy is there": (context) => isThere(context, `table_name LIKE '${context.table}~%'`),
+  "the copy is there": hasCopy,
   "the copy has rows": async (context) => {
     const [{ n } = {}] = await context.sql(
       "SELECT sum(num_docs) AS n FROM sys.shards WHERE schema_name = ? AND table_name LIKE ?",
@@ -51,17 +56,27 @@ const STEPS: Readonly<Record<string, (context: CratedbContext) => Promise<boolea
   "the tables are swapped": async (context) => (await columnTypes(context)).t === "double precision",
 };
 
+const reached = (context: CratedbContext, step: Step): Promise<void> =>
+  eventually(async () => assert.ok(await step(context)), { timeout: 60_000, interval: 1 });
+
+/** A relay that has come to a step of widening the column `t`, which has 20, 21 and 20.5. */
+async function widening(context: CratedbContext, step: Step): Promise<Running> {
+  const data = collection(context);
+  const running = context.relay(FLAGS);
+  await running.waitForLine(/Ready/);
+  await data.insertMany([{ _id: 1, t: 20 }, { _id: 2, t: 21 }] as Document[]);
+  await inStep(context);
+  await fill(context);
+  await data.insertOne({ _id: 3, t: 20.5 } as Document);
+  await reached(context, step);
+  return running;
+}
+
 for (const [step, isReached] of Object.entries(STEPS)) {
   cratedbTest(`relay() widens a column when it was killed before, as soon as ${step}`, async (context) => {
     const { relay, sql, table } = context;
     const data = collection(context);
-    const first = relay(FLAGS);
-    await first.waitForLine(/Ready/);
-    await data.insertMany([{ _id: 1, t: 20 }, { _id: 2, t: 21 }] as Document[]);
-    await inStep(context);
-    await fill(context);
-    await data.insertOne({ _id: 3, t: 20.5 } as Document);
-    await eventually(async () => assert.ok(await isReached(context), step), { timeout: 60_000, interval: 1 });
+    const first = await widening(context, isReached);
     assert.equal((await first.kill("SIGKILL")).signal, "SIGKILL");
     assert.notDeepEqual(await leftovers(context), [], "it was killed in the midst of it");
     await data.insertOne({ _id: 4, t: 20.25 } as Document);
@@ -110,16 +125,8 @@ const leaveLock = ({ sql, schema, table }: CratedbContext, { lease = "0 seconds"
   );
 
 faultTest("relay() widens a column when CrateDB was killed over it", async (context) => {
-  const { relay, sql, table, cratedbServer } = context;
-  const data = collection(context);
-  const running = relay(FLAGS);
-  await running.waitForLine(/Ready/);
-  await data.insertMany([{ _id: 1, t: 20 }, { _id: 2, t: 21 }] as Document[]);
-  await inStep(context);
-  await fill(context);
-  await data.insertOne({ _id: 3, t: 20.5 } as Document);
-  const reached = STEPS["the copy is there"];
-  await eventually(async () => assert.ok(await reached?.(context)), { timeout: 60_000, interval: 1 });
+  const { sql, table, cratedbServer } = context;
+  const running = await widening(context, hasCopy);
   await cratedbServer.kill();
   await cratedbServer.restore();
   await running.waitForLine(/Not widened yet/, { timeout: 60_000 });
@@ -134,15 +141,7 @@ faultTest("relay() widens a column when CrateDB was killed over it", async (cont
 });
 
 cratedbTest("relay() widens a column at its next start when it was stopped over it", async (context) => {
-  const data = collection(context);
-  const first = context.relay(FLAGS);
-  await first.waitForLine(/Ready/);
-  await data.insertMany([{ _id: 1, t: 20 }, { _id: 2, t: 21 }] as Document[]);
-  await inStep(context);
-  await fill(context);
-  await data.insertOne({ _id: 3, t: 20.5 } as Document);
-  const reached = STEPS["the copy is there"];
-  await eventually(async () => assert.ok(await reached?.(context)), { timeout: 60_000, interval: 1 });
+  const first = await widening(context, hasCopy);
   assert.equal((await first.kill()).code, 0, first.stderr.join("\n"));
   assert.equal((await columnTypes(context)).t, "bigint", "it was widened before it stopped");
 
@@ -167,8 +166,7 @@ cratedbTest("relay() loses no column that another one adds while it widens one",
   await inStep(context, { collections: ["data", "other"] });
   await fill(context);
   await data.insertOne({ _id: 2, t: 20.5 } as Document);
-  const reached = STEPS["the copy is there"];
-  await eventually(async () => assert.ok(await reached?.(context)), { timeout: 60_000, interval: 1 });
+  await reached(context, hasCopy);
   await other.insertOne({ _id: 1_002, when: new Date(), t: 1.5 } as Document);
   await eventually(async () => {
     const { t, when } = await columnTypes(context);
