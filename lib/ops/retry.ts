@@ -34,8 +34,8 @@ export async function retry<T>(operation: () => Promise<T>, options: RetryOption
   const { signal, log, what, isTransient, retryFor } = options;
   const started = Date.now();
   for (let attempt = 0;; attempt++) {
+    if (timeLeft(signal) === 0) throw signal.reason;
     try {
-      if (timeLeft(signal) === 0) throw signal.reason;
       const result = await unlessLate(operation(), signal);
       if (attempt > 0) log.info(`${what} answers again`, { after: `${Date.now() - started} ms` });
       return result;

@@ -45,9 +45,10 @@ export async function openTable(transport: Transport, options: OpenTableOptions)
     ? [TYPES[columns], "OBJECT(IGNORED)"]
     : ["JSONB", "JSON"];
   const columnsThere = async () => (await transport.query(COLUMNS, [table.schema, table.name])).rows;
-  const isNew = (await columnsThere()).length === 0;
+  const before = await columnsThere();
+  const isNew = before.length === 0;
   await createTable(transport, table, `(oid TEXT PRIMARY KEY, data ${data}, overflow ${overflow})`);
-  const rows = await columnsThere();
+  const rows = isNew ? await columnsThere() : before;
   const types = new Map(rows.map(([name, type]) => [name, type]));
   const key = (await transport.query(dialect.primaryKey, [table.schema, table.name])).rows.flat();
   const faults = [

@@ -35,6 +35,13 @@ export interface Transport extends AsyncDisposable {
   query(...statement: Parameters<Query>): ReturnType<Query>;
 }
 
+/** The same transport, with another way to run statements. */
+const wrapped = (transport: Transport, query: Query): Transport => ({
+  dialect: transport.dialect,
+  query,
+  [Symbol.asyncDispose]: () => transport[Symbol.asyncDispose](),
+});
+
 /** @throws SinkError when the server cannot be reached */
 export const openTransport = async (address: SinkAddress): Promise<Transport> =>
   tolerant(await OPEN[address.transport](address));
@@ -52,19 +59,15 @@ const STARTING = "57P03";
 /** The same transport, where errors that say nothing are those of a server that is starting, after a connection was lost. */
 export function tolerant(transport: Transport): Transport {
   let lost = -Infinity;
-  return {
-    dialect: transport.dialect,
-    query: async (...statement) => {
-      try {
-        return await transport.query(...statement);
-      } catch (error) {
-        if (isLostConnection(error)) lost = Date.now();
-        if (!isUnspecific(error) || Date.now() - lost >= RECOVERY) throw error;
-        throw new SinkError(messageOf(error), { code: STARTING, cause: error });
-      }
-    },
-    [Symbol.asyncDispose]: () => transport[Symbol.asyncDispose](),
-  };
+  return wrapped(transport, async (...statement) => {
+    try {
+      return await transport.query(...statement);
+    } catch (error) {
+      if (isLostConnection(error)) lost = Date.now();
+      if (!isUnspecific(error) || Date.now() - lost >= RECOVERY) throw error;
+      throw new SinkError(messageOf(error), { code: STARTING, cause: error });
+    }
+  });
 }
 
 export interface WatchedTransport extends Transport {
@@ -77,43 +80,36 @@ const WRITES = /^(?:INSERT|DELETE)\b/;
 /** The same transport, and what it is at. */
 export function watched(transport: Transport): WatchedTransport {
   let writing = 0;
+  const query: Query = async (sql, parameters) => {
+    const writes = WRITES.test(sql) ? 1 : 0;
+    writing += writes;
+    try {
+      return await transport.query(sql, parameters);
+    } finally {
+      writing -= writes;
+    }
+  };
   return {
-    dialect: transport.dialect,
+    ...wrapped(transport, query),
     get writing() {
       return writing > 0;
     },
-    query: async (sql, parameters) => {
-      const writes = WRITES.test(sql) ? 1 : 0;
-      writing += writes;
-      try {
-        return await transport.query(sql, parameters);
-      } finally {
-        writing -= writes;
-      }
-    },
-    [Symbol.asyncDispose]: () => transport[Symbol.asyncDispose](),
   };
 }
 
 /** The same transport, where `check` has to resolve before each statement. */
-export const guarded = (transport: Transport, check: () => Promise<void>): Transport => ({
-  dialect: transport.dialect,
-  query: async (...statement) => {
+export const guarded = (transport: Transport, check: () => Promise<void>): Transport =>
+  wrapped(transport, async (...statement) => {
     await check();
     return await transport.query(...statement);
-  },
-  [Symbol.asyncDispose]: () => transport[Symbol.asyncDispose](),
-});
+  });
 
 /** The same transport, where nothing is waited for once the signal is aborted; the server may still be at it. */
-export const abortable = (transport: Transport, signal: AbortSignal): Transport => ({
-  dialect: transport.dialect,
-  query: async (...statement) => {
+export const abortable = (transport: Transport, signal: AbortSignal): Transport =>
+  wrapped(transport, async (...statement) => {
     signal.throwIfAborted();
     return await unlessLate(transport.query(...statement), signal, () => 0);
-  },
-  [Symbol.asyncDispose]: () => transport[Symbol.asyncDispose](),
-});
+  });
 
 /** Makes what was written visible to queries, where it is not so at once. */
 export async function refreshTable(transport: Transport, table: TableName): Promise<void> {
@@ -129,19 +125,15 @@ export interface RetryingOptions {
 
 /** The same transport, trying again for as long as the sink is away. Every statement sent must bear repetition. */
 export function retrying(transport: Transport, options: RetryingOptions): Transport {
-  return {
-    dialect: transport.dialect,
-    query: (sql, parameters) => {
-      const started = Date.now();
-      const isRecovering = (error: unknown) =>
-        isUnknownRelation(error) &&
-        Date.now() - started < RECOVERY;
-      return retry(() => transport.query(sql, parameters), {
-        ...options,
-        what: "CrateDB",
-        isTransient: (error) => isTransient(error) || isRecovering(error),
-      });
-    },
-    [Symbol.asyncDispose]: () => transport[Symbol.asyncDispose](),
-  };
+  return wrapped(transport, (sql, parameters) => {
+    const started = Date.now();
+    const isRecovering = (error: unknown) =>
+      isUnknownRelation(error) &&
+      Date.now() - started < RECOVERY;
+    return retry(() => transport.query(sql, parameters), {
+      ...options,
+      what: "CrateDB",
+      isTransient: (error) => isTransient(error) || isRecovering(error),
+    });
+  });
 }

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { closeMongodb, connectMongodb } from "../../lib/source/mongodb.ts";
 import { MongoClient } from "mongodb";
 import { createLogger } from "../../lib/ops/log.ts";
 import { collectionsOf } from "../../lib/source/collections.ts";
+import { closeMongodb, connectMongodb } from "../../lib/source/mongodb.ts";
 import { Scope } from "../../lib/source/scope.ts";
 import { mongodbTest } from "../support/mongodb_harness.ts";
 
