@@ -4,7 +4,7 @@
  * - https://www.mongodb.com/docs/manual/changeStreams/
  * - https://cratedb.com/docs/crate/reference/
  */
-import { main } from "./lib/cli.ts";
+import { main } from "./lib/cli/main.ts";
 
 if (import.meta.main) {
   const stop = new AbortController();

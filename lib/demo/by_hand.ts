@@ -1,7 +1,7 @@
 /** How to look at the demo's data with the databases' own tools. */
-import { quoteTable, type TableName } from "../sink/names.ts";
-import { maskUrl } from "../ops/mask_url.ts";
-import { parseSinkUrl, type SinkAddress } from "../sink/url.ts";
+import { quoteTable, type TableName } from "../sink/table/sql_names.ts";
+import { maskUrl } from "../util/mask_url.ts";
+import { parseSinkUrl, type SinkAddress } from "../sink/connection/url.ts";
 
 export interface ByHandOptions {
   readonly mongodbUrl: string;

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { UserError } from "../errors.ts";
+import { UserError } from "../util/errors.ts";
 
 export interface PollOptions {
   readonly signal: AbortSignal;

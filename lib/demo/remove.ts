@@ -1,8 +1,9 @@
 /** What the demo leaves on servers that were there before it. */
 import { connectMongodb } from "../source/mongodb.ts";
-import { quoteName, quoteTable } from "../sink/names.ts";
-import { openTransport, type Transport } from "../sink/transport.ts";
-import { parseSinkUrl } from "../sink/url.ts";
+import { quoteName, quoteTable } from "../sink/table/sql_names.ts";
+import { openTransport } from "../sink/connection/open_transport.ts";
+import { type Transport } from "../sink/connection/transport.ts";
+import { parseSinkUrl } from "../sink/connection/url.ts";
 
 export async function removeDatabase(url: string, database: string): Promise<void> {
   const client = await connectMongodb(url);

@@ -1,5 +1,5 @@
 /** Standard output and standard error of the demo: data on the one, progress on the other. */
-import type { Environment } from "../options.ts";
+import type { Environment } from "../cli/options.ts";
 
 const WIDTH = { least: 60, most: 132, elsewhere: 110 } as const;
 

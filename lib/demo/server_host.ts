@@ -8,9 +8,10 @@
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
-import { describe, type Description, messageOf } from "../errors.ts";
-import type { Server } from "../testdrive/first_server.ts";
-import { NoServerError } from "../testdrive/no_server_error.ts";
+import { describe, type Description } from "../cli/describe_error.ts";
+import { messageOf } from "../util/errors.ts";
+import type { Server } from "../../dev/servers/first_server.ts";
+import { NoServerError } from "../../dev/servers/no_server_error.ts";
 import { removeDatabase, removeSchema } from "./remove.ts";
 
 export interface HostRequest {
@@ -58,19 +59,19 @@ async function hold({ database, mongodbUrl, sinkUrl }: HostRequest, ended: Ended
 type Ended = Promise<IteratorResult<string>>;
 
 async function startMongodb() {
-  const { startMongodb } = await import("../testdrive/start_mongodb.ts");
+  const { startMongodb } = await import("../../dev/servers/start_mongodb.ts");
   return await startMongodb({ url: "" });
 }
 
 /** PGlite where there is no CrateDB: the next best, that is everywhere. */
 async function startSink(): Promise<Server & HostedServer> {
-  const { startCratedb } = await import("../testdrive/start_cratedb.ts");
+  const { startCratedb } = await import("../../dev/servers/start_cratedb.ts");
   try {
     const cratedb = await startCratedb({ wireUrl: "", httpUrl: "" });
     return { ...cratedb, url: cratedb.httpUrl };
   } catch (error) {
     if (!(error instanceof NoServerError)) throw error;
-    const { startPostgresql } = await import("../testdrive/start_postgresql.ts");
+    const { startPostgresql } = await import("../../dev/servers/start_postgresql.ts");
     const postgresql = await startPostgresql({ url: "", folder: "" });
     const why = error.message.replace(/^CrateDB: none, /, "");
     return { ...postgresql, description: `${postgresql.description.replace(/, as .*/, "")}, ${why}` };

@@ -2,12 +2,12 @@
 import { createInterface } from "node:readline";
 import { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
-import { UserError } from "../errors.ts";
-import { maskUrl } from "../ops/mask_url.ts";
-import { openTransport } from "../sink/transport.ts";
-import { parseSinkUrl } from "../sink/url.ts";
+import { UserError } from "../util/errors.ts";
+import { maskUrl } from "../util/mask_url.ts";
+import { openTransport } from "../sink/connection/open_transport.ts";
+import { parseSinkUrl } from "../sink/connection/url.ts";
 import { connectMongodb } from "../source/mongodb.ts";
-import type { DemoConfig } from "./config.ts";
+import type { DemoSettings } from "./settings.ts";
 import type { Screen } from "./screen.ts";
 import type { HostedServer, HostMessage, HostRequest, ServerName } from "./server_host.ts";
 
@@ -34,7 +34,7 @@ const LONG_END = 1_000;
  *
  * @throws UserError when there is none to be had
  */
-export async function openServers(config: DemoConfig, options: OpenServersOptions): Promise<Servers> {
+export async function openServers(config: DemoSettings, options: OpenServersOptions): Promise<Servers> {
   const { database, screen, signal } = options;
   const servers: Partial<Record<ServerName, HostedServer>> = {};
   const add = (name: ServerName, server: HostedServer) => {

@@ -1,6 +1,6 @@
 /** Whether the tables are what the collections are, document by document. */
-import { UserError } from "../errors.ts";
-import { canonicalDocument, canonicalRow } from "../row/canonical.ts";
+import { UserError } from "../util/errors.ts";
+import { normalizeDocument, normalizeRow } from "../mapping/normalize.ts";
 import { poll } from "./poll.ts";
 import type { Screen } from "./screen.ts";
 import type { Sides } from "./sides.ts";
@@ -75,8 +75,8 @@ export async function showCheck(
 
 async function compare(collection: string, sides: ShowCheckOptions["sides"]): Promise<Compared> {
   const [found, seen] = await Promise.all([sides.documents(collection), sides.rows(collection)]);
-  const documents = new Map(found.map(({ oid, bytes }) => [oid, canonicalDocument(bytes)]));
-  const rows = new Map(seen.map(({ oid, data, overflow }) => [oid, canonicalRow(data, overflow)]));
+  const documents = new Map(found.map(({ oid, bytes }) => [oid, normalizeDocument(bytes)]));
+  const rows = new Map(seen.map(({ oid, data, overflow }) => [oid, normalizeRow(data, overflow)]));
   const differences = [...new Set([...documents.keys(), ...rows.keys()])]
     .map((oid) => ({ oid, document: documents.get(oid), row: rows.get(oid) }))
     .filter(({ document, row }) => document !== row);

@@ -1,6 +1,6 @@
 /** A short load: how many operations a second go through, and how long a write takes until a query sees it. */
 import { BSON } from "mongodb";
-import { generate } from "../workload.ts";
+import { generate } from "../workload/workload.ts";
 import { poll } from "./poll.ts";
 import type { Screen } from "./screen.ts";
 import type { Sides } from "./sides.ts";

@@ -1,8 +1,8 @@
 /** One write, and the row that comes of it, side by side. */
 import { inspect } from "node:util";
 import { BSON } from "mongodb";
-import { type Json, jsonText, parseJson } from "../row/lossless_json.ts";
-import { canonicalDocument, canonicalRow } from "../row/canonical.ts";
+import { type Json, jsonText, parseJson } from "../util/lossless_json.ts";
+import { normalizeDocument, normalizeRow } from "../mapping/normalize.ts";
 import { poll } from "./poll.ts";
 import type { Screen } from "./screen.ts";
 import type { SeenDocument, SeenRow, Sides } from "./sides.ts";
@@ -54,7 +54,7 @@ const indented = (lines: readonly string[]): string[] => lines.map((line) => IND
 
 const isOf = (document: SeenDocument | undefined, row: SeenRow | undefined): boolean =>
   document
-    ? row !== undefined && canonicalRow(row.data, row.overflow) === canonicalDocument(document.bytes)
+    ? row !== undefined && normalizeRow(row.data, row.overflow) === normalizeDocument(document.bytes)
     : row === undefined;
 
 /** A field that is in part in `overflow` has two rows. */

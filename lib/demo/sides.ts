@@ -1,10 +1,10 @@
 /** What is in MongoDB, and what a query of the sink sees of it. */
 import type { Collection, Db } from "mongodb";
-import { fields } from "../row/bson.ts";
-import { keyText } from "../row/key.ts";
-import { quoteTable, type TableName } from "../sink/names.ts";
-import { isTransient, isUnknownRelation } from "../sink/transient.ts";
-import type { Parameter, Transport } from "../sink/transport.ts";
+import { fields } from "../bson/bson.ts";
+import { keyText } from "../key/key_text.ts";
+import { quoteTable, type TableName } from "../sink/table/sql_names.ts";
+import { isRetryable, isUnknownRelation } from "../sink/connection/sink_error.ts";
+import type { Parameter, Transport } from "../sink/connection/transport.ts";
 import type { DemoDocument } from "./steps.ts";
 
 export interface SidesOptions {
@@ -88,7 +88,7 @@ export class Sides {
       }));
     } catch (error) {
       // The table is about to be made, or made anew.
-      if (isUnknownRelation(error) || isTransient(error)) return [];
+      if (isUnknownRelation(error) || isRetryable(error)) return [];
       throw error;
     }
   }

@@ -1,6 +1,6 @@
 /** What the demo writes, one step after the other. */
 import { BSON, type Collection, type Document } from "mongodb";
-import type { Dialect } from "../sink/dialect.ts";
+import type { Dialect } from "../sink/connection/dialect.ts";
 
 export interface DemoDocument extends Document {
   readonly _id: string | BSON.Int32 | BSON.ObjectId;

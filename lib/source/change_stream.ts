@@ -9,16 +9,16 @@
  * @see https://github.com/mongodb/specifications/blob/master/source/change-streams/change-streams.md
  */
 import { BSON, type ClientSession, type Document, type MongoClient, MongoServerError } from "mongodb";
-import { messageOf, UserError } from "../errors.ts";
-import type { Logger } from "../ops/log.ts";
-import { backoff } from "../ops/retry.ts";
-import { type BsonValue, bytesOf, elements, fields, int64At, stringAt } from "../row/bson.ts";
+import { messageOf, UserError } from "../util/errors.ts";
+import type { Logger } from "../util/log.ts";
+import { backoff } from "../util/retry.ts";
+import { type BsonValue, bytesOf, elements, fields, int64At, stringAt } from "../bson/bson.ts";
 import { type CollectionEvent, type DocumentChange, readEvent } from "./event.ts";
 import { killCursor } from "./kill_cursor.ts";
 import type { Scope } from "./scope.ts";
 import type { ServerFeatures } from "./server.ts";
 import { SplitEvents } from "./split_events.ts";
-import { isTransientMongodb } from "./transient.ts";
+import { isRetryableMongodbError } from "./mongodb_errors.ts";
 
 export interface ChangeBatch {
   readonly changes: readonly DocumentChange[];
@@ -69,7 +69,7 @@ export async function* changeStream(options: ChangeStreamOptions): AsyncGenerato
       if (signal.aborted) return;
       if (isTooLarge(error)) throw await tooLarge(options, token);
       if (attempt === 0) failedSince = Date.now();
-      if (!opened || !isTransientMongodb(error) || Date.now() - failedSince >= retryFor) throw error;
+      if (!opened || !isRetryableMongodbError(error) || Date.now() - failedSince >= retryFor) throw error;
       if (attempt === 0) log.warn("The change stream broke off, trying again", { error: messageOf(error) });
       await backoff(attempt++, signal).catch(() => {});
     }

@@ -1,8 +1,9 @@
 /** The collections that there are. */
 import { type MongoClient, ReadPreference } from "mongodb";
-import { concurrently } from "../ops/concurrently.ts";
-import type { Logger } from "../ops/log.ts";
-import { type FoundCollection, type Namespace, namespaceText, type Scope } from "./scope.ts";
+import { concurrently } from "../util/concurrently.ts";
+import type { Logger } from "../util/log.ts";
+import { type FoundCollection, type Scope } from "./scope.ts";
+import { type Namespace, namespaceText } from "../namespace.ts";
 
 /** What a change stream says of collections that are not plain ones. */
 const UNFOLLOWED: Readonly<Record<string, string>> = {

@@ -1,12 +1,12 @@
 /** Documents of a collection as they are now, never older than what the change stream has shown. */
 import type { Document } from "mongodb";
-import { UserError } from "../errors.ts";
-import { type BsonValue, fields } from "../row/bson.ts";
-import { keyText } from "../row/key.ts";
-import { expressionOf, idDocument, valueOf } from "./key_value.ts";
-import type { KeyedDocument, Primary, Reply } from "./primary.ts";
-import type { Namespace } from "./scope.ts";
-import { changesId } from "./shape.ts";
+import { UserError } from "../util/errors.ts";
+import { type BsonValue, fields } from "../bson/bson.ts";
+import { keyText } from "../key/key_text.ts";
+import { expressionOf, idDocument, valueOf } from "../key/query_literal.ts";
+import type { CausalReader, KeyedDocument, Page } from "./causal_reader.ts";
+import type { Namespace } from "../namespace.ts";
+import { changesId } from "./transform.ts";
 
 /** What there is under a key; null where nothing is, or nothing that matches. */
 export interface LookedUp {
@@ -38,11 +38,11 @@ const KEY = { _id: 1 } as const;
 
 /** Reads one reply after the other. */
 export class DocumentReader {
-  readonly #primary: Primary;
+  readonly #causalReader: CausalReader;
   readonly #options: ReaderOptions;
 
-  constructor(primary: Primary, options: ReaderOptions) {
-    this.#primary = primary;
+  constructor(causalReader: CausalReader, options: ReaderOptions) {
+    this.#causalReader = causalReader;
     this.#options = options;
   }
 
@@ -57,7 +57,7 @@ export class DocumentReader {
     const id = last && fields(last).get("_id");
     const after = id && expressionOf(id);
     for (let batchSize = size;; batchSize *= 2) {
-      const { documents: found, exhausted } = await this.#primary.reply(namespace, {
+      const { documents: found, exhausted } = await this.#causalReader.page(namespace, {
         find: namespace.collection,
         filter: after ? { $expr: { $gt: ["$_id", after] } } : {},
         sort: KEY,
@@ -86,7 +86,7 @@ export class DocumentReader {
     const range = [...after ? [{ $gt: ["$_id", after] }] : [], ...upTo ? [{ $lte: ["$_id", upTo] }] : []];
     const keys = chunk.documents.map(({ id }) => keyText(id));
     const stages = [{ $match: { $expr: { $and: range } } }, { $sort: KEY }, ...this.#options.shape];
-    const reply = await this.#primary.reply(namespace, aggregate(namespace, stages), { abortable: true });
+    const reply = await this.#causalReader.page(namespace, aggregate(namespace, stages), { abortable: true });
     const documents = await this.#askedFor(namespace, new Set(keys), reply);
     if (reply.exhausted) return { ...chunk, documents };
     const last = documents.findLast(({ id }) => expressionOf(id));
@@ -125,7 +125,7 @@ export class DocumentReader {
 
   /** @throws MongoServerError for a filter or stage that MongoDB refuses */
   async check(namespace: Namespace): Promise<void> {
-    await this.#primary.reply(
+    await this.#causalReader.page(
       namespace,
       aggregate(namespace, [{ $match: { _id: { $in: [] } } }, ...this.#options.shape]),
     );
@@ -143,7 +143,7 @@ export class DocumentReader {
       for (let rest = group; rest.length > 0;) {
         const values = rest.map(({ name }) => name?.value);
         const pipeline = [{ $match: { _id: { $in: values } } }, ...stages];
-        const reply = await this.#primary.reply(namespace, aggregate(namespace, pipeline));
+        const reply = await this.#causalReader.page(namespace, aggregate(namespace, pipeline));
         const found = await this.#askedFor(namespace, keySet(rest), reply);
         const missing = without(rest, found);
         yield reply.exhausted ? [...found, ...missing.map(gone)] : found;
@@ -164,7 +164,7 @@ export class DocumentReader {
     keys: ReadonlySet<string>,
     stages: readonly Document[],
   ): Promise<KeyedDocument[]> {
-    return this.#primary.scan(namespace, stages, (id) => keys.has(keyText(id)));
+    return this.#causalReader.scan(namespace, stages, (id) => keys.has(keyText(id)));
   }
 
   /**
@@ -176,7 +176,7 @@ export class DocumentReader {
   async #askedFor(
     namespace: Namespace,
     keys: ReadonlySet<string>,
-    { documents }: Reply,
+    { documents }: Page,
   ): Promise<KeyedDocument[]> {
     const { asked = [], others = [] } = Object.groupBy(
       documents,
@@ -184,7 +184,7 @@ export class DocumentReader {
     );
     const values = others.map(({ id }) => valueOf(id)?.value).filter((value) => value !== undefined);
     if (values.length === 0 || !changesId(this.#options.shape)) return asked;
-    const there = await this.#primary.reply(namespace, {
+    const there = await this.#causalReader.page(namespace, {
       find: namespace.collection,
       filter: { _id: { $in: values } },
       projection: KEY,

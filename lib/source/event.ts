@@ -1,6 +1,6 @@
 /** What an event of a change stream means for the tables. */
-import { BsonType, type BsonValue, bytesOf, fields, stringAt } from "../row/bson.ts";
-import type { Namespace } from "./scope.ts";
+import { BsonType, type BsonValue, bytesOf, fields, stringAt } from "../bson/bson.ts";
+import type { Namespace } from "../namespace.ts";
 
 /** A change of one document; `document` is null when it is gone, undefined when the event doesn't say. */
 export interface DocumentChange {

@@ -1,6 +1,6 @@
 /** Some documents of a collection, to see what it is like. */
 import type { Document, MongoClient } from "mongodb";
-import type { Namespace } from "./scope.ts";
+import type { Namespace } from "../namespace.ts";
 
 const SIZE = 1_000;
 

@@ -1,11 +1,7 @@
 /** What a relay follows: one collection, some of a database or of the deployment; named by glob patterns. */
 import type { Document } from "mongodb";
-import { UsageError } from "../errors.ts";
-
-export interface Namespace {
-  readonly database: string;
-  readonly collection: string;
-}
+import { type Namespace, namespaceText } from "../namespace.ts";
+import { UsageError } from "../util/errors.ts";
 
 /** A collection that there is. */
 export interface FoundCollection extends Namespace {
@@ -28,8 +24,6 @@ const TEMPORARY = /^tmp\.(?:agg_out|mr)\.|^tmp.{5}\.(?:renameCollection$|convert
 
 /** Databases that are MongoDB's own. */
 const OWN = ["admin", "local", "config"];
-
-export const namespaceText = ({ database, collection }: Namespace): string => `${database}.${collection}`;
 
 export class Scope {
   readonly #options: ScopeOptions;

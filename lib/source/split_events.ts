@@ -1,5 +1,5 @@
 /** Events over 16 MB arrive in fragments, each with some of the event's fields. */
-import { type BsonValue, fields, int32At } from "../row/bson.ts";
+import { type BsonValue, fields, int32At } from "../bson/bson.ts";
 import type { EventFields } from "./event.ts";
 
 /** Puts fragments together, over as many replies as they take. */

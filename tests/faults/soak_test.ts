@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { BSON, type Document } from "mongodb";
-import { raw } from "../properties/bson.ts";
+import { raw } from "../support/raw_bson.ts";
 import { inStep } from "../support/compare.ts";
 import { type FaultContext, faultTest } from "../support/cratedb_harness.ts";
 import type { Running } from "../support/program.ts";

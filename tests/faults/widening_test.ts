@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Document } from "mongodb";
-import { eventually } from "../../lib/testdrive/eventually.ts";
+import { eventually } from "../../dev/servers/eventually.ts";
 import { compare, inStep } from "../support/compare.ts";
 import { type CratedbContext, cratedbTest, faultTest } from "../support/cratedb_harness.ts";
 import type { Running } from "../support/program.ts";

@@ -7,11 +7,11 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Db } from "mongodb";
-import { eventually } from "../../lib/testdrive/eventually.ts";
-import { BsonType } from "../../lib/row/bson.ts";
-import { jsonOf } from "../../lib/row/json.ts";
-import { documentOf, raw } from "../properties/bson.ts";
-import { canonicalJson } from "../../lib/row/canonical.ts";
+import { eventually } from "../../dev/servers/eventually.ts";
+import { BsonType } from "../../lib/bson/bson.ts";
+import { jsonOf } from "../../lib/mapping/bson_to_json.ts";
+import { documentOf, raw } from "../support/raw_bson.ts";
+import { normalizeJson } from "../../lib/mapping/normalize.ts";
 import { wholeRows } from "../support/compare.ts";
 import { cratedbTest, transports } from "../support/cratedb_harness.ts";
 import { rawCommand } from "../support/raw_command.ts";
@@ -60,7 +60,7 @@ async function refusedOf(
 }
 
 const whole = (bytes: Uint8Array): string =>
-  canonicalJson(jsonOf({ type: BsonType.document, bytes, offset: 0, length: bytes.length }));
+  normalizeJson(jsonOf({ type: BsonType.document, bytes, offset: 0, length: bytes.length }));
 
 const folder = Deno.env.get("BSON_CORPUS");
 if (!folder) {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { BSON, type Document } from "mongodb";
-import { eventually } from "../../lib/testdrive/eventually.ts";
+import { eventually } from "../../dev/servers/eventually.ts";
 import { inStep } from "../support/compare.ts";
 import {
   type CratedbContext,

@@ -3,7 +3,7 @@ import { BSON } from "mongodb";
 import { showCheck } from "../../lib/demo/show_check.ts";
 import { textTable } from "../../lib/demo/text_table.ts";
 import type { Sides } from "../../lib/demo/sides.ts";
-import { eventually } from "../../lib/testdrive/eventually.ts";
+import { eventually } from "../../dev/servers/eventually.ts";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
 import { mongodbTest } from "../support/mongodb_harness.ts";
 import { run, start } from "../support/program.ts";

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { BSON, type Document, type MongoClient } from "mongodb";
-import { createLogger } from "../../lib/ops/log.ts";
-import { fields } from "../../lib/row/bson.ts";
-import { keyText } from "../../lib/row/key.ts";
+import { createLogger } from "../../lib/util/log.ts";
+import { fields } from "../../lib/bson/bson.ts";
+import { keyText } from "../../lib/key/key_text.ts";
 import { DocumentReader, type ReaderOptions } from "../../lib/source/documents.ts";
-import { Primary } from "../../lib/source/primary.ts";
+import { CausalReader } from "../../lib/source/causal_reader.ts";
 import { type MongodbContext, mongodbTest } from "../support/mongodb_harness.ts";
 import { ownMongodbTest } from "../support/own_mongodb.ts";
 
@@ -18,10 +18,10 @@ type Source = Pick<MongodbContext, "mongodb" | "database">;
 function readerOf(client: MongoClient, options: Partial<ReaderOptions> = {}) {
   const { signal } = new AbortController();
   const log = createLogger({ format: "text", level: "error" });
-  const primary = new Primary(client, { retryFor: 10_000, signal, log });
+  const causalReader = new CausalReader(client, { retryFor: 10_000, signal, log });
   const shape = [{ $match: { on: true } }, { $unset: "secret" }];
-  const reader = new DocumentReader(primary, { shape, size: 1_000, ...options });
-  return { reader, [Symbol.asyncDispose]: () => primary[Symbol.asyncDispose]() };
+  const reader = new DocumentReader(causalReader, { shape, size: 1_000, ...options });
+  return { reader, [Symbol.asyncDispose]: () => causalReader[Symbol.asyncDispose]() };
 }
 
 const idOf = (_id: unknown) => {

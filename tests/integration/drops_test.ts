@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { eventually } from "../../lib/testdrive/eventually.ts";
+import { eventually } from "../../dev/servers/eventually.ts";
 import {
   collectionOf,
   type Document,

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { MongoClient } from "mongodb";
-import { eventually } from "../../lib/testdrive/eventually.ts";
+import { eventually } from "../../dev/servers/eventually.ts";
 import { inStep } from "../support/compare.ts";
 import { countRows, oidsOf, startRelay, tablesOf } from "../support/follow.ts";
 import { insertMixed, type Mixed, mixed } from "../support/mixed_documents.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { eventually } from "../../lib/testdrive/eventually.ts";
+import { eventually } from "../../dev/servers/eventually.ts";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
 import { mostMemory } from "../support/most_memory.ts";
 import type { Running } from "../support/program.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { MongoClient } from "mongodb";
-import { createLogger } from "../../lib/ops/log.ts";
+import { createLogger } from "../../lib/util/log.ts";
 import { collectionsOf } from "../../lib/source/collections.ts";
 import { closeMongodb, connectMongodb } from "../../lib/source/mongodb.ts";
 import { Scope } from "../../lib/source/scope.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { eventually } from "../../lib/testdrive/eventually.ts";
+import { eventually } from "../../dev/servers/eventually.ts";
 import { type CratedbContext, cratedbTest, transports } from "../support/cratedb_harness.ts";
 import { inStep } from "../support/compare.ts";
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import type { Document } from "mongodb";
-import { BsonType } from "../../lib/row/bson.ts";
-import { eventually } from "../../lib/testdrive/eventually.ts";
-import { documentOf, type Raw, raw } from "../properties/bson.ts";
-import { canonicalJson } from "../../lib/row/canonical.ts";
+import { BsonType } from "../../lib/bson/bson.ts";
+import { eventually } from "../../dev/servers/eventually.ts";
+import { documentOf, type Raw, raw } from "../support/raw_bson.ts";
+import { normalizeJson } from "../../lib/mapping/normalize.ts";
 import { inStep, wholeRows } from "../support/compare.ts";
 import { type PostgresqlContext, postgresqlTest } from "../support/postgresql_harness.ts";
 import { randomDocuments, randomUpdate, randomValues, SEED, withId } from "../support/random_documents.ts";
@@ -138,7 +138,7 @@ postgresqlTest("relay() keeps every BSON type as it is in PostgreSQL", async (co
   );
   const expected = new Map(CASES.map(({ name, json }) => {
     const key = JSON.stringify(name);
-    return [name, canonicalJson(`{"_id":${key},"n":1,${key}:${json}}`)];
+    return [name, normalizeJson(`{"_id":${key},"n":1,${key}:${json}}`)];
   }));
   await eventually(async () => assert.deepEqual(await wholeRows(context), expected));
   await inStep(context);

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { BSON, type Document } from "mongodb";
-import { freePort } from "../../lib/testdrive/free_port.ts";
-import { FollowedCollections } from "../../lib/sink/followed_collections.ts";
-import { openTable } from "../../lib/sink/table.ts";
-import { openTransport } from "../../lib/sink/transport.ts";
-import { parseSinkUrl } from "../../lib/sink/url.ts";
-import { eventually } from "../../lib/testdrive/eventually.ts";
+import { freePort } from "../../dev/servers/free_port.ts";
+import { FollowedCollections } from "../../lib/sink/metadata/followed_collections.ts";
+import { openTable } from "../../lib/sink/table/target_table.ts";
+import { openTransport } from "../../lib/sink/connection/open_transport.ts";
+import { parseSinkUrl } from "../../lib/sink/connection/url.ts";
+import { eventually } from "../../dev/servers/eventually.ts";
 import { inStep } from "../support/compare.ts";
 import { type PostgresqlContext, postgresqlTest } from "../support/postgresql_harness.ts";
 import type { Outcome } from "../support/program.ts";
@@ -252,8 +252,8 @@ postgresqlTest("relay() keeps collections apart whose long names differ at their
 
 /** Tables that don't fit, and what is said of them. */
 const SHAPES: Readonly<Record<string, RegExp>> = {
-  "oid TEXT, data JSONB": /`oid` is not its primary key/,
-  "oid TEXT, n INT, data JSONB, PRIMARY KEY (oid, n)": /`oid` is not its primary key/,
+  "oid TEXT, data JSONB": /`oid` is not its causalReader key/,
+  "oid TEXT, n INT, data JSONB, PRIMARY KEY (oid, n)": /`oid` is not its causalReader key/,
   "oid BIGINT PRIMARY KEY, data JSONB": /no `oid` column of type TEXT/,
   "oid TEXT PRIMARY KEY, data TEXT": /no `data` column of type JSONB/,
   "id TEXT PRIMARY KEY": /no `data` column of type JSONB/,

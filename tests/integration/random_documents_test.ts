@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { raw } from "../properties/bson.ts";
+import { raw } from "../support/raw_bson.ts";
 import { inStep } from "../support/compare.ts";
 import { cratedbTest, type TransportName, transports } from "../support/cratedb_harness.ts";
 import { randomDocuments, randomUpdate, randomValues, SEED, withId } from "../support/random_documents.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { BSON, type Document } from "mongodb";
-import { eventually } from "../../lib/testdrive/eventually.ts";
-import { canonicalJson } from "../../lib/row/canonical.ts";
+import { eventually } from "../../dev/servers/eventually.ts";
+import { normalizeJson } from "../../lib/mapping/normalize.ts";
 import { inStep, wholeRows } from "../support/compare.ts";
 import { cratedbTest, transports } from "../support/cratedb_harness.ts";
 
@@ -146,7 +146,7 @@ for (const transport of transports) {
     const expected = new Map(
       CASES.map(({ name, json }) => {
         const key = JSON.stringify(name);
-        return [name, canonicalJson(`{"_id":${key},${key}:${json}}`)];
+        return [name, normalizeJson(`{"_id":${key},${key}:${json}}`)];
       }),
     );
     await eventually(async () => assert.deepEqual(await wholeRows(context), expected));
@@ -181,7 +181,7 @@ for (const transport of transports) {
     const expected = new Map(
       Object.entries(FAR_DATES).map((
         [name, at],
-      ) => [name, canonicalJson(`{"_id":"${name}","at":${at},"list":[${at}],"in":{"at":${at}}}`)]),
+      ) => [name, normalizeJson(`{"_id":"${name}","at":${at},"list":[${at}],"in":{"at":${at}}}`)]),
     );
     await eventually(async () => assert.deepEqual(await wholeRows(context), expected));
   });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { BSON, type Document } from "mongodb";
-import { eventually } from "../../lib/testdrive/eventually.ts";
-import { canonicalJson } from "../../lib/row/canonical.ts";
+import { eventually } from "../../dev/servers/eventually.ts";
+import { normalizeJson } from "../../lib/mapping/normalize.ts";
 import { inStep } from "../support/compare.ts";
 import { type CratedbContext, cratedbTest, transports } from "../support/cratedb_harness.ts";
 import { freshName } from "../support/mongodb_harness.ts";
@@ -23,7 +23,7 @@ async function texts(
     `SELECT oid, data::text AS data, overflow::text AS overflow FROM "${context.table}" ORDER BY oid`,
   );
   return rows.map(({ oid, data, overflow }) =>
-    [oid, canonicalJson(String(data)), canonicalJson(String(overflow))] as const
+    [oid, normalizeJson(String(data)), normalizeJson(String(overflow))] as const
   );
 }
 
@@ -128,9 +128,9 @@ const document = (_id: number, value: unknown): Document => ({
   ...Object.fromEntries(Object.entries(SHAPES).map(([name, { of }]) => [name, of(value)])),
 });
 const whole = (_id: number, value: unknown): string =>
-  canonicalJson(BSON.EJSON.stringify(document(_id, value), { relaxed: true }));
+  normalizeJson(BSON.EJSON.stringify(document(_id, value), { relaxed: true }));
 const bare = (_id: number): string =>
-  canonicalJson(
+  normalizeJson(
     `{${[
       `"_id":${_id}`,
       ...Object.entries(SHAPES).flatMap(([name, { bare }]) => bare ? `"${name}":${bare}` : []),

@@ -1,6 +1,6 @@
 /** What tests of several collections have in common: each collection of the test's database has the table of its name. */
 import assert from "node:assert/strict";
-import { eventually } from "../../lib/testdrive/eventually.ts";
+import { eventually } from "../../dev/servers/eventually.ts";
 import { inStep } from "./compare.ts";
 import type { CratedbContext } from "./cratedb_harness.ts";
 import { oidsOf, tablesOf } from "./follow.ts";

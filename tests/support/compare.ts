@@ -1,10 +1,10 @@
 /** Whether a table is what a collection says: each document's row right, and no row beside. */
 import assert from "node:assert/strict";
-import { fields } from "../../lib/row/bson.ts";
-import { canonicalDocument, canonicalRow } from "../../lib/row/canonical.ts";
-import { keyText } from "../../lib/row/key.ts";
-import { quoteTable } from "../../lib/sink/names.ts";
-import { eventually, type EventuallyOptions } from "../../lib/testdrive/eventually.ts";
+import { fields } from "../../lib/bson/bson.ts";
+import { normalizeDocument, normalizeRow } from "../../lib/mapping/normalize.ts";
+import { keyText } from "../../lib/key/key_text.ts";
+import { quoteTable } from "../../lib/sink/table/sql_names.ts";
+import { eventually, type EventuallyOptions } from "../../dev/servers/eventually.ts";
 import type { CratedbContext } from "./cratedb_harness.ts";
 
 /** What differs of one key, as canonical JSON; undefined where there is no document or no row. */
@@ -51,7 +51,7 @@ async function documentsOf(
       const bytes = raw as unknown as Uint8Array;
       const id = fields(bytes).get("_id");
       assert.ok(id);
-      documents.set(keyText(id), canonicalDocument(bytes));
+      documents.set(keyText(id), normalizeDocument(bytes));
     }
   }
   return documents;
@@ -68,7 +68,7 @@ export async function wholeRows({ dialect, sql, schema, table }: Compared): Prom
   return new Map(
     rows.map(({ oid, data, overflow }) => [
       String(oid),
-      canonicalRow(String(data), overflow === null ? null : String(overflow)),
+      normalizeRow(String(data), overflow === null ? null : String(overflow)),
     ]),
   );
 }

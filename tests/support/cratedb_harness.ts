@@ -1,8 +1,8 @@
-import { type ContainerControl, containerControl } from "../../lib/testdrive/container_control.ts";
-import { queryCratedb, type Row } from "../../lib/testdrive/query_cratedb.ts";
-import { cratedbReady } from "../../lib/testdrive/start_cratedb.ts";
-import { mongodbReady } from "../../lib/testdrive/start_mongodb.ts";
-import { CRATEDB, type Dialect } from "../../lib/sink/dialect.ts";
+import { type ContainerControl, containerControl } from "../../dev/servers/container_control.ts";
+import { queryCratedb, type Row } from "../../dev/servers/query_cratedb.ts";
+import { cratedbReady } from "../../dev/servers/start_cratedb.ts";
+import { mongodbReady } from "../../dev/servers/start_mongodb.ts";
+import { CRATEDB, type Dialect } from "../../lib/sink/connection/dialect.ts";
 import { defaultFlags } from "./default_flags.ts";
 import { freshName, type MongodbContext, mongodbContext, sharedMongodb } from "./mongodb_harness.ts";
 import { type Running, start } from "./program.ts";

@@ -1,10 +1,10 @@
 /** A MongoDB of one test's own: to be followed as a whole, or started in a way that would harm the other tests. */
 import { MongoClient } from "mongodb";
 import { MongoMemoryReplSet } from "mongodb-memory-server-core";
-import { messageOf } from "../../lib/errors.ts";
-import { NoServerError } from "../../lib/testdrive/no_server_error.ts";
-import { startContainer } from "../../lib/testdrive/start_container.ts";
-import { mongodbReady } from "../../lib/testdrive/start_mongodb.ts";
+import { messageOf } from "../../lib/util/errors.ts";
+import { NoServerError } from "../../dev/servers/no_server_error.ts";
+import { startContainer } from "../../dev/servers/start_container.ts";
+import { mongodbReady } from "../../dev/servers/start_mongodb.ts";
 import { type CratedbContext, cratedbTest, type RelayOptions } from "./cratedb_harness.ts";
 import { startRelay } from "./follow.ts";
 import type { Running } from "./program.ts";

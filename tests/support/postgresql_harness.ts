@@ -1,7 +1,7 @@
 import postgres from "postgres";
-import { type Dialect, POSTGRESQL } from "../../lib/sink/dialect.ts";
-import { quoteName } from "../../lib/sink/names.ts";
-import type { Row } from "../../lib/testdrive/query_cratedb.ts";
+import { type Dialect, POSTGRESQL } from "../../lib/sink/connection/dialect.ts";
+import { quoteName } from "../../lib/sink/table/sql_names.ts";
+import type { Row } from "../../dev/servers/query_cratedb.ts";
 import { defaultFlags } from "./default_flags.ts";
 import { freshName, type MongodbContext, mongodbContext, sharedMongodb } from "./mongodb_harness.ts";
 import { type Outcome, run, type Running, start } from "./program.ts";

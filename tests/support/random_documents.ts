@@ -1,6 +1,6 @@
 /** Random documents as BSON, and changes of them, for collections of many types. */
 import fc from "fast-check";
-import { anyDocument, anyValue, documentOf, type Raw, raw, type ValueOptions } from "../properties/bson.ts";
+import { anyDocument, anyValue, documentOf, type Raw, raw, type ValueOptions } from "./raw_bson.ts";
 
 /** The same seed makes the same documents. */
 export const SEED = Number(Deno.env.get("RANDOM_SEED") ?? Math.floor(Math.random() * 2 ** 31));

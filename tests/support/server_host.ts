@@ -4,11 +4,11 @@
  * its end, so that the server is stopped after Ctrl-C and `kill -9` too.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import type { Server } from "../../lib/testdrive/first_server.ts";
-import { NoServerError } from "../../lib/testdrive/no_server_error.ts";
-import { startCratedb } from "../../lib/testdrive/start_cratedb.ts";
-import { startMongodb } from "../../lib/testdrive/start_mongodb.ts";
-import { startPostgresql } from "../../lib/testdrive/start_postgresql.ts";
+import type { Server } from "../../dev/servers/first_server.ts";
+import { NoServerError } from "../../dev/servers/no_server_error.ts";
+import { startCratedb } from "../../dev/servers/start_cratedb.ts";
+import { startMongodb } from "../../dev/servers/start_mongodb.ts";
+import { startPostgresql } from "../../dev/servers/start_postgresql.ts";
 
 const STARTERS: Readonly<Record<string, () => Promise<Server>>> = {
   cratedb: startCratedb,

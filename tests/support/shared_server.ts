@@ -1,7 +1,7 @@
 import { join } from "node:path";
-import type { Cratedb } from "../../lib/testdrive/start_cratedb.ts";
-import type { Mongodb } from "../../lib/testdrive/start_mongodb.ts";
-import type { Postgresql } from "../../lib/testdrive/start_postgresql.ts";
+import type { Cratedb } from "../../dev/servers/start_cratedb.ts";
+import type { Mongodb } from "../../dev/servers/start_mongodb.ts";
+import type { Postgresql } from "../../dev/servers/start_postgresql.ts";
 import { lines } from "./lines.ts";
 
 interface Servers {

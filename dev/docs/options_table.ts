@@ -1,0 +1,48 @@
+/**
+ * The options as the README shows them: `deno run dev/docs/options_table.ts` prints the table to paste.
+ */
+import { type Option, OPTIONS, type Switch, switchesOf } from "../../lib/cli/options.ts";
+
+const HEADINGS = ["Flag", "Environment", "Default", "Meaning", "Command"];
+
+/** @example OUT: [["Flag", …], ["`--table [SCHEMA.]TABLE`", "`CRATEDB_TABLE`", "`cdc-testdrive`", "…", "cdc-relay"], …] */
+export function optionRows(): string[][] {
+  const commands = Object.entries<readonly Option[]>(OPTIONS);
+  const users = new Map<string, string[]>();
+  for (const [command, options] of commands) {
+    for (const cells of [...options.map(optionCells), ...switchesOf(options).map(switchCells)]) {
+      const key = JSON.stringify(cells);
+      users.set(key, [...users.get(key) ?? [], command]);
+    }
+  }
+  const rows = [...users].map(([key, names]): string[] => [
+    ...JSON.parse(key),
+    names.length === commands.length ? "all" : names.join(", "),
+  ]);
+  return [HEADINGS, ...rows];
+}
+
+const optionCells = ({ flag, value, env, default: fallback, help }: Option): string[] => [
+  code(`--${flag} ${value}`),
+  env.map(code).join(", "),
+  fallback === "" ? "" : code(fallback),
+  help,
+];
+
+const switchCells = ({ flag, short, help }: Switch): string[] => [
+  [`--${flag}`, `-${short}`].map(code).join(", "),
+  "",
+  "",
+  help,
+];
+
+const code = (text: string): string => `\`${text}\``;
+
+const line = (cells: readonly string[]) =>
+  `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+
+if (import.meta.main) {
+  const [headings = [], ...rows] = optionRows();
+  const table = [headings, headings.map(() => "---"), ...rows].map(line).join("\n");
+  Deno.stdout.writeSync(new TextEncoder().encode(`${table}\n`));
+}

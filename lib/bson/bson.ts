@@ -1,0 +1,123 @@
+/**
+ * Reading BSON where it lies, without building JavaScript values: the order of keys, equal keys, all 64 bits of
+ * an integer and dates beyond JavaScript's range survive.
+ *
+ * @see https://bsonspec.org/spec.html
+ */
+import { BSON } from "mongodb";
+import { nameAt, utf8 } from "./field_name_cache.ts";
+
+export { utf8 };
+
+const { ByteUtils, NumberUtils } = BSON;
+
+/** The element types of the BSON specification. */
+export const BsonType = {
+  double: 0x01,
+  string: 0x02,
+  document: 0x03,
+  array: 0x04,
+  binary: 0x05,
+  undefined: 0x06,
+  objectId: 0x07,
+  boolean: 0x08,
+  date: 0x09,
+  null: 0x0a,
+  regex: 0x0b,
+  dbPointer: 0x0c,
+  code: 0x0d,
+  symbol: 0x0e,
+  codeWithScope: 0x0f,
+  int32: 0x10,
+  timestamp: 0x11,
+  int64: 0x12,
+  decimal128: 0x13,
+  maxKey: 0x7f,
+  minKey: 0xff,
+} as const;
+
+/** `[type, nameOffset, nameLength, offset, length]`, as the BSON library's on-demand parser gives it. */
+export type Element = readonly [number, number, number, number, number];
+
+/** A value inside `bytes`: where it starts and how many bytes it takes. */
+export interface BsonValue {
+  readonly type: number;
+  readonly bytes: Uint8Array;
+  readonly offset: number;
+  readonly length: number;
+}
+
+/**
+ * The elements of the document that starts at `offset`.
+ *
+ * @throws BSONOffsetError when the bytes are not BSON
+ */
+export const elements: (bytes: Uint8Array, offset?: number) => Iterable<Element> =
+  BSON.onDemand.parseToElements;
+
+export const nameOf = (bytes: Uint8Array, [, offset, length]: Element): string =>
+  nameAt(bytes, offset, length).text;
+
+/** A string, symbol or code value: `int32 length, bytes, 0x00`. */
+export const stringAt = (bytes: Uint8Array, offset: number): string =>
+  utf8(bytes, offset + 4, offset + 3 + NumberUtils.getInt32LE(bytes, offset));
+
+export const int32At: (bytes: Uint8Array, offset: number) => number = NumberUtils.getInt32LE;
+export const uint32At: (bytes: Uint8Array, offset: number) => number = NumberUtils.getUint32LE;
+export const int64At: (bytes: Uint8Array, offset: number) => bigint = NumberUtils.getBigInt64LE;
+export const float64At: (bytes: Uint8Array, offset: number) => number = NumberUtils.getFloat64LE;
+export const hexAt = (bytes: Uint8Array, offset: number, length: number): string =>
+  bytes.subarray(offset, offset + length).toHex();
+export const base64At = (bytes: Uint8Array, offset: number, length: number): string =>
+  ByteUtils.toBase64(bytes.subarray(offset, offset + length));
+
+/**
+ * The elements of a document by name; of equal names the last.
+ *
+ * @example
+ * IN: {operationType: "insert", ns: {db: "a", coll: "b"}}
+ * OUT: Map { "operationType" → {type: 2, …}, "ns" → {type: 3, …} }
+ */
+export function fields(bytes: Uint8Array, offset = 0): Map<string, BsonValue> {
+  const found = new Map<string, BsonValue>();
+  for (const element of elements(bytes, offset)) {
+    const [type, , , start, length] = element;
+    found.set(nameOf(bytes, element), { type, bytes, offset: start, length });
+  }
+  return found;
+}
+
+/** The bytes of a value, e.g. of an embedded document as a document of its own. */
+export const bytesOf = ({ bytes, offset, length }: BsonValue): Uint8Array =>
+  bytes.subarray(offset, offset + length);
+
+/**
+ * A document as canonical Extended JSON; where that would change it (equal keys, bytes that are not proper BSON),
+ * the bytes themselves.
+ *
+ * @example
+ * IN: {_id: 1} → OUT: {"_id":{"$numberInt":"1"}}
+ */
+export function extendedJson(document: Uint8Array): string {
+  try {
+    const text = BSON.EJSON.stringify(BSON.deserialize(document, LOSSLESS), { relaxed: false });
+    if (ByteUtils.equals(documentOfExtendedJson(text), document)) return text;
+  } catch {
+    // Not proper BSON.
+  }
+  return JSON.stringify({ [BYTES]: ByteUtils.toBase64(document) });
+}
+
+/** The inverse of {@linkcode extendedJson}. */
+export function documentOfExtendedJson(text: string): Uint8Array {
+  const document = BSON.EJSON.parse(text, { relaxed: false });
+  return Object.keys(document).join() === BYTES && typeof document[BYTES] === "string"
+    ? ByteUtils.fromBase64(document[BYTES])
+    : BSON.serialize(document, { ignoreUndefined: false });
+}
+
+const BYTES = "$bson";
+const LOSSLESS = { promoteValues: false, bsonRegExp: true } as const;
+
+export const bytesToHex = (bytes: Uint8Array): string => ByteUtils.toHex(bytes);
+export const bytesFromHex = (hex: string): Uint8Array => ByteUtils.fromHex(hex);

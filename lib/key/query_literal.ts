@@ -1,0 +1,45 @@
+/** The key of a document as what a query can name. */
+import { BSON, type Document } from "mongodb";
+import { BsonType, type BsonValue, bytesOf, elements, fields, int64At } from "../bson/bson.ts";
+import { fieldsOf } from "../bson/fields.ts";
+
+/** A date as an expression: JavaScript has none for those beyond its range. */
+export function expressionOf(id: BsonValue): Document | undefined {
+  if (id.type === BsonType.date) return { $toDate: BSON.Long.fromBigInt(int64At(id.bytes, id.offset)) };
+  const known = valueOf(id);
+  return known && { $literal: known.value };
+}
+
+/** The value for the driver; undefined where it would send another one, as for a date beyond JavaScript's range. */
+export function valueOf(id: BsonValue): { value: unknown } | undefined {
+  const value = decoded(id);
+  const sent = fields(BSON.serialize(new Map([["_id", value]]), { ignoreUndefined: false })).get("_id");
+  return sent && sent.type === id.type && BSON.ByteUtils.equals(bytesOf(sent), bytesOf(id))
+    ? { value }
+    : undefined;
+}
+
+/** Documents as maps: JavaScript's objects put names that look like numbers first. */
+function decoded(value: BsonValue): unknown {
+  const { type, bytes, offset } = value;
+  if (type === BsonType.document) {
+    return new Map(fieldsOf(value).members.map((member) => [member.name.text, decoded(member)]));
+  }
+  if (type === BsonType.array) {
+    return Array.from(
+      elements(bytes, offset),
+      ([type, , , offset, length]) => decoded({ type, bytes, offset, length }),
+    );
+  }
+  return BSON.deserialize(idDocument(value), { promoteValues: false, bsonRegExp: true })._id;
+}
+
+/** `{_id: <value>}` of the value's bytes as they are. */
+export function idDocument(id: BsonValue): Uint8Array {
+  const value = bytesOf(id);
+  const document = new Uint8Array(4 + 5 + value.length + 1);
+  new DataView(document.buffer).setInt32(0, document.length, true);
+  document.set([id.type, 0x5f, 0x69, 0x64, 0], 4);
+  document.set(value, 9);
+  return document;
+}

@@ -1,0 +1,92 @@
+/** A document as JSON, value by value as the type table says, with no regard to columns. */
+import { BsonType, type BsonValue, elements } from "../bson/bson.ts";
+import { asDocument } from "../bson/expand.ts";
+import { SCALARS } from "./column_types.ts";
+import { fieldsOf, type Member } from "../bson/fields.ts";
+import { type Name, SLOTS } from "../bson/field_name_cache.ts";
+import { escapeName } from "./escape_name.ts";
+
+/** A document that no row can hold; its row becomes a dead letter. */
+export class UnstorableError extends Error {
+  override readonly name = "UnstorableError";
+}
+
+/** How a name is written, with the colon. */
+export type Spelling = (name: Name) => string;
+const plain: Spelling = ({ json }) => json;
+
+const escapedNames = new Array<{ readonly name: Name; readonly json: string } | undefined>(SLOTS).fill(
+  undefined,
+);
+
+/** As what goes to `overflow`, below its first level. Each name is escaped once for as long as it is cached. */
+export function escaped(name: Name): string {
+  const known = escapedNames[name.slot];
+  if (known?.name === name) return known.json;
+  const text = escapeName(name.text);
+  const json = text === name.text ? name.json : `${JSON.stringify(text)}:`;
+  escapedNames[name.slot] = { name, json };
+  return json;
+}
+
+/**
+ * JSON text of a BSON value.
+ *
+ * @example
+ * IN: {n: Long(9007199254740993), d: Double(1), at: Date(0)}
+ * OUT: {"n":9007199254740993,"d":1.0,"at":0}
+ *
+ * @throws UnstorableError for unknown types
+ */
+export function jsonOf(value: BsonValue, spelling: Spelling = plain): string {
+  const scalar = SCALARS[value.type];
+  if (scalar) return scalar.json(value.bytes, value.offset, value.length);
+  if (value.type === BsonType.array) {
+    const items: string[] = [];
+    for (const [type, , , offset, length] of elements(value.bytes, value.offset)) {
+      items.push(jsonOf({ type, bytes: value.bytes, offset, length }, spelling));
+    }
+    return `[${items.join(",")}]`;
+  }
+  const document = asDocument(value);
+  if (!document) throw new UnstorableError(`Unknown BSON type ${value.type}`);
+  const { members, repeated } = fieldsOf(document);
+  if (repeated) return repeatedJson({ document, members }, spelling);
+  let json = "";
+  for (const member of members) {
+    json += `${json === "" ? "" : ","}${spelling(member.name)}${jsonOf(member, spelling)}`;
+  }
+  return `{${json}}`;
+}
+
+/** A key that an object has more than once is where it is first, with all its values. */
+function repeatedJson(
+  { document, members }: { document: BsonValue; members: readonly Member[] },
+  spelling: Spelling,
+): string {
+  const repeats = duplicates(document, spelling);
+  const json = new Map(members.map((member) => [
+    spelling(member.name),
+    repeats.get(member.name.text) ?? jsonOf(member, spelling),
+  ]));
+  return `{${[...json].map(([name, value]) => `${name}${value}`).join(",")}}`;
+}
+
+/**
+ * The keys that an object has more than once, with the JSON of all their values.
+ *
+ * @example
+ * IN: {a: 1, b: 2, a: 3} → OUT: Map { "a" → '{"$duplicateKey":[1,3]}' }
+ */
+export function duplicates(
+  document: BsonValue,
+  spelling: Spelling = plain,
+): ReadonlyMap<string, string> {
+  const values = Map.groupBy(fieldsOf(document).members, ({ name }) => name.text);
+  return new Map(
+    [...values].filter(([, { length }]) => length > 1)
+      .map((
+        [name, equal],
+      ) => [name, `{"$duplicateKey":[${equal.map((each) => jsonOf(each, spelling)).join(",")}]}`]),
+  );
+}

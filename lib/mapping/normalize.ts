@@ -1,0 +1,63 @@
+/** One text for what is equal: of a document, and of the row that it became. */
+import { BsonType } from "../bson/bson.ts";
+import { jsonOf } from "./bson_to_json.ts";
+import { Digits, isNothing, type Json, parseJson } from "../util/lossless_json.ts";
+import { unescapeNames } from "./escape_name.ts";
+
+/** @example IN: BSON of {b: Double(1), a: Long(9007199254740993)} → OUT: {"a":9007199254740993,"b":1} */
+export const normalizeDocument = (bytes: Uint8Array): string =>
+  normalizeJson(jsonOf({ type: BsonType.document, bytes, offset: 0, length: bytes.length }));
+
+/** @example IN: {"b":1.0,"a":9007199254740993} → OUT: {"a":9007199254740993,"b":1} */
+export const normalizeJson = (text: string): string => canonical(parseJson(text));
+
+/** @example IN: {"_id":3}, {"t":"warm"} → OUT: {"_id":3,"t":"warm"} */
+export const normalizeRow = (data: string, overflow: string | null): string =>
+  canonical(overflow === null ? parseJson(data) : merge(parseJson(data), unescapeNames(parseJson(overflow))));
+
+/**
+ * Objects are merged. An array may be in both when nulls and arrays of nothing in its objects are all that `data`
+ * lacks; any other value that is in both is shown as such, and so differs from the document's.
+ */
+function merge(data: Json, overflow: Json): Json {
+  if (Array.isArray(overflow) && isRestOf(data, overflow)) return overflow;
+  if (!(data instanceof Map && overflow instanceof Map)) return ["in data and in overflow", data, overflow];
+  const merged = new Map(data);
+  for (const [name, value] of overflow) {
+    const present = merged.get(name);
+    merged.set(name, present === undefined ? value : merge(present, value));
+  }
+  return merged;
+}
+
+/** Whether only nulls and arrays of nothing have been left out, of objects. */
+function isRestOf(rest: Json | undefined, whole: Json): boolean {
+  if (Array.isArray(rest) && Array.isArray(whole)) {
+    return rest.length === whole.length && whole.every((each, at) => isRestOf(rest[at], each));
+  }
+  if (rest instanceof Map && whole instanceof Map) {
+    return [...rest.keys()].every((name) => whole.has(name)) &&
+      [...whole].every(([name, each]) => rest.has(name) ? isRestOf(rest.get(name), each) : isNothing(each));
+  }
+  return rest !== undefined && canonical(rest) === canonical(whole);
+}
+
+/** The order of keys is of no account, nor is the fraction of 1.0. */
+function canonical(value: Json): string {
+  if (value instanceof Digits) return number(value.text);
+  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
+  if (!(value instanceof Map)) return JSON.stringify(value);
+  const members = [...value].sort(([one], [other]) => one < other ? -1 : 1);
+  return `{${members.map(([name, inner]) => `${JSON.stringify(name)}:${canonical(inner)}`).join(",")}}`;
+}
+
+/** Integers of 64 bits with every digit; JSONB writes larger ones, which were doubles, without an exponent. */
+function number(text: string): string {
+  if (isInt64(text)) return BigInt(text).toString();
+  const value = Number(text);
+  if (Object.is(value, -0)) return "-0.0";
+  return Number.isInteger(value) ? BigInt(value).toString() : String(value);
+}
+
+const isInt64 = (text: string): boolean =>
+  /^-?\d{1,19}$/.test(text) && BigInt.asIntN(64, BigInt(text)) === BigInt(text);

@@ -1,0 +1,153 @@
+/** What becomes of a row that is in the table already when some of its columns have become wider. Pure. */
+import type { Column, ColumnPath } from "./column_tree.ts";
+import { type Kind, MAX_TEXT_BYTES } from "./column_types.ts";
+import { Digits, isNothing, type Json, jsonText, parseJson } from "../util/lossless_json.ts";
+import { escapeNames, unescapeNames } from "./escape_name.ts";
+
+/** JSON texts of the columns `data` and `overflow`. */
+export interface RowTexts {
+  readonly data: string;
+  readonly overflow: string | null;
+}
+
+/**
+ * The row under the new columns: values that fit by now move from `overflow` to `data`, those that no longer fit
+ * the other way. Undefined where it stays as it is.
+ *
+ * @example
+ * IN: {data: '{"n":1}', overflow: '{"t":20.5}'}, columns {n: bigint, t: double}, [["t"]]
+ * OUT: {data: '{"n":1,"t":20.5}', overflow: null}
+ */
+export function remapRow(row: RowTexts, columns: Column, paths: readonly ColumnPath[]): RowTexts | undefined {
+  const data = objectOf(parseJson(row.data));
+  const overflow = objectOf(unescapeNames(parseJson(row.overflow ?? "{}")));
+  let moved = false;
+  for (const path of paths) {
+    const { column, names, below } = outermost(columns, path);
+    const inside = valueAt(data, names);
+    const outside = valueAt(overflow, names);
+    if (!column) continue;
+    if (inside === undefined && outside !== undefined) {
+      const held = heldIn(column, outside);
+      if (held === undefined || !put(data, names, held)) continue;
+      if (jsonText(held) === jsonText(outside)) remove(overflow, names);
+      moved = true;
+    } else if (inside !== undefined && !numbersAt(inside, below).every(float(MAX_EXACT))) {
+      remove(data, names, { keepParents: true });
+      if (outside === undefined) put(overflow, names, inside, { makeParents: true });
+      moved = true;
+    }
+  }
+  if (!moved) return undefined;
+  return { data: jsonText(data), overflow: overflow.size === 0 ? null : jsonText(escapeNames(overflow)) };
+}
+
+type JsonObject = Map<string, Json>;
+
+const objectOf = (value: Json): JsonObject => value instanceof Map ? value : new Map();
+
+/** Values move with the outermost array that they are in: the first array on the way, else the column itself. */
+function outermost(columns: Column, path: ColumnPath) {
+  let column: Column | undefined = columns;
+  for (const [index, name] of path.entries()) {
+    column = column?.children?.get(name);
+    if (column?.element) return { column, names: path.slice(0, index + 1), below: path.slice(index + 1) };
+  }
+  return { column, names: path, below: [] };
+}
+
+/** The numbers at a path inside a value, of all items of its arrays. */
+function numbersAt(value: Json | undefined, path: ColumnPath): Digits[] {
+  if (value instanceof Digits) return [value];
+  if (Array.isArray(value)) return value.flatMap((each) => numbersAt(each, path));
+  const [name, ...below] = path;
+  return value instanceof Map && name !== undefined ? numbersAt(value.get(name), below) : [];
+}
+
+function valueAt(object: JsonObject, path: ColumnPath): Json | undefined {
+  const parent = path.slice(0, -1).reduce<Json | undefined>(
+    (at, name) => at instanceof Map ? at.get(name) : undefined,
+    object,
+  );
+  return parent instanceof Map ? parent.get(path.at(-1) ?? "") : undefined;
+}
+
+/** Whether there was an object to put the value in. */
+function put(object: JsonObject, path: ColumnPath, value: Json, { makeParents = false } = {}): boolean {
+  let parent = object;
+  for (const name of path.slice(0, -1)) {
+    let child = parent.get(name);
+    if (child === undefined && makeParents) parent.set(name, child = new Map());
+    if (!(child instanceof Map)) return false;
+    parent = child;
+  }
+  parent.set(path.at(-1) ?? "", value);
+  return true;
+}
+
+function remove(object: JsonObject, [name = "", ...rest]: ColumnPath, { keepParents = false } = {}): void {
+  const child = object.get(name);
+  if (rest.length > 0 && child instanceof Map) {
+    remove(child, rest, { keepParents });
+    if (child.size > 0 || keepParents) return;
+  }
+  object.delete(name);
+}
+
+/** Doubles hold integers up to here. */
+const MAX_EXACT = 2n ** 53n;
+
+const isWhole = (text: string): boolean => /^-?\d+$/.test(text);
+/** Between the ends of its range, which CrateDB 6 refuses. */
+const integer = (bits: number) => (value: Json): boolean => {
+  if (!(value instanceof Digits) || !isWhole(value.text)) return false;
+  const [whole, end] = [BigInt(value.text), 2n ** BigInt(bits - 1) - 1n];
+  return whole < end && whole > -end - 1n;
+};
+const float = (exact: bigint) => (value: Json): boolean => {
+  if (!(value instanceof Digits)) return false;
+  if (!isWhole(value.text)) return true;
+  const whole = BigInt(value.text);
+  return whole <= exact && whole >= -exact;
+};
+
+/** What a scalar column holds unchanged, going by the JSON alone: text of a NaN may be text. */
+const HOLDS: Readonly<Partial<Record<Kind, (value: Json) => boolean>>> = {
+  text: (value) => typeof value === "string" && new TextEncoder().encode(value).length <= MAX_TEXT_BYTES,
+  longtext: (value) => typeof value === "string",
+  bigint: integer(64),
+  inferred: integer(64),
+  timestamp: integer(64),
+  integer: integer(32),
+  smallint: integer(16),
+  double: float(MAX_EXACT),
+  boolean: (value) => typeof value === "boolean",
+};
+
+/**
+ * What a column holds of a value; undefined where it doesn't fit. In arrays, objects are without their nulls and
+ * arrays of nothing.
+ */
+function heldIn(column: Column, value: Json): Json | undefined {
+  // CrateDB would misread names that are escaped in `overflow`.
+  if (column.kind === "ignored") {
+    return value instanceof Map && jsonText(escapeNames(value)) === jsonText(value) ? value : undefined;
+  }
+  if (Array.isArray(value)) {
+    const { element } = column;
+    const held = element && value.map((each) => each === null ? null : heldIn(element, each));
+    return held?.some((each) => each === undefined) ? undefined : held as Json[] | undefined;
+  }
+  if (column.kind === "object" && value instanceof Map) {
+    const held: JsonObject = new Map();
+    for (const [name, each] of value) {
+      const child = column.children?.get(name);
+      if (each === null || !child && isNothing(each)) continue;
+      const inner = child && heldIn(child, each);
+      if (inner === undefined) return undefined;
+      held.set(name, inner);
+    }
+    return held;
+  }
+  return HOLDS[column.kind]?.(value) ? value : undefined;
+}

@@ -1,0 +1,44 @@
+/** What a relay is told. */
+import type { Document } from "mongodb";
+import type { Namespace } from "../namespace.ts";
+import type { SinkAddress } from "../sink/connection/url.ts";
+import type { TableName } from "../sink/table/sql_names.ts";
+import type { Columns } from "../sink/table/target_table.ts";
+import type { FullDocument } from "../source/change_stream.ts";
+import type { Scope } from "../source/scope.ts";
+
+/** Times are in milliseconds, sizes in bytes. */
+export interface RelaySettings {
+  readonly mongodbUrl: string;
+  readonly scope: Scope;
+  /** Stages that documents go through; empty where they are taken as they are. */
+  readonly shape: readonly Document[];
+  readonly sink: SinkAddress;
+  /** Names of tables, where those that name no schema are in this one. */
+  readonly namesIn: (schema: string) => Names;
+  readonly columns: Columns;
+  readonly widen: "on" | "off";
+  readonly widenRows: number;
+  readonly onDrop: "keep" | "truncate" | "drop";
+  readonly snapshot: "initial" | "never" | "always" | "only";
+  readonly onHistoryLost: "recopy" | "fail";
+  readonly fullDocument: FullDocument;
+  readonly batchSize: number;
+  readonly batchBytes: number;
+  readonly statementRows: number;
+  readonly statementBytes: number;
+  readonly inFlight: number;
+  readonly refreshInterval: number;
+  readonly saveInterval: number;
+  readonly lease: number;
+  readonly retryFor: number;
+}
+
+export interface Names {
+  /** The table of a collection, with `{database}` and `{collection}` in it. */
+  readonly tableOf: (namespace: Namespace) => TableName;
+  /** What names the relay's stream. */
+  readonly stream: string;
+  /** Where the relay's own tables are. */
+  readonly metadataSchema: string;
+}

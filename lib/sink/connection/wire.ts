@@ -1,0 +1,87 @@
+/** The PostgreSQL wire, by postgres.js. */
+import postgres from "postgres";
+import { SinkError } from "./sink_error.ts";
+import { type Dialect, dialectOf } from "./dialect.ts";
+import type { Parameter, Query, Result, Transport } from "./transport.ts";
+import type { SinkAddress } from "./url.ts";
+
+/** Opened as they are needed. */
+const CONNECTIONS = 32;
+const CONNECT_TIMEOUT_SECONDS = 10;
+
+export class WireTransport implements Transport {
+  readonly dialect: Dialect;
+  readonly #sql: postgres.Sql;
+
+  private constructor(sql: postgres.Sql, dialect: Dialect) {
+    this.#sql = sql;
+    this.dialect = dialect;
+  }
+
+  static async open({ host, port, user, password, tls, schema }: SinkAddress): Promise<WireTransport> {
+    // postgres.js goes by it, and CrateDB has no such setting: the question ends the program.
+    Deno.env.delete("PGTARGETSESSIONATTRS");
+    const sql = postgres({
+      host,
+      port,
+      user,
+      password,
+      database: schema,
+      ssl: tls ? "verify-full" : false,
+      max: CONNECTIONS,
+      connect_timeout: CONNECT_TIMEOUT_SECONDS,
+      // One try a call: when to try again is decided above.
+      backoff: () => 0,
+      fetch_types: false,
+      onnotice: () => {},
+      connection: { application_name: "mongodb_cdc_cratedb" },
+    });
+    try {
+      return new WireTransport(sql, await dialectOf((...statement) => run(sql, ...statement)));
+    } catch (error) {
+      await sql.end({ timeout: 0 });
+      // With TLS, postgres.js does not know the address.
+      if (!(error instanceof SinkError) || !error.message.includes("undefined:undefined")) throw error;
+      const message = error.message.replace("undefined:undefined", `${host}:${port}`);
+      throw new SinkError(message, { code: error.code, cause: error });
+    }
+  }
+
+  query(...statement: Parameters<Query>): Promise<Result> {
+    return run(this.#sql, ...statement);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#sql.end({ timeout: 1 });
+  }
+}
+
+const run = async (
+  sql: postgres.Sql,
+  statement: string,
+  parameters: readonly Parameter[] = [],
+): Promise<Result> => {
+  try {
+    // A prepared statement goes on writing to the table that it was prepared for after a swap, and CrateDB says nothing.
+    const result = await sql.unsafe(statement, parameters.map(argument), { prepare: false }).values();
+    return { count: result.count ?? 0, rows: result };
+  } catch (cause) {
+    const { message, code } = cause as { message?: string; code?: string };
+    throw new SinkError(message || String(code ?? cause), { code, cause });
+  }
+};
+
+/**
+ * Arrays go as PostgreSQL array literals.
+ *
+ * @example
+ * IN: ['a"b'] → OUT: {"a\"b"}; IN: {json: ['{"n":1}', null]} → OUT: {"{\"n\":1}",NULL}
+ */
+function argument(parameter: Parameter): string | number | null {
+  if (parameter === null || typeof parameter !== "object") return parameter;
+  const items = "json" in parameter
+    // JSON has no control characters, so that quoting it as JSON once more is the same, and faster.
+    ? parameter.json.map((item) => item === null ? "NULL" : JSON.stringify(item))
+    : parameter.map((item) => `"${item.replace(/["\\]/g, "\\$&")}"`);
+  return `{${items.join(",")}}`;
+}

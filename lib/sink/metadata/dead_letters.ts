@@ -1,0 +1,131 @@
+/** Documents that no row could hold, kept whole: inspect them, mend the cause, start the relay again. */
+import { SinkError } from "../connection/sink_error.ts";
+import { quoteTable, type TableName } from "../table/sql_names.ts";
+import { createMetadataTable } from "./metadata_tables.ts";
+import { refreshTable, type Transport } from "../connection/transport.ts";
+
+const TABLE = "cdc_dead_letter";
+
+/** Characters of an error, which may quote a document. */
+const MAX_ERROR = 2_000;
+/** HTTP status of a statement over `http.max_content_length`. */
+const TOO_LARGE = "413";
+const WITHOUT =
+  " The letter is without its document, which is too large as well: raise http.max_content_length in " +
+  "crate.yml or use the PostgreSQL wire (CRATEDB_URL), and start the relay with --snapshot always.";
+
+export interface DeadLetter {
+  readonly oid: string;
+  /** Canonical Extended JSON. */
+  readonly document: string;
+  readonly error: string;
+}
+
+/**
+ * One row a document that is not in the table. While it is there the table has no row of that key, so that no
+ * query sees a state that is no longer true; it goes as soon as a later change of the document lands.
+ */
+export class DeadLetters {
+  readonly #transport: Transport;
+  readonly #name: TableName;
+  readonly #table: string;
+  readonly #stream: string;
+  readonly #oids: Set<string>;
+
+  private constructor(
+    transport: Transport,
+    options: { table: TableName; stream: string; oids: Set<string> },
+  ) {
+    this.#transport = transport;
+    this.#name = options.table;
+    this.#table = quoteTable(options.table);
+    this.#stream = options.stream;
+    this.#oids = options.oids;
+  }
+
+  /** Makes the table where there is none; once for all streams of a schema. */
+  static async prepare(transport: Transport, { schema }: { schema: string }): Promise<void> {
+    const { longText } = transport.dialect;
+    const columns = `stream TEXT, oid TEXT, document ${longText}, error ${longText}, ` +
+      "time TIMESTAMP WITH TIME ZONE, PRIMARY KEY (stream, oid)";
+    await createMetadataTable(transport, { schema, name: TABLE, columns });
+    await refreshTable(transport, { schema, name: TABLE });
+  }
+
+  static async open(transport: Transport, options: { schema: string; stream: string }): Promise<DeadLetters> {
+    const { schema, stream } = options;
+    const table = { schema, name: TABLE };
+    const { rows } = await transport.query(
+      `SELECT oid FROM ${quoteTable(table)} WHERE stream = $1 LIMIT 1000000`,
+      [
+        stream,
+      ],
+    );
+    return new DeadLetters(transport, { table, stream, oids: new Set(rows.map(([oid]) => String(oid))) });
+  }
+
+  get oids(): string[] {
+    return [...this.#oids];
+  }
+
+  get count(): number {
+    return this.#oids.size;
+  }
+
+  /** The letters that have their documents, in lists of at most `size`. */
+  async *read(size: number): AsyncGenerator<Pick<DeadLetter, "oid" | "document">[]> {
+    const oids = [...this.#oids];
+    for (let at = 0; at < oids.length; at += size) {
+      const { rows } = await this.#transport.query(
+        `SELECT oid, document FROM ${this.#table} WHERE stream = $1 AND oid = ANY($2::${
+          this.#transport.dialect.lists[0]
+        })`,
+        [this.#stream, oids.slice(at, at + size)],
+      );
+      yield rows.flatMap(([oid, document]) =>
+        document === null ? [] : [{ oid: String(oid), document: String(document) }]
+      );
+    }
+  }
+
+  async add(letters: readonly DeadLetter[]): Promise<void> {
+    for (const { oid, document, error } of letters) {
+      const reason = error.slice(0, MAX_ERROR);
+      try {
+        await this.#write(oid, document, reason);
+      } catch (cause) {
+        if (!(cause instanceof SinkError && cause.code === TOO_LARGE)) throw cause;
+        await this.#write(oid, null, `${reason}${WITHOUT}`);
+      }
+      this.#oids.add(oid);
+    }
+    if (letters.length > 0) await refreshTable(this.#transport, this.#name);
+  }
+
+  async #write(oid: string, document: string | null, error: string): Promise<void> {
+    await this.#transport.query(
+      `INSERT INTO ${this.#table} (stream, oid, document, error, time) ` +
+        "VALUES ($1, $2, $3, $4, CURRENT_TIMESTAMP) ON CONFLICT (stream, oid) DO UPDATE SET " +
+        "document = excluded.document, error = excluded.error, time = excluded.time",
+      [this.#stream, oid, document, error],
+    );
+  }
+
+  /** Removes all letters. */
+  clear(): Promise<void> {
+    return this.settle(this.oids);
+  }
+
+  /** Removes the letters of documents that have landed or are gone. */
+  async settle(oids: readonly string[]): Promise<void> {
+    const settled = oids.filter((oid) => this.#oids.has(oid));
+    for (const oid of settled) {
+      await this.#transport.query(`DELETE FROM ${this.#table} WHERE stream = $1 AND oid = $2`, [
+        this.#stream,
+        oid,
+      ]);
+      this.#oids.delete(oid);
+    }
+    if (settled.length > 0) await refreshTable(this.#transport, this.#name);
+  }
+}

@@ -1,0 +1,92 @@
+/** Which collections have their rows in which tables, of every relay: the rows themselves do not tell. */
+import { quoteTable, type TableName } from "../table/sql_names.ts";
+import { createMetadataTable, selectFromEverySchema } from "./metadata_tables.ts";
+import { refreshTable, type Transport } from "../connection/transport.ts";
+
+const TABLE = "cdc_collection";
+
+/** A collection of a stream. */
+export interface FollowedCollection {
+  readonly database: string;
+  readonly collection: string;
+}
+
+export interface FollowedOptions {
+  /** The schema that `cdc_collection` lives in. */
+  readonly schema: string;
+  readonly stream: string;
+}
+
+export class FollowedCollections {
+  readonly #transport: Transport;
+  readonly #stream: string;
+  readonly #table: TableName;
+
+  constructor(transport: Transport, { schema, stream }: FollowedOptions) {
+    this.#transport = transport;
+    this.#stream = stream;
+    this.#table = { schema, name: TABLE };
+  }
+
+  /** Makes the table where there is none; once for all streams of a schema. */
+  static async prepare(transport: Transport, { schema }: { schema: string }): Promise<void> {
+    const columns = 'stream TEXT, "database" TEXT, collection TEXT, table_schema TEXT, table_name TEXT, ' +
+      'PRIMARY KEY (stream, "database", collection)';
+    await createMetadataTable(transport, { schema, name: TABLE, columns });
+  }
+
+  /** @returns whether it was there already */
+  async add({ database, collection }: FollowedCollection, { schema, name }: TableName): Promise<boolean> {
+    const { count } = await this.#transport.query(
+      `INSERT INTO ${quoteTable(this.#table)} (stream, "database", collection, table_schema, table_name) ` +
+        'VALUES ($1, $2, $3, $4, $5) ON CONFLICT (stream, "database", collection) DO NOTHING',
+      [this.#stream, database, collection, schema, name],
+    );
+    return count === 0;
+  }
+
+  async has({ database, collection }: FollowedCollection): Promise<boolean> {
+    const { rows } = await this.#transport.query(
+      `SELECT 1 FROM ${quoteTable(this.#table)} WHERE stream = $1 AND "database" = $2 AND collection = $3`,
+      [this.#stream, database, collection],
+    );
+    return rows.length > 0;
+  }
+
+  async remove({ database, collection }: FollowedCollection): Promise<void> {
+    await this.#transport.query(
+      `DELETE FROM ${quoteTable(this.#table)} WHERE stream = $1 AND "database" = $2 AND collection = $3`,
+      [this.#stream, database, collection],
+    );
+  }
+
+  /** Those that have or had rows, in the order of their names. */
+  async list(): Promise<FollowedCollection[]> {
+    await refreshTable(this.#transport, this.#table);
+    const { rows } = await this.#transport.query(
+      `SELECT "database", collection FROM ${quoteTable(this.#table)} WHERE stream = $1 ` +
+        'ORDER BY "database", collection LIMIT 1000000',
+      [this.#stream],
+    );
+    return rows.map(([database, collection]) => ({
+      database: String(database),
+      collection: String(collection),
+    }));
+  }
+
+  /** Another stream that has rows of another collection in a table, where there is one. */
+  async sharer(
+    { database, collection }: FollowedCollection,
+    { schema, name }: TableName,
+  ): Promise<string | undefined> {
+    const [row] = await selectFromEverySchema(
+      this.#transport,
+      TABLE,
+      (table) =>
+        `SELECT stream FROM ${table} WHERE table_schema = $1 AND table_name = $2 AND stream <> $3 ` +
+        'AND NOT ("database" = $4 AND collection = $5) LIMIT 1',
+      [schema, name, this.#stream, database, collection],
+    );
+    return row && String(row[0]);
+  }
+}

@@ -1,0 +1,44 @@
+/** The relay's own tables; each schema that relays write to may have them. */
+import { createTable } from "../table/create_table.ts";
+import { quoteTable } from "../table/sql_names.ts";
+import { isUnknownRelation } from "../connection/sink_error.ts";
+import { type Parameter, refreshTable, type Result, type Transport } from "../connection/transport.ts";
+
+const METADATA_TABLES = ["cdc_position", "cdc_collection", "cdc_dead_letter"] as const;
+type MetadataTable = typeof METADATA_TABLES[number];
+
+export const isMetadataTable = (name: string): boolean => METADATA_TABLES.some((own) => own === name);
+
+/** Makes one of them in a schema where there is none. */
+export async function createMetadataTable(
+  transport: Transport,
+  { schema, name, columns }: { schema: string; name: MetadataTable; columns: string },
+): Promise<void> {
+  await createTable(transport, { schema, name }, `(${columns}) ${transport.dialect.smallTable}`);
+}
+
+/**
+ * What a query finds in all tables of that name. One that has just been dropped is of no account, nor is somebody
+ * else's, which has no streams.
+ */
+export async function selectFromEverySchema(
+  transport: Transport,
+  name: MetadataTable,
+  statement: (table: string) => string,
+  parameters: readonly Parameter[] = [],
+): Promise<Result["rows"]> {
+  const { rows: schemas } = await transport.query(
+    "SELECT t.table_schema FROM information_schema.tables t JOIN information_schema.columns c " +
+      "ON c.table_schema = t.table_schema AND c.table_name = t.table_name " +
+      "WHERE t.table_name = $1 AND t.table_type = 'BASE TABLE' AND c.column_name = 'stream'",
+    [name],
+  );
+  const read = async (schema: string) => {
+    await refreshTable(transport, { schema, name });
+    return (await transport.query(statement(quoteTable({ schema, name })), parameters)).rows;
+  };
+  const found = schemas.map(([schema]) =>
+    read(String(schema)).catch((error) => isUnknownRelation(error) ? [] : Promise.reject(error))
+  );
+  return (await Promise.all(found)).flat();
+}

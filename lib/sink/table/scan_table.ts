@@ -1,0 +1,46 @@
+/** Rows of a table page by page. */
+import { quoteTable, type TableName } from "./sql_names.ts";
+import type { Result, Transport } from "../connection/transport.ts";
+
+export interface PagesOptions {
+  /** SQL expressions that each row has values of. */
+  readonly columns: readonly string[];
+  /** SQL condition for the rows. @default all of them */
+  readonly where?: string;
+  /** Rows of a page at most. */
+  readonly size: number;
+}
+
+/**
+ * Rows that queries see, each once: in the order of their keys; of their keys' hashes where the server has two
+ * orders of the keys, and a page that ends by one and begins by the other would pass over rows.
+ *
+ * @example
+ * IN: {columns: ["oid"], size: 2} → OUT: [["a"], ["b"]], [["c"]]
+ */
+export async function* scanTable(
+  transport: Transport,
+  table: TableName,
+  { columns, where = "TRUE", size }: PagesOptions,
+): AsyncGenerator<Result["rows"]> {
+  const key = await hasTwoOrders(transport, table) ? "md5(oid)" : "oid";
+  for (let [last, more] = ["", true]; more;) {
+    const { rows } = await transport.query(
+      `SELECT ${[key, ...columns].join(", ")} FROM ${quoteTable(table)} ` +
+        `WHERE (${where}) AND ${key} > $1 ORDER BY ${key} LIMIT ${size}`,
+      [last],
+    );
+    if (rows.length > 0) yield rows.map((row) => row.slice(1));
+    last = String(rows.at(-1)?.[0]);
+    more = rows.length === size;
+  }
+}
+
+async function hasTwoOrders(transport: Transport, table: TableName): Promise<boolean> {
+  const { twoOrders } = transport.dialect;
+  if (twoOrders === undefined) return false;
+  const { rows } = await transport.query(`SELECT 1 FROM ${quoteTable(table)} WHERE oid ~ $1 LIMIT 1`, [
+    twoOrders,
+  ]);
+  return rows.length > 0;
+}

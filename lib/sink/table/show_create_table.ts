@@ -1,0 +1,60 @@
+/** A table's definition as `SHOW CREATE TABLE` prints it, one column a line: read for what types don't tell, and edited. */
+import { quoteTable, type TableName } from "./sql_names.ts";
+
+export interface DefinedColumn {
+  /** Names from the table down, e.g. `["data", "o", "x"]`. */
+  readonly path: readonly string[];
+  /** What follows the name, e.g. `BIGINT`, `OBJECT(STRICT) AS (`, `ARRAY(OBJECT(DYNAMIC))`. */
+  readonly type: string;
+}
+
+const COLUMN = /^( +)"((?:[^"]|"")+)" (.*?),?$/;
+const INDENT = 3;
+
+/**
+ * @example
+ * IN: CREATE TABLE … (\n   "data" OBJECT(DYNAMIC) AS (\n      "t" BIGINT\n   )\n)…
+ * OUT: [{path: ["data"], type: "OBJECT(DYNAMIC) AS ("}, {path: ["data", "t"], type: "BIGINT"}]
+ */
+export function definedColumns(definition: string): DefinedColumn[] {
+  const columns: DefinedColumn[] = [];
+  eachColumn(definition.split("\n"), (column) => columns.push(column));
+  return columns;
+}
+
+/**
+ * The same table under another name, with other types for some of its columns.
+ *
+ * @example
+ * IN: CREATE TABLE IF NOT EXISTS "doc"."t" (\n   "n" BIGINT\n)…, "doc"."u", () => "DOUBLE PRECISION"
+ * OUT: CREATE TABLE "doc"."u" (\n   "n" DOUBLE PRECISION\n)…
+ */
+export function redefined(
+  definition: string,
+  table: TableName,
+  retype: (column: DefinedColumn) => string,
+): string {
+  const lines = definition.split("\n");
+  eachColumn(lines, (column, index) => {
+    const line = lines[index] ?? "";
+    const end = line.length - (line.endsWith(",") ? 1 : 0);
+    lines[index] = line.slice(0, end - column.type.length) + retype(column) + line.slice(end);
+  });
+  lines[0] = `CREATE TABLE ${quoteTable(table)} (`;
+  return lines.join("\n");
+}
+
+function eachColumn(
+  lines: readonly string[],
+  visit: (column: DefinedColumn, index: number) => void,
+): void {
+  const names: string[] = [];
+  for (const [index, line] of lines.entries()) {
+    if (line === ")") return;
+    const [, indent = "", name = "", type = ""] = COLUMN.exec(line) ?? [];
+    if (name === "") continue;
+    names.length = indent.length / INDENT - 1;
+    names.push(name.replaceAll('""', '"'));
+    visit({ path: [...names], type }, index);
+  }
+}

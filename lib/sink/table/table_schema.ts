@@ -1,0 +1,240 @@
+/** What is known of a table's sub-columns; they are made here before values arrive, so that none is guessed. */
+import { SinkError } from "../connection/sink_error.ts";
+import type { Logger } from "../../util/log.ts";
+import {
+  type Addition,
+  additions,
+  type Column,
+  type ColumnPath,
+  innermost,
+  objectColumn,
+} from "../../mapping/column_tree.ts";
+import type { Kind } from "../../mapping/column_types.ts";
+import type { Columns } from "./column_policy.ts";
+import { type DefinedColumn, definedColumns } from "./show_create_table.ts";
+import { quoteName, quoteTable, subscript, type TableName } from "./sql_names.ts";
+import { isRetryable } from "../connection/sink_error.ts";
+import type { Transport } from "../connection/transport.ts";
+
+/** Kinds by CrateDB's type; what isn't here takes no value. */
+const KINDS: readonly (readonly [RegExp, Kind])[] = [
+  [/^TEXT INDEX OFF STORAGE/, "longtext"],
+  [/^TEXT\b/, "text"],
+  [/^BIGINT\b/, "bigint"],
+  [/^INTEGER\b/, "integer"],
+  [/^SMALLINT\b/, "smallint"],
+  [/^DOUBLE PRECISION\b/, "double"],
+  [/^REAL\b/, "real"],
+  [/^BOOLEAN\b/, "boolean"],
+  [/^TIMESTAMP WITH(?:OUT)? TIME ZONE\b/, "timestamp"],
+  // One with columns casts their values, and drops what has none from arrays.
+  [/^OBJECT\(IGNORED\)(?! AS \()/, "ignored"],
+  [/^OBJECT\b/, "object"],
+];
+
+/** Types by kind, of the columns that are made here. */
+const TYPES: Readonly<Partial<Record<Kind, string>>> = {
+  text: "TEXT",
+  bigint: "BIGINT",
+  double: "DOUBLE PRECISION",
+  boolean: "BOOLEAN",
+  timestamp: "TIMESTAMP WITH TIME ZONE",
+};
+
+const UNFIT: Column = { kind: "unfit" };
+
+/** Whether CrateDB refused a column, or a row that makes some, as the table has no room for more. */
+export const isTooMany = (error: string): boolean => /total_fields|Limit of total/i.test(error);
+
+export interface TableSchemaOptions {
+  readonly table: TableName;
+  /** Whether CrateDB makes the columns. */
+  readonly inferred: boolean;
+  readonly log: Logger;
+}
+
+export class TableSchema implements Columns {
+  readonly #transport: Transport;
+  readonly #options: TableSchemaOptions;
+  readonly #refused = new Set<string>();
+  #definition = "";
+  #columns: Column = objectColumn();
+  /** The limit that the columns have reached, as the definition has it. */
+  #reached: string | undefined;
+
+  constructor(transport: Transport, options: TableSchemaOptions) {
+    this.#transport = transport;
+    this.#options = options;
+  }
+
+  /** What there is below `data`. */
+  get columns(): Column {
+    return this.#columns;
+  }
+
+  /** The column at a path below `data`; for an array, and for what is below it, as its subscript is written. */
+  columnAt(path: ColumnPath): Column | undefined {
+    return path.reduce<Column | undefined>(
+      (at, name) => at && innermost(at).children?.get(name),
+      this.#columns,
+    );
+  }
+
+  /** The table as `SHOW CREATE TABLE` prints it. */
+  get definition(): string {
+    return this.#definition;
+  }
+
+  /**
+   * Reads the columns anew.
+   *
+   * @returns whether they are others than before
+   */
+  async load(): Promise<boolean> {
+    const { rows: [row] } = await this.#transport.query(
+      `SHOW CREATE TABLE ${quoteTable(this.#options.table)}`,
+    );
+    const definition = String(row?.[0]);
+    if (definition === this.#definition) return false;
+    this.#definition = definition;
+    this.#columns = columnTree(definedColumns(definition), this.#options);
+    for (const path of this.#refused) set(this.#columns, JSON.parse(path), UNFIT);
+    if (this.#reached !== limitOf(definition)) this.#reached = undefined;
+    if (this.#isFull) this.#columns = closed(this.#columns);
+    return true;
+  }
+
+  /** The columns if there were one at each of `paths` that takes everything. */
+  assuming(paths: readonly ColumnPath[]): Column {
+    const columns = columnTree(definedColumns(this.#definition), this.#options);
+    for (const path of paths) set(columns, path, { kind: "any" });
+    return columns;
+  }
+
+  /** Makes the columns that `shape` asks for and the table lacks; what the server refuses stays without one. */
+  async add(shape: Column): Promise<void> {
+    if (this.#isFull) return;
+    const wanted = additions(this.#columns, shape);
+    if (wanted.length === 0) return;
+    await this.#add(wanted);
+    await this.load();
+    const { table, log } = this.#options;
+    log.debug("Columns added", { table: quoteTable(table), columns: wanted.length });
+  }
+
+  get #isFull(): boolean {
+    return this.#reached !== undefined;
+  }
+
+  async #add(wanted: readonly Addition[]): Promise<void> {
+    const clauses = wanted.map(({ path, column }) => `ADD COLUMN ${subscript(path)} ${typeText(column)}`);
+    try {
+      await this.#transport.query(`ALTER TABLE ${quoteTable(this.#options.table)} ${clauses.join(", ")}`);
+    } catch (error) {
+      if (!(error instanceof SinkError) || isRetryable(error)) throw error;
+      const parts = split(wanted);
+      if (parts) {
+        for (const part of parts) if (!this.#isFull) await this.#add(part);
+      } else if (wanted[0] && !/already exists|has a column/i.test(error.message)) {
+        this.#refuse(wanted[0].path, error.message);
+      }
+    }
+  }
+
+  /** Takes note that there will be no column at `path`. */
+  #refuse(path: ColumnPath, error: string): void {
+    const column = subscript(path);
+    const { table, log } = this.#options;
+    if (isTooMany(error)) {
+      this.#reached = limitOf(this.#definition);
+      this.#columns = closed(this.#columns);
+      log.warn("The table has no room for further columns; new keys go to overflow", {
+        table: quoteTable(table),
+        column,
+        hint: 'ALTER TABLE … SET ("mapping.total_fields.limit" = 2000)',
+      });
+      return;
+    }
+    this.#refused.add(JSON.stringify(path));
+    set(this.#columns, path, UNFIT);
+    log.warn("CrateDB refused a column; its values go to overflow", { column, error });
+  }
+}
+
+/** What a table's definition says of how many columns it may have; CrateDB 6 leaves the default out. */
+const limitOf = (definition: string): string =>
+  /"mapping\.total_fields\.limit" = \d+/.exec(definition)?.[0] ?? "the default";
+
+/** Halves of a list; of one object column, the column itself and those below it. */
+function split(wanted: readonly Addition[]): readonly (readonly Addition[])[] | undefined {
+  if (wanted.length > 1) return [wanted.slice(0, wanted.length >> 1), wanted.slice(wanted.length >> 1)];
+  const [first] = wanted;
+  if (!first || !innermost(first.column).children?.size) return undefined;
+  const bare = emptied(first.column);
+  return [[{ path: first.path, column: bare }], additions(bare, first.column, first.path)];
+}
+
+const emptied = (column: Column): Column =>
+  column.element ? { kind: "array", element: emptied(column.element) } : objectColumn();
+
+/**
+ * @example
+ * IN: {kind: "array", element: {kind: "object", children: {x: bigint}}}
+ * OUT: ARRAY(OBJECT(DYNAMIC) AS ("x" BIGINT))
+ */
+function typeText(column: Column): string {
+  if (column.element) return `ARRAY(${typeText(column.element)})`;
+  if (!column.children) return TYPES[column.kind] ?? "TEXT";
+  const inner = [...column.children].map(([name, child]) => `${quoteName(name)} ${typeText(child)}`);
+  return inner.length === 0 ? "OBJECT(DYNAMIC)" : `OBJECT(DYNAMIC) AS (${inner.join(", ")})`;
+}
+
+/**
+ * The columns below `data`, of the columns of a table.
+ *
+ * @example
+ * IN: [{path: ["data"], type: "OBJECT(DYNAMIC) AS ("}, {path: ["data", "t"], type: "BIGINT"}]
+ * OUT: {kind: "object", children: {t: {kind: "bigint"}}}
+ */
+export function columnTree(columns: readonly DefinedColumn[], { inferred = false } = {}): Column {
+  let root: Column = objectColumn();
+  for (const { path: [top, ...path], type } of columns) {
+    const column = columnOf(type, inferred);
+    if (top !== "data") continue;
+    if (path.length === 0) root = column;
+    else set(root, path, column);
+  }
+  return root;
+}
+
+function set(root: Column, path: ColumnPath, column: Column): void {
+  const parent = path.slice(0, -1).reduce<Column | undefined>(
+    (at, step) => at && innermost(at).children?.get(step),
+    root,
+  );
+  const name = path.at(-1);
+  if (parent && name !== undefined) innermost(parent).children?.set(name, column);
+}
+
+const ARRAY = "ARRAY(";
+
+function columnOf(type: string, inferred: boolean): Column {
+  if (type.startsWith(ARRAY)) return { kind: "array", element: columnOf(type.slice(ARRAY.length), inferred) };
+  const kind = KINDS.find(([pattern]) => pattern.test(type))?.[1] ?? "unfit";
+  if (kind === "object") {
+    return /^OBJECT\((?:STRICT|IGNORED)\)/.test(type) ? { ...objectColumn(), closed: true } : objectColumn();
+  }
+  return { kind: kind === "bigint" && inferred ? "inferred" : kind };
+}
+
+/** The same columns, none of which takes further ones. */
+function closed(column: Column): Column {
+  const { element, children } = column;
+  if (element) return { ...column, element: closed(element) };
+  if (!children) return column;
+  return {
+    ...column,
+    closed: true,
+    children: new Map([...children].map(([name, child]) => [name, closed(child)])),
+  };
+}

@@ -1,0 +1,199 @@
+/** Bulk upserts and deletes; every row is accounted for, since a bulk statement drops rows without an error. */
+import { Buffer } from "node:buffer";
+import { SinkError } from "../connection/sink_error.ts";
+import { UserError } from "../../util/errors.ts";
+import { concurrently } from "../../util/concurrently.ts";
+import { quoteTable } from "./sql_names.ts";
+import { scanTable } from "./scan_table.ts";
+import type { TargetTable } from "./target_table.ts";
+import { isRetryable, isUnknownRelation } from "../connection/sink_error.ts";
+import { refreshTable, type Transport } from "../connection/transport.ts";
+
+export interface Row {
+  readonly oid: string;
+  readonly data: string;
+  readonly overflow: string | null;
+}
+
+/** A row that the sink doesn't take, and why. */
+export interface RefusedRow {
+  readonly oid: string;
+  readonly error: string;
+}
+
+export interface WriterOptions {
+  readonly statementRows: number;
+  readonly statementBytes: number;
+  readonly inFlight: number;
+}
+
+/** What the user may not do: nothing is gained by trying the rows one by one. */
+const NOT_ALLOWED = /^(?:401|403|4011|4031|28\w{3}|42501)$/;
+
+/** SQLSTATE of a table that others depend on. */
+const DEPENDED_ON = "2BP01";
+
+/** A column's name has a character that CrateDB cannot read in the type of `data`. */
+const UNREADABLE_COLUMN = /^(?:TypeSignatureParsingException\[)?line \d+:\d+: token recognition error/;
+const MEND = "Nothing is lost: after mending it, start the relay again and it goes on where it was.";
+
+export class Writer {
+  readonly #transport: Transport;
+  readonly #table: TargetTable;
+  readonly #options: WriterOptions;
+  readonly #upsert: string;
+  readonly #insertOne: string;
+  readonly #delete: string;
+
+  constructor(transport: Transport, table: TargetTable, options: WriterOptions) {
+    this.#transport = transport;
+    this.#table = table;
+    this.#options = options;
+    const target = quoteTable(table);
+    const columns = table.hasOverflow ? ["oid", "data", "overflow"] : ["oid", "data"];
+    const types = transport.dialect.lists.slice(0, columns.length);
+    const arrays = types.map((type, index) => `$${index + 1}::${type}`).join(", ");
+    const update = columns.slice(1).map((name) => `${name} = excluded.${name}`).join(", ");
+    const into = `INSERT INTO ${target} (${columns.join(", ")})`;
+    const conflict = `ON CONFLICT (oid) DO UPDATE SET ${update}`;
+    this.#upsert = `${into} (SELECT * FROM UNNEST(${arrays})) ${conflict}`;
+    const firsts = types.map((type, index) => `($${index + 1}::${type})[1]`).join(", ");
+    this.#insertOne = `${into} VALUES (${firsts}) ${conflict}`;
+    this.#delete = `DELETE FROM ${target} WHERE oid = ANY($1::${types[0]})`;
+  }
+
+  /**
+   * Writes rows of different keys, several statements at once.
+   *
+   * @returns the rows that the sink doesn't take
+   * @throws UserError when the sink takes nothing at all; SinkError when it cannot be reached
+   */
+  async upsert(rows: readonly Row[]): Promise<RefusedRow[]> {
+    const refused = await concurrently(
+      this.#chunks(rows),
+      this.#options.inFlight,
+      (chunk) => this.#upsertChunk(chunk),
+    );
+    return refused.flat();
+  }
+
+  /**
+   * Deletes the rows of these keys; keys without a row are of no account. The table is refreshed before: a delete
+   * by several keys is a search in CrateDB, and would pass over rows written a moment ago.
+   */
+  async delete(oids: readonly string[]): Promise<void> {
+    if (oids.length === 0) return;
+    await this.refresh();
+    const chunks: string[][] = [];
+    for (let at = 0; at < oids.length; at += this.#options.statementRows) {
+      chunks.push(oids.slice(at, at + this.#options.statementRows));
+    }
+    await concurrently(
+      chunks,
+      this.#options.inFlight,
+      (chunk) => this.#transport.query(this.#delete, [chunk]),
+    );
+  }
+
+  /** Removes all rows, also from what queries see. */
+  async truncate(): Promise<void> {
+    await this.refresh();
+    await this.#transport.query(`DELETE FROM ${quoteTable(this.#table)}`);
+    await this.refresh();
+  }
+
+  /** @returns whether the table is gone; PostgreSQL keeps one that a view is of */
+  async drop(): Promise<boolean> {
+    try {
+      await this.#transport.query(`DROP TABLE IF EXISTS ${quoteTable(this.#table)}`);
+      return true;
+    } catch (error) {
+      if (error instanceof SinkError && error.code === DEPENDED_ON) return false;
+      throw error;
+    }
+  }
+
+  /** Keys of rows that queries see, in lists of at most `size`. */
+  async *keys(size: number): AsyncGenerator<string[]> {
+    for await (const rows of scanTable(this.#transport, this.#table, { columns: ["oid"], size })) {
+      yield rows.map(([oid]) => String(oid));
+    }
+  }
+
+  /** Makes what was written visible to queries. */
+  async refresh(): Promise<void> {
+    await refreshTable(this.#transport, this.#table);
+  }
+
+  *#chunks(rows: readonly Row[]): Iterable<Row[]> {
+    const { statementRows, statementBytes } = this.#options;
+    let chunk: Row[] = [];
+    let size = 0;
+    for (const row of rows) {
+      const rowSize = [row.oid, row.data, row.overflow ?? ""].reduce(
+        (sum, text) => sum + Buffer.byteLength(text),
+        0,
+      );
+      if (chunk.length > 0 && (chunk.length >= statementRows || size + rowSize > statementBytes)) {
+        yield chunk;
+        [chunk, size] = [[], 0];
+      }
+      chunk.push(row);
+      size += rowSize;
+    }
+    if (chunk.length > 0) yield chunk;
+  }
+
+  /** A short count is bisected down to the rows at fault. */
+  async #upsertChunk(chunk: readonly Row[]): Promise<RefusedRow[]> {
+    if (chunk.length === 1) return await this.#upsertOne(chunk);
+    if (await this.#isWhole(chunk)) return [];
+    const middle = chunk.length >> 1;
+    return [
+      ...await this.#upsertChunk(chunk.slice(0, middle)),
+      ...await this.#upsertChunk(chunk.slice(middle)),
+    ];
+  }
+
+  async #isWhole(chunk: readonly Row[]): Promise<boolean> {
+    try {
+      const { count } = await this.#transport.query(this.#upsert, this.#arguments(chunk));
+      return count === chunk.length;
+    } catch (error) {
+      this.#rethrowUnlessRow(error);
+      return false;
+    }
+  }
+
+  /** One row goes by VALUES, which names the error that a bulk statement keeps to itself. */
+  async #upsertOne(chunk: readonly Row[]): Promise<RefusedRow[]> {
+    const oid = chunk[0]?.oid ?? "";
+    try {
+      const { count } = await this.#transport.query(this.#insertOne, this.#arguments(chunk));
+      return count === 1 ? [] : [{ oid, error: "CrateDB did not store the row and gave no reason" }];
+    } catch (error) {
+      this.#rethrowUnlessRow(error);
+      return [{ oid, error: (error as SinkError).message }];
+    }
+  }
+
+  #arguments(chunk: readonly Row[]) {
+    const oids = chunk.map(({ oid }) => oid);
+    const data = { json: chunk.map(({ data }) => data) };
+    return this.#table.hasOverflow
+      ? [oids, data, { json: chunk.map(({ overflow }) => overflow) }]
+      : [oids, data];
+  }
+
+  #rethrowUnlessRow(error: unknown): void {
+    if (!(error instanceof SinkError) || isRetryable(error)) throw error;
+    const unreadable = UNREADABLE_COLUMN.test(error.message);
+    if (!unreadable && !NOT_ALLOWED.test(error.code ?? "") && !isUnknownRelation(error)) return;
+    throw new UserError(`CrateDB refuses to write to ${quoteTable(this.#table)}: ${error.message}`, {
+      hint: unreadable
+        ? `A column below \`data\` has a backslash or a control character in its name. ${MEND}`
+        : MEND,
+      cause: error,
+    });
+  }
+}

@@ -1,4 +1,0 @@
-import { UserError } from "../errors.ts";
-
-/** A server cannot be had here: what a caller catches to go on with another one, or without. */
-export class NoServerError extends UserError {}

@@ -1,0 +1,150 @@
+/** `db-workload`: example data for the relay to follow. */
+import { setTimeout as delay } from "node:timers/promises";
+import { type AnyBulkWriteOperation, BSON, type Document, MongoServerError } from "mongodb";
+
+import { UserError } from "../util/errors.ts";
+import type { Logger } from "../util/log.ts";
+import type { Operation } from "./mix.ts";
+import { closeMongodb, connectMongodb } from "../source/mongodb.ts";
+
+export interface WorkloadSettings {
+  readonly mongodbUrl: string;
+  readonly database: string;
+  readonly collection: string;
+  readonly count: number;
+  /** Operations a second; 0 for no limit. */
+  readonly rate: number;
+  /** Weight of each operation. */
+  readonly mix: Readonly<Record<Operation, number>>;
+  readonly seed: number;
+}
+
+const BULK = 1_000;
+
+/** One record of the example: doubles stay doubles, also where they have no fraction. */
+const exampleRecord = (): Document => ({
+  id: "5F9E",
+  data: { temperature: new BSON.Double(42.42), humidity: new BSON.Double(84.84) },
+  meta: { timestamp: new Date("2024-07-12T01:17:42+02:00"), device: "foo" },
+});
+
+/** Whatever the URL says: what is told to have been written has been. */
+const CONFIRMED = { w: 1 };
+
+/**
+ * By default inserts the example record and prints its id. With a count, makes that many operations of the mix.
+ *
+ * The operations follow from the seed alone, and the ids too.
+ *
+ * @throws UserError when the collection has the records of this seed already
+ */
+export async function workload(
+  config: WorkloadSettings,
+  { signal, log }: { signal: AbortSignal; log: Logger },
+): Promise<void> {
+  await using closing = new AsyncDisposableStack();
+  const client = closing.adopt(await connectMongodb(config.mongodbUrl), closeMongodb);
+  const collection = client.db(config.database).collection(config.collection);
+  if (config.count === 1) {
+    const { insertedId } = await collection.insertOne(exampleRecord(), { writeConcern: CONFIRMED });
+    Deno.stdout.writeSync(new TextEncoder().encode(`${insertedId}\n`));
+    return;
+  }
+  const started = Date.now();
+  const counts: Record<Operation, number> = { insert: 0, update: 0, replace: 0, delete: 0 };
+  const bulk = config.rate > 0 ? Math.min(BULK, Math.max(1, Math.floor(config.rate / 10))) : BULK;
+  let done = 0;
+  let operations: AnyBulkWriteOperation[] = [];
+  for (const { operation, write } of generate(config)) {
+    operations.push(write);
+    counts[operation]++;
+    if (++done % bulk !== 0 && done !== config.count) continue;
+    await collection.bulkWrite(operations, { ordered: true, writeConcern: CONFIRMED }).catch(
+      explain(config.seed),
+    );
+    operations = [];
+    if (signal.aborted) break;
+    const ahead = config.rate > 0 ? started + done / config.rate * 1_000 - Date.now() : 0;
+    if (ahead > 0) await delay(ahead, undefined, { signal }).catch(() => {});
+  }
+  const seconds = (Date.now() - started) / 1_000;
+  log.info("Workload done", { ...counts, seed: config.seed, seconds, rate: Math.round(done / seconds) });
+}
+
+const DUPLICATE_KEY = 11000;
+
+const explain = (seed: number) => (error: unknown): never => {
+  if (!(error instanceof MongoServerError) || error.code !== DUPLICATE_KEY) throw error;
+  throw new UserError(`The collection has records of this seed already: current value is ${seed}`, {
+    hint: "Use another --seed, or drop the collection first.",
+    cause: error,
+  });
+};
+
+interface Generated {
+  readonly operation: Operation;
+  readonly write: AnyBulkWriteOperation;
+}
+
+/** The operations that follow from a seed. */
+export function* generate(
+  { count, mix, seed }: Pick<WorkloadSettings, "count" | "mix" | "seed">,
+): Generator<Generated> {
+  const random = mulberry32(seed);
+  const total = Object.values(mix).reduce((sum, weight) => sum + weight, 0);
+  const alive: number[] = [];
+  for (let serial = 0; serial < count; serial++) {
+    const drawn = alive.length === 0 ? "insert" : draw(mix, random() * total);
+    const at = Math.floor(random() * alive.length);
+    const target = alive[at] ?? serial;
+    if (drawn === "insert") alive.push(serial);
+    if (drawn === "delete") {
+      alive[at] = alive.at(-1) ?? 0;
+      alive.pop();
+    }
+    yield {
+      operation: drawn,
+      write: WRITES[drawn](idOf(seed, drawn === "insert" ? serial : target), random),
+    };
+  }
+}
+
+type Write = (_id: BSON.ObjectId, random: () => number) => AnyBulkWriteOperation;
+
+const WRITES: Readonly<Record<Operation, Write>> = {
+  insert: (_id, random) => ({ insertOne: { document: { _id, ...reading(random) } } }),
+  replace: (_id, random) => ({ replaceOne: { filter: { _id }, replacement: reading(random) } }),
+  update: (_id, random) => ({
+    updateOne: { filter: { _id }, update: { $set: { "data.temperature": temperature(random) } } },
+  }),
+  delete: (_id) => ({ deleteOne: { filter: { _id } } }),
+};
+
+const temperature = (random: () => number) => new BSON.Double(Math.round(random() * 4_000) / 100);
+
+const reading = (random: () => number): Document => ({
+  id: Math.floor(random() * 2 ** 16).toString(16).toUpperCase().padStart(4, "0"),
+  data: { temperature: temperature(random), humidity: new BSON.Double(Math.round(random() * 10_000) / 100) },
+  meta: { timestamp: new Date(1_720_739_862_000 + Math.floor(random() * 1e9)), device: "foo" },
+});
+
+function draw(mix: Readonly<Record<Operation, number>>, at: number): Operation {
+  for (const [operation, weight] of Object.entries(mix)) {
+    if ((at -= weight) < 0) return operation as Operation;
+  }
+  return "insert";
+}
+
+const idOf = (seed: number, serial: number): BSON.ObjectId =>
+  new BSON.ObjectId(seed.toString(16).padStart(12, "0").slice(-12) + serial.toString(16).padStart(12, "0"));
+
+/** A small generator of numbers from 0 to 1; the seed alone decides them. */
+function mulberry32(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}

@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { eventually } from "../../dev/servers/eventually.ts";
+import { compare, inStep } from "../support/compare.ts";
+import { cratedbTest } from "../support/cratedb_harness.ts";
+import { countRows } from "../support/follow.ts";
+import { insertMixed, type Mixed, mixedLoad } from "../support/mixed_documents.ts";
+
+const COUNT = 6_000;
+/** By how many rows the table has grown when it is killed. */
+const MOMENTS = [1, 500, 500, 500];
+
+cratedbTest(
+  "relay() loses nothing when it is killed in the middle of a copy, four times",
+  async (context) => {
+    const { mongodb, database, relay, sql } = context;
+    const data = mongodb.db(database).collection<Mixed>("data");
+    await insertMixed(data, COUNT);
+    const start = () => relay(["--lease", "1s", "--batch-size", "500", "--refresh-interval", "50ms"]);
+    const hasCopied = () => running.stderr.some((line) => /Copied/.test(line));
+    const stop = new AbortController();
+    const load = mixedLoad(data, { count: COUNT, signal: stop.signal, bulk: 50, pause: 50 });
+    load.catch(() => {}); // It is awaited at the end.
+    let running = start();
+    let amid = 0;
+    for (const moment of MOMENTS) {
+      const before = await countRows(context);
+      await eventually(async () => {
+        const rows = await countRows(context);
+        assert.ok(rows >= before + moment || hasCopied(), `${rows} rows, ${before} before`);
+      }, { timeout: 60_000, interval: 10 });
+      assert.equal((await running.kill("SIGKILL")).signal, "SIGKILL");
+      if (!hasCopied()) amid++;
+      running = start();
+    }
+    assert.ok(amid >= 2, `only ${amid} times in the middle of the copy`);
+    await running.waitForLine(/Copied/, { timeout: 60_000 });
+    stop.abort();
+    assert.ok(await load > 500, "there was no load");
+    await inStep(context, { timeout: 120_000, interval: 500 });
+    assert.equal((await running.kill()).code, 0, running.stderr.join("\n"));
+    assert.deepEqual(await compare(context), []);
+    assert.deepEqual(await sql("SELECT oid FROM cdc_dead_letter"), []);
+  },
+);

@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import { delimiter, dirname, join } from "node:path";
+import deno from "../../deno.json" with { type: "json" };
+
+const ROOT = join(import.meta.dirname ?? "", "..", "..");
+
+/** As the README has it, in the clone. */
+const INSTALL = "install -gAf --config deno.json --name mongodb-cdc-cratedb mongodb_cdc_cratedb.ts";
+
+interface Place {
+  readonly cwd: string;
+  readonly env: Record<string, string>;
+}
+
+async function outcome(program: string, args: readonly string[], { cwd, env }: Place) {
+  const command = new Deno.Command(program, {
+    args: [...args],
+    cwd,
+    env,
+    stdin: "null",
+    signal: AbortSignal.timeout(120_000),
+  });
+  const { code, stdout, stderr } = await command.output();
+  return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
+}
+
+/** Where this Deno keeps what it has loaded, so that it need not be loaded again. */
+async function cacheFolder(): Promise<string> {
+  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
+  return JSON.parse(new TextDecoder().decode(stdout)).denoDir;
+}
+
+const OFFLINE = /error sending request|dns error|failed to lookup|Failed (?:loading|caching|fetching)/i;
+
+Deno.test("deno install makes a program that runs anywhere", async (test) => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const home = join(folder, "home");
+    await Deno.mkdir(home);
+    const env = {
+      ...Deno.env.toObject(),
+      HOME: home,
+      PATH: [dirname(Deno.execPath()), Deno.env.get("PATH")].join(delimiter),
+      DENO_DIR: await cacheFolder(),
+      DENO_INSTALL_ROOT: join(folder, "root"),
+      NO_COLOR: "1",
+    };
+    const installed = await outcome(Deno.execPath(), INSTALL.split(" "), { cwd: ROOT, env });
+    const ignore = installed.code !== 0 && OFFLINE.test(installed.stderr);
+    if (!ignore) assert.equal(installed.code, 0, installed.stderr);
+    const program = join(folder, "root", "bin", deno.name);
+    const elsewhere = { cwd: home, env };
+
+    await test.step({
+      name: "it tells its version",
+      ignore,
+      fn: async () => {
+        const { code, stdout } = await outcome(program, ["--version"], elsewhere);
+        assert.deepEqual([code, stdout], [0, `mongodb_cdc_cratedb ${deno.version}\n`]);
+      },
+    });
+    await test.step({
+      name: "it prints its completion script, and nothing beside it",
+      ignore,
+      fn: async () => {
+        const { code, stdout, stderr } = await outcome(program, ["completion", "bash"], elsewhere);
+        assert.match(stdout, new RegExp(`^complete -F \\S+ ${deno.name} `, "m"));
+        assert.deepEqual([code, stderr], [0, ""]);
+      },
+    });
+    await test.step({
+      name: "it finds the MongoDB driver",
+      ignore,
+      fn: async () => {
+        const { code, stderr } = await outcome(
+          program,
+          ["db-workload", "--mongodb-url", "localhost"],
+          elsewhere,
+        );
+        assert.match(stderr, /^Error: MONGODB_URL is malformed: /m);
+        assert.equal(code, 2);
+      },
+    });
+    await test.step({
+      name: "it is replaced when it is installed again",
+      ignore,
+      fn: async () => {
+        const again = await outcome(Deno.execPath(), INSTALL.split(" "), { cwd: ROOT, env });
+        assert.equal(again.code, 0, again.stderr);
+      },
+    });
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});

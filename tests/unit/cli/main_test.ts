@@ -1,0 +1,130 @@
+import assert from "node:assert/strict";
+import deno from "../../../deno.json" with { type: "json" };
+import { OPTIONS } from "../../../lib/cli/options.ts";
+import { type Outcome, run } from "../../support/program.ts";
+
+const noTrace = ({ stdout, stderr }: Outcome) => assert.doesNotMatch(stdout + stderr, /^\s+at |\.ts:\d+/m);
+
+Deno.test("--version", async () => {
+  for (const flag of ["--version", "-V"]) {
+    const { code, stdout, stderr } = await run([flag]);
+    assert.equal(code, 0);
+    assert.match(stdout, new RegExp(`^\\S+ ${RegExp.escape(deno.version)}\n$`));
+    assert.equal(stderr, "");
+  }
+});
+
+Deno.test("--help lists the commands", async () => {
+  for (const flag of ["--help", "-h", "help"]) {
+    const { code, stdout, stderr } = await run([flag]);
+    assert.equal(code, 0);
+    for (const command of Object.keys(OPTIONS)) assert.match(stdout, new RegExp(`^  ${command} +\\S`, "m"));
+    assert.equal(stderr, "");
+  }
+});
+
+for (const [command, options] of Object.entries(OPTIONS)) {
+  Deno.test(`${command} --help lists every option with its variable and default`, async () => {
+    const { code, stdout } = await run([command, "--help"]);
+    assert.equal(code, 0);
+    for (const { flag, env, default: fallback } of options) {
+      const [, text] = stdout.split(`  --${flag} `);
+      assert.ok(text, `--${flag} is missing`);
+      const entry = text.split("\n  --")[0] ?? "";
+      for (const part of [...env, fallback]) assert.ok(entry.includes(part), `--${flag}: ${part} is missing`);
+    }
+  });
+}
+
+/** Arguments, and what the error says. */
+const WRONG: readonly (readonly [readonly string[], RegExp])[] = [
+  [[], /No command given[^]*cdc-relay/],
+  [["cdc-rely"], /Unknown command: cdc-rely\nDid you mean cdc-relay\?/],
+  [["workload"], /Unknown command: workload/],
+  [["toString"], /Unknown command: toString/],
+  [["--frobnicate"], /Unknown command: --frobnicate/],
+  [["cdc-relay", "--tabel", "t"], /Unknown option: --tabel\nDid you mean --table\?/],
+  [["cdc-relay", "--colection=t"], /Unknown option: --colection\nDid you mean --collection\?/],
+  [["cdc-relay", "--frobnicate"], /Unknown option: --frobnicate\nThere are: .*--table/],
+  [["cdc-relay", "-x"], /Unknown option: -x/],
+  [["cdc-relay", "--count", "3"], /Unknown option: --count/],
+  [["cdc-relay", "extra"], /Unexpected argument: "extra"/],
+  [["cdc-relay", "--table"], /--table needs a value/],
+  [["cdc-relay", "--table", "--database", "x"], /--table needs a value/],
+  [["cdc-relay", "--table="], /--table is empty/],
+  [["cdc-relay", "--database="], /--database is empty/],
+  [["cdc-relay", "--database=,"], /--database names nothing/],
+  [["cdc-relay", "--table=t"], /--table doc\.t would be the table of several collections: \*\.\*/],
+  [
+    [
+      "cdc-relay",
+      "--table=t",
+      "--collection",
+      "a",
+      "--collection=b_*",
+      "--collection",
+      "c,d",
+      "--exclude=x",
+      "--exclude=y",
+    ],
+    /several collections: testdrive\.\{a,b_\*,c,d\} without x,y/,
+  ],
+  [["cdc-relay", "--omit", "a", "--omit", "_id"], /--omit names _id.*"a,_id"/],
+  [["cdc-relay", "--table", "t", "--table", "a.b.c"], /--table is neither.*"a\.b\.c"/],
+  [["cdc-relay", "--database", "admin"], /admin is MongoDB's own/],
+  [["cdc-relay", "--filter", "{status: open}"], /--filter is not Extended JSON/],
+  [
+    ["cdc-relay", "--pipeline", '[{"$unwind": "$a"}]'],
+    /--pipeline has a stage \$unwind, which is none of \$match/,
+  ],
+  [["cdc-relay", "--batch-size", "none"], /--batch-size is not a whole number.*"none"/],
+  [["cdc-relay", "--cratedb-url", "mysql://me:s3cret@host"], /CrateDB URL must start with crate:/],
+  [["cdc-relay", "--cratedb-url", "crate://me:s3cret@host:port"], /CrateDB URL is malformed/],
+  [["db-workload", "--count", "0"], /--count is not a whole number/],
+  [["db-workload", "--mix", "delete=1"], /--mix has no insert/],
+];
+
+for (const [args, message] of WRONG) {
+  Deno.test(`wrong usage ends with code 2 and what to do: ${args.join(" ") || "(no arguments)"}`, async () => {
+    const outcome = await run(args);
+    assert.match(outcome.stderr, message);
+    assert.match(outcome.stderr, /^Error: /);
+    assert.doesNotMatch(outcome.stderr, /s3cret/);
+    assert.equal(outcome.code, 2);
+    assert.equal(outcome.stdout, "");
+    noTrace(outcome);
+  });
+}
+
+const MALFORMED = [
+  "localhost:27017",
+  "mongodb://",
+  "mongodb://me:s3cret@",
+  "mongodb://me:s3c/ret@host",
+  "mongodb://host/?w=x&nonsense=s3cret",
+];
+for (const url of MALFORMED) {
+  Deno.test(`a malformed MONGODB_URL ends with one message and no password: ${url}`, async () => {
+    const outcome = await run(["db-workload"], { env: { MONGODB_URL: url } });
+    assert.match(outcome.stderr, /^Error: MONGODB_URL is malformed: .*\n.*mongodb:\/\//);
+    assert.doesNotMatch(outcome.stderr, /s3c/);
+    assert.equal(outcome.code, 2);
+    noTrace(outcome);
+  });
+}
+
+Deno.test("--log-format json has the error that ends the program as JSON too", async () => {
+  const flags = ["--log-format", "json"];
+  for (
+    const [args, expected] of [
+      [["--cratedb-url", "crate://127.0.0.1:1"], { code: 1, message: /^CrateDB cannot be reached: / }],
+      [["--batch-size", "x"], { code: 2, message: /^--batch-size is not a whole number/ }],
+    ] as const
+  ) {
+    const { code, stderr } = await run(["cdc-relay", ...flags, ...args]);
+    const { level, message, hint, exitCode } = JSON.parse(stderr);
+    assert.deepEqual([code, level, exitCode], [expected.code, "error", expected.code]);
+    assert.match(message, expected.message);
+    assert.ok(hint);
+  }
+});

@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
+import { HttpTransport } from "../../../../lib/sink/connection/http.ts";
+import { isRetryable } from "../../../../lib/sink/connection/sink_error.ts";
+import { parseSinkUrl } from "../../../../lib/sink/connection/url.ts";
+
+/** An endpoint that answers each statement alike, and the requests that it got. */
+function endpoint(answer: () => Response) {
+  const requests: { url: string; headers: Headers; body: string }[] = [];
+  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, async (request) => {
+    requests.push({ url: request.url, headers: request.headers, body: await request.text() });
+    return answer();
+  });
+  const url = (userinfo = "", query = "") => `crate://${userinfo}127.0.0.1:${server.addr.port}/${query}`;
+  return { requests, url, [Symbol.asyncDispose]: () => server.shutdown() };
+}
+
+const ok = () => Response.json({ rowcount: 1, rows: [["x"]] });
+
+Deno.test("HttpTransport sends statement, user, password and schema", async () => {
+  await using http = endpoint(ok);
+  await using transport = new HttpTransport(parseSinkUrl(http.url("me:s%40fé@", "?schema=weather")));
+  assert.deepEqual(await transport.query("SELECT $1", ["a"]), { count: 1, rows: [["x"]] });
+  const [request] = http.requests;
+  assert.ok(request);
+  assert.ok(request.url.endsWith("/_sql"));
+  assert.deepEqual(JSON.parse(request.body), { stmt: "SELECT $1", args: ["a"] });
+  assert.equal(request.headers.get("Default-Schema"), "weather");
+  const [, credentials = ""] = request.headers.get("Authorization")?.split(" ") ?? [];
+  const bytes = Uint8Array.from(atob(credentials), (letter) => letter.charCodeAt(0));
+  assert.equal(new TextDecoder().decode(bytes), "me:s@fé");
+});
+
+Deno.test("HttpTransport sends documents digit by digit", async () => {
+  await using http = endpoint(ok);
+  await using transport = new HttpTransport(parseSinkUrl(http.url()));
+  await transport.query("x", [["k"], { json: ['{"n":9007199254740993,"d":1.0}', null] }]);
+  assert.equal(
+    http.requests[0]?.body,
+    '{"stmt":"x","args":[["k"],["{\\"n\\":9007199254740993,\\"d\\":1.0}",null]]}',
+  );
+});
+
+/** Status and body; code and message of the error; whether it goes away by waiting. */
+const FAILURES: readonly (readonly [string, number, string, string, RegExp, boolean])[] = [
+  ["a statement that is wrong", 400, '{"error":{"code":4000,"message":"no"}}', "4000", /^no$/, false],
+  ["a wrong password", 401, "trust authentication failed", "401", /./, false],
+  [
+    "a missing privilege, which is not a wrong password",
+    401,
+    '{"error":{"code":4011,"message":"Missing \'DML\' privilege"}}',
+    "4011",
+    /Missing 'DML' privilege/,
+    false,
+  ],
+  ["a proxy without a server", 502, "<html>Bad gateway</html>", "502", /502/, true],
+  ["a server that starts", 503, "", "503", /503/, true],
+  ["an answer that is not JSON", 200, "<html>Hello</html>", "200", /./, false],
+];
+
+for (const [what, status, body, code, message, transient] of FAILURES) {
+  Deno.test(`HttpTransport throws a SinkError for ${what}`, async () => {
+    await using http = endpoint(() => new Response(body, { status }));
+    await using transport = new HttpTransport(parseSinkUrl(http.url()));
+    await assert.rejects(transport.query("x"), (error) => {
+      assert.ok(error instanceof SinkError);
+      assert.equal(error.code, code);
+      assert.match(error.message, message);
+      assert.equal(isRetryable(error), transient);
+      return true;
+    });
+  });
+}
+
+Deno.test("HttpTransport throws a transient SinkError when nothing listens", async () => {
+  const { url, ...http } = endpoint(ok);
+  await http[Symbol.asyncDispose]();
+  await using transport = new HttpTransport(parseSinkUrl(url()));
+  await assert.rejects(transport.query("x"), (error) => error instanceof SinkError && isRetryable(error));
+});

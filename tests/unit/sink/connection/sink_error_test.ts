@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
+import { isRetryable, isUnknownRelation } from "../../../../lib/sink/connection/sink_error.ts";
+
+const ERRORS: readonly (readonly [string, string | undefined, boolean])[] = [
+  ["connect ECONNREFUSED 127.0.0.1:5432", "ECONNREFUSED", true],
+  ["write CONNECTION_CLOSED localhost:5432", "CONNECTION_CLOSED", true],
+  ["http://localhost:4200/_sql: Signal timed out.", "ECONNECT", true],
+  ["HTTP status 503", "503", true],
+  ['The relation "doc.t" doesn\'t support or allow INSERT operations', "4007", true],
+  ['The relation "doc.t" doesn\'t support or allow INSERT operations', "XX000", true],
+  ["MasterNotDiscoveredException[no master]", "5000", true],
+  ["IllegalIndexShardStateException[CurrentState[RECOVERING] operations only allowed when …]", "5000", true],
+  [
+    "CurrentState[RECOVERING] operations only allowed when shard state is one of [POST_RECOVERY, STARTED]",
+    "XX000",
+    true,
+  ],
+  ["[doc.t] shard 0 is not available", "XX000", true],
+  ["[doc.t][0] Not enough active copies to meet shard count of [1] (have 0, needed 1).", "XX000", true],
+  [
+    "rejected execution of org.elasticsearch.Task@1 on EsThreadPoolExecutor[write, queue capacity = 200]",
+    "XX000",
+    true,
+  ],
+  [
+    "Allocating 2mb for 'upsert' failed, breaker would use 700mb in total. Limit is 600mb. Either increase memory and limit",
+    "XX000",
+    true,
+  ],
+  [
+    "[query] Data too large, data for [collect] would be larger than limit of [644245094/614.3mb]",
+    "XX000",
+    true,
+  ],
+  ['"collect: 0" reached operation memory limit. Used: 1mb, Limit: 1mb', "XX000", true],
+  ["failed to process cluster event (add-column) within 30s", "XX000", true],
+  ["node closed {n1}{abc}{10.0.0.1}", "XX000", true],
+  ['node "abc" not found in cluster state!', "XX000", true],
+  ["[n1][10.0.0.1:4300][sql] disconnected", "XX000", true],
+  [
+    'Cannot invoke "org.elasticsearch.cluster.ClusterState.nodes()" because "clusterState" is null',
+    "XX000",
+    true,
+  ],
+  [
+    'NullPointerException[Cannot invoke "org.elasticsearch.cluster.ClusterState.metadata()" because "state" is null]',
+    "5000",
+    true,
+  ],
+  ["Job killed. Participating node=n1 shut down", "XX000", true],
+  ["JobKilledException[Job killed]", "5000", true],
+  [
+    "Cannot cast object element `a` with value `[a] Data too large, data for [x]` to type `bigint`",
+    "XX000",
+    false,
+  ],
+  ["the shard 0 of table [doc.t/-435tK5gRpS1craXTA-QJw] is not available", "XX000", true],
+  ["IndexNotFoundException[no such index [doc.t/1zda7kAGSRKYtZXjXhagzQ]]", "4040", true],
+  ["no such index [doc.t/1zda7kAGSRKYtZXjXhagzQ]", "XX000", true],
+  [
+    "SQLParseException[Couldn't create execution plan from logical plan because of: no such shard:\nGet[doc.cdc_position]]",
+    "4000",
+    true,
+  ],
+  [
+    "Couldn't create execution plan from logical plan because of: no such index [doc.t]:\nGet[doc.t]",
+    "XX000",
+    true,
+  ],
+  ["Couldn't create execution plan from logical plan because of: null:\nGet[no such shard]", "4000", false],
+  ["Cannot cast object element `Timeout` with value `ECONNREFUSED` to type `bigint`", "4000", false],
+  ["Cannot cast object element `connected` with value `x` to type `bigint`", "XX000", false],
+  ["Relation 'nosuch' unknown", "4041", false],
+  ["no code at all: connection refused", undefined, false],
+];
+
+for (const [message, code, expected] of ERRORS) {
+  Deno.test(`isRetryable() ${code}: ${message}`, () => {
+    assert.equal(isRetryable(new SinkError(message, { code })), expected);
+  });
+}
+
+Deno.test("isRetryable() is false for what the sink did not say", () => {
+  assert.equal(isRetryable(new Error("ECONNREFUSED")), false);
+});
+
+const RELATIONS: readonly (readonly [string, string, boolean])[] = [
+  ["Relation 'doc.t' unknown", "4041", true],
+  ["Relation 'doc.t' unknown", "42P01", true],
+  ["Schema 'shop' unknown", "4045", true],
+  ["Schema 'shop' unknown", "XX000", true],
+  ["Cannot cast value `Schema 'shop' unknown` to type `bigint`", "XX000", false],
+];
+
+for (const [message, code, expected] of RELATIONS) {
+  Deno.test(`isUnknownRelation() ${code}: ${message}`, () => {
+    assert.equal(isUnknownRelation(new SinkError(message, { code })), expected);
+  });
+}

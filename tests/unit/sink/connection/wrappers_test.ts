@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
+import { CRATEDB } from "../../../../lib/sink/connection/dialect.ts";
+import { isRetryable } from "../../../../lib/sink/connection/sink_error.ts";
+import { fenced, treatAsStarting } from "../../../../lib/sink/connection/wrappers.ts";
+import { type Transport } from "../../../../lib/sink/connection/transport.ts";
+
+const REFUSED = new SinkError("something new", { code: "XX000" });
+const LOST = new SinkError("write CONNECTION_CLOSED localhost:5432", { code: "CONNECTION_CLOSED" });
+const WRONG = new SinkError("line 1:1: mismatched input", { code: "42601" });
+
+/** Fails with one after the other, then succeeds. */
+const failing = (...errors: Error[]): Transport => ({
+  dialect: CRATEDB,
+  query: () => {
+    const error = errors.shift();
+    return error ? Promise.reject(error) : Promise.resolve({ count: 1, rows: [] });
+  },
+  async [Symbol.asyncDispose]() {},
+});
+
+const outcome = (transport: Transport) => transport.query("SELECT 1").then(() => undefined, (error) => error);
+
+Deno.test("tolerant() takes an error that says nothing for a passing one after a lost connection only", async () => {
+  const transport = treatAsStarting(failing(REFUSED, LOST, REFUSED, WRONG));
+  assert.equal(await outcome(transport), REFUSED);
+  assert.equal(await outcome(transport), LOST);
+  const starting = await outcome(transport);
+  assert.ok(isRetryable(starting));
+  assert.match(starting.message, /something new/);
+  assert.equal(await outcome(transport), WRONG);
+  assert.equal(await outcome(transport), undefined);
+});
+
+Deno.test("guarded() sends nothing unless the check resolves", async () => {
+  const no = new Error("not ours");
+  let [checks, sent] = [0, 0];
+  const plain = failing();
+  const counting = { ...plain, query: () => (sent++, plain.query("")) };
+  const transport = fenced(counting, () => checks++ === 0 ? Promise.resolve() : Promise.reject(no));
+  assert.equal(await outcome(transport), undefined);
+  assert.equal(await outcome(transport), no);
+  assert.equal(sent, 1);
+});

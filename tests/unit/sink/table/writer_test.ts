@@ -1,0 +1,210 @@
+import assert from "node:assert/strict";
+import { setImmediate } from "node:timers/promises";
+import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
+import { CRATEDB } from "../../../../lib/sink/connection/dialect.ts";
+import type { JsonArray, Parameter, Result, Transport } from "../../../../lib/sink/connection/transport.ts";
+import { type Row, Writer, type WriterOptions } from "../../../../lib/sink/table/writer.ts";
+
+interface Statement {
+  readonly sql: string;
+  readonly oids: readonly string[];
+  readonly parameters: readonly Parameter[];
+}
+
+/** A sink that drops bad rows from a bulk statement without an error, as CrateDB does, and names it for one row. */
+class FakeTransport implements Transport {
+  readonly dialect = CRATEDB;
+  readonly statements: Statement[] = [];
+  readonly stored = new Map<string, string | null>();
+  mostInFlight = 0;
+  #inFlight = 0;
+  readonly #bad: ReadonlySet<string>;
+  readonly #fail: (statement: Statement) => Error | undefined;
+
+  constructor({ bad = [], fail = () => undefined }: {
+    bad?: Iterable<string>;
+    fail?: (statement: Statement) => Error | undefined;
+  } = {}) {
+    this.#bad = new Set(bad);
+    this.#fail = fail;
+  }
+
+  async query(sql: string, parameters: readonly Parameter[] = []): Promise<Result> {
+    const statement = { sql, parameters, oids: (parameters[0] ?? []) as readonly string[] };
+    this.statements.push(statement);
+    this.mostInFlight = Math.max(this.mostInFlight, ++this.#inFlight);
+    await setImmediate();
+    this.#inFlight--;
+    const failure = this.#fail(statement);
+    if (failure) throw failure;
+    if (!sql.startsWith("INSERT")) return { count: 0, rows: [] };
+    const bulk = sql.includes("UNNEST");
+    const { json } = parameters[1] as JsonArray;
+    const good = [...statement.oids.entries()].filter(([, oid]) => !this.#bad.has(oid));
+    if (!bulk && good.length === 0) {
+      throw new SinkError(`no row for ${statement.oids[0]}`, { code: "4000" });
+    }
+    for (const [index, oid] of good) this.stored.set(oid, json[index] ?? null);
+    return { count: good.length, rows: [] };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+
+  get inserts(): readonly Statement[] {
+    return this.statements.filter(({ sql }) => sql.startsWith("INSERT"));
+  }
+}
+
+const TABLE = { schema: "doc", name: "t", hasOverflow: true };
+const LIMITS: WriterOptions = { statementRows: 10, statementBytes: 1_000_000, inFlight: 3 };
+const row = (index: number, data = `{"n":${index}}`): Row => ({ oid: `k${index}`, data, overflow: null });
+const rows = (count: number): Row[] => Array.from({ length: count }, (_, index) => row(index));
+
+Deno.test("Writer.upsert() writes every row once, none with a statement of its own", async () => {
+  const transport = new FakeTransport();
+  assert.deepEqual(await new Writer(transport, TABLE, LIMITS).upsert(rows(95)), []);
+  assert.deepEqual(transport.stored, new Map(rows(95).map(({ oid, data }) => [oid, data])));
+  assert.deepEqual(
+    transport.inserts.map(({ oids }) => oids.length).sort((one, other) => other - one),
+    [10, 10, 10, 10, 10, 10, 10, 10, 10, 5],
+  );
+});
+
+Deno.test("Writer.upsert() of nothing sends nothing", async () => {
+  const transport = new FakeTransport();
+  assert.deepEqual(await new Writer(transport, TABLE, LIMITS).upsert([]), []);
+  assert.deepEqual(transport.statements, []);
+});
+
+for (const inFlight of [1, 3]) {
+  Deno.test(`Writer.upsert() has ${inFlight} statements in flight, and no more`, async () => {
+    const transport = new FakeTransport();
+    await new Writer(transport, TABLE, { ...LIMITS, inFlight }).upsert(rows(95));
+    assert.equal(transport.mostInFlight, inFlight);
+  });
+}
+
+Deno.test("Writer.upsert() keeps a statement within its bytes, a larger single row aside", async () => {
+  const transport = new FakeTransport();
+  const large = `{"s":"${"x".repeat(200)}"}`;
+  const limits = { ...LIMITS, statementBytes: 30, inFlight: 1 };
+  await new Writer(transport, TABLE, limits).upsert([row(0), row(1), row(2), row(3, large), row(4)]);
+  assert.deepEqual(transport.inserts.map(({ oids }) => oids), [["k0", "k1", "k2"], ["k3"], ["k4"]]);
+});
+
+Deno.test("Writer.upsert() measures bytes, not letters", async () => {
+  const transport = new FakeTransport();
+  const limits = { ...LIMITS, statementBytes: 100, inFlight: 1 };
+  const wide = `"${"\u{20ac}".repeat(20)}"`;
+  await new Writer(transport, TABLE, limits).upsert([row(0, wide), row(1, wide)]);
+  assert.equal(transport.inserts.length, 2);
+});
+
+const BAD: readonly (readonly [string, readonly number[]])[] = [
+  ["one row", [7]],
+  ["the first and the last", [0, 94]],
+  ["neighbours", [41, 42]],
+  ["a whole statement", [10, 11, 12, 13, 14, 15, 16, 17, 18, 19]],
+  ["every row", Array.from({ length: 95 }, (_, index) => index)],
+];
+
+for (const [what, indexes] of BAD) {
+  Deno.test(`Writer.upsert() finds the rows at fault: ${what}`, async () => {
+    const bad = indexes.map((index) => `k${index}`);
+    const transport = new FakeTransport({ bad });
+    const refused = await new Writer(transport, TABLE, LIMITS).upsert(rows(95));
+    assert.deepEqual(
+      new Map(refused.map(({ oid, error }) => [oid, error])),
+      new Map(bad.map((oid) => [oid, `no row for ${oid}`])),
+    );
+    assert.deepEqual(
+      new Set(transport.stored.keys()),
+      new Set(rows(95).map(({ oid }) => oid)).difference(new Set(bad)),
+    );
+  });
+}
+
+Deno.test("Writer.upsert() finds one row of many with few statements", async () => {
+  const transport = new FakeTransport({ bad: ["k700"] });
+  await new Writer(transport, TABLE, { ...LIMITS, statementRows: 1_024 }).upsert(rows(1_024));
+  assert.ok(transport.inserts.length <= 22, `${transport.inserts.length} statements`);
+});
+
+Deno.test("Writer.upsert() finds the row at fault when the bulk statement fails as a whole", async () => {
+  const fail = ({ sql, oids }: Statement) =>
+    sql.includes("UNNEST") && oids.includes("k3") ? new SinkError("bad value", { code: "4000" }) : undefined;
+  const transport = new FakeTransport({ bad: ["k3"], fail });
+  const refused = await new Writer(transport, TABLE, LIMITS).upsert(rows(10));
+  assert.deepEqual(refused, [{ oid: "k3", error: "no row for k3" }]);
+  assert.equal(transport.stored.size, 9);
+});
+
+Deno.test("Writer.upsert() says so when a row is not stored and no error tells why", async () => {
+  const silent: Transport = {
+    dialect: CRATEDB,
+    query: () => Promise.resolve({ count: 0, rows: [] }),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+  const refused = await new Writer(silent, TABLE, LIMITS).upsert(rows(2));
+  assert.deepEqual(refused.map(({ oid }) => oid), ["k0", "k1"]);
+  for (const { error } of refused) assert.match(error, /no reason/);
+});
+
+const PASSED_ON: readonly (readonly [string, Error, string])[] = [
+  ["a lost connection", new SinkError("connection refused", { code: "ECONNECT" }), "SinkError"],
+  ["overload", new SinkError("too many requests", { code: "429" }), "SinkError"],
+  ["a missing privilege", new SinkError("no DML", { code: "42501" }), "UserError"],
+  ["a table that is gone", new SinkError("unknown", { code: "4041" }), "UserError"],
+  ["a schema that is gone", new SinkError("Schema 'doc' unknown", { code: "XX000" }), "UserError"],
+  [
+    "a column name that CrateDB cannot read",
+    new SinkError("line 1:28: token recognition error at: '\"a\u0013'", { code: "XX000" }),
+    "UserError",
+  ],
+  ["a fault of this program", new TypeError("oops"), "TypeError"],
+];
+
+for (const [what, failure, name] of PASSED_ON) {
+  Deno.test(`Writer.upsert() blames no row for ${what}`, async () => {
+    const transport = new FakeTransport({ fail: () => failure });
+    const writer = new Writer(transport, TABLE, { ...LIMITS, inFlight: 1 });
+    await assert.rejects(writer.upsert(rows(10)), { name });
+    assert.equal(transport.inserts.length, 1);
+  });
+}
+
+Deno.test("Writer.upsert() leaves overflow out where the table has none", async () => {
+  const transport = new FakeTransport();
+  await new Writer(transport, { ...TABLE, hasOverflow: false }, LIMITS).upsert(rows(1));
+  const [statement] = transport.inserts;
+  assert.doesNotMatch(statement?.sql ?? "", /overflow/);
+  assert.equal(statement?.parameters.length, 2);
+});
+
+Deno.test("Writer never puts a key or a document into the statement's text", async () => {
+  const transport = new FakeTransport();
+  const writer = new Writer(transport, { ...TABLE, name: 'it"s' }, LIMITS);
+  await writer.upsert([{ oid: "'; DROP", data: '{"x":"DROP"}', overflow: '{"y":"DROP"}' }]);
+  await writer.delete(["'; DROP"]);
+  for (const { sql } of transport.statements) {
+    assert.doesNotMatch(sql, /DROP/);
+    assert.match(sql, /"doc"\."it""s"/);
+  }
+});
+
+Deno.test("Writer.delete() refreshes first, then deletes every key in statements of limited size", async () => {
+  const transport = new FakeTransport();
+  const keys = rows(25).map(({ oid }) => oid);
+  await new Writer(transport, TABLE, LIMITS).delete(keys);
+  const [first, ...rest] = transport.statements;
+  assert.match(first?.sql ?? "", /^REFRESH/);
+  assert.deepEqual(rest.map(({ oids }) => oids.length), [10, 10, 5]);
+  assert.deepEqual(rest.flatMap(({ oids }) => oids), keys);
+  for (const { sql } of rest) assert.match(sql, /^DELETE .* WHERE oid = ANY/);
+});
+
+Deno.test("Writer.delete() of nothing sends nothing", async () => {
+  const transport = new FakeTransport();
+  await new Writer(transport, TABLE, LIMITS).delete([]);
+  assert.deepEqual(transport.statements, []);
+});

@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import {
+  MongoAPIError,
+  MongoInvalidArgumentError,
+  MongoNetworkError,
+  MongoNetworkTimeoutError,
+  MongoParseError,
+  MongoServerError,
+  MongoServerSelectionError,
+  type TopologyDescription,
+} from "mongodb";
+import { PoolClearedOnNetworkError } from "mongodb/lib/cmap/errors.js";
+import { SinkError } from "../../../lib/sink/connection/sink_error.ts";
+import { isHistoryLost, isRetryableMongodbError } from "../../../lib/source/mongodb_errors.ts";
+
+const server = (code: number, ...errorLabels: string[]) =>
+  new MongoServerError({ message: "refused", code, errorLabels });
+
+/** Error; whether it goes away, whether the history is lost. */
+const ERRORS: readonly (readonly [string, unknown, boolean, boolean])[] = [
+  ["a connection that broke", new MongoNetworkError("connection closed"), true, false],
+  ["a connection that took too long", new MongoNetworkTimeoutError("timed out"), true, false],
+  [
+    "no server to be had",
+    new MongoServerSelectionError("no primary", {} as TopologyDescription),
+    true,
+    false,
+  ],
+  ["a primary that stepped down", server(189), true, false],
+  ["no primary", server(10107), true, false],
+  ["a server that shuts down", server(91), true, false],
+  ["a cursor that is gone", server(43), true, false],
+  ["a collection that was dropped while it was read", server(175), true, false],
+  ["a server that has not caught up yet", server(134), true, false],
+  [
+    "a server that hangs",
+    new PoolClearedOnNetworkError({ address: "localhost:27017" } as never),
+    true,
+    false,
+  ],
+  ["an error labelled as resumable", server(1, "ResumableChangeStreamError"), true, false],
+  ["an error labelled as retryable", server(1, "RetryableWriteError"), true, false],
+  ["a wrong password", server(18), false, false],
+  ["no permission", server(13), false, false],
+  ["a bad stage", server(40324), false, false],
+  ["an event that is too large", server(10334), false, false],
+  ["a post-image that is missing", server(47, "NonResumableChangeStreamError"), false, false],
+  ["a history that is lost", server(286, "NonResumableChangeStreamError"), false, true],
+  ["a stream that cannot be resumed", server(280, "NonResumableChangeStreamError"), false, true],
+  ["a token of another deployment", server(260), false, true],
+  ["a URL that is malformed", new MongoParseError("malformed"), false, false],
+  ["an option that is wrong", new MongoInvalidArgumentError("wrong"), false, false],
+  ["wrong use", new MongoAPIError("wrong"), false, false],
+  ["CrateDB's", new SinkError("refused", { code: "286" }), false, false],
+  ["a mistake in the program", new TypeError("undefined"), false, false],
+  ["no error", "MongoNetworkError", false, false],
+];
+
+for (const [what, error, transient, lost] of ERRORS) {
+  Deno.test(`isRetryableMongodbError() and isHistoryLost() of ${what}`, () =>
+    assert.deepEqual([isRetryableMongodbError(error), isHistoryLost(error)], [transient, lost]));
+}

@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import {
+  createLogger,
+  LOG_FORMATS,
+  LOG_LEVELS,
+  type LogFields,
+  type LogFormat,
+  type LogLevel,
+} from "../../../lib/util/log.ts";
+
+const NOON = new Date(2024, 6, 12, 12, 34, 56);
+
+function logged(format: LogFormat, message: string, fields?: LogFields): string {
+  const lines: string[] = [];
+  createLogger({ format, level: "debug", write: (line) => lines.push(line), now: () => NOON }).info(
+    message,
+    fields,
+  );
+  assert.equal(lines.length, 1);
+  return lines[0] ?? "";
+}
+
+const TEXT: readonly (readonly [string, string, LogFields | undefined, string])[] = [
+  ["a message alone", "Ready", undefined, "Ready"],
+  ["fields", "batch written", { rows: 500, table: "doc.t" }, "batch written rows=500 table=doc.t"],
+  ["text with spaces", "m", { stream: "a -> b" }, 'm stream="a -> b"'],
+  ["text with quotes", "m", { key: '"x"' }, 'm key="\\"x\\""'],
+  ["the empty text", "m", { key: "" }, 'm key=""'],
+  ["several lines in one", "one\n  two\r\nthree", { key: "a\nb" }, 'one two three key="a\\nb"'],
+  [
+    "what a terminal would obey",
+    "\x1b[2Jm\x07",
+    { key: "\x1b[2J", other: "\x9b2J" },
+    String.raw`\u001b[2Jm\u0007 key="\u001b[2J" other="\u009b2J"`,
+  ],
+  ["a field without a value", "m", { key: undefined, other: null }, "m other=null"],
+  ["a BigInt", "m", { key: 2n ** 63n }, "m key=9223372036854775808"],
+  ["an error", "m", { error: new Error("went wrong") }, 'm error="went wrong"'],
+  [
+    "a URL with a password",
+    "at mongodb://root:pw@host/",
+    { url: "crate://me:pw@host" },
+    "at mongodb://root:***@host/ url=crate://me:***@host",
+  ],
+];
+
+for (const [what, message, fields, expected] of TEXT) {
+  Deno.test(`createLogger() text: ${what}`, () =>
+    assert.equal(logged("text", message, fields), `12:34:56 INFO  ${expected}`));
+}
+
+const JSON_LINES: readonly (readonly [string, LogFields, LogFields])[] = [
+  ["fields", { rows: 500, table: "doc.t" }, { rows: 500, table: "doc.t" }],
+  ["line ends and quotes", { key: 'a\n"b"' }, { key: 'a\n"b"' }],
+  ["a BigInt", { key: 2n ** 63n }, { key: "9223372036854775808" }],
+  ["an error", { error: new Error("went wrong") }, { error: "went wrong" }],
+  ["a URL with a password", { url: "crate://me:pw@host" }, { url: "crate://me:***@host" }],
+  ["a URL and fields after it", { url: "crate://host:4200", mail: "a@b" }, {
+    url: "crate://host:4200",
+    mail: "a@b",
+  }],
+  [
+    "a URL and an object after it",
+    { url: "crate://host:4200", user: { mail: "a@b" } },
+    { url: "crate://host:4200", user: { mail: "a@b" } },
+  ],
+  ["fields named like the line's own", { level: "x", message: "y" }, {}],
+];
+
+for (const [what, fields, expected] of JSON_LINES) {
+  Deno.test(`createLogger() json: ${what}`, () => {
+    assert.deepEqual(JSON.parse(logged("json", "m", fields)), {
+      ...expected,
+      time: NOON.toISOString(),
+      level: "info",
+      message: "m",
+    });
+  });
+}
+
+for (const [lowest, level] of LOG_LEVELS.entries()) {
+  Deno.test(`createLogger() with level ${level} drops what is below`, () => {
+    const lines: string[] = [];
+    const log = createLogger({ format: "json", level, write: (line) => lines.push(JSON.parse(line).level) });
+    for (const each of LOG_LEVELS) log[each]("m");
+    assert.deepEqual(lines, LOG_LEVELS.slice(lowest));
+  });
+}
+
+const COLOURED: readonly (readonly [LogLevel, string])[] = [
+  ["debug", "\x1b[2m12:34:56\x1b[0m \x1b[2mDEBUG\x1b[0m m key=1"],
+  ["info", "\x1b[2m12:34:56\x1b[0m INFO  m key=1"],
+  ["warn", "\x1b[2m12:34:56\x1b[0m \x1b[33mWARN \x1b[0m m key=1"],
+  ["error", "\x1b[2m12:34:56\x1b[0m \x1b[31mERROR\x1b[0m m key=1"],
+];
+
+for (const [level, expected] of COLOURED) {
+  Deno.test(`createLogger() colours ${level} when told to, JSON never`, () => {
+    for (const format of LOG_FORMATS) {
+      const lines: string[] = [];
+      const write = (line: string) => lines.push(line);
+      createLogger({ format, level, colour: true, write, now: () => NOON })[level]("m", { key: 1 });
+      if (format === "text") assert.deepEqual(lines, [expected]);
+      else assert.equal(JSON.parse(lines[0] ?? "").level, level);
+    }
+  });
+}
