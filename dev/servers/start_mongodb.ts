@@ -58,7 +58,7 @@ export async function mongodbReady(url: string): Promise<void> {
   await eventually(async () => {
     await using client = new MongoClient(url, { serverSelectionTimeoutMS: 1_000, connectTimeoutMS: 1_000 });
     const { isWritablePrimary } = await client.db("admin").command({ hello: 1 });
-    if (!isWritablePrimary) throw new Error(`MongoDB has no causalReader yet: ${maskUrl(url)}`);
+    if (!isWritablePrimary) throw new Error(`MongoDB has no primary yet: ${maskUrl(url)}`);
   }, { timeout: 60_000 });
 }
 

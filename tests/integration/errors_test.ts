@@ -94,7 +94,7 @@ for (const [what, failure] of Object.entries(FAILURES)) {
 
 /** Columns of tables that documents would not be whole in, and what is said of them. */
 const UNFIT: Readonly<Record<string, readonly [columns: string, why: RegExp]>> = {
-  "has no key": ["oid TEXT, data OBJECT(DYNAMIC)", /`oid` is not its causalReader key/],
+  "has no key": ["oid TEXT, data OBJECT(DYNAMIC)", /`oid` is not its primary key/],
   "has an overflow that takes columns": [
     "oid TEXT PRIMARY KEY, data OBJECT(DYNAMIC), overflow OBJECT(DYNAMIC)",
     /its `overflow` is not a plain OBJECT\(IGNORED\), but OBJECT\(DYNAMIC\)\./,

@@ -252,8 +252,8 @@ postgresqlTest("relay() keeps collections apart whose long names differ at their
 
 /** Tables that don't fit, and what is said of them. */
 const SHAPES: Readonly<Record<string, RegExp>> = {
-  "oid TEXT, data JSONB": /`oid` is not its causalReader key/,
-  "oid TEXT, n INT, data JSONB, PRIMARY KEY (oid, n)": /`oid` is not its causalReader key/,
+  "oid TEXT, data JSONB": /`oid` is not its primary key/,
+  "oid TEXT, n INT, data JSONB, PRIMARY KEY (oid, n)": /`oid` is not its primary key/,
   "oid BIGINT PRIMARY KEY, data JSONB": /no `oid` column of type TEXT/,
   "oid TEXT PRIMARY KEY, data TEXT": /no `data` column of type JSONB/,
   "id TEXT PRIMARY KEY": /no `data` column of type JSONB/,
