@@ -16,7 +16,6 @@ import { keyText } from "../key/key_text.ts";
 import { splitDocument } from "../mapping/split_document.ts";
 import type { DeadLetter, DeadLetters } from "../sink/metadata/dead_letters.ts";
 import type { Columns } from "../sink/table/column_policy.ts";
-import { isTooMany } from "../sink/table/table_schema.ts";
 import { quoteTable } from "../sink/table/sql_names.ts";
 import type { TargetTable } from "../sink/table/target_table.ts";
 import type { Widening } from "../sink/widening/widening.ts";
@@ -261,7 +260,7 @@ export class TableApplier {
     const { data, overflow } = splitDocument(upsert.document, tableSchema.assuming(paths));
     const [refused] = await writer.upsert([{ oid: upsert.oid, data, overflow }]);
     if (!refused) return true;
-    if (isTooMany(refused.error)) return false;
+    if (refused.kind === "too many columns") return false;
     if (paths.length === 1) return true;
     const middle = paths.length >> 1;
     return await this.#inferPaths(upsert, paths.slice(0, middle)) &&

@@ -8,7 +8,7 @@
  *
  * @see https://github.com/mongodb/specifications/blob/master/source/change-streams/change-streams.md
  */
-import { BSON, type ClientSession, type Document, type MongoClient, MongoServerError } from "mongodb";
+import { BSON, type ClientSession, type Document, type MongoClient } from "mongodb";
 import { messageOf, UserError } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
 import { backoff } from "../util/retry.ts";
@@ -18,7 +18,7 @@ import { killCursor } from "./kill_cursor.ts";
 import type { Scope } from "./scope.ts";
 import type { ServerFeatures } from "./server.ts";
 import { SplitEvents } from "./split_events.ts";
-import { isRetryableMongodbError } from "./mongodb_errors.ts";
+import { isEventTooLarge, isRetryableMongodbError } from "./mongodb_errors.ts";
 
 export interface ChangeBatch {
   readonly changes: readonly DocumentChange[];
@@ -67,7 +67,7 @@ export async function* changeStream(options: ChangeStreamOptions): AsyncGenerato
       }
     } catch (error) {
       if (signal.aborted) return;
-      if (isTooLarge(error)) throw await tooLarge(options, token);
+      if (isEventTooLarge(error)) throw await tooLarge(options, token);
       if (attempt === 0) failedSince = Date.now();
       if (!opened || !isRetryableMongodbError(error) || Date.now() - failedSince >= retryFor) throw error;
       if (attempt === 0) log.warn("The change stream broke off, trying again", { error: messageOf(error) });
@@ -135,12 +135,6 @@ async function* follow(options: ChangeStreamOptions, token: Uint8Array | null): 
     if (reply.cursorId !== 0n) await killCursor(database, reply.collection, reply.cursorId);
   }
 }
-
-/** An event over 16 MB (10334), or a part of one that cannot be split further (7182500). */
-const TOO_LARGE = [10334, 7182500];
-
-const isTooLarge = (error: unknown): boolean =>
-  error instanceof MongoServerError && TOO_LARGE.includes(Number(error.code));
 
 /** The event that follows `token` is over 16 MB, and the server cannot split it: which document it is of. */
 async function tooLarge(options: ChangeStreamOptions, token: Uint8Array | null): Promise<UserError> {

@@ -1,6 +1,13 @@
 /** The connection to MongoDB. */
 import { setTimeout as delay } from "node:timers/promises";
-import { MongoClient, type MongoClientOptions, ReadPreference } from "mongodb";
+import {
+  MongoClient,
+  type MongoClientOptions,
+  MongoInvalidArgumentError,
+  MongoParseError,
+  ReadPreference,
+} from "mongodb";
+import { messageOf, UsageError } from "../util/errors.ts";
 
 /** What a URL may say otherwise. A server that does not answer for so many milliseconds is given up for this try. */
 const DEFAULTS: Readonly<MongoClientOptions> = {
@@ -14,16 +21,40 @@ const FAREWELL = 1_000;
 /** What a URL may not say otherwise: only the primary knows what is the latest. */
 const FIXED: Readonly<MongoClientOptions> = { readPreference: ReadPreference.primary, raw: false };
 
+/**
+ * Connects to MongoDB.
+ *
+ * @throws UsageError for a URL that the driver refuses; MongoError when the servers cannot be reached
+ */
 export async function connectMongodb(url: string): Promise<MongoClient> {
-  const client = new MongoClient(url, { ...without(DEFAULTS, optionsIn(url)), ...FIXED });
+  const client = clientOf(url);
   try {
     await client.connect();
     return client;
   } catch (error) {
     await client.close();
-    throw error;
+    throw isUrlError(error) ? malformedUrl(error) : error;
   }
 }
+
+function clientOf(url: string): MongoClient {
+  try {
+    return new MongoClient(url, { ...without(DEFAULTS, optionsIn(url)), ...FIXED });
+  } catch (error) {
+    // The parser's errors are not the driver's class.
+    throw malformedUrl(error);
+  }
+}
+
+const isUrlError = (error: unknown): boolean =>
+  error instanceof MongoParseError || error instanceof MongoInvalidArgumentError;
+
+const malformedUrl = (cause: unknown): UsageError =>
+  new UsageError(`MONGODB_URL is malformed: ${messageOf(cause)}`, {
+    hint:
+      "It looks like mongodb://[user:password@]host[:27017]/?replicaSet=rs0 ; percent-encode : / ? # @ in passwords.",
+    cause,
+  });
 
 /** The driver would wait for a server that does not answer. */
 export const closeMongodb = (client: MongoClient): Promise<void> =>

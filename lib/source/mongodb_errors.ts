@@ -1,51 +1,120 @@
-/** Which of MongoDB's errors go away, and which mean that the history is lost. */
-import { MongoError, MongoServerError } from "mongodb";
+/** MongoDB's errors by class, code and label: which pass by themselves, and which mean that history is lost. */
+import {
+  MongoError,
+  MongoNetworkError,
+  MongoOperationTimeoutError,
+  MongoServerError,
+  MongoServerSelectionError,
+} from "mongodb";
 
-/**
- * A primary that stepped down, a server that starts or stops, a cursor that is gone or was outrun by the oplog, a
- * collection that went while it was read.
- */
-const TRANSIENT_CODES = [
-  6,
-  7,
-  43,
-  89,
-  91,
-  133,
-  134,
-  136,
-  175,
-  189,
-  234,
-  237,
-  262,
-  9001,
-  10107,
-  11600,
-  11602,
-  13388,
-  13435,
-  13436,
+/** Codes of the server, by the names that the server gives them. */
+export const MongodbCode = {
+  HostUnreachable: 6,
+  HostNotFound: 7,
+  Unauthorized: 13,
+  AuthenticationFailed: 18,
+  CursorNotFound: 43,
+  NoMatchingDocument: 47,
+  NetworkTimeout: 89,
+  ShutdownInProgress: 91,
+  NotYetInitialized: 94,
+  FailedToSatisfyReadPreference: 133,
+  ReadConcernMajorityNotAvailableYet: 134,
+  CappedPositionLost: 136,
+  CommandNotSupportedOnView: 166,
+  QueryPlanKilled: 175,
+  PrimarySteppedDown: 189,
+  KeyNotFound: 211,
+  RetryChangeStream: 234,
+  CursorKilled: 237,
+  InvalidResumeToken: 260,
+  ExceededTimeLimit: 262,
+  ChangeStreamFatalError: 280,
+  ChangeStreamHistoryLost: 286,
+  AtlasError: 8000,
+  SocketException: 9001,
+  NotWritablePrimary: 10107,
+  BSONObjectTooLarge: 10334,
+  DuplicateKey: 11000,
+  InterruptedAtShutdown: 11600,
+  Interrupted: 11601,
+  InterruptedDueToReplStateChange: 11602,
+  StaleConfig: 13388,
+  NotPrimaryNoSecondaryOk: 13435,
+  NotPrimaryOrSecondary: 13436,
+  /** `$changeStream` on a server without a replica set. */
+  ChangeStreamNeedsReplicaSet: 40573,
+  /** An event that is too large still after it was split. */
+  ChangeStreamFragmentTooLarge: 7182500,
+} as const;
+
+export const hasCode = (error: unknown, ...codes: readonly number[]): error is MongoServerError =>
+  error instanceof MongoServerError && codes.includes(Number(error.code));
+
+/** Labels by which a server or the driver says that trying again makes sense. */
+const RETRYABLE_LABELS = [
+  "ResumableChangeStreamError",
+  "RetryableWriteError",
+  "RetryableError",
+  "SystemOverloadedError",
 ];
 
-/** Any error that is not the server's, and those of the server that it labels so. */
-export function isRetryableMongodbError(error: unknown): boolean {
-  if (!(error instanceof MongoError)) return false;
-  if (!(error instanceof MongoServerError)) {
-    return !/^Mongo(?:Parse|InvalidArgument|API)Error/.test(error.name);
-  }
-  return error.hasErrorLabel("ResumableChangeStreamError") || error.hasErrorLabel("RetryableWriteError") ||
-    TRANSIENT_CODES.includes(Number(error.code));
-}
+/** Connections that broke or were never made. Any other error of the driver is a mistake that waiting does not cure. */
+const RETRYABLE_CLASSES = [MongoNetworkError, MongoServerSelectionError, MongoOperationTimeoutError] as const;
 
-/** The oplog has moved on (286), the token is none of this deployment's (280), or not one at all (260). */
-const HISTORY_LOST = [286, 280, 260];
+/**
+ * A primary that stepped down, a server that starts or stops, a cursor that is gone or was outrun by the oplog, an
+ * operation that somebody killed, a collection that was dropped while it was read.
+ */
+const RETRYABLE_CODES = [
+  MongodbCode.HostUnreachable,
+  MongodbCode.HostNotFound,
+  MongodbCode.CursorNotFound,
+  MongodbCode.NetworkTimeout,
+  MongodbCode.ShutdownInProgress,
+  MongodbCode.FailedToSatisfyReadPreference,
+  MongodbCode.ReadConcernMajorityNotAvailableYet,
+  MongodbCode.CappedPositionLost,
+  MongodbCode.QueryPlanKilled,
+  MongodbCode.PrimarySteppedDown,
+  MongodbCode.RetryChangeStream,
+  MongodbCode.CursorKilled,
+  MongodbCode.ExceededTimeLimit,
+  MongodbCode.SocketException,
+  MongodbCode.NotWritablePrimary,
+  MongodbCode.InterruptedAtShutdown,
+  MongodbCode.Interrupted,
+  MongodbCode.InterruptedDueToReplStateChange,
+  MongodbCode.StaleConfig,
+  MongodbCode.NotPrimaryNoSecondaryOk,
+  MongodbCode.NotPrimaryOrSecondary,
+];
 
-/** A token that happens to be good here, of a stream that is none of this deployment's. */
+/**
+ * Whether an error of MongoDB goes away by waiting.
+ *
+ * @example
+ * IN: MongoServerError with code 189 → OUT: true; IN: MongoMissingCredentialsError → OUT: false
+ */
+export const isRetryableMongodbError = (error: unknown): boolean =>
+  RETRYABLE_CLASSES.some((kind) => error instanceof kind) || hasCode(error, ...RETRYABLE_CODES) ||
+  error instanceof MongoError && RETRYABLE_LABELS.some((label) => error.hasErrorLabel(label));
+
+/** The saved token works here by chance: the stream that it was saved for is of another deployment. */
 export class OtherDeploymentError extends Error {
   override readonly name = "OtherDeploymentError";
 }
 
+/** The oplog has moved on, the token is of another deployment, or it is no token at all. */
 export const isHistoryLost = (error: unknown): boolean =>
   error instanceof OtherDeploymentError ||
-  error instanceof MongoServerError && HISTORY_LOST.includes(Number(error.code));
+  hasCode(
+    error,
+    MongodbCode.ChangeStreamHistoryLost,
+    MongodbCode.ChangeStreamFatalError,
+    MongodbCode.InvalidResumeToken,
+  );
+
+/** The event that comes next is over 16 MB. */
+export const isEventTooLarge = (error: unknown): boolean =>
+  hasCode(error, MongodbCode.BSONObjectTooLarge, MongodbCode.ChangeStreamFragmentTooLarge);

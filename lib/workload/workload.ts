@@ -1,6 +1,7 @@
 /** `db-workload`: example data for the relay to follow. */
 import { setTimeout as delay } from "node:timers/promises";
-import { type AnyBulkWriteOperation, BSON, type Document, MongoServerError } from "mongodb";
+import { type AnyBulkWriteOperation, BSON, type Document } from "mongodb";
+import { hasCode, MongodbCode } from "../source/mongodb_errors.ts";
 
 import { UserError } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
@@ -71,10 +72,8 @@ export async function workload(
   log.info("Workload done", { ...counts, seed: config.seed, seconds, rate: Math.round(done / seconds) });
 }
 
-const DUPLICATE_KEY = 11000;
-
 const explain = (seed: number) => (error: unknown): never => {
-  if (!(error instanceof MongoServerError) || error.code !== DUPLICATE_KEY) throw error;
+  if (!hasCode(error, MongodbCode.DuplicateKey)) throw error;
   throw new UserError(`The collection has records of this seed already: current value is ${seed}`, {
     hint: "Use another --seed, or drop the collection first.",
     cause: error,

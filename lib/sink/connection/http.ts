@@ -3,7 +3,7 @@
  *
  * @see https://cratedb.com/docs/crate/reference/en/latest/interfaces/http.html
  */
-import { SinkError } from "./sink_error.ts";
+import { SinkError, sinkErrorKind } from "./sink_error.ts";
 import { CRATEDB } from "./dialect.ts";
 import type { Parameter, Result, Transport } from "./transport.ts";
 import type { SinkAddress } from "./url.ts";
@@ -13,8 +13,8 @@ const STATEMENT_TIMEOUT = 120_000;
 /** The same of the first, which only asks whether there is a CrateDB. */
 const CONNECT_TIMEOUT = 10_000;
 
-/** CrateDB answers status 401 to this too, though user and password are right. */
-const MISSING_PRIVILEGE = 4011;
+/** Error codes that come with status 401 though user and password are right. */
+const NOT_LOGIN = [4010, 4011];
 
 export class HttpTransport implements Transport {
   readonly dialect = CRATEDB;
@@ -47,14 +47,7 @@ export class HttpTransport implements Transport {
     const { status, text } = await this.#post(body, timeout);
     const answer = parse(text);
     if (!answer || status !== 200 || answer.error) {
-      const { message, code } = answer?.error ?? {};
-      const refused = status === 401 && code !== MISSING_PRIVILEGE;
-      throw new SinkError(
-        message ?? `HTTP status ${status} from ${this.#url}, which is not an answer of CrateDB`,
-        {
-          code: String(refused ? status : code ?? status),
-        },
-      );
+      throw answerError(status, answer, this.#url);
     }
     return { count: answer.rowcount ?? 0, rows: answer.rows ?? [] };
   }
@@ -69,16 +62,50 @@ export class HttpTransport implements Transport {
       });
       return { status: response.status, text: await response.text() };
     } catch (cause) {
-      throw new SinkError(`${this.#url}: ${innermostMessage(cause)}`, { code: "ECONNECT", cause });
+      throw requestError(this.#url, cause);
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
 }
 
-/** `fetch failed` says nothing; its cause does. */
-const innermostMessage = (error: unknown): string =>
-  error instanceof Error ? error.cause ? innermostMessage(error.cause) : error.message : String(error);
+function answerError(status: number, answer: Answer | undefined, url: string): SinkError {
+  const { message, code } = answer?.error ?? {};
+  if (message === undefined) {
+    const text = `HTTP status ${status} from ${url}, which is not an answer of CrateDB`;
+    const kind = sinkErrorKind(String(status), text);
+    return new SinkError(text, { code: String(status), kind: kind === "refused" ? "foreign server" : kind });
+  }
+  const isLogin = status === 401 && !NOT_LOGIN.includes(code ?? 0);
+  return new SinkError(message, { code: String(isLogin ? status : code ?? status) });
+}
+
+/** What the runtime puts before the reason that a request failed for. */
+const REQUEST = /^error sending request(?: for url \([^)]*\))?: (?:client error \(Connect\): )?/;
+const TLS_FAILURE =
+  /^(?:invalid peer certificate|received (?:corrupt message|fatal alert|unexpected)|peer (?:misbehaved|is incompatible)|tls )/;
+
+/** `fetch` has no codes, or has them in its cause; the reason is the message of the innermost error. */
+function requestError(url: string, cause: unknown): SinkError {
+  const innermost = innermostError(cause);
+  const { code } = innermost as { code?: unknown };
+  const reason = innermost.message.replace(REQUEST, "");
+  const kind = typeof code === "string"
+    ? undefined
+    : reason.startsWith("dns error")
+    ? "unknown host"
+    : TLS_FAILURE.test(reason)
+    ? "tls"
+    : "unreachable";
+  return new SinkError(`${url}: ${reason}`, {
+    code: typeof code === "string" ? code : "ECONNECT",
+    kind,
+    cause,
+  });
+}
+
+const innermostError = (error: unknown): Error =>
+  error instanceof Error ? error.cause ? innermostError(error.cause) : error : new Error(String(error));
 
 interface Answer {
   readonly error?: { readonly message: string; readonly code: number };

@@ -1,51 +1,113 @@
-/** Failures of the sink that pass by themselves. */
-
-/** An answer or a failed connection of the sink. */
-export class SinkError extends Error {
-  override readonly name = "SinkError";
-  /** CrateDB's error code (HTTP), the SQLSTATE (PostgreSQL wire) or the system's code of a failed connection. */
-  readonly code: string | undefined;
-
-  constructor(message: string, options: { code?: string | undefined; cause?: unknown } = {}) {
-    super(message, { cause: options.cause });
-    this.code = options.code;
-  }
-}
-
-/** Connections that were lost or never made: the system's codes and postgres.js's. */
-const LOST_CONNECTION = /^(?:E[A-Z]{3,}|CONNECT\w+)$/;
-
 /**
- * Overload, a node that starts or stops, a relation that is blocked, transactions that met: CrateDB's codes,
- * SQLSTATEs, HTTP statuses.
+ * The sink's errors. What went wrong is decided once, here, from the code. A message is read only where the code says
+ * nothing, and only its beginning: what follows may quote the names and values of users.
  */
-const TRANSIENT_CODES = new Set([
-  "429",
-  "502",
-  "503",
-  "504",
-  "4007",
-  "4037",
-  "5002",
-  "5030",
-  "57P01",
-  "57P03",
-  "53300",
-  "40001",
-  "40P01",
-]);
 
-/** Codes that say nothing; the message does. The message of any other error may quote a document, and is not read. */
+export type SinkErrorKind =
+  /** No connection, or it broke. */
+  | "unreachable"
+  | "unknown host"
+  | "tls"
+  /** Something answers, and it is not CrateDB. */
+  | "foreign server"
+  /** The user name or the password is wrong. */
+  | "login"
+  | "privilege"
+  | "unknown database"
+  | "unknown schema"
+  | "unknown relation"
+  /** Goes away by itself: an overload, a node that starts or stops, a table that is closed to writing. */
+  | "unavailable"
+  /** The statement is larger than the server takes. */
+  | "too large"
+  | "too many columns"
+  | "too many shards"
+  /** What is to be made is there already. */
+  | "exists"
+  /** Other objects need what is to be dropped. */
+  | "needed"
+  /** Neither the code nor the message tells. */
+  | "unspecific"
+  /** The statement, or a row of it, is wrong. */
+  | "refused";
+
+/** The codes by kind: error codes of CrateDB (HTTP), SQLSTATEs (PostgreSQL wire), HTTP statuses, codes of the system. */
+const CODES: Readonly<Partial<Record<SinkErrorKind, readonly string[]>>> = {
+  "unknown host": ["ENOTFOUND", "EAI_AGAIN"],
+  login: [
+    "401", // HTTP status Unauthorized
+    "28000", // invalid_authorization_specification
+    "28P01", // invalid_password
+  ],
+  privilege: [
+    "403", // HTTP status Forbidden
+    "4010", // USER_NOT_AUTHORIZED_TO_PERFORM_STATEMENT
+    "4011", // MISSING_USER_PRIVILEGES
+    "4031", // ONLY_READ_OPERATION_ALLOWED_ON_THIS_NODE
+    "42501", // insufficient_privilege
+  ],
+  "unknown database": ["3D000"], // invalid_catalog_name
+  "unknown schema": [
+    "4045", // SCHEMA_UNKNOWN
+    "3F000", // invalid_schema_name
+  ],
+  "unknown relation": [
+    "4041", // RELATION_UNKNOWN
+    "42P01", // undefined_table
+  ],
+  unavailable: [
+    "429", // HTTP status Too Many Requests
+    "502", // HTTP status Bad Gateway
+    "503", // HTTP status Service Unavailable
+    "504", // HTTP status Gateway Timeout
+    "4007", // RELATION_OPERATION_NOT_SUPPORTED: a block on the table
+    "4037", // a relation that is blocked, of newer servers
+    "5002", // ONE_OR_MORE_SHARDS_NOT_AVAILABLE
+    "5030", // QUERY_KILLED_BY_STATEMENT
+    "57P01", // admin_shutdown
+    "57P03", // cannot_connect_now
+    "53300", // too_many_connections
+    "40001", // serialization_failure
+    "40P01", // deadlock_detected
+  ],
+  "too large": ["413"], // HTTP status Content Too Large
+  exists: [
+    "42P06", // duplicate_schema
+    "42P07", // duplicate_table
+    "42710", // duplicate_object: the type of a table
+    "42701", // duplicate_column
+    "23505", // unique_violation: what PostgreSQL notes of each of them
+  ],
+  needed: ["2BP01"], // dependent_objects_still_exist
+};
+
+const KIND_OF_CODE: ReadonlyMap<string, SinkErrorKind> = new Map(
+  Object.entries(CODES).flatMap(([kind, codes]) => codes.map((code) => [code, kind as SinkErrorKind])),
+);
+
+/** Codes of postgres.js and of the system for a connection that was lost or never made. */
+const LOST_CONNECTION = /^(?:E[A-Z]{3,}|CONNECT\w+)$/;
+/** Codes of OpenSSL and of Node for certificates and handshakes. */
+const TLS = /^(?:ERR_(?:SSL|TLS)_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|INVALID_CA)/;
+/** 4040 and 5xxx of CrateDB; internal_error, which is what CrateDB says over the wire of most errors. */
 const UNSPECIFIC_CODE = /^(?:4040|5\d{3}|XX000)$/;
+/** 4000, STATEMENT_INVALID_OR_UNSUPPORTED_SYNTAX, which stands for a few other things too. */
+const INVALID_STATEMENT = "4000";
 
-/** Names of exceptions, which HTTP has in front of the message. */
-const TRANSIENT_EXCEPTION =
-  /IllegalIndexShardState|CircuitBreak|NoShardAvailable|IndexNotFoundException|UnavailableShards|ClusterBlock|RejectedExecution|MasterNotDiscovered|NodeDisconnected|NodeNotConnected|NodeClosed|JobKilled|TimeoutException|doesn't support or allow [A-Z ]+ operations/;
+/** CrateDB's names of exceptions, which HTTP has before the message, one around the other. */
+const EXCEPTIONS = String.raw`^ ?(?:\w+\[)*`;
 
-/** What the PostgreSQL wire leaves of them; CrateDB's versions put some differently. */
-const TRANSIENT_MESSAGE = new RegExp(`^ ?(?:\\w+\\[)?(?:${
+const UNAVAILABLE_EXCEPTION = new RegExp(
+  `${EXCEPTIONS}\\w*(?:IllegalIndexShardState|CircuitBreaking|NoShardAvailable|IndexNotFound|UnavailableShards|` +
+    "ClusterBlock|RejectedExecution|MasterNotDiscovered|NodeDisconnected|NodeNotConnected|NodeClosed|JobKilled|" +
+    "Timeout)\\w*\\[",
+);
+
+/** The same where the PostgreSQL wire has left the name out; CrateDB's versions word some differently. */
+const UNAVAILABLE_MESSAGE = new RegExp(`${EXCEPTIONS}(?:${
   [
     "blocked by: \\[",
+    'The relation ".*" doesn\'t support or allow [A-Z ]+ operations',
     "the shard \\d+ of table \\[.*\\] is not available",
     "\\[.*\\] shard \\d+ is not available",
     "\\[.*\\]\\[\\d+\\] Not enough active copies",
@@ -65,32 +127,70 @@ const TRANSIENT_MESSAGE = new RegExp(`^ ?(?:\\w+\\[)?(?:${
   ].join("|")
 })`);
 
-/** A node that has just started plans statements before it has its tables; code 4000 means bad SQL otherwise. */
-const PLANNED_TOO_EARLY =
-  /^(?:SQLParseException\[)?Couldn't create execution plan from logical plan because of: no such (?:shard|index)/;
+/** A node that has just started plans statements before it has its tables. */
+const PLANNED_TOO_EARLY = new RegExp(
+  `${EXCEPTIONS}Couldn't create execution plan from logical plan because of: no such (?:shard|index)`,
+);
+const UNKNOWN_SCHEMA = new RegExp(`${EXCEPTIONS}Schema '.*' unknown\\]?$`, "s");
+const TOO_MANY_COLUMNS = new RegExp(`${EXCEPTIONS}Limit of total (?:fields|columns) \\[\\d+\\]`);
+const TOO_MANY_SHARDS = new RegExp(
+  `${EXCEPTIONS}(?:Validation Failed: \\d+: )?this action would add \\[\\d+\\] total shards, but`,
+);
+const COLUMN_EXISTS = new RegExp(`${EXCEPTIONS}The table .* already has a column named `, "s");
+
+export interface SinkErrorOptions {
+  /** CrateDB's error code (HTTP), the SQLSTATE (PostgreSQL wire) or the system's code of a failed connection. */
+  readonly code?: string | undefined;
+  /** @default {what the code says, or the beginning of the message} */
+  readonly kind?: SinkErrorKind | undefined;
+  readonly cause?: unknown;
+}
+
+/** An answer or a failed connection of the sink. */
+export class SinkError extends Error {
+  override readonly name = "SinkError";
+  readonly code: string | undefined;
+  readonly kind: SinkErrorKind;
+
+  constructor(message: string, { code, kind, cause }: SinkErrorOptions = {}) {
+    super(message, { cause });
+    this.code = code;
+    this.kind = kind ?? sinkErrorKind(code, message);
+  }
+}
+
+/**
+ * @example
+ * IN: "4041", "Relation 'shop.certificates' unknown" → OUT: "unknown relation"
+ * IN: "XX000", "Job killed. Participating node=n1 shut down" → OUT: "unavailable"
+ * IN: "4000", "Cannot cast value `timeout` to type `bigint`" → OUT: "refused"
+ */
+export function sinkErrorKind(code: string | undefined, message: string): SinkErrorKind {
+  if (code === undefined) return "refused";
+  const kind = KIND_OF_CODE.get(code);
+  if (kind) return kind;
+  if (TLS.test(code)) return "tls";
+  if (LOST_CONNECTION.test(code)) return "unreachable";
+  if (code === INVALID_STATEMENT || UNSPECIFIC_CODE.test(code)) {
+    if (PLANNED_TOO_EARLY.test(message)) return "unavailable";
+    if (TOO_MANY_COLUMNS.test(message)) return "too many columns";
+    if (TOO_MANY_SHARDS.test(message)) return "too many shards";
+    if (COLUMN_EXISTS.test(message)) return "exists";
+  }
+  if (!UNSPECIFIC_CODE.test(code)) return "refused";
+  if (UNAVAILABLE_EXCEPTION.test(message) || UNAVAILABLE_MESSAGE.test(message)) return "unavailable";
+  return UNKNOWN_SCHEMA.test(message) ? "unknown schema" : "unspecific";
+}
+
+const RETRYABLE: readonly SinkErrorKind[] = ["unavailable", "unreachable", "unknown host"];
 
 /** Whether an error of the sink goes away by waiting. */
-export function isRetryable(error: unknown): boolean {
-  if (!(error instanceof SinkError)) return false;
-  const { code = "", message } = error;
-  return LOST_CONNECTION.test(code) || TRANSIENT_CODES.has(code) || PLANNED_TOO_EARLY.test(message) ||
-    UNSPECIFIC_CODE.test(code) && (TRANSIENT_EXCEPTION.test(message) || TRANSIENT_MESSAGE.test(message));
-}
+export const isRetryable = (error: unknown): boolean => isSinkError(error, ...RETRYABLE);
 
-export const isLostConnection = (error: unknown): boolean =>
-  error instanceof SinkError && LOST_CONNECTION.test(error.code ?? "");
+/** @example IN: a SinkError with code 4041, "unknown relation" → OUT: true */
+export const isSinkError = (error: unknown, ...kinds: readonly SinkErrorKind[]): error is SinkError =>
+  error instanceof SinkError && kinds.includes(error.kind);
 
-/** Whether nothing but the message tells what went wrong. */
-export const isUnspecific = (error: unknown): boolean =>
-  error instanceof SinkError && UNSPECIFIC_CODE.test(error.code ?? "");
-
-/** A node that has just started knows no relations until it has recovered its state, and says that there are none. */
-const UNKNOWN_RELATION = new Set(["4041", "4045", "42P01", "3F000"]);
-/** The PostgreSQL wire has no code for it. */
-const UNKNOWN_SCHEMA = /^Schema '.*' unknown$/s;
-
-export function isUnknownRelation(error: unknown): boolean {
-  if (!(error instanceof SinkError)) return false;
-  const { code = "", message } = error;
-  return UNKNOWN_RELATION.has(code) || UNSPECIFIC_CODE.test(code) && UNKNOWN_SCHEMA.test(message);
-}
+/** Also said by a node that has just started and has not recovered its tables yet. */
+export const isUnknownRelation = (error: unknown): boolean =>
+  isSinkError(error, "unknown relation", "unknown schema");

@@ -43,7 +43,7 @@ export class WireTransport implements Transport {
       // With TLS, postgres.js does not know the address.
       if (!(error instanceof SinkError) || !error.message.includes("undefined:undefined")) throw error;
       const message = error.message.replace("undefined:undefined", `${host}:${port}`);
-      throw new SinkError(message, { code: error.code, cause: error });
+      throw new SinkError(message, { code: error.code, kind: error.kind, cause: error });
     }
   }
 

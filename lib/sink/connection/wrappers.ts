@@ -1,8 +1,7 @@
 /** Transports around a transport: each adds one thing to how statements run. */
-import { messageOf } from "../../util/errors.ts";
 import type { Logger } from "../../util/log.ts";
 import { retry, unlessLate } from "../../util/retry.ts";
-import { isLostConnection, isRetryable, isUnknownRelation, isUnspecific, SinkError } from "./sink_error.ts";
+import { isRetryable, isSinkError, isUnknownRelation, SinkError } from "./sink_error.ts";
 import type { Query, Transport } from "./transport.ts";
 
 /** The same transport, with another way to run statements. */
@@ -14,8 +13,6 @@ const wrapped = (transport: Transport, query: Query): Transport => ({
 
 /** A node that has just started is given so long to find itself, in milliseconds. */
 const RECOVERY = 60_000;
-/** SQLSTATE of a server that cannot be used yet. */
-const STARTING = "57P03";
 
 /** The same transport, where errors that say nothing are those of a server that is starting, after a connection was lost. */
 export function treatAsStarting(transport: Transport): Transport {
@@ -24,9 +21,9 @@ export function treatAsStarting(transport: Transport): Transport {
     try {
       return await transport.query(...statement);
     } catch (error) {
-      if (isLostConnection(error)) lost = Date.now();
-      if (!isUnspecific(error) || Date.now() - lost >= RECOVERY) throw error;
-      throw new SinkError(messageOf(error), { code: STARTING, cause: error });
+      if (isSinkError(error, "unreachable", "unknown host")) lost = Date.now();
+      if (!isSinkError(error, "unspecific") || Date.now() - lost >= RECOVERY) throw error;
+      throw new SinkError(error.message, { code: error.code, kind: "unavailable", cause: error });
     }
   });
 }

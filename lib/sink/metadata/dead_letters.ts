@@ -1,5 +1,5 @@
 /** Documents that no row could hold, kept whole: inspect them, mend the cause, start the relay again. */
-import { SinkError } from "../connection/sink_error.ts";
+import { isSinkError } from "../connection/sink_error.ts";
 import { quoteTable, type TableName } from "../table/sql_names.ts";
 import { createMetadataTable } from "./metadata_tables.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
@@ -8,8 +8,6 @@ const TABLE = "cdc_dead_letter";
 
 /** Characters of an error, which may quote a document. */
 const MAX_ERROR = 2_000;
-/** HTTP status of a statement over `http.max_content_length`. */
-const TOO_LARGE = "413";
 const WITHOUT =
   " The letter is without its document, which is too large as well: raise http.max_content_length in " +
   "crate.yml or use the PostgreSQL wire (CRATEDB_URL), and start the relay with --snapshot always.";
@@ -94,7 +92,7 @@ export class DeadLetters {
       try {
         await this.#write(oid, document, reason);
       } catch (cause) {
-        if (!(cause instanceof SinkError && cause.code === TOO_LARGE)) throw cause;
+        if (!isSinkError(cause, "too large")) throw cause;
         await this.#write(oid, null, `${reason}${WITHOUT}`);
       }
       this.#oids.add(oid);

@@ -1,10 +1,7 @@
 /** Tables where there are none. */
-import { SinkError } from "../connection/sink_error.ts";
+import { isSinkError } from "../connection/sink_error.ts";
 import { quoteName, quoteTable, type TableName } from "./sql_names.ts";
 import type { Transport } from "../connection/transport.ts";
-
-/** SQLSTATEs of what is there already: a schema, a table, its type, and what PostgreSQL notes of each. */
-const THERE = new Set(["42P06", "42P07", "42710", "23505"]);
 
 /**
  * Makes a table, and its schema, unless they are there.
@@ -29,6 +26,6 @@ async function create(transport: Transport, statement: string): Promise<void> {
     await transport.query(statement);
   } catch (error) {
     // In PostgreSQL, of two that make the same at the same moment, one fails; by then it is there.
-    if (!(error instanceof SinkError && THERE.has(error.code ?? ""))) throw error;
+    if (!isSinkError(error, "exists")) throw error;
   }
 }

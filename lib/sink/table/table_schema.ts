@@ -43,9 +43,6 @@ const TYPES: Readonly<Partial<Record<Kind, string>>> = {
 
 const UNFIT: Column = { kind: "unfit" };
 
-/** Whether CrateDB refused a column, or a row that makes some, as the table has no room for more. */
-export const isTooMany = (error: string): boolean => /total_fields|Limit of total/i.test(error);
-
 export interface TableSchemaOptions {
   readonly table: TableName;
   /** Whether CrateDB makes the columns. */
@@ -135,17 +132,17 @@ export class TableSchema implements Columns {
       const parts = split(wanted);
       if (parts) {
         for (const part of parts) if (!this.#isFull) await this.#add(part);
-      } else if (wanted[0] && !/already exists|has a column/i.test(error.message)) {
-        this.#refuse(wanted[0].path, error.message);
+      } else if (wanted[0] && error.kind !== "exists") {
+        this.#refuse(wanted[0].path, error);
       }
     }
   }
 
   /** Takes note that there will be no column at `path`. */
-  #refuse(path: ColumnPath, error: string): void {
+  #refuse(path: ColumnPath, { kind, message }: SinkError): void {
     const column = subscript(path);
     const { table, log } = this.#options;
-    if (isTooMany(error)) {
+    if (kind === "too many columns") {
       this.#reached = limitOf(this.#definition);
       this.#columns = closed(this.#columns);
       log.warn("The table has no room for further columns; new keys go to overflow", {
@@ -157,7 +154,7 @@ export class TableSchema implements Columns {
     }
     this.#refused.add(JSON.stringify(path));
     set(this.#columns, path, UNFIT);
-    log.warn("CrateDB refused a column; its values go to overflow", { column, error });
+    log.warn("CrateDB refused a column; its values go to overflow", { column, error: message });
   }
 }
 

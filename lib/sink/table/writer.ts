@@ -1,12 +1,11 @@
 /** Bulk upserts and deletes; every row is accounted for, since a bulk statement drops rows without an error. */
 import { Buffer } from "node:buffer";
-import { SinkError } from "../connection/sink_error.ts";
 import { UserError } from "../../util/errors.ts";
 import { concurrently } from "../../util/concurrently.ts";
 import { quoteTable } from "./sql_names.ts";
 import { scanTable } from "./scan_table.ts";
 import type { TargetTable } from "./target_table.ts";
-import { isRetryable, isUnknownRelation } from "../connection/sink_error.ts";
+import { isRetryable, isSinkError, SinkError, type SinkErrorKind } from "../connection/sink_error.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
 
 export interface Row {
@@ -19,6 +18,7 @@ export interface Row {
 export interface RefusedRow {
   readonly oid: string;
   readonly error: string;
+  readonly kind: SinkErrorKind;
 }
 
 export interface WriterOptions {
@@ -27,11 +27,8 @@ export interface WriterOptions {
   readonly inFlight: number;
 }
 
-/** What the user may not do: nothing is gained by trying the rows one by one. */
-const NOT_ALLOWED = /^(?:401|403|4011|4031|28\w{3}|42501)$/;
-
-/** SQLSTATE of a table that others depend on. */
-const DEPENDED_ON = "2BP01";
+/** Errors of the whole table, not of a row: the rows need not be tried one by one. */
+const TABLE_ERRORS: readonly SinkErrorKind[] = ["login", "privilege", "unknown relation", "unknown schema"];
 
 /** A column's name has a character that CrateDB cannot read in the type of `data`. */
 const UNREADABLE_COLUMN = /^(?:TypeSignatureParsingException\[)?line \d+:\d+: token recognition error/;
@@ -108,7 +105,7 @@ export class Writer {
       await this.#transport.query(`DROP TABLE IF EXISTS ${quoteTable(this.#table)}`);
       return true;
     } catch (error) {
-      if (error instanceof SinkError && error.code === DEPENDED_ON) return false;
+      if (isSinkError(error, "needed")) return false;
       throw error;
     }
   }
@@ -160,7 +157,7 @@ export class Writer {
       const { count } = await this.#transport.query(this.#upsert, this.#arguments(chunk));
       return count === chunk.length;
     } catch (error) {
-      this.#rethrowUnlessRow(error);
+      this.#rowError(error);
       return false;
     }
   }
@@ -170,10 +167,12 @@ export class Writer {
     const oid = chunk[0]?.oid ?? "";
     try {
       const { count } = await this.#transport.query(this.#insertOne, this.#arguments(chunk));
-      return count === 1 ? [] : [{ oid, error: "CrateDB did not store the row and gave no reason" }];
+      return count === 1
+        ? []
+        : [{ oid, error: "CrateDB did not store the row and gave no reason", kind: "refused" }];
     } catch (error) {
-      this.#rethrowUnlessRow(error);
-      return [{ oid, error: (error as SinkError).message }];
+      const { message, kind } = this.#rowError(error);
+      return [{ oid, error: message, kind }];
     }
   }
 
@@ -185,10 +184,11 @@ export class Writer {
       : [oids, data];
   }
 
-  #rethrowUnlessRow(error: unknown): void {
+  /** @throws any error that is not of a row */
+  #rowError(error: unknown): SinkError {
     if (!(error instanceof SinkError) || isRetryable(error)) throw error;
     const unreadable = UNREADABLE_COLUMN.test(error.message);
-    if (!unreadable && !NOT_ALLOWED.test(error.code ?? "") && !isUnknownRelation(error)) return;
+    if (!unreadable && !TABLE_ERRORS.includes(error.kind)) return error;
     throw new UserError(`CrateDB refuses to write to ${quoteTable(this.#table)}: ${error.message}`, {
       hint: unreadable
         ? `A column below \`data\` has a backslash or a control character in its name. ${MEND}`

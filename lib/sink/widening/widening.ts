@@ -21,7 +21,7 @@ import {
 } from "../metadata/stream_position.ts";
 import { discard, LateWriteError, rebuild } from "./rebuild.ts";
 import type { TargetTable } from "../table/target_table.ts";
-import { isRetryable } from "../connection/sink_error.ts";
+import { isRetryable, isUnknownRelation } from "../connection/sink_error.ts";
 import { abortable, fenced } from "../connection/wrappers.ts";
 import { type Transport } from "../connection/transport.ts";
 import { Writer, type WriterOptions } from "../table/writer.ts";
@@ -252,12 +252,12 @@ const isRefusal = (error: Error): boolean =>
 const passes = (failure: Error): boolean =>
   failure instanceof LateWriteError || failure instanceof TakenOverError || isRetryable(failure);
 
-/** CrateDB hides what a user may not read. */
-const HIDDEN = /\b(?:Schema 'sys'|Relation 'sys\.\w+') unknown/;
+/** CrateDB hides what a user may not read; whatever the name of a table, only these begin so. */
+const HIDDEN = /^ ?(?:\w+\[)*(?:Schema 'sys'|Relation 'sys\.\w+') unknown/;
 
 function reasonOf(error: unknown): string {
   const message = messageOf(error);
-  return HIDDEN.test(message)
+  return isUnknownRelation(error) && HIDDEN.test(message)
     ? `a privilege is missing: GRANT DQL ON TABLE sys.shards, sys.privileges TO <user> (${message})`
     : message;
 }

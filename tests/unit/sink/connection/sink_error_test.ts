@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
-import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
-import { isRetryable, isUnknownRelation } from "../../../../lib/sink/connection/sink_error.ts";
+import {
+  isRetryable,
+  isUnknownRelation,
+  SinkError,
+  type SinkErrorKind,
+  sinkErrorKind,
+} from "../../../../lib/sink/connection/sink_error.ts";
 
 const ERRORS: readonly (readonly [string, string | undefined, boolean])[] = [
   ["connect ECONNREFUSED 127.0.0.1:5432", "ECONNREFUSED", true],
@@ -97,4 +102,22 @@ for (const [message, code, expected] of RELATIONS) {
   Deno.test(`isUnknownRelation() ${code}: ${message}`, () => {
     assert.equal(isUnknownRelation(new SinkError(message, { code })), expected);
   });
+}
+
+const KINDS: readonly (readonly [string, string, SinkErrorKind])[] = [
+  ["connect ECONNREFUSED 127.0.0.1:4200", "ECONNREFUSED", "unreachable"],
+  ["getaddrinfo ENOTFOUND nosuch.invalid", "ENOTFOUND", "unknown host"],
+  ["self-signed certificate", "DEPTH_ZERO_SELF_SIGNED_CERT", "tls"],
+  ["wrong version number", "ERR_SSL_WRONG_VERSION_NUMBER", "tls"],
+  ["Limit of total fields [1000] in index [doc.t] has been exceeded", "XX000", "too many columns"],
+  ["SQLParseException[Limit of total columns [1000] in table [doc.t] exceeded]", "4000", "too many columns"],
+  ["The table doc.t already has a column named data['a']", "4000", "exists"],
+  ["Cannot cast value `Limit of total fields [1]` to type `bigint`", "4000", "refused"],
+  ["Cannot cast value `this action would add [4] total shards, but` to type `bigint`", "4000", "refused"],
+  ["Cannot cast object element `a` with value `TimeoutException[x]` to type `bigint`", "XX000", "unspecific"],
+  ["Cannot cast value `The table t already has a column named x` to type `bigint`", "4000", "refused"],
+];
+
+for (const [message, code, kind] of KINDS) {
+  Deno.test(`sinkErrorKind() ${code}: ${message}`, () => assert.equal(sinkErrorKind(code, message), kind));
 }

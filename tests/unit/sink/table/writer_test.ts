@@ -135,7 +135,7 @@ Deno.test("Writer.upsert() finds the row at fault when the bulk statement fails 
     sql.includes("UNNEST") && oids.includes("k3") ? new SinkError("bad value", { code: "4000" }) : undefined;
   const transport = new FakeTransport({ bad: ["k3"], fail });
   const refused = await new Writer(transport, TABLE, LIMITS).upsert(rows(10));
-  assert.deepEqual(refused, [{ oid: "k3", error: "no row for k3" }]);
+  assert.deepEqual(refused, [{ oid: "k3", error: "no row for k3", kind: "refused" }]);
   assert.equal(transport.stored.size, 9);
 });
 

@@ -1,0 +1,20 @@
+import assert from "node:assert/strict";
+import { connectMongodb } from "../../../lib/source/mongodb.ts";
+import { UsageError } from "../../../lib/util/errors.ts";
+
+const URLS: Readonly<Record<string, RegExp>> = {
+  "mongo://localhost/": /MONGODB_URL is malformed: Invalid scheme/,
+  "mongodb://me:p/w@localhost/": /MONGODB_URL is malformed/,
+  "mongodb://localhost/?authMechanism=SCRAM-SHA-1": /MONGODB_URL is malformed: Username required/,
+  "mongodb://localhost/?replicaSet=a&loadBalanced=true": /MONGODB_URL is malformed: loadBalanced/,
+};
+
+for (const [url, message] of Object.entries(URLS)) {
+  Deno.test(`connectMongodb() says what is wrong with ${url}`, () =>
+    assert.rejects(connectMongodb(url), (error) => {
+      assert.ok(error instanceof UsageError);
+      assert.match(error.message, message);
+      assert.match(error.hint ?? "", /mongodb:\/\/\[user:password@\]host/);
+      return true;
+    }));
+}
