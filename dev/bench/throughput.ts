@@ -1,5 +1,5 @@
 /**
- * How fast the relay copies a collection and lands inserts, beside what the sink takes when it is given the same rows
+ * How fast the relay takes a snapshot and applies inserts, beside the rate at which the sink takes the same rows
  * ready-made, in one run on the same servers. The ratio is what counts; the times are those of this machine.
  *
  * deno task bench [documents]
@@ -21,8 +21,8 @@ import { createLogger } from "../../lib/util/log.ts";
 import { eventually } from "../servers/eventually.ts";
 import { startCratedb } from "../servers/start_cratedb.ts";
 import { startMongodb } from "../servers/start_mongodb.ts";
-import { mostMemory } from "../../tests/support/most_memory.ts";
-import { type Running, start } from "../../tests/support/program.ts";
+import { mostMemory } from "../process/most_memory.ts";
+import { type Running, start } from "../process/program.ts";
 
 const documents = Number(Deno.args[0] ?? 20_000);
 const schema = `bench_${crypto.randomUUID().slice(0, 8)}`;
@@ -42,11 +42,11 @@ for (const url of [cratedb.httpUrl, cratedb.wireUrl]) {
   await ceiling(transport, `warm_${address.transport}`);
   const most = await ceiling(transport, `ceiling_${address.transport}`);
   const seen = await relayed(transport, url, `relay_${address.transport}`);
-  const { seconds: copied, memory } = await copy(transport, url, `copy_${address.transport}`);
+  const { seconds: taken, memory } = await snapshot(transport, url, `snapshot_${address.transport}`);
   print(
     `${address.transport}: ceiling ${rate(most)} rows a second`,
     `  from insert to visible row: ${rate(seen)} documents a second, ratio ${(most / seen).toFixed(2)}`,
-    `  copy: ${rate(copied)} documents a second, ratio ${(most / copied).toFixed(2)}, ${memory} at most`,
+    `  snapshot: ${rate(taken)} documents a second, ratio ${(most / taken).toFixed(2)}, ${memory} at most`,
     "",
   );
 }
@@ -75,13 +75,13 @@ async function ceiling(transport: Transport, name: string): Promise<number> {
   return seconds;
 }
 
-/** From the start of the copy to its end, and the most memory that the process has had. */
-async function copy(transport: Transport, url: string, name: string) {
+/** From the start of the snapshot to its end, and the most memory that the process has had. */
+async function snapshot(transport: Transport, url: string, name: string) {
   await client.db(schema).collection(name).insertMany(records, { ordered: false });
   await using relay = startRelay(url, name);
   await relay.waitForLine(/Following/);
   const started = performance.now();
-  await relay.waitForLine(/Copied/);
+  await relay.waitForLine(/Snapshot done/);
   const seconds = (performance.now() - started) / 1_000;
   const bytes = await mostMemory(relay.pid);
   const memory = bytes === undefined ? "memory unknown" : `${Math.round(bytes / 2 ** 20)} MB`;

@@ -1,6 +1,4 @@
-/**
- * The options as the README shows them: `deno run dev/docs/options_table.ts` prints the table to paste.
- */
+/** The options as `docs/options.md` shows them. */
 import { type Option, OPTIONS, type Switch, switchesOf } from "../../lib/cli/options.ts";
 
 const HEADINGS = ["Flag", "Environment", "Default", "Meaning", "Command"];
@@ -41,8 +39,8 @@ const code = (text: string): string => `\`${text}\``;
 const line = (cells: readonly string[]) =>
   `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
 
-if (import.meta.main) {
+/** The table in Markdown. */
+export function optionsTable(): string {
   const [headings = [], ...rows] = optionRows();
-  const table = [headings, headings.map(() => "---"), ...rows].map(line).join("\n");
-  Deno.stdout.writeSync(new TextEncoder().encode(`${table}\n`));
+  return [headings, headings.map(() => "---"), ...rows].map(line).join("\n");
 }

@@ -1,5 +1,5 @@
 /**
- * The README's picture of documents that become rows: `deno run dev/docs/picture.ts > docs/rows.svg`.
+ * The README's picture of documents that become rows, `docs/rows.svg`.
  *
  * Readable on light and on dark pages; its own ground makes it independent of the page's.
  */
@@ -146,5 +146,3 @@ export function picture(): string {
     "",
   ].join("\n");
 }
-
-if (import.meta.main) Deno.stdout.writeSync(new TextEncoder().encode(picture()));

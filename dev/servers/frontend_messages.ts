@@ -9,8 +9,8 @@ export interface FrontendMessage {
   readonly bytes: Uint8Array;
 }
 
-/** Bytes of a length; it counts itself. */
-const LENGTH = 4;
+/** A message's length field, which counts itself. */
+const LENGTH_BYTES = 4;
 
 /**
  * @example
@@ -20,7 +20,8 @@ const LENGTH = 4;
 export async function* frontendMessages(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<FrontendMessage> {
   let isFirst = true;
   let pending: Uint8Array[] = [];
-  let [size, wanted] = [0, LENGTH + 1];
+  let size = 0;
+  let wanted = LENGTH_BYTES + 1;
   for await (const chunk of chunks) {
     pending.push(chunk);
     size += chunk.length;
@@ -33,11 +34,11 @@ export async function* frontendMessages(chunks: AsyncIterable<Uint8Array>): Asyn
       if (size < length) break;
       const kind = isFirst ? undefined : String.fromCharCode(bytes[0] ?? 0);
       // A request for encryption is answered, and the first message is still to come.
-      isFirst &&= length === 2 * LENGTH;
+      isFirst &&= length === 2 * LENGTH_BYTES;
       yield { kind, bytes: bytes.subarray(0, length) };
       pending = [bytes.subarray(length)];
       size -= length;
-      wanted = LENGTH + 1;
+      wanted = LENGTH_BYTES + 1;
     }
   }
 }

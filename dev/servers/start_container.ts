@@ -20,9 +20,9 @@ export interface Container extends AsyncDisposable {
   readonly ports: readonly number[];
 }
 
-const PULL_TIMEOUT = 300_000;
+const PULL_TIMEOUT_MS = 300_000;
 /** A long pull is told of now and again. */
-const TELL_INTERVAL = 10_000;
+const TELL_INTERVAL_MS = 10_000;
 
 /**
  * Starts a container and waits until its ports are open.
@@ -30,7 +30,7 @@ const TELL_INTERVAL = 10_000;
  * @throws {NoServerError} when no container engine answers, or the image is not there and cannot be pulled in time
  */
 export async function startContainer(image: string, options: ContainerOptions): Promise<Container> {
-  await provideImage(image, options.pullTimeout ?? PULL_TIMEOUT);
+  await provideImage(image, options.pullTimeout ?? PULL_TIMEOUT_MS);
   const ports = options.ports.map((inside) => {
     const host = freePort();
     return { container: inside || host, host };
@@ -63,7 +63,7 @@ async function provideImage(image: string, timeout: number): Promise<void> {
   const started = Date.now();
   const telling = setInterval(
     () => tell(`Pulling ${image} … ${Math.round((Date.now() - started) / 1_000)} s`),
-    TELL_INTERVAL,
+    TELL_INTERVAL_MS,
   );
   const { promise: late, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => reject(new Error(`not done within ${timeout / 1000} s`)), timeout);

@@ -1,4 +1,6 @@
+import { writeAll } from "../../lib/util/write_all.ts";
+
 /** A line for a person who waits, on standard error. */
 export function tell(line: string): void {
-  Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
+  writeAll(Deno.stderr, `${line}\n`);
 }

@@ -1,6 +1,9 @@
 /**
- * Reading BSON where it lies, without building JavaScript values: the order of keys, equal keys, all 64 bits of
- * an integer and dates beyond JavaScript's range survive.
+ * Reads BSON in place, without building JavaScript values. The order of keys, equal keys, all 64 bits of an integer and
+ * dates beyond JavaScript's range survive.
+ *
+ * Built on `BSON.onDemand` of the package `bson`, which is declared experimental: the version is pinned, and only this
+ * file uses it.
  *
  * @see https://bsonspec.org/spec.html
  */
@@ -72,7 +75,7 @@ export const base64At = (bytes: Uint8Array, offset: number, length: number): str
   ByteUtils.toBase64(bytes.subarray(offset, offset + length));
 
 /**
- * The elements of a document by name; of equal names the last.
+ * The elements of a document by name. Of equal names the last one counts.
  *
  * @example
  * IN: {operationType: "insert", ns: {db: "a", coll: "b"}}
@@ -92,8 +95,8 @@ export const bytesOf = ({ bytes, offset, length }: BsonValue): Uint8Array =>
   bytes.subarray(offset, offset + length);
 
 /**
- * A document as canonical Extended JSON; where that would change it (equal keys, bytes that are not proper BSON),
- * the bytes themselves.
+ * A document as canonical Extended JSON. Where that would change it (equal keys, bytes that are not proper BSON), the
+ * result holds the bytes themselves.
  *
  * @example
  * IN: {_id: 1} → OUT: {"_id":{"$numberInt":"1"}}

@@ -4,7 +4,7 @@ import { BsonType, type BsonValue, bytesOf, int32At, uint32At, utf8 } from "./bs
 
 const SERIALIZE = { ignoreUndefined: false, checkKeys: false } as const;
 
-/** Types that are stored as an object, and the document that stands for them. */
+/** The document of each type. */
 export const EXPANSIONS: Readonly<Record<number, (value: BsonValue) => Uint8Array>> = {
   [BsonType.timestamp]: ({ bytes, offset }) =>
     BSON.serialize({ t: BigInt(uint32At(bytes, offset + 4)), i: BigInt(uint32At(bytes, offset)) }, SERIALIZE),
@@ -53,7 +53,7 @@ function documentOf(entries: readonly { name: string; value: BsonValue }[]): Uin
   return document;
 }
 
-/** The document that a value is stored as, where it is stored as an object; else undefined. */
+/** The document that a value is stored as; undefined if it is not stored as an object. */
 export function asDocument(value: BsonValue): BsonValue | undefined {
   if (value.type === BsonType.document) return value;
   const expand = EXPANSIONS[value.type];

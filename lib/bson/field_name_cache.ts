@@ -1,20 +1,20 @@
-/** Names of elements, each read once for all the documents that have it. */
+/** A cache of field names, so that each is decoded once for all documents that have it. */
 import { BSON } from "mongodb";
 
 export interface Name {
   readonly text: string;
-  /** The name as JSON, and the colon. */
+  /** The name as JSON, with the colon. */
   readonly json: string;
-  /** Where it is kept; equal names have the same slot. */
+  /** Its place in the cache. Equal names have the same slot. */
   readonly slot: number;
 }
 
-/** A name takes the place of another one in its slot, so there are never more kept than this. */
+/** Direct-mapped cache: a name evicts whatever is in its slot. */
 export const SLOTS = 2 ** 12;
-const LONGEST_KEPT = 64;
+const MAX_CACHED_BYTES = 64;
 const kept = new Array<Name | undefined>(SLOTS).fill(undefined);
 
-/** The text of bytes `start` to `end`; bytes that are not UTF-8 throw, so that no text changes unseen. */
+/** Decodes bytes `start` to `end`. Bytes that are not UTF-8 throw, so that no text changes unseen. */
 export const utf8 = (bytes: Uint8Array, start: number, end: number): string =>
   BSON.ByteUtils.toUTF8(bytes, start, end, true);
 
@@ -32,11 +32,11 @@ export function nameAt(bytes: Uint8Array, offset: number, length: number): Name 
   if (known && isAt(known.text, bytes, offset)) return known;
   const text = utf8(bytes, offset, end);
   const name = { text, json: `${JSON.stringify(text)}:`, slot };
-  if (length <= LONGEST_KEPT && text.length === length) kept[slot] = name;
+  if (length <= MAX_CACHED_BYTES && text.length === length) kept[slot] = name;
   return name;
 }
 
-/** Whether a name and its end are there. Only ASCII is kept, where a byte is a character. */
+/** Whether the name and its end are at `offset`. Only ASCII names are cached, so a byte is a character. */
 function isAt(name: string, bytes: Uint8Array, offset: number): boolean {
   for (let at = 0; at < name.length; at++) if (name.charCodeAt(at) !== bytes[offset + at]) return false;
   return bytes[offset + name.length] === 0;

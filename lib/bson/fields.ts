@@ -1,4 +1,4 @@
-/** A document's elements as values with their names, and whether names repeat. */
+/** The fields of a document: values with their names, and whether names repeat. */
 import { type BsonValue, elements } from "./bson.ts";
 import { type Name, nameAt, SLOTS } from "./field_name_cache.ts";
 
@@ -12,7 +12,7 @@ export interface Members {
   readonly repeated: boolean;
 }
 
-/** The number of the object that had a name in the slot last: spares most objects a set of their names. */
+/** Cheap duplicate check: which object last used each slot. Only collisions need a Set. */
 const lastObject = new Uint32Array(SLOTS);
 let objects = 0;
 

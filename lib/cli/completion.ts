@@ -1,35 +1,36 @@
 /** Completion scripts for shells, made from the tables of commands and options. */
 import { choicesOf, type Option, type Switch, switchesOf } from "./options.ts";
+import { INSTALLED_NAME, PROGRAM as SCRIPT_NAME } from "./version.ts";
 
 export const SHELLS = ["bash", "zsh", "fish"] as const;
 export type Shell = typeof SHELLS[number];
 
-/** What a script says of a command. */
+/** What a script needs to know of a command. */
 export interface Completed {
   readonly summary: string;
   readonly options: readonly Option[];
-  /** What stands after the command, without a flag. */
+  /** The value that follows the command, without a flag. */
   readonly argument?: Argument;
 }
 
-/** One of several words. */
+/** A value that is one of several words. */
 export interface Argument {
   readonly name: string;
   readonly choices: readonly string[];
 }
 
-/** By name. */
+/** The commands by their names. */
 export type CompletedCommands = Readonly<Record<string, Completed>>;
 
 /** The names that the program is installed under; the first is the README's. */
-const PROGRAMS = ["mongodb-cdc-cratedb", "mongodb_cdc_cratedb"] as const;
+const PROGRAMS = [INSTALLED_NAME, SCRIPT_NAME] as const;
 const [PROGRAM] = PROGRAMS;
 
 const HELP = "Help for the program or, after a command, for that command";
 const VERSION = "The version";
 
 /**
- * The script that completes commands, options and the choices of options; never file names, as no option takes one.
+ * The script that completes commands, options and their choices. It offers no file names, because no option takes one.
  *
  * @example
  * IN: "fish", {"cdc-relay": {summary: "Copy …", options: […]}, …}
@@ -43,7 +44,7 @@ interface Named extends Completed {
 }
 
 const SCRIPTS: Readonly<Record<Shell, (commands: readonly Named[]) => readonly string[]>> = {
-  // Works in bash 3.2 too, and with or without = among the characters that part words.
+  // Works in bash 3.2 too, and whether or not `=` separates words.
   bash: (commands) => [
     "_mongodb_cdc_cratedb() {",
     "  local word=${COMP_WORDS[COMP_CWORD]} flag=${COMP_WORDS[COMP_CWORD - 1]} before='' words=''",
@@ -139,7 +140,7 @@ const flagsOf = (options: readonly Option[]): string =>
 
 const zshQuoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
 
-/** Brackets end a description, and a colon parts it from what follows. */
+/** Brackets end a description, and a colon separates it from what follows. */
 const zshDescription = (text: string): string => `[${text.replace(/[\\[\]:]/g, "\\$&")}]`;
 
 function zshOption(option: Option): string {

@@ -1,82 +1,55 @@
 /** What the commands are told, checked and frozen; nothing below reads the environment. */
+import type { DemoSettings, NamedServer } from "../demo/settings.ts";
+import type { Namespace } from "../namespace.ts";
+import type { Names, RelaySettings } from "../pipeline/settings.ts";
+import { type TableName, tableName } from "../sink/table/sql_names.ts";
+import { tableFor } from "../sink/table/table_naming.ts";
+import { Scope } from "../source/scope.ts";
+import { transformStages } from "../source/transform.ts";
 import { UsageError } from "../util/errors.ts";
 import type { LoggerOptions } from "../util/log.ts";
-import {
-  type Environment,
-  type Flags,
-  LOGGING,
-  type Option,
-  OPTIONS,
-  type Value,
-  valueOf,
-} from "./options.ts";
-import { parseMix } from "../workload/mix.ts";
-import { tableFor } from "../sink/table/table_naming.ts";
-import { type TableName, tableName } from "../sink/table/sql_names.ts";
-import type { Names, RelaySettings } from "../pipeline/settings.ts";
 import type { WorkloadSettings } from "../workload/workload.ts";
-import { parseSinkUrl } from "../sink/connection/url.ts";
-import { type Namespace } from "../namespace.ts";
-import { Scope } from "../source/scope.ts";
-import { parsePaths, transformStages } from "../source/transform.ts";
-
-export interface Given {
-  readonly flags: Flags;
-  readonly env: Environment;
-}
+import { type Given, LOGGING, type Option, OPTIONS, readOptions, sourceOf } from "./options.ts";
 
 /**
  * @example
  * IN: {flags: {collection: "readings", table: "weather.readings"}, env: {}}
- * OUT: {scope: testdrive.readings, namesIn: () => {tableOf: () => weather.readings, …}, batchSize: 10000, sink: {…localhost:4200}, …}
+ * OUT: {scope: testdrive.readings, namesIn: () => {tableOf: () => weather.readings, …}, batchSize: 10000, …}
  *
  * @throws UsageError
  */
 export function relayConfig(given: Given): RelaySettings {
-  const { cratedbUrl, table, database, collection, exclude, filter, only, omit, pipeline, ...rest } = read(
-    OPTIONS["cdc-relay"],
-    given,
-  );
-  const sink = parseSinkUrl(String(cratedbUrl));
+  const { cratedbUrl: sink, table, database, collection, exclude, filter, only, omit, pipeline, ...rest } =
+    readOptions(OPTIONS["cdc-relay"], given);
   const scope = new Scope({
-    databases: listOf(database, collection === "" ? "*" : ORIGINAL.database),
-    collections: listOf(collection, "*"),
-    exclude: listOf(exclude, ""),
+    databases: database.length > 0 ? database : [EXAMPLE.database],
+    collections: collection.length > 0 ? collection : [database.length > 0 ? "*" : EXAMPLE.collection],
+    exclude,
   });
-  const shape = transformStages({
-    filter: String(filter),
-    only: parsePaths(String(only)),
-    omit: parsePaths(String(omit)),
-    pipeline: String(pipeline),
-  });
-  if (shape.length > 0) checkFullDocument(String(rest.fullDocument));
-  if (table !== "") checkTemplate(tableName(String(table), sink.schema), scope);
-  const namesIn = (schema: string): Names => {
-    const template = table === "" ? undefined : tableName(String(table), schema);
-    return {
-      tableOf: (namespace) => template ?? defaultTable(namespace, schema),
-      stream: `${scope} -> ${streamTarget(template, { scope, schema })}`,
-      metadataSchema: template && !template.schema.includes("{") ? template.schema : schema,
-    };
-  };
-  return Object.freeze({ ...rest as unknown as Omit<RelaySettings, Derived>, scope, shape, sink, namesIn });
+  const transform = transformStages({ filter, only, omit, pipeline });
+  if (transform.length > 0) checkFullDocument(rest.fullDocument);
+  if (table !== "") checkTemplate(tableName(table, sink.schema), scope);
+  return Object.freeze({ ...rest, sink, scope, transform, namesIn: namesOf(table, scope) });
 }
 
-/** What no option gives as it is. */
-type Derived = "scope" | "shape" | "sink" | "namesIn";
+/** The collection that the example of the same name follows, and its table. */
+const EXAMPLE = { database: "testdrive", collection: "data", table: "cdc-testdrive" } as const;
 
 /** The table of each other collection. */
 const EACH: TableName = { schema: "{database}", name: "{collection}" };
 
-/** The collection that the example of the same name follows, and its table. */
-const ORIGINAL = { database: "testdrive", collection: "data", table: "cdc-testdrive" } as const;
-
-const listOf = (value: Value | undefined, fallback: string): string[] =>
-  (String(value) || fallback).split(",").filter(Boolean);
+const namesOf = (table: string, scope: Scope) => (schema: string): Names => {
+  const template = table === "" ? undefined : tableName(table, schema);
+  return {
+    tableOf: (namespace) => template ?? defaultTable(namespace, schema),
+    stream: `${scope} -> ${streamTarget(template, { scope, schema })}`,
+    metadataSchema: template && !template.schema.includes("{") ? template.schema : schema,
+  };
+};
 
 function defaultTable({ database, collection }: Namespace, schema: string): TableName {
-  return database === ORIGINAL.database && collection === ORIGINAL.collection
-    ? { schema, name: ORIGINAL.table }
+  return database === EXAMPLE.database && collection === EXAMPLE.collection
+    ? { schema, name: EXAMPLE.table }
     : EACH;
 }
 
@@ -86,14 +59,13 @@ function streamTarget(
 ): string {
   const { database, collection } = scope.only;
   const single = database !== undefined && collection !== undefined ? { database, collection } : undefined;
-  const target = template ??
-    (single ? defaultTable(single, schema) : EACH);
+  const target = template ?? (single ? defaultTable(single, schema) : EACH);
   const { schema: schemaName, name } = single ? tableFor(target, single) : target;
   return `${schemaName}.${name}`;
 }
 
-/** @throws UsageError for one that would not be heeded, since shaped documents are looked up */
-function checkFullDocument(fullDocument: string): void {
+/** @throws UsageError: post-images are not used with a transform */
+function checkFullDocument(fullDocument: RelaySettings["fullDocument"]): void {
   if (fullDocument === "updateLookup") return;
   throw new UsageError(
     `--full-document ${fullDocument} does not go with --filter, --only, --omit and --pipeline`,
@@ -104,7 +76,7 @@ function checkFullDocument(fullDocument: string): void {
   );
 }
 
-/** @throws UsageError when several collections would land in one table */
+/** @throws UsageError when several collections would be written to one table */
 function checkTemplate(template: TableName, scope: Scope): void {
   const text = `${template.schema}.${template.name}`;
   const wanted =
@@ -118,19 +90,30 @@ function checkTemplate(template: TableName, scope: Scope): void {
 }
 
 /** @throws UsageError */
-export function workloadConfig(given: Given): WorkloadSettings {
-  const { mix, ...rest } = read(OPTIONS["db-workload"], given);
-  return Object.freeze({ ...rest, mix: parseMix(String(mix)) }) as WorkloadSettings;
+export const workloadConfig = (given: Given): WorkloadSettings =>
+  Object.freeze(readOptions(OPTIONS["db-workload"], given));
+
+/** @throws UsageError */
+export function demoConfig(given: Given): DemoSettings {
+  const [mongodb, sink] = OPTIONS.demo;
+  const { mongodbUrl, cratedbUrl, count, servers } = readOptions(OPTIONS.demo, given);
+  const named = (option: Option, url: string): NamedServer => ({
+    url,
+    source: sourceOf(option, given) ?? "",
+  });
+  return Object.freeze({
+    mongodb: named(mongodb, mongodbUrl),
+    sink: named(sink, cratedbUrl),
+    count,
+    servers,
+  });
 }
 
 /** @throws UsageError */
-export const logOptions = (given: Given): LoggerOptions => {
-  const { logFormat, logLevel } = read(LOGGING, given);
-  return { format: logFormat, level: logLevel } as LoggerOptions;
-};
-
-const read = (options: readonly Option[], given: Given): Record<string, Value> =>
-  Object.fromEntries(options.map((option) => [camelCase(option.flag), valueOf(option, given)]));
-
-const camelCase = (flag: string): string =>
-  flag.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
+export function logOptions(
+  given: Given,
+  options: typeof LOGGING | typeof OPTIONS.demo = LOGGING,
+): LoggerOptions {
+  const { logFormat, logLevel } = readOptions(options as typeof LOGGING, given);
+  return { format: logFormat, level: logLevel };
+}

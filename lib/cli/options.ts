@@ -5,27 +5,40 @@ import { parseSinkUrl } from "../sink/connection/url.ts";
 import { parseMix } from "../workload/mix.ts";
 import { parseFilter, parsePaths, parsePipeline } from "../source/transform.ts";
 
-export type Value = string | number;
-
-/** Names and patterns that are given as a list: `a,b_*`; the flag may also be given several times. */
-const names = (value: string): string => {
-  const list = value.split(",").map((name) => name.trim()).filter(Boolean).join(",");
-  if (value !== "" && list === "") throw new RangeError("names nothing");
-  return list;
-};
-
-export interface Option {
-  readonly flag: string;
-  /** Environment variables, the first that is set wins. */
+export interface Option<Flag extends string = string, Value = unknown> {
+  readonly flag: Flag;
+  /** Environment variables; the first that is set wins. */
   readonly env: readonly string[];
   readonly default: string;
-  /** What stands for the value in the help. */
+  /** A placeholder for the value in the help. */
   readonly value: string;
   readonly help: string;
+  /** @throws RangeError, whose message follows the name of the option */
   readonly parse: (text: string) => Value;
   /** Whether giving the flag again adds to the list. */
   readonly list?: true;
 }
+
+/** An option whose flag and type of value the compiler knows. */
+const option = <const Flag extends string, Value>(definition: Option<Flag, Value>): Option<Flag, Value> =>
+  definition;
+
+/** @example "log-level" → "logLevel" */
+type CamelCase<Text extends string> = Text extends `${infer Head}-${infer Tail}`
+  ? `${Head}${Capitalize<CamelCase<Tail>>}`
+  : Text;
+
+/** The values of some options, by their flags in camel case. */
+export type Values<Options extends readonly Option[]> = {
+  readonly [Each in Options[number] as CamelCase<Each["flag"]>]: ReturnType<Each["parse"]>;
+};
+
+/** Names and patterns that are given as a list: `a,b_*`. */
+const names = (value: string): readonly string[] => {
+  const list = value.split(",").map((name) => name.trim()).filter(Boolean);
+  if (value !== "" && list.length === 0) throw new RangeError("names nothing");
+  return list;
+};
 
 const text = (value: string): string => {
   if (value === "") throw new RangeError("is empty");
@@ -39,24 +52,27 @@ const count = (minimum: number) => (value: string): number => {
   return Number(value);
 };
 
-const oneOf = (...choices: readonly string[]) => (value: string): string => {
-  if (!choices.includes(value)) throw new RangeError(`is none of ${choices.join(", ")}`);
-  return value;
+const oneOf = <const Choice extends string>(...choices: readonly Choice[]) => (value: string): Choice => {
+  const choice = choices.find((each) => each === value);
+  if (choice === undefined) throw new RangeError(`is none of ${choices.join(", ")}`);
+  return choice;
 };
 
-/** Milliseconds. */
-const LONGEST_LEASE = 24 * 3_600_000;
-const UNITS: Readonly<Record<string, number>> = { "": 1, ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+const SHORTEST_LEASE_MS = 1_000;
+const LONGEST_LEASE_MS = 24 * 3_600_000;
+/** Milliseconds of each unit of time. */
+const UNITS_MS: Readonly<Record<string, number>> = { "": 1, ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
 /** @example IN: 250ms → OUT: 250; IN: 2m → OUT: 120000; IN: forever → OUT: Infinity */
 export function duration(value: string): number {
   if (value === "forever") return Infinity;
   const [, number, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h|)$/.exec(value) ?? [];
   if (number === undefined) throw new RangeError("is not a duration such as 250ms, 10s or 2m");
-  return Number(number) * (UNITS[unit ?? ""] ?? 1);
+  return Number(number) * (UNITS_MS[unit ?? ""] ?? 1);
 }
 
-const SIZES: Readonly<Record<string, number>> = { "": 1, kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30 };
+/** Bytes of each unit of size. */
+const UNITS_BYTES: Readonly<Record<string, number>> = { "": 1, kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30 };
 
 /** @example IN: 16MiB → OUT: 16777216 */
 export function byteSize(value: string): number {
@@ -64,45 +80,53 @@ export function byteSize(value: string): number {
   if (number === undefined || Number(number) === 0) {
     throw new RangeError("is not a size such as 16MiB or 500000");
   }
-  return Number(number) * (SIZES[unit?.toLowerCase() ?? ""] ?? 1);
+  return Number(number) * (UNITS_BYTES[unit?.toLowerCase() ?? ""] ?? 1);
 }
 
-/** Text that is kept as it is once it has been seen to make sense. */
-const checked = (parse: (text: string) => unknown) => (value: string): string => {
-  parse(value);
-  return value;
-};
+/** Parses a text, unless it is empty. */
+const optional = <Value>(parse: (text: string) => Value) => (value: string): Value | undefined =>
+  value === "" ? undefined : parse(value);
 
-const MONGODB_URL: Option = {
+/** Checks a table's name and keeps it as text, because the default schema is not known yet. */
+function checkedTable(value: string): string {
+  if (value !== "") tableName(value, "doc");
+  return value;
+}
+
+function checkedSinkUrl(value: string): string {
+  if (value !== "") parseSinkUrl(value);
+  return value;
+}
+
+const MONGODB_URL = option({
   flag: "mongodb-url",
   env: ["MONGODB_URL"],
   default: "mongodb://localhost/",
   value: "URL",
   help: "MongoDB, a replica set or sharded cluster",
   parse: text,
-};
+});
 
-const SCOPE: readonly Option[] = [
-  {
+const SCOPE = [
+  option({
     flag: "database",
     env: ["MONGODB_DATABASE"],
     default: "",
     value: "NAME,…",
-    help:
-      "Databases, with * and ? as in a shell; by default all, or testdrive when only --collection is given",
+    help: "Databases, with * and ? as in a shell; by default testdrive. '*' follows the whole deployment",
     parse: names,
     list: true,
-  },
-  {
+  }),
+  option({
     flag: "collection",
     env: ["MONGODB_COLLECTION"],
     default: "",
     value: "NAME,…",
-    help: "Collections, with * and ?; by default all",
+    help: "Collections, with * and ?; by default all of the databases that are named, else data",
     parse: names,
     list: true,
-  },
-  {
+  }),
+  option({
     flag: "exclude",
     env: ["CDC_EXCLUDE"],
     default: "",
@@ -110,85 +134,85 @@ const SCOPE: readonly Option[] = [
     help: "Collections to leave out: collection or database.collection, with * and ?",
     parse: names,
     list: true,
-  },
-];
+  }),
+] as const;
 
-const TARGET: readonly Option[] = [
-  {
+const TARGET = [
+  option({
     flag: "database",
     env: ["MONGODB_DATABASE"],
     default: "testdrive",
     value: "NAME",
     help: "Database to write to",
     parse: text,
-  },
-  {
+  }),
+  option({
     flag: "collection",
     env: ["MONGODB_COLLECTION"],
     default: "data",
     value: "NAME",
     help: "Collection to write to",
     parse: text,
-  },
-];
+  }),
+] as const;
 
-/** What of the documents is taken. */
-const SHAPE: readonly Option[] = [
-  {
+/** Which parts of the documents are taken. */
+const TRANSFORM = [
+  option({
     flag: "filter",
     env: ["CDC_FILTER"],
     default: "",
     value: "JSON",
     help: "Take only documents that match this MongoDB query (Extended JSON); rows of others are deleted",
-    parse: checked((value) => value === "" || parseFilter(value)),
-  },
-  {
+    parse: optional(parseFilter),
+  }),
+  option({
     flag: "only",
     env: ["CDC_ONLY"],
     default: "",
     value: "PATH,…",
     help: "Take only these fields, and _id",
-    parse: checked(parsePaths),
+    parse: parsePaths,
     list: true,
-  },
-  {
+  }),
+  option({
     flag: "omit",
     env: ["CDC_OMIT"],
     default: "",
     value: "PATH,…",
     help: "Leave these fields out",
-    parse: checked(parsePaths),
+    parse: parsePaths,
     list: true,
-  },
-  {
+  }),
+  option({
     flag: "pipeline",
     env: ["CDC_PIPELINE"],
     default: "",
     value: "JSON",
     help: 'Stages that each document goes through, e.g. [{"$set": {"year": {"$year": "$at"}}}]',
-    parse: checked((value) => value === "" || parsePipeline(value)),
-  },
-];
+    parse: optional(parsePipeline),
+  }),
+] as const;
 
-const COPY: readonly Option[] = [
-  {
+const SNAPSHOT = [
+  option({
     flag: "snapshot",
     env: ["CDC_SNAPSHOT"],
     default: "initial",
     value: "initial|never|always|only",
-    help: "Copy what is there: at the first start, never, at every start, or copy and exit",
+    help: "Take a snapshot of what is there: at the first start, never, at every start, or take it and exit",
     parse: oneOf("initial", "never", "always", "only"),
-  },
-  {
+  }),
+  option({
     flag: "on-history-lost",
     env: ["CDC_ON_HISTORY_LOST"],
     default: "recopy",
     value: "recopy|fail",
     help:
-      "When MongoDB no longer has the changes since the saved position: copy again and remove rows whose documents are gone, or stop",
+      "When MongoDB no longer has the changes since the saved position: take a new snapshot and remove rows whose documents are gone, or stop",
     parse: oneOf("recopy", "fail"),
-  },
-  {
+  }),
+  option({
     flag: "full-document",
     env: ["CDC_FULL_DOCUMENT"],
     default: "updateLookup",
@@ -196,29 +220,29 @@ const COPY: readonly Option[] = [
     help:
       "Where the document of an update comes from: a look-up, its post-image or else a look-up, or its post-image alone",
     parse: oneOf("updateLookup", "whenAvailable", "required"),
-  },
-];
+  }),
+] as const;
 
-const RELAY: readonly Option[] = [
-  {
+const RELAY = [
+  option({
     flag: "cratedb-url",
     env: ["CRATEDB_URL", "CRATEDB_SQLALCHEMY_URL"],
     default: "crate://",
     value: "URL",
     help:
       "CrateDB: crate://[user:password@]host[:4200] over HTTP, postgresql://crate@host:5432/doc over the wire",
-    parse: checked(parseSinkUrl),
-  },
-  {
+    parse: parseSinkUrl,
+  }),
+  option({
     flag: "table",
     env: ["CRATEDB_TABLE"],
     default: "",
     value: "[SCHEMA.]TABLE",
     help:
       "Table that the documents land in, with {database} and {collection}; by default cdc-testdrive for testdrive.data, else {database}.{collection}",
-    parse: checked((value) => value === "" || tableName(value, "doc")),
-  },
-  {
+    parse: checkedTable,
+  }),
+  option({
     flag: "columns",
     env: ["CDC_COLUMNS"],
     default: "typed",
@@ -226,25 +250,25 @@ const RELAY: readonly Option[] = [
     help:
       "Columns below `data`: made here by BSON type, inferred by CrateDB, or none (OBJECT(IGNORED), not indexed)",
     parse: oneOf("typed", "dynamic", "ignored"),
-  },
-  {
+  }),
+  option({
     flag: "widen",
     env: ["CDC_WIDEN"],
     default: "on",
     value: "on|off",
     help: "Make a BIGINT column DOUBLE PRECISION when fractions arrive; off leaves them in `overflow`",
     parse: oneOf("on", "off"),
-  },
-  {
+  }),
+  option({
     flag: "widen-rows",
     env: ["CDC_WIDEN_ROWS"],
     default: "2000000",
     value: "N",
     help:
-      "Widen columns of tables of up to so many rows: the table is copied for it, and not written to meanwhile",
+      "Widen columns of tables of up to this many rows: the table is rebuilt for it, and not written to meanwhile",
     parse: count(0),
-  },
-  {
+  }),
+  option({
     flag: "on-drop",
     env: ["CDC_ON_DROP"],
     default: "keep",
@@ -252,64 +276,64 @@ const RELAY: readonly Option[] = [
     help:
       "What becomes of the rows when the collection is dropped or renamed: they stay, go, or go with the table",
     parse: oneOf("keep", "truncate", "drop"),
-  },
-  {
+  }),
+  option({
     flag: "batch-size",
     env: ["CDC_BATCH_SIZE"],
     default: "10000",
     value: "N",
     help: "Events taken into one batch at most",
     parse: count(1),
-  },
-  {
+  }),
+  option({
     flag: "batch-bytes",
     env: ["CDC_BATCH_BYTES"],
     default: "16MiB",
     value: "SIZE",
     help: "Bytes of events taken into one batch at most",
     parse: byteSize,
-  },
-  {
+  }),
+  option({
     flag: "statement-rows",
     env: ["CDC_STATEMENT_ROWS"],
     default: "2500",
     value: "N",
     help: "Rows in one statement at most",
     parse: count(1),
-  },
-  {
+  }),
+  option({
     flag: "statement-bytes",
     env: ["CDC_STATEMENT_BYTES"],
     default: "4MiB",
     value: "SIZE",
     help: "Bytes in one statement at most, a single larger row aside",
     parse: byteSize,
-  },
-  {
+  }),
+  option({
     flag: "in-flight",
     env: ["CDC_IN_FLIGHT"],
     default: "4",
     value: "N",
     help: "Statements sent at once",
     parse: count(1),
-  },
-  {
+  }),
+  option({
     flag: "refresh-interval",
     env: ["CDC_REFRESH_INTERVAL"],
     default: "1s",
     value: "TIME",
     help: "Under load, how often what was written is made visible; when idle it is at once",
     parse: duration,
-  },
-  {
+  }),
+  option({
     flag: "save-interval",
     env: ["CDC_SAVE_INTERVAL"],
     default: "200ms",
     value: "TIME",
     help: "Under load, how often the position is saved",
     parse: duration,
-  },
-  {
+  }),
+  option({
     flag: "lease",
     env: ["CDC_LEASE"],
     default: "10s",
@@ -317,108 +341,110 @@ const RELAY: readonly Option[] = [
     help: "How long a stream stays reserved for a relay that shows no sign of life",
     parse: (value) => {
       const time = duration(value);
-      if (time < 1_000 || time > LONGEST_LEASE) throw new RangeError("is not a time from 1s to 24h");
+      if (time < SHORTEST_LEASE_MS || time > LONGEST_LEASE_MS) {
+        throw new RangeError("is not a time from 1s to 24h");
+      }
       return time;
     },
-  },
-  {
+  }),
+  option({
     flag: "retry-for",
     env: ["CDC_RETRY_FOR"],
     default: "forever",
     value: "TIME",
     help: "How long a database that went away is waited for",
     parse: duration,
-  },
-];
+  }),
+] as const;
 
-const WORKLOAD: readonly Option[] = [
-  {
+const WORKLOAD = [
+  option({
     flag: "count",
     env: ["WORKLOAD_COUNT"],
     default: "1",
     value: "N",
     help: "Operations; 1 inserts the example record and prints its id",
     parse: count(1),
-  },
-  {
+  }),
+  option({
     flag: "rate",
     env: ["WORKLOAD_RATE"],
     default: "0",
     value: "N",
     help: "Operations a second at most; 0 for as many as possible",
     parse: count(0),
-  },
-  {
+  }),
+  option({
     flag: "mix",
     env: ["WORKLOAD_MIX"],
     default: "insert=100",
     value: "OP=WEIGHT,…",
     help: "Weights of insert, update, replace and delete, e.g. insert=70,update=20,replace=5,delete=5",
-    parse: checked(parseMix),
-  },
-  {
+    parse: parseMix,
+  }),
+  option({
     flag: "seed",
     env: ["WORKLOAD_SEED"],
     default: "random",
     value: "N",
     help: "The same seed makes the same operations, ids included",
     parse: (value) => value === "random" ? Math.floor(Math.random() * 2 ** 32) : count(0)(value),
-  },
-];
+  }),
+] as const;
 
-const LOG_FORMAT: Option = {
+const LOG_FORMAT = option({
   flag: "log-format",
   env: ["LOG_FORMAT"],
   default: "text",
   value: "text|json",
   help: "Form of the log lines on standard error",
   parse: oneOf("text", "json"),
-};
+});
 
-const LOG_LEVEL: Option = {
+const LOG_LEVEL = option({
   flag: "log-level",
   env: ["LOG_LEVEL"],
   default: "info",
   value: "debug|info|warn|error",
   help: "The least that is logged",
   parse: oneOf("debug", "info", "warn", "error"),
-};
+});
 
-export const LOGGING: readonly Option[] = [LOG_FORMAT, LOG_LEVEL];
+export const LOGGING = [LOG_FORMAT, LOG_LEVEL] as const;
 
 /** What the demo is told; it starts the servers that are not named. */
 const DEMO = [
-  {
+  option({
     ...MONGODB_URL,
     default: "",
     help: "MongoDB to use, a replica set; by default one is started",
     parse: String,
-  },
-  {
+  }),
+  option({
     flag: "cratedb-url",
     env: ["CRATEDB_URL", "CRATEDB_SQLALCHEMY_URL"],
     default: "",
     value: "URL",
     help: "CrateDB or PostgreSQL to use; by default one is started",
-    parse: checked((value) => value === "" || parseSinkUrl(value)),
-  },
-  {
+    parse: checkedSinkUrl,
+  }),
+  option({
     flag: "count",
     env: ["DEMO_COUNT"],
     default: "5000",
     value: "N",
     help: "Operations of the load",
     parse: count(1),
-  },
-  {
+  }),
+  option({
     flag: "servers",
     env: ["DEMO_SERVERS"],
     default: "stop",
     value: "stop|keep",
     help: "What becomes of servers and data at the end: removed at once, or kept until Ctrl-C",
     parse: oneOf("stop", "keep"),
-  },
-] as const satisfies readonly Option[];
+  }),
+] as const;
 
 /** A flag without a value, short for an option with one. */
 export interface Switch {
@@ -460,38 +486,59 @@ export const choicesOf = ({ value }: Option): readonly string[] =>
   value.includes("|") ? value.split("|") : [];
 
 export const OPTIONS = {
-  "cdc-relay": [MONGODB_URL, ...SCOPE, ...RELAY, ...SHAPE, ...COPY, ...LOGGING],
+  "cdc-relay": [MONGODB_URL, ...SCOPE, ...RELAY, ...TRANSFORM, ...SNAPSHOT, ...LOGGING],
   "db-workload": [MONGODB_URL, ...TARGET, ...WORKLOAD, ...LOGGING],
-  // The relay's log is for those who ask for it.
-  "demo": [...DEMO, LOG_FORMAT, { ...LOG_LEVEL, default: "warn" }],
+  // The demo prints its own lines. The relay's log is for those who ask for it.
+  "demo": [...DEMO, LOG_FORMAT, option({ ...LOG_LEVEL, default: "warn" })],
 } as const satisfies Readonly<Record<string, readonly Option[]>>;
 
+export type Flags = Readonly<Record<string, string | undefined>>;
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** What the command line and the environment say. */
+export interface Given {
+  readonly flags: Flags;
+  readonly env: Environment;
+}
+
 /**
- * The value of an option: the flag's, else the environment's, else the default.
+ * The values of options: the flag's, else the environment's, else the default.
  *
- * @throws UsageError that names where the bad value came from
+ * @example
+ * IN: [--batch-size, --lease], {flags: {"batch-size": "7"}, env: {}} → OUT: {batchSize: 7, lease: 10000}
+ *
+ * @throws UsageError that names where a bad value came from
  */
-export function valueOf(option: Option, given: { flags: Flags; env: Environment }): Value {
-  const variable = option.env.find((name) => given.env[name] !== undefined && given.env[name] !== "");
-  const flag = given.flags[option.flag];
-  if (flag === "") {
-    throw new UsageError(`--${option.flag} is empty`, { hint: `${option.help}.` });
-  }
-  const [source, value] = flag !== undefined
-    ? [`--${option.flag}`, flag]
-    : variable !== undefined
-    ? [variable, given.env[variable] ?? ""]
-    : [`--${option.flag}`, option.default];
+export function readOptions<const Options extends readonly Option[]>(
+  options: Options,
+  given: Given,
+): Values<Options> {
+  const entries = options.map((each) => [camelCase(each.flag), valueOf(each, given)]);
+  return Object.fromEntries(entries) as Values<Options>;
+}
+
+/** The flag or variable that sets an option; undefined if the default applies. */
+export function sourceOf({ flag, env }: Option, given: Given): string | undefined {
+  if (given.flags[flag] !== undefined) return `--${flag}`;
+  return env.find((name) => given.env[name] !== undefined && given.env[name] !== "");
+}
+
+function valueOf(option: Option, given: Given): unknown {
+  const { flag, help } = option;
+  if (given.flags[flag] === "") throw new UsageError(`--${flag} is empty`, { hint: `${help}.` });
+  const source = sourceOf(option, given);
+  const value = given.flags[flag] ?? (source === undefined ? option.default : given.env[source] ?? "");
+  const name = source ?? `--${flag}`;
   try {
     return option.parse(value);
   } catch (error) {
-    if (error instanceof UsageError) throw new UsageError(`${source}: ${error.message}`, error);
+    if (error instanceof UsageError) throw new UsageError(`${name}: ${error.message}`, error);
     if (!(error instanceof RangeError)) throw error;
-    throw new UsageError(`${source} ${error.message}: current value is ${JSON.stringify(value)}`, {
-      hint: `${option.help}.${option.default === "" ? "" : ` Default: ${option.default}`}`,
+    throw new UsageError(`${name} ${error.message}: current value is ${JSON.stringify(value)}`, {
+      hint: `${help}.${option.default === "" ? "" : ` Default: ${option.default}`}`,
     });
   }
 }
 
-export type Flags = Readonly<Record<string, string | undefined>>;
-export type Environment = Readonly<Record<string, string | undefined>>;
+const camelCase = (flag: string): string =>
+  flag.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());

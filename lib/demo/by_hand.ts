@@ -20,23 +20,21 @@ export function byHand({ mongodbUrl, sinkUrl, table }: ByHandOptions): string[] 
     `mongosh ${quoted(maskUrl(mongodbUrl))} --eval ${
       quoted(`db.getSiblingDB("${table.schema}").${table.name}.find()`)
     }`,
-    ...LINES[address.transport](address, { select, sinkUrl: maskUrl(sinkUrl) }),
+    ...clientsOf(address, { select, sinkUrl: maskUrl(sinkUrl) }),
   ];
 }
 
-type Lines = (address: SinkAddress, statement: { select: string; sinkUrl: string }) => string[];
-
-const LINES: Readonly<Record<SinkAddress["transport"], Lines>> = {
-  http: ({ host, port, tls, user, password }, { select }) => {
-    const url = `${tls ? "https" : "http"}://${host}:${port}`;
-    const [curlUser, crashUser] = password ? [`-u ${quoted(user)} `, `-U ${quoted(user)} `] : ["", ""];
-    const body = JSON.stringify({ stmt: select });
-    return [
-      `curl -sS ${curlUser}-H 'Content-Type: application/json' ${url}/_sql -d ${quoted(body)}`,
-      `crash ${crashUser}--hosts ${url} -c ${quoted(select)}`,
-    ];
-  },
-  wire: (_address, { select, sinkUrl }) => [`psql ${quoted(sinkUrl)} -c ${quoted(select)}`],
-};
+/** The clients of HTTP, or that of the wire. */
+function clientsOf(address: SinkAddress, { select, sinkUrl }: { select: string; sinkUrl: string }): string[] {
+  if (address.transport === "wire") return [`psql ${quoted(sinkUrl)} -c ${quoted(select)}`];
+  const { host, port, tls, user, password } = address;
+  const url = `${tls ? "https" : "http"}://${host}:${port}`;
+  const login = (flag: string): string => password ? `${flag} ${quoted(user)} ` : "";
+  const body = JSON.stringify({ stmt: select });
+  return [
+    `curl -sS ${login("-u")}-H 'Content-Type: application/json' ${url}/_sql -d ${quoted(body)}`,
+    `crash ${login("-U")}--hosts ${url} -c ${quoted(select)}`,
+  ];
+}
 
 const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;

@@ -1,81 +1,80 @@
 /** `demo`: the relay at work on a database of its own, shown step by step; leaves nothing behind. */
-import { relayConfig } from "../cli/config.ts";
+import { observers, type RelayObserver } from "../pipeline/observer.ts";
+import { relay } from "../pipeline/relay.ts";
+import type { RelaySettings } from "../pipeline/settings.ts";
+import { openTransport } from "../sink/connection/open_transport.ts";
+import { parseSinkUrl } from "../sink/connection/url.ts";
+import { closeMongodb, connectMongodb } from "../source/mongodb.ts";
+import type { Logger } from "../util/log.ts";
 import { byHand } from "./by_hand.ts";
-import type { DemoSettings } from "./settings.ts";
-import { createScreen, type Screen } from "./screen.ts";
+import type { Screen } from "./screen.ts";
 import { openServers, type Servers } from "./servers.ts";
+import type { DemoSettings } from "./settings.ts";
 import { showCheck } from "./show_check.ts";
 import { LOAD, showLoad } from "./show_load.ts";
 import { showStep } from "./show_step.ts";
 import { Sides } from "./sides.ts";
 import { STEPS } from "./steps.ts";
-import { createLogger, type Logger } from "../util/log.ts";
-import { relay } from "../pipeline/relay.ts";
-import { openTransport } from "../sink/connection/open_transport.ts";
-import { parseSinkUrl } from "../sink/connection/url.ts";
-import { closeMongodb, connectMongodb } from "../source/mongodb.ts";
 
 export interface DemoContext {
   readonly signal: AbortSignal;
+  readonly log: Logger;
+  readonly screen: Screen;
+  /** Told of what the relay does. */
+  readonly observer: Partial<RelayObserver>;
+  /** The relay's settings for a database, from these servers. */
+  readonly relaySettings: (servers: Servers, database: string) => RelaySettings;
+  /** The URL of the script that holds the servers which the demo starts. */
+  readonly hostScript: string;
 }
 
 /**
- * @throws UserError when a server cannot be had, a row doesn't come or the check finds a difference; the signal's
+ * @throws UserError when a server cannot be had, a row does not come or the check finds a difference; the signal's
  * reason when it is aborted
  */
-export async function demo(config: DemoSettings, { signal }: DemoContext): Promise<void> {
-  const screen = createScreen(config.env);
+export async function demo(settings: DemoSettings, context: DemoContext): Promise<void> {
   try {
-    await show(config, { signal, screen });
+    await show(settings, context);
   } catch (error) {
     if (!(error instanceof Deno.errors.BrokenPipe)) throw error; // Whoever reads, head(1) perhaps, has had enough.
   }
 }
 
-async function show(
-  config: DemoSettings,
-  { signal, screen }: DemoContext & { readonly screen: Screen },
-): Promise<void> {
+async function show(settings: DemoSettings, context: DemoContext): Promise<void> {
+  const { screen } = context;
   const database = `cdc_demo_${crypto.randomUUID().slice(0, 6)}`;
   await using closing = new AsyncDisposableStack();
-  const servers = closing.use(await openServers(config, { database, screen, signal }));
+  const servers = closing.use(await openServers(settings, { ...context, database }));
   const client = closing.adopt(await connectMongodb(servers.mongodbUrl), closeMongodb);
   const transport = closing.use(await openTransport(parseSinkUrl(servers.sinkUrl)));
-  const relaying = closing.use(startRelay(config, { servers, database, signal }));
+  const relaying = closing.use(startRelay(context.relaySettings(servers, database), context));
   await relaying.ready;
   const sides = new Sides({ db: client.db(database), transport });
   const options = { sides, screen, signal: relaying.signal };
   screen.tell(`The relay follows ${database}, and writes to the schema ${database} of ${sides.sink}.`);
 
   for (const step of STEPS) await showStep(step, options);
-  await showLoad({ ...options, count: config.count });
+  await showLoad({ ...options, count: settings.count });
   const collections = [...new Set([...STEPS.map(({ collection }) => collection), LOAD])];
   await showCheck(collections, options);
-  const lines = byHand({ ...servers, table: sides.tableOf("conflicts") });
-  await END[config.servers](lines, options);
+  if (settings.servers === "keep") {
+    await keep(byHand({ ...servers, table: sides.tableOf("conflicts") }), options);
+  } else screen.print("", "To look for yourself, run it with --keep: all of this stays there until Ctrl-C.");
 }
 
-interface EndOptions {
+interface KeepOptions {
   readonly screen: Screen;
   readonly signal: AbortSignal;
 }
 
-const END: Readonly<
-  Record<DemoSettings["servers"], (lines: string[], options: EndOptions) => Promise<void>>
-> = {
-  stop: (_lines, { screen }) => {
-    screen.print("", "To look for yourself, run it with --keep: all of this stays there until Ctrl-C.");
-    return Promise.resolve();
-  },
-  keep: async (lines, { screen, signal }) => {
-    screen.print("", screen.strong("Look for yourself:"), ...lines.map((line) => `  ${line}`));
-    screen.tell("The relay goes on, and all of this stays there until Ctrl-C.");
-    const { promise, resolve } = Promise.withResolvers<void>();
-    signal.addEventListener("abort", () => resolve());
-    if (!signal.aborted) await promise;
-    signal.throwIfAborted();
-  },
-};
+async function keep(lines: readonly string[], { screen, signal }: KeepOptions): Promise<void> {
+  screen.print("", screen.strong("Look for yourself:"), ...lines.map((line) => `  ${line}`));
+  screen.tell("The relay goes on, and all of this stays there until Ctrl-C.");
+  const { promise, resolve } = Promise.withResolvers<void>();
+  signal.addEventListener("abort", () => resolve());
+  if (!signal.aborted) await promise;
+  signal.throwIfAborted();
+}
 
 interface Relaying extends AsyncDisposable {
   /** Resolves when changes are followed. */
@@ -84,24 +83,15 @@ interface Relaying extends AsyncDisposable {
   readonly signal: AbortSignal;
 }
 
-interface StartRelayOptions {
-  readonly servers: Servers;
-  readonly database: string;
-  readonly signal: AbortSignal;
-}
-
-function startRelay(config: DemoSettings, { servers, database, signal }: StartRelayOptions): Relaying {
-  const flags = {
-    "mongodb-url": servers.mongodbUrl,
-    "cratedb-url": servers.sinkUrl,
-    database,
-    table: `${database}.{collection}`,
-  };
-  const [stop, failed] = [new AbortController(), new AbortController()];
+function startRelay(settings: RelaySettings, { signal, log, observer }: DemoContext): Relaying {
+  const stop = new AbortController();
+  const failed = new AbortController();
   const { promise: ready, resolve, reject } = Promise.withResolvers<void>();
-  const log = listening(createLogger(config.log), (message) => message === "Ready" && resolve());
-  const stopped = AbortSignal.any([signal, stop.signal]);
-  const ended = relay(relayConfig({ flags, env: {} }), { signal: stopped, log, terminal: false })
+  const ended = relay(settings, {
+    signal: AbortSignal.any([signal, stop.signal]),
+    log,
+    observer: observers(observer, { ready: resolve }),
+  })
     .catch((error) => failed.abort(error))
     .finally(() => reject(failed.signal.reason ?? signal.reason));
   ready.catch(() => {}); // It is awaited later.
@@ -114,12 +104,3 @@ function startRelay(config: DemoSettings, { servers, database, signal }: StartRe
     },
   };
 }
-
-/** The same logger, which lets somebody hear what is told as information. */
-const listening = (log: Logger, hear: (message: string) => void): Logger => ({
-  ...log,
-  info: (message, fields) => {
-    hear(message);
-    log.info(message, fields);
-  },
-});

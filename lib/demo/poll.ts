@@ -7,8 +7,8 @@ export interface PollOptions {
   readonly what: string;
 }
 
-const PATIENCE = 30_000;
-const INTERVAL = 2;
+const TIMEOUT_MS = 30_000;
+const INTERVAL_MS = 2;
 
 /**
  * Asks again and again until there is an answer.
@@ -19,16 +19,16 @@ export async function poll<T>(
   ask: () => Promise<T | undefined>,
   { signal, what }: PollOptions,
 ): Promise<T> {
-  const end = performance.now() + PATIENCE;
+  const end = performance.now() + TIMEOUT_MS;
   while (true) {
     signal.throwIfAborted();
     const answer = await ask();
     if (answer !== undefined) return answer;
     if (performance.now() > end) {
-      throw new UserError(`Waited ${PATIENCE / 1_000} s in vain for ${what}.`, {
+      throw new UserError(`Waited ${TIMEOUT_MS / 1_000} s in vain for ${what}.`, {
         hint: "Run it with --log-level info to see what the relay does.",
       });
     }
-    await delay(INTERVAL);
+    await delay(INTERVAL_MS);
   }
 }

@@ -1,8 +1,7 @@
-/** What the demo leaves on servers that were there before it. */
+/** Removes what the demo leaves on servers that were there before it. */
 import { connectMongodb } from "../source/mongodb.ts";
 import { quoteName, quoteTable } from "../sink/table/sql_names.ts";
 import { openTransport } from "../sink/connection/open_transport.ts";
-import { type Transport } from "../sink/connection/transport.ts";
 import { parseSinkUrl } from "../sink/connection/url.ts";
 
 export async function removeDatabase(url: string, database: string): Promise<void> {
@@ -14,26 +13,21 @@ export async function removeDatabase(url: string, database: string): Promise<voi
   }
 }
 
-/** With its tables. */
+/** Removes a schema with its tables. */
 export async function removeSchema(url: string, schema: string): Promise<void> {
   await using transport = await openTransport(parseSinkUrl(url));
-  await REMOVE[transport.dialect.name](transport, schema);
+  if (transport.dialect.name === "PostgreSQL") {
+    await transport.query(`DROP SCHEMA IF EXISTS ${quoteName(schema)} CASCADE`);
+    return;
+  }
+  const { rows } = await transport.query(TABLES, [schema]);
+  for (const [name] of rows) {
+    const table = quoteTable({ schema, name: String(name) });
+    await transport.query(`ALTER TABLE ${table} ${OPEN}`);
+    await transport.query(`DROP TABLE ${table}`);
+  }
 }
 
 const TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = $1";
 /** A relay that was killed may have left a table closed. */
 const OPEN = 'SET ("blocks.write" = false, "blocks.read_only_allow_delete" = false)';
-
-const REMOVE: Readonly<
-  Record<Transport["dialect"]["name"], (transport: Transport, schema: string) => Promise<unknown>>
-> = {
-  CrateDB: async (transport, schema) => {
-    const { rows } = await transport.query(TABLES, [schema]);
-    for (const [name] of rows) {
-      const table = quoteTable({ schema, name: String(name) });
-      await transport.query(`ALTER TABLE ${table} ${OPEN}`);
-      await transport.query(`DROP TABLE ${table}`);
-    }
-  },
-  PostgreSQL: (transport, schema) => transport.query(`DROP SCHEMA IF EXISTS ${quoteName(schema)} CASCADE`),
-};

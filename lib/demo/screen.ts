@@ -1,10 +1,10 @@
 /** Standard output and standard error of the demo: data on the one, progress on the other. */
-import type { Environment } from "../cli/options.ts";
+import { styleText } from "node:util";
+import { writeAll } from "../util/write_all.ts";
 
 const WIDTH = { least: 60, most: 132, elsewhere: 110 } as const;
 
 type Paint = (text: string) => string;
-type Stream = Pick<typeof Deno.stdout, "writeSync" | "isTerminal">;
 
 /** Text in colour on a terminal, and as it is elsewhere. */
 export interface Screen {
@@ -19,14 +19,15 @@ export interface Screen {
 }
 
 /** `NO_COLOR` and `TERM=dumb` are respected. */
-export function createScreen(env: Environment): Screen {
+export function createScreen(env: Readonly<Record<string, string | undefined>>): Screen {
   const terminal = Deno.stdout.isTerminal();
   const colour = terminal && !env.NO_COLOR && env.TERM !== "dumb";
-  const paint = (code: number): Paint => (text) => colour ? `\x1b[${code}m${text}\x1b[0m` : text;
+  const paint = (style: "bold" | "dim"): Paint => (text) =>
+    colour ? styleText(style, text, { validateStream: false }) : text;
   return {
     width: terminal ? Math.min(WIDTH.most, Math.max(WIDTH.least, terminalWidth())) : WIDTH.elsewhere,
-    strong: paint(1),
-    faint: paint(2),
+    strong: paint("bold"),
+    faint: paint("dim"),
     print: (...lines) => write(Deno.stdout, lines),
     tell: (line) => write(Deno.stderr, [line]),
   };
@@ -40,7 +41,5 @@ function terminalWidth(): number {
   }
 }
 
-function write(stream: Stream, lines: readonly string[]): void {
-  let rest = new TextEncoder().encode(lines.map((line) => `${line}\n`).join(""));
-  while (rest.length > 0) rest = rest.subarray(stream.writeSync(rest));
-}
+const write = (stream: typeof Deno.stdout, lines: readonly string[]): void =>
+  writeAll(stream, lines.map((line) => `${line}\n`).join(""));

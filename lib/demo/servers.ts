@@ -1,4 +1,4 @@
-/** The demo's side of `server_host.ts`: the two servers, and their end. */
+/** The demo's side of the process that holds its servers: the two servers, and their end. */
 import { createInterface } from "node:readline";
 import { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
@@ -9,7 +9,7 @@ import { parseSinkUrl } from "../sink/connection/url.ts";
 import { connectMongodb } from "../source/mongodb.ts";
 import type { DemoSettings } from "./settings.ts";
 import type { Screen } from "./screen.ts";
-import type { HostedServer, HostMessage, HostRequest, ServerName } from "./server_host.ts";
+import type { HostedServer, HostMessage, HostRequest, ServerName } from "./host_messages.ts";
 
 export interface Servers extends AsyncDisposable {
   readonly mongodbUrl: string;
@@ -20,35 +20,42 @@ export interface OpenServersOptions {
   readonly database: string;
   readonly screen: Screen;
   readonly signal: AbortSignal;
+  /** The URL of the script that holds the servers. */
+  readonly hostScript: string;
 }
 
 const TITLES: Readonly<Record<ServerName, string>> = { mongodb: "MongoDB", sink: "CrateDB" };
 const NAMES = ["mongodb", "sink"] as const satisfies readonly ServerName[];
-/** How long the end is waited for; what is left then is removed in the background. */
-const LONGEST_END = 20_000;
-/** When an end is long enough to say what is going on. */
-const LONG_END = 1_000;
+/** How long to wait for the end. The rest is removed in the background. */
+const LONGEST_END_MS = 20_000;
+/** After this, say what is going on. */
+const LONG_END_MS = 1_000;
 
 /**
  * The servers that are named, and those that are missing started: each with a line that says what it is and why.
  *
  * @throws UserError when there is none to be had
  */
-export async function openServers(config: DemoSettings, options: OpenServersOptions): Promise<Servers> {
-  const { database, screen, signal } = options;
+export async function openServers(settings: DemoSettings, options: OpenServersOptions): Promise<Servers> {
+  const { database, screen, signal, hostScript } = options;
   const servers: Partial<Record<ServerName, HostedServer>> = {};
   const add = (name: ServerName, server: HostedServer) => {
     servers[name] = server;
     screen.tell(server.description);
   };
   for (const name of NAMES) {
-    const { url, source } = config[name];
-    if (url) add(name, { url, description: `${await CHECK[name](url)}: ${maskUrl(url)}, as ${source} says` });
+    const { url, source } = settings[name];
+    if (url) {
+      add(name, { url, description: `${await kindOf(name, url)}: ${maskUrl(url)}, as ${source} says` });
+    }
   }
   const missing = NAMES.filter((name) => !servers[name]);
   if (missing.length > 0) screen.tell(`Starting ${missing.map((name) => TITLES[name]).join(" and ")} …`);
   signal.throwIfAborted();
-  const host = new Host({ database, mongodbUrl: config.mongodb.url, sinkUrl: config.sink.url }, screen);
+  const host = new Host({ database, mongodbUrl: settings.mongodb.url, sinkUrl: settings.sink.url }, {
+    screen,
+    hostScript,
+  });
   try {
     while (!servers.mongodb || !servers.sink) {
       const { error, ...started } = await host.next(signal);
@@ -68,18 +75,16 @@ export async function openServers(config: DemoSettings, options: OpenServersOpti
 
 const NONE_HINT = "Set MONGODB_URL to one that runs, start a container engine, or put a mongod on the PATH.";
 
-/** Whether a server that is named answers, and what it is. */
-const CHECK: Readonly<Record<ServerName, (url: string) => Promise<string>>> = {
-  mongodb: async (url) => {
+/** What a named server is, once it has answered. */
+async function kindOf(name: ServerName, url: string): Promise<string> {
+  if (name === "mongodb") {
     await (await connectMongodb(url)).close();
     return TITLES.mongodb;
-  },
-  sink: async (url) => {
-    await using transport = await openTransport(parseSinkUrl(url));
-    await transport.query("SELECT 1");
-    return transport.dialect.name;
-  },
-};
+  }
+  await using transport = await openTransport(parseSinkUrl(url));
+  await transport.query("SELECT 1");
+  return transport.dialect.name;
+}
 
 class Host implements AsyncDisposable {
   readonly #screen: Screen;
@@ -87,10 +92,13 @@ class Host implements AsyncDisposable {
   readonly #input: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
   readonly #lines: AsyncIterator<string, undefined>;
 
-  constructor(request: HostRequest, screen: Screen) {
+  constructor(
+    request: HostRequest,
+    { screen, hostScript }: Pick<OpenServersOptions, "screen" | "hostScript">,
+  ) {
     this.#screen = screen;
     this.#child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "--allow-all", "--quiet", import.meta.resolve("./server_host.ts")],
+      args: ["run", "--allow-all", "--quiet", hostScript],
       stdin: "piped",
       stdout: "piped",
       stderr: "inherit",
@@ -121,9 +129,9 @@ class Host implements AsyncDisposable {
     const late = new AbortController();
     const ended = status.finally(() => late.abort());
     const wait = (time: number) => delay(time, "late", { signal: late.signal }).catch(() => {});
-    if (await Promise.race([ended, wait(LONG_END)]) !== "late") return;
+    if (await Promise.race([ended, wait(LONG_END_MS)]) !== "late") return;
     this.#screen.tell("Cleaning up … (a second Ctrl-C leaves that to the background)");
-    if (await Promise.race([ended, wait(LONGEST_END)]) !== "late") return;
+    if (await Promise.race([ended, wait(LONGEST_END_MS)]) !== "late") return;
     this.#screen.tell("The rest goes on in the background.");
     this.#child.unref();
   }

@@ -1,4 +1,4 @@
-/** Whether the tables are what the collections are, document by document. */
+/** Compares collections and tables, document by document. */
 import { UserError } from "../util/errors.ts";
 import { normalizeDocument, normalizeRow } from "../mapping/normalize.ts";
 import { poll } from "./poll.ts";
@@ -24,11 +24,11 @@ export interface ShowCheckOptions {
   readonly sides: Pick<Sides, "documents" | "rows">;
   readonly screen: Screen;
   readonly signal: AbortSignal;
-  /** How long what is on its way is given, in milliseconds. @default 5_000 */
+  /** How long rows may still take to arrive, in milliseconds. @default 5_000 */
   readonly grace?: number;
 }
 
-const SHOWN = 5;
+const MAX_SHOWN = 5;
 
 /** @throws UserError when they differ */
 export async function showCheck(
@@ -43,7 +43,8 @@ export async function showCheck(
   }, { signal, what: "the comparison" });
   const sum = (count: (compared: Compared) => number): number =>
     all.reduce((total, compared) => total + count(compared), 0);
-  const [documents, rows] = [sum((each) => each.documents), sum((each) => each.rows)];
+  const documents = sum((each) => each.documents);
+  const rows = sum((each) => each.rows);
   const differing = sum(({ differences }) => differences.length);
   screen.print(
     "",
@@ -58,7 +59,7 @@ export async function showCheck(
       ]),
     }, screen.width - 2).map((line, at) => `  ${at === 0 ? screen.strong(line) : line}`),
     ...all.flatMap(({ collection, differences }) =>
-      differences.slice(0, SHOWN).flatMap(({ oid, document, row }) => [
+      differences.slice(0, MAX_SHOWN).flatMap(({ oid, document, row }) => [
         `  ${collection} ${oid}`,
         `    document  ${document ?? "none"}`,
         `    row       ${row ?? "none"}`,

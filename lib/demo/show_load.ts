@@ -1,4 +1,4 @@
-/** A short load: how many operations a second go through, and how long a write takes until a query sees it. */
+/** A short load. Shows how many operations a second go through, and how long it takes until a query sees a write. */
 import { BSON } from "mongodb";
 import { generate } from "../workload/workload.ts";
 import { poll } from "./poll.ts";
@@ -15,7 +15,7 @@ export interface ShowLoadOptions {
 /** The collection that it goes to. */
 export const LOAD = "load";
 const MIX = { insert: 70, update: 20, replace: 5, delete: 5 };
-const BULK = 1_000;
+const BULK_OPERATIONS = 1_000;
 const PROBES = 20;
 
 export async function showLoad({ sides, screen, signal, count }: ShowLoadOptions): Promise<void> {
@@ -36,9 +36,9 @@ async function load(sides: Sides, { signal, count }: Pick<ShowLoadOptions, "sign
   const seed = Math.floor(Math.random() * 2 ** 32);
   const operations = Array.from(generate({ count, mix: MIX, seed }), ({ write }) => write);
   const started = performance.now();
-  for (let at = 0; at < count; at += BULK) {
+  for (let at = 0; at < count; at += BULK_OPERATIONS) {
     signal.throwIfAborted();
-    await collection.bulkWrite(operations.slice(at, at + BULK) as never, {
+    await collection.bulkWrite(operations.slice(at, at + BULK_OPERATIONS) as never, {
       // Inserts go first and deletes last: fewer commands, to the same end.
       ordered: false,
       writeConcern: { w: 1 },

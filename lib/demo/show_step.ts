@@ -1,4 +1,4 @@
-/** One write, and the row that comes of it, side by side. */
+/** Shows one write and the row that results from it, side by side. */
 import { inspect } from "node:util";
 import { BSON } from "mongodb";
 import { type Json, jsonText, parseJson } from "../util/lossless_json.ts";
@@ -20,7 +20,7 @@ export interface ShowStepOptions {
   readonly signal: AbortSignal;
 }
 
-/** @throws UserError when the row doesn't become what the document is */
+/** @throws UserError when the row does not become equal to the document */
 export async function showStep(step: Step, { sides, screen, signal }: ShowStepOptions): Promise<void> {
   const { collection, command, title } = step;
   const before = (await sides.documents(collection, { _id: step._id }))[0];
@@ -57,7 +57,7 @@ const isOf = (document: SeenDocument | undefined, row: SeenRow | undefined): boo
     ? row !== undefined && normalizeRow(row.data, row.overflow) === normalizeDocument(document.bytes)
     : row === undefined;
 
-/** A field that is in part in `overflow` has two rows. */
+/** A field that is partly in `overflow` has two lines. */
 function cells({ document, row }: Landed, types: ReadonlyMap<string, string>): string[][] {
   if (!document) return [["_id", "no document", "no row"]];
   const values = BSON.deserialize(document.bytes, { promoteValues: false, bsonRegExp: true });

@@ -1,10 +1,11 @@
-/** What is in MongoDB, and what a query of the sink sees of it. */
+/** Both sides of the demo: documents in MongoDB, and rows that a query of the sink sees. */
 import type { Collection, Db } from "mongodb";
 import { fields } from "../bson/bson.ts";
 import { keyText } from "../key/key_text.ts";
 import { quoteTable, type TableName } from "../sink/table/sql_names.ts";
 import { isRetryable, isUnknownRelation } from "../sink/connection/sink_error.ts";
-import type { Parameter, Transport } from "../sink/connection/transport.ts";
+import type { Parameter } from "../sink/connection/query.ts";
+import type { Transport } from "../sink/connection/transport.ts";
 import type { DemoDocument } from "./steps.ts";
 
 export interface SidesOptions {
@@ -41,7 +42,7 @@ export class Sides {
     return this.#transport.dialect.name;
   }
 
-  /** The relay is told to name tables so. */
+  /** The table of a collection, as the relay is told to name it. */
   tableOf(collection: string): TableName {
     return { schema: this.#db.databaseName, name: collection };
   }
@@ -63,7 +64,7 @@ export class Sides {
     return this.#rows(name, "");
   }
 
-  /** A range, as CrateDB shows a row by its key alone before queries see it. */
+  /** Asks for a range: by its key alone, CrateDB shows a row before other queries see it. */
   async row(name: string, oid: string): Promise<SeenRow | undefined> {
     return (await this.#rows(name, "WHERE oid >= $1 AND oid <= $1", [oid]))[0];
   }
@@ -87,7 +88,7 @@ export class Sides {
         overflow: overflow === null ? null : String(overflow),
       }));
     } catch (error) {
-      // The table is about to be made, or made anew.
+      // The table is being made, or rebuilt.
       if (isUnknownRelation(error) || isRetryable(error)) return [];
       throw error;
     }

@@ -1,4 +1,4 @@
-/** Rows of text as a table that is as wide as it may be. */
+/** Formats rows of text as a table of a limited width. */
 
 const GAP = "  ";
 const NARROWEST = 4;
@@ -9,7 +9,7 @@ export interface TextTable {
 }
 
 /**
- * Columns with nothing in them are left out; of those that are too wide, the widest give way.
+ * Leaves empty columns out, and cuts the widest columns until the table fits.
  *
  * @example
  * IN: {header: ["field", "data", "overflow"], rows: [["_id", "1", ""], ["t", "20.5", ""]]}, 80

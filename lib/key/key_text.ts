@@ -1,4 +1,4 @@
-/** The text of a document's `_id`: equal text exactly where MongoDB holds the keys equal. */
+/** The text of a document's `_id`. Two texts are equal exactly when MongoDB treats the keys as equal. */
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { BSON } from "mongodb";
@@ -18,12 +18,12 @@ import {
 } from "../bson/bson.ts";
 import { asDocument } from "../bson/expand.ts";
 
-/** What the index of every server takes, beside a stream's name; PostgreSQL's takes about 2,700 bytes. */
+/** Fits every server's index, beside a stream's name. PostgreSQL's limit is about 2,700 bytes. */
 const MAX_KEY_BYTES = 2_048;
 
 type KeyText = (value: BsonValue) => string;
 
-/** A string that another type's text could be taken for, or with a NUL in it. */
+/** Strings that look like the text of another type, or contain a NUL. */
 const AMBIGUOUS = /^(?:$|[0-9a-f]{24}$|["{[]|-?\d|-?Infinity$|NaN$|true$|false$|null$)|\0/i;
 
 /**
@@ -55,7 +55,7 @@ const TOP_LEVEL: Readonly<Record<number, KeyText>> = {
   [BsonType.symbol]: plainString,
 };
 
-/** `{"$type": …}`, after canonical Extended JSON, for what JSON has no value for. */
+/** `{"$type": …}` as in canonical Extended JSON, for types that JSON lacks. */
 const typed = (type: string, json: KeyText): KeyText => (value) => `{"$${type}":${json(value)}}`;
 
 const string: KeyText = ({ bytes, offset }) => JSON.stringify(stringAt(bytes, offset));
@@ -103,7 +103,7 @@ function nestedText(value: BsonValue): string {
   return text(value);
 }
 
-/** Names keep their order, and equal names stay; a leading `$` is doubled, so that no object looks like a type. */
+/** Keeps the order of names, and equal names. Doubles a leading `$`, so that no object looks like a type. */
 function objectText({ bytes, offset }: BsonValue): string {
   const members: string[] = [];
   for (const element of elements(bytes, offset)) {
@@ -154,7 +154,11 @@ function decimalKey(text: string): string {
 /** Whether a double with a fraction is exactly `significant` × 10^`scale`. */
 function isExactly(value: number, significant: bigint, scale: number): boolean {
   if (!Number.isFinite(value) || value === 0 || scale >= 0) return false;
-  let [numerator, power] = [value, 0];
-  while (!Number.isInteger(numerator)) [numerator, power] = [numerator * 2, power + 1];
+  let numerator = value;
+  let power = 0;
+  while (!Number.isInteger(numerator)) {
+    numerator *= 2;
+    power++;
+  }
   return BigInt(numerator) * 10n ** BigInt(-scale) === significant * 2n ** BigInt(power);
 }

@@ -1,12 +1,12 @@
-/** The way back from the text of a key to the `_id` that it is of. */
+/** Turns the text of a key back into an `_id`. */
 import { BSON, type Document } from "mongodb";
 import { type BsonValue, fields } from "../bson/bson.ts";
 import { keyText } from "./key_text.ts";
 import { Digits, type Json, parseJson } from "../util/lossless_json.ts";
 
 /**
- * An `_id` that MongoDB holds equal to those with this text; undefined where the text doesn't tell, as that of a
- * hash. What is found has the very text: there is no guessing.
+ * An `_id` that MongoDB treats as equal to those with this text; undefined if the text does not tell, as with a hash.
+ * The result is checked: its own text is the given one.
  *
  * @example
  * IN: 669683c2b0750b2c84893f3e → OUT: ObjectId("669683c2b0750b2c84893f3e")
@@ -53,10 +53,10 @@ function valueOf(json: Json): unknown {
   return new Map([...json].map(([key, each]) => [key.replace(/^\$\$/, "$"), valueOf(each)]));
 }
 
-/** Kinds whose text is their Extended JSON. */
+/** Types whose text is their Extended JSON. */
 const TYPES = new Set(["$oid", "$date", "$timestamp", "$binary", "$numberDecimal", "$minKey", "$maxKey"]);
 
-/** The same as JavaScript's own values. */
+/** The value as plain JavaScript objects. */
 function plain(json: Json): unknown {
   if (json instanceof Digits) return Number(json.text);
   if (json instanceof Map) return Object.fromEntries([...json].map(([name, value]) => [name, plain(value)]));

@@ -1,16 +1,16 @@
-/** The key of a document as what a query can name. */
+/** The key of a document as a literal in a query. */
 import { BSON, type Document } from "mongodb";
 import { BsonType, type BsonValue, bytesOf, elements, fields, int64At } from "../bson/bson.ts";
 import { fieldsOf } from "../bson/fields.ts";
 
-/** A date as an expression: JavaScript has none for those beyond its range. */
+/** The key as an aggregation expression. Dates are computed, because JavaScript's range is smaller. */
 export function expressionOf(id: BsonValue): Document | undefined {
   if (id.type === BsonType.date) return { $toDate: BSON.Long.fromBigInt(int64At(id.bytes, id.offset)) };
   const known = valueOf(id);
   return known && { $literal: known.value };
 }
 
-/** The value for the driver; undefined where it would send another one, as for a date beyond JavaScript's range. */
+/** The key as a value for the driver; undefined if the driver would send another one, such as for very large dates. */
 export function valueOf(id: BsonValue): { value: unknown } | undefined {
   const value = decoded(id);
   const sent = fields(BSON.serialize(new Map([["_id", value]]), { ignoreUndefined: false })).get("_id");
@@ -19,7 +19,7 @@ export function valueOf(id: BsonValue): { value: unknown } | undefined {
     : undefined;
 }
 
-/** Documents as maps: JavaScript's objects put names that look like numbers first. */
+/** Documents become maps, because JavaScript's objects put names that look like numbers first. */
 function decoded(value: BsonValue): unknown {
   const { type, bytes, offset } = value;
   if (type === BsonType.document) {
@@ -34,7 +34,7 @@ function decoded(value: BsonValue): unknown {
   return BSON.deserialize(idDocument(value), { promoteValues: false, bsonRegExp: true })._id;
 }
 
-/** `{_id: <value>}` of the value's bytes as they are. */
+/** `{_id: <value>}` with the value's bytes unchanged. */
 export function idDocument(id: BsonValue): Uint8Array {
   const value = bytesOf(id);
   const document = new Uint8Array(4 + 5 + value.length + 1);

@@ -1,4 +1,4 @@
-/** A document as JSON, value by value as the type table says, with no regard to columns. */
+/** A document as JSON, by the type table alone, regardless of columns. */
 import { BsonType, type BsonValue, elements } from "../bson/bson.ts";
 import { asDocument } from "../bson/expand.ts";
 import { SCALARS } from "./column_types.ts";
@@ -11,7 +11,7 @@ export class UnstorableError extends Error {
   override readonly name = "UnstorableError";
 }
 
-/** How a name is written, with the colon. */
+/** How a name is written as JSON, with the colon. */
 export type Spelling = (name: Name) => string;
 const plain: Spelling = ({ json }) => json;
 
@@ -19,7 +19,7 @@ const escapedNames = new Array<{ readonly name: Name; readonly json: string } | 
   undefined,
 );
 
-/** As what goes to `overflow`, below its first level. Each name is escaped once for as long as it is cached. */
+/** As `overflow` needs it below its first level. A name is escaped once for as long as it is cached. */
 export function escaped(name: Name): string {
   const known = escapedNames[name.slot];
   if (known?.name === name) return known.json;
@@ -59,7 +59,7 @@ export function jsonOf(value: BsonValue, spelling: Spelling = plain): string {
   return `{${json}}`;
 }
 
-/** A key that an object has more than once is where it is first, with all its values. */
+/** Puts a key that an object has more than once where it is first, with all its values. */
 function repeatedJson(
   { document, members }: { document: BsonValue; members: readonly Member[] },
   spelling: Spelling,

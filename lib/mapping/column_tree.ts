@@ -1,10 +1,11 @@
 /**
- * The sub-columns of a table's `data`, as a tree of names, and what documents need of them.
+ * The columns below a table's `data` as a tree of names, and the columns that documents need.
  */
 import { BsonType, type BsonValue, elements } from "../bson/bson.ts";
 import { duplicates } from "./bson_to_json.ts";
 import { asDocument } from "../bson/expand.ts";
-import { type Kind, MAX_TEXT_BYTES, SCALARS } from "./column_types.ts";
+import { type Kind } from "./column_kind.ts";
+import { MAX_TEXT_BYTES, SCALARS, STRING_OVERHEAD_BYTES } from "./column_types.ts";
 import { fieldsOf } from "../bson/fields.ts";
 
 /** A column: objects have children by name, arrays have an element. */
@@ -25,14 +26,14 @@ export interface Addition {
   readonly column: Column;
 }
 
-/** How deep columns are made below `data`; what lies deeper is stored in `overflow`. */
+/** How deep columns are made below `data`. Deeper values go to `overflow`. */
 export const MAX_DEPTH = 40;
 
 /**
- * Names that a typed object refuses (dots, brackets, control characters, the empty name), and the backslash: a
- * column with one in its name makes CrateDB refuse every later bulk statement on the table.
+ * Names that a typed object refuses: dots, brackets, control characters, the empty name. And names with a backslash,
+ * because such a column makes CrateDB refuse every later bulk statement on the table.
  */
-// deno-lint-ignore no-control-regex -- control characters are what is looked for
+// deno-lint-ignore no-control-regex -- this pattern looks for control characters
 const REFUSED_NAME = /^$|[.[\]\\\x00-\x1f\x7f]/;
 export const isRefusedName = (name: string): boolean => REFUSED_NAME.test(name);
 
@@ -42,8 +43,8 @@ export const objectColumn = (): Column & { children: Map<string, Column> } => ({
 });
 
 /**
- * The columns that a value asks for; undefined where it asks for none (null, an empty array, a text too
- * long). Keys that an object has more than once ask for none.
+ * The columns that a value needs; undefined if it needs none (null, an empty array, text that is too long). Keys that
+ * an object has more than once need none.
  *
  * @example
  * IN: {t: 20.5, tags: ["a"]}
@@ -66,13 +67,13 @@ export function inferColumns(value: BsonValue, depth = 0): Column | undefined {
     for (const member of members) {
       const { text: name } = member.name;
       if (isRefusedName(name) || repeats?.has(name)) continue;
-      const shape = inferColumns(member, depth + 1);
-      if (shape) column.children.set(name, shape);
+      const wanted = inferColumns(member, depth + 1);
+      if (wanted) column.children.set(name, wanted);
     }
     return column;
   }
   const kind = SCALARS[value.type]?.column;
-  const tooLong = kind === "text" && value.length - 5 > MAX_TEXT_BYTES;
+  const tooLong = kind === "text" && value.length - STRING_OVERHEAD_BYTES > MAX_TEXT_BYTES;
   return kind === undefined || tooLong ? undefined : { kind };
 }
 
@@ -80,7 +81,7 @@ export const inferDocumentColumns = (bytes: Uint8Array): Column | undefined =>
   inferColumns({ type: BsonType.document, bytes, offset: 0, length: bytes.length });
 
 /**
- * The column that takes the values of both; of kinds that exclude each other, the first.
+ * The column that takes the values of both. If the kinds exclude each other, the first one wins.
  *
  * @example
  * IN: {kind: "bigint"}, {kind: "double"} → OUT: {kind: "double"}
@@ -105,21 +106,21 @@ export function widest(one: Column | undefined, other: Column | undefined): Colu
 }
 
 /**
- * What `shape` asks for beyond `columns`: the topmost new columns, each with all below it. Below an array of
- * objects the path goes on as if the array were not there, as CrateDB's subscripts do.
+ * The columns that `wanted` has beyond `columns`: the topmost new ones, each with everything below it. A path skips
+ * arrays of objects, as CrateDB's subscripts do.
  *
  * @example
- * IN: data{a}, shape {a: bigint, o: {b: text}}
+ * IN: data{a}, wanted {a: bigint, o: {b: text}}
  * OUT: [{path: ["o"], column: {kind: "object", children: {b: text}}}]
  */
-export function additions(columns: Column, shape: Column, path: ColumnPath = []): Addition[] {
-  if (columns.kind !== shape.kind) return [];
-  if (columns.element && shape.element) return additions(columns.element, shape.element, path);
-  return [...shape.children ?? []].flatMap(([name, wanted]) => {
+export function additions(columns: Column, wanted: Column, path: ColumnPath = []): Addition[] {
+  if (columns.kind !== wanted.kind) return [];
+  if (columns.element && wanted.element) return additions(columns.element, wanted.element, path);
+  return [...wanted.children ?? []].flatMap(([name, child]) => {
     const here = [...path, name];
     const existing = columns.children?.get(name);
-    if (existing) return additions(existing, wanted, here);
-    return columns.closed ? [] : [{ path: here, column: wanted }];
+    if (existing) return additions(existing, child, here);
+    return columns.closed ? [] : [{ path: here, column: child }];
   });
 }
 

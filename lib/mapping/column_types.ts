@@ -1,7 +1,8 @@
 /**
- * What each BSON type becomes: its JSON text, the kind of column made for it, and the other kinds of column that
- * take it without changing it. One row a type; a cell that answers `undefined` says that this value doesn't fit.
+ * What each BSON type becomes: its JSON text, the kind of column made for it, and the other kinds of column that take it
+ * unchanged. One row per type. A cell that returns `undefined` says that this value does not fit.
  */
+import type { Kind } from "./column_kind.ts";
 import { BSON } from "mongodb";
 import {
   base64At,
@@ -13,29 +14,7 @@ import {
   int64At,
   stringAt,
 } from "../bson/bson.ts";
-
-/**
- * The kinds of sub-column that values are placed in; `unfit` takes none, `any` takes what the column made for the
- * value would, `ignored` all objects, `jsonb` what PostgreSQL's type keeps as it is.
- * `longtext` is text without Lucene's limit, `inferred` a BIGINT that CrateDB may have made of dates.
- */
-export type Kind =
-  | "text"
-  | "longtext"
-  | "bigint"
-  | "inferred"
-  | "integer"
-  | "smallint"
-  | "double"
-  | "real"
-  | "boolean"
-  | "timestamp"
-  | "object"
-  | "array"
-  | "ignored"
-  | "any"
-  | "jsonb"
-  | "unfit";
+import { INTEGER_TO_DOUBLE, widerKind } from "./widenings.ts";
 
 type Render = (bytes: Uint8Array, offset: number, length: number) => string;
 type Fit = (bytes: Uint8Array, offset: number, length: number) => string | undefined;
@@ -49,14 +28,15 @@ interface ScalarRow {
 
 /** Lucene's limit for one indexed term, in bytes of UTF-8. */
 export const MAX_TEXT_BYTES = 32_766;
-const MAX_EXACT = 2 ** 53;
+/** A BSON string's length field and terminating NUL. */
+export const STRING_OVERHEAD_BYTES = 5;
 const FLOAT_DIGITS = 6;
 const INT64_MIN = -(2n ** 63n);
 const INT64_MAX = 2n ** 63n - 1n;
 
 const quoted: Render = (bytes, offset) => JSON.stringify(stringAt(bytes, offset));
 const quotedShort: Fit = (bytes, offset, length) =>
-  length - 5 <= MAX_TEXT_BYTES ? quoted(bytes, offset, length) : undefined;
+  length - STRING_OVERHEAD_BYTES <= MAX_TEXT_BYTES ? quoted(bytes, offset, length) : undefined;
 
 /**
  * A double as JSON that is read back as a double.
@@ -75,7 +55,7 @@ const double: Render = (bytes, offset) => doubleText(float64At(bytes, offset));
 const int32: Render = (bytes, offset) => String(int32At(bytes, offset));
 const int64: Render = (bytes, offset) => String(int64At(bytes, offset));
 
-/** An integer as JSON that is read back as a double, should the column be gone by then. */
+/** An integer as JSON that reads back as a double, in case the column is gone by then. */
 const wholeDouble = (fit: Fit): Fit => (...value) => {
   const text = fit(...value);
   return text === undefined ? undefined : `${text}.0`;
@@ -91,12 +71,12 @@ const smallInt64 = (limit: number): Fit => (bytes, offset) => {
   const value = int64At(bytes, offset);
   return value >= -limit && value <= limit ? String(value) : undefined;
 };
-/** Newer servers refuse the two ends of the range, so they are never put in a column. */
+/** Newer servers refuse both ends of the range, so those never go into a column. */
 const innerInt64: Fit = (bytes, offset) => {
   const value = int64At(bytes, offset);
   return value > INT64_MIN && value < INT64_MAX ? String(value) : undefined;
 };
-/** A REAL column gives back the shortest text of the float: up to six digits that is the double's own. */
+/** A REAL column returns the shortest text of the float. Up to six digits that is the double's own text. */
 const singleDouble: Fit = (bytes, offset) => {
   const value = float64At(bytes, offset);
   const digits = String(value).replace(/e.*|^-?[0.]*|\./g, "").replace(/0+$/, "");
@@ -116,12 +96,6 @@ function binaryText(bytes: Uint8Array, offset: number): string {
   return base64At(bytes, offset + 5 + inner, length - inner);
 }
 
-/** Columns that are widened, by the kind that meets them, so that a query over the column sees every value. */
-const WIDENINGS: Readonly<Partial<Record<Kind, Partial<Record<Kind, Kind>>>>> = {
-  bigint: { double: "double" },
-  inferred: { double: "double" },
-};
-
 /**
  * The kind that a column has to become to take this scalar; undefined where none is wider.
  *
@@ -131,10 +105,10 @@ const WIDENINGS: Readonly<Partial<Record<Kind, Partial<Record<Kind, Kind>>>>> = 
 export function widening({ type, bytes, offset }: BsonValue, column: Kind): Kind | undefined {
   if (type === BsonType.double && !Number.isFinite(float64At(bytes, offset))) return undefined;
   const kind = SCALARS[type]?.column;
-  return kind && WIDENINGS[column]?.[kind];
+  return kind && widerKind(column, kind);
 }
 
-/** A type that is always text of this making. */
+/** A type that is always stored as this text. */
 function textual(text: Render): ScalarRow {
   const json: Render = (...value) => `"${text(...value)}"`;
   return {
@@ -191,7 +165,7 @@ export const SCALARS: Readonly<Record<number, ScalarRow>> = {
       inferred: innerInt64,
       integer: smallInt64(2 ** 31 - 1),
       smallint: smallInt64(2 ** 15 - 1),
-      double: wholeDouble(smallInt64(MAX_EXACT)),
+      double: wholeDouble(smallInt64(INTEGER_TO_DOUBLE.maxExact)),
       real: wholeDouble(smallInt64(2 ** 24)),
     },
   },
@@ -201,8 +175,8 @@ export const SCALARS: Readonly<Record<number, ScalarRow>> = {
     fits: {
       double,
       real: singleDouble,
-      bigint: integralDouble(MAX_EXACT),
-      inferred: integralDouble(MAX_EXACT),
+      bigint: integralDouble(INTEGER_TO_DOUBLE.maxExact),
+      inferred: integralDouble(INTEGER_TO_DOUBLE.maxExact),
       integer: integralDouble(2 ** 31 - 1),
       smallint: integralDouble(2 ** 15 - 1),
     },

@@ -1,10 +1,9 @@
 /**
- * Names that CrateDB would give back as others, or not at all, unless a column of their own has them.
+ * Escapes names that CrateDB would return differently, or not at all, unless they are columns of their own.
  *
- * It stores columns under numbers, and takes a name of digits below the first level of an OBJECT(IGNORED) for the
- * number of a column; from one that starts with `_u_` it takes that away. CrateDB 5.7 does so in every answer, 6.4
- * when it recovers from a crash. What 6.4 has written of a name beyond the Basic Multilingual Plane it cannot read
- * again: a crash loses the row.
+ * CrateDB stores columns under numbers. Below the first level of an OBJECT(IGNORED) it mistakes a name of digits for
+ * such a number, and it strips `_u_` from the start of a name. CrateDB 5.7 does so in every answer, 6.4 when it recovers
+ * from a crash. 6.4 cannot read back names beyond the Basic Multilingual Plane: a crash loses the row.
  */
 import type { Json } from "../util/lossless_json.ts";
 
@@ -13,7 +12,7 @@ const ASTRAL = /[\u{10000}-\u{10ffff}]/u;
 /** Marks a name whose characters beyond the Basic Multilingual Plane are escaped. */
 const MARK = "#u:";
 const MARKED = /^#+u:/;
-/** Any of these in JSON text, also where it is no name; linear in its length, which may be megabytes. */
+/** Matches any such name in JSON text, and some values too. Linear in the length, which may be megabytes. */
 const MAY_BE_UNSTEADY = /"#*(?:[1-9]\d*":|_u_|#u:)|[\ud800-\udbff]/;
 
 /** How a name is written at one level of `overflow`. */
@@ -26,14 +25,14 @@ export const escapeTopName: Spell = (name) => {
 };
 
 /**
- * Below the first level, of which CrateDB keeps names of digits.
+ * For levels below the first one, where CrateDB does not keep names of digits.
  *
  * @example IN: 1 → OUT: #1; IN: #1 → OUT: ##1; IN: _u_x → OUT: #_u_x; IN: a → OUT: a
  */
 export const escapeName: Spell = (name) =>
   NUMBERED.test(name) && isReadable(name) ? `#${name}` : escapeTopName(name);
 
-/** Whether CrateDB reads the name again as the one it has written, at the first level of an OBJECT(IGNORED). */
+/** Whether CrateDB reads the name back unchanged at the first level of an OBJECT(IGNORED). */
 export const isReadable = (name: string): boolean => !ASTRAL.test(name);
 
 /** The inverse of {@linkcode escapeTopName}. */
@@ -42,7 +41,7 @@ export const unescapeTopName: Spell = (name) => {
   return MARKED.test(name) ? name.slice(1) : name;
 };
 
-/** Somebody else may have written a name that has the mark and is none of these. */
+/** Returns the name as it is if somebody else has written one that only looks escaped. */
 function decoded(name: string): string {
   try {
     const plain = decodeURIComponent(name.slice(MARK.length));
@@ -52,11 +51,11 @@ function decoded(name: string): string {
   }
 }
 
-/** The inverse of {@linkcode shield}. */
+/** The inverse of {@linkcode escapeName}. */
 export const unescapeName: Spell = (name) =>
   name.startsWith("#") && NUMBERED.test(name) ? name.slice(1) : unescapeTopName(name);
 
-/** False only where there is no such name. */
+/** False only if no name in the text needs escaping. */
 export const mayNeedEscaping = (json: string): boolean => MAY_BE_UNSTEADY.test(json);
 
 /** @example IN: {"1":{"2":true}} → OUT: {"1":{"#2":true}} */

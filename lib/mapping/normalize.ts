@@ -1,4 +1,4 @@
-/** One text for what is equal: of a document, and of the row that it became. */
+/** The same text for equal values, of a document and of the row that it became. Only for comparing. */
 import { BsonType } from "../bson/bson.ts";
 import { jsonOf } from "./bson_to_json.ts";
 import { Digits, isNothing, type Json, parseJson } from "../util/lossless_json.ts";
@@ -16,8 +16,8 @@ export const normalizeRow = (data: string, overflow: string | null): string =>
   canonical(overflow === null ? parseJson(data) : merge(parseJson(data), unescapeNames(parseJson(overflow))));
 
 /**
- * Objects are merged. An array may be in both when nulls and arrays of nothing in its objects are all that `data`
- * lacks; any other value that is in both is shown as such, and so differs from the document's.
+ * Merges objects. An array may be in both columns if `data` lacks only nulls and empty arrays in its objects. Any other
+ * value that is in both is shown as such, and so differs from the document's.
  */
 function merge(data: Json, overflow: Json): Json {
   if (Array.isArray(overflow) && isRestOf(data, overflow)) return overflow;
@@ -30,7 +30,7 @@ function merge(data: Json, overflow: Json): Json {
   return merged;
 }
 
-/** Whether only nulls and arrays of nothing have been left out, of objects. */
+/** Whether `rest` lacks only nulls and empty arrays in objects. */
 function isRestOf(rest: Json | undefined, whole: Json): boolean {
   if (Array.isArray(rest) && Array.isArray(whole)) {
     return rest.length === whole.length && whole.every((each, at) => isRestOf(rest[at], each));
@@ -42,7 +42,7 @@ function isRestOf(rest: Json | undefined, whole: Json): boolean {
   return rest !== undefined && canonical(rest) === canonical(whole);
 }
 
-/** The order of keys is of no account, nor is the fraction of 1.0. */
+/** Ignores the order of keys, and the fraction of 1.0. */
 function canonical(value: Json): string {
   if (value instanceof Digits) return number(value.text);
   if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
@@ -51,7 +51,7 @@ function canonical(value: Json): string {
   return `{${members.map(([name, inner]) => `${JSON.stringify(name)}:${canonical(inner)}`).join(",")}}`;
 }
 
-/** Integers of 64 bits with every digit; JSONB writes larger ones, which were doubles, without an exponent. */
+/** Keeps every digit of 64-bit integers. JSONB writes larger ones, which were doubles, without an exponent. */
 function number(text: string): string {
   if (isInt64(text)) return BigInt(text).toString();
   const value = Number(text);

@@ -1,7 +1,9 @@
-/** What becomes of a row that is in the table already when some of its columns have become wider. Pure. */
+/** Moves values of an existing row between `data` and `overflow` after columns have become wider. Pure. */
 import type { Column, ColumnPath } from "./column_tree.ts";
-import { type Kind, MAX_TEXT_BYTES } from "./column_types.ts";
+import { type Kind } from "./column_kind.ts";
+import { MAX_TEXT_BYTES } from "./column_types.ts";
 import { Digits, isNothing, type Json, jsonText, parseJson } from "../util/lossless_json.ts";
+import { INTEGER_TO_DOUBLE } from "./widenings.ts";
 import { escapeNames, unescapeNames } from "./escape_name.ts";
 
 /** JSON texts of the columns `data` and `overflow`. */
@@ -11,8 +13,8 @@ export interface RowTexts {
 }
 
 /**
- * The row under the new columns: values that fit by now move from `overflow` to `data`, those that no longer fit
- * the other way. Undefined where it stays as it is.
+ * The row under the new columns. Values that fit now move from `overflow` to `data`; those that no longer fit move the
+ * other way. Undefined if the row stays as it is.
  *
  * @example
  * IN: {data: '{"n":1}', overflow: '{"t":20.5}'}, columns {n: bigint, t: double}, [["t"]]
@@ -46,7 +48,7 @@ type JsonObject = Map<string, Json>;
 
 const objectOf = (value: Json): JsonObject => value instanceof Map ? value : new Map();
 
-/** Values move with the outermost array that they are in: the first array on the way, else the column itself. */
+/** What moves: the outermost array on the path, else the column itself. */
 function outermost(columns: Column, path: ColumnPath) {
   let column: Column | undefined = columns;
   for (const [index, name] of path.entries()) {
@@ -56,7 +58,7 @@ function outermost(columns: Column, path: ColumnPath) {
   return { column, names: path, below: [] };
 }
 
-/** The numbers at a path inside a value, of all items of its arrays. */
+/** The numbers at a path inside a value, including those in all items of its arrays. */
 function numbersAt(value: Json | undefined, path: ColumnPath): Digits[] {
   if (value instanceof Digits) return [value];
   if (Array.isArray(value)) return value.flatMap((each) => numbersAt(each, path));
@@ -72,7 +74,7 @@ function valueAt(object: JsonObject, path: ColumnPath): Json | undefined {
   return parent instanceof Map ? parent.get(path.at(-1) ?? "") : undefined;
 }
 
-/** Whether there was an object to put the value in. */
+/** @returns whether there was an object to put the value in */
 function put(object: JsonObject, path: ColumnPath, value: Json, { makeParents = false } = {}): boolean {
   let parent = object;
   for (const name of path.slice(0, -1)) {
@@ -94,14 +96,14 @@ function remove(object: JsonObject, [name = "", ...rest]: ColumnPath, { keepPare
   object.delete(name);
 }
 
-/** Doubles hold integers up to here. */
-const MAX_EXACT = 2n ** 53n;
+const MAX_EXACT = BigInt(INTEGER_TO_DOUBLE.maxExact);
 
 const isWhole = (text: string): boolean => /^-?\d+$/.test(text);
-/** Between the ends of its range, which CrateDB 6 refuses. */
+/** Excludes both ends of the range, which CrateDB 6 refuses. */
 const integer = (bits: number) => (value: Json): boolean => {
   if (!(value instanceof Digits) || !isWhole(value.text)) return false;
-  const [whole, end] = [BigInt(value.text), 2n ** BigInt(bits - 1) - 1n];
+  const whole = BigInt(value.text);
+  const end = 2n ** BigInt(bits - 1) - 1n;
   return whole < end && whole > -end - 1n;
 };
 const float = (exact: bigint) => (value: Json): boolean => {
@@ -111,7 +113,7 @@ const float = (exact: bigint) => (value: Json): boolean => {
   return whole <= exact && whole >= -exact;
 };
 
-/** What a scalar column holds unchanged, going by the JSON alone: text of a NaN may be text. */
+/** What a scalar column holds unchanged, judged by the JSON alone: the text NaN may be a text. */
 const HOLDS: Readonly<Partial<Record<Kind, (value: Json) => boolean>>> = {
   text: (value) => typeof value === "string" && new TextEncoder().encode(value).length <= MAX_TEXT_BYTES,
   longtext: (value) => typeof value === "string",
@@ -125,8 +127,8 @@ const HOLDS: Readonly<Partial<Record<Kind, (value: Json) => boolean>>> = {
 };
 
 /**
- * What a column holds of a value; undefined where it doesn't fit. In arrays, objects are without their nulls and
- * arrays of nothing.
+ * The part of a value that a column holds; undefined if it does not fit. Objects in arrays lose their nulls and empty
+ * arrays.
  */
 function heldIn(column: Column, value: Json): Json | undefined {
   // CrateDB would misread names that are escaped in `overflow`.

@@ -1,6 +1,6 @@
 /**
- * Placement: which part of a document goes to `data`, and which to `overflow` because its column would change or
- * refuse it. Pure; the two merged are always the whole document.
+ * Splits a document into `data` and `overflow`, which takes what a column would change or refuse. Pure. Both merged are
+ * always the whole document.
  */
 import { BsonType, type BsonValue, elements } from "../bson/bson.ts";
 import { type Column, type ColumnPath, inferColumns, isRefusedName, MAX_DEPTH } from "./column_tree.ts";
@@ -16,25 +16,25 @@ export interface SplitDocument {
   readonly data: string;
   /** JSON text for the column `overflow`, or null when everything fits. */
   readonly overflow: string | null;
-  /** Whether `overflow` has more than the nulls that `data` would show as missing; SQL tells neither apart. */
-  readonly misfits: boolean;
-  /** Whether something is in `overflow` for want of a column only. */
-  readonly missing: boolean;
-  /** Paths of the columns that have to be wider to take their values; each once. */
-  readonly narrow: readonly ColumnPath[];
+  /** Whether `overflow` has more than nulls. (SQL does not tell a null from a missing value.) */
+  readonly overflowed: boolean;
+  /** Whether something is in `overflow` only because it has no column yet. */
+  readonly needsColumns: boolean;
+  /** Paths of the columns that have to become wider to take their values, each once. */
+  readonly needsWidening: readonly ColumnPath[];
 }
 
 type Overflow = Map<string, Overflow | string>;
 
 const NO_PATHS: readonly ColumnPath[] = [];
 const NO_REPEATS: ReadonlyMap<string, string> = new Map();
-/** Instead of JSON, of what is in an array and not in `data`. */
+/** Stands for JSON that is left out of an array's object in `data`. */
 const LEFT_OUT = "";
 
 /**
  * @example
  * IN: {_id: 1, t: 20.5, "a.b": 1} with columns {_id: bigint, t: double}
- * OUT: {data: '{"_id":1,"t":20.5}', overflow: '{"a.b":1}', misfits: true, missing: false, narrow: []}
+ * OUT: {data: '{"_id":1,"t":20.5}', overflow: '{"a.b":1}', overflowed: true, needsColumns: false, needsWidening: []}
  *
  * @throws BSONError when the bytes are not BSON, or a text in them is not UTF-8
  */
@@ -43,38 +43,38 @@ export function splitDocument(document: Uint8Array, columns: Column): SplitDocum
   if (columns.kind === "ignored") {
     const json = jsonOf(root);
     if (!mayNeedEscaping(json)) {
-      return { data: json, overflow: null, misfits: false, missing: false, narrow: NO_PATHS };
+      return { data: json, overflow: null, overflowed: false, needsColumns: false, needsWidening: NO_PATHS };
     }
   }
   if (columns.kind === "jsonb") {
     const { data, overflow } = splitForJsonb(root);
-    return { data, overflow, misfits: overflow !== null, missing: false, narrow: NO_PATHS };
+    return { data, overflow, overflowed: overflow !== null, needsColumns: false, needsWidening: NO_PATHS };
   }
-  const placement = new Placement();
-  const data = placement.object(root, columns);
-  const { overflow, misfits, missing, narrow } = placement;
+  const splitter = new Splitter();
+  const data = splitter.object(root, columns);
+  const { overflow, overflowed, needsColumns, needsWidening } = splitter;
   return {
     data,
     overflow: overflow ? overflowText(overflow) : null,
-    misfits,
-    missing,
-    narrow: narrow ? [...narrow.values()] : NO_PATHS,
+    overflowed,
+    needsColumns,
+    needsWidening: needsWidening ? [...needsWidening.values()] : NO_PATHS,
   };
 }
 
-class Placement {
+class Splitter {
   overflow: Overflow | undefined;
-  misfits = false;
-  missing = false;
-  narrow: Map<string, ColumnPath> | undefined;
-  /** The names from the document's root to the value at hand. */
+  overflowed = false;
+  needsColumns = false;
+  needsWidening: Map<string, ColumnPath> | undefined;
+  /** The names from the document's root to the current value. */
   readonly #path: string[] = [];
-  /** Inside an array nothing can be left out: what doesn't fit takes the outermost array with it. */
+  /** Nothing can be left out inside an array: a value that does not fit takes the outermost array with it. */
   #arrays = 0;
-  /** Whether objects in the array at hand have something that is not in `data`: nulls, and arrays of nothing. */
+  /** Whether objects in the current array lack something in `data`: nulls, and empty arrays. */
   #leavesOut = false;
 
-  /** JSON of what fits; the rest is put in `overflow`. */
+  /** @returns JSON of what fits; the rest goes to `overflow` */
   object(document: BsonValue, column: Column): string {
     const { members, repeated } = fieldsOf(document);
     const repeats = repeated ? duplicates(document, escaped) : NO_REPEATS;
@@ -94,13 +94,13 @@ class Placement {
         continue;
       }
       json += `${json === "" ? "" : ","}${name.json}${text}`;
-      // What is left of the array stays for queries; in `overflow` it is as it was.
+      // The rest of the array stays in `data` for queries; `overflow` has it unchanged.
       if (this.#leavesOut && type === BsonType.array) this.#put(name.text, jsonOf(member, escaped));
     }
     return `{${json}}`;
   }
 
-  /** JSON of an object inside an array; undefined unless all of it fits. What doesn't is looked at to the end. */
+  /** JSON of an object inside an array; undefined unless all of it fits. All fields are visited in any case. */
   #item(document: BsonValue, column: Column): string | undefined {
     const { members, repeated } = fieldsOf(document);
     if (repeated) return undefined;
@@ -121,9 +121,9 @@ class Placement {
 
   #member(member: Member, parent: Column): string | undefined {
     const { text: name } = member.name;
-    if (parent.kind === "ignored") return isReadable(name) ? steadyJson(member) : undefined;
+    if (parent.kind === "ignored") return isReadable(name) ? unchangedJson(member) : undefined;
     this.#path.push(name);
-    const infers = parent.kind === "any" && !isRefusedName(name) && !isVoid(member);
+    const infers = parent.kind === "any" && !isRefusedName(name) && !isEmptyArray(member);
     const column = infers ? parent : parent.children?.get(name);
     const text = column ? this.#value(member, column) : this.#withoutColumn(member, parent);
     this.#path.pop();
@@ -132,12 +132,12 @@ class Placement {
 
   #withoutColumn(member: Member, { closed }: Column): string | undefined {
     if (closed || isRefusedName(member.name.text)) return undefined;
-    if (isVoid(member)) {
+    if (isEmptyArray(member)) {
       if (this.#arrays === 0) return undefined;
-      this.misfits = this.#leavesOut = true;
+      this.overflowed = this.#leavesOut = true;
       return LEFT_OUT;
     }
-    this.missing ||= inferColumns(member, this.#depth) !== undefined;
+    this.needsColumns ||= inferColumns(member, this.#depth) !== undefined;
     return undefined;
   }
 
@@ -179,12 +179,12 @@ class Placement {
   }
 
   #widen(): void {
-    this.narrow ??= new Map();
-    this.narrow.set(JSON.stringify(this.#path), [...this.#path]);
+    this.needsWidening ??= new Map();
+    this.needsWidening.set(JSON.stringify(this.#path), [...this.#path]);
   }
 
   #misfit(name: string, json: string): void {
-    this.misfits = true;
+    this.overflowed = true;
     this.#put(name, json);
   }
 
@@ -199,37 +199,37 @@ class Placement {
   }
 }
 
-/** JSON of a value whose names CrateDB gives back as they are; undefined where it doesn't. */
-function steadyJson(value: BsonValue): string | undefined {
+/** JSON of a value; undefined if CrateDB would not return its names unchanged. */
+function unchangedJson(value: BsonValue): string | undefined {
   const json = jsonOf(value);
   return mayNeedEscaping(json) && json !== jsonOf(value, escaped) ? undefined : json;
 }
 
-/** JSON of an object in an OBJECT(IGNORED), whose first level may have names of digits. */
+/** JSON of an object in an OBJECT(IGNORED). Names of digits are safe at its first level. */
 function ignoredJson(value: BsonValue): string | undefined {
   const document = asDocument(value);
   if (!document) return undefined;
   const json = jsonOf(document);
   if (!mayNeedEscaping(json)) return json;
-  const isSteady = (member: Member) => isReadable(member.name.text) && steadyJson(member) !== undefined;
-  return fieldsOf(document).members.every(isSteady) ? json : undefined;
+  const isUnchanged = (member: Member) => isReadable(member.name.text) && unchangedJson(member) !== undefined;
+  return fieldsOf(document).members.every(isUnchanged) ? json : undefined;
 }
 
 const isNull = (type: number): boolean => type === BsonType.null || type === BsonType.undefined;
 
 /**
- * Arrays of nothing, `[]`, `[null]`, `[[null]]`, ask for no column. CrateDB 5.7 takes one for null once there is a
- * column of another type; 6.4 makes a column of an undefined type, and cannot read the table once it has one.
+ * Empty arrays (`[]`, `[null]`, `[[null]]`) need no column. CrateDB 5.7 turns one into null once there is a column of
+ * another type; 6.4 makes a column of an undefined type, and cannot read the table any more once it has a type.
  */
-function isVoid({ type, bytes, offset: start }: BsonValue): boolean {
+function isEmptyArray({ type, bytes, offset: start }: BsonValue): boolean {
   if (type !== BsonType.array) return false;
   for (const [type, , , offset, length] of elements(bytes, start)) {
-    if (!isNull(type) && !isVoid({ type, bytes, offset, length })) return false;
+    if (!isNull(type) && !isEmptyArray({ type, bytes, offset, length })) return false;
   }
   return true;
 }
 
-/** Names are escaped, as those inside the values are. */
+/** Escapes names; those inside the values are escaped already. */
 const overflowText = (overflow: Overflow, spell = escapeTopName): string =>
   `{${
     [...overflow].map(([name, value]) =>

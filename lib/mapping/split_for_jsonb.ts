@@ -1,4 +1,4 @@
-/** Placement in a column of JSON that takes nearly everything: PostgreSQL's JSONB. Pure. */
+/** Splits a document for PostgreSQL's JSONB, which takes nearly everything. Pure. */
 import { BsonType, type BsonValue, elements, float64At } from "../bson/bson.ts";
 import { jsonOf } from "./bson_to_json.ts";
 import { asDocument } from "../bson/expand.ts";
@@ -12,7 +12,7 @@ export interface SplitJson {
 }
 
 /**
- * JSONB refuses the character NUL and drops the sign of zero; a document with neither is the common case.
+ * JSONB refuses the character NUL and drops the sign of zero. Most documents have neither.
  *
  * @example
  * IN: {_id: 1, a: "x\0", b: {c: -0.0, d: 1}}
@@ -22,11 +22,11 @@ export function splitForJsonb(document: BsonValue): SplitJson {
   const json = jsonOf(document);
   if (!SUSPECT.test(json)) return { data: json, overflow: null };
   const { data = "{}", overflow = null } = split(document);
-  const unsteady = overflow !== null && mayNeedEscaping(overflow);
-  return { data, overflow: unsteady ? jsonText(escapeNames(parseJson(overflow))) : overflow };
+  const needsEscaping = overflow !== null && mayNeedEscaping(overflow);
+  return { data, overflow: needsEscaping ? jsonText(escapeNames(parseJson(overflow))) : overflow };
 }
 
-/** The escape of a NUL, and not a backslash's before `u0000`. */
+/** The escape of a NUL; not an escaped backslash before `u0000`. */
 const NUL = /(?<!\\)(?:\\\\)*\\u0000/;
 const SUSPECT = /\\u0000|-0\.0/;
 
@@ -35,13 +35,14 @@ interface Split {
   readonly overflow: string | undefined;
 }
 
-/** The smallest value outside any array that JSONB would change is left out of `data`. */
+/** Leaves the smallest value outside any array out of `data` that JSONB would change. */
 function split(value: BsonValue): Split {
   if (!isChanged(value)) return { data: jsonOf(value), overflow: undefined };
   const document = asDocument(value);
   const { members, repeated } = document ? fieldsOf(document) : { members: [], repeated: false };
   if (!document || repeated) return { data: undefined, overflow: jsonOf(value) };
-  const [data, overflow]: [string[], string[]] = [[], []];
+  const data: string[] = [];
+  const overflow: string[] = [];
   for (const member of members) {
     const parts = split(member);
     if (parts.data !== undefined) data.push(member.name.json + parts.data);

@@ -1,4 +1,4 @@
-/** Reading ahead: while one batch is written, those that arrive are put together into the next. */
+/** Reads ahead: while one batch is written, the next ones that arrive are joined. */
 import type { ChangeBatch } from "../source/change_stream.ts";
 
 export interface BatchLimits {
@@ -8,8 +8,8 @@ export interface BatchLimits {
 }
 
 /**
- * Yields as soon as there is something; the more the consumer is behind, the larger the batches, up to the limits.
- * The source is not read further than one full batch ahead.
+ * Yields as soon as there is something. The further the consumer is behind, the larger the batches, up to the limits.
+ * Reads at most one full batch ahead.
  */
 export async function* bufferBatches(
   source: AsyncIterable<ChangeBatch>,

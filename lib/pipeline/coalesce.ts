@@ -1,11 +1,11 @@
-/** A change of one row: the document that it becomes, or null when it goes. */
+/** A change of one row: the document that it becomes, or null if it is deleted. */
 export interface RowChange {
   readonly oid: string;
   readonly document: Uint8Array | null;
 }
 
 /**
- * The last change of each key; what came before it is of no account to the end state.
+ * The last change of each key. Earlier ones do not matter to the end state.
  *
  * @example
  * IN: [a → {t: 1}, b → {t: 2}, a → null] → OUT: [b → {t: 2}, a → null]

@@ -1,84 +1,102 @@
 /** What events of whole collections mean: made, dropped, renamed. */
-import type { RelaySettings } from "./settings.ts";
-import type { Copy } from "./snapshot.ts";
-import type { Logger } from "../util/log.ts";
-import type { Position } from "../sink/metadata/stream_position.ts";
+import { type Namespace, namespaceText } from "../namespace.ts";
+import type { StreamPosition } from "../sink/metadata/stream_position.ts";
 import type { CollectionEvent } from "../source/event.ts";
 import { withoutCollection } from "../source/source_identity.ts";
-import { type Namespace, namespaceText } from "../namespace.ts";
+import type { Logger } from "../util/log.ts";
+import type { RelaySettings } from "./settings.ts";
+import type { Snapshot } from "./snapshot.ts";
 import type { TableRegistry } from "./table_registry.ts";
 
 export interface CollectionEventDeps {
-  readonly targets: TableRegistry;
-  readonly copy: Copy;
-  readonly position: Position;
-  readonly config: Pick<RelaySettings, "scope" | "onDrop">;
+  readonly tables: TableRegistry;
+  readonly snapshot: Pick<Snapshot, "requeue" | "requeueNewOwner" | "discard">;
+  readonly position: StreamPosition;
+  readonly settings: Pick<RelaySettings, "scope" | "onDrop">;
   readonly log: Logger;
 }
 
-type Handle = (event: CollectionEvent, parts: CollectionEventDeps) => Promise<void>;
+/** Operations that change no document. */
+const HARMLESS = [
+  "createIndexes",
+  "dropIndexes",
+  "modify",
+  "startIndexBuild",
+  "commitIndexBuild",
+  "abortIndexBuild",
+  "shardCollection",
+  "reshardCollection",
+  "refineCollectionShardKey",
+  "migrateLastChunkFromShard",
+  "migrateChunkToNewShard",
+  // The stream is opened again after it.
+  "invalidate",
+];
 
-/** What events of whole collections mean; of kinds that aren't here, the user is told. */
-const HANDLES: ReadonlyMap<string, Handle> = new Map(Object.entries(
-  {
-    create: async ({ namespace, unfollowed }, { targets, config }) => {
-      if (config.scope.includes(namespace) && !unfollowed) await targets.of(namespace);
-    },
-    drop: gone,
-    rename: async (event, parts) => {
-      const { to } = event;
-      await gone(event, parts);
-      if (!to || !parts.config.scope.includes(to)) return;
-      await forgetOrigin(to, parts);
-      parts.log.info("A collection has a new name, under which it is copied", {
-        collection: namespaceText(to),
+/** Nothing that came before the event may be applied after it. */
+export async function handleCollectionEvent(
+  event: CollectionEvent,
+  deps: CollectionEventDeps,
+): Promise<void> {
+  const { operation, namespace } = event;
+  switch (operation) {
+    case "create":
+      return await onCreate(event, deps);
+    case "drop":
+      return await onDrop(event, deps);
+    case "rename":
+      return await onRename(event, deps);
+    case "dropDatabase":
+      return await onDropDatabase(event, deps);
+    default:
+      if (HARMLESS.includes(operation)) return;
+      deps.log.warn("An operation that this program does not know was passed over", {
+        operation,
+        collection: namespaceText(namespace),
       });
-      parts.copy.again(to);
-    },
-    dropDatabase: async ({ namespace }, { targets, copy }) => {
-      for (const heir of await targets.goneWith(namespace.database)) copy.inherit(heir);
-    },
-    // The stream is opened again after it.
-    invalidate: async () => {},
-  } satisfies Record<string, Handle>,
-));
+  }
+}
 
-async function gone({ operation, namespace }: CollectionEvent, parts: CollectionEventDeps): Promise<void> {
-  const { targets, copy, config, log } = parts;
-  if (!config.scope.includes(namespace)) return;
-  copy.forget(namespace);
-  await forgetOrigin(namespace, parts);
+async function onCreate(
+  { namespace, unfollowed }: CollectionEvent,
+  { tables, settings }: CollectionEventDeps,
+): Promise<void> {
+  if (settings.scope.includes(namespace) && !unfollowed) await tables.of(namespace);
+}
+
+async function onDrop({ operation, namespace }: CollectionEvent, deps: CollectionEventDeps): Promise<void> {
+  const { tables, snapshot, settings, log } = deps;
+  if (!settings.scope.includes(namespace)) return;
+  snapshot.discard(namespace);
+  await forgetIdentity(namespace, deps);
   log.warn("A collection is gone", {
     operation,
     collection: namespaceText(namespace),
-    rows: config.onDrop,
+    rows: settings.onDrop,
   });
-  const heir = await targets.gone(namespace);
-  if (heir) copy.inherit(heir);
+  const newOwner = await tables.drop(namespace);
+  if (newOwner) snapshot.requeueNewOwner(newOwner);
 }
 
-/** A collection that is another one from now on is no mark of the deployment. */
-async function forgetOrigin(namespace: Namespace, { position }: CollectionEventDeps): Promise<void> {
+async function onRename(event: CollectionEvent, deps: CollectionEventDeps): Promise<void> {
+  const { settings, snapshot, log } = deps;
+  const { to } = event;
+  await onDrop(event, deps);
+  if (!to || !settings.scope.includes(to)) return;
+  await forgetIdentity(to, deps);
+  log.info("A collection has a new name: taking a snapshot of it", { collection: namespaceText(to) });
+  snapshot.requeue(to);
+}
+
+async function onDropDatabase(
+  { namespace }: CollectionEvent,
+  { tables, snapshot }: CollectionEventDeps,
+): Promise<void> {
+  for (const newOwner of await tables.dropDatabase(namespace.database)) snapshot.requeueNewOwner(newOwner);
+}
+
+/** Removes the collection's UUID from the saved identity: the name will belong to another collection. */
+async function forgetIdentity(namespace: Namespace, { position }: CollectionEventDeps): Promise<void> {
   const origin = withoutCollection(position.state.origin, namespace);
   if (origin !== position.state.origin) await position.save({ origin });
-}
-
-/** What changes no document. */
-const HARMLESS =
-  /^(?:createIndexes|dropIndexes|modify|startIndexBuild|commitIndexBuild|abortIndexBuild|shardCollection|reshardCollection|refineCollectionShardKey|migrateLastChunkFromShard|migrateChunkToNewShard)$/;
-
-/** Nothing that came before the event may be landed after it. */
-export async function handleCollectionEvent(
-  event: CollectionEvent,
-  parts: CollectionEventDeps,
-): Promise<void> {
-  const { operation, namespace } = event;
-  const handle = HANDLES.get(operation);
-  if (handle) await handle(event, parts);
-  else if (!HARMLESS.test(operation)) {
-    parts.log.warn("An operation that this program does not know was passed over", {
-      operation,
-      collection: namespaceText(namespace),
-    });
-  }
 }

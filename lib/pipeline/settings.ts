@@ -3,7 +3,7 @@ import type { Document } from "mongodb";
 import type { Namespace } from "../namespace.ts";
 import type { SinkAddress } from "../sink/connection/url.ts";
 import type { TableName } from "../sink/table/sql_names.ts";
-import type { Columns } from "../sink/table/target_table.ts";
+import type { ColumnMode } from "../sink/table/column_mode.ts";
 import type { FullDocument } from "../source/change_stream.ts";
 import type { Scope } from "../source/scope.ts";
 
@@ -12,11 +12,11 @@ export interface RelaySettings {
   readonly mongodbUrl: string;
   readonly scope: Scope;
   /** Stages that documents go through; empty where they are taken as they are. */
-  readonly shape: readonly Document[];
+  readonly transform: readonly Document[];
   readonly sink: SinkAddress;
   /** Names of tables, where those that name no schema are in this one. */
   readonly namesIn: (schema: string) => Names;
-  readonly columns: Columns;
+  readonly columns: ColumnMode;
   readonly widen: "on" | "off";
   readonly widenRows: number;
   readonly onDrop: "keep" | "truncate" | "drop";

@@ -1,186 +1,139 @@
 /**
- * The copy of what was there before the change stream was opened, chunk by chunk. A chunk is always newer than what
+ * The snapshot of what was there before the change stream was opened, chunk by chunk. A chunk is always newer than what
  * the stream has brought, and every later change comes after it, so the end state is right without tombstones.
  */
-import type { RelaySettings } from "./settings.ts";
-import type { TableApplier } from "./table_applier.ts";
-import type { Logger } from "../util/log.ts";
 import { bytesFromHex, bytesToHex } from "../bson/bson.ts";
 import { idOfKey } from "../key/key_to_id.ts";
-import type { Chunk, DocumentReader } from "../source/documents.ts";
+import type { Namespace } from "../namespace.ts";
 import type { CausalReader } from "../source/causal_reader.ts";
-import { type Namespace, namespaceText } from "../namespace.ts";
+import type { Chunk, DocumentReader } from "../source/documents.ts";
+import type { Clock } from "../util/clock.ts";
+import type { Logger } from "../util/log.ts";
+import type { RelaySettings } from "./settings.ts";
+import {
+  currentCollection,
+  finishCollection,
+  requeue,
+  type SnapshotPlan,
+  type SnapshotState,
+  stateOf,
+  withoutCollection,
+} from "./snapshot_state.ts";
+import type { TableApplier } from "./table_applier.ts";
 import type { TableRegistry } from "./table_registry.ts";
-
-/** What is saved of a copy. */
-interface Saved {
-  /** The collection at hand; those before it, in the order of their names, are done. Null when all are. */
-  readonly from: string | null;
-  /** BSON of the `_id` copied last, in hex digits; null at the start of a collection. */
-  readonly last: string | null;
-  /** Whether rows whose documents are gone are removed. */
-  readonly sweep: boolean;
-  readonly copied: number;
-  /** Collections to be copied again, after the others. */
-  readonly again: readonly Again[];
-}
-
-interface Again extends Namespace {
-  /** Whether rows whose documents are gone stay. */
-  readonly keeps?: boolean;
-}
 
 export interface SnapshotDeps {
   readonly causalReader: CausalReader;
   readonly reader: DocumentReader;
-  readonly targets: TableRegistry;
+  readonly tables: TableRegistry;
   readonly onDrop: RelaySettings["onDrop"];
   readonly signal: AbortSignal;
   readonly log: Logger;
+  readonly clock: Clock;
   /** Called after each chunk. */
-  readonly advanced: () => Promise<void>;
+  readonly onChunkApplied: () => Promise<void>;
 }
 
-/** Milliseconds of copying until the stream has its turn. */
-const TURN = 1_000;
-/** Rows looked at in one step of a sweep. */
-const STEP = 2_000;
+/** A slice ends after this, so that the stream has its turn. */
+const SLICE_MS = 1_000;
+/** Rows looked at in one step when rows are removed whose documents are gone. */
+const REMOVAL_ROWS = 2_000;
 
-/** What is saved before a copy of everything has begun. */
-export const wholeCopy = ({ sweep }: Pick<Saved, "sweep">): string =>
-  JSON.stringify({ from: "", last: null, sweep, copied: 0, again: [] } satisfies Saved);
+export class Snapshot {
+  readonly #deps: SnapshotDeps;
+  #plan: SnapshotPlan;
+  /** Keys of rows whose documents may be gone; undefined until the collection is read to its end. */
+  #unchecked: AsyncGenerator<string[]> | undefined;
 
-/** Whether what is left of a copy stands for changes that the stream does not bring, and is not just a beginning. */
-export function makesGood(saved: string): boolean {
-  const { sweep, again }: Saved = JSON.parse(saved);
-  return sweep || again.length > 0;
-}
-
-/**
- * What is left of a copy, and one more collection to be copied from its start.
- *
- * @param saved null where there is nothing to copy
- */
-export function withAgain(saved: string | null, { database, collection }: Namespace): string {
-  const nothing: Saved = { from: null, last: null, sweep: false, copied: 0, again: [] };
-  const left: Saved = saved === null ? nothing : JSON.parse(saved);
-  const name = namespaceText({ database, collection });
-  const [first] = left.again;
-  const atHand = left.from ?? (first && namespaceText(first));
-  const last = atHand === name ? null : left.last;
-  if (left.from !== null && left.from <= name) return JSON.stringify({ ...left, last } satisfies Saved);
-  const others = left.again.filter((each) => namespaceText(each) !== name);
-  return JSON.stringify({ ...left, last, again: [...others, { database, collection }] } satisfies Saved);
-}
-
-export class Copy {
-  readonly #parts: SnapshotDeps;
-  #rest: Namespace[] = [];
-  #again: Again[] = [];
-  #last: string | null = null;
-  #sweep = false;
-  #copied = 0;
-  /** Keys that a sweep has still to look at; undefined before it. */
-  #unswept: AsyncGenerator<string[]> | undefined;
-
-  /** @param saved what {@linkcode state} was; null where there is nothing to copy */
-  constructor(namespaces: readonly Namespace[], saved: string | null, parts: SnapshotDeps) {
-    this.#parts = parts;
-    if (saved === null) return;
-    const { from, last, sweep, copied, again }: Saved = JSON.parse(saved);
-    this.#rest = from === null ? [] : namespaces.filter((each) => namespaceText(each) >= from);
-    const goesOn = from === null || this.#rest[0] && namespaceText(this.#rest[0]) === from;
-    this.#again = [...again];
-    this.#last = goesOn ? last : null;
-    this.#sweep = sweep;
-    this.#copied = copied;
+  constructor(plan: SnapshotPlan, deps: SnapshotDeps) {
+    this.#plan = plan;
+    this.#deps = deps;
   }
 
   get pending(): boolean {
-    return this.#rest.length + this.#again.length > 0;
+    return currentCollection(this.#plan) !== undefined;
   }
 
-  /** Documents looked at. */
-  get copied(): number {
-    return this.#copied;
+  /** Documents read so far. */
+  get documents(): number {
+    return this.#plan.documents;
   }
 
-  /** To be saved with the position. */
-  get state(): string | null {
-    if (!this.pending) return null;
-    const [first] = this.#rest;
-    return JSON.stringify(
-      {
-        from: first ? namespaceText(first) : null,
-        last: this.#last,
-        sweep: this.#sweep,
-        copied: this.#copied,
-        again: this.#again,
-      } satisfies Saved,
-    );
+  /** To be saved with the position; null when all is done. */
+  get state(): SnapshotState | null {
+    return stateOf(this.#plan);
   }
 
-  /** Has a collection copied once more, from its start: it has become another one. */
-  again({ database, collection }: Namespace, { keeps = false } = {}): void {
-    this.forget({ database, collection });
-    this.#again.push({ database, collection, keeps });
+  /** Has a collection read once more from its start, since its name belongs to another collection now. */
+  requeue(namespace: Namespace): void {
+    this.#change(requeue(this.#plan, namespace));
   }
 
-  /** The same of one whose table had rows of a collection that is gone: those follow `--on-drop`. */
-  inherit(namespace: Namespace): void {
-    this.again(namespace, { keeps: this.#parts.onDrop === "keep" });
+  /** The same of a collection that takes over the table of one that is gone, whose rows follow `--on-drop`. */
+  requeueNewOwner(namespace: Namespace): void {
+    this.#change(requeue(this.#plan, namespace, { keepsGone: this.#deps.onDrop === "keep" }));
   }
 
-  /** Copies a collection no further that is gone: what one of the same name will have comes with the stream. */
-  forget(namespace: Namespace): void {
-    const name = namespaceText(namespace);
-    const others = (each: Namespace) => namespaceText(each) !== name;
-    const atHand = this.#rest[0] ?? this.#again[0];
-    if (atHand && !others(atHand)) [this.#last, this.#unswept] = [null, undefined];
-    this.#rest = this.#rest.filter(others);
-    this.#again = this.#again.filter(others);
+  /** Reads a collection no further that is gone. One that is made again under its name comes with the stream. */
+  discard(namespace: Namespace): void {
+    this.#change(withoutCollection(this.#plan, namespace));
   }
 
-  /** Copies for a while. Nothing of the stream may be landed meanwhile. */
-  async turn(): Promise<void> {
-    const until = Date.now() + TURN;
-    while (this.pending && Date.now() < until && !this.#parts.signal.aborted) {
-      const [again] = this.#rest.length > 0 ? [] : this.#again;
-      const namespace = this.#rest[0] ?? again;
+  #change(plan: SnapshotPlan): void {
+    const before = currentCollection(this.#plan);
+    this.#plan = plan;
+    if (before !== currentCollection(plan)) this.#unchecked = undefined;
+  }
+
+  /**
+   * Reads and applies for a while. Nothing of the stream may be applied meanwhile.
+   *
+   * @throws UserError, SinkError, MongoError
+   */
+  async runSlice(): Promise<void> {
+    const { clock, signal, causalReader, tables, onChunkApplied } = this.#deps;
+    const until = clock.now() + SLICE_MS;
+    while (clock.now() < until && !signal.aborted) {
+      const namespace = currentCollection(this.#plan);
       if (!namespace) return;
-      // The stream has still to tell of its end; another one may have its name by now.
-      if (again && !await this.#parts.causalReader.exists(again)) {
-        this.forget(again);
+      const isRequeued = this.#plan.pending.length === 0;
+      // It may be gone, and the stream has still to tell of that.
+      if (isRequeued && !await causalReader.exists(namespace)) {
+        this.discard(namespace);
         continue;
       }
-      const sweeps = again ? !again.keeps : this.#sweep;
-      const landing = await this.#parts.targets.of(namespace);
-      if (!this.#unswept && !await this.#copy({ namespace, landing, until })) return;
-      if (sweeps && !await this.#sweepOut({ namespace, landing, until })) return;
-      (this.#rest.length > 0 ? this.#rest : this.#again).shift();
-      [this.#last, this.#unswept] = [null, undefined];
-      await this.#parts.advanced();
+      const removesGone = isRequeued ? !namespace.keepsGone : this.#plan.removesGone;
+      const applier = await tables.of(namespace);
+      if (!this.#unchecked && !await this.#readAndApply({ namespace, applier, until })) return;
+      if (removesGone && !await this.#removeGone({ namespace, applier, until })) return;
+      this.#change(finishCollection(this.#plan));
+      this.#unchecked = undefined;
+      await onChunkApplied();
     }
   }
 
-  /** Whether the collection is at its end. While one chunk is written, the next is read. */
-  async #copy({ namespace, landing, until }: Part): Promise<boolean> {
-    const { reader, signal, advanced } = this.#parts;
+  /** While one chunk is written, the next is read. @returns whether the collection is at its end */
+  async #readAndApply({ namespace, applier, until }: Slice): Promise<boolean> {
+    const { reader, signal, clock, onChunkApplied } = this.#deps;
     const read = (last: Uint8Array | null): Promise<Chunk> => {
       const reading = reader.chunk(namespace, last);
       reading.catch(() => {}); // It is awaited later, if at all.
       return reading;
     };
-    let reading: Promise<Chunk> | undefined = read(this.#last === null ? null : bytesFromHex(this.#last));
+    const { lastKey } = this.#plan;
+    let reading: Promise<Chunk> | undefined = read(lastKey === null ? null : bytesFromHex(lastKey));
     try {
       while (reading) {
         const { documents, last, seen, done }: Chunk = await reading;
-        reading = !done && Date.now() < until && !signal.aborted ? read(last) : undefined;
-        await landing.land(documents);
-        this.#last = last && bytesToHex(last);
-        this.#copied += seen;
+        reading = !done && clock.now() < until && !signal.aborted ? read(last) : undefined;
+        await applier.apply(documents);
+        this.#plan = {
+          ...this.#plan,
+          lastKey: last && bytesToHex(last),
+          documents: this.#plan.documents + seen,
+        };
         if (done) return true;
-        await advanced();
+        await onChunkApplied();
       }
     } catch (error) {
       if (!signal.aborted) throw error;
@@ -190,46 +143,51 @@ export class Copy {
     return false;
   }
 
-  /** Whether all rows have been looked at. The stream cannot bring a document back between the look and the removal. */
-  async #sweepOut({ namespace, landing, until }: Part): Promise<boolean> {
-    const { targets, log, signal } = this.#parts;
-    if (!this.#unswept) {
-      const other = await targets.sharer(namespace);
+  /**
+   * Removes rows whose documents are gone. The stream cannot bring a document back between the look-up and the removal.
+   *
+   * @returns whether all rows have been looked at
+   */
+  async #removeGone({ namespace, applier, until }: Slice): Promise<boolean> {
+    const { tables, log, signal, clock } = this.#deps;
+    if (!this.#unchecked) {
+      const other = await tables.sharer(namespace);
       if (other) {
         log.warn("Rows of documents that are gone stay: another stream writes to the table too", {
           stream: other,
         });
         return true;
       }
-      await landing.refresh();
-      await landing.remove(await this.#gone(namespace, landing.deadKeys));
-      this.#unswept = landing.keys(STEP);
+      await applier.refresh();
+      await applier.remove(await this.#goneKeys(namespace, applier.deadKeys));
+      this.#unchecked = applier.keys(REMOVAL_ROWS);
     }
-    while (Date.now() < until && !signal.aborted) {
-      const { value: oids, done } = await this.#unswept.next();
+    while (clock.now() < until && !signal.aborted) {
+      const { value: keys, done } = await this.#unchecked.next();
       if (done) return true;
-      const gone = await this.#gone(namespace, oids);
-      await landing.remove(gone);
-      if (gone.length > 0) log.info("Rows removed whose documents are gone", { rows: gone.length });
+      const gone = await this.#goneKeys(namespace, keys);
+      await applier.remove(gone);
+      if (gone.length > 0) log.info("Removed rows whose documents are gone", { rows: gone.length });
     }
     return false;
   }
 
-  /** Those keys that no document has, or none that matches. Of a collection that is gone, as `--on-drop` says. */
-  async #gone(namespace: Namespace, oids: readonly string[]): Promise<string[]> {
-    const { causalReader, reader, onDrop } = this.#parts;
-    const ids = oids.map(idOfKey);
+  /** The keys that no document has, or none that matches; of a collection that is gone, as `--on-drop` says. */
+  async #goneKeys(namespace: Namespace, keys: readonly string[]): Promise<string[]> {
+    const { causalReader, reader, onDrop } = this.#deps;
+    const ids = keys.map(idOfKey);
     const there = await reader.keysOf(namespace, ids.filter((id) => id !== undefined));
-    const unclear = new Set(oids.filter((_, index) => ids[index] === undefined));
+    const unclear = new Set(keys.filter((_, index) => ids[index] === undefined));
     if (unclear.size > 0) { for (const key of await reader.keysAmong(namespace, unclear)) there.add(key); }
-    const gone = oids.filter((oid) => !there.has(oid));
+    const gone = keys.filter((key) => !there.has(key));
     const stay = gone.length > 0 && onDrop === "keep" && !await causalReader.exists(namespace);
     return stay ? [] : gone;
   }
 }
 
-interface Part {
+interface Slice {
   readonly namespace: Namespace;
-  readonly landing: TableApplier;
+  readonly applier: TableApplier;
+  /** When the slice ends, in milliseconds since 1970. */
   readonly until: number;
 }

@@ -1,33 +1,25 @@
-/** How a batch of changes becomes rows: coalesced, placed, written, every row accounted for. */
-import type { RelaySettings } from "./settings.ts";
-import { UserError } from "../util/errors.ts";
-import type { Logger } from "../util/log.ts";
+/** How changes become rows of one table: reduced to one a key, split, written, every row accounted for. */
 import { type BsonValue, documentOfExtendedJson, extendedJson } from "../bson/bson.ts";
-import { coalesce, type RowChange } from "./coalesce.ts";
-import {
-  additions,
-  type Column,
-  type ColumnPath,
-  inferDocumentColumns,
-  widest,
-} from "../mapping/column_tree.ts";
-import { UnstorableError } from "../mapping/bson_to_json.ts";
 import { keyText } from "../key/key_text.ts";
+import { UnstorableError } from "../mapping/bson_to_json.ts";
+import type { ColumnPath } from "../mapping/column_tree.ts";
 import { splitDocument } from "../mapping/split_document.ts";
 import type { DeadLetter, DeadLetters } from "../sink/metadata/dead_letters.ts";
-import type { Columns } from "../sink/table/column_policy.ts";
+import type { ColumnPolicy, KeyedRow } from "../sink/table/column_policy.ts";
 import { quoteTable } from "../sink/table/sql_names.ts";
 import type { TargetTable } from "../sink/table/target_table.ts";
-import type { Widening } from "../sink/widening/widening.ts";
 import type { Row, Writer } from "../sink/table/writer.ts";
+import type { Logger } from "../util/log.ts";
+import { coalesce, type RowChange } from "./coalesce.ts";
+import type { Counts } from "./observer.ts";
+import type { RelaySettings } from "./settings.ts";
 
 export interface TableApplierDeps {
   readonly table: TargetTable;
-  readonly tableSchema: Columns;
-  readonly widening: Pick<Widening, "widen">;
-  readonly writer: Writer;
-  readonly deadLetters: DeadLetters;
-  readonly config: Pick<RelaySettings, "columns" | "onDrop">;
+  readonly columns: ColumnPolicy;
+  readonly writer: Pick<Writer, "upsert" | "delete" | "truncate" | "drop" | "keys" | "refresh">;
+  readonly deadLetters: Pick<DeadLetters, "oids" | "count" | "read" | "add" | "resolve" | "clear">;
+  readonly onDrop: RelaySettings["onDrop"];
   readonly log: Logger;
 }
 
@@ -37,55 +29,46 @@ export interface DocumentState {
   readonly document: Uint8Array | null;
 }
 
-/** What is counted, for the summary. */
-export interface Counts {
-  upserts: number;
-  deletes: number;
-  overflowed: number;
-  deadLetters: number;
-}
-
-interface SplitDocument {
+/** What is written of some documents. */
+interface Split {
   readonly rows: Row[];
   readonly letters: DeadLetter[];
   /** How many rows have more than nulls in `overflow`. */
   readonly overflowed: number;
   /** Documents with values that have no column yet. */
-  readonly missing: Upsert[];
+  readonly needColumns: KeyedRow[];
   /** Columns that have met values which a wider one would take. */
-  readonly narrow: ColumnPath[];
+  readonly needWidening: ColumnPath[];
 }
 
-type Upsert = RowChange & { readonly document: Uint8Array };
-
 /** Dead letters that are tried again at once. */
-const LETTERS = 500;
+const DEAD_LETTERS_AT_ONCE = 500;
 
 export class TableApplier {
-  readonly counts: Counts = { upserts: 0, deletes: 0, overflowed: 0, deadLetters: 0 };
   /** Whether something was written that queries may not see yet. */
   dirty = false;
-  readonly #parts: TableApplierDeps;
+  readonly #deps: TableApplierDeps;
+  #counts: Counts = { upserts: 0, deletes: 0, overflowed: 0, deadLetters: 0 };
 
-  constructor(parts: TableApplierDeps) {
-    this.#parts = parts;
+  constructor(deps: TableApplierDeps) {
+    this.#deps = deps;
   }
 
-  /** Reads the table's columns; tries documents again that no row could hold. */
-  async open(): Promise<void> {
-    const { tableSchema, deadLetters, table, config, log } = this.#parts;
-    await tableSchema.load();
-    if (config.columns === "ignored" && tableSchema.columns.kind !== "ignored") {
-      throw new UserError(
-        `--columns ignored, but ${quoteTable(table)} has a \`data\` that is not a plain OBJECT(IGNORED)`,
-        {
-          hint: "Leave --columns out, or name a new table with --table.",
-        },
-      );
-    }
+  get counts(): Counts {
+    return this.#counts;
+  }
+
+  /** Keys of dead letters. */
+  get deadKeys(): string[] {
+    return this.#deps.deadLetters.oids;
+  }
+
+  /** Tries documents again that no row could hold. */
+  async retryDeadLetters(): Promise<void> {
+    const { deadLetters, log } = this.#deps;
     const { count } = deadLetters;
     if (count === 0) return;
-    for await (const letters of deadLetters.read(LETTERS)) {
+    for await (const letters of deadLetters.read(DEAD_LETTERS_AT_ONCE)) {
       await this.#write(
         letters.map(({ oid, document }) => ({ oid, document: documentOfExtendedJson(document) })),
       );
@@ -98,34 +81,13 @@ export class TableApplier {
   }
 
   /** Makes the first columns of a table that has none. */
-  async learn(sample: AsyncIterable<Uint8Array>): Promise<void> {
-    const { tableSchema, config } = this.#parts;
-    if (
-      config.columns !== "typed" || tableSchema.columns.children?.size !== 0 || tableSchema.columns.closed
-    ) return;
-    let shape: Column | undefined;
-    for await (const document of sample) shape = widest(shape, inferDocumentColumns(document));
-    if (shape) await tableSchema.add(shape);
+  async learn(sample: () => Promise<readonly Uint8Array[]>): Promise<void> {
+    await this.#deps.columns.learn(sample);
   }
 
-  async refresh(): Promise<void> {
-    await this.#parts.writer.refresh();
-    this.dirty = false;
-  }
-
-  /** Changes in their order. */
-  async land(changes: readonly DocumentState[]): Promise<void> {
+  /** Applies changes in their order. Every row is confirmed, or a dead letter, when it resolves. */
+  async apply(changes: readonly DocumentState[]): Promise<void> {
     await this.#write(coalesce(changes.map(({ id, document }) => ({ oid: keyText(id), document }))));
-  }
-
-  /** Keys of the table's rows, in lists of at most `size`. */
-  keys(size: number): AsyncGenerator<string[]> {
-    return this.#parts.writer.keys(size);
-  }
-
-  /** Keys of dead letters. */
-  get deadKeys(): string[] {
-    return this.#parts.deadLetters.oids;
   }
 
   /** Removes rows, and dead letters. */
@@ -133,9 +95,20 @@ export class TableApplier {
     await this.#write(oids.map((oid) => ({ oid, document: null })));
   }
 
+  /** Keys of the table's rows, in lists of at most `size`. */
+  keys(size: number): AsyncGenerator<string[]> {
+    return this.#deps.writer.keys(size);
+  }
+
+  /** Makes what was written visible to queries. */
+  async refresh(): Promise<void> {
+    await this.#deps.writer.refresh();
+    this.dirty = false;
+  }
+
   /** Removes all that there is of a collection that is gone. */
-  async gone(): Promise<void> {
-    const { config: { onDrop }, writer, table, log } = this.#parts;
+  async dropRows(): Promise<void> {
+    const { onDrop, writer, table, log } = this.#deps;
     const isDropped = onDrop === "drop" && await writer.drop();
     if (!isDropped) await writer.truncate();
     if (!isDropped && onDrop === "drop") {
@@ -143,86 +116,86 @@ export class TableApplier {
         table: quoteTable(table),
       });
     }
-    await this.forget();
+    await this.discardDeadLetters();
     this.dirty = false;
   }
 
-  /** Removes the dead letters. */
-  forget(): Promise<void> {
-    return this.#parts.deadLetters.clear();
+  discardDeadLetters(): Promise<void> {
+    return this.#deps.deadLetters.clear();
   }
 
   /**
-   * Changes of different keys. What is written is good only in the columns that it was placed in: where those have
-   * changed by then, because another process swapped the table or CrateDB inferred some, all is written once more.
+   * Precondition: one change per key. After writing, reads the table's columns again: where they have changed in between,
+   * because another process swapped the table or CrateDB inferred some, splits and writes all once more.
    */
   async #write(changes: readonly RowChange[]): Promise<void> {
-    const { writer, tableSchema, deadLetters, log } = this.#parts;
-    const upserts = changes.filter((change): change is Upsert => change.document !== null);
+    if (changes.length === 0) return;
+    const { writer, columns, deadLetters, log } = this.#deps;
+    const upserts = changes.filter((change): change is KeyedRow => change.document !== null);
     const gone = changes.filter(({ document }) => document === null).map(({ oid }) => oid);
-    let letters: DeadLetter[];
+    let outcome: { letters: DeadLetter[]; overflowed: number };
     do {
-      letters = await this.#upsert(upserts);
-      await writer.delete([...gone, ...letters.map(({ oid }) => oid)]);
-    } while (changes.length > 0 && await tableSchema.load());
+      outcome = await this.#upsert(upserts);
+      await writer.delete([...gone, ...outcome.letters.map(({ oid }) => oid)]);
+    } while (await columns.load());
+    const { letters, overflowed } = outcome;
     await deadLetters.add(letters);
     const dead = new Set(letters.map(({ oid }) => oid));
-    await deadLetters.settle(changes.map(({ oid }) => oid).filter((oid) => !dead.has(oid)));
+    await deadLetters.resolve(changes.map(({ oid }) => oid).filter((oid) => !dead.has(oid)));
     for (const { oid, error } of letters) log.warn("A document went to the dead letters", { oid, error });
-    this.dirty ||= changes.length > 0;
-    this.counts.upserts += upserts.length - letters.length;
-    this.counts.deletes += gone.length;
-    this.counts.deadLetters += letters.length;
+    this.dirty = true;
+    this.#counts = {
+      upserts: this.#counts.upserts + upserts.length - letters.length,
+      deletes: this.#counts.deletes + gone.length,
+      overflowed: this.#counts.overflowed + overflowed,
+      deadLetters: this.#counts.deadLetters + letters.length,
+    };
   }
 
-  async #upsert(upserts: readonly Upsert[]): Promise<DeadLetter[]> {
-    if (upserts.length === 0) return [];
-    const { rows, letters, overflowed } = await this.#place(upserts);
-    const refused = await this.#parts.writer.upsert(rows);
-    this.counts.overflowed += overflowed;
+  async #upsert(upserts: readonly KeyedRow[]): Promise<{ letters: DeadLetter[]; overflowed: number }> {
+    if (upserts.length === 0) return { letters: [], overflowed: 0 };
+    const { rows, letters, overflowed } = await this.#split(upserts);
+    const refused = await this.#deps.writer.upsert(rows);
     const documents = new Map(upserts.map(({ oid, document }) => [oid, document]));
-    return [
-      ...letters,
-      ...refused.map(({ oid, error }) => letterOf(oid, documents.get(oid) ?? new Uint8Array(), error)),
-    ];
+    return {
+      overflowed,
+      letters: [
+        ...letters,
+        ...refused.map(({ oid, error }) => letterOf(oid, documents.get(oid) ?? new Uint8Array(), error)),
+      ],
+    };
   }
 
-  /** Columns that are missing are made first, for the whole batch at once; those that are too narrow become wider. */
-  async #place(upserts: readonly Upsert[]): Promise<SplitDocument> {
-    const { widening } = this.#parts;
-    let placed: SplitDocument;
+  /** Makes missing columns first, for the whole batch at once, and widens those that are too narrow. */
+  async #split(upserts: readonly KeyedRow[]): Promise<Split> {
+    const { columns } = this.#deps;
+    let split: Split;
     do {
-      placed = this.#placeAll(upserts);
-      if (placed.missing.length > 0) {
-        await this.#makeColumns(placed.missing);
-        placed = this.#placeAll(upserts);
+      split = this.#splitAll(upserts);
+      if (split.needColumns.length > 0) {
+        await columns.makeRoom(split.needColumns);
+        split = this.#splitAll(upserts);
       }
-    } while (placed.narrow.length > 0 && await widening.widen(placed.narrow));
-    return placed;
+    } while (split.needWidening.length > 0 && await columns.widen(split.needWidening));
+    return split;
   }
 
-  async #makeColumns(missing: readonly Upsert[]): Promise<void> {
-    const { tableSchema, config } = this.#parts;
-    if (config.columns === "dynamic") return await this.#infer(missing);
-    const shape = missing.map(({ document }) => inferDocumentColumns(document)).reduce(widest, undefined);
-    if (shape) await tableSchema.add(shape);
-  }
-
-  #placeAll(upserts: readonly Upsert[]): SplitDocument {
-    const { tableSchema, table } = this.#parts;
+  #splitAll(upserts: readonly KeyedRow[]): Split {
+    const { columns, table } = this.#deps;
     const rows: Row[] = [];
     const letters: DeadLetter[] = [];
-    const allMissing: Upsert[] = [];
-    const allNarrow: ColumnPath[] = [];
+    const needColumns: KeyedRow[] = [];
+    const needWidening: ColumnPath[] = [];
     let overflowed = 0;
     for (const upsert of upserts) {
       const { oid, document } = upsert;
       try {
-        const { data, overflow, misfits, missing, narrow } = splitDocument(document, tableSchema.columns);
-        if (missing) allMissing.push(upsert);
-        for (const path of narrow) allNarrow.push(path);
-        if (misfits) overflowed++;
-        if (misfits && !table.hasOverflow) {
+        const split = splitDocument(document, columns.columns);
+        const { data, overflow } = split;
+        if (split.needsColumns) needColumns.push(upsert);
+        for (const path of split.needsWidening) needWidening.push(path);
+        if (split.overflowed) overflowed++;
+        if (split.overflowed && !table.hasOverflow) {
           letters.push(letterOf(oid, document, `The table has no column for overflow: ${overflow}`));
         } else rows.push({ oid, data, overflow });
       } catch (error) {
@@ -230,41 +203,7 @@ export class TableApplier {
         letters.push(letterOf(oid, document, error.message));
       }
     }
-    return { rows, letters, overflowed, missing: allMissing, narrow: allNarrow };
-  }
-
-  /**
-   * New paths are written in one document after the other, so that CrateDB makes their columns with nothing to
-   * conflict; what it can make no column of gets one by type.
-   */
-  async #infer(documents: readonly Upsert[]): Promise<void> {
-    const { tableSchema } = this.#parts;
-    for (const upsert of documents) {
-      const shape = inferDocumentColumns(upsert.document);
-      if (!shape) continue;
-      const paths = additions(tableSchema.columns, shape).map(({ path }) => path);
-      if (paths.length === 0) continue;
-      await this.#inferPaths(upsert, paths);
-      await tableSchema.load();
-      await tableSchema.add(shape);
-    }
-  }
-
-  /**
-   * A refused document is bisected down to the paths at fault.
-   *
-   * @returns whether the table has room for further columns
-   */
-  async #inferPaths(upsert: Upsert, paths: readonly ColumnPath[]): Promise<boolean> {
-    const { tableSchema, writer } = this.#parts;
-    const { data, overflow } = splitDocument(upsert.document, tableSchema.assuming(paths));
-    const [refused] = await writer.upsert([{ oid: upsert.oid, data, overflow }]);
-    if (!refused) return true;
-    if (refused.kind === "too many columns") return false;
-    if (paths.length === 1) return true;
-    const middle = paths.length >> 1;
-    return await this.#inferPaths(upsert, paths.slice(0, middle)) &&
-      await this.#inferPaths(upsert, paths.slice(middle));
+    return { rows, letters, overflowed, needColumns, needWidening };
   }
 }
 

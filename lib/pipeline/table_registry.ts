@@ -1,76 +1,82 @@
 /** The table of each collection, opened when its first document arrives. */
-import type { Names, RelaySettings } from "./settings.ts";
-import { UserError } from "../util/errors.ts";
-import { type Counts, TableApplier } from "./table_applier.ts";
-import { concurrently } from "../util/concurrently.ts";
-import type { Logger } from "../util/log.ts";
-import { retry } from "../util/retry.ts";
+import { type Namespace, namespaceText } from "../namespace.ts";
 import { DeadLetters } from "../sink/metadata/dead_letters.ts";
-import { type Columns, JSONB } from "../sink/table/column_policy.ts";
-import { TableSchema } from "../sink/table/table_schema.ts";
 import { FollowedCollections } from "../sink/metadata/followed_collections.ts";
+import { isMetadataTable } from "../sink/metadata/metadata_tables.ts";
+import { type ColumnPolicy, JSONB_COLUMNS, openColumnPolicy } from "../sink/table/column_policy.ts";
 import { quoteTable, type TableName } from "../sink/table/sql_names.ts";
 import { tableFor } from "../sink/table/table_naming.ts";
-import { isMetadataTable } from "../sink/metadata/metadata_tables.ts";
-import { Position } from "../sink/metadata/stream_position.ts";
+import { TableSchema } from "../sink/table/table_schema.ts";
 import { openTable, type TargetTable } from "../sink/table/target_table.ts";
-import { isRetryable } from "../sink/connection/sink_error.ts";
-import type { Transport } from "../sink/connection/transport.ts";
-import { Widening } from "../sink/widening/widening.ts";
 import { Writer } from "../sink/table/writer.ts";
+import { type Transports, Widening } from "../sink/widening/widening.ts";
 import type { CausalReader } from "../source/causal_reader.ts";
-import { type Namespace, namespaceText } from "../namespace.ts";
+import type { Clock } from "../util/clock.ts";
+import { concurrently } from "../util/concurrently.ts";
+import { UserError } from "../util/errors.ts";
+import type { Logger } from "../util/log.ts";
+import type { OutageTracker } from "../util/outage.ts";
+import type { Counts } from "./observer.ts";
+import type { Names, RelaySettings } from "./settings.ts";
+import { TableApplier } from "./table_applier.ts";
+import { TableOwners } from "./table_owners.ts";
 
 export interface TableRegistryOptions {
   readonly names: Names;
-  readonly config: RelaySettings;
-  readonly causalReader: CausalReader;
+  readonly settings: RelaySettings;
+  readonly causalReader: Pick<CausalReader, "exists">;
   readonly signal: AbortSignal;
   readonly log: Logger;
+  readonly clock: Clock;
 }
 
-interface Target {
-  readonly landing: TableApplier;
-  readonly widening: Widens;
+interface Entry {
+  readonly applier: TableApplier;
+  readonly columns: ColumnPolicy;
+  /** Whether the collection had rows before, and its table was not there. */
+  readonly wasDropped: boolean;
 }
 
-type Widens = Pick<Widening, "widen" | "recover" | "lockName">;
-
-/** JSONB takes every value as it is. */
-const NEVER: Widens = { widen: () => Promise.resolve(false), recover: async () => {}, lockName: "" };
+/** What the changes of a collection are applied with. */
+export interface CollectionChanges<T> {
+  readonly namespace: Namespace;
+  readonly changes: readonly T[];
+  readonly applier: TableApplier;
+}
 
 /** Tables that are worked on at once. */
-const AT_ONCE = 4;
+const TABLES_AT_ONCE = 4;
 
 export class TableRegistry {
-  /** Waits for a sink that is away; the plain one doesn't. */
-  readonly #transports: { readonly patient: Transport; readonly plain: Transport };
+  readonly #transports: Transports;
   readonly #options: TableRegistryOptions;
-  readonly #targets = new Map<string, Promise<Target>>();
-  /** The collection of each table, by the table's name. */
-  readonly #owners = new Map<string, Namespace>();
-  readonly #closed: Counts[] = [];
-  /** Collections that had rows, and whose tables were not there. */
-  readonly #emptied: Namespace[] = [];
+  readonly #entries = new Map<string, Promise<Entry>>();
+  readonly #owners: TableOwners;
   readonly #followed: FollowedCollections;
+  /** Columns that another relay was changing when they were opened. */
+  readonly #unrecovered = new Set<ColumnPolicy>();
+  /** Counts of tables that are closed. */
+  readonly #closed: Counts[] = [];
 
-  constructor(transports: { patient: Transport; plain: Transport }, options: TableRegistryOptions) {
+  constructor(transports: Transports, options: TableRegistryOptions) {
     this.#transports = transports;
     this.#options = options;
-    const { stream, metadataSchema: schema } = options.names;
+    const { names: { stream, metadataSchema: schema }, causalReader } = options;
+    this.#owners = new TableOwners((namespace) => causalReader.exists(namespace));
     this.#followed = new FollowedCollections(transports.patient, { schema, stream });
   }
 
-  /** @throws UserError when the table cannot be used, or is that of another collection which is there too */
+  /**
+   * The applier of a collection. Makes the table where there is none.
+   *
+   * @throws UserError when the table cannot be used, or is that of another collection which is there too
+   */
   async of(namespace: Namespace): Promise<TableApplier> {
-    const name = namespaceText(namespace);
-    let target = this.#targets.get(name);
-    if (!target) this.#targets.set(name, target = this.#open(namespace));
-    return (await target).landing;
+    return (await this.#entryOf(namespace)).applier;
   }
 
   tableOf(namespace: Namespace): TableName {
-    const { dialect } = this.#transports.plain;
+    const { dialect } = this.#transports.raw;
     return tableFor(this.#options.names.tableOf(namespace), namespace, dialect);
   }
 
@@ -79,197 +85,174 @@ export class TableRegistry {
     return this.#followed.sharer(namespace, this.tableOf(namespace));
   }
 
-  /** Collections that were followed and are not among these; those are left out whose table one of these has. */
+  /** Collections that were followed and are not among these, except those whose table one of these has. */
   async missing(namespaces: readonly Namespace[]): Promise<Namespace[]> {
     const taken = new Set(namespaces.map((each) => quoteTable(this.tableOf(each))));
     return (await this.#followed.list()).filter((each) => !taken.has(quoteTable(this.tableOf(each))));
   }
 
-  /** Whether this stream had tables before; in those there may be rows whose documents are gone. */
+  /** Whether this stream had tables before, in which there may be rows whose documents are gone. */
   async hadTables(): Promise<boolean> {
     return (await this.#followed.list()).length > 0;
   }
 
-  async openAll(namespaces: readonly Namespace[]): Promise<void> {
-    await concurrently(namespaces, AT_ONCE, (namespace) => {
+  /**
+   * Opens the tables of these collections.
+   *
+   * @returns the collections whose tables somebody has dropped since they were filled: they need a new snapshot
+   */
+  async openAll(namespaces: readonly Namespace[]): Promise<Namespace[]> {
+    const known = new Set(this.#entries.keys());
+    const entries = await concurrently(namespaces, TABLES_AT_ONCE, (namespace) => {
       this.#options.signal.throwIfAborted();
-      return this.of(namespace);
+      return this.#entryOf(namespace);
     });
-    await this.#recover();
-  }
-
-  /** Collections whose tables somebody has dropped; they are empty now. */
-  get emptied(): readonly Namespace[] {
-    return this.#emptied;
+    return namespaces.filter((each, at) => entries[at]?.wasDropped && !known.has(namespaceText(each)));
   }
 
   /** Groups changes by their collection and has them worked on, several collections at once. */
-  async eachOf<T extends { readonly namespace: Namespace }>(
+  async forEachCollection<T extends { readonly namespace: Namespace }>(
     changes: readonly T[],
-    work: (namespace: Namespace, changes: readonly T[], landing: TableApplier) => Promise<void>,
+    work: (group: CollectionChanges<T>) => Promise<void>,
   ): Promise<void> {
     const groups = Map.groupBy(changes, ({ namespace }) => namespaceText(namespace));
-    await concurrently(groups.values(), AT_ONCE, async (group) => {
+    await concurrently(groups.values(), TABLES_AT_ONCE, async (group) => {
       const [first] = group;
-      if (first) await work(first.namespace, group, await this.of(first.namespace));
+      if (!first) return;
+      const { namespace } = first;
+      await work({ namespace, changes: group, applier: await this.of(namespace) });
     });
   }
 
   /**
-   * Rows of a collection that was dropped or renamed follow `--on-drop`. What was never followed, a view for
-   * instance, has no rows here, whatever table has its name.
+   * Rows of a collection that was dropped or renamed follow `--on-drop`. A collection that was never followed, a view
+   * for instance, has no rows here, whatever table has its name.
    *
-   * @returns another collection that has the table by now; the table is left to it, to be copied again
+   * @returns the collection that has the table by now, to be read again; undefined where none has
    */
-  async gone(namespace: Namespace): Promise<Namespace | undefined> {
-    const heir = await this.#heirOf(namespace);
-    const isKnown = this.#targets.has(namespaceText(namespace)) || await this.#followed.has(namespace);
-    if (isKnown && this.#options.config.onDrop !== "keep") await this.#remove(namespace, heir);
+  async drop(namespace: Namespace): Promise<Namespace | undefined> {
+    const newOwner = await this.#owners.newOwner(quoteTable(this.tableOf(namespace)), namespace);
+    const isKnown = this.#entries.has(namespaceText(namespace)) || await this.#followed.has(namespace);
+    if (isKnown && this.#options.settings.onDrop !== "keep") await this.#dropRows(namespace, newOwner);
     await this.#close(namespace);
-    return heir;
+    return newOwner;
   }
 
-  async #remove(namespace: Namespace, heir: Namespace | undefined): Promise<void> {
-    const stream = heir ? undefined : await this.sharer(namespace);
+  /** The same of all collections of a database that have been seen. */
+  async dropDatabase(database: string): Promise<Namespace[]> {
+    const newOwners: Namespace[] = [];
+    for (const name of [...this.#entries.keys()]) {
+      if (!name.startsWith(`${database}.`)) continue;
+      const newOwner = await this.drop({ database, collection: name.slice(database.length + 1) });
+      if (newOwner) newOwners.push(newOwner);
+    }
+    return newOwners;
+  }
+
+  /** Makes what was written visible to queries. */
+  async refresh(): Promise<void> {
+    const entries = await Promise.all(this.#entries.values());
+    const dirty = entries.map(({ applier }) => applier).filter(({ dirty }) => dirty);
+    await concurrently(dirty, TABLES_AT_ONCE, (applier) => applier.refresh());
+  }
+
+  /**
+   * Looks from time to time for what a relay that died has left, as long as there may be something: while statements
+   * fail, as a table that is closed to writing makes them, and where another relay was at work at the start.
+   */
+  recoverDuring(outages: OutageTracker, fail: (error: unknown) => void): Disposable {
+    let isBusy = false;
+    const look = async () => {
+      if (isBusy || !outages.active && this.#unrecovered.size === 0) return;
+      isBusy = true;
+      try {
+        const entries = outages.active ? await Promise.all(this.#entries.values()) : [];
+        for (const columns of new Set([...this.#unrecovered, ...entries.map(({ columns }) => columns)])) {
+          if (!await columns.recover()) this.#unrecovered.delete(columns);
+        }
+      } catch (error) {
+        fail(error);
+      } finally {
+        isBusy = false;
+      }
+    };
+    const timer = setInterval(look, this.#options.settings.lease / 3);
+    return { [Symbol.dispose]: () => clearInterval(timer) };
+  }
+
+  async counts(): Promise<Counts> {
+    const entries = await Promise.all(this.#entries.values());
+    return [...this.#closed, ...entries.map(({ applier }) => applier.counts)].reduce((sum, counts) => ({
+      upserts: sum.upserts + counts.upserts,
+      deletes: sum.deletes + counts.deletes,
+      overflowed: sum.overflowed + counts.overflowed,
+      deadLetters: sum.deadLetters + counts.deadLetters,
+    }), { upserts: 0, deletes: 0, overflowed: 0, deadLetters: 0 });
+  }
+
+  #entryOf(namespace: Namespace): Promise<Entry> {
+    const name = namespaceText(namespace);
+    let entry = this.#entries.get(name);
+    if (!entry) this.#entries.set(name, entry = this.#open(namespace));
+    return entry;
+  }
+
+  async #open(namespace: Namespace): Promise<Entry> {
+    const { names, settings, log } = this.#options;
+    const { patient } = this.#transports;
+    const name = this.tableOf(namespace);
+    if (isMetadataTable(name.name)) {
+      throw new UserError(
+        `${quoteTable(name)} is a name of the relay's own tables: ${namespaceText(namespace)}`,
+        { hint: "Give the collection another table with --table, or leave it out with --exclude." },
+      );
+    }
+    await this.#owners.claim(quoteTable(name), namespace);
+    const isKnown = await this.#followed.has(namespace);
+    if (!isKnown) await this.#followed.add(namespace, name);
+    const table = await openTable(patient, { table: name, columns: settings.columns });
+    const writer = new Writer(patient, table, settings);
+    const columns = await this.#columnsOf(table, writer);
+    if (await columns.recover()) this.#unrecovered.add(columns);
+    const stream = `${namespaceText(namespace)} -> ${name.schema}.${name.name}`;
+    const deadLetters = await DeadLetters.open(patient, { schema: names.metadataSchema, stream });
+    const applier = new TableApplier({ table, columns, writer, deadLetters, onDrop: settings.onDrop, log });
+    await applier.retryDeadLetters();
+    return { applier, columns, wasDropped: isKnown && table.isNew };
+  }
+
+  async #columnsOf(table: TargetTable, writer: Writer): Promise<ColumnPolicy> {
+    const { settings, log, signal, clock } = this.#options;
+    const { patient } = this.#transports;
+    if (patient.dialect.isJsonb) return JSONB_COLUMNS;
+    const tableSchema = new TableSchema(patient, { table, log, inferred: settings.columns === "dynamic" });
+    const widening = new Widening(this.#transports, { ...settings, table, tableSchema, signal, log, clock });
+    return await openColumnPolicy(settings.columns, { table, tableSchema, widening, writer });
+  }
+
+  async #dropRows(namespace: Namespace, newOwner: Namespace | undefined): Promise<void> {
+    const stream = newOwner ? undefined : await this.sharer(namespace);
     if (stream) {
       this.#options.log.warn(
         "Rows of a collection that is gone stay: another stream writes to the table too",
-        {
-          stream,
-        },
+        { stream },
       );
       return;
     }
-    const landing = await this.of(namespace);
-    await (heir ? landing.forget() : landing.gone());
+    const applier = await this.of(namespace);
+    await (newOwner ? applier.discardDeadLetters() : applier.dropRows());
     await this.#followed.remove(namespace);
-  }
-
-  async #heirOf(namespace: Namespace): Promise<Namespace | undefined> {
-    const owner = this.#owners.get(quoteTable(this.tableOf(namespace)));
-    const isOther = owner !== undefined && namespaceText(owner) !== namespaceText(namespace);
-    return isOther && await this.#options.causalReader.exists(owner) ? owner : undefined;
   }
 
   /** Leaves the table to another collection whose name may make the same. */
   async #close(namespace: Namespace): Promise<void> {
     const name = namespaceText(namespace);
-    const target = await this.#targets.get(name);
-    if (!target) return;
-    const { landing } = target;
-    if (landing.dirty) await landing.refresh();
-    this.#closed.push(landing.counts);
-    this.#targets.delete(name);
-    const table = quoteTable(this.tableOf(namespace));
-    const owner = this.#owners.get(table);
-    if (owner && namespaceText(owner) === name) this.#owners.delete(table);
-  }
-
-  /** The collections of a database that have been seen; see {@linkcode gone}. */
-  async goneWith(database: string): Promise<Namespace[]> {
-    const heirs: Namespace[] = [];
-    for (const name of [...this.#targets.keys()]) {
-      if (!name.startsWith(`${database}.`)) continue;
-      const heir = await this.gone({ database, collection: name.slice(database.length + 1) });
-      if (heir) heirs.push(heir);
-    }
-    return heirs;
-  }
-
-  /** Makes what was written visible to queries. */
-  async refresh(): Promise<void> {
-    const landings = await this.#landings();
-    await concurrently(landings.filter(({ dirty }) => dirty), AT_ONCE, (landing) => landing.refresh());
-  }
-
-  /** Looks from time to time for what a relay that died has left, since it may keep others from writing. */
-  watch(failed: (error: unknown) => void): Disposable {
-    let looking = false;
-    const look = async () => {
-      if (looking) return;
-      looking = true;
-      await this.#recover().catch(failed);
-      looking = false;
-    };
-    const timer = setInterval(look, this.#options.config.lease / 3);
-    return { [Symbol.dispose]: () => clearInterval(timer) };
-  }
-
-  async #recover(): Promise<void> {
-    const unfinished = (await this.#streams()).filter(({ hasToken }) => hasToken);
-    const names = new Set(unfinished.map(({ stream }) => stream));
-    for (const { widening } of await Promise.all(this.#targets.values())) {
-      if (names.has(widening.lockName)) await widening.recover();
-    }
-  }
-
-  #streams(): ReturnType<typeof Position.list> {
-    const { signal, log, config: { retryFor } } = this.#options;
-    const options = { signal, log, retryFor, what: "CrateDB", isRetryable };
-    return retry(() => Position.list(this.#transports.plain), options);
-  }
-
-  async counts(): Promise<Counts> {
-    const total: Counts = { upserts: 0, deletes: 0, overflowed: 0, deadLetters: 0 };
-    for (const counts of [...this.#closed, ...(await this.#landings()).map(({ counts }) => counts)]) {
-      for (const name of Object.keys(total) as (keyof Counts)[]) total[name] += counts[name];
-    }
-    return total;
-  }
-
-  async #landings(): Promise<TableApplier[]> {
-    return (await Promise.all(this.#targets.values())).map(({ landing }) => landing);
-  }
-
-  #columnsOf(table: TargetTable): [Columns, Widens] {
-    const { config, log, signal } = this.#options;
-    const { patient } = this.#transports;
-    if (patient.dialect.name === "PostgreSQL") return [JSONB, NEVER];
-    const tableSchema = new TableSchema(patient, { table, log, inferred: config.columns === "dynamic" });
-    return [tableSchema, new Widening(this.#transports, { ...config, table, tableSchema, signal, log })];
-  }
-
-  async #open(namespace: Namespace): Promise<Target> {
-    const { names, config, log } = this.#options;
-    const { patient } = this.#transports;
-    const name = this.tableOf(namespace);
-    const stream = `${namespaceText(namespace)} -> ${name.schema}.${name.name}`;
-    if (isMetadataTable(name.name)) {
-      throw new UserError(
-        `${quoteTable(name)} is a name of the relay's own tables: ${namespaceText(namespace)}`,
-        {
-          hint: "Give the collection another table with --table, or leave it out with --exclude.",
-        },
-      );
-    }
-    await this.#own(namespace, name);
-    const isKnown = await this.#followed.add(namespace, name);
-    const table = await openTable(patient, { table: name, columns: config.columns });
-    if (isKnown && table.isNew) this.#emptied.push(namespace);
-    const [tableSchema, widening] = this.#columnsOf(table);
-    const deadLetters = await DeadLetters.open(patient, { schema: names.metadataSchema, stream });
-    const writer = new Writer(patient, table, config);
-    const landing = new TableApplier({ table, tableSchema, widening, writer, deadLetters, config, log });
-    await landing.open();
-    return { landing, widening };
-  }
-
-  /** Of collections with one table, the living one owns it; events of others are from before. */
-  async #own(namespace: Namespace, name: TableName): Promise<void> {
-    const { causalReader } = this.#options;
-    const table = quoteTable(name);
-    const owner = this.#owners.get(table);
-    if (owner && !await causalReader.exists(namespace)) return;
-    if (owner && await causalReader.exists(owner)) {
-      throw new UserError(
-        `Two collections would share ${table}: ${namespaceText(owner)} and ${namespaceText(namespace)}`,
-        {
-          hint:
-            "Leave one out with --exclude; a relay of its own may follow it, with another --table. Where the " +
-            "databases differ, --table '{database}.{collection}' tells them apart.",
-        },
-      );
-    }
-    this.#owners.set(table, namespace);
+    const entry = await this.#entries.get(name);
+    if (!entry) return;
+    const { applier } = entry;
+    if (applier.dirty) await applier.refresh();
+    this.#closed.push(applier.counts);
+    this.#entries.delete(name);
+    this.#owners.release(quoteTable(this.tableOf(namespace)), namespace);
   }
 }

@@ -1,11 +1,12 @@
-/** Commands to the primary, with majority read concern: what they find is never older than a time that was named. */
-import { type BSON, type ClientSession, type Document, type MongoClient, ReadPreference } from "mongodb";
-import { UserError } from "../util/errors.ts";
-import type { Logger } from "../util/log.ts";
-import { retry } from "../util/retry.ts";
+/**
+ * The one way to read from MongoDB: from the primary, tried again while MongoDB is away, in one causal session. What is
+ * found is never older than a time that was named.
+ */
+import { BSON, type ClientSession, type Db, type Document, type MongoClient, ReadPreference } from "mongodb";
 import { type BsonValue, elements, fields, int64At, nameOf } from "../bson/bson.ts";
-import { killCursor } from "./kill_cursor.ts";
 import type { Namespace } from "../namespace.ts";
+import { UserError } from "../util/errors.ts";
+import { retry, type RetryOptions } from "../util/retry.ts";
 import { isRetryableMongodbError } from "./mongodb_errors.ts";
 
 /** A document and its key. */
@@ -21,15 +22,20 @@ export interface Page {
   readonly exhausted: boolean;
 }
 
-export interface CausalReaderOptions {
-  /** How long a MongoDB that does not answer is waited for, in milliseconds. */
-  readonly retryFor: number;
-  readonly signal: AbortSignal;
-  readonly log: Logger;
+export type CausalReaderOptions = Omit<RetryOptions, "isRetryable">;
+
+export interface PageOptions {
+  /** Whether the signal ends it also while MongoDB is at work. @default {false} */
+  readonly abortable?: boolean;
+  /** The index that is used; null leaves that to the server. @default {that of `_id`} */
+  readonly hint?: Document | null;
 }
 
 const BY_KEY = { _id: 1 } as const;
-const READ = { readConcern: { level: "majority" }, readPreference: ReadPreference.primary } as const;
+const FROM_PRIMARY = { readPreference: ReadPreference.primary } as const;
+const MAJORITY = { level: "majority" } as const;
+/** Milliseconds that the server has for letting go of a cursor. */
+const KILL_CURSOR_TIMEOUT_MS = 1_000;
 
 export class CausalReader implements AsyncDisposable {
   readonly #client: MongoClient;
@@ -56,44 +62,53 @@ export class CausalReader implements AsyncDisposable {
     if (clusterTime) this.#session.advanceOperationTime(clusterTime);
   }
 
-  /** Whether there is such a collection; a view or a time-series collection is none. */
+  /** Runs a read that is safe to repeat, with options that the driver's methods take. */
+  read<T>(
+    work: (
+      client: MongoClient,
+      options: typeof FROM_PRIMARY & { readonly session: ClientSession },
+    ) => Promise<T>,
+  ): Promise<T> {
+    const options = { ...FROM_PRIMARY, session: this.#session };
+    return retry(() => work(this.#client, options), {
+      ...this.#options,
+      isRetryable: isRetryableMongodbError,
+    });
+  }
+
+  /** Whether there is such a collection; false for a view or a time-series collection. */
   async exists({ database, collection }: Namespace): Promise<boolean> {
-    const options = {
-      nameOnly: true,
-      authorizedCollections: true,
-      readPreference: READ.readPreference,
-    } as const;
-    const listed = await this.#patiently(() =>
-      this.#client.db(database).listCollections({ name: collection }, options).toArray()
+    const filter = { name: collection };
+    const listed = await this.read((client, options) =>
+      client.db(database)
+        .listCollections(filter, { ...options, nameOnly: true, authorizedCollections: true })
+        .toArray()
     );
     return listed.some(({ type = "collection" }) => type === "collection");
   }
 
-  /**
-   * What a `find` or `aggregate` finds first, by the index of `_id`.
-   *
-   * @param options.abortable whether the signal ends it also while MongoDB is at work
-   */
+  /** The first documents that a `find` or `aggregate` finds. */
   async page(
     { database, collection }: Namespace,
     command: Document,
-    { abortable = false } = {},
+    options: PageOptions = {},
   ): Promise<Page> {
-    const db = this.#client.db(database);
-    const { cursor } = await this.#patiently(() =>
-      db.command({ ...command, hint: BY_KEY, readConcern: this.#readConcern() }, {
+    const { abortable = false, hint = BY_KEY } = options;
+    const { cursor } = await this.read((client, { session, readPreference }) =>
+      client.db(database).command({ ...command, ...hint && { hint }, readConcern: this.#readConcern() }, {
         raw: true,
-        session: this.#session,
-        readPreference: READ.readPreference,
-        ...abortable && { signal: this.#options.signal },
+        session,
+        readPreference,
+        ...abortable && { signal: this.#options.shutdown.signal },
       })
     );
     const reply = fields(cursor as Uint8Array);
-    const [batch, id] = [reply.get("firstBatch"), reply.get("id")];
+    const batch = reply.get("firstBatch");
+    const id = reply.get("id");
     if (!batch || !id) throw new Error("MongoDB answered without a batch");
-    const rest = int64At(id.bytes, id.offset);
-    const exhausted = rest === 0n;
-    if (!exhausted) await killCursor(db, collection, rest);
+    const cursorId = int64At(id.bytes, id.offset);
+    const exhausted = cursorId === 0n;
+    if (!exhausted) await killCursor(this.#client.db(database), collection, cursorId);
     const documents = Array.from(
       elements(batch.bytes, batch.offset),
       ([, , , offset, length]) => keyed(batch.bytes.subarray(offset, offset + length)),
@@ -107,9 +122,9 @@ export class CausalReader implements AsyncDisposable {
     pipeline: readonly Document[],
     isWanted: (id: BsonValue) => boolean,
   ): Promise<KeyedDocument[]> {
-    return this.#patiently(async () => {
-      const cursor = this.#client.db(database).collection(collection)
-        .aggregate([...pipeline], { raw: true, session: this.#session, ...READ });
+    return this.read(async (client, options) => {
+      const cursor = client.db(database).collection(collection)
+        .aggregate([...pipeline], { raw: true, readConcern: MAJORITY, ...options });
       const found: KeyedDocument[] = [];
       for await (const document of cursor) {
         const each = keyed(document as unknown as Uint8Array);
@@ -119,21 +134,23 @@ export class CausalReader implements AsyncDisposable {
     });
   }
 
-  #patiently<T>(read: () => Promise<T>): Promise<T> {
-    return retry(read, { ...this.#options, what: "MongoDB", isRetryable: isRetryableMongodbError });
-  }
-
   /** The driver adds this to its own reads only, not to commands. */
   #readConcern(): Document {
     const { operationTime } = this.#session;
-    return { ...READ.readConcern, ...operationTime && { afterClusterTime: operationTime } };
+    return { ...MAJORITY, ...operationTime && { afterClusterTime: operationTime } };
   }
+}
+
+/** Has the server let go of a cursor. One that it keeps costs it some memory for a while, and nothing else. */
+export async function killCursor(db: Db, collection: string, cursorId: bigint): Promise<void> {
+  const command = { killCursors: collection, cursors: [BSON.Long.fromBigInt(cursorId)] };
+  await db.command(command, { signal: AbortSignal.timeout(KILL_CURSOR_TIMEOUT_MS) }).catch(() => {});
 }
 
 function keyed(document: Uint8Array): KeyedDocument {
   const element = Array.from(elements(document)).find((element) => nameOf(document, element) === "_id");
   if (!element) {
-    throw new UserError("The shape takes _id away, which names the row.", { hint: "Leave _id in." });
+    throw new UserError("The transform takes _id away, which names the row.", { hint: "Leave _id in." });
   }
   const [type, , , offset, length] = element;
   return { id: { type, bytes: document, offset, length }, document };

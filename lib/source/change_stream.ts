@@ -2,19 +2,21 @@
  * A change stream as batches, read as raw commands: whole replies, BSON untouched, and the token that the server
  * gives for the end of each reply (also when it is empty).
  *
- * Follows the change streams specification with these deviations: the server must give a `postBatchResumeToken`
- * (4.0.7 and newer); every reopening uses `startAfter`, which unlike `resumeAfter` also takes the token of an
- * invalidate event; errors of the command that opens the stream are tried again when they are transient.
+ * Follows the change streams specification with these deviations:
+ * - The server must give a `postBatchResumeToken`, as all servers do that the driver takes (4.4 and newer).
+ * - Every reopening uses `startAfter`, which unlike `resumeAfter` also takes the token of an invalidate event.
+ * - Errors of the command that opens the stream are tried again when they are retryable.
+ * - An error is retryable by our own list of classes, codes and labels, and for as long as `retryFor` says.
  *
  * @see https://github.com/mongodb/specifications/blob/master/source/change-streams/change-streams.md
  */
 import { BSON, type ClientSession, type Document, type MongoClient } from "mongodb";
-import { messageOf, UserError } from "../util/errors.ts";
-import type { Logger } from "../util/log.ts";
+import { UserError } from "../util/errors.ts";
+import type { OutageTracker } from "../util/outage.ts";
 import { backoff } from "../util/retry.ts";
 import { type BsonValue, bytesOf, elements, fields, int64At, stringAt } from "../bson/bson.ts";
 import { type CollectionEvent, type DocumentChange, readEvent } from "./event.ts";
-import { killCursor } from "./kill_cursor.ts";
+import { killCursor } from "./causal_reader.ts";
 import type { Scope } from "./scope.ts";
 import type { ServerFeatures } from "./server.ts";
 import { SplitEvents } from "./split_events.ts";
@@ -22,14 +24,14 @@ import { isEventTooLarge, isRetryableMongodbError } from "./mongodb_errors.ts";
 
 export interface ChangeBatch {
   readonly changes: readonly DocumentChange[];
-  /** Ends the batch where there is one: what comes after it must not be mixed with what came before. */
+  /** Ends the batch, if there is one: later changes must not be mixed with earlier ones. */
   readonly event: CollectionEvent | undefined;
-  /** Events read, those that mean nothing for the table among them. */
+  /** Events read, including those that change no row. */
   readonly events: number;
   readonly bytes: number;
   /** BSON of the resume token after the last event. */
   readonly token: Uint8Array;
-  /** The server's time when it answered; reads after it see everything in the batch. */
+  /** The server's time of its answer. Reads after it see everything in the batch. */
   readonly operationTime: BSON.Timestamp | undefined;
 }
 
@@ -39,53 +41,71 @@ export interface ChangeStreamOptions {
   readonly client: MongoClient;
   readonly scope: Scope;
   readonly server: ServerFeatures;
-  /** Undefined where documents are looked up afterwards. */
+  /** Undefined if documents are looked up afterwards. */
   readonly fullDocument: FullDocument | undefined;
   /** BSON of the token to go on from; null to start now. */
   readonly startAfter: Uint8Array | null;
   readonly batchSize: number;
   readonly retryFor: number;
   readonly signal: AbortSignal;
-  readonly log: Logger;
+  readonly outages: OutageTracker;
 }
 
 /** Milliseconds that the server waits for a change before it answers with an empty batch. */
-const MAX_AWAIT = 1_000;
+const MAX_AWAIT_MS = 1_000;
 
+/**
+ * The change batches of a scope, for ever. A stream that breaks off is opened again after the last token, in the same
+ * session, for as long as `retryFor` says.
+ *
+ * @throws MongoError when the stream cannot be opened, or an error is not retryable; UserError for an event that
+ * MongoDB cannot deliver
+ */
 export async function* changeStream(options: ChangeStreamOptions): AsyncGenerator<ChangeBatch> {
-  const { signal, log, retryFor } = options;
+  const { client, signal, outages, retryFor } = options;
+  await using session = client.startSession();
+  const id = Symbol();
   let token = options.startAfter;
   let opened = false;
   let failedSince = 0;
-  for (let attempt = 0; !signal.aborted;) {
-    try {
-      for await (const batch of follow(options, token)) {
-        if (attempt > 0) log.info("The change stream goes on");
-        [attempt, opened] = [0, true];
-        yield batch;
-        token = batch.token;
+  let attempt = 0;
+  try {
+    while (!signal.aborted) {
+      try {
+        for await (const batch of batchesFrom(token, { ...options, session })) {
+          outages.succeeded(id);
+          opened = true;
+          attempt = 0;
+          yield batch;
+          token = batch.token;
+        }
+      } catch (error) {
+        if (signal.aborted) return;
+        if (isEventTooLarge(error)) throw await tooLarge(options, token);
+        if (attempt === 0) failedSince = Date.now();
+        if (!opened || !isRetryableMongodbError(error) || Date.now() - failedSince >= retryFor) throw error;
+        outages.failed(id, error);
+        await backoff(attempt++, signal).catch(() => {});
       }
-    } catch (error) {
-      if (signal.aborted) return;
-      if (isEventTooLarge(error)) throw await tooLarge(options, token);
-      if (attempt === 0) failedSince = Date.now();
-      if (!opened || !isRetryableMongodbError(error) || Date.now() - failedSince >= retryFor) throw error;
-      if (attempt === 0) log.warn("The change stream broke off, trying again", { error: messageOf(error) });
-      await backoff(attempt++, signal).catch(() => {});
     }
+  } finally {
+    outages.gaveUp(id);
   }
 }
 
-/** The database and the `aggregate` value of each level. */
-const TARGETS: Readonly<
-  Record<Scope["level"], (scope: Scope) => { database: string; aggregate: string | 1 }>
-> = {
-  collection: ({ only }) => ({ database: only.database ?? "", aggregate: only.collection ?? "" }),
-  database: ({ only }) => ({ database: only.database ?? "", aggregate: 1 }),
-  deployment: () => ({ database: "admin", aggregate: 1 }),
-};
+/** The database and the `aggregate` value that a stream is opened with. */
+function targetOf({ level, only }: Scope): { readonly database: string; readonly aggregate: string | 1 } {
+  switch (level) {
+    case "collection":
+      return { database: only.database ?? "", aggregate: only.collection ?? "" };
+    case "database":
+      return { database: only.database ?? "", aggregate: 1 };
+    case "deployment":
+      return { database: "admin", aggregate: 1 };
+  }
+}
 
-/** Fields that mean nothing here, and make events large. */
+/** Unused fields; dropping them keeps events under 16 MB. */
 const UNUSED = ["updateDescription", "fullDocumentBeforeChange"];
 
 function streamStages(options: ChangeStreamOptions, token: Uint8Array | null): Document[] {
@@ -105,11 +125,14 @@ function streamStages(options: ChangeStreamOptions, token: Uint8Array | null): D
   ];
 }
 
-async function* follow(options: ChangeStreamOptions, token: Uint8Array | null): AsyncGenerator<ChangeBatch> {
-  const { client, batchSize, signal, scope } = options;
-  const target = TARGETS[scope.level](scope);
+async function* batchesFrom(
+  startAfter: Uint8Array | null,
+  options: ChangeStreamOptions & { readonly session: ClientSession },
+): AsyncGenerator<ChangeBatch> {
+  const { client, session, batchSize, signal, scope } = options;
+  let token = startAfter;
+  const target = targetOf(scope);
   const database = client.db(target.database);
-  await using session = client.startSession();
   const command = (document: Document) => run(database, document, { session, signal });
   let reply = await command({
     aggregate: target.aggregate,
@@ -128,7 +151,7 @@ async function* follow(options: ChangeStreamOptions, token: Uint8Array | null): 
         getMore: BSON.Long.fromBigInt(reply.cursorId),
         collection: reply.collection,
         batchSize,
-        maxTimeMS: MAX_AWAIT,
+        maxTimeMS: MAX_AWAIT_MS,
       });
     }
   } finally {
@@ -136,10 +159,10 @@ async function* follow(options: ChangeStreamOptions, token: Uint8Array | null): 
   }
 }
 
-/** The event that follows `token` is over 16 MB, and the server cannot split it: which document it is of. */
+/** Names the document of the event after `token`, which is over 16 MB and cannot be split. */
 async function tooLarge(options: ChangeStreamOptions, token: Uint8Array | null): Promise<UserError> {
   const { client, scope, server } = options;
-  const target = TARGETS[scope.level](scope);
+  const target = targetOf(scope);
   const small = { ...options, fullDocument: undefined, server: { ...server, splitsLargeEvents: false } };
   const names = { $project: { ns: 1, documentKey: 1, operationType: 1 } };
   const { cursor } = await client.db(target.database).command({
@@ -175,14 +198,15 @@ async function run(
 ): Promise<Reply> {
   const { cursor: bytes } = await database.command(document, { ...options, raw: true });
   const cursor = fields(bytes as Uint8Array);
-  const [id, ns, batch, token] = [
-    cursor.get("id"),
-    cursor.get("ns"),
-    cursor.get("nextBatch") ?? cursor.get("firstBatch"),
-    cursor.get("postBatchResumeToken"),
-  ];
-  if (!id || !ns || !batch || !token) {
-    throw new Error("MongoDB gave no postBatchResumeToken: 4.0.7 or newer is needed");
+  const id = cursor.get("id");
+  const ns = cursor.get("ns");
+  const batch = cursor.get("nextBatch") ?? cursor.get("firstBatch");
+  const token = cursor.get("postBatchResumeToken");
+  if (!id || !ns || !batch) throw new Error("MongoDB answered without a batch");
+  if (!token) {
+    throw new UserError("This server gives no postBatchResumeToken with its change streams.", {
+      hint: "Without one no position is safe to save. MongoDB gives it from 4.0.7 on; use 4.4 or newer.",
+    });
   }
   const namespace = stringAt(ns.bytes, ns.offset);
   return {
@@ -196,14 +220,15 @@ async function run(
 
 interface BatchState {
   readonly split: SplitEvents;
-  /** The token before the reply: inside a split event there is no other. */
+  /** The token before the reply. Inside a split event there is no other. */
   readonly token: Uint8Array | null;
 }
 
 function* batchesOf(reply: Reply, { split, token: before }: BatchState): Generator<ChangeBatch> {
   const { batch, operationTime } = reply;
   let changes: DocumentChange[] = [];
-  let [events, bytes] = [0, 0];
+  let events = 0;
+  let bytes = 0;
   let token = before;
   for (const [, , , offset, length] of elements(batch.bytes, batch.offset)) {
     const whole = split.join(fields(batch.bytes, offset));
@@ -216,7 +241,9 @@ function* batchesOf(reply: Reply, { split, token: before }: BatchState): Generat
     if ("change" in read) changes.push(read.change);
     else {
       yield { changes, event: read.event, events, bytes, token: read.event.token, operationTime };
-      [changes, events, bytes] = [[], 0, 0];
+      changes = [];
+      events = 0;
+      bytes = 0;
     }
   }
   const end = split.incomplete ? token : reply.token;

@@ -1,38 +1,36 @@
-/** The collections that there are. */
-import { type MongoClient, ReadPreference } from "mongodb";
+/** The collections that there are, how large they are, and what their documents are like. */
+import type { Document } from "mongodb";
+import { type Namespace, namespaceText } from "../namespace.ts";
 import { concurrently } from "../util/concurrently.ts";
 import type { Logger } from "../util/log.ts";
-import { type FoundCollection, type Scope } from "./scope.ts";
-import { type Namespace, namespaceText } from "../namespace.ts";
+import type { CausalReader } from "./causal_reader.ts";
+import type { FoundCollection, Scope } from "./scope.ts";
 
-/** What a change stream says of collections that are not plain ones. */
+/** Why a change stream does not follow collections of these types. */
 const UNFOLLOWED: Readonly<Record<string, string>> = {
   view: "a view has no change stream",
   timeseries: "a time-series collection has no change stream",
 };
 
-/** A secondary may not know yet of what was made or dropped. */
-const READ = { readPreference: ReadPreference.primary } as const;
+const COUNTS_AT_ONCE = 8;
+const SAMPLE_DOCUMENTS = 1_000;
 
 /**
- * The collections of a scope, in order of their names; those that cannot be followed are passed over with a warning.
+ * The collections of a scope, in the order of their names. A warning names those that cannot be followed.
+ *
+ * @example
+ * IN: shop.* → OUT: [{database: "shop", collection: "orders", uuid: "0a1b…"}, …]
  *
  * @throws MongoError
  */
 export async function collectionsOf(
-  client: MongoClient,
+  reader: CausalReader,
   scope: Scope,
   { log }: { log: Logger },
 ): Promise<FoundCollection[]> {
   const found: FoundCollection[] = [];
-  for (const database of await databasesOf(client, scope)) {
-    const filter = scope.only.collection === undefined ? {} : { name: scope.only.collection };
-    const listed = client.db(database).listCollections(filter, {
-      ...READ,
-      nameOnly: false,
-      authorizedCollections: true,
-    });
-    for await (const { name: collection, type = "collection", info } of listed) {
+  for (const database of await databasesOf(reader, scope)) {
+    for (const { name: collection, type = "collection", info } of await listed(reader, database, scope)) {
       const uuid = info?.uuid?.toString("hex");
       const namespace = { database, collection, ...uuid !== undefined && { uuid } };
       if (!scope.includes(namespace)) continue;
@@ -47,23 +45,57 @@ export async function collectionsOf(
   return found.sort((one, other) => namespaceText(one) < namespaceText(other) ? -1 : 1);
 }
 
-/** Of the others a user may have no right to list the collections. */
-async function databasesOf(client: MongoClient, scope: Scope): Promise<string[]> {
+interface Listed {
+  readonly name: string;
+  readonly type?: string;
+  readonly info?: { readonly uuid?: { toString(encoding: "hex"): string } };
+}
+
+const listed = (reader: CausalReader, database: string, scope: Scope): Promise<readonly Listed[]> =>
+  reader.read((client, options) =>
+    client.db(database)
+      .listCollections(scope.only.collection === undefined ? {} : { name: scope.only.collection }, {
+        ...options,
+        nameOnly: false,
+        authorizedCollections: true,
+      }).toArray()
+  );
+
+/** A user may have no right to list the collections of other databases. */
+async function databasesOf(reader: CausalReader, scope: Scope): Promise<string[]> {
   if (scope.only.database !== undefined) return [scope.only.database];
-  const { databases } = await client.db("admin").admin().listDatabases({
-    ...READ,
-    nameOnly: true,
-    authorizedDatabases: true,
-  });
+  const { databases } = await reader.read((client, options) =>
+    client.db("admin").admin().listDatabases({ ...options, nameOnly: true, authorizedDatabases: true })
+  );
   return databases.map(({ name }) => name).filter((name) => scope.includesDatabase(name));
 }
 
-/** About how many documents they have, going by the collections' metadata. */
-export async function estimatedCount(client: MongoClient, namespaces: readonly Namespace[]): Promise<number> {
+/** About how many documents they have together, going by the collections' metadata. */
+export async function estimatedCount(
+  reader: CausalReader,
+  namespaces: readonly Namespace[],
+): Promise<number> {
   const counts = await concurrently(
     namespaces,
-    8,
-    ({ database, collection }) => client.db(database).collection(collection).estimatedDocumentCount(),
+    COUNTS_AT_ONCE,
+    ({ database, collection }) =>
+      reader.read((client, options) =>
+        client.db(database).collection(collection).estimatedDocumentCount(options)
+      ),
   );
   return counts.reduce((sum, count) => sum + count, 0);
+}
+
+/** Documents taken at random, transformed: up to 1,000 of them, and no more than one reply of MongoDB holds. */
+export async function sample(
+  reader: CausalReader,
+  namespace: Namespace,
+  transform: readonly Document[],
+): Promise<Uint8Array[]> {
+  const { documents } = await reader.page(namespace, {
+    aggregate: namespace.collection,
+    pipeline: [{ $sample: { size: SAMPLE_DOCUMENTS } }, ...transform],
+    cursor: { batchSize: SAMPLE_DOCUMENTS },
+  }, { hint: null });
+  return documents.map(({ document }) => document);
 }

@@ -1,4 +1,4 @@
-/** Documents of a collection as they are now, never older than what the change stream has shown. */
+/** Reads documents of a collection as they are now, never older than what the change stream has shown. */
 import type { Document } from "mongodb";
 import { UserError } from "../util/errors.ts";
 import { type BsonValue, fields } from "../bson/bson.ts";
@@ -8,7 +8,7 @@ import type { CausalReader, KeyedDocument, Page } from "./causal_reader.ts";
 import type { Namespace } from "../namespace.ts";
 import { changesId } from "./transform.ts";
 
-/** What there is under a key; null where nothing is, or nothing that matches. */
+/** The document with a key; null if there is none, or none that matches the filter. */
 export interface LookedUp {
   readonly id: BsonValue;
   readonly document: Uint8Array | null;
@@ -16,27 +16,27 @@ export interface LookedUp {
 
 export interface Chunk {
   readonly documents: readonly KeyedDocument[];
-  /** BSON of `{_id}` of the last document looked at; null for an empty collection. */
+  /** BSON of `{_id}` of the last document read; null for an empty collection. */
   readonly last: Uint8Array | null;
-  /** Whether there was nothing after it. */
+  /** Whether the collection has no more documents. */
   readonly done: boolean;
-  /** Documents looked at. */
+  /** Documents read, also those that the filter drops. */
   readonly seen: number;
 }
 
 export interface ReaderOptions {
-  readonly shape: readonly Document[];
-  /** Documents in one chunk at most. */
+  readonly transform: readonly Document[];
+  /** The most documents of one chunk. */
   readonly size: number;
 }
 
-/** Bytes of keys that one query asks for. */
-const KEY_BYTES = 2 ** 20;
-/** Documents that a reply may have: it is at its 16 MB before. */
-const UNLIMITED = 1_000_000;
+/** The most bytes of keys in one query. */
+const MAX_KEY_BYTES = 2 ** 20;
+/** More documents than a reply of 16 MB can hold. */
+const UNLIMITED_DOCUMENTS = 1_000_000;
 const KEY = { _id: 1 } as const;
 
-/** Reads one reply after the other. */
+/** Reads one page at a time. */
 export class DocumentReader {
   readonly #causalReader: CausalReader;
   readonly #options: ReaderOptions;
@@ -50,10 +50,10 @@ export class DocumentReader {
    * The documents after `last`, in the order of `_id` across all BSON types: `$expr` compares them as the index
    * does, a plain `$gt` only values of one type.
    *
-   * @throws UserError when the shape takes or changes `_id`
+   * @throws UserError when the transform takes or changes `_id`
    */
   async chunk(namespace: Namespace, last: Uint8Array | null): Promise<Chunk> {
-    const { shape, size } = this.#options;
+    const { transform, size } = this.#options;
     const id = last && fields(last).get("_id");
     const after = id && expressionOf(id);
     for (let batchSize = size;; batchSize *= 2) {
@@ -63,29 +63,31 @@ export class DocumentReader {
         sort: KEY,
         batchSize,
         limit: batchSize,
-        ...shape.length > 0 && { projection: KEY },
+        ...transform.length > 0 && { projection: KEY },
       }, { abortable: true });
       const end = found.at(-1);
       const done = exhausted && found.length < batchSize;
-      // A key that no query can name is no place to go on from; there is hardly ever one.
+      // The next chunk cannot start after a key that no query can name. Such keys are very rare.
       if (end && !done && !expressionOf(end.id)) {
         if (found.length === batchSize) continue;
         throw nowhereAfter(end.id);
       }
       const chunk = { documents: found, last: end ? idDocument(end.id) : last, seen: found.length, done };
-      return shape.length > 0 && end ? await this.#shaped(namespace, { after, end: end.id, chunk }) : chunk;
+      return transform.length > 0 && end
+        ? await this.#transformed(namespace, { after, end: end.id, chunk })
+        : chunk;
     }
   }
 
   /**
-   * The documents of a chunk, shaped, as many of the first as a reply has room for. They are asked for as a range,
-   * which has those in it too that no query can name.
+   * The first documents of a chunk, transformed, as many as a reply has room for. Asks for a range of keys, which also
+   * includes keys that no query can name.
    */
-  async #shaped(namespace: Namespace, { after, end, chunk }: KeyRange): Promise<Chunk> {
+  async #transformed(namespace: Namespace, { after, end, chunk }: KeyRange): Promise<Chunk> {
     const upTo = expressionOf(end);
     const range = [...after ? [{ $gt: ["$_id", after] }] : [], ...upTo ? [{ $lte: ["$_id", upTo] }] : []];
     const keys = chunk.documents.map(({ id }) => keyText(id));
-    const stages = [{ $match: { $expr: { $and: range } } }, { $sort: KEY }, ...this.#options.shape];
+    const stages = [{ $match: { $expr: { $and: range } } }, { $sort: KEY }, ...this.#options.transform];
     const reply = await this.#causalReader.page(namespace, aggregate(namespace, stages), { abortable: true });
     const documents = await this.#askedFor(namespace, new Set(keys), reply);
     if (reply.exhausted) return { ...chunk, documents };
@@ -100,26 +102,26 @@ export class DocumentReader {
   }
 
   /**
-   * What there is under the keys now, shaped; part by part, and each key once.
+   * The documents with these keys as they are now, transformed, in parts. Each key comes once.
    *
-   * @throws UserError when the shape takes or changes `_id`
+   * @throws UserError when the transform takes or changes `_id`
    */
   lookUp(namespace: Namespace, ids: readonly BsonValue[]): AsyncGenerator<LookedUp[]> {
-    return this.#lookUp(namespace, ids, this.#options.shape);
+    return this.#lookUp(namespace, ids, this.#options.transform);
   }
 
-  /** Those of the keys that documents have which match. */
+  /** The keys that have a document which matches the filter. */
   async keysOf(namespace: Namespace, ids: readonly BsonValue[]): Promise<Set<string>> {
     const there = new Set<string>();
-    for await (const part of this.#lookUp(namespace, ids, [...this.#options.shape, { $project: KEY }])) {
+    for await (const part of this.#lookUp(namespace, ids, [...this.#options.transform, { $project: KEY }])) {
       for (const { id, document } of part) if (document) there.add(keyText(id));
     }
     return there;
   }
 
-  /** The same by a look at all documents. */
+  /** The same for keys that no query can name, by scanning all documents. */
   async keysAmong(namespace: Namespace, keys: ReadonlySet<string>): Promise<string[]> {
-    const found = await this.#scan(namespace, keys, [...this.#options.shape, { $project: KEY }]);
+    const found = await this.#scan(namespace, keys, [...this.#options.transform, { $project: KEY }]);
     return found.map(({ id }) => keyText(id));
   }
 
@@ -127,7 +129,7 @@ export class DocumentReader {
   async check(namespace: Namespace): Promise<void> {
     await this.#causalReader.page(
       namespace,
-      aggregate(namespace, [{ $match: { _id: { $in: [] } } }, ...this.#options.shape]),
+      aggregate(namespace, [{ $match: { _id: { $in: [] } } }, ...this.#options.transform]),
     );
   }
 
@@ -147,7 +149,7 @@ export class DocumentReader {
         const found = await this.#askedFor(namespace, keySet(rest), reply);
         const missing = without(rest, found);
         yield reply.exhausted ? [...found, ...missing.map(gone)] : found;
-        // Nothing but documents whose keys the collation holds equal.
+        // The reply holds only documents whose keys are equal under the collation.
         const stuck = !reply.exhausted && found.length === 0;
         if (stuck) unnamed.push(...missing);
         rest = reply.exhausted || stuck ? [] : missing;
@@ -158,7 +160,7 @@ export class DocumentReader {
     yield [...found, ...without(unnamed, found).map(gone)];
   }
 
-  /** Documents under these keys, by a look at all that there are. */
+  /** Documents with these keys, by scanning all documents. */
   #scan(
     namespace: Namespace,
     keys: ReadonlySet<string>,
@@ -168,8 +170,8 @@ export class DocumentReader {
   }
 
   /**
-   * What of a reply was asked for. Other documents are new ones, or those whose keys the collation of the collection
-   * holds equal, and are there; a key that isn't is of the shape's making.
+   * Keeps only the requested keys. A document with another key is new, or equal under the collation; if it does not exist
+   * in the collection, the pipeline must have changed `_id`.
    *
    * @throws UserError
    */
@@ -183,7 +185,7 @@ export class DocumentReader {
       ({ id }) => keys.has(keyText(id)) ? "asked" : "others",
     );
     const values = others.map(({ id }) => valueOf(id)?.value).filter((value) => value !== undefined);
-    if (values.length === 0 || !changesId(this.#options.shape)) return asked;
+    if (values.length === 0 || !changesId(this.#options.transform)) return asked;
     const there = await this.#causalReader.page(namespace, {
       find: namespace.collection,
       filter: { _id: { $in: values } },
@@ -196,14 +198,14 @@ export class DocumentReader {
 }
 
 interface KeyRange {
-  /** The key before the range as an expression; none where nothing is before it. */
+  /** The key before the range, as an expression; undefined at the start of the collection. */
   readonly after: Document | null | undefined;
   readonly end: BsonValue;
-  /** With keys alone for documents. */
+  /** The chunk with documents that have only their keys. */
   readonly chunk: Chunk;
 }
 
-/** A key that is looked up; the name is what a query calls it, where one can. */
+/** A key to look up. `name` is its literal in a query, if it has one. */
 interface Asked {
   readonly key: string;
   readonly id: BsonValue;
@@ -213,16 +215,18 @@ interface Asked {
 const aggregate = ({ collection }: Namespace, pipeline: readonly Document[]): Document => ({
   aggregate: collection,
   pipeline,
-  cursor: { batchSize: UNLIMITED },
+  cursor: { batchSize: UNLIMITED_DOCUMENTS },
 });
 
-/** In groups that a query has room for. */
+/** Groups keys so that each group fits in a query. */
 function* byBytes(keys: readonly Asked[]): Generator<readonly Asked[]> {
-  let [group, bytes]: [Asked[], number] = [[], 0];
+  let group: Asked[] = [];
+  let bytes = 0;
   for (const key of keys) {
-    if (bytes + key.id.length > KEY_BYTES) {
+    if (bytes + key.id.length > MAX_KEY_BYTES) {
       yield group;
-      [group, bytes] = [[], 0];
+      group = [];
+      bytes = 0;
     }
     group.push(key);
     bytes += key.id.length;
@@ -240,6 +244,6 @@ function without(asked: readonly Asked[], found: readonly KeyedDocument[]): Aske
 }
 
 const nowhereAfter = (id: BsonValue): UserError =>
-  new UserError(`The copy cannot go on after this key: ${keyText(id)}`, {
+  new UserError(`The snapshot cannot go on after this key: ${keyText(id)}`, {
     hint: "No driver can name it in a query. Give the document another _id, or leave the collection out.",
   });

@@ -1,8 +1,8 @@
-/** What an event of a change stream means for the tables. */
+/** Reads an event of a change stream. */
 import { BsonType, type BsonValue, bytesOf, fields, stringAt } from "../bson/bson.ts";
 import type { Namespace } from "../namespace.ts";
 
-/** A change of one document; `document` is null when it is gone, undefined when the event doesn't say. */
+/** A change of one document. `document` is null if it is gone, undefined if the event does not tell. */
 export interface DocumentChange {
   readonly namespace: Namespace;
   readonly id: BsonValue;
@@ -12,18 +12,18 @@ export interface DocumentChange {
 /** A change of a collection or database as a whole, or one that this program does not know. */
 export interface CollectionEvent {
   readonly operation: string;
-  /** Of a database, the collection is empty. */
+  /** The collection's name is empty for an event of a database. */
   readonly namespace: Namespace;
-  /** What a collection is renamed to. */
+  /** The new name of a renamed collection. */
   readonly to: Namespace | undefined;
-  /** Whether what is made is a view or a time-series collection, which have no change stream. */
+  /** Whether the new collection is a view or a time series, which have no change stream. */
   readonly unfollowed: boolean;
   readonly token: Uint8Array;
 }
 
 export type Change = { readonly change: DocumentChange } | { readonly event: CollectionEvent };
 
-/** An event by its fields, of all its fragments where it was split. */
+/** The fields of an event, joined from all fragments if it was split. */
 export type EventFields = ReadonlyMap<string, BsonValue>;
 
 const idOf = (event: EventFields): BsonValue => {
@@ -47,20 +47,11 @@ function isUnfollowed(description: BsonValue | undefined): boolean {
   return options.has("viewOn") || options.has("timeseries");
 }
 
-type DocumentOf = (event: EventFields) => DocumentChange["document"];
-
-/** Null where the document was gone before it could be looked up; its delete event is still to come. */
-const fullDocument: DocumentOf = (event) => {
+/** Undefined when the look-up found nothing; a delete event follows. */
+function fullDocumentOf(event: EventFields): Uint8Array | undefined {
   const full = event.get("fullDocument");
   return full?.type === BsonType.document ? bytesOf(full) : undefined;
-};
-
-const DOCUMENTS: ReadonlyMap<string, DocumentOf> = new Map(Object.entries({
-  insert: fullDocument,
-  update: fullDocument,
-  replace: fullDocument,
-  delete: () => null,
-}));
+}
 
 /**
  * @example
@@ -72,8 +63,14 @@ const DOCUMENTS: ReadonlyMap<string, DocumentOf> = new Map(Object.entries({
 export function readEvent(event: EventFields): Change {
   const operation = text(event.get("operationType")) || "(none)";
   const namespace = namespaceOf(event.get("ns"));
-  const documentOf = DOCUMENTS.get(operation);
-  if (documentOf) return { change: { namespace, id: idOf(event), document: documentOf(event) } };
+  switch (operation) {
+    case "insert":
+    case "update":
+    case "replace":
+      return { change: { namespace, id: idOf(event), document: fullDocumentOf(event) } };
+    case "delete":
+      return { change: { namespace, id: idOf(event), document: null } };
+  }
   const token = event.get("_id");
   const to = event.get("to");
   return {

@@ -9,16 +9,16 @@ import {
 } from "mongodb";
 import { messageOf, UsageError } from "../util/errors.ts";
 
-/** What a URL may say otherwise. A server that does not answer for so many milliseconds is given up for this try. */
+/** Defaults that a URL may override. A try gives up on a server that does not answer for so many milliseconds. */
 const DEFAULTS: Readonly<MongoClientOptions> = {
   serverSelectionTimeoutMS: 5_000,
   connectTimeoutMS: 5_000,
   appName: "mongodb_cdc_cratedb",
 };
-/** Milliseconds that a server has for ending the sessions. */
-const FAREWELL = 1_000;
+/** How long to wait for the server to end the sessions. */
+const CLOSE_TIMEOUT_MS = 1_000;
 
-/** What a URL may not say otherwise: only the primary knows what is the latest. */
+/** Options that a URL cannot override: only the primary has the latest data. */
 const FIXED: Readonly<MongoClientOptions> = { readPreference: ReadPreference.primary, raw: false };
 
 /**
@@ -56,12 +56,12 @@ const malformedUrl = (cause: unknown): UsageError =>
     cause,
   });
 
-/** The driver would wait for a server that does not answer. */
+/** Closes the client; does not wait for a server that does not answer. */
 export const closeMongodb = (client: MongoClient): Promise<void> =>
-  Promise.race([client.close(), delay(FAREWELL, undefined, { ref: false })]);
+  Promise.race([client.close(), delay(CLOSE_TIMEOUT_MS, undefined, { ref: false })]);
 
 /**
- * Names of options, which are alike in upper and lower case. The driver would let options beside a URL win over it.
+ * The names of the options in a URL, in lower case. Given to the driver, our defaults would win over the URL.
  *
  * @example
  * IN: mongodb://a,b/?appName=x&tls=true → OUT: {"appname", "tls"}

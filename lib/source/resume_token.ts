@@ -1,10 +1,10 @@
-/** What a resume token says. */
+/** Reads resume tokens. */
 import { BSON } from "mongodb";
 import { UserError } from "../util/errors.ts";
 import { bytesFromHex, fields, stringAt } from "../bson/bson.ts";
 
 /**
- * A resume token as it is saved.
+ * Parses a resume token that was saved.
  *
  * @throws UserError where somebody has changed it
  */
@@ -16,13 +16,13 @@ export function savedToken(hex: string): Uint8Array {
   } catch (cause) {
     throw new UserError(`The position of this stream cannot be read: its token is ${hex.slice(0, 40)}`, {
       hint:
-        "Somebody has changed it. Delete the row of this stream from cdc_position: the next start copies anew.",
+        "Somebody has changed it. Delete the row of this stream from cdc_position: the next start takes a new snapshot.",
       cause,
     });
   }
 }
 
-/** A token of version 1 begins with the operation's time: seconds and ordinal, as eight hex digits each. */
+/** A token of version 1 starts with the cluster time: seconds and ordinal, eight hex digits each. */
 const TIME = /^82([0-9A-F]{8})([0-9A-F]{8})/i;
 
 function clusterTime(token: Uint8Array): { seconds: number; ordinal: number } | undefined {
@@ -44,7 +44,7 @@ export function timeOf(token: Uint8Array): Date | undefined {
   return time && new Date(time.seconds * 1_000);
 }
 
-/** Whether a stream has come to a time, or its token doesn't tell. */
+/** Whether a stream has reached a time; true if its token does not tell. */
 export function hasReached(token: Uint8Array, { t, i }: BSON.Timestamp): boolean {
   const time = clusterTime(token);
   return !time || time.seconds > t || time.seconds === t && time.ordinal >= i;
@@ -52,7 +52,7 @@ export function hasReached(token: Uint8Array, { t, i }: BSON.Timestamp): boolean
 
 export const lostSince = (token: Uint8Array): string | undefined => timeOf(token)?.toISOString();
 
-/** Whole seconds that a stream is behind, going by the clocks of both machines. */
+/** Whole seconds that a stream is behind, by the clocks of both machines. */
 export function secondsBehind(token: Uint8Array): number {
   const time = timeOf(token);
   return time ? Math.max(0, Math.round((Date.now() - time.getTime()) / 1_000)) : 0;

@@ -1,16 +1,16 @@
-/** What a relay follows: one collection, some of a database or of the deployment; named by glob patterns. */
+/** What a relay follows: one collection, or those of a database or a deployment that match patterns. */
 import type { Document } from "mongodb";
 import { type Namespace, namespaceText } from "../namespace.ts";
 import { UsageError } from "../util/errors.ts";
 
-/** A collection that there is. */
+/** A collection that exists, or is to be followed once it exists. */
 export interface FoundCollection extends Namespace {
-  /** Hex digits of MongoDB's identity of it; undefined for one that is not there yet. */
+  /** MongoDB's UUID of it in hex digits; undefined if it does not exist yet. */
   readonly uuid?: string;
 }
 
 export interface ScopeOptions {
-  /** Patterns of names, `*` and `?` as in a shell. */
+  /** Patterns of names, with `*` and `?` as in a shell. */
   readonly databases: readonly string[];
   readonly collections: readonly string[];
   /** Patterns of `database.collection`, or of collections alone. */
@@ -19,19 +19,19 @@ export interface ScopeOptions {
 
 export type Level = "collection" | "database" | "deployment";
 
-/** Collections that MongoDB has for a moment: results of `$out` and map-reduce, renaming across databases, capping. */
+/** MongoDB's temporary collections: results of `$out` and map-reduce, renames across databases, capping. */
 const TEMPORARY = /^tmp\.(?:agg_out|mr)\.|^tmp.{5}\.(?:renameCollection$|convertToCapped\.)/;
 
-/** Databases that are MongoDB's own. */
+/** MongoDB's own databases. */
 const OWN = ["admin", "local", "config"];
 
 export class Scope {
   readonly #options: ScopeOptions;
-  /** Of every pattern, as each change is asked for. */
+  /** Compiled once; `includes()` runs for every change. */
   readonly #globs: Readonly<Record<keyof ScopeOptions, readonly RegExp[]>>;
-  /** Where the change stream is opened. */
+  /** The level at which the change stream is opened. */
   readonly level: Level;
-  /** The one database, or the one collection, that the level names. */
+  /** The one database, or the one collection, of that level. */
   readonly only: Partial<Namespace>;
 
   constructor(options: ScopeOptions) {
@@ -42,7 +42,8 @@ export class Scope {
       collections: collections.map(glob),
       exclude: exclude.map(glob),
     };
-    const [database, collection] = [literal(databases), literal(collections)];
+    const database = literal(databases);
+    const collection = literal(collections);
     this.level = database === undefined ? "deployment" : collection === undefined ? "database" : "collection";
     this.only = {
       ...database !== undefined && { database },
@@ -50,7 +51,7 @@ export class Scope {
     };
     const impossible = databases.find((each) => /[./\\ "$]/.test(each));
     if (impossible !== undefined) {
-      throw new UsageError(`--database ${impossible} is no name of a database.`, {
+      throw new UsageError(`--database ${impossible} is not the name of a database.`, {
         hint: "For one collection: --database shop --collection orders",
       });
     }
@@ -59,7 +60,7 @@ export class Scope {
     }
     if (database !== undefined && collection !== undefined && !this.includes({ database, collection })) {
       throw new UsageError(`Collection ${database}.${collection} is left out.`, {
-        hint: "It is named by --exclude, or is one that MongoDB has for itself or for a moment.",
+        hint: "It matches --exclude, or is one of MongoDB's own or temporary collections.",
       });
     }
   }
@@ -86,7 +87,7 @@ export class Scope {
   }
 
   /**
-   * The stage that leaves out, on the server, what is not in the scope; none where the level says it all.
+   * The stage by which the server filters out what is not in the scope; none if the level suffices.
    *
    * @example
    * IN: shop.{orders,users} → OUT: {$match: {$or: [{"ns.coll": {$regex: "^(?:orders|users)$"}, …}, …]}}

@@ -1,16 +1,18 @@
-/** What the server can do. */
-import type { MongoClient } from "mongodb";
+/** Which features the server has. */
+import type { CausalReader } from "./causal_reader.ts";
 
 export interface ServerFeatures {
   readonly version: string;
   /** `$changeStreamSplitLargeEvent`: 6.0.9, 7.0 and newer. */
   readonly splitsLargeEvents: boolean;
-  /** `showExpandedEvents`, by which collections are seen as they are made: 6.0 and newer. */
+  /** `showExpandedEvents`, which also reports new collections: 6.0 and newer. */
   readonly expandedEvents: boolean;
 }
 
-export async function serverFeatures(client: MongoClient): Promise<ServerFeatures> {
-  const { version } = await client.db("admin").command({ buildInfo: 1 });
+export async function serverFeatures(reader: CausalReader): Promise<ServerFeatures> {
+  const { version } = await reader.read((client, options) =>
+    client.db("admin").command({ buildInfo: 1 }, options)
+  );
   return featuresOf(String(version));
 }
 

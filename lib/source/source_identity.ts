@@ -1,32 +1,48 @@
 /**
- * Which deployment a position is of. A replica set has an identity, where the user may read it; otherwise its
- * collections tell, each of which has one that MongoDB gave it when it was made.
+ * Tells one deployment from another. A replica set has an identity, which the user may be allowed to read. Otherwise the
+ * collections tell, each of which has a UUID.
  */
-import { type MongoClient, ReadPreference } from "mongodb";
+import type { CausalReader } from "./causal_reader.ts";
+import { hasCode, MongodbCode } from "./mongodb_errors.ts";
 import { type FoundCollection } from "./scope.ts";
 import { type Namespace, namespaceText } from "../namespace.ts";
 
-/** So many are kept; one that is the same says enough. */
-const MOST = 20;
-/** No collection is called so: those have a dot. */
+/** Collections to remember; one matching UUID is enough. */
+const MAX_COLLECTIONS = 20;
+/** No collection has this name: those have a dot. */
 const DEPLOYMENT = "deployment";
 
 type Identities = Readonly<Record<string, string>>;
 
-/** Hex digits of the replica set's identity; undefined where MongoDB does not tell it. */
-export async function deploymentOf(client: MongoClient): Promise<string | undefined> {
+/** The user may not ask, or the service does not tell. */
+const NOT_TOLD = [
+  MongodbCode.Unauthorized,
+  MongodbCode.CommandNotFound,
+  MongodbCode.NoReplicationEnabled,
+  MongodbCode.CommandNotSupported,
+  MongodbCode.UnsupportedByDocumentDB,
+  MongodbCode.AtlasError,
+];
+
+/**
+ * Hex digits of the replica set's identity; undefined where MongoDB does not tell it.
+ *
+ * @throws MongoError
+ */
+export async function deploymentOf(reader: CausalReader): Promise<string | undefined> {
   try {
-    const { config } = await client.db("admin").command({ replSetGetConfig: 1 }, {
-      readPreference: ReadPreference.primary,
-    });
-    return config.settings.replicaSetId.toString("hex");
-  } catch {
-    return undefined;
+    const { config } = await reader.read((client, options) =>
+      client.db("admin").command({ replSetGetConfig: 1 }, options)
+    );
+    return config?.settings?.replicaSetId?.toString("hex");
+  } catch (error) {
+    if (hasCode(error, ...NOT_TOLD)) return undefined;
+    throw error;
   }
 }
 
 /**
- * What is saved of a deployment.
+ * The text that is saved to recognise a deployment.
  *
  * @example
  * IN: [{database: "shop", collection: "orders", uuid: "0a1b…"}], 6690… → OUT: {"deployment":"6690…","shop.orders":"0a1b…"}
@@ -34,10 +50,13 @@ export async function deploymentOf(client: MongoClient): Promise<string | undefi
 export const identityOf = (collections: readonly FoundCollection[], deployment?: string): string =>
   JSON.stringify({
     ...deployment !== undefined && { [DEPLOYMENT]: deployment },
-    ...Object.fromEntries(Object.entries(identitiesOf(collections)).slice(0, MOST)),
+    ...Object.fromEntries(Object.entries(identitiesOf(collections)).slice(0, MAX_COLLECTIONS)),
   });
 
-/** Whether it is another one; going by collections, when those with the names of what was there are others, all of them. */
+/**
+ * Whether a deployment is another one than the saved one. Judged by collections, it is if every collection that both have
+ * by name has another UUID.
+ */
 export function isOtherDeployment(
   origin: string | null,
   collections: readonly FoundCollection[],
@@ -50,7 +69,7 @@ export function isOtherDeployment(
   return common.length > 0 && common.every((name) => before[name] !== now[name]);
 }
 
-/** Without a collection that is gone: what is made under its name will be another one. */
+/** Drops a collection that is gone: the next one of that name will have another UUID. */
 export function withoutCollection(origin: string | null, gone: Namespace): string {
   const { [namespaceText(gone)]: _gone, ...rest } = parse(origin);
   return JSON.stringify(rest);

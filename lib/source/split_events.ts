@@ -1,12 +1,12 @@
-/** Events over 16 MB arrive in fragments, each with some of the event's fields. */
+/** Joins events over 16 MB, which arrive in fragments, each with some of the event's fields. */
 import { type BsonValue, fields, int32At } from "../bson/bson.ts";
 import type { EventFields } from "./event.ts";
 
-/** Puts fragments together, over as many replies as they take. */
+/** Joins fragments, over as many replies as they take. */
 export class SplitEvents {
   #pending: Map<string, BsonValue> | undefined;
 
-  /** Whether fragments of an event are still to come: no position may be saved now. */
+  /** Whether an event lacks fragments. No position may be saved then. */
   get incomplete(): boolean {
     return this.#pending !== undefined;
   }

@@ -1,16 +1,16 @@
 /**
- * What of the documents is taken: a filter, fields, a pipeline. MongoDB itself applies it, by one and the same
- * query for the copy and for the documents that a change stream names.
+ * The user's transform: a filter, fields, a pipeline. MongoDB itself applies it, with the same query for the snapshot and
+ * for documents that a change stream names.
  */
 import { BSON, type Document } from "mongodb";
 
 export interface TransformOptions {
-  /** A query as Extended JSON; empty for all documents. */
-  readonly filter: string;
+  /** A query; undefined for all documents. */
+  readonly filter: Document | undefined;
   readonly only: readonly string[];
   readonly omit: readonly string[];
-  /** Stages as Extended JSON; empty for none. */
-  readonly pipeline: string;
+  /** Stages; undefined for none. */
+  readonly pipeline: readonly Document[] | undefined;
 }
 
 type ChangesId = (argument: unknown) => boolean;
@@ -18,7 +18,7 @@ type ChangesId = (argument: unknown) => boolean;
 const isOfId = (path: unknown): boolean => /^_id(?:\.|$)/.test(String(path));
 const names: ChangesId = (fields) => Object.keys(fields as Document).some(isOfId);
 
-/** Stages that make at most one document of one, which it stays; whether it may get another `_id`. */
+/** The stages that make at most one document of each; and whether they may change its `_id`. */
 const STAGES: ReadonlyMap<string, ChangesId> = new Map(Object.entries({
   $match: () => false,
   $project: names,
@@ -30,21 +30,21 @@ const STAGES: ReadonlyMap<string, ChangesId> = new Map(Object.entries({
   $redact: () => true,
 }));
 
-/** Whether documents may get another `_id` by these stages; when in doubt, they may. */
+/** Whether these stages may change `_id`. True when in doubt. */
 export const changesId = (stages: readonly Document[]): boolean =>
   stages.some((stage) => Object.entries(stage).some(([name, argument]) => STAGES.get(name)?.(argument)));
 
 /**
  * @example
- * IN: {filter: '{"active": true}', omit: ["password"], …}
+ * IN: {filter: {active: true}, omit: ["password"], …}
  * OUT: [{$match: {active: true}}, {$unset: ["password"]}]
  */
 export function transformStages({ filter, only, omit, pipeline }: TransformOptions): Document[] {
   return [
-    ...filter === "" ? [] : [{ $match: parseFilter(filter) }],
+    ...filter === undefined ? [] : [{ $match: filter }],
     ...only.length === 0 ? [] : [{ $project: Object.fromEntries(only.map((path) => [path, 1])) }],
     ...omit.length === 0 ? [] : [{ $unset: [...omit] }],
-    ...pipeline === "" ? [] : parsePipeline(pipeline),
+    ...pipeline ?? [],
   ];
 }
 

@@ -1,7 +1,7 @@
 /**
  * Runs `work` on all items, at most `limit` at once, and gives the results in the order of the items.
  *
- * @throws the first error, once nothing runs any more; no item is begun after it
+ * @throws the first error, after all running work has ended; starts no item after it
  */
 export async function concurrently<T, R>(
   items: Iterable<T>,

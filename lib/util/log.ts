@@ -1,14 +1,16 @@
+import { styleText } from "node:util";
 import { maskUrls } from "./mask_url.ts";
+import { writeAll } from "./write_all.ts";
 
 /** Levels of importance, lowest first. */
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 export type LogLevel = typeof LOG_LEVELS[number];
 
-/** How a line looks: for people (`text`) or for machines (`json`). */
+/** The form of a line: for people (`text`) or for machines (`json`). */
 export const LOG_FORMATS = ["text", "json"] as const;
 export type LogFormat = typeof LOG_FORMATS[number];
 
-/** Writes one line per call: a message and what belongs to it. */
+/** Writes one line per call: a message and its fields. */
 export type Logger = { readonly [level in LogLevel]: (message: string, fields?: LogFields) => void };
 export type LogFields = Readonly<Record<string, unknown>>;
 
@@ -32,15 +34,20 @@ interface Entry {
   readonly colour: boolean;
 }
 
-/** Parameters of the terminal's "select graphic rendition". */
-const DIM = 2;
-const COLOURS: Record<LogLevel, number | undefined> = { debug: DIM, info: undefined, warn: 33, error: 31 };
+type Style = "dim" | "yellow" | "red";
+
+const STYLES: Record<LogLevel, Style | undefined> = {
+  debug: "dim",
+  info: undefined,
+  warn: "yellow",
+  error: "red",
+};
 
 const FORMATS: Record<LogFormat, (entry: Entry) => string> = {
   text: ({ time, level, message, fields, colour }) =>
     [
-      painted(time.toTimeString().slice(0, 8), colour ? DIM : undefined),
-      painted(level.toUpperCase().padEnd(5), colour ? COLOURS[level] : undefined),
+      painted(time.toTimeString().slice(0, 8), colour ? "dim" : undefined),
+      painted(level.toUpperCase().padEnd(5), colour ? STYLES[level] : undefined),
       oneLine(message),
       ...Object.entries(fields).filter(([, value]) => value !== undefined)
         .map(([key, value]) => `${key}=${textValue(value)}`),
@@ -66,10 +73,7 @@ export function createLogger(options: LoggerOptions): Logger {
   return Object.freeze({ debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") });
 }
 
-function writeToStderr(line: string): void {
-  let rest = new TextEncoder().encode(line + "\n");
-  while (rest.length > 0) rest = rest.subarray(Deno.stderr.writeSync(rest));
-}
+const writeToStderr = (line: string): void => writeAll(Deno.stderr, `${line}\n`);
 
 function textValue(value: unknown): string {
   const text = typeof value === "string" ? maskUrls(value) : unquote(toJson(value));
@@ -84,14 +88,13 @@ function oneLine(text: string): string {
   return visible(text.replace(/\s*[\r\n]+\s*/g, " "));
 }
 
-/** Without what a terminal would obey: keys and values of documents are logged. */
+/** Escapes control characters, because keys and values of documents are logged. */
 function visible(text: string): string {
   return text.replace(/\p{Cc}/gu, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
-function painted(text: string, parameter: number | undefined): string {
-  return parameter === undefined ? text : `\x1b[${parameter}m${text}\x1b[0m`;
-}
+const painted = (text: string, style: Style | undefined): string =>
+  style === undefined ? text : styleText(style, text, { validateStream: false });
 
 function toJson(value: unknown): string {
   return JSON.stringify(value, (_key, item) => {
@@ -100,3 +103,6 @@ function toJson(value: unknown): string {
     return typeof plain === "string" ? maskUrls(plain) : plain;
   }) ?? String(value);
 }
+
+/** A logger that writes nothing. */
+export const QUIET: Logger = createLogger({ format: "text", level: "error", write: () => {} });

@@ -1,4 +1,4 @@
-/** JSON with every digit of its numbers and every key, as CrateDB's texts of objects need it. */
+/** JSON that keeps every digit of numbers and every key, for CrateDB's texts of objects. */
 
 /** A number as it is written. */
 export class Digits {
@@ -32,6 +32,6 @@ export function jsonText(value: Json): string {
   return Array.isArray(value) ? `[${value.map(jsonText).join(",")}]` : JSON.stringify(value);
 }
 
-/** Whether it is null, or an array of nothing else, however deep. */
+/** Whether it is null, or an array of nothing else, at any depth. */
 export const isNothing = (value: Json): boolean =>
   value === null || Array.isArray(value) && value.every(isNothing);

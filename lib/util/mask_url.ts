@@ -1,12 +1,12 @@
 const USERINFO = /^(\s*(?:[a-z][\w+.-]*:\/\/)?(?!\/\/)[^:@/]*):(?!\/\/).*@/is;
-/** Where that is not the form, nothing before the last @ is shown that may be a password. */
+/** For other forms: hides everything before the last @ that may be a password. */
 const OTHERWISE = /^(?=.*:(?!\/\/).*@).*@/s;
 const SECRET_PARAMETER = /([?&](?:[^=&]*(?:password|secret|token)[^=&]*|authMechanismProperties)=)[^&#\s]*/gi;
 
 /**
  * A URL that is safe to print: its password, and parameters that hold secrets, become `***`.
  *
- * Works on malformed URLs too, and rather hides too much than too little.
+ * Works on malformed URLs too. When in doubt it hides more.
  *
  * IN: `crate://admin:s3cr/et@db.example.org/?ssl=true`
  *
@@ -25,6 +25,6 @@ export function maskUrl(url: string): string {
  * OUT: `cannot reach mongodb://root:***@localhost:27017/`
  */
 export function maskUrls(text: string): string {
-  // Starts at the start of a word only, so that a long word is not gone through from each of its letters.
+  // Matches only at the start of a word, so that a long word is not scanned from each of its letters.
   return text.replace(/(?<![a-z0-9+.-])[a-z0-9+.-]+:\/\/\S+/gi, maskUrl);
 }

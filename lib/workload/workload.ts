@@ -5,6 +5,7 @@ import { hasCode, MongodbCode } from "../source/mongodb_errors.ts";
 
 import { UserError } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
+import { writeAll } from "../util/write_all.ts";
 import type { Operation } from "./mix.ts";
 import { closeMongodb, connectMongodb } from "../source/mongodb.ts";
 
@@ -20,22 +21,23 @@ export interface WorkloadSettings {
   readonly seed: number;
 }
 
-const BULK = 1_000;
+/** Operations that are sent at once. */
+const BULK_OPERATIONS = 1_000;
 
-/** One record of the example: doubles stay doubles, also where they have no fraction. */
+/** The record of the example. Doubles stay doubles, even without a fraction. */
 const exampleRecord = (): Document => ({
   id: "5F9E",
   data: { temperature: new BSON.Double(42.42), humidity: new BSON.Double(84.84) },
   meta: { timestamp: new Date("2024-07-12T01:17:42+02:00"), device: "foo" },
 });
 
-/** Whatever the URL says: what is told to have been written has been. */
+/** Overrides the URL, so that what is reported as written has been written. */
 const CONFIRMED = { w: 1 };
 
 /**
  * By default inserts the example record and prints its id. With a count, makes that many operations of the mix.
  *
- * The operations follow from the seed alone, and the ids too.
+ * The seed alone determines the operations and the ids.
  *
  * @throws UserError when the collection has the records of this seed already
  */
@@ -48,12 +50,14 @@ export async function workload(
   const collection = client.db(config.database).collection(config.collection);
   if (config.count === 1) {
     const { insertedId } = await collection.insertOne(exampleRecord(), { writeConcern: CONFIRMED });
-    Deno.stdout.writeSync(new TextEncoder().encode(`${insertedId}\n`));
+    writeAll(Deno.stdout, `${insertedId}\n`);
     return;
   }
   const started = Date.now();
   const counts: Record<Operation, number> = { insert: 0, update: 0, replace: 0, delete: 0 };
-  const bulk = config.rate > 0 ? Math.min(BULK, Math.max(1, Math.floor(config.rate / 10))) : BULK;
+  const bulk = config.rate > 0
+    ? Math.min(BULK_OPERATIONS, Math.max(1, Math.floor(config.rate / 10)))
+    : BULK_OPERATIONS;
   let done = 0;
   let operations: AnyBulkWriteOperation[] = [];
   for (const { operation, write } of generate(config)) {
@@ -85,7 +89,7 @@ interface Generated {
   readonly write: AnyBulkWriteOperation;
 }
 
-/** The operations that follow from a seed. */
+/** The operations that a seed determines. */
 export function* generate(
   { count, mix, seed }: Pick<WorkloadSettings, "count" | "mix" | "seed">,
 ): Generator<Generated> {
@@ -137,7 +141,7 @@ function draw(mix: Readonly<Record<Operation, number>>, at: number): Operation {
 const idOf = (seed: number, serial: number): BSON.ObjectId =>
   new BSON.ObjectId(seed.toString(16).padStart(12, "0").slice(-12) + serial.toString(16).padStart(12, "0"));
 
-/** A small generator of numbers from 0 to 1; the seed alone decides them. */
+/** Generates numbers from 0 to 1, determined by the seed alone. */
 function mulberry32(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { eventually } from "../../dev/servers/eventually.ts";
 import { compare, inStep } from "../support/compare.ts";
 import { cratedbTest } from "../support/cratedb_harness.ts";
-import { run } from "../support/program.ts";
+import { run } from "../../dev/process/program.ts";
 
 const COUNT = 10_000;
 const MIX = "insert=70,update=20,replace=5,delete=5";

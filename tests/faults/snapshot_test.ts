@@ -16,7 +16,7 @@ cratedbTest(
     const data = mongodb.db(database).collection<Mixed>("data");
     await insertMixed(data, COUNT);
     const start = () => relay(["--lease", "1s", "--batch-size", "500", "--refresh-interval", "50ms"]);
-    const hasCopied = () => running.stderr.some((line) => /Copied/.test(line));
+    const isDone = () => running.stderr.some((line) => /Snapshot done/.test(line));
     const stop = new AbortController();
     const load = mixedLoad(data, { count: COUNT, signal: stop.signal, bulk: 50, pause: 50 });
     load.catch(() => {}); // It is awaited at the end.
@@ -26,14 +26,14 @@ cratedbTest(
       const before = await countRows(context);
       await eventually(async () => {
         const rows = await countRows(context);
-        assert.ok(rows >= before + moment || hasCopied(), `${rows} rows, ${before} before`);
+        assert.ok(rows >= before + moment || isDone(), `${rows} rows, ${before} before`);
       }, { timeout: 60_000, interval: 10 });
       assert.equal((await running.kill("SIGKILL")).signal, "SIGKILL");
-      if (!hasCopied()) amid++;
+      if (!isDone()) amid++;
       running = start();
     }
     assert.ok(amid >= 2, `only ${amid} times in the middle of the copy`);
-    await running.waitForLine(/Copied/, { timeout: 60_000 });
+    await running.waitForLine(/Snapshot done/, { timeout: 60_000 });
     stop.abort();
     assert.ok(await load > 500, "there was no load");
     await inStep(context, { timeout: 120_000, interval: 500 });

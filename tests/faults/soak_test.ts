@@ -8,7 +8,7 @@ import { BSON, type Document } from "mongodb";
 import { raw } from "../support/raw_bson.ts";
 import { inStep } from "../support/compare.ts";
 import { type FaultContext, faultTest } from "../support/cratedb_harness.ts";
-import type { Running } from "../support/program.ts";
+import type { Running } from "../../dev/process/program.ts";
 import { randomDocuments, randomUpdate, randomValues, SEED, withId } from "../support/random_documents.ts";
 import { rawCommand } from "../support/raw_command.ts";
 

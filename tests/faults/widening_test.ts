@@ -3,7 +3,7 @@ import type { Document } from "mongodb";
 import { eventually } from "../../dev/servers/eventually.ts";
 import { compare, inStep } from "../support/compare.ts";
 import { type CratedbContext, cratedbTest, faultTest } from "../support/cratedb_harness.ts";
-import type { Running } from "../support/program.ts";
+import type { Running } from "../../dev/process/program.ts";
 import { assertNoLeftovers, columnTypes, leftovers } from "../support/widened.ts";
 
 /** Enough for each step of a widening to be seen. */
@@ -96,7 +96,7 @@ for (const [step, isReached] of Object.entries(STEPS)) {
   });
 }
 
-/** What a relay that died may have left, made by hand: `COPY` is in its row of `cdc_position`. */
+/** What a relay that died may have left, made by hand: `COPY` is in its row of `cdc_lock`. */
 const LEFTOVERS: Readonly<Record<string, (context: CratedbContext) => Promise<unknown>>> = {
   "a table closed to writing": ({ sql, table }) => sql(`ALTER TABLE "${table}" SET ("blocks.write" = true)`),
   "a table closed to writing and a part of the copy": async ({ sql, table }) => {
@@ -116,12 +116,23 @@ const LEFTOVERS: Readonly<Record<string, (context: CratedbContext) => Promise<un
 };
 const COPY = "data~0badcafe";
 
-const leaveLock = ({ sql, schema, table }: CratedbContext, { lease = "0 seconds" } = {}) =>
+async function leaveLock({ sql, table }: CratedbContext, { lease = "0 seconds" } = {}): Promise<void> {
+  await sql(
+    "CREATE TABLE IF NOT EXISTS cdc_lock (table_name TEXT PRIMARY KEY, work_table TEXT, owner TEXT, " +
+      "lease_until TIMESTAMP WITH TIME ZONE)",
+  );
+  await sql(
+    "INSERT INTO cdc_lock (table_name, work_table, owner, lease_until) " +
+      "VALUES (?, ?, 'one that died', CURRENT_TIMESTAMP + ?::interval)",
+    [table, COPY, lease],
+  );
+}
+
+/** The same as version 0.1.0 left it. */
+const leaveOldLock = ({ sql, schema, table }: CratedbContext) =>
   sql(
-    "INSERT INTO cdc_position (stream, token, owner, lease_until) " +
-      "VALUES (?, ?, 'one that died', CURRENT_TIMESTAMP + ?::interval) " +
-      "ON CONFLICT (stream) DO UPDATE SET token = excluded.token, lease_until = excluded.lease_until",
-    [`widening "${schema}"."${table}"`, COPY, lease],
+    "INSERT INTO cdc_position (stream, token, owner, lease_until) VALUES (?, ?, 'one that died', CURRENT_TIMESTAMP)",
+    [`widening "${schema}"."${table}"`, COPY],
   );
 
 faultTest("relay() widens a column when CrateDB was killed over it", async (context) => {
@@ -197,8 +208,17 @@ cratedbTest(
   },
 );
 
-for (const [what, leave] of Object.entries(LEFTOVERS)) {
-  cratedbTest(`relay() cleans up ${what}, when it starts`, async (context) => {
+const LOCKS: Readonly<Record<string, (context: CratedbContext) => Promise<unknown>>> = {
+  "when it starts": leaveLock,
+  "of version 0.1.0, when it starts": leaveOldLock,
+};
+
+for (
+  const [what, leave, when, lock] of Object.entries(LEFTOVERS).flatMap(([what, leave]) =>
+    Object.entries(LOCKS).map(([when, lock]) => [what, leave, when, lock] as const)
+  )
+) {
+  cratedbTest(`relay() cleans up ${what}, ${when}`, async (context) => {
     const data = collection(context);
     const first = context.relay(FLAGS);
     await first.waitForLine(/Ready/);
@@ -206,7 +226,7 @@ for (const [what, leave] of Object.entries(LEFTOVERS)) {
     await inStep(context);
     await first.kill();
     await leave(context);
-    await leaveLock(context);
+    await lock(context);
     const second = context.relay(FLAGS);
     await second.waitForLine(/A relay died while it widened a column; its leftovers are removed/);
     await second.waitForLine(/Ready/);
@@ -214,7 +234,10 @@ for (const [what, leave] of Object.entries(LEFTOVERS)) {
     await data.insertOne({ _id: 2, t: 2.5 } as Document);
     await inStep(context);
   });
+}
 
+/** What keeps others from writing is not left until the next start. */
+for (const [what, leave] of Object.entries(LEFTOVERS).filter(([what]) => what.startsWith("a table closed"))) {
   cratedbTest(`relay() cleans up ${what}, of another relay while it runs`, async (context) => {
     const data = collection(context);
     const running = context.relay(FLAGS);

@@ -6,7 +6,7 @@ import type { Sides } from "../../lib/demo/sides.ts";
 import { eventually } from "../../dev/servers/eventually.ts";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
 import { mongodbTest } from "../support/mongodb_harness.ts";
-import { run, start } from "../support/program.ts";
+import { run, start } from "../../dev/process/program.ts";
 
 const FOLLOWING = /^The relay follows (cdc_demo_\w+), and writes to the schema \1 of CrateDB\.$/m;
 

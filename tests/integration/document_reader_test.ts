@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { BSON, type Document, type MongoClient } from "mongodb";
-import { createLogger } from "../../lib/util/log.ts";
 import { fields } from "../../lib/bson/bson.ts";
 import { keyText } from "../../lib/key/key_text.ts";
 import { DocumentReader, type ReaderOptions } from "../../lib/source/documents.ts";
-import { CausalReader } from "../../lib/source/causal_reader.ts";
+import { quietReader } from "../support/quiet_reader.ts";
 import { type MongodbContext, mongodbTest } from "../support/mongodb_harness.ts";
 import { ownMongodbTest } from "../support/own_mongodb.ts";
 
@@ -16,11 +15,9 @@ const COUNT = 10;
 type Source = Pick<MongodbContext, "mongodb" | "database">;
 
 function readerOf(client: MongoClient, options: Partial<ReaderOptions> = {}) {
-  const { signal } = new AbortController();
-  const log = createLogger({ format: "text", level: "error" });
-  const causalReader = new CausalReader(client, { retryFor: 10_000, signal, log });
-  const shape = [{ $match: { on: true } }, { $unset: "secret" }];
-  const reader = new DocumentReader(causalReader, { shape, size: 1_000, ...options });
+  const causalReader = quietReader(client);
+  const transform = [{ $match: { on: true } }, { $unset: "secret" }];
+  const reader = new DocumentReader(causalReader, { transform, size: 1_000, ...options });
   return { reader, [Symbol.asyncDispose]: () => causalReader[Symbol.asyncDispose]() };
 }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { MongoMemoryServer } from "mongodb-memory-server-core";
 import { freePort } from "../../dev/servers/free_port.ts";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
-import { run } from "../support/program.ts";
+import { run } from "../../dev/process/program.ts";
 
 const SECRET = "hunter2secret";
 

@@ -47,34 +47,42 @@ async function lost(context: OwnContext): Promise<void> {
   await rollOver(context);
 }
 
-ownMongodbTest("relay() copies again when the history is lost, and removes what is gone", async (context) => {
-  await lost(context);
-  const running = context.relay();
-  await running.waitForLine(/WARN .*no longer has the changes.*since=20\d\d-/);
-  assert.match(await running.waitForLine(/Copied/), /documents=1100 /);
-  await inStep(context);
-  await collectionOf(context).insertOne({ _id: "after", n: 1, v: 1 } as never);
-  await inStep(context);
-  assert.equal((await running.kill()).code, 0, running.stderr.join("\n"));
+ownMongodbTest(
+  "relay() takes a new snapshot when the history is lost, and removes what is gone",
+  async (context) => {
+    await lost(context);
+    const running = context.relay();
+    await running.waitForLine(/WARN .*no longer has the changes.*since=20\d\d-/);
+    assert.match(await running.waitForLine(/Snapshot done/), /documents=1100 /);
+    await inStep(context);
+    await collectionOf(context).insertOne({ _id: "after", n: 1, v: 1 } as never);
+    await inStep(context);
+    assert.equal((await running.kill()).code, 0, running.stderr.join("\n"));
 
-  const again = context.relay();
-  await again.waitForLine(/Going on from the saved position/);
-  await again.waitForLine(/Ready/);
-  assert.ok(!again.stderr.some((line) => /Copied/.test(line)));
-}, TINY);
+    const again = context.relay();
+    await again.waitForLine(/Going on from the saved position/);
+    await again.waitForLine(/Ready/);
+    assert.ok(!again.stderr.some((line) => /Snapshot done/.test(line)));
+  },
+  TINY,
+);
 
-ownMongodbTest("relay() removes what is gone although it is killed as it copies again", async (context) => {
-  await lost(context);
-  for (const line of [/copying again/, /Following from now on/, /Following from now on|Going on/]) {
-    const running = context.relay(["--lease", "1s"]);
-    await running.waitForLine(line);
-    await running.kill("SIGKILL");
-  }
-  const last = context.relay(["--lease", "1s"]);
-  await last.waitForLine(/Ready/);
-  await inStep(context, { timeout: 5_000 });
-  assert.equal((await oidsOf(context, context.table)).length, 1_100);
-}, TINY);
+ownMongodbTest(
+  "relay() removes what is gone although it is killed as it takes a new snapshot",
+  async (context) => {
+    await lost(context);
+    for (const line of [/taking a new snapshot/, /Following from now on/, /Following from now on|Going on/]) {
+      const running = context.relay(["--lease", "1s"]);
+      await running.waitForLine(line);
+      await running.kill("SIGKILL");
+    }
+    const last = context.relay(["--lease", "1s"]);
+    await last.waitForLine(/Ready/);
+    await inStep(context, { timeout: 5_000 });
+    assert.equal((await oidsOf(context, context.table)).length, 1_100);
+  },
+  TINY,
+);
 
 ownMongodbTest("relay() stops with --on-history-lost fail, and says since when", async (context) => {
   await lost(context);
@@ -90,7 +98,7 @@ ownMongodbTest("relay() stops with --on-history-lost fail, and says since when",
   await inStep(context);
 }, TINY);
 
-ownMongodbTest("relay() copies again from another deployment", async (context) => {
+ownMongodbTest("relay() takes a new snapshot from another deployment", async (context) => {
   const data = collectionOf(context);
   await insertMixed(data, 100);
   const first = context.relay();
@@ -103,13 +111,13 @@ ownMongodbTest("relay() copies again from another deployment", async (context) =
   const elsewhere = { ...context, ...other };
   await insertMixed(collectionOf(elsewhere), 50, 80);
   const second = context.relay([], { env: { MONGODB_URL: other.mongodbUrl } });
-  await second.waitForLine(/copying again/);
+  await second.waitForLine(/taking a new snapshot/);
   await inStep(elsewhere);
   assert.equal((await oidsOf(context, context.table)).length, 50);
 });
 
 ownMongodbTest(
-  "relay() copies another deployment that has no collection of the same name",
+  "relay() takes a snapshot of another deployment that has no collection of the same name",
   async (context) => {
     const { database, schema } = context;
     const flags = ["--database", database, "--table", `${schema}.{collection}`, "--on-drop", "truncate"];
@@ -123,7 +131,7 @@ ownMongodbTest(
     assert.equal((await first.kill()).code, 0);
 
     await using second = startRelay(elsewhere, flags);
-    await second.waitForLine(/copying again/);
+    await second.waitForLine(/taking a new snapshot/);
     await inStep({ ...elsewhere, table: "two" }, { collections: ["two"] });
     assert.deepEqual(await oidsOf(context, "one"), []);
     assert.equal((await second.kill()).code, 0);
@@ -136,7 +144,7 @@ for (
   ]]] as const
 ) {
   ownMongodbTest(
-    `relay() copies again where a collection is gone meanwhile, with --on-drop ${onDrop}`,
+    `relay() takes a new snapshot where a collection is gone meanwhile, with --on-drop ${onDrop}`,
     async (context) => {
       const { database, schema, mongodb } = context;
       const flags = ["--database", database, "--table", `${schema}.{collection}`, "--on-drop", onDrop];
@@ -184,44 +192,51 @@ ownMongodbTest(
   },
 );
 
-ownMongodbTest("relay() copies again from another deployment that was there before", async (context) => {
-  await using other = await ownMongodb();
-  const elsewhere = { ...context, ...other };
-  await insertMixed(collectionOf(elsewhere), 50, 80);
+ownMongodbTest(
+  "relay() takes a new snapshot from another deployment that was there before",
+  async (context) => {
+    await using other = await ownMongodb();
+    const elsewhere = { ...context, ...other };
+    await insertMixed(collectionOf(elsewhere), 50, 80);
 
-  await insertMixed(collectionOf(context), 100);
-  const first = context.relay();
-  await first.waitForLine(/Ready/);
-  assert.equal((await first.kill()).code, 0);
-  await insertMixed(collectionOf(elsewhere), 10, 200);
+    await insertMixed(collectionOf(context), 100);
+    const first = context.relay();
+    await first.waitForLine(/Ready/);
+    assert.equal((await first.kill()).code, 0);
+    await insertMixed(collectionOf(elsewhere), 10, 200);
 
-  const failing = context.relay(["--on-history-lost", "fail"], { env: { MONGODB_URL: other.mongodbUrl } });
-  assert.equal((await failing.status).code, 1);
-  await failing.waitForLine(/^Error: MongoDB no longer has the changes since 20/);
-  const second = context.relay([], { env: { MONGODB_URL: other.mongodbUrl } });
-  await second.waitForLine(/copying again/);
-  await inStep(elsewhere);
-  assert.equal((await second.kill()).code, 0);
+    const failing = context.relay(["--on-history-lost", "fail"], { env: { MONGODB_URL: other.mongodbUrl } });
+    assert.equal((await failing.status).code, 1);
+    await failing.waitForLine(/^Error: MongoDB no longer has the changes since 20/);
+    const second = context.relay([], { env: { MONGODB_URL: other.mongodbUrl } });
+    await second.waitForLine(/taking a new snapshot/);
+    await inStep(elsewhere);
+    assert.equal((await second.kill()).code, 0);
 
-  const third = context.relay([], { env: { MONGODB_URL: other.mongodbUrl } });
-  await third.waitForLine(/Ready/);
-  assert.ok(!third.stderr.some((line) => /copying again/.test(line)));
-});
+    const third = context.relay([], { env: { MONGODB_URL: other.mongodbUrl } });
+    await third.waitForLine(/Ready/);
+    assert.ok(!third.stderr.some((line) => /taking a new snapshot/.test(line)));
+  },
+);
 
-ownMongodbTest("relay() copies again when it falls out of the oplog while it runs", async (context) => {
-  const data = collectionOf(context);
-  await insertMixed(data, 1_000);
-  const running = context.relay();
-  await running.waitForLine(/Ready/);
-  Deno.kill(running.pid, "SIGSTOP");
-  await data.deleteMany({ n: { $lt: 100 } });
-  await rollOver(context);
-  Deno.kill(running.pid, "SIGCONT");
-  await running.waitForLine(/copying again/);
-  await inStep(context);
-  assert.equal((await oidsOf(context, context.table)).length, 900);
-  assert.equal((await running.kill()).code, 0, running.stderr.join("\n"));
-}, TINY);
+ownMongodbTest(
+  "relay() takes a new snapshot when it falls out of the oplog while it runs",
+  async (context) => {
+    const data = collectionOf(context);
+    await insertMixed(data, 1_000);
+    const running = context.relay();
+    await running.waitForLine(/Ready/);
+    Deno.kill(running.pid, "SIGSTOP");
+    await data.deleteMany({ n: { $lt: 100 } });
+    await rollOver(context);
+    Deno.kill(running.pid, "SIGCONT");
+    await running.waitForLine(/taking a new snapshot/);
+    await inStep(context);
+    assert.equal((await oidsOf(context, context.table)).length, 900);
+    assert.equal((await running.kill()).code, 0, running.stderr.join("\n"));
+  },
+  TINY,
+);
 
 ownMongodbTest("relay() copies for longer than the oplog reaches back", async (context) => {
   const { mongodb } = context;
@@ -237,9 +252,9 @@ ownMongodbTest("relay() copies for longer than the oplog reaches back", async (c
     await data.deleteMany({ n: 200 + at });
     await delay(100);
   }
-  assert.ok(!running.stderr.some((line) => /Copied/.test(line)), "the copy was over too soon");
-  await running.waitForLine(/Copied/, { timeout: 120_000 });
+  assert.ok(!running.stderr.some((line) => /Snapshot done/.test(line)), "the copy was over too soon");
+  await running.waitForLine(/Snapshot done/, { timeout: 120_000 });
   await inStep(context).catch((error) => assert.fail(`${error.message}\n${running.stderr.join("\n")}`));
   assert.equal((await running.kill()).code, 0);
-  assert.ok(!running.stderr.some((line) => /copying again/.test(line)), running.stderr.join("\n"));
+  assert.ok(!running.stderr.some((line) => /taking a new snapshot/.test(line)), running.stderr.join("\n"));
 }, { args: ["--oplogSize", "16", "--syncdelay", "1"] });

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { eventually } from "../../dev/servers/eventually.ts";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
-import { mostMemory } from "../support/most_memory.ts";
-import type { Running } from "../support/program.ts";
+import { mostMemory } from "../../dev/process/most_memory.ts";
+import type { Running } from "../../dev/process/program.ts";
 
 const MEGABYTE = 2 ** 20;
 const COUNT = 1_500;
@@ -41,7 +41,7 @@ cratedbTest("relay() copies large documents in parts without having all in memor
   await insertLarge(context);
   // It also looks whether the documents of all rows are still there.
   const running = context.relay(["--omit", "secret", "--snapshot", "always"]);
-  await running.waitForLine(new RegExp(`Copied documents=${COUNT}`), { timeout: 60_000 });
+  await running.waitForLine(new RegExp(`Snapshot done documents=${COUNT}`), { timeout: 60_000 });
   await allThere(context, 1);
   await assertBounded(running);
   assert.equal((await running.kill()).code, 0, running.stderr.join("\n"));

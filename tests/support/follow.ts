@@ -1,6 +1,6 @@
 /** The relay with a scope of the test's choosing, and what is in the tables that it makes. */
 import type { CratedbContext, RelayOptions } from "./cratedb_harness.ts";
-import { type Outcome, run, type Running, start } from "./program.ts";
+import { type Outcome, run, type Running, start } from "../../dev/process/program.ts";
 
 export type Sides = Pick<CratedbContext, "mongodbUrl" | "httpUrl" | "wireUrl">;
 

@@ -7,7 +7,7 @@ import { startContainer } from "../../dev/servers/start_container.ts";
 import { mongodbReady } from "../../dev/servers/start_mongodb.ts";
 import { type CratedbContext, cratedbTest, type RelayOptions } from "./cratedb_harness.ts";
 import { startRelay } from "./follow.ts";
-import type { Running } from "./program.ts";
+import type { Running } from "../../dev/process/program.ts";
 
 const REPLICA_SET = "rs0";
 const IMAGE = Deno.env.get("MONGODB_IMAGE") || "mongo:7";

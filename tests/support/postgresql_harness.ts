@@ -4,7 +4,7 @@ import { quoteName } from "../../lib/sink/table/sql_names.ts";
 import type { Row } from "../../dev/servers/query_cratedb.ts";
 import { defaultFlags } from "./default_flags.ts";
 import { freshName, type MongodbContext, mongodbContext, sharedMongodb } from "./mongodb_harness.ts";
-import { type Outcome, run, type Running, start } from "./program.ts";
+import { type Outcome, run, type Running, start } from "../../dev/process/program.ts";
 import { sharedServer } from "./shared_server.ts";
 
 const sharedPostgresql = await sharedServer("postgresql");

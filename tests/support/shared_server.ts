@@ -2,7 +2,8 @@ import { join } from "node:path";
 import type { Cratedb } from "../../dev/servers/start_cratedb.ts";
 import type { Mongodb } from "../../dev/servers/start_mongodb.ts";
 import type { Postgresql } from "../../dev/servers/start_postgresql.ts";
-import { lines } from "./lines.ts";
+import { writeAll } from "../../lib/util/write_all.ts";
+import { lines } from "../../dev/process/lines.ts";
 
 interface Servers {
   readonly mongodb: Mongodb;
@@ -48,14 +49,9 @@ export async function sharedServer<Name extends keyof Servers>(name: Name): Prom
   );
   if (error) throw new Error(error);
   Deno.env.set(variable(name), JSON.stringify(shared));
-  Deno.stderr.writeSync(new TextEncoder().encode(`${shared.description}\n`));
+  const note = shared.server ? "" : "; the tests that need it are ignored (start Docker, or set its URL)";
+  writeAll(Deno.stderr, `${shared.description}${note}\n`);
   return shared;
 }
 
-/** What the test files up to now have asked for. */
-export const sharedServers = (): Shared<unknown>[] =>
-  (["mongodb", "cratedb", "postgresql"] as const).flatMap((name) =>
-    JSON.parse(Deno.env.get(variable(name)) ?? "[]")
-  );
-
-const variable = (name: keyof Servers): string => `TESTDRIVE_${name.toUpperCase()}_${Deno.pid}`;
+const variable = (name: keyof Servers): string => `TEST_SERVER_${name.toUpperCase()}_${Deno.pid}`;

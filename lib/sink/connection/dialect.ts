@@ -1,29 +1,35 @@
-/** What CrateDB and PostgreSQL say differently; everything else about a sink is the same. */
+/** Where CrateDB and PostgreSQL differ. Everything else about a sink is the same. */
 import { type NameLimits } from "../table/table_naming.ts";
 import { quoteTable, type TableName } from "../table/sql_names.ts";
-import type { Query } from "./transport.ts";
+import type { ColumnMode } from "../table/column_mode.ts";
+import type { Query } from "./query.ts";
 
 export interface Dialect extends Required<NameLimits> {
   readonly name: "CrateDB" | "PostgreSQL";
-  /** The schema of tables that name none; undefined where the URL says it. */
+  /** The default schema; undefined if the URL names it. */
   readonly schema: string | undefined;
-  /** What `data` and `overflow` are in `information_schema.columns`. */
+  /** Whether `data` is a JSONB value, which has no columns below it. */
+  readonly isJsonb: boolean;
+  /** The types of `data` (for each column mode) and of `overflow` in a new table. */
+  readonly dataDefinition: Readonly<Record<ColumnMode, string>>;
+  readonly overflowDefinition: string;
+  /** The types of `data` and `overflow` in `information_schema.columns`. */
   readonly dataType: string;
   readonly overflowType: string;
-  /** Types of lists of keys, of `data` and of `overflow` as parameters. */
+  /** The parameter types for lists of keys, of `data` and of `overflow`. */
   readonly lists: readonly [oids: string, data: string, overflow: string];
-  /** A query for a schema of a name; undefined where schemas come and go with their tables. */
+  /** A query that finds a schema by name; undefined if schemas come and go with their tables. */
   readonly schemas: string | undefined;
-  /** What follows the columns of the relay's own small tables. */
+  /** The clause after the columns of the relay's own small tables. */
   readonly smallTable: string;
   /** The type of long text that nobody searches. */
   readonly longText: string;
   readonly primaryKey: string;
-  /** A regular expression for texts that the server sorts in one order or another; undefined where it has one. */
+  /** Matches keys that the server sorts inconsistently; undefined if there are none. */
   readonly twoOrders: string | undefined;
-  /** Makes what was written visible; undefined where it is at once. */
+  /** A statement that makes rows visible; undefined if they are visible at once. */
   readonly refresh: ((table: TableName) => string) | undefined;
-  /** Two texts that are others after each write of a row, and the condition that they still are these. */
+  /** Optimistic locking: selects a row's version as two texts, and tests it. */
   readonly fence: { readonly select: string; readonly where: (one: string, other: string) => string };
   /** The server's clock, and conversions from and to milliseconds. */
   readonly now: string;
@@ -35,9 +41,12 @@ export const CRATEDB: Dialect = {
   name: "CrateDB",
   schema: undefined,
   maxNameBytes: 255,
-  // Of 255; a copy of the table has an ending to its name.
+  // The limit is 255; the work table of a rebuild has nine more.
   maxPathBytes: 246,
   ownSchemas: undefined,
+  isJsonb: false,
+  dataDefinition: { typed: "OBJECT(DYNAMIC)", dynamic: "OBJECT(DYNAMIC)", ignored: "OBJECT(IGNORED)" },
+  overflowDefinition: "OBJECT(IGNORED)",
   dataType: "object",
   overflowType: "object",
   lists: ["array(text)", "array(object)", "array(object)"],
@@ -46,7 +55,7 @@ export const CRATEDB: Dialect = {
   longText: "TEXT INDEX OFF STORAGE WITH (columnstore = false)",
   primaryKey: `SELECT column_name FROM information_schema.key_column_usage
     WHERE table_schema = $1 AND table_name = $2`,
-  // A shard has them before the characters beyond the Basic Multilingual Plane, the merging of shards after them.
+  // Shards sort U+E000–U+FFFF before astral characters; the node that merges them sorts them after.
   twoOrders: ".*[\ue000-\uffff].*",
   refresh: (table) => `REFRESH TABLE ${quoteTable(table)}`,
   fence: {
@@ -64,6 +73,9 @@ export const POSTGRESQL: Dialect = {
   maxNameBytes: 63,
   maxPathBytes: Infinity,
   ownSchemas: /^pg_/,
+  isJsonb: true,
+  dataDefinition: { typed: "JSONB", dynamic: "JSONB", ignored: "JSONB" },
+  overflowDefinition: "JSON",
   dataType: "jsonb",
   overflowType: "json",
   lists: ["text[]", "jsonb[]", "json[]"],

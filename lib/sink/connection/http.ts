@@ -5,13 +5,13 @@
  */
 import { SinkError, sinkErrorKind } from "./sink_error.ts";
 import { CRATEDB } from "./dialect.ts";
-import type { Parameter, Result, Transport } from "./transport.ts";
+import type { Parameter, Result } from "./query.ts";
+import type { Transport } from "./transport.ts";
 import type { SinkAddress } from "./url.ts";
 
-/** How long a statement may take, in milliseconds. */
-const STATEMENT_TIMEOUT = 120_000;
-/** The same of the first, which only asks whether there is a CrateDB. */
-const CONNECT_TIMEOUT = 10_000;
+const STATEMENT_TIMEOUT_MS = 120_000;
+/** For the first statement, which only asks whether there is a CrateDB. */
+const CONNECT_TIMEOUT_MS = 10_000;
 
 /** Error codes that come with status 401 though user and password are right. */
 const NOT_LOGIN = [4010, 4011];
@@ -34,12 +34,12 @@ export class HttpTransport implements Transport {
   /** @throws SinkError when no CrateDB answers, or refuses the user */
   static async open(address: SinkAddress): Promise<HttpTransport> {
     const transport = new HttpTransport(address);
-    await transport.#query("SELECT 1", [], CONNECT_TIMEOUT);
+    await transport.#query("SELECT 1", [], CONNECT_TIMEOUT_MS);
     return transport;
   }
 
   query(sql: string, parameters: readonly Parameter[] = []): Promise<Result> {
-    return this.#query(sql, parameters, STATEMENT_TIMEOUT);
+    return this.#query(sql, parameters, STATEMENT_TIMEOUT_MS);
   }
 
   async #query(sql: string, parameters: readonly Parameter[], timeout: number): Promise<Result> {
@@ -80,12 +80,12 @@ function answerError(status: number, answer: Answer | undefined, url: string): S
   return new SinkError(message, { code: String(isLogin ? status : code ?? status) });
 }
 
-/** What the runtime puts before the reason that a request failed for. */
+/** The runtime's words before the reason for which a request failed. */
 const REQUEST = /^error sending request(?: for url \([^)]*\))?: (?:client error \(Connect\): )?/;
 const TLS_FAILURE =
   /^(?:invalid peer certificate|received (?:corrupt message|fatal alert|unexpected)|peer (?:misbehaved|is incompatible)|tls )/;
 
-/** `fetch` has no codes, or has them in its cause; the reason is the message of the innermost error. */
+/** `fetch` has no codes, or has them in a cause. The reason is the message of the innermost error. */
 function requestError(url: string, cause: unknown): SinkError {
   const innermost = innermostError(cause);
   const { code } = innermost as { code?: unknown };
@@ -125,7 +125,7 @@ function parse(text: string): Answer | undefined {
  * @example
  * IN: ["a"] → OUT: ["a"]; IN: {json: ['{"n":1.0}', null]} → OUT: ["{\"n\":1.0}",null]
  *
- * Objects go as text: of objects as such, CrateDB 6 changes arrays of mixed types.
+ * Objects are sent as text. In real objects, CrateDB 6 changes arrays of mixed types.
  */
 function argument(parameter: Parameter): string {
   const isJson = parameter !== null && typeof parameter === "object" && "json" in parameter;

@@ -7,9 +7,6 @@ import { treatAsStarting } from "./wrappers.ts";
 
 /** @throws SinkError when the server cannot be reached */
 export const openTransport = async (address: SinkAddress): Promise<Transport> =>
-  treatAsStarting(await OPEN[address.transport](address));
-
-const OPEN: Readonly<Record<SinkAddress["transport"], (address: SinkAddress) => Promise<Transport>>> = {
-  http: (address) => HttpTransport.open(address),
-  wire: (address) => WireTransport.open(address),
-};
+  treatAsStarting(
+    address.transport === "http" ? await HttpTransport.open(address) : await WireTransport.open(address),
+  );

@@ -1,4 +1,4 @@
-/** Where the sink is: `crate://` as the SQLAlchemy dialect means it, or `postgresql://` for the PostgreSQL wire. */
+/** The sink's URL: `crate://` as in the SQLAlchemy dialect, or `postgresql://` for the PostgreSQL wire. */
 import { UsageError } from "../../util/errors.ts";
 import { maskUrl } from "../../util/mask_url.ts";
 
@@ -9,7 +9,7 @@ export interface SinkAddress {
   readonly user: string;
   readonly password: string;
   readonly tls: boolean;
-  /** The schema of tables that name none. */
+  /** The default schema. */
   readonly schema: string;
 }
 
@@ -33,7 +33,7 @@ const PLAIN_MODES = ["disable"];
 const TLS_MODES = ["allow", "prefer", "require", "verify-ca", "verify-full"];
 
 const PARAMETERS = ["ssl", "sslmode", "schema"];
-/** Those of other programs that make no difference here. */
+/** Parameters of other programs that have no effect here. */
 const OTHERS = [
   "application_name",
   "channel_binding",
@@ -79,11 +79,11 @@ export function parseSinkUrl(text: string): SinkAddress {
   if (unknown !== undefined) {
     throw wrong(`has a parameter that means nothing here, ${unknown} (only ${PARAMETERS.join(", ")} do)`);
   }
-  // CrateDB's endpoint for statements, which is no schema.
+  // `_sql` is CrateDB's endpoint, not a schema.
   const path = decoded(url.pathname.slice(1)).replace(/^_sql$/, "");
   return Object.freeze({
     transport: scheme.transport,
-    // A socket takes an IPv6 address without the brackets that it has in a URL.
+    // A socket takes an IPv6 address without the brackets of a URL.
     host: scheme.transport === "wire" ? url.hostname.replace(/^\[|\]$/g, "") : url.hostname,
     port: url.port === "" ? (/:80(?:[/?]|$)/.test(rest) ? 80 : scheme.port) : Number(url.port),
     user: decoded(url.username) || "crate",

@@ -2,11 +2,12 @@
 import postgres from "postgres";
 import { SinkError } from "./sink_error.ts";
 import { type Dialect, dialectOf } from "./dialect.ts";
-import type { Parameter, Query, Result, Transport } from "./transport.ts";
+import type { Parameter, Query, Result } from "./query.ts";
+import type { Transport } from "./transport.ts";
 import type { SinkAddress } from "./url.ts";
 
-/** Opened as they are needed. */
-const CONNECTIONS = 32;
+/** Connections are opened when they are needed. */
+const MAX_CONNECTIONS = 32;
 const CONNECT_TIMEOUT_SECONDS = 10;
 
 export class WireTransport implements Transport {
@@ -19,7 +20,7 @@ export class WireTransport implements Transport {
   }
 
   static async open({ host, port, user, password, tls, schema }: SinkAddress): Promise<WireTransport> {
-    // postgres.js goes by it, and CrateDB has no such setting: the question ends the program.
+    // With this variable postgres.js asks for a setting that CrateDB lacks, and the program ends.
     Deno.env.delete("PGTARGETSESSIONATTRS");
     const sql = postgres({
       host,
@@ -28,16 +29,19 @@ export class WireTransport implements Transport {
       password,
       database: schema,
       ssl: tls ? "verify-full" : false,
-      max: CONNECTIONS,
+      max: MAX_CONNECTIONS,
       connect_timeout: CONNECT_TIMEOUT_SECONDS,
-      // One try a call: when to try again is decided above.
+      // One try per call: the callers decide when to try again.
       backoff: () => 0,
       fetch_types: false,
       onnotice: () => {},
       connection: { application_name: "mongodb_cdc_cratedb" },
     });
     try {
-      return new WireTransport(sql, await dialectOf((...statement) => run(sql, ...statement)));
+      return new WireTransport(
+        sql,
+        await dialectOf((statement, parameters) => run(sql, statement, parameters)),
+      );
     } catch (error) {
       await sql.end({ timeout: 0 });
       // With TLS, postgres.js does not know the address.
@@ -47,8 +51,8 @@ export class WireTransport implements Transport {
     }
   }
 
-  query(...statement: Parameters<Query>): Promise<Result> {
-    return run(this.#sql, ...statement);
+  query(...[statement, parameters]: Parameters<Query>): Promise<Result> {
+    return run(this.#sql, statement, parameters);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -62,7 +66,7 @@ const run = async (
   parameters: readonly Parameter[] = [],
 ): Promise<Result> => {
   try {
-    // A prepared statement goes on writing to the table that it was prepared for after a swap, and CrateDB says nothing.
+    // After a swap, a prepared statement silently goes on writing to the table that it was prepared for.
     const result = await sql.unsafe(statement, parameters.map(argument), { prepare: false }).values();
     return { count: result.count ?? 0, rows: result };
   } catch (cause) {
@@ -80,7 +84,7 @@ const run = async (
 function argument(parameter: Parameter): string | number | null {
   if (parameter === null || typeof parameter !== "object") return parameter;
   const items = "json" in parameter
-    // JSON has no control characters, so that quoting it as JSON once more is the same, and faster.
+    // JSON text has no control characters, so quoting it as JSON once more gives the same, faster.
     ? parameter.json.map((item) => item === null ? "NULL" : JSON.stringify(item))
     : parameter.map((item) => `"${item.replace(/["\\]/g, "\\$&")}"`);
   return `{${items.join(",")}}`;

@@ -1,91 +1,90 @@
-/** Transports around a transport: each adds one thing to how statements run. */
-import type { Logger } from "../../util/log.ts";
-import { retry, unlessLate } from "../../util/retry.ts";
+/**
+ * Transports around a transport: each adds one thing to how statements run. They are nested in this order, from the
+ * server outwards; why, `docs/architecture.md` tells:
+ *
+ *     treatAsStarting → countingWrites → fenced → retrying, or → fenced → abortable
+ */
+import { retry, type RetryOptions } from "../../util/retry.ts";
+import type { Shutdown } from "../../util/shutdown.ts";
 import { isRetryable, isSinkError, isUnknownRelation, SinkError } from "./sink_error.ts";
-import type { Query, Transport } from "./transport.ts";
+import type { Query } from "./query.ts";
+import type { Transport } from "./transport.ts";
 
-/** The same transport, with another way to run statements. */
+/** A node that has just started is given this long to recover its tables. */
+const RECOVERY_MS = 60_000;
+
+/** A transport like another one, with another way to run statements. */
 const wrapped = (transport: Transport, query: Query): Transport => ({
   dialect: transport.dialect,
   query,
   [Symbol.asyncDispose]: () => transport[Symbol.asyncDispose](),
 });
 
-/** A node that has just started is given so long to find itself, in milliseconds. */
-const RECOVERY = 60_000;
-
-/** The same transport, where errors that say nothing are those of a server that is starting, after a connection was lost. */
+/**
+ * For a minute after a lost connection, treats errors that say nothing as those of a server that is starting, so that
+ * they are tried again.
+ */
 export function treatAsStarting(transport: Transport): Transport {
-  let lost = -Infinity;
+  let lostAt = -Infinity;
   return wrapped(transport, async (...statement) => {
     try {
       return await transport.query(...statement);
     } catch (error) {
-      if (isSinkError(error, "unreachable", "unknown host")) lost = Date.now();
-      if (!isSinkError(error, "unspecific") || Date.now() - lost >= RECOVERY) throw error;
+      if (isSinkError(error, "unreachable", "unknown host")) lostAt = Date.now();
+      if (!isSinkError(error, "unspecific") || Date.now() - lostAt >= RECOVERY_MS) throw error;
       throw new SinkError(error.message, { code: error.code, kind: "unavailable", cause: error });
     }
   });
 }
 
 export interface CountingTransport extends Transport {
-  /** Whether rows are on their way, also those of statements that nobody waits for any more. */
+  /** Whether a statement that writes rows is still running, also one that nobody waits for any more. */
   readonly writing: boolean;
 }
 
-const WRITES = /^(?:INSERT|DELETE)\b/;
-
-/** The same transport, and what it is at. */
+/** Tracks whether any statement that writes rows is still running. */
 export function countingWrites(transport: Transport): CountingTransport {
-  let writing = 0;
-  const query: Query = async (sql, parameters) => {
-    const writes = WRITES.test(sql) ? 1 : 0;
-    writing += writes;
+  let running = 0;
+  const query: Query = async (sql, parameters, options) => {
+    const writes = options?.writes ? 1 : 0;
+    running += writes;
     try {
-      return await transport.query(sql, parameters);
+      return await transport.query(sql, parameters, options);
     } finally {
-      writing -= writes;
+      running -= writes;
     }
   };
   return {
     ...wrapped(transport, query),
     get writing() {
-      return writing > 0;
+      return running > 0;
     },
   };
 }
 
-/** The same transport, where `check` has to resolve before each statement. */
+/** Asks before each statement; where `check` throws, nothing is sent. */
 export const fenced = (transport: Transport, check: () => Promise<void>): Transport =>
   wrapped(transport, async (...statement) => {
     await check();
     return await transport.query(...statement);
   });
 
-/** The same transport, where nothing is waited for once the signal is aborted; the server may still be at it. */
-export const abortable = (transport: Transport, signal: AbortSignal): Transport =>
+/** Waits for nothing once the program is told to stop; the server may still be at work. */
+export const abortable = (transport: Transport, shutdown: Shutdown): Transport =>
   wrapped(transport, async (...statement) => {
-    signal.throwIfAborted();
-    return await unlessLate(transport.query(...statement), signal, () => 0);
+    shutdown.signal.throwIfAborted();
+    return await shutdown.limit(transport.query(...statement), () => 0);
   });
 
-export interface RetryingOptions {
-  readonly signal: AbortSignal;
-  readonly log: Logger;
-  readonly retryFor: number;
-}
+export type RetryingOptions = Omit<RetryOptions, "isRetryable">;
 
-/** The same transport, trying again for as long as the sink is away. Every statement sent must bear repetition. */
-export function retrying(transport: Transport, options: RetryingOptions): Transport {
-  return wrapped(transport, (sql, parameters) => {
+/** Tries a statement again for as long as the sink is away. Every statement must be safe to repeat. */
+export const retrying = (transport: Transport, options: RetryingOptions): Transport =>
+  wrapped(transport, (...statement) => {
     const started = Date.now();
-    const isRecovering = (error: unknown) =>
-      isUnknownRelation(error) &&
-      Date.now() - started < RECOVERY;
-    return retry(() => transport.query(sql, parameters), {
+    const isRecovering = (error: unknown) => isUnknownRelation(error) && Date.now() - started < RECOVERY_MS;
+    return retry(() => transport.query(...statement), {
       ...options,
-      what: "CrateDB",
       isRetryable: (error) => isRetryable(error) || isRecovering(error),
     });
   });
-}

@@ -1,4 +1,4 @@
-/** Documents that no row could hold, kept whole: inspect them, mend the cause, start the relay again. */
+/** Documents that no row could hold, kept whole. To replay them, fix the cause and start the relay again. */
 import { isSinkError } from "../connection/sink_error.ts";
 import { quoteTable, type TableName } from "../table/sql_names.ts";
 import { createMetadataTable } from "./metadata_tables.ts";
@@ -6,8 +6,10 @@ import { refreshTable, type Transport } from "../connection/transport.ts";
 
 const TABLE = "cdc_dead_letter";
 
-/** Characters of an error, which may quote a document. */
-const MAX_ERROR = 2_000;
+/** An error may quote a document. */
+const MAX_ERROR_CHARACTERS = 2_000;
+/** Keys that are read at a start. */
+const MAX_DEAD_LETTERS = 1_000_000;
 const WITHOUT =
   " The letter is without its document, which is too large as well: raise http.max_content_length in " +
   "crate.yml or use the PostgreSQL wire (CRATEDB_URL), and start the relay with --snapshot always.";
@@ -20,8 +22,8 @@ export interface DeadLetter {
 }
 
 /**
- * One row a document that is not in the table. While it is there the table has no row of that key, so that no
- * query sees a state that is no longer true; it goes as soon as a later change of the document lands.
+ * One row per document that is not in the table. While it is there, the table has no row with that key, so no query sees a
+ * state that is no longer true. It is removed when a later version of the document is written.
  */
 export class DeadLetters {
   readonly #transport: Transport;
@@ -41,7 +43,7 @@ export class DeadLetters {
     this.#oids = options.oids;
   }
 
-  /** Makes the table where there is none; once for all streams of a schema. */
+  /** Makes the table if it is missing. All streams of a schema share it. */
   static async prepare(transport: Transport, { schema }: { schema: string }): Promise<void> {
     const { longText } = transport.dialect;
     const columns = `stream TEXT, oid TEXT, document ${longText}, error ${longText}, ` +
@@ -54,7 +56,7 @@ export class DeadLetters {
     const { schema, stream } = options;
     const table = { schema, name: TABLE };
     const { rows } = await transport.query(
-      `SELECT oid FROM ${quoteTable(table)} WHERE stream = $1 LIMIT 1000000`,
+      `SELECT oid FROM ${quoteTable(table)} WHERE stream = $1 LIMIT ${MAX_DEAD_LETTERS}`,
       [
         stream,
       ],
@@ -70,7 +72,7 @@ export class DeadLetters {
     return this.#oids.size;
   }
 
-  /** The letters that have their documents, in lists of at most `size`. */
+  /** Dead letters that have their documents, in lists of at most `size`. */
   async *read(size: number): AsyncGenerator<Pick<DeadLetter, "oid" | "document">[]> {
     const oids = [...this.#oids];
     for (let at = 0; at < oids.length; at += size) {
@@ -88,7 +90,7 @@ export class DeadLetters {
 
   async add(letters: readonly DeadLetter[]): Promise<void> {
     for (const { oid, document, error } of letters) {
-      const reason = error.slice(0, MAX_ERROR);
+      const reason = error.slice(0, MAX_ERROR_CHARACTERS);
       try {
         await this.#write(oid, document, reason);
       } catch (cause) {
@@ -106,24 +108,25 @@ export class DeadLetters {
         "VALUES ($1, $2, $3, $4, CURRENT_TIMESTAMP) ON CONFLICT (stream, oid) DO UPDATE SET " +
         "document = excluded.document, error = excluded.error, time = excluded.time",
       [this.#stream, oid, document, error],
+      { writes: true },
     );
   }
 
-  /** Removes all letters. */
+  /** Removes all dead letters. */
   clear(): Promise<void> {
-    return this.settle(this.oids);
+    return this.resolve(this.oids);
   }
 
-  /** Removes the letters of documents that have landed or are gone. */
-  async settle(oids: readonly string[]): Promise<void> {
-    const settled = oids.filter((oid) => this.#oids.has(oid));
-    for (const oid of settled) {
+  /** Removes the dead letters of documents that were written or are gone. */
+  async resolve(oids: readonly string[]): Promise<void> {
+    const resolved = oids.filter((oid) => this.#oids.has(oid));
+    for (const oid of resolved) {
       await this.#transport.query(`DELETE FROM ${this.#table} WHERE stream = $1 AND oid = $2`, [
         this.#stream,
         oid,
-      ]);
+      ], { writes: true });
       this.#oids.delete(oid);
     }
-    if (settled.length > 0) await refreshTable(this.#transport, this.#name);
+    if (resolved.length > 0) await refreshTable(this.#transport, this.#name);
   }
 }

@@ -1,18 +1,14 @@
-/** Which collections have their rows in which tables, of every relay: the rows themselves do not tell. */
+/** Records which collection of which stream has rows in which table, because the rows do not tell. */
 import { quoteTable, type TableName } from "../table/sql_names.ts";
 import { createMetadataTable, selectFromEverySchema } from "./metadata_tables.ts";
+import type { Namespace } from "../../namespace.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
 
 const TABLE = "cdc_collection";
+const MAX_COLLECTIONS = 1_000_000;
 
-/** A collection of a stream. */
-export interface FollowedCollection {
-  readonly database: string;
-  readonly collection: string;
-}
-
-export interface FollowedOptions {
-  /** The schema that `cdc_collection` lives in. */
+export interface FollowedCollectionsOptions {
+  /** The schema of `cdc_collection`. */
   readonly schema: string;
   readonly stream: string;
 }
@@ -22,30 +18,28 @@ export class FollowedCollections {
   readonly #stream: string;
   readonly #table: TableName;
 
-  constructor(transport: Transport, { schema, stream }: FollowedOptions) {
+  constructor(transport: Transport, { schema, stream }: FollowedCollectionsOptions) {
     this.#transport = transport;
     this.#stream = stream;
     this.#table = { schema, name: TABLE };
   }
 
-  /** Makes the table where there is none; once for all streams of a schema. */
+  /** Makes the table if it is missing. All streams of a schema share it. */
   static async prepare(transport: Transport, { schema }: { schema: string }): Promise<void> {
     const columns = 'stream TEXT, "database" TEXT, collection TEXT, table_schema TEXT, table_name TEXT, ' +
       'PRIMARY KEY (stream, "database", collection)';
     await createMetadataTable(transport, { schema, name: TABLE, columns });
   }
 
-  /** @returns whether it was there already */
-  async add({ database, collection }: FollowedCollection, { schema, name }: TableName): Promise<boolean> {
-    const { count } = await this.#transport.query(
+  async add({ database, collection }: Namespace, { schema, name }: TableName): Promise<void> {
+    await this.#transport.query(
       `INSERT INTO ${quoteTable(this.#table)} (stream, "database", collection, table_schema, table_name) ` +
         'VALUES ($1, $2, $3, $4, $5) ON CONFLICT (stream, "database", collection) DO NOTHING',
       [this.#stream, database, collection, schema, name],
     );
-    return count === 0;
   }
 
-  async has({ database, collection }: FollowedCollection): Promise<boolean> {
+  async has({ database, collection }: Namespace): Promise<boolean> {
     const { rows } = await this.#transport.query(
       `SELECT 1 FROM ${quoteTable(this.#table)} WHERE stream = $1 AND "database" = $2 AND collection = $3`,
       [this.#stream, database, collection],
@@ -53,19 +47,19 @@ export class FollowedCollections {
     return rows.length > 0;
   }
 
-  async remove({ database, collection }: FollowedCollection): Promise<void> {
+  async remove({ database, collection }: Namespace): Promise<void> {
     await this.#transport.query(
       `DELETE FROM ${quoteTable(this.#table)} WHERE stream = $1 AND "database" = $2 AND collection = $3`,
       [this.#stream, database, collection],
     );
   }
 
-  /** Those that have or had rows, in the order of their names. */
-  async list(): Promise<FollowedCollection[]> {
+  /** The stream's collections that have or had rows, in the order of their names. */
+  async list(): Promise<Namespace[]> {
     await refreshTable(this.#transport, this.#table);
     const { rows } = await this.#transport.query(
       `SELECT "database", collection FROM ${quoteTable(this.#table)} WHERE stream = $1 ` +
-        'ORDER BY "database", collection LIMIT 1000000',
+        'ORDER BY "database", collection LIMIT ' + MAX_COLLECTIONS,
       [this.#stream],
     );
     return rows.map(([database, collection]) => ({
@@ -74,9 +68,9 @@ export class FollowedCollections {
     }));
   }
 
-  /** Another stream that has rows of another collection in a table, where there is one. */
+  /** Another stream that has rows of another collection in the table; undefined if there is none. */
   async sharer(
-    { database, collection }: FollowedCollection,
+    { database, collection }: Namespace,
     { schema, name }: TableName,
   ): Promise<string | undefined> {
     const [row] = await selectFromEverySchema(

@@ -1,15 +1,16 @@
-/** The relay's own tables; each schema that relays write to may have them. */
+/** The relay's own tables. Each schema that relays write to may have them. */
 import { createTable } from "../table/create_table.ts";
-import { quoteTable } from "../table/sql_names.ts";
+import { quoteTable, type TableName } from "../table/sql_names.ts";
 import { isUnknownRelation } from "../connection/sink_error.ts";
-import { type Parameter, refreshTable, type Result, type Transport } from "../connection/transport.ts";
+import { type Parameter, type Result } from "../connection/query.ts";
+import { refreshTable, type Transport } from "../connection/transport.ts";
 
-const METADATA_TABLES = ["cdc_position", "cdc_collection", "cdc_dead_letter"] as const;
+const METADATA_TABLES = ["cdc_position", "cdc_collection", "cdc_dead_letter", "cdc_lock"] as const;
 type MetadataTable = typeof METADATA_TABLES[number];
 
 export const isMetadataTable = (name: string): boolean => METADATA_TABLES.some((own) => own === name);
 
-/** Makes one of them in a schema where there is none. */
+/** Makes one of them, if the schema has none. */
 export async function createMetadataTable(
   transport: Transport,
   { schema, name, columns }: { schema: string; name: MetadataTable; columns: string },
@@ -18,8 +19,8 @@ export async function createMetadataTable(
 }
 
 /**
- * What a query finds in all tables of that name. One that has just been dropped is of no account, nor is somebody
- * else's, which has no streams.
+ * The rows that a query finds in all tables of that name, in every schema. Ignores tables that have just been dropped,
+ * and tables of others, which have no column `stream`.
  */
 export async function selectFromEverySchema(
   transport: Transport,
@@ -41,4 +42,12 @@ export async function selectFromEverySchema(
     read(String(schema)).catch((error) => isUnknownRelation(error) ? [] : Promise.reject(error))
   );
   return (await Promise.all(found)).flat();
+}
+
+export async function tableExists(transport: Transport, { schema, name }: TableName): Promise<boolean> {
+  const { rows } = await transport.query(
+    "SELECT 1 FROM information_schema.tables WHERE table_schema = $1 AND table_name = $2",
+    [schema, name],
+  );
+  return rows.length > 0;
 }

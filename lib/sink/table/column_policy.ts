@@ -1,21 +1,160 @@
-/** What a table's `data` takes. */
-import type { Column, ColumnPath } from "../../mapping/column_tree.ts";
+/** Whose the columns below `data` are, and what is done for values that have none or do not fit theirs. */
+import type { ColumnMode } from "./column_mode.ts";
+import {
+  additions,
+  type Column,
+  type ColumnPath,
+  inferDocumentColumns,
+  widest,
+} from "../../mapping/column_tree.ts";
+import { splitDocument } from "../../mapping/split_document.ts";
+import { UserError } from "../../util/errors.ts";
+import type { Widening } from "../widening/widening.ts";
+import { quoteTable } from "./sql_names.ts";
+import type { TableSchema } from "./table_schema.ts";
+import type { TargetTable } from "./target_table.ts";
+import type { Writer } from "./writer.ts";
 
-export interface Columns {
-  /** What there is below `data`. */
-  readonly columns: Column;
-  /** Reads the columns anew, and tells whether they are others than before. */
-  load(): Promise<boolean>;
-  /** Makes the columns that `shape` asks for and the table lacks. */
-  add(shape: Column): Promise<void>;
-  /** The columns if there were one at each of `paths` that takes everything. */
-  assuming(paths: readonly ColumnPath[]): Column;
+/** A document and the key of its row. */
+export interface KeyedRow {
+  readonly oid: string;
+  readonly document: Uint8Array;
 }
 
-/** PostgreSQL's JSONB has none. */
-export const JSONB: Columns = {
+export interface ColumnPolicy {
+  /** The columns below `data`, as they were read last. */
+  readonly columns: Column;
+  /** Reads the columns anew. @returns whether they have changed */
+  load(): Promise<boolean>;
+  /** Makes the first columns of a table that has none, from documents of the collection. */
+  learn(sample: () => Promise<readonly Uint8Array[]>): Promise<void>;
+  /** Makes columns for values of these documents that have none. */
+  makeRoom(documents: readonly KeyedRow[]): Promise<void>;
+  /** Makes columns wider that do not take their values. @returns whether the columns have changed */
+  widen(paths: readonly ColumnPath[]): Promise<boolean>;
+  /**
+   * Cleans up after a relay that died while it changed the table.
+   *
+   * @returns whether there is something left to clean up, or a relay that is still changing it
+   */
+  recover(): Promise<boolean>;
+}
+
+/** PostgreSQL's JSONB has no columns, and takes nearly every value as it is. */
+export const JSONB_COLUMNS: ColumnPolicy = {
   columns: { kind: "jsonb" },
   load: () => Promise.resolve(false),
-  add: () => Promise.resolve(),
-  assuming: () => ({ kind: "jsonb" }),
+  learn: async () => {},
+  makeRoom: async () => {},
+  widen: () => Promise.resolve(false),
+  recover: () => Promise.resolve(false),
 };
+
+export interface ColumnDeps {
+  readonly table: TargetTable;
+  readonly tableSchema: TableSchema;
+  readonly widening: Pick<Widening, "widen" | "recover">;
+  readonly writer: Pick<Writer, "upsert">;
+}
+
+/**
+ * The policy of a table in CrateDB.
+ *
+ * @throws UserError when the table's columns do not go with the mode
+ */
+export async function openColumnPolicy(mode: ColumnMode, deps: ColumnDeps): Promise<ColumnPolicy> {
+  const policy = mode === "dynamic" ? new InferredColumns(deps) : new TypedColumns(deps);
+  await policy.load();
+  if (mode === "ignored" && policy.columns.kind !== "ignored") {
+    throw new UserError(
+      `--columns ignored, but ${quoteTable(deps.table)} has a \`data\` that is not a plain OBJECT(IGNORED)`,
+      { hint: "Leave --columns out, or name a new table with --table." },
+    );
+  }
+  return policy;
+}
+
+/** Columns by BSON type, made before values arrive. An `OBJECT(IGNORED)` has none, and asks for none. */
+class TypedColumns implements ColumnPolicy {
+  readonly #deps: ColumnDeps;
+
+  constructor(deps: ColumnDeps) {
+    this.#deps = deps;
+  }
+
+  get columns(): Column {
+    return this.#deps.tableSchema.columns;
+  }
+
+  load(): Promise<boolean> {
+    return this.#deps.tableSchema.load();
+  }
+
+  async learn(sample: () => Promise<readonly Uint8Array[]>): Promise<void> {
+    if (this.columns.children?.size === 0 && !this.columns.closed) await this.#add(await sample());
+  }
+
+  async makeRoom(documents: readonly KeyedRow[]): Promise<void> {
+    await this.#add(documents.map(({ document }) => document));
+  }
+
+  widen(paths: readonly ColumnPath[]): Promise<boolean> {
+    return this.#deps.widening.widen(paths);
+  }
+
+  recover(): Promise<boolean> {
+    return this.#deps.widening.recover();
+  }
+
+  /** For all documents at once, with the widest kind among them. */
+  async #add(documents: readonly Uint8Array[]): Promise<void> {
+    const wanted = documents.map(inferDocumentColumns).reduce(widest, undefined);
+    if (wanted) await this.#deps.tableSchema.add(wanted);
+  }
+}
+
+/** Columns that CrateDB infers of the values. */
+class InferredColumns extends TypedColumns {
+  readonly #inferring: ColumnDeps;
+
+  constructor(deps: ColumnDeps) {
+    super(deps);
+    this.#inferring = deps;
+  }
+
+  override async learn(): Promise<void> {}
+
+  /**
+   * Writes documents with new paths one after the other, so that CrateDB makes their columns with nothing to conflict.
+   * What it can make no column of gets one by type.
+   */
+  override async makeRoom(documents: readonly KeyedRow[]): Promise<void> {
+    const { tableSchema } = this.#inferring;
+    for (const row of documents) {
+      const wanted = inferDocumentColumns(row.document);
+      if (!wanted) continue;
+      const paths = additions(tableSchema.columns, wanted).map(({ path }) => path);
+      if (paths.length === 0) continue;
+      await this.#inferPaths(row, paths);
+      await tableSchema.load();
+      await tableSchema.add(wanted);
+    }
+  }
+
+  /**
+   * A refused document is bisected down to the paths at fault.
+   *
+   * @returns whether the table has room for further columns
+   */
+  async #inferPaths(row: KeyedRow, paths: readonly ColumnPath[]): Promise<boolean> {
+    const { tableSchema, writer } = this.#inferring;
+    const { data, overflow } = splitDocument(row.document, tableSchema.assuming(paths));
+    const [refused] = await writer.upsert([{ oid: row.oid, data, overflow }]);
+    if (!refused) return true;
+    if (refused.kind === "too many columns") return false;
+    if (paths.length === 1) return true;
+    const middle = paths.length >> 1;
+    return await this.#inferPaths(row, paths.slice(0, middle)) &&
+      await this.#inferPaths(row, paths.slice(middle));
+  }
+}

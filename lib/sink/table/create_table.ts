@@ -1,12 +1,12 @@
-/** Tables where there are none. */
+/** Makes tables and schemas that are missing. */
 import { isSinkError } from "../connection/sink_error.ts";
 import { quoteName, quoteTable, type TableName } from "./sql_names.ts";
 import type { Transport } from "../connection/transport.ts";
 
 /**
- * Makes a table, and its schema, unless they are there.
+ * Makes a table and its schema, unless they exist.
  *
- * @param definition what follows the table's name, e.g. `(oid TEXT PRIMARY KEY)`
+ * @param definition the part after the table's name, e.g. `(oid TEXT PRIMARY KEY)`
  */
 export async function createTable(
   transport: Transport,
@@ -14,7 +14,7 @@ export async function createTable(
   definition: string,
 ): Promise<void> {
   const { schemas } = transport.dialect;
-  // IF NOT EXISTS asks for the right to make schemas also where there is one.
+  // IF NOT EXISTS needs the right to make schemas even if the schema exists.
   if (schemas !== undefined && (await transport.query(schemas, [table.schema])).rows.length === 0) {
     await create(transport, `CREATE SCHEMA IF NOT EXISTS ${quoteName(table.schema)}`);
   }
@@ -25,7 +25,7 @@ async function create(transport: Transport, statement: string): Promise<void> {
   try {
     await transport.query(statement);
   } catch (error) {
-    // In PostgreSQL, of two that make the same at the same moment, one fails; by then it is there.
+    // When two processes make the same at the same moment, PostgreSQL fails one of them. It exists by then.
     if (!isSinkError(error, "exists")) throw error;
   }
 }

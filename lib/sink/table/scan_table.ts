@@ -1,19 +1,20 @@
-/** Rows of a table page by page. */
+/** Reads the rows of a table page by page. */
 import { quoteTable, type TableName } from "./sql_names.ts";
-import type { Result, Transport } from "../connection/transport.ts";
+import type { Result } from "../connection/query.ts";
+import type { Transport } from "../connection/transport.ts";
 
 export interface PagesOptions {
-  /** SQL expressions that each row has values of. */
+  /** SQL expressions, one for each value of a row. */
   readonly columns: readonly string[];
   /** SQL condition for the rows. @default all of them */
   readonly where?: string;
-  /** Rows of a page at most. */
+  /** The most rows of a page. */
   readonly size: number;
 }
 
 /**
- * Rows that queries see, each once: in the order of their keys; of their keys' hashes where the server has two
- * orders of the keys, and a page that ends by one and begins by the other would pass over rows.
+ * Keyset pagination over all rows that queries see: by `oid`, or by `md5(oid)` where CrateDB's two sort orders would make
+ * pages skip rows.
  *
  * @example
  * IN: {columns: ["oid"], size: 2} → OUT: [["a"], ["b"]], [["c"]]
@@ -24,7 +25,9 @@ export async function* scanTable(
   { columns, where = "TRUE", size }: PagesOptions,
 ): AsyncGenerator<Result["rows"]> {
   const key = await hasTwoOrders(transport, table) ? "md5(oid)" : "oid";
-  for (let [last, more] = ["", true]; more;) {
+  let last = "";
+  let more = true;
+  while (more) {
     const { rows } = await transport.query(
       `SELECT ${[key, ...columns].join(", ")} FROM ${quoteTable(table)} ` +
         `WHERE (${where}) AND ${key} > $1 ORDER BY ${key} LIMIT ${size}`,

@@ -1,15 +1,15 @@
-/** A table's definition as `SHOW CREATE TABLE` prints it, one column a line: read for what types don't tell, and edited. */
+/** Reads and edits a table's definition as `SHOW CREATE TABLE` prints it, one column per line. */
 import { quoteTable, type TableName } from "./sql_names.ts";
 
 export interface DefinedColumn {
   /** Names from the table down, e.g. `["data", "o", "x"]`. */
   readonly path: readonly string[];
-  /** What follows the name, e.g. `BIGINT`, `OBJECT(STRICT) AS (`, `ARRAY(OBJECT(DYNAMIC))`. */
+  /** The text after the name, e.g. `BIGINT`, `OBJECT(STRICT) AS (`, `ARRAY(OBJECT(DYNAMIC))`. */
   readonly type: string;
 }
 
 const COLUMN = /^( +)"((?:[^"]|"")+)" (.*?),?$/;
-const INDENT = 3;
+const INDENT_SPACES = 3;
 
 /**
  * @example
@@ -23,7 +23,7 @@ export function definedColumns(definition: string): DefinedColumn[] {
 }
 
 /**
- * The same table under another name, with other types for some of its columns.
+ * The definition with another table name, and other types for some columns.
  *
  * @example
  * IN: CREATE TABLE IF NOT EXISTS "doc"."t" (\n   "n" BIGINT\n)…, "doc"."u", () => "DOUBLE PRECISION"
@@ -53,7 +53,7 @@ function eachColumn(
     if (line === ")") return;
     const [, indent = "", name = "", type = ""] = COLUMN.exec(line) ?? [];
     if (name === "") continue;
-    names.length = indent.length / INDENT - 1;
+    names.length = indent.length / INDENT_SPACES - 1;
     names.push(name.replaceAll('""', '"'));
     visit({ path: [...names], type }, index);
   }

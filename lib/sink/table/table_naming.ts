@@ -8,11 +8,11 @@ import type { TableName } from "./sql_names.ts";
 const REFUSED = /[.,|/\\\s"<>*?#]/g;
 
 export interface NameLimits {
-  /** Bytes of a name that count; of a longer one the server cuts off the rest, or refuses it. */
+  /** The longest name, in bytes. The server cuts or refuses longer ones. */
   readonly maxNameBytes?: number;
-  /** Bytes of `schema.table`. */
+  /** The longest `schema.table`, in bytes. */
   readonly maxPathBytes?: number;
-  /** Names of schemas that are the server's. */
+  /** Matches the server's own schemas. */
   readonly ownSchemas?: RegExp | undefined;
 }
 
@@ -26,7 +26,7 @@ const RESERVED = ["sys", "information_schema", "pg_catalog", "blob"];
  * IN: {schema: "{database}", name: "{collection}"}, shop.order.lines
  * OUT: {schema: "shop", name: "order_lines"}
  *
- * @param limits what the server takes
+ * @param limits the server's limits
  */
 export function tableFor(
   template: TableName,
@@ -44,7 +44,7 @@ export function tableFor(
   return Object.freeze({ schema, name: shortened(fill(template.name), Math.min(maxNameBytes, left)) });
 }
 
-/** A name that is too long ends in a hash of all of it, so that no two become one. */
+/** Cuts a name that is too long and appends a hash of all of it, so that no two names become the same. */
 function shortened(name: string, maxBytes: number): string {
   if (Buffer.byteLength(name) <= maxBytes) return name;
   const end = `~${createHash("sha256").update(name).digest("hex").slice(0, 8)}`;

@@ -1,4 +1,4 @@
-/** What is known of a table's sub-columns; they are made here before values arrive, so that none is guessed. */
+/** The columns below a table's `data`: read from the server, and made before values arrive, so that none is guessed. */
 import { SinkError } from "../connection/sink_error.ts";
 import type { Logger } from "../../util/log.ts";
 import {
@@ -9,14 +9,13 @@ import {
   innermost,
   objectColumn,
 } from "../../mapping/column_tree.ts";
-import type { Kind } from "../../mapping/column_types.ts";
-import type { Columns } from "./column_policy.ts";
+import type { Kind } from "../../mapping/column_kind.ts";
 import { type DefinedColumn, definedColumns } from "./show_create_table.ts";
 import { quoteName, quoteTable, subscript, type TableName } from "./sql_names.ts";
 import { isRetryable } from "../connection/sink_error.ts";
 import type { Transport } from "../connection/transport.ts";
 
-/** Kinds by CrateDB's type; what isn't here takes no value. */
+/** The kind of each CrateDB type. Columns of other types take no value. */
 const KINDS: readonly (readonly [RegExp, Kind])[] = [
   [/^TEXT INDEX OFF STORAGE/, "longtext"],
   [/^TEXT\b/, "text"],
@@ -27,12 +26,12 @@ const KINDS: readonly (readonly [RegExp, Kind])[] = [
   [/^REAL\b/, "real"],
   [/^BOOLEAN\b/, "boolean"],
   [/^TIMESTAMP WITH(?:OUT)? TIME ZONE\b/, "timestamp"],
-  // One with columns casts their values, and drops what has none from arrays.
+  // An OBJECT(IGNORED) with columns casts their values, and drops others from arrays.
   [/^OBJECT\(IGNORED\)(?! AS \()/, "ignored"],
   [/^OBJECT\b/, "object"],
 ];
 
-/** Types by kind, of the columns that are made here. */
+/** The CrateDB type of each kind of column that is made here. */
 const TYPES: Readonly<Partial<Record<Kind, string>>> = {
   text: "TEXT",
   bigint: "BIGINT",
@@ -50,13 +49,13 @@ export interface TableSchemaOptions {
   readonly log: Logger;
 }
 
-export class TableSchema implements Columns {
+export class TableSchema {
   readonly #transport: Transport;
   readonly #options: TableSchemaOptions;
   readonly #refused = new Set<string>();
   #definition = "";
   #columns: Column = objectColumn();
-  /** The limit that the columns have reached, as the definition has it. */
+  /** The limit that the columns have reached, as written in the definition; undefined below the limit. */
   #reached: string | undefined;
 
   constructor(transport: Transport, options: TableSchemaOptions) {
@@ -64,12 +63,12 @@ export class TableSchema implements Columns {
     this.#options = options;
   }
 
-  /** What there is below `data`. */
+  /** The columns below `data`. */
   get columns(): Column {
     return this.#columns;
   }
 
-  /** The column at a path below `data`; for an array, and for what is below it, as its subscript is written. */
+  /** The column at a path below `data`. A path skips arrays, as CrateDB's subscripts do. */
   columnAt(path: ColumnPath): Column | undefined {
     return path.reduce<Column | undefined>(
       (at, name) => at && innermost(at).children?.get(name),
@@ -85,7 +84,7 @@ export class TableSchema implements Columns {
   /**
    * Reads the columns anew.
    *
-   * @returns whether they are others than before
+   * @returns whether they have changed
    */
   async load(): Promise<boolean> {
     const { rows: [row] } = await this.#transport.query(
@@ -101,17 +100,17 @@ export class TableSchema implements Columns {
     return true;
   }
 
-  /** The columns if there were one at each of `paths` that takes everything. */
+  /** The columns as if there were one at each of `paths` that takes everything. */
   assuming(paths: readonly ColumnPath[]): Column {
     const columns = columnTree(definedColumns(this.#definition), this.#options);
     for (const path of paths) set(columns, path, { kind: "any" });
     return columns;
   }
 
-  /** Makes the columns that `shape` asks for and the table lacks; what the server refuses stays without one. */
-  async add(shape: Column): Promise<void> {
+  /** Makes the wanted columns that the table lacks. Where the server refuses one, values stay without a column. */
+  async add(columns: Column): Promise<void> {
     if (this.#isFull) return;
-    const wanted = additions(this.#columns, shape);
+    const wanted = additions(this.#columns, columns);
     if (wanted.length === 0) return;
     await this.#add(wanted);
     await this.load();
@@ -138,7 +137,7 @@ export class TableSchema implements Columns {
     }
   }
 
-  /** Takes note that there will be no column at `path`. */
+  /** Records that there will be no column at `path`. */
   #refuse(path: ColumnPath, { kind, message }: SinkError): void {
     const column = subscript(path);
     const { table, log } = this.#options;
@@ -158,11 +157,11 @@ export class TableSchema implements Columns {
   }
 }
 
-/** What a table's definition says of how many columns it may have; CrateDB 6 leaves the default out. */
+/** The limit of columns in a table's definition. CrateDB 6 leaves the default out. */
 const limitOf = (definition: string): string =>
   /"mapping\.total_fields\.limit" = \d+/.exec(definition)?.[0] ?? "the default";
 
-/** Halves of a list; of one object column, the column itself and those below it. */
+/** Splits a list in halves, or one object column into itself and the columns below it. */
 function split(wanted: readonly Addition[]): readonly (readonly Addition[])[] | undefined {
   if (wanted.length > 1) return [wanted.slice(0, wanted.length >> 1), wanted.slice(wanted.length >> 1)];
   const [first] = wanted;
@@ -187,7 +186,7 @@ function typeText(column: Column): string {
 }
 
 /**
- * The columns below `data`, of the columns of a table.
+ * The columns below `data`, from the columns of a table.
  *
  * @example
  * IN: [{path: ["data"], type: "OBJECT(DYNAMIC) AS ("}, {path: ["data", "t"], type: "BIGINT"}]
@@ -224,7 +223,7 @@ function columnOf(type: string, inferred: boolean): Column {
   return { kind: kind === "bigint" && inferred ? "inferred" : kind };
 }
 
-/** The same columns, none of which takes further ones. */
+/** The columns, closed: none takes further ones. */
 function closed(column: Column): Column {
   const { element, children } = column;
   if (element) return { ...column, element: closed(element) };

@@ -1,4 +1,4 @@
-/** Bulk upserts and deletes; every row is accounted for, since a bulk statement drops rows without an error. */
+/** Bulk upserts and deletes. Accounts for every row, because a bulk statement can drop rows without an error. */
 import { Buffer } from "node:buffer";
 import { UserError } from "../../util/errors.ts";
 import { concurrently } from "../../util/concurrently.ts";
@@ -14,7 +14,7 @@ export interface Row {
   readonly overflow: string | null;
 }
 
-/** A row that the sink doesn't take, and why. */
+/** A row that the sink refuses, and why. */
 export interface RefusedRow {
   readonly oid: string;
   readonly error: string;
@@ -30,9 +30,9 @@ export interface WriterOptions {
 /** Errors of the whole table, not of a row: the rows need not be tried one by one. */
 const TABLE_ERRORS: readonly SinkErrorKind[] = ["login", "privilege", "unknown relation", "unknown schema"];
 
-/** A column's name has a character that CrateDB cannot read in the type of `data`. */
+/** CrateDB cannot parse the type of `data`, because a column's name has such a character. */
 const UNREADABLE_COLUMN = /^(?:TypeSignatureParsingException\[)?line \d+:\d+: token recognition error/;
-const MEND = "Nothing is lost: after mending it, start the relay again and it goes on where it was.";
+const NOTHING_LOST = "Nothing is lost: fix it and start the relay again; it resumes from the saved position.";
 
 export class Writer {
   readonly #transport: Transport;
@@ -62,7 +62,7 @@ export class Writer {
   /**
    * Writes rows of different keys, several statements at once.
    *
-   * @returns the rows that the sink doesn't take
+   * @returns the rows that the sink refuses
    * @throws UserError when the sink takes nothing at all; SinkError when it cannot be reached
    */
   async upsert(rows: readonly Row[]): Promise<RefusedRow[]> {
@@ -75,8 +75,8 @@ export class Writer {
   }
 
   /**
-   * Deletes the rows of these keys; keys without a row are of no account. The table is refreshed before: a delete
-   * by several keys is a search in CrateDB, and would pass over rows written a moment ago.
+   * Deletes the rows with these keys, and ignores keys without a row. Refreshes the table first: in CrateDB a delete by
+   * several keys is a search, which does not see rows written a moment ago.
    */
   async delete(oids: readonly string[]): Promise<void> {
     if (oids.length === 0) return;
@@ -88,18 +88,18 @@ export class Writer {
     await concurrently(
       chunks,
       this.#options.inFlight,
-      (chunk) => this.#transport.query(this.#delete, [chunk]),
+      (chunk) => this.#transport.query(this.#delete, [chunk], { writes: true }),
     );
   }
 
-  /** Removes all rows, also from what queries see. */
+  /** Removes all rows, and makes that visible. */
   async truncate(): Promise<void> {
     await this.refresh();
-    await this.#transport.query(`DELETE FROM ${quoteTable(this.#table)}`);
+    await this.#transport.query(`DELETE FROM ${quoteTable(this.#table)}`, [], { writes: true });
     await this.refresh();
   }
 
-  /** @returns whether the table is gone; PostgreSQL keeps one that a view is of */
+  /** @returns whether the table is gone; PostgreSQL keeps one that a view needs */
   async drop(): Promise<boolean> {
     try {
       await this.#transport.query(`DROP TABLE IF EXISTS ${quoteTable(this.#table)}`);
@@ -117,7 +117,7 @@ export class Writer {
     }
   }
 
-  /** Makes what was written visible to queries. */
+  /** Makes rows visible to queries. */
   async refresh(): Promise<void> {
     await refreshTable(this.#transport, this.#table);
   }
@@ -133,7 +133,8 @@ export class Writer {
       );
       if (chunk.length > 0 && (chunk.length >= statementRows || size + rowSize > statementBytes)) {
         yield chunk;
-        [chunk, size] = [[], 0];
+        chunk = [];
+        size = 0;
       }
       chunk.push(row);
       size += rowSize;
@@ -141,7 +142,7 @@ export class Writer {
     if (chunk.length > 0) yield chunk;
   }
 
-  /** A short count is bisected down to the rows at fault. */
+  /** Bisects a chunk with a short count down to the rows at fault. */
   async #upsertChunk(chunk: readonly Row[]): Promise<RefusedRow[]> {
     if (chunk.length === 1) return await this.#upsertOne(chunk);
     if (await this.#isWhole(chunk)) return [];
@@ -154,7 +155,7 @@ export class Writer {
 
   async #isWhole(chunk: readonly Row[]): Promise<boolean> {
     try {
-      const { count } = await this.#transport.query(this.#upsert, this.#arguments(chunk));
+      const { count } = await this.#transport.query(this.#upsert, this.#arguments(chunk), { writes: true });
       return count === chunk.length;
     } catch (error) {
       this.#rowError(error);
@@ -162,14 +163,18 @@ export class Writer {
     }
   }
 
-  /** One row goes by VALUES, which names the error that a bulk statement keeps to itself. */
+  /** Writes one row by VALUES, which reports the error that a bulk statement hides. */
   async #upsertOne(chunk: readonly Row[]): Promise<RefusedRow[]> {
     const oid = chunk[0]?.oid ?? "";
     try {
-      const { count } = await this.#transport.query(this.#insertOne, this.#arguments(chunk));
-      return count === 1
-        ? []
-        : [{ oid, error: "CrateDB did not store the row and gave no reason", kind: "refused" }];
+      const { count } = await this.#transport.query(this.#insertOne, this.#arguments(chunk), {
+        writes: true,
+      });
+      return count === 1 ? [] : [{
+        oid,
+        error: `${this.#transport.dialect.name} did not store the row and gave no reason`,
+        kind: "refused",
+      }];
     } catch (error) {
       const { message, kind } = this.#rowError(error);
       return [{ oid, error: message, kind }];
@@ -184,16 +189,19 @@ export class Writer {
       : [oids, data];
   }
 
-  /** @throws any error that is not of a row */
+  /** @throws any error that is not about a row */
   #rowError(error: unknown): SinkError {
     if (!(error instanceof SinkError) || isRetryable(error)) throw error;
     const unreadable = UNREADABLE_COLUMN.test(error.message);
     if (!unreadable && !TABLE_ERRORS.includes(error.kind)) return error;
-    throw new UserError(`CrateDB refuses to write to ${quoteTable(this.#table)}: ${error.message}`, {
-      hint: unreadable
-        ? `A column below \`data\` has a backslash or a control character in its name. ${MEND}`
-        : MEND,
-      cause: error,
-    });
+    throw new UserError(
+      `${this.#transport.dialect.name} refuses to write to ${quoteTable(this.#table)}: ${error.message}`,
+      {
+        hint: unreadable
+          ? `A column below \`data\` has a backslash or a control character in its name. ${NOTHING_LOST}`
+          : NOTHING_LOST,
+        cause: error,
+      },
+    );
   }
 }

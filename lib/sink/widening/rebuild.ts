@@ -1,9 +1,9 @@
 /**
- * A table built anew under another definition: copied while nobody writes to it, remapped, and swapped in. Until the
- * swap, which is atomic, the table is as it was.
+ * Rebuilds a table under another definition: fills a work table while nobody writes, remaps rows, and swaps the two.
+ * Until the swap, which is atomic, the table is as it was.
  */
-import { setTimeout as delay } from "node:timers/promises";
-import { SinkError } from "../connection/sink_error.ts";
+import type { Clock } from "../../util/clock.ts";
+import { tableExists } from "../metadata/metadata_tables.ts";
 import { quoteName, quoteTable, type TableName } from "../table/sql_names.ts";
 import { scanTable } from "../table/scan_table.ts";
 import type { Transport } from "../connection/transport.ts";
@@ -12,65 +12,76 @@ import type { Row, Writer } from "../table/writer.ts";
 export interface Rebuild {
   readonly table: TableName;
   /** The name that the new table has until the swap, and the old one after it. */
-  readonly copy: TableName;
+  readonly workTable: TableName;
   /** The `CREATE TABLE` statement of the new table. */
   readonly create: string;
   readonly writer: Writer;
   /** SQL condition for the rows that may have to change. */
-  readonly suspects: string;
+  readonly rowsToRemap: string;
   /** Undefined for a row that stays as it is. */
   readonly remap: (row: Row) => Omit<Row, "oid"> | undefined;
-  /** Called last before the swap, when the table takes neither rows nor columns; throws to give up. */
+  /** Called just before the swap, when the table takes neither rows nor columns. Throws to give up. */
   readonly confirm: () => Promise<void>;
+  readonly clock: Clock;
 }
 
-/** Somebody wrote to the table after it was closed to writing; the copy may lack that. */
+/** Somebody wrote to the table after it was closed to writing. The new table may lack those rows. */
 export class LateWriteError extends Error {
   override readonly name = "LateWriteError";
+}
+
+/** The new table does not have all rows of the old one. */
+export class IncompleteRebuildError extends Error {
+  override readonly name = "IncompleteRebuildError";
 }
 
 const CLOSED = '("blocks.write" = true)';
 const SWAPPABLE = '("blocks.write" = false, "blocks.read_only_allow_delete" = true)';
 const OPEN = '("blocks.write" = false, "blocks.read_only_allow_delete" = false)';
 
-const PAGE = 2_000;
-const TRIES = 100;
+/** Rows that are read at once. */
+const PAGE_ROWS = 2_000;
+/** How often, and how far apart, to look whether operations under way have ended. */
+const MAX_LOOKS = 100;
+const LOOK_INTERVAL_MS = 50;
 
-/** @throws SinkError, LateWriteError; then {@linkcode discard} makes everything as it was */
+/** @throws SinkError, LateWriteError, IncompleteRebuildError; then {@linkcode discard} restores everything */
 export async function rebuild(transport: Transport, parts: Rebuild): Promise<void> {
-  const { table, copy, create, confirm } = parts;
-  const [source, target] = [quoteTable(table), quoteTable(copy)];
+  const { table, workTable, create, confirm, clock } = parts;
+  const source = quoteTable(table);
+  const target = quoteTable(workTable);
   await transport.query(`ALTER TABLE ${source} SET ${CLOSED}`);
-  const written = await lastWrites(transport, table);
+  const written = await lastWrites(transport, { table, clock });
   await transport.query(`REFRESH TABLE ${source}`);
   await transport.query(create);
-  await grant(transport, { table, copy });
+  await grant(transport, { table, workTable });
   const columns = (await ownColumns(transport, table)).map(quoteName).join(", ");
   await transport.query(`INSERT INTO ${target} (${columns}) (SELECT ${columns} FROM ${source})`);
   await remapRows(transport, parts);
   await transport.query(`REFRESH TABLE ${target}`);
-  const [before, after] = [await countOf(transport, table), await countOf(transport, copy)];
-  if (before !== after) throw new SinkError(`the copy has ${after} rows, the table ${before}`);
-  // CrateDB 6 swaps no table with `blocks.write`; of the other blocks, the disk monitor may take this one away.
+  const before = await countOf(transport, table);
+  const after = await countOf(transport, workTable);
+  if (before !== after) {
+    throw new IncompleteRebuildError(`the new table has ${after} rows, the old one ${before}`);
+  }
+  // CrateDB 6 refuses to swap a table with `blocks.write`. The disk monitor may remove this other block.
   await transport.query(`ALTER TABLE ${source} SET ${SWAPPABLE}`);
-  if (await lastWrites(transport, table) !== written) throw new LateWriteError("The table was written to");
+  if (await lastWrites(transport, { table, clock }) !== written) {
+    throw new LateWriteError("The table was written to");
+  }
   await confirm();
   await transport.query(`ALTER CLUSTER SWAP TABLE ${target} TO ${source}`);
 }
 
-/** Opens the table to writing again and removes the copy, or what the swap made of it. Bears repetition. */
+/** Opens the table to writing again and drops the work table, or what the swap made of it. May be repeated. */
 export async function discard(
   transport: Transport,
-  { table, copy }: Pick<Rebuild, "table" | "copy">,
+  { table, workTable }: Pick<Rebuild, "table" | "workTable">,
 ): Promise<void> {
   const open = (name: TableName) => transport.query(`ALTER TABLE ${quoteTable(name)} SET ${OPEN}`);
-  const { rows } = await transport.query(
-    "SELECT 1 FROM information_schema.tables WHERE table_schema = $1 AND table_name = $2",
-    [copy.schema, copy.name],
-  );
-  if (rows.length > 0) {
-    await open(copy);
-    await transport.query(`DROP TABLE IF EXISTS ${quoteTable(copy)}`);
+  if (await tableExists(transport, workTable)) {
+    await open(workTable);
+    await transport.query(`DROP TABLE IF EXISTS ${quoteTable(workTable)}`);
   }
   await open(table);
 }
@@ -79,16 +90,19 @@ const LAST_WRITES = `SELECT id, seq_no_stats['max_seq_no'], seq_no_stats['local_
   WHERE schema_name = $1 AND table_name = $2 AND "primary" ORDER BY id`;
 
 /** The last operation of each shard, once every operation before it is done. */
-async function lastWrites(transport: Transport, { schema, name }: TableName): Promise<string> {
-  for (let tries = 0; tries < TRIES; tries++) {
-    const { rows } = await transport.query(LAST_WRITES, [schema, name]);
+async function lastWrites(
+  transport: Transport,
+  { table, clock }: Pick<Rebuild, "table" | "clock">,
+): Promise<string> {
+  for (let tries = 0; tries < MAX_LOOKS; tries++) {
+    const { rows } = await transport.query(LAST_WRITES, [table.schema, table.name]);
     if (rows.every(([, last, done]) => last !== null && last === done)) return JSON.stringify(rows);
-    await delay(50);
+    await clock.wait(LOOK_INTERVAL_MS);
   }
   throw new LateWriteError("A shard of the table has operations that do not end");
 }
 
-/** Columns that can be written: not generated, and not below another. */
+/** Top-level columns that are not generated. */
 async function ownColumns(transport: Transport, { schema, name }: TableName): Promise<string[]> {
   const { rows } = await transport.query(
     "SELECT column_name FROM information_schema.columns WHERE table_schema = $1 AND table_name = $2 " +
@@ -98,14 +112,19 @@ async function ownColumns(transport: Transport, { schema, name }: TableName): Pr
   return rows.map(([column]) => String(column));
 }
 
-/** Grants are the name's, and are swapped with it. */
-async function grant(transport: Transport, { table, copy }: Pick<Rebuild, "table" | "copy">): Promise<void> {
+/** Copies the grants: they belong to the name, and are swapped with it. */
+async function grant(
+  transport: Transport,
+  { table, workTable }: Pick<Rebuild, "table" | "workTable">,
+): Promise<void> {
   const { rows } = await transport.query(
     "SELECT grantee, type, state FROM sys.privileges WHERE class = 'TABLE' AND ident = $1",
     [`${table.schema}.${table.name}`],
   );
   for (const [grantee, type, state] of rows) {
-    await transport.query(`${state} ${type} ON TABLE ${quoteTable(copy)} TO ${quoteName(String(grantee))}`);
+    await transport.query(
+      `${state} ${type} ON TABLE ${quoteTable(workTable)} TO ${quoteName(String(grantee))}`,
+    );
   }
 }
 
@@ -114,15 +133,18 @@ async function countOf(transport: Transport, table: TableName): Promise<number> 
   return Number(row?.[0]);
 }
 
-async function remapRows(transport: Transport, { table, writer, suspects, remap }: Rebuild): Promise<void> {
+async function remapRows(
+  transport: Transport,
+  { table, writer, rowsToRemap, remap }: Rebuild,
+): Promise<void> {
   const columns = ["oid", "data::text", "overflow::text"];
-  for await (const rows of scanTable(transport, table, { columns, where: suspects, size: PAGE })) {
+  for await (const rows of scanTable(transport, table, { columns, where: rowsToRemap, size: PAGE_ROWS })) {
     const changed = rows.flatMap(([oid, data, overflow]): Row[] => {
       const row = { oid: String(oid), data: String(data), overflow: overflow as string | null };
       const remapped = remap(row);
       return remapped ? [{ oid: row.oid, ...remapped }] : [];
     });
     const [refused] = await writer.upsert(changed);
-    if (refused) throw new SinkError(`row ${refused.oid} cannot be moved: ${refused.error}`);
+    if (refused) throw new IncompleteRebuildError(`row ${refused.oid} cannot be moved: ${refused.error}`);
   }
 }

@@ -1,78 +1,94 @@
 /**
- * Columns that become wider when values arrive that they cannot take: `20.5` in a BIGINT column. The table is built
- * anew with a DOUBLE PRECISION column, earlier values come back from `overflow`, and the two tables are swapped. A
- * relay that dies over it leaves a row in `cdc_position`, by which the next one cleans up.
+ * Widens a column when values arrive that it cannot take: `20.5` in a BIGINT column. The table is rebuilt with a DOUBLE
+ * PRECISION column, earlier values come back from `overflow`, and the two tables are swapped. A relay that dies over it
+ * leaves a row in `cdc_lock`, by which the next one cleans up.
  */
-import { setTimeout as delay } from "node:timers/promises";
-import { messageOf, UserError } from "../../util/errors.ts";
-import { SinkError } from "../connection/sink_error.ts";
-import type { Logger } from "../../util/log.ts";
 import { type Column, type ColumnPath, innermost } from "../../mapping/column_tree.ts";
-import type { Kind } from "../../mapping/column_types.ts";
 import { remapRow } from "../../mapping/remap_row.ts";
-import { type DefinedColumn, definedColumns, redefined } from "../table/show_create_table.ts";
-import { columnTree, type TableSchema } from "../table/table_schema.ts";
-import { quoteTable, subscript, type TableName } from "../table/sql_names.ts";
-import {
-  Position,
-  type PositionOptions,
-  type SavedState,
-  TakenOverError,
-} from "../metadata/stream_position.ts";
-import { discard, LateWriteError, rebuild } from "./rebuild.ts";
-import type { TargetTable } from "../table/target_table.ts";
-import { isRetryable, isUnknownRelation } from "../connection/sink_error.ts";
+import { INTEGER_TO_DOUBLE, rowsToRemap, widerType } from "../../mapping/widenings.ts";
+import type { Clock } from "../../util/clock.ts";
+import { messageOf, UserError } from "../../util/errors.ts";
+import type { Logger } from "../../util/log.ts";
+import { Shutdown } from "../../util/shutdown.ts";
+import { isRetryable, isUnknownRelation, SinkError } from "../connection/sink_error.ts";
+import type { Transport } from "../connection/transport.ts";
 import { abortable, fenced } from "../connection/wrappers.ts";
-import { type Transport } from "../connection/transport.ts";
+import { LeaseLostError } from "../metadata/lease.ts";
+import { findOldLock, releaseOldLock } from "../metadata/old_table_lock.ts";
+import { TableLock } from "../metadata/table_lock.ts";
+import { type DefinedColumn, definedColumns, redefined } from "../table/show_create_table.ts";
+import { quoteTable, subscript, type TableName } from "../table/sql_names.ts";
+import { columnTree, type TableSchema } from "../table/table_schema.ts";
+import type { TargetTable } from "../table/target_table.ts";
 import { Writer, type WriterOptions } from "../table/writer.ts";
+import { discard, IncompleteRebuildError, LateWriteError, rebuild } from "./rebuild.ts";
+
+export interface Transports {
+  /** Waits for a sink that is away, and asks for the stream's lease before each statement. */
+  readonly patient: Transport;
+  /** Fails at once. */
+  readonly raw: Transport;
+}
 
 export interface WideningOptions extends WriterOptions {
   readonly table: TargetTable;
   readonly tableSchema: TableSchema;
   readonly widen: "on" | "off";
-  /** Rows of a table that is still built anew; above, its columns stay as they are. */
+  /** Rows of a table that is still rebuilt; the columns of a larger one stay as they are. */
   readonly widenRows: number;
   readonly lease: number;
   readonly signal: AbortSignal;
   readonly log: Logger;
+  readonly clock: Clock;
 }
 
-/** Doubles hold integers up to here; what is beyond leaves a column that becomes one. */
-const MAX_EXACT = 2 ** 53;
-const NARROW: readonly Kind[] = ["bigint", "inferred"];
-/** A rebuild that fails for a passing reason is tried so often. */
+/** How often a rebuild is tried that fails for a passing reason. */
 const MAX_TRIES = 3;
-/** Milliseconds between two looks at whether another relay is done with the table. */
-const WAIT = 100;
+/** Between two looks at whether another relay is done with the table. */
+const LOCK_INTERVAL_MS = 100;
 
 export class Widening {
-  /** Waits for a sink that is away. */
-  readonly #patient: Transport;
-  /** Doesn't: a rebuild that meets a failure is given up, so that no statement of it runs twice. */
-  readonly #plain: Transport;
+  readonly #transports: Transports;
   readonly #options: WideningOptions;
-  /** Columns that stay as they are; it has been said. */
+  /** Columns that stay as they are, which has been said. */
   readonly #kept = new Set<string>();
 
-  constructor(transports: { patient: Transport; plain: Transport }, options: WideningOptions) {
-    this.#patient = transports.patient;
-    this.#plain = transports.plain;
+  constructor(transports: Transports, options: WideningOptions) {
+    this.#transports = transports;
     this.#options = options;
   }
 
   /**
    * Widens columns where that can be done; where not, their values stay in `overflow`.
    *
-   * @returns whether the columns are others than before
+   * @returns whether the table's columns have changed
    *
    * @example
-   * IN: [["temperature"]], column BIGINT → OUT: column DOUBLE PRECISION, the ledger knows it
+   * IN: [["temperature"]], column BIGINT → OUT: column DOUBLE PRECISION, which `tableSchema` knows
    */
   async widen(paths: readonly ColumnPath[]): Promise<boolean> {
     const { tableSchema } = this.#options;
     const before = tableSchema.columns;
     await this.#widen(paths);
     return tableSchema.columns !== before;
+  }
+
+  /**
+   * Cleans up after a relay that died while it widened a column of this table.
+   *
+   * @returns whether a relay still has the lock, which may be alive, or have died a moment ago
+   */
+  async recover(): Promise<boolean> {
+    const { patient } = this.#transports;
+    const { table } = this.#options;
+    if (await TableLock.isAtWork(patient, table)) {
+      const lock = await this.#tryLock();
+      if (!lock) return true;
+      await this.#cleanUpAfterDead(lock);
+    }
+    const name = await findOldLock(patient, table);
+    if (name !== undefined) await this.#cleanUpOldLock(name);
+    return false;
   }
 
   async #widen(paths: readonly ColumnPath[]): Promise<void> {
@@ -83,12 +99,12 @@ export class Widening {
     if (widen === "off") return this.#keep(wanted, "--widen is off");
     for (let tries = 1;; tries++) {
       const failure = await this.#attempt(wanted);
-      // Nothing may land in overflow now: the next start widens.
+      // Nothing may be written to overflow now: the next start widens.
       signal.throwIfAborted();
       const narrow = wanted.filter((path) => this.#isNarrow(path));
       if (!failure || narrow.length === 0) return;
-      if (!passes(failure) || tries === MAX_TRIES) return this.#keep(narrow, reasonOf(failure));
-      log.warn("Not widened yet; it is tried again", {
+      if (!isPassing(failure) || tries === MAX_TRIES) return this.#keep(narrow, reasonOf(failure));
+      log.warn("Not widened yet, trying again", {
         columns: narrow.map(subscript).join(", "),
         error: messageOf(failure),
       });
@@ -107,90 +123,102 @@ export class Widening {
       this.#keep(narrow, `it has ${rows} rows, more than --widen-rows`);
       return undefined;
     }
-    const copy = { schema: table.schema, name: `${table.name}~${crypto.randomUUID().slice(0, 8)}` };
-    const failure = await unlessTakenOver(async () => {
-      await lock.save(atWork(copy));
-      using _kept = lock.keep(() => {});
+    const workTable = { schema: table.schema, name: `${table.name}~${crypto.randomUUID().slice(0, 8)}` };
+    const failure = await unlessLost(async () => {
+      await lock.setWorkTable(workTable);
+      using _kept = lock.keep();
       try {
-        return await this.#rebuild(narrow, { copy, lock });
+        return await this.#rebuild(narrow, { workTable, lock });
       } finally {
-        await this.#cleanUp(copy, lock);
+        await this.#cleanUp(workTable, lock);
       }
     });
     await tableSchema.load();
     return failure;
   }
 
-  /** Waits for a relay that widens a column of the table, as all writing does; one that died is cleaned up after. */
-  async #lock(): Promise<Position> {
-    for (;;) {
-      const lock = await Position.tryAcquire(this.#patient, this.#lockOptions());
-      if (lock?.state.token === null) return lock;
+  /** Waits for a relay that widens a column of the table, as all writing does; cleans up after one that died. */
+  async #lock(): Promise<TableLock> {
+    const { clock, signal } = this.#options;
+    while (true) {
+      const lock = await this.#tryLock();
+      if (lock?.workTable === null) return lock;
       if (lock) await this.#cleanUpAfterDead(lock);
-      else await delay(WAIT, undefined, { signal: this.#options.signal });
+      else await clock.wait(LOCK_INTERVAL_MS, { signal });
     }
   }
 
-  /** Cleans up after a relay that died while it widened a column of this table. */
-  async recover(): Promise<void> {
-    const lock = await Position.tryAcquire(this.#patient, this.#lockOptions());
-    if (lock) await this.#cleanUpAfterDead(lock);
+  #tryLock(): Promise<TableLock | undefined> {
+    return TableLock.tryAcquire(this.#transports.patient, this.#options.table, this.#options);
   }
 
   /** Gives the lock back. */
-  async #cleanUpAfterDead(position: Position): Promise<void> {
+  async #cleanUpAfterDead(held: TableLock): Promise<void> {
     const { table, log } = this.#options;
-    await using lock = position;
-    const { token } = lock.state;
-    if (token === null) return;
-    // Somebody may have written to it by hand; only what a relay has made is dropped.
-    if (!token.startsWith(`${table.name}~`)) return await lock.save({ token: null });
-    const copy = { schema: table.schema, name: token };
+    await using lock = held;
+    const { workTable } = lock;
+    if (!workTable) return;
+    // Somebody may have written to the row by hand; only what a relay has made is dropped.
+    if (!workTable.name.startsWith(`${table.name}~`)) return await lock.setWorkTable(null);
     log.warn("A relay died while it widened a column; its leftovers are removed", {
-      table: quoteTable(copy),
+      table: quoteTable(workTable),
     });
-    await unlessTakenOver(() => this.#cleanUp(copy, lock));
+    await unlessLost(() => this.#cleanUp(workTable, lock));
   }
 
-  /** Only for as long as the lock is ours: another relay may be at the same table by now. */
-  async #cleanUp(copy: TableName, lock: Position): Promise<void> {
-    await lock.save(atWork(copy));
-    await discard(this.#patient, { table: this.#options.table, copy });
-    await lock.save({ token: null });
+  /** Versions up to 0.1 kept the lock in `cdc_position`. */
+  async #cleanUpOldLock(name: string): Promise<void> {
+    const { table } = this.#options;
+    const lock = await this.#tryLock();
+    if (!lock) return;
+    await lock.setWorkTable({ schema: table.schema, name });
+    await this.#cleanUpAfterDead(lock);
+    await releaseOldLock(this.#transports.patient, table);
+  }
+
+  /** Only while the lock is ours: another relay may be at the same table by now. */
+  async #cleanUp(workTable: TableName, lock: TableLock): Promise<void> {
+    await lock.setWorkTable(workTable);
+    await discard(this.#transports.patient, { table: this.#options.table, workTable });
+    await lock.setWorkTable(null);
   }
 
   async #rebuild(
     narrow: readonly ColumnPath[],
-    parts: { copy: TableName; lock: Position },
+    { workTable, lock }: { workTable: TableName; lock: TableLock },
   ): Promise<Error | undefined> {
-    const { tableSchema, table, log, signal } = this.#options;
-    const { copy, lock } = parts;
-    const started = Date.now();
-    const columns = narrow.map(subscript).join(", ");
+    const { tableSchema, table, log, signal, clock } = this.#options;
+    const started = clock.now();
     const { definition } = tableSchema;
-    const create = redefined(definition, copy, (column) => widenedType(column, narrow));
-    const transport = abortable(fenced(this.#plain, () => lock.check()), signal);
+    const create = redefined(definition, workTable, (column) => widenedType(column, narrow));
+    const transport = abortable(fenced(this.#transports.raw, () => lock.check()), new Shutdown(signal));
     const tree = columnTree(definedColumns(create));
     try {
       await rebuild(transport, {
         table,
-        copy,
+        workTable,
         create,
-        writer: new Writer(transport, { ...table, ...copy }, this.#options),
-        suspects: narrow.flatMap((path) => this.#suspects(path)).join(" OR "),
+        writer: new Writer(transport, { ...table, ...workTable }, this.#options),
+        rowsToRemap: narrow.flatMap((path) => rowsToRemap(subscript(path), this.#arraysAbove(path))).join(
+          " OR ",
+        ),
         remap: (row) => remapRow(row, tree, narrow),
         confirm: async () => {
           await tableSchema.load();
           if (!sameColumns(tableSchema.definition, definition)) {
             throw new LateWriteError("The table has got other columns meanwhile");
           }
-          await lock.save(atWork(copy));
+          await lock.setWorkTable(workTable);
         },
+        clock,
       });
-      log.info("Widened to DOUBLE PRECISION", { columns, ms: Date.now() - started });
+      log.info(`Widened to ${INTEGER_TO_DOUBLE.toType}`, {
+        columns: narrow.map(subscript).join(", "),
+        ms: clock.now() - started,
+      });
       return undefined;
     } catch (error) {
-      if (error instanceof Error && (signal.aborted || isRefusal(error))) return error;
+      if (error instanceof Error && (signal.aborted || isExpected(error))) return error;
       throw error;
     }
   }
@@ -208,7 +236,7 @@ export class Widening {
   }
 
   async #countRows(): Promise<number> {
-    const { rows: [row] } = await this.#patient.query(
+    const { rows: [row] } = await this.#transports.patient.query(
       `SELECT count(*) FROM ${quoteTable(this.#options.table)}`,
     );
     return Number(row?.[0]);
@@ -216,67 +244,49 @@ export class Widening {
 
   #isNarrow(path: ColumnPath): boolean {
     const column = this.#options.tableSchema.columnAt(path);
-    return column !== undefined && NARROW.includes(innermost(column).kind);
+    return column !== undefined && INTEGER_TO_DOUBLE.from.includes(innermost(column).kind);
   }
 
-  /** Conditions for rows whose value is in `overflow`, or is an integer that a double would change. */
-  #suspects(path: ColumnPath): string[] {
+  /** How many arrays a value at a path is in. */
+  #arraysAbove(path: ColumnPath): number {
     const { tableSchema } = this.#options;
-    const arrays = path.reduce(
+    return path.reduce(
       (count, _, index) => count + arraysOf(tableSchema.columnAt(path.slice(0, index + 1))),
       0,
     );
-    const column = subscript(path);
-    const beyond = [
-      [`${column} > ${MAX_EXACT}`, `${column} < -${MAX_EXACT}`],
-      [`${MAX_EXACT} < ANY(${column})`, `-${MAX_EXACT} > ANY(${column})`],
-    ][arrays] ?? [`${column} IS NOT NULL`];
-    return ["overflow IS NOT NULL", ...beyond];
-  }
-
-  /** The name of the lock, which is the table's, whoever writes to it. */
-  get lockName(): string {
-    return `widening ${quoteTable(this.#options.table)}`;
-  }
-
-  #lockOptions(): PositionOptions {
-    const { table, lease, signal, log } = this.#options;
-    return { schema: table.schema, stream: this.lockName, lease, signal, log };
   }
 }
 
-/** Of a server or of a rebuild; any other error is a defect of the relay. */
-const isRefusal = (error: Error): boolean =>
-  error instanceof SinkError || error instanceof UserError || error instanceof LateWriteError;
+/** A server's or a rebuild's; any other error is a defect of the relay. */
+const isExpected = (error: Error): boolean =>
+  error instanceof SinkError || error instanceof UserError || error instanceof LateWriteError ||
+  error instanceof IncompleteRebuildError;
 
-const passes = (failure: Error): boolean =>
-  failure instanceof LateWriteError || failure instanceof TakenOverError || isRetryable(failure);
+const isPassing = (failure: Error): boolean =>
+  failure instanceof LateWriteError || failure instanceof LeaseLostError || isRetryable(failure);
 
-/** CrateDB hides what a user may not read; whatever the name of a table, only these begin so. */
+/** CrateDB hides what a user may not read. No other table's name begins the message so. */
 const HIDDEN = /^ ?(?:\w+\[)*(?:Schema 'sys'|Relation 'sys\.\w+') unknown/;
 
-function reasonOf(error: unknown): string {
+function reasonOf(error: Error): string {
   const message = messageOf(error);
   return isUnknownRelation(error) && HIDDEN.test(message)
     ? `a privilege is missing: GRANT DQL ON TABLE sys.shards, sys.privileges TO <user> (${message})`
     : message;
 }
 
-/** @returns the error when another relay has taken over: it cleans up, and this one goes on */
-async function unlessTakenOver<T>(work: () => Promise<T>): Promise<T | TakenOverError> {
+/** @returns the error when another relay has taken the lock: it cleans up, and this one goes on */
+async function unlessLost<T>(work: () => Promise<T>): Promise<T | LeaseLostError> {
   try {
     return await work();
   } catch (error) {
-    if (error instanceof TakenOverError) return error;
+    if (error instanceof LeaseLostError) return error;
     throw error;
   }
 }
 
 const sameColumns = (one: string, other: string): boolean =>
   JSON.stringify(definedColumns(one)) === JSON.stringify(definedColumns(other));
-
-/** The token of the lock is the name of the table at work. */
-const atWork = ({ name }: TableName): Pick<SavedState, "token"> => ({ token: name });
 
 const arraysOf = (column: Column | undefined): number => column?.element ? 1 + arraysOf(column.element) : 0;
 
@@ -290,6 +300,6 @@ const distinct = (paths: readonly ColumnPath[]): ColumnPath[] => [
  */
 function widenedType({ path, type }: DefinedColumn, narrow: readonly ColumnPath[]): string {
   const [top, ...below] = path;
-  const wanted = top === "data" && narrow.some((each) => subscript(each) === subscript(below));
-  return wanted ? type.replace(/^((?:ARRAY\()*)BIGINT\b/, "$1DOUBLE PRECISION") : type;
+  const isWanted = top === "data" && narrow.some((each) => subscript(each) === subscript(below));
+  return isWanted ? widerType(type) : type;
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { completionScript, type Shell, SHELLS } from "../../../lib/cli/completion.ts";
 import { choicesOf, type Option, OPTIONS } from "../../../lib/cli/options.ts";
-import { run } from "../../support/program.ts";
+import { run } from "../../../dev/process/program.ts";
 
 const PROGRAM = "mongodb-cdc-cratedb";
 
@@ -193,7 +193,7 @@ Deno.test(
 
 const WRONG: readonly (readonly [readonly string[], RegExp])[] = [
   [[], /completion needs a shell: bash, zsh, fish/],
-  [["bsh"], /Unknown shell: bsh\nDid you mean bash\?/],
+  [["bsh"], /Unknown shell: bsh\nThere are: bash, zsh, fish/],
   [["bash", "zsh"], /Unexpected argument: "zsh"/],
 ];
 

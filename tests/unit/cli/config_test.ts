@@ -1,20 +1,20 @@
 import assert from "node:assert/strict";
-import { type Given, logOptions, relayConfig, workloadConfig } from "../../../lib/cli/config.ts";
+import { logOptions, relayConfig, workloadConfig } from "../../../lib/cli/config.ts";
 import { UsageError } from "../../../lib/util/errors.ts";
-import { byteSize, duration } from "../../../lib/cli/options.ts";
+import { byteSize, duration, type Given } from "../../../lib/cli/options.ts";
 import { parseMix } from "../../../lib/workload/mix.ts";
 import { tableName } from "../../../lib/sink/table/sql_names.ts";
 
 const given = (flags: Given["flags"] = {}, env: Given["env"] = {}): Given => ({ flags, env });
 
 Deno.test("relayConfig() has the defaults of the quick start", () => {
-  const { mongodbUrl, sink, snapshot, onHistoryLost, fullDocument, shape } = relayConfig(given());
-  assert.deepEqual({ mongodbUrl, snapshot, onHistoryLost, fullDocument, shape }, {
+  const { mongodbUrl, sink, snapshot, onHistoryLost, fullDocument, transform } = relayConfig(given());
+  assert.deepEqual({ mongodbUrl, snapshot, onHistoryLost, fullDocument, transform }, {
     mongodbUrl: "mongodb://localhost/",
     snapshot: "initial",
     onHistoryLost: "recopy",
     fullDocument: "updateLookup",
-    shape: [],
+    transform: [],
   });
   assert.deepEqual([sink.transport, sink.host, sink.port, sink.user], ["http", "localhost", 4200, "crate"]);
 });
@@ -26,14 +26,14 @@ Deno.test("relayConfig() is frozen, all of it", () => {
 });
 
 const SOURCES: readonly (readonly [string, Given, string])[] = [
-  ["the default", given(), "*.*"],
+  ["the default", given(), "testdrive.data"],
   ["the environment over the default", given({}, { MONGODB_COLLECTION: "env" }), "testdrive.env"],
   [
     "the flag over the environment",
     given({ collection: "flag" }, { MONGODB_COLLECTION: "env" }),
     "testdrive.flag",
   ],
-  ["the default where the environment is empty", given({}, { MONGODB_COLLECTION: "" }), "*.*"],
+  ["the default where the environment is empty", given({}, { MONGODB_COLLECTION: "" }), "testdrive.data"],
 ];
 
 for (const [what, from, scope] of SOURCES) {

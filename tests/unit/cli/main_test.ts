@@ -1,9 +1,14 @@
 import assert from "node:assert/strict";
 import deno from "../../../deno.json" with { type: "json" };
+import { INSTALLED_NAME, VERSION } from "../../../lib/cli/version.ts";
 import { OPTIONS } from "../../../lib/cli/options.ts";
-import { type Outcome, run } from "../../support/program.ts";
+import { type Outcome, run } from "../../../dev/process/program.ts";
 
 const noTrace = ({ stdout, stderr }: Outcome) => assert.doesNotMatch(stdout + stderr, /^\s+at |\.ts:\d+/m);
+
+Deno.test("the version is that of deno.json, and so is the name", () => {
+  assert.deepEqual([INSTALLED_NAME, VERSION], [deno.name, deno.version]);
+});
 
 Deno.test("--version", async () => {
   for (const flag of ["--version", "-V"]) {
@@ -54,7 +59,10 @@ const WRONG: readonly (readonly [readonly string[], RegExp])[] = [
   [["cdc-relay", "--table="], /--table is empty/],
   [["cdc-relay", "--database="], /--database is empty/],
   [["cdc-relay", "--database=,"], /--database names nothing/],
-  [["cdc-relay", "--table=t"], /--table doc\.t would be the table of several collections: \*\.\*/],
+  [
+    ["cdc-relay", "--database=*", "--table=t"],
+    /--table doc\.t would be the table of several collections: \*\.\*/,
+  ],
   [
     [
       "cdc-relay",

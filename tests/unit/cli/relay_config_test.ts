@@ -1,6 +1,7 @@
 /** What `cdc-relay` follows, and into which tables. */
 import assert from "node:assert/strict";
-import { type Given, relayConfig } from "../../../lib/cli/config.ts";
+import { relayConfig } from "../../../lib/cli/config.ts";
+import type { Given } from "../../../lib/cli/options.ts";
 import { UsageError } from "../../../lib/util/errors.ts";
 
 type Flags = Given["flags"];
@@ -12,7 +13,9 @@ const ORDERS = { database: "shop", collection: "orders" };
 
 /** Flags, scope, and the stream's name. */
 const SCOPES: readonly (readonly [Flags, string, string])[] = [
-  [{}, "*.*", "{database}.{collection}"],
+  [{}, "testdrive.data", "doc.cdc-testdrive"],
+  [{ database: "*" }, "*.*", "{database}.{collection}"],
+  [{ collection: "*" }, "testdrive.*", "{database}.{collection}"],
   [{ collection: "data" }, "testdrive.data", "doc.cdc-testdrive"],
   [{ collection: "readings" }, "testdrive.readings", "testdrive.readings"],
   [{ collection: "a*" }, "testdrive.a*", "{database}.{collection}"],
@@ -22,7 +25,7 @@ const SCOPES: readonly (readonly [Flags, string, string])[] = [
   [{ database: "shop", collection: "a,b" }, "shop.{a,b}", "{database}.{collection}"],
   [{ database: "a,b" }, "{a,b}.*", "{database}.{collection}"],
   [{ database: " a , b ,", collection: "c" }, "{a,b}.c", "{database}.{collection}"],
-  [{ exclude: "tmp_*,a.b" }, "*.* without tmp_*,a.b", "{database}.{collection}"],
+  [{ database: "*", exclude: "tmp_*,a.b" }, "*.* without tmp_*,a.b", "{database}.{collection}"],
   [{ collection: "data", table: "t" }, "testdrive.data", "doc.t"],
   [{ collection: "data", table: "x.{database}_{collection}" }, "testdrive.data", "x.testdrive_data"],
   [{ database: "shop", table: "x.{collection}" }, "shop.*", "x.{collection}"],
@@ -60,7 +63,7 @@ const TABLES: readonly (readonly [string, string, string, string])[] = [
 
 for (const [table, schema, expected, metadataSchema] of TABLES) {
   Deno.test(`relayConfig() --table ${table} in ${schema}`, () => {
-    const { tableOf, metadataSchema: own } = configOf({ table }).namesIn(schema);
+    const { tableOf, metadataSchema: own } = configOf({ database: "*", table }).namesIn(schema);
     const { schema: found, name } = tableOf(ORDERS);
     assert.equal(`${found}.${name}`, expected);
     assert.equal(own, metadataSchema);
@@ -77,9 +80,9 @@ Deno.test("relayConfig() puts a table without a schema into the one that is give
 
 /** Flags, and the placeholder that is missing in --table. */
 const SHARED: readonly (readonly [Flags, string])[] = [
-  [{ table: "t" }, "{database}"],
-  [{ table: "{collection}" }, "{database}"],
-  [{ table: "{database}" }, "{collection}"],
+  [{ database: "*", table: "t" }, "{database}"],
+  [{ database: "*", table: "{collection}" }, "{database}"],
+  [{ database: "*", table: "{database}" }, "{collection}"],
   [{ database: "shop", table: "t" }, "{collection}"],
   [{ database: "shop", table: "{database}" }, "{collection}"],
   [{ collection: "a,b", table: "t" }, "{collection}"],
@@ -102,7 +105,7 @@ Deno.test("relayConfig() refuses MongoDB's own databases", () => {
 
 Deno.test("relayConfig() makes stages of what is taken of the documents", () => {
   const flags = { filter: '{"a": "x"}', only: "a, b.c", omit: "b.c.d", pipeline: '[{"$unset": "e"}]' };
-  assert.deepEqual(configOf(flags).shape, [
+  assert.deepEqual(configOf(flags).transform, [
     { $match: { a: "x" } },
     { $project: { a: 1, "b.c": 1 } },
     { $unset: ["b.c.d"] },
@@ -111,16 +114,16 @@ Deno.test("relayConfig() makes stages of what is taken of the documents", () => 
 });
 
 /** Each of them makes documents be looked up. */
-const SHAPING: readonly Flags[] = [
+const TRANSFORMS: readonly Flags[] = [
   { filter: "{}" },
   { only: "a" },
   { omit: "a" },
   { pipeline: '[{"$unset": "a"}]' },
 ];
 
-for (const flags of SHAPING) {
+for (const flags of TRANSFORMS) {
   const [option] = Object.keys(flags);
-  Deno.test(`relayConfig() refuses post-images with --${option}, which would not heed them`, () => {
+  Deno.test(`relayConfig() refuses post-images with --${option}, which does not use them`, () => {
     for (const way of ["required", "whenAvailable"]) {
       assert.throws(() => configOf({ ...flags, "full-document": way }), (error) => {
         assert.ok(error instanceof UsageError);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { OPTIONS, switchesOf } from "../../../lib/cli/options.ts";
-import { run } from "../../support/program.ts";
+import { run } from "../../../dev/process/program.ts";
 
 for (const [command, options] of Object.entries(OPTIONS)) {
   Deno.test(`${command} --help lists --quiet and --verbose, and their letters`, async () => {

@@ -7,7 +7,7 @@ import {
   MAX_DEPTH,
   widest,
 } from "../../../lib/mapping/column_tree.ts";
-import type { Kind } from "../../../lib/mapping/column_types.ts";
+import type { Kind } from "../../../lib/mapping/column_kind.ts";
 import { documentOf, type Raw, raw, valueOf } from "../../support/raw_bson.ts";
 
 const of = (kind: Kind): Column => ({ kind });

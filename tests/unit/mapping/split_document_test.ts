@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type Column, type ColumnPath, MAX_DEPTH } from "../../../lib/mapping/column_tree.ts";
-import type { Kind } from "../../../lib/mapping/column_types.ts";
+import type { Kind } from "../../../lib/mapping/column_kind.ts";
 import { type SplitDocument, splitDocument } from "../../../lib/mapping/split_document.ts";
 import { documentOf, type Raw, raw } from "../../support/raw_bson.ts";
 
@@ -19,21 +19,21 @@ const MISSING = undefined;
 const data = (json: string): SplitDocument => ({
   data: json,
   overflow: null,
-  misfits: false,
-  missing: false,
-  narrow: [],
+  overflowed: false,
+  needsColumns: false,
+  needsWidening: [],
 });
-type Flags = Partial<Pick<SplitDocument, "misfits" | "missing" | "narrow">>;
-const placed = (flags: Flags) => (json: string, rest = "{}"): SplitDocument => ({
+type Flags = Partial<Pick<SplitDocument, "overflowed" | "needsColumns" | "needsWidening">>;
+const split = (flags: Flags) => (json: string, rest = "{}"): SplitDocument => ({
   ...data(rest),
   overflow: json,
-  misfits: true,
+  overflowed: true,
   ...flags,
 });
-const overflow = placed({});
-const missing = placed({ missing: true });
-const nulls = placed({ misfits: false });
-const narrow = (...paths: readonly ColumnPath[]) => placed({ narrow: paths });
+const overflow = split({});
+const withoutColumn = split({ needsColumns: true });
+const nulls = split({ overflowed: false });
+const needsWidening = (...paths: readonly ColumnPath[]) => split({ needsWidening: paths });
 const TWICE = [["a", raw.int32(1)], ["b", raw.int32(2)], ["a", raw.string("x")]] as const;
 const LONG = "x".repeat(32_767);
 
@@ -42,8 +42,8 @@ const PLACES: readonly (readonly [string, Raw, Column | undefined, SplitDocument
   ["text in TEXT", raw.string("x"), of("text"), data('{"v":"x"}')],
   ["a number in TEXT", raw.int32(1), of("text"), overflow('{"v":1}')],
   ["text in BIGINT", raw.string("1"), of("bigint"), overflow('{"v":"1"}')],
-  ["a fraction in BIGINT", raw.double(20.5), of("bigint"), narrow(["v"])('{"v":20.5}')],
-  ["a fraction in a BIGINT of dates", raw.double(20.5), of("inferred"), narrow(["v"])('{"v":20.5}')],
+  ["a fraction in BIGINT", raw.double(20.5), of("bigint"), needsWidening(["v"])('{"v":20.5}')],
+  ["a fraction in a BIGINT of dates", raw.double(20.5), of("inferred"), needsWidening(["v"])('{"v":20.5}')],
   ["a fraction in INTEGER", raw.double(20.5), of("integer"), overflow('{"v":20.5}')],
   ["a fraction in TEXT", raw.double(20.5), of("text"), overflow('{"v":20.5}')],
   ["NaN in BIGINT", raw.double(NaN), of("bigint"), overflow('{"v":"NaN"}')],
@@ -85,7 +85,7 @@ const PLACES: readonly (readonly [string, Raw, Column | undefined, SplitDocument
     "names that no column may have, in a column that takes all",
     raw.document([["o", raw.document([["a.b", raw.int32(1)], ["c", raw.int32(2)]])]]),
     of("any"),
-    placed({})('{"v":{"o":{"a.b":1}}}', '{"v":{"o":{"c":2}}}'),
+    split({})('{"v":{"o":{"a.b":1}}}', '{"v":{"o":{"c":2}}}'),
   ],
   [
     "such a name below an array, in a column that takes all",
@@ -115,11 +115,11 @@ const PLACES: readonly (readonly [string, Raw, Column | undefined, SplitDocument
     "a name of digits that has no column's kind",
     raw.document([["1", raw.string("x")], ["2", raw.int32(2)]]),
     object({ "1": of("bigint"), "2": of("bigint") }),
-    placed({})('{"v":{"#1":"x"}}', '{"v":{"2":2}}'),
+    split({})('{"v":{"#1":"x"}}', '{"v":{"2":2}}'),
   ],
   ["a number in an IGNORED object", raw.int32(1), of("ignored"), overflow('{"v":1}')],
   ["an array in an IGNORED object", raw.array([]), of("ignored"), overflow('{"v":[]}')],
-  ["a value without a column", raw.int32(1), MISSING, missing('{"v":1}')],
+  ["a value without a column", raw.int32(1), MISSING, withoutColumn('{"v":1}')],
   ["null without a column", raw.null(), MISSING, nulls('{"v":null}')],
   ["an array of nulls without a column", raw.array([raw.null()]), MISSING, overflow('{"v":[null]}')],
   [
@@ -128,7 +128,7 @@ const PLACES: readonly (readonly [string, Raw, Column | undefined, SplitDocument
     list(object({ a: of("bigint") })),
     overflow('{"v":[{"a":1,"void":[]}]}', '{"v":[{"a":1}]}'),
   ],
-  ["an empty object without a column", raw.document([]), MISSING, missing('{"v":{}}')],
+  ["an empty object without a column", raw.document([]), MISSING, withoutColumn('{"v":{}}')],
   ["an array in a scalar", raw.array([raw.int32(1)]), of("bigint"), overflow('{"v":[1]}')],
   ["an empty array in a scalar", raw.array([]), of("bigint"), overflow('{"v":[]}')],
   ["a scalar in an array", raw.int32(1), list(of("bigint")), overflow('{"v":1}')],
@@ -145,19 +145,19 @@ const PLACES: readonly (readonly [string, Raw, Column | undefined, SplitDocument
     "one value of an object",
     raw.document([["a", raw.int32(1)], ["b", raw.double(0.5)]]),
     object({ a: of("bigint"), b: of("bigint") }),
-    narrow(["v", "b"])('{"v":{"b":0.5}}', '{"v":{"a":1}}'),
+    needsWidening(["v", "b"])('{"v":{"b":0.5}}', '{"v":{"a":1}}'),
   ],
   [
     "a value in an array of objects: the whole array",
     raw.array([raw.document([["a", raw.int32(1)]]), raw.document([["a", raw.double(0.5)]])]),
     list(object({ a: of("bigint") })),
-    narrow(["v", "a"])('{"v":[{"a":1},{"a":0.5}]}'),
+    needsWidening(["v", "a"])('{"v":[{"a":1},{"a":0.5}]}'),
   ],
   [
     "fractions among others in an array of BIGINT: its path once",
     raw.array([raw.string("x"), raw.double(0.5), raw.double(1.5)]),
     list(of("bigint")),
-    narrow(["v"])('{"v":["x",0.5,1.5]}'),
+    needsWidening(["v"])('{"v":["x",0.5,1.5]}'),
   ],
   [
     "all that an array of objects lacks",
@@ -166,7 +166,9 @@ const PLACES: readonly (readonly [string, Raw, Column | undefined, SplitDocument
       raw.document([["b", raw.double(0.5)]]),
     ]),
     list(object({ a: of("bigint"), b: of("bigint") })),
-    placed({ missing: true, narrow: [["v", "a"], ["v", "b"]] })('{"v":[{"a":0.5,"new":1},{"b":0.5}]}'),
+    split({ needsColumns: true, needsWidening: [["v", "a"], ["v", "b"]] })(
+      '{"v":[{"a":0.5,"new":1},{"b":0.5}]}',
+    ),
   ],
   [
     "a null in an array of objects: the array stays, and is in overflow too",
@@ -178,7 +180,7 @@ const PLACES: readonly (readonly [string, Raw, Column | undefined, SplitDocument
     "a new name in an array of objects",
     raw.array([raw.document([["new", raw.int32(1)]])]),
     list(object()),
-    missing('{"v":[{"new":1}]}'),
+    withoutColumn('{"v":[{"new":1}]}'),
   ],
   [
     "a timestamp",
@@ -203,7 +205,7 @@ const PLACES: readonly (readonly [string, Raw, Column | undefined, SplitDocument
     "equal keys without columns",
     raw.document(TWICE),
     object(),
-    missing(
+    withoutColumn(
       '{"v":{"a":{"$duplicateKey":[1,"x"]},"b":2}}',
       '{"v":{}}',
     ),
@@ -221,7 +223,7 @@ const PLACES: readonly (readonly [string, Raw, Column | undefined, SplitDocument
     "equal keys in an object without a column",
     raw.document(TWICE),
     MISSING,
-    missing(
+    withoutColumn(
       '{"v":{"a":{"$duplicateKey":[1,"x"]},"b":2}}',
     ),
   ],
@@ -255,7 +257,7 @@ const PLACES: readonly (readonly [string, Raw, Column | undefined, SplitDocument
     "a new name in an open object of a closed one",
     raw.document([["o", raw.document([["new", raw.int32(1)]])]]),
     closed({ o: object() }),
-    missing('{"v":{"o":{"new":1}}}', '{"v":{"o":{}}}'),
+    withoutColumn('{"v":{"o":{"new":1}}}', '{"v":{"o":{}}}'),
   ],
 ];
 
@@ -286,7 +288,7 @@ Deno.test("splitDocument() of equal keys at the top, where the table takes every
   const document = documentOf(TWICE);
   const text = '{"a":{"$duplicateKey":[1,"x"]},"b":2}';
   assert.deepEqual(splitDocument(document, of("ignored")), data(text));
-  assert.deepEqual(splitDocument(document, object()), missing(text));
+  assert.deepEqual(splitDocument(document, object()), withoutColumn(text));
 });
 
 Deno.test("splitDocument() looks at equal keys once, however deep they are nested", () => {
@@ -301,8 +303,8 @@ Deno.test("splitDocument() says that no column is wanted for what lies too deep 
   const nested = (levels: number): Raw =>
     levels === 0 ? raw.int32(1) : raw.document([["o", nested(levels - 1)]]);
   const columns = (levels: number): Column => object(levels > 0 ? { o: columns(levels - 1) } : {});
-  assert.equal(splitDocument(nested(MAX_DEPTH).bytes, columns(MAX_DEPTH - 1)).missing, true);
-  assert.equal(splitDocument(nested(MAX_DEPTH + 1).bytes, columns(MAX_DEPTH)).missing, false);
+  assert.equal(splitDocument(nested(MAX_DEPTH).bytes, columns(MAX_DEPTH - 1)).needsColumns, true);
+  assert.equal(splitDocument(nested(MAX_DEPTH + 1).bytes, columns(MAX_DEPTH)).needsColumns, false);
 });
 
 for (

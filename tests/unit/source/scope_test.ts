@@ -126,7 +126,7 @@ Deno.test("Scope refuses what is no name of a database", () => {
   for (const name of ["shop.orders", "a/b", "$x", "a b"]) {
     assert.throws(() => scope(name, "*"), {
       name: "UsageError",
-      message: `--database ${name} is no name of a database.`,
+      message: `--database ${name} is not the name of a database.`,
     });
   }
 });

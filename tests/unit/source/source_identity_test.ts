@@ -1,5 +1,12 @@
 import assert from "node:assert/strict";
-import { identityOf, isOtherDeployment, withoutCollection } from "../../../lib/source/source_identity.ts";
+import { MongoNetworkError, MongoServerError } from "mongodb";
+import type { CausalReader } from "../../../lib/source/causal_reader.ts";
+import {
+  deploymentOf,
+  identityOf,
+  isOtherDeployment,
+  withoutCollection,
+} from "../../../lib/source/source_identity.ts";
 
 const found = (collection: string, uuid?: string) => ({
   database: "shop",
@@ -40,3 +47,21 @@ Deno.test("withoutCollection() takes a collection away", () => {
   assert.equal(withoutCollection(identityOf([A, B]), A), '{"shop.b":"02"}');
   assert.equal(withoutCollection(null, A), "{}");
 });
+
+const answering = (answer: () => Promise<unknown>) => ({ read: answer }) as unknown as CausalReader;
+const refusal = (code: number) => new MongoServerError({ message: "refused", code });
+
+Deno.test("deploymentOf() is the identity of the replica set", async () => {
+  const config = { settings: { replicaSetId: { toString: () => "6690" } } };
+  assert.equal(await deploymentOf(answering(() => Promise.resolve({ config }))), "6690");
+});
+
+for (const code of [13, 59, 115, 8000]) {
+  Deno.test(`deploymentOf() is undefined where MongoDB does not tell, with code ${code}`, async () =>
+    assert.equal(await deploymentOf(answering(() => Promise.reject(refusal(code)))), undefined));
+}
+
+for (const error of [new MongoNetworkError("connection closed"), refusal(189)]) {
+  Deno.test(`deploymentOf() does not take a failure for an answer: ${error.name}`, () =>
+    assert.rejects(deploymentOf(answering(() => Promise.reject(error))), error));
+}

@@ -88,10 +88,10 @@ for (const [lowest, level] of LOG_LEVELS.entries()) {
 }
 
 const COLOURED: readonly (readonly [LogLevel, string])[] = [
-  ["debug", "\x1b[2m12:34:56\x1b[0m \x1b[2mDEBUG\x1b[0m m key=1"],
-  ["info", "\x1b[2m12:34:56\x1b[0m INFO  m key=1"],
-  ["warn", "\x1b[2m12:34:56\x1b[0m \x1b[33mWARN \x1b[0m m key=1"],
-  ["error", "\x1b[2m12:34:56\x1b[0m \x1b[31mERROR\x1b[0m m key=1"],
+  ["debug", "\x1b[2m12:34:56\x1b[22m \x1b[2mDEBUG\x1b[22m m key=1"],
+  ["info", "\x1b[2m12:34:56\x1b[22m INFO  m key=1"],
+  ["warn", "\x1b[2m12:34:56\x1b[22m \x1b[33mWARN \x1b[39m m key=1"],
+  ["error", "\x1b[2m12:34:56\x1b[22m \x1b[31mERROR\x1b[39m m key=1"],
 ];
 
 for (const [level, expected] of COLOURED) {

@@ -21,7 +21,7 @@ const failing = (...errors: Error[]): Transport => ({
 
 const outcome = (transport: Transport) => transport.query("SELECT 1").then(() => undefined, (error) => error);
 
-Deno.test("tolerant() takes an error that says nothing for a passing one after a lost connection only", async () => {
+Deno.test("treatAsStarting() takes an error that says nothing for a passing one after a lost connection only", async () => {
   const transport = treatAsStarting(failing(REFUSED, LOST, REFUSED, WRONG));
   assert.equal(await outcome(transport), REFUSED);
   assert.equal(await outcome(transport), LOST);
@@ -32,9 +32,10 @@ Deno.test("tolerant() takes an error that says nothing for a passing one after a
   assert.equal(await outcome(transport), undefined);
 });
 
-Deno.test("guarded() sends nothing unless the check resolves", async () => {
+Deno.test("fenced() sends nothing unless the check resolves", async () => {
   const no = new Error("not ours");
-  let [checks, sent] = [0, 0];
+  let checks = 0;
+  let sent = 0;
   const plain = failing();
   const counting = { ...plain, query: () => (sent++, plain.query("")) };
   const transport = fenced(counting, () => checks++ === 0 ? Promise.resolve() : Promise.reject(no));

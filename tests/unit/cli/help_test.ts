@@ -1,19 +1,5 @@
 import assert from "node:assert/strict";
-import { wrap } from "../../../lib/cli/wrap.ts";
-import { run } from "../../support/program.ts";
-
-const CASES: readonly (readonly [string, number, string, string])[] = [
-  ["Statements sent at once", 20, "  ", "  Statements sent at\n  once"],
-  ["one two", 7, "", "one two"],
-  ["one two", 6, "", "one\ntwo"],
-  ["a-word-that-is-too-long for it", 10, " ", " a-word-that-is-too-long\n for it"],
-  ["", 10, "  ", "  "],
-];
-
-for (const [text, width, indent, expected] of CASES) {
-  Deno.test(`wrap() ${JSON.stringify(text)} at ${width}`, () =>
-    assert.equal(wrap(text, { width, indent }), expected));
-}
+import { run } from "../../../dev/process/program.ts";
 
 for (const [columns, width] of [[undefined, 80], ["60", 60], ["72", 72], ["300", 100], ["x", 80]] as const) {
   Deno.test(`--help is at most ${width} wide with COLUMNS=${columns}`, async () => {

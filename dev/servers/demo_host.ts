@@ -8,34 +8,19 @@
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
-import { describe, type Description } from "../cli/describe_error.ts";
-import { messageOf } from "../util/errors.ts";
-import type { Server } from "../../dev/servers/first_server.ts";
-import { NoServerError } from "../../dev/servers/no_server_error.ts";
-import { removeDatabase, removeSchema } from "./remove.ts";
-
-export interface HostRequest {
-  /** Of the demo alone: a database of MongoDB, and a schema of the sink. */
-  readonly database: string;
-  /** Servers that run already; those that are missing are started. */
-  readonly mongodbUrl: string;
-  readonly sinkUrl: string;
-}
-
-/** A server that the demo can use. */
-export interface HostedServer {
-  readonly url: string;
-  readonly description: string;
-}
-
-export type ServerName = "mongodb" | "sink";
-export type HostMessage = { readonly [name in ServerName]?: HostedServer } & { readonly error?: Description };
+import { describe } from "../../lib/cli/describe_error.ts";
+import { messageOf } from "../../lib/util/errors.ts";
+import type { Server } from "./first_server.ts";
+import { type ByteSink, writeAll } from "../../lib/util/write_all.ts";
+import { NoServerError } from "./no_server_error.ts";
+import type { HostedServer, HostMessage, HostRequest, ServerName } from "../../lib/demo/host_messages.ts";
+import { removeDatabase, removeSchema } from "../../lib/demo/remove.ts";
 
 /** A demo that was killed may have statements on their way: what it leaves is removed again after these milliseconds. */
-const AGAIN = [500, 1_500];
+const AGAIN_MS = [500, 1_500];
 
 async function hold({ database, mongodbUrl, sinkUrl }: HostRequest, ended: Ended): Promise<void> {
-  const again = async () => (await ended).done ? AGAIN : [];
+  const again = async () => (await ended).done ? AGAIN_MS : [];
   await using stack = new AsyncDisposableStack();
   const provide = async (name: ServerName, start: () => Promise<Server & HostedServer>) => {
     try {
@@ -59,19 +44,19 @@ async function hold({ database, mongodbUrl, sinkUrl }: HostRequest, ended: Ended
 type Ended = Promise<IteratorResult<string>>;
 
 async function startMongodb() {
-  const { startMongodb } = await import("../../dev/servers/start_mongodb.ts");
+  const { startMongodb } = await import("./start_mongodb.ts");
   return await startMongodb({ url: "" });
 }
 
 /** PGlite where there is no CrateDB: the next best, that is everywhere. */
 async function startSink(): Promise<Server & HostedServer> {
-  const { startCratedb } = await import("../../dev/servers/start_cratedb.ts");
+  const { startCratedb } = await import("./start_cratedb.ts");
   try {
     const cratedb = await startCratedb({ wireUrl: "", httpUrl: "" });
     return { ...cratedb, url: cratedb.httpUrl };
   } catch (error) {
     if (!(error instanceof NoServerError)) throw error;
-    const { startPostgresql } = await import("../../dev/servers/start_postgresql.ts");
+    const { startPostgresql } = await import("./start_postgresql.ts");
     const postgresql = await startPostgresql({ url: "", folder: "" });
     const why = error.message.replace(/^CrateDB: none, /, "");
     return { ...postgresql, description: `${postgresql.description.replace(/, as .*/, "")}, ${why}` };
@@ -93,9 +78,9 @@ async function remove(removal: () => Promise<void>, again: readonly number[]): P
 
 const tell = (message: HostMessage): void => write(Deno.stdout, JSON.stringify(message));
 
-function write(stream: { writeSync(bytes: Uint8Array): number }, line: string): void {
+function write(stream: ByteSink, line: string): void {
   try {
-    stream.writeSync(new TextEncoder().encode(`${line}\n`));
+    writeAll(stream, `${line}\n`);
   } catch (error) {
     if (!(error instanceof Deno.errors.BrokenPipe)) throw error; // The demo was killed.
   }

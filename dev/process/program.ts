@@ -5,7 +5,7 @@ import { lines } from "./lines.ts";
 
 const ROOT = join(import.meta.dirname ?? "", "..", "..");
 /** What container engines wait for when they stop a container. */
-const KILL_AFTER = 10_000;
+const KILL_AFTER_MS = 10_000;
 const SETTINGS = /^(?:MONGODB|CRATEDB|CDC)_/;
 
 export interface ProgramOptions {
@@ -91,7 +91,7 @@ export function start(args: readonly string[], { env = {} }: ProgramOptions = {}
     },
     async kill(signal = "SIGTERM") {
       send(signal);
-      const late = setTimeout(() => send("SIGKILL"), KILL_AFTER);
+      const late = setTimeout(() => send("SIGKILL"), KILL_AFTER_MS);
       return await child.status.finally(() => clearTimeout(late));
     },
     async [Symbol.asyncDispose]() {

@@ -1,0 +1,47 @@
+/** How a change batch is applied: grouped by collection, looked up where the events do not tell, written. */
+import type { Namespace } from "../namespace.ts";
+import type { CausalReader } from "../source/causal_reader.ts";
+import type { ChangeBatch } from "../source/change_stream.ts";
+import type { DocumentReader } from "../source/documents.ts";
+import type { DocumentChange } from "../source/event.ts";
+import { type CollectionEventDeps, handleCollectionEvent } from "./collection_events.ts";
+import type { RelaySettings } from "./settings.ts";
+import type { DocumentState } from "./table_applier.ts";
+
+export interface ApplyDeps extends CollectionEventDeps {
+  readonly causalReader: CausalReader;
+  readonly reader: DocumentReader;
+  readonly settings: RelaySettings;
+}
+
+/** All rows of the batch are confirmed when it resolves. */
+export async function applyBatch(batch: ChangeBatch, deps: ApplyDeps): Promise<void> {
+  const { tables, causalReader, settings } = deps;
+  causalReader.after(batch.operationTime);
+  const changes = batch.changes.filter(({ namespace }) => settings.scope.includes(namespace));
+  await tables.forEachCollection(changes, async ({ namespace, changes, applier }) => {
+    for await (const states of statesOf(namespace, changes, deps)) await applier.apply(states);
+  });
+  if (batch.event) await handleCollectionEvent(batch.event, deps);
+}
+
+const isTold = (change: DocumentChange): change is DocumentChange & DocumentState =>
+  change.document !== undefined;
+
+/**
+ * The documents as they are after the batch: from the events where they tell, looked up where they do not, and where a
+ * transform applies, as only MongoDB can run it. What is looked up is newer than all events of the batch, so it comes
+ * after them. A document that is looked up and gone has its delete event still to come.
+ */
+async function* statesOf(
+  namespace: Namespace,
+  changes: readonly DocumentChange[],
+  { settings, reader }: ApplyDeps,
+): AsyncGenerator<readonly DocumentState[]> {
+  const isTransformed = settings.transform.length > 0;
+  if (!isTransformed) yield changes.filter(isTold);
+  const untold = isTransformed ? changes : changes.filter((change) => !isTold(change));
+  for await (const part of reader.lookUp(namespace, untold.map(({ id }) => id))) {
+    yield isTransformed ? part : part.filter(({ document }) => document !== null);
+  }
+}

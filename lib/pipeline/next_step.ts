@@ -1,0 +1,77 @@
+/**
+ * What the replication loop does next. Pure: the state and the time decide, and nothing else.
+ *
+ * The loop is in one of these phases:
+ *
+ * OPENING - The change stream is open, and its first batch has not come.
+ *           Enter: when a stream is opened, at a start and after history was lost.
+ *           Exit: to SNAPSHOT or FOLLOWING with the first batch, which has the first resume token. From then on no
+ *           change is missed, so that the snapshot may begin.
+ *
+ * SNAPSHOT - Slices of the snapshot and change batches take turns.
+ *           Enter: where there is a snapshot to take, at a start or because a collection changed its name.
+ *           Exit: to FOLLOWING when all collections are read. The position is saved then.
+ *
+ * FOLLOWING - Batches are applied as they come. After a pause, what was written is made visible and the position saved.
+ *           Enter: `ready` is told when it is entered first.
+ *           Exit: to SNAPSHOT when a collection has to be read again; to STOPPING.
+ *
+ * STOPPING - What was written is made visible, the position saved, the stream closed.
+ *           Enter: from each phase when the stream ends, which it does when the program is told to stop; from FOLLOWING
+ *           with `--snapshot only`, once the stream has reached the time at which the snapshot was read.
+ */
+
+export interface LoopState {
+  /** The stream's next batch: still to come, there (or failed), or none because the stream has ended. */
+  readonly batch: "awaited" | "there" | "none";
+  /** Whether the stream has brought a resume token. */
+  readonly hasToken: boolean;
+  readonly snapshotPending: boolean;
+  /** Whether the end of the snapshot, or that there is none, has been told. */
+  readonly isReady: boolean;
+  /** Whether events were applied that may not be visible and saved yet. */
+  readonly unflushed: boolean;
+  /** Whether a snapshot was all that was wanted, and the stream has caught up with it. */
+  readonly isComplete: boolean;
+  /** When the stream's turn ends while there is a snapshot to take, in milliseconds since 1970. */
+  readonly streamTurnEnds: number;
+  /** Since when the next batch has been awaited, in milliseconds since 1970. */
+  readonly awaitedSince: number;
+}
+
+export type Step =
+  | { readonly kind: "wait"; readonly milliseconds: number }
+  | { readonly kind: "apply" | "takeSnapshotSlice" | "becomeReady" | "flush" | "stop" };
+
+/** Without a further batch for this long the stream counts as idle. */
+export const IDLE_MS = 10;
+/** While there is a snapshot to take, how long the stream may go on before the snapshot has its turn. */
+export const STREAM_TURN_MS = 2_000;
+/** How long a busy stream's next batch is waited for before the snapshot has its turn. */
+export const GRACE_MS = 50;
+
+/**
+ * @example
+ * IN: {batch: "there", snapshotPending: false, hasToken: true, isReady: true, …}, now → OUT: {kind: "apply"}
+ * IN: {batch: "awaited", snapshotPending: true, hasToken: true, …}, now → OUT: {kind: "takeSnapshotSlice"}
+ */
+export function nextStep(state: LoopState, now: number): Step {
+  if (state.batch === "none") return { kind: "stop" };
+  if (!state.hasToken) return awaitBatch(state, Infinity);
+  if (state.snapshotPending) return takeTurns(state, now);
+  if (!state.isReady) return { kind: "becomeReady" };
+  if (state.isComplete) return { kind: "stop" };
+  if (state.batch === "there" || !state.unflushed) return awaitBatch(state, Infinity);
+  const left = state.awaitedSince + IDLE_MS - now;
+  return left > 0 ? { kind: "wait", milliseconds: left } : { kind: "flush" };
+}
+
+const awaitBatch = ({ batch }: LoopState, milliseconds: number): Step =>
+  batch === "there" ? { kind: "apply" } : { kind: "wait", milliseconds };
+
+function takeTurns(state: LoopState, now: number): Step {
+  if (now >= state.streamTurnEnds) return { kind: "takeSnapshotSlice" };
+  if (state.batch === "there") return { kind: "apply" };
+  const left = state.unflushed ? state.awaitedSince + GRACE_MS - now : 0;
+  return left > 0 ? { kind: "wait", milliseconds: left } : { kind: "takeSnapshotSlice" };
+}

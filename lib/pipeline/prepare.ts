@@ -1,0 +1,85 @@
+/** What has to be done once a change stream is open, before its changes are applied. */
+import { namespaceText } from "../namespace.ts";
+import type { StreamPosition } from "../sink/metadata/stream_position.ts";
+import type { CausalReader } from "../source/causal_reader.ts";
+import { collectionsOf, sample } from "../source/collections.ts";
+import type { DocumentReader } from "../source/documents.ts";
+import { OtherDeploymentError } from "../source/mongodb_errors.ts";
+import type { FoundCollection } from "../source/scope.ts";
+import { deploymentOf, identityOf, isOtherDeployment } from "../source/source_identity.ts";
+import type { Logger } from "../util/log.ts";
+import type { RelaySettings } from "./settings.ts";
+import {
+  isRepair,
+  planSnapshot,
+  requeue,
+  type SnapshotPlan,
+  type SnapshotState,
+  snapshotStateText,
+  stateOf,
+} from "./snapshot_state.ts";
+import type { TableRegistry } from "./table_registry.ts";
+
+export interface PrepareDeps {
+  readonly causalReader: CausalReader;
+  readonly reader: DocumentReader;
+  readonly tables: TableRegistry;
+  readonly position: StreamPosition;
+  readonly settings: RelaySettings;
+  readonly log: Logger;
+}
+
+export interface Prepared {
+  readonly namespaces: readonly FoundCollection[];
+  readonly plan: SnapshotPlan;
+}
+
+/**
+ * Opens the tables of the collections that there are, and plans the snapshot. The stream has been opened before, so
+ * that no collection is missed that is made meanwhile.
+ *
+ * @throws OtherDeploymentError when the saved position is of another deployment
+ */
+export async function prepare(snapshot: SnapshotState | null, deps: PrepareDeps): Promise<Prepared> {
+  const { causalReader, reader, tables, position, settings, log } = deps;
+  const namespaces = await collectionsOf(causalReader, settings.scope, { log });
+  const deployment = await deploymentOf(causalReader);
+  if (isOtherDeployment(position.state.origin, namespaces, deployment)) {
+    throw new OtherDeploymentError("this is another deployment than the one that was followed");
+  }
+  const [first] = namespaces;
+  if (first && settings.transform.length > 0) await reader.check(first);
+  if (snapshot && isRepair(snapshot)) await dropMissing(namespaces, deps);
+  const toResnapshot = await tables.openAll(namespaces);
+  for (const namespace of toResnapshot) {
+    log.warn("The table of a collection was gone: taking a new snapshot of it", {
+      collection: namespaceText(namespace),
+    });
+  }
+  const isFirstStart = position.state.token === null;
+  for (const namespace of isFirstStart ? namespaces : toResnapshot) {
+    const applier = await tables.of(namespace);
+    await applier.learn(() => sample(causalReader, namespace, settings.transform));
+  }
+  const plan = toResnapshot.reduce(
+    (plan, namespace) => requeue(plan, namespace),
+    planSnapshot(snapshot ?? undefined, namespaces),
+  );
+  const state = stateOf(plan);
+  await position.save({
+    snapshot: state && snapshotStateText(state),
+    origin: identityOf(namespaces, deployment),
+  });
+  return { namespaces, plan };
+}
+
+/** Collections that were followed and went while nobody was looking. */
+async function dropMissing(
+  namespaces: readonly FoundCollection[],
+  { tables, settings, log }: PrepareDeps,
+): Promise<void> {
+  for (const namespace of await tables.missing(namespaces)) {
+    log.warn("A collection is gone", { collection: namespaceText(namespace), rows: settings.onDrop });
+    await tables.drop(namespace);
+  }
+}

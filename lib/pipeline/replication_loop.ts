@@ -1,0 +1,235 @@
+/** The replication loop: runs the steps that {@linkcode nextStep} names. */
+import { BSON } from "mongodb";
+import type { StreamPosition } from "../sink/metadata/stream_position.ts";
+import type { ChangeBatch } from "../source/change_stream.ts";
+import { estimatedCount } from "../source/collections.ts";
+import { hasReached, secondsBehind } from "../source/resume_token.ts";
+import type { Clock } from "../util/clock.ts";
+import { applyBatch, type ApplyDeps } from "./apply_batch.ts";
+import { Checkpoint } from "./checkpoint.ts";
+import { nextStep, STREAM_TURN_MS } from "./next_step.ts";
+import type { RelayObserver } from "./observer.ts";
+import { prepare } from "./prepare.ts";
+import { Snapshot } from "./snapshot.ts";
+import type { SnapshotState } from "./snapshot_state.ts";
+
+export interface LoopDeps extends Omit<ApplyDeps, "snapshot"> {
+  readonly position: StreamPosition;
+  readonly observer: RelayObserver;
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+}
+
+const NO_TIME = new BSON.Timestamp(0n);
+
+/**
+ * Applies batch after batch, and slices of the snapshot in between, until the stream ends.
+ *
+ * @param snapshot what is left of a snapshot; null for none
+ * @throws MongoError of the stream; OtherDeploymentError, UserError, SinkError
+ */
+export async function replicate(
+  batches: AsyncGenerator<ChangeBatch>,
+  snapshot: SnapshotState | null,
+  deps: LoopDeps,
+): Promise<void> {
+  const stream = new NextBatch(batches, deps.clock);
+  await stream.arrival;
+  const { namespaces, plan } = await prepare(snapshot, deps);
+  const loop = new ReplicationLoop(stream, deps, {
+    plan,
+    total: snapshot === null ? 0 : await estimatedCount(deps.causalReader, namespaces),
+  });
+  await loop.run();
+  await batches.return(undefined);
+}
+
+/** The batch that is read ahead. */
+export class NextBatch {
+  readonly #batches: AsyncIterator<ChangeBatch>;
+  readonly #clock: Pick<Clock, "now">;
+  #reading!: Promise<IteratorResult<ChangeBatch>>;
+  #state: "awaited" | "there" | "none" = "awaited";
+  #since = 0;
+
+  constructor(batches: AsyncIterator<ChangeBatch>, clock: Pick<Clock, "now">) {
+    this.#batches = batches;
+    this.#clock = clock;
+    this.#read();
+  }
+
+  get state(): "awaited" | "there" | "none" {
+    return this.#state;
+  }
+
+  /** Since when the batch has been awaited, in milliseconds since 1970. */
+  get since(): number {
+    return this.#since;
+  }
+
+  /** Settles when the batch is there, has failed, or will not come. */
+  get arrival(): Promise<unknown> {
+    return this.#reading;
+  }
+
+  /** The batch; call it when it is there. */
+  async value(): Promise<ChangeBatch> {
+    const { value, done } = await this.#reading;
+    if (done) throw new Error("The stream has ended");
+    return value;
+  }
+
+  /** Reads the batch after it. */
+  advance(): void {
+    this.#read();
+  }
+
+  #read(): void {
+    this.#state = "awaited";
+    this.#since = this.#clock.now();
+    this.#reading = this.#batches.next();
+    this.#reading.then(
+      ({ done }) => this.#state = done ? "none" : "there",
+      // It is thrown where the batch is awaited.
+      () => this.#state = "there",
+    );
+  }
+}
+
+interface SnapshotStart {
+  readonly plan: ConstructorParameters<typeof Snapshot>[0];
+  /** Documents that there are, estimated. */
+  readonly total: number;
+}
+
+class ReplicationLoop {
+  readonly #stream: NextBatch;
+  readonly #deps: LoopDeps;
+  readonly #snapshot: Snapshot;
+  readonly #checkpoint: Checkpoint;
+  readonly #startedAt: number;
+  readonly #total: number;
+  #streamTurnEnds = 0;
+  #isReady = false;
+  #unflushed = false;
+  #events = 0;
+
+  constructor(stream: NextBatch, deps: LoopDeps, { plan, total }: SnapshotStart) {
+    this.#stream = stream;
+    this.#deps = deps;
+    this.#total = total;
+    this.#startedAt = deps.clock.now();
+    this.#snapshot = new Snapshot(plan, {
+      ...deps,
+      onDrop: deps.settings.onDrop,
+      onChunkApplied: () => this.#onChunkApplied(),
+    });
+    this.#checkpoint = new Checkpoint({ ...deps, snapshot: () => this.#snapshot.state });
+  }
+
+  async run(): Promise<void> {
+    const { clock } = this.#deps;
+    while (true) {
+      const step = nextStep(this.#state, clock.now());
+      switch (step.kind) {
+        case "wait":
+          await this.#wait(step.milliseconds);
+          break;
+        case "apply":
+          await this.#apply();
+          break;
+        case "takeSnapshotSlice":
+          await this.#takeSnapshotSlice();
+          break;
+        case "becomeReady":
+          this.#isReady = true;
+          this.#deps.observer.ready();
+          break;
+        case "flush":
+          await this.#flush();
+          break;
+        case "stop":
+          return await this.#stop();
+      }
+    }
+  }
+
+  get #state() {
+    const { settings, causalReader } = this.#deps;
+    const { token } = this.#checkpoint;
+    const isOnly = settings.snapshot === "only";
+    return {
+      batch: this.#stream.state,
+      hasToken: token !== null,
+      snapshotPending: this.#snapshot.pending,
+      isReady: this.#isReady,
+      unflushed: this.#unflushed,
+      isComplete: isOnly && token !== null && hasReached(token, causalReader.time ?? NO_TIME),
+      streamTurnEnds: this.#streamTurnEnds,
+      awaitedSince: this.#stream.since,
+    };
+  }
+
+  /** Waits for the next batch, and not longer than so many milliseconds. */
+  async #wait(milliseconds: number): Promise<void> {
+    const arrival = this.#stream.arrival.catch(() => {}); // It is thrown where the batch is applied.
+    if (milliseconds === Infinity) return void await arrival;
+    const enough = new AbortController();
+    const late = this.#deps.clock.wait(milliseconds, { signal: enough.signal }).catch(() => {});
+    await Promise.race([arrival, late]);
+    enough.abort();
+  }
+
+  async #apply(): Promise<void> {
+    const { settings, observer, clock } = this.#deps;
+    const batch = await this.#stream.value();
+    const startedAt = clock.now();
+    await applyBatch(batch, { ...this.#deps, snapshot: this.#snapshot });
+    this.#stream.advance();
+    this.#checkpoint.token = batch.token;
+    if (batch.events > 0) {
+      this.#events += batch.events;
+      this.#unflushed = true;
+      const { events, bytes } = batch;
+      observer.batchApplied({ events, bytes, seconds: (clock.now() - startedAt) / 1_000 });
+    }
+    await this.#checkpoint.runIfDue(batch.events > 0 ? settings.saveInterval : settings.lease / 3);
+  }
+
+  async #takeSnapshotSlice(): Promise<void> {
+    const { clock, observer } = this.#deps;
+    await this.#snapshot.runSlice();
+    this.#streamTurnEnds = clock.now() + STREAM_TURN_MS;
+    if (this.#snapshot.pending) return;
+    await this.#flush();
+    observer.snapshotDone({ documents: this.#snapshot.documents, seconds: this.#seconds() });
+  }
+
+  async #onChunkApplied(): Promise<void> {
+    const { token } = this.#checkpoint;
+    if (token) {
+      this.#deps.observer.snapshotProgress({
+        documents: this.#snapshot.documents,
+        total: this.#total,
+        lagSeconds: secondsBehind(token),
+      });
+    }
+    await this.#checkpoint.runIfDue();
+  }
+
+  async #flush(): Promise<void> {
+    await this.#checkpoint.flush();
+    this.#unflushed = false;
+  }
+
+  async #stop(): Promise<void> {
+    const { observer, tables } = this.#deps;
+    await this.#flush();
+    observer.stopped({ events: this.#events, ...await tables.counts(), seconds: this.#seconds() });
+  }
+
+  /** Since the start, to a tenth. */
+  #seconds(): number {
+    return Math.round((this.#deps.clock.now() - this.#startedAt) / 100) / 10;
+  }
+}

@@ -1,0 +1,271 @@
+/**
+ * A lease on a row: one process at a time may write it. Whoever holds it says so again and again; when that stops, the
+ * lease runs out. Each write is fenced by the row's version, so that a process that was frozen meanwhile is refused.
+ */
+import type { Clock } from "../../util/clock.ts";
+import { UserError } from "../../util/errors.ts";
+import type { Transport } from "../connection/transport.ts";
+import { quoteTable, type TableName } from "../table/sql_names.ts";
+
+export interface LeaseOptions<Column extends string> {
+  /** A table with the columns `owner TEXT` and `lease_until TIMESTAMP WITH TIME ZONE`, and the ones named here. */
+  readonly table: TableName;
+  /** The column of the primary key, and the row's key in it. */
+  readonly keyColumn: string;
+  readonly key: string;
+  /** Text columns that are written with the lease, fenced by it. */
+  readonly columns: readonly Column[];
+  /** A timestamp column that each save sets; none for none. */
+  readonly savedAtColumn?: string;
+  /** Milliseconds that the lease lasts without a sign of life. */
+  readonly lease: number;
+  readonly clock: Clock;
+  /** What another process does that holds it, for errors, e.g. "follows this stream: shop.*". */
+  readonly holds: string;
+  /** What it does by taking it away, e.g. "has taken over this stream: shop.*". */
+  readonly takesOver: string;
+  /** Whether another process may have it at once when this one gives it back. @default {always} */
+  readonly isFree?: () => boolean;
+}
+
+export type LeaseValues<Column extends string> = Readonly<Record<Column, string | null>>;
+
+/** Another process holds the lease, and is alive. */
+export class LeaseHeldError extends UserError {
+  readonly owner: string | null;
+
+  constructor(owner: string | null, holds: string) {
+    super(`Another relay (${owner}) ${holds}`, {
+      hint: "Stop it first; two relays on one stream would overwrite each other.",
+    });
+    this.owner = owner;
+  }
+}
+
+/** Another process has the lease by now. */
+export class LeaseLostError extends UserError {
+  readonly owner: string | null;
+
+  constructor(owner: string | null, takesOver: string) {
+    super(`Another relay (${owner}) ${takesOver}`, {
+      hint: "This one stops, so that no change is written twice out of order.",
+    });
+    this.owner = owner;
+  }
+}
+
+interface Row<Column extends string> {
+  readonly values: LeaseValues<Column>;
+  readonly owner: string | null;
+  /** Milliseconds that are left by the server's clock; not positive when it has run out. */
+  readonly left: number;
+  readonly version: readonly [seqNo: string, primaryTerm: string];
+}
+
+export interface AcquireOptions {
+  readonly signal: AbortSignal;
+  /** Called once when an earlier owner's lease has to run out. */
+  readonly onWait: (owner: string | null, milliseconds: number) => void;
+}
+
+/** How much longer than its lease an owner is waited for that might be dead. */
+const MARGIN_MS = 1_000;
+const LONGEST_WAIT_MS = 500;
+/** The server's clock and this one's need not agree to the millisecond. */
+const CLOCK_MARGIN_MS = 50;
+
+export class Lease<Column extends string> implements AsyncDisposable {
+  readonly #transport: Transport;
+  readonly #options: LeaseOptions<Column>;
+  readonly #owner = `${Deno.hostname()}/${Deno.pid}/${crypto.randomUUID().slice(0, 8)}`;
+  readonly #target: string;
+  #values: LeaseValues<Column>;
+  #version: Row<Column>["version"] = ["", ""];
+  #queue: Promise<void> = Promise.resolve();
+  #waiting = 0;
+  /** When the last write that is confirmed was sent. */
+  #confirmedAt = 0;
+
+  private constructor(transport: Transport, options: LeaseOptions<Column>) {
+    this.#transport = transport;
+    this.#options = options;
+    this.#target = quoteTable(options.table);
+    this.#values = Object.fromEntries(options.columns.map((name) => [name, null])) as LeaseValues<Column>;
+  }
+
+  /**
+   * Takes the lease, waiting for that of an owner that died to run out.
+   *
+   * @throws LeaseHeldError when the owner turns out to be alive
+   */
+  static async acquire<Column extends string>(
+    transport: Transport,
+    options: LeaseOptions<Column>,
+    { signal, onWait }: AcquireOptions,
+  ): Promise<Lease<Column>> {
+    const lease = new Lease(transport, options);
+    const { clock } = options;
+    await lease.#createRow();
+    let deadline: number | undefined;
+    while (true) {
+      const row = await lease.#read();
+      if (row.left <= 0) {
+        if (await lease.#take(row)) return lease;
+        continue;
+      }
+      if (deadline === undefined) {
+        deadline = clock.now() + Math.max(row.left, options.lease) + MARGIN_MS;
+        onWait(row.owner, row.left);
+      }
+      if (clock.now() > deadline) throw new LeaseHeldError(row.owner, options.holds);
+      await clock.wait(Math.min(row.left + CLOCK_MARGIN_MS, LONGEST_WAIT_MS), { signal });
+    }
+  }
+
+  /** Takes the lease if nobody that is alive has it; undefined otherwise. */
+  static async tryAcquire<Column extends string>(
+    transport: Transport,
+    options: LeaseOptions<Column>,
+  ): Promise<Lease<Column> | undefined> {
+    const lease = new Lease(transport, options);
+    await lease.#createRow();
+    const row = await lease.#read();
+    return row.left <= 0 && await lease.#take(row) ? lease : undefined;
+  }
+
+  /** What the row's columns were when they were written or read last. */
+  get values(): LeaseValues<Column> {
+    return this.#values;
+  }
+
+  /**
+   * Writes what has changed. Writes come one after the other.
+   *
+   * @throws LeaseLostError
+   */
+  save(change: Partial<LeaseValues<Column>>): Promise<void> {
+    return this.#enqueue(() => this.#write({ ...this.#values, ...change }, { isSave: true }));
+  }
+
+  /** Renews the lease until it is disposed of; `lost` is told when that fails. */
+  keep(lost: (error: unknown) => void): Disposable {
+    const renew = () => this.#waiting > 0 ? this.#queue : this.#renew();
+    const timer = setInterval(() => renew().catch(lost), this.#options.lease / 3);
+    return { [Symbol.dispose]: () => clearInterval(timer) };
+  }
+
+  /**
+   * Resolves if the lease is valid for some time yet; otherwise renews it first, for example after SIGSTOP or when the
+   * clock was set back.
+   *
+   * @throws LeaseLostError
+   */
+  async check(): Promise<void> {
+    const { clock, lease } = this.#options;
+    const isOld = () => Math.abs(clock.now() - this.#confirmedAt) > lease / 2;
+    if (isOld() && this.#waiting > 0) await this.#queue;
+    if (isOld()) await this.#renew();
+  }
+
+  /** Gives the lease back, so that the next owner need not wait for it; not while rows are still on their way. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const { isFree = () => true } = this.#options;
+    await this.#enqueue(async () => {
+      if (isFree()) await this.#write(this.#values, { lease: 0 });
+    }).catch(() => {});
+  }
+
+  #renew(): Promise<void> {
+    return this.#enqueue(() => this.#write(this.#values));
+  }
+
+  /** False when another process was faster. */
+  async #take({ values, version }: Row<Column>): Promise<boolean> {
+    this.#values = values;
+    this.#version = version;
+    try {
+      await this.#renew();
+      return true;
+    } catch (error) {
+      if (error instanceof LeaseLostError) return false;
+      throw error;
+    }
+  }
+
+  #enqueue(task: () => Promise<void>): Promise<void> {
+    this.#waiting++;
+    const done = this.#queue.then(task).finally(() => this.#waiting--);
+    this.#queue = done.catch(() => {});
+    return done;
+  }
+
+  async #createRow(): Promise<void> {
+    const { keyColumn, key } = this.#options;
+    await this.#transport.query(
+      `INSERT INTO ${this.#target} (${keyColumn}) VALUES ($1) ON CONFLICT (${keyColumn}) DO NOTHING`,
+      [key],
+    );
+  }
+
+  async #read(): Promise<Row<Column>> {
+    const { keyColumn, key, columns } = this.#options;
+    const { millis, now, fence } = this.#transport.dialect;
+    const selected = [...columns, "owner", millis("lease_until"), now, fence.select].join(", ");
+    const { rows: [row] } = await this.#transport.query(
+      `SELECT ${selected} FROM ${this.#target} WHERE ${keyColumn} = $1`,
+      [key],
+    );
+    if (!row) {
+      throw new UserError(`The row of ${key} is gone from ${this.#target}.`, {
+        hint: "Somebody has deleted it. Start the relay again.",
+      });
+    }
+    const [owner, leaseUntil, serverTime, seqNo, primaryTerm] = row.slice(columns.length);
+    return {
+      values: Object.fromEntries(columns.map((name, at) => [name, row[at]])) as LeaseValues<Column>,
+      owner: owner as string | null,
+      left: Number(leaseUntil ?? 0) - Number(serverTime),
+      version: [String(seqNo), String(primaryTerm)],
+    };
+  }
+
+  /** Renewals leave the time of the last save as it was. */
+  async #write(
+    values: LeaseValues<Column>,
+    { lease = this.#options.lease, isSave = false }: { lease?: number; isSave?: boolean } = {},
+  ): Promise<void> {
+    const { clock, takesOver } = this.#options;
+    // An update whose answer was lost has moved the row on; it is written again with the row's new version.
+    for (let written = 0; written === 0;) {
+      const sentAt = clock.now();
+      written = await this.#update(values, { lease, isSave });
+      const row = await this.#read();
+      if (row.owner !== this.#owner) throw new LeaseLostError(row.owner, takesOver);
+      this.#version = row.version;
+      this.#confirmedAt = sentAt;
+    }
+    this.#values = values;
+  }
+
+  /** @returns the rows that were written: 1, or 0 when the row's version is another one */
+  async #update(
+    values: LeaseValues<Column>,
+    { lease, isSave }: { lease: number; isSave: boolean },
+  ): Promise<number> {
+    const { keyColumn, key, columns, savedAtColumn } = this.#options;
+    const { fence, now, timestamp } = this.#transport.dialect;
+    const count = columns.length;
+    const assignments = [
+      ...columns.map((name, at) => `${name} = $${at + 1}`),
+      `owner = $${count + 1}`,
+      `lease_until = ${timestamp(`${now} + $${count + 2}::bigint`)}`,
+      ...isSave && savedAtColumn ? [`${savedAtColumn} = CURRENT_TIMESTAMP`] : [],
+    ];
+    const { count: written } = await this.#transport.query(
+      `UPDATE ${this.#target} SET ${assignments.join(", ")} ` +
+        `WHERE ${keyColumn} = $${count + 3} AND ${fence.where(`$${count + 4}`, `$${count + 5}`)}`,
+      [...columns.map((name) => values[name]), this.#owner, String(lease), key, ...this.#version],
+    );
+    return written;
+  }
+}

@@ -1,0 +1,53 @@
+/** How long the program may take to end once it is told to stop. Container engines kill it after ten seconds. */
+
+/** For all that was under way when the signal came, together. */
+const LAST_TRIES_MS = 3_000;
+/** For each try that begins later, such as the statement that gives the lease back. */
+const LATE_TRY_MS = 500;
+/** No try begins after this. */
+const END_MS = 5_000;
+
+export class Shutdown {
+  readonly signal: AbortSignal;
+  readonly #now: () => number;
+  #stoppedAt: number | undefined;
+
+  /** @param now @default {Date.now} */
+  constructor(signal: AbortSignal, now: () => number = Date.now) {
+    this.signal = signal;
+    this.#now = now;
+    if (signal.aborted) this.#stoppedAt = now();
+    else signal.addEventListener("abort", () => this.#stoppedAt = now(), { once: true });
+  }
+
+  /**
+   * Milliseconds that a try may take; infinite until the program is told to stop.
+   *
+   * @example
+   * IN: 1 s after the signal → OUT: 2000; 4 s after it → OUT: 500; 6 s after it → OUT: 0
+   */
+  timeLeftMs(): number {
+    if (this.#stoppedAt === undefined) return Infinity;
+    const elapsed = this.#now() - this.#stoppedAt;
+    return elapsed < END_MS ? Math.max(LATE_TRY_MS, LAST_TRIES_MS - elapsed) : 0;
+  }
+
+  /**
+   * Waits for a promise, and no longer than there is time for once the program is told to stop.
+   *
+   * @throws the signal's reason when the time is over
+   */
+  async limit<T>(promise: Promise<T>, timeLeftMs: () => number = () => this.timeLeftMs()): Promise<T> {
+    const late = Promise.withResolvers<never>();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const start = () => timer = setTimeout(() => late.reject(this.signal.reason), timeLeftMs());
+    if (this.signal.aborted) start();
+    else this.signal.addEventListener("abort", start);
+    try {
+      return await Promise.race([promise, late.promise]);
+    } finally {
+      this.signal.removeEventListener("abort", start);
+      clearTimeout(timer);
+    }
+  }
+}

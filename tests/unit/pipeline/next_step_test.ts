@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import {
+  GRACE_MS,
+  IDLE_MS,
+  type LoopState,
+  nextStep,
+  type Step,
+  STREAM_TURN_MS,
+} from "../../../lib/pipeline/next_step.ts";
+
+const NOW = 1_000_000;
+
+const FOLLOWING: LoopState = {
+  batch: "awaited",
+  hasToken: true,
+  snapshotPending: false,
+  isReady: true,
+  unflushed: false,
+  isComplete: false,
+  streamTurnEnds: 0,
+  awaitedSince: NOW,
+};
+const OPENING: LoopState = { ...FOLLOWING, hasToken: false, isReady: false };
+const SNAPSHOT: LoopState = { ...FOLLOWING, isReady: false, snapshotPending: true };
+
+const wait = (milliseconds: number): Step => ({ kind: "wait", milliseconds });
+const step = (kind: Exclude<Step["kind"], "wait">): Step => ({ kind });
+
+const CASES: Readonly<Record<string, readonly [LoopState, Step]>> = {
+  "opening waits for the first batch": [OPENING, wait(Infinity)],
+  "opening applies the first batch": [{ ...OPENING, batch: "there" }, step("apply")],
+  "opening takes no snapshot before there is a token": [
+    { ...OPENING, snapshotPending: true },
+    wait(Infinity),
+  ],
+  "the snapshot has its turn": [SNAPSHOT, step("takeSnapshotSlice")],
+  "the stream has its turn after a slice": [
+    { ...SNAPSHOT, batch: "there", streamTurnEnds: NOW + STREAM_TURN_MS },
+    step("apply"),
+  ],
+  "the stream's turn ends, whatever waits": [
+    { ...SNAPSHOT, batch: "there", streamTurnEnds: NOW },
+    step("takeSnapshotSlice"),
+  ],
+  "a busy stream's next batch is waited for within its turn": [
+    { ...SNAPSHOT, unflushed: true, streamTurnEnds: NOW + STREAM_TURN_MS, awaitedSince: NOW - 20 },
+    wait(GRACE_MS - 20),
+  ],
+  "a stream that has gone quiet gives its turn away": [
+    { ...SNAPSHOT, unflushed: true, streamTurnEnds: NOW + STREAM_TURN_MS, awaitedSince: NOW - GRACE_MS },
+    step("takeSnapshotSlice"),
+  ],
+  "an idle stream is not waited for": [
+    { ...SNAPSHOT, streamTurnEnds: NOW + STREAM_TURN_MS },
+    step("takeSnapshotSlice"),
+  ],
+  "the end of the snapshot is told before the next batch": [
+    { ...FOLLOWING, isReady: false, batch: "there" },
+    step("becomeReady"),
+  ],
+  "following applies what comes": [{ ...FOLLOWING, batch: "there", unflushed: true }, step("apply")],
+  "following waits when all is flushed": [FOLLOWING, wait(Infinity)],
+  "following waits for the end of the pause": [
+    { ...FOLLOWING, unflushed: true, awaitedSince: NOW - 4 },
+    wait(IDLE_MS - 4),
+  ],
+  "following flushes after a pause": [
+    { ...FOLLOWING, unflushed: true, awaitedSince: NOW - IDLE_MS },
+    step("flush"),
+  ],
+  "following takes a snapshot of a collection that was requeued": [
+    { ...FOLLOWING, snapshotPending: true },
+    step("takeSnapshotSlice"),
+  ],
+  "a snapshot that was all that was wanted ends the relay": [
+    { ...FOLLOWING, isComplete: true, batch: "there" },
+    step("stop"),
+  ],
+  "its end is told first": [{ ...FOLLOWING, isComplete: true, isReady: false }, step("becomeReady")],
+};
+
+for (const [what, [state, expected]] of Object.entries(CASES)) {
+  Deno.test(`nextStep(): ${what}`, () => assert.deepEqual(nextStep(state, NOW), expected));
+}
+
+for (const [phase, state] of Object.entries({ OPENING, SNAPSHOT, FOLLOWING })) {
+  Deno.test(`nextStep() stops in the phase ${phase} when the stream has ended`, () => {
+    for (const unflushed of [true, false]) {
+      assert.deepEqual(nextStep({ ...state, batch: "none", unflushed }, NOW), step("stop"));
+    }
+  });
+}

@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { BSON } from "mongodb";
+import { fields } from "../../../lib/bson/bson.ts";
+import { QUIET } from "../../../lib/util/log.ts";
+import { TableApplier, type TableApplierDeps } from "../../../lib/pipeline/table_applier.ts";
+import type { Column } from "../../../lib/mapping/column_tree.ts";
+import type { Row } from "../../../lib/sink/table/writer.ts";
+
+/** One BIGINT column, and columns that change as often as it says. */
+function applierOf({ changes = 0 } = {}) {
+  const columns: Column = { kind: "object", children: new Map([["n", { kind: "bigint" }]]) };
+  const written: (readonly Row[])[] = [];
+  const dead = new Map<string, string>();
+  let left = changes;
+  const deps: TableApplierDeps = {
+    table: { schema: "doc", name: "t", hasOverflow: true },
+    columns: {
+      columns,
+      load: () => Promise.resolve(left-- > 0),
+      learn: async () => {},
+      makeRoom: async () => {},
+      widen: () => Promise.resolve(false),
+      recover: () => Promise.resolve(false),
+    },
+    writer: {
+      upsert: (rows) => Promise.resolve((written.push(rows), [])),
+      delete: async () => {},
+      truncate: async () => {},
+      drop: () => Promise.resolve(true),
+      async *keys() {},
+      refresh: async () => {},
+    },
+    deadLetters: {
+      oids: [],
+      count: 0,
+      async *read() {},
+      add: (letters) => Promise.resolve(letters.forEach(({ oid, error }) => dead.set(oid, error))),
+      resolve: async () => {},
+      clear: async () => {},
+    },
+    onDrop: "keep",
+    log: QUIET,
+  };
+  return { applier: new TableApplier(deps), written, dead };
+}
+
+function change(document: { n: unknown }) {
+  const bytes = BSON.serialize(document);
+  const id = fields(bytes).get("n");
+  assert.ok(id);
+  return { id, document: bytes };
+}
+
+Deno.test("TableApplier writes once more what the columns have changed under, and counts it once", async () => {
+  const { applier, written } = applierOf({ changes: 2 });
+  await applier.apply([change({ n: "text" })]);
+  assert.equal(written.length, 3);
+  assert.deepEqual(applier.counts, { upserts: 1, deletes: 0, overflowed: 1, deadLetters: 0 });
+});
+
+Deno.test("TableApplier writes the last change of a key only", async () => {
+  const { applier, written } = applierOf();
+  const first = change({ n: 1 });
+  await applier.apply([first, { ...first, document: BSON.serialize({ n: 2 }) }]);
+  assert.deepEqual(written, [[{ oid: "1", data: '{"n":2}', overflow: null }]]);
+});
+
+Deno.test("TableApplier makes a dead letter of what is no BSON, and goes on", async () => {
+  const { applier, written, dead } = applierOf();
+  const bad = change({ n: 7 });
+  await applier.apply([{ ...bad, document: bad.document.subarray(0, 6) }, change({ n: 8 })]);
+  assert.deepEqual([...dead.keys()], ["7"]);
+  assert.deepEqual(written.flat().map(({ oid }) => oid), ["8"]);
+  assert.deepEqual(applier.counts, { upserts: 1, deletes: 0, overflowed: 0, deadLetters: 1 });
+});
+
+Deno.test("TableApplier is dirty until it is refreshed, and not for nothing", async () => {
+  const { applier } = applierOf();
+  await applier.apply([]);
+  assert.equal(applier.dirty, false);
+  await applier.apply([change({ n: 1 })]);
+  assert.equal(applier.dirty, true);
+  await applier.refresh();
+  assert.equal(applier.dirty, false);
+});

@@ -1,0 +1,112 @@
+/** Which folder may import which: the table of `docs/architecture.md`. */
+import assert from "node:assert/strict";
+import { dirname, join, normalize, relative } from "node:path";
+
+const ROOT = join(import.meta.dirname ?? "", "..", "..");
+
+const GROUND = ["lib/util", "lib/bson", "lib/key", "lib/namespace.ts"];
+const RELAY = [...GROUND, "lib/mapping", "lib/source", "lib/sink", "lib/pipeline"];
+
+/** What a folder may import beside itself. A command may not import another one, but for the workload's data. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  "lib/namespace.ts": [],
+  "lib/util": [],
+  "lib/bson": ["lib/util"],
+  "lib/key": ["lib/util", "lib/bson"],
+  "lib/mapping": GROUND,
+  "lib/source": GROUND,
+  "lib/sink": [...GROUND, "lib/mapping"],
+  "lib/pipeline": [...GROUND, "lib/mapping", "lib/source", "lib/sink"],
+  "lib/workload": RELAY,
+  "lib/demo": [...RELAY, "lib/workload"],
+  "lib/cli": [...RELAY, "lib/workload", "lib/demo"],
+  dev: [...RELAY, "lib/workload", "lib/demo", "lib/cli"],
+  "mongodb_cdc_cratedb.ts": ["lib/cli"],
+};
+
+/** Packages that users of the relay do not load. */
+const DEVELOPMENT = ["testcontainers", "@electric-sql/pglite", "mongodb-memory-server-core", "fast-check"];
+
+interface Import {
+  readonly from: string;
+  readonly to: string;
+  /** Whether `to` is a file of this repository. */
+  readonly isFile: boolean;
+}
+
+async function filesBelow(folder: string): Promise<string[]> {
+  const files: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(join(ROOT, folder))) {
+    const path = `${folder}/${name}`;
+    if (isDirectory) files.push(...await filesBelow(path));
+    else if (name.endsWith(".ts")) files.push(path);
+  }
+  return files;
+}
+
+const IMPORT =
+  /(?:^|\n)(?:import|export)\s[^;]*?from\s*"([^"]+)"|(?:^|\n)import\s+"([^"]+)"|\bimport\("([^"]+)"\)/g;
+
+async function importsOf(file: string): Promise<Import[]> {
+  const code = await Deno.readTextFile(join(ROOT, file));
+  return [...code.matchAll(IMPORT)].map(([, from, bare, dynamic]) => {
+    const target = from ?? bare ?? dynamic ?? "";
+    const isFile = target.startsWith(".");
+    return { from: file, to: isFile ? normalize(join(dirname(file), target)) : target, isFile };
+  });
+}
+
+const files = [...await filesBelow("lib"), ...await filesBelow("dev"), "mongodb_cdc_cratedb.ts"];
+const imports = (await Promise.all(files.map(importsOf))).flat();
+
+const roomOf = (file: string): string => {
+  const room = Object.keys(MAY_IMPORT).find((each) => file === each || file.startsWith(`${each}/`));
+  assert.ok(room, `${file} is in no room of the table`);
+  return room;
+};
+
+Deno.test("imports point the way that the table of rooms says", () => {
+  const wrong = imports.filter(({ from, to, isFile }) => {
+    if (!isFile || to === "deno.json") return false;
+    const room = roomOf(from);
+    return roomOf(to) !== room && !MAY_IMPORT[room]?.includes(roomOf(to));
+  });
+  assert.deepEqual(wrong.map(({ from, to }) => `${from} → ${to}`), []);
+});
+
+Deno.test("imports go in no circle", () => {
+  const next = Map.groupBy(imports.filter(({ isFile }) => isFile), ({ from }) => from);
+  const done = new Set<string>();
+  const path: string[] = [];
+  const circles: string[] = [];
+  const visit = (file: string): void => {
+    const at = path.indexOf(file);
+    if (at >= 0) circles.push([...path.slice(at), file].join(" → "));
+    if (at >= 0 || done.has(file)) return;
+    path.push(file);
+    for (const { to } of next.get(file) ?? []) visit(to);
+    path.pop();
+    done.add(file);
+  };
+  files.forEach(visit);
+  assert.deepEqual(circles, []);
+});
+
+Deno.test("the relay loads no package that only development needs", () => {
+  const loaded = imports.filter(({ from, to }) => from.startsWith("lib/") && DEVELOPMENT.includes(to));
+  assert.deepEqual(loaded, []);
+});
+
+Deno.test("the relay does not import the development servers", () => {
+  const loaded = imports.filter(({ from, to }) => !from.startsWith("dev/") && to.startsWith("dev/"));
+  assert.deepEqual(loaded, []);
+});
+
+Deno.test("each unit test is in the folder of what it tests", async () => {
+  const tests = await filesBelow("tests/unit");
+  const homeless = tests.map((test) => relative("tests/unit", dirname(test)))
+    .filter((folder) =>
+      folder !== "" && folder !== "docs" && !files.some((file) => dirname(file) === `lib/${folder}`)
+    );
+  assert.deepEqual(homeless, []);
+});

@@ -1,0 +1,28 @@
+import assert from "node:assert/strict";
+import { Shutdown } from "../../../lib/util/shutdown.ts";
+
+Deno.test("Shutdown.timeLeftMs() is shared by all tries after the signal, and each late one has a little", () => {
+  let now = 1_000;
+  const stop = new AbortController();
+  const shutdown = new Shutdown(stop.signal, () => now);
+  assert.equal(shutdown.timeLeftMs(), Infinity);
+  stop.abort();
+  const left = (elapsed: number) => {
+    now = 1_000 + elapsed;
+    return shutdown.timeLeftMs();
+  };
+  assert.deepEqual([0, 1_000, 2_500, 4_999, 5_000].map(left), [3_000, 2_000, 500, 500, 0]);
+});
+
+Deno.test("Shutdown.limit() waits for as long as it takes before the signal", async () => {
+  const shutdown = new Shutdown(new AbortController().signal);
+  assert.equal(await shutdown.limit(Promise.resolve("done")), "done");
+});
+
+Deno.test("Shutdown.limit() gives up once there is no time left after the signal", async () => {
+  const stop = new AbortController();
+  const shutdown = new Shutdown(stop.signal);
+  const waiting = shutdown.limit(new Promise<never>(() => {}), () => 0);
+  stop.abort();
+  await assert.rejects(waiting, { name: "AbortError" });
+});
