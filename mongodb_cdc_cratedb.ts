@@ -1,5 +1,5 @@
 /**
- * Keep CrateDB in step with MongoDB: copies collections into tables, follows their changes, and writes example data.
+ * Keeps CrateDB in sync with MongoDB: replicates collections into tables, and writes example data.
  *
  * - https://www.mongodb.com/docs/manual/changeStreams/
  * - https://cratedb.com/docs/crate/reference/

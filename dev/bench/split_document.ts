@@ -48,9 +48,9 @@ for (let round = 0; round < ROUNDS; round++) {
   }
 }
 
-const placed = best.get("splitDocument()") ?? 0;
+const own = best.get("splitDocument()") ?? 0;
 const lines = [...best].map(([name, rate]) =>
   `${Math.round(rate).toLocaleString("en").padStart(12)} documents/s  ${name}` +
-  (name === "splitDocument()" ? "" : ` (splitDocument() has ${Math.round(placed / rate * 100)} % of it)`)
+  (name === "splitDocument()" ? "" : ` (splitDocument() has ${Math.round(own / rate * 100)} % of it)`)
 );
 Deno.stdout.writeSync(new TextEncoder().encode(`${lines.join("\n")}\n`));

@@ -56,8 +56,8 @@ async function ceiling(transport: Transport, name: string): Promise<number> {
   const tableSchema = new TableSchema(transport, { table, log, inferred: false });
   await tableSchema.load();
   const bson = records.map((record) => BSON.serialize(record));
-  const shape = bson[0] && inferDocumentColumns(bson[0]);
-  if (shape) await tableSchema.add(shape);
+  const wanted = bson[0] && inferDocumentColumns(bson[0]);
+  if (wanted) await tableSchema.add(wanted);
   const rows = bson.map((bytes, index) => ({
     oid: String(index),
     ...splitDocument(bytes, tableSchema.columns),

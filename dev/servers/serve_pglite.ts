@@ -70,7 +70,7 @@ export function servePglite(db: PGlite): PgliteServer {
     for await (const connection of listener) {
       connections.add(connection);
       connection.setNoDelay?.(true);
-      // A client that is gone is of no account.
+      // A client that has gone needs no answer.
       serve(connection).catch(() => {}).finally(() => {
         connections.delete(connection);
         close(connection);

@@ -81,7 +81,7 @@ export const base64At = (bytes: Uint8Array, offset: number, length: number): str
  * IN: {operationType: "insert", ns: {db: "a", coll: "b"}}
  * OUT: Map { "operationType" → {type: 2, …}, "ns" → {type: 3, …} }
  */
-export function fields(bytes: Uint8Array, offset = 0): Map<string, BsonValue> {
+export function fieldsByName(bytes: Uint8Array, offset = 0): Map<string, BsonValue> {
   const found = new Map<string, BsonValue>();
   for (const element of elements(bytes, offset)) {
     const [type, , , start, length] = element;

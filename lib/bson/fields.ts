@@ -2,12 +2,12 @@
 import { type BsonValue, elements } from "./bson.ts";
 import { type Name, nameAt, SLOTS } from "./field_name_cache.ts";
 
-export interface Member extends BsonValue {
+export interface Field extends BsonValue {
   readonly name: Name;
 }
 
-export interface Members {
-  readonly members: readonly Member[];
+export interface Fields {
+  readonly fields: readonly Field[];
   /** Whether two of them have equal names. */
   readonly repeated: boolean;
 }
@@ -18,18 +18,18 @@ let objects = 0;
 
 /**
  * @example
- * IN: {a: 1, b: 2, a: 3} → OUT: {members: [a, b, a], repeated: true}
+ * IN: {a: 1, b: 2, a: 3} → OUT: {fields: [a, b, a], repeated: true}
  */
-export function fieldsOf({ bytes, offset: start }: BsonValue): Members {
-  const members: Member[] = [];
+export function fieldsOf({ bytes, offset: start }: BsonValue): Fields {
+  const fields: Field[] = [];
   const object = ++objects >>> 0;
   let collided = false;
   for (const [type, nameOffset, nameLength, offset, length] of elements(bytes, start)) {
     const name = nameAt(bytes, nameOffset, nameLength);
     collided ||= lastObject[name.slot] === object;
     lastObject[name.slot] = object;
-    members.push({ name, type, bytes, offset, length });
+    fields.push({ name, type, bytes, offset, length });
   }
-  const repeated = collided && new Set(members.map(({ name }) => name.text)).size < members.length;
-  return { members, repeated };
+  const repeated = collided && new Set(fields.map(({ name }) => name.text)).size < fields.length;
+  return { fields, repeated };
 }

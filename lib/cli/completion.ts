@@ -33,7 +33,7 @@ const VERSION = "The version";
  * The script that completes commands, options and their choices. It offers no file names, because no option takes one.
  *
  * @example
- * IN: "fish", {"cdc-relay": {summary: "Copy …", options: […]}, …}
+ * IN: "fish", {"cdc-relay": {summary: "Replicate …", options: […]}, …}
  * OUT: "complete -c mongodb-cdc-cratedb -f …"
  */
 export const completionScript = (shell: Shell, commands: CompletedCommands): string =>

@@ -221,7 +221,7 @@ function usageErrorOf(
   return new UsageError(`${first.charAt(0).toUpperCase()}${first.slice(1)}`, { hint: "See --help." });
 }
 
-/** A command that may be copied still, broken before its flags where it is too long. */
+/** Breaks a long command before its flags, so that a shell still takes it. */
 function continued(command: string, width: number): string {
   const lines: string[] = [];
   for (const part of command.split(/ (?=--)/)) {

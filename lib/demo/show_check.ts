@@ -8,7 +8,7 @@ import { textTable } from "./text_table.ts";
 
 interface Difference {
   readonly oid: string;
-  /** Canonical JSON; undefined where there is none. */
+  /** Normalized JSON; undefined if there is none. */
   readonly document: string | undefined;
   readonly row: string | undefined;
 }

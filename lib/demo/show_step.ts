@@ -9,7 +9,7 @@ import type { SeenDocument, SeenRow, Sides } from "./sides.ts";
 import type { Step } from "./steps.ts";
 import { textTable } from "./text_table.ts";
 
-interface Landed {
+interface Seen {
   readonly document: SeenDocument | undefined;
   readonly row: SeenRow | undefined;
 }
@@ -58,7 +58,7 @@ const isOf = (document: SeenDocument | undefined, row: SeenRow | undefined): boo
     : row === undefined;
 
 /** A field that is partly in `overflow` has two lines. */
-function cells({ document, row }: Landed, types: ReadonlyMap<string, string>): string[][] {
+function cells({ document, row }: Seen, types: ReadonlyMap<string, string>): string[][] {
   if (!document) return [["_id", "no document", "no row"]];
   const values = BSON.deserialize(document.bytes, { promoteValues: false, bsonRegExp: true });
   const parts = { data: members(row?.data), overflow: members(row?.overflow) };

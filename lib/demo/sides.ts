@@ -1,6 +1,6 @@
 /** Both sides of the demo: documents in MongoDB, and rows that a query of the sink sees. */
 import type { Collection, Db } from "mongodb";
-import { fields } from "../bson/bson.ts";
+import { fieldsByName } from "../bson/bson.ts";
 import { keyText } from "../key/key_text.ts";
 import { quoteTable, type TableName } from "../sink/table/sql_names.ts";
 import { isRetryable, isUnknownRelation } from "../sink/connection/sink_error.ts";
@@ -55,7 +55,7 @@ export class Sides {
     const found = await this.collection(name).find(filter, { raw: true }).toArray();
     return found.flatMap((raw) => {
       const bytes = raw as unknown as Uint8Array;
-      const id = fields(bytes).get("_id");
+      const id = fieldsByName(bytes).get("_id");
       return id ? [{ oid: keyText(id), bytes }] : [];
     });
   }

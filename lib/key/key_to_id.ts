@@ -1,6 +1,6 @@
 /** Turns the text of a key back into an `_id`. */
 import { BSON, type Document } from "mongodb";
-import { type BsonValue, fields } from "../bson/bson.ts";
+import { type BsonValue, fieldsByName } from "../bson/bson.ts";
 import { keyText } from "./key_text.ts";
 import { Digits, type Json, parseJson } from "../util/lossless_json.ts";
 
@@ -16,7 +16,9 @@ import { Digits, type Json, parseJson } from "../util/lossless_json.ts";
  */
 export function idOfKey(text: string): BsonValue | undefined {
   try {
-    const id = fields(BSON.serialize(new Map([["_id", guess(text)]]), { ignoreUndefined: false })).get("_id");
+    const id = fieldsByName(BSON.serialize(new Map([["_id", guess(text)]]), { ignoreUndefined: false })).get(
+      "_id",
+    );
     return id && keyText(id) === text ? id : undefined;
   } catch {
     return undefined;

@@ -1,6 +1,6 @@
 /** The key of a document as a literal in a query. */
 import { BSON, type Document } from "mongodb";
-import { BsonType, type BsonValue, bytesOf, elements, fields, int64At } from "../bson/bson.ts";
+import { BsonType, type BsonValue, bytesOf, elements, fieldsByName, int64At } from "../bson/bson.ts";
 import { fieldsOf } from "../bson/fields.ts";
 
 /** The key as an aggregation expression. Dates are computed, because JavaScript's range is smaller. */
@@ -13,7 +13,7 @@ export function expressionOf(id: BsonValue): Document | undefined {
 /** The key as a value for the driver; undefined if the driver would send another one, such as for very large dates. */
 export function valueOf(id: BsonValue): { value: unknown } | undefined {
   const value = decoded(id);
-  const sent = fields(BSON.serialize(new Map([["_id", value]]), { ignoreUndefined: false })).get("_id");
+  const sent = fieldsByName(BSON.serialize(new Map([["_id", value]]), { ignoreUndefined: false })).get("_id");
   return sent && sent.type === id.type && BSON.ByteUtils.equals(bytesOf(sent), bytesOf(id))
     ? { value }
     : undefined;
@@ -23,7 +23,7 @@ export function valueOf(id: BsonValue): { value: unknown } | undefined {
 function decoded(value: BsonValue): unknown {
   const { type, bytes, offset } = value;
   if (type === BsonType.document) {
-    return new Map(fieldsOf(value).members.map((member) => [member.name.text, decoded(member)]));
+    return new Map(fieldsOf(value).fields.map((field) => [field.name.text, decoded(field)]));
   }
   if (type === BsonType.array) {
     return Array.from(

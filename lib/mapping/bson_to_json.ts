@@ -2,7 +2,7 @@
 import { BsonType, type BsonValue, elements } from "../bson/bson.ts";
 import { asDocument } from "../bson/expand.ts";
 import { SCALARS } from "./column_types.ts";
-import { fieldsOf, type Member } from "../bson/fields.ts";
+import { type Field, fieldsOf } from "../bson/fields.ts";
 import { type Name, SLOTS } from "../bson/field_name_cache.ts";
 import { escapeName } from "./escape_name.ts";
 
@@ -50,24 +50,24 @@ export function jsonOf(value: BsonValue, spelling: Spelling = plain): string {
   }
   const document = asDocument(value);
   if (!document) throw new UnstorableError(`Unknown BSON type ${value.type}`);
-  const { members, repeated } = fieldsOf(document);
-  if (repeated) return repeatedJson({ document, members }, spelling);
+  const { fields, repeated } = fieldsOf(document);
+  if (repeated) return repeatedJson({ document, fields }, spelling);
   let json = "";
-  for (const member of members) {
-    json += `${json === "" ? "" : ","}${spelling(member.name)}${jsonOf(member, spelling)}`;
+  for (const field of fields) {
+    json += `${json === "" ? "" : ","}${spelling(field.name)}${jsonOf(field, spelling)}`;
   }
   return `{${json}}`;
 }
 
 /** Puts a key that an object has more than once where it is first, with all its values. */
 function repeatedJson(
-  { document, members }: { document: BsonValue; members: readonly Member[] },
+  { document, fields }: { document: BsonValue; fields: readonly Field[] },
   spelling: Spelling,
 ): string {
   const repeats = duplicates(document, spelling);
-  const json = new Map(members.map((member) => [
-    spelling(member.name),
-    repeats.get(member.name.text) ?? jsonOf(member, spelling),
+  const json = new Map(fields.map((field) => [
+    spelling(field.name),
+    repeats.get(field.name.text) ?? jsonOf(field, spelling),
   ]));
   return `{${[...json].map(([name, value]) => `${name}${value}`).join(",")}}`;
 }
@@ -82,7 +82,7 @@ export function duplicates(
   document: BsonValue,
   spelling: Spelling = plain,
 ): ReadonlyMap<string, string> {
-  const values = Map.groupBy(fieldsOf(document).members, ({ name }) => name.text);
+  const values = Map.groupBy(fieldsOf(document).fields, ({ name }) => name.text);
   return new Map(
     [...values].filter(([, { length }]) => length > 1)
       .map((

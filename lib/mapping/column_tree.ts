@@ -62,12 +62,12 @@ export function inferColumns(value: BsonValue, depth = 0): Column | undefined {
   const document = asDocument(value);
   if (document) {
     const column = objectColumn();
-    const { members, repeated } = fieldsOf(document);
+    const { fields, repeated } = fieldsOf(document);
     const repeats = repeated ? duplicates(document) : undefined;
-    for (const member of members) {
-      const { text: name } = member.name;
+    for (const field of fields) {
+      const { text: name } = field.name;
       if (isRefusedName(name) || repeats?.has(name)) continue;
-      const wanted = inferColumns(member, depth + 1);
+      const wanted = inferColumns(field, depth + 1);
       if (wanted) column.children.set(name, wanted);
     }
     return column;

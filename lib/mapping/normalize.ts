@@ -9,11 +9,13 @@ export const normalizeDocument = (bytes: Uint8Array): string =>
   normalizeJson(jsonOf({ type: BsonType.document, bytes, offset: 0, length: bytes.length }));
 
 /** @example IN: {"b":1.0,"a":9007199254740993} → OUT: {"a":9007199254740993,"b":1} */
-export const normalizeJson = (text: string): string => canonical(parseJson(text));
+export const normalizeJson = (text: string): string => normalized(parseJson(text));
 
 /** @example IN: {"_id":3}, {"t":"warm"} → OUT: {"_id":3,"t":"warm"} */
 export const normalizeRow = (data: string, overflow: string | null): string =>
-  canonical(overflow === null ? parseJson(data) : merge(parseJson(data), unescapeNames(parseJson(overflow))));
+  normalized(
+    overflow === null ? parseJson(data) : merge(parseJson(data), unescapeNames(parseJson(overflow))),
+  );
 
 /**
  * Merges objects. An array may be in both columns if `data` lacks only nulls and empty arrays in its objects. Any other
@@ -39,16 +41,16 @@ function isRestOf(rest: Json | undefined, whole: Json): boolean {
     return [...rest.keys()].every((name) => whole.has(name)) &&
       [...whole].every(([name, each]) => rest.has(name) ? isRestOf(rest.get(name), each) : isNothing(each));
   }
-  return rest !== undefined && canonical(rest) === canonical(whole);
+  return rest !== undefined && normalized(rest) === normalized(whole);
 }
 
 /** Ignores the order of keys, and the fraction of 1.0. */
-function canonical(value: Json): string {
+function normalized(value: Json): string {
   if (value instanceof Digits) return number(value.text);
-  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
+  if (Array.isArray(value)) return `[${value.map(normalized).join(",")}]`;
   if (!(value instanceof Map)) return JSON.stringify(value);
-  const members = [...value].sort(([one], [other]) => one < other ? -1 : 1);
-  return `{${members.map(([name, inner]) => `${JSON.stringify(name)}:${canonical(inner)}`).join(",")}}`;
+  const fields = [...value].sort(([one], [other]) => one < other ? -1 : 1);
+  return `{${fields.map(([name, inner]) => `${JSON.stringify(name)}:${normalized(inner)}`).join(",")}}`;
 }
 
 /** Keeps every digit of 64-bit integers. JSONB writes larger ones, which were doubles, without an exponent. */

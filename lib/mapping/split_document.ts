@@ -7,7 +7,7 @@ import { type Column, type ColumnPath, inferColumns, isRefusedName, MAX_DEPTH } 
 import { duplicates, escaped, jsonOf } from "./bson_to_json.ts";
 import { asDocument } from "../bson/expand.ts";
 import { SCALARS, widening } from "./column_types.ts";
-import { fieldsOf, type Member } from "../bson/fields.ts";
+import { type Field, fieldsOf } from "../bson/fields.ts";
 import { splitForJsonb } from "./split_for_jsonb.ts";
 import { escapeName, escapeTopName, isReadable, mayNeedEscaping } from "./escape_name.ts";
 
@@ -76,68 +76,68 @@ class Splitter {
 
   /** @returns JSON of what fits; the rest goes to `overflow` */
   object(document: BsonValue, column: Column): string {
-    const { members, repeated } = fieldsOf(document);
+    const { fields, repeated } = fieldsOf(document);
     const repeats = repeated ? duplicates(document, escaped) : NO_REPEATS;
-    for (const [name, json] of repeats) this.#misfit(name, json);
+    for (const [name, json] of repeats) this.#putOverflow(name, json);
     let json = "";
-    for (const member of members) {
-      const { name, type } = member;
+    for (const field of fields) {
+      const { name, type } = field;
       if (repeats.has(name.text)) continue;
       if (isNull(type)) {
         this.#put(name.text, "null");
         continue;
       }
       this.#leavesOut = false;
-      const text = this.#member(member, column);
+      const text = this.#field(field, column);
       if (text === undefined) {
-        this.#misfit(name.text, jsonOf(member, escaped));
+        this.#putOverflow(name.text, jsonOf(field, escaped));
         continue;
       }
       json += `${json === "" ? "" : ","}${name.json}${text}`;
       // The rest of the array stays in `data` for queries; `overflow` has it unchanged.
-      if (this.#leavesOut && type === BsonType.array) this.#put(name.text, jsonOf(member, escaped));
+      if (this.#leavesOut && type === BsonType.array) this.#put(name.text, jsonOf(field, escaped));
     }
     return `{${json}}`;
   }
 
   /** JSON of an object inside an array; undefined unless all of it fits. All fields are visited in any case. */
   #item(document: BsonValue, column: Column): string | undefined {
-    const { members, repeated } = fieldsOf(document);
+    const { fields, repeated } = fieldsOf(document);
     if (repeated) return undefined;
     let json = "";
     let fits = true;
-    for (const member of members) {
+    for (const field of fields) {
       // CrateDB drops nulls from objects with columns.
-      if (isNull(member.type)) {
+      if (isNull(field.type)) {
         this.#leavesOut = true;
         continue;
       }
-      const text = this.#member(member, column);
+      const text = this.#field(field, column);
       if (text === undefined) fits = false;
-      else if (text !== LEFT_OUT) json += `${json === "" ? "" : ","}${member.name.json}${text}`;
+      else if (text !== LEFT_OUT) json += `${json === "" ? "" : ","}${field.name.json}${text}`;
     }
     return fits ? `{${json}}` : undefined;
   }
 
-  #member(member: Member, parent: Column): string | undefined {
-    const { text: name } = member.name;
-    if (parent.kind === "ignored") return isReadable(name) ? unchangedJson(member) : undefined;
+  #field(field: Field, parent: Column): string | undefined {
+    const { text: name } = field.name;
+    if (parent.kind === "ignored") return isReadable(name) ? unchangedJson(field) : undefined;
     this.#path.push(name);
-    const infers = parent.kind === "any" && !isRefusedName(name) && !isEmptyArray(member);
+    const infers = parent.kind === "any" && !isRefusedName(name) && !isEmptyArray(field);
     const column = infers ? parent : parent.children?.get(name);
-    const text = column ? this.#value(member, column) : this.#withoutColumn(member, parent);
+    const text = column ? this.#value(field, column) : this.#withoutColumn(field, parent);
     this.#path.pop();
     return text;
   }
 
-  #withoutColumn(member: Member, { closed }: Column): string | undefined {
-    if (closed || isRefusedName(member.name.text)) return undefined;
-    if (isEmptyArray(member)) {
+  #withoutColumn(field: Field, { closed }: Column): string | undefined {
+    if (closed || isRefusedName(field.name.text)) return undefined;
+    if (isEmptyArray(field)) {
       if (this.#arrays === 0) return undefined;
       this.overflowed = this.#leavesOut = true;
       return LEFT_OUT;
     }
-    this.needsColumns ||= inferColumns(member, this.#depth) !== undefined;
+    this.needsColumns ||= inferColumns(field, this.#depth) !== undefined;
     return undefined;
   }
 
@@ -183,7 +183,7 @@ class Splitter {
     this.needsWidening.set(JSON.stringify(this.#path), [...this.#path]);
   }
 
-  #misfit(name: string, json: string): void {
+  #putOverflow(name: string, json: string): void {
     this.overflowed = true;
     this.#put(name, json);
   }
@@ -211,8 +211,8 @@ function ignoredJson(value: BsonValue): string | undefined {
   if (!document) return undefined;
   const json = jsonOf(document);
   if (!mayNeedEscaping(json)) return json;
-  const isUnchanged = (member: Member) => isReadable(member.name.text) && unchangedJson(member) !== undefined;
-  return fieldsOf(document).members.every(isUnchanged) ? json : undefined;
+  const isUnchanged = (field: Field) => isReadable(field.name.text) && unchangedJson(field) !== undefined;
+  return fieldsOf(document).fields.every(isUnchanged) ? json : undefined;
 }
 
 const isNull = (type: number): boolean => type === BsonType.null || type === BsonType.undefined;

@@ -39,14 +39,14 @@ interface Split {
 function split(value: BsonValue): Split {
   if (!isChanged(value)) return { data: jsonOf(value), overflow: undefined };
   const document = asDocument(value);
-  const { members, repeated } = document ? fieldsOf(document) : { members: [], repeated: false };
+  const { fields, repeated } = document ? fieldsOf(document) : { fields: [], repeated: false };
   if (!document || repeated) return { data: undefined, overflow: jsonOf(value) };
   const data: string[] = [];
   const overflow: string[] = [];
-  for (const member of members) {
-    const parts = split(member);
-    if (parts.data !== undefined) data.push(member.name.json + parts.data);
-    if (parts.overflow !== undefined) overflow.push(member.name.json + parts.overflow);
+  for (const field of fields) {
+    const parts = split(field);
+    if (parts.data !== undefined) data.push(field.name.json + parts.data);
+    if (parts.overflow !== undefined) overflow.push(field.name.json + parts.overflow);
   }
   return { data: `{${data.join(",")}}`, overflow: `{${overflow.join(",")}}` };
 }
@@ -60,5 +60,5 @@ function isChanged(value: BsonValue): boolean {
     );
   }
   const document = asDocument(value);
-  return document ? fieldsOf(document).members.some(isChanged) : NUL.test(jsonOf(value));
+  return document ? fieldsOf(document).fields.some(isChanged) : NUL.test(jsonOf(value));
 }

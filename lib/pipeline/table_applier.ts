@@ -74,7 +74,7 @@ export class TableApplier {
       );
     }
     log.warn("Dead letters were tried again", {
-      landed: count - deadLetters.count,
+      stored: count - deadLetters.count,
       left: deadLetters.count,
       table: "cdc_dead_letter",
     });

@@ -8,8 +8,8 @@
  * | is there                         | is there too             | error: they share it |
  * | is gone                          | is there                 | is the newcomer's   |
  *
- * When a collection goes whose table belongs to another one by then, the table is left to that one, the new owner,
- * which is read again.
+ * When a collection is dropped and its table already belongs to another one, the table stays with that new owner, whose
+ * documents are read again.
  */
 import { type Namespace, namespaceText } from "../namespace.ts";
 import { UserError } from "../util/errors.ts";

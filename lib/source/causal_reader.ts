@@ -3,7 +3,7 @@
  * found is never older than a time that was named.
  */
 import { BSON, type ClientSession, type Db, type Document, type MongoClient, ReadPreference } from "mongodb";
-import { type BsonValue, elements, fields, int64At, nameOf } from "../bson/bson.ts";
+import { type BsonValue, elements, fieldsByName, int64At, nameOf } from "../bson/bson.ts";
 import type { Namespace } from "../namespace.ts";
 import { UserError } from "../util/errors.ts";
 import { retry, type RetryOptions } from "../util/retry.ts";
@@ -102,7 +102,7 @@ export class CausalReader implements AsyncDisposable {
         ...abortable && { signal: this.#options.shutdown.signal },
       })
     );
-    const reply = fields(cursor as Uint8Array);
+    const reply = fieldsByName(cursor as Uint8Array);
     const batch = reply.get("firstBatch");
     const id = reply.get("id");
     if (!batch || !id) throw new Error("MongoDB answered without a batch");

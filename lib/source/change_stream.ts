@@ -14,7 +14,7 @@ import { BSON, type ClientSession, type Document, type MongoClient } from "mongo
 import { UserError } from "../util/errors.ts";
 import type { OutageTracker } from "../util/outage.ts";
 import { backoff } from "../util/retry.ts";
-import { type BsonValue, bytesOf, elements, fields, int64At, stringAt } from "../bson/bson.ts";
+import { type BsonValue, bytesOf, elements, fieldsByName, int64At, stringAt } from "../bson/bson.ts";
 import { type CollectionEvent, type DocumentChange, readEvent } from "./event.ts";
 import { killCursor } from "./causal_reader.ts";
 import type { Scope } from "./scope.ts";
@@ -197,7 +197,7 @@ async function run(
   options: { session: ClientSession; signal: AbortSignal },
 ): Promise<Reply> {
   const { cursor: bytes } = await database.command(document, { ...options, raw: true });
-  const cursor = fields(bytes as Uint8Array);
+  const cursor = fieldsByName(bytes as Uint8Array);
   const id = cursor.get("id");
   const ns = cursor.get("ns");
   const batch = cursor.get("nextBatch") ?? cursor.get("firstBatch");
@@ -231,7 +231,7 @@ function* batchesOf(reply: Reply, { split, token: before }: BatchState): Generat
   let bytes = 0;
   let token = before;
   for (const [, , , offset, length] of elements(batch.bytes, batch.offset)) {
-    const whole = split.join(fields(batch.bytes, offset));
+    const whole = split.join(fieldsByName(batch.bytes, offset));
     bytes += length;
     if (!whole) continue;
     events++;

@@ -1,7 +1,7 @@
 /** Reads documents of a collection as they are now, never older than what the change stream has shown. */
 import type { Document } from "mongodb";
 import { UserError } from "../util/errors.ts";
-import { type BsonValue, fields } from "../bson/bson.ts";
+import { type BsonValue, fieldsByName } from "../bson/bson.ts";
 import { keyText } from "../key/key_text.ts";
 import { expressionOf, idDocument, valueOf } from "../key/query_literal.ts";
 import type { CausalReader, KeyedDocument, Page } from "./causal_reader.ts";
@@ -54,7 +54,7 @@ export class DocumentReader {
    */
   async chunk(namespace: Namespace, last: Uint8Array | null): Promise<Chunk> {
     const { transform, size } = this.#options;
-    const id = last && fields(last).get("_id");
+    const id = last && fieldsByName(last).get("_id");
     const after = id && expressionOf(id);
     for (let batchSize = size;; batchSize *= 2) {
       const { documents: found, exhausted } = await this.#causalReader.page(namespace, {

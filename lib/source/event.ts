@@ -1,5 +1,5 @@
 /** Reads an event of a change stream. */
-import { BsonType, type BsonValue, bytesOf, fields, stringAt } from "../bson/bson.ts";
+import { BsonType, type BsonValue, bytesOf, fieldsByName, stringAt } from "../bson/bson.ts";
 import type { Namespace } from "../namespace.ts";
 
 /** A change of one document. `document` is null if it is gone, undefined if the event does not tell. */
@@ -28,7 +28,7 @@ export type EventFields = ReadonlyMap<string, BsonValue>;
 
 const idOf = (event: EventFields): BsonValue => {
   const key = event.get("documentKey");
-  const id = key && fields(key.bytes, key.offset).get("_id");
+  const id = key && fieldsByName(key.bytes, key.offset).get("_id");
   if (!id) throw new Error("A change event without documentKey._id");
   return id;
 };
@@ -37,13 +37,13 @@ const text = (value: BsonValue | undefined): string =>
   value?.type === BsonType.string ? stringAt(value.bytes, value.offset) : "";
 
 function namespaceOf(value: BsonValue | undefined): Namespace {
-  const names = value?.type === BsonType.document ? fields(value.bytes, value.offset) : new Map();
+  const names = value?.type === BsonType.document ? fieldsByName(value.bytes, value.offset) : new Map();
   return { database: text(names.get("db")), collection: text(names.get("coll")) };
 }
 
 function isUnfollowed(description: BsonValue | undefined): boolean {
   if (description?.type !== BsonType.document) return false;
-  const options = fields(description.bytes, description.offset);
+  const options = fieldsByName(description.bytes, description.offset);
   return options.has("viewOn") || options.has("timeseries");
 }
 

@@ -1,7 +1,7 @@
 /** Reads resume tokens. */
 import { BSON } from "mongodb";
 import { UserError } from "../util/errors.ts";
-import { bytesFromHex, fields, stringAt } from "../bson/bson.ts";
+import { bytesFromHex, fieldsByName, stringAt } from "../bson/bson.ts";
 
 /**
  * Parses a resume token that was saved.
@@ -26,7 +26,7 @@ export function savedToken(hex: string): Uint8Array {
 const TIME = /^82([0-9A-F]{8})([0-9A-F]{8})/i;
 
 function clusterTime(token: Uint8Array): { seconds: number; ordinal: number } | undefined {
-  const data = fields(token).get("_data");
+  const data = fieldsByName(token).get("_data");
   const [, seconds, ordinal] = TIME.exec(data ? stringAt(data.bytes, data.offset) : "") ?? [];
   return seconds === undefined || ordinal === undefined
     ? undefined

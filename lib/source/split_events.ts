@@ -1,5 +1,5 @@
 /** Joins events over 16 MB, which arrive in fragments, each with some of the event's fields. */
-import { type BsonValue, fields, int32At } from "../bson/bson.ts";
+import { type BsonValue, fieldsByName, int32At } from "../bson/bson.ts";
 import type { EventFields } from "./event.ts";
 
 /** Joins fragments, over as many replies as they take. */
@@ -31,7 +31,7 @@ export class SplitEvents {
 }
 
 function numbers({ bytes, offset }: BsonValue): { fragment: number; of: number } {
-  const split = fields(bytes, offset);
+  const split = fieldsByName(bytes, offset);
   const number = (name: string): number => {
     const value = split.get(name);
     return value ? int32At(value.bytes, value.offset) : 0;

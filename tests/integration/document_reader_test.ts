@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { BSON, type Document, type MongoClient } from "mongodb";
-import { fields } from "../../lib/bson/bson.ts";
+import { fieldsByName } from "../../lib/bson/bson.ts";
 import { keyText } from "../../lib/key/key_text.ts";
 import { DocumentReader, type ReaderOptions } from "../../lib/source/documents.ts";
 import { quietReader } from "../support/quiet_reader.ts";
@@ -22,7 +22,7 @@ function readerOf(client: MongoClient, options: Partial<ReaderOptions> = {}) {
 }
 
 const idOf = (_id: unknown) => {
-  const id = fields(BSON.serialize({ _id })).get("_id");
+  const id = fieldsByName(BSON.serialize({ _id })).get("_id");
   assert.ok(id);
   return id;
 };
@@ -49,7 +49,7 @@ async function lookedUp(reader: DocumentReader, source: Source, between = () => 
   ) {
     there.push(part.filter(({ document }) => document).map(({ id }) => keyText(id)));
     gone.push(...part.filter(({ document }) => !document).map(({ id }) => keyText(id)));
-    for (const { document } of part) assert.ok(!document || !fields(document).has("secret"));
+    for (const { document } of part) assert.ok(!document || !fieldsByName(document).has("secret"));
     await between();
   }
   return { there, gone };

@@ -1,6 +1,6 @@
 /** Whether a table is what a collection says: each document's row right, and no row beside. */
 import assert from "node:assert/strict";
-import { fields } from "../../lib/bson/bson.ts";
+import { fieldsByName } from "../../lib/bson/bson.ts";
 import { normalizeDocument, normalizeRow } from "../../lib/mapping/normalize.ts";
 import { keyText } from "../../lib/key/key_text.ts";
 import { quoteTable } from "../../lib/sink/table/sql_names.ts";
@@ -49,7 +49,7 @@ async function documentsOf(
   for (const collection of collections) {
     for await (const raw of mongodb.db(database).collection(collection).find({}, { raw: true })) {
       const bytes = raw as unknown as Uint8Array;
-      const id = fields(bytes).get("_id");
+      const id = fieldsByName(bytes).get("_id");
       assert.ok(id);
       documents.set(keyText(id), normalizeDocument(bytes));
     }

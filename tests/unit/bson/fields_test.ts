@@ -4,13 +4,13 @@ import { fieldsOf } from "../../../lib/bson/fields.ts";
 import { SLOTS } from "../../../lib/bson/field_name_cache.ts";
 import { type Raw, raw, valueOf } from "../../support/raw_bson.ts";
 
-const namesIn = (value: Raw): string[] => fieldsOf(valueOf(value)).members.map(({ name }) => name.text);
+const namesIn = (value: Raw): string[] => fieldsOf(valueOf(value)).fields.map(({ name }) => name.text);
 const named = (...names: readonly string[]): Raw => raw.document(names.map((name) => [name, raw.null()]));
 
 Deno.test("fieldsOf() names and values in their order", () => {
   const value = valueOf(raw.document([["b", raw.int32(1)], ['é"', raw.boolean(true)], ["", raw.null()]]));
   assert.deepEqual(
-    fieldsOf(value).members.map(({ name, type, length }) => [name.text, name.json, type, length]),
+    fieldsOf(value).fields.map(({ name, type, length }) => [name.text, name.json, type, length]),
     [["b", '"b":', 16, 4], ['é"', '"é\\"":', 8, 1], ["", '"":', 10, 0]],
   );
 });
@@ -42,8 +42,8 @@ Deno.test("fieldsOf() keeps no name that changes with the bytes it was read from
   const { bytes } = named("before");
   const buffer = Buffer.from(bytes);
   const value = { type: 3, bytes: buffer, offset: 0, length: buffer.length };
-  assert.equal(fieldsOf(value).members[0]?.name.text, "before");
+  assert.equal(fieldsOf(value).fields[0]?.name.text, "before");
   buffer.write("after!", 5);
-  assert.deepEqual(fieldsOf(value).members[0]?.name.text, "after!");
+  assert.deepEqual(fieldsOf(value).fields[0]?.name.text, "after!");
   assert.deepEqual(namesIn(named("before", "after!")), ["before", "after!"]);
 });

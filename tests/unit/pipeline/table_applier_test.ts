@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { BSON } from "mongodb";
-import { fields } from "../../../lib/bson/bson.ts";
+import { fieldsByName } from "../../../lib/bson/bson.ts";
 import { QUIET } from "../../../lib/util/log.ts";
 import { TableApplier, type TableApplierDeps } from "../../../lib/pipeline/table_applier.ts";
 import type { Column } from "../../../lib/mapping/column_tree.ts";
@@ -46,7 +46,7 @@ function applierOf({ changes = 0 } = {}) {
 
 function change(document: { n: unknown }) {
   const bytes = BSON.serialize(document);
-  const id = fields(bytes).get("n");
+  const id = fieldsByName(bytes).get("n");
   assert.ok(id);
   return { id, document: bytes };
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { BSON, type Document } from "mongodb";
-import { type BsonValue, bytesOf, fields } from "../../../lib/bson/bson.ts";
+import { type BsonValue, bytesOf, fieldsByName } from "../../../lib/bson/bson.ts";
 import { readEvent } from "../../../lib/source/event.ts";
 
 const TOKEN = { _data: "8266" };
@@ -11,7 +11,7 @@ const DOCUMENT = { _id: new BSON.Int32(7), t: new BSON.Double(20.5) };
 const read = (event: Document) => {
   const bytes = BSON.serialize({ _id: TOKEN, ...event }, { ignoreUndefined: true });
   const padded = new Uint8Array([1, 2, 3, ...bytes]);
-  return readEvent(fields(padded, 3));
+  return readEvent(fieldsByName(padded, 3));
 };
 
 const text = ({ type, ...value }: BsonValue): string => `${type}:${bytesOf({ type, ...value })}`;

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { BSON, type Document } from "mongodb";
-import { type BsonValue, fields, int32At } from "../../../lib/bson/bson.ts";
+import { type BsonValue, fieldsByName, int32At } from "../../../lib/bson/bson.ts";
 import { SplitEvents } from "../../../lib/source/split_events.ts";
 
-const event = (document: Document) => fields(BSON.serialize(document));
+const event = (document: Document) => fieldsByName(BSON.serialize(document));
 const fragment = (number: number, of: number, document: Document) =>
   event({ ...document, splitEvent: { fragment: number, of } });
 

@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import { observers } from "../../../lib/pipeline/observer.ts";
+import type { RelaySettings } from "../../../lib/pipeline/settings.ts";
+import { TableRegistry } from "../../../lib/pipeline/table_registry.ts";
+import { POSTGRESQL } from "../../../lib/sink/connection/dialect.ts";
+import type { Parameter, Result } from "../../../lib/sink/connection/query.ts";
+import { SinkError } from "../../../lib/sink/connection/sink_error.ts";
+import type { Transport } from "../../../lib/sink/connection/transport.ts";
+import { retrying } from "../../../lib/sink/connection/wrappers.ts";
+import { SYSTEM_CLOCK } from "../../../lib/util/clock.ts";
+import { QUIET } from "../../../lib/util/log.ts";
+import { OutageTracker } from "../../../lib/util/outage.ts";
+import { Shutdown } from "../../../lib/util/shutdown.ts";
+
+const ORDERS = { database: "shop", collection: "orders" };
+
+/** A PostgreSQL that knows which collections are followed, and has no tables until they are made. */
+class FakeSink implements Transport {
+  readonly dialect = POSTGRESQL;
+  readonly followed = new Set<string>();
+  readonly tables = new Set<string>();
+  readonly sent: string[] = [];
+  /** Whether the answer of the next INSERT is lost, after it has been carried out. */
+  losesAnswer = false;
+
+  query(sql: string, parameters: readonly Parameter[] = []): Promise<Result> {
+    this.sent.push(sql);
+    const rows = this.#rows(sql, parameters.map(String));
+    if (sql.startsWith("INSERT") && this.losesAnswer) {
+      this.losesAnswer = false;
+      return Promise.reject(new SinkError("connection closed", { code: "ECONNRESET" }));
+    }
+    return Promise.resolve({ count: 0, rows });
+  }
+
+  #rows(sql: string, [first = "", second = "", third = ""]: readonly string[]): unknown[][] {
+    if (sql.startsWith("INSERT")) this.followed.add(`${second}.${third}`);
+    if (sql.startsWith("CREATE TABLE")) this.tables.add(/"([^"]+)" \(/.exec(sql)?.[1] ?? "");
+    if (sql.startsWith("SELECT 1 FROM") && sql.includes("cdc_collection")) {
+      return this.followed.has(`${second}.${third}`) ? [[1]] : [];
+    }
+    if (sql.includes("data_type FROM information_schema.columns") && this.tables.has(second)) {
+      return [["oid", "text"], ["data", "jsonb"], ["overflow", "json"]];
+    }
+    if (sql.includes("constraint_type")) return [["oid"]];
+    return sql === POSTGRESQL.schemas && first !== "" ? [[1]] : [];
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+function registryOf(sink: FakeSink) {
+  const { signal } = new AbortController();
+  const outages = new OutageTracker({ system: "PostgreSQL", observer: observers() });
+  const patient = retrying(sink, { shutdown: new Shutdown(signal), outages, retryFor: Infinity });
+  const settings = { columns: "typed", onDrop: "keep", lease: 10_000 } as RelaySettings;
+  const names = {
+    tableOf: () => ({ schema: "shop", name: "orders" }),
+    stream: "shop.* -> shop.{collection}",
+    metadataSchema: "public",
+  };
+  const causalReader = { exists: () => Promise.resolve(true) };
+  const options = { names, settings, causalReader, signal, log: QUIET, clock: SYSTEM_CLOCK };
+  return new TableRegistry({ patient, raw: sink }, options);
+}
+
+Deno.test("TableRegistry.openAll() takes no new table for one that was dropped when an answer is lost", async () => {
+  const sink = new FakeSink();
+  sink.losesAnswer = true;
+  assert.deepEqual(await registryOf(sink).openAll([ORDERS]), []);
+  assert.ok(sink.followed.has("shop.orders"));
+});
+
+Deno.test("TableRegistry.openAll() names a collection whose table is gone, once", async () => {
+  const sink = new FakeSink();
+  sink.followed.add("shop.orders");
+  const registry = registryOf(sink);
+  assert.deepEqual(await registry.openAll([ORDERS]), [ORDERS]);
+  assert.deepEqual(await registry.openAll([ORDERS]), []);
+});
+
+Deno.test("TableRegistry asks for no locks where there is nothing to widen", async () => {
+  const sink = new FakeSink();
+  await registryOf(sink).openAll([ORDERS]);
+  assert.deepEqual(sink.sent.filter((sql) => /cdc_lock|cdc_position/.test(sql)), []);
+});
+
+Deno.test("TableRegistry refuses a table with a name of the relay's own tables", async () => {
+  const sink = new FakeSink();
+  const { signal } = new AbortController();
+  const registry = new TableRegistry({ patient: sink, raw: sink }, {
+    names: {
+      tableOf: () => ({ schema: "shop", name: "cdc_lock" }),
+      stream: "shop.cdc_lock -> shop.cdc_lock",
+      metadataSchema: "public",
+    },
+    settings: { columns: "typed", onDrop: "keep" } as RelaySettings,
+    causalReader: { exists: () => Promise.resolve(true) },
+    signal,
+    log: QUIET,
+    clock: SYSTEM_CLOCK,
+  });
+  await assert.rejects(registry.of(ORDERS), /"shop"\."cdc_lock" is a name of the relay's own tables/);
+});
