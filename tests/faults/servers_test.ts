@@ -91,6 +91,7 @@ faultTest("relay() stops when another one takes its stream over while MongoDB is
   const running = context.relay(["--lease", "1s"]);
   await running.waitForLine(/Ready/);
   await context.mongodbServer.pause();
+  await context.sql("REFRESH TABLE cdc_position");
   await context.sql("UPDATE cdc_position SET owner = 'another'");
   await running.waitForLine(/^Error: Another relay \(another\) has taken over this stream/);
   assert.equal((await running.status).code, 1);

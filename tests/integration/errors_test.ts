@@ -139,6 +139,7 @@ cratedbTest("main() says so when the saved position cannot be read", async (cont
   const running = context.relay();
   await running.waitForLine(/Ready/);
   assert.equal((await running.kill()).code, 0);
+  await context.sql("REFRESH TABLE cdc_position");
   await context.sql("UPDATE cdc_position SET token = 'zz'");
   await fails(context, {
     env: () => ({}),

@@ -113,6 +113,7 @@ cratedbTest(
     await first.waitForLine(/Ready/);
     assert.equal((await first.kill()).code, 0);
     await data.deleteMany({ n: { $lt: 100 } });
+    await context.sql("REFRESH TABLE cdc_position");
     await context.sql("DELETE FROM cdc_position");
     const second = context.relay(["--snapshot", "always"]);
     await second.waitForLine(/Ready/);
@@ -131,6 +132,7 @@ cratedbTest(
     await first.waitForLine(/Ready/);
     assert.equal((await first.kill()).code, 0);
     await data.deleteMany({ n: { $gte: count - 100 } });
+    await context.sql("REFRESH TABLE cdc_position");
     await context.sql("DELETE FROM cdc_position");
 
     const flags = ["--lease", "1s", "--batch-size", "50", "--save-interval", "0ms"];
@@ -198,6 +200,7 @@ cratedbTest("relay() removes what is gone when its position is gone", async (con
   await first.waitForLine(/Ready/);
   assert.equal((await first.kill()).code, 0);
   await data.deleteMany({ n: { $lt: 50 } });
+  await context.sql("REFRESH TABLE cdc_position");
   await context.sql("DELETE FROM cdc_position");
   const second = context.relay();
   await second.waitForLine(/Ready/);
@@ -221,6 +224,7 @@ cratedbTest("relay() removes and widens rows whose keys CrateDB has two orders f
   assert.equal((await first.kill()).code, 0);
 
   await data.deleteMany({ _id: { $ne: "widens" } });
+  await context.sql("REFRESH TABLE cdc_position");
   await context.sql("DELETE FROM cdc_position");
   const second = relay(["--snapshot", "always"]);
   await second.waitForLine(/Ready/);
