@@ -137,7 +137,8 @@ async function* batchesFrom(
   let reply = await command({
     aggregate: target.aggregate,
     pipeline: streamStages(options, token),
-    cursor: { batchSize: token ? batchSize : 0 },
+    // The server answers at once. Asked for a batch, it would first search the oplog for a whole one, without a token.
+    cursor: { batchSize: 0 },
   });
   const split = new SplitEvents();
   try {
