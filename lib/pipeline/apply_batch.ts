@@ -31,7 +31,8 @@ const isTold = (change: DocumentChange): change is DocumentChange & DocumentStat
 /**
  * The documents as they are after the batch: from the events where they tell, looked up where they do not, and where a
  * transform applies, as only MongoDB can run it. What is looked up is newer than all events of the batch, so it comes
- * after them. A document that is looked up and gone has its delete event still to come.
+ * after them. An updated document that is looked up and gone has its delete event still to come. A deleted one that is
+ * looked up and gone is gone.
  */
 async function* statesOf(
   namespace: Namespace,
@@ -40,8 +41,11 @@ async function* statesOf(
 ): AsyncGenerator<readonly DocumentState[]> {
   const isTransformed = settings.transform.length > 0;
   if (!isTransformed) yield changes.filter(isTold);
-  const untold = isTransformed ? changes : changes.filter((change) => !isTold(change));
-  for await (const part of reader.lookUp(namespace, untold.map(({ id }) => id))) {
-    yield isTransformed ? part : part.filter(({ document }) => document !== null);
+  const lookUp = (untold: readonly DocumentChange[]) => reader.lookUp(namespace, untold.map(({ id }) => id));
+  if (isTransformed) return yield* lookUp(changes);
+  const untold = changes.filter((change) => !isTold(change));
+  for await (const part of lookUp(untold.filter(({ isDelete }) => !isDelete))) {
+    yield part.filter(({ document }) => document !== null);
   }
+  yield* lookUp(untold.filter(({ isDelete }) => isDelete));
 }

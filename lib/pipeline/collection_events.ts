@@ -1,6 +1,7 @@
 /** What events of whole collections mean: made, dropped, renamed. */
 import { type Namespace, namespaceText } from "../namespace.ts";
 import type { StreamPosition } from "../sink/metadata/stream_position.ts";
+import type { CausalReader } from "../source/causal_reader.ts";
 import type { CollectionEvent } from "../source/event.ts";
 import { withoutCollection } from "../source/source_identity.ts";
 import type { Logger } from "../util/log.ts";
@@ -10,7 +11,8 @@ import type { TableRegistry } from "./table_registry.ts";
 
 export interface CollectionEventDeps {
   readonly tables: TableRegistry;
-  readonly snapshot: Pick<Snapshot, "requeue" | "requeueNewOwner" | "discard">;
+  readonly snapshot: Pick<Snapshot, "requeue" | "requeueAfterDrop" | "discard">;
+  readonly causalReader: Pick<CausalReader, "exists">;
   readonly position: StreamPosition;
   readonly settings: Pick<RelaySettings, "scope" | "onDrop">;
   readonly log: Logger;
@@ -25,13 +27,16 @@ const HARMLESS = [
   "commitIndexBuild",
   "abortIndexBuild",
   "shardCollection",
-  "reshardCollection",
   "refineCollectionShardKey",
+  "movePrimary",
   "migrateLastChunkFromShard",
   "migrateChunkToNewShard",
   // The stream is opened again after it.
   "invalidate",
 ];
+
+/** Operations that move the documents into a new collection of the same name, with another UUID, and change none. */
+const REMAKING = ["reshardCollection", "unshardCollection", "moveCollection"];
 
 /** Nothing that came before the event may be applied after it. */
 export async function handleCollectionEvent(
@@ -49,6 +54,7 @@ export async function handleCollectionEvent(
     case "dropDatabase":
       return await onDropDatabase(event, deps);
     default:
+      if (REMAKING.includes(operation)) return await forgetIdentity(namespace, deps);
       if (HARMLESS.includes(operation)) return;
       deps.log.warn("An operation that this program does not know was passed over", {
         operation,
@@ -64,18 +70,24 @@ async function onCreate(
   if (settings.scope.includes(namespace) && !unfollowed) await tables.of(namespace);
 }
 
+/**
+ * A drop does not tell that the collection is gone. A migration drops what it has left on a shard, and a collection may
+ * have been made again: what is there now is read anew, which also removes what is not.
+ */
 async function onDrop({ operation, namespace }: CollectionEvent, deps: CollectionEventDeps): Promise<void> {
-  const { tables, snapshot, settings, log } = deps;
+  const { tables, snapshot, causalReader, settings, log } = deps;
   if (!settings.scope.includes(namespace)) return;
   snapshot.discard(namespace);
   await forgetIdentity(namespace, deps);
-  log.warn("A collection is gone", {
-    operation,
-    collection: namespaceText(namespace),
-    rows: settings.onDrop,
-  });
+  const fields = { operation, collection: namespaceText(namespace) };
+  if (await causalReader.exists(namespace)) {
+    log.warn("A dropped collection is there: taking a new snapshot of it", fields);
+    snapshot.requeueAfterDrop(namespace);
+    return;
+  }
+  log.warn("A collection is gone", { ...fields, rows: settings.onDrop });
   const newOwner = await tables.drop(namespace);
-  if (newOwner) snapshot.requeueNewOwner(newOwner);
+  if (newOwner) snapshot.requeueAfterDrop(newOwner);
 }
 
 async function onRename(event: CollectionEvent, deps: CollectionEventDeps): Promise<void> {
@@ -88,11 +100,11 @@ async function onRename(event: CollectionEvent, deps: CollectionEventDeps): Prom
   snapshot.requeue(to);
 }
 
-async function onDropDatabase(
-  { namespace }: CollectionEvent,
-  { tables, snapshot }: CollectionEventDeps,
-): Promise<void> {
-  for (const newOwner of await tables.dropDatabase(namespace.database)) snapshot.requeueNewOwner(newOwner);
+/** Its collections have had drop events of their own; these are any that have not. */
+async function onDropDatabase(event: CollectionEvent, deps: CollectionEventDeps): Promise<void> {
+  for (const namespace of deps.tables.openIn(event.namespace.database)) {
+    await onDrop({ ...event, namespace }, deps);
+  }
 }
 
 /** Removes the collection's UUID from the saved identity: the name will belong to another collection. */

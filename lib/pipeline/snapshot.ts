@@ -69,8 +69,8 @@ export class Snapshot {
     this.#change(requeue(this.#plan, namespace));
   }
 
-  /** The same of a collection that takes over the table of one that is gone, whose rows follow `--on-drop`. */
-  requeueNewOwner(namespace: Namespace): void {
+  /** The same of a collection whose table has rows of a dropped one, which follow `--on-drop`. */
+  requeueAfterDrop(namespace: Namespace): void {
     this.#change(requeue(this.#plan, namespace, { keepsGone: this.#deps.onDrop === "keep" }));
   }
 

@@ -138,15 +138,11 @@ export class TableRegistry {
     return newOwner;
   }
 
-  /** The same of all collections of a database that have been seen. */
-  async dropDatabase(database: string): Promise<Namespace[]> {
-    const newOwners: Namespace[] = [];
-    for (const name of [...this.#entries.keys()]) {
-      if (!name.startsWith(`${database}.`)) continue;
-      const newOwner = await this.drop({ database, collection: name.slice(database.length + 1) });
-      if (newOwner) newOwners.push(newOwner);
-    }
-    return newOwners;
+  /** The collections of a database whose tables are open. */
+  openIn(database: string): Namespace[] {
+    return [...this.#entries.keys()]
+      .filter((name) => name.startsWith(`${database}.`))
+      .map((name) => ({ database, collection: name.slice(database.length + 1) }));
   }
 
   /** Makes what was written visible to queries. */

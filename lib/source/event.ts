@@ -7,6 +7,7 @@ export interface DocumentChange {
   readonly namespace: Namespace;
   readonly id: BsonValue;
   readonly document: Uint8Array | null | undefined;
+  readonly isDelete: boolean;
 }
 
 /** A change of a collection or database as a whole, or one that this program does not know. */
@@ -26,12 +27,19 @@ export type Change = { readonly change: DocumentChange } | { readonly event: Col
 /** The fields of an event, joined from all fragments if it was split. */
 export type EventFields = ReadonlyMap<string, BsonValue>;
 
-const idOf = (event: EventFields): BsonValue => {
+interface DocumentKey {
+  readonly id: BsonValue;
+  /** Whether the key is more than `_id`, as it is where the shard key has other fields. */
+  readonly hasShardKey: boolean;
+}
+
+function keyOf(event: EventFields): DocumentKey {
   const key = event.get("documentKey");
-  const id = key && fieldsByName(key.bytes, key.offset).get("_id");
-  if (!id) throw new Error("A change event without documentKey._id");
-  return id;
-};
+  const fields = key && fieldsByName(key.bytes, key.offset);
+  const id = fields?.get("_id");
+  if (!fields || !id) throw new Error("A change event without documentKey._id");
+  return { id, hasShardKey: fields.size > 1 };
+}
 
 const text = (value: BsonValue | undefined): string =>
   value?.type === BsonType.string ? stringAt(value.bytes, value.offset) : "";
@@ -47,6 +55,14 @@ function isUnfollowed(description: BsonValue | undefined): boolean {
   return options.has("viewOn") || options.has("timeseries");
 }
 
+/**
+ * A delete whose key has shard key fields does not tell that the `_id` is gone: the document may have moved to another
+ * shard, an orphan of a migration may have been deleted, or another shard has a document of the same `_id`.
+ */
+function deletion(namespace: Namespace, { id, hasShardKey }: DocumentKey): DocumentChange {
+  return { namespace, id, document: hasShardKey ? undefined : null, isDelete: true };
+}
+
 /** Undefined when the look-up found nothing; a delete event follows. */
 function fullDocumentOf(event: EventFields): Uint8Array | undefined {
   const full = event.get("fullDocument");
@@ -56,7 +72,7 @@ function fullDocumentOf(event: EventFields): Uint8Array | undefined {
 /**
  * @example
  * IN: {operationType: "insert", ns: {db: "a", coll: "b"}, documentKey: {_id: 1}, fullDocument: {_id: 1, t: 20.5}, …}
- * OUT: {change: {namespace: a.b, id: Int32(1), document: <bytes of fullDocument>}}
+ * OUT: {change: {namespace: a.b, id: Int32(1), document: <bytes of fullDocument>, isDelete: false}}
  *
  * @see https://www.mongodb.com/docs/manual/reference/change-events/
  */
@@ -67,9 +83,11 @@ export function readEvent(event: EventFields): Change {
     case "insert":
     case "update":
     case "replace":
-      return { change: { namespace, id: idOf(event), document: fullDocumentOf(event) } };
+      return {
+        change: { namespace, id: keyOf(event).id, document: fullDocumentOf(event), isDelete: false },
+      };
     case "delete":
-      return { change: { namespace, id: idOf(event), document: null } };
+      return { change: deletion(namespace, keyOf(event)) };
   }
   const token = event.get("_id");
   const to = event.get("to");

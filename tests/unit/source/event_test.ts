@@ -16,16 +16,16 @@ const read = (event: Document) => {
 
 const text = ({ type, ...value }: BsonValue): string => `${type}:${bytesOf({ type, ...value })}`;
 
-const CHANGES: readonly (readonly [string, Document, Document | null])[] = [
+const CHANGES: readonly (readonly [string, Document, Document | null | undefined])[] = [
   ["insert", { operationType: "insert", ...KEY, fullDocument: DOCUMENT }, DOCUMENT],
   ["update", { operationType: "update", ...KEY, fullDocument: DOCUMENT, updateDescription: {} }, DOCUMENT],
   ["replace", { operationType: "replace", ...KEY, fullDocument: DOCUMENT }, DOCUMENT],
   ["delete", { operationType: "delete", ...KEY }, null],
-  ["delete in a sharded collection", {
-    ...KEY,
-    operationType: "delete",
-    documentKey: { shard: 1, ...KEY.documentKey },
-  }, null],
+  [
+    "delete of one of perhaps several documents of this _id",
+    { ...KEY, operationType: "delete", documentKey: { shard: 1, ...KEY.documentKey } },
+    undefined,
+  ],
 ];
 
 for (const [what, event, document] of CHANGES) {
@@ -34,6 +34,7 @@ for (const [what, event, document] of CHANGES) {
     assert.ok("change" in result);
     assert.deepEqual(result.change.namespace, NAMESPACE);
     assert.equal(text(result.change.id), "16:7,0,0,0");
+    assert.equal(result.change.isDelete, event.operationType === "delete");
     assert.deepEqual(
       result.change.document && new Uint8Array(result.change.document),
       document && new Uint8Array(BSON.serialize(document)),
