@@ -121,7 +121,7 @@ cratedbTest(
     }, { timeout: 60_000 });
     assert.equal((await running.kill()).code, 0);
     const again = relay();
-    await again.waitForLine(/WARN .*Dead letters were tried again landed=0 left=1/);
+    await again.waitForLine(/WARN .*Dead letters were tried again stored=0 left=1/);
     await data.replaceOne({ _id: "large" } as Document, { small: true });
     await inStep(context);
     assert.deepEqual(await letters(context), []);
@@ -215,12 +215,12 @@ for (const [mended, { transport, columns, mend }] of Object.entries(CAUSES)) {
       assert.equal((await first.kill()).code, 0);
 
       const unmended = relay([], { transport });
-      await unmended.waitForLine(/Dead letters were tried again landed=0 left=600 /);
+      await unmended.waitForLine(/Dead letters were tried again stored=0 left=600 /);
       assert.equal((await unmended.kill()).code, 0);
 
       await sql(mend(table));
       const second = relay([], { transport });
-      await second.waitForLine(/Dead letters were tried again landed=600 left=0 /);
+      await second.waitForLine(/Dead letters were tried again stored=600 left=0 /);
       assert.deepEqual(await letters(context), []);
       await inStep(context);
       assert.equal((await second.kill()).code, 0);

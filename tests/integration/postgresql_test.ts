@@ -192,7 +192,7 @@ postgresqlTest(
 
     await sql(`ALTER TABLE ${target} DROP CONSTRAINT small`);
     const second = relay();
-    await second.waitForLine(/Dead letters were tried again landed=2 left=0 /);
+    await second.waitForLine(/Dead letters were tried again stored=2 left=0 /);
     await lettersAre([]);
     await inStep(context);
   },
