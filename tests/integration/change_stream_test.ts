@@ -1,0 +1,66 @@
+/** How a change stream is opened, and opened again. */
+import assert from "node:assert/strict";
+import { type CommandStartedEvent, MongoClient } from "mongodb";
+import { observers } from "../../lib/pipeline/observer.ts";
+import { type ChangeBatch, changeStream } from "../../lib/source/change_stream.ts";
+import { Scope } from "../../lib/source/scope.ts";
+import { OutageTracker } from "../../lib/util/outage.ts";
+import { failNext, TEST_COMMANDS } from "../support/fail_point.ts";
+import { ownMongodbTest } from "../support/own_mongodb.ts";
+
+interface Given {
+  readonly database: string;
+  readonly client: MongoClient;
+  readonly signal: AbortSignal;
+  readonly startAfter?: Uint8Array | null;
+}
+
+const streamOf = ({ database, startAfter = null, ...given }: Given): AsyncGenerator<ChangeBatch> =>
+  changeStream({
+    ...given,
+    startAfter,
+    scope: new Scope({ databases: [database], collections: ["*"], exclude: [] }),
+    server: { version: "6.0.0", splitsLargeEvents: false, expandedEvents: true },
+    fullDocument: "updateLookup",
+    batchSize: 100,
+    retryFor: 60_000,
+    outages: new OutageTracker({ system: "MongoDB", observer: observers() }),
+  });
+
+/** The first batch that has changes. */
+async function firstChanges(stream: AsyncGenerator<ChangeBatch>): Promise<number> {
+  for await (const { changes } of stream) if (changes.length > 0) return changes.length;
+  return 0;
+}
+
+ownMongodbTest("changeStream() resumes in the session that it began with", async (own) => {
+  const { mongodb, mongodbUrl, database } = own;
+  await using client = new MongoClient(mongodbUrl, { monitorCommands: true });
+  const sessions: string[] = [];
+  client.on("commandStarted", ({ command }: CommandStartedEvent) => {
+    if (command.aggregate) sessions.push(command.lsid.id.toString("hex"));
+  });
+  const stop = new AbortController();
+  const stream = streamOf({ client, database, signal: stop.signal });
+  await stream.next();
+  await failNext(mongodb, ["getMore"], 1);
+  await mongodb.db(database).collection("data").insertOne({ n: 1 });
+  assert.equal(await firstChanges(stream), 1);
+  stop.abort();
+  assert.equal(sessions.length, 2);
+  assert.equal(sessions[0], sessions[1]);
+}, TEST_COMMANDS);
+
+ownMongodbTest("changeStream() tells a token before it searches the oplog when it resumes", async (own) => {
+  const { mongodb: client, database } = own;
+  const data = client.db(database).collection("data");
+  const stop = new AbortController();
+  const { signal } = stop;
+  const { value: start } = await streamOf({ client, database, signal }).next();
+  await data.insertOne({ n: 1 });
+  const stream = streamOf({ client, database, signal, startAfter: start.token });
+  const { value: first } = await stream.next();
+  assert.deepEqual([first.events, first.token.length > 0], [0, true]);
+  assert.equal(await firstChanges(stream), 1);
+  stop.abort();
+});
