@@ -16,7 +16,7 @@ const template = ({ schema }: CratedbContext) => ["--table", `${schema}.{collect
 
 ownMongodbTest("relay() follows a whole deployment, and collections that appear later", async (context) => {
   const { mongodb, schema, follow } = context;
-  const table = ["--table", `${schema}.{database}~{collection}`];
+  const flags = ["--database", "*", "--table", `${schema}.{database}~{collection}`];
   const [databases, each] = [["one", "two", "three", "four", "five"], 10];
   const documents = Array.from({ length: 20 }, (_, _id) => ({ _id, n: _id }));
   const expected = new Set<string>();
@@ -27,7 +27,7 @@ ownMongodbTest("relay() follows a whole deployment, and collections that appear 
   for (const database of databases) {
     for (let at = 0; at < each; at++) await fill(database, `c${at}`);
   }
-  const running = follow(table);
+  const running = follow(flags);
   let started = false;
   const ready = running.waitForLine(/Ready/, { timeout: 90_000 }).finally(() => started = true);
   for (let at = 0; !started; at++) {
@@ -51,7 +51,7 @@ ownMongodbTest("relay() follows a whole deployment, and collections that appear 
   assert.equal((await running.kill()).code, 0, running.stderr.join("\n"));
 
   await fill("seven", "offline");
-  const again = follow(table);
+  const again = follow(flags);
   await inStep({ ...context, database: "seven", table: "seven~offline" }, { collections: ["offline"] });
   assert.equal((await again.kill()).code, 0, again.stderr.join("\n"));
 });
@@ -62,7 +62,7 @@ ownMongodbTest("relay() names tables after database and collection", async (cont
   const other = `other_${schema}`;
   await mongodb.db(other).collection<Document>("data").insertOne({ _id: 2 });
   try {
-    await follow().waitForLine(/Ready/);
+    await follow(["--database", "*"]).waitForLine(/Ready/);
     assert.deepEqual(await oidsOf(context, "cdc-testdrive"), ["1"]);
     assert.deepEqual(await tablesOf(context, other), ["data"]);
     assert.deepEqual(await oidsOf({ ...context, schema: other }, "data"), ["2"]);
@@ -290,7 +290,7 @@ const WRONG: Readonly<Record<string, readonly [readonly string[], RegExp]>> = {
     /\{collection\}/,
   ],
   "one table for a pattern": [["--database", "a", "--collection", "b*", "--table", "x"], /\{collection\}/],
-  "no database in the table's name": [["--table", "x.{collection}"], /\{database\}/],
+  "no database in the table's name": [["--database", "*", "--table", "x.{collection}"], /\{database\}/],
   "a database of MongoDB's own": [["--database", "admin"], /own/],
 };
 

@@ -7,17 +7,16 @@ import { cratedbTest } from "../support/cratedb_harness.ts";
 
 const ROOT = join(import.meta.dirname ?? "", "..", "..");
 
-/** The statements of a section's SQL blocks, for another table. */
-async function statementsOf(section: string, table: string): Promise<string[]> {
-  const readme = await Deno.readTextFile(join(ROOT, "README.md"));
-  const text = readme.split(`\n## ${section}\n`)[1]?.split("\n## ")[0] ?? "";
+/** The statements of a page's SQL blocks, for another table. */
+async function statementsOf(page: string, table: string): Promise<string[]> {
+  const text = await Deno.readTextFile(join(ROOT, page));
   const blocks = [...text.matchAll(/```sql\n(.*?)```/gs)].map(([, block = ""]) => block);
   return blocks.flatMap((block) => block.split(/;\n+(?=[A-Z])|;\n+$/))
     .filter((statement) => statement.trim() !== "")
     .map((statement) => statement.replaceAll("cdc-testdrive", table));
 }
 
-cratedbTest("the README's SQL reads documents back whole", async (context) => {
+cratedbTest("the documented SQL reads documents back whole", async (context) => {
   const { mongodb, database, relay, sql, table } = context;
   await relay().waitForLine(/Ready/);
   const data = mongodb.db(database).collection<Document>("data");
@@ -50,7 +49,7 @@ cratedbTest("the README's SQL reads documents back whole", async (context) => {
   ] as Document[]);
   await inStep(context);
 
-  const statements = await statementsOf("Reading it back in SQL", table);
+  const statements = await statementsOf("docs/querying.md", table);
   assert.ok(statements.length >= 6);
   for (const statement of statements) await sql(statement);
   const documents = await sql(`SELECT oid, document::text AS document FROM "${table}-whole"`);
