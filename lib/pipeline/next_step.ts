@@ -17,11 +17,14 @@
  *           Exit: to SNAPSHOT when a collection has to be read again; to STOPPING.
  *
  * STOPPING - What was written is made visible, the position saved, the stream closed.
- *           Enter: from each phase when the stream ends, which it does when the program is told to stop; from FOLLOWING
- *           with `--snapshot only`, once the stream has reached the time at which the snapshot was read.
+ *           Enter: from each phase when the stream ends, which it does when the program is told to stop. No slice of
+ *           the snapshot begins after that. From FOLLOWING with `--snapshot only`, once the stream has reached the
+ *           time at which the snapshot was read.
  */
 
 export interface LoopState {
+  /** Whether the program is told to stop: the stream ends soon, and what it has read until then is applied. */
+  readonly isStopping: boolean;
   /** The stream's next batch: still to come, there (or failed), or none because the stream has ended. */
   readonly batch: "awaited" | "there" | "none";
   /** Whether the stream has brought a resume token. */
@@ -57,6 +60,7 @@ export const GRACE_MS = 50;
  */
 export function nextStep(state: LoopState, now: number): Step {
   if (state.batch === "none") return { kind: "stop" };
+  if (state.isStopping) return awaitBatch(state, Infinity);
   if (!state.hasToken) return awaitBatch(state, Infinity);
   if (state.snapshotPending) return takeTurns(state, now);
   if (!state.isReady) return { kind: "becomeReady" };

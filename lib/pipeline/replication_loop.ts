@@ -155,10 +155,11 @@ class ReplicationLoop {
   }
 
   get #state() {
-    const { settings, causalReader } = this.#deps;
+    const { settings, causalReader, signal } = this.#deps;
     const { token } = this.#checkpoint;
     const isOnly = settings.snapshot === "only";
     return {
+      isStopping: signal.aborted,
       batch: this.#stream.state,
       hasToken: token !== null,
       snapshotPending: this.#snapshot.pending,

@@ -4,6 +4,8 @@ import { eventually } from "../../dev/servers/eventually.ts";
 import { compare, inStep } from "../support/compare.ts";
 import { type CratedbContext, cratedbTest, transports } from "../support/cratedb_harness.ts";
 import { countRows, oidsOf, runRelay } from "../support/follow.ts";
+import { holdAll, TEST_COMMANDS } from "../support/fail_point.ts";
+import { ownMongodbTest } from "../support/own_mongodb.ts";
 import { insertMixed, type Mixed, mixed, mixedLoad } from "../support/mixed_documents.ts";
 
 const COUNT = 12_000;
@@ -313,3 +315,19 @@ cratedbTest("relay() takes a new snapshot what was in a table that somebody drop
   await third.waitForLine(/Ready/);
   assert.ok(!third.stderr.some((line) => /Snapshot done|was gone/.test(line)), third.stderr.join("\n"));
 });
+
+ownMongodbTest(
+  "relay() stops while MongoDB takes its time for a chunk and for the end of the stream",
+  async (own) => {
+    const { mongodb } = own;
+    await insertMixed(collectionOf(own), 1);
+    await holdAll(mongodb, ["find", "killCursors"], 3_000);
+    const running = own.relay();
+    await eventually(async () => {
+      const { inprog } = await mongodb.db("admin").command({ currentOp: 1, "command.find": "data" });
+      assert.equal(inprog.length, 1);
+    }, { interval: 20 });
+    assert.equal((await running.kill()).code, 0, running.stderr.join("\n"));
+  },
+  TEST_COMMANDS,
+);

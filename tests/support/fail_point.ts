@@ -13,3 +13,11 @@ export const failNext = (client: MongoClient, failCommands: readonly string[], t
     mode: { times },
     data: { failCommands, errorCode: PRIMARY_STEPPED_DOWN },
   });
+
+/** Has each command of these names wait so many milliseconds before it runs. */
+export const holdAll = (client: MongoClient, failCommands: readonly string[], blockTimeMS: number) =>
+  client.db("admin").command({
+    configureFailPoint: "failCommand",
+    mode: "alwaysOn",
+    data: { failCommands, blockConnection: true, blockTimeMS },
+  });

@@ -11,6 +11,7 @@ import {
 const NOW = 1_000_000;
 
 const FOLLOWING: LoopState = {
+  isStopping: false,
   batch: "awaited",
   hasToken: true,
   snapshotPending: false,
@@ -87,6 +88,16 @@ for (const [phase, state] of Object.entries({ OPENING, SNAPSHOT, FOLLOWING })) {
   Deno.test(`nextStep() stops in the phase ${phase} when the stream has ended`, () => {
     for (const unflushed of [true, false]) {
       assert.deepEqual(nextStep({ ...state, batch: "none", unflushed }, NOW), step("stop"));
+    }
+  });
+}
+
+for (const [phase, state] of Object.entries({ OPENING, SNAPSHOT, FOLLOWING })) {
+  Deno.test(`nextStep() only waits for the end of the stream in the phase ${phase} once it is told to stop`, () => {
+    for (const streamTurnEnds of [NOW, NOW + STREAM_TURN_MS]) {
+      const stopping: LoopState = { ...state, isStopping: true, streamTurnEnds };
+      assert.deepEqual(nextStep(stopping, NOW), wait(Infinity));
+      assert.deepEqual(nextStep({ ...stopping, batch: "there" }, NOW), step("apply"));
     }
   });
 }
