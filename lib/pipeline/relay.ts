@@ -13,8 +13,8 @@ import { StreamPosition } from "../sink/metadata/stream_position.ts";
 import { CausalReader } from "../source/causal_reader.ts";
 import { changeStream } from "../source/change_stream.ts";
 import { collectionsOf } from "../source/collections.ts";
+import { Deployment } from "../source/deployment.ts";
 import { DocumentReader } from "../source/documents.ts";
-import { closeMongodb, connectMongodb } from "../source/mongodb.ts";
 import { isHistoryLost } from "../source/mongodb_errors.ts";
 import { lostSince, savedToken } from "../source/resume_token.ts";
 import { serverFeatures } from "../source/server.ts";
@@ -71,8 +71,11 @@ export async function relay(settings: RelaySettings, context: RelayContext): Pro
   await FollowedCollections.prepare(once, { schema });
 
   // The source.
-  const client = closing.adopt(await starting.limit(connectMongodb(settings.mongodbUrl)), closeMongodb);
-  const causalReader = closing.use(new CausalReader(client, { shutdown, outages: mongodbOutages, retryFor }));
+  const deployment = closing.use(await starting.limit(Deployment.connect(settings.mongodbUrl)));
+  const route = deployment.route();
+  const causalReader = closing.use(
+    new CausalReader(deployment.route(), { shutdown, outages: mongodbOutages, retryFor }),
+  );
   const server = await serverFeatures(causalReader);
   const reader = new DocumentReader(causalReader, {
     transform: settings.transform,
@@ -110,7 +113,7 @@ export async function relay(settings: RelaySettings, context: RelayContext): Pro
       bufferBatches(
         changeStream({
           ...settings,
-          client,
+          route,
           server,
           fullDocument: settings.transform.length > 0 ? undefined : settings.fullDocument,
           startAfter,

@@ -8,6 +8,8 @@ import type { Namespace } from "../namespace.ts";
 import { UserError } from "../util/errors.ts";
 import { retry, type RetryOptions } from "../util/retry.ts";
 import { isRetryableMongodbError } from "./mongodb_errors.ts";
+import type { Route } from "./route.ts";
+import { RoutedSession } from "./routed_session.ts";
 
 /** A document and its key. */
 export interface KeyedDocument {
@@ -38,18 +40,16 @@ const MAJORITY = { level: "majority" } as const;
 const KILL_CURSOR_TIMEOUT_MS = 1_000;
 
 export class CausalReader implements AsyncDisposable {
-  readonly #client: MongoClient;
-  readonly #session: ClientSession;
+  readonly #session: RoutedSession;
   readonly #options: CausalReaderOptions;
 
-  constructor(client: MongoClient, options: CausalReaderOptions) {
-    this.#client = client;
-    this.#session = client.startSession({ causalConsistency: true });
+  constructor(route: Route, options: CausalReaderOptions) {
+    this.#session = new RoutedSession(route);
     this.#options = options;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#session.endSession();
+    await this.#session[Symbol.asyncDispose]();
   }
 
   /** The time of what was read last. */
@@ -59,7 +59,7 @@ export class CausalReader implements AsyncDisposable {
 
   /** From now on nothing older than this is read. */
   after(clusterTime: BSON.Timestamp | undefined): void {
-    if (clusterTime) this.#session.advanceOperationTime(clusterTime);
+    if (clusterTime) this.#session.after(clusterTime);
   }
 
   /** Runs a read that is safe to repeat, with options that the driver's methods take. */
@@ -69,11 +69,16 @@ export class CausalReader implements AsyncDisposable {
       options: typeof FROM_PRIMARY & { readonly session: ClientSession },
     ) => Promise<T>,
   ): Promise<T> {
-    const options = { ...FROM_PRIMARY, session: this.#session };
-    return retry(() => work(this.#client, options), {
-      ...this.#options,
-      isRetryable: isRetryableMongodbError,
-    });
+    const attempt = async () => {
+      const { client, session } = this.#session.current();
+      try {
+        return await work(client, { ...FROM_PRIMARY, session });
+      } catch (error) {
+        this.#session.failed(client, error);
+        throw error;
+      }
+    };
+    return retry(attempt, { ...this.#options, isRetryable: isRetryableMongodbError });
   }
 
   /** Whether there is such a collection; false for a view or a time-series collection. */
@@ -94,21 +99,26 @@ export class CausalReader implements AsyncDisposable {
     options: PageOptions = {},
   ): Promise<Page> {
     const { abortable = false, hint = BY_KEY } = options;
-    const { cursor } = await this.read((client, { session, readPreference }) =>
-      client.db(database).command({ ...command, ...hint && { hint }, readConcern: this.#readConcern() }, {
+    const { batch, exhausted } = await this.read(async (client, { session, readPreference }) => {
+      const db = client.db(database);
+      const { cursor } = await db.command({
+        ...command,
+        ...hint && { hint },
+        readConcern: this.#readConcern(),
+      }, {
         raw: true,
         session,
         readPreference,
         ...abortable && { signal: this.#options.shutdown.signal },
-      })
-    );
-    const reply = fieldsByName(cursor as Uint8Array);
-    const batch = reply.get("firstBatch");
-    const id = reply.get("id");
-    if (!batch || !id) throw new Error("MongoDB answered without a batch");
-    const cursorId = int64At(id.bytes, id.offset);
-    const exhausted = cursorId === 0n;
-    if (!exhausted) await killCursor(this.#client.db(database), collection, cursorId);
+      });
+      const reply = fieldsByName(cursor as Uint8Array);
+      const batch = reply.get("firstBatch");
+      const id = reply.get("id");
+      if (!batch || !id) throw new Error("MongoDB answered without a batch");
+      const cursorId = int64At(id.bytes, id.offset);
+      if (cursorId !== 0n) await killCursor(db, collection, cursorId);
+      return { batch, exhausted: cursorId === 0n };
+    });
     const documents = Array.from(
       elements(batch.bytes, batch.offset),
       ([, , , offset, length]) => keyed(batch.bytes.subarray(offset, offset + length)),

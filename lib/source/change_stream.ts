@@ -17,6 +17,8 @@ import { backoff } from "../util/retry.ts";
 import { type BsonValue, bytesOf, elements, fieldsByName, int64At, stringAt } from "../bson/bson.ts";
 import { type CollectionEvent, type DocumentChange, readEvent } from "./event.ts";
 import { killCursor } from "./causal_reader.ts";
+import type { Route } from "./route.ts";
+import { RoutedSession } from "./routed_session.ts";
 import type { Scope } from "./scope.ts";
 import type { ServerFeatures } from "./server.ts";
 import { SplitEvents } from "./split_events.ts";
@@ -38,7 +40,7 @@ export interface ChangeBatch {
 export type FullDocument = "updateLookup" | "whenAvailable" | "required";
 
 export interface ChangeStreamOptions {
-  readonly client: MongoClient;
+  readonly route: Route;
   readonly scope: Scope;
   readonly server: ServerFeatures;
   /** Undefined if documents are looked up afterwards. */
@@ -62,8 +64,8 @@ const MAX_AWAIT_MS = 1_000;
  * MongoDB cannot deliver
  */
 export async function* changeStream(options: ChangeStreamOptions): AsyncGenerator<ChangeBatch> {
-  const { client, signal, outages, retryFor } = options;
-  await using session = client.startSession();
+  const { route, signal, outages, retryFor } = options;
+  await using session = new RoutedSession(route);
   const id = Symbol();
   let token = options.startAfter;
   let opened = false;
@@ -71,8 +73,9 @@ export async function* changeStream(options: ChangeStreamOptions): AsyncGenerato
   let attempt = 0;
   try {
     while (!signal.aborted) {
+      const current = session.current();
       try {
-        for await (const batch of batchesFrom(token, { ...options, session })) {
+        for await (const batch of batchesFrom(token, { ...options, ...current })) {
           outages.succeeded(id);
           opened = true;
           attempt = 0;
@@ -81,6 +84,7 @@ export async function* changeStream(options: ChangeStreamOptions): AsyncGenerato
         }
       } catch (error) {
         if (signal.aborted) return;
+        session.failed(current.client, error);
         if (isEventTooLarge(error)) throw await tooLarge(options, token);
         if (attempt === 0) failedSince = Date.now();
         if (!opened || !isRetryableMongodbError(error) || Date.now() - failedSince >= retryFor) throw error;
@@ -127,7 +131,7 @@ function streamStages(options: ChangeStreamOptions, token: Uint8Array | null): D
 
 async function* batchesFrom(
   startAfter: Uint8Array | null,
-  options: ChangeStreamOptions & { readonly session: ClientSession },
+  options: ChangeStreamOptions & { readonly client: MongoClient; readonly session: ClientSession },
 ): AsyncGenerator<ChangeBatch> {
   const { client, session, batchSize, signal, scope } = options;
   let token = startAfter;
@@ -162,11 +166,11 @@ async function* batchesFrom(
 
 /** Names the document of the event after `token`, which is over 16 MB and cannot be split. */
 async function tooLarge(options: ChangeStreamOptions, token: Uint8Array | null): Promise<UserError> {
-  const { client, scope, server } = options;
+  const { route, scope, server } = options;
   const target = targetOf(scope);
   const small = { ...options, fullDocument: undefined, server: { ...server, splitsLargeEvents: false } };
   const names = { $project: { ns: 1, documentKey: 1, operationType: 1 } };
-  const { cursor } = await client.db(target.database).command({
+  const { cursor } = await route.client.db(target.database).command({
     aggregate: target.aggregate,
     pipeline: [...streamStages(small, token), names],
     cursor: { batchSize: 1 },

@@ -24,10 +24,15 @@ const FIXED: Readonly<MongoClientOptions> = { readPreference: ReadPreference.pri
 /**
  * Connects to MongoDB.
  *
+ * @param prepare called with the client before it connects
  * @throws UsageError for a URL that the driver refuses; MongoError when the servers cannot be reached
  */
-export async function connectMongodb(url: string): Promise<MongoClient> {
+export async function connectMongodb(
+  url: string,
+  prepare: (client: MongoClient) => void = () => {},
+): Promise<MongoClient> {
   const client = clientOf(url);
+  prepare(client);
   try {
     await client.connect();
     return client;
@@ -37,9 +42,15 @@ export async function connectMongodb(url: string): Promise<MongoClient> {
   }
 }
 
-function clientOf(url: string): MongoClient {
+/**
+ * A client that connects with its first command.
+ *
+ * @param options that the URL cannot override
+ * @throws UsageError for a URL that the driver refuses
+ */
+export function clientOf(url: string, options: Readonly<MongoClientOptions> = {}): MongoClient {
   try {
-    return new MongoClient(url, { ...without(DEFAULTS, optionsIn(url)), ...FIXED });
+    return new MongoClient(url, { ...without(DEFAULTS, optionsIn(url)), ...options, ...FIXED });
   } catch (error) {
     // The parser's errors are not the driver's class.
     throw malformedUrl(error);

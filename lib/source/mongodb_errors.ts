@@ -72,8 +72,23 @@ const RETRYABLE_LABELS = [
   "SystemOverloadedError",
 ];
 
-/** Connections that broke or were never made. Any other error of the driver is a mistake that waiting does not cure. */
-const RETRYABLE_CLASSES = [MongoNetworkError, MongoServerSelectionError, MongoOperationTimeoutError] as const;
+/** Codes of the system for a connection that broke or was never made. The driver passes some on as they are. */
+const LOST_CONNECTION = [
+  "ECONNABORTED",
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EHOSTDOWN",
+  "EHOSTUNREACH",
+  "ENETDOWN",
+  "ENETUNREACH",
+  "EPIPE",
+  "ETIMEDOUT",
+];
+
+/** Whether a connection broke or was never made. Any other error of the driver is a mistake that waiting does not cure. */
+export const isConnectionLost = (error: unknown): boolean =>
+  error instanceof MongoNetworkError || error instanceof MongoServerSelectionError ||
+  error instanceof Error && "code" in error && LOST_CONNECTION.includes(String(error.code));
 
 /**
  * A primary that stepped down, a server that starts or stops, a cursor that is gone or was outrun by the oplog, an
@@ -120,7 +135,8 @@ const RETRYABLE_CODES = [
  * IN: MongoServerError with code 189 → OUT: true; IN: MongoMissingCredentialsError → OUT: false
  */
 export const isRetryableMongodbError = (error: unknown): boolean =>
-  RETRYABLE_CLASSES.some((kind) => error instanceof kind) || hasCode(error, ...RETRYABLE_CODES) ||
+  isConnectionLost(error) || error instanceof MongoOperationTimeoutError ||
+  hasCode(error, ...RETRYABLE_CODES) ||
   error instanceof MongoError && RETRYABLE_LABELS.some((label) => error.hasErrorLabel(label));
 
 /** The saved token works here by chance: the stream that it was saved for is of another deployment. */

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { type CommandStartedEvent, MongoClient } from "mongodb";
 import { observers } from "../../lib/pipeline/observer.ts";
 import { type ChangeBatch, changeStream } from "../../lib/source/change_stream.ts";
+import { directRoute } from "../../lib/source/route.ts";
 import { Scope } from "../../lib/source/scope.ts";
 import { OutageTracker } from "../../lib/util/outage.ts";
 import { failNext, TEST_COMMANDS } from "../support/fail_point.ts";
@@ -15,9 +16,10 @@ interface Given {
   readonly startAfter?: Uint8Array | null;
 }
 
-const streamOf = ({ database, startAfter = null, ...given }: Given): AsyncGenerator<ChangeBatch> =>
+const streamOf = ({ database, client, startAfter = null, ...given }: Given): AsyncGenerator<ChangeBatch> =>
   changeStream({
     ...given,
+    route: directRoute(client),
     startAfter,
     scope: new Scope({ databases: [database], collections: ["*"], exclude: [] }),
     server: { version: "6.0.0", splitsLargeEvents: false, expandedEvents: true },

@@ -1,12 +1,13 @@
 import type { MongoClient } from "mongodb";
 import { observers } from "../../lib/pipeline/observer.ts";
 import { CausalReader } from "../../lib/source/causal_reader.ts";
+import { directRoute } from "../../lib/source/route.ts";
 import { OutageTracker } from "../../lib/util/outage.ts";
 import { Shutdown } from "../../lib/util/shutdown.ts";
 
 /** A reader that waits 10 s for MongoDB and tells nobody. */
 export const quietReader = (client: MongoClient): CausalReader =>
-  new CausalReader(client, {
+  new CausalReader(directRoute(client), {
     retryFor: 10_000,
     shutdown: new Shutdown(new AbortController().signal),
     outages: new OutageTracker({ system: "MongoDB", observer: observers() }),

@@ -27,6 +27,13 @@ const ERRORS: readonly (readonly [string, unknown, boolean, boolean])[] = [
   ["a connection that broke", new MongoNetworkError("connection closed"), true, false],
   ["a connection that took too long", new MongoNetworkTimeoutError("timed out"), true, false],
   [
+    "a connection that the other side has ended",
+    Object.assign(new Error("ended"), { code: "EPIPE" }),
+    true,
+    false,
+  ],
+  ["a file that is missing", Object.assign(new Error("no such file"), { code: "ENOENT" }), false, false],
+  [
     "no server to be had",
     new MongoServerSelectionError("no primary", {} as TopologyDescription),
     true,
