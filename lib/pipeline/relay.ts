@@ -17,16 +17,18 @@ import { Deployment } from "../source/deployment.ts";
 import { DocumentReader } from "../source/documents.ts";
 import { isHistoryLost } from "../source/mongodb_errors.ts";
 import { lostSince, savedToken } from "../source/resume_token.ts";
-import { serverFeatures } from "../source/server.ts";
+import { serverClock } from "../source/server_clock.ts";
+import { FeatureTrial } from "../source/stream_features.ts";
 import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
 import { messageOf, UserError } from "../util/errors.ts";
 import { type Logger, QUIET } from "../util/log.ts";
 import { OutageTracker } from "../util/outage.ts";
 import { Shutdown } from "../util/shutdown.ts";
 import { bufferBatches } from "./batcher.ts";
-import type { RelayObserver } from "./observer.ts";
+import { observers, type RelayObserver } from "./observer.ts";
 import { type LoopDeps, replicate } from "./replication_loop.ts";
 import type { RelaySettings } from "./settings.ts";
+import { SnapshotBreaker } from "./snapshot_breaker.ts";
 import {
   fullSnapshot,
   parseSnapshotState,
@@ -76,7 +78,10 @@ export async function relay(settings: RelaySettings, context: RelayContext): Pro
   const causalReader = closing.use(
     new CausalReader(deployment.route(), { shutdown, outages: mongodbOutages, retryFor }),
   );
-  const server = await serverFeatures(causalReader);
+  const mongodbClock = await serverClock(causalReader, clock);
+  const features = new FeatureTrial((refused) =>
+    log.info("MongoDB refuses a feature: going on without it", { refused: refused.join(", ") })
+  );
   const reader = new DocumentReader(causalReader, {
     transform: settings.transform,
     size: settings.batchSize,
@@ -107,14 +112,28 @@ export async function relay(settings: RelaySettings, context: RelayContext): Pro
   });
   closing.use(tables.recoverDuring(sinkOutages, fail));
 
-  const deps = { causalReader, reader, tables, position, settings, signal: ended, log, observer, clock };
+  const breaker = new SnapshotBreaker(clock);
+  const told = observers(observer, breaker);
+  const deps = {
+    causalReader,
+    reader,
+    tables,
+    position,
+    settings,
+    signal: ended,
+    log,
+    observer: told,
+    clock,
+    mongodbClock,
+    breaker,
+  };
   try {
     await run(deps, (startAfter) =>
       bufferBatches(
         changeStream({
           ...settings,
           route,
-          server,
+          features,
           fullDocument: settings.transform.length > 0 ? undefined : settings.fullDocument,
           startAfter,
           signal: ended,
@@ -134,8 +153,12 @@ export async function relay(settings: RelaySettings, context: RelayContext): Pro
 
 type OpenStream = (startAfter: Uint8Array | null) => ReturnType<typeof bufferBatches>;
 
+interface RunDeps extends LoopDeps {
+  readonly breaker: SnapshotBreaker;
+}
+
 /** Follows one stream after the other: where history is lost, a new one begins with a snapshot. */
-async function run(deps: LoopDeps, open: OpenStream): Promise<void> {
+async function run(deps: RunDeps, open: OpenStream): Promise<void> {
   const { position, tables, settings, log } = deps;
   const { token, snapshot: saved } = position.state;
   let snapshot = snapshotAtStart(saved === null ? null : parseSnapshotState(saved), settings.snapshot, {
@@ -160,7 +183,7 @@ async function run(deps: LoopDeps, open: OpenStream): Promise<void> {
 /** @returns the state of the snapshot that replaces the changes which cannot be read any more */
 async function snapshotForLostHistory(
   error: unknown,
-  { position, settings, log }: LoopDeps,
+  { position, settings, log, breaker }: RunDeps,
 ): Promise<SnapshotState> {
   const since = position.state.token === null ? undefined : lostSince(savedToken(position.state.token));
   if (settings.onHistoryLost === "fail") {
@@ -171,6 +194,7 @@ async function snapshotForLostHistory(
       cause: error,
     });
   }
+  breaker.historyLost();
   log.warn("MongoDB no longer has the changes since the saved position: taking a new snapshot", {
     since,
     because: messageOf(error),

@@ -18,6 +18,7 @@ export interface LoopDeps extends Omit<ApplyDeps, "snapshot"> {
   readonly observer: RelayObserver;
   readonly signal: AbortSignal;
   readonly clock: Clock;
+  readonly mongodbClock: Pick<Clock, "now">;
 }
 
 const NO_TIME = new BSON.Timestamp(0n);
@@ -110,6 +111,7 @@ class ReplicationLoop {
   readonly #startedAt: number;
   readonly #total: number;
   #streamTurnEnds = 0;
+  #snapshotStartedAt: number | undefined;
   #isReady = false;
   #unflushed = false;
   #events = 0;
@@ -199,11 +201,16 @@ class ReplicationLoop {
 
   async #takeSnapshotSlice(): Promise<void> {
     const { clock, observer } = this.#deps;
+    this.#snapshotStartedAt ??= clock.now();
     await this.#snapshot.runSlice();
     this.#streamTurnEnds = clock.now() + STREAM_TURN_MS;
     if (this.#snapshot.pending) return;
     await this.#flush();
-    observer.snapshotDone({ documents: this.#snapshot.documents, seconds: this.#seconds() });
+    observer.snapshotDone({
+      documents: this.#snapshot.documents,
+      seconds: this.#secondsSince(this.#snapshotStartedAt),
+    });
+    this.#snapshotStartedAt = undefined;
   }
 
   async #onChunkApplied(): Promise<void> {
@@ -212,7 +219,7 @@ class ReplicationLoop {
       this.#deps.observer.snapshotProgress({
         documents: this.#snapshot.documents,
         total: this.#total,
-        lagSeconds: secondsBehind(token),
+        lagSeconds: secondsBehind(token, this.#deps.mongodbClock.now()),
       });
     }
     await this.#checkpoint.runIfDue();
@@ -226,11 +233,15 @@ class ReplicationLoop {
   async #stop(): Promise<void> {
     const { observer, tables } = this.#deps;
     await this.#flush();
-    observer.stopped({ events: this.#events, ...await tables.counts(), seconds: this.#seconds() });
+    observer.stopped({
+      events: this.#events,
+      ...await tables.counts(),
+      seconds: this.#secondsSince(this.#startedAt),
+    });
   }
 
-  /** Since the start, to a tenth. */
-  #seconds(): number {
-    return Math.round((this.#deps.clock.now() - this.#startedAt) / 100) / 10;
+  /** Rounded to tenths. */
+  #secondsSince(start: number): number {
+    return Math.round((this.#deps.clock.now() - start) / 100) / 10;
   }
 }

@@ -4,7 +4,7 @@ import type { Namespace } from "../namespace.ts";
 import type { SinkAddress } from "../sink/connection/url.ts";
 import type { TableName } from "../sink/table/sql_names.ts";
 import type { ColumnMode } from "../sink/table/column_mode.ts";
-import type { FullDocument } from "../source/change_stream.ts";
+import type { FullDocument } from "../source/open_stream.ts";
 import type { Scope } from "../source/scope.ts";
 
 /** Times are in milliseconds, sizes in bytes. */

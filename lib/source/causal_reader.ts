@@ -7,7 +7,7 @@ import { type BsonValue, elements, fieldsByName, int64At, nameOf } from "../bson
 import type { Namespace } from "../namespace.ts";
 import { UserError } from "../util/errors.ts";
 import { retry, type RetryOptions } from "../util/retry.ts";
-import { isRetryableMongodbError } from "./mongodb_errors.ts";
+import { retryableErrors } from "./mongodb_errors.ts";
 import type { Route } from "./route.ts";
 import { RoutedSession } from "./routed_session.ts";
 
@@ -78,7 +78,7 @@ export class CausalReader implements AsyncDisposable {
         throw error;
       }
     };
-    return retry(attempt, { ...this.#options, isRetryable: isRetryableMongodbError });
+    return retry(attempt, { ...this.#options, isRetryable: retryableErrors() });
   }
 
   /** Whether there is such a collection; false for a view or a time-series collection. */

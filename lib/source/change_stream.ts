@@ -14,15 +14,24 @@ import { BSON, type ClientSession, type Document, type MongoClient } from "mongo
 import { UserError } from "../util/errors.ts";
 import type { OutageTracker } from "../util/outage.ts";
 import { backoff } from "../util/retry.ts";
-import { type BsonValue, bytesOf, elements, fieldsByName, int64At, stringAt } from "../bson/bson.ts";
+import { bytesOf, elements, fieldsByName } from "../bson/bson.ts";
 import { type CollectionEvent, type DocumentChange, readEvent } from "./event.ts";
 import { killCursor } from "./causal_reader.ts";
 import type { Route } from "./route.ts";
 import { RoutedSession } from "./routed_session.ts";
 import type { Scope } from "./scope.ts";
-import type { ServerFeatures } from "./server.ts";
+import type { FeatureTrial } from "./stream_features.ts";
 import { SplitEvents } from "./split_events.ts";
-import { isEventTooLarge, isRetryableMongodbError } from "./mongodb_errors.ts";
+import { isEventTooLarge, retryableErrors } from "./mongodb_errors.ts";
+import {
+  awaitMs,
+  type FullDocument,
+  openStream,
+  type Reply,
+  runStreamCommand,
+  streamStages,
+  targetOf,
+} from "./open_stream.ts";
 
 export interface ChangeBatch {
   readonly changes: readonly DocumentChange[];
@@ -37,12 +46,10 @@ export interface ChangeBatch {
   readonly operationTime: BSON.Timestamp | undefined;
 }
 
-export type FullDocument = "updateLookup" | "whenAvailable" | "required";
-
 export interface ChangeStreamOptions {
   readonly route: Route;
   readonly scope: Scope;
-  readonly server: ServerFeatures;
+  readonly features: FeatureTrial;
   /** Undefined if documents are looked up afterwards. */
   readonly fullDocument: FullDocument | undefined;
   /** BSON of the token to go on from; null to start now. */
@@ -52,9 +59,6 @@ export interface ChangeStreamOptions {
   readonly signal: AbortSignal;
   readonly outages: OutageTracker;
 }
-
-/** Milliseconds that the server waits for a change before it answers with an empty batch. */
-const MAX_AWAIT_MS = 1_000;
 
 /**
  * The change batches of a scope, for ever. A stream that breaks off is opened again after the last token, in the same
@@ -68,17 +72,21 @@ export async function* changeStream(options: ChangeStreamOptions): AsyncGenerato
   await using session = new RoutedSession(route);
   const id = Symbol();
   let token = options.startAfter;
-  let opened = false;
   let failedSince = 0;
   let attempt = 0;
+  let isRetryable = retryableErrors();
   try {
     while (!signal.aborted) {
       const current = session.current();
       try {
+        let isOpening = true; // The empty first batch does not show that the stream can be read.
         for await (const batch of batchesFrom(token, { ...options, ...current })) {
-          outages.succeeded(id);
-          opened = true;
-          attempt = 0;
+          if (!isOpening) {
+            outages.succeeded(id);
+            attempt = 0;
+            isRetryable = retryableErrors();
+          }
+          isOpening = false;
           yield batch;
           token = batch.token;
         }
@@ -87,7 +95,7 @@ export async function* changeStream(options: ChangeStreamOptions): AsyncGenerato
         session.failed(current.client, error);
         if (isEventTooLarge(error)) throw await tooLarge(options, token);
         if (attempt === 0) failedSince = Date.now();
-        if (!opened || !isRetryableMongodbError(error) || Date.now() - failedSince >= retryFor) throw error;
+        if (!isRetryable(error) || Date.now() - failedSince >= retryFor) throw error;
         outages.failed(id, error);
         await backoff(attempt++, signal).catch(() => {});
       }
@@ -95,38 +103,6 @@ export async function* changeStream(options: ChangeStreamOptions): AsyncGenerato
   } finally {
     outages.gaveUp(id);
   }
-}
-
-/** The database and the `aggregate` value that a stream is opened with. */
-function targetOf({ level, only }: Scope): { readonly database: string; readonly aggregate: string | 1 } {
-  switch (level) {
-    case "collection":
-      return { database: only.database ?? "", aggregate: only.collection ?? "" };
-    case "database":
-      return { database: only.database ?? "", aggregate: 1 };
-    case "deployment":
-      return { database: "admin", aggregate: 1 };
-  }
-}
-
-/** Unused fields; dropping them keeps events under 16 MB. */
-const UNUSED = ["updateDescription", "fullDocumentBeforeChange"];
-
-function streamStages(options: ChangeStreamOptions, token: Uint8Array | null): Document[] {
-  const { scope, server, fullDocument } = options;
-  return [
-    {
-      $changeStream: {
-        ...fullDocument && { fullDocument },
-        ...scope.level === "deployment" && { allChangesForCluster: true },
-        ...server.expandedEvents && { showExpandedEvents: true },
-        ...token && { startAfter: BSON.deserialize(token) },
-      },
-    },
-    ...scope.stages(),
-    { $unset: fullDocument ? UNUSED : [...UNUSED, "fullDocument"] },
-    ...server.splitsLargeEvents ? [{ $changeStreamSplitLargeEvent: {} }] : [],
-  ];
 }
 
 async function* batchesFrom(
@@ -137,13 +113,9 @@ async function* batchesFrom(
   let token = startAfter;
   const target = targetOf(scope);
   const database = client.db(target.database);
-  const command = (document: Document) => run(database, document, { session, signal });
-  let reply = await command({
-    aggregate: target.aggregate,
-    pipeline: streamStages(options, token),
-    // The server answers at once. Asked for a batch, it would first search the oplog for a whole one, without a token.
-    cursor: { batchSize: 0 },
-  });
+  const command = (document: Document) => runStreamCommand(database, document, { session, signal });
+  const maxTimeMS = awaitMs(client.options);
+  let reply = await openStream(startAfter, { ...options, database, command });
   const split = new SplitEvents();
   try {
     while (true) {
@@ -156,7 +128,7 @@ async function* batchesFrom(
         getMore: BSON.Long.fromBigInt(reply.cursorId),
         collection: reply.collection,
         batchSize,
-        maxTimeMS: MAX_AWAIT_MS,
+        maxTimeMS,
       });
     }
   } finally {
@@ -166,9 +138,13 @@ async function* batchesFrom(
 
 /** Names the document of the event after `token`, which is over 16 MB and cannot be split. */
 async function tooLarge(options: ChangeStreamOptions, token: Uint8Array | null): Promise<UserError> {
-  const { route, scope, server } = options;
+  const { route, scope } = options;
   const target = targetOf(scope);
-  const small = { ...options, fullDocument: undefined, server: { ...server, splitsLargeEvents: false } };
+  const small = {
+    scope,
+    fullDocument: undefined,
+    features: { splitsLargeEvents: false, expandedEvents: false },
+  };
   const names = { $project: { ns: 1, documentKey: 1, operationType: 1 } };
   const { cursor } = await route.client.db(target.database).command({
     aggregate: target.aggregate,
@@ -179,48 +155,13 @@ async function tooLarge(options: ChangeStreamOptions, token: Uint8Array | null):
   const key = BSON.EJSON.stringify(event?.documentKey ?? {});
   const document = `${event?.ns?.db}.${event?.ns?.coll} ${key.length > 200 ? `${key.slice(0, 200)}…` : key}`;
   return new UserError(
-    `A change event is larger than 16 MB, and MongoDB ${server.version} cannot deliver it: ${document}`,
+    `A change event is larger than 16 MB, and MongoDB cannot deliver it: ${document}`,
     {
       hint:
         "MongoDB 6.0.9 and newer split events, but for what is in each part. Make the document or its key smaller, or " +
         "leave its collection out with --exclude, and start again.",
     },
   );
-}
-
-interface Reply {
-  readonly cursorId: bigint;
-  readonly collection: string;
-  readonly batch: BsonValue;
-  readonly token: Uint8Array;
-  readonly operationTime: BSON.Timestamp | undefined;
-}
-
-async function run(
-  database: ReturnType<MongoClient["db"]>,
-  document: Document,
-  options: { session: ClientSession; signal: AbortSignal },
-): Promise<Reply> {
-  const { cursor: bytes } = await database.command(document, { ...options, raw: true });
-  const cursor = fieldsByName(bytes as Uint8Array);
-  const id = cursor.get("id");
-  const ns = cursor.get("ns");
-  const batch = cursor.get("nextBatch") ?? cursor.get("firstBatch");
-  const token = cursor.get("postBatchResumeToken");
-  if (!id || !ns || !batch) throw new Error("MongoDB answered without a batch");
-  if (!token) {
-    throw new UserError("This server gives no postBatchResumeToken with its change streams.", {
-      hint: "Without one no position is safe to save. MongoDB gives it from 4.0.7 on; use 4.4 or newer.",
-    });
-  }
-  const namespace = stringAt(ns.bytes, ns.offset);
-  return {
-    cursorId: int64At(id.bytes, id.offset),
-    collection: namespace.slice(namespace.indexOf(".") + 1),
-    batch,
-    token: bytesOf(token),
-    operationTime: options.session.operationTime,
-  };
 }
 
 interface BatchState {

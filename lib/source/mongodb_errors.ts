@@ -144,9 +144,14 @@ export class OtherDeploymentError extends Error {
   override readonly name = "OtherDeploymentError";
 }
 
+/** The service opens a stream, and refuses the token that it gave before. */
+export class TokenRefusedError extends Error {
+  override readonly name = "TokenRefusedError";
+}
+
 /** The oplog has moved on, the token is of another deployment, or it is no token at all. */
 export const isHistoryLost = (error: unknown): boolean =>
-  error instanceof OtherDeploymentError ||
+  error instanceof OtherDeploymentError || error instanceof TokenRefusedError ||
   hasCode(
     error,
     MongodbCode.ChangeStreamHistoryLost,
@@ -154,6 +159,25 @@ export const isHistoryLost = (error: unknown): boolean =>
     MongodbCode.InvalidResumeToken,
   );
 
+/** How often a login is tried again that is refused once the program runs: the credentials may just be changing. */
+const LOGIN_TRIES = 2;
+
+/** Judges the errors of one operation as {@linkcode isRetryableMongodbError}; a refused login is tried twice more. */
+export function retryableErrors(): (error: unknown) => boolean {
+  let refusedLogins = 0;
+  return (error) =>
+    isRetryableMongodbError(error) ||
+    hasCode(error, MongodbCode.AuthenticationFailed) && ++refusedLogins <= LOGIN_TRIES;
+}
+
 /** The event that comes next is over 16 MB. */
 export const isEventTooLarge = (error: unknown): boolean =>
   hasCode(error, MongodbCode.BSONObjectTooLarge, MongodbCode.ChangeStreamFragmentTooLarge);
+
+/**
+ * Whether a server may have refused what it was asked for: it answers, the user may ask, and waiting does not help.
+ * Services that speak MongoDB's protocol refuse with codes of their own; so it is said here what is no refusal.
+ */
+export const isRefusal = (error: unknown): boolean =>
+  error instanceof MongoServerError && !isRetryableMongodbError(error) && !isHistoryLost(error) &&
+  !isEventTooLarge(error) && !hasCode(error, MongodbCode.Unauthorized, MongodbCode.AuthenticationFailed);

@@ -52,8 +52,8 @@ export function hasReached(token: Uint8Array, { t, i }: BSON.Timestamp): boolean
 
 export const lostSince = (token: Uint8Array): string | undefined => timeOf(token)?.toISOString();
 
-/** Whole seconds that a stream is behind, by the clocks of both machines. */
-export function secondsBehind(token: Uint8Array): number {
+/** Whole seconds that a stream is behind. @param now by MongoDB's clock, in milliseconds since 1970 */
+export function secondsBehind(token: Uint8Array, now: number): number {
   const time = timeOf(token);
-  return time ? Math.max(0, Math.round((Date.now() - time.getTime()) / 1_000)) : 0;
+  return time ? Math.max(0, Math.round((now - time.getTime()) / 1_000)) : 0;
 }

@@ -1,11 +1,13 @@
 /** How a change stream is opened, and opened again. */
 import assert from "node:assert/strict";
-import { type CommandStartedEvent, MongoClient } from "mongodb";
+import { BSON, type CommandStartedEvent, MongoClient } from "mongodb";
 import { observers } from "../../lib/pipeline/observer.ts";
 import { type ChangeBatch, changeStream } from "../../lib/source/change_stream.ts";
 import { directRoute } from "../../lib/source/route.ts";
+import { isHistoryLost } from "../../lib/source/mongodb_errors.ts";
 import { Scope } from "../../lib/source/scope.ts";
-import { OutageTracker } from "../../lib/util/outage.ts";
+import { FeatureTrial } from "../../lib/source/stream_features.ts";
+import { type Outage, OutageTracker } from "../../lib/util/outage.ts";
 import { failNext, TEST_COMMANDS } from "../support/fail_point.ts";
 import { ownMongodbTest } from "../support/own_mongodb.ts";
 
@@ -14,19 +16,23 @@ interface Given {
   readonly client: MongoClient;
   readonly signal: AbortSignal;
   readonly startAfter?: Uint8Array | null;
+  /** Told of each outage. */
+  readonly outage?: (outage: Outage) => void;
 }
 
-const streamOf = ({ database, client, startAfter = null, ...given }: Given): AsyncGenerator<ChangeBatch> =>
+const streamOf = (
+  { database, client, startAfter = null, outage = () => {}, ...given }: Given,
+): AsyncGenerator<ChangeBatch> =>
   changeStream({
     ...given,
     route: directRoute(client),
     startAfter,
     scope: new Scope({ databases: [database], collections: ["*"], exclude: [] }),
-    server: { version: "6.0.0", splitsLargeEvents: false, expandedEvents: true },
+    features: new FeatureTrial(() => {}),
     fullDocument: "updateLookup",
     batchSize: 100,
     retryFor: 60_000,
-    outages: new OutageTracker({ system: "MongoDB", observer: observers() }),
+    outages: new OutageTracker({ system: "MongoDB", observer: observers({ outage }) }),
   });
 
 /** The first batch that has changes. */
@@ -65,4 +71,33 @@ ownMongodbTest("changeStream() tells a token before it searches the oplog when i
   assert.deepEqual([first.events, first.token.length > 0], [0, true]);
   assert.equal(await firstChanges(stream), 1);
   stop.abort();
+});
+
+for (const option of ["socketTimeoutMS", "timeoutMS"]) {
+  ownMongodbTest(
+    `changeStream() that is idle does not break off by a ${option} below a second`,
+    async (own) => {
+      await using client = new MongoClient(`${own.mongodbUrl}&${option}=600`);
+      const outages: unknown[] = [];
+      const stop = new AbortController();
+      const stream = streamOf({
+        client,
+        database: own.database,
+        signal: stop.signal,
+        outage: ({ error }) => outages.push(error),
+      });
+      for (let batch = 0; batch < 5; batch++) await stream.next();
+      stop.abort();
+      assert.deepEqual(outages, []);
+    },
+  );
+}
+
+ownMongodbTest("changeStream() takes a token that is none for lost history", async (own) => {
+  const { mongodb: client, database } = own;
+  const { signal } = new AbortController();
+  for (const _data of ["82", "zz", "8200000001"]) {
+    const stream = streamOf({ client, database, signal, startAfter: BSON.serialize({ _data }) });
+    await assert.rejects(stream.next(), isHistoryLost, _data);
+  }
 });

@@ -320,7 +320,7 @@ ownMongodbTest(
   "relay() stops while MongoDB takes its time for a chunk and for the end of the stream",
   async (own) => {
     const { mongodb } = own;
-    await insertMixed(collectionOf(own), 1);
+    await insertMixed(collectionOf(own), 100);
     await holdAll(mongodb, ["find", "killCursors"], 3_000);
     const running = own.relay();
     await eventually(async () => {

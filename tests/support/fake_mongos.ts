@@ -89,9 +89,8 @@ export class FakeMongos implements AsyncDisposable {
       case "find":
         return this.#answer(command) ?? this.#batch(this.#open(), "firstBatch");
       case "getMore":
-        return this.#has(command.getMore)
-          ? this.#batch(String(command.getMore), "nextBatch")
-          : this.#notFound();
+        if (!this.#has(command.getMore)) return this.#notFound();
+        return this.#answer(command) ?? this.#batch(String(command.getMore), "nextBatch");
       case "killCursors":
         for (const id of command.cursors) if (!this.#cursors.delete(String(id))) this.#notFound();
         return { ok: 1 };

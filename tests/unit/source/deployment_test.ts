@@ -4,6 +4,7 @@ import { CausalReader } from "../../../lib/source/causal_reader.ts";
 import { changeStream } from "../../../lib/source/change_stream.ts";
 import { Deployment, pinnedUrl } from "../../../lib/source/deployment.ts";
 import { Scope } from "../../../lib/source/scope.ts";
+import { FeatureTrial } from "../../../lib/source/stream_features.ts";
 import { OutageTracker } from "../../../lib/util/outage.ts";
 import { Shutdown } from "../../../lib/util/shutdown.ts";
 import { FakeBalancer, FakeMongos } from "../../support/fake_mongos.ts";
@@ -35,7 +36,7 @@ const streamOf = (deployment: Deployment, { signal }: AbortController) =>
   changeStream({
     route: deployment.route(),
     scope: new Scope({ databases: ["shop"], collections: ["orders"], exclude: [] }),
-    server: { version: "7.0.0", splitsLargeEvents: true, expandedEvents: true },
+    features: new FeatureTrial(() => {}),
     fullDocument: "updateLookup",
     startAfter: null,
     batchSize: 10,

@@ -1,0 +1,142 @@
+import assert from "node:assert/strict";
+import { BSON, type Document, MongoServerError } from "mongodb";
+import { observers } from "../../../lib/pipeline/observer.ts";
+import { changeStream } from "../../../lib/source/change_stream.ts";
+import { Deployment } from "../../../lib/source/deployment.ts";
+import { isHistoryLost } from "../../../lib/source/mongodb_errors.ts";
+import { awaitMs } from "../../../lib/source/open_stream.ts";
+import { Scope } from "../../../lib/source/scope.ts";
+import { FeatureTrial } from "../../../lib/source/stream_features.ts";
+import { UserError } from "../../../lib/util/errors.ts";
+import { OutageTracker } from "../../../lib/util/outage.ts";
+import { type Answer, FakeMongos } from "../../support/fake_mongos.ts";
+
+const SPLIT = "$changeStreamSplitLargeEvent";
+const EXPANDED = "showExpandedEvents";
+const TOKEN = BSON.serialize({ _data: "82" });
+
+interface Opening {
+  readonly answer: Answer;
+  readonly startAfter?: Uint8Array;
+  /** @default 1 */
+  readonly batches?: number;
+}
+
+/** Reads so many batches of a service. */
+async function read({ answer, startAfter, batches = 1 }: Opening) {
+  await using server = await FakeMongos.start(answer);
+  await using deployment = await Deployment.connect(`mongodb://${server.address}/`);
+  const refused: (readonly string[])[] = [];
+  const stream = changeStream({
+    route: deployment.route(),
+    scope: new Scope({ databases: ["shop"], collections: ["orders"], exclude: [] }),
+    features: new FeatureTrial((names) => refused.push(names)),
+    fullDocument: "updateLookup",
+    startAfter: startAfter ?? null,
+    batchSize: 10,
+    retryFor: 60_000,
+    signal: new AbortController().signal,
+    outages: new OutageTracker({ system: "MongoDB", observer: observers() }),
+  });
+  try {
+    for (let batch = 0; batch < batches; batch++) await stream.next();
+  } finally {
+    await stream.return(undefined);
+  }
+  return { refused, commands: server.commands };
+}
+
+const error = (code: number, errmsg = "refused"): Document => ({ ok: 0, code, codeName: "Refused", errmsg });
+
+const has = (command: Document, feature: string) => JSON.stringify(command.pipeline ?? "").includes(feature);
+
+/** What the service refuses, with which code, and how often it is asked until the stream is open. */
+const REFUSALS: readonly (readonly [refused: readonly string[], code: number, asked: number])[] = [
+  [[SPLIT], 8000, 2],
+  [[SPLIT], 40324, 2],
+  [[EXPANDED], 40415, 3],
+  [[SPLIT, EXPANDED], 303, 4],
+  [[SPLIT, EXPANDED], 9, 4],
+];
+
+for (const [features, code, asked] of REFUSALS) {
+  for (const startAfter of [undefined, TOKEN]) {
+    const how = startAfter ? "resumes" : "opens";
+    Deno.test(`changeStream() ${how} without ${features.join(" and ")}, refused with code ${code}`, async () => {
+      const answer: Answer = (command) =>
+        features.some((each) => has(command, each)) ? error(code) : undefined;
+      const { refused, commands } = await read({ answer, ...startAfter && { startAfter } });
+      assert.deepEqual(refused, [features]);
+      assert.equal(commands.filter((each) => each === "aggregate").length, asked);
+    });
+  }
+}
+
+Deno.test("changeStream() remembers what the service refuses when it opens again", async () => {
+  let failures = 0;
+  const answer: Answer = (command) => {
+    if (has(command, SPLIT)) return error(8000);
+    return command.getMore && failures++ === 0 ? error(189) : undefined;
+  };
+  const { refused, commands } = await read({ answer, batches: 3 });
+  assert.deepEqual(refused, [[SPLIT]]);
+  assert.equal(commands.filter((each) => each === "aggregate").length, 3);
+});
+
+Deno.test("changeStream() tries no features where the user may not read", async () => {
+  let asked = 0;
+  const answer: Answer = ({ aggregate }) => aggregate && ++asked ? error(13) : undefined;
+  await assert.rejects(read({ answer }), (error) => error instanceof MongoServerError && error.code === 13);
+  assert.equal(asked, 1);
+});
+
+for (const code of [2, 9, 15, 40_649]) {
+  Deno.test(`changeStream() takes a token that is refused with code ${code} for lost history`, async () => {
+    const answer: Answer = (command) => has(command, "startAfter") ? error(code) : undefined;
+    await assert.rejects(read({ answer, startAfter: TOKEN }), isHistoryLost);
+  });
+
+  Deno.test(`changeStream() passes code ${code} on where the stream opens without a token neither`, async () => {
+    const answer: Answer = ({ aggregate }) => aggregate ? error(code, "Invalid resume token") : undefined;
+    await assert.rejects(read({ answer, startAfter: TOKEN }), (error) => !isHistoryLost(error));
+  });
+}
+
+Deno.test("changeStream() keeps a token that is refused once only", async () => {
+  let refusals = 4; // One for each choice of features.
+  const answer: Answer = (command) => has(command, "startAfter") && refusals-- > 0 ? error(1) : undefined;
+  const { refused } = await read({ answer, startAfter: TOKEN });
+  assert.deepEqual(refused, []);
+});
+
+Deno.test("changeStream() says that a service without postBatchResumeToken is no MongoDB", async () => {
+  const answer: Answer = ({ aggregate }) =>
+    aggregate ? { ok: 1, cursor: { id: BSON.Long.ZERO, ns: "shop.orders", firstBatch: [] } } : undefined;
+  await assert.rejects(
+    read({ answer }),
+    (error) => error instanceof UserError && /no MongoDB/.test(error.message),
+  );
+});
+
+for (const [refusals, isTried] of [[1, true], [2, true], [3, false]] as const) {
+  Deno.test(`changeStream() with a login that is refused ${refusals} times in a row while it runs`, async () => {
+    let left = refusals as number;
+    const answer: Answer = ({ getMore }) => getMore && left-- > 0 ? error(18) : undefined;
+    const reading = read({ answer, batches: 5 });
+    if (isTried) await reading;
+    else await assert.rejects(reading, (error) => error instanceof MongoServerError && error.code === 18);
+  });
+}
+
+const AWAITS = [
+  [{}, 1_000],
+  [{ socketTimeoutMS: 0 }, 1_000],
+  [{ socketTimeoutMS: 800 }, 400],
+  [{ socketTimeoutMS: 1_500, timeoutMS: 1_000 }, 500],
+  [{ socketTimeoutMS: 60_000 }, 1_000],
+  [{ socketTimeoutMS: 1 }, 1],
+] as const;
+
+for (const [options, expected] of AWAITS) {
+  Deno.test(`awaitMs() of ${JSON.stringify(options)}`, () => assert.equal(awaitMs(options), expected));
+}
