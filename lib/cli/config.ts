@@ -29,7 +29,7 @@ export function relayConfig(given: Given): RelaySettings {
   const transform = transformStages({ filter, only, omit, pipeline });
   if (transform.length > 0) checkFullDocument(rest.fullDocument);
   if (table !== "") checkTemplate(tableName(table, sink.schema), scope);
-  return Object.freeze({ ...rest, sink, scope, transform, namesIn: namesOf(table, scope) });
+  return Object.freeze({ ...rest, sink, scope, omit, transform, namesIn: namesOf(table, scope) });
 }
 
 /** The collection that the example of the same name follows, and its table. */

@@ -3,7 +3,7 @@ import { UsageError } from "../util/errors.ts";
 import { tableName } from "../sink/table/sql_names.ts";
 import { parseSinkUrl } from "../sink/connection/url.ts";
 import { parseMix } from "../workload/mix.ts";
-import { parseFilter, parsePaths, parsePipeline } from "../source/transform.ts";
+import { parseFilter, parseOmitted, parsePaths, parsePipeline } from "../source/transform.ts";
 
 export interface Option<Flag extends string = string, Value = unknown> {
   readonly flag: Flag;
@@ -181,7 +181,7 @@ const TRANSFORM = [
     default: "",
     value: "PATH,…",
     help: "Leave these fields out",
-    parse: parsePaths,
+    parse: parseOmitted,
     list: true,
   }),
   option({

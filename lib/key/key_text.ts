@@ -17,6 +17,7 @@ import {
   utf8,
 } from "../bson/bson.ts";
 import { asDocument } from "../bson/expand.ts";
+import { idDocument } from "./query_literal.ts";
 
 /** Fits every server's index, beside a stream's name. PostgreSQL's limit is about 2,700 bytes. */
 const MAX_KEY_BYTES = 2_048;
@@ -37,11 +38,22 @@ const AMBIGUOUS = /^(?:$|[0-9a-f]{24}$|["{[]|-?\d|-?Infinity$|NaN$|true$|false$|
  * IN: UUID → OUT: {"$binary":{"base64":"…","subType":"04"}}
  * IN: text of more than 2,048 bytes → OUT: {"$sha256":"…"}
  * IN: {b: 1, a: ObjectId(…)} → OUT: {"b":1,"a":{"$oid":"…"}}
+ * IN: a value with bytes that are no UTF-8 → OUT: {"$bson":"…"}, its BSON as base64
  */
 export function keyText(id: BsonValue): string {
-  const text = (TOP_LEVEL[id.type] ?? nestedText)(id);
+  const text = proper(id) ?? `{"$bson":"${BSON.ByteUtils.toBase64(idDocument(id))}"}`;
   if (text.length <= MAX_KEY_BYTES / 3 || Buffer.byteLength(text) <= MAX_KEY_BYTES) return text;
   return `{"$sha256":"${createHash("sha256").update(text).digest("hex")}"}`;
+}
+
+/** MongoDB takes strings and names of any bytes. Undefined for a key with some that are no UTF-8. */
+function proper(id: BsonValue): string | undefined {
+  try {
+    return (TOP_LEVEL[id.type] ?? nestedText)(id);
+  } catch (error) {
+    if (error instanceof BSON.BSONError) return undefined;
+    throw error;
+  }
 }
 
 const plainString: KeyText = ({ bytes, offset }) => {

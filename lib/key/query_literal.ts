@@ -10,9 +10,18 @@ export function expressionOf(id: BsonValue): Document | undefined {
   return known && { $literal: known.value };
 }
 
-/** The key as a value for the driver; undefined if the driver would send another one, such as for very large dates. */
+/**
+ * The key as a value for the driver; undefined if the driver would send another one, such as for very large dates and for
+ * bytes that are no UTF-8.
+ */
 export function valueOf(id: BsonValue): { value: unknown } | undefined {
-  const value = decoded(id);
+  let value: unknown;
+  try {
+    value = decoded(id);
+  } catch (error) {
+    if (error instanceof BSON.BSONError) return undefined;
+    throw error;
+  }
   const sent = fieldsByName(BSON.serialize(new Map([["_id", value]]), { ignoreUndefined: false })).get("_id");
   return sent && sent.type === id.type && BSON.ByteUtils.equals(bytesOf(sent), bytesOf(id))
     ? { value }

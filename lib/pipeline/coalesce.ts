@@ -2,6 +2,8 @@
 export interface RowChange {
   readonly oid: string;
   readonly document: Uint8Array | null;
+  /** Why there is no document, although it is not deleted. */
+  readonly refusal?: string;
 }
 
 /**

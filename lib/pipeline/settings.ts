@@ -13,6 +13,8 @@ export interface RelaySettings {
   readonly scope: Scope;
   /** Stages that documents go through; empty where they are taken as they are. */
   readonly transform: readonly Document[];
+  /** Paths of fields that are left out, also where MongoDB cannot name them. */
+  readonly omit: readonly string[];
   readonly sink: SinkAddress;
   /** Names of tables, where those that name no schema are in this one. */
   readonly namesIn: (schema: string) => Names;

@@ -1,7 +1,8 @@
 /** How changes become rows of one table: reduced to one a key, split, written, every row accounted for. */
-import { type BsonValue, documentOfExtendedJson, extendedJson } from "../bson/bson.ts";
+import { BsonType, type BsonValue, documentOfExtendedJson, extendedJson } from "../bson/bson.ts";
+import { withoutFields } from "../bson/without_fields.ts";
 import { keyText } from "../key/key_text.ts";
-import { UnstorableError } from "../mapping/bson_to_json.ts";
+import { jsonOf, UnstorableError } from "../mapping/bson_to_json.ts";
 import type { ColumnPath } from "../mapping/column_tree.ts";
 import { splitDocument } from "../mapping/split_document.ts";
 import type { DeadLetter, DeadLetters } from "../sink/metadata/dead_letters.ts";
@@ -20,13 +21,17 @@ export interface TableApplierDeps {
   readonly writer: Pick<Writer, "upsert" | "delete" | "truncate" | "drop" | "keys" | "refresh">;
   readonly deadLetters: Pick<DeadLetters, "oids" | "count" | "read" | "add" | "resolve" | "clear">;
   readonly onDrop: RelaySettings["onDrop"];
+  /** Paths of fields that are left out. */
+  readonly omit: readonly string[];
   readonly log: Logger;
 }
 
-/** A document and what it is now; null when it is gone. */
+/** A document and what it is now; null when it is gone, or known to MongoDB alone. */
 export interface DocumentState {
   readonly id: BsonValue;
   readonly document: Uint8Array | null;
+  /** Why MongoDB does not give the document: it becomes a dead letter without it. */
+  readonly refusal?: string;
 }
 
 /** What is written of some documents. */
@@ -82,12 +87,23 @@ export class TableApplier {
 
   /** Makes the first columns of a table that has none. */
   async learn(sample: () => Promise<readonly Uint8Array[]>): Promise<void> {
-    await this.#deps.columns.learn(sample);
+    await this.#deps.columns.learn(async () =>
+      (await sample()).map((each) => this.#taken(each)).filter(isStorable)
+    );
+  }
+
+  /** Leaves out what MongoDB cannot. */
+  #taken(document: Uint8Array): Uint8Array {
+    return withoutFields(document, this.#deps.omit);
   }
 
   /** Applies changes in their order. Every row is confirmed, or a dead letter, when it resolves. */
   async apply(changes: readonly DocumentState[]): Promise<void> {
-    await this.#write(coalesce(changes.map(({ id, document }) => ({ oid: keyText(id), document }))));
+    await this.#write(coalesce(changes.map(({ id, ...state }) => ({
+      ...state,
+      oid: keyText(id),
+      document: state.document && this.#taken(state.document),
+    }))));
   }
 
   /** Removes rows, and dead letters. */
@@ -138,15 +154,19 @@ export class TableApplier {
       outcome = await this.#upsert(upserts);
       await writer.delete([...gone, ...outcome.letters.map(({ oid }) => oid)]);
     } while (await columns.load());
-    const { letters, overflowed } = outcome;
+    const { overflowed } = outcome;
+    const refused = changes.flatMap(({ oid, refusal: error }) =>
+      error === undefined ? [] : { oid, error, document: null }
+    );
+    const letters = [...outcome.letters, ...refused];
     await deadLetters.add(letters);
     const dead = new Set(letters.map(({ oid }) => oid));
     await deadLetters.resolve(changes.map(({ oid }) => oid).filter((oid) => !dead.has(oid)));
     for (const { oid, error } of letters) log.warn("A document went to the dead letters", { oid, error });
     this.dirty = true;
     this.#counts = {
-      upserts: this.#counts.upserts + upserts.length - letters.length,
-      deletes: this.#counts.deletes + gone.length,
+      upserts: this.#counts.upserts + upserts.length - outcome.letters.length,
+      deletes: this.#counts.deletes + gone.length - refused.length,
       overflowed: this.#counts.overflowed + overflowed,
       deadLetters: this.#counts.deadLetters + letters.length,
     };
@@ -204,6 +224,17 @@ export class TableApplier {
       }
     }
     return { rows, letters, overflowed, needColumns, needWidening };
+  }
+}
+
+/** Whether a row can hold the document. */
+function isStorable(document: Uint8Array): boolean {
+  try {
+    jsonOf({ type: BsonType.document, bytes: document, offset: 0, length: document.length });
+    return true;
+  } catch (error) {
+    if (isUnstorable(error)) return false;
+    throw error;
   }
 }
 

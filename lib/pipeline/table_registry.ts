@@ -212,7 +212,15 @@ export class TableRegistry {
     if (await columns.recover()) this.#unrecovered.add(columns);
     const stream = `${namespaceText(namespace)} -> ${name.schema}.${name.name}`;
     const deadLetters = await DeadLetters.open(patient, { schema: names.metadataSchema, stream });
-    const applier = new TableApplier({ table, columns, writer, deadLetters, onDrop: settings.onDrop, log });
+    const applier = new TableApplier({
+      table,
+      columns,
+      writer,
+      deadLetters,
+      onDrop: settings.onDrop,
+      omit: settings.omit,
+      log,
+    });
     await applier.retryDeadLetters();
     return { applier, columns, wasDropped: isKnown && table.isNew };
   }

@@ -3,7 +3,7 @@
  * found is never older than a time that was named.
  */
 import { BSON, type ClientSession, type Db, type Document, type MongoClient, ReadPreference } from "mongodb";
-import { type BsonValue, elements, fieldsByName, int64At, nameOf } from "../bson/bson.ts";
+import { type BsonValue, type Element, elements, fieldsByName, int64At } from "../bson/bson.ts";
 import type { Namespace } from "../namespace.ts";
 import { UserError } from "../util/errors.ts";
 import { retry, type RetryOptions } from "../util/retry.ts";
@@ -17,7 +17,7 @@ export interface KeyedDocument {
   readonly document: Uint8Array;
 }
 
-/** One answer of MongoDB. It ends at 16 MB, before a document that would not fit: so memory is bounded. */
+/** An answer of MongoDB. It ends at 16 MB, before a document that would not fit: so memory is bounded. */
 export interface Page {
   readonly documents: readonly KeyedDocument[];
   /** Whether nothing comes after them. */
@@ -31,6 +31,8 @@ export interface PageOptions {
   readonly abortable?: boolean;
   /** The index that is used; null leaves that to the server. @default {that of `_id`} */
   readonly hint?: Document | null;
+  /** Whether more is read after these documents. @default {nothing} */
+  readonly goesOn?: (documents: readonly KeyedDocument[]) => boolean;
 }
 
 const BY_KEY = { _id: 1 } as const;
@@ -92,38 +94,31 @@ export class CausalReader implements AsyncDisposable {
     return listed.some(({ type = "collection" }) => type === "collection");
   }
 
-  /** The first documents that a `find` or `aggregate` finds. */
+  /** The first documents that a `find` or `aggregate` finds, in one answer unless `goesOn` wants more. */
   async page(
     { database, collection }: Namespace,
     command: Document,
     options: PageOptions = {},
   ): Promise<Page> {
-    const { abortable = false, hint = BY_KEY } = options;
-    const { batch, exhausted } = await this.read(async (client, { session, readPreference }) => {
+    const { abortable = false, hint = BY_KEY, goesOn = () => false } = options;
+    return await this.read(async (client, { session, readPreference }) => {
       const db = client.db(database);
-      const { cursor } = await db.command({
-        ...command,
-        ...hint && { hint },
-        readConcern: this.#readConcern(),
-      }, {
-        raw: true,
-        session,
-        readPreference,
-        ...abortable && { signal: this.#options.shutdown.signal },
-      });
-      const reply = fieldsByName(cursor as Uint8Array);
-      const batch = reply.get("firstBatch");
-      const id = reply.get("id");
-      if (!batch || !id) throw new Error("MongoDB answered without a batch");
-      const cursorId = int64At(id.bytes, id.offset);
-      if (cursorId !== 0n) await killCursor(db, collection, cursorId);
-      return { batch, exhausted: cursorId === 0n };
+      const run = (command: Document) =>
+        db.command(command, {
+          raw: true,
+          session,
+          readPreference,
+          ...abortable && { signal: this.#options.shutdown.signal },
+        });
+      let reply = batchOf(await run({ ...command, ...hint && { hint }, readConcern: this.#readConcern() }));
+      let { documents } = reply;
+      while (reply.cursorId !== 0n && goesOn(documents)) {
+        reply = batchOf(await run({ getMore: BSON.Long.fromBigInt(reply.cursorId), collection }));
+        documents = [...documents, ...reply.documents];
+      }
+      if (reply.cursorId !== 0n) await killCursor(db, collection, reply.cursorId);
+      return { documents, exhausted: reply.cursorId === 0n };
     });
-    const documents = Array.from(
-      elements(batch.bytes, batch.offset),
-      ([, , , offset, length]) => keyed(batch.bytes.subarray(offset, offset + length)),
-    );
-    return { documents, exhausted };
   }
 
   /** Those documents of all that an aggregation finds which `isWanted` is true of. */
@@ -157,8 +152,29 @@ export async function killCursor(db: Db, collection: string, cursorId: bigint): 
   await db.command(command, { signal: AbortSignal.timeout(KILL_CURSOR_TIMEOUT_MS) }).catch(() => {});
 }
 
+interface Reply {
+  readonly cursorId: bigint;
+  readonly documents: readonly KeyedDocument[];
+}
+
+function batchOf({ cursor }: Document): Reply {
+  const reply = fieldsByName(cursor as Uint8Array);
+  const batch = reply.get("firstBatch") ?? reply.get("nextBatch");
+  const id = reply.get("id");
+  if (!batch || !id) throw new Error("MongoDB answered without a batch");
+  const documents = Array.from(
+    elements(batch.bytes, batch.offset),
+    ([, , , offset, length]) => keyed(batch.bytes.subarray(offset, offset + length)),
+  );
+  return { cursorId: int64At(id.bytes, id.offset), documents };
+}
+
+/** Other names of the document need not be UTF-8. */
+const isId = (bytes: Uint8Array, [, offset, length]: Element): boolean =>
+  length === 3 && bytes[offset] === 0x5f && bytes[offset + 1] === 0x69 && bytes[offset + 2] === 0x64;
+
 function keyed(document: Uint8Array): KeyedDocument {
-  const element = Array.from(elements(document)).find((element) => nameOf(document, element) === "_id");
+  const element = Array.from(elements(document)).find((element) => isId(document, element));
   if (!element) {
     throw new UserError("The transform takes _id away, which names the row.", { hint: "Leave _id in." });
   }

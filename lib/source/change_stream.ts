@@ -150,7 +150,7 @@ async function tooLarge(options: ChangeStreamOptions, token: Uint8Array | null):
     aggregate: target.aggregate,
     pipeline: [...streamStages(small, token), names],
     cursor: { batchSize: 1 },
-  });
+  }, { enableUtf8Validation: false });
   const [event] = cursor.firstBatch;
   const key = BSON.EJSON.stringify(event?.documentKey ?? {});
   const document = `${event?.ns?.db}.${event?.ns?.coll} ${key.length > 200 ? `${key.slice(0, 200)}…` : key}`;

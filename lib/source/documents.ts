@@ -1,28 +1,14 @@
 /** Reads documents of a collection as they are now, never older than what the change stream has shown. */
-import type { Document } from "mongodb";
+import { type Document, MongoServerError } from "mongodb";
 import { UserError } from "../util/errors.ts";
 import { type BsonValue, fieldsByName } from "../bson/bson.ts";
 import { keyText } from "../key/key_text.ts";
-import { expressionOf, idDocument, valueOf } from "../key/query_literal.ts";
+import { expressionOf, valueOf } from "../key/query_literal.ts";
 import type { CausalReader, KeyedDocument, Page } from "./causal_reader.ts";
 import type { Namespace } from "../namespace.ts";
+import { type Chunk, chunkOf, isNamed, isThere, type LookedUp } from "./chunk.ts";
+import { isTransformFailure } from "./mongodb_errors.ts";
 import { changesId } from "./transform.ts";
-
-/** The document with a key; null if there is none, or none that matches the filter. */
-export interface LookedUp {
-  readonly id: BsonValue;
-  readonly document: Uint8Array | null;
-}
-
-export interface Chunk {
-  readonly documents: readonly KeyedDocument[];
-  /** BSON of `{_id}` of the last document read; null for an empty collection. */
-  readonly last: Uint8Array | null;
-  /** Whether the collection has no more documents. */
-  readonly done: boolean;
-  /** Documents read, also those that the filter drops. */
-  readonly seen: number;
-}
 
 export interface ReaderOptions {
   readonly transform: readonly Document[];
@@ -56,49 +42,63 @@ export class DocumentReader {
     const { transform, size } = this.#options;
     const id = last && fieldsByName(last).get("_id");
     const after = id && expressionOf(id);
-    for (let batchSize = size;; batchSize *= 2) {
-      const { documents: found, exhausted } = await this.#causalReader.page(namespace, {
-        find: namespace.collection,
-        filter: after ? { $expr: { $gt: ["$_id", after] } } : {},
-        sort: KEY,
-        batchSize,
-        limit: batchSize,
-        ...transform.length > 0 && { projection: KEY },
-      }, { abortable: true });
-      const end = found.at(-1);
-      const done = exhausted && found.length < batchSize;
-      // The next chunk cannot start after a key that no query can name. Such keys are very rare.
-      if (end && !done && !expressionOf(end.id)) {
-        if (found.length === batchSize) continue;
-        throw nowhereAfter(end.id);
-      }
-      const chunk = { documents: found, last: end ? idDocument(end.id) : last, seen: found.length, done };
-      return transform.length > 0 && end
-        ? await this.#transformed(namespace, { after, end: end.id, chunk })
-        : chunk;
+    const find = {
+      find: namespace.collection,
+      filter: after ? { $expr: { $gt: ["$_id", after] } } : {},
+      sort: KEY,
+      batchSize: size,
+      ...transform.length > 0 && { projection: KEY },
+    };
+    const page = await this.#causalReader.page(namespace, { ...find, limit: size }, { abortable: true });
+    const isEnd = page.exhausted && page.documents.length < size;
+    // Keys that no query can name are very rare, and a chunk of nothing else even more.
+    const chunk = chunkOf(page.documents, { isEnd, last }) ??
+      await this.#upToNextNamed(namespace, { find, last });
+    const end = chunk.documents.at(-1);
+    if (transform.length === 0 || !end) return chunk;
+    try {
+      return await this.#transformed(namespace, { after, end: end.id, chunk });
+    } catch (error) {
+      if (!isTransformFailure(error)) throw error;
+      const parts = await Array.fromAsync(this.lookUp(namespace, chunk.documents.map(({ id }) => id)));
+      return { ...chunk, documents: parts.flat().filter(isThere) };
     }
   }
 
+  /** Reads on until the next chunk can start after a key. */
+  async #upToNextNamed(
+    namespace: Namespace,
+    { find, last }: { readonly find: Document; readonly last: Uint8Array | null },
+  ): Promise<Chunk> {
+    const { documents, exhausted } = await this.#causalReader.page(namespace, find, {
+      abortable: true,
+      goesOn: (documents) => !documents.some(isNamed),
+    });
+    const chunk = chunkOf(documents, { isEnd: exhausted, last });
+    if (!chunk) throw new Error("A chunk without a key to go on after");
+    return chunk;
+  }
+
   /**
-   * The first documents of a chunk, transformed, as many as a reply has room for. Asks for a range of keys, which also
+   * The documents of a chunk, transformed, as many as a reply has room for. Asks for a range of keys, which also
    * includes keys that no query can name.
    */
   async #transformed(namespace: Namespace, { after, end, chunk }: KeyRange): Promise<Chunk> {
     const upTo = expressionOf(end);
     const range = [...after ? [{ $gt: ["$_id", after] }] : [], ...upTo ? [{ $lte: ["$_id", upTo] }] : []];
     const keys = chunk.documents.map(({ id }) => keyText(id));
+    const asked = new Set(keys);
     const stages = [{ $match: { $expr: { $and: range } } }, { $sort: KEY }, ...this.#options.transform];
-    const reply = await this.#causalReader.page(namespace, aggregate(namespace, stages), { abortable: true });
-    const documents = await this.#askedFor(namespace, new Set(keys), reply);
+    const reply = await this.#causalReader.page(namespace, aggregate(namespace, stages), {
+      abortable: true,
+      goesOn: (documents) => !documents.some((each) => isNamed(each) && asked.has(keyText(each.id))),
+    });
+    const documents = await this.#askedFor(namespace, asked, reply);
     if (reply.exhausted) return { ...chunk, documents };
-    const last = documents.findLast(({ id }) => expressionOf(id));
-    if (!last) throw nowhereAfter(end);
-    return {
-      documents: documents.slice(0, documents.indexOf(last) + 1),
-      last: idDocument(last.id),
-      seen: keys.indexOf(keyText(last.id)) + 1,
-      done: false,
-    };
+    const part = chunkOf(documents, { isEnd: false, last: null });
+    const last = part?.documents.at(-1);
+    if (!part || !last) throw new Error("A chunk without a key to go on after");
+    return { ...part, seen: keys.indexOf(keyText(last.id)) + 1 };
   }
 
   /**
@@ -114,7 +114,7 @@ export class DocumentReader {
   async keysOf(namespace: Namespace, ids: readonly BsonValue[]): Promise<Set<string>> {
     const there = new Set<string>();
     for await (const part of this.#lookUp(namespace, ids, [...this.#options.transform, { $project: KEY }])) {
-      for (const { id, document } of part) if (document) there.add(keyText(id));
+      for (const each of part) if (isThere(each)) there.add(keyText(each.id));
     }
     return there;
   }
@@ -141,23 +141,43 @@ export class DocumentReader {
     const asked = [...new Map(ids.map((id) => [keyText(id), id]))]
       .map(([key, id]) => ({ key, id, name: valueOf(id) }));
     const { named = [], unnamed = [] } = Object.groupBy(asked, ({ name }) => name ? "named" : "unnamed");
-    for (const group of byBytes(named)) {
-      for (let rest = group; rest.length > 0;) {
-        const values = rest.map(({ name }) => name?.value);
-        const pipeline = [{ $match: { _id: { $in: values } } }, ...stages];
-        const reply = await this.#causalReader.page(namespace, aggregate(namespace, pipeline));
-        const found = await this.#askedFor(namespace, keySet(rest), reply);
-        const missing = without(rest, found);
-        yield reply.exhausted ? [...found, ...missing.map(gone)] : found;
-        // The reply holds only documents whose keys are equal under the collation.
-        const stuck = !reply.exhausted && found.length === 0;
-        if (stuck) unnamed.push(...missing);
-        rest = reply.exhausted || stuck ? [] : missing;
+    const groups = [...byBytes(named)];
+    for (let group = groups.shift(); group; group = groups.shift()) {
+      const reply = await this.#pageOf(namespace, group, stages);
+      if (reply instanceof MongoServerError) {
+        const [first, ...others] = group;
+        if (first && others.length === 0) yield [refused(first, reply)];
+        else groups.unshift(...halves(group));
+        continue;
       }
+      const found = await this.#askedFor(namespace, keySet(group), reply);
+      const missing = without(group, found);
+      yield reply.exhausted ? [...found, ...missing.map(gone)] : found;
+      if (reply.exhausted) continue;
+      // The reply holds only documents whose keys are equal under the collation.
+      if (found.length === 0) unnamed.push(...missing);
+      else groups.unshift(missing);
     }
     if (unnamed.length === 0) return;
     const found = await this.#scan(namespace, keySet(unnamed), stages);
     yield [...found, ...without(unnamed, found).map(gone)];
+  }
+
+  /** @returns the error where it may be one of the documents that cannot be transformed */
+  async #pageOf(
+    namespace: Namespace,
+    asked: readonly Asked[],
+    stages: readonly Document[],
+  ): Promise<Page | MongoServerError> {
+    const pipeline = [{ $match: { _id: { $in: asked.map(({ name }) => name?.value) } } }, ...stages];
+    try {
+      return await this.#causalReader.page(namespace, aggregate(namespace, pipeline));
+    } catch (error) {
+      if (asked.length === 0 || this.#options.transform.length === 0 || !isTransformFailure(error)) {
+        throw error;
+      }
+      return error;
+    }
   }
 
   /** Documents with these keys, by scanning all documents. */
@@ -236,14 +256,25 @@ function* byBytes(keys: readonly Asked[]): Generator<readonly Asked[]> {
 
 const keySet = (asked: readonly Asked[]): Set<string> => new Set(asked.map(({ key }) => key));
 
+const halves = <T>(values: readonly T[]): [T[], T[]] => {
+  const middle = Math.ceil(values.length / 2);
+  return [values.slice(0, middle), values.slice(middle)];
+};
+
+/** Says nothing of the message, which may quote what the transform is there to keep back. */
+const refused = ({ id }: Asked, { code, codeName }: MongoServerError): LookedUp => ({
+  id,
+  document: null,
+  refusal:
+    `MongoDB cannot transform this document (${
+      codeName ?? "error"
+    }, code ${code}). The letter is without it: ` +
+    "mend the document, or the pipeline, and start the relay with --snapshot always.",
+});
+
 const gone = ({ id }: Asked): LookedUp => ({ id, document: null });
 
 function without(asked: readonly Asked[], found: readonly KeyedDocument[]): Asked[] {
   const keys = new Set(found.map(({ id }) => keyText(id)));
   return asked.filter(({ key }) => !keys.has(key));
 }
-
-const nowhereAfter = (id: BsonValue): UserError =>
-  new UserError(`The snapshot cannot go on after this key: ${keyText(id)}`, {
-    hint: "No driver can name it in a query. Give the document another _id, or leave the collection out.",
-  });

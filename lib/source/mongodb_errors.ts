@@ -24,6 +24,7 @@ export const MongodbCode = {
   ShutdownInProgress: 91,
   NotYetInitialized: 94,
   CommandNotSupported: 115,
+  ExceededMemoryLimit: 146,
   FailedToSatisfyReadPreference: 133,
   ReadConcernMajorityNotAvailableYet: 134,
   CappedPositionLost: 136,
@@ -40,6 +41,7 @@ export const MongodbCode = {
   ExceededTimeLimit: 262,
   ChangeStreamFatalError: 280,
   ChangeStreamHistoryLost: 286,
+  QueryExceededMemoryLimitNoDiskUseAllowed: 292,
   /** Amazon DocumentDB's code for a feature that it lacks. */
   UnsupportedByDocumentDB: 303,
   PooledConnectionsDropped: 317,
@@ -171,7 +173,7 @@ export function retryableErrors(): (error: unknown) => boolean {
 }
 
 /** The event that comes next is over 16 MB. */
-export const isEventTooLarge = (error: unknown): boolean =>
+export const isEventTooLarge = (error: unknown): error is MongoServerError =>
   hasCode(error, MongodbCode.BSONObjectTooLarge, MongodbCode.ChangeStreamFragmentTooLarge);
 
 /**
@@ -181,3 +183,12 @@ export const isEventTooLarge = (error: unknown): boolean =>
 export const isRefusal = (error: unknown): boolean =>
   error instanceof MongoServerError && !isRetryableMongodbError(error) && !isHistoryLost(error) &&
   !isEventTooLarge(error) && !hasCode(error, MongodbCode.Unauthorized, MongodbCode.AuthenticationFailed);
+
+/** Whether it may be one document that the server cannot transform: it grows too large, or a value does not convert. */
+export const isTransformFailure = (error: unknown): error is MongoServerError =>
+  isEventTooLarge(error) || isRefusal(error) &&
+    !hasCode(
+      error,
+      MongodbCode.ExceededMemoryLimit,
+      MongodbCode.QueryExceededMemoryLimitNoDiskUseAllowed,
+    );

@@ -1,8 +1,9 @@
 /**
  * The user's transform: a filter, fields, a pipeline. MongoDB itself applies it, with the same query for the snapshot and
- * for documents that a change stream names.
+ * for documents that a change stream names. Fields that MongoDB cannot name the relay leaves out itself.
  */
 import { BSON, type Document } from "mongodb";
+import { isMongodbPath } from "../bson/without_fields.ts";
 
 export interface TransformOptions {
   /** A query; undefined for all documents. */
@@ -43,10 +44,12 @@ export function transformStages({ filter, only, omit, pipeline }: TransformOptio
   return [
     ...filter === undefined ? [] : [{ $match: filter }],
     ...only.length === 0 ? [] : [{ $project: Object.fromEntries(only.map((path) => [path, 1])) }],
-    ...omit.length === 0 ? [] : [{ $unset: [...omit] }],
+    ...unset(omit.filter(isMongodbPath)),
     ...pipeline ?? [],
   ];
 }
+
+const unset = (paths: readonly string[]): Document[] => paths.length === 0 ? [] : [{ $unset: [...paths] }];
 
 /** @throws RangeError */
 export function parseFilter(text: string): Document {
@@ -70,13 +73,24 @@ export function parsePipeline(text: string): Document[] {
   return stages;
 }
 
-/** @throws RangeError */
-export function parsePaths(text: string): readonly string[] {
+/** Paths of fields to leave out. @throws RangeError */
+export function parseOmitted(text: string): readonly string[] {
   const paths = text.split(",").map((path) => path.trim()).filter((path) => path !== "");
   for (const path of paths) {
     if (path === "_id") throw new RangeError("names _id, which every row needs");
-    if (path.startsWith("$") || /(^|\.)(\.|$)/.test(path)) {
-      throw new RangeError(`has no field path at ${JSON.stringify(path)}`);
+    if (/(^|\.)(\.|$)/.test(path)) throw new RangeError(`has no field path at ${JSON.stringify(path)}`);
+  }
+  return paths;
+}
+
+/** Paths of fields to take. @throws RangeError */
+export function parsePaths(text: string): readonly string[] {
+  const paths = parseOmitted(text);
+  for (const path of paths) {
+    if (!isMongodbPath(path)) {
+      throw new RangeError(
+        `has a name with a dollar sign, which MongoDB cannot take alone: ${JSON.stringify(path)}`,
+      );
     }
   }
   return paths;

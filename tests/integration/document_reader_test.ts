@@ -124,7 +124,7 @@ mongodbTest("chunk() and lookUp() have keys that no query can name", async (sour
   assert.ok(parts.length > 1);
   assert.deepEqual(
     parts.flat().map(({ id, document }) => [keyText(id), document?.length]).sort(),
-    found.map(({ id, document }) => [keyText(id), document.length]).sort(),
+    found.map(({ id, document }) => [keyText(id), document?.length]).sort(),
   );
 });
 

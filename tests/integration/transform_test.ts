@@ -332,3 +332,45 @@ cratedbTest("relay() asks for post-images with --full-document required", async 
   await seen(context, { a: { _id: "a", n: 4 } });
   assert.equal((await required.kill()).code, 0);
 });
+
+cratedbTest("relay() leaves out what --omit names, wherever it would be", async (context) => {
+  const { sql, table } = context;
+  await sql(
+    `CREATE TABLE "${table}" (oid TEXT PRIMARY KEY, ` +
+      `data OBJECT(DYNAMIC) AS (n BIGINT CONSTRAINT small CHECK (data['n'] < 100)), overflow OBJECT(IGNORED))`,
+  );
+  const data = collectionOf(context);
+  const person = (_id: string, n: number) => ({
+    _id,
+    n,
+    "card.number": "hush",
+    card: { number: "hush", "x.y": "hush" },
+    "$pin": "hush",
+    deep: [{ "$pin": "hush" }],
+  });
+  await data.insertMany([person("row", 1), person("letter", 100)] as never);
+  const running = context.relay(["--omit", "card,$pin,deep.$pin"]);
+  await running.waitForLine(/Ready/);
+  await data.insertMany([person("row 2", 2), person("letter 2", 200)] as never);
+  await data.updateOne({ _id: "row" } as never, { $set: { n: 3 } });
+  await seen(context, { row: { _id: "row", n: 3, deep: [{}] }, "row 2": { _id: "row 2", n: 2, deep: [{}] } });
+  await lettersAre(context, ["letter", "letter 2"]);
+  for (const { document } of await letters(context)) {
+    assert.match(String(document), /"n"/);
+    assert.doesNotMatch(String(document), /hush/);
+  }
+  const columns = await sql("SELECT column_name FROM information_schema.columns WHERE table_name = ?", [
+    table,
+  ]);
+  assert.doesNotMatch(JSON.stringify(columns), /card|pin/);
+  assert.ok(!running.stderr.some((line) => line.includes("hush")));
+  assert.equal((await running.kill()).code, 0);
+});
+
+const letters = async ({ sql }: CratedbContext) => {
+  await sql("REFRESH TABLE cdc_dead_letter");
+  return await sql("SELECT oid, document, error FROM cdc_dead_letter ORDER BY oid");
+};
+
+const lettersAre = (context: CratedbContext, expected: readonly string[]) =>
+  eventually(async () => assert.deepEqual((await letters(context)).map(({ oid }) => oid), expected));

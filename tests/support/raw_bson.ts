@@ -4,6 +4,14 @@ import { BSON } from "mongodb";
 import { BsonType, type BsonValue } from "../../lib/bson/bson.ts";
 import type { Column } from "../../lib/mapping/column_tree.ts";
 
+/**
+ * The same bytes with an é of Latin-1, which is no UTF-8, in place of each tilde.
+ *
+ * @example
+ * IN: the bytes of caf~ → OUT: 63 61 66 e9
+ */
+export const latin1 = (bytes: Uint8Array): Uint8Array => bytes.map((byte) => byte === 0x7e ? 0xe9 : byte);
+
 /** A value as its type and its bytes. */
 export interface Raw {
   readonly type: number;

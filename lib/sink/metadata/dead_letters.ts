@@ -16,10 +16,13 @@ const WITHOUT =
 
 export interface DeadLetter {
   readonly oid: string;
-  /** Canonical Extended JSON. */
-  readonly document: string;
+  /** Canonical Extended JSON; null where it is not to be had. */
+  readonly document: string | null;
   readonly error: string;
 }
+
+/** A dead letter that can be tried again. */
+export type WholeLetter = Pick<DeadLetter, "oid"> & { readonly document: string };
 
 /**
  * One row per document that is not in the table. While it is there, the table has no row with that key, so no query sees a
@@ -73,7 +76,7 @@ export class DeadLetters {
   }
 
   /** Dead letters that have their documents, in lists of at most `size`. */
-  async *read(size: number): AsyncGenerator<Pick<DeadLetter, "oid" | "document">[]> {
+  async *read(size: number): AsyncGenerator<WholeLetter[]> {
     const oids = [...this.#oids];
     for (let at = 0; at < oids.length; at += size) {
       const { rows } = await this.#transport.query(

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { keyText } from "../../../lib/key/key_text.ts";
-import { type Raw, raw, valueOf } from "../../support/raw_bson.ts";
+import { latin1, type Raw, raw, valueOf } from "../../support/raw_bson.ts";
 
 const oid = (value: Raw): string => keyText(valueOf(value));
 const bytes12 = Uint8Array.from({ length: 12 }, (_, index) => index + 0xa0);
@@ -32,6 +32,29 @@ const TEXTS: readonly (readonly [string, Raw, string])[] = [
 for (const [what, value, text] of TEXTS) {
   Deno.test(`keyText() of ${what}`, () => assert.equal(oid(value), text));
 }
+
+const NOT_UTF8: Readonly<Record<string, Raw>> = {
+  "a string": raw.string("caf~"),
+  "a string in an object": raw.document([["a", raw.string("caf~")]]),
+  "a name in an object": raw.document([["caf~", raw.int32(1)]]),
+  "an expression": raw.document([["a", raw.regex("caf~", "i")]]),
+  "code with a scope": raw.codeWithScope("caf~", raw.document([["a~", raw.int32(1)]]).bytes),
+  "a reference": raw.dbPointer("caf~", bytes12),
+  "another string": raw.string("~"),
+};
+
+for (const [what, { type, bytes }] of Object.entries(NOT_UTF8)) {
+  Deno.test(`keyText() is made of the bytes of ${what} that is no UTF-8`, () =>
+    assert.match(oid({ type, bytes: latin1(bytes) }), /^\{"\$bson":"[\w+/]+=*"\}$/));
+}
+
+Deno.test("keyText() tells keys apart that are no UTF-8", () => {
+  const texts = Object.values(NOT_UTF8).map(({ type, bytes }) => oid({ type, bytes: latin1(bytes) }));
+  assert.equal(new Set(texts).size, texts.length);
+  const [first = ""] = texts;
+  const alike = raw.document([["$bson", raw.string(JSON.parse(first).$bson)]]);
+  assert.notEqual(oid(alike), first);
+});
 
 const AMBIGUOUS = [
   HEX,

@@ -39,6 +39,7 @@ function applierOf({ changes = 0 } = {}) {
       clear: async () => {},
     },
     onDrop: "keep",
+    omit: [],
     log: QUIET,
   };
   return { applier: new TableApplier(deps), written, dead };
