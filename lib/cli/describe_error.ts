@@ -79,11 +79,10 @@ function serverTold(error: MongoServerError): Told {
       };
     case MongodbCode.Unauthorized:
       return {
-        // The server repeats the whole command, documents and all; that is not for a log.
-        message: `MongoDB does not allow this: ${text.replace(/ to execute command.*/s, "")}`,
+        message: `MongoDB does not allow this: ${withoutCommand(text)}`,
         hint:
-          "The user needs the role `read` on the database that is followed, `readAnyDatabase` for several or all, and " +
-          "`readWrite` for db-workload; put user and password into MONGODB_URL.",
+          "The user needs `find` and `changeStream` on what is followed: the role `read` on the database has both, " +
+          "`readAnyDatabase` on all. db-workload needs `readWrite`. Put user and password into MONGODB_URL.",
       };
     case MongodbCode.NoMatchingDocument:
       return {
@@ -195,3 +194,12 @@ function sinkTold(error: SinkError): Told {
       return { message: text, hint: undefined };
   }
 }
+
+/**
+ * The server repeats the whole command, documents and all; that is not for a log.
+ *
+ * @example
+ * IN: not authorized on shop to execute command { find: "orders", … } → OUT: not authorized on shop to execute find
+ */
+const withoutCommand = (text: string): string =>
+  text.replace(/ to execute command \W*(\w+).*/s, " to execute $1");

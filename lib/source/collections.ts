@@ -4,6 +4,7 @@ import { type Namespace, namespaceText } from "../namespace.ts";
 import { concurrently } from "../util/concurrently.ts";
 import type { Logger } from "../util/log.ts";
 import type { CausalReader } from "./causal_reader.ts";
+import { isNotAllowed } from "./mongodb_errors.ts";
 import type { FoundCollection, Scope } from "./scope.ts";
 
 /** Why a change stream does not follow collections of these types. */
@@ -51,15 +52,26 @@ interface Listed {
   readonly info?: { readonly uuid?: { toString(encoding: "hex"): string } };
 }
 
-const listed = (reader: CausalReader, database: string, scope: Scope): Promise<readonly Listed[]> =>
-  reader.read((client, options) =>
-    client.db(database)
-      .listCollections(scope.only.collection === undefined ? {} : { name: scope.only.collection }, {
-        ...options,
-        nameOnly: false,
-        authorizedCollections: true,
-      }).toArray()
-  );
+/** A user who may only read sees the names, and not the UUIDs. */
+async function listed(reader: CausalReader, database: string, scope: Scope): Promise<readonly Listed[]> {
+  const { collection: name } = scope.only;
+  const list = (nameOnly: boolean): Promise<readonly Listed[]> =>
+    reader.read((client, options) =>
+      client.db(database)
+        .listCollections(name === undefined ? {} : { name }, {
+          ...options,
+          nameOnly,
+          authorizedCollections: true,
+        })
+        .toArray()
+    );
+  try {
+    return await list(false);
+  } catch (error) {
+    if (!isNotAllowed(error)) throw error;
+    return await list(true);
+  }
+}
 
 /** A user may have no right to list the collections of other databases. */
 async function databasesOf(reader: CausalReader, scope: Scope): Promise<string[]> {

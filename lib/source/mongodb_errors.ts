@@ -66,6 +66,10 @@ export const MongodbCode = {
 export const hasCode = (error: unknown, ...codes: readonly number[]): error is MongoServerError =>
   error instanceof MongoServerError && codes.includes(Number(error.code));
 
+/** Whether the user lacks a right. Atlas has a code of its own for that, and for other things. */
+export const isNotAllowed = (error: unknown): boolean =>
+  hasCode(error, MongodbCode.Unauthorized, MongodbCode.AtlasError);
+
 /** Labels by which a server or the driver says that trying again makes sense. */
 const RETRYABLE_LABELS = [
   "ResumableChangeStreamError",

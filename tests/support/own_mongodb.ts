@@ -20,7 +20,11 @@ export interface OwnMongodbOptions {
   readonly args?: readonly string[];
   /** Only the binary on this machine, whatever containers there are. @default false */
   readonly binary?: boolean;
+  /** Whether users have to log in; only with `binary`. `mongodb` is the administrator's. @default false */
+  readonly auth?: boolean;
 }
+
+const ADMINISTRATOR = { name: "administrator", password: "secret" };
 
 export interface OwnMongodb extends AsyncDisposable {
   readonly mongodb: MongoClient;
@@ -28,13 +32,14 @@ export interface OwnMongodb extends AsyncDisposable {
 }
 
 /** @throws {NoServerError} where neither a container nor a binary can be started */
-export async function ownMongodb({ args = [], binary = false }: OwnMongodbOptions = {}): Promise<OwnMongodb> {
-  if (binary) return await asChildProcess(args);
+export async function ownMongodb(options: OwnMongodbOptions = {}): Promise<OwnMongodb> {
+  const { args = [], binary = false } = options;
+  if (binary) return await asChildProcess(options);
   try {
     return await inContainer(args);
   } catch (error) {
     if (!(error instanceof NoServerError)) throw error;
-    return await asChildProcess(args);
+    return await asChildProcess(options);
   }
 }
 
@@ -97,7 +102,7 @@ async function inContainer(args: readonly string[]): Promise<OwnMongodb> {
   return await opened(`mongodb://${address}/?replicaSet=${REPLICA_SET}`, stack);
 }
 
-async function asChildProcess(args: readonly string[]): Promise<OwnMongodb> {
+async function asChildProcess({ args = [], auth = false }: OwnMongodbOptions): Promise<OwnMongodb> {
   if (!BINARY) throw new NoServerError("MONGOMS_SYSTEM_BINARY is not set");
   Deno.env.set("MONGOMS_SYSTEM_BINARY_VERSION_CHECK", "false");
   await using stack = new AsyncDisposableStack();
@@ -105,14 +110,32 @@ async function asChildProcess(args: readonly string[]): Promise<OwnMongodb> {
     await MongoMemoryReplSet.create({
       binary: { systemBinary: BINARY },
       instanceOpts: [{ args: [...args] }],
-      replSet: { name: REPLICA_SET, count: 1, storageEngine: "wiredTiger" },
+      replSet: {
+        name: REPLICA_SET,
+        count: 1,
+        storageEngine: "wiredTiger",
+        ...auth && {
+          auth: {
+            enable: true,
+            customRootName: ADMINISTRATOR.name,
+            customRootPwd: ADMINISTRATOR.password,
+          },
+        },
+      },
     }).catch((cause) => {
       throw new NoServerError(`${BINARY} does not start (${messageOf(cause)})`, { cause });
     }),
     async (open) => void await open.stop(),
   );
-  return await opened(servers.getUri(), stack);
+  const url = servers.getUri();
+  return await opened(auth ? urlOf(url, ADMINISTRATOR) : url, stack);
 }
+
+/** A URL with a user who is in the database `admin`. */
+export const urlOf = (
+  url: string,
+  { name, password }: { readonly name: string; readonly password: string },
+) => `${url.replace("://", `://${name}:${password}@`)}&authSource=admin`;
 
 async function opened(mongodbUrl: string, stack: AsyncDisposableStack): Promise<OwnMongodb> {
   await mongodbReady(mongodbUrl);
