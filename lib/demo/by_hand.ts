@@ -26,7 +26,9 @@ export function byHand({ mongodbUrl, sinkUrl, table }: ByHandOptions): string[] 
 
 /** The clients of HTTP, or that of the wire. */
 function clientsOf(address: SinkAddress, { select, sinkUrl }: { select: string; sinkUrl: string }): string[] {
-  if (address.transport === "wire") return [`psql ${quoted(sinkUrl)} -c ${quoted(select)}`];
+  if (address.transport === "wire") {
+    return [`psql ${quoted(sinkUrl.replace(/^[^:]+/, "postgresql"))} -c ${quoted(select)}`];
+  }
   const { host, port, tls, user, password } = address;
   const url = `${tls ? "https" : "http"}://${host}:${port}`;
   const login = (flag: string): string => password ? `${flag} ${quoted(user)} ` : "";

@@ -63,7 +63,7 @@ const isUrlError = (error: unknown): boolean =>
 const malformedUrl = (cause: unknown): UsageError =>
   new UsageError(`MONGODB_URL is malformed: ${messageOf(cause)}`, {
     hint:
-      "It looks like mongodb://[user:password@]host[:27017]/?replicaSet=rs0 ; percent-encode : / ? # @ in passwords.",
+      "It looks like mongodb://[user:password@]host[:27017]/?replicaSet=rs0 ; percent-encode : / ? # @ % in passwords (% is %25).",
     cause,
   });
 

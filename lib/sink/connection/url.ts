@@ -19,13 +19,26 @@ interface Scheme {
   readonly tls: boolean;
 }
 
-const SCHEMES: Readonly<Record<string, Scheme>> = {
-  crate: { transport: "http", port: 4200, tls: false },
-  http: { transport: "http", port: 4200, tls: false },
-  https: { transport: "http", port: 4200, tls: true },
-  postgresql: { transport: "wire", port: 5432, tls: false },
-  postgres: { transport: "wire", port: 5432, tls: false },
-};
+const HTTP: Scheme = { transport: "http", port: 4200, tls: false };
+const WIRE: Scheme = { transport: "wire", port: 5432, tls: false };
+
+/** After the `+` is the driver, as in SQLAlchemy's URLs. */
+const SCHEMES: ReadonlyMap<string, Scheme> = new Map([
+  ["crate", HTTP],
+  ["crate+urllib3", HTTP],
+  ["crate+asyncpg", WIRE],
+  ["crate+psycopg", WIRE],
+  ["crate+psycopg_async", WIRE],
+  ["http", HTTP],
+  ["https", { ...HTTP, tls: true }],
+  ["postgres", WIRE],
+  ["postgresql", WIRE],
+  ["postgresql+asyncpg", WIRE],
+  ["postgresql+pg8000", WIRE],
+  ["postgresql+psycopg", WIRE],
+  ["postgresql+psycopg2", WIRE],
+  ["postgresql+psycopg_async", WIRE],
+]);
 
 const TRUE = ["true", "t", "yes", "y", "on", "1"];
 const FALSE = ["false", "f", "no", "n", "off", "0", ""];
@@ -43,8 +56,11 @@ const OTHERS = [
   "timeout",
 ];
 
+/** The parser of URLs drops tabs and line breaks, and ends the host at one of `/ ? # \`: a part of the password is lost. */
+const MISREAD = /[\t\r\n/?#\\].*@/s;
+
 const FORM = "It looks like crate://[user:password@]host[:4200][/?ssl=true&schema=doc] or " +
-  "postgresql://crate@host:5432/doc ; percent-encode : / ? # @ in passwords. Of several servers, name one, or a load balancer.";
+  "postgresql://crate@host:5432/doc ; percent-encode : / ? # @ % in passwords (% is %25). Of several servers, name one, or a load balancer.";
 
 /**
  * @example
@@ -55,19 +71,13 @@ const FORM = "It looks like crate://[user:password@]host[:4200][/?ssl=true&schem
  */
 export function parseSinkUrl(text: string): SinkAddress {
   const wrong = (why: string) => new UsageError(`The CrateDB URL ${why}: ${maskUrl(text)}`, { hint: FORM });
-  const match = /^([a-z]+)(?:\+[a-z0-9]+)?:\/\/(.*)$/s.exec(text);
-  const scheme = SCHEMES[match?.[1] ?? ""];
-  if (!match || !scheme) throw wrong("must start with crate:// or postgresql://");
-  const rest = (match[2] ?? "").replace(/^(?=[/?:]|$)|(?<=@)(?=[/?:]|$)/, "localhost");
-  if (!URL.canParse(`http://${rest}`)) throw wrong("is malformed");
+  const [, start = "", afterScheme = ""] = /^([a-z0-9+_-]+):\/\/(.*)$/is.exec(text) ?? [];
+  const scheme = SCHEMES.get(start.toLowerCase());
+  if (!scheme) throw wrong(wrongStart(start));
+  const rest = afterScheme.replace(/^(?=[/?:]|$)|(?<=@)(?=[/?:]|$)/, "localhost");
+  if (!isDecodable(rest)) throw wrong("has a % that encodes nothing");
+  if (MISREAD.test(rest) || !URL.canParse(`http://${rest}`)) throw wrong("is malformed");
   const url = new URL(`http://${rest}`);
-  const decoded = (part: string): string => {
-    try {
-      return decodeURIComponent(part);
-    } catch {
-      return part;
-    }
-  };
   const query = (name: string): string | undefined => url.searchParams.get(name)?.toLowerCase();
   const ssl = query("ssl") ?? "";
   const mode = query("sslmode");
@@ -80,15 +90,37 @@ export function parseSinkUrl(text: string): SinkAddress {
     throw wrong(`has a parameter that means nothing here, ${unknown} (only ${PARAMETERS.join(", ")} do)`);
   }
   // `_sql` is CrateDB's endpoint, not a schema.
-  const path = decoded(url.pathname.slice(1)).replace(/^_sql$/, "");
+  const path = decodeURIComponent(url.pathname.slice(1)).replace(/^_sql$/, "");
   return Object.freeze({
     transport: scheme.transport,
     // A socket takes an IPv6 address without the brackets of a URL.
     host: scheme.transport === "wire" ? url.hostname.replace(/^\[|\]$/g, "") : url.hostname,
     port: url.port === "" ? (/:80(?:[/?]|$)/.test(rest) ? 80 : scheme.port) : Number(url.port),
-    user: decoded(url.username) || "crate",
-    password: decoded(url.password),
+    user: decodeURIComponent(url.username) || "crate",
+    password: decodeURIComponent(url.password),
     tls: mode === undefined ? scheme.tls || TRUE.includes(ssl) : TLS_MODES.includes(mode),
     schema: url.searchParams.get("schema") || path || "doc",
   });
+}
+
+/** @example IN: 50%25off → OUT: true; IN: 50%off → OUT: false */
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * @example
+ * IN: crate+https → OUT: names a driver that means nothing here, https (only crate, crate+urllib3, … do)
+ * IN: mysql → OUT: must start with crate:// or postgresql://
+ */
+function wrongStart(start: string): string {
+  const [name = "", driver] = start.toLowerCase().split("+");
+  if (driver === undefined || !SCHEMES.has(name)) return "must start with crate:// or postgresql://";
+  const drivers = [...SCHEMES.keys()].filter((each) => each.startsWith(`${name}+`));
+  return `names a driver that means nothing here, ${driver} (only ${[name, ...drivers].join(", ")} do)`;
 }

@@ -88,6 +88,8 @@ const WRONG: readonly (readonly [readonly string[], RegExp])[] = [
   [["cdc-relay", "--batch-size", "none"], /--batch-size is not a whole number.*"none"/],
   [["cdc-relay", "--cratedb-url", "mysql://me:s3cret@host"], /CrateDB URL must start with crate:/],
   [["cdc-relay", "--cratedb-url", "crate://me:s3cret@host:port"], /CrateDB URL is malformed/],
+  [["cdc-relay", "--cratedb-url", "crate://me:50%=s3cret@host"], /CrateDB URL has a %[^]*% is %25/],
+  [["cdc-relay", "--cratedb-url", "crate+https://me:s3cret@host"], /CrateDB URL names a driver.*, https/],
   [["db-workload", "--count", "0"], /--count is not a whole number/],
   [["db-workload", "--mix", "delete=1"], /--mix has no insert/],
 ];
@@ -109,6 +111,7 @@ const MALFORMED = [
   "mongodb://",
   "mongodb://me:s3cret@",
   "mongodb://me:s3c/ret@host",
+  "mongodb://me:50%=s3cret@host",
   "mongodb://host/?w=x&nonsense=s3cret",
 ];
 for (const url of MALFORMED) {

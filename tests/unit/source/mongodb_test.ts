@@ -5,6 +5,11 @@ import { UsageError } from "../../../lib/util/errors.ts";
 const URLS: Readonly<Record<string, RegExp>> = {
   "mongo://localhost/": /MONGODB_URL is malformed: Invalid scheme/,
   "mongodb://me:p/w@localhost/": /MONGODB_URL is malformed/,
+  "mongodb://me:50%=off@localhost/": /MONGODB_URL is malformed: URI malformed/,
+  "mongodb://me:a%zz@localhost/": /MONGODB_URL is malformed: URI malformed/,
+  "mongodb://me:a%2@localhost/": /MONGODB_URL is malformed: URI malformed/,
+  "mongodb://m%e:pä@localhost/": /MONGODB_URL is malformed: URI malformed/,
+  "mongodb+srv://me:50%@db.example.org/": /MONGODB_URL is malformed: URI malformed/,
   "mongodb://localhost/?authMechanism=SCRAM-SHA-1": /MONGODB_URL is malformed: Username required/,
   "mongodb://localhost/?replicaSet=a&loadBalanced=true": /MONGODB_URL is malformed: loadBalanced/,
 };
@@ -14,7 +19,7 @@ for (const [url, message] of Object.entries(URLS)) {
     assert.rejects(connectMongodb(url), (error) => {
       assert.ok(error instanceof UsageError);
       assert.match(error.message, message);
-      assert.match(error.hint ?? "", /mongodb:\/\/\[user:password@\]host/);
+      assert.match(error.hint ?? "", /mongodb:\/\/\[user:password@\]host.*% is %25/);
       return true;
     }));
 }

@@ -25,7 +25,15 @@ const URLS: readonly (readonly [string, SinkAddress])[] = [
   ["crate://me:pw@db.example.org", { ...LOCAL, ...HOST, user: "me", password: "pw" }],
   ["crate://m%65:s%40f%3Ae%2F%25@db.example.org", { ...LOCAL, ...HOST, user: "me", password: "s@f:e/%" }],
   ["crate://me:a+b@db.example.org", { ...LOCAL, ...HOST, user: "me", password: "a+b" }],
-  ["crate://me:a%zz@db.example.org", { ...LOCAL, ...HOST, user: "me", password: "a%zz" }],
+  ["crate://me:50%25=off@db.example.org", { ...LOCAL, ...HOST, user: "me", password: "50%=off" }],
+  ['crate://me:a;b^[c]|d ä"<>{}`=😀@db.example.org', {
+    ...LOCAL,
+    ...HOST,
+    user: "me",
+    password: 'a;b^[c]|d ä"<>{}`=😀',
+  }],
+  ["crate://me:a@b@db.example.org", { ...LOCAL, ...HOST, user: "me", password: "a@b" }],
+  ["crate://me:a:b@db.example.org", { ...LOCAL, ...HOST, user: "me", password: "a:b" }],
   ["crate://me:a%C3%A9@db.example.org", { ...LOCAL, ...HOST, user: "me", password: "aé" }],
   ["crate://me:pw@", { ...LOCAL, user: "me", password: "pw" }],
   ["crate://me:pw@:4201", { ...LOCAL, user: "me", password: "pw", port: 4201 }],
@@ -60,6 +68,24 @@ const URLS: readonly (readonly [string, SinkAddress])[] = [
     password: "s@fe",
     port: 15432,
   }],
+  ["postgresql://me:50%25=off@db.example.org", { ...WIRE, ...HOST, user: "me", password: "50%=off" }],
+  ["crate+urllib3://me@db.example.org", { ...LOCAL, ...HOST, user: "me" }],
+  ["crate+psycopg://", WIRE],
+  ["crate+psycopg://me:pw@db.example.org/weather?sslmode=require", {
+    ...WIRE,
+    ...HOST,
+    user: "me",
+    password: "pw",
+    tls: true,
+    schema: "weather",
+  }],
+  ["crate+psycopg_async://db.example.org", { ...WIRE, ...HOST }],
+  ["crate+asyncpg://db.example.org:15432/?ssl=true", { ...WIRE, ...HOST, port: 15432, tls: true }],
+  ["postgresql+asyncpg://db.example.org", { ...WIRE, ...HOST }],
+  ["postgresql+psycopg2://db.example.org", { ...WIRE, ...HOST }],
+  ["CRATE://db.example.org", { ...LOCAL, ...HOST }],
+  ["Crate+PsycoPG://db.example.org", { ...WIRE, ...HOST }],
+  ["HTTPS://db.example.org", { ...LOCAL, ...HOST, tls: true }],
   ["crate://?schema=&timeout=30", LOCAL],
   ["http://localhost:4200/_sql", LOCAL],
   ["postgresql://db.example.org/doc?sslmode=require", { ...WIRE, ...HOST, tls: true }],
@@ -89,6 +115,28 @@ const WRONG = [
   "crate://admin:s3cret@db.example.org/?ssl=maybe",
   "crate://admin:s3cret@db.example.org/?sslmode=maybe",
   "crate://admin:s3cret@[::1",
+  "crate://admin:50%=s3cret@db.example.org",
+  "crate://admin:s3cret%@db.example.org",
+  "crate://admin:s3cret%2@db.example.org",
+  "crate://admin:s3cret%zz@db.example.org",
+  "crate://admin:s3cretä%@db.example.org",
+  "crate://admin:s3cret%C3%28@db.example.org",
+  "crate://50%admin:s3cret@db.example.org",
+  "crate://admin:s3cret@db.example.org/50%",
+  "postgresql://admin:s3cret@db.example.org/?schema=50%",
+  "crate://admin:s3\tcret@db.example.org",
+  "crate://admin:s3\ncret@db.example.org",
+  "crate://admin:12\\s3cret@db.example.org",
+  "crate://admin:12/s3cret@db.example.org",
+  "crate://admin:12?s3cret@db.example.org",
+  "crate://admin:12#s3cret@db.example.org",
+  "crate+https://admin:s3cret@db.example.org",
+  "crate+http://admin:s3cret@db.example.org",
+  "crate+://admin:s3cret@db.example.org",
+  "CRATE+HTTPS://admin:s3cret@db.example.org",
+  "http+psycopg://admin:s3cret@db.example.org",
+  "postgresql+urllib3://admin:s3cret@db.example.org",
+  "constructor://admin:s3cret@db.example.org",
   "crate://admin:s3cret@?servers=db.example.org:4200",
   "crate://admin:s3cret@db.example.org/?sssl=true",
   "postgresql:///doc?host=db.example.org&user=admin&password=s3cret",
@@ -106,6 +154,24 @@ for (const url of WRONG) {
       assert.match(error.message, /CrateDB URL/);
       assert.doesNotMatch(`${error.message} ${error.hint} ${error.stack}`, /s3cret/);
       assert.match(error.hint ?? "", /crate:\/\//);
+      return true;
+    });
+  });
+}
+
+const SAYING: Readonly<Record<string, RegExp>> = {
+  "crate://me:50%=off@db.example.org": /has a % that encodes nothing.*\n.*% is %25/,
+  "crate+https://me:pw@db.example.org":
+    /names a driver that means nothing here, https \(only crate, crate\+urllib3.*\n.*ssl=true/,
+  "http+urllib3://db.example.org": /names a driver that means nothing here, urllib3 \(only http do/,
+  "mysql+psycopg://db.example.org": /must start with crate:\/\/ or postgresql:\/\//,
+};
+
+for (const [url, saying] of Object.entries(SAYING)) {
+  Deno.test(`parseSinkUrl() says what is wrong with ${url}`, () => {
+    assert.throws(() => parseSinkUrl(url), (error) => {
+      assert.ok(error instanceof UsageError);
+      assert.match(`${error.message}\n${error.hint}`, saying);
       return true;
     });
   });
