@@ -13,6 +13,8 @@ export interface ProgramOptions {
   readonly env?: Record<string, string>;
   /** @default "" */
   readonly stdin?: string;
+  /** Of Deno itself, such as `--preload`. @default [] */
+  readonly denoFlags?: readonly string[];
   /** After which the program is killed, in milliseconds. @default 60_000 */
   readonly timeout?: number;
 }
@@ -30,9 +32,9 @@ export interface Outcome {
  * IN: ["--version"] → OUT: {code: 0, stdout: "mongodb-cdc-cratedb 0.1.0\n", stderr: ""}
  */
 export async function run(args: readonly string[], options: ProgramOptions = {}): Promise<Outcome> {
-  const { env = {}, stdin = "", timeout = 60_000 } = options;
+  const { env = {}, stdin = "", denoFlags = [], timeout = 60_000 } = options;
   const signal = AbortSignal.timeout(timeout);
-  const child = command(args, env, { stdin: "piped", stdout: "piped", signal }).spawn();
+  const child = command(args, { env, denoFlags }, { stdin: "piped", stdout: "piped", signal }).spawn();
   const { stdin: input } = child;
   await new Blob([stdin]).stream().pipeTo(input).catch(() => {}); // It need not read what it is given.
   const { code, stdout, stderr } = await child.output();
@@ -57,8 +59,11 @@ export interface Running extends AsyncDisposable {
 }
 
 /** Starts the program. */
-export function start(args: readonly string[], { env = {} }: ProgramOptions = {}): Running {
-  const child = command(args, env, { stdin: "null", stdout: "null" }).spawn();
+export function start(
+  args: readonly string[],
+  { env = {}, denoFlags = [] }: ProgramOptions = {},
+): Running {
+  const child = command(args, { env, denoFlags }, { stdin: "null", stdout: "null" }).spawn();
   const stderr: string[] = [];
   let ended = false;
   const collected = (async () => {
@@ -103,12 +108,12 @@ export function start(args: readonly string[], { env = {} }: ProgramOptions = {}
 
 function command(
   args: readonly string[],
-  env: Record<string, string>,
+  { env, denoFlags }: Required<Pick<ProgramOptions, "env" | "denoFlags">>,
   options: Deno.CommandOptions,
 ): Deno.Command {
   const inherited = Object.entries(Deno.env.toObject()).filter(([name]) => !SETTINGS.test(name));
   return new Deno.Command(Deno.execPath(), {
-    args: ["run", "--allow-all", "--quiet", join(ROOT, "mongodb_cdc_cratedb.ts"), ...args],
+    args: ["run", "--allow-all", "--quiet", ...denoFlags, join(ROOT, "mongodb_cdc_cratedb.ts"), ...args],
     clearEnv: true,
     env: { ...Object.fromEntries(inherited), NO_COLOR: "1", ...env },
     stderr: "piped",

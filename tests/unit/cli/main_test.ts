@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import deno from "../../../deno.json" with { type: "json" };
 import { INSTALLED_NAME, VERSION } from "../../../lib/cli/version.ts";
 import { OPTIONS } from "../../../lib/cli/options.ts";
-import { type Outcome, run } from "../../../dev/process/program.ts";
+import { type Outcome, run, start } from "../../../dev/process/program.ts";
 
 const noTrace = ({ stdout, stderr }: Outcome) => assert.doesNotMatch(stdout + stderr, /^\s+at |\.ts:\d+/m);
 
@@ -139,3 +139,45 @@ Deno.test("--log-format json has the error that ends the program as JSON too", a
     assert.ok(hint);
   }
 });
+
+/** A change to Deno before the program runs. */
+const preload = (code: string) => ({ denoFlags: ["--preload", `data:text/javascript,${code}`] });
+
+const refusing = (names: string): string =>
+  `const add = Deno.addSignalListener;
+   Deno.addSignalListener = (name, listener) => {
+     if (${names}.includes(name)) throw new TypeError("Windows only supports ctrl-c");
+     add(name, listener);
+   };`;
+
+for (const names of ['["SIGTERM"]', '["SIGINT","SIGTERM"]']) {
+  Deno.test(`the program goes on without signals that the system does not have: ${names}`, async () => {
+    const outcome = await run(["--version"], preload(refusing(names)));
+    assert.match(outcome.stdout, /^mongodb_cdc_cratedb /);
+    assert.deepEqual([outcome.code, outcome.stderr], [0, ""]);
+  });
+}
+
+Deno.test("the signals that the system has stop the program all the same", async () => {
+  await using program = start(
+    ["db-workload", "--mongodb-url", "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=60000"],
+    preload(`${refusing('["SIGTERM"]')} Deno.stderr.writeSync(new TextEncoder().encode("up\\n"));`),
+  );
+  await program.waitForLine(/^up$/);
+  assert.notEqual((await program.kill("SIGINT")).signal, "SIGKILL");
+});
+
+for (const version of ["1.46.3", "2.6.0", "2.8.9"]) {
+  Deno.test(`Deno ${version} is told that it is too old`, async () => {
+    const outcome = await run(
+      ["--help"],
+      preload(`Object.defineProperty(Deno, "version", { value: { deno: "${version}" } })`),
+    );
+    assert.match(
+      outcome.stderr,
+      new RegExp(`^Error: Deno 2\\.9 or newer is needed; .* ${version}\\.\n.*deno upgrade`),
+    );
+    assert.deepEqual([outcome.code, outcome.stdout], [1, ""]);
+    noTrace(outcome);
+  });
+}
