@@ -22,6 +22,9 @@ export type Level = "collection" | "database" | "deployment";
 /** MongoDB's temporary collections: results of `$out` and map-reduce, renames across databases, capping. */
 const TEMPORARY = /^tmp\.(?:agg_out|mr)\.|^tmp.{5}\.(?:renameCollection$|convertToCapped\.)/;
 
+/** The state that MongoDB keeps of a collection with Queryable Encryption, also while it compacts that. */
+const ENCRYPTION_STATE = /^enxcol_\..+\.(?:esc|ecc|ecoc)(?:\.\w+)?$/s;
+
 /** MongoDB's own databases. */
 const OWN = ["admin", "local", "config"];
 
@@ -78,8 +81,8 @@ export class Scope {
 
   includes({ database, collection }: Namespace): boolean {
     const { collections, exclude } = this.#globs;
-    return this.includesDatabase(database) && !collection.startsWith("system.") &&
-      !TEMPORARY.test(collection) && collections.some((each) => each.test(collection)) &&
+    return this.includesDatabase(database) && !isOwn(collection) &&
+      collections.some((each) => each.test(collection)) &&
       !exclude.some((each, index) =>
         each.test(collection) ||
         this.#options.exclude[index]?.includes(".") && each.test(namespaceText({ database, collection }))
@@ -102,6 +105,10 @@ export class Scope {
     return [{ $match: { $or: [conditions("ns"), conditions("to"), wholes] } }];
   }
 }
+
+/** Whether MongoDB has a collection of this name for itself. */
+const isOwn = (collection: string): boolean =>
+  collection.startsWith("system.") || TEMPORARY.test(collection) || ENCRYPTION_STATE.test(collection);
 
 const literal = (patterns: readonly string[]): string | undefined =>
   patterns.length === 1 && !/[*?]/.test(patterns[0] ?? "") ? patterns[0] : undefined;

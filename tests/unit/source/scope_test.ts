@@ -54,6 +54,19 @@ const INCLUDED: readonly (readonly [string, string, string, readonly string[], r
   ["*", "*", "shop.tmp_*", ["a/tmp_1", "shop/a"], ["shop/tmp_1"]],
   ["*", "*", "shop.*,data", ["a/b", "shopx/y"], ["shop/a", "shop/b", "a/data"]],
   ["a", "*", "fs.*", ["a/fs", "a/b"], ["a/fs.files", "a/fs.chunks"]],
+  [
+    "a",
+    "*",
+    "",
+    ["a/patients", "a/enxcol_", "a/enxcol_.esc", "a/enxcol_.patients", "a/enxcol_.patients.notes", "a/x.esc"],
+    [
+      "a/enxcol_.patients.esc",
+      "a/enxcol_.patients.ecc",
+      "a/enxcol_.patients.ecoc",
+      "a/enxcol_.patients.ecoc.compact",
+      "a/enxcol_.in.parts\n.esc",
+    ],
+  ],
   ["a", "*", "system*", ["a/b"], ["a/system", "a/systems"]],
 ];
 
@@ -101,7 +114,7 @@ for (const [databases, collections, exclude, included, excluded] of INCLUDED) {
 
   if (exclude !== "" || each.level === "collection") continue;
   Deno.test(`Scope.stages() of ${each} keeps the rest back on the server`, () => {
-    const own = /^(?:admin|local|config)\/|\/system\./;
+    const own = /^(?:admin|local|config)\/|\/system\.|\/enxcol_/;
     for (const text of excluded.filter((text) => !own.test(text))) {
       for (const field of ["ns", "to"] as const) {
         assert.equal(passes(each.stages(), field, parse(text)), false, text);
@@ -121,6 +134,14 @@ Deno.test("Scope.stages() of one collection are none", () => {
 });
 
 Deno.test("namespaceText()", () => assert.equal(namespaceText(namespace("a", "b.c")), "a.b.c"));
+
+for (const collection of ["enxcol_.patients.esc", "system.views", "tmp.agg_out.1"]) {
+  Deno.test(`Scope refuses ${collection}, which MongoDB has for itself`, () =>
+    assert.throws(() => scope("shop", collection), {
+      name: "UsageError",
+      message: `Collection shop.${collection} is left out.`,
+    }));
+}
 
 Deno.test("Scope refuses what is no name of a database", () => {
   for (const name of ["shop.orders", "a/b", "$x", "a b"]) {
