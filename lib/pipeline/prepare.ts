@@ -2,9 +2,10 @@
 import { namespaceText } from "../namespace.ts";
 import type { StreamPosition } from "../sink/metadata/stream_position.ts";
 import type { CausalReader } from "../source/causal_reader.ts";
-import { collectionsOf, sample } from "../source/collections.ts";
+import { collectionsOf } from "../source/collections.ts";
 import type { DocumentReader } from "../source/documents.ts";
 import { OtherDeploymentError } from "../source/mongodb_errors.ts";
+import { Sampler } from "../source/sample.ts";
 import type { FoundCollection } from "../source/scope.ts";
 import { deploymentOf, identityOf, isOtherDeployment } from "../source/source_identity.ts";
 import type { Logger } from "../util/log.ts";
@@ -56,10 +57,11 @@ export async function prepare(snapshot: SnapshotState | null, deps: PrepareDeps)
       collection: namespaceText(namespace),
     });
   }
+  const sampler = new Sampler(causalReader, log);
   const isFirstStart = position.state.token === null;
   for (const namespace of isFirstStart ? namespaces : toResnapshot) {
     const applier = await tables.of(namespace);
-    await applier.learn(() => sample(causalReader, namespace, settings.transform));
+    await applier.learn(() => sampler.sample(namespace, settings.transform));
   }
   const plan = toResnapshot.reduce(
     (plan, namespace) => requeue(plan, namespace),

@@ -1,5 +1,4 @@
-/** The collections that there are, how large they are, and what their documents are like. */
-import type { Document } from "mongodb";
+/** The collections that there are, and how large they are. */
 import { type Namespace, namespaceText } from "../namespace.ts";
 import { concurrently } from "../util/concurrently.ts";
 import type { Logger } from "../util/log.ts";
@@ -14,7 +13,6 @@ const UNFOLLOWED: Readonly<Record<string, string>> = {
 };
 
 const COUNTS_AT_ONCE = 8;
-const SAMPLE_DOCUMENTS = 1_000;
 
 /**
  * The collections of a scope, in the order of their names. A warning names those that cannot be followed.
@@ -96,18 +94,4 @@ export async function estimatedCount(
       ),
   );
   return counts.reduce((sum, count) => sum + count, 0);
-}
-
-/** Documents taken at random, transformed: up to 1,000 of them, and no more than one reply of MongoDB holds. */
-export async function sample(
-  reader: CausalReader,
-  namespace: Namespace,
-  transform: readonly Document[],
-): Promise<Uint8Array[]> {
-  const { documents } = await reader.page(namespace, {
-    aggregate: namespace.collection,
-    pipeline: [{ $sample: { size: SAMPLE_DOCUMENTS } }, ...transform],
-    cursor: { batchSize: SAMPLE_DOCUMENTS },
-  }, { hint: null });
-  return documents.map(({ document }) => document);
 }

@@ -184,7 +184,7 @@ export const isEventTooLarge = (error: unknown): error is MongoServerError =>
  * Whether a server may have refused what it was asked for: it answers, the user may ask, and waiting does not help.
  * Services that speak MongoDB's protocol refuse with codes of their own; so it is said here what is no refusal.
  */
-export const isRefusal = (error: unknown): boolean =>
+export const isRefusal = (error: unknown): error is MongoServerError =>
   error instanceof MongoServerError && !isRetryableMongodbError(error) && !isHistoryLost(error) &&
   !isEventTooLarge(error) && !hasCode(error, MongodbCode.Unauthorized, MongodbCode.AuthenticationFailed);
 

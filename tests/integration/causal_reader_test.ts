@@ -1,7 +1,8 @@
 /** All reads go through one door, which tries again. */
 import assert from "node:assert/strict";
 import type { CausalReader } from "../../lib/source/causal_reader.ts";
-import { collectionsOf, estimatedCount, sample } from "../../lib/source/collections.ts";
+import { collectionsOf, estimatedCount } from "../../lib/source/collections.ts";
+import { Sampler } from "../../lib/source/sample.ts";
 import { Scope } from "../../lib/source/scope.ts";
 import { deploymentOf } from "../../lib/source/source_identity.ts";
 import { QUIET } from "../../lib/util/log.ts";
@@ -20,7 +21,7 @@ const READS: Readonly<Record<string, (reader: CausalReader, source: Source) => P
   replSetGetConfig: async (reader) => (await deploymentOf(reader))?.length === 24 ? 1 : 0,
   count: (reader, { database }) => estimatedCount(reader, [{ database, collection: "data" }]),
   aggregate: async (reader, { database }) =>
-    (await sample(reader, { database, collection: "data" }, [])).length,
+    (await new Sampler(reader, QUIET).sample({ database, collection: "data" }, [])).length,
 };
 
 for (const [command, read] of Object.entries(READS)) {

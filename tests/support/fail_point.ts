@@ -6,12 +6,24 @@ export const TEST_COMMANDS = { args: ["--setParameter", "enableTestCommands=1"] 
 
 const PRIMARY_STEPPED_DOWN = 189;
 
+interface Failure {
+  /** @default {that of a primary that stepped down} */
+  readonly errorCode?: number;
+  /** Only of commands on this collection. @default {any} */
+  readonly namespace?: string;
+}
+
 /** Has the next commands of these names fail. */
-export const failNext = (client: MongoClient, failCommands: readonly string[], times: number) =>
+export const failNext = (
+  client: MongoClient,
+  failCommands: readonly string[],
+  times: number,
+  { errorCode = PRIMARY_STEPPED_DOWN, ...which }: Failure = {},
+) =>
   client.db("admin").command({
     configureFailPoint: "failCommand",
     mode: { times },
-    data: { failCommands, errorCode: PRIMARY_STEPPED_DOWN },
+    data: { failCommands, errorCode, ...which },
   });
 
 /** Has each command of these names wait so many milliseconds before it runs. */
