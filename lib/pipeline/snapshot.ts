@@ -4,7 +4,7 @@
  */
 import { bytesFromHex, bytesToHex } from "../bson/bson.ts";
 import { idOfKey } from "../key/key_to_id.ts";
-import type { Namespace } from "../namespace.ts";
+import { type Namespace, namespaceText } from "../namespace.ts";
 import type { CausalReader } from "../source/causal_reader.ts";
 import type { Chunk } from "../source/chunk.ts";
 import type { DocumentReader } from "../source/documents.ts";
@@ -45,6 +45,8 @@ export class Snapshot {
   #plan: SnapshotPlan;
   /** Keys of rows whose documents may be gone; undefined until the collection is read to its end. */
   #unchecked: AsyncGenerator<string[]> | undefined;
+  /** Collections that were warned of. */
+  readonly #told = new Set<string>();
 
   constructor(plan: SnapshotPlan, deps: SnapshotDeps) {
     this.#plan = plan;
@@ -127,7 +129,8 @@ export class Snapshot {
       while (reading) {
         const { documents, last, seen, done }: Chunk = await reading;
         reading = !done && clock.now() < until && !signal.aborted ? read(last) : undefined;
-        await applier.apply(documents);
+        const rows = await applier.apply(documents);
+        if (rows < documents.length) this.#tellOfSharedRows(namespace);
         this.#plan = {
           ...this.#plan,
           lastKey: last && bytesToHex(last),
@@ -142,6 +145,15 @@ export class Snapshot {
       await reading?.catch(() => {});
     }
     return false;
+  }
+
+  #tellOfSharedRows(namespace: Namespace): void {
+    const collection = namespaceText(namespace);
+    if (this.#told.has(collection)) return;
+    this.#told.add(collection);
+    this.#deps.log.warn("Documents with the same _id on several shards share a row, which is one of them", {
+      collection,
+    });
   }
 
   /**

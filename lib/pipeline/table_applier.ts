@@ -97,13 +97,19 @@ export class TableApplier {
     return withoutFields(document, this.#deps.omit);
   }
 
-  /** Applies changes in their order. Every row is confirmed, or a dead letter, when it resolves. */
-  async apply(changes: readonly DocumentState[]): Promise<void> {
-    await this.#write(coalesce(changes.map(({ id, ...state }) => ({
+  /**
+   * Applies changes in their order. Every row is confirmed, or a dead letter, when it resolves.
+   *
+   * @returns how many different keys they have
+   */
+  async apply(changes: readonly DocumentState[]): Promise<number> {
+    const last = coalesce(changes.map(({ id, ...state }) => ({
       ...state,
       oid: keyText(id),
       document: state.document && this.#taken(state.document),
-    }))));
+    })));
+    await this.#write(last);
+    return last.length;
   }
 
   /** Removes rows, and dead letters. */

@@ -22,7 +22,7 @@ import { RoutedSession } from "./routed_session.ts";
 import type { Scope } from "./scope.ts";
 import type { FeatureTrial } from "./stream_features.ts";
 import { SplitEvents } from "./split_events.ts";
-import { isEventTooLarge, retryableErrors } from "./mongodb_errors.ts";
+import { isAmbiguousLookup, isEventTooLarge, retryableErrors } from "./mongodb_errors.ts";
 import {
   awaitMs,
   type FullDocument,
@@ -72,6 +72,7 @@ export async function* changeStream(options: ChangeStreamOptions): AsyncGenerato
   await using session = new RoutedSession(route);
   const id = Symbol();
   let token = options.startAfter;
+  let { fullDocument } = options;
   let failedSince = 0;
   let attempt = 0;
   let isRetryable = retryableErrors();
@@ -80,7 +81,7 @@ export async function* changeStream(options: ChangeStreamOptions): AsyncGenerato
       const current = session.current();
       try {
         let isOpening = true; // The empty first batch does not show that the stream can be read.
-        for await (const batch of batchesFrom(token, { ...options, ...current })) {
+        for await (const batch of batchesFrom(token, { ...options, ...current, fullDocument })) {
           if (!isOpening) {
             outages.succeeded(id);
             attempt = 0;
@@ -93,6 +94,10 @@ export async function* changeStream(options: ChangeStreamOptions): AsyncGenerato
       } catch (error) {
         if (signal.aborted) return;
         session.failed(current.client, error);
+        if (fullDocument === "updateLookup" && isAmbiguousLookup(error)) {
+          fullDocument = undefined;
+          continue;
+        }
         if (isEventTooLarge(error)) throw await tooLarge(options, token);
         if (attempt === 0) failedSince = Date.now();
         if (!isRetryable(error) || Date.now() - failedSince >= retryFor) throw error;

@@ -30,6 +30,7 @@ export const MongodbCode = {
   CappedPositionLost: 136,
   StaleEpoch: 150,
   CommandNotSupportedOnView: 166,
+  TooManyMatchingDocuments: 170,
   QueryPlanKilled: 175,
   PrimarySteppedDown: 189,
   NetworkInterfaceExceededTimeLimit: 202,
@@ -175,6 +176,13 @@ export function retryableErrors(): (error: unknown) => boolean {
     isRetryableMongodbError(error) ||
     hasCode(error, MongodbCode.AuthenticationFailed) && ++refusedLogins <= LOGIN_TRIES;
 }
+
+/**
+ * Whether the stream may go on if it looks no documents up: in a sharded cluster, two documents may have the `_id` of an
+ * event. Newer servers say so with a code that also stands for lost history.
+ */
+export const isAmbiguousLookup = (error: unknown): boolean =>
+  hasCode(error, MongodbCode.TooManyMatchingDocuments, MongodbCode.ChangeStreamFatalError);
 
 /** The event that comes next is over 16 MB. */
 export const isEventTooLarge = (error: unknown): error is MongoServerError =>

@@ -128,6 +128,28 @@ for (const [refusals, isTried] of [[1, true], [2, true], [3, false]] as const) {
   });
 }
 
+for (const code of [170, 280]) {
+  const answerTo = (isAmbiguous: (lookup: boolean) => boolean): Answer => {
+    let lookup = false;
+    return (command) => {
+      if (command.aggregate) lookup = has(command, "updateLookup");
+      return command.getMore && isAmbiguous(lookup) ? error(code, "found more than one document") : undefined;
+    };
+  };
+
+  Deno.test(`changeStream() goes on without looking up what is ambiguous, code ${code}`, async () => {
+    const { commands } = await read({ answer: answerTo((lookup) => lookup), batches: 5 });
+    assert.equal(commands.filter((each) => each === "aggregate").length, 2);
+  });
+
+  Deno.test(`changeStream() passes code ${code} on that has nothing to do with looking up`, async () => {
+    await assert.rejects(
+      read({ answer: answerTo(() => true), batches: 5 }),
+      (error) => error instanceof MongoServerError && error.code === code,
+    );
+  });
+}
+
 const AWAITS = [
   [{}, 1_000],
   [{ socketTimeoutMS: 0 }, 1_000],
