@@ -28,6 +28,7 @@ export function relayConfig(given: Given): RelaySettings {
   });
   const transform = transformStages({ filter, only, omit, pipeline });
   if (transform.length > 0) checkFullDocument(rest.fullDocument);
+  if (rest.key === "documentKey" && (transform.length > 0 || omit.length > 0)) throw keyInTransform();
   if (table !== "") checkTemplate(tableName(table, sink.schema), scope);
   return Object.freeze({ ...rest, sink, scope, omit, transform, namesIn: namesOf(table, scope) });
 }
@@ -63,6 +64,12 @@ function streamTarget(
   const { schema: schemaName, name } = single ? tableFor(target, single) : target;
   return `${schemaName}.${name}`;
 }
+
+/** The shard key may be among what is left out. */
+const keyInTransform = (): UsageError =>
+  new UsageError("--key documentKey does not go with --filter, --only, --omit and --pipeline", {
+    hint: "The rows are named by fields that these may take away. Leave one or the other out.",
+  });
 
 /** @throws UsageError: post-images are not used with a transform */
 function checkFullDocument(fullDocument: RelaySettings["fullDocument"]): void {

@@ -135,6 +135,14 @@ const SCOPE = [
     parse: names,
     list: true,
   }),
+  option({
+    flag: "key",
+    env: ["CDC_KEY"],
+    default: "_id",
+    value: "_id|documentKey",
+    help: "What oid is made of; documentKey adds the shard key, where _id is not unique among the shards",
+    parse: oneOf("_id", "documentKey"),
+  }),
 ] as const;
 
 const TARGET = [

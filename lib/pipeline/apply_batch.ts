@@ -6,7 +6,7 @@ import type { DocumentReader } from "../source/documents.ts";
 import type { DocumentChange } from "../source/event.ts";
 import { type CollectionEventDeps, handleCollectionEvent } from "./collection_events.ts";
 import type { RelaySettings } from "./settings.ts";
-import type { DocumentState } from "./table_applier.ts";
+import type { DocumentState, TableApplier } from "./table_applier.ts";
 
 export interface ApplyDeps extends CollectionEventDeps {
   readonly causalReader: CausalReader;
@@ -20,7 +20,10 @@ export async function applyBatch(batch: ChangeBatch, deps: ApplyDeps): Promise<v
   causalReader.after(batch.operationTime);
   const changes = batch.changes.filter(({ namespace }) => settings.scope.includes(namespace));
   await tables.forEachCollection(changes, async ({ namespace, changes, applier }) => {
-    for await (const states of statesOf(namespace, changes, deps)) await applier.apply(states);
+    const states = applier.shardKey.length > 0
+      ? statesByDocumentKey(changes, { namespace, applier, reader: deps.reader })
+      : statesOf(namespace, changes, deps);
+    for await (const part of states) await applier.apply(part);
   });
   if (batch.event) await handleCollectionEvent(batch.event, deps);
 }
@@ -48,4 +51,30 @@ async function* statesOf(
     yield part.filter(({ document }) => document !== null);
   }
   yield* lookUp(untold.filter(({ isDelete }) => isDelete));
+}
+
+interface Keyed {
+  readonly namespace: Namespace;
+  readonly applier: Pick<TableApplier, "keyOf">;
+  readonly reader: Pick<DocumentReader, "lookUp">;
+}
+
+/**
+ * The same where rows are named by document keys. An event tells only of its own key. Where the document has another one
+ * by now, or is deleted, all documents of its `_id` are looked up: the rows that they name are there, the others are not.
+ */
+async function* statesByDocumentKey(
+  changes: readonly DocumentChange[],
+  { namespace, applier, reader }: Keyed,
+): AsyncGenerator<readonly DocumentState[]> {
+  const keyOf = (change: DocumentChange): string => applier.keyOf({ ...change, document: null });
+  const isSettled = (change: DocumentChange): change is DocumentChange & DocumentState =>
+    isTold(change) && change.document !== null && applier.keyOf(change) === keyOf(change);
+  yield changes.filter(isSettled);
+  const open = changes.filter((change) => !isSettled(change));
+  const parts = await Array.fromAsync(reader.lookUp(namespace, open.map(({ id }) => id)));
+  const found = parts.flat().filter(({ document }) => document !== null);
+  const there = new Set(found.map((each) => applier.keyOf(each)));
+  const gone = open.filter((change) => !there.has(keyOf(change)));
+  yield [...found, ...gone.map((change) => ({ ...change, document: null }))];
 }

@@ -14,7 +14,7 @@ export interface CollectionEventDeps {
   readonly snapshot: Pick<Snapshot, "requeue" | "requeueAfterDrop" | "discard">;
   readonly causalReader: Pick<CausalReader, "exists">;
   readonly position: StreamPosition;
-  readonly settings: Pick<RelaySettings, "scope" | "onDrop">;
+  readonly settings: Pick<RelaySettings, "scope" | "onDrop" | "key">;
   readonly log: Logger;
 }
 
@@ -38,12 +38,16 @@ const HARMLESS = [
 /** Operations that move the documents into a new collection of the same name, with another UUID, and change none. */
 const REMAKING = ["reshardCollection", "unshardCollection", "moveCollection"];
 
+/** Operations after which documents may have another document key. */
+const REKEYING = ["shardCollection", "refineCollectionShardKey", ...REMAKING];
+
 /** Nothing that came before the event may be applied after it. */
 export async function handleCollectionEvent(
   event: CollectionEvent,
   deps: CollectionEventDeps,
 ): Promise<void> {
   const { operation, namespace } = event;
+  if (deps.settings.key === "documentKey" && REKEYING.includes(operation)) await onRekey(namespace, deps);
   switch (operation) {
     case "create":
       return await onCreate(event, deps);
@@ -61,6 +65,18 @@ export async function handleCollectionEvent(
         collection: namespaceText(namespace),
       });
   }
+}
+
+async function onRekey(
+  namespace: Namespace,
+  { tables, snapshot, settings, log }: CollectionEventDeps,
+): Promise<void> {
+  if (!settings.scope.includes(namespace)) return;
+  log.info("A collection has another shard key: taking a new snapshot of it", {
+    collection: namespaceText(namespace),
+  });
+  await tables.forgetShardKey(namespace);
+  snapshot.requeue(namespace);
 }
 
 async function onCreate(

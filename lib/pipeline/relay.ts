@@ -18,6 +18,7 @@ import { DocumentReader } from "../source/documents.ts";
 import { isHistoryLost } from "../source/mongodb_errors.ts";
 import { lostSince, savedToken } from "../source/resume_token.ts";
 import { serverClock } from "../source/server_clock.ts";
+import { shardKeyOf } from "../source/shard_key.ts";
 import { FeatureTrial } from "../source/stream_features.ts";
 import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
 import { messageOf, UserError } from "../util/errors.ts";
@@ -85,6 +86,7 @@ export async function relay(settings: RelaySettings, context: RelayContext): Pro
   const reader = new DocumentReader(causalReader, {
     transform: settings.transform,
     size: settings.batchSize,
+    hasTwins: settings.key === "documentKey",
   });
   const found = await collectionsOf(causalReader, settings.scope, { log: QUIET });
   log.info(`Following ${settings.scope}`, { collections: found.length });
@@ -106,6 +108,8 @@ export async function relay(settings: RelaySettings, context: RelayContext): Pro
     names,
     settings,
     causalReader,
+    shardKeyOf: async (namespace) =>
+      settings.key === "documentKey" ? await shardKeyOf(causalReader, namespace) : [],
     signal: ended,
     log,
     clock,

@@ -13,6 +13,8 @@ export interface RelaySettings {
   readonly scope: Scope;
   /** Stages that documents go through; empty where they are taken as they are. */
   readonly transform: readonly Document[];
+  /** What names a row. */
+  readonly key: "_id" | "documentKey";
   /** Paths of fields that are left out, also where MongoDB cannot name them. */
   readonly omit: readonly string[];
   readonly sink: SinkAddress;

@@ -3,6 +3,7 @@
  * the stream has brought, and every later change comes after it, so the end state is right without tombstones.
  */
 import { bytesFromHex, bytesToHex } from "../bson/bson.ts";
+import { idOfDocumentKey } from "../key/document_key.ts";
 import { idOfKey } from "../key/key_to_id.ts";
 import { type Namespace, namespaceText } from "../namespace.ts";
 import type { CausalReader } from "../source/causal_reader.ts";
@@ -172,13 +173,13 @@ export class Snapshot {
         return true;
       }
       await applier.refresh();
-      await applier.remove(await this.#goneKeys(namespace, applier.deadKeys));
+      await applier.remove(await this.#goneKeys(applier.deadKeys, { namespace, applier }));
       this.#unchecked = applier.keys(REMOVAL_ROWS);
     }
     while (clock.now() < until && !signal.aborted) {
       const { value: keys, done } = await this.#unchecked.next();
       if (done) return true;
-      const gone = await this.#goneKeys(namespace, keys);
+      const gone = await this.#goneKeys(keys, { namespace, applier });
       await applier.remove(gone);
       if (gone.length > 0) log.info("Removed rows whose documents are gone", { rows: gone.length });
     }
@@ -186,12 +187,18 @@ export class Snapshot {
   }
 
   /** The keys that no document has, or none that matches; of a collection that is gone, as `--on-drop` says. */
-  async #goneKeys(namespace: Namespace, keys: readonly string[]): Promise<string[]> {
+  async #goneKeys(
+    keys: readonly string[],
+    { namespace, applier }: Pick<Slice, "namespace" | "applier">,
+  ): Promise<string[]> {
     const { causalReader, reader, onDrop } = this.#deps;
-    const ids = keys.map(idOfKey);
-    const there = await reader.keysOf(namespace, ids.filter((id) => id !== undefined));
+    const { shardKey } = applier;
+    const ids = keys.map(shardKey.length > 0 ? idOfDocumentKey : idOfKey);
+    const there = await reader.keysOf(namespace, ids.filter((id) => id !== undefined), shardKey);
     const unclear = new Set(keys.filter((_, index) => ids[index] === undefined));
-    if (unclear.size > 0) { for (const key of await reader.keysAmong(namespace, unclear)) there.add(key); }
+    if (unclear.size > 0) {
+      for (const key of await reader.keysAmong(namespace, unclear, shardKey)) there.add(key);
+    }
     const gone = keys.filter((key) => !there.has(key));
     const stay = gone.length > 0 && onDrop === "keep" && !await causalReader.exists(namespace);
     return stay ? [] : gone;

@@ -1,6 +1,7 @@
 /** How changes become rows of one table: reduced to one a key, split, written, every row accounted for. */
-import { BsonType, type BsonValue, documentOfExtendedJson, extendedJson } from "../bson/bson.ts";
+import { BsonType, type BsonValue, bytesOf, documentOfExtendedJson, extendedJson } from "../bson/bson.ts";
 import { withoutFields } from "../bson/without_fields.ts";
+import { documentKeyText, type ShardKey } from "../key/document_key.ts";
 import { keyText } from "../key/key_text.ts";
 import { jsonOf, UnstorableError } from "../mapping/bson_to_json.ts";
 import type { ColumnPath } from "../mapping/column_tree.ts";
@@ -21,6 +22,8 @@ export interface TableApplierDeps {
   readonly writer: Pick<Writer, "upsert" | "delete" | "truncate" | "drop" | "keys" | "refresh">;
   readonly deadLetters: Pick<DeadLetters, "oids" | "count" | "read" | "add" | "resolve" | "clear">;
   readonly onDrop: RelaySettings["onDrop"];
+  /** What the collection is sharded by, where rows are named by that too. */
+  readonly shardKey: ShardKey;
   /** Paths of fields that are left out. */
   readonly omit: readonly string[];
   readonly log: Logger;
@@ -29,6 +32,8 @@ export interface TableApplierDeps {
 /** A document and what it is now; null when it is gone, or known to MongoDB alone. */
 export interface DocumentState {
   readonly id: BsonValue;
+  /** `_id` with the shard key, where an event has named it. */
+  readonly key?: BsonValue;
   readonly document: Uint8Array | null;
   /** Why MongoDB does not give the document: it becomes a dead letter without it. */
   readonly refusal?: string;
@@ -61,6 +66,17 @@ export class TableApplier {
 
   get counts(): Counts {
     return this.#counts;
+  }
+
+  get shardKey(): ShardKey {
+    return this.#deps.shardKey;
+  }
+
+  /** The key of a document's row: by the document where there is one, else by what an event has named. */
+  keyOf({ id, key, document }: DocumentState): string {
+    const { shardKey } = this.#deps;
+    const source = document ?? (key && bytesOf(key));
+    return shardKey.length > 0 && source ? documentKeyText(source, shardKey) : keyText(id);
   }
 
   /** Keys of dead letters. */
@@ -103,9 +119,9 @@ export class TableApplier {
    * @returns how many different keys they have
    */
   async apply(changes: readonly DocumentState[]): Promise<number> {
-    const last = coalesce(changes.map(({ id, ...state }) => ({
+    const last = coalesce(changes.map((state) => ({
       ...state,
-      oid: keyText(id),
+      oid: this.keyOf(state),
       document: state.document && this.#taken(state.document),
     })));
     await this.#write(last);

@@ -1,5 +1,6 @@
 /** The table of each collection, opened when its first document arrives. */
 import { type Namespace, namespaceText } from "../namespace.ts";
+import type { ShardKey } from "../key/document_key.ts";
 import { DeadLetters } from "../sink/metadata/dead_letters.ts";
 import { FollowedCollections } from "../sink/metadata/followed_collections.ts";
 import { isMetadataTable } from "../sink/metadata/metadata_tables.ts";
@@ -25,6 +26,8 @@ export interface TableRegistryOptions {
   readonly names: Names;
   readonly settings: RelaySettings;
   readonly causalReader: Pick<CausalReader, "exists">;
+  /** What rows are named by beside `_id`. */
+  readonly shardKeyOf: (namespace: Namespace) => Promise<ShardKey>;
   readonly signal: AbortSignal;
   readonly log: Logger;
   readonly clock: Clock;
@@ -138,6 +141,11 @@ export class TableRegistry {
     return newOwner;
   }
 
+  /** Has the table opened again, as the collection's shard key has changed. */
+  async forgetShardKey(namespace: Namespace): Promise<void> {
+    await this.#close(namespace);
+  }
+
   /** The collections of a database whose tables are open. */
   openIn(database: string): Namespace[] {
     return [...this.#entries.keys()]
@@ -219,6 +227,7 @@ export class TableRegistry {
       deadLetters,
       onDrop: settings.onDrop,
       omit: settings.omit,
+      shardKey: await this.#options.shardKeyOf(namespace),
       log,
     });
     await applier.retryDeadLetters();

@@ -125,7 +125,7 @@ export class CausalReader implements AsyncDisposable {
   scan(
     { database, collection }: Namespace,
     pipeline: readonly Document[],
-    isWanted: (id: BsonValue) => boolean,
+    isWanted: (document: KeyedDocument) => boolean,
   ): Promise<KeyedDocument[]> {
     return this.read(async (client, options) => {
       const cursor = client.db(database).collection(collection)
@@ -133,7 +133,7 @@ export class CausalReader implements AsyncDisposable {
       const found: KeyedDocument[] = [];
       for await (const document of cursor) {
         const each = keyed(document as unknown as Uint8Array);
-        if (isWanted(each.id)) found.push(each);
+        if (isWanted(each)) found.push(each);
       }
       return found;
     });

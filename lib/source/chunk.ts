@@ -1,5 +1,6 @@
 /** A part of a collection, in the order of its keys. */
 import type { BsonValue } from "../bson/bson.ts";
+import { keyText } from "../key/key_text.ts";
 import { expressionOf, idDocument } from "../key/query_literal.ts";
 import type { KeyedDocument } from "./causal_reader.ts";
 
@@ -32,17 +33,38 @@ export interface End {
   readonly isEnd: boolean;
   /** Where the chunk begins. */
   readonly last: Uint8Array | null;
+  /** Whether documents may have one `_id`. @default false */
+  readonly hasTwins?: boolean;
 }
 
 /**
- * A chunk of these documents, up to the last one whose key a query can name: the next chunk starts after it.
+ * A chunk of these documents, up to the last one after which the next chunk can start: a query can name its key, and the
+ * document after it has another one.
  *
  * @returns undefined where there is none
  */
-export function chunkOf(documents: readonly KeyedDocument[], { isEnd, last }: End): Chunk | undefined {
-  const at = documents.findLastIndex(isNamed);
-  const named = documents[at];
-  const end = { last: named ? idDocument(named.id) : last };
-  if (isEnd) return { ...end, documents, seen: documents.length, done: true };
-  return named && { ...end, documents: documents.slice(0, at + 1), seen: at + 1, done: false };
+export function chunkOf(
+  documents: readonly KeyedDocument[],
+  { isEnd, last, hasTwins = false }: End,
+): Chunk | undefined {
+  if (isEnd) {
+    const named = documents.findLast(isNamed);
+    return { documents, last: named ? idDocument(named.id) : last, seen: documents.length, done: true };
+  }
+  const at = lastEnd(documents, { hasTwins });
+  const end = documents[at];
+  return end &&
+    { documents: documents.slice(0, at + 1), last: idDocument(end.id), seen: at + 1, done: false };
+}
+
+/** Where in these documents a chunk can end at the latest; -1 for nowhere. */
+export function lastEnd(
+  documents: readonly KeyedDocument[],
+  { hasTwins = false }: Pick<End, "hasTwins"> = {},
+): number {
+  const hasOtherAfter = (at: number): boolean => {
+    const [one, next] = [documents[at], documents[at + 1]];
+    return one !== undefined && next !== undefined && keyText(one.id) !== keyText(next.id);
+  };
+  return documents.findLastIndex((each, at) => isNamed(each) && (!hasTwins || hasOtherAfter(at)));
 }

@@ -2,11 +2,12 @@
 import { type Document, MongoServerError } from "mongodb";
 import { UserError } from "../util/errors.ts";
 import { type BsonValue, fieldsByName } from "../bson/bson.ts";
+import { documentKeyText, type ShardKey } from "../key/document_key.ts";
 import { keyText } from "../key/key_text.ts";
 import { expressionOf, valueOf } from "../key/query_literal.ts";
 import type { CausalReader, KeyedDocument, Page } from "./causal_reader.ts";
 import type { Namespace } from "../namespace.ts";
-import { type Chunk, chunkOf, isNamed, isThere, type LookedUp } from "./chunk.ts";
+import { type Chunk, chunkOf, isNamed, isThere, lastEnd, type LookedUp } from "./chunk.ts";
 import { isTransformFailure } from "./mongodb_errors.ts";
 import { changesId } from "./transform.ts";
 
@@ -14,6 +15,8 @@ export interface ReaderOptions {
   readonly transform: readonly Document[];
   /** The most documents of one chunk. */
   readonly size: number;
+  /** Whether documents of a sharded collection may have one `_id`. @default false */
+  readonly hasTwins?: boolean;
 }
 
 /** The most bytes of keys in one query. */
@@ -39,20 +42,22 @@ export class DocumentReader {
    * @throws UserError when the transform takes or changes `_id`
    */
   async chunk(namespace: Namespace, last: Uint8Array | null): Promise<Chunk> {
-    const { transform, size } = this.#options;
+    const { transform, size, hasTwins = false } = this.#options;
+    // One more tells whether it has the same key.
+    const limit = hasTwins ? size + 1 : size;
     const id = last && fieldsByName(last).get("_id");
     const after = id && expressionOf(id);
     const find = {
       find: namespace.collection,
       filter: after ? { $expr: { $gt: ["$_id", after] } } : {},
       sort: KEY,
-      batchSize: size,
+      batchSize: limit,
       ...transform.length > 0 && { projection: KEY },
     };
-    const page = await this.#causalReader.page(namespace, { ...find, limit: size }, { abortable: true });
-    const isEnd = page.exhausted && page.documents.length < size;
+    const page = await this.#causalReader.page(namespace, { ...find, limit }, { abortable: true });
+    const isEnd = page.exhausted && page.documents.length < limit;
     // Keys that no query can name are very rare, and a chunk of nothing else even more.
-    const chunk = chunkOf(page.documents, { isEnd, last }) ??
+    const chunk = chunkOf(page.documents, { isEnd, last, hasTwins }) ??
       await this.#upToNextNamed(namespace, { find, last });
     const end = chunk.documents.at(-1);
     if (transform.length === 0 || !end) return chunk;
@@ -72,9 +77,9 @@ export class DocumentReader {
   ): Promise<Chunk> {
     const { documents, exhausted } = await this.#causalReader.page(namespace, find, {
       abortable: true,
-      goesOn: (documents) => !documents.some(isNamed),
+      goesOn: (documents) => lastEnd(documents, this.#options) < 0,
     });
-    const chunk = chunkOf(documents, { isEnd: exhausted, last });
+    const chunk = chunkOf(documents, { isEnd: exhausted, last, ...this.#options });
     if (!chunk) throw new Error("A chunk without a key to go on after");
     return chunk;
   }
@@ -110,19 +115,37 @@ export class DocumentReader {
     return this.#lookUp(namespace, ids, this.#options.transform);
   }
 
-  /** The keys that have a document which matches the filter. */
-  async keysOf(namespace: Namespace, ids: readonly BsonValue[]): Promise<Set<string>> {
+  /**
+   * The keys that have a document which matches the filter.
+   *
+   * @param shardKey what rows are named by beside `_id`
+   */
+  async keysOf(
+    namespace: Namespace,
+    ids: readonly BsonValue[],
+    shardKey: ShardKey = [],
+  ): Promise<Set<string>> {
     const there = new Set<string>();
-    for await (const part of this.#lookUp(namespace, ids, [...this.#options.transform, { $project: KEY }])) {
-      for (const each of part) if (isThere(each)) there.add(keyText(each.id));
+    const stages = [...this.#options.transform, keysOnly(shardKey)];
+    for await (const part of this.#lookUp(namespace, ids, stages)) {
+      for (const each of part) if (isThere(each)) there.add(rowKey(each, shardKey));
     }
     return there;
   }
 
   /** The same for keys that no query can name, by scanning all documents. */
-  async keysAmong(namespace: Namespace, keys: ReadonlySet<string>): Promise<string[]> {
-    const found = await this.#scan(namespace, keys, [...this.#options.transform, { $project: KEY }]);
-    return found.map(({ id }) => keyText(id));
+  async keysAmong(
+    namespace: Namespace,
+    keys: ReadonlySet<string>,
+    shardKey: ShardKey = [],
+  ): Promise<string[]> {
+    const stages = [...this.#options.transform, keysOnly(shardKey)];
+    const found = await this.#causalReader.scan(
+      namespace,
+      stages,
+      (each) => keys.has(rowKey(each, shardKey)),
+    );
+    return found.map((each) => rowKey(each, shardKey));
   }
 
   /** @throws MongoServerError for a filter or stage that MongoDB refuses */
@@ -150,9 +173,9 @@ export class DocumentReader {
         else groups.unshift(...halves(group));
         continue;
       }
-      const found = await this.#askedFor(namespace, keySet(group), reply);
+      const found = this.#whole(await this.#askedFor(namespace, keySet(group), reply), reply);
       const missing = without(group, found);
-      yield reply.exhausted ? [...found, ...missing.map(gone)] : found;
+      yield [...found, ...reply.exhausted ? missing.map(gone) : []];
       if (reply.exhausted) continue;
       // The reply holds only documents whose keys are equal under the collation.
       if (found.length === 0) unnamed.push(...missing);
@@ -163,15 +186,25 @@ export class DocumentReader {
     yield [...found, ...without(unnamed, found).map(gone)];
   }
 
+  /** The documents of a reply, less those of its last key if there may be more of them. */
+  #whole(found: readonly KeyedDocument[], { exhausted }: Page): readonly KeyedDocument[] {
+    const { hasTwins = false } = this.#options;
+    return exhausted || !hasTwins ? found : found.slice(0, lastEnd(found, { hasTwins }) + 1);
+  }
+
   /** @returns the error where it may be one of the documents that cannot be transformed */
   async #pageOf(
     namespace: Namespace,
     asked: readonly Asked[],
     stages: readonly Document[],
   ): Promise<Page | MongoServerError> {
-    const pipeline = [{ $match: { _id: { $in: asked.map(({ name }) => name?.value) } } }, ...stages];
+    const { hasTwins } = this.#options;
+    const match = { $match: { _id: { $in: asked.map(({ name }) => name?.value) } } };
+    const pipeline = [match, ...hasTwins ? [{ $sort: KEY }] : [], ...stages];
     try {
-      return await this.#causalReader.page(namespace, aggregate(namespace, pipeline));
+      return await this.#causalReader.page(namespace, aggregate(namespace, pipeline), {
+        goesOn: (documents) => hasTwins === true && lastEnd(documents, { hasTwins }) < 0,
+      });
     } catch (error) {
       if (asked.length === 0 || this.#options.transform.length === 0 || !isTransformFailure(error)) {
         throw error;
@@ -186,7 +219,7 @@ export class DocumentReader {
     keys: ReadonlySet<string>,
     stages: readonly Document[],
   ): Promise<KeyedDocument[]> {
-    return this.#causalReader.scan(namespace, stages, (id) => keys.has(keyText(id)));
+    return this.#causalReader.scan(namespace, stages, ({ id }) => keys.has(keyText(id)));
   }
 
   /**
@@ -255,6 +288,13 @@ function* byBytes(keys: readonly Asked[]): Generator<readonly Asked[]> {
 }
 
 const keySet = (asked: readonly Asked[]): Set<string> => new Set(asked.map(({ key }) => key));
+
+const keysOnly = (shardKey: ShardKey): Document => ({
+  $project: Object.fromEntries(["_id", ...shardKey].map((path) => [path, 1])),
+});
+
+const rowKey = ({ id, document }: LookedUp, shardKey: ShardKey): string =>
+  shardKey.length > 0 && document ? documentKeyText(document, shardKey) : keyText(id);
 
 const halves = <T>(values: readonly T[]): [T[], T[]] => {
   const middle = Math.ceil(values.length / 2);

@@ -8,6 +8,8 @@ export interface DocumentChange {
   readonly id: BsonValue;
   readonly document: Uint8Array | null | undefined;
   readonly isDelete: boolean;
+  /** `_id` with the shard key, where the key is more than `_id`. */
+  readonly key?: BsonValue;
 }
 
 /** A change of a collection or database as a whole, or one that this program does not know. */
@@ -29,16 +31,16 @@ export type EventFields = ReadonlyMap<string, BsonValue>;
 
 interface DocumentKey {
   readonly id: BsonValue;
-  /** Whether the key is more than `_id`, as it is where the shard key has other fields. */
-  readonly hasShardKey: boolean;
+  /** The whole key where it is more than `_id`, as it is where the shard key has other fields. */
+  readonly key?: BsonValue;
 }
 
 function keyOf(event: EventFields): DocumentKey {
   const key = event.get("documentKey");
   const fields = key && fieldsByName(key.bytes, key.offset);
   const id = fields?.get("_id");
-  if (!fields || !id) throw new Error("A change event without documentKey._id");
-  return { id, hasShardKey: fields.size > 1 };
+  if (!key || !fields || !id) throw new Error("A change event without documentKey._id");
+  return { id, ...fields.size > 1 && { key } };
 }
 
 const text = (value: BsonValue | undefined): string =>
@@ -59,8 +61,8 @@ function isUnfollowed(description: BsonValue | undefined): boolean {
  * A delete whose key has shard key fields does not tell that the `_id` is gone: the document may have moved to another
  * shard, an orphan of a migration may have been deleted, or another shard has a document of the same `_id`.
  */
-function deletion(namespace: Namespace, { id, hasShardKey }: DocumentKey): DocumentChange {
-  return { namespace, id, document: hasShardKey ? undefined : null, isDelete: true };
+function deletion(namespace: Namespace, key: DocumentKey): DocumentChange {
+  return { namespace, ...key, document: key.key ? undefined : null, isDelete: true };
 }
 
 /** Undefined when the look-up found nothing; a delete event follows. */
@@ -84,7 +86,7 @@ export function readEvent(event: EventFields): Change {
     case "update":
     case "replace":
       return {
-        change: { namespace, id: keyOf(event).id, document: fullDocumentOf(event), isDelete: false },
+        change: { namespace, ...keyOf(event), document: fullDocumentOf(event), isDelete: false },
       };
     case "delete":
       return { change: deletion(namespace, keyOf(event)) };

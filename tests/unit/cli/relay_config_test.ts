@@ -136,3 +136,14 @@ for (const flags of TRANSFORMS) {
     assert.equal(configOf({ ...flags, "full-document": "updateLookup" }).fullDocument, "updateLookup");
   });
 }
+
+for (const flags of TRANSFORMS) {
+  const [option] = Object.keys(flags);
+  Deno.test(`relayConfig() refuses --key documentKey with --${option}, which may take the shard key away`, () => {
+    assert.throws(() => configOf({ ...flags, key: "documentKey" }), (error) => {
+      assert.ok(error instanceof UsageError);
+      assert.match(error.message, new RegExp(`--key documentKey .*--${option}`));
+      return true;
+    });
+  });
+}

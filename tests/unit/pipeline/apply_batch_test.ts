@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { BSON, type Document } from "mongodb";
-import { type BsonValue, fieldsByName } from "../../../lib/bson/bson.ts";
+import { BsonType, type BsonValue, bytesOf as bytesOfValue, fieldsByName } from "../../../lib/bson/bson.ts";
+import { documentKeyText } from "../../../lib/key/document_key.ts";
 import { keyText } from "../../../lib/key/key_text.ts";
 import { applyBatch, type ApplyDeps } from "../../../lib/pipeline/apply_batch.ts";
+import type { DocumentState } from "../../../lib/pipeline/table_applier.ts";
 import type { DocumentChange } from "../../../lib/source/event.ts";
 
 const NAMESPACE = { database: "shop", collection: "orders" };
@@ -56,6 +58,7 @@ async function applied(
           namespace: NAMESPACE,
           changes,
           applier: {
+            shardKey: [],
             apply(states: readonly { id: BsonValue; document: Uint8Array | null }[]) {
               for (const { id, document } of states) {
                 const oid = String(
@@ -117,4 +120,113 @@ const CASES: readonly (readonly [string, Parameters<typeof applied>, Record<numb
 
 for (const [what, given, left] of CASES) {
   Deno.test(`applyBatch(): ${what}`, async () => assert.deepEqual(await applied(...given), left));
+}
+
+/** A document, or the key of one, in a collection that is sharded by the tenant. */
+interface Keyed {
+  readonly _id: number;
+  readonly tenant: string;
+}
+
+const key = ({ _id, tenant }: Keyed): BsonValue => {
+  const bytes = bytesOf({ tenant, _id: new BSON.Int32(_id) });
+  return { type: BsonType.document, bytes, offset: 0, length: bytes.length };
+};
+const a = { _id: 1, tenant: "a" };
+const z = { _id: 1, tenant: "z" };
+
+const keyedUpsert = (document: Keyed, as: Keyed = document) =>
+  change(document._id, {
+    document: bytesOf({ ...document, _id: new BSON.Int32(document._id) }),
+    key: key(as),
+  });
+const keyedUpdate = (of: Keyed) => change(of._id, { key: key(of) });
+const keyedDelete = (of: Keyed) => change(of._id, { key: key(of), isDelete: true });
+
+const keyTextOf = (of: Keyed) => documentKeyText(bytesOfValue(key(of)), [TENANT]);
+
+/** The rows that are left, by their keys, when MongoDB has these documents. */
+async function keyedRows(
+  changes: readonly DocumentChange[],
+  { documents, rows }: { readonly documents: readonly Keyed[]; readonly rows: readonly Keyed[] },
+): Promise<string[]> {
+  const left = new Set(rows.map(keyTextOf));
+  const keyOf = ({ id, key, document }: DocumentState) => {
+    const source = document ?? (key && bytesOfValue(key));
+    return source ? documentKeyText(source, [TENANT]) : keyText(id);
+  };
+  const deps = {
+    settings: { scope: { includes: () => true }, transform: [] },
+    causalReader: { after: () => {} },
+    reader: {
+      async *lookUp(_namespace: unknown, ids: readonly BsonValue[]) {
+        const asked = new Map(ids.map((id) => [keyText(id), id]));
+        for (const id of asked.values()) {
+          const found = documents.filter(({ _id }) => keyText(idOf(_id)) === keyText(id));
+          yield found.length > 0
+            ? found.map((each) => ({ id, document: bytesOf({ ...each, _id: new BSON.Int32(each._id) }) }))
+            : [{ id, document: null }];
+        }
+      },
+    },
+    tables: {
+      forEachCollection: (changes: readonly DocumentChange[], work: (of: unknown) => Promise<void>) =>
+        work({
+          namespace: NAMESPACE,
+          changes,
+          applier: {
+            shardKey: [TENANT],
+            keyOf,
+            apply(states: readonly DocumentState[]) {
+              for (const state of states) {
+                if (state.document) left.add(keyOf(state));
+                else left.delete(keyOf(state));
+              }
+            },
+          },
+        }),
+    },
+  };
+  const batch = { event: undefined, events: changes.length, bytes: 0, token: new Uint8Array() };
+  await applyBatch({ ...batch, changes, operationTime: undefined }, deps as unknown as ApplyDeps);
+  return [...left].sort();
+}
+
+const KEYED: Readonly<
+  Record<string, {
+    readonly changes: readonly DocumentChange[];
+    readonly documents: readonly Keyed[];
+    readonly rows: readonly Keyed[];
+  }>
+> = {
+  "two documents of one _id have a row each": {
+    changes: [keyedUpsert(a), keyedUpsert(z)],
+    documents: [a, z],
+    rows: [],
+  },
+  "a delete of one leaves the other": { changes: [keyedDelete(a)], documents: [z], rows: [a, z] },
+  "a delete of an orphan leaves the row": { changes: [keyedDelete(a)], documents: [a], rows: [a] },
+  "an insert that comes before the delete of the same move stays": {
+    changes: [keyedUpsert(a), keyedDelete(z)],
+    documents: [a],
+    rows: [z],
+  },
+  "a delete that comes before the insert of the same move": {
+    changes: [keyedDelete(z), keyedUpsert(a)],
+    documents: [a],
+    rows: [z],
+  },
+  "an update that changes the shard key on one shard": {
+    changes: [keyedUpsert(a, z)],
+    documents: [a],
+    rows: [z],
+  },
+  "an update whose document is gone": { changes: [keyedUpdate(a)], documents: [], rows: [a] },
+  "an update that is looked up": { changes: [keyedUpdate(a)], documents: [a, z], rows: [a, z] },
+  "an update and a delete": { changes: [keyedUpsert(a), keyedDelete(a)], documents: [], rows: [] },
+};
+
+for (const [what, given] of Object.entries(KEYED)) {
+  Deno.test(`applyBatch() with rows named by document keys: ${what}`, async () =>
+    assert.deepEqual(await keyedRows(given.changes, given), given.documents.map(keyTextOf).sort()));
 }

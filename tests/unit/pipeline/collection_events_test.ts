@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { type CollectionEventDeps, handleCollectionEvent } from "../../../lib/pipeline/collection_events.ts";
+import type { RelaySettings } from "../../../lib/pipeline/settings.ts";
 import { type Namespace, namespaceText } from "../../../lib/namespace.ts";
 
 const ORDERS = { database: "shop", collection: "orders" };
@@ -14,16 +15,23 @@ interface Given {
   readonly existing?: readonly Namespace[];
   /** Collections whose tables are open. */
   readonly open?: readonly Namespace[];
+  /** What rows are named by. */
+  readonly key?: RelaySettings["key"];
 }
 
 /** What is done with tables and snapshot, the collections whose UUID is still known, and what is warned of. */
-async function handled({ operation, namespace = ORDERS, to, existing = [], open = [] }: Given) {
+async function handled({ operation, namespace = ORDERS, to, existing = [], open = [], key = "_id" }: Given) {
   const done: string[] = [];
   const warned: string[] = [];
   let origin: string | null = JSON.stringify(ORIGIN);
   const note = (what: string) => (of: Namespace) => void done.push(`${what} ${namespaceText(of)}`);
   const deps = {
-    tables: { of: note("open"), drop: note("drop"), openIn: () => open },
+    tables: {
+      of: note("open"),
+      drop: note("drop"),
+      openIn: () => open,
+      forgetShardKey: note("forget the shard key of"),
+    },
     snapshot: {
       requeue: note("requeue"),
       requeueAfterDrop: note("requeue after drop"),
@@ -38,7 +46,7 @@ async function handled({ operation, namespace = ORDERS, to, existing = [], open 
       },
       save: (fields: { origin: string }) => void (origin = fields.origin),
     },
-    settings: { scope: { includes: () => true }, onDrop: "drop" },
+    settings: { scope: { includes: () => true }, onDrop: "drop", key },
     log: { info: () => {}, warn: (message: string) => void warned.push(message) },
   };
   await handleCollectionEvent(
@@ -89,3 +97,19 @@ Deno.test("handleCollectionEvent() warns of an operation that it does not know",
   assert.deepEqual((await handled({ operation: "foldCollection" })).warned, [
     "An operation that this program does not know was passed over",
   ]));
+
+for (
+  const operation of [
+    "shardCollection",
+    "refineCollectionShardKey",
+    "reshardCollection",
+    "unshardCollection",
+    "moveCollection",
+  ]
+) {
+  Deno.test(`handleCollectionEvent() of ${operation} reads a collection anew whose rows are named by document keys`, async () =>
+    assert.deepEqual((await handled({ operation, key: "documentKey" })).done, [
+      "forget the shard key of shop.orders",
+      "requeue shop.orders",
+    ]));
+}

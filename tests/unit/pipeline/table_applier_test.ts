@@ -7,7 +7,7 @@ import type { Column } from "../../../lib/mapping/column_tree.ts";
 import type { Row } from "../../../lib/sink/table/writer.ts";
 
 /** One BIGINT column, and columns that change as often as it says. */
-function applierOf({ changes = 0 } = {}) {
+function applierOf({ changes = 0, shardKey = [] }: { changes?: number; shardKey?: readonly string[] } = {}) {
   const columns: Column = { kind: "object", children: new Map([["n", { kind: "bigint" }]]) };
   const written: (readonly Row[])[] = [];
   const dead = new Map<string, string>();
@@ -40,6 +40,7 @@ function applierOf({ changes = 0 } = {}) {
     },
     onDrop: "keep",
     omit: [],
+    shardKey,
     log: QUIET,
   };
   return { applier: new TableApplier(deps), written, dead };

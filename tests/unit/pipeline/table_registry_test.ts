@@ -60,7 +60,8 @@ function registryOf(sink: FakeSink) {
     metadataSchema: "public",
   };
   const causalReader = { exists: () => Promise.resolve(true) };
-  const options = { names, settings, causalReader, signal, log: QUIET, clock: SYSTEM_CLOCK };
+  const shardKeyOf = () => Promise.resolve([]);
+  const options = { names, settings, causalReader, shardKeyOf, signal, log: QUIET, clock: SYSTEM_CLOCK };
   return new TableRegistry({ patient, raw: sink }, options);
 }
 
@@ -96,6 +97,7 @@ Deno.test("TableRegistry refuses a table with a name of the relay's own tables",
     },
     settings: { columns: "typed", onDrop: "keep" } as RelaySettings,
     causalReader: { exists: () => Promise.resolve(true) },
+    shardKeyOf: () => Promise.resolve([]),
     signal,
     log: QUIET,
     clock: SYSTEM_CLOCK,

@@ -1,0 +1,61 @@
+/** The text of a document key: of `_id` with the shard key before it, as it is unique in a sharded collection. */
+import { BsonType, type BsonValue, bytesOf, fieldsByName } from "../bson/bson.ts";
+import { keyText } from "./key_text.ts";
+import { idOfKey } from "./key_to_id.ts";
+
+/** The paths of a shard key, in their order, without `_id`; none where `_id` is unique. */
+export type ShardKey = readonly string[];
+
+/**
+ * @param source a document, or the key that a change event has of it
+ * @example
+ * IN: {_id: 1, region: "x", n: 2}, ["region"] → OUT: {"region":"x","_id":1}
+ * IN: {_id: 1, a: {b: 2}}, or {"a.b": 2, _id: 1}, ["a.b"] → OUT: {"a.b":2,"_id":1}
+ */
+export function documentKeyText(source: Uint8Array, shardKey: ShardKey): string {
+  const fields = fieldsByName(source);
+  const parts = [...shardKey, "_id"].flatMap((path) => {
+    const value = fields.get(path) ?? at(fields, path.split("."));
+    return value ? [element(path, value)] : [];
+  });
+  const bytes = documentOf(parts);
+  return keyText({ type: BsonType.document, bytes, offset: 0, length: bytes.length });
+}
+
+/**
+ * The `_id` in the text of a document key; undefined for the text of another key, or of one that is too long.
+ *
+ * @example
+ * IN: {"region":"x","_id":1} → OUT: Long(1)
+ */
+export function idOfDocumentKey(text: string): BsonValue | undefined {
+  const key = idOfKey(text);
+  return key?.type === BsonType.document ? fieldsByName(bytesOf(key)).get("_id") : undefined;
+}
+
+/** A shard key passes through no arrays. */
+function at(
+  fields: ReadonlyMap<string, BsonValue>,
+  [name = "", ...rest]: readonly string[],
+): BsonValue | undefined {
+  const value = fields.get(name);
+  if (rest.length === 0) return value;
+  return value?.type === BsonType.document ? at(fieldsByName(bytesOf(value)), rest) : undefined;
+}
+
+function element(name: string, value: BsonValue): Uint8Array {
+  const text = new TextEncoder().encode(name);
+  return Uint8Array.of(value.type, ...text, 0, ...bytesOf(value));
+}
+
+function documentOf(parts: readonly Uint8Array[]): Uint8Array {
+  const length = parts.reduce((sum, part) => sum + part.length, 5);
+  const document = new Uint8Array(length);
+  new DataView(document.buffer).setInt32(0, length, true);
+  let offset = 4;
+  for (const part of parts) {
+    document.set(part, offset);
+    offset += part.length;
+  }
+  return document;
+}
