@@ -1,5 +1,4 @@
 /** The columns below a table's `data`: read from the server, and made before values arrive, so that none is guessed. */
-import { SinkError } from "../connection/sink_error.ts";
 import type { Logger } from "../../util/log.ts";
 import {
   type Addition,
@@ -9,36 +8,11 @@ import {
   innermost,
   objectColumn,
 } from "../../mapping/column_tree.ts";
-import type { Kind } from "../../mapping/column_kind.ts";
-import { type DefinedColumn, definedColumns } from "./show_create_table.ts";
-import { quoteName, quoteTable, subscript, type TableName } from "./sql_names.ts";
-import { isRetryable } from "../connection/sink_error.ts";
+import { isRetryable, SinkError } from "../connection/sink_error.ts";
 import type { Transport } from "../connection/transport.ts";
-
-/** The kind of each CrateDB type. Columns of other types take no value. */
-const KINDS: readonly (readonly [RegExp, Kind])[] = [
-  [/^TEXT INDEX OFF STORAGE/, "longtext"],
-  [/^TEXT\b/, "text"],
-  [/^BIGINT\b/, "bigint"],
-  [/^INTEGER\b/, "integer"],
-  [/^SMALLINT\b/, "smallint"],
-  [/^DOUBLE PRECISION\b/, "double"],
-  [/^REAL\b/, "real"],
-  [/^BOOLEAN\b/, "boolean"],
-  [/^TIMESTAMP WITH(?:OUT)? TIME ZONE\b/, "timestamp"],
-  // An OBJECT(IGNORED) with columns casts their values, and drops others from arrays.
-  [/^OBJECT\(IGNORED\)(?! AS \()/, "ignored"],
-  [/^OBJECT\b/, "object"],
-];
-
-/** The CrateDB type of each kind of column that is made here. */
-const TYPES: Readonly<Partial<Record<Kind, string>>> = {
-  text: "TEXT",
-  bigint: "BIGINT",
-  double: "DOUBLE PRECISION",
-  boolean: "BOOLEAN",
-  timestamp: "TIMESTAMP WITH TIME ZONE",
-};
+import { columnTree, setColumn, typeText } from "./column_definition.ts";
+import { definedColumns } from "./show_create_table.ts";
+import { quoteTable, subscript, type TableName } from "./sql_names.ts";
 
 const UNFIT: Column = { kind: "unfit" };
 
@@ -52,7 +26,8 @@ export interface TableSchemaOptions {
 export class TableSchema {
   readonly #transport: Transport;
   readonly #options: TableSchemaOptions;
-  readonly #refused = new Set<string>();
+  /** Columns that the server would not make. One that is there later is used. */
+  readonly #refused = new Map<string, ColumnPath>();
   #definition = "";
   #columns: Column = objectColumn();
   /** The limit that the columns have reached, as written in the definition; undefined below the limit. */
@@ -94,7 +69,10 @@ export class TableSchema {
     if (definition === this.#definition) return false;
     this.#definition = definition;
     this.#columns = columnTree(definedColumns(definition), this.#options);
-    for (const path of this.#refused) set(this.#columns, JSON.parse(path), UNFIT);
+    for (const [key, path] of this.#refused) {
+      if (this.columnAt(path)) this.#refused.delete(key);
+      else setColumn(this.#columns, path, UNFIT);
+    }
     if (this.#reached !== limitOf(definition)) this.#reached = undefined;
     if (this.#isFull) this.#columns = closed(this.#columns);
     return true;
@@ -103,14 +81,13 @@ export class TableSchema {
   /** The columns as if there were one at each of `paths` that takes everything. */
   assuming(paths: readonly ColumnPath[]): Column {
     const columns = columnTree(definedColumns(this.#definition), this.#options);
-    for (const path of paths) set(columns, path, { kind: "any" });
+    for (const path of paths) setColumn(columns, path, { kind: "any" });
     return columns;
   }
 
   /** Makes the wanted columns that the table lacks. Where the server refuses one, values stay without a column. */
   async add(columns: Column): Promise<void> {
-    if (this.#isFull) return;
-    const wanted = additions(this.#columns, columns);
+    const wanted = this.#isFull ? [] : additions(this.#columns, columns);
     if (wanted.length === 0) return;
     await this.#add(wanted);
     await this.load();
@@ -122,19 +99,27 @@ export class TableSchema {
     return this.#reached !== undefined;
   }
 
+  /** After an error, reads the columns: the server may have made some, though its answer was lost or came too late. */
   async #add(wanted: readonly Addition[]): Promise<void> {
+    const [first] = wanted;
+    if (!first || this.#isFull) return;
     const clauses = wanted.map(({ path, column }) => `ADD COLUMN ${subscript(path)} ${typeText(column)}`);
     try {
       await this.#transport.query(`ALTER TABLE ${quoteTable(this.#options.table)} ${clauses.join(", ")}`);
     } catch (error) {
       if (!(error instanceof SinkError) || isRetryable(error)) throw error;
-      const parts = split(wanted);
-      if (parts) {
-        for (const part of parts) if (!this.#isFull) await this.#add(part);
-      } else if (wanted[0] && error.kind !== "exists") {
-        this.#refuse(wanted[0].path, error);
-      }
+      await this.load();
+      const isThere = ({ path }: Addition) => this.columnAt(path) !== undefined;
+      const parts = wanted.some(isThere) ? [wanted.flatMap((each) => this.#missing(each))] : split(wanted);
+      if (parts) { for (const part of parts) await this.#add(part); }
+      else if (error.kind !== "exists") this.#refuse(first.path, error);
     }
+  }
+
+  /** What the table lacks of an addition. */
+  #missing(addition: Addition): readonly Addition[] {
+    const existing = this.columnAt(addition.path);
+    return existing ? additions(existing, addition.column, addition.path) : [addition];
   }
 
   /** Records that there will be no column at `path`. */
@@ -151,8 +136,8 @@ export class TableSchema {
       });
       return;
     }
-    this.#refused.add(JSON.stringify(path));
-    set(this.#columns, path, UNFIT);
+    this.#refused.set(column, path);
+    setColumn(this.#columns, path, UNFIT);
     log.warn("CrateDB refused a column; its values go to overflow", { column, error: message });
   }
 }
@@ -172,56 +157,6 @@ function split(wanted: readonly Addition[]): readonly (readonly Addition[])[] | 
 
 const emptied = (column: Column): Column =>
   column.element ? { kind: "array", element: emptied(column.element) } : objectColumn();
-
-/**
- * @example
- * IN: {kind: "array", element: {kind: "object", children: {x: bigint}}}
- * OUT: ARRAY(OBJECT(DYNAMIC) AS ("x" BIGINT))
- */
-function typeText(column: Column): string {
-  if (column.element) return `ARRAY(${typeText(column.element)})`;
-  if (!column.children) return TYPES[column.kind] ?? "TEXT";
-  const inner = [...column.children].map(([name, child]) => `${quoteName(name)} ${typeText(child)}`);
-  return inner.length === 0 ? "OBJECT(DYNAMIC)" : `OBJECT(DYNAMIC) AS (${inner.join(", ")})`;
-}
-
-/**
- * The columns below `data`, from the columns of a table.
- *
- * @example
- * IN: [{path: ["data"], type: "OBJECT(DYNAMIC) AS ("}, {path: ["data", "t"], type: "BIGINT"}]
- * OUT: {kind: "object", children: {t: {kind: "bigint"}}}
- */
-export function columnTree(columns: readonly DefinedColumn[], { inferred = false } = {}): Column {
-  let root: Column = objectColumn();
-  for (const { path: [top, ...path], type } of columns) {
-    const column = columnOf(type, inferred);
-    if (top !== "data") continue;
-    if (path.length === 0) root = column;
-    else set(root, path, column);
-  }
-  return root;
-}
-
-function set(root: Column, path: ColumnPath, column: Column): void {
-  const parent = path.slice(0, -1).reduce<Column | undefined>(
-    (at, step) => at && innermost(at).children?.get(step),
-    root,
-  );
-  const name = path.at(-1);
-  if (parent && name !== undefined) innermost(parent).children?.set(name, column);
-}
-
-const ARRAY = "ARRAY(";
-
-function columnOf(type: string, inferred: boolean): Column {
-  if (type.startsWith(ARRAY)) return { kind: "array", element: columnOf(type.slice(ARRAY.length), inferred) };
-  const kind = KINDS.find(([pattern]) => pattern.test(type))?.[1] ?? "unfit";
-  if (kind === "object") {
-    return /^OBJECT\((?:STRICT|IGNORED)\)/.test(type) ? { ...objectColumn(), closed: true } : objectColumn();
-  }
-  return { kind: kind === "bigint" && inferred ? "inferred" : kind };
-}
 
 /** The columns, closed: none takes further ones. */
 function closed(column: Column): Column {

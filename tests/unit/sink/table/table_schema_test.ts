@@ -1,113 +1,150 @@
 import assert from "node:assert/strict";
-import type { Column } from "../../../../lib/mapping/column_tree.ts";
+import { type Column, objectColumn } from "../../../../lib/mapping/column_tree.ts";
 import type { Kind } from "../../../../lib/mapping/column_kind.ts";
-import { columnTree } from "../../../../lib/sink/table/table_schema.ts";
+import { CRATEDB } from "../../../../lib/sink/connection/dialect.ts";
+import type { Result } from "../../../../lib/sink/connection/query.ts";
+import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
+import type { Transport } from "../../../../lib/sink/connection/transport.ts";
+import { TableSchema } from "../../../../lib/sink/table/table_schema.ts";
+import type { LogFields, Logger } from "../../../../lib/util/log.ts";
 
 const of = (kind: Kind): Column => ({ kind });
-const list = (element: Column): Column => ({ kind: "array", element });
 const object = (children: Readonly<Record<string, Column>> = {}): Column => ({
   kind: "object",
   children: new Map(Object.entries(children)),
 });
 
-/** Types as the server prints them, and the kind of the column; without one, a column that takes no value. */
-const KINDS: readonly (readonly [string, Kind?])[] = [
-  ["TEXT", "text"],
-  ["TEXT NOT NULL", "text"],
-  ["TEXT INDEX OFF", "text"],
-  ["TEXT STORAGE WITH (", "text"],
-  ["TEXT INDEX USING FULLTEXT WITH (", "text"],
-  ["TEXT INDEX OFF STORAGE WITH (", "longtext"],
-  ["BIGINT", "bigint"],
-  ["BIGINT DEFAULT 1", "bigint"],
-  ["INTEGER", "integer"],
-  ["SMALLINT", "smallint"],
-  ["DOUBLE PRECISION", "double"],
-  ["REAL", "real"],
-  ["BOOLEAN", "boolean"],
-  ["TIMESTAMP WITH TIME ZONE", "timestamp"],
-  ["TIMESTAMP WITHOUT TIME ZONE", "timestamp"],
-  ["OBJECT(IGNORED)", "ignored"],
-  ["VARCHAR(5)"],
-  ["CHAR(5)"],
-  ["BYTE"],
-  ["IP"],
-  ["GEO_POINT"],
-  ["GEO_SHAPE INDEX USING geohash"],
-  ["NUMERIC(10, 2)"],
-  ["BIT(5)"],
-  ["FLOAT_VECTOR(3)"],
-];
+const TIMED_OUT = new SinkError("The statement timed out [30s]", { code: "5000" });
+const REFUSED = new SinkError("Names like that are not taken", { code: "4000" });
+const EXISTS = new SinkError('The table doc.t already has a column named data["a"]', { code: "4000" });
 
-for (const [type, kind = "unfit"] of KINDS) {
-  Deno.test(`columnTree() of ${type}: ${kind}`, () => {
-    assert.deepEqual(columnTree([{ path: ["data", "x"], type }]), object({ x: of(kind) }));
-  });
+/** A table in CrateDB: `ALTER TABLE` makes columns, and may fail before or after that. */
+class FakeTable implements Transport {
+  readonly dialect = CRATEDB;
+  readonly alters: string[] = [];
+  readonly #lines = new Map<string, string>();
+  /** What becomes of an `ALTER TABLE`. */
+  alter: (names: readonly string[], make: () => void) => void = (_, make) => make();
+
+  query(sql: string): Promise<Result> {
+    if (sql.startsWith("SHOW CREATE")) return Promise.resolve({ count: 1, rows: [[this.definition]] });
+    this.alters.push(sql);
+    const columns = [...sql.matchAll(/ADD COLUMN data\['(\w+)'\] ([A-Z ]+)/g)]
+      .map(([, name = "", type = ""]) => [name, type.trim()] as const);
+    try {
+      const make = () => columns.forEach(([name, type]) => this.#lines.set(name, type));
+      this.alter(columns.map(([name]) => name), make);
+      return Promise.resolve({ count: 1, rows: [] });
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  has(name: string): boolean {
+    return this.#lines.has(name);
+  }
+
+  make(name: string, type: string): void {
+    this.#lines.set(name, type);
+  }
+
+  get definition(): string {
+    const lines = [...this.#lines].map(([name, type]) => `      "${name}" ${type}`);
+    const data = lines.length === 0
+      ? '   "data" OBJECT(DYNAMIC)'
+      : `   "data" OBJECT(DYNAMIC) AS (\n${lines.join(",\n")}\n   )`;
+    return `CREATE TABLE IF NOT EXISTS "doc"."t" (\n   "oid" TEXT NOT NULL,\n${data},\n   "overflow" OBJECT(IGNORED)\n)`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
 }
 
-type Columns = Readonly<Record<string, string>>;
-
-/** Columns by path, the names joined by dots. */
-const TREES: Readonly<Record<string, { columns: Columns; tree: Column; inferred?: boolean }>> = {
-  "no columns": { columns: {}, tree: object() },
-  "`data` alone": { columns: { oid: "TEXT NOT NULL", data: "OBJECT(DYNAMIC)" }, tree: object() },
-  "columns beside `data`": {
-    columns: {
-      "data": "OBJECT(DYNAMIC) AS (",
-      "data.a": "TEXT",
-      "n": "BIGINT",
-      "o": "OBJECT(DYNAMIC) AS (",
-      "o.a": "REAL",
-    },
-    tree: object({ a: of("text") }),
-  },
-  "an ignored `data`": { columns: { data: "OBJECT(IGNORED)" }, tree: of("ignored") },
-  "a strict `data`": {
-    columns: { "data": "OBJECT(STRICT) AS (", "data.a": "TEXT" },
-    tree: { ...object({ a: of("text") }), closed: true },
-  },
-  "objects": {
-    columns: { "data.o": "OBJECT(DYNAMIC) AS (", "data.o.a": "TEXT", "data.e": "OBJECT(DYNAMIC)" },
-    tree: object({ o: object({ a: of("text") }), e: object() }),
-  },
-  "a strict object": {
-    columns: { "data.o": "OBJECT(STRICT) AS (", "data.o.a": "TEXT" },
-    tree: object({ o: { ...object({ a: of("text") }), closed: true } }),
-  },
-  "columns in an ignored object": {
-    columns: { "data.o": "OBJECT(IGNORED) AS (", "data.o.a": "BIGINT", "data.b": "TEXT" },
-    tree: object({ o: { ...object({ a: of("bigint") }), closed: true }, b: of("text") }),
-  },
-  "arrays": {
-    columns: { "data.l": "ARRAY(TEXT)", "data.m": "ARRAY(ARRAY(BIGINT))", "data.v": "ARRAY(VARCHAR(5))" },
-    tree: object({ l: list(of("text")), m: list(list(of("bigint"))), v: list(of("unfit")) }),
-  },
-  "arrays of objects": {
-    columns: {
-      "data.l": "ARRAY(OBJECT(DYNAMIC) AS (",
-      "data.l.x": "BIGINT",
-      "data.l.y": "ARRAY(DOUBLE PRECISION)",
-      "data.m": "ARRAY(ARRAY(OBJECT(STRICT) AS (",
-      "data.m.x": "BOOLEAN",
-      "data.i": "ARRAY(OBJECT(IGNORED))",
-    },
-    tree: object({
-      l: list(object({ x: of("bigint"), y: list(of("double")) })),
-      m: list(list({ ...object({ x: of("boolean") }), closed: true })),
-      i: list(of("ignored")),
-    }),
-  },
-  "a column whose parent is unknown": { columns: { "data.o.a": "TEXT" }, tree: object() },
-  "columns that CrateDB infers": {
-    columns: { "data.n": "BIGINT", "data.l": "ARRAY(BIGINT)", "data.i": "INTEGER" },
-    tree: object({ n: of("inferred"), l: list(of("inferred")), i: of("integer") }),
-    inferred: true,
-  },
-};
-
-for (const [what, { columns, tree, inferred }] of Object.entries(TREES)) {
-  Deno.test(`columnTree() of ${what}`, () => {
-    const defined = Object.entries(columns).map(([path, type]) => ({ path: path.split("."), type }));
-    assert.deepEqual(columnTree(defined, { inferred: inferred ?? false }), tree);
-  });
+interface Warning {
+  readonly message: string;
+  readonly fields: LogFields;
 }
+
+async function opened(table: FakeTable) {
+  const warnings: Warning[] = [];
+  const ignore = () => {};
+  const log: Logger = {
+    debug: ignore,
+    info: ignore,
+    error: ignore,
+    warn: (message, fields = {}) => warnings.push({ message, fields }),
+  };
+  const schema = new TableSchema(table, { table: { schema: "doc", name: "t" }, inferred: false, log });
+  await schema.load();
+  return { schema, warnings };
+}
+
+const WANTED = object({ a: of("bigint"), b: of("text"), c: of("double") });
+
+Deno.test("TableSchema.add() uses columns at once that were made though the server answered an error", async () => {
+  const table = new FakeTable();
+  table.alter = (_, make) => {
+    make();
+    throw TIMED_OUT;
+  };
+  const { schema, warnings } = await opened(table);
+  await schema.add(WANTED);
+  assert.deepEqual(schema.columns, WANTED);
+  assert.equal(table.alters.length, 1);
+  assert.deepEqual(warnings, []);
+});
+
+Deno.test("TableSchema.add() makes the columns that are still missing when some are there", async () => {
+  const table = new FakeTable();
+  const { schema, warnings } = await opened(table);
+  table.make("a", "BIGINT");
+  table.make("b", "TEXT");
+  table.alter = (names, make) => {
+    if (names.some((name) => table.has(name))) throw EXISTS;
+    make();
+  };
+  await schema.add(WANTED);
+  assert.deepEqual(schema.columns, WANTED);
+  assert.equal(table.alters.length, 2);
+  assert.deepEqual(warnings, []);
+});
+
+Deno.test("TableSchema.add() refuses one column of many, and says so once", async () => {
+  const table = new FakeTable();
+  table.alter = (names, make) => {
+    if (names.includes("b")) throw REFUSED;
+    make();
+  };
+  const { schema, warnings } = await opened(table);
+  await schema.add(WANTED);
+  await schema.add(WANTED);
+  assert.deepEqual(schema.columns, object({ a: of("bigint"), c: of("double"), b: of("unfit") }));
+  assert.deepEqual(warnings, [{
+    message: "CrateDB refused a column; its values go to overflow",
+    fields: { column: "data['b']", error: REFUSED.message },
+  }]);
+});
+
+Deno.test("TableSchema.load() uses a refused column that is made later", async () => {
+  const table = new FakeTable();
+  table.alter = () => {
+    throw TIMED_OUT;
+  };
+  const { schema } = await opened(table);
+  await schema.add(object({ a: of("bigint") }));
+  assert.deepEqual(schema.columns, object({ a: of("unfit") }));
+  table.make("a", "BIGINT");
+  assert.equal(await schema.load(), true);
+  assert.deepEqual(schema.columns, object({ a: of("bigint") }));
+  assert.equal(await schema.load(), false);
+});
+
+Deno.test("TableSchema.add() throws what waiting cures", async () => {
+  const table = new FakeTable();
+  const lost = new SinkError("connection lost", { code: "ECONNRESET" });
+  table.alter = () => {
+    throw lost;
+  };
+  const { schema } = await opened(table);
+  await assert.rejects(schema.add(WANTED), lost);
+  assert.deepEqual(schema.columns, objectColumn());
+});
