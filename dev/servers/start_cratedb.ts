@@ -77,7 +77,8 @@ async function inContainer(
   { javaOptions, pullTimeout }: { javaOptions: string; pullTimeout: number | undefined },
 ): Promise<Cratedb> {
   const container = await startContainer(image, {
-    command: () => ["crate", "-Cdiscovery.type=single-node"],
+    // Snapshots may be kept in `/tmp`.
+    command: () => ["crate", "-Cdiscovery.type=single-node", "-Cpath.repo=/tmp"],
     environment: { CRATE_HEAP_SIZE: "1g", CRATE_JAVA_OPTS: javaOptions },
     ports: [4200, 5432],
     pullTimeout,

@@ -51,6 +51,7 @@ export async function prepare(snapshot: SnapshotState | null, deps: PrepareDeps)
   const [first] = namespaces;
   if (first && settings.transform.length > 0) await reader.check(first);
   if (snapshot && isRepair(snapshot)) await dropMissing(namespaces, deps);
+  else await tables.resumeDrops(namespaces);
   const toResnapshot = await tables.openAll(namespaces);
   for (const namespace of toResnapshot) {
     log.warn("The table of a collection was gone: taking a new snapshot of it", {

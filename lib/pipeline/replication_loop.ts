@@ -184,7 +184,7 @@ class ReplicationLoop {
   }
 
   async #apply(): Promise<void> {
-    const { settings, observer, clock } = this.#deps;
+    const { settings, observer, clock, tables } = this.#deps;
     const batch = await this.#stream.value();
     const startedAt = clock.now();
     await applyBatch(batch, { ...this.#deps, snapshot: this.#snapshot });
@@ -196,6 +196,7 @@ class ReplicationLoop {
       const { events, bytes } = batch;
       observer.batchApplied({ events, bytes, seconds: (clock.now() - startedAt) / 1_000 });
     }
+    await tables.retryPutOff();
     await this.#checkpoint.runIfDue(batch.events > 0 ? settings.saveInterval : settings.lease / 3);
   }
 

@@ -54,6 +54,12 @@ interface Split {
 /** Dead letters that are tried again at once. */
 const DEAD_LETTERS_AT_ONCE = 500;
 
+/** Why a table is emptied and not dropped. */
+const KEPT_TABLES = {
+  needed: "A table is emptied and not dropped: other objects depend on it",
+  "backup running": "A table is emptied, and dropped later: CrateDB takes a snapshot of it",
+};
+
 export class TableApplier {
   /** Whether something was written that queries may not see yet. */
   dirty = false;
@@ -144,18 +150,24 @@ export class TableApplier {
     this.dirty = false;
   }
 
-  /** Removes all that there is of a collection that is gone. */
-  async dropRows(): Promise<void> {
+  /**
+   * Removes all that there is of a collection that is gone.
+   *
+   * @returns whether the table, empty now, is to be dropped later: a backup of CrateDB keeps it
+   */
+  async dropRows(): Promise<boolean> {
     const { onDrop, writer, table, log } = this.#deps;
-    const isDropped = onDrop === "drop" && await writer.drop();
-    if (!isDropped) await writer.truncate();
-    if (!isDropped && onDrop === "drop") {
-      log.warn("A table is emptied and not dropped: other objects depend on it", {
-        table: quoteTable(table),
-      });
-    }
+    const why = onDrop === "drop" ? await writer.drop() : undefined;
+    if (why !== undefined || onDrop !== "drop") await writer.truncate();
+    if (why !== undefined) log.warn(KEPT_TABLES[why], { table: quoteTable(table) });
     await this.discardDeadLetters();
     this.dirty = false;
+    return why === "backup running";
+  }
+
+  /** @returns whether a backup of CrateDB still keeps the table */
+  async retryDrop(): Promise<boolean> {
+    return await this.#deps.writer.drop() === "backup running";
   }
 
   discardDeadLetters(): Promise<void> {

@@ -48,6 +48,10 @@ export class TableOwners {
     return isOther && await this.#exists(owner) ? owner : undefined;
   }
 
+  has(table: string): boolean {
+    return this.#owners.has(table);
+  }
+
   release(table: string, namespace: Namespace): void {
     const owner = this.#owners.get(table);
     if (owner && isSame(owner, namespace)) this.#owners.delete(table);

@@ -8,7 +8,7 @@ import { type ColumnPolicy, JSONB_COLUMNS, openColumnPolicy } from "../sink/tabl
 import { quoteTable, type TableName } from "../sink/table/sql_names.ts";
 import { tableFor } from "../sink/table/table_naming.ts";
 import { TableSchema } from "../sink/table/table_schema.ts";
-import { openTable, type TargetTable } from "../sink/table/target_table.ts";
+import { isEmptyTable, openTable, type TargetTable } from "../sink/table/target_table.ts";
 import { Writer } from "../sink/table/writer.ts";
 import { type Transports, Widening } from "../sink/widening/widening.ts";
 import type { CausalReader } from "../source/causal_reader.ts";
@@ -47,6 +47,9 @@ export interface CollectionChanges<T> {
   readonly applier: TableApplier;
 }
 
+/** Between two tries of what a backup of CrateDB keeps waiting. */
+const PUT_OFF_INTERVAL_MS = 5_000;
+
 /** Tables that are worked on at once. */
 const TABLES_AT_ONCE = 4;
 
@@ -58,6 +61,9 @@ export class TableRegistry {
   readonly #followed: FollowedCollections;
   /** Columns that another relay was changing when they were opened. */
   readonly #unrecovered = new Set<ColumnPolicy>();
+  /** Emptied tables of collections that are gone, by their quoted names. */
+  readonly #undropped = new Map<string, { readonly namespace: Namespace; readonly applier: TableApplier }>();
+  #putOffTriedAt = 0;
   /** Counts of tables that are closed. */
   readonly #closed: Counts[] = [];
 
@@ -146,6 +152,14 @@ export class TableRegistry {
     await this.#close(namespace);
   }
 
+  /** Drops the tables that a backup of CrateDB kept when the last run ended: emptied ones of collections that are gone. */
+  async resumeDrops(namespaces: readonly Namespace[]): Promise<void> {
+    if (this.#options.settings.onDrop !== "drop") return;
+    for (const namespace of await this.missing(namespaces)) {
+      if (await isEmptyTable(this.#transports.patient, this.tableOf(namespace))) await this.drop(namespace);
+    }
+  }
+
   /** The collections of a database whose tables are open. */
   openIn(database: string): Namespace[] {
     return [...this.#entries.keys()]
@@ -158,6 +172,21 @@ export class TableRegistry {
     const entries = await Promise.all(this.#entries.values());
     const dirty = entries.map(({ applier }) => applier).filter(({ dirty }) => dirty);
     await concurrently(dirty, TABLES_AT_ONCE, (applier) => applier.refresh());
+  }
+
+  /** Tries again, now and then, what a backup of CrateDB has kept waiting. Nothing may be written meanwhile. */
+  async retryPutOff(): Promise<void> {
+    const now = this.#options.clock.now();
+    if (now - this.#putOffTriedAt < PUT_OFF_INTERVAL_MS) return;
+    this.#putOffTriedAt = now;
+    for (const { columns } of await Promise.all(this.#entries.values())) await columns.retryPutOff();
+    for (const [table, { namespace, applier }] of this.#undropped) {
+      // Whoever has the table by now keeps it.
+      const isTaken = this.#owners.has(table);
+      if (!isTaken && await applier.retryDrop()) continue;
+      this.#undropped.delete(table);
+      if (!isTaken) await this.#followed.remove(namespace);
+    }
   }
 
   /**
@@ -253,7 +282,11 @@ export class TableRegistry {
       return;
     }
     const applier = await this.of(namespace);
-    await (newOwner ? applier.discardDeadLetters() : applier.dropRows());
+    if (newOwner) await applier.discardDeadLetters();
+    else if (await applier.dropRows()) {
+      this.#undropped.set(quoteTable(this.tableOf(namespace)), { namespace, applier });
+      return;
+    }
     await this.#followed.remove(namespace);
   }
 

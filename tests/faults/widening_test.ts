@@ -228,7 +228,7 @@ for (
     await leave(context);
     await lock(context);
     const second = context.relay(FLAGS);
-    await second.waitForLine(/A relay died while it widened a column; its leftovers are removed/);
+    await second.waitForLine(/The leftovers of a widening that was cut short are removed/);
     await second.waitForLine(/Ready/);
     await assertNoLeftovers(context);
     await data.insertOne({ _id: 2, t: 2.5 } as Document);
@@ -247,7 +247,7 @@ for (const [what, leave] of Object.entries(LEFTOVERS).filter(([what]) => what.st
     await leave(context);
     await data.insertOne({ _id: 2, t: 2 } as Document);
     await leaveLock(context);
-    await running.waitForLine(/A relay died while it widened a column; its leftovers are removed/);
+    await running.waitForLine(/The leftovers of a widening that was cut short are removed/);
     await inStep(context);
     await data.updateMany({}, { $set: { t: 2.5 } });
     await inStep(context);

@@ -26,6 +26,8 @@ export type SinkErrorKind =
   | "exists"
   /** Other objects need what is to be dropped. */
   | "needed"
+  /** CrateDB takes a snapshot of what is to be dropped. */
+  | "backup running"
   /** Neither the code nor the message tells. */
   | "unspecific"
   /** The statement, or a row of it, is wrong. */
@@ -136,6 +138,8 @@ const TOO_MANY_COLUMNS = new RegExp(`${EXCEPTIONS}Limit of total (?:fields|colum
 const TOO_MANY_SHARDS = new RegExp(
   `${EXCEPTIONS}(?:Validation Failed: \\d+: )?this action would add \\[\\d+\\] total shards, but`,
 );
+/** SnapshotInProgressException, whose name the PostgreSQL wire leaves out. */
+const BACKUP_RUNNING = new RegExp(`${EXCEPTIONS}Cannot delete indices that are being snapshotted: \\[`);
 const COLUMN_EXISTS = new RegExp(`${EXCEPTIONS}The table .* already has a column named `, "s");
 
 export interface SinkErrorOptions {
@@ -178,6 +182,7 @@ export function sinkErrorKind(code: string | undefined, message: string): SinkEr
     if (COLUMN_EXISTS.test(message)) return "exists";
   }
   if (!UNSPECIFIC_CODE.test(code)) return "refused";
+  if (BACKUP_RUNNING.test(message)) return "backup running";
   if (UNAVAILABLE_EXCEPTION.test(message) || UNAVAILABLE_MESSAGE.test(message)) return "unavailable";
   return UNKNOWN_SCHEMA.test(message) ? "unknown schema" : "unspecific";
 }

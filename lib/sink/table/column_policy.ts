@@ -32,6 +32,8 @@ export interface ColumnPolicy {
   makeRoom(documents: readonly KeyedRow[]): Promise<void>;
   /** Makes columns wider that do not take their values. @returns whether the columns have changed */
   widen(paths: readonly ColumnPath[]): Promise<boolean>;
+  /** Tries again to widen what had to wait for a backup of CrateDB. */
+  retryPutOff(): Promise<boolean>;
   /**
    * Cleans up after a relay that died while it changed the table.
    *
@@ -47,13 +49,14 @@ export const JSONB_COLUMNS: ColumnPolicy = {
   learn: async () => {},
   makeRoom: async () => {},
   widen: () => Promise.resolve(false),
+  retryPutOff: () => Promise.resolve(false),
   recover: () => Promise.resolve(false),
 };
 
 export interface ColumnDeps {
   readonly table: TargetTable;
   readonly tableSchema: TableSchema;
-  readonly widening: Pick<Widening, "widen" | "recover">;
+  readonly widening: Pick<Widening, "widen" | "retryPutOff" | "recover">;
   readonly writer: Pick<Writer, "upsert">;
 }
 
@@ -100,6 +103,10 @@ class TypedColumns implements ColumnPolicy {
 
   widen(paths: readonly ColumnPath[]): Promise<boolean> {
     return this.#deps.widening.widen(paths);
+  }
+
+  retryPutOff(): Promise<boolean> {
+    return this.#deps.widening.retryPutOff();
   }
 
   recover(): Promise<boolean> {

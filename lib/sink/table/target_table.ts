@@ -4,7 +4,8 @@ import type { ColumnMode } from "./column_mode.ts";
 import { createTable } from "./create_table.ts";
 import { definedColumns } from "./show_create_table.ts";
 import { quoteTable, subscript, type TableName } from "./sql_names.ts";
-import type { Transport } from "../connection/transport.ts";
+import { refreshTable, type Transport } from "../connection/transport.ts";
+import { tableExists } from "../metadata/metadata_tables.ts";
 
 export interface TargetTable extends TableName {
   /** Whether there is a usable column `overflow`. */
@@ -23,6 +24,13 @@ export interface OpenTableOptions {
 
 const COLUMNS = `SELECT column_name, data_type FROM information_schema.columns
   WHERE table_schema = $1 AND table_name = $2 AND column_name IN ('oid', 'data', 'overflow')`;
+
+/** Whether the table is there and has no rows. */
+export async function isEmptyTable(transport: Transport, table: TableName): Promise<boolean> {
+  if (!await tableExists(transport, table)) return false;
+  await refreshTable(transport, table);
+  return (await transport.query(`SELECT 1 FROM ${quoteTable(table)} LIMIT 1`)).rows.length === 0;
+}
 
 /**
  * Makes the table if it is missing, and uses an existing one if it fits.

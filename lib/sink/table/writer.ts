@@ -99,13 +99,13 @@ export class Writer {
     await this.refresh();
   }
 
-  /** @returns whether the table is gone; PostgreSQL keeps one that a view needs */
-  async drop(): Promise<boolean> {
+  /** @returns why the table stays, where it does: PostgreSQL keeps one that a view needs, CrateDB one that it backs up */
+  async drop(): Promise<"needed" | "backup running" | undefined> {
     try {
       await this.#transport.query(`DROP TABLE IF EXISTS ${quoteTable(this.#table)}`);
-      return true;
+      return undefined;
     } catch (error) {
-      if (isSinkError(error, "needed")) return false;
+      for (const kind of ["needed", "backup running"] as const) if (isSinkError(error, kind)) return kind;
       throw error;
     }
   }

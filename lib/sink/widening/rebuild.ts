@@ -79,11 +79,11 @@ export async function discard(
   { table, workTable }: Pick<Rebuild, "table" | "workTable">,
 ): Promise<void> {
   const open = (name: TableName) => transport.query(`ALTER TABLE ${quoteTable(name)} SET ${OPEN}`);
-  if (await tableExists(transport, workTable)) {
-    await open(workTable);
-    await transport.query(`DROP TABLE IF EXISTS ${quoteTable(workTable)}`);
-  }
+  // First, because a backup of CrateDB may keep the other table from being dropped.
   await open(table);
+  if (!await tableExists(transport, workTable)) return;
+  await open(workTable);
+  await transport.query(`DROP TABLE IF EXISTS ${quoteTable(workTable)}`);
 }
 
 const LAST_WRITES = `SELECT id, seq_no_stats['max_seq_no'], seq_no_stats['local_checkpoint'] FROM sys.shards

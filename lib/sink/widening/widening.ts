@@ -7,13 +7,11 @@ import { type Column, type ColumnPath, innermost } from "../../mapping/column_tr
 import { remapRow } from "../../mapping/remap_row.ts";
 import { INTEGER_TO_DOUBLE, rowsToRemap, widerType } from "../../mapping/widenings.ts";
 import type { Clock } from "../../util/clock.ts";
-import { messageOf, UserError } from "../../util/errors.ts";
+import { messageOf } from "../../util/errors.ts";
 import type { Logger } from "../../util/log.ts";
 import { Shutdown } from "../../util/shutdown.ts";
-import { isRetryable, isUnknownRelation, SinkError } from "../connection/sink_error.ts";
 import type { Transport } from "../connection/transport.ts";
 import { abortable, fenced } from "../connection/wrappers.ts";
-import { LeaseLostError } from "../metadata/lease.ts";
 import { findOldLock, releaseOldLock } from "../metadata/old_table_lock.ts";
 import { TableLock } from "../metadata/table_lock.ts";
 import { type DefinedColumn, definedColumns, redefined } from "../table/show_create_table.ts";
@@ -22,7 +20,16 @@ import { columnTree } from "../table/column_definition.ts";
 import type { TableSchema } from "../table/table_schema.ts";
 import type { TargetTable } from "../table/target_table.ts";
 import { Writer, type WriterOptions } from "../table/writer.ts";
-import { discard, IncompleteRebuildError, LateWriteError, rebuild } from "./rebuild.ts";
+import {
+  checkBackup,
+  isBackupRunning,
+  isExpected,
+  isPassing,
+  reasonOf,
+  unlessBackup,
+  unlessLost,
+} from "./failures.ts";
+import { discard, LateWriteError, rebuild } from "./rebuild.ts";
 
 export interface Transports {
   /** Waits for a sink that is away, and asks for the stream's lease before each statement. */
@@ -53,6 +60,8 @@ export class Widening {
   readonly #options: WideningOptions;
   /** Columns that stay as they are, which has been said. */
   readonly #kept = new Set<string>();
+  /** Columns that wait until a backup of CrateDB is done, and what it keeps from being cleaned up. */
+  #putOff: readonly ColumnPath[] | undefined;
 
   constructor(transports: Transports, options: WideningOptions) {
     this.#transports = transports;
@@ -75,11 +84,15 @@ export class Widening {
   }
 
   /**
-   * Cleans up after a relay that died while it widened a column of this table.
+   * Cleans up what a widening of this table has left: that of a relay that died, or one that a backup kept from it.
    *
-   * @returns whether a relay still has the lock, which may be alive, or have died a moment ago
+   * @returns whether there is something left: a relay still has the lock, which may be alive, or a backup is running
    */
   async recover(): Promise<boolean> {
+    return await unlessBackup(() => this.#recover()) !== false;
+  }
+
+  async #recover(): Promise<boolean> {
     const { patient } = this.#transports;
     const { table } = this.#options;
     if (await TableLock.isAtWork(patient, table)) {
@@ -92,17 +105,33 @@ export class Widening {
     return false;
   }
 
+  /** Tries again what was put off. @returns whether the table's columns have changed */
+  async retryPutOff(): Promise<boolean> {
+    const paths = this.#putOff;
+    if (!paths || await unlessBackup(() => checkBackup(this.#transports.raw)) || await this.recover()) {
+      return false;
+    }
+    this.#putOff = undefined;
+    return await this.widen(paths);
+  }
+
   async #widen(paths: readonly ColumnPath[]): Promise<void> {
-    const { table, widen, signal, log } = this.#options;
+    const { table, widen, signal, log, tableSchema } = this.#options;
     const wanted = distinct(paths).filter((path) => !this.#kept.has(subscript(path)));
     if (wanted.length === 0) return;
+    if (this.#putOff) {
+      this.#putOff = distinct([...this.#putOff, ...wanted]);
+      return;
+    }
     if (!table.hasOverflow) return this.#keep(wanted, "the table has no column `overflow`");
     if (widen === "off") return this.#keep(wanted, "--widen is off");
     for (let tries = 1;; tries++) {
-      const failure = await this.#attempt(wanted);
+      const failure = await unlessBackup(() => this.#attempt(wanted));
       // Nothing may be written to overflow now: the next start widens.
       signal.throwIfAborted();
+      if (isBackupRunning(failure)) await tableSchema.load();
       const narrow = wanted.filter((path) => this.#isNarrow(path));
+      if (isBackupRunning(failure)) return this.#waitForBackup(narrow);
       if (!failure || narrow.length === 0) return;
       if (!isPassing(failure) || tries === MAX_TRIES) return this.#keep(narrow, reasonOf(failure));
       log.warn("Not widened yet, trying again", {
@@ -112,6 +141,16 @@ export class Widening {
     }
   }
 
+  #waitForBackup(narrow: readonly ColumnPath[]): void {
+    const { log, table } = this.#options;
+    this.#putOff = narrow;
+    if (narrow.length === 0) return;
+    log.warn("CrateDB takes a snapshot: columns are widened once that is done", {
+      table: quoteTable(table),
+      columns: narrow.map(subscript).join(", "),
+    });
+  }
+
   /** @returns what kept the columns from being widened, if anything did */
   async #attempt(wanted: readonly ColumnPath[]): Promise<Error | undefined> {
     const { tableSchema, table, widenRows } = this.#options;
@@ -119,6 +158,7 @@ export class Widening {
     await tableSchema.load();
     const narrow = wanted.filter((path) => this.#isNarrow(path));
     if (narrow.length === 0) return undefined;
+    await checkBackup(this.#transports.raw);
     const rows = await this.#countRows();
     if (rows > widenRows) {
       this.#keep(narrow, `it has ${rows} rows, more than --widen-rows`);
@@ -161,10 +201,8 @@ export class Widening {
     if (!workTable) return;
     // Somebody may have written to the row by hand; only what a relay has made is dropped.
     if (!workTable.name.startsWith(`${table.name}~`)) return await lock.setWorkTable(null);
-    log.warn("A relay died while it widened a column; its leftovers are removed", {
-      table: quoteTable(workTable),
-    });
     await unlessLost(() => this.#cleanUp(workTable, lock));
+    log.warn("The leftovers of a widening that was cut short are removed", { table: quoteTable(workTable) });
   }
 
   /** Versions up to 0.1 kept the lock in `cdc_position`. */
@@ -205,6 +243,7 @@ export class Widening {
         ),
         remap: (row) => remapRow(row, tree, narrow),
         confirm: async () => {
+          await checkBackup(transport);
           await tableSchema.load();
           if (!sameColumns(tableSchema.definition, definition)) {
             throw new LateWriteError("The table has got other columns meanwhile");
@@ -255,34 +294,6 @@ export class Widening {
       (count, _, index) => count + arraysOf(tableSchema.columnAt(path.slice(0, index + 1))),
       0,
     );
-  }
-}
-
-/** A server's or a rebuild's; any other error is a defect of the relay. */
-const isExpected = (error: Error): boolean =>
-  error instanceof SinkError || error instanceof UserError || error instanceof LateWriteError ||
-  error instanceof IncompleteRebuildError;
-
-const isPassing = (failure: Error): boolean =>
-  failure instanceof LateWriteError || failure instanceof LeaseLostError || isRetryable(failure);
-
-/** CrateDB hides what a user may not read. No other table's name begins the message so. */
-const HIDDEN = /^ ?(?:\w+\[)*(?:Schema 'sys'|Relation 'sys\.\w+') unknown/;
-
-function reasonOf(error: Error): string {
-  const message = messageOf(error);
-  return isUnknownRelation(error) && HIDDEN.test(message)
-    ? `a privilege is missing: GRANT DQL ON TABLE sys.shards, sys.privileges TO <user> (${message})`
-    : message;
-}
-
-/** @returns the error when another relay has taken the lock: it cleans up, and this one goes on */
-async function unlessLost<T>(work: () => Promise<T>): Promise<T | LeaseLostError> {
-  try {
-    return await work();
-  } catch (error) {
-    if (error instanceof LeaseLostError) return error;
-    throw error;
   }
 }
 

@@ -121,3 +121,16 @@ const KINDS: readonly (readonly [string, string, SinkErrorKind])[] = [
 for (const [message, code, kind] of KINDS) {
   Deno.test(`sinkErrorKind() ${code}: ${message}`, () => assert.equal(sinkErrorKind(code, message), kind));
 }
+
+const BACKUP = "Cannot delete indices that are being snapshotted: [[t/VMMBIAKgQj2_sF27Bz0guw]]. " +
+  "Try again after snapshot finishes or cancel the currently running snapshot.";
+
+for (
+  const [message, code, kind] of [
+    [`SnapshotInProgressException[${BACKUP}]`, "5000", "backup running"],
+    [BACKUP, "XX000", "backup running"],
+    [`Cannot cast object element \`a\` with value \`${BACKUP}\` to type \`bigint\``, "XX000", "unspecific"],
+  ] as const
+) {
+  Deno.test(`sinkErrorKind() of ${code} ${message}`, () => assert.equal(sinkErrorKind(code, message), kind));
+}
