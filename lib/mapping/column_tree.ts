@@ -1,6 +1,7 @@
 /**
  * The columns below a table's `data` as a tree of names, and the columns that documents need.
  */
+import { Buffer } from "node:buffer";
 import { BsonType, type BsonValue, elements } from "../bson/bson.ts";
 import { duplicates } from "./bson_to_json.ts";
 import { asDocument } from "../bson/expand.ts";
@@ -15,6 +16,8 @@ export interface Column {
   readonly element?: Column;
   /** Whether the object takes no further columns. */
   readonly closed?: boolean;
+  /** Whether names in the object that look like ids get no column. */
+  readonly hasIds?: boolean;
 }
 
 /** Names below `data`; an array's element has the array's own path. */
@@ -29,13 +32,17 @@ export interface Addition {
 /** How deep columns are made below `data`. Deeper values go to `overflow`. */
 export const MAX_DEPTH = 40;
 
+/** Longer names, in bytes of UTF-8, get no column: a server keeps all names in memory, and sends them to its nodes. */
+const MAX_NAME_BYTES = 255;
+
 /**
- * Names that a typed object refuses: dots, brackets, control characters, the empty name. And names with a backslash,
- * because such a column makes CrateDB refuse every later bulk statement on the table.
+ * Names that get no column: those that a typed object refuses (dots, brackets, control characters, the empty name), those
+ * with a backslash, because such a column makes CrateDB refuse every later bulk statement on the table, and long ones.
  */
 // deno-lint-ignore no-control-regex -- this pattern looks for control characters
 const REFUSED_NAME = /^$|[.[\]\\\x00-\x1f\x7f]/;
-export const isRefusedName = (name: string): boolean => REFUSED_NAME.test(name);
+export const isRefusedName = (name: string): boolean =>
+  REFUSED_NAME.test(name) || Buffer.byteLength(name) > MAX_NAME_BYTES;
 
 export const objectColumn = (): Column & { children: Map<string, Column> } => ({
   kind: "object",
@@ -127,4 +134,56 @@ export function additions(columns: Column, wanted: Column, path: ColumnPath = []
 /** An array's element, however deep it is nested; else the column itself. */
 export function innermost(column: Column): Column {
   return column.element ? innermost(column.element) : column;
+}
+
+/** The column without what is below it. */
+export function emptied(column: Column): Column {
+  if (column.element) return { kind: column.kind, element: emptied(column.element) };
+  return column.children ? objectColumn() : column;
+}
+
+/** The column at a path, below the root. A path skips arrays, as CrateDB's subscripts do. */
+export const columnAt = (root: Column, path: ColumnPath): Column | undefined =>
+  path.reduce<Column | undefined>((at, name) => at && innermost(at).children?.get(name), root);
+
+/** Puts a column at a path, if its parent is there. */
+export function setColumn(root: Column, path: ColumnPath, column: Column): void {
+  const parent = columnAt(root, path.slice(0, -1));
+  const name = path.at(-1);
+  if (parent && name !== undefined) innermost(parent).children?.set(name, column);
+}
+
+/** The columns with another one at a path, if there is one; `root` may change. */
+export function replaceColumn(root: Column, path: ColumnPath, change: (column: Column) => Column): Column {
+  const column = columnAt(root, path);
+  if (path.length === 0) return change(root);
+  if (column) setColumn(root, path, change(column));
+  return root;
+}
+
+/** The column with each object in it changed. */
+export function mapObjects(column: Column, change: (object: Column) => Column): Column {
+  const { element, children } = column;
+  if (element) return { ...column, element: mapObjects(element, change) };
+  if (!children) return column;
+  const changed = [...children].map(([name, child]) => [name, mapObjects(child, change)] as const);
+  return change({ ...column, children: new Map(changed) });
+}
+
+/**
+ * Where there are columns, or arrays of them, that pass a test.
+ *
+ * @example
+ * IN: {a: text, o: {b: text}}, is it text? → OUT: [["a"], ["o", "b"]]
+ */
+export function pathsWhere(
+  root: Column,
+  test: (column: Column) => boolean,
+  path: ColumnPath = [],
+): readonly ColumnPath[] {
+  const column = innermost(root);
+  const below = [...column.children ?? []].flatMap(([name, child]) =>
+    pathsWhere(child, test, [...path, name])
+  );
+  return test(column) ? [path, ...below] : below;
 }

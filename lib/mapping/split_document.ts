@@ -6,6 +6,7 @@ import { BsonType, type BsonValue, elements } from "../bson/bson.ts";
 import { type Column, type ColumnPath, inferColumns, isRefusedName, MAX_DEPTH } from "./column_tree.ts";
 import { duplicates, escaped, jsonOf } from "./bson_to_json.ts";
 import { asDocument } from "../bson/expand.ts";
+import { isId } from "./maps.ts";
 import { SCALARS, widening } from "./column_types.ts";
 import { type Field, fieldsOf } from "../bson/fields.ts";
 import { splitForJsonb } from "./split_for_jsonb.ts";
@@ -130,8 +131,9 @@ class Splitter {
     return text;
   }
 
-  #withoutColumn(field: Field, { closed }: Column): string | undefined {
-    if (closed || isRefusedName(field.name.text)) return undefined;
+  #withoutColumn(field: Field, { closed, hasIds }: Column): string | undefined {
+    const { text: name } = field.name;
+    if (closed || isRefusedName(name) || hasIds && isId(name)) return undefined;
     if (isEmptyArray(field)) {
       if (this.#arrays === 0) return undefined;
       this.overflowed = this.#leavesOut = true;

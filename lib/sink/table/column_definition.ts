@@ -1,5 +1,5 @@
 /** The columns below `data`, read from a table's definition and written for one. */
-import { type Column, type ColumnPath, innermost, objectColumn } from "../../mapping/column_tree.ts";
+import { type Column, objectColumn, setColumn } from "../../mapping/column_tree.ts";
 import type { Kind } from "../../mapping/column_kind.ts";
 import type { DefinedColumn } from "./show_create_table.ts";
 import { quoteName } from "./sql_names.ts";
@@ -58,16 +58,6 @@ export function columnTree(columns: readonly DefinedColumn[], { inferred = false
     else setColumn(root, path, column);
   }
   return root;
-}
-
-/** Puts a column at a path, if its parent is there. */
-export function setColumn(root: Column, path: ColumnPath, column: Column): void {
-  const parent = path.slice(0, -1).reduce<Column | undefined>(
-    (at, step) => at && innermost(at).children?.get(step),
-    root,
-  );
-  const name = path.at(-1);
-  if (parent && name !== undefined) innermost(parent).children?.set(name, column);
 }
 
 const ARRAY = "ARRAY(";

@@ -1,7 +1,7 @@
 /** Whose the columns below `data` are, and what is done for values that have none or do not fit theirs. */
 import type { ColumnMode } from "./column_mode.ts";
 import {
-  additions,
+  type Addition,
   type Column,
   type ColumnPath,
   inferDocumentColumns,
@@ -140,10 +140,11 @@ class InferredColumns extends TypedColumns {
     for (const row of documents) {
       const wanted = inferDocumentColumns(row.document);
       if (!wanted) continue;
-      const paths = additions(tableSchema.columns, wanted).map(({ path }) => path);
-      if (paths.length === 0) continue;
-      await this.#inferPaths(row, paths);
-      await tableSchema.load();
+      const missing = tableSchema.missing(wanted);
+      if (missing.length > 0) {
+        await this.#infer(row, missing);
+        await tableSchema.load();
+      }
       await tableSchema.add(wanted);
     }
   }
@@ -153,15 +154,15 @@ class InferredColumns extends TypedColumns {
    *
    * @returns whether the table has room for further columns
    */
-  async #inferPaths(row: KeyedRow, paths: readonly ColumnPath[]): Promise<boolean> {
+  async #infer(row: KeyedRow, missing: readonly Addition[]): Promise<boolean> {
     const { tableSchema, writer } = this.#inferring;
-    const { data, overflow } = splitDocument(row.document, tableSchema.assuming(paths));
+    const { data, overflow } = splitDocument(row.document, tableSchema.assuming(missing));
     const [refused] = await writer.upsert([{ oid: row.oid, data, overflow }]);
     if (!refused) return true;
     if (refused.kind === "too many columns") return false;
-    if (paths.length === 1) return true;
-    const middle = paths.length >> 1;
-    return await this.#inferPaths(row, paths.slice(0, middle)) &&
-      await this.#inferPaths(row, paths.slice(middle));
+    if (missing.length === 1) return true;
+    const middle = missing.length >> 1;
+    return await this.#infer(row, missing.slice(0, middle)) &&
+      await this.#infer(row, missing.slice(middle));
   }
 }

@@ -1,18 +1,37 @@
 /** The columns below a table's `data`: read from the server, and made before values arrive, so that none is guessed. */
-import type { Logger } from "../../util/log.ts";
+import {
+  type ColumnBudget,
+  type FullObject,
+  furtherColumns,
+  shareColumns,
+  weightOf,
+} from "../../mapping/column_shares.ts";
 import {
   type Addition,
   additions,
   type Column,
+  columnAt,
   type ColumnPath,
+  emptied,
   innermost,
+  mapObjects,
   objectColumn,
+  pathsWhere,
+  replaceColumn,
+  setColumn,
 } from "../../mapping/column_tree.ts";
+import { recogniseMaps } from "../../mapping/maps.ts";
+import type { Kind } from "../../mapping/column_kind.ts";
+import type { LogFields, Logger } from "../../util/log.ts";
 import { isRetryable, SinkError } from "../connection/sink_error.ts";
 import type { Transport } from "../connection/transport.ts";
-import { columnTree, setColumn, typeText } from "./column_definition.ts";
+import { columnTree, typeText } from "./column_definition.ts";
 import { definedColumns } from "./show_create_table.ts";
 import { quoteTable, subscript, type TableName } from "./sql_names.ts";
+
+/** CrateDB's own. */
+const DEFAULT_LIMIT = 1000;
+const LIMIT_HINT = 'ALTER TABLE … SET ("mapping.total_fields.limit" = 2000)';
 
 const UNFIT: Column = { kind: "unfit" };
 
@@ -28,6 +47,10 @@ export class TableSchema {
   readonly #options: TableSchemaOptions;
   /** Columns that the server would not make. One that is there later is used. */
   readonly #refused = new Map<string, ColumnPath>();
+  /** Objects that have their share of the columns, as long as that is so. */
+  readonly #full = new Map<string, ColumnPath>();
+  /** Objects with columns, in which there are ids too. */
+  readonly #withIds = new Map<string, ColumnPath>();
   #definition = "";
   #columns: Column = objectColumn();
   /** The limit that the columns have reached, as written in the definition; undefined below the limit. */
@@ -45,10 +68,7 @@ export class TableSchema {
 
   /** The column at a path below `data`. A path skips arrays, as CrateDB's subscripts do. */
   columnAt(path: ColumnPath): Column | undefined {
-    return path.reduce<Column | undefined>(
-      (at, name) => at && innermost(at).children?.get(name),
-      this.#columns,
-    );
+    return columnAt(this.#columns, path);
   }
 
   /** The table as `SHOW CREATE TABLE` prints it. */
@@ -68,31 +88,73 @@ export class TableSchema {
     const definition = String(row?.[0]);
     if (definition === this.#definition) return false;
     this.#definition = definition;
+    if (this.#reached !== limitOf(definition)) this.#reached = undefined;
     this.#columns = columnTree(definedColumns(definition), this.#options);
     for (const [key, path] of this.#refused) {
       if (this.columnAt(path)) this.#refused.delete(key);
       else setColumn(this.#columns, path, UNFIT);
     }
-    if (this.#reached !== limitOf(definition)) this.#reached = undefined;
-    if (this.#isFull) this.#columns = closed(this.#columns);
+    for (const [key, path] of this.#full) {
+      if (this.#furtherColumns(path) > 0) this.#full.delete(key);
+    }
+    this.#restrict();
     return true;
   }
 
-  /** The columns as if there were one at each of `paths` that takes everything. */
-  assuming(paths: readonly ColumnPath[]): Column {
+  /** The columns as if these were there, made by CrateDB. */
+  assuming(added: readonly Addition[]): Column {
     const columns = columnTree(definedColumns(this.#definition), this.#options);
-    for (const path of paths) setColumn(columns, path, { kind: "any" });
+    for (const { path, column } of added) setColumn(columns, path, inferred(column));
     return columns;
   }
 
-  /** Makes the wanted columns that the table lacks. Where the server refuses one, values stay without a column. */
-  async add(columns: Column): Promise<void> {
-    const wanted = this.#isFull ? [] : additions(this.#columns, columns);
-    if (wanted.length === 0) return;
-    await this.#add(wanted);
-    await this.load();
-    const { table, log } = this.#options;
-    log.debug("Columns added", { table: quoteTable(table), columns: wanted.length });
+  /** The columns that {@linkcode add} would make. */
+  missing(wanted: Column): readonly Addition[] {
+    if (this.#isFull) return [];
+    const recognised = recogniseMaps(wanted, this.#columns);
+    return additions(this.#columns, shareColumns(this.#columns, recognised, this.#budget).columns);
+  }
+
+  /**
+   * Makes those of the wanted columns that the table lacks and has room for. Where the server refuses one, values stay
+   * without a column.
+   */
+  async add(wanted: Column): Promise<void> {
+    if (this.#isFull) return;
+    const recognised = recogniseMaps(wanted, this.#columns);
+    const { columns, full } = shareColumns(this.#columns, recognised, this.#budget);
+    const missing = additions(this.#columns, columns);
+    if (missing.length > 0) {
+      await this.#add(missing);
+      await this.load();
+      const { table, log } = this.#options;
+      log.debug("Columns added", { table: quoteTable(table), columns: missing.length });
+    }
+    for (const path of missing.flatMap(mapsIn)) this.#nameMap(path);
+    for (const path of pathsWhere(recognised, (object) => object.hasIds === true)) this.#keepIdsOut(path);
+    for (const object of full) this.#close(object);
+    this.#restrict();
+  }
+
+  get #budget(): ColumnBudget {
+    const limit = Number(/\d+$/.exec(limitOf(this.#definition))?.[0] ?? DEFAULT_LIMIT);
+    return { limit, room: Math.max(limit - definedColumns(this.#definition).length, 0) };
+  }
+
+  #furtherColumns(path: ColumnPath): number {
+    const object = this.columnAt(path);
+    const budget = this.#budget;
+    return object ? furtherColumns(weightOf(object, budget), budget) : 0;
+  }
+
+  /** Applies to the columns what is known of objects. */
+  #restrict(): void {
+    for (const path of this.#withIds.values()) {
+      this.#columns = replaceColumn(this.#columns, path, withIds);
+    }
+    for (const path of this.#isFull ? [[]] : this.#full.values()) {
+      this.#columns = replaceColumn(this.#columns, path, closed);
+    }
   }
 
   get #isFull(): boolean {
@@ -122,23 +184,60 @@ export class TableSchema {
     return existing ? additions(existing, addition.column, addition.path) : [addition];
   }
 
+  #nameMap(path: ColumnPath): void {
+    if (this.#kindAt(path) !== "ignored") return;
+    this.#warn("An object with ids as keys is a map; its keys get no columns of their own", {
+      column: subscript(path),
+      type: "OBJECT(IGNORED)",
+    });
+  }
+
+  #keepIdsOut(path: ColumnPath): void {
+    const column = subscript(path);
+    if (this.#kindAt(path) !== "object" || this.#withIds.has(column)) return;
+    this.#withIds.set(column, path);
+    this.#warn("Keys that look like ids get no columns; they go to overflow", { column });
+  }
+
+  /** Records that an object takes no further columns. The root is full when the table is. */
+  #close({ path, newcomer }: FullObject): void {
+    const column = subscript(path);
+    if (path.length === 0) {
+      this.#reached = limitOf(this.#definition);
+      this.#warn("The table has no room for further columns; new keys go to overflow", {
+        column: subscript(newcomer),
+        hint: LIMIT_HINT,
+      });
+    } else if (!this.#full.has(column)) {
+      this.#full.set(column, path);
+      this.#warn("An object has its share of the table's columns; new keys in it go to overflow", {
+        column,
+        key: newcomer.at(-1),
+        hint: LIMIT_HINT,
+      });
+    }
+  }
+
   /** Records that there will be no column at `path`. */
   #refuse(path: ColumnPath, { kind, message }: SinkError): void {
-    const column = subscript(path);
-    const { table, log } = this.#options;
     if (kind === "too many columns") {
-      this.#reached = limitOf(this.#definition);
-      this.#columns = closed(this.#columns);
-      log.warn("The table has no room for further columns; new keys go to overflow", {
-        table: quoteTable(table),
-        column,
-        hint: 'ALTER TABLE … SET ("mapping.total_fields.limit" = 2000)',
-      });
-      return;
+      this.#close({ path: [], newcomer: path });
+      return this.#restrict();
     }
+    const column = subscript(path);
     this.#refused.set(column, path);
     setColumn(this.#columns, path, UNFIT);
-    log.warn("CrateDB refused a column; its values go to overflow", { column, error: message });
+    this.#warn("CrateDB refused a column; its values go to overflow", { column, error: message });
+  }
+
+  #kindAt(path: ColumnPath): Kind | undefined {
+    const column = this.columnAt(path);
+    return column && innermost(column).kind;
+  }
+
+  #warn(message: string, fields: LogFields): void {
+    const { table, log } = this.#options;
+    log.warn(message, { table: quoteTable(table), ...fields });
   }
 }
 
@@ -155,17 +254,20 @@ function split(wanted: readonly Addition[]): readonly (readonly Addition[])[] | 
   return [[{ path: first.path, column: bare }], additions(bare, first.column, first.path)];
 }
 
-const emptied = (column: Column): Column =>
-  column.element ? { kind: "array", element: emptied(column.element) } : objectColumn();
-
 /** The columns, closed: none takes further ones. */
-function closed(column: Column): Column {
-  const { element, children } = column;
-  if (element) return { ...column, element: closed(element) };
-  if (!children) return column;
-  return {
-    ...column,
-    closed: true,
-    children: new Map([...children].map(([name, child]) => [name, closed(child)])),
-  };
+const closed = (columns: Column): Column => mapObjects(columns, (object) => ({ ...object, closed: true }));
+
+const withIds = (columns: Column): Column =>
+  columns.element ? { ...columns, element: withIds(columns.element) } : { ...columns, hasIds: true };
+
+/** Where there are maps in a column that was added. */
+const mapsIn = ({ path, column }: Addition): readonly ColumnPath[] =>
+  pathsWhere(column, ({ kind }) => kind === "ignored", path);
+
+/** The column that CrateDB would make of any value in the place of each scalar. It makes no maps. */
+function inferred(column: Column): Column {
+  const { element, children, kind } = column;
+  if (element) return { kind, element: inferred(element) };
+  if (!children) return kind === "ignored" ? UNFIT : { kind: "any" };
+  return { kind, children: new Map([...children].map(([name, child]) => [name, inferred(child)])) };
 }

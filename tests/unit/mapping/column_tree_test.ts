@@ -75,9 +75,10 @@ Deno.test("inferColumns() ends at the depth that columns are made to", () => {
   assert.equal(depth(inferColumns(valueOf(nested(MAX_DEPTH + 10)))), MAX_DEPTH);
 });
 
-const REFUSED = ["", "a\\b", ".", "a.b", "[", "x]", "\t", "a\nb", "\r", "\x7f"];
-const ACCEPTED = ["a", "_id", " ", "a b", "$x", "'", '"', "é", "\u{1f600}", "constructor"];
-Deno.test("isRefusedName() of what typed objects refuse, and of nothing else", () => {
+const LONG = "\u20ac".repeat(86);
+const REFUSED = [LONG, "", "a\\b", ".", "a.b", "[", "x]", "\t", "a\nb", "\r", "\x7f"];
+const ACCEPTED = ["a", "_id", " ", "a b", "$x", "'", '"', "é", "\u{1f600}", "constructor", LONG.slice(1)];
+Deno.test("isRefusedName() of what typed objects refuse and of long names, and of nothing else", () => {
   assert.deepEqual([...REFUSED, ...ACCEPTED].filter(isRefusedName), REFUSED);
 });
 

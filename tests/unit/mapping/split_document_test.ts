@@ -254,6 +254,24 @@ const PLACES: readonly (readonly [string, Raw, Column | undefined, SplitDocument
     overflow('{"v":[{"void":[null]}]}'),
   ],
   [
+    "ids among names",
+    raw.document([["a", raw.int32(1)], ["507f1f77bcf86cd799439011", raw.int32(1)]]),
+    { ...object({ a: of("bigint") }), hasIds: true },
+    overflow('{"v":{"507f1f77bcf86cd799439011":1}}', '{"v":{"a":1}}'),
+  ],
+  [
+    "a new name beside ids",
+    raw.document([["new", raw.int32(1)]]),
+    { ...object({ a: of("bigint") }), hasIds: true },
+    withoutColumn('{"v":{"new":1}}', '{"v":{}}'),
+  ],
+  [
+    "a long name",
+    raw.document([["x".repeat(256), raw.int32(1)]]),
+    object(),
+    overflow(`{"v":{"${"x".repeat(256)}":1}}`, '{"v":{}}'),
+  ],
+  [
     "a new name in an open object of a closed one",
     raw.document([["o", raw.document([["new", raw.int32(1)]])]]),
     closed({ o: object() }),

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { type Column, objectColumn } from "../../../../lib/mapping/column_tree.ts";
+import { type Column, objectColumn, setColumn } from "../../../../lib/mapping/column_tree.ts";
 import type { Kind } from "../../../../lib/mapping/column_kind.ts";
 import { CRATEDB } from "../../../../lib/sink/connection/dialect.ts";
 import type { Result } from "../../../../lib/sink/connection/query.ts";
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
 import type { Transport } from "../../../../lib/sink/connection/transport.ts";
+import { columnTree, typeText } from "../../../../lib/sink/table/column_definition.ts";
 import { TableSchema } from "../../../../lib/sink/table/table_schema.ts";
 import type { LogFields, Logger } from "../../../../lib/util/log.ts";
 
@@ -22,18 +23,21 @@ const EXISTS = new SinkError('The table doc.t already has a column named data["a
 class FakeTable implements Transport {
   readonly dialect = CRATEDB;
   readonly alters: string[] = [];
-  readonly #lines = new Map<string, string>();
+  limit = 1000;
+  readonly #columns = objectColumn();
   /** What becomes of an `ALTER TABLE`. */
   alter: (names: readonly string[], make: () => void) => void = (_, make) => make();
 
   query(sql: string): Promise<Result> {
     if (sql.startsWith("SHOW CREATE")) return Promise.resolve({ count: 1, rows: [[this.definition]] });
     this.alters.push(sql);
-    const columns = [...sql.matchAll(/ADD COLUMN data\['(\w+)'\] ([A-Z ]+)/g)]
-      .map(([, name = "", type = ""]) => [name, type.trim()] as const);
+    const added = [...sql.matchAll(/ADD COLUMN data((?:\['\w+'\])+) (.*?)(?=, ADD COLUMN|$)/g)]
+      .map(([, path = "", type = ""]) => ({ path: path.slice(2, -2).split("']['"), type }));
     try {
-      const make = () => columns.forEach(([name, type]) => this.#lines.set(name, type));
-      this.alter(columns.map(([name]) => name), make);
+      this.alter(
+        added.map(({ path }) => path.join(".")),
+        () => added.forEach(({ path, type }) => setColumn(this.#columns, path, parsed(type))),
+      );
       return Promise.resolve({ count: 1, rows: [] });
     } catch (error) {
       return Promise.reject(error);
@@ -41,23 +45,38 @@ class FakeTable implements Transport {
   }
 
   has(name: string): boolean {
-    return this.#lines.has(name);
+    return this.#columns.children.has(name);
   }
 
   make(name: string, type: string): void {
-    this.#lines.set(name, type);
+    setColumn(this.#columns, [name], parsed(type));
   }
 
   get definition(): string {
-    const lines = [...this.#lines].map(([name, type]) => `      "${name}" ${type}`);
-    const data = lines.length === 0
-      ? '   "data" OBJECT(DYNAMIC)'
-      : `   "data" OBJECT(DYNAMIC) AS (\n${lines.join(",\n")}\n   )`;
-    return `CREATE TABLE IF NOT EXISTS "doc"."t" (\n   "oid" TEXT NOT NULL,\n${data},\n   "overflow" OBJECT(IGNORED)\n)`;
+    const columns = printed(object({ oid: of("text"), data: this.#columns, overflow: of("ignored") }), "   ");
+    return `CREATE TABLE IF NOT EXISTS "doc"."t" (\n${columns}\n)\nWITH (\n   "mapping.total_fields.limit" = ${this.limit}\n)`;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
 }
+
+/** A type as the relay writes it, on one line. */
+function parsed(type: string): Column {
+  const [, inner] = /^OBJECT\(DYNAMIC\) AS \((.*)\)$/.exec(type) ?? [];
+  if (inner === undefined) {
+    return columnTree([{ path: ["data", "x"], type }]).children?.get("x") ?? objectColumn();
+  }
+  const columns = [...inner.matchAll(/"(\w+)" ([A-Z ()]+)/g)];
+  return object(Object.fromEntries(columns.map(([, name = "", type = ""]) => [name, parsed(type)])));
+}
+
+/** Columns as the server prints them, one per line. */
+const printed = ({ children }: Column, indent: string): string =>
+  [...children ?? []].map(([name, column]) =>
+    column.children?.size
+      ? `${indent}"${name}" OBJECT(DYNAMIC) AS (\n${printed(column, `${indent}   `)}\n${indent})`
+      : `${indent}"${name}" ${typeText(column)}`
+  ).join(",\n");
 
 interface Warning {
   readonly message: string;
@@ -120,7 +139,7 @@ Deno.test("TableSchema.add() refuses one column of many, and says so once", asyn
   assert.deepEqual(schema.columns, object({ a: of("bigint"), c: of("double"), b: of("unfit") }));
   assert.deepEqual(warnings, [{
     message: "CrateDB refused a column; its values go to overflow",
-    fields: { column: "data['b']", error: REFUSED.message },
+    fields: { table: '"doc"."t"', column: "data['b']", error: REFUSED.message },
   }]);
 });
 
@@ -147,4 +166,75 @@ Deno.test("TableSchema.add() throws what waiting cures", async () => {
   const { schema } = await opened(table);
   await assert.rejects(schema.add(WANTED), lost);
   assert.deepEqual(schema.columns, objectColumn());
+});
+
+Deno.test("TableSchema.add() names an object that has its share once, and closes it", async () => {
+  const table = new FakeTable();
+  const { schema, warnings } = await opened(table);
+  const keys = (from: number, name: string) =>
+    Object.fromEntries(Array.from({ length: 400 }, (_, n) => [`${name}${n + from}`, of("bigint")]));
+  for (let batch = 0; batch < 5; batch++) {
+    await schema.add(object({ o: object({ ...keys(400 * batch, "k"), total: of("bigint") }) }));
+  }
+  assert.equal(schema.columnAt(["o"])?.closed, true);
+  assert.equal(table.alters.length, 1);
+  assert.deepEqual(warnings, [{
+    message: "An object has its share of the table's columns; new keys in it go to overflow",
+    fields: {
+      table: '"doc"."t"',
+      column: "data['o']",
+      key: "k332",
+      hint: 'ALTER TABLE … SET ("mapping.total_fields.limit" = 2000)',
+    },
+  }]);
+
+  table.limit = 2000;
+  await schema.load();
+  assert.equal(schema.columnAt(["o"])?.closed, undefined);
+  await schema.add(object({ o: object({ later: of("text") }) }));
+  assert.deepEqual(schema.columnAt(["o", "later"]), of("text"));
+});
+
+Deno.test("TableSchema.add() makes no column that the table has no room for", async () => {
+  const table = new FakeTable();
+  table.limit = 5;
+  const { schema, warnings } = await opened(table);
+  await schema.add(WANTED);
+  await schema.add(WANTED);
+  assert.deepEqual(schema.columns, {
+    ...object({ a: of("bigint"), b: of("text") }),
+    closed: true,
+  });
+  assert.equal(table.alters.length, 1);
+  assert.deepEqual(warnings.map(({ message, fields: { column } }) => [message, column]), [
+    ["The table has no room for further columns; new keys go to overflow", "data['c']"],
+  ]);
+});
+
+const ID = "507f1f77bcf86cd799439011";
+
+Deno.test("TableSchema.add() makes one column of a map, and names it", async () => {
+  const table = new FakeTable();
+  const { schema, warnings } = await opened(table);
+  await schema.add(object({ likes: object({ [ID]: of("bigint") }), status: of("text") }));
+  assert.deepEqual(schema.columns, object({ likes: of("ignored"), status: of("text") }));
+  assert.deepEqual(warnings, [{
+    message: "An object with ids as keys is a map; its keys get no columns of their own",
+    fields: { table: '"doc"."t"', column: "data['likes']", type: "OBJECT(IGNORED)" },
+  }]);
+});
+
+Deno.test("TableSchema.add() makes no columns of ids among names, and says so once", async () => {
+  const table = new FakeTable();
+  const { schema, warnings } = await opened(table);
+  for (let n = 0; n < 3; n++) {
+    await schema.add(object({ [ID]: of("text"), o: object({ [ID]: of("bigint"), a: of("text") }) }));
+    await schema.load();
+  }
+  assert.deepEqual(schema.columns, {
+    ...object({ o: { ...object({ a: of("text") }), hasIds: true } }),
+    hasIds: true,
+  });
+  assert.equal(table.alters.length, 1);
+  assert.deepEqual(warnings.map(({ fields: { column } }) => column), ["data", "data['o']"]);
 });
