@@ -1,6 +1,7 @@
 /**
  * The kinds of column below `data`.
  *
+ * - `varchar` is text of a limited length, `char` of a fixed one, `ip` text that is an address.
  * - `longtext` is text without Lucene's limit, `inferred` a BIGINT that CrateDB may have made from dates.
  * - `ignored` takes all objects, `jsonb` what PostgreSQL's type keeps unchanged.
  * - `any` takes what the column made for the value would take, `unfit` takes nothing.
@@ -8,6 +9,9 @@
 export type Kind =
   | "text"
   | "longtext"
+  | "varchar"
+  | "char"
+  | "ip"
   | "bigint"
   | "inferred"
   | "integer"

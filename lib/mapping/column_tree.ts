@@ -14,6 +14,8 @@ export interface Column {
   readonly kind: Kind;
   readonly children?: Map<string, Column>;
   readonly element?: Column;
+  /** The characters of a `varchar` or `char`, in units of UTF-16. */
+  readonly length?: number;
   /** Whether the object takes no further columns. */
   readonly closed?: boolean;
   /** Whether names in the object that look like ids get no column. */

@@ -2,6 +2,7 @@
  * What each BSON type becomes: its JSON text, the kind of column made for it, and the other kinds of column that take it
  * unchanged. One row per type. A cell that returns `undefined` says that this value does not fit.
  */
+import { isIPv4, isIPv6 } from "node:net";
 import type { Kind } from "./column_kind.ts";
 import { BSON } from "mongodb";
 import {
@@ -124,7 +125,19 @@ function textual(text: Render): ScalarRow {
   };
 }
 
-const STRING: ScalarRow = { column: "text", json: quoted, fits: { text: quotedShort, longtext: quoted } };
+/** An address as CrateDB writes it; versions differ in what they make of others. */
+const address: Fit = (bytes, offset) => {
+  const text = stringAt(bytes, offset);
+  return isIPv4(text) || isIPv6(text) && isCanonical(text) ? JSON.stringify(text) : undefined;
+};
+const isCanonical = (text: string): boolean =>
+  !text.startsWith("::ffff:") && new URL(`http://[${text}]/`).hostname === `[${text}]`;
+
+const STRING: ScalarRow = {
+  column: "text",
+  json: quoted,
+  fits: { text: quotedShort, longtext: quoted, varchar: quotedShort, char: quotedShort, ip: address },
+};
 const NULL: ScalarRow = { column: undefined, json: () => "null", fits: {} };
 
 export const SCALARS: Readonly<Record<number, ScalarRow>> = {

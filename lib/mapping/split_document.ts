@@ -148,7 +148,8 @@ class Splitter {
     if (scalar) {
       if (scalar.column === undefined) return "null";
       const kind = column.kind === "any" ? scalar.column : column.kind;
-      const text = scalar.fits[kind]?.(value.bytes, value.offset, value.length);
+      const fitting = scalar.fits[kind]?.(value.bytes, value.offset, value.length);
+      const text = fitting !== undefined && hasLengthOf(column, fitting) ? fitting : undefined;
       if (text === undefined && widening(value, column.kind)) this.#widen();
       return text;
     }
@@ -238,3 +239,10 @@ const overflowText = (overflow: Overflow, spell = escapeTopName): string =>
       `${JSON.stringify(spell(name))}:${typeof value === "string" ? value : overflowText(value, escapeName)}`
     ).join(",")
   }}`;
+
+/** Whether a JSON string is as long as its column takes without changing it; true of any other column. */
+function hasLengthOf({ kind, length }: Column, json: string): boolean {
+  if (length === undefined) return true;
+  const characters = (JSON.parse(json) as string).length;
+  return kind === "char" ? characters === length : characters <= length;
+}

@@ -1,5 +1,5 @@
 /** The columns below `data`, read from a table's definition and written for one. */
-import { type Column, objectColumn, setColumn } from "../../mapping/column_tree.ts";
+import { type Column, innermost, objectColumn, setColumn } from "../../mapping/column_tree.ts";
 import type { Kind } from "../../mapping/column_kind.ts";
 import type { DefinedColumn } from "./show_create_table.ts";
 import { quoteName } from "./sql_names.ts";
@@ -8,6 +8,9 @@ import { quoteName } from "./sql_names.ts";
 const KINDS: readonly (readonly [RegExp, Kind])[] = [
   [/^TEXT INDEX OFF STORAGE/, "longtext"],
   [/^TEXT\b/, "text"],
+  [/^VARCHAR\(/, "varchar"],
+  [/^CHARACTER\(/, "char"],
+  [/^IP\b/, "ip"],
   [/^BIGINT\b/, "bigint"],
   [/^INTEGER\b/, "integer"],
   [/^SMALLINT\b/, "smallint"],
@@ -68,5 +71,21 @@ function columnOf(type: string, inferred: boolean): Column {
   if (kind === "object") {
     return /^OBJECT\((?:STRICT|IGNORED)\)/.test(type) ? { ...objectColumn(), closed: true } : objectColumn();
   }
+  const [, length] = /^\w+\((\d+)\)/.exec(type) ?? [];
+  if (length !== undefined && LIMITED.has(kind)) return { kind, length: Number(length) };
   return { kind: kind === "bigint" && inferred ? "inferred" : kind };
 }
+
+/** Kinds that have a length. */
+const LIMITED: ReadonlySet<Kind> = new Set(["varchar", "char"]);
+
+/**
+ * The columns below `data` that take no values.
+ *
+ * @example
+ * IN: [{path: ["data", "place"], type: "GEO_POINT"}, …] → OUT: [{path: ["data", "place"], type: "GEO_POINT"}]
+ */
+export const unfitColumns = (columns: readonly DefinedColumn[]): readonly DefinedColumn[] =>
+  columns.filter(({ path: [top], type }) =>
+    top === "data" && innermost(columnOf(type, false)).kind === "unfit"
+  );

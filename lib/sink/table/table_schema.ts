@@ -25,7 +25,7 @@ import type { Kind } from "../../mapping/column_kind.ts";
 import type { LogFields, Logger } from "../../util/log.ts";
 import { isRetryable, SinkError } from "../connection/sink_error.ts";
 import type { Transport } from "../connection/transport.ts";
-import { columnTree, typeText } from "./column_definition.ts";
+import { columnTree, typeText, unfitColumns } from "./column_definition.ts";
 import { definedColumns } from "./show_create_table.ts";
 import { quoteTable, subscript, type TableName } from "./sql_names.ts";
 
@@ -51,6 +51,8 @@ export class TableSchema {
   readonly #full = new Map<string, ColumnPath>();
   /** Objects with columns, in which there are ids too. */
   readonly #withIds = new Map<string, ColumnPath>();
+  /** Columns that were warned of. */
+  readonly #unfit = new Set<string>();
   #definition = "";
   #columns: Column = objectColumn();
   /** The limit that the columns have reached, as written in the definition; undefined below the limit. */
@@ -88,6 +90,7 @@ export class TableSchema {
     const definition = String(row?.[0]);
     if (definition === this.#definition) return false;
     this.#definition = definition;
+    this.#nameUnfit();
     if (this.#reached !== limitOf(definition)) this.#reached = undefined;
     this.#columns = columnTree(definedColumns(definition), this.#options);
     for (const [key, path] of this.#refused) {
@@ -182,6 +185,16 @@ export class TableSchema {
   #missing(addition: Addition): readonly Addition[] {
     const existing = this.columnAt(addition.path);
     return existing ? additions(existing, addition.column, addition.path) : [addition];
+  }
+
+  /** Warns once of each column that takes no values. */
+  #nameUnfit(): void {
+    for (const { path, type } of unfitColumns(definedColumns(this.#definition))) {
+      const column = subscript(path.slice(1));
+      if (this.#unfit.has(column)) continue;
+      this.#unfit.add(column);
+      this.#warn("A column of this type takes no values as they are; they go to overflow", { column, type });
+    }
   }
 
   #nameMap(path: ColumnPath): void {

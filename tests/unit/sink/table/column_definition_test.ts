@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Column } from "../../../../lib/mapping/column_tree.ts";
 import type { Kind } from "../../../../lib/mapping/column_kind.ts";
-import { columnTree } from "../../../../lib/sink/table/column_definition.ts";
+import { columnTree, unfitColumns } from "../../../../lib/sink/table/column_definition.ts";
 
 const of = (kind: Kind): Column => ({ kind });
 const list = (element: Column): Column => ({ kind: "array", element });
@@ -28,10 +28,8 @@ const KINDS: readonly (readonly [string, Kind?])[] = [
   ["TIMESTAMP WITH TIME ZONE", "timestamp"],
   ["TIMESTAMP WITHOUT TIME ZONE", "timestamp"],
   ["OBJECT(IGNORED)", "ignored"],
-  ["VARCHAR(5)"],
-  ["CHAR(5)"],
   ["BYTE"],
-  ["IP"],
+  ["IP", "ip"],
   ["GEO_POINT"],
   ["GEO_SHAPE INDEX USING geohash"],
   ["NUMERIC(10, 2)"],
@@ -44,6 +42,27 @@ for (const [type, kind = "unfit"] of KINDS) {
     assert.deepEqual(columnTree([{ path: ["data", "x"], type }]), object({ x: of(kind) }));
   });
 }
+
+for (const [type, kind] of [["VARCHAR(5)", "varchar"], ["CHARACTER(3) NOT NULL", "char"]] as const) {
+  Deno.test(`columnTree() of ${type}: ${kind} of a length`, () => {
+    const length = kind === "char" ? 3 : 5;
+    assert.deepEqual(columnTree([{ path: ["data", "x"], type }]), object({ x: { kind, length } }));
+    const array = [{ path: ["data", "x"], type: `ARRAY(${type})` }];
+    assert.deepEqual(columnTree(array), object({ x: list({ kind, length }) }));
+  });
+}
+
+Deno.test("unfitColumns() has the columns below `data` that take no values", () => {
+  const columns = [
+    { path: ["data"], type: "OBJECT(DYNAMIC) AS (" },
+    { path: ["data", "place"], type: "GEO_POINT" },
+    { path: ["data", "o"], type: "OBJECT(DYNAMIC) AS (" },
+    { path: ["data", "o", "list"], type: "ARRAY(FLOAT_VECTOR(3))" },
+    { path: ["data", "o", "text"], type: "VARCHAR(3)" },
+    { path: ["shape"], type: "GEO_SHAPE" },
+  ];
+  assert.deepEqual(unfitColumns(columns).map(({ path }) => path.join(".")), ["data.place", "data.o.list"]);
+});
 
 type Columns = Readonly<Record<string, string>>;
 
@@ -80,7 +99,11 @@ const TREES: Readonly<Record<string, { columns: Columns; tree: Column; inferred?
   },
   "arrays": {
     columns: { "data.l": "ARRAY(TEXT)", "data.m": "ARRAY(ARRAY(BIGINT))", "data.v": "ARRAY(VARCHAR(5))" },
-    tree: object({ l: list(of("text")), m: list(list(of("bigint"))), v: list(of("unfit")) }),
+    tree: object({
+      l: list(of("text")),
+      m: list(list(of("bigint"))),
+      v: list({ kind: "varchar", length: 5 }),
+    }),
   },
   "arrays of objects": {
     columns: {
