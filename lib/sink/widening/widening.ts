@@ -158,12 +158,12 @@ export class Widening {
     await tableSchema.load();
     const narrow = wanted.filter((path) => this.#isNarrow(path));
     if (narrow.length === 0) return undefined;
-    await checkBackup(this.#transports.raw);
     const rows = await this.#countRows();
     if (rows > widenRows) {
       this.#keep(narrow, `it has ${rows} rows, more than --widen-rows`);
       return undefined;
     }
+    await checkBackup(this.#transports.raw);
     const workTable = { schema: table.schema, name: `${table.name}~${crypto.randomUUID().slice(0, 8)}` };
     const failure = await unlessLost(async () => {
       await lock.setWorkTable(workTable);

@@ -6,11 +6,19 @@ import { TableApplier, type TableApplierDeps } from "../../../lib/pipeline/table
 import type { Column } from "../../../lib/mapping/column_tree.ts";
 import type { Row } from "../../../lib/sink/table/writer.ts";
 
+interface Setting {
+  readonly changes?: number;
+  readonly onDrop?: TableApplierDeps["onDrop"];
+  /** Why the table cannot be dropped. */
+  readonly kept?: Awaited<ReturnType<TableApplierDeps["writer"]["drop"]>>;
+}
+
 /** One BIGINT column, and columns that change as often as it says. */
-function applierOf({ changes = 0, shardKey = [] }: { changes?: number; shardKey?: readonly string[] } = {}) {
+function applierOf({ changes = 0, onDrop = "keep", kept }: Setting = {}) {
   const columns: Column = { kind: "object", children: new Map([["n", { kind: "bigint" }]]) };
   const written: (readonly Row[])[] = [];
   const dead = new Map<string, string>();
+  const done: string[] = [];
   let left = changes;
   const deps: TableApplierDeps = {
     table: { schema: "doc", name: "t", hasOverflow: true },
@@ -26,8 +34,8 @@ function applierOf({ changes = 0, shardKey = [] }: { changes?: number; shardKey?
     writer: {
       upsert: (rows) => Promise.resolve((written.push(rows), [])),
       delete: async () => {},
-      truncate: async () => {},
-      drop: () => Promise.resolve(undefined),
+      truncate: () => Promise.resolve(void done.push("truncate")),
+      drop: () => Promise.resolve((done.push("drop"), kept)),
       async *keys() {},
       refresh: async () => {},
     },
@@ -39,12 +47,12 @@ function applierOf({ changes = 0, shardKey = [] }: { changes?: number; shardKey?
       resolve: async () => {},
       clear: async () => {},
     },
-    onDrop: "keep",
+    onDrop,
     omit: [],
-    shardKey,
+    shardKey: [],
     log: QUIET,
   };
-  return { applier: new TableApplier(deps), written, dead };
+  return { applier: new TableApplier(deps), written, dead, done };
 }
 
 function change(document: { n: unknown }) {
@@ -86,3 +94,20 @@ Deno.test("TableApplier is dirty until it is refreshed, and not for nothing", as
   await applier.refresh();
   assert.equal(applier.dirty, false);
 });
+
+/** What becomes of the table: why it cannot be dropped; what is done; whether it is to be dropped later. */
+const DROPS: readonly (readonly [string, Setting, readonly string[], boolean])[] = [
+  ["drops it", { onDrop: "drop" }, ["drop"], false],
+  ["empties it", { onDrop: "truncate" }, ["truncate"], false],
+  ["empties one that others need", { onDrop: "drop", kept: "needed" }, ["drop", "truncate"], false],
+  ["empties one in a backup for now", { onDrop: "drop", kept: "backup running" }, ["drop", "truncate"], true],
+];
+
+for (const [what, setting, expected, later] of DROPS) {
+  Deno.test(`TableApplier.dropRows() ${what}`, async () => {
+    const { applier, done } = applierOf(setting);
+    assert.equal(await applier.dropRows(), later);
+    assert.deepEqual(done, expected);
+    assert.equal(await applier.retryDrop(), later);
+  });
+}

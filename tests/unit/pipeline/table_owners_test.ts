@@ -47,6 +47,8 @@ Deno.test("TableOwners: a table that its owner has released belongs to nobody", 
   await owners.claim(TABLE, A);
   owners.release(TABLE, B);
   assert.equal(await owners.newOwner(TABLE, B), A);
+  assert.equal(owners.has(TABLE), true);
   owners.release(TABLE, A);
+  assert.equal(owners.has(TABLE), false);
   assert.equal(await owners.newOwner(TABLE, B), undefined);
 });
