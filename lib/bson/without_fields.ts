@@ -1,6 +1,7 @@
 /** Leaves out fields that no path of MongoDB's can name: those with a dot in their name, or a dollar sign before it. */
 import { BSON } from "mongodb";
 import { BsonType, bytesOf, type Element, elements, nameOf } from "./bson.ts";
+import { documentOf, joined } from "./build.ts";
 
 /**
  * Whether MongoDB takes a path: it has no name with a dollar sign before it.
@@ -89,19 +90,3 @@ function nameAt(document: Uint8Array, element: Element): string | undefined {
 
 const elementBytes = (document: Uint8Array, [, nameOffset, , offset, length]: Element): Uint8Array =>
   document.subarray(nameOffset - 1, offset + length);
-
-function documentOf(parts: readonly Uint8Array[]): Uint8Array {
-  const document = joined([new Uint8Array(4), ...parts, new Uint8Array(1)]);
-  new DataView(document.buffer).setInt32(0, document.length, true);
-  return document;
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
-}

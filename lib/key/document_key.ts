@@ -1,5 +1,6 @@
 /** The text of a document key: of `_id` with the shard key before it, as it is unique in a sharded collection. */
 import { BsonType, type BsonValue, bytesOf, fieldsByName } from "../bson/bson.ts";
+import { documentOf, elementOf } from "../bson/build.ts";
 import { keyText } from "./key_text.ts";
 import { idOfKey } from "./key_to_id.ts";
 
@@ -16,7 +17,7 @@ export function documentKeyText(source: Uint8Array, shardKey: ShardKey): string 
   const fields = fieldsByName(source);
   const parts = [...shardKey, "_id"].flatMap((path) => {
     const value = fields.get(path) ?? at(fields, path.split("."));
-    return value ? [element(path, value)] : [];
+    return value ? [elementOf(path, value)] : [];
   });
   const bytes = documentOf(parts);
   return keyText({ type: BsonType.document, bytes, offset: 0, length: bytes.length });
@@ -41,21 +42,4 @@ function at(
   const value = fields.get(name);
   if (rest.length === 0) return value;
   return value?.type === BsonType.document ? at(fieldsByName(bytesOf(value)), rest) : undefined;
-}
-
-function element(name: string, value: BsonValue): Uint8Array {
-  const text = new TextEncoder().encode(name);
-  return Uint8Array.of(value.type, ...text, 0, ...bytesOf(value));
-}
-
-function documentOf(parts: readonly Uint8Array[]): Uint8Array {
-  const length = parts.reduce((sum, part) => sum + part.length, 5);
-  const document = new Uint8Array(length);
-  new DataView(document.buffer).setInt32(0, length, true);
-  let offset = 4;
-  for (const part of parts) {
-    document.set(part, offset);
-    offset += part.length;
-  }
-  return document;
 }

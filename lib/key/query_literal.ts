@@ -1,6 +1,7 @@
 /** The key of a document as a literal in a query. */
 import { BSON, type Document } from "mongodb";
 import { BsonType, type BsonValue, bytesOf, elements, fieldsByName, int64At } from "../bson/bson.ts";
+import { documentOf, elementOf } from "../bson/build.ts";
 import { fieldsOf } from "../bson/fields.ts";
 
 /** The key as an aggregation expression. Dates are computed, because JavaScript's range is smaller. */
@@ -44,11 +45,4 @@ function decoded(value: BsonValue): unknown {
 }
 
 /** `{_id: <value>}` with the value's bytes unchanged. */
-export function idDocument(id: BsonValue): Uint8Array {
-  const value = bytesOf(id);
-  const document = new Uint8Array(4 + 5 + value.length + 1);
-  new DataView(document.buffer).setInt32(0, document.length, true);
-  document.set([id.type, 0x5f, 0x69, 0x64, 0], 4);
-  document.set(value, 9);
-  return document;
-}
+export const idDocument = (id: BsonValue): Uint8Array => documentOf([elementOf("_id", id)]);
