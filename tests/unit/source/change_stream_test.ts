@@ -83,6 +83,14 @@ Deno.test("changeStream() remembers what the service refuses when it opens again
   assert.equal(commands.filter((each) => each === "aggregate").length, 3);
 });
 
+Deno.test("changeStream() opens when the primary has changed, as a relay starts or begins again", async () => {
+  let failures = 2;
+  const answer: Answer = ({ aggregate }) => aggregate && failures-- > 0 ? error(189) : undefined;
+  const { refused, commands } = await read({ answer });
+  assert.deepEqual(refused, []);
+  assert.equal(commands.filter((each) => each === "aggregate").length, 3);
+});
+
 Deno.test("changeStream() tries no features where the user may not read", async () => {
   let asked = 0;
   const answer: Answer = ({ aggregate }) => aggregate && ++asked ? error(13) : undefined;
