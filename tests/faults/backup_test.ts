@@ -69,6 +69,12 @@ const dropping = ({ database, schema }: CratedbContext) => [
   "drop",
 ];
 
+/** Whether CrateDB keeps a table from being dropped while it takes a snapshot of it; 6.4 does not. */
+async function keepsTables({ sql }: CratedbContext): Promise<boolean> {
+  const [node] = await sql("SELECT version['number'] AS version FROM sys.nodes LIMIT 1");
+  return parseInt(String(node?.version)) < 6;
+}
+
 const WIDENED_LATER = /CrateDB takes a snapshot: columns are widened once that is done/;
 const DROPPED_LATER = /A table is emptied, and dropped later: CrateDB takes a snapshot of it/;
 
@@ -114,10 +120,12 @@ for (const transport of transports) {
     {
       await using backup = await beginBackup(context, "data", "minutes");
       await collection(context, "data").drop();
-      await running.waitForLine(DROPPED_LATER);
+      if (await keepsTables(context)) {
+        await running.waitForLine(DROPPED_LATER);
+        assert.deepEqual(await oidsOf(context, "data"), []);
+      }
       await collection(context, "other").insertOne({ _id: 2, n: 2 });
       await otherInStep(context);
-      assert.deepEqual(await oidsOf(context, "data"), []);
       assert.equal(await backup.state(), "IN_PROGRESS");
     }
     await eventually(async () => assert.deepEqual(await tablesOf(context, context.schema), ["other"]));
@@ -134,7 +142,7 @@ faultTest(
     {
       await using _backup = await beginBackup(context, "data", "minutes");
       await collection(context, "data").drop();
-      await running.waitForLine(DROPPED_LATER);
+      if (await keepsTables(context)) await running.waitForLine(DROPPED_LATER);
       await fill(context, 10);
       await inStep(context);
     }
@@ -154,12 +162,15 @@ faultTest("relay() drops a table that a backup of CrateDB kept when it starts ag
     await first.waitForLine(/Ready/);
     await using _backup = await beginBackup(context, "data", "minutes");
     await collection(context, "data").drop();
-    await first.waitForLine(DROPPED_LATER);
+    if (await keepsTables(context)) await first.waitForLine(DROPPED_LATER);
     await collection(context, "other").insertOne({ _id: 2, n: 2 });
     await otherInStep(context);
     await stops(first);
   }
-  assert.deepEqual(await tablesOf(context, schema), ["data", "other"]);
+  assert.deepEqual(
+    await tablesOf(context, schema),
+    await keepsTables(context) ? ["data", "other"] : ["other"],
+  );
   await using second = startRelay(context, dropping(context));
   await second.waitForLine(/Ready/);
   assert.deepEqual(await tablesOf(context, schema), ["other"]);

@@ -305,10 +305,10 @@ const TYPES: Readonly<Record<string, { fits?: readonly unknown[]; misfits?: read
   "TIMESTAMP WITHOUT TIME ZONE": { fits: [new Date(1), new Date(-1)], misfits: [1] },
   "ARRAY(ARRAY(INTEGER))": { fits: [[[1], [], [2, null]], [[]]], misfits: [[[1.5]], [1], 1] },
   "BYTE": { misfits: [1, 300, "1"] },
-  "IP": { misfits: ["127.0.0.1", "text", 1] },
+  "IP": { fits: ["127.0.0.1"], misfits: ["text", 1] },
   "GEO_POINT": { misfits: [[1.5, 2.5], "POINT (1 2)", [200, 200]] },
   "GEO_SHAPE": { misfits: [{ type: "Point", coordinates: [1.5, 2.5] }] },
-  "CHARACTER VARYING(5)": { misfits: ["text", "longer text"] },
+  "CHARACTER VARYING(5)": { fits: ["text"], misfits: ["longer text"] },
   "FLOAT_VECTOR(2)": { misfits: [[1.5, 2.5], [1]] },
   "BIT(5)": { misfits: ["B'00000'", 1] },
 };

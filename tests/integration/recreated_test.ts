@@ -16,7 +16,7 @@ const documents = (count: number, name: string) =>
   Array.from({ length: count }, (_, n) => ({ _id: `${name} ${n}`, n }));
 
 /** Documents that there are first. */
-const OLD = 2_000;
+const OLD = 4_000;
 const fill = (context: CratedbContext) => collection(context).insertMany(documents(OLD, "old"));
 
 const dropDatabase = ({ mongodb, database }: CratedbContext) => mongodb.db(database).dropDatabase();
@@ -86,7 +86,7 @@ const single = ({ database, schema }: CratedbContext) => [
 const INVALIDATING = ["drop and other documents", "dropDatabase and other documents"];
 
 for (const onDrop of ["keep", "truncate", "drop"]) {
-  const flags = ["--on-drop", onDrop, "--batch-size", "20", "--lease", "1s"];
+  const flags = ["--on-drop", onDrop, "--batch-size", "20", "--refresh-interval", "20ms", "--lease", "1s"];
   for (const [what, change] of Object.entries(CHANGES)) {
     for (const [scope, scopeOf] of Object.entries({ "a database": whole, "one collection": single })) {
       if (scopeOf === single && !INVALIDATING.includes(what)) continue;

@@ -216,6 +216,7 @@ export class TableSchema {
   #close({ path, newcomer }: FullObject): void {
     const column = subscript(path);
     if (path.length === 0) {
+      if (this.#isFull) return;
       this.#reached = limitOf(this.#definition);
       this.#warn("The table has no room for further columns; new keys go to overflow", {
         column: subscript(newcomer),
