@@ -120,13 +120,14 @@ for (const transport of transports) {
     {
       await using backup = await beginBackup(context, "data", "minutes");
       await collection(context, "data").drop();
-      if (await keepsTables(context)) {
+      const isKept = await keepsTables(context);
+      if (isKept) {
         await running.waitForLine(DROPPED_LATER);
         assert.deepEqual(await oidsOf(context, "data"), []);
       }
       await collection(context, "other").insertOne({ _id: 2, n: 2 });
       await otherInStep(context);
-      assert.equal(await backup.state(), "IN_PROGRESS");
+      if (isKept) assert.equal(await backup.state(), "IN_PROGRESS");
     }
     await eventually(async () => assert.deepEqual(await tablesOf(context, context.schema), ["other"]));
     await stops(running);
