@@ -73,7 +73,7 @@ const keyInTransform = (): UsageError =>
 
 /** @throws UsageError: post-images are not used with a transform */
 function checkFullDocument(fullDocument: RelaySettings["fullDocument"]): void {
-  if (fullDocument === "updateLookup") return;
+  if (fullDocument === "lookup" || fullDocument === "updateLookup") return;
   throw new UsageError(
     `--full-document ${fullDocument} does not go with --filter, --only, --omit and --pipeline`,
     {

@@ -89,7 +89,7 @@ function serverTold(error: MongoServerError): Told {
         message: "MongoDB has no post-image of a change, and --full-document required asks for one.",
         hint: "Post-images are kept from the time on when the collection is told so:\n" +
           "  db.runCommand({collMod: 'data', changeStreamPreAndPostImages: {enabled: true}})\n" +
-          "--full-document whenAvailable or updateLookup goes on without it.",
+          "--full-document whenAvailable or lookup goes on without it.",
       };
     case MongodbCode.CommandNotSupportedOnView:
       return {

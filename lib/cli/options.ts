@@ -223,11 +223,11 @@ const SNAPSHOT = [
   option({
     flag: "full-document",
     env: ["CDC_FULL_DOCUMENT"],
-    default: "updateLookup",
-    value: "updateLookup|whenAvailable|required",
+    default: "lookup",
+    value: "lookup|updateLookup|whenAvailable|required",
     help:
-      "Where the document of an update comes from: a look-up, its post-image or else a look-up, or its post-image alone",
-    parse: oneOf("updateLookup", "whenAvailable", "required"),
+      "Where the document of an update comes from: look-ups in bulk, one an event, its post-image or else a look-up, or its post-image alone",
+    parse: oneOf("lookup", "updateLookup", "whenAvailable", "required"),
   }),
 ] as const;
 
@@ -330,7 +330,8 @@ const RELAY = [
     env: ["CDC_REFRESH_INTERVAL"],
     default: "1s",
     value: "TIME",
-    help: "Under load, how often what was written is made visible; when idle it is at once",
+    help:
+      "How often what was written is made visible at least; it is as often as a quarter of the time allows",
     parse: duration,
   }),
   option({

@@ -1,9 +1,11 @@
 /** How a change batch is applied: grouped by collection, looked up where the events do not tell, written. */
+import { keyText } from "../key/key_text.ts";
 import type { Namespace } from "../namespace.ts";
 import type { CausalReader } from "../source/causal_reader.ts";
 import type { ChangeBatch } from "../source/change_stream.ts";
 import type { DocumentReader } from "../source/documents.ts";
 import type { DocumentChange } from "../source/event.ts";
+import { readAhead } from "../util/read_ahead.ts";
 import { type CollectionEventDeps, handleCollectionEvent } from "./collection_events.ts";
 import type { RelaySettings } from "./settings.ts";
 import type { DocumentState, TableApplier } from "./table_applier.ts";
@@ -23,7 +25,7 @@ export async function applyBatch(batch: ChangeBatch, deps: ApplyDeps): Promise<v
     const states = applier.shardKey.length > 0
       ? statesByDocumentKey(changes, { namespace, applier, reader: deps.reader })
       : statesOf(namespace, changes, deps);
-    for await (const part of states) await applier.apply(part);
+    for await (const part of readAhead(states)) await applier.apply(part);
   });
   if (batch.event) await handleCollectionEvent(batch.event, deps);
 }
@@ -32,26 +34,33 @@ const isTold = (change: DocumentChange): change is DocumentChange & DocumentStat
   change.document !== undefined;
 
 /**
- * The documents as they are after the batch: from the events where they tell, looked up where they do not, and where a
- * transform applies, as only MongoDB can run it. What is looked up is newer than all events of the batch, so it comes
- * after them. An updated document that is looked up and gone has its delete event still to come. A deleted one that is
- * looked up and gone is gone.
+ * The documents as they are after the batch: from the last event of each key where it tells, else looked up in bulk; where
+ * a transform applies, all are looked up, as only MongoDB can run it. What is looked up is newer than all events of the
+ * batch, so it comes after them. An updated document that is looked up and gone has its delete event still to come. A
+ * deleted one that is looked up and gone is gone.
  */
 async function* statesOf(
   namespace: Namespace,
   changes: readonly DocumentChange[],
   { settings, reader }: ApplyDeps,
 ): AsyncGenerator<readonly DocumentState[]> {
-  const isTransformed = settings.transform.length > 0;
-  if (!isTransformed) yield changes.filter(isTold);
   const lookUp = (untold: readonly DocumentChange[]) => reader.lookUp(namespace, untold.map(({ id }) => id));
-  if (isTransformed) return yield* lookUp(changes);
-  const untold = changes.filter((change) => !isTold(change));
+  if (settings.transform.length > 0) return yield* lookUp(changes);
+  if (changes.every(isTold)) return yield changes;
+  const last = lastChanges(changes);
+  const told = last.filter(isTold);
+  if (told.length > 0) yield told;
+  const untold = last.filter((change) => !isTold(change));
   for await (const part of lookUp(untold.filter(({ isDelete }) => !isDelete))) {
     yield part.filter(({ document }) => document !== null);
   }
   yield* lookUp(untold.filter(({ isDelete }) => isDelete));
 }
+
+/** The last change of each document. */
+const lastChanges = (changes: readonly DocumentChange[]): DocumentChange[] => [
+  ...new Map(changes.map((change) => [keyText(change.id), change])).values(),
+];
 
 interface Keyed {
   readonly namespace: Namespace;

@@ -1,7 +1,9 @@
-/** Makes rows visible and saves the position: at intervals under load, at once in a pause. */
+/** Makes rows visible and saves the position, and tells when either is due. */
 import { bytesFromHex, bytesToHex } from "../bson/bson.ts";
 import type { StreamPosition } from "../sink/metadata/stream_position.ts";
+import { secondsBehind } from "../source/resume_token.ts";
 import type { Clock } from "../util/clock.ts";
+import { RefreshPace } from "./refresh_pace.ts";
 import type { RelaySettings } from "./settings.ts";
 import { type SnapshotState, snapshotStateText } from "./snapshot_state.ts";
 import type { TableRegistry } from "./table_registry.ts";
@@ -9,49 +11,99 @@ import type { TableRegistry } from "./table_registry.ts";
 export interface CheckpointDeps {
   readonly tables: Pick<TableRegistry, "refresh">;
   readonly position: Pick<StreamPosition, "state" | "save">;
-  readonly settings: Pick<RelaySettings, "refreshInterval" | "saveInterval">;
+  readonly settings: Pick<RelaySettings, "refreshInterval" | "saveInterval" | "lease">;
   readonly clock: Pick<Clock, "now">;
+  readonly mongodbClock: Pick<Clock, "now">;
   /** What is left of the snapshot; null for nothing. */
   readonly snapshot: () => SnapshotState | null;
 }
 
+/** What a batch or a chunk of the snapshot has changed, all of it confirmed. */
+export interface Applied {
+  /** BSON of the resume token after it; none for a chunk. */
+  readonly token?: Uint8Array;
+  readonly hasRows: boolean;
+}
+
+/** A stream that is further behind is catching up: its rows are late, however often they are made visible. */
+const FRESH_SECONDS = 2;
+
 export class Checkpoint {
   readonly #deps: CheckpointDeps;
-  /** BSON of the resume token after all that is applied; null before the stream's first batch. */
-  token: Uint8Array | null;
-  #refreshedAt = 0;
+  readonly #pace: RefreshPace;
+  #token: Uint8Array | null;
+  #unrefreshed = false;
+  #unsaved: "nothing" | "token" | "rows" = "nothing";
   #savedAt = 0;
 
   constructor(deps: CheckpointDeps) {
     this.#deps = deps;
+    this.#pace = new RefreshPace({ longestPause: deps.settings.refreshInterval });
     const { token } = deps.position.state;
-    this.token = token === null ? null : bytesFromHex(token);
+    this.#token = token === null ? null : bytesFromHex(token);
   }
 
-  /** Refreshes and saves where that is due. @param saveInterval in milliseconds */
-  async runIfDue(saveInterval: number = this.#deps.settings.saveInterval): Promise<void> {
-    const { clock, settings } = this.#deps;
-    if (clock.now() - this.#refreshedAt >= settings.refreshInterval) await this.#refresh();
-    if (clock.now() - this.#savedAt >= saveInterval) await this.#save();
+  /** BSON of the resume token after all that is applied; null before the stream's first batch. */
+  get token(): Uint8Array | null {
+    return this.#token;
+  }
+
+  /**
+   * When rows are to be made visible, in milliseconds since 1970; Infinity when all are.
+   *
+   * @param hasNext whether a further batch is there already
+   */
+  refreshDueAt(hasNext: boolean): number {
+    if (!this.#unrefreshed) return Infinity;
+    return hasNext && this.#isCatchingUp ? this.#pace.latestAt : this.#pace.dueAt;
+  }
+
+  /** When the position is to be saved, in milliseconds since 1970; Infinity when it is. */
+  get saveDueAt(): number {
+    if (this.#unsaved === "nothing") return Infinity;
+    const { saveInterval, lease } = this.#deps.settings;
+    return this.#savedAt + (this.#unsaved === "rows" ? saveInterval : lease / 3);
+  }
+
+  get #isCatchingUp(): boolean {
+    return this.#token !== null && secondsBehind(this.#token, this.#deps.mongodbClock.now()) > FRESH_SECONDS;
+  }
+
+  applied({ token, hasRows }: Applied): void {
+    if (token) this.#token = token;
+    this.#unrefreshed ||= hasRows;
+    if (hasRows) this.#unsaved = "rows";
+    else if (this.#unsaved === "nothing") this.#unsaved = "token";
+  }
+
+  /** While a snapshot is read, rows are made visible no more often than `--refresh-interval` says. */
+  async runIfDue(): Promise<void> {
+    const { clock } = this.#deps;
+    if (this.#unrefreshed && clock.now() >= this.#pace.latestAt) await this.refresh();
+    if (clock.now() >= this.saveDueAt) await this.save();
   }
 
   /** Refreshes and saves, due or not. */
   async flush(): Promise<void> {
-    await this.#refresh();
-    await this.#save();
+    await this.refresh();
+    await this.save();
   }
 
-  async #refresh(): Promise<void> {
-    await this.#deps.tables.refresh();
-    this.#refreshedAt = this.#deps.clock.now();
+  async refresh(): Promise<void> {
+    const { tables, clock } = this.#deps;
+    this.#unrefreshed = false;
+    const startedAt = clock.now();
+    await tables.refresh();
+    this.#pace.refreshed(startedAt, clock.now());
   }
 
-  async #save(): Promise<void> {
+  async save(): Promise<void> {
     const { position, snapshot, clock } = this.#deps;
-    if (this.token) {
+    this.#unsaved = "nothing";
+    if (this.#token) {
       const state = snapshot();
       await position.save({
-        token: bytesToHex(this.token),
+        token: bytesToHex(this.#token),
         snapshot: state && snapshotStateText(state),
       });
     }

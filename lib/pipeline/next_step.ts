@@ -12,7 +12,8 @@
  *           Enter: where there is a snapshot to take, at a start or because a collection changed its name.
  *           Exit: to FOLLOWING when all collections are read. The position is saved then.
  *
- * FOLLOWING - Batches are applied as they come. After a pause, what was written is made visible and the position saved.
+ * FOLLOWING - Batches are applied as they come. What they wrote is made visible as soon as refreshes may be made, and the
+ *           position is saved at intervals.
  *           Enter: `ready` is told when it is entered first.
  *           Exit: to SNAPSHOT when a collection has to be read again; to STOPPING.
  *
@@ -32,8 +33,12 @@ export interface LoopState {
   readonly snapshotPending: boolean;
   /** Whether the end of the snapshot, or that there is none, has been told. */
   readonly isReady: boolean;
-  /** Whether events were applied that may not be visible and saved yet. */
-  readonly unflushed: boolean;
+  /** When rows are to be made visible, in milliseconds since 1970; Infinity when all are. */
+  readonly refreshDueAt: number;
+  /** When the position is to be saved, in milliseconds since 1970; Infinity when it is. */
+  readonly saveDueAt: number;
+  /** Whether the stream has brought events since the snapshot had its turn. */
+  readonly isStreamBusy: boolean;
   /** Whether a snapshot was all that was wanted, and the stream has caught up with it. */
   readonly isComplete: boolean;
   /** When the stream's turn ends while there is a snapshot to take, in milliseconds since 1970. */
@@ -44,10 +49,8 @@ export interface LoopState {
 
 export type Step =
   | { readonly kind: "wait"; readonly milliseconds: number }
-  | { readonly kind: "apply" | "takeSnapshotSlice" | "becomeReady" | "flush" | "stop" };
+  | { readonly kind: "apply" | "takeSnapshotSlice" | "becomeReady" | "refresh" | "save" | "stop" };
 
-/** Without a further batch for this long the stream counts as idle. */
-export const IDLE_MS = 10;
 /** While there is a snapshot to take, how long the stream may go on before the snapshot has its turn. */
 export const STREAM_TURN_MS = 2_000;
 /** How long a busy stream's next batch is waited for before the snapshot has its turn. */
@@ -62,12 +65,12 @@ export function nextStep(state: LoopState, now: number): Step {
   if (state.batch === "none") return { kind: "stop" };
   if (state.isStopping) return awaitBatch(state, Infinity);
   if (!state.hasToken) return awaitBatch(state, Infinity);
+  if (now >= state.refreshDueAt) return { kind: "refresh" };
+  if (now >= state.saveDueAt) return { kind: "save" };
   if (state.snapshotPending) return takeTurns(state, now);
   if (!state.isReady) return { kind: "becomeReady" };
   if (state.isComplete) return { kind: "stop" };
-  if (state.batch === "there" || !state.unflushed) return awaitBatch(state, Infinity);
-  const left = state.awaitedSince + IDLE_MS - now;
-  return left > 0 ? { kind: "wait", milliseconds: left } : { kind: "flush" };
+  return awaitBatch(state, Math.min(state.refreshDueAt, state.saveDueAt) - now);
 }
 
 const awaitBatch = ({ batch }: LoopState, milliseconds: number): Step =>
@@ -76,6 +79,6 @@ const awaitBatch = ({ batch }: LoopState, milliseconds: number): Step =>
 function takeTurns(state: LoopState, now: number): Step {
   if (now >= state.streamTurnEnds) return { kind: "takeSnapshotSlice" };
   if (state.batch === "there") return { kind: "apply" };
-  const left = state.unflushed ? state.awaitedSince + GRACE_MS - now : 0;
+  const left = state.isStreamBusy ? state.awaitedSince + GRACE_MS - now : 0;
   return left > 0 ? { kind: "wait", milliseconds: left } : { kind: "takeSnapshotSlice" };
 }

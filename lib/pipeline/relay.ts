@@ -138,7 +138,7 @@ export async function relay(settings: RelaySettings, context: RelayContext): Pro
           ...settings,
           route,
           features,
-          fullDocument: settings.transform.length > 0 ? undefined : settings.fullDocument,
+          fullDocument: settings.transform.length > 0 ? "none" : settings.fullDocument,
           startAfter,
           signal: ended,
           outages: mongodbOutages,

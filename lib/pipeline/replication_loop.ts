@@ -113,7 +113,7 @@ class ReplicationLoop {
   #streamTurnEnds = 0;
   #snapshotStartedAt: number | undefined;
   #isReady = false;
-  #unflushed = false;
+  #isStreamBusy = false;
   #events = 0;
 
   constructor(stream: NextBatch, deps: LoopDeps, { plan, total }: SnapshotStart) {
@@ -147,8 +147,11 @@ class ReplicationLoop {
           this.#isReady = true;
           this.#deps.observer.ready();
           break;
-        case "flush":
-          await this.#flush();
+        case "refresh":
+          await this.#checkpoint.refresh();
+          break;
+        case "save":
+          await this.#checkpoint.save();
           break;
         case "stop":
           return await this.#stop();
@@ -158,7 +161,7 @@ class ReplicationLoop {
 
   get #state() {
     const { settings, causalReader, signal } = this.#deps;
-    const { token } = this.#checkpoint;
+    const { token, saveDueAt } = this.#checkpoint;
     const isOnly = settings.snapshot === "only";
     return {
       isStopping: signal.aborted,
@@ -166,7 +169,9 @@ class ReplicationLoop {
       hasToken: token !== null,
       snapshotPending: this.#snapshot.pending,
       isReady: this.#isReady,
-      unflushed: this.#unflushed,
+      refreshDueAt: this.#checkpoint.refreshDueAt(this.#stream.state === "there"),
+      saveDueAt,
+      isStreamBusy: this.#isStreamBusy,
       isComplete: isOnly && token !== null && hasReached(token, causalReader.time ?? NO_TIME),
       streamTurnEnds: this.#streamTurnEnds,
       awaitedSince: this.#stream.since,
@@ -184,29 +189,29 @@ class ReplicationLoop {
   }
 
   async #apply(): Promise<void> {
-    const { settings, observer, clock, tables } = this.#deps;
+    const { observer, clock, tables } = this.#deps;
     const batch = await this.#stream.value();
     const startedAt = clock.now();
     await applyBatch(batch, { ...this.#deps, snapshot: this.#snapshot });
     this.#stream.advance();
-    this.#checkpoint.token = batch.token;
+    this.#checkpoint.applied({ token: batch.token, hasRows: batch.events > 0 });
     if (batch.events > 0) {
       this.#events += batch.events;
-      this.#unflushed = true;
+      this.#isStreamBusy = true;
       const { events, bytes } = batch;
       observer.batchApplied({ events, bytes, seconds: (clock.now() - startedAt) / 1_000 });
     }
     await tables.retryPutOff();
-    await this.#checkpoint.runIfDue(batch.events > 0 ? settings.saveInterval : settings.lease / 3);
   }
 
   async #takeSnapshotSlice(): Promise<void> {
     const { clock, observer } = this.#deps;
     this.#snapshotStartedAt ??= clock.now();
+    this.#isStreamBusy = false;
     await this.#snapshot.runSlice();
     this.#streamTurnEnds = clock.now() + STREAM_TURN_MS;
     if (this.#snapshot.pending) return;
-    await this.#flush();
+    await this.#checkpoint.flush();
     observer.snapshotDone({
       documents: this.#snapshot.documents,
       seconds: this.#secondsSince(this.#snapshotStartedAt),
@@ -215,6 +220,7 @@ class ReplicationLoop {
   }
 
   async #onChunkApplied(): Promise<void> {
+    this.#checkpoint.applied({ hasRows: true });
     const { token } = this.#checkpoint;
     if (token) {
       this.#deps.observer.snapshotProgress({
@@ -226,14 +232,9 @@ class ReplicationLoop {
     await this.#checkpoint.runIfDue();
   }
 
-  async #flush(): Promise<void> {
-    await this.#checkpoint.flush();
-    this.#unflushed = false;
-  }
-
   async #stop(): Promise<void> {
     const { observer, tables } = this.#deps;
-    await this.#flush();
+    await this.#checkpoint.flush();
     observer.stopped({
       events: this.#events,
       ...await tables.counts(),

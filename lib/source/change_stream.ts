@@ -50,8 +50,8 @@ export interface ChangeStreamOptions {
   readonly route: Route;
   readonly scope: Scope;
   readonly features: FeatureTrial;
-  /** Undefined if documents are looked up afterwards. */
-  readonly fullDocument: FullDocument | undefined;
+  /** "none" where all documents are looked up, those of inserts too. */
+  readonly fullDocument: FullDocument | "none";
   /** BSON of the token to go on from; null to start now. */
   readonly startAfter: Uint8Array | null;
   readonly batchSize: number;
@@ -95,7 +95,7 @@ export async function* changeStream(options: ChangeStreamOptions): AsyncGenerato
         if (signal.aborted) return;
         session.failed(current.client, error);
         if (fullDocument === "updateLookup" && isAmbiguousLookup(error)) {
-          fullDocument = undefined;
+          fullDocument = "lookup";
           continue;
         }
         if (isEventTooLarge(error)) throw await tooLarge(options, token);
@@ -147,7 +147,7 @@ async function tooLarge(options: ChangeStreamOptions, token: Uint8Array | null):
   const target = targetOf(scope);
   const small = {
     scope,
-    fullDocument: undefined,
+    fullDocument: "none" as const,
     features: { splitsLargeEvents: false, expandedEvents: false },
   };
   const names = { $project: { ns: 1, documentKey: 1, operationType: 1 } };

@@ -19,6 +19,8 @@ export interface ReaderOptions {
   readonly hasTwins?: boolean;
 }
 
+/** The most keys in one query. While its documents are written, the next ones are looked up. */
+const MAX_KEYS = 2_500;
 /** The most bytes of keys in one query. */
 const MAX_KEY_BYTES = 2 ** 20;
 /** More documents than a reply of 16 MB can hold. */
@@ -276,7 +278,7 @@ function* byBytes(keys: readonly Asked[]): Generator<readonly Asked[]> {
   let group: Asked[] = [];
   let bytes = 0;
   for (const key of keys) {
-    if (bytes + key.id.length > MAX_KEY_BYTES) {
+    if (group.length > 0 && (group.length >= MAX_KEYS || bytes + key.id.length > MAX_KEY_BYTES)) {
       yield group;
       group = [];
       bytes = 0;
@@ -284,7 +286,7 @@ function* byBytes(keys: readonly Asked[]): Generator<readonly Asked[]> {
     group.push(key);
     bytes += key.id.length;
   }
-  yield group;
+  if (group.length > 0) yield group;
 }
 
 const keySet = (asked: readonly Asked[]): Set<string> => new Set(asked.map(({ key }) => key));

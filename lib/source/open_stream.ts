@@ -7,7 +7,11 @@ import { isRefusal, TokenRefusedError } from "./mongodb_errors.ts";
 import type { Scope } from "./scope.ts";
 import type { FeatureTrial, StreamFeatures } from "./stream_features.ts";
 
-export type FullDocument = "updateLookup" | "whenAvailable" | "required";
+/**
+ * Where the document of an update comes from: it is looked up in bulk after the event, by the server for each event, or
+ * it is a post-image.
+ */
+export type FullDocument = "lookup" | "updateLookup" | "whenAvailable" | "required";
 
 export interface Reply {
   readonly cursorId: bigint;
@@ -69,8 +73,8 @@ const UNUSED = ["updateDescription", "fullDocumentBeforeChange"];
 
 export interface StreamSettings {
   readonly scope: Scope;
-  /** Undefined if documents are looked up afterwards. */
-  readonly fullDocument: FullDocument | undefined;
+  /** "none" where all documents are looked up, those of inserts too. */
+  readonly fullDocument: FullDocument | "none";
   readonly features: StreamFeatures;
 }
 
@@ -82,14 +86,14 @@ export function streamStages(
   return [
     {
       $changeStream: {
-        ...fullDocument && { fullDocument },
+        ...fullDocument !== "none" && fullDocument !== "lookup" && { fullDocument },
         ...scope.level === "deployment" && { allChangesForCluster: true },
         ...features.expandedEvents && { showExpandedEvents: true },
         ...token && { startAfter: BSON.deserialize(token) },
       },
     },
     ...scope.stages(),
-    { $unset: fullDocument ? UNUSED : [...UNUSED, "fullDocument"] },
+    { $unset: fullDocument === "none" ? [...UNUSED, "fullDocument"] : UNUSED },
     ...features.splitsLargeEvents ? [{ $changeStreamSplitLargeEvent: {} }] : [],
   ];
 }

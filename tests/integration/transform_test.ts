@@ -269,7 +269,7 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
   "an unknown way to full documents": {
     flags: ["--full-document", "sometimes"],
     code: 2,
-    message: /--full-document.*updateLookup, whenAvailable, required/,
+    message: /--full-document.*lookup, updateLookup, whenAvailable, required/,
   },
 };
 

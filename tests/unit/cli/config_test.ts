@@ -13,7 +13,7 @@ Deno.test("relayConfig() has the defaults of the quick start", () => {
     mongodbUrl: "mongodb://localhost/",
     snapshot: "initial",
     onHistoryLost: "recopy",
-    fullDocument: "updateLookup",
+    fullDocument: "lookup",
     transform: [],
   });
   assert.deepEqual([sink.transport, sink.host, sink.port, sink.user], ["http", "localhost", 4200, "crate"]);

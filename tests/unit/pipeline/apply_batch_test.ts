@@ -33,10 +33,12 @@ const untoldDelete = (_id: number) => change(_id, { isDelete: true });
 /** The tenant of each row that is left when the changes are applied; MongoDB has `documents`. */
 async function applied(
   changes: readonly DocumentChange[],
-  { documents = {}, rows = {}, transform = [] }: {
+  { documents = {}, rows = {}, transform = [], asked = [] }: {
     documents?: Record<number, string>;
     rows?: Record<number, string>;
     transform?: readonly Document[];
+    /** Takes the keys of each look-up. */
+    asked?: string[][];
   },
 ): Promise<Record<string, string>> {
   const there = new Map(Object.entries(documents).map(([id, tenant]) => [keyText(idOf(Number(id))), tenant]));
@@ -46,6 +48,7 @@ async function applied(
     causalReader: { after: () => {} },
     reader: {
       async *lookUp(_namespace: unknown, ids: readonly BsonValue[]) {
+        asked.push(ids.map(keyText));
         yield ids.map((id) => {
           const tenant = there.get(keyText(id));
           return { id, document: tenant === undefined ? null : bytesOf({ tenant }) };
@@ -86,6 +89,21 @@ async function applied(
   return Object.fromEntries(left);
 }
 
+Deno.test("applyBatch() looks each document up once, and none that its last event tells", async () => {
+  const asked: string[][] = [];
+  const changes = [
+    untoldUpdate(1),
+    upsert(2, "b"),
+    untoldUpdate(1),
+    untoldUpdate(2),
+    untoldUpdate(3),
+    upsert(3, "c"),
+  ];
+  const left = await applied(changes, { documents: { 1: "a", 2: "b2", 3: "later" }, asked });
+  assert.deepEqual(left, { 1: "a", 2: "b2", 3: "c" });
+  assert.deepEqual(asked.filter(({ length }) => length > 0), [[1, 2].map((id) => keyText(idOf(id)))]);
+});
+
 const CASES: readonly (readonly [string, Parameters<typeof applied>, Record<number, string>])[] = [
   ["a told delete removes the row", [[deletion(1)], { rows: { 1: "a" } }], {}],
   [
@@ -109,6 +127,16 @@ const CASES: readonly (readonly [string, Parameters<typeof applied>, Record<numb
     [[untoldUpdate(1)], { rows: { 1: "a" } }],
     { 1: "a" },
   ],
+  ["a delete and an insert of one _id leave the new document", [[deletion(1), upsert(1, "b")], {
+    rows: { 1: "a" },
+  }], { 1: "b" }],
+  ["an insert and an update of one _id leave what is looked up", [[upsert(1, "a"), untoldUpdate(1)], {
+    documents: { 1: "b" },
+  }], { 1: "b" }],
+  ["an update and a told delete of one _id remove the row", [[untoldUpdate(1), deletion(1)], {
+    documents: { 1: "reinserted later" },
+    rows: { 1: "a" },
+  }], {}],
   ["an update and a delete of one _id remove the row", [[untoldUpdate(1), untoldDelete(1)], {
     rows: { 1: "a" },
   }], {}],

@@ -1,50 +1,107 @@
 import assert from "node:assert/strict";
 import { Checkpoint } from "../../../lib/pipeline/checkpoint.ts";
 import { fullSnapshot, type SnapshotState, snapshotStateText } from "../../../lib/pipeline/snapshot_state.ts";
+import { bytesFromHex, bytesToHex } from "../../../lib/bson/bson.ts";
+import { BSON } from "mongodb";
 
+const NOW = 1_800_000_000_000;
+const REFRESH_INTERVAL = 1_000;
+const SAVE_INTERVAL = 200;
+const LEASE = 9_000;
+
+/** A refresh takes 10 ms. */
 function checkpointOf({ token = null as string | null, snapshot = null as SnapshotState | null } = {}) {
   const done: unknown[] = [];
-  let now = 1_000_000;
+  const clock = { time: NOW, now: () => clock.time };
   const checkpoint = new Checkpoint({
-    tables: { refresh: () => Promise.resolve(void done.push("refresh")) },
+    tables: {
+      refresh: () => {
+        clock.time += 10;
+        return Promise.resolve(void done.push("refresh"));
+      },
+    },
     position: {
       state: { token, snapshot: null, origin: null },
       save: (change) => Promise.resolve(void done.push(change)),
     },
-    settings: { refreshInterval: 1_000, saveInterval: 200 },
-    clock: { now: () => now },
+    settings: { refreshInterval: REFRESH_INTERVAL, saveInterval: SAVE_INTERVAL, lease: LEASE },
+    clock,
+    mongodbClock: clock,
     snapshot: () => snapshot,
   });
-  const after = async (milliseconds: number, saveInterval?: number) => {
-    now += milliseconds;
-    done.length = 0;
-    await checkpoint.runIfDue(saveInterval);
-    return [...done];
-  };
-  return { checkpoint, done, after };
+  return { checkpoint, done, clock };
 }
 
-const TOKEN = new Uint8Array([1, 0xab]);
-const SAVE = { token: "01ab", snapshot: null };
+/** A token of a time that is so many seconds before {@linkcode NOW}. */
+const tokenOf = (secondsAgo: number): Uint8Array =>
+  BSON.serialize({ _data: `82${(NOW / 1_000 - secondsAgo).toString(16)}00000001` });
+
+const TOKEN = tokenOf(0);
+const SAVE = { token: bytesToHex(TOKEN), snapshot: null };
 
 Deno.test("Checkpoint goes on from the saved token", () => {
-  assert.deepEqual([...checkpointOf({ token: "01ab" }).checkpoint.token ?? []], [...TOKEN]);
+  const { checkpoint } = checkpointOf({ token: "01ab" });
+  assert.deepEqual(checkpoint.token, bytesFromHex("01ab"));
   assert.equal(checkpointOf().checkpoint.token, null);
 });
 
+Deno.test("Checkpoint has nothing to do while nothing is applied", async () => {
+  const { checkpoint } = checkpointOf();
+  assert.deepEqual([checkpoint.refreshDueAt(false), checkpoint.saveDueAt], [Infinity, Infinity]);
+  checkpoint.applied({ token: TOKEN, hasRows: true });
+  await checkpoint.flush();
+  assert.deepEqual([checkpoint.refreshDueAt(false), checkpoint.saveDueAt], [Infinity, Infinity]);
+});
+
+Deno.test("Checkpoint makes the first rows visible at once, and the next after a pause", async () => {
+  const { checkpoint, clock } = checkpointOf();
+  for (const hasNext of [false, true]) {
+    checkpoint.applied({ token: TOKEN, hasRows: true });
+    assert.ok(checkpoint.refreshDueAt(hasNext) <= clock.now());
+    await checkpoint.refresh();
+    checkpoint.applied({ token: TOKEN, hasRows: true });
+    assert.equal(checkpoint.refreshDueAt(hasNext), clock.now() + 30);
+    clock.time += 30;
+  }
+});
+
+Deno.test("Checkpoint refreshes at the interval while it catches up and has more to apply", async () => {
+  const { checkpoint, clock } = checkpointOf();
+  await checkpoint.refresh();
+  checkpoint.applied({ token: tokenOf(60), hasRows: true });
+  assert.equal(checkpoint.refreshDueAt(true), clock.now() + REFRESH_INTERVAL);
+  assert.equal(checkpoint.refreshDueAt(false), clock.now() + 30);
+});
+
+Deno.test("Checkpoint saves after rows at the interval, after a mere token seldom", async () => {
+  const { checkpoint, clock } = checkpointOf();
+  await checkpoint.save();
+  checkpoint.applied({ token: TOKEN, hasRows: false });
+  assert.equal(checkpoint.saveDueAt, clock.now() + LEASE / 3);
+  checkpoint.applied({ token: TOKEN, hasRows: true });
+  assert.equal(checkpoint.saveDueAt, clock.now() + SAVE_INTERVAL);
+  checkpoint.applied({ token: TOKEN, hasRows: false });
+  assert.equal(checkpoint.saveDueAt, clock.now() + SAVE_INTERVAL);
+});
+
 Deno.test("Checkpoint.runIfDue() refreshes and saves at their intervals", async () => {
-  const { checkpoint, after } = checkpointOf();
-  checkpoint.token = TOKEN;
+  const { checkpoint, clock, done } = checkpointOf();
+  const after = async (milliseconds: number) => {
+    clock.time += milliseconds;
+    done.length = 0;
+    checkpoint.applied({ token: TOKEN, hasRows: true });
+    await checkpoint.runIfDue();
+    return [...done];
+  };
   assert.deepEqual(await after(0), ["refresh", SAVE]);
   assert.deepEqual(await after(199), []);
   assert.deepEqual(await after(1), [SAVE]);
   assert.deepEqual(await after(800), ["refresh", SAVE]);
-  assert.deepEqual(await after(300, 3_000), []);
 });
 
 Deno.test("Checkpoint.flush() does both, due or not", async () => {
   const { checkpoint, done } = checkpointOf();
-  checkpoint.token = TOKEN;
+  checkpoint.applied({ token: TOKEN, hasRows: false });
   await checkpoint.flush();
   await checkpoint.flush();
   assert.deepEqual(done, ["refresh", SAVE, "refresh", SAVE]);
@@ -59,7 +116,7 @@ Deno.test("Checkpoint saves nothing before the stream has brought a token", asyn
 Deno.test("Checkpoint saves what is left of the snapshot with the token", async () => {
   const snapshot = fullSnapshot({ removesGone: true });
   const { checkpoint, done } = checkpointOf({ snapshot });
-  checkpoint.token = TOKEN;
+  checkpoint.applied({ token: TOKEN, hasRows: true });
   await checkpoint.flush();
-  assert.deepEqual(done.at(-1), { token: "01ab", snapshot: snapshotStateText(snapshot) });
+  assert.deepEqual(done.at(-1), { ...SAVE, snapshot: snapshotStateText(snapshot) });
 });

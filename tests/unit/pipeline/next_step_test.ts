@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import {
   GRACE_MS,
-  IDLE_MS,
   type LoopState,
   nextStep,
   type Step,
@@ -16,7 +15,9 @@ const FOLLOWING: LoopState = {
   hasToken: true,
   snapshotPending: false,
   isReady: true,
-  unflushed: false,
+  refreshDueAt: Infinity,
+  saveDueAt: Infinity,
+  isStreamBusy: false,
   isComplete: false,
   streamTurnEnds: 0,
   awaitedSince: NOW,
@@ -44,11 +45,11 @@ const CASES: Readonly<Record<string, readonly [LoopState, Step]>> = {
     step("takeSnapshotSlice"),
   ],
   "a busy stream's next batch is waited for within its turn": [
-    { ...SNAPSHOT, unflushed: true, streamTurnEnds: NOW + STREAM_TURN_MS, awaitedSince: NOW - 20 },
+    { ...SNAPSHOT, isStreamBusy: true, streamTurnEnds: NOW + STREAM_TURN_MS, awaitedSince: NOW - 20 },
     wait(GRACE_MS - 20),
   ],
   "a stream that has gone quiet gives its turn away": [
-    { ...SNAPSHOT, unflushed: true, streamTurnEnds: NOW + STREAM_TURN_MS, awaitedSince: NOW - GRACE_MS },
+    { ...SNAPSHOT, isStreamBusy: true, streamTurnEnds: NOW + STREAM_TURN_MS, awaitedSince: NOW - GRACE_MS },
     step("takeSnapshotSlice"),
   ],
   "an idle stream is not waited for": [
@@ -59,15 +60,27 @@ const CASES: Readonly<Record<string, readonly [LoopState, Step]>> = {
     { ...FOLLOWING, isReady: false, batch: "there" },
     step("becomeReady"),
   ],
-  "following applies what comes": [{ ...FOLLOWING, batch: "there", unflushed: true }, step("apply")],
-  "following waits when all is flushed": [FOLLOWING, wait(Infinity)],
-  "following waits for the end of the pause": [
-    { ...FOLLOWING, unflushed: true, awaitedSince: NOW - 4 },
-    wait(IDLE_MS - 4),
+  "following applies what comes": [
+    { ...FOLLOWING, batch: "there", refreshDueAt: NOW + 1, saveDueAt: NOW + 1 },
+    step("apply"),
   ],
-  "following flushes after a pause": [
-    { ...FOLLOWING, unflushed: true, awaitedSince: NOW - IDLE_MS },
-    step("flush"),
+  "following waits when all is visible and saved": [FOLLOWING, wait(Infinity)],
+  "following waits until a refresh is due": [
+    { ...FOLLOWING, refreshDueAt: NOW + 4, saveDueAt: NOW + 9 },
+    wait(4),
+  ],
+  "following waits until a save is due": [{ ...FOLLOWING, saveDueAt: NOW + 9 }, wait(9)],
+  "rows are made visible when it is due, whatever waits": [
+    { ...FOLLOWING, batch: "there", refreshDueAt: NOW, saveDueAt: NOW },
+    step("refresh"),
+  ],
+  "the position is saved when it is due, whatever waits": [
+    { ...FOLLOWING, batch: "there", saveDueAt: NOW },
+    step("save"),
+  ],
+  "rows are made visible while there is a snapshot to take": [
+    { ...SNAPSHOT, refreshDueAt: NOW },
+    step("refresh"),
   ],
   "following takes a snapshot of a collection that was requeued": [
     { ...FOLLOWING, snapshotPending: true },
@@ -86,8 +99,8 @@ for (const [what, [state, expected]] of Object.entries(CASES)) {
 
 for (const [phase, state] of Object.entries({ OPENING, SNAPSHOT, FOLLOWING })) {
   Deno.test(`nextStep() stops in the phase ${phase} when the stream has ended`, () => {
-    for (const unflushed of [true, false]) {
-      assert.deepEqual(nextStep({ ...state, batch: "none", unflushed }, NOW), step("stop"));
+    for (const refreshDueAt of [NOW, Infinity]) {
+      assert.deepEqual(nextStep({ ...state, batch: "none", refreshDueAt }, NOW), step("stop"));
     }
   });
 }

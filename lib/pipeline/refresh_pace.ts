@@ -1,0 +1,43 @@
+/** How often what was written is made visible: as often as a quarter of the time allows. Pure but for what it remembers. */
+
+export interface RefreshPaceOptions {
+  /** The longest pause between two refreshes, in milliseconds. */
+  readonly longestPause: number;
+}
+
+/** After a refresh, the pause is so many times as long as refreshes take: refreshing has a quarter of the time. */
+const PAUSE_PER_COST = 3;
+/** How much the latest refresh counts in what refreshes take. */
+const LATEST_WEIGHT = 0.25;
+
+/**
+ * @example
+ * IN: refreshes of 3 ms → OUT: a pause of 9 ms; of 40 ms → 120 ms; of 2 s, with a longest pause of 1 s → 1 s
+ */
+export class RefreshPace {
+  readonly #longestPause: number;
+  /** What a refresh takes lately, in milliseconds; undefined before the first one. */
+  #cost: number | undefined;
+  #endedAt = 0;
+
+  constructor({ longestPause }: RefreshPaceOptions) {
+    this.#longestPause = longestPause;
+  }
+
+  /** When the next refresh may begin, in milliseconds since 1970. */
+  get dueAt(): number {
+    return this.#endedAt + Math.min(this.#longestPause, PAUSE_PER_COST * (this.#cost ?? 0));
+  }
+
+  /** The same where nobody sees fresh rows anyway. */
+  get latestAt(): number {
+    return this.#endedAt + this.#longestPause;
+  }
+
+  /** A refresh has been made. Times are in milliseconds since 1970. */
+  refreshed(startedAt: number, endedAt: number): void {
+    const cost = endedAt - startedAt;
+    this.#cost = this.#cost === undefined ? cost : this.#cost + LATEST_WEIGHT * (cost - this.#cost);
+    this.#endedAt = endedAt;
+  }
+}

@@ -1,0 +1,35 @@
+import assert from "node:assert/strict";
+import { RefreshPace } from "../../../lib/pipeline/refresh_pace.ts";
+
+const NOW = 1_000_000;
+
+function paceAfter(costs: readonly number[], longestPause = 1_000) {
+  const pace = new RefreshPace({ longestPause });
+  for (const cost of costs) pace.refreshed(NOW - cost, NOW);
+  return { due: pace.dueAt - NOW, latest: pace.latestAt - NOW };
+}
+
+Deno.test("RefreshPace lets the first refresh begin at once", () => {
+  assert.ok(new RefreshPace({ longestPause: 1_000 }).dueAt <= NOW);
+});
+
+Deno.test("RefreshPace gives refreshing a quarter of the time", () => {
+  assert.equal(paceAfter([4]).due, 12);
+  assert.equal(paceAfter([40]).due, 120);
+});
+
+Deno.test("RefreshPace pauses no longer than it may", () => {
+  assert.deepEqual(paceAfter([2_000]), { due: 1_000, latest: 1_000 });
+});
+
+Deno.test("RefreshPace adapts to how long refreshes take lately", () => {
+  const slow = Array.from({ length: 20 }, () => 100);
+  assert.ok(paceAfter([4, ...slow]).due > 290);
+  const fast = Array.from({ length: 20 }, () => 4);
+  assert.ok(paceAfter([100, ...fast]).due < 15);
+});
+
+Deno.test("RefreshPace takes one slow refresh for an exception", () => {
+  const { due } = paceAfter([4, 4, 100]);
+  assert.ok(due < 100, `${due}`);
+});
