@@ -1,6 +1,5 @@
-/** The program as its users start it: a process of its own. */
+/** Programs as their users start them: processes of their own. */
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { lines } from "./lines.ts";
 
 const ROOT = join(import.meta.dirname ?? "", "..", "..");
@@ -63,12 +62,47 @@ export function start(
   args: readonly string[],
   { env = {}, denoFlags = [] }: ProgramOptions = {},
 ): Running {
-  const child = command(args, { env, denoFlags }, { stdin: "null", stdout: "null" }).spawn();
+  return running(command(args, { env, denoFlags }, { stdin: "null", stdout: "null" }), args[0] ?? "");
+}
+
+/**
+ * Starts a command of a shell, with the same environment.
+ *
+ * @example
+ * IN: "deno run -A other/mongodb_cdc_cratedb.ts", ["cdc-relay"] → OUT: that program, not a shell that waits for it
+ */
+export function startCommand(
+  text: string,
+  args: readonly string[],
+  { env = {} }: Pick<ProgramOptions, "env"> = {},
+): Running {
+  const shell = new Deno.Command("sh", {
+    args: ["-c", `exec ${text} "$@"`, "sh", ...args],
+    clearEnv: true,
+    env: environment(env),
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+  });
+  return running(shell, text);
+}
+
+function running(command: Deno.Command, name: string): Running {
+  const child = command.spawn();
   const stderr: string[] = [];
   let ended = false;
+  let news = Promise.withResolvers<void>();
+  const tell = () => {
+    news.resolve();
+    news = Promise.withResolvers();
+  };
   const collected = (async () => {
-    for await (const line of lines(child.stderr)) stderr.push(line);
+    for await (const line of lines(child.stderr)) {
+      stderr.push(line);
+      tell();
+    }
     ended = true;
+    tell();
   })();
   const send = (signal: Deno.Signal) => {
     try {
@@ -82,16 +116,23 @@ export function start(
     stderr,
     status: child.status,
     async waitForLine(pattern, { timeout = 30_000 } = {}) {
-      const end = performance.now() + timeout;
-      for (;;) {
-        const last = ended;
-        const line = stderr.find((line) => pattern.test(line));
-        if (line !== undefined) return line;
-        if (last || performance.now() >= end) {
-          const why = last ? "has ended" : `has run for ${timeout} ms`;
-          throw new Error(`${args[0]} ${why} without a line like ${pattern}:\n${stderr.join("\n")}`);
+      let isLate = false;
+      const timer = setTimeout(() => {
+        isLate = true;
+        tell();
+      }, timeout);
+      try {
+        for (;;) {
+          const line = stderr.find((line) => pattern.test(line));
+          if (line !== undefined) return line;
+          if (ended || isLate) {
+            const why = ended ? "has ended" : `has run for ${timeout} ms`;
+            throw new Error(`${name} ${why} without a line like ${pattern}:\n${stderr.join("\n")}`);
+          }
+          await news.promise;
         }
-        await delay(10);
+      } finally {
+        clearTimeout(timer);
       }
     },
     async kill(signal = "SIGTERM") {
@@ -111,12 +152,16 @@ function command(
   { env, denoFlags }: Required<Pick<ProgramOptions, "env" | "denoFlags">>,
   options: Deno.CommandOptions,
 ): Deno.Command {
-  const inherited = Object.entries(Deno.env.toObject()).filter(([name]) => !SETTINGS.test(name));
   return new Deno.Command(Deno.execPath(), {
     args: ["run", "--allow-all", "--quiet", ...denoFlags, join(ROOT, "mongodb_cdc_cratedb.ts"), ...args],
     clearEnv: true,
-    env: { ...Object.fromEntries(inherited), NO_COLOR: "1", ...env },
+    env: environment(env),
     stderr: "piped",
     ...options,
   });
+}
+
+function environment(own: Record<string, string>): Record<string, string> {
+  const inherited = Object.entries(Deno.env.toObject()).filter(([name]) => !SETTINGS.test(name));
+  return { ...Object.fromEntries(inherited), NO_COLOR: "1", ...own };
 }
