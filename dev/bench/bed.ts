@@ -4,11 +4,13 @@ import { removeDatabase, removeSchema } from "../../lib/demo/remove.ts";
 import { openTransport } from "../../lib/sink/connection/open_transport.ts";
 import type { Transport } from "../../lib/sink/connection/transport.ts";
 import { parseSinkUrl } from "../../lib/sink/connection/url.ts";
+import { tableExists } from "../../lib/sink/metadata/metadata_tables.ts";
 import { quoteTable, type TableName } from "../../lib/sink/table/sql_names.ts";
+import { UserError } from "../../lib/util/errors.ts";
 import { startCratedb } from "../servers/start_cratedb.ts";
 import { startMongodb } from "../servers/start_mongodb.ts";
 import { tell } from "../servers/tell.ts";
-import type { CpuSources } from "./cpu.ts";
+import { type CpuSources, pidOfContainer } from "./cpu.ts";
 import type { TransportName } from "./options.ts";
 
 export interface Bed extends AsyncDisposable {
@@ -17,18 +19,30 @@ export interface Bed extends AsyncDisposable {
   readonly sinkUrls: Readonly<Record<TransportName, string>>;
   readonly transports: Readonly<Record<TransportName, Transport>>;
   readonly cpu: CpuSources;
-  /** A collection and a table that are not there yet, removed when disposed of. */
+  /** A new place. */
   place(): Place;
+  /**
+   * The names of the Python example, which it cannot be told.
+   *
+   * @throws UserError when they are taken
+   */
+  examplePlace(): Promise<Place>;
 }
 
+/** A collection and its table, removed when disposed of. */
 export interface Place extends AsyncDisposable {
-  readonly database: string;
   readonly collection: Collection;
   readonly table: TableName;
 }
 
-/** The heap that CrateDB's own recommendation gives a machine of 8 GB. */
+/** Half of what a machine of 4 GB has, as CrateDB recommends. */
 const HEAP = "-Xms2g -Xmx2g";
+
+const EXAMPLE = {
+  database: "testdrive",
+  collection: "data",
+  table: { schema: "doc", name: "cdc-testdrive" },
+};
 
 /** @throws {NoServerError} */
 export async function openBed(): Promise<Bed> {
@@ -46,6 +60,17 @@ export async function openBed(): Promise<Bed> {
     http: opening.use(await openTransport(parseSinkUrl(sinkUrls.http))),
     wire: opening.use(await openTransport(parseSinkUrl(sinkUrls.wire))),
   };
+  const placeOf = (collection: Collection, table: TableName): Place => ({
+    collection,
+    table,
+    async [Symbol.asyncDispose]() {
+      await collection.drop();
+      await transports.http.query(`DROP TABLE IF EXISTS ${quoteTable(table)}`);
+    },
+  });
+  const cratedbPid = cratedb.containerId === undefined
+    ? undefined
+    : await pidOfContainer(cratedb.containerId);
   const open = opening.move();
   let places = 0;
   return {
@@ -53,20 +78,20 @@ export async function openBed(): Promise<Bed> {
     client,
     sinkUrls,
     transports,
-    cpu: { mongodb: client, cratedbContainer: cratedb.containerId },
+    cpu: { mongodb: client, cratedbPid },
     place() {
       const name = `data_${++places}`;
-      const table = { schema, name };
-      const collection = client.db(schema).collection(name);
-      return {
-        database: schema,
-        collection,
-        table,
-        async [Symbol.asyncDispose]() {
-          await collection.drop();
-          await transports.http.query(`DROP TABLE IF EXISTS ${quoteTable(table)}`);
-        },
-      };
+      return placeOf(client.db(schema).collection(name), { schema, name });
+    },
+    async examplePlace() {
+      const { table } = EXAMPLE;
+      const collection = client.db(EXAMPLE.database).collection(EXAMPLE.collection);
+      if (await collection.findOne() !== null || await tableExists(transports.http, table)) {
+        throw new UserError(
+          `${collection.namespace} or ${quoteTable(table)} is there already, and would be removed`,
+        );
+      }
+      return placeOf(collection, table);
     },
     [Symbol.asyncDispose]: () => open.disposeAsync(),
   };

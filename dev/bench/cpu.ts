@@ -11,17 +11,17 @@ export interface CpuTimes {
 
 export interface CpuSources {
   readonly mongodb: MongoClient;
-  /** When CrateDB runs in a container. */
-  readonly cratedbContainer: string | undefined;
+  /** Where its process can be seen. */
+  readonly cratedbPid: number | undefined;
 }
 
-export async function cpuTimes(pid: number, { mongodb, cratedbContainer }: CpuSources): Promise<CpuTimes> {
-  const [program, server, container] = await Promise.all([
+export async function cpuTimes(pid: number, { mongodb, cratedbPid }: CpuSources): Promise<CpuTimes> {
+  const [program, server, cratedb] = await Promise.all([
     cpuOfProcess(pid),
     cpuOfMongodb(mongodb),
-    cratedbContainer === undefined ? undefined : cpuOfContainer(cratedbContainer),
+    cratedbPid === undefined ? undefined : cpuOfProcess(cratedbPid),
   ]);
-  return { program, mongodb: server, cratedb: container };
+  return { program, mongodb: server, cratedb };
 }
 
 /** @example IN: {program: 1000, mongodb: undefined, …}, {program: 5000, …}, 100 → OUT: {program: 40, mongodb: undefined, …} */
@@ -57,8 +57,10 @@ async function cpuOfMongodb(client: MongoClient): Promise<number | undefined> {
   return times.some(Number.isNaN) ? undefined : times.reduce((sum, each) => sum + each);
 }
 
-async function cpuOfContainer(id: string): Promise<number | undefined> {
+/** The main process of a container; undefined when it runs on another machine, or in a virtual one. */
+export async function pidOfContainer(id: string): Promise<number | undefined> {
   const { container } = await getContainerRuntimeClient();
-  const stats = await container.getById(id).stats({ stream: false, "one-shot": true });
-  return stats.cpu_stats.cpu_usage.total_usage / 1_000;
+  const { State: { Pid: pid } } = await container.getById(id).inspect();
+  const groups = await Deno.readTextFile(`/proc/${pid}/cgroup`).catch(() => "");
+  return groups.includes(id) ? pid : undefined;
 }

@@ -1,58 +1,19 @@
 /** What a change stream gives when nothing is done with it. */
-import { type ChangeBatch, changeStream } from "../../lib/source/change_stream.ts";
-import { directRoute } from "../../lib/source/route.ts";
-import { Scope } from "../../lib/source/scope.ts";
-import { FeatureTrial } from "../../lib/source/stream_features.ts";
-import { OutageTracker } from "../../lib/util/outage.ts";
-import type { Bed, Place } from "./bed.ts";
+import type { Backlog } from "./backlog.ts";
+import type { Bed } from "./bed.ts";
+import { rawStream } from "./raw_stream.ts";
 import { type Sample, sample } from "./sample.ts";
-
-/** The end of the oplog. */
-export async function tokenNow(bed: Bed, place: Place): Promise<Uint8Array> {
-  for await (const { token } of rawStream(bed, place, null)) return token;
-  throw new Error("The change stream gave no token");
-}
 
 /** Reads the change events of a backlog, and does nothing with them. */
 export async function drainAlone(
   bed: Bed,
-  { place, token, changes }: {
-    readonly place: Place;
-    readonly token: Uint8Array;
-    readonly changes: number;
-  },
+  { place, token, outcome: { changes } }: Backlog,
 ): Promise<Sample> {
   return await sample(async () => {
     let seen = 0;
     for await (const { events } of rawStream(bed, place, token)) {
-      if ((seen += events) >= changes) return;
+      if ((seen += events) >= changes) return seen;
     }
-  }, { pid: Deno.pid, changes, cpu: bed.cpu });
-}
-
-async function* rawStream(
-  bed: Bed,
-  place: Place,
-  startAfter: Uint8Array | null,
-): AsyncGenerator<ChangeBatch> {
-  const stop = new AbortController();
-  try {
-    yield* changeStream({
-      route: directRoute(bed.client),
-      scope: new Scope({
-        databases: [place.database],
-        collections: [place.collection.collectionName],
-        exclude: [],
-      }),
-      features: new FeatureTrial(() => {}),
-      fullDocument: "whenAvailable", // That of an insert, and no look-up.
-      startAfter,
-      batchSize: 10_000,
-      retryFor: 0,
-      signal: stop.signal,
-      outages: new OutageTracker({ system: "MongoDB", observer: { outage() {}, recovered() {} } }),
-    });
-  } finally {
-    stop.abort();
-  }
+    throw new Error(`The change stream ended after ${seen} events`);
+  }, { pid: Deno.pid, cpu: bed.cpu });
 }

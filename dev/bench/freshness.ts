@@ -4,18 +4,16 @@ import { openTransport } from "../../lib/sink/connection/open_transport.ts";
 import { SinkError } from "../../lib/sink/connection/sink_error.ts";
 import { parseSinkUrl } from "../../lib/sink/connection/url.ts";
 import { quoteTable } from "../../lib/sink/table/sql_names.ts";
-import { mostMemory } from "../process/most_memory.ts";
-import type { RelaySample } from "./backlog.ts";
 import type { Bed, Place } from "./bed.ts";
+import type { Contender } from "./contender.ts";
 import { makeDocument } from "./documents.ts";
 import { type Percentiles, percentiles } from "./percentiles.ts";
-import { sample } from "./sample.ts";
-import { type Contender, READY_TIMEOUT_MS, startRelay } from "./start_relay.ts";
+import { type Sample, sample } from "./sample.ts";
 
-export interface FreshnessSample extends RelaySample {
+export interface FreshnessSample extends Sample {
   /** Milliseconds from before an insert is sent to the answer that has its row. */
   readonly delay: Percentiles | undefined;
-  /** Milliseconds that a query takes which looks for new rows: what it sees may be older by that. */
+  /** Milliseconds that a query for new rows takes. */
   readonly query: Percentiles | undefined;
 }
 
@@ -35,10 +33,9 @@ export async function freshness(
   { rate, seconds }: Pace,
   { bed, contender }: { readonly bed: Bed; readonly contender: Contender },
 ): Promise<FreshnessSample> {
-  await using place = bed.place();
-  await using relay = startRelay(contender, { bed, place });
-  const { pid } = relay;
-  await relay.waitForLine(/\bReady\b/, { timeout: READY_TIMEOUT_MS });
+  await using place = await contender.place();
+  await using running = contender.start(place);
+  await contender.following(running, place);
   await using watch = await watchRows(bed, place);
   await place.collection.insertMany(documentsFrom(1, FIRST_ROWS));
   await watch.seen(FIRST_ROWS);
@@ -46,17 +43,18 @@ export async function freshness(
   const sent = new Map<number, number>();
   const taken = await sample(async () => {
     await insertSteadily({ rate, changes }, async (first, count) => {
-      const now = performance.now();
       const serial = FIRST_ROWS + first;
+      const documents = documentsFrom(serial, count);
+      const now = performance.now();
       for (let at = 0; at < count; at++) sent.set(serial + at, now);
-      await place.collection.insertMany(documentsFrom(serial, count));
+      await place.collection.insertMany(documents);
     });
     await watch.seen(FIRST_ROWS + changes);
-  }, { pid, changes, cpu: bed.cpu });
-  const memory = await mostMemory(pid);
-  await relay.kill("SIGTERM");
+    return changes;
+  }, { pid: running.pid, cpu: bed.cpu });
+  await running.kill("SIGTERM");
   const delays = sent.entries().map(([serial, before]) => (watch.times.get(serial) ?? NaN) - before);
-  return { ...taken, memory, delay: percentiles(delays), query: percentiles(watch.queries) };
+  return { ...taken, delay: percentiles(delays), query: percentiles(watch.queries) };
 }
 
 const documentsFrom = (first: number, count: number) =>

@@ -26,13 +26,27 @@ export interface FreshnessLine {
   readonly rates: readonly number[];
 }
 
-export type Line = BacklogLine | FreshnessLine;
+/** Documents that are there before the start. */
+export interface SnapshotLine {
+  readonly kind: "snapshot";
+  readonly title: string;
+  readonly shape: Shape;
+}
+
+/** Inserts as fast as MongoDB takes them, of documents that are followed already. */
+export interface LiveLine {
+  readonly kind: "live";
+  readonly title: string;
+  readonly shape: Shape;
+}
+
+export type Line = BacklogLine | SnapshotLine | LiveLine | FreshnessLine;
 
 export const LINES = {
   inserts: inserts("small", "inserts"),
   updates: {
     kind: "backlog",
-    title: "updates of existing rows",
+    title: "updates",
     shape: "small",
     readyMade: "again",
     rowsBefore: (changes) => changes,
@@ -66,7 +80,10 @@ export const LINES = {
   },
   wide: inserts("wide", "inserts of 200 fields"),
   large: inserts("large", "inserts of 100 kB"),
-  freshness: { kind: "freshness", title: "freshness", rates: [10, 100, 1_000, 5_000] },
+  snapshot: { kind: "snapshot", title: "snapshot", shape: "small" },
+  "snapshot-wide": { kind: "snapshot", title: "snapshot of 200 fields", shape: "wide" },
+  live: { kind: "live", title: "inserts while it follows", shape: "small" },
+  freshness: { kind: "freshness", title: "fresh", rates: [10, 100, 1_000, 5_000] },
 } as const satisfies Readonly<Record<string, Line>>;
 
 export type LineName = keyof typeof LINES;

@@ -6,7 +6,7 @@ import { type LineName, LINES } from "./lines.ts";
 
 export type TransportName = "http" | "wire";
 
-/** A relay to measure: what its results are called, and the command that starts it. */
+/** A relay or another tool: what its results are called, and the command that starts it. */
 export interface Program {
   readonly name: string;
   readonly command: string;
@@ -24,6 +24,8 @@ export interface BenchOptions {
   /** Where the results go, as JSON. */
   readonly json: string | undefined;
   readonly programs: readonly Program[];
+  /** Other tools, for the lines that they can do. */
+  readonly against: readonly Program[];
 }
 
 const TRANSPORTS: Readonly<Record<string, readonly TransportName[]>> = {
@@ -46,7 +48,9 @@ export function parseOptions(args: readonly string[]): BenchOptions {
   const { values } = parse(args);
   const transports = TRANSPORTS[values.transport];
   if (!transports) throw new UsageError(`--transport is none of http, wire, both: ${values.transport}`);
-  const programs = values.program?.map(named) ?? [OWN];
+  const programs = values.program?.map((text) => named(text, OWN.name)) ?? [OWN];
+  const against = values.against?.map((text) => named(text, "other")) ?? [];
+  checkNames([...programs, ...against]);
   return {
     lines: values.lines === undefined ? Object.keys(LINES) as LineName[] : values.lines.split(",").map(line),
     transports,
@@ -54,7 +58,8 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     seconds: count("seconds", values.seconds),
     warmUp: count("warm-up", values["warm-up"], 0),
     json: values.json,
-    programs: unique(programs),
+    programs,
+    against,
   };
 }
 
@@ -70,6 +75,7 @@ function parse(args: readonly string[]) {
         "warm-up": { type: "string", default: "200000" },
         json: { type: "string" },
         program: { type: "string", multiple: true },
+        against: { type: "string", multiple: true },
       },
     });
   } catch (error) {
@@ -91,15 +97,15 @@ function count(flag: string, text: string, minimum = 1): number {
   return Number(text);
 }
 
-/** @example IN: old=deno run -A x.ts → OUT: {name: "old", …}; IN: deno run -A x.ts --a=b → OUT: {name: "relay", …} */
-function named(text: string): Program {
-  const [, name = OWN.name, command = text] = /^([\w.-]+)=(.+)$/s.exec(text) ?? [];
+/** @example IN: "old=deno run -A x.ts", … → OUT: {name: "old", …}; IN: "deno run -A x.ts --a=b", "relay" → OUT: {name: "relay", …} */
+function named(text: string, other: string): Program {
+  const [, name = other, command = text] = /^([\w.-]+)=(.+)$/s.exec(text) ?? [];
   return { name, command };
 }
 
-function unique(programs: readonly Program[]): readonly Program[] {
+function checkNames(programs: readonly Program[]): void {
   const names = programs.map(({ name }) => name);
   const twice = names.find((name, at) => names.indexOf(name) !== at);
-  if (twice === undefined) return programs;
+  if (twice === undefined) return;
   throw new UsageError(`Two programs are called ${twice}: name them, as in --program new='COMMAND'`);
 }

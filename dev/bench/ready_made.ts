@@ -42,7 +42,8 @@ export async function readyMade(
     sample(async () => {
       await write();
       await writer.refresh();
-    }, { pid: Deno.pid, changes: count, cpu: bed.cpu });
+      return count;
+    }, { pid: Deno.pid, cpu: bed.cpu });
   const [first, second] = [rows(1), rows(count + 1)];
   const oids = first.map(({ oid }) => oid);
   const samples = {

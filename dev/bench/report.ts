@@ -16,7 +16,7 @@ export interface Result {
   /** In bytes. */
   readonly memory?: number | undefined;
   /** Part of the rate of each ceiling that is reached. */
-  readonly reached?: { readonly drain: number; readonly readyMade: number };
+  readonly reached?: { readonly drain?: number; readonly readyMade?: number };
   /** In milliseconds. */
   readonly delay?: Percentiles | undefined;
   readonly query?: Percentiles | undefined;

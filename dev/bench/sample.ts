@@ -1,3 +1,4 @@
+import { mostMemory } from "../process/most_memory.ts";
 import { cpuPerChange, type CpuSources, type CpuTimes, cpuTimes } from "./cpu.ts";
 
 /** What some changes took. */
@@ -6,20 +7,24 @@ export interface Sample {
   readonly seconds: number;
   /** Of each process, in microseconds a change. */
   readonly cpu: CpuTimes;
+  /** The most memory that the program has had so far, in bytes. */
+  readonly memory: number | undefined;
 }
 
 /**
  * Times work that has begun just now.
  *
- * @param pid of the process whose CPU time is the program's
+ * @param work resolves to the changes that it was
+ * @param pid of the process whose CPU time and memory are the program's
  */
 export async function sample(
-  work: () => Promise<unknown>,
-  { pid, changes, cpu }: { readonly pid: number; readonly changes: number; readonly cpu: CpuSources },
+  work: () => Promise<number>,
+  { pid, cpu }: { readonly pid: number; readonly cpu: CpuSources },
 ): Promise<Sample> {
   const started = performance.now();
   const before = cpuTimes(pid, cpu);
-  await work();
+  const changes = await work();
   const seconds = (performance.now() - started) / 1_000;
-  return { changes, seconds, cpu: cpuPerChange(await before, await cpuTimes(pid, cpu), changes) };
+  const after = await cpuTimes(pid, cpu);
+  return { changes, seconds, cpu: cpuPerChange(await before, after, changes), memory: await mostMemory(pid) };
 }
