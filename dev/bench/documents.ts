@@ -20,7 +20,7 @@ export const idOf = (serial: number): BSON.ObjectId =>
   new BSON.ObjectId(serial.toString(16).padStart(24, "0"));
 
 const WIDE_FIELDS = 200;
-const LARGE_ITEMS = 500;
+const LARGE_ITEMS = 650;
 
 const FIELDS: Readonly<Record<Shape, (serial: number) => Document>> = {
   small: (serial) => ({

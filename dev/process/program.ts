@@ -1,5 +1,5 @@
 /** Programs as their users start them: processes of their own. */
-import { join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { lines } from "./lines.ts";
 
 const ROOT = join(import.meta.dirname ?? "", "..", "..");
@@ -76,10 +76,12 @@ export function startCommand(
   args: readonly string[],
   { env = {} }: Pick<ProgramOptions, "env"> = {},
 ): Running {
+  // Installed by npm, the `deno` on the path is a script that waits for the program.
+  const path = [dirname(Deno.execPath()), Deno.env.get("PATH") ?? ""].join(delimiter);
   const shell = new Deno.Command("sh", {
     args: ["-c", `exec ${text} "$@"`, "sh", ...args],
     clearEnv: true,
-    env: environment(env),
+    env: environment({ PATH: path, ...env }),
     stdin: "null",
     stdout: "null",
     stderr: "piped",
