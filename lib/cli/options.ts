@@ -212,6 +212,22 @@ const SNAPSHOT = [
     parse: oneOf("initial", "never", "always", "only"),
   }),
   option({
+    flag: "snapshot-lanes",
+    env: ["CDC_SNAPSHOT_LANES"],
+    default: "4",
+    value: "N",
+    help: "Ranges of keys that a snapshot reads and writes at once, of one collection or several",
+    parse: count(1),
+  }),
+  option({
+    flag: "snapshot-rate",
+    env: ["CDC_SNAPSHOT_RATE"],
+    default: "0",
+    value: "N",
+    help: "Documents a second that a snapshot reads at most; 0 for as many as possible",
+    parse: count(0),
+  }),
+  option({
     flag: "on-history-lost",
     env: ["CDC_ON_HISTORY_LOST"],
     default: "recopy",

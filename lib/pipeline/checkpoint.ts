@@ -4,8 +4,9 @@ import type { StreamPosition } from "../sink/metadata/stream_position.ts";
 import { secondsBehind } from "../source/resume_token.ts";
 import type { Clock } from "../util/clock.ts";
 import { RefreshPace } from "./refresh_pace.ts";
+import { snapshotStateText } from "./saved_snapshot.ts";
 import type { RelaySettings } from "./settings.ts";
-import { type SnapshotState, snapshotStateText } from "./snapshot_state.ts";
+import type { SnapshotState } from "./snapshot_state.ts";
 import type { TableRegistry } from "./table_registry.ts";
 
 export interface CheckpointDeps {

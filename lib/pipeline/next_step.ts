@@ -8,7 +8,8 @@
  *           Exit: to SNAPSHOT or FOLLOWING with the first batch, which has the first resume token. From then on no
  *           change is missed, so that the snapshot may begin.
  *
- * SNAPSHOT - Slices of the snapshot and change batches take turns.
+ * SNAPSHOT - Slices of the snapshot and change batches take turns. While the snapshot's rate allows no slice, the stream
+ *           is followed.
  *           Enter: where there is a snapshot to take, at a start or because a collection changed its name.
  *           Exit: to FOLLOWING when all collections are read. The position is saved then.
  *
@@ -31,6 +32,8 @@ export interface LoopState {
   /** Whether the stream has brought a resume token. */
   readonly hasToken: boolean;
   readonly snapshotPending: boolean;
+  /** When the snapshot's rate allows the next slice, in milliseconds since 1970. */
+  readonly snapshotResumesAt: number;
   /** Whether the end of the snapshot, or that there is none, has been told. */
   readonly isReady: boolean;
   /** When rows are to be made visible, in milliseconds since 1970; Infinity when all are. */
@@ -53,6 +56,8 @@ export type Step =
 
 /** While there is a snapshot to take, how long the stream may go on before the snapshot has its turn. */
 export const STREAM_TURN_MS = 2_000;
+/** The same where a slice was short, in times of the slice. */
+export const STREAM_TURN_SLICES = 2;
 /** How long a busy stream's next batch is waited for before the snapshot has its turn. */
 export const GRACE_MS = 50;
 
@@ -70,13 +75,19 @@ export function nextStep(state: LoopState, now: number): Step {
   if (state.snapshotPending) return takeTurns(state, now);
   if (!state.isReady) return { kind: "becomeReady" };
   if (state.isComplete) return { kind: "stop" };
-  return awaitBatch(state, Math.min(state.refreshDueAt, state.saveDueAt) - now);
+  return follow(state, now);
 }
+
+/** @param longest wait, in milliseconds */
+const follow = (state: LoopState, now: number, longest = Infinity): Step =>
+  awaitBatch(state, Math.min(longest, state.refreshDueAt - now, state.saveDueAt - now));
 
 const awaitBatch = ({ batch }: LoopState, milliseconds: number): Step =>
   batch === "there" ? { kind: "apply" } : { kind: "wait", milliseconds };
 
 function takeTurns(state: LoopState, now: number): Step {
+  const pause = state.snapshotResumesAt - now;
+  if (pause > 0) return follow(state, now, pause);
   if (now >= state.streamTurnEnds) return { kind: "takeSnapshotSlice" };
   if (state.batch === "there") return { kind: "apply" };
   const left = state.isStreamBusy ? state.awaitedSince + GRACE_MS - now : 0;

@@ -9,6 +9,7 @@ import { Sampler } from "../source/sample.ts";
 import type { FoundCollection } from "../source/scope.ts";
 import { deploymentOf, identityOf, isOtherDeployment } from "../source/source_identity.ts";
 import type { Logger } from "../util/log.ts";
+import { snapshotStateText } from "./saved_snapshot.ts";
 import type { RelaySettings } from "./settings.ts";
 import {
   isRepair,
@@ -16,7 +17,6 @@ import {
   requeue,
   type SnapshotPlan,
   type SnapshotState,
-  snapshotStateText,
   stateOf,
 } from "./snapshot_state.ts";
 import type { TableRegistry } from "./table_registry.ts";

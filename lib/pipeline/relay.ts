@@ -15,6 +15,7 @@ import { changeStream } from "../source/change_stream.ts";
 import { collectionsOf } from "../source/collections.ts";
 import { Deployment } from "../source/deployment.ts";
 import { DocumentReader } from "../source/documents.ts";
+import { RangeSplitter } from "../source/key_ranges.ts";
 import { isHistoryLost } from "../source/mongodb_errors.ts";
 import { lostSince, savedToken } from "../source/resume_token.ts";
 import { serverClock } from "../source/server_clock.ts";
@@ -30,13 +31,8 @@ import { observers, type RelayObserver } from "./observer.ts";
 import { type LoopDeps, replicate } from "./replication_loop.ts";
 import type { RelaySettings } from "./settings.ts";
 import { SnapshotBreaker } from "./snapshot_breaker.ts";
-import {
-  fullSnapshot,
-  parseSnapshotState,
-  snapshotAtStart,
-  type SnapshotState,
-  snapshotStateText,
-} from "./snapshot_state.ts";
+import { parseSnapshotState, snapshotStateText } from "./saved_snapshot.ts";
+import { fullSnapshot, snapshotAtStart, type SnapshotState } from "./snapshot_state.ts";
 import { TableRegistry } from "./table_registry.ts";
 
 export interface RelayContext {
@@ -121,6 +117,7 @@ export async function relay(settings: RelaySettings, context: RelayContext): Pro
   const deps = {
     causalReader,
     reader,
+    splitter: new RangeSplitter(causalReader, { lanes: settings.snapshotLanes, log }),
     tables,
     position,
     settings,

@@ -7,14 +7,15 @@ import { hasReached, secondsBehind } from "../source/resume_token.ts";
 import type { Clock } from "../util/clock.ts";
 import { applyBatch, type ApplyDeps } from "./apply_batch.ts";
 import { Checkpoint } from "./checkpoint.ts";
-import { nextStep, STREAM_TURN_MS } from "./next_step.ts";
+import { nextStep, STREAM_TURN_MS, STREAM_TURN_SLICES } from "./next_step.ts";
 import type { RelayObserver } from "./observer.ts";
 import { prepare } from "./prepare.ts";
-import { Snapshot } from "./snapshot.ts";
+import { Snapshot, type SnapshotDeps } from "./snapshot.ts";
 import type { SnapshotState } from "./snapshot_state.ts";
 
 export interface LoopDeps extends Omit<ApplyDeps, "snapshot"> {
   readonly position: StreamPosition;
+  readonly splitter: SnapshotDeps["splitter"];
   readonly observer: RelayObserver;
   readonly signal: AbortSignal;
   readonly clock: Clock;
@@ -124,6 +125,8 @@ class ReplicationLoop {
     this.#snapshot = new Snapshot(plan, {
       ...deps,
       onDrop: deps.settings.onDrop,
+      lanes: deps.settings.snapshotLanes,
+      rate: deps.settings.snapshotRate,
       onChunkApplied: () => this.#onChunkApplied(),
     });
     this.#checkpoint = new Checkpoint({ ...deps, snapshot: () => this.#snapshot.state });
@@ -168,6 +171,7 @@ class ReplicationLoop {
       batch: this.#stream.state,
       hasToken: token !== null,
       snapshotPending: this.#snapshot.pending,
+      snapshotResumesAt: this.#snapshot.resumesAt,
       isReady: this.#isReady,
       refreshDueAt: this.#checkpoint.refreshDueAt(this.#stream.state === "there"),
       saveDueAt,
@@ -206,10 +210,12 @@ class ReplicationLoop {
 
   async #takeSnapshotSlice(): Promise<void> {
     const { clock, observer } = this.#deps;
-    this.#snapshotStartedAt ??= clock.now();
+    const startedAt = clock.now();
+    this.#snapshotStartedAt ??= startedAt;
     this.#isStreamBusy = false;
     await this.#snapshot.runSlice();
-    this.#streamTurnEnds = clock.now() + STREAM_TURN_MS;
+    const now = clock.now();
+    this.#streamTurnEnds = now + Math.min(STREAM_TURN_MS, STREAM_TURN_SLICES * (now - startedAt));
     if (this.#snapshot.pending) return;
     await this.#checkpoint.flush();
     observer.snapshotDone({

@@ -25,6 +25,10 @@ export interface RelaySettings {
   readonly widenRows: number;
   readonly onDrop: "keep" | "truncate" | "drop";
   readonly snapshot: "initial" | "never" | "always" | "only";
+  /** Ranges of keys that a snapshot reads at once. */
+  readonly snapshotLanes: number;
+  /** Documents a second that a snapshot reads at most; 0 for no limit. */
+  readonly snapshotRate: number;
   readonly onHistoryLost: "recopy" | "fail";
   readonly fullDocument: FullDocument;
   readonly batchSize: number;

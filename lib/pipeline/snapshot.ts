@@ -1,61 +1,81 @@
 /**
- * The snapshot of what was there before the change stream was opened, chunk by chunk. A chunk is always newer than what
- * the stream has brought, and every later change comes after it, so the end state is right without tombstones.
+ * The snapshot of what was there before the change stream was opened, chunk by chunk, in several lanes. A chunk is always
+ * newer than what the stream has brought, and every later change comes after it, so the end state is right without
+ * tombstones. That holds for all lanes at once, because nothing of the stream is applied while one of them is at work, and
+ * no two of them have the same key.
  */
 import { bytesFromHex, bytesToHex } from "../bson/bson.ts";
-import { idOfDocumentKey } from "../key/document_key.ts";
-import { idOfKey } from "../key/key_to_id.ts";
 import { type Namespace, namespaceText } from "../namespace.ts";
 import type { CausalReader } from "../source/causal_reader.ts";
 import type { Chunk } from "../source/chunk.ts";
 import type { DocumentReader } from "../source/documents.ts";
+import type { KeyRange, RangeSplitter } from "../source/key_ranges.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
+import { ReadWriteLock } from "../util/read_write_lock.ts";
+import { GoneRows } from "./gone_rows.ts";
+import { runLanes } from "./lanes.ts";
 import type { RelaySettings } from "./settings.ts";
+import { SnapshotRate } from "./snapshot_rate.ts";
 import {
-  currentCollection,
+  advanceRange,
+  beginCollection,
+  collectionsLeft,
   finishCollection,
+  type RangeLeft,
+  rangesLeft,
   requeue,
+  type Requeued,
   type SnapshotPlan,
   type SnapshotState,
   stateOf,
   withoutCollection,
 } from "./snapshot_state.ts";
-import type { TableApplier } from "./table_applier.ts";
 import type { TableRegistry } from "./table_registry.ts";
 
 export interface SnapshotDeps {
   readonly causalReader: CausalReader;
   readonly reader: DocumentReader;
+  readonly splitter: Pick<RangeSplitter, "split">;
   readonly tables: TableRegistry;
   readonly onDrop: RelaySettings["onDrop"];
+  /** Ranges that are read at once. */
+  readonly lanes: number;
+  /** Documents a second at most; 0 for no limit. */
+  readonly rate: number;
   readonly signal: AbortSignal;
   readonly log: Logger;
   readonly clock: Clock;
-  /** Called after each chunk. */
+  /** Called after each chunk, once at a time. */
   readonly onChunkApplied: () => Promise<void>;
 }
 
 /** A slice ends after this, so that the stream has its turn. */
 const SLICE_MS = 1_000;
-/** Rows looked at in one step when rows are removed whose documents are gone. */
-const REMOVAL_ROWS = 2_000;
 
 export class Snapshot {
   readonly #deps: SnapshotDeps;
+  readonly #rate: SnapshotRate;
   #plan: SnapshotPlan;
-  /** Keys of rows whose documents may be gone; undefined until the collection is read to its end. */
-  #unchecked: AsyncGenerator<string[]> | undefined;
+  /** Of collections that are read to their ends. */
+  readonly #goneRows = new Map<string, GoneRows>();
   /** Collections that were warned of. */
   readonly #told = new Set<string>();
+  readonly #telling = new ReadWriteLock();
 
   constructor(plan: SnapshotPlan, deps: SnapshotDeps) {
     this.#plan = plan;
     this.#deps = deps;
+    this.#rate = new SnapshotRate(deps);
   }
 
   get pending(): boolean {
-    return currentCollection(this.#plan) !== undefined;
+    return collectionsLeft(this.#plan).length > 0;
+  }
+
+  /** When the rate allows the next slice, in milliseconds since 1970. */
+  get resumesAt(): number {
+    return this.#rate.nextAt;
   }
 
   /** Documents read so far. */
@@ -70,23 +90,24 @@ export class Snapshot {
 
   /** Has a collection read once more from its start, since its name belongs to another collection now. */
   requeue(namespace: Namespace): void {
-    this.#change(requeue(this.#plan, namespace));
+    this.#forget(namespace);
+    this.#plan = requeue(this.#plan, namespace);
   }
 
   /** The same of a collection whose table has rows of a dropped one, which follow `--on-drop`. */
   requeueAfterDrop(namespace: Namespace): void {
-    this.#change(requeue(this.#plan, namespace, { keepsGone: this.#deps.onDrop === "keep" }));
+    this.#forget(namespace);
+    this.#plan = requeue(this.#plan, namespace, { keepsGone: this.#deps.onDrop === "keep" });
   }
 
   /** Reads a collection no further that is gone. One that is made again under its name comes with the stream. */
   discard(namespace: Namespace): void {
-    this.#change(withoutCollection(this.#plan, namespace));
+    this.#forget(namespace);
+    this.#plan = withoutCollection(this.#plan, namespace);
   }
 
-  #change(plan: SnapshotPlan): void {
-    const before = currentCollection(this.#plan);
-    this.#plan = plan;
-    if (before !== currentCollection(plan)) this.#unchecked = undefined;
+  #forget(namespace: Namespace): void {
+    this.#goneRows.delete(namespaceText(namespace));
   }
 
   /**
@@ -95,57 +116,122 @@ export class Snapshot {
    * @throws UserError, SinkError, MongoError
    */
   async runSlice(): Promise<void> {
-    const { clock, signal, causalReader, tables, onChunkApplied } = this.#deps;
+    const { clock, signal, lanes } = this.#deps;
     const until = clock.now() + SLICE_MS;
-    while (clock.now() < until && !signal.aborted) {
-      const namespace = currentCollection(this.#plan);
-      if (!namespace) return;
-      const isRequeued = this.#plan.pending.length === 0;
-      // It may be gone, and the stream has still to tell of that.
-      if (isRequeued && !await causalReader.exists(namespace)) {
-        this.discard(namespace);
-        continue;
-      }
-      const removesGone = isRequeued ? !namespace.keepsGone : this.#plan.removesGone;
-      const applier = await tables.of(namespace);
-      if (!this.#unchecked && !await this.#readAndApply({ namespace, applier, until })) return;
-      if (removesGone && !await this.#removeGone({ namespace, applier, until })) return;
-      this.#change(finishCollection(this.#plan));
-      this.#unchecked = undefined;
-      await onChunkApplied();
-    }
+    const slice: Slice = {
+      isOver: () => clock.now() >= until || signal.aborted,
+      taken: new Set(),
+      there: new Map(),
+    };
+    await runLanes(lanes, () => slice.isOver() ? undefined : this.#nextWork(slice));
   }
 
-  /** While one chunk is written, the next is read. @returns whether the collection is at its end */
-  async #readAndApply({ namespace, applier, until }: Slice): Promise<boolean> {
-    const { reader, signal, clock, onChunkApplied } = this.#deps;
-    const read = (last: Uint8Array | null): Promise<Chunk> => {
-      const reading = reader.chunk(namespace, last);
-      reading.catch(() => {}); // It is awaited later, if at all.
-      return reading;
+  /** Of the first collection that has something to do which no lane does. */
+  #nextWork(slice: Slice): Work | undefined {
+    const size = this.#rate.take();
+    if (size === 0) return undefined;
+    for (const namespace of collectionsLeft(this.#plan)) {
+      const name = namespaceText(namespace);
+      const ranges = rangesLeft(this.#plan, namespace);
+      if (ranges && ranges.length > 0) {
+        const range = ranges.find(({ upTo }) => !slice.taken.has(`${name}\0${upTo}`));
+        if (!range) continue;
+        const read = () => this.#readRange(range, { namespace, size, slice });
+        return this.#taking(`${name}\0${range.upTo}`, slice, this.#ifThere(namespace, slice, read));
+      }
+      if (slice.taken.has(name)) continue;
+      this.#rate.settle(size, 0);
+      const work = ranges ? () => this.#finish(namespace, slice) : () => this.#begin(namespace);
+      return this.#taking(name, slice, this.#ifThere(namespace, slice, work));
+    }
+    this.#rate.settle(size, 0);
+    return undefined;
+  }
+
+  /** Work that no other lane takes meanwhile. An error while the program is told to stop is part of that. */
+  #taking(what: string, { taken }: Slice, work: Work): Work {
+    taken.add(what);
+    return async () => {
+      try {
+        await work();
+      } catch (error) {
+        if (!this.#deps.signal.aborted) throw error;
+      } finally {
+        taken.delete(what);
+      }
     };
-    const { lastKey } = this.#plan;
-    let reading: Promise<Chunk> | undefined = read(lastKey === null ? null : bytesFromHex(lastKey));
+  }
+
+  /** Work on a collection that may be gone, and the stream has still to tell of that. */
+  #ifThere(namespace: Requeued, { there }: Slice, work: Work): Work {
+    if (!this.#plan.requeued.includes(namespace)) return work;
+    return async () => {
+      const name = namespaceText(namespace);
+      const looked = there.get(name) ?? this.#deps.causalReader.exists(namespace);
+      there.set(name, looked);
+      if (await looked) await work();
+      else this.discard(namespace);
+    };
+  }
+
+  async #begin(namespace: Requeued): Promise<void> {
+    const ranges = await this.#deps.splitter.split(namespace);
+    this.#plan = beginCollection(
+      this.#plan,
+      namespace,
+      ranges.map(({ after, upTo }) => ({
+        after: after && bytesToHex(after),
+        upTo: upTo && bytesToHex(upTo),
+      })),
+    );
+  }
+
+  /** While one chunk is written, the next is read. */
+  async #readRange({ after, upTo }: RangeLeft, { namespace, size, slice }: Reading): Promise<void> {
+    const applier = await this.#deps.tables.of(namespace);
+    const range = {
+      after: after === null ? null : bytesFromHex(after),
+      upTo: upTo === null ? null : bytesFromHex(upTo),
+    };
+    let reading: Promise<Chunk> | undefined = this.#read(namespace, range, size);
     try {
       while (reading) {
         const { documents, last, seen, done }: Chunk = await reading;
-        reading = !done && clock.now() < until && !signal.aborted ? read(last) : undefined;
+        const next: number = done || slice.isOver() ? 0 : this.#rate.take();
+        reading = next > 0 ? this.#read(namespace, { ...range, after: last }, next) : undefined;
         const rows = await applier.apply(documents);
         if (rows < documents.length) this.#tellOfSharedRows(namespace);
-        this.#plan = {
-          ...this.#plan,
-          lastKey: last && bytesToHex(last),
-          documents: this.#plan.documents + seen,
-        };
-        if (done) return true;
-        await onChunkApplied();
+        const progress = { last: last && bytesToHex(last), seen, done };
+        this.#plan = advanceRange(this.#plan, { namespace, upTo }, progress);
+        await this.#tellOfProgress();
       }
-    } catch (error) {
-      if (!signal.aborted) throw error;
     } finally {
       await reading?.catch(() => {});
     }
-    return false;
+  }
+
+  #read(namespace: Namespace, range: KeyRange, atMost: number): Promise<Chunk> {
+    const reading = this.#deps.reader.chunk(namespace, range, { atMost });
+    reading.then(({ seen }) => this.#rate.settle(atMost, seen), () => {}); // It is awaited later, if at all.
+    return reading;
+  }
+
+  /** Rows whose documents are gone are removed in one lane. */
+  async #finish(namespace: Requeued, { isOver }: Slice): Promise<void> {
+    const isRequeued = this.#plan.requeued.includes(namespace);
+    if (isRequeued ? !namespace.keepsGone : this.#plan.removesGone) {
+      const name = namespaceText(namespace);
+      const rows = this.#goneRows.get(name) ?? new GoneRows(namespace, this.#deps);
+      this.#goneRows.set(name, rows);
+      if (!await rows.remove(isOver)) return;
+    }
+    this.#forget(namespace);
+    this.#plan = finishCollection(this.#plan, namespace);
+    await this.#tellOfProgress();
+  }
+
+  #tellOfProgress(): Promise<void> {
+    return this.#telling.exclusive(this.#deps.onChunkApplied);
   }
 
   #tellOfSharedRows(namespace: Namespace): void {
@@ -156,58 +242,21 @@ export class Snapshot {
       collection,
     });
   }
-
-  /**
-   * Removes rows whose documents are gone. The stream cannot bring a document back between the look-up and the removal.
-   *
-   * @returns whether all rows have been looked at
-   */
-  async #removeGone({ namespace, applier, until }: Slice): Promise<boolean> {
-    const { tables, log, signal, clock } = this.#deps;
-    if (!this.#unchecked) {
-      const other = await tables.sharer(namespace);
-      if (other) {
-        log.warn("Rows of documents that are gone stay: another stream writes to the table too", {
-          stream: other,
-        });
-        return true;
-      }
-      await applier.refresh();
-      await applier.remove(await this.#goneKeys(applier.deadKeys, { namespace, applier }));
-      this.#unchecked = applier.keys(REMOVAL_ROWS);
-    }
-    while (clock.now() < until && !signal.aborted) {
-      const { value: keys, done } = await this.#unchecked.next();
-      if (done) return true;
-      const gone = await this.#goneKeys(keys, { namespace, applier });
-      await applier.remove(gone);
-      if (gone.length > 0) log.info("Removed rows whose documents are gone", { rows: gone.length });
-    }
-    return false;
-  }
-
-  /** The keys that no document has, or none that matches; of a collection that is gone, as `--on-drop` says. */
-  async #goneKeys(
-    keys: readonly string[],
-    { namespace, applier }: Pick<Slice, "namespace" | "applier">,
-  ): Promise<string[]> {
-    const { causalReader, reader, onDrop } = this.#deps;
-    const { shardKey } = applier;
-    const ids = keys.map(shardKey.length > 0 ? idOfDocumentKey : idOfKey);
-    const there = await reader.keysOf(namespace, ids.filter((id) => id !== undefined), shardKey);
-    const unclear = new Set(keys.filter((_, index) => ids[index] === undefined));
-    if (unclear.size > 0) {
-      for (const key of await reader.keysAmong(namespace, unclear, shardKey)) there.add(key);
-    }
-    const gone = keys.filter((key) => !there.has(key));
-    const stay = gone.length > 0 && onDrop === "keep" && !await causalReader.exists(namespace);
-    return stay ? [] : gone;
-  }
 }
 
+type Work = () => Promise<void>;
+
 interface Slice {
+  readonly isOver: () => boolean;
+  /** Collections and ranges that a lane is at work on. */
+  readonly taken: Set<string>;
+  /** Whether the collections are there that may be gone. */
+  readonly there: Map<string, Promise<boolean>>;
+}
+
+interface Reading {
   readonly namespace: Namespace;
-  readonly applier: TableApplier;
-  /** When the slice ends, in milliseconds since 1970. */
-  readonly until: number;
+  /** Documents that the first chunk may have. */
+  readonly size: number;
+  readonly slice: Slice;
 }

@@ -1,14 +1,23 @@
 /** What is left of a snapshot: what is saved of it, and what is planned from that. Pure. */
 import { type Namespace, namespaceText } from "../namespace.ts";
-import { UserError } from "../util/errors.ts";
 import type { RelaySettings } from "./settings.ts";
+
+/** A range that is not read to its end. Keys are BSON of `{_id}` in hex digits. */
+export interface RangeLeft {
+  /** The key read last, or the one before the range; null at the start of the collection. */
+  readonly after: string | null;
+  /** The last key of the range; null at the end of the collection. No two ranges of a collection have the same. */
+  readonly upTo: string | null;
+}
 
 /** What is saved of a snapshot that is not done. */
 export interface SnapshotState {
-  /** The collection to go on with, those before it in the order of names being done; null when all are. */
+  /** The first collection that is not done, in the order of names; null when all are. */
   readonly resumeAt: string | null;
-  /** BSON of the `_id` read last, in hex digits; null at the start of a collection. */
-  readonly lastKey: string | null;
+  /** Collections after it that are done. */
+  readonly done: readonly string[];
+  /** What is left to read of the collections that have begun; no range where only the removal of rows is left. */
+  readonly ranges: Readonly<Record<string, readonly RangeLeft[]>>;
   /** Whether rows whose documents are gone are removed. */
   readonly removesGone: boolean;
   /** Documents read so far. */
@@ -29,7 +38,8 @@ export interface SnapshotPlan extends Omit<SnapshotState, "resumeAt"> {
 
 const NOTHING: SnapshotState = {
   resumeAt: null,
-  lastKey: null,
+  done: [],
+  ranges: {},
   removesGone: false,
   documents: 0,
   requeued: [],
@@ -75,37 +85,89 @@ export function snapshotAtStart(
   }
 }
 
-/** @param namespaces the collections that there are, in the order of their names */
+/**
+ * A collection that is to be read once more comes only then.
+ *
+ * @param namespaces the collections that there are, in the order of their names
+ */
 export function planSnapshot(
   { resumeAt, ...rest }: SnapshotState = NOTHING,
   namespaces: readonly Namespace[],
 ): SnapshotPlan {
-  const pending = resumeAt === null ? [] : namespaces.filter((each) => namespaceText(each) >= resumeAt);
-  const isThere = resumeAt === null || (pending[0] && namespaceText(pending[0]) === resumeAt);
-  return { ...rest, pending, lastKey: isThere ? rest.lastKey : null };
+  const passed = new Set([...rest.done, ...rest.requeued.map(namespaceText)]);
+  const isPending = (name: string) => resumeAt !== null && name >= resumeAt && !passed.has(name);
+  const plan = { ...rest, pending: namespaces.filter((each) => isPending(namespaceText(each))) };
+  const left = new Set(collectionsLeft(plan).map(namespaceText));
+  return { ...plan, ranges: only(rest.ranges, (name) => left.has(name)) };
 }
 
-/** The collection to read next; undefined when all are done. */
-export const currentCollection = ({ pending, requeued }: SnapshotPlan): Requeued | undefined =>
-  pending[0] ?? requeued[0];
+/** The collections that are not done, in the order in which they are read. */
+export const collectionsLeft = ({ pending, requeued }: SnapshotPlan): readonly Requeued[] => [
+  ...pending,
+  ...requeued,
+];
+
+/** What is left to read of a collection; undefined if it has not begun. */
+export const rangesLeft = (
+  { ranges }: SnapshotPlan,
+  namespace: Namespace,
+): readonly RangeLeft[] | undefined => ranges[namespaceText(namespace)];
 
 /** To be saved; null when all is done. */
 export function stateOf({ pending, ...rest }: SnapshotPlan): SnapshotState | null {
   const [first] = pending;
   if (!first && rest.requeued.length === 0) return null;
-  return { ...rest, resumeAt: first ? namespaceText(first) : null };
+  const resumeAt = first ? namespaceText(first) : null;
+  return { ...rest, resumeAt, done: rest.done.filter((name) => resumeAt !== null && name > resumeAt) };
+}
+
+/** The plan once it is known in which ranges a collection is read. */
+export const beginCollection = (
+  plan: SnapshotPlan,
+  namespace: Namespace,
+  ranges: readonly RangeLeft[],
+): SnapshotPlan => ({ ...plan, ranges: { ...plan.ranges, [namespaceText(namespace)]: ranges } });
+
+/** What was read of a range. */
+export interface Progress {
+  /** The key read last. */
+  readonly last: string | null;
+  /** Documents read. */
+  readonly seen: number;
+  /** Whether the range is at its end. */
+  readonly done: boolean;
+}
+
+/**
+ * The plan after a chunk of a range is read. A collection that is no longer in it stays out.
+ *
+ * @example
+ * IN: ranges [… to 5, after 5 …], … to 5, {last: 3, seen: 3, done: false} → OUT: ranges [after 3 to 5, after 5 …]
+ * IN: ranges [… to 5, after 5 …], … to 5, {last: 5, seen: 5, done: true} → OUT: ranges [after 5 …]
+ */
+export function advanceRange(
+  plan: SnapshotPlan,
+  { namespace, upTo }: Pick<RangeLeft, "upTo"> & { readonly namespace: Namespace },
+  { last, seen, done }: Progress,
+): SnapshotPlan {
+  const ranges = rangesLeft(plan, namespace);
+  if (!ranges) return plan;
+  const left = ranges.flatMap((each) => {
+    if (each.upTo !== upTo) return [each];
+    return done ? [] : [{ after: last, upTo }];
+  });
+  return { ...beginCollection(plan, namespace, left), documents: plan.documents + seen };
 }
 
 /** The plan without a collection, however often it is in it. */
 export function withoutCollection(plan: SnapshotPlan, namespace: Namespace): SnapshotPlan {
   const name = namespaceText(namespace);
   const isOther = (each: Namespace) => namespaceText(each) !== name;
-  const current = currentCollection(plan);
   return {
     ...plan,
     pending: plan.pending.filter(isOther),
     requeued: plan.requeued.filter(isOther),
-    lastKey: current && !isOther(current) ? null : plan.lastKey,
+    ranges: only(plan.ranges, (each) => each !== name),
   };
 }
 
@@ -125,84 +187,19 @@ export function requeue(
   return { ...rest, requeued: [...rest.requeued, entry] };
 }
 
-/** The plan after the current collection is done. */
-export const finishCollection = (plan: SnapshotPlan): SnapshotPlan => ({
-  ...plan,
-  lastKey: null,
-  ...plan.pending.length > 0 ? { pending: plan.pending.slice(1) } : { requeued: plan.requeued.slice(1) },
-});
-
-/** The form in which versions up to 0.1 and this one save it. */
-interface SavedSnapshot {
-  readonly from: string | null;
-  readonly last: string | null;
-  readonly sweep: boolean;
-  readonly copied: number;
-  readonly again: readonly (Namespace & { readonly keeps?: boolean })[];
-}
-
-/** @example OUT: {"from":"shop.orders","last":null,"sweep":false,"copied":0,"again":[]} */
-export const snapshotStateText = (state: SnapshotState): string =>
-  JSON.stringify(
-    {
-      from: state.resumeAt,
-      last: state.lastKey,
-      sweep: state.removesGone,
-      copied: state.documents,
-      again: state.requeued.map(({ database, collection, keepsGone }) => ({
-        database,
-        collection,
-        ...keepsGone && { keeps: true },
-      })),
-    } satisfies SavedSnapshot,
-  );
-
-/**
- * The inverse of {@linkcode snapshotStateText}.
- *
- * @throws UserError where somebody has changed it
- */
-export function parseSnapshotState(text: string): SnapshotState {
-  const saved = parseJson(text);
-  if (!isSavedSnapshot(saved)) {
-    throw new UserError(`The snapshot of this stream cannot be read: it is ${text.slice(0, 200)}`, {
-      hint:
-        "Somebody has changed it. Delete the row of this stream from cdc_position: the next start takes a new snapshot.",
-    });
-  }
+/** The plan after a collection is done, which is one of {@linkcode collectionsLeft}. */
+export function finishCollection(plan: SnapshotPlan, namespace: Requeued): SnapshotPlan {
+  const name = namespaceText(namespace);
   return {
-    resumeAt: saved.from,
-    lastKey: saved.last,
-    removesGone: saved.sweep,
-    documents: saved.copied,
-    requeued: saved.again.map(({ database, collection, keeps }) => ({
-      database,
-      collection,
-      ...keeps && { keepsGone: true },
-    })),
+    ...plan,
+    pending: plan.pending.filter((each) => each !== namespace),
+    requeued: plan.requeued.filter((each) => each !== namespace),
+    done: plan.pending.includes(namespace) ? [...plan.done, name] : plan.done,
+    ranges: only(plan.ranges, (each) => each !== name),
   };
 }
 
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-const isTextOrNull = (value: unknown): boolean => value === null || typeof value === "string";
-
-function isSavedSnapshot(value: unknown): value is SavedSnapshot {
-  if (value === null || typeof value !== "object") return false;
-  const { from, last, sweep, copied, again } = value as Record<string, unknown>;
-  return isTextOrNull(from) && isTextOrNull(last) && (last === null || isHex(String(last))) &&
-    typeof sweep === "boolean" && typeof copied === "number" && Array.isArray(again) &&
-    again.every(isNamespace);
-}
-
-const isHex = (text: string): boolean => /^(?:[0-9a-f]{2})+$/i.test(text);
-
-const isNamespace = (value: unknown): boolean =>
-  value !== null && typeof value === "object" &&
-  typeof (value as Namespace).database === "string" && typeof (value as Namespace).collection === "string";
+const only = <T>(
+  entries: Readonly<Record<string, T>>,
+  isWanted: (name: string) => boolean,
+): Record<string, T> => Object.fromEntries(Object.entries(entries).filter(([name]) => isWanted(name)));

@@ -12,6 +12,7 @@ import { quoteTable } from "../sink/table/sql_names.ts";
 import type { TargetTable } from "../sink/table/target_table.ts";
 import type { Row, Writer } from "../sink/table/writer.ts";
 import type { Logger } from "../util/log.ts";
+import { ReadWriteLock } from "../util/read_write_lock.ts";
 import { coalesce, type RowChange } from "./coalesce.ts";
 import type { Counts } from "./observer.ts";
 import type { RelaySettings } from "./settings.ts";
@@ -41,6 +42,8 @@ export interface DocumentState {
 
 /** What is written of some documents. */
 interface Split {
+  /** Of the columns. */
+  readonly version: number;
   readonly rows: Row[];
   readonly letters: DeadLetter[];
   /** How many rows have more than nulls in `overflow`. */
@@ -51,6 +54,9 @@ interface Split {
   readonly needWidening: ColumnPath[];
 }
 
+/** What has become of documents that were written. */
+type Outcome = Pick<Split, "letters" | "overflowed">;
+
 /** Dead letters that are tried again at once. */
 const DEAD_LETTERS_AT_ONCE = 500;
 
@@ -60,10 +66,13 @@ const KEPT_TABLES = {
   "backup running": "A table is emptied, and dropped later: CrateDB takes a snapshot of it",
 };
 
+/** Several may apply changes at once, of different keys. */
 export class TableApplier {
   /** Whether something was written that queries may not see yet. */
   dirty = false;
   readonly #deps: TableApplierDeps;
+  /** Rows are written under it together; columns are changed by one alone. */
+  readonly #lock = new ReadWriteLock();
   #counts: Counts = { upserts: 0, deletes: 0, overflowed: 0, deadLetters: 0 };
 
   constructor(deps: TableApplierDeps) {
@@ -146,8 +155,15 @@ export class TableApplier {
 
   /** Makes what was written visible to queries. */
   async refresh(): Promise<void> {
-    await this.#deps.writer.refresh();
+    const before = this.dirty;
+    // What is written meanwhile may need another one.
     this.dirty = false;
+    try {
+      await this.#deps.writer.refresh();
+    } catch (error) {
+      this.dirty ||= before;
+      throw error;
+    }
   }
 
   /**
@@ -174,20 +190,17 @@ export class TableApplier {
     return this.#deps.deadLetters.clear();
   }
 
-  /**
-   * Precondition: one change per key. After writing, reads the table's columns again: where they have changed in between,
-   * because another process swapped the table or CrateDB inferred some, splits and writes all once more.
-   */
+  /** Precondition: one change per key. */
   async #write(changes: readonly RowChange[]): Promise<void> {
     if (changes.length === 0) return;
-    const { writer, columns, deadLetters, log } = this.#deps;
+    const { deadLetters, log } = this.#deps;
     const upserts = changes.filter((change): change is KeyedRow => change.document !== null);
     const gone = changes.filter(({ document }) => document === null).map(({ oid }) => oid);
-    let outcome: { letters: DeadLetter[]; overflowed: number };
-    do {
-      outcome = await this.#upsert(upserts);
-      await writer.delete([...gone, ...outcome.letters.map(({ oid }) => oid)]);
-    } while (await columns.load());
+    let outcome: Outcome | undefined;
+    while (!outcome) {
+      const split = await this.#split(upserts);
+      outcome = await this.#lock.shared(() => this.#writeSplit(split, { upserts, gone }));
+    }
     const { overflowed } = outcome;
     const refused = changes.flatMap(({ oid, refusal: error }) =>
       error === undefined ? [] : { oid, error, document: null }
@@ -206,36 +219,49 @@ export class TableApplier {
     };
   }
 
-  async #upsert(upserts: readonly KeyedRow[]): Promise<{ letters: DeadLetter[]; overflowed: number }> {
-    if (upserts.length === 0) return { letters: [], overflowed: 0 };
-    const { rows, letters, overflowed } = await this.#split(upserts);
-    const refused = await this.#deps.writer.upsert(rows);
+  /**
+   * After writing, reads the table's columns again.
+   *
+   * @returns undefined where they are others than the rows were split for, because another lane or another process has
+   * changed them, or CrateDB has inferred some: all has to be split and written once more
+   */
+  async #writeSplit(
+    { version, rows, letters, overflowed }: Split,
+    { upserts, gone }: { readonly upserts: readonly KeyedRow[]; readonly gone: readonly string[] },
+  ): Promise<Outcome | undefined> {
+    const { writer, columns } = this.#deps;
+    if (columns.version !== version) return undefined;
+    const refused = rows.length > 0 ? await writer.upsert(rows) : [];
     const documents = new Map(upserts.map(({ oid, document }) => [oid, document]));
-    return {
-      overflowed,
-      letters: [
-        ...letters,
-        ...refused.map(({ oid, error }) => letterOf(oid, documents.get(oid) ?? new Uint8Array(), error)),
-      ],
-    };
+    const dead = [
+      ...letters,
+      ...refused.map(({ oid, error }) => letterOf(oid, documents.get(oid) ?? new Uint8Array(), error)),
+    ];
+    await writer.delete([...gone, ...dead.map(({ oid }) => oid)]);
+    await columns.load();
+    return columns.version === version ? { letters: dead, overflowed } : undefined;
   }
 
   /** Makes missing columns first, for the whole batch at once, and widens those that are too narrow. */
   async #split(upserts: readonly KeyedRow[]): Promise<Split> {
     const { columns } = this.#deps;
-    let split: Split;
-    do {
-      split = this.#splitAll(upserts);
+    while (true) {
+      let split = this.#splitAll(upserts);
       if (split.needColumns.length > 0) {
-        await columns.makeRoom(split.needColumns);
+        await this.#lock.exclusive(() => columns.makeRoom(split.needColumns));
         split = this.#splitAll(upserts);
       }
-    } while (split.needWidening.length > 0 && await columns.widen(split.needWidening));
-    return split;
+      if (split.needWidening.length === 0) return split;
+      await this.#lock.exclusive(async () => {
+        if (columns.version === split.version) await columns.widen(split.needWidening);
+      });
+      if (columns.version === split.version) return split;
+    }
   }
 
   #splitAll(upserts: readonly KeyedRow[]): Split {
     const { columns, table } = this.#deps;
+    const { version } = columns;
     const rows: Row[] = [];
     const letters: DeadLetter[] = [];
     const needColumns: KeyedRow[] = [];
@@ -257,7 +283,7 @@ export class TableApplier {
         letters.push(letterOf(oid, document, error.message));
       }
     }
-    return { rows, letters, overflowed, needColumns, needWidening };
+    return { version, rows, letters, overflowed, needColumns, needWidening };
   }
 }
 

@@ -1,4 +1,4 @@
-/** A part of a collection, in the order of its keys. */
+/** A part of a range of a collection, in the order of its keys. */
 import type { BsonValue } from "../bson/bson.ts";
 import { keyText } from "../key/key_text.ts";
 import { expressionOf, idDocument } from "../key/query_literal.ts";
@@ -14,22 +14,23 @@ export interface LookedUp {
 
 export interface Chunk {
   readonly documents: readonly LookedUp[];
-  /** BSON of `{_id}` of the last document read; null for an empty collection. */
+  /** BSON of `{_id}` of the last document read; where the range begins if there is none. */
   readonly last: Uint8Array | null;
-  /** Whether the collection has no more documents. */
+  /** Whether the range has no more documents. */
   readonly done: boolean;
   /** Documents read, also those that the filter drops. */
   readonly seen: number;
 }
 
-export const isNamed = ({ id }: KeyedDocument): boolean => expressionOf(id) !== undefined;
+/** Whether a query can name the key. */
+export const isNamed = ({ id }: Pick<KeyedDocument, "id">): boolean => expressionOf(id) !== undefined;
 
 /** Whether MongoDB has the document, and gives it or not. */
 export const isThere = ({ document, refusal }: LookedUp): boolean =>
   document !== null || refusal !== undefined;
 
 export interface End {
-  /** Whether the collection has no more documents. */
+  /** Whether the range has no more documents. */
   readonly isEnd: boolean;
   /** Where the chunk begins. */
   readonly last: Uint8Array | null;

@@ -8,6 +8,7 @@ import { expressionOf, valueOf } from "../key/query_literal.ts";
 import type { CausalReader, KeyedDocument, Page } from "./causal_reader.ts";
 import type { Namespace } from "../namespace.ts";
 import { type Chunk, chunkOf, isNamed, isThere, lastEnd, type LookedUp } from "./chunk.ts";
+import type { KeyRange } from "./key_ranges.ts";
 import { isTransformFailure } from "./mongodb_errors.ts";
 import { changesId } from "./transform.ts";
 
@@ -38,20 +39,25 @@ export class DocumentReader {
   }
 
   /**
-   * The documents after `last`, in the order of `_id` across all BSON types: `$expr` compares them as the index
+   * The first documents of a range, in the order of `_id` across all BSON types: `$expr` compares them as the index
    * does, a plain `$gt` only values of one type.
    *
    * @throws UserError when the transform takes or changes `_id`
    */
-  async chunk(namespace: Namespace, last: Uint8Array | null): Promise<Chunk> {
-    const { transform, size, hasTwins = false } = this.#options;
+  async chunk(
+    namespace: Namespace,
+    range: KeyRange,
+    { atMost = Infinity }: ChunkOptions = {},
+  ): Promise<Chunk> {
+    const { transform, hasTwins = false } = this.#options;
+    const size = Math.min(this.#options.size, atMost);
     // One more tells whether it has the same key.
     const limit = hasTwins ? size + 1 : size;
-    const id = last && fieldsByName(last).get("_id");
-    const after = id && expressionOf(id);
+    const { after: last } = range;
+    const bounds = { after: named(last), upTo: named(range.upTo) };
     const find = {
       find: namespace.collection,
-      filter: after ? { $expr: { $gt: ["$_id", after] } } : {},
+      filter: within(bounds),
       sort: KEY,
       batchSize: limit,
       ...transform.length > 0 && { projection: KEY },
@@ -64,7 +70,8 @@ export class DocumentReader {
     const end = chunk.documents.at(-1);
     if (transform.length === 0 || !end) return chunk;
     try {
-      return await this.#transformed(namespace, { after, end: end.id, chunk });
+      const upTo = expressionOf(end.id) ?? bounds.upTo;
+      return await this.#transformed(namespace, { bounds: { ...bounds, upTo }, chunk });
     } catch (error) {
       if (!isTransformFailure(error)) throw error;
       const parts = await Array.fromAsync(this.lookUp(namespace, chunk.documents.map(({ id }) => id)));
@@ -90,12 +97,10 @@ export class DocumentReader {
    * The documents of a chunk, transformed, as many as a reply has room for. Asks for a range of keys, which also
    * includes keys that no query can name.
    */
-  async #transformed(namespace: Namespace, { after, end, chunk }: KeyRange): Promise<Chunk> {
-    const upTo = expressionOf(end);
-    const range = [...after ? [{ $gt: ["$_id", after] }] : [], ...upTo ? [{ $lte: ["$_id", upTo] }] : []];
+  async #transformed(namespace: Namespace, { bounds, chunk }: BoundedChunk): Promise<Chunk> {
     const keys = chunk.documents.map(({ id }) => keyText(id));
     const asked = new Set(keys);
-    const stages = [{ $match: { $expr: { $and: range } } }, { $sort: KEY }, ...this.#options.transform];
+    const stages = [{ $match: within(bounds) }, { $sort: KEY }, ...this.#options.transform];
     const reply = await this.#causalReader.page(namespace, aggregate(namespace, stages), {
       abortable: true,
       goesOn: (documents) => !documents.some((each) => isNamed(each) && asked.has(keyText(each.id))),
@@ -252,12 +257,33 @@ export class DocumentReader {
   }
 }
 
-interface KeyRange {
-  /** The key before the range, as an expression; undefined at the start of the collection. */
-  readonly after: Document | null | undefined;
-  readonly end: BsonValue;
+export interface ChunkOptions {
+  /** Documents at most, if that is less than the reader's size. @default {Infinity} */
+  readonly atMost?: number;
+}
+
+/** The ends of a range as expressions; undefined where it has none. */
+interface Bounds {
+  readonly after: Document | undefined;
+  readonly upTo: Document | undefined;
+}
+
+interface BoundedChunk {
+  readonly bounds: Bounds;
   /** The chunk with documents that have only their keys. */
   readonly chunk: Chunk;
+}
+
+/** The key in a BSON of `{_id}`, as an expression. */
+function named(key: Uint8Array | null): Document | undefined {
+  const id = key && fieldsByName(key).get("_id");
+  return id ? expressionOf(id) : undefined;
+}
+
+/** @example IN: {after: 1, upTo: 5} → OUT: {$expr: {$and: [{$gt: ["$_id", 1]}, {$lte: ["$_id", 5]}]}} */
+function within({ after, upTo }: Bounds): Document {
+  const ends = [...after ? [{ $gt: ["$_id", after] }] : [], ...upTo ? [{ $lte: ["$_id", upTo] }] : []];
+  return ends.length > 0 ? { $expr: { $and: ends } } : {};
 }
 
 /** A key to look up. `name` is its literal in a query, if it has one. */

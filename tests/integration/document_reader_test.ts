@@ -85,7 +85,8 @@ mongodbTest("chunk() ends where a part does, and the next goes on there", async 
     const found: string[] = [];
     let [last, done, seen, chunks]: [Uint8Array | null, boolean, number, number] = [null, false, 0, 0];
     while (!done) {
-      const chunk = await open.reader.chunk({ database: source.database, collection: "data" }, last);
+      const namespace = { database: source.database, collection: "data" };
+      const chunk = await open.reader.chunk(namespace, { after: last, upTo: null });
       found.push(...chunk.documents.map(({ id }) => keyText(id)));
       assert.ok(chunk.documents.length <= 3);
       [last, done, seen, chunks] = [chunk.last, chunk.done, seen + chunk.seen, chunks + 1];
@@ -113,7 +114,7 @@ mongodbTest("chunk() and lookUp() have keys that no query can name", async (sour
   await using open = readerOf(mongodb);
   const found = [];
   for (let [last, done]: [Uint8Array | null, boolean] = [null, false]; !done;) {
-    const chunk = await open.reader.chunk(namespace, last);
+    const chunk = await open.reader.chunk(namespace, { after: last, upTo: null });
     found.push(...chunk.documents);
     [last, done] = [chunk.last, chunk.done];
   }

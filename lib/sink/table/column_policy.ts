@@ -24,14 +24,16 @@ export interface KeyedRow {
 export interface ColumnPolicy {
   /** The columns below `data`, as they were read last. */
   readonly columns: Column;
-  /** Reads the columns anew. @returns whether they have changed */
-  load(): Promise<boolean>;
+  /** Grows whenever they turn out to have changed. */
+  readonly version: number;
+  /** Reads the columns anew. */
+  load(): Promise<void>;
   /** Makes the first columns of a table that has none, from documents of the collection. */
   learn(sample: () => Promise<readonly Uint8Array[]>): Promise<void>;
-  /** Makes columns for values of these documents that have none. */
+  /** Makes columns for values of these documents that have none. Nothing may be written to the table meanwhile. */
   makeRoom(documents: readonly KeyedRow[]): Promise<void>;
-  /** Makes columns wider that do not take their values. @returns whether the columns have changed */
-  widen(paths: readonly ColumnPath[]): Promise<boolean>;
+  /** Makes columns wider that do not take their values. Nothing may be written to the table meanwhile. */
+  widen(paths: readonly ColumnPath[]): Promise<void>;
   /** Tries again to widen what had to wait for a backup of CrateDB. */
   retryPutOff(): Promise<boolean>;
   /**
@@ -45,10 +47,11 @@ export interface ColumnPolicy {
 /** PostgreSQL's JSONB has no columns, and takes nearly every value as it is. */
 export const JSONB_COLUMNS: ColumnPolicy = {
   columns: { kind: "jsonb" },
-  load: () => Promise.resolve(false),
+  version: 0,
+  load: async () => {},
   learn: async () => {},
   makeRoom: async () => {},
-  widen: () => Promise.resolve(false),
+  widen: async () => {},
   retryPutOff: () => Promise.resolve(false),
   recover: () => Promise.resolve(false),
 };
@@ -89,7 +92,11 @@ class TypedColumns implements ColumnPolicy {
     return this.#deps.tableSchema.columns;
   }
 
-  load(): Promise<boolean> {
+  get version(): number {
+    return this.#deps.tableSchema.version;
+  }
+
+  load(): Promise<void> {
     return this.#deps.tableSchema.load();
   }
 
@@ -101,8 +108,8 @@ class TypedColumns implements ColumnPolicy {
     await this.#add(documents.map(({ document }) => document));
   }
 
-  widen(paths: readonly ColumnPath[]): Promise<boolean> {
-    return this.#deps.widening.widen(paths);
+  async widen(paths: readonly ColumnPath[]): Promise<void> {
+    await this.#deps.widening.widen(paths);
   }
 
   retryPutOff(): Promise<boolean> {

@@ -54,6 +54,7 @@ export class TableSchema {
   /** Columns that were warned of. */
   readonly #unfit = new Set<string>();
   #definition = "";
+  #version = 0;
   #columns: Column = objectColumn();
   /** The limit that the columns have reached, as written in the definition; undefined below the limit. */
   #reached: string | undefined;
@@ -68,6 +69,11 @@ export class TableSchema {
     return this.#columns;
   }
 
+  /** Grows whenever the columns turn out to have changed. */
+  get version(): number {
+    return this.#version;
+  }
+
   /** The column at a path below `data`. A path skips arrays, as CrateDB's subscripts do. */
   columnAt(path: ColumnPath): Column | undefined {
     return columnAt(this.#columns, path);
@@ -78,18 +84,15 @@ export class TableSchema {
     return this.#definition;
   }
 
-  /**
-   * Reads the columns anew.
-   *
-   * @returns whether they have changed
-   */
-  async load(): Promise<boolean> {
+  /** Reads the columns anew. */
+  async load(): Promise<void> {
     const { rows: [row] } = await this.#transport.query(
       `SHOW CREATE TABLE ${quoteTable(this.#options.table)}`,
     );
     const definition = String(row?.[0]);
-    if (definition === this.#definition) return false;
+    if (definition === this.#definition) return;
     this.#definition = definition;
+    this.#version++;
     this.#nameUnfit();
     if (this.#reached !== limitOf(definition)) this.#reached = undefined;
     this.#columns = columnTree(definedColumns(definition), this.#options);
@@ -101,7 +104,6 @@ export class TableSchema {
       if (this.#furtherColumns(path) > 0) this.#full.delete(key);
     }
     this.#restrict();
-    return true;
   }
 
   /** The columns as if these were there, made by CrateDB. */

@@ -2,6 +2,7 @@
 import { Buffer } from "node:buffer";
 import { UserError } from "../../util/errors.ts";
 import { concurrently } from "../../util/concurrently.ts";
+import { Semaphore } from "../../util/semaphore.ts";
 import { quoteTable } from "./sql_names.ts";
 import { scanTable } from "./scan_table.ts";
 import type { TargetTable } from "./target_table.ts";
@@ -24,6 +25,7 @@ export interface RefusedRow {
 export interface WriterOptions {
   readonly statementRows: number;
   readonly statementBytes: number;
+  /** Statements at once, whoever writes. */
   readonly inFlight: number;
 }
 
@@ -41,11 +43,13 @@ export class Writer {
   readonly #upsert: string;
   readonly #insertOne: string;
   readonly #delete: string;
+  readonly #statements: Semaphore;
 
   constructor(transport: Transport, table: TargetTable, options: WriterOptions) {
     this.#transport = transport;
     this.#table = table;
     this.#options = options;
+    this.#statements = new Semaphore(options.inFlight);
     const target = quoteTable(table);
     const columns = table.hasOverflow ? ["oid", "data", "overflow"] : ["oid", "data"];
     const types = transport.dialect.lists.slice(0, columns.length);
@@ -69,7 +73,7 @@ export class Writer {
     const refused = await concurrently(
       this.#chunks(rows),
       this.#options.inFlight,
-      (chunk) => this.#upsertChunk(chunk),
+      (chunk) => this.#statements.run(() => this.#upsertChunk(chunk)),
     );
     return refused.flat();
   }
@@ -88,7 +92,7 @@ export class Writer {
     await concurrently(
       chunks,
       this.#options.inFlight,
-      (chunk) => this.#transport.query(this.#delete, [chunk], { writes: true }),
+      (chunk) => this.#statements.run(() => this.#transport.query(this.#delete, [chunk], { writes: true })),
     );
   }
 

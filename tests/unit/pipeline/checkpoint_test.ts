@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Checkpoint } from "../../../lib/pipeline/checkpoint.ts";
-import { fullSnapshot, type SnapshotState, snapshotStateText } from "../../../lib/pipeline/snapshot_state.ts";
+import { snapshotStateText } from "../../../lib/pipeline/saved_snapshot.ts";
+import { fullSnapshot, type SnapshotState } from "../../../lib/pipeline/snapshot_state.ts";
 import { bytesFromHex, bytesToHex } from "../../../lib/bson/bson.ts";
 import { BSON } from "mongodb";
 

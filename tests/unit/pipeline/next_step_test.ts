@@ -14,6 +14,7 @@ const FOLLOWING: LoopState = {
   batch: "awaited",
   hasToken: true,
   snapshotPending: false,
+  snapshotResumesAt: 0,
   isReady: true,
   refreshDueAt: Infinity,
   saveDueAt: Infinity,
@@ -54,6 +55,23 @@ const CASES: Readonly<Record<string, readonly [LoopState, Step]>> = {
   ],
   "an idle stream is not waited for": [
     { ...SNAPSHOT, streamTurnEnds: NOW + STREAM_TURN_MS },
+    step("takeSnapshotSlice"),
+  ],
+  "the stream has its turn while the snapshot's rate allows nothing": [
+    { ...SNAPSHOT, batch: "there", snapshotResumesAt: NOW + 100 },
+    step("apply"),
+  ],
+  "the rate is waited for": [{ ...SNAPSHOT, snapshotResumesAt: NOW + 100 }, wait(100)],
+  "the stream is flushed in a pause while the rate is waited for": [
+    { ...SNAPSHOT, refreshDueAt: NOW, snapshotResumesAt: NOW + 100 },
+    step("refresh"),
+  ],
+  "the rate is waited for no longer than it takes": [
+    { ...SNAPSHOT, refreshDueAt: NOW + 9, snapshotResumesAt: NOW + 3 },
+    wait(3),
+  ],
+  "the snapshot has its turn as soon as the rate allows it": [
+    { ...SNAPSHOT, snapshotResumesAt: NOW },
     step("takeSnapshotSlice"),
   ],
   "the end of the snapshot is told before the next batch": [

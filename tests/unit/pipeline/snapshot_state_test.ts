@@ -1,19 +1,20 @@
 import assert from "node:assert/strict";
 import {
-  currentCollection,
+  advanceRange,
+  beginCollection,
+  collectionsLeft,
   finishCollection,
   fullSnapshot,
   isRepair,
-  parseSnapshotState,
   planSnapshot,
+  rangesLeft,
   requeue,
   snapshotAtStart,
+  type SnapshotPlan,
   type SnapshotState,
-  snapshotStateText,
   stateOf,
   withoutCollection,
 } from "../../../lib/pipeline/snapshot_state.ts";
-import { UserError } from "../../../lib/util/errors.ts";
 
 const [A, B, C] = ["a", "b", "c"].map((collection) => ({ database: "shop", collection })) as [
   { database: string; collection: string },
@@ -27,98 +28,92 @@ const state = (change: Partial<SnapshotState> = {}): SnapshotState => ({
   ...change,
 });
 
-Deno.test("planSnapshot() begins with the first collection, and goes on with the one that was at hand", () => {
+const LEFT = [{ after: "0a", upTo: "0f" }, { after: "0f", upTo: null }];
+
+const rangesOf = (plan: SnapshotPlan) => ALL.map((each) => rangesLeft(plan, each));
+
+Deno.test("planSnapshot() begins with all collections, and goes on with those that are left", () => {
   assert.deepEqual(planSnapshot(state(), ALL).pending, ALL);
-  const plan = planSnapshot(state({ resumeAt: "shop.b", lastKey: "00", documents: 7 }), ALL);
-  assert.deepEqual([plan.pending, plan.lastKey, plan.documents], [[B, C], "00", 7]);
+  const saved = state({ resumeAt: "shop.a", done: ["shop.b"], ranges: { "shop.c": LEFT }, documents: 7 });
+  const plan = planSnapshot(saved, ALL);
+  assert.deepEqual([plan.pending, rangesOf(plan), plan.documents], [[A, C], [undefined, undefined, LEFT], 7]);
 });
 
-Deno.test("planSnapshot() does not take the last key for that of another collection", () => {
-  const plan = planSnapshot(state({ resumeAt: "shop.b", lastKey: "00" }), [A, C]);
-  assert.deepEqual([plan.pending, plan.lastKey], [[C], null]);
+Deno.test("planSnapshot() forgets the ranges of a collection that is gone", () => {
+  const plan = planSnapshot(state({ resumeAt: "shop.b", ranges: { "shop.b": LEFT } }), [A, C]);
+  assert.deepEqual([plan.pending, plan.ranges], [[C], {}]);
 });
 
 Deno.test("planSnapshot() of nothing has nothing to do", () => {
   const plan = planSnapshot(undefined, ALL);
-  assert.equal(currentCollection(plan), undefined);
+  assert.deepEqual(collectionsLeft(plan), []);
   assert.equal(stateOf(plan), null);
 });
 
-Deno.test("planSnapshot() keeps the key of a requeued collection at hand", () => {
-  const plan = planSnapshot(state({ resumeAt: null, lastKey: "00", requeued: [B] }), ALL);
-  assert.deepEqual([currentCollection(plan), plan.lastKey], [B, "00"]);
+Deno.test("planSnapshot() keeps the ranges of a requeued collection, and has it once", () => {
+  for (const resumeAt of [null, "shop.b"]) {
+    const plan = planSnapshot(state({ resumeAt, ranges: { "shop.b": LEFT }, requeued: [B] }), [A, B]);
+    assert.deepEqual([collectionsLeft(plan), rangesLeft(plan, B)], [[B], LEFT]);
+  }
 });
 
 Deno.test("finishCollection() goes through all collections, then those that were requeued", () => {
   let plan = requeue(planSnapshot(state(), ALL), B);
   const order: string[] = [];
-  for (let each = currentCollection(plan); each; each = currentCollection(plan)) {
+  for (let [each] = collectionsLeft(plan); each; [each] = collectionsLeft(plan)) {
     order.push(each.collection);
-    plan = finishCollection(plan);
+    plan = finishCollection(plan, each);
   }
   assert.deepEqual(order, ["a", "c", "b"]);
   assert.equal(stateOf(plan), null);
 });
 
+Deno.test("finishCollection() of a later one is remembered until the earlier ones are done", () => {
+  const plan = finishCollection(beginCollection(planSnapshot(state(), ALL), B, []), B);
+  const saved = stateOf(plan);
+  assert.deepEqual([saved?.resumeAt, saved?.done, saved?.ranges], ["shop.a", ["shop.b"], {}]);
+  assert.ok(saved);
+  assert.deepEqual(planSnapshot(saved, ALL).pending, [A, C]);
+  const after = stateOf(finishCollection(plan, A));
+  assert.deepEqual([after?.resumeAt, after?.done], ["shop.c", []]);
+});
+
+Deno.test("advanceRange() moves one range on, and drops it at its end", () => {
+  const begun = beginCollection(planSnapshot(state(), ALL), B, LEFT);
+  const first = { namespace: B, upTo: "0f" };
+  const amid = advanceRange(begun, first, { last: "0c", seen: 2, done: false });
+  assert.deepEqual([rangesLeft(amid, B), amid.documents], [[{ after: "0c", upTo: "0f" }, LEFT[1]], 2]);
+  const past = advanceRange(amid, first, { last: "0f", seen: 3, done: true });
+  assert.deepEqual([rangesLeft(past, B), past.documents], [[LEFT[1]], 5]);
+  const end = advanceRange(past, { namespace: B, upTo: null }, { last: "ff", seen: 1, done: true });
+  assert.deepEqual([rangesLeft(end, B), collectionsLeft(end)], [[], ALL]);
+});
+
+Deno.test("advanceRange() leaves out a collection that is no longer there", () => {
+  const plan = withoutCollection(beginCollection(planSnapshot(state(), ALL), B, LEFT), B);
+  assert.equal(advanceRange(plan, { namespace: B, upTo: null }, { last: "ff", seen: 1, done: false }), plan);
+});
+
 Deno.test("requeue() has a collection read from its start, at the end, once", () => {
-  const plan = planSnapshot(state({ resumeAt: "shop.b", lastKey: "00" }), ALL);
+  const plan = planSnapshot(state({ resumeAt: "shop.b", ranges: { "shop.b": LEFT, "shop.c": LEFT } }), ALL);
   const again = requeue(requeue(plan, B), B);
-  assert.deepEqual([again.pending, again.requeued, again.lastKey], [[C], [B], null]);
+  assert.deepEqual([again.pending, again.requeued], [[C], [B]]);
+  assert.deepEqual(rangesOf(again), [undefined, undefined, LEFT]);
   assert.deepEqual(requeue(plan, A, { keepsGone: true }).requeued, [{ ...A, keepsGone: true }]);
-  assert.equal(requeue(plan, A).lastKey, "00");
+  assert.deepEqual(rangesOf(requeue(plan, A)), [undefined, LEFT, LEFT]);
 });
 
-Deno.test("withoutCollection() drops the key only of the collection at hand", () => {
-  const plan = planSnapshot(state({ lastKey: "00", resumeAt: "shop.a" }), ALL);
-  assert.deepEqual([withoutCollection(plan, B).lastKey, withoutCollection(plan, A).lastKey], ["00", null]);
+Deno.test("requeue() reads a collection once more that is done", () => {
+  const plan = requeue(finishCollection(planSnapshot(state(), ALL), B), B);
+  const saved = stateOf(plan);
+  assert.ok(saved);
+  assert.deepEqual(collectionsLeft(planSnapshot(saved, ALL)), [A, C, B]);
 });
 
-const STATES: readonly SnapshotState[] = [
-  state(),
-  state({ removesGone: true, resumeAt: "shop.b", lastKey: "0a", documents: 12 }),
-  state({ resumeAt: null, requeued: [A, { ...B, keepsGone: true }] }),
-];
-
-for (const each of STATES) {
-  Deno.test(`parseSnapshotState() of snapshotStateText() is the same: ${snapshotStateText(each)}`, () =>
-    assert.deepEqual(parseSnapshotState(snapshotStateText(each)), each));
-}
-
-Deno.test("parseSnapshotState() reads what version 0.1 has saved", () => {
-  const text = '{"from":"shop.b","last":"1f","sweep":true,"copied":3,"again":[{"database":"shop",' +
-    '"collection":"a","keeps":true},{"database":"shop","collection":"c","keeps":false}]}';
-  assert.deepEqual(parseSnapshotState(text), {
-    resumeAt: "shop.b",
-    lastKey: "1f",
-    removesGone: true,
-    documents: 3,
-    requeued: [{ ...A, keepsGone: true }, C],
-  });
+Deno.test("withoutCollection() forgets the ranges only of that collection", () => {
+  const plan = planSnapshot(state({ ranges: { "shop.a": LEFT, "shop.b": LEFT } }), ALL);
+  assert.deepEqual(rangesOf(withoutCollection(plan, B)), [LEFT, undefined, undefined]);
 });
-
-const DAMAGED = [
-  "",
-  "null",
-  "[]",
-  '"x"',
-  "{",
-  "{}",
-  '{"from":"a","last":null,"sweep":false,"copied":0}',
-  '{"from":1,"last":null,"sweep":false,"copied":0,"again":[]}',
-  '{"from":"a","last":"xyz","sweep":false,"copied":0,"again":[]}',
-  '{"from":"a","last":null,"sweep":"no","copied":0,"again":[]}',
-  '{"from":"a","last":null,"sweep":false,"copied":0,"again":[{"database":"shop"}]}',
-];
-
-for (const text of DAMAGED) {
-  Deno.test(`parseSnapshotState() says what is wrong with ${JSON.stringify(text)}, and what to do`, () =>
-    assert.throws(() => parseSnapshotState(text), (error) => {
-      assert.ok(error instanceof UserError);
-      assert.match(error.message, /The snapshot of this stream cannot be read/);
-      assert.match(error.hint ?? "", /Delete the row of this stream from cdc_position/);
-      return true;
-    }));
-}
 
 Deno.test("isRepair() is true for a snapshot that replaces changes", () => {
   assert.deepEqual([state(), state({ removesGone: true }), state({ requeued: [A] })].map(isRepair), [

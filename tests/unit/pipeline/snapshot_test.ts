@@ -3,6 +3,7 @@ import { BSON } from "mongodb";
 import { fieldsByName } from "../../../lib/bson/bson.ts";
 import { Snapshot, type SnapshotDeps } from "../../../lib/pipeline/snapshot.ts";
 import { fullSnapshot, planSnapshot } from "../../../lib/pipeline/snapshot_state.ts";
+import { WHOLE } from "../../../lib/source/key_ranges.ts";
 import type { TableApplier } from "../../../lib/pipeline/table_applier.ts";
 import { SYSTEM_CLOCK } from "../../../lib/util/clock.ts";
 import { type Logger, QUIET } from "../../../lib/util/log.ts";
@@ -36,6 +37,9 @@ async function read(chunks: readonly (readonly number[])[]): Promise<readonly un
         });
       },
     },
+    splitter: { split: () => Promise.resolve([WHOLE]) },
+    lanes: 1,
+    rate: 0,
     tables: { of: () => Promise.resolve(applier) },
     signal: new AbortController().signal,
     log,

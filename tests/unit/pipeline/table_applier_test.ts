@@ -20,14 +20,18 @@ function applierOf({ changes = 0, onDrop = "keep", kept }: Setting = {}) {
   const dead = new Map<string, string>();
   const done: string[] = [];
   let left = changes;
+  let version = 0;
   const deps: TableApplierDeps = {
     table: { schema: "doc", name: "t", hasOverflow: true },
     columns: {
       columns,
-      load: () => Promise.resolve(left-- > 0),
+      get version() {
+        return version;
+      },
+      load: () => Promise.resolve(void (left-- > 0 && version++)),
       learn: async () => {},
       makeRoom: async () => {},
-      widen: () => Promise.resolve(false),
+      widen: async () => {},
       retryPutOff: () => Promise.resolve(false),
       recover: () => Promise.resolve(false),
     },
@@ -52,7 +56,7 @@ function applierOf({ changes = 0, onDrop = "keep", kept }: Setting = {}) {
     shardKey: [],
     log: QUIET,
   };
-  return { applier: new TableApplier(deps), written, dead, done };
+  return { applier: new TableApplier(deps), deps, written, dead, done };
 }
 
 function change(document: { n: unknown }) {
@@ -111,3 +115,99 @@ for (const [what, setting, expected, later] of DROPS) {
     assert.equal(await applier.retryDrop(), later);
   });
 }
+
+/** A table whose columns are made on demand; notes whatever happens while a column is made. */
+function growingTable() {
+  const { deps } = applierOf();
+  const children = new Map<string, Column>();
+  const happened: string[] = [];
+  let [version, isChanging, writing] = [0, 0, 0];
+  const turn = () => new Promise<void>((done) => setTimeout(done));
+  const change = async (work: () => void) => {
+    if (isChanging++ > 0 || writing > 0) happened.push("a change amid other work");
+    await turn();
+    work();
+    version++;
+    isChanging--;
+  };
+  const columns: TableApplierDeps["columns"] = {
+    get columns(): Column {
+      return { kind: "object", children: new Map(children) };
+    },
+    get version() {
+      return version;
+    },
+    load: async () => {},
+    learn: async () => {},
+    makeRoom: (rows) =>
+      change(() => {
+        for (const { document } of rows) {
+          for (const name of fieldsByName(document).keys()) {
+            if (!children.has(name)) children.set(name, { kind: "bigint" });
+          }
+        }
+      }),
+    widen: (paths) => change(() => paths.forEach(([name = ""]) => children.set(name, { kind: "double" }))),
+    retryPutOff: () => Promise.resolve(false),
+    recover: () => Promise.resolve(false),
+  };
+  const table = new Map<string, Row>();
+  const upsert: TableApplierDeps["writer"]["upsert"] = async (rows) => {
+    if (isChanging > 0) happened.push("rows amid a change");
+    writing++;
+    await turn();
+    writing--;
+    for (const row of rows) table.set(row.oid, row);
+    return [];
+  };
+  return { deps, columns, upsert, table, happened, children };
+}
+
+Deno.test("TableApplier has columns made and widened for several at once, each alone, and loses no value", async () => {
+  const { columns, upsert, table, happened, children, deps } = growingTable();
+  const applier = new TableApplier({ ...deps, columns, writer: { ...deps.writer, upsert } });
+  const lanes = Array.from({ length: 4 }, (_, lane) =>
+    Array.from({ length: 10 }, (_, n) => {
+      const document = { n: lane * 10 + n, v: n === lane + 4 ? n + 0.5 : n, [`own${lane}`]: n };
+      return change(document);
+    }));
+  await Promise.all(lanes.map(async (changes) => {
+    for (const each of changes) await applier.apply([each]);
+  }));
+  assert.deepEqual(happened, []);
+  assert.equal(children.get("v")?.kind, "double");
+  assert.equal(table.size, 40);
+  assert.deepEqual([...table.values()].filter(({ overflow }) => overflow !== null), []);
+  assert.equal(applier.counts.upserts, 40);
+});
+
+Deno.test("TableApplier splits anew what was split before another one changed the columns", async () => {
+  const { columns, upsert, table, deps } = growingTable();
+  const applier = new TableApplier({ ...deps, columns, writer: { ...deps.writer, upsert } });
+  await applier.apply([change({ n: 0 })]);
+  // Both are split for the same columns; the second comes to be written when the first has widened them.
+  await Promise.all([
+    applier.apply([change({ n: 1.5 })]),
+    applier.apply([change({ n: 2.5 })]),
+  ]);
+  assert.deepEqual([...table.values()].map(({ data, overflow }) => [data, overflow]), [
+    ['{"n":0}', null],
+    ['{"n":1.5}', null],
+    ['{"n":2.5}', null],
+  ]);
+});
+
+Deno.test("TableApplier stays dirty for what is written while it is refreshed", async () => {
+  const { deps } = applierOf();
+  const refreshing = Promise.withResolvers<void>();
+  const applier = new TableApplier({
+    ...deps,
+    writer: { ...deps.writer, refresh: () => refreshing.promise },
+  });
+  await applier.apply([change({ n: 1 })]);
+  const refreshed = applier.refresh();
+  await applier.apply([change({ n: 2 })]);
+  refreshing.resolve();
+  await refreshed;
+  assert.equal(applier.dirty, true);
+});

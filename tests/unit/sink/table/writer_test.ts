@@ -85,6 +85,14 @@ for (const inFlight of [1, 3]) {
   });
 }
 
+Deno.test("Writer has no more statements in flight where several write at once", async () => {
+  const transport = new FakeTransport();
+  const writer = new Writer(transport, TABLE, LIMITS);
+  const oids = rows(95).map(({ oid }) => oid);
+  await Promise.all([writer.upsert(rows(95)), writer.upsert(rows(95)), writer.delete(oids)]);
+  assert.equal(transport.mostInFlight, LIMITS.inFlight + 1, "those, and the refresh before the deletes");
+});
+
 Deno.test("Writer.upsert() keeps a statement within its bytes, a larger single row aside", async () => {
   const transport = new FakeTransport();
   const large = `{"s":"${"x".repeat(200)}"}`;

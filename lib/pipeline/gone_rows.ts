@@ -1,0 +1,74 @@
+/** Rows of a table whose documents are gone from the collection, once that is read to its end. */
+import { idOfDocumentKey } from "../key/document_key.ts";
+import { idOfKey } from "../key/key_to_id.ts";
+import type { Namespace } from "../namespace.ts";
+import type { CausalReader } from "../source/causal_reader.ts";
+import type { DocumentReader } from "../source/documents.ts";
+import type { Logger } from "../util/log.ts";
+import type { RelaySettings } from "./settings.ts";
+import type { TableApplier } from "./table_applier.ts";
+import type { TableRegistry } from "./table_registry.ts";
+
+export interface GoneRowsDeps {
+  readonly causalReader: CausalReader;
+  readonly reader: DocumentReader;
+  readonly tables: TableRegistry;
+  readonly onDrop: RelaySettings["onDrop"];
+  readonly log: Logger;
+}
+
+/** Rows looked at in one step. */
+const STEP_ROWS = 2_000;
+
+/** The stream cannot bring a document back between the look-up and the removal: it is not applied meanwhile. */
+export class GoneRows {
+  readonly #namespace: Namespace;
+  readonly #deps: GoneRowsDeps;
+  /** Keys of rows that are still to be looked at. */
+  #unchecked: AsyncGenerator<string[]> | undefined;
+
+  constructor(namespace: Namespace, deps: GoneRowsDeps) {
+    this.#namespace = namespace;
+    this.#deps = deps;
+  }
+
+  /** Removes rows until it is told to stop. @returns whether all have been looked at */
+  async remove(isOver: () => boolean): Promise<boolean> {
+    const { tables, log } = this.#deps;
+    const applier = await tables.of(this.#namespace);
+    if (!this.#unchecked) {
+      const other = await tables.sharer(this.#namespace);
+      if (other) {
+        log.warn("Rows of documents that are gone stay: another stream writes to the table too", {
+          stream: other,
+        });
+        return true;
+      }
+      await applier.refresh();
+      await applier.remove(await this.#goneKeys(applier.deadKeys, applier));
+      this.#unchecked = applier.keys(STEP_ROWS);
+    }
+    while (!isOver()) {
+      const { value: keys, done } = await this.#unchecked.next();
+      if (done) return true;
+      const gone = await this.#goneKeys(keys, applier);
+      await applier.remove(gone);
+      if (gone.length > 0) log.info("Removed rows whose documents are gone", { rows: gone.length });
+    }
+    return false;
+  }
+
+  /** The keys that no document has, or none that matches; of a collection that is gone, as `--on-drop` says. */
+  async #goneKeys(keys: readonly string[], { shardKey }: TableApplier): Promise<string[]> {
+    const { causalReader, reader, onDrop } = this.#deps;
+    const ids = keys.map(shardKey.length > 0 ? idOfDocumentKey : idOfKey);
+    const there = await reader.keysOf(this.#namespace, ids.filter((id) => id !== undefined), shardKey);
+    const unclear = new Set(keys.filter((_, index) => ids[index] === undefined));
+    if (unclear.size > 0) {
+      for (const key of await reader.keysAmong(this.#namespace, unclear, shardKey)) there.add(key);
+    }
+    const gone = keys.filter((key) => !there.has(key));
+    const stay = gone.length > 0 && onDrop === "keep" && !await causalReader.exists(this.#namespace);
+    return stay ? [] : gone;
+  }
+}

@@ -1,0 +1,239 @@
+/** A snapshot in lanes, of collections in memory. */
+import assert from "node:assert/strict";
+import { BSON } from "mongodb";
+import { fieldsByName } from "../../../lib/bson/bson.ts";
+import { keyText } from "../../../lib/key/key_text.ts";
+import type { Namespace } from "../../../lib/namespace.ts";
+import { Snapshot, type SnapshotDeps } from "../../../lib/pipeline/snapshot.ts";
+import { parseSnapshotState, snapshotStateText } from "../../../lib/pipeline/saved_snapshot.ts";
+import { fullSnapshot, planSnapshot, type SnapshotState } from "../../../lib/pipeline/snapshot_state.ts";
+import type { Chunk } from "../../../lib/source/chunk.ts";
+import type { KeyRange } from "../../../lib/source/key_ranges.ts";
+import { QUIET } from "../../../lib/util/log.ts";
+
+const CHUNK = 5;
+const namespaceOf = (collection: string): Namespace => ({ database: "shop", collection });
+
+function keyed(_id: number) {
+  const document = BSON.serialize({ _id });
+  const id = fieldsByName(document).get("_id");
+  assert.ok(id);
+  return { id, document };
+}
+
+const numberIn = (key: Uint8Array | null): number => key === null ? NaN : Number(BSON.deserialize(key)._id);
+
+interface Setting {
+  /** The numbers of documents of collections, and the keys at which they are divided. */
+  readonly collections: Readonly<Record<string, readonly [count: number, bounds: readonly number[]]>>;
+  readonly lanes?: number;
+  readonly rate?: number;
+  readonly removesGone?: boolean;
+  /** Whether the program is told to stop after so many chunks. */
+  readonly stopAfter?: number;
+  readonly saved?: SnapshotState | undefined;
+}
+
+/** A snapshot whose clock stands still, except where it is moved on. */
+function snapshotOf(setting: Setting) {
+  const { collections, lanes = 4, rate = 0, removesGone = false, stopAfter = Infinity, saved } = setting;
+  const stop = new AbortController();
+  const read: string[] = [];
+  const applied: string[] = [];
+  const removals: string[] = [];
+  const splits: string[] = [];
+  const states: (SnapshotState | null)[] = [];
+  let [now, reading, most, telling, chunks] = [1_000_000, 0, 0, 0, 0];
+  const turn = () => new Promise<void>((done) => setTimeout(done));
+  const chunk = async (
+    { collection }: Namespace,
+    { after, upTo }: KeyRange,
+    { atMost = Infinity }: { atMost?: number } = {},
+  ): Promise<Chunk> => {
+    most = Math.max(most, ++reading);
+    await turn();
+    reading--;
+    const [count = 0] = collections[collection] ?? [];
+    const left = Array.from({ length: count }, (_, n) => n)
+      .filter((n) => !(n <= numberIn(after)) && !(n > numberIn(upTo)));
+    const documents = left.slice(0, Math.min(CHUNK, atMost));
+    read.push(...documents.map((n) => `${collection} ${n}`));
+    const last = documents.at(-1);
+    return {
+      documents: documents.map(keyed),
+      last: last === undefined ? after : BSON.serialize({ _id: last }),
+      seen: documents.length,
+      done: documents.length === left.length,
+    };
+  };
+  const applierOf = ({ collection }: Namespace) => ({
+    shardKey: [],
+    deadKeys: [],
+    apply: async (changes: Chunk["documents"]) => {
+      await turn();
+      applied.push(...changes.map(({ id }) => `${collection} ${keyText(id)}`));
+      return changes.length;
+    },
+    refresh: async () => {},
+    remove: (keys: readonly string[]) =>
+      Promise.resolve(void removals.push(...keys.map((key) => `${collection} ${key}`))),
+    async *keys() {
+      // The removal comes after the last document of the collection.
+      const [count = 0] = collections[collection] ?? [];
+      const rows = applied.filter((each) => each.startsWith(`${collection} `)).length;
+      yield [rows === count ? "-1" : "removed too early"];
+    },
+  });
+  const deps = {
+    reader: {
+      chunk,
+      keysOf: () => Promise.resolve(new Set<string>()),
+      keysAmong: () => Promise.resolve([]),
+    },
+    causalReader: { exists: ({ collection }: Namespace) => Promise.resolve(collection in collections) },
+    splitter: {
+      split: async (namespace: Namespace) => {
+        await turn();
+        splits.push(namespace.collection);
+        const [, bounds = []] = collections[namespace.collection] ?? [];
+        const ends = bounds.map((_id) => BSON.serialize({ _id }));
+        return [...ends, null].map((upTo, at) => ({ after: ends[at - 1] ?? null, upTo }));
+      },
+    },
+    tables: {
+      of: (namespace: Namespace) => Promise.resolve(applierOf(namespace)),
+      sharer: () => Promise.resolve(undefined),
+    },
+    onDrop: "truncate",
+    lanes,
+    rate,
+    signal: stop.signal,
+    log: QUIET,
+    clock: { now: () => now, wait: () => Promise.reject(new Error("It waits")) },
+    onChunkApplied: async () => {
+      assert.equal(telling++, 0, "told twice at once");
+      await turn();
+      telling--;
+      states.push(snapshot.state);
+      if (++chunks >= stopAfter) stop.abort();
+    },
+  };
+  const namespaces = Object.keys(collections).map(namespaceOf);
+  const plan = planSnapshot(saved ?? fullSnapshot({ removesGone }), namespaces);
+  const snapshot = new Snapshot(plan, deps as unknown as SnapshotDeps);
+  return {
+    snapshot,
+    read,
+    applied,
+    removals,
+    splits,
+    states,
+    most: () => most,
+    pass: (milliseconds: number) => now += milliseconds,
+  };
+}
+
+const all = (collections: Setting["collections"]): string[] =>
+  Object.entries(collections)
+    .flatMap(([name, [count]]) => Array.from({ length: count }, (_, n) => `${name} ${n}`)).sort();
+
+const ONE = { a: [100, [19, 39, 59, 79]] } as const;
+const SEVERAL = { a: [40, [9, 19, 29]], b: [3, []], c: [0, []], d: [25, [11]] } as const;
+
+for (
+  const [collections, lanes, most] of [[ONE, 1, 1], [ONE, 4, 4], [SEVERAL, 4, 4], [SEVERAL, 2, 2]] as const
+) {
+  Deno.test(`Snapshot reads each document of ${Object.keys(collections)} once in ${lanes} lanes`, async () => {
+    const made = snapshotOf({ collections, lanes });
+    await made.snapshot.runSlice();
+    assert.deepEqual(made.applied.toSorted(), all(collections));
+    assert.deepEqual(made.read.toSorted(), all(collections));
+    assert.equal(made.most(), most);
+    assert.equal(made.snapshot.pending, false);
+    assert.equal(made.snapshot.state, null);
+    assert.equal(made.snapshot.documents, all(collections).length);
+  });
+}
+
+for (let stopAfter = 1; stopAfter < 26; stopAfter += 2) {
+  Deno.test(`Snapshot goes on with each range where it was after ${stopAfter} chunks`, async () => {
+    const collections = { ...SEVERAL, e: [60, [29]] } as const;
+    const first = snapshotOf({ collections, stopAfter, removesGone: true });
+    await first.snapshot.runSlice();
+    const { state } = first.snapshot;
+    assert.ok(state);
+    assert.equal(state.documents, first.applied.length);
+    const saved = parseSnapshotState(snapshotStateText(state));
+    const second = snapshotOf({ collections, saved });
+    await second.snapshot.runSlice();
+    assert.equal(second.snapshot.pending, false);
+    assert.deepEqual([...first.applied, ...second.applied].toSorted(), all(collections));
+    assert.deepEqual(second.splits.filter((each) => `shop.${each}` in state.ranges), []);
+  });
+}
+
+for (const stopAfter of [1, 5, 9, 14, 19]) {
+  Deno.test(`Snapshot loses nothing where any state was saved before it was killed, the ${stopAfter}th`, async () => {
+    const first = snapshotOf({ collections: SEVERAL });
+    await first.snapshot.runSlice();
+    const saved = first.states[stopAfter - 1];
+    const applied = saved ? first.applied : [];
+    const second = snapshotOf({ collections: SEVERAL, saved: saved ?? undefined });
+    await second.snapshot.runSlice();
+    assert.deepEqual([...new Set([...applied, ...second.applied])].sort(), all(SEVERAL));
+    assert.equal(second.snapshot.documents, all(SEVERAL).length);
+  });
+}
+
+Deno.test("Snapshot removes rows once a collection is read in all lanes", async () => {
+  const made = snapshotOf({ collections: SEVERAL, removesGone: true });
+  await made.snapshot.runSlice();
+  assert.deepEqual(made.removals.toSorted(), ["a -1", "b -1", "c -1", "d -1"]);
+});
+
+Deno.test("Snapshot reads a requeued collection no further that is gone", async () => {
+  const made = snapshotOf({ collections: ONE });
+  made.snapshot.requeue(namespaceOf("gone"));
+  await made.snapshot.runSlice();
+  assert.deepEqual([made.applied.length, made.snapshot.pending, made.splits], [100, false, ["a"]]);
+});
+
+Deno.test("Snapshot reads a collection anew that is requeued amid its ranges", async () => {
+  const stop = snapshotOf({ collections: ONE, stopAfter: 6 });
+  await stop.snapshot.runSlice();
+  assert.ok(stop.snapshot.state);
+  const made = snapshotOf({ collections: ONE, saved: stop.snapshot.state });
+  made.snapshot.requeue(namespaceOf("a"));
+  await made.snapshot.runSlice();
+  assert.deepEqual(made.applied.toSorted(), all(ONE));
+});
+
+Deno.test("Snapshot throws when a lane fails, and keeps what the others have done", async () => {
+  const made = snapshotOf({ collections: ONE });
+  const failure = new Error("lost");
+  const { snapshot } = made;
+  const push = made.applied.push.bind(made.applied);
+  made.applied.push = (...texts) => {
+    if (texts.includes("a 25")) throw failure;
+    return push(...texts);
+  };
+  await assert.rejects(snapshot.runSlice(), failure);
+  assert.equal(snapshot.documents, made.applied.length);
+  assert.ok(snapshot.state?.ranges["shop.a"]?.some(({ after }) => after !== null));
+});
+
+Deno.test("Snapshot reads no more than the rate allows, and waits in no slice", async () => {
+  const made = snapshotOf({ collections: ONE, rate: 40 });
+  const slices: number[] = [];
+  for (let slice = 0; made.snapshot.pending; slice++) {
+    await made.snapshot.runSlice();
+    slices.push(made.applied.length);
+    // A slice that begins too early reads nothing.
+    await made.snapshot.runSlice();
+    assert.equal(made.applied.length, slices.at(-1));
+    made.pass(250);
+  }
+  assert.deepEqual(made.applied.toSorted(), all(ONE));
+  assert.ok(slices.every((documents, at) => documents <= 10 * (at + 1)), slices.join());
+  assert.ok(slices.length <= 13, slices.join());
+});
