@@ -22,10 +22,11 @@ export const WHOLE: KeyRange = { after: null, upTo: null };
 /** A smaller collection is one range. */
 const MIN_DOCUMENTS = 20_000;
 /** About as many documents has a range at least. */
-const MIN_RANGE_DOCUMENTS = 5_000;
+const MIN_RANGE_DOCUMENTS = 2_500;
 /** More ranges than lanes, so that all lanes end at about the same time. */
 const RANGES_PER_LANE = 4;
-const KEYS_PER_LANE = 100;
+/** Of the sample. The more, the more alike the ranges. */
+const KEYS_PER_RANGE = 50;
 /** MongoDB sorts the whole collection for a sample of a twentieth and more. */
 const MAX_SHARE = 1 / 25;
 /** Bounds are saved with the position. A longer key is no bound. */
@@ -55,7 +56,7 @@ export class RangeSplitter {
     const count = await estimatedCount(this.#reader, [namespace]);
     if (count < MIN_DOCUMENTS) return [WHOLE];
     const ranges = Math.min(this.#lanes * RANGES_PER_LANE, Math.floor(count / MIN_RANGE_DOCUMENTS));
-    const size = Math.min(this.#lanes * KEYS_PER_LANE, Math.floor(count * MAX_SHARE));
+    const size = Math.min(ranges * KEYS_PER_RANGE, Math.floor(count * MAX_SHARE));
     return rangesOf(await this.#sample(namespace, size), ranges);
   }
 

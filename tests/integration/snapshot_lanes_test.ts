@@ -44,7 +44,7 @@ cratedbTest("relay() copies in lanes while documents change", async (context) =>
   const stop = new AbortController();
   const load = mixedLoad(data, { count: COUNT, signal: stop.signal, bulk: 50 });
   const running = context.relay(["--batch-size", "500"]);
-  await running.waitForLine(/Snapshot done documents=/, { timeout: 60_000 });
+  await running.waitForLine(/Snapshot done documents=/, { timeout: 120_000 });
   stop.abort();
   assert.ok(await load > 200, "there was no load");
   await inStep(context, { timeout: 60_000, interval: 250 });
