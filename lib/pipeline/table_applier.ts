@@ -220,10 +220,10 @@ export class TableApplier {
   }
 
   /**
-   * After writing, reads the table's columns again.
+   * Writes nothing that was split for other columns than the table has. After writing, reads the columns again.
    *
-   * @returns undefined where they are others than the rows were split for, because another lane or another process has
-   * changed them, or CrateDB has inferred some: all has to be split and written once more
+   * @returns undefined where they have changed, because they were widened, another process has swapped the table, or
+   * CrateDB has inferred some: all has to be split and written once more
    */
   async #writeSplit(
     { version, rows, letters, overflowed }: Split,
@@ -242,21 +242,23 @@ export class TableApplier {
     return columns.version === version ? { letters: dead, overflowed } : undefined;
   }
 
-  /** Makes missing columns first, for the whole batch at once, and widens those that are too narrow. */
+  /**
+   * Makes missing columns first, for the whole batch at once, and widens those that are too narrow. After a widening,
+   * `#writeSplit` has all split anew.
+   */
   async #split(upserts: readonly KeyedRow[]): Promise<Split> {
     const { columns } = this.#deps;
-    while (true) {
-      let split = this.#splitAll(upserts);
-      if (split.needColumns.length > 0) {
-        await this.#lock.exclusive(() => columns.makeRoom(split.needColumns));
-        split = this.#splitAll(upserts);
-      }
-      if (split.needWidening.length === 0) return split;
+    let split = this.#splitAll(upserts);
+    if (split.needColumns.length > 0) {
+      await this.#lock.exclusive(() => columns.makeRoom(split.needColumns));
+      split = this.#splitAll(upserts);
+    }
+    if (split.needWidening.length > 0) {
       await this.#lock.exclusive(async () => {
         if (columns.version === split.version) await columns.widen(split.needWidening);
       });
-      if (columns.version === split.version) return split;
     }
+    return split;
   }
 
   #splitAll(upserts: readonly KeyedRow[]): Split {
