@@ -2,44 +2,18 @@
  * Reads BSON in place, without building JavaScript values. The order of keys, equal keys, all 64 bits of an integer and
  * dates beyond JavaScript's range survive.
  *
- * Built on `BSON.onDemand` of the package `bson`, which is declared experimental: the version is pinned, and only this
- * file uses it.
- *
  * @see https://bsonspec.org/spec.html
  */
 import { BSON } from "mongodb";
+import { BsonType } from "./bson_type.ts";
+import { ElementCursor } from "./element_cursor.ts";
 import { nameAt, utf8 } from "./field_name_cache.ts";
 
-export { utf8 };
+export { BsonType, ElementCursor, utf8 };
 
 const { ByteUtils, NumberUtils } = BSON;
 
-/** The element types of the BSON specification. */
-export const BsonType = {
-  double: 0x01,
-  string: 0x02,
-  document: 0x03,
-  array: 0x04,
-  binary: 0x05,
-  undefined: 0x06,
-  objectId: 0x07,
-  boolean: 0x08,
-  date: 0x09,
-  null: 0x0a,
-  regex: 0x0b,
-  dbPointer: 0x0c,
-  code: 0x0d,
-  symbol: 0x0e,
-  codeWithScope: 0x0f,
-  int32: 0x10,
-  timestamp: 0x11,
-  int64: 0x12,
-  decimal128: 0x13,
-  maxKey: 0x7f,
-  minKey: 0xff,
-} as const;
-
-/** `[type, nameOffset, nameLength, offset, length]`, as the BSON library's on-demand parser gives it. */
+/** `[type, nameOffset, nameLength, offset, length]` */
 export type Element = readonly [number, number, number, number, number];
 
 /** A value inside `bytes`: where it starts and how many bytes it takes. */
@@ -51,12 +25,18 @@ export interface BsonValue {
 }
 
 /**
- * The elements of the document that starts at `offset`.
+ * The elements of the document that starts at `offset`. Where many are read, an {@linkcode ElementCursor} takes less.
  *
  * @throws BSONOffsetError when the bytes are not BSON
  */
-export const elements: (bytes: Uint8Array, offset?: number) => Iterable<Element> =
-  BSON.onDemand.parseToElements;
+export function elements(bytes: Uint8Array, offset = 0): Element[] {
+  const found: Element[] = [];
+  const element = new ElementCursor(bytes, offset);
+  while (element.next()) {
+    found.push([element.type, element.nameOffset, element.nameLength, element.offset, element.length]);
+  }
+  return found;
+}
 
 export const nameOf = (bytes: Uint8Array, [, offset, length]: Element): string =>
   nameAt(bytes, offset, length).text;
@@ -83,9 +63,10 @@ export const base64At = (bytes: Uint8Array, offset: number, length: number): str
  */
 export function fieldsByName(bytes: Uint8Array, offset = 0): Map<string, BsonValue> {
   const found = new Map<string, BsonValue>();
-  for (const element of elements(bytes, offset)) {
-    const [type, , , start, length] = element;
-    found.set(nameOf(bytes, element), { type, bytes, offset: start, length });
+  const element = new ElementCursor(bytes, offset);
+  while (element.next()) {
+    const { text } = nameAt(bytes, element.nameOffset, element.nameLength);
+    found.set(text, { type: element.type, bytes, offset: element.offset, length: element.length });
   }
   return found;
 }

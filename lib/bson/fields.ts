@@ -1,5 +1,5 @@
 /** The fields of a document: values with their names, and whether names repeat. */
-import { type BsonValue, elements } from "./bson.ts";
+import { type BsonValue, ElementCursor } from "./bson.ts";
 import { type Name, nameAt, SLOTS } from "./field_name_cache.ts";
 
 export interface Field extends BsonValue {
@@ -24,11 +24,12 @@ export function fieldsOf({ bytes, offset: start }: BsonValue): Fields {
   const fields: Field[] = [];
   const object = ++objects >>> 0;
   let collided = false;
-  for (const [type, nameOffset, nameLength, offset, length] of elements(bytes, start)) {
-    const name = nameAt(bytes, nameOffset, nameLength);
+  const element = new ElementCursor(bytes, start);
+  while (element.next()) {
+    const name = nameAt(bytes, element.nameOffset, element.nameLength);
     collided ||= lastObject[name.slot] === object;
     lastObject[name.slot] = object;
-    fields.push({ name, type, bytes, offset, length });
+    fields.push({ name, type: element.type, bytes, offset: element.offset, length: element.length });
   }
   const repeated = collided && new Set(fields.map(({ name }) => name.text)).size < fields.length;
   return { fields, repeated };

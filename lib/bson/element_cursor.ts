@@ -1,0 +1,120 @@
+/** Steps through the elements of a document, and makes no object for any of them. */
+import { BSON } from "mongodb";
+import { BsonType } from "./bson_type.ts";
+
+/** The shortest document: its size and its terminator. */
+const MIN_DOCUMENT_BYTES = 5;
+
+/**
+ * @example
+ * const element = new ElementCursor(bytes);
+ * while (element.next()) visit(element.type, element.offset, element.length);
+ */
+export class ElementCursor {
+  readonly bytes: Uint8Array;
+  type = 0;
+  nameOffset = 0;
+  nameLength = 0;
+  /** Where the value starts, and how many bytes it takes. */
+  offset = 0;
+  length = 0;
+  #next: number;
+  /** Where the document's terminator is. */
+  readonly #end: number;
+
+  /**
+   * @param start where the document starts
+   * @throws BSONOffsetError when there is no document
+   */
+  constructor(bytes: Uint8Array, start = 0) {
+    const room = bytes.length - start;
+    if (room < MIN_DOCUMENT_BYTES) {
+      throw invalid(`A document takes at least 5 bytes: here are ${room}`, start);
+    }
+    const size = sizeAt(bytes, start);
+    if (size < MIN_DOCUMENT_BYTES || size > room) {
+      throw invalid(`A document of ${size} bytes in ${room}`, start);
+    }
+    this.bytes = bytes;
+    this.#next = start + 4;
+    this.#end = start + size - 1;
+    if (bytes[this.#end] !== 0) throw invalid("A document without a terminator", this.#end);
+  }
+
+  /**
+   * Goes to the next element.
+   *
+   * @returns false after the last one
+   * @throws BSONOffsetError when the bytes are not BSON
+   */
+  next(): boolean {
+    const { bytes } = this;
+    const start = this.#next;
+    if (start === this.#end) return false;
+    const type = bytes[start] ?? 0;
+    let at = start + 1;
+    // The document's terminator ends the search at the latest; the value is out of bounds then.
+    while (bytes[at] !== 0) at++;
+    this.type = type;
+    this.nameOffset = start + 1;
+    this.nameLength = at - this.nameOffset;
+    this.offset = ++at;
+    this.length = this.#lengthOf(type, at);
+    this.#next = at + this.length;
+    if (this.#next > this.#end) throw invalid("A value is longer than its document", at);
+    return true;
+  }
+
+  #lengthOf(type: number, offset: number): number {
+    switch (type) {
+      case BsonType.double:
+      case BsonType.int64:
+      case BsonType.date:
+      case BsonType.timestamp:
+        return 8;
+      case BsonType.int32:
+        return 4;
+      case BsonType.objectId:
+        return 12;
+      case BsonType.decimal128:
+        return 16;
+      case BsonType.boolean:
+        return 1;
+      case BsonType.null:
+      case BsonType.undefined:
+      case BsonType.minKey:
+      case BsonType.maxKey:
+        return 0;
+      case BsonType.document:
+      case BsonType.array:
+      case BsonType.codeWithScope:
+        return sizeAt(this.bytes, offset);
+      case BsonType.string:
+      case BsonType.symbol:
+      case BsonType.code:
+        return 4 + sizeAt(this.bytes, offset);
+      case BsonType.binary:
+        return 5 + sizeAt(this.bytes, offset);
+      case BsonType.dbPointer:
+        return 16 + sizeAt(this.bytes, offset);
+      case BsonType.regex:
+        return this.#afterText(this.#afterText(offset)) - offset;
+    }
+    throw invalid(`No value has the type 0x${type.toString(16).padStart(2, "0")}`, offset);
+  }
+
+  /** Where a text ends, behind its terminator; behind the document where it has none. */
+  #afterText(offset: number): number {
+    const end = this.bytes.indexOf(0, offset);
+    return end < 0 ? Infinity : end + 1;
+  }
+}
+
+/** @throws BSONOffsetError for a negative size */
+function sizeAt(bytes: Uint8Array, offset: number): number {
+  const size = BSON.NumberUtils.getInt32LE(bytes, offset);
+  if (size < 0) throw invalid(`A size of ${size} bytes`, offset);
+  return size;
+}
+
+const invalid = (message: string, offset: number) => new BSON.BSONOffsetError(message, offset);
