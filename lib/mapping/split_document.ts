@@ -9,6 +9,7 @@ import { asDocument } from "../bson/expand.ts";
 import { isId } from "./maps.ts";
 import { SCALARS, widening } from "./column_types.ts";
 import { type Field, fieldsOf } from "../bson/fields.ts";
+import { flatText } from "../util/flat_text.ts";
 import { splitForJsonb } from "./split_for_jsonb.ts";
 import { escapeName, escapeTopName, isReadable, mayNeedEscaping } from "./escape_name.ts";
 
@@ -52,11 +53,11 @@ export function splitDocument(document: Uint8Array, columns: Column): SplitDocum
     return { data, overflow, overflowed: overflow !== null, needsColumns: false, needsWidening: NO_PATHS };
   }
   const splitter = new Splitter();
-  const data = splitter.object(root, columns);
+  const data = flatText(splitter.object(root, columns));
   const { overflow, overflowed, needsColumns, needsWidening } = splitter;
   return {
     data,
-    overflow: overflow ? overflowText(overflow) : null,
+    overflow: overflow ? flatText(overflowText(overflow)) : null,
     overflowed,
     needsColumns,
     needsWidening: needsWidening ? [...needsWidening.values()] : NO_PATHS,
