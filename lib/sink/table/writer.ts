@@ -36,6 +36,16 @@ const TABLE_ERRORS: readonly SinkErrorKind[] = ["login", "privilege", "unknown r
 const UNREADABLE_COLUMN = /^(?:TypeSignatureParsingException\[)?line \d+:\d+: token recognition error/;
 const NOTHING_LOST = "Nothing is lost: fix it and start the relay again; it resumes from the saved position.";
 
+/** No unit of UTF-16 takes more bytes of UTF-8. */
+const MAX_BYTES_PER_UNIT = 3;
+
+/** How many bytes a row has at most. They are counted only if they may be more than its share of a statement. */
+function bytesOf({ oid, data, overflow }: Row, share: number): number {
+  const atMost = MAX_BYTES_PER_UNIT * (oid.length + data.length + (overflow?.length ?? 0));
+  if (atMost <= share) return atMost;
+  return Buffer.byteLength(oid) + Buffer.byteLength(data) + Buffer.byteLength(overflow ?? "");
+}
+
 export class Writer {
   readonly #transport: Transport;
   readonly #table: TargetTable;
@@ -128,13 +138,11 @@ export class Writer {
 
   *#chunks(rows: readonly Row[]): Iterable<Row[]> {
     const { statementRows, statementBytes } = this.#options;
+    const share = statementBytes / statementRows;
     let chunk: Row[] = [];
     let size = 0;
     for (const row of rows) {
-      const rowSize = [row.oid, row.data, row.overflow ?? ""].reduce(
-        (sum, text) => sum + Buffer.byteLength(text),
-        0,
-      );
+      const rowSize = bytesOf(row, share);
       if (chunk.length > 0 && (chunk.length >= statementRows || size + rowSize > statementBytes)) {
         yield chunk;
         chunk = [];

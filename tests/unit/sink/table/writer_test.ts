@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { setImmediate } from "node:timers/promises";
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
 import { CRATEDB } from "../../../../lib/sink/connection/dialect.ts";
@@ -107,6 +108,24 @@ Deno.test("Writer.upsert() measures bytes, not letters", async () => {
   const wide = `"${"\u{20ac}".repeat(20)}"`;
   await new Writer(transport, TABLE, limits).upsert([row(0, wide), row(1, wide)]);
   assert.equal(transport.inserts.length, 2);
+});
+
+Deno.test("Writer.upsert() keeps a statement of short and long rows within its bytes, and fills it", async () => {
+  const transport = new FakeTransport();
+  const limits = { statementRows: 10, statementBytes: 300, inFlight: 1 };
+  const mixed = Array.from(
+    { length: 40 },
+    (_, at) => row(at, `"${"\u{20ac}".repeat(at % 3 === 0 ? 20 : 1)}"`),
+  );
+  await new Writer(transport, TABLE, limits).upsert(mixed);
+  const sizes = transport.inserts.map(({ oids, parameters }) =>
+    [...oids, ...(parameters[1] as JsonArray).json].reduce(
+      (sum, text) => sum + Buffer.byteLength(text ?? ""),
+      0,
+    )
+  );
+  assert.deepEqual(sizes.filter((size) => size > 300), []);
+  assert.ok(Math.max(...sizes) > 200, sizes.join());
 });
 
 const BAD: readonly (readonly [string, readonly number[]])[] = [
