@@ -5,24 +5,16 @@
  * @see https://bsonspec.org/spec.html
  */
 import { BSON } from "mongodb";
-import { BsonType } from "./bson_type.ts";
+import { BsonType, type BsonValue } from "./bson_type.ts";
 import { ElementCursor } from "./element_cursor.ts";
 import { nameAt, utf8 } from "./field_name_cache.ts";
 
-export { BsonType, ElementCursor, utf8 };
+export { BsonType, type BsonValue, ElementCursor, utf8 };
 
 const { ByteUtils, NumberUtils } = BSON;
 
 /** `[type, nameOffset, nameLength, offset, length]` */
 export type Element = readonly [number, number, number, number, number];
-
-/** A value inside `bytes`: where it starts and how many bytes it takes. */
-export interface BsonValue {
-  readonly type: number;
-  readonly bytes: Uint8Array;
-  readonly offset: number;
-  readonly length: number;
-}
 
 /**
  * The elements of the document that starts at `offset`. Where many are read, an {@linkcode ElementCursor} takes less.
@@ -64,10 +56,7 @@ export const base64At = (bytes: Uint8Array, offset: number, length: number): str
 export function fieldsByName(bytes: Uint8Array, offset = 0): Map<string, BsonValue> {
   const found = new Map<string, BsonValue>();
   const element = new ElementCursor(bytes, offset);
-  while (element.next()) {
-    const { text } = nameAt(bytes, element.nameOffset, element.nameLength);
-    found.set(text, { type: element.type, bytes, offset: element.offset, length: element.length });
-  }
+  while (element.next()) found.set(element.name.text, element.value);
   return found;
 }
 

@@ -1,3 +1,5 @@
+/** What a value of BSON is. */
+
 /** The element types of the BSON specification. */
 export const BsonType = {
   double: 0x01,
@@ -22,3 +24,11 @@ export const BsonType = {
   maxKey: 0x7f,
   minKey: 0xff,
 } as const;
+
+/** A value inside `bytes`: where it starts and how many bytes it takes. */
+export interface BsonValue {
+  readonly type: number;
+  readonly bytes: Uint8Array;
+  readonly offset: number;
+  readonly length: number;
+}

@@ -1,6 +1,7 @@
 /** Steps through the elements of a document, and makes no object for any of them. */
 import { BSON } from "mongodb";
-import { BsonType } from "./bson_type.ts";
+import { BsonType, type BsonValue } from "./bson_type.ts";
+import { type Name, nameAt } from "./field_name_cache.ts";
 
 /** The shortest document: its size and its terminator. */
 const MIN_DOCUMENT_BYTES = 5;
@@ -63,6 +64,17 @@ export class ElementCursor {
     this.#next = at + this.length;
     if (this.#next > this.#end) throw invalid("A value is longer than its document", at);
     return true;
+  }
+
+  /** @throws BSONError when the bytes are not UTF-8 */
+  get name(): Name {
+    return nameAt(this.bytes, this.nameOffset, this.nameLength);
+  }
+
+  /** The value as an object of its own. */
+  get value(): BsonValue {
+    const { type, bytes, offset, length } = this;
+    return { type, bytes, offset, length };
   }
 
   #lengthOf(type: number, offset: number): number {

@@ -1,6 +1,6 @@
 /** The fields of a document: values with their names, and whether names repeat. */
 import { type BsonValue, ElementCursor } from "./bson.ts";
-import { type Name, nameAt, SLOTS } from "./field_name_cache.ts";
+import { type Name, SLOTS } from "./field_name_cache.ts";
 
 export interface Field extends BsonValue {
   readonly name: Name;
@@ -26,7 +26,7 @@ export function fieldsOf({ bytes, offset: start }: BsonValue): Fields {
   let collided = false;
   const element = new ElementCursor(bytes, start);
   while (element.next()) {
-    const name = nameAt(bytes, element.nameOffset, element.nameLength);
+    const { name } = element;
     collided ||= lastObject[name.slot] === object;
     lastObject[name.slot] = object;
     fields.push({ name, type: element.type, bytes, offset: element.offset, length: element.length });

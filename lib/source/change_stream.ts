@@ -14,8 +14,8 @@ import { BSON, type ClientSession, type Document, type MongoClient } from "mongo
 import { UserError } from "../util/errors.ts";
 import type { OutageTracker } from "../util/outage.ts";
 import { backoff } from "../util/retry.ts";
-import { bytesOf, elements, fieldsByName } from "../bson/bson.ts";
-import { type CollectionEvent, type DocumentChange, readEvent } from "./event.ts";
+import { type BsonValue, bytesOf, ElementCursor } from "../bson/bson.ts";
+import { type CollectionEvent, type DocumentChange, eventFields, readEvent } from "./event.ts";
 import { killCursor } from "./causal_reader.ts";
 import type { Route } from "./route.ts";
 import { RoutedSession } from "./routed_session.ts";
@@ -175,19 +175,20 @@ interface BatchState {
   readonly token: Uint8Array | null;
 }
 
-function* batchesOf(reply: Reply, { split, token: before }: BatchState): Generator<ChangeBatch> {
+/** The changes of a reply, and the events that end batches. The last batch has the token of the reply. */
+export function* batchesOf(reply: Reply, { split, token: before }: BatchState): Generator<ChangeBatch> {
   const { batch, operationTime } = reply;
   let changes: DocumentChange[] = [];
   let events = 0;
   let bytes = 0;
-  let token = before;
-  for (const [, , , offset, length] of elements(batch.bytes, batch.offset)) {
-    const whole = split.join(fieldsByName(batch.bytes, offset));
-    bytes += length;
+  let last: BsonValue | undefined;
+  const element = new ElementCursor(batch.bytes, batch.offset);
+  while (element.next()) {
+    const whole = split.join(eventFields(batch.bytes, element.offset));
+    bytes += element.length;
     if (!whole) continue;
     events++;
-    const id = whole.get("_id");
-    if (id) token = bytesOf(id);
+    last = whole._id ?? last;
     const read = readEvent(whole);
     if ("change" in read) changes.push(read.change);
     else {
@@ -197,6 +198,7 @@ function* batchesOf(reply: Reply, { split, token: before }: BatchState): Generat
       bytes = 0;
     }
   }
-  const end = split.incomplete ? token : reply.token;
+  const read = last ? bytesOf(last) : before;
+  const end = split.incomplete ? read : reply.token;
   if (end) yield { changes, event: undefined, events, bytes, token: end, operationTime };
 }

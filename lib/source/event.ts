@@ -1,6 +1,7 @@
 /** Reads an event of a change stream. */
-import { BsonType, type BsonValue, bytesOf, fieldsByName, stringAt } from "../bson/bson.ts";
+import { BsonType, type BsonValue, bytesOf, ElementCursor, fieldsByName } from "../bson/bson.ts";
 import type { Namespace } from "../namespace.ts";
+import { namespaceOf, textOf } from "./event_namespace.ts";
 
 /** A change of one document. `document` is null if it is gone, undefined if the event does not tell. */
 export interface DocumentChange {
@@ -26,8 +27,47 @@ export interface CollectionEvent {
 
 export type Change = { readonly change: DocumentChange } | { readonly event: CollectionEvent };
 
-/** The fields of an event, joined from all fragments if it was split. */
-export type EventFields = ReadonlyMap<string, BsonValue>;
+/** The fields of an event that are of use, joined from all fragments if it was split. */
+export type EventFields = Readonly<Record<(typeof NAMES)[number], BsonValue | undefined>>;
+
+const NAMES = [
+  "_id",
+  "operationType",
+  "ns",
+  "to",
+  "documentKey",
+  "fullDocument",
+  "operationDescription",
+  "splitEvent",
+] as const;
+
+/**
+ * @example
+ * IN: {_id: {_data: "82…"}, operationType: "insert", wallTime: …, ns: {db: "a", coll: "b"}, …}
+ * OUT: {_id: {type: 3, …}, operationType: {type: 2, …}, ns: {type: 3, …}, to: undefined, …}
+ */
+export function eventFields(bytes: Uint8Array, offset = 0): EventFields {
+  const fields: { -readonly [Name in keyof EventFields]: EventFields[Name] } = {
+    _id: undefined,
+    operationType: undefined,
+    ns: undefined,
+    to: undefined,
+    documentKey: undefined,
+    fullDocument: undefined,
+    operationDescription: undefined,
+    splitEvent: undefined,
+  };
+  const element = new ElementCursor(bytes, offset);
+  while (element.next()) {
+    const name = element.name.text;
+    if (Object.hasOwn(fields, name)) fields[name as keyof EventFields] = element.value;
+  }
+  return fields;
+}
+
+/** All fields of two fragments. */
+export const joinedFields = (one: EventFields, other: EventFields): EventFields =>
+  Object.fromEntries(NAMES.map((name) => [name, other[name] ?? one[name]])) as EventFields;
 
 interface DocumentKey {
   readonly id: BsonValue;
@@ -35,20 +75,17 @@ interface DocumentKey {
   readonly key?: BsonValue;
 }
 
-function keyOf(event: EventFields): DocumentKey {
-  const key = event.get("documentKey");
-  const fields = key && fieldsByName(key.bytes, key.offset);
-  const id = fields?.get("_id");
-  if (!key || !fields || !id) throw new Error("A change event without documentKey._id");
-  return { id, ...fields.size > 1 && { key } };
-}
-
-const text = (value: BsonValue | undefined): string =>
-  value?.type === BsonType.string ? stringAt(value.bytes, value.offset) : "";
-
-function namespaceOf(value: BsonValue | undefined): Namespace {
-  const names = value?.type === BsonType.document ? fieldsByName(value.bytes, value.offset) : new Map();
-  return { database: text(names.get("db")), collection: text(names.get("coll")) };
+function keyOf({ documentKey: key }: EventFields): DocumentKey {
+  if (!key) throw new Error("A change event without documentKey");
+  let id: BsonValue | undefined;
+  let others = 0;
+  const element = new ElementCursor(key.bytes, key.offset);
+  while (element.next()) {
+    if (element.name.text === "_id") id = element.value;
+    else others++;
+  }
+  if (!id) throw new Error("A change event without documentKey._id");
+  return others > 0 ? { id, key } : { id };
 }
 
 function isUnfollowed(description: BsonValue | undefined): boolean {
@@ -57,18 +94,25 @@ function isUnfollowed(description: BsonValue | undefined): boolean {
   return options.has("viewOn") || options.has("timeseries");
 }
 
+/** Undefined when the look-up found nothing; a delete event follows. */
+const fullDocumentOf = ({ fullDocument: full }: EventFields): Uint8Array | undefined =>
+  full?.type === BsonType.document ? bytesOf(full) : undefined;
+
+interface Kind {
+  readonly operation: string;
+  readonly namespace: Namespace;
+}
+
 /**
  * A delete whose key has shard key fields does not tell that the `_id` is gone: the document may have moved to another
  * shard, an orphan of a migration may have been deleted, or another shard has a document of the same `_id`.
  */
-function deletion(namespace: Namespace, key: DocumentKey): DocumentChange {
-  return { namespace, ...key, document: key.key ? undefined : null, isDelete: true };
-}
-
-/** Undefined when the look-up found nothing; a delete event follows. */
-function fullDocumentOf(event: EventFields): Uint8Array | undefined {
-  const full = event.get("fullDocument");
-  return full?.type === BsonType.document ? bytesOf(full) : undefined;
+function changeOf(event: EventFields, { operation, namespace }: Kind): DocumentChange {
+  const { id, key } = keyOf(event);
+  const isDelete = operation === "delete";
+  const deleted = key ? undefined : null;
+  const change = { namespace, id, document: isDelete ? deleted : fullDocumentOf(event), isDelete };
+  return key ? { ...change, key } : change;
 }
 
 /**
@@ -79,26 +123,22 @@ function fullDocumentOf(event: EventFields): Uint8Array | undefined {
  * @see https://www.mongodb.com/docs/manual/reference/change-events/
  */
 export function readEvent(event: EventFields): Change {
-  const operation = text(event.get("operationType")) || "(none)";
-  const namespace = namespaceOf(event.get("ns"));
+  const operation = textOf(event.operationType) || "(none)";
+  const namespace = namespaceOf(event.ns);
   switch (operation) {
     case "insert":
     case "update":
     case "replace":
-      return {
-        change: { namespace, ...keyOf(event), document: fullDocumentOf(event), isDelete: false },
-      };
     case "delete":
-      return { change: deletion(namespace, keyOf(event)) };
+      return { change: changeOf(event, { operation, namespace }) };
   }
-  const token = event.get("_id");
-  const to = event.get("to");
+  const { _id: token, to } = event;
   return {
     event: {
       operation,
       namespace,
       to: to && namespaceOf(to),
-      unfollowed: isUnfollowed(event.get("operationDescription")),
+      unfollowed: isUnfollowed(event.operationDescription),
       token: token ? bytesOf(token) : new Uint8Array(),
     },
   };

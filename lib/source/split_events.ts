@@ -1,10 +1,10 @@
 /** Joins events over 16 MB, which arrive in fragments, each with some of the event's fields. */
 import { type BsonValue, fieldsByName, int32At } from "../bson/bson.ts";
-import type { EventFields } from "./event.ts";
+import { type EventFields, joinedFields } from "./event.ts";
 
 /** Joins fragments, over as many replies as they take. */
 export class SplitEvents {
-  #pending: Map<string, BsonValue> | undefined;
+  #pending: EventFields | undefined;
 
   /** Whether an event lacks fragments. No position may be saved then. */
   get incomplete(): boolean {
@@ -20,11 +20,10 @@ export class SplitEvents {
    *
    * @see https://www.mongodb.com/docs/manual/reference/operator/aggregation/changeStreamSplitLargeEvent/
    */
-  join(event: Map<string, BsonValue>): EventFields | undefined {
-    const split = event.get("splitEvent");
-    if (!split) return event;
-    const { fragment, of } = numbers(split);
-    const whole = fragment === 1 ? event : new Map([...this.#pending ?? [], ...event]);
+  join(event: EventFields): EventFields | undefined {
+    if (!event.splitEvent) return event;
+    const { fragment, of } = numbers(event.splitEvent);
+    const whole = fragment === 1 || !this.#pending ? event : joinedFields(this.#pending, event);
     this.#pending = fragment === of ? undefined : whole;
     return fragment === of ? whole : undefined;
   }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { BSON, type Document } from "mongodb";
-import { type BsonValue, bytesOf, fieldsByName } from "../../../lib/bson/bson.ts";
-import { readEvent } from "../../../lib/source/event.ts";
+import { type BsonValue, bytesOf } from "../../../lib/bson/bson.ts";
+import { eventFields, readEvent } from "../../../lib/source/event.ts";
 
 const TOKEN = { _data: "8266" };
 const NAMESPACE = { database: "shop", collection: "order.lines" };
@@ -11,7 +11,7 @@ const DOCUMENT = { _id: new BSON.Int32(7), t: new BSON.Double(20.5) };
 const read = (event: Document) => {
   const bytes = BSON.serialize({ _id: TOKEN, ...event }, { ignoreUndefined: true });
   const padded = new Uint8Array([1, 2, 3, ...bytes]);
-  return readEvent(fieldsByName(padded, 3));
+  return readEvent(eventFields(padded, 3));
 };
 
 const text = ({ type, ...value }: BsonValue): string => `${type}:${bytesOf({ type, ...value })}`;
@@ -91,4 +91,24 @@ Deno.test("readEvent() of an event without a type", () => {
 
 Deno.test("readEvent() refuses a change without a key", () => {
   assert.throws(() => read({ operationType: "delete" }), /documentKey/);
+});
+
+Deno.test("readEvent() gives the events of one collection the same namespace, and those of others another", () => {
+  const namespaceOf = (database: string, collection: string) => {
+    const result = read({ operationType: "insert", ...KEY, ns: { db: database, coll: collection } });
+    assert.ok("change" in result);
+    return result.change.namespace;
+  };
+  const first = namespaceOf("shop", "lines");
+  assert.equal(namespaceOf("shop", "lines"), first);
+  for (const [database, collection] of [["shop", "zines"], ["shop", "line"], ["chop", "lines"]] as const) {
+    assert.deepEqual(namespaceOf(database, collection), { database, collection });
+  }
+  assert.deepEqual(namespaceOf("shop", "lines"), first);
+});
+
+Deno.test("eventFields() passes over what the relay does not use", () => {
+  const fields = eventFields(BSON.serialize({ _id: TOKEN, wallTime: new Date(0), toString: 1, ns: {} }));
+  const given = Object.entries(fields).filter(([, value]) => value !== undefined);
+  assert.deepEqual(given.map(([name]) => name), ["_id", "ns"]);
 });
