@@ -15,6 +15,10 @@ export interface RowChange {
 export function coalesce(changes: Iterable<RowChange>): RowChange[] {
   const last = new Map<string, RowChange>();
   for (const change of changes) {
+    const { size } = last;
+    last.set(change.oid, change);
+    if (last.size > size) continue;
+    // The key was there: it moves to where its last change is.
     last.delete(change.oid);
     last.set(change.oid, change);
   }

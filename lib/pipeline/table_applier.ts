@@ -10,7 +10,7 @@ import type { DeadLetter, DeadLetters } from "../sink/metadata/dead_letters.ts";
 import type { ColumnPolicy, KeyedRow } from "../sink/table/column_policy.ts";
 import { quoteTable } from "../sink/table/sql_names.ts";
 import type { TargetTable } from "../sink/table/target_table.ts";
-import type { Row, Writer } from "../sink/table/writer.ts";
+import type { RefusedRow, Row, Writer } from "../sink/table/writer.ts";
 import type { Logger } from "../util/log.ts";
 import { ReadWriteLock } from "../util/read_write_lock.ts";
 import { coalesce, type RowChange } from "./coalesce.ts";
@@ -134,13 +134,15 @@ export class TableApplier {
    * @returns how many different keys they have
    */
   async apply(changes: readonly DocumentState[]): Promise<number> {
-    const last = coalesce(changes.map((state) => ({
-      ...state,
-      oid: this.keyOf(state),
-      document: state.document && this.#taken(state.document),
-    })));
+    const last = coalesce(changes.map((state) => this.#rowChange(state)));
     await this.#write(last);
     return last.length;
+  }
+
+  #rowChange(state: DocumentState): RowChange {
+    const { document, refusal } = state;
+    const change = { oid: this.keyOf(state), document: document && this.#taken(document) };
+    return refusal === undefined ? change : { ...change, refusal };
   }
 
   /** Removes rows, and dead letters. */
@@ -232,11 +234,7 @@ export class TableApplier {
     const { writer, columns } = this.#deps;
     if (columns.version !== version) return undefined;
     const refused = rows.length > 0 ? await writer.upsert(rows) : [];
-    const documents = new Map(upserts.map(({ oid, document }) => [oid, document]));
-    const dead = [
-      ...letters,
-      ...refused.map(({ oid, error }) => letterOf(oid, documents.get(oid) ?? new Uint8Array(), error)),
-    ];
+    const dead = [...letters, ...lettersOf(refused, upserts)];
     await writer.delete([...gone, ...dead.map(({ oid }) => oid)]);
     await columns.load();
     return columns.version === version ? { letters: dead, overflowed } : undefined;
@@ -303,6 +301,12 @@ function isStorable(document: Uint8Array): boolean {
 const isUnstorable = (error: unknown): error is Error =>
   error instanceof UnstorableError || error instanceof TypeError ||
   error instanceof Error && error.name.startsWith("BSON");
+
+function lettersOf(refused: readonly RefusedRow[], upserts: readonly KeyedRow[]): DeadLetter[] {
+  if (refused.length === 0) return [];
+  const documents = new Map(upserts.map(({ oid, document }) => [oid, document]));
+  return refused.map(({ oid, error }) => letterOf(oid, documents.get(oid) ?? new Uint8Array(), error));
+}
 
 const letterOf = (oid: string, document: Uint8Array, error: string): DeadLetter => ({
   oid,

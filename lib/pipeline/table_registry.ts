@@ -1,5 +1,5 @@
 /** The table of each collection, opened when its first document arrives. */
-import { type Namespace, namespaceText } from "../namespace.ts";
+import { byNamespace, type Namespace, namespaceText } from "../namespace.ts";
 import type { ShardKey } from "../key/document_key.ts";
 import { DeadLetters } from "../sink/metadata/dead_letters.ts";
 import { FollowedCollections } from "../sink/metadata/followed_collections.ts";
@@ -124,8 +124,7 @@ export class TableRegistry {
     changes: readonly T[],
     work: (group: CollectionChanges<T>) => Promise<void>,
   ): Promise<void> {
-    const groups = Map.groupBy(changes, ({ namespace }) => namespaceText(namespace));
-    await concurrently(groups.values(), TABLES_AT_ONCE, async (group) => {
+    await concurrently(byNamespace(changes), TABLES_AT_ONCE, async (group) => {
       const [first] = group;
       if (!first) return;
       const { namespace } = first;

@@ -30,8 +30,9 @@ const OWN = ["admin", "local", "config"];
 
 export class Scope {
   readonly #options: ScopeOptions;
-  /** Compiled once; `includes()` runs for every change. */
   readonly #globs: Readonly<Record<keyof ScopeOptions, readonly RegExp[]>>;
+  /** What `includes()` has said, which runs for every change: changes of one collection share a namespace. */
+  readonly #known = new WeakMap<Namespace, boolean>();
   /** The level at which the change stream is opened. */
   readonly level: Level;
   /** The one database, or the one collection, of that level. */
@@ -79,7 +80,13 @@ export class Scope {
     return !OWN.includes(database) && this.#globs.databases.some((each) => each.test(database));
   }
 
-  includes({ database, collection }: Namespace): boolean {
+  includes(namespace: Namespace): boolean {
+    let included = this.#known.get(namespace);
+    if (included === undefined) this.#known.set(namespace, included = this.#matches(namespace));
+    return included;
+  }
+
+  #matches({ database, collection }: Namespace): boolean {
     const { collections, exclude } = this.#globs;
     return this.includesDatabase(database) && !isOwn(collection) &&
       collections.some((each) => each.test(collection)) &&
