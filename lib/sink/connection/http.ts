@@ -43,7 +43,7 @@ export class HttpTransport implements Transport {
   }
 
   async #query(sql: string, parameters: readonly Parameter[], timeout: number): Promise<Result> {
-    const body = `{"stmt":${JSON.stringify(sql)},"args":[${parameters.map(argument).join(",")}]}`;
+    const body = JSON.stringify({ stmt: sql, args: parameters.map(argument) });
     const { status, text } = await this.#post(body, timeout);
     const answer = parse(text);
     if (!answer || status !== 200 || answer.error) {
@@ -123,11 +123,9 @@ function parse(text: string): Answer | undefined {
 
 /**
  * @example
- * IN: ["a"] → OUT: ["a"]; IN: {json: ['{"n":1.0}', null]} → OUT: ["{\"n\":1.0}",null]
+ * IN: ["a"] → OUT: ["a"]; IN: {json: ['{"n":1.0}', null]} → OUT: ['{"n":1.0}', null]
  *
  * Objects are sent as text. In real objects, CrateDB 6 changes arrays of mixed types.
  */
-function argument(parameter: Parameter): string {
-  const isJson = parameter !== null && typeof parameter === "object" && "json" in parameter;
-  return JSON.stringify(isJson ? parameter.json : parameter);
-}
+const argument = (parameter: Parameter) =>
+  parameter !== null && typeof parameter === "object" && "json" in parameter ? parameter.json : parameter;
