@@ -43,6 +43,22 @@ export const int64At: (bytes: Uint8Array, offset: number) => bigint = NumberUtil
 export const float64At: (bytes: Uint8Array, offset: number) => number = NumberUtils.getFloat64LE;
 export const hexAt = (bytes: Uint8Array, offset: number, length: number): string =>
   bytes.subarray(offset, offset + length).toHex();
+/**
+ * A 64-bit integer as decimal digits.
+ *
+ * @example
+ * IN: the bytes of Long(-1) → OUT: -1
+ */
+export function int64TextAt(bytes: Uint8Array, offset: number): string {
+  const high = int32At(bytes, offset + 4);
+  // A number is several times as fast as a BigInt, where it is exact.
+  return high >= -MAX_EXACT_HIGH && high < MAX_EXACT_HIGH
+    ? String(high * 2 ** 32 + uint32At(bytes, offset))
+    : String(int64At(bytes, offset));
+}
+
+/** The upper half of 2^53. */
+const MAX_EXACT_HIGH = 2 ** 21;
 export const base64At = (bytes: Uint8Array, offset: number, length: number): string =>
   ByteUtils.toBase64(bytes.subarray(offset, offset + length));
 

@@ -14,9 +14,14 @@ export const SLOTS = 2 ** 12;
 const MAX_CACHED_BYTES = 64;
 const kept = new Array<Name | undefined>(SLOTS).fill(undefined);
 
+/** What a decoder puts in the place of bytes that are no UTF-8. */
+const REPLACEMENT = "\ufffd";
+
 /** Decodes bytes `start` to `end`. Bytes that are not UTF-8 throw, so that no text changes unseen. */
-export const utf8 = (bytes: Uint8Array, start: number, end: number): string =>
-  BSON.ByteUtils.toUTF8(bytes, start, end, true);
+export function utf8(bytes: Uint8Array, start: number, end: number): string {
+  const text = BSON.ByteUtils.toUTF8(bytes, start, end, false);
+  return text.includes(REPLACEMENT) ? BSON.ByteUtils.toUTF8(bytes, start, end, true) : text;
+}
 
 /**
  * @example

@@ -13,6 +13,7 @@ import {
   hexAt,
   int32At,
   int64At,
+  int64TextAt,
   stringAt,
 } from "../bson/bson.ts";
 import { INTEGER_TO_DOUBLE, widerKind } from "./widenings.ts";
@@ -32,8 +33,8 @@ export const MAX_TEXT_BYTES = 32_766;
 /** A BSON string's length field and terminating NUL. */
 export const STRING_OVERHEAD_BYTES = 5;
 const FLOAT_DIGITS = 6;
-const INT64_MIN = -(2n ** 63n);
-const INT64_MAX = 2n ** 63n - 1n;
+const INT64_MIN = "-9223372036854775808";
+const INT64_MAX = "9223372036854775807";
 
 const quoted: Render = (bytes, offset) => JSON.stringify(stringAt(bytes, offset));
 const quotedShort: Fit = (bytes, offset, length) =>
@@ -54,7 +55,7 @@ export function doubleText(value: number): string {
 
 const double: Render = (bytes, offset) => doubleText(float64At(bytes, offset));
 const int32: Render = (bytes, offset) => String(int32At(bytes, offset));
-const int64: Render = (bytes, offset) => String(int64At(bytes, offset));
+const int64: Render = int64TextAt;
 
 /** An integer as JSON that reads back as a double, in case the column is gone by then. */
 const wholeDouble = (fit: Fit): Fit => (...value) => {
@@ -74,8 +75,8 @@ const smallInt64 = (limit: number): Fit => (bytes, offset) => {
 };
 /** Newer servers refuse both ends of the range, so those never go into a column. */
 const innerInt64: Fit = (bytes, offset) => {
-  const value = int64At(bytes, offset);
-  return value > INT64_MIN && value < INT64_MAX ? String(value) : undefined;
+  const text = int64TextAt(bytes, offset);
+  return text === INT64_MIN || text === INT64_MAX ? undefined : text;
 };
 /** A REAL column returns the shortest text of the float. Up to six digits that is the double's own text. */
 const singleDouble: Fit = (bytes, offset) => {

@@ -95,7 +95,9 @@ class Splitter {
         this.#putOverflow(name.text, jsonOf(field, escaped));
         continue;
       }
-      json += `${json === "" ? "" : ","}${name.json}${text}`;
+      if (json !== "") json += ",";
+      json += name.json;
+      json += text;
       // The rest of the array stays in `data` for queries; `overflow` has it unchanged.
       if (this.#leavesOut && type === BsonType.array) this.#put(name.text, jsonOf(field, escaped));
     }
@@ -116,7 +118,11 @@ class Splitter {
       }
       const text = this.#field(field, column);
       if (text === undefined) fits = false;
-      else if (text !== LEFT_OUT) json += `${json === "" ? "" : ","}${field.name.json}${text}`;
+      else if (text !== LEFT_OUT) {
+        if (json !== "") json += ",";
+        json += field.name.json;
+        json += text;
+      }
     }
     return fits ? `{${json}}` : undefined;
   }
