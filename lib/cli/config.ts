@@ -1,6 +1,7 @@
 /** What the commands are told, checked and frozen; nothing below reads the environment. */
 import type { DemoSettings, NamedServer } from "../demo/settings.ts";
 import type { Namespace } from "../namespace.ts";
+import { memoryShares } from "../pipeline/memory_shares.ts";
 import type { Names, RelaySettings } from "../pipeline/settings.ts";
 import { type TableName, tableName } from "../sink/table/sql_names.ts";
 import { tableFor } from "../sink/table/table_naming.ts";
@@ -19,8 +20,21 @@ import { type Given, LOGGING, type Option, OPTIONS, readOptions, sourceOf } from
  * @throws UsageError
  */
 export function relayConfig(given: Given): RelaySettings {
-  const { cratedbUrl: sink, table, database, collection, exclude, filter, only, omit, pipeline, ...rest } =
-    readOptions(OPTIONS["cdc-relay"], given);
+  const {
+    cratedbUrl: sink,
+    table,
+    database,
+    collection,
+    exclude,
+    filter,
+    only,
+    omit,
+    pipeline,
+    maxMemory,
+    batchBytes,
+    statementBytes,
+    ...rest
+  } = readOptions(OPTIONS["cdc-relay"], given);
   const scope = new Scope({
     databases: database.length > 0 ? database : [EXAMPLE.database],
     collections: collection.length > 0 ? collection : [database.length > 0 ? "*" : EXAMPLE.collection],
@@ -30,7 +44,18 @@ export function relayConfig(given: Given): RelaySettings {
   if (transform.length > 0) checkFullDocument(rest.fullDocument);
   if (rest.key === "documentKey" && (transform.length > 0 || omit.length > 0)) throw keyInTransform();
   if (table !== "") checkTemplate(tableName(table, sink.schema), scope);
-  return Object.freeze({ ...rest, sink, scope, omit, transform, namesIn: namesOf(table, scope) });
+  const shares = memoryShares(maxMemory);
+  return Object.freeze({
+    ...rest,
+    ...shares,
+    batchBytes: batchBytes ?? shares.batchBytes,
+    statementBytes: statementBytes ?? shares.statementBytes,
+    sink,
+    scope,
+    omit,
+    transform,
+    namesIn: namesOf(table, scope),
+  });
 }
 
 /** The collection that the example of the same name follows, and its table. */

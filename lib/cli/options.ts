@@ -310,12 +310,21 @@ const RELAY = [
     parse: count(1),
   }),
   option({
+    flag: "max-memory",
+    env: ["CDC_MAX_MEMORY"],
+    default: "256MiB",
+    value: "SIZE",
+    help:
+      "Memory for what is on its way, over what the runtime takes; batches and statements are sized by it",
+    parse: byteSize,
+  }),
+  option({
     flag: "batch-bytes",
     env: ["CDC_BATCH_BYTES"],
-    default: "16MiB",
+    default: "",
     value: "SIZE",
-    help: "Bytes of events taken into one batch at most",
-    parse: byteSize,
+    help: "Bytes of events taken into one batch at most; by default a 32nd of --max-memory",
+    parse: optional(byteSize),
   }),
   option({
     flag: "statement-rows",
@@ -328,10 +337,10 @@ const RELAY = [
   option({
     flag: "statement-bytes",
     env: ["CDC_STATEMENT_BYTES"],
-    default: "4MiB",
+    default: "",
     value: "SIZE",
-    help: "Bytes in one statement at most, a single larger row aside",
-    parse: byteSize,
+    help: "Bytes in one statement at most, a single larger row aside; by default a 128th of --max-memory",
+    parse: optional(byteSize),
   }),
   option({
     flag: "in-flight",

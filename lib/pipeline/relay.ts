@@ -82,6 +82,7 @@ export async function relay(settings: RelaySettings, context: RelayContext): Pro
   const reader = new DocumentReader(causalReader, {
     transform: settings.transform,
     size: settings.batchSize,
+    replyBytes: settings.replyBytes,
     hasTwins: settings.key === "documentKey",
   });
   const found = await collectionsOf(causalReader, settings.scope, { log: QUIET });

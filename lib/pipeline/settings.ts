@@ -4,11 +4,12 @@ import type { Namespace } from "../namespace.ts";
 import type { SinkAddress } from "../sink/connection/url.ts";
 import type { TableName } from "../sink/table/sql_names.ts";
 import type { ColumnMode } from "../sink/table/column_mode.ts";
+import type { MemoryShares } from "./memory_shares.ts";
 import type { FullDocument } from "../source/open_stream.ts";
 import type { Scope } from "../source/scope.ts";
 
 /** Times are in milliseconds, sizes in bytes. */
-export interface RelaySettings {
+export interface RelaySettings extends MemoryShares {
   readonly mongodbUrl: string;
   readonly scope: Scope;
   /** Stages that documents go through; empty where they are taken as they are. */
@@ -32,9 +33,7 @@ export interface RelaySettings {
   readonly onHistoryLost: "recopy" | "fail";
   readonly fullDocument: FullDocument;
   readonly batchSize: number;
-  readonly batchBytes: number;
   readonly statementRows: number;
-  readonly statementBytes: number;
   readonly inFlight: number;
   readonly refreshInterval: number;
   readonly saveInterval: number;

@@ -19,6 +19,7 @@ import type { Logger } from "../util/log.ts";
 import type { OutageTracker } from "../util/outage.ts";
 import type { Counts } from "./observer.ts";
 import type { Names, RelaySettings } from "./settings.ts";
+import { Semaphore } from "../util/semaphore.ts";
 import { TableApplier } from "./table_applier.ts";
 import { TableOwners } from "./table_owners.ts";
 
@@ -58,6 +59,8 @@ export class TableRegistry {
   readonly #options: TableRegistryOptions;
   readonly #entries = new Map<string, Promise<Entry>>();
   readonly #owners: TableOwners;
+  /** Bytes of statements under way, of all tables. */
+  readonly #inFlightBudget: Semaphore;
   readonly #followed: FollowedCollections;
   /** Columns that another relay was changing when they were opened. */
   readonly #unrecovered = new Set<ColumnPolicy>();
@@ -70,6 +73,7 @@ export class TableRegistry {
   constructor(transports: Transports, options: TableRegistryOptions) {
     this.#transports = transports;
     this.#options = options;
+    this.#inFlightBudget = new Semaphore(options.settings.inFlightBytes);
     const { names: { stream, metadataSchema: schema }, causalReader } = options;
     this.#owners = new TableOwners((namespace) => causalReader.exists(namespace));
     this.#followed = new FollowedCollections(transports.patient, { schema, stream });
@@ -243,7 +247,7 @@ export class TableRegistry {
     const isKnown = await this.#followed.has(namespace);
     if (!isKnown) await this.#followed.add(namespace, name);
     const table = await openTable(patient, { table: name, columns: settings.columns });
-    const writer = new Writer(patient, table, settings);
+    const writer = new Writer(patient, table, { ...settings, inFlightBudget: this.#inFlightBudget });
     const columns = await this.#columnsOf(table, writer);
     if (await columns.recover()) this.#unrecovered.add(columns);
     const stream = `${namespaceText(namespace)} -> ${name.schema}.${name.name}`;

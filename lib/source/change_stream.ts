@@ -17,6 +17,7 @@ import { backoff } from "../util/retry.ts";
 import { type BsonValue, bytesOf, ElementCursor } from "../bson/bson.ts";
 import { type CollectionEvent, type DocumentChange, eventFields, readEvent } from "./event.ts";
 import { killCursor } from "./causal_reader.ts";
+import { PageSize } from "./page_size.ts";
 import type { Route } from "./route.ts";
 import { RoutedSession } from "./routed_session.ts";
 import type { Scope } from "./scope.ts";
@@ -55,6 +56,8 @@ export interface ChangeStreamOptions {
   /** BSON of the token to go on from; null to start now. */
   readonly startAfter: Uint8Array | null;
   readonly batchSize: number;
+  /** The most bytes that a reply should have. @default {4 MiB} */
+  readonly replyBytes?: number;
   readonly retryFor: number;
   readonly signal: AbortSignal;
   readonly outages: OutageTracker;
@@ -114,7 +117,8 @@ async function* batchesFrom(
   startAfter: Uint8Array | null,
   options: ChangeStreamOptions & { readonly client: MongoClient; readonly session: ClientSession },
 ): AsyncGenerator<ChangeBatch> {
-  const { client, session, batchSize, signal, scope } = options;
+  const { client, session, batchSize, replyBytes, signal, scope } = options;
+  const pageSize = new PageSize(replyBytes);
   let token = startAfter;
   const target = targetOf(scope);
   const database = client.db(target.database);
@@ -125,6 +129,7 @@ async function* batchesFrom(
   try {
     while (true) {
       for (const batch of batchesOf(reply, { split, token })) {
+        pageSize.read(batch.events, batch.bytes);
         yield batch;
         token = batch.token;
       }
@@ -132,7 +137,7 @@ async function* batchesFrom(
       reply = await command({
         getMore: BSON.Long.fromBigInt(reply.cursorId),
         collection: reply.collection,
-        batchSize,
+        batchSize: Math.min(batchSize, pageSize.documents),
         maxTimeMS,
       });
     }

@@ -6,16 +6,19 @@ import { documentKeyText, type ShardKey } from "../key/document_key.ts";
 import { keyText } from "../key/key_text.ts";
 import { expressionOf, valueOf } from "../key/query_literal.ts";
 import type { CausalReader, KeyedDocument, Page } from "./causal_reader.ts";
-import type { Namespace } from "../namespace.ts";
+import { type Namespace, namespaceText } from "../namespace.ts";
 import { type Chunk, chunkOf, isNamed, isThere, lastEnd, type LookedUp } from "./chunk.ts";
 import type { KeyRange } from "./key_ranges.ts";
 import { isTransformFailure } from "./mongodb_errors.ts";
+import { PageSize } from "./page_size.ts";
 import { changesId } from "./transform.ts";
 
 export interface ReaderOptions {
   readonly transform: readonly Document[];
   /** The most documents of one chunk. */
   readonly size: number;
+  /** The most bytes that a reply should have. @default {4 MiB} */
+  readonly replyBytes?: number;
   /** Whether documents of a sharded collection may have one `_id`. @default false */
   readonly hasTwins?: boolean;
 }
@@ -32,6 +35,8 @@ const KEY = { _id: 1 } as const;
 export class DocumentReader {
   readonly #causalReader: CausalReader;
   readonly #options: ReaderOptions;
+  /** By the names of collections. */
+  readonly #pageSizes = new Map<string, PageSize>();
 
   constructor(causalReader: CausalReader, options: ReaderOptions) {
     this.#causalReader = causalReader;
@@ -50,7 +55,8 @@ export class DocumentReader {
     { atMost = Infinity }: ChunkOptions = {},
   ): Promise<Chunk> {
     const { transform, hasTwins = false } = this.#options;
-    const size = Math.min(this.#options.size, atMost);
+    const pageSize = this.#pageSizeOf(namespace);
+    const size = Math.min(this.#options.size, atMost, pageSize.documents);
     // One more tells whether it has the same key.
     const limit = hasTwins ? size + 1 : size;
     const { after: last } = range;
@@ -63,6 +69,7 @@ export class DocumentReader {
       ...transform.length > 0 && { projection: KEY },
     };
     const page = await this.#causalReader.page(namespace, { ...find, limit }, { abortable: true });
+    if (transform.length === 0) learn(pageSize, page);
     const isEnd = page.exhausted && page.documents.length < limit;
     // Keys that no query can name are very rare, and a chunk of nothing else even more.
     const chunk = chunkOf(page.documents, { isEnd, last, hasTwins }) ??
@@ -105,6 +112,7 @@ export class DocumentReader {
       abortable: true,
       goesOn: (documents) => !documents.some((each) => isNamed(each) && asked.has(keyText(each.id))),
     });
+    learn(this.#pageSizeOf(namespace), reply);
     const documents = await this.#askedFor(namespace, asked, reply);
     if (reply.exhausted) return { ...chunk, documents };
     const part = chunkOf(documents, { isEnd: false, last: null });
@@ -171,26 +179,39 @@ export class DocumentReader {
     const asked = [...new Map(ids.map((id) => [keyText(id), id]))]
       .map(([key, id]) => ({ key, id, name: valueOf(id) }));
     const { named = [], unnamed = [] } = Object.groupBy(asked, ({ name }) => name ? "named" : "unnamed");
-    const groups = [...byBytes(named)];
-    for (let group = groups.shift(); group; group = groups.shift()) {
+    const pageSize = this.#pageSizeOf(namespace);
+    const waiting: (readonly Asked[])[] = [named];
+    for (let keys = waiting.shift(); keys; keys = waiting.shift()) {
+      const end = groupEnd(keys, Math.min(MAX_KEYS, pageSize.documents));
+      const group = keys.slice(0, end);
+      if (end < keys.length) waiting.unshift(keys.slice(end));
+      if (group.length === 0) continue;
       const reply = await this.#pageOf(namespace, group, stages);
       if (reply instanceof MongoServerError) {
         const [first, ...others] = group;
         if (first && others.length === 0) yield [refused(first, reply)];
-        else groups.unshift(...halves(group));
+        else waiting.unshift(...halves(group));
         continue;
       }
+      if (stages === this.#options.transform) learn(pageSize, reply);
       const found = this.#whole(await this.#askedFor(namespace, keySet(group), reply), reply);
       const missing = without(group, found);
       yield [...found, ...reply.exhausted ? missing.map(gone) : []];
       if (reply.exhausted) continue;
       // The reply holds only documents whose keys are equal under the collation.
       if (found.length === 0) unnamed.push(...missing);
-      else groups.unshift(missing);
+      else waiting.unshift(missing);
     }
     if (unnamed.length === 0) return;
     const found = await this.#scan(namespace, keySet(unnamed), stages);
     yield [...found, ...without(unnamed, found).map(gone)];
+  }
+
+  #pageSizeOf(namespace: Namespace): PageSize {
+    const name = namespaceText(namespace);
+    let size = this.#pageSizes.get(name);
+    if (!size) this.#pageSizes.set(name, size = new PageSize(this.#options.replyBytes));
+    return size;
   }
 
   /** The documents of a reply, less those of its last key if there may be more of them. */
@@ -299,20 +320,14 @@ const aggregate = ({ collection }: Namespace, pipeline: readonly Document[]): Do
   cursor: { batchSize: UNLIMITED_DOCUMENTS },
 });
 
-/** Groups keys so that each group fits in a query. */
-function* byBytes(keys: readonly Asked[]): Generator<readonly Asked[]> {
-  let group: Asked[] = [];
+const learn = (size: PageSize, { documents }: Page): void =>
+  size.read(documents.length, documents.reduce((sum, { document }) => sum + document.length, 0));
+
+/** How many of these keys fit in a query, of `most` at most. */
+function groupEnd(keys: readonly Asked[], most: number): number {
   let bytes = 0;
-  for (const key of keys) {
-    if (group.length > 0 && (group.length >= MAX_KEYS || bytes + key.id.length > MAX_KEY_BYTES)) {
-      yield group;
-      group = [];
-      bytes = 0;
-    }
-    group.push(key);
-    bytes += key.id.length;
-  }
-  if (group.length > 0) yield group;
+  const end = keys.findIndex(({ id }, at) => at >= most || (bytes += id.length) > MAX_KEY_BYTES && at > 0);
+  return end < 0 ? keys.length : end;
 }
 
 const keySet = (asked: readonly Asked[]): Set<string> => new Set(asked.map(({ key }) => key));

@@ -6,8 +6,8 @@ import type { CausalReader } from "./causal_reader.ts";
 import { hasCode, isEventTooLarge, isRefusal, MongodbCode } from "./mongodb_errors.ts";
 
 const MAX_DOCUMENTS = 1_000;
-/** What a reply of MongoDB holds. */
-const MAX_BYTES = 16 * 1024 * 1024;
+/** What a sample may have. */
+const MAX_BYTES = 4 * 2 ** 20;
 
 /** Takes samples; tells once of a server that refuses one. */
 export class Sampler {
@@ -24,7 +24,7 @@ export class Sampler {
    * Documents of a collection, transformed; none where the server refuses.
    *
    * @example
-   * IN: shop.orders with 20,000 documents → OUT: 1,000 of them; documents of 160 kB → OUT: 100 of them
+   * IN: shop.orders with 20,000 documents → OUT: 1,000 of them; documents of 160 kB → OUT: 26 of them
    *
    * @throws MongoError when MongoDB is away for too long or the user has no rights
    */
@@ -75,7 +75,7 @@ export class Sampler {
  * How many documents may be asked for.
  *
  * @example
- * IN: 200 → OUT: 1000; IN: 160,000 → OUT: 104; IN: undefined → OUT: 1000
+ * IN: 200 → OUT: 1000; IN: 160,000 → OUT: 26; IN: undefined → OUT: 1000
  */
 export const sampleSize = (averageBytes = 0): number =>
   Math.max(1, Math.min(MAX_DOCUMENTS, Math.floor(MAX_BYTES / averageBytes)));

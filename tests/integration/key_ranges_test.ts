@@ -1,6 +1,7 @@
 /** Ranges of keys, read from a server: each key is in exactly one. */
 import assert from "node:assert/strict";
 import type { CreateCollectionOptions, Document } from "mongodb";
+import type { BsonValue } from "../../lib/bson/bson.ts";
 import { keyText } from "../../lib/key/key_text.ts";
 import { DocumentReader, type ReaderOptions } from "../../lib/source/documents.ts";
 import { type KeyRange, rangesOf, RangeSplitter, WHOLE } from "../../lib/source/key_ranges.ts";
@@ -27,19 +28,22 @@ const KINDS: Readonly<Record<string, Kind>> = {
 };
 
 /** The keys of one range, chunk by chunk. */
-async function keysIn(
+async function idsIn(
   reader: DocumentReader,
   { database }: Pick<MongodbContext, "database">,
   range: KeyRange,
-): Promise<string[]> {
-  const found: string[] = [];
+): Promise<BsonValue[]> {
+  const found: BsonValue[] = [];
   for (let [{ after }, done] = [range, false]; !done;) {
     const chunk = await reader.chunk({ database, collection: "data" }, { ...range, after });
-    found.push(...chunk.documents.map(({ id }) => keyText(id)));
+    found.push(...chunk.documents.map(({ id }) => id));
     [after, done] = [chunk.last, chunk.done];
   }
   return found;
 }
+
+const keysIn = async (...range: Parameters<typeof idsIn>): Promise<string[]> =>
+  (await idsIn(...range)).map(keyText);
 
 for (const [what, kind] of Object.entries(KINDS)) {
   mongodbTest(`chunk() has each key in one range, of ${what}`, async (source) => {
@@ -49,10 +53,10 @@ for (const [what, kind] of Object.entries(KINDS)) {
     await using causalReader = quietReader(mongodb);
     const readerOf = (size: number) =>
       new DocumentReader(causalReader, { transform: [], size, ...kind.reader });
-    const whole = await readerOf(COUNT).chunk({ database, collection: "data" }, WHOLE);
-    const order = whole.documents.map(({ id }) => keyText(id));
+    const ids = await idsIn(readerOf(COUNT), source, WHOLE);
+    const order = ids.map(keyText);
     assert.equal(order.length, COUNT);
-    const ranges = rangesOf(whole.documents.map(({ id }) => id), 12);
+    const ranges = rangesOf(ids, 12);
     assert.equal(ranges.length, 12);
     for (const size of [7, 50, 1_000]) {
       const found = [];

@@ -8,7 +8,7 @@ const MEGABYTE = 2 ** 20;
 const COUNT = 1_500;
 const LENGTH = 200_000;
 /** All documents at once take more: 300 MB as BSON, and several times that on their way. */
-const BOUND = 750 * MEGABYTE;
+const BOUND = 450 * MEGABYTE;
 
 const collectionOf = ({ mongodb, database }: CratedbContext) => mongodb.db(database).collection("data");
 

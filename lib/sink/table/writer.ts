@@ -27,6 +27,8 @@ export interface WriterOptions {
   readonly statementBytes: number;
   /** Statements at once, whoever writes. */
   readonly inFlight: number;
+  /** Bytes of statements under way, which tables share. @default {as many as there are} */
+  readonly inFlightBudget?: Semaphore;
 }
 
 /** Errors of the whole table, not of a row: the rows need not be tried one by one. */
@@ -44,6 +46,14 @@ function bytesOf({ oid, data, overflow }: Row, share: number): number {
   const atMost = MAX_BYTES_PER_UNIT * (oid.length + data.length + (overflow?.length ?? 0));
   if (atMost <= share) return atMost;
   return Buffer.byteLength(oid) + Buffer.byteLength(data) + Buffer.byteLength(overflow ?? "");
+}
+
+const UNLIMITED = new Semaphore(Infinity);
+
+/** Rows of one statement. */
+interface Chunk {
+  readonly rows: readonly Row[];
+  readonly bytes: number;
 }
 
 export class Writer {
@@ -80,10 +90,11 @@ export class Writer {
    * @throws UserError when the sink takes nothing at all; SinkError when it cannot be reached
    */
   async upsert(rows: readonly Row[]): Promise<RefusedRow[]> {
+    const { inFlightBudget: budget = UNLIMITED } = this.#options;
     const refused = await concurrently(
       this.#chunks(rows),
       this.#options.inFlight,
-      (chunk) => this.#statements.run(() => this.#upsertChunk(chunk)),
+      ({ rows, bytes }) => this.#statements.run(() => budget.run(() => this.#upsertChunk(rows), bytes)),
     );
     return refused.flat();
   }
@@ -136,7 +147,7 @@ export class Writer {
     await refreshTable(this.#transport, this.#table);
   }
 
-  *#chunks(rows: readonly Row[]): Iterable<Row[]> {
+  *#chunks(rows: readonly Row[]): Iterable<Chunk> {
     const { statementRows, statementBytes } = this.#options;
     const share = statementBytes / statementRows;
     let chunk: Row[] = [];
@@ -144,14 +155,14 @@ export class Writer {
     for (const row of rows) {
       const rowSize = bytesOf(row, share);
       if (chunk.length > 0 && (chunk.length >= statementRows || size + rowSize > statementBytes)) {
-        yield chunk;
+        yield { rows: chunk, bytes: size };
         chunk = [];
         size = 0;
       }
       chunk.push(row);
       size += rowSize;
     }
-    if (chunk.length > 0) yield chunk;
+    if (chunk.length > 0) yield { rows: chunk, bytes: size };
   }
 
   /** Bisects a chunk with a short count down to the rows at fault. */

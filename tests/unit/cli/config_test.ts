@@ -56,6 +56,8 @@ Deno.test("relayConfig() reads numbers, sizes and times", () => {
   };
   const { batchSize, batchBytes, refreshInterval, retryFor } = relayConfig(given(flags));
   assert.deepEqual([batchSize, batchBytes, refreshInterval, retryFor], [7, 2_048, 2_000, Infinity]);
+  const { batchBytes: share, statementBytes } = relayConfig(given({ "max-memory": "512MiB" }));
+  assert.deepEqual([share, statementBytes], [16 * 2 ** 20, 4 * 2 ** 20]);
 });
 
 /** Option, its variable, a bad value. */

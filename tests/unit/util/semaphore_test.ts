@@ -26,3 +26,22 @@ Deno.test("Semaphore has room again after work that fails", async () => {
   assert.equal(await next, "done");
   assert.equal(await semaphore.run(() => Promise.resolve("again")), "again");
 });
+
+Deno.test("Semaphore bounds the weight of what is under way, and runs alone what is too heavy", async () => {
+  const semaphore = new Semaphore(10);
+  let [weight, heaviest, most] = [0, 0, 0];
+  const work = (own: number) => async () => {
+    weight += own;
+    most = Math.max(most, weight);
+    if (own > 10) heaviest = Math.max(heaviest, weight);
+    await new Promise((done) => setTimeout(done));
+    weight -= own;
+  };
+  const weights = [4, 4, 4, 25, 4, 6, 1];
+  await Promise.all(weights.map((own) => semaphore.run(work(own), own)));
+  assert.equal(heaviest, 25);
+  assert.equal(most, 25);
+  most = 0;
+  await Promise.all([4, 4, 4, 6].map((own) => semaphore.run(work(own), own)));
+  assert.equal(most, 10);
+});
