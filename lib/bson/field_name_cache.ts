@@ -5,14 +5,22 @@ export interface Name {
   readonly text: string;
   /** The name as JSON, with the colon. */
   readonly json: string;
-  /** Its place in the cache. Equal names have the same slot. */
+  /** Its place in the cache. A name has one for as long as none is evicted, and shares it only if it is not kept. */
   readonly slot: number;
+  readonly bytes: Uint8Array;
 }
 
-/** Direct-mapped cache: a name evicts whatever is in its slot. */
-export const SLOTS = 2 ** 12;
-const MAX_CACHED_BYTES = 64;
+/** The slots where the search for a name may begin, and how many it looks at. */
+const HOMES = 2 ** 12;
+const PROBES = 4;
+export const SLOTS = HOMES + PROBES - 1;
+/** Longer names are not kept. */
+const MAX_KEPT_BYTES = 64;
 const kept = new Array<Name | undefined>(SLOTS).fill(undefined);
+let evictions = 0;
+
+/** How many names have been evicted from the cache. */
+export const evictedNames = (): number => evictions;
 
 /** What a decoder puts in the place of bytes that are no UTF-8. */
 const REPLACEMENT = "\ufffd";
@@ -32,17 +40,25 @@ export function nameAt(bytes: Uint8Array, offset: number, length: number): Name 
   const end = offset + length;
   let hash = 0;
   for (let at = offset; at < end; at++) hash = Math.imul(hash ^ (bytes[at] ?? 0), 0x01000193);
-  const slot = (hash ^ hash >>> 16) & SLOTS - 1;
-  const known = kept[slot];
-  if (known && isAt(known.text, bytes, offset)) return known;
-  const text = utf8(bytes, offset, end);
-  const name = { text, json: `${JSON.stringify(text)}:`, slot };
-  if (length <= MAX_CACHED_BYTES && text.length === length) kept[slot] = name;
-  return name;
+  const home = (hash ^ hash >>> 16) & HOMES - 1;
+  if (length > MAX_KEPT_BYTES) return nameOf(bytes.subarray(offset, end), home);
+  for (let slot = home; slot < home + PROBES; slot++) {
+    const known = kept[slot];
+    if (!known) return kept[slot] = nameOf(bytes.subarray(offset, end), slot);
+    if (isAt(known.bytes, bytes, offset)) return known;
+  }
+  evictions++;
+  return kept[home] = nameOf(bytes.subarray(offset, end), home);
 }
 
-/** Whether the name and its end are at `offset`. Only ASCII names are cached, so a byte is a character. */
-function isAt(name: string, bytes: Uint8Array, offset: number): boolean {
-  for (let at = 0; at < name.length; at++) if (name.charCodeAt(at) !== bytes[offset + at]) return false;
+/** Copies the bytes, which may be part of a reply of megabytes. */
+function nameOf(bytes: Uint8Array, slot: number): Name {
+  const text = utf8(bytes, 0, bytes.length);
+  return { text, json: `${JSON.stringify(text)}:`, slot, bytes: new Uint8Array(bytes) };
+}
+
+/** Whether the name and its end are at `offset`. */
+function isAt(name: Uint8Array, bytes: Uint8Array, offset: number): boolean {
+  for (let at = 0; at < name.length; at++) if (name[at] !== bytes[offset + at]) return false;
   return bytes[offset + name.length] === 0;
 }

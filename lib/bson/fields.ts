@@ -1,6 +1,6 @@
 /** The fields of a document: values with their names, and whether names repeat. */
 import { type BsonValue, ElementCursor } from "./bson.ts";
-import { type Name, SLOTS } from "./field_name_cache.ts";
+import { evictedNames, type Name, SLOTS } from "./field_name_cache.ts";
 
 export interface Field extends BsonValue {
   readonly name: Name;
@@ -12,7 +12,7 @@ export interface Fields {
   readonly repeated: boolean;
 }
 
-/** Cheap duplicate check: which object last used each slot. Only collisions need a Set. */
+/** Cheap duplicate check: which object last used each slot. Only names that share one, or are evicted, need a Set. */
 const lastObject = new Uint32Array(SLOTS);
 let objects = 0;
 
@@ -23,6 +23,7 @@ let objects = 0;
 export function fieldsOf({ bytes, offset: start }: BsonValue): Fields {
   const fields: Field[] = [];
   const object = ++objects >>> 0;
+  const evicted = evictedNames();
   let collided = false;
   const element = new ElementCursor(bytes, start);
   while (element.next()) {
@@ -31,6 +32,7 @@ export function fieldsOf({ bytes, offset: start }: BsonValue): Fields {
     lastObject[name.slot] = object;
     fields.push({ name, type: element.type, bytes, offset: element.offset, length: element.length });
   }
-  const repeated = collided && new Set(fields.map(({ name }) => name.text)).size < fields.length;
+  const repeated = (collided || evictedNames() > evicted) &&
+    new Set(fields.map(({ name }) => name.text)).size < fields.length;
   return { fields, repeated };
 }

@@ -38,6 +38,25 @@ Deno.test("fieldsOf() tells names apart, and finds a repeated one, among more th
   assert.equal(fieldsOf(valueOf(named(...names, "name 0"))).repeated, true);
 });
 
+Deno.test("fieldsOf() finds a repeated name that is too long to be kept, whatever names come in between", () => {
+  const between = Array.from({ length: SLOTS }, (_, index) => `between ${index}`);
+  for (const long of ["x", "y", "z"].map((letter) => letter.repeat(100))) {
+    assert.equal(fieldsOf(valueOf(named(long, ...between))).repeated, false);
+    assert.equal(fieldsOf(valueOf(named(long, ...between, long))).repeated, true);
+  }
+});
+
+Deno.test("fieldsOf() tells and finds repeated names of other letters than ASCII's", () => {
+  for (const again of ["first", "second"]) {
+    assert.deepEqual(
+      namesIn(named("größe", "\ufeff", "größ", "😀")),
+      ["größe", "\ufeff", "größ", "😀"],
+      again,
+    );
+    assert.equal(fieldsOf(valueOf(named("größe", "größ", "größe"))).repeated, true, again);
+  }
+});
+
 Deno.test("fieldsOf() keeps no name that changes with the bytes it was read from", () => {
   const { bytes } = named("before");
   const buffer = Buffer.from(bytes);
