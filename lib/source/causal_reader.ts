@@ -3,7 +3,7 @@
  * found is never older than a time that was named.
  */
 import { BSON, type ClientSession, type Db, type Document, type MongoClient, ReadPreference } from "mongodb";
-import { type BsonValue, type Element, elements, fieldsByName, int64At } from "../bson/bson.ts";
+import { type BsonValue, ElementCursor, elements, fieldsByName, int64At } from "../bson/bson.ts";
 import type { Namespace } from "../namespace.ts";
 import { UserError } from "../util/errors.ts";
 import { retry, type RetryOptions } from "../util/retry.ts";
@@ -169,15 +169,15 @@ function batchOf({ cursor }: Document): Reply {
   return { cursorId: int64At(id.bytes, id.offset), documents };
 }
 
-/** Other names of the document need not be UTF-8. */
-const isId = (bytes: Uint8Array, [, offset, length]: Element): boolean =>
-  length === 3 && bytes[offset] === 0x5f && bytes[offset + 1] === 0x69 && bytes[offset + 2] === 0x64;
-
 function keyed(document: Uint8Array): KeyedDocument {
-  const element = Array.from(elements(document)).find((element) => isId(document, element));
-  if (!element) {
-    throw new UserError("The transform takes _id away, which names the row.", { hint: "Leave _id in." });
+  const element = new ElementCursor(document);
+  while (element.next()) {
+    if (isId(element)) return { id: element.value, document };
   }
-  const [type, , , offset, length] = element;
-  return { id: { type, bytes: document, offset, length }, document };
+  throw new UserError("The transform takes _id away, which names the row.", { hint: "Leave _id in." });
 }
+
+/** Other names of the document need not be UTF-8. */
+const isId = ({ bytes, nameOffset, nameLength }: ElementCursor): boolean =>
+  nameLength === 3 && bytes[nameOffset] === 0x5f && bytes[nameOffset + 1] === 0x69 &&
+  bytes[nameOffset + 2] === 0x64;
