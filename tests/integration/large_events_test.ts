@@ -73,7 +73,7 @@ cratedbTest("relay() lands events over 16 MB, also when it is killed among them"
 async function namesTheDocument(context: CratedbContext): Promise<void> {
   const data = collectionOf(context);
   await data.insertOne({ _id: "ok", n: 1 });
-  const running = context.relay();
+  const running = context.relay(["--full-document", "updateLookup"]);
   await running.waitForLine(/Ready/);
   await data.insertOne({ _id: LONG_KEY, n: 1 });
   await inStep(context);
@@ -87,6 +87,16 @@ async function namesTheDocument(context: CratedbContext): Promise<void> {
 }
 
 cratedbTest("relay() names the document whose event cannot be delivered", namesTheDocument);
+
+cratedbTest("relay() looks up a document whose event could not be delivered with it", async (context) => {
+  const data = collectionOf(context);
+  await data.insertOne({ _id: LONG_KEY, n: 1 });
+  const running = context.relay();
+  await running.waitForLine(/Ready/);
+  await data.updateOne({ _id: LONG_KEY }, { $set: { n: 2, text: LONG_TEXT } });
+  await inStep(context, { interval: 200 });
+  assert.equal((await running.kill()).code, 0, running.stderr.join("\n").slice(0, 2_000));
+});
 
 /** 6.0.9 and newer split large events. */
 const isOld = binaryVersion !== undefined && /^(?:[45]\.|6\.0\.[0-8]\b)/.test(binaryVersion);
