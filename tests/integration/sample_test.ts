@@ -95,7 +95,7 @@ ownMongodbTest(
     await using reader = quietReader(mongodb);
     const sampler = new Sampler(reader, QUIET);
     const sizeOf = async (collection: string) => (await sampler.sample({ database, collection }, [])).length;
-    assert.equal(await sizeOf("large"), 16);
+    assert.equal(await sizeOf("large"), 4);
     assert.equal(await sizeOf("small"), 1_000);
     assert.equal(await sizeOf("missing"), 0);
   },
