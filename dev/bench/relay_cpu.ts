@@ -11,6 +11,7 @@ import { type Column, inferDocumentColumns } from "../../lib/mapping/column_tree
 import { splitDocument } from "../../lib/mapping/split_document.ts";
 import { byNamespace } from "../../lib/namespace.ts";
 import { coalesce } from "../../lib/pipeline/coalesce.ts";
+import { parseSinkUrl } from "../../lib/sink/connection/url.ts";
 import { HttpTransport } from "../../lib/sink/connection/http.ts";
 import type { Parameter } from "../../lib/sink/connection/query.ts";
 import type { Transport } from "../../lib/sink/connection/transport.ts";
@@ -62,15 +63,7 @@ const VALUES: readonly ((index: number) => unknown)[] = [
 
 /** CrateDB's endpoint, which takes the bytes of a body and stores every row. */
 class Endpoint implements Transport {
-  readonly #http = new HttpTransport({
-    transport: "http",
-    host: "localhost",
-    port: 4200,
-    user: "crate",
-    password: "",
-    tls: false,
-    schema: "doc",
-  });
+  readonly #http = new HttpTransport(parseSinkUrl("crate://"));
   readonly dialect = this.#http.dialect;
   bytes = 0;
 

@@ -43,6 +43,12 @@ export const int64At: (bytes: Uint8Array, offset: number) => bigint = NumberUtil
 export const float64At: (bytes: Uint8Array, offset: number) => number = NumberUtils.getFloat64LE;
 export const hexAt = (bytes: Uint8Array, offset: number, length: number): string =>
   bytes.subarray(offset, offset + length).toHex();
+export const base64At = (bytes: Uint8Array, offset: number, length: number): string =>
+  ByteUtils.toBase64(bytes.subarray(offset, offset + length));
+
+/** The upper half of 2^53. */
+const MAX_EXACT_HIGH = 2 ** 21;
+
 /**
  * A 64-bit integer as decimal digits.
  *
@@ -56,11 +62,6 @@ export function int64TextAt(bytes: Uint8Array, offset: number): string {
     ? String(high * 2 ** 32 + uint32At(bytes, offset))
     : String(int64At(bytes, offset));
 }
-
-/** The upper half of 2^53. */
-const MAX_EXACT_HIGH = 2 ** 21;
-export const base64At = (bytes: Uint8Array, offset: number, length: number): string =>
-  ByteUtils.toBase64(bytes.subarray(offset, offset + length));
 
 /**
  * The elements of a document by name. Of equal names the last one counts.

@@ -314,8 +314,7 @@ const RELAY = [
     env: ["CDC_MAX_MEMORY"],
     default: "256MiB",
     value: "SIZE",
-    help:
-      "Memory for what is on its way, over what the runtime takes; batches and statements are sized by it",
+    help: "Memory for data on its way, beside the runtime's own; it sizes replies, batches and statements",
     parse: byteSize,
   }),
   option({
@@ -355,8 +354,7 @@ const RELAY = [
     env: ["CDC_REFRESH_INTERVAL"],
     default: "1s",
     value: "TIME",
-    help:
-      "How often what was written is made visible at least; it is as often as a quarter of the time allows",
+    help: "The longest pause before rows are made visible; refreshes take up to a quarter of the time",
     parse: duration,
   }),
   option({

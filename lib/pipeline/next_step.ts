@@ -13,7 +13,7 @@
  *           Enter: where there is a snapshot to take, at a start or because a collection changed its name.
  *           Exit: to FOLLOWING when all collections are read. The position is saved then.
  *
- * FOLLOWING - Batches are applied as they come. What they wrote is made visible as soon as refreshes may be made, and the
+ * FOLLOWING - Batches are applied as they come. Their rows are made visible as often as `RefreshPace` allows, and the
  *           position is saved at intervals.
  *           Enter: `ready` is told when it is entered first.
  *           Exit: to SNAPSHOT when a collection has to be read again; to STOPPING.

@@ -1,4 +1,4 @@
-/** How often what was written is made visible: as often as a quarter of the time allows. Pure but for what it remembers. */
+/** How often rows are made visible: refreshes take up to a quarter of the time. It knows no clock: times are given. */
 
 export interface RefreshPaceOptions {
   /** The longest pause between two refreshes, in milliseconds. */
@@ -29,7 +29,7 @@ export class RefreshPace {
     return this.#endedAt + Math.min(this.#longestPause, PAUSE_PER_COST * (this.#cost ?? 0));
   }
 
-  /** The same where nobody sees fresh rows anyway. */
+  /** When it has to begin at the latest. */
   get latestAt(): number {
     return this.#endedAt + this.#longestPause;
   }

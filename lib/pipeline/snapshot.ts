@@ -12,7 +12,7 @@ import type { DocumentReader } from "../source/documents.ts";
 import type { KeyRange, RangeSplitter } from "../source/key_ranges.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
-import { ReadWriteLock } from "../util/read_write_lock.ts";
+import { Semaphore } from "../util/semaphore.ts";
 import { GoneRows } from "./gone_rows.ts";
 import { runLanes } from "./lanes.ts";
 import type { RelaySettings } from "./settings.ts";
@@ -61,7 +61,7 @@ export class Snapshot {
   readonly #goneRows = new Map<string, GoneRows>();
   /** Collections that were warned of. */
   readonly #told = new Set<string>();
-  readonly #telling = new ReadWriteLock();
+  readonly #telling = new Semaphore(1);
 
   constructor(plan: SnapshotPlan, deps: SnapshotDeps) {
     this.#plan = plan;
@@ -231,7 +231,7 @@ export class Snapshot {
   }
 
   #tellOfProgress(): Promise<void> {
-    return this.#telling.exclusive(this.#deps.onChunkApplied);
+    return this.#telling.run(this.#deps.onChunkApplied);
   }
 
   #tellOfSharedRows(namespace: Namespace): void {
