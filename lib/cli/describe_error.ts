@@ -157,8 +157,8 @@ function sinkTold(error: SinkError): Told {
       return {
         message: `CrateDB has no room for another table: ${text}`,
         hint:
-          "Each table has 4 shards of the 1000 that a node takes. Leave collections out with --exclude, make their " +
-          'tables beforehand with CLUSTERED INTO 1 SHARDS, or SET GLOBAL "cluster.max_shards_per_node" = 3000.',
+          "Each table has 4 shards of the 1000 that a node takes. Leave collections out with --exclude, have tables " +
+          'made with fewer shards (--shards 1), or SET GLOBAL "cluster.max_shards_per_node" = 3000.',
       };
     case "unknown schema":
       return {

@@ -276,6 +276,15 @@ const RELAY = [
     parse: oneOf("typed", "dynamic", "ignored"),
   }),
   option({
+    flag: "shards",
+    env: ["CDC_SHARDS"],
+    default: "",
+    value: "N",
+    help:
+      "Shards of the tables that are made here; by default as many as CrateDB makes. Fewer take less work to refresh",
+    parse: optional(count(1)),
+  }),
+  option({
     flag: "widen",
     env: ["CDC_WIDEN"],
     default: "on",

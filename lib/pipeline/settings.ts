@@ -22,6 +22,8 @@ export interface RelaySettings extends MemoryShares {
   /** Names of tables, where those that name no schema are in this one. */
   readonly namesIn: (schema: string) => Names;
   readonly columns: ColumnMode;
+  /** Of the tables that are made; undefined for as many as CrateDB makes by itself. */
+  readonly shards: number | undefined;
   readonly widen: "on" | "off";
   readonly widenRows: number;
   readonly onDrop: "keep" | "truncate" | "drop";

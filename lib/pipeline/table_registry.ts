@@ -246,7 +246,7 @@ export class TableRegistry {
     await this.#owners.claim(quoteTable(name), namespace);
     const isKnown = await this.#followed.has(namespace);
     if (!isKnown) await this.#followed.add(namespace, name);
-    const table = await openTable(patient, { table: name, columns: settings.columns });
+    const table = await openTable(patient, { ...settings, table: name });
     const writer = new Writer(patient, table, { ...settings, inFlightBudget: this.#inFlightBudget });
     const columns = await this.#columnsOf(table, writer);
     if (await columns.recover()) this.#unrecovered.add(columns);

@@ -15,12 +15,12 @@ import { cratedbTest } from "../support/cratedb_harness.ts";
 import { oidsOf, runRelay, startRelay, tablesOf } from "../support/follow.ts";
 
 cratedbTest("relay() follows all collections of a database, empty and new ones too", async (context) => {
-  const { mongodb, database } = context;
+  const { mongodb, database, sql, schema } = context;
   await insert(context, "full", "a", "b");
   await mongodb.db(database).createCollection("empty");
-  await using running = startRelay(context, whole(context));
+  await using running = startRelay(context, [...whole(context), "--shards", "2"]);
   await running.waitForLine(/Ready/);
-  assert.deepEqual(await tablesOf(context, context.schema), ["empty", "full"]);
+  assert.deepEqual(await tablesOf(context, schema), ["empty", "full"]);
   await mongodb.db(database).createCollection("later");
   await tablesAre(context, ["empty", "full", "later"]);
   await insert(context, "implicit", "c");
@@ -28,6 +28,12 @@ cratedbTest("relay() follows all collections of a database, empty and new ones t
   for (const name of ["full", "empty", "implicit", "later"]) {
     await inStep({ ...context, table: name }, { collections: [name] });
   }
+  const shards = await sql(
+    "SELECT DISTINCT number_of_shards AS n FROM information_schema.tables " +
+      "WHERE table_schema = ? AND table_name IN ('empty', 'full', 'implicit', 'later')",
+    [schema],
+  );
+  assert.deepEqual(shards, [{ n: 2 }]);
   await stops(running);
 });
 

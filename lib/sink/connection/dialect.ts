@@ -20,8 +20,8 @@ export interface Dialect extends Required<NameLimits> {
   readonly lists: readonly [oids: string, data: string, overflow: string];
   /** A query that finds a schema by name; undefined if schemas come and go with their tables. */
   readonly schemas: string | undefined;
-  /** The clause after the columns of the relay's own small tables. */
-  readonly smallTable: string;
+  /** The clause after a table's columns that gives it so many shards; empty where there are none. */
+  readonly clustered: (shards: number) => string;
   /** The type of long text that nobody searches. */
   readonly longText: string;
   readonly primaryKey: string;
@@ -51,7 +51,7 @@ export const CRATEDB: Dialect = {
   overflowType: "object",
   lists: ["array(text)", "array(object)", "array(object)"],
   schemas: undefined,
-  smallTable: "CLUSTERED INTO 1 SHARDS",
+  clustered: (shards) => `CLUSTERED INTO ${shards} SHARDS`,
   longText: "TEXT INDEX OFF STORAGE WITH (columnstore = false)",
   primaryKey: `SELECT column_name FROM information_schema.key_column_usage
     WHERE table_schema = $1 AND table_name = $2`,
@@ -80,7 +80,7 @@ export const POSTGRESQL: Dialect = {
   overflowType: "json",
   lists: ["text[]", "jsonb[]", "json[]"],
   schemas: "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1",
-  smallTable: "",
+  clustered: () => "",
   longText: "TEXT",
   primaryKey: `SELECT k.column_name FROM information_schema.table_constraints c
     JOIN information_schema.key_column_usage k

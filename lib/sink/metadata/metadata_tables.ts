@@ -15,7 +15,7 @@ export async function createMetadataTable(
   transport: Transport,
   { schema, name, columns }: { schema: string; name: MetadataTable; columns: string },
 ): Promise<void> {
-  await createTable(transport, { schema, name }, `(${columns}) ${transport.dialect.smallTable}`);
+  await createTable(transport, { schema, name }, `(${columns}) ${transport.dialect.clustered(1)}`);
 }
 
 /**

@@ -20,6 +20,8 @@ export interface OpenedTable extends TargetTable {
 export interface OpenTableOptions {
   readonly table: TableName;
   readonly columns: ColumnMode;
+  /** Of a new table; undefined for as many as the server makes by itself. */
+  readonly shards?: number | undefined;
 }
 
 const COLUMNS = `SELECT column_name, data_type FROM information_schema.columns
@@ -38,7 +40,7 @@ export async function isEmptyTable(transport: Transport, table: TableName): Prom
  * @throws UserError for an existing table that does not fit; it stays as it is
  */
 export async function openTable(transport: Transport, options: OpenTableOptions): Promise<OpenedTable> {
-  const { table, columns } = options;
+  const { table, columns, shards } = options;
   const { dialect } = transport;
   const data = dialect.dataDefinition[columns];
   const columnsThere = async () => (await transport.query(COLUMNS, [table.schema, table.name])).rows;
@@ -47,7 +49,8 @@ export async function openTable(transport: Transport, options: OpenTableOptions)
   await createTable(
     transport,
     table,
-    `(oid TEXT PRIMARY KEY, data ${data}, overflow ${dialect.overflowDefinition})`,
+    `(oid TEXT PRIMARY KEY, data ${data}, overflow ${dialect.overflowDefinition})` +
+      (shards === undefined ? "" : ` ${dialect.clustered(shards)}`),
   );
   const rows = isNew ? await columnsThere() : before;
   const types = new Map(rows.map(([name, type]) => [name, type]));
