@@ -11,12 +11,15 @@ type Document = { _id: number; n?: number };
 /** Collections that are made while the relay starts. */
 const EARLY = 25;
 
-/** A template by which all tables are in the test's own schema. */
-const template = ({ schema }: CratedbContext) => ["--table", `${schema}.{collection}`];
+/** A template by which all tables are in the test's own schema, and of one shard, as there are many. */
+const template = (
+  { schema }: CratedbContext,
+  name = "{collection}",
+) => ["--table", `${schema}.${name}`, "--shards", "1"];
 
 ownMongodbTest("relay() follows a whole deployment, and collections that appear later", async (context) => {
   const { mongodb, schema, follow } = context;
-  const flags = ["--database", "*", "--table", `${schema}.{database}~{collection}`];
+  const flags = ["--database", "*", ...template(context, "{database}~{collection}")];
   const [databases, each] = [["one", "two", "three", "four", "five"], 10];
   const documents = Array.from({ length: 20 }, (_, _id) => ({ _id, n: _id }));
   const expected = new Set<string>();
@@ -136,7 +139,7 @@ for (const [what, { flags, tables }] of Object.entries(CHOICES)) {
           .sort();
       try {
         await fill(1);
-        const table = ["--table", `${schema}.{database}~{collection}`];
+        const table = template(context, "{database}~{collection}");
         await using running = startRelay(context, [...flags(database), ...table]);
         await running.waitForLine(/Ready/);
         assert.deepEqual(await seen(), tables);
