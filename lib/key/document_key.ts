@@ -24,6 +24,20 @@ export function documentKeyText(source: Uint8Array, shardKey: ShardKey): string 
 }
 
 /**
+ * The key of a document's row: of `_id` alone where that is unique, or nothing else is known of the document.
+ *
+ * @param source see {@linkcode documentKeyText}
+ * @example
+ * IN: 1, {_id: 1, region: "x", n: 2}, [] → OUT: 1
+ * IN: 1, {_id: 1, region: "x", n: 2}, ["region"] → OUT: {"region":"x","_id":1}
+ */
+export const rowKeyText = (
+  id: BsonValue,
+  source: Uint8Array | null | undefined,
+  shardKey: ShardKey,
+): string => shardKey.length > 0 && source ? documentKeyText(source, shardKey) : keyText(id);
+
+/**
  * The `_id` in the text of a document key; undefined for the text of another key, or of one that is too long.
  *
  * @example

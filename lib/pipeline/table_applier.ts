@@ -1,8 +1,7 @@
 /** How changes become rows of one table: reduced to one a key, split, written, every row accounted for. */
 import { BsonType, type BsonValue, bytesOf, documentOfExtendedJson, extendedJson } from "../bson/bson.ts";
 import { withoutFields } from "../bson/without_fields.ts";
-import { documentKeyText, type ShardKey } from "../key/document_key.ts";
-import { keyText } from "../key/key_text.ts";
+import { rowKeyText, type ShardKey } from "../key/document_key.ts";
 import { jsonOf, UnstorableError } from "../mapping/bson_to_json.ts";
 import type { ColumnPath } from "../mapping/column_tree.ts";
 import { splitDocument } from "../mapping/split_document.ts";
@@ -89,9 +88,7 @@ export class TableApplier {
 
   /** The key of a document's row: by the document where there is one, else by what an event has named. */
   keyOf({ id, key, document }: DocumentState): string {
-    const { shardKey } = this.#deps;
-    const source = document ?? (key && bytesOf(key));
-    return shardKey.length > 0 && source ? documentKeyText(source, shardKey) : keyText(id);
+    return rowKeyText(id, document ?? (key && bytesOf(key)), this.#deps.shardKey);
   }
 
   /** Keys of dead letters. */

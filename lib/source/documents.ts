@@ -2,7 +2,7 @@
 import { type Document, MongoServerError } from "mongodb";
 import { UserError } from "../util/errors.ts";
 import { type BsonValue, fieldsByName } from "../bson/bson.ts";
-import { documentKeyText, type ShardKey } from "../key/document_key.ts";
+import { rowKeyText, type ShardKey } from "../key/document_key.ts";
 import { keyText } from "../key/key_text.ts";
 import { expressionOf, valueOf } from "../key/query_literal.ts";
 import type { CausalReader, KeyedDocument, Page } from "./causal_reader.ts";
@@ -336,8 +336,7 @@ const keysOnly = (shardKey: ShardKey): Document => ({
   $project: Object.fromEntries(["_id", ...shardKey].map((path) => [path, 1])),
 });
 
-const rowKey = ({ id, document }: LookedUp, shardKey: ShardKey): string =>
-  shardKey.length > 0 && document ? documentKeyText(document, shardKey) : keyText(id);
+const rowKey = ({ id, document }: LookedUp, shardKey: ShardKey): string => rowKeyText(id, document, shardKey);
 
 const halves = <T>(values: readonly T[]): [T[], T[]] => {
   const middle = Math.ceil(values.length / 2);
