@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import { BSON } from "mongodb";
 import { BsonType, type BsonValue } from "../../lib/bson/bson.ts";
+import { joined } from "../../lib/bson/build.ts";
 import type { Column } from "../../lib/mapping/column_tree.ts";
 
 /**
@@ -18,16 +19,6 @@ export interface Raw {
   readonly bytes: Uint8Array;
 }
 
-const joined = (...parts: readonly Uint8Array[]): Uint8Array => {
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    whole.set(part, offset);
-    offset += part.length;
-  }
-  return whole;
-};
-
 const filled = (length: number, fill: (view: DataView) => void): Uint8Array => {
   const bytes = new Uint8Array(length);
   fill(new DataView(bytes.buffer));
@@ -35,15 +26,15 @@ const filled = (length: number, fill: (view: DataView) => void): Uint8Array => {
 };
 
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
-const cString = (text: string): Uint8Array => joined(utf8(text), Uint8Array.of(0));
+const cString = (text: string): Uint8Array => joined([utf8(text), Uint8Array.of(0)]);
 const i32 = (value: number): Uint8Array => filled(4, (view) => view.setInt32(0, value, true));
 const i64 = (value: bigint): Uint8Array => filled(8, (view) => view.setBigInt64(0, value, true));
-const longString = (text: string): Uint8Array => joined(i32(utf8(text).length + 1), cString(text));
+const longString = (text: string): Uint8Array => joined([i32(utf8(text).length + 1), cString(text)]);
 
 /** A document of these elements, in this order, equal names included. */
 export function documentOf(entries: readonly (readonly [string, Raw])[]): Uint8Array {
-  const body = entries.map(([name, { type, bytes }]) => joined(Uint8Array.of(type), cString(name), bytes));
-  return joined(i32(body.reduce((sum, { length }) => sum + length, 5)), ...body, Uint8Array.of(0));
+  const body = entries.map(([name, { type, bytes }]) => joined([Uint8Array.of(type), cString(name), bytes]));
+  return joined([i32(body.reduce((sum, { length }) => sum + length, 5)), ...body, Uint8Array.of(0)]);
 }
 
 export const raw = {
@@ -64,7 +55,7 @@ export const raw = {
   }),
   binary: (bytes: Uint8Array, subtype = 0) => ({
     type: BsonType.binary,
-    bytes: joined(i32(bytes.length), Uint8Array.of(subtype), bytes),
+    bytes: joined([i32(bytes.length), Uint8Array.of(subtype), bytes]),
   }),
   undefined: () => ({ type: BsonType.undefined, bytes: new Uint8Array() }),
   objectId: (bytes: Uint8Array) => ({ type: BsonType.objectId, bytes }),
@@ -73,15 +64,15 @@ export const raw = {
   null: () => ({ type: BsonType.null, bytes: new Uint8Array() }),
   regex: (pattern: string, options: string) => ({
     type: BsonType.regex,
-    bytes: joined(cString(pattern), cString(options)),
+    bytes: joined([cString(pattern), cString(options)]),
   }),
   dbPointer: (ref: string, id: Uint8Array) => ({
     type: BsonType.dbPointer,
-    bytes: joined(longString(ref), id),
+    bytes: joined([longString(ref), id]),
   }),
   codeWithScope: (code: string, scope: Uint8Array) => ({
     type: BsonType.codeWithScope,
-    bytes: joined(i32(4 + longString(code).length + scope.length), longString(code), scope),
+    bytes: joined([i32(4 + longString(code).length + scope.length), longString(code), scope]),
   }),
   int32: (value: number) => ({ type: BsonType.int32, bytes: i32(value) }),
   timestamp: (t: number, i: number) => ({
@@ -103,7 +94,7 @@ export const raw = {
 /** The value where it would lie in a reply: not at the start of its bytes. */
 export function valueOf({ type, bytes }: Raw): BsonValue {
   const padding = Uint8Array.of(0xde, 0xad, 0xbe);
-  return { type, bytes: joined(padding, bytes, padding), offset: padding.length, length: bytes.length };
+  return { type, bytes: joined([padding, bytes, padding]), offset: padding.length, length: bytes.length };
 }
 
 const text = fc.string({ unit: "binary", maxLength: 12 }).map((text) => text.toWellFormed());
