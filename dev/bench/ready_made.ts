@@ -2,11 +2,13 @@
 import { BSON } from "mongodb";
 import { inferDocumentColumns } from "../../lib/mapping/column_tree.ts";
 import { splitDocument } from "../../lib/mapping/split_document.ts";
+import { memoryShares } from "../../lib/pipeline/memory_shares.ts";
 import { quoteTable } from "../../lib/sink/table/sql_names.ts";
 import { TableSchema } from "../../lib/sink/table/table_schema.ts";
 import { openTable } from "../../lib/sink/table/target_table.ts";
 import { type Row, Writer } from "../../lib/sink/table/writer.ts";
 import { QUIET } from "../../lib/util/log.ts";
+import { Semaphore } from "../../lib/util/semaphore.ts";
 import type { Bed } from "./bed.ts";
 import { makeDocument, type Shape } from "./documents.ts";
 import type { ReadyMade } from "./lines.ts";
@@ -14,7 +16,14 @@ import type { TransportName } from "./options.ts";
 import { type Sample, sample } from "./sample.ts";
 
 /** As the relay's defaults. */
-const WRITER = { statementRows: 2_500, statementBytes: 4 * 2 ** 20, inFlight: 4 } as const;
+const MAX_MEMORY_BYTES = 256 * 2 ** 20;
+const { statementBytes, inFlightBytes } = memoryShares(MAX_MEMORY_BYTES);
+const WRITER = {
+  statementRows: 2_500,
+  statementBytes,
+  inFlight: 4,
+  inFlightBudget: new Semaphore(inFlightBytes),
+} as const;
 
 /** Writes rows that are split already: as new keys, the same keys again, and deletes them. */
 export async function readyMade(
