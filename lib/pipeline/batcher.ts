@@ -7,9 +7,12 @@ export interface BatchLimits {
   readonly batchBytes: number;
 }
 
+/** One is written while the next one fills. */
+const BATCHES_AT_ONCE = 2;
+
 /**
  * Yields as soon as there is something. The further the consumer is behind, the larger the batches, up to the limits.
- * Reads at most one full batch ahead.
+ * Reads ahead at most what fills one batch, and nothing while a far larger one is written.
  */
 export async function* bufferBatches(
   source: AsyncIterable<ChangeBatch>,
@@ -17,12 +20,19 @@ export async function* bufferBatches(
 ): AsyncGenerator<ChangeBatch> {
   const iterator = source[Symbol.asyncIterator]();
   let waiting: ChangeBatch | undefined;
+  /** Of the batch that the consumer is at. */
+  let takenBytes = 0;
   let ended = false;
   let stopped = false;
   let failure: { error: unknown } | undefined;
   let wake = Promise.withResolvers<void>();
   let drained = Promise.withResolvers<void>();
 
+  /** Whether one more reply has room, if it is as large as the last one. */
+  const hasRoom = (replyBytes: number): boolean => {
+    const bytes = takenBytes + (waiting?.bytes ?? 0);
+    return bytes === 0 || bytes + replyBytes <= BATCHES_AT_ONCE * limits.batchBytes;
+  };
   const read = async () => {
     try {
       for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
@@ -30,12 +40,17 @@ export async function* bufferBatches(
         if (stopped) return;
         waiting = waiting ? join(waiting, next.value) : next.value;
         wake.resolve();
+        while (!stopped && !hasRoom(next.value.bytes)) await drained.promise;
       }
     } catch (error) {
       failure = { error };
     }
     ended = true;
     wake.resolve();
+  };
+  const tellOfRoom = () => {
+    drained.resolve();
+    drained = Promise.withResolvers();
   };
   const reading = read();
   try {
@@ -44,9 +59,11 @@ export async function* bufferBatches(
       wake = Promise.withResolvers();
       const batch = waiting;
       waiting = undefined;
-      drained.resolve();
-      drained = Promise.withResolvers();
+      takenBytes = batch?.bytes ?? 0;
+      tellOfRoom();
       if (batch) yield batch;
+      takenBytes = 0;
+      tellOfRoom();
       if (waiting) wake.resolve();
       else if (ended) {
         if (failure) throw failure.error;

@@ -11,6 +11,7 @@ import { quoteTable } from "../sink/table/sql_names.ts";
 import type { TargetTable } from "../sink/table/target_table.ts";
 import type { RefusedRow, Row, Writer } from "../sink/table/writer.ts";
 import type { Logger } from "../util/log.ts";
+import type { GarbageLimit } from "../util/garbage.ts";
 import { ReadWriteLock } from "../util/read_write_lock.ts";
 import { coalesce, type RowChange } from "./coalesce.ts";
 import type { Counts } from "./observer.ts";
@@ -26,6 +27,8 @@ export interface TableApplierDeps {
   readonly shardKey: ShardKey;
   /** Paths of fields that are left out. */
   readonly omit: readonly string[];
+  /** Checked before documents become rows, of which little is left afterwards. */
+  readonly garbage: Pick<GarbageLimit, "check">;
   readonly log: Logger;
 }
 
@@ -131,6 +134,7 @@ export class TableApplier {
    * @returns how many different keys they have
    */
   async apply(changes: readonly DocumentState[]): Promise<number> {
+    this.#deps.garbage.check();
     const last = coalesce(changes.map((state) => this.#rowChange(state)));
     await this.#write(last);
     return last.length;

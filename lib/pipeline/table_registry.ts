@@ -19,6 +19,7 @@ import type { Logger } from "../util/log.ts";
 import type { OutageTracker } from "../util/outage.ts";
 import type { Counts } from "./observer.ts";
 import type { Names, RelaySettings } from "./settings.ts";
+import { GarbageLimit } from "../util/garbage.ts";
 import { Semaphore } from "../util/semaphore.ts";
 import { TableApplier } from "./table_applier.ts";
 import { TableOwners } from "./table_owners.ts";
@@ -61,6 +62,7 @@ export class TableRegistry {
   readonly #owners: TableOwners;
   /** Bytes of statements under way, of all tables. */
   readonly #inFlightBudget: Semaphore;
+  readonly #garbage: GarbageLimit;
   readonly #followed: FollowedCollections;
   /** Columns that another relay was changing when they were opened. */
   readonly #unrecovered = new Set<ColumnPolicy>();
@@ -74,6 +76,7 @@ export class TableRegistry {
     this.#transports = transports;
     this.#options = options;
     this.#inFlightBudget = new Semaphore(options.settings.inFlightBytes);
+    this.#garbage = new GarbageLimit(options.settings.heapBytes);
     const { names: { stream, metadataSchema: schema }, causalReader } = options;
     this.#owners = new TableOwners((namespace) => causalReader.exists(namespace));
     this.#followed = new FollowedCollections(transports.patient, { schema, stream });
@@ -260,6 +263,7 @@ export class TableRegistry {
       onDrop: settings.onDrop,
       omit: settings.omit,
       shardKey: await this.#options.shardKeyOf(namespace),
+      garbage: this.#garbage,
       log,
     });
     await applier.retryDeadLetters();

@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { GarbageLimit, type Heap, V8Heap } from "../../../lib/util/garbage.ts";
+
+/** A heap where what is not garbage is `live`. */
+class FakeHeap implements Heap {
+  live = 0;
+  garbage = 0;
+  collections = 0;
+
+  size(): number {
+    return this.live + this.garbage;
+  }
+
+  collect(): void {
+    this.garbage = 0;
+    this.collections++;
+  }
+}
+
+Deno.test("GarbageLimit collects when the limit is reached, and not before", () => {
+  const heap = new FakeHeap();
+  const limit = new GarbageLimit(100, heap);
+  heap.live = 30;
+  for (const [garbage, collections] of [[69, 0], [70, 1], [69, 1], [80, 2]] as const) {
+    heap.garbage = garbage;
+    limit.check();
+    assert.equal(heap.collections, collections);
+  }
+});
+
+Deno.test("GarbageLimit does not collect again and again where live data is over the limit", () => {
+  const heap = new FakeHeap();
+  const limit = new GarbageLimit(100, heap);
+  heap.live = 200;
+  for (let n = 0; n <= 100; n++) {
+    heap.garbage++;
+    limit.check();
+  }
+  assert.equal(heap.collections, 2); // At first, and when a third is garbage.
+});
+
+Deno.test("V8Heap collects what nothing holds any more", () => {
+  const heap = new V8Heap();
+  heap.collect();
+  const before = heap.size();
+  const bytes = 32 * 2 ** 20;
+  let held: Uint8Array | undefined = new Uint8Array(bytes).fill(1);
+  assert.ok(heap.size() - before >= bytes / 2);
+  assert.equal(held.length, bytes);
+  held = undefined;
+  heap.collect();
+  assert.ok(heap.size() - before < bytes / 2);
+});
