@@ -27,8 +27,8 @@ export interface TableApplierDeps {
   readonly shardKey: ShardKey;
   /** Paths of fields that are left out. */
   readonly omit: readonly string[];
-  /** Checked before documents become rows, of which little is left afterwards. */
-  readonly garbage: Pick<GarbageLimit, "check">;
+  /** Asked for room before documents become rows, and before those become statements. */
+  readonly garbage: Pick<GarbageLimit, "makeRoom">;
   readonly log: Logger;
 }
 
@@ -41,6 +41,9 @@ export interface DocumentState {
   /** Why MongoDB does not give the document: it becomes a dead letter without it. */
   readonly refusal?: string;
 }
+
+/** Of a document under way, beside itself: its JSON, the statement with it, that in UTF-8, and the next reply. */
+const COPIES = 4;
 
 /** What is written of some documents. */
 interface Split {
@@ -134,7 +137,6 @@ export class TableApplier {
    * @returns how many different keys they have
    */
   async apply(changes: readonly DocumentState[]): Promise<number> {
-    this.#deps.garbage.check();
     const last = coalesce(changes.map((state) => this.#rowChange(state)));
     await this.#write(last);
     return last.length;
@@ -196,12 +198,15 @@ export class TableApplier {
   /** Precondition: one change per key. */
   async #write(changes: readonly RowChange[]): Promise<void> {
     if (changes.length === 0) return;
-    const { deadLetters, log } = this.#deps;
+    const { deadLetters, garbage, log } = this.#deps;
     const upserts = changes.filter((change): change is KeyedRow => change.document !== null);
     const gone = changes.filter(({ document }) => document === null).map(({ oid }) => oid);
+    const room = COPIES * upserts.reduce((bytes, { document }) => bytes + document.length, 0);
     let outcome: Outcome | undefined;
     while (!outcome) {
+      garbage.makeRoom(room);
       const split = await this.#split(upserts);
+      garbage.makeRoom(room);
       outcome = await this.#lock.shared(() => this.#writeSplit(split, { upserts, gone }));
     }
     const { overflowed } = outcome;

@@ -27,9 +27,10 @@ export class GarbageLimit {
     this.#heap = heap;
   }
 
-  /** Collects garbage where the limit is reached. Takes some 20 µs else. */
-  check(): void {
-    if (this.#heap.size() < Math.max(this.#bytes, this.#worthwhile)) return;
+  /** Collects garbage where `bytes` more would be over the limit. Takes some 20 µs else. */
+  makeRoom(bytes: number): void {
+    const size = this.#heap.size();
+    if (size + bytes < this.#bytes || size < this.#worthwhile) return;
     this.#heap.collect();
     this.#worthwhile = this.#heap.size() * GROWTH;
   }

@@ -54,7 +54,7 @@ function applierOf({ changes = 0, onDrop = "keep", kept }: Setting = {}) {
     onDrop,
     omit: [],
     shardKey: [],
-    garbage: { check: () => {} },
+    garbage: { makeRoom: () => {} },
     log: QUIET,
   };
   return { applier: new TableApplier(deps), deps, written, dead, done };

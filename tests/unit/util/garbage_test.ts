@@ -23,9 +23,19 @@ Deno.test("GarbageLimit collects when the limit is reached, and not before", () 
   heap.live = 30;
   for (const [garbage, collections] of [[69, 0], [70, 1], [69, 1], [80, 2]] as const) {
     heap.garbage = garbage;
-    limit.check();
+    limit.makeRoom(0);
     assert.equal(heap.collections, collections);
   }
+});
+
+Deno.test("GarbageLimit collects before what is to come would be over the limit", () => {
+  const heap = new FakeHeap();
+  const limit = new GarbageLimit(100, heap);
+  heap.garbage = 30;
+  limit.makeRoom(69);
+  assert.equal(heap.collections, 0);
+  limit.makeRoom(70);
+  assert.equal(heap.collections, 1);
 });
 
 Deno.test("GarbageLimit does not collect again and again where live data is over the limit", () => {
@@ -34,7 +44,7 @@ Deno.test("GarbageLimit does not collect again and again where live data is over
   heap.live = 200;
   for (let n = 0; n <= 100; n++) {
     heap.garbage++;
-    limit.check();
+    limit.makeRoom(0);
   }
   assert.equal(heap.collections, 2); // At first, and when a third is garbage.
 });
