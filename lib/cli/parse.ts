@@ -3,7 +3,8 @@ import * as commander from "commander";
 import { UsageError } from "../util/errors.ts";
 import { CALL, type Command, COMMANDS } from "./commands.ts";
 import { type Environment, type Option, type Switch, switchesOf } from "./options.ts";
-import { PROGRAM, VERSION } from "./version.ts";
+import { VERSION } from "../util/version.ts";
+import { PROGRAM } from "./version.ts";
 
 /** What is to be done: run a command, or print a text. */
 export type Parsed =

@@ -88,4 +88,5 @@ const join = (one: ChangeBatch, other: ChangeBatch): ChangeBatch => ({
   bytes: one.bytes + other.bytes,
   token: other.token,
   operationTime: other.operationTime,
+  wallTime: other.wallTime ?? one.wallTime,
 });

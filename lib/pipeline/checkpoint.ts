@@ -24,17 +24,24 @@ export interface Applied {
   /** BSON of the resume token after it; none for a chunk. */
   readonly token?: Uint8Array;
   readonly hasRows: boolean;
+  /** Whether MongoDB has said that nothing comes after it for now. @default {false} */
+  readonly isUpToDate?: boolean;
 }
 
 /** A stream that is further behind is catching up: its rows are late, however often they are made visible. */
 const FRESH_SECONDS = 2;
+
+/** A stream without changes for its tables moves on as others are written to: how often that is saved. */
+const IDLE_SAVE_MS = 1_000;
 
 export class Checkpoint {
   readonly #deps: CheckpointDeps;
   readonly #pace: RefreshPace;
   #token: Uint8Array | null;
   #unrefreshed = false;
-  #unsaved: "nothing" | "token" | "rows" = "nothing";
+  /** How long after the last save the next one is due, in milliseconds; Infinity when nothing has changed. */
+  #saveAfter = Infinity;
+  #isUpToDate = false;
   #savedAt = 0;
 
   constructor(deps: CheckpointDeps) {
@@ -61,20 +68,23 @@ export class Checkpoint {
 
   /** When the position is to be saved, in milliseconds since 1970; Infinity when it is. */
   get saveDueAt(): number {
-    if (this.#unsaved === "nothing") return Infinity;
-    const { saveInterval, lease } = this.#deps.settings;
-    return this.#savedAt + (this.#unsaved === "rows" ? saveInterval : lease / 3);
+    return this.#savedAt + this.#saveAfter;
   }
 
   get #isCatchingUp(): boolean {
     return this.#token !== null && secondsBehind(this.#token, this.#deps.mongodbClock.now()) > FRESH_SECONDS;
   }
 
-  applied({ token, hasRows }: Applied): void {
+  applied({ token, hasRows, isUpToDate = false }: Applied): void {
+    const { saveInterval, lease } = this.#deps.settings;
+    const hasCaughtUp = isUpToDate && !this.#isUpToDate;
+    if (hasRows || hasCaughtUp) this.#saveAfter = saveInterval;
+    else if (token && !isSame(token, this.#token)) {
+      this.#saveAfter = Math.min(this.#saveAfter, IDLE_SAVE_MS, lease / 3);
+    }
     if (token) this.#token = token;
+    this.#isUpToDate = isUpToDate;
     this.#unrefreshed ||= hasRows;
-    if (hasRows) this.#unsaved = "rows";
-    else if (this.#unsaved === "nothing") this.#unsaved = "token";
   }
 
   /** While a snapshot is read, rows are made visible no more often than `--refresh-interval` says. */
@@ -100,7 +110,7 @@ export class Checkpoint {
 
   async save(): Promise<void> {
     const { position, snapshot, clock } = this.#deps;
-    this.#unsaved = "nothing";
+    this.#saveAfter = Infinity;
     if (this.#token) {
       const state = snapshot();
       await position.save({
@@ -111,3 +121,6 @@ export class Checkpoint {
     this.#savedAt = clock.now();
   }
 }
+
+const isSame = (token: Uint8Array, other: Uint8Array | null): boolean =>
+  other !== null && bytesToHex(token) === bytesToHex(other);

@@ -1,4 +1,4 @@
-/** What a relay tells of itself. Log, progress bar and demo listen; none of them changes what the relay does. */
+/** What a relay tells of itself. Log, progress bar, status and demo listen; none of them changes what the relay does. */
 import type { Outage, OutageObserver } from "../util/outage.ts";
 
 export interface SnapshotProgress {
@@ -19,14 +19,37 @@ export interface Counts {
   readonly deadLetters: number;
 }
 
+/** How far the tables are. */
+export interface Advance extends Counts {
+  /** Up to when all changes are in the tables, in milliseconds since 1970 by MongoDB's clock; null when not known. */
+  readonly clusterTime: number | null;
+  /** Milliseconds that they are behind, by the same clock: 0 when nothing is waiting; null when not known. */
+  readonly lag: number | null;
+}
+
+/** In milliseconds. */
+export interface OplogReach {
+  /** The time of its oldest entry, since 1970 by MongoDB's clock. */
+  readonly oldest: number;
+  /** From the oldest entry to now. */
+  readonly window: number;
+}
+
 export interface RelayObserver extends OutageObserver {
   /** The snapshot is done, or there is none to take: changes are followed. */
   ready(): void;
   snapshotProgress(progress: SnapshotProgress): void;
   snapshotDone(done: { readonly documents: number; readonly seconds: number }): void;
+  /** A batch with events is there, whose newest change is so many milliseconds old; null when not known. */
+  batchStarted(batch: { readonly lag: number | null }): void;
   /** All rows of a batch are in CrateDB. */
   batchApplied(batch: { readonly events: number; readonly bytes: number; readonly seconds: number }): void;
+  /** Told after each batch, also one without events, and each chunk of a snapshot. */
+  advanced(advance: Advance): void;
+  oplogSeen(reach: OplogReach): void;
   stopped(summary: Counts & { readonly events: number; readonly seconds: number }): void;
+  /** The relay ends: by an error, or because it is done or was told to stop. Nothing comes after it. */
+  ended(error?: unknown): void;
 }
 
 /**
@@ -40,9 +63,13 @@ export function observers(...all: readonly Partial<RelayObserver>[]): RelayObser
     ready: () => all.forEach((each) => each.ready?.()),
     snapshotProgress: (progress) => all.forEach((each) => each.snapshotProgress?.(progress)),
     snapshotDone: (done) => all.forEach((each) => each.snapshotDone?.(done)),
+    batchStarted: (batch) => all.forEach((each) => each.batchStarted?.(batch)),
     batchApplied: (batch) => all.forEach((each) => each.batchApplied?.(batch)),
+    advanced: (advance) => all.forEach((each) => each.advanced?.(advance)),
+    oplogSeen: (reach) => all.forEach((each) => each.oplogSeen?.(reach)),
     outage: (outage: Outage) => all.forEach((each) => each.outage?.(outage)),
     recovered: (outage) => all.forEach((each) => each.recovered?.(outage)),
     stopped: (summary) => all.forEach((each) => each.stopped?.(summary)),
+    ended: (error) => all.forEach((each) => each.ended?.(error)),
   };
 }

@@ -28,14 +28,18 @@ import { OutageTracker } from "../util/outage.ts";
 import { Shutdown } from "../util/shutdown.ts";
 import { bufferBatches } from "./batcher.ts";
 import { observers, type RelayObserver } from "./observer.ts";
+import { watchOplog } from "./oplog_watch.ts";
 import { type LoopDeps, replicate } from "./replication_loop.ts";
 import type { RelaySettings } from "./settings.ts";
 import { SnapshotBreaker } from "./snapshot_breaker.ts";
 import { parseSnapshotState, snapshotStateText } from "./saved_snapshot.ts";
 import { fullSnapshot, snapshotAtStart, type SnapshotState } from "./snapshot_state.ts";
+import { columnsOf, StatusTracker } from "./status_tracker.ts";
 import { TableRegistry } from "./table_registry.ts";
 
 export interface RelayContext {
+  /** Kept up to date, and saved with the position. @default {one of the relay's own} */
+  readonly status?: StatusTracker;
   readonly signal: AbortSignal;
   readonly log: Logger;
   readonly observer: RelayObserver;
@@ -49,7 +53,27 @@ export interface RelayContext {
  * @throws UserError, SinkError, MongoError; all of them described by `describe()`
  */
 export async function relay(settings: RelaySettings, context: RelayContext): Promise<void> {
-  const { signal, log, observer, clock = SYSTEM_CLOCK } = context;
+  const { signal, clock = SYSTEM_CLOCK } = context;
+  const status = context.status ?? new StatusTracker(clock);
+  // The last that is written is how the relay has ended.
+  await using closing = new AsyncDisposableStack();
+  const observer = observers(status, context.observer);
+  try {
+    await connectAndRun(settings, { ...context, clock, status, observer, closing });
+    observer.ended();
+  } catch (error) {
+    if (signal.aborted && error === signal.reason) observer.ended();
+    else observer.ended(error);
+    throw error;
+  }
+}
+
+interface RunContext extends Required<RelayContext> {
+  readonly closing: AsyncDisposableStack;
+}
+
+async function connectAndRun(settings: RelaySettings, context: RunContext): Promise<void> {
+  const { signal, log, observer, clock, status, closing } = context;
   const failed = new AbortController();
   const fail = (error: unknown) => failed.abort(error);
   const ended = AbortSignal.any([signal, failed.signal]);
@@ -57,7 +81,6 @@ export async function relay(settings: RelaySettings, context: RelayContext): Pro
   const shutdown = new Shutdown(ended);
   const mongodbOutages = new OutageTracker({ system: "MongoDB", observer });
   const { retryFor, lease } = settings;
-  await using closing = new AsyncDisposableStack();
 
   // The sink: `raw` fails at once, `patient` waits for CrateDB and asks for the lease before each statement.
   const raw = closing.use(countingWrites(await starting.limit(openTransport(settings.sink))));
@@ -96,10 +119,12 @@ export async function relay(settings: RelaySettings, context: RelayContext): Pro
       signal,
       log,
       clock,
+      status: () => columnsOf(status.current),
       isFree: () => !raw.writing,
     }),
   );
   closing.use(position.keep(fail));
+  closing.use(watchOplog({ route: deployment.route(), observer, clock, mongodbClock, log }));
   const patient = retrying(fenced(raw, () => position.check()), retries);
   const tables = new TableRegistry({ patient, raw }, {
     names,

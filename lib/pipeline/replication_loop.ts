@@ -12,6 +12,7 @@ import type { RelayObserver } from "./observer.ts";
 import { prepare } from "./prepare.ts";
 import { Snapshot, type SnapshotDeps } from "./snapshot.ts";
 import type { SnapshotState } from "./snapshot_state.ts";
+import { advanceOf, ageOf } from "./stream_lag.ts";
 
 export interface LoopDeps extends Omit<ApplyDeps, "snapshot"> {
   readonly position: StreamPosition;
@@ -116,6 +117,7 @@ class ReplicationLoop {
   #isReady = false;
   #isStreamBusy = false;
   #events = 0;
+  #progress: ReturnType<typeof advanceOf> = { clusterTime: null, lag: null };
 
   constructor(stream: NextBatch, deps: LoopDeps, { plan, total }: SnapshotStart) {
     this.#stream = stream;
@@ -193,18 +195,25 @@ class ReplicationLoop {
   }
 
   async #apply(): Promise<void> {
-    const { observer, clock, tables } = this.#deps;
+    const { observer, clock, mongodbClock, tables } = this.#deps;
     const batch = await this.#stream.value();
     const startedAt = clock.now();
+    if (batch.events > 0) observer.batchStarted({ lag: ageOf(batch, mongodbClock.now()) });
     await applyBatch(batch, { ...this.#deps, snapshot: this.#snapshot });
     this.#stream.advance();
-    this.#checkpoint.applied({ token: batch.token, hasRows: batch.events > 0 });
+    this.#progress = advanceOf(batch, { now: mongodbClock.now(), before: this.#progress.clusterTime });
+    this.#checkpoint.applied({
+      token: batch.token,
+      hasRows: batch.events > 0,
+      isUpToDate: this.#progress.lag === 0 && batch.events === 0,
+    });
     if (batch.events > 0) {
       this.#events += batch.events;
       this.#isStreamBusy = true;
       const { events, bytes } = batch;
       observer.batchApplied({ events, bytes, seconds: (clock.now() - startedAt) / 1_000 });
     }
+    observer.advanced({ ...this.#progress, ...tables.counts });
     await tables.retryPutOff();
   }
 
@@ -228,13 +237,15 @@ class ReplicationLoop {
   async #onChunkApplied(): Promise<void> {
     this.#checkpoint.applied({ hasRows: true });
     const { token } = this.#checkpoint;
+    const { observer, tables, mongodbClock } = this.#deps;
     if (token) {
-      this.#deps.observer.snapshotProgress({
+      observer.snapshotProgress({
         documents: this.#snapshot.documents,
         total: this.#total,
-        lagSeconds: secondsBehind(token, this.#deps.mongodbClock.now()),
+        lagSeconds: secondsBehind(token, mongodbClock.now()),
       });
     }
+    observer.advanced({ ...this.#progress, ...tables.counts });
     await this.#checkpoint.runIfDue();
   }
 
@@ -243,7 +254,7 @@ class ReplicationLoop {
     await this.#checkpoint.flush();
     observer.stopped({
       events: this.#events,
-      ...await tables.counts(),
+      ...tables.counts,
       seconds: this.#secondsSince(this.#startedAt),
     });
   }

@@ -69,8 +69,10 @@ export class TableRegistry {
   /** Emptied tables of collections that are gone, by their quoted names. */
   readonly #undropped = new Map<string, { readonly namespace: Namespace; readonly applier: TableApplier }>();
   #putOffTriedAt = 0;
+  /** Of the tables that are open. */
+  readonly #appliers = new Set<TableApplier>();
   /** Counts of tables that are closed. */
-  readonly #closed: Counts[] = [];
+  #closed: Counts = { upserts: 0, deletes: 0, overflowed: 0, deadLetters: 0 };
 
   constructor(transports: Transports, options: TableRegistryOptions) {
     this.#transports = transports;
@@ -219,14 +221,9 @@ export class TableRegistry {
     return { [Symbol.dispose]: () => clearInterval(timer) };
   }
 
-  async counts(): Promise<Counts> {
-    const entries = await Promise.all(this.#entries.values());
-    return [...this.#closed, ...entries.map(({ applier }) => applier.counts)].reduce((sum, counts) => ({
-      upserts: sum.upserts + counts.upserts,
-      deletes: sum.deletes + counts.deletes,
-      overflowed: sum.overflowed + counts.overflowed,
-      deadLetters: sum.deadLetters + counts.deadLetters,
-    }), { upserts: 0, deletes: 0, overflowed: 0, deadLetters: 0 });
+  /** Of all tables since the start, also of those that are closed. */
+  get counts(): Counts {
+    return [...this.#appliers].reduce((sum, { counts }) => added(sum, counts), this.#closed);
   }
 
   #entryOf(namespace: Namespace): Promise<Entry> {
@@ -266,6 +263,7 @@ export class TableRegistry {
       garbage: this.#garbage,
       log,
     });
+    this.#appliers.add(applier);
     await applier.retryDeadLetters();
     return { applier, columns, wasDropped: isKnown && table.isNew };
   }
@@ -304,8 +302,16 @@ export class TableRegistry {
     if (!entry) return;
     const { applier } = entry;
     if (applier.dirty) await applier.refresh();
-    this.#closed.push(applier.counts);
+    this.#closed = added(this.#closed, applier.counts);
+    this.#appliers.delete(applier);
     this.#entries.delete(name);
     this.#owners.release(quoteTable(this.tableOf(namespace)), namespace);
   }
 }
+
+const added = (one: Counts, other: Counts): Counts => ({
+  upserts: one.upserts + other.upserts,
+  deletes: one.deletes + other.deletes,
+  overflowed: one.overflowed + other.overflowed,
+  deadLetters: one.deadLetters + other.deadLetters,
+});

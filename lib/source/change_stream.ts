@@ -15,7 +15,7 @@ import { UserError } from "../util/errors.ts";
 import type { OutageTracker } from "../util/outage.ts";
 import { backoff } from "../util/retry.ts";
 import { type BsonValue, bytesOf, ElementCursor } from "../bson/bson.ts";
-import { type CollectionEvent, type DocumentChange, eventFields, readEvent } from "./event.ts";
+import { type CollectionEvent, type DocumentChange, eventFields, readEvent, wallTimeOf } from "./event.ts";
 import { killCursor } from "./causal_reader.ts";
 import { PageSize } from "./page_size.ts";
 import type { Route } from "./route.ts";
@@ -45,6 +45,8 @@ export interface ChangeBatch {
   readonly token: Uint8Array;
   /** The server's time of its answer. Reads after it see everything in the batch. */
   readonly operationTime: BSON.Timestamp | undefined;
+  /** When the newest event was written, in milliseconds since 1970; undefined where MongoDB does not tell, or none is there. */
+  readonly wallTime: number | undefined;
 }
 
 export interface ChangeStreamOptions {
@@ -123,12 +125,13 @@ async function* batchesFrom(
   const target = targetOf(scope);
   const database = client.db(target.database);
   const command = (document: Document) => runStreamCommand(database, document, { session, signal });
-  const maxTimeMS = awaitMs(client.options);
   let reply = await openStream(startAfter, { ...options, database, command });
   const split = new SplitEvents();
   try {
     while (true) {
+      let wasBusy = false;
       for (const batch of batchesOf(reply, { split, token })) {
+        wasBusy ||= batch.events > 0;
         pageSize.read(batch.events, batch.bytes);
         yield batch;
         token = batch.token;
@@ -138,7 +141,7 @@ async function* batchesFrom(
         getMore: BSON.Long.fromBigInt(reply.cursorId),
         collection: reply.collection,
         batchSize: Math.min(batchSize, pageSize.documents),
-        maxTimeMS,
+        maxTimeMS: awaitMs(client.options, { wasBusy }),
       });
     }
   } finally {
@@ -187,8 +190,10 @@ export function* batchesOf(reply: Reply, { split, token: before }: BatchState): 
   let events = 0;
   let bytes = 0;
   let last: BsonValue | undefined;
+  let newest = -1;
   const element = new ElementCursor(batch.bytes, batch.offset);
   while (element.next()) {
+    newest = element.offset;
     const whole = split.join(eventFields(batch.bytes, element.offset));
     bytes += element.length;
     if (!whole) continue;
@@ -197,7 +202,8 @@ export function* batchesOf(reply: Reply, { split, token: before }: BatchState): 
     const read = readEvent(whole);
     if ("change" in read) changes.push(read.change);
     else {
-      yield { changes, event: read.event, events, bytes, token: read.event.token, operationTime };
+      const wallTime = wallTimeOf(batch.bytes, newest);
+      yield { changes, event: read.event, events, bytes, token: read.event.token, operationTime, wallTime };
       changes = [];
       events = 0;
       bytes = 0;
@@ -205,5 +211,6 @@ export function* batchesOf(reply: Reply, { split, token: before }: BatchState): 
   }
   const read = last ? bytesOf(last) : before;
   const end = split.incomplete ? read : reply.token;
-  if (end) yield { changes, event: undefined, events, bytes, token: end, operationTime };
+  const wallTime = events > 0 ? wallTimeOf(batch.bytes, newest) : undefined;
+  if (end) yield { changes, event: undefined, events, bytes, token: end, operationTime, wallTime };
 }

@@ -1,5 +1,5 @@
 /** Reads an event of a change stream. */
-import { BsonType, type BsonValue, bytesOf, ElementCursor, fieldsByName } from "../bson/bson.ts";
+import { BsonType, type BsonValue, bytesOf, ElementCursor, fieldsByName, int64At } from "../bson/bson.ts";
 import type { Namespace } from "../namespace.ts";
 import { namespaceOf, textOf } from "./event_namespace.ts";
 
@@ -68,6 +68,20 @@ export function eventFields(bytes: Uint8Array, offset = 0): EventFields {
 /** All fields of two fragments. */
 export const joinedFields = (one: EventFields, other: EventFields): EventFields =>
   Object.fromEntries(NAMES.map((name) => [name, other[name] ?? one[name]])) as EventFields;
+
+/**
+ * When an event was written, in milliseconds since 1970; undefined where MongoDB does not tell, as before 6.0. It is asked
+ * for once a reply, so it is not among {@linkcode EventFields}.
+ */
+export function wallTimeOf(bytes: Uint8Array, offset: number): number | undefined {
+  const element = new ElementCursor(bytes, offset);
+  while (element.next()) {
+    if (element.type === BsonType.date && element.name.text === "wallTime") {
+      return Number(int64At(bytes, element.offset));
+    }
+  }
+  return undefined;
+}
 
 interface DocumentKey {
   readonly id: BsonValue;

@@ -100,18 +100,21 @@ export function streamStages(
 
 /** Milliseconds that the server waits for a change before it answers with an empty batch. */
 const MAX_AWAIT_MS = 1_000;
+/** The same after a batch with events: an empty one says soon that there are no more. */
+const BUSY_AWAIT_MS = 100;
 
 /**
  * How long the server may wait for a change: shorter than what the client waits for the server.
  *
  * @example
- * IN: {socketTimeoutMS: 800} → OUT: 400; IN: {} → OUT: 1000
+ * IN: {socketTimeoutMS: 800} → OUT: 400; IN: {} → OUT: 1000; IN: {}, {wasBusy: true} → OUT: 100
  */
 export const awaitMs = (
   { socketTimeoutMS, timeoutMS }: Pick<MongoClientOptions, "socketTimeoutMS" | "timeoutMS">,
+  { wasBusy = false } = {},
 ) =>
   Math.min(
-    MAX_AWAIT_MS,
+    wasBusy ? BUSY_AWAIT_MS : MAX_AWAIT_MS,
     ...[socketTimeoutMS, timeoutMS].flatMap((limit) => limit ? [Math.ceil(limit / 2)] : []),
   );
 

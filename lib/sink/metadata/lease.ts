@@ -5,7 +5,8 @@
 import type { Clock } from "../../util/clock.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Transport } from "../connection/transport.ts";
-import { quoteTable, type TableName } from "../table/sql_names.ts";
+import { quoteName, quoteTable, type TableName } from "../table/sql_names.ts";
+import type { ColumnType } from "./status_columns.ts";
 
 export interface LeaseOptions<Column extends string> {
   /** A table with the columns `owner TEXT` and `lease_until TIMESTAMP WITH TIME ZONE`, and the ones named here. */
@@ -15,6 +16,8 @@ export interface LeaseOptions<Column extends string> {
   readonly key: string;
   /** Text columns that are written with the lease, fenced by it. */
   readonly columns: readonly Column[];
+  /** Further columns, which each write brings up to date; nobody here reads them. @default {none} */
+  readonly reported?: () => readonly ReportedValue[];
   /** A timestamp column that each save sets; none for none. */
   readonly savedAtColumn?: string;
   /** Milliseconds that the lease lasts without a sign of life. */
@@ -26,6 +29,13 @@ export interface LeaseOptions<Column extends string> {
   readonly takesOver: string;
   /** Whether another process may have it at once when this one gives it back. @default {always} */
   readonly isFree?: () => boolean;
+}
+
+export interface ReportedValue {
+  readonly column: string;
+  readonly type: ColumnType;
+  /** Milliseconds since 1970 for a timestamp. */
+  readonly value: string | number | null;
 }
 
 export type LeaseValues<Column extends string> = Readonly<Record<Column, string | null>>;
@@ -252,19 +262,30 @@ export class Lease<Column extends string> implements AsyncDisposable {
     values: LeaseValues<Column>,
     { lease, isSave }: { lease: number; isSave: boolean },
   ): Promise<number> {
-    const { keyColumn, key, columns, savedAtColumn } = this.#options;
+    const { keyColumn, key, columns, savedAtColumn, reported = () => [] } = this.#options;
     const { fence, now, timestamp } = this.#transport.dialect;
-    const count = columns.length;
+    const report = reported();
+    const parameters: (string | null)[] = [];
+    const parameter = (value: string | number | null) =>
+      `$${parameters.push(value === null ? null : `${value}`)}`;
+    const typed: Readonly<Record<ColumnType, (text: string) => string>> = {
+      TEXT: (text) => text,
+      BIGINT: (text) => `${text}::bigint`,
+      "TIMESTAMP WITH TIME ZONE": (text) => timestamp(`${text}::bigint`),
+    };
     const assignments = [
-      ...columns.map((name, at) => `${name} = $${at + 1}`),
-      `owner = $${count + 1}`,
-      `lease_until = ${timestamp(`${now} + $${count + 2}::bigint`)}`,
+      ...columns.map((name) => `${name} = ${parameter(values[name])}`),
+      ...report.map(({ column, type, value }) => `${quoteName(column)} = ${typed[type](parameter(value))}`),
+      `owner = ${parameter(this.#owner)}`,
+      `lease_until = ${timestamp(`${now} + ${parameter(lease)}::bigint`)}`,
       ...isSave && savedAtColumn ? [`${savedAtColumn} = CURRENT_TIMESTAMP`] : [],
     ];
+    const isKey = `${keyColumn} = ${parameter(key)}`;
+    const [one, other] = this.#version;
     const { count: written } = await this.#transport.query(
       `UPDATE ${this.#target} SET ${assignments.join(", ")} ` +
-        `WHERE ${keyColumn} = $${count + 3} AND ${fence.where(`$${count + 4}`, `$${count + 5}`)}`,
-      [...columns.map((name) => values[name]), this.#owner, String(lease), key, ...this.#version],
+        `WHERE ${isKey} AND ${fence.where(parameter(one), parameter(other))}`,
+      parameters,
     );
     return written;
   }

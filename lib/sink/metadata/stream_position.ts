@@ -2,9 +2,10 @@
 import type { Clock } from "../../util/clock.ts";
 import type { Logger } from "../../util/log.ts";
 import type { Transport } from "../connection/transport.ts";
-import { quoteTable } from "../table/sql_names.ts";
+import { quoteName, quoteTable } from "../table/sql_names.ts";
 import { Lease } from "./lease.ts";
 import { createMetadataTable } from "./metadata_tables.ts";
+import { STATUS_COLUMNS, type StatusColumns } from "./status_columns.ts";
 
 const TABLE = "cdc_position";
 
@@ -30,6 +31,8 @@ export interface StreamPositionOptions {
   readonly signal: AbortSignal;
   readonly log: Logger;
   readonly clock: Clock;
+  /** How the relay is; written with each save and each renewal of the lease. */
+  readonly status: () => StatusColumns;
   /** Whether another relay may write at once when this one gives the stream back. */
   readonly isFree: () => boolean;
 }
@@ -49,7 +52,7 @@ export class StreamPosition implements AsyncDisposable {
    * @throws LeaseHeldError when another relay that is alive follows the stream
    */
   static async acquire(transport: Transport, options: StreamPositionOptions): Promise<StreamPosition> {
-    const { schema, stream, lease, signal, log, clock, isFree } = options;
+    const { schema, stream, lease, signal, log, clock, status, isFree } = options;
     const table = { schema, name: TABLE };
     await createTable(transport, schema);
     const held = await Lease.acquire(transport, {
@@ -57,6 +60,7 @@ export class StreamPosition implements AsyncDisposable {
       keyColumn: "stream",
       key: stream,
       columns: COLUMNS,
+      reported: () => reportOf(status()),
       savedAtColumn: "saved_at",
       lease,
       clock,
@@ -103,19 +107,29 @@ export class StreamPosition implements AsyncDisposable {
   }
 }
 
+const reportOf = (status: StatusColumns) =>
+  typesOf(STATUS_COLUMNS).map(([column, type]) => ({ column, type, value: status[column] }));
+
+const typesOf = <Types extends object>(types: Types) =>
+  Object.entries(types) as [keyof Types & string, Types[keyof Types]][];
+
+/** Tables of older versions lack the columns that came later. */
 async function createTable(transport: Transport, schema: string): Promise<void> {
   const { longText } = transport.dialect;
-  const columns = `stream TEXT PRIMARY KEY, token ${longText}, snapshot ${longText}, origin ${longText}, ` +
-    "owner TEXT, lease_until TIMESTAMP WITH TIME ZONE, saved_at TIMESTAMP WITH TIME ZONE";
+  const later = { snapshot: longText, origin: longText, ...STATUS_COLUMNS };
+  const definition = ([name, type]: readonly [string, string]) => `${quoteName(name)} ${type}`;
+  const columns = `stream TEXT PRIMARY KEY, token ${longText}, owner TEXT, ` +
+    "lease_until TIMESTAMP WITH TIME ZONE, saved_at TIMESTAMP WITH TIME ZONE, " +
+    typesOf(later).map(definition).join(", ");
   await createMetadataTable(transport, { schema, name: TABLE, columns });
   const { rows } = await transport.query(
     "SELECT column_name FROM information_schema.columns WHERE table_schema = $1 AND table_name = $2",
     [schema, TABLE],
   );
-  // Version 0.1.0 made the table without them.
-  for (const column of ["snapshot", "origin"].filter((name) => !rows.flat().includes(name))) {
-    await transport.query(
-      `ALTER TABLE ${quoteTable({ schema, name: TABLE })} ADD COLUMN ${column} ${longText}`,
-    );
-  }
+  const missing = typesOf(later).filter(([name]) => !rows.flat().includes(name));
+  if (missing.length === 0) return;
+  await transport.query(
+    `ALTER TABLE ${quoteTable({ schema, name: TABLE })} ` +
+      missing.map((column) => `ADD COLUMN ${definition(column)}`).join(", "),
+  );
 }

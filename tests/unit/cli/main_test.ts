@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import deno from "../../../deno.json" with { type: "json" };
-import { INSTALLED_NAME, VERSION } from "../../../lib/cli/version.ts";
+import { INSTALLED_NAME } from "../../../lib/cli/version.ts";
+import { VERSION } from "../../../lib/util/version.ts";
 import { OPTIONS } from "../../../lib/cli/options.ts";
 import { type Outcome, run, start } from "../../../dev/process/program.ts";
 

@@ -83,6 +83,7 @@ async function applied(
       bytes: 0,
       token: new Uint8Array(),
       operationTime: undefined,
+      wallTime: undefined,
     },
     deps as unknown as ApplyDeps,
   );
@@ -216,7 +217,10 @@ async function keyedRows(
     },
   };
   const batch = { event: undefined, events: changes.length, bytes: 0, token: new Uint8Array() };
-  await applyBatch({ ...batch, changes, operationTime: undefined }, deps as unknown as ApplyDeps);
+  await applyBatch(
+    { ...batch, changes, operationTime: undefined, wallTime: undefined },
+    deps as unknown as ApplyDeps,
+  );
   return [...left].sort();
 }
 

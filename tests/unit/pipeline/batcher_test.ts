@@ -30,6 +30,7 @@ const batch = (serial: number, { events = 1, bytes = 1, event = "" } = {}): Chan
   bytes,
   token: Uint8Array.of(serial),
   operationTime: new BSON.Timestamp({ t: 1, i: serial }),
+  wallTime: serial,
 });
 
 /** A source that is read as far as its reader goes. */

@@ -9,6 +9,7 @@ const NOW = 1_800_000_000_000;
 const REFRESH_INTERVAL = 1_000;
 const SAVE_INTERVAL = 200;
 const LEASE = 9_000;
+const IDLE_SAVE = 1_000;
 
 /** A refresh takes 10 ms. */
 function checkpointOf({ token = null as string | null, snapshot = null as SnapshotState | null } = {}) {
@@ -74,15 +75,30 @@ Deno.test("Checkpoint refreshes at the interval while it catches up and has more
   assert.equal(checkpoint.refreshDueAt(false), clock.now() + 30);
 });
 
-Deno.test("Checkpoint saves after rows at the interval, after a mere token seldom", async () => {
+Deno.test("Checkpoint saves after rows at the interval, after a mere token later", async () => {
   const { checkpoint, clock } = checkpointOf();
   await checkpoint.save();
   checkpoint.applied({ token: TOKEN, hasRows: false });
-  assert.equal(checkpoint.saveDueAt, clock.now() + LEASE / 3);
+  assert.equal(checkpoint.saveDueAt, clock.now() + IDLE_SAVE);
   checkpoint.applied({ token: TOKEN, hasRows: true });
   assert.equal(checkpoint.saveDueAt, clock.now() + SAVE_INTERVAL);
   checkpoint.applied({ token: TOKEN, hasRows: false });
   assert.equal(checkpoint.saveDueAt, clock.now() + SAVE_INTERVAL);
+});
+
+Deno.test("Checkpoint saves nothing for a token that it has, and soon once the stream is up to date", async () => {
+  const { checkpoint, clock } = checkpointOf();
+  checkpoint.applied({ token: TOKEN, hasRows: true });
+  await checkpoint.save();
+  checkpoint.applied({ token: TOKEN, hasRows: false });
+  assert.equal(checkpoint.saveDueAt, Infinity);
+  checkpoint.applied({ token: TOKEN, hasRows: false, isUpToDate: true });
+  assert.equal(checkpoint.saveDueAt, clock.now() + SAVE_INTERVAL);
+  await checkpoint.save();
+  checkpoint.applied({ token: TOKEN, hasRows: false, isUpToDate: true });
+  assert.equal(checkpoint.saveDueAt, Infinity);
+  checkpoint.applied({ token: tokenOf(-1), hasRows: false, isUpToDate: true });
+  assert.equal(checkpoint.saveDueAt, clock.now() + IDLE_SAVE);
 });
 
 Deno.test("Checkpoint.runIfDue() refreshes and saves at their intervals", async () => {

@@ -170,3 +170,8 @@ const AWAITS = [
 for (const [options, expected] of AWAITS) {
   Deno.test(`awaitMs() of ${JSON.stringify(options)}`, () => assert.equal(awaitMs(options), expected));
 }
+
+Deno.test("awaitMs() after a batch with events is short", () => {
+  assert.equal(awaitMs({}, { wasBusy: true }), 100);
+  assert.equal(awaitMs({ socketTimeoutMS: 80 }, { wasBusy: true }), 40);
+});

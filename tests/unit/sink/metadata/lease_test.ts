@@ -63,6 +63,27 @@ Deno.test("Lease.save() writes values and the time, a renewal leaves the time as
   assert.equal(row(table).lease_until, table.serverTime + LEASE_MS);
 });
 
+Deno.test("Lease writes what is reported with saves and renewals, and when it is given back", async () => {
+  const { table, options, pass } = setUp();
+  let value: string | null = "starting";
+  const lease = await Lease.acquire(table, {
+    ...options,
+    reported: () => [{ column: "phase", type: "TEXT", value }],
+  }, { signal: new AbortController().signal, onWait: () => {} });
+  const seen = [row(table).phase];
+  value = "following";
+  await lease.save({ token: "aa" });
+  seen.push(row(table).phase);
+  value = null;
+  pass(LEASE_MS - 1);
+  await lease.check();
+  seen.push(row(table).phase);
+  value = "stopped";
+  await lease[Symbol.asyncDispose]();
+  assert.deepEqual([...seen, row(table).phase], ["starting", "following", null, "stopped"]);
+  assert.deepEqual([row(table).token, row(table).lease_until], ["aa", table.serverTime]);
+});
+
 Deno.test("Lease.acquire() waits for the lease of an owner that died, and goes on with its values", async () => {
   const { acquire, table, waits } = setUp();
   const dead = await acquire();

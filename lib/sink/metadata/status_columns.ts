@@ -1,0 +1,21 @@
+/** The columns of `cdc_position` in which a relay tells how it is. Each write of the row brings them up to date. */
+
+/** Times are in milliseconds since 1970. */
+export const STATUS_COLUMNS = {
+  phase: "TEXT",
+  cluster_time: "TIMESTAMP WITH TIME ZONE",
+  lag_ms: "BIGINT",
+  snapshot_done: "BIGINT",
+  snapshot_total: "BIGINT",
+  events: "BIGINT",
+  rows: "BIGINT",
+  overflowed: "BIGINT",
+  dead_letters: "BIGINT",
+  oplog_headroom_s: "BIGINT",
+  last_error: "TEXT",
+  version: "TEXT",
+} as const satisfies Readonly<Record<string, ColumnType>>;
+
+export type ColumnType = "TEXT" | "BIGINT" | "TIMESTAMP WITH TIME ZONE";
+
+export type StatusColumns = Readonly<Record<keyof typeof STATUS_COLUMNS, string | number | null>>;
