@@ -133,7 +133,7 @@ export class StatusTracker implements StatusSource, Pick<RelayObserver, Heard> {
 /** As `cdc_position` has it. */
 export const columnsOf = (status: RelayStatus): StatusColumns => ({
   phase: status.phase,
-  cluster_time: status.clusterTime,
+  cluster_time: status.clusterTime === null ? null : new Date(status.clusterTime).toISOString(),
   lag_ms: status.lag,
   snapshot_done: status.snapshotDone,
   snapshot_total: status.snapshotTotal,

@@ -54,7 +54,7 @@ export function memoryTable(): MemoryTable {
     const [seqNo] = parameters.slice(-2);
     const row = rows.get(String(parameters.at(-3)));
     if (!row || String(row.seqNo) !== seqNo) return { count: 0, rows: [] };
-    for (const [, name = "", at] of sql.matchAll(/(\w+)"? = \$(\d+)(?=,)/g)) {
+    for (const [, name = "", at] of sql.matchAll(/(\w+)"? = \$(\d+)(?:::[A-Z ]+)?(?=,)/g)) {
       row[name] = parameters[Number(at) - 1] ?? null;
     }
     const lease = Number(parameters[Number(/\+ \$(\d+)::bigint/.exec(sql)?.[1]) - 1]);

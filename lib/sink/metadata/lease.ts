@@ -34,7 +34,7 @@ export interface LeaseOptions<Column extends string> {
 export interface ReportedValue {
   readonly column: string;
   readonly type: ColumnType;
-  /** Milliseconds since 1970 for a timestamp. */
+  /** In ISO 8601 for a timestamp. */
   readonly value: string | number | null;
 }
 
@@ -268,14 +268,9 @@ export class Lease<Column extends string> implements AsyncDisposable {
     const parameters: (string | null)[] = [];
     const parameter = (value: string | number | null) =>
       `$${parameters.push(value === null ? null : `${value}`)}`;
-    const typed: Readonly<Record<ColumnType, (text: string) => string>> = {
-      TEXT: (text) => text,
-      BIGINT: (text) => `${text}::bigint`,
-      "TIMESTAMP WITH TIME ZONE": (text) => timestamp(`${text}::bigint`),
-    };
     const assignments = [
       ...columns.map((name) => `${name} = ${parameter(values[name])}`),
-      ...report.map(({ column, type, value }) => `${quoteName(column)} = ${typed[type](parameter(value))}`),
+      ...report.map(({ column, type, value }) => `${quoteName(column)} = ${parameter(value)}::${type}`),
       `owner = ${parameter(this.#owner)}`,
       `lease_until = ${timestamp(`${now} + ${parameter(lease)}::bigint`)}`,
       ...isSave && savedAtColumn ? [`${savedAtColumn} = CURRENT_TIMESTAMP`] : [],

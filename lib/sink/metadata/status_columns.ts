@@ -1,6 +1,5 @@
 /** The columns of `cdc_position` in which a relay tells how it is. Each write of the row brings them up to date. */
 
-/** Times are in milliseconds since 1970. */
 export const STATUS_COLUMNS = {
   phase: "TEXT",
   cluster_time: "TIMESTAMP WITH TIME ZONE",
@@ -18,4 +17,5 @@ export const STATUS_COLUMNS = {
 
 export type ColumnType = "TEXT" | "BIGINT" | "TIMESTAMP WITH TIME ZONE";
 
+/** Times are in ISO 8601. */
 export type StatusColumns = Readonly<Record<keyof typeof STATUS_COLUMNS, string | number | null>>;
