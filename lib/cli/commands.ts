@@ -1,8 +1,9 @@
 /** The commands: what each is for, its options, and what runs it. */
 import { observers } from "../pipeline/observer.ts";
+import { SYSTEM_CLOCK } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import { type Argument, type Completed, completionScript, SHELLS } from "./completion.ts";
-import { demoConfig, relayConfig, workloadConfig } from "./config.ts";
+import { demoConfig, relayConfig, statusConfig, waitConfig, workloadConfig } from "./config.ts";
 import { logObserver } from "./log_observer.ts";
 import { type Given, OPTIONS } from "./options.ts";
 import { INSTALLED_NAME, PROGRAM } from "./version.ts";
@@ -18,8 +19,8 @@ export interface CommandContext {
 
 export interface Command extends Completed {
   readonly examples: readonly string[];
-  /** Loads what it needs when it is called, so that help is instant. */
-  readonly run: (given: Given, context: CommandContext) => Promise<void>;
+  /** Loads what it needs when it is called, so that help is instant. Resolves to an exit code where that is not 0. */
+  readonly run: (given: Given, context: CommandContext) => Promise<number | void>;
 }
 
 /** How the program is called in a clone. */
@@ -41,9 +42,44 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       const settings = relayConfig(given);
       const { signal, log } = context;
       const { relay } = await import("../pipeline/relay.ts");
+      const { StatusTracker } = await import("../pipeline/status_tracker.ts");
       const { progressObserver } = await import("./progress.ts");
+      const { summaryObserver } = await import("./summary_observer.ts");
       using progress = progressObserver(context);
-      await relay(settings, { signal, log, observer: observers(logObserver(log), progress) });
+      const status = new StatusTracker(SYSTEM_CLOCK);
+      const summary = summaryObserver({ log, status, clock: SYSTEM_CLOCK });
+      await relay(settings, {
+        signal,
+        log,
+        status,
+        observer: observers(logObserver(log), progress, summary),
+      });
+    },
+  },
+  "status": {
+    summary: "Tell how the streams are, from CrateDB alone; for people, machines and health checks",
+    options: OPTIONS.status,
+    examples: [
+      `${CALL} status`,
+      `${CALL} status --watch`,
+      `${CALL} status --database shop --max-lag 30s --json`,
+    ],
+    run: async (given, context) => {
+      const settings = statusConfig(given);
+      return await (await import("./run_status.ts")).runStatus(settings, context);
+    },
+  },
+  "wait": {
+    summary: "Return when CrateDB shows everything up to now, or to another time",
+    options: OPTIONS.wait,
+    examples: [
+      `${CALL} wait`,
+      `${CALL} wait --database shop --collection orders --timeout 30s`,
+      `${CALL} wait --at 2026-01-31T12:00:00Z`,
+    ],
+    run: async (given, context) => {
+      const settings = waitConfig(given);
+      return await (await import("./run_status.ts")).runWait(settings, context);
     },
   },
   "db-workload": {

@@ -7,10 +7,22 @@ import { type TableName, tableName } from "../sink/table/sql_names.ts";
 import { tableFor } from "../sink/table/table_naming.ts";
 import { Scope } from "../source/scope.ts";
 import { transformStages } from "../source/transform.ts";
+import type { StatusSettings } from "../status/status.ts";
+import type { WaitSettings } from "../status/wait.ts";
 import { UsageError } from "../util/errors.ts";
 import type { LoggerOptions } from "../util/log.ts";
 import type { WorkloadSettings } from "../workload/workload.ts";
-import { type Given, LOGGING, type Option, OPTIONS, readOptions, sourceOf } from "./options.ts";
+import {
+  type Given,
+  LOGGING,
+  type Option,
+  OPTIONS,
+  readOptions,
+  sourceOf,
+  STATUS,
+  STREAM,
+  WAIT,
+} from "./options.ts";
 
 /**
  * @example
@@ -119,6 +131,25 @@ function checkTemplate(template: TableName, scope: Scope): void {
     hint:
       `Put {${missing}} into it, e.g. --table '{database}.{collection}', or name one collection with --database and --collection.`,
   });
+}
+
+/** @throws UsageError */
+export function statusConfig(given: Given): StatusSettings {
+  const { cratedbUrl: sink, ...rest } = readOptions(STATUS, given);
+  return Object.freeze({ ...rest, sink, streamIn: streamOf(given) });
+}
+
+/** @throws UsageError */
+export function waitConfig(given: Given): WaitSettings {
+  const { cratedbUrl: sink, ...rest } = readOptions(WAIT, given);
+  return Object.freeze({ ...rest, sink, streamIn: streamOf(given) });
+}
+
+/** The stream that a relay with these options follows; undefined where none is given that names one. */
+function streamOf(given: Given): ((schema: string) => string) | undefined {
+  if (!STREAM.some((option) => sourceOf(option, given) !== undefined)) return undefined;
+  const { namesIn } = relayConfig(given);
+  return (schema) => namesIn(schema).stream;
 }
 
 /** @throws UsageError */

@@ -17,13 +17,12 @@ export interface Surroundings {
  * @example
  * IN: ["--version"] → OUT: prints "mongodb_cdc_cratedb 0.1.0", returns 0
  *
- * @returns the exit code: 0 done or stopped by a signal, 1 failed, 2 wrong usage
+ * @returns the exit code: 0 done or stopped by a signal, 1 failed, 2 wrong usage, 4 not as it should be
  */
 export async function main(args: readonly string[], { env, signal }: Surroundings): Promise<number> {
   const outcome = { tell: tellPeople };
   try {
-    await run(args, { env, signal, outcome });
-    return 0;
+    return await run(args, { env, signal, outcome });
   } catch (error) {
     const description = describe(error);
     if (signal.aborted && description.exitCode === 1 && isAbort(error)) return 0;
@@ -42,10 +41,13 @@ interface RunOptions extends Surroundings {
   readonly outcome: { tell: (description: Description) => void };
 }
 
-async function run(args: readonly string[], { env, signal, outcome }: RunOptions): Promise<void> {
+async function run(args: readonly string[], { env, signal, outcome }: RunOptions): Promise<number> {
   const columns = Deno.stdout.isTerminal() ? Deno.consoleSize().columns : undefined;
   const parsed = parseCommandLine(args, { env, columns });
-  if ("text" in parsed) return print(Deno.stdout, parsed.text);
+  if ("text" in parsed) {
+    print(Deno.stdout, parsed.text);
+    return 0;
+  }
   const { command, flags } = parsed;
   const given = { flags, env };
   const logging = logOptions(given, command.options === OPTIONS.demo ? OPTIONS.demo : LOGGING);
@@ -54,12 +56,13 @@ async function run(args: readonly string[], { env, signal, outcome }: RunOptions
   if (logging.format === "json") {
     outcome.tell = ({ message, hint, exitCode }) => log.error(message, { hint, exitCode });
   }
-  await command.run(given, {
+  const exitCode = await command.run(given, {
     signal,
     log,
     terminal: terminal && logging.format === "text" && ["debug", "info"].includes(logging.level),
     print: (text) => print(Deno.stdout, text),
   });
+  return exitCode ?? 0;
 }
 
 function print(stream: ByteSink, text: string): void {

@@ -1,4 +1,5 @@
 /** The options: flag, environment variable, default, check and help of each in one table. */
+import { BSON } from "mongodb";
 import { UsageError } from "../util/errors.ts";
 import { tableName } from "../sink/table/sql_names.ts";
 import { parseSinkUrl } from "../sink/connection/url.ts";
@@ -70,6 +71,30 @@ export function duration(value: string): number {
   if (number === undefined) throw new RangeError("is not a duration such as 250ms, 10s or 2m");
   return Number(number) * (UNITS_MS[unit ?? ""] ?? 1);
 }
+
+/** The last operation that a second may have. */
+const LAST_ORDINAL = 2 ** 32 - 1;
+
+/**
+ * @example
+ * IN: now → OUT: "now"; IN: 1700000000:3 → OUT: Timestamp(1700000000, 3); IN: 2023-11-14T22:13:20Z → OUT: the end of that second
+ */
+export function operationTime(value: string): "now" | BSON.Timestamp {
+  if (value === "now") return value;
+  const [, t, i] = /^(\d{1,10}):(\d{1,10})$/.exec(value) ?? [];
+  if (t !== undefined && i !== undefined) return timestamp(Number(t), Number(i));
+  const time = /^\d{4}-\d{2}-\d{2}/.test(value) ? Date.parse(value) : NaN;
+  if (Number.isNaN(time)) throw notATime();
+  return timestamp(Math.floor(time / 1_000), LAST_ORDINAL);
+}
+
+function timestamp(t: number, i: number): BSON.Timestamp {
+  if (t > LAST_ORDINAL || i > LAST_ORDINAL) throw notATime();
+  return new BSON.Timestamp({ t, i });
+}
+
+const notATime = (): RangeError =>
+  new RangeError("is neither now, nor a time such as 2026-01-31T12:00:00Z, nor an operation time T:I");
 
 /** Bytes of each unit of size. */
 const UNITS_BYTES: Readonly<Record<string, number>> = { "": 1, kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30 };
@@ -398,6 +423,67 @@ const RELAY = [
   }),
 ] as const;
 
+/** Options of the relay that name its stream. */
+const NAMING = ["database", "collection", "exclude", "table"];
+const isNaming = ({ flag }: Option): boolean => NAMING.includes(flag);
+
+/** The stream that `status` and `wait` are about: the one that a relay with these options follows, or all. */
+export const STREAM = [...SCOPE, ...RELAY].filter(isNaming);
+
+const CRATEDB_URL = RELAY[0];
+
+/** How `status` looks. */
+export const STATUS = [
+  CRATEDB_URL,
+  option({
+    flag: "max-lag",
+    env: ["CDC_MAX_LAG"],
+    default: "1m",
+    value: "TIME",
+    help: "How far a stream may be behind; with more the exit code is 4",
+    parse: duration,
+  }),
+  option({
+    flag: "runs",
+    env: ["CDC_STATUS_RUNS"],
+    default: "once",
+    value: "once|forever",
+    help: "Tell once, or again every second until stopped; a terminal is drawn over",
+    parse: oneOf("once", "forever"),
+  }),
+  option({
+    flag: "output",
+    env: ["CDC_STATUS_OUTPUT"],
+    default: "text",
+    value: "text|json",
+    help: "Form of the result on standard output",
+    parse: oneOf("text", "json"),
+  }),
+] as const;
+
+/** What `wait` waits for. */
+export const WAIT = [
+  MONGODB_URL,
+  CRATEDB_URL,
+  option({
+    flag: "at",
+    env: ["CDC_WAIT_AT"],
+    default: "now",
+    value: "TIME",
+    help:
+      "Wait for everything up to this: now, as MongoDB says; a time such as 2026-01-31T12:00:00Z; an operation time",
+    parse: operationTime,
+  }),
+  option({
+    flag: "timeout",
+    env: ["CDC_WAIT_TIMEOUT"],
+    default: "1m",
+    value: "TIME",
+    help: "How long to wait at most; the exit code is 4 then",
+    parse: duration,
+  }),
+] as const;
+
 const WORKLOAD = [
   option({
     flag: "count",
@@ -505,6 +591,18 @@ export const SWITCHES: readonly Switch[] = [
     help: "Keep servers and data until Ctrl-C, and tell how to look at them, as --servers keep does",
   },
   {
+    flag: "watch",
+    short: "w",
+    means: ["runs", "forever"],
+    help: "Go on until stopped, as --runs forever does",
+  },
+  {
+    flag: "json",
+    short: "j",
+    means: ["output", "json"],
+    help: "Print the result as JSON, as --output json does",
+  },
+  {
     flag: "quiet",
     short: "q",
     means: ["log-level", "warn"],
@@ -528,6 +626,8 @@ export const choicesOf = ({ value }: Option): readonly string[] =>
 
 export const OPTIONS = {
   "cdc-relay": [MONGODB_URL, ...SCOPE, ...RELAY, ...TRANSFORM, ...SNAPSHOT, ...LOGGING],
+  "status": [...STATUS, ...STREAM, ...LOGGING],
+  "wait": [...WAIT, ...STREAM, ...LOGGING],
   "db-workload": [MONGODB_URL, ...TARGET, ...WORKLOAD, ...LOGGING],
   // The demo prints its own lines. The relay's log is for those who ask for it.
   "demo": [...DEMO, LOG_FORMAT, option({ ...LOG_LEVEL, default: "warn" })],

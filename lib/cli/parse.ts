@@ -49,7 +49,8 @@ export interface ParseSurroundings {
 }
 
 const PROGRAM_FLAGS = ["--help", "-h", "--version", "-V"];
-const EXIT_CODES = "Exit codes: 0 done or stopped by a signal, 1 failed, 2 wrong usage.";
+const EXIT_CODES =
+  "Exit codes: 0 done or stopped by a signal, 1 failed, 2 wrong usage, 4 status found a problem or wait timed out.";
 const HELP = "Help for the program or, after a command, for that command";
 
 interface ProgramOptions extends ParseSurroundings {

@@ -13,7 +13,7 @@ export async function removeDatabase(url: string, database: string): Promise<voi
   }
 }
 
-/** Removes a schema with its tables. */
+/** Removes a schema with its tables and views. */
 export async function removeSchema(url: string, schema: string): Promise<void> {
   await using transport = await openTransport(parseSinkUrl(url));
   if (transport.dialect.name === "PostgreSQL") {
@@ -21,13 +21,17 @@ export async function removeSchema(url: string, schema: string): Promise<void> {
     return;
   }
   const { rows } = await transport.query(TABLES, [schema]);
-  for (const [name] of rows) {
+  for (const [name, type] of rows) {
     const table = quoteTable({ schema, name: String(name) });
+    if (type === "VIEW") {
+      await transport.query(`DROP VIEW ${table}`);
+      continue;
+    }
     await transport.query(`ALTER TABLE ${table} ${OPEN}`);
     await transport.query(`DROP TABLE ${table}`);
   }
 }
 
-const TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = $1";
+const TABLES = "SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = $1";
 /** A relay that was killed may have left a table closed. */
 const OPEN = 'SET ("blocks.write" = false, "blocks.read_only_allow_delete" = false)';

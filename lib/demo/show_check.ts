@@ -4,7 +4,7 @@ import { normalizeDocument, normalizeRow } from "../mapping/normalize.ts";
 import { poll } from "./poll.ts";
 import type { Screen } from "./screen.ts";
 import type { Sides } from "./sides.ts";
-import { textTable } from "./text_table.ts";
+import { textTable } from "../util/text_table.ts";
 
 interface Difference {
   readonly oid: string;

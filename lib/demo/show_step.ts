@@ -7,7 +7,7 @@ import { poll } from "./poll.ts";
 import type { Screen } from "./screen.ts";
 import type { SeenDocument, SeenRow, Sides } from "./sides.ts";
 import type { Step } from "./steps.ts";
-import { textTable } from "./text_table.ts";
+import { textTable } from "../util/text_table.ts";
 
 interface Seen {
   readonly document: SeenDocument | undefined;

@@ -79,8 +79,9 @@ export class Checkpoint {
     const { saveInterval, lease } = this.#deps.settings;
     const hasCaughtUp = isUpToDate && !this.#isUpToDate;
     if (hasRows || hasCaughtUp) this.#saveAfter = saveInterval;
-    else if (token && !isSame(token, this.#token)) {
-      this.#saveAfter = Math.min(this.#saveAfter, IDLE_SAVE_MS, lease / 3);
+    else if (token) {
+      const longest = isSame(token, this.#token) ? lease / 3 : IDLE_SAVE_MS;
+      this.#saveAfter = Math.min(this.#saveAfter, longest, lease / 3);
     }
     if (token) this.#token = token;
     this.#isUpToDate = isUpToDate;

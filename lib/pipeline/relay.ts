@@ -9,6 +9,7 @@ import { openTransport } from "../sink/connection/open_transport.ts";
 import { countingWrites, fenced, retrying } from "../sink/connection/wrappers.ts";
 import { DeadLetters } from "../sink/metadata/dead_letters.ts";
 import { FollowedCollections } from "../sink/metadata/followed_collections.ts";
+import { createStatusView } from "../sink/metadata/status_view.ts";
 import { StreamPosition } from "../sink/metadata/stream_position.ts";
 import { CausalReader } from "../source/causal_reader.ts";
 import { changeStream } from "../source/change_stream.ts";
@@ -124,6 +125,7 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
     }),
   );
   closing.use(position.keep(fail));
+  await createStatusView(retrying(raw, retries), { schema, log });
   closing.use(watchOplog({ route: deployment.route(), observer, clock, mongodbClock, log }));
   const patient = retrying(fenced(raw, () => position.check()), retries);
   const tables = new TableRegistry({ patient, raw }, {

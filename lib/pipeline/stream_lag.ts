@@ -12,10 +12,10 @@ const ANSWER_MS = 2_000;
 const timeOfBatch = ({ wallTime, token }: Read): number | null =>
   wallTime ?? timeOf(token)?.getTime() ?? null;
 
-/** Milliseconds since a batch's newest change. @param now by MongoDB's clock */
+/** Milliseconds since a batch's newest change; never 0, which says that nothing is waiting. @param now by MongoDB's clock */
 export function ageOf(batch: Read, now: number): number | null {
   const time = timeOfBatch(batch);
-  return time === null ? null : Math.max(0, Math.round(now - time));
+  return time === null ? null : Math.max(1, Math.round(now - time));
 }
 
 interface When {

@@ -25,9 +25,13 @@ export function savedToken(hex: string): Uint8Array {
 /** A token of version 1 starts with the cluster time: seconds and ordinal, eight hex digits each. */
 const TIME = /^82([0-9A-F]{8})([0-9A-F]{8})/i;
 
-function clusterTime(token: Uint8Array): { seconds: number; ordinal: number } | undefined {
+function dataOf(token: Uint8Array): string {
   const data = fieldsByName(token).get("_data");
-  const [, seconds, ordinal] = TIME.exec(data ? stringAt(data.bytes, data.offset) : "") ?? [];
+  return data ? stringAt(data.bytes, data.offset) : "";
+}
+
+function clusterTime(token: Uint8Array): { seconds: number; ordinal: number } | undefined {
+  const [, seconds, ordinal] = TIME.exec(dataOf(token)) ?? [];
   return seconds === undefined || ordinal === undefined
     ? undefined
     : { seconds: parseInt(seconds, 16), ordinal: parseInt(ordinal, 16) };
@@ -48,6 +52,25 @@ export function timeOf(token: Uint8Array): Date | undefined {
 export function hasReached(token: Uint8Array, { t, i }: BSON.Timestamp): boolean {
   const time = clusterTime(token);
   return !time || time.seconds > t || time.seconds === t && time.ordinal >= i;
+}
+
+/** A token of no event: the server has looked at everything up to its time. */
+const AFTER_ALL = /^82[0-9A-F]{16}2B[0-9A-F]{2}29/i;
+
+/**
+ * Whether no event up to a time comes after the token. Events of a transaction share a time, so the token of one of them
+ * does not tell for that very time.
+ *
+ * @example
+ * IN: a token of 12:00:00, ordinal 1, {t: 12:00:00, i: 1} → OUT: true if it is of no event, false otherwise
+ */
+export function hasPassed(token: Uint8Array, { t, i }: BSON.Timestamp): boolean {
+  const time = clusterTime(token);
+  if (!time) return false;
+  if (time.seconds !== t || time.ordinal !== i) {
+    return time.seconds > t || time.seconds === t && time.ordinal > i;
+  }
+  return AFTER_ALL.test(dataOf(token));
 }
 
 export const lostSince = (token: Uint8Array): string | undefined => timeOf(token)?.toISOString();

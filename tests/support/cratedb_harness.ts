@@ -123,12 +123,16 @@ function cratedbContext(stack: AsyncDisposableStack): CratedbContext {
 
 async function dropTables(schema: string, sql: CratedbContext["sql"]): Promise<void> {
   const tables = await sql(
-    "SELECT table_name AS name, settings['blocks']['write'] OR settings['blocks']['read_only_allow_delete'] AS closed " +
+    "SELECT table_name AS name, table_type AS type, settings['blocks']['write'] OR settings['blocks']['read_only_allow_delete'] AS closed " +
       "FROM information_schema.tables WHERE table_schema = ?",
     [schema],
   );
   const open = 'SET ("blocks.write" = false, "blocks.read_only_allow_delete" = false)';
-  for (const { name, closed } of tables) {
+  for (const { name, type, closed } of tables) {
+    if (type === "VIEW") {
+      await sql(`DROP VIEW "${schema}"."${name}"`);
+      continue;
+    }
     if (closed) await sql(`ALTER TABLE "${schema}"."${name}" ${open}`);
     await sql(`DROP TABLE "${schema}"."${name}"`);
   }

@@ -18,9 +18,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "lib/sink": [...GROUND, "lib/mapping"],
   "lib/pipeline": [...GROUND, "lib/mapping", "lib/source", "lib/sink"],
   "lib/workload": RELAY,
+  "lib/status": RELAY,
   "lib/demo": [...RELAY, "lib/workload"],
-  "lib/cli": [...RELAY, "lib/workload", "lib/demo"],
-  dev: [...RELAY, "lib/workload", "lib/demo", "lib/cli"],
+  "lib/cli": [...RELAY, "lib/workload", "lib/demo", "lib/status"],
+  dev: [...RELAY, "lib/workload", "lib/demo", "lib/status", "lib/cli"],
   "mongodb_cdc_cratedb.ts": ["lib/cli"],
 };
 

@@ -18,6 +18,8 @@ export interface LeaseOptions<Column extends string> {
   readonly columns: readonly Column[];
   /** Further columns, which each write brings up to date; nobody here reads them. @default {none} */
   readonly reported?: () => readonly ReportedValue[];
+  /** A timestamp column that each write sets; none for none. */
+  readonly reportedAtColumn?: string;
   /** A timestamp column that each save sets; none for none. */
   readonly savedAtColumn?: string;
   /** Milliseconds that the lease lasts without a sign of life. */
@@ -262,7 +264,10 @@ export class Lease<Column extends string> implements AsyncDisposable {
     values: LeaseValues<Column>,
     { lease, isSave }: { lease: number; isSave: boolean },
   ): Promise<number> {
-    const { keyColumn, key, columns, savedAtColumn, reported = () => [] } = this.#options;
+    const { keyColumn, key, columns, reported = () => [], ...at } = this.#options;
+    const times = [at.reportedAtColumn, ...isSave ? [at.savedAtColumn] : []].filter((name) =>
+      name !== undefined
+    );
     const { fence, now, timestamp } = this.#transport.dialect;
     const report = reported();
     const parameters: (string | null)[] = [];
@@ -273,7 +278,7 @@ export class Lease<Column extends string> implements AsyncDisposable {
       ...report.map(({ column, type, value }) => `${quoteName(column)} = ${parameter(value)}::${type}`),
       `owner = ${parameter(this.#owner)}`,
       `lease_until = ${timestamp(`${now} + ${parameter(lease)}::bigint`)}`,
-      ...isSave && savedAtColumn ? [`${savedAtColumn} = CURRENT_TIMESTAMP`] : [],
+      ...times.map((name) => `${name} = CURRENT_TIMESTAMP`),
     ];
     const isKey = `${keyColumn} = ${parameter(key)}`;
     const [one, other] = this.#version;

@@ -8,7 +8,11 @@ import { refreshTable, type Transport } from "../connection/transport.ts";
 const METADATA_TABLES = ["cdc_position", "cdc_collection", "cdc_dead_letter", "cdc_lock"] as const;
 type MetadataTable = typeof METADATA_TABLES[number];
 
-export const isMetadataTable = (name: string): boolean => METADATA_TABLES.some((own) => own === name);
+/** The view of how all streams are. */
+export const STATUS_VIEW = "cdc_status";
+
+export const isMetadataTable = (name: string): boolean =>
+  [...METADATA_TABLES, STATUS_VIEW].some((own) => own === name);
 
 /** Makes one of them, if the schema has none. */
 export async function createMetadataTable(
@@ -18,6 +22,11 @@ export async function createMetadataTable(
   await createTable(transport, { schema, name }, `(${columns}) ${transport.dialect.clustered(1)}`);
 }
 
+/** One of them, as it was found. Older versions made it with fewer columns. */
+export interface FoundTable extends TableName {
+  readonly columns: readonly string[];
+}
+
 /**
  * The rows that a query finds in all tables of that name, in every schema. Ignores tables that have just been dropped,
  * and tables of others, which have no column `stream`.
@@ -25,21 +34,24 @@ export async function createMetadataTable(
 export async function selectFromEverySchema(
   transport: Transport,
   name: MetadataTable,
-  statement: (table: string) => string,
+  statement: (table: string, found: FoundTable) => string,
   parameters: readonly Parameter[] = [],
 ): Promise<Result["rows"]> {
-  const { rows: schemas } = await transport.query(
-    "SELECT t.table_schema FROM information_schema.tables t JOIN information_schema.columns c " +
+  const { rows } = await transport.query(
+    "SELECT t.table_schema, c.column_name FROM information_schema.tables t JOIN information_schema.columns c " +
       "ON c.table_schema = t.table_schema AND c.table_name = t.table_name " +
-      "WHERE t.table_name = $1 AND t.table_type = 'BASE TABLE' AND c.column_name = 'stream'",
+      "WHERE t.table_name = $1 AND t.table_type = 'BASE TABLE'",
     [name],
   );
-  const read = async (schema: string) => {
-    await refreshTable(transport, { schema, name });
-    return (await transport.query(statement(quoteTable({ schema, name })), parameters)).rows;
+  const tables = [...Map.groupBy(rows, ([schema]) => String(schema))]
+    .map(([schema, found]) => ({ schema, name, columns: found.map(([, column]) => String(column)) }))
+    .filter(({ columns }) => columns.includes("stream"));
+  const read = async (table: FoundTable) => {
+    await refreshTable(transport, table);
+    return (await transport.query(statement(quoteTable(table), table), parameters)).rows;
   };
-  const found = schemas.map(([schema]) =>
-    read(String(schema)).catch((error) => isUnknownRelation(error) ? [] : Promise.reject(error))
+  const found = tables.map((table) =>
+    read(table).catch((error) => isUnknownRelation(error) ? [] : Promise.reject(error))
   );
   return (await Promise.all(found)).flat();
 }

@@ -15,6 +15,9 @@ export const STATUS_COLUMNS = {
   version: "TEXT",
 } as const satisfies Readonly<Record<string, ColumnType>>;
 
+/** When they were written last. */
+export const REPORTED_AT = "reported_at";
+
 export type ColumnType = "TEXT" | "BIGINT" | "TIMESTAMP WITH TIME ZONE";
 
 /** Times are in ISO 8601. */

@@ -5,7 +5,7 @@ import type { Transport } from "../connection/transport.ts";
 import { quoteName, quoteTable } from "../table/sql_names.ts";
 import { Lease } from "./lease.ts";
 import { createMetadataTable } from "./metadata_tables.ts";
-import { STATUS_COLUMNS, type StatusColumns } from "./status_columns.ts";
+import { REPORTED_AT, STATUS_COLUMNS, type StatusColumns } from "./status_columns.ts";
 
 const TABLE = "cdc_position";
 
@@ -61,6 +61,7 @@ export class StreamPosition implements AsyncDisposable {
       key: stream,
       columns: COLUMNS,
       reported: () => reportOf(status()),
+      reportedAtColumn: REPORTED_AT,
       savedAtColumn: "saved_at",
       lease,
       clock,
@@ -116,7 +117,12 @@ const typesOf = <Types extends object>(types: Types) =>
 /** Tables of older versions lack the columns that came later. */
 async function createTable(transport: Transport, schema: string): Promise<void> {
   const { longText } = transport.dialect;
-  const later = { snapshot: longText, origin: longText, ...STATUS_COLUMNS };
+  const later = {
+    snapshot: longText,
+    origin: longText,
+    ...STATUS_COLUMNS,
+    [REPORTED_AT]: "TIMESTAMP WITH TIME ZONE",
+  };
   const definition = ([name, type]: readonly [string, string]) => `${quoteName(name)} ${type}`;
   const columns = `stream TEXT PRIMARY KEY, token ${longText}, owner TEXT, ` +
     "lease_until TIMESTAMP WITH TIME ZONE, saved_at TIMESTAMP WITH TIME ZONE, " +

@@ -1,0 +1,111 @@
+/** What a relay has done, in a line a minute while something happens, and warnings of what grows worse. */
+import type { OplogReach, RelayObserver } from "../pipeline/observer.ts";
+import type { RelayStatus, StatusSource } from "../pipeline/relay_status.ts";
+import { FRESH_MS } from "../pipeline/status_tracker.ts";
+import type { Clock } from "../util/clock.ts";
+import { durationText } from "../util/duration_text.ts";
+import type { Logger } from "../util/log.ts";
+
+export interface SummaryDeps {
+  readonly log: Logger;
+  readonly status: StatusSource;
+  readonly clock: Pick<Clock, "now">;
+}
+
+const INTERVAL_MS = 60_000;
+/** A lag that grows for longer than this is warned of. */
+const GROWS_FOR_MS = 5 * 60_000;
+/** A headroom that is a smaller part of the oplog's window is warned of, one in so many. */
+const HEADROOM_PART = 10;
+
+type SummaryObserver = Pick<RelayObserver, "batchStarted" | "advanced" | "oplogSeen" | "outage">;
+
+/**
+ * It has no timer: MongoDB answers at least once a second, and an outage is told of every minute.
+ *
+ * @example
+ * IN: 6,000 events within a minute → OUT: INFO In the last 60 s events=6000 rows=5200 rate=100/s lag="25 ms"
+ */
+export function summaryObserver(deps: SummaryDeps): SummaryObserver {
+  const summary = new Summary(deps);
+  const tick = () => summary.tick();
+  return {
+    batchStarted: tick,
+    advanced: tick,
+    outage: tick,
+    oplogSeen: (reach) => summary.checkHeadroom(reach),
+  };
+}
+
+class Summary {
+  readonly #deps: SummaryDeps;
+  #at: number;
+  #last: RelayStatus;
+  /** Since when the lag has grown from each look to the next, in milliseconds since 1970. */
+  #growsSince: number | undefined;
+  #toldOfGrowth = false;
+  #toldOfHeadroom = false;
+
+  constructor(deps: SummaryDeps) {
+    this.#deps = deps;
+    this.#at = deps.clock.now();
+    this.#last = deps.status.current;
+  }
+
+  tick(): void {
+    const { clock, status } = this.#deps;
+    const now = clock.now();
+    const milliseconds = now - this.#at;
+    if (milliseconds < INTERVAL_MS) return;
+    const current = status.current;
+    this.#tell(current, milliseconds);
+    this.#checkGrowth(current, now);
+    this.#at = now;
+    this.#last = current;
+  }
+
+  checkHeadroom({ window }: OplogReach): void {
+    const { log, status } = this.#deps;
+    const { oplogHeadroom: headroom } = status.current;
+    if (headroom === null) return;
+    const isLow = headroom < window / HEADROOM_PART;
+    if (isLow && !this.#toldOfHeadroom) {
+      log.warn("The oplog has nearly passed the position: after that, a new snapshot is needed", {
+        left: durationText(headroom),
+        window: durationText(window),
+      });
+    }
+    this.#toldOfHeadroom = isLow;
+  }
+
+  #tell(current: RelayStatus, milliseconds: number): void {
+    const events = current.events - this.#last.events;
+    const rows = rowsOf(current) - rowsOf(this.#last);
+    if (events === 0 && rows === 0) return;
+    const seconds = milliseconds / 1_000;
+    this.#deps.log.info(`In the last ${Math.round(seconds)} s`, {
+      events,
+      rows,
+      rate: `${Math.round(Math.max(events, rows) / seconds)}/s`,
+      ...current.lag !== null && { lag: durationText(current.lag) },
+    });
+  }
+
+  #checkGrowth({ lag }: RelayStatus, now: number): void {
+    const before = this.#last.lag ?? 0;
+    if (lag === null || lag <= FRESH_MS || lag <= before) {
+      this.#growsSince = undefined;
+      this.#toldOfGrowth = false;
+      return;
+    }
+    this.#growsSince ??= this.#at;
+    if (this.#toldOfGrowth || now - this.#growsSince < GROWS_FOR_MS) return;
+    this.#toldOfGrowth = true;
+    this.#deps.log.warn("The tables fall further and further behind the collections", {
+      lag: durationText(lag),
+      for: durationText(now - this.#growsSince),
+    });
+  }
+}
+
+const rowsOf = ({ upserts, deletes }: RelayStatus): number => upserts + deletes;

@@ -1,0 +1,105 @@
+/**
+ * How all streams of a schema are: what their relays have reported, and what only the reader can know, by the server's
+ * clock. The view `cdc_status` is this query, and the command `status` runs it where there is no view.
+ */
+import type { Dialect } from "../connection/dialect.ts";
+import { quoteName, quoteTable } from "../table/sql_names.ts";
+import { REPORTED_AT, STATUS_COLUMNS } from "./status_columns.ts";
+
+export interface StatusQueryOptions {
+  /** Of the relay's own tables. */
+  readonly schema: string;
+  /** The columns that `cdc_position` has; older versions made it with fewer. @default {all} */
+  readonly columns?: readonly string[];
+  /** Milliseconds; a stream that is further behind has a problem. @default 60000 */
+  readonly maxLag?: number;
+}
+
+export const MAX_LAG_MS = 60_000;
+/** The part of the oplog's window that should be left, one in so many. */
+const HEADROOM_PART = 10;
+
+/** What `state` says of a stream; all but "ok" are problems. The first that is true counts. */
+export const STATES = [
+  "failed",
+  "stopped",
+  "no sign of life",
+  "waiting for CrateDB",
+  "waiting for PostgreSQL",
+  "waiting for MongoDB",
+  "oplog nearly passed",
+  "far behind",
+  "dead letters",
+  "ok",
+] as const;
+export type StreamState = typeof STATES[number];
+
+/** The columns of the result, in their order. */
+export const STATUS_FIELDS = [
+  "stream",
+  "state",
+  "phase",
+  "lag_ms",
+  "cluster_time",
+  "snapshot_done",
+  "snapshot_total",
+  "events",
+  "rows",
+  "overflowed",
+  "dead_letters",
+  "oplog_headroom_s",
+  "last_error",
+  "owner",
+  "version",
+  "reported_at",
+  "saved_at",
+] as const;
+
+/** A SELECT without parameters. */
+export function statusQuery(dialect: Dialect, options: StatusQueryOptions): string {
+  const { schema, columns, maxLag = MAX_LAG_MS } = options;
+  const has = (name: string) => columns?.includes(name) ?? true;
+  const types = { ...STATUS_COLUMNS, [REPORTED_AT]: "TIMESTAMP WITH TIME ZONE" };
+  const reported = Object.entries(types).map(([name, type]) =>
+    has(name) ? `p.${quoteName(name)}` : `NULL::${type} AS ${quoteName(name)}`
+  );
+  const { now, millis } = dialect;
+  const table = (name: string) => quoteTable({ schema, name });
+  // Each step has what the next one needs. Since when nothing was reported is 0 while the relay is alive.
+  const positions = `SELECT p.stream, p.owner, p.lease_until, p.saved_at, p.token, ${reported.join(", ")} ` +
+    `FROM ${table("cdc_position")} p`;
+  const ages = "SELECT r.*, " +
+    "coalesce(r.lease_until > CURRENT_TIMESTAMP AND coalesce(r.phase, '') NOT IN ('failed', 'stopped'), FALSE) " +
+    "AS is_alive, " +
+    `${now} - coalesce(${millis("r.reported_at")}, ${millis("r.saved_at")}, ${now}) AS silent_ms, ` +
+    `coalesce(${millis("r.reported_at")} - ${millis("r.cluster_time")}, 0) AS age_ms ` +
+    `FROM (${positions}) r`;
+  const letters = "SELECT c.stream, count(*) AS letters " +
+    `FROM ${table("cdc_collection")} c JOIN ${table("cdc_dead_letter")} d ` +
+    `ON d.stream = c."database" || '.' || c.collection || ' -> ' || c.table_schema || '.' || c.table_name ` +
+    "GROUP BY c.stream";
+  const grown = "SELECT a.*, coalesce(l.letters, 0) AS standing_letters, " +
+    "CASE WHEN a.is_alive THEN a.lag_ms ELSE coalesce(a.lag_ms, 0) + a.silent_ms END AS grown_lag_ms, " +
+    "CASE WHEN a.is_alive THEN a.oplog_headroom_s ELSE a.oplog_headroom_s - a.silent_ms / 1000 END AS headroom_s, " +
+    "a.oplog_headroom_s + a.age_ms / 1000 AS window_s " +
+    `FROM (${ages}) a LEFT JOIN (${letters}) l ON l.stream = a.stream`;
+  const state = "CASE " +
+    "WHEN g.phase IN ('failed', 'stopped') THEN g.phase " +
+    "WHEN NOT g.is_alive THEN 'no sign of life' " +
+    "WHEN g.phase LIKE 'waiting for %' THEN g.phase " +
+    `WHEN g.headroom_s < g.window_s / ${HEADROOM_PART} THEN 'oplog nearly passed' ` +
+    `WHEN g.grown_lag_ms > ${maxLag} THEN 'far behind' ` +
+    "WHEN g.standing_letters > 0 THEN 'dead letters' " +
+    "ELSE 'ok' END";
+  const computed: Partial<Record<typeof STATUS_FIELDS[number], string>> = {
+    state,
+    lag_ms: "g.grown_lag_ms",
+    oplog_headroom_s: "g.headroom_s",
+    dead_letters: "g.standing_letters",
+  };
+  const fields = STATUS_FIELDS.map((name) =>
+    `${computed[name] ?? `g.${quoteName(name)}`} AS ${quoteName(name)}`
+  );
+  // Versions up to 0.1 kept the locks of tables here.
+  return `SELECT ${fields.join(", ")} FROM (${grown}) g WHERE g.stream NOT LIKE 'widening "%'`;
+}

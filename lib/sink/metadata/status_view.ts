@@ -1,0 +1,29 @@
+/** The view `cdc_status`, for whoever reads with SQL. */
+import { isRetryable, SinkError } from "../connection/sink_error.ts";
+import type { Transport } from "../connection/transport.ts";
+import { quoteTable } from "../table/sql_names.ts";
+import type { Logger } from "../../util/log.ts";
+import { messageOf } from "../../util/errors.ts";
+import { STATUS_VIEW } from "./metadata_tables.ts";
+import { statusQuery } from "./status_query.ts";
+
+/**
+ * Makes the view, or brings it up to date. The relay goes on without it where the server refuses, and says so.
+ *
+ * @throws SinkError when the server cannot be reached
+ */
+export async function createStatusView(
+  transport: Transport,
+  { schema, log }: { readonly schema: string; readonly log: Logger },
+): Promise<void> {
+  const view = quoteTable({ schema, name: STATUS_VIEW });
+  try {
+    await transport.query(`CREATE OR REPLACE VIEW ${view} AS ${statusQuery(transport.dialect, { schema })}`);
+  } catch (error) {
+    if (!(error instanceof SinkError) || isRetryable(error)) throw error;
+    log.warn("The view of all streams cannot be made: going on without it", {
+      view,
+      because: messageOf(error),
+    });
+  }
+}

@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { summaryObserver } from "../../../lib/cli/summary_observer.ts";
+import { type Advance, observers } from "../../../lib/pipeline/observer.ts";
+import { StatusTracker } from "../../../lib/pipeline/status_tracker.ts";
+import { createLogger } from "../../../lib/util/log.ts";
+
+const NOW = 1_800_000_000_000;
+const MINUTE = 60_000;
+
+function setUp() {
+  const clock = { time: NOW, now: () => clock.time };
+  const lines: string[] = [];
+  const log = createLogger({
+    format: "text",
+    level: "info",
+    write: (line) => lines.push(line.replace(/^\S+ /, "")),
+  });
+  const status = new StatusTracker(clock);
+  const told = observers(status, summaryObserver({ log, status, clock }));
+  let counts = { upserts: 0, deletes: 0, overflowed: 0, deadLetters: 0 };
+  const advance = (advance: Partial<Advance> = {}, events = 0) => {
+    counts = { ...counts, upserts: counts.upserts + events };
+    told.batchApplied({ events, bytes: 0, seconds: 0 });
+    told.advanced({ clusterTime: NOW, lag: 0, ...counts, ...advance });
+  };
+  return { clock, lines, told, advance };
+}
+
+Deno.test("summaryObserver() sums up each minute in which something happens", () => {
+  const { clock, lines, advance } = setUp();
+  advance({ lag: 25 }, 3_000);
+  assert.deepEqual(lines, []);
+  clock.time += MINUTE;
+  advance({ lag: 25 }, 3_000);
+  clock.time += MINUTE;
+  advance();
+  clock.time += MINUTE;
+  advance({}, 120);
+  assert.deepEqual(lines, [
+    'INFO  In the last 60 s events=6000 rows=6000 rate=100/s lag="25 ms"',
+    'INFO  In the last 60 s events=120 rows=120 rate=2/s lag="0 ms"',
+  ]);
+});
+
+Deno.test("summaryObserver() warns once of a lag that grows for five minutes, and again after it was less", () => {
+  const { clock, lines, advance } = setUp();
+  const grow = (minutes: number) => {
+    for (let minute = 1; minute <= minutes; minute++) {
+      clock.time += MINUTE;
+      advance({ lag: minute * 10_000 });
+    }
+  };
+  grow(4);
+  assert.deepEqual(lines, []);
+  clock.time += MINUTE;
+  advance({ lag: 50_000 });
+  assert.deepEqual(lines, [
+    'WARN  The tables fall further and further behind the collections lag="50 s" for="5 min"',
+  ]);
+  clock.time += MINUTE;
+  advance({ lag: 60_000 });
+  assert.equal(lines.length, 1);
+  grow(5);
+  assert.equal(lines.length, 1, "it was less in between");
+  grow(6);
+  assert.equal(lines.length, 2);
+});
+
+Deno.test("summaryObserver() warns of a lag that grows while one batch is applied", () => {
+  const { clock, lines, told } = setUp();
+  told.batchStarted({ lag: 1_000 });
+  const outage = { system: "CrateDB", error: new Error("away") } as const;
+  for (let minute = 0; minute <= 5; minute++) {
+    clock.time += MINUTE;
+    told.outage({ ...outage, lasted: minute * MINUTE });
+  }
+  assert.equal(lines.length, 1);
+});
+
+Deno.test("summaryObserver() does not warn of a steady lag, nor of one below two seconds", () => {
+  const { clock, lines, advance } = setUp();
+  for (let minute = 1; minute <= 9; minute++) {
+    clock.time += MINUTE;
+    advance({ lag: 60_000 });
+  }
+  for (let minute = 1; minute <= 9; minute++) {
+    clock.time += MINUTE;
+    advance({ lag: minute * 200 });
+  }
+  assert.deepEqual(lines, []);
+});
+
+Deno.test("summaryObserver() warns once when less than a tenth of the oplog's window is left", () => {
+  const { lines, told, advance } = setUp();
+  advance();
+  const window = 600 * MINUTE;
+  const see = (left: number) => told.oplogSeen({ oldest: NOW - left, window });
+  see(60 * MINUTE);
+  assert.deepEqual(lines, []);
+  see(59 * MINUTE);
+  see(58 * MINUTE);
+  assert.deepEqual(lines, [
+    "WARN  The oplog has nearly passed the position: after that, a new snapshot is needed " +
+    'left="59 min" window="10 h"',
+  ]);
+  see(61 * MINUTE);
+  see(59 * MINUTE);
+  assert.equal(lines.length, 2);
+});
