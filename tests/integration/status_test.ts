@@ -1,0 +1,150 @@
+/** What a user sees of a relay: in the view, by `status` and by `wait`. */
+import assert from "node:assert/strict";
+import { eventually } from "../../dev/servers/eventually.ts";
+import { run } from "../../dev/process/program.ts";
+import type { Row } from "../../dev/servers/query_cratedb.ts";
+import { type CratedbContext, cratedbTest, transports } from "../support/cratedb_harness.ts";
+
+/** The stream's row of the view. */
+async function viewed({ sql }: CratedbContext): Promise<Row> {
+  await sql("REFRESH TABLE cdc_position");
+  const [row] = await sql("SELECT * FROM cdc_status");
+  assert.ok(row);
+  return row;
+}
+
+const viewShows = (context: CratedbContext, expected: Row) =>
+  eventually(async () => {
+    const row = await viewed(context);
+    assert.deepEqual(Object.fromEntries(Object.keys(expected).map((name) => [name, row[name]])), expected);
+  }, { interval: 50 });
+
+/** Runs a command for the stream that `relay()` follows. */
+const command = ({ mongodbUrl, httpUrl, database, schema, table }: CratedbContext) => {
+  const naming = ["--database", database, "--collection", "data", "--table", `${schema}.${table}`];
+  return (name: string, args: readonly string[] = [], env: Record<string, string> = {}) =>
+    run([name, ...naming, ...args], {
+      env: { MONGODB_URL: mongodbUrl, CRATEDB_SQLALCHEMY_URL: httpUrl, ...env },
+    });
+};
+
+/** A proxy to CrateDB that holds upserts back while it is told to. */
+function holdingProxy(httpUrl: string) {
+  const { host } = new URL(httpUrl);
+  let held = Promise.resolve();
+  let release = () => {};
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
+    const [body, headers] = [await request.text(), new Headers(request.headers)];
+    headers.delete("host");
+    if (/^."stmt":"INSERT INTO [^ ]+data/.test(body)) await held;
+    const answer = await fetch(`http://${host}/_sql`, { method: "POST", body, headers });
+    return new Response(await answer.text(), { status: answer.status });
+  });
+  return {
+    host: `127.0.0.1:${server.addr.port}`,
+    hold: () => void ({ promise: held, resolve: release } = Promise.withResolvers<void>()),
+    release: () => release(),
+    [Symbol.asyncDispose]: () => server.shutdown(),
+  };
+}
+
+/** A user of CrateDB with a password, who has these privileges. @returns the URL to log in with */
+async function userOf({ sql, httpUrl }: CratedbContext, name: string, grants: readonly string[]) {
+  await sql(`CREATE USER "${name}" WITH (password = 'hush')`);
+  for (const grant of grants) await sql(`GRANT ${grant} TO "${name}"`);
+  return httpUrl.replace("//", `//${name}:hush@`);
+}
+
+cratedbTest(
+  "a relay shows in the view and by `status` how far behind it is, and that it is gone",
+  async (context) => {
+    const { mongodb, database, schema, relay, sql, httpUrl } = context;
+    await using proxy = holdingProxy(httpUrl);
+    await using users = new AsyncDisposableStack();
+    const [name, reader] = [`${schema}_relay`, `${schema}_reader`];
+    users.defer(async () => {
+      for (const user of [name, reader]) await sql(`DROP USER IF EXISTS "${user}"`);
+    });
+    // As the documentation says, and as version 0.1.0 has made the table.
+    await sql(
+      "CREATE TABLE cdc_position (stream TEXT PRIMARY KEY, token TEXT INDEX OFF STORAGE WITH (columnstore = false), " +
+        "owner TEXT, lease_until TIMESTAMP WITH TIME ZONE, saved_at TIMESTAMP WITH TIME ZONE) CLUSTERED INTO 1 SHARDS",
+    );
+    const url = await userOf(context, name, [
+      `DQL, DML, DDL ON SCHEMA "${schema}"`,
+      "DQL ON TABLE sys.shards, sys.privileges, sys.snapshots",
+    ]);
+    const readerUrl = await userOf(context, reader, [`DQL ON SCHEMA "${schema}"`]);
+    const tell = command(context);
+    const status = (...args: string[]) => tell("status", args, { CRATEDB_SQLALCHEMY_URL: readerUrl });
+    const wait = (...args: string[]) => tell("wait", args, { CRATEDB_SQLALCHEMY_URL: readerUrl });
+    assert.equal((await status()).code, 4, "there is no stream yet");
+
+    const data = mongodb.db(database).collection<{ _id: number }>("data");
+    const env = { CRATEDB_SQLALCHEMY_URL: url.replace(new URL(httpUrl).host, proxy.host) };
+    const first = relay(["--lease", "2s"], { env });
+    await first.waitForLine(/Ready/);
+    await data.insertMany([{ _id: 1 }, { _id: 2 }]);
+    const waited = await wait();
+    assert.equal(waited.code, 0, waited.stderr);
+    assert.match(waited.stdout, /shows everything up to \d+:\d+, after/);
+    assert.deepEqual(await sql("SELECT count(*) AS n FROM data"), [{ n: 2 }]);
+    await viewShows(context, {
+      state: "ok",
+      phase: "following",
+      lag_ms: 0,
+      events: 2,
+      rows: 2,
+      last_error: null,
+    });
+    const { code, stdout } = await status("--json");
+    assert.equal(code, 0);
+    const [told] = JSON.parse(stdout);
+    assert.deepEqual([told.state, told.rows, told.schema], ["ok", 2, schema]);
+
+    proxy.hold();
+    await data.insertOne({ _id: 3 });
+    await eventually(async () => assert.ok(Number((await viewed(context)).lag_ms) > 500), { interval: 50 });
+    assert.equal((await wait("--timeout", "100ms")).code, 4);
+    const late = await status("--max-lag", "100ms");
+    assert.equal(late.code, 4);
+    assert.match(late.stdout, /far behind/);
+    proxy.release();
+    assert.equal((await wait()).code, 0);
+    await viewShows(context, { state: "ok", lag_ms: 0, rows: 3 });
+
+    await first.kill("SIGKILL");
+    await viewShows(context, { state: "no sign of life", phase: "following" });
+    assert.ok(Number((await viewed(context)).lag_ms) > 0);
+    const gone = await status();
+    assert.equal(gone.code, 4);
+    assert.match(gone.stdout, /no sign of life/);
+  },
+);
+
+for (const transport of transports) {
+  cratedbTest(`a relay leaves behind how it has ended, over ${transport}`, async (context) => {
+    const { mongodb, database, relay, sql } = context;
+    const data = mongodb.db(database).collection<{ _id: number; n?: number }>("data");
+    await data.insertOne({ _id: 1 });
+    const first = relay(["--full-document", "required"], { transport });
+    await first.waitForLine(/Ready/);
+    await data.updateOne({ _id: 1 }, { $set: { n: 1 } });
+    assert.equal((await first.status).code, 1);
+    await viewShows(context, { state: "failed", phase: "failed" });
+    assert.match(String((await viewed(context)).last_error), /post-image|NoMatchingDocument/i);
+
+    await sql("DROP VIEW cdc_status");
+    await sql("CREATE TABLE cdc_status (n BIGINT)");
+    const second = relay([], { transport });
+    await second.waitForLine(/WARN +The view of all streams cannot be made/);
+    await second.waitForLine(/Ready/);
+    assert.equal((await second.kill()).code, 0);
+    const env = transport === "wire" ? { CRATEDB_URL: context.wireUrl } : {};
+    const { code, stdout } = await command(context)("status", ["--json"], env);
+    assert.equal(code, 4);
+    const [told] = JSON.parse(stdout);
+    assert.deepEqual([told.state, told.last_error, told.rows], ["stopped", null, 1]);
+    assert.ok(Date.parse(told.cluster_time) > Date.now() - 60_000);
+  });
+}
