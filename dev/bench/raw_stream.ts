@@ -1,4 +1,5 @@
 /** The change stream of a collection, with nothing done to its events. */
+import { observers } from "../../lib/pipeline/observer.ts";
 import { type ChangeBatch, changeStream } from "../../lib/source/change_stream.ts";
 import { directRoute } from "../../lib/source/route.ts";
 import { Scope } from "../../lib/source/scope.ts";
@@ -33,7 +34,7 @@ export async function* rawStream(
       batchSize: 10_000,
       retryFor: 0,
       signal: stop.signal,
-      outages: new OutageTracker({ system: "MongoDB", observer: { outage() {}, recovered() {} } }),
+      outages: new OutageTracker({ system: "MongoDB", observer: observers() }),
     });
   } finally {
     stop.abort();

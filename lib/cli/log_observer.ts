@@ -3,15 +3,12 @@ import type { RelayObserver } from "../pipeline/observer.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
 
-/** Told by the progress bar, the status and the summary. */
-type Unlogged = "snapshotProgress" | "batchStarted" | "advanced" | "oplogSeen" | "ended";
-
 /**
  * @example
  * IN: outage({system: "MongoDB", error, lasted: 0}) → OUT: WARN MongoDB failed, trying again error=…
  * IN: outage({system: "MongoDB", error, lasted: 60000}) → OUT: WARN MongoDB has failed for 60 s, trying again error=…
  */
-export const logObserver = (log: Logger): Omit<RelayObserver, Unlogged> => ({
+export const logObserver = (log: Logger): Partial<RelayObserver> => ({
   ready: () => log.info("Ready"),
   snapshotDone: ({ documents, seconds }) => log.info("Snapshot done", { documents, seconds }),
   batchApplied: ({ events, bytes, seconds }) => log.debug("Batch applied", { events, bytes, seconds }),

@@ -4,30 +4,40 @@ import type { Namespace } from "../namespace.ts";
 import type { CausalReader } from "../source/causal_reader.ts";
 import type { ChangeBatch } from "../source/change_stream.ts";
 import type { DocumentReader } from "../source/documents.ts";
-import type { DocumentChange } from "../source/event.ts";
+import type { DocumentChange, DocumentOperation } from "../source/event.ts";
 import { readAhead } from "../util/read_ahead.ts";
 import { type CollectionEventDeps, handleCollectionEvent } from "./collection_events.ts";
+import type { RelayObserver } from "./observer.ts";
 import type { RelaySettings } from "./settings.ts";
+import { timedParts } from "./stages.ts";
 import type { DocumentState, TableApplier } from "./table_applier.ts";
 
 export interface ApplyDeps extends CollectionEventDeps {
   readonly causalReader: CausalReader;
   readonly reader: DocumentReader;
   readonly settings: RelaySettings;
+  readonly observer: Pick<RelayObserver, "eventsRead" | "stageDone">;
 }
 
 /** All rows of the batch are confirmed when it resolves. */
 export async function applyBatch(batch: ChangeBatch, deps: ApplyDeps): Promise<void> {
-  const { tables, causalReader, settings } = deps;
+  const { tables, causalReader, settings, observer } = deps;
   causalReader.after(batch.operationTime);
   const changes = batch.changes.filter(({ namespace }) => settings.scope.includes(namespace));
   await tables.forEachCollection(changes, async ({ namespace, changes, applier }) => {
+    observer.eventsRead({ namespace, operations: countByOperation(changes) });
     const states = applier.shardKey.length > 0
-      ? statesByDocumentKey(changes, { namespace, applier, reader: deps.reader })
+      ? statesByDocumentKey(changes, { ...deps, namespace, applier })
       : statesOf(namespace, changes, deps);
     for await (const part of readAhead(states)) await applier.apply(part);
   });
   if (batch.event) await handleCollectionEvent(batch.event, deps);
+}
+
+function countByOperation(changes: readonly DocumentChange[]): Map<DocumentOperation, number> {
+  const counts = { insert: 0, update: 0, replace: 0, delete: 0 };
+  for (const { operation } of changes) counts[operation]++;
+  return new Map(Object.entries(counts) as [DocumentOperation, number][]);
 }
 
 const isTold = (change: DocumentChange): change is DocumentChange & DocumentState =>
@@ -42,30 +52,40 @@ const isTold = (change: DocumentChange): change is DocumentChange & DocumentStat
 async function* statesOf(
   namespace: Namespace,
   changes: readonly DocumentChange[],
-  { settings, reader }: ApplyDeps,
+  deps: ApplyDeps,
 ): AsyncGenerator<readonly DocumentState[]> {
-  const lookUp = (untold: readonly DocumentChange[]) => reader.lookUp(namespace, untold.map(({ id }) => id));
+  const { settings } = deps;
+  const lookUp = (untold: readonly DocumentChange[]) => lookedUp(untold, { ...deps, namespace });
   if (settings.transform.length > 0) return yield* lookUp(changes);
   if (changes.every(isTold)) return yield changes;
   const last = lastChanges(changes);
   const told = last.filter(isTold);
   if (told.length > 0) yield told;
   const untold = last.filter((change) => !isTold(change));
-  for await (const part of lookUp(untold.filter(({ isDelete }) => !isDelete))) {
+  for await (const part of lookUp(untold.filter((change) => !isDelete(change)))) {
     yield part.filter(({ document }) => document !== null);
   }
-  yield* lookUp(untold.filter(({ isDelete }) => isDelete));
+  yield* lookUp(untold.filter(isDelete));
 }
+
+const isDelete = ({ operation }: DocumentChange): boolean => operation === "delete";
+
+type LookUpDeps = Pick<ApplyDeps, "reader" | "observer"> & { readonly namespace: Namespace };
+
+/** The documents of changes as they are now. */
+const lookedUp = (
+  changes: readonly DocumentChange[],
+  { reader, observer, namespace }: LookUpDeps,
+): AsyncGenerator<readonly DocumentState[]> =>
+  timedParts("look_up", reader.lookUp(namespace, changes.map(({ id }) => id)), { observer });
 
 /** The last change of each document. */
 const lastChanges = (changes: readonly DocumentChange[]): DocumentChange[] => [
   ...new Map(changes.map((change) => [keyText(change.id), change])).values(),
 ];
 
-interface Keyed {
-  readonly namespace: Namespace;
+interface Keyed extends LookUpDeps {
   readonly applier: Pick<TableApplier, "keyOf">;
-  readonly reader: Pick<DocumentReader, "lookUp">;
 }
 
 /**
@@ -74,14 +94,15 @@ interface Keyed {
  */
 async function* statesByDocumentKey(
   changes: readonly DocumentChange[],
-  { namespace, applier, reader }: Keyed,
+  deps: Keyed,
 ): AsyncGenerator<readonly DocumentState[]> {
+  const { applier } = deps;
   const keyOf = (change: DocumentChange): string => applier.keyOf({ ...change, document: null });
   const isSettled = (change: DocumentChange): change is DocumentChange & DocumentState =>
     isTold(change) && change.document !== null && applier.keyOf(change) === keyOf(change);
   yield changes.filter(isSettled);
   const open = changes.filter((change) => !isSettled(change));
-  const parts = await Array.fromAsync(reader.lookUp(namespace, open.map(({ id }) => id)));
+  const parts = await Array.fromAsync(lookedUp(open, deps));
   const found = parts.flat().filter(({ document }) => document !== null);
   const there = new Set(found.map((each) => applier.keyOf(each)));
   const gone = open.filter((change) => !there.has(keyOf(change)));

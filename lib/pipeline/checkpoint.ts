@@ -3,10 +3,12 @@ import { bytesFromHex, bytesToHex } from "../bson/bson.ts";
 import type { StreamPosition } from "../sink/metadata/stream_position.ts";
 import { secondsBehind } from "../source/resume_token.ts";
 import type { Clock } from "../util/clock.ts";
+import type { RelayObserver } from "./observer.ts";
 import { RefreshPace } from "./refresh_pace.ts";
 import { snapshotStateText } from "./saved_snapshot.ts";
 import type { RelaySettings } from "./settings.ts";
 import type { SnapshotState } from "./snapshot_state.ts";
+import { timed } from "./stages.ts";
 import type { TableRegistry } from "./table_registry.ts";
 
 export interface CheckpointDeps {
@@ -15,6 +17,7 @@ export interface CheckpointDeps {
   readonly settings: Pick<RelaySettings, "refreshInterval" | "saveInterval" | "lease">;
   readonly clock: Pick<Clock, "now">;
   readonly mongodbClock: Pick<Clock, "now">;
+  readonly observer: Pick<RelayObserver, "stageDone" | "positionSaved">;
   /** What is left of the snapshot; null for nothing. */
   readonly snapshot: () => SnapshotState | null;
 }
@@ -105,19 +108,18 @@ export class Checkpoint {
     const { tables, clock } = this.#deps;
     this.#unrefreshed = false;
     const startedAt = clock.now();
-    await tables.refresh();
+    await timed("refresh", () => tables.refresh(), this.#deps);
     this.#pace.refreshed(startedAt, clock.now());
   }
 
   async save(): Promise<void> {
-    const { position, snapshot, clock } = this.#deps;
+    const { position, snapshot, clock, observer } = this.#deps;
     this.#saveAfter = Infinity;
     if (this.#token) {
       const state = snapshot();
-      await position.save({
-        token: bytesToHex(this.#token),
-        snapshot: state && snapshotStateText(state),
-      });
+      const change = { token: bytesToHex(this.#token), snapshot: state && snapshotStateText(state) };
+      await timed("save", () => position.save(change), this.#deps);
+      observer.positionSaved();
     }
     this.#savedAt = clock.now();
   }

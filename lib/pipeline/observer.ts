@@ -1,5 +1,8 @@
-/** What a relay tells of itself. Log, progress bar, status and demo listen; none of them changes what the relay does. */
+/** What a relay tells of itself. Log, progress bar, status, metrics and demo listen; none of them changes what the relay does. */
+import type { Namespace } from "../namespace.ts";
+import type { DocumentOperation } from "../source/event.ts";
 import type { Outage, OutageObserver } from "../util/outage.ts";
+import type { StageObserver } from "./stages.ts";
 
 export interface SnapshotProgress {
   /** Documents read so far, also by earlier runs of the same snapshot. */
@@ -35,17 +38,51 @@ export interface OplogReach {
   readonly window: number;
 }
 
-export interface RelayObserver extends OutageObserver {
+export const NO_COUNTS: Counts = { upserts: 0, deletes: 0, overflowed: 0, deadLetters: 0 };
+
+export const sumOf = (one: Counts, other: Counts): Counts => ({
+  upserts: one.upserts + other.upserts,
+  deletes: one.deletes + other.deletes,
+  overflowed: one.overflowed + other.overflowed,
+  deadLetters: one.deadLetters + other.deadLetters,
+});
+
+/** Events of one collection in a batch. */
+export interface CollectionEvents {
+  readonly namespace: Namespace;
+  readonly operations: ReadonlyMap<DocumentOperation, number>;
+}
+
+/** What has become of rows of one collection that were written together. */
+export interface TableWrite extends Counts {
+  readonly namespace: Namespace;
+}
+
+/** Columns of a collection's table that were made or widened. */
+export interface ColumnChange {
+  readonly namespace: Namespace;
+  readonly columns: number;
+}
+
+export interface RelayObserver extends OutageObserver, StageObserver {
   /** The snapshot is done, or there is none to take: changes are followed. */
   ready(): void;
   snapshotProgress(progress: SnapshotProgress): void;
   snapshotDone(done: { readonly documents: number; readonly seconds: number }): void;
   /** A batch with events is there, whose newest change is so many milliseconds old; null when not known. */
   batchStarted(batch: { readonly lag: number | null }): void;
+  /** A batch has events of a collection, which are applied next. */
+  eventsRead(events: CollectionEvents): void;
+  /** Rows of a collection are confirmed, of a batch or of a chunk of the snapshot. */
+  tableWritten(write: TableWrite): void;
+  columnsAdded(added: ColumnChange): void;
+  columnsWidened(widened: ColumnChange): void;
   /** All rows of a batch are in CrateDB. */
   batchApplied(batch: { readonly events: number; readonly bytes: number; readonly seconds: number }): void;
   /** Told after each batch, also one without events, and each chunk of a snapshot. */
   advanced(advance: Advance): void;
+  /** The position is saved: all before it is confirmed. */
+  positionSaved(): void;
   oplogSeen(reach: OplogReach): void;
   stopped(summary: Counts & { readonly events: number; readonly seconds: number }): void;
   /** The relay ends: by an error, or because it is done or was told to stop. Nothing comes after it. */
@@ -64,9 +101,16 @@ export function observers(...all: readonly Partial<RelayObserver>[]): RelayObser
     snapshotProgress: (progress) => all.forEach((each) => each.snapshotProgress?.(progress)),
     snapshotDone: (done) => all.forEach((each) => each.snapshotDone?.(done)),
     batchStarted: (batch) => all.forEach((each) => each.batchStarted?.(batch)),
+    eventsRead: (events) => all.forEach((each) => each.eventsRead?.(events)),
+    tableWritten: (write) => all.forEach((each) => each.tableWritten?.(write)),
+    columnsAdded: (added) => all.forEach((each) => each.columnsAdded?.(added)),
+    columnsWidened: (widened) => all.forEach((each) => each.columnsWidened?.(widened)),
     batchApplied: (batch) => all.forEach((each) => each.batchApplied?.(batch)),
+    stageDone: (done) => all.forEach((each) => each.stageDone?.(done)),
     advanced: (advance) => all.forEach((each) => each.advanced?.(advance)),
+    positionSaved: () => all.forEach((each) => each.positionSaved?.()),
     oplogSeen: (reach) => all.forEach((each) => each.oplogSeen?.(reach)),
+    retried: (failure) => all.forEach((each) => each.retried?.(failure)),
     outage: (outage: Outage) => all.forEach((each) => each.outage?.(outage)),
     recovered: (outage) => all.forEach((each) => each.recovered?.(outage)),
     stopped: (summary) => all.forEach((each) => each.stopped?.(summary)),

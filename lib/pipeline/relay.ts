@@ -137,6 +137,7 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
     signal: ended,
     log,
     clock,
+    observer,
   });
   closing.use(tables.recoverDuring(sinkOutages, fail));
 

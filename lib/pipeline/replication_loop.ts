@@ -12,6 +12,7 @@ import type { RelayObserver } from "./observer.ts";
 import { prepare } from "./prepare.ts";
 import { Snapshot, type SnapshotDeps } from "./snapshot.ts";
 import type { SnapshotState } from "./snapshot_state.ts";
+import { timed } from "./stages.ts";
 import { advanceOf, ageOf } from "./stream_lag.ts";
 
 export interface LoopDeps extends Omit<ApplyDeps, "snapshot"> {
@@ -140,7 +141,7 @@ class ReplicationLoop {
       const step = nextStep(this.#state, clock.now());
       switch (step.kind) {
         case "wait":
-          await this.#wait(step.milliseconds);
+          await timed("read", () => this.#wait(step.milliseconds), this.#deps);
           break;
         case "apply":
           await this.#apply();

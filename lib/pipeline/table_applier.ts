@@ -5,6 +5,7 @@ import { rowKeyText, type ShardKey } from "../key/document_key.ts";
 import { jsonOf, UnstorableError } from "../mapping/bson_to_json.ts";
 import type { ColumnPath } from "../mapping/column_tree.ts";
 import { splitDocument } from "../mapping/split_document.ts";
+import type { Namespace } from "../namespace.ts";
 import type { DeadLetter, DeadLetters } from "../sink/metadata/dead_letters.ts";
 import type { ColumnPolicy, KeyedRow } from "../sink/table/column_policy.ts";
 import { quoteTable } from "../sink/table/sql_names.ts";
@@ -14,10 +15,12 @@ import type { Logger } from "../util/log.ts";
 import type { GarbageLimit } from "../util/garbage.ts";
 import { ReadWriteLock } from "../util/read_write_lock.ts";
 import { coalesce, type RowChange } from "./coalesce.ts";
-import type { Counts } from "./observer.ts";
+import { type Counts, NO_COUNTS, type RelayObserver, sumOf } from "./observer.ts";
 import type { RelaySettings } from "./settings.ts";
+import { type Stage, timed } from "./stages.ts";
 
 export interface TableApplierDeps {
+  readonly namespace: Namespace;
   readonly table: TargetTable;
   readonly columns: ColumnPolicy;
   readonly writer: Pick<Writer, "upsert" | "delete" | "truncate" | "drop" | "keys" | "refresh">;
@@ -30,6 +33,7 @@ export interface TableApplierDeps {
   /** Asked for room before documents become rows, and before those become statements. */
   readonly garbage: Pick<GarbageLimit, "makeRoom">;
   readonly log: Logger;
+  readonly observer: Pick<RelayObserver, "stageDone" | "tableWritten">;
 }
 
 /** A document and what it is now; null when it is gone, or known to MongoDB alone. */
@@ -78,7 +82,7 @@ export class TableApplier {
   readonly #deps: TableApplierDeps;
   /** Rows are written under it together; columns are changed by one alone. */
   readonly #lock = new ReadWriteLock();
-  #counts: Counts = { upserts: 0, deletes: 0, overflowed: 0, deadLetters: 0 };
+  #counts = NO_COUNTS;
 
   constructor(deps: TableApplierDeps) {
     this.#deps = deps;
@@ -198,7 +202,7 @@ export class TableApplier {
   /** Precondition: one change per key. */
   async #write(changes: readonly RowChange[]): Promise<void> {
     if (changes.length === 0) return;
-    const { deadLetters, garbage, log } = this.#deps;
+    const { deadLetters, garbage, log, namespace, observer } = this.#deps;
     const upserts = changes.filter((change): change is KeyedRow => change.document !== null);
     const gone = changes.filter(({ document }) => document === null).map(({ oid }) => oid);
     const room = COPIES * upserts.reduce((bytes, { document }) => bytes + document.length, 0);
@@ -219,12 +223,14 @@ export class TableApplier {
     await deadLetters.resolve(changes.map(({ oid }) => oid).filter((oid) => !dead.has(oid)));
     for (const { oid, error } of letters) log.warn("A document went to the dead letters", { oid, error });
     this.dirty = true;
-    this.#counts = {
-      upserts: this.#counts.upserts + upserts.length - outcome.letters.length,
-      deletes: this.#counts.deletes + gone.length - refused.length,
-      overflowed: this.#counts.overflowed + overflowed,
-      deadLetters: this.#counts.deadLetters + letters.length,
+    const counts = {
+      upserts: upserts.length - outcome.letters.length,
+      deletes: gone.length - refused.length,
+      overflowed,
+      deadLetters: letters.length,
     };
+    this.#counts = sumOf(this.#counts, counts);
+    observer.tableWritten({ namespace, ...counts });
   }
 
   /**
@@ -239,11 +245,13 @@ export class TableApplier {
   ): Promise<Outcome | undefined> {
     const { writer, columns } = this.#deps;
     if (columns.version !== version) return undefined;
-    const refused = rows.length > 0 ? await writer.upsert(rows) : [];
-    const dead = [...letters, ...lettersOf(refused, upserts)];
-    await writer.delete([...gone, ...dead.map(({ oid }) => oid)]);
-    await columns.load();
-    return columns.version === version ? { letters: dead, overflowed } : undefined;
+    return await this.#timed("write", async () => {
+      const refused = rows.length > 0 ? await writer.upsert(rows) : [];
+      const dead = [...letters, ...lettersOf(refused, upserts)];
+      await writer.delete([...gone, ...dead.map(({ oid }) => oid)]);
+      await columns.load();
+      return columns.version === version ? { letters: dead, overflowed } : undefined;
+    });
   }
 
   /**
@@ -252,17 +260,23 @@ export class TableApplier {
    */
   async #split(upserts: readonly KeyedRow[]): Promise<Split> {
     const { columns } = this.#deps;
-    let split = this.#splitAll(upserts);
+    let split = await this.#timed("split", () => this.#splitAll(upserts));
     if (split.needColumns.length > 0) {
-      await this.#lock.exclusive(() => columns.makeRoom(split.needColumns));
-      split = this.#splitAll(upserts);
+      const { needColumns } = split;
+      await this.#lock.exclusive(() => this.#timed("columns", () => columns.makeRoom(needColumns)));
+      split = await this.#timed("split", () => this.#splitAll(upserts));
     }
     if (split.needWidening.length > 0) {
+      const { needWidening, version } = split;
       await this.#lock.exclusive(async () => {
-        if (columns.version === split.version) await columns.widen(split.needWidening);
+        if (columns.version === version) await this.#timed("columns", () => columns.widen(needWidening));
       });
     }
     return split;
+  }
+
+  #timed<T>(stage: Stage, work: () => T | Promise<T>): Promise<T> {
+    return timed(stage, work, this.#deps);
   }
 
   #splitAll(upserts: readonly KeyedRow[]): Split {

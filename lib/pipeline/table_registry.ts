@@ -17,7 +17,7 @@ import { concurrently } from "../util/concurrently.ts";
 import { UserError } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
 import type { OutageTracker } from "../util/outage.ts";
-import type { Counts } from "./observer.ts";
+import { type Counts, NO_COUNTS, type RelayObserver, sumOf } from "./observer.ts";
 import type { Names, RelaySettings } from "./settings.ts";
 import { GarbageLimit } from "../util/garbage.ts";
 import { Semaphore } from "../util/semaphore.ts";
@@ -33,6 +33,7 @@ export interface TableRegistryOptions {
   readonly signal: AbortSignal;
   readonly log: Logger;
   readonly clock: Clock;
+  readonly observer: Pick<RelayObserver, "stageDone" | "tableWritten" | "columnsAdded" | "columnsWidened">;
 }
 
 interface Entry {
@@ -72,7 +73,7 @@ export class TableRegistry {
   /** Of the tables that are open. */
   readonly #appliers = new Set<TableApplier>();
   /** Counts of tables that are closed. */
-  #closed: Counts = { upserts: 0, deletes: 0, overflowed: 0, deadLetters: 0 };
+  #closed = NO_COUNTS;
 
   constructor(transports: Transports, options: TableRegistryOptions) {
     this.#transports = transports;
@@ -223,7 +224,7 @@ export class TableRegistry {
 
   /** Of all tables since the start, also of those that are closed. */
   get counts(): Counts {
-    return [...this.#appliers].reduce((sum, { counts }) => added(sum, counts), this.#closed);
+    return [...this.#appliers].reduce((sum, { counts }) => sumOf(sum, counts), this.#closed);
   }
 
   #entryOf(namespace: Namespace): Promise<Entry> {
@@ -234,7 +235,7 @@ export class TableRegistry {
   }
 
   async #open(namespace: Namespace): Promise<Entry> {
-    const { names, settings, log } = this.#options;
+    const { names, settings, log, observer } = this.#options;
     const { patient } = this.#transports;
     const name = this.tableOf(namespace);
     if (isMetadataTable(name.name)) {
@@ -248,11 +249,12 @@ export class TableRegistry {
     if (!isKnown) await this.#followed.add(namespace, name);
     const table = await openTable(patient, { ...settings, table: name });
     const writer = new Writer(patient, table, { ...settings, inFlightBudget: this.#inFlightBudget });
-    const columns = await this.#columnsOf(table, writer);
+    const columns = await this.#columnsOf(namespace, table, writer);
     if (await columns.recover()) this.#unrecovered.add(columns);
     const stream = `${namespaceText(namespace)} -> ${name.schema}.${name.name}`;
     const deadLetters = await DeadLetters.open(patient, { schema: names.metadataSchema, stream });
     const applier = new TableApplier({
+      namespace,
       table,
       columns,
       writer,
@@ -262,18 +264,32 @@ export class TableRegistry {
       shardKey: await this.#options.shardKeyOf(namespace),
       garbage: this.#garbage,
       log,
+      observer,
     });
     this.#appliers.add(applier);
     await applier.retryDeadLetters();
     return { applier, columns, wasDropped: isKnown && table.isNew };
   }
 
-  async #columnsOf(table: TargetTable, writer: Writer): Promise<ColumnPolicy> {
-    const { settings, log, signal, clock } = this.#options;
+  async #columnsOf(namespace: Namespace, table: TargetTable, writer: Writer): Promise<ColumnPolicy> {
+    const { settings, log, signal, clock, observer } = this.#options;
     const { patient } = this.#transports;
     if (patient.dialect.isJsonb) return JSONB_COLUMNS;
-    const tableSchema = new TableSchema(patient, { table, log, inferred: settings.columns === "dynamic" });
-    const widening = new Widening(this.#transports, { ...settings, table, tableSchema, signal, log, clock });
+    const tableSchema = new TableSchema(patient, {
+      table,
+      log,
+      inferred: settings.columns === "dynamic",
+      onAdded: (columns) => observer.columnsAdded({ namespace, columns }),
+    });
+    const widening = new Widening(this.#transports, {
+      ...settings,
+      table,
+      tableSchema,
+      signal,
+      log,
+      clock,
+      onWidened: (columns) => observer.columnsWidened({ namespace, columns }),
+    });
     return await openColumnPolicy(settings.columns, { table, tableSchema, widening, writer });
   }
 
@@ -302,16 +318,9 @@ export class TableRegistry {
     if (!entry) return;
     const { applier } = entry;
     if (applier.dirty) await applier.refresh();
-    this.#closed = added(this.#closed, applier.counts);
+    this.#closed = sumOf(this.#closed, applier.counts);
     this.#appliers.delete(applier);
     this.#entries.delete(name);
     this.#owners.release(quoteTable(this.tableOf(namespace)), namespace);
   }
 }
-
-const added = (one: Counts, other: Counts): Counts => ({
-  upserts: one.upserts + other.upserts,
-  deletes: one.deletes + other.deletes,
-  overflowed: one.overflowed + other.overflowed,
-  deadLetters: one.deadLetters + other.deadLetters,
-});

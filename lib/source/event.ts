@@ -3,12 +3,14 @@ import { BsonType, type BsonValue, bytesOf, ElementCursor, fieldsByName, int64At
 import type { Namespace } from "../namespace.ts";
 import { namespaceOf, textOf } from "./event_namespace.ts";
 
+export type DocumentOperation = "insert" | "update" | "replace" | "delete";
+
 /** A change of one document. `document` is null if it is gone, undefined if the event does not tell. */
 export interface DocumentChange {
   readonly namespace: Namespace;
   readonly id: BsonValue;
   readonly document: Uint8Array | null | undefined;
-  readonly isDelete: boolean;
+  readonly operation: DocumentOperation;
   /** `_id` with the shard key, where the key is more than `_id`. */
   readonly key?: BsonValue;
 }
@@ -113,7 +115,7 @@ const fullDocumentOf = ({ fullDocument: full }: EventFields): Uint8Array | undef
   full?.type === BsonType.document ? bytesOf(full) : undefined;
 
 interface Kind {
-  readonly operation: string;
+  readonly operation: DocumentOperation;
   readonly namespace: Namespace;
 }
 
@@ -123,16 +125,16 @@ interface Kind {
  */
 function changeOf(event: EventFields, { operation, namespace }: Kind): DocumentChange {
   const { id, key } = keyOf(event);
-  const isDelete = operation === "delete";
   const deleted = key ? undefined : null;
-  const change = { namespace, id, document: isDelete ? deleted : fullDocumentOf(event), isDelete };
+  const document = operation === "delete" ? deleted : fullDocumentOf(event);
+  const change = { namespace, id, document, operation };
   return key ? { ...change, key } : change;
 }
 
 /**
  * @example
  * IN: {operationType: "insert", ns: {db: "a", coll: "b"}, documentKey: {_id: 1}, fullDocument: {_id: 1, t: 20.5}, …}
- * OUT: {change: {namespace: a.b, id: Int32(1), document: <bytes of fullDocument>, isDelete: false}}
+ * OUT: {change: {namespace: a.b, id: Int32(1), document: <bytes of fullDocument>, operation: "insert"}}
  *
  * @see https://www.mongodb.com/docs/manual/reference/change-events/
  */

@@ -13,6 +13,8 @@ export interface OutageObserver {
   /** Called when an outage begins, and again every minute while it lasts. */
   outage(outage: Outage): void;
   recovered(outage: Omit<Outage, "error">): void;
+  /** Called for each try that has failed and is made again. */
+  retried(failure: Pick<Outage, "system">): void;
 }
 
 /** An outage that lasts is told again after each of these. */
@@ -50,6 +52,8 @@ export class OutageTracker {
   /** @param operation one value for all tries of an operation */
   failed(operation: symbol, error: unknown): void {
     this.#lastError = error;
+    const { system, observer } = this.#options;
+    observer.retried({ system });
     const isFirst = !this.active;
     this.#failing.add(operation);
     if (!isFirst) return;

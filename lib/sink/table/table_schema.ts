@@ -40,6 +40,8 @@ export interface TableSchemaOptions {
   /** Whether CrateDB makes the columns. */
   readonly inferred: boolean;
   readonly log: Logger;
+  /** Is told how many columns were made. */
+  readonly onAdded?: (columns: number) => void;
 }
 
 export class TableSchema {
@@ -130,10 +132,13 @@ export class TableSchema {
     const { columns, full } = shareColumns(this.#columns, recognised, this.#budget);
     const missing = additions(this.#columns, columns);
     if (missing.length > 0) {
+      const before = this.#count;
       await this.#add(missing);
       await this.load();
-      const { table, log } = this.#options;
-      log.debug("Columns added", { table: quoteTable(table), columns: missing.length });
+      const { table, log, onAdded } = this.#options;
+      const added = this.#count - before;
+      log.debug("Columns added", { table: quoteTable(table), columns: added });
+      onAdded?.(added);
     }
     for (const path of missing.flatMap(mapsIn)) this.#nameMap(path);
     for (const path of pathsWhere(recognised, (object) => object.hasIds === true)) this.#keepIdsOut(path);
@@ -141,9 +146,14 @@ export class TableSchema {
     this.#restrict();
   }
 
+  /** All columns of the table. */
+  get #count(): number {
+    return definedColumns(this.#definition).length;
+  }
+
   get #budget(): ColumnBudget {
     const limit = Number(/\d+$/.exec(limitOf(this.#definition))?.[0] ?? DEFAULT_LIMIT);
-    return { limit, room: Math.max(limit - definedColumns(this.#definition).length, 0) };
+    return { limit, room: Math.max(limit - this.#count, 0) };
   }
 
   #furtherColumns(path: ColumnPath): number {

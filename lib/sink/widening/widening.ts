@@ -48,6 +48,8 @@ export interface WideningOptions extends WriterOptions {
   readonly signal: AbortSignal;
   readonly log: Logger;
   readonly clock: Clock;
+  /** Is told how many columns were widened. */
+  readonly onWidened?: (columns: number) => void;
 }
 
 /** How often a rebuild is tried that fails for a passing reason. */
@@ -226,7 +228,7 @@ export class Widening {
     narrow: readonly ColumnPath[],
     { workTable, lock }: { workTable: TableName; lock: TableLock },
   ): Promise<Error | undefined> {
-    const { tableSchema, table, log, signal, clock } = this.#options;
+    const { tableSchema, table, log, signal, clock, onWidened } = this.#options;
     const started = clock.now();
     const { definition } = tableSchema;
     const create = redefined(definition, workTable, (column) => widenedType(column, narrow));
@@ -256,6 +258,7 @@ export class Widening {
         columns: narrow.map(subscript).join(", "),
         ms: clock.now() - started,
       });
+      onWidened?.(narrow.length);
       return undefined;
     } catch (error) {
       if (error instanceof Error && (signal.aborted || isExpected(error))) return error;

@@ -4,6 +4,7 @@ import { BsonType, type BsonValue, bytesOf as bytesOfValue, fieldsByName } from 
 import { documentKeyText } from "../../../lib/key/document_key.ts";
 import { keyText } from "../../../lib/key/key_text.ts";
 import { applyBatch, type ApplyDeps } from "../../../lib/pipeline/apply_batch.ts";
+import { observers, type RelayObserver } from "../../../lib/pipeline/observer.ts";
 import type { DocumentState } from "../../../lib/pipeline/table_applier.ts";
 import type { DocumentChange } from "../../../lib/source/event.ts";
 
@@ -22,29 +23,32 @@ const change = (_id: number, what: Partial<DocumentChange>): DocumentChange => (
   namespace: NAMESPACE,
   id: idOf(_id),
   document: undefined,
-  isDelete: false,
+  operation: "update",
   ...what,
 });
-const upsert = (_id: number, tenant: string) => change(_id, { document: bytesOf({ _id, tenant }) });
+const upsert = (_id: number, tenant: string) =>
+  change(_id, { document: bytesOf({ _id, tenant }), operation: "insert" });
 const untoldUpdate = (_id: number) => change(_id, {});
-const deletion = (_id: number) => change(_id, { document: null, isDelete: true });
-const untoldDelete = (_id: number) => change(_id, { isDelete: true });
+const deletion = (_id: number) => change(_id, { document: null, operation: "delete" });
+const untoldDelete = (_id: number) => change(_id, { operation: "delete" });
 
 /** The tenant of each row that is left when the changes are applied; MongoDB has `documents`. */
 async function applied(
   changes: readonly DocumentChange[],
-  { documents = {}, rows = {}, transform = [], asked = [] }: {
+  { documents = {}, rows = {}, transform = [], asked = [], observer = {} }: {
     documents?: Record<number, string>;
     rows?: Record<number, string>;
     transform?: readonly Document[];
     /** Takes the keys of each look-up. */
     asked?: string[][];
+    observer?: Partial<RelayObserver>;
   },
 ): Promise<Record<string, string>> {
   const there = new Map(Object.entries(documents).map(([id, tenant]) => [keyText(idOf(Number(id))), tenant]));
   const left = new Map(Object.entries(rows));
   const deps = {
     settings: { scope: { includes: () => true }, transform },
+    observer: observers(observer),
     causalReader: { after: () => {} },
     reader: {
       async *lookUp(_namespace: unknown, ids: readonly BsonValue[]) {
@@ -103,6 +107,19 @@ Deno.test("applyBatch() looks each document up once, and none that its last even
   const left = await applied(changes, { documents: { 1: "a", 2: "b2", 3: "later" }, asked });
   assert.deepEqual(left, { 1: "a", 2: "b2", 3: "c" });
   assert.deepEqual(asked.filter(({ length }) => length > 0), [[1, 2].map((id) => keyText(idOf(id)))]);
+});
+
+Deno.test("applyBatch() tells the events of each collection by operation, and each look-up", async () => {
+  const told: unknown[] = [];
+  const observer: Partial<RelayObserver> = {
+    eventsRead: ({ namespace, operations }) => told.push([namespace, Object.fromEntries(operations)]),
+    stageDone: ({ stage }) => told.push(stage),
+  };
+  await applied([upsert(1, "a"), untoldUpdate(1), untoldUpdate(2), deletion(3), untoldDelete(4)], {
+    observer,
+  });
+  const operations = { insert: 1, update: 2, replace: 0, delete: 2 };
+  assert.deepEqual(told, [[NAMESPACE, operations], "look_up", "look_up"]);
 });
 
 const CASES: readonly (readonly [string, Parameters<typeof applied>, Record<number, string>])[] = [
@@ -170,7 +187,7 @@ const keyedUpsert = (document: Keyed, as: Keyed = document) =>
     key: key(as),
   });
 const keyedUpdate = (of: Keyed) => change(of._id, { key: key(of) });
-const keyedDelete = (of: Keyed) => change(of._id, { key: key(of), isDelete: true });
+const keyedDelete = (of: Keyed) => change(of._id, { key: key(of), operation: "delete" });
 
 const keyTextOf = (of: Keyed) => documentKeyText(bytesOfValue(key(of)), [TENANT]);
 
@@ -186,6 +203,7 @@ async function keyedRows(
   };
   const deps = {
     settings: { scope: { includes: () => true }, transform: [] },
+    observer: observers(),
     causalReader: { after: () => {} },
     reader: {
       async *lookUp(_namespace: unknown, ids: readonly BsonValue[]) {

@@ -15,7 +15,7 @@ const batch = (serial: number, { events = 1, bytes = 1, event = "" } = {}): Chan
     namespace: NAMESPACE,
     id: valueOf(raw.int32(serial)),
     document: null,
-    isDelete: true,
+    operation: "delete",
   })),
   event: event
     ? {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Checkpoint } from "../../../lib/pipeline/checkpoint.ts";
+import { observers } from "../../../lib/pipeline/observer.ts";
 import { snapshotStateText } from "../../../lib/pipeline/saved_snapshot.ts";
 import { fullSnapshot, type SnapshotState } from "../../../lib/pipeline/snapshot_state.ts";
 import { bytesFromHex, bytesToHex } from "../../../lib/bson/bson.ts";
@@ -14,6 +15,7 @@ const IDLE_SAVE = 1_000;
 /** A refresh takes 10 ms. */
 function checkpointOf({ token = null as string | null, snapshot = null as SnapshotState | null } = {}) {
   const done: unknown[] = [];
+  const told: string[] = [];
   const clock = { time: NOW, now: () => clock.time };
   const checkpoint = new Checkpoint({
     tables: {
@@ -29,9 +31,13 @@ function checkpointOf({ token = null as string | null, snapshot = null as Snapsh
     settings: { refreshInterval: REFRESH_INTERVAL, saveInterval: SAVE_INTERVAL, lease: LEASE },
     clock,
     mongodbClock: clock,
+    observer: observers({
+      stageDone: ({ stage }) => told.push(stage),
+      positionSaved: () => told.push("saved"),
+    }),
     snapshot: () => snapshot,
   });
-  return { checkpoint, done, clock };
+  return { checkpoint, done, told, clock };
 }
 
 /** A token of a time that is so many seconds before {@linkcode NOW}. */
@@ -45,6 +51,15 @@ Deno.test("Checkpoint goes on from the saved token", () => {
   const { checkpoint } = checkpointOf({ token: "01ab" });
   assert.deepEqual(checkpoint.token, bytesFromHex("01ab"));
   assert.equal(checkpointOf().checkpoint.token, null);
+});
+
+Deno.test("Checkpoint tells how long it refreshes and saves, and that it has saved", async () => {
+  const { checkpoint, told } = checkpointOf();
+  await checkpoint.flush();
+  assert.deepEqual(told, ["refresh"]);
+  checkpoint.applied({ token: TOKEN, hasRows: true });
+  await checkpoint.flush();
+  assert.deepEqual(told, ["refresh", "refresh", "save", "saved"]);
 });
 
 Deno.test("Checkpoint has nothing to do while nothing is applied", async () => {

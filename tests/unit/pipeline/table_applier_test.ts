@@ -2,9 +2,12 @@ import assert from "node:assert/strict";
 import { BSON } from "mongodb";
 import { fieldsByName } from "../../../lib/bson/bson.ts";
 import { QUIET } from "../../../lib/util/log.ts";
+import type { TableWrite } from "../../../lib/pipeline/observer.ts";
 import { TableApplier, type TableApplierDeps } from "../../../lib/pipeline/table_applier.ts";
 import type { Column } from "../../../lib/mapping/column_tree.ts";
 import type { Row } from "../../../lib/sink/table/writer.ts";
+
+const NAMESPACE = { database: "shop", collection: "orders" };
 
 interface Setting {
   readonly changes?: number;
@@ -19,9 +22,12 @@ function applierOf({ changes = 0, onDrop = "keep", kept }: Setting = {}) {
   const written: (readonly Row[])[] = [];
   const dead = new Map<string, string>();
   const done: string[] = [];
+  const stages: string[] = [];
+  const told: TableWrite[] = [];
   let left = changes;
   let version = 0;
   const deps: TableApplierDeps = {
+    namespace: NAMESPACE,
     table: { schema: "doc", name: "t", hasOverflow: true },
     columns: {
       columns,
@@ -56,8 +62,12 @@ function applierOf({ changes = 0, onDrop = "keep", kept }: Setting = {}) {
     shardKey: [],
     garbage: { makeRoom: () => {} },
     log: QUIET,
+    observer: {
+      stageDone: ({ stage }) => stages.push(stage),
+      tableWritten: (write) => told.push(write),
+    },
   };
-  return { applier: new TableApplier(deps), deps, written, dead, done };
+  return { applier: new TableApplier(deps), deps, written, dead, done, stages, told };
 }
 
 function change(document: { n: unknown }) {
@@ -72,6 +82,16 @@ Deno.test("TableApplier writes once more what the columns have changed under, an
   await applier.apply([change({ n: "text" })]);
   assert.equal(written.length, 3);
   assert.deepEqual(applier.counts, { upserts: 1, deletes: 0, overflowed: 1, deadLetters: 0 });
+});
+
+Deno.test("TableApplier tells its stages, and what became of the rows once they are confirmed", async () => {
+  const { applier, stages, told } = applierOf({ changes: 1 });
+  await applier.apply([change({ n: 1 }), { ...change({ n: 2 }), document: null }]);
+  const counts = { upserts: 1, deletes: 1, overflowed: 0, deadLetters: 0 };
+  assert.deepEqual(told, [{ namespace: NAMESPACE, ...counts }]);
+  assert.deepEqual(stages, ["split", "write", "split", "write"]);
+  await applier.apply([change({ n: 3 })]);
+  assert.deepEqual(told[1], { namespace: NAMESPACE, ...counts, deletes: 0 });
 });
 
 Deno.test("TableApplier writes the last change of a key only", async () => {

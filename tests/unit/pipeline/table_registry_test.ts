@@ -61,7 +61,8 @@ function registryOf(sink: FakeSink) {
   };
   const causalReader = { exists: () => Promise.resolve(true) };
   const shardKeyOf = () => Promise.resolve([]);
-  const options = { names, settings, causalReader, shardKeyOf, signal, log: QUIET, clock: SYSTEM_CLOCK };
+  const rest = { signal, log: QUIET, clock: SYSTEM_CLOCK, observer: observers() };
+  const options = { names, settings, causalReader, shardKeyOf, ...rest };
   return new TableRegistry({ patient, raw: sink }, options);
 }
 
@@ -101,6 +102,7 @@ Deno.test("TableRegistry refuses a table with a name of the relay's own tables",
     signal,
     log: QUIET,
     clock: SYSTEM_CLOCK,
+    observer: observers(),
   });
   await assert.rejects(registry.of(ORDERS), /"shop"\."cdc_lock" is a name of the relay's own tables/);
 });

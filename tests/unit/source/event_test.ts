@@ -34,7 +34,7 @@ for (const [what, event, document] of CHANGES) {
     assert.ok("change" in result);
     assert.deepEqual(result.change.namespace, NAMESPACE);
     assert.equal(text(result.change.id), "16:7,0,0,0");
-    assert.equal(result.change.isDelete, event.operationType === "delete");
+    assert.equal(result.change.operation, event.operationType);
     assert.deepEqual(
       result.change.document && new Uint8Array(result.change.document),
       document && new Uint8Array(BSON.serialize(document)),

@@ -4,6 +4,7 @@ import { OutageTracker } from "../../../lib/util/outage.ts";
 
 function tracked() {
   const told: string[] = [];
+  const retried: string[] = [];
   let now = 0;
   const tracker = new OutageTracker({
     system: "MongoDB",
@@ -11,17 +12,19 @@ function tracked() {
     observer: {
       outage: ({ error, lasted }) => told.push(`out ${error} ${lasted}`),
       recovered: ({ lasted }) => told.push(`back ${lasted}`),
+      retried: ({ system }) => retried.push(system),
     },
   });
-  return { tracker, told, at: (time: number) => now = time };
+  return { tracker, told, retried, at: (time: number) => now = time };
 }
 
 Deno.test("OutageTracker tells of one outage, however many operations meet it", () => {
-  const { tracker, told, at } = tracked();
+  const { tracker, told, retried, at } = tracked();
   const [one, other] = [Symbol(), Symbol()];
   tracker.failed(one, "a");
   tracker.failed(other, "b");
   tracker.failed(one, "c");
+  assert.deepEqual(retried, ["MongoDB", "MongoDB", "MongoDB"]);
   assert.ok(tracker.active);
   at(70);
   tracker.succeeded(one);

@@ -3,7 +3,7 @@ import { type Outage, OutageTracker } from "../../../lib/util/outage.ts";
 import { backoff, retry, type RetryOptions } from "../../../lib/util/retry.ts";
 import { Shutdown } from "../../../lib/util/shutdown.ts";
 
-const quiet = { outage: () => {}, recovered: () => {} };
+const quiet = { outage: () => {}, recovered: () => {}, retried: () => {} };
 const OPTIONS: RetryOptions = {
   shutdown: new Shutdown(new AbortController().signal),
   outages: new OutageTracker({ system: "CrateDB", observer: quiet }),
@@ -34,12 +34,13 @@ Deno.test("retry() goes on after retryable errors, and tells of the outage and o
   const observer = {
     outage: ({ system, error }: Outage) => told.push(`${system}: ${(error as Error).message}`),
     recovered: ({ system }: Pick<Outage, "system">) => told.push(`${system} again`),
+    retried: ({ system }: Pick<Outage, "system">) => told.push(`${system} once more`),
   };
   const outages = new OutageTracker({ system: "CrateDB", observer });
   const operation = failing(2);
   assert.equal(await retry(operation, { ...OPTIONS, outages }), "done");
   assert.equal(operation.tries, 3);
-  assert.deepEqual(told, ["CrateDB: failure 1", "CrateDB again"]);
+  assert.deepEqual(told, ["CrateDB once more", "CrateDB: failure 1", "CrateDB once more", "CrateDB again"]);
 });
 
 const ONE_TRY: readonly (readonly [string, Partial<RetryOptions>])[] = [
