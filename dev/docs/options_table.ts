@@ -35,12 +35,3 @@ const switchCells = ({ flag, short, help }: Switch): string[] => [
 ];
 
 const code = (text: string): string => `\`${text}\``;
-
-const line = (cells: readonly string[]) =>
-  `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
-
-/** The table in Markdown. */
-export function optionsTable(): string {
-  const [headings = [], ...rows] = optionRows();
-  return [headings, headings.map(() => "---"), ...rows].map(line).join("\n");
-}

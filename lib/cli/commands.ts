@@ -7,6 +7,7 @@ import { demoConfig, relayConfig, statusConfig, waitConfig, workloadConfig } fro
 import { logObserver } from "./log_observer.ts";
 import { type Given, OPTIONS } from "./options.ts";
 import { INSTALLED_NAME, PROGRAM } from "./version.ts";
+import { openWatchers } from "./watchers.ts";
 
 export interface CommandContext {
   readonly signal: AbortSignal;
@@ -34,7 +35,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       `${CALL} cdc-relay`,
       `${CALL} cdc-relay --database weather --collection readings --table weather.readings`,
       `${CALL} cdc-relay --database shop --exclude 'tmp_*'`,
-      `${CALL} cdc-relay --database '*'`,
+      `${CALL} cdc-relay --database '*' --listen 127.0.0.1:9464`,
       `${CALL} cdc-relay --database shop --collection orders --filter '{"status": "open"}' --omit card`,
       `CRATEDB_URL=postgresql://crate@localhost:5432/doc ${CALL} cdc-relay`,
     ],
@@ -45,15 +46,12 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       const { StatusTracker } = await import("../pipeline/status_tracker.ts");
       const { progressObserver } = await import("./progress.ts");
       const { summaryObserver } = await import("./summary_observer.ts");
-      using progress = progressObserver(context);
       const status = new StatusTracker(SYSTEM_CLOCK);
+      await using watchers = await openWatchers(given, { status, log });
+      using progress = progressObserver(context);
       const summary = summaryObserver({ log, status, clock: SYSTEM_CLOCK });
-      await relay(settings, {
-        signal,
-        log,
-        status,
-        observer: observers(logObserver(log), progress, summary),
-      });
+      const observer = observers(logObserver(log), progress, summary, watchers.observer);
+      await relay(settings, { signal, log, status, observer });
     },
   },
   "status": {

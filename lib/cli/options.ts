@@ -3,6 +3,7 @@ import { BSON } from "mongodb";
 import { UsageError } from "../util/errors.ts";
 import { tableName } from "../sink/table/sql_names.ts";
 import { parseSinkUrl } from "../sink/connection/url.ts";
+import { parseListenAddress } from "../metrics/listen_address.ts";
 import { parseMix } from "../workload/mix.ts";
 import { parseFilter, parseOmitted, parsePaths, parsePipeline } from "../source/transform.ts";
 
@@ -484,6 +485,26 @@ export const WAIT = [
   }),
 ] as const;
 
+export const MONITORING = [
+  option({
+    flag: "listen",
+    env: ["CDC_LISTEN"],
+    default: "",
+    value: "HOST:PORT",
+    help:
+      "Answer /metrics, /healthz, /readyz and /status over HTTP there, e.g. 127.0.0.1:9464; off by default",
+    parse: optional(parseListenAddress),
+  }),
+  option({
+    flag: "max-lag",
+    env: ["CDC_MAX_LAG"],
+    default: "1m",
+    value: "TIME",
+    help: "How far behind the tables may be for /readyz to say that the relay is ready",
+    parse: duration,
+  }),
+] as const;
+
 const WORKLOAD = [
   option({
     flag: "count",
@@ -625,7 +646,7 @@ export const choicesOf = ({ value }: Option): readonly string[] =>
   value.includes("|") ? value.split("|") : [];
 
 export const OPTIONS = {
-  "cdc-relay": [MONGODB_URL, ...SCOPE, ...RELAY, ...TRANSFORM, ...SNAPSHOT, ...LOGGING],
+  "cdc-relay": [MONGODB_URL, ...SCOPE, ...RELAY, ...TRANSFORM, ...SNAPSHOT, ...MONITORING, ...LOGGING],
   "status": [...STATUS, ...STREAM, ...LOGGING],
   "wait": [...WAIT, ...STREAM, ...LOGGING],
   "db-workload": [MONGODB_URL, ...TARGET, ...WORKLOAD, ...LOGGING],

@@ -17,11 +17,12 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "lib/source": GROUND,
   "lib/sink": [...GROUND, "lib/mapping"],
   "lib/pipeline": [...GROUND, "lib/mapping", "lib/source", "lib/sink"],
+  "lib/metrics": RELAY,
   "lib/workload": RELAY,
   "lib/status": RELAY,
   "lib/demo": [...RELAY, "lib/workload"],
-  "lib/cli": [...RELAY, "lib/workload", "lib/demo", "lib/status"],
-  dev: [...RELAY, "lib/workload", "lib/demo", "lib/status", "lib/cli"],
+  "lib/cli": [...RELAY, "lib/metrics", "lib/workload", "lib/demo", "lib/status"],
+  dev: [...RELAY, "lib/metrics", "lib/workload", "lib/demo", "lib/status", "lib/cli"],
   "mongodb_cdc_cratedb.ts": ["lib/cli"],
 };
 

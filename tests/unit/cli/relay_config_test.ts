@@ -147,3 +147,12 @@ for (const flags of TRANSFORMS) {
     });
   });
 }
+
+Deno.test("relayConfig() refuses an address to listen on that is none, from the flag and the environment", () => {
+  const message = (name: string) =>
+    new RegExp(
+      `^UsageError: ${name} is not an address such as 127\\.0\\.0\\.1:9464 or \\[::1\\]:9464: .*"9464"$`,
+    );
+  assert.throws(() => configOf({ listen: "9464" }), message("--listen"));
+  assert.throws(() => configOf({}, { CDC_LISTEN: "9464" }), message("CDC_LISTEN"));
+});

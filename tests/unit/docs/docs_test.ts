@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { dirname, join, normalize } from "node:path";
 import { type Option, OPTIONS, switchesOf } from "../../../lib/cli/options.ts";
+import { metricRows } from "../../../dev/docs/metrics_table.ts";
 import { optionRows } from "../../../dev/docs/options_table.ts";
 
 const ROOT = join(import.meta.dirname ?? "", "..", "..", "..");
@@ -54,6 +55,10 @@ const templateOf = (message: string): RegExp =>
 
 Deno.test("the table of options is the one of OPTIONS", () => {
   assert.deepEqual(cellsOf(section("docs/options.md", "All options")), optionRows());
+});
+
+Deno.test("the table of metrics is the one of METRICS", () => {
+  assert.deepEqual(cellsOf(section("docs/metrics.md", "All metrics")), metricRows());
 });
 
 Deno.test("the README has at most 180 lines", () => {
@@ -141,6 +146,7 @@ Deno.test("the table of folders is the one that the imports are held to", () => 
       "sink",
       "pipeline",
       "status",
+      "metrics",
       "workload",
       "demo",
       "cli",

@@ -1,0 +1,18 @@
+/** The status of a relay that follows, but for what a test says. */
+import type { RelayStatus } from "../../lib/pipeline/relay_status.ts";
+
+export const statusOf = (what: Partial<RelayStatus>): RelayStatus => ({
+  phase: "following",
+  clusterTime: 1_800_000_000_000,
+  lag: 0,
+  snapshotDone: null,
+  snapshotTotal: null,
+  events: 0,
+  upserts: 0,
+  deletes: 0,
+  overflowed: 0,
+  deadLetters: 0,
+  oplogHeadroom: null,
+  lastError: null,
+  ...what,
+});
