@@ -51,7 +51,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       using progress = progressObserver(context);
       const summary = summaryObserver({ log, status, clock: SYSTEM_CLOCK });
       const observer = observers(logObserver(log), progress, summary, watchers.observer);
-      await relay(settings, { signal, log, status, observer });
+      await relay(settings, { signal, log, status, observer, trace: watchers.trace });
     },
   },
   "status": {

@@ -1,12 +1,14 @@
 /** Who watches a relay, beside log and progress bar, as the command line says. */
-import type { RelayObserver } from "../pipeline/observer.ts";
+import { observers, type RelayObserver } from "../pipeline/observer.ts";
 import type { StatusSource } from "../pipeline/relay_status.ts";
+import { type Trace, UNTRACED } from "../pipeline/stages.ts";
 import type { Logger } from "../util/log.ts";
 import { VERSION } from "../util/version.ts";
 import { type Given, MONITORING, readOptions } from "./options.ts";
 
 export interface Watchers extends AsyncDisposable {
-  readonly observer: Partial<RelayObserver>;
+  readonly observer: RelayObserver;
+  readonly trace: Trace;
 }
 
 export interface WatcherDeps {
@@ -15,20 +17,27 @@ export interface WatcherDeps {
 }
 
 /**
- * Loads only what is asked for.
+ * Metrics and health where `--listen` says, traces where Deno exports them (`OTEL_DENO=true`). Loads only what is asked for.
  *
  * @throws UsageError, UserError
  */
 export async function openWatchers(given: Given, { status, log }: WatcherDeps): Promise<Watchers> {
   const { listen, maxLag } = readOptions(MONITORING, given);
   await using opened = new AsyncDisposableStack();
-  let observer: Partial<RelayObserver> = {};
+  const watching: Partial<RelayObserver>[] = [];
+  let trace = UNTRACED;
   if (listen) {
     const { openMonitor } = await import("../metrics/monitor.ts");
     const versions = { version: VERSION, deno: Deno.version.deno };
     const monitor = opened.use(await openMonitor({ listen, maxLag, status, versions, log }));
-    observer = monitor.observer;
+    watching.push(monitor.observer);
+  }
+  if (given.env.OTEL_DENO === "true") {
+    const { openTracing } = await import("../metrics/tracing.ts");
+    const tracing = openTracing(VERSION);
+    watching.push(tracing.observer);
+    trace = tracing.trace;
   }
   const closing = opened.move();
-  return { observer, [Symbol.asyncDispose]: () => closing.disposeAsync() };
+  return { observer: observers(...watching), trace, [Symbol.asyncDispose]: () => closing.disposeAsync() };
 }

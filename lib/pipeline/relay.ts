@@ -35,6 +35,7 @@ import type { RelaySettings } from "./settings.ts";
 import { SnapshotBreaker } from "./snapshot_breaker.ts";
 import { parseSnapshotState, snapshotStateText } from "./saved_snapshot.ts";
 import { fullSnapshot, snapshotAtStart, type SnapshotState } from "./snapshot_state.ts";
+import { type Trace, UNTRACED } from "./stages.ts";
 import { columnsOf, StatusTracker } from "./status_tracker.ts";
 import { TableRegistry } from "./table_registry.ts";
 
@@ -44,6 +45,8 @@ export interface RelayContext {
   readonly signal: AbortSignal;
   readonly log: Logger;
   readonly observer: RelayObserver;
+  /** @default {untraced} */
+  readonly trace?: Trace;
   /** @default {the system's} */
   readonly clock?: Clock;
 }
@@ -54,13 +57,13 @@ export interface RelayContext {
  * @throws UserError, SinkError, MongoError; all of them described by `describe()`
  */
 export async function relay(settings: RelaySettings, context: RelayContext): Promise<void> {
-  const { signal, clock = SYSTEM_CLOCK } = context;
+  const { signal, trace = UNTRACED, clock = SYSTEM_CLOCK } = context;
   const status = context.status ?? new StatusTracker(clock);
   // The last that is written is how the relay has ended.
   await using closing = new AsyncDisposableStack();
   const observer = observers(status, context.observer);
   try {
-    await connectAndRun(settings, { ...context, clock, status, observer, closing });
+    await connectAndRun(settings, { ...context, trace, clock, status, observer, closing });
     observer.ended();
   } catch (error) {
     if (signal.aborted && error === signal.reason) observer.ended();
@@ -74,7 +77,7 @@ interface RunContext extends Required<RelayContext> {
 }
 
 async function connectAndRun(settings: RelaySettings, context: RunContext): Promise<void> {
-  const { signal, log, observer, clock, status, closing } = context;
+  const { signal, log, observer, trace, clock, status, closing } = context;
   const failed = new AbortController();
   const fail = (error: unknown) => failed.abort(error);
   const ended = AbortSignal.any([signal, failed.signal]);
@@ -153,6 +156,7 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
     signal: ended,
     log,
     observer: told,
+    trace,
     clock,
     mongodbClock,
     breaker,

@@ -12,7 +12,7 @@ import type { RelayObserver } from "./observer.ts";
 import { prepare } from "./prepare.ts";
 import { Snapshot, type SnapshotDeps } from "./snapshot.ts";
 import type { SnapshotState } from "./snapshot_state.ts";
-import { timed } from "./stages.ts";
+import { timed, type Trace } from "./stages.ts";
 import { advanceOf, ageOf } from "./stream_lag.ts";
 
 export interface LoopDeps extends Omit<ApplyDeps, "snapshot"> {
@@ -22,6 +22,7 @@ export interface LoopDeps extends Omit<ApplyDeps, "snapshot"> {
   readonly signal: AbortSignal;
   readonly clock: Clock;
   readonly mongodbClock: Pick<Clock, "now">;
+  readonly trace: Trace;
 }
 
 const NO_TIME = new BSON.Timestamp(0n);
@@ -136,7 +137,7 @@ class ReplicationLoop {
   }
 
   async run(): Promise<void> {
-    const { clock } = this.#deps;
+    const { clock, trace } = this.#deps;
     while (true) {
       const step = nextStep(this.#state, clock.now());
       switch (step.kind) {
@@ -147,17 +148,17 @@ class ReplicationLoop {
           await this.#apply();
           break;
         case "takeSnapshotSlice":
-          await this.#takeSnapshotSlice();
+          await trace("snapshot slice", () => this.#takeSnapshotSlice());
           break;
         case "becomeReady":
           this.#isReady = true;
           this.#deps.observer.ready();
           break;
         case "refresh":
-          await this.#checkpoint.refresh();
+          await trace("checkpoint", () => this.#checkpoint.refresh());
           break;
         case "save":
-          await this.#checkpoint.save();
+          await trace("checkpoint", () => this.#checkpoint.save());
           break;
         case "stop":
           return await this.#stop();
@@ -196,8 +197,14 @@ class ReplicationLoop {
   }
 
   async #apply(): Promise<void> {
-    const { observer, clock, mongodbClock, tables } = this.#deps;
     const batch = await this.#stream.value();
+    const apply = () => this.#applyBatch(batch);
+    // One without events comes every second.
+    await (batch.events > 0 ? this.#deps.trace("batch", apply) : apply());
+  }
+
+  async #applyBatch(batch: ChangeBatch): Promise<void> {
+    const { observer, clock, mongodbClock, tables } = this.#deps;
     const startedAt = clock.now();
     if (batch.events > 0) observer.batchStarted({ lag: ageOf(batch, mongodbClock.now()) });
     await applyBatch(batch, { ...this.#deps, snapshot: this.#snapshot });

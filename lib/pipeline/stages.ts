@@ -24,6 +24,14 @@ export interface StageOptions {
   readonly now?: () => number;
 }
 
+/** Runs a piece of work, with its stages, so that whoever traces it sees it as one. */
+export type Trace = <T>(
+  name: "batch" | "snapshot slice" | "checkpoint",
+  work: () => Promise<T>,
+) => Promise<T>;
+
+export const UNTRACED: Trace = (_name, work) => work();
+
 const monotonic = (): number => performance.now();
 
 /** Runs a stage, and tells how long it took. */
