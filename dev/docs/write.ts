@@ -1,11 +1,15 @@
-/** `deno task docs` writes the parts of the documentation that are made from the code. */
+/** `deno task docs` writes what is made from the code: parts of the documentation, and the dashboards. */
 import { join } from "node:path";
+import { CRATEDB_DASHBOARD } from "../grafana/cratedb_dashboard.ts";
+import { dashboardJson } from "../grafana/dashboard.ts";
+import { PROMETHEUS_DASHBOARD } from "../grafana/prometheus_dashboard.ts";
 import { markdownTable } from "./markdown_table.ts";
 import { metricRows } from "./metrics_table.ts";
 import { optionRows } from "./options_table.ts";
 import { picture } from "./picture.ts";
 
-const DOCS = join(import.meta.dirname ?? "", "..", "..", "docs");
+const ROOT = join(import.meta.dirname ?? "", "..", "..");
+const DOCS = join(ROOT, "docs");
 /** The generated table follows this line. */
 const MARK = "<!-- The table is written by `deno task docs`. -->\n";
 
@@ -18,3 +22,9 @@ for (const [page, rows] of Object.entries(TABLES)) {
   await Deno.writeTextFile(path, `${head}${MARK}\n${markdownTable(rows())}\n`);
 }
 await Deno.writeTextFile(join(DOCS, "rows.svg"), picture());
+for (
+  const [name, dashboard] of [["prometheus", PROMETHEUS_DASHBOARD], ["cratedb", CRATEDB_DASHBOARD]] as const
+) {
+  const path = join(ROOT, "deploy", "grafana", `${name}.json`);
+  await Deno.writeTextFile(path, `${JSON.stringify(dashboardJson(dashboard), null, 2)}\n`);
+}
