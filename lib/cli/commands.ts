@@ -3,7 +3,7 @@ import { observers } from "../pipeline/observer.ts";
 import { SYSTEM_CLOCK } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import { type Argument, type Completed, completionScript, SHELLS } from "./completion.ts";
-import { demoConfig, relayConfig, statusConfig, waitConfig, workloadConfig } from "./config.ts";
+import { demoConfig, relayConfig, statusConfig, verifyConfig, waitConfig, workloadConfig } from "./config.ts";
 import { logObserver } from "./log_observer.ts";
 import { type Given, OPTIONS } from "./options.ts";
 import { INSTALLED_NAME, PROGRAM } from "./version.ts";
@@ -78,6 +78,21 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     run: async (given, context) => {
       const settings = waitConfig(given);
       return await (await import("./run_status.ts")).runWait(settings, context);
+    },
+  },
+  "verify": {
+    summary: "Compare collections and tables, also while a relay runs, and repair what differs",
+    options: OPTIONS.verify,
+    examples: [
+      `${CALL} verify`,
+      `${CALL} verify --database shop --collection orders --repair`,
+      `${CALL} verify --database shop --sample 10000 --json`,
+      `${CALL} verify --database '*' --watch --rate 2000`,
+    ],
+    run: async (given, context) => {
+      const settings = verifyConfig(given);
+      const { runVerify } = await import("./run_verify.ts");
+      return await runVerify(settings, context);
     },
   },
   "db-workload": {

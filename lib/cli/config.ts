@@ -11,6 +11,7 @@ import type { StatusSettings } from "../status/status.ts";
 import type { WaitSettings } from "../status/wait.ts";
 import { UsageError } from "../util/errors.ts";
 import type { LoggerOptions } from "../util/log.ts";
+import type { VerifySettings } from "../verify/settings.ts";
 import type { WorkloadSettings } from "../workload/workload.ts";
 import {
   type Given,
@@ -21,6 +22,7 @@ import {
   sourceOf,
   STATUS,
   STREAM,
+  VERIFY,
   WAIT,
 } from "./options.ts";
 
@@ -151,6 +153,10 @@ function streamOf(given: Given): ((schema: string) => string) | undefined {
   const { namesIn } = relayConfig(given);
   return (schema) => namesIn(schema).stream;
 }
+
+/** @throws UsageError */
+export const verifyConfig = (given: Given): VerifySettings =>
+  Object.freeze({ ...readOptions(VERIFY, given), relay: relayConfig(given) });
 
 /** @throws UsageError */
 export const workloadConfig = (given: Given): WorkloadSettings =>

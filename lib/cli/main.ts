@@ -17,7 +17,8 @@ export interface Surroundings {
  * @example
  * IN: ["--version"] → OUT: prints "mongodb_cdc_cratedb 0.1.0", returns 0
  *
- * @returns the exit code: 0 done or stopped by a signal, 1 failed, 2 wrong usage, 4 not as it should be
+ * @returns the exit code: 0 done or stopped by a signal, 1 failed, 2 wrong usage, 3 collections and tables differ, 4 not as
+ * it should be
  */
 export async function main(args: readonly string[], { env, signal }: Surroundings): Promise<number> {
   const outcome = { tell: tellPeople };

@@ -505,6 +505,90 @@ export const MONITORING = [
   }),
 ] as const;
 
+/** Options of the relay that say where rows are and how they are written. */
+const VERIFIED = [
+  "cratedb-url",
+  "table",
+  "columns",
+  "widen",
+  "widen-rows",
+  "on-drop",
+  "max-memory",
+  "statement-rows",
+  "statement-bytes",
+  "in-flight",
+  "lease",
+  "retry-for",
+];
+
+/** How `verify` compares. */
+export const VERIFY = [
+  option({
+    flag: "compare",
+    env: ["CDC_VERIFY_COMPARE"],
+    default: "documents",
+    value: "documents|counts",
+    help: "Compare each document with its row, or only how many there are",
+    parse: oneOf("documents", "counts"),
+  }),
+  option({
+    flag: "sample",
+    env: ["CDC_VERIFY_SAMPLE"],
+    default: "0",
+    value: "N",
+    help: "Compare so many documents and rows of each collection, taken at random; 0 for all",
+    parse: count(0),
+  }),
+  option({
+    flag: "differences",
+    env: ["CDC_VERIFY_DIFFERENCES"],
+    default: "report",
+    value: "report|repair",
+    help: "Report keys that differ, or also write or remove just their rows, and verify them again",
+    parse: oneOf("report", "repair"),
+  }),
+  option({
+    flag: "runs",
+    env: ["CDC_VERIFY_RUNS"],
+    default: "once",
+    value: "once|forever",
+    help: "Verify once, or again and again until stopped",
+    parse: oneOf("once", "forever"),
+  }),
+  option({
+    flag: "rate",
+    env: ["CDC_VERIFY_RATE"],
+    default: "0",
+    value: "N",
+    help: "Documents a second that are compared at most; 0 for as many as possible",
+    parse: count(0),
+  }),
+  option({
+    flag: "settle",
+    env: ["CDC_VERIFY_SETTLE"],
+    default: "30s",
+    value: "TIME",
+    help: "How long the relay's position may stand still before differences count as they are",
+    parse: duration,
+  }),
+  option({
+    flag: "generations",
+    env: ["CDC_VERIFY_GENERATIONS"],
+    default: "10",
+    value: "N",
+    help: "How often keys that differ and keep changing are compared again",
+    parse: count(1),
+  }),
+  option({
+    flag: "output",
+    env: ["CDC_VERIFY_OUTPUT"],
+    default: "text",
+    value: "text|json",
+    help: "Form of the result on standard output",
+    parse: oneOf("text", "json"),
+  }),
+] as const;
+
 const WORKLOAD = [
   option({
     flag: "count",
@@ -612,6 +696,18 @@ export const SWITCHES: readonly Switch[] = [
     help: "Keep servers and data until Ctrl-C, and tell how to look at them, as --servers keep does",
   },
   {
+    flag: "count-only",
+    short: "c",
+    means: ["compare", "counts"],
+    help: "Only count documents and rows, as --compare counts does",
+  },
+  {
+    flag: "repair",
+    short: "r",
+    means: ["differences", "repair"],
+    help: "Write or remove the rows of keys that differ, as --differences repair does",
+  },
+  {
     flag: "watch",
     short: "w",
     means: ["runs", "forever"],
@@ -649,6 +745,14 @@ export const OPTIONS = {
   "cdc-relay": [MONGODB_URL, ...SCOPE, ...RELAY, ...TRANSFORM, ...SNAPSHOT, ...MONITORING, ...LOGGING],
   "status": [...STATUS, ...STREAM, ...LOGGING],
   "wait": [...WAIT, ...STREAM, ...LOGGING],
+  "verify": [
+    MONGODB_URL,
+    ...SCOPE,
+    ...RELAY.filter(({ flag }) => VERIFIED.includes(flag)),
+    ...TRANSFORM,
+    ...VERIFY,
+    ...LOGGING,
+  ],
   "db-workload": [MONGODB_URL, ...TARGET, ...WORKLOAD, ...LOGGING],
   // The demo prints its own lines. The relay's log is for those who ask for it.
   "demo": [...DEMO, LOG_FORMAT, option({ ...LOG_LEVEL, default: "warn" })],

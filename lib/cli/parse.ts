@@ -50,7 +50,8 @@ export interface ParseSurroundings {
 
 const PROGRAM_FLAGS = ["--help", "-h", "--version", "-V"];
 const EXIT_CODES =
-  "Exit codes: 0 done or stopped by a signal, 1 failed, 2 wrong usage, 4 status found a problem or wait timed out.";
+  "Exit codes: 0 done or stopped by a signal, 1 failed, 2 wrong usage, 3 verify found differences, " +
+  "4 status found a problem or wait timed out.";
 const HELP = "Help for the program or, after a command, for that command";
 
 interface ProgramOptions extends ParseSurroundings {

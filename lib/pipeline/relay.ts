@@ -9,6 +9,7 @@ import { openTransport } from "../sink/connection/open_transport.ts";
 import { countingWrites, fenced, retrying } from "../sink/connection/wrappers.ts";
 import { DeadLetters } from "../sink/metadata/dead_letters.ts";
 import { FollowedCollections } from "../sink/metadata/followed_collections.ts";
+import { RepairRequests } from "../sink/metadata/repair_requests.ts";
 import { createStatusView } from "../sink/metadata/status_view.ts";
 import { StreamPosition } from "../sink/metadata/stream_position.ts";
 import { CausalReader } from "../source/causal_reader.ts";
@@ -30,6 +31,7 @@ import { Shutdown } from "../util/shutdown.ts";
 import { bufferBatches } from "./batcher.ts";
 import { observers, type RelayObserver } from "./observer.ts";
 import { watchOplog } from "./oplog_watch.ts";
+import { RequestedRepairs } from "./repair.ts";
 import { type LoopDeps, replicate } from "./replication_loop.ts";
 import type { RelaySettings } from "./settings.ts";
 import { SnapshotBreaker } from "./snapshot_breaker.ts";
@@ -95,6 +97,7 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
   const once = retrying(raw, { ...retries, retryFor: 0 });
   await DeadLetters.prepare(once, { schema });
   await FollowedCollections.prepare(once, { schema });
+  await RepairRequests.prepare(once, { schema });
 
   // The source.
   const deployment = closing.use(await starting.limit(Deployment.connect(settings.mongodbUrl)));
@@ -146,11 +149,13 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
 
   const breaker = new SnapshotBreaker(clock);
   const told = observers(observer, breaker);
+  const requests = new RepairRequests(patient, { schema, stream: names.stream });
   const deps = {
     causalReader,
     reader,
     splitter: new RangeSplitter(causalReader, { lanes: settings.snapshotLanes, log }),
     tables,
+    repairs: new RequestedRepairs({ requests, reader, tables, scope: settings.scope, clock, log }),
     position,
     settings,
     signal: ended,

@@ -9,6 +9,7 @@ import { applyBatch, type ApplyDeps } from "./apply_batch.ts";
 import { Checkpoint } from "./checkpoint.ts";
 import { nextStep, STREAM_TURN_MS, STREAM_TURN_SLICES } from "./next_step.ts";
 import type { RelayObserver } from "./observer.ts";
+import type { RequestedRepairs } from "./repair.ts";
 import { prepare } from "./prepare.ts";
 import { Snapshot, type SnapshotDeps } from "./snapshot.ts";
 import type { SnapshotState } from "./snapshot_state.ts";
@@ -18,6 +19,7 @@ import { advanceOf, ageOf } from "./stream_lag.ts";
 export interface LoopDeps extends Omit<ApplyDeps, "snapshot"> {
   readonly position: StreamPosition;
   readonly splitter: SnapshotDeps["splitter"];
+  readonly repairs: Pick<RequestedRepairs, "runIfDue">;
   readonly observer: RelayObserver;
   readonly signal: AbortSignal;
   readonly clock: Clock;
@@ -204,7 +206,7 @@ class ReplicationLoop {
   }
 
   async #applyBatch(batch: ChangeBatch): Promise<void> {
-    const { observer, clock, mongodbClock, tables } = this.#deps;
+    const { observer, clock, mongodbClock, tables, repairs } = this.#deps;
     const startedAt = clock.now();
     if (batch.events > 0) observer.batchStarted({ lag: ageOf(batch, mongodbClock.now()) });
     await applyBatch(batch, { ...this.#deps, snapshot: this.#snapshot });
@@ -223,6 +225,7 @@ class ReplicationLoop {
     }
     observer.advanced({ ...this.#progress, ...tables.counts });
     await tables.retryPutOff();
+    if (await repairs.runIfDue()) this.#checkpoint.applied({ hasRows: true });
   }
 
   async #takeSnapshotSlice(): Promise<void> {

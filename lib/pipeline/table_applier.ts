@@ -318,7 +318,8 @@ function isStorable(document: Uint8Array): boolean {
   }
 }
 
-const isUnstorable = (error: unknown): error is Error =>
+/** Whether an error says that no row can hold a document. */
+export const isUnstorable = (error: unknown): error is Error =>
   error instanceof UnstorableError || error instanceof TypeError ||
   error instanceof Error && error.name.startsWith("BSON");
 

@@ -20,9 +20,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "lib/metrics": RELAY,
   "lib/workload": RELAY,
   "lib/status": RELAY,
+  "lib/verify": RELAY,
   "lib/demo": [...RELAY, "lib/workload"],
-  "lib/cli": [...RELAY, "lib/metrics", "lib/workload", "lib/demo", "lib/status"],
-  dev: [...RELAY, "lib/metrics", "lib/workload", "lib/demo", "lib/status", "lib/cli"],
+  "lib/cli": [...RELAY, "lib/metrics", "lib/status", "lib/verify", "lib/workload", "lib/demo"],
+  dev: [...RELAY, "lib/metrics", "lib/status", "lib/verify", "lib/workload", "lib/demo", "lib/cli"],
   "mongodb_cdc_cratedb.ts": ["lib/cli"],
 };
 

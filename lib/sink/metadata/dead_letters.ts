@@ -67,6 +67,21 @@ export class DeadLetters {
     return new DeadLetters(transport, { table, stream, oids: new Set(rows.map(([oid]) => String(oid))) });
   }
 
+  /** Which of these keys have dead letters. */
+  static async among(
+    transport: Transport,
+    { schema, stream }: { schema: string; stream: string },
+    oids: readonly string[],
+  ): Promise<ReadonlySet<string>> {
+    if (oids.length === 0) return new Set();
+    const { rows } = await transport.query(
+      `SELECT oid FROM ${quoteTable({ schema, name: TABLE })} ` +
+        `WHERE stream = $1 AND oid = ANY($2::${transport.dialect.lists[0]})`,
+      [stream, oids],
+    );
+    return new Set(rows.map(([oid]) => String(oid)));
+  }
+
   get oids(): string[] {
     return [...this.#oids];
   }

@@ -68,6 +68,17 @@ export class FollowedCollections {
     }));
   }
 
+  /** The streams of this schema that write the collection to the table. */
+  async streamsOf({ database, collection }: Namespace, { schema, name }: TableName): Promise<string[]> {
+    await refreshTable(this.#transport, this.#table);
+    const { rows } = await this.#transport.query(
+      `SELECT stream FROM ${quoteTable(this.#table)} WHERE "database" = $1 AND collection = $2 ` +
+        "AND table_schema = $3 AND table_name = $4 ORDER BY stream",
+      [database, collection, schema, name],
+    );
+    return rows.map(([stream]) => String(stream));
+  }
+
   /** Another stream that has rows of another collection in the table; undefined if there is none. */
   async sharer(
     { database, collection }: Namespace,

@@ -5,7 +5,14 @@ import { isUnknownRelation } from "../connection/sink_error.ts";
 import { type Parameter, type Result } from "../connection/query.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
 
-const METADATA_TABLES = ["cdc_position", "cdc_collection", "cdc_dead_letter", "cdc_lock"] as const;
+const METADATA_TABLES = [
+  "cdc_position",
+  "cdc_collection",
+  "cdc_dead_letter",
+  "cdc_lock",
+  "cdc_repair",
+  "cdc_verify",
+] as const;
 type MetadataTable = typeof METADATA_TABLES[number];
 
 /** The view of how all streams are. */

@@ -1,0 +1,96 @@
+/** Rows that somebody has found to differ are written anew, by the one process that may write to their tables. */
+import { idOfDocumentKey } from "../key/document_key.ts";
+import { idOfKey } from "../key/key_to_id.ts";
+import { byNamespace, type Namespace, namespaceText } from "../namespace.ts";
+import type { RepairRequests, RowKey } from "../sink/metadata/repair_requests.ts";
+import type { DocumentReader } from "../source/documents.ts";
+import { isThere } from "../source/chunk.ts";
+import type { Scope } from "../source/scope.ts";
+import type { Clock } from "../util/clock.ts";
+import type { Logger } from "../util/log.ts";
+import type { TableApplier } from "./table_applier.ts";
+import type { TableRegistry } from "./table_registry.ts";
+
+export interface RepairDeps {
+  readonly reader: Pick<DocumentReader, "lookUp" | "keysAmong">;
+  readonly tables: {
+    of(namespace: Namespace): Promise<Pick<TableApplier, "apply" | "keyOf" | "remove" | "shardKey">>;
+  };
+}
+
+/** The `_id` that the key of a row tells; undefined where it tells none. */
+export const idOfRow = (oid: string, shardKey: TableApplier["shardKey"]) =>
+  shardKey.length > 0 ? idOfDocumentKey(oid) : idOfKey(oid);
+
+/**
+ * Makes the rows with these keys what their documents are now, and removes those without a document. As with every
+ * look-up, what is found is not older than what the stream has brought, and later changes come with it.
+ */
+export async function repairRows(
+  namespace: Namespace,
+  keys: readonly RowKey[],
+  { reader, tables }: RepairDeps,
+): Promise<void> {
+  const applier = await tables.of(namespace);
+  const there = new Set<string>();
+  const ids = keys.map(({ id }) => id).filter((id) => id !== undefined);
+  for await (const part of reader.lookUp(namespace, ids)) {
+    const found = part.filter(isThere);
+    for (const each of found) there.add(applier.keyOf(each));
+    await applier.apply(found);
+  }
+  const unclear = new Set(keys.filter(({ id }) => id === undefined).map(({ oid }) => oid));
+  if (unclear.size > 0) {
+    for (const key of await reader.keysAmong(namespace, unclear, applier.shardKey)) there.add(key);
+  }
+  await applier.remove(keys.map(({ oid }) => oid).filter((oid) => !there.has(oid)));
+}
+
+export interface RequestedRepairsDeps extends RepairDeps {
+  readonly requests: Pick<RepairRequests, "list" | "remove">;
+  readonly tables: Pick<TableRegistry, "of">;
+  readonly scope: Pick<Scope, "includes">;
+  readonly clock: Pick<Clock, "now">;
+  readonly log: Logger;
+}
+
+/** Between two looks for requests. */
+const POLL_INTERVAL_MS = 1_000;
+/** Requests that are taken at once. */
+const MAX_REQUESTS = 1_000;
+
+/** Takes the requests that there are. Nothing else may be applied meanwhile. */
+export class RequestedRepairs {
+  readonly #deps: RequestedRepairsDeps;
+  #polledAt = -Infinity;
+
+  constructor(deps: RequestedRepairsDeps) {
+    this.#deps = deps;
+  }
+
+  /** Looks for requests once a second at most. @returns whether rows were written */
+  async runIfDue(): Promise<boolean> {
+    const { requests, scope, clock, log } = this.#deps;
+    const now = clock.now();
+    if (now - this.#polledAt < POLL_INTERVAL_MS) return false;
+    const waiting = await requests.list(MAX_REQUESTS);
+    // There may be more.
+    this.#polledAt = waiting.length < MAX_REQUESTS ? now : -Infinity;
+    let hasRows = false;
+    for (const group of byNamespace(waiting)) {
+      const [first] = group;
+      if (!first) continue;
+      const { namespace } = first;
+      if (scope.includes(namespace)) {
+        await repairRows(namespace, group, this.#deps);
+        log.info("Repaired rows that were found to differ", {
+          collection: namespaceText(namespace),
+          rows: group.length,
+        });
+        hasRows = true;
+      }
+      await requests.remove(namespace, group);
+    }
+    return hasRows;
+  }
+}

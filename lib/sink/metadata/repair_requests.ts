@@ -1,0 +1,107 @@
+/**
+ * Keys whose rows a relay is asked to write anew. Only the relay may write to its tables while it runs; whoever finds a
+ * row that differs leaves a request, and the relay takes it between two batches.
+ */
+import { type BsonValue, bytesFromHex, bytesToHex, fieldsByName } from "../../bson/bson.ts";
+import { idDocument } from "../../key/query_literal.ts";
+import type { Namespace } from "../../namespace.ts";
+import { refreshTable, type Transport } from "../connection/transport.ts";
+import { quoteTable, type TableName } from "../table/sql_names.ts";
+import { createMetadataTable } from "./metadata_tables.ts";
+
+const TABLE = "cdc_repair";
+
+/** A row's key. */
+export interface RowKey {
+  readonly oid: string;
+  /** The `_id` of its document; undefined where the key does not tell. */
+  readonly id: BsonValue | undefined;
+}
+
+export interface RepairRequest extends RowKey {
+  readonly namespace: Namespace;
+}
+
+export interface RepairRequestsOptions {
+  readonly schema: string;
+  readonly stream: string;
+}
+
+export class RepairRequests {
+  readonly #transport: Transport;
+  readonly #name: TableName;
+  readonly #table: string;
+  readonly #stream: string;
+
+  constructor(transport: Transport, { schema, stream }: RepairRequestsOptions) {
+    this.#transport = transport;
+    this.#name = { schema, name: TABLE };
+    this.#table = quoteTable(this.#name);
+    this.#stream = stream;
+  }
+
+  /** Makes the table if it is missing. All streams of a schema share it. */
+  static async prepare(transport: Transport, { schema }: { schema: string }): Promise<void> {
+    const columns =
+      `stream TEXT, "database" TEXT, collection TEXT, oid TEXT, id ${transport.dialect.longText}, ` +
+      'requested_at TIMESTAMP WITH TIME ZONE, PRIMARY KEY (stream, "database", collection, oid)';
+    await createMetadataTable(transport, { schema, name: TABLE, columns });
+  }
+
+  async add({ database, collection }: Namespace, keys: readonly RowKey[]): Promise<void> {
+    const [texts] = this.#transport.dialect.lists;
+    await this.#transport.query(
+      `INSERT INTO ${this.#table} (stream, "database", collection, oid, id, requested_at) ` +
+        "(SELECT $1::text, $2::text, $3::text, k.oid, k.id, CURRENT_TIMESTAMP " +
+        `FROM UNNEST($4::${texts}, $5::${texts}) AS k (oid, id)) ` +
+        'ON CONFLICT (stream, "database", collection, oid) DO UPDATE SET requested_at = excluded.requested_at',
+      [
+        this.#stream,
+        database,
+        collection,
+        keys.map(({ oid }) => oid),
+        keys.map(({ id }) => id ? bytesToHex(idDocument(id)) : ""),
+      ],
+      { writes: true },
+    );
+    await refreshTable(this.#transport, this.#name);
+  }
+
+  /** Requests that nobody has taken yet. */
+  async list(limit: number): Promise<RepairRequest[]> {
+    const { rows } = await this.#transport.query(
+      `SELECT "database", collection, oid, id FROM ${this.#table} WHERE stream = $1 LIMIT ${limit}`,
+      [this.#stream],
+    );
+    return rows.map(([database, collection, oid, id]) => ({
+      namespace: { database: String(database), collection: String(collection) },
+      oid: String(oid),
+      id: id === "" ? undefined : fieldsByName(bytesFromHex(String(id))).get("_id"),
+    }));
+  }
+
+  /** How many of these are not taken yet. */
+  async left({ database, collection }: Namespace, keys: readonly RowKey[]): Promise<number> {
+    const { rows: [row] } = await this.#transport.query(
+      `SELECT count(*) FROM ${this.#table} ${this.#whereKeys}`,
+      [this.#stream, database, collection, keys.map(({ oid }) => oid)],
+    );
+    return Number(row?.[0]);
+  }
+
+  /** Removes requests that are done, or that are taken back. */
+  async remove({ database, collection }: Namespace, keys: readonly RowKey[]): Promise<void> {
+    await refreshTable(this.#transport, this.#name);
+    await this.#transport.query(
+      `DELETE FROM ${this.#table} ${this.#whereKeys}`,
+      [this.#stream, database, collection, keys.map(({ oid }) => oid)],
+      { writes: true },
+    );
+    await refreshTable(this.#transport, this.#name);
+  }
+
+  get #whereKeys(): string {
+    return 'WHERE stream = $1 AND "database" = $2 AND collection = $3 ' +
+      `AND oid = ANY($4::${this.#transport.dialect.lists[0]})`;
+  }
+}

@@ -1,0 +1,184 @@
+/** Documents of a collection and rows of its table, side by side. */
+import { createHash } from "node:crypto";
+import { type BsonValue, fieldsByName } from "../bson/bson.ts";
+import { withoutFields } from "../bson/without_fields.ts";
+import { rowKeyText, type ShardKey } from "../key/document_key.ts";
+import { idDocument } from "../key/query_literal.ts";
+import { normalizeDocument, normalizeRow } from "../mapping/normalize.ts";
+import type { Namespace } from "../namespace.ts";
+import { idOfRow } from "../pipeline/repair.ts";
+import { isUnstorable } from "../pipeline/table_applier.ts";
+import type { RowKey } from "../sink/metadata/repair_requests.ts";
+import type { RowReader, StoredRow } from "../sink/table/row_reader.ts";
+import { isThere, type LookedUp } from "../source/chunk.ts";
+import type { DocumentReader } from "../source/documents.ts";
+import { isEqual, isOverflowed, pathDifferences } from "./compare.ts";
+import type { Seen } from "./settle.ts";
+
+export interface BothSidesDeps {
+  readonly namespace: Namespace;
+  readonly reader: Pick<DocumentReader, "lookUp" | "keysOf" | "keysAmong">;
+  readonly rows: Pick<RowReader, "rows" | "refresh">;
+  /** Which of these keys have dead letters. */
+  readonly deadLetters: (oids: readonly string[]) => Promise<ReadonlySet<string>>;
+  /** What rows are named by beside `_id`. */
+  readonly shardKey: ShardKey;
+  /** Paths of fields that the relay leaves out. */
+  readonly omit: readonly string[];
+}
+
+export interface Compared {
+  readonly differing: readonly Seen[];
+  /** Rows with values that their columns do not take. */
+  readonly overflowed: number;
+}
+
+/** Keys of one statement. */
+export const MAX_KEYS = 2_500;
+
+export class BothSides {
+  readonly #deps: BothSidesDeps;
+
+  constructor(deps: BothSidesDeps) {
+    this.#deps = deps;
+  }
+
+  /** Compares documents that were just read with their rows. */
+  async compare(documents: readonly LookedUp[]): Promise<Compared> {
+    const byKey = new Map(documents.map((each) => [this.#keyOf(each), each]));
+    const rows = await this.#rows([...byKey.keys()]);
+    const differing: Seen[] = [];
+    let overflowed = 0;
+    for (const [oid, found] of byKey) {
+      const row = rows.get(oid);
+      if (row && row.overflow !== null && isOverflowed(row.overflow)) overflowed++;
+      if (!this.#isEqual(found, row)) differing.push(this.#seen({ oid, id: copied(found.id) }, found, row));
+    }
+    return { differing, overflowed };
+  }
+
+  /** Rows, of these keys, that have no document. Keys that do not tell an `_id` are left to {@linkcode extraAmong}. */
+  async extra(oids: readonly string[]): Promise<{ differing: readonly Seen[]; unclear: readonly string[] }> {
+    const { namespace, reader, shardKey } = this.#deps;
+    const keys = oids.map((oid) => ({ oid, id: idOfRow(oid, shardKey) }));
+    const ids = keys.map(({ id }) => id).filter((id) => id !== undefined);
+    const there = await reader.keysOf(namespace, ids, shardKey);
+    return {
+      differing: await this.#extra(keys.filter(({ oid, id }) => id !== undefined && !there.has(oid))),
+      unclear: keys.filter(({ id }) => id === undefined).map(({ oid }) => oid),
+    };
+  }
+
+  /** The same for keys that do not tell an `_id`. All documents are read for them. */
+  async extraAmong(oids: readonly string[]): Promise<readonly Seen[]> {
+    const keys = oids.map((oid) => ({ oid, id: undefined }));
+    const there = new Set(await this.#unclearThere(keys));
+    return await this.#extra(keys.filter(({ oid }) => !there.has(oid)));
+  }
+
+  async #extra(gone: readonly RowKey[]): Promise<readonly Seen[]> {
+    const rows = await this.#rows(gone.map(({ oid }) => oid));
+    return gone.flatMap((key) => {
+      const row = rows.get(key.oid);
+      return row ? [this.#seen(key, undefined, row)] : [];
+    });
+  }
+
+  /** Looks at these keys anew. @returns those that differ */
+  async look(keys: readonly RowKey[]): Promise<readonly Seen[]> {
+    const { rows, deadLetters } = this.#deps;
+    await rows.refresh();
+    const differing: Seen[] = [];
+    for (let at = 0; at < keys.length; at += MAX_KEYS) {
+      differing.push(...await this.#look(keys.slice(at, at + MAX_KEYS)));
+    }
+    const dead = await deadLetters(differing.filter(({ kind }) => kind === "missing").map(({ oid }) => oid));
+    return differing.map((each) => dead.has(each.oid) ? { ...each, kind: "dead letter" } : each);
+  }
+
+  async #look(keys: readonly RowKey[]): Promise<readonly Seen[]> {
+    const { namespace, reader } = this.#deps;
+    const left = new Map(keys.map((key) => [key.oid, key]));
+    const differing: Seen[] = [];
+    const ids = keys.map(({ id }) => id).filter((id) => id !== undefined);
+    for await (const part of reader.lookUp(namespace, ids)) {
+      const found = part.filter((each) => isThere(each) && left.has(this.#keyOf(each)));
+      for (const each of found) left.delete(this.#keyOf(each));
+      differing.push(...(await this.compare(found)).differing);
+    }
+    // The document of a key that does not tell its `_id` was compared where it was read.
+    for (const oid of await this.#unclearThere([...left.values()])) left.delete(oid);
+    const rows = await this.#rows([...left.keys()]);
+    for (const [oid, key] of left) {
+      const row = rows.get(oid);
+      if (row) differing.push(this.#seen(key, undefined, row));
+    }
+    return differing;
+  }
+
+  /** Keys that do not tell their `_id`, and that a document has. All documents are read for them. */
+  async #unclearThere(keys: readonly RowKey[]): Promise<readonly string[]> {
+    const { namespace, reader, shardKey } = this.#deps;
+    const unclear = new Set(keys.filter(({ id }) => id === undefined).map(({ oid }) => oid));
+    return unclear.size > 0 ? await reader.keysAmong(namespace, unclear, shardKey) : [];
+  }
+
+  async #rows(oids: readonly string[]): Promise<ReadonlyMap<string, StoredRow>> {
+    const { rows } = this.#deps;
+    if (oids.length <= MAX_KEYS) return await rows.rows(oids);
+    const all = new Map<string, StoredRow>();
+    for (let at = 0; at < oids.length; at += MAX_KEYS) {
+      for (const [oid, row] of await rows.rows(oids.slice(at, at + MAX_KEYS))) all.set(oid, row);
+    }
+    return all;
+  }
+
+  #keyOf({ id, document }: LookedUp): string {
+    return rowKeyText(id, document, this.#deps.shardKey);
+  }
+
+  #taken(document: Uint8Array): Uint8Array {
+    return withoutFields(document, this.#deps.omit);
+  }
+
+  #isEqual({ document }: LookedUp, row: StoredRow | undefined): boolean {
+    if (!row || !document) return false;
+    try {
+      return isEqual(this.#taken(document), row);
+    } catch (error) {
+      if (!isUnstorable(error)) throw error;
+      return false;
+    }
+  }
+
+  #seen(key: RowKey, found: LookedUp | undefined, row: StoredRow | undefined): Seen {
+    const document = found && this.#textOf(found);
+    const rowText = row && normalizeRow(row.data, row.overflow);
+    const isBoth = document !== undefined && rowText !== undefined;
+    return {
+      key,
+      oid: key.oid,
+      kind: isBoth ? "different" : found ? "missing" : "extra",
+      paths: isBoth ? pathDifferences(document, rowText) : [],
+      document: fingerprint(document),
+      row: fingerprint(rowText),
+    };
+  }
+
+  /** Normalized JSON; of a document that no row can hold, why. */
+  #textOf({ document, refusal }: LookedUp): string {
+    if (document === null) return JSON.stringify(refusal ?? null);
+    try {
+      return normalizeDocument(this.#taken(document));
+    } catch (error) {
+      if (!isUnstorable(error)) throw error;
+      return JSON.stringify(error.message);
+    }
+  }
+}
+
+/** The key alone, without the reply that it was in. */
+const copied = (id: BsonValue): BsonValue | undefined => fieldsByName(idDocument(id)).get("_id");
+
+const fingerprint = (text: string | undefined): string | null =>
+  text === undefined ? null : createHash("sha256").update(text).digest("base64");

@@ -1,0 +1,96 @@
+/** Whether a row is what its document says, and where they differ. Pure. */
+import { BsonType } from "../bson/bson.ts";
+import { jsonOf } from "../mapping/bson_to_json.ts";
+import { normalizeDocument, normalizeRow } from "../mapping/normalize.ts";
+import type { StoredRow } from "../sink/table/row_reader.ts";
+import { type Json, jsonText, parseJson } from "../util/lossless_json.ts";
+import type { PathDifference } from "./result.ts";
+
+/**
+ * Whether `data` and `overflow` together are the document.
+ *
+ * @example
+ * IN: {_id: 1, t: 20.5}, {data: '{"_id":1}', overflow: '{"t":20.5}'} → OUT: true
+ *
+ * @throws UnstorableError, BSONError for a document that no row can hold
+ */
+export function isEqual(document: Uint8Array, { data, overflow }: StoredRow): boolean {
+  if (overflow === null) {
+    const json = jsonOf({ type: BsonType.document, bytes: document, offset: 0, length: document.length });
+    if (json === data || isSame(JSON.parse(json), JSON.parse(data))) return true;
+  }
+  return normalizeDocument(document) === normalizeRow(data, overflow);
+}
+
+/** Whether parsed JSON is the same, with no digits lost; false where that is not clear. */
+function isSame(one: unknown, other: unknown): boolean {
+  if (typeof one === "number") {
+    return one === other && Math.abs(one) <= Number.MAX_SAFE_INTEGER && one !== 0 ||
+      Object.is(one, other) && one === 0;
+  }
+  if (one === null || typeof one !== "object" || other === null || typeof other !== "object") {
+    return one === other;
+  }
+  if (Array.isArray(one)) {
+    return Array.isArray(other) && one.length === other.length &&
+      one.every((each, at) => isSame(each, other[at]));
+  }
+  if (Array.isArray(other)) return false;
+  const names = Object.keys(one);
+  return names.length === Object.keys(other).length &&
+    names.every((name) =>
+      Object.hasOwn(other, name) &&
+      isSame((one as Record<string, unknown>)[name], (other as Record<string, unknown>)[name])
+    );
+}
+
+/** Differences that are told of one key. */
+const MAX_PATHS = 5;
+const MAX_VALUE_CHARACTERS = 200;
+
+/**
+ * The first paths that differ.
+ *
+ * @param document normalized JSON @param row normalized JSON
+ * @example
+ * IN: {"_id":1,"a":{"b":1}}, {"_id":1,"a":{"b":2}} → OUT: [{path: "a.b", document: "1", row: "2"}]
+ * IN: {"list":[1,2]}, {"list":[1]} → OUT: [{path: "list[1]", document: "2", row: undefined}]
+ */
+export function pathDifferences(document: string, row: string): PathDifference[] {
+  return [...differencesOf(parseJson(document), parseJson(row), "")].slice(0, MAX_PATHS);
+}
+
+function* differencesOf(
+  document: Json | undefined,
+  row: Json | undefined,
+  path: string,
+): Generator<PathDifference> {
+  const [one, other] = [textOf(document), textOf(row)];
+  if (one === other) return;
+  if (document instanceof Map && row instanceof Map) {
+    for (const name of new Set([...document.keys(), ...row.keys()])) {
+      yield* differencesOf(document.get(name), row.get(name), path === "" ? name : `${path}.${name}`);
+    }
+  } else if (Array.isArray(document) && Array.isArray(row)) {
+    for (let at = 0; at < Math.max(document.length, row.length); at++) {
+      yield* differencesOf(document[at], row[at], `${path}[${at}]`);
+    }
+  } else yield { path, document: shortened(one), row: shortened(other) };
+}
+
+function textOf(value: Json | undefined): string | undefined {
+  return value === undefined ? undefined : jsonText(value);
+}
+
+const shortened = (text: string | undefined): string | undefined =>
+  text !== undefined && text.length > MAX_VALUE_CHARACTERS ? `${text.slice(0, MAX_VALUE_CHARACTERS)}…` : text;
+
+/** Whether `overflow` has more than nulls. */
+export function isOverflowed(overflow: string): boolean {
+  const hasValue = (value: unknown): boolean => {
+    if (value === null) return false;
+    if (typeof value !== "object" || Array.isArray(value)) return true;
+    return Object.values(value).some(hasValue);
+  };
+  return hasValue(JSON.parse(overflow));
+}

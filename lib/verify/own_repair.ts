@@ -1,0 +1,62 @@
+/** Repairs rows where no relay runs: takes the lease of the stream, writes as the relay does, and gives it back. */
+import type { Namespace } from "../namespace.ts";
+import { repairRows } from "../pipeline/repair.ts";
+import type { Names, RelaySettings } from "../pipeline/settings.ts";
+import { TableRegistry } from "../pipeline/table_registry.ts";
+import {
+  type CountingTransport,
+  fenced,
+  retrying,
+  type RetryingOptions,
+} from "../sink/connection/wrappers.ts";
+import type { RowKey } from "../sink/metadata/repair_requests.ts";
+import { StreamPosition } from "../sink/metadata/stream_position.ts";
+import type { CausalReader } from "../source/causal_reader.ts";
+import type { DocumentReader } from "../source/documents.ts";
+import { shardKeyOf } from "../source/shard_key.ts";
+import type { Clock } from "../util/clock.ts";
+import type { Logger } from "../util/log.ts";
+
+export interface OwnRepairDeps {
+  readonly names: Names;
+  readonly settings: RelaySettings;
+  readonly raw: CountingTransport;
+  readonly retries: RetryingOptions;
+  readonly causalReader: CausalReader;
+  readonly reader: DocumentReader;
+  readonly signal: AbortSignal;
+  readonly log: Logger;
+  readonly clock: Clock;
+}
+
+/** @throws LeaseHeldError where a relay holds the lease */
+export async function repairUnderLease(
+  namespace: Namespace,
+  keys: readonly RowKey[],
+  deps: OwnRepairDeps,
+): Promise<void> {
+  const { names, settings, raw, retries, causalReader, reader, signal, log, clock } = deps;
+  const failed = new AbortController();
+  await using position = await StreamPosition.acquire(retrying(raw, retries), {
+    schema: names.metadataSchema,
+    stream: names.stream,
+    lease: settings.lease,
+    signal,
+    log,
+    clock,
+    isFree: () => !raw.writing,
+  });
+  using _kept = position.keep((error) => failed.abort(error));
+  const patient = retrying(fenced(raw, () => position.check()), retries);
+  const tables = new TableRegistry({ patient, raw }, {
+    names,
+    settings,
+    causalReader,
+    shardKeyOf: async () => settings.key === "documentKey" ? await shardKeyOf(causalReader, namespace) : [],
+    signal: AbortSignal.any([signal, failed.signal]),
+    log,
+    clock,
+  });
+  await repairRows(namespace, keys, { reader, tables });
+  await tables.refresh();
+}

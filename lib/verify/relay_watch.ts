@@ -1,0 +1,50 @@
+/** Follows how far a relay has come, by what it has saved. */
+import type { BSON } from "mongodb";
+import type { SavedPosition } from "../sink/metadata/saved_position.ts";
+import { hasReached, savedToken } from "../source/resume_token.ts";
+import type { Clock } from "../util/clock.ts";
+import type { Passing } from "./result.ts";
+
+export interface RelayWatchOptions {
+  /** What the stream has saved; undefined where it was never followed. */
+  readonly read: () => Promise<SavedPosition | undefined>;
+  /** How long the position may stand still, in milliseconds. */
+  readonly settle: number;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+const POLL_INTERVAL_MS = 100;
+
+export class RelayWatch {
+  readonly #options: RelayWatchOptions;
+
+  constructor(options: RelayWatchOptions) {
+    this.#options = options;
+  }
+
+  async isRunning(): Promise<boolean> {
+    return (await this.#options.read())?.isHeld === true;
+  }
+
+  /**
+   * Waits until all changes before a time are in the tables: the position that is saved has passed it, and no snapshot
+   * is under way.
+   */
+  async passes(time: BSON.Timestamp): Promise<Passing> {
+    const { read, settle, clock, signal } = this.#options;
+    let last: string | undefined;
+    let movedAt = clock.now();
+    while (true) {
+      const position = await read();
+      if (!position?.isHeld) return "not running";
+      const { token, snapshot } = position;
+      if (token !== null && snapshot === null && hasReached(savedToken(token), time)) return "passed";
+      const state = `${token} ${snapshot}`;
+      if (state !== last) movedAt = clock.now();
+      last = state;
+      if (clock.now() - movedAt >= settle) return "stalled";
+      await clock.wait(POLL_INTERVAL_MS, { signal });
+    }
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * Has rows repaired by the one process that may write to their table: the relay while one runs, asked by way of
+ * `cdc_repair`; else this one, under the relay's lease.
+ */
+import type { Namespace } from "../namespace.ts";
+import { LeaseHeldError } from "../sink/metadata/lease.ts";
+import type { RepairRequests, RowKey } from "../sink/metadata/repair_requests.ts";
+import type { Clock } from "../util/clock.ts";
+import { UserError } from "../util/errors.ts";
+import type { RelayWatch } from "./relay_watch.ts";
+
+export interface RepairerDeps {
+  readonly namespace: Namespace;
+  readonly relay: Pick<RelayWatch, "isRunning">;
+  readonly requests: Pick<RepairRequests, "add" | "left" | "remove">;
+  /**
+   * Repairs rows under the lease of the stream.
+   *
+   * @throws LeaseHeldError where a relay holds it
+   */
+  readonly repairHere: (keys: readonly RowKey[]) => Promise<void>;
+  /** How long the relay may take to begin, in milliseconds. */
+  readonly settle: number;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/** Requests that are made at once. */
+const MAX_REQUESTS = 1_000;
+const POLL_INTERVAL_MS = 100;
+
+export class Repairer {
+  readonly #deps: RepairerDeps;
+
+  constructor(deps: RepairerDeps) {
+    this.#deps = deps;
+  }
+
+  /** @throws UserError where a relay holds the stream and repairs nothing */
+  async repair(keys: readonly RowKey[]): Promise<void> {
+    for (let at = 0; at < keys.length; at += MAX_REQUESTS) {
+      await this.#repair(keys.slice(at, at + MAX_REQUESTS));
+    }
+  }
+
+  async #repair(keys: readonly RowKey[]): Promise<void> {
+    const { relay, repairHere } = this.#deps;
+    if (await relay.isRunning() && await this.#repairedByRelay(keys)) return;
+    try {
+      return await repairHere(keys);
+    } catch (error) {
+      if (!(error instanceof LeaseHeldError)) throw error;
+      // A relay may have started meanwhile.
+      if (await this.#repairedByRelay(keys)) return;
+      throw new UserError("The relay that holds the stream takes no repairs.", {
+        hint:
+          "It may be of an earlier version, or be waiting for a database: its log tells. Start it again with this " +
+          "version, or stop it: verify then writes the rows itself.",
+        cause: error,
+      });
+    }
+  }
+
+  /** Leaves requests and waits until they are taken; takes them back where the relay ends or does not take them. */
+  async #repairedByRelay(keys: readonly RowKey[]): Promise<boolean> {
+    const { namespace, relay, requests, settle, clock, signal } = this.#deps;
+    await requests.add(namespace, keys);
+    let left = keys.length;
+    let changedAt = clock.now();
+    try {
+      while (left > 0 && clock.now() - changedAt < settle && await relay.isRunning()) {
+        await clock.wait(POLL_INTERVAL_MS, { signal });
+        const before = left;
+        left = await requests.left(namespace, keys);
+        if (left < before) changedAt = clock.now();
+      }
+    } finally {
+      if (left > 0) await requests.remove(namespace, keys);
+    }
+    return left === 0;
+  }
+}

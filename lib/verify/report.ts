@@ -1,0 +1,92 @@
+/** What people and programs read of a verification. Pure. */
+import type { BSON } from "mongodb";
+import { type CollectionResult, type KeyDifference, type Outcome, worstOutcome } from "./result.ts";
+
+/** Keys that are printed of one collection. */
+const MAX_KEYS = 10;
+
+/** @example IN: Timestamp {t: 1732665552, i: 3} → OUT: 2024-11-26T23:59:12.000Z (3) */
+const timeText = ({ t, i }: BSON.Timestamp): string => `${new Date(t * 1_000).toISOString()} (${i})`;
+
+/**
+ * One line for each collection, and below it what differs.
+ *
+ * @example
+ * OUT: shop.orders = shop.orders: equal up to 2026-11-27T04:00:00.000Z (1) | 3 documents, 3 rows, 0.1 s
+ */
+export const textReport = (results: readonly CollectionResult[]): string =>
+  results.flatMap((each) => [collectionLine(each), ...differenceLines(each)]).join("\n");
+
+function collectionLine(result: CollectionResult): string {
+  const { collection, table, documents, rows, overflowed, deadLetters, startedAt, finishedAt } = result;
+  const seconds = Math.max(0.001, (finishedAt - startedAt) / 1_000);
+  const counts = [
+    counted(documents, "document"),
+    counted(rows, "row"),
+    ...overflowed > 0 ? [`${counted(overflowed, "row")} with overflow`] : [],
+    ...deadLetters > 0 ? [counted(deadLetters, "dead letter")] : [],
+    `${seconds.toFixed(1)} s`,
+    ...result.mode === "count" ? [] : [`${Math.round(documents / seconds).toLocaleString("en")}/s`],
+  ];
+  return `${collection} -> ${table}: ${verdict(result)} | ${counts.join(", ")}`;
+}
+
+function verdict(result: CollectionResult): string {
+  const { outcome, mode, clusterTime, missing, extra, different, changing, repaired, relay } = result;
+  const what = { full: "equal", sample: "equal in the sample", count: "equal counts" }[mode];
+  const until = clusterTime ? ` up to ${timeText(clusterTime)}` : "";
+  const parts = [
+    ...missing > 0 ? [`${missing} missing`] : [],
+    ...extra > 0 ? [`${extra} extra`] : [],
+    ...different > 0 ? [`${different} different`] : [],
+    ...changing > 0 ? [`${changing} still changing`] : [],
+    ...repaired > 0 ? [`${repaired} repaired`] : [],
+  ];
+  const texts: Readonly<Record<Outcome, string>> = {
+    equal: `${what}${until}`,
+    repaired: `${parts.join(", ")}, ${what} now${until}`,
+    different: parts.join(", "),
+    changing: `${parts.join(", ")}, otherwise ${what}${until}`,
+  };
+  return texts[outcome] + (outcome === "equal" ? "" : RELAY[relay ?? "passed"]);
+}
+
+const RELAY = {
+  passed: "",
+  "not running": " (no relay runs: differences count as they are)",
+  stalled: " (the relay does not get on: differences count as they are)",
+};
+
+/** @example IN: 200000, "row" → OUT: 200,000 rows */
+const counted = (count: number, what: string): string =>
+  `${count.toLocaleString("en")} ${what}${count === 1 ? "" : "s"}`;
+
+function differenceLines(
+  { differences, missing, extra, different, deadLetters }: CollectionResult,
+): string[] {
+  const shown = differences.slice(0, MAX_KEYS);
+  const left = missing + extra + different + deadLetters - shown.length;
+  return [
+    ...shown.flatMap(keyLines),
+    ...left > 0 && shown.length > 0 ? [`  and ${left} more`] : [],
+  ];
+}
+
+const keyLines = ({ oid, kind, paths }: KeyDifference): string[] => [
+  `  ${kind.padEnd("dead letter".length)}  ${oid}`,
+  ...paths.map(({ path, document, row }) =>
+    `    ${path}: document ${document ?? "has none"}, row ${row ?? "has none"}`
+  ),
+];
+
+/** The same as one line of JSON. */
+export const jsonReport = (results: readonly CollectionResult[]): string =>
+  JSON.stringify({
+    outcome: worstOutcome(results),
+    collections: results.map(({ clusterTime, startedAt, finishedAt, ...rest }) => ({
+      ...rest,
+      startedAt: new Date(startedAt).toISOString(),
+      finishedAt: new Date(finishedAt).toISOString(),
+      clusterTime: clusterTime && { t: clusterTime.t, i: clusterTime.i },
+    })),
+  });

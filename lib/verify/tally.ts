@@ -1,0 +1,74 @@
+/** Counts what is found of one collection, and settles it lot by lot, so that memory is bounded. */
+import { Semaphore } from "../util/semaphore.ts";
+import type { RowKey } from "../sink/metadata/repair_requests.ts";
+import type { DifferenceKind, KeyDifference, Passing } from "./result.ts";
+import { type Seen, settle, type SettleDeps } from "./settle.ts";
+
+export interface TallyDeps extends SettleDeps {
+  /** Has the rows of these keys written anew, or removed; undefined where that is not wanted. */
+  readonly repair: ((keys: readonly RowKey[]) => Promise<void>) | undefined;
+}
+
+/** Keys that are settled together. */
+const LOT_KEYS = 5_000;
+/** Differences that are kept. */
+const MAX_TOLD = 20;
+
+export class Tally {
+  readonly #deps: TallyDeps;
+  readonly #settling = new Semaphore(1);
+  readonly #counts: Record<DifferenceKind, number> = { missing: 0, extra: 0, different: 0, "dead letter": 0 };
+  readonly #told: KeyDifference[] = [];
+  #waiting: Seen[] = [];
+  #changing = 0;
+  #repaired = 0;
+  #relay: Passing | undefined;
+
+  constructor(deps: TallyDeps) {
+    this.#deps = deps;
+  }
+
+  /** Takes keys that differ; resolves when there is room for more. */
+  async add(seen: readonly Seen[]): Promise<void> {
+    this.#waiting.push(...seen);
+    if (this.#waiting.length >= LOT_KEYS) await this.#settling.run(() => this.#settle());
+  }
+
+  /** Settles what is left. */
+  async finish() {
+    await this.#settling.run(() => this.#settle());
+    const { missing, extra, different, "dead letter": deadLetters } = this.#counts;
+    return {
+      missing,
+      extra,
+      different,
+      deadLetters,
+      changing: this.#changing,
+      repaired: this.#repaired,
+      relay: this.#relay,
+      differences: this.#told,
+    };
+  }
+
+  async #settle(): Promise<void> {
+    const lot = this.#waiting;
+    this.#waiting = [];
+    if (lot.length === 0) return;
+    const { repair, look } = this.#deps;
+    let { differing, changing, relay } = await settle(lot, this.#deps);
+    const toRepair = differing.filter(({ kind }) => kind !== "dead letter").map(({ key }) => key);
+    if (repair && toRepair.length > 0) {
+      await repair(toRepair);
+      const after = await settle(await look(toRepair), this.#deps);
+      this.#repaired += toRepair.length - after.differing.length - after.changing.length;
+      differing = [...differing.filter(({ kind }) => kind === "dead letter"), ...after.differing];
+      changing = [...changing, ...after.changing];
+    }
+    this.#relay = relay;
+    this.#changing += changing.length;
+    for (const { oid, kind, paths } of differing) {
+      this.#counts[kind]++;
+      if (this.#told.length < MAX_TOLD) this.#told.push({ oid, kind, paths });
+    }
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * `verify`: compares collections with their tables, under the settings of the relay and beside it. Here everything is put
+ * together; which differences are real is decided in `settle.ts`.
+ */
+import { SnapshotRate } from "../pipeline/snapshot_rate.ts";
+import { openTransport } from "../sink/connection/open_transport.ts";
+import { countingWrites, retrying } from "../sink/connection/wrappers.ts";
+import { DeadLetters } from "../sink/metadata/dead_letters.ts";
+import { FollowedCollections } from "../sink/metadata/followed_collections.ts";
+import { RepairRequests } from "../sink/metadata/repair_requests.ts";
+import { prepareVerifyResults } from "../sink/metadata/verify_results.ts";
+import { CausalReader } from "../source/causal_reader.ts";
+import { collectionsOf, estimatedCount } from "../source/collections.ts";
+import { Deployment } from "../source/deployment.ts";
+import { DocumentReader } from "../source/documents.ts";
+import { RangeSplitter } from "../source/key_ranges.ts";
+import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
+import type { Logger } from "../util/log.ts";
+import { OutageTracker } from "../util/outage.ts";
+import { Shutdown } from "../util/shutdown.ts";
+import { MAX_KEYS } from "./both_sides.ts";
+import type { VerifyObserver } from "./observer.ts";
+import type { CollectionResult } from "./result.ts";
+import { LANES } from "./scan.ts";
+import type { VerifySettings } from "./settings.ts";
+import { verifyCollection, type VerifyDeps } from "./verify_collection.ts";
+
+export interface VerifyContext {
+  readonly signal: AbortSignal;
+  readonly log: Logger;
+  readonly observer: VerifyObserver;
+  /** Is given what each run has found. */
+  readonly onResults: (results: readonly CollectionResult[]) => void;
+  /** @default {the system's} */
+  readonly clock?: Clock;
+}
+
+/** Between two runs. */
+const PAUSE_MS = 5_000;
+
+/**
+ * Compares all collections of the scope, once or again and again.
+ *
+ * @returns what the last run has found
+ * @throws UserError, SinkError, MongoError; all of them described by `describe()`
+ */
+export async function verify(
+  settings: VerifySettings,
+  context: VerifyContext,
+): Promise<readonly CollectionResult[]> {
+  const { signal, log, observer, onResults, clock = SYSTEM_CLOCK } = context;
+  const { relay } = settings;
+  const shutdown = new Shutdown(signal);
+  await using closing = new AsyncDisposableStack();
+  const raw = closing.use(countingWrites(await shutdown.limit(openTransport(relay.sink))));
+  const { retryFor } = relay;
+  const retries = { shutdown, outages: new OutageTracker({ system: raw.dialect.name, observer }), retryFor };
+  const transport = retrying(raw, retries);
+  const names = relay.namesIn(raw.dialect.schema ?? relay.sink.schema);
+  const schema = names.metadataSchema;
+  await DeadLetters.prepare(transport, { schema });
+  await FollowedCollections.prepare(transport, { schema });
+  await RepairRequests.prepare(transport, { schema });
+  await prepareVerifyResults(transport, schema);
+
+  const deployment = closing.use(await shutdown.limit(Deployment.connect(relay.mongodbUrl)));
+  const outages = new OutageTracker({ system: "MongoDB", observer });
+  const causalReader = closing.use(
+    new CausalReader(deployment.route(), { shutdown, outages, retryFor }),
+  );
+  const deps: Omit<VerifyDeps, "onCompared"> = {
+    settings,
+    names,
+    raw,
+    transport,
+    retries,
+    causalReader,
+    reader: new DocumentReader(causalReader, {
+      transform: relay.transform,
+      size: MAX_KEYS,
+      replyBytes: relay.replyBytes,
+      hasTwins: relay.key === "documentKey",
+    }),
+    splitter: new RangeSplitter(causalReader, { lanes: LANES, log }),
+    rate: new SnapshotRate({ rate: settings.rate, lanes: LANES, clock }),
+    signal,
+    log,
+    clock,
+  };
+  while (true) {
+    const results = await verifyAll(deps, observer);
+    onResults(results);
+    if (settings.runs === "once") return results;
+    const isStopped = await clock.wait(PAUSE_MS, { signal }).then(() => false, () => true);
+    if (isStopped) return results;
+  }
+}
+
+async function verifyAll(
+  deps: Omit<VerifyDeps, "onCompared">,
+  observer: VerifyObserver,
+): Promise<CollectionResult[]> {
+  const { settings: { relay, sample, compare }, causalReader, log } = deps;
+  const namespaces = await collectionsOf(causalReader, relay.scope, { log });
+  log.info(`Verifying ${relay.scope}`, { collections: namespaces.length });
+  const there = await estimatedCount(causalReader, namespaces);
+  const total = sample > 0 ? Math.min(there, sample * namespaces.length) : there;
+  let documents = 0;
+  const onCompared = (count: number) => {
+    documents += count;
+    if (compare === "documents") observer.progress({ documents, total });
+  };
+  const results: CollectionResult[] = [];
+  for (const namespace of namespaces) {
+    results.push(await verifyCollection(namespace, { ...deps, onCompared }));
+  }
+  observer.done();
+  return results;
+}
