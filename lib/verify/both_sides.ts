@@ -51,7 +51,7 @@ export class BothSides {
     let overflowed = 0;
     for (const [oid, found] of byKey) {
       const row = rows.get(oid);
-      if (row && row.overflow !== null && isOverflowed(row.overflow)) overflowed++;
+      if (row && isOverflowed(row)) overflowed++;
       if (!this.#isEqual(found, row)) differing.push(this.#seen({ oid, id: copied(found.id) }, found, row));
     }
     return { differing, overflowed };

@@ -38,10 +38,7 @@ function isSame(one: unknown, other: unknown): boolean {
   if (Array.isArray(other)) return false;
   const names = Object.keys(one);
   return names.length === Object.keys(other).length &&
-    names.every((name) =>
-      Object.hasOwn(other, name) &&
-      isSame((one as Record<string, unknown>)[name], (other as Record<string, unknown>)[name])
-    );
+    names.every((name) => Object.hasOwn(other, name) && isSame(memberOf(one, name), memberOf(other, name)));
 }
 
 /** Differences that are told of one key. */
@@ -85,12 +82,21 @@ function textOf(value: Json | undefined): string | undefined {
 const shortened = (text: string | undefined): string | undefined =>
   text !== undefined && text.length > MAX_VALUE_CHARACTERS ? `${text.slice(0, MAX_VALUE_CHARACTERS)}…` : text;
 
-/** Whether `overflow` has more than nulls. */
-export function isOverflowed(overflow: string): boolean {
-  const hasValue = (value: unknown): boolean => {
+/**
+ * Whether a row has values that its columns do not take: `overflow` has more than nulls, and than arrays that are in
+ * `data` without their nulls.
+ */
+export function isOverflowed({ data, overflow }: StoredRow): boolean {
+  const hasValue = (value: unknown, inData: unknown): boolean => {
     if (value === null) return false;
-    if (typeof value !== "object" || Array.isArray(value)) return true;
-    return Object.values(value).some(hasValue);
+    if (Array.isArray(value)) return !Array.isArray(inData);
+    if (typeof value !== "object") return true;
+    return Object.entries(value).some(([name, each]) => hasValue(each, memberOf(inData, name)));
   };
-  return hasValue(JSON.parse(overflow));
+  return overflow !== null && hasValue(JSON.parse(overflow), JSON.parse(data));
 }
+
+const memberOf = (object: unknown, name: string): unknown =>
+  object !== null && typeof object === "object" && Object.hasOwn(object, name)
+    ? (object as Record<string, unknown>)[name]
+    : undefined;

@@ -39,7 +39,7 @@ export interface Scanned {
 }
 
 /** Ranges of a collection that are read at once. */
-export const LANES = 4;
+export const LANES = 3;
 /** Keys that do not tell an `_id`, for which all documents are read together. */
 const MAX_UNCLEAR = 100_000;
 

@@ -5,7 +5,7 @@ import { mongodbReady } from "../../dev/servers/start_mongodb.ts";
 import { CRATEDB, type Dialect } from "../../lib/sink/connection/dialect.ts";
 import { defaultFlags } from "./default_flags.ts";
 import { freshName, type MongodbContext, mongodbContext, sharedMongodb } from "./mongodb_harness.ts";
-import { type Running, start } from "../../dev/process/program.ts";
+import { type Outcome, run, type Running, start } from "../../dev/process/program.ts";
 import { sharedServer } from "./shared_server.ts";
 
 const sharedCratedb = await sharedServer("cratedb");
@@ -38,6 +38,8 @@ export interface CratedbContext extends MongodbContext {
    * `--database` that of the collection too. Killed at the end of the test.
    */
   relay(args?: readonly string[], options?: RelayOptions): Running;
+  /** Runs `verify` of what `relay()` follows, with the same flags. */
+  verify(args?: readonly string[], options?: RelayOptions): Promise<Outcome>;
 }
 
 export interface FaultContext extends CratedbContext {
@@ -101,6 +103,13 @@ function cratedbContext(stack: AsyncDisposableStack): CratedbContext {
   const urls = { http: withSchema(server.httpUrl, schema), wire: withDatabase(server.wireUrl, schema) };
   const sql: CratedbContext["sql"] = (statement, args) => queryCratedb(urls.http, statement, args);
   stack.defer(() => dropTables(schema, sql));
+  const target = { database: source.database, collection: "data", table: `${schema}.${table}` };
+  const flags = (args: readonly string[]) => [...defaultFlags(target, args), ...args];
+  const settings = ({ transport = "http", env = {} }: RelayOptions) => ({
+    MONGODB_URL: source.mongodbUrl,
+    [URL_VARIABLES[transport]]: urls[transport],
+    ...env,
+  });
   return {
     ...source,
     schema,
@@ -109,15 +118,9 @@ function cratedbContext(stack: AsyncDisposableStack): CratedbContext {
     wireUrl: urls.wire,
     dialect: CRATEDB,
     sql,
-    relay(args = [], { transport = "http", env = {} } = {}) {
-      const target = { database: source.database, collection: "data", table: `${schema}.${table}` };
-      const settings = {
-        MONGODB_URL: source.mongodbUrl,
-        [URL_VARIABLES[transport]]: urls[transport],
-        ...env,
-      };
-      return stack.use(start(["cdc-relay", ...defaultFlags(target, args), ...args], { env: settings }));
-    },
+    relay: (args = [], options = {}) =>
+      stack.use(start(["cdc-relay", ...flags(args)], { env: settings(options) })),
+    verify: (args = [], options = {}) => run(["verify", ...flags(args)], { env: settings(options) }),
   };
 }
 

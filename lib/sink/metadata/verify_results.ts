@@ -1,11 +1,12 @@
 /** What the last verification of each collection has found, kept beside the data. */
-import type { Transport } from "../connection/transport.ts";
-import { refreshTable } from "../connection/transport.ts";
+import { refreshTable, type Transport } from "../connection/transport.ts";
 import { quoteTable } from "../table/sql_names.ts";
 import { createMetadataTable } from "./metadata_tables.ts";
 
 const TABLE = "cdc_verify";
 
+const TEXTS = ["stream", "collection", "mode", "outcome", "differences"] as const;
+const TIMES = ["started_at", "finished_at", "cluster_time"] as const;
 const COUNTS = [
   "documents",
   "rows",
@@ -18,33 +19,18 @@ const COUNTS = [
   "repaired",
 ] as const;
 
-export interface VerifyRow extends Readonly<Record<typeof COUNTS[number], number>> {
-  readonly stream: string;
-  readonly collection: string;
-  readonly mode: string;
-  readonly outcome: string;
-  /** Milliseconds since 1970. */
-  readonly started_at: number;
-  readonly finished_at: number;
-  /** MongoDB's time up to which it holds; null where that is not known. */
-  readonly cluster_time: number | null;
-  /** JSON of the first keys that differ. */
-  readonly differences: string;
-}
-
-const TEXTS = ["stream", "collection", "mode", "outcome", "differences"] as const;
-const TIMES = ["started_at", "finished_at", "cluster_time"] as const;
+/** The columns: `differences` is JSON of the first keys that differ, `cluster_time` MongoDB's time up to which it holds. */
+export type VerifyRow =
+  & Readonly<Record<typeof TEXTS[number], string>>
+  & Readonly<Record<typeof TIMES[number], Date | null>>
+  & Readonly<Record<typeof COUNTS[number], number>>;
 
 /** Makes the table if it is missing. All streams of a schema share it. */
 export async function prepareVerifyResults(transport: Transport, schema: string): Promise<void> {
   const columns = [
-    "stream TEXT",
-    "collection TEXT",
-    "mode TEXT",
-    "outcome TEXT",
-    `differences ${transport.dialect.longText}`,
+    ...TEXTS.map((name) => `${name} ${name === "differences" ? transport.dialect.longText : "TEXT"}`),
     ...TIMES.map((name) => `${name} TIMESTAMP WITH TIME ZONE`),
-    ...COUNTS.map((name) => `${name} BIGINT`),
+    ...COUNTS.map((name) => `"${name}" BIGINT`),
     "PRIMARY KEY (stream, collection)",
   ].join(", ");
   await createMetadataTable(transport, { schema, name: TABLE, columns });
@@ -52,24 +38,24 @@ export async function prepareVerifyResults(transport: Transport, schema: string)
 
 /** Replaces what was found before. */
 export async function saveVerifyResult(transport: Transport, schema: string, row: VerifyRow): Promise<void> {
-  const { timestamp } = transport.dialect;
-  const names = [...TEXTS, ...TIMES, ...COUNTS];
-  const values = names.map((name, at) => {
-    const parameter = `$${at + 1}`;
-    if (TEXTS.some((each) => each === name)) return parameter;
-    const number = `${parameter}::bigint`;
-    return TIMES.some((each) => each === name) ? timestamp(number) : number;
-  });
+  const names = [...TEXTS, ...TIMES, ...COUNTS].map((name) => `"${name}"`);
+  const types = [
+    ...TEXTS.map(() => "text"),
+    ...TIMES.map(() => "timestamp with time zone"),
+    ...COUNTS.map(() => "bigint"),
+  ];
+  const values = types.map((type, at) => `$${at + 1}::${type}`);
   const updates = names.slice(2).map((name) => `${name} = excluded.${name}`);
   await transport.query(
     `INSERT INTO ${quoteTable({ schema, name: TABLE })} (${names.join(", ")}) VALUES (${
       values.join(", ")
     }) ` +
       `ON CONFLICT (stream, collection) DO UPDATE SET ${updates.join(", ")}`,
-    names.map((name) => {
-      const value = row[name];
-      return typeof value === "number" ? String(value) : value;
-    }),
+    [
+      ...TEXTS.map((name) => row[name]),
+      ...TIMES.map((name) => row[name]?.toISOString() ?? null),
+      ...COUNTS.map((name) => String(row[name])),
+    ],
   );
   await refreshTable(transport, { schema, name: TABLE });
 }

@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { BSON } from "mongodb";
+import { bytesToHex } from "../../../lib/bson/bson.ts";
+import type { SavedPosition } from "../../../lib/sink/metadata/saved_position.ts";
+import { RelayWatch } from "../../../lib/verify/relay_watch.ts";
+
+const TIME = new BSON.Timestamp({ t: 1_000, i: 5 });
+
+const tokenAt = (seconds: number, ordinal = 0): string =>
+  bytesToHex(BSON.serialize({
+    _data: `82${seconds.toString(16).padStart(8, "0")}${ordinal.toString(16).padStart(8, "0")}`,
+  }));
+
+const running = (token: string | null, snapshot: string | null = null): SavedPosition => ({
+  token,
+  snapshot,
+  isHeld: true,
+});
+
+/** A relay that saves these, one a poll, and then no more. */
+function watching(saved: readonly (SavedPosition | undefined)[]) {
+  const clock = {
+    time: 0,
+    now: () => clock.time,
+    wait: (ms: number) => Promise.resolve(void (clock.time += ms)),
+  };
+  let at = 0;
+  const watch = new RelayWatch({
+    read: () => Promise.resolve(saved[Math.min(at++, saved.length - 1)]),
+    settle: 1_000,
+    clock,
+    signal: new AbortController().signal,
+  });
+  return { watch, clock };
+}
+
+Deno.test("RelayWatch sees that no relay runs", async () => {
+  for (const saved of [undefined, { token: tokenAt(2_000), snapshot: null, isHeld: false }]) {
+    assert.equal(await watching([saved]).watch.passes(TIME), "not running");
+  }
+});
+
+Deno.test("RelayWatch waits until the position has reached the time", async () => {
+  const { watch, clock } = watching([
+    running(null),
+    running(tokenAt(999, 9)),
+    running(tokenAt(1_000, 4)),
+    running(tokenAt(1_000, 5)),
+  ]);
+  assert.equal(await watch.passes(TIME), "passed");
+  assert.equal(clock.time, 300);
+});
+
+Deno.test("RelayWatch waits for a snapshot as long as it gets on", async () => {
+  const chunks = Array.from({ length: 50 }, (_, at) => running(tokenAt(1_001), `{"documents":${at}}`));
+  assert.equal(await watching([...chunks, running(tokenAt(1_001))]).watch.passes(TIME), "passed");
+});
+
+Deno.test("RelayWatch gives up on a position that stands still", async () => {
+  const { watch, clock } = watching([running(tokenAt(10)), running(tokenAt(11))]);
+  assert.equal(await watch.passes(TIME), "stalled");
+  assert.equal(clock.time, 1_100);
+});
+
+Deno.test("RelayWatch sees that a relay ends meanwhile", async () => {
+  const { watch } = watching([running(tokenAt(10)), { ...running(tokenAt(10)), isHeld: false }]);
+  assert.equal(await watch.passes(TIME), "not running");
+});

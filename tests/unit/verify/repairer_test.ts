@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { LeaseHeldError } from "../../../lib/sink/metadata/lease.ts";
+import { Repairer } from "../../../lib/verify/repairer.ts";
+
+const KEYS = [{ oid: "a", id: undefined }, { oid: "b", id: undefined }];
+
+interface Relay {
+  isRunning: boolean;
+  /** Whether it takes a request at each poll. */
+  takes: boolean;
+  /** What writing under its lease meets. */
+  onLease?: () => void;
+}
+
+function repairing(relay: Relay) {
+  const done: string[] = [];
+  const clock = {
+    time: 0,
+    now: () => clock.time,
+    wait: (ms: number) => Promise.resolve(void (clock.time += ms)),
+  };
+  let left = 0;
+  const repairer = new Repairer({
+    namespace: { database: "shop", collection: "orders" },
+    relay: { isRunning: () => Promise.resolve(relay.isRunning) },
+    requests: {
+      add: (_, keys) => {
+        left = keys.length;
+        return Promise.resolve(void done.push(`ask for ${keys.map(({ oid }) => oid)}`));
+      },
+      left: () => Promise.resolve(relay.takes ? --left : left),
+      remove: () => Promise.resolve(void done.push("take back")),
+    },
+    repairHere: (keys) => {
+      done.push(`write ${keys.map(({ oid }) => oid)}`);
+      relay.onLease?.();
+      return Promise.resolve();
+    },
+    settle: 1_000,
+    clock,
+    signal: new AbortController().signal,
+  });
+  return { repairer, done };
+}
+
+const held = () => {
+  throw new LeaseHeldError("other", "follows this stream: shop.*");
+};
+
+Deno.test("Repairer asks a relay that runs", async () => {
+  const { repairer, done } = repairing({ isRunning: true, takes: true });
+  await repairer.repair(KEYS);
+  assert.deepEqual(done, ["ask for a,b"]);
+});
+
+Deno.test("Repairer writes itself where no relay runs", async () => {
+  const { repairer, done } = repairing({ isRunning: false, takes: false });
+  await repairer.repair(KEYS);
+  assert.deepEqual(done, ["write a,b"]);
+});
+
+Deno.test("Repairer takes its requests back from a relay that has died, and writes itself", async () => {
+  const { repairer, done } = repairing({ isRunning: true, takes: false });
+  await repairer.repair(KEYS);
+  assert.deepEqual(done, ["ask for a,b", "take back", "write a,b"]);
+});
+
+Deno.test("Repairer asks a relay that has started meanwhile", async () => {
+  const relay: Relay = {
+    isRunning: false,
+    takes: true,
+    onLease: () => {
+      relay.isRunning = true;
+      held();
+    },
+  };
+  const { repairer, done } = repairing(relay);
+  await repairer.repair(KEYS);
+  assert.deepEqual(done, ["write a,b", "ask for a,b"]);
+});
+
+Deno.test("Repairer writes nothing where a relay holds the lease and takes no requests", async () => {
+  const { repairer, done } = repairing({ isRunning: true, takes: false, onLease: held });
+  await assert.rejects(repairer.repair(KEYS), /The relay that holds the stream takes no repairs/);
+  assert.deepEqual(done, ["ask for a,b", "take back", "write a,b", "ask for a,b", "take back"]);
+});

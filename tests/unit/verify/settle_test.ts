@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import type { Passing } from "../../../lib/verify/result.ts";
+import { type Seen, settle } from "../../../lib/verify/settle.ts";
+
+const seen = (oid: string, document: string | null, row: string | null): Seen => ({
+  oid,
+  key: { oid, id: undefined },
+  kind: document === null ? "extra" : row === null ? "missing" : "different",
+  paths: [],
+  document,
+  row,
+});
+
+/** Both sides of each key in each generation; equal where nothing is said of it. */
+type Generation = Readonly<Record<string, readonly [document: string | null, row: string | null]>>;
+
+function settling(generations: readonly Generation[], passing: Passing = "passed") {
+  const done: string[] = [];
+  let at = 0;
+  const deps = {
+    generations: 10,
+    pass: () => {
+      done.push("pass");
+      return Promise.resolve(passing);
+    },
+    look: (keys: readonly { readonly oid: string }[]) => {
+      const now = generations[Math.min(at++, generations.length - 1)] ?? {};
+      done.push(`look at ${keys.map(({ oid }) => oid)}`);
+      return Promise.resolve(keys.flatMap(({ oid }) => {
+        const [document, row] = now[oid] ?? ["same", "same"];
+        return document === row ? [] : [seen(oid, document, row)];
+      }));
+    },
+  };
+  return { deps, done };
+}
+
+const oids = (found: readonly Seen[]) => found.map(({ oid }) => oid);
+
+Deno.test("settle() waits for nothing where nothing differs", async () => {
+  const { deps, done } = settling([]);
+  assert.deepEqual(await settle([], deps), { differing: [], changing: [], relay: undefined });
+  assert.deepEqual(done, []);
+});
+
+Deno.test("settle() drops a row that was only late", async () => {
+  const { deps, done } = settling([{}]);
+  const { differing, changing, relay } = await settle([seen("a", "new", "old")], deps);
+  assert.deepEqual([differing, changing, relay], [[], [], "passed"]);
+  assert.deepEqual(done, ["pass", "look at a"]);
+});
+
+Deno.test("settle() counts what is unchanged after the relay has passed", async () => {
+  const { deps, done } = settling([{ a: ["new", "old"], b: ["x", null], c: [null, "y"] }]);
+  const candidates = [seen("a", "new", "old"), seen("b", "x", null), seen("c", null, "y")];
+  const { differing } = await settle(candidates, deps);
+  assert.deepEqual(differing.map(({ oid, kind }) => [oid, kind]), [["a", "different"], ["b", "missing"], [
+    "c",
+    "extra",
+  ]]);
+  assert.deepEqual(done, ["pass", "look at a,b,c"]);
+});
+
+Deno.test("settle() looks again at a key whose document or row has changed meanwhile", async () => {
+  const { deps, done } = settling([
+    { document: ["2", "0"], row: ["1", "1/2"], lost: ["1", "0"] },
+    { document: ["2", "0"] },
+  ]);
+  const { differing, changing } = await settle(
+    [seen("document", "1", "0"), seen("row", "1", "0"), seen("lost", "1", "0")],
+    deps,
+  );
+  assert.deepEqual([oids(differing), oids(changing)], [["lost", "document"], []]);
+  assert.deepEqual(done, ["pass", "look at document,row,lost", "pass", "look at document,row"]);
+});
+
+Deno.test("settle() calls neither equal nor different what changes in each generation", async () => {
+  const hot = Array.from({ length: 20 }, (_, at) => ({ hot: [`${at + 1}`, `${at}`] as const }));
+  const { deps, done } = settling(hot);
+  const { differing, changing } = await settle([seen("hot", "0", null)], deps);
+  assert.deepEqual([oids(differing), oids(changing)], [[], ["hot"]]);
+  assert.equal(done.filter((each) => each === "pass").length, 10);
+});
+
+for (const passing of ["not running", "stalled"] as const) {
+  Deno.test(`settle() counts differences as they are when the relay is ${passing}`, async () => {
+    const { deps, done } = settling([{ a: ["2", "0"] }], passing);
+    const { differing, changing, relay } = await settle([seen("a", "1", "0"), seen("b", "1", "0")], deps);
+    assert.deepEqual([oids(differing), oids(changing), relay], [["a"], [], passing]);
+    assert.deepEqual(done, ["pass", "look at a,b"]);
+  });
+}
