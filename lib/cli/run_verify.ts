@@ -3,14 +3,20 @@ import { worstOutcome } from "../verify/result.ts";
 import { jsonReport, textReport } from "../verify/report.ts";
 import type { VerifySettings } from "../verify/settings.ts";
 import { verify } from "../verify/verify.ts";
-import type { CommandContext } from "./commands.ts";
 import { logObserver } from "./log_observer.ts";
-import { verifyProgress } from "./progress.ts";
+import { type ProgressOptions, verifyProgress } from "./progress.ts";
+
+export interface RunVerifyContext extends ProgressOptions {
+  readonly signal: AbortSignal;
+  /** Writes to standard output. */
+  readonly print: (text: string) => void;
+}
 
 /** Collections and tables differ, or could not be told equal. */
 const DIFFERENT = 3;
 
-export async function runVerify(settings: VerifySettings, context: CommandContext): Promise<number> {
+/** @returns the exit code */
+export async function runVerify(settings: VerifySettings, context: RunVerifyContext): Promise<number> {
   const { signal, log, print } = context;
   const { outage, recovered } = logObserver(log);
   const report = settings.output === "json" ? jsonReport : textReport;

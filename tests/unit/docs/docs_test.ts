@@ -67,7 +67,9 @@ Deno.test("the README has at most 180 lines", () => {
 
 for (const [path, text] of pages) {
   Deno.test(`the commands of ${path} use options that there are`, () => {
-    const calls = text.matchAll(/mongodb_cdc_cratedb\.ts (cdc-relay|status|wait|db-workload|demo)(.*)$/gm);
+    const calls = text.matchAll(
+      /mongodb_cdc_cratedb\.ts (cdc-relay|status|wait|verify|db-workload|demo)(.*)$/gm,
+    );
     for (const [call, command, rest = ""] of calls) {
       const options: readonly Option[] = OPTIONS[command as keyof typeof OPTIONS];
       const known = [...options, ...switchesOf(options)].map(({ flag }) => flag);
@@ -147,6 +149,7 @@ Deno.test("the table of folders is the one that the imports are held to", () => 
       "pipeline",
       "status",
       "metrics",
+      "verify",
       "workload",
       "demo",
       "cli",

@@ -1,0 +1,111 @@
+import assert from "node:assert/strict";
+import { BSON } from "mongodb";
+import { jsonReport, textReport } from "../../../lib/verify/report.ts";
+import { type CollectionResult, outcomeOf, worstOutcome } from "../../../lib/verify/result.ts";
+
+const resultOf = (found: Partial<CollectionResult> = {}): CollectionResult => {
+  const result = {
+    stream: "shop.orders -> doc.orders",
+    collection: "shop.orders",
+    table: "doc.orders",
+    mode: "full" as const,
+    startedAt: 0,
+    finishedAt: 2_000,
+    clusterTime: new BSON.Timestamp({ t: 1_795_752_260, i: 3 }),
+    relay: undefined,
+    documents: 30_000,
+    rows: 30_000,
+    missing: 0,
+    extra: 0,
+    different: 0,
+    overflowed: 0,
+    deadLetters: 0,
+    changing: 0,
+    repaired: 0,
+    differences: [],
+    ...found,
+  };
+  return { ...result, outcome: outcomeOf(result) };
+};
+
+const REPORTS: readonly (readonly [Partial<CollectionResult>, string])[] = [
+  [{}, "equal up to 2026-11-27T04:04:20.000Z (3) | 30,000 documents, 30,000 rows, 2.0 s, 15,000/s"],
+  [
+    { mode: "sample" },
+    "equal in the sample up to 2026-11-27T04:04:20.000Z (3) | 30,000 documents, 30,000 rows, 2.0 s, 15,000/s",
+  ],
+  [
+    { mode: "count" },
+    "equal counts up to 2026-11-27T04:04:20.000Z (3) | 30,000 documents, 30,000 rows, 2.0 s",
+  ],
+  [
+    { overflowed: 1, deadLetters: 2 },
+    "equal up to 2026-11-27T04:04:20.000Z (3) | 30,000 documents, 30,000 rows, 1 row with overflow, 2 dead letters, 2.0 s, 15,000/s",
+  ],
+  [
+    { missing: 1, extra: 2, different: 3, relay: "passed" },
+    "1 missing, 2 extra, 3 different | 30,000 documents, 30,000 rows, 2.0 s, 15,000/s",
+  ],
+  [
+    { missing: 1, relay: "not running" },
+    "1 missing (no relay runs: differences count as they are) | 30,000 documents, 30,000 rows, 2.0 s, 15,000/s",
+  ],
+  [
+    { changing: 2, relay: "passed" },
+    "2 still changing, otherwise equal up to 2026-11-27T04:04:20.000Z (3) | 30,000 documents, 30,000 rows, 2.0 s, 15,000/s",
+  ],
+  [
+    { repaired: 4, relay: "passed" },
+    "4 repaired, equal now up to 2026-11-27T04:04:20.000Z (3) | 30,000 documents, 30,000 rows, 2.0 s, 15,000/s",
+  ],
+];
+
+for (const [found, text] of REPORTS) {
+  Deno.test(`textReport() says ${text.split(" | ")[0]}`, () => {
+    assert.equal(textReport([resultOf(found)]), `shop.orders -> doc.orders: ${text}`);
+  });
+}
+
+Deno.test("textReport() names the first keys that differ, and how", () => {
+  const differences = [
+    { oid: "1", kind: "different" as const, paths: [{ path: "a.b", document: "20.5", row: undefined }] },
+    ...Array.from({ length: 14 }, (_, at) => ({ oid: `m${at}`, kind: "missing" as const, paths: [] })),
+  ];
+  const lines = textReport([resultOf({ different: 1, missing: 50, relay: "passed", differences })]).split(
+    "\n",
+  );
+  assert.deepEqual(lines.slice(1, 4), [
+    "  different    1",
+    "    a.b: document 20.5, row has none",
+    "  missing      m0",
+  ]);
+  assert.deepEqual(lines.slice(-1), ["  and 41 more"]);
+});
+
+Deno.test("jsonReport() is one line of JSON with all that was found", () => {
+  const text = jsonReport([resultOf(), resultOf({ missing: 1 })]);
+  assert.ok(!text.includes("\n"));
+  const { outcome, collections: [first, second] } = JSON.parse(text);
+  assert.equal(outcome, "different");
+  assert.deepEqual([first.outcome, second.outcome, second.missing], ["equal", "different", 1]);
+  assert.deepEqual([first.clusterTime, first.finishedAt], [
+    { t: 1_795_752_260, i: 3 },
+    "1970-01-01T00:00:02.000Z",
+  ]);
+});
+
+Deno.test("worstOutcome() is the one that matters most", () => {
+  const of = (...outcomes: CollectionResult["outcome"][]) =>
+    worstOutcome(outcomes.map((outcome) => ({ outcome })));
+  assert.deepEqual([
+    of(),
+    of("equal", "repaired"),
+    of("changing", "repaired"),
+    of("equal", "different", "changing"),
+  ], [
+    "equal",
+    "repaired",
+    "changing",
+    "different",
+  ]);
+});
