@@ -35,6 +35,8 @@ export interface Compared {
 
 /** Keys of one statement. */
 export const MAX_KEYS = 2_500;
+/** Rows of one statement where it is not known how large they are. */
+const MAX_EXTRA_ROWS = 100;
 
 export class BothSides {
   readonly #deps: BothSidesDeps;
@@ -46,7 +48,7 @@ export class BothSides {
   /** Compares documents that were just read with their rows. */
   async compare(documents: readonly LookedUp[]): Promise<Compared> {
     const byKey = new Map(documents.map((each) => [this.#keyOf(each), each]));
-    const rows = await this.#rows([...byKey.keys()]);
+    const rows = await this.#deps.rows.rows([...byKey.keys()]);
     const differing: Seen[] = [];
     let overflowed = 0;
     for (const [oid, found] of byKey) {
@@ -76,12 +78,18 @@ export class BothSides {
     return await this.#extra(keys.filter(({ oid }) => !there.has(oid)));
   }
 
+  /** Rows, of these keys without documents, that are there. */
   async #extra(gone: readonly RowKey[]): Promise<readonly Seen[]> {
-    const rows = await this.#rows(gone.map(({ oid }) => oid));
-    return gone.flatMap((key) => {
-      const row = rows.get(key.oid);
-      return row ? [this.#seen(key, undefined, row)] : [];
-    });
+    const differing: Seen[] = [];
+    for (let at = 0; at < gone.length; at += MAX_EXTRA_ROWS) {
+      const keys = gone.slice(at, at + MAX_EXTRA_ROWS);
+      const rows = await this.#deps.rows.rows(keys.map(({ oid }) => oid));
+      for (const key of keys) {
+        const row = rows.get(key.oid);
+        if (row) differing.push(this.#seen(key, undefined, row));
+      }
+    }
+    return differing;
   }
 
   /** Looks at these keys anew. @returns those that differ */
@@ -108,12 +116,7 @@ export class BothSides {
     }
     // The document of a key that does not tell its `_id` was compared where it was read.
     for (const oid of await this.#unclearThere([...left.values()])) left.delete(oid);
-    const rows = await this.#rows([...left.keys()]);
-    for (const [oid, key] of left) {
-      const row = rows.get(oid);
-      if (row) differing.push(this.#seen(key, undefined, row));
-    }
-    return differing;
+    return [...differing, ...await this.#extra([...left.values()])];
   }
 
   /** Keys that do not tell their `_id`, and that a document has. All documents are read for them. */
@@ -121,16 +124,6 @@ export class BothSides {
     const { namespace, reader, shardKey } = this.#deps;
     const unclear = new Set(keys.filter(({ id }) => id === undefined).map(({ oid }) => oid));
     return unclear.size > 0 ? await reader.keysAmong(namespace, unclear, shardKey) : [];
-  }
-
-  async #rows(oids: readonly string[]): Promise<ReadonlyMap<string, StoredRow>> {
-    const { rows } = this.#deps;
-    if (oids.length <= MAX_KEYS) return await rows.rows(oids);
-    const all = new Map<string, StoredRow>();
-    for (let at = 0; at < oids.length; at += MAX_KEYS) {
-      for (const [oid, row] of await rows.rows(oids.slice(at, at + MAX_KEYS))) all.set(oid, row);
-    }
-    return all;
   }
 
   #keyOf({ id, document }: LookedUp): string {

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { BSON, type Document } from "mongodb";
 import { eventually } from "../../dev/servers/eventually.ts";
-import type { Outcome } from "../../dev/process/program.ts";
+import { type Outcome, run } from "../../dev/process/program.ts";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
+import { postgresqlTest } from "../support/postgresql_harness.ts";
 import { insertMixed, mixedLoad } from "../support/mixed_documents.ts";
 
 /** Positions of an idle stream are saved often. */
@@ -155,4 +156,31 @@ cratedbTest("verify does not wait for a relay that does not get on", async (cont
   const { stdout, code } = await verify(["--settle", "200ms"], { env });
   assert.match(stdout, /1 missing \(the relay does not get on: differences count as they are\)/);
   assert.equal(code, 3);
+});
+
+postgresqlTest("verify compares and repairs tables of PostgreSQL", async (context) => {
+  const { mongodb, mongodbUrl, database, runRelay, sql, schema, table, url } = context;
+  const data = mongodb.db(database).collection("data");
+  await insertMixed(data as never, 100);
+  await data.insertOne({ zero: -0.5 * 0, nul: "\0", big: 1e300, nested: [[1, null], { b: 1, a: 2 }] });
+  assert.equal((await runRelay(["--snapshot", "only"])).code, 0);
+  const verify = (...args: string[]) =>
+    run(
+      ["verify", "--database", database, "--collection", "data", "--table", `${schema}.${table}`, ...args],
+      {
+        env: { ...env, MONGODB_URL: mongodbUrl, CRATEDB_URL: url },
+      },
+    );
+  assert.match((await verify()).stdout, /: equal up to .* \| 101 documents, 101 rows, 1 row with overflow,/);
+
+  await sql(
+    `UPDATE "${schema}"."${table}" SET data = '{"_id": "key 17", "n": 9007199254740993}' WHERE oid = 'key 17'`,
+  );
+  await sql(`INSERT INTO "${schema}"."${table}" (oid, data) VALUES ('', '{}')`);
+  const { stdout, code } = await verify("--sample", "1000");
+  assert.match(stdout, /: 1 extra, 1 different \(no relay runs/);
+  assert.match(stdout, /n: document 17, row 9007199254740993/);
+  assert.equal(code, 3);
+  assert.match((await verify("--repair")).stdout, /: 2 repaired, equal now up to/);
+  assert.match((await verify("--count-only")).stdout, /: equal counts up to .* \| 101 documents, 101 rows,/);
 });

@@ -25,13 +25,13 @@ export async function* scanTable(
   { columns, where = "TRUE", size }: PagesOptions,
 ): AsyncGenerator<Result["rows"]> {
   const key = await hasTwoOrders(transport, table) ? "md5(oid)" : "oid";
-  let last = "";
+  let last: string | undefined;
   let more = true;
   while (more) {
     const { rows } = await transport.query(
       `SELECT ${[key, ...columns].join(", ")} FROM ${quoteTable(table)} ` +
-        `WHERE (${where}) AND ${key} > $1 ORDER BY ${key} LIMIT ${size}`,
-      [last],
+        `WHERE (${where})${last === undefined ? "" : ` AND ${key} > $1`} ORDER BY ${key} LIMIT ${size}`,
+      last === undefined ? [] : [last],
     );
     if (rows.length > 0) yield rows.map((row) => row.slice(1));
     last = String(rows.at(-1)?.[0]);
