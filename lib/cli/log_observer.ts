@@ -8,7 +8,7 @@ import type { Logger } from "../util/log.ts";
  * IN: outage({system: "MongoDB", error, lasted: 0}) → OUT: WARN MongoDB failed, trying again error=…
  * IN: outage({system: "MongoDB", error, lasted: 60000}) → OUT: WARN MongoDB has failed for 60 s, trying again error=…
  */
-export const logObserver = (log: Logger): Partial<RelayObserver> => ({
+export const logObserver = (log: Logger) => ({
   ready: () => log.info("Ready"),
   snapshotDone: ({ documents, seconds }) => log.info("Snapshot done", { documents, seconds }),
   batchApplied: ({ events, bytes, seconds }) => log.debug("Batch applied", { events, bytes, seconds }),
@@ -18,4 +18,4 @@ export const logObserver = (log: Logger): Partial<RelayObserver> => ({
   },
   recovered: ({ system, lasted }) => log.info(`${system} answers again`, { after: `${lasted} ms` }),
   stopped: (summary) => log.info("Stopped", { ...summary }),
-});
+} satisfies Partial<RelayObserver>);

@@ -1,4 +1,5 @@
 /** Runs `verify`, prints what it finds, and tells by the exit code. */
+import { observers } from "../pipeline/observer.ts";
 import { worstOutcome } from "../verify/result.ts";
 import { jsonReport, textReport } from "../verify/report.ts";
 import type { VerifySettings } from "../verify/settings.ts";
@@ -18,15 +19,13 @@ const DIFFERENT = 3;
 /** @returns the exit code */
 export async function runVerify(settings: VerifySettings, context: RunVerifyContext): Promise<number> {
   const { signal, log, print } = context;
-  const { outage, recovered } = logObserver(log);
   const report = settings.output === "json" ? jsonReport : textReport;
   using progress = verifyProgress(context);
   const results = await verify(settings, {
     signal,
     log,
     observer: {
-      outage,
-      recovered,
+      ...observers(logObserver(log)),
       progress: (each) => progress.progress(each),
       done: () => progress.done(),
     },

@@ -1,15 +1,15 @@
 /** `wait`: returns when CrateDB shows everything up to a time of MongoDB. */
-import { BSON } from "mongodb";
-import { bytesFromHex } from "../bson/bson.ts";
+import type { BSON } from "mongodb";
+import { hasWritten } from "../pipeline/has_written.ts";
 import { openTransport } from "../sink/connection/open_transport.ts";
 import { isUnknownRelation } from "../sink/connection/sink_error.ts";
 import { refreshTable, type Transport } from "../sink/connection/transport.ts";
 import type { SinkAddress } from "../sink/connection/url.ts";
 import { selectFromEverySchema } from "../sink/metadata/metadata_tables.ts";
+import { readPositions } from "../sink/metadata/saved_position.ts";
 import { quoteTable } from "../sink/table/sql_names.ts";
 import { Deployment } from "../source/deployment.ts";
 import { operationTimeOf } from "../source/operation_time.ts";
-import { hasPassed, hasReached } from "../source/resume_token.ts";
 import type { Clock } from "../util/clock.ts";
 
 export interface WaitSettings {
@@ -48,8 +48,8 @@ export async function wait(settings: WaitSettings, context: WaitContext): Promis
   await using transport = await openTransport(sink);
   const stream = streamIn?.(transport.dialect.schema ?? sink.schema);
   while (true) {
-    const streams = await positionsOf(transport, stream);
-    const behind = streams.filter((each) => !isAt(each, at)).map(({ stream }) => stream);
+    const streams = await readPositions(transport, { stream });
+    const behind = streams.filter((each) => !hasWritten(each, at)).map(({ stream }) => stream);
     if (streams.length > 0 && behind.length === 0) {
       const shown = streams.map(({ stream }) => stream);
       await refresh(transport, shown);
@@ -63,43 +63,6 @@ export async function wait(settings: WaitSettings, context: WaitContext): Promis
 async function timeOf(url: string): Promise<BSON.Timestamp> {
   await using deployment = await Deployment.connect(url);
   return await operationTimeOf(deployment.route());
-}
-
-export interface SavedPosition {
-  readonly stream: string;
-  /** The resume token in hex digits; null for none. */
-  readonly token: string | null;
-  /** Whether nothing is left of a snapshot. */
-  readonly hasSnapshot: boolean;
-  /** Whether MongoDB had nothing more when this was written. */
-  readonly isUpToDate: boolean;
-}
-
-async function positionsOf(transport: Transport, stream: string | undefined): Promise<SavedPosition[]> {
-  const rows = await selectFromEverySchema(transport, "cdc_position", (table, { columns }) => {
-    const lag = columns.includes("lag_ms") ? "lag_ms" : "NULL";
-    const snapshot = columns.includes("snapshot") ? "snapshot" : "NULL";
-    return `SELECT stream, token, ${snapshot} AS snapshot, ${lag} AS lag FROM ${table} ` +
-      `WHERE stream NOT LIKE 'widening "%'${stream === undefined ? "" : " AND stream = $1"}`;
-  }, stream === undefined ? [] : [stream]);
-  return rows.map(([stream, token, snapshot, lag]) => ({
-    stream: String(stream),
-    token: token === null ? null : String(token),
-    hasSnapshot: snapshot === null,
-    isUpToDate: lag !== null && Number(lag) === 0,
-  }));
-}
-
-/**
- * Whether all rows up to a time are written.
- *
- * @example
- * IN: {token of that time, hasSnapshot: true, isUpToDate: true} → OUT: true
- */
-export function isAt({ token, hasSnapshot, isUpToDate }: SavedPosition, at: BSON.Timestamp): boolean {
-  if (token === null || !hasSnapshot) return false;
-  const bytes = bytesFromHex(token);
-  return hasPassed(bytes, at) || isUpToDate && hasReached(bytes, at);
 }
 
 /** Rows are visible only after a refresh. */

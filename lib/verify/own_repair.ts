@@ -1,5 +1,6 @@
 /** Repairs rows where no relay runs: takes the lease of the stream, writes as the relay does, and gives it back. */
 import type { Namespace } from "../namespace.ts";
+import { observers } from "../pipeline/observer.ts";
 import { repairRows } from "../pipeline/repair.ts";
 import type { Names, RelaySettings } from "../pipeline/settings.ts";
 import { TableRegistry } from "../pipeline/table_registry.ts";
@@ -54,6 +55,7 @@ export async function repairUnderLease(
     causalReader,
     shardKeyOf: async () => settings.key === "documentKey" ? await shardKeyOf(causalReader, namespace) : [],
     signal: AbortSignal.any([signal, failed.signal]),
+    observer: observers(),
     log,
     clock,
   });

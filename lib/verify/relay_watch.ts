@@ -1,7 +1,7 @@
 /** Follows how far a relay has come, by what it has saved. */
 import type { BSON } from "mongodb";
+import { hasWritten } from "../pipeline/has_written.ts";
 import type { SavedPosition } from "../sink/metadata/saved_position.ts";
-import { hasReached, savedToken } from "../source/resume_token.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Passing } from "./result.ts";
 
@@ -28,8 +28,7 @@ export class RelayWatch {
   }
 
   /**
-   * Waits until all changes before a time are in the tables: the position that is saved has passed it, and no snapshot
-   * is under way.
+   * Waits until all changes up to a time are in the tables, and no snapshot is under way.
    */
   async passes(time: BSON.Timestamp): Promise<Passing> {
     const { read, settle, clock, signal } = this.#options;
@@ -38,9 +37,8 @@ export class RelayWatch {
     while (true) {
       const position = await read();
       if (!position?.isHeld) return "not running";
-      const { token, snapshot } = position;
-      if (token !== null && snapshot === null && hasReached(savedToken(token), time)) return "passed";
-      const state = `${token} ${snapshot}`;
+      if (hasWritten(position, time)) return "passed";
+      const state = `${position.token} ${position.snapshot}`;
       if (state !== last) movedAt = clock.now();
       last = state;
       if (clock.now() - movedAt >= settle) return "stalled";

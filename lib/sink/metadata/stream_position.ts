@@ -31,8 +31,8 @@ export interface StreamPositionOptions {
   readonly signal: AbortSignal;
   readonly log: Logger;
   readonly clock: Clock;
-  /** How the relay is; written with each save and each renewal of the lease. */
-  readonly status: () => StatusColumns;
+  /** How the relay is; written with each save and each renewal of the lease. @default {it stays as it is} */
+  readonly status?: () => StatusColumns;
   /** Whether another relay may write at once when this one gives the stream back. */
   readonly isFree: () => boolean;
 }
@@ -60,8 +60,7 @@ export class StreamPosition implements AsyncDisposable {
       keyColumn: "stream",
       key: stream,
       columns: COLUMNS,
-      reported: () => reportOf(status()),
-      reportedAtColumn: REPORTED_AT,
+      ...status && { reported: () => reportOf(status()), reportedAtColumn: REPORTED_AT },
       savedAtColumn: "saved_at",
       lease,
       clock,

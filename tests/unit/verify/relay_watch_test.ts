@@ -12,8 +12,10 @@ const tokenAt = (seconds: number, ordinal = 0): string =>
   }));
 
 const running = (token: string | null, snapshot: string | null = null): SavedPosition => ({
+  stream: "shop.* -> …",
   token,
   snapshot,
+  isUpToDate: false,
   isHeld: true,
 });
 
@@ -35,7 +37,7 @@ function watching(saved: readonly (SavedPosition | undefined)[]) {
 }
 
 Deno.test("RelayWatch sees that no relay runs", async () => {
-  for (const saved of [undefined, { token: tokenAt(2_000), snapshot: null, isHeld: false }]) {
+  for (const saved of [undefined, { ...running(tokenAt(2_000)), isHeld: false }]) {
     assert.equal(await watching([saved]).watch.passes(TIME), "not running");
   }
 });
@@ -45,7 +47,7 @@ Deno.test("RelayWatch waits until the position has reached the time", async () =
     running(null),
     running(tokenAt(999, 9)),
     running(tokenAt(1_000, 4)),
-    running(tokenAt(1_000, 5)),
+    { ...running(tokenAt(1_000, 5)), isUpToDate: true },
   ]);
   assert.equal(await watch.passes(TIME), "passed");
   assert.equal(clock.time, 300);

@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import { BSON } from "mongodb";
+import { bytesToHex } from "../../../lib/bson/bson.ts";
+import { hasWritten } from "../../../lib/pipeline/has_written.ts";
+import type { SavedPosition } from "../../../lib/sink/metadata/saved_position.ts";
+
+const AT = new BSON.Timestamp({ t: 1_700_000_000, i: 3 });
+
+const hex = (count: number) => count.toString(16).toUpperCase().padStart(8, "0");
+/** Tokens as MongoDB 6.0 gives them: after an event, and after all that there is. */
+const event = (t: number, i: number) => `82${hex(t)}${hex(i)}2B022C0100296E5A1004AA46645F696400`;
+const afterAll = (t: number, i: number) => `82${hex(t)}${hex(i)}2B0229296E04`;
+
+const position = (token: string | null, rest: Partial<SavedPosition> = {}): SavedPosition => ({
+  stream: "shop.* -> …",
+  token: token === null ? null : bytesToHex(BSON.serialize({ _data: token })),
+  snapshot: null,
+  isUpToDate: false,
+  isHeld: true,
+  ...rest,
+});
+
+const { t } = AT;
+const CASES: readonly (readonly [what: string, SavedPosition, boolean])[] = [
+  ["a stream that was never followed", position(null), false],
+  ["a position before it", position(afterAll(t, 2)), false],
+  ["a position before it, with nothing waiting then", position(event(t, 2), { isUpToDate: true }), false],
+  ["an event of that time, of a transaction perhaps", position(event(t, 3)), false],
+  ["an event of that time, the last one", position(event(t, 3), { isUpToDate: true }), true],
+  ["all of that time", position(afterAll(t, 3)), true],
+  ["a later event", position(event(t, 4)), true],
+  ["a later second", position(event(t + 1, 1)), true],
+  ["a later second, with a snapshot under way", position(event(t + 1, 1), { snapshot: "{}" }), false],
+];
+
+for (const [what, saved, expected] of CASES) {
+  Deno.test(`hasWritten() ${what}: ${expected}`, () => assert.equal(hasWritten(saved, AT), expected));
+}
