@@ -21,28 +21,30 @@ export interface Contender {
 
 export interface Relay extends Contender {
   readonly transport: TransportName;
+  /** Compares the collection and its table, again and again. */
+  verify(place: Place): Running;
 }
 
 /** For a snapshot of many documents, in milliseconds. */
 const READY_TIMEOUT_MS = 600_000;
 
-export const relayContender = (
-  bed: Bed,
-  { name, command }: Program,
-  transport: TransportName,
-): Relay => ({
-  name,
-  transport,
-  place: () => Promise.resolve(bed.place()),
-  start({ collection, table }) {
-    const args = ["--database", collection.dbName, "--collection", collection.collectionName];
-    return startCommand(command, ["cdc-relay", ...args, "--table", `${table.schema}.${table.name}`], {
-      env: { MONGODB_URL: bed.mongodbUrl, CRATEDB_URL: bed.sinkUrls[transport] },
-    });
-  },
-  reading: (running) => running.waitForLine(/Following from now on/),
-  following: (running) => running.waitForLine(/\bReady\b/, { timeout: READY_TIMEOUT_MS }),
-});
+export function relayContender(bed: Bed, { name, command }: Program, transport: TransportName): Relay {
+  const run = ({ collection, table }: Place, name: string, more: readonly string[] = []) =>
+    startCommand(command, [
+      name,
+      ...["--database", collection.dbName, "--collection", collection.collectionName],
+      ...["--table", `${table.schema}.${table.name}`, ...more],
+    ], { env: { MONGODB_URL: bed.mongodbUrl, CRATEDB_URL: bed.sinkUrls[transport] } });
+  return {
+    name,
+    transport,
+    place: () => Promise.resolve(bed.place()),
+    start: (place) => run(place, "cdc-relay"),
+    verify: (place) => run(place, "verify", ["--watch"]),
+    reading: (running) => running.waitForLine(/Following from now on/),
+    following: (running) => running.waitForLine(/\bReady\b/, { timeout: READY_TIMEOUT_MS }),
+  };
+}
 
 /** A tool cannot be asked: it follows when a document that is inserted meanwhile has its row. */
 export const toolContender = (bed: Bed, { name, command }: Program): Contender => ({

@@ -40,7 +40,14 @@ export interface LiveLine {
   readonly shape: Shape;
 }
 
-export type Line = BacklogLine | SnapshotLine | LiveLine | FreshnessLine;
+/** Documents and rows that are compared. */
+export interface VerificationLine {
+  readonly kind: "verification";
+  readonly title: string;
+  readonly shape: Shape;
+}
+
+export type Line = BacklogLine | SnapshotLine | LiveLine | FreshnessLine | VerificationLine;
 
 export const LINES = {
   inserts: inserts("small", "inserts"),
@@ -82,6 +89,7 @@ export const LINES = {
   large: inserts("large", "inserts of 100 kB"),
   snapshot: { kind: "snapshot", title: "snapshot", shape: "small" },
   "snapshot-wide": { kind: "snapshot", title: "snapshot of 200 fields", shape: "wide" },
+  verify: { kind: "verification", title: "verify", shape: "small" },
   live: { kind: "live", title: "inserts while it follows", shape: "small" },
   freshness: { kind: "freshness", title: "fresh", rates: [10, 100, 1_000, 5_000] },
 } as const satisfies Readonly<Record<string, Line>>;

@@ -8,11 +8,20 @@ import { type Contender, type Relay, relayContender, toolContender } from "./con
 import { SCALES, type Shape } from "./documents.ts";
 import { drainAlone } from "./drain_alone.ts";
 import { freshness } from "./freshness.ts";
-import type { BacklogLine, FreshnessLine, Line, LiveLine, ReadyMade, SnapshotLine } from "./lines.ts";
+import type {
+  BacklogLine,
+  FreshnessLine,
+  Line,
+  LiveLine,
+  ReadyMade,
+  SnapshotLine,
+  VerificationLine,
+} from "./lines.ts";
 import type { BenchOptions, TransportName } from "./options.ts";
 import { readyMade } from "./ready_made.ts";
 import type { Result } from "./report.ts";
 import type { Sample } from "./sample.ts";
+import { verification } from "./verification.ts";
 
 export interface Run {
   readonly bed: Bed;
@@ -33,6 +42,8 @@ export async function runLine(line: Line, run: Run): Promise<void> {
       return await runArrival(line, live, run);
     case "freshness":
       return await runFreshness(line, run);
+    case "verification":
+      return await runVerification(line, run);
   }
 }
 
@@ -97,6 +108,22 @@ async function runFreshness(
         const taken = await freshness({ rate, seconds: options.seconds }, { bed, contender });
         const { delay, query } = taken;
         add({ ...resultOf(line, contender, taken), delay, query });
+      });
+    }
+  }
+}
+
+async function runVerification(
+  { title, shape }: VerificationLine,
+  { bed, options, add, fail }: Run,
+): Promise<void> {
+  const count = countOf(shape, options);
+  for (const transport of options.transports) {
+    for (const relay of relaysOver(transport, bed, options)) {
+      await attempt(title, relay, fail, async () => {
+        const taken = await verification({ bed, relay, shape, count });
+        if (taken.changes === 0) throw new Error("Something differs");
+        add(resultOf(title, relay, taken));
       });
     }
   }
