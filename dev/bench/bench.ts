@@ -5,7 +5,7 @@
  *     deno task bench [--lines inserts,freshness] [--program name='COMMAND' …] [--json FILE]
  */
 import { UsageError } from "../../lib/util/errors.ts";
-import { writeAll } from "../../lib/util/write_all.ts";
+import { STDOUT } from "../../lib/util/standard_streams.ts";
 import { queryCratedb } from "../servers/query_cratedb.ts";
 import { tell } from "../servers/tell.ts";
 import { type Bed, openBed } from "./bed.ts";
@@ -40,7 +40,7 @@ async function bench(options: BenchOptions): Promise<boolean> {
   if (options.json !== undefined) {
     await Deno.writeTextFile(options.json, `${JSON.stringify(report, null, 2)}\n`);
   }
-  writeAll(Deno.stdout, `${[...table(results), ...failures].join("\n")}\n`);
+  STDOUT.write(`${[...table(results), ...failures].join("\n")}\n`);
   return failures.length === 0;
 }
 

@@ -88,7 +88,8 @@ const PROBE_INTERVAL_MS = 500;
 const PROBES = 120;
 /** Of what a tool told, when it does not follow. */
 const LAST_LINES = 20;
-const FIRST_PROBE = 2 ** 40;
+/** Documents have a date that grows with their number; Python knows none after the year 9999. */
+const FIRST_PROBE = 1_000_000_000;
 
 /** Documents whose `seq` is negative, so that nobody counts them. */
 async function probed(bed: Bed, running: Running, { collection, table }: Place): Promise<void> {

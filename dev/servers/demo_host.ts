@@ -11,7 +11,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { describe } from "../../lib/cli/describe_error.ts";
 import { messageOf } from "../../lib/util/errors.ts";
 import type { Server } from "./first_server.ts";
-import { type ByteSink, writeAll } from "../../lib/util/write_all.ts";
+import { isBrokenPipe, type OutputStream, STDERR, STDOUT } from "../../lib/util/standard_streams.ts";
 import { NoServerError } from "./no_server_error.ts";
 import type { HostedServer, HostMessage, HostRequest, ServerName } from "../../lib/demo/host_messages.ts";
 import { removeDatabase, removeSchema } from "../../lib/demo/remove.ts";
@@ -72,17 +72,17 @@ async function remove(removal: () => Promise<void>, again: readonly number[]): P
       await removal();
     }
   } catch (error) {
-    write(Deno.stderr, `Not removed: ${messageOf(error)}`);
+    write(STDERR, `Not removed: ${messageOf(error)}`);
   }
 }
 
-const tell = (message: HostMessage): void => write(Deno.stdout, JSON.stringify(message));
+const tell = (message: HostMessage): void => write(STDOUT, JSON.stringify(message));
 
-function write(stream: ByteSink, line: string): void {
+function write(stream: OutputStream, line: string): void {
   try {
-    writeAll(stream, `${line}\n`);
+    stream.write(`${line}\n`);
   } catch (error) {
-    if (!(error instanceof Deno.errors.BrokenPipe)) throw error; // The demo was killed.
+    if (!isBrokenPipe(error)) throw error; // The demo was killed.
   }
 }
 

@@ -1,6 +1,6 @@
-import { writeAll } from "../../lib/util/write_all.ts";
+import { STDERR } from "../../lib/util/standard_streams.ts";
 
 /** A line for a person who waits, on standard error. */
 export function tell(line: string): void {
-  writeAll(Deno.stderr, `${line}\n`);
+  STDERR.write(`${line}\n`);
 }

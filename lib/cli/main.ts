@@ -1,6 +1,12 @@
 /** The command line: runs what it says, and turns errors into texts and exit codes. */
 import { createLogger } from "../util/log.ts";
-import { type ByteSink, writeAll } from "../util/write_all.ts";
+import {
+  isBrokenPipe,
+  type OutputStream,
+  STDERR,
+  STDOUT,
+  terminalColumns,
+} from "../util/standard_streams.ts";
 import { logOptions } from "./config.ts";
 import { describe, type Description } from "./describe_error.ts";
 import { type Environment, LOGGING, OPTIONS } from "./options.ts";
@@ -33,7 +39,7 @@ export async function main(args: readonly string[], { env, signal }: Surrounding
 }
 
 const tellPeople = ({ message, hint }: Description): void =>
-  print(Deno.stderr, [`Error: ${message}`, ...hint ? [hint] : []].join("\n"));
+  print(STDERR, [`Error: ${message}`, ...hint ? [hint] : []].join("\n"));
 
 const isAbort = (error: unknown): boolean => error instanceof Error && error.name === "AbortError";
 
@@ -43,16 +49,15 @@ interface RunOptions extends Surroundings {
 }
 
 async function run(args: readonly string[], { env, signal, outcome }: RunOptions): Promise<number> {
-  const columns = Deno.stdout.isTerminal() ? Deno.consoleSize().columns : undefined;
-  const parsed = parseCommandLine(args, { env, columns });
+  const parsed = parseCommandLine(args, { env, columns: terminalColumns() });
   if ("text" in parsed) {
-    print(Deno.stdout, parsed.text);
+    print(STDOUT, parsed.text);
     return 0;
   }
   const { command, flags } = parsed;
   const given = { flags, env };
   const logging = logOptions(given, command.options === OPTIONS.demo ? OPTIONS.demo : LOGGING);
-  const terminal = Deno.stderr.isTerminal() && env.TERM !== "dumb";
+  const terminal = STDERR.isTerminal && env.TERM !== "dumb";
   const log = createLogger({ ...logging, colour: terminal && !env.NO_COLOR });
   if (logging.format === "json") {
     outcome.tell = ({ message, hint, exitCode }) => log.error(message, { hint, exitCode });
@@ -61,15 +66,15 @@ async function run(args: readonly string[], { env, signal, outcome }: RunOptions
     signal,
     log,
     terminal: terminal && logging.format === "text" && ["debug", "info"].includes(logging.level),
-    print: (text) => print(Deno.stdout, text),
+    print: (text) => print(STDOUT, text),
   });
   return exitCode ?? 0;
 }
 
-function print(stream: ByteSink, text: string): void {
+function print(stream: OutputStream, text: string): void {
   try {
-    writeAll(stream, `${text}\n`);
+    stream.write(`${text}\n`);
   } catch (error) {
-    if (!(error instanceof Deno.errors.BrokenPipe)) throw error; // Whoever reads, head(1) perhaps, has had enough.
+    if (!isBrokenPipe(error)) throw error;
   }
 }

@@ -1,4 +1,5 @@
 /** The options: flag, environment variable, default, check and help of each in one table. */
+import { readFileSync } from "node:fs";
 import { BSON } from "mongodb";
 import { UsageError } from "../util/errors.ts";
 import { tableName } from "../sink/table/sql_names.ts";
@@ -19,7 +20,20 @@ export interface Option<Flag extends string = string, Value = unknown> {
   readonly parse: (text: string) => Value;
   /** Whether giving the flag again adds to the list. */
   readonly list?: true;
+  /** Whether a file may have the value, which `--FLAG-file` or a variable with `_FILE` at its end names. */
+  readonly file?: true;
 }
+
+/** The option that names a file with the value of another one. @example IN: --mongodb-url → OUT: --mongodb-url-file FILE */
+const fileOf = <const Flag extends string>({ flag, env }: Option<Flag>) =>
+  option({
+    flag: `${flag}-file` as const,
+    env: env.map((name) => `${name}_FILE`),
+    default: "",
+    value: "FILE",
+    help: `File that has the value of --${flag}, as Docker and Kubernetes give secrets`,
+    parse: (path) => path,
+  });
 
 /** An option whose flag and type of value the compiler knows. */
 const option = <const Flag extends string, Value>(definition: Option<Flag, Value>): Option<Flag, Value> =>
@@ -30,9 +44,11 @@ type CamelCase<Text extends string> = Text extends `${infer Head}-${infer Tail}`
   ? `${Head}${Capitalize<CamelCase<Tail>>}`
   : Text;
 
-/** The values of some options, by their flags in camel case. */
+/** The values of some options, by their flags in camel case. What a file has is a value of the option without `-file`. */
 export type Values<Options extends readonly Option[]> = {
-  readonly [Each in Options[number] as CamelCase<Each["flag"]>]: ReturnType<Each["parse"]>;
+  readonly [
+    Each in Options[number] as Each["flag"] extends `${string}-file` ? never : CamelCase<Each["flag"]>
+  ]: ReturnType<Each["parse"]>;
 };
 
 /** Names and patterns that are given as a list: `a,b_*`. */
@@ -131,7 +147,9 @@ const MONGODB_URL = option({
   value: "URL",
   help: "MongoDB, a replica set or sharded cluster",
   parse: text,
+  file: true,
 });
+const MONGODB_URL_FILE = fileOf(MONGODB_URL);
 
 const SCOPE = [
   option({
@@ -273,16 +291,21 @@ const SNAPSHOT = [
   }),
 ] as const;
 
+const CRATEDB_URL = option({
+  flag: "cratedb-url",
+  env: ["CRATEDB_URL", "CRATEDB_SQLALCHEMY_URL"],
+  default: "crate://",
+  value: "URL",
+  help:
+    "CrateDB: crate://[user:password@]host[:4200] over HTTP, postgresql://crate@host:5432/doc over the wire",
+  parse: parseSinkUrl,
+  file: true,
+});
+const CRATEDB_URL_FILE = fileOf(CRATEDB_URL);
+
 const RELAY = [
-  option({
-    flag: "cratedb-url",
-    env: ["CRATEDB_URL", "CRATEDB_SQLALCHEMY_URL"],
-    default: "crate://",
-    value: "URL",
-    help:
-      "CrateDB: crate://[user:password@]host[:4200] over HTTP, postgresql://crate@host:5432/doc over the wire",
-    parse: parseSinkUrl,
-  }),
+  CRATEDB_URL,
+  CRATEDB_URL_FILE,
   option({
     flag: "table",
     env: ["CRATEDB_TABLE"],
@@ -415,6 +438,15 @@ const RELAY = [
     },
   }),
   option({
+    flag: "on-held",
+    env: ["CDC_ON_HELD"],
+    default: "fail",
+    value: "fail|wait",
+    help:
+      "While another relay that is alive follows the stream: end with an error, or wait and take over when it ends",
+    parse: oneOf("fail", "wait"),
+  }),
+  option({
     flag: "retry-for",
     env: ["CDC_RETRY_FOR"],
     default: "forever",
@@ -431,11 +463,10 @@ const isNaming = ({ flag }: Option): boolean => NAMING.includes(flag);
 /** The stream that `status` and `wait` are about: the one that a relay with these options follows, or all. */
 export const STREAM = [...SCOPE, ...RELAY].filter(isNaming);
 
-const CRATEDB_URL = RELAY[0];
-
 /** How `status` looks. */
 export const STATUS = [
   CRATEDB_URL,
+  CRATEDB_URL_FILE,
   option({
     flag: "max-lag",
     env: ["CDC_MAX_LAG"],
@@ -465,7 +496,9 @@ export const STATUS = [
 /** What `wait` waits for. */
 export const WAIT = [
   MONGODB_URL,
+  MONGODB_URL_FILE,
   CRATEDB_URL,
+  CRATEDB_URL_FILE,
   option({
     flag: "at",
     env: ["CDC_WAIT_AT"],
@@ -508,6 +541,7 @@ export const MONITORING = [
 /** Options of the relay that say where rows are and how they are written. */
 const VERIFIED = [
   "cratedb-url",
+  "cratedb-url-file",
   "table",
   "columns",
   "widen",
@@ -696,6 +730,12 @@ export const SWITCHES: readonly Switch[] = [
     help: "Keep servers and data until Ctrl-C, and tell how to look at them, as --servers keep does",
   },
   {
+    flag: "standby",
+    short: "s",
+    means: ["on-held", "wait"],
+    help: "Wait while another relay follows the stream, and take over when it ends, as --on-held wait does",
+  },
+  {
     flag: "count-only",
     short: "c",
     means: ["compare", "counts"],
@@ -742,18 +782,28 @@ export const choicesOf = ({ value }: Option): readonly string[] =>
   value.includes("|") ? value.split("|") : [];
 
 export const OPTIONS = {
-  "cdc-relay": [MONGODB_URL, ...SCOPE, ...RELAY, ...TRANSFORM, ...SNAPSHOT, ...MONITORING, ...LOGGING],
+  "cdc-relay": [
+    MONGODB_URL,
+    MONGODB_URL_FILE,
+    ...SCOPE,
+    ...RELAY,
+    ...TRANSFORM,
+    ...SNAPSHOT,
+    ...MONITORING,
+    ...LOGGING,
+  ],
   "status": [...STATUS, ...STREAM, ...LOGGING],
   "wait": [...WAIT, ...STREAM, ...LOGGING],
   "verify": [
     MONGODB_URL,
+    MONGODB_URL_FILE,
     ...SCOPE,
     ...RELAY.filter(({ flag }) => VERIFIED.includes(flag)),
     ...TRANSFORM,
     ...VERIFY,
     ...LOGGING,
   ],
-  "db-workload": [MONGODB_URL, ...TARGET, ...WORKLOAD, ...LOGGING],
+  "db-workload": [MONGODB_URL, MONGODB_URL_FILE, ...TARGET, ...WORKLOAD, ...LOGGING],
   // The demo prints its own lines. The relay's log is for those who ask for it.
   "demo": [...DEMO, LOG_FORMAT, option({ ...LOG_LEVEL, default: "warn" })],
 } as const satisfies Readonly<Record<string, readonly Option[]>>;
@@ -779,32 +829,93 @@ export function readOptions<const Options extends readonly Option[]>(
   options: Options,
   given: Given,
 ): Values<Options> {
-  const entries = options.map((each) => [camelCase(each.flag), valueOf(each, given)]);
+  const entries = options.filter(({ flag }) => !NAMES_FILE.test(flag))
+    .map((each) => [camelCase(each.flag), valueOf(each, given)]);
   return Object.fromEntries(entries) as Values<Options>;
 }
 
-/** The flag or variable that sets an option; undefined if the default applies. */
-export function sourceOf({ flag, env }: Option, given: Given): string | undefined {
-  if (given.flags[flag] !== undefined) return `--${flag}`;
-  return env.find((name) => given.env[name] !== undefined && given.env[name] !== "");
+/** The flag or variable that sets an option, itself or by naming a file; undefined if the default applies. */
+export function sourceOf(
+  { flag, env, file }: Option,
+  { flags, env: variables }: Given,
+): string | undefined {
+  const flagNames = [flag, ...file ? [`${flag}-file`] : []];
+  const variableNames = [...env, ...file ? env.map((name) => `${name}_FILE`) : []];
+  const given = flagNames.find((name) => flags[name] !== undefined);
+  if (given !== undefined) return `--${given}`;
+  return variableNames.find((name) => variables[name] !== undefined && variables[name] !== "");
 }
+
+/** What was given there. */
+const givenAt = (source: string, { flags, env }: Given): string =>
+  (source.startsWith("--") ? flags[source.slice(2)] : env[source]) ?? "";
+
+const NAMES_FILE = /-file$|_FILE$/;
 
 function valueOf(option: Option, given: Given): unknown {
   const { flag, help } = option;
   if (given.flags[flag] === "") throw new UsageError(`--${flag} is empty`, { hint: `${help}.` });
   const source = sourceOf(option, given);
-  const value = given.flags[flag] ?? (source === undefined ? option.default : given.env[source] ?? "");
   const name = source ?? `--${flag}`;
+  const isInFile = option.file === true && NAMES_FILE.test(name);
+  const value = source === undefined
+    ? option.default
+    : isInFile
+    ? contentOf(givenAt(source, given), source)
+    : givenAt(source, given);
   try {
     return option.parse(value);
   } catch (error) {
     if (error instanceof UsageError) throw new UsageError(`${name}: ${error.message}`, error);
     if (!(error instanceof RangeError)) throw error;
-    throw new UsageError(`${name} ${error.message}: current value is ${JSON.stringify(value)}`, {
-      hint: `${help}.${option.default === "" ? "" : ` Default: ${option.default}`}`,
+    throw new UsageError(
+      isInFile
+        ? `${name}: what is in the file ${error.message}`
+        : `${name} ${error.message}: current value is ${JSON.stringify(value)}`,
+      { hint: `${help}.${option.default === "" ? "" : ` Default: ${option.default}`}` },
+    );
+  }
+}
+
+/** Without the line end that editors leave. */
+function contentOf(path: string, source: string): string {
+  try {
+    return readFileSync(path, "utf8").trim();
+  } catch (error) {
+    throw new UsageError(`${source} names a file that cannot be read: ${path}`, {
+      hint: "It needs to be there, and to be readable by the user of this program.",
+      cause: error,
     });
   }
 }
 
 const camelCase = (flag: string): string =>
   flag.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
+
+const kebabCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+/**
+ * Options of the relay as the command line would have them.
+ *
+ * @example
+ * IN: {database: ["a", "b"], filter: {n: 1}, snapshotLanes: 2} → OUT: {database: "a,b", filter: "{\"n\":1}", "snapshot-lanes": "2"}
+ *
+ * @throws UsageError for a name that is none
+ */
+export function relayFlags(options: object): Flags {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given.map(([name, value]) => {
+    const flag = kebabCase(name);
+    if (!OPTIONS["cdc-relay"].some((each) => each.flag === flag)) {
+      throw new UsageError(`There is no option ${name}`, {
+        hint: "docs/options.md lists them; here they are in camel case.",
+      });
+    }
+    return [flag, flagText(value)];
+  }));
+}
+
+function flagText(value: unknown): string {
+  if (Array.isArray(value) && value.every((each) => typeof each === "string")) return value.join(",");
+  return typeof value === "object" ? BSON.EJSON.stringify(value, { relaxed: false }) : String(value);
+}

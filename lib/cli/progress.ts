@@ -1,7 +1,7 @@
 /** How far a snapshot or a verification has come, for people: a bar on a terminal, a line every few seconds elsewhere. */
 import process from "node:process";
 // @ts-types="@types/cli-progress"
-import { Format, SingleBar } from "cli-progress";
+import cliProgress from "cli-progress";
 import type { RelayObserver, SnapshotProgress } from "../pipeline/observer.ts";
 import type { LogFields, Logger } from "../util/log.ts";
 import type { VerifyObserver } from "../verify/observer.ts";
@@ -92,16 +92,16 @@ class Lines implements Display {
 
 class Bar implements Display {
   #pace = new Pace();
-  readonly #bar: SingleBar;
+  readonly #bar: cliProgress.SingleBar;
 
   constructor(title: string, more = "") {
-    this.#bar = new SingleBar({
+    this.#bar = new cliProgress.SingleBar({
       stream: process.stderr,
       hideCursor: true,
       clearOnComplete: true,
       format:
         `${title} {bar} {percentage} % | {value} of {total} documents | {rate}/s | {left} s left${more}`,
-      formatBar: Format.BarFormat,
+      formatBar: cliProgress.Format.BarFormat,
       gracefulExit: false,
     });
   }

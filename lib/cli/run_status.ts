@@ -3,6 +3,7 @@ import { status, type StatusContext, type StatusSettings } from "../status/statu
 import { wait, type Waited, type WaitSettings } from "../status/wait.ts";
 import { SYSTEM_CLOCK } from "../util/clock.ts";
 import { durationText } from "../util/duration_text.ts";
+import { terminalColumns } from "../util/standard_streams.ts";
 
 type RunContext = Pick<StatusContext, "signal" | "print">;
 
@@ -14,8 +15,9 @@ export async function runStatus(
   settings: StatusSettings,
   { signal, print }: RunContext,
 ): Promise<number> {
-  const columns = Deno.stdout.isTerminal() ? Deno.consoleSize().columns : undefined;
-  return await status(settings, { signal, print, columns, clock: SYSTEM_CLOCK }) ? 0 : NOT_WELL;
+  return await status(settings, { signal, print, columns: terminalColumns(), clock: SYSTEM_CLOCK })
+    ? 0
+    : NOT_WELL;
 }
 
 /** @returns the exit code */

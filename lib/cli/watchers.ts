@@ -1,10 +1,12 @@
 /** Who watches a relay, beside log and progress bar, as the command line says. */
+import process from "node:process";
 import { observers, type RelayObserver } from "../pipeline/observer.ts";
 import type { StatusSource } from "../pipeline/relay_status.ts";
 import { type Trace, UNTRACED } from "../pipeline/stages.ts";
 import type { Logger } from "../util/log.ts";
 import { VERSION } from "../util/version.ts";
 import { type Given, MONITORING, readOptions } from "./options.ts";
+import { runtimeOf } from "./runtime.ts";
 
 export interface Watchers extends AsyncDisposable {
   readonly observer: RelayObserver;
@@ -28,7 +30,8 @@ export async function openWatchers(given: Given, { status, log }: WatcherDeps): 
   let trace = UNTRACED;
   if (listen) {
     const { openMonitor } = await import("../metrics/monitor.ts");
-    const versions = { version: VERSION, deno: Deno.version.deno };
+    const { name, version } = runtimeOf(process.versions);
+    const versions = { version: VERSION, runtime: `${name} ${version}` };
     const monitor = opened.use(await openMonitor({ listen, maxLag, status, versions, log }));
     watching.push(monitor.observer);
   }

@@ -9,6 +9,7 @@ import type { Logger } from "../util/log.ts";
 import { byHand } from "./by_hand.ts";
 import type { Screen } from "./screen.ts";
 import { openServers, type Servers } from "./servers.ts";
+import { isBrokenPipe } from "../util/standard_streams.ts";
 import type { DemoSettings } from "./settings.ts";
 import { showCheck } from "./show_check.ts";
 import { LOAD, showLoad } from "./show_load.ts";
@@ -36,7 +37,7 @@ export async function demo(settings: DemoSettings, context: DemoContext): Promis
   try {
     await show(settings, context);
   } catch (error) {
-    if (!(error instanceof Deno.errors.BrokenPipe)) throw error; // Whoever reads, head(1) perhaps, has had enough.
+    if (!isBrokenPipe(error)) throw error;
   }
 }
 

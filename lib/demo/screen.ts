@@ -1,6 +1,6 @@
 /** Standard output and standard error of the demo: data on the one, progress on the other. */
 import { styleText } from "node:util";
-import { writeAll } from "../util/write_all.ts";
+import { type OutputStream, STDERR, STDOUT, terminalColumns } from "../util/standard_streams.ts";
 
 const WIDTH = { least: 60, most: 132, elsewhere: 110 } as const;
 
@@ -20,26 +20,18 @@ export interface Screen {
 
 /** `NO_COLOR` and `TERM=dumb` are respected. */
 export function createScreen(env: Readonly<Record<string, string | undefined>>): Screen {
-  const terminal = Deno.stdout.isTerminal();
-  const colour = terminal && !env.NO_COLOR && env.TERM !== "dumb";
+  const columns = terminalColumns();
+  const colour = columns !== undefined && !env.NO_COLOR && env.TERM !== "dumb";
   const paint = (style: "bold" | "dim"): Paint => (text) =>
     colour ? styleText(style, text, { validateStream: false }) : text;
   return {
-    width: terminal ? Math.min(WIDTH.most, Math.max(WIDTH.least, terminalWidth())) : WIDTH.elsewhere,
+    width: columns === undefined ? WIDTH.elsewhere : Math.min(WIDTH.most, Math.max(WIDTH.least, columns)),
     strong: paint("bold"),
     faint: paint("dim"),
-    print: (...lines) => write(Deno.stdout, lines),
-    tell: (line) => write(Deno.stderr, [line]),
+    print: (...lines) => write(STDOUT, lines),
+    tell: (line) => write(STDERR, [line]),
   };
 }
 
-function terminalWidth(): number {
-  try {
-    return Deno.consoleSize().columns;
-  } catch {
-    return WIDTH.elsewhere; // No standard stream says.
-  }
-}
-
-const write = (stream: typeof Deno.stdout, lines: readonly string[]): void =>
-  writeAll(stream, lines.map((line) => `${line}\n`).join(""));
+const write = (stream: OutputStream, lines: readonly string[]): void =>
+  stream.write(lines.map((line) => `${line}\n`).join(""));

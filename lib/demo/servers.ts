@@ -1,7 +1,11 @@
 /** The demo's side of the process that holds its servers: the two servers, and their end. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import process from "node:process";
 import { createInterface } from "node:readline";
-import { Readable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { UserError } from "../util/errors.ts";
 import { maskUrl } from "../util/mask_url.ts";
 import { openTransport } from "../sink/connection/open_transport.ts";
@@ -38,6 +42,11 @@ const LONG_END_MS = 1_000;
  */
 export async function openServers(settings: DemoSettings, options: OpenServersOptions): Promise<Servers> {
   const { database, screen, signal, hostScript } = options;
+  if (!existsSync(fileURLToPath(hostScript))) {
+    throw new UserError("The demo comes with a clone of the repository only.", {
+      hint: "Clone it and run `deno task demo` there. Here, start with `cdc-relay` and `db-workload`.",
+    });
+  }
   const servers: Partial<Record<ServerName, HostedServer>> = {};
   const add = (name: ServerName, server: HostedServer) => {
     servers[name] = server;
@@ -88,8 +97,8 @@ async function kindOf(name: ServerName, url: string): Promise<string> {
 
 class Host implements AsyncDisposable {
   readonly #screen: Screen;
-  readonly #child: Deno.ChildProcess;
-  readonly #input: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
+  readonly #child: ChildProcess & { readonly stdin: Writable; readonly stdout: Readable };
+  readonly #ended: Promise<void>;
   readonly #lines: AsyncIterator<string, undefined>;
 
   constructor(
@@ -97,17 +106,16 @@ class Host implements AsyncDisposable {
     { screen, hostScript }: Pick<OpenServersOptions, "screen" | "hostScript">,
   ) {
     this.#screen = screen;
-    this.#child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "--allow-all", "--quiet", hostScript],
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "inherit",
+    const flags = process.versions.deno === undefined ? [] : ["run", "--allow-all", "--quiet"];
+    this.#child = spawn(process.execPath, [...flags, fileURLToPath(hostScript)], {
+      stdio: ["pipe", "pipe", "inherit"],
       detached: true,
-    }).spawn();
-    this.#input = this.#child.stdin.getWriter();
-    this.#input.write(new TextEncoder().encode(`${JSON.stringify(request)}\n`)).catch(() => {}); // It has ended.
-    const input = Readable.from(this.#child.stdout.pipeThrough(new TextDecoderStream()));
-    this.#lines = createInterface({ input })[Symbol.asyncIterator]();
+    });
+    this.#ended = new Promise((resolve) => this.#child.once("close", () => resolve()));
+    this.#child.on("error", () => {}); // It ends then, without a word.
+    this.#child.stdin.on("error", () => {}); // It has ended.
+    this.#child.stdin.write(`${JSON.stringify(request)}\n`);
+    this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
   }
 
   /** The next message; other lines are progress of downloads. */
@@ -123,11 +131,9 @@ class Host implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const { status } = this.#child;
-    this.#input.write(new TextEncoder().encode("ended\n")).catch(() => {});
-    await this.#input.close().catch(() => {}); // It has ended.
+    this.#child.stdin.end("ended\n");
     const late = new AbortController();
-    const ended = status.finally(() => late.abort());
+    const ended = this.#ended.finally(() => late.abort());
     const wait = (time: number) => delay(time, "late", { signal: late.signal }).catch(() => {});
     if (await Promise.race([ended, wait(LONG_END_MS)]) !== "late") return;
     this.#screen.tell("Cleaning up … (a second Ctrl-C leaves that to the background)");

@@ -16,7 +16,7 @@ const EVENTS = [1, 10, 100, 1_000, 2_500, 5_000, 10_000, 25_000];
 export const METRICS = {
   cdc_relay_build_info: {
     kind: "gauge",
-    labels: ["version", "deno"],
+    labels: ["version", "runtime"],
     help: "Always 1; the labels tell what runs",
   },
   cdc_relay_phase: {

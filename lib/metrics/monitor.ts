@@ -13,7 +13,7 @@ export interface MonitorOptions {
   /** Milliseconds that the tables may be behind. */
   readonly maxLag: number;
   readonly status: StatusSource;
-  readonly versions: { readonly version: string; readonly deno: string };
+  readonly versions: { readonly version: string; readonly runtime: string };
   readonly log: Logger;
   /** @default {the system's} */
   readonly clock?: Pick<Clock, "now">;

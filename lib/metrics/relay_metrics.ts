@@ -12,8 +12,8 @@ import { processMetrics } from "./process_metrics.ts";
 export interface RelayMetricsDeps {
   readonly status: StatusSource;
   readonly clock: Pick<Clock, "now">;
-  /** Of this program, and of Deno. */
-  readonly versions: { readonly version: string; readonly deno: string };
+  /** Of this program, and of what runs it. */
+  readonly versions: { readonly version: string; readonly runtime: string };
   /** @default {100 collections} */
   readonly labels?: CollectionLabels;
 }
@@ -21,6 +21,7 @@ export interface RelayMetricsDeps {
 /** All that there are, as the compiler sees to. */
 const PHASES: Readonly<Record<StreamPhase, true>> = {
   "starting": true,
+  "standby": true,
   "snapshot": true,
   "catching up": true,
   "following": true,

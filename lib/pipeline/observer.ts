@@ -65,6 +65,10 @@ export interface ColumnChange {
 }
 
 export interface RelayObserver extends OutageObserver, StageObserver {
+  /** Another relay, alive or dead, has the stream: this one waits. */
+  standingBy(): void;
+  /** The stream is this relay's. */
+  leaseTaken(): void;
   /** The snapshot is done, or there is none to take: changes are followed. */
   ready(): void;
   snapshotProgress(progress: SnapshotProgress): void;
@@ -97,6 +101,8 @@ export interface RelayObserver extends OutageObserver, StageObserver {
  */
 export function observers(...all: readonly Partial<RelayObserver>[]): RelayObserver {
   return {
+    standingBy: () => all.forEach((each) => each.standingBy?.()),
+    leaseTaken: () => all.forEach((each) => each.leaseTaken?.()),
     ready: () => all.forEach((each) => each.ready?.()),
     snapshotProgress: (progress) => all.forEach((each) => each.snapshotProgress?.(progress)),
     snapshotDone: (done) => all.forEach((each) => each.snapshotDone?.(done)),

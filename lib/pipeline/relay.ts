@@ -127,9 +127,12 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
       log,
       clock,
       status: () => columnsOf(status.current),
+      standsBy: settings.onHeld === "wait",
+      onWait: () => observer.standingBy(),
       isFree: () => !raw.writing,
     }),
   );
+  observer.leaseTaken();
   closing.use(position.keep(fail));
   await createStatusView(retrying(raw, retries), { schema, log });
   closing.use(watchOplog({ route: deployment.route(), observer, clock, mongodbClock, log }));

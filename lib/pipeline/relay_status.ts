@@ -4,6 +4,7 @@ import type { System } from "../util/outage.ts";
 /** The words that users see. The replication loop's own phases are in `next_step.ts`. */
 export type StreamPhase =
   | "starting"
+  | "standby"
   | "snapshot"
   | "catching up"
   | "following"

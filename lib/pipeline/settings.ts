@@ -40,6 +40,8 @@ export interface RelaySettings extends MemoryShares {
   readonly refreshInterval: number;
   readonly saveInterval: number;
   readonly lease: number;
+  /** What to do while another relay that is alive follows the stream. */
+  readonly onHeld: "fail" | "wait";
   readonly retryFor: number;
 }
 

@@ -11,6 +11,8 @@ import type { RelayStatus, StatusSource, StreamPhase } from "./relay_status.ts";
 export const FRESH_MS = 2_000;
 
 type Heard =
+  | "standingBy"
+  | "leaseTaken"
   | "ready"
   | "snapshotProgress"
   | "snapshotDone"
@@ -28,6 +30,7 @@ const SYSTEMS: readonly System[] = ["CrateDB", "PostgreSQL", "MongoDB"];
 export class StatusTracker implements StatusSource, Pick<RelayObserver, Heard> {
   readonly #clock: Pick<Clock, "now">;
   readonly #outages = new Map<System, string>();
+  #isStandby = false;
   #isReady = false;
   #ending: { readonly error: string | null } | undefined;
   #snapshot: SnapshotProgress | undefined;
@@ -58,6 +61,14 @@ export class StatusTracker implements StatusSource, Pick<RelayObserver, Heard> {
         : this.#clusterTime - this.#oldest,
       lastError: this.#ending?.error ?? this.#outageOf?.error ?? null,
     };
+  }
+
+  standingBy(): void {
+    this.#isStandby = true;
+  }
+
+  leaseTaken(): void {
+    this.#isStandby = false;
   }
 
   ready(): void {
@@ -111,6 +122,7 @@ export class StatusTracker implements StatusSource, Pick<RelayObserver, Heard> {
     if (this.#ending) return this.#ending.error === null ? "stopped" : "failed";
     const outage = this.#outageOf;
     if (outage) return `waiting for ${outage.system}`;
+    if (this.#isStandby) return "standby";
     if (this.#snapshot) return "snapshot";
     if (!this.#isReady) return "starting";
     return (this.#currentLag ?? 0) > FRESH_MS ? "catching up" : "following";

@@ -2,6 +2,7 @@
  * Has garbage collected sooner than the engine would: it lets 30 MB of live data become 200 MB with garbage, and the bytes
  * outside of its heap 64 MB more.
  */
+import process from "node:process";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
@@ -41,7 +42,7 @@ export class V8Heap implements Heap {
   #collect: (() => void) | undefined;
 
   size(): number {
-    const { heapTotal, external } = Deno.memoryUsage();
+    const { heapTotal, external } = process.memoryUsage();
     return heapTotal + external;
   }
 

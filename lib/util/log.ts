@@ -1,6 +1,6 @@
 import { styleText } from "node:util";
 import { maskUrls } from "./mask_url.ts";
-import { writeAll } from "./write_all.ts";
+import { STDERR } from "./standard_streams.ts";
 
 /** Levels of importance, lowest first. */
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
@@ -73,7 +73,7 @@ export function createLogger(options: LoggerOptions): Logger {
   return Object.freeze({ debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") });
 }
 
-const writeToStderr = (line: string): void => writeAll(Deno.stderr, `${line}\n`);
+const writeToStderr = (line: string): void => STDERR.write(`${line}\n`);
 
 function textValue(value: unknown): string {
   const text = typeof value === "string" ? maskUrls(value) : unquote(toJson(value));

@@ -5,7 +5,7 @@ import { hasCode, MongodbCode } from "../source/mongodb_errors.ts";
 
 import { UserError } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
-import { writeAll } from "../util/write_all.ts";
+import { STDOUT } from "../util/standard_streams.ts";
 import type { Operation } from "./mix.ts";
 import { closeMongodb, connectMongodb } from "../source/mongodb.ts";
 
@@ -50,7 +50,7 @@ export async function workload(
   const collection = client.db(config.database).collection(config.collection);
   if (config.count === 1) {
     const { insertedId } = await collection.insertOne(exampleRecord(), { writeConcern: CONFIRMED });
-    writeAll(Deno.stdout, `${insertedId}\n`);
+    STDOUT.write(`${insertedId}\n`);
     return;
   }
   const started = Date.now();

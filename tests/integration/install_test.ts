@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { delimiter, dirname, join } from "node:path";
 import deno from "../../deno.json" with { type: "json" };
+import { INSTALLED_NAME } from "../../lib/cli/version.ts";
 
 const ROOT = join(import.meta.dirname ?? "", "..", "..");
 
@@ -48,7 +49,7 @@ Deno.test("deno install makes a program that runs anywhere", async (test) => {
     const installed = await outcome(Deno.execPath(), INSTALL.split(" "), { cwd: ROOT, env });
     const ignore = installed.code !== 0 && OFFLINE.test(installed.stderr);
     if (!ignore) assert.equal(installed.code, 0, installed.stderr);
-    const program = join(folder, "root", "bin", deno.name);
+    const program = join(folder, "root", "bin", INSTALLED_NAME);
     const elsewhere = { cwd: home, env };
 
     await test.step({
@@ -64,7 +65,7 @@ Deno.test("deno install makes a program that runs anywhere", async (test) => {
       ignore,
       fn: async () => {
         const { code, stdout, stderr } = await outcome(program, ["completion", "bash"], elsewhere);
-        assert.match(stdout, new RegExp(`^complete -F \\S+ ${deno.name} `, "m"));
+        assert.match(stdout, new RegExp(`^complete -F \\S+ ${INSTALLED_NAME} `, "m"));
         assert.deepEqual([code, stderr], [0, ""]);
       },
     });

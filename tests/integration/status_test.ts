@@ -80,7 +80,7 @@ cratedbTest(
     const wait = (...args: string[]) => tell("wait", args, { CRATEDB_SQLALCHEMY_URL: readerUrl });
     assert.equal((await status()).code, 4, "there is no stream yet");
 
-    const data = mongodb.db(database).collection<{ _id: number }>("data");
+    const data = await mongodb.db(database).createCollection<{ _id: number }>("data");
     const env = { CRATEDB_SQLALCHEMY_URL: url.replace(new URL(httpUrl).host, proxy.host) };
     const first = relay(["--lease", "2s"], { env });
     await first.waitForLine(/Ready/);

@@ -48,8 +48,12 @@ export interface FaultContext extends CratedbContext {
 }
 
 /** Registers a test that needs MongoDB and CrateDB: ignored when one is missing, failed with REQUIRE_CRATEDB=1. */
-export function cratedbTest(name: string, test: (context: CratedbContext) => unknown): void {
-  register(name, (stack) => test(cratedbContext(stack)));
+export function cratedbTest(
+  name: string,
+  test: (context: CratedbContext) => unknown,
+  options: RegisterOptions = {},
+): void {
+  register(name, (stack) => test(cratedbContext(stack)), options);
 }
 
 /**
@@ -70,7 +74,7 @@ export function faultTest(name: string, test: (context: FaultContext) => unknown
 }
 
 interface RegisterOptions {
-  /** The servers are there, but the test cannot use them. */
+  /** The servers are there, but the test cannot use them, or lacks something else. @default {false} */
   readonly unfit?: boolean;
 }
 

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { Cratedb } from "../../dev/servers/start_cratedb.ts";
 import type { Mongodb } from "../../dev/servers/start_mongodb.ts";
 import type { Postgresql } from "../../dev/servers/start_postgresql.ts";
-import { writeAll } from "../../lib/util/write_all.ts";
+import { STDERR } from "../../lib/util/standard_streams.ts";
 import { lines } from "../../dev/process/lines.ts";
 
 interface Servers {
@@ -50,7 +50,7 @@ export async function sharedServer<Name extends keyof Servers>(name: Name): Prom
   if (error) throw new Error(error);
   Deno.env.set(variable(name), JSON.stringify(shared));
   const note = shared.server ? "" : "; the tests that need it are ignored (start Docker, or set its URL)";
-  writeAll(Deno.stderr, `${shared.description}${note}\n`);
+  STDERR.write(`${shared.description}${note}\n`);
   return shared;
 }
 

@@ -24,6 +24,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "lib/demo": [...RELAY, "lib/workload"],
   "lib/cli": [...RELAY, "lib/metrics", "lib/status", "lib/verify", "lib/workload", "lib/demo"],
   dev: [...RELAY, "lib/metrics", "lib/status", "lib/verify", "lib/workload", "lib/demo", "lib/cli"],
+  "lib/mod.ts": [...RELAY, "lib/cli"],
   "mongodb_cdc_cratedb.ts": ["lib/cli"],
 };
 

@@ -1,4 +1,5 @@
 /** The PostgreSQL wire, by postgres.js. */
+import process from "node:process";
 import postgres from "postgres";
 import { SinkError } from "./sink_error.ts";
 import { type Dialect, dialectOf } from "./dialect.ts";
@@ -21,7 +22,7 @@ export class WireTransport implements Transport {
 
   static async open({ host, port, user, password, tls, schema }: SinkAddress): Promise<WireTransport> {
     // With this variable postgres.js asks for a setting that CrateDB lacks, and the program ends.
-    Deno.env.delete("PGTARGETSESSIONATTRS");
+    delete process.env.PGTARGETSESSIONATTRS;
     const sql = postgres({
       host,
       port,

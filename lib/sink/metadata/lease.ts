@@ -2,6 +2,8 @@
  * A lease on a row: one process at a time may write it. Whoever holds it says so again and again; when that stops, the
  * lease runs out. Each write is fenced by the row's version, so that a process that was frozen meanwhile is refused.
  */
+import { hostname } from "node:os";
+import process from "node:process";
 import type { Clock } from "../../util/clock.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Transport } from "../connection/transport.ts";
@@ -78,6 +80,8 @@ export interface AcquireOptions {
   readonly signal: AbortSignal;
   /** Called once when an earlier owner's lease has to run out. */
   readonly onWait: (owner: string | null, milliseconds: number) => void;
+  /** Whether an owner that is alive is waited for, until it gives the lease back or dies. @default {false} */
+  readonly standsBy?: boolean;
 }
 
 /** How much longer than its lease an owner is waited for that might be dead. */
@@ -89,7 +93,7 @@ const CLOCK_MARGIN_MS = 50;
 export class Lease<Column extends string> implements AsyncDisposable {
   readonly #transport: Transport;
   readonly #options: LeaseOptions<Column>;
-  readonly #owner = `${Deno.hostname()}/${Deno.pid}/${crypto.randomUUID().slice(0, 8)}`;
+  readonly #owner = `${hostname()}/${process.pid}/${crypto.randomUUID().slice(0, 8)}`;
   readonly #target: string;
   #values: LeaseValues<Column>;
   #version: Row<Column>["version"] = ["", ""];
@@ -108,12 +112,12 @@ export class Lease<Column extends string> implements AsyncDisposable {
   /**
    * Takes the lease, waiting for that of an owner that died to run out.
    *
-   * @throws LeaseHeldError when the owner turns out to be alive
+   * @throws LeaseHeldError when the owner turns out to be alive, and is not to be waited for
    */
   static async acquire<Column extends string>(
     transport: Transport,
     options: LeaseOptions<Column>,
-    { signal, onWait }: AcquireOptions,
+    { signal, onWait, standsBy = false }: AcquireOptions,
   ): Promise<Lease<Column>> {
     const lease = new Lease(transport, options);
     const { clock } = options;
@@ -129,7 +133,7 @@ export class Lease<Column extends string> implements AsyncDisposable {
         deadline = clock.now() + Math.max(row.left, options.lease) + MARGIN_MS;
         onWait(row.owner, row.left);
       }
-      if (clock.now() > deadline) throw new LeaseHeldError(row.owner, options.holds);
+      if (clock.now() > deadline && !standsBy) throw new LeaseHeldError(row.owner, options.holds);
       await clock.wait(Math.min(row.left + CLOCK_MARGIN_MS, LONGEST_WAIT_MS), { signal });
     }
   }

@@ -33,6 +33,10 @@ export interface StreamPositionOptions {
   readonly clock: Clock;
   /** How the relay is; written with each save and each renewal of the lease. @default {it stays as it is} */
   readonly status?: () => StatusColumns;
+  /** Whether this one waits while another relay that is alive follows the stream. @default {false} */
+  readonly standsBy?: boolean;
+  /** Called once when another relay, alive or dead, has the stream. @default {nobody is told} */
+  readonly onWait?: () => void;
   /** Whether another relay may write at once when this one gives the stream back. */
   readonly isFree: () => boolean;
 }
@@ -49,10 +53,10 @@ export class StreamPosition implements AsyncDisposable {
   /**
    * Takes the stream, waiting for the lease of a relay that died to run out.
    *
-   * @throws LeaseHeldError when another relay that is alive follows the stream
+   * @throws LeaseHeldError when another relay that is alive follows the stream, and is not to be waited for
    */
   static async acquire(transport: Transport, options: StreamPositionOptions): Promise<StreamPosition> {
-    const { schema, stream, lease, signal, log, clock, status, isFree } = options;
+    const { schema, stream, lease, signal, log, clock, status, standsBy = false, onWait, isFree } = options;
     const table = { schema, name: TABLE };
     await createTable(transport, schema);
     const held = await Lease.acquire(transport, {
@@ -69,7 +73,12 @@ export class StreamPosition implements AsyncDisposable {
       isFree,
     }, {
       signal,
-      onWait: (owner, ms) => log.info("Waiting for the lease of an earlier relay to run out", { owner, ms }),
+      standsBy,
+      onWait: (owner, ms) => {
+        if (standsBy) log.info("Standing by: another relay follows this stream", { owner });
+        else log.info("Waiting for the lease of an earlier relay to run out", { owner, ms });
+        onWait?.();
+      },
     });
     return new StreamPosition(stream, held);
   }

@@ -30,17 +30,17 @@ Deno.test("each alert says in a line what to do, and leads to a heading", async 
   }
 });
 
-const promtool = (args: readonly string[]) =>
-  new Deno.Command("promtool", { args: [...args], cwd: FOLDER, stdout: "piped", stderr: "piped" });
+const promtool = async (args: readonly string[]) =>
+  await new Deno.Command("promtool", { args: [...args], cwd: FOLDER }).output();
 
-const promtoolIsPresent = await promtool(["--version"]).output().then(({ success }) => success, () => false);
+const promtoolIsPresent = await promtool(["--version"]).then(({ success }) => success, () => false);
 
 for (const args of [["check", "rules", "alerts.yaml"], ["test", "rules", "alerts_test.yaml"]]) {
   Deno.test({
     name: `promtool ${args.join(" ")}`,
     ignore: !promtoolIsPresent,
     async fn() {
-      const { success, stdout, stderr } = await promtool(args).output();
+      const { success, stdout, stderr } = await promtool(args);
       assert.ok(success, new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr));
     },
   });

@@ -12,7 +12,7 @@ const open = (status: Partial<RelayStatus> = {}, listen = LOOPBACK): Promise<Mon
     listen,
     maxLag: 1_000,
     status: { current: statusOf(status) },
-    versions: { version: "1", deno: "2" },
+    versions: { version: "1", runtime: "2" },
     log: QUIET,
   });
 

@@ -14,7 +14,7 @@ function metricsOf(status: Partial<RelayStatus> = {}, labels = new CollectionLab
   const metrics = new RelayMetrics({
     status: { current: statusOf(status) },
     clock: { now: () => NOW },
-    versions: { version: "1.2.3", deno: "2.9.0" },
+    versions: { version: "1.2.3", runtime: "Deno 2.9.0" },
     labels,
   });
   const samples = async (name: string): Promise<string[]> =>
@@ -121,7 +121,7 @@ Deno.test("RelayMetrics no longer shows a snapshot that is done", async () => {
   const metrics = new RelayMetrics({
     status,
     clock: { now: () => NOW },
-    versions: { version: "", deno: "" },
+    versions: { version: "", runtime: "" },
   });
   assert.match(await metrics.text(), /^cdc_relay_snapshot_documents 1$/m);
   status.current = statusOf({});
@@ -166,7 +166,7 @@ Deno.test("RelayMetrics tells the process' own figures, none of them 0", async (
   assert.equal(own.length, 8);
   for (const sample of own) assert.ok(Number(sample.split(" ")[1]) > 0, sample);
   assert.deepEqual(await samples("cdc_relay_build_info"), [
-    'cdc_relay_build_info{version="1.2.3",deno="2.9.0"} 1',
+    'cdc_relay_build_info{version="1.2.3",runtime="Deno 2.9.0"} 1',
   ]);
 });
 
