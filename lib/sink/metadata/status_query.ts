@@ -80,7 +80,8 @@ export function statusQuery(dialect: Dialect, options: StatusQueryOptions): stri
     "GROUP BY c.stream";
   const grown = "SELECT a.*, coalesce(l.letters, 0) AS standing_letters, " +
     "CASE WHEN a.is_alive THEN a.lag_ms ELSE coalesce(a.lag_ms, 0) + a.silent_ms END AS grown_lag_ms, " +
-    "CASE WHEN a.is_alive THEN a.oplog_headroom_s ELSE a.oplog_headroom_s - a.silent_ms / 1000 END AS headroom_s, " +
+    "CASE WHEN a.is_alive OR a.oplog_headroom_s IS NULL THEN a.oplog_headroom_s " +
+    "ELSE greatest(0, a.oplog_headroom_s - a.silent_ms / 1000) END AS headroom_s, " +
     "a.oplog_headroom_s + a.age_ms / 1000 AS window_s " +
     `FROM (${ages}) a LEFT JOIN (${letters}) l ON l.stream = a.stream`;
   const state = "CASE " +
