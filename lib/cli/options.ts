@@ -412,7 +412,7 @@ const RELAY = [
     env: ["CDC_REFRESH_INTERVAL"],
     default: "1s",
     value: "TIME",
-    help: "The longest pause before rows are made visible; refreshes take up to a quarter of the time",
+    help: "The longest pause before rows are made visible; refreshes take up to half of the time",
     parse: duration,
   }),
   option({

@@ -1,18 +1,18 @@
-/** How often rows are made visible: refreshes take up to a quarter of the time. It knows no clock: times are given. */
+/** How often rows are made visible: refreshes take up to half of the time. It knows no clock: times are given. */
 
 export interface RefreshPaceOptions {
   /** The longest pause between two refreshes, in milliseconds. */
   readonly longestPause: number;
 }
 
-/** After a refresh, the pause is so many times as long as refreshes take: refreshing has a quarter of the time. */
-const PAUSE_PER_COST = 3;
+/** After a refresh, the pause is so many times as long as refreshes take: refreshing has half of the time. */
+const PAUSE_PER_COST = 1;
 /** How much the latest refresh counts in what refreshes take. */
 const LATEST_WEIGHT = 0.25;
 
 /**
  * @example
- * IN: refreshes of 3 ms → OUT: a pause of 9 ms; of 40 ms → 120 ms; of 2 s, with a longest pause of 1 s → 1 s
+ * IN: refreshes of 3 ms → OUT: a pause of 3 ms; of 40 ms → 40 ms; of 2 s, with a longest pause of 1 s → 1 s
  */
 export class RefreshPace {
   readonly #longestPause: number;
