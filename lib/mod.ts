@@ -35,6 +35,12 @@ type Json = Readonly<Record<string, unknown>>;
 export interface RelayOptions {
   readonly mongodbUrl?: string;
   readonly cratedbUrl?: string;
+  readonly cratedbJwt?: string;
+  /** Read anew for each request, because tokens expire. */
+  readonly cratedbJwtFile?: string;
+  readonly cratedbCa?: string;
+  readonly cratedbCert?: string;
+  readonly cratedbKey?: string;
   readonly database?: string | readonly string[];
   readonly collection?: string | readonly string[];
   readonly exclude?: string | readonly string[];

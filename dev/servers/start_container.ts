@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { GenericContainer, getContainerRuntimeClient, ImageName } from "testcontainers";
 import { messageOf } from "../../lib/util/errors.ts";
 import { freePort } from "./free_port.ts";
@@ -7,6 +8,8 @@ import { tell } from "./tell.ts";
 export interface ContainerOptions {
   readonly command: (ports: readonly number[]) => string[];
   readonly environment?: Record<string, string>;
+  /** What files of the container have in them, by their paths. */
+  readonly files?: Readonly<Record<string, string | Uint8Array>>;
   /** Ports inside the container; 0 is one that is free on the host, and the same inside and outside. */
   readonly ports: readonly number[];
   /** How long a pull of the image may take, in milliseconds. @default 300_000 */
@@ -35,10 +38,15 @@ export async function startContainer(image: string, options: ContainerOptions): 
     const host = freePort();
     return { container: inside || host, host };
   });
+  const contents = Object.entries(options.files ?? {}).map(([target, content]) => ({
+    target,
+    content: Buffer.from(content),
+  }));
   const hostPorts = ports.map(({ host }) => host);
   const container = await new GenericContainer(image)
     .withCommand(options.command(hostPorts))
     .withEnvironment(options.environment ?? {})
+    .withCopyContentToContainer(contents)
     .withExposedPorts(...ports)
     .withAutoCleanup(false)
     .start();

@@ -25,6 +25,7 @@ import {
   VERIFY,
   WAIT,
 } from "./options.ts";
+import { takeSink } from "./take_sink.ts";
 
 /**
  * @example
@@ -34,8 +35,7 @@ import {
  * @throws UsageError
  */
 export function relayConfig(given: Given): RelaySettings {
-  const {
-    cratedbUrl: sink,
+  const [sink, {
     table,
     database,
     collection,
@@ -48,7 +48,7 @@ export function relayConfig(given: Given): RelaySettings {
     batchBytes,
     statementBytes,
     ...rest
-  } = readOptions(OPTIONS["cdc-relay"], given);
+  }] = takeSink(readOptions(OPTIONS["cdc-relay"], given), given);
   const scope = new Scope({
     databases: database.length > 0 ? database : [EXAMPLE.database],
     collections: collection.length > 0 ? collection : [database.length > 0 ? "*" : EXAMPLE.collection],
@@ -137,13 +137,13 @@ function checkTemplate(template: TableName, scope: Scope): void {
 
 /** @throws UsageError */
 export function statusConfig(given: Given): StatusSettings {
-  const { cratedbUrl: sink, ...rest } = readOptions(STATUS, given);
+  const [sink, rest] = takeSink(readOptions(STATUS, given), given);
   return Object.freeze({ ...rest, sink, streamIn: streamOf(given) });
 }
 
 /** @throws UsageError */
 export function waitConfig(given: Given): WaitSettings {
-  const { cratedbUrl: sink, ...rest } = readOptions(WAIT, given);
+  const [sink, rest] = takeSink(readOptions(WAIT, given), given);
   return Object.freeze({ ...rest, sink, streamIn: streamOf(given) });
 }
 

@@ -143,9 +143,10 @@ function sinkTold(error: SinkError): Told {
   switch (error.kind) {
     case "login":
       return {
-        message: "CrateDB refused the user name or password.",
+        message: `CrateDB refused the login: ${text}`,
         hint:
-          "Check user and password in CRATEDB_SQLALCHEMY_URL (crate://user:password@host:4200) or CRATEDB_URL.",
+          "Check user and password in CRATEDB_SQLALCHEMY_URL (crate://user:password@host:4200) or CRATEDB_URL; with " +
+          "--cratedb-cert, that its common name is the user; with a token, that it has not expired.",
       };
     case "unknown database":
       return {
@@ -180,7 +181,7 @@ function sinkTold(error: SinkError): Told {
       return {
         message: `The TLS connection to CrateDB failed: ${text}`,
         hint:
-          "For a certificate of your own authority set DENO_CERT=ca.pem (with SSL off on the server, leave ssl=true out).",
+          "For a certificate of your own authority give --cratedb-ca ca.pem (with SSL off on the server, leave ssl=true out).",
       };
     case "unreachable":
     case "foreign server":

@@ -2,11 +2,13 @@
 import { readFileSync } from "node:fs";
 import { BSON } from "mongodb";
 import { UsageError } from "../util/errors.ts";
+import { WEB_TOKEN } from "../util/web_token.ts";
 import { tableName } from "../sink/table/sql_names.ts";
 import { parseSinkUrl } from "../sink/connection/url.ts";
 import { parseListenAddress } from "../metrics/listen_address.ts";
 import { parseMix } from "../workload/mix.ts";
 import { parseFilter, parseOmitted, parsePaths, parsePipeline } from "../source/transform.ts";
+import { certificateFile, privateKeyFile } from "./pem_file.ts";
 
 export interface Option<Flag extends string = string, Value = unknown> {
   readonly flag: Flag;
@@ -20,7 +22,7 @@ export interface Option<Flag extends string = string, Value = unknown> {
   readonly parse: (text: string) => Value;
   /** Whether giving the flag again adds to the list. */
   readonly list?: true;
-  /** Whether a file may have the value, which `--FLAG-file` or a variable with `_FILE` at its end names. */
+  /** Whether the value is secret: a file may have it, which `--FLAG-file` or a variable with `_FILE` at its end names. */
   readonly file?: true;
 }
 
@@ -301,11 +303,59 @@ const CRATEDB_URL = option({
   parse: parseSinkUrl,
   file: true,
 });
-const CRATEDB_URL_FILE = fileOf(CRATEDB_URL);
+
+const ONE_WEB_TOKEN = new RegExp(`^${WEB_TOKEN.source}$`);
+
+function webToken(value: string): string {
+  if (!ONE_WEB_TOKEN.test(value)) throw new RangeError("is not a JSON Web Token");
+  return value;
+}
+
+export const CRATEDB_JWT = option({
+  flag: "cratedb-jwt",
+  env: ["CRATEDB_JWT"],
+  default: "",
+  value: "TOKEN",
+  help: "JSON Web Token to log in to CrateDB with, in place of a password",
+  parse: optional(webToken),
+  file: true,
+});
+
+/** Where the sink is, how to log in to it, and whom to trust. */
+export const SINK = [
+  CRATEDB_URL,
+  fileOf(CRATEDB_URL),
+  CRATEDB_JWT,
+  fileOf(CRATEDB_JWT),
+  option({
+    flag: "cratedb-ca",
+    env: ["CRATEDB_CA"],
+    default: "",
+    value: "FILE",
+    help:
+      "PEM file of the authority that CrateDB's certificate has to be of; by default those that are known",
+    parse: optional(certificateFile),
+  }),
+  option({
+    flag: "cratedb-cert",
+    env: ["CRATEDB_CERT"],
+    default: "",
+    value: "FILE",
+    help: "PEM file of the certificate to log in to CrateDB with; --cratedb-key has its key",
+    parse: optional(certificateFile),
+  }),
+  option({
+    flag: "cratedb-key",
+    env: ["CRATEDB_KEY"],
+    default: "",
+    value: "FILE",
+    help: "PEM file of the private key of --cratedb-cert",
+    parse: optional(privateKeyFile),
+  }),
+] as const;
 
 const RELAY = [
-  CRATEDB_URL,
-  CRATEDB_URL_FILE,
+  ...SINK,
   option({
     flag: "table",
     env: ["CRATEDB_TABLE"],
@@ -465,8 +515,7 @@ export const STREAM = [...SCOPE, ...RELAY].filter(isNaming);
 
 /** How `status` looks. */
 export const STATUS = [
-  CRATEDB_URL,
-  CRATEDB_URL_FILE,
+  ...SINK,
   option({
     flag: "max-lag",
     env: ["CDC_MAX_LAG"],
@@ -497,8 +546,7 @@ export const STATUS = [
 export const WAIT = [
   MONGODB_URL,
   MONGODB_URL_FILE,
-  CRATEDB_URL,
-  CRATEDB_URL_FILE,
+  ...SINK,
   option({
     flag: "at",
     env: ["CDC_WAIT_AT"],
@@ -539,9 +587,8 @@ export const MONITORING = [
 ] as const;
 
 /** Options of the relay that say where rows are and how they are written. */
-const VERIFIED = [
-  "cratedb-url",
-  "cratedb-url-file",
+const VERIFIED: readonly string[] = [
+  ...SINK.map(({ flag }) => flag),
   "table",
   "columns",
   "widen",
@@ -871,6 +918,8 @@ function valueOf(option: Option, given: Given): unknown {
     throw new UsageError(
       isInFile
         ? `${name}: what is in the file ${error.message}`
+        : option.file
+        ? `${name} ${error.message}`
         : `${name} ${error.message}: current value is ${JSON.stringify(value)}`,
       { hint: `${help}.${option.default === "" ? "" : ` Default: ${option.default}`}` },
     );

@@ -1,6 +1,6 @@
 /** Errors that a user is told of. */
 
-import { maskUrls } from "./mask_url.ts";
+import { maskSecrets } from "./mask_url.ts";
 
 export interface UserErrorOptions {
   /** What to do next. */
@@ -27,6 +27,6 @@ const MAX_MESSAGE_CHARACTERS = 2_000;
 
 /** The message of an error, with passwords in URLs masked, cut where it is very long. */
 export function messageOf(error: unknown): string {
-  const text = maskUrls(error instanceof Error ? error.message || error.name : String(error));
+  const text = maskSecrets(error instanceof Error ? error.message || error.name : String(error));
   return text.length > MAX_MESSAGE_CHARACTERS ? `${text.slice(0, MAX_MESSAGE_CHARACTERS)}…` : text;
 }

@@ -1,5 +1,5 @@
 import { styleText } from "node:util";
-import { maskUrls } from "./mask_url.ts";
+import { maskSecrets } from "./mask_url.ts";
 import { STDERR } from "./standard_streams.ts";
 
 /** Levels of importance, lowest first. */
@@ -68,7 +68,7 @@ export function createLogger(options: LoggerOptions): Logger {
   const lowest = LOG_LEVELS.indexOf(options.level);
   const at = (level: LogLevel) => (message: string, fields: LogFields = {}) => {
     if (LOG_LEVELS.indexOf(level) < lowest) return;
-    write(format({ time: now(), level, message: maskUrls(message), fields, colour }));
+    write(format({ time: now(), level, message: maskSecrets(message), fields, colour }));
   };
   return Object.freeze({ debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") });
 }
@@ -76,7 +76,7 @@ export function createLogger(options: LoggerOptions): Logger {
 const writeToStderr = (line: string): void => STDERR.write(`${line}\n`);
 
 function textValue(value: unknown): string {
-  const text = typeof value === "string" ? maskUrls(value) : unquote(toJson(value));
+  const text = typeof value === "string" ? maskSecrets(value) : unquote(toJson(value));
   return /^[^\s"=\p{Cc}]+$/u.test(text) ? text : visible(JSON.stringify(text));
 }
 
@@ -100,7 +100,7 @@ function toJson(value: unknown): string {
   return JSON.stringify(value, (_key, item) => {
     if (typeof item === "bigint") return item.toString();
     const plain = item instanceof Error ? item.message : item;
-    return typeof plain === "string" ? maskUrls(plain) : plain;
+    return typeof plain === "string" ? maskSecrets(plain) : plain;
   }) ?? String(value);
 }
 

@@ -1,3 +1,5 @@
+import { WEB_TOKEN } from "./web_token.ts";
+
 const USERINFO = /^(\s*(?:[a-z][\w+.-]*:\/\/)?(?!\/\/)[^:@/]*):(?!\/\/).*@/is;
 /** For other forms: hides everything before the last @ that may be a password. */
 const OTHERWISE = /^(?=.*:(?!\/\/).*@).*@/s;
@@ -17,14 +19,16 @@ export function maskUrl(url: string): string {
   return masked.replace(SECRET_PARAMETER, "$1***");
 }
 
+const WEB_TOKENS = new RegExp(`(?<![\\w-])${WEB_TOKEN.source}`, "g");
+
 /**
- * A text in which every URL is masked.
+ * A text in which every URL is masked, and every JSON Web Token hidden.
  *
- * IN: `cannot reach mongodb://root:pw@localhost:27017/`
+ * IN: `cannot reach mongodb://root:pw@localhost:27017/ with eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJ4In0.c2lnbmF0dXJl`
  *
- * OUT: `cannot reach mongodb://root:***@localhost:27017/`
+ * OUT: `cannot reach mongodb://root:***@localhost:27017/ with ***`
  */
-export function maskUrls(text: string): string {
+export function maskSecrets(text: string): string {
   // Matches only at the start of a word, so that a long word is not scanned from each of its letters.
-  return text.replace(/(?<![a-z0-9+.-])[a-z0-9+.-]+:\/\/\S+/gi, maskUrl);
+  return text.replace(/(?<![a-z0-9+.-])[a-z0-9+.-]+:\/\/\S+/gi, maskUrl).replace(WEB_TOKENS, "***");
 }

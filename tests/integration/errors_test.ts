@@ -46,12 +46,12 @@ const FAILURES: Readonly<Record<string, Failure>> = {
   },
   "CrateDB refuses the password over HTTP": {
     env: ({ httpUrl }) => ({ CRATEDB_SQLALCHEMY_URL: changed(httpUrl, login) }),
-    message: /CrateDB refused the user name or password/,
+    message: /CrateDB refused the login: .*authentication failed/,
     hint: /CRATEDB_SQLALCHEMY_URL/,
   },
   "CrateDB refuses the password over the wire": {
     env: ({ wireUrl }) => ({ CRATEDB_URL: changed(wireUrl, login) }),
-    message: /CrateDB refused the user name or password/,
+    message: /CrateDB refused the login: .*authentication failed/,
     hint: /CRATEDB_URL/,
   },
   "CrateDB cannot be reached over HTTP": {

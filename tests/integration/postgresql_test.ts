@@ -326,13 +326,13 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
   "the password is wrong": {
     code: "28P01",
     says: 'password authentication failed for user "me"',
-    message: /refused the user name or password/,
+    message: /refused the login/,
     hint: /user and password .*CRATEDB_URL/,
   },
   "the role is unknown": {
     code: "28000",
     says: 'role "me" does not exist',
-    message: /refused the user name or password/,
+    message: /refused the login/,
     hint: /user and password .*CRATEDB_URL/,
   },
   "the database is unknown": {

@@ -7,10 +7,9 @@ import { type RelayOptions, startRelay, UsageError } from "../../lib/mod.ts";
 type IsSame<One, Other> = [One, Other] extends [Other, One] ? true : false;
 
 /** What an embedding program may set is what `cdc-relay` may be told, but for where it listens and how it logs. */
-type Told = Exclude<
-  keyof Values<typeof OPTIONS["cdc-relay"]>,
-  keyof Values<typeof MONITORING | typeof LOGGING>
->;
+type Told =
+  | Exclude<keyof Values<typeof OPTIONS["cdc-relay"]>, keyof Values<typeof MONITORING | typeof LOGGING>>
+  | "cratedbJwtFile";
 const { signal } = new AbortController();
 
 Deno.test("relayFlags() writes options as the command line has them", () => {

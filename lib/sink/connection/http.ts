@@ -3,8 +3,9 @@
  *
  * @see https://cratedb.com/docs/crate/reference/en/latest/interfaces/http.html
  */
-import { SinkError, sinkErrorKind } from "./sink_error.ts";
+import { SinkError, type SinkErrorKind, sinkErrorKind } from "./sink_error.ts";
 import { CRATEDB } from "./dialect.ts";
+import { FETCH, type Poster, type Response, withCertificates } from "./post.ts";
 import type { Parameter, Result } from "./query.ts";
 import type { Transport } from "./transport.ts";
 import type { SinkAddress } from "./url.ts";
@@ -19,16 +20,16 @@ const NOT_LOGIN = [4010, 4011];
 export class HttpTransport implements Transport {
   readonly dialect = CRATEDB;
   readonly #url: string;
-  readonly #headers: Record<string, string>;
+  readonly #schema: string;
+  readonly #authorization: () => string;
+  readonly #poster: Poster;
 
-  constructor({ host, port, user, password, tls, schema }: SinkAddress) {
+  constructor(address: SinkAddress) {
+    const { host, port, tls, schema, certificates } = address;
     this.#url = `${tls ? "https" : "http"}://${host}:${port}/_sql`;
-    const credentials = new TextEncoder().encode(`${user}:${password}`);
-    this.#headers = {
-      "Content-Type": "application/json",
-      "Default-Schema": schema,
-      Authorization: `Basic ${btoa(String.fromCharCode(...credentials))}`,
-    };
+    this.#schema = schema;
+    this.#authorization = authorizationOf(address);
+    this.#poster = certificates ? withCertificates(certificates) : FETCH;
   }
 
   /** @throws SinkError when no CrateDB answers, or refuses the user */
@@ -47,37 +48,50 @@ export class HttpTransport implements Transport {
     const { status, text } = await this.#post(body, timeout);
     const answer = parse(text);
     if (!answer || status !== 200 || answer.error) {
-      throw answerError(status, answer, this.#url);
+      throw answer?.error ? answerError(status, answer.error) : otherAnswerError({ status, text }, this.#url);
     }
     return { count: answer.rowcount ?? 0, rows: answer.rows ?? [] };
   }
 
-  async #post(body: string, timeout: number): Promise<{ status: number; text: string }> {
+  async #post(body: string, timeoutMs: number): Promise<Response> {
+    const headers = {
+      "Content-Type": "application/json",
+      "Default-Schema": this.#schema,
+      Authorization: this.#authorization(),
+    };
     try {
-      const response = await fetch(this.#url, {
-        method: "POST",
-        headers: this.#headers,
-        body,
-        signal: AbortSignal.timeout(timeout),
-      });
-      return { status: response.status, text: await response.text() };
+      return await this.#poster.post(this.#url, { headers, body, timeoutMs });
     } catch (cause) {
       throw requestError(this.#url, cause);
     }
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {}
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#poster[Symbol.dispose]();
+    return Promise.resolve();
+  }
 }
 
-function answerError(status: number, answer: Answer | undefined, url: string): SinkError {
-  const { message, code } = answer?.error ?? {};
-  if (message === undefined) {
-    const text = `HTTP status ${status} from ${url}, which is not an answer of CrateDB`;
-    const kind = sinkErrorKind(String(status), text);
-    return new SinkError(text, { code: String(status), kind: kind === "refused" ? "foreign server" : kind });
-  }
-  const isLogin = status === 401 && !NOT_LOGIN.includes(code ?? 0);
-  return new SinkError(message, { code: String(isLogin ? status : code ?? status) });
+/** @example IN: {user: "me", password: "s@fe"} → OUT: () => "Basic bWU6c0BmZQ=="; IN: {jwt: () => "e.f.g"} → OUT: () => "Bearer e.f.g" */
+function authorizationOf({ user, password, jwt }: SinkAddress): () => string {
+  if (jwt) return () => `Bearer ${jwt()}`;
+  const credentials = new TextEncoder().encode(`${user}:${password}`);
+  const basic = `Basic ${btoa(String.fromCharCode(...credentials))}`;
+  return () => basic;
+}
+
+function answerError(status: number, { message, code }: Failure): SinkError {
+  const isLogin = status === 401 && !NOT_LOGIN.includes(code);
+  return new SinkError(message, { code: String(isLogin ? status : code) });
+}
+
+/** CrateDB tells in plain text why it refuses a login. Anything else is somebody else's answer. */
+function otherAnswerError({ status, text }: Response, url: string): SinkError {
+  const code = String(status);
+  if (status === 401 && /^[^<{]/.test(text)) return new SinkError(text.trim(), { code });
+  const message = `HTTP status ${status} from ${url}, which is not an answer of CrateDB`;
+  const kind = sinkErrorKind(code, message);
+  return new SinkError(message, { code, kind: kind === "refused" ? "foreign server" : kind });
 }
 
 /** The runtime's words before the reason for which a request failed. */
@@ -90,25 +104,30 @@ function requestError(url: string, cause: unknown): SinkError {
   const innermost = innermostError(cause);
   const { code } = innermost as { code?: unknown };
   const reason = innermost.message.replace(REQUEST, "");
-  const kind = typeof code === "string"
-    ? undefined
-    : reason.startsWith("dns error")
-    ? "unknown host"
-    : TLS_FAILURE.test(reason)
-    ? "tls"
-    : "unreachable";
+  const kind = typeof code === "string" ? sinkErrorKind(code, reason) : kindOfReason(reason);
   return new SinkError(`${url}: ${reason}`, {
     code: typeof code === "string" ? code : "ECONNECT",
-    kind,
+    // Nothing was answered, so nothing was refused.
+    kind: kind === "refused" ? "unreachable" : kind,
     cause,
   });
+}
+
+function kindOfReason(reason: string): SinkErrorKind {
+  if (reason.startsWith("dns error")) return "unknown host";
+  return TLS_FAILURE.test(reason) ? "tls" : "unreachable";
 }
 
 const innermostError = (error: unknown): Error =>
   error instanceof Error ? error.cause ? innermostError(error.cause) : error : new Error(String(error));
 
+interface Failure {
+  readonly message: string;
+  readonly code: number;
+}
+
 interface Answer {
-  readonly error?: { readonly message: string; readonly code: number };
+  readonly error?: Failure;
   readonly rowcount?: number;
   readonly rows?: readonly (readonly unknown[])[];
 }

@@ -11,6 +11,18 @@ export interface SinkAddress {
   readonly tls: boolean;
   /** The default schema. */
   readonly schema: string;
+  /** The JSON Web Token of now, in place of a password. */
+  readonly jwt?: (() => string) | undefined;
+  readonly certificates?: Certificates | undefined;
+}
+
+/** Certificates and their key, as PEM. */
+export interface Certificates {
+  /** Of the authority that the server's certificate has to be of. @default {those that the runtime knows} */
+  readonly ca?: string | undefined;
+  /** Of the client. */
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
 }
 
 interface Scheme {

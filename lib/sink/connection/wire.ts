@@ -20,7 +20,8 @@ export class WireTransport implements Transport {
     this.dialect = dialect;
   }
 
-  static async open({ host, port, user, password, tls, schema }: SinkAddress): Promise<WireTransport> {
+  static async open(address: SinkAddress): Promise<WireTransport> {
+    const { host, port, user, password, tls, schema, certificates } = address;
     // With this variable postgres.js asks for a setting that CrateDB lacks, and the program ends.
     delete process.env.PGTARGETSESSIONATTRS;
     const sql = postgres({
@@ -29,7 +30,8 @@ export class WireTransport implements Transport {
       user,
       password,
       database: schema,
-      ssl: tls ? "verify-full" : false,
+      // Without the host, the certificate would have to be of `localhost` where the host is an IP address.
+      ssl: tls && { host, ...certificates },
       max: MAX_CONNECTIONS,
       connect_timeout: CONNECT_TIMEOUT_SECONDS,
       // One try per call: the callers decide when to try again.

@@ -128,7 +128,7 @@ const KNOWN: readonly (readonly [string, unknown, RegExp, RegExp])[] = [
       kind: "tls",
     }),
     /TLS connection to CrateDB failed/,
-    /DENO_CERT/,
+    /--cratedb-ca/,
   ],
   [
     "a CrateDB that is not running",
