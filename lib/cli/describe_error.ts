@@ -1,5 +1,11 @@
 /** What a user is told of an error: what happened, and what to do next. */
-import { MongoError, MongoNetworkError, MongoServerError, MongoServerSelectionError } from "mongodb";
+import {
+  MongoError,
+  MongoMissingDependencyError,
+  MongoNetworkError,
+  MongoServerError,
+  MongoServerSelectionError,
+} from "mongodb";
 import { SinkError } from "../sink/connection/sink_error.ts";
 import { MongodbCode } from "../source/mongodb_errors.ts";
 import { messageOf, UsageError, UserError } from "../util/errors.ts";
@@ -33,6 +39,7 @@ function told(error: unknown): Told {
   if (error instanceof MongoServerSelectionError || error instanceof MongoNetworkError) {
     return connectionTold(error);
   }
+  if (error instanceof MongoMissingDependencyError) return missingPackage(error.dependencyName);
   const hint = error instanceof MongoError ? MONGODB_DRIVER : undefined;
   return { message: messageOf(error), hint };
 }
@@ -49,6 +56,11 @@ const NOT_INITIATED: Told = {
 
 const MONGODB_DRIVER =
   "The MongoDB driver refused this, and trying again would not help. Check MONGODB_URL and its options.";
+
+const missingPackage = (name: string): Told => ({
+  message: `MONGODB_URL asks for something that needs the package ${name}`,
+  hint: `In a clone: deno add npm:${name}; as a package: npm install -g ${name}`,
+});
 
 const unknownMongodbHost = (text: string): Told => ({
   message: `The MongoDB host is unknown: ${text}`,
@@ -75,7 +87,8 @@ function serverTold(error: MongoServerError): Told {
       return {
         message: "MongoDB refused the user name or password.",
         hint:
-          "Check user, password and authSource in MONGODB_URL, e.g. mongodb://user:password@host/?authSource=admin",
+          "Check user, password and authSource in MONGODB_URL, e.g. mongodb://user:password@host/?authSource=admin; " +
+          "with MONGODB-X509, that $external has a user named by the subject of the certificate.",
       };
     case MongodbCode.Unauthorized:
       return {
@@ -181,7 +194,8 @@ function sinkTold(error: SinkError): Told {
       return {
         message: `The TLS connection to CrateDB failed: ${text}`,
         hint:
-          "For a certificate of your own authority give --cratedb-ca ca.pem (with SSL off on the server, leave ssl=true out).",
+          "--cratedb-ca ca.pem trusts an authority of your own. --cratedb-cert has to be of an authority that CrateDB " +
+          "trusts, and --cratedb-key its key. With SSL off on the server, leave ssl=true out.",
       };
     case "unreachable":
     case "foreign server":

@@ -25,7 +25,8 @@ const FIXED: Readonly<MongoClientOptions> = { readPreference: ReadPreference.pri
  * Connects to MongoDB.
  *
  * @param prepare called with the client before it connects
- * @throws UsageError for a URL that the driver refuses; MongoError when the servers cannot be reached
+ * @throws UsageError for a URL that the driver refuses, or a file that cannot be read; MongoError when the servers
+ *   cannot be reached
  */
 export async function connectMongodb(
   url: string,
@@ -38,7 +39,8 @@ export async function connectMongodb(
     return client;
   } catch (error) {
     await client.close();
-    throw isUrlError(error) ? malformedUrl(error) : error;
+    if (isUrlError(error)) throw malformedUrl(error);
+    throw isFileError(error) ? unreadableFile(error) : error;
   }
 }
 
@@ -59,6 +61,21 @@ export function clientOf(url: string, options: Readonly<MongoClientOptions> = {}
 
 const isUrlError = (error: unknown): boolean =>
   error instanceof MongoParseError || error instanceof MongoInvalidArgumentError;
+
+interface FileError extends Error {
+  readonly path: string;
+}
+
+const isFileError = (error: unknown): error is FileError =>
+  error instanceof Error && "path" in error && "syscall" in error && error.syscall === "open";
+
+const unreadableFile = (cause: FileError): UsageError =>
+  new UsageError(`A file to log in to MongoDB with cannot be read: ${cause.path}`, {
+    hint:
+      "tlsCAFile or tlsCertificateKeyFile in MONGODB_URL names it, or the environment of an authMechanism. " +
+      "It needs to be there, and to be readable by the user of this program.",
+    cause,
+  });
 
 const malformedUrl = (cause: unknown): UsageError =>
   new UsageError(`MONGODB_URL is malformed: ${messageOf(cause)}`, {

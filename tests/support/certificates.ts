@@ -3,6 +3,8 @@ import { isIP } from "node:net";
 import { join } from "node:path";
 
 export interface Authority extends AsyncDisposable {
+  /** Where all files are; it goes with the authority. */
+  readonly folder: string;
   /** PEM file of the authority's own certificate. */
   readonly ca: string;
   /** Issues a certificate, for a host or for none, as PEM files. */
@@ -14,6 +16,8 @@ export interface Authority extends AsyncDisposable {
 export interface Issued {
   readonly cert: string;
   readonly key: string;
+  /** The file that has both. */
+  readonly both: string;
 }
 
 export const hasOpenssl = await openssl(["version"]).then(() => true, () => false);
@@ -30,11 +34,14 @@ export async function makeAuthority(): Promise<Authority> {
     const [cert, key] = [join(folder, `${name}.pem`), join(folder, `${name}.key`)];
     const files = ["-keyout", key, "-out", cert];
     await openssl(["req", "-x509", "-config", config, "-subj", subject, ...NEW_KEY, ...files, ...args]);
-    return { cert, key };
+    const both = join(folder, `${name}.both.pem`);
+    await Deno.writeTextFile(both, await Deno.readTextFile(cert) + await Deno.readTextFile(key));
+    return { cert, key, both };
   };
   const own = await request("ca", "/CN=an authority", ["-addext", "basicConstraints=critical,CA:TRUE"]);
   let issued = 0;
   return {
+    folder,
     ca: own.cert,
     issue: (subject, host) =>
       request(`${++issued}`, subject, [
@@ -42,20 +49,9 @@ export async function makeAuthority(): Promise<Authority> {
         ...["-addext", "basicConstraints=critical,CA:FALSE"],
         ...host === undefined ? [] : ["-addext", `subjectAltName=${isIP(host) ? "IP" : "DNS"}:${host}`],
       ]),
-    async pkcs12({ cert, key }, password) {
-      const path = `${key}.p12`;
-      await openssl([
-        "pkcs12",
-        "-export",
-        "-in",
-        cert,
-        "-inkey",
-        key,
-        "-out",
-        path,
-        "-passout",
-        `pass:${password}`,
-      ]);
+    async pkcs12({ both }, password) {
+      const path = `${both}.p12`;
+      await openssl(["pkcs12", "-export", "-in", both, "-out", path, "-passout", `pass:${password}`]);
       return await Deno.readFile(path);
     },
     [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }),

@@ -73,7 +73,7 @@ function canStart({ binary = false }: OwnMongodbOptions): boolean {
   return BINARY !== undefined || !binary && hasContainers;
 }
 
-const hasContainers = await (async () => {
+export const hasContainers: boolean = await (async () => {
   const { getContainerRuntimeClient } = await import("testcontainers");
   return await getContainerRuntimeClient().then(() => true, () => false);
 })();

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import {
+  MongoMissingDependencyError,
   MongoNetworkError,
   MongoParseError,
   MongoServerError,
@@ -101,6 +102,15 @@ const KNOWN: readonly (readonly [string, unknown, RegExp, RegExp])[] = [
     ),
     /no room for another table: .*maximum shards open/,
     /--exclude/,
+  ],
+  [
+    "a package of the driver's that is missing",
+    new MongoMissingDependencyError("Optional module `kerberos` not found.", {
+      dependencyName: "kerberos",
+      cause: new Error("x"),
+    }),
+    /needs the package kerberos/,
+    /deno add npm:kerberos/,
   ],
   ["a wrong CrateDB password, wire", new SinkError("x", { code: "28000" }), /CrateDB refused/, /CRATEDB_URL/],
   [

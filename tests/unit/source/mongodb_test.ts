@@ -11,6 +11,12 @@ const URLS: Readonly<Record<string, RegExp>> = {
   "mongodb://m%e:pä@localhost/": /MONGODB_URL is malformed: URI malformed/,
   "mongodb+srv://me:50%@db.example.org/": /MONGODB_URL is malformed: URI malformed/,
   "mongodb://localhost/?authMechanism=SCRAM-SHA-1": /MONGODB_URL is malformed: Username required/,
+  "mongodb://localhost/?authMechanism=MONGODB-OIDC": /MONGODB_URL is malformed: .*ENVIRONMENT/,
+  "mongodb://localhost/?authMechanism=MONGODB-OIDC&authMechanismProperties=ENVIRONMENT:nowhere":
+    /MONGODB_URL is malformed: .*azure,gcp,k8s/,
+  "mongodb://localhost/?authMechanism=MONGODB-OIDC&authMechanismProperties=ENVIRONMENT:azure":
+    /MONGODB_URL is malformed: TOKEN_RESOURCE must be set/,
+  "mongodb://me:hush@localhost/?authMechanism=MONGODB-AWS": /MONGODB_URL is malformed: .*AWS SDK/,
   "mongodb://localhost/?replicaSet=a&loadBalanced=true": /MONGODB_URL is malformed: loadBalanced/,
 };
 
@@ -20,6 +26,16 @@ for (const [url, message] of Object.entries(URLS)) {
       assert.ok(error instanceof UsageError);
       assert.match(error.message, message);
       assert.match(error.hint ?? "", /mongodb:\/\/\[user:password@\]host.*% is %25/);
+      return true;
+    }));
+}
+
+for (const option of ["tlsCAFile", "tlsCertificateKeyFile"]) {
+  Deno.test(`connectMongodb() says that the file of ${option} cannot be read`, () =>
+    assert.rejects(connectMongodb(`mongodb://localhost/?tls=true&${option}=/nowhere.pem`), (error) => {
+      assert.ok(error instanceof UsageError);
+      assert.match(error.message, /cannot be read: \/nowhere\.pem$/);
+      assert.match(error.hint ?? "", new RegExp(option));
       return true;
     }));
 }

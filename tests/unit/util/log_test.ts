@@ -55,6 +55,7 @@ const JSON_LINES: readonly (readonly [string, LogFields, LogFields])[] = [
   ["a BigInt", { key: 2n ** 63n }, { key: "9223372036854775808" }],
   ["an error", { error: new Error("went wrong") }, { error: "went wrong" }],
   ["a URL with a password", { url: "crate://me:pw@host" }, { url: "crate://me:***@host" }],
+  ["a web token", { because: "not eyJhIjox.eyJiIjoy.c2ln, but" }, { because: "not ***, but" }],
   ["a URL and fields after it", { url: "crate://host:4200", mail: "a@b" }, {
     url: "crate://host:4200",
     mail: "a@b",

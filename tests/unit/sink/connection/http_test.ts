@@ -31,6 +31,17 @@ Deno.test("HttpTransport sends statement, user, password and schema", async () =
   assert.equal(new TextDecoder().decode(bytes), "me:s@fé");
 });
 
+Deno.test("HttpTransport sends the token of now with each request", async () => {
+  await using http = endpoint(ok);
+  const tokens = ["first", "second"];
+  const address = { ...parseSinkUrl(http.url("me@")), jwt: () => tokens.shift() ?? "" };
+  await using transport = new HttpTransport(address);
+  await transport.query("x");
+  await transport.query("x");
+  const sent = http.requests.map(({ headers }) => headers.get("Authorization"));
+  assert.deepEqual(sent, ["Bearer first", "Bearer second"]);
+});
+
 Deno.test("HttpTransport sends documents digit by digit", async () => {
   await using http = endpoint(ok);
   await using transport = new HttpTransport(parseSinkUrl(http.url()));
@@ -44,7 +55,8 @@ Deno.test("HttpTransport sends documents digit by digit", async () => {
 /** Status and body; code and message of the error; whether it goes away by waiting. */
 const FAILURES: readonly (readonly [string, number, string, string, RegExp, boolean])[] = [
   ["a statement that is wrong", 400, '{"error":{"code":4000,"message":"no"}}', "4000", /^no$/, false],
-  ["a wrong password", 401, "trust authentication failed", "401", /./, false],
+  ["a wrong password", 401, "trust authentication failed\n", "401", /^trust authentication failed$/, false],
+  ["a page that asks for a login", 401, "<html>Who are you?</html>", "401", /^HTTP status 401 from /, false],
   [
     "a missing privilege, which is not a wrong password",
     401,
