@@ -39,7 +39,8 @@ function told(error: unknown): Told {
   if (error instanceof MongoServerSelectionError || error instanceof MongoNetworkError) {
     return connectionTold(error);
   }
-  if (error instanceof MongoMissingDependencyError) return missingPackage(error.dependencyName);
+  const missing = withCauses(error).find((each) => each instanceof MongoMissingDependencyError);
+  if (missing) return missingPackage(missing.dependencyName);
   const hint = error instanceof MongoError ? MONGODB_DRIVER : undefined;
   return { message: messageOf(error), hint };
 }
@@ -146,10 +147,11 @@ const serversOf = (error: MongoError): SeenServer[] => [
 ];
 
 /** The codes of an error and of its causes. */
-function codesOf(error: unknown): string[] {
-  if (!(error instanceof Error)) return [];
-  return [String((error as { code?: unknown }).code ?? ""), ...codesOf(error.cause)];
-}
+const codesOf = (error: unknown): string[] =>
+  withCauses(error).map((each) => String((each as { code?: unknown }).code ?? ""));
+
+const withCauses = (error: unknown): Error[] =>
+  error instanceof Error ? [error, ...withCauses(error.cause)] : [];
 
 function sinkTold(error: SinkError): Told {
   const text = messageOf(error);

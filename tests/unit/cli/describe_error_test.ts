@@ -3,6 +3,7 @@ import {
   MongoMissingDependencyError,
   MongoNetworkError,
   MongoParseError,
+  MongoRuntimeError,
   MongoServerError,
   MongoServerSelectionError,
   type TopologyDescription,
@@ -105,9 +106,11 @@ const KNOWN: readonly (readonly [string, unknown, RegExp, RegExp])[] = [
   ],
   [
     "a package of the driver's that is missing",
-    new MongoMissingDependencyError("Optional module `kerberos` not found.", {
-      dependencyName: "kerberos",
-      cause: new Error("x"),
+    new MongoRuntimeError("Optional module `kerberos` not found.", {
+      cause: new MongoMissingDependencyError("Optional module `kerberos` not found.", {
+        dependencyName: "kerberos",
+        cause: new Error("x"),
+      }),
     }),
     /needs the package kerberos/,
     /deno add npm:kerberos/,

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { relayConfig, statusConfig, waitConfig } from "../../../lib/cli/config.ts";
 import type { Flags } from "../../../lib/cli/options.ts";
 import { describe } from "../../../lib/cli/describe_error.ts";
+import { parseCommandLine } from "../../../lib/cli/parse.ts";
 import { UsageError } from "../../../lib/util/errors.ts";
 
 const FOLDER = await Deno.makeTempDir();
@@ -61,6 +62,18 @@ Deno.test("a token's file is read anew, and the last token kept while it cannot 
   assert.equal(sink.jwt?.(), NEXT_TOKEN);
   await Deno.remove(path);
   assert.equal(sink.jwt?.(), NEXT_TOKEN);
+});
+
+Deno.test("--help tells no values of the environment", () => {
+  const env = {
+    CRATEDB_JWT: TOKEN,
+    CRATEDB_URL: `crate://relay:${SECRET}@db`,
+    MONGODB_URL: `mongodb://me:${SECRET}@db`,
+  };
+  const parsed = parseCommandLine(["cdc-relay", "--help"], { env, columns: 80 });
+  assert.ok("text" in parsed);
+  assert.match(parsed.text, /CRATEDB_JWT/);
+  assert.doesNotMatch(parsed.text, new RegExp(SECRET));
 });
 
 const WRONG: readonly (readonly [string, Flags, RegExp])[] = [
