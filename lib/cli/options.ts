@@ -333,7 +333,7 @@ export const SINK = [
     default: "",
     value: "FILE",
     help:
-      "PEM file of the authority that CrateDB's certificate has to be of; by default those that are known",
+      "PEM file of the authority that CrateDB's certificate has to be of; by default any that the runtime knows",
     parse: optional(certificateFile),
   }),
   option({
