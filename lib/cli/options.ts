@@ -462,7 +462,7 @@ const RELAY = [
     env: ["CDC_REFRESH_INTERVAL"],
     default: "1s",
     value: "TIME",
-    help: "The longest pause before rows are made visible; refreshes take up to half of the time",
+    help: "The longest pause before rows are made visible, e.g. while the stream catches up",
     parse: duration,
   }),
   option({

@@ -13,23 +13,27 @@ Deno.test("RefreshPace lets the first refresh begin at once", () => {
   assert.ok(new RefreshPace({ longestPause: 1_000 }).dueAt <= NOW);
 });
 
-Deno.test("RefreshPace gives refreshing half of the time", () => {
-  assert.equal(paceAfter([4]).due, 4);
-  assert.equal(paceAfter([40]).due, 40);
+Deno.test("RefreshPace makes rows visible 40 times a second at most", () => {
+  assert.equal(paceAfter([4]).due, 25);
+  assert.equal(paceAfter([50]).due, 25);
+});
+
+Deno.test("RefreshPace gives slow refreshes two thirds of the time", () => {
+  assert.equal(paceAfter([100]).due, 50);
 });
 
 Deno.test("RefreshPace pauses no longer than it may", () => {
-  assert.deepEqual(paceAfter([2_000]), { due: 1_000, latest: 1_000 });
+  assert.deepEqual(paceAfter([3_000]), { due: 1_000, latest: 1_000 });
 });
 
 Deno.test("RefreshPace adapts to how long refreshes take lately", () => {
   const slow = Array.from({ length: 20 }, () => 100);
-  assert.ok(paceAfter([4, ...slow]).due > 95);
+  assert.ok(paceAfter([4, ...slow]).due > 47);
   const fast = Array.from({ length: 20 }, () => 4);
-  assert.ok(paceAfter([100, ...fast]).due < 5);
+  assert.ok(paceAfter([200, ...fast]).due === 25);
 });
 
 Deno.test("RefreshPace takes one slow refresh for an exception", () => {
-  const { due } = paceAfter([4, 4, 100]);
-  assert.ok(due < 30, `${due}`);
+  const { due } = paceAfter([4, 4, 200]);
+  assert.ok(due < 50, `${due}`);
 });
