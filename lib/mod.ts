@@ -45,6 +45,7 @@ export interface RelayOptions {
   readonly collection?: string | readonly string[];
   readonly exclude?: string | readonly string[];
   readonly table?: string;
+  readonly partition?: string;
   readonly key?: "_id" | "documentKey";
   readonly filter?: Json;
   readonly only?: string | readonly string[];

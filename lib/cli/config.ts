@@ -1,5 +1,6 @@
 /** What the commands are told, checked and frozen; nothing below reads the environment. */
 import type { DemoSettings, NamedServer } from "../demo/settings.ts";
+import { type Partition, streamOfPartition } from "../key/partition.ts";
 import type { Namespace } from "../namespace.ts";
 import { memoryShares } from "../pipeline/memory_shares.ts";
 import type { Names, RelaySettings } from "../pipeline/settings.ts";
@@ -22,6 +23,7 @@ import {
   sourceOf,
   STATUS,
   STREAM,
+  type Values,
   VERIFY,
   WAIT,
 } from "./options.ts";
@@ -35,6 +37,10 @@ import { takeSink } from "./take_sink.ts";
  * @throws UsageError
  */
 export function relayConfig(given: Given): RelaySettings {
+  return relaySettings(readOptions(OPTIONS["cdc-relay"], given), given);
+}
+
+function relaySettings(options: Values<typeof OPTIONS["cdc-relay"]>, given: Given): RelaySettings {
   const [sink, {
     table,
     database,
@@ -48,7 +54,7 @@ export function relayConfig(given: Given): RelaySettings {
     batchBytes,
     statementBytes,
     ...rest
-  }] = takeSink(readOptions(OPTIONS["cdc-relay"], given), given);
+  }] = takeSink(options, given);
   const scope = new Scope({
     databases: database.length > 0 ? database : [EXAMPLE.database],
     collections: collection.length > 0 ? collection : [database.length > 0 ? "*" : EXAMPLE.collection],
@@ -68,7 +74,7 @@ export function relayConfig(given: Given): RelaySettings {
     scope,
     omit,
     transform,
-    namesIn: namesOf(table, scope),
+    namesIn: namesOf(table, scope, rest),
   });
 }
 
@@ -78,11 +84,16 @@ const EXAMPLE = { database: "testdrive", collection: "data", table: "cdc-testdri
 /** The table of each other collection. */
 const EACH: TableName = { schema: "{database}", name: "{collection}" };
 
-const namesOf = (table: string, scope: Scope) => (schema: string): Names => {
+const namesOf = (
+  table: string,
+  scope: Scope,
+  { partition }: { readonly partition: Partition | undefined },
+) =>
+(schema: string): Names => {
   const template = table === "" ? undefined : tableName(table, schema);
   return {
     tableOf: (namespace) => template ?? defaultTable(namespace, schema),
-    stream: `${scope} -> ${streamTarget(template, { scope, schema })}`,
+    stream: streamOfPartition(`${scope} -> ${streamTarget(template, { scope, schema })}`, partition),
     metadataSchema: template && !template.schema.includes("{") ? template.schema : schema,
   };
 };
@@ -154,9 +165,16 @@ function streamOf(given: Given): ((schema: string) => string) | undefined {
   return (schema) => namesIn(schema).stream;
 }
 
-/** @throws UsageError */
+/**
+ * All partitions are verified together, whatever the environment says of one.
+ *
+ * @throws UsageError
+ */
 export const verifyConfig = (given: Given): VerifySettings =>
-  Object.freeze({ ...readOptions(VERIFY, given), relay: relayConfig(given) });
+  Object.freeze({
+    ...readOptions(VERIFY, given),
+    relay: relaySettings({ ...readOptions(OPTIONS["cdc-relay"], given), partition: undefined }, given),
+  });
 
 /** @throws UsageError */
 export const workloadConfig = (given: Given): WorkloadSettings =>

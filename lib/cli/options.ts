@@ -5,6 +5,7 @@ import { UsageError } from "../util/errors.ts";
 import { WEB_TOKEN } from "../util/web_token.ts";
 import { tableName } from "../sink/table/sql_names.ts";
 import { parseSinkUrl } from "../sink/connection/url.ts";
+import { parsePartition } from "../key/partition.ts";
 import { parseListenAddress } from "../metrics/listen_address.ts";
 import { parseMix } from "../workload/mix.ts";
 import { parseFilter, parseOmitted, parsePaths, parsePipeline } from "../source/transform.ts";
@@ -366,6 +367,15 @@ const RELAY = [
     parse: checkedTable,
   }),
   option({
+    flag: "partition",
+    env: ["CDC_PARTITION"],
+    default: "",
+    value: "K/N",
+    help:
+      "Take only the part K of N of the documents, by a hash of _id, K from 0: N relays divide the work, each with its own position and lease",
+    parse: optional(parsePartition),
+  }),
+  option({
     flag: "columns",
     env: ["CDC_COLUMNS"],
     default: "typed",
@@ -507,7 +517,7 @@ const RELAY = [
 ] as const;
 
 /** Options of the relay that name its stream. */
-const NAMING = ["database", "collection", "exclude", "table"];
+const NAMING = ["database", "collection", "exclude", "table", "partition"];
 const isNaming = ({ flag }: Option): boolean => NAMING.includes(flag);
 
 /** The stream that `status` and `wait` are about: the one that a relay with these options follows, or all. */

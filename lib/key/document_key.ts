@@ -48,6 +48,10 @@ export function idOfDocumentKey(text: string): BsonValue | undefined {
   return key?.type === BsonType.document ? fieldsByName(bytesOf(key)).get("_id") : undefined;
 }
 
+/** The `_id` that the key of a row tells; undefined where it tells none. */
+export const idOfRow = (oid: string, shardKey: ShardKey): BsonValue | undefined =>
+  shardKey.length > 0 ? idOfDocumentKey(oid) : idOfKey(oid);
+
 /** A shard key passes through no arrays. */
 function at(
   fields: ReadonlyMap<string, BsonValue>,

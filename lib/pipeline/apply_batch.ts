@@ -7,6 +7,7 @@ import type { DocumentReader } from "../source/documents.ts";
 import type { DocumentChange, DocumentOperation } from "../source/event.ts";
 import { readAhead } from "../util/read_ahead.ts";
 import { type CollectionEventDeps, handleCollectionEvent } from "./collection_events.ts";
+import type { DropBarrier } from "./drop_barrier.ts";
 import type { RelayObserver } from "./observer.ts";
 import type { RelaySettings } from "./settings.ts";
 import { timedParts } from "./stages.ts";
@@ -16,6 +17,7 @@ export interface ApplyDeps extends CollectionEventDeps {
   readonly causalReader: CausalReader;
   readonly reader: DocumentReader;
   readonly settings: RelaySettings;
+  readonly barrier: Pick<DropBarrier, "pass">;
   readonly observer: Pick<RelayObserver, "eventsRead" | "stageDone">;
 }
 
@@ -31,7 +33,9 @@ export async function applyBatch(batch: ChangeBatch, deps: ApplyDeps): Promise<v
       : statesOf(namespace, changes, deps);
     for await (const part of readAhead(states)) await applier.apply(part);
   });
-  if (batch.event) await handleCollectionEvent(batch.event, deps);
+  if (!batch.event) return;
+  await deps.barrier.pass(batch.event, batch.tokenBeforeEvent);
+  await handleCollectionEvent(batch.event, deps);
 }
 
 function countByOperation(changes: readonly DocumentChange[]): Map<DocumentOperation, number> {

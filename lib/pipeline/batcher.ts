@@ -87,6 +87,7 @@ const join = (one: ChangeBatch, other: ChangeBatch): ChangeBatch => ({
   events: one.events + other.events,
   bytes: one.bytes + other.bytes,
   token: other.token,
+  ...other.tokenBeforeEvent !== undefined && { tokenBeforeEvent: other.tokenBeforeEvent },
   operationTime: other.operationTime,
   wallTime: other.wallTime ?? one.wallTime,
 });

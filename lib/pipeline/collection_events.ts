@@ -14,7 +14,7 @@ export interface CollectionEventDeps {
   readonly snapshot: Pick<Snapshot, "requeue" | "requeueAfterDrop" | "discard">;
   readonly causalReader: Pick<CausalReader, "exists">;
   readonly position: StreamPosition;
-  readonly settings: Pick<RelaySettings, "scope" | "onDrop" | "key">;
+  readonly settings: Pick<RelaySettings, "scope" | "partition" | "onDrop" | "key">;
   readonly log: Logger;
 }
 
@@ -75,7 +75,7 @@ async function onRekey(
   log.info("A collection has another shard key: taking a new snapshot of it", {
     collection: namespaceText(namespace),
   });
-  await tables.forgetShardKey(namespace);
+  await tables.reopen(namespace);
   snapshot.requeue(namespace);
 }
 
@@ -98,6 +98,7 @@ async function onDrop({ operation, namespace }: CollectionEvent, deps: Collectio
   const fields = { operation, collection: namespaceText(namespace) };
   if (await causalReader.exists(namespace)) {
     log.warn("A dropped collection is there: taking a new snapshot of it", fields);
+    if (settings.partition) await tables.reopen(namespace);
     snapshot.requeueAfterDrop(namespace);
     return;
   }

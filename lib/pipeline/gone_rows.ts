@@ -1,9 +1,10 @@
 /** Rows of a table whose documents are gone from the collection, once that is read to its end. */
-import { idOfDocumentKey } from "../key/document_key.ts";
-import { idOfKey } from "../key/key_to_id.ts";
+import { idOfRow, type ShardKey } from "../key/document_key.ts";
 import type { Namespace } from "../namespace.ts";
+import type { RowKey } from "../sink/metadata/repair_requests.ts";
 import type { CausalReader } from "../source/causal_reader.ts";
 import type { DocumentReader } from "../source/documents.ts";
+import type { OwnKeys } from "../source/own_keys.ts";
 import type { Logger } from "../util/log.ts";
 import type { RelaySettings } from "./settings.ts";
 import type { TableApplier } from "./table_applier.ts";
@@ -12,6 +13,7 @@ import type { TableRegistry } from "./table_registry.ts";
 export interface GoneRowsDeps {
   readonly causalReader: CausalReader;
   readonly reader: DocumentReader;
+  readonly ownKeys: Pick<OwnKeys, "among">;
   readonly tables: TableRegistry;
   readonly onDrop: RelaySettings["onDrop"];
   readonly log: Logger;
@@ -58,17 +60,36 @@ export class GoneRows {
     return false;
   }
 
-  /** The keys that no document has, or none that matches; of a collection that is gone, as `--on-drop` says. */
-  async #goneKeys(keys: readonly string[], { shardKey }: TableApplier): Promise<string[]> {
-    const { causalReader, reader, onDrop } = this.#deps;
-    const ids = keys.map(shardKey.length > 0 ? idOfDocumentKey : idOfKey);
-    const there = await reader.keysOf(this.#namespace, ids.filter((id) => id !== undefined), shardKey);
-    const unclear = new Set(keys.filter((_, index) => ids[index] === undefined));
+  /**
+   * The keys that no document has, or none that matches; of a collection that is gone, as `--on-drop` says. Keys of other
+   * partitions are theirs to remove, which know what the stream has brought of them.
+   */
+  async #goneKeys(oids: readonly string[], { shardKey }: TableApplier): Promise<string[]> {
+    const { causalReader, reader, ownKeys, onDrop } = this.#deps;
+    const all = oids.map((oid) => ({ oid, id: idOfRow(oid, shardKey) }));
+    const keys = await ownKeys.among(this.#namespace, all);
+    if (keys.length < all.length) await this.#tellOfNobodys(all, shardKey);
+    const ids = keys.map(({ id }) => id).filter((id) => id !== undefined);
+    const there = await reader.keysOf(this.#namespace, ids, shardKey);
+    const unclear = new Set(keys.filter(({ id }) => id === undefined).map(({ oid }) => oid));
     if (unclear.size > 0) {
       for (const key of await reader.keysAmong(this.#namespace, unclear, shardKey)) there.add(key);
     }
-    const gone = keys.filter((key) => !there.has(key));
+    const gone = keys.map(({ oid }) => oid).filter((oid) => !there.has(oid));
     const stay = gone.length > 0 && onDrop === "keep" && !await causalReader.exists(this.#namespace);
     return stay ? [] : gone;
+  }
+
+  /** A key that does not tell its `_id` tells no partition either. */
+  async #tellOfNobodys(keys: readonly RowKey[], shardKey: ShardKey): Promise<void> {
+    const unclear = new Set(keys.filter(({ id }) => id === undefined).map(({ oid }) => oid));
+    if (unclear.size === 0) return;
+    const there = await this.#deps.reader.keysAmong(this.#namespace, unclear, shardKey);
+    const rows = unclear.size - there.length;
+    if (rows === 0) return;
+    this.#deps.log.warn(
+      "Rows without documents stay: no partition knows their keys. verify --repair removes them while no relay runs",
+      { rows },
+    );
   }
 }

@@ -5,10 +5,12 @@ import type { CausalReader } from "../source/causal_reader.ts";
 import { collectionsOf } from "../source/collections.ts";
 import type { DocumentReader } from "../source/documents.ts";
 import { OtherDeploymentError } from "../source/mongodb_errors.ts";
+import type { OwnKeys } from "../source/own_keys.ts";
 import { Sampler } from "../source/sample.ts";
 import type { FoundCollection } from "../source/scope.ts";
 import { deploymentOf, identityOf, isOtherDeployment } from "../source/source_identity.ts";
 import type { Logger } from "../util/log.ts";
+import { GoneRows } from "./gone_rows.ts";
 import { snapshotStateText } from "./saved_snapshot.ts";
 import type { RelaySettings } from "./settings.ts";
 import {
@@ -24,6 +26,7 @@ import type { TableRegistry } from "./table_registry.ts";
 export interface PrepareDeps {
   readonly causalReader: CausalReader;
   readonly reader: DocumentReader;
+  readonly ownKeys: Pick<OwnKeys, "among">;
   readonly tables: TableRegistry;
   readonly position: StreamPosition;
   readonly settings: RelaySettings;
@@ -76,13 +79,15 @@ export async function prepare(snapshot: SnapshotState | null, deps: PrepareDeps)
   return { namespaces, plan };
 }
 
-/** Collections that were followed and went while nobody was looking. */
-async function dropMissing(
-  namespaces: readonly FoundCollection[],
-  { tables, settings, log }: PrepareDeps,
-): Promise<void> {
+/**
+ * Collections that were followed and went while nobody was looking. A partition removes its own rows alone: the others
+ * write meanwhile.
+ */
+async function dropMissing(namespaces: readonly FoundCollection[], deps: PrepareDeps): Promise<void> {
+  const { tables, settings: { onDrop, partition }, log } = deps;
   for (const namespace of await tables.missing(namespaces)) {
-    log.warn("A collection is gone", { collection: namespaceText(namespace), rows: settings.onDrop });
-    await tables.drop(namespace);
+    log.warn("A collection is gone", { collection: namespaceText(namespace), rows: onDrop });
+    if (partition) await new GoneRows(namespace, { ...deps, onDrop }).remove(() => false);
+    else await tables.drop(namespace);
   }
 }

@@ -8,8 +8,10 @@
 import { openTransport } from "../sink/connection/open_transport.ts";
 import { countingWrites, fenced, retrying } from "../sink/connection/wrappers.ts";
 import { DeadLetters } from "../sink/metadata/dead_letters.ts";
+import { DividedStreams } from "../sink/metadata/divided_streams.ts";
 import { FollowedCollections } from "../sink/metadata/followed_collections.ts";
 import { RepairRequests } from "../sink/metadata/repair_requests.ts";
+import { readPosition } from "../sink/metadata/saved_position.ts";
 import { createStatusView } from "../sink/metadata/status_view.ts";
 import { StreamPosition } from "../sink/metadata/stream_position.ts";
 import { CausalReader } from "../source/causal_reader.ts";
@@ -19,6 +21,7 @@ import { Deployment } from "../source/deployment.ts";
 import { DocumentReader } from "../source/documents.ts";
 import { RangeSplitter } from "../source/key_ranges.ts";
 import { isHistoryLost } from "../source/mongodb_errors.ts";
+import { OwnKeys } from "../source/own_keys.ts";
 import { lostSince, savedToken } from "../source/resume_token.ts";
 import { serverClock } from "../source/server_clock.ts";
 import { shardKeyOf } from "../source/shard_key.ts";
@@ -29,6 +32,8 @@ import { type Logger, QUIET } from "../util/log.ts";
 import { OutageTracker } from "../util/outage.ts";
 import { Shutdown } from "../util/shutdown.ts";
 import { bufferBatches } from "./batcher.ts";
+import { takeOverDivision } from "./division.ts";
+import { DropBarrier } from "./drop_barrier.ts";
 import { observers, type RelayObserver } from "./observer.ts";
 import { watchOplog } from "./oplog_watch.ts";
 import { RequestedRepairs } from "./repair.ts";
@@ -114,7 +119,10 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
     size: settings.batchSize,
     replyBytes: settings.replyBytes,
     hasTwins: settings.key === "documentKey",
+    partition: settings.partition,
   });
+  const ownKeys = new OwnKeys(causalReader, settings.partition);
+  await ownKeys.check(settings.scope.only.database ?? "admin");
   const found = await collectionsOf(causalReader, settings.scope, { log: QUIET });
   log.info(`Following ${settings.scope}`, { collections: found.length });
 
@@ -137,10 +145,19 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
   await createStatusView(retrying(raw, retries), { schema, log });
   closing.use(watchOplog({ route: deployment.route(), observer, clock, mongodbClock, log }));
   const patient = retrying(fenced(raw, () => position.check()), retries);
+  await takeOverDivision({
+    streams: new DividedStreams(patient, { schema, stream: names.stream }),
+    position,
+    settings,
+    signal: ended,
+    log,
+    clock,
+  });
   const tables = new TableRegistry({ patient, raw }, {
     names,
     settings,
     causalReader,
+    ownKeys,
     shardKeyOf: async (namespace) =>
       settings.key === "documentKey" ? await shardKeyOf(causalReader, namespace) : [],
     signal: ended,
@@ -158,7 +175,17 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
     reader,
     splitter: new RangeSplitter(causalReader, { lanes: settings.snapshotLanes, log }),
     tables,
-    repairs: new RequestedRepairs({ requests, reader, tables, scope: settings.scope, clock, log }),
+    ownKeys,
+    repairs: new RequestedRepairs({ requests, reader, ownKeys, tables, scope: settings.scope, clock, log }),
+    barrier: new DropBarrier({
+      position,
+      tables,
+      read: (stream) => readPosition(patient, { schema, stream }),
+      settings,
+      signal: ended,
+      log,
+      clock,
+    }),
     position,
     settings,
     signal: ended,
@@ -242,6 +269,6 @@ async function snapshotForLostHistory(
     because: messageOf(error),
   });
   const snapshot = fullSnapshot({ removesGone: true });
-  await position.save({ token: null, snapshot: snapshotStateText(snapshot), origin: null });
+  await position.save({ token: null, snapshot: snapshotStateText(snapshot), origin: null, barrier: null });
   return snapshot;
 }

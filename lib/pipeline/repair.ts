@@ -1,10 +1,9 @@
 /** Rows that somebody has found to differ are written anew, by the one process that may write to their tables. */
-import { idOfDocumentKey } from "../key/document_key.ts";
-import { idOfKey } from "../key/key_to_id.ts";
 import { byNamespace, type Namespace, namespaceText } from "../namespace.ts";
 import type { RepairRequests, RowKey } from "../sink/metadata/repair_requests.ts";
 import type { DocumentReader } from "../source/documents.ts";
 import { isThere } from "../source/chunk.ts";
+import type { OwnKeys } from "../source/own_keys.ts";
 import type { Scope } from "../source/scope.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
@@ -17,10 +16,6 @@ export interface RepairDeps {
     of(namespace: Namespace): Promise<Pick<TableApplier, "apply" | "keyOf" | "remove" | "shardKey">>;
   };
 }
-
-/** The `_id` that the key of a row tells; undefined where it tells none. */
-export const idOfRow = (oid: string, shardKey: TableApplier["shardKey"]) =>
-  shardKey.length > 0 ? idOfDocumentKey(oid) : idOfKey(oid);
 
 /**
  * Makes the rows with these keys what their documents are now, and removes those without a document. As with every
@@ -50,6 +45,7 @@ export interface RequestedRepairsDeps extends RepairDeps {
   readonly requests: Pick<RepairRequests, "list" | "remove">;
   readonly tables: Pick<TableRegistry, "of">;
   readonly scope: Pick<Scope, "includes">;
+  readonly ownKeys: Pick<OwnKeys, "among">;
   readonly clock: Pick<Clock, "now">;
   readonly log: Logger;
 }
@@ -70,7 +66,7 @@ export class RequestedRepairs {
 
   /** Looks for requests once a second at most. @returns whether rows were written */
   async runIfDue(): Promise<boolean> {
-    const { requests, scope, clock, log } = this.#deps;
+    const { requests, scope, ownKeys, clock, log } = this.#deps;
     const now = clock.now();
     if (now - this.#polledAt < POLL_INTERVAL_MS) return false;
     const waiting = await requests.list(MAX_REQUESTS);
@@ -82,10 +78,11 @@ export class RequestedRepairs {
       if (!first) continue;
       const { namespace } = first;
       if (scope.includes(namespace)) {
-        await repairRows(namespace, group, this.#deps);
+        const own = await ownKeys.among(namespace, group);
+        await repairRows(namespace, own, this.#deps);
         log.info("Repaired rows that were found to differ", {
           collection: namespaceText(namespace),
-          rows: group.length,
+          rows: own.length,
         });
         hasRows = true;
       }

@@ -20,6 +20,7 @@ export interface LoopDeps extends Omit<ApplyDeps, "snapshot"> {
   readonly position: StreamPosition;
   readonly splitter: SnapshotDeps["splitter"];
   readonly repairs: Pick<RequestedRepairs, "runIfDue">;
+  readonly ownKeys: SnapshotDeps["ownKeys"];
   readonly observer: RelayObserver;
   readonly signal: AbortSignal;
   readonly clock: Clock;
@@ -43,10 +44,10 @@ export async function replicate(
   const stream = new NextBatch(batches, deps.clock);
   await stream.arrival;
   const { namespaces, plan } = await prepare(snapshot, deps);
-  const loop = new ReplicationLoop(stream, deps, {
-    plan,
-    total: snapshot === null ? 0 : await estimatedCount(deps.causalReader, namespaces),
-  });
+  const { causalReader, settings: { partition } } = deps;
+  const documents = snapshot === null ? 0 : await estimatedCount(causalReader, namespaces);
+  const total = Math.round(documents / (partition?.count ?? 1));
+  const loop = new ReplicationLoop(stream, deps, { plan, total });
   await loop.run();
   await batches.return(undefined);
 }

@@ -1,5 +1,6 @@
 /** What a relay is told. */
 import type { Document } from "mongodb";
+import type { Partition } from "../key/partition.ts";
 import type { Namespace } from "../namespace.ts";
 import type { SinkAddress } from "../sink/connection/url.ts";
 import type { TableName } from "../sink/table/sql_names.ts";
@@ -12,6 +13,8 @@ import type { Scope } from "../source/scope.ts";
 export interface RelaySettings extends MemoryShares {
   readonly mongodbUrl: string;
   readonly scope: Scope;
+  /** The part of the documents that this relay takes; undefined for all. */
+  readonly partition: Partition | undefined;
   /** Stages that documents go through; empty where they are taken as they are. */
   readonly transform: readonly Document[];
   /** What names a row. */

@@ -10,6 +10,7 @@ import type { CausalReader } from "../source/causal_reader.ts";
 import type { Chunk } from "../source/chunk.ts";
 import type { DocumentReader } from "../source/documents.ts";
 import type { KeyRange, RangeSplitter } from "../source/key_ranges.ts";
+import type { OwnKeys } from "../source/own_keys.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import { Semaphore } from "../util/semaphore.ts";
@@ -37,6 +38,7 @@ export interface SnapshotDeps {
   readonly causalReader: CausalReader;
   readonly reader: DocumentReader;
   readonly splitter: Pick<RangeSplitter, "split">;
+  readonly ownKeys: Pick<OwnKeys, "among">;
   readonly tables: TableRegistry;
   readonly onDrop: RelaySettings["onDrop"];
   /** Ranges that are read at once. */

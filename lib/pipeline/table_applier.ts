@@ -26,6 +26,8 @@ export interface TableApplierDeps {
   readonly writer: Pick<Writer, "upsert" | "delete" | "truncate" | "drop" | "keys" | "refresh">;
   readonly deadLetters: Pick<DeadLetters, "oids" | "count" | "read" | "add" | "resolve" | "clear">;
   readonly onDrop: RelaySettings["onDrop"];
+  /** Those of these keys that are this relay's to write. */
+  readonly ownKeys: (oids: readonly string[]) => Promise<readonly string[]>;
   /** What the collection is sharded by, where rows are named by that too. */
   readonly shardKey: ShardKey;
   /** Paths of fields that are left out. */
@@ -108,12 +110,14 @@ export class TableApplier {
 
   /** Tries documents again that no row could hold. */
   async retryDeadLetters(): Promise<void> {
-    const { deadLetters, log } = this.#deps;
+    const { deadLetters, ownKeys, log } = this.#deps;
     const { count } = deadLetters;
     if (count === 0) return;
     for await (const letters of deadLetters.read(DEAD_LETTERS_AT_ONCE)) {
+      const own = new Set(await ownKeys(letters.map(({ oid }) => oid)));
       await this.#write(
-        letters.map(({ oid, document }) => ({ oid, document: documentOfExtendedJson(document) })),
+        letters.filter(({ oid }) => own.has(oid))
+          .map(({ oid, document }) => ({ oid, document: documentOfExtendedJson(document) })),
       );
     }
     log.warn("Dead letters were tried again", {

@@ -1,6 +1,6 @@
 /** The table of each collection, opened when its first document arrives. */
 import { byNamespace, type Namespace, namespaceText } from "../namespace.ts";
-import type { ShardKey } from "../key/document_key.ts";
+import { idOfRow, type ShardKey } from "../key/document_key.ts";
 import { DeadLetters } from "../sink/metadata/dead_letters.ts";
 import { FollowedCollections } from "../sink/metadata/followed_collections.ts";
 import { isMetadataTable } from "../sink/metadata/metadata_tables.ts";
@@ -12,6 +12,7 @@ import { isEmptyTable, openTable, type TargetTable } from "../sink/table/target_
 import { Writer } from "../sink/table/writer.ts";
 import { type Transports, Widening } from "../sink/widening/widening.ts";
 import type { CausalReader } from "../source/causal_reader.ts";
+import type { OwnKeys } from "../source/own_keys.ts";
 import type { Clock } from "../util/clock.ts";
 import { concurrently } from "../util/concurrently.ts";
 import { UserError } from "../util/errors.ts";
@@ -28,6 +29,7 @@ export interface TableRegistryOptions {
   readonly names: Names;
   readonly settings: RelaySettings;
   readonly causalReader: Pick<CausalReader, "exists">;
+  readonly ownKeys: Pick<OwnKeys, "among">;
   /** What rows are named by beside `_id`. */
   readonly shardKeyOf: (namespace: Namespace) => Promise<ShardKey>;
   readonly signal: AbortSignal;
@@ -144,26 +146,44 @@ export class TableRegistry {
 
   /**
    * Rows of a collection that was dropped or renamed follow `--on-drop`. A collection that was never followed, a view
-   * for instance, has no rows here, whatever table has its name.
+   * for instance, has no rows here, whatever table has its name. Of several partitions, the first one removes the rows of
+   * all, see {@linkcode DropBarrier}.
    *
    * @returns the collection that has the table by now, to be read again; undefined where none has
    */
   async drop(namespace: Namespace): Promise<Namespace | undefined> {
     const newOwner = await this.#owners.newOwner(quoteTable(this.tableOf(namespace)), namespace);
-    const isKnown = this.#entries.has(namespaceText(namespace)) || await this.#followed.has(namespace);
-    if (isKnown && this.#options.settings.onDrop !== "keep") await this.#dropRows(namespace, newOwner);
+    if (this.#options.settings.onDrop !== "keep") {
+      if (this.#isLaterPartition) await this.#followed.remove(namespace);
+      else if (await this.#isKnown(namespace)) await this.#dropRows(namespace, newOwner);
+    }
     await this.#close(namespace);
     return newOwner;
   }
 
-  /** Has the table opened again, as the collection's shard key has changed. */
-  async forgetShardKey(namespace: Namespace): Promise<void> {
+  get #isLaterPartition(): boolean {
+    return (this.#options.settings.partition?.index ?? 0) > 0;
+  }
+
+  async #isKnown(namespace: Namespace): Promise<boolean> {
+    if (this.#entries.has(namespaceText(namespace))) return true;
+    return this.#options.settings.partition
+      ? await this.#followed.isShared(namespace, this.tableOf(namespace))
+      : await this.#followed.has(namespace);
+  }
+
+  /** Has the table opened again: the collection's shard key has changed, or another partition may have dropped the table. */
+  async reopen(namespace: Namespace): Promise<void> {
     await this.#close(namespace);
   }
 
-  /** Drops the tables that a backup of CrateDB kept when the last run ended: emptied ones of collections that are gone. */
+  /**
+   * Drops the tables that a backup of CrateDB kept when the last run ended: emptied ones of collections that are gone. A
+   * partition does not: another one may have written there since.
+   */
   async resumeDrops(namespaces: readonly Namespace[]): Promise<void> {
-    if (this.#options.settings.onDrop !== "drop") return;
+    const { onDrop, partition } = this.#options.settings;
+    if (onDrop !== "drop" || partition) return;
     for (const namespace of await this.missing(namespaces)) {
       if (await isEmptyTable(this.#transports.patient, this.tableOf(namespace))) await this.drop(namespace);
     }
@@ -253,6 +273,7 @@ export class TableRegistry {
     if (await columns.recover()) this.#unrecovered.add(columns);
     const stream = `${namespaceText(namespace)} -> ${name.schema}.${name.name}`;
     const deadLetters = await DeadLetters.open(patient, { schema: names.metadataSchema, stream });
+    const shardKey = await this.#options.shardKeyOf(namespace);
     const applier = new TableApplier({
       namespace,
       table,
@@ -261,7 +282,8 @@ export class TableRegistry {
       deadLetters,
       onDrop: settings.onDrop,
       omit: settings.omit,
-      shardKey: await this.#options.shardKeyOf(namespace),
+      ownKeys: (oids) => this.#ownKeys(namespace, oids, shardKey),
+      shardKey,
       garbage: this.#garbage,
       log,
       observer,
@@ -269,6 +291,11 @@ export class TableRegistry {
     this.#appliers.add(applier);
     await applier.retryDeadLetters();
     return { applier, columns, wasDropped: isKnown && table.isNew };
+  }
+
+  async #ownKeys(namespace: Namespace, oids: readonly string[], shardKey: ShardKey): Promise<string[]> {
+    const keys = oids.map((oid) => ({ oid, id: idOfRow(oid, shardKey) }));
+    return (await this.#options.ownKeys.among(namespace, keys)).map(({ oid }) => oid);
   }
 
   async #columnsOf(namespace: Namespace, table: TargetTable, writer: Writer): Promise<ColumnPolicy> {
@@ -304,7 +331,7 @@ export class TableRegistry {
     }
     const applier = await this.of(namespace);
     if (newOwner) await applier.discardDeadLetters();
-    else if (await applier.dropRows()) {
+    else if (await applier.dropRows() && !this.#options.settings.partition) {
       this.#undropped.set(quoteTable(this.tableOf(namespace)), { namespace, applier });
       return;
     }

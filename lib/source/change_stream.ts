@@ -11,6 +11,7 @@
  * @see https://github.com/mongodb/specifications/blob/master/source/change-streams/change-streams.md
  */
 import { BSON, type ClientSession, type Document, type MongoClient } from "mongodb";
+import type { Partition } from "../key/partition.ts";
 import { UserError } from "../util/errors.ts";
 import type { OutageTracker } from "../util/outage.ts";
 import { backoff } from "../util/retry.ts";
@@ -43,6 +44,8 @@ export interface ChangeBatch {
   readonly bytes: number;
   /** BSON of the resume token after the last event. */
   readonly token: Uint8Array;
+  /** The same before `event`, and after `changes`; null where that is the first of the stream. */
+  readonly tokenBeforeEvent?: Uint8Array | null;
   /** The server's time of its answer. Reads after it see everything in the batch. */
   readonly operationTime: BSON.Timestamp | undefined;
   /** When the newest event was written, in milliseconds since 1970; undefined where MongoDB does not tell, or none is there. */
@@ -52,6 +55,8 @@ export interface ChangeBatch {
 export interface ChangeStreamOptions {
   readonly route: Route;
   readonly scope: Scope;
+  /** The part of the documents whose events are read. @default {all} */
+  readonly partition?: Partition | undefined;
   readonly features: FeatureTrial;
   /** "none" where all documents are looked up, those of inserts too. */
   readonly fullDocument: FullDocument | "none";
@@ -151,10 +156,11 @@ async function* batchesFrom(
 
 /** Names the document of the event after `token`, which is over 16 MB and cannot be split. */
 async function tooLarge(options: ChangeStreamOptions, token: Uint8Array | null): Promise<UserError> {
-  const { route, scope } = options;
+  const { route, scope, partition } = options;
   const target = targetOf(scope);
   const small = {
     scope,
+    partition,
     fullDocument: "none" as const,
     features: { splitsLargeEvents: false, expandedEvents: false },
   };
@@ -198,12 +204,15 @@ export function* batchesOf(reply: Reply, { split, token: before }: BatchState): 
     bytes += element.length;
     if (!whole) continue;
     events++;
+    const previous = last ? bytesOf(last) : before;
     last = whole._id ?? last;
     const read = readEvent(whole);
     if ("change" in read) changes.push(read.change);
     else {
       const wallTime = wallTimeOf(batch.bytes, newest);
-      yield { changes, event: read.event, events, bytes, token: read.event.token, operationTime, wallTime };
+      const { event } = read;
+      const { token } = event;
+      yield { changes, event, events, bytes, token, tokenBeforeEvent: previous, operationTime, wallTime };
       changes = [];
       events = 0;
       bytes = 0;

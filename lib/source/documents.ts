@@ -4,12 +4,14 @@ import { UserError } from "../util/errors.ts";
 import { type BsonValue, fieldsByName } from "../bson/bson.ts";
 import { rowKeyText, type ShardKey } from "../key/document_key.ts";
 import { keyText } from "../key/key_text.ts";
+import type { Partition } from "../key/partition.ts";
 import { expressionOf, valueOf } from "../key/query_literal.ts";
 import type { CausalReader, KeyedDocument, Page } from "./causal_reader.ts";
 import { type Namespace, namespaceText } from "../namespace.ts";
 import { type Chunk, chunkOf, isNamed, isThere, lastEnd, type LookedUp } from "./chunk.ts";
 import type { KeyRange } from "./key_ranges.ts";
 import { isTransformFailure } from "./mongodb_errors.ts";
+import { isOwn } from "./own_keys.ts";
 import { PageSize } from "./page_size.ts";
 import { changesId } from "./transform.ts";
 
@@ -21,6 +23,8 @@ export interface ReaderOptions {
   readonly replyBytes?: number;
   /** Whether documents of a sharded collection may have one `_id`. @default false */
   readonly hasTwins?: boolean;
+  /** The part of the documents that chunks have; undefined for all. */
+  readonly partition?: Partition | undefined;
 }
 
 /** The most keys in one query. While its documents are written, the next ones are looked up. */
@@ -60,7 +64,7 @@ export class DocumentReader {
     // One more tells whether it has the same key.
     const limit = hasTwins ? size + 1 : size;
     const { after: last } = range;
-    const bounds = { after: named(last), upTo: named(range.upTo) };
+    const bounds = { after: named(last), upTo: named(range.upTo), partition: this.#options.partition };
     const find = {
       find: namespace.collection,
       filter: within(bounds),
@@ -283,10 +287,11 @@ export interface ChunkOptions {
   readonly atMost?: number;
 }
 
-/** The ends of a range as expressions; undefined where it has none. */
+/** The ends of a range as expressions, undefined where it has none, and the partition whose documents are wanted. */
 interface Bounds {
   readonly after: Document | undefined;
   readonly upTo: Document | undefined;
+  readonly partition: Partition | undefined;
 }
 
 interface BoundedChunk {
@@ -302,9 +307,13 @@ function named(key: Uint8Array | null): Document | undefined {
 }
 
 /** @example IN: {after: 1, upTo: 5} → OUT: {$expr: {$and: [{$gt: ["$_id", 1]}, {$lte: ["$_id", 5]}]}} */
-function within({ after, upTo }: Bounds): Document {
-  const ends = [...after ? [{ $gt: ["$_id", after] }] : [], ...upTo ? [{ $lte: ["$_id", upTo] }] : []];
-  return ends.length > 0 ? { $expr: { $and: ends } } : {};
+function within({ after, upTo, partition }: Bounds): Document {
+  const conditions = [
+    ...after ? [{ $gt: ["$_id", after] }] : [],
+    ...upTo ? [{ $lte: ["$_id", upTo] }] : [],
+    ...partition ? [isOwn(partition, "$_id")] : [],
+  ];
+  return conditions.length > 0 ? { $expr: { $and: conditions } } : {};
 }
 
 /** A key to look up. `name` is its literal in a query, if it has one. */

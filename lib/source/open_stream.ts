@@ -3,7 +3,9 @@ import { BSON, type ClientSession, type Db, type Document, type MongoClientOptio
 import { type BsonValue, bytesOf, fieldsByName, int64At, stringAt } from "../bson/bson.ts";
 import { messageOf, UserError } from "../util/errors.ts";
 import { killCursor } from "./causal_reader.ts";
+import type { Partition } from "../key/partition.ts";
 import { isRefusal, TokenRefusedError } from "./mongodb_errors.ts";
+import { ownEvents } from "./own_keys.ts";
 import type { Scope } from "./scope.ts";
 import type { FeatureTrial, StreamFeatures } from "./stream_features.ts";
 
@@ -73,6 +75,8 @@ const UNUSED = ["updateDescription", "fullDocumentBeforeChange"];
 
 export interface StreamSettings {
   readonly scope: Scope;
+  /** The part of the documents whose events are read. @default {all} */
+  readonly partition?: Partition | undefined;
   /** "none" where all documents are looked up, those of inserts too. */
   readonly fullDocument: FullDocument | "none";
   readonly features: StreamFeatures;
@@ -80,7 +84,7 @@ export interface StreamSettings {
 
 /** The pipeline that a stream is opened with. */
 export function streamStages(
-  { scope, fullDocument, features }: StreamSettings,
+  { scope, partition, fullDocument, features }: StreamSettings,
   token: Uint8Array | null,
 ): Document[] {
   return [
@@ -93,6 +97,7 @@ export function streamStages(
       },
     },
     ...scope.stages(),
+    ...partition ? [ownEvents(partition)] : [],
     { $unset: fullDocument === "none" ? [...UNUSED, "fullDocument"] : UNUSED },
     ...features.splitsLargeEvents ? [{ $changeStreamSplitLargeEvent: {} }] : [],
   ];

@@ -54,6 +54,9 @@ export function hasReached(token: Uint8Array, { t, i }: BSON.Timestamp): boolean
   return !time || time.seconds > t || time.seconds === t && time.ordinal >= i;
 }
 
+/** Whether a stream is at an event, or after it. Tokens sort as their events do. */
+export const hasComeTo = (token: Uint8Array, event: Uint8Array): boolean => dataOf(token) >= dataOf(event);
+
 /** A token of no event: the server has looked at everything up to its time. */
 const AFTER_ALL = /^82[0-9A-F]{16}2B[0-9A-F]{2}29/i;
 

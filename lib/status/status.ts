@@ -9,7 +9,7 @@ import { readStreams, type StreamStatus } from "./stream_status.ts";
 
 export interface StatusSettings {
   readonly sink: SinkAddress;
-  /** The one stream to tell of, where names without a schema are in this one; undefined for all. */
+  /** The one stream to tell of, with all its parts, where names without a schema are in this one; undefined for all. */
   readonly streamIn: ((schema: string) => string) | undefined;
   /** Milliseconds; a stream that is further behind has a problem. */
   readonly maxLag: number;

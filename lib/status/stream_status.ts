@@ -1,4 +1,5 @@
 /** How the streams in all schemas are, read from CrateDB alone. */
+import { isStreamOf } from "../key/partition.ts";
 import type { Transport } from "../sink/connection/transport.ts";
 import { selectFromEverySchema } from "../sink/metadata/metadata_tables.ts";
 import { STATUS_FIELDS, statusQuery, type StreamState } from "../sink/metadata/status_query.ts";
@@ -27,7 +28,7 @@ export interface StreamStatus {
 }
 
 export interface ReadOptions {
-  /** The one stream to read. @default {all} */
+  /** The one stream to read, or all parts of it. @default {all} */
   readonly stream?: string | undefined;
   /** Milliseconds; a stream that is further behind has a problem. */
   readonly maxLag: number;
@@ -45,7 +46,7 @@ export async function readStreams(
     return `SELECT ${name}, s.* FROM (${statusQuery(transport.dialect, { schema, columns, maxLag })}) s`;
   });
   return rows.map(statusOf)
-    .filter((each) => stream === undefined || each.stream === stream)
+    .filter((each) => stream === undefined || isStreamOf(each.stream, stream))
     .sort((one, other) => textOf(one) < textOf(other) ? -1 : 1);
 }
 

@@ -1,12 +1,13 @@
 /** `wait`: returns when CrateDB shows everything up to a time of MongoDB. */
 import type { BSON } from "mongodb";
+import { siblingsOf } from "../key/partition.ts";
 import { hasWritten } from "../pipeline/has_written.ts";
 import { openTransport } from "../sink/connection/open_transport.ts";
 import { isUnknownRelation } from "../sink/connection/sink_error.ts";
 import { refreshTable, type Transport } from "../sink/connection/transport.ts";
 import type { SinkAddress } from "../sink/connection/url.ts";
 import { selectFromEverySchema } from "../sink/metadata/metadata_tables.ts";
-import { readPositions } from "../sink/metadata/saved_position.ts";
+import { readPositions, type SavedPosition } from "../sink/metadata/saved_position.ts";
 import { quoteTable } from "../sink/table/sql_names.ts";
 import { Deployment } from "../source/deployment.ts";
 import { operationTimeOf } from "../source/operation_time.ts";
@@ -16,7 +17,7 @@ export interface WaitSettings {
   /** Asked for the time, if that is "now". */
   readonly mongodbUrl: string;
   readonly sink: SinkAddress;
-  /** The one stream to wait for, where names without a schema are in this one; undefined for all. */
+  /** The one stream to wait for, with all its parts, where names without a schema are in this one; undefined for all. */
   readonly streamIn: ((schema: string) => string) | undefined;
   readonly at: "now" | BSON.Timestamp;
   /** Milliseconds. */
@@ -49,7 +50,10 @@ export async function wait(settings: WaitSettings, context: WaitContext): Promis
   const stream = streamIn?.(transport.dialect.schema ?? sink.schema);
   while (true) {
     const streams = await readPositions(transport, { stream });
-    const behind = streams.filter((each) => !hasWritten(each, at)).map(({ stream }) => stream);
+    const behind = [
+      ...streams.filter((each) => !hasWritten(each, at)).map(({ stream }) => stream),
+      ...partsWithout(streams, stream),
+    ];
     if (streams.length > 0 && behind.length === 0) {
       const shown = streams.map(({ stream }) => stream);
       await refresh(transport, shown);
@@ -58,6 +62,12 @@ export async function wait(settings: WaitSettings, context: WaitContext): Promis
     if (clock.now() >= until) return { at, shown: [], behind };
     await clock.wait(Math.min(INTERVAL_MS, Math.max(1, until - clock.now())), { signal });
   }
+}
+
+/** Parts of divided streams that no relay has ever followed. */
+function partsWithout(streams: readonly SavedPosition[], named: string | undefined): string[] {
+  const there = streams.map(({ stream }) => stream).filter((stream) => stream !== named);
+  return [...new Set(there.flatMap(siblingsOf))].filter((each) => !there.includes(each));
 }
 
 async function timeOf(url: string): Promise<BSON.Timestamp> {

@@ -2,11 +2,10 @@
 import { createHash } from "node:crypto";
 import { type BsonValue, fieldsByName } from "../bson/bson.ts";
 import { withoutFields } from "../bson/without_fields.ts";
-import { rowKeyText, type ShardKey } from "../key/document_key.ts";
+import { idOfRow, rowKeyText, type ShardKey } from "../key/document_key.ts";
 import { idDocument } from "../key/query_literal.ts";
 import { normalizeDocument, normalizeRow } from "../mapping/normalize.ts";
 import type { Namespace } from "../namespace.ts";
-import { idOfRow } from "../pipeline/repair.ts";
 import { isUnstorable } from "../pipeline/table_applier.ts";
 import type { RowKey } from "../sink/metadata/repair_requests.ts";
 import type { RowReader, StoredRow } from "../sink/table/row_reader.ts";

@@ -1,4 +1,7 @@
-/** Repairs rows where no relay runs: takes the lease of the stream, writes as the relay does, and gives it back. */
+/**
+ * Repairs rows where no relay runs: takes the lease of the stream, or those of all its parts, writes as the relay does,
+ * and gives them back.
+ */
 import type { Namespace } from "../namespace.ts";
 import { observers } from "../pipeline/observer.ts";
 import { repairRows } from "../pipeline/repair.ts";
@@ -14,12 +17,15 @@ import type { RowKey } from "../sink/metadata/repair_requests.ts";
 import { StreamPosition } from "../sink/metadata/stream_position.ts";
 import type { CausalReader } from "../source/causal_reader.ts";
 import type { DocumentReader } from "../source/documents.ts";
+import { OwnKeys } from "../source/own_keys.ts";
 import { shardKeyOf } from "../source/shard_key.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 
 export interface OwnRepairDeps {
   readonly names: Names;
+  /** The stream's parts; itself where it is not divided. */
+  readonly streams: readonly string[];
   readonly settings: RelaySettings;
   readonly raw: CountingTransport;
   readonly retries: RetryingOptions;
@@ -36,23 +42,32 @@ export async function repairUnderLease(
   keys: readonly RowKey[],
   deps: OwnRepairDeps,
 ): Promise<void> {
-  const { names, settings, raw, retries, causalReader, reader, signal, log, clock } = deps;
+  const { names, streams, settings, raw, retries, causalReader, reader, signal, log, clock } = deps;
   const failed = new AbortController();
-  await using position = await StreamPosition.acquire(retrying(raw, retries), {
-    schema: names.metadataSchema,
-    stream: names.stream,
-    lease: settings.lease,
-    signal,
-    log,
-    clock,
-    isFree: () => !raw.writing,
-  });
-  using _kept = position.keep((error) => failed.abort(error));
-  const patient = retrying(fenced(raw, () => position.check()), retries);
+  await using leases = new AsyncDisposableStack();
+  const positions: StreamPosition[] = [];
+  for (const stream of streams) {
+    const position = leases.use(
+      await StreamPosition.acquire(retrying(raw, retries), {
+        schema: names.metadataSchema,
+        stream,
+        lease: settings.lease,
+        signal,
+        log,
+        clock,
+        isFree: () => !raw.writing,
+      }),
+    );
+    leases.use(position.keep((error) => failed.abort(error)));
+    positions.push(position);
+  }
+  const check = async () => void await Promise.all(positions.map((each) => each.check()));
+  const patient = retrying(fenced(raw, check), retries);
   const tables = new TableRegistry({ patient, raw }, {
     names,
     settings,
     causalReader,
+    ownKeys: new OwnKeys(causalReader, undefined),
     shardKeyOf: async () => settings.key === "documentKey" ? await shardKeyOf(causalReader, namespace) : [],
     signal: AbortSignal.any([signal, failed.signal]),
     observer: observers(),

@@ -16,6 +16,26 @@ export interface RelayWatchOptions {
 
 const POLL_INTERVAL_MS = 100;
 
+/** Follows several relays, which divide the documents among them. */
+export class RelayWatches {
+  readonly #watches: readonly RelayWatch[];
+
+  constructor(watches: readonly RelayWatch[]) {
+    this.#watches = watches;
+  }
+
+  /** Whether all of them run. */
+  async isRunning(): Promise<boolean> {
+    return (await Promise.all(this.#watches.map((each) => each.isRunning()))).every(Boolean);
+  }
+
+  /** Waits until all changes up to a time are in the tables, and no snapshot is under way. */
+  async passes(time: BSON.Timestamp): Promise<Passing> {
+    const all = await Promise.all(this.#watches.map((each) => each.passes(time)));
+    return all.find((each) => each === "not running") ?? all.find((each) => each === "stalled") ?? "passed";
+  }
+}
+
 export class RelayWatch {
   readonly #options: RelayWatchOptions;
 

@@ -7,11 +7,11 @@ import { LeaseHeldError } from "../sink/metadata/lease.ts";
 import type { RepairRequests, RowKey } from "../sink/metadata/repair_requests.ts";
 import type { Clock } from "../util/clock.ts";
 import { UserError } from "../util/errors.ts";
-import type { RelayWatch } from "./relay_watch.ts";
+import type { RelayWatches } from "./relay_watch.ts";
 
 export interface RepairerDeps {
   readonly namespace: Namespace;
-  readonly relay: Pick<RelayWatch, "isRunning">;
+  readonly relay: Pick<RelayWatches, "isRunning">;
   readonly requests: Pick<RepairRequests, "add" | "left" | "remove">;
   /**
    * Repairs rows under the lease of the stream.
@@ -23,6 +23,28 @@ export interface RepairerDeps {
   readonly settle: number;
   readonly clock: Clock;
   readonly signal: AbortSignal;
+}
+
+/** Requests to all relays that divide the documents among them: each repairs those that are its own. */
+export class SharedRequests {
+  readonly #requests: readonly RepairerDeps["requests"][];
+
+  constructor(requests: readonly RepairerDeps["requests"][]) {
+    this.#requests = requests;
+  }
+
+  async add(namespace: Namespace, keys: readonly RowKey[]): Promise<void> {
+    await Promise.all(this.#requests.map((each) => each.add(namespace, keys)));
+  }
+
+  /** How many the relay has not taken that is behind most. */
+  async left(namespace: Namespace, keys: readonly RowKey[]): Promise<number> {
+    return Math.max(...await Promise.all(this.#requests.map((each) => each.left(namespace, keys))));
+  }
+
+  async remove(namespace: Namespace, keys: readonly RowKey[]): Promise<void> {
+    await Promise.all(this.#requests.map((each) => each.remove(namespace, keys)));
+  }
 }
 
 /** Requests that are made at once. */

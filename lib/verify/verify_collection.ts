@@ -1,6 +1,7 @@
 /** Verifies one collection and its table: in whole, by a sample, or by counts alone. */
 import type { Document } from "mongodb";
 import type { ShardKey } from "../key/document_key.ts";
+import { isStreamOf, partsOfStream, siblingsOf } from "../key/partition.ts";
 import { type Namespace, namespaceText } from "../namespace.ts";
 import type { Names } from "../pipeline/settings.ts";
 import type { SnapshotRate } from "../pipeline/snapshot_rate.ts";
@@ -24,8 +25,8 @@ import type { Logger } from "../util/log.ts";
 import { BothSides, MAX_KEYS } from "./both_sides.ts";
 import { count } from "./count.ts";
 import { repairUnderLease } from "./own_repair.ts";
-import { RelayWatch } from "./relay_watch.ts";
-import { Repairer } from "./repairer.ts";
+import { RelayWatch, RelayWatches } from "./relay_watch.ts";
+import { Repairer, SharedRequests } from "./repairer.ts";
 import { type CollectionResult, outcomeOf, type Passing } from "./result.ts";
 import { scan, type Scanned } from "./scan.ts";
 import type { VerifySettings } from "./settings.ts";
@@ -53,11 +54,13 @@ export interface VerifyDeps {
 interface Collection extends VerifyDeps {
   readonly namespace: Namespace;
   readonly table: TableName;
-  /** With the stream that writes to the table. */
+  /** With the stream that writes to the table, of which there may be several parts. */
   readonly names: Names;
+  /** These parts; the stream itself where it is not divided. */
+  readonly streams: readonly string[];
   readonly followed: FollowedCollections;
   readonly rows: RowReader;
-  readonly relay: RelayWatch;
+  readonly relay: RelayWatches;
   readonly shardKey: ShardKey;
   /** Waits until the relay has passed all that has been read. */
   readonly pass: () => Promise<Passing>;
@@ -114,24 +117,28 @@ async function openCollection(namespace: Namespace, deps: VerifyDeps): Promise<C
   const { metadataSchema: schema } = deps.names;
   const table = tableFor(deps.names.tableOf(namespace), namespace, transport.dialect);
   const asked = new FollowedCollections(transport, { schema, stream: deps.names.stream });
-  const stream = streamAmong(await asked.streamsOf(namespace, table), deps.names.stream);
+  const streams = streamsAmong(await asked.streamsOf(namespace, table), deps.names.stream);
+  const stream = wholeOf(streams);
   if (stream !== deps.names.stream) {
     log.info("The table is written by a relay of another scope", {
       collection: namespaceText(namespace),
       stream,
     });
   }
-  const relay = new RelayWatch({
-    read: () => readPosition(transport, { schema, stream }),
-    settle: settings.settle,
-    clock,
-    signal,
-  });
+  const relay = new RelayWatches(streams.map((stream) =>
+    new RelayWatch({
+      read: () => readPosition(transport, { schema, stream }),
+      settle: settings.settle,
+      clock,
+      signal,
+    })
+  ));
   return {
     ...deps,
     namespace,
     table,
     names: { ...deps.names, stream },
+    streams,
     followed: new FollowedCollections(transport, { schema, stream }),
     rows: await RowReader.open(transport, table),
     relay,
@@ -143,9 +150,20 @@ async function openCollection(namespace: Namespace, deps: VerifyDeps): Promise<C
   };
 }
 
-/** The relay may follow more than is verified: then its stream has another name. */
-const streamAmong = (streams: readonly string[], own: string): string =>
-  streams.includes(own) ? own : streams[0] ?? own;
+/**
+ * The stream that writes to the table, with all its parts. The relay may follow more than is verified: then its stream has
+ * another name.
+ *
+ * @example
+ * IN: ["shop.* -> … (partition 1/2)"], "shop.orders -> …" → OUT: ["shop.* -> … (partition 0/2)", "shop.* -> … (partition 1/2)"]
+ */
+export function streamsAmong(streams: readonly string[], own: string): readonly string[] {
+  const writer = streams.find((each) => isStreamOf(each, own)) ?? streams[0] ?? own;
+  const parts = streams.filter((each) => isStreamOf(each, wholeOf([writer])));
+  return [...new Set((parts.length > 0 ? parts : [own]).flatMap(siblingsOf))];
+}
+
+const wholeOf = ([stream = ""]: readonly string[]): string => partsOfStream(stream).whole;
 
 async function countBoth(collection: Collection): Promise<Found> {
   const { namespace, settings, causalReader, transport, rows, pass } = collection;
@@ -194,11 +212,13 @@ async function compareBoth(collection: Collection): Promise<Found> {
     shardKey,
     omit: settings.relay.omit,
   });
-  const { names } = collection;
+  const { names, streams } = collection;
   const repairer = new Repairer({
     namespace,
     relay,
-    requests: new RepairRequests(transport, { schema: names.metadataSchema, stream: names.stream }),
+    requests: new SharedRequests(
+      streams.map((stream) => new RepairRequests(transport, { schema: names.metadataSchema, stream })),
+    ),
     repairHere: (keys) => repairUnderLease(namespace, keys, { ...collection, settings: settings.relay }),
     settle: settings.settle,
     clock,

@@ -130,9 +130,13 @@ export class DeadLetters {
     );
   }
 
-  /** Removes all dead letters. */
-  clear(): Promise<void> {
-    return this.resolve(this.oids);
+  /** Removes all dead letters, also those that another relay has left. */
+  async clear(): Promise<void> {
+    await this.#transport.query(`DELETE FROM ${this.#table} WHERE stream = $1`, [this.#stream], {
+      writes: true,
+    });
+    this.#oids.clear();
+    await refreshTable(this.#transport, this.#name);
   }
 
   /** Removes the dead letters of documents that were written or are gone. */

@@ -1,5 +1,6 @@
 /** Records which collection of which stream has rows in which table, because the rows do not tell. */
 import { quoteTable, type TableName } from "../table/sql_names.ts";
+import { partsOfStream } from "../../key/partition.ts";
 import { createMetadataTable, selectFromEverySchema } from "./metadata_tables.ts";
 import type { Namespace } from "../../namespace.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
@@ -79,19 +80,31 @@ export class FollowedCollections {
     return rows.map(([stream]) => String(stream));
   }
 
-  /** Another stream that has rows of another collection in the table; undefined if there is none. */
+  /** Whether this stream, or another part of the same one, has or had rows of the collection in the table. */
+  async isShared(namespace: Namespace, table: TableName): Promise<boolean> {
+    return (await this.streamsOf(namespace, table)).some((each) => this.#isSame(each));
+  }
+
+  /**
+   * Another stream that has rows of another collection in the table; undefined if there is none. Parts of the same stream
+   * are no others: each removes its own rows.
+   */
   async sharer(
     { database, collection }: Namespace,
     { schema, name }: TableName,
   ): Promise<string | undefined> {
-    const [row] = await selectFromEverySchema(
+    const rows = await selectFromEverySchema(
       this.#transport,
       TABLE,
       (table) =>
-        `SELECT stream FROM ${table} WHERE table_schema = $1 AND table_name = $2 AND stream <> $3 ` +
-        'AND NOT ("database" = $4 AND collection = $5) LIMIT 1',
-      [schema, name, this.#stream, database, collection],
+        `SELECT DISTINCT stream FROM ${table} WHERE table_schema = $1 AND table_name = $2 ` +
+        'AND NOT ("database" = $3 AND collection = $4)',
+      [schema, name, database, collection],
     );
-    return row && String(row[0]);
+    return rows.map(([stream]) => String(stream)).find((each) => !this.#isSame(each));
+  }
+
+  #isSame(stream: string): boolean {
+    return partsOfStream(stream).whole === partsOfStream(this.#stream).whole;
   }
 }

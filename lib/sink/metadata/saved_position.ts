@@ -1,4 +1,5 @@
 /** What streams have saved, read without taking their leases. */
+import { isStreamOf } from "../../key/partition.ts";
 import type { Transport } from "../connection/transport.ts";
 import { quoteTable } from "../table/sql_names.ts";
 import { selectFromEverySchema } from "./metadata_tables.ts";
@@ -11,6 +12,8 @@ export interface SavedPosition {
   readonly token: string | null;
   /** What is left of the snapshot, as JSON; null for nothing. */
   readonly snapshot: string | null;
+  /** The event of a dropped collection that a partition has come to, as hex digits of its token; null for none. */
+  readonly barrier: string | null;
   /** Whether MongoDB had nothing more when this was saved. Versions up to 0.1 do not tell. */
   readonly isUpToDate: boolean;
   /** Whether a relay holds the stream's lease. */
@@ -35,7 +38,7 @@ export async function readPosition(
   return row && positionOf(row);
 }
 
-/** The positions of all streams in all schemas, or of one. */
+/** The positions of all streams in all schemas, or of one with all its parts. */
 export async function readPositions(
   transport: Transport,
   { stream }: { readonly stream: string | undefined },
@@ -44,27 +47,24 @@ export async function readPositions(
     transport,
     TABLE,
     // Versions up to 0.1 kept the locks of tables here.
-    (table, { columns }) =>
-      `${select(transport, columns)} FROM ${table} WHERE stream NOT LIKE 'widening "%'` +
-      (stream === undefined ? "" : " AND stream = $1"),
-    stream === undefined ? [] : [stream],
+    (table, { columns }) => `${select(transport, columns)} FROM ${table} WHERE stream NOT LIKE 'widening "%'`,
   );
-  return rows.map(positionOf);
+  return rows.map(positionOf).filter((each) => stream === undefined || isStreamOf(each.stream, stream));
 }
 
 /** @param columns those that the table has; older versions made it with fewer */
 function select({ dialect: { millis, now } }: Transport, columns: readonly string[]): string {
   const orNull = (name: string) => columns.includes(name) ? name : "NULL";
   const isHeld = `coalesce(${millis("lease_until")} > ${now}, FALSE)`;
-  return `SELECT stream, token, ${orNull("snapshot")} AS snapshot, ${
-    orNull("lag_ms")
-  } AS lag_ms, ${isHeld} AS is_held`;
+  return `SELECT stream, token, ${orNull("snapshot")} AS snapshot, ${orNull("barrier")} AS barrier, ` +
+    `${orNull("lag_ms")} AS lag_ms, ${isHeld} AS is_held`;
 }
 
-const positionOf = ([stream, token, snapshot, lag, isHeld]: readonly unknown[]): SavedPosition => ({
+const positionOf = ([stream, token, snapshot, barrier, lag, isHeld]: readonly unknown[]): SavedPosition => ({
   stream: String(stream),
   token: token as string | null,
   snapshot: snapshot as string | null,
+  barrier: barrier as string | null,
   isUpToDate: lag !== null && Number(lag) === 0,
   isHeld: isHeld === true,
 });

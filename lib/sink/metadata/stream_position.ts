@@ -17,9 +17,14 @@ export interface SavedState {
   readonly snapshot: string | null;
   /** The identity of the deployment, as JSON; null where that is not known. */
   readonly origin: string | null;
+  /**
+   * The event of a dropped collection that a partition has come to, as hex digits of its token; null where it has come to
+   * none.
+   */
+  readonly barrier: string | null;
 }
 
-const COLUMNS = ["token", "snapshot", "origin"] as const satisfies readonly (keyof SavedState)[];
+const COLUMNS = ["token", "snapshot", "origin", "barrier"] as const satisfies readonly (keyof SavedState)[];
 
 export interface StreamPositionOptions {
   /** The schema that `cdc_position` is in. */
@@ -128,6 +133,7 @@ async function createTable(transport: Transport, schema: string): Promise<void> 
   const later = {
     snapshot: longText,
     origin: longText,
+    barrier: longText,
     ...STATUS_COLUMNS,
     [REPORTED_AT]: "TIMESTAMP WITH TIME ZONE",
   };

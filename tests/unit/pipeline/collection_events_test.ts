@@ -30,7 +30,7 @@ async function handled({ operation, namespace = ORDERS, to, existing = [], open 
       of: note("open"),
       drop: note("drop"),
       openIn: () => open,
-      forgetShardKey: note("forget the shard key of"),
+      reopen: note("reopen"),
     },
     snapshot: {
       requeue: note("requeue"),
@@ -109,7 +109,7 @@ for (
 ) {
   Deno.test(`handleCollectionEvent() of ${operation} reads a collection anew whose rows are named by document keys`, async () =>
     assert.deepEqual((await handled({ operation, key: "documentKey" })).done, [
-      "forget the shard key of shop.orders",
+      "reopen shop.orders",
       "requeue shop.orders",
     ]));
 }

@@ -15,6 +15,7 @@ const position = (token: string | null, rest: Partial<SavedPosition> = {}): Save
   stream: "shop.* -> …",
   token: token === null ? null : bytesToHex(BSON.serialize({ _data: token })),
   snapshot: null,
+  barrier: null,
   isUpToDate: false,
   isHeld: true,
   ...rest,

@@ -56,6 +56,7 @@ function repairing(there: readonly string[], waiting: RepairRequest[][]) {
           void done.push(`done with ${keys.map(({ oid }) => oid)} of ${namespaceText(namespace)}`),
         ),
     },
+    ownKeys: { among: (_, keys) => Promise.resolve(keys) },
     scope: { includes: ({ database }) => database === "shop" },
     clock,
     log: QUIET,

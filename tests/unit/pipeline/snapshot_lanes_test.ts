@@ -104,6 +104,7 @@ function snapshotOf(setting: Setting) {
       of: (namespace: Namespace) => Promise.resolve(applierOf(namespace)),
       sharer: () => Promise.resolve(undefined),
     },
+    ownKeys: { among: (_: unknown, keys: unknown) => Promise.resolve(keys) },
     onDrop: "truncate",
     lanes,
     rate,

@@ -57,6 +57,7 @@ function applierOf({ changes = 0, onDrop = "keep", kept }: Setting = {}) {
       resolve: async () => {},
       clear: async () => {},
     },
+    ownKeys: (oids) => Promise.resolve(oids),
     onDrop,
     omit: [],
     shardKey: [],

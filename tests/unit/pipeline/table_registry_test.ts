@@ -7,12 +7,14 @@ import type { Parameter, Result } from "../../../lib/sink/connection/query.ts";
 import { SinkError } from "../../../lib/sink/connection/sink_error.ts";
 import type { Transport } from "../../../lib/sink/connection/transport.ts";
 import { retrying } from "../../../lib/sink/connection/wrappers.ts";
+import { OwnKeys } from "../../../lib/source/own_keys.ts";
 import { SYSTEM_CLOCK } from "../../../lib/util/clock.ts";
 import { QUIET } from "../../../lib/util/log.ts";
 import { OutageTracker } from "../../../lib/util/outage.ts";
 import { Shutdown } from "../../../lib/util/shutdown.ts";
 
 const ORDERS = { database: "shop", collection: "orders" };
+const ALL_OWN = new OwnKeys({ read: () => Promise.reject(new Error("Nobody is asked")) }, undefined);
 
 /** A PostgreSQL that knows which collections are followed, and has no tables until they are made. */
 class FakeSink implements Transport {
@@ -62,7 +64,7 @@ function registryOf(sink: FakeSink) {
   const causalReader = { exists: () => Promise.resolve(true) };
   const shardKeyOf = () => Promise.resolve([]);
   const rest = { signal, log: QUIET, clock: SYSTEM_CLOCK, observer: observers() };
-  const options = { names, settings, causalReader, shardKeyOf, ...rest };
+  const options = { names, settings, causalReader, ownKeys: ALL_OWN, shardKeyOf, ...rest };
   return new TableRegistry({ patient, raw: sink }, options);
 }
 
@@ -98,6 +100,7 @@ Deno.test("TableRegistry refuses a table with a name of the relay's own tables",
     },
     settings: { columns: "typed", onDrop: "keep" } as RelaySettings,
     causalReader: { exists: () => Promise.resolve(true) },
+    ownKeys: ALL_OWN,
     shardKeyOf: () => Promise.resolve([]),
     signal,
     log: QUIET,

@@ -15,6 +15,7 @@ const running = (token: string | null, snapshot: string | null = null): SavedPos
   stream: "shop.* -> …",
   token,
   snapshot,
+  barrier: null,
   isUpToDate: false,
   isHeld: true,
 });

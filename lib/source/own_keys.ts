@@ -1,0 +1,82 @@
+/**
+ * Which documents belong to a partition. MongoDB alone decides, by one expression for events, documents and keys, so all
+ * relays agree. It does not look at collations: strings that are equal under one may be in several partitions.
+ */
+import type { Document } from "mongodb";
+import type { BsonValue } from "../bson/bson.ts";
+import type { Partition } from "../key/partition.ts";
+import { idOfKey } from "../key/key_to_id.ts";
+import { expressionOf } from "../key/query_literal.ts";
+import type { Namespace } from "../namespace.ts";
+import { UserError } from "../util/errors.ts";
+import type { CausalReader } from "./causal_reader.ts";
+import { isRefusal } from "./mongodb_errors.ts";
+
+/**
+ * Whether the hash of a value falls into a partition. Hashes may be negative, and so are their remainders.
+ *
+ * @example
+ * IN: {index: 1, count: 4}, "$_id" → OUT: {$eq: [{$abs: {$mod: [{$toHashedIndexKey: "$_id"}, 4]}}, 1]}
+ */
+export const isOwn = ({ index, count }: Partition, value: unknown): Document => ({
+  $eq: [{ $abs: { $mod: [{ $toHashedIndexKey: value }, count] } }, index],
+});
+
+/** The stage that leaves events of a partition's documents, and those of whole collections. */
+export const ownEvents = (partition: Partition): Document => ({
+  $match: {
+    $or: [{ documentKey: { $exists: false } }, { $expr: isOwn(partition, "$documentKey._id") }],
+  },
+});
+
+/** A key of a row. */
+interface Key {
+  /** The `_id` of its document; undefined where the key does not tell. */
+  readonly id: BsonValue | undefined;
+}
+
+export class OwnKeys {
+  readonly #reader: Pick<CausalReader, "read">;
+  readonly #partition: Partition | undefined;
+
+  /** @param partition undefined where all keys are own */
+  constructor(reader: Pick<CausalReader, "read">, partition: Partition | undefined) {
+    this.#reader = reader;
+    this.#partition = partition;
+  }
+
+  /** Those of these keys that belong to the partition. Of a key that does not tell its `_id`, nobody knows. */
+  async among<Each extends Key>({ database }: Namespace, keys: readonly Each[]): Promise<readonly Each[]> {
+    const partition = this.#partition;
+    if (!partition || keys.length === 0) return keys;
+    const named = keys.flatMap((key) => {
+      const name = key.id && expressionOf(key.id);
+      return name ? [{ key, own: isOwn(partition, name) }] : [];
+    });
+    const { cursor } = await this.#reader.read((client, options) =>
+      client.db(database).command({
+        aggregate: 1,
+        pipeline: [{ $documents: [{ own: named.map(({ own }) => own) }] }],
+        cursor: {},
+      }, options)
+    );
+    const own: readonly boolean[] = cursor.firstBatch[0].own;
+    return named.filter((_, at) => own[at]).map(({ key }) => key);
+  }
+
+  /** @throws UserError where MongoDB cannot divide documents */
+  async check(database: string): Promise<void> {
+    try {
+      await this.among({ database, collection: "" }, [{ id: idOfKey("0") }]);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      throw new UserError(
+        "This MongoDB cannot divide a stream: --partition needs $toHashedIndexKey and $documents.",
+        {
+          hint: "MongoDB 5.1 and newer have both. Without --partition, one relay follows all.",
+          cause: error,
+        },
+      );
+    }
+  }
+}

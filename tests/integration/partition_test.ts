@@ -1,0 +1,126 @@
+/** Several relays divide a stream among them. */
+import assert from "node:assert/strict";
+import { run } from "../../dev/process/program.ts";
+import { collectionOf, insert, seen, stops, tablesAre, whole } from "../support/collections.ts";
+import { inStep } from "../support/compare.ts";
+import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
+import { insertMixed, type Mixed } from "../support/mixed_documents.ts";
+
+const LEASE = ["--lease", "2s", "--shards", "1"];
+
+/** Starts one of the relays that divide a stream. */
+const startPart = ({ relay }: CratedbContext, part: string, args: readonly string[] = []) =>
+  relay([...LEASE, ...args], { env: { CDC_PARTITION: part } });
+
+const allReady = (relays: readonly ReturnType<CratedbContext["relay"]>[]) =>
+  Promise.all(relays.map((each) => each.waitForLine(/Ready/)));
+
+/** Runs a command for the whole stream. */
+const command = (
+  { mongodbUrl, httpUrl, database, schema, table }: CratedbContext,
+  name: string,
+  ...args: string[]
+) =>
+  run([name, "--database", database, "--collection", "data", "--table", `${schema}.${table}`, ...args], {
+    env: { MONGODB_URL: mongodbUrl, CRATEDB_SQLALCHEMY_URL: httpUrl },
+  });
+
+const numbersOf = (lines: readonly string[], pattern: RegExp) =>
+  lines.flatMap((line) => pattern.exec(line)?.slice(1, 2).map(Number) ?? []);
+
+cratedbTest(
+  "three partitions keep a table equal to its collection, also when one is killed, and another number takes over",
+  async (context) => {
+    const { mongodb, database, sql, schema, verify } = context;
+    const data = mongodb.db(database).collection<Mixed>("data");
+    await insertMixed(data, 1_500);
+    const first = ["0/2", "1/2"].map((part) => startPart(context, part));
+    await allReady(first);
+    const read = first.flatMap(({ stderr }) => numbersOf(stderr, /Snapshot done.* documents=(\d+)/));
+    assert.equal(read.reduce((sum, documents) => sum + documents), 1_500);
+    assert.ok(read.every((documents) => documents > 500), `${read}`);
+    await insertMixed(data, 100, 1_500);
+    await inStep(context);
+    for (const each of first) await stops(each);
+    await data.deleteMany({ n: { $lt: 100 } });
+
+    const killed = startPart(context, "1/3");
+    const others = ["0/3", "2/3"].map((part) => startPart(context, part));
+    const second = [killed, ...others];
+    await Promise.all(
+      second.map((each) => each.waitForLine(/divided in another way before: taking a new snapshot/)),
+    );
+    await allReady(second);
+    await inStep(context);
+    const late = startPart(context, "1/2");
+    assert.equal((await late.status).code, 1);
+    await late.waitForLine(
+      /Another relay follows the same documents, divided in another way: .*\(partition 0\/3\)/,
+    );
+    const streams = async () =>
+      (await sql(`SELECT stream FROM "${schema}".cdc_collection ORDER BY stream`)).map(({ stream }) =>
+        String(stream).replace(/^.* \(/, "(")
+      );
+    assert.deepEqual(await streams(), ["(partition 0/3)", "(partition 1/3)", "(partition 2/3)"]);
+
+    const load = (async () => {
+      for (let at = 0; at < 20; at++) {
+        await insertMixed(data, 50, 2_000 + at * 50);
+        await data.updateMany({ n: { $gte: 100 + at * 20, $lt: 120 + at * 20 } }, { $set: { v: at } });
+        await data.deleteMany({ n: { $gte: 1_000 + at * 10, $lt: 1_010 + at * 10 } });
+      }
+    })();
+    await killed.kill("SIGKILL");
+    const again = startPart(context, "1/3");
+    await load;
+    await again.waitForLine(/Ready/);
+    const waited = await command(context, "wait");
+    assert.equal(waited.code, 0, waited.stderr);
+    await inStep(context);
+
+    // A row of each partition is spoilt, and one is added.
+    await sql(`UPDATE "${schema}".data SET data['v'] = -1 WHERE data['n'] BETWEEN 500 AND 530`);
+    await sql(`INSERT INTO "${schema}".data (oid, data) VALUES ('extra', {n = 1}), ('more', {n = 1})`);
+    const verified = await verify(["--repair"], { env: { CDC_PARTITION: "0/3" } });
+    assert.equal(verified.code, 0, verified.stdout + verified.stderr);
+    await inStep(context);
+    const status = await command(context, "status", "--json");
+    const shown: { stream: string; state: string }[] = JSON.parse(status.stdout);
+    assert.deepEqual(
+      shown.map(({ stream, state }) => [stream.replace(/^.* \(/, "("), state]),
+      [["(partition 0/3)", "ok"], ["(partition 1/3)", "ok"], ["(partition 2/3)", "ok"]],
+    );
+    for (const each of [again, ...others]) await stops(each);
+  },
+);
+
+cratedbTest("partitions drop tables in one step, whichever of them is behind", async (context) => {
+  const { mongodb, database } = context;
+  const args = [...whole(context), "--on-drop", "drop"];
+  const keys = (start: string) => Array.from({ length: 20 }, (_, at) => `${start}${10 + at}`);
+  await insert(context, "one", ...keys("a"));
+  await insert(context, "two", ...keys("b"));
+  const first = startPart(context, "0/2", args);
+  const later = startPart(context, "1/2", args);
+  await allReady([first, later]);
+  await seen(context, "one", keys("a"));
+  await stops(later);
+  await insert(context, "one", ...keys("c"));
+  await collectionOf(context, "one").drop();
+  await collectionOf(context, "two").rename("three");
+  await insert(context, "three", ...keys("d"));
+
+  const again = startPart(context, "1/2", args);
+  await tablesAre(context, ["three"]);
+  await seen(context, "three", [...keys("b"), ...keys("d")]);
+
+  // One that is dropped and made again at once, and a whole database.
+  await collectionOf(context, "three").drop();
+  await insert(context, "three", ...keys("e"));
+  await seen(context, "three", keys("e"));
+  await mongodb.db(database).dropDatabase();
+  await tablesAre(context, []);
+  await insert(context, "three", ...keys("f"));
+  await seen(context, "three", keys("f"));
+  for (const each of [first, again]) await stops(each);
+});
