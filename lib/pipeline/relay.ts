@@ -122,8 +122,9 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
     partition: settings.partition,
   });
   const ownKeys = new OwnKeys(causalReader, settings.partition);
-  await ownKeys.check(settings.scope.only.database ?? "admin");
   const found = await collectionsOf(causalReader, settings.scope, { log: QUIET });
+  const [readable = { database: settings.scope.only.database ?? "admin", collection: "none" }] = found;
+  await ownKeys.check(readable);
   log.info(`Following ${settings.scope}`, { collections: found.length });
 
   const position = closing.use(

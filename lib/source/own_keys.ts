@@ -45,38 +45,51 @@ export class OwnKeys {
     this.#partition = partition;
   }
 
-  /** Those of these keys that belong to the partition. Of a key that does not tell its `_id`, nobody knows. */
-  async among<Each extends Key>({ database }: Namespace, keys: readonly Each[]): Promise<readonly Each[]> {
+  /**
+   * Those of these keys that belong to the partition. Of a key that does not tell its `_id`, nobody knows.
+   *
+   * @param namespace of a collection that the user may read
+   */
+  async among<Each extends Key>(namespace: Namespace, keys: readonly Each[]): Promise<readonly Each[]> {
     const partition = this.#partition;
     if (!partition || keys.length === 0) return keys;
     const named = keys.flatMap((key) => {
       const name = key.id && expressionOf(key.id);
-      return name ? [{ key, own: isOwn(partition, name) }] : [];
+      return name ? [{ key, isOwn: isOwn(partition, name) }] : [];
     });
-    const { cursor } = await this.#reader.read((client, options) =>
-      client.db(database).command({
-        aggregate: 1,
-        pipeline: [{ $documents: [{ own: named.map(({ own }) => own) }] }],
-        cursor: {},
-      }, options)
-    );
-    const own: readonly boolean[] = cursor.firstBatch[0].own;
-    return named.filter((_, at) => own[at]).map(({ key }) => key);
+    const asked = named.map(({ isOwn }) => isOwn);
+    // A mongos answers nothing for a database that is gone.
+    const answers = await this.#computed(namespace, asked) ??
+      await this.#computed({ ...namespace, database: "admin" }, asked);
+    return named.filter((_, at) => answers?.[at]).map(({ key }) => key);
   }
 
   /** @throws UserError where MongoDB cannot divide documents */
-  async check(database: string): Promise<void> {
+  async check(namespace: Namespace): Promise<void> {
     try {
-      await this.among({ database, collection: "" }, [{ id: idOfKey("0") }]);
+      await this.among(namespace, [{ id: idOfKey("0") }]);
     } catch (error) {
       if (!isRefusal(error)) throw error;
-      throw new UserError(
-        "This MongoDB cannot divide a stream: --partition needs $toHashedIndexKey and $documents.",
-        {
-          hint: "MongoDB 5.1 and newer have both. Without --partition, one relay follows all.",
-          cause: error,
-        },
-      );
+      throw new UserError("This MongoDB cannot divide a stream: it has no $toHashedIndexKey.", {
+        hint: "MongoDB 6.0 and newer have it. Without --partition, one relay follows all.",
+        cause: error,
+      });
     }
+  }
+
+  /** What expressions are that read no document. `$facet` makes one document of none. */
+  async #computed(
+    { database, collection }: Namespace,
+    values: readonly Document[],
+  ): Promise<readonly boolean[] | undefined> {
+    const pipeline = [
+      { $match: { _id: { $in: [] } } },
+      { $facet: { none: [{ $limit: 1 }] } },
+      { $project: { values } },
+    ];
+    const { cursor } = await this.#reader.read((client, options) =>
+      client.db(database).command({ aggregate: collection, pipeline, cursor: {} }, options)
+    );
+    return cursor.firstBatch[0]?.values;
   }
 }
