@@ -1,10 +1,19 @@
 /** Several relays divide a stream among them. */
 import assert from "node:assert/strict";
+import { BSON } from "mongodb";
 import { run } from "../../dev/process/program.ts";
 import { collectionOf, insert, seen, stops, tablesAre, whole } from "../support/collections.ts";
+import { fieldsByName } from "../../lib/bson/bson.ts";
+import { idOfKey } from "../../lib/key/key_to_id.ts";
+import { keyText } from "../../lib/key/key_text.ts";
+import { DocumentReader } from "../../lib/source/documents.ts";
+import { WHOLE } from "../../lib/source/key_ranges.ts";
+import { ownEvents, OwnKeys } from "../../lib/source/own_keys.ts";
 import { inStep } from "../support/compare.ts";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
 import { insertMixed, type Mixed } from "../support/mixed_documents.ts";
+import { mongodbTest } from "../support/mongodb_harness.ts";
+import { quietReader } from "../support/quiet_reader.ts";
 
 const LEASE = ["--lease", "2s", "--shards", "1"];
 
@@ -27,6 +36,75 @@ const command = (
 
 const numbersOf = (lines: readonly string[], pattern: RegExp) =>
   lines.flatMap((line) => pattern.exec(line)?.slice(1, 2).map(Number) ?? []);
+
+const { Decimal128, Double, Long, MaxKey, MinKey, ObjectId, Timestamp } = BSON;
+
+/** Keys of all kinds; numbers are equal to each other whatever their types. */
+const IDS: readonly unknown[] = [
+  ...Array.from({ length: 40 }, () => new ObjectId()),
+  ...Array.from({ length: 40 }, (_, at) => at % 2 === 0 ? at : Long.fromNumber(-at)),
+  ...["", "a", "é 😀", "42", '{"$oid":1}', "nul\u0000end"],
+  ...[1.5, -0.25, 1e300, NaN, Infinity].map((value) => new Double(value)),
+  ...["0.1", "12345678901234567890123", "-Infinity"].map((text) => Decimal128.fromString(text)),
+  ...[true, false, new Date(42), new Timestamp({ t: 1, i: 2 }), new MinKey(), new MaxKey(), Long.MIN_VALUE],
+  ...[new BSON.UUID(), new BSON.Binary(new Uint8Array([0, 255])), {}, { b: 1, a: "x" }, {
+    a: [1, { b: 2.5 }],
+  }],
+];
+
+mongodbTest(
+  "a document, its events and the key of its row are of one partition",
+  async ({ mongodb, database }) => {
+    const count = 3;
+    const namespace = { database, collection: "data" };
+    const data = mongodb.db(database).collection("data");
+    await using causalReader = quietReader(mongodb);
+    const parts = Array.from({ length: count }, (_, index) => ({ index, count }));
+    const streams = parts.map((part) => data.watch([ownEvents(part)], { fullDocument: "default" }));
+    await using closing = new AsyncDisposableStack();
+    for (const each of streams) closing.defer(() => each.close());
+    for (const each of streams) await each.tryNext();
+    await data.insertMany(IDS.map((_id) => ({ _id, n: 1 })) as never[]);
+    await data.updateMany({}, { $set: { n: 2 } });
+    await data.deleteMany({ n: 2, _id: { $type: "objectId" } });
+
+    const keys = IDS.map((id) => {
+      const value = fieldsByName(BSON.serialize(new Map([["_id", id]]), { ignoreUndefined: false })).get(
+        "_id",
+      );
+      assert.ok(value);
+      const oid = keyText(value);
+      return { oid, id: idOfKey(oid) };
+    });
+    assert.ok(keys.every(({ id }) => id));
+    const seen: string[] = [];
+    for (const [index, partition] of parts.entries()) {
+      const own = await new OwnKeys(causalReader, partition).among(namespace, keys);
+      assert.ok(own.length > IDS.length / 10, `${own.length}`);
+      const chunk = await new DocumentReader(causalReader, { transform: [], size: 1_000, partition })
+        .chunk(namespace, WHOLE);
+      const ownOids = own.map(({ oid }) => oid);
+      assert.deepEqual(
+        chunk.documents.map(({ id }) => keyText(id)).sort(),
+        ownOids.filter((oid) => !/^[0-9a-f]{24}$/.test(oid)).sort(),
+      );
+      const objectIds = ownOids.length - chunk.documents.length;
+      const events = 2 * ownOids.length + objectIds;
+      const told = new Map<string, string[]>();
+      for (let at = 0; at < events; at++) {
+        const event = await streams[index]?.next();
+        assert.ok(event && "documentKey" in event);
+        const { operationType } = event;
+        told.set(operationType, [...told.get(operationType) ?? [], BSON.EJSON.stringify(event.documentKey)]);
+      }
+      assert.deepEqual(told.get("insert")?.sort(), told.get("update")?.sort());
+      assert.equal(told.get("insert")?.length, ownOids.length);
+      assert.equal(told.get("delete")?.length ?? 0, objectIds);
+      seen.push(...ownOids);
+    }
+    assert.deepEqual(seen.sort(), keys.map(({ oid }) => oid).sort());
+  },
+);
 
 cratedbTest(
   "three partitions keep a table equal to its collection, also when one is killed, and another number takes over",

@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
-import { logOptions, relayConfig, workloadConfig } from "../../../lib/cli/config.ts";
+import {
+  logOptions,
+  relayConfig,
+  statusConfig,
+  verifyConfig,
+  workloadConfig,
+} from "../../../lib/cli/config.ts";
 import { UsageError } from "../../../lib/util/errors.ts";
 import { byteSize, duration, type Given } from "../../../lib/cli/options.ts";
 import { parseMix } from "../../../lib/workload/mix.ts";
@@ -197,3 +203,25 @@ const SIZES: readonly (readonly [string, number])[] = [["1", 1], ["500000", 500_
 for (const [text, bytes] of SIZES) {
   Deno.test(`byteSize() ${text}`, () => assert.equal(byteSize(text), bytes));
 }
+
+Deno.test("relayConfig() names the stream of a partition", () => {
+  const { partition, namesIn } = relayConfig(given({ collection: "orders" }, { CDC_PARTITION: "1/4" }));
+  assert.deepEqual(partition, { index: 1, count: 4 });
+  assert.equal(namesIn("doc").stream, "testdrive.orders -> testdrive.orders (partition 1/4)");
+  assert.throws(() => relayConfig(given({ partition: "4/4" })), /--partition is not K\/N/);
+});
+
+Deno.test("verifyConfig() is of all partitions, also in the environment of one", () => {
+  const { relay } = verifyConfig(given({ collection: "orders" }, { CDC_PARTITION: "1/4" }));
+  assert.equal(relay.partition, undefined);
+  assert.equal(relay.namesIn("doc").stream, "testdrive.orders -> testdrive.orders");
+});
+
+Deno.test("statusConfig() names one partition, or the stream of all", () => {
+  const streamOf = (flags: Given["flags"]) => statusConfig(given(flags)).streamIn?.("doc");
+  assert.equal(streamOf({ collection: "orders" }), "testdrive.orders -> testdrive.orders");
+  assert.equal(
+    streamOf({ collection: "orders", partition: "0/2" }),
+    "testdrive.orders -> testdrive.orders (partition 0/2)",
+  );
+});

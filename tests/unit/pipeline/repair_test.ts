@@ -21,7 +21,11 @@ const request = (value: unknown, namespace = ORDERS): RepairRequest => {
 };
 
 /** A relay whose collection has documents of these keys, and requests that wait for it. */
-function repairing(there: readonly string[], waiting: RepairRequest[][]) {
+function repairing(
+  there: readonly string[],
+  waiting: RepairRequest[][],
+  isOwn: (oid: string) => boolean = () => true,
+) {
   const done: string[] = [];
   const clock = { time: 0, now: () => clock.time };
   const applier = {
@@ -56,7 +60,9 @@ function repairing(there: readonly string[], waiting: RepairRequest[][]) {
           void done.push(`done with ${keys.map(({ oid }) => oid)} of ${namespaceText(namespace)}`),
         ),
     },
-    ownKeys: { among: (_, keys) => Promise.resolve(keys) },
+    ownKeys: {
+      among: (_, keys) => Promise.resolve(keys.filter((key) => isOwn((key as unknown as RepairRequest).oid))),
+    },
     scope: { includes: ({ database }) => database === "shop" },
     clock,
     log: QUIET,
@@ -98,4 +104,14 @@ Deno.test("RequestedRepairs writes nothing of collections that the relay does no
   const { repairs, done } = repairing([], [[request(1, { database: "other", collection: "orders" })]]);
   assert.equal(await repairs.runIfDue(), false);
   assert.deepEqual(done, ["look", "done with 1 of other.orders"]);
+});
+
+Deno.test("RequestedRepairs leaves keys of other partitions to these", async () => {
+  const { repairs, done } = repairing(
+    ["1", "2"],
+    [[request(1), request(2), request(3)]],
+    (oid) => oid === "1",
+  );
+  assert.equal(await repairs.runIfDue(), true);
+  assert.deepEqual(done, ["look", "write 1", "remove ", "done with 1,2,3 of shop.orders"]);
 });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { BSON } from "mongodb";
 import { UserError } from "../../../lib/util/errors.ts";
 import {
+  hasComeTo,
   hasReached,
   lostSince,
   savedToken,
@@ -71,4 +72,19 @@ Deno.test("secondsBehind() is never below 0", () => {
   const now = 2_000_000_000;
   assert.equal(secondsBehind(at(now - 90, 1), now * 1_000), 90);
   assert.equal(secondsBehind(at(now + 90, 1), now * 1_000), 0);
+});
+
+Deno.test("hasComeTo() is true at an event and after it", () => {
+  const event = at(SECONDS, 5);
+  for (
+    const [seconds, ordinal, expected] of [[SECONDS, 4, false], [SECONDS, 5, true], [
+      SECONDS + 1,
+      1,
+      true,
+    ]] as const
+  ) {
+    assert.equal(hasComeTo(at(seconds, ordinal), event), expected);
+  }
+  const beforeAllOfItsTime = token(`82${hex(SECONDS)}${hex(5)}2B0229296E04`);
+  assert.ok(!hasComeTo(beforeAllOfItsTime, event));
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { BSON } from "mongodb";
 import { bytesToHex } from "../../../lib/bson/bson.ts";
 import type { SavedPosition } from "../../../lib/sink/metadata/saved_position.ts";
-import { RelayWatch } from "../../../lib/verify/relay_watch.ts";
+import { RelayWatch, RelayWatches } from "../../../lib/verify/relay_watch.ts";
 
 const TIME = new BSON.Timestamp({ t: 1_000, i: 5 });
 
@@ -68,4 +68,22 @@ Deno.test("RelayWatch gives up on a position that stands still", async () => {
 Deno.test("RelayWatch sees that a relay ends meanwhile", async () => {
   const { watch } = watching([running(tokenAt(10)), { ...running(tokenAt(10)), isHeld: false }]);
   assert.equal(await watch.passes(TIME), "not running");
+});
+
+Deno.test("RelayWatches is as far as the relay that is behind most", async () => {
+  const passed = running(tokenAt(1_001));
+  const stalled = running(tokenAt(10));
+  const gone = { ...passed, isHeld: false };
+  const passes = (...all: readonly SavedPosition[]) =>
+    new RelayWatches(all.map((each) => watching([each]).watch)).passes(TIME);
+  assert.equal(await passes(passed, passed), "passed");
+  assert.equal(await passes(passed, stalled), "stalled");
+  assert.equal(await passes(stalled, gone, passed), "not running");
+});
+
+Deno.test("RelayWatches run where each of them runs", async () => {
+  const [alive, gone] = [running(null), { ...running(null), isHeld: false }];
+  const areRunning = (...all: readonly SavedPosition[]) =>
+    new RelayWatches(all.map((each) => watching([each]).watch)).isRunning();
+  assert.deepEqual([await areRunning(alive, alive), await areRunning(alive, gone)], [true, false]);
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { LeaseHeldError } from "../../../lib/sink/metadata/lease.ts";
-import { Repairer } from "../../../lib/verify/repairer.ts";
+import { Repairer, SharedRequests } from "../../../lib/verify/repairer.ts";
 
 const KEYS = [{ oid: "a", id: undefined }, { oid: "b", id: undefined }];
 
@@ -83,4 +83,19 @@ Deno.test("Repairer writes nothing where a relay holds the lease and takes no re
   const { repairer, done } = repairing({ isRunning: true, takes: false, onLease: held });
   await assert.rejects(repairer.repair(KEYS), /The relay that holds the stream takes no repairs/);
   assert.deepEqual(done, ["ask for a,b", "take back", "write a,b", "ask for a,b", "take back"]);
+});
+
+Deno.test("SharedRequests asks each relay, and is done when each has taken the requests", async () => {
+  const asked: string[] = [];
+  const requestsOf = (name: string, left: number) => ({
+    add: () => Promise.resolve(void asked.push(`ask ${name}`)),
+    left: () => Promise.resolve(left),
+    remove: () => Promise.resolve(void asked.push(`take back from ${name}`)),
+  });
+  const namespace = { database: "shop", collection: "orders" };
+  const requests = new SharedRequests([requestsOf("one", 0), requestsOf("two", 2)]);
+  await requests.add(namespace, KEYS);
+  assert.equal(await requests.left(namespace, KEYS), 2);
+  await requests.remove(namespace, KEYS);
+  assert.deepEqual(asked, ["ask one", "ask two", "take back from one", "take back from two"]);
 });
