@@ -87,7 +87,7 @@ async function dropMissing(namespaces: readonly FoundCollection[], deps: Prepare
   const { tables, settings: { onDrop, partition }, log } = deps;
   for (const namespace of await tables.missing(namespaces)) {
     log.warn("A collection is gone", { collection: namespaceText(namespace), rows: onDrop });
-    if (partition) await new GoneRows(namespace, { ...deps, onDrop }).remove(() => false);
-    else await tables.drop(namespace);
+    if (!partition) await tables.drop(namespace);
+    else if (onDrop !== "keep") await new GoneRows(namespace, { ...deps, onDrop }).remove(() => false);
   }
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { streamOfPartition } from "../../../lib/key/partition.ts";
 import { observers } from "../../../lib/pipeline/observer.ts";
 import type { RelaySettings } from "../../../lib/pipeline/settings.ts";
 import { TableRegistry } from "../../../lib/pipeline/table_registry.ts";
@@ -22,6 +23,8 @@ class FakeSink implements Transport {
   readonly followed = new Set<string>();
   readonly tables = new Set<string>();
   readonly sent: string[] = [];
+  /** Streams that have rows in the table. */
+  streams: readonly string[] = [];
   /** Whether the answer of the next INSERT is lost, after it has been carried out. */
   losesAnswer = false;
 
@@ -45,20 +48,21 @@ class FakeSink implements Transport {
       return [["oid", "text"], ["data", "jsonb"], ["overflow", "json"]];
     }
     if (sql.includes("constraint_type")) return [["oid"]];
+    if (sql.startsWith("SELECT stream FROM")) return this.streams.map((stream) => [stream]);
     return sql === POSTGRESQL.schemas && first !== "" ? [[1]] : [];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
 }
 
-function registryOf(sink: FakeSink) {
+function registryOf(sink: FakeSink, given: Partial<RelaySettings> = {}) {
   const { signal } = new AbortController();
   const outages = new OutageTracker({ system: "PostgreSQL", observer: observers() });
   const patient = retrying(sink, { shutdown: new Shutdown(signal), outages, retryFor: Infinity });
-  const settings = { columns: "typed", onDrop: "keep", lease: 10_000 } as RelaySettings;
+  const settings = { columns: "typed", onDrop: "keep", lease: 10_000, ...given } as RelaySettings;
   const names = {
     tableOf: () => ({ schema: "shop", name: "orders" }),
-    stream: "shop.* -> shop.{collection}",
+    stream: streamOfPartition("shop.* -> shop.{collection}", given.partition),
     metadataSchema: "public",
   };
   const causalReader = { exists: () => Promise.resolve(true) };
@@ -108,4 +112,29 @@ Deno.test("TableRegistry refuses a table with a name of the relay's own tables",
     observer: observers(),
   });
   await assert.rejects(registry.of(ORDERS), /"shop"\."cdc_lock" is a name of the relay's own tables/);
+});
+
+Deno.test("TableRegistry.drop() drops rows of all partitions by the first one, also where it has none itself", async () => {
+  const sink = new FakeSink();
+  sink.streams = ["shop.* -> shop.{collection} (partition 1/2)"];
+  await registryOf(sink, { onDrop: "drop", partition: { index: 0, count: 2 } }).drop(ORDERS);
+  assert.ok(sink.sent.some((sql) => sql.startsWith("DROP TABLE")));
+});
+
+Deno.test("TableRegistry.drop() spares the table of other streams", async () => {
+  const sink = new FakeSink();
+  sink.streams = ["other.* -> shop.{collection} (partition 1/2)"];
+  await registryOf(sink, { onDrop: "drop", partition: { index: 0, count: 2 } }).drop(ORDERS);
+  assert.ok(!sink.sent.some((sql) => sql.startsWith("DROP TABLE")));
+});
+
+Deno.test("TableRegistry.drop() of a later partition leaves the table to the first one", async () => {
+  const sink = new FakeSink();
+  const registry = registryOf(sink, { onDrop: "drop", partition: { index: 1, count: 2 } });
+  await registry.of(ORDERS);
+  const before = sink.sent.length;
+  await registry.drop(ORDERS);
+  const sent = sink.sent.slice(before);
+  assert.deepEqual(sent.filter((sql) => /^(DROP|DELETE FROM "shop")/.test(sql)), []);
+  assert.ok(sent.some((sql) => sql.startsWith('DELETE FROM "public"."cdc_collection"')));
 });
