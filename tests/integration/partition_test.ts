@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { BSON } from "mongodb";
 import { run } from "../../dev/process/program.ts";
+import { eventually } from "../../dev/servers/eventually.ts";
 import { collectionOf, insert, seen, stops, tablesAre, whole } from "../support/collections.ts";
 import { fieldsByName } from "../../lib/bson/bson.ts";
 import { idOfKey } from "../../lib/key/key_to_id.ts";
@@ -13,6 +14,7 @@ import { inStep } from "../support/compare.ts";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
 import { insertMixed, type Mixed } from "../support/mixed_documents.ts";
 import { mongodbTest } from "../support/mongodb_harness.ts";
+import { postgresqlTest } from "../support/postgresql_harness.ts";
 import { quietReader } from "../support/quiet_reader.ts";
 
 const LEASE = ["--lease", "2s", "--shards", "1"];
@@ -202,3 +204,29 @@ cratedbTest("partitions drop tables in one step, whichever of them is behind", a
   await seen(context, "three", keys("f"));
   for (const each of [first, again]) await stops(each);
 });
+
+postgresqlTest(
+  "partitions take the place of one relay, and drop the table of PostgreSQL",
+  async (context) => {
+    const { mongodb, database, schema, sql, relay } = context;
+    const data = mongodb.db(database).collection<Mixed>("data");
+    await insertMixed(data, 200);
+    const one = relay(["--lease", "1s"]);
+    await one.waitForLine(/Ready/);
+    await one.kill("SIGKILL");
+    await data.deleteMany({ n: { $lt: 50 } });
+
+    const args = ["--lease", "1s", "--on-drop", "drop"];
+    const parts = ["0/2", "1/2"].map((part) => relay([...args, "--partition", part]));
+    await allReady(parts);
+    await inStep(context);
+    await data.drop();
+    await eventually(async () => {
+      const tables = await sql("SELECT table_name FROM information_schema.tables WHERE table_schema = $1", [
+        schema,
+      ]);
+      assert.ok(!tables.some(({ table_name }) => table_name === "data"));
+    }, { interval: 50 });
+    for (const each of parts) await stops(each);
+  },
+);
