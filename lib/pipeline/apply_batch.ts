@@ -10,6 +10,7 @@ import { type CollectionEventDeps, handleCollectionEvent } from "./collection_ev
 import type { DropBarrier } from "./drop_barrier.ts";
 import type { RelayObserver } from "./observer.ts";
 import type { RelaySettings } from "./settings.ts";
+import type { Snapshot } from "./snapshot.ts";
 import { timedParts } from "./stages.ts";
 import type { DocumentState, TableApplier } from "./table_applier.ts";
 
@@ -18,6 +19,7 @@ export interface ApplyDeps extends CollectionEventDeps {
   readonly reader: DocumentReader;
   readonly settings: RelaySettings;
   readonly barrier: Pick<DropBarrier, "pass">;
+  readonly snapshot: CollectionEventDeps["snapshot"] & Pick<Snapshot, "state">;
   readonly observer: Pick<RelayObserver, "eventsRead" | "stageDone">;
 }
 
@@ -34,7 +36,7 @@ export async function applyBatch(batch: ChangeBatch, deps: ApplyDeps): Promise<v
     for await (const part of readAhead(states)) await applier.apply(part);
   });
   if (!batch.event) return;
-  await deps.barrier.pass(batch.event, batch.tokenBeforeEvent);
+  await deps.barrier.pass(batch.event, { token: batch.tokenBeforeEvent, snapshot: deps.snapshot.state });
   await handleCollectionEvent(batch.event, deps);
 }
 

@@ -3,10 +3,12 @@
  * partition 0 removes its rows. The others have written all that came before it, and write nothing that comes after
  * it. So no row of the dropped collection comes late, and none of a new one of that name is removed.
  *
- * | Partition | Before the event                            | Goes on                                     |
- * | --------- | ------------------------------------------- | ------------------------------------------- |
- * | 0         | waits until all others have come to it      | removes the rows, and saves its position    |
- * | others    | save their position before it, and the event | once partition 0 has saved one at the event |
+ * Each saves its position right before the event, and that it has come to it. Then
+ *
+ * | Partition | Waits until                                |
+ * | --------- | ------------------------------------------ |
+ * | 0         | all others have come to the event          |
+ * | others    | partition 0 has saved that it is done      |
  *
  * A relay that dies goes on right before the event, and waits again.
  */
@@ -19,7 +21,9 @@ import type { CollectionEvent } from "../source/event.ts";
 import { hasComeTo, savedToken } from "../source/resume_token.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
+import { snapshotStateText } from "./saved_snapshot.ts";
 import type { RelaySettings } from "./settings.ts";
+import type { SnapshotState } from "./snapshot_state.ts";
 import type { TableRegistry } from "./table_registry.ts";
 
 export interface DropBarrierDeps {
@@ -31,6 +35,14 @@ export interface DropBarrierDeps {
   readonly signal: AbortSignal;
   readonly log: Logger;
   readonly clock: Clock;
+}
+
+/** What came before an event. */
+export interface Applied {
+  /** BSON of the token between it and the event. */
+  readonly token: ChangeBatch["tokenBeforeEvent"];
+  /** What is left of the snapshot; null for nothing. */
+  readonly snapshot: SnapshotState | null;
 }
 
 const POLL_INTERVAL_MS = 50;
@@ -47,19 +59,21 @@ export class DropBarrier {
   /**
    * Resolves at once for an event that takes no rows away, or where one relay follows all.
    *
-   * @param tokenBefore of the place between the event and what came before it
+   * @param applied all that came before the event
    */
-  async pass(event: CollectionEvent, tokenBefore: ChangeBatch["tokenBeforeEvent"]): Promise<void> {
+  async pass(event: CollectionEvent, applied: Applied): Promise<void> {
     const { position, tables, settings: { partition } } = this.#deps;
+    const { token, snapshot } = applied;
     if (!partition || !this.#takesRowsAway(event)) return;
-    const [first = "", ...others] = siblingsOf(position.stream);
-    if (partition.index === 0) return await this.#until(others, hasArrived(event));
     await tables.refresh();
     await position.save({
-      ...tokenBefore && { token: bytesToHex(tokenBefore) },
+      ...token && { token: bytesToHex(token), snapshot: snapshot && snapshotStateText(snapshot) },
       barrier: bytesToHex(event.token),
     });
-    await this.#until([first], hasDone(event));
+    const [first = "", ...others] = siblingsOf(position.stream);
+    await (partition.index === 0
+      ? this.#until(others, hasArrived(event))
+      : this.#until([first], hasDone(event)));
   }
 
   #takesRowsAway({ operation, namespace }: CollectionEvent): boolean {

@@ -3,6 +3,7 @@ import { BSON } from "mongodb";
 import { bytesToHex } from "../../../lib/bson/bson.ts";
 import { streamOfPartition } from "../../../lib/key/partition.ts";
 import { DropBarrier, type DropBarrierDeps } from "../../../lib/pipeline/drop_barrier.ts";
+import { fullSnapshot } from "../../../lib/pipeline/snapshot_state.ts";
 import type { CollectionEvent } from "../../../lib/source/event.ts";
 import { Scope } from "../../../lib/source/scope.ts";
 import { QUIET } from "../../../lib/util/log.ts";
@@ -30,7 +31,8 @@ function partitionOf(index: number, polls: readonly (readonly Saved[])[], onDrop
   const barrier = new DropBarrier({
     position: {
       stream: stream(index),
-      save: ({ token, barrier }) => Promise.resolve(void done.push(`save ${token} ${barrier}`)),
+      save: ({ token, snapshot, barrier }) =>
+        Promise.resolve(void done.push(`save ${token} ${snapshot && "snapshot"} ${barrier}`)),
     },
     tables: { refresh: () => Promise.resolve(void done.push("refresh")) },
     read: (name) => {
@@ -53,21 +55,35 @@ function partitionOf(index: number, polls: readonly (readonly Saved[])[], onDrop
 const at = (ordinal: number): Saved => ({ token: hex(ordinal), barrier: null });
 const waitingAt = (ordinal: number): Saved => ({ token: hex(ordinal - 1), barrier: hex(ordinal) });
 
-Deno.test("DropBarrier has partition 0 wait until each other one has come to the event, or is past it", async () => {
+Deno.test("DropBarrier has partition 0 save what it has done, and wait until each other one has come to the event, or is past it", async () => {
   const { barrier, done } = partitionOf(0, [
     [at(4), at(4), undefined],
     [at(4), waitingAt(5), undefined],
     [at(4), waitingAt(5), waitingAt(4)],
     [at(4), waitingAt(5), at(6)],
   ]);
-  await barrier.pass(dropAt(5), token(4));
-  assert.deepEqual(done, ["look at 1", "look at 1", "look at 2", "look at 2", "look at 2"]);
+  await barrier.pass(dropAt(5), { token: token(4), snapshot: null });
+  assert.deepEqual(done, [
+    "refresh",
+    `save ${hex(4)} null ${hex(5)}`,
+    "look at 1",
+    "look at 1",
+    "look at 2",
+    "look at 2",
+    "look at 2",
+  ]);
 });
 
 Deno.test("DropBarrier has another partition save that it has come to the event, and wait for partition 0", async () => {
   const { barrier, done } = partitionOf(2, [[at(4)], [waitingAt(5)], [at(5)]]);
-  await barrier.pass(dropAt(5), token(3));
-  assert.deepEqual(done, ["refresh", `save ${hex(3)} ${hex(5)}`, "look at 0", "look at 0", "look at 0"]);
+  await barrier.pass(dropAt(5), { token: token(3), snapshot: fullSnapshot({ removesGone: false }) });
+  assert.deepEqual(done, [
+    "refresh",
+    `save ${hex(3)} snapshot ${hex(5)}`,
+    "look at 0",
+    "look at 0",
+    "look at 0",
+  ]);
 });
 
 Deno.test("DropBarrier lets events pass that take no rows away", async () => {
@@ -81,14 +97,14 @@ Deno.test("DropBarrier lets events pass that take no rows away", async () => {
     ]
   ) {
     const { barrier, done } = partitionOf(1, [[]]);
-    await barrier.pass(event, null);
+    await barrier.pass(event, { token: null, snapshot: null });
     assert.deepEqual(done, []);
   }
 });
 
 Deno.test("DropBarrier stops nobody where rows stay, or where one relay follows all", async () => {
   for (const { barrier, done } of [partitionOf(1, [[]], "keep"), partitionOf(-1, [[]])]) {
-    await barrier.pass(dropAt(5), null);
+    await barrier.pass(dropAt(5), { token: null, snapshot: null });
     assert.deepEqual(done, []);
   }
 });
