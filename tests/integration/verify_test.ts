@@ -137,6 +137,7 @@ cratedbTest(
 
     const repaired = found(await verify([...scope, "--repair", "--json"], { env }));
     assert.deepEqual([repaired.outcome, repaired.repaired, repaired.deadLetters], ["repaired", 4, 1]);
+    await sql("REFRESH TABLE cdc_position");
     const [{ owner } = {}] = await sql(
       "SELECT owner FROM cdc_position WHERE lease_until > CURRENT_TIMESTAMP",
     );
