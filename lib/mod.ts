@@ -15,7 +15,7 @@
  * @module
  */
 import { relayConfig } from "./cli/config.ts";
-import { relayFlags } from "./cli/options.ts";
+import { relayFlags } from "./cli/options/relay_flags.ts";
 import { observers, type RelayObserver } from "./pipeline/observer.ts";
 import { relay } from "./pipeline/relay.ts";
 import type { Trace } from "./pipeline/stages.ts";

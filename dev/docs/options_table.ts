@@ -1,5 +1,7 @@
 /** The options as `docs/options.md` shows them. */
-import { type Option, OPTIONS, type Switch, switchesOf } from "../../lib/cli/options.ts";
+import type { Option } from "../../lib/cli/options/option.ts";
+import { OPTIONS } from "../../lib/cli/options/options.ts";
+import { type Switch, switchesOf } from "../../lib/cli/options/switches.ts";
 
 const HEADINGS = ["Flag", "Environment", "Default", "Meaning", "Command"];
 

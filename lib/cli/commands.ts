@@ -5,7 +5,8 @@ import type { Logger } from "../util/log.ts";
 import { type Argument, type Completed, completionScript, SHELLS } from "./completion.ts";
 import { demoConfig, relayConfig, statusConfig, verifyConfig, waitConfig, workloadConfig } from "./config.ts";
 import { logObserver } from "./log_observer.ts";
-import { type Given, OPTIONS } from "./options.ts";
+import { OPTIONS } from "./options/options.ts";
+import type { Given } from "./options/read.ts";
 import { INSTALLED_NAME, PROGRAM } from "./version.ts";
 import { openWatchers } from "./watchers.ts";
 

@@ -14,19 +14,12 @@ import { UsageError } from "../util/errors.ts";
 import type { LoggerOptions } from "../util/log.ts";
 import type { VerifySettings } from "../verify/settings.ts";
 import type { WorkloadSettings } from "../workload/workload.ts";
-import {
-  type Given,
-  LOGGING,
-  type Option,
-  OPTIONS,
-  readOptions,
-  sourceOf,
-  STATUS,
-  STREAM,
-  type Values,
-  VERIFY,
-  WAIT,
-} from "./options.ts";
+import { LOGGING } from "./options/logging.ts";
+import type { Option, Values } from "./options/option.ts";
+import { OPTIONS } from "./options/options.ts";
+import { type Given, readOptions, sourceOf } from "./options/read.ts";
+import { STATUS, STREAM, WAIT } from "./options/status.ts";
+import { VERIFY } from "./options/verify.ts";
 import { takeSink } from "./take_sink.ts";
 
 /**

@@ -9,7 +9,9 @@ import {
 } from "../util/standard_streams.ts";
 import { logOptions } from "./config.ts";
 import { describe, type Description } from "./describe_error.ts";
-import { type Environment, LOGGING, OPTIONS } from "./options.ts";
+import { LOGGING } from "./options/logging.ts";
+import { OPTIONS } from "./options/options.ts";
+import type { Environment } from "./options/read.ts";
 import { parseCommandLine } from "./parse.ts";
 
 export interface Surroundings {

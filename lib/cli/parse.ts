@@ -2,7 +2,9 @@
 import * as commander from "commander";
 import { UsageError } from "../util/errors.ts";
 import { CALL, type Command, COMMANDS } from "./commands.ts";
-import { type Environment, type Option, type Switch, switchesOf } from "./options.ts";
+import type { Option } from "./options/option.ts";
+import type { Environment } from "./options/read.ts";
+import { type Switch, switchesOf } from "./options/switches.ts";
 import { VERSION } from "../util/version.ts";
 import { PROGRAM } from "./version.ts";
 

@@ -1,7 +1,9 @@
 /** The sink's options become its address. */
 import type { SinkAddress } from "../sink/connection/url.ts";
 import { UsageError } from "../util/errors.ts";
-import { CRATEDB_JWT, type Given, readOptions, type SINK, type Values } from "./options.ts";
+import type { Values } from "./options/option.ts";
+import { type Given, readOptions } from "./options/read.ts";
+import { CRATEDB_JWT, type SINK } from "./options/sink.ts";
 
 type SinkValues = Values<typeof SINK>;
 

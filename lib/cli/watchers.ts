@@ -5,7 +5,8 @@ import type { StatusSource } from "../pipeline/relay_status.ts";
 import { type Trace, UNTRACED } from "../pipeline/stages.ts";
 import type { Logger } from "../util/log.ts";
 import { VERSION } from "../util/version.ts";
-import { type Given, MONITORING, readOptions } from "./options.ts";
+import { type Given, readOptions } from "./options/read.ts";
+import { MONITORING } from "./options/relay.ts";
 import { runtimeOf } from "./runtime.ts";
 
 export interface Watchers extends AsyncDisposable {

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
-import type { LOGGING, MONITORING, OPTIONS, Values } from "../../lib/cli/options.ts";
-import { relayFlags } from "../../lib/cli/options.ts";
+import type { LOGGING } from "../../lib/cli/options/logging.ts";
+import type { Values } from "../../lib/cli/options/option.ts";
+import type { OPTIONS } from "../../lib/cli/options/options.ts";
+import type { MONITORING } from "../../lib/cli/options/relay.ts";
+import { relayFlags } from "../../lib/cli/options/relay_flags.ts";
 import { relayConfig } from "../../lib/cli/config.ts";
 import { type RelayOptions, startRelay, UsageError } from "../../lib/mod.ts";
 

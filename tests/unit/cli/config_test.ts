@@ -7,7 +7,8 @@ import {
   workloadConfig,
 } from "../../../lib/cli/config.ts";
 import { UsageError } from "../../../lib/util/errors.ts";
-import { byteSize, duration, type Given } from "../../../lib/cli/options.ts";
+import { byteSize, duration } from "../../../lib/cli/options/parsers.ts";
+import type { Given } from "../../../lib/cli/options/read.ts";
 import { parseMix } from "../../../lib/workload/mix.ts";
 import { tableName } from "../../../lib/sink/table/sql_names.ts";
 

@@ -1,7 +1,7 @@
 /** What `cdc-relay` follows, and into which tables. */
 import assert from "node:assert/strict";
 import { relayConfig } from "../../../lib/cli/config.ts";
-import type { Given } from "../../../lib/cli/options.ts";
+import type { Given } from "../../../lib/cli/options/read.ts";
 import { UsageError } from "../../../lib/util/errors.ts";
 
 type Flags = Given["flags"];

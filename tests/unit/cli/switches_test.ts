@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { OPTIONS, switchesOf } from "../../../lib/cli/options.ts";
+import { OPTIONS } from "../../../lib/cli/options/options.ts";
+import { switchesOf } from "../../../lib/cli/options/switches.ts";
 import { run } from "../../../dev/process/program.ts";
 
 for (const [command, options] of Object.entries(OPTIONS)) {

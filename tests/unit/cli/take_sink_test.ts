@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { relayConfig, statusConfig, waitConfig } from "../../../lib/cli/config.ts";
-import type { Flags } from "../../../lib/cli/options.ts";
+import type { Flags } from "../../../lib/cli/options/read.ts";
 import { describe } from "../../../lib/cli/describe_error.ts";
 import { parseCommandLine } from "../../../lib/cli/parse.ts";
 import { UsageError } from "../../../lib/util/errors.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { relayConfig } from "../../../lib/cli/config.ts";
-import type { Given } from "../../../lib/cli/options.ts";
+import type { Given } from "../../../lib/cli/options/read.ts";
 import { UsageError } from "../../../lib/util/errors.ts";
 
 const FOLDER = await Deno.makeTempDir();

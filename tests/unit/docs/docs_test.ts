@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { dirname, join, normalize } from "node:path";
-import { type Option, OPTIONS, switchesOf } from "../../../lib/cli/options.ts";
+import type { Option } from "../../../lib/cli/options/option.ts";
+import { OPTIONS } from "../../../lib/cli/options/options.ts";
+import { switchesOf } from "../../../lib/cli/options/switches.ts";
 import { metricRows } from "../../../dev/docs/metrics_table.ts";
 import { optionRows } from "../../../dev/docs/options_table.ts";
 
