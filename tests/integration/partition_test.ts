@@ -109,7 +109,7 @@ mongodbTest(
 );
 
 cratedbTest(
-  "three partitions keep a table equal to its collection, also when one is killed, and another number takes over",
+  "two and four partitions keep a table equal to its collection, also when one is killed, and another number takes over",
   async (context) => {
     const { mongodb, database, sql, schema, verify } = context;
     const data = mongodb.db(database).collection<Mixed>("data");
@@ -124,8 +124,8 @@ cratedbTest(
     for (const each of first) await stops(each);
     await data.deleteMany({ n: { $lt: 100 } });
 
-    const killed = startPart(context, "1/3");
-    const others = ["0/3", "2/3"].map((part) => startPart(context, part));
+    const killed = startPart(context, "1/4");
+    const others = ["0/4", "2/4", "3/4"].map((part) => startPart(context, part));
     const second = [killed, ...others];
     await Promise.all(
       second.map((each) => each.waitForLine(/divided in another way before: taking a new snapshot/)),
@@ -137,7 +137,12 @@ cratedbTest(
       (await sql(`SELECT stream FROM "${schema}".cdc_collection ORDER BY stream`)).map(({ stream }) =>
         String(stream).replace(/^.* \(/, "(")
       );
-    assert.deepEqual(await streams(), ["(partition 0/3)", "(partition 1/3)", "(partition 2/3)"]);
+    assert.deepEqual(await streams(), [
+      "(partition 0/4)",
+      "(partition 1/4)",
+      "(partition 2/4)",
+      "(partition 3/4)",
+    ]);
 
     const load = (async () => {
       for (let at = 0; at < 20; at++) {
@@ -147,11 +152,11 @@ cratedbTest(
       }
     })();
     await killed.kill("SIGKILL");
-    const again = startPart(context, "1/3");
+    const again = startPart(context, "1/4");
     await load;
     assert.equal((await late.status).code, 1);
     await late.waitForLine(
-      /Another relay follows the same documents, divided in another way: .*\(partition 0\/3\)/,
+      /Another relay follows the same documents, divided in another way: .*\(partition 0\/4\)/,
     );
     await again.waitForLine(/Ready/);
     const waited = await command(context, "wait");
@@ -161,14 +166,14 @@ cratedbTest(
     // A row of each partition is spoilt, and one is added.
     await sql(`UPDATE "${schema}".data SET data['v'] = -1 WHERE data['n'] BETWEEN 500 AND 530`);
     await sql(`INSERT INTO "${schema}".data (oid, data) VALUES ('extra', {n = 1}), ('more', {n = 1})`);
-    const verified = await verify(["--repair"], { env: { CDC_PARTITION: "0/3" } });
+    const verified = await verify(["--repair"], { env: { CDC_PARTITION: "0/4" } });
     assert.equal(verified.code, 0, verified.stdout + verified.stderr);
     await inStep(context);
     const status = await command(context, "status", "--json");
     const shown: { stream: string; state: string }[] = JSON.parse(status.stdout);
     assert.deepEqual(
       shown.map(({ stream, state }) => [stream.replace(/^.* \(/, "("), state]),
-      [["(partition 0/3)", "ok"], ["(partition 1/3)", "ok"], ["(partition 2/3)", "ok"]],
+      [0, 1, 2, 3].map((part) => [`(partition ${part}/4)`, "ok"]),
     );
     for (const each of [again, ...others]) await stops(each);
   },
