@@ -3,10 +3,10 @@ import { HttpTransport } from "./http.ts";
 import type { Transport } from "./transport.ts";
 import type { SinkAddress } from "./url.ts";
 import { WireTransport } from "./wire.ts";
-import { treatAsStarting } from "./wrappers.ts";
+import { treatAsPassing } from "./wrappers.ts";
 
 /** @throws SinkError when the server cannot be reached */
 export const openTransport = async (address: SinkAddress): Promise<Transport> =>
-  treatAsStarting(
+  treatAsPassing(
     address.transport === "http" ? await HttpTransport.open(address) : await WireTransport.open(address),
   );

@@ -2,8 +2,9 @@
  * Transports around a transport: each adds one thing to how statements run. They are nested in this order, from the
  * server outwards; why, `docs/architecture.md` tells:
  *
- *     treatAsStarting → countingWrites → fenced → retrying, or → fenced → abortable
+ *     treatAsPassing → countingWrites → fenced → retrying, or → fenced → abortable
  */
+import { type Clock, SYSTEM_CLOCK } from "../../util/clock.ts";
 import { retry, type RetryOptions } from "../../util/retry.ts";
 import type { Shutdown } from "../../util/shutdown.ts";
 import { isRetryable, isSinkError, isUnknownRelation, SinkError } from "./sink_error.ts";
@@ -12,6 +13,8 @@ import type { Transport } from "./transport.ts";
 
 /** A node that has just started is given this long to recover its tables. */
 const RECOVERY_MS = 60_000;
+/** A table that was closed a moment ago may be swapped for another one. */
+const SETTLING_MS = 10_000;
 
 /** A transport like another one, with another way to run statements. */
 const wrapped = (transport: Transport, query: Query): Transport => ({
@@ -21,17 +24,19 @@ const wrapped = (transport: Transport, query: Query): Transport => ({
 });
 
 /**
- * For a minute after a lost connection, treats errors that say nothing as those of a server that is starting, so that
- * they are tried again.
+ * For a minute after a lost connection, and for ten seconds after the server or a table was unavailable, treats errors
+ * that say nothing as passing ones, so that they are tried again. CrateDB has such for a table that is being swapped.
  */
-export function treatAsStarting(transport: Transport): Transport {
-  let lostAt = -Infinity;
+export function treatAsPassing(transport: Transport, clock: Pick<Clock, "now"> = SYSTEM_CLOCK): Transport {
+  let passingUntil = -Infinity;
+  const expect = (ms: number) => passingUntil = Math.max(passingUntil, clock.now() + ms);
   return wrapped(transport, async (...statement) => {
     try {
       return await transport.query(...statement);
     } catch (error) {
-      if (isSinkError(error, "unreachable", "unknown host")) lostAt = Date.now();
-      if (!isSinkError(error, "unspecific") || Date.now() - lostAt >= RECOVERY_MS) throw error;
+      if (isSinkError(error, "unreachable", "unknown host")) expect(RECOVERY_MS);
+      if (isSinkError(error, "unavailable")) expect(SETTLING_MS);
+      if (!isSinkError(error, "unspecific") || clock.now() >= passingUntil) throw error;
       throw new SinkError(error.message, { code: error.code, kind: "unavailable", cause: error });
     }
   });

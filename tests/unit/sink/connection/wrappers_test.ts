@@ -2,11 +2,14 @@ import assert from "node:assert/strict";
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
 import { CRATEDB } from "../../../../lib/sink/connection/dialect.ts";
 import { isRetryable } from "../../../../lib/sink/connection/sink_error.ts";
-import { fenced, treatAsStarting } from "../../../../lib/sink/connection/wrappers.ts";
+import { fenced, treatAsPassing } from "../../../../lib/sink/connection/wrappers.ts";
 import { type Transport } from "../../../../lib/sink/connection/transport.ts";
 
 const REFUSED = new SinkError("something new", { code: "XX000" });
 const LOST = new SinkError("write CONNECTION_CLOSED localhost:5432", { code: "CONNECTION_CLOSED" });
+const CLOSED = new SinkError('The relation "doc.t" doesn\'t support or allow DELETE operations', {
+  code: "XX000",
+});
 const WRONG = new SinkError("line 1:1: mismatched input", { code: "42601" });
 
 /** Fails with one after the other, then succeeds. */
@@ -21,15 +24,29 @@ const failing = (...errors: Error[]): Transport => ({
 
 const outcome = (transport: Transport) => transport.query("SELECT 1").then(() => undefined, (error) => error);
 
-Deno.test("treatAsStarting() takes an error that says nothing for a passing one after a lost connection only", async () => {
-  const transport = treatAsStarting(failing(REFUSED, LOST, REFUSED, WRONG));
+Deno.test("treatAsPassing() takes an error that says nothing for a passing one after a lost connection only", async () => {
+  const clock = { time: 1_000_000, now: () => clock.time };
+  const transport = treatAsPassing(failing(REFUSED, LOST, REFUSED, WRONG, REFUSED), clock);
   assert.equal(await outcome(transport), REFUSED);
   assert.equal(await outcome(transport), LOST);
+  clock.time += 59_999;
   const starting = await outcome(transport);
   assert.ok(isRetryable(starting));
   assert.match(starting.message, /something new/);
   assert.equal(await outcome(transport), WRONG);
+  clock.time += 1;
+  assert.equal(await outcome(transport), REFUSED);
   assert.equal(await outcome(transport), undefined);
+});
+
+Deno.test("treatAsPassing() does so for ten seconds after a table was closed", async () => {
+  const clock = { time: 1_000_000, now: () => clock.time };
+  const transport = treatAsPassing(failing(CLOSED, REFUSED, REFUSED), clock);
+  assert.equal(await outcome(transport), CLOSED);
+  clock.time += 9_999;
+  assert.ok(isRetryable(await outcome(transport)));
+  clock.time += 1;
+  assert.equal(await outcome(transport), REFUSED);
 });
 
 Deno.test("fenced() sends nothing unless the check resolves", async () => {
