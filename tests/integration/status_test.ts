@@ -136,9 +136,12 @@ for (const transport of transports) {
 
     await sql("DROP VIEW cdc_status");
     await sql("CREATE TABLE cdc_status (n BIGINT)");
+    await sql("INSERT INTO cdc_status (n) VALUES (7)");
+    await sql("REFRESH TABLE cdc_status");
     const second = relay([], { transport });
     await second.waitForLine(/WARN +The view of all streams cannot be made/);
     await second.waitForLine(/Ready/);
+    assert.deepEqual(await sql("SELECT n FROM cdc_status"), [{ n: 7 }]);
     assert.equal((await second.kill()).code, 0);
     const env = transport === "wire" ? { CRATEDB_URL: context.wireUrl } : {};
     const { code, stdout } = await command(context)("status", ["--json"], env);

@@ -17,13 +17,18 @@ export async function createStatusView(
   { schema, log }: { readonly schema: string; readonly log: Logger },
 ): Promise<void> {
   const view = quoteTable({ schema, name: STATUS_VIEW });
+  const skip = (because: string) =>
+    log.warn("The view of all streams cannot be made: going on without it", { view, because });
+  // CrateDB 6 replaces a table as it does a view: the table and its rows are gone.
+  const { rows } = await transport.query(
+    "SELECT 1 FROM information_schema.tables WHERE table_schema = $1 AND table_name = $2 AND table_type <> 'VIEW'",
+    [schema, STATUS_VIEW],
+  );
+  if (rows.length > 0) return skip("there is a table of that name");
   try {
     await transport.query(`CREATE OR REPLACE VIEW ${view} AS ${statusQuery(transport.dialect, { schema })}`);
   } catch (error) {
     if (!(error instanceof SinkError) || isRetryable(error)) throw error;
-    log.warn("The view of all streams cannot be made: going on without it", {
-      view,
-      because: messageOf(error),
-    });
+    skip(messageOf(error));
   }
 }
