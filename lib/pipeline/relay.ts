@@ -118,7 +118,7 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
     transform: settings.transform,
     size: settings.batchSize,
     replyBytes: settings.replyBytes,
-    hasTwins: settings.key === "documentKey",
+    idsRepeat: settings.key === "documentKey",
     partition: settings.partition,
   });
   const ownKeys = new OwnKeys(causalReader, settings.partition);

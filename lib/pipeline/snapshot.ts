@@ -202,7 +202,7 @@ export class Snapshot {
         const next: number = done || slice.isOver() ? 0 : this.#rate.take();
         reading = next > 0 ? this.#read(namespace, { ...range, after: last }, next) : undefined;
         const rows = await applier.apply(documents);
-        if (rows < documents.length) this.#tellOfSharedRows(namespace);
+        if (rows < documents.length) this.#warnOfSharedRows(namespace);
         const progress = { last: last && bytesToHex(last), seen, done };
         this.#plan = advanceRange(this.#plan, { namespace, upTo }, progress);
         await this.#tellOfProgress();
@@ -236,7 +236,7 @@ export class Snapshot {
     return this.#telling.run(this.#deps.onChunkApplied);
   }
 
-  #tellOfSharedRows(namespace: Namespace): void {
+  #warnOfSharedRows(namespace: Namespace): void {
     const collection = namespaceText(namespace);
     if (this.#told.has(collection)) return;
     this.#told.add(collection);

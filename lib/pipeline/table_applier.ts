@@ -130,12 +130,12 @@ export class TableApplier {
   /** Makes the first columns of a table that has none. */
   async learn(sample: () => Promise<readonly Uint8Array[]>): Promise<void> {
     await this.#deps.columns.learn(async () =>
-      (await sample()).map((each) => this.#taken(each)).filter(isStorable)
+      (await sample()).map((each) => this.#withoutOmitted(each)).filter(isStorable)
     );
   }
 
   /** Leaves out what MongoDB cannot. */
-  #taken(document: Uint8Array): Uint8Array {
+  #withoutOmitted(document: Uint8Array): Uint8Array {
     return withoutFields(document, this.#deps.omit);
   }
 
@@ -152,7 +152,7 @@ export class TableApplier {
 
   #rowChange(state: DocumentState): RowChange {
     const { document, refusal } = state;
-    const change = { oid: this.keyOf(state), document: document && this.#taken(document) };
+    const change = { oid: this.keyOf(state), document: document && this.#withoutOmitted(document) };
     return refusal === undefined ? change : { ...change, refusal };
   }
 

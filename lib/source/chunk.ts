@@ -35,7 +35,7 @@ export interface End {
   /** Where the chunk begins. */
   readonly last: Uint8Array | null;
   /** Whether documents may have one `_id`. @default false */
-  readonly hasTwins?: boolean;
+  readonly idsRepeat?: boolean;
 }
 
 /**
@@ -46,13 +46,13 @@ export interface End {
  */
 export function chunkOf(
   documents: readonly KeyedDocument[],
-  { isEnd, last, hasTwins = false }: End,
+  { isEnd, last, idsRepeat = false }: End,
 ): Chunk | undefined {
   if (isEnd) {
     const named = documents.findLast(isNamed);
     return { documents, last: named ? idDocument(named.id) : last, seen: documents.length, done: true };
   }
-  const at = lastEnd(documents, { hasTwins });
+  const at = lastEnd(documents, { idsRepeat });
   const end = documents[at];
   return end &&
     { documents: documents.slice(0, at + 1), last: idDocument(end.id), seen: at + 1, done: false };
@@ -61,11 +61,11 @@ export function chunkOf(
 /** Where in these documents a chunk can end at the latest; -1 for nowhere. */
 export function lastEnd(
   documents: readonly KeyedDocument[],
-  { hasTwins = false }: Pick<End, "hasTwins"> = {},
+  { idsRepeat = false }: Pick<End, "idsRepeat"> = {},
 ): number {
   const hasOtherAfter = (at: number): boolean => {
     const [one, next] = [documents[at], documents[at + 1]];
     return one !== undefined && next !== undefined && keyText(one.id) !== keyText(next.id);
   };
-  return documents.findLastIndex((each, at) => isNamed(each) && (!hasTwins || hasOtherAfter(at)));
+  return documents.findLastIndex((each, at) => isNamed(each) && (!idsRepeat || hasOtherAfter(at)));
 }

@@ -22,7 +22,7 @@ export interface ReaderOptions {
   /** The most bytes that a reply should have. @default {4 MiB} */
   readonly replyBytes?: number;
   /** Whether documents of a sharded collection may have one `_id`. @default false */
-  readonly hasTwins?: boolean;
+  readonly idsRepeat?: boolean;
   /** The part of the documents that chunks have; undefined for all. */
   readonly partition?: Partition | undefined;
 }
@@ -58,11 +58,11 @@ export class DocumentReader {
     range: KeyRange,
     { atMost = Infinity }: ChunkOptions = {},
   ): Promise<Chunk> {
-    const { transform, hasTwins = false } = this.#options;
+    const { transform, idsRepeat = false } = this.#options;
     const pageSize = this.#pageSizeOf(namespace);
     const size = Math.min(this.#options.size, atMost, pageSize.documents);
     // One more tells whether it has the same key.
-    const limit = hasTwins ? size + 1 : size;
+    const limit = idsRepeat ? size + 1 : size;
     const { after: last } = range;
     const bounds = { after: named(last), upTo: named(range.upTo), partition: this.#options.partition };
     const find = {
@@ -76,7 +76,7 @@ export class DocumentReader {
     if (transform.length === 0) learn(pageSize, page);
     const isEnd = page.exhausted && page.documents.length < limit;
     // Keys that no query can name are very rare, and a chunk of nothing else even more.
-    const chunk = chunkOf(page.documents, { isEnd, last, hasTwins }) ??
+    const chunk = chunkOf(page.documents, { isEnd, last, idsRepeat }) ??
       await this.#upToNextNamed(namespace, { find, last });
     const end = chunk.documents.at(-1);
     if (transform.length === 0 || !end) return chunk;
@@ -220,8 +220,8 @@ export class DocumentReader {
 
   /** The documents of a reply, less those of its last key if there may be more of them. */
   #whole(found: readonly KeyedDocument[], { exhausted }: Page): readonly KeyedDocument[] {
-    const { hasTwins = false } = this.#options;
-    return exhausted || !hasTwins ? found : found.slice(0, lastEnd(found, { hasTwins }) + 1);
+    const { idsRepeat = false } = this.#options;
+    return exhausted || !idsRepeat ? found : found.slice(0, lastEnd(found, { idsRepeat }) + 1);
   }
 
   /** @returns the error where it may be one of the documents that cannot be transformed */
@@ -230,12 +230,12 @@ export class DocumentReader {
     asked: readonly Asked[],
     stages: readonly Document[],
   ): Promise<Page | MongoServerError> {
-    const { hasTwins } = this.#options;
+    const { idsRepeat } = this.#options;
     const match = { $match: { _id: { $in: asked.map(({ name }) => name?.value) } } };
-    const pipeline = [match, ...hasTwins ? [{ $sort: KEY }] : [], ...stages];
+    const pipeline = [match, ...idsRepeat ? [{ $sort: KEY }] : [], ...stages];
     try {
       return await this.#causalReader.page(namespace, aggregate(namespace, pipeline), {
-        goesOn: (documents) => hasTwins === true && lastEnd(documents, { hasTwins }) < 0,
+        goesOn: (documents) => idsRepeat === true && lastEnd(documents, { idsRepeat }) < 0,
       });
     } catch (error) {
       if (asked.length === 0 || this.#options.transform.length === 0 || !isTransformFailure(error)) {

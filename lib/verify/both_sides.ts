@@ -129,14 +129,14 @@ export class BothSides {
     return rowKeyText(id, document, this.#deps.shardKey);
   }
 
-  #taken(document: Uint8Array): Uint8Array {
+  #withoutOmitted(document: Uint8Array): Uint8Array {
     return withoutFields(document, this.#deps.omit);
   }
 
   #isEqual({ document }: LookedUp, row: StoredRow | undefined): boolean {
     if (!row || !document) return false;
     try {
-      return isEqual(this.#taken(document), row);
+      return isEqual(this.#withoutOmitted(document), row);
     } catch (error) {
       if (!isUnstorable(error)) throw error;
       return false;
@@ -161,7 +161,7 @@ export class BothSides {
   #textOf({ document, refusal }: LookedUp): string {
     if (document === null) return JSON.stringify(refusal ?? null);
     try {
-      return normalizeDocument(this.#taken(document));
+      return normalizeDocument(this.#withoutOmitted(document));
     } catch (error) {
       if (!isUnstorable(error)) throw error;
       return JSON.stringify(error.message);

@@ -79,7 +79,7 @@ export async function verify(
       transform: relay.transform,
       size: MAX_KEYS,
       replyBytes: relay.replyBytes,
-      hasTwins: relay.key === "documentKey",
+      idsRepeat: relay.key === "documentKey",
     }),
     splitter: new RangeSplitter(causalReader, { lanes: LANES, log }),
     rate: new SnapshotRate({ rate: settings.rate, lanes: LANES, clock }),

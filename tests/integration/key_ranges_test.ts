@@ -24,7 +24,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   "a collection that takes no heed of case": { collection: { collation: { locale: "en", strength: 2 } } },
   "a clustered collection": { collection: { clusteredIndex: { key: { _id: 1 }, unique: true } } },
   "transformed documents": { reader: { transform: [{ $unset: "text" }] } },
-  "a collection whose keys need not be unique": { reader: { hasTwins: true } },
+  "a collection whose keys need not be unique": { reader: { idsRepeat: true } },
 };
 
 /** The keys of one range, chunk by chunk. */

@@ -16,7 +16,7 @@ function keyed(_id: string) {
 interface Case {
   readonly keys: readonly string[];
   readonly isEnd?: boolean;
-  readonly hasTwins?: boolean;
+  readonly idsRepeat?: boolean;
   /** How many documents the chunk has, and the key to go on after; undefined for no chunk. */
   readonly expected: readonly [documents: number, last: string | undefined] | undefined;
 }
@@ -28,20 +28,20 @@ const CASES: Readonly<Record<string, Case>> = {
   "is none of nothing but such keys": { keys: ["~", "~~"], expected: undefined },
   "of the end may have nothing but such keys": { keys: ["~"], isEnd: true, expected: [1, undefined] },
   "of the end may be empty": { keys: [], isEnd: true, expected: [0, undefined] },
-  "does not end between documents of one key": { keys: ["a", "b", "b"], hasTwins: true, expected: [1, "a"] },
-  "leaves out the last, which may have a twin": { keys: ["a", "b"], hasTwins: true, expected: [1, "a"] },
-  "is none of one key, which may have more": { keys: ["a", "a"], hasTwins: true, expected: undefined },
-  "has twins at the end of the collection": {
+  "does not end between documents of one key": { keys: ["a", "b", "b"], idsRepeat: true, expected: [1, "a"] },
+  "leaves out the last, whose key may come again": { keys: ["a", "b"], idsRepeat: true, expected: [1, "a"] },
+  "is none of one key, which may have more": { keys: ["a", "a"], idsRepeat: true, expected: undefined },
+  "has documents of one _id at the end of the collection": {
     keys: ["a", "a"],
     isEnd: true,
-    hasTwins: true,
+    idsRepeat: true,
     expected: [2, "a"],
   },
 };
 
-for (const [what, { keys, isEnd = false, hasTwins = false, expected }] of Object.entries(CASES)) {
+for (const [what, { keys, isEnd = false, idsRepeat = false, expected }] of Object.entries(CASES)) {
   Deno.test(`chunkOf(): a chunk ${what}`, () => {
-    const chunk = chunkOf(keys.map(keyed), { isEnd, hasTwins, last: null });
+    const chunk = chunkOf(keys.map(keyed), { isEnd, idsRepeat, last: null });
     const id = chunk?.last && fieldsByName(chunk.last).get("_id");
     assert.deepEqual(chunk && [chunk.documents.length, id ? keyText(id) : undefined], expected);
     if (chunk) assert.equal(chunk.done, isEnd);
