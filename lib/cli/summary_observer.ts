@@ -1,7 +1,8 @@
 /** What a relay has done, in a line a minute while something happens, and warnings of what grows worse. */
 import type { OplogReach, RelayObserver } from "../pipeline/observer.ts";
 import type { RelayStatus, StatusSource } from "../pipeline/relay_status.ts";
-import { FRESH_MS } from "../pipeline/status_tracker.ts";
+import { FRESH_MS } from "../pipeline/stream_lag.ts";
+import { HEADROOM_PART } from "../sink/metadata/status_query.ts";
 import type { Clock } from "../util/clock.ts";
 import { durationText } from "../util/duration_text.ts";
 import type { Logger } from "../util/log.ts";
@@ -15,8 +16,6 @@ export interface SummaryDeps {
 const INTERVAL_MS = 60_000;
 /** A lag that grows for longer than this is warned of. */
 const GROWS_FOR_MS = 5 * 60_000;
-/** A headroom that is a smaller part of the oplog's window is warned of, one in so many. */
-const HEADROOM_PART = 10;
 
 type SummaryObserver = Pick<RelayObserver, "batchStarted" | "advanced" | "oplogSeen" | "outage">;
 

@@ -10,6 +10,7 @@ import type { RelaySettings } from "./settings.ts";
 import type { SnapshotState } from "./snapshot_state.ts";
 import { timed } from "./stages.ts";
 import type { TableRegistry } from "./table_registry.ts";
+import { FRESH_MS } from "./stream_lag.ts";
 
 export interface CheckpointDeps {
   readonly tables: Pick<TableRegistry, "refresh">;
@@ -30,9 +31,6 @@ export interface Applied {
   /** Whether MongoDB has said that nothing comes after it for now. @default {false} */
   readonly isUpToDate?: boolean;
 }
-
-/** A stream that is further behind is catching up: its rows are late, however often they are made visible. */
-const FRESH_SECONDS = 2;
 
 /** A stream without changes for its tables moves on as others are written to: how often that is saved. */
 const IDLE_SAVE_MS = 1_000;
@@ -75,7 +73,8 @@ export class Checkpoint {
   }
 
   get #isCatchingUp(): boolean {
-    return this.#token !== null && secondsBehind(this.#token, this.#deps.mongodbClock.now()) > FRESH_SECONDS;
+    return this.#token !== null &&
+      secondsBehind(this.#token, this.#deps.mongodbClock.now()) > FRESH_MS / 1_000;
   }
 
   applied({ token, hasRows, isUpToDate = false }: Applied): void {

@@ -1,4 +1,5 @@
 /** What a relay does first where its stream was divided in another way before. */
+import { LEASE_MARGIN_MS } from "../sink/metadata/lease.ts";
 import type { StreamPosition } from "../sink/metadata/stream_position.ts";
 import type { DividedStreams } from "../sink/metadata/divided_streams.ts";
 import type { Clock } from "../util/clock.ts";
@@ -17,8 +18,6 @@ export interface DivisionDeps {
   readonly clock: Clock;
 }
 
-/** How much longer than its lease a relay is waited for that may be dead. */
-const MARGIN_MS = 1_000;
 const POLL_INTERVAL_MS = 200;
 
 /**
@@ -46,7 +45,7 @@ export async function takeOverDivision(deps: DivisionDeps): Promise<void> {
 
 async function untilFree(others: readonly string[], deps: DivisionDeps): Promise<void> {
   const { streams, settings: { lease, onHeld }, clock, signal, log } = deps;
-  const until = onHeld === "wait" ? Infinity : clock.now() + lease + MARGIN_MS;
+  const until = onHeld === "wait" ? Infinity : clock.now() + lease + LEASE_MARGIN_MS;
   let isTold = false;
   while (true) {
     const held = await streams.held(others);

@@ -1,7 +1,7 @@
 /** Rows of a table whose documents are gone from the collection, once that is read to its end. */
-import { idOfRow, type ShardKey } from "../key/document_key.ts";
+import type { ShardKey } from "../key/document_key.ts";
 import type { Namespace } from "../namespace.ts";
-import type { RowKey } from "../sink/metadata/repair_requests.ts";
+import { idsOf, oidsWithoutId, type RowKey, rowKeyOf } from "../key/row_key.ts";
 import type { CausalReader } from "../source/causal_reader.ts";
 import type { DocumentReader } from "../source/documents.ts";
 import type { OwnKeys } from "../source/own_keys.ts";
@@ -66,24 +66,19 @@ export class GoneRows {
    */
   async #goneKeys(oids: readonly string[], { shardKey }: TableApplier): Promise<string[]> {
     const { causalReader, reader, ownKeys, onDrop } = this.#deps;
-    const all = oids.map((oid) => ({ oid, id: idOfRow(oid, shardKey) }));
+    const all = oids.map((oid) => rowKeyOf(oid, shardKey));
     const keys = await ownKeys.among(this.#namespace, all);
-    if (keys.length < all.length) await this.#tellOfNobodys(all, shardKey);
-    const ids = keys.map(({ id }) => id).filter((id) => id !== undefined);
-    const there = await reader.keysOf(this.#namespace, ids, shardKey);
-    const unclear = new Set(keys.filter(({ id }) => id === undefined).map(({ oid }) => oid));
-    if (unclear.size > 0) {
-      for (const key of await reader.keysAmong(this.#namespace, unclear, shardKey)) there.add(key);
-    }
+    if (keys.length < all.length) await this.#warnOfUnclear(all, shardKey);
+    const there = await reader.keysOf(this.#namespace, idsOf(keys), shardKey);
+    for (const oid of await reader.keysAmong(this.#namespace, oidsWithoutId(keys), shardKey)) there.add(oid);
     const gone = keys.map(({ oid }) => oid).filter((oid) => !there.has(oid));
     const stay = gone.length > 0 && onDrop === "keep" && !await causalReader.exists(this.#namespace);
     return stay ? [] : gone;
   }
 
   /** A key that does not tell its `_id` tells no partition either. */
-  async #tellOfNobodys(keys: readonly RowKey[], shardKey: ShardKey): Promise<void> {
-    const unclear = new Set(keys.filter(({ id }) => id === undefined).map(({ oid }) => oid));
-    if (unclear.size === 0) return;
+  async #warnOfUnclear(keys: readonly RowKey[], shardKey: ShardKey): Promise<void> {
+    const unclear = oidsWithoutId(keys);
     const there = await this.#deps.reader.keysAmong(this.#namespace, unclear, shardKey);
     const rows = unclear.size - there.length;
     if (rows === 0) return;

@@ -1,6 +1,7 @@
 /** Rows that somebody has found to differ are written anew, by the one process that may write to their tables. */
 import { byNamespace, type Namespace, namespaceText } from "../namespace.ts";
-import type { RepairRequests, RowKey } from "../sink/metadata/repair_requests.ts";
+import { idsOf, oidsWithoutId, type RowKey } from "../key/row_key.ts";
+import type { RepairRequests } from "../sink/metadata/repair_requests.ts";
 import type { DocumentReader } from "../source/documents.ts";
 import { isThere } from "../source/chunk.ts";
 import type { OwnKeys } from "../source/own_keys.ts";
@@ -28,16 +29,12 @@ export async function repairRows(
 ): Promise<void> {
   const applier = await tables.of(namespace);
   const there = new Set<string>();
-  const ids = keys.map(({ id }) => id).filter((id) => id !== undefined);
-  for await (const part of reader.lookUp(namespace, ids)) {
+  for await (const part of reader.lookUp(namespace, idsOf(keys))) {
     const found = part.filter(isThere);
     for (const each of found) there.add(applier.keyOf(each));
     await applier.apply(found);
   }
-  const unclear = new Set(keys.filter(({ id }) => id === undefined).map(({ oid }) => oid));
-  if (unclear.size > 0) {
-    for (const key of await reader.keysAmong(namespace, unclear, applier.shardKey)) there.add(key);
-  }
+  for (const oid of await reader.keysAmong(namespace, oidsWithoutId(keys), applier.shardKey)) there.add(oid);
   await applier.remove(keys.map(({ oid }) => oid).filter((oid) => !there.has(oid)));
 }
 

@@ -5,10 +5,8 @@ import { messageOf } from "../util/errors.ts";
 import type { Outage, System } from "../util/outage.ts";
 import { VERSION } from "../util/version.ts";
 import type { Advance, OplogReach, RelayObserver, SnapshotProgress } from "./observer.ts";
+import { FRESH_MS } from "./stream_lag.ts";
 import type { RelayStatus, StatusSource, StreamPhase } from "./relay_status.ts";
-
-/** A stream that is further behind is catching up. */
-export const FRESH_MS = 2_000;
 
 type Heard =
   | "standingBy"

@@ -5,6 +5,9 @@ import type { Advance } from "./observer.ts";
 
 type Read = Pick<ChangeBatch, "events" | "token" | "operationTime" | "wallTime">;
 
+/** A stream that is further behind is catching up: its rows are late, however often they are made visible. */
+export const FRESH_MS = 2_000;
+
 /** A stream that is not further behind than MongoDB's answer has nothing waiting: the answer is that much newer than its token. */
 const ANSWER_MS = 2_000;
 

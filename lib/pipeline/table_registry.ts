@@ -1,7 +1,8 @@
 /** The table of each collection, opened when its first document arrives. */
 import { byNamespace, type Namespace, namespaceText } from "../namespace.ts";
-import { idOfRow, type ShardKey } from "../key/document_key.ts";
-import { DeadLetters } from "../sink/metadata/dead_letters.ts";
+import type { ShardKey } from "../key/document_key.ts";
+import { rowKeyOf } from "../key/row_key.ts";
+import { DeadLetters, deadLetterStream } from "../sink/metadata/dead_letters.ts";
 import { FollowedCollections } from "../sink/metadata/followed_collections.ts";
 import { isMetadataTable } from "../sink/metadata/metadata_tables.ts";
 import { type ColumnPolicy, JSONB_COLUMNS, openColumnPolicy } from "../sink/table/column_policy.ts";
@@ -271,7 +272,7 @@ export class TableRegistry {
     const writer = new Writer(patient, table, { ...settings, inFlightBudget: this.#inFlightBudget });
     const columns = await this.#columnsOf(namespace, table, writer);
     if (await columns.recover()) this.#unrecovered.add(columns);
-    const stream = `${namespaceText(namespace)} -> ${name.schema}.${name.name}`;
+    const stream = deadLetterStream(namespace, name);
     const deadLetters = await DeadLetters.open(patient, { schema: names.metadataSchema, stream });
     const shardKey = await this.#options.shardKeyOf(namespace);
     const applier = new TableApplier({
@@ -294,7 +295,7 @@ export class TableRegistry {
   }
 
   async #ownKeys(namespace: Namespace, oids: readonly string[], shardKey: ShardKey): Promise<string[]> {
-    const keys = oids.map((oid) => ({ oid, id: idOfRow(oid, shardKey) }));
+    const keys = oids.map((oid) => rowKeyOf(oid, shardKey));
     return (await this.#options.ownKeys.among(namespace, keys)).map(({ oid }) => oid);
   }
 

@@ -152,12 +152,13 @@ export class DocumentReader {
     return there;
   }
 
-  /** The same for keys that no query can name, by scanning all documents. */
+  /** The same for keys that no query can name, by scanning all documents, if there are such keys. */
   async keysAmong(
     namespace: Namespace,
     keys: ReadonlySet<string>,
     shardKey: ShardKey = [],
   ): Promise<string[]> {
+    if (keys.size === 0) return [];
     const stages = [...this.#options.transform, keysOnly(shardKey)];
     const found = await this.#causalReader.scan(
       namespace,

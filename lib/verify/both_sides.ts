@@ -2,12 +2,12 @@
 import { createHash } from "node:crypto";
 import { type BsonValue, fieldsByName } from "../bson/bson.ts";
 import { withoutFields } from "../bson/without_fields.ts";
-import { idOfRow, rowKeyText, type ShardKey } from "../key/document_key.ts";
+import { rowKeyText, type ShardKey } from "../key/document_key.ts";
 import { idDocument } from "../key/query_literal.ts";
 import { normalizeDocument, normalizeRow } from "../mapping/normalize.ts";
 import type { Namespace } from "../namespace.ts";
 import { isUnstorable } from "../pipeline/table_applier.ts";
-import type { RowKey } from "../sink/metadata/repair_requests.ts";
+import { idsOf, oidsWithoutId, type RowKey, rowKeyOf } from "../key/row_key.ts";
 import type { RowReader, StoredRow } from "../sink/table/row_reader.ts";
 import { isThere, type LookedUp } from "../source/chunk.ts";
 import type { DocumentReader } from "../source/documents.ts";
@@ -61,12 +61,11 @@ export class BothSides {
   /** Rows, of these keys, that have no document. Keys that do not tell an `_id` are left to {@linkcode extraAmong}. */
   async extra(oids: readonly string[]): Promise<{ differing: readonly Seen[]; unclear: readonly string[] }> {
     const { namespace, reader, shardKey } = this.#deps;
-    const keys = oids.map((oid) => ({ oid, id: idOfRow(oid, shardKey) }));
-    const ids = keys.map(({ id }) => id).filter((id) => id !== undefined);
-    const there = await reader.keysOf(namespace, ids, shardKey);
+    const keys = oids.map((oid) => rowKeyOf(oid, shardKey));
+    const there = await reader.keysOf(namespace, idsOf(keys), shardKey);
     return {
       differing: await this.#extra(keys.filter(({ oid, id }) => id !== undefined && !there.has(oid))),
-      unclear: keys.filter(({ id }) => id === undefined).map(({ oid }) => oid),
+      unclear: [...oidsWithoutId(keys)],
     };
   }
 
@@ -107,8 +106,7 @@ export class BothSides {
     const { namespace, reader } = this.#deps;
     const left = new Map(keys.map((key) => [key.oid, key]));
     const differing: Seen[] = [];
-    const ids = keys.map(({ id }) => id).filter((id) => id !== undefined);
-    for await (const part of reader.lookUp(namespace, ids)) {
+    for await (const part of reader.lookUp(namespace, idsOf(keys))) {
       const found = part.filter((each) => isThere(each) && left.has(this.#keyOf(each)));
       for (const each of found) left.delete(this.#keyOf(each));
       differing.push(...(await this.compare(found)).differing);
@@ -121,8 +119,7 @@ export class BothSides {
   /** Keys that do not tell their `_id`, and that a document has. All documents are read for them. */
   async #unclearThere(keys: readonly RowKey[]): Promise<readonly string[]> {
     const { namespace, reader, shardKey } = this.#deps;
-    const unclear = new Set(keys.filter(({ id }) => id === undefined).map(({ oid }) => oid));
-    return unclear.size > 0 ? await reader.keysAmong(namespace, unclear, shardKey) : [];
+    return await reader.keysAmong(namespace, oidsWithoutId(keys), shardKey);
   }
 
   #keyOf({ id, document }: LookedUp): string {

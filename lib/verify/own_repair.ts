@@ -13,7 +13,7 @@ import {
   retrying,
   type RetryingOptions,
 } from "../sink/connection/wrappers.ts";
-import type { RowKey } from "../sink/metadata/repair_requests.ts";
+import type { RowKey } from "../key/row_key.ts";
 import { StreamPosition } from "../sink/metadata/stream_position.ts";
 import type { CausalReader } from "../source/causal_reader.ts";
 import type { DocumentReader } from "../source/documents.ts";

@@ -4,7 +4,8 @@
  */
 import type { Namespace } from "../namespace.ts";
 import { LeaseHeldError } from "../sink/metadata/lease.ts";
-import type { RepairRequests, RowKey } from "../sink/metadata/repair_requests.ts";
+import type { RowKey } from "../key/row_key.ts";
+import type { RepairRequests } from "../sink/metadata/repair_requests.ts";
 import type { Clock } from "../util/clock.ts";
 import { UserError } from "../util/errors.ts";
 import type { RelayWatches } from "./relay_watch.ts";

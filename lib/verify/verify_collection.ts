@@ -7,7 +7,7 @@ import type { Names } from "../pipeline/settings.ts";
 import type { SnapshotRate } from "../pipeline/snapshot_rate.ts";
 import type { Transport } from "../sink/connection/transport.ts";
 import type { CountingTransport, RetryingOptions } from "../sink/connection/wrappers.ts";
-import { DeadLetters } from "../sink/metadata/dead_letters.ts";
+import { DeadLetters, deadLetterStream } from "../sink/metadata/dead_letters.ts";
 import { FollowedCollections } from "../sink/metadata/followed_collections.ts";
 import { RepairRequests } from "../sink/metadata/repair_requests.ts";
 import { readPosition } from "../sink/metadata/saved_position.ts";
@@ -291,5 +291,5 @@ async function belongsAlone(
 
 const deadLettersOf = ({ namespace, table, names }: Collection) => ({
   schema: names.metadataSchema,
-  stream: `${namespaceText(namespace)} -> ${table.schema}.${table.name}`,
+  stream: deadLetterStream(namespace, table),
 });

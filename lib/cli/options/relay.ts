@@ -78,7 +78,7 @@ export const RELAY = [
     default: "",
     value: "K/N",
     help:
-      "Take only the part K of N of the documents, by a hash of _id, K from 0: N relays divide the work, each with its own position and lease",
+      "Take part K of N of the documents, by a hash of _id; K starts at 0. N relays share the work, each with its own position and lease",
     parse: optional(parsePartition),
   }),
   option({
@@ -208,8 +208,7 @@ export const RELAY = [
     env: ["CDC_ON_HELD"],
     default: "fail",
     value: "fail|wait",
-    help:
-      "While another relay that is alive follows the stream: end with an error, or wait and take over when it ends",
+    help: "If another relay follows the stream: end with an error, or wait and take over when it ends",
     parse: oneOf("fail", "wait"),
   }),
   option({
@@ -222,6 +221,15 @@ export const RELAY = [
   }),
 ] as const;
 
+export const MAX_LAG = option({
+  flag: "max-lag",
+  env: ["CDC_MAX_LAG"],
+  default: "1m",
+  value: "TIME",
+  help: "How far behind the tables may be for /readyz to say that the relay is ready",
+  parse: duration,
+});
+
 export const MONITORING = [
   option({
     flag: "listen",
@@ -232,12 +240,5 @@ export const MONITORING = [
       "Answer /metrics, /healthz, /readyz and /status over HTTP there, e.g. 127.0.0.1:9464; off by default",
     parse: optional(parseListenAddress),
   }),
-  option({
-    flag: "max-lag",
-    env: ["CDC_MAX_LAG"],
-    default: "1m",
-    value: "TIME",
-    help: "How far behind the tables may be for /readyz to say that the relay is ready",
-    parse: duration,
-  }),
+  MAX_LAG,
 ] as const;

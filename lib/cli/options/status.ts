@@ -1,7 +1,7 @@
 /** Options of `status` and `wait`. */
 import { type Option, option } from "./option.ts";
 import { duration, oneOf, operationTime } from "./parsers.ts";
-import { RELAY } from "./relay.ts";
+import { MAX_LAG, RELAY } from "./relay.ts";
 import { SINK } from "./sink.ts";
 import { MONGODB_URL, MONGODB_URL_FILE, SCOPE } from "./source.ts";
 
@@ -16,20 +16,13 @@ export const STREAM = [...SCOPE, ...RELAY].filter(isNaming);
 /** How `status` looks. */
 export const STATUS = [
   ...SINK,
-  option({
-    flag: "max-lag",
-    env: ["CDC_MAX_LAG"],
-    default: "1m",
-    value: "TIME",
-    help: "How far a stream may be behind; with more the exit code is 4",
-    parse: duration,
-  }),
+  option({ ...MAX_LAG, help: "How far a stream may be behind; with more the exit code is 4" }),
   option({
     flag: "runs",
     env: ["CDC_STATUS_RUNS"],
     default: "once",
     value: "once|forever",
-    help: "Tell once, or again every second until stopped; a terminal is drawn over",
+    help: "Print the status once, or every second until stopped; a terminal shows it in place",
     parse: oneOf("once", "forever"),
   }),
   option({
@@ -53,7 +46,7 @@ export const WAIT = [
     default: "now",
     value: "TIME",
     help:
-      "Wait for everything up to this: now, as MongoDB says; a time such as 2026-01-31T12:00:00Z; an operation time",
+      "Wait for all writes up to this time: now by MongoDB's clock, a time such as 2026-01-31T12:00:00Z, or an operation time",
     parse: operationTime,
   }),
   option({

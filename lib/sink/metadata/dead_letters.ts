@@ -1,4 +1,5 @@
 /** Documents that no row could hold, kept whole. To replay them, fix the cause and start the relay again. */
+import { type Namespace, namespaceText } from "../../namespace.ts";
 import { isSinkError } from "../connection/sink_error.ts";
 import { quoteTable, type TableName } from "../table/sql_names.ts";
 import { createMetadataTable } from "./metadata_tables.ts";
@@ -23,6 +24,15 @@ export interface DeadLetter {
 
 /** A dead letter that can be tried again. */
 export type WholeLetter = Pick<DeadLetter, "oid"> & { readonly document: string };
+
+/**
+ * What the dead letters of a table are kept under. The view `cdc_status` makes the same of `cdc_collection`.
+ *
+ * @example
+ * IN: shop.orders, {schema: "doc", name: "t"} → OUT: shop.orders -> doc.t
+ */
+export const deadLetterStream = (namespace: Namespace, { schema, name }: TableName): string =>
+  `${namespaceText(namespace)} -> ${schema}.${name}`;
 
 /**
  * One row per document that is not in the table. While it is there, the table has no row with that key, so no query sees a

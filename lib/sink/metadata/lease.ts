@@ -85,7 +85,7 @@ export interface AcquireOptions {
 }
 
 /** How much longer than its lease an owner is waited for that might be dead. */
-const MARGIN_MS = 1_000;
+export const LEASE_MARGIN_MS = 1_000;
 const LONGEST_WAIT_MS = 500;
 /** The server's clock and this one's need not agree to the millisecond. */
 const CLOCK_MARGIN_MS = 50;
@@ -130,7 +130,7 @@ export class Lease<Column extends string> implements AsyncDisposable {
         continue;
       }
       if (deadline === undefined) {
-        deadline = clock.now() + Math.max(row.left, options.lease) + MARGIN_MS;
+        deadline = clock.now() + Math.max(row.left, options.lease) + LEASE_MARGIN_MS;
         onWait(row.owner, row.left);
       }
       if (clock.now() > deadline && !standsBy) throw new LeaseHeldError(row.owner, options.holds);

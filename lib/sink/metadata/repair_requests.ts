@@ -2,21 +2,15 @@
  * Keys whose rows a relay is asked to write anew. Only the relay may write to its tables while it runs; whoever finds a
  * row that differs leaves a request, and the relay takes it between two batches.
  */
-import { type BsonValue, bytesFromHex, bytesToHex, fieldsByName } from "../../bson/bson.ts";
+import { bytesFromHex, bytesToHex, fieldsByName } from "../../bson/bson.ts";
 import { idDocument } from "../../key/query_literal.ts";
+import type { RowKey } from "../../key/row_key.ts";
 import type { Namespace } from "../../namespace.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../table/sql_names.ts";
 import { createMetadataTable } from "./metadata_tables.ts";
 
 const TABLE = "cdc_repair";
-
-/** A row's key. */
-export interface RowKey {
-  readonly oid: string;
-  /** The `_id` of its document; undefined where the key does not tell. */
-  readonly id: BsonValue | undefined;
-}
 
 export interface RepairRequest extends RowKey {
   readonly namespace: Namespace;

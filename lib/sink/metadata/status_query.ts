@@ -17,7 +17,7 @@ export interface StatusQueryOptions {
 
 export const MAX_LAG_MS = 60_000;
 /** The part of the oplog's window that should be left, one in so many. */
-const HEADROOM_PART = 10;
+export const HEADROOM_PART = 10;
 
 /** What `state` says of a stream; all but "ok" are problems. The first that is true counts. */
 export const STATES = [

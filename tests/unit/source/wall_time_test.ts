@@ -1,8 +1,6 @@
 import assert from "node:assert/strict";
-import { BSON, type Document } from "mongodb";
-import { fieldsByName } from "../../../lib/bson/bson.ts";
-import { batchesOf } from "../../../lib/source/change_stream.ts";
-import { SplitEvents } from "../../../lib/source/split_events.ts";
+import type { Document } from "mongodb";
+import { batchesOfReply } from "../../support/batches_of_reply.ts";
 
 const FIRST = new Date(1_800_000_000_123);
 const LAST = new Date(1_800_000_001_456);
@@ -15,18 +13,7 @@ const change = (wallTime?: Date): Document => ({
   documentKey: { _id: 1, wallTime: new Date(0) },
 });
 
-function wallTimesOf(events: readonly Document[]) {
-  const batch = fieldsByName(BSON.serialize({ batch: events })).get("batch");
-  assert.ok(batch);
-  const reply = {
-    cursorId: 1n,
-    collection: "orders",
-    batch,
-    token: new Uint8Array(),
-    operationTime: undefined,
-  };
-  return [...batchesOf(reply, { split: new SplitEvents(), token: null })].map(({ wallTime }) => wallTime);
-}
+const wallTimesOf = (events: readonly Document[]) => batchesOfReply(events).map(({ wallTime }) => wallTime);
 
 Deno.test("batchesOf() tells when the newest event of a batch was written", () => {
   assert.deepEqual(wallTimesOf([change(FIRST), change(LAST)]), [LAST.getTime()]);

@@ -1,0 +1,24 @@
+/** Replies of a change stream that no server has given. */
+import assert from "node:assert/strict";
+import { BSON, type Document } from "mongodb";
+import { fieldsByName } from "../../lib/bson/bson.ts";
+import { batchesOf, type ChangeBatch } from "../../lib/source/change_stream.ts";
+import { SplitEvents } from "../../lib/source/split_events.ts";
+
+interface Tokens {
+  /** Before the first event. @default {none} */
+  readonly before?: Uint8Array | null;
+  /** After the last one. @default {an empty one} */
+  readonly after?: Uint8Array;
+}
+
+/** The batches of a reply with these events. */
+export function batchesOfReply(
+  events: readonly Document[],
+  { before = null, after = new Uint8Array() }: Tokens = {},
+): ChangeBatch[] {
+  const batch = fieldsByName(BSON.serialize({ batch: events })).get("batch");
+  assert.ok(batch);
+  const reply = { cursorId: 1n, collection: "orders", batch, token: after, operationTime: undefined };
+  return [...batchesOf(reply, { split: new SplitEvents(), token: before })];
+}
