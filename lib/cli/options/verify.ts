@@ -34,7 +34,7 @@ export const VERIFY = [
     env: ["CDC_VERIFY_SAMPLE"],
     default: "0",
     value: "N",
-    help: "Compare so many documents and rows of each collection, taken at random; 0 for all",
+    help: "Compare N documents and N rows of each collection, picked at random; 0 for all",
     parse: count(0),
   }),
   option({
@@ -66,7 +66,7 @@ export const VERIFY = [
     env: ["CDC_VERIFY_SETTLE"],
     default: "30s",
     value: "TIME",
-    help: "How long the relay's position may stand still before differences count as they are",
+    help: "How long to wait for a relay whose position does not move; then differences count as found",
     parse: duration,
   }),
   option({
