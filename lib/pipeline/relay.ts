@@ -94,7 +94,7 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
   const { retryFor, lease } = settings;
 
   // The sink: `raw` fails at once, `patient` waits for CrateDB and asks for the lease before each statement.
-  const raw = closing.use(countingWrites(await starting.limit(openTransport(settings.sink))));
+  const raw = closing.use(countingWrites(await starting.limit(openTransport(settings.sink)), { clock, log }));
   const sinkOutages = new OutageTracker({ system: raw.dialect.name, observer });
   const retries = { shutdown, outages: sinkOutages, retryFor };
   const names = settings.namesIn(raw.dialect.schema ?? settings.sink.schema);

@@ -31,6 +31,8 @@ export interface Dialect extends Required<NameLimits> {
   readonly refresh: ((table: TableName) => string) | undefined;
   /** Optimistic locking: selects a row's version as two texts, and tests it. */
   readonly fence: { readonly select: string; readonly where: (one: string, other: string) => string };
+  /** Selects the beginnings of the statements under way that are like `$1`, as far as the user may see them. */
+  readonly running: string;
   /** The server's clock, and conversions from and to milliseconds. */
   readonly now: string;
   readonly millis: (timestamp: string) => string;
@@ -62,6 +64,7 @@ export const CRATEDB: Dialect = {
     select: "_seq_no::text, _primary_term::text",
     where: (one, other) => `_seq_no = ${one}::bigint AND _primary_term = ${other}::bigint`,
   },
+  running: "SELECT substr(stmt, 1, 100) FROM sys.jobs WHERE stmt LIKE $1",
   now: "CURRENT_TIMESTAMP::bigint",
   millis: (timestamp) => `${timestamp}::bigint`,
   timestamp: (millis) => `(${millis})::timestamp with time zone`,
@@ -89,6 +92,8 @@ export const POSTGRESQL: Dialect = {
   twoOrders: undefined,
   refresh: undefined,
   fence: { select: "xmin::text, '0'", where: (one, other) => `xmin::text = ${one} AND ${other} = '0'` },
+  running:
+    "SELECT left(query, 100) FROM pg_catalog.pg_stat_activity WHERE state = 'active' AND query LIKE $1",
   now: "(extract(epoch FROM clock_timestamp()) * 1000)::bigint",
   millis: (timestamp) => `(extract(epoch FROM ${timestamp}) * 1000)::bigint`,
   timestamp: (millis) => `to_timestamp((${millis}) / 1000.0)`,
