@@ -69,6 +69,7 @@ export interface RelayOptions {
   readonly inFlight?: number;
   readonly refreshInterval?: Duration;
   readonly saveInterval?: Duration;
+  readonly maxDeadLetters?: number;
   readonly lease?: Duration;
   readonly onHeld?: "fail" | "wait";
   readonly retryFor?: Duration;

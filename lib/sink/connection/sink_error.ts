@@ -157,7 +157,7 @@ const TOO_MANY_SHARDS = new RegExp(
 const REFUSED_MESSAGE = new RegExp(
   `${EXCEPTIONS}(?:${
     [
-      "Cannot (?:cast|detect the type of the value|add column|parse) ",
+      "Cannot (?:cast|detect the type of the value|add column|parse)\\b",
       "Dynamic nested arrays are not supported",
       "Mixed dataTypes inside a list are not supported",
       "Document contains at least one immense term in field=",

@@ -9,8 +9,8 @@ import type { SinkAddress } from "./url.ts";
 const LOGIN_LIMIT_SECONDS = 10;
 
 /**
- * Runs one statement after the other on a connection that is opened when it is needed. A connection that was lost is
- * opened again by the next statement.
+ * Runs one statement after the other on a connection that the first one opens. After an error of the kind "unreachable" it
+ * is to be closed and replaced.
  */
 export class WireConnection {
   readonly #address: SinkAddress;
@@ -100,6 +100,8 @@ export class WireConnection {
       clearTimeout(timer);
       socket.off("error", reject).off("close", end);
     }
+    // It may be closed before postgres.js listens to it.
+    if (socket.destroyed) throw closed;
     // What postgres.js reads of its own sockets: for the name in the certificate, and for its errors.
     return Object.assign(socket, { host, port });
   }
