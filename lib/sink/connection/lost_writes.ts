@@ -1,6 +1,6 @@
 /**
- * Writes whose answers were lost: the connection broke, or the answer was overdue. The server may still run them. If their
- * rows were written again meanwhile, older values would overwrite newer ones.
+ * Writes whose answers were lost: the connection broke, or the answer was overdue. The server may still run them, and would
+ * overwrite newer values of the same rows.
  */
 import type { Clock } from "../../util/clock.ts";
 import type { Logger } from "../../util/log.ts";
@@ -9,7 +9,7 @@ import { isAnswerLost } from "./sink_error.ts";
 import type { Query, Result } from "./query.ts";
 import type { Transport } from "./transport.ts";
 
-/** Between two looks at whether a write is still under way. */
+/** Between two looks at whether a write still runs. */
 const LOOK_INTERVAL_MS = 200;
 /** CrateDB lists some statements for ever that have failed. */
 const LONGEST_WAIT_MS = 120_000;
@@ -35,7 +35,7 @@ export class LostWrites {
     this.#options = options;
   }
 
-  /** Whether a write whose answer was lost may still be under way. */
+  /** Whether a write whose answer was lost may still run. */
   get some(): boolean {
     return this.#lost.size > 0;
   }
@@ -56,7 +56,7 @@ export class LostWrites {
   }
 
   /**
-   * Resolves when no lost write is under way any more. All callers wait together.
+   * Resolves when no lost write runs any more. All callers wait together.
    *
    * @throws SinkError when the server does not answer
    */
