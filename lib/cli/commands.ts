@@ -7,14 +7,15 @@ import { demoConfig, relayConfig, statusConfig, verifyConfig, waitConfig, worklo
 import { logObserver } from "./log_observer.ts";
 import { OPTIONS } from "./options/options.ts";
 import type { Given } from "./options/read.ts";
+import type { StatusLine } from "./status_line.ts";
 import { INSTALLED_NAME, PROGRAM } from "./version.ts";
 import { openWatchers } from "./watchers.ts";
 
 export interface CommandContext {
   readonly signal: AbortSignal;
   readonly log: Logger;
-  /** Whether standard error is a terminal where progress may be drawn. */
-  readonly terminal: boolean;
+  /** Draws progress; undefined if standard error is not a terminal. */
+  readonly statusLine: StatusLine | undefined;
   /** Writes to standard output. */
   readonly print: (text: string) => void;
 }

@@ -13,6 +13,7 @@ import { LOGGING } from "./options/logging.ts";
 import { OPTIONS } from "./options/options.ts";
 import type { Environment } from "./options/read.ts";
 import { parseCommandLine } from "./parse.ts";
+import { StatusLine } from "./status_line.ts";
 
 export interface Surroundings {
   readonly env: Environment;
@@ -60,15 +61,18 @@ async function run(args: readonly string[], { env, signal, outcome }: RunOptions
   const given = { flags, env };
   const logging = logOptions(given, command.options === OPTIONS.demo ? OPTIONS.demo : LOGGING);
   const terminal = STDERR.isTerminal && env.TERM !== "dumb";
-  const log = createLogger({ ...logging, colour: terminal && !env.NO_COLOR });
+  const statusLine = new StatusLine();
+  const write = (line: string) => statusLine.above(() => STDERR.write(`${line}\n`));
+  const log = createLogger({ ...logging, colour: terminal && !env.NO_COLOR, write });
   if (logging.format === "json") {
     outcome.tell = ({ message, hint, exitCode }) => log.error(message, { hint, exitCode });
   }
+  const showsProgress = terminal && logging.format === "text" && ["debug", "info"].includes(logging.level);
   const exitCode = await command.run(given, {
     signal,
     log,
-    terminal: terminal && logging.format === "text" && ["debug", "info"].includes(logging.level),
-    print: (text) => print(STDOUT, text),
+    statusLine: showsProgress ? statusLine : undefined,
+    print: (text) => statusLine.above(() => print(STDOUT, text)),
   });
   return exitCode ?? 0;
 }
