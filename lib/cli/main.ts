@@ -44,6 +44,11 @@ export async function main(args: readonly string[], { env, signal }: Surrounding
 const tellPeople = ({ message, hint }: Description): void =>
   print(STDERR, [`Error: ${message}`, ...hint ? [hint] : []].join("\n"));
 
+const tellAll = ({ stack, ...description }: Description): void => {
+  tellPeople(description);
+  if (stack) print(STDERR, stack);
+};
+
 const isAbort = (error: unknown): boolean => error instanceof Error && error.name === "AbortError";
 
 interface RunOptions extends Surroundings {
@@ -64,9 +69,11 @@ async function run(args: readonly string[], { env, signal, outcome }: RunOptions
   const statusLine = new StatusLine();
   const write = (line: string) => statusLine.above(() => STDERR.write(`${line}\n`));
   const log = createLogger({ ...logging, colour: terminal && !env.NO_COLOR, write });
+  const isVerbose = logging.level === "debug";
   if (logging.format === "json") {
-    outcome.tell = ({ message, hint, exitCode }) => log.error(message, { hint, exitCode });
-  }
+    outcome.tell = ({ message, hint, exitCode, stack }) =>
+      log.error(message, { hint, exit_code: exitCode, stack: isVerbose ? stack : undefined });
+  } else if (isVerbose) outcome.tell = tellAll;
   const showsProgress = terminal && logging.format === "text" && ["debug", "info"].includes(logging.level);
   const exitCode = await command.run(given, {
     signal,

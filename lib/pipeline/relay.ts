@@ -6,6 +6,7 @@
  * once: a position is saved only after CrateDB has confirmed every row before it.
  */
 import { openTransport } from "../sink/connection/open_transport.ts";
+import { sinkDescription } from "../sink/connection/sink_description.ts";
 import { countingWrites, fenced, retrying } from "../sink/connection/wrappers.ts";
 import { DeadLetters } from "../sink/metadata/dead_letters.ts";
 import { DividedStreams } from "../sink/metadata/divided_streams.ts";
@@ -24,6 +25,7 @@ import { isHistoryLost } from "../source/mongodb_errors.ts";
 import { OwnKeys } from "../source/own_keys.ts";
 import { lostSince, savedToken } from "../source/resume_token.ts";
 import { serverClock } from "../source/server_clock.ts";
+import { serverDescription } from "../source/server_description.ts";
 import { shardKeyOf } from "../source/shard_key.ts";
 import { FeatureTrial } from "../source/stream_features.ts";
 import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
@@ -95,6 +97,7 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
 
   // The sink: `raw` fails at once, `patient` waits for CrateDB and asks for the lease before each statement.
   const raw = closing.use(countingWrites(await starting.limit(openTransport(settings.sink))));
+  log.info(`Connected to ${raw.dialect.name}`, await starting.limit(sinkDescription(raw, settings.sink)));
   const sinkOutages = new OutageTracker({ system: raw.dialect.name, observer });
   const retries = { shutdown, outages: sinkOutages, retryFor };
   const names = settings.namesIn(raw.dialect.schema ?? settings.sink.schema);
@@ -110,6 +113,7 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
   const causalReader = closing.use(
     new CausalReader(deployment.route(), { shutdown, outages: mongodbOutages, retryFor }),
   );
+  log.info("Connected to MongoDB", await serverDescription(causalReader, settings.mongodbUrl));
   const mongodbClock = await serverClock(causalReader, clock);
   const features = new FeatureTrial((refused) =>
     log.info("MongoDB refuses a feature: going on without it", { refused: refused.join(", ") })
@@ -238,7 +242,7 @@ async function run(deps: RunDeps, open: OpenStream): Promise<void> {
   while (true) {
     const startAfter = position.state.token === null ? null : savedToken(position.state.token);
     const { stream } = position;
-    log.info(startAfter ? "Going on from the saved position" : "Following from now on", { stream });
+    log.info(startAfter ? "Resuming from the saved position" : "Opening a new change stream", { stream });
     const batches = open(startAfter);
     try {
       return await replicate(batches, snapshot, deps);

@@ -46,13 +46,17 @@ const STYLES: Record<LogLevel, Style | undefined> = {
 const FORMATS: Record<LogFormat, (entry: Entry) => string> = {
   text: ({ time, level, message, fields, colour }) =>
     [
-      painted(time.toTimeString().slice(0, 8), colour ? "dim" : undefined),
+      painted(localTime(time), colour ? "dim" : undefined),
       painted(level.toUpperCase().padEnd(5), colour ? STYLES[level] : undefined),
       oneLine(message),
       ...Object.entries(fields).filter(([, value]) => value !== undefined)
         .map(([key, value]) => `${key}=${textValue(value)}`),
     ].join(" "),
-  json: ({ time, level, message, fields }) => toJson({ ...fields, time, level, message }),
+  // A field of one of these names does not replace them.
+  json: ({ time, level, message, fields }) => {
+    const head = { time, level, message };
+    return toJson({ ...head, ...fields, ...head });
+  },
 };
 
 /**
@@ -60,7 +64,7 @@ const FORMATS: Record<LogFormat, (entry: Entry) => string> = {
  *
  * IN: `createLogger({ format: "text", level: "info" }).info("batch written", { rows: 500, table: "doc.t" })`
  *
- * OUT: `12:34:56 INFO  batch written rows=500 table=doc.t`
+ * OUT: `2026-01-31T12:34:56+01:00 INFO  batch written rows=500 table=doc.t`
  */
 export function createLogger(options: LoggerOptions): Logger {
   const { write = writeToStderr, now = () => new Date(), colour = false } = options;
@@ -74,6 +78,20 @@ export function createLogger(options: LoggerOptions): Logger {
 }
 
 const writeToStderr = (line: string): void => STDERR.write(`${line}\n`);
+
+/**
+ * The local time with its offset, as RFC 3339 writes it.
+ *
+ * @example
+ * IN: 11:34:56Z in Vienna, in winter → OUT: 2026-01-31T12:34:56+01:00; in UTC → OUT: 2026-01-31T11:34:56Z
+ */
+function localTime(time: Date): string {
+  const offset = -time.getTimezoneOffset();
+  const local = new Date(time.getTime() + offset * 60_000).toISOString().slice(0, 19);
+  if (offset === 0) return `${local}Z`;
+  const two = (value: number) => String(Math.floor(value)).padStart(2, "0");
+  return `${local}${offset < 0 ? "-" : "+"}${two(Math.abs(offset) / 60)}:${two(Math.abs(offset) % 60)}`;
+}
 
 function textValue(value: unknown): string {
   const text = typeof value === "string" ? maskSecrets(value) : unquote(toJson(value));

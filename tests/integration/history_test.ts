@@ -60,7 +60,7 @@ ownMongodbTest(
     assert.equal((await running.kill()).code, 0, running.stderr.join("\n"));
 
     const again = context.relay();
-    await again.waitForLine(/Going on from the saved position/);
+    await again.waitForLine(/Resuming from the saved position/);
     await again.waitForLine(/Ready/);
     assert.ok(!again.stderr.some((line) => /Snapshot done/.test(line)));
   },
@@ -71,7 +71,13 @@ ownMongodbTest(
   "relay() removes what is gone although it is killed as it takes a new snapshot",
   async (context) => {
     await lost(context);
-    for (const line of [/taking a new snapshot/, /Following from now on/, /Following from now on|Going on/]) {
+    for (
+      const line of [
+        /taking a new snapshot/,
+        /Opening a new change stream/,
+        /Opening a new change stream|Resuming/,
+      ]
+    ) {
       const running = context.relay(["--lease", "1s"]);
       await running.waitForLine(line);
       await running.kill("SIGKILL");

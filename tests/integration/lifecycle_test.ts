@@ -25,7 +25,7 @@ for (const transport of transports) {
       assert.notEqual(await savedToken(context), before);
 
       const again = relay(flags, { transport });
-      await again.waitForLine(/Going on from the saved position/);
+      await again.waitForLine(/Resuming from the saved position/);
       await data.insertOne({ _id: 100 });
       await inStep(context);
       assert.equal((await again.kill(signal)).code, 0);
@@ -58,7 +58,7 @@ cratedbTest(
     await mongodb.db(database).collection("data").insertOne({ n: 1 });
     const second = relay(["--lease", "1s"]);
     await second.waitForLine(/Waiting for the lease of an earlier relay/);
-    await second.waitForLine(/Going on from the saved position/);
+    await second.waitForLine(/Resuming from the saved position/);
     await inStep(context);
   },
 );

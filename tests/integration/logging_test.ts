@@ -24,7 +24,7 @@ for (const [flags, env, shown] of LEVELS) {
       { env },
     );
     assert.deepEqual([code, stdout], [0, ""]);
-    assert.match(stderr, shown ? /^\d\d:\d\d:\d\d INFO {2}Workload done .*\n$/ : /^$/);
+    assert.match(stderr, shown ? /^\d{4}-\d\d-\d\dT\S+ INFO {2}Workload done .*\n$/ : /^$/);
   });
 }
 

@@ -131,7 +131,7 @@ Deno.test("--log-format json has the error that ends the program as JSON too", a
     ] as const
   ) {
     const { code, stderr } = await run(["cdc-relay", ...flags, ...args]);
-    const { level, message, hint, exitCode } = JSON.parse(stderr);
+    const { level, message, hint, exit_code: exitCode } = JSON.parse(stderr);
     assert.deepEqual([code, level, exitCode], [expected.code, "error", expected.code]);
     assert.match(message, expected.message);
     assert.ok(hint);

@@ -8,7 +8,9 @@ import {
   type LogLevel,
 } from "../../../lib/util/log.ts";
 
-const NOON = new Date(2024, 6, 12, 12, 34, 56);
+/** In a zone an hour ahead of UTC. */
+const NOON = Object.assign(new Date("2026-01-31T11:34:56Z"), { getTimezoneOffset: () => -60 });
+const TIME = "2026-01-31T12:34:56+01:00";
 
 function logged(format: LogFormat, message: string, fields?: LogFields): string {
   const lines: string[] = [];
@@ -46,7 +48,7 @@ const TEXT: readonly (readonly [string, string, LogFields | undefined, string])[
 
 for (const [what, message, fields, expected] of TEXT) {
   Deno.test(`createLogger() text: ${what}`, () =>
-    assert.equal(logged("text", message, fields), `12:34:56 INFO  ${expected}`));
+    assert.equal(logged("text", message, fields), `${TIME} INFO  ${expected}`));
 }
 
 const JSON_LINES: readonly (readonly [string, LogFields, LogFields])[] = [
@@ -79,6 +81,29 @@ for (const [what, fields, expected] of JSON_LINES) {
   });
 }
 
+Deno.test("createLogger() json: time, level and message come first", () =>
+  assert.deepEqual(Object.keys(JSON.parse(logged("json", "m", { rows: 1 }))), [
+    "time",
+    "level",
+    "message",
+    "rows",
+  ]));
+
+for (
+  const [offset, expected] of [
+    [0, "2026-01-31T11:34:56Z"],
+    [-330, "2026-01-31T17:04:56+05:30"],
+    [210, "2026-01-31T08:04:56-03:30"],
+  ] as const
+) {
+  Deno.test(`createLogger() text: the local time of a zone ${-offset} minutes from UTC`, () => {
+    const now = Object.assign(new Date(NOON), { getTimezoneOffset: () => offset });
+    let line = "";
+    createLogger({ format: "text", level: "info", write: (text) => line = text, now: () => now }).info("m");
+    assert.equal(line, `${expected} INFO  m`);
+  });
+}
+
 for (const [lowest, level] of LOG_LEVELS.entries()) {
   Deno.test(`createLogger() with level ${level} drops what is below`, () => {
     const lines: string[] = [];
@@ -89,10 +114,10 @@ for (const [lowest, level] of LOG_LEVELS.entries()) {
 }
 
 const COLOURED: readonly (readonly [LogLevel, string])[] = [
-  ["debug", "\x1b[2m12:34:56\x1b[22m \x1b[2mDEBUG\x1b[22m m key=1"],
-  ["info", "\x1b[2m12:34:56\x1b[22m INFO  m key=1"],
-  ["warn", "\x1b[2m12:34:56\x1b[22m \x1b[33mWARN \x1b[39m m key=1"],
-  ["error", "\x1b[2m12:34:56\x1b[22m \x1b[31mERROR\x1b[39m m key=1"],
+  ["debug", `\x1b[2m${TIME}\x1b[22m \x1b[2mDEBUG\x1b[22m m key=1`],
+  ["info", `\x1b[2m${TIME}\x1b[22m INFO  m key=1`],
+  ["warn", `\x1b[2m${TIME}\x1b[22m \x1b[33mWARN \x1b[39m m key=1`],
+  ["error", `\x1b[2m${TIME}\x1b[22m \x1b[31mERROR\x1b[39m m key=1`],
 ];
 
 for (const [level, expected] of COLOURED) {
