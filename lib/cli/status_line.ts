@@ -5,6 +5,8 @@ import { type OutputStream, STDERR } from "../util/standard_streams.ts";
 /** Redrawing more often than this only costs time. */
 const REDRAW_MS = 100;
 const DEFAULT_COLUMNS = 80;
+/** A terminal wraps a line that fills its last column, and echoes `^C` behind it. */
+const MARGIN = 3;
 /** Moves to the start of the line and erases it. */
 const ERASE = "\r\x1b[2K";
 
@@ -63,8 +65,7 @@ export class StatusLine {
   }
 
   #draw(): void {
-    // A terminal wraps a line that fills its last column.
-    const columns = this.#columns() - 1;
+    const columns = this.#columns() - MARGIN;
     this.#stream.write(ERASE + [...this.#render?.(columns) ?? ""].slice(0, columns).join(""));
     this.#drawnAt = this.#now();
   }

@@ -46,7 +46,7 @@ Deno.test("StatusLine keeps a line that is logged between its last text and its 
 Deno.test("StatusLine cuts its text so that the terminal does not wrap it", () => {
   const { terminal, line } = setUp({ columns: 10 });
   line.show((columns) => "█".repeat(columns + 20));
-  assert.deepEqual(terminal.lines, ["█".repeat(9)]);
+  assert.deepEqual(terminal.lines, ["█".repeat(7)]);
 });
 
 Deno.test("StatusLine is drawn ten times a second at most", () => {
