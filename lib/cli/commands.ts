@@ -1,12 +1,15 @@
 /** The commands: what each is for, its options, and what runs it. */
+import process from "node:process";
 import { observers } from "../pipeline/observer.ts";
 import { SYSTEM_CLOCK } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
+import { VERSION } from "../util/version.ts";
 import { type Argument, type Completed, completionScript, SHELLS } from "./completion.ts";
 import { demoConfig, relayConfig, statusConfig, verifyConfig, waitConfig, workloadConfig } from "./config.ts";
 import { logObserver } from "./log_observer.ts";
 import { OPTIONS } from "./options/options.ts";
 import type { Given } from "./options/read.ts";
+import { runtimeOf } from "./runtime.ts";
 import type { StatusLine } from "./status_line.ts";
 import { INSTALLED_NAME, PROGRAM } from "./version.ts";
 import { openWatchers } from "./watchers.ts";
@@ -44,6 +47,8 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     run: async (given, context) => {
       const settings = relayConfig(given);
       const { signal, log } = context;
+      const { name, version } = runtimeOf(process.versions);
+      log.info("Starting cdc-relay", { version: VERSION, runtime: `${name} ${version}` });
       const { relay } = await import("../pipeline/relay.ts");
       const { StatusTracker } = await import("../pipeline/status_tracker.ts");
       const { progressObserver } = await import("./progress.ts");

@@ -163,11 +163,18 @@ function streamOf(given: Given): ((schema: string) => string) | undefined {
  *
  * @throws UsageError
  */
-export const verifyConfig = (given: Given): VerifySettings =>
-  Object.freeze({
-    ...readOptions(VERIFY, given),
+export function verifyConfig(given: Given): VerifySettings {
+  const options = readOptions(VERIFY, given);
+  if (options.compare === "counts" && options.differences === "repair") {
+    throw new UsageError("--compare counts cannot be given with --differences repair", {
+      hint: "Counts do not show which rows differ. Leave --count-only out to repair them.",
+    });
+  }
+  return Object.freeze({
+    ...options,
     relay: relaySettings({ ...readOptions(OPTIONS["cdc-relay"], given), partition: undefined }, given),
   });
+}
 
 /** @throws UsageError */
 export const workloadConfig = (given: Given): WorkloadSettings =>
