@@ -3,7 +3,7 @@
  * always the whole document.
  */
 import { BsonType, type BsonValue, elements } from "../bson/bson.ts";
-import { type Column, type ColumnPath, inferColumns, isRefusedName, MAX_DEPTH } from "./column_tree.ts";
+import { type Column, type ColumnPath, isRefusedName, MAX_DEPTH, needsColumn } from "./column_tree.ts";
 import { duplicates, escaped, jsonOf } from "./bson_to_json.ts";
 import { asDocument } from "../bson/expand.ts";
 import { isId } from "./maps.ts";
@@ -146,7 +146,7 @@ class Splitter {
       this.overflowed = this.#leavesOut = true;
       return LEFT_OUT;
     }
-    this.needsColumns ||= inferColumns(field, this.#depth) !== undefined;
+    this.needsColumns ||= needsColumn(field, this.#depth);
     return undefined;
   }
 
