@@ -38,7 +38,7 @@ const LEFT_OUT = "";
  * IN: {_id: 1, t: 20.5, "a.b": 1} with columns {_id: bigint, t: double}
  * OUT: {data: '{"_id":1,"t":20.5}', overflow: '{"a.b":1}', overflowed: true, needsColumns: false, needsWidening: []}
  *
- * @throws BSONError when the bytes are not BSON, or a text in them is not UTF-8
+ * @throws UnstorableError
  */
 export function splitDocument(document: Uint8Array, columns: Column): SplitDocument {
   const root: BsonValue = { type: BsonType.document, bytes: document, offset: 0, length: document.length };

@@ -12,7 +12,7 @@ import type { PathDifference } from "./result.ts";
  * @example
  * IN: {_id: 1, t: 20.5}, {data: '{"_id":1}', overflow: '{"t":20.5}'} → OUT: true
  *
- * @throws UnstorableError, BSONError for a document that no row can hold
+ * @throws UnstorableError
  */
 export function isEqual(document: Uint8Array, { data, overflow }: StoredRow): boolean {
   if (overflow === null) {
