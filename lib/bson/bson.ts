@@ -19,7 +19,7 @@ export type Element = readonly [number, number, number, number, number];
 /**
  * The elements of the document that starts at `offset`. Where many are read, an {@linkcode ElementCursor} takes less.
  *
- * @throws BSONOffsetError when the bytes are not BSON
+ * @throws UnstorableError when the bytes are not BSON
  */
 export function elements(bytes: Uint8Array, offset = 0): Element[] {
   const found: Element[] = [];

@@ -16,7 +16,7 @@ import type { RelaySettings } from "./settings.ts";
 import {
   isRepair,
   planSnapshot,
-  requeue,
+  requeueAll,
   type SnapshotPlan,
   type SnapshotState,
   stateOf,
@@ -67,10 +67,7 @@ export async function prepare(snapshot: SnapshotState | null, deps: PrepareDeps)
     const applier = await tables.of(namespace);
     await applier.learn(() => sampler.sample(namespace, settings.transform));
   }
-  const plan = toResnapshot.reduce(
-    (plan, namespace) => requeue(plan, namespace),
-    planSnapshot(snapshot ?? undefined, namespaces),
-  );
+  const plan = requeueAll(planSnapshot(snapshot ?? undefined, namespaces), toResnapshot);
   const state = stateOf(plan);
   await position.save({
     snapshot: state && snapshotStateText(state),

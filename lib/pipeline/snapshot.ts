@@ -23,6 +23,7 @@ import {
   beginCollection,
   collectionsLeft,
   finishCollection,
+  isDone,
   type RangeLeft,
   rangesLeft,
   requeue,
@@ -72,7 +73,7 @@ export class Snapshot {
   }
 
   get pending(): boolean {
-    return collectionsLeft(this.#plan).length > 0;
+    return !isDone(this.#plan);
   }
 
   /** When the rate allows the next slice, in milliseconds since 1970. */

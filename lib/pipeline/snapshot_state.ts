@@ -102,10 +102,14 @@ export function planSnapshot(
 }
 
 /** The collections that are not done, in the order in which they are read. */
-export const collectionsLeft = ({ pending, requeued }: SnapshotPlan): readonly Requeued[] => [
-  ...pending,
-  ...requeued,
-];
+export function* collectionsLeft({ pending, requeued }: SnapshotPlan): Generator<Requeued> {
+  yield* pending;
+  yield* requeued;
+}
+
+/** Whether all collections are done. */
+export const isDone = ({ pending, requeued }: SnapshotPlan): boolean =>
+  pending.length === 0 && requeued.length === 0;
 
 /** What is left to read of a collection; undefined if it has not begun. */
 export const rangesLeft = (
@@ -114,12 +118,18 @@ export const rangesLeft = (
 ): readonly RangeLeft[] | undefined => ranges[namespaceText(namespace)];
 
 /** To be saved; null when all is done. */
-export function stateOf({ pending, ...rest }: SnapshotPlan): SnapshotState | null {
-  const [first] = pending;
-  if (!first && rest.requeued.length === 0) return null;
-  const resumeAt = first ? namespaceText(first) : null;
-  return { ...rest, resumeAt, done: rest.done.filter((name) => resumeAt !== null && name > resumeAt) };
+export function stateOf(plan: SnapshotPlan): SnapshotState | null {
+  if (isDone(plan)) return null;
+  const { pending: [first], ...rest } = plan;
+  return { ...rest, resumeAt: first ? namespaceText(first) : null, done: doneAfter(first, rest.done) };
 }
+
+/** Those of the collections that are done which come after the first one that is not: the others need no mention. */
+const doneAfter = (first: Namespace | undefined, done: readonly string[]): readonly string[] => {
+  if (!first) return [];
+  const resumeAt = namespaceText(first);
+  return done.filter((name) => name > resumeAt);
+};
 
 /** The plan once it is known in which ranges a collection is read. */
 export const beginCollection = (
@@ -160,14 +170,17 @@ export function advanceRange(
 }
 
 /** The plan without a collection, however often it is in it. */
-export function withoutCollection(plan: SnapshotPlan, namespace: Namespace): SnapshotPlan {
-  const name = namespaceText(namespace);
-  const isOther = (each: Namespace) => namespaceText(each) !== name;
+export const withoutCollection = (plan: SnapshotPlan, namespace: Namespace): SnapshotPlan =>
+  withoutCollections(plan, [namespace]);
+
+function withoutCollections(plan: SnapshotPlan, namespaces: readonly Namespace[]): SnapshotPlan {
+  const names = new Set(namespaces.map(namespaceText));
+  const isOther = (each: Namespace) => !names.has(namespaceText(each));
   return {
     ...plan,
     pending: plan.pending.filter(isOther),
     requeued: plan.requeued.filter(isOther),
-    ranges: only(plan.ranges, (each) => each !== name),
+    ranges: only(plan.ranges, (each) => !names.has(each)),
   };
 }
 
@@ -177,26 +190,44 @@ export function withoutCollection(plan: SnapshotPlan, namespace: Namespace): Sna
  * @example
  * IN: pending [a, b], b → OUT: pending [a], requeued [b]
  */
-export function requeue(
+export const requeue = (
   plan: SnapshotPlan,
-  { database, collection }: Namespace,
-  { keepsGone = false } = {},
+  namespace: Namespace,
+  options: Pick<Requeued, "keepsGone"> = {},
+): SnapshotPlan => requeueAll(plan, [namespace], options);
+
+/** The same of several collections. */
+export function requeueAll(
+  plan: SnapshotPlan,
+  namespaces: readonly Namespace[],
+  { keepsGone = false }: Pick<Requeued, "keepsGone"> = {},
 ): SnapshotPlan {
-  const rest = withoutCollection(plan, { database, collection });
-  const entry = { database, collection, ...keepsGone && { keepsGone } };
-  return { ...rest, requeued: [...rest.requeued, entry] };
+  const rest = withoutCollections(plan, namespaces);
+  const entries = namespaces.map(({ database, collection }) => ({
+    database,
+    collection,
+    ...keepsGone && { keepsGone },
+  }));
+  return { ...rest, requeued: [...rest.requeued, ...entries] };
 }
 
 /** The plan after a collection is done, which is one of {@linkcode collectionsLeft}. */
 export function finishCollection(plan: SnapshotPlan, namespace: Requeued): SnapshotPlan {
   const name = namespaceText(namespace);
+  const pending = without(plan.pending, namespace);
   return {
     ...plan,
-    pending: plan.pending.filter((each) => each !== namespace),
-    requeued: plan.requeued.filter((each) => each !== namespace),
-    done: plan.pending.includes(namespace) ? [...plan.done, name] : plan.done,
+    pending,
+    requeued: without(plan.requeued, namespace),
+    done: pending === plan.pending ? plan.done : doneAfter(pending[0], [...plan.done, name]),
     ranges: only(plan.ranges, (each) => each !== name),
   };
+}
+
+/** The same list where it is not in it. */
+function without<T>(list: readonly T[], entry: T): readonly T[] {
+  const at = list.indexOf(entry);
+  return at < 0 ? list : list.toSpliced(at, 1);
 }
 
 const only = <T>(

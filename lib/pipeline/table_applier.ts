@@ -1,8 +1,9 @@
 /** How changes become rows of one table: reduced to one a key, split, written, every row accounted for. */
 import { BsonType, type BsonValue, bytesOf, documentOfExtendedJson, extendedJson } from "../bson/bson.ts";
+import { UnstorableError } from "../bson/unstorable_error.ts";
 import { withoutFields } from "../bson/without_fields.ts";
 import { rowKeyText, type ShardKey } from "../key/document_key.ts";
-import { jsonOf, UnstorableError } from "../mapping/bson_to_json.ts";
+import { jsonOf } from "../mapping/bson_to_json.ts";
 import type { ColumnPath } from "../mapping/column_tree.ts";
 import { splitDocument } from "../mapping/split_document.ts";
 import type { Namespace } from "../namespace.ts";
@@ -303,7 +304,7 @@ export class TableApplier {
           letters.push(letterOf(oid, document, `The table has no column for overflow: ${overflow}`));
         } else rows.push({ oid, data, overflow });
       } catch (error) {
-        if (!isUnstorable(error)) throw error;
+        if (!(error instanceof UnstorableError)) throw error;
         letters.push(letterOf(oid, document, error.message));
       }
     }
@@ -317,15 +318,10 @@ function isStorable(document: Uint8Array): boolean {
     jsonOf({ type: BsonType.document, bytes: document, offset: 0, length: document.length });
     return true;
   } catch (error) {
-    if (isUnstorable(error)) return false;
+    if (error instanceof UnstorableError) return false;
     throw error;
   }
 }
-
-/** Whether an error says that no row can hold a document. */
-export const isUnstorable = (error: unknown): error is Error =>
-  error instanceof UnstorableError || error instanceof TypeError ||
-  error instanceof Error && error.name.startsWith("BSON");
 
 function lettersOf(refused: readonly RefusedRow[], upserts: readonly KeyedRow[]): DeadLetter[] {
   if (refused.length === 0) return [];

@@ -185,17 +185,19 @@ export class DocumentReader {
       .map(([key, id]) => ({ key, id, name: valueOf(id) }));
     const { named = [], unnamed = [] } = Object.groupBy(asked, ({ name }) => name ? "named" : "unnamed");
     const pageSize = this.#pageSizeOf(namespace);
-    const waiting: (readonly Asked[])[] = [named];
-    for (let keys = waiting.shift(); keys; keys = waiting.shift()) {
-      const end = groupEnd(keys, Math.min(MAX_KEYS, pageSize.documents));
-      const group = keys.slice(0, end);
-      if (end < keys.length) waiting.unshift(keys.slice(end));
+    // The next keys are those of the last list, from `at` on.
+    const waiting = [{ keys: named as readonly Asked[], at: 0 }];
+    for (let next = waiting.pop(); next; next = waiting.pop()) {
+      const { keys, at } = next;
+      const end = groupEnd(keys, at, Math.min(MAX_KEYS, pageSize.documents));
+      const group = keys.slice(at, end);
+      if (end < keys.length) waiting.push({ keys, at: end });
       if (group.length === 0) continue;
       const reply = await this.#pageOf(namespace, group, stages);
       if (reply instanceof MongoServerError) {
         const [first, ...others] = group;
         if (first && others.length === 0) yield [refused(first, reply)];
-        else waiting.unshift(...halves(group));
+        else for (const half of halves(group).reverse()) waiting.push({ keys: half, at: 0 });
         continue;
       }
       if (stages === this.#options.transform) learn(pageSize, reply);
@@ -205,7 +207,7 @@ export class DocumentReader {
       if (reply.exhausted) continue;
       // The reply holds only documents whose keys are equal under the collation.
       if (found.length === 0) unnamed.push(...missing);
-      else waiting.unshift(missing);
+      else waiting.push({ keys: missing, at: 0 });
     }
     if (unnamed.length === 0) return;
     const found = await this.#scan(namespace, keySet(unnamed), stages);
@@ -333,11 +335,15 @@ const aggregate = ({ collection }: Namespace, pipeline: readonly Document[]): Do
 const learn = (size: PageSize, { documents }: Page): void =>
   size.read(documents.length, documents.reduce((sum, { document }) => sum + document.length, 0));
 
-/** How many of these keys fit in a query, of `most` at most. */
-function groupEnd(keys: readonly Asked[], most: number): number {
+/** Where the keys from `start` on end that fit in a query, of `most` at most. */
+function groupEnd(keys: readonly Asked[], start: number, most: number): number {
   let bytes = 0;
-  const end = keys.findIndex(({ id }, at) => at >= most || (bytes += id.length) > MAX_KEY_BYTES && at > 0);
-  return end < 0 ? keys.length : end;
+  let end = start;
+  for (; end < keys.length && end - start < most; end++) {
+    bytes += keys[end]?.id.length ?? 0;
+    if (bytes > MAX_KEY_BYTES && end > start) break;
+  }
+  return end;
 }
 
 const keySet = (asked: readonly Asked[]): Set<string> => new Set(asked.map(({ key }) => key));

@@ -103,7 +103,7 @@ function unquote(json: string): string {
 }
 
 function oneLine(text: string): string {
-  return visible(text.replace(/\s*[\r\n]+\s*/g, " "));
+  return visible(text.replace(/\s+/g, (blanks) => /[\r\n]/.test(blanks) ? " " : blanks));
 }
 
 /** Escapes control characters, because keys and values of documents are logged. */

@@ -1,12 +1,12 @@
 /** Documents of a collection and rows of its table, side by side. */
 import { createHash } from "node:crypto";
 import { type BsonValue, fieldsByName } from "../bson/bson.ts";
+import { UnstorableError } from "../bson/unstorable_error.ts";
 import { withoutFields } from "../bson/without_fields.ts";
 import { rowKeyText, type ShardKey } from "../key/document_key.ts";
 import { idDocument } from "../key/query_literal.ts";
 import { normalizeDocument, normalizeRow } from "../mapping/normalize.ts";
 import type { Namespace } from "../namespace.ts";
-import { isUnstorable } from "../pipeline/table_applier.ts";
 import { idsOf, oidsWithoutId, type RowKey, rowKeyOf } from "../key/row_key.ts";
 import type { RowReader, StoredRow } from "../sink/table/row_reader.ts";
 import { isThere, type LookedUp } from "../source/chunk.ts";
@@ -135,7 +135,7 @@ export class BothSides {
     try {
       return isEqual(this.#withoutOmitted(document), row);
     } catch (error) {
-      if (!isUnstorable(error)) throw error;
+      if (!(error instanceof UnstorableError)) throw error;
       return false;
     }
   }
@@ -160,7 +160,7 @@ export class BothSides {
     try {
       return normalizeDocument(this.#withoutOmitted(document));
     } catch (error) {
-      if (!isUnstorable(error)) throw error;
+      if (!(error instanceof UnstorableError)) throw error;
       return JSON.stringify(error.message);
     }
   }

@@ -4,8 +4,8 @@ import {
   type Addition,
   type Column,
   type ColumnPath,
+  inferColumnsOfAll,
   inferDocumentColumns,
-  widest,
 } from "../../mapping/column_tree.ts";
 import { splitDocument } from "../../mapping/split_document.ts";
 import { UserError } from "../../util/errors.ts";
@@ -122,7 +122,7 @@ class TypedColumns implements ColumnPolicy {
 
   /** For all documents at once, with the widest kind among them. */
   async #add(documents: readonly Uint8Array[]): Promise<void> {
-    const wanted = documents.map(inferDocumentColumns).reduce(widest, undefined);
+    const wanted = inferColumnsOfAll(documents);
     if (wanted) await this.#deps.tableSchema.add(wanted);
   }
 }

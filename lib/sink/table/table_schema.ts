@@ -26,7 +26,7 @@ import type { LogFields, Logger } from "../../util/log.ts";
 import { isRetryable, SinkError } from "../connection/sink_error.ts";
 import type { Transport } from "../connection/transport.ts";
 import { columnTree, typeText, unfitColumns } from "./column_definition.ts";
-import { definedColumns } from "./show_create_table.ts";
+import { type DefinedColumn, definedColumns } from "./show_create_table.ts";
 import { quoteTable, subscript, type TableName } from "./sql_names.ts";
 
 /** CrateDB's own. */
@@ -56,6 +56,9 @@ export class TableSchema {
   /** Columns that were warned of. */
   readonly #unfit = new Set<string>();
   #definition = "";
+  /** What the definition says, read once: each document of a batch may ask for it. */
+  #defined: readonly DefinedColumn[] = [];
+  #limit = limitOf("");
   #version = 0;
   #columns: Column = objectColumn();
   /** The limit that the columns have reached, as written in the definition; undefined below the limit. */
@@ -94,10 +97,12 @@ export class TableSchema {
     const definition = String(row?.[0]);
     if (definition === this.#definition) return;
     this.#definition = definition;
+    this.#defined = definedColumns(definition);
+    this.#limit = limitOf(definition);
     this.#version++;
     this.#nameUnfit();
-    if (this.#reached !== limitOf(definition)) this.#reached = undefined;
-    this.#columns = columnTree(definedColumns(definition), this.#options);
+    if (this.#reached !== this.#limit) this.#reached = undefined;
+    this.#columns = columnTree(this.#defined, this.#options);
     for (const [key, path] of this.#refused) {
       if (this.columnAt(path)) this.#refused.delete(key);
       else setColumn(this.#columns, path, UNFIT);
@@ -110,7 +115,7 @@ export class TableSchema {
 
   /** The columns as if these were there, made by CrateDB. */
   assuming(added: readonly Addition[]): Column {
-    const columns = columnTree(definedColumns(this.#definition), this.#options);
+    const columns = columnTree(this.#defined, this.#options);
     for (const { path, column } of added) setColumn(columns, path, inferred(column));
     return columns;
   }
@@ -148,11 +153,11 @@ export class TableSchema {
 
   /** All columns of the table. */
   get #count(): number {
-    return definedColumns(this.#definition).length;
+    return this.#defined.length;
   }
 
   get #budget(): ColumnBudget {
-    const limit = Number(/\d+$/.exec(limitOf(this.#definition))?.[0] ?? DEFAULT_LIMIT);
+    const limit = Number(/\d+$/.exec(this.#limit)?.[0] ?? DEFAULT_LIMIT);
     return { limit, room: Math.max(limit - this.#count, 0) };
   }
 
@@ -201,7 +206,7 @@ export class TableSchema {
 
   /** Warns once of each column that takes no values. */
   #nameUnfit(): void {
-    for (const { path, type } of unfitColumns(definedColumns(this.#definition))) {
+    for (const { path, type } of unfitColumns(this.#defined)) {
       const column = subscript(path.slice(1));
       if (this.#unfit.has(column)) continue;
       this.#unfit.add(column);
@@ -229,7 +234,7 @@ export class TableSchema {
     const column = subscript(path);
     if (path.length === 0) {
       if (this.#isFull) return;
-      this.#reached = limitOf(this.#definition);
+      this.#reached = this.#limit;
       this.#warn("The table has no room for further columns; new keys go to overflow", {
         column: subscript(newcomer),
         hint: LIMIT_HINT,

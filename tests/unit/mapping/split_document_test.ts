@@ -334,7 +334,7 @@ for (
   Deno.test(`splitDocument() refuses ${what} that is not UTF-8, wherever it would be put`, () => {
     for (const column of [MISSING, of("text"), of("ignored"), object(), list(object())]) {
       assert.throws(() => splitDocument(documentOf([["v", value]]), object(column && { v: column })), {
-        name: "BSONError",
+        name: "UnstorableError",
       });
     }
   });
