@@ -89,5 +89,6 @@ const join = (one: ChangeBatch, other: ChangeBatch): ChangeBatch => ({
   token: other.token,
   ...other.tokenBeforeEvent !== undefined && { tokenBeforeEvent: other.tokenBeforeEvent },
   operationTime: other.operationTime,
+  clusterTime: other.clusterTime,
   wallTime: other.wallTime ?? one.wallTime,
 });

@@ -198,7 +198,7 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
     breaker,
   };
   try {
-    await run(deps, (startAfter) =>
+    await run(deps, (startAfter, left) =>
       bufferBatches(
         changeStream({
           ...settings,
@@ -206,7 +206,7 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
           features,
           fullDocument: settings.transform.length > 0 ? "none" : settings.fullDocument,
           startAfter,
-          signal: ended,
+          signal: AbortSignal.any([ended, left]),
           outages: mongodbOutages,
         }),
         settings,
@@ -221,7 +221,8 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
   if (failed.signal.aborted && failed.signal.reason !== signal.reason) throw failed.signal.reason;
 }
 
-type OpenStream = (startAfter: Uint8Array | null) => ReturnType<typeof bufferBatches>;
+/** @param left ends the stream, also while it waits for MongoDB */
+type OpenStream = (startAfter: Uint8Array | null, left: AbortSignal) => ReturnType<typeof bufferBatches>;
 
 interface RunDeps extends LoopDeps {
   readonly breaker: SnapshotBreaker;
@@ -231,21 +232,27 @@ interface RunDeps extends LoopDeps {
 async function run(deps: RunDeps, open: OpenStream): Promise<void> {
   const { position, tables, settings, log } = deps;
   const { token, snapshot: saved } = position.state;
+  const isAgain = settings.snapshot === "always" && token !== null;
   let snapshot = snapshotAtStart(saved === null ? null : parseSnapshotState(saved), settings.snapshot, {
     hasToken: token !== null,
     hadTables: token === null && await tables.hadTables(),
   });
+  // All documents are read again, so the changes since the saved position are not needed.
+  if (isAgain && snapshot) await startOver(snapshot, position);
   while (true) {
     const startAfter = position.state.token === null ? null : savedToken(position.state.token);
     const { stream } = position;
     log.info(startAfter ? "Going on from the saved position" : "Following from now on", { stream });
-    const batches = open(startAfter);
+    const left = new AbortController();
+    const batches = open(startAfter, left.signal);
     try {
       return await replicate(batches, snapshot, deps);
     } catch (error) {
       if (!isHistoryLost(error)) throw error;
-      await batches.return(undefined);
       snapshot = await snapshotForLostHistory(error, deps);
+    } finally {
+      left.abort();
+      await batches.return(undefined).catch(() => {}); // What the stream throws was thrown, or comes too late.
     }
   }
 }
@@ -270,6 +277,10 @@ async function snapshotForLostHistory(
     because: messageOf(error),
   });
   const snapshot = fullSnapshot({ removesGone: true });
-  await position.save({ token: null, snapshot: snapshotStateText(snapshot), origin: null, barrier: null });
+  await startOver(snapshot, position);
   return snapshot;
 }
+
+/** The next stream begins now, with this snapshot. */
+const startOver = (snapshot: SnapshotState, position: StreamPosition): Promise<void> =>
+  position.save({ token: null, snapshot: snapshotStateText(snapshot), origin: null, barrier: null });

@@ -1,0 +1,90 @@
+/** What is said of an event that MongoDB cannot deliver: it is over 16 MB, and cannot be split. */
+import { BSON, type Document } from "mongodb";
+import { UserError } from "../util/errors.ts";
+import { retry } from "../util/retry.ts";
+import { Shutdown } from "../util/shutdown.ts";
+import { ANSWER_LIMITS, AnswerLimit } from "./answer_limit.ts";
+import { killCursor } from "./causal_reader.ts";
+import type { ChangeStreamOptions } from "./change_stream.ts";
+import { isEventTooLarge, retryableErrors } from "./mongodb_errors.ts";
+import { streamStages, targetOf } from "./open_stream.ts";
+
+/** What is asked for, in turn: a key of megabytes makes the event too large by itself. */
+const NAMES: readonly Document[] = [
+  { ns: 1, documentKey: 1 },
+  { ns: 1 },
+];
+
+/** Of a key, in the message. */
+const MAX_KEY_CHARACTERS = 200;
+
+/**
+ * Names the document of the event after a token.
+ *
+ * @returns an error that says what to do; it names as much as MongoDB can still deliver
+ * @throws MongoError
+ */
+export async function largeEvent(token: Uint8Array | null, options: ChangeStreamOptions): Promise<UserError> {
+  for (const names of NAMES) {
+    try {
+      return described(await eventAfter(token, names, options));
+    } catch (error) {
+      if (!isEventTooLarge(error)) throw error;
+    }
+  }
+  return described(undefined);
+}
+
+function described(event: Document | undefined): UserError {
+  return new UserError(
+    `A change event is larger than 16 MB, and MongoDB cannot deliver it: ${documentOf(event)}`,
+    {
+      hint:
+        "MongoDB 6.0.9 and newer split events, but for what is in each part, such as the key. Make the document or its " +
+        "key smaller, or delete it. Then start once with --snapshot always: it copies all documents again and follows " +
+        "from then on. Or leave the collection out with --exclude, which is another stream with a snapshot of its own.",
+    },
+  );
+}
+
+function documentOf(event: Document | undefined): string {
+  if (!event?.ns) return "its key alone is too large to be named";
+  const collection = `${event.ns.db}.${event.ns.coll}`;
+  if (!event.documentKey) return `${collection}, with a key that is too large to be named`;
+  const key = BSON.EJSON.stringify(event.documentKey);
+  return `${collection} ${key.length > MAX_KEY_CHARACTERS ? `${key.slice(0, MAX_KEY_CHARACTERS)}…` : key}`;
+}
+
+/** @throws MongoError; the event may be too large with these fields alone */
+async function eventAfter(
+  token: Uint8Array | null,
+  fields: Document,
+  options: ChangeStreamOptions,
+): Promise<Document | undefined> {
+  const { route, scope, partition, signal, outages, retryFor, limits = ANSWER_LIMITS } = options;
+  const target = targetOf(scope);
+  const small = {
+    scope,
+    partition,
+    fullDocument: "none" as const,
+    features: { splitsLargeEvents: false, expandedEvents: false },
+  };
+  const command = {
+    aggregate: target.aggregate,
+    pipeline: [...streamStages(small, token), { $project: fields }],
+    cursor: { batchSize: 1 },
+  };
+  const answers = new AnswerLimit(limits.read);
+  const attempt = async () => {
+    const database = route.client.db(target.database);
+    const { cursor } = await answers.run(
+      ({ signal }) => database.command(command, { enableUtf8Validation: false, signal }),
+      { signal, beyond: limits.report },
+    );
+    const id = BSON.Long.fromValue(cursor.id).toBigInt();
+    if (id !== 0n) await killCursor(database, cursor.ns.slice(cursor.ns.indexOf(".") + 1), id);
+    return cursor.firstBatch[0];
+  };
+  const shutdown = new Shutdown(signal);
+  return await retry(attempt, { shutdown, outages, retryFor, isRetryable: retryableErrors() });
+}
