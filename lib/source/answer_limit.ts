@@ -9,6 +9,8 @@ import { hasCode, MongodbCode, OverdueError } from "./mongodb_errors.ts";
 export interface AnswerLimits {
   /** Of a read; the server gets the same as `maxTimeMS`. */
   readonly read: number;
+  /** Of a read for which MongoDB goes through a whole collection. */
+  readonly scan: number;
   /** The server reports by itself that a read takes too long, and has this much longer for the report. */
   readonly report: number;
   /** Of the change stream, beyond the time that the server may wait for a change. */
@@ -18,6 +20,8 @@ export interface AnswerLimits {
 export const ANSWER_LIMITS: AnswerLimits = {
   // 10,000 documents from a cold disk take some seconds. Longer reads raise the limit.
   read: 30_000,
+  // Minutes are usual for a large collection on a disk. Longer ones raise the limit.
+  scan: 600_000,
   report: 5_000,
   // A round trip around the world and a busy server. Reading on after a pause has time of its own.
   stream: 5_000,

@@ -56,6 +56,7 @@ export class CausalReader implements AsyncDisposable {
   readonly #answers: AnswerLimit;
   /** Of the pages that the signal ends: those of a snapshot may be slow while others are quick. */
   readonly #abortableAnswers: AnswerLimit;
+  readonly #scans: AnswerLimit;
 
   constructor(route: Route, options: CausalReaderOptions) {
     this.#limits = options.limits ?? ANSWER_LIMITS;
@@ -63,6 +64,7 @@ export class CausalReader implements AsyncDisposable {
     this.#options = options;
     this.#answers = new AnswerLimit(this.#limits.read);
     this.#abortableAnswers = new AnswerLimit(this.#limits.read);
+    this.#scans = new AnswerLimit(this.#limits.scan);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -79,11 +81,19 @@ export class CausalReader implements AsyncDisposable {
     this.#session.after(time);
   }
 
-  /** Runs a read that is safe to repeat, with options that the driver's methods take. All its answers have one limit. */
-  read<T>(work: (client: MongoClient, options: ReadOptions) => Promise<T>): Promise<T> {
+  /**
+   * Runs a read that is safe to repeat, with options that the driver's methods take. All its answers have one limit.
+   *
+   * @param options.isScan whether MongoDB goes through a whole collection for it
+   */
+  read<T>(
+    work: (client: MongoClient, options: ReadOptions) => Promise<T>,
+    { isScan = false }: { readonly isScan?: boolean } = {},
+  ): Promise<T> {
+    const answers = isScan ? this.#scans : this.#answers;
     return this.#tries((client, session) => {
       const shared = { ...FROM_PRIMARY, ...withOwnLimit(client), session };
-      return this.#answers.run((answer) => work(client, { ...shared, ...answer }), {
+      return answers.run((answer) => work(client, { ...shared, ...answer }), {
         beyond: this.#limits.report,
       });
     });
@@ -103,9 +113,10 @@ export class CausalReader implements AsyncDisposable {
   /** The first documents that a `find` or `aggregate` finds, in one answer unless `goesOn` wants more. */
   page(namespace: Namespace, command: Document, options: PageOptions = {}): Promise<Page> {
     const { abortable = false, hint = BY_KEY, goesOn = () => false } = options;
+    const answers = abortable ? this.#abortableAnswers : this.#answers;
     const first = { ...command, ...hint && { hint } };
     return this.#tries(async (client, session) => {
-      const cursor = { client, session, namespace, abortable, serverLimited: true };
+      const cursor = { client, session, namespace, abortable, answers, serverLimited: true };
       let documents: readonly KeyedDocument[] = [];
       for await (const reply of this.#replies(first, cursor)) {
         documents = documents.concat(reply.documents);
@@ -125,7 +136,9 @@ export class CausalReader implements AsyncDisposable {
     const command = { aggregate: namespace.collection, pipeline, cursor: {} };
     return this.#tries(async (client, session) => {
       const found: KeyedDocument[] = [];
-      for await (const { documents } of this.#replies(command, { client, session, namespace })) {
+      for await (
+        const { documents } of this.#replies(command, { client, session, namespace, answers: this.#scans })
+      ) {
         for (const document of documents) if (isWanted(document)) found.push(document);
       }
       return found;
@@ -134,11 +147,10 @@ export class CausalReader implements AsyncDisposable {
 
   /** The replies of a cursor, which is closed when no more are wanted. Each has a limit of its own. */
   async *#replies(command: Document, options: RepliesOptions): AsyncGenerator<Reply> {
-    const { client, session, namespace: { database, collection } } = options;
+    const { client, session, answers, namespace: { database, collection } } = options;
     const { abortable = false, serverLimited = false } = options;
     const db = client.db(database);
     const shared = { raw: true, session, ...FROM_PRIMARY, ...withOwnLimit(client) };
-    const answers = abortable ? this.#abortableAnswers : this.#answers;
     const run = (command: Document, { serverLimited = false } = {}): Promise<Reply> =>
       answers.run(async ({ signal, maxTimeMS }) => {
         const limited = { ...command, ...serverLimited && { maxTimeMS } };
@@ -190,6 +202,7 @@ interface RepliesOptions extends Pick<PageOptions, "abortable"> {
   readonly client: MongoClient;
   readonly session: ClientSession;
   readonly namespace: Namespace;
+  readonly answers: AnswerLimit;
   /**
    * Whether the server has the limit too: it counts the time of all replies of a cursor together, so only for a cursor
    * of about one reply. @default {false}

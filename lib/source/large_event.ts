@@ -1,13 +1,23 @@
 /** What is said of an event that MongoDB cannot deliver: it is over 16 MB, and cannot be split. */
 import { BSON, type Document } from "mongodb";
 import { UserError } from "../util/errors.ts";
+import type { OutageTracker } from "../util/outage.ts";
 import { retry } from "../util/retry.ts";
 import { Shutdown } from "../util/shutdown.ts";
-import { ANSWER_LIMITS, AnswerLimit } from "./answer_limit.ts";
+import { ANSWER_LIMITS, AnswerLimit, type AnswerLimits } from "./answer_limit.ts";
 import { killCursor } from "./causal_reader.ts";
-import type { ChangeStreamOptions } from "./change_stream.ts";
 import { isEventTooLarge, retryableErrors } from "./mongodb_errors.ts";
-import { streamStages, targetOf } from "./open_stream.ts";
+import { type StreamSettings, streamStages, targetOf } from "./open_stream.ts";
+import type { Route } from "./route.ts";
+
+/** Of the stream that meets the event. */
+export interface LargeEventOptions extends Pick<StreamSettings, "scope" | "partition"> {
+  readonly route: Route;
+  readonly retryFor: number;
+  readonly signal: AbortSignal;
+  readonly outages: OutageTracker;
+  readonly limits?: AnswerLimits;
+}
 
 /** What is asked for, in turn: a key of megabytes makes the event too large by itself. */
 const NAMES: readonly Document[] = [
@@ -24,7 +34,7 @@ const MAX_KEY_CHARACTERS = 200;
  * @returns an error that says what to do; it names as much as MongoDB can still deliver
  * @throws MongoError
  */
-export async function largeEvent(token: Uint8Array | null, options: ChangeStreamOptions): Promise<UserError> {
+export async function largeEvent(token: Uint8Array | null, options: LargeEventOptions): Promise<UserError> {
   for (const names of NAMES) {
     try {
       return described(await eventAfter(token, names, options));
@@ -59,7 +69,7 @@ function documentOf(event: Document | undefined): string {
 async function eventAfter(
   token: Uint8Array | null,
   fields: Document,
-  options: ChangeStreamOptions,
+  options: LargeEventOptions,
 ): Promise<Document | undefined> {
   const { route, scope, partition, signal, outages, retryFor, limits = ANSWER_LIMITS } = options;
   const target = targetOf(scope);

@@ -73,7 +73,7 @@ Deno.test("AnswerLimit is ended by the signal that is given", async () => {
 });
 
 /** So short that a silent connection is found at once. A reply of the fake takes a millisecond. */
-const SHORT: AnswerLimits = { read: 200, report: 0, stream: 200 };
+const SHORT: AnswerLimits = { read: 200, scan: 200, report: 0, stream: 200 };
 
 /** Answers with silence the first time that a command has this name. */
 function silentOnce(name: string): Answer & { readonly met: () => boolean } {
@@ -145,6 +145,7 @@ const READS: Readonly<Record<string, readonly [string, (reader: CausalReader) =>
       return reader.page(ORDERS, { find: "orders" }, { goesOn: () => ++pages < 3 });
     },
   ],
+  "a whole collection": ["aggregate", (reader) => reader.scan(ORDERS, [], () => true)],
   "a list of collections": ["listCollections", (reader) => reader.exists(ORDERS)],
   "a count": [
     "count",
@@ -166,7 +167,8 @@ for (const [what, [command, read]] of Object.entries(READS)) {
     const silent = silentOnce(command);
     const empty = { ok: 1, n: 0, cursor: { id: 0n, ns: "shop.$cmd", firstBatch: [] } };
     const answer: Answer = (command) =>
-      silent(command) ?? ("listCollections" in command || "count" in command ? empty : undefined);
+      silent(command) ??
+        ("listCollections" in command || "count" in command || "aggregate" in command ? empty : undefined);
     const { deployment } = await connected(answer, stack);
     const { outages, reported } = watched();
     const reader = stack.use(
