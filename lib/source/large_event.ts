@@ -9,6 +9,7 @@ import { killCursor } from "./causal_reader.ts";
 import { isEventTooLarge, retryableErrors } from "./mongodb_errors.ts";
 import { type StreamSettings, streamStages, targetOf } from "./open_stream.ts";
 import type { Route } from "./route.ts";
+import type { Scope } from "./scope.ts";
 
 /** Of the stream that meets the event. */
 export interface LargeEventOptions extends Pick<StreamSettings, "scope" | "partition"> {
@@ -37,30 +38,30 @@ const MAX_KEY_CHARACTERS = 200;
 export async function largeEvent(token: Uint8Array | null, options: LargeEventOptions): Promise<UserError> {
   for (const names of NAMES) {
     try {
-      return described(await eventAfter(token, names, options));
+      return described(await eventAfter(token, names, options), options);
     } catch (error) {
       if (!isEventTooLarge(error)) throw error;
     }
   }
-  return described(undefined);
+  return described(undefined, options);
 }
 
-function described(event: Document | undefined): UserError {
+function described(event: Document | undefined, { scope }: LargeEventOptions): UserError {
   return new UserError(
-    `A change event is larger than 16 MB, and MongoDB cannot deliver it: ${documentOf(event)}`,
+    `A change event is larger than 16 MB, and MongoDB cannot deliver it: ${documentOf(event, scope)}`,
     {
       hint:
-        "MongoDB 6.0.9 and newer split events, but for what is in each part, such as the key. Make the document or its " +
-        "key smaller, or delete it. Then start once with --snapshot always: it copies all documents again and follows " +
-        "from then on. Or leave the collection out with --exclude, which is another stream with a snapshot of its own.",
+        "MongoDB 6.0.9 and newer split events, but for what is in each part, such as the key. To go past it, start " +
+        "once with --snapshot always: all documents are copied again, and the stream goes on from then. The next change " +
+        "of this document may stop the relay again: make it or its key smaller, or leave its collection out with " +
+        "--exclude, which is another stream with a snapshot of its own.",
     },
   );
 }
 
-function documentOf(event: Document | undefined): string {
-  if (!event?.ns) return "its key alone is too large to be named";
-  const collection = `${event.ns.db}.${event.ns.coll}`;
-  if (!event.documentKey) return `${collection}, with a key that is too large to be named`;
+function documentOf(event: Document | undefined, scope: Scope): string {
+  const collection = event?.ns ? `${event.ns.db}.${event.ns.coll}` : `${scope}`;
+  if (!event?.documentKey) return `in ${collection}, with a key that is too large to be named`;
   const key = BSON.EJSON.stringify(event.documentKey);
   return `${collection} ${key.length > MAX_KEY_CHARACTERS ? `${key.slice(0, MAX_KEY_CHARACTERS)}…` : key}`;
 }

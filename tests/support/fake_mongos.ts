@@ -32,6 +32,8 @@ export type Answer = (command: Document) => Document | typeof SILENCE | undefine
 export class FakeMongos implements AsyncDisposable {
   /** The names of the commands that came, those of the driver's own left out. */
   readonly commands: string[] = [];
+  /** Cursors that were closed, also unknown ones. */
+  readonly closed: string[] = [];
   /** `getMore`s and `killCursors` of cursors that this server does not have. */
   astray = 0;
   readonly #cursors = new Set<string>();
@@ -106,6 +108,7 @@ export class FakeMongos implements AsyncDisposable {
         if (!this.#has(command.getMore)) return this.#notFound();
         return this.#answer(command) ?? this.#batch(String(command.getMore), "nextBatch");
       case "killCursors":
+        this.closed.push(...command.cursors.map(String));
         for (const id of command.cursors) if (!this.#cursors.delete(String(id))) this.#notFound();
         return { ok: 1 };
       default:
