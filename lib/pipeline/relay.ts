@@ -46,6 +46,7 @@ import { fullSnapshot, snapshotAtStart, type SnapshotState } from "./snapshot_st
 import { type Trace, UNTRACED } from "./stages.ts";
 import { columnsOf, StatusTracker } from "./status_tracker.ts";
 import { TableRegistry } from "./table_registry.ts";
+import { withStream } from "./with_stream.ts";
 
 export interface RelayContext {
   /** Kept up to date, and saved with the position. @default {one of the relay's own} */
@@ -245,16 +246,14 @@ async function run(deps: RunDeps, open: OpenStream): Promise<void> {
     const startAfter = position.state.token === null ? null : savedToken(position.state.token);
     const { stream } = position;
     log.info(startAfter ? "Going on from the saved position" : "Following from now on", { stream });
-    const left = new AbortController();
-    const batches = open(startAfter, left.signal);
     try {
-      return await replicate(batches, snapshot, deps);
+      return await withStream(
+        (left) => open(startAfter, left),
+        (batches) => replicate(batches, snapshot, deps),
+      );
     } catch (error) {
       if (!isHistoryLost(error)) throw error;
       snapshot = await snapshotForLostHistory(error, deps);
-    } finally {
-      left.abort();
-      await batches.return(undefined).catch(() => {}); // What the stream throws was thrown, or comes too late.
     }
   }
 }

@@ -93,8 +93,11 @@ const LONGEST_READING_MS = 600_000;
  * Milliseconds that an answer may take to come to the end of the oplog.
  *
  * @param idle milliseconds since the stream was at the end
+ * @example
+ * IN: 1_000 → OUT: 100; IN: an hour → OUT: 360_000; IN: a day → OUT: 600_000
  */
-const readingMs = (idle: number): number => Math.min(LONGEST_READING_MS, Math.max(0, idle) / READS_FASTER);
+export const readingMs = (idle: number): number =>
+  Math.min(LONGEST_READING_MS, Math.max(0, idle) / READS_FASTER);
 
 /**
  * The change batches of a scope, for ever. A stream that breaks off is opened again after the last token, in the same

@@ -49,7 +49,7 @@ export async function connectMongodb(
     await client.db("admin").command({ ping: 1 }); // The first command that is compressed.
     return client;
   } catch (error) {
-    await client.close();
+    await closeMongodb(client);
     throw await explained(error, client, url);
   }
 }

@@ -31,7 +31,8 @@ export async function whyUnreachable(
   const reasons = await Promise.all(hosts.map(async (host) => {
     const like = await helloOf(probeUrl(url, host, { tls }));
     if (like) return replicaSet ? otherSet(like, { host, replicaSet }) : undefined;
-    const otherwise = await helloOf(probeUrl(url, host, { tls: !tls }));
+    // Nothing secret is sent, so any certificate will do.
+    const otherwise = await helloOf(probeUrl(url, host, { tls: !tls, insecure: !tls }));
     return otherwise && otherEncryption(host, { tls });
   }));
   const reason = reasons.find((each) => each !== undefined);
@@ -77,7 +78,13 @@ const otherEncryption = (host: string, { tls }: { readonly tls: boolean }): Reas
       hint: "Write tls=true, and tlsCAFile=ca.pem for a certificate of an authority of your own.",
     };
 
-function probeUrl(url: string, host: string, { tls }: { readonly tls: boolean }): string {
+interface Encryption {
+  readonly tls: boolean;
+  /** Whether any certificate is taken. @default {false} */
+  readonly insecure?: boolean;
+}
+
+function probeUrl(url: string, host: string, { tls, insecure = false }: Encryption): string {
   const probe = new ConnectionString(url);
   probe.protocol = "mongodb:";
   probe.hosts = [host];
@@ -92,6 +99,7 @@ function probeUrl(url: string, host: string, { tls }: { readonly tls: boolean })
   }
   parameters.set("directConnection", "true");
   parameters.set("tls", String(tls));
+  if (insecure) parameters.set("tlsInsecure", "true");
   return probe.href;
 }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { BSON, type Document, MongoServerError } from "mongodb";
 import { observers } from "../../../lib/pipeline/observer.ts";
-import { changeStream } from "../../../lib/source/change_stream.ts";
+import { changeStream, readingMs } from "../../../lib/source/change_stream.ts";
 import { Deployment } from "../../../lib/source/deployment.ts";
 import { isHistoryLost } from "../../../lib/source/mongodb_errors.ts";
 import { awaitMs } from "../../../lib/source/open_stream.ts";
@@ -255,3 +255,9 @@ Deno.test("awaitMs() after a batch with events is short", () => {
   assert.equal(awaitMs({}, { wasBusy: true }), 100);
   assert.equal(awaitMs({ socketTimeoutMS: 80 }, { wasBusy: true }), 40);
 });
+
+for (
+  const [idle, expected] of [[-5, 0], [1_000, 100], [3_600_000, 360_000], [86_400_000, 600_000]] as const
+) {
+  Deno.test(`readingMs() of an oplog of ${idle} ms`, () => assert.equal(readingMs(idle), expected));
+}
