@@ -1,4 +1,4 @@
-/** The names of streams. Lists in them are sets: their order says nothing. */
+/** The names of streams. Lists in them are sets: order and repetitions have no meaning. */
 
 /** Names in the order in which a stream's name has them, each once. @example IN: ["b", "a", "a"] → OUT: ["a", "b"] */
 export const asSet = (names: readonly string[]): readonly string[] => [...new Set(names)].sort();

@@ -79,7 +79,7 @@ export async function prepare(snapshot: SnapshotState | null, deps: PrepareDeps)
 }
 
 /**
- * @throws MongoServerError for a filter or stage that MongoDB refuses, also where there is no collection yet; UserError when
+ * @throws MongoServerError for a filter or stage that MongoDB refuses, even before a collection exists; UserError when
  * they take or change `_id`
  */
 async function checkTransform(
@@ -90,7 +90,7 @@ async function checkTransform(
   try {
     await reader.check(first ?? { database: scope.only.database ?? "admin", collection: "none" });
   } catch (error) {
-    // The user may read what is followed, and there is nothing of that yet.
+    // The check reads a placeholder, to which the user needs no rights.
     if (first || !isNotAllowed(error)) throw error;
   }
 }

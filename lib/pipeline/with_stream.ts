@@ -14,6 +14,6 @@ export async function withStream<Each, Result>(
     return await use(stream);
   } finally {
     left.abort();
-    await stream.return(undefined).catch(() => {}); // Nobody reads on, so its errors matter no more.
+    await stream.return(undefined).catch(() => {}); // The stream is not read any further, so its errors do not matter.
   }
 }

@@ -1,6 +1,6 @@
 /**
  * How long MongoDB may take to answer. The driver itself waits without end: a firewall or load balancer that forgets a
- * connection sends no reset, and the server's own limits say nothing of the way back.
+ * connection sends no reset, and `maxTimeMS` limits only the server.
  */
 import { setTimeout } from "node:timers";
 import { hasCode, MongodbCode, OverdueError } from "./mongodb_errors.ts";
@@ -11,7 +11,7 @@ export interface AnswerLimits {
   readonly read: number;
   /** Of a read for which MongoDB goes through a whole collection. */
   readonly scan: number;
-  /** The server reports by itself that a read takes too long, and has this much longer for the report. */
+  /** Beyond the limit of a read, for the server to report that the time is over. */
   readonly report: number;
   /** Of the change stream, beyond the time that the server may wait for a change. */
   readonly stream: number;
@@ -23,7 +23,7 @@ export const ANSWER_LIMITS: AnswerLimits = {
   // Minutes are usual for a large collection on a disk. Longer ones raise the limit.
   scan: 600_000,
   report: 5_000,
-  // A round trip around the world and a busy server. Reading on after a pause has time of its own.
+  // A round trip around the world and a busy server. A stream that was paused gets more time.
   stream: 5_000,
 };
 

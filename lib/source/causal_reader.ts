@@ -8,7 +8,7 @@ import type { Namespace } from "../namespace.ts";
 import { UserError } from "../util/errors.ts";
 import { retry, type RetryOptions } from "../util/retry.ts";
 import { ANSWER_LIMITS, AnswerLimit, type AnswerLimits, type AnswerOptions } from "./answer_limit.ts";
-import { withOwnLimit } from "./mongodb.ts";
+import { withoutTimeout } from "./mongodb.ts";
 import { retryableErrors } from "./mongodb_errors.ts";
 import type { Route } from "./route.ts";
 import { RoutedSession, type TimeOfCluster } from "./routed_session.ts";
@@ -92,7 +92,7 @@ export class CausalReader implements AsyncDisposable {
   ): Promise<T> {
     const answers = isScan ? this.#scans : this.#answers;
     return this.#tries((client, session) => {
-      const shared = { ...FROM_PRIMARY, ...withOwnLimit(client), session };
+      const shared = { ...FROM_PRIMARY, ...withoutTimeout(client), session };
       return answers.run((answer) => work(client, { ...shared, ...answer }), {
         beyond: this.#limits.report,
       });
@@ -145,12 +145,12 @@ export class CausalReader implements AsyncDisposable {
     });
   }
 
-  /** The replies of a cursor, which is closed when no more are wanted. Each has a limit of its own. */
+  /** The replies of a cursor, which is closed when no more are wanted. The limit applies to each reply. */
   async *#replies(command: Document, options: RepliesOptions): AsyncGenerator<Reply> {
     const { client, session, answers, namespace: { database, collection } } = options;
     const { abortable = false, serverLimited = false } = options;
     const db = client.db(database);
-    const shared = { raw: true, session, ...FROM_PRIMARY, ...withOwnLimit(client) };
+    const shared = { raw: true, session, ...FROM_PRIMARY, ...withoutTimeout(client) };
     const run = (command: Document, { serverLimited = false } = {}): Promise<Reply> =>
       answers.run(async ({ signal, maxTimeMS }) => {
         const limited = { ...command, ...serverLimited && { maxTimeMS } };

@@ -49,7 +49,7 @@ export interface ChangeBatch {
   readonly tokenBeforeEvent?: Uint8Array | null;
   /** The server's time of its answer. Reads after it see everything in the batch. */
   readonly operationTime: BSON.Timestamp | undefined;
-  /** The same with the deployment's signature, for a shard that is behind; undefined where MongoDB does not give it. */
+  /** The same with the deployment's signature, for a shard that is behind; undefined without a signature. */
   readonly clusterTime?: ClusterTime | undefined;
   /** When the newest event was written, in milliseconds since 1970; undefined where MongoDB does not tell, or none is there. */
   readonly wallTime: number | undefined;
@@ -82,15 +82,15 @@ interface StreamAnswers {
 }
 
 /**
- * A server reads the oplog at least so many times faster than it writes it. It answers only once it has read up to the
- * end, however many events of other collections there are: `maxTimeMS` limits its waiting, not its reading.
+ * A server reads the oplog at least so many times faster than it writes it. It answers only after it has read up to the
+ * end, through the events of all collections: `maxTimeMS` limits its waiting, not its reading.
  */
 const READS_FASTER = 10;
 /** The most time for that, in milliseconds; if it needs more, the next tries have it. */
 const LONGEST_READING_MS = 600_000;
 
 /**
- * Milliseconds that an answer may take to come to the end of the oplog.
+ * Milliseconds that a server needs at most to read up to the end of the oplog.
  *
  * @param idle milliseconds since the stream was at the end
  * @example
@@ -145,7 +145,7 @@ export async function* changeStream(options: ChangeStreamOptions): AsyncGenerato
         }
         if (isEventTooLarge(error)) {
           if (batchSize === 1) throw await largeEvent(token, options);
-          batchSize = 1; // Events before it come with it in one answer, or not at all.
+          batchSize = 1; // MongoDB returns the events before it only in an answer without it.
           continue;
         }
         if (attempt === 0) failedSince = Date.now();
@@ -202,7 +202,7 @@ async function* batchesFrom(
   }
 }
 
-/** Milliseconds since the time of a token; 0 where there is none, or it does not tell. */
+/** Milliseconds since the time of a token; 0 without a time. */
 function ageOf(token: Uint8Array | null): number {
   const time = token && timeOf(token);
   return time ? Math.max(0, Date.now() - time.getTime()) : 0;

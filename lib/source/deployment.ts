@@ -54,7 +54,7 @@ export class Deployment implements AsyncDisposable {
   }
 
   async #unpin(client: MongoClient): Promise<void> {
-    await closeMongodb(client).catch(() => {}); // Its server may be gone.
+    await closeMongodb(client).catch(() => {}); // Its server may be down.
     this.#pinned.delete(client);
   }
 }

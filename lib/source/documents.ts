@@ -172,7 +172,7 @@ export class DocumentReader {
   }
 
   /**
-   * Asks MongoDB whether it takes the filter and the stages, and tries one document, if there is one.
+   * Checks the filter and the stages in MongoDB, without documents and with the first one of the collection.
    *
    * @param namespace of a collection that need not exist
    * @throws MongoServerError for a filter or stage that MongoDB refuses; UserError when they take or change `_id`

@@ -1,4 +1,4 @@
-/** What is said of an event that MongoDB cannot deliver: it is over 16 MB, and cannot be split. */
+/** Describes an event that MongoDB cannot deliver: it is over 16 MB, and cannot be split. */
 import { BSON, type Document } from "mongodb";
 import { UserError } from "../util/errors.ts";
 import type { OutageTracker } from "../util/outage.ts";
@@ -20,7 +20,7 @@ export interface LargeEventOptions extends Pick<StreamSettings, "scope" | "parti
   readonly limits?: AnswerLimits;
 }
 
-/** What is asked for, in turn: a key of megabytes makes the event too large by itself. */
+/** Requested fields, in turn: a key of megabytes alone can make the event too large. */
 const NAMES: readonly Document[] = [
   { ns: 1, documentKey: 1 },
   { ns: 1 },
@@ -32,7 +32,7 @@ const MAX_KEY_CHARACTERS = 200;
 /**
  * Names the document of the event after a token.
  *
- * @returns an error that says what to do; it names as much as MongoDB can still deliver
+ * @returns an error with a hint; it names as much as MongoDB can still deliver
  * @throws MongoError
  */
 export async function largeEvent(token: Uint8Array | null, options: LargeEventOptions): Promise<UserError> {
@@ -54,7 +54,7 @@ function described(event: Document | undefined, { scope }: LargeEventOptions): U
         "MongoDB 6.0.9 and newer split events, but for what is in each part, such as the key. To go past it, start " +
         "once with --snapshot always: all documents are copied again, and the stream goes on from then. The next change " +
         "of this document may stop the relay again: make it or its key smaller, or leave its collection out with " +
-        "--exclude, which is another stream with a snapshot of its own.",
+        "--exclude, which makes another stream with another snapshot.",
     },
   );
 }

@@ -13,8 +13,8 @@ import { messageOf, UsageError } from "../util/errors.ts";
 import { whyUnreachable } from "./unreachable.ts";
 
 /**
- * Milliseconds until a silent connection is closed while the driver sends something by itself, such as a login. What is
- * sent by this program has limits of its own, see {@linkcode AnswerLimit}.
+ * Milliseconds until a silent connection is closed while the driver logs in or ends sessions. All other commands have
+ * the limits of {@linkcode AnswerLimit}.
  */
 const SOCKET_TIMEOUT_MS = 60_000;
 
@@ -85,10 +85,10 @@ const unknownCompressor = (name: string, cause: unknown): UsageError =>
   });
 
 /**
- * Has the driver wait for the answer to a command however long that takes: its limit is another one. A `socketTimeoutMS`
+ * Options of a command with an {@linkcode AnswerLimit}: they turn the driver's default timeout off. A `socketTimeoutMS`
  * of the URL stays.
  */
-export const withOwnLimit = ({ options }: MongoClient): { readonly socketTimeoutMS?: 0 } =>
+export const withoutTimeout = ({ options }: MongoClient): { readonly socketTimeoutMS?: 0 } =>
   options.socketTimeoutMS === SOCKET_TIMEOUT_MS ? { socketTimeoutMS: 0 } : {};
 
 /**

@@ -96,7 +96,7 @@ const LOST_CONNECTION = [
   "ETIMEDOUT",
 ];
 
-/** MongoDB has not answered in time. The connection was closed, as nobody knows whether it still leads anywhere. */
+/** MongoDB has not answered in time. The connection was closed, because it may be dead. */
 export class OverdueError extends UserError {
   /** @param milliseconds that MongoDB had for the answer */
   constructor(milliseconds: number) {
@@ -108,7 +108,7 @@ export class OverdueError extends UserError {
   }
 }
 
-/** An operation failed because its mongos was left for another one meanwhile. */
+/** An operation failed because the relay has changed to another mongos. */
 export class RouterLeftError extends Error {
   override readonly name = "RouterLeftError";
 

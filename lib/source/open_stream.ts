@@ -11,7 +11,7 @@ import { type BsonValue, bytesOf, fieldsByName, int64At, stringAt } from "../bso
 import { messageOf, UserError } from "../util/errors.ts";
 import { killCursor } from "./causal_reader.ts";
 import type { Partition } from "../key/partition.ts";
-import { withOwnLimit } from "./mongodb.ts";
+import { withoutTimeout } from "./mongodb.ts";
 import { isRefusal, TokenRefusedError } from "./mongodb_errors.ts";
 import { ownEvents } from "./own_keys.ts";
 import type { Scope } from "./scope.ts";
@@ -38,7 +38,7 @@ export async function runStreamCommand(
   document: Document,
   options: { session: ClientSession; signal: AbortSignal },
 ): Promise<Reply> {
-  const unlimited = withOwnLimit(database.client);
+  const unlimited = withoutTimeout(database.client);
   const { cursor: bytes } = await database.command(document, { ...options, ...unlimited, raw: true });
   const cursor = fieldsByName(bytes as Uint8Array);
   const id = cursor.get("id");

@@ -12,9 +12,9 @@ export interface Asked {
 }
 
 export interface RefusalsOptions {
-  /** Throws what MongoDB says of the stages alone, without any document. */
+  /** Throws MongoDB's error if the stages are invalid. */
   readonly check: () => Promise<void>;
-  /** Whether MongoDB can transform any document that has none of these keys. */
+  /** Whether MongoDB can transform some document with another key than these. */
   readonly areOthersFine: (keys: readonly unknown[]) => Promise<boolean>;
   /** For messages. */
   readonly collection: string;
@@ -27,7 +27,7 @@ const ALIKE = 10;
 export class Refusals {
   readonly #options: RefusalsOptions;
   readonly #refused: (readonly [Asked, MongoServerError])[] = [];
-  /** Whether it is known that documents are to blame. */
+  /** Whether the documents are to blame. */
   #isOfDocuments = false;
 
   constructor(options: RefusalsOptions) {
@@ -45,8 +45,7 @@ export class Refusals {
   }
 
   /**
-   * @throws MongoServerError when MongoDB refuses the stages by themselves; UserError when it can apply them to no document
-   * that was tried
+   * @throws MongoServerError for invalid stages; UserError when MongoDB can apply them to no document that was tried
    */
   async add(asked: Asked, error: MongoServerError): Promise<void> {
     this.#refused.push([asked, error]);

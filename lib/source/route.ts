@@ -25,7 +25,7 @@ export class PinnedRoute implements Route {
   #address: string;
 
   /**
-   * @param addresses of the servers that are there
+   * @param addresses of the available servers
    * @param connect makes a client of one connection; `close` closes one that is not used any more
    */
   constructor(

@@ -3,7 +3,7 @@ import type { ClientSession, ClusterTime, MongoClient, Timestamp } from "mongodb
 import { RouterLeftError } from "./mongodb_errors.ts";
 import type { Route } from "./route.ts";
 
-/** A time in the deployment, as servers tell each other. */
+/** The logical time of the deployment, as servers pass it on. */
 export interface TimeOfCluster {
   readonly operationTime?: Timestamp | undefined;
   /** With the deployment's signature: a server that is behind takes it and moves its clock on. */
@@ -47,7 +47,7 @@ export class RoutedSession implements AsyncDisposable {
   /**
    * See {@linkcode Route.failed}.
    *
-   * @returns the error, or RouterLeftError where the server was left while the operation ran
+   * @returns the error, or RouterLeftError if the route has changed to another server since
    */
   failed(client: MongoClient, error: unknown): unknown {
     this.#route.failed(client, error);

@@ -39,7 +39,7 @@ export class Scope {
   /** The one database, or the one collection, of that level. */
   readonly only: Partial<Namespace>;
 
-  /** @param options lists whose order and repetitions say nothing */
+  /** @param options lists whose order and repetitions have no meaning */
   constructor(options: ScopeOptions) {
     const databases = asSet(options.databases);
     const collections = asSet(options.collections);

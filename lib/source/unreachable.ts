@@ -1,12 +1,12 @@
-/** Why the driver finds no server: a URL that asks for another replica set, or for another encryption, than there is. */
+/** Why the driver selects no server: the URL asks for another replica set, or another encryption, than the server has. */
 import { type Document, MongoClient, type MongoClientOptions } from "mongodb";
 import { ConnectionString } from "mongodb-connection-string-url";
 import { UserError } from "../util/errors.ts";
 
-/** Milliseconds for each question. The server was there, or refused to talk, a moment ago. */
+/** Milliseconds for each probe. */
 const PROBE_TIMEOUT_MS = 2_000;
 
-/** What a question must not have: nobody logs in, and no set is asked for. */
+/** Parameters that a probe leaves out: it does not log in, and accepts any replica set. */
 const LEFT_OUT = ["replicaset", "loadbalanced", "authsource", "authmechanism", "authmechanismproperties"];
 const OF_SRV = ["srvservicename", "srvmaxhosts"];
 
@@ -14,13 +14,13 @@ const OF_SRV = ["srvservicename", "srvmaxhosts"];
 export type Wanted = Pick<MongoClientOptions, "replicaSet" | "tls"> & { readonly hosts: readonly string[] };
 
 /**
- * Asks the hosts of a URL what they are. Sends no user name and no password.
+ * Sends `hello` to the hosts of a URL, without user name and password.
  *
  * @example
- * IN: mongodb://a/?replicaSet=rsX, where a is of rs0
+ * IN: mongodb://a/?replicaSet=rsX, and a is of rs0
  * OUT: UserError "MONGODB_URL asks for the replica set rsX, and the server at a:27017 is of rs0."
  *
- * @returns undefined where that is not the reason
+ * @returns undefined for another reason
  */
 export async function whyUnreachable(
   url: string,
@@ -48,20 +48,25 @@ function otherSet(
   hello: Document,
   { host, replicaSet }: { readonly host: string; readonly replicaSet: string },
 ): Reason | undefined {
-  const asked = `MONGODB_URL asks for the replica set ${replicaSet}, and the server at ${host}`;
   if (hello.msg === "isdbgrid") {
-    return { message: `${asked} is a mongos of a sharded cluster.`, hint: "Leave replicaSet out." };
+    return {
+      message:
+        `MONGODB_URL asks for the replica set ${replicaSet}, and the server at ${host} is a mongos of a sharded cluster.`,
+      hint: "Leave replicaSet out.",
+    };
   }
   if (hello.setName === replicaSet) return undefined;
   if (typeof hello.setName === "string") {
     return {
-      message: `${asked} is of ${hello.setName}.`,
+      message:
+        `MONGODB_URL asks for the replica set ${replicaSet}, and the server at ${host} is of ${hello.setName}.`,
       hint: `Write replicaSet=${hello.setName}, or leave replicaSet out.`,
     };
   }
   if (hello.isreplicaset === true) return undefined;
   return {
-    message: `${asked} runs without a replica set.`,
+    message:
+      `MONGODB_URL asks for the replica set ${replicaSet}, and the server at ${host} runs without a replica set.`,
     hint: `Change streams need one. Start mongod with --replSet ${replicaSet}, then run rs.initiate() once.`,
   };
 }
@@ -94,7 +99,7 @@ function probeUrl(url: string, host: string, { tls, insecure = false }: Encrypti
   for (const name of [...parameters.keys()]) {
     const lower = name.toLowerCase();
     if (LEFT_OUT.includes(lower) || OF_SRV.includes(lower)) parameters.delete(name);
-    // Without TLS, the driver takes none of its options.
+    // Without TLS, the driver refuses its options.
     if (/^(?:tls|ssl)/.test(lower) && (!tls || lower === "tls" || lower === "ssl")) parameters.delete(name);
   }
   parameters.set("directConnection", "true");
@@ -103,7 +108,7 @@ function probeUrl(url: string, host: string, { tls, insecure = false }: Encrypti
   return probe.href;
 }
 
-/** What a server says of itself; undefined where it does not answer. */
+/** The answer to `hello`; undefined for a server that does not answer. */
 async function helloOf(url: string): Promise<Document | undefined> {
   const timeouts = {
     serverSelectionTimeoutMS: PROBE_TIMEOUT_MS,

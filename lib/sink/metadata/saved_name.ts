@@ -27,7 +27,7 @@ export async function savedName(
   return nameAmong(rows.map(([name]) => String(name)), stream);
 }
 
-/** @param saved the newest first; @returns the name itself where none of them is the stream's */
+/** @param saved names, the newest first; @returns `stream` if it is not saved under another name */
 export function nameAmong(saved: readonly string[], stream: string): string {
   if (saved.includes(stream)) return stream;
   const { whole, partition } = partsOfStream(stream);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:tls";
-import { clientOf, connectMongodb, withOwnLimit } from "../../../lib/source/mongodb.ts";
+import { clientOf, connectMongodb, withoutTimeout } from "../../../lib/source/mongodb.ts";
 import { UsageError, UserError } from "../../../lib/util/errors.ts";
 import { hasOpenssl, makeAuthority } from "../../support/certificates.ts";
 import { type Answer, FakeMongos } from "../../support/fake_mongos.ts";
@@ -142,6 +142,6 @@ for (
   Deno.test(`clientOf() closes connections that are silent during a login, with ${query || "no option"}`, () => {
     const client = clientOf(`mongodb://localhost/${query}`);
     assert.equal(client.options.socketTimeoutMS, expected);
-    assert.deepEqual(withOwnLimit(client), query === "" ? { socketTimeoutMS: 0 } : {});
+    assert.deepEqual(withoutTimeout(client), query === "" ? { socketTimeoutMS: 0 } : {});
   });
 }
