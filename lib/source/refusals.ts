@@ -59,10 +59,9 @@ export class Refusals {
 
   #ofAll(error: MongoServerError): UserError {
     const { collection } = this.#options;
+    const name = nameOf(error);
     return new UserError(
-      `MongoDB can apply the filter and the pipeline to no document of ${collection} that was tried: ${
-        nameOf(error)
-      }`,
+      `MongoDB can apply the filter and the pipeline to no document of ${collection} that was tried: ${name}`,
       {
         hint:
           "So it is not the fault of a document. MongoDB's message is left out, as it may quote values: to see it, " +
