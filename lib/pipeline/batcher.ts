@@ -96,6 +96,7 @@ function join(one: WaitingBatch, other: ChangeBatch): WaitingBatch {
     token: other.token,
     ...other.tokenBeforeEvent !== undefined && { tokenBeforeEvent: other.tokenBeforeEvent },
     operationTime: other.operationTime,
+    clusterTime: other.clusterTime,
     wallTime: other.wallTime ?? one.wallTime,
   };
 }

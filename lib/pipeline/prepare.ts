@@ -4,7 +4,7 @@ import type { StreamPosition } from "../sink/metadata/stream_position.ts";
 import type { CausalReader } from "../source/causal_reader.ts";
 import { collectionsOf } from "../source/collections.ts";
 import type { DocumentReader } from "../source/documents.ts";
-import { OtherDeploymentError } from "../source/mongodb_errors.ts";
+import { isNotAllowed, OtherDeploymentError } from "../source/mongodb_errors.ts";
 import type { OwnKeys } from "../source/own_keys.ts";
 import { Sampler } from "../source/sample.ts";
 import type { FoundCollection } from "../source/scope.ts";
@@ -45,14 +45,13 @@ export interface Prepared {
  * @throws OtherDeploymentError when the saved position is of another deployment
  */
 export async function prepare(snapshot: SnapshotState | null, deps: PrepareDeps): Promise<Prepared> {
-  const { causalReader, reader, tables, position, settings, log } = deps;
+  const { causalReader, tables, position, settings, log } = deps;
   const namespaces = await collectionsOf(causalReader, settings.scope, { log });
   const deployment = await deploymentOf(causalReader);
   if (isOtherDeployment(position.state.origin, namespaces, deployment)) {
     throw new OtherDeploymentError("this is another deployment than the one that was followed");
   }
-  const [first] = namespaces;
-  if (first && settings.transform.length > 0) await reader.check(first);
+  await checkTransform(namespaces, deps);
   if (snapshot && isRepair(snapshot)) await dropMissing(namespaces, deps);
   else await tables.resumeDrops(namespaces);
   const toResnapshot = await tables.openAll(namespaces);
@@ -74,6 +73,23 @@ export async function prepare(snapshot: SnapshotState | null, deps: PrepareDeps)
     origin: identityOf(namespaces, deployment),
   });
   return { namespaces, plan };
+}
+
+/**
+ * @throws MongoServerError for a filter or stage that MongoDB refuses, even before a collection exists; UserError when
+ * they take or change `_id`
+ */
+async function checkTransform(
+  [first]: readonly FoundCollection[],
+  { reader, settings: { scope, transform } }: Pick<PrepareDeps, "reader" | "settings">,
+): Promise<void> {
+  if (transform.length === 0) return;
+  try {
+    await reader.check(first ?? { database: scope.only.database ?? "admin", collection: "none" });
+  } catch (error) {
+    // The check reads a placeholder, to which the user needs no rights.
+    if (first || !isNotAllowed(error)) throw error;
+  }
 }
 
 /**

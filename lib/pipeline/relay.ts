@@ -12,6 +12,7 @@ import { DeadLetters } from "../sink/metadata/dead_letters.ts";
 import { DividedStreams } from "../sink/metadata/divided_streams.ts";
 import { FollowedCollections } from "../sink/metadata/followed_collections.ts";
 import { RepairRequests } from "../sink/metadata/repair_requests.ts";
+import { savedName } from "../sink/metadata/saved_name.ts";
 import { readPosition } from "../sink/metadata/saved_position.ts";
 import { createStatusView } from "../sink/metadata/status_view.ts";
 import { StreamPosition } from "../sink/metadata/stream_position.ts";
@@ -47,6 +48,7 @@ import { fullSnapshot, snapshotAtStart, type SnapshotState } from "./snapshot_st
 import { type Trace, UNTRACED } from "./stages.ts";
 import { columnsOf, StatusTracker } from "./status_tracker.ts";
 import { TableRegistry } from "./table_registry.ts";
+import { withStream } from "./with_stream.ts";
 
 export interface RelayContext {
   /** Kept up to date, and saved with the position. @default {one of the relay's own} */
@@ -100,9 +102,10 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
   log.info(`Connected to ${raw.dialect.name}`, await starting.limit(sinkDescription(raw, settings.sink)));
   const sinkOutages = new OutageTracker({ system: raw.dialect.name, observer });
   const retries = { shutdown, outages: sinkOutages, retryFor };
-  const names = settings.namesIn(raw.dialect.schema ?? settings.sink.schema);
-  const schema = names.metadataSchema;
+  const asked = settings.namesIn(raw.dialect.schema ?? settings.sink.schema);
+  const schema = asked.metadataSchema;
   const once = retrying(raw, { ...retries, retryFor: 0 });
+  const names = { ...asked, stream: await savedName(once, { schema, stream: asked.stream }) };
   await DeadLetters.prepare(once, { schema });
   await FollowedCollections.prepare(once, { schema });
   await RepairRequests.prepare(once, { schema });
@@ -202,7 +205,7 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
     breaker,
   };
   try {
-    await run(deps, (startAfter) =>
+    await run(deps, (startAfter, left) =>
       bufferBatches(
         changeStream({
           ...settings,
@@ -210,7 +213,7 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
           features,
           fullDocument: settings.transform.length > 0 ? "none" : settings.fullDocument,
           startAfter,
-          signal: ended,
+          signal: AbortSignal.any([ended, left]),
           outages: mongodbOutages,
         }),
         settings,
@@ -225,7 +228,8 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
   if (failed.signal.aborted && failed.signal.reason !== signal.reason) throw failed.signal.reason;
 }
 
-type OpenStream = (startAfter: Uint8Array | null) => ReturnType<typeof bufferBatches>;
+/** @param left ends the stream, also while it waits for MongoDB */
+type OpenStream = (startAfter: Uint8Array | null, left: AbortSignal) => ReturnType<typeof bufferBatches>;
 
 interface RunDeps extends LoopDeps {
   readonly breaker: SnapshotBreaker;
@@ -235,20 +239,24 @@ interface RunDeps extends LoopDeps {
 async function run(deps: RunDeps, open: OpenStream): Promise<void> {
   const { position, tables, settings, log } = deps;
   const { token, snapshot: saved } = position.state;
+  const isAgain = settings.snapshot === "always" && token !== null;
   let snapshot = snapshotAtStart(saved === null ? null : parseSnapshotState(saved), settings.snapshot, {
     hasToken: token !== null,
     hadTables: token === null && await tables.hadTables(),
   });
+  // All documents are read again, so the changes since the saved position are not needed.
+  if (isAgain && snapshot) await startOver(snapshot, position);
   while (true) {
     const startAfter = position.state.token === null ? null : savedToken(position.state.token);
     const { stream } = position;
     log.info(startAfter ? "Resuming from the saved position" : "Opening a new change stream", { stream });
-    const batches = open(startAfter);
     try {
-      return await replicate(batches, snapshot, deps);
+      return await withStream(
+        (left) => open(startAfter, left),
+        (batches) => replicate(batches, snapshot, deps),
+      );
     } catch (error) {
       if (!isHistoryLost(error)) throw error;
-      await batches.return(undefined);
       snapshot = await snapshotForLostHistory(error, deps);
     }
   }
@@ -274,6 +282,10 @@ async function snapshotForLostHistory(
     because: messageOf(error),
   });
   const snapshot = fullSnapshot({ removesGone: true });
-  await position.save({ token: null, snapshot: snapshotStateText(snapshot), origin: null, barrier: null });
+  await startOver(snapshot, position);
   return snapshot;
 }
+
+/** The next stream begins now, with this snapshot. */
+const startOver = (snapshot: SnapshotState, position: StreamPosition): Promise<void> =>
+  position.save({ token: null, snapshot: snapshotStateText(snapshot), origin: null, barrier: null });

@@ -1,5 +1,6 @@
 /** What a relay follows: one collection, or those of a database or a deployment that match patterns. */
 import type { Document } from "mongodb";
+import { asSet } from "../key/stream_name.ts";
 import { type Namespace, namespaceText } from "../namespace.ts";
 import { UsageError } from "../util/errors.ts";
 
@@ -38,9 +39,12 @@ export class Scope {
   /** The one database, or the one collection, of that level. */
   readonly only: Partial<Namespace>;
 
+  /** @param options lists whose order and repetitions have no meaning */
   constructor(options: ScopeOptions) {
-    this.#options = options;
-    const { databases, collections, exclude } = options;
+    const databases = asSet(options.databases);
+    const collections = asSet(options.collections);
+    const exclude = asSet(options.exclude);
+    this.#options = { databases, collections, exclude };
     this.#globs = {
       databases: databases.map(glob),
       collections: collections.map(glob),

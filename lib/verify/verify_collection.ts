@@ -169,13 +169,15 @@ async function countBoth(collection: Collection): Promise<Found> {
   const { namespace, settings, causalReader, transport, rows, pass } = collection;
   const documents = async () => {
     const total = { $group: { _id: null, documents: { $sum: 1 } } };
-    const [counted] = await causalReader.read((client, options) =>
-      client.db(namespace.database).collection(namespace.collection)
-        .aggregate<Document>([...settings.relay.transform, total], {
-          ...options,
-          readConcern: { level: "majority" },
-          ...settings.relay.transform.length === 0 && { hint: { _id: 1 } },
-        }).toArray()
+    const [counted] = await causalReader.read(
+      (client, options) =>
+        client.db(namespace.database).collection(namespace.collection)
+          .aggregate<Document>([...settings.relay.transform, total], {
+            ...options,
+            readConcern: { level: "majority" },
+            ...settings.relay.transform.length === 0 && { hint: { _id: 1 } },
+          }).toArray(),
+      { isScan: true },
     );
     return Number(counted?.documents ?? 0);
   };

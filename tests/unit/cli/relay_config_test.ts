@@ -25,7 +25,7 @@ const SCOPES: readonly (readonly [Flags, string, string])[] = [
   [{ database: "shop", collection: "a,b" }, "shop.{a,b}", "{database}.{collection}"],
   [{ database: "a,b" }, "{a,b}.*", "{database}.{collection}"],
   [{ database: " a , b ,", collection: "c" }, "{a,b}.c", "{database}.{collection}"],
-  [{ database: "*", exclude: "tmp_*,a.b" }, "*.* without tmp_*,a.b", "{database}.{collection}"],
+  [{ database: "*", exclude: "tmp_*,a.b" }, "*.* without a.b,tmp_*", "{database}.{collection}"],
   [{ collection: "data", table: "t" }, "testdrive.data", "doc.t"],
   [{ collection: "data", table: "x.{database}_{collection}" }, "testdrive.data", "x.testdrive_data"],
   [{ database: "shop", table: "x.{collection}" }, "shop.*", "x.{collection}"],
