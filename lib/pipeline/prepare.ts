@@ -4,12 +4,12 @@ import type { StreamPosition } from "../sink/metadata/stream_position.ts";
 import type { CausalReader } from "../source/causal_reader.ts";
 import { collectionsOf } from "../source/collections.ts";
 import type { DocumentReader } from "../source/documents.ts";
-import { OtherDeploymentError } from "../source/mongodb_errors.ts";
 import type { OwnKeys } from "../source/own_keys.ts";
 import { Sampler } from "../source/sample.ts";
 import type { FoundCollection } from "../source/scope.ts";
-import { deploymentOf, identityOf, isOtherDeployment } from "../source/source_identity.ts";
+import { deploymentOf, identityOf } from "../source/source_identity.ts";
 import type { Logger } from "../util/log.ts";
+import { checkOrigin } from "./origin.ts";
 import { GoneRows } from "./gone_rows.ts";
 import { snapshotStateText } from "./saved_snapshot.ts";
 import type { RelaySettings } from "./settings.ts";
@@ -42,15 +42,13 @@ export interface Prepared {
  * Opens the tables of the collections that there are, and plans the snapshot. The stream has been opened before, so
  * that no collection is missed that is made meanwhile.
  *
- * @throws OtherDeploymentError when the saved position is of another deployment
+ * @throws UserError, OtherDeploymentError as {@linkcode checkOrigin}
  */
 export async function prepare(snapshot: SnapshotState | null, deps: PrepareDeps): Promise<Prepared> {
   const { causalReader, reader, tables, position, settings, log } = deps;
   const namespaces = await collectionsOf(causalReader, settings.scope, { log });
   const deployment = await deploymentOf(causalReader);
-  if (isOtherDeployment(position.state.origin, namespaces, deployment)) {
-    throw new OtherDeploymentError("this is another deployment than the one that was followed");
-  }
+  checkOrigin({ collections: namespaces, deployment }, deps);
   const [first] = namespaces;
   if (first && settings.transform.length > 0) await reader.check(first);
   if (snapshot && isRepair(snapshot)) await dropMissing(namespaces, deps);
