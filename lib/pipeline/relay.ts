@@ -275,8 +275,7 @@ async function snapshotForLostHistory(
   const since = position.state.token === null ? undefined : lostSince(savedToken(position.state.token));
   if (settings.onHistoryLost === "fail" && !(error instanceof OtherDeploymentError)) {
     throw new UserError(`MongoDB no longer has the changes since ${since ?? "the saved position"}.`, {
-      hint:
-        "The oplog has moved on. --on-history-lost recopy takes a new snapshot; a larger oplog " +
+      hint: "The oplog has moved on. --on-history-lost recopy takes a new snapshot; a larger oplog " +
         "(replSetResizeOplog) keeps it from happening.",
       cause: error,
     });

@@ -307,6 +307,7 @@ export class TableRegistry {
       table,
       log,
       inferred: settings.columns === "dynamic",
+      needed: table.hasOverflow ? ["oid", "data", "overflow"] : ["oid", "data"],
       onAdded: (columns) => observer.columnsAdded({ namespace, columns }),
     });
     const widening = new Widening(this.#transports, {

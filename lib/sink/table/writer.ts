@@ -6,6 +6,7 @@ import { Semaphore } from "../../util/semaphore.ts";
 import { quoteTable } from "./sql_names.ts";
 import { scanTable } from "./scan_table.ts";
 import type { TargetTable } from "./target_table.ts";
+import { UnusableTableError } from "./unusable_table.ts";
 import { isRetryable, isSinkError, SinkError, type SinkErrorKind } from "../connection/sink_error.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
 
@@ -217,7 +218,7 @@ export class Writer {
     if (!(error instanceof SinkError) || isRetryable(error)) throw error;
     const unreadable = UNREADABLE_COLUMN.test(error.message);
     if (!unreadable && !TABLE_ERRORS.includes(error.kind)) return error;
-    throw new UserError(
+    throw new (error.kind === "login" ? UserError : UnusableTableError)(
       `${this.#transport.dialect.name} refuses to write to ${quoteTable(this.#table)}: ${error.message}`,
       {
         hint: unreadable

@@ -23,7 +23,10 @@ for (const snapshot of ["initial", "never", "only"] as const) {
   Deno.test(`checkOrigin() refuses another deployment with --snapshot ${snapshot}, and says what to do`, () =>
     assert.throws(() => check("one", "other", snapshot), (error) => {
       assert.ok(error instanceof UserError);
-      assert.match(error.message, /another deployment than the one that shop\.\* -> .* id other, and not one/);
+      assert.match(
+        error.message,
+        /another deployment than the one that shop\.\* -> .* id other, and not one/,
+      );
       assert.match(error.hint ?? "", /MONGODB_URL.*--snapshot always.*forget --stream 'shop\.\* -> /s);
       return true;
     }));

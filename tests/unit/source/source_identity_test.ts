@@ -65,7 +65,8 @@ Deno.test("withoutCollection() takes a collection away", () => {
 for (const cut of ['{"a', "", "[]", "null", '{"shop.a":1}', "text"]) {
   Deno.test(`differenceOf() and withoutCollection() refuse the saved identity ${JSON.stringify(cut)}`, () => {
     const isClear = (error: unknown) =>
-      error instanceof UserError && error.message === `The origin of this stream cannot be read: it is ${cut}` &&
+      error instanceof UserError &&
+      error.message === `The origin of this stream cannot be read: it is ${cut}` &&
       /cdc_position/.test(error.hint ?? "");
     assert.throws(() => differenceOf(cut, [A]), isClear);
     assert.throws(() => withoutCollection(cut, A), isClear);
