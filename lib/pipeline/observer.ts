@@ -2,6 +2,7 @@
 import type { Namespace } from "../namespace.ts";
 import type { DocumentOperation } from "../source/event.ts";
 import type { Outage, OutageObserver } from "../util/outage.ts";
+import type { LeftOutCollection } from "./left_out.ts";
 import type { StageObserver } from "./stages.ts";
 
 export interface SnapshotProgress {
@@ -79,6 +80,8 @@ export interface RelayObserver extends OutageObserver, StageObserver {
   eventsRead(events: CollectionEvents): void;
   /** Rows of a collection are confirmed, of a batch or of a chunk of the snapshot. */
   tableWritten(write: TableWrite): void;
+  /** The collections that are left out have changed. */
+  collectionsLeftOut(collections: readonly LeftOutCollection[]): void;
   columnsAdded(added: ColumnChange): void;
   columnsWidened(widened: ColumnChange): void;
   /** All rows of a batch are in CrateDB. */
@@ -109,6 +112,7 @@ export function observers(...all: readonly Partial<RelayObserver>[]): RelayObser
     batchStarted: (batch) => all.forEach((each) => each.batchStarted?.(batch)),
     eventsRead: (events) => all.forEach((each) => each.eventsRead?.(events)),
     tableWritten: (write) => all.forEach((each) => each.tableWritten?.(write)),
+    collectionsLeftOut: (collections) => all.forEach((each) => each.collectionsLeftOut?.(collections)),
     columnsAdded: (added) => all.forEach((each) => each.columnsAdded?.(added)),
     columnsWidened: (widened) => all.forEach((each) => each.columnsWidened?.(widened)),
     batchApplied: (batch) => all.forEach((each) => each.batchApplied?.(batch)),

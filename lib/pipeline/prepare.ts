@@ -16,7 +16,7 @@ import type { RelaySettings } from "./settings.ts";
 import {
   isRepair,
   planSnapshot,
-  requeue,
+  requeueAll,
   type SnapshotPlan,
   type SnapshotState,
   stateOf,
@@ -59,16 +59,23 @@ export async function prepare(snapshot: SnapshotState | null, deps: PrepareDeps)
       collection: namespaceText(namespace),
     });
   }
+  for (const { stream, collections } of await tables.overlaps()) {
+    log.warn("Another relay that is alive writes the same collections to the same tables", {
+      stream,
+      collections,
+      hint: "Give relays scopes that do not overlap, with --collection and --exclude.",
+    });
+  }
   const sampler = new Sampler(causalReader, log);
   const isFirstStart = position.state.token === null;
   for (const namespace of isFirstStart ? namespaces : toResnapshot) {
-    const applier = await tables.of(namespace);
-    await applier.learn(() => sampler.sample(namespace, settings.transform));
+    await tables.attempt(namespace, async () => {
+      const applier = await tables.of(namespace);
+      await applier.learn(() => sampler.sample(namespace, settings.transform));
+    });
   }
-  const plan = toResnapshot.reduce(
-    (plan, namespace) => requeue(plan, namespace),
-    planSnapshot(snapshot ?? undefined, namespaces),
-  );
+  const toRead = [...toResnapshot, ...tables.leftOut.all];
+  const plan = requeueAll(planSnapshot(snapshot ?? undefined, namespaces), toRead);
   const state = stateOf(plan);
   await position.save({
     snapshot: state && snapshotStateText(state),
@@ -86,6 +93,9 @@ async function dropMissing(namespaces: readonly FoundCollection[], deps: Prepare
   for (const namespace of await tables.missing(namespaces)) {
     log.warn("A collection is gone", { collection: namespaceText(namespace), rows: onDrop });
     if (!partition) await tables.drop(namespace);
-    else if (onDrop !== "keep") await new GoneRows(namespace, { ...deps, onDrop }).remove(() => false);
+    else if (onDrop !== "keep") {
+      const rows = new GoneRows(namespace, { ...deps, onDrop });
+      await tables.removeRows(namespace, () => rows.remove(() => false));
+    }
   }
 }

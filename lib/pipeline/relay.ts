@@ -220,6 +220,7 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
     );
   }
   if (failed.signal.aborted && failed.signal.reason !== signal.reason) throw failed.signal.reason;
+  if (settings.snapshot === "only" && !signal.aborted) tables.leftOut.failIfAny();
 }
 
 type OpenStream = (startAfter: Uint8Array | null) => ReturnType<typeof bufferBatches>;

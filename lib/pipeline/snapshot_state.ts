@@ -187,6 +187,15 @@ export function requeue(
   return { ...rest, requeued: [...rest.requeued, entry] };
 }
 
+/**
+ * The plan with collections at its end, each to be read from its start.
+ *
+ * @example
+ * IN: pending [a, b], requeued [], [b, c] → OUT: pending [a], requeued [b, c]
+ */
+export const requeueAll = (plan: SnapshotPlan, collections: readonly Requeued[]): SnapshotPlan =>
+  collections.reduce((plan, each) => requeue(plan, each, each), plan);
+
 /** The plan after a collection is done, which is one of {@linkcode collectionsLeft}. */
 export function finishCollection(plan: SnapshotPlan, namespace: Requeued): SnapshotPlan {
   const name = namespaceText(namespace);
