@@ -7,19 +7,13 @@ import { type Namespace, namespaceText } from "../namespace.ts";
 import type { Clock } from "../util/clock.ts";
 import { messageOf, UserError } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
-import type { RelayObserver } from "./observer.ts";
+import type { LeftOutCollection, RelayObserver } from "./observer.ts";
 import type { Requeued } from "./snapshot_state.ts";
 
 export interface LeftOutDeps {
   readonly log: Logger;
   readonly clock: Pick<Clock, "now">;
   readonly observer: Pick<RelayObserver, "collectionsLeftOut">;
-}
-
-/** As users see it. */
-export interface LeftOutCollection {
-  readonly collection: string;
-  readonly because: string;
 }
 
 interface Entry {

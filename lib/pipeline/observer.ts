@@ -2,7 +2,6 @@
 import type { Namespace } from "../namespace.ts";
 import type { DocumentOperation } from "../source/event.ts";
 import type { Outage, OutageObserver } from "../util/outage.ts";
-import type { LeftOutCollection } from "./left_out.ts";
 import type { StageObserver } from "./stages.ts";
 
 export interface SnapshotProgress {
@@ -63,6 +62,12 @@ export interface TableWrite extends Counts {
 export interface ColumnChange {
   readonly namespace: Namespace;
   readonly columns: number;
+}
+
+/** A collection whose table cannot be used, and the reason. */
+export interface LeftOutCollection {
+  readonly collection: string;
+  readonly because: string;
 }
 
 export interface RelayObserver extends OutageObserver, StageObserver {

@@ -1,6 +1,6 @@
 /** What a relay is doing and how far it has come, as the saved position, the metrics and the log tell it. */
 import type { System } from "../util/outage.ts";
-import type { LeftOutCollection } from "./left_out.ts";
+import type { LeftOutCollection } from "./observer.ts";
 
 /** The words that users see. The replication loop's own phases are in `next_step.ts`. */
 export type StreamPhase =

@@ -4,8 +4,7 @@ import type { Clock } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Outage, System } from "../util/outage.ts";
 import { VERSION } from "../util/version.ts";
-import type { Advance, OplogReach, RelayObserver, SnapshotProgress } from "./observer.ts";
-import type { LeftOutCollection } from "./left_out.ts";
+import type { Advance, LeftOutCollection, OplogReach, RelayObserver, SnapshotProgress } from "./observer.ts";
 import { FRESH_MS } from "./stream_lag.ts";
 import type { RelayStatus, StatusSource, StreamPhase } from "./relay_status.ts";
 
