@@ -86,7 +86,7 @@ export class LeftOut {
     for (const [name, entry] of this.#entries) this.#entries.set(name, { ...entry, dueAt: -Infinity });
   }
 
-  /** Those whose tables are to be tried again, at most so many. Warns once a minute as long as there are any. */
+  /** Those whose tables are to be tried again, at most so many. Warns once a minute until the list is empty. */
   due(atMost: number): readonly Requeued[] {
     const now = this.#deps.clock.now();
     if (this.#entries.size > 0 && now - this.#warnedAt >= RETRY_MS) this.#remind(now);

@@ -85,7 +85,7 @@ export interface RelayObserver extends OutageObserver, StageObserver {
   eventsRead(events: CollectionEvents): void;
   /** Rows of a collection are confirmed, of a batch or of a chunk of the snapshot. */
   tableWritten(write: TableWrite): void;
-  /** The collections that are left out have changed. */
+  /** The list of collections left out has changed. */
   collectionsLeftOut(collections: readonly LeftOutCollection[]): void;
   columnsAdded(added: ColumnChange): void;
   columnsWidened(widened: ColumnChange): void;

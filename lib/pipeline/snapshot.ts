@@ -86,7 +86,7 @@ export class Snapshot {
     return this.#plan.documents;
   }
 
-  /** To be saved with the position; null when all is done. Collections that are left out are still to be read. */
+  /** To be saved with the position; null when all is done. Collections left out are still to be read. */
   get state(): SnapshotState | null {
     return stateOf(requeueAll(this.#plan, this.#deps.tables.leftOut.all));
   }
@@ -159,8 +159,8 @@ export class Snapshot {
   }
 
   /**
-   * Work that no other lane takes meanwhile. An error while the program is told to stop is part of that; a collection
-   * whose table cannot be used is left out.
+   * Work that no other lane takes as long as it runs. Ignores errors once the program is stopping; leaves out a collection
+   * whose table cannot be used.
    */
   #taking(what: string, { namespace, slice: { taken }, work }: Taking): Work {
     taken.add(what);

@@ -1,12 +1,12 @@
 /**
  * Which collection a table belongs to. Collections whose names make the same table may have it one after the other:
  *
- * | The table's owner                | Another collection comes | The table                             |
- * | -------------------------------- | ------------------------ | ------------------------------------- |
- * | none                             | any                      | is the newcomer's                     |
- * | is there                         | is not there any more    | stays the owner's                     |
- * | is there                         | is there too             | stays the owner's: error for the other |
- * | is gone                          | is there                 | is the newcomer's                     |
+ * | The table's owner | Another collection that wants it | The table                              |
+ * | ----------------- | -------------------------------- | -------------------------------------- |
+ * | none              | any                              | is the other collection's              |
+ * | exists            | was dropped                      | stays the owner's                      |
+ * | exists            | exists                           | stays the owner's: error for the other |
+ * | was dropped       | exists                           | is the other collection's              |
  *
  * When a collection is dropped and its table already belongs to another one, the table stays with that new owner, whose
  * documents are read again.
@@ -63,8 +63,8 @@ const sharedTable = (table: string, owner: Namespace, other: Namespace): Unusabl
     `Two collections would share ${table}: ${namespaceText(owner)} and ${namespaceText(other)}`,
     {
       hint:
-        "Leave one out with --exclude, which makes another stream with a new snapshot; a relay of its own may follow " +
-        "it, with another --table. If the databases differ, --table '{database}.{collection}' tells them apart.",
+        "Leave one out with --exclude, which makes another stream with a new snapshot; another relay may follow it, with " +
+        "another --table. If the databases differ, use --table '{database}.{collection}'.",
     },
   );
 

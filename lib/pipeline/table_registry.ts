@@ -184,14 +184,14 @@ export class TableRegistry {
   }
 
   /**
-   * Tries tables again that could not be used, now and then. Nothing may be written meanwhile.
+   * Tries tables again that could not be used, now and then. Nothing else may write at the same time.
    *
    * @returns the collections whose tables can be used now: they are to be read again
    */
   async retryLeftOut(): Promise<readonly Requeued[]> {
     const tried = await concurrently(this.leftOut.due(TABLES_AT_ONCE), TABLES_AT_ONCE, async (collection) => {
       try {
-        // One that was dropped has its event still to come.
+        // If it was dropped, the event follows.
         if (!await this.#options.causalReader.exists(collection)) {
           return (this.leftOut.putOff(collection), []);
         }
@@ -286,7 +286,7 @@ export class TableRegistry {
     }
   }
 
-  /** The collections of a database whose tables are open, or that are left out. */
+  /** The collections of a database whose tables are open, and those left out. */
   openIn(database: string): Namespace[] {
     return [...this.#entries.keys(), ...this.leftOut.all.map(namespaceText)]
       .filter((name) => name.startsWith(`${database}.`))

@@ -37,7 +37,8 @@ const TABLE_ERRORS: readonly SinkErrorKind[] = ["login", "privilege", "unknown r
 
 /** CrateDB cannot parse the type of `data`, because a column's name has such a character. */
 const UNREADABLE_COLUMN = /^(?:TypeSignatureParsingException\[)?line \d+:\d+: token recognition error/;
-const NOTHING_LOST = "Nothing is lost: fix it and start the relay again; it resumes from the saved position.";
+const NOTHING_LOST =
+  "Nothing is lost: fix it, and start the relay again if it has ended; it resumes from the saved position.";
 
 /** No unit of UTF-16 takes more bytes of UTF-8. */
 const MAX_BYTES_PER_UNIT = 3;
