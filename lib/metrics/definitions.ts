@@ -75,6 +75,10 @@ export const METRICS = {
     labels: ["collection"],
     help: "Documents that no row could hold, written to cdc_dead_letter",
   },
+  cdc_relay_left_out_collections: {
+    kind: "gauge",
+    help: "Collections whose changes are not applied, because their tables cannot be used",
+  },
   cdc_relay_columns_added_total: { kind: "counter", labels: ["collection"], help: "Columns made" },
   cdc_relay_columns_widened_total: { kind: "counter", labels: ["collection"], help: "Columns widened" },
   cdc_relay_snapshot_documents: {

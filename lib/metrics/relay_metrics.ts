@@ -120,10 +120,12 @@ export class RelayMetrics implements Partial<RelayObserver> {
   }
 
   #readStatus(): void {
-    const { phase, lag, clusterTime, oplogHeadroom, snapshotDone, snapshotTotal } = this.#deps.status.current;
+    const { phase, lag, clusterTime, oplogHeadroom, snapshotDone, snapshotTotal, leftOut } =
+      this.#deps.status.current;
     for (const each of Object.keys(PHASES)) {
       this.#set("cdc_relay_phase", each === phase ? 1 : 0, { phase: each });
     }
+    this.#set("cdc_relay_left_out_collections", leftOut.length);
     this.#setKnown("cdc_relay_lag_seconds", lag === null ? null : lag / 1_000);
     this.#setKnown("cdc_relay_applied_timestamp_seconds", clusterTime === null ? null : clusterTime / 1_000);
     this.#setKnown("cdc_relay_oplog_headroom_seconds", oplogHeadroom === null ? null : oplogHeadroom / 1_000);

@@ -64,6 +64,12 @@ export interface ColumnChange {
   readonly columns: number;
 }
 
+/** A collection whose table cannot be used, and the reason. */
+export interface LeftOutCollection {
+  readonly collection: string;
+  readonly because: string;
+}
+
 export interface RelayObserver extends OutageObserver, StageObserver {
   /** Another relay, alive or dead, has the stream: this one waits. */
   standingBy(): void;
@@ -79,6 +85,8 @@ export interface RelayObserver extends OutageObserver, StageObserver {
   eventsRead(events: CollectionEvents): void;
   /** Rows of a collection are confirmed, of a batch or of a chunk of the snapshot. */
   tableWritten(write: TableWrite): void;
+  /** The list of collections left out has changed. */
+  collectionsLeftOut(collections: readonly LeftOutCollection[]): void;
   columnsAdded(added: ColumnChange): void;
   columnsWidened(widened: ColumnChange): void;
   /** All rows of a batch are in CrateDB. */
@@ -109,6 +117,7 @@ export function observers(...all: readonly Partial<RelayObserver>[]): RelayObser
     batchStarted: (batch) => all.forEach((each) => each.batchStarted?.(batch)),
     eventsRead: (events) => all.forEach((each) => each.eventsRead?.(events)),
     tableWritten: (write) => all.forEach((each) => each.tableWritten?.(write)),
+    collectionsLeftOut: (collections) => all.forEach((each) => each.collectionsLeftOut?.(collections)),
     columnsAdded: (added) => all.forEach((each) => each.columnsAdded?.(added)),
     columnsWidened: (widened) => all.forEach((each) => each.columnsWidened?.(widened)),
     batchApplied: (batch) => all.forEach((each) => each.batchApplied?.(batch)),

@@ -22,7 +22,7 @@ import { collectionsOf } from "../source/collections.ts";
 import { Deployment } from "../source/deployment.ts";
 import { DocumentReader } from "../source/documents.ts";
 import { RangeSplitter } from "../source/key_ranges.ts";
-import { isHistoryLost } from "../source/mongodb_errors.ts";
+import { isHistoryLost, OtherDeploymentError } from "../source/mongodb_errors.ts";
 import { OwnKeys } from "../source/own_keys.ts";
 import { lostSince, savedToken } from "../source/resume_token.ts";
 import { serverClock } from "../source/server_clock.ts";
@@ -39,6 +39,7 @@ import { takeOverDivision } from "./division.ts";
 import { DropBarrier } from "./drop_barrier.ts";
 import { observers, type RelayObserver } from "./observer.ts";
 import { watchOplog } from "./oplog_watch.ts";
+import { checkOriginNow } from "./origin.ts";
 import { RequestedRepairs } from "./repair.ts";
 import { type LoopDeps, replicate } from "./replication_loop.ts";
 import type { RelaySettings } from "./settings.ts";
@@ -226,6 +227,7 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
     );
   }
   if (failed.signal.aborted && failed.signal.reason !== signal.reason) throw failed.signal.reason;
+  if (settings.snapshot === "only" && !signal.aborted) tables.leftOut.failIfAny();
 }
 
 /** @param left ends the stream, also while it waits for MongoDB */
@@ -257,8 +259,24 @@ async function run(deps: RunDeps, open: OpenStream): Promise<void> {
       );
     } catch (error) {
       if (!isHistoryLost(error)) throw error;
-      snapshot = await snapshotForLostHistory(error, deps);
+      snapshot = await snapshotForLostHistory(await reasonOf(error, deps), deps);
     }
+  }
+}
+
+/**
+ * Why history is lost: the error, or that the deployment is another one.
+ *
+ * @throws UserError if it is another one and its documents may not replace the rows
+ */
+async function reasonOf(error: unknown, deps: RunDeps): Promise<unknown> {
+  if (error instanceof OtherDeploymentError) return error;
+  try {
+    await checkOriginNow(deps);
+    return error;
+  } catch (other) {
+    if (other instanceof OtherDeploymentError) return other;
+    throw other;
   }
 }
 
@@ -268,11 +286,10 @@ async function snapshotForLostHistory(
   { position, settings, log, breaker }: RunDeps,
 ): Promise<SnapshotState> {
   const since = position.state.token === null ? undefined : lostSince(savedToken(position.state.token));
-  if (settings.onHistoryLost === "fail") {
+  if (settings.onHistoryLost === "fail" && !(error instanceof OtherDeploymentError)) {
     throw new UserError(`MongoDB no longer has the changes since ${since ?? "the saved position"}.`, {
-      hint:
-        "The oplog has moved on, or this is another deployment. --on-history-lost recopy takes a new snapshot; a " +
-        "larger oplog (replSetResizeOplog) keeps it from happening.",
+      hint: "The oplog has moved on. --on-history-lost recopy takes a new snapshot; a larger oplog " +
+        "(replSetResizeOplog) keeps it from happening.",
       cause: error,
     });
   }

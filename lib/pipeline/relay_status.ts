@@ -1,5 +1,6 @@
 /** What a relay is doing and how far it has come, as the saved position, the metrics and the log tell it. */
 import type { System } from "../util/outage.ts";
+import type { LeftOutCollection } from "./observer.ts";
 
 /** The words that users see. The replication loop's own phases are in `next_step.ts`. */
 export type StreamPhase =
@@ -29,6 +30,8 @@ export interface RelayStatus {
   readonly deadLetters: number;
   /** Milliseconds that the relay could be away before the oplog has moved on past its position; null when not known. */
   readonly oplogHeadroom: number | null;
+  /** Collections whose changes are not applied, because their tables cannot be used. */
+  readonly leftOut: readonly LeftOutCollection[];
   readonly lastError: string | null;
 }
 

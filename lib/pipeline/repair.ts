@@ -40,7 +40,7 @@ export async function repairRows(
 
 export interface RequestedRepairsDeps extends RepairDeps {
   readonly requests: Pick<RepairRequests, "list" | "remove">;
-  readonly tables: Pick<TableRegistry, "of">;
+  readonly tables: Pick<TableRegistry, "of" | "attempt">;
   readonly scope: Pick<Scope, "includes">;
   readonly ownKeys: Pick<OwnKeys, "among">;
   readonly clock: Pick<Clock, "now">;
@@ -76,12 +76,14 @@ export class RequestedRepairs {
       const { namespace } = first;
       if (scope.includes(namespace)) {
         const own = await ownKeys.among(namespace, group);
-        await repairRows(namespace, own, this.#deps);
-        log.info("Repaired rows that were found to differ", {
-          collection: namespaceText(namespace),
-          rows: own.length,
-        });
-        hasRows = true;
+        // A collection left out is read again as a whole later.
+        if (await this.#deps.tables.attempt(namespace, () => repairRows(namespace, own, this.#deps))) {
+          log.info("Repaired rows that were found to differ", {
+            collection: namespaceText(namespace),
+            rows: own.length,
+          });
+          hasRows = true;
+        }
       }
       await requests.remove(namespace, group);
     }

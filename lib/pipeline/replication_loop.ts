@@ -226,6 +226,7 @@ class ReplicationLoop {
     }
     observer.advanced({ ...this.#progress, ...tables.counts });
     await tables.retryPutOff();
+    for (const collection of await tables.retryLeftOut()) this.#snapshot.requeue(collection);
     if (await repairs.runIfDue()) this.#checkpoint.applied({ hasRows: true });
   }
 

@@ -23,10 +23,10 @@ import {
   beginCollection,
   collectionsLeft,
   finishCollection,
-  isDone,
   type RangeLeft,
   rangesLeft,
   requeue,
+  requeueAll,
   type Requeued,
   type SnapshotPlan,
   type SnapshotState,
@@ -73,7 +73,7 @@ export class Snapshot {
   }
 
   get pending(): boolean {
-    return !isDone(this.#plan);
+    return !this.#left.next().done;
   }
 
   /** When the rate allows the next slice, in milliseconds since 1970. */
@@ -86,15 +86,21 @@ export class Snapshot {
     return this.#plan.documents;
   }
 
-  /** To be saved with the position; null when all is done. */
+  /** To be saved with the position; null when all is done. Collections left out are still to be read. */
   get state(): SnapshotState | null {
-    return stateOf(this.#plan);
+    return stateOf(requeueAll(this.#plan, this.#deps.tables.leftOut.all));
   }
 
-  /** Has a collection read once more from its start, since its name belongs to another collection now. */
-  requeue(namespace: Namespace): void {
+  /** The collections that can be read now. */
+  get #left(): IteratorObject<Requeued> {
+    const { leftOut } = this.#deps.tables;
+    return collectionsLeft(this.#plan).filter((each) => !leftOut.has(each));
+  }
+
+  /** Has a collection read once more from its start, for example if its name belongs to another collection now. */
+  requeue(namespace: Requeued): void {
     this.#forget(namespace);
-    this.#plan = requeue(this.#plan, namespace);
+    this.#plan = requeue(this.#plan, namespace, namespace);
   }
 
   /** The same of a collection whose table has rows of a dropped one, which follow `--on-drop`. */
@@ -133,30 +139,34 @@ export class Snapshot {
   #nextWork(slice: Slice): Work | undefined {
     const size = this.#rate.take();
     if (size === 0) return undefined;
-    for (const namespace of collectionsLeft(this.#plan)) {
+    for (const namespace of this.#left) {
       const name = namespaceText(namespace);
       const ranges = rangesLeft(this.#plan, namespace);
       if (ranges && ranges.length > 0) {
         const range = ranges.find(({ upTo }) => !slice.taken.has(`${name}\0${upTo}`));
         if (!range) continue;
         const read = () => this.#readRange(range, { namespace, size, slice });
-        return this.#taking(`${name}\0${range.upTo}`, slice, this.#ifThere(namespace, slice, read));
+        const work = this.#ifThere(namespace, slice, read);
+        return this.#taking(`${name}\0${range.upTo}`, { namespace, slice, work });
       }
       if (slice.taken.has(name)) continue;
       this.#rate.settle(size, 0);
       const work = ranges ? () => this.#finish(namespace, slice) : () => this.#begin(namespace);
-      return this.#taking(name, slice, this.#ifThere(namespace, slice, work));
+      return this.#taking(name, { namespace, slice, work: this.#ifThere(namespace, slice, work) });
     }
     this.#rate.settle(size, 0);
     return undefined;
   }
 
-  /** Work that no other lane takes meanwhile. An error while the program is told to stop is part of that. */
-  #taking(what: string, { taken }: Slice, work: Work): Work {
+  /**
+   * Work that no other lane takes as long as it runs. Ignores errors once the program is stopping; leaves out a collection
+   * whose table cannot be used.
+   */
+  #taking(what: string, { namespace, slice: { taken }, work }: Taking): Work {
     taken.add(what);
     return async () => {
       try {
-        await work();
+        await this.#deps.tables.attempt(namespace, work);
       } catch (error) {
         if (!this.#deps.signal.aborted) throw error;
       } finally {
@@ -248,6 +258,12 @@ export class Snapshot {
 }
 
 type Work = () => Promise<void>;
+
+interface Taking {
+  readonly namespace: Namespace;
+  readonly slice: Slice;
+  readonly work: Work;
+}
 
 interface Slice {
   readonly isOver: () => boolean;

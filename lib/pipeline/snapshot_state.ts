@@ -194,16 +194,17 @@ export const requeue = (
   plan: SnapshotPlan,
   namespace: Namespace,
   options: Pick<Requeued, "keepsGone"> = {},
-): SnapshotPlan => requeueAll(plan, [namespace], options);
+): SnapshotPlan => requeueAll(plan, [{ ...namespace, ...options }]);
 
-/** The same of several collections. */
-export function requeueAll(
-  plan: SnapshotPlan,
-  namespaces: readonly Namespace[],
-  { keepsGone = false }: Pick<Requeued, "keepsGone"> = {},
-): SnapshotPlan {
-  const rest = withoutCollections(plan, namespaces);
-  const entries = namespaces.map(({ database, collection }) => ({
+/**
+ * The plan with collections at its end, each to be read from its start.
+ *
+ * @example
+ * IN: pending [a, b], requeued [], [b, c] → OUT: pending [a], requeued [b, c]
+ */
+export function requeueAll(plan: SnapshotPlan, collections: readonly Requeued[]): SnapshotPlan {
+  const rest = withoutCollections(plan, collections);
+  const entries = collections.map(({ database, collection, keepsGone = false }) => ({
     database,
     collection,
     ...keepsGone && { keepsGone },

@@ -4,7 +4,7 @@ import type { Clock } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Outage, System } from "../util/outage.ts";
 import { VERSION } from "../util/version.ts";
-import type { Advance, OplogReach, RelayObserver, SnapshotProgress } from "./observer.ts";
+import type { Advance, LeftOutCollection, OplogReach, RelayObserver, SnapshotProgress } from "./observer.ts";
 import { FRESH_MS } from "./stream_lag.ts";
 import type { RelayStatus, StatusSource, StreamPhase } from "./relay_status.ts";
 
@@ -18,6 +18,7 @@ type Heard =
   | "batchApplied"
   | "advanced"
   | "oplogSeen"
+  | "collectionsLeftOut"
   | "outage"
   | "recovered"
   | "ended";
@@ -37,6 +38,7 @@ export class StatusTracker implements StatusSource, Pick<RelayObserver, Heard> {
   #growsSince: number | undefined;
   #clusterTime: number | null = null;
   #oldest: number | undefined;
+  #leftOut: readonly LeftOutCollection[] = [];
   #events = 0;
   #counts = { upserts: 0, deletes: 0, overflowed: 0, deadLetters: 0 };
 
@@ -57,7 +59,8 @@ export class StatusTracker implements StatusSource, Pick<RelayObserver, Heard> {
       oplogHeadroom: this.#clusterTime === null || this.#oldest === undefined
         ? null
         : this.#clusterTime - this.#oldest,
-      lastError: this.#ending?.error ?? this.#outageOf?.error ?? null,
+      leftOut: this.#leftOut,
+      lastError: this.#ending?.error ?? this.#outageOf?.error ?? leftOutText(this.#leftOut),
     };
   }
 
@@ -102,6 +105,10 @@ export class StatusTracker implements StatusSource, Pick<RelayObserver, Heard> {
     this.#oldest = oldest;
   }
 
+  collectionsLeftOut(collections: readonly LeftOutCollection[]): void {
+    this.#leftOut = collections;
+  }
+
   /** What has changed since MongoDB went away, nobody knows: the tables may be behind by all that time. */
   outage({ system, error, lasted }: Outage): void {
     this.#outages.set(system, messageOf(error));
@@ -140,6 +147,18 @@ export class StatusTracker implements StatusSource, Pick<RelayObserver, Heard> {
   }
 }
 
+/**
+ * @example
+ * IN: [{collection: "shop.a", because: "it is a view"}, {collection: "shop.b", …}]
+ * OUT: shop.a is left out: it is a view (and 1 more)
+ */
+function leftOutText([first, ...more]: readonly LeftOutCollection[]): string | null {
+  if (!first) return null;
+  return `${first.collection} is left out: ${first.because}${
+    more.length > 0 ? ` (and ${more.length} more)` : ""
+  }`;
+}
+
 /** As `cdc_position` has it. */
 export const columnsOf = (status: RelayStatus): StatusColumns => ({
   phase: status.phase,
@@ -151,6 +170,7 @@ export const columnsOf = (status: RelayStatus): StatusColumns => ({
   rows: status.upserts + status.deletes,
   overflowed: status.overflowed,
   dead_letters: status.deadLetters,
+  left_out: status.leftOut.length,
   oplog_headroom_s: status.oplogHeadroom === null ? null : Math.round(status.oplogHeadroom / 1_000),
   last_error: status.lastError,
   version: VERSION,

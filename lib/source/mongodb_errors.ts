@@ -179,7 +179,7 @@ export const isRetryableMongodbError = (error: unknown): boolean =>
   hasCode(error, ...RETRYABLE_CODES) ||
   error instanceof MongoError && RETRYABLE_LABELS.some((label) => error.hasErrorLabel(label));
 
-/** The saved token works here by chance: the stream that it was saved for is of another deployment. */
+/** The deployment is another one than that of the saved token, and its documents shall replace the rows. */
 export class OtherDeploymentError extends Error {
   override readonly name = "OtherDeploymentError";
 }

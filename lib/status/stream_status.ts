@@ -19,6 +19,7 @@ export interface StreamStatus {
   readonly rows: number | null;
   readonly overflowed: number | null;
   readonly dead_letters: number;
+  readonly left_out: number | null;
   readonly oplog_headroom_s: number | null;
   readonly last_error: string | null;
   readonly owner: string | null;

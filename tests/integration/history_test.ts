@@ -104,39 +104,67 @@ ownMongodbTest("relay() stops with --on-history-lost fail, and says since when",
   await inStep(context);
 }, TINY);
 
-ownMongodbTest("relay() takes a new snapshot from another deployment", async (context) => {
-  const data = collectionOf(context);
-  await insertMixed(data, 100);
-  const first = context.relay();
-  await first.waitForLine(/Ready/);
-  await data.insertOne(mixed(100) as never);
-  await inStep(context);
-  assert.equal((await first.kill()).code, 0);
+ownMongodbTest(
+  "relay() deletes nothing for another deployment, until --snapshot always is given",
+  async (context) => {
+    const data = collectionOf(context);
+    await using other = await ownMongodb();
+    const elsewhere = { ...context, ...other };
+    const env = { MONGODB_URL: other.mongodbUrl };
+    await insertMixed(collectionOf(elsewhere), 50, 80);
 
-  await using other = await ownMongodb();
-  const elsewhere = { ...context, ...other };
-  await insertMixed(collectionOf(elsewhere), 50, 80);
-  const second = context.relay([], { env: { MONGODB_URL: other.mongodbUrl } });
-  await second.waitForLine(/taking a new snapshot/);
-  await inStep(elsewhere);
-  assert.equal((await oidsOf(context, context.table)).length, 50);
-});
+    await insertMixed(data, 100);
+    const first = context.relay();
+    await first.waitForLine(/Ready/);
+    await data.insertOne(mixed(100) as never);
+    await inStep(context);
+    assert.equal((await first.kill()).code, 0);
+    await insertMixed(collectionOf(elsewhere), 10, 200);
+
+    for (const flags of [[], ["--on-history-lost", "fail"], ["--on-history-lost", "recopy"]]) {
+      const refused = context.relay(flags, { env });
+      assert.equal((await refused.status).code, 1);
+      await refused.waitForLine(
+        /^Error: This is another deployment than the one that .* has followed: the replica/,
+      );
+      await refused.waitForLine(/MONGODB_URL.*--snapshot always/);
+      assert.equal((await oidsOf(context, context.table)).length, 101);
+    }
+
+    const second = context.relay(["--snapshot", "always"], { env });
+    await second.waitForLine(/taking a new snapshot/);
+    await inStep(elsewhere);
+    assert.equal((await oidsOf(context, context.table)).length, 60);
+    assert.equal((await second.kill()).code, 0);
+
+    const third = context.relay([], { env });
+    await third.waitForLine(/Ready/);
+    assert.ok(!third.stderr.some((line) => /taking a new snapshot/.test(line)));
+    assert.equal((await third.kill()).code, 0);
+
+    const back = context.relay();
+    assert.equal((await back.status).code, 1);
+  },
+);
 
 ownMongodbTest(
-  "relay() takes a snapshot of another deployment that has no collection of the same name",
+  "relay() takes a snapshot of another deployment that has no collection of the same name, with --snapshot always",
   async (context) => {
     const { database, schema } = context;
     const flags = ["--database", database, "--table", `${schema}.{collection}`, "--on-drop", "truncate"];
-    await using other = await ownMongodb();
-    const elsewhere = { ...context, ...other };
-    await other.mongodb.db(database).collection<{ _id: string }>("two").insertOne({ _id: "x" });
     await using first = startRelay(context, flags);
     await first.waitForLine(/Ready/);
     await context.mongodb.db(database).collection<{ _id: string }>("one").insertOne({ _id: "a" });
     await inStep({ ...context, table: "one" }, { collections: ["one"] });
     assert.equal((await first.kill()).code, 0);
 
-    await using second = startRelay(elsewhere, flags);
+    await using other = await ownMongodb();
+    const elsewhere = { ...context, ...other };
+    await other.mongodb.db(database).collection<{ _id: string }>("two").insertOne({ _id: "x" });
+    await using refused = startRelay(elsewhere, flags);
+    assert.equal((await refused.status).code, 1);
+    assert.deepEqual(await oidsOf(context, "one"), ["a"]);
+    await using second = startRelay(elsewhere, [...flags, "--snapshot", "always"]);
     await second.waitForLine(/taking a new snapshot/);
     await inStep({ ...elsewhere, table: "two" }, { collections: ["two"] });
     assert.deepEqual(await oidsOf(context, "one"), []);
@@ -163,7 +191,7 @@ for (
       await using other = await ownMongodb();
       const elsewhere = { ...context, ...other };
       await insertMixed(collectionOf(elsewhere), 10);
-      await using second = startRelay(elsewhere, flags);
+      await using second = startRelay(elsewhere, [...flags, "--snapshot", "always"]);
       await second.waitForLine(new RegExp(`WARN .*is gone.*collection=${database}.gone rows=${onDrop}`));
       await second.waitForLine(/Ready/);
       await inStep(elsewhere);
@@ -195,33 +223,6 @@ ownMongodbTest(
     await sql('REFRESH TABLE "order_lines"');
     assert.deepEqual(await oidsOf(context, "order_lines"), ["new"]);
     assert.equal((await second.kill()).code, 0);
-  },
-);
-
-ownMongodbTest(
-  "relay() takes a new snapshot from another deployment that was there before",
-  async (context) => {
-    await using other = await ownMongodb();
-    const elsewhere = { ...context, ...other };
-    await insertMixed(collectionOf(elsewhere), 50, 80);
-
-    await insertMixed(collectionOf(context), 100);
-    const first = context.relay();
-    await first.waitForLine(/Ready/);
-    assert.equal((await first.kill()).code, 0);
-    await insertMixed(collectionOf(elsewhere), 10, 200);
-
-    const failing = context.relay(["--on-history-lost", "fail"], { env: { MONGODB_URL: other.mongodbUrl } });
-    assert.equal((await failing.status).code, 1);
-    await failing.waitForLine(/^Error: MongoDB no longer has the changes since 20/);
-    const second = context.relay([], { env: { MONGODB_URL: other.mongodbUrl } });
-    await second.waitForLine(/taking a new snapshot/);
-    await inStep(elsewhere);
-    assert.equal((await second.kill()).code, 0);
-
-    const third = context.relay([], { env: { MONGODB_URL: other.mongodbUrl } });
-    await third.waitForLine(/Ready/);
-    assert.ok(!third.stderr.some((line) => /taking a new snapshot/.test(line)));
   },
 );
 

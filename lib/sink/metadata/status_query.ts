@@ -29,6 +29,7 @@ export const STATES = [
   "waiting for MongoDB",
   "oplog nearly passed",
   "far behind",
+  "collections left out",
   "dead letters",
   "ok",
 ] as const;
@@ -47,6 +48,7 @@ export const STATUS_FIELDS = [
   "rows",
   "overflowed",
   "dead_letters",
+  "left_out",
   "oplog_headroom_s",
   "last_error",
   "owner",
@@ -90,6 +92,7 @@ export function statusQuery(dialect: Dialect, options: StatusQueryOptions): stri
     "WHEN g.phase LIKE 'waiting for %' THEN g.phase " +
     `WHEN g.headroom_s < g.window_s / ${HEADROOM_PART} THEN 'oplog nearly passed' ` +
     `WHEN g.grown_lag_ms > ${maxLag} THEN 'far behind' ` +
+    "WHEN g.left_out > 0 THEN 'collections left out' " +
     "WHEN g.standing_letters > 0 THEN 'dead letters' " +
     "ELSE 'ok' END";
   const computed: Partial<Record<typeof STATUS_FIELDS[number], string>> = {

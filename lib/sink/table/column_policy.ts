@@ -8,11 +8,11 @@ import {
   inferDocumentColumns,
 } from "../../mapping/column_tree.ts";
 import { splitDocument } from "../../mapping/split_document.ts";
-import { UserError } from "../../util/errors.ts";
 import type { Widening } from "../widening/widening.ts";
 import { quoteTable } from "./sql_names.ts";
 import type { TableSchema } from "./table_schema.ts";
 import type { TargetTable } from "./target_table.ts";
+import { UnusableTableError } from "./unusable_table.ts";
 import type { Writer } from "./writer.ts";
 
 /** A document and the key of its row. */
@@ -66,13 +66,13 @@ export interface ColumnDeps {
 /**
  * The policy of a table in CrateDB.
  *
- * @throws UserError when the table's columns do not go with the mode
+ * @throws UnusableTableError when the table's columns do not go with the mode
  */
 export async function openColumnPolicy(mode: ColumnMode, deps: ColumnDeps): Promise<ColumnPolicy> {
   const policy = mode === "dynamic" ? new InferredColumns(deps) : new TypedColumns(deps);
   await policy.load();
   if (mode === "ignored" && policy.columns.kind !== "ignored") {
-    throw new UserError(
+    throw new UnusableTableError(
       `--columns ignored, but ${quoteTable(deps.table)} has a \`data\` that is not a plain OBJECT(IGNORED)`,
       { hint: "Leave --columns out, or name a new table with --table." },
     );

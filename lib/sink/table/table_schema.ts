@@ -28,10 +28,14 @@ import type { Transport } from "../connection/transport.ts";
 import { columnTree, typeText, unfitColumns } from "./column_definition.ts";
 import { type DefinedColumn, definedColumns } from "./show_create_table.ts";
 import { quoteTable, subscript, type TableName } from "./sql_names.ts";
+import { columnFaults, unusableTable } from "./unusable_table.ts";
 
 /** CrateDB's own. */
 const DEFAULT_LIMIT = 1000;
 const LIMIT_HINT = 'ALTER TABLE … SET ("mapping.total_fields.limit" = 2000)';
+
+/** Columns that a warning names. */
+const NAMED = 10;
 
 const UNFIT: Column = { kind: "unfit" };
 
@@ -40,6 +44,8 @@ export interface TableSchemaOptions {
   /** Whether CrateDB makes the columns. */
   readonly inferred: boolean;
   readonly log: Logger;
+  /** Columns that statements write to, e.g. `["oid", "data", "overflow"]`. @default {[]} */
+  readonly needed?: readonly string[];
   /** Is told how many columns were made. */
   readonly onAdded?: (columns: number) => void;
 }
@@ -89,13 +95,21 @@ export class TableSchema {
     return this.#definition;
   }
 
-  /** Reads the columns anew. */
+  /**
+   * Reads the columns again. Warns of those that somebody has dropped or renamed.
+   *
+   * @throws UnusableTableError if somebody has changed the table so that rows would not equal their documents
+   */
   async load(): Promise<void> {
     const { rows: [row] } = await this.#transport.query(
       `SHOW CREATE TABLE ${quoteTable(this.#options.table)}`,
     );
     const definition = String(row?.[0]);
     if (definition === this.#definition) return;
+    const { table, needed } = this.#options;
+    const faults = columnFaults(definedColumns(definition), needed);
+    if (faults.length > 0) throw unusableTable(table, faults);
+    this.#nameDropped(definition);
     this.#definition = definition;
     this.#defined = definedColumns(definition);
     this.#limit = limitOf(definition);
@@ -214,6 +228,19 @@ export class TableSchema {
     }
   }
 
+  #nameDropped(definition: string): void {
+    const dropped = droppedColumns(definedColumns(this.#definition), definedColumns(definition));
+    if (dropped.length === 0) return;
+    this.#warn(
+      "Columns were dropped or renamed; rows written before lack their values until a snapshot writes them again",
+      {
+        columns: dropped.slice(0, NAMED).map(subscript).join(", "),
+        ...dropped.length > NAMED && { more: dropped.length - NAMED },
+        hint: "--snapshot always, or verify --repair",
+      },
+    );
+  }
+
   #nameMap(path: ColumnPath): void {
     if (this.#kindAt(path) !== "ignored") return;
     this.#warn("An object with ids as keys is a map; its keys get no columns of their own", {
@@ -270,6 +297,20 @@ export class TableSchema {
     const { table, log } = this.#options;
     log.warn(message, { table: quoteTable(table), ...fields });
   }
+}
+
+/**
+ * Paths below `data` that a table had and does not have any more, without those below one of them.
+ *
+ * @example
+ * IN: [data.a, data.o, data.o.x], [data.a] → OUT: [["o"]]
+ */
+function droppedColumns(before: readonly DefinedColumn[], now: readonly DefinedColumn[]): ColumnPath[] {
+  const nameOf = (path: readonly string[]) => JSON.stringify(path);
+  const left = new Set(now.map(({ path }) => nameOf(path)));
+  return before.map(({ path }) => path)
+    .filter((path) => path[0] === "data" && !left.has(nameOf(path)) && left.has(nameOf(path.slice(0, -1))))
+    .map((path) => path.slice(1));
 }
 
 /** The limit of columns in a table's definition. CrateDB 6 leaves the default out. */

@@ -6,6 +6,7 @@ import { Semaphore } from "../../util/semaphore.ts";
 import { quoteTable } from "./sql_names.ts";
 import { scanTable } from "./scan_table.ts";
 import type { TargetTable } from "./target_table.ts";
+import { UnusableTableError } from "./unusable_table.ts";
 import { isRetryable, isSinkError, SinkError, type SinkErrorKind } from "../connection/sink_error.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
 
@@ -36,7 +37,8 @@ const TABLE_ERRORS: readonly SinkErrorKind[] = ["login", "privilege", "unknown r
 
 /** CrateDB cannot parse the type of `data`, because a column's name has such a character. */
 const UNREADABLE_COLUMN = /^(?:TypeSignatureParsingException\[)?line \d+:\d+: token recognition error/;
-const NOTHING_LOST = "Nothing is lost: fix it and start the relay again; it resumes from the saved position.";
+const NOTHING_LOST =
+  "Nothing is lost: fix it, and start the relay again if it has ended; it resumes from the saved position.";
 
 /** No unit of UTF-16 takes more bytes of UTF-8. */
 const MAX_BYTES_PER_UNIT = 3;
@@ -217,7 +219,7 @@ export class Writer {
     if (!(error instanceof SinkError) || isRetryable(error)) throw error;
     const unreadable = UNREADABLE_COLUMN.test(error.message);
     if (!unreadable && !TABLE_ERRORS.includes(error.kind)) return error;
-    throw new UserError(
+    throw new (error.kind === "login" ? UserError : UnusableTableError)(
       `${this.#transport.dialect.name} refuses to write to ${quoteTable(this.#table)}: ${error.message}`,
       {
         hint: unreadable

@@ -7,6 +7,7 @@ import { WHOLE } from "../../../lib/source/key_ranges.ts";
 import type { TableApplier } from "../../../lib/pipeline/table_applier.ts";
 import { SYSTEM_CLOCK } from "../../../lib/util/clock.ts";
 import { type Logger, QUIET } from "../../../lib/util/log.ts";
+import { usableTables } from "../../support/usable_tables.ts";
 
 const ORDERS = { database: "shop", collection: "orders" };
 
@@ -40,7 +41,7 @@ async function read(chunks: readonly (readonly number[])[]): Promise<readonly un
     splitter: { split: () => Promise.resolve([WHOLE]) },
     lanes: 1,
     rate: 0,
-    tables: { of: () => Promise.resolve(applier) },
+    tables: { ...usableTables(), of: () => Promise.resolve(applier) },
     signal: new AbortController().signal,
     log,
     clock: SYSTEM_CLOCK,

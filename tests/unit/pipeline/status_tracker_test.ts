@@ -118,3 +118,16 @@ Deno.test("columnsOf() adds rows up, and has the headroom in seconds", () => {
   const { rows, oplog_headroom_s, cluster_time, lag_ms } = columnsOf(tracker.current);
   assert.deepEqual([rows, oplog_headroom_s, cluster_time, lag_ms], [7, 90, "2027-01-15T08:00:00.000Z", 20]);
 });
+
+Deno.test("StatusTracker names the first collection that is left out, unless a database is away", () => {
+  const { tracker } = setUp();
+  assert.equal(columnsOf(tracker.current).left_out, 0);
+  tracker.collectionsLeftOut([
+    { collection: "shop.a", because: "it is a view" },
+    { collection: "shop.b", because: "no" },
+  ]);
+  const { left_out, last_error } = columnsOf(tracker.current);
+  assert.deepEqual([left_out, last_error], [2, "shop.a is left out: it is a view (and 1 more)"]);
+  away("MongoDB")({ tracker } as ReturnType<typeof setUp>);
+  assert.equal(tracker.current.lastError, "away");
+});

@@ -17,6 +17,7 @@ const STATUS: StreamStatus = {
   rows: 90,
   overflowed: 0,
   dead_letters: 0,
+  left_out: 0,
   oplog_headroom_s: 7_200,
   last_error: null,
   owner: "host/1/ab",
