@@ -26,7 +26,8 @@ export const METRICS = {
   },
   cdc_relay_lag_seconds: {
     kind: "gauge",
-    help: "How far the tables are behind the collections, by MongoDB's clock; absent until that is known",
+    help:
+      "How far the tables are behind the collections, by MongoDB's clock; grows while a database is silent; absent until it is known",
   },
   cdc_relay_applied_timestamp_seconds: {
     kind: "gauge",
@@ -40,13 +41,13 @@ export const METRICS = {
   cdc_relay_oplog_headroom_seconds: {
     kind: "gauge",
     help:
-      "How long the relay could be away before the oplog has moved on past its position; absent where that is not known",
+      "How long the relay could be away before the oplog has moved on past its position; absent where that is not known, as while the oplog has dropped nothing yet",
   },
   cdc_relay_outage: {
     kind: "gauge",
     labels: ["system"],
     help:
-      "1 while MongoDB, CrateDB or PostgreSQL fails, 0 when it answers again; absent before the first outage",
+      "1 while MongoDB, CrateDB or PostgreSQL fails or gives no answer, 0 when it answers again; absent before the first outage",
   },
   cdc_relay_outages_total: { kind: "counter", labels: ["system"], help: "Outages that have begun" },
   cdc_relay_retries_total: {

@@ -1,5 +1,8 @@
-/** What a relay is doing and how far it has come, as the saved position, the metrics and the log tell it. */
-import type { System } from "../util/outage.ts";
+/** What a relay is doing and how far it has come, as the saved position, the metrics and the log report it. */
+import { messageOf } from "../util/errors.ts";
+import type { Liveness, Outage, System } from "../util/outage.ts";
+import { type Counts, NO_COUNTS, type SnapshotProgress } from "./observer.ts";
+import { FRESH_MS } from "./stream_lag.ts";
 
 /** The words that users see. The replication loop's own phases are in `next_step.ts`. */
 export type StreamPhase =
@@ -12,7 +15,7 @@ export type StreamPhase =
   | "stopped"
   | "failed";
 
-export interface RelayStatus {
+export interface RelayStatus extends Counts {
   readonly phase: StreamPhase;
   /** Up to when all changes are in the tables, in milliseconds since 1970 by MongoDB's clock; null before the first batch. */
   readonly clusterTime: number | null;
@@ -23,10 +26,6 @@ export interface RelayStatus {
   readonly snapshotTotal: number | null;
   /** Since the process has started. */
   readonly events: number;
-  readonly upserts: number;
-  readonly deletes: number;
-  readonly overflowed: number;
-  readonly deadLetters: number;
   /** Milliseconds that the relay could be away before the oplog has moved on past its position; null when not known. */
   readonly oplogHeadroom: number | null;
   readonly lastError: string | null;
@@ -34,4 +33,112 @@ export interface RelayStatus {
 
 export interface StatusSource {
   readonly current: RelayStatus;
+}
+
+/** A lag, and when it was true by the monotonic clock. */
+export interface KnownLag {
+  /** Milliseconds; null when not known. */
+  readonly lag: number | null;
+  readonly at: number;
+}
+
+/** What the relay has reported so far. With {@linkcode Liveness} it is all that the status is made of. */
+export interface ReportedState {
+  readonly isStandby: boolean;
+  /** Whether there is no snapshot left to take. */
+  readonly isReady: boolean;
+  /** How the relay has ended; undefined while it runs. */
+  readonly ending: { readonly error: string | null } | undefined;
+  /** Undefined while no snapshot is under way. */
+  readonly snapshot: Pick<SnapshotProgress, "documents" | "total"> | undefined;
+  /** The lag after the last batch; undefined before the first one. */
+  readonly proved: KnownLag | undefined;
+  /** The age of the batch that is being applied, when it began; undefined while there is none. */
+  readonly applying: KnownLag | undefined;
+  readonly clusterTime: number | null;
+  /** The time of the oplog's oldest entry; undefined while that says nothing of how long a relay may be away. */
+  readonly oldest: number | undefined;
+  readonly events: number;
+  readonly counts: Counts;
+}
+
+export const NOTHING_REPORTED: ReportedState = {
+  isStandby: false,
+  isReady: false,
+  ending: undefined,
+  snapshot: undefined,
+  proved: undefined,
+  applying: undefined,
+  clusterTime: null,
+  oldest: undefined,
+  events: 0,
+  counts: NO_COUNTS,
+};
+
+export interface Circumstances {
+  /** What MongoDB and the sink owe. */
+  readonly systems: readonly Liveness[];
+  /** By the monotonic clock, in milliseconds. */
+  readonly now: number;
+}
+
+/** If several databases are away, the first one is named. */
+const SYSTEMS: readonly System[] = ["CrateDB", "PostgreSQL", "MongoDB"];
+
+/**
+ * The status, of which phase, lag, progress and last error follow from one state, so that they cannot contradict each
+ * other. These hold at any moment:
+ * - The phase is what applies first of: `stopped` or `failed` once the relay has ended, `waiting for` a system that has an
+ *   outage, `standby`, `snapshot` while one is under way, `starting`, `catching up` with a lag over 2 s, `following`.
+ * - `snapshotDone` and `snapshotTotal` are known if and only if a snapshot is under way.
+ * - The lag decreases with an applied batch alone. It is counted from the last proof: once that, or the oldest question
+ *   without an answer, is older than an idle stream makes it, the lag grows with the time. So a side that falls silent
+ *   shows, whatever the relay was doing.
+ * - `lastError` is that of the ending or of the outage that the phase names.
+ * - Once both sides answer and a batch was applied, the phase is `snapshot` or `following` again, or `catching up`.
+ */
+export function statusOf(state: ReportedState, { systems, now }: Circumstances): RelayStatus {
+  const { snapshot, clusterTime, oldest, events, counts, ending } = state;
+  const outage = firstOutage(systems);
+  const lag = lagOf(state, { systems, now });
+  return {
+    phase: phaseOf(state, { outage, lag }),
+    clusterTime,
+    lag: lag === null ? null : Math.round(lag),
+    snapshotDone: snapshot?.documents ?? null,
+    snapshotTotal: snapshot?.total ?? null,
+    events,
+    ...counts,
+    oplogHeadroom: clusterTime === null || oldest === undefined ? null : clusterTime - oldest,
+    lastError: ending ? ending.error : outage ? messageOf(outage.error) : null,
+  };
+}
+
+function phaseOf(
+  { ending, isStandby, isReady, snapshot }: ReportedState,
+  { outage, lag }: { readonly outage: Outage | undefined; readonly lag: number | null },
+): StreamPhase {
+  if (ending) return ending.error === null ? "stopped" : "failed";
+  if (outage) return `waiting for ${outage.system}`;
+  if (isStandby) return "standby";
+  if (snapshot) return "snapshot";
+  if (!isReady) return "starting";
+  return (lag ?? 0) > FRESH_MS ? "catching up" : "following";
+}
+
+/**
+ * @example
+ * IN: a lag of 40 ms proved 1 s ago → OUT: 40; 7 s ago → OUT: 7,040
+ * IN: a lag of 0 proved 1 s ago, a statement without an answer for 4 s → OUT: 4,000
+ */
+function lagOf({ proved, applying }: ReportedState, { systems, now }: Circumstances): number | null {
+  if (applying) return applying.lag === null ? null : applying.lag + now - applying.at;
+  if (!proved || proved.lag === null) return null;
+  const unproved = Math.max(now - proved.at, ...systems.map(({ waited }) => waited));
+  return unproved > FRESH_MS ? proved.lag + unproved : proved.lag;
+}
+
+function firstOutage(systems: readonly Liveness[]): Outage | undefined {
+  const outages = systems.flatMap(({ current }) => current ? [current] : []);
+  return SYSTEMS.flatMap((system) => outages.filter((each) => each.system === system))[0];
 }

@@ -16,6 +16,7 @@ import type { Logger } from "../util/log.ts";
 import { Semaphore } from "../util/semaphore.ts";
 import { GoneRows } from "./gone_rows.ts";
 import { runLanes } from "./lanes.ts";
+import type { RelayObserver } from "./observer.ts";
 import type { RelaySettings } from "./settings.ts";
 import { SnapshotRate } from "./snapshot_rate.ts";
 import {
@@ -29,6 +30,7 @@ import {
   type Requeued,
   type SnapshotPlan,
   type SnapshotState,
+  startAgain,
   stateOf,
   withoutCollection,
 } from "./snapshot_state.ts";
@@ -47,7 +49,14 @@ export interface SnapshotDeps {
   readonly rate: number;
   readonly signal: AbortSignal;
   readonly log: Logger;
-  readonly clock: Clock;
+  readonly clock: Pick<Clock, "monotonic">;
+  readonly observer: Pick<RelayObserver, "snapshotProgress" | "snapshotDone">;
+  /** Documents of the plan, those that are read included, estimated. */
+  readonly total: number;
+  /** The same of a collection that is added to the plan. */
+  readonly countOf: (namespace: Namespace) => Promise<number>;
+  /** Seconds that the change stream is behind. */
+  readonly lagSeconds: () => number;
   /** Called after each chunk, once at a time. */
   readonly onChunkApplied: () => Promise<void>;
 }
@@ -55,6 +64,10 @@ export interface SnapshotDeps {
 /** A slice ends after this, so that the stream has its turn. */
 const SLICE_MS = 1_000;
 
+/**
+ * Reports its own beginning, progress and end. It begins as soon as there is something to read, and ends with
+ * {@linkcode end}, which is due once nothing is left, whatever has emptied the plan.
+ */
 export class Snapshot {
   readonly #deps: SnapshotDeps;
   readonly #rate: SnapshotRate;
@@ -64,18 +77,30 @@ export class Snapshot {
   /** Collections that were warned of. */
   readonly #told = new Set<string>();
   readonly #telling = new Semaphore(1);
+  /** Collections of the plan that the total lacks. */
+  readonly #uncounted = new Set<string>();
+  #total: number;
+  /** By the monotonic clock; undefined while nothing is under way. */
+  #begunAt: number | undefined;
 
   constructor(plan: SnapshotPlan, deps: SnapshotDeps) {
     this.#plan = plan;
     this.#deps = deps;
+    this.#total = deps.total;
     this.#rate = new SnapshotRate(deps);
+    this.#beginIfPending();
   }
 
   get pending(): boolean {
     return collectionsLeft(this.#plan).length > 0;
   }
 
-  /** When the rate allows the next slice, in milliseconds since 1970. */
+  /** Whether the snapshot has begun and nothing is left to read: call {@linkcode end}. */
+  get isOver(): boolean {
+    return this.#begunAt !== undefined && !this.pending;
+  }
+
+  /** When the rate allows the next slice, by the monotonic clock. */
   get resumesAt(): number {
     return this.#rate.nextAt;
   }
@@ -92,14 +117,19 @@ export class Snapshot {
 
   /** Has a collection read once more from its start, since its name belongs to another collection now. */
   requeue(namespace: Namespace): void {
-    this.#forget(namespace);
-    this.#plan = requeue(this.#plan, namespace);
+    this.#requeue(namespace, { keepsGone: false });
   }
 
   /** The same of a collection whose table has rows of a dropped one, which follow `--on-drop`. */
   requeueAfterDrop(namespace: Namespace): void {
+    this.#requeue(namespace, { keepsGone: this.#deps.onDrop === "keep" });
+  }
+
+  #requeue(namespace: Namespace, options: { readonly keepsGone: boolean }): void {
     this.#forget(namespace);
-    this.#plan = requeue(this.#plan, namespace, { keepsGone: this.#deps.onDrop === "keep" });
+    this.#plan = requeue(this.#plan, namespace, options);
+    this.#uncounted.add(namespaceText(namespace));
+    this.#beginIfPending();
   }
 
   /** Reads a collection no further that is gone. One that is made again under its name comes with the stream. */
@@ -112,6 +142,31 @@ export class Snapshot {
     this.#goneRows.delete(namespaceText(namespace));
   }
 
+  /** Reports that it is done. Rows are visible by now, and the position is saved. */
+  end(): void {
+    const { clock, observer } = this.#deps;
+    if (this.#begunAt === undefined) return;
+    const seconds = Math.round((clock.monotonic() - this.#begunAt) / 100) / 10;
+    observer.snapshotDone({ documents: this.documents, seconds });
+    this.#begunAt = undefined;
+    this.#plan = startAgain(this.#plan);
+    this.#total = 0;
+  }
+
+  #beginIfPending(): void {
+    if (this.#begunAt !== undefined || !this.pending) return;
+    this.#begunAt = this.#deps.clock.monotonic();
+    this.#report();
+  }
+
+  #report(): void {
+    const { observer, lagSeconds } = this.#deps;
+    const { documents } = this;
+    // The total is estimated.
+    const total = Math.max(this.#total, documents);
+    observer.snapshotProgress({ documents, total, lagSeconds: lagSeconds() });
+  }
+
   /**
    * Reads and applies for a while. Nothing of the stream may be applied meanwhile.
    *
@@ -119,9 +174,9 @@ export class Snapshot {
    */
   async runSlice(): Promise<void> {
     const { clock, signal, lanes } = this.#deps;
-    const until = clock.now() + SLICE_MS;
+    const until = clock.monotonic() + SLICE_MS;
     const slice: Slice = {
-      isOver: () => clock.now() >= until || signal.aborted,
+      isOver: () => clock.monotonic() >= until || signal.aborted,
       taken: new Set(),
       there: new Map(),
     };
@@ -177,7 +232,13 @@ export class Snapshot {
   }
 
   async #begin(namespace: Requeued): Promise<void> {
-    const ranges = await this.#deps.splitter.split(namespace);
+    const { splitter, countOf } = this.#deps;
+    const ranges = await splitter.split(namespace);
+    if (this.#uncounted.delete(namespaceText(namespace))) {
+      const count = await countOf(namespace);
+      this.#total += count;
+      this.#report();
+    }
     this.#plan = beginCollection(
       this.#plan,
       namespace,
@@ -233,6 +294,7 @@ export class Snapshot {
   }
 
   #tellOfProgress(): Promise<void> {
+    this.#report();
     return this.#telling.run(this.#deps.onChunkApplied);
   }
 

@@ -199,6 +199,9 @@ export function finishCollection(plan: SnapshotPlan, namespace: Requeued): Snaps
   };
 }
 
+/** The plan of a snapshot that is done, once there may be another one: its documents are counted from 0. */
+export const startAgain = (plan: SnapshotPlan): SnapshotPlan => ({ ...plan, documents: 0, done: [] });
+
 const only = <T>(
   entries: Readonly<Record<string, T>>,
   isWanted: (name: string) => boolean,

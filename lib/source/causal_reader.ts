@@ -6,6 +6,7 @@ import { BSON, type ClientSession, type Db, type Document, type MongoClient, Rea
 import { type BsonValue, ElementCursor, elements, fieldsByName, int64At } from "../bson/bson.ts";
 import type { Namespace } from "../namespace.ts";
 import { UserError } from "../util/errors.ts";
+import type { Question } from "../util/outage.ts";
 import { retry, type RetryOptions } from "../util/retry.ts";
 import { retryableErrors } from "./mongodb_errors.ts";
 import type { Route } from "./route.ts";
@@ -24,9 +25,9 @@ export interface Page {
   readonly exhausted: boolean;
 }
 
-export type CausalReaderOptions = Omit<RetryOptions, "isRetryable">;
+export type CausalReaderOptions = Omit<RetryOptions, "isRetryable" | "isLong">;
 
-export interface PageOptions {
+export interface PageOptions extends Question {
   /** Whether the signal ends it also while MongoDB is at work. @default {false} */
   readonly abortable?: boolean;
   /** The index that is used; null leaves that to the server. @default {that of `_id`} */
@@ -70,6 +71,7 @@ export class CausalReader implements AsyncDisposable {
       client: MongoClient,
       options: typeof FROM_PRIMARY & { readonly session: ClientSession },
     ) => Promise<T>,
+    { isLong = false }: Question = {},
   ): Promise<T> {
     const attempt = async () => {
       const { client, session } = this.#session.current();
@@ -80,7 +82,7 @@ export class CausalReader implements AsyncDisposable {
         throw error;
       }
     };
-    return retry(attempt, { ...this.#options, isRetryable: retryableErrors() });
+    return retry(attempt, { ...this.#options, isLong, isRetryable: retryableErrors() });
   }
 
   /** Whether there is such a collection; false for a view or a time-series collection. */
@@ -100,7 +102,7 @@ export class CausalReader implements AsyncDisposable {
     command: Document,
     options: PageOptions = {},
   ): Promise<Page> {
-    const { abortable = false, hint = BY_KEY, goesOn = () => false } = options;
+    const { abortable = false, hint = BY_KEY, goesOn = () => false, isLong = false } = options;
     return await this.read(async (client, { session, readPreference }) => {
       const db = client.db(database);
       const run = (command: Document) =>
@@ -118,7 +120,7 @@ export class CausalReader implements AsyncDisposable {
       }
       if (reply.cursorId !== 0n) await killCursor(db, collection, reply.cursorId);
       return { documents, exhausted: reply.cursorId === 0n };
-    });
+    }, { isLong });
   }
 
   /** Those documents of all that an aggregation finds which `isWanted` is true of. */
@@ -136,7 +138,7 @@ export class CausalReader implements AsyncDisposable {
         if (isWanted(each)) found.push(each);
       }
       return found;
-    });
+    }, { isLong: true });
   }
 
   /** The driver adds this to its own reads only, not to commands. */

@@ -93,7 +93,7 @@ export async function* changeStream(options: ChangeStreamOptions): AsyncGenerato
         let isOpening = true; // The empty first batch does not show that the stream can be read.
         for await (const batch of batchesFrom(token, { ...options, ...current, fullDocument })) {
           if (!isOpening) {
-            outages.succeeded(id);
+            outages.answered(id);
             attempt = 0;
             isRetryable = retryableErrors();
           }
@@ -109,8 +109,8 @@ export async function* changeStream(options: ChangeStreamOptions): AsyncGenerato
           continue;
         }
         if (isEventTooLarge(error)) throw await tooLarge(options, token);
-        if (attempt === 0) failedSince = Date.now();
-        if (!isRetryable(error) || Date.now() - failedSince >= retryFor) throw error;
+        if (attempt === 0) failedSince = performance.now();
+        if (!isRetryable(error) || performance.now() - failedSince >= retryFor) throw error;
         outages.failed(id, error);
         await backoff(attempt++, signal).catch(() => {});
       }
@@ -124,12 +124,15 @@ async function* batchesFrom(
   startAfter: Uint8Array | null,
   options: ChangeStreamOptions & { readonly client: MongoClient; readonly session: ClientSession },
 ): AsyncGenerator<ChangeBatch> {
-  const { client, session, batchSize, replyBytes, signal, scope } = options;
+  const { client, session, batchSize, replyBytes, signal, scope, outages } = options;
   const pageSize = new PageSize(replyBytes);
   let token = startAfter;
   const target = targetOf(scope);
   const database = client.db(target.database);
-  const command = (document: Document) => runStreamCommand(database, document, { session, signal });
+  const command = async (document: Document) => {
+    using _question = outages.asked();
+    return await runStreamCommand(database, document, { session, signal });
+  };
   let reply = await openStream(startAfter, { ...options, database, command });
   const split = new SplitEvents();
   try {

@@ -27,7 +27,7 @@ function repairing(
   isOwn: (oid: string) => boolean = () => true,
 ) {
   const done: string[] = [];
-  const clock = { time: 0, now: () => clock.time };
+  const clock = { time: 0, monotonic: () => clock.time };
   const applier = {
     shardKey: [],
     keyOf: ({ id }: { id: BsonValue }) => keyText(id),
