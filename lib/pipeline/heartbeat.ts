@@ -23,7 +23,7 @@ const INTERVAL_MS = 1_000;
 /** After a longer pause this program itself was stopped or busy: answers may be there that it has not read yet. */
 const LATE_MS = 3 * INTERVAL_MS;
 /** A reported lag that differs by less is true enough. */
-const LAG_STEP_MS = 1_000;
+const LAG_STEP_MS = 500;
 
 type Reported = Pick<RelayStatus, "phase" | "lag">;
 

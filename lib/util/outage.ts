@@ -95,8 +95,8 @@ export class OutageTracker implements Liveness {
 
   get current(): Outage | undefined {
     if (!this.#outage) return undefined;
-    const error = this.#lastError ?? new SilentError(this.waited);
-    return { system: this.system, error, lasted: Math.round(this.#now() - this.#outage.since) };
+    const lasted = Math.round(this.#now() - this.#outage.since);
+    return { system: this.system, error: this.#lastError ?? new SilentError(lasted), lasted };
   }
 
   get waited(): number {
