@@ -1,7 +1,7 @@
 /**
- * What a relay does once a second beside the replication loop, which may wait for any answer: it looks which system is
- * silent, asks the sink if nothing else does, and reports a status that has changed. So an idle relay notices a frozen
- * sink too, and `cdc_status` shows a silent MongoDB although nothing is saved.
+ * Runs once a second beside the replication loop, which may be waiting for any answer: checks for silent systems, asks the
+ * sink if nothing else does, and writes a status that has changed. So an idle relay notices a frozen sink, and
+ * `cdc_status` shows a silent MongoDB although no position is saved.
  */
 import type { Clock } from "../util/clock.ts";
 import type { OutageTracker } from "../util/outage.ts";
@@ -20,9 +20,9 @@ export interface HeartbeatDeps {
 }
 
 const INTERVAL_MS = 1_000;
-/** After a longer pause this program itself was stopped or busy: answers may be there that it has not read yet. */
+/** After a longer pause this program itself was stopped or busy, and may not have read all answers yet. */
 const LATE_MS = 3 * INTERVAL_MS;
-/** A reported lag that differs by less is true enough. */
+/** A change of the lag by less than this is not reported. In milliseconds. */
 const LAG_STEP_MS = 500;
 
 type Reported = Pick<RelayStatus, "phase" | "lag">;
@@ -40,14 +40,14 @@ export class Heartbeat {
     this.#lastAt = deps.clock.monotonic();
   }
 
-  /** The status for a statement that writes it, whatever else that is for. */
+  /** Returns the status for a statement that writes it, and remembers it as reported. */
   reported(): RelayStatus {
     const { current } = this.#deps.status;
     this.#reported = current;
     return current;
   }
 
-  /** Until the result is disposed of, `report` is called if the status is another one than was written last. */
+  /** Calls `report` when the status differs from the one written last, until the result is disposed of. */
   reportBy(report: () => Promise<void>): Disposable {
     this.#report = report;
     return { [Symbol.dispose]: () => this.#report = undefined };
@@ -66,7 +66,7 @@ export class Heartbeat {
     if (!this.#isReporting && this.#report && this.#isNews) void this.#write(this.#report);
   }
 
-  /** Beats until it is disposed of. */
+  /** Beats once a second until it is disposed of. */
   start(): Disposable {
     const timer = setInterval(() => this.beat(), INTERVAL_MS);
     return { [Symbol.dispose]: () => clearInterval(timer) };
@@ -79,7 +79,7 @@ export class Heartbeat {
 
   async #ask(): Promise<void> {
     this.#isAsking = true;
-    // A sink that fails is an outage already; a relay that is told to stop asks no more.
+    // The failure is part of the outage already.
     await this.#deps.ask().catch(() => {});
     this.#isAsking = false;
   }
@@ -91,7 +91,7 @@ export class Heartbeat {
   }
 }
 
-/** A lag below what an idle stream may have is as good as none. */
+/** Treats the lag of an idle stream as 0. */
 const differs = (one: Reported, other: Reported): boolean =>
   one.phase !== other.phase || Math.abs(shown(one) - shown(other)) >= LAG_STEP_MS;
 

@@ -10,7 +10,7 @@
  *
  * SNAPSHOT - Slices of the snapshot and change batches take turns. While the snapshot's rate allows no slice, the stream
  *           is followed.
- *           Enter: if there is a snapshot to take, at a start or because a collection changed its name.
+ *           Enter: if collections have to be read, at a start or because one changed its name.
  *           Exit: to FOLLOWING when nothing is left to read: all collections are read, or the last one is dropped. Then
  *           rows are made visible, the position is saved, and the end of the snapshot is reported.
  *
@@ -47,7 +47,7 @@ export interface LoopState {
   readonly isStreamBusy: boolean;
   /** Whether a snapshot was all that was wanted, and the stream has caught up with it. */
   readonly isComplete: boolean;
-  /** When the stream's turn ends while there is a snapshot to take. */
+  /** When the stream's turn ends during a snapshot. */
   readonly streamTurnEnds: number;
   /** Since when the next batch has been awaited. */
   readonly awaitedSince: number;

@@ -36,7 +36,7 @@ export interface OplogReach {
   readonly oldest: number;
   /** From the oldest entry to now. */
   readonly window: number;
-  /** Whether the oplog has dropped nothing yet: then it reaches back further than this, from a day to the next. */
+  /** Whether the oplog has dropped nothing yet, so that its window still grows. */
   readonly isGrowing: boolean;
 }
 
@@ -92,7 +92,7 @@ export interface RelayObserver extends OutageObserver, StageObserver {
   /** The position is saved: all before it is confirmed. */
   positionSaved(): void;
   oplogSeen(reach: OplogReach): void;
-  /** MongoDB no longer has the changes since the position: a new snapshot begins. */
+  /** MongoDB has deleted the changes since the position: a new snapshot begins. */
   historyLost(): void;
   stopped(summary: Counts & { readonly events: number; readonly seconds: number }): void;
   /** The relay ends: by an error, or because it is done or was told to stop. Nothing comes after it. */

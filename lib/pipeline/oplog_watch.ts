@@ -17,7 +17,7 @@ export interface OplogWatchDeps {
 
 const INTERVAL_MS = 60_000;
 
-/** Watches until it is disposed of. The oplog is left out from when MongoDB says that it is not to be seen. */
+/** Watches until it is disposed of. Stops reading the oplog if MongoDB does not show it. */
 export function watchOplog(deps: OplogWatchDeps): Disposable {
   const stop = new AbortController();
   watch(stop.signal, deps).catch(() => {}); // It was stopped.
@@ -45,7 +45,7 @@ async function lookAtOplog(
     observer.oplogSeen({ oldest: time, window: mongodbClock.now() - time, isGrowing: isFirst });
   } catch (error) {
     if (error instanceof OplogHiddenError) {
-      log.debug("The oplog headroom is not known", { because: messageOf(error) });
+      log.debug("The oplog headroom is unknown", { because: messageOf(error) });
       return false;
     }
   }

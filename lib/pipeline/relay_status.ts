@@ -1,4 +1,4 @@
-/** What a relay is doing and how far it has come, as the saved position, the metrics and the log report it. */
+/** The status of a relay: phase, lag and progress, as the saved position, the metrics and the log report them. */
 import { messageOf } from "../util/errors.ts";
 import type { Liveness, Outage, System } from "../util/outage.ts";
 import { type Counts, NO_COUNTS, type SnapshotProgress } from "./observer.ts";
@@ -35,28 +35,28 @@ export interface StatusSource {
   readonly current: RelayStatus;
 }
 
-/** A lag, and when it was true by the monotonic clock. */
+/** A lag, and the time at which it was true, by the monotonic clock. */
 export interface KnownLag {
-  /** Milliseconds; null when not known. */
+  /** Milliseconds; null if unknown. */
   readonly lag: number | null;
   readonly at: number;
 }
 
-/** What the relay has reported so far. With {@linkcode Liveness} it is all that the status is made of. */
+/** What the relay has reported so far. The status is derived from this and from {@linkcode Liveness} alone. */
 export interface ReportedState {
   readonly isStandby: boolean;
-  /** Whether there is no snapshot left to take. */
+  /** Whether the relay has taken its snapshot, or had none to take. */
   readonly isReady: boolean;
   /** How the relay has ended; undefined while it runs. */
   readonly ending: { readonly error: string | null } | undefined;
-  /** Undefined while no snapshot is under way. */
+  /** The progress of the present snapshot; undefined without one. */
   readonly snapshot: Pick<SnapshotProgress, "documents" | "total"> | undefined;
   /** The lag after the last batch; undefined before the first one. */
   readonly proved: KnownLag | undefined;
-  /** The age of the batch that is being applied, when it began; undefined while there is none. */
+  /** The age of the batch that is being applied, at its beginning; undefined between batches. */
   readonly applying: KnownLag | undefined;
   readonly clusterTime: number | null;
-  /** The time of the oplog's oldest entry; undefined while that says nothing of how long a relay may be away. */
+  /** The time of the oplog's oldest entry; undefined if the headroom cannot be computed from it. */
   readonly oldest: number | undefined;
   readonly events: number;
   readonly counts: Counts;
@@ -86,16 +86,15 @@ export interface Circumstances {
 const SYSTEMS: readonly System[] = ["CrateDB", "PostgreSQL", "MongoDB"];
 
 /**
- * The status, of which phase, lag, progress and last error follow from one state, so that they cannot contradict each
- * other. These hold at any moment:
- * - The phase is what applies first of: `stopped` or `failed` once the relay has ended, `waiting for` a system that has an
- *   outage, `standby`, `snapshot` while one is under way, `starting`, `catching up` with a lag over 2 s, `following`.
- * - `snapshotDone` and `snapshotTotal` are known if and only if a snapshot is under way.
- * - The lag decreases with an applied batch alone. It is counted from the last proof: once that, or the oldest question
- *   without an answer, is older than an idle stream makes it, the lag grows with the time. So a side that falls silent
- *   shows, whatever the relay was doing.
- * - `lastError` is that of the ending or of the outage that the phase names.
- * - Once both sides answer and a batch was applied, the phase is `snapshot` or `following` again, or `catching up`.
+ * Derives phase, lag, progress and last error from one state, so that they cannot contradict each other. Invariants:
+ * - The phase is the first that applies: `stopped` or `failed` after the end, `waiting for` a system with an outage,
+ *   `standby`, `snapshot` during one, `starting`, `catching up` with a lag over 2 s, `following`.
+ * - `snapshotDone` and `snapshotTotal` are numbers during a snapshot, and null otherwise.
+ * - Only an applied batch or an answer reduces the lag. The lag is counted from the last proof: it grows with time if the
+ *   last batch, or the oldest open question, is older than in an idle stream. So a silent database is visible, whatever
+ *   the relay was doing.
+ * - `lastError` belongs to the ending, or to the outage that the phase names.
+ * - When both sides answer and a batch was applied, the phase is `snapshot`, `catching up` or `following`.
  */
 export function statusOf(state: ReportedState, { systems, now }: Circumstances): RelayStatus {
   const { snapshot, clusterTime, oldest, events, counts, ending } = state;
@@ -129,7 +128,7 @@ function phaseOf(
 /**
  * @example
  * IN: a lag of 40 ms proved 1 s ago → OUT: 40; 7 s ago → OUT: 7,040
- * IN: a lag of 0 proved 1 s ago, a statement without an answer for 4 s → OUT: 4,000
+ * IN: a lag of 0 proved 1 s ago, a statement that has waited 4 s for its answer → OUT: 4,000
  */
 function lagOf({ proved, applying }: ReportedState, { systems, now }: Circumstances): number | null {
   if (applying) return applying.lag === null ? null : applying.lag + now - applying.at;

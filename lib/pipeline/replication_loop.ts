@@ -46,7 +46,7 @@ export async function replicate(
   await stream.arrival;
   const { namespaces, plan } = await prepare(snapshot, deps);
   const countOf = documentCounter(deps);
-  // Collections that are read once more count twice.
+  // Requeued collections count twice.
   const total = await countOf([...snapshot === null ? [] : namespaces, ...plan.requeued]);
   const loop = new ReplicationLoop(stream, deps, { plan, total, countOf });
   await loop.run();
@@ -129,7 +129,7 @@ class ReplicationLoop {
   readonly #checkpoint: Checkpoint;
   readonly #startedAt: number;
   #streamTurnEnds = 0;
-  /** The time up to which the stream has to come with `--snapshot only`; undefined before the snapshot is done. */
+  /** The time that the stream has to reach with `--snapshot only`; undefined until the snapshot ends. */
   #snapshotTime: BSON.Timestamp | undefined;
   #isReady = false;
   #isStreamBusy = false;
@@ -257,7 +257,7 @@ class ReplicationLoop {
     this.#streamTurnEnds = now + Math.min(STREAM_TURN_MS, STREAM_TURN_SLICES * (now - startedAt));
   }
 
-  /** What was read last of the snapshot is not newer than the time that is kept. */
+  /** Keeps the time of the last read: no document of the snapshot is newer. */
   async #endSnapshot(): Promise<void> {
     this.#snapshotTime = this.#timeRead;
     await this.#checkpoint.flush();

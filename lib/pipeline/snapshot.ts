@@ -51,9 +51,9 @@ export interface SnapshotDeps {
   readonly log: Logger;
   readonly clock: Pick<Clock, "monotonic">;
   readonly observer: Pick<RelayObserver, "snapshotProgress" | "snapshotDone">;
-  /** Documents of the plan, those that are read included, estimated. */
+  /** Estimated documents of the plan, including those read earlier. */
   readonly total: number;
-  /** The same of a collection that is added to the plan. */
+  /** Estimates the documents of a collection that is added to the plan. */
   readonly countOf: (namespace: Namespace) => Promise<number>;
   /** Seconds that the change stream is behind. */
   readonly lagSeconds: () => number;
@@ -65,8 +65,8 @@ export interface SnapshotDeps {
 const SLICE_MS = 1_000;
 
 /**
- * Reports its own beginning, progress and end. It begins as soon as there is something to read, and ends with
- * {@linkcode end}, which is due once nothing is left, whatever has emptied the plan.
+ * Reports its own beginning, progress and end. It begins as soon as the plan has a collection, and ends with
+ * {@linkcode end}, which is due when the plan is empty, whatever has emptied it.
  */
 export class Snapshot {
   readonly #deps: SnapshotDeps;
@@ -80,7 +80,7 @@ export class Snapshot {
   /** Collections of the plan that the total lacks. */
   readonly #uncounted = new Set<string>();
   #total: number;
-  /** By the monotonic clock; undefined while nothing is under way. */
+  /** By the monotonic clock; undefined between snapshots. */
   #begunAt: number | undefined;
 
   constructor(plan: SnapshotPlan, deps: SnapshotDeps) {
@@ -95,7 +95,7 @@ export class Snapshot {
     return collectionsLeft(this.#plan).length > 0;
   }
 
-  /** Whether the snapshot has begun and nothing is left to read: call {@linkcode end}. */
+  /** Whether a snapshot has begun and its plan is empty: call {@linkcode end}. */
   get isOver(): boolean {
     return this.#begunAt !== undefined && !this.pending;
   }
@@ -142,7 +142,7 @@ export class Snapshot {
     this.#goneRows.delete(namespaceText(namespace));
   }
 
-  /** Reports that it is done. Rows are visible by now, and the position is saved. */
+  /** Reports the end. Call it when rows are visible and the position is saved. */
   end(): void {
     const { clock, observer } = this.#deps;
     if (this.#begunAt === undefined) return;

@@ -199,7 +199,7 @@ export function finishCollection(plan: SnapshotPlan, namespace: Requeued): Snaps
   };
 }
 
-/** The plan of a snapshot that is done, once there may be another one: its documents are counted from 0. */
+/** The plan after the end of a snapshot: the next one counts its documents from 0. */
 export const startAgain = (plan: SnapshotPlan): SnapshotPlan => ({ ...plan, documents: 0, done: [] });
 
 const only = <T>(

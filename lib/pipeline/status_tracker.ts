@@ -1,4 +1,4 @@
-/** Keeps the status of a relay, from what it reports to its observers and from what the databases owe it. */
+/** Keeps the status of a relay, from its events and from the answers that the databases owe it. */
 import type { StatusColumns } from "../sink/metadata/status_columns.ts";
 import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
@@ -47,7 +47,7 @@ export class StatusTracker implements StatusSource, Pick<RelayObserver, Heard> {
     return statusOf(this.#state, { systems: this.#systems, now: this.#clock.monotonic() });
   }
 
-  /** From now on the status also follows from what this system owes. */
+  /** Derives phase and lag also from what this system owes, from now on. */
   watch(system: Liveness): void {
     this.#systems.push(system);
   }
@@ -93,7 +93,7 @@ export class StatusTracker implements StatusSource, Pick<RelayObserver, Heard> {
     });
   }
 
-  /** How far an oplog reaches back that has dropped nothing yet does not say how long a relay may be away. */
+  /** An oplog that has dropped nothing yet gives a lower bound, not the headroom. */
   oplogSeen({ oldest, isGrowing }: OplogReach): void {
     this.#set({ oldest: isGrowing ? undefined : oldest });
   }

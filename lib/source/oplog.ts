@@ -12,11 +12,11 @@ const TIMEOUT_MS = 5_000;
 export interface OldestEntry {
   /** In milliseconds since 1970. */
   readonly time: number;
-  /** Whether the oplog begins with the replica set itself, so that it has dropped nothing yet. */
+  /** Whether this entry initiated the replica set, so that the oplog has dropped nothing yet. */
   readonly isFirst: boolean;
 }
 
-/** What a replica set writes into its oplog when it is made. */
+/** The message of the entry that initiates a replica set. */
 const INITIATING = "initiating set";
 
 /**

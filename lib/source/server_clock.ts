@@ -4,15 +4,15 @@ import type { Clock } from "../util/clock.ts";
 import type { CausalReader } from "./causal_reader.ts";
 
 /**
- * The clock of the server as it was read last, carried on by this machine's monotonic one: so a change of this machine's
- * clock does not matter, and one of the server's until {@linkcode read} is called again.
+ * The server's clock as read last, continued by this machine's monotonic one. So changes of this machine's clock do not
+ * matter, and those of the server's clock count from the next {@linkcode readAgain}.
  *
  * @example
  * IN: a server at 12:00:00.000, 250 ms ago → OUT: now() is 12:00:00.250 in milliseconds since 1970
  */
 export class ServerClock {
   readonly #clock: Pick<Clock, "monotonic">;
-  /** What the server's clock shows where the monotonic one shows 0. */
+  /** The time of the server's clock at 0 of the monotonic one. */
   #zero: number;
 
   private constructor(zero: number, clock: Pick<Clock, "monotonic">) {
@@ -45,10 +45,10 @@ export class ServerClock {
   }
 }
 
-/** An answer that took longer does not tell when the server wrote it. In milliseconds. */
+/** A slower answer is too imprecise. In milliseconds. */
 const MAX_ROUND_TRIP_MS = 2_000;
 
-/** Undefined if it cannot be told. The answer counts as of halfway between question and answer. */
+/** Undefined if the answer has no time or is too imprecise. Assumes that the server wrote it half way. */
 async function zeroOf(
   client: MongoClient,
   clock: Pick<Clock, "monotonic">,

@@ -1,12 +1,12 @@
 /**
- * What one system owes the program: answers to questions under way, and to tries that have failed. From both follows
- * whether there is an outage, reported as a whole however many operations meet it.
+ * Tracks what one system owes the program: answers to open questions, and to tries that have failed. Both together make
+ * an outage, which is reported once however many operations meet it.
  *
- * These hold at any moment:
- * - An outage begins with a failed try, or once a question has waited `SILENT_MS` for its answer.
- * - It ends with an answer after which no operation fails and no question is that old. A refusal is an answer. An
- *   operation that is given up proves nothing, so the outage lasts until the system answers another one.
- * - `outageBegan` and `recovered` take turns. `outage` comes only between the two.
+ * Invariants:
+ * - An outage begins with a failed try, or when a question has waited `SILENT_MS` for its answer.
+ * - It ends with an answer, if no operation fails then and no question is that old. A refusal is an answer. Giving an
+ *   operation up proves nothing: the outage lasts until the system answers another one.
+ * - `outageBegan` and `recovered` alternate. `outage` is reported only between the two.
  */
 import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
 
@@ -20,7 +20,7 @@ export interface Outage {
 }
 
 export interface OutageObserver {
-  /** Called once when an outage begins. A {@linkcode SilentError} says that an answer is overdue. */
+  /** Called once when an outage begins; the error is a {@linkcode SilentError} if an answer is overdue. */
   outageBegan(outage: Outage): void;
   /** Called every minute while the outage lasts. */
   outage(outage: Outage): void;
@@ -30,12 +30,12 @@ export interface OutageObserver {
   retried(failure: Pick<Outage, "system">): void;
 }
 
-/** A question that waits for its answer for longer than this is an outage. In milliseconds. */
+/** A question that waits longer than this for its answer is an outage. In milliseconds. */
 export const SILENT_MS = 5_000;
 /** An outage that lasts is reported again after each of these. */
 const REMINDER_MS = 60_000;
 
-/** No error came, and no answer either. */
+/** The system has sent neither an answer nor an error. */
 export class SilentError extends Error {
   override readonly name = "SilentError";
 
@@ -53,7 +53,7 @@ export interface Question {
 /** What a system owes, for those that only look. */
 export interface Liveness {
   readonly system: System;
-  /** The outage under way; undefined for none. */
+  /** The present outage; undefined without one. */
   readonly current: Outage | undefined;
   /** Milliseconds that the oldest question has waited for its answer, without those that may take long; 0 for none. */
   readonly waited: number;
@@ -69,12 +69,12 @@ export interface OutageTrackerOptions {
 /**
  * @example
  * IN: two statements fail, one succeeds, then the other → OUT: one `outageBegan`, one `recovered`
- * IN: a question without an answer for 6 s, which then comes → OUT: `outageBegan` with a SilentError, `recovered`
+ * IN: a question that is answered after 6 s → OUT: `outageBegan` with a SilentError, then `recovered`
  */
 export class OutageTracker implements Liveness {
   readonly #options: OutageTrackerOptions;
   readonly #failing = new Set<symbol>();
-  /** The times of questions under way that may not take long, the oldest first. */
+  /** When the open questions were asked, the oldest first; without those that may take long. */
   readonly #asked = new Set<{ readonly at: number }>();
   #answeredAt = -Infinity;
   #lastError: unknown;
@@ -88,7 +88,7 @@ export class OutageTracker implements Liveness {
     return this.#options.system;
   }
 
-  /** Whether there is an outage. */
+  /** Whether an outage lasts. */
   get active(): boolean {
     return this.#outage !== undefined;
   }
@@ -104,12 +104,12 @@ export class OutageTracker implements Liveness {
     return oldest ? this.#now() - oldest.at : 0;
   }
 
-  /** Milliseconds since the last answer, or since the oldest question if there is one under way. */
+  /** Milliseconds since the oldest open question, or since the last answer if no question is open. */
   get quietFor(): number {
     return this.#asked.size > 0 ? this.waited : this.#now() - this.#answeredAt;
   }
 
-  /** A question is under way until the result is disposed of, which by itself is no answer. */
+  /** Opens a question. Dispose of the result to close it; only {@linkcode answered} counts as an answer. */
   asked({ isLong = false }: Question = {}): Disposable {
     const question = { at: this.#now() };
     if (!isLong) this.#asked.add(question);
@@ -144,7 +144,7 @@ export class OutageTracker implements Liveness {
     this.#failing.delete(operation);
   }
 
-  /** Looks whether an answer is overdue, and reminds of an outage that lasts. Call it about once a second. */
+  /** Reports an overdue answer, and reminds of an outage that lasts. Call it about once a second. */
   check(): void {
     if (this.#outage || this.#isSilent) this.#report(this.#now() - this.waited);
   }

@@ -163,7 +163,7 @@ export class Lease<Column extends string> implements AsyncDisposable {
     return this.#enqueue(() => this.#write({ ...this.#values, ...change }, { isSave: true }));
   }
 
-  /** Renews the lease until it is disposed of; `lost` is told when that fails. @param every milliseconds at most */
+  /** Renews the lease until it is disposed of; calls `lost` if that fails. @param every milliseconds at most */
   keep(lost: (error: unknown) => void, every = Infinity): Disposable {
     const timer = setInterval(() => this.renew().catch(lost), Math.min(this.#options.lease / 3, every));
     return { [Symbol.dispose]: () => clearInterval(timer) };

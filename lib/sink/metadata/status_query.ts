@@ -79,7 +79,7 @@ export function statusQuery(dialect: Dialect, options: StatusQueryOptions): stri
     `ON d.stream = c."database" || '.' || c.collection || ' -> ' || c.table_schema || '.' || c.table_name ` +
     "GROUP BY c.stream";
   const grown = "SELECT a.*, coalesce(l.letters, 0) AS standing_letters, " +
-    // A living relay that has not known its lag yet does not know it later, either.
+    // A relay that starts has no lag yet.
     `CASE WHEN a.is_alive AND (a.lag_ms IS NULL OR a.silent_ms <= ${OVERDUE_MS}) THEN a.lag_ms ` +
     "ELSE coalesce(a.lag_ms, 0) + a.silent_ms END AS grown_lag_ms, " +
     "CASE WHEN a.is_alive OR a.oplog_headroom_s IS NULL THEN a.oplog_headroom_s " +

@@ -102,7 +102,7 @@ export class StreamPosition implements AsyncDisposable {
     return this.#lease.save(change);
   }
 
-  /** Keeps the stream until it is disposed of, and reports the status; `lost` is told when that fails. */
+  /** Keeps the stream and reports the status until it is disposed of; calls `lost` if that fails. */
   keep(lost: (error: unknown) => void): Disposable {
     return this.#lease.keep(lost, REPORT_INTERVAL_MS);
   }
