@@ -25,9 +25,9 @@ export async function runWait(
   settings: WaitSettings,
   { signal, print }: RunContext,
 ): Promise<number> {
-  const startedAt = SYSTEM_CLOCK.now();
+  const startedAt = SYSTEM_CLOCK.monotonic();
   const waited = await wait(settings, { signal, clock: SYSTEM_CLOCK });
-  const took = durationText(SYSTEM_CLOCK.now() - startedAt);
+  const took = durationText(SYSTEM_CLOCK.monotonic() - startedAt);
   for (const line of waitedText(waited, took)) print(line);
   return waited.shown.length > 0 ? 0 : NOT_WELL;
 }

@@ -10,7 +10,7 @@ import type { Logger } from "../util/log.ts";
 export interface SummaryDeps {
   readonly log: Logger;
   readonly status: StatusSource;
-  readonly clock: Pick<Clock, "now">;
+  readonly clock: Pick<Clock, "monotonic">;
 }
 
 const INTERVAL_MS = 60_000;
@@ -40,20 +40,20 @@ class Summary {
   readonly #deps: SummaryDeps;
   #at: number;
   #last: RelayStatus;
-  /** Since when the lag has grown from each look to the next, in milliseconds since 1970. */
+  /** Since when the lag has grown from each look to the next, by the monotonic clock. */
   #growsSince: number | undefined;
   #toldOfGrowth = false;
   #toldOfHeadroom = false;
 
   constructor(deps: SummaryDeps) {
     this.#deps = deps;
-    this.#at = deps.clock.now();
+    this.#at = deps.clock.monotonic();
     this.#last = deps.status.current;
   }
 
   tick(): void {
     const { clock, status } = this.#deps;
-    const now = clock.now();
+    const now = clock.monotonic();
     const milliseconds = now - this.#at;
     if (milliseconds < INTERVAL_MS) return;
     const current = status.current;

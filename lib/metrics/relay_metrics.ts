@@ -105,9 +105,8 @@ export class RelayMetrics implements Partial<RelayObserver> {
     this.#set("cdc_relay_saved_timestamp_seconds", this.#deps.clock.now() / 1_000);
   }
 
-  outage({ system, lasted }: Outage): void {
-    // It is told again while it lasts.
-    if (lasted === 0) this.#add("cdc_relay_outages_total", 1, { system });
+  outageBegan({ system }: Outage): void {
+    this.#add("cdc_relay_outages_total", 1, { system });
     this.#set("cdc_relay_outage", 1, { system });
   }
 

@@ -12,7 +12,7 @@ import type { Requeued } from "./snapshot_state.ts";
 
 export interface LeftOutDeps {
   readonly log: Logger;
-  readonly clock: Pick<Clock, "now">;
+  readonly clock: Pick<Clock, "monotonic">;
   readonly observer: Pick<RelayObserver, "collectionsLeftOut">;
 }
 
@@ -20,7 +20,7 @@ interface Entry {
   /** How it is read again. */
   readonly requeued: Requeued;
   readonly because: string;
-  /** When the table is tried again, in milliseconds since 1970. */
+  /** When the table is tried again, by the monotonic clock. */
   readonly dueAt: number;
 }
 
@@ -55,7 +55,7 @@ export class LeftOut {
     const because = messageOf(error);
     this.#set(requeued, because);
     const { log, clock } = this.#deps;
-    this.#warnedAt = clock.now();
+    this.#warnedAt = clock.monotonic();
     log.warn("A collection is left out, because its table cannot be used; the others go on", {
       collection: namespaceText(requeued),
       because,
@@ -88,7 +88,7 @@ export class LeftOut {
 
   /** Those whose tables are to be tried again, at most so many. Warns once a minute until the list is empty. */
   due(atMost: number): readonly Requeued[] {
-    const now = this.#deps.clock.now();
+    const now = this.#deps.clock.monotonic();
     if (this.#entries.size > 0 && now - this.#warnedAt >= RETRY_MS) this.#remind(now);
     return [...this.#entries.values()].filter(({ dueAt }) => now >= dueAt).slice(0, atMost)
       .map(({ requeued }) => requeued);
@@ -104,7 +104,7 @@ export class LeftOut {
   }
 
   #set(requeued: Requeued, because: string): void {
-    const dueAt = this.#deps.clock.now() + RETRY_MS;
+    const dueAt = this.#deps.clock.monotonic() + RETRY_MS;
     this.#entries.set(namespaceText(requeued), { requeued, because, dueAt });
   }
 

@@ -23,7 +23,7 @@ export interface Counts {
 }
 
 /** How far the tables are. */
-export interface Advance extends Counts {
+export interface Advance {
   /** Up to when all changes are in the tables, in milliseconds since 1970 by MongoDB's clock; null when not known. */
   readonly clusterTime: number | null;
   /** Milliseconds that they are behind, by the same clock: 0 when nothing is waiting; null when not known. */
@@ -36,6 +36,8 @@ export interface OplogReach {
   readonly oldest: number;
   /** From the oldest entry to now. */
   readonly window: number;
+  /** Whether the oplog has dropped nothing yet, so that its window still grows. */
+  readonly isGrowing: boolean;
 }
 
 export const NO_COUNTS: Counts = { upserts: 0, deletes: 0, overflowed: 0, deadLetters: 0 };
@@ -77,7 +79,9 @@ export interface RelayObserver extends OutageObserver, StageObserver {
   leaseTaken(): void;
   /** The snapshot is done, or there is none to take: changes are followed. */
   ready(): void;
+  /** A snapshot has begun or goes on. Each is followed by another one or by {@linkcode snapshotDone}. */
   snapshotProgress(progress: SnapshotProgress): void;
+  /** All collections are read, their rows are visible, and the position is saved. */
   snapshotDone(done: { readonly documents: number; readonly seconds: number }): void;
   /** A batch with events is there, whose newest change is so many milliseconds old; null when not known. */
   batchStarted(batch: { readonly lag: number | null }): void;
@@ -91,11 +95,13 @@ export interface RelayObserver extends OutageObserver, StageObserver {
   columnsWidened(widened: ColumnChange): void;
   /** All rows of a batch are in CrateDB. */
   batchApplied(batch: { readonly events: number; readonly bytes: number; readonly seconds: number }): void;
-  /** Told after each batch, also one without events, and each chunk of a snapshot. */
+  /** Reported after each batch, also one without events: at least once a second while both sides answer. */
   advanced(advance: Advance): void;
   /** The position is saved: all before it is confirmed. */
   positionSaved(): void;
   oplogSeen(reach: OplogReach): void;
+  /** MongoDB has deleted the changes since the position: a new snapshot begins. */
+  historyLost(): void;
   stopped(summary: Counts & { readonly events: number; readonly seconds: number }): void;
   /** The relay ends: by an error, or because it is done or was told to stop. Nothing comes after it. */
   ended(error?: unknown): void;
@@ -125,7 +131,9 @@ export function observers(...all: readonly Partial<RelayObserver>[]): RelayObser
     advanced: (advance) => all.forEach((each) => each.advanced?.(advance)),
     positionSaved: () => all.forEach((each) => each.positionSaved?.()),
     oplogSeen: (reach) => all.forEach((each) => each.oplogSeen?.(reach)),
+    historyLost: () => all.forEach((each) => each.historyLost?.()),
     retried: (failure) => all.forEach((each) => each.retried?.(failure)),
+    outageBegan: (outage) => all.forEach((each) => each.outageBegan?.(outage)),
     outage: (outage: Outage) => all.forEach((each) => each.outage?.(outage)),
     recovered: (outage) => all.forEach((each) => each.recovered?.(outage)),
     stopped: (summary) => all.forEach((each) => each.stopped?.(summary)),

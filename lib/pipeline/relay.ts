@@ -25,7 +25,7 @@ import { RangeSplitter } from "../source/key_ranges.ts";
 import { isHistoryLost, OtherDeploymentError } from "../source/mongodb_errors.ts";
 import { OwnKeys } from "../source/own_keys.ts";
 import { lostSince, savedToken } from "../source/resume_token.ts";
-import { serverClock } from "../source/server_clock.ts";
+import { ServerClock } from "../source/server_clock.ts";
 import { serverDescription } from "../source/server_description.ts";
 import { shardKeyOf } from "../source/shard_key.ts";
 import { FeatureTrial } from "../source/stream_features.ts";
@@ -37,6 +37,7 @@ import { Shutdown } from "../util/shutdown.ts";
 import { bufferBatches } from "./batcher.ts";
 import { takeOverDivision } from "./division.ts";
 import { DropBarrier } from "./drop_barrier.ts";
+import { Heartbeat } from "./heartbeat.ts";
 import { observers, type RelayObserver } from "./observer.ts";
 import { watchOplog } from "./oplog_watch.ts";
 import { checkOriginNow } from "./origin.ts";
@@ -95,14 +96,25 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
   const ended = AbortSignal.any([signal, failed.signal]);
   const starting = new Shutdown(signal);
   const shutdown = new Shutdown(ended);
-  const mongodbOutages = new OutageTracker({ system: "MongoDB", observer });
+  const mongodbOutages = new OutageTracker({ system: "MongoDB", observer, clock });
+  status.watch(mongodbOutages);
   const { retryFor, lease } = settings;
 
   // The sink: `raw` fails at once, `patient` waits for CrateDB and asks for the lease before each statement.
   const raw = closing.use(countingWrites(await starting.limit(openTransport(settings.sink))));
   log.info(`Connected to ${raw.dialect.name}`, await starting.limit(sinkDescription(raw, settings.sink)));
-  const sinkOutages = new OutageTracker({ system: raw.dialect.name, observer });
+  const sinkOutages = new OutageTracker({ system: raw.dialect.name, observer, clock });
+  status.watch(sinkOutages);
   const retries = { shutdown, outages: sinkOutages, retryFor };
+  const heartbeat = new Heartbeat({
+    mongodb: mongodbOutages,
+    sink: sinkOutages,
+    status,
+    ask: () => retrying(raw, retries).query("SELECT 1"),
+    fail,
+    clock,
+  });
+  closing.use(heartbeat.start());
   const asked = settings.namesIn(raw.dialect.schema ?? settings.sink.schema);
   const schema = asked.metadataSchema;
   const once = retrying(raw, { ...retries, retryFor: 0 });
@@ -118,7 +130,7 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
     new CausalReader(deployment.route(), { shutdown, outages: mongodbOutages, retryFor }),
   );
   log.info("Connected to MongoDB", await serverDescription(causalReader, settings.mongodbUrl));
-  const mongodbClock = await serverClock(causalReader, clock);
+  const mongodbClock = await ServerClock.read(causalReader, clock);
   const features = new FeatureTrial((refused) =>
     log.info("MongoDB refuses a feature: going on without it", { refused: refused.join(", ") })
   );
@@ -143,7 +155,7 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
       signal,
       log,
       clock,
-      status: () => columnsOf(status.current),
+      status: () => columnsOf(heartbeat.reported()),
       standsBy: settings.onHeld === "wait",
       onWait: () => observer.standingBy(),
       isFree: () => !raw.writing,
@@ -151,6 +163,7 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
   );
   observer.leaseTaken();
   closing.use(position.keep(fail));
+  closing.use(heartbeat.reportBy(() => position.report()));
   await createStatusView(retrying(raw, retries), { schema, log });
   closing.use(watchOplog({ route: deployment.route(), observer, clock, mongodbClock, log }));
   const patient = retrying(fenced(raw, () => position.check()), retries);
@@ -283,7 +296,7 @@ async function reasonOf(error: unknown, deps: RunDeps): Promise<unknown> {
 /** @returns the state of the snapshot that replaces the changes which cannot be read any more */
 async function snapshotForLostHistory(
   error: unknown,
-  { position, settings, log, breaker }: RunDeps,
+  { position, settings, log, breaker, observer }: RunDeps,
 ): Promise<SnapshotState> {
   const since = position.state.token === null ? undefined : lostSince(savedToken(position.state.token));
   if (settings.onHistoryLost === "fail" && !(error instanceof OtherDeploymentError)) {
@@ -294,6 +307,7 @@ async function snapshotForLostHistory(
     });
   }
   breaker.historyLost();
+  observer.historyLost();
   log.warn("MongoDB no longer has the changes since the saved position: taking a new snapshot", {
     since,
     because: messageOf(error),

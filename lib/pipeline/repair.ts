@@ -43,7 +43,7 @@ export interface RequestedRepairsDeps extends RepairDeps {
   readonly tables: Pick<TableRegistry, "of" | "attempt">;
   readonly scope: Pick<Scope, "includes">;
   readonly ownKeys: Pick<OwnKeys, "among">;
-  readonly clock: Pick<Clock, "now">;
+  readonly clock: Pick<Clock, "monotonic">;
   readonly log: Logger;
 }
 
@@ -64,7 +64,7 @@ export class RequestedRepairs {
   /** Looks for requests once a second at most. @returns whether rows were written */
   async runIfDue(): Promise<boolean> {
     const { requests, scope, ownKeys, clock, log } = this.#deps;
-    const now = clock.now();
+    const now = clock.monotonic();
     if (now - this.#polledAt < POLL_INTERVAL_MS) return false;
     const waiting = await requests.list(MAX_REQUESTS);
     // There may be more.

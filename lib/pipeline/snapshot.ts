@@ -16,6 +16,7 @@ import type { Logger } from "../util/log.ts";
 import { Semaphore } from "../util/semaphore.ts";
 import { GoneRows } from "./gone_rows.ts";
 import { runLanes } from "./lanes.ts";
+import type { RelayObserver } from "./observer.ts";
 import type { RelaySettings } from "./settings.ts";
 import { SnapshotRate } from "./snapshot_rate.ts";
 import {
@@ -30,6 +31,7 @@ import {
   type Requeued,
   type SnapshotPlan,
   type SnapshotState,
+  startAgain,
   stateOf,
   withoutCollection,
 } from "./snapshot_state.ts";
@@ -48,7 +50,14 @@ export interface SnapshotDeps {
   readonly rate: number;
   readonly signal: AbortSignal;
   readonly log: Logger;
-  readonly clock: Clock;
+  readonly clock: Pick<Clock, "monotonic">;
+  readonly observer: Pick<RelayObserver, "snapshotProgress" | "snapshotDone">;
+  /** Estimated documents of the plan, including those read earlier. */
+  readonly total: number;
+  /** Estimates the documents of a collection that is added to the plan. */
+  readonly countOf: (namespace: Namespace) => Promise<number>;
+  /** Seconds that the change stream is behind. */
+  readonly lagSeconds: () => number;
   /** Called after each chunk, once at a time. */
   readonly onChunkApplied: () => Promise<void>;
 }
@@ -56,6 +65,10 @@ export interface SnapshotDeps {
 /** A slice ends after this, so that the stream has its turn. */
 const SLICE_MS = 1_000;
 
+/**
+ * Reports its own beginning, progress and end. It begins as soon as the plan has a collection, and ends with
+ * {@linkcode end}, which is due when the plan is empty, whatever has emptied it.
+ */
 export class Snapshot {
   readonly #deps: SnapshotDeps;
   readonly #rate: SnapshotRate;
@@ -65,18 +78,30 @@ export class Snapshot {
   /** Collections that were warned of. */
   readonly #told = new Set<string>();
   readonly #telling = new Semaphore(1);
+  /** Collections of the plan that the total lacks. */
+  readonly #uncounted = new Set<string>();
+  #total: number;
+  /** By the monotonic clock; undefined between snapshots. */
+  #begunAt: number | undefined;
 
   constructor(plan: SnapshotPlan, deps: SnapshotDeps) {
     this.#plan = plan;
     this.#deps = deps;
+    this.#total = deps.total;
     this.#rate = new SnapshotRate(deps);
+    this.#beginIfPending();
   }
 
   get pending(): boolean {
     return !this.#left.next().done;
   }
 
-  /** When the rate allows the next slice, in milliseconds since 1970. */
+  /** Whether a snapshot has begun and its plan is empty: call {@linkcode end}. */
+  get isOver(): boolean {
+    return this.#begunAt !== undefined && !this.pending;
+  }
+
+  /** When the rate allows the next slice, by the monotonic clock. */
   get resumesAt(): number {
     return this.#rate.nextAt;
   }
@@ -99,14 +124,19 @@ export class Snapshot {
 
   /** Has a collection read once more from its start, for example if its name belongs to another collection now. */
   requeue(namespace: Requeued): void {
-    this.#forget(namespace);
-    this.#plan = requeue(this.#plan, namespace, namespace);
+    this.#requeue(namespace, namespace);
   }
 
   /** The same of a collection whose table has rows of a dropped one, which follow `--on-drop`. */
   requeueAfterDrop(namespace: Namespace): void {
+    this.#requeue(namespace, { keepsGone: this.#deps.onDrop === "keep" });
+  }
+
+  #requeue(namespace: Namespace, options: Pick<Requeued, "keepsGone">): void {
     this.#forget(namespace);
-    this.#plan = requeue(this.#plan, namespace, { keepsGone: this.#deps.onDrop === "keep" });
+    this.#plan = requeue(this.#plan, namespace, options);
+    this.#uncounted.add(namespaceText(namespace));
+    this.#beginIfPending();
   }
 
   /** Reads a collection no further that is gone. One that is made again under its name comes with the stream. */
@@ -119,16 +149,42 @@ export class Snapshot {
     this.#goneRows.delete(namespaceText(namespace));
   }
 
+  /** Reports the end. Call it when rows are visible and the position is saved. */
+  end(): void {
+    const { clock, observer } = this.#deps;
+    if (this.#begunAt === undefined) return;
+    const seconds = Math.round((clock.monotonic() - this.#begunAt) / 100) / 10;
+    observer.snapshotDone({ documents: this.documents, seconds });
+    this.#begunAt = undefined;
+    this.#plan = startAgain(this.#plan);
+    this.#total = 0;
+  }
+
+  #beginIfPending(): void {
+    if (this.#begunAt !== undefined || !this.pending) return;
+    this.#begunAt = this.#deps.clock.monotonic();
+    this.#report();
+  }
+
+  #report(): void {
+    const { observer, lagSeconds } = this.#deps;
+    const { documents } = this;
+    // The total is estimated.
+    const total = Math.max(this.#total, documents);
+    observer.snapshotProgress({ documents, total, lagSeconds: lagSeconds() });
+  }
+
   /**
    * Reads and applies for a while. Nothing of the stream may be applied meanwhile.
    *
    * @throws UserError, SinkError, MongoError
    */
   async runSlice(): Promise<void> {
+    this.#beginIfPending();
     const { clock, signal, lanes } = this.#deps;
-    const until = clock.now() + SLICE_MS;
+    const until = clock.monotonic() + SLICE_MS;
     const slice: Slice = {
-      isOver: () => clock.now() >= until || signal.aborted,
+      isOver: () => clock.monotonic() >= until || signal.aborted,
       taken: new Set(),
       there: new Map(),
     };
@@ -188,7 +244,13 @@ export class Snapshot {
   }
 
   async #begin(namespace: Requeued): Promise<void> {
-    const ranges = await this.#deps.splitter.split(namespace);
+    const { splitter, countOf } = this.#deps;
+    const ranges = await splitter.split(namespace);
+    if (this.#uncounted.delete(namespaceText(namespace))) {
+      const count = await countOf(namespace);
+      this.#total += count;
+      this.#report();
+    }
     this.#plan = beginCollection(
       this.#plan,
       namespace,
@@ -244,6 +306,7 @@ export class Snapshot {
   }
 
   #tellOfProgress(): Promise<void> {
+    this.#report();
     return this.#telling.run(this.#deps.onChunkApplied);
   }
 

@@ -230,6 +230,8 @@ function without<T>(list: readonly T[], entry: T): readonly T[] {
   const at = list.indexOf(entry);
   return at < 0 ? list : list.toSpliced(at, 1);
 }
+/** The plan after the end of a snapshot: the next one counts its documents from 0. */
+export const startAgain = (plan: SnapshotPlan): SnapshotPlan => ({ ...plan, documents: 0, done: [] });
 
 const only = <T>(
   entries: Readonly<Record<string, T>>,

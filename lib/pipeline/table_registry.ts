@@ -311,7 +311,7 @@ export class TableRegistry {
 
   /** Tries again, now and then, what a backup of CrateDB has kept waiting. Nothing may be written meanwhile. */
   async retryPutOff(): Promise<void> {
-    const now = this.#options.clock.now();
+    const now = this.#options.clock.monotonic();
     if (now - this.#putOffTriedAt < PUT_OFF_INTERVAL_MS) return;
     this.#putOffTriedAt = now;
     for (const { namespace, columns } of await this.#opened()) {

@@ -6,6 +6,7 @@ import { BSON, type ClientSession, type Db, type Document, type MongoClient, Rea
 import { type BsonValue, ElementCursor, elements, fieldsByName, int64At } from "../bson/bson.ts";
 import type { Namespace } from "../namespace.ts";
 import { UserError } from "../util/errors.ts";
+import type { Question } from "../util/outage.ts";
 import { retry, type RetryOptions } from "../util/retry.ts";
 import { ANSWER_LIMITS, AnswerLimit, type AnswerLimits, type AnswerOptions } from "./answer_limit.ts";
 import { withoutTimeout } from "./mongodb.ts";
@@ -26,7 +27,7 @@ export interface Page {
   readonly exhausted: boolean;
 }
 
-export interface CausalReaderOptions extends Omit<RetryOptions, "isRetryable"> {
+export interface CausalReaderOptions extends Omit<RetryOptions, "isRetryable" | "isLong"> {
   /** @default {ANSWER_LIMITS} */
   readonly limits?: AnswerLimits;
 }
@@ -34,7 +35,7 @@ export interface CausalReaderOptions extends Omit<RetryOptions, "isRetryable"> {
 /** What the driver's methods take. */
 export type ReadOptions = typeof FROM_PRIMARY & AnswerOptions & { readonly session: ClientSession };
 
-export interface PageOptions {
+export interface PageOptions extends Question {
   /** Whether the signal ends it also while MongoDB is at work. @default {false} */
   readonly abortable?: boolean;
   /** The index that is used; null leaves that to the server. @default {that of `_id`} */
@@ -84,19 +85,19 @@ export class CausalReader implements AsyncDisposable {
   /**
    * Runs a read that is safe to repeat, with options that the driver's methods take. All its answers have one limit.
    *
-   * @param options.isScan whether MongoDB goes through a whole collection for it
+   * @param options.isLong whether MongoDB goes through a whole collection for it
    */
   read<T>(
     work: (client: MongoClient, options: ReadOptions) => Promise<T>,
-    { isScan = false }: { readonly isScan?: boolean } = {},
+    { isLong = false }: Question = {},
   ): Promise<T> {
-    const answers = isScan ? this.#scans : this.#answers;
+    const answers = isLong ? this.#scans : this.#answers;
     return this.#tries((client, session) => {
       const shared = { ...FROM_PRIMARY, ...withoutTimeout(client), session };
       return answers.run((answer) => work(client, { ...shared, ...answer }), {
         beyond: this.#limits.report,
       });
-    });
+    }, { isLong });
   }
 
   /** Whether there is such a collection; false for a view or a time-series collection. */
@@ -112,7 +113,7 @@ export class CausalReader implements AsyncDisposable {
 
   /** The first documents that a `find` or `aggregate` finds, in one answer unless `goesOn` wants more. */
   page(namespace: Namespace, command: Document, options: PageOptions = {}): Promise<Page> {
-    const { abortable = false, hint = BY_KEY, goesOn = () => false } = options;
+    const { abortable = false, hint = BY_KEY, goesOn = () => false, isLong = false } = options;
     const answers = abortable ? this.#abortableAnswers : this.#answers;
     const first = { ...command, ...hint && { hint } };
     return this.#tries(async (client, session) => {
@@ -124,7 +125,7 @@ export class CausalReader implements AsyncDisposable {
         if (!goesOn(documents)) break;
       }
       return { documents, exhausted: false };
-    });
+    }, { isLong });
   }
 
   /** Those documents of all that an aggregation finds which `isWanted` is true of. */
@@ -142,7 +143,7 @@ export class CausalReader implements AsyncDisposable {
         for (const document of documents) if (isWanted(document)) found.push(document);
       }
       return found;
-    });
+    }, { isLong: true });
   }
 
   /** The replies of a cursor, which is closed when no more are wanted. The limit applies to each reply. */
@@ -170,7 +171,10 @@ export class CausalReader implements AsyncDisposable {
     }
   }
 
-  #tries<T>(work: (client: MongoClient, session: ClientSession) => Promise<T>): Promise<T> {
+  #tries<T>(
+    work: (client: MongoClient, session: ClientSession) => Promise<T>,
+    question: Question,
+  ): Promise<T> {
     const attempt = async () => {
       const { client, session } = this.#session.current();
       try {
@@ -181,6 +185,7 @@ export class CausalReader implements AsyncDisposable {
     };
     return retry(attempt, {
       ...this.#options,
+      ...question,
       isRetryable: retryableErrors(() => this.time !== undefined),
     });
   }

@@ -128,7 +128,7 @@ export async function* changeStream(options: ChangeStreamOptions): AsyncGenerato
           const batch of batchesFrom(token, { ...options, ...current, fullDocument, batchSize, answers })
         ) {
           if (!isOpening) {
-            outages.succeeded(id);
+            outages.answered(id);
             attempt = 0;
             isRetryable = judge();
           }
@@ -148,8 +148,8 @@ export async function* changeStream(options: ChangeStreamOptions): AsyncGenerato
           batchSize = 1; // MongoDB returns the events before it only in an answer without it.
           continue;
         }
-        if (attempt === 0) failedSince = Date.now();
-        if (!isRetryable(error) || Date.now() - failedSince >= retryFor) throw error;
+        if (attempt === 0) failedSince = performance.now();
+        if (!isRetryable(error) || performance.now() - failedSince >= retryFor) throw error;
         outages.failed(id, error);
         await backoff(attempt++, signal).catch(() => {});
       }
@@ -163,13 +163,15 @@ async function* batchesFrom(
   startAfter: Uint8Array | null,
   options: ChangeStreamOptions & ReturnType<RoutedSession["current"]> & { readonly answers: StreamAnswers },
 ): AsyncGenerator<ChangeBatch> {
-  const { client, session, batchSize, replyBytes, signal, scope, answers } = options;
+  const { client, session, batchSize, replyBytes, signal, scope, answers, outages } = options;
   const pageSize = new PageSize(replyBytes);
   let token = startAfter;
   const target = targetOf(scope);
   const database = client.db(target.database);
-  const command = (document: Document, { signal }: AnswerOptions) =>
-    runStreamCommand(database, document, { session, signal });
+  const command = async (document: Document, { signal }: AnswerOptions) => {
+    using _question = outages.asked();
+    return await runStreamCommand(database, document, { session, signal });
+  };
   const open = (document: Document) => answers.opening.run((answer) => command(document, answer), { signal });
   let reply = await openStream(startAfter, { ...options, database, command: open });
   const openedAt = performance.now();

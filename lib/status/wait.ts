@@ -44,7 +44,7 @@ const INTERVAL_MS = 50;
 export async function wait(settings: WaitSettings, context: WaitContext): Promise<Waited> {
   const { sink, streamIn, timeout } = settings;
   const { clock, signal } = context;
-  const until = clock.now() + timeout;
+  const until = clock.monotonic() + timeout;
   const at = settings.at === "now" ? await timeOf(settings.mongodbUrl) : settings.at;
   await using transport = await openTransport(sink);
   const stream = streamIn?.(transport.dialect.schema ?? sink.schema);
@@ -59,8 +59,8 @@ export async function wait(settings: WaitSettings, context: WaitContext): Promis
       await refresh(transport, shown);
       return { at, shown, behind };
     }
-    if (clock.now() >= until) return { at, shown: [], behind };
-    await clock.wait(Math.min(INTERVAL_MS, Math.max(1, until - clock.now())), { signal });
+    if (clock.monotonic() >= until) return { at, shown: [], behind };
+    await clock.wait(Math.min(INTERVAL_MS, Math.max(1, until - clock.monotonic())), { signal });
   }
 }
 

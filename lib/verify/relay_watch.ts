@@ -53,15 +53,15 @@ export class RelayWatch {
   async passes(time: BSON.Timestamp): Promise<Passing> {
     const { read, settle, clock, signal } = this.#options;
     let last: string | undefined;
-    let movedAt = clock.now();
+    let movedAt = clock.monotonic();
     while (true) {
       const position = await read();
       if (!position?.isHeld) return "not running";
       if (hasWritten(position, time)) return "passed";
       const state = `${position.token} ${position.snapshot}`;
-      if (state !== last) movedAt = clock.now();
+      if (state !== last) movedAt = clock.monotonic();
       last = state;
-      if (clock.now() - movedAt >= settle) return "stalled";
+      if (clock.monotonic() - movedAt >= settle) return "stalled";
       await clock.wait(POLL_INTERVAL_MS, { signal });
     }
   }

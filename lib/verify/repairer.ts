@@ -89,13 +89,13 @@ export class Repairer {
     const { namespace, relay, requests, settle, clock, signal } = this.#deps;
     await requests.add(namespace, keys);
     let left = keys.length;
-    let changedAt = clock.now();
+    let changedAt = clock.monotonic();
     try {
-      while (left > 0 && clock.now() - changedAt < settle && await relay.isRunning()) {
+      while (left > 0 && clock.monotonic() - changedAt < settle && await relay.isRunning()) {
         await clock.wait(POLL_INTERVAL_MS, { signal });
         const before = left;
         left = await requests.left(namespace, keys);
-        if (left < before) changedAt = clock.now();
+        if (left < before) changedAt = clock.monotonic();
       }
     } finally {
       if (left > 0) await requests.remove(namespace, keys);

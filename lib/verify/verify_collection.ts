@@ -177,7 +177,7 @@ async function countBoth(collection: Collection): Promise<Found> {
             readConcern: { level: "majority" },
             ...settings.relay.transform.length === 0 && { hint: { _id: 1 } },
           }).toArray(),
-      { isScan: true },
+      { isLong: true },
     );
     return Number(counted?.documents ?? 0);
   };

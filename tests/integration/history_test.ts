@@ -5,6 +5,8 @@ import type { MongoClient } from "mongodb";
 import { eventually } from "../../dev/servers/eventually.ts";
 import { inStep } from "../support/compare.ts";
 import { countRows, oidsOf, startRelay, tablesOf } from "../support/follow.ts";
+import { oldestEntry } from "../../lib/source/oplog.ts";
+import { directRoute } from "../../lib/source/route.ts";
 import { insertMixed, type Mixed, mixed } from "../support/mixed_documents.ts";
 import { type OwnContext, ownMongodb, ownMongodbTest } from "../support/own_mongodb.ts";
 
@@ -36,6 +38,8 @@ async function rollOver({ mongodb }: OwnContext): Promise<void> {
 /** A relay has copied, followed and stopped; then the oplog has moved on, with changes of each kind in it. */
 async function lost(context: OwnContext): Promise<void> {
   const data = collectionOf(context);
+  const entry = () => oldestEntry(directRoute(context.mongodb));
+  assert.ok((await entry()).isFirst);
   await insertMixed(data, 1_000);
   const first = context.relay();
   await first.waitForLine(/Ready/);
@@ -45,6 +49,7 @@ async function lost(context: OwnContext): Promise<void> {
   await data.updateMany({ n: { $gte: 100, $lt: 200 } }, { $set: { v: 7 } });
   await data.deleteMany({ n: { $lt: 100 } });
   await rollOver(context);
+  assert.ok(!(await entry()).isFirst, "the oplog has dropped entries");
 }
 
 ownMongodbTest(

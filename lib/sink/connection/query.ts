@@ -16,6 +16,8 @@ export interface Result {
 export interface QueryOptions {
   /** Whether the statement writes or deletes rows of a table that others may write to next. @default {false} */
   readonly writes?: boolean;
+  /** Milliseconds that the server has for the answer. @default {that of the transport} */
+  readonly limitMs?: number;
 }
 
 export type Query = (

@@ -27,16 +27,19 @@ const wrapped = (transport: Transport, query: Query): Transport => ({
  * For a minute after a lost connection, and for ten seconds after the server or a table was unavailable, treats errors
  * that say nothing as passing ones, so that they are tried again. CrateDB has such for a table that is being swapped.
  */
-export function treatAsPassing(transport: Transport, clock: Pick<Clock, "now"> = SYSTEM_CLOCK): Transport {
+export function treatAsPassing(
+  transport: Transport,
+  clock: Pick<Clock, "monotonic"> = SYSTEM_CLOCK,
+): Transport {
   let passingUntil = -Infinity;
-  const expect = (ms: number) => passingUntil = Math.max(passingUntil, clock.now() + ms);
+  const expect = (ms: number) => passingUntil = Math.max(passingUntil, clock.monotonic() + ms);
   return wrapped(transport, async (...statement) => {
     try {
       return await transport.query(...statement);
     } catch (error) {
       if (isSinkError(error, "unreachable", "unknown host")) expect(RECOVERY_MS);
       if (isSinkError(error, "unavailable")) expect(SETTLING_MS);
-      if (!isSinkError(error, "unspecific") || clock.now() >= passingUntil) throw error;
+      if (!isSinkError(error, "unspecific") || clock.monotonic() >= passingUntil) throw error;
       throw new SinkError(error.message, { code: error.code, kind: "unavailable", cause: error });
     }
   });
@@ -81,15 +84,22 @@ export const abortable = (transport: Transport, shutdown: Shutdown): Transport =
     return await shutdown.limit(transport.query(...statement), () => 0);
   });
 
-export type RetryingOptions = Omit<RetryOptions, "isRetryable">;
+export type RetryingOptions = Omit<RetryOptions, "isRetryable" | "isLong">;
+
+/** A statement with a longer limit than this may be silent for long. In milliseconds. */
+const LONG_MS = 120_000;
 
 /** Tries a statement again for as long as the sink is away. Every statement must be safe to repeat. */
 export const retrying = (transport: Transport, options: RetryingOptions): Transport =>
   wrapped(transport, (...statement) => {
-    const started = Date.now();
-    const isRecovering = (error: unknown) => isUnknownRelation(error) && Date.now() - started < RECOVERY_MS;
+    const [, , { limitMs = 0 } = {}] = statement;
+    const { clock = SYSTEM_CLOCK } = options;
+    const started = clock.monotonic();
+    const isRecovering = (error: unknown) =>
+      isUnknownRelation(error) && clock.monotonic() - started < RECOVERY_MS;
     return retry(() => transport.query(...statement), {
       ...options,
+      isLong: limitMs > LONG_MS,
       isRetryable: (error) => isRetryable(error) || isRecovering(error),
     });
   });

@@ -19,6 +19,11 @@ export const STATUS_COLUMNS = {
 /** When they were written last. */
 export const REPORTED_AT = "reported_at";
 
+/** A relay that is alive writes them at least this often. In milliseconds. */
+export const REPORT_INTERVAL_MS = 3_000;
+/** If nothing was reported for longer than this, the lag has grown since the last report. In milliseconds. */
+export const OVERDUE_MS = REPORT_INTERVAL_MS + 2_000;
+
 export type ColumnType = "TEXT" | "BIGINT" | "TIMESTAMP WITH TIME ZONE";
 
 /** Times are in ISO 8601. */

@@ -5,7 +5,7 @@ import type { Transport } from "../connection/transport.ts";
 import { quoteName, quoteTable } from "../table/sql_names.ts";
 import { Lease } from "./lease.ts";
 import { createMetadataTable } from "./metadata_tables.ts";
-import { REPORTED_AT, STATUS_COLUMNS, type StatusColumns } from "./status_columns.ts";
+import { REPORT_INTERVAL_MS, REPORTED_AT, STATUS_COLUMNS, type StatusColumns } from "./status_columns.ts";
 
 const TABLE = "cdc_position";
 
@@ -102,9 +102,18 @@ export class StreamPosition implements AsyncDisposable {
     return this.#lease.save(change);
   }
 
-  /** Keeps the stream until it is disposed of; `lost` is told when that fails. */
+  /** Keeps the stream and reports the status until it is disposed of; calls `lost` if that fails. */
   keep(lost: (error: unknown) => void): Disposable {
-    return this.#lease.keep(lost);
+    return this.#lease.keep(lost, REPORT_INTERVAL_MS);
+  }
+
+  /**
+   * Writes the status as it is.
+   *
+   * @throws LeaseLostError
+   */
+  report(): Promise<void> {
+    return this.#lease.renew();
   }
 
   /**

@@ -229,7 +229,7 @@ export class Widening {
     { workTable, lock }: { workTable: TableName; lock: TableLock },
   ): Promise<Error | undefined> {
     const { tableSchema, table, log, signal, clock, onWidened } = this.#options;
-    const started = clock.now();
+    const started = clock.monotonic();
     const { definition } = tableSchema;
     const wanted = new Set(narrow.map(subscript));
     const create = redefined(definition, workTable, (column) => widenedType(column, wanted));
@@ -257,7 +257,7 @@ export class Widening {
       });
       log.info(`Widened to ${INTEGER_TO_DOUBLE.toType}`, {
         columns: narrow.map(subscript).join(", "),
-        ms: clock.now() - started,
+        ms: Math.round(clock.monotonic() - started),
       });
       onWidened?.(narrow.length);
       return undefined;

@@ -7,7 +7,7 @@ const of = (collection: string) => ({ database: "shop", collection });
 const failure = new UserError("it is a view", { hint: "Drop it" });
 
 function setUp() {
-  const clock = { time: 1_000_000, now: () => clock.time };
+  const clock = { time: 1_000_000, monotonic: () => clock.time };
   const warned: (LogFields | undefined)[] = [];
   const reported: unknown[] = [];
   const leftOut = new LeftOut({

@@ -28,7 +28,7 @@ function repairing(
   isLeftOut = false,
 ) {
   const done: string[] = [];
-  const clock = { time: 0, now: () => clock.time };
+  const clock = { time: 0, monotonic: () => clock.time };
   const applier = {
     shardKey: [],
     keyOf: ({ id }: { id: BsonValue }) => keyText(id),

@@ -4,6 +4,7 @@ import { BSON } from "mongodb";
 import { fieldsByName } from "../../../lib/bson/bson.ts";
 import { keyText } from "../../../lib/key/key_text.ts";
 import type { Namespace } from "../../../lib/namespace.ts";
+import { observers } from "../../../lib/pipeline/observer.ts";
 import { Snapshot, type SnapshotDeps } from "../../../lib/pipeline/snapshot.ts";
 import { parseSnapshotState, snapshotStateText } from "../../../lib/pipeline/saved_snapshot.ts";
 import { fullSnapshot, planSnapshot, type SnapshotState } from "../../../lib/pipeline/snapshot_state.ts";
@@ -113,7 +114,11 @@ function snapshotOf(setting: Setting) {
     rate,
     signal: stop.signal,
     log: QUIET,
-    clock: { now: () => now, wait: () => Promise.reject(new Error("It waits")) },
+    clock: { now: () => now, monotonic: () => now, wait: () => Promise.reject(new Error("It waits")) },
+    observer: observers(),
+    total: 0,
+    countOf: ({ collection }: Namespace) => Promise.resolve(collections[collection]?.[0] ?? 0),
+    lagSeconds: () => 0,
     onChunkApplied: async () => {
       assert.equal(telling++, 0, "told twice at once");
       await turn();

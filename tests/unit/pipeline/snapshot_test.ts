@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { BSON } from "mongodb";
 import { fieldsByName } from "../../../lib/bson/bson.ts";
+import { observers } from "../../../lib/pipeline/observer.ts";
 import { Snapshot, type SnapshotDeps } from "../../../lib/pipeline/snapshot.ts";
 import { fullSnapshot, planSnapshot } from "../../../lib/pipeline/snapshot_state.ts";
 import { WHOLE } from "../../../lib/source/key_ranges.ts";
@@ -45,6 +46,10 @@ async function read(chunks: readonly (readonly number[])[]): Promise<readonly un
     signal: new AbortController().signal,
     log,
     clock: SYSTEM_CLOCK,
+    observer: observers(),
+    total: 0,
+    countOf: () => Promise.resolve(0),
+    lagSeconds: () => 0,
     onChunkApplied: () => Promise.resolve(),
   };
   const plan = planSnapshot(fullSnapshot({ removesGone: false }), [ORDERS]);

@@ -173,7 +173,12 @@ const tableOf = ({ collection }: Namespace) => collection.replace(".", "_");
 /** Refuses the table of `lines` as long as it says so. */
 function refusing(code = "42501") {
   const sink = new FakeSink();
-  const clock = { time: 1_000_000, now: () => clock.time, wait: () => Promise.reject(new Error("It waits")) };
+  const clock = {
+    time: 1_000_000,
+    now: () => clock.time,
+    monotonic: () => clock.time,
+    wait: () => Promise.reject(new Error("It waits")),
+  };
   const reported: unknown[] = [];
   const refusal = new SinkError("no", { code });
   sink.fail = (sql) => /^(CREATE|INSERT INTO) .*"shop"."lines"/.test(sql) ? refusal : undefined;

@@ -25,6 +25,7 @@ function watching(saved: readonly (SavedPosition | undefined)[]) {
   const clock = {
     time: 0,
     now: () => clock.time,
+    monotonic: () => clock.time,
     wait: (ms: number) => Promise.resolve(void (clock.time += ms)),
   };
   let at = 0;

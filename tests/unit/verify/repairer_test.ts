@@ -17,6 +17,7 @@ function repairing(relay: Relay) {
   const clock = {
     time: 0,
     now: () => clock.time,
+    monotonic: () => clock.time,
     wait: (ms: number) => Promise.resolve(void (clock.time += ms)),
   };
   let left = 0;
