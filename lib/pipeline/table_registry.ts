@@ -73,10 +73,9 @@ export class TableRegistry {
   /** Emptied tables of collections that are gone, by their quoted names. */
   readonly #undropped = new Map<string, { readonly namespace: Namespace; readonly applier: TableApplier }>();
   #putOffTriedAt = 0;
-  /** Of the tables that are open. */
-  readonly #appliers = new Set<TableApplier>();
-  /** Counts of tables that are closed. */
-  #closed = NO_COUNTS;
+  /** Of tables to which something was written that queries may not see yet. */
+  readonly #dirty = new Set<TableApplier>();
+  #counts = NO_COUNTS;
 
   constructor(transports: Transports, options: TableRegistryOptions) {
     this.#transports = transports;
@@ -119,15 +118,17 @@ export class TableRegistry {
   }
 
   /**
-   * Opens the tables of these collections.
+   * Opens the tables of these collections, and tries their dead letters again.
    *
    * @returns the collections whose tables somebody has dropped since they were filled: they need a new snapshot
    */
   async openAll(namespaces: readonly Namespace[]): Promise<Namespace[]> {
     const known = new Set(this.#entries.keys());
-    const entries = await concurrently(namespaces, TABLES_AT_ONCE, (namespace) => {
+    const entries = await concurrently(namespaces, TABLES_AT_ONCE, async (namespace) => {
       this.#options.signal.throwIfAborted();
-      return this.#entryOf(namespace);
+      const entry = await this.#entryOf(namespace);
+      if (!known.has(namespaceText(namespace))) await entry.applier.retryDeadLetters();
+      return entry;
     });
     return namespaces.filter((each, at) => entries[at]?.wasDropped && !known.has(namespaceText(each)));
   }
@@ -199,9 +200,10 @@ export class TableRegistry {
 
   /** Makes what was written visible to queries. */
   async refresh(): Promise<void> {
-    const entries = await Promise.all(this.#entries.values());
-    const dirty = entries.map(({ applier }) => applier).filter(({ dirty }) => dirty);
-    await concurrently(dirty, TABLES_AT_ONCE, (applier) => applier.refresh());
+    await concurrently([...this.#dirty], TABLES_AT_ONCE, async (applier) => {
+      if (applier.dirty) await applier.refresh();
+      if (!applier.dirty) this.#dirty.delete(applier);
+    });
   }
 
   /** Tries again, now and then, what a backup of CrateDB has kept waiting. Nothing may be written meanwhile. */
@@ -245,7 +247,7 @@ export class TableRegistry {
 
   /** Of all tables since the start, also of those that are closed. */
   get counts(): Counts {
-    return [...this.#appliers].reduce((sum, { counts }) => sumOf(sum, counts), this.#closed);
+    return this.#counts;
   }
 
   #entryOf(namespace: Namespace): Promise<Entry> {
@@ -275,7 +277,7 @@ export class TableRegistry {
     const stream = deadLetterStream(namespace, name);
     const deadLetters = await DeadLetters.open(patient, { schema: names.metadataSchema, stream });
     const shardKey = await this.#options.shardKeyOf(namespace);
-    const applier = new TableApplier({
+    const applier: TableApplier = new TableApplier({
       namespace,
       table,
       columns,
@@ -287,10 +289,15 @@ export class TableRegistry {
       shardKey,
       garbage: this.#garbage,
       log,
-      observer,
+      observer: {
+        stageDone: (done) => observer.stageDone(done),
+        tableWritten: (write) => {
+          this.#counts = sumOf(this.#counts, write);
+          this.#dirty.add(applier);
+          observer.tableWritten(write);
+        },
+      },
     });
-    this.#appliers.add(applier);
-    await applier.retryDeadLetters();
     return { applier, columns, wasDropped: isKnown && table.isNew };
   }
 
@@ -346,8 +353,7 @@ export class TableRegistry {
     if (!entry) return;
     const { applier } = entry;
     if (applier.dirty) await applier.refresh();
-    this.#closed = sumOf(this.#closed, applier.counts);
-    this.#appliers.delete(applier);
+    this.#dirty.delete(applier);
     this.#entries.delete(name);
     this.#owners.release(quoteTable(this.tableOf(namespace)), namespace);
   }
