@@ -95,8 +95,12 @@ export function extendedJson(document: Uint8Array): string {
   } catch {
     // Not proper BSON.
   }
-  return JSON.stringify({ [BYTES]: ByteUtils.toBase64(document) });
+  return bytesJson(document);
 }
+
+/** A document's bytes as JSON, which {@linkcode documentOfExtendedJson} takes too. @example OUT: {"$bson":"BQAAAAA="} */
+export const bytesJson = (document: Uint8Array): string =>
+  JSON.stringify({ [BYTES]: ByteUtils.toBase64(document) });
 
 /** The inverse of {@linkcode extendedJson}. */
 export function documentOfExtendedJson(text: string): Uint8Array {

@@ -6,6 +6,7 @@ import { BsonType, type BsonValue, elements } from "../bson/bson.ts";
 import { type Column, type ColumnPath, isRefusedName, MAX_DEPTH, needsColumn } from "./column_tree.ts";
 import { duplicates, escaped, jsonOf } from "./bson_to_json.ts";
 import { asDocument } from "../bson/expand.ts";
+import { checkNames } from "./check_names.ts";
 import { isId } from "./maps.ts";
 import { SCALARS, widening } from "./column_types.ts";
 import { type Field, fieldsOf } from "../bson/fields.ts";
@@ -42,6 +43,7 @@ const LEFT_OUT = "";
  */
 export function splitDocument(document: Uint8Array, columns: Column): SplitDocument {
   const root: BsonValue = { type: BsonType.document, bytes: document, offset: 0, length: document.length };
+  if (columns.kind !== "jsonb") checkNames(root);
   if (columns.kind === "ignored") {
     const json = jsonOf(root);
     if (!mayNeedEscaping(json)) {

@@ -83,10 +83,9 @@ export class TableRegistry {
   /** Emptied tables of collections that are gone, by their quoted names. */
   readonly #undropped = new Map<string, { readonly namespace: Namespace; readonly applier: TableApplier }>();
   #putOffTriedAt = 0;
-  /** Of the tables that are open. */
-  readonly #appliers = new Set<TableApplier>();
-  /** Counts of tables that are closed. */
-  #closed = NO_COUNTS;
+  /** Of tables to which something was written that queries may not see yet. */
+  readonly #dirty = new Map<TableApplier, Namespace>();
+  #counts = NO_COUNTS;
 
   constructor(transports: Transports, options: TableRegistryOptions) {
     this.#transports = transports;
@@ -160,7 +159,8 @@ export class TableRegistry {
   }
 
   /**
-   * Opens the tables of these collections, and leaves out those whose tables cannot be used.
+   * Opens the tables of these collections, and tries their dead letters again. Leaves out collections whose tables cannot
+   * be used.
    *
    * @returns the collections whose tables somebody has dropped since they were filled: they need a new snapshot
    * @throws the error of the first table if none can be used
@@ -172,7 +172,9 @@ export class TableRegistry {
     const entries = await concurrently(usable, TABLES_AT_ONCE, async (namespace) => {
       this.#options.signal.throwIfAborted();
       try {
-        return await this.#entryOf(namespace);
+        const entry = await this.#entryOf(namespace);
+        if (!known.has(namespaceText(namespace))) await entry.applier.retryDeadLetters();
+        return entry;
       } catch (error) {
         if (!isUnusableTable(error)) throw error;
         failures.push([namespace, error]);
@@ -295,12 +297,10 @@ export class TableRegistry {
 
   /** Makes what was written visible to queries. */
   async refresh(): Promise<void> {
-    const dirty = (await this.#opened()).filter(({ applier }) => applier.dirty);
-    await concurrently(
-      dirty,
-      TABLES_AT_ONCE,
-      ({ namespace, applier }) => this.attempt(namespace, () => applier.refresh()),
-    );
+    await concurrently([...this.#dirty], TABLES_AT_ONCE, async ([applier, namespace]) => {
+      if (applier.dirty) await this.attempt(namespace, () => applier.refresh());
+      if (!applier.dirty) this.#dirty.delete(applier);
+    });
   }
 
   /** Entries whose tables are open by now, without those that cannot be opened. */
@@ -352,7 +352,7 @@ export class TableRegistry {
 
   /** Of all tables since the start, also of those that are closed. */
   get counts(): Counts {
-    return [...this.#appliers].reduce((sum, { counts }) => sumOf(sum, counts), this.#closed);
+    return this.#counts;
   }
 
   /** Concurrent calls get the same entry. One that cannot be opened is opened again by the next call. */
@@ -381,7 +381,7 @@ export class TableRegistry {
     const stream = deadLetterStream(namespace, name);
     const deadLetters = await DeadLetters.open(patient, { schema: names.metadataSchema, stream });
     const shardKey = await this.#options.shardKeyOf(namespace);
-    const applier = new TableApplier({
+    const applier: TableApplier = new TableApplier({
       namespace,
       table,
       columns,
@@ -393,10 +393,15 @@ export class TableRegistry {
       shardKey,
       garbage: this.#garbage,
       log,
-      observer,
+      observer: {
+        stageDone: (done) => observer.stageDone(done),
+        tableWritten: (write) => {
+          this.#counts = sumOf(this.#counts, write);
+          this.#dirty.set(applier, namespace);
+          observer.tableWritten(write);
+        },
+      },
     });
-    this.#appliers.add(applier);
-    await applier.retryDeadLetters();
     return { namespace, applier, columns, wasDropped: isKnown && table.isNew };
   }
 
@@ -494,8 +499,7 @@ export class TableRegistry {
   }
 
   #forget(namespace: Namespace, applier: TableApplier): void {
-    this.#closed = sumOf(this.#closed, applier.counts);
-    this.#appliers.delete(applier);
+    this.#dirty.delete(applier);
     this.#entries.delete(namespaceText(namespace));
     this.#opener.release(namespace);
   }

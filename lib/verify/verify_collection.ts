@@ -187,7 +187,7 @@ async function countBoth(collection: Collection): Promise<Found> {
       await rows.refresh();
       return await rows.count();
     },
-    deadLetters: async () => (await DeadLetters.open(transport, deadLettersOf(collection))).count,
+    deadLetters: () => DeadLetters.count(transport, deadLettersOf(collection)),
     pass,
     generations: settings.generations,
   });

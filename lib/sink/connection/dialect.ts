@@ -22,6 +22,8 @@ export interface Dialect extends Required<NameLimits> {
   readonly schemas: string | undefined;
   /** The clause after a table's columns that gives it so many shards; empty where there are none. */
   readonly clustered: (shards: number) => string;
+  /** Characters of the longest text that the server reads back. */
+  readonly maxText: number;
   /** The type of long text that nobody searches. */
   readonly longText: string;
   readonly primaryKey: string;
@@ -52,6 +54,8 @@ export const CRATEDB: Dialect = {
   lists: ["array(text)", "array(object)", "array(object)"],
   schemas: undefined,
   clustered: (shards) => `CLUSTERED INTO ${shards} SHARDS`,
+  // The limit of its parser for one string, in requests over HTTP and in what it has stored.
+  maxText: 20_000_000,
   longText: "TEXT INDEX OFF STORAGE WITH (columnstore = false)",
   primaryKey: `SELECT column_name FROM information_schema.key_column_usage
     WHERE table_schema = $1 AND table_name = $2`,
@@ -81,6 +85,7 @@ export const POSTGRESQL: Dialect = {
   lists: ["text[]", "jsonb[]", "json[]"],
   schemas: "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1",
   clustered: () => "",
+  maxText: Infinity,
   longText: "TEXT",
   primaryKey: `SELECT k.column_name FROM information_schema.table_constraints c
     JOIN information_schema.key_column_usage k

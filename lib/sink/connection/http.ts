@@ -44,6 +44,7 @@ export class HttpTransport implements Transport {
   }
 
   async #query(sql: string, parameters: readonly Parameter[], timeout: number): Promise<Result> {
+    checkTexts(parameters, this.dialect.maxText);
     const body = JSON.stringify({ stmt: sql, args: parameters.map(argument) });
     const { status, text } = await this.#post(body, timeout);
     const answer = parse(text);
@@ -69,6 +70,22 @@ export class HttpTransport implements Transport {
   [Symbol.asyncDispose](): Promise<void> {
     this.#poster[Symbol.dispose]();
     return Promise.resolve();
+  }
+}
+
+/**
+ * The server would answer with the whole statement.
+ *
+ * @throws SinkError for a text that its parser does not take
+ */
+function checkTexts(parameters: readonly Parameter[], max: number): void {
+  for (const text of parameters.map(argument).flat()) {
+    if (typeof text !== "string" || text.length <= max) continue;
+    throw new SinkError(
+      `CrateDB takes ${max} characters of JSON over HTTP in one text, which is a whole document, and this has ` +
+        `${text.length}. Over the PostgreSQL wire (CRATEDB_URL) that is the limit for each value of a document.`,
+      { kind: "too large" },
+    );
   }
 }
 

@@ -70,7 +70,7 @@ function snapshotOf(setting: Setting) {
   };
   const applierOf = ({ collection }: Namespace) => ({
     shardKey: [],
-    deadKeys: [],
+    async *deadKeys() {},
     apply: async (changes: Chunk["documents"]) => {
       await turn();
       applied.push(...changes.map(({ id }) => `${collection} ${keyText(id)}`));
