@@ -47,8 +47,9 @@ export class LeftOut {
     return this.#entries.get(namespaceText(namespace))?.requeued;
   }
 
+  /** All of them, as they are saved with the snapshot. */
   get all(): readonly Requeued[] {
-    return [...this.#entries.values()].map(({ requeued }) => requeued);
+    return [...this.#entries.values()].map(({ requeued }) => ({ ...requeued, leftOut: true }));
   }
 
   add(requeued: Requeued, error: unknown): void {

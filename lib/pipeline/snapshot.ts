@@ -132,7 +132,7 @@ export class Snapshot {
     this.#requeue(namespace, { keepsGone: this.#deps.onDrop === "keep" });
   }
 
-  #requeue(namespace: Namespace, options: Pick<Requeued, "keepsGone">): void {
+  #requeue(namespace: Namespace, options: Pick<Requeued, "keepsGone" | "leftOut">): void {
     this.#forget(namespace);
     this.#plan = requeue(this.#plan, namespace, options);
     this.#uncounted.add(namespaceText(namespace));

@@ -29,6 +29,8 @@ export interface SnapshotState {
 export interface Requeued extends Namespace {
   /** Whether rows whose documents are gone stay. */
   readonly keepsGone?: boolean;
+  /** Whether it waits for its table, which cannot be used. */
+  readonly leftOut?: boolean;
 }
 
 /** What is to be read, now that it is known which collections there are. */
@@ -51,6 +53,10 @@ export const fullSnapshot = ({ removesGone }: Pick<SnapshotState, "removesGone">
   resumeAt: "",
   removesGone,
 });
+
+/** Whether all that is left are collections whose tables cannot be used. */
+export const isOnlyLeftOut = ({ resumeAt, requeued }: SnapshotState): boolean =>
+  resumeAt === null && requeued.every(({ leftOut }) => leftOut === true);
 
 /** True if the unfinished snapshot repairs data, so it must run even with `--snapshot never`. */
 export const isRepair = ({ removesGone, requeued }: SnapshotState): boolean =>
@@ -94,9 +100,10 @@ export function planSnapshot(
   { resumeAt, ...rest }: SnapshotState = NOTHING,
   namespaces: readonly Namespace[],
 ): SnapshotPlan {
-  const passed = new Set([...rest.done, ...rest.requeued.map(namespaceText)]);
+  const requeued = rest.requeued.map(({ leftOut: _, ...each }) => each);
+  const passed = new Set([...rest.done, ...requeued.map(namespaceText)]);
   const isPending = (name: string) => resumeAt !== null && name >= resumeAt && !passed.has(name);
-  const plan = { ...rest, pending: namespaces.filter((each) => isPending(namespaceText(each))) };
+  const plan = { ...rest, requeued, pending: namespaces.filter((each) => isPending(namespaceText(each))) };
   const left = new Set(collectionsLeft(plan).map(namespaceText));
   return { ...plan, ranges: only(rest.ranges, (name) => left.has(name)) };
 }
@@ -193,7 +200,7 @@ function withoutCollections(plan: SnapshotPlan, namespaces: readonly Namespace[]
 export const requeue = (
   plan: SnapshotPlan,
   namespace: Namespace,
-  options: Pick<Requeued, "keepsGone"> = {},
+  options: Pick<Requeued, "keepsGone" | "leftOut"> = {},
 ): SnapshotPlan => requeueAll(plan, [{ ...namespace, ...options }]);
 
 /**
@@ -204,10 +211,11 @@ export const requeue = (
  */
 export function requeueAll(plan: SnapshotPlan, collections: readonly Requeued[]): SnapshotPlan {
   const rest = withoutCollections(plan, collections);
-  const entries = collections.map(({ database, collection, keepsGone = false }) => ({
+  const entries = collections.map(({ database, collection, keepsGone = false, leftOut = false }) => ({
     database,
     collection,
     ...keepsGone && { keepsGone },
+    ...leftOut && { leftOut },
   }));
   return { ...rest, requeued: [...rest.requeued, ...entries] };
 }

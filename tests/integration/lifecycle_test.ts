@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { eventually } from "../../dev/servers/eventually.ts";
 import { inStep } from "../support/compare.ts";
 import { type CratedbContext, cratedbTest, transports } from "../support/cratedb_harness.ts";
+import { startRelay } from "../support/follow.ts";
 
 const savedToken = async ({ sql }: CratedbContext): Promise<unknown> => {
   await sql("REFRESH TABLE cdc_position");
@@ -34,19 +35,35 @@ for (const transport of transports) {
   }
 }
 
-cratedbTest("relay() is refused while another one follows the stream", async (context) => {
-  const { mongodb, database, relay } = context;
-  const first = relay(["--lease", "2s"]);
-  await first.waitForLine(/Ready/);
-  const second = relay(["--lease", "2s"]);
-  assert.equal((await second.status).code, 1);
-  await second.waitForLine(/^Error: Another relay \(.+\) follows this stream/);
-  await second.waitForLine(/Stop it first/);
+cratedbTest(
+  "relay() is refused while another one follows the stream, and warns if one writes to the same table",
+  async (context) => {
+    const { mongodb, database, relay, schema } = context;
+    const first = relay(["--lease", "2s"]);
+    await first.waitForLine(/Ready/);
+    const second = relay(["--lease", "2s"]);
+    assert.equal((await second.status).code, 1);
+    await second.waitForLine(/^Error: Another relay \(.+\) follows this stream/);
+    await second.waitForLine(/Stop it first/);
 
-  await mongodb.db(database).collection("data").insertOne({ n: 1 });
-  await inStep(context);
-  assert.equal((await first.kill()).code, 0);
-});
+    await mongodb.db(database).collection("data").insertOne({ n: 1 });
+    await inStep(context);
+
+    // Another stream that writes the same collection to the same table.
+    const overlapping = ["--database", database, "--table", `${schema}.{collection}`];
+    await using third = startRelay(context, overlapping);
+    await third.waitForLine(
+      /WARN .*same collections to the same tables stream="\S+\.data -> \S+" collections=1/,
+    );
+    await third.waitForLine(/Ready/);
+    assert.equal((await third.kill()).code, 0);
+    assert.equal((await first.kill()).code, 0);
+    await using fourth = startRelay(context, overlapping);
+    await fourth.waitForLine(/Ready/);
+    assert.ok(!fourth.stderr.some((line) => /same tables/.test(line)), fourth.stderr.join("\n"));
+    assert.equal((await fourth.kill()).code, 0);
+  },
+);
 
 cratedbTest(
   "relay() takes over when the lease of one that died has run out, be it longer than its own",

@@ -259,7 +259,7 @@ Deno.test("Snapshot reads no collection that is left out, and saves that it is t
   assert.equal(second.snapshot.pending, false);
   assert.deepEqual(second.applied.filter((each) => each.startsWith("a ")), []);
   const { state } = second.snapshot;
-  assert.deepEqual(state?.requeued, [{ ...namespaceOf("a"), keepsGone: true }]);
+  assert.deepEqual(state?.requeued, [{ ...namespaceOf("a"), keepsGone: true, leftOut: true }]);
   assert.deepEqual(state?.ranges, {});
 
   const third = snapshotOf({

@@ -199,7 +199,7 @@ async function appliedOf(registry: TableRegistry): Promise<string[]> {
 Deno.test("TableRegistry leaves a new collection out whose table is refused, and applies changes of the others", async () => {
   const { sink, registry, reported } = refusing();
   assert.deepEqual(await registry.openAll(ALL), []);
-  assert.deepEqual(registry.leftOut.all, [{ ...LINES, keepsGone: true }]);
+  assert.deepEqual(registry.leftOut.all, [{ ...LINES, keepsGone: true, leftOut: true }]);
   assert.deepEqual([...sink.followed], ["shop.orders"]);
   assert.deepEqual(reported, [[{ collection: "shop.lines", because: "no" }]]);
   assert.deepEqual(await appliedOf(registry), ["orders"]);
@@ -259,7 +259,7 @@ Deno.test("TableRegistry leaves out a collection whose table cannot be used any 
     await registry.attempt(LINES, () => Promise.reject(new UnusableTableError("a column below overflow"))),
     false,
   );
-  assert.deepEqual(registry.leftOut.all, [LINES]);
+  assert.deepEqual(registry.leftOut.all, [{ ...LINES, leftOut: true }]);
   assert.deepEqual(registry.counts, counts);
   assert.deepEqual(await appliedOf(registry), ["orders"]);
 });
@@ -285,7 +285,7 @@ const [A_B, AB] = [{ database: "shop", collection: "a.b" }, { database: "shop", 
 Deno.test("TableRegistry leaves out the later one of two new collections for one table", async () => {
   const registry = registryOf(new FakeSink(), { tableOf });
   await registry.openAll([A_B, AB]);
-  assert.deepEqual(registry.leftOut.all, [{ ...AB, keepsGone: true }]);
+  assert.deepEqual(registry.leftOut.all, [{ ...AB, keepsGone: true, leftOut: true }]);
 });
 
 for (
@@ -333,7 +333,7 @@ Deno.test("TableRegistry.drop() warns that rows stay in a table that cannot be u
       ? new SinkError("no", { code: "42501" })
       : undefined;
   await registry.openAll(ALL);
-  assert.deepEqual(registry.leftOut.all, [LINES]);
+  assert.deepEqual(registry.leftOut.all, [{ ...LINES, leftOut: true }]);
   assert.equal(await registry.drop(LINES), undefined);
   assert.deepEqual(registry.leftOut.all, []);
   assert.ok(sink.followed.has("shop.lines"));
