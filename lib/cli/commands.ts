@@ -7,6 +7,7 @@ import { demoConfig, relayConfig, statusConfig, verifyConfig, waitConfig, worklo
 import { logObserver } from "./log_observer.ts";
 import { OPTIONS } from "./options/options.ts";
 import type { Given } from "./options/read.ts";
+import { warnOfUrlDatabase } from "./url_database.ts";
 import { INSTALLED_NAME, PROGRAM } from "./version.ts";
 import { openWatchers } from "./watchers.ts";
 
@@ -43,6 +44,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     run: async (given, context) => {
       const settings = relayConfig(given);
       const { signal, log } = context;
+      warnOfUrlDatabase(given, log);
       const { relay } = await import("../pipeline/relay.ts");
       const { StatusTracker } = await import("../pipeline/status_tracker.ts");
       const { progressObserver } = await import("./progress.ts");
@@ -92,6 +94,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     ],
     run: async (given, context) => {
       const settings = verifyConfig(given);
+      warnOfUrlDatabase(given, context.log);
       const { runVerify } = await import("./run_verify.ts");
       return await runVerify(settings, context);
     },

@@ -126,9 +126,18 @@ function checkFullDocument(fullDocument: RelaySettings["fullDocument"]): void {
   );
 }
 
-/** @throws UsageError when several collections would be written to one table */
+/** Anything in braces that is no placeholder. */
+const UNKNOWN_PLACEHOLDER = /\{(?!(?:database|collection)\})[^{}]*\}/;
+
+/** @throws UsageError for an unknown placeholder, and when several collections would be written to one table */
 function checkTemplate(template: TableName, scope: Scope): void {
   const text = `${template.schema}.${template.name}`;
+  const [unknown] = UNKNOWN_PLACEHOLDER.exec(text) ?? [];
+  if (unknown !== undefined) {
+    throw new UsageError(`--table ${text} has an unknown placeholder: ${unknown}`, {
+      hint: "{database} and {collection} exist, e.g. --table '{database}.{collection}'",
+    });
+  }
   const wanted =
     { collection: [], database: ["collection"], deployment: ["database", "collection"] }[scope.level];
   const missing = wanted.find((name) => !text.includes(`{${name}}`));

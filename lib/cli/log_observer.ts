@@ -10,12 +10,14 @@ import type { Logger } from "../util/log.ts";
  */
 export const logObserver = (log: Logger) => ({
   ready: () => log.info("Ready"),
-  snapshotDone: ({ documents, seconds }) => log.info("Snapshot done", { documents, seconds }),
-  batchApplied: ({ events, bytes, seconds }) => log.debug("Batch applied", { events, bytes, seconds }),
+  snapshotDone: ({ documents, seconds }) => log.info("Snapshot done", { documents, duration_s: seconds }),
+  batchApplied: ({ events, bytes, seconds }) =>
+    log.debug("Batch applied", { events, bytes, duration_s: seconds }),
   outage: ({ system, error, lasted }) => {
     const what = lasted === 0 ? "failed" : `has failed for ${Math.round(lasted / 1_000)} s`;
     log.warn(`${system} ${what}, trying again`, { error: messageOf(error) });
   },
-  recovered: ({ system, lasted }) => log.info(`${system} answers again`, { after: `${lasted} ms` }),
-  stopped: (summary) => log.info("Stopped", { ...summary }),
+  recovered: ({ system, lasted }) => log.info(`${system} answers again`, { after_ms: lasted }),
+  stopped: ({ deadLetters: dead_letters, seconds: duration_s, ...counts }) =>
+    log.info("Stopped", { ...counts, dead_letters, duration_s }),
 } satisfies Partial<RelayObserver>);

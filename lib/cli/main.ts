@@ -62,7 +62,7 @@ async function run(args: readonly string[], { env, signal, outcome }: RunOptions
   const terminal = STDERR.isTerminal && env.TERM !== "dumb";
   const log = createLogger({ ...logging, colour: terminal && !env.NO_COLOR });
   if (logging.format === "json") {
-    outcome.tell = ({ message, hint, exitCode }) => log.error(message, { hint, exitCode });
+    outcome.tell = ({ message, hint, exitCode }) => log.error(message, { hint, exit_code: exitCode });
   }
   const exitCode = await command.run(given, {
     signal,

@@ -31,7 +31,7 @@ export function progressObserver({ terminal, log }: ProgressOptions): SnapshotOb
     : new Lines("Taking the snapshot", log);
   return {
     snapshotProgress: ({ documents, total, lagSeconds: lag }) =>
-      display.show({ documents, total }, { fields: { lag: `${lag} s` }, values: { lag } }),
+      display.show({ documents, total }, { fields: { lag_s: lag }, values: { lag } }),
     snapshotDone: () => display.stop(),
     stopped: () => display.stop(),
     [Symbol.dispose]: () => display.stop(),
@@ -78,9 +78,10 @@ class Lines implements Display {
     if (Date.now() - this.#shownAt < LINE_INTERVAL_MS) return;
     this.#shownAt = Date.now();
     this.#log.info(this.#message, {
-      documents: `${progress.documents} of ${progress.total}`,
-      rate: `${rate}/s`,
-      left: `${left} s`,
+      documents: progress.documents,
+      total: progress.total,
+      rate_per_s: rate,
+      left_s: left,
       ...fields,
     });
   }

@@ -26,6 +26,7 @@ import { lostSince, savedToken } from "../source/resume_token.ts";
 import { serverClock } from "../source/server_clock.ts";
 import { shardKeyOf } from "../source/shard_key.ts";
 import { FeatureTrial } from "../source/stream_features.ts";
+import { catalogueOf } from "../source/unmatched.ts";
 import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
 import { messageOf, UserError } from "../util/errors.ts";
 import { type Logger, QUIET } from "../util/log.ts";
@@ -45,6 +46,7 @@ import { fullSnapshot, snapshotAtStart, type SnapshotState } from "./snapshot_st
 import { type Trace, UNTRACED } from "./stages.ts";
 import { columnsOf, StatusTracker } from "./status_tracker.ts";
 import { TableRegistry } from "./table_registry.ts";
+import { warnOfUnmatched } from "./warn_of_unmatched.ts";
 
 export interface RelayContext {
   /** Kept up to date, and saved with the position. @default {one of the relay's own} */
@@ -126,6 +128,7 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
   const [readable = { database: settings.scope.only.database ?? "admin", collection: "none" }] = found;
   await ownKeys.check(readable);
   log.info(`Following ${settings.scope}`, { collections: found.length });
+  await warnOfUnmatched({ scope: settings.scope, found, catalogue: catalogueOf(causalReader), log });
 
   const position = closing.use(
     await StreamPosition.acquire(retrying(raw, retries), {

@@ -81,7 +81,7 @@ export class StreamPosition implements AsyncDisposable {
       standsBy,
       onWait: (owner, ms) => {
         if (standsBy) log.info("Standing by: another relay follows this stream", { owner });
-        else log.info("Waiting for the lease of an earlier relay to run out", { owner, ms });
+        else log.info("Waiting for the lease of an earlier relay to run out", { owner, left_ms: ms });
         onWait?.();
       },
     });

@@ -256,7 +256,7 @@ export class Widening {
       });
       log.info(`Widened to ${INTEGER_TO_DOUBLE.toType}`, {
         columns: narrow.map(subscript).join(", "),
-        ms: clock.now() - started,
+        duration_ms: clock.now() - started,
       });
       onWidened?.(narrow.length);
       return undefined;
