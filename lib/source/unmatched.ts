@@ -71,14 +71,16 @@ export async function unmatchedNames(
 ): Promise<readonly Unmatched[]> {
   const { databases, collections } = scope.patterns;
   const seen = scope.level === "collection" ? [] : found;
-  const openDatabases = databases.filter((each) => !seen.some(({ database }) => matches(each, database)));
+  const isOpen = (pattern: string, names: readonly string[]): boolean =>
+    pattern !== ANY && !names.some((name) => matches(pattern, name));
+  const openDatabases = databases.filter((each) => isOpen(each, seen.map(({ database }) => database)));
   const openCollections = collections.filter((each) =>
-    each !== ANY && !seen.some(({ collection }) => matches(each, collection))
+    isOpen(each, seen.map(({ collection }) => collection))
   );
   if (openDatabases.length + openCollections.length === 0) return [];
   const existing = (await catalogue.databases())?.filter((each) => scope.isFollowable(each));
   if (!existing) return [];
-  const unmatched = openDatabases.filter((each) => !existing.some((name) => matches(each, name)))
+  const unmatched = openDatabases.filter((each) => isOpen(each, existing))
     .map((name) => unmatchedOf("database", name, existing));
   const included = existing.filter((each) => scope.includesDatabase(each));
   if (openCollections.length === 0 || included.length === 0) return unmatched;
@@ -88,7 +90,7 @@ export async function unmatchedNames(
   const names = [...new Set(known.flat())].filter((name) => !name.startsWith("system."));
   return [
     ...unmatched,
-    ...openCollections.filter((each) => !names.some((name) => matches(each, name)))
+    ...openCollections.filter((each) => isOpen(each, names))
       .map((name) => unmatchedOf("collection", name, names, databases)),
   ];
 }

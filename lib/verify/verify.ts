@@ -14,11 +14,13 @@ import { collectionsOf, estimatedCount } from "../source/collections.ts";
 import { Deployment } from "../source/deployment.ts";
 import { DocumentReader } from "../source/documents.ts";
 import { RangeSplitter } from "../source/key_ranges.ts";
+import { catalogueOf } from "../source/unmatched.ts";
 import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import { OutageTracker } from "../util/outage.ts";
 import { Shutdown } from "../util/shutdown.ts";
 import { MAX_KEYS } from "./both_sides.ts";
+import { comparable } from "./comparable.ts";
 import type { VerifyObserver } from "./observer.ts";
 import type { CollectionResult } from "./result.ts";
 import { LANES } from "./scan.ts";
@@ -101,7 +103,14 @@ async function verifyAll(
   observer: VerifyObserver,
 ): Promise<CollectionResult[]> {
   const { settings: { relay, sample, compare }, causalReader, log } = deps;
-  const namespaces = await collectionsOf(causalReader, relay.scope, { log });
+  const found = await collectionsOf(causalReader, relay.scope, { log });
+  const namespaces = await comparable({
+    ...deps,
+    ...deps.settings,
+    scope: relay.scope,
+    found,
+    catalogue: catalogueOf(causalReader),
+  });
   log.info(`Verifying ${relay.scope}`, { collections: namespaces.length });
   const there = await estimatedCount(causalReader, namespaces);
   const total = sample > 0 ? Math.min(there, sample * namespaces.length) : there;
