@@ -16,8 +16,8 @@ export interface CommandContext {
   readonly log: Logger;
   /** Whether standard error is a terminal where progress may be drawn. */
   readonly terminal: boolean;
-  /** Writes to standard output. */
-  readonly print: (text: string) => void;
+  /** Writes to standard output. @returns whether somebody may still read what comes next */
+  readonly print: (text: string) => boolean;
 }
 
 export interface Command extends Completed {

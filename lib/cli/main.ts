@@ -41,7 +41,7 @@ export async function main(args: readonly string[], { env, signal }: Surrounding
 }
 
 const tellPeople = ({ message, hint }: Description): void =>
-  print(STDERR, [`Error: ${message}`, ...hint ? [hint] : []].join("\n"));
+  void print(STDERR, [`Error: ${message}`, ...hint ? [hint] : []].join("\n"));
 
 const isAbort = (error: unknown): boolean => error instanceof Error && error.name === "AbortError";
 
@@ -73,10 +73,13 @@ async function run(args: readonly string[], { env, signal, outcome }: RunOptions
   return exitCode ?? 0;
 }
 
-function print(stream: OutputStream, text: string): void {
+/** @returns false when nobody reads the stream any more */
+function print(stream: OutputStream, text: string): boolean {
   try {
     stream.write(`${text}\n`);
+    return true;
   } catch (error) {
     if (!isBrokenPipe(error)) throw error;
+    return false;
   }
 }

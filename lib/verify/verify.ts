@@ -31,8 +31,8 @@ export interface VerifyContext {
   readonly signal: AbortSignal;
   readonly log: Logger;
   readonly observer: VerifyObserver;
-  /** Is given what each run has found. */
-  readonly onResults: (results: readonly CollectionResult[]) => void;
+  /** Takes what each run has found. @returns whether another run makes sense */
+  readonly onResults: (results: readonly CollectionResult[]) => boolean;
   /** @default {the system's} */
   readonly clock?: Clock;
 }
@@ -91,8 +91,7 @@ export async function verify(
   };
   while (true) {
     const results = await verifyAll(deps, observer);
-    onResults(results);
-    if (settings.runs === "once") return results;
+    if (!onResults(results) || settings.runs === "once") return results;
     const isStopped = await clock.wait(PAUSE_MS, { signal }).then(() => false, () => true);
     if (isStopped) return results;
   }
