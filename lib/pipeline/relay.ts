@@ -140,11 +140,11 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
       clock,
       status: () => columnsOf(status.current),
       standsBy: settings.onHeld === "wait",
-      onWait: () => observer.standingBy(),
+      onWait: (owner) => observer.standingBy({ schema, stream: names.stream, owner }),
       isFree: () => !raw.writing,
     }),
   );
-  observer.leaseTaken();
+  observer.leaseTaken({ schema, stream: names.stream, owner: position.owner });
   closing.use(position.keep(fail));
   await createStatusView(retrying(raw, retries), { schema, log });
   closing.use(watchOplog({ route: deployment.route(), observer, clock, mongodbClock, log }));

@@ -19,7 +19,7 @@ async function valuesOf(url: string, name: string): Promise<Record<string, numbe
 }
 
 cratedbTest("cdc-relay --listen tells what it has done, and whether it is ready", async (context) => {
-  const { mongodb, database, httpUrl, relay } = context;
+  const { mongodb, database, schema, table, httpUrl, relay } = context;
   const { hostname, port } = new URL(httpUrl.replace("crate:", "http:"));
   await using proxy = await startTcpProxy({ hostname, port: Number(port || 4200) });
   const url = new URL(httpUrl);
@@ -62,7 +62,8 @@ cratedbTest("cdc-relay --listen tells what it has done, and whether it is ready"
   }
   const status = JSON.parse((await get(`${base}/status`)).body);
   assert.equal(status.phase, "following");
-  assert.deepEqual([status.events, status.deletes, status.overflowed], [1_200, 100, 100]);
+  assert.deepEqual([status.events, status.rows, status.overflowed], [1_200, upserts + deletes, 100]);
+  assert.equal(status.stream, `${database}.data -> ${schema}.${table}`);
 
   await proxy.cut();
   await data.insertOne({ _id: -1, n: -1 });
