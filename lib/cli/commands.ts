@@ -3,7 +3,15 @@ import { observers } from "../pipeline/observer.ts";
 import { SYSTEM_CLOCK } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import { type Argument, type Completed, completionScript, SHELLS } from "./completion.ts";
-import { demoConfig, relayConfig, statusConfig, verifyConfig, waitConfig, workloadConfig } from "./config.ts";
+import {
+  demoConfig,
+  forgetConfig,
+  relayConfig,
+  statusConfig,
+  verifyConfig,
+  waitConfig,
+  workloadConfig,
+} from "./config.ts";
 import { logObserver } from "./log_observer.ts";
 import { OPTIONS } from "./options/options.ts";
 import type { Given } from "./options/read.ts";
@@ -97,6 +105,19 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       warnOfUrlDatabase(given, context.log);
       const { runVerify } = await import("./run_verify.ts");
       return await runVerify(settings, context);
+    },
+  },
+  "forget": {
+    summary: "Remove what the relay keeps about a stream that is no longer needed; tables stay",
+    options: OPTIONS.forget,
+    examples: [
+      `${CALL} forget`,
+      `${CALL} forget --stream 'shop.* -> {database}.{collection}'`,
+      `${CALL} forget --stream 'testdrive.data -> doc.cdc-testdrive' --yes`,
+    ],
+    run: async (given, context) => {
+      const settings = forgetConfig(given);
+      return await (await import("./run_forget.ts")).runForget(settings, context);
     },
   },
   "db-workload": {

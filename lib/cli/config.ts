@@ -14,12 +14,14 @@ import { UsageError } from "../util/errors.ts";
 import type { LoggerOptions } from "../util/log.ts";
 import type { VerifySettings } from "../verify/settings.ts";
 import type { WorkloadSettings } from "../workload/workload.ts";
+import { FORGET } from "./options/forget.ts";
 import { LOGGING } from "./options/logging.ts";
 import type { Option, Values } from "./options/option.ts";
 import { OPTIONS } from "./options/options.ts";
 import { type Given, readOptions, sourceOf } from "./options/read.ts";
 import { STATUS, STREAM, WAIT } from "./options/status.ts";
 import { VERIFY } from "./options/verify.ts";
+import type { RunForgetSettings } from "./run_forget.ts";
 import { takeSink } from "./take_sink.ts";
 
 /**
@@ -158,6 +160,12 @@ export function statusConfig(given: Given): StatusSettings {
 export function waitConfig(given: Given): WaitSettings {
   const [sink, rest] = takeSink(readOptions(WAIT, given), given);
   return Object.freeze({ ...rest, sink, streamIn: streamOf(given) });
+}
+
+/** @throws UsageError */
+export function forgetConfig(given: Given): RunForgetSettings {
+  const [sink, rest] = takeSink(readOptions(FORGET, given), given);
+  return Object.freeze({ ...rest, sink });
 }
 
 /** The stream that a relay with these options follows; undefined where none is given that names one. */

@@ -5,7 +5,7 @@ import { isUnknownRelation } from "../connection/sink_error.ts";
 import { type Parameter, type Result } from "../connection/query.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
 
-const METADATA_TABLES = [
+export const METADATA_TABLES = [
   "cdc_position",
   "cdc_collection",
   "cdc_dead_letter",
@@ -13,7 +13,20 @@ const METADATA_TABLES = [
   "cdc_repair",
   "cdc_verify",
 ] as const;
-type MetadataTable = typeof METADATA_TABLES[number];
+export type MetadataTable = typeof METADATA_TABLES[number];
+
+/**
+ * What the rows of each of them are kept for: a stream; a collection and its table, which several streams may have; or a
+ * table, in its own schema. `forget` goes by it.
+ */
+export const KEPT_FOR: Readonly<Record<MetadataTable, "stream" | "collection" | "table">> = {
+  cdc_position: "stream",
+  cdc_collection: "stream",
+  cdc_dead_letter: "collection",
+  cdc_lock: "table",
+  cdc_repair: "stream",
+  cdc_verify: "stream",
+};
 
 /** The view of how all streams are. */
 export const STATUS_VIEW = "cdc_status";
