@@ -24,7 +24,7 @@ export async function runWait(
   { signal, log, print }: RunContext,
 ): Promise<number> {
   const startedAt = SYSTEM_CLOCK.now();
-  const waited = await wait(settings, { signal, clock: SYSTEM_CLOCK });
+  const waited = await wait(settings, { signal, log, clock: SYSTEM_CLOCK });
   const duration = SYSTEM_CLOCK.now() - startedAt;
   if (settings.output === "json") {
     if (waited.absence.length > 0) log.warn(waited.absence.join(" "));

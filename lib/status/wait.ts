@@ -16,6 +16,7 @@ import { quoteTable } from "../sink/table/sql_names.ts";
 import { Deployment } from "../source/deployment.ts";
 import { operationTimeOf } from "../source/operation_time.ts";
 import type { Clock } from "../util/clock.ts";
+import type { Logger } from "../util/log.ts";
 import { absenceText, viewerOf } from "./absence.ts";
 
 export interface WaitSettings {
@@ -33,6 +34,7 @@ export interface WaitSettings {
 export interface WaitContext {
   readonly signal: AbortSignal;
   readonly clock: Clock;
+  readonly log: Logger;
 }
 
 /** Whether a stream shows everything; "not followed" if no relay follows it, so that waiting longer is in vain. */
@@ -80,7 +82,7 @@ export interface WaitFor {
 export async function waitFor(
   transport: Transport,
   { at, until, schema, wanted }: WaitFor,
-  { clock, signal }: WaitContext,
+  { clock, log, signal }: WaitContext,
 ): Promise<Waited> {
   let tables: readonly FoundTable[] = [];
   let searchAt = -Infinity;
@@ -91,6 +93,12 @@ export async function waitFor(
     }
     const streams = outcomesOf(await readPositions(transport, { tables, stream: wanted }), { at, wanted });
     const isShown = streams.length > 0 && streams.every(({ outcome }) => outcome === "shown");
+    if (interval === FIRST_INTERVAL_MS) {
+      const unfollowed = streams.filter(({ outcome }) => outcome === "not followed");
+      for (const { stream } of unfollowed) {
+        log.warn("No relay follows a stream that is waited for", { stream });
+      }
+    }
     if (isShown) await refresh(transport, streams.map(({ stream }) => stream));
     if (isShown || clock.now() >= until) {
       const absence = streams.length > 0 ? [] : await absenceOf(transport, { schema, wanted });
@@ -118,7 +126,7 @@ function outcomesOf(
     })),
     ...[...parts].filter((each) => !names.includes(each))
       .map((stream) => ({ stream, outcome: "not followed" as const })),
-  ];
+  ].sort((one, other) => one.stream < other.stream ? -1 : 1);
 }
 
 async function absenceOf(
@@ -126,9 +134,8 @@ async function absenceOf(
   { schema, wanted }: Pick<WaitFor, "schema" | "wanted">,
 ): Promise<string[]> {
   const tables = await tablesInEverySchema(transport, "cdc_position");
-  const existing = (await readPositions(transport, { tables, stream: undefined })).map(({ stream }) =>
-    stream
-  );
+  const positions = await readPositions(transport, { tables, stream: undefined });
+  const existing = positions.map(({ stream }) => stream).sort();
   return absenceText({ ...await viewerOf(transport), wanted, existing, schema });
 }
 

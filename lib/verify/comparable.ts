@@ -1,8 +1,5 @@
 /** Which collections are compared. To compare nothing proves nothing: it is an error, or warned of. */
-import type { Names } from "../pipeline/settings.ts";
-import type { Transport } from "../sink/connection/transport.ts";
-import { tableExists } from "../sink/metadata/metadata_tables.ts";
-import { tableFor } from "../sink/table/table_naming.ts";
+import type { Namespace } from "../namespace.ts";
 import type { FoundCollection, Scope } from "../source/scope.ts";
 import {
   type Catalogue,
@@ -19,14 +16,14 @@ export interface ComparableDeps {
   /** The collections that the scope has found; a single one may not exist. */
   readonly found: readonly FoundCollection[];
   readonly catalogue: Catalogue;
-  readonly names: Pick<Names, "tableOf">;
-  readonly transport: Transport;
+  /** Whether a collection that does not exist has rows which its relay should have removed. */
+  readonly hasRows: (namespace: Namespace) => Promise<boolean>;
   readonly runs: "once" | "forever";
   readonly log: Logger;
 }
 
 /**
- * The collections of the scope. One that does not exist is compared if its table does: all of its rows are too many.
+ * The collections of the scope. One that does not exist is compared if it has rows: all of them are too many.
  *
  * @example
  * IN: {scope: shpo.*, found: [], …} → OUT: throws "No database matches shpo; MongoDB shows these: shop, weather"
@@ -34,11 +31,11 @@ export interface ComparableDeps {
  * @throws UsageError if there is nothing to compare, and no later run that may find something
  */
 export async function comparable(deps: ComparableDeps): Promise<readonly FoundCollection[]> {
-  const { scope, found, catalogue, names, transport, runs, log } = deps;
+  const { scope, found, catalogue, hasRows, runs, log } = deps;
   const unmatched = await unmatchedNames(scope, found, catalogue);
   const [single] = found;
   const isMissing = scope.level === "collection" && unmatched.length > 0 && single !== undefined &&
-    !await tableExists(transport, tableFor(names.tableOf(single), single, transport.dialect));
+    !await hasRows(single);
   const left = isMissing ? [] : found;
   if (left.length === 0 && runs === "once") throw nothingToCompare(scope, unmatched);
   for (const { kind, name, existing, similar } of unmatched) {

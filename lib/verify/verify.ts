@@ -2,6 +2,7 @@
  * `verify`: compares collections with their tables, under the settings of the relay and beside it. Here everything is put
  * together; which differences are real is decided in `settle.ts`.
  */
+import type { Namespace } from "../namespace.ts";
 import { SnapshotRate } from "../pipeline/snapshot_rate.ts";
 import { openTransport } from "../sink/connection/open_transport.ts";
 import { countingWrites, retrying } from "../sink/connection/wrappers.ts";
@@ -9,6 +10,8 @@ import { DeadLetters } from "../sink/metadata/dead_letters.ts";
 import { FollowedCollections } from "../sink/metadata/followed_collections.ts";
 import { RepairRequests } from "../sink/metadata/repair_requests.ts";
 import { prepareVerifyResults } from "../sink/metadata/verify_results.ts";
+import { RowReader } from "../sink/table/row_reader.ts";
+import { tableFor } from "../sink/table/table_naming.ts";
 import { CausalReader } from "../source/causal_reader.ts";
 import { collectionsOf, estimatedCount } from "../source/collections.ts";
 import { Deployment } from "../source/deployment.ts";
@@ -109,6 +112,7 @@ async function verifyAll(
     scope: relay.scope,
     found,
     catalogue: catalogueOf(causalReader),
+    hasRows: (namespace) => hasRows(namespace, deps),
   });
   log.info(`Verifying ${relay.scope}`, { collections: namespaces.length });
   const there = await estimatedCount(causalReader, namespaces);
@@ -124,4 +128,18 @@ async function verifyAll(
   }
   observer.done();
   return results;
+}
+
+/** Whether a collection that does not exist has rows, where they should not stay. */
+async function hasRows(
+  namespace: Namespace,
+  { settings: { relay }, names, transport }: Pick<VerifyDeps, "settings" | "names" | "transport">,
+): Promise<boolean> {
+  if (relay.onDrop === "keep") return false;
+  const table = tableFor(names.tableOf(namespace), namespace, transport.dialect);
+  const followed = new FollowedCollections(transport, { schema: names.metadataSchema, stream: names.stream });
+  if ((await followed.streamsOf(namespace, table)).length === 0) return false;
+  const rows = await RowReader.open(transport, table);
+  await rows.refresh();
+  return await rows.count() > 0;
 }

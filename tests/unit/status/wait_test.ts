@@ -3,6 +3,7 @@ import { BSON } from "mongodb";
 import { bytesToHex } from "../../../lib/bson/bson.ts";
 import { CRATEDB } from "../../../lib/sink/connection/dialect.ts";
 import type { Transport } from "../../../lib/sink/connection/transport.ts";
+import { type LogFields, QUIET } from "../../../lib/util/log.ts";
 import { waitFor } from "../../../lib/status/wait.ts";
 import { waitJson, waitText } from "../../../lib/status/wait_report.ts";
 
@@ -21,6 +22,8 @@ async function run(positionsAfter: (ms: number) => Readonly<Record<string, Posit
   const startedAt = 1_000_000;
   const sent: { readonly at: number; readonly sql: string }[] = [];
   const waits: number[] = [];
+  const warned: unknown[] = [];
+  const log = { ...QUIET, warn: (_: string, fields: LogFields = {}) => void warned.push(fields.stream) };
   let now = startedAt;
   const transport: Transport = {
     dialect: CRATEDB,
@@ -50,10 +53,10 @@ async function run(positionsAfter: (ms: number) => Readonly<Record<string, Posit
   const waited = await waitFor(
     transport,
     { at: AT, until: startedAt + 60_000, schema: "doc", wanted },
-    { clock, signal: new AbortController().signal },
+    { clock, signal: new AbortController().signal, log },
   );
   const searches = sent.filter(({ sql }) => /information_schema/.test(sql)).map(({ at }) => at);
-  return { waited, searches, waits, took: now - startedAt };
+  return { waited, searches, waits, warned, took: now - startedAt };
 }
 
 const position = (t: number, isHeld = true): Position => ({ t, isHeld });
@@ -76,7 +79,7 @@ Deno.test("waitFor() looks every 500 ms at most, and rarely searches for tables"
 });
 
 Deno.test("waitFor() tells a stream that is behind from one that no relay follows", async () => {
-  const { waited, took } = await run(() => ({
+  const { waited, warned, took } = await run(() => ({
     a: position(BEFORE),
     b: position(BEFORE, false),
     "c (partition 0/2)": position(AFTER),
@@ -88,6 +91,7 @@ Deno.test("waitFor() tells a stream that is behind from one that no relay follow
     { stream: "c (partition 0/2)", outcome: "shown" },
     { stream: "c (partition 1/2)", outcome: "not followed" },
   ]);
+  assert.deepEqual(warned, ["b", "c (partition 1/2)"], "once, at the first look");
 });
 
 Deno.test("waitFor() of an unknown name lists the streams that exist", async () => {

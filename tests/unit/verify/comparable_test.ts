@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { POSTGRESQL } from "../../../lib/sink/connection/dialect.ts";
 import { Scope } from "../../../lib/source/scope.ts";
 import { UsageError } from "../../../lib/util/errors.ts";
 import { createLogger } from "../../../lib/util/log.ts";
@@ -10,11 +9,11 @@ const SHOP: Readonly<Record<string, readonly string[]>> = {
   weather: ["readings"],
 };
 
-/** Compares this scope with MongoDB as above, and tables of these names. */
+/** Compares this scope with MongoDB as above; these collections have rows. */
 async function run(
   [databases, collections]: readonly [string, string],
-  { tables = [], runs = "once", existing = SHOP }: {
-    readonly tables?: readonly string[];
+  { withRows = [], runs = "once", existing = SHOP }: {
+    readonly withRows?: readonly string[];
     readonly runs?: ComparableDeps["runs"];
     readonly existing?: typeof SHOP;
   } = {},
@@ -37,13 +36,7 @@ async function run(
       databases: () => Promise.resolve(Object.keys(existing)),
       collections: (name) => Promise.resolve(existing[name] ?? []),
     },
-    names: { tableOf: () => ({ schema: "{database}", name: "{collection}" }) },
-    transport: {
-      dialect: POSTGRESQL,
-      query: (_sql, [schema, name] = []) =>
-        Promise.resolve({ count: 0, rows: tables.includes(`${schema}.${name}`) ? [[1]] : [] }),
-      [Symbol.asyncDispose]: () => Promise.resolve(),
-    },
+    hasRows: ({ database, collection }) => Promise.resolve(withRows.includes(`${database}.${collection}`)),
     runs,
     log: createLogger({ format: "text", level: "warn", write: (line) => warnings.push(line.slice(9)) }),
   });
@@ -85,8 +78,8 @@ Deno.test("comparable() refuses to compare nothing, and names what exists", asyn
   );
 });
 
-Deno.test("comparable() has a collection that does not exist if its table does", async () => {
-  assert.deepEqual((await run(["shop", "old"], { tables: ["shop.old"] })).compared, ["shop.old"]);
+Deno.test("comparable() has a collection that does not exist if it has rows", async () => {
+  assert.deepEqual((await run(["shop", "old"], { withRows: ["shop.old"] })).compared, ["shop.old"]);
 });
 
 Deno.test("comparable() warns of a name that matches nothing beside others that do", async () => {
