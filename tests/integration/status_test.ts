@@ -4,6 +4,7 @@ import { eventually } from "../../dev/servers/eventually.ts";
 import { run } from "../../dev/process/program.ts";
 import type { Row } from "../../dev/servers/query_cratedb.ts";
 import { type CratedbContext, cratedbTest, transports } from "../support/cratedb_harness.ts";
+import { runUnread } from "../support/run_unread.ts";
 
 /** The stream's row of the view. */
 async function viewed({ sql }: CratedbContext): Promise<Row> {
@@ -125,6 +126,8 @@ cratedbTest(
     const gone = await status();
     assert.equal(gone.code, 4);
     assert.match(gone.stdout, /no sign of life/);
+    const unread = await runUnread(["status", "--watch", "--json"], { CRATEDB_SQLALCHEMY_URL: readerUrl });
+    assert.equal(unread, 4, "it ends when nobody reads, with the state as its exit code");
   },
 );
 

@@ -4,6 +4,7 @@ import { eventually } from "../../dev/servers/eventually.ts";
 import { type Outcome, run } from "../../dev/process/program.ts";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
 import { postgresqlTest } from "../support/postgresql_harness.ts";
+import { runUnread } from "../support/run_unread.ts";
 import { insertMixed, mixedLoad } from "../support/mixed_documents.ts";
 
 /** Positions of an idle stream are saved often. */
@@ -170,19 +171,17 @@ postgresqlTest("verify compares and repairs tables of PostgreSQL", async (contex
   await insertMixed(data as never, 100);
   await data.insertOne({ zero: -0.5 * 0, nul: "\0", big: 1e300, nested: [[1, null], { b: 1, a: 2 }] });
   assert.equal((await runRelay(["--snapshot", "only"])).code, 0);
-  const verify = (...args: string[]) =>
-    run(
-      ["verify", "--database", database, "--collection", "data", "--table", `${schema}.${table}`, ...args],
-      {
-        env: { ...env, MONGODB_URL: mongodbUrl, CRATEDB_URL: url },
-      },
-    );
+  const scope = ["--database", database, "--collection", "data", "--table", `${schema}.${table}`];
+  const servers = { MONGODB_URL: mongodbUrl, CRATEDB_URL: url };
+  const verify = (...args: string[]) => run(["verify", ...scope, ...args], { env: { ...env, ...servers } });
   assert.match((await verify()).stdout, /: equal up to .* \| 101 documents, 101 rows, 1 row with overflow,/);
 
   await sql(
     `UPDATE "${schema}"."${table}" SET data = '{"_id": "key 17", "n": 9007199254740993}' WHERE oid = 'key 17'`,
   );
   await sql(`INSERT INTO "${schema}"."${table}" (oid, data) VALUES ('', '{}')`);
+  const unread = await runUnread(["verify", ...scope, "--watch", "--json"], servers);
+  assert.equal(unread, 3, "it ends when nobody reads, with what was found as its exit code");
   const { stdout, code } = await verify("--sample", "1000");
   assert.match(stdout, /: 1 extra, 1 different \(no relay runs/);
   assert.match(stdout, /n: document 17, row 9007199254740993/);
