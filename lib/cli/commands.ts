@@ -24,7 +24,7 @@ export interface CommandContext {
   readonly log: Logger;
   /** Whether standard error is a terminal where progress may be drawn. */
   readonly terminal: boolean;
-  /** Writes to standard output. @returns whether somebody may still read what comes next */
+  /** Writes to standard output. @returns false if the output is closed */
   readonly print: (text: string) => boolean;
 }
 

@@ -29,7 +29,7 @@ export async function confirm(
 ): Promise<boolean> {
   signal.throwIfAborted();
   output.write(`${question} [y/N] `);
-  // Without a terminal of its own it leaves Ctrl-C to the program.
+  // In raw mode it would take Ctrl-C, which stops the program.
   const lines = createInterface({ input, terminal: false });
   const stop = () => lines.close();
   signal.addEventListener("abort", stop);

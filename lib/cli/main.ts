@@ -73,7 +73,7 @@ async function run(args: readonly string[], { env, signal, outcome }: RunOptions
   return exitCode ?? 0;
 }
 
-/** @returns false when nobody reads the stream any more */
+/** @returns false if the stream is closed */
 function print(stream: OutputStream, text: string): boolean {
   try {
     stream.write(`${text}\n`);

@@ -27,7 +27,7 @@ export async function runForget(settings: RunForgetSettings, context: RunForgetC
   const { signal, print, ask = confirmOnTerminal } = context;
   const asks = settings.confirm === "ask";
   if (asks && !(context.canAsk ?? canAsk)()) {
-    throw new UsageError("forget asks before it removes anything, and there is no terminal to ask on.", {
+    throw new UsageError("forget asks on a terminal before it removes anything, and this is none.", {
       hint: "--yes removes without a question.",
     });
   }

@@ -9,7 +9,7 @@ import { type ProgressOptions, verifyProgress } from "./progress.ts";
 
 export interface RunVerifyContext extends ProgressOptions {
   readonly signal: AbortSignal;
-  /** Writes to standard output. @returns whether somebody may still read what comes next */
+  /** Writes to standard output. @returns false if the output is closed */
   readonly print: (text: string) => boolean;
 }
 

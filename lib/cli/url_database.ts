@@ -8,7 +8,7 @@ import { MONGODB_URL, SCOPE } from "./options/source.ts";
 const EXPECTED = ["", "admin", "testdrive"];
 
 /**
- * Warns if MONGODB_URL names a database, and no option says which one is followed.
+ * Warns if MONGODB_URL names a database, and no option does.
  *
  * @example
  * IN: mongodb://host/shop, without --database

@@ -81,7 +81,7 @@ export class Scope {
     return this.#options;
   }
 
-  /** Whether the database is none of MongoDB's own. */
+  /** Whether a change stream can follow the database: not MongoDB's own ones. */
   isFollowable(database: string): boolean {
     return !OWN.includes(database);
   }

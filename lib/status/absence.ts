@@ -1,4 +1,4 @@
-/** Why there is nothing to report: a server does not show schemas that the user has no rights on. */
+/** Why no stream was found: a server does not show schemas that the user has no rights on. */
 import type { Transport } from "../sink/connection/transport.ts";
 import { quoteName } from "../sink/table/sql_names.ts";
 
@@ -36,7 +36,7 @@ export const grantText = ({ server, user }: Viewer, schema: string): string =>
 const MAX_STREAMS = 20;
 
 /**
- * What can be said about streams that were not found.
+ * Explains that no stream was found, without a claim about what the user may not see.
  *
  * @example
  * IN: {user: "reader", seesAll: false, existing: [], schema: "doc", …}

@@ -83,7 +83,7 @@ export function chooseStreams(
   }
   const wholes = wholeStreams(matching);
   if (name === undefined && wholes.length > 1) {
-    throw new UsageError("Several streams exist, and --stream names none of them.", {
+    throw new UsageError("Several streams exist, and --stream does not name one.", {
       hint: ["These exist:", ...wholes.map((each) => `  ${each}`)].join("\n"),
     });
   }

@@ -13,7 +13,7 @@ import { readStreams, type StreamStatus } from "./stream_status.ts";
 
 export interface StatusSettings {
   readonly sink: SinkAddress;
-  /** The one stream to report, with all its parts, where names without a schema are in this one; undefined for all. */
+  /** The one stream to report, with all its parts, by the default schema; undefined for all. */
   readonly streamIn: ((schema: string) => string) | undefined;
   /** Milliseconds; a stream that is further behind has a problem. */
   readonly maxLag: number;
@@ -27,14 +27,14 @@ export interface StatusContext {
   readonly log: Logger;
   /** Characters in a line; undefined where standard output is no terminal, and nothing is drawn over. */
   readonly columns: number | undefined;
-  /** @returns whether somebody may still read what comes next */
+  /** @returns false if the output is closed */
   readonly print: (text: string) => boolean;
 }
 
-/** The streams, and why there are none. */
+/** The streams, or why none was found. */
 interface Found {
   readonly streams: readonly StreamStatus[];
-  /** Empty if there are streams. */
+  /** Empty if a stream was found. */
   readonly absence: readonly string[];
 }
 
@@ -52,7 +52,7 @@ export async function status(settings: StatusSettings, context: StatusContext): 
 }
 
 /**
- * @returns whether all streams were well when nobody read the output any more
+ * @returns whether all streams were well when the output was closed
  * @throws AbortError when the signal is aborted
  */
 async function watch(

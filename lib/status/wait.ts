@@ -23,7 +23,7 @@ export interface WaitSettings {
   /** Asked for the time, if that is "now". */
   readonly mongodbUrl: string;
   readonly sink: SinkAddress;
-  /** The one stream to wait for, with all its parts, where names without a schema are in this one; undefined for all. */
+  /** The one stream to wait for, with all its parts, by the default schema; undefined for all. */
   readonly streamIn: ((schema: string) => string) | undefined;
   readonly at: "now" | BSON.Timestamp;
   /** Milliseconds. */
@@ -48,7 +48,7 @@ export interface WaitedStream {
 export interface Waited {
   readonly at: BSON.Timestamp;
   readonly streams: readonly WaitedStream[];
-  /** Why there is no stream; empty if there is one. */
+  /** Why no stream was found; empty if one was. */
   readonly absence: readonly string[];
 }
 

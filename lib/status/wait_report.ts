@@ -3,7 +3,7 @@ import { clusterTimeFields, clusterTimeText } from "../source/cluster_time.ts";
 import { durationText } from "../util/duration_text.ts";
 import type { StreamOutcome, Waited } from "./wait.ts";
 
-/** "no stream" if there was none to wait for. */
+/** "no stream" if no stream was found to wait for. */
 export type WaitOutcome = "shown" | "behind" | "no stream";
 
 export function waitOutcome({ streams }: Pick<Waited, "streams">): WaitOutcome {
@@ -18,7 +18,7 @@ const TEXTS: Readonly<Record<StreamOutcome, (time: string) => string>> = {
 };
 
 /**
- * A line for each stream, or why there is none.
+ * A line for each stream, or why none was found.
  *
  * @param duration in milliseconds
  *

@@ -1,7 +1,7 @@
 /** Fields of the log with a unit at the end of their names: numbers for programs, and the same with a unit for people. */
 import { durationText } from "./duration_text.ts";
 
-/** The endings, the longest first, and how people read such a number. */
+/** The endings, the longest first, and how people read their numbers. */
 const UNITS: readonly (readonly [ending: string, text: (value: number) => string])[] = [
   ["_per_s", (value) => `${value}/s`],
   ["_ms", durationText],

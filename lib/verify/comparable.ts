@@ -28,7 +28,7 @@ export interface ComparableDeps {
  * @example
  * IN: {scope: shpo.*, found: [], …} → OUT: throws "No database matches shpo; MongoDB shows these: shop, weather"
  *
- * @throws UsageError if there is nothing to compare, and no later run that may find something
+ * @throws UsageError for nothing to compare, unless a later run may find something
  */
 export async function comparable(deps: ComparableDeps): Promise<readonly FoundCollection[]> {
   const { scope, found, catalogue, hasRows, runs, log } = deps;
@@ -46,7 +46,7 @@ export async function comparable(deps: ComparableDeps): Promise<readonly FoundCo
 
 function nothingToCompare(scope: Scope, [first]: readonly Unmatched[]): UsageError {
   if (!first) {
-    return new UsageError(`There is nothing to compare: no collection matches ${scope}`, {
+    return new UsageError(`Nothing to compare: no collection matches ${scope}`, {
       hint: "MongoDB shows this user none, or --exclude leaves all of them out.",
     });
   }

@@ -130,7 +130,7 @@ async function verifyAll(
   return results;
 }
 
-/** Whether a collection that does not exist has rows, where they should not stay. */
+/** Whether a collection that does not exist has rows that should not stay. */
 async function hasRows(
   namespace: Namespace,
   { settings: { relay }, names, transport }: Pick<VerifyDeps, "settings" | "names" | "transport">,

@@ -162,7 +162,7 @@ async function locksOf(
   return records;
 }
 
-/** How many rows there are of these. */
+/** The number of these rows. */
 export async function countRecords(transport: Transport, records: StreamRecords): Promise<number> {
   const { table, where, parameters } = records;
   await refreshTable(transport, table);
@@ -173,7 +173,7 @@ export async function countRecords(transport: Transport, records: StreamRecords)
   return Number(row?.[0]);
 }
 
-/** Removes these rows. @returns how many there were */
+/** Removes these rows. @returns their number */
 export async function removeRecords(transport: Transport, records: StreamRecords): Promise<number> {
   const { table, where, parameters } = records;
   // A search passes over rows that were written since the last refresh.

@@ -72,7 +72,7 @@ Deno.test("comparable() refuses to compare nothing, and names what exists", asyn
   await assert.rejects(
     run(["*", "*"], { existing: {} }),
     isWrongUsage(
-      "There is nothing to compare: no collection matches *.*",
+      "Nothing to compare: no collection matches *.*",
       "MongoDB shows this user none, or --exclude leaves all of them out.",
     ),
   );
