@@ -5,12 +5,21 @@ import { SYSTEM_CLOCK } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import { VERSION } from "../util/version.ts";
 import { type Argument, type Completed, completionScript, SHELLS } from "./completion.ts";
-import { demoConfig, relayConfig, statusConfig, verifyConfig, waitConfig, workloadConfig } from "./config.ts";
+import {
+  demoConfig,
+  forgetConfig,
+  relayConfig,
+  statusConfig,
+  verifyConfig,
+  waitConfig,
+  workloadConfig,
+} from "./config.ts";
 import { logObserver } from "./log_observer.ts";
 import { OPTIONS } from "./options/options.ts";
 import type { Given } from "./options/read.ts";
 import { runtimeOf } from "./runtime.ts";
 import type { StatusLine } from "./status_line.ts";
+import { warnOfUrlDatabase } from "./url_database.ts";
 import { INSTALLED_NAME, PROGRAM } from "./version.ts";
 import { openWatchers } from "./watchers.ts";
 
@@ -19,8 +28,8 @@ export interface CommandContext {
   readonly log: Logger;
   /** Draws progress; undefined if standard error is not a terminal. */
   readonly statusLine: StatusLine | undefined;
-  /** Writes to standard output. */
-  readonly print: (text: string) => void;
+  /** Writes to standard output. @returns false if the output is closed */
+  readonly print: (text: string) => boolean;
 }
 
 export interface Command extends Completed {
@@ -49,6 +58,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       const { signal, log } = context;
       const { name, version } = runtimeOf(process.versions);
       log.info("Starting cdc-relay", { version: VERSION, runtime: `${name} ${version}` });
+      warnOfUrlDatabase(given, log);
       const { relay } = await import("../pipeline/relay.ts");
       const { StatusTracker } = await import("../pipeline/status_tracker.ts");
       const { progressObserver } = await import("./progress.ts");
@@ -98,8 +108,22 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     ],
     run: async (given, context) => {
       const settings = verifyConfig(given);
+      warnOfUrlDatabase(given, context.log);
       const { runVerify } = await import("./run_verify.ts");
       return await runVerify(settings, context);
+    },
+  },
+  "forget": {
+    summary: "Remove what the relay keeps about a stream that is no longer needed; tables stay",
+    options: OPTIONS.forget,
+    examples: [
+      `${CALL} forget`,
+      `${CALL} forget --stream 'shop.* -> {database}.{collection}'`,
+      `${CALL} forget --stream 'testdrive.data -> doc.cdc-testdrive' --yes`,
+    ],
+    run: async (given, context) => {
+      const settings = forgetConfig(given);
+      return await (await import("./run_forget.ts")).runForget(settings, context);
     },
   },
   "db-workload": {

@@ -12,8 +12,9 @@ import { SilentError } from "../util/outage.ts";
  */
 export const logObserver = (log: Logger) => ({
   ready: () => log.info("Ready"),
-  snapshotDone: ({ documents, seconds }) => log.info("Snapshot done", { documents, seconds }),
-  batchApplied: ({ events, bytes, seconds }) => log.debug("Batch applied", { events, bytes, seconds }),
+  snapshotDone: ({ documents, seconds }) => log.info("Snapshot done", { documents, duration_s: seconds }),
+  batchApplied: ({ events, bytes, seconds }) =>
+    log.debug("Batch applied", { events, bytes, duration_s: seconds }),
   outageBegan: ({ system, error }) => {
     const what = error instanceof SilentError ? "does not answer, waiting" : "failed, trying again";
     log.warn(`${system} ${what}`, { error: messageOf(error) });
@@ -25,6 +26,7 @@ export const logObserver = (log: Logger) => ({
       : ["failed", "trying again"];
     log.warn(`${system} has ${what} for ${seconds} s, ${next}`, { error: messageOf(error) });
   },
-  recovered: ({ system, lasted }) => log.info(`${system} answers again`, { after: `${lasted} ms` }),
-  stopped: (summary) => log.info("Stopped", { ...summary }),
+  recovered: ({ system, lasted }) => log.info(`${system} answers again`, { after_ms: lasted }),
+  stopped: ({ deadLetters: dead_letters, seconds: duration_s, ...counts }) =>
+    log.info("Stopped", { ...counts, dead_letters, duration_s }),
 } satisfies Partial<RelayObserver>);

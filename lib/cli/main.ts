@@ -42,7 +42,7 @@ export async function main(args: readonly string[], { env, signal }: Surrounding
 }
 
 const tellPeople = ({ message, hint }: Description): void =>
-  print(STDERR, [`Error: ${message}`, ...hint ? [hint] : []].join("\n"));
+  void print(STDERR, [`Error: ${message}`, ...hint ? [hint] : []].join("\n"));
 
 const tellAll = ({ stack, ...description }: Description): void => {
   tellPeople(description);
@@ -84,10 +84,13 @@ async function run(args: readonly string[], { env, signal, outcome }: RunOptions
   return exitCode ?? 0;
 }
 
-function print(stream: OutputStream, text: string): void {
+/** @returns false if the stream is closed */
+function print(stream: OutputStream, text: string): boolean {
   try {
     stream.write(`${text}\n`);
+    return true;
   } catch (error) {
     if (!isBrokenPipe(error)) throw error;
+    return false;
   }
 }

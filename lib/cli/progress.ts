@@ -117,10 +117,11 @@ class Lines implements Display {
     if (performance.now() - this.#shownAt < LINE_INTERVAL_MS) return;
     this.#shownAt = performance.now();
     this.#log.info(this.#message, {
-      documents: `${progress.documents} of ${progress.total}`,
-      rate: `${rate}/s`,
-      left: left === null ? undefined : secondsText(left),
-      lag: lag === undefined ? undefined : `${lag} s`,
+      documents: progress.documents,
+      total: progress.total,
+      rate_per_s: rate,
+      left_s: left ?? undefined,
+      lag_s: lag,
     });
   }
 

@@ -47,11 +47,11 @@ export class StatusLine {
   }
 
   /** Runs `write`, which writes whole lines to the terminal; the status line moves below them. */
-  above(write: () => void): void {
+  above<Result>(write: () => Result): Result {
     if (!this.#render) return write();
     this.#stream.write(ERASE);
     try {
-      write();
+      return write();
     } finally {
       this.#draw();
     }

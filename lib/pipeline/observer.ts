@@ -72,11 +72,20 @@ export interface LeftOutCollection {
   readonly because: string;
 }
 
+/** The stream that a relay is started for. */
+export interface FollowedStream {
+  /** Of the relay's own tables. */
+  readonly schema: string;
+  readonly stream: string;
+  /** The process that has its lease. */
+  readonly owner: string | null;
+}
+
 export interface RelayObserver extends OutageObserver, StageObserver {
   /** Another relay, alive or dead, has the stream: this one waits. */
-  standingBy(): void;
+  standingBy(stream: FollowedStream): void;
   /** The stream is this relay's. */
-  leaseTaken(): void;
+  leaseTaken(stream: FollowedStream): void;
   /** The snapshot is done, or there is none to take: changes are followed. */
   ready(): void;
   /** A snapshot has begun or goes on. Each is followed by another one or by {@linkcode snapshotDone}. */
@@ -115,8 +124,8 @@ export interface RelayObserver extends OutageObserver, StageObserver {
  */
 export function observers(...all: readonly Partial<RelayObserver>[]): RelayObserver {
   return {
-    standingBy: () => all.forEach((each) => each.standingBy?.()),
-    leaseTaken: () => all.forEach((each) => each.leaseTaken?.()),
+    standingBy: (stream) => all.forEach((each) => each.standingBy?.(stream)),
+    leaseTaken: (stream) => all.forEach((each) => each.leaseTaken?.(stream)),
     ready: () => all.forEach((each) => each.ready?.()),
     snapshotProgress: (progress) => all.forEach((each) => each.snapshotProgress?.(progress)),
     snapshotDone: (done) => all.forEach((each) => each.snapshotDone?.(done)),

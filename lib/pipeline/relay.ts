@@ -29,6 +29,7 @@ import { ServerClock } from "../source/server_clock.ts";
 import { serverDescription } from "../source/server_description.ts";
 import { shardKeyOf } from "../source/shard_key.ts";
 import { FeatureTrial } from "../source/stream_features.ts";
+import { catalogueOf } from "../source/unmatched.ts";
 import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
 import { messageOf, UserError } from "../util/errors.ts";
 import { type Logger, QUIET } from "../util/log.ts";
@@ -50,6 +51,7 @@ import { fullSnapshot, snapshotAtStart, type SnapshotState } from "./snapshot_st
 import { type Trace, UNTRACED } from "./stages.ts";
 import { columnsOf, StatusTracker } from "./status_tracker.ts";
 import { TableRegistry } from "./table_registry.ts";
+import { warnOfUnmatched } from "./warn_of_unmatched.ts";
 import { withStream } from "./with_stream.ts";
 
 export interface RelayContext {
@@ -146,6 +148,7 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
   const [readable = { database: settings.scope.only.database ?? "admin", collection: "none" }] = found;
   await ownKeys.check(readable);
   log.info(`Following ${settings.scope}`, { collections: found.length });
+  await warnOfUnmatched({ scope: settings.scope, found, catalogue: catalogueOf(causalReader), log });
 
   const position = closing.use(
     await StreamPosition.acquire(retrying(raw, retries), {
@@ -157,11 +160,11 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
       clock,
       status: () => columnsOf(heartbeat.reported()),
       standsBy: settings.onHeld === "wait",
-      onWait: () => observer.standingBy(),
+      onWait: (owner) => observer.standingBy({ schema, stream: names.stream, owner }),
       isFree: () => !raw.writing,
     }),
   );
-  observer.leaseTaken();
+  observer.leaseTaken({ schema, stream: names.stream, owner: position.owner });
   closing.use(position.keep(fail));
   closing.use(heartbeat.reportBy(() => position.report()));
   await createStatusView(retrying(raw, retries), { schema, log });

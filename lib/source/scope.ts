@@ -80,8 +80,18 @@ export class Scope {
     return `${listed(databases)}.${listed(collections)}${without}`;
   }
 
+  /** The patterns that it is made of. */
+  get patterns(): ScopeOptions {
+    return this.#options;
+  }
+
+  /** Whether a change stream can follow the database: not MongoDB's own ones. */
+  isFollowable(database: string): boolean {
+    return !OWN.includes(database);
+  }
+
   includesDatabase(database: string): boolean {
-    return !OWN.includes(database) && this.#globs.databases.some((each) => each.test(database));
+    return this.isFollowable(database) && this.#globs.databases.some((each) => each.test(database));
   }
 
   includes(namespace: Namespace): boolean {
@@ -130,6 +140,9 @@ const listed = (patterns: readonly string[]): string =>
 /** @example IN: user_* → OUT: user_.* */
 const source = (pattern: string): string =>
   pattern.replace(/[.+^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*").replaceAll("?", ".");
+
+/** Whether a name matches a pattern with `*` and `?`. @example IN: user_*, user_1 → OUT: true */
+export const matches = (pattern: string, name: string): boolean => glob(pattern).test(name);
 
 const glob = (pattern: string): RegExp => new RegExp(`^(?:${source(pattern)})$`, "su");
 

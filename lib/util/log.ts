@@ -1,6 +1,7 @@
 import { styleText } from "node:util";
 import { maskSecrets } from "./mask_url.ts";
 import { STDERR } from "./standard_streams.ts";
+import { peopleField } from "./unit_fields.ts";
 
 /** Levels of importance, lowest first. */
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
@@ -10,7 +11,10 @@ export type LogLevel = typeof LOG_LEVELS[number];
 export const LOG_FORMATS = ["text", "json"] as const;
 export type LogFormat = typeof LOG_FORMATS[number];
 
-/** Writes one line per call: a message and its fields. */
+/**
+ * Writes one line per call: a message and its fields. The name of a field is in snake case, and has the unit of a number at
+ * its end (`lag_ms`, `duration_s`, `rate_per_s`), see {@linkcode peopleField}.
+ */
 export type Logger = { readonly [level in LogLevel]: (message: string, fields?: LogFields) => void };
 export type LogFields = Readonly<Record<string, unknown>>;
 
@@ -50,6 +54,7 @@ const FORMATS: Record<LogFormat, (entry: Entry) => string> = {
       painted(level.toUpperCase().padEnd(5), colour ? STYLES[level] : undefined),
       oneLine(message),
       ...Object.entries(fields).filter(([, value]) => value !== undefined)
+        .map(([key, value]) => peopleField(key, value))
         .map(([key, value]) => `${key}=${textValue(value)}`),
     ].join(" "),
   // A field of one of these names does not replace them.

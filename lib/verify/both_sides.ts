@@ -90,7 +90,18 @@ export class BothSides {
     return differing;
   }
 
-  /** Looks at these keys anew. @returns those that differ */
+  /** How many rows of these keys have values that their columns do not take. */
+  async overflowed(oids: readonly string[]): Promise<number> {
+    await this.#deps.rows.refresh();
+    let count = 0;
+    for (let at = 0; at < oids.length; at += MAX_KEYS) {
+      const rows = await this.#deps.rows.rows(oids.slice(at, at + MAX_KEYS));
+      count += [...rows.values()].filter(isOverflowed).length;
+    }
+    return count;
+  }
+
+  /** Looks at these keys again. @returns those that differ */
   async look(keys: readonly RowKey[]): Promise<readonly Seen[]> {
     const { rows, deadLetters } = this.#deps;
     await rows.refresh();
@@ -151,6 +162,7 @@ export class BothSides {
       paths: isBoth ? pathDifferences(document, rowText) : [],
       document: fingerprint(document),
       row: fingerprint(rowText),
+      isOverflowed: row !== undefined && isOverflowed(row),
     };
   }
 

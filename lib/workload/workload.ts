@@ -73,7 +73,12 @@ export async function workload(
     if (ahead > 0) await delay(ahead, undefined, { signal }).catch(() => {});
   }
   const seconds = (Date.now() - started) / 1_000;
-  log.info("Workload done", { ...counts, seed: config.seed, seconds, rate: Math.round(done / seconds) });
+  log.info("Workload done", {
+    ...counts,
+    seed: config.seed,
+    duration_s: seconds,
+    rate_per_s: Math.round(done / seconds),
+  });
 }
 
 const explain = (seed: number) => (error: unknown): never => {

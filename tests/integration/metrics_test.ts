@@ -27,7 +27,7 @@ async function proxyTo(target: string, defaultPort: number) {
 }
 
 cratedbTest("cdc-relay --listen tells what it has done, and whether it is ready", async (context) => {
-  const { mongodb, database, httpUrl, relay } = context;
+  const { mongodb, database, schema, table, httpUrl, relay } = context;
   await using proxied = await proxyTo(httpUrl, 4_200);
   const { proxy, url } = proxied;
   const data = mongodb.db(database).collection<{ _id: number; n: unknown; added?: boolean }>("data");
@@ -68,7 +68,8 @@ cratedbTest("cdc-relay --listen tells what it has done, and whether it is ready"
   }
   const status = JSON.parse((await get(`${base}/status`)).body);
   assert.equal(status.phase, "following");
-  assert.deepEqual([status.events, status.deletes, status.overflowed], [1_200, 100, 100]);
+  assert.deepEqual([status.events, status.rows, status.overflowed], [1_200, upserts + deletes, 100]);
+  assert.equal(status.stream, `${database}.data -> ${schema}.${table}`);
 
   await proxy.cut();
   await data.insertOne({ _id: -1, n: -1 });

@@ -9,6 +9,7 @@ const GROUPS = {
   "Snapshot": ["snapshot", "snapshot-lanes", "snapshot-rate", "on-history-lost"],
   "Comparison": ["compare", "sample", "differences", "settle", "generations"],
   "Waiting": ["at", "timeout"],
+  "Forgetting": ["stream", "confirm"],
   "Workload": ["count", "mix", "rate", "seed"],
   "Several relays": ["partition", "lease", "on-held"],
   "Monitoring": ["listen", "max-lag", "runs", "output"],

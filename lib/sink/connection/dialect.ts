@@ -33,6 +33,8 @@ export interface Dialect extends Required<NameLimits> {
   readonly refresh: ((table: TableName) => string) | undefined;
   /** Optimistic locking: selects a row's version as two texts, and tests it. */
   readonly fence: { readonly select: string; readonly where: (one: string, other: string) => string };
+  /** Selects the name of the user, and whether the user sees all schemas. */
+  readonly viewer: string;
   /** The server's clock, and conversions from and to milliseconds. */
   readonly now: string;
   readonly millis: (timestamp: string) => string;
@@ -66,6 +68,7 @@ export const CRATEDB: Dialect = {
     select: "_seq_no::text, _primary_term::text",
     where: (one, other) => `_seq_no = ${one}::bigint AND _primary_term = ${other}::bigint`,
   },
+  viewer: "SELECT CURRENT_USER, CURRENT_USER = 'crate'",
   now: "CURRENT_TIMESTAMP::bigint",
   millis: (timestamp) => `${timestamp}::bigint`,
   timestamp: (millis) => `(${millis})::timestamp with time zone`,
@@ -94,6 +97,7 @@ export const POSTGRESQL: Dialect = {
   twoOrders: undefined,
   refresh: undefined,
   fence: { select: "xmin::text, '0'", where: (one, other) => `xmin::text = ${one} AND ${other} = '0'` },
+  viewer: "SELECT rolname, rolsuper FROM pg_catalog.pg_roles WHERE rolname = CURRENT_USER",
   now: "(extract(epoch FROM clock_timestamp()) * 1000)::bigint",
   millis: (timestamp) => `(extract(epoch FROM ${timestamp}) * 1000)::bigint`,
   timestamp: (millis) => `to_timestamp((${millis}) / 1000.0)`,

@@ -149,6 +149,11 @@ export class Lease<Column extends string> implements AsyncDisposable {
     return row.left <= 0 && await lease.#take(row) ? lease : undefined;
   }
 
+  /** The name of this process. */
+  get owner(): string {
+    return this.#owner;
+  }
+
   /** What the row's columns were when they were written or read last. */
   get values(): LeaseValues<Column> {
     return this.#values;

@@ -41,7 +41,7 @@ export interface StreamPositionOptions {
   /** Whether this one waits while another relay that is alive follows the stream. @default {false} */
   readonly standsBy?: boolean;
   /** Called once when another relay, alive or dead, has the stream. @default {nobody is told} */
-  readonly onWait?: () => void;
+  readonly onWait?: (owner: string | null) => void;
   /** Whether another relay may write at once when this one gives the stream back. */
   readonly isFree: () => boolean;
 }
@@ -81,11 +81,16 @@ export class StreamPosition implements AsyncDisposable {
       standsBy,
       onWait: (owner, ms) => {
         if (standsBy) log.info("Standing by: another relay follows this stream", { owner });
-        else log.info("Waiting for the lease of an earlier relay to run out", { owner, ms });
-        onWait?.();
+        else log.info("Waiting for the lease of an earlier relay to run out", { owner, left_ms: ms });
+        onWait?.(owner);
       },
     });
     return new StreamPosition(stream, held);
+  }
+
+  /** The name of this process, as the lease has it. */
+  get owner(): string {
+    return this.#lease.owner;
   }
 
   /** What was saved last. */

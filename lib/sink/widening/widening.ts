@@ -257,7 +257,7 @@ export class Widening {
       });
       log.info(`Widened to ${INTEGER_TO_DOUBLE.toType}`, {
         columns: narrow.map(subscript).join(", "),
-        ms: Math.round(clock.monotonic() - started),
+        duration_ms: Math.round(clock.monotonic() - started),
       });
       onWidened?.(narrow.length);
       return undefined;

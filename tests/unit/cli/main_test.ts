@@ -136,10 +136,8 @@ Deno.test("--log-format json has the error that ends the program as JSON too", a
     ] as const
   ) {
     const { code, stderr } = await run(["cdc-relay", ...flags, ...args]);
-    const { level, message, hint, exit_code: exitCode } = JSON.parse(
-      stderr.trimEnd().split("\n").at(-1) ?? "",
-    );
-    assert.deepEqual([code, level, exitCode], [expected.code, "error", expected.code]);
+    const { level, message, hint, exit_code } = JSON.parse(stderr.trimEnd().split("\n").at(-1) ?? "");
+    assert.deepEqual([code, level, exit_code], [expected.code, "error", expected.code]);
     assert.match(message, expected.message);
     assert.ok(hint);
   }

@@ -156,3 +156,19 @@ Deno.test("relayConfig() refuses an address to listen on that is none, from the 
   assert.throws(() => configOf({ listen: "9464" }), message("--listen"));
   assert.throws(() => configOf({}, { CDC_LISTEN: "9464" }), message("CDC_LISTEN"));
 });
+
+for (
+  const flags of [
+    { collection: "data", table: "doc.{coll}" },
+    { database: "shop", table: "{db}.{collection}" },
+    { database: "*", table: "{database}_{collection}_{}" },
+  ]
+) {
+  Deno.test(`relayConfig() refuses an unknown placeholder: ${JSON.stringify(flags)}`, () =>
+    assert.throws(() => configOf(flags), (error) => {
+      assert.ok(error instanceof UsageError);
+      assert.match(error.message, /--table .* has an unknown placeholder: \{(?:coll|db|)\}$/);
+      assert.match(error.hint ?? "", /\{collection\}/);
+      return true;
+    }));
+}

@@ -25,6 +25,12 @@ function logged(format: LogFormat, message: string, fields?: LogFields): string 
 const TEXT: readonly (readonly [string, string, LogFields | undefined, string])[] = [
   ["a message alone", "Ready", undefined, "Ready"],
   ["fields", "batch written", { rows: 500, table: "doc.t" }, "batch written rows=500 table=doc.t"],
+  [
+    "numbers with their units",
+    "m",
+    { lag_ms: 41_037, duration_s: 0.5, rate_per_s: 9 },
+    'm lag="41 s" duration="500 ms" rate=9/s',
+  ],
   ["text with spaces", "m", { stream: "a -> b" }, 'm stream="a -> b"'],
   ["text with quotes", "m", { key: '"x"' }, 'm key="\\"x\\""'],
   ["the empty text", "m", { key: "" }, 'm key=""'],
@@ -53,6 +59,7 @@ for (const [what, message, fields, expected] of TEXT) {
 
 const JSON_LINES: readonly (readonly [string, LogFields, LogFields])[] = [
   ["fields", { rows: 500, table: "doc.t" }, { rows: 500, table: "doc.t" }],
+  ["numbers with their units", { lag_ms: 41_037, rate_per_s: 9 }, { lag_ms: 41_037, rate_per_s: 9 }],
   ["line ends and quotes", { key: 'a\n"b"' }, { key: 'a\n"b"' }],
   ["a BigInt", { key: 2n ** 63n }, { key: "9223372036854775808" }],
   ["an error", { error: new Error("went wrong") }, { error: "went wrong" }],
