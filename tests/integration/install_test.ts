@@ -5,8 +5,8 @@ import { INSTALLED_NAME } from "../../lib/cli/version.ts";
 
 const ROOT = join(import.meta.dirname ?? "", "..", "..");
 
-/** As the README has it, in the clone. */
-const INSTALL = "install -gAf --config deno.json --name mongodb-cdc-cratedb mongodb_cdc_cratedb.ts";
+/** As docs/deployment.md has it, in the clone. */
+const INSTALL = "install -gAf --config deno.json bin/mongodb-cdc-cratedb.ts";
 
 interface Place {
   readonly cwd: string;
@@ -58,6 +58,16 @@ Deno.test("deno install makes a program that runs anywhere", async (test) => {
       fn: async () => {
         const { code, stdout } = await outcome(program, ["--version"], elsewhere);
         assert.deepEqual([code, stdout], [0, `mongodb_cdc_cratedb ${deno.version}\n`]);
+      },
+    });
+    await test.step({
+      name: "its help names the installed command",
+      ignore,
+      fn: async () => {
+        const { stdout } = await outcome(program, ["wait", "--help"], elsewhere);
+        assert.match(stdout, new RegExp(`^Usage: ${INSTALLED_NAME} wait `, "m"));
+        assert.match(stdout, new RegExp(`^Examples:\n  ${INSTALLED_NAME} wait\n`, "m"));
+        assert.doesNotMatch(stdout, /deno run/);
       },
     });
     await test.step({
