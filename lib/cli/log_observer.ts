@@ -17,5 +17,7 @@ export const logObserver = (log: Logger) => ({
     log.warn(`${system} ${what}, trying again`, { error: messageOf(error) });
   },
   recovered: ({ system, lasted }) => log.info(`${system} answers again`, { after: `${lasted} ms` }),
+  observerFailed: ({ error }) =>
+    log.warn("What listens to the relay has failed; the relay goes on", { error: messageOf(error) }),
   stopped: (summary) => log.info("Stopped", { ...summary }),
 } satisfies Partial<RelayObserver>);

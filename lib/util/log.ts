@@ -70,6 +70,18 @@ export function createLogger(options: LoggerOptions): Logger {
     if (LOG_LEVELS.indexOf(level) < lowest) return;
     write(format({ time: now(), level, message: maskSecrets(message), fields, colour }));
   };
+  return unfailing({ debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") });
+}
+
+/** The same logger, but a line that cannot be written is dropped, because it must not end what it is about. */
+export function unfailing(log: Logger): Logger {
+  const at = (level: LogLevel) => (message: string, fields?: LogFields) => {
+    try {
+      log[level](message, fields);
+    } catch {
+      // There is nobody else to tell.
+    }
+  };
   return Object.freeze({ debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") });
 }
 

@@ -36,15 +36,26 @@ class FileStream implements OutputStream {
   }
 }
 
+/** Where log, progress and errors go. What cannot be written there is dropped: it must not end what it is about. */
+class Diagnostics extends FileStream {
+  override write(text: string): void {
+    try {
+      super.write(text);
+    } catch {
+      // A closed pipe, a full disk.
+    }
+  }
+}
+
 export const STDOUT: OutputStream = new FileStream(1);
-export const STDERR: OutputStream = new FileStream(2);
+export const STDERR: OutputStream = new Diagnostics(2);
 
 /** Characters of a line; undefined where standard output is no terminal. */
 export const terminalColumns = (): number | undefined =>
   STDOUT.isTerminal ? process.stdout.columns : undefined;
 
-/** Whether an error says that whoever was to read, head(1) perhaps, has had enough. */
-export const isBrokenPipe = (error: unknown): boolean => codeOf(error) === "EPIPE";
+/** Whether an error says that nobody reads any more: head(1) has had enough, or the terminal is closed. */
+export const isBrokenPipe = (error: unknown): boolean => ["EPIPE", "EIO"].includes(String(codeOf(error)));
 
 const codeOf = (error: unknown): unknown =>
   error instanceof Error && "code" in error ? error.code : undefined;

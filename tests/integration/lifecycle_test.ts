@@ -1,37 +1,37 @@
 import assert from "node:assert/strict";
 import { eventually } from "../../dev/servers/eventually.ts";
 import { inStep } from "../support/compare.ts";
-import { type CratedbContext, cratedbTest, transports } from "../support/cratedb_harness.ts";
+import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
 
 const savedToken = async ({ sql }: CratedbContext): Promise<unknown> => {
   await sql("REFRESH TABLE cdc_position");
   return (await sql("SELECT token FROM cdc_position"))[0]?.token;
 };
 
-for (const transport of transports) {
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    cratedbTest(`relay() stops on ${signal} with its position saved, over ${transport}`, async (context) => {
-      const { mongodb, database, relay } = context;
-      const data = mongodb.db(database).collection<{ _id: number }>("data");
-      const flags = ["--save-interval", "1h"];
-      await mongodb.db(database).createCollection("data");
-      const running = relay(flags, { transport });
-      await running.waitForLine(/Ready/);
-      const before = await savedToken(context);
-      await data.insertMany(Array.from({ length: 100 }, (_, _id) => ({ _id })));
-      await inStep(context);
-      assert.equal((await running.kill(signal)).code, 0);
-      assert.match(await running.waitForLine(/Stopped/), /events=100 upserts=100 deletes=0/);
-      assert.notEqual(await savedToken(context), before);
+const STOPS = [["SIGINT", "http"], ["SIGTERM", "wire"], ["SIGHUP", "http"]] as const;
 
-      const again = relay(flags, { transport });
-      await again.waitForLine(/Going on from the saved position/);
-      await data.insertOne({ _id: 100 });
-      await inStep(context);
-      assert.equal((await again.kill(signal)).code, 0);
-      assert.match(await again.waitForLine(/Stopped/), /events=1 /);
-    });
-  }
+for (const [signal, transport] of STOPS) {
+  cratedbTest(`relay() stops on ${signal} with its position saved, over ${transport}`, async (context) => {
+    const { mongodb, database, relay } = context;
+    const data = mongodb.db(database).collection<{ _id: number }>("data");
+    const flags = ["--save-interval", "1h"];
+    await mongodb.db(database).createCollection("data");
+    const running = relay(flags, { transport });
+    await running.waitForLine(/Ready/);
+    const before = await savedToken(context);
+    await data.insertMany(Array.from({ length: 100 }, (_, _id) => ({ _id })));
+    await inStep(context);
+    assert.equal((await running.kill(signal)).code, 0);
+    assert.match(await running.waitForLine(/Stopped/), /events=100 upserts=100 deletes=0/);
+    assert.notEqual(await savedToken(context), before);
+
+    const again = relay(flags, { transport });
+    await again.waitForLine(/Going on from the saved position/);
+    await data.insertOne({ _id: 100 });
+    await inStep(context);
+    assert.equal((await again.kill(signal)).code, 0);
+    assert.match(await again.waitForLine(/Stopped/), /events=1 /);
+  });
 }
 
 cratedbTest("relay() is refused while another one follows the stream", async (context) => {
