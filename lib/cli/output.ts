@@ -1,4 +1,4 @@
-/** Standard output, where a command prints what it was asked for. */
+/** Standard output: the results of a command. */
 import { messageOf, UserError } from "../util/errors.ts";
 import { isBrokenPipe, type OutputStream } from "../util/standard_streams.ts";
 
@@ -10,13 +10,13 @@ export class Output {
     this.#stream = stream;
   }
 
-  /** Aborted when nobody reads any more, so that a command which would print for ever ends. */
+  /** Aborted when the reader has ended, so that a command which would print for ever ends. */
   get closed(): AbortSignal {
     return this.#closed.signal;
   }
 
   /**
-   * Writes a text and a line end; nothing if nobody reads any more.
+   * Writes a text and a line end; nothing if the reader has ended.
    *
    * @throws UserError if it cannot be written
    */

@@ -5,7 +5,7 @@ import process from "node:process";
 /** The signals, and their numbers. */
 const STOP_SIGNALS = [["SIGHUP", 1], ["SIGINT", 2], ["SIGTERM", 15]] as const;
 
-/** Signals that come together count as one: a task runner passes on what the terminal has sent already. */
+/** Signals within this time count as one: a task runner repeats the signal of the terminal. */
 const TOGETHER_MS = 500;
 
 /** Aborted by the first signal to stop; a second one ends the program at once, with exit code 128 and its number. */
@@ -23,7 +23,7 @@ export function stopSignal(): AbortSignal {
   return stop.signal;
 }
 
-/** Whether the program was started with the signal ignored, as nohup(1) does. Known on Linux alone. */
+/** Whether the program was started with the signal ignored, for example by nohup(1). False on systems without /proc. */
 function isIgnored(number: number): boolean {
   try {
     const [, mask = "0"] = /^SigIgn:\s*(\w+)$/m.exec(readFileSync("/proc/self/status", "utf8")) ?? [];

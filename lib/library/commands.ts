@@ -59,7 +59,7 @@ export async function wait(
 }
 
 /**
- * Compares collections with their tables, also while a relay runs, and repairs what differs if it is told to.
+ * Compares collections with their tables, also while a relay runs, and repairs differences on request.
  *
  * @example
  * IN: {mongodbUrl, cratedbUrl, database: "shop", differences: "repair"}

@@ -10,7 +10,7 @@ export interface ErrorDescription {
 }
 
 /**
- * What to tell of an error of the relay, MongoDB or CrateDB: no stack trace, no password.
+ * The text for an error of the relay, MongoDB or CrateDB: no stack trace, no password.
  *
  * @example
  * IN: a MongoServerError with code 40573
@@ -21,7 +21,7 @@ export function describe(error: unknown): ErrorDescription {
   return { message: inLibraryWords(message), hint: hint && inLibraryWords(hint) };
 }
 
-/** The same error. If it is one for users, it names options as an embedding program does. */
+/** The same error. If it is one for users, its texts have the names of the library's options. */
 export const reworded = (error: unknown): unknown =>
   error instanceof UserError ? Object.assign(error, describe(error)) : error;
 

@@ -63,14 +63,16 @@ export function flagsOf(options: object, known: readonly Option[]): Flags {
   }
   for (const [name] of [...flags].filter(([, flag]) => URLS.includes(flag))) {
     if (!given.some(([each]) => each === name)) {
-      throw new UsageError(`${name} is missing`, { hint: "There is no default for it in a program." });
+      throw new UsageError(`${name} is missing`, { hint: "It has no default in a program." });
     }
   }
   return Object.fromEntries(given.map(([name, value]) => [flags.get(name) ?? name, flagText(value)]));
 }
 
 const unknown = (name: string, known: readonly string[]): UsageError =>
-  new UsageError(`There is no option ${name}`, { hint: INSTEAD[name] ?? `There are: ${known.join(", ")}.` });
+  new UsageError(`There is no option ${name}`, {
+    hint: INSTEAD[name] ?? `The options are: ${known.join(", ")}.`,
+  });
 
 function flagText(value: unknown): string {
   if (Array.isArray(value) && value.every((each) => typeof each === "string")) return value.join(",");

@@ -18,9 +18,9 @@ import { flagsOf, LIBRARY_OPTIONS } from "./flags.ts";
 import type { RelayOptions } from "./options.ts";
 
 export interface RelaySurroundings {
-  /** Ends the relay in order when it is aborted, as `stop()` does. @default {none} */
+  /** Aborting it ends the relay in order, like `stop()`. @default {none} */
   readonly signal?: AbortSignal;
-  /** Is called with what happens. One that fails is logged, and does not end the relay. @default {nobody} */
+  /** Receives the events of the relay. One that throws is logged; the relay continues. @default {none} */
   readonly observer?: Partial<RelayObserver>;
   /** @default {nothing is logged} */
   readonly log?: Logger;
@@ -34,7 +34,7 @@ export interface Relay extends AsyncDisposable {
   readonly ready: Promise<void>;
   /** Resolves when the relay has ended in order; rejects with the error that ended it. */
   readonly done: Promise<void>;
-  /** What it is doing and how far it has come. */
+  /** Phase, lag and counts. */
   readonly status: RelayStatus;
   /** The metrics, in the text format of Prometheus. */
   metrics(): Promise<string>;
@@ -46,8 +46,8 @@ export interface Relay extends AsyncDisposable {
  * Takes a snapshot of the collections, then follows their changes until it is stopped. Nothing is read from the
  * environment.
  *
- * An error that ends the relay is in `done`, and in `ready` if it came before; one that nobody awaits is an unhandled
- * rejection.
+ * An error that ends the relay rejects `done`, and `ready` as well if it was pending. If the program awaits neither of
+ * them, it is an unhandled rejection.
  *
  * @example
  * IN: {mongodbUrl: "mongodb://localhost/", cratedbUrl: "crate://localhost:4200", database: "shop", maxMemory: "128MiB"}
@@ -105,7 +105,7 @@ class RunningRelay implements Relay {
   get ready(): Promise<void> {
     if (!this.#isReadyAwaited) {
       this.#isReadyAwaited = true;
-      // Who awaits this is told of an error that comes before; it need not be awaited twice.
+      // A program that awaits `ready` sees the error there, and need not await `done` as well.
       this.#ready.promise.catch(() => this.done.catch(() => {}));
     }
     return this.#ready.promise;

@@ -73,13 +73,13 @@ export function createLogger(options: LoggerOptions): Logger {
   return unfailing({ debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") });
 }
 
-/** The same logger, but a line that cannot be written is dropped, because it must not end what it is about. */
+/** The same logger, but a line that cannot be written is dropped, so that a full disk does not end the relay. */
 export function unfailing(log: Logger): Logger {
   const at = (level: LogLevel) => (message: string, fields?: LogFields) => {
     try {
       log[level](message, fields);
     } catch {
-      // There is nobody else to tell.
+      // Reporting it would fail as well.
     }
   };
   return Object.freeze({ debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") });

@@ -36,7 +36,7 @@ class FileStream implements OutputStream {
   }
 }
 
-/** Where log, progress and errors go. What cannot be written there is dropped: it must not end what it is about. */
+/** Log, progress and errors. What cannot be written is dropped, so that a full disk does not end the relay. */
 class Diagnostics extends FileStream {
   override write(text: string): void {
     try {
@@ -54,7 +54,7 @@ export const STDERR: OutputStream = new Diagnostics(2);
 export const terminalColumns = (): number | undefined =>
   STDOUT.isTerminal ? process.stdout.columns : undefined;
 
-/** Whether an error says that nobody reads any more: head(1) has had enough, or the terminal is closed. */
+/** Whether an error means that the reader has ended: head(1) has enough lines, or the terminal is closed. */
 export const isBrokenPipe = (error: unknown): boolean => ["EPIPE", "EIO"].includes(String(codeOf(error)));
 
 const codeOf = (error: unknown): unknown =>

@@ -50,7 +50,7 @@ for (const name of MISSING) {
 
 /** Options that the library has not, and what the hint names. */
 const UNKNOWN: readonly (readonly [string, RegExp])[] = [
-  ["nonsense", /^There are: mongodbUrl, database, /],
+  ["nonsense", /^The options are: mongodbUrl, database, /],
   ["listen", /metrics\(\)/],
   ["maxLag", /status/],
   ["logFormat", /createLogger/],
