@@ -1,4 +1,5 @@
 /** The command line: runs what it says, and turns errors into texts and exit codes. */
+import process from "node:process";
 import { createLogger } from "../util/log.ts";
 import { STDERR, STDOUT, terminalColumns } from "../util/standard_streams.ts";
 import { logOptions } from "./config.ts";
@@ -58,6 +59,8 @@ async function run(args: readonly string[], { env, signal, output, outcome }: Ru
   const given = { flags, env };
   const logging = logOptions(given, command.options === OPTIONS.demo ? OPTIONS.demo : LOGGING);
   const terminal = STDERR.isTerminal && env.TERM !== "dumb";
+  // The progress bar draws on this stream, also when the terminal has been closed.
+  if (terminal) process.stderr.on("error", () => {});
   const log = createLogger({ ...logging, colour: terminal && !env.NO_COLOR });
   if (logging.format === "json") {
     outcome.tell = ({ message, hint, exitCode }) => log.error(message, { hint, exitCode });

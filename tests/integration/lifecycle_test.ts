@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { eventually } from "../../dev/servers/eventually.ts";
 import { inStep } from "../support/compare.ts";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
+
+const ROOT = join(import.meta.dirname ?? "", "..", "..");
 
 const savedToken = async ({ sql }: CratedbContext): Promise<unknown> => {
   await sql("REFRESH TABLE cdc_position");
@@ -33,6 +36,37 @@ for (const [signal, transport] of STOPS) {
     assert.match(await again.waitForLine(/Stopped/), /events=1 /);
   });
 }
+
+/** util-linux's, which gives a program a terminal. */
+const hasScript = await new Deno.Command("script", { args: ["--version"], stdout: "null", stderr: "null" })
+  .output().then(({ success }) => success, () => false);
+
+cratedbTest("relay() stops in order when its terminal is closed while it draws progress", async (context) => {
+  const { mongodb, mongodbUrl, httpUrl, database, schema, table, sql } = context;
+  await mongodb.db(database).collection("data").insertMany(Array.from({ length: 1_000 }, () => ({})));
+  const program = `'${Deno.execPath()}' run -A --quiet '${join(ROOT, "mongodb_cdc_cratedb.ts")}' cdc-relay`;
+  const flags = `--database ${database} --collection data --table '${schema}.${table}' --snapshot-rate 100`;
+  const terminal = new Deno.Command("script", {
+    args: ["--quiet", "--flush", "--command", `exec ${program} ${flags}`, "/dev/null"],
+    env: { MONGODB_URL: mongodbUrl, CRATEDB_SQLALCHEMY_URL: httpUrl, TERM: "xterm" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  let drawn = "";
+  for await (const text of terminal.stdout.pipeThrough(new TextDecoderStream())) {
+    drawn += text;
+    if (/of 1,?000/.test(drawn)) break;
+  }
+  terminal.kill("SIGKILL");
+  await terminal.status;
+  await eventually(async () => {
+    await sql("REFRESH TABLE cdc_position");
+    assert.deepEqual(await sql("SELECT state, last_error FROM cdc_status"), [
+      { state: "stopped", last_error: null },
+    ]);
+  });
+}, { unfit: !hasScript });
 
 cratedbTest("relay() is refused while another one follows the stream", async (context) => {
   const { mongodb, database, relay } = context;
