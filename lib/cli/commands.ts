@@ -4,6 +4,7 @@ import { observers } from "../pipeline/observer.ts";
 import { SYSTEM_CLOCK } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import { VERSION } from "../util/version.ts";
+import { CALL } from "./call.ts";
 import { type Argument, type Completed, completionScript, SHELLS } from "./completion.ts";
 import {
   demoConfig,
@@ -20,7 +21,7 @@ import type { Given } from "./options/read.ts";
 import { runtimeOf } from "./runtime.ts";
 import type { StatusLine } from "./status_line.ts";
 import { warnOfUrlDatabase } from "./url_database.ts";
-import { INSTALLED_NAME, PROGRAM } from "./version.ts";
+import { INSTALLED_NAME } from "./version.ts";
 import { openWatchers } from "./watchers.ts";
 
 export interface CommandContext {
@@ -37,9 +38,6 @@ export interface Command extends Completed {
   /** Loads what it needs when it is called, so that help is instant. Resolves to an exit code where that is not 0. */
   readonly run: (given: Given, context: CommandContext) => Promise<number | void>;
 }
-
-/** How the program is called in a clone. */
-export const CALL = `deno run -A ${PROGRAM}.ts`;
 
 export const COMMANDS: Readonly<Record<string, Command>> = {
   "cdc-relay": {

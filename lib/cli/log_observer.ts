@@ -27,6 +27,8 @@ export const logObserver = (log: Logger) => ({
     log.warn(`${system} has ${what} for ${seconds} s, ${next}`, { error: messageOf(error) });
   },
   recovered: ({ system, lasted }) => log.info(`${system} answers again`, { after_ms: lasted }),
+  observerFailed: ({ error }) =>
+    log.warn("What listens to the relay has failed; the relay goes on", { error: messageOf(error) }),
   stopped: ({ deadLetters: dead_letters, seconds: duration_s, ...counts }) =>
     log.info("Stopped", { ...counts, dead_letters, duration_s }),
 } satisfies Partial<RelayObserver>);

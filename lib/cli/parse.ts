@@ -1,7 +1,8 @@
 /** The command line, parsed by commander from the table of options; help and errors in this program's words. */
 import * as commander from "commander";
 import { UsageError } from "../util/errors.ts";
-import { CALL, type Command, COMMANDS } from "./commands.ts";
+import { CALL } from "./call.ts";
+import { type Command, COMMANDS } from "./commands.ts";
 import { grouped } from "./options/groups.ts";
 import type { Option } from "./options/option.ts";
 import type { Environment } from "./options/read.ts";

@@ -114,15 +114,37 @@ export interface RelayObserver extends OutageObserver, StageObserver {
   stopped(summary: Counts & { readonly events: number; readonly seconds: number }): void;
   /** The relay ends: by an error, or because it is done or was told to stop. Nothing comes after it. */
   ended(error?: unknown): void;
+  /** A listener has thrown, or its promise was rejected. Emitted at the first failure of each listener. */
+  observerFailed(failure: { readonly error: unknown }): void;
 }
 
 /**
- * Tells each event to all observers that listen to it, in their order.
+ * Emits each event to all observers that listen to it, in their order. One that fails stops neither the others nor
+ * the relay.
  *
  * @example
  * IN: {ready: log}, {snapshotDone: draw}, {ready: resolve} → OUT: ready() calls log and resolve
+ * IN: {ready: () => { throw error }}, {observerFailed: log} → OUT: ready() calls log with the error
  */
-export function observers(...all: readonly Partial<RelayObserver>[]): RelayObserver {
+export function observers(...listeners: readonly Partial<RelayObserver>[]): RelayObserver {
+  const failed = new Set<Partial<RelayObserver>>();
+  const fail = (listener: Partial<RelayObserver>, error: unknown) => {
+    if (failed.has(listener)) return;
+    failed.add(listener);
+    all.forEach((each) => each.observerFailed?.({ error }));
+  };
+  const all = {
+    forEach(emit: (listener: Partial<RelayObserver>) => unknown): void {
+      for (const listener of listeners) {
+        try {
+          const result = emit(listener);
+          if (result instanceof Promise) result.catch((error) => fail(listener, error));
+        } catch (error) {
+          fail(listener, error);
+        }
+      }
+    },
+  };
   return {
     standingBy: (stream) => all.forEach((each) => each.standingBy?.(stream)),
     leaseTaken: (stream) => all.forEach((each) => each.leaseTaken?.(stream)),
@@ -147,5 +169,6 @@ export function observers(...all: readonly Partial<RelayObserver>[]): RelayObser
     recovered: (outage) => all.forEach((each) => each.recovered?.(outage)),
     stopped: (summary) => all.forEach((each) => each.stopped?.(summary)),
     ended: (error) => all.forEach((each) => each.ended?.(error)),
+    observerFailed: (failure) => all.forEach((each) => each.observerFailed?.(failure)),
   };
 }

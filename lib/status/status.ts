@@ -32,7 +32,7 @@ export interface StatusContext {
 }
 
 /** The streams, or why none was found. */
-interface Found {
+export interface Found {
   readonly streams: readonly StreamStatus[];
   /** Empty if a stream was found. */
   readonly absence: readonly string[];
@@ -44,7 +44,7 @@ const WIDTH_ELSEWHERE = 200;
 /** @returns whether all streams are well, and there is one */
 export async function status(settings: StatusSettings, context: StatusContext): Promise<boolean> {
   await using transport = await openTransport(settings.sink);
-  const read = () => find(transport, settings);
+  const read = () => findStreams(transport, settings);
   if (settings.runs === "forever") return await watch(read, settings, context);
   const found = await read();
   context.print(textOf(found, settings, context));
@@ -82,7 +82,10 @@ async function watch(
 }
 
 /** @throws SinkError, UserError */
-async function find(transport: Transport, { sink, streamIn, maxLag }: StatusSettings): Promise<Found> {
+export async function findStreams(
+  transport: Transport,
+  { sink, streamIn, maxLag }: Pick<StatusSettings, "sink" | "streamIn" | "maxLag">,
+): Promise<Found> {
   const schema = transport.dialect.schema ?? sink.schema;
   const wanted = streamIn?.(schema);
   const all = await readStreams(transport, { maxLag });

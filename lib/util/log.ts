@@ -79,6 +79,18 @@ export function createLogger(options: LoggerOptions): Logger {
     if (LOG_LEVELS.indexOf(level) < lowest) return;
     write(format({ time: now(), level, message: maskSecrets(message), fields, colour }));
   };
+  return unfailing({ debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") });
+}
+
+/** The same logger, but a line that cannot be written is dropped, so that a full disk does not end the relay. */
+export function unfailing(log: Logger): Logger {
+  const at = (level: LogLevel) => (message: string, fields?: LogFields) => {
+    try {
+      log[level](message, fields);
+    } catch {
+      // Reporting it would fail as well.
+    }
+  };
   return Object.freeze({ debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") });
 }
 

@@ -1,39 +1,73 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { eventually } from "../../dev/servers/eventually.ts";
 import { inStep } from "../support/compare.ts";
-import { type CratedbContext, cratedbTest, transports } from "../support/cratedb_harness.ts";
+import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
 import { startRelay } from "../support/follow.ts";
+
+const ROOT = join(import.meta.dirname ?? "", "..", "..");
 
 const savedToken = async ({ sql }: CratedbContext): Promise<unknown> => {
   await sql("REFRESH TABLE cdc_position");
   return (await sql("SELECT token FROM cdc_position"))[0]?.token;
 };
 
-for (const transport of transports) {
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    cratedbTest(`relay() stops on ${signal} with its position saved, over ${transport}`, async (context) => {
-      const { mongodb, database, relay } = context;
-      const data = mongodb.db(database).collection<{ _id: number }>("data");
-      const flags = ["--save-interval", "1h"];
-      await mongodb.db(database).createCollection("data");
-      const running = relay(flags, { transport });
-      await running.waitForLine(/Ready/);
-      const before = await savedToken(context);
-      await data.insertMany(Array.from({ length: 100 }, (_, _id) => ({ _id })));
-      await inStep(context);
-      assert.equal((await running.kill(signal)).code, 0);
-      assert.match(await running.waitForLine(/Stopped/), /events=100 upserts=100 deletes=0/);
-      assert.notEqual(await savedToken(context), before);
+const STOPS = [["SIGINT", "http"], ["SIGTERM", "wire"], ["SIGHUP", "http"]] as const;
 
-      const again = relay(flags, { transport });
-      await again.waitForLine(/Resuming from the saved position/);
-      await data.insertOne({ _id: 100 });
-      await inStep(context);
-      assert.equal((await again.kill(signal)).code, 0);
-      assert.match(await again.waitForLine(/Stopped/), /events=1 /);
-    });
-  }
+for (const [signal, transport] of STOPS) {
+  cratedbTest(`relay() stops on ${signal} with its position saved, over ${transport}`, async (context) => {
+    const { mongodb, database, relay } = context;
+    const data = mongodb.db(database).collection<{ _id: number }>("data");
+    const flags = ["--save-interval", "1h"];
+    await mongodb.db(database).createCollection("data");
+    const running = relay(flags, { transport });
+    await running.waitForLine(/Ready/);
+    const before = await savedToken(context);
+    await data.insertMany(Array.from({ length: 100 }, (_, _id) => ({ _id })));
+    await inStep(context);
+    assert.equal((await running.kill(signal)).code, 0);
+    assert.match(await running.waitForLine(/Stopped/), /events=100 upserts=100 deletes=0/);
+    assert.notEqual(await savedToken(context), before);
+
+    const again = relay(flags, { transport });
+    await again.waitForLine(/Resuming from the saved position/);
+    await data.insertOne({ _id: 100 });
+    await inStep(context);
+    assert.equal((await again.kill(signal)).code, 0);
+    assert.match(await again.waitForLine(/Stopped/), /events=1 /);
+  });
 }
+
+/** util-linux's, which gives a program a terminal. */
+const hasScript = await new Deno.Command("script", { args: ["--version"], stdout: "null", stderr: "null" })
+  .output().then(({ success }) => success, () => false);
+
+cratedbTest("relay() stops in order when its terminal is closed while it draws progress", async (context) => {
+  const { mongodb, mongodbUrl, httpUrl, database, schema, table, sql } = context;
+  await mongodb.db(database).collection("data").insertMany(Array.from({ length: 1_000 }, () => ({})));
+  const program = `'${Deno.execPath()}' run -A --quiet '${join(ROOT, "mongodb_cdc_cratedb.ts")}' cdc-relay`;
+  const flags = `--database ${database} --collection data --table '${schema}.${table}' --snapshot-rate 100`;
+  const terminal = new Deno.Command("script", {
+    args: ["--quiet", "--flush", "--command", `exec ${program} ${flags}`, "/dev/null"],
+    env: { MONGODB_URL: mongodbUrl, CRATEDB_SQLALCHEMY_URL: httpUrl, TERM: "xterm" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  let drawn = "";
+  for await (const text of terminal.stdout.pipeThrough(new TextDecoderStream())) {
+    drawn += text;
+    if (/of 1,?000/.test(drawn)) break;
+  }
+  terminal.kill("SIGKILL");
+  await terminal.status;
+  await eventually(async () => {
+    await sql("REFRESH TABLE cdc_position");
+    assert.deepEqual(await sql("SELECT state, last_error FROM cdc_status"), [
+      { state: "stopped", last_error: null },
+    ]);
+  });
+}, { unfit: !hasScript });
 
 cratedbTest(
   "relay() is refused while another one follows the stream, and warns if one writes to the same table",

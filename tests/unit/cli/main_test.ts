@@ -143,6 +143,27 @@ Deno.test("--log-format json has the error that ends the program as JSON too", a
   }
 });
 
+/** Arguments, and redirections of a shell; the exit code, and what is seen of the outputs that are left. */
+const REDIRECTED: readonly (readonly [readonly string[], string, number, RegExp])[] = [
+  [["--help"], ">/dev/full", 1, /^Error: Standard output cannot be written: .*\nIs the disk full\?/],
+  [["--frobnicate"], "2>/dev/full", 2, /^$/],
+  [["--frobnicate"], "2>&-", 2, /^$/],
+];
+
+for (const [args, redirection, expected, seen] of REDIRECTED) {
+  Deno.test(`the exit code of ${args} ${redirection} is ${expected}`, async () => {
+    const call = [Deno.execPath(), "run", "-A", "--quiet", "mongodb_cdc_cratedb.ts", ...args];
+    const { code, stdout, stderr } = await new Deno.Command("sh", {
+      args: ["-c", `exec "$@" ${redirection}`, "sh", ...call],
+      cwd: new URL("../../..", import.meta.url),
+      stdin: "null",
+    }).output();
+    const decoder = new TextDecoder();
+    assert.match(decoder.decode(stdout) + decoder.decode(stderr), seen);
+    assert.equal(code, expected);
+  });
+}
+
 /** A change to Deno before the program runs. */
 const preload = (code: string) => ({ denoFlags: ["--preload", `data:text/javascript,${code}`] });
 

@@ -3,6 +3,7 @@ import { dirname, join, normalize } from "node:path";
 import type { Option } from "../../../lib/cli/options/option.ts";
 import { OPTIONS } from "../../../lib/cli/options/options.ts";
 import { switchesOf } from "../../../lib/cli/options/switches.ts";
+import { libraryOptions } from "../../../dev/docs/library_options.ts";
 import { metricRows } from "../../../dev/docs/metrics_table.ts";
 import { optionTables } from "../../../dev/docs/options_table.ts";
 
@@ -65,6 +66,10 @@ Deno.test("the tables of options are those of OPTIONS", () => {
 
 Deno.test("the table of metrics is the one of METRICS", () => {
   assert.deepEqual(cellsOf(section("docs/metrics.md", "All metrics")), metricRows());
+});
+
+Deno.test("the options of the library are those of OPTIONS", async () => {
+  assert.equal(await read("lib/library/options.ts"), libraryOptions());
 });
 
 Deno.test("the README has at most 180 lines", () => {
@@ -159,6 +164,7 @@ Deno.test("the table of folders is the one that the imports are held to", () => 
       "workload",
       "demo",
       "cli",
+      "library",
     ]
   ) {
     assert.ok(text.includes(`lib/${folder}/`), folder);

@@ -6,6 +6,7 @@ import {
   type LogFields,
   type LogFormat,
   type LogLevel,
+  unfailing,
 } from "../../../lib/util/log.ts";
 
 /** In a zone an hour ahead of UTC. */
@@ -138,3 +139,14 @@ for (const [level, expected] of COLOURED) {
     }
   });
 }
+
+Deno.test("a line that cannot be written is dropped", () => {
+  const refuse = () => {
+    throw new Error("ENOSPC: no space left on device");
+  };
+  const circular: Record<string, unknown> = {};
+  circular.self = circular;
+  createLogger({ format: "json", level: "info", write: refuse }).info("Ready");
+  createLogger({ format: "json", level: "info", write: () => {} }).info("Ready", circular);
+  unfailing({ debug: refuse, info: refuse, warn: refuse, error: refuse }).warn("Ready");
+});
