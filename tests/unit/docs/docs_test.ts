@@ -37,7 +37,7 @@ const cellsOf = (text: string): string[][] =>
 
 /** A heading has one message, or several with commas between; one with a backtick in it has two around it. */
 const headings = (text: string): string[] =>
-  [...text.matchAll(/^## (`.+`)$/gm)].flatMap(([, line = ""]) =>
+  [...text.matchAll(/^##{1,2} (`.+`)$/gm)].flatMap(([, line = ""]) =>
     line.startsWith("``") ? [line.replace(/^`` ?| ?``$/g, "")] : line.slice(1, -1).split("`, `")
   );
 
