@@ -31,9 +31,7 @@ export interface RelayOptions {
   readonly cratedbJwt?: string;
   /** File that has the value of cratedbJwt, as Docker and Kubernetes give secrets. */
   readonly cratedbJwtFile?: string;
-  /**
-   * PEM file of the authority that CrateDB's certificate has to be of; by default any that the runtime knows.
-   */
+  /** CA bundle (PEM) to verify CrateDB's certificate with; replaces the CAs of the system. */
   readonly cratedbCa?: string;
   /** PEM file of the certificate to log in to CrateDB with; cratedbKey has its key. */
   readonly cratedbCert?: string;
@@ -100,7 +98,11 @@ export interface RelayOptions {
   readonly refreshInterval?: Duration;
   /** Under load, how often the position is saved. @default {200ms} */
   readonly saveInterval?: Duration;
-  /** How long a stream stays reserved for a relay that shows no sign of life. @default {10s} */
+  /**
+   * How long a relay that stops answering keeps its stream before another one can take over.
+   *
+   * @default {10s}
+   */
   readonly lease?: Duration;
   /**
    * If another relay follows the stream: end with an error, or wait and take over when it ends.
@@ -154,9 +156,7 @@ export interface StatusOptions {
   readonly cratedbJwt?: string;
   /** File that has the value of cratedbJwt, as Docker and Kubernetes give secrets. */
   readonly cratedbJwtFile?: string;
-  /**
-   * PEM file of the authority that CrateDB's certificate has to be of; by default any that the runtime knows.
-   */
+  /** CA bundle (PEM) to verify CrateDB's certificate with; replaces the CAs of the system. */
   readonly cratedbCa?: string;
   /** PEM file of the certificate to log in to CrateDB with; cratedbKey has its key. */
   readonly cratedbCert?: string;
@@ -194,9 +194,7 @@ export interface WaitOptions {
   readonly cratedbJwt?: string;
   /** File that has the value of cratedbJwt, as Docker and Kubernetes give secrets. */
   readonly cratedbJwtFile?: string;
-  /**
-   * PEM file of the authority that CrateDB's certificate has to be of; by default any that the runtime knows.
-   */
+  /** CA bundle (PEM) to verify CrateDB's certificate with; replaces the CAs of the system. */
   readonly cratedbCa?: string;
   /** PEM file of the certificate to log in to CrateDB with; cratedbKey has its key. */
   readonly cratedbCert?: string;
@@ -253,9 +251,7 @@ export interface VerifyOptions {
   readonly cratedbJwt?: string;
   /** File that has the value of cratedbJwt, as Docker and Kubernetes give secrets. */
   readonly cratedbJwtFile?: string;
-  /**
-   * PEM file of the authority that CrateDB's certificate has to be of; by default any that the runtime knows.
-   */
+  /** CA bundle (PEM) to verify CrateDB's certificate with; replaces the CAs of the system. */
   readonly cratedbCa?: string;
   /** PEM file of the certificate to log in to CrateDB with; cratedbKey has its key. */
   readonly cratedbCert?: string;
@@ -304,7 +300,11 @@ export interface VerifyOptions {
   readonly statementBytes?: Bytes;
   /** Statements sent at once. @default {4} */
   readonly inFlight?: number;
-  /** How long a stream stays reserved for a relay that shows no sign of life. @default {10s} */
+  /**
+   * How long a relay that stops answering keeps its stream before another one can take over.
+   *
+   * @default {10s}
+   */
   readonly lease?: Duration;
   /** How long a database that went away is waited for. @default {forever} */
   readonly retryFor?: Duration;
