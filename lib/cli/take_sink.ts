@@ -1,9 +1,10 @@
 /** The sink's options become its address. */
+import { statSync } from "node:fs";
 import type { SinkAddress } from "../sink/connection/url.ts";
 import { UsageError } from "../util/errors.ts";
-import type { Values } from "./options/option.ts";
-import { type Given, readOptions } from "./options/read.ts";
-import { CRATEDB_JWT, type SINK } from "./options/sink.ts";
+import type { Option, Values } from "./options/option.ts";
+import { fileWith, type Given, readOptions } from "./options/read.ts";
+import { CRATEDB_JWT, CRATEDB_URL, type SINK } from "./options/sink.ts";
 
 type SinkValues = Values<typeof SINK>;
 
@@ -52,21 +53,44 @@ export function takeSink<Read extends SinkValues>(
   }
   const address = {
     ...url,
-    ...token !== undefined && { jwt: latestToken(token, given) },
+    ...token !== undefined && { jwt: latest(CRATEDB_JWT, given, token, ({ cratedbJwt }) => cratedbJwt) },
+    ...fileWith(CRATEDB_URL, given) !== undefined && {
+      latestPassword: latest(CRATEDB_URL, given, url.password, ({ cratedbUrl }) => cratedbUrl.password),
+    },
     ...hasCertificates && { certificates: { ca, cert, key } },
   };
   return [Object.freeze(address), rest];
 }
 
-/** A token expires, so its file is read each time. While it is being replaced, the token before it will do. */
-function latestToken(first: string, given: Given): () => string {
-  let latest = first;
+/**
+ * A secret as it is at the moment: it may be replaced while the program runs. If a file has it, that is read again when it
+ * has changed. While it is being replaced, the secret from before is used.
+ */
+function latest<const Secret extends Option>(
+  option: Secret,
+  given: Given,
+  first: string,
+  secretOf: (values: Values<readonly [Secret]>) => string | undefined,
+): () => string {
+  const file = fileWith(option, given);
+  if (file === undefined) return () => first;
+  let secret = first;
+  let version = versionOf(file);
   return () => {
+    const found = versionOf(file);
+    if (found === version) return secret;
+    version = found;
     try {
-      latest = readOptions([CRATEDB_JWT], given).cratedbJwt ?? latest;
+      secret = secretOf(readOptions([option] as const, given)) ?? secret;
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;
     }
-    return latest;
+    return secret;
   };
+}
+
+/** Another text once a file was written or replaced. */
+function versionOf(file: string): string {
+  const stat = statSync(file, { throwIfNoEntry: false });
+  return stat ? `${stat.ino} ${stat.size} ${stat.mtimeMs}` : "";
 }

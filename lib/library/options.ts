@@ -78,6 +78,13 @@ export interface RelayOptions {
    * @default {keep}
    */
   readonly onDrop?: "keep" | "truncate" | "drop";
+  /**
+   * Stop when more than N documents in succession can't be stored and no row is written between them; 0 stops
+   * at the first one.
+   *
+   * @default {1000}
+   */
+  readonly maxDeadLetters?: number;
   /** Events taken into one batch at most. @default {10000} */
   readonly batchSize?: number;
   /**

@@ -103,7 +103,7 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
   const { retryFor, lease } = settings;
 
   // The sink: `raw` fails at once, `patient` waits for CrateDB and asks for the lease before each statement.
-  const raw = closing.use(countingWrites(await starting.limit(openTransport(settings.sink))));
+  const raw = closing.use(countingWrites(await starting.limit(openTransport(settings.sink)), { clock, log }));
   log.info(`Connected to ${raw.dialect.name}`, await starting.limit(sinkDescription(raw, settings.sink)));
   const sinkOutages = new OutageTracker({ system: raw.dialect.name, observer, clock });
   status.watch(sinkOutages);

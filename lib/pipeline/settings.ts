@@ -42,6 +42,8 @@ export interface RelaySettings extends MemoryShares {
   readonly inFlight: number;
   readonly refreshInterval: number;
   readonly saveInterval: number;
+  /** Dead letters without a written row between them, after which the relay stops. */
+  readonly maxDeadLetters: number;
   readonly lease: number;
   /** What to do while another relay that is alive follows the stream. */
   readonly onHeld: "fail" | "wait";

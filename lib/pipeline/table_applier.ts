@@ -16,6 +16,8 @@ import type { Logger } from "../util/log.ts";
 import type { GarbageLimit } from "../util/garbage.ts";
 import { ReadWriteLock } from "../util/read_write_lock.ts";
 import { coalesce, type RowChange } from "./coalesce.ts";
+import type { DeadLetterLimit } from "./dead_letter_limit.ts";
+
 import type { RelayObserver } from "./observer.ts";
 import type { RelaySettings } from "./settings.ts";
 import { type Stage, timed } from "./stages.ts";
@@ -26,6 +28,8 @@ export interface TableApplierDeps {
   readonly columns: ColumnPolicy;
   readonly writer: Pick<Writer, "upsert" | "delete" | "truncate" | "drop" | "keys" | "refresh">;
   readonly deadLetters: Pick<DeadLetters, "keys" | "count" | "read" | "add" | "resolve" | "clear">;
+  /** Asked before dead letters are kept, of all tables. */
+  readonly deadLetterLimit: Pick<DeadLetterLimit, "check" | "count">;
   readonly onDrop: RelaySettings["onDrop"];
   /** Those of these keys that are this relay's to write. */
   readonly ownKeys: (oids: readonly string[]) => Promise<readonly string[]>;
@@ -85,6 +89,8 @@ export class TableApplier {
   readonly #deps: TableApplierDeps;
   /** Rows are written under it together; columns are changed by one alone. */
   readonly #lock = new ReadWriteLock();
+  /** Whether documents are tried again that are dead letters already. */
+  #isReplaying = false;
 
   constructor(deps: TableApplierDeps) {
     this.#deps = deps;
@@ -110,18 +116,23 @@ export class TableApplier {
     const before = await deadLetters.count();
     if (before === 0) return;
     const collection = namespaceText(namespace);
-    for await (const letters of deadLetters.read()) {
-      const own = new Set(await ownKeys(letters.map(({ oid }) => oid)));
-      const rows: KeyedRow[] = [];
-      for (const letter of letters) {
-        if (!own.has(letter.oid)) continue;
-        if ("document" in letter) rows.push(letter);
-        else {
-          const { oid, unreadable: error } = letter;
-          log.warn("A dead letter cannot be read, and stays", { collection, oid, error: quoted(error) });
+    this.#isReplaying = true;
+    try {
+      for await (const letters of deadLetters.read()) {
+        const own = new Set(await ownKeys(letters.map(({ oid }) => oid)));
+        const rows: KeyedRow[] = [];
+        for (const letter of letters) {
+          if (!own.has(letter.oid)) continue;
+          if ("document" in letter) rows.push(letter);
+          else {
+            const { oid, unreadable: error } = letter;
+            log.warn("A dead letter cannot be read, and stays", { collection, oid, error: quoted(error) });
+          }
         }
+        await this.#write(rows);
       }
-      await this.#write(rows);
+    } finally {
+      this.#isReplaying = false;
     }
     const left = await deadLetters.count();
     log.warn("Dead letters were tried again", {
@@ -211,7 +222,7 @@ export class TableApplier {
   /** Precondition: one change per key. */
   async #write(changes: readonly RowChange[]): Promise<void> {
     if (changes.length === 0) return;
-    const { deadLetters, garbage, log, namespace, observer } = this.#deps;
+    const { deadLetters, deadLetterLimit, garbage, log, namespace, observer } = this.#deps;
     const upserts = changes.filter((change): change is KeyedRow => change.document !== null);
     const gone = changes.filter(({ document }) => document === null).map(({ oid }) => oid);
     const room = COPIES * upserts.reduce((bytes, { document }) => bytes + document.length, 0);
@@ -229,6 +240,9 @@ export class TableApplier {
     const letters = [...outcome.letters, ...refused];
     await deadLetters.add(letters);
     const dead = new Set(letters.map(({ oid }) => oid));
+    if (!this.#isReplaying) {
+      deadLetterLimit.count({ written: upserts.length - outcome.letters.length, letters: outcome.letters });
+    }
     await deadLetters.resolve(changes.map(({ oid }) => oid).filter((oid) => !dead.has(oid)));
     const collection = namespaceText(namespace);
     for (const { oid, error } of letters) {
@@ -254,11 +268,12 @@ export class TableApplier {
     { version, rows, letters, overflowed }: Split,
     { upserts, gone }: { readonly upserts: readonly KeyedRow[]; readonly gone: readonly string[] },
   ): Promise<Outcome | undefined> {
-    const { writer, columns } = this.#deps;
+    const { writer, columns, deadLetterLimit } = this.#deps;
     if (columns.version !== version) return undefined;
     return await this.#timed("write", async () => {
       const refused = rows.length > 0 ? await writer.upsert(rows) : [];
       const dead = [...letters, ...lettersOf(refused, upserts)];
+      if (!this.#isReplaying) deadLetterLimit.check({ written: rows.length - refused.length, letters: dead });
       await writer.delete([...gone, ...dead.map(({ oid }) => oid)]);
       await columns.load();
       return columns.version === version ? { letters: dead, overflowed } : undefined;

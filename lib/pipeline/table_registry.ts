@@ -20,6 +20,7 @@ import { concurrently } from "../util/concurrently.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
 import type { OutageTracker } from "../util/outage.ts";
+import { DeadLetterLimit } from "./dead_letter_limit.ts";
 import { type Counts, NO_COUNTS, type RelayObserver, sumOf } from "./observer.ts";
 import { LeftOut } from "./left_out.ts";
 import type { Names, RelaySettings } from "./settings.ts";
@@ -76,6 +77,7 @@ export class TableRegistry {
   /** Bytes of statements under way, of all tables. */
   readonly #inFlightBudget: Semaphore;
   readonly #garbage: GarbageLimit;
+  readonly #deadLetterLimit: DeadLetterLimit;
   readonly #followed: FollowedCollections;
   readonly #opener: TableOpener;
   /** Columns that another relay was changing when they were opened. */
@@ -93,6 +95,7 @@ export class TableRegistry {
     this.leftOut = new LeftOut(options);
     this.#inFlightBudget = new Semaphore(options.settings.inFlightBytes);
     this.#garbage = new GarbageLimit(options.settings.heapBytes);
+    this.#deadLetterLimit = new DeadLetterLimit(options.settings.maxDeadLetters);
     const { names: { stream, metadataSchema: schema }, causalReader } = options;
     this.#owners = new TableOwners((namespace) => causalReader.exists(namespace));
     this.#followed = new FollowedCollections(transports.patient, { schema, stream });
@@ -387,6 +390,7 @@ export class TableRegistry {
       columns,
       writer,
       deadLetters,
+      deadLetterLimit: this.#deadLetterLimit,
       onDrop: settings.onDrop,
       omit: settings.omit,
       ownKeys: (oids) => this.#ownKeys(namespace, oids, shardKey),

@@ -23,7 +23,7 @@ const GROUPS = {
     "statement-bytes",
     "in-flight",
   ],
-  "Failures": ["retry-for"],
+  "Failures": ["retry-for", "max-dead-letters"],
   "Connections": [
     "mongodb-url",
     "mongodb-url-file",

@@ -42,6 +42,12 @@ export function sourceOf(
   return variableNames.find((name) => variables[name] !== undefined && variables[name] !== "");
 }
 
+/** The file that has the value of an option; undefined if none has. */
+export function fileWith(option: Option, given: Given): string | undefined {
+  const source = sourceOf(option, given);
+  return option.file && source !== undefined && NAMES_FILE.test(source) ? givenAt(source, given) : undefined;
+}
+
 /** What was given there. */
 const givenAt = (source: string, { flags, env }: Given): string =>
   (source.startsWith("--") ? flags[source.slice(2)] : env[source]) ?? "";

@@ -129,6 +129,15 @@ export const RELAY = [
     parse: oneOf("keep", "truncate", "drop"),
   }),
   option({
+    flag: "max-dead-letters",
+    env: ["CDC_MAX_DEAD_LETTERS"],
+    default: "1000",
+    value: "N",
+    help:
+      "Stop when more than N documents in succession can't be stored and no row is written between them; 0 stops at the first one",
+    parse: count(0),
+  }),
+  option({
     flag: "batch-size",
     env: ["CDC_BATCH_SIZE"],
     default: "10000",

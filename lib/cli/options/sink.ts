@@ -5,7 +5,7 @@ import { certificateFile, privateKeyFile } from "../pem_file.ts";
 import { fileOf, option } from "./option.ts";
 import { optional } from "./parsers.ts";
 
-const CRATEDB_URL = option({
+export const CRATEDB_URL = option({
   flag: "cratedb-url",
   env: ["CRATEDB_URL", "CRATEDB_SQLALCHEMY_URL"],
   default: "crate://",

@@ -35,6 +35,8 @@ export interface Dialect extends Required<NameLimits> {
   readonly fence: { readonly select: string; readonly where: (one: string, other: string) => string };
   /** Selects the name of the user, and whether the user sees all schemas. */
   readonly viewer: string;
+  /** Selects the beginnings of the statements under way that are like `$1`, as far as the user may see them. */
+  readonly running: string;
   /** The server's clock, and conversions from and to milliseconds. */
   readonly now: string;
   readonly millis: (timestamp: string) => string;
@@ -69,6 +71,7 @@ export const CRATEDB: Dialect = {
     where: (one, other) => `_seq_no = ${one}::bigint AND _primary_term = ${other}::bigint`,
   },
   viewer: "SELECT CURRENT_USER, CURRENT_USER = 'crate'",
+  running: "SELECT substr(stmt, 1, 100) FROM sys.jobs WHERE stmt LIKE $1",
   now: "CURRENT_TIMESTAMP::bigint",
   millis: (timestamp) => `${timestamp}::bigint`,
   timestamp: (millis) => `(${millis})::timestamp with time zone`,
@@ -98,6 +101,8 @@ export const POSTGRESQL: Dialect = {
   refresh: undefined,
   fence: { select: "xmin::text, '0'", where: (one, other) => `xmin::text = ${one} AND ${other} = '0'` },
   viewer: "SELECT rolname, rolsuper FROM pg_catalog.pg_roles WHERE rolname = CURRENT_USER",
+  running:
+    "SELECT left(query, 100) FROM pg_catalog.pg_stat_activity WHERE state = 'active' AND query LIKE $1",
   now: "(extract(epoch FROM clock_timestamp()) * 1000)::bigint",
   millis: (timestamp) => `(extract(epoch FROM ${timestamp}) * 1000)::bigint`,
   timestamp: (millis) => `to_timestamp((${millis}) / 1000.0)`,

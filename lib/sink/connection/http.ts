@@ -3,16 +3,18 @@
  *
  * @see https://cratedb.com/docs/crate/reference/en/latest/interfaces/http.html
  */
-import { SinkError, type SinkErrorKind, sinkErrorKind } from "./sink_error.ts";
+import { Buffer } from "node:buffer";
+import process from "node:process";
+import { SinkError, sinkErrorKind } from "./sink_error.ts";
 import { CRATEDB } from "./dialect.ts";
-import { FETCH, type Poster, type Response, withCertificates } from "./post.ts";
-import type { Parameter, Result } from "./query.ts";
+import { Poster, type Response } from "./post.ts";
+import { type Proxy, proxyTo } from "./proxy.ts";
+import { type Parameter, type Query, type Result, STATEMENT_LIMIT_MS } from "./query.ts";
 import type { Transport } from "./transport.ts";
 import type { SinkAddress } from "./url.ts";
 
-const STATEMENT_TIMEOUT_MS = 120_000;
-/** For the first statement, which only asks whether there is a CrateDB. */
-const CONNECT_TIMEOUT_MS = 10_000;
+/** For the first statement, which only asks whether CrateDB answers. */
+const CONNECT_LIMIT_MS = 10_000;
 
 /** Error codes that come with status 401 though user and password are right. */
 const NOT_LOGIN = [4010, 4011];
@@ -20,51 +22,53 @@ const NOT_LOGIN = [4010, 4011];
 export class HttpTransport implements Transport {
   readonly dialect = CRATEDB;
   readonly #url: string;
-  readonly #schema: string;
   readonly #authorization: () => string;
+  readonly #proxy: Proxy | undefined;
   readonly #poster: Poster;
 
-  constructor(address: SinkAddress) {
-    const { host, port, tls, schema, certificates } = address;
+  /** @throws UsageError for a proxy in the environment that cannot be used */
+  constructor(address: SinkAddress, env: Readonly<Record<string, string | undefined>> = process.env) {
+    const { host, port, tls, certificates } = address;
     this.#url = `${tls ? "https" : "http"}://${host}:${port}/_sql`;
-    this.#schema = schema;
     this.#authorization = authorizationOf(address);
-    this.#poster = certificates ? withCertificates(certificates) : FETCH;
+    this.#proxy = proxyTo(this.#url, env);
+    this.#poster = new Poster(this.#url, { certificates, proxy: this.#proxy });
   }
 
   /** @throws SinkError when no CrateDB answers, or refuses the user */
   static async open(address: SinkAddress): Promise<HttpTransport> {
     const transport = new HttpTransport(address);
-    await transport.#query("SELECT 1", [], CONNECT_TIMEOUT_MS);
+    await transport.query("SELECT 1", [], { limitMs: CONNECT_LIMIT_MS });
     return transport;
   }
 
-  query(sql: string, parameters: readonly Parameter[] = []): Promise<Result> {
-    return this.#query(sql, parameters, STATEMENT_TIMEOUT_MS);
-  }
-
-  async #query(sql: string, parameters: readonly Parameter[], timeout: number): Promise<Result> {
+  async query(
+    ...[sql, parameters = [], { limitMs = STATEMENT_LIMIT_MS } = {}]: Parameters<Query>
+  ): Promise<Result> {
     checkTexts(parameters, this.dialect.maxText);
     const body = JSON.stringify({ stmt: sql, args: parameters.map(argument) });
-    const { status, text } = await this.#post(body, timeout);
-    const answer = parse(text);
-    if (!answer || status !== 200 || answer.error) {
-      throw answer?.error ? answerError(status, answer.error) : otherAnswerError({ status, text }, this.#url);
+    const response = await this.#post(body, limitMs);
+    const answer = parse(response.text);
+    if (!answer || response.status !== 200 || answer.error) {
+      throw answer?.error
+        ? answerError(response.status, answer.error)
+        : otherAnswerError(response, this.#server);
     }
     return { count: answer.rowcount ?? 0, rows: answer.rows ?? [] };
   }
 
-  async #post(body: string, timeoutMs: number): Promise<Response> {
-    const headers = {
-      "Content-Type": "application/json",
-      "Default-Schema": this.#schema,
-      Authorization: this.#authorization(),
-    };
+  async #post(body: string, limitMs: number): Promise<Response> {
+    const headers = { "Content-Type": "application/json", Authorization: this.#authorization() };
     try {
-      return await this.#poster.post(this.#url, { headers, body, timeoutMs });
+      return await this.#poster.post({ headers, body, limitMs });
     } catch (cause) {
-      throw requestError(this.#url, cause);
+      throw requestError(this.#server, cause);
     }
+  }
+
+  /** The URL, and the proxy to it. */
+  get #server(): string {
+    return this.#proxy ? `${this.#url} through the proxy of ${this.#proxy.text}` : this.#url;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -90,11 +94,12 @@ function checkTexts(parameters: readonly Parameter[], max: number): void {
 }
 
 /** @example IN: {user: "me", password: "s@fe"} → OUT: () => "Basic bWU6c0BmZQ=="; IN: {jwt: () => "e.f.g"} → OUT: () => "Bearer e.f.g" */
-function authorizationOf({ user, password, jwt }: SinkAddress): () => string {
+function authorizationOf({ user, password, latestPassword, jwt }: SinkAddress): () => string {
   if (jwt) return () => `Bearer ${jwt()}`;
-  const credentials = new TextEncoder().encode(`${user}:${password}`);
-  const basic = `Basic ${btoa(String.fromCharCode(...credentials))}`;
-  return () => basic;
+  const basic = (password: string) => `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
+  if (latestPassword) return () => basic(latestPassword());
+  const unchanged = basic(password);
+  return () => unchanged;
 }
 
 function answerError(status: number, { message, code }: Failure): SinkError {
@@ -102,41 +107,28 @@ function answerError(status: number, { message, code }: Failure): SinkError {
   return new SinkError(message, { code: String(isLogin ? status : code) });
 }
 
-/** CrateDB tells in plain text why it refuses a login. Anything else is somebody else's answer. */
-function otherAnswerError({ status, text }: Response, url: string): SinkError {
+/** CrateDB says in plain text why it refuses a login. Anything else is the answer of another server. */
+function otherAnswerError({ status, text }: Response, server: string): SinkError {
   const code = String(status);
   if (status === 401 && /^[^<{]/.test(text)) return new SinkError(text.trim(), { code });
-  const message = `HTTP status ${status} from ${url}, which is not an answer of CrateDB`;
+  const message = `HTTP status ${status} from ${server}, which is not an answer of CrateDB`;
   const kind = sinkErrorKind(code, message);
-  return new SinkError(message, { code, kind: kind === "refused" ? "foreign server" : kind });
-}
-
-/** The runtime's words before the reason for which a request failed. */
-const REQUEST = /^error sending request(?: for url \([^)]*\))?: (?:client error \(Connect\): )?/;
-const TLS_FAILURE =
-  /^(?:invalid peer certificate|received (?:corrupt message|fatal alert|unexpected)|peer (?:misbehaved|is incompatible)|tls )/;
-
-/** `fetch` has no codes, or has them in a cause. The reason is the message of the innermost error. */
-function requestError(url: string, cause: unknown): SinkError {
-  const innermost = innermostError(cause);
-  const { code } = innermost as { code?: unknown };
-  const reason = innermost.message.replace(REQUEST, "");
-  const kind = typeof code === "string" ? sinkErrorKind(code, reason) : kindOfReason(reason);
-  return new SinkError(`${url}: ${reason}`, {
-    code: typeof code === "string" ? code : "ECONNECT",
-    // Nothing was answered, so nothing was refused.
-    kind: kind === "refused" ? "unreachable" : kind,
-    cause,
+  return new SinkError(message, {
+    code,
+    kind: ["refused", "unspecific"].includes(kind) ? "foreign server" : kind,
   });
 }
 
-function kindOfReason(reason: string): SinkErrorKind {
-  if (reason.startsWith("dns error")) return "unknown host";
-  return TLS_FAILURE.test(reason) ? "tls" : "unreachable";
+/** Nothing was answered, so nothing was refused. */
+function requestError(server: string, cause: unknown): SinkError {
+  const { code = "ECONNECT", message } = cause as Error & { readonly code?: string };
+  const kind = sinkErrorKind(code, message);
+  return new SinkError(`${server}: ${message.trim()}`, {
+    code,
+    kind: ["unknown host", "tls"].includes(kind) ? kind : "unreachable",
+    cause,
+  });
 }
-
-const innermostError = (error: unknown): Error =>
-  error instanceof Error ? error.cause ? innermostError(error.cause) : error : new Error(String(error));
 
 interface Failure {
   readonly message: string;

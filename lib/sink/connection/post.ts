@@ -1,13 +1,15 @@
 /** How a request gets to the HTTP endpoint. */
 import { Buffer } from "node:buffer";
-import { Agent, request } from "node:https";
-import { text } from "node:stream/consumers";
+import http from "node:http";
+import https from "node:https";
+import { type Proxy, tunnelAgent } from "./proxy.ts";
 import type { Certificates } from "./url.ts";
 
 export interface Request {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
-  readonly timeoutMs: number;
+  /** Milliseconds until the whole response has to have arrived. */
+  readonly limitMs: number;
 }
 
 export interface Response {
@@ -15,43 +17,88 @@ export interface Response {
   readonly text: string;
 }
 
-export interface Poster extends Disposable {
-  post(url: string, request: Request): Promise<Response>;
+export interface PosterOptions {
+  /** @default {trusts the authorities that the runtime knows} */
+  readonly certificates?: Certificates | undefined;
+  /** @default {connects directly} */
+  readonly proxy?: Proxy | undefined;
 }
 
-/** Trusts the authorities that the runtime knows. */
-export const FETCH: Poster = {
-  async post(url, { headers, body, timeoutMs }) {
-    const response = await fetch(url, {
-      method: "POST",
-      headers,
-      body,
-      signal: AbortSignal.timeout(timeoutMs),
-    });
-    return { status: response.status, text: await response.text() };
-  },
-  [Symbol.dispose]() {},
-};
+/** The response has not arrived in time. */
+export class OverdueError extends Error {
+  override readonly name = "OverdueError";
+  readonly code = "ETIMEDOUT";
 
-/** With certificates of one's own, which `fetch` takes in no way that all runtimes have. */
-export function withCertificates(certificates: Certificates): Poster {
-  const agent = new Agent({ ...certificates, keepAlive: true });
-  return {
-    async post(url, { headers, body, timeoutMs }) {
-      const { promise, resolve, reject } = Promise.withResolvers<Response>();
-      const sending = request(url, {
-        method: "POST",
-        agent,
-        headers: { ...headers, "Content-Length": Buffer.byteLength(body) },
-        signal: AbortSignal.timeout(timeoutMs),
-      });
-      sending.on("response", (response) => {
-        text(response).then((text) => resolve({ status: response.statusCode ?? 0, text }), reject);
-      });
-      sending.on("error", reject);
-      sending.end(body);
-      return await promise;
-    },
-    [Symbol.dispose]: () => agent.destroy(),
-  };
+  constructor(limitMs: number) {
+    super(`no answer within ${limitMs / 1000} s`);
+  }
+}
+
+/** Unused connections are closed sooner than load balancers and proxies close them, usually after 60 s. */
+const IDLE_MS = 4_000;
+
+/**
+ * Posts to one URL over connections that are kept open. Sends each request once: whether a write is repeated is decided
+ * by the caller, who can find out what became of the first one.
+ *
+ * @example
+ * IN: post({headers: {}, body: '{"stmt":"SELECT 1"}', limitMs: 1000}) → OUT: {status: 200, text: '{"rows":[[1]], …}'}
+ */
+export class Poster implements Disposable {
+  readonly #options: https.RequestOptions;
+  readonly #request: typeof https.request;
+  readonly #agent: http.Agent;
+  readonly #proxyHeaders: Readonly<Record<string, string>>;
+
+  constructor(url: string, { certificates, proxy }: PosterOptions = {}) {
+    const { protocol, hostname, host, port, pathname } = new URL(url);
+    const isTls = protocol === "https:";
+    const kept = { ...certificates, keepAlive: true, timeout: IDLE_MS };
+    const isForwarded = proxy !== undefined && !isTls;
+    this.#agent = proxy && isTls
+      ? tunnelAgent(proxy, kept)
+      : isTls
+      ? new https.Agent(kept)
+      : new http.Agent(kept);
+    this.#request = isTls ? https.request : http.request;
+    this.#proxyHeaders = isForwarded
+      ? { Host: host, ...proxy.authorization && { "Proxy-Authorization": proxy.authorization } }
+      : {};
+    const to = isForwarded ? { host: proxy.host, port: proxy.port, path: url } : {
+      // A socket takes an IPv6 address without the brackets of a URL.
+      host: hostname.replace(/^\[|\]$/g, ""),
+      port: Number(port) || (isTls ? 443 : 80),
+      path: pathname,
+    };
+    this.#options = { method: "POST", agent: this.#agent, ...to };
+  }
+
+  /** @throws OverdueError, or the system's error of a connection that failed */
+  post({ headers, body, limitMs }: Request): Promise<Response> {
+    const { promise, resolve, reject } = Promise.withResolvers<Response>();
+    const sending = this.#request({
+      ...this.#options,
+      headers: { ...headers, ...this.#proxyHeaders, "Content-Length": Buffer.byteLength(body) },
+    });
+    const timer = setTimeout(() => {
+      reject(new OverdueError(limitMs));
+      sending.destroy();
+    }, limitMs);
+    // Deno repeats a request that has failed on a connection used before, unless this says that it is a new one.
+    sending.on("socket", () => sending.reusedSocket = false);
+    sending.on("error", reject);
+    sending.on("response", (response) => {
+      let text = "";
+      response.setEncoding("utf8");
+      response.on("data", (part) => text += part);
+      response.on("end", () => resolve({ status: response.statusCode ?? 0, text }));
+      response.on("error", reject);
+    });
+    sending.end(body);
+    return promise.finally(() => clearTimeout(timer));
+  }
+
+  [Symbol.dispose](): void {
+    this.#agent.destroy();
+  }
 }

@@ -13,10 +13,26 @@ export interface Result {
   readonly rows: readonly (readonly unknown[])[];
 }
 
+/** How long a statement may take by default. */
+export const STATEMENT_LIMIT_MS = 120_000;
+/** How long a statement may take that goes through a whole table. */
+export const WHOLE_TABLE_LIMIT_MS = 24 * 60 * 60_000;
+
 export interface QueryOptions {
   /** Whether the statement writes or deletes rows of a table that others may write to next. @default {false} */
   readonly writes?: boolean;
-  /** Milliseconds that the server has for the answer. @default {that of the transport} */
+  /**
+   * Whether the statement is sent to find out what the server refuses: an unknown error is thrown at once.
+   *
+   * @default {false}
+   */
+  readonly isTrial?: boolean;
+  /**
+   * Milliseconds until the answer has to be complete. After that the connection is closed and a SinkError of the kind
+   * "unreachable" is thrown; the server may still run the statement.
+   *
+   * @default {STATEMENT_LIMIT_MS}
+   */
   readonly limitMs?: number;
 }
 

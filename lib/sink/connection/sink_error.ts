@@ -28,9 +28,9 @@ export type SinkErrorKind =
   | "needed"
   /** CrateDB takes a snapshot of what is to be dropped. */
   | "backup running"
-  /** Neither the code nor the message tells. */
+  /** The code and the message do not tell what is wrong: it may be the server, the table, or a value. */
   | "unspecific"
-  /** The statement, or a row of it, is wrong. */
+  /** A value, or the statement, is wrong. */
   | "refused";
 
 /** The codes by kind: error codes of CrateDB (HTTP), SQLSTATEs (PostgreSQL wire), HTTP statuses, codes of the system. */
@@ -48,7 +48,10 @@ const CODES: Readonly<Partial<Record<SinkErrorKind, readonly string[]>>> = {
     "4031", // ONLY_READ_OPERATION_ALLOWED_ON_THIS_NODE
     "42501", // insufficient_privilege
   ],
-  "unknown database": ["3D000"], // invalid_catalog_name
+  "unknown database": [
+    "3D000", // invalid_catalog_name
+    "57P04", // database_dropped
+  ],
   "unknown schema": [
     "4045", // SCHEMA_UNKNOWN
     "3F000", // invalid_schema_name
@@ -58,22 +61,24 @@ const CODES: Readonly<Partial<Record<SinkErrorKind, readonly string[]>>> = {
     "42P01", // undefined_table
   ],
   unavailable: [
+    "408", // HTTP status Request Timeout
     "429", // HTTP status Too Many Requests
     "502", // HTTP status Bad Gateway
     "503", // HTTP status Service Unavailable
     "504", // HTTP status Gateway Timeout
     "4007", // RELATION_OPERATION_NOT_SUPPORTED: a block on the table
     "4037", // a relation that is blocked, of newer servers
+    "4092", // VERSION_CONFLICT: another write of the same row was faster
     "5002", // ONE_OR_MORE_SHARDS_NOT_AVAILABLE
     "5030", // QUERY_KILLED_BY_STATEMENT
-    "57P01", // admin_shutdown
-    "57P03", // cannot_connect_now
-    "53300", // too_many_connections
+    "25006", // read_only_sql_transaction: PostgreSQL after a fail-over
     "40001", // serialization_failure
+    "40003", // statement_completion_unknown
     "40P01", // deadlock_detected
   ],
   "too large": ["413"], // HTTP status Content Too Large
   exists: [
+    "4093", // RELATION_ALREADY_EXISTS
     "42P06", // duplicate_schema
     "42P07", // duplicate_table
     "42710", // duplicate_object: the type of a table
@@ -90,9 +95,19 @@ const KIND_OF_CODE: ReadonlyMap<string, SinkErrorKind> = new Map(
 /** Codes of postgres.js and of the system for a connection that was lost or never made. */
 const LOST_CONNECTION = /^(?:E[A-Z]{3,}|CONNECT\w+)$/;
 /** Codes of OpenSSL and of Node for certificates and handshakes. */
-const TLS = /^(?:ERR_(?:SSL|TLS)_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|INVALID_CA)/;
-/** 4040 and 5xxx of CrateDB; internal_error, which is what CrateDB says over the wire of most errors. */
-const UNSPECIFIC_CODE = /^(?:4040|5\d{3}|XX000)$/;
+const TLS =
+  /^(?:EPROTO$|ERR_(?:SSL|TLS)_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|INVALID_CA)/;
+/**
+ * Classes of SQLSTATEs: connection exception, insufficient resources (a full disk), object not in prerequisite state (a
+ * lock), operator intervention (a cancelled statement, a shutdown), system error.
+ */
+const UNAVAILABLE_CLASS = /^(?:08|53|55|57|58)\w{3}$/;
+/**
+ * Codes of CrateDB for what is wrong with a statement or its values. Classes of SQLSTATEs: feature not supported,
+ * cardinality violation, data exception, integrity constraint violation, syntax error or access rule violation, check
+ * option violation, program limit exceeded, an exception of a trigger.
+ */
+const REFUSED_CODE = /^(?:4(?!040$)\d{3}|(?:0A|21|22|23|42|44|54|P0)\w{3})$/;
 /** 4000, STATEMENT_INVALID_OR_UNSUPPORTED_SYNTAX, which stands for a few other things too. */
 const INVALID_STATEMENT = "4000";
 
@@ -138,6 +153,23 @@ const TOO_MANY_COLUMNS = new RegExp(`${EXCEPTIONS}Limit of total (?:fields|colum
 const TOO_MANY_SHARDS = new RegExp(
   `${EXCEPTIONS}(?:Validation Failed: \\d+: )?this action would add \\[\\d+\\] total shards, but`,
 );
+/** What CrateDB says of values that it refuses, where the PostgreSQL wire has left the code out. */
+const REFUSED_MESSAGE = new RegExp(
+  `${EXCEPTIONS}(?:${
+    [
+      "Cannot (?:cast|detect the type of the value|add column|parse)\\b",
+      "Dynamic nested arrays are not supported",
+      "Mixed dataTypes inside a list are not supported",
+      "Document contains at least one immense term in field=",
+      "Failed to parse mapping: ",
+      "Failed CONSTRAINT ",
+      "Duplicate field '",
+      '".*" (?:contains a dot|conflicts with subscript pattern|must not be null)',
+      "A primary key value must not be NULL",
+    ].join("|")
+  })`,
+  "s",
+);
 /** SnapshotInProgressException, whose name the PostgreSQL wire leaves out. */
 const BACKUP_RUNNING = new RegExp(`${EXCEPTIONS}Cannot delete indices that are being snapshotted: \\[`);
 const COLUMN_EXISTS = new RegExp(`${EXCEPTIONS}The table .* already has a column named `, "s");
@@ -170,21 +202,23 @@ export class SinkError extends Error {
  * IN: "4000", "Cannot cast value `timeout` to type `bigint`" → OUT: "refused"
  */
 export function sinkErrorKind(code: string | undefined, message: string): SinkErrorKind {
-  if (code === undefined) return "refused";
+  if (code === undefined) return "unspecific";
   const kind = KIND_OF_CODE.get(code);
   if (kind) return kind;
   if (TLS.test(code)) return "tls";
   if (LOST_CONNECTION.test(code)) return "unreachable";
-  if (code === INVALID_STATEMENT || UNSPECIFIC_CODE.test(code)) {
+  if (UNAVAILABLE_CLASS.test(code)) return "unavailable";
+  if (code === INVALID_STATEMENT || !REFUSED_CODE.test(code)) {
     if (PLANNED_TOO_EARLY.test(message)) return "unavailable";
     if (TOO_MANY_COLUMNS.test(message)) return "too many columns";
     if (TOO_MANY_SHARDS.test(message)) return "too many shards";
     if (COLUMN_EXISTS.test(message)) return "exists";
   }
-  if (!UNSPECIFIC_CODE.test(code)) return "refused";
+  if (REFUSED_CODE.test(code)) return "refused";
   if (BACKUP_RUNNING.test(message)) return "backup running";
   if (UNAVAILABLE_EXCEPTION.test(message) || UNAVAILABLE_MESSAGE.test(message)) return "unavailable";
-  return UNKNOWN_SCHEMA.test(message) ? "unknown schema" : "unspecific";
+  if (UNKNOWN_SCHEMA.test(message)) return "unknown schema";
+  return REFUSED_MESSAGE.test(message) ? "refused" : "unspecific";
 }
 
 const RETRYABLE: readonly SinkErrorKind[] = ["unavailable", "unreachable", "unknown host"];
@@ -195,6 +229,17 @@ export const isRetryable = (error: unknown): boolean => isSinkError(error, ...RE
 /** @example IN: a SinkError with code 4041, "unknown relation" → OUT: true */
 export const isSinkError = (error: unknown, ...kinds: readonly SinkErrorKind[]): error is SinkError =>
   error instanceof SinkError && kinds.includes(error.kind);
+
+/**
+ * Whether the server may still run the statement, or only receive it: the connection broke, the answer is overdue, or a
+ * proxy has given up.
+ */
+export const isAnswerLost = (error: unknown): boolean =>
+  error instanceof SinkError &&
+  (error.kind === "unreachable" && error.code !== "ECONNREFUSED" || PROXY_GAVE_UP.includes(error.code ?? ""));
+
+/** HTTP statuses Request Timeout, Bad Gateway, Service Unavailable, Gateway Timeout. */
+const PROXY_GAVE_UP = ["408", "502", "503", "504"];
 
 /** Also said by a node that has just started and has not recovered its tables yet. */
 export const isUnknownRelation = (error: unknown): boolean =>

@@ -8,10 +8,12 @@ export interface SinkAddress {
   readonly port: number;
   readonly user: string;
   readonly password: string;
+  /** The password as it is at the moment, if it is read from a file that may be replaced. */
+  readonly latestPassword?: (() => string) | undefined;
   readonly tls: boolean;
   /** The default schema. */
   readonly schema: string;
-  /** The JSON Web Token of now, in place of a password. */
+  /** The JSON Web Token as it is at the moment, in place of a password. */
   readonly jwt?: (() => string) | undefined;
   readonly certificates?: Certificates | undefined;
 }

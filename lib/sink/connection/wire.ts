@@ -1,94 +1,87 @@
-/** The PostgreSQL wire, by postgres.js. */
+/** The PostgreSQL wire: statements over connections of their own. */
 import process from "node:process";
-import postgres from "postgres";
-import { SinkError } from "./sink_error.ts";
+import { Semaphore } from "../../util/semaphore.ts";
 import { type Dialect, dialectOf } from "./dialect.ts";
-import type { Parameter, Query, Result } from "./query.ts";
+import { type Parameter, type Query, type QueryOptions, type Result, STATEMENT_LIMIT_MS } from "./query.ts";
+import { isSinkError } from "./sink_error.ts";
 import type { Transport } from "./transport.ts";
 import type { SinkAddress } from "./url.ts";
+import { WireConnection } from "./wire_connection.ts";
 
-/** Connections are opened when they are needed. */
 const MAX_CONNECTIONS = 32;
-const CONNECT_TIMEOUT_SECONDS = 10;
+/** For the first statement, which asks what the server is. */
+const CONNECT_LIMIT_MS = 15_000;
 
-export class WireTransport implements Transport {
-  readonly dialect: Dialect;
-  readonly #sql: postgres.Sql;
+/** Connections are opened when they are needed, and carry one statement at a time: one that is silent holds up no other. */
+class Pool {
+  readonly #address: SinkAddress;
+  readonly #room = new Semaphore(MAX_CONNECTIONS);
+  readonly #free: WireConnection[] = [];
+  readonly #all = new Set<WireConnection>();
 
-  private constructor(sql: postgres.Sql, dialect: Dialect) {
-    this.#sql = sql;
-    this.dialect = dialect;
+  constructor(address: SinkAddress) {
+    this.#address = address;
   }
 
-  static async open(address: SinkAddress): Promise<WireTransport> {
-    const { host, port, user, password, tls, schema, certificates } = address;
-    // With this variable postgres.js asks for a setting that CrateDB lacks, and the program ends.
-    delete process.env.PGTARGETSESSIONATTRS;
-    const sql = postgres({
-      host,
-      port,
-      user,
-      password,
-      database: schema,
-      // Without the host, the certificate would have to be of `localhost` where the host is an IP address.
-      ssl: tls && { host, ...certificates },
-      max: MAX_CONNECTIONS,
-      connect_timeout: CONNECT_TIMEOUT_SECONDS,
-      // One try per call: the callers decide when to try again.
-      backoff: () => 0,
-      fetch_types: false,
-      onnotice: () => {},
-      connection: { application_name: "mongodb_cdc_cratedb" },
+  run(
+    sql: string,
+    parameters: readonly Parameter[],
+    { limitMs = STATEMENT_LIMIT_MS }: QueryOptions,
+  ): Promise<Result> {
+    return this.#room.run(async () => {
+      const connection = this.#free.pop() ?? new WireConnection(this.#address);
+      this.#all.add(connection);
+      try {
+        const result = await connection.run(sql, parameters, limitMs);
+        this.#free.push(connection);
+        return result;
+      } catch (error) {
+        if (isSinkError(error, "unreachable")) void this.#drop(connection);
+        else this.#free.push(connection);
+        throw error;
+      }
     });
-    try {
-      return new WireTransport(
-        sql,
-        await dialectOf((statement, parameters) => run(sql, statement, parameters)),
-      );
-    } catch (error) {
-      await sql.end({ timeout: 0 });
-      // With TLS, postgres.js does not know the address.
-      if (!(error instanceof SinkError) || !error.message.includes("undefined:undefined")) throw error;
-      const message = error.message.replace("undefined:undefined", `${host}:${port}`);
-      throw new SinkError(message, { code: error.code, kind: error.kind, cause: error });
-    }
   }
 
-  query(...[statement, parameters]: Parameters<Query>): Promise<Result> {
-    return run(this.#sql, statement, parameters);
+  async close(): Promise<void> {
+    await Promise.all([...this.#all].map((connection) => this.#drop(connection)));
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#sql.end({ timeout: 1 });
+  async #drop(connection: WireConnection): Promise<void> {
+    this.#all.delete(connection);
+    await connection.close();
   }
 }
 
-const run = async (
-  sql: postgres.Sql,
-  statement: string,
-  parameters: readonly Parameter[] = [],
-): Promise<Result> => {
-  try {
-    // After a swap, a prepared statement silently goes on writing to the table that it was prepared for.
-    const result = await sql.unsafe(statement, parameters.map(argument), { prepare: false }).values();
-    return { count: result.count ?? 0, rows: result };
-  } catch (cause) {
-    const { message, code } = cause as { message?: string; code?: string };
-    throw new SinkError(message || String(code ?? cause), { code, cause });
-  }
-};
+export class WireTransport implements Transport {
+  readonly dialect: Dialect;
+  readonly #pool: Pool;
 
-/**
- * Arrays go as PostgreSQL array literals.
- *
- * @example
- * IN: ['a"b'] → OUT: {"a\"b"}; IN: {json: ['{"n":1}', null]} → OUT: {"{\"n\":1}",NULL}
- */
-function argument(parameter: Parameter): string | number | null {
-  if (parameter === null || typeof parameter !== "object") return parameter;
-  const items = "json" in parameter
-    // JSON text has no control characters, so quoting it as JSON once more gives the same, faster.
-    ? parameter.json.map((item) => item === null ? "NULL" : JSON.stringify(item))
-    : parameter.map((item) => `"${item.replace(/["\\]/g, "\\$&")}"`);
-  return `{${items.join(",")}}`;
+  private constructor(pool: Pool, dialect: Dialect) {
+    this.#pool = pool;
+    this.dialect = dialect;
+  }
+
+  /** @throws SinkError when no server answers, or refuses the user */
+  static async open(address: SinkAddress): Promise<WireTransport> {
+    // With this variable postgres.js asks for a setting that CrateDB lacks, and the program ends.
+    delete process.env.PGTARGETSESSIONATTRS;
+    const pool = new Pool(address);
+    try {
+      const dialect = await dialectOf((sql) => pool.run(sql, [], { limitMs: CONNECT_LIMIT_MS }));
+      return new WireTransport(pool, dialect);
+    } catch (error) {
+      await pool.close();
+      throw error;
+    }
+  }
+
+  query(...[sql, parameters = [], options = {}]: Parameters<Query>): Promise<Result> {
+    return this.#pool.run(sql, parameters, options);
+  }
+
+  /** Closes all connections at once. A statement under way fails; the server may still run it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#pool.close();
+  }
 }

@@ -6,9 +6,11 @@
  */
 import { type Clock, SYSTEM_CLOCK } from "../../util/clock.ts";
 import { retry, type RetryOptions } from "../../util/retry.ts";
+import { QUIET } from "../../util/log.ts";
 import type { Shutdown } from "../../util/shutdown.ts";
-import { isRetryable, isSinkError, isUnknownRelation, SinkError } from "./sink_error.ts";
-import type { Query } from "./query.ts";
+import { isRetryable, isSinkError, SinkError, type SinkErrorKind } from "./sink_error.ts";
+import { LostWrites, type LostWritesOptions } from "./lost_writes.ts";
+import { type Query, STATEMENT_LIMIT_MS } from "./query.ts";
 import type { Transport } from "./transport.ts";
 
 /** A node that has just started is given this long to recover its tables. */
@@ -46,33 +48,53 @@ export function treatAsPassing(
 }
 
 export interface CountingTransport extends Transport {
-  /** Whether a statement that writes rows is still running, also one that nobody waits for any more. */
+  /** Whether a statement that writes rows may still be running, also one that nobody waits for any more. */
   readonly writing: boolean;
+  /**
+   * Resolves when no write whose answer was lost is under way any more.
+   *
+   * @throws SinkError when the server does not answer
+   */
+  settled(): Promise<void>;
 }
 
 /** Tracks whether any statement that writes rows is still running. */
-export function countingWrites(transport: Transport): CountingTransport {
+export function countingWrites(
+  transport: Transport,
+  { clock = SYSTEM_CLOCK, log = QUIET, ...options }: Partial<LostWritesOptions> = {},
+): CountingTransport {
+  const lost = new LostWrites(transport, { ...options, clock, log });
   let running = 0;
-  const query: Query = async (sql, parameters, options) => {
-    const writes = options?.writes ? 1 : 0;
-    running += writes;
+  const query: Query = async (...statement) => {
+    const [, , options] = statement;
+    if (!options?.writes) return await transport.query(...statement);
+    running++;
     try {
-      return await transport.query(sql, parameters, options);
+      return await lost.write(...statement);
     } finally {
-      running -= writes;
+      running--;
     }
   };
   return {
     ...wrapped(transport, query),
     get writing() {
-      return running > 0;
+      return running > 0 || lost.some;
     },
+    settled: () => lost.settled(),
   };
 }
 
-/** Asks before each statement; where `check` throws, nothing is sent. */
-export const fenced = (transport: Transport, check: () => Promise<void>): Transport =>
+/**
+ * Asks before each statement; if `check` throws, nothing is sent. A write waits first until no lost one is under way,
+ * which would overwrite what it writes.
+ */
+export const fenced = (
+  transport: Transport & Partial<Pick<CountingTransport, "settled">>,
+  check: () => Promise<void>,
+): Transport =>
   wrapped(transport, async (...statement) => {
+    const [, , { writes = false } = {}] = statement;
+    if (writes) await transport.settled?.();
     await check();
     return await transport.query(...statement);
   });
@@ -86,20 +108,32 @@ export const abortable = (transport: Transport, shutdown: Shutdown): Transport =
 
 export type RetryingOptions = Omit<RetryOptions, "isRetryable" | "isLong">;
 
-/** A statement with a longer limit than this may be silent for long. In milliseconds. */
-const LONG_MS = 120_000;
+/** Kinds of errors that pass within a minute while the program runs: at its start, the same server has answered. */
+const PASSING_FOR_A_MINUTE: readonly SinkErrorKind[] = [
+  // A node that has just started has not recovered its tables yet.
+  "unknown relation",
+  "unknown schema",
+  // The password or the token was replaced, here or there first.
+  "login",
+  // A load balancer that knows no node.
+  "foreign server",
+];
+/** How often a write is tried again whose error does not tell what is wrong. */
+const UNSPECIFIC_RETRIES = 4;
 
 /** Tries a statement again for as long as the sink is away. Every statement must be safe to repeat. */
 export const retrying = (transport: Transport, options: RetryingOptions): Transport =>
   wrapped(transport, (...statement) => {
-    const [, , { limitMs = 0 } = {}] = statement;
+    const [, , { writes = false, isTrial = false, limitMs = 0 } = {}] = statement;
     const { clock = SYSTEM_CLOCK } = options;
     const started = clock.monotonic();
-    const isRecovering = (error: unknown) =>
-      isUnknownRelation(error) && clock.monotonic() - started < RECOVERY_MS;
+    let triesLeft = writes && !isTrial ? UNSPECIFIC_RETRIES : 0;
+    const isPassing = (error: unknown) =>
+      isSinkError(error, ...PASSING_FOR_A_MINUTE) && clock.monotonic() - started < RECOVERY_MS;
+    const isUnspecific = (error: unknown) => isSinkError(error, "unspecific") && triesLeft-- > 0;
     return retry(() => transport.query(...statement), {
       ...options,
-      isLong: limitMs > LONG_MS,
-      isRetryable: (error) => isRetryable(error) || isRecovering(error),
+      isLong: limitMs > STATEMENT_LIMIT_MS,
+      isRetryable: (error) => isRetryable(error) || isPassing(error) || isUnspecific(error),
     });
   });

@@ -6,6 +6,7 @@ import { hostname } from "node:os";
 import process from "node:process";
 import type { Clock } from "../../util/clock.ts";
 import { UserError } from "../../util/errors.ts";
+import { type QueryOptions, STATEMENT_LIMIT_MS } from "../connection/query.ts";
 import type { Transport } from "../connection/transport.ts";
 import { quoteName, quoteTable, type TableName } from "../table/sql_names.ts";
 import type { ColumnType } from "./status_columns.ts";
@@ -87,6 +88,8 @@ export interface AcquireOptions {
 /** How much longer than its lease an owner is waited for that might be dead. */
 export const LEASE_MARGIN_MS = 1_000;
 const LONGEST_WAIT_MS = 500;
+/** A slow server needs this for a small statement. */
+const SHORTEST_LIMIT_MS = 5_000;
 /** The server's clock and this one's need not agree to the millisecond. */
 const CLOCK_MARGIN_MS = 50;
 
@@ -144,8 +147,11 @@ export class Lease<Column extends string> implements AsyncDisposable {
     options: LeaseOptions<Column>,
   ): Promise<Lease<Column> | undefined> {
     const lease = new Lease(transport, options);
-    await lease.#createRow();
-    const row = await lease.#read();
+    let row = await lease.#find();
+    if (!row) {
+      await lease.#createRow();
+      row = await lease.#read();
+    }
     return row.left <= 0 && await lease.#take(row) ? lease : undefined;
   }
 
@@ -204,6 +210,11 @@ export class Lease<Column extends string> implements AsyncDisposable {
     }).catch(() => {});
   }
 
+  /** An answer that comes after the lease has run out is of no use. */
+  get #limit(): QueryOptions {
+    return { limitMs: Math.min(Math.max(this.#options.lease, SHORTEST_LIMIT_MS), STATEMENT_LIMIT_MS) };
+  }
+
   #renew(): Promise<void> {
     return this.#enqueue(() => this.#write(this.#values));
   }
@@ -233,22 +244,29 @@ export class Lease<Column extends string> implements AsyncDisposable {
     await this.#transport.query(
       `INSERT INTO ${this.#target} (${keyColumn}) VALUES ($1) ON CONFLICT (${keyColumn}) DO NOTHING`,
       [key],
+      this.#limit,
     );
   }
 
+  /** @throws UserError when there is no row */
   async #read(): Promise<Row<Column>> {
+    const row = await this.#find();
+    if (row) return row;
+    throw new UserError(`The row of ${this.#options.key} is gone from ${this.#target}.`, {
+      hint: "Somebody has deleted it. Start the relay again.",
+    });
+  }
+
+  async #find(): Promise<Row<Column> | undefined> {
     const { keyColumn, key, columns } = this.#options;
     const { millis, now, fence } = this.#transport.dialect;
     const selected = [...columns, "owner", millis("lease_until"), now, fence.select].join(", ");
     const { rows: [row] } = await this.#transport.query(
       `SELECT ${selected} FROM ${this.#target} WHERE ${keyColumn} = $1`,
       [key],
+      this.#limit,
     );
-    if (!row) {
-      throw new UserError(`The row of ${key} is gone from ${this.#target}.`, {
-        hint: "Somebody has deleted it. Start the relay again.",
-      });
-    }
+    if (!row) return undefined;
     const [owner, leaseUntil, serverTime, seqNo, primaryTerm] = row.slice(columns.length);
     return {
       values: Object.fromEntries(columns.map((name, at) => [name, row[at]])) as LeaseValues<Column>,
@@ -303,6 +321,7 @@ export class Lease<Column extends string> implements AsyncDisposable {
       `UPDATE ${this.#target} SET ${assignments.join(", ")} ` +
         `WHERE ${isKey} AND ${fence.where(parameter(one), parameter(other))}`,
       parameters,
+      this.#limit,
     );
     return written;
   }

@@ -1,7 +1,7 @@
 /** The relay's own tables. Each schema that relays write to may have them. */
 import { createTable } from "../table/create_table.ts";
-import { quoteTable, type TableName } from "../table/sql_names.ts";
-import { isUnknownRelation } from "../connection/sink_error.ts";
+import { quoteName, quoteTable, type TableName } from "../table/sql_names.ts";
+import { isSinkError, isUnknownRelation } from "../connection/sink_error.ts";
 import { type Parameter, type Result } from "../connection/query.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
 
@@ -40,6 +40,37 @@ export async function createMetadataTable(
   { schema, name, columns }: { schema: string; name: MetadataTable; columns: string },
 ): Promise<void> {
   await createTable(transport, { schema, name }, `(${columns}) ${transport.dialect.clustered(1)}`);
+}
+
+export interface ColumnOfTable {
+  readonly name: string;
+  readonly type: string;
+}
+
+/** How often relays may be faster that add the same columns at the same moment. */
+const MAX_TRIES = 5;
+
+/** Adds the columns that a table lacks. Another process may add the same at the same moment. */
+export async function addColumns(
+  transport: Transport,
+  table: TableName,
+  wanted: readonly ColumnOfTable[],
+): Promise<void> {
+  for (let tries = 1;; tries++) {
+    const { rows } = await transport.query(
+      "SELECT column_name FROM information_schema.columns WHERE table_schema = $1 AND table_name = $2",
+      [table.schema, table.name],
+    );
+    const missing = wanted.filter(({ name }) => !rows.flat().includes(name));
+    if (missing.length === 0) return;
+    const clauses = missing.map(({ name, type }) => `ADD COLUMN ${quoteName(name)} ${type}`);
+    try {
+      await transport.query(`ALTER TABLE ${quoteTable(table)} ${clauses.join(", ")}`);
+      return;
+    } catch (error) {
+      if (!isSinkError(error, "exists") || tries === MAX_TRIES) throw error;
+    }
+  }
 }
 
 /** One of them, as it was found. Older versions made it with fewer columns. */

@@ -2,9 +2,9 @@
 import type { Clock } from "../../util/clock.ts";
 import type { Logger } from "../../util/log.ts";
 import type { Transport } from "../connection/transport.ts";
-import { quoteName, quoteTable } from "../table/sql_names.ts";
+import { quoteName } from "../table/sql_names.ts";
 import { Lease } from "./lease.ts";
-import { createMetadataTable } from "./metadata_tables.ts";
+import { addColumns, createMetadataTable } from "./metadata_tables.ts";
 import { REPORT_INTERVAL_MS, REPORTED_AT, STATUS_COLUMNS, type StatusColumns } from "./status_columns.ts";
 
 const TABLE = "cdc_position";
@@ -156,14 +156,9 @@ async function createTable(transport: Transport, schema: string): Promise<void> 
     "lease_until TIMESTAMP WITH TIME ZONE, saved_at TIMESTAMP WITH TIME ZONE, " +
     typesOf(later).map(definition).join(", ");
   await createMetadataTable(transport, { schema, name: TABLE, columns });
-  const { rows } = await transport.query(
-    "SELECT column_name FROM information_schema.columns WHERE table_schema = $1 AND table_name = $2",
-    [schema, TABLE],
-  );
-  const missing = typesOf(later).filter(([name]) => !rows.flat().includes(name));
-  if (missing.length === 0) return;
-  await transport.query(
-    `ALTER TABLE ${quoteTable({ schema, name: TABLE })} ` +
-      missing.map((column) => `ADD COLUMN ${definition(column)}`).join(", "),
+  await addColumns(
+    transport,
+    { schema, name: TABLE },
+    typesOf(later).map(([name, type]) => ({ name, type })),
   );
 }

@@ -26,16 +26,20 @@ export class TableLock implements AsyncDisposable {
     this.#lease = lease;
   }
 
-  /** The lock of a table; undefined while another relay that is alive has it. */
+  /** Creates the table that locks are kept in. */
+  static async prepare(transport: Transport, { schema }: TableName): Promise<void> {
+    const columns =
+      "table_name TEXT PRIMARY KEY, work_table TEXT, owner TEXT, lease_until TIMESTAMP WITH TIME ZONE";
+    await createMetadataTable(transport, { schema, name: TABLE, columns });
+  }
+
+  /** The lock of a table; undefined while another relay that is alive has it. The table of locks has to exist. */
   static async tryAcquire(
     transport: Transport,
     table: TableName,
     { lease, clock }: TableLockOptions,
   ): Promise<TableLock | undefined> {
     const { schema, name } = table;
-    const columns =
-      "table_name TEXT PRIMARY KEY, work_table TEXT, owner TEXT, lease_until TIMESTAMP WITH TIME ZONE";
-    await createMetadataTable(transport, { schema, name: TABLE, columns });
     const held = await Lease.tryAcquire(transport, {
       table: { schema, name: TABLE },
       keyColumn: "table_name",

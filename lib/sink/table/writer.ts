@@ -8,6 +8,7 @@ import { scanTable } from "./scan_table.ts";
 import type { TargetTable } from "./target_table.ts";
 import { UnusableTableError } from "./unusable_table.ts";
 import { isRetryable, isSinkError, SinkError, type SinkErrorKind } from "../connection/sink_error.ts";
+import { WHOLE_TABLE_LIMIT_MS } from "../connection/query.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
 
 export interface Row {
@@ -32,8 +33,16 @@ export interface WriterOptions {
   readonly inFlightBudget?: Semaphore;
 }
 
-/** Errors of the whole table, not of a row: the rows need not be tried one by one. */
-const TABLE_ERRORS: readonly SinkErrorKind[] = ["login", "privilege", "unknown relation", "unknown schema"];
+/** Errors that a row can cause: its values, its size, a column that it needs, or a constraint. */
+const ROW_ERRORS: readonly SinkErrorKind[] = [
+  "refused",
+  "too large",
+  "too many columns",
+  "exists",
+  "unspecific",
+];
+/** Errors that are described by themselves. */
+const SERVER_ERRORS: readonly SinkErrorKind[] = ["tls", "foreign server"];
 
 /** CrateDB cannot parse the type of `data`, because a column's name has such a character. */
 const UNREADABLE_COLUMN = /^(?:TypeSignatureParsingException\[)?line \d+:\d+: token recognition error/;
@@ -65,6 +74,7 @@ export class Writer {
   readonly #upsert: string;
   readonly #insertOne: string;
   readonly #delete: string;
+  readonly #deleteOne: string;
   readonly #statements: Semaphore;
 
   constructor(transport: Transport, table: TargetTable, options: WriterOptions) {
@@ -83,13 +93,14 @@ export class Writer {
     const firsts = types.map((type, index) => `($${index + 1}::${type})[1]`).join(", ");
     this.#insertOne = `${into} VALUES (${firsts}) ${conflict}`;
     this.#delete = `DELETE FROM ${target} WHERE oid = ANY($1::${types[0]})`;
+    this.#deleteOne = `DELETE FROM ${target} WHERE oid = $1`;
   }
 
   /**
    * Writes rows of different keys, several statements at once.
    *
    * @returns the rows that the sink refuses
-   * @throws UserError when the sink takes nothing at all; SinkError when it cannot be reached
+   * @throws UserError when the sink takes no row at all; SinkError when it cannot be reached
    */
   async upsert(rows: readonly Row[]): Promise<RefusedRow[]> {
     const { inFlightBudget: budget = UNLIMITED } = this.#options;
@@ -122,7 +133,10 @@ export class Writer {
   /** Removes all rows, and makes that visible. */
   async truncate(): Promise<void> {
     await this.refresh();
-    await this.#transport.query(`DELETE FROM ${quoteTable(this.#table)}`, [], { writes: true });
+    await this.#transport.query(`DELETE FROM ${quoteTable(this.#table)}`, [], {
+      writes: true,
+      limitMs: WHOLE_TABLE_LIMIT_MS,
+    });
     await this.refresh();
   }
 
@@ -167,42 +181,72 @@ export class Writer {
     if (chunk.length > 0) yield { rows: chunk, bytes: size };
   }
 
-  /** Bisects a chunk with a short count down to the rows at fault. */
-  async #upsertChunk(chunk: readonly Row[]): Promise<RefusedRow[]> {
-    if (chunk.length === 1) return await this.#upsertOne(chunk);
-    if (await this.#isWhole(chunk)) return [];
-    const middle = chunk.length >> 1;
+  /**
+   * Bisects a chunk with a short count down to the rows at fault. If not a single row was written, one is written alone
+   * first: it brings the reason, which may be that the table takes no rows at the moment.
+   */
+  async #upsertChunk(chunk: readonly Row[], isTrial = false): Promise<RefusedRow[]> {
+    const [first] = chunk;
+    if (!first) return [];
+    if (chunk.length === 1) return await this.#upsertOne(first, isTrial);
+    const written = await this.#upsertAll(chunk, isTrial);
+    if (written === chunk.length) return [];
+    const refused = written === 0 ? await this.#upsertOne(first, isTrial) : [];
+    const rest = written === 0 ? chunk.slice(1) : chunk;
+    const middle = rest.length >> 1;
     return [
-      ...await this.#upsertChunk(chunk.slice(0, middle)),
-      ...await this.#upsertChunk(chunk.slice(middle)),
+      ...refused,
+      ...await this.#upsertChunk(rest.slice(0, middle), true),
+      ...await this.#upsertChunk(rest.slice(middle), true),
     ];
   }
 
-  async #isWhole(chunk: readonly Row[]): Promise<boolean> {
+  /** @returns how many rows were written; 0 for an error that a row may have caused */
+  async #upsertAll(chunk: readonly Row[], isTrial: boolean): Promise<number> {
     try {
-      const { count } = await this.#transport.query(this.#upsert, this.#arguments(chunk), { writes: true });
-      return count === chunk.length;
+      const options = { writes: true, isTrial };
+      return (await this.#transport.query(this.#upsert, this.#arguments(chunk), options)).count;
     } catch (error) {
       this.#rowError(error);
-      return false;
+      return 0;
     }
   }
 
   /** Writes one row by VALUES, which reports the error that a bulk statement hides. */
-  async #upsertOne(chunk: readonly Row[]): Promise<RefusedRow[]> {
-    const oid = chunk[0]?.oid ?? "";
+  async #upsertOne(row: Row, isTrial: boolean): Promise<RefusedRow[]> {
+    const { oid } = row;
     try {
-      const { count } = await this.#transport.query(this.#insertOne, this.#arguments(chunk), {
-        writes: true,
-      });
+      const options = { writes: true, isTrial };
+      const { count } = await this.#transport.query(this.#insertOne, this.#arguments([row]), options);
       return count === 1 ? [] : [{
         oid,
         error: `${this.#transport.dialect.name} did not store the row and gave no reason`,
         kind: "refused",
       }];
     } catch (error) {
-      const { message, kind } = this.#rowError(error);
+      const refusal = this.#rowError(error);
+      const { message, kind } = refusal;
+      if (kind === "unspecific" && !await this.#takesEmpty(oid)) throw this.#tableError(refusal);
       return [{ oid, error: message, kind }];
+    }
+  }
+
+  /**
+   * Whether the table takes a row with this key if it is empty: then an unknown error is about the values. A refused row is
+   * not to stay in the table, so the empty one takes its place and is deleted at once.
+   */
+  async #takesEmpty(oid: string): Promise<boolean> {
+    const options = { writes: true, isTrial: true };
+    try {
+      await this.#transport.query(
+        this.#insertOne,
+        this.#arguments([{ oid, data: "{}", overflow: null }]),
+        options,
+      );
+      await this.#transport.query(this.#deleteOne, [oid], options);
+      return true;
+    } catch (error) {
+      return this.#rowError(error).kind !== "unspecific";
     }
   }
 
@@ -214,15 +258,21 @@ export class Writer {
       : [oids, data];
   }
 
-  /** @throws any error that is not about a row */
+  /** @throws any error that a row cannot cause */
   #rowError(error: unknown): SinkError {
-    if (!(error instanceof SinkError) || isRetryable(error)) throw error;
-    const unreadable = UNREADABLE_COLUMN.test(error.message);
-    if (!unreadable && !TABLE_ERRORS.includes(error.kind)) return error;
-    throw new (error.kind === "login" ? UserError : UnusableTableError)(
+    if (!(error instanceof SinkError) || isRetryable(error) || SERVER_ERRORS.includes(error.kind)) {
+      throw error;
+    }
+    if (ROW_ERRORS.includes(error.kind) && !UNREADABLE_COLUMN.test(error.message)) return error;
+    throw this.#tableError(error);
+  }
+
+  /** Errors without a reason, and those of the login, may concern the whole server: these end the relay. */
+  #tableError(error: SinkError): UserError {
+    return new (["login", "unspecific"].includes(error.kind) ? UserError : UnusableTableError)(
       `${this.#transport.dialect.name} refuses to write to ${quoteTable(this.#table)}: ${error.message}`,
       {
-        hint: unreadable
+        hint: UNREADABLE_COLUMN.test(error.message)
           ? `A column below \`data\` has a backslash or a control character in its name. ${NOTHING_LOST}`
           : NOTHING_LOST,
         cause: error,

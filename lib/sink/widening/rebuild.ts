@@ -3,11 +3,13 @@
  * Until the swap, which is atomic, the table is as it was.
  */
 import type { Clock } from "../../util/clock.ts";
+import type { Logger } from "../../util/log.ts";
 import { tableExists } from "../metadata/metadata_tables.ts";
 import { quoteName, quoteTable, type TableName } from "../table/sql_names.ts";
 import { scanTable } from "../table/scan_table.ts";
 import type { Transport } from "../connection/transport.ts";
 import type { Row, Writer } from "../table/writer.ts";
+import { copyRows, countRows } from "./copy_rows.ts";
 
 export interface Rebuild {
   readonly table: TableName;
@@ -23,6 +25,7 @@ export interface Rebuild {
   /** Called just before the swap, when the table takes neither rows nor columns. Throws to give up. */
   readonly confirm: () => Promise<void>;
   readonly clock: Clock;
+  readonly log: Logger;
 }
 
 /** Somebody wrote to the table after it was closed to writing. The new table may lack those rows. */
@@ -47,20 +50,18 @@ const LOOK_INTERVAL_MS = 50;
 
 /** @throws SinkError, LateWriteError, IncompleteRebuildError; then {@linkcode discard} restores everything */
 export async function rebuild(transport: Transport, parts: Rebuild): Promise<void> {
-  const { table, workTable, create, confirm, clock } = parts;
+  const { table, workTable, create, confirm, clock, log } = parts;
   const source = quoteTable(table);
   const target = quoteTable(workTable);
   await transport.query(`ALTER TABLE ${source} SET ${CLOSED}`);
   const written = await lastWrites(transport, { table, clock });
-  await transport.query(`REFRESH TABLE ${source}`);
   await transport.query(create);
   await grant(transport, { table, workTable });
-  const columns = (await ownColumns(transport, table)).map(quoteName).join(", ");
-  await transport.query(`INSERT INTO ${target} (${columns}) (SELECT ${columns} FROM ${source})`);
+  const columns = await ownColumns(transport, table);
+  await copyRows(transport, { from: table, to: workTable, columns, log, clock });
   await remapRows(transport, parts);
-  await transport.query(`REFRESH TABLE ${target}`);
-  const before = await countOf(transport, table);
-  const after = await countOf(transport, workTable);
+  const before = await countRows(transport, table);
+  const after = await countRows(transport, workTable);
   if (before !== after) {
     throw new IncompleteRebuildError(`the new table has ${after} rows, the old one ${before}`);
   }
@@ -126,11 +127,6 @@ async function grant(
       `${state} ${type} ON TABLE ${quoteTable(workTable)} TO ${quoteName(String(grantee))}`,
     );
   }
-}
-
-async function countOf(transport: Transport, table: TableName): Promise<number> {
-  const { rows: [row] } = await transport.query(`SELECT count(*) FROM ${quoteTable(table)}`);
-  return Number(row?.[0]);
 }
 
 async function remapRows(

@@ -55,7 +55,7 @@ export interface WideningOptions extends WriterOptions {
 /** How often a rebuild is tried that fails for a passing reason. */
 const MAX_TRIES = 3;
 /** Between two looks at whether another relay is done with the table. */
-const LOCK_INTERVAL_MS = 100;
+const LOCK_INTERVAL_MS = 1_000;
 
 export class Widening {
   readonly #transports: Transports;
@@ -182,7 +182,8 @@ export class Widening {
 
   /** Waits for a relay that widens a column of the table, as all writing does; cleans up after one that died. */
   async #lock(): Promise<TableLock> {
-    const { clock, signal } = this.#options;
+    const { clock, signal, table } = this.#options;
+    await TableLock.prepare(this.#transports.patient, table);
     while (true) {
       const lock = await this.#tryLock();
       if (lock?.workTable === null) return lock;
@@ -210,6 +211,7 @@ export class Widening {
   /** Versions up to 0.1 kept the lock in `cdc_position`. */
   async #cleanUpOldLock(name: string): Promise<void> {
     const { table } = this.#options;
+    await TableLock.prepare(this.#transports.patient, table);
     const lock = await this.#tryLock();
     if (!lock) return;
     await lock.setWorkTable({ schema: table.schema, name });
@@ -254,6 +256,7 @@ export class Widening {
           await lock.setWorkTable(workTable);
         },
         clock,
+        log,
       });
       log.info(`Widened to ${INTEGER_TO_DOUBLE.toType}`, {
         columns: narrow.map(subscript).join(", "),

@@ -52,16 +52,45 @@ Deno.test("a URL without more has neither token nor certificates", () => {
   assert.deepEqual([sink.jwt, sink.certificates], [undefined, undefined]);
 });
 
-Deno.test("a token's file is read anew, and the last token kept while it cannot be", async () => {
+/** Writes a file as one that is a second newer. */
+async function replace(path: string, text: string): Promise<void> {
+  const { mtime } = await Deno.stat(path);
+  await Deno.writeTextFile(path, text);
+  const next = (mtime?.getTime() ?? 0) / 1_000 + 1;
+  await Deno.utime(path, next, next);
+}
+
+Deno.test("a token's file is read again when it has changed, and the last token kept while it cannot be", async () => {
   const path = await file("token", `${TOKEN}\n`);
   const { sink } = relayConfig({ flags: {}, env: { CRATEDB_JWT_FILE: path } });
   assert.equal(sink.jwt?.(), TOKEN);
-  await Deno.writeTextFile(path, NEXT_TOKEN);
+  await replace(path, NEXT_TOKEN);
   assert.equal(sink.jwt?.(), NEXT_TOKEN);
-  await Deno.writeTextFile(path, "");
+  await replace(path, "");
   assert.equal(sink.jwt?.(), NEXT_TOKEN);
+  await replace(path, TOKEN);
+  assert.equal(sink.jwt?.(), TOKEN);
   await Deno.remove(path);
-  assert.equal(sink.jwt?.(), NEXT_TOKEN);
+  assert.equal(sink.jwt?.(), TOKEN);
+});
+
+Deno.test("a token's file is not read while it is as it was", async () => {
+  const path = await file("token", TOKEN);
+  const { sink } = relayConfig({ flags: {}, env: { CRATEDB_JWT_FILE: path } });
+  const { mtime, atime } = await Deno.stat(path);
+  await Deno.writeTextFile(path, TOKEN.replace(/.$/, "X"));
+  await Deno.utime(path, atime ?? 0, mtime ?? 0);
+  assert.equal(sink.jwt?.(), TOKEN);
+});
+
+Deno.test("the password of a URL in a file is the one that the file has at the moment", async () => {
+  const path = await file("url", "postgresql://relay:first@db:5432/doc");
+  const { sink } = relayConfig({ flags: { "cratedb-url-file": path }, env: {} });
+  assert.equal(sink.latestPassword?.(), "first");
+  await replace(path, "postgresql://relay:second@db:5432/doc");
+  assert.equal(sink.latestPassword?.(), "second");
+  await replace(path, "mysql://");
+  assert.equal(sink.latestPassword?.(), "second");
 });
 
 Deno.test("--help tells no values of the environment", () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { BSON } from "mongodb";
 import { fieldsByName } from "../../../lib/bson/bson.ts";
+import { DeadLetterLimit } from "../../../lib/pipeline/dead_letter_limit.ts";
 import { QUIET } from "../../../lib/util/log.ts";
 import type { TableWrite } from "../../../lib/pipeline/observer.ts";
 import { TableApplier, type TableApplierDeps } from "../../../lib/pipeline/table_applier.ts";
@@ -14,10 +15,15 @@ interface Setting {
   readonly onDrop?: TableApplierDeps["onDrop"];
   /** Why the table cannot be dropped. */
   readonly kept?: Awaited<ReturnType<TableApplierDeps["writer"]["drop"]>>;
+  /** Keys of rows that the table refuses. */
+  readonly refuses?: (oid: string) => boolean;
+  readonly limit?: number;
 }
 
 /** One BIGINT column, and columns that change as often as it says. */
-function applierOf({ changes = 0, onDrop = "keep", kept }: Setting = {}) {
+function applierOf(
+  { changes = 0, onDrop = "keep", kept, refuses = () => false, limit = 1_000 }: Setting = {},
+) {
   const columns: Column = { kind: "object", children: new Map([["n", { kind: "bigint" }]]) };
   const written: (readonly Row[])[] = [];
   const dead = new Map<string, string>();
@@ -42,8 +48,12 @@ function applierOf({ changes = 0, onDrop = "keep", kept }: Setting = {}) {
       recover: () => Promise.resolve(false),
     },
     writer: {
-      upsert: (rows) => Promise.resolve((written.push(rows), [])),
-      delete: async () => {},
+      upsert: (rows) => {
+        written.push(rows);
+        const refused = rows.filter(({ oid }) => refuses(oid));
+        return Promise.resolve(refused.map(({ oid }) => ({ oid, error: "no room", kind: "refused" })));
+      },
+      delete: (oids) => Promise.resolve(void (oids.length > 0 && done.push(`delete ${oids}`))),
       truncate: () => Promise.resolve(void done.push("truncate")),
       drop: () => Promise.resolve((done.push("drop"), kept)),
       async *keys() {},
@@ -57,6 +67,7 @@ function applierOf({ changes = 0, onDrop = "keep", kept }: Setting = {}) {
       resolve: async () => {},
       clear: async () => {},
     },
+    deadLetterLimit: new DeadLetterLimit(limit),
     ownKeys: (oids) => Promise.resolve(oids),
     onDrop,
     omit: [],
@@ -282,4 +293,21 @@ Deno.test("TableApplier stays dirty for what is written while it is refreshed", 
   refreshing.resolve();
   await refreshed;
   assert.equal(applier.dirty, true);
+});
+
+Deno.test("TableApplier stops before it deletes rows or keeps dead letters beyond the limit", async () => {
+  const { applier, done, dead } = applierOf({ refuses: (oid) => oid !== "0", limit: 2, changes: 1 });
+  const apply = (...numbers: number[]) => applier.apply(numbers.map((n) => change({ n })));
+  await apply(1, 2);
+  await apply(3, 0, 4, 5, 6);
+  await apply(7);
+  await apply(8);
+  assert.deepEqual([...dead.keys()], ["1", "2", "3", "4", "5", "6", "7", "8"]);
+  done.length = 0;
+  await assert.rejects(apply(9), {
+    name: "UserError",
+    message: /^More than 2 documents in succession .* The last one, 9: no room$/,
+  });
+  assert.deepEqual(done, []);
+  assert.ok(!dead.has("9"));
 });

@@ -17,21 +17,22 @@ function endpoint(answer: () => Response) {
 
 const ok = () => Response.json({ rowcount: 1, rows: [["x"]] });
 
-Deno.test("HttpTransport sends statement, user, password and schema", async () => {
+Deno.test("HttpTransport sends statement, user and password", async () => {
   await using http = endpoint(ok);
-  await using transport = new HttpTransport(parseSinkUrl(http.url("me:s%40fé@", "?schema=weather")));
+  await using transport = new HttpTransport(parseSinkUrl(http.url("me:s%40fé@", "?schema=天气")));
   assert.deepEqual(await transport.query("SELECT $1", ["a"]), { count: 1, rows: [["x"]] });
   const [request] = http.requests;
   assert.ok(request);
   assert.ok(request.url.endsWith("/_sql"));
   assert.deepEqual(JSON.parse(request.body), { stmt: "SELECT $1", args: ["a"] });
-  assert.equal(request.headers.get("Default-Schema"), "weather");
+  // Names of statements have their schema. A header could not name one with letters beyond Latin 1.
+  assert.equal(request.headers.get("Default-Schema"), null);
   const [, credentials = ""] = request.headers.get("Authorization")?.split(" ") ?? [];
   const bytes = Uint8Array.from(atob(credentials), (letter) => letter.charCodeAt(0));
   assert.equal(new TextDecoder().decode(bytes), "me:s@fé");
 });
 
-Deno.test("HttpTransport sends the token of now with each request", async () => {
+Deno.test("HttpTransport asks for the token at each request", async () => {
   await using http = endpoint(ok);
   const tokens = ["first", "second"];
   const address = { ...parseSinkUrl(http.url("me@")), jwt: () => tokens.shift() ?? "" };
@@ -106,4 +107,37 @@ Deno.test("HttpTransport throws a transient SinkError when nothing listens", asy
   await http[Symbol.asyncDispose]();
   await using transport = new HttpTransport(parseSinkUrl(url()));
   await assert.rejects(transport.query("x"), (error) => error instanceof SinkError && isRetryable(error));
+});
+
+Deno.test("HttpTransport takes a password from a file at each request", async () => {
+  await using http = endpoint(ok);
+  const passwords = ["first", "second"];
+  const address = { ...parseSinkUrl(http.url("me:old@")), latestPassword: () => passwords.shift() ?? "" };
+  await using transport = new HttpTransport(address);
+  await transport.query("x");
+  await transport.query("x");
+  const sent = http.requests.map(({ headers }) => headers.get("Authorization"));
+  assert.deepEqual(sent, [`Basic ${btoa("me:first")}`, `Basic ${btoa("me:second")}`]);
+});
+
+Deno.test("HttpTransport gives a statement its own limit", async () => {
+  const { promise, resolve } = Promise.withResolvers<Response>();
+  await using server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, () => promise);
+  await using transport = new HttpTransport(parseSinkUrl(`crate://127.0.0.1:${server.addr.port}`));
+  await assert.rejects(transport.query("x", [], { limitMs: 50 }), (error) => {
+    assert.ok(error instanceof SinkError && isRetryable(error));
+    assert.match(error.message, /_sql: no answer within 0\.05 s$/);
+    return true;
+  });
+  resolve(ok());
+});
+
+Deno.test("HttpTransport names the proxy and its variable when nothing answers there", async () => {
+  const address = parseSinkUrl("crate://db.example.org");
+  await using transport = new HttpTransport(address, { HTTP_PROXY: "http://me:secret@127.0.0.1:1" });
+  await assert.rejects(transport.query("x"), {
+    kind: "unreachable",
+    message: "http://db.example.org:4200/_sql through the proxy of HTTP_PROXY (http://me:***@127.0.0.1:1): " +
+      "connect ECONNREFUSED 127.0.0.1:1",
+  });
 });

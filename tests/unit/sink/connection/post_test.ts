@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer, request as forward } from "node:http";
+import { type AddressInfo, connect, type Socket } from "node:net";
+import type { Proxy } from "../../../../lib/sink/connection/proxy.ts";
 import { HttpTransport } from "../../../../lib/sink/connection/http.ts";
-import { withCertificates } from "../../../../lib/sink/connection/post.ts";
+import { Poster } from "../../../../lib/sink/connection/post.ts";
 import { isRetryable } from "../../../../lib/sink/connection/sink_error.ts";
 import { parseSinkUrl } from "../../../../lib/sink/connection/url.ts";
 import { hasOpenssl, makeAuthority } from "../../../support/certificates.ts";
@@ -29,10 +33,10 @@ function certifiedTest(name: string, test: (certified: Certified) => Promise<voi
   });
 }
 
-const request = { headers: { Some: "header" }, body: "pä", timeoutMs: 10_000 };
+const request = { headers: { Some: "header" }, body: "pä", limitMs: 10_000 };
 
 certifiedTest(
-  "withCertificates() posts one request after the other on one connection",
+  "Poster posts one request after the other on one connection",
   async ({ ca, cert, key }) => {
     const seen: unknown[] = [];
     await using server = Deno.serve(
@@ -42,24 +46,50 @@ certifiedTest(
         return new Response("né", { status: 418 });
       },
     );
-    using poster = withCertificates({ ca });
-    const url = `https://${HOSTNAME}:${server.addr.port}/_sql`;
-    for (const _ of [1, 2]) assert.deepEqual(await poster.post(url, request), { status: 418, text: "né" });
+    using poster = new Poster(`https://${HOSTNAME}:${server.addr.port}/_sql`, { certificates: { ca } });
+    for (const _ of [1, 2]) assert.deepEqual(await poster.post(request), { status: 418, text: "né" });
     const [[address] = []] = seen as unknown[][];
     assert.deepEqual(seen, [[address, "POST", "header", "pä"], [address, "POST", "header", "pä"]]);
   },
 );
 
-certifiedTest("withCertificates() gives up on a server that does not answer", async ({ ca, cert, key }) => {
+Deno.test("Poster gives up on a server that does not answer in time", async () => {
   const { promise, resolve } = Promise.withResolvers<Response>();
-  await using server = Deno.serve(
-    { cert, key, hostname: HOSTNAME, port: 0, onListen: () => {} },
-    () => promise,
-  );
-  using poster = withCertificates({ ca });
-  const url = `https://${HOSTNAME}:${server.addr.port}/_sql`;
-  await assert.rejects(poster.post(url, { ...request, timeoutMs: 50 }));
+  await using server = Deno.serve({ hostname: HOSTNAME, port: 0, onListen: () => {} }, () => promise);
+  using poster = new Poster(`http://${HOSTNAME}:${server.addr.port}/_sql`);
+  await assert.rejects(poster.post({ ...request, limitMs: 50 }), { name: "OverdueError", code: "ETIMEDOUT" });
   resolve(new Response());
+});
+
+Deno.test("Poster gives up on a response that does not end in time", async () => {
+  const part = new Uint8Array(10);
+  await using server = Deno.serve(
+    { hostname: HOSTNAME, port: 0, onListen: () => {} },
+    () => new Response(new ReadableStream({ start: (controller) => controller.enqueue(part) })),
+  );
+  using poster = new Poster(`http://${HOSTNAME}:${server.addr.port}/_sql`);
+  await assert.rejects(poster.post({ ...request, limitMs: 200 }), { name: "OverdueError" });
+});
+
+Deno.test("Poster sends each request once, also on a connection that breaks after an earlier one", async () => {
+  const answer = new TextEncoder().encode("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+  let requests = 0;
+  using listener = Deno.listen({ hostname: HOSTNAME, port: 0 });
+  const serving = (async () => {
+    for await (const connection of listener) {
+      using open = connection;
+      while (await open.read(new Uint8Array(10_000)) !== null && ++requests % 2 === 1) {
+        await open.write(answer);
+      }
+    }
+  })();
+  using poster = new Poster(`http://${HOSTNAME}:${listener.addr.port}/_sql`);
+  assert.equal((await poster.post(request)).text, "ok");
+  await assert.rejects(poster.post(request), { code: "ECONNRESET" });
+  assert.equal(requests, 2);
+  assert.equal((await poster.post(request)).text, "ok");
+  listener.close();
+  await serving.catch(() => {});
 });
 
 certifiedTest("HttpTransport tries again where TLS brings no HTTP", async ({ ca, cert, key }) => {
@@ -74,3 +104,72 @@ certifiedTest("HttpTransport tries again where TLS brings no HTTP", async ({ ca,
   await assert.rejects(transport.query("x"), isRetryable);
   await serving;
 });
+
+/** A proxy that forwards requests and tunnels connections, and what it was asked for. */
+function startProxy() {
+  const asked: (readonly [method: string, target: string, authorization: string | undefined])[] = [];
+  const server = createServer((request, response) => {
+    asked.push([request.method ?? "", request.url ?? "", request.headers["proxy-authorization"]]);
+    const { "proxy-authorization": _, ...headers } = request.headers;
+    const onward = forward(request.url ?? "", { method: request.method, headers, agent: false });
+    onward.on("response", (answer) => {
+      response.writeHead(answer.statusCode ?? 0, { Connection: "close" });
+      answer.pipe(response);
+    });
+    request.pipe(onward);
+  });
+  server.on("connect", (request, near: Socket) => {
+    asked.push([request.method ?? "", request.url ?? "", request.headers["proxy-authorization"]]);
+    const [host, port] = (request.url ?? "").split(":");
+    const far = connect(Number(port), host ?? "");
+    far.on("connect", () => near.write("HTTP/1.1 200 Connected\r\n\r\n"));
+    far.on("close", () => near.destroy());
+    near.on("close", () => far.destroy());
+    near.on("error", () => far.destroy());
+    near.pipe(far).pipe(near);
+  });
+  return { server, asked };
+}
+
+async function withProxy(test: (proxy: Proxy, asked: readonly unknown[]) => Promise<void>): Promise<void> {
+  const { server, asked } = startProxy();
+  server.listen(0, HOSTNAME);
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  try {
+    await test({ host: HOSTNAME, port, authorization: "Basic bWU6cHc=", text: "HTTP_PROXY" }, asked);
+  } finally {
+    server.closeAllConnections();
+    server.close();
+    await once(server, "close");
+  }
+}
+
+Deno.test("Poster posts through a proxy", async () => {
+  await withProxy(async (proxy, asked) => {
+    await using server = Deno.serve(
+      { hostname: HOSTNAME, port: 0, onListen: () => {} },
+      async (request) => new Response(`${request.headers.get("Some")} ${await request.text()}`),
+    );
+    const url = `http://${HOSTNAME}:${server.addr.port}/_sql`;
+    using poster = new Poster(url, { proxy });
+    assert.equal((await poster.post(request)).text, "header pä");
+    assert.deepEqual(asked, [["POST", url, "Basic bWU6cHc="]]);
+  });
+});
+
+certifiedTest(
+  "Poster posts through a proxy that can't read what is sent with TLS",
+  async ({ ca, cert, key }) => {
+    await withProxy(async (proxy, asked) => {
+      await using server = Deno.serve(
+        { cert, key, hostname: HOSTNAME, port: 0, onListen: () => {} },
+        async (request) => new Response(`${request.headers.get("Some")} ${await request.text()}`),
+      );
+      const host = `${HOSTNAME}:${server.addr.port}`;
+      using poster = new Poster(`https://${host}/_sql`, { proxy, certificates: { ca } });
+      for (const _ of [1, 2]) assert.equal((await poster.post(request)).text, "header pä");
+      assert.deepEqual(asked, [["CONNECT", host, "Basic bWU6cHc="]]);
+    });
+  },
+);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import {
+  isAnswerLost,
   isRetryable,
   isUnknownRelation,
   SinkError,
@@ -114,7 +115,7 @@ const KINDS: readonly (readonly [string, string, SinkErrorKind])[] = [
   ["The table doc.t already has a column named data['a']", "4000", "exists"],
   ["Cannot cast value `Limit of total fields [1]` to type `bigint`", "4000", "refused"],
   ["Cannot cast value `this action would add [4] total shards, but` to type `bigint`", "4000", "refused"],
-  ["Cannot cast object element `a` with value `TimeoutException[x]` to type `bigint`", "XX000", "unspecific"],
+  ["Cannot cast object element `a` with value `TimeoutException[x]` to type `bigint`", "XX000", "refused"],
   ["Cannot cast value `The table t already has a column named x` to type `bigint`", "4000", "refused"],
 ];
 
@@ -129,8 +130,85 @@ for (
   const [message, code, kind] of [
     [`SnapshotInProgressException[${BACKUP}]`, "5000", "backup running"],
     [BACKUP, "XX000", "backup running"],
-    [`Cannot cast object element \`a\` with value \`${BACKUP}\` to type \`bigint\``, "XX000", "unspecific"],
+    [`Cannot cast object element \`a\` with value \`${BACKUP}\` to type \`bigint\``, "XX000", "refused"],
   ] as const
 ) {
   Deno.test(`sinkErrorKind() of ${code} ${message}`, () => assert.equal(sinkErrorKind(code, message), kind));
+}
+
+/** What PostgreSQL answers that waits, and what it answers of values. */
+const STATES: Readonly<Record<string, SinkErrorKind>> = {
+  "08000": "unavailable",
+  "08006": "unavailable",
+  "08P01": "unavailable",
+  "25006": "unavailable",
+  "40001": "unavailable",
+  "53100": "unavailable",
+  "53200": "unavailable",
+  "53300": "unavailable",
+  "55006": "unavailable",
+  "55P03": "unavailable",
+  "57014": "unavailable",
+  "57P01": "unavailable",
+  "57P02": "unavailable",
+  "57P03": "unavailable",
+  "57P04": "unknown database",
+  "57P05": "unavailable",
+  "58030": "unavailable",
+  "22003": "refused",
+  "22P05": "refused",
+  "23502": "refused",
+  "23514": "refused",
+  "54000": "refused",
+  "P0001": "refused",
+  "XX000": "unspecific",
+  "XX001": "unspecific",
+  "F0000": "unspecific",
+};
+
+for (const [code, kind] of Object.entries(STATES)) {
+  Deno.test(`sinkErrorKind() of SQLSTATE ${code}`, () => assert.equal(sinkErrorKind(code, "Oh."), kind));
+}
+
+/** What CrateDB says of values over the PostgreSQL wire, always with the same code. */
+const REFUSALS = [
+  "Cannot cast object element `n` with value `abc` to type `bigint`",
+  '"a.b" contains a dot',
+  '"a[b" conflicts with subscript pattern, square brackets are not allowed',
+  "Failed to parse mapping: name cannot be empty string",
+  "Dynamic nested arrays are not supported",
+  "Mixed dataTypes inside a list are not supported. Found integer and text",
+  "Cannot detect the type of the value: 92233720368547758080",
+  'Document contains at least one immense term in field="9" (whose UTF8 encoding is longer than …)',
+  "Duplicate field 'n'\n at [Source: REDACTED; line: 1, column: 11]",
+  "Failed CONSTRAINT pos CHECK (\"data\"['c'] > 0) for values: [a, {c=-1}, null]",
+  "\"data['need']\" must not be null",
+  "Cannot add column `u` to strict object `data`",
+];
+
+for (const message of REFUSALS) {
+  Deno.test(`sinkErrorKind() of XX000 ${message}`, () =>
+    assert.equal(sinkErrorKind("XX000", message), "refused"));
+}
+
+Deno.test("sinkErrorKind() of an error without a code is no refusal of values", () => {
+  assert.equal(sinkErrorKind(undefined, "x is not a function"), "unspecific");
+});
+
+const LOST: readonly (readonly [string, boolean])[] = [
+  ["ECONNRESET", true],
+  ["ETIMEDOUT", true],
+  ["CONNECTION_CLOSED", true],
+  ["502", true],
+  ["504", true],
+  ["ECONNREFUSED", false],
+  ["ENOTFOUND", false],
+  ["4000", false],
+  ["429", false],
+];
+
+for (const [code, expected] of LOST) {
+  Deno.test(`isAnswerLost() of ${code}`, () => {
+    assert.equal(isAnswerLost(new SinkError("Oh.", { code })), expected);
+  });
 }

@@ -82,3 +82,37 @@ for (const [limitMs, isLong] of [[undefined, false], [5_000, false], [3_600_000,
     assert.equal(outages.waited, 0);
   });
 }
+const LOGIN = new SinkError("password authentication failed", { code: "401" });
+const FOREIGN = new SinkError("HTTP status 404", { code: "404", kind: "foreign server" });
+
+/** How often a statement is sent that fails so often in this way, and its outcome. */
+async function tries(error: Error, times: number, options = {}, retryFor = Infinity) {
+  let sent = 0;
+  const errors = Array.from({ length: times }, () => error);
+  const plain = failing(...errors);
+  const observer = observers();
+  const transport = retrying({ ...plain, query: (sql) => (sent++, plain.query(sql)) }, {
+    shutdown: new Shutdown(new AbortController().signal),
+    outages: new OutageTracker({ system: "CrateDB", observer }),
+    retryFor,
+  });
+  const outcome = await transport.query("x", [], options).then(() => "written", (error) => error);
+  return { sent, outcome };
+}
+
+for (const [what, error] of [["login", LOGIN], ["answer of another server", FOREIGN]] as const) {
+  Deno.test(`retrying() tries again after a refused ${what}, and not at the start of the program`, async () => {
+    assert.deepEqual(await tries(error, 2), { sent: 3, outcome: "written" });
+    assert.deepEqual(await tries(error, 1, {}, 0), { sent: 1, outcome: error });
+  });
+}
+
+Deno.test("retrying() tries a write four more times after an error that does not tell what is wrong", async () => {
+  assert.deepEqual(await tries(REFUSED, 4, { writes: true }), { sent: 5, outcome: "written" });
+  assert.deepEqual(await tries(REFUSED, 9, { writes: true }), { sent: 5, outcome: REFUSED });
+});
+
+Deno.test("retrying() does not do so for a read, and for a write that is a trial", async () => {
+  assert.deepEqual(await tries(REFUSED, 1), { sent: 1, outcome: REFUSED });
+  assert.deepEqual(await tries(REFUSED, 1, { writes: true, isTrial: true }), { sent: 1, outcome: REFUSED });
+});

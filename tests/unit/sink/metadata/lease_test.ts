@@ -205,3 +205,31 @@ Deno.test("saves come one after the other, in their order", async () => {
   await Promise.all(["aa", "bb", "cc"].map((token) => lease.save({ token })));
   assert.equal(row(table).token, "cc");
 });
+
+const LIMITS: readonly (readonly [lease: number, limitMs: number])[] = [
+  [1_000, 5_000],
+  [10_000, 10_000],
+  [86_400_000, 120_000],
+];
+
+for (const [lease, limitMs] of LIMITS) {
+  Deno.test(`A lease of ${lease} ms waits ${limitMs} ms for each answer`, async () => {
+    const { table, options } = setUp();
+    const limits = new Set<number | undefined>();
+    const query: MemoryTable["query"] = (...statement) => {
+      limits.add(statement[2]?.limitMs);
+      return table.query(...statement);
+    };
+    const held = await Lease.tryAcquire({ ...table, query }, { ...options, lease });
+    await held?.save({ token: "aa" });
+    assert.deepEqual([...limits], [limitMs]);
+  });
+}
+
+Deno.test("Lease.tryAcquire() only reads a row that another process has", async () => {
+  const { acquire, tryAcquire, table } = setUp();
+  await acquire();
+  table.sent.length = 0;
+  assert.equal(await tryAcquire(), undefined);
+  assert.deepEqual(table.sent.map((sql) => sql.slice(0, 6)), ["SELECT"]);
+});

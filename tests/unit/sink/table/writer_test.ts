@@ -236,3 +236,91 @@ Deno.test("Writer.delete() of nothing sends nothing", async () => {
   await new Writer(transport, TABLE, LIMITS).delete([]);
   assert.deepEqual(transport.statements, []);
 });
+
+const around = ({ dialect }: Transport, query: Transport["query"]): Transport => ({
+  dialect,
+  query,
+  async [Symbol.asyncDispose]() {},
+});
+
+const NOT_ENOUGH = new SinkError("[doc.t][0] Not enough active copies to meet shard count of [2]", {
+  code: "XX000",
+});
+
+Deno.test("Writer.upsert() tries one row alone when not a single row was written, and throws its reason", async () => {
+  const statements: string[] = [];
+  const transport: Transport = {
+    dialect: CRATEDB,
+    query: (sql) => {
+      statements.push(sql);
+      return sql.includes("UNNEST") ? Promise.resolve({ count: 0, rows: [] }) : Promise.reject(NOT_ENOUGH);
+    },
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+  await assert.rejects(new Writer(transport, TABLE, LIMITS).upsert(rows(10)), NOT_ENOUGH);
+  assert.equal(statements.length, 2);
+});
+
+Deno.test("Writer.upsert() writes the rest in bulk once the row alone is written", async () => {
+  const transport = new FakeTransport();
+  let isClosed = true;
+  const closed = around(transport, async (...statement) => {
+    if (isClosed && statement[0].includes("UNNEST")) return { count: 0, rows: [] };
+    isClosed = false;
+    return await transport.query(statement[0], statement[1]);
+  });
+  assert.deepEqual(await new Writer(closed, TABLE, LIMITS).upsert(rows(9)), []);
+  assert.deepEqual(transport.inserts.map(({ oids }) => oids.length), [1, 4, 4]);
+  assert.equal(transport.stored.size, 9);
+});
+
+const UNKNOWN = new SinkError("something new", { code: "XX000" });
+
+for (const count of [1, 10]) {
+  Deno.test(`Writer.upsert() of ${count} throws an unknown error that an empty row meets too`, async () => {
+    const transport = new FakeTransport({
+      fail: ({ sql }) => sql.startsWith("INSERT") ? UNKNOWN : undefined,
+    });
+    await assert.rejects(new Writer(transport, TABLE, LIMITS).upsert(rows(count)), {
+      name: "UserError",
+      message: 'CrateDB refuses to write to "doc"."t": something new',
+    });
+    assert.deepEqual(transport.statements.filter(({ sql }) => sql.startsWith("DELETE")), []);
+  });
+}
+
+Deno.test("Writer.upsert() blames a row for an unknown error that an empty row does not meet", async () => {
+  const fail = ({ sql, oids, parameters: [, data] }: Statement) =>
+    sql.startsWith("INSERT") && oids.includes("k3") && JSON.stringify(data) !== '{"json":["{}"]}'
+      ? UNKNOWN
+      : undefined;
+  const transport = new FakeTransport({ fail });
+  const refused = await new Writer(transport, TABLE, LIMITS).upsert(rows(10));
+  assert.deepEqual(refused, [{ oid: "k3", error: "something new", kind: "unspecific" }]);
+  const deleted = transport.statements.filter(({ sql }) => sql.startsWith("DELETE"));
+  assert.deepEqual(deleted.map(({ sql, parameters }) => [sql, parameters]), [
+    ['DELETE FROM "doc"."t" WHERE oid = $1', ["k3"]],
+  ]);
+});
+
+for (const kind of ["foreign server", "tls"] as const) {
+  Deno.test(`Writer.upsert() blames no row for an answer of the kind ${kind}`, async () => {
+    const error = new SinkError("HTTP status 404", { code: "404", kind });
+    const transport = new FakeTransport({ fail: () => error });
+    await assert.rejects(new Writer(transport, TABLE, { ...LIMITS, inFlight: 1 }).upsert(rows(10)), error);
+    assert.equal(transport.inserts.length, 1);
+  });
+}
+
+Deno.test("Writer gives the deletion of all rows more time than other statements", async () => {
+  const limits: unknown[] = [];
+  const transport = new FakeTransport();
+  const spied = around(transport, (sql, parameters, options) => {
+    if (sql.startsWith("DELETE")) limits.push(options?.limitMs);
+    return transport.query(sql, parameters);
+  });
+  const writer = new Writer(spied, TABLE, LIMITS);
+  await writer.truncate();
+  await writer.delete(["k1"]);
+  assert.deepEqual(limits, [24 * 60 * 60_000, undefined]);
+});

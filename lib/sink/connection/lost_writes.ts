@@ -1,0 +1,97 @@
+/**
+ * Writes whose answers were lost: the connection broke, or the answer was overdue. The server may still run them. If their
+ * rows were written again meanwhile, older values would overwrite newer ones.
+ */
+import type { Clock } from "../../util/clock.ts";
+import type { Logger } from "../../util/log.ts";
+import { StatementMark } from "./running_statements.ts";
+import { isAnswerLost } from "./sink_error.ts";
+import type { Query, Result } from "./query.ts";
+import type { Transport } from "./transport.ts";
+
+/** Between two looks at whether a write is still under way. */
+const LOOK_INTERVAL_MS = 200;
+/** CrateDB lists some statements for ever that have failed. */
+const LONGEST_WAIT_MS = 120_000;
+
+export interface LostWritesOptions {
+  readonly clock: Pick<Clock, "wait">;
+  readonly log: Logger;
+  /** Milliseconds by a clock that is never set back. @default {performance.now} */
+  readonly now?: () => number;
+}
+
+export class LostWrites {
+  readonly #transport: Transport;
+  readonly #options: LostWritesOptions;
+  readonly #mark = new StatementMark();
+  /** When the answer of each was lost, by its id. */
+  readonly #lost = new Map<string, number>();
+  #settling: Promise<void> | undefined;
+  #isBlind = false;
+
+  constructor(transport: Transport, options: LostWritesOptions) {
+    this.#transport = transport;
+    this.#options = options;
+  }
+
+  /** Whether a write whose answer was lost may still be under way. */
+  get some(): boolean {
+    return this.#lost.size > 0;
+  }
+
+  /**
+   * Sends a write, and remembers it if its answer is lost.
+   *
+   * @throws SinkError
+   */
+  async write(...[sql, parameters, options]: Parameters<Query>): Promise<Result> {
+    const marked = this.#mark.mark(sql);
+    try {
+      return await this.#transport.query(marked.sql, parameters, options);
+    } catch (error) {
+      if (isAnswerLost(error)) this.#lost.set(marked.id, this.#now());
+      throw error;
+    }
+  }
+
+  /**
+   * Resolves when no lost write is under way any more. All callers wait together.
+   *
+   * @throws SinkError when the server does not answer
+   */
+  async settled(): Promise<void> {
+    if (!this.some) return;
+    this.#settling ??= this.#waitForAll().finally(() => this.#settling = undefined);
+    await this.#settling;
+  }
+
+  async #waitForAll(): Promise<void> {
+    const { clock, log } = this.#options;
+    while (true) {
+      const running = await this.#mark.running(this.#transport);
+      if (!running) this.#warnOnce();
+      for (const [id, since] of this.#lost) {
+        if (running?.has(id) && this.#now() - since < LONGEST_WAIT_MS) continue;
+        if (running?.has(id)) {
+          log.warn("A write whose answer was lost is still listed as running: going on", { id });
+        }
+        this.#lost.delete(id);
+      }
+      if (!this.some) return;
+      await clock.wait(LOOK_INTERVAL_MS);
+    }
+  }
+
+  #now(): number {
+    return (this.#options.now ?? (() => performance.now()))();
+  }
+
+  #warnOnce(): void {
+    if (this.#isBlind) return;
+    this.#isBlind = true;
+    this.#options.log.warn("The answer of a write was lost, and the user may not see whether it still runs", {
+      hint: "GRANT DQL ON TABLE sys.jobs TO <user>",
+    });
+  }
+}

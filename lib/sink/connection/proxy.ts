@@ -1,0 +1,114 @@
+/** The HTTP proxy that the environment names, as other programs read it. */
+import http from "node:http";
+import https from "node:https";
+import net from "node:net";
+import tls from "node:tls";
+import { Buffer } from "node:buffer";
+import { UsageError } from "../../util/errors.ts";
+import { maskUrl } from "../../util/mask_url.ts";
+
+export interface Proxy {
+  readonly host: string;
+  readonly port: number;
+  /** The value of `Proxy-Authorization`; undefined if the proxy asks for no login. */
+  readonly authorization: string | undefined;
+  /** For errors: the variable that names the proxy, and its URL without the password. */
+  readonly text: string;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const LOOPBACK = /^(?:localhost|.+\.localhost|127(?:\.\d{1,3}){3}|\[?::1\]?)$/i;
+
+/**
+ * The proxy to a URL; undefined to connect directly, as to this machine and to what `NO_PROXY` names.
+ *
+ * @example
+ * IN: "http://db.example.org:4200/_sql", {HTTP_PROXY: "http://me:pw@proxy:3128"}
+ * OUT: {host: "proxy", port: 3128, authorization: "Basic bWU6cHc=", text: "HTTP_PROXY (http://me:***@proxy:3128)"}
+ *
+ * @throws UsageError for a variable that names no HTTP proxy
+ */
+export function proxyTo(url: string, env: Environment): Proxy | undefined {
+  const { protocol, hostname, port: urlPort } = new URL(url);
+  const port = urlPort || (protocol === "https:" ? "443" : "80");
+  if (LOOPBACK.test(hostname) || isExempt(hostname, port, env.no_proxy ?? env.NO_PROXY ?? "")) {
+    return undefined;
+  }
+  const names = protocol === "https:" ? ["https_proxy", "HTTPS_PROXY"] : ["http_proxy", "HTTP_PROXY"];
+  const variable = [...names, "all_proxy", "ALL_PROXY"].find((name) => env[name]);
+  if (variable === undefined) return undefined;
+  const value = env[variable] ?? "";
+  const proxy = /^[a-z][a-z0-9+.-]*:\/\//i.test(value) ? value : `http://${value}`;
+  if (!URL.canParse(proxy) || new URL(proxy).protocol !== "http:") {
+    throw new UsageError(`${variable} names no proxy that can be used: ${maskUrl(value)}`, {
+      hint:
+        "It looks like http://[user:password@]host:3128. To reach CrateDB without it, name CrateDB's host in NO_PROXY.",
+    });
+  }
+  const { hostname: host, port: proxyPort, username, password } = new URL(proxy);
+  const login = [username, password].map(decodeURIComponent).join(":");
+  return {
+    host: host.replace(/^\[|\]$/g, ""),
+    port: Number(proxyPort || 80),
+    authorization: username === "" ? undefined : `Basic ${Buffer.from(login).toString("base64")}`,
+    text: `${variable} (${maskUrl(proxy)})`,
+  };
+}
+
+/**
+ * @example
+ * IN: "db.example.org", "4200", "localhost, .example.org" → OUT: true; IN: "db.example.org", "4200", "example.org:80" → OUT: false
+ */
+function isExempt(hostname: string, port: string, list: string): boolean {
+  const host = hostname.replace(/^\[|\]$/g, "").toLowerCase();
+  return list.toLowerCase().split(/[\s,]+/).filter((entry) => entry !== "").some((entry) => {
+    if (entry === "*") return true;
+    const [, name = "", entryPort] = /^(.*?)(?::(\d+))?$/.exec(entry.replace(/^\[(.*)\]/, "$1")) ?? [];
+    const wanted = net.isIPv6(entry) ? entry : name.replace(/^\*?\./, "");
+    const isPort = net.isIPv6(entry) || entryPort === undefined || entryPort === port;
+    return isPort && (host === wanted || !net.isIP(host) && host.endsWith(`.${wanted}`));
+  });
+}
+
+type Connected = (error: Error | null, socket?: net.Socket) => void;
+
+/** Connections through the proxy to a server with TLS, which the proxy cannot read. */
+export function tunnelAgent(proxy: Proxy, options: https.AgentOptions): http.Agent {
+  const agent = new https.Agent(options);
+  const connect = ({ host, port }: tls.ConnectionOptions, connected: Connected) => {
+    const asking = http.request({
+      host: proxy.host,
+      port: proxy.port,
+      method: "CONNECT",
+      path: `${host}:${port}`,
+      agent: false,
+      headers: {
+        Host: `${host}:${port}`,
+        ...proxy.authorization && { "Proxy-Authorization": proxy.authorization },
+      },
+    });
+    asking.on("error", (error) => connected(error));
+    asking.on("connect", ({ statusCode }, socket) => {
+      if (statusCode !== 200) {
+        socket.destroy();
+        connected(new Error(`the proxy answers CONNECT with status ${statusCode}`));
+        return;
+      }
+      const { ca, cert, key } = options;
+      const isName = host !== undefined && !net.isIP(host);
+      const secured = tls.connect({
+        socket,
+        ...host && { host },
+        ...isName && { servername: host },
+        ca,
+        cert,
+        key,
+      });
+      secured.on("error", (error) => connected(error));
+      secured.on("secureConnect", () => connected(null, secured));
+    });
+    asking.end();
+  };
+  return Object.assign(agent, { createConnection: connect });
+}

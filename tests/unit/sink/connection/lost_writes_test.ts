@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { CRATEDB } from "../../../../lib/sink/connection/dialect.ts";
+import type { Query, Result } from "../../../../lib/sink/connection/query.ts";
+import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
+import type { Transport } from "../../../../lib/sink/connection/transport.ts";
+import { countingWrites, fenced } from "../../../../lib/sink/connection/wrappers.ts";
+import { createLogger } from "../../../../lib/util/log.ts";
+
+const LOST = new SinkError("socket hang up", { code: "ECONNRESET" });
+const HIDDEN = new SinkError("Schema 'sys' unknown", { code: "4045" });
+
+/** A server that loses answers to statements which contain "lost", and runs those on for some looks. */
+function setUp({ looks = 3, error = LOST }: { looks?: number; error?: SinkError } = {}) {
+  const sent: string[] = [];
+  const lines: string[] = [];
+  const running = new Map<string, number>();
+  const state = { time: 0, visible: true };
+  const query: Query = (sql, parameters = []): Promise<Result> => {
+    const isLook = sql.startsWith(CRATEDB.running);
+    sent.push(isLook ? "look" : sql.replace(/^\/\* cdc-relay \S+ \*\/ /, ""));
+    if (sql.includes("lost")) {
+      running.set(sql, looks);
+      return Promise.reject(error);
+    }
+    if (!isLook) return Promise.resolve({ count: 1, rows: [] });
+    if (!state.visible) return Promise.reject(HIDDEN);
+    const pattern = String(parameters[0]).replace("%", "");
+    const found = [...running].filter(([text, left]) => text.startsWith(pattern) && left > 0);
+    for (const [text, left] of found) running.set(text, left - 1);
+    return Promise.resolve({ count: found.length, rows: found.map(([text]) => [text.slice(0, 100)]) });
+  };
+  const server: Transport = { dialect: CRATEDB, query, async [Symbol.asyncDispose]() {} };
+  const counting = countingWrites(server, {
+    clock: { wait: (ms) => Promise.resolve(void (state.time += ms)) },
+    now: () => state.time,
+    log: createLogger({ format: "text", level: "info", write: (line) => lines.push(line) }),
+  });
+  let checks = 0;
+  const transport = fenced(counting, () => Promise.resolve(void checks++));
+  const write = (sql: string) => transport.query(sql, [], { writes: true }).catch((error) => error);
+  return { counting, transport, write, sent, lines, state, checks: () => checks };
+}
+
+Deno.test("A write whose answer was lost is waited for before the next write, and not before a read", async () => {
+  const { counting, transport, write, sent } = setUp({ looks: 2 });
+  assert.equal(await write("UPDATE lost"), LOST);
+  assert.ok(counting.writing);
+  await transport.query("SELECT 1");
+  await write("UPDATE again");
+  assert.deepEqual(sent, ["UPDATE lost", "SELECT 1", "look", "look", "look", "UPDATE again"]);
+  assert.ok(!counting.writing);
+});
+
+Deno.test("Writes wait together for a lost one, and ask for the lease after it", async () => {
+  const { write, sent, checks } = setUp({ looks: 1 });
+  await write("UPDATE lost");
+  const before = checks();
+  const writes = [write("UPDATE one"), write("UPDATE two")];
+  assert.equal(checks(), before);
+  await Promise.all(writes);
+  assert.deepEqual(sent, ["UPDATE lost", "look", "look", "UPDATE one", "UPDATE two"]);
+});
+
+Deno.test("No look at the server where no answer was lost", async () => {
+  for (const code of ["ECONNREFUSED", "4000", "429"]) {
+    const { write, sent } = setUp({ error: new SinkError("no", { code }) });
+    await write("UPDATE lost");
+    await write("UPDATE again");
+    assert.deepEqual(sent, ["UPDATE lost", "UPDATE again"], code);
+  }
+});
+
+Deno.test("A lost write that is listed for ever is waited for two minutes", async () => {
+  const { write, sent, lines, state } = setUp({ looks: Infinity });
+  await write("UPDATE lost");
+  await write("UPDATE again");
+  assert.equal(state.time, 120_000);
+  assert.equal(sent.at(-1), "UPDATE again");
+  assert.match(lines.join(), /still listed as running/);
+});
+
+Deno.test("A user that may not see statements is warned once, and writes go on", async () => {
+  const { write, sent, lines, state } = setUp();
+  state.visible = false;
+  for (const sql of ["UPDATE lost", "UPDATE lost", "UPDATE again"]) await write(sql);
+  assert.deepEqual(sent, ["UPDATE lost", "look", "UPDATE lost", "look", "UPDATE again"]);
+  assert.equal(lines.length, 1);
+  assert.match(lines[0] ?? "", /GRANT DQL ON TABLE sys\.jobs/);
+});

@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { eventually } from "../../../../dev/servers/eventually.ts";
+import { isRetryable, SinkError } from "../../../../lib/sink/connection/sink_error.ts";
+import { parseSinkUrl } from "../../../../lib/sink/connection/url.ts";
+import { WireTransport } from "../../../../lib/sink/connection/wire.ts";
+import { WireConnection } from "../../../../lib/sink/connection/wire_connection.ts";
+import { type SilentPostgresql, silentPostgresql } from "../../../support/silent_postgresql.ts";
+
+const addressOf = ({ port }: SilentPostgresql) => parseSinkUrl(`postgresql://me@127.0.0.1:${port}/doc`);
+
+const failure = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(() => undefined, (error) => error);
+
+function assertLost(error: unknown, message: RegExp): void {
+  assert.ok(error instanceof SinkError && isRetryable(error), String(error));
+  assert.equal(error.kind, "unreachable");
+  assert.match(error.message, message);
+}
+
+Deno.test("WireTransport gives up on a statement without an answer, and on its connection, and no other", async () => {
+  await using server = silentPostgresql({ login: "answered" });
+  await using transport = await WireTransport.open(addressOf(server));
+  const others = [transport.query("SELECT 1"), transport.query("SELECT 2")];
+  const silent = failure(transport.query("silent", [], { limitMs: 300 }));
+  for (const other of others) assert.deepEqual([...(await other).rows], [["PostgreSQL 16"]]);
+  assertLost(await silent, /^127\.0\.0\.1:\d+: no answer within 0\.3 s$/);
+  await eventually(() => assert.equal(server.open, 2));
+  assert.deepEqual([...(await transport.query("SELECT 3")).rows], [["PostgreSQL 16"]]);
+});
+
+Deno.test("WireTransport replaces connections that were given up", async () => {
+  await using server = silentPostgresql({ login: "answered" });
+  await using transport = await WireTransport.open(addressOf(server));
+  const many = Array.from({ length: 40 }, () => failure(transport.query("silent", [], { limitMs: 50 })));
+  for (const error of await Promise.all(many)) assertLost(error, /no answer within/);
+  assert.deepEqual([...(await transport.query("SELECT 1")).rows], [["PostgreSQL 16"]]);
+});
+
+Deno.test("WireTransport closes all connections at its end, whatever the server does", async () => {
+  await using server = silentPostgresql({ login: "answered" });
+  const transport = await WireTransport.open(addressOf(server));
+  const silent = failure(transport.query("silent"));
+  await eventually(() => assert.equal(server.opened, 1));
+  await transport[Symbol.asyncDispose]();
+  assertLost(await silent, /./);
+  await eventually(() => assert.equal(server.open, 0));
+});
+
+Deno.test("WireConnection gives up on a login without an answer", async () => {
+  await using server = silentPostgresql({ login: "silent" });
+  const connection = new WireConnection(addressOf(server));
+  assertLost(await failure(connection.run("SELECT 1", [], 300)), /no answer within 0\.3 s$/);
+  await connection.close();
+  await eventually(() => assert.equal(server.open, 0));
+});
+
+Deno.test("WireConnection connects once for a statement to a server that closes each connection", async () => {
+  await using server = silentPostgresql({ login: "closed" });
+  const connection = new WireConnection(addressOf(server));
+  assertLost(await failure(connection.run("SELECT 1", [], 60_000)), /before the login$/);
+  assert.equal(server.opened, 1);
+  await connection.close();
+});
+
+Deno.test("WireTransport.open() fails at a server that closes each connection", async () => {
+  await using server = silentPostgresql({ login: "closed" });
+  for (const tries of [1, 2]) {
+    assertLost(await failure(WireTransport.open(addressOf(server))), /before the login$/);
+    assert.equal(server.opened, tries);
+  }
+});
