@@ -126,7 +126,7 @@ export class TableApplier {
           if ("document" in letter) rows.push(letter);
           else {
             const { oid, unreadable: error } = letter;
-            log.warn("A dead letter cannot be read, and stays", { collection, oid, error: quoted(error) });
+            log.warn("A dead letter cannot be read, and stays", { oid, collection, error: quoted(error) });
           }
         }
         await this.#write(rows);
@@ -136,9 +136,9 @@ export class TableApplier {
     }
     const left = await deadLetters.count();
     log.warn("Dead letters were tried again", {
-      collection,
       stored: before - left,
       left,
+      collection,
       table: "cdc_dead_letter",
     });
   }
@@ -246,7 +246,7 @@ export class TableApplier {
     await deadLetters.resolve(changes.map(({ oid }) => oid).filter((oid) => !dead.has(oid)));
     const collection = namespaceText(namespace);
     for (const { oid, error } of letters) {
-      log.warn("A document went to the dead letters", { collection, oid, error: quoted(error) });
+      log.warn("A document went to the dead letters", { oid, collection, error: quoted(error) });
     }
     this.dirty = true;
     const counts = {

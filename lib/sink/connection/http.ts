@@ -86,8 +86,8 @@ function checkTexts(parameters: readonly Parameter[], max: number): void {
   for (const text of parameters.map(argument).flat()) {
     if (typeof text !== "string" || text.length <= max) continue;
     throw new SinkError(
-      `CrateDB takes ${max} characters of JSON over HTTP in one text, which is a whole document, and this has ` +
-        `${text.length}. Over the PostgreSQL wire (CRATEDB_URL) that is the limit for each value of a document.`,
+      `A text of ${text.length} characters is longer than the ${max} that CrateDB takes. Over HTTP that is the limit for ` +
+        "the JSON of a document, over the PostgreSQL wire (CRATEDB_URL) for each of its values.",
       { kind: "too large" },
     );
   }
