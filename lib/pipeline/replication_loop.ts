@@ -48,7 +48,7 @@ export async function replicate(
   const countOf = documentCounter(deps);
   // Requeued collections count twice.
   const total = await countOf([...snapshot === null ? [] : namespaces, ...plan.requeued]);
-  const loop = new ReplicationLoop(stream, deps, { plan, total, countOf });
+  const loop = new ReplicationLoop(stream, deps, { plan, isDue: snapshot !== null, total, countOf });
   await loop.run();
   await batches.return(undefined);
 }
@@ -117,7 +117,8 @@ export class NextBatch {
 
 interface SnapshotStart {
   readonly plan: ConstructorParameters<typeof Snapshot>[0];
-  /** Documents of the plan, estimated. */
+  readonly isDue: boolean;
+  /** Estimated documents of the plan. */
   readonly total: number;
   readonly countOf: CountOf;
 }
@@ -136,7 +137,7 @@ class ReplicationLoop {
   #events = 0;
   #progress: ReturnType<typeof advanceOf> = { clusterTime: null, lag: null };
 
-  constructor(stream: NextBatch, deps: LoopDeps, { plan, total, countOf }: SnapshotStart) {
+  constructor(stream: NextBatch, deps: LoopDeps, { plan, isDue, total, countOf }: SnapshotStart) {
     this.#stream = stream;
     this.#deps = deps;
     this.#startedAt = deps.clock.monotonic();
@@ -146,6 +147,7 @@ class ReplicationLoop {
       onDrop: deps.settings.onDrop,
       lanes: deps.settings.snapshotLanes,
       rate: deps.settings.snapshotRate,
+      isDue,
       total,
       countOf: (namespace) => countOf([namespace]),
       lagSeconds: () => this.#lagSeconds,

@@ -52,6 +52,8 @@ export interface SnapshotDeps {
   readonly log: Logger;
   readonly clock: Pick<Clock, "monotonic">;
   readonly observer: Pick<RelayObserver, "snapshotProgress" | "snapshotDone">;
+  /** Whether the start takes a snapshot, even if no collection exists. */
+  readonly isDue: boolean;
   /** Estimated documents of the plan, including those read earlier. */
   readonly total: number;
   /** Estimates the documents of a collection that is added to the plan. */
@@ -66,8 +68,8 @@ export interface SnapshotDeps {
 const SLICE_MS = 1_000;
 
 /**
- * Reports its own beginning, progress and end. It begins as soon as the plan has a collection, and ends with
- * {@linkcode end}, which is due when the plan is empty, whatever has emptied it.
+ * Reports its own beginning, progress and end. It begins at the start if it is due, or as soon as the plan has a
+ * collection, and ends with {@linkcode end}, which is due when the plan is empty, whatever has emptied it.
  */
 export class Snapshot {
   readonly #deps: SnapshotDeps;
@@ -89,7 +91,7 @@ export class Snapshot {
     this.#deps = deps;
     this.#total = deps.total;
     this.#rate = new SnapshotRate(deps);
-    this.#beginIfPending();
+    if (deps.isDue || this.pending) this.#start();
   }
 
   get pending(): boolean {
@@ -136,7 +138,7 @@ export class Snapshot {
     this.#forget(namespace);
     this.#plan = requeue(this.#plan, namespace, options);
     this.#uncounted.add(namespaceText(namespace));
-    this.#beginIfPending();
+    if (this.#begunAt === undefined) this.#start();
   }
 
   /** Reads a collection no further that is gone. One that is made again under its name comes with the stream. */
@@ -160,8 +162,7 @@ export class Snapshot {
     this.#total = 0;
   }
 
-  #beginIfPending(): void {
-    if (this.#begunAt !== undefined || !this.pending) return;
+  #start(): void {
     this.#begunAt = this.#deps.clock.monotonic();
     this.#report();
   }

@@ -41,6 +41,16 @@ for (const documents of [undefined, 4]) {
   });
 }
 
+Deno.test("replicate() ends a snapshot of no collection, also if another one broke off before", async () => {
+  await using relay = relayInMemory({ collections: { a: 20 }, snapshotRate: 4 });
+  await relay.pass(SECOND);
+  assert.equal(relay.status.current.phase, "snapshot");
+  relay.collections.clear();
+  await relay.loseHistory();
+  await relay.pass(2 * SECOND);
+  assert.deepEqual(relay.reported.slice(-3), ["snapshot 0 of 0", "snapshot done 0", "ready"]);
+});
+
 Deno.test("replicate() counts the documents of a collection that is read again, and those alone", async () => {
   await using relay = relayInMemory({ collections: { a: 7, b: 2 } });
   await relay.pass(SECOND);

@@ -116,6 +116,7 @@ function snapshotOf(setting: Setting) {
     log: QUIET,
     clock: { now: () => now, monotonic: () => now, wait: () => Promise.reject(new Error("It waits")) },
     observer: observers(),
+    isDue: true,
     total: 0,
     countOf: ({ collection }: Namespace) => Promise.resolve(collections[collection]?.[0] ?? 0),
     lagSeconds: () => 0,

@@ -47,6 +47,7 @@ async function read(chunks: readonly (readonly number[])[]): Promise<readonly un
     log,
     clock: SYSTEM_CLOCK,
     observer: observers(),
+    isDue: true,
     total: 0,
     countOf: () => Promise.resolve(0),
     lagSeconds: () => 0,
