@@ -36,15 +36,15 @@ export class DeadLetterLimit {
   check(outcome: WriteOutcome): void {
     const [last] = outcome.letters.slice(-1);
     if (!last || this.#after(outcome) <= this.#limit) return;
-    const what = this.#limit === 0
-      ? "A document can't be stored, and --max-dead-letters is 0"
-      : `More than ${this.#limit} documents in succession can't be stored (--max-dead-letters), and no row was written between them`;
-    throw new UserError(`${what}. The last one, ${last.oid}: ${last.error}`, {
-      hint:
-        "Nothing is lost: these documents are neither in the table nor among the dead letters, and the next start resumes " +
-        "before them. If the table or the server is at fault, repair it; if the documents are, start with a larger " +
-        "--max-dead-letters.",
-    });
+    throw new UserError(
+      `More than ${this.#limit} documents in succession cannot be stored. The last one, ${last.oid}: ${last.error}`,
+      {
+        hint:
+          "Nothing is lost: these documents are neither in the table nor among the dead letters, and the next start resumes " +
+          "before them. If the table or the server is at fault, repair it; if the documents are, start with a larger " +
+          "--max-dead-letters.",
+      },
+    );
   }
 
   #after({ written, letters }: WriteOutcome): number {

@@ -181,7 +181,7 @@ export class Snapshot {
    * @throws UserError, SinkError, MongoError
    */
   async runSlice(): Promise<void> {
-    this.#beginIfPending();
+    if (this.#begunAt === undefined && this.pending) this.#start();
     const { clock, signal, lanes } = this.#deps;
     const until = clock.monotonic() + SLICE_MS;
     const slice: Slice = {

@@ -16,6 +16,7 @@ import { columnsOf, StatusTracker } from "../../lib/pipeline/status_tracker.ts";
 import type { ChangeBatch } from "../../lib/source/change_stream.ts";
 import type { DocumentChange } from "../../lib/source/event.ts";
 import { Scope } from "../../lib/source/scope.ts";
+import { usableTables } from "./usable_tables.ts";
 import { QUIET } from "../../lib/util/log.ts";
 import { OutageTracker } from "../../lib/util/outage.ts";
 import { retry } from "../../lib/util/retry.ts";
@@ -215,7 +216,7 @@ export function relayInMemory(options: RelayOptions = {}) {
 
   const applierOf = (namespace: Namespace) => ({
     shardKey: [],
-    deadKeys: [],
+    async *deadKeys() {},
     learn: () => Promise.resolve(),
     apply: async (documents: readonly unknown[]) => {
       await cratedb.ask(ADD_COLUMN).catch(() => {});
@@ -228,6 +229,9 @@ export function relayInMemory(options: RelayOptions = {}) {
     async *keys() {},
   });
   const tables = {
+    ...usableTables(),
+    overlaps: () => Promise.resolve([]),
+    removeRows: (_: unknown, work: () => Promise<unknown>) => work(),
     openAll: async () => {
       await cratedb.ask("open");
       return [];

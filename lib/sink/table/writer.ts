@@ -269,10 +269,12 @@ export class Writer {
 
   /** Errors without a reason, and those of the login, may concern the whole server: these end the relay. */
   #tableError(error: SinkError): UserError {
-    return new (["login", "unspecific"].includes(error.kind) ? UserError : UnusableTableError)(
+    const isUnreadable = UNREADABLE_COLUMN.test(error.message);
+    const isOfServer = !isUnreadable && ["login", "unspecific"].includes(error.kind);
+    return new (isOfServer ? UserError : UnusableTableError)(
       `${this.#transport.dialect.name} refuses to write to ${quoteTable(this.#table)}: ${error.message}`,
       {
-        hint: UNREADABLE_COLUMN.test(error.message)
+        hint: isUnreadable
           ? `A column below \`data\` has a backslash or a control character in its name. ${NOTHING_LOST}`
           : NOTHING_LOST,
         cause: error,

@@ -165,7 +165,8 @@ Deno.test("columnsOf() adds rows up, and has the headroom in seconds", () => {
 });
 
 Deno.test("StatusTracker names the first collection that is left out, unless a database is away", () => {
-  const { tracker } = setUp();
+  const parts = setUp();
+  const { tracker } = parts;
   assert.equal(columnsOf(tracker.current).left_out, 0);
   tracker.collectionsLeftOut([
     { collection: "shop.a", because: "it is a view" },
@@ -173,6 +174,6 @@ Deno.test("StatusTracker names the first collection that is left out, unless a d
   ]);
   const { left_out, last_error } = columnsOf(tracker.current);
   assert.deepEqual([left_out, last_error], [2, "shop.a is left out: it is a view (and 1 more)"]);
-  away("MongoDB")({ tracker } as ReturnType<typeof setUp>);
+  away("MongoDB")(parts);
   assert.equal(tracker.current.lastError, "away");
 });

@@ -93,7 +93,7 @@ function watched() {
     system: "MongoDB",
     observer: {
       ...observers(),
-      outage: ({ error }) => reported.push(error),
+      outageBegan: ({ error }) => reported.push(error),
       recovered: () => reported.push("recovered"),
     },
   });
