@@ -40,7 +40,7 @@ export async function drainBacklog(
   { bed, relay }: { readonly bed: Bed; readonly relay: Relay },
 ): Promise<Sample> {
   await using running = relay.start(place);
-  await running.waitForLine(/Going on from the saved position/);
+  await running.waitForLine(/Resuming from the saved position/);
   const { pid } = running;
   const transport = bed.transports[relay.transport];
   const taken = await sample(() => visible(transport, place.table, outcome), { pid, cpu: bed.cpu });

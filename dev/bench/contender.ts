@@ -41,7 +41,7 @@ export function relayContender(bed: Bed, { name, command }: Program, transport: 
     place: () => Promise.resolve(bed.place()),
     start: (place) => run(place, "cdc-relay"),
     verify: (place) => run(place, "verify", ["--watch"]),
-    reading: (running) => running.waitForLine(/Following from now on/),
+    reading: (running) => running.waitForLine(/Opening a new change stream/),
     following: (running) => running.waitForLine(/\bReady\b/, { timeout: READY_TIMEOUT_MS }),
   };
 }

@@ -71,6 +71,8 @@ export function plot({ date, versions, machine, results }: Report): string {
     "Changes a second, part of what CrateDB takes ready-made, and µs of CPU a change: program + MongoDB + CrateDB",
     groupsOf(results.filter(({ delay }) => !delay), throughputBars),
   );
+  line("ready-made: the same rows, converted beforehand, written by the relay's writer alone", "faint");
+  line("drain alone: the same change stream, read to its end, with nothing done to the events", "faint");
   section(
     "Milliseconds from an insert to its row in a query: p50, p90, p99",
     groupsOf(results.filter(({ delay }) => delay), freshnessBars(longestDelay(results))),
@@ -96,18 +98,18 @@ const groupsOf = (
 ): Group[] =>
   [...Map.groupBy(results, ({ line }) => line)].map(([title, group]) => ({ title, bars: barsOf(group) }));
 
-/** The longest bar of a line is the fastest, the drain alone left out: nothing comes near it. */
+/** The longest bar of a line is the fastest. A line with one result has no bar: there is nothing to compare it with. */
 function throughputBars(results: readonly Result[]): Bar[] {
-  const most = Math.max(
-    ...results.filter(({ transport, reached }) => transport || reached).map((each) => each.changesPerSecond),
-  );
+  const most = Math.max(...results.map((each) => each.changesPerSecond));
   return results.map((result) => {
     const { changesPerSecond, reached, cpu } = result;
     const isCeiling = reached === undefined;
     const part = reached?.readyMade === undefined ? "" : `, ${Math.round(reached.readyMade * 100)} %`;
     return {
       label: labelOf(result),
-      parts: [{ length: Math.min(1, changesPerSecond / most), style: isCeiling ? "ceiling" : "bar" }],
+      parts: results.length === 1
+        ? []
+        : [{ length: changesPerSecond / most, style: isCeiling ? "ceiling" : "bar" }],
       figures: `${Math.round(changesPerSecond).toLocaleString("en")}/s${part}${
         isCeiling ? "" : `; ${cpuText(cpu)}`
       }`,

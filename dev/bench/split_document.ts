@@ -5,7 +5,7 @@
  */
 import { BSON } from "mongodb";
 import { elements } from "../../lib/bson/bson.ts";
-import { inferDocumentColumns, widest } from "../../lib/mapping/column_tree.ts";
+import { inferColumnsOfAll } from "../../lib/mapping/column_tree.ts";
 import { splitDocument } from "../../lib/mapping/split_document.ts";
 
 const COUNT = Number(Deno.args[0] ?? 100_000);
@@ -19,7 +19,7 @@ const documents = Array.from({ length: COUNT }, (_, index) =>
     meta: { timestamp: new Date(1_720_739_862_000 + index), device: "foo" },
   }));
 
-const columns = documents.slice(0, 100).map(inferDocumentColumns).reduce(widest) ??
+const columns = inferColumnsOfAll(documents.slice(0, 100)) ??
   { kind: "object" as const };
 
 /** Touches every element of a document and of those inside it. */

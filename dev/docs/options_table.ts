@@ -1,26 +1,71 @@
 /** The options as `docs/options.md` shows them. */
+import { grouped } from "../../lib/cli/options/groups.ts";
 import type { Option } from "../../lib/cli/options/option.ts";
 import { OPTIONS } from "../../lib/cli/options/options.ts";
 import { type Switch, switchesOf } from "../../lib/cli/options/switches.ts";
 
 const HEADINGS = ["Flag", "Environment", "Default", "Meaning", "Command"];
 
-/** @example OUT: [["Flag", …], ["`--table [SCHEMA.]TABLE`", "`CRATEDB_TABLE`", "`cdc-testdrive`", "…", "cdc-relay"], …] */
-export function optionRows(): string[][] {
-  const commands = Object.entries<readonly Option[]>(OPTIONS);
-  const users = new Map<string, string[]>();
-  for (const [command, options] of commands) {
-    for (const cells of [...options.map(optionCells), ...switchesOf(options).map(switchCells)]) {
-      const key = JSON.stringify(cells);
-      users.set(key, [...users.get(key) ?? [], command]);
+interface OptionTable {
+  readonly title: string;
+  readonly rows: readonly (readonly string[])[];
+}
+
+interface Used<Each> {
+  readonly each: Each;
+  readonly commands: readonly string[];
+}
+
+/**
+ * A table for each heading of the help.
+ *
+ * @example
+ * OUT: [{title: "Tables", rows: [["Flag", …], ["`--table [SCHEMA.]TABLE`", "`CRATEDB_TABLE`", "", "…", "cdc-relay"]]}, …]
+ */
+export function optionTables(): OptionTable[] {
+  const used = usesOf(Object.entries<readonly Option[]>(OPTIONS), optionCells);
+  return grouped(used.map(({ each }) => each)).map(({ title, options }) => ({
+    title,
+    rows: [
+      HEADINGS,
+      ...used.filter(({ each }) => options.includes(each)).map(({ each, commands }) => [
+        ...optionCells(each),
+        commandsText(commands),
+      ]),
+      ...usesOf(commandsOf(options), switchCells).map(({ each, commands }) => [
+        ...switchCells(each),
+        commandsText(commands),
+      ]),
+    ],
+  }));
+}
+
+/** The switches of these options, by command. */
+const commandsOf = (options: readonly Option[]): [string, readonly Switch[]][] =>
+  Object.entries<readonly Option[]>(OPTIONS).map(([command, all]) => [
+    command,
+    switchesOf(all.filter(({ flag }) => options.some((option) => option.flag === flag))),
+  ]);
+
+/** What several commands have with the same text is one row. */
+function usesOf<Each>(
+  commands: readonly (readonly [string, readonly Each[]])[],
+  cells: (each: Each) => string[],
+): Used<Each>[] {
+  const uses = new Map<string, { each: Each; commands: string[] }>();
+  for (const [command, all] of commands) {
+    for (const each of all) {
+      const key = JSON.stringify(cells(each));
+      const use = uses.get(key) ?? { each, commands: [] };
+      use.commands.push(command);
+      uses.set(key, use);
     }
   }
-  const rows = [...users].map(([key, names]): string[] => [
-    ...JSON.parse(key),
-    names.length === commands.length ? "all" : names.join(", "),
-  ]);
-  return [HEADINGS, ...rows];
+  return [...uses.values()];
 }
+
+const commandsText = (commands: readonly string[]): string =>
+  commands.length === Object.keys(OPTIONS).length ? "all" : commands.join(", ");
 
 const optionCells = ({ flag, value, env, default: fallback, help }: Option): string[] => [
   code(`--${flag} ${value}`),

@@ -1,27 +1,34 @@
-/** `deno task docs` writes what is made from the code: parts of the documentation, and the dashboards. */
+/** `deno task docs` writes what is made from the code: parts of the documentation, the library's options, the dashboards. */
 import { join } from "node:path";
 import { CRATEDB_DASHBOARD } from "../grafana/cratedb_dashboard.ts";
 import { dashboardJson } from "../grafana/dashboard.ts";
 import { PROMETHEUS_DASHBOARD } from "../grafana/prometheus_dashboard.ts";
+import { libraryOptions } from "./library_options.ts";
 import { markdownTable } from "./markdown_table.ts";
 import { metricRows } from "./metrics_table.ts";
-import { optionRows } from "./options_table.ts";
+import { optionTables } from "./options_table.ts";
 import { picture } from "./picture.ts";
 
 const ROOT = join(import.meta.dirname ?? "", "..", "..");
 const DOCS = join(ROOT, "docs");
-/** The generated table follows this line. */
-const MARK = "<!-- The table is written by `deno task docs`. -->\n";
+/** The generated tables follow this line. */
+const MARK = "<!-- Written by `deno task docs`. -->\n";
 
-/** Tables at the ends of pages. */
-const TABLES = { "options.md": optionRows, "metrics.md": metricRows };
+/** The ends of pages. */
+const ENDS = {
+  "options.md": optionTables().map(({ title, rows }) => `### ${title}\n\n${markdownTable(rows)}\n`).join(
+    "\n",
+  ),
+  "metrics.md": `${markdownTable(metricRows())}\n`,
+};
 
-for (const [page, rows] of Object.entries(TABLES)) {
+for (const [page, end] of Object.entries(ENDS)) {
   const path = join(DOCS, page);
   const [head = ""] = (await Deno.readTextFile(path)).split(MARK);
-  await Deno.writeTextFile(path, `${head}${MARK}\n${markdownTable(rows())}\n`);
+  await Deno.writeTextFile(path, `${head}${MARK}\n${end}`);
 }
 await Deno.writeTextFile(join(DOCS, "rows.svg"), picture());
+await Deno.writeTextFile(join(ROOT, "lib", "library", "options.ts"), libraryOptions());
 for (
   const [name, dashboard] of [["prometheus", PROMETHEUS_DASHBOARD], ["cratedb", CRATEDB_DASHBOARD]] as const
 ) {

@@ -186,13 +186,14 @@ export const PROMETHEUS_DASHBOARD: Dashboard = {
         width: 12,
       },
       {
-        title: "Dead letters",
+        title: "Dead letters, and collections left out",
         kind: "timeseries",
-        description: "Documents that no row could hold, since the relay has started.",
-        queries: [{
-          text: `sum by (collection) (cdc_relay_dead_letters_total${OF})`,
-          legend: "{{collection}}",
-        }],
+        description:
+          "Documents that no row could hold, since the relay has started, and collections that are left out.",
+        queries: [
+          { text: `sum by (collection) (cdc_relay_dead_letters_total${OF})`, legend: "{{collection}}" },
+          { text: `max(cdc_relay_left_out_collections${OF})`, legend: "collections left out" },
+        ],
         width: 12,
       },
       {

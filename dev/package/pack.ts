@@ -3,13 +3,16 @@
  *
  *     deno task pack [FILE]
  */
-import { join } from "node:path";
+import { dirname, join, normalize } from "node:path";
 import { transform } from "esbuild";
+import deno from "../../deno.json" with { type: "json" };
 import { INSTALLED_NAME } from "../../lib/cli/version.ts";
 import { STDOUT } from "../../lib/util/standard_streams.ts";
 
 const ROOT = join(import.meta.dirname ?? "", "..", "..");
 const ENTRIES = ["mongodb_cdc_cratedb.js", "lib/mod.js"];
+/** What the README links, beside what `deno pack` takes. */
+const PAGES = ["docs", "CONTRIBUTING.md", "SECURITY.md"];
 /** `AsyncDisposableStack` and its symbols, which Node.js has since version 24. */
 const POLYFILL = {
   name: "core-js",
@@ -35,7 +38,9 @@ export async function pack(file?: string): Promise<string> {
     );
     await run("tar", ["-xzf", plain], folder);
     const content = join(folder, "package");
-    for await (const path of scriptsBelow(content)) await lower(path);
+    await run("cp", ["-R", ...PAGES, content], ROOT);
+    for await (const path of filesBelow(content, ".js")) await lower(path);
+    for await (const path of filesBelow(content, ".md")) await unlink(path);
     for (const entry of ENTRIES) await polyfill(join(content, entry));
     const manifest = await completeManifest(join(content, "package.json"));
     const packed = file ??
@@ -47,11 +52,11 @@ export async function pack(file?: string): Promise<string> {
   }
 }
 
-async function* scriptsBelow(folder: string): AsyncGenerator<string> {
+async function* filesBelow(folder: string, ending: string): AsyncGenerator<string> {
   for await (const { name, isDirectory } of Deno.readDir(folder)) {
     const path = join(folder, name);
-    if (isDirectory) yield* scriptsBelow(path);
-    else if (name.endsWith(".js")) yield path;
+    if (isDirectory) yield* filesBelow(path, ending);
+    else if (name.endsWith(ending)) yield path;
   }
 }
 
@@ -59,6 +64,27 @@ async function* scriptsBelow(folder: string): AsyncGenerator<string> {
 async function lower(path: string): Promise<void> {
   const { code } = await transform(await Deno.readTextFile(path), { target: "node22", format: "esm" });
   await Deno.writeTextFile(path, code);
+}
+
+/** Writes a page with plain text in place of links to what is in the repository alone. */
+async function unlink(path: string): Promise<void> {
+  const text = await Deno.readTextFile(path);
+  const targets = [...text.matchAll(LINK)].map(([, , target = ""]) => target);
+  const found = await Promise.all(targets.map((target) => leadsSomewhere(target, path)));
+  const dead = targets.filter((_, at) => !found[at]);
+  await Deno.writeTextFile(
+    path,
+    text.replace(LINK, (link, label: string, target: string) => dead.includes(target) ? label : link),
+  );
+}
+
+/** Text and target. */
+const LINK = /(?<!!)\[([^\]]+)\]\(([^)\s]+)\)/g;
+
+async function leadsSomewhere(target: string, page: string): Promise<boolean> {
+  if (/^(?:https?:|#)/.test(target)) return true;
+  const [file = ""] = target.split("#");
+  return await Deno.stat(normalize(join(dirname(page), file))).then(() => true, () => false);
 }
 
 async function polyfill(path: string): Promise<void> {
@@ -74,11 +100,37 @@ async function completeManifest(path: string): Promise<Manifest> {
     ...manifest,
     description: "Keeps CrateDB tables identical to MongoDB collections: a snapshot, then the change stream",
     bin: { [INSTALLED_NAME]: `./${ENTRIES[0]}` },
+    ...addresses(Deno.env.get("GITHUB_REPOSITORY")),
     engines: { node: ">=22" },
-    dependencies: { ...manifest.dependencies, [POLYFILL.name]: POLYFILL.version },
+    dependencies: { ...pinned(manifest.dependencies), [POLYFILL.name]: POLYFILL.version },
   };
   await Deno.writeTextFile(path, `${JSON.stringify(complete, null, 2)}\n`);
   return complete;
+}
+
+/** The versions that the tests ran with, in place of ranges. */
+const pinned = (dependencies: Manifest["dependencies"]): Manifest["dependencies"] =>
+  Object.fromEntries(
+    Object.keys(dependencies).map((name) => {
+      const target = Object.entries(deno.imports).find(([each]) => each === name)?.[1] ?? "";
+      return [name, target.slice(target.lastIndexOf("@") + 1)];
+    }),
+  );
+
+/**
+ * Where the repository is, if it is GitHub that makes the package. A package with provenance has to say so.
+ *
+ * @example
+ * IN: "owner/name" → OUT: {repository: {type: "git", url: "git+https://github.com/owner/name.git"}, homepage: …, bugs: …}
+ */
+export function addresses(repository: string | undefined): Readonly<Record<string, unknown>> {
+  if (!repository) return {};
+  const url = `https://github.com/${repository}`;
+  return {
+    repository: { type: "git", url: `git+${url}.git` },
+    homepage: `${url}#readme`,
+    bugs: { url: `${url}/issues` },
+  };
 }
 
 async function run(command: string, args: readonly string[], cwd: string): Promise<void> {

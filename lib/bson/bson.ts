@@ -19,7 +19,7 @@ export type Element = readonly [number, number, number, number, number];
 /**
  * The elements of the document that starts at `offset`. Where many are read, an {@linkcode ElementCursor} takes less.
  *
- * @throws BSONOffsetError when the bytes are not BSON
+ * @throws UnstorableError when the bytes are not BSON
  */
 export function elements(bytes: Uint8Array, offset = 0): Element[] {
   const found: Element[] = [];
@@ -42,7 +42,7 @@ export const uint32At: (bytes: Uint8Array, offset: number) => number = NumberUti
 export const int64At: (bytes: Uint8Array, offset: number) => bigint = NumberUtils.getBigInt64LE;
 export const float64At: (bytes: Uint8Array, offset: number) => number = NumberUtils.getFloat64LE;
 export const hexAt = (bytes: Uint8Array, offset: number, length: number): string =>
-  bytes.subarray(offset, offset + length).toHex();
+  bytesToHex(bytes.subarray(offset, offset + length));
 export const base64At = (bytes: Uint8Array, offset: number, length: number): string =>
   ByteUtils.toBase64(bytes.subarray(offset, offset + length));
 
@@ -95,8 +95,12 @@ export function extendedJson(document: Uint8Array): string {
   } catch {
     // Not proper BSON.
   }
-  return JSON.stringify({ [BYTES]: ByteUtils.toBase64(document) });
+  return bytesJson(document);
 }
+
+/** A document's bytes as JSON, which {@linkcode documentOfExtendedJson} takes too. @example OUT: {"$bson":"BQAAAAA="} */
+export const bytesJson = (document: Uint8Array): string =>
+  JSON.stringify({ [BYTES]: ByteUtils.toBase64(document) });
 
 /** The inverse of {@linkcode extendedJson}. */
 export function documentOfExtendedJson(text: string): Uint8Array {
@@ -109,5 +113,10 @@ export function documentOfExtendedJson(text: string): Uint8Array {
 const BYTES = "$bson";
 const LOSSLESS = { promoteValues: false, bsonRegExp: true } as const;
 
-export const bytesToHex = (bytes: Uint8Array): string => ByteUtils.toHex(bytes);
+/** Three times as fast as the driver's, which stands in on Node.js before version 25. */
+const nativeToHex = (Uint8Array.prototype as { toHex?: (this: Uint8Array) => string }).toHex;
+
+export const bytesToHex: (bytes: Uint8Array) => string = nativeToHex
+  ? (bytes) => nativeToHex.call(bytes)
+  : ByteUtils.toHex;
 export const bytesFromHex = (hex: string): Uint8Array => ByteUtils.fromHex(hex);

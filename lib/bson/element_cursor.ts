@@ -2,6 +2,7 @@
 import { BSON } from "mongodb";
 import { BsonType, type BsonValue } from "./bson_type.ts";
 import { type Name, nameAt } from "./field_name_cache.ts";
+import { UnstorableError } from "./unstorable_error.ts";
 
 /** The shortest document: its size and its terminator. */
 const MIN_DOCUMENT_BYTES = 5;
@@ -25,7 +26,7 @@ export class ElementCursor {
 
   /**
    * @param start where the document starts
-   * @throws BSONOffsetError when there is no document
+   * @throws UnstorableError when there is no document
    */
   constructor(bytes: Uint8Array, start = 0) {
     const room = bytes.length - start;
@@ -46,7 +47,7 @@ export class ElementCursor {
    * Goes to the next element.
    *
    * @returns false after the last one
-   * @throws BSONOffsetError when the bytes are not BSON
+   * @throws UnstorableError when the bytes are not BSON
    */
   next(): boolean {
     const { bytes } = this;
@@ -66,7 +67,7 @@ export class ElementCursor {
     return true;
   }
 
-  /** @throws BSONError when the bytes are not UTF-8 */
+  /** @throws UnstorableError when the bytes are not UTF-8 */
   get name(): Name {
     return nameAt(this.bytes, this.nameOffset, this.nameLength);
   }
@@ -122,11 +123,11 @@ export class ElementCursor {
   }
 }
 
-/** @throws BSONOffsetError for a negative size */
+/** @throws UnstorableError for a negative size */
 function sizeAt(bytes: Uint8Array, offset: number): number {
   const size = BSON.NumberUtils.getInt32LE(bytes, offset);
   if (size < 0) throw invalid(`A size of ${size} bytes`, offset);
   return size;
 }
 
-const invalid = (message: string, offset: number) => new BSON.BSONOffsetError(message, offset);
+const invalid = (message: string, offset: number) => new UnstorableError(`${message} (at byte ${offset})`);

@@ -1,5 +1,7 @@
 /** A cache of field names, so that each is decoded once for all documents that have it. */
+import { isUtf8 } from "node:buffer";
 import { BSON } from "mongodb";
+import { UnstorableError } from "./unstorable_error.ts";
 
 export interface Name {
   readonly text: string;
@@ -25,10 +27,17 @@ export const evictedNames = (): number => evictions;
 /** What a decoder puts in the place of bytes that are no UTF-8. */
 const REPLACEMENT = "\ufffd";
 
-/** Decodes bytes `start` to `end`. Bytes that are not UTF-8 throw, so that no text changes unseen. */
+/**
+ * Decodes bytes `start` to `end`.
+ *
+ * @throws UnstorableError for bytes that are not UTF-8, so that no text changes unseen
+ */
 export function utf8(bytes: Uint8Array, start: number, end: number): string {
   const text = BSON.ByteUtils.toUTF8(bytes, start, end, false);
-  return text.includes(REPLACEMENT) ? BSON.ByteUtils.toUTF8(bytes, start, end, true) : text;
+  if (text.includes(REPLACEMENT) && !isUtf8(bytes.subarray(start, end))) {
+    throw new UnstorableError(`A text or a name has bytes that are no UTF-8 (at byte ${start})`);
+  }
+  return text;
 }
 
 /**

@@ -36,3 +36,19 @@ export function fieldsOf({ bytes, offset: start }: BsonValue): Fields {
     new Set(fields.map(({ name }) => name.text)).size < fields.length;
   return { fields, repeated };
 }
+
+/**
+ * The names that an object has more than once.
+ *
+ * @example
+ * IN: the fields a, b, a → OUT: {a}
+ */
+export function repeatedNames(fields: readonly Field[]): ReadonlySet<string> {
+  const seen = new Set<string>();
+  const repeated = new Set<string>();
+  for (const { name: { text } } of fields) {
+    if (seen.has(text)) repeated.add(text);
+    seen.add(text);
+  }
+  return repeated;
+}

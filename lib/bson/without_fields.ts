@@ -1,7 +1,7 @@
 /** Leaves out fields that no path of MongoDB's can name: those with a dot in their name, or a dollar sign before it. */
-import { BSON } from "mongodb";
 import { BsonType, bytesOf, type Element, elements, nameOf } from "./bson.ts";
 import { documentOf, joined } from "./build.ts";
+import { UnstorableError } from "./unstorable_error.ts";
 
 /**
  * Whether MongoDB takes a path: it has no name with a dollar sign before it.
@@ -83,7 +83,7 @@ function nameAt(document: Uint8Array, element: Element): string | undefined {
   try {
     return nameOf(document, element);
   } catch (error) {
-    if (error instanceof BSON.BSONError) return undefined;
+    if (error instanceof UnstorableError) return undefined;
     throw error;
   }
 }

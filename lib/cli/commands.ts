@@ -1,22 +1,36 @@
 /** The commands: what each is for, its options, and what runs it. */
+import process from "node:process";
 import { observers } from "../pipeline/observer.ts";
 import { SYSTEM_CLOCK } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
+import { VERSION } from "../util/version.ts";
+import { CALL } from "./call.ts";
 import { type Argument, type Completed, completionScript, SHELLS } from "./completion.ts";
-import { demoConfig, relayConfig, statusConfig, verifyConfig, waitConfig, workloadConfig } from "./config.ts";
+import {
+  demoConfig,
+  forgetConfig,
+  relayConfig,
+  statusConfig,
+  verifyConfig,
+  waitConfig,
+  workloadConfig,
+} from "./config.ts";
 import { logObserver } from "./log_observer.ts";
 import { OPTIONS } from "./options/options.ts";
 import type { Given } from "./options/read.ts";
-import { INSTALLED_NAME, PROGRAM } from "./version.ts";
+import { runtimeOf } from "./runtime.ts";
+import type { StatusLine } from "./status_line.ts";
+import { warnOfUrlDatabase } from "./url_database.ts";
+import { INSTALLED_NAME } from "./version.ts";
 import { openWatchers } from "./watchers.ts";
 
 export interface CommandContext {
   readonly signal: AbortSignal;
   readonly log: Logger;
-  /** Whether standard error is a terminal where progress may be drawn. */
-  readonly terminal: boolean;
-  /** Writes to standard output. */
-  readonly print: (text: string) => void;
+  /** Draws progress; undefined if standard error is not a terminal. */
+  readonly statusLine: StatusLine | undefined;
+  /** Writes to standard output. @returns false if the output is closed */
+  readonly print: (text: string) => boolean;
 }
 
 export interface Command extends Completed {
@@ -24,9 +38,6 @@ export interface Command extends Completed {
   /** Loads what it needs when it is called, so that help is instant. Resolves to an exit code where that is not 0. */
   readonly run: (given: Given, context: CommandContext) => Promise<number | void>;
 }
-
-/** How the program is called in a clone. */
-export const CALL = `deno run -A ${PROGRAM}.ts`;
 
 export const COMMANDS: Readonly<Record<string, Command>> = {
   "cdc-relay": {
@@ -43,6 +54,9 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     run: async (given, context) => {
       const settings = relayConfig(given);
       const { signal, log } = context;
+      const { name, version } = runtimeOf(process.versions);
+      log.info("Starting cdc-relay", { version: VERSION, runtime: `${name} ${version}` });
+      warnOfUrlDatabase(given, log);
       const { relay } = await import("../pipeline/relay.ts");
       const { StatusTracker } = await import("../pipeline/status_tracker.ts");
       const { progressObserver } = await import("./progress.ts");
@@ -92,8 +106,22 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     ],
     run: async (given, context) => {
       const settings = verifyConfig(given);
+      warnOfUrlDatabase(given, context.log);
       const { runVerify } = await import("./run_verify.ts");
       return await runVerify(settings, context);
+    },
+  },
+  "forget": {
+    summary: "Remove what the relay keeps about a stream that is no longer needed; tables stay",
+    options: OPTIONS.forget,
+    examples: [
+      `${CALL} forget`,
+      `${CALL} forget --stream 'shop.* -> {database}.{collection}'`,
+      `${CALL} forget --stream 'testdrive.data -> doc.cdc-testdrive' --yes`,
+    ],
+    run: async (given, context) => {
+      const settings = forgetConfig(given);
+      return await (await import("./run_forget.ts")).runForget(settings, context);
     },
   },
   "db-workload": {

@@ -32,7 +32,7 @@ const HELP = "Help for the program or, after a command, for that command";
 const VERSION = "The version";
 
 /**
- * The script that completes commands, options and their choices. It offers no file names, because no option takes one.
+ * The script that completes commands, options, their choices, and names of files after options that take one.
  *
  * @example
  * IN: "fish", {"cdc-relay": {summary: "Replicate …", options: […]}, …}
@@ -49,7 +49,7 @@ const SCRIPTS: Readonly<Record<Shell, (commands: readonly Named[]) => readonly s
   // Works in bash 3.2 too, and whether or not `=` separates words.
   bash: (commands) => [
     "_mongodb_cdc_cratedb() {",
-    "  local word=${COMP_WORDS[COMP_CWORD]} flag=${COMP_WORDS[COMP_CWORD - 1]} before='' words=''",
+    "  local word=${COMP_WORDS[COMP_CWORD]} flag=${COMP_WORDS[COMP_CWORD - 1]} before='' words='' files=''",
     "  COMPREPLY=()",
     "  if [[ $word == '=' ]]; then",
     "    word=''",
@@ -63,7 +63,11 @@ const SCRIPTS: Readonly<Record<Shell, (commands: readonly Named[]) => readonly s
     "  else",
     '    case "${COMP_WORDS[1]} $flag" in',
     ...commands.flatMap(({ name, options }) =>
-      options.map((option) => `      '${name} --${option.flag}') words='${choicesOf(option).join(" ")}' ;;`)
+      options.map((option) =>
+        `      '${name} --${option.flag}') ${
+          takesFile(option) ? "files=yes" : `words='${choicesOf(option).join(" ")}'`
+        } ;;`
+      )
     ),
     ...commands.map(({ name, options, argument }) =>
       argument
@@ -74,7 +78,12 @@ const SCRIPTS: Readonly<Record<Shell, (commands: readonly Named[]) => readonly s
     ),
     "    esac",
     "  fi",
-    '  COMPREPLY=($(compgen -P "$before" -W "$words" -- "$word"))',
+    "  if [[ $files ]]; then",
+    "    compopt -o filenames 2>/dev/null",
+    '    COMPREPLY=($(compgen -P "$before" -f -- "$word"))',
+    "  else",
+    '    COMPREPLY=($(compgen -P "$before" -W "$words" -- "$word"))',
+    "  fi",
     "}",
     `complete -F _mongodb_cdc_cratedb ${PROGRAMS.join(" ")}`,
   ],
@@ -137,6 +146,8 @@ const SCRIPTS: Readonly<Record<Shell, (commands: readonly Named[]) => readonly s
   ],
 };
 
+const takesFile = ({ value }: Option): boolean => value === "FILE";
+
 const flagsOf = (options: readonly Option[]): string =>
   [...options, ...switchesOf(options), { flag: "help" }].map(({ flag }) => `--${flag}`).join(" ");
 
@@ -148,7 +159,7 @@ const zshDescription = (text: string): string => `[${text.replace(/[\\[\]:]/g, "
 function zshOption(option: Option): string {
   const { flag, value, help, list } = option;
   const choices = choicesOf(option);
-  const values = choices.length > 0 ? `(${choices.join(" ")})` : " ";
+  const values = choices.length > 0 ? `(${choices.join(" ")})` : takesFile(option) ? "_files" : " ";
   const message = value.replace(/[\\:]/g, "\\$&");
   return zshQuoted(`${list ? "*" : ""}--${flag}=${zshDescription(help)}:${message}:${values}`);
 }
@@ -164,5 +175,5 @@ const fishWhen = (command: string): string =>
 function fishOption(option: Option): string {
   const choices = choicesOf(option);
   const values = choices.length > 0 ? ` -a ${fishQuoted(choices.join(" "))}` : "";
-  return `-l ${option.flag} -x${values} -d ${fishQuoted(option.help)}`;
+  return `-l ${option.flag} ${takesFile(option) ? "-rF" : `-x${values}`} -d ${fishQuoted(option.help)}`;
 }

@@ -14,12 +14,14 @@ import { UsageError } from "../util/errors.ts";
 import type { LoggerOptions } from "../util/log.ts";
 import type { VerifySettings } from "../verify/settings.ts";
 import type { WorkloadSettings } from "../workload/workload.ts";
+import { FORGET } from "./options/forget.ts";
 import { LOGGING } from "./options/logging.ts";
 import type { Option, Values } from "./options/option.ts";
 import { OPTIONS } from "./options/options.ts";
 import { type Given, readOptions, sourceOf } from "./options/read.ts";
 import { STATUS, STREAM, WAIT } from "./options/status.ts";
 import { VERIFY } from "./options/verify.ts";
+import type { RunForgetSettings } from "./run_forget.ts";
 import { takeSink } from "./take_sink.ts";
 
 /**
@@ -126,9 +128,18 @@ function checkFullDocument(fullDocument: RelaySettings["fullDocument"]): void {
   );
 }
 
-/** @throws UsageError when several collections would be written to one table */
+/** Anything in braces that is no placeholder. */
+const UNKNOWN_PLACEHOLDER = /\{(?!(?:database|collection)\})[^{}]*\}/;
+
+/** @throws UsageError for an unknown placeholder, and when several collections would be written to one table */
 function checkTemplate(template: TableName, scope: Scope): void {
   const text = `${template.schema}.${template.name}`;
+  const [unknown] = UNKNOWN_PLACEHOLDER.exec(text) ?? [];
+  if (unknown !== undefined) {
+    throw new UsageError(`--table ${text} has an unknown placeholder: ${unknown}`, {
+      hint: "{database} and {collection} exist, e.g. --table '{database}.{collection}'",
+    });
+  }
   const wanted =
     { collection: [], database: ["collection"], deployment: ["database", "collection"] }[scope.level];
   const missing = wanted.find((name) => !text.includes(`{${name}}`));
@@ -151,6 +162,12 @@ export function waitConfig(given: Given): WaitSettings {
   return Object.freeze({ ...rest, sink, streamIn: streamOf(given) });
 }
 
+/** @throws UsageError */
+export function forgetConfig(given: Given): RunForgetSettings {
+  const [sink, rest] = takeSink(readOptions(FORGET, given), given);
+  return Object.freeze({ ...rest, sink });
+}
+
 /** The stream that a relay with these options follows; undefined where none is given that names one. */
 function streamOf(given: Given): ((schema: string) => string) | undefined {
   if (!STREAM.some((option) => sourceOf(option, given) !== undefined)) return undefined;
@@ -163,11 +180,18 @@ function streamOf(given: Given): ((schema: string) => string) | undefined {
  *
  * @throws UsageError
  */
-export const verifyConfig = (given: Given): VerifySettings =>
-  Object.freeze({
-    ...readOptions(VERIFY, given),
+export function verifyConfig(given: Given): VerifySettings {
+  const options = readOptions(VERIFY, given);
+  if (options.compare === "counts" && options.differences === "repair") {
+    throw new UsageError("--compare counts cannot be given with --differences repair", {
+      hint: "Counts do not show which rows differ. Leave --count-only out to repair them.",
+    });
+  }
+  return Object.freeze({
+    ...options,
     relay: relaySettings({ ...readOptions(OPTIONS["cdc-relay"], given), partition: undefined }, given),
   });
+}
 
 /** @throws UsageError */
 export const workloadConfig = (given: Given): WorkloadSettings =>

@@ -9,12 +9,15 @@ import {
 import { SinkError } from "../sink/connection/sink_error.ts";
 import { MongodbCode } from "../source/mongodb_errors.ts";
 import { messageOf, UsageError, UserError } from "../util/errors.ts";
+import { maskSecrets } from "../util/mask_url.ts";
 
 /** What the user is told, and the exit code. */
 export interface Description {
   readonly message: string;
   readonly hint: string | undefined;
   readonly exitCode: 1 | 2;
+  /** The stack of an error that this program does not expect; `--verbose` prints it. */
+  readonly stack?: string | undefined;
 }
 
 type Told = Pick<Description, "message" | "hint">;
@@ -28,7 +31,14 @@ type Told = Pick<Description, "message" | "hint">;
  * OUT: {message: "MongoDB runs without a replica set, …", hint: "… rs.initiate() …", exitCode: 1}
  */
 export function describe(error: unknown): Description {
-  return { ...told(error), exitCode: error instanceof UsageError ? 2 : 1 };
+  const stack = unexpectedStack(error);
+  return { ...told(error), exitCode: error instanceof UsageError ? 2 : 1, ...stack && { stack } };
+}
+
+function unexpectedStack(error: unknown): string | undefined {
+  const isExpected = [UserError, SinkError, MongoError].some((type) => error instanceof type) ||
+    isSrvLookup(error);
+  return error instanceof Error && !isExpected && error.stack ? maskSecrets(error.stack) : undefined;
 }
 
 function told(error: unknown): Told {

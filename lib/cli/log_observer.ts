@@ -2,20 +2,33 @@
 import type { RelayObserver } from "../pipeline/observer.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
+import { SilentError } from "../util/outage.ts";
 
 /**
  * @example
- * IN: outage({system: "MongoDB", error, lasted: 0}) → OUT: WARN MongoDB failed, trying again error=…
+ * IN: outageBegan({system: "MongoDB", error, lasted: 0}) → OUT: WARN MongoDB failed, trying again error=…
+ * IN: outageBegan({system: "MongoDB", error: new SilentError(5_000), …}) → OUT: WARN MongoDB does not answer, waiting error="no answer for 5 s"
  * IN: outage({system: "MongoDB", error, lasted: 60000}) → OUT: WARN MongoDB has failed for 60 s, trying again error=…
  */
 export const logObserver = (log: Logger) => ({
   ready: () => log.info("Ready"),
-  snapshotDone: ({ documents, seconds }) => log.info("Snapshot done", { documents, seconds }),
-  batchApplied: ({ events, bytes, seconds }) => log.debug("Batch applied", { events, bytes, seconds }),
-  outage: ({ system, error, lasted }) => {
-    const what = lasted === 0 ? "failed" : `has failed for ${Math.round(lasted / 1_000)} s`;
-    log.warn(`${system} ${what}, trying again`, { error: messageOf(error) });
+  snapshotDone: ({ documents, seconds }) => log.info("Snapshot done", { documents, duration_s: seconds }),
+  batchApplied: ({ events, bytes, seconds }) =>
+    log.debug("Batch applied", { events, bytes, duration_s: seconds }),
+  outageBegan: ({ system, error }) => {
+    const what = error instanceof SilentError ? "does not answer, waiting" : "failed, trying again";
+    log.warn(`${system} ${what}`, { error: messageOf(error) });
   },
-  recovered: ({ system, lasted }) => log.info(`${system} answers again`, { after: `${lasted} ms` }),
-  stopped: (summary) => log.info("Stopped", { ...summary }),
+  outage: ({ system, error, lasted }) => {
+    const seconds = Math.round(lasted / 1_000);
+    const [what, next] = error instanceof SilentError
+      ? ["not answered", "waiting"]
+      : ["failed", "trying again"];
+    log.warn(`${system} has ${what} for ${seconds} s, ${next}`, { error: messageOf(error) });
+  },
+  recovered: ({ system, lasted }) => log.info(`${system} answers again`, { after_ms: lasted }),
+  observerFailed: ({ error }) =>
+    log.warn("What listens to the relay has failed; the relay goes on", { error: messageOf(error) }),
+  stopped: ({ deadLetters: dead_letters, seconds: duration_s, ...counts }) =>
+    log.info("Stopped", { ...counts, dead_letters, duration_s }),
 } satisfies Partial<RelayObserver>);

@@ -1,18 +1,14 @@
 /** The command line: runs what it says, and turns errors into texts and exit codes. */
 import { createLogger } from "../util/log.ts";
-import {
-  isBrokenPipe,
-  type OutputStream,
-  STDERR,
-  STDOUT,
-  terminalColumns,
-} from "../util/standard_streams.ts";
+import { STDERR, STDOUT, terminalColumns } from "../util/standard_streams.ts";
 import { logOptions } from "./config.ts";
 import { describe, type Description } from "./describe_error.ts";
 import { LOGGING } from "./options/logging.ts";
 import { OPTIONS } from "./options/options.ts";
 import type { Environment } from "./options/read.ts";
+import { Output } from "./output.ts";
 import { parseCommandLine } from "./parse.ts";
+import { StatusLine } from "./status_line.ts";
 
 export interface Surroundings {
   readonly env: Environment;
@@ -28,10 +24,12 @@ export interface Surroundings {
  * @returns the exit code: 0 done or stopped by a signal, 1 failed, 2 wrong usage, 3 collections and tables differ, 4 not as
  * it should be
  */
-export async function main(args: readonly string[], { env, signal }: Surroundings): Promise<number> {
+export async function main(args: readonly string[], surroundings: Surroundings): Promise<number> {
   const outcome = { tell: tellPeople };
+  const output = new Output(STDOUT);
+  const signal = AbortSignal.any([surroundings.signal, output.closed]);
   try {
-    return await run(args, { env, signal, outcome });
+    return await run(args, { env: surroundings.env, signal, output, outcome });
   } catch (error) {
     const description = describe(error);
     if (signal.aborted && description.exitCode === 1 && isAbort(error)) return 0;
@@ -41,42 +39,45 @@ export async function main(args: readonly string[], { env, signal }: Surrounding
 }
 
 const tellPeople = ({ message, hint }: Description): void =>
-  print(STDERR, [`Error: ${message}`, ...hint ? [hint] : []].join("\n"));
+  STDERR.write([`Error: ${message}`, ...hint ? [hint] : [], ""].join("\n"));
+
+const tellAll = ({ stack, ...description }: Description): void => {
+  tellPeople(description);
+  if (stack) STDERR.write(`${stack}\n`);
+};
 
 const isAbort = (error: unknown): boolean => error instanceof Error && error.name === "AbortError";
 
 interface RunOptions extends Surroundings {
+  readonly output: Output;
   /** How the error is told that ends the program. */
   readonly outcome: { tell: (description: Description) => void };
 }
 
-async function run(args: readonly string[], { env, signal, outcome }: RunOptions): Promise<number> {
+async function run(args: readonly string[], { env, signal, output, outcome }: RunOptions): Promise<number> {
   const parsed = parseCommandLine(args, { env, columns: terminalColumns() });
   if ("text" in parsed) {
-    print(STDOUT, parsed.text);
+    output.print(parsed.text);
     return 0;
   }
   const { command, flags } = parsed;
   const given = { flags, env };
   const logging = logOptions(given, command.options === OPTIONS.demo ? OPTIONS.demo : LOGGING);
   const terminal = STDERR.isTerminal && env.TERM !== "dumb";
-  const log = createLogger({ ...logging, colour: terminal && !env.NO_COLOR });
+  const statusLine = new StatusLine();
+  const write = (line: string) => statusLine.above(() => STDERR.write(`${line}\n`));
+  const log = createLogger({ ...logging, colour: terminal && !env.NO_COLOR, write });
+  const isVerbose = logging.level === "debug";
   if (logging.format === "json") {
-    outcome.tell = ({ message, hint, exitCode }) => log.error(message, { hint, exitCode });
-  }
+    outcome.tell = ({ message, hint, exitCode, stack }) =>
+      log.error(message, { hint, exit_code: exitCode, stack: isVerbose ? stack : undefined });
+  } else if (isVerbose) outcome.tell = tellAll;
+  const showsProgress = terminal && logging.format === "text" && ["debug", "info"].includes(logging.level);
   const exitCode = await command.run(given, {
     signal,
     log,
-    terminal: terminal && logging.format === "text" && ["debug", "info"].includes(logging.level),
-    print: (text) => print(STDOUT, text),
+    statusLine: showsProgress ? statusLine : undefined,
+    print: (text) => statusLine.above(() => output.print(text)),
   });
   return exitCode ?? 0;
-}
-
-function print(stream: OutputStream, text: string): void {
-  try {
-    stream.write(`${text}\n`);
-  } catch (error) {
-    if (!isBrokenPipe(error)) throw error;
-  }
 }

@@ -1,7 +1,9 @@
 /** The command line, parsed by commander from the table of options; help and errors in this program's words. */
 import * as commander from "commander";
 import { UsageError } from "../util/errors.ts";
-import { CALL, type Command, COMMANDS } from "./commands.ts";
+import { CALL } from "./call.ts";
+import { type Command, COMMANDS } from "./commands.ts";
+import { grouped } from "./options/groups.ts";
 import type { Option } from "./options/option.ts";
 import type { Environment } from "./options/read.ts";
 import { type Switch, switchesOf } from "./options/switches.ts";
@@ -88,16 +90,21 @@ function programOf({ env, columns, print, select }: ProgramOptions): commander.C
 
 function commandOf(name: string, command: Command, select: ProgramOptions["select"]): commander.Command {
   const { summary, options, argument, examples } = command;
-  const made = new commander.Command(name).description(`${summary}.`).summary(summary).allowExcessArguments(
-    false,
-  );
+  const note = options.length > 0 ? OPTIONS_NOTE : "";
+  const made = new commander.Command(name)
+    .description(`${summary}.${note}`)
+    .summary(summary)
+    .allowExcessArguments(false);
   const terms = new Map<commander.Option, string>();
-  for (const each of options) {
-    const option = new commander.Option(`--${each.flag} <value>`, helpOf(each)).argParser(collect(each));
-    terms.set(option, `--${each.flag} ${each.value}`);
-    made.addOption(option);
+  for (const group of grouped(options)) {
+    const heading = `${group.title}:`;
+    for (const each of group.options) {
+      const option = new commander.Option(`--${each.flag} <value>`, helpOf(each)).argParser(collect(each));
+      terms.set(option, `--${each.flag} ${each.value}`);
+      made.addOption(option.helpGroup(heading));
+    }
+    for (const each of switchesOf(group.options)) made.addOption(switchOf(each, options).helpGroup(heading));
   }
-  for (const each of switchesOf(options)) made.addOption(switchOf(each, options));
   if (argument) {
     made.addArgument(new commander.Argument(`<${argument.name}>`).choices([...argument.choices]));
   }
@@ -109,7 +116,6 @@ function commandOf(name: string, command: Command, select: ProgramOptions["selec
       const wrapped = helper.boxWrap(description, (helper.helpWidth ?? DEFAULT_WIDTH) - DETAIL_INDENT);
       return `  ${term}\n${wrapped.replace(/^/gm, " ".repeat(DETAIL_INDENT))}`;
     },
-    styleTitle: (title) => title === "Options:" && options.length > 0 ? OPTIONS_TITLE : title,
   });
   made.addHelpText(
     "after",
@@ -128,7 +134,7 @@ function commandOf(name: string, command: Command, select: ProgramOptions["selec
   return made;
 }
 
-const OPTIONS_TITLE = "Options, each with its environment variable; the flag wins:";
+const OPTIONS_NOTE = "\n\nEach option has an environment variable; the flag wins.";
 const DETAIL_INDENT = 6;
 
 const helpOf = ({ help, env, default: fallback }: Option): string =>
@@ -188,6 +194,14 @@ function usageErrorOf(
       const [flag = ""] = quoted.split("=");
       if (switchesOf(options).some((each) => `--${each.flag}` === flag)) {
         return new UsageError(`${flag} takes no value`, { hint: `It was given as ${quoted}.` });
+      }
+      const owners = Object.keys(COMMANDS).filter((each) =>
+        COMMANDS[each]?.options.some((option) => `--${option.flag}` === flag)
+      );
+      if (owners.length > 0) {
+        return new UsageError(`${name} has no option ${flag}`, {
+          hint: `It is an option of ${owners.join(", ")}.`,
+        });
       }
       return new UsageError(`Unknown option: ${flag}`, {
         hint: known([...options, ...switchesOf(options)].map(({ flag }) => `--${flag}`)),

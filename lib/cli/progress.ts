@@ -1,37 +1,42 @@
-/** How far a snapshot or a verification has come, for people: a bar on a terminal, a line every few seconds elsewhere. */
-import process from "node:process";
-// @ts-types="@types/cli-progress"
-import cliProgress from "cli-progress";
+/** Progress of a snapshot or a verification: a bar on a terminal, otherwise a log line every few seconds. */
 import type { RelayObserver, SnapshotProgress } from "../pipeline/observer.ts";
-import type { LogFields, Logger } from "../util/log.ts";
+import { durationText } from "../util/duration_text.ts";
+import type { Logger } from "../util/log.ts";
 import type { VerifyObserver } from "../verify/observer.ts";
+import type { StatusLine } from "./status_line.ts";
 
 type SnapshotObserver = Pick<RelayObserver, "snapshotProgress" | "snapshotDone" | "stopped"> & Disposable;
 
 export interface ProgressOptions {
-  /** Whether a bar may be drawn on standard error. */
-  readonly terminal: boolean;
+  /** Draws the bar; undefined if standard error is not a terminal. */
+  readonly statusLine: StatusLine | undefined;
   readonly log: Logger;
-}
-
-/** Draws how far something has come. */
-interface Display {
-  /** @param more what else is told, in the words of the line, and with the names of the bar's format */
-  show(progress: Counted, more?: { readonly fields: LogFields; readonly values: object }): void;
-  stop(): void;
 }
 
 type Counted = Pick<SnapshotProgress, "documents" | "total">;
 
+export interface Progress extends Counted {
+  readonly title: string;
+  /** Documents a second. */
+  readonly rate: number;
+  /** Seconds until the end; null if the rate is 0. */
+  readonly left: number | null;
+  /** Seconds that the change stream is behind. @default {not shown} */
+  readonly lag?: number | undefined;
+}
+
+/** Draws progress until it is stopped. */
+interface Display {
+  show(progress: Counted, lag?: number): void;
+  stop(): void;
+}
+
 const LINE_INTERVAL_MS = 5_000;
 
-export function progressObserver({ terminal, log }: ProgressOptions): SnapshotObserver {
-  const display = terminal
-    ? new Bar("Snapshot", " | stream {lag} s behind")
-    : new Lines("Taking the snapshot", log);
+export function progressObserver({ statusLine, log }: ProgressOptions): SnapshotObserver {
+  const display = statusLine ? new Bar("Snapshot", statusLine) : new Lines("Taking the snapshot", log);
   return {
-    snapshotProgress: ({ documents, total, lagSeconds: lag }) =>
-      display.show({ documents, total }, { fields: { lag: `${lag} s` }, values: { lag } }),
+    snapshotProgress: ({ documents, total, lagSeconds }) => display.show({ documents, total }, lagSeconds),
     snapshotDone: () => display.stop(),
     stopped: () => display.stop(),
     [Symbol.dispose]: () => display.stop(),
@@ -39,9 +44,9 @@ export function progressObserver({ terminal, log }: ProgressOptions): SnapshotOb
 }
 
 export function verifyProgress(
-  { terminal, log }: ProgressOptions,
+  { statusLine, log }: ProgressOptions,
 ): Pick<VerifyObserver, "progress" | "done"> & Disposable {
-  const display = terminal ? new Bar("Verifying") : new Lines("Comparing documents", log);
+  const display = statusLine ? new Bar("Verifying", statusLine) : new Lines("Comparing documents", log);
   return {
     progress: (progress) => display.show(progress),
     done: () => display.stop(),
@@ -49,39 +54,74 @@ export function verifyProgress(
   };
 }
 
-/** Documents a second since the first call, and the seconds that are left. */
+const LONGEST_BAR = 40;
+const SHORTEST_BAR = 5;
+
+/**
+ * A line with a bar as long as the terminal has room for.
+ *
+ * @example
+ * IN: {title: "Snapshot", documents: 67_500, total: 150_000, rate: 27_120, left: 4, lag: 0}, 79
+ * OUT: Snapshot ██████░░░░░░░ 45 % | 67,500 of 150,000 | 27,120/s | 4 s left | lag 0 s
+ */
+export function progressLine(
+  { title, documents, total, rate, left, lag }: Progress,
+  columns: number,
+): string {
+  const part = total > 0 ? Math.min(1, documents / total) : 0;
+  const text = [
+    `${Math.floor(part * 100)} %`,
+    `${countText(documents)} of ${countText(Math.max(total, documents))}`,
+    `${countText(rate)}/s`,
+    ...left === null ? [] : [`${secondsText(left)} left`],
+    ...lag === undefined ? [] : [`lag ${lag} s`],
+  ].join(" | ");
+  const length = Math.min(LONGEST_BAR, columns - title.length - text.length - 2);
+  if (length < SHORTEST_BAR) return `${title} ${text}`;
+  const full = Math.round(part * length);
+  return `${title} ${"█".repeat(full)}${"░".repeat(length - full)} ${text}`;
+}
+
+/** Whole seconds, without fractions. */
+const secondsText = (seconds: number): string =>
+  seconds < 120 ? `${seconds} s` : durationText(seconds * 1_000);
+
+const countText = (count: number): string => count.toLocaleString("en-US");
+
+/** Documents a second since the first call, and the seconds until all are read. */
 class Pace {
-  readonly #started = Date.now();
+  readonly #started = performance.now();
   #first: number | undefined;
 
-  of({ documents, total }: Counted): { rate: number; left: number } {
+  of({ documents, total }: Counted): Pick<Progress, "rate" | "left"> {
     this.#first ??= documents;
-    const seconds = Math.max(0.001, (Date.now() - this.#started) / 1_000);
+    const seconds = Math.max(0.001, (performance.now() - this.#started) / 1_000);
     const rate = Math.round((documents - this.#first) / seconds);
-    return { rate, left: rate > 0 ? Math.ceil(Math.max(0, total - documents) / rate) : 0 };
+    return { rate, left: rate > 0 ? Math.ceil(Math.max(0, total - documents) / rate) : null };
   }
 }
 
 class Lines implements Display {
-  #pace = new Pace();
   readonly #message: string;
   readonly #log: Logger;
-  #shownAt = Date.now();
+  #pace = new Pace();
+  #shownAt = performance.now();
 
   constructor(message: string, log: Logger) {
     this.#message = message;
     this.#log = log;
   }
 
-  show(progress: Counted, { fields = {} }: { readonly fields?: LogFields } = {}): void {
+  show(progress: Counted, lag?: number): void {
     const { rate, left } = this.#pace.of(progress);
-    if (Date.now() - this.#shownAt < LINE_INTERVAL_MS) return;
-    this.#shownAt = Date.now();
+    if (performance.now() - this.#shownAt < LINE_INTERVAL_MS) return;
+    this.#shownAt = performance.now();
     this.#log.info(this.#message, {
-      documents: `${progress.documents} of ${progress.total}`,
-      rate: `${rate}/s`,
-      left: `${left} s`,
-      ...fields,
+      documents: progress.documents,
+      total: progress.total,
+      rate_per_s: rate,
+      left_s: left ?? undefined,
+      lag_s: lag,
     });
   }
 
@@ -91,31 +131,22 @@ class Lines implements Display {
 }
 
 class Bar implements Display {
+  readonly #title: string;
+  readonly #line: StatusLine;
   #pace = new Pace();
-  readonly #bar: cliProgress.SingleBar;
 
-  constructor(title: string, more = "") {
-    this.#bar = new cliProgress.SingleBar({
-      stream: process.stderr,
-      hideCursor: true,
-      clearOnComplete: true,
-      format:
-        `${title} {bar} {percentage} % | {value} of {total} documents | {rate}/s | {left} s left${more}`,
-      formatBar: cliProgress.Format.BarFormat,
-      gracefulExit: false,
-    });
+  constructor(title: string, line: StatusLine) {
+    this.#title = title;
+    this.#line = line;
   }
 
-  show(progress: Counted, { values = {} }: { readonly values?: object } = {}): void {
-    const { documents, total } = progress;
-    const shown = { ...this.#pace.of(progress), ...values };
-    if (!this.#bar.isActive) this.#bar.start(total, documents, shown);
-    this.#bar.setTotal(Math.max(total, documents));
-    this.#bar.update(documents, shown);
+  show(progress: Counted, lag?: number): void {
+    const shown = { title: this.#title, ...progress, ...this.#pace.of(progress), lag };
+    this.#line.show((columns) => progressLine(shown, columns));
   }
 
   stop(): void {
-    this.#bar.stop();
+    this.#line.clear();
     this.#pace = new Pace();
   }
 }

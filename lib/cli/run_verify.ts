@@ -9,8 +9,8 @@ import { type ProgressOptions, verifyProgress } from "./progress.ts";
 
 export interface RunVerifyContext extends ProgressOptions {
   readonly signal: AbortSignal;
-  /** Writes to standard output. */
-  readonly print: (text: string) => void;
+  /** Writes to standard output. @returns false if the output is closed */
+  readonly print: (text: string) => boolean;
 }
 
 /** Collections and tables differ, or could not be told equal. */

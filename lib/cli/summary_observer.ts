@@ -4,13 +4,12 @@ import type { RelayStatus, StatusSource } from "../pipeline/relay_status.ts";
 import { FRESH_MS } from "../pipeline/stream_lag.ts";
 import { HEADROOM_PART } from "../sink/metadata/status_query.ts";
 import type { Clock } from "../util/clock.ts";
-import { durationText } from "../util/duration_text.ts";
 import type { Logger } from "../util/log.ts";
 
 export interface SummaryDeps {
   readonly log: Logger;
   readonly status: StatusSource;
-  readonly clock: Pick<Clock, "now">;
+  readonly clock: Pick<Clock, "monotonic">;
 }
 
 const INTERVAL_MS = 60_000;
@@ -40,20 +39,20 @@ class Summary {
   readonly #deps: SummaryDeps;
   #at: number;
   #last: RelayStatus;
-  /** Since when the lag has grown from each look to the next, in milliseconds since 1970. */
+  /** Since when the lag has grown from each look to the next, by the monotonic clock. */
   #growsSince: number | undefined;
   #toldOfGrowth = false;
   #toldOfHeadroom = false;
 
   constructor(deps: SummaryDeps) {
     this.#deps = deps;
-    this.#at = deps.clock.now();
+    this.#at = deps.clock.monotonic();
     this.#last = deps.status.current;
   }
 
   tick(): void {
     const { clock, status } = this.#deps;
-    const now = clock.now();
+    const now = clock.monotonic();
     const milliseconds = now - this.#at;
     if (milliseconds < INTERVAL_MS) return;
     const current = status.current;
@@ -70,8 +69,8 @@ class Summary {
     const isLow = headroom < window / HEADROOM_PART;
     if (isLow && !this.#toldOfHeadroom) {
       log.warn("The oplog has nearly passed the position: after that, a new snapshot is needed", {
-        left: durationText(headroom),
-        window: durationText(window),
+        left_ms: headroom,
+        window_ms: window,
       });
     }
     this.#toldOfHeadroom = isLow;
@@ -85,8 +84,8 @@ class Summary {
     this.#deps.log.info(`In the last ${Math.round(seconds)} s`, {
       events,
       rows,
-      rate: `${Math.round(Math.max(events, rows) / seconds)}/s`,
-      ...current.lag !== null && { lag: durationText(current.lag) },
+      rate_per_s: Math.round(Math.max(events, rows) / seconds),
+      ...current.lag !== null && { lag_ms: current.lag },
     });
   }
 
@@ -101,8 +100,8 @@ class Summary {
     if (this.#toldOfGrowth || now - this.#growsSince < GROWS_FOR_MS) return;
     this.#toldOfGrowth = true;
     this.#deps.log.warn("The tables fall further and further behind the collections", {
-      lag: durationText(lag),
-      for: durationText(now - this.#growsSince),
+      lag_ms: lag,
+      for_ms: now - this.#growsSince,
     });
   }
 }

@@ -19,12 +19,15 @@ const BULK_OPERATIONS = 1_000;
 const PROBES = 20;
 
 export async function showLoad({ sides, screen, signal, count }: ShowLoadOptions): Promise<void> {
+  screen.tell(`Writing ${number(count)} operations, then ${PROBES} single ones …`);
   const { rate, behind } = await load(sides, { signal, count });
   const freshness = await probe(sides, { signal });
   screen.print(
     "",
     `${screen.strong("Load")}: ${number(count)} operations (${describeMix()})`,
-    `  rate       ${number(rate)} operations a second, from the first write to the last row in the table`,
+    `  rate       ${
+      number(rate)
+    } operations a second, as fast as one client writes them and the relay follows`,
     `  behind     ${number(behind)} ms from the end of the writes to the last row`,
     `  freshness  ${number(freshness.median)} ms from a write to its row, ` +
       `the slowest of ${PROBES} single writes ${number(freshness.slowest)} ms`,

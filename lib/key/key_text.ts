@@ -17,6 +17,7 @@ import {
   utf8,
 } from "../bson/bson.ts";
 import { asDocument } from "../bson/expand.ts";
+import { UnstorableError } from "../bson/unstorable_error.ts";
 import { idDocument } from "./query_literal.ts";
 
 /** Fits every server's index, beside a stream's name. PostgreSQL's limit is about 2,700 bytes. */
@@ -51,7 +52,7 @@ function proper(id: BsonValue): string | undefined {
   try {
     return (TOP_LEVEL[id.type] ?? nestedText)(id);
   } catch (error) {
-    if (error instanceof BSON.BSONError) return undefined;
+    if (error instanceof UnstorableError) return undefined;
     throw error;
   }
 }

@@ -3,6 +3,8 @@
  * its own; its name tells which.
  */
 
+import { streamKey } from "./stream_name.ts";
+
 export interface Partition {
   /** From 0. */
   readonly index: number;
@@ -66,11 +68,13 @@ export function siblingsOf(stream: string): readonly string[] {
 }
 
 /** Whether a stream is the one that is named, or a part of it. */
-export const isStreamOf = (stream: string, named: string): boolean =>
-  stream === named || partsOfStream(stream).whole === named;
+export function isStreamOf(stream: string, named: string): boolean {
+  const key = streamKey(named);
+  return streamKey(stream) === key || streamKey(partsOfStream(stream).whole) === key;
+}
 
 /** Whether two streams are of the same documents, divided in other parts. @example IN: … (partition 0/2), … (partition 0/3) → OUT: true */
 export function isDividedOtherwise(stream: string, other: string): boolean {
   const [one, two] = [partsOfStream(stream), partsOfStream(other)];
-  return one.whole === two.whole && one.partition?.count !== two.partition?.count;
+  return streamKey(one.whole) === streamKey(two.whole) && one.partition?.count !== two.partition?.count;
 }

@@ -3,6 +3,7 @@ import { BSON, type Document } from "mongodb";
 import { BsonType, type BsonValue, bytesOf, elements, fieldsByName, int64At } from "../bson/bson.ts";
 import { documentOf, elementOf } from "../bson/build.ts";
 import { fieldsOf } from "../bson/fields.ts";
+import { UnstorableError } from "../bson/unstorable_error.ts";
 
 /** The key as an aggregation expression. Dates are computed, because JavaScript's range is smaller. */
 export function expressionOf(id: BsonValue): Document | undefined {
@@ -20,7 +21,7 @@ export function valueOf(id: BsonValue): { value: unknown } | undefined {
   try {
     value = decoded(id);
   } catch (error) {
-    if (error instanceof BSON.BSONError) return undefined;
+    if (error instanceof UnstorableError || error instanceof BSON.BSONError) return undefined;
     throw error;
   }
   const sent = fieldsByName(BSON.serialize(new Map([["_id", value]]), { ignoreUndefined: false })).get("_id");

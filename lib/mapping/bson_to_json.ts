@@ -1,15 +1,11 @@
 /** A document as JSON, by the type table alone, regardless of columns. */
 import { BsonType, type BsonValue, elements } from "../bson/bson.ts";
 import { asDocument } from "../bson/expand.ts";
+import { UnstorableError } from "../bson/unstorable_error.ts";
 import { SCALARS } from "./column_types.ts";
 import { type Field, fieldsOf } from "../bson/fields.ts";
 import { type Name, SLOTS } from "../bson/field_name_cache.ts";
 import { escapeName } from "./escape_name.ts";
-
-/** A document that no row can hold; its row becomes a dead letter. */
-export class UnstorableError extends Error {
-  override readonly name = "UnstorableError";
-}
 
 /** How a name is written as JSON, with the colon. */
 export type Spelling = (name: Name) => string;
@@ -36,7 +32,7 @@ export function escaped(name: Name): string {
  * IN: {n: Long(9007199254740993), d: Double(1), at: Date(0)}
  * OUT: {"n":9007199254740993,"d":1.0,"at":0}
  *
- * @throws UnstorableError for unknown types
+ * @throws UnstorableError
  */
 export function jsonOf(value: BsonValue, spelling: Spelling = plain): string {
   const scalar = SCALARS[value.type];

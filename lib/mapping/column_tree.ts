@@ -2,12 +2,11 @@
  * The columns below a table's `data` as a tree of names, and the columns that documents need.
  */
 import { Buffer } from "node:buffer";
-import { BsonType, type BsonValue, elements } from "../bson/bson.ts";
-import { duplicates } from "./bson_to_json.ts";
+import { BsonType, type BsonValue, ElementCursor, elements } from "../bson/bson.ts";
 import { asDocument } from "../bson/expand.ts";
 import { type Kind } from "./column_kind.ts";
 import { MAX_TEXT_BYTES, SCALARS, STRING_OVERHEAD_BYTES } from "./column_types.ts";
-import { fieldsOf } from "../bson/fields.ts";
+import { fieldsOf, repeatedNames } from "../bson/fields.ts";
 
 /** A column: objects have children by name, arrays have an element. */
 export interface Column {
@@ -64,7 +63,7 @@ export function inferColumns(value: BsonValue, depth = 0): Column | undefined {
   if (value.type === BsonType.array) {
     let element: Column | undefined;
     for (const [type, , , offset, length] of elements(value.bytes, value.offset)) {
-      element = widest(element, inferColumns({ type, bytes: value.bytes, offset, length }, depth + 1));
+      element = mergeColumns(element, inferColumns({ type, bytes: value.bytes, offset, length }, depth + 1));
     }
     return element && { kind: "array", element };
   }
@@ -72,7 +71,7 @@ export function inferColumns(value: BsonValue, depth = 0): Column | undefined {
   if (document) {
     const column = objectColumn();
     const { fields, repeated } = fieldsOf(document);
-    const repeats = repeated ? duplicates(document) : undefined;
+    const repeats = repeated ? repeatedNames(fields) : undefined;
     for (const field of fields) {
       const { text: name } = field.name;
       if (isRefusedName(name) || repeats?.has(name)) continue;
@@ -81,35 +80,67 @@ export function inferColumns(value: BsonValue, depth = 0): Column | undefined {
     }
     return column;
   }
-  const kind = SCALARS[value.type]?.column;
-  const tooLong = kind === "text" && value.length - STRING_OVERHEAD_BYTES > MAX_TEXT_BYTES;
-  return kind === undefined || tooLong ? undefined : { kind };
+  const kind = scalarKind(value);
+  return kind && { kind };
+}
+
+/** The kind of column made for a scalar; undefined for null, and for text that is too long. */
+function scalarKind({ type, length }: BsonValue): Kind | undefined {
+  const kind = SCALARS[type]?.column;
+  return kind === "text" && length - STRING_OVERHEAD_BYTES > MAX_TEXT_BYTES ? undefined : kind;
+}
+
+/**
+ * Whether {@linkcode inferColumns} finds any column. Looks only as far as the first one.
+ *
+ * @example
+ * IN: {a: null} → OUT: true, an object; IN: [null, [null]] → OUT: false
+ */
+export function needsColumn(value: BsonValue, depth = 0): boolean {
+  if (depth > MAX_DEPTH) return false;
+  const { type, bytes } = value;
+  if (type !== BsonType.array) return !SCALARS[type] || scalarKind(value) !== undefined;
+  const item = new ElementCursor(bytes, value.offset);
+  while (item.next()) if (needsColumn(item.value, depth + 1)) return true;
+  return false;
 }
 
 export const inferDocumentColumns = (bytes: Uint8Array): Column | undefined =>
   inferColumns({ type: BsonType.document, bytes, offset: 0, length: bytes.length });
 
 /**
- * The column that takes the values of both. If the kinds exclude each other, the first one wins.
+ * The columns that all these documents need together, each of the widest kind among them.
+ *
+ * @example
+ * IN: BSON of {t: 20}, BSON of {t: 20.5, n: 1} → OUT: {kind: "object", children: {t: double, n: bigint}}
+ */
+export function inferColumnsOfAll(documents: Iterable<Uint8Array>): Column | undefined {
+  let wanted: Column | undefined;
+  for (const document of documents) wanted = mergeColumns(wanted, inferDocumentColumns(document));
+  return wanted;
+}
+
+/**
+ * The column that takes the values of both. If the kinds exclude each other, the first one wins. Takes as long as the
+ * second one is large: the first one grows, and the result shares parts of both.
  *
  * @example
  * IN: {kind: "bigint"}, {kind: "double"} → OUT: {kind: "double"}
+ * IN: {a: bigint}, {a: double, b: text} → OUT: {a: double, b: text}
  */
-export function widest(one: Column | undefined, other: Column | undefined): Column | undefined {
+export function mergeColumns(one: Column | undefined, other: Column | undefined): Column | undefined {
   if (!one || !other) return one ?? other;
   if (one.kind === "bigint" && other.kind === "double") return other;
   if (one.kind !== other.kind) return one;
   if (one.kind === "array") {
-    const element = widest(one.element, other.element);
+    const element = mergeColumns(one.element, other.element);
     return element ? { kind: "array", element } : one;
   }
   if (one.children && other.children) {
-    const children = new Map(one.children);
     for (const [name, column] of other.children) {
-      const merged = widest(children.get(name), column);
-      if (merged) children.set(name, merged);
+      const merged = mergeColumns(one.children.get(name), column);
+      if (merged) one.children.set(name, merged);
     }
-    return { kind: one.kind, children };
   }
   return one;
 }

@@ -24,17 +24,15 @@ export function remapRow(row: RowTexts, columns: Column, paths: readonly ColumnP
   const data = objectOf(parseJson(row.data));
   const overflow = objectOf(unescapeNames(parseJson(row.overflow ?? "{}")));
   let moved = false;
-  for (const path of paths) {
-    const { column, names, below } = outermost(columns, path);
+  for (const { column, names, below } of movable(columns, paths)) {
     const inside = valueAt(data, names);
     const outside = valueAt(overflow, names);
-    if (!column) continue;
     if (inside === undefined && outside !== undefined) {
       const held = heldIn(column, outside);
       if (held === undefined || !put(data, names, held)) continue;
       if (jsonText(held) === jsonText(outside)) remove(overflow, names);
       moved = true;
-    } else if (inside !== undefined && !numbersAt(inside, below).every(float(MAX_EXACT))) {
+    } else if (inside !== undefined && !fits(inside, below)) {
       remove(data, names, { keepParents: true });
       if (outside === undefined) put(overflow, names, inside, { makeParents: true });
       moved = true;
@@ -48,22 +46,52 @@ type JsonObject = Map<string, Json>;
 
 const objectOf = (value: Json): JsonObject => value instanceof Map ? value : new Map();
 
-/** What moves: the outermost array on the path, else the column itself. */
-function outermost(columns: Column, path: ColumnPath) {
-  let column: Column | undefined = columns;
-  for (const [index, name] of path.entries()) {
-    column = column?.children?.get(name);
-    if (column?.element) return { column, names: path.slice(0, index + 1), below: path.slice(index + 1) };
-  }
-  return { column, names: path, below: [] };
+/** Names that lead to columns which have become wider. */
+type Names = Map<string, Names>;
+
+/** What moves as a whole. */
+interface Movable {
+  readonly column: Column;
+  readonly names: ColumnPath;
+  /** Below it, through all items of arrays. */
+  readonly below: Names;
 }
 
-/** The numbers at a path inside a value, including those in all items of its arrays. */
-function numbersAt(value: Json | undefined, path: ColumnPath): Digits[] {
-  if (value instanceof Digits) return [value];
-  if (Array.isArray(value)) return value.flatMap((each) => numbersAt(each, path));
-  const [name, ...below] = path;
-  return value instanceof Map && name !== undefined ? numbersAt(value.get(name), below) : [];
+/** For each path the outermost array on it, else the column itself; each once. */
+function movable(columns: Column, paths: readonly ColumnPath[]): Iterable<Movable> {
+  const found = new Map<string, Movable>();
+  for (const path of paths) {
+    let column: Column | undefined = columns;
+    let length = 0;
+    while (length < path.length && column && !column.element) {
+      column = column.children?.get(path[length] ?? "");
+      length++;
+    }
+    if (!column) continue;
+    const names = path.slice(0, length);
+    const key = JSON.stringify(names);
+    const one = found.get(key) ?? { column, names, below: new Map() };
+    found.set(key, one);
+    let level: Names = one.below;
+    for (const name of path.slice(length)) {
+      const next: Names = level.get(name) ?? new Map();
+      level.set(name, next);
+      level = next;
+    }
+  }
+  return found.values();
+}
+
+/** Whether a wider column holds all the numbers at these names. */
+function fits(value: Json, names: Names): boolean {
+  if (value instanceof Digits) return float(MAX_EXACT)(value);
+  if (Array.isArray(value)) return value.every((each) => fits(each, names));
+  if (!(value instanceof Map) || names.size === 0) return true;
+  for (const [name, each] of value) {
+    const below = names.get(name);
+    if (below && !fits(each, below)) return false;
+  }
+  return true;
 }
 
 function valueAt(object: JsonObject, path: ColumnPath): Json | undefined {

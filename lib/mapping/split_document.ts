@@ -3,9 +3,10 @@
  * always the whole document.
  */
 import { BsonType, type BsonValue, elements } from "../bson/bson.ts";
-import { type Column, type ColumnPath, inferColumns, isRefusedName, MAX_DEPTH } from "./column_tree.ts";
+import { type Column, type ColumnPath, isRefusedName, MAX_DEPTH, needsColumn } from "./column_tree.ts";
 import { duplicates, escaped, jsonOf } from "./bson_to_json.ts";
 import { asDocument } from "../bson/expand.ts";
+import { checkNames } from "./check_names.ts";
 import { isId } from "./maps.ts";
 import { SCALARS, widening } from "./column_types.ts";
 import { type Field, fieldsOf } from "../bson/fields.ts";
@@ -38,10 +39,11 @@ const LEFT_OUT = "";
  * IN: {_id: 1, t: 20.5, "a.b": 1} with columns {_id: bigint, t: double}
  * OUT: {data: '{"_id":1,"t":20.5}', overflow: '{"a.b":1}', overflowed: true, needsColumns: false, needsWidening: []}
  *
- * @throws BSONError when the bytes are not BSON, or a text in them is not UTF-8
+ * @throws UnstorableError
  */
 export function splitDocument(document: Uint8Array, columns: Column): SplitDocument {
   const root: BsonValue = { type: BsonType.document, bytes: document, offset: 0, length: document.length };
+  if (columns.kind !== "jsonb") checkNames(root);
   if (columns.kind === "ignored") {
     const json = jsonOf(root);
     if (!mayNeedEscaping(json)) {
@@ -146,7 +148,7 @@ class Splitter {
       this.overflowed = this.#leavesOut = true;
       return LEFT_OUT;
     }
-    this.needsColumns ||= inferColumns(field, this.#depth) !== undefined;
+    this.needsColumns ||= needsColumn(field, this.#depth);
     return undefined;
   }
 

@@ -17,7 +17,7 @@ export const METRICS = {
   cdc_relay_build_info: {
     kind: "gauge",
     labels: ["version", "runtime"],
-    help: "Always 1; the labels tell what runs",
+    help: "Always 1; the labels name what runs",
   },
   cdc_relay_phase: {
     kind: "gauge",
@@ -26,7 +26,8 @@ export const METRICS = {
   },
   cdc_relay_lag_seconds: {
     kind: "gauge",
-    help: "How far the tables are behind the collections, by MongoDB's clock; absent until that is known",
+    help:
+      "How far the tables are behind the collections, by MongoDB's clock; grows while a database is silent; absent before the first batch",
   },
   cdc_relay_applied_timestamp_seconds: {
     kind: "gauge",
@@ -40,13 +41,13 @@ export const METRICS = {
   cdc_relay_oplog_headroom_seconds: {
     kind: "gauge",
     help:
-      "How long the relay could be away before the oplog has moved on past its position; absent where that is not known",
+      "How long the relay could be away before the oplog has moved on past its position; absent if unknown, and until the oplog drops entries",
   },
   cdc_relay_outage: {
     kind: "gauge",
     labels: ["system"],
     help:
-      "1 while MongoDB, CrateDB or PostgreSQL fails, 0 when it answers again; absent before the first outage",
+      "1 while MongoDB, CrateDB or PostgreSQL fails or gives no answer, 0 when it answers again; absent before the first outage",
   },
   cdc_relay_outages_total: { kind: "counter", labels: ["system"], help: "Outages that have begun" },
   cdc_relay_retries_total: {
@@ -75,15 +76,19 @@ export const METRICS = {
     labels: ["collection"],
     help: "Documents that no row could hold, written to cdc_dead_letter",
   },
+  cdc_relay_left_out_collections: {
+    kind: "gauge",
+    help: "Collections whose changes are not applied, because their tables cannot be used",
+  },
   cdc_relay_columns_added_total: { kind: "counter", labels: ["collection"], help: "Columns made" },
   cdc_relay_columns_widened_total: { kind: "counter", labels: ["collection"], help: "Columns widened" },
   cdc_relay_snapshot_documents: {
     kind: "gauge",
-    help: "Documents of the snapshot that are read; absent where there is no snapshot under way",
+    help: "Documents of the snapshot read so far; absent between snapshots",
   },
   cdc_relay_snapshot_documents_expected: {
     kind: "gauge",
-    help: "Documents that the snapshot has to read, estimated; absent where there is no snapshot under way",
+    help: "Documents that the snapshot has to read, estimated; absent between snapshots",
   },
   cdc_relay_batch_events: { kind: "histogram", help: "Events of a batch", buckets: EVENTS },
   cdc_relay_batch_duration_seconds: {

@@ -1,5 +1,5 @@
 /** `--listen`: metrics, health and status of a relay over HTTP. */
-import type { RelayObserver } from "../pipeline/observer.ts";
+import { type FollowedStream, observers, type RelayObserver } from "../pipeline/observer.ts";
 import type { StatusSource } from "../pipeline/relay_status.ts";
 import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
@@ -7,6 +7,7 @@ import { type Answer, type RunningServer, serve, textAnswer } from "./http_serve
 import type { ListenAddress } from "./listen_address.ts";
 import { readiness } from "./readiness.ts";
 import { RelayMetrics } from "./relay_metrics.ts";
+import { statusReport } from "./status_report.ts";
 
 export interface MonitorOptions {
   readonly listen: ListenAddress;
@@ -32,14 +33,21 @@ export interface Monitor extends RunningServer {
 export async function openMonitor(options: MonitorOptions): Promise<Monitor> {
   const { listen, maxLag, status, versions, log, clock = SYSTEM_CLOCK } = options;
   const metrics = new RelayMetrics({ status, clock, versions });
+  let stream: FollowedStream | undefined;
+  let savedAt: number | undefined;
+  const listener: Partial<RelayObserver> = {
+    standingBy: (waitedFor) => stream = waitedFor,
+    leaseTaken: (taken) => stream = taken,
+    positionSaved: () => savedAt = clock.now(),
+  };
   const server = await serve(listen, {
     "/metrics": async () => ({ status: 200, type: metrics.contentType, body: await metrics.text() }),
     "/healthz": () => textAnswer(200, "alive"),
     "/readyz": () => ready(status, maxLag),
-    "/status": () => json(status.current),
+    "/status": () => json(statusReport(status.current, { stream, savedAt, now: clock.now() })),
   });
   log.info("Metrics and health", { url: server.url });
-  return { ...server, observer: metrics };
+  return { ...server, observer: observers(metrics, listener) };
 }
 
 function ready(status: StatusSource, maxLag: number): Answer {

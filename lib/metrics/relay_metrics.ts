@@ -105,9 +105,8 @@ export class RelayMetrics implements Partial<RelayObserver> {
     this.#set("cdc_relay_saved_timestamp_seconds", this.#deps.clock.now() / 1_000);
   }
 
-  outage({ system, lasted }: Outage): void {
-    // It is told again while it lasts.
-    if (lasted === 0) this.#add("cdc_relay_outages_total", 1, { system });
+  outageBegan({ system }: Outage): void {
+    this.#add("cdc_relay_outages_total", 1, { system });
     this.#set("cdc_relay_outage", 1, { system });
   }
 
@@ -120,10 +119,12 @@ export class RelayMetrics implements Partial<RelayObserver> {
   }
 
   #readStatus(): void {
-    const { phase, lag, clusterTime, oplogHeadroom, snapshotDone, snapshotTotal } = this.#deps.status.current;
+    const { phase, lag, clusterTime, oplogHeadroom, snapshotDone, snapshotTotal, leftOut } =
+      this.#deps.status.current;
     for (const each of Object.keys(PHASES)) {
       this.#set("cdc_relay_phase", each === phase ? 1 : 0, { phase: each });
     }
+    this.#set("cdc_relay_left_out_collections", leftOut.length);
     this.#setKnown("cdc_relay_lag_seconds", lag === null ? null : lag / 1_000);
     this.#setKnown("cdc_relay_applied_timestamp_seconds", clusterTime === null ? null : clusterTime / 1_000);
     this.#setKnown("cdc_relay_oplog_headroom_seconds", oplogHeadroom === null ? null : oplogHeadroom / 1_000);

@@ -26,7 +26,7 @@ export interface ApplyDeps extends CollectionEventDeps {
 /** All rows of the batch are confirmed when it resolves. */
 export async function applyBatch(batch: ChangeBatch, deps: ApplyDeps): Promise<void> {
   const { tables, causalReader, settings, observer } = deps;
-  causalReader.after(batch.operationTime);
+  causalReader.after(batch);
   const changes = batch.changes.filter(({ namespace }) => settings.scope.includes(namespace));
   await tables.forEachCollection(changes, async ({ namespace, changes, applier }) => {
     observer.eventsRead({ namespace, operations: countByOperation(changes) });

@@ -1,5 +1,6 @@
 /** Reads ahead: while one batch is written, the next ones that arrive are joined. */
 import type { ChangeBatch } from "../source/change_stream.ts";
+import type { DocumentChange } from "../source/event.ts";
 
 export interface BatchLimits {
   /** Events in one batch at most, unless a single reply has more. */
@@ -19,7 +20,7 @@ export async function* bufferBatches(
   limits: BatchLimits,
 ): AsyncGenerator<ChangeBatch> {
   const iterator = source[Symbol.asyncIterator]();
-  let waiting: ChangeBatch | undefined;
+  let waiting: WaitingBatch | undefined;
   /** Of the batch that the consumer is at. */
   let takenBytes = 0;
   let ended = false;
@@ -38,7 +39,7 @@ export async function* bufferBatches(
       for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
         while (waiting && !stopped && !canJoin(waiting, next.value, limits)) await drained.promise;
         if (stopped) return;
-        waiting = waiting ? join(waiting, next.value) : next.value;
+        waiting = waiting ? join(waiting, next.value) : { ...next.value, changes: [...next.value.changes] };
         wake.resolve();
         while (!stopped && !hasRoom(next.value.bytes)) await drained.promise;
       }
@@ -81,13 +82,21 @@ export async function* bufferBatches(
 const canJoin = (one: ChangeBatch, other: ChangeBatch, { batchSize, batchBytes }: BatchLimits): boolean =>
   one.event === undefined && one.events + other.events <= batchSize && one.bytes + other.bytes <= batchBytes;
 
-const join = (one: ChangeBatch, other: ChangeBatch): ChangeBatch => ({
-  changes: one.changes.concat(other.changes),
-  event: other.event,
-  events: one.events + other.events,
-  bytes: one.bytes + other.bytes,
-  token: other.token,
-  ...other.tokenBeforeEvent !== undefined && { tokenBeforeEvent: other.tokenBeforeEvent },
-  operationTime: other.operationTime,
-  wallTime: other.wallTime ?? one.wallTime,
-});
+/** A batch whose list of changes grows with the replies that are joined to it. */
+type WaitingBatch = ChangeBatch & { readonly changes: DocumentChange[] };
+
+function join(one: WaitingBatch, other: ChangeBatch): WaitingBatch {
+  const { changes } = one;
+  for (const change of other.changes) changes.push(change);
+  return {
+    changes,
+    event: other.event,
+    events: one.events + other.events,
+    bytes: one.bytes + other.bytes,
+    token: other.token,
+    ...other.tokenBeforeEvent !== undefined && { tokenBeforeEvent: other.tokenBeforeEvent },
+    operationTime: other.operationTime,
+    clusterTime: other.clusterTime,
+    wallTime: other.wallTime ?? one.wallTime,
+  };
+}

@@ -16,7 +16,7 @@ export interface CheckpointDeps {
   readonly tables: Pick<TableRegistry, "refresh">;
   readonly position: Pick<StreamPosition, "state" | "save">;
   readonly settings: Pick<RelaySettings, "refreshInterval" | "saveInterval" | "lease">;
-  readonly clock: Pick<Clock, "now">;
+  readonly clock: Pick<Clock, "monotonic">;
   readonly mongodbClock: Pick<Clock, "now">;
   readonly observer: Pick<RelayObserver, "stageDone" | "positionSaved">;
   /** What is left of the snapshot; null for nothing. */
@@ -58,7 +58,7 @@ export class Checkpoint {
   }
 
   /**
-   * When rows are to be made visible, in milliseconds since 1970; Infinity when all are.
+   * When rows are to be made visible, by the monotonic clock; Infinity when all are.
    *
    * @param hasNext whether a further batch is there already
    */
@@ -67,7 +67,7 @@ export class Checkpoint {
     return hasNext && this.#isCatchingUp ? this.#pace.latestAt : this.#pace.dueAt;
   }
 
-  /** When the position is to be saved, in milliseconds since 1970; Infinity when it is. */
+  /** When the position is to be saved, by the monotonic clock; Infinity when it is. */
   get saveDueAt(): number {
     return this.#savedAt + this.#saveAfter;
   }
@@ -93,8 +93,8 @@ export class Checkpoint {
   /** While a snapshot is read, rows are made visible no more often than `--refresh-interval` says. */
   async runIfDue(): Promise<void> {
     const { clock } = this.#deps;
-    if (this.#unrefreshed && clock.now() >= this.#pace.latestAt) await this.refresh();
-    if (clock.now() >= this.saveDueAt) await this.save();
+    if (this.#unrefreshed && clock.monotonic() >= this.#pace.latestAt) await this.refresh();
+    if (clock.monotonic() >= this.saveDueAt) await this.save();
   }
 
   /** Refreshes and saves, due or not. */
@@ -106,9 +106,9 @@ export class Checkpoint {
   async refresh(): Promise<void> {
     const { tables, clock } = this.#deps;
     this.#unrefreshed = false;
-    const startedAt = clock.now();
+    const startedAt = clock.monotonic();
     await timed("refresh", () => tables.refresh(), this.#deps);
-    this.#pace.refreshed(startedAt, clock.now());
+    this.#pace.refreshed(startedAt, clock.monotonic());
   }
 
   async save(): Promise<void> {
@@ -120,7 +120,7 @@ export class Checkpoint {
       await timed("save", () => position.save(change), this.#deps);
       observer.positionSaved();
     }
-    this.#savedAt = clock.now();
+    this.#savedAt = clock.monotonic();
   }
 }
 

@@ -83,7 +83,9 @@ async function onCreate(
   { namespace, unfollowed }: CollectionEvent,
   { tables, settings }: CollectionEventDeps,
 ): Promise<void> {
-  if (settings.scope.includes(namespace) && !unfollowed) await tables.of(namespace);
+  if (settings.scope.includes(namespace) && !unfollowed) {
+    await tables.attempt(namespace, () => tables.of(namespace));
+  }
 }
 
 /**

@@ -37,12 +37,12 @@ export class DeadLetterLimit {
     const [last] = outcome.letters.slice(-1);
     if (!last || this.#after(outcome) <= this.#limit) return;
     throw new UserError(
-      `More than ${this.#limit} documents in succession can't be stored (--max-dead-letters). The last one, ${last.oid}: ${last.error}`,
+      `More than ${this.#limit} documents in succession cannot be stored. The last one, ${last.oid}: ${last.error}`,
       {
         hint:
-          "Nothing is lost: these documents are neither in the table nor among the dead letters, and the next start " +
-          "resumes before them. If the table or the server is at fault, repair it; if the documents are, start with a " +
-          "larger --max-dead-letters.",
+          "Nothing is lost: these documents are neither in the table nor among the dead letters, and the next start resumes " +
+          "before them. If the table or the server is at fault, repair it; if the documents are, start with a larger " +
+          "--max-dead-letters.",
       },
     );
   }

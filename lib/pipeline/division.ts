@@ -45,12 +45,12 @@ export async function takeOverDivision(deps: DivisionDeps): Promise<void> {
 
 async function untilFree(others: readonly string[], deps: DivisionDeps): Promise<void> {
   const { streams, settings: { lease, onHeld }, clock, signal, log } = deps;
-  const until = onHeld === "wait" ? Infinity : clock.now() + lease + LEASE_MARGIN_MS;
+  const until = onHeld === "wait" ? Infinity : clock.monotonic() + lease + LEASE_MARGIN_MS;
   let isTold = false;
   while (true) {
     const held = await streams.held(others);
     if (held === undefined) return;
-    if (clock.now() >= until) {
+    if (clock.monotonic() >= until) {
       throw new UserError(`Another relay follows the same documents, divided in another way: ${held}`, {
         hint: "Stop all relays of the stream before you change the number of partitions.",
       });

@@ -85,11 +85,11 @@ export class DropBarrier {
 
   async #until(streams: readonly string[], isReached: (position: Saved) => boolean): Promise<void> {
     const { read, clock, signal, log } = this.#deps;
-    const since = clock.now();
+    const since = clock.monotonic();
     let isTold = false;
     for (const stream of streams) {
       while (!isReached(await read(stream))) {
-        if (!isTold && clock.now() - since >= PATIENCE_MS) {
+        if (!isTold && clock.monotonic() - since >= PATIENCE_MS) {
           isTold = true;
           log.warn("Waiting for another partition: a collection is gone, and its rows go in one step", {
             stream,

@@ -19,15 +19,27 @@ export interface GoneRowsDeps {
   readonly log: Logger;
 }
 
-/** Rows looked at in one step. */
+/** Rows, or dead letters, that are looked at in one step. */
 const STEP_ROWS = 2_000;
+
+/** Keys that are looked at in one step. */
+interface Page {
+  readonly keys: readonly string[];
+  /** What they are of. */
+  readonly what: "dead letters" | "rows";
+}
+
+async function* pagesOf(applier: Pick<TableApplier, "deadKeys" | "keys">): AsyncGenerator<Page> {
+  for await (const keys of applier.deadKeys(STEP_ROWS)) yield { keys, what: "dead letters" };
+  for await (const keys of applier.keys(STEP_ROWS)) yield { keys, what: "rows" };
+}
 
 /** The stream cannot bring a document back between the look-up and the removal: it is not applied meanwhile. */
 export class GoneRows {
   readonly #namespace: Namespace;
   readonly #deps: GoneRowsDeps;
-  /** Keys of rows that are still to be looked at. */
-  #unchecked: AsyncGenerator<string[]> | undefined;
+  /** What is still to be looked at. */
+  #unchecked: AsyncGenerator<Page> | undefined;
 
   constructor(namespace: Namespace, deps: GoneRowsDeps) {
     this.#namespace = namespace;
@@ -47,15 +59,16 @@ export class GoneRows {
         return true;
       }
       await applier.refresh();
-      await applier.remove(await this.#goneKeys(applier.deadKeys, applier));
-      this.#unchecked = applier.keys(STEP_ROWS);
+      this.#unchecked = pagesOf(applier);
     }
     while (!isOver()) {
-      const { value: keys, done } = await this.#unchecked.next();
+      const { value: page, done } = await this.#unchecked.next();
       if (done) return true;
-      const gone = await this.#goneKeys(keys, applier);
+      const gone = await this.#goneKeys(page.keys, applier);
       await applier.remove(gone);
-      if (gone.length > 0) log.info("Removed rows whose documents are gone", { rows: gone.length });
+      if (gone.length > 0) {
+        log.info(`Removed ${page.what} whose documents are gone`, { [page.what]: gone.length });
+      }
     }
     return false;
   }

@@ -1,6 +1,8 @@
 /** Whether a relay has written everything up to a time, by the position that it has saved. Pure. */
 import type { BSON } from "mongodb";
 import type { SavedPosition } from "../sink/metadata/saved_position.ts";
+import { parseSnapshotState } from "./saved_snapshot.ts";
+import { isOnlyLeftOut } from "./snapshot_state.ts";
 import { hasPassed, hasReached, savedToken } from "../source/resume_token.ts";
 
 /**
@@ -17,4 +19,18 @@ export function hasWritten(
   if (token === null || snapshot !== null) return false;
   const bytes = savedToken(token);
   return hasPassed(bytes, at) || isUpToDate && hasReached(bytes, at);
+}
+
+/**
+ * The position for all collections but those left out, which a relay reads when their tables can be used again.
+ *
+ * @example
+ * IN: {snapshot: a left-out collection that is to be read, …} → OUT: {snapshot: null, …}
+ */
+export function besideLeftOut<Position extends Pick<SavedPosition, "snapshot">>(
+  position: Position,
+): Position {
+  const { snapshot } = position;
+  if (snapshot === null || !isOnlyLeftOut(parseSnapshotState(snapshot))) return position;
+  return { ...position, snapshot: null };
 }

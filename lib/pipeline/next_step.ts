@@ -10,8 +10,9 @@
  *
  * SNAPSHOT - Slices of the snapshot and change batches take turns. While the snapshot's rate allows no slice, the stream
  *           is followed.
- *           Enter: where there is a snapshot to take, at a start or because a collection changed its name.
- *           Exit: to FOLLOWING when all collections are read. The position is saved then.
+ *           Enter: if collections have to be read, at a start or because one changed its name.
+ *           Exit: to FOLLOWING when nothing is left to read: all collections are read, or the last one is dropped. Then
+ *           rows are made visible, the position is saved, and the end of the snapshot is reported.
  *
  * FOLLOWING - Batches are applied as they come. Their rows are made visible as often as `RefreshPace` allows, and the
  *           position is saved at intervals.
@@ -21,7 +22,7 @@
  * STOPPING - What was written is made visible, the position saved, the stream closed.
  *           Enter: from each phase when the stream ends, which it does when the program is told to stop. No slice of
  *           the snapshot begins after that. From FOLLOWING with `--snapshot only`, once the stream has reached the
- *           time at which the snapshot was read.
+ *           time at which the last snapshot ended.
  */
 
 export interface LoopState {
@@ -32,27 +33,38 @@ export interface LoopState {
   /** Whether the stream has brought a resume token. */
   readonly hasToken: boolean;
   readonly snapshotPending: boolean;
-  /** When the snapshot's rate allows the next slice, in milliseconds since 1970. */
+  /** Whether a snapshot has begun and nothing is left to read: its end is to be reported. */
+  readonly snapshotIsOver: boolean;
+  /** When the snapshot's rate allows the next slice. All times are by the monotonic clock, in milliseconds. */
   readonly snapshotResumesAt: number;
   /** Whether the end of the snapshot, or that there is none, has been told. */
   readonly isReady: boolean;
-  /** When rows are to be made visible, in milliseconds since 1970; Infinity when all are. */
+  /** When rows are to be made visible; Infinity when all are. */
   readonly refreshDueAt: number;
-  /** When the position is to be saved, in milliseconds since 1970; Infinity when it is. */
+  /** When the position is to be saved; Infinity when it is. */
   readonly saveDueAt: number;
   /** Whether the stream has brought events since the snapshot had its turn. */
   readonly isStreamBusy: boolean;
   /** Whether a snapshot was all that was wanted, and the stream has caught up with it. */
   readonly isComplete: boolean;
-  /** When the stream's turn ends while there is a snapshot to take, in milliseconds since 1970. */
+  /** When the stream's turn ends during a snapshot. */
   readonly streamTurnEnds: number;
-  /** Since when the next batch has been awaited, in milliseconds since 1970. */
+  /** Since when the next batch has been awaited. */
   readonly awaitedSince: number;
 }
 
 export type Step =
   | { readonly kind: "wait"; readonly milliseconds: number }
-  | { readonly kind: "apply" | "takeSnapshotSlice" | "becomeReady" | "refresh" | "save" | "stop" };
+  | {
+    readonly kind:
+      | "apply"
+      | "takeSnapshotSlice"
+      | "endSnapshot"
+      | "becomeReady"
+      | "refresh"
+      | "save"
+      | "stop";
+  };
 
 /** While there is a snapshot to take, how long the stream may go on before the snapshot has its turn. */
 export const STREAM_TURN_MS = 2_000;
@@ -70,6 +82,7 @@ export function nextStep(state: LoopState, now: number): Step {
   if (state.batch === "none") return { kind: "stop" };
   if (state.isStopping) return awaitBatch(state, Infinity);
   if (!state.hasToken) return awaitBatch(state, Infinity);
+  if (state.snapshotIsOver) return { kind: "endSnapshot" };
   if (now >= state.refreshDueAt) return { kind: "refresh" };
   if (now >= state.saveDueAt) return { kind: "save" };
   if (state.snapshotPending) return takeTurns(state, now);

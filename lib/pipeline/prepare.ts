@@ -4,19 +4,20 @@ import type { StreamPosition } from "../sink/metadata/stream_position.ts";
 import type { CausalReader } from "../source/causal_reader.ts";
 import { collectionsOf } from "../source/collections.ts";
 import type { DocumentReader } from "../source/documents.ts";
-import { OtherDeploymentError } from "../source/mongodb_errors.ts";
+import { isNotAllowed } from "../source/mongodb_errors.ts";
 import type { OwnKeys } from "../source/own_keys.ts";
 import { Sampler } from "../source/sample.ts";
 import type { FoundCollection } from "../source/scope.ts";
-import { deploymentOf, identityOf, isOtherDeployment } from "../source/source_identity.ts";
+import { deploymentOf, identityOf } from "../source/source_identity.ts";
 import type { Logger } from "../util/log.ts";
+import { checkOrigin } from "./origin.ts";
 import { GoneRows } from "./gone_rows.ts";
 import { snapshotStateText } from "./saved_snapshot.ts";
 import type { RelaySettings } from "./settings.ts";
 import {
   isRepair,
   planSnapshot,
-  requeue,
+  requeueAll,
   type SnapshotPlan,
   type SnapshotState,
   stateOf,
@@ -42,17 +43,14 @@ export interface Prepared {
  * Opens the tables of the collections that there are, and plans the snapshot. The stream has been opened before, so
  * that no collection is missed that is made meanwhile.
  *
- * @throws OtherDeploymentError when the saved position is of another deployment
+ * @throws UserError, OtherDeploymentError as {@linkcode checkOrigin}
  */
 export async function prepare(snapshot: SnapshotState | null, deps: PrepareDeps): Promise<Prepared> {
-  const { causalReader, reader, tables, position, settings, log } = deps;
+  const { causalReader, tables, position, settings, log } = deps;
   const namespaces = await collectionsOf(causalReader, settings.scope, { log });
   const deployment = await deploymentOf(causalReader);
-  if (isOtherDeployment(position.state.origin, namespaces, deployment)) {
-    throw new OtherDeploymentError("this is another deployment than the one that was followed");
-  }
-  const [first] = namespaces;
-  if (first && settings.transform.length > 0) await reader.check(first);
+  checkOrigin({ collections: namespaces, deployment }, deps);
+  await checkTransform(namespaces, deps);
   if (snapshot && isRepair(snapshot)) await dropMissing(namespaces, deps);
   else await tables.resumeDrops(namespaces);
   const toResnapshot = await tables.openAll(namespaces);
@@ -61,22 +59,46 @@ export async function prepare(snapshot: SnapshotState | null, deps: PrepareDeps)
       collection: namespaceText(namespace),
     });
   }
+  for (const { stream, collections } of await tables.overlaps()) {
+    log.warn("Another relay that is alive writes the same collections to the same tables", {
+      stream,
+      collections,
+      hint: "Give relays scopes that do not overlap, with --collection and --exclude.",
+    });
+  }
   const sampler = new Sampler(causalReader, log);
   const isFirstStart = position.state.token === null;
   for (const namespace of isFirstStart ? namespaces : toResnapshot) {
-    const applier = await tables.of(namespace);
-    await applier.learn(() => sampler.sample(namespace, settings.transform));
+    await tables.attempt(namespace, async () => {
+      const applier = await tables.of(namespace);
+      await applier.learn(() => sampler.sample(namespace, settings.transform));
+    });
   }
-  const plan = toResnapshot.reduce(
-    (plan, namespace) => requeue(plan, namespace),
-    planSnapshot(snapshot ?? undefined, namespaces),
-  );
+  const toRead = [...toResnapshot, ...tables.leftOut.all];
+  const plan = requeueAll(planSnapshot(snapshot ?? undefined, namespaces), toRead);
   const state = stateOf(plan);
   await position.save({
     snapshot: state && snapshotStateText(state),
     origin: identityOf(namespaces, deployment),
   });
   return { namespaces, plan };
+}
+
+/**
+ * @throws MongoServerError for a filter or stage that MongoDB refuses, even before a collection exists; UserError when
+ * they take or change `_id`
+ */
+async function checkTransform(
+  [first]: readonly FoundCollection[],
+  { reader, settings: { scope, transform } }: Pick<PrepareDeps, "reader" | "settings">,
+): Promise<void> {
+  if (transform.length === 0) return;
+  try {
+    await reader.check(first ?? { database: scope.only.database ?? "admin", collection: "none" });
+  } catch (error) {
+    // The check reads a placeholder, to which the user needs no rights.
+    if (first || !isNotAllowed(error)) throw error;
+  }
 }
 
 /**
@@ -88,6 +110,9 @@ async function dropMissing(namespaces: readonly FoundCollection[], deps: Prepare
   for (const namespace of await tables.missing(namespaces)) {
     log.warn("A collection is gone", { collection: namespaceText(namespace), rows: onDrop });
     if (!partition) await tables.drop(namespace);
-    else if (onDrop !== "keep") await new GoneRows(namespace, { ...deps, onDrop }).remove(() => false);
+    else if (onDrop !== "keep") {
+      const rows = new GoneRows(namespace, { ...deps, onDrop });
+      await tables.removeRows(namespace, () => rows.remove(() => false));
+    }
   }
 }

@@ -23,13 +23,13 @@ export class RefreshPace {
   readonly #longestPause: number;
   /** What a refresh takes lately, in milliseconds; undefined before the first one. */
   #cost: number | undefined;
-  #endedAt = 0;
+  #endedAt = -Infinity;
 
   constructor({ longestPause }: RefreshPaceOptions) {
     this.#longestPause = longestPause;
   }
 
-  /** When the next refresh may begin, in milliseconds since 1970. */
+  /** When the next refresh may begin, in milliseconds of the monotonic clock. */
   get dueAt(): number {
     if (this.#cost === undefined) return this.#endedAt;
     const pause = Math.max(SHORTEST_PAUSE_MS, PAUSE_PER_COST * this.#cost);
@@ -41,7 +41,7 @@ export class RefreshPace {
     return this.#endedAt + this.#longestPause;
   }
 
-  /** A refresh has been made. Times are in milliseconds since 1970. */
+  /** A refresh has been made. Times are in milliseconds of the monotonic clock. */
   refreshed(startedAt: number, endedAt: number): void {
     const cost = endedAt - startedAt;
     this.#cost = this.#cost === undefined ? cost : this.#cost + LATEST_WEIGHT * (cost - this.#cost);

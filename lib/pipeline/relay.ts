@@ -6,11 +6,13 @@
  * once: a position is saved only after CrateDB has confirmed every row before it.
  */
 import { openTransport } from "../sink/connection/open_transport.ts";
+import { sinkDescription } from "../sink/connection/sink_description.ts";
 import { countingWrites, fenced, retrying } from "../sink/connection/wrappers.ts";
 import { DeadLetters } from "../sink/metadata/dead_letters.ts";
 import { DividedStreams } from "../sink/metadata/divided_streams.ts";
 import { FollowedCollections } from "../sink/metadata/followed_collections.ts";
 import { RepairRequests } from "../sink/metadata/repair_requests.ts";
+import { savedName } from "../sink/metadata/saved_name.ts";
 import { readPosition } from "../sink/metadata/saved_position.ts";
 import { createStatusView } from "../sink/metadata/status_view.ts";
 import { StreamPosition } from "../sink/metadata/stream_position.ts";
@@ -20,12 +22,14 @@ import { collectionsOf } from "../source/collections.ts";
 import { Deployment } from "../source/deployment.ts";
 import { DocumentReader } from "../source/documents.ts";
 import { RangeSplitter } from "../source/key_ranges.ts";
-import { isHistoryLost } from "../source/mongodb_errors.ts";
+import { isHistoryLost, OtherDeploymentError } from "../source/mongodb_errors.ts";
 import { OwnKeys } from "../source/own_keys.ts";
 import { lostSince, savedToken } from "../source/resume_token.ts";
-import { serverClock } from "../source/server_clock.ts";
+import { ServerClock } from "../source/server_clock.ts";
+import { serverDescription } from "../source/server_description.ts";
 import { shardKeyOf } from "../source/shard_key.ts";
 import { FeatureTrial } from "../source/stream_features.ts";
+import { catalogueOf } from "../source/unmatched.ts";
 import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
 import { messageOf, UserError } from "../util/errors.ts";
 import { type Logger, QUIET } from "../util/log.ts";
@@ -34,8 +38,10 @@ import { Shutdown } from "../util/shutdown.ts";
 import { bufferBatches } from "./batcher.ts";
 import { takeOverDivision } from "./division.ts";
 import { DropBarrier } from "./drop_barrier.ts";
+import { Heartbeat } from "./heartbeat.ts";
 import { observers, type RelayObserver } from "./observer.ts";
 import { watchOplog } from "./oplog_watch.ts";
+import { checkOriginNow } from "./origin.ts";
 import { RequestedRepairs } from "./repair.ts";
 import { type LoopDeps, replicate } from "./replication_loop.ts";
 import type { RelaySettings } from "./settings.ts";
@@ -45,6 +51,8 @@ import { fullSnapshot, snapshotAtStart, type SnapshotState } from "./snapshot_st
 import { type Trace, UNTRACED } from "./stages.ts";
 import { columnsOf, StatusTracker } from "./status_tracker.ts";
 import { TableRegistry } from "./table_registry.ts";
+import { warnOfUnmatched } from "./warn_of_unmatched.ts";
+import { withStream } from "./with_stream.ts";
 
 export interface RelayContext {
   /** Kept up to date, and saved with the position. @default {one of the relay's own} */
@@ -90,16 +98,29 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
   const ended = AbortSignal.any([signal, failed.signal]);
   const starting = new Shutdown(signal);
   const shutdown = new Shutdown(ended);
-  const mongodbOutages = new OutageTracker({ system: "MongoDB", observer });
+  const mongodbOutages = new OutageTracker({ system: "MongoDB", observer, clock });
+  status.watch(mongodbOutages);
   const { retryFor, lease } = settings;
 
   // The sink: `raw` fails at once, `patient` waits for CrateDB and asks for the lease before each statement.
   const raw = closing.use(countingWrites(await starting.limit(openTransport(settings.sink)), { clock, log }));
-  const sinkOutages = new OutageTracker({ system: raw.dialect.name, observer });
+  log.info(`Connected to ${raw.dialect.name}`, await starting.limit(sinkDescription(raw, settings.sink)));
+  const sinkOutages = new OutageTracker({ system: raw.dialect.name, observer, clock });
+  status.watch(sinkOutages);
   const retries = { shutdown, outages: sinkOutages, retryFor };
-  const names = settings.namesIn(raw.dialect.schema ?? settings.sink.schema);
-  const schema = names.metadataSchema;
+  const heartbeat = new Heartbeat({
+    mongodb: mongodbOutages,
+    sink: sinkOutages,
+    status,
+    ask: () => retrying(raw, retries).query("SELECT 1"),
+    fail,
+    clock,
+  });
+  closing.use(heartbeat.start());
+  const asked = settings.namesIn(raw.dialect.schema ?? settings.sink.schema);
+  const schema = asked.metadataSchema;
   const once = retrying(raw, { ...retries, retryFor: 0 });
+  const names = { ...asked, stream: await savedName(once, { schema, stream: asked.stream }) };
   await DeadLetters.prepare(once, { schema });
   await FollowedCollections.prepare(once, { schema });
   await RepairRequests.prepare(once, { schema });
@@ -110,7 +131,8 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
   const causalReader = closing.use(
     new CausalReader(deployment.route(), { shutdown, outages: mongodbOutages, retryFor }),
   );
-  const mongodbClock = await serverClock(causalReader, clock);
+  log.info("Connected to MongoDB", await serverDescription(causalReader, settings.mongodbUrl));
+  const mongodbClock = await ServerClock.read(causalReader, clock);
   const features = new FeatureTrial((refused) =>
     log.info("MongoDB refuses a feature: going on without it", { refused: refused.join(", ") })
   );
@@ -126,6 +148,7 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
   const [readable = { database: settings.scope.only.database ?? "admin", collection: "none" }] = found;
   await ownKeys.check(readable);
   log.info(`Following ${settings.scope}`, { collections: found.length });
+  await warnOfUnmatched({ scope: settings.scope, found, catalogue: catalogueOf(causalReader), log });
 
   const position = closing.use(
     await StreamPosition.acquire(retrying(raw, retries), {
@@ -135,14 +158,15 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
       signal,
       log,
       clock,
-      status: () => columnsOf(status.current),
+      status: () => columnsOf(heartbeat.reported()),
       standsBy: settings.onHeld === "wait",
-      onWait: () => observer.standingBy(),
+      onWait: (owner) => observer.standingBy({ schema, stream: names.stream, owner }),
       isFree: () => !raw.writing,
     }),
   );
-  observer.leaseTaken();
+  observer.leaseTaken({ schema, stream: names.stream, owner: position.owner });
   closing.use(position.keep(fail));
+  closing.use(heartbeat.reportBy(() => position.report()));
   await createStatusView(retrying(raw, retries), { schema, log });
   closing.use(watchOplog({ route: deployment.route(), observer, clock, mongodbClock, log }));
   const patient = retrying(fenced(raw, () => position.check()), retries);
@@ -198,7 +222,7 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
     breaker,
   };
   try {
-    await run(deps, (startAfter) =>
+    await run(deps, (startAfter, left) =>
       bufferBatches(
         changeStream({
           ...settings,
@@ -206,7 +230,7 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
           features,
           fullDocument: settings.transform.length > 0 ? "none" : settings.fullDocument,
           startAfter,
-          signal: ended,
+          signal: AbortSignal.any([ended, left]),
           outages: mongodbOutages,
         }),
         settings,
@@ -219,9 +243,11 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
     );
   }
   if (failed.signal.aborted && failed.signal.reason !== signal.reason) throw failed.signal.reason;
+  if (settings.snapshot === "only" && !signal.aborted) tables.leftOut.failIfAny();
 }
 
-type OpenStream = (startAfter: Uint8Array | null) => ReturnType<typeof bufferBatches>;
+/** @param left ends the stream, also while it waits for MongoDB */
+type OpenStream = (startAfter: Uint8Array | null, left: AbortSignal) => ReturnType<typeof bufferBatches>;
 
 interface RunDeps extends LoopDeps {
   readonly breaker: SnapshotBreaker;
@@ -231,45 +257,69 @@ interface RunDeps extends LoopDeps {
 async function run(deps: RunDeps, open: OpenStream): Promise<void> {
   const { position, tables, settings, log } = deps;
   const { token, snapshot: saved } = position.state;
+  const isAgain = settings.snapshot === "always" && token !== null;
   let snapshot = snapshotAtStart(saved === null ? null : parseSnapshotState(saved), settings.snapshot, {
     hasToken: token !== null,
     hadTables: token === null && await tables.hadTables(),
   });
+  // All documents are read again, so the changes since the saved position are not needed.
+  if (isAgain && snapshot) await startOver(snapshot, position);
   while (true) {
     const startAfter = position.state.token === null ? null : savedToken(position.state.token);
     const { stream } = position;
-    log.info(startAfter ? "Going on from the saved position" : "Following from now on", { stream });
-    const batches = open(startAfter);
+    log.info(startAfter ? "Resuming from the saved position" : "Opening a new change stream", { stream });
     try {
-      return await replicate(batches, snapshot, deps);
+      return await withStream(
+        (left) => open(startAfter, left),
+        (batches) => replicate(batches, snapshot, deps),
+      );
     } catch (error) {
       if (!isHistoryLost(error)) throw error;
-      await batches.return(undefined);
-      snapshot = await snapshotForLostHistory(error, deps);
+      snapshot = await snapshotForLostHistory(await reasonOf(error, deps), deps);
     }
+  }
+}
+
+/**
+ * Why history is lost: the error, or that the deployment is another one.
+ *
+ * @throws UserError if it is another one and its documents may not replace the rows
+ */
+async function reasonOf(error: unknown, deps: RunDeps): Promise<unknown> {
+  if (error instanceof OtherDeploymentError) return error;
+  try {
+    await checkOriginNow(deps);
+    return error;
+  } catch (other) {
+    if (other instanceof OtherDeploymentError) return other;
+    throw other;
   }
 }
 
 /** @returns the state of the snapshot that replaces the changes which cannot be read any more */
 async function snapshotForLostHistory(
   error: unknown,
-  { position, settings, log, breaker }: RunDeps,
+  { position, settings, log, breaker, observer }: RunDeps,
 ): Promise<SnapshotState> {
   const since = position.state.token === null ? undefined : lostSince(savedToken(position.state.token));
-  if (settings.onHistoryLost === "fail") {
+  if (settings.onHistoryLost === "fail" && !(error instanceof OtherDeploymentError)) {
     throw new UserError(`MongoDB no longer has the changes since ${since ?? "the saved position"}.`, {
-      hint:
-        "The oplog has moved on, or this is another deployment. --on-history-lost recopy takes a new snapshot; a " +
-        "larger oplog (replSetResizeOplog) keeps it from happening.",
+      hint: "The oplog has moved on. --on-history-lost recopy takes a new snapshot; a larger oplog " +
+        "(replSetResizeOplog) keeps it from happening.",
       cause: error,
     });
   }
   breaker.historyLost();
+  observer.historyLost();
   log.warn("MongoDB no longer has the changes since the saved position: taking a new snapshot", {
     since,
     because: messageOf(error),
   });
   const snapshot = fullSnapshot({ removesGone: true });
-  await position.save({ token: null, snapshot: snapshotStateText(snapshot), origin: null, barrier: null });
+  await startOver(snapshot, position);
   return snapshot;
 }
+
+/** The next stream begins now, with this snapshot. */
+const startOver = (snapshot: SnapshotState, position: StreamPosition): Promise<void> =>
+  position.save({ token: null, snapshot: snapshotStateText(snapshot), origin: null, barrier: null });

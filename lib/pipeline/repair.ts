@@ -40,10 +40,10 @@ export async function repairRows(
 
 export interface RequestedRepairsDeps extends RepairDeps {
   readonly requests: Pick<RepairRequests, "list" | "remove">;
-  readonly tables: Pick<TableRegistry, "of">;
+  readonly tables: Pick<TableRegistry, "of" | "attempt">;
   readonly scope: Pick<Scope, "includes">;
   readonly ownKeys: Pick<OwnKeys, "among">;
-  readonly clock: Pick<Clock, "now">;
+  readonly clock: Pick<Clock, "monotonic">;
   readonly log: Logger;
 }
 
@@ -64,7 +64,7 @@ export class RequestedRepairs {
   /** Looks for requests once a second at most. @returns whether rows were written */
   async runIfDue(): Promise<boolean> {
     const { requests, scope, ownKeys, clock, log } = this.#deps;
-    const now = clock.now();
+    const now = clock.monotonic();
     if (now - this.#polledAt < POLL_INTERVAL_MS) return false;
     const waiting = await requests.list(MAX_REQUESTS);
     // There may be more.
@@ -76,12 +76,14 @@ export class RequestedRepairs {
       const { namespace } = first;
       if (scope.includes(namespace)) {
         const own = await ownKeys.among(namespace, group);
-        await repairRows(namespace, own, this.#deps);
-        log.info("Repaired rows that were found to differ", {
-          collection: namespaceText(namespace),
-          rows: own.length,
-        });
-        hasRows = true;
+        // A collection left out is read again as a whole later.
+        if (await this.#deps.tables.attempt(namespace, () => repairRows(namespace, own, this.#deps))) {
+          log.info("Repaired rows that were found to differ", {
+            collection: namespaceText(namespace),
+            rows: own.length,
+          });
+          hasRows = true;
+        }
       }
       await requests.remove(namespace, group);
     }

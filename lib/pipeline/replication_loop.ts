@@ -1,5 +1,6 @@
 /** The replication loop: runs the steps that {@linkcode nextStep} names. */
 import { BSON } from "mongodb";
+import type { Namespace } from "../namespace.ts";
 import type { StreamPosition } from "../sink/metadata/stream_position.ts";
 import type { ChangeBatch } from "../source/change_stream.ts";
 import { estimatedCount } from "../source/collections.ts";
@@ -44,23 +45,33 @@ export async function replicate(
   const stream = new NextBatch(batches, deps.clock);
   await stream.arrival;
   const { namespaces, plan } = await prepare(snapshot, deps);
-  const { causalReader, settings: { partition } } = deps;
-  const documents = snapshot === null ? 0 : await estimatedCount(causalReader, namespaces);
-  const total = Math.round(documents / (partition?.count ?? 1));
-  const loop = new ReplicationLoop(stream, deps, { plan, total });
+  const countOf = documentCounter(deps);
+  // Requeued collections count twice.
+  const total = await countOf([...snapshot === null ? [] : namespaces, ...plan.requeued]);
+  const loop = new ReplicationLoop(stream, deps, { plan, isDue: snapshot !== null, total, countOf });
   await loop.run();
   await batches.return(undefined);
+}
+
+type CountOf = (namespaces: readonly Namespace[]) => Promise<number>;
+
+/** About how many documents of collections are this relay's. */
+function documentCounter(
+  { causalReader, settings: { partition } }: Pick<LoopDeps, "causalReader" | "settings">,
+): CountOf {
+  return async (namespaces) =>
+    Math.round(await estimatedCount(causalReader, namespaces) / (partition?.count ?? 1));
 }
 
 /** The batch that is read ahead. */
 export class NextBatch {
   readonly #batches: AsyncIterator<ChangeBatch>;
-  readonly #clock: Pick<Clock, "now">;
+  readonly #clock: Pick<Clock, "monotonic">;
   #reading!: Promise<IteratorResult<ChangeBatch>>;
   #state: "awaited" | "there" | "none" = "awaited";
   #since = 0;
 
-  constructor(batches: AsyncIterator<ChangeBatch>, clock: Pick<Clock, "now">) {
+  constructor(batches: AsyncIterator<ChangeBatch>, clock: Pick<Clock, "monotonic">) {
     this.#batches = batches;
     this.#clock = clock;
     this.#read();
@@ -70,7 +81,7 @@ export class NextBatch {
     return this.#state;
   }
 
-  /** Since when the batch has been awaited, in milliseconds since 1970. */
+  /** Since when the batch has been awaited, by the monotonic clock. */
   get since(): number {
     return this.#since;
   }
@@ -94,7 +105,7 @@ export class NextBatch {
 
   #read(): void {
     this.#state = "awaited";
-    this.#since = this.#clock.now();
+    this.#since = this.#clock.monotonic();
     this.#reading = this.#batches.next();
     this.#reading.then(
       ({ done }) => this.#state = done ? "none" : "there",
@@ -106,8 +117,10 @@ export class NextBatch {
 
 interface SnapshotStart {
   readonly plan: ConstructorParameters<typeof Snapshot>[0];
-  /** Documents that there are, estimated. */
+  readonly isDue: boolean;
+  /** Estimated documents of the plan. */
   readonly total: number;
+  readonly countOf: CountOf;
 }
 
 class ReplicationLoop {
@@ -116,33 +129,36 @@ class ReplicationLoop {
   readonly #snapshot: Snapshot;
   readonly #checkpoint: Checkpoint;
   readonly #startedAt: number;
-  readonly #total: number;
   #streamTurnEnds = 0;
-  #snapshotStartedAt: number | undefined;
+  /** The time that the stream has to reach with `--snapshot only`; undefined until the snapshot ends. */
+  #snapshotTime: BSON.Timestamp | undefined;
   #isReady = false;
   #isStreamBusy = false;
   #events = 0;
   #progress: ReturnType<typeof advanceOf> = { clusterTime: null, lag: null };
 
-  constructor(stream: NextBatch, deps: LoopDeps, { plan, total }: SnapshotStart) {
+  constructor(stream: NextBatch, deps: LoopDeps, { plan, isDue, total, countOf }: SnapshotStart) {
     this.#stream = stream;
     this.#deps = deps;
-    this.#total = total;
-    this.#startedAt = deps.clock.now();
+    this.#startedAt = deps.clock.monotonic();
+    this.#checkpoint = new Checkpoint({ ...deps, snapshot: () => this.#snapshot.state });
     this.#snapshot = new Snapshot(plan, {
       ...deps,
       onDrop: deps.settings.onDrop,
       lanes: deps.settings.snapshotLanes,
       rate: deps.settings.snapshotRate,
+      isDue,
+      total,
+      countOf: (namespace) => countOf([namespace]),
+      lagSeconds: () => this.#lagSeconds,
       onChunkApplied: () => this.#onChunkApplied(),
     });
-    this.#checkpoint = new Checkpoint({ ...deps, snapshot: () => this.#snapshot.state });
   }
 
   async run(): Promise<void> {
     const { clock, trace } = this.#deps;
     while (true) {
-      const step = nextStep(this.#state, clock.now());
+      const step = nextStep(this.#state, clock.monotonic());
       switch (step.kind) {
         case "wait":
           await timed("read", () => this.#wait(step.milliseconds), this.#deps);
@@ -153,8 +169,12 @@ class ReplicationLoop {
         case "takeSnapshotSlice":
           await trace("snapshot slice", () => this.#takeSnapshotSlice());
           break;
+        case "endSnapshot":
+          await trace("checkpoint", () => this.#endSnapshot());
+          break;
         case "becomeReady":
           this.#isReady = true;
+          this.#snapshotTime ??= this.#timeRead;
           this.#deps.observer.ready();
           break;
         case "refresh":
@@ -170,20 +190,21 @@ class ReplicationLoop {
   }
 
   get #state() {
-    const { settings, causalReader, signal } = this.#deps;
+    const { settings, signal } = this.#deps;
     const { token, saveDueAt } = this.#checkpoint;
-    const isOnly = settings.snapshot === "only";
+    const until = settings.snapshot === "only" ? this.#snapshotTime : undefined;
     return {
       isStopping: signal.aborted,
       batch: this.#stream.state,
       hasToken: token !== null,
       snapshotPending: this.#snapshot.pending,
+      snapshotIsOver: this.#snapshot.isOver,
       snapshotResumesAt: this.#snapshot.resumesAt,
       isReady: this.#isReady,
       refreshDueAt: this.#checkpoint.refreshDueAt(this.#stream.state === "there"),
       saveDueAt,
       isStreamBusy: this.#isStreamBusy,
-      isComplete: isOnly && token !== null && hasReached(token, causalReader.time ?? NO_TIME),
+      isComplete: until !== undefined && token !== null && hasReached(token, until),
       streamTurnEnds: this.#streamTurnEnds,
       awaitedSince: this.#stream.since,
     };
@@ -208,7 +229,7 @@ class ReplicationLoop {
 
   async #applyBatch(batch: ChangeBatch): Promise<void> {
     const { observer, clock, mongodbClock, tables, repairs } = this.#deps;
-    const startedAt = clock.now();
+    const startedAt = clock.monotonic();
     if (batch.events > 0) observer.batchStarted({ lag: ageOf(batch, mongodbClock.now()) });
     await applyBatch(batch, { ...this.#deps, snapshot: this.#snapshot });
     this.#stream.advance();
@@ -222,43 +243,42 @@ class ReplicationLoop {
       this.#events += batch.events;
       this.#isStreamBusy = true;
       const { events, bytes } = batch;
-      observer.batchApplied({ events, bytes, seconds: (clock.now() - startedAt) / 1_000 });
+      observer.batchApplied({ events, bytes, seconds: Math.round(clock.monotonic() - startedAt) / 1_000 });
     }
-    observer.advanced({ ...this.#progress, ...tables.counts });
+    observer.advanced(this.#progress);
     await tables.retryPutOff();
+    for (const collection of await tables.retryLeftOut()) this.#snapshot.requeue(collection);
     if (await repairs.runIfDue()) this.#checkpoint.applied({ hasRows: true });
   }
 
   async #takeSnapshotSlice(): Promise<void> {
-    const { clock, observer } = this.#deps;
-    const startedAt = clock.now();
-    this.#snapshotStartedAt ??= startedAt;
+    const { clock } = this.#deps;
+    const startedAt = clock.monotonic();
     this.#isStreamBusy = false;
     await this.#snapshot.runSlice();
-    const now = clock.now();
+    const now = clock.monotonic();
     this.#streamTurnEnds = now + Math.min(STREAM_TURN_MS, STREAM_TURN_SLICES * (now - startedAt));
-    if (this.#snapshot.pending) return;
+  }
+
+  /** Keeps the time of the last read: no document of the snapshot is newer. */
+  async #endSnapshot(): Promise<void> {
+    this.#snapshotTime = this.#timeRead;
     await this.#checkpoint.flush();
-    observer.snapshotDone({
-      documents: this.#snapshot.documents,
-      seconds: this.#secondsSince(this.#snapshotStartedAt),
-    });
-    this.#snapshotStartedAt = undefined;
+    this.#snapshot.end();
   }
 
   async #onChunkApplied(): Promise<void> {
     this.#checkpoint.applied({ hasRows: true });
-    const { token } = this.#checkpoint;
-    const { observer, tables, mongodbClock } = this.#deps;
-    if (token) {
-      observer.snapshotProgress({
-        documents: this.#snapshot.documents,
-        total: this.#total,
-        lagSeconds: secondsBehind(token, mongodbClock.now()),
-      });
-    }
-    observer.advanced({ ...this.#progress, ...tables.counts });
     await this.#checkpoint.runIfDue();
+  }
+
+  get #timeRead(): BSON.Timestamp {
+    return this.#deps.causalReader.time ?? NO_TIME;
+  }
+
+  get #lagSeconds(): number {
+    const { token } = this.#checkpoint;
+    return token ? secondsBehind(token, this.#deps.mongodbClock.now()) : 0;
   }
 
   async #stop(): Promise<void> {
@@ -273,6 +293,6 @@ class ReplicationLoop {
 
   /** Rounded to tenths. */
   #secondsSince(start: number): number {
-    return Math.round((this.#deps.clock.now() - start) / 100) / 10;
+    return Math.round((this.#deps.clock.monotonic() - start) / 100) / 10;
   }
 }

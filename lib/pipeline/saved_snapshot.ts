@@ -13,7 +13,7 @@ interface SavedSnapshot {
   readonly last: string | null;
   readonly sweep: boolean;
   readonly copied: number;
-  readonly again: readonly (Namespace & { readonly keeps?: boolean })[];
+  readonly again: readonly (Namespace & { readonly keeps?: boolean; readonly leftOut?: boolean })[];
   /** Versions up to 0.1 did not save these. */
   readonly done?: readonly string[];
   /** The key before each range, and its last one. */
@@ -31,10 +31,11 @@ export const snapshotStateText = (state: SnapshotState): string =>
       last: null,
       sweep: state.removesGone,
       copied: state.documents,
-      again: state.requeued.map(({ database, collection, keepsGone }) => ({
+      again: state.requeued.map(({ database, collection, keepsGone, leftOut }) => ({
         database,
         collection,
         ...keepsGone && { keeps: true },
+        ...leftOut && { leftOut: true },
       })),
       done: state.done,
       ranges: Object.fromEntries(
@@ -65,10 +66,11 @@ export function parseSnapshotState(text: string): SnapshotState {
     ranges: rangesOf(saved),
     removesGone: saved.sweep,
     documents: saved.copied,
-    requeued: saved.again.map(({ database, collection, keeps }) => ({
+    requeued: saved.again.map(({ database, collection, keeps, leftOut }) => ({
       database,
       collection,
       ...keeps && { keepsGone: true },
+      ...leftOut && { leftOut: true },
     })),
   };
 }

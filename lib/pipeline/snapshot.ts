@@ -16,6 +16,7 @@ import type { Logger } from "../util/log.ts";
 import { Semaphore } from "../util/semaphore.ts";
 import { GoneRows } from "./gone_rows.ts";
 import { runLanes } from "./lanes.ts";
+import type { RelayObserver } from "./observer.ts";
 import type { RelaySettings } from "./settings.ts";
 import { SnapshotRate } from "./snapshot_rate.ts";
 import {
@@ -26,9 +27,11 @@ import {
   type RangeLeft,
   rangesLeft,
   requeue,
+  requeueAll,
   type Requeued,
   type SnapshotPlan,
   type SnapshotState,
+  startAgain,
   stateOf,
   withoutCollection,
 } from "./snapshot_state.ts";
@@ -47,7 +50,16 @@ export interface SnapshotDeps {
   readonly rate: number;
   readonly signal: AbortSignal;
   readonly log: Logger;
-  readonly clock: Clock;
+  readonly clock: Pick<Clock, "monotonic">;
+  readonly observer: Pick<RelayObserver, "snapshotProgress" | "snapshotDone">;
+  /** Whether the start takes a snapshot, even if no collection exists. */
+  readonly isDue: boolean;
+  /** Estimated documents of the plan, including those read earlier. */
+  readonly total: number;
+  /** Estimates the documents of a collection that is added to the plan. */
+  readonly countOf: (namespace: Namespace) => Promise<number>;
+  /** Seconds that the change stream is behind. */
+  readonly lagSeconds: () => number;
   /** Called after each chunk, once at a time. */
   readonly onChunkApplied: () => Promise<void>;
 }
@@ -55,6 +67,10 @@ export interface SnapshotDeps {
 /** A slice ends after this, so that the stream has its turn. */
 const SLICE_MS = 1_000;
 
+/**
+ * Reports its own beginning, progress and end. It begins at the start if it is due, or as soon as the plan has a
+ * collection, and ends with {@linkcode end}, which is due when the plan is empty, whatever has emptied it.
+ */
 export class Snapshot {
   readonly #deps: SnapshotDeps;
   readonly #rate: SnapshotRate;
@@ -64,18 +80,30 @@ export class Snapshot {
   /** Collections that were warned of. */
   readonly #told = new Set<string>();
   readonly #telling = new Semaphore(1);
+  /** Collections of the plan that the total lacks. */
+  readonly #uncounted = new Set<string>();
+  #total: number;
+  /** By the monotonic clock; undefined between snapshots. */
+  #begunAt: number | undefined;
 
   constructor(plan: SnapshotPlan, deps: SnapshotDeps) {
     this.#plan = plan;
     this.#deps = deps;
+    this.#total = deps.total;
     this.#rate = new SnapshotRate(deps);
+    if (deps.isDue || this.pending) this.#start();
   }
 
   get pending(): boolean {
-    return collectionsLeft(this.#plan).length > 0;
+    return !this.#left.next().done;
   }
 
-  /** When the rate allows the next slice, in milliseconds since 1970. */
+  /** Whether a snapshot has begun and its plan is empty: call {@linkcode end}. */
+  get isOver(): boolean {
+    return this.#begunAt !== undefined && !this.pending;
+  }
+
+  /** When the rate allows the next slice, by the monotonic clock. */
   get resumesAt(): number {
     return this.#rate.nextAt;
   }
@@ -85,21 +113,32 @@ export class Snapshot {
     return this.#plan.documents;
   }
 
-  /** To be saved with the position; null when all is done. */
+  /** To be saved with the position; null when all is done. Collections left out are still to be read. */
   get state(): SnapshotState | null {
-    return stateOf(this.#plan);
+    return stateOf(requeueAll(this.#plan, this.#deps.tables.leftOut.all));
   }
 
-  /** Has a collection read once more from its start, since its name belongs to another collection now. */
-  requeue(namespace: Namespace): void {
-    this.#forget(namespace);
-    this.#plan = requeue(this.#plan, namespace);
+  /** The collections that can be read now. */
+  get #left(): IteratorObject<Requeued> {
+    const { leftOut } = this.#deps.tables;
+    return collectionsLeft(this.#plan).filter((each) => !leftOut.has(each));
+  }
+
+  /** Has a collection read once more from its start, for example if its name belongs to another collection now. */
+  requeue(namespace: Requeued): void {
+    this.#requeue(namespace, namespace);
   }
 
   /** The same of a collection whose table has rows of a dropped one, which follow `--on-drop`. */
   requeueAfterDrop(namespace: Namespace): void {
+    this.#requeue(namespace, { keepsGone: this.#deps.onDrop === "keep" });
+  }
+
+  #requeue(namespace: Namespace, options: Pick<Requeued, "keepsGone" | "leftOut">): void {
     this.#forget(namespace);
-    this.#plan = requeue(this.#plan, namespace, { keepsGone: this.#deps.onDrop === "keep" });
+    this.#plan = requeue(this.#plan, namespace, options);
+    this.#uncounted.add(namespaceText(namespace));
+    if (this.#begunAt === undefined) this.#start();
   }
 
   /** Reads a collection no further that is gone. One that is made again under its name comes with the stream. */
@@ -112,16 +151,41 @@ export class Snapshot {
     this.#goneRows.delete(namespaceText(namespace));
   }
 
+  /** Reports the end. Call it when rows are visible and the position is saved. */
+  end(): void {
+    const { clock, observer } = this.#deps;
+    if (this.#begunAt === undefined) return;
+    const seconds = Math.round((clock.monotonic() - this.#begunAt) / 100) / 10;
+    observer.snapshotDone({ documents: this.documents, seconds });
+    this.#begunAt = undefined;
+    this.#plan = startAgain(this.#plan);
+    this.#total = 0;
+  }
+
+  #start(): void {
+    this.#begunAt = this.#deps.clock.monotonic();
+    this.#report();
+  }
+
+  #report(): void {
+    const { observer, lagSeconds } = this.#deps;
+    const { documents } = this;
+    // The total is estimated.
+    const total = Math.max(this.#total, documents);
+    observer.snapshotProgress({ documents, total, lagSeconds: lagSeconds() });
+  }
+
   /**
    * Reads and applies for a while. Nothing of the stream may be applied meanwhile.
    *
    * @throws UserError, SinkError, MongoError
    */
   async runSlice(): Promise<void> {
+    if (this.#begunAt === undefined && this.pending) this.#start();
     const { clock, signal, lanes } = this.#deps;
-    const until = clock.now() + SLICE_MS;
+    const until = clock.monotonic() + SLICE_MS;
     const slice: Slice = {
-      isOver: () => clock.now() >= until || signal.aborted,
+      isOver: () => clock.monotonic() >= until || signal.aborted,
       taken: new Set(),
       there: new Map(),
     };
@@ -132,30 +196,34 @@ export class Snapshot {
   #nextWork(slice: Slice): Work | undefined {
     const size = this.#rate.take();
     if (size === 0) return undefined;
-    for (const namespace of collectionsLeft(this.#plan)) {
+    for (const namespace of this.#left) {
       const name = namespaceText(namespace);
       const ranges = rangesLeft(this.#plan, namespace);
       if (ranges && ranges.length > 0) {
         const range = ranges.find(({ upTo }) => !slice.taken.has(`${name}\0${upTo}`));
         if (!range) continue;
         const read = () => this.#readRange(range, { namespace, size, slice });
-        return this.#taking(`${name}\0${range.upTo}`, slice, this.#ifThere(namespace, slice, read));
+        const work = this.#ifThere(namespace, slice, read);
+        return this.#taking(`${name}\0${range.upTo}`, { namespace, slice, work });
       }
       if (slice.taken.has(name)) continue;
       this.#rate.settle(size, 0);
       const work = ranges ? () => this.#finish(namespace, slice) : () => this.#begin(namespace);
-      return this.#taking(name, slice, this.#ifThere(namespace, slice, work));
+      return this.#taking(name, { namespace, slice, work: this.#ifThere(namespace, slice, work) });
     }
     this.#rate.settle(size, 0);
     return undefined;
   }
 
-  /** Work that no other lane takes meanwhile. An error while the program is told to stop is part of that. */
-  #taking(what: string, { taken }: Slice, work: Work): Work {
+  /**
+   * Work that no other lane takes as long as it runs. Ignores errors once the program is stopping; leaves out a collection
+   * whose table cannot be used.
+   */
+  #taking(what: string, { namespace, slice: { taken }, work }: Taking): Work {
     taken.add(what);
     return async () => {
       try {
-        await work();
+        await this.#deps.tables.attempt(namespace, work);
       } catch (error) {
         if (!this.#deps.signal.aborted) throw error;
       } finally {
@@ -177,7 +245,13 @@ export class Snapshot {
   }
 
   async #begin(namespace: Requeued): Promise<void> {
-    const ranges = await this.#deps.splitter.split(namespace);
+    const { splitter, countOf } = this.#deps;
+    const ranges = await splitter.split(namespace);
+    if (this.#uncounted.delete(namespaceText(namespace))) {
+      const count = await countOf(namespace);
+      this.#total += count;
+      this.#report();
+    }
     this.#plan = beginCollection(
       this.#plan,
       namespace,
@@ -233,6 +307,7 @@ export class Snapshot {
   }
 
   #tellOfProgress(): Promise<void> {
+    this.#report();
     return this.#telling.run(this.#deps.onChunkApplied);
   }
 
@@ -247,6 +322,12 @@ export class Snapshot {
 }
 
 type Work = () => Promise<void>;
+
+interface Taking {
+  readonly namespace: Namespace;
+  readonly slice: Slice;
+  readonly work: Work;
+}
 
 interface Slice {
   readonly isOver: () => boolean;

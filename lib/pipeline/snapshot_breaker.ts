@@ -10,16 +10,16 @@ import type { RelayObserver } from "./observer.ts";
 const MAX_SNAPSHOTS = 3;
 
 export class SnapshotBreaker implements Pick<RelayObserver, "snapshotDone"> {
-  readonly #clock: Pick<Clock, "now">;
+  readonly #clock: Pick<Clock, "monotonic">;
   #inARow = 0;
   #done: { readonly at: number; readonly took: number } | undefined;
 
-  constructor(clock: Pick<Clock, "now">) {
+  constructor(clock: Pick<Clock, "monotonic">) {
     this.#clock = clock;
   }
 
   snapshotDone({ seconds }: { readonly seconds: number }): void {
-    this.#done = { at: this.#clock.now(), took: seconds * 1_000 };
+    this.#done = { at: this.#clock.monotonic(), took: seconds * 1_000 };
   }
 
   /**
@@ -30,7 +30,7 @@ export class SnapshotBreaker implements Pick<RelayObserver, "snapshotDone"> {
   historyLost(): void {
     const done = this.#done;
     this.#done = undefined;
-    if (done && this.#clock.now() - done.at > done.took) this.#inARow = 0;
+    if (done && this.#clock.monotonic() - done.at > done.took) this.#inARow = 0;
     if (this.#inARow === MAX_SNAPSHOTS) throw ofNoUse();
     this.#inARow++;
   }

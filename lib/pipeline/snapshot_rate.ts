@@ -7,7 +7,7 @@ export interface SnapshotRateOptions {
   readonly rate: number;
   /** Lanes that share it. */
   readonly lanes: number;
-  readonly clock: Pick<Clock, "now">;
+  readonly clock: Pick<Clock, "monotonic">;
 }
 
 /** What may be read at once is a quarter of a second's documents, in one chunk a lane. */
@@ -39,7 +39,7 @@ export class SnapshotRate {
     this.#bucket?.putBack(taken - read);
   }
 
-  /** When a chunk may be read, in milliseconds since 1970; 0 without a limit. */
+  /** When a chunk may be read, in milliseconds of the monotonic clock; 0 without a limit. */
   get nextAt(): number {
     return this.#bucket?.availableAt(this.#size) ?? 0;
   }

@@ -29,6 +29,8 @@ export interface SnapshotState {
 export interface Requeued extends Namespace {
   /** Whether rows whose documents are gone stay. */
   readonly keepsGone?: boolean;
+  /** Whether it waits for its table, which cannot be used. */
+  readonly leftOut?: boolean;
 }
 
 /** What is to be read, now that it is known which collections there are. */
@@ -51,6 +53,10 @@ export const fullSnapshot = ({ removesGone }: Pick<SnapshotState, "removesGone">
   resumeAt: "",
   removesGone,
 });
+
+/** Whether all that is left are collections whose tables cannot be used. */
+export const isOnlyLeftOut = ({ resumeAt, requeued }: SnapshotState): boolean =>
+  resumeAt === null && requeued.every(({ leftOut }) => leftOut === true);
 
 /** True if the unfinished snapshot repairs data, so it must run even with `--snapshot never`. */
 export const isRepair = ({ removesGone, requeued }: SnapshotState): boolean =>
@@ -94,18 +100,23 @@ export function planSnapshot(
   { resumeAt, ...rest }: SnapshotState = NOTHING,
   namespaces: readonly Namespace[],
 ): SnapshotPlan {
-  const passed = new Set([...rest.done, ...rest.requeued.map(namespaceText)]);
+  const requeued = rest.requeued.map(({ leftOut: _, ...each }) => each);
+  const passed = new Set([...rest.done, ...requeued.map(namespaceText)]);
   const isPending = (name: string) => resumeAt !== null && name >= resumeAt && !passed.has(name);
-  const plan = { ...rest, pending: namespaces.filter((each) => isPending(namespaceText(each))) };
+  const plan = { ...rest, requeued, pending: namespaces.filter((each) => isPending(namespaceText(each))) };
   const left = new Set(collectionsLeft(plan).map(namespaceText));
   return { ...plan, ranges: only(rest.ranges, (name) => left.has(name)) };
 }
 
 /** The collections that are not done, in the order in which they are read. */
-export const collectionsLeft = ({ pending, requeued }: SnapshotPlan): readonly Requeued[] => [
-  ...pending,
-  ...requeued,
-];
+export function* collectionsLeft({ pending, requeued }: SnapshotPlan): Generator<Requeued> {
+  yield* pending;
+  yield* requeued;
+}
+
+/** Whether all collections are done. */
+export const isDone = ({ pending, requeued }: SnapshotPlan): boolean =>
+  pending.length === 0 && requeued.length === 0;
 
 /** What is left to read of a collection; undefined if it has not begun. */
 export const rangesLeft = (
@@ -114,12 +125,18 @@ export const rangesLeft = (
 ): readonly RangeLeft[] | undefined => ranges[namespaceText(namespace)];
 
 /** To be saved; null when all is done. */
-export function stateOf({ pending, ...rest }: SnapshotPlan): SnapshotState | null {
-  const [first] = pending;
-  if (!first && rest.requeued.length === 0) return null;
-  const resumeAt = first ? namespaceText(first) : null;
-  return { ...rest, resumeAt, done: rest.done.filter((name) => resumeAt !== null && name > resumeAt) };
+export function stateOf(plan: SnapshotPlan): SnapshotState | null {
+  if (isDone(plan)) return null;
+  const { pending: [first], ...rest } = plan;
+  return { ...rest, resumeAt: first ? namespaceText(first) : null, done: doneAfter(first, rest.done) };
 }
+
+/** Those of the collections that are done which come after the first one that is not: the others need no mention. */
+const doneAfter = (first: Namespace | undefined, done: readonly string[]): readonly string[] => {
+  if (!first) return [];
+  const resumeAt = namespaceText(first);
+  return done.filter((name) => name > resumeAt);
+};
 
 /** The plan once it is known in which ranges a collection is read. */
 export const beginCollection = (
@@ -160,14 +177,17 @@ export function advanceRange(
 }
 
 /** The plan without a collection, however often it is in it. */
-export function withoutCollection(plan: SnapshotPlan, namespace: Namespace): SnapshotPlan {
-  const name = namespaceText(namespace);
-  const isOther = (each: Namespace) => namespaceText(each) !== name;
+export const withoutCollection = (plan: SnapshotPlan, namespace: Namespace): SnapshotPlan =>
+  withoutCollections(plan, [namespace]);
+
+function withoutCollections(plan: SnapshotPlan, namespaces: readonly Namespace[]): SnapshotPlan {
+  const names = new Set(namespaces.map(namespaceText));
+  const isOther = (each: Namespace) => !names.has(namespaceText(each));
   return {
     ...plan,
     pending: plan.pending.filter(isOther),
     requeued: plan.requeued.filter(isOther),
-    ranges: only(plan.ranges, (each) => each !== name),
+    ranges: only(plan.ranges, (each) => !names.has(each)),
   };
 }
 
@@ -177,27 +197,49 @@ export function withoutCollection(plan: SnapshotPlan, namespace: Namespace): Sna
  * @example
  * IN: pending [a, b], b → OUT: pending [a], requeued [b]
  */
-export function requeue(
+export const requeue = (
   plan: SnapshotPlan,
-  { database, collection }: Namespace,
-  { keepsGone = false } = {},
-): SnapshotPlan {
-  const rest = withoutCollection(plan, { database, collection });
-  const entry = { database, collection, ...keepsGone && { keepsGone } };
-  return { ...rest, requeued: [...rest.requeued, entry] };
+  namespace: Namespace,
+  options: Pick<Requeued, "keepsGone" | "leftOut"> = {},
+): SnapshotPlan => requeueAll(plan, [{ ...namespace, ...options }]);
+
+/**
+ * The plan with collections at its end, each to be read from its start.
+ *
+ * @example
+ * IN: pending [a, b], requeued [], [b, c] → OUT: pending [a], requeued [b, c]
+ */
+export function requeueAll(plan: SnapshotPlan, collections: readonly Requeued[]): SnapshotPlan {
+  const rest = withoutCollections(plan, collections);
+  const entries = collections.map(({ database, collection, keepsGone = false, leftOut = false }) => ({
+    database,
+    collection,
+    ...keepsGone && { keepsGone },
+    ...leftOut && { leftOut },
+  }));
+  return { ...rest, requeued: [...rest.requeued, ...entries] };
 }
 
 /** The plan after a collection is done, which is one of {@linkcode collectionsLeft}. */
 export function finishCollection(plan: SnapshotPlan, namespace: Requeued): SnapshotPlan {
   const name = namespaceText(namespace);
+  const pending = without(plan.pending, namespace);
   return {
     ...plan,
-    pending: plan.pending.filter((each) => each !== namespace),
-    requeued: plan.requeued.filter((each) => each !== namespace),
-    done: plan.pending.includes(namespace) ? [...plan.done, name] : plan.done,
+    pending,
+    requeued: without(plan.requeued, namespace),
+    done: pending === plan.pending ? plan.done : doneAfter(pending[0], [...plan.done, name]),
     ranges: only(plan.ranges, (each) => each !== name),
   };
 }
+
+/** The same list where it is not in it. */
+function without<T>(list: readonly T[], entry: T): readonly T[] {
+  const at = list.indexOf(entry);
+  return at < 0 ? list : list.toSpliced(at, 1);
+}
+/** The plan after the end of a snapshot: the next one counts its documents from 0. */
+export const startAgain = (plan: SnapshotPlan): SnapshotPlan => ({ ...plan, documents: 0, done: [] });
 
 const only = <T>(
   entries: Readonly<Record<string, T>>,

@@ -1,12 +1,25 @@
-/** Keeps the status of a relay, from what it tells its observers. */
+/** Keeps the status of a relay, from its events and from the answers that the databases owe it. */
 import type { StatusColumns } from "../sink/metadata/status_columns.ts";
-import type { Clock } from "../util/clock.ts";
+import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
-import type { Outage, System } from "../util/outage.ts";
+import type { Liveness } from "../util/outage.ts";
 import { VERSION } from "../util/version.ts";
-import type { Advance, OplogReach, RelayObserver, SnapshotProgress } from "./observer.ts";
-import { FRESH_MS } from "./stream_lag.ts";
-import type { RelayStatus, StatusSource, StreamPhase } from "./relay_status.ts";
+import {
+  type Advance,
+  type LeftOutCollection,
+  type OplogReach,
+  type RelayObserver,
+  type SnapshotProgress,
+  sumOf,
+  type TableWrite,
+} from "./observer.ts";
+import {
+  NOTHING_REPORTED,
+  type RelayStatus,
+  type ReportedState,
+  statusOf,
+  type StatusSource,
+} from "./relay_status.ts";
 
 type Heard =
   | "standingBy"
@@ -16,129 +29,99 @@ type Heard =
   | "snapshotDone"
   | "batchStarted"
   | "batchApplied"
+  | "tableWritten"
   | "advanced"
   | "oplogSeen"
-  | "outage"
-  | "recovered"
+  | "collectionsLeftOut"
+  | "historyLost"
   | "ended";
 
-/** Where several databases are away, the first one is told of. */
-const SYSTEMS: readonly System[] = ["CrateDB", "PostgreSQL", "MongoDB"];
-
 export class StatusTracker implements StatusSource, Pick<RelayObserver, Heard> {
-  readonly #clock: Pick<Clock, "now">;
-  readonly #outages = new Map<System, string>();
-  #isStandby = false;
-  #isReady = false;
-  #ending: { readonly error: string | null } | undefined;
-  #snapshot: SnapshotProgress | undefined;
-  #lag: number | null = null;
-  /** Since when the lag grows with the time, in milliseconds since 1970. */
-  #growsSince: number | undefined;
-  #clusterTime: number | null = null;
-  #oldest: number | undefined;
-  #events = 0;
-  #counts = { upserts: 0, deletes: 0, overflowed: 0, deadLetters: 0 };
+  readonly #clock: Pick<Clock, "monotonic">;
+  readonly #systems: Liveness[] = [];
+  #state: ReportedState = NOTHING_REPORTED;
 
-  constructor(clock: Pick<Clock, "now">) {
+  constructor(clock: Pick<Clock, "monotonic"> = SYSTEM_CLOCK) {
     this.#clock = clock;
   }
 
   get current(): RelayStatus {
-    const { documents = null, total = null } = this.#snapshot ?? {};
-    return {
-      phase: this.#phase,
-      clusterTime: this.#clusterTime,
-      lag: this.#currentLag,
-      snapshotDone: documents,
-      snapshotTotal: total,
-      events: this.#events,
-      ...this.#counts,
-      oplogHeadroom: this.#clusterTime === null || this.#oldest === undefined
-        ? null
-        : this.#clusterTime - this.#oldest,
-      lastError: this.#ending?.error ?? this.#outageOf?.error ?? null,
-    };
+    return statusOf(this.#state, { systems: this.#systems, now: this.#clock.monotonic() });
+  }
+
+  /** Derives phase and lag also from what this system owes, from now on. */
+  watch(system: Liveness): void {
+    this.#systems.push(system);
   }
 
   standingBy(): void {
-    this.#isStandby = true;
+    this.#set({ isStandby: true });
   }
 
   leaseTaken(): void {
-    this.#isStandby = false;
+    this.#set({ isStandby: false });
   }
 
   ready(): void {
-    this.#isReady = true;
+    this.#set({ isReady: true });
   }
 
-  snapshotProgress(progress: SnapshotProgress): void {
-    this.#snapshot = progress;
+  snapshotProgress({ documents, total }: SnapshotProgress): void {
+    this.#set({ snapshot: { documents, total } });
   }
 
   snapshotDone(): void {
-    this.#snapshot = undefined;
+    this.#set({ snapshot: undefined });
   }
 
   /** Until its rows are there, the tables fall behind further. */
   batchStarted({ lag }: { readonly lag: number | null }): void {
-    this.#lag = lag;
-    this.#growsSince = this.#clock.now();
+    this.#set({ applying: { lag, at: this.#clock.monotonic() } });
   }
 
   batchApplied({ events }: { readonly events: number }): void {
-    this.#events += events;
+    this.#set({ events: this.#state.events + events });
   }
 
-  advanced({ clusterTime, lag, upserts, deletes, overflowed, deadLetters }: Advance): void {
-    this.#clusterTime = clusterTime ?? this.#clusterTime;
-    this.#lag = lag;
-    this.#growsSince = undefined;
-    this.#counts = { upserts, deletes, overflowed, deadLetters };
+  tableWritten({ upserts, deletes, overflowed, deadLetters }: TableWrite): void {
+    this.#set({ counts: sumOf(this.#state.counts, { upserts, deletes, overflowed, deadLetters }) });
   }
 
-  oplogSeen({ oldest }: OplogReach): void {
-    this.#oldest = oldest;
+  advanced({ clusterTime, lag }: Advance): void {
+    this.#set({
+      clusterTime: clusterTime ?? this.#state.clusterTime,
+      proved: { lag, at: this.#clock.monotonic() },
+      applying: undefined,
+    });
   }
 
-  /** What has changed since MongoDB went away, nobody knows: the tables may be behind by all that time. */
-  outage({ system, error, lasted }: Outage): void {
-    this.#outages.set(system, messageOf(error));
-    if (system === "MongoDB") this.#growsSince ??= this.#clock.now() - lasted;
+  /** An oplog that has dropped nothing yet gives a lower bound, not the headroom. */
+  oplogSeen({ oldest, isGrowing }: OplogReach): void {
+    this.#set({ oldest: isGrowing ? undefined : oldest });
   }
 
-  recovered({ system }: Omit<Outage, "error">): void {
-    this.#outages.delete(system);
+  collectionsLeftOut(leftOut: readonly LeftOutCollection[]): void {
+    this.#set({ leftOut });
+  }
+
+  historyLost(): void {
+    this.#set({ isReady: false, snapshot: undefined, applying: undefined });
   }
 
   ended(error?: unknown): void {
-    this.#ending = { error: error === undefined ? null : messageOf(error) };
+    this.#set({ ending: { error: error === undefined ? null : messageOf(error) } });
   }
 
-  get #phase(): StreamPhase {
-    if (this.#ending) return this.#ending.error === null ? "stopped" : "failed";
-    const outage = this.#outageOf;
-    if (outage) return `waiting for ${outage.system}`;
-    if (this.#isStandby) return "standby";
-    if (this.#snapshot) return "snapshot";
-    if (!this.#isReady) return "starting";
-    return (this.#currentLag ?? 0) > FRESH_MS ? "catching up" : "following";
-  }
-
-  get #outageOf(): { readonly system: System; readonly error: string } | undefined {
-    for (const system of SYSTEMS) {
-      const error = this.#outages.get(system);
-      if (error !== undefined) return { system, error };
-    }
-    return undefined;
-  }
-
-  get #currentLag(): number | null {
-    if (this.#lag === null || this.#growsSince === undefined) return this.#lag;
-    return this.#lag + Math.max(0, this.#clock.now() - this.#growsSince);
+  #set(change: Partial<ReportedState>): void {
+    this.#state = { ...this.#state, ...change };
   }
 }
+
+/**
+ * @example
+ * IN: [{collection: "shop.a", because: "it is a view"}, {collection: "shop.b", …}]
+ * OUT: shop.a is left out: it is a view (and 1 more)
+ */
 
 /** As `cdc_position` has it. */
 export const columnsOf = (status: RelayStatus): StatusColumns => ({
@@ -151,6 +134,7 @@ export const columnsOf = (status: RelayStatus): StatusColumns => ({
   rows: status.upserts + status.deletes,
   overflowed: status.overflowed,
   dead_letters: status.deadLetters,
+  left_out: status.leftOut.length,
   oplog_headroom_s: status.oplogHeadroom === null ? null : Math.round(status.oplogHeadroom / 1_000),
   last_error: status.lastError,
   version: VERSION,

@@ -1,11 +1,12 @@
 /** How changes become rows of one table: reduced to one a key, split, written, every row accounted for. */
-import { BsonType, type BsonValue, bytesOf, documentOfExtendedJson, extendedJson } from "../bson/bson.ts";
+import { BsonType, type BsonValue, bytesOf } from "../bson/bson.ts";
+import { UnstorableError } from "../bson/unstorable_error.ts";
 import { withoutFields } from "../bson/without_fields.ts";
 import { rowKeyText, type ShardKey } from "../key/document_key.ts";
-import { jsonOf, UnstorableError } from "../mapping/bson_to_json.ts";
+import { jsonOf } from "../mapping/bson_to_json.ts";
 import type { ColumnPath } from "../mapping/column_tree.ts";
 import { splitDocument } from "../mapping/split_document.ts";
-import type { Namespace } from "../namespace.ts";
+import { type Namespace, namespaceText } from "../namespace.ts";
 import type { DeadLetter, DeadLetters } from "../sink/metadata/dead_letters.ts";
 import type { ColumnPolicy, KeyedRow } from "../sink/table/column_policy.ts";
 import { quoteTable } from "../sink/table/sql_names.ts";
@@ -16,7 +17,8 @@ import type { GarbageLimit } from "../util/garbage.ts";
 import { ReadWriteLock } from "../util/read_write_lock.ts";
 import { coalesce, type RowChange } from "./coalesce.ts";
 import type { DeadLetterLimit } from "./dead_letter_limit.ts";
-import { type Counts, NO_COUNTS, type RelayObserver, sumOf } from "./observer.ts";
+
+import type { RelayObserver } from "./observer.ts";
 import type { RelaySettings } from "./settings.ts";
 import { type Stage, timed } from "./stages.ts";
 
@@ -25,7 +27,7 @@ export interface TableApplierDeps {
   readonly table: TargetTable;
   readonly columns: ColumnPolicy;
   readonly writer: Pick<Writer, "upsert" | "delete" | "truncate" | "drop" | "keys" | "refresh">;
-  readonly deadLetters: Pick<DeadLetters, "oids" | "count" | "read" | "add" | "resolve" | "clear">;
+  readonly deadLetters: Pick<DeadLetters, "keys" | "count" | "read" | "add" | "resolve" | "clear">;
   /** Asked before dead letters are kept, of all tables. */
   readonly deadLetterLimit: Pick<DeadLetterLimit, "check" | "count">;
   readonly onDrop: RelaySettings["onDrop"];
@@ -71,8 +73,8 @@ interface Split {
 /** What has become of documents that were written. */
 type Outcome = Pick<Split, "letters" | "overflowed">;
 
-/** Dead letters that are tried again at once. */
-const DEAD_LETTERS_AT_ONCE = 500;
+/** What the log quotes of an error, which may quote a document. */
+const MAX_ERROR_CHARACTERS = 500;
 
 /** Why a table is emptied and not dropped. */
 const KEPT_TABLES = {
@@ -87,16 +89,11 @@ export class TableApplier {
   readonly #deps: TableApplierDeps;
   /** Rows are written under it together; columns are changed by one alone. */
   readonly #lock = new ReadWriteLock();
-  #counts = NO_COUNTS;
   /** Whether documents are tried again that are dead letters already. */
   #isReplaying = false;
 
   constructor(deps: TableApplierDeps) {
     this.#deps = deps;
-  }
-
-  get counts(): Counts {
-    return this.#counts;
   }
 
   get shardKey(): ShardKey {
@@ -108,31 +105,40 @@ export class TableApplier {
     return rowKeyText(id, document ?? (key && bytesOf(key)), this.#deps.shardKey);
   }
 
-  /** Keys of dead letters. */
-  get deadKeys(): string[] {
-    return this.#deps.deadLetters.oids;
+  /** Keys of dead letters, in lists of at most `size`. */
+  deadKeys(size: number): AsyncGenerator<string[]> {
+    return this.#deps.deadLetters.keys(size);
   }
 
-  /** Tries documents again that no row could hold. */
+  /** Tries documents again that no row could hold. A letter that cannot be read is reported, and stays. */
   async retryDeadLetters(): Promise<void> {
-    const { deadLetters, ownKeys, log } = this.#deps;
-    const { count } = deadLetters;
-    if (count === 0) return;
+    const { namespace, deadLetters, ownKeys, log } = this.#deps;
+    const before = await deadLetters.count();
+    if (before === 0) return;
+    const collection = namespaceText(namespace);
     this.#isReplaying = true;
     try {
-      for await (const letters of deadLetters.read(DEAD_LETTERS_AT_ONCE)) {
+      for await (const letters of deadLetters.read()) {
         const own = new Set(await ownKeys(letters.map(({ oid }) => oid)));
-        await this.#write(
-          letters.filter(({ oid }) => own.has(oid))
-            .map(({ oid, document }) => ({ oid, document: documentOfExtendedJson(document) })),
-        );
+        const rows: KeyedRow[] = [];
+        for (const letter of letters) {
+          if (!own.has(letter.oid)) continue;
+          if ("document" in letter) rows.push(letter);
+          else {
+            const { oid, unreadable: error } = letter;
+            log.warn("A dead letter cannot be read, and stays", { oid, collection, error: quoted(error) });
+          }
+        }
+        await this.#write(rows);
       }
     } finally {
       this.#isReplaying = false;
     }
+    const left = await deadLetters.count();
     log.warn("Dead letters were tried again", {
-      stored: count - deadLetters.count,
-      left: deadLetters.count,
+      stored: before - left,
+      left,
+      collection,
       table: "cdc_dead_letter",
     });
   }
@@ -238,7 +244,10 @@ export class TableApplier {
       deadLetterLimit.count({ written: upserts.length - outcome.letters.length, letters: outcome.letters });
     }
     await deadLetters.resolve(changes.map(({ oid }) => oid).filter((oid) => !dead.has(oid)));
-    for (const { oid, error } of letters) log.warn("A document went to the dead letters", { oid, error });
+    const collection = namespaceText(namespace);
+    for (const { oid, error } of letters) {
+      log.warn("A document went to the dead letters", { oid, collection, error: quoted(error) });
+    }
     this.dirty = true;
     const counts = {
       upserts: upserts.length - outcome.letters.length,
@@ -246,7 +255,6 @@ export class TableApplier {
       overflowed,
       deadLetters: letters.length,
     };
-    this.#counts = sumOf(this.#counts, counts);
     observer.tableWritten({ namespace, ...counts });
   }
 
@@ -314,11 +322,11 @@ export class TableApplier {
         for (const path of split.needsWidening) needWidening.push(path);
         if (split.overflowed) overflowed++;
         if (split.overflowed && !table.hasOverflow) {
-          letters.push(letterOf(oid, document, `The table has no column for overflow: ${overflow}`));
+          letters.push({ oid, document, error: `The table has no column for overflow: ${overflow}` });
         } else rows.push({ oid, data, overflow });
       } catch (error) {
-        if (!isUnstorable(error)) throw error;
-        letters.push(letterOf(oid, document, error.message));
+        if (!(error instanceof UnstorableError)) throw error;
+        letters.push({ oid, document, error: error.message });
       }
     }
     return { version, rows, letters, overflowed, needColumns, needWidening };
@@ -331,24 +339,16 @@ function isStorable(document: Uint8Array): boolean {
     jsonOf({ type: BsonType.document, bytes: document, offset: 0, length: document.length });
     return true;
   } catch (error) {
-    if (isUnstorable(error)) return false;
+    if (error instanceof UnstorableError) return false;
     throw error;
   }
 }
 
-/** Whether an error says that no row can hold a document. */
-export const isUnstorable = (error: unknown): error is Error =>
-  error instanceof UnstorableError || error instanceof TypeError ||
-  error instanceof Error && error.name.startsWith("BSON");
-
 function lettersOf(refused: readonly RefusedRow[], upserts: readonly KeyedRow[]): DeadLetter[] {
   if (refused.length === 0) return [];
   const documents = new Map(upserts.map(({ oid, document }) => [oid, document]));
-  return refused.map(({ oid, error }) => letterOf(oid, documents.get(oid) ?? new Uint8Array(), error));
+  return refused.map(({ oid, error }) => ({ oid, error, document: documents.get(oid) ?? null }));
 }
 
-const letterOf = (oid: string, document: Uint8Array, error: string): DeadLetter => ({
-  oid,
-  error,
-  document: extendedJson(document),
-});
+const quoted = (error: string): string =>
+  error.length > MAX_ERROR_CHARACTERS ? `${error.slice(0, MAX_ERROR_CHARACTERS)}…` : error;

@@ -1,18 +1,18 @@
 /**
  * Which collection a table belongs to. Collections whose names make the same table may have it one after the other:
  *
- * | The table's owner                | Another collection comes | The table           |
- * | -------------------------------- | ------------------------ | ------------------- |
- * | none                             | any                      | is the newcomer's   |
- * | is there                         | is not there any more    | stays the owner's   |
- * | is there                         | is there too             | error: they share it |
- * | is gone                          | is there                 | is the newcomer's   |
+ * | The table's owner | Another collection that wants it | The table                              |
+ * | ----------------- | -------------------------------- | -------------------------------------- |
+ * | none              | any                              | is the other collection's              |
+ * | exists            | was dropped                      | stays the owner's                      |
+ * | exists            | exists                           | stays the owner's: error for the other |
+ * | was dropped       | exists                           | is the other collection's              |
  *
  * When a collection is dropped and its table already belongs to another one, the table stays with that new owner, whose
  * documents are read again.
  */
 import { type Namespace, namespaceText } from "../namespace.ts";
-import { UserError } from "../util/errors.ts";
+import { UnusableTableError } from "../sink/table/unusable_table.ts";
 
 export class TableOwners {
   readonly #exists: (namespace: Namespace) => Promise<boolean>;
@@ -24,20 +24,20 @@ export class TableOwners {
     this.#exists = exists;
   }
 
-  /** @throws UserError when two collections that are there would share the table */
-  async claim(table: string, namespace: Namespace): Promise<void> {
+  /**
+   * Gives a table to a collection.
+   *
+   * @param recorded other collections that have had rows in the table
+   * @throws UnusableTableError if another collection that exists has the table
+   */
+  async claim(table: string, namespace: Namespace, recorded: readonly Namespace[] = []): Promise<void> {
     const owner = this.#owners.get(table);
     if (owner && !await this.#exists(namespace)) return;
-    if (owner && await this.#exists(owner)) {
-      throw new UserError(
-        `Two collections would share ${table}: ${namespaceText(owner)} and ${namespaceText(namespace)}`,
-        {
-          hint:
-            "Leave one out with --exclude; a relay of its own may follow it, with another --table. Where the " +
-            "databases differ, --table '{database}.{collection}' tells them apart.",
-        },
-      );
+    for (const other of owner ? [owner, ...recorded] : recorded) {
+      if (!isSame(other, namespace) && await this.#exists(other)) throw sharedTable(table, other, namespace);
     }
+    // Another collection may have claimed the table while MongoDB was asked.
+    if (this.#owners.get(table) !== owner) return await this.claim(table, namespace, recorded);
     this.#owners.set(table, namespace);
   }
 
@@ -57,5 +57,15 @@ export class TableOwners {
     if (owner && isSame(owner, namespace)) this.#owners.delete(table);
   }
 }
+
+const sharedTable = (table: string, owner: Namespace, other: Namespace): UnusableTableError =>
+  new UnusableTableError(
+    `Two collections would share ${table}: ${namespaceText(owner)} and ${namespaceText(other)}`,
+    {
+      hint:
+        "Leave one out with --exclude, which makes another stream with a new snapshot; another relay may follow it, with " +
+        "another --table. If the databases differ, use --table '{database}.{collection}'.",
+    },
+  );
 
 const isSame = (one: Namespace, other: Namespace): boolean => namespaceText(one) === namespaceText(other);

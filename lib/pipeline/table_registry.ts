@@ -4,27 +4,31 @@ import type { ShardKey } from "../key/document_key.ts";
 import { rowKeyOf } from "../key/row_key.ts";
 import { DeadLetters, deadLetterStream } from "../sink/metadata/dead_letters.ts";
 import { FollowedCollections } from "../sink/metadata/followed_collections.ts";
-import { isMetadataTable } from "../sink/metadata/metadata_tables.ts";
 import { type ColumnPolicy, JSONB_COLUMNS, openColumnPolicy } from "../sink/table/column_policy.ts";
 import { quoteTable, type TableName } from "../sink/table/sql_names.ts";
 import { tableFor } from "../sink/table/table_naming.ts";
 import { TableSchema } from "../sink/table/table_schema.ts";
-import { isEmptyTable, openTable, type TargetTable } from "../sink/table/target_table.ts";
+import { isEmptyTable, type TargetTable } from "../sink/table/target_table.ts";
+import { isUnusableTable } from "../sink/table/unusable_table.ts";
 import { Writer } from "../sink/table/writer.ts";
 import { type Transports, Widening } from "../sink/widening/widening.ts";
+import { isRetryable } from "../sink/connection/sink_error.ts";
 import type { CausalReader } from "../source/causal_reader.ts";
 import type { OwnKeys } from "../source/own_keys.ts";
 import type { Clock } from "../util/clock.ts";
 import { concurrently } from "../util/concurrently.ts";
-import { UserError } from "../util/errors.ts";
+import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
 import type { OutageTracker } from "../util/outage.ts";
 import { DeadLetterLimit } from "./dead_letter_limit.ts";
 import { type Counts, NO_COUNTS, type RelayObserver, sumOf } from "./observer.ts";
+import { LeftOut } from "./left_out.ts";
 import type { Names, RelaySettings } from "./settings.ts";
+import type { Requeued } from "./snapshot_state.ts";
 import { GarbageLimit } from "../util/garbage.ts";
 import { Semaphore } from "../util/semaphore.ts";
 import { TableApplier } from "./table_applier.ts";
+import { TableOpener } from "./table_opener.ts";
 import { TableOwners } from "./table_owners.ts";
 
 export interface TableRegistryOptions {
@@ -37,10 +41,14 @@ export interface TableRegistryOptions {
   readonly signal: AbortSignal;
   readonly log: Logger;
   readonly clock: Clock;
-  readonly observer: Pick<RelayObserver, "stageDone" | "tableWritten" | "columnsAdded" | "columnsWidened">;
+  readonly observer: Pick<
+    RelayObserver,
+    "stageDone" | "tableWritten" | "columnsAdded" | "columnsWidened" | "collectionsLeftOut"
+  >;
 }
 
 interface Entry {
+  readonly namespace: Namespace;
   readonly applier: TableApplier;
   readonly columns: ColumnPolicy;
   /** Whether the collection had rows before, and its table was not there. */
@@ -61,6 +69,7 @@ const PUT_OFF_INTERVAL_MS = 5_000;
 const TABLES_AT_ONCE = 4;
 
 export class TableRegistry {
+  readonly leftOut: LeftOut;
   readonly #transports: Transports;
   readonly #options: TableRegistryOptions;
   readonly #entries = new Map<string, Promise<Entry>>();
@@ -70,34 +79,60 @@ export class TableRegistry {
   readonly #garbage: GarbageLimit;
   readonly #deadLetterLimit: DeadLetterLimit;
   readonly #followed: FollowedCollections;
+  readonly #opener: TableOpener;
   /** Columns that another relay was changing when they were opened. */
   readonly #unrecovered = new Set<ColumnPolicy>();
   /** Emptied tables of collections that are gone, by their quoted names. */
   readonly #undropped = new Map<string, { readonly namespace: Namespace; readonly applier: TableApplier }>();
   #putOffTriedAt = 0;
-  /** Of the tables that are open. */
-  readonly #appliers = new Set<TableApplier>();
-  /** Counts of tables that are closed. */
-  #closed = NO_COUNTS;
+  /** Of tables to which something was written that queries may not see yet. */
+  readonly #dirty = new Map<TableApplier, Namespace>();
+  #counts = NO_COUNTS;
 
   constructor(transports: Transports, options: TableRegistryOptions) {
     this.#transports = transports;
     this.#options = options;
+    this.leftOut = new LeftOut(options);
     this.#inFlightBudget = new Semaphore(options.settings.inFlightBytes);
     this.#garbage = new GarbageLimit(options.settings.heapBytes);
     this.#deadLetterLimit = new DeadLetterLimit(options.settings.maxDeadLetters);
     const { names: { stream, metadataSchema: schema }, causalReader } = options;
     this.#owners = new TableOwners((namespace) => causalReader.exists(namespace));
     this.#followed = new FollowedCollections(transports.patient, { schema, stream });
+    this.#opener = new TableOpener({
+      transports,
+      settings: options.settings,
+      owners: this.#owners,
+      followed: this.#followed,
+      tableOf: (namespace) => this.tableOf(namespace),
+    });
   }
 
   /**
    * The applier of a collection. Makes the table where there is none.
    *
-   * @throws UserError when the table cannot be used, or is that of another collection which is there too
+   * @throws UnusableTableError, SinkError if the table cannot be used, see {@linkcode isUnusableTable}
    */
   async of(namespace: Namespace): Promise<TableApplier> {
     return (await this.#entryOf(namespace)).applier;
+  }
+
+  /**
+   * Works on the table of a collection. If the table cannot be used, leaves the collection out, as long as other tables
+   * are open.
+   *
+   * @returns whether the work is done
+   * @throws the error of the table if no other one is open; each other error
+   */
+  async attempt(namespace: Namespace, work: () => Promise<unknown>): Promise<boolean> {
+    if (this.leftOut.has(namespace)) return false;
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      await this.#leaveOut(namespace, error);
+      return false;
+    }
   }
 
   tableOf(namespace: Namespace): TableName {
@@ -121,21 +156,74 @@ export class TableRegistry {
     return (await this.#followed.list()).length > 0;
   }
 
+  /** Other streams, alive, that write collections of this one to the same tables, with their number. */
+  overlaps(): ReturnType<FollowedCollections["overlaps"]> {
+    return this.#followed.overlaps();
+  }
+
   /**
-   * Opens the tables of these collections.
+   * Opens the tables of these collections, and tries their dead letters again. Leaves out collections whose tables cannot
+   * be used.
    *
    * @returns the collections whose tables somebody has dropped since they were filled: they need a new snapshot
+   * @throws the error of the first table if none can be used
    */
   async openAll(namespaces: readonly Namespace[]): Promise<Namespace[]> {
     const known = new Set(this.#entries.keys());
-    const entries = await concurrently(namespaces, TABLES_AT_ONCE, (namespace) => {
+    const failures: (readonly [Namespace, unknown])[] = [];
+    const usable = namespaces.filter((each) => !this.leftOut.has(each));
+    const entries = await concurrently(usable, TABLES_AT_ONCE, async (namespace) => {
       this.#options.signal.throwIfAborted();
-      return this.#entryOf(namespace);
+      try {
+        const entry = await this.#entryOf(namespace);
+        if (!known.has(namespaceText(namespace))) await entry.applier.retryDeadLetters();
+        return entry;
+      } catch (error) {
+        if (!isUnusableTable(error)) throw error;
+        failures.push([namespace, error]);
+        return undefined;
+      }
     });
-    return namespaces.filter((each, at) => entries[at]?.wasDropped && !known.has(namespaceText(each)));
+    for (const failure of failures) await this.#leaveOut(...failure);
+    return usable.filter((each, at) => entries[at]?.wasDropped && !known.has(namespaceText(each)));
   }
 
-  /** Groups changes by their collection and has them worked on, several collections at once. */
+  /**
+   * Tries tables again that could not be used, now and then. Nothing else may write at the same time.
+   *
+   * @returns the collections whose tables can be used now: they are to be read again
+   */
+  async retryLeftOut(): Promise<readonly Requeued[]> {
+    const tried = await concurrently(this.leftOut.due(TABLES_AT_ONCE), TABLES_AT_ONCE, async (collection) => {
+      try {
+        // If it was dropped, the event follows.
+        if (!await this.#options.causalReader.exists(collection)) {
+          return (this.leftOut.putOff(collection), []);
+        }
+        await this.#opener.probe(collection);
+        await this.of(collection);
+      } catch (error) {
+        if (isUnusableTable(error)) this.leftOut.failedAgain(collection, error);
+        else if (isRetryable(error)) this.leftOut.putOff(collection);
+        else throw error;
+        return [];
+      }
+      this.leftOut.remove(collection);
+      this.#options.log.info(
+        "The table of a collection that was left out can be used: taking a snapshot of it",
+        {
+          collection: namespaceText(collection),
+        },
+      );
+      return [collection];
+    });
+    return tried.flat();
+  }
+
+  /**
+   * Groups changes by their collection and has them worked on, several collections at once. Changes of collections that
+   * are left out are dropped.
+   */
   async forEachCollection<T extends { readonly namespace: Namespace }>(
     changes: readonly T[],
     work: (group: CollectionChanges<T>) => Promise<void>,
@@ -144,7 +232,10 @@ export class TableRegistry {
       const [first] = group;
       if (!first) return;
       const { namespace } = first;
-      await work({ namespace, changes: group, applier: await this.of(namespace) });
+      await this.attempt(
+        namespace,
+        async () => await work({ namespace, changes: group, applier: await this.of(namespace) }),
+      );
     });
   }
 
@@ -156,10 +247,16 @@ export class TableRegistry {
    * @returns the collection that has the table by now, to be read again; undefined where none has
    */
   async drop(namespace: Namespace): Promise<Namespace | undefined> {
+    const hasNoRows = this.leftOut.get(namespace)?.keepsGone === true;
+    this.leftOut.remove(namespace);
+    this.leftOut.tryNow();
+    if (hasNoRows) return undefined;
     const newOwner = await this.#owners.newOwner(quoteTable(this.tableOf(namespace)), namespace);
     if (this.#options.settings.onDrop !== "keep") {
       if (this.#isLaterPartition) await this.#followed.remove(namespace);
-      else if (await this.#isKnown(namespace)) await this.#dropRows(namespace, newOwner);
+      else if (await this.#isKnown(namespace)) {
+        await this.removeRows(namespace, () => this.#dropRows(namespace, newOwner));
+      }
     }
     await this.#close(namespace);
     return newOwner;
@@ -189,34 +286,44 @@ export class TableRegistry {
     const { onDrop, partition } = this.#options.settings;
     if (onDrop !== "drop" || partition) return;
     for (const namespace of await this.missing(namespaces)) {
-      if (await isEmptyTable(this.#transports.patient, this.tableOf(namespace))) await this.drop(namespace);
+      const isEmpty = () => isEmptyTable(this.#transports.patient, this.tableOf(namespace));
+      if (await unlessUnusable(isEmpty)) await this.drop(namespace);
     }
   }
 
-  /** The collections of a database whose tables are open. */
+  /** The collections of a database whose tables are open, and those left out. */
   openIn(database: string): Namespace[] {
-    return [...this.#entries.keys()]
+    return [...this.#entries.keys(), ...this.leftOut.all.map(namespaceText)]
       .filter((name) => name.startsWith(`${database}.`))
       .map((name) => ({ database, collection: name.slice(database.length + 1) }));
   }
 
   /** Makes what was written visible to queries. */
   async refresh(): Promise<void> {
-    const entries = await Promise.all(this.#entries.values());
-    const dirty = entries.map(({ applier }) => applier).filter(({ dirty }) => dirty);
-    await concurrently(dirty, TABLES_AT_ONCE, (applier) => applier.refresh());
+    await concurrently([...this.#dirty], TABLES_AT_ONCE, async ([applier, namespace]) => {
+      if (applier.dirty) await this.attempt(namespace, () => applier.refresh());
+      if (!applier.dirty) this.#dirty.delete(applier);
+    });
+  }
+
+  /** Entries whose tables are open by now, without those that cannot be opened. */
+  async #opened(): Promise<readonly Entry[]> {
+    const settled = await Promise.allSettled(this.#entries.values());
+    return settled.flatMap((each) => each.status === "fulfilled" ? [each.value] : []);
   }
 
   /** Tries again, now and then, what a backup of CrateDB has kept waiting. Nothing may be written meanwhile. */
   async retryPutOff(): Promise<void> {
-    const now = this.#options.clock.now();
+    const now = this.#options.clock.monotonic();
     if (now - this.#putOffTriedAt < PUT_OFF_INTERVAL_MS) return;
     this.#putOffTriedAt = now;
-    for (const { columns } of await Promise.all(this.#entries.values())) await columns.retryPutOff();
+    for (const { namespace, columns } of await this.#opened()) {
+      await this.attempt(namespace, () => columns.retryPutOff());
+    }
     for (const [table, { namespace, applier }] of this.#undropped) {
       // Whoever has the table by now keeps it.
       const isTaken = this.#owners.has(table);
-      if (!isTaken && await applier.retryDrop()) continue;
+      if (!isTaken && await unlessUnusable(() => applier.retryDrop())) continue;
       this.#undropped.delete(table);
       if (!isTaken) await this.#followed.remove(namespace);
     }
@@ -232,9 +339,9 @@ export class TableRegistry {
       if (isBusy || !outages.active && this.#unrecovered.size === 0) return;
       isBusy = true;
       try {
-        const entries = outages.active ? await Promise.all(this.#entries.values()) : [];
+        const entries = outages.active ? await this.#opened() : [];
         for (const columns of new Set([...this.#unrecovered, ...entries.map(({ columns }) => columns)])) {
-          if (!await columns.recover()) this.#unrecovered.delete(columns);
+          if (!await unlessUnusable(() => columns.recover())) this.#unrecovered.delete(columns);
         }
       } catch (error) {
         fail(error);
@@ -248,13 +355,20 @@ export class TableRegistry {
 
   /** Of all tables since the start, also of those that are closed. */
   get counts(): Counts {
-    return [...this.#appliers].reduce((sum, { counts }) => sumOf(sum, counts), this.#closed);
+    return this.#counts;
   }
 
+  /** Concurrent calls get the same entry. One that cannot be opened is opened again by the next call. */
   #entryOf(namespace: Namespace): Promise<Entry> {
     const name = namespaceText(namespace);
-    let entry = this.#entries.get(name);
-    if (!entry) this.#entries.set(name, entry = this.#open(namespace));
+    const known = this.#entries.get(name);
+    if (known) return known;
+    const entry = this.#open(namespace);
+    this.#entries.set(name, entry);
+    entry.catch(() => {
+      if (this.#entries.get(name) === entry) this.#entries.delete(name);
+      this.#opener.release(namespace);
+    });
     return entry;
   }
 
@@ -262,23 +376,15 @@ export class TableRegistry {
     const { names, settings, log, observer } = this.#options;
     const { patient } = this.#transports;
     const name = this.tableOf(namespace);
-    if (isMetadataTable(name.name)) {
-      throw new UserError(
-        `${quoteTable(name)} is a name of the relay's own tables: ${namespaceText(namespace)}`,
-        { hint: "Give the collection another table with --table, or leave it out with --exclude." },
-      );
-    }
-    await this.#owners.claim(quoteTable(name), namespace);
-    const isKnown = await this.#followed.has(namespace);
-    if (!isKnown) await this.#followed.add(namespace, name);
-    const table = await openTable(patient, { ...settings, table: name });
+    const { table, isKnown } = await this.#opener.open(namespace);
     const writer = new Writer(patient, table, { ...settings, inFlightBudget: this.#inFlightBudget });
     const columns = await this.#columnsOf(namespace, table, writer);
     if (await columns.recover()) this.#unrecovered.add(columns);
+    if (!isKnown) await this.#followed.add(namespace, name);
     const stream = deadLetterStream(namespace, name);
     const deadLetters = await DeadLetters.open(patient, { schema: names.metadataSchema, stream });
     const shardKey = await this.#options.shardKeyOf(namespace);
-    const applier = new TableApplier({
+    const applier: TableApplier = new TableApplier({
       namespace,
       table,
       columns,
@@ -291,11 +397,39 @@ export class TableRegistry {
       shardKey,
       garbage: this.#garbage,
       log,
-      observer,
+      observer: {
+        stageDone: (done) => observer.stageDone(done),
+        tableWritten: (write) => {
+          this.#counts = sumOf(this.#counts, write);
+          this.#dirty.set(applier, namespace);
+          observer.tableWritten(write);
+        },
+      },
     });
-    this.#appliers.add(applier);
-    await applier.retryDeadLetters();
-    return { applier, columns, wasDropped: isKnown && table.isNew };
+    return { namespace, applier, columns, wasDropped: isKnown && table.isNew };
+  }
+
+  /** @throws the error if it is not of one table, or if no other table is open */
+  async #leaveOut(namespace: Namespace, error: unknown): Promise<void> {
+    if (!isUnusableTable(error)) throw error;
+    await this.#abandon(namespace);
+    if (this.leftOut.has(namespace)) return;
+    if (this.#entries.size === 0) throw error;
+    // One that never had rows has none to remove; rows of others in its table follow --on-drop.
+    const keepsGone = !await this.#followed.has(namespace);
+    if (!this.leftOut.has(namespace)) {
+      this.leftOut.add({ ...namespace, ...keepsGone && { keepsGone } }, error);
+    }
+  }
+
+  /** Closes a table that cannot be used. */
+  async #abandon(namespace: Namespace): Promise<void> {
+    const name = namespaceText(namespace);
+    const [entry] = await Promise.allSettled([this.#entries.get(name)]);
+    if (entry?.status !== "fulfilled" || !entry.value) return;
+    const { applier, columns } = entry.value;
+    this.#forget(namespace, applier);
+    this.#unrecovered.delete(columns);
   }
 
   async #ownKeys(namespace: Namespace, oids: readonly string[], shardKey: ShardKey): Promise<string[]> {
@@ -311,6 +445,7 @@ export class TableRegistry {
       table,
       log,
       inferred: settings.columns === "dynamic",
+      needed: table.hasOverflow ? ["oid", "data", "overflow"] : ["oid", "data"],
       onAdded: (columns) => observer.columnsAdded({ namespace, columns }),
     });
     const widening = new Widening(this.#transports, {
@@ -323,6 +458,20 @@ export class TableRegistry {
       onWidened: (columns) => observer.columnsWidened({ namespace, columns }),
     });
     return await openColumnPolicy(settings.columns, { table, tableSchema, widening, writer });
+  }
+
+  /** Removes rows of a dropped collection. Warns if they stay, because the table cannot be used. */
+  async removeRows(namespace: Namespace, work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (!isUnusableTable(error)) throw error;
+      this.#options.log.warn("Rows of a dropped collection stay: its table cannot be used", {
+        collection: namespaceText(namespace),
+        because: messageOf(error),
+      });
+      await this.#abandon(namespace);
+    }
   }
 
   async #dropRows(namespace: Namespace, newOwner: Namespace | undefined): Promise<void> {
@@ -349,10 +498,23 @@ export class TableRegistry {
     const entry = await this.#entries.get(name);
     if (!entry) return;
     const { applier } = entry;
-    if (applier.dirty) await applier.refresh();
-    this.#closed = sumOf(this.#closed, applier.counts);
-    this.#appliers.delete(applier);
-    this.#entries.delete(name);
-    this.#owners.release(quoteTable(this.tableOf(namespace)), namespace);
+    if (applier.dirty) await unlessUnusable(() => applier.refresh());
+    this.#forget(namespace, applier);
+  }
+
+  #forget(namespace: Namespace, applier: TableApplier): void {
+    this.#dirty.delete(applier);
+    this.#entries.delete(namespaceText(namespace));
+    this.#opener.release(namespace);
+  }
+}
+
+/** What the work gives; undefined if it fails because the table cannot be used. */
+async function unlessUnusable<T>(work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!isUnusableTable(error)) throw error;
+    return undefined;
   }
 }

@@ -6,10 +6,13 @@ import { BSON, type ClientSession, type Db, type Document, type MongoClient, Rea
 import { type BsonValue, ElementCursor, elements, fieldsByName, int64At } from "../bson/bson.ts";
 import type { Namespace } from "../namespace.ts";
 import { UserError } from "../util/errors.ts";
+import type { Question } from "../util/outage.ts";
 import { retry, type RetryOptions } from "../util/retry.ts";
+import { ANSWER_LIMITS, AnswerLimit, type AnswerLimits, type AnswerOptions } from "./answer_limit.ts";
+import { withoutTimeout } from "./mongodb.ts";
 import { retryableErrors } from "./mongodb_errors.ts";
 import type { Route } from "./route.ts";
-import { RoutedSession } from "./routed_session.ts";
+import { RoutedSession, type TimeOfCluster } from "./routed_session.ts";
 
 /** A document and its key. */
 export interface KeyedDocument {
@@ -24,9 +27,15 @@ export interface Page {
   readonly exhausted: boolean;
 }
 
-export type CausalReaderOptions = Omit<RetryOptions, "isRetryable">;
+export interface CausalReaderOptions extends Omit<RetryOptions, "isRetryable" | "isLong"> {
+  /** @default {ANSWER_LIMITS} */
+  readonly limits?: AnswerLimits;
+}
 
-export interface PageOptions {
+/** What the driver's methods take. */
+export type ReadOptions = typeof FROM_PRIMARY & AnswerOptions & { readonly session: ClientSession };
+
+export interface PageOptions extends Question {
   /** Whether the signal ends it also while MongoDB is at work. @default {false} */
   readonly abortable?: boolean;
   /** The index that is used; null leaves that to the server. @default {that of `_id`} */
@@ -44,10 +53,19 @@ const KILL_CURSOR_TIMEOUT_MS = 1_000;
 export class CausalReader implements AsyncDisposable {
   readonly #session: RoutedSession;
   readonly #options: CausalReaderOptions;
+  readonly #limits: AnswerLimits;
+  readonly #answers: AnswerLimit;
+  /** Of the pages that the signal ends: those of a snapshot may be slow while others are quick. */
+  readonly #abortableAnswers: AnswerLimit;
+  readonly #scans: AnswerLimit;
 
   constructor(route: Route, options: CausalReaderOptions) {
+    this.#limits = options.limits ?? ANSWER_LIMITS;
     this.#session = new RoutedSession(route);
     this.#options = options;
+    this.#answers = new AnswerLimit(this.#limits.read);
+    this.#abortableAnswers = new AnswerLimit(this.#limits.read);
+    this.#scans = new AnswerLimit(this.#limits.scan);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -60,27 +78,26 @@ export class CausalReader implements AsyncDisposable {
   }
 
   /** From now on nothing older than this is read. */
-  after(clusterTime: BSON.Timestamp | undefined): void {
-    if (clusterTime) this.#session.after(clusterTime);
+  after(time: TimeOfCluster): void {
+    this.#session.after(time);
   }
 
-  /** Runs a read that is safe to repeat, with options that the driver's methods take. */
+  /**
+   * Runs a read that is safe to repeat, with options that the driver's methods take. All its answers have one limit.
+   *
+   * @param options.isLong whether MongoDB goes through a whole collection for it
+   */
   read<T>(
-    work: (
-      client: MongoClient,
-      options: typeof FROM_PRIMARY & { readonly session: ClientSession },
-    ) => Promise<T>,
+    work: (client: MongoClient, options: ReadOptions) => Promise<T>,
+    { isLong = false }: Question = {},
   ): Promise<T> {
-    const attempt = async () => {
-      const { client, session } = this.#session.current();
-      try {
-        return await work(client, { ...FROM_PRIMARY, session });
-      } catch (error) {
-        this.#session.failed(client, error);
-        throw error;
-      }
-    };
-    return retry(attempt, { ...this.#options, isRetryable: retryableErrors() });
+    const answers = isLong ? this.#scans : this.#answers;
+    return this.#tries((client, session) => {
+      const shared = { ...FROM_PRIMARY, ...withoutTimeout(client), session };
+      return answers.run((answer) => work(client, { ...shared, ...answer }), {
+        beyond: this.#limits.report,
+      });
+    }, { isLong });
   }
 
   /** Whether there is such a collection; false for a view or a time-series collection. */
@@ -95,47 +112,81 @@ export class CausalReader implements AsyncDisposable {
   }
 
   /** The first documents that a `find` or `aggregate` finds, in one answer unless `goesOn` wants more. */
-  async page(
-    { database, collection }: Namespace,
-    command: Document,
-    options: PageOptions = {},
-  ): Promise<Page> {
-    const { abortable = false, hint = BY_KEY, goesOn = () => false } = options;
-    return await this.read(async (client, { session, readPreference }) => {
-      const db = client.db(database);
-      const run = (command: Document) =>
-        db.command(command, {
-          raw: true,
-          session,
-          readPreference,
-          ...abortable && { signal: this.#options.shutdown.signal },
-        });
-      let reply = batchOf(await run({ ...command, ...hint && { hint }, readConcern: this.#readConcern() }));
-      let { documents } = reply;
-      while (reply.cursorId !== 0n && goesOn(documents)) {
-        reply = batchOf(await run({ getMore: BSON.Long.fromBigInt(reply.cursorId), collection }));
-        documents = [...documents, ...reply.documents];
+  page(namespace: Namespace, command: Document, options: PageOptions = {}): Promise<Page> {
+    const { abortable = false, hint = BY_KEY, goesOn = () => false, isLong = false } = options;
+    const answers = abortable ? this.#abortableAnswers : this.#answers;
+    const first = { ...command, ...hint && { hint } };
+    return this.#tries(async (client, session) => {
+      const cursor = { client, session, namespace, abortable, answers, serverLimited: true };
+      let documents: readonly KeyedDocument[] = [];
+      for await (const reply of this.#replies(first, cursor)) {
+        documents = documents.concat(reply.documents);
+        if (reply.cursorId === 0n) return { documents, exhausted: true };
+        if (!goesOn(documents)) break;
       }
-      if (reply.cursorId !== 0n) await killCursor(db, collection, reply.cursorId);
-      return { documents, exhausted: reply.cursorId === 0n };
-    });
+      return { documents, exhausted: false };
+    }, { isLong });
   }
 
   /** Those documents of all that an aggregation finds which `isWanted` is true of. */
   scan(
-    { database, collection }: Namespace,
+    namespace: Namespace,
     pipeline: readonly Document[],
     isWanted: (document: KeyedDocument) => boolean,
   ): Promise<KeyedDocument[]> {
-    return this.read(async (client, options) => {
-      const cursor = client.db(database).collection(collection)
-        .aggregate([...pipeline], { raw: true, readConcern: MAJORITY, ...options });
+    const command = { aggregate: namespace.collection, pipeline, cursor: {} };
+    return this.#tries(async (client, session) => {
       const found: KeyedDocument[] = [];
-      for await (const document of cursor) {
-        const each = keyed(document as unknown as Uint8Array);
-        if (isWanted(each)) found.push(each);
+      for await (
+        const { documents } of this.#replies(command, { client, session, namespace, answers: this.#scans })
+      ) {
+        for (const document of documents) if (isWanted(document)) found.push(document);
       }
       return found;
+    }, { isLong: true });
+  }
+
+  /** The replies of a cursor, which is closed when no more are wanted. The limit applies to each reply. */
+  async *#replies(command: Document, options: RepliesOptions): AsyncGenerator<Reply> {
+    const { client, session, answers, namespace: { database, collection } } = options;
+    const { abortable = false, serverLimited = false } = options;
+    const db = client.db(database);
+    const shared = { raw: true, session, ...FROM_PRIMARY, ...withoutTimeout(client) };
+    const run = (command: Document, { serverLimited = false } = {}): Promise<Reply> =>
+      answers.run(async ({ signal, maxTimeMS }) => {
+        const limited = { ...command, ...serverLimited && { maxTimeMS } };
+        return batchOf(await db.command(limited, { ...shared, signal }));
+      }, { beyond: this.#limits.report, signal: abortable ? this.#options.shutdown.signal : undefined });
+    let cursorId = 0n;
+    try {
+      let reply = await run({ ...command, readConcern: this.#readConcern() }, { serverLimited });
+      while (true) {
+        cursorId = reply.cursorId;
+        yield reply;
+        if (cursorId === 0n) return;
+        reply = await run({ getMore: BSON.Long.fromBigInt(cursorId), collection });
+      }
+    } finally {
+      if (cursorId !== 0n) await killCursor(db, collection, cursorId);
+    }
+  }
+
+  #tries<T>(
+    work: (client: MongoClient, session: ClientSession) => Promise<T>,
+    question: Question,
+  ): Promise<T> {
+    const attempt = async () => {
+      const { client, session } = this.#session.current();
+      try {
+        return await work(client, session);
+      } catch (error) {
+        throw this.#session.failed(client, error);
+      }
+    };
+    return retry(attempt, {
+      ...this.#options,
+      ...question,
+      isRetryable: retryableErrors(() => this.time !== undefined),
     });
   }
 
@@ -150,6 +201,18 @@ export class CausalReader implements AsyncDisposable {
 export async function killCursor(db: Db, collection: string, cursorId: bigint): Promise<void> {
   const command = { killCursors: collection, cursors: [BSON.Long.fromBigInt(cursorId)] };
   await db.command(command, { signal: AbortSignal.timeout(KILL_CURSOR_TIMEOUT_MS) }).catch(() => {});
+}
+
+interface RepliesOptions extends Pick<PageOptions, "abortable"> {
+  readonly client: MongoClient;
+  readonly session: ClientSession;
+  readonly namespace: Namespace;
+  readonly answers: AnswerLimit;
+  /**
+   * Whether the server has the limit too: it counts the time of all replies of a cursor together, so only for a cursor
+   * of about one reply. @default {false}
+   */
+  readonly serverLimited?: boolean;
 }
 
 interface Reply {

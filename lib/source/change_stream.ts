@@ -10,15 +10,17 @@
  *
  * @see https://github.com/mongodb/specifications/blob/master/source/change-streams/change-streams.md
  */
-import { BSON, type ClientSession, type Document, type MongoClient } from "mongodb";
+import { BSON, type ClusterTime, type Document } from "mongodb";
 import type { Partition } from "../key/partition.ts";
-import { UserError } from "../util/errors.ts";
 import type { OutageTracker } from "../util/outage.ts";
 import { backoff } from "../util/retry.ts";
 import { type BsonValue, bytesOf, ElementCursor } from "../bson/bson.ts";
+import { ANSWER_LIMITS, AnswerLimit, type AnswerLimits, type AnswerOptions } from "./answer_limit.ts";
 import { type CollectionEvent, type DocumentChange, eventFields, readEvent, wallTimeOf } from "./event.ts";
 import { killCursor } from "./causal_reader.ts";
+import { largeEvent } from "./large_event.ts";
 import { PageSize } from "./page_size.ts";
+import { timeOf } from "./resume_token.ts";
 import type { Route } from "./route.ts";
 import { RoutedSession } from "./routed_session.ts";
 import type { Scope } from "./scope.ts";
@@ -31,7 +33,6 @@ import {
   openStream,
   type Reply,
   runStreamCommand,
-  streamStages,
   targetOf,
 } from "./open_stream.ts";
 
@@ -48,6 +49,8 @@ export interface ChangeBatch {
   readonly tokenBeforeEvent?: Uint8Array | null;
   /** The server's time of its answer. Reads after it see everything in the batch. */
   readonly operationTime: BSON.Timestamp | undefined;
+  /** The same with the deployment's signature, for a shard that is behind; undefined without a signature. */
+  readonly clusterTime?: ClusterTime | undefined;
   /** When the newest event was written, in milliseconds since 1970; undefined where MongoDB does not tell, or none is there. */
   readonly wallTime: number | undefined;
 }
@@ -68,7 +71,33 @@ export interface ChangeStreamOptions {
   readonly retryFor: number;
   readonly signal: AbortSignal;
   readonly outages: OutageTracker;
+  /** @default {ANSWER_LIMITS} */
+  readonly limits?: AnswerLimits;
 }
+
+/** The limits of a stream's answers, which stay when it is opened again. */
+interface StreamAnswers {
+  readonly opening: AnswerLimit;
+  readonly batches: AnswerLimit;
+}
+
+/**
+ * A server reads the oplog at least so many times faster than it writes it. It answers only after it has read up to the
+ * end, through the events of all collections: `maxTimeMS` limits its waiting, not its reading.
+ */
+const READS_FASTER = 10;
+/** The most time for that, in milliseconds; if it needs more, the next tries have it. */
+const LONGEST_READING_MS = 600_000;
+
+/**
+ * Milliseconds that a server needs at most to read up to the end of the oplog.
+ *
+ * @param idle milliseconds since the stream was at the end
+ * @example
+ * IN: 1_000 → OUT: 100; IN: an hour → OUT: 360_000; IN: a day → OUT: 600_000
+ */
+export const readingMs = (idle: number): number =>
+  Math.min(LONGEST_READING_MS, Math.max(0, idle) / READS_FASTER);
 
 /**
  * The change batches of a scope, for ever. A stream that breaks off is opened again after the last token, in the same
@@ -83,34 +112,44 @@ export async function* changeStream(options: ChangeStreamOptions): AsyncGenerato
   const id = Symbol();
   let token = options.startAfter;
   let { fullDocument } = options;
+  let { batchSize } = options;
   let failedSince = 0;
   let attempt = 0;
-  let isRetryable = retryableErrors();
+  const { read, stream } = options.limits ?? ANSWER_LIMITS;
+  const answers = { opening: new AnswerLimit(read), batches: new AnswerLimit(stream) };
+  const judge = () => retryableErrors(() => session.operationTime !== undefined);
+  let isRetryable = judge();
   try {
     while (!signal.aborted) {
       const current = session.current();
       try {
         let isOpening = true; // The empty first batch does not show that the stream can be read.
-        for await (const batch of batchesFrom(token, { ...options, ...current, fullDocument })) {
+        for await (
+          const batch of batchesFrom(token, { ...options, ...current, fullDocument, batchSize, answers })
+        ) {
           if (!isOpening) {
-            outages.succeeded(id);
+            outages.answered(id);
             attempt = 0;
-            isRetryable = retryableErrors();
+            isRetryable = judge();
           }
           isOpening = false;
           yield batch;
           token = batch.token;
         }
-      } catch (error) {
+      } catch (failure) {
         if (signal.aborted) return;
-        session.failed(current.client, error);
+        const error = session.failed(current.client, failure);
         if (fullDocument === "updateLookup" && isAmbiguousLookup(error)) {
           fullDocument = "lookup";
           continue;
         }
-        if (isEventTooLarge(error)) throw await tooLarge(options, token);
-        if (attempt === 0) failedSince = Date.now();
-        if (!isRetryable(error) || Date.now() - failedSince >= retryFor) throw error;
+        if (isEventTooLarge(error)) {
+          if (batchSize === 1) throw await largeEvent(token, options);
+          batchSize = 1; // MongoDB returns the events before it only in an answer without it.
+          continue;
+        }
+        if (attempt === 0) failedSince = performance.now();
+        if (!isRetryable(error) || performance.now() - failedSince >= retryFor) throw error;
         outages.failed(id, error);
         await backoff(attempt++, signal).catch(() => {});
       }
@@ -122,15 +161,22 @@ export async function* changeStream(options: ChangeStreamOptions): AsyncGenerato
 
 async function* batchesFrom(
   startAfter: Uint8Array | null,
-  options: ChangeStreamOptions & { readonly client: MongoClient; readonly session: ClientSession },
+  options: ChangeStreamOptions & ReturnType<RoutedSession["current"]> & { readonly answers: StreamAnswers },
 ): AsyncGenerator<ChangeBatch> {
-  const { client, session, batchSize, replyBytes, signal, scope } = options;
+  const { client, session, batchSize, replyBytes, signal, scope, answers, outages } = options;
   const pageSize = new PageSize(replyBytes);
   let token = startAfter;
   const target = targetOf(scope);
   const database = client.db(target.database);
-  const command = (document: Document) => runStreamCommand(database, document, { session, signal });
-  let reply = await openStream(startAfter, { ...options, database, command });
+  const command = async (document: Document, { signal }: AnswerOptions) => {
+    using _question = outages.asked();
+    return await runStreamCommand(database, document, { session, signal });
+  };
+  const open = (document: Document) => answers.opening.run((answer) => command(document, answer), { signal });
+  let reply = await openStream(startAfter, { ...options, database, command: open });
+  const openedAt = performance.now();
+  /** When the stream was at the end last, in milliseconds of the clock of `performance`. */
+  let readAt = openedAt - ageOf(startAfter);
   const split = new SplitEvents();
   try {
     while (true) {
@@ -142,45 +188,26 @@ async function* batchesFrom(
         token = batch.token;
       }
       if (reply.cursorId === 0n || signal.aborted) return;
-      reply = await command({
+      const maxTimeMS = awaitMs(client.options, { wasBusy });
+      const getMore = {
         getMore: BSON.Long.fromBigInt(reply.cursorId),
         collection: reply.collection,
         batchSize: Math.min(batchSize, pageSize.documents),
-        maxTimeMS: awaitMs(client.options, { wasBusy }),
-      });
+        maxTimeMS,
+      };
+      const beyond = maxTimeMS + readingMs(performance.now() - readAt);
+      reply = await answers.batches.run((answer) => command(getMore, answer), { beyond, signal });
+      readAt = performance.now();
     }
   } finally {
     if (reply.cursorId !== 0n) await killCursor(database, reply.collection, reply.cursorId);
   }
 }
 
-/** Names the document of the event after `token`, which is over 16 MB and cannot be split. */
-async function tooLarge(options: ChangeStreamOptions, token: Uint8Array | null): Promise<UserError> {
-  const { route, scope, partition } = options;
-  const target = targetOf(scope);
-  const small = {
-    scope,
-    partition,
-    fullDocument: "none" as const,
-    features: { splitsLargeEvents: false, expandedEvents: false },
-  };
-  const names = { $project: { ns: 1, documentKey: 1, operationType: 1 } };
-  const { cursor } = await route.client.db(target.database).command({
-    aggregate: target.aggregate,
-    pipeline: [...streamStages(small, token), names],
-    cursor: { batchSize: 1 },
-  }, { enableUtf8Validation: false });
-  const [event] = cursor.firstBatch;
-  const key = BSON.EJSON.stringify(event?.documentKey ?? {});
-  const document = `${event?.ns?.db}.${event?.ns?.coll} ${key.length > 200 ? `${key.slice(0, 200)}…` : key}`;
-  return new UserError(
-    `A change event is larger than 16 MB, and MongoDB cannot deliver it: ${document}`,
-    {
-      hint:
-        "MongoDB 6.0.9 and newer split events, but for what is in each part. Make the document or its key smaller, or " +
-        "leave its collection out with --exclude, and start again.",
-    },
-  );
+/** Milliseconds since the time of a token; 0 without a time. */
+function ageOf(token: Uint8Array | null): number {
+  const time = token && timeOf(token);
+  return time ? Math.max(0, Date.now() - time.getTime()) : 0;
 }
 
 interface BatchState {
@@ -191,7 +218,7 @@ interface BatchState {
 
 /** The changes of a reply, and the events that end batches. The last batch has the token of the reply. */
 export function* batchesOf(reply: Reply, { split, token: before }: BatchState): Generator<ChangeBatch> {
-  const { batch, operationTime } = reply;
+  const { batch, operationTime, clusterTime } = reply;
   let changes: DocumentChange[] = [];
   let events = 0;
   let bytes = 0;
@@ -212,7 +239,8 @@ export function* batchesOf(reply: Reply, { split, token: before }: BatchState): 
       const wallTime = wallTimeOf(batch.bytes, newest);
       const { event } = read;
       const { token } = event;
-      yield { changes, event, events, bytes, token, tokenBeforeEvent: previous, operationTime, wallTime };
+      const time = { operationTime, clusterTime, wallTime };
+      yield { changes, event, events, bytes, token, tokenBeforeEvent: previous, ...time };
       changes = [];
       events = 0;
       bytes = 0;
@@ -221,5 +249,6 @@ export function* batchesOf(reply: Reply, { split, token: before }: BatchState): 
   const read = last ? bytesOf(last) : before;
   const end = split.incomplete ? read : reply.token;
   const wallTime = events > 0 ? wallTimeOf(batch.bytes, newest) : undefined;
-  if (end) yield { changes, event: undefined, events, bytes, token: end, operationTime, wallTime };
+  const time = { operationTime, clusterTime, wallTime };
+  if (end) yield { changes, event: undefined, events, bytes, token: end, ...time };
 }

@@ -12,7 +12,7 @@ export class Deployment implements AsyncDisposable {
   readonly #client: MongoClient;
   /** Addresses of the servers that cursors stay with and that answer; none in a replica set. */
   readonly #routers: () => readonly string[];
-  readonly #pinned: MongoClient[] = [];
+  readonly #pinned = new Set<MongoClient>();
 
   private constructor(url: string, client: MongoClient, routers: () => readonly string[]) {
     this.#url = url;
@@ -35,7 +35,10 @@ export class Deployment implements AsyncDisposable {
   /** A route of its own for whoever needs one. */
   route(): Route {
     return this.#routers().length > 0
-      ? new PinnedRoute(this.#routers, (address) => this.#pin(address))
+      ? new PinnedRoute(this.#routers, {
+        connect: (address) => this.#pin(address),
+        close: (client) => void this.#unpin(client),
+      })
       : directRoute(this.#client);
   }
 
@@ -46,8 +49,13 @@ export class Deployment implements AsyncDisposable {
   #pin(address: string): MongoClient {
     const authSource = this.#client.options.credentials?.source;
     const client = clientOf(pinnedUrl(this.#url, address, authSource), { maxPoolSize: 1, minPoolSize: 0 });
-    this.#pinned.push(client);
+    this.#pinned.add(client);
     return client;
+  }
+
+  async #unpin(client: MongoClient): Promise<void> {
+    await closeMongodb(client).catch(() => {}); // Its server may be down.
+    this.#pinned.delete(client);
   }
 }
 

@@ -13,6 +13,7 @@ import type { KeyRange } from "./key_ranges.ts";
 import { isTransformFailure } from "./mongodb_errors.ts";
 import { isOwn } from "./own_keys.ts";
 import { PageSize } from "./page_size.ts";
+import { type Asked, Refusals } from "./refusals.ts";
 import { changesId } from "./transform.ts";
 
 export interface ReaderOptions {
@@ -31,6 +32,8 @@ export interface ReaderOptions {
 const MAX_KEYS = 2_500;
 /** The most bytes of keys in one query. */
 const MAX_KEY_BYTES = 2 ** 20;
+/** Documents to try at each end of a collection. */
+const OTHERS = 2;
 /** More documents than a reply of 16 MB can hold. */
 const UNLIMITED_DOCUMENTS = 1_000_000;
 const KEY = { _id: 1 } as const;
@@ -168,12 +171,32 @@ export class DocumentReader {
     return found.map((each) => rowKey(each, shardKey));
   }
 
-  /** @throws MongoServerError for a filter or stage that MongoDB refuses */
+  /**
+   * Checks the filter and the stages in MongoDB, without documents and with the first one of the collection.
+   *
+   * @param namespace of a collection that need not exist
+   * @throws MongoServerError for a filter or stage that MongoDB refuses; UserError when they take or change `_id`
+   */
   async check(namespace: Namespace): Promise<void> {
-    await this.#causalReader.page(
-      namespace,
-      aggregate(namespace, [{ $match: { _id: { $in: [] } } }, ...this.#options.transform]),
-    );
+    await this.#checkStages(namespace);
+    if (!changesId(this.#options.transform)) return;
+    const { documents } = await this.#firstKeys(namespace, { order: 1, count: 1 });
+    const named = documents.filter(isNamed).map(({ id }) => id);
+    await Array.fromAsync(this.lookUp(namespace, named));
+  }
+
+  async #checkStages(namespace: Namespace): Promise<void> {
+    const nothing = { $match: { _id: { $in: [] } } };
+    await this.#causalReader.page(namespace, aggregate(namespace, [nothing, ...this.#options.transform]));
+  }
+
+  /** The first or the last keys of a collection, less those that are named. */
+  #firstKeys(
+    { database, collection }: Namespace,
+    { order, count, but = [] }: { order: 1 | -1; count: number; but?: readonly unknown[] },
+  ): Promise<Page> {
+    const find = { find: collection, filter: { _id: { $nin: but } }, sort: { _id: order }, projection: KEY };
+    return this.#causalReader.page({ database, collection }, { ...find, limit: count, batchSize: count });
   }
 
   async *#lookUp(
@@ -185,31 +208,53 @@ export class DocumentReader {
       .map(([key, id]) => ({ key, id, name: valueOf(id) }));
     const { named = [], unnamed = [] } = Object.groupBy(asked, ({ name }) => name ? "named" : "unnamed");
     const pageSize = this.#pageSizeOf(namespace);
-    const waiting: (readonly Asked[])[] = [named];
-    for (let keys = waiting.shift(); keys; keys = waiting.shift()) {
-      const end = groupEnd(keys, Math.min(MAX_KEYS, pageSize.documents));
-      const group = keys.slice(0, end);
-      if (end < keys.length) waiting.unshift(keys.slice(end));
+    const refusals = new Refusals({
+      check: () => this.#checkStages(namespace),
+      areOthersFine: (keys) => this.#areOthersFine(namespace, keys),
+      collection: namespaceText(namespace),
+    });
+    // The next keys are those of the last list, from `at` on.
+    const waiting = [{ keys: named as readonly Asked[], at: 0 }];
+    for (let next = waiting.pop(); next; next = waiting.pop()) {
+      const { keys, at } = next;
+      const end = groupEnd(keys, at, Math.min(MAX_KEYS, pageSize.documents));
+      const group = keys.slice(at, end);
+      if (end < keys.length) waiting.push({ keys, at: end });
       if (group.length === 0) continue;
       const reply = await this.#pageOf(namespace, group, stages);
       if (reply instanceof MongoServerError) {
         const [first, ...others] = group;
-        if (first && others.length === 0) yield [refused(first, reply)];
-        else waiting.unshift(...halves(group));
+        if (first && others.length === 0) await refusals.add(first, reply);
+        else for (const half of halves(group).reverse()) waiting.push({ keys: half, at: 0 });
         continue;
       }
       if (stages === this.#options.transform) learn(pageSize, reply);
       const found = this.#whole(await this.#askedFor(namespace, keySet(group), reply), reply);
+      if (found.length > 0) refusals.passed();
       const missing = without(group, found);
       yield [...found, ...reply.exhausted ? missing.map(gone) : []];
       if (reply.exhausted) continue;
       // The reply holds only documents whose keys are equal under the collation.
       if (found.length === 0) unnamed.push(...missing);
-      else waiting.unshift(missing);
+      else waiting.push({ keys: missing, at: 0 });
     }
+    yield refusals.documents;
     if (unnamed.length === 0) return;
     const found = await this.#scan(namespace, keySet(unnamed), stages);
     yield [...found, ...without(unnamed, found).map(gone)];
+  }
+
+  /** Whether MongoDB can transform a document at the ends of the collection, less those with these keys. */
+  async #areOthersFine(namespace: Namespace, but: readonly unknown[]): Promise<boolean> {
+    for (const order of [1, -1] as const) {
+      const { documents } = await this.#firstKeys(namespace, { order, count: OTHERS, but });
+      for (const { id } of documents) {
+        const asked = { key: keyText(id), id, name: valueOf(id) };
+        const reply = asked.name && await this.#pageOf(namespace, [asked], this.#options.transform);
+        if (reply && !(reply instanceof MongoServerError)) return true;
+      }
+    }
+    return false;
   }
 
   #pageSizeOf(namespace: Namespace): PageSize {
@@ -317,13 +362,6 @@ function within({ after, upTo, partition }: Bounds): Document {
   return conditions.length > 0 ? { $expr: { $and: conditions } } : {};
 }
 
-/** A key to look up. `name` is its literal in a query, if it has one. */
-interface Asked {
-  readonly key: string;
-  readonly id: BsonValue;
-  readonly name: { readonly value: unknown } | undefined;
-}
-
 const aggregate = ({ collection }: Namespace, pipeline: readonly Document[]): Document => ({
   aggregate: collection,
   pipeline,
@@ -333,11 +371,15 @@ const aggregate = ({ collection }: Namespace, pipeline: readonly Document[]): Do
 const learn = (size: PageSize, { documents }: Page): void =>
   size.read(documents.length, documents.reduce((sum, { document }) => sum + document.length, 0));
 
-/** How many of these keys fit in a query, of `most` at most. */
-function groupEnd(keys: readonly Asked[], most: number): number {
+/** Where the keys from `start` on end that fit in a query, of `most` at most. */
+function groupEnd(keys: readonly Asked[], start: number, most: number): number {
   let bytes = 0;
-  const end = keys.findIndex(({ id }, at) => at >= most || (bytes += id.length) > MAX_KEY_BYTES && at > 0);
-  return end < 0 ? keys.length : end;
+  let end = start;
+  for (; end < keys.length && end - start < most; end++) {
+    bytes += keys[end]?.id.length ?? 0;
+    if (bytes > MAX_KEY_BYTES && end > start) break;
+  }
+  return end;
 }
 
 const keySet = (asked: readonly Asked[]): Set<string> => new Set(asked.map(({ key }) => key));
@@ -352,17 +394,6 @@ const halves = <T>(values: readonly T[]): [T[], T[]] => {
   const middle = Math.ceil(values.length / 2);
   return [values.slice(0, middle), values.slice(middle)];
 };
-
-/** Says nothing of the message, which may quote what the transform is there to keep back. */
-const refused = ({ id }: Asked, { code, codeName }: MongoServerError): LookedUp => ({
-  id,
-  document: null,
-  refusal:
-    `MongoDB cannot transform this document (${
-      codeName ?? "error"
-    }, code ${code}). The letter is without it: ` +
-    "mend the document, or the pipeline, and start the relay with --snapshot always.",
-});
 
 const gone = ({ id }: Asked): LookedUp => ({ id, document: null });
 

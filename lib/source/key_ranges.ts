@@ -68,7 +68,7 @@ export class RangeSplitter {
         pipeline: [{ $sample: { size } }, { $project: { _id: 1 } }, { $sort: { _id: 1 } }],
         allowDiskUse: true,
         cursor: { batchSize: size },
-      }, { hint: null, abortable: true });
+      }, { hint: null, abortable: true, isLong: true });
       return documents.map(({ id }) => id);
     } catch (error) {
       if (!isRefusal(error)) throw error;

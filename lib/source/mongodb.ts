@@ -4,15 +4,25 @@ import {
   MongoClient,
   type MongoClientOptions,
   MongoInvalidArgumentError,
+  MongoMissingDependencyError,
   MongoParseError,
+  MongoServerSelectionError,
   ReadPreference,
 } from "mongodb";
 import { messageOf, UsageError } from "../util/errors.ts";
+import { whyUnreachable } from "./unreachable.ts";
+
+/**
+ * Milliseconds until a silent connection is closed while the driver logs in or ends sessions. All other commands have
+ * the limits of {@linkcode AnswerLimit}.
+ */
+const SOCKET_TIMEOUT_MS = 60_000;
 
 /** Defaults that a URL may override. A try gives up on a server that does not answer for so many milliseconds. */
 const DEFAULTS: Readonly<MongoClientOptions> = {
   serverSelectionTimeoutMS: 5_000,
   connectTimeoutMS: 5_000,
+  socketTimeoutMS: SOCKET_TIMEOUT_MS,
   appName: "mongodb_cdc_cratedb",
 };
 /** How long to wait for the server to end the sessions. */
@@ -36,13 +46,50 @@ export async function connectMongodb(
   prepare(client);
   try {
     await client.connect();
+    await client.db("admin").command({ ping: 1 }); // The first command that is compressed.
     return client;
   } catch (error) {
-    await client.close();
-    if (isUrlError(error)) throw malformedUrl(error);
-    throw isFileError(error) ? unreadableFile(error) : error;
+    await closeMongodb(client);
+    throw await explained(error, client, url);
   }
 }
+
+async function explained(error: unknown, { options }: MongoClient, url: string): Promise<unknown> {
+  if (isUrlError(error)) return malformedUrl(error);
+  if (isFileError(error)) return unreadableFile(error);
+  const compressor = missingCompressor(error);
+  if (compressor !== undefined) return unknownCompressor(compressor, error);
+  if (!(error instanceof MongoServerSelectionError)) return error;
+  const wanted = { ...options, hosts: options.hosts.map(String) };
+  return await whyUnreachable(url, wanted, error) ?? error;
+}
+
+/** The packages of compressors, by the names that the driver gives them. */
+const COMPRESSORS: Readonly<Record<string, string>> = { snappy: "snappy", zstd: "@mongodb-js/zstd" };
+
+function missingCompressor(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const isIt = error instanceof MongoMissingDependencyError &&
+    Object.hasOwn(COMPRESSORS, error.dependencyName);
+  return isIt ? error.dependencyName : missingCompressor(error.cause);
+}
+
+const unknownCompressor = (name: string, cause: unknown): UsageError =>
+  new UsageError(`MONGODB_URL has compressors=${name}, which needs the package ${COMPRESSORS[name]}.`, {
+    hint:
+      `compressors=zlib needs no package. To use ${name}: in a clone, deno add npm:${
+        COMPRESSORS[name]
+      }; as a ` +
+      `package, npm install -g ${COMPRESSORS[name]}`,
+    cause,
+  });
+
+/**
+ * Options of a command with an {@linkcode AnswerLimit}: they turn the driver's default timeout off. A `socketTimeoutMS`
+ * of the URL stays.
+ */
+export const withoutTimeout = ({ options }: MongoClient): { readonly socketTimeoutMS?: 0 } =>
+  options.socketTimeoutMS === SOCKET_TIMEOUT_MS ? { socketTimeoutMS: 0 } : {};
 
 /**
  * A client that connects with its first command.

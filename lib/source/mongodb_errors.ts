@@ -5,7 +5,10 @@ import {
   MongoOperationTimeoutError,
   MongoServerError,
   MongoServerSelectionError,
+  MongoStalePrimaryError,
 } from "mongodb";
+import { durationText } from "../util/duration_text.ts";
+import { messageOf, UserError } from "../util/errors.ts";
 
 /** Codes of the server, by the names that the server gives them. */
 export const MongodbCode = {
@@ -20,6 +23,7 @@ export const MongodbCode = {
   StaleShardVersion: 63,
   ShardNotFound: 70,
   NoReplicationEnabled: 76,
+  InvalidOptions: 72,
   NetworkTimeout: 89,
   ShutdownInProgress: 91,
   NotYetInitialized: 94,
@@ -92,9 +96,31 @@ const LOST_CONNECTION = [
   "ETIMEDOUT",
 ];
 
+/** MongoDB has not answered in time. The connection was closed, because it may be dead. */
+export class OverdueError extends UserError {
+  /** @param milliseconds that MongoDB had for the answer */
+  constructor(milliseconds: number) {
+    super(`MongoDB did not answer for ${durationText(milliseconds)}`, {
+      hint:
+        "Either MongoDB is overloaded, or something on the way forgets connections that are idle, such as a " +
+        "firewall or load balancer.",
+    });
+  }
+}
+
+/** An operation failed because the relay has changed to another mongos. */
+export class RouterLeftError extends Error {
+  override readonly name = "RouterLeftError";
+
+  constructor(cause: unknown) {
+    super(messageOf(cause), { cause });
+  }
+}
+
 /** Whether a connection broke or was never made. Any other error of the driver is a mistake that waiting does not cure. */
 export const isConnectionLost = (error: unknown): boolean =>
   error instanceof MongoNetworkError || error instanceof MongoServerSelectionError ||
+  error instanceof OverdueError || error instanceof RouterLeftError ||
   error instanceof Error && "code" in error && LOST_CONNECTION.includes(String(error.code));
 
 /**
@@ -135,6 +161,13 @@ const RETRYABLE_CODES = [
   MongodbCode.NotPrimaryOrSecondary,
 ];
 
+/** The driver does not export the class: no connection became free within `waitQueueTimeoutMS`. */
+const NO_FREE_CONNECTION = "MongoWaitQueueTimeoutError";
+
+/** Whether connections are short, or the primary has just changed. */
+const isShortage = (error: unknown): boolean =>
+  error instanceof MongoStalePrimaryError || error instanceof MongoError && error.name === NO_FREE_CONNECTION;
+
 /**
  * Whether an error of MongoDB goes away by waiting.
  *
@@ -142,11 +175,11 @@ const RETRYABLE_CODES = [
  * IN: MongoServerError with code 189 → OUT: true; IN: MongoMissingCredentialsError → OUT: false
  */
 export const isRetryableMongodbError = (error: unknown): boolean =>
-  isConnectionLost(error) || error instanceof MongoOperationTimeoutError ||
+  isConnectionLost(error) || isShortage(error) || error instanceof MongoOperationTimeoutError ||
   hasCode(error, ...RETRYABLE_CODES) ||
   error instanceof MongoError && RETRYABLE_LABELS.some((label) => error.hasErrorLabel(label));
 
-/** The saved token works here by chance: the stream that it was saved for is of another deployment. */
+/** The deployment is another one than that of the saved token, and its documents shall replace the rows. */
 export class OtherDeploymentError extends Error {
   override readonly name = "OtherDeploymentError";
 }
@@ -169,12 +202,25 @@ export const isHistoryLost = (error: unknown): boolean =>
 /** How often a login is tried again that is refused once the program runs: the credentials may just be changing. */
 const LOGIN_TRIES = 2;
 
-/** Judges the errors of one operation as {@linkcode isRetryableMongodbError}; a refused login is tried twice more. */
-export function retryableErrors(): (error: unknown) => boolean {
+/**
+ * How often a read after a cluster time is tried again that a shard refuses because its own time is behind. Other invalid
+ * options have the same code, and no other try helps them.
+ */
+const CLUSTER_TIME_TRIES = 8;
+
+/**
+ * Judges the errors of one operation as {@linkcode isRetryableMongodbError}; a refused login and a cluster time that is
+ * ahead of a shard are tried again a few times.
+ *
+ * @param isAfterTime whether the operation reads after a cluster time
+ */
+export function retryableErrors(isAfterTime: () => boolean = () => false): (error: unknown) => boolean {
   let refusedLogins = 0;
+  let refusedTimes = 0;
   return (error) =>
     isRetryableMongodbError(error) ||
-    hasCode(error, MongodbCode.AuthenticationFailed) && ++refusedLogins <= LOGIN_TRIES;
+    hasCode(error, MongodbCode.AuthenticationFailed) && ++refusedLogins <= LOGIN_TRIES ||
+    hasCode(error, MongodbCode.InvalidOptions) && isAfterTime() && ++refusedTimes <= CLUSTER_TIME_TRIES;
 }
 
 /**

@@ -1,9 +1,17 @@
 /** The commands of a change stream: how one is opened, and what a reply has. */
-import { BSON, type ClientSession, type Db, type Document, type MongoClientOptions } from "mongodb";
+import {
+  BSON,
+  type ClientSession,
+  type ClusterTime,
+  type Db,
+  type Document,
+  type MongoClientOptions,
+} from "mongodb";
 import { type BsonValue, bytesOf, fieldsByName, int64At, stringAt } from "../bson/bson.ts";
 import { messageOf, UserError } from "../util/errors.ts";
 import { killCursor } from "./causal_reader.ts";
 import type { Partition } from "../key/partition.ts";
+import { withoutTimeout } from "./mongodb.ts";
 import { isRefusal, TokenRefusedError } from "./mongodb_errors.ts";
 import { ownEvents } from "./own_keys.ts";
 import type { Scope } from "./scope.ts";
@@ -21,6 +29,7 @@ export interface Reply {
   readonly batch: BsonValue;
   readonly token: Uint8Array;
   readonly operationTime: BSON.Timestamp | undefined;
+  readonly clusterTime?: ClusterTime | undefined;
 }
 
 /** Runs a command that answers with a batch of the stream. */
@@ -29,7 +38,8 @@ export async function runStreamCommand(
   document: Document,
   options: { session: ClientSession; signal: AbortSignal },
 ): Promise<Reply> {
-  const { cursor: bytes } = await database.command(document, { ...options, raw: true });
+  const unlimited = withoutTimeout(database.client);
+  const { cursor: bytes } = await database.command(document, { ...options, ...unlimited, raw: true });
   const cursor = fieldsByName(bytes as Uint8Array);
   const id = cursor.get("id");
   const ns = cursor.get("ns");
@@ -53,6 +63,7 @@ export async function runStreamCommand(
     batch,
     token: bytesOf(token),
     operationTime: options.session.operationTime,
+    clusterTime: options.session.clusterTime,
   };
 }
 

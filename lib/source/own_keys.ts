@@ -9,6 +9,7 @@ import { idOfKey } from "../key/key_to_id.ts";
 import { expressionOf } from "../key/query_literal.ts";
 import type { Namespace } from "../namespace.ts";
 import { UserError } from "../util/errors.ts";
+import { grouped } from "../util/grouped.ts";
 import type { CausalReader } from "./causal_reader.ts";
 import { isRefusal } from "./mongodb_errors.ts";
 
@@ -28,6 +29,10 @@ export const ownEvents = (partition: Partition): Document => ({
     $or: [{ documentKey: { $exists: false } }, { $expr: isOwn(partition, "$documentKey._id") }],
   },
 });
+
+/** Keys of one question, and their bytes: a command has 16 MB at most. */
+const MAX_KEYS = 2_000;
+const MAX_KEY_BYTES = 2 ** 20;
 
 /** A key of a row. */
 interface Key {
@@ -57,11 +62,20 @@ export class OwnKeys {
       const name = key.id && expressionOf(key.id);
       return name ? [{ key, isOwn: isOwn(partition, name) }] : [];
     });
-    const asked = named.map(({ isOwn }) => isOwn);
-    // A mongos answers nothing for a database that is gone.
-    const answers = await this.#computed(namespace, asked) ??
-      await this.#computed({ ...namespace, database: "admin" }, asked);
-    return named.filter((_, at) => answers?.[at]).map(({ key }) => key);
+    const own: Each[] = [];
+    const limits = {
+      count: MAX_KEYS,
+      weight: MAX_KEY_BYTES,
+      weightOf: ({ key }: { key: Key }) => key.id?.length ?? 0,
+    };
+    for (const group of grouped(named, limits)) {
+      const asked = group.map(({ isOwn }) => isOwn);
+      // A mongos answers nothing for a database that is gone.
+      const answers = await this.#computed(namespace, asked) ??
+        await this.#computed({ ...namespace, database: "admin" }, asked);
+      for (const [at, { key }] of group.entries()) if (answers?.[at]) own.push(key);
+    }
+    return own;
   }
 
   /** @throws UserError where MongoDB cannot divide documents */

@@ -20,13 +20,24 @@ export const directRoute = (client: MongoClient): Route => ({ client, failed: ()
 export class PinnedRoute implements Route {
   readonly #addresses: () => readonly string[];
   readonly #connect: (address: string) => MongoClient;
+  readonly #close: (client: MongoClient) => void;
   readonly #clients = new Map<string, MongoClient>();
   #address: string;
 
-  /** @param addresses of the servers that are there; @param connect makes a client of one connection */
-  constructor(addresses: () => readonly string[], connect: (address: string) => MongoClient) {
+  /**
+   * @param addresses of the available servers
+   * @param connect makes a client of one connection; `close` closes one that is not used any more
+   */
+  constructor(
+    addresses: () => readonly string[],
+    { connect, close }: {
+      readonly connect: (address: string) => MongoClient;
+      readonly close: (client: MongoClient) => void;
+    },
+  ) {
     this.#addresses = addresses;
     this.#connect = connect;
+    this.#close = close;
     this.#address = oneOf(addresses()) ?? "";
   }
 
@@ -38,7 +49,11 @@ export class PinnedRoute implements Route {
 
   failed(client: MongoClient, error: unknown): void {
     if (client !== this.#clients.get(this.#address) || !isServerGone(error)) return;
-    this.#address = oneOf(this.#addresses().filter((each) => each !== this.#address)) ?? this.#address;
+    const next = oneOf(this.#addresses().filter((each) => each !== this.#address));
+    if (next === undefined) return;
+    this.#clients.delete(this.#address);
+    this.#address = next;
+    this.#close(client);
   }
 }
 

@@ -1,6 +1,14 @@
 /** A causal session along a route. */
-import type { ClientSession, MongoClient, Timestamp } from "mongodb";
+import type { ClientSession, ClusterTime, MongoClient, Timestamp } from "mongodb";
+import { RouterLeftError } from "./mongodb_errors.ts";
 import type { Route } from "./route.ts";
+
+/** The logical time of the deployment, as servers pass it on. */
+export interface TimeOfCluster {
+  readonly operationTime?: Timestamp | undefined;
+  /** With the deployment's signature: a server that is behind takes it and moves its clock on. */
+  readonly clusterTime?: ClusterTime | undefined;
+}
 
 /** A causal session that goes on when its route leads to another server. */
 export class RoutedSession implements AsyncDisposable {
@@ -32,13 +40,18 @@ export class RoutedSession implements AsyncDisposable {
   }
 
   /** From now on nothing older than this is read. */
-  after(clusterTime: Timestamp): void {
-    this.#session.advanceOperationTime(clusterTime);
+  after(time: TimeOfCluster): void {
+    advance(this.#session, time);
   }
 
-  /** See {@linkcode Route.failed}. */
-  failed(client: MongoClient, error: unknown): void {
+  /**
+   * See {@linkcode Route.failed}.
+   *
+   * @returns the error, or RouterLeftError if the route has changed to another server since
+   */
+  failed(client: MongoClient, error: unknown): unknown {
     this.#route.failed(client, error);
+    return client === this.#route.client ? error : new RouterLeftError(error);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -48,7 +61,12 @@ export class RoutedSession implements AsyncDisposable {
 
 function startSession(client: MongoClient, before?: ClientSession): ClientSession {
   const session = client.startSession({ causalConsistency: true });
-  if (before?.clusterTime) session.advanceClusterTime(before.clusterTime);
-  if (before?.operationTime) session.advanceOperationTime(before.operationTime);
+  if (before) advance(session, before);
   return session;
+}
+
+function advance(session: ClientSession, { operationTime, clusterTime }: TimeOfCluster): void {
+  // Not every service signs its time, and the driver refuses one without.
+  if (clusterTime?.signature) session.advanceClusterTime(clusterTime);
+  if (operationTime) session.advanceOperationTime(operationTime);
 }

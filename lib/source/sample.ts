@@ -37,7 +37,7 @@ export class Sampler {
         // Without its random cursor, $sample sorts whole documents.
         allowDiskUse: true,
         cursor: { batchSize: size },
-      }, { hint: null });
+      }, { hint: null, isLong: true });
       return documents.map(({ document }) => document);
     } catch (error) {
       // A transform may make a document too large.

@@ -1,5 +1,6 @@
 /** What a relay follows: one collection, or those of a database or a deployment that match patterns. */
 import type { Document } from "mongodb";
+import { asSet } from "../key/stream_name.ts";
 import { type Namespace, namespaceText } from "../namespace.ts";
 import { UsageError } from "../util/errors.ts";
 
@@ -38,9 +39,12 @@ export class Scope {
   /** The one database, or the one collection, of that level. */
   readonly only: Partial<Namespace>;
 
+  /** @param options lists whose order and repetitions have no meaning */
   constructor(options: ScopeOptions) {
-    this.#options = options;
-    const { databases, collections, exclude } = options;
+    const databases = asSet(options.databases);
+    const collections = asSet(options.collections);
+    const exclude = asSet(options.exclude);
+    this.#options = { databases, collections, exclude };
     this.#globs = {
       databases: databases.map(glob),
       collections: collections.map(glob),
@@ -76,8 +80,18 @@ export class Scope {
     return `${listed(databases)}.${listed(collections)}${without}`;
   }
 
+  /** The patterns that it is made of. */
+  get patterns(): ScopeOptions {
+    return this.#options;
+  }
+
+  /** Whether a change stream can follow the database: not MongoDB's own ones. */
+  isFollowable(database: string): boolean {
+    return !OWN.includes(database);
+  }
+
   includesDatabase(database: string): boolean {
-    return !OWN.includes(database) && this.#globs.databases.some((each) => each.test(database));
+    return this.isFollowable(database) && this.#globs.databases.some((each) => each.test(database));
   }
 
   includes(namespace: Namespace): boolean {
@@ -126,6 +140,9 @@ const listed = (patterns: readonly string[]): string =>
 /** @example IN: user_* → OUT: user_.* */
 const source = (pattern: string): string =>
   pattern.replace(/[.+^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*").replaceAll("?", ".");
+
+/** Whether a name matches a pattern with `*` and `?`. @example IN: user_*, user_1 → OUT: true */
+export const matches = (pattern: string, name: string): boolean => glob(pattern).test(name);
 
 const glob = (pattern: string): RegExp => new RegExp(`^(?:${source(pattern)})$`, "su");
 

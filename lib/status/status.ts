@@ -1,15 +1,19 @@
-/** `status`: tells how all streams are, once or again and again. Reads CrateDB alone. */
+/** `status`: reports the state of all streams, once or every second. Reads CrateDB alone. */
+import { isStreamOf } from "../key/partition.ts";
 import { openTransport } from "../sink/connection/open_transport.ts";
 import { isRetryable } from "../sink/connection/sink_error.ts";
+import type { Transport } from "../sink/connection/transport.ts";
 import type { SinkAddress } from "../sink/connection/url.ts";
 import type { Clock } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
+import type { Logger } from "../util/log.ts";
+import { absenceText, viewerOf } from "./absence.ts";
 import { statusText } from "./status_text.ts";
 import { readStreams, type StreamStatus } from "./stream_status.ts";
 
 export interface StatusSettings {
   readonly sink: SinkAddress;
-  /** The one stream to tell of, with all its parts, where names without a schema are in this one; undefined for all. */
+  /** The one stream to report, with all its parts, by the default schema; undefined for all. */
   readonly streamIn: ((schema: string) => string) | undefined;
   /** Milliseconds; a stream that is further behind has a problem. */
   readonly maxLag: number;
@@ -20,9 +24,18 @@ export interface StatusSettings {
 export interface StatusContext {
   readonly signal: AbortSignal;
   readonly clock: Clock;
+  readonly log: Logger;
   /** Characters in a line; undefined where standard output is no terminal, and nothing is drawn over. */
   readonly columns: number | undefined;
-  readonly print: (text: string) => void;
+  /** @returns false if the output is closed */
+  readonly print: (text: string) => boolean;
+}
+
+/** The streams, or why none was found. */
+export interface Found {
+  readonly streams: readonly StreamStatus[];
+  /** Empty if a stream was found. */
+  readonly absence: readonly string[];
 }
 
 const INTERVAL_MS = 1_000;
@@ -31,37 +44,55 @@ const WIDTH_ELSEWHERE = 200;
 /** @returns whether all streams are well, and there is one */
 export async function status(settings: StatusSettings, context: StatusContext): Promise<boolean> {
   await using transport = await openTransport(settings.sink);
-  const stream = settings.streamIn?.(transport.dialect.schema ?? settings.sink.schema);
-  const read = () => readStreams(transport, { stream, maxLag: settings.maxLag });
-  if (settings.runs === "once") {
-    const streams = await read();
-    context.print(textOf(streams, settings, context));
-    return isWell(streams);
-  }
-  return await watch(read, settings, context);
+  const read = () => findStreams(transport, settings);
+  if (settings.runs === "forever") return await watch(read, settings, context);
+  const found = await read();
+  context.print(textOf(found, settings, context));
+  return isWell(found.streams);
 }
 
-/** @throws AbortError when it is told to stop */
+/**
+ * @returns whether all streams were well when the output was closed
+ * @throws AbortError when the signal is aborted
+ */
 async function watch(
-  read: () => Promise<StreamStatus[]>,
+  read: () => Promise<Found>,
   settings: StatusSettings,
   context: StatusContext,
 ): Promise<boolean> {
   const { signal, clock, columns, print } = context;
+  const isDrawn = columns !== undefined && settings.output === "text";
   let drawn = 0;
   while (true) {
+    let isAllWell = false;
     const text = await read().then(
-      (streams) => textOf(streams, settings, context),
+      (found) => {
+        isAllWell = isWell(found.streams);
+        return textOf(found, settings, context);
+      },
       (error) => {
         if (!isRetryable(error)) throw error;
         return settings.output === "json" ? JSON.stringify({ error: messageOf(error) }) : messageOf(error);
       },
     );
-    const isDrawn = columns !== undefined && settings.output === "text";
-    print(isDrawn ? redrawn(text, drawn) : text);
+    if (!print(isDrawn ? redrawn(text, drawn) : text)) return isAllWell;
     drawn = text.split("\n").length;
     await clock.wait(INTERVAL_MS, { signal });
   }
+}
+
+/** @throws SinkError, UserError */
+export async function findStreams(
+  transport: Transport,
+  { sink, streamIn, maxLag }: Pick<StatusSettings, "sink" | "streamIn" | "maxLag">,
+): Promise<Found> {
+  const schema = transport.dialect.schema ?? sink.schema;
+  const wanted = streamIn?.(schema);
+  const all = await readStreams(transport, { maxLag });
+  const streams = all.filter(({ stream }) => wanted === undefined || isStreamOf(stream, wanted));
+  if (streams.length > 0) return { streams, absence: [] };
+  const existing = all.map(({ stream }) => stream);
+  return { streams, absence: absenceText({ ...await viewerOf(transport), wanted, existing, schema }) };
 }
 
 /**
@@ -73,12 +104,12 @@ async function watch(
 export const redrawn = (text: string, lines: number): string =>
   lines === 0 ? text : `\x1b[${lines}A\x1b[J${text}`;
 
-function textOf(
-  streams: readonly StreamStatus[],
-  { output }: StatusSettings,
-  context: StatusContext,
-): string {
-  if (output === "json") return JSON.stringify(streams);
+function textOf({ streams, absence }: Found, { output }: StatusSettings, context: StatusContext): string {
+  if (output === "json") {
+    if (absence.length > 0) context.log.warn(absence.join(" "));
+    return JSON.stringify(streams);
+  }
+  if (absence.length > 0) return absence.join("\n");
   return statusText(streams, { width: context.columns ?? WIDTH_ELSEWHERE, now: context.clock.now() }).join(
     "\n",
   );

@@ -29,15 +29,21 @@ export function statusText(
   streams: readonly StreamStatus[],
   { width, now }: { readonly width: number; readonly now: number },
 ): string[] {
-  if (streams.length === 0) return ["There is no stream yet: no relay has written to this CrateDB."];
   const rows = streams.map((each) => cellsOf(each, now));
   const errors = streams.filter(({ last_error }) => last_error !== null)
     .map(({ stream, last_error }) => `${stream}: ${last_error?.replace(/\s+/g, " ")}`);
   return [
     ...textTable({ header: HEADER, rows }, width),
-    ...errors.map((line) => line.length > width ? `${line.slice(0, width - 1)}…` : line),
+    ...[...errors, ...streams.some(isUnfollowed) ? [FORGET] : []].map((line) =>
+      line.length > width ? `${line.slice(0, width - 1)}…` : line
+    ),
   ];
 }
+
+const FORGET = "forget --stream NAME removes what is kept of a stream that is no longer needed.";
+
+/** Whether no relay follows the stream. One that failed needs a cure first. */
+const isUnfollowed = ({ state }: StreamStatus): boolean => state === "stopped" || state === "no sign of life";
 
 function cellsOf(status: StreamStatus, now: number): string[] {
   const { snapshot_done: done, snapshot_total: total, oplog_headroom_s: headroom, reported_at } = status;

@@ -1,8 +1,11 @@
 /** How the streams in all schemas are, read from CrateDB alone. */
-import { isStreamOf } from "../key/partition.ts";
-import type { Transport } from "../sink/connection/transport.ts";
-import { selectFromEverySchema } from "../sink/metadata/metadata_tables.ts";
+import { isUnknownRelation } from "../sink/connection/sink_error.ts";
+import { refreshTable, type Transport } from "../sink/connection/transport.ts";
+import { type FoundTable, tableExists, tablesInEverySchema } from "../sink/metadata/metadata_tables.ts";
 import { STATUS_FIELDS, statusQuery, type StreamState } from "../sink/metadata/status_query.ts";
+import { quoteTable, type TableName } from "../sink/table/sql_names.ts";
+import { UserError } from "../util/errors.ts";
+import { grantText, viewerOf } from "./absence.ts";
 
 /** As the view `cdc_status` has it. Times are in ISO 8601; what an older version does not report is null. */
 export interface StreamStatus {
@@ -19,6 +22,7 @@ export interface StreamStatus {
   readonly rows: number | null;
   readonly overflowed: number | null;
   readonly dead_letters: number;
+  readonly left_out: number | null;
   readonly oplog_headroom_s: number | null;
   readonly last_error: string | null;
   readonly owner: string | null;
@@ -27,27 +31,57 @@ export interface StreamStatus {
   readonly saved_at: string | null;
 }
 
-export interface ReadOptions {
-  /** The one stream to read, or all parts of it. @default {all} */
-  readonly stream?: string | undefined;
-  /** Milliseconds; a stream that is further behind has a problem. */
-  readonly maxLag: number;
-}
-
 const TEXTS: readonly string[] = ["stream", "state", "phase", "last_error", "owner", "version"];
 
-/** @throws SinkError */
+/** What the status of a stream is made of. A relay makes `cdc_position` last. */
+const TABLES = ["cdc_position", "cdc_collection", "cdc_dead_letter"] as const;
+
+/**
+ * All streams that the user may see, in the order of their schemas and names.
+ *
+ * @param options.maxLag in milliseconds; a stream that is further behind has a problem
+ *
+ * @throws SinkError; UserError if the user sees the position of a stream, and not its dead letters
+ */
 export async function readStreams(
   transport: Transport,
-  { stream, maxLag }: ReadOptions,
+  { maxLag }: { readonly maxLag: number },
 ): Promise<StreamStatus[]> {
-  const rows = await selectFromEverySchema(transport, "cdc_position", (_, { schema, columns }) => {
-    const name = `'${schema.replaceAll("'", "''")}' AS "schema"`;
-    return `SELECT ${name}, s.* FROM (${statusQuery(transport.dialect, { schema, columns, maxLag })}) s`;
+  const tables = await tablesInEverySchema(transport, ...TABLES);
+  const positions = tables.filter(({ name }) => name === TABLES[0]);
+  for (const { schema } of positions) {
+    const hidden = TABLES.find((name) =>
+      !tables.some((each) => each.schema === schema && each.name === name)
+    );
+    if (hidden !== undefined) await refuse(transport, { schema, name: hidden });
+  }
+  const found = await Promise.all(positions.map((table) => rowsOf(transport, table, maxLag)));
+  return found.flat().map(statusOf).sort((one, other) => textOf(one) < textOf(other) ? -1 : 1);
+}
+
+/** None if the schema has just been dropped. */
+async function rowsOf(
+  transport: Transport,
+  table: FoundTable,
+  maxLag: number,
+): Promise<(readonly unknown[])[]> {
+  const { schema, columns } = table;
+  try {
+    await refreshTable(transport, table);
+    const { rows } = await transport.query(statusQuery(transport.dialect, { schema, columns, maxLag }));
+    return rows.map((row) => [schema, ...row]);
+  } catch (error) {
+    if (isUnknownRelation(error) && !await tableExists(transport, table)) return [];
+    throw error;
+  }
+}
+
+/** @throws UserError */
+async function refuse(transport: Transport, table: TableName): Promise<never> {
+  const viewer = await viewerOf(transport);
+  throw new UserError(`The user ${viewer.user} may not see ${quoteTable(table)}, which the status needs.`, {
+    hint: grantText(viewer, table.schema),
   });
-  return rows.map(statusOf)
-    .filter((each) => stream === undefined || isStreamOf(each.stream, stream))
-    .sort((one, other) => textOf(one) < textOf(other) ? -1 : 1);
 }
 
 const textOf = ({ schema, stream }: StreamStatus): string => `${schema}\0${stream}`;

@@ -6,68 +6,137 @@ import { openTransport } from "../sink/connection/open_transport.ts";
 import { isUnknownRelation } from "../sink/connection/sink_error.ts";
 import { refreshTable, type Transport } from "../sink/connection/transport.ts";
 import type { SinkAddress } from "../sink/connection/url.ts";
-import { selectFromEverySchema } from "../sink/metadata/metadata_tables.ts";
+import {
+  type FoundTable,
+  selectFromEverySchema,
+  tablesInEverySchema,
+} from "../sink/metadata/metadata_tables.ts";
 import { readPositions, type SavedPosition } from "../sink/metadata/saved_position.ts";
 import { quoteTable } from "../sink/table/sql_names.ts";
 import { Deployment } from "../source/deployment.ts";
 import { operationTimeOf } from "../source/operation_time.ts";
 import type { Clock } from "../util/clock.ts";
+import type { Logger } from "../util/log.ts";
+import { absenceText, viewerOf } from "./absence.ts";
 
 export interface WaitSettings {
   /** Asked for the time, if that is "now". */
   readonly mongodbUrl: string;
   readonly sink: SinkAddress;
-  /** The one stream to wait for, with all its parts, where names without a schema are in this one; undefined for all. */
+  /** The one stream to wait for, with all its parts, by the default schema; undefined for all. */
   readonly streamIn: ((schema: string) => string) | undefined;
   readonly at: "now" | BSON.Timestamp;
   /** Milliseconds. */
   readonly timeout: number;
+  readonly output: "text" | "json";
 }
 
 export interface WaitContext {
   readonly signal: AbortSignal;
   readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** Whether a stream shows everything; "not followed" if no relay follows it, so that waiting longer is in vain. */
+export type StreamOutcome = "shown" | "behind" | "not followed";
+
+export interface WaitedStream {
+  readonly stream: string;
+  readonly outcome: StreamOutcome;
 }
 
 export interface Waited {
   readonly at: BSON.Timestamp;
-  /** Streams that show everything. */
-  readonly shown: readonly string[];
-  /** Streams that did not in time. */
-  readonly behind: readonly string[];
+  readonly streams: readonly WaitedStream[];
+  /** Why no stream was found; empty if one was. */
+  readonly absence: readonly string[];
 }
 
-/** Between two looks at the positions. */
-const INTERVAL_MS = 50;
+/** Between two looks at the positions: short at first, as most waits are. */
+const FIRST_INTERVAL_MS = 50;
+const LONGEST_INTERVAL_MS = 500;
+/** Between two searches for tables with positions. */
+const SEARCH_INTERVAL_MS = 5_000;
 
-/** @throws MongoError, SinkError; AbortError when it is told to stop */
+/** @throws MongoError, SinkError; AbortError when the signal is aborted */
 export async function wait(settings: WaitSettings, context: WaitContext): Promise<Waited> {
   const { sink, streamIn, timeout } = settings;
-  const { clock, signal } = context;
-  const until = clock.now() + timeout;
+  const until = context.clock.monotonic() + timeout;
   const at = settings.at === "now" ? await timeOf(settings.mongodbUrl) : settings.at;
   await using transport = await openTransport(sink);
-  const stream = streamIn?.(transport.dialect.schema ?? sink.schema);
-  while (true) {
-    const streams = await readPositions(transport, { stream });
-    const behind = [
-      ...streams.filter((each) => !hasWritten(each, at)).map(({ stream }) => stream),
-      ...partsWithout(streams, stream),
-    ];
-    if (streams.length > 0 && behind.length === 0) {
-      const shown = streams.map(({ stream }) => stream);
-      await refresh(transport, shown);
-      return { at, shown, behind };
+  const schema = transport.dialect.schema ?? sink.schema;
+  return await waitFor(transport, { at, until, schema, wanted: streamIn?.(schema) }, context);
+}
+
+export interface WaitFor {
+  readonly at: BSON.Timestamp;
+  /** By the monotonic clock, in milliseconds. */
+  readonly until: number;
+  /** The default schema. */
+  readonly schema: string;
+  /** The one stream to wait for, with all its parts; undefined for all. */
+  readonly wanted: string | undefined;
+}
+
+/** @throws SinkError; AbortError when the signal is aborted */
+export async function waitFor(
+  transport: Transport,
+  { at, until, schema, wanted }: WaitFor,
+  { clock, log, signal }: WaitContext,
+): Promise<Waited> {
+  let tables: readonly FoundTable[] = [];
+  let searchAt = -Infinity;
+  for (let interval = FIRST_INTERVAL_MS;; interval = Math.min(2 * interval, LONGEST_INTERVAL_MS)) {
+    if (clock.monotonic() >= searchAt) {
+      tables = await tablesInEverySchema(transport, "cdc_position");
+      searchAt = clock.monotonic() + SEARCH_INTERVAL_MS;
     }
-    if (clock.now() >= until) return { at, shown: [], behind };
-    await clock.wait(Math.min(INTERVAL_MS, Math.max(1, until - clock.now())), { signal });
+    const streams = outcomesOf(await readPositions(transport, { tables, stream: wanted }), { at, wanted });
+    const isShown = streams.length > 0 && streams.every(({ outcome }) => outcome === "shown");
+    if (interval === FIRST_INTERVAL_MS) {
+      const unfollowed = streams.filter(({ outcome }) => outcome === "not followed");
+      for (const { stream } of unfollowed) {
+        log.warn("No relay follows a stream that is waited for", { stream });
+      }
+    }
+    if (isShown) await refresh(transport, streams.map(({ stream }) => stream));
+    if (isShown || clock.monotonic() >= until) {
+      const absence = streams.length > 0 ? [] : await absenceOf(transport, { schema, wanted });
+      return { at, streams, absence };
+    }
+    await clock.wait(Math.min(interval, Math.max(1, until - clock.monotonic())), { signal });
   }
 }
 
-/** Parts of divided streams that no relay has ever followed. */
-function partsWithout(streams: readonly SavedPosition[], named: string | undefined): string[] {
-  const there = streams.map(({ stream }) => stream).filter((stream) => stream !== named);
-  return [...new Set(there.flatMap(siblingsOf))].filter((each) => !there.includes(each));
+/** Of each stream, and of the parts of divided streams that no relay has ever followed. */
+function outcomesOf(
+  positions: readonly SavedPosition[],
+  { at, wanted }: Pick<WaitFor, "at" | "wanted">,
+): WaitedStream[] {
+  const names = positions.map(({ stream }) => stream);
+  const parts = new Set(names.filter((stream) => stream !== wanted).flatMap(siblingsOf));
+  return [
+    ...positions.map((each) => ({
+      stream: each.stream,
+      outcome: hasWritten(each, at)
+        ? "shown" as const
+        : each.isHeld
+        ? "behind" as const
+        : "not followed" as const,
+    })),
+    ...[...parts].filter((each) => !names.includes(each))
+      .map((stream) => ({ stream, outcome: "not followed" as const })),
+  ].sort((one, other) => one.stream < other.stream ? -1 : 1);
+}
+
+async function absenceOf(
+  transport: Transport,
+  { schema, wanted }: Pick<WaitFor, "schema" | "wanted">,
+): Promise<string[]> {
+  const tables = await tablesInEverySchema(transport, "cdc_position");
+  const positions = await readPositions(transport, { tables, stream: undefined });
+  const existing = positions.map(({ stream }) => stream).sort();
+  return absenceText({ ...await viewerOf(transport), wanted, existing, schema });
 }
 
 async function timeOf(url: string): Promise<BSON.Timestamp> {

@@ -2,8 +2,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 
 export interface Clock {
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970, for times that are shown or stored. It may be set back or forward at any moment. */
   now(): number;
+  /** Milliseconds since some moment, for durations. It never goes back, and stands still while the machine sleeps. */
+  monotonic(): number;
   /**
    * Resolves after so many milliseconds.
    *
@@ -14,5 +16,6 @@ export interface Clock {
 
 export const SYSTEM_CLOCK: Clock = {
   now: () => Date.now(),
+  monotonic: () => performance.now(),
   wait: (milliseconds, options) => delay(milliseconds, undefined, options),
 };

@@ -1,6 +1,7 @@
 import { styleText } from "node:util";
 import { maskSecrets } from "./mask_url.ts";
 import { STDERR } from "./standard_streams.ts";
+import { peopleField } from "./unit_fields.ts";
 
 /** Levels of importance, lowest first. */
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
@@ -10,7 +11,10 @@ export type LogLevel = typeof LOG_LEVELS[number];
 export const LOG_FORMATS = ["text", "json"] as const;
 export type LogFormat = typeof LOG_FORMATS[number];
 
-/** Writes one line per call: a message and its fields. */
+/**
+ * Writes one line per call: a message and its fields. The name of a field is in snake case, and has the unit of a number at
+ * its end (`lag_ms`, `duration_s`, `rate_per_s`), see {@linkcode peopleField}.
+ */
 export type Logger = { readonly [level in LogLevel]: (message: string, fields?: LogFields) => void };
 export type LogFields = Readonly<Record<string, unknown>>;
 
@@ -46,13 +50,18 @@ const STYLES: Record<LogLevel, Style | undefined> = {
 const FORMATS: Record<LogFormat, (entry: Entry) => string> = {
   text: ({ time, level, message, fields, colour }) =>
     [
-      painted(time.toTimeString().slice(0, 8), colour ? "dim" : undefined),
+      painted(localTime(time), colour ? "dim" : undefined),
       painted(level.toUpperCase().padEnd(5), colour ? STYLES[level] : undefined),
       oneLine(message),
       ...Object.entries(fields).filter(([, value]) => value !== undefined)
+        .map(([key, value]) => peopleField(key, value))
         .map(([key, value]) => `${key}=${textValue(value)}`),
     ].join(" "),
-  json: ({ time, level, message, fields }) => toJson({ ...fields, time, level, message }),
+  // A field of one of these names does not replace them.
+  json: ({ time, level, message, fields }) => {
+    const head = { time, level, message };
+    return toJson({ ...head, ...fields, ...head });
+  },
 };
 
 /**
@@ -60,7 +69,7 @@ const FORMATS: Record<LogFormat, (entry: Entry) => string> = {
  *
  * IN: `createLogger({ format: "text", level: "info" }).info("batch written", { rows: 500, table: "doc.t" })`
  *
- * OUT: `12:34:56 INFO  batch written rows=500 table=doc.t`
+ * OUT: `2026-01-31T12:34:56+01:00 INFO  batch written rows=500 table=doc.t`
  */
 export function createLogger(options: LoggerOptions): Logger {
   const { write = writeToStderr, now = () => new Date(), colour = false } = options;
@@ -70,10 +79,36 @@ export function createLogger(options: LoggerOptions): Logger {
     if (LOG_LEVELS.indexOf(level) < lowest) return;
     write(format({ time: now(), level, message: maskSecrets(message), fields, colour }));
   };
+  return unfailing({ debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") });
+}
+
+/** The same logger, but a line that cannot be written is dropped, so that a full disk does not end the relay. */
+export function unfailing(log: Logger): Logger {
+  const at = (level: LogLevel) => (message: string, fields?: LogFields) => {
+    try {
+      log[level](message, fields);
+    } catch {
+      // Reporting it would fail as well.
+    }
+  };
   return Object.freeze({ debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") });
 }
 
 const writeToStderr = (line: string): void => STDERR.write(`${line}\n`);
+
+/**
+ * The local time with its offset, as RFC 3339 writes it.
+ *
+ * @example
+ * IN: 11:34:56Z in Vienna, in winter → OUT: 2026-01-31T12:34:56+01:00; in UTC → OUT: 2026-01-31T11:34:56Z
+ */
+function localTime(time: Date): string {
+  const offset = -time.getTimezoneOffset();
+  const local = new Date(time.getTime() + offset * 60_000).toISOString().slice(0, 19);
+  if (offset === 0) return `${local}Z`;
+  const two = (value: number) => String(Math.floor(value)).padStart(2, "0");
+  return `${local}${offset < 0 ? "-" : "+"}${two(Math.abs(offset) / 60)}:${two(Math.abs(offset) % 60)}`;
+}
 
 function textValue(value: unknown): string {
   const text = typeof value === "string" ? maskSecrets(value) : unquote(toJson(value));
@@ -85,7 +120,7 @@ function unquote(json: string): string {
 }
 
 function oneLine(text: string): string {
-  return visible(text.replace(/\s*[\r\n]+\s*/g, " "));
+  return visible(text.replace(/\s+/g, (blanks) => /[\r\n]/.test(blanks) ? " " : blanks));
 }
 
 /** Escapes control characters, because keys and values of documents are logged. */

@@ -1,4 +1,14 @@
-/** Outages of one system, told as a whole however many operations meet them. */
+/**
+ * Tracks what one system owes the program: answers to open questions, and to tries that have failed. Both together make
+ * an outage, which is reported once however many operations meet it.
+ *
+ * Invariants:
+ * - An outage begins with a failed try, or when a question has waited `SILENT_MS` for its answer.
+ * - It ends with an answer, if no operation fails then and no question is that old. A refusal is an answer. Giving an
+ *   operation up proves nothing: the outage lasts until the system answers another one.
+ * - `outageBegan` and `recovered` alternate. `outage` is reported only between the two.
+ */
+import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
 
 export type System = "MongoDB" | "CrateDB" | "PostgreSQL";
 
@@ -10,85 +20,154 @@ export interface Outage {
 }
 
 export interface OutageObserver {
-  /** Called when an outage begins, and again every minute while it lasts. */
+  /** Called once when an outage begins; the error is a {@linkcode SilentError} if an answer is overdue. */
+  outageBegan(outage: Outage): void;
+  /** Called every minute while the outage lasts. */
   outage(outage: Outage): void;
+  /** Called once when it is over. */
   recovered(outage: Omit<Outage, "error">): void;
   /** Called for each try that has failed and is made again. */
   retried(failure: Pick<Outage, "system">): void;
 }
 
-/** An outage that lasts is told again after each of these. */
+/** A question that waits longer than this for its answer is an outage. In milliseconds. */
+export const SILENT_MS = 5_000;
+/** An outage that lasts is reported again after each of these. */
 const REMINDER_MS = 60_000;
+
+/** The system has sent neither an answer nor an error. */
+export class SilentError extends Error {
+  override readonly name = "SilentError";
+
+  /** @param milliseconds since the question */
+  constructor(milliseconds: number) {
+    super(`no answer for ${Math.floor(milliseconds / 1_000)} s`);
+  }
+}
+
+export interface Question {
+  /** Whether the answer may take long, as that of a statement which copies a table. @default {false} */
+  readonly isLong?: boolean;
+}
+
+/** What a system owes, for those that only look. */
+export interface Liveness {
+  readonly system: System;
+  /** The present outage; undefined without one. */
+  readonly current: Outage | undefined;
+  /** Milliseconds that the oldest question has waited for its answer, without those that may take long; 0 for none. */
+  readonly waited: number;
+}
 
 export interface OutageTrackerOptions {
   readonly system: System;
   readonly observer: OutageObserver;
-  /** @default {Date.now} */
-  readonly now?: () => number;
+  /** @default {the system's} */
+  readonly clock?: Pick<Clock, "monotonic">;
 }
 
 /**
- * An outage begins with the first operation that fails and ends when no operation is failing any more.
- *
  * @example
- * IN: two statements fail, one succeeds, then the other → OUT: one `outage`, one `recovered`
+ * IN: two statements fail, one succeeds, then the other → OUT: one `outageBegan`, one `recovered`
+ * IN: a question that is answered after 6 s → OUT: `outageBegan` with a SilentError, then `recovered`
  */
-export class OutageTracker {
+export class OutageTracker implements Liveness {
   readonly #options: OutageTrackerOptions;
   readonly #failing = new Set<symbol>();
-  #since = 0;
+  /** When the open questions were asked, the oldest first; without those that may take long. */
+  readonly #asked = new Set<{ readonly at: number }>();
+  #answeredAt = -Infinity;
   #lastError: unknown;
-  #timer: ReturnType<typeof setInterval> | undefined;
+  #outage: { readonly since: number; remindedAt: number } | undefined;
 
   constructor(options: OutageTrackerOptions) {
     this.#options = options;
   }
 
-  /** Whether something is failing now. */
-  get active(): boolean {
-    return this.#failing.size > 0;
+  get system(): System {
+    return this.#options.system;
   }
 
-  /** @param operation one value for all tries of an operation */
+  /** Whether an outage lasts. */
+  get active(): boolean {
+    return this.#outage !== undefined;
+  }
+
+  get current(): Outage | undefined {
+    if (!this.#outage) return undefined;
+    const lasted = Math.round(this.#now() - this.#outage.since);
+    return { system: this.system, error: this.#lastError ?? new SilentError(lasted), lasted };
+  }
+
+  get waited(): number {
+    const [oldest] = this.#asked;
+    return oldest ? this.#now() - oldest.at : 0;
+  }
+
+  /** Milliseconds since the oldest open question, or since the last answer if no question is open. */
+  get quietFor(): number {
+    return this.#asked.size > 0 ? this.waited : this.#now() - this.#answeredAt;
+  }
+
+  /** Opens a question. Dispose of the result to close it; only {@linkcode answered} counts as an answer. */
+  asked({ isLong = false }: Question = {}): Disposable {
+    const question = { at: this.#now() };
+    if (!isLong) this.#asked.add(question);
+    return { [Symbol.dispose]: () => void this.#asked.delete(question) };
+  }
+
+  /**
+   * The system has answered an operation, by a result or by a refusal.
+   *
+   * @param operation one value for all tries of an operation
+   */
+  answered(operation: symbol): void {
+    this.#answeredAt = this.#now();
+    this.#failing.delete(operation);
+    if (!this.#outage || this.#failing.size > 0 || this.#isSilent) return;
+    const lasted = Math.round(this.#now() - this.#outage.since);
+    this.#outage = undefined;
+    this.#lastError = undefined;
+    this.#options.observer.recovered({ system: this.system, lasted });
+  }
+
+  /** A try has failed, and is made again. */
   failed(operation: symbol, error: unknown): void {
     this.#lastError = error;
-    const { system, observer } = this.#options;
-    observer.retried({ system });
-    const isFirst = !this.active;
     this.#failing.add(operation);
-    if (!isFirst) return;
-    this.#since = this.#now();
-    this.#tell();
-    this.#timer = setInterval(() => this.#tell(), REMINDER_MS);
-    // The process may end while a system is away.
-    (this.#timer as { unref?: () => void }).unref?.();
-  }
-
-  succeeded(operation: symbol): void {
-    if (this.#end(operation)) {
-      const { system, observer } = this.#options;
-      observer.recovered({ system, lasted: this.#now() - this.#since });
-    }
+    this.#options.observer.retried({ system: this.system });
+    this.#report(this.#now());
   }
 
   /** The operation is not tried again. */
   gaveUp(operation: symbol): void {
-    this.#end(operation);
+    this.#failing.delete(operation);
   }
 
-  /** @returns whether the outage is over with it */
-  #end(operation: symbol): boolean {
-    const isOver = this.#failing.delete(operation) && !this.active;
-    if (isOver) clearInterval(this.#timer);
-    return isOver;
+  /** Reports an overdue answer, and reminds of an outage that lasts. Call it about once a second. */
+  check(): void {
+    if (this.#outage || this.#isSilent) this.#report(this.#now() - this.waited);
   }
 
-  #tell(): void {
-    const { system, observer } = this.#options;
-    observer.outage({ system, error: this.#lastError, lasted: this.#now() - this.#since });
+  get #isSilent(): boolean {
+    return this.waited >= SILENT_MS;
+  }
+
+  /** @param since when the outage began, if it is a new one */
+  #report(since: number): void {
+    const { observer } = this.#options;
+    const now = this.#now();
+    const isNew = this.#outage === undefined;
+    this.#outage ??= { since, remindedAt: now };
+    const { current } = this;
+    if (!current) return;
+    if (isNew) return observer.outageBegan(current);
+    if (now - this.#outage.remindedAt < REMINDER_MS) return;
+    this.#outage.remindedAt = now;
+    observer.outage(current);
   }
 
   #now(): number {
-    return (this.#options.now ?? Date.now)();
+    return (this.#options.clock ?? SYSTEM_CLOCK).monotonic();
   }
 }

@@ -12,8 +12,8 @@ export class Shutdown {
   readonly #now: () => number;
   #stoppedAt: number | undefined;
 
-  /** @param now @default {Date.now} */
-  constructor(signal: AbortSignal, now: () => number = Date.now) {
+  /** @param now milliseconds since some moment @default {performance.now} */
+  constructor(signal: AbortSignal, now: () => number = () => performance.now()) {
     this.signal = signal;
     this.#now = now;
     if (signal.aborted) this.#stoppedAt = now();

@@ -36,15 +36,26 @@ class FileStream implements OutputStream {
   }
 }
 
+/** Log, progress and errors. What cannot be written is dropped, so that a full disk does not end the relay. */
+class Diagnostics extends FileStream {
+  override write(text: string): void {
+    try {
+      super.write(text);
+    } catch {
+      // A closed pipe, a full disk.
+    }
+  }
+}
+
 export const STDOUT: OutputStream = new FileStream(1);
-export const STDERR: OutputStream = new FileStream(2);
+export const STDERR: OutputStream = new Diagnostics(2);
 
 /** Characters of a line; undefined where standard output is no terminal. */
 export const terminalColumns = (): number | undefined =>
   STDOUT.isTerminal ? process.stdout.columns : undefined;
 
-/** Whether an error says that whoever was to read, head(1) perhaps, has had enough. */
-export const isBrokenPipe = (error: unknown): boolean => codeOf(error) === "EPIPE";
+/** Whether an error means that the reader has ended: head(1) has enough lines, or the terminal is closed. */
+export const isBrokenPipe = (error: unknown): boolean => ["EPIPE", "EIO"].includes(String(codeOf(error)));
 
 const codeOf = (error: unknown): unknown =>
   error instanceof Error && "code" in error ? error.code : undefined;

@@ -6,7 +6,7 @@ export interface TokenBucketOptions {
   readonly rate: number;
   /** The most tokens that it holds: what may be taken at once after a pause. */
   readonly capacity: number;
-  readonly clock: Pick<Clock, "now">;
+  readonly clock: Pick<Clock, "monotonic">;
 }
 
 /**
@@ -24,7 +24,7 @@ export class TokenBucket {
   constructor(options: TokenBucketOptions) {
     this.#options = options;
     this.#tokens = options.capacity;
-    this.#filledAt = options.clock.now();
+    this.#filledAt = options.clock.monotonic();
   }
 
   /** @returns whether there were so many; if not, none is taken */
@@ -40,7 +40,7 @@ export class TokenBucket {
     this.#tokens += count;
   }
 
-  /** When so many tokens are there, in milliseconds since 1970. */
+  /** When so many tokens are there, by the monotonic clock. */
   availableAt(count: number): number {
     this.#fill();
     const missing = Math.max(0, count - this.#tokens);
@@ -49,7 +49,7 @@ export class TokenBucket {
 
   #fill(): void {
     const { rate, capacity, clock } = this.#options;
-    const now = clock.now();
+    const now = clock.monotonic();
     const passed = Math.max(0, now - this.#filledAt);
     this.#tokens = Math.min(capacity, this.#tokens + passed / 1_000 * rate);
     this.#filledAt = now;

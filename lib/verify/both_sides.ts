@@ -1,12 +1,12 @@
 /** Documents of a collection and rows of its table, side by side. */
 import { createHash } from "node:crypto";
 import { type BsonValue, fieldsByName } from "../bson/bson.ts";
+import { UnstorableError } from "../bson/unstorable_error.ts";
 import { withoutFields } from "../bson/without_fields.ts";
 import { rowKeyText, type ShardKey } from "../key/document_key.ts";
 import { idDocument } from "../key/query_literal.ts";
 import { normalizeDocument, normalizeRow } from "../mapping/normalize.ts";
 import type { Namespace } from "../namespace.ts";
-import { isUnstorable } from "../pipeline/table_applier.ts";
 import { idsOf, oidsWithoutId, type RowKey, rowKeyOf } from "../key/row_key.ts";
 import type { RowReader, StoredRow } from "../sink/table/row_reader.ts";
 import { isThere, type LookedUp } from "../source/chunk.ts";
@@ -90,7 +90,18 @@ export class BothSides {
     return differing;
   }
 
-  /** Looks at these keys anew. @returns those that differ */
+  /** How many rows of these keys have values that their columns do not take. */
+  async overflowed(oids: readonly string[]): Promise<number> {
+    await this.#deps.rows.refresh();
+    let count = 0;
+    for (let at = 0; at < oids.length; at += MAX_KEYS) {
+      const rows = await this.#deps.rows.rows(oids.slice(at, at + MAX_KEYS));
+      count += [...rows.values()].filter(isOverflowed).length;
+    }
+    return count;
+  }
+
+  /** Looks at these keys again. @returns those that differ */
   async look(keys: readonly RowKey[]): Promise<readonly Seen[]> {
     const { rows, deadLetters } = this.#deps;
     await rows.refresh();
@@ -135,7 +146,7 @@ export class BothSides {
     try {
       return isEqual(this.#withoutOmitted(document), row);
     } catch (error) {
-      if (!isUnstorable(error)) throw error;
+      if (!(error instanceof UnstorableError)) throw error;
       return false;
     }
   }
@@ -151,6 +162,7 @@ export class BothSides {
       paths: isBoth ? pathDifferences(document, rowText) : [],
       document: fingerprint(document),
       row: fingerprint(rowText),
+      isOverflowed: row !== undefined && isOverflowed(row),
     };
   }
 
@@ -160,7 +172,7 @@ export class BothSides {
     try {
       return normalizeDocument(this.#withoutOmitted(document));
     } catch (error) {
-      if (!isUnstorable(error)) throw error;
+      if (!(error instanceof UnstorableError)) throw error;
       return JSON.stringify(error.message);
     }
   }

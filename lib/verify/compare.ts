@@ -12,7 +12,7 @@ import type { PathDifference } from "./result.ts";
  * @example
  * IN: {_id: 1, t: 20.5}, {data: '{"_id":1}', overflow: '{"t":20.5}'} → OUT: true
  *
- * @throws UnstorableError, BSONError for a document that no row can hold
+ * @throws UnstorableError
  */
 export function isEqual(document: Uint8Array, { data, overflow }: StoredRow): boolean {
   if (overflow === null) {
@@ -54,7 +54,7 @@ const MAX_VALUE_CHARACTERS = 200;
  * IN: {"list":[1,2]}, {"list":[1]} → OUT: [{path: "list[1]", document: "2", row: undefined}]
  */
 export function pathDifferences(document: string, row: string): PathDifference[] {
-  return [...differencesOf(parseJson(document), parseJson(row), "")].slice(0, MAX_PATHS);
+  return differencesOf(parseJson(document), parseJson(row), "").take(MAX_PATHS).toArray();
 }
 
 function* differencesOf(
@@ -62,8 +62,6 @@ function* differencesOf(
   row: Json | undefined,
   path: string,
 ): Generator<PathDifference> {
-  const [one, other] = [textOf(document), textOf(row)];
-  if (one === other) return;
   if (document instanceof Map && row instanceof Map) {
     for (const name of new Set([...document.keys(), ...row.keys()])) {
       yield* differencesOf(document.get(name), row.get(name), path === "" ? name : `${path}.${name}`);
@@ -72,7 +70,10 @@ function* differencesOf(
     for (let at = 0; at < Math.max(document.length, row.length); at++) {
       yield* differencesOf(document[at], row[at], `${path}[${at}]`);
     }
-  } else yield { path, document: shortened(one), row: shortened(other) };
+  } else {
+    const [one, other] = [textOf(document), textOf(row)];
+    if (one !== other) yield { path, document: shortened(one), row: shortened(other) };
+  }
 }
 
 function textOf(value: Json | undefined): string | undefined {

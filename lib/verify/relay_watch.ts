@@ -1,6 +1,6 @@
 /** Follows how far a relay has come, by what it has saved. */
 import type { BSON } from "mongodb";
-import { hasWritten } from "../pipeline/has_written.ts";
+import { besideLeftOut, hasWritten } from "../pipeline/has_written.ts";
 import type { SavedPosition } from "../sink/metadata/saved_position.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Passing } from "./result.ts";
@@ -48,20 +48,21 @@ export class RelayWatch {
   }
 
   /**
-   * Waits until all changes up to a time are in the tables, and no snapshot is under way.
+   * Waits until all changes up to a time are in the tables, and no snapshot is running. Rows of collections left out stay
+   * as they are; to wait for them could take for ever.
    */
   async passes(time: BSON.Timestamp): Promise<Passing> {
     const { read, settle, clock, signal } = this.#options;
     let last: string | undefined;
-    let movedAt = clock.now();
+    let movedAt = clock.monotonic();
     while (true) {
       const position = await read();
       if (!position?.isHeld) return "not running";
-      if (hasWritten(position, time)) return "passed";
+      if (hasWritten(besideLeftOut(position), time)) return "passed";
       const state = `${position.token} ${position.snapshot}`;
-      if (state !== last) movedAt = clock.now();
+      if (state !== last) movedAt = clock.monotonic();
       last = state;
-      if (clock.now() - movedAt >= settle) return "stalled";
+      if (clock.monotonic() - movedAt >= settle) return "stalled";
       await clock.wait(POLL_INTERVAL_MS, { signal });
     }
   }

@@ -59,22 +59,28 @@ export class Repairer {
     this.#deps = deps;
   }
 
-  /** @throws UserError where a relay holds the stream and repairs nothing */
+  /** @throws UserError if a relay holds the stream and repairs nothing */
   async repair(keys: readonly RowKey[]): Promise<void> {
-    for (let at = 0; at < keys.length; at += MAX_REQUESTS) {
-      await this.#repair(keys.slice(at, at + MAX_REQUESTS));
-    }
+    for (let at = 0; at < keys.length;) at += await this.#repairSome(keys.slice(at));
   }
 
-  async #repair(keys: readonly RowKey[]): Promise<void> {
+  /**
+   * A relay is asked for some of the keys. Here all are written at once, as each time the lease is taken and the table is
+   * opened.
+   *
+   * @returns how many of the keys are done, from the first on
+   */
+  async #repairSome(keys: readonly RowKey[]): Promise<number> {
     const { relay, repairHere } = this.#deps;
-    if (await relay.isRunning() && await this.#repairedByRelay(keys)) return;
+    const asked = keys.slice(0, MAX_REQUESTS);
+    if (await relay.isRunning() && await this.#repairedByRelay(asked)) return asked.length;
     try {
-      return await repairHere(keys);
+      await repairHere(keys);
+      return keys.length;
     } catch (error) {
       if (!(error instanceof LeaseHeldError)) throw error;
       // A relay may have started meanwhile.
-      if (await this.#repairedByRelay(keys)) return;
+      if (await this.#repairedByRelay(asked)) return asked.length;
       throw new UserError("The relay that holds the stream takes no repairs.", {
         hint:
           "It may be of an earlier version, or be waiting for a database: its log tells. Start it again with this " +
@@ -89,13 +95,13 @@ export class Repairer {
     const { namespace, relay, requests, settle, clock, signal } = this.#deps;
     await requests.add(namespace, keys);
     let left = keys.length;
-    let changedAt = clock.now();
+    let changedAt = clock.monotonic();
     try {
-      while (left > 0 && clock.now() - changedAt < settle && await relay.isRunning()) {
+      while (left > 0 && clock.monotonic() - changedAt < settle && await relay.isRunning()) {
         await clock.wait(POLL_INTERVAL_MS, { signal });
         const before = left;
         left = await requests.left(namespace, keys);
-        if (left < before) changedAt = clock.now();
+        if (left < before) changedAt = clock.monotonic();
       }
     } finally {
       if (left > 0) await requests.remove(namespace, keys);

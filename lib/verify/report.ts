@@ -1,12 +1,10 @@
 /** What people and programs read of a verification. Pure. */
-import type { BSON } from "mongodb";
+import { clusterTimeText } from "../source/cluster_time.ts";
 import { type CollectionResult, type KeyDifference, type Outcome, worstOutcome } from "./result.ts";
+import { resultFields } from "./result_fields.ts";
 
 /** Keys that are printed of one collection. */
 const MAX_KEYS = 10;
-
-/** @example IN: Timestamp {t: 1732665552, i: 3} → OUT: 2024-11-26T23:59:12.000Z (3) */
-const timeText = ({ t, i }: BSON.Timestamp): string => `${new Date(t * 1_000).toISOString()} (${i})`;
 
 /**
  * One line for each collection, and below it what differs.
@@ -15,7 +13,9 @@ const timeText = ({ t, i }: BSON.Timestamp): string => `${new Date(t * 1_000).to
  * OUT: shop.orders = shop.orders: equal up to 2026-11-27T04:00:00.000Z (1) | 3 documents, 3 rows, 0.1 s
  */
 export const textReport = (results: readonly CollectionResult[]): string =>
-  results.flatMap((each) => [collectionLine(each), ...differenceLines(each)]).join("\n");
+  results.length === 0
+    ? "Nothing was compared: no collection matches"
+    : results.flatMap((each) => [collectionLine(each), ...differenceLines(each)]).join("\n");
 
 function collectionLine(result: CollectionResult): string {
   const { collection, table, documents, rows, overflowed, deadLetters, startedAt, finishedAt } = result;
@@ -34,7 +34,7 @@ function collectionLine(result: CollectionResult): string {
 function verdict(result: CollectionResult): string {
   const { outcome, mode, clusterTime, missing, extra, different, changing, repaired, relay } = result;
   const what = { full: "equal", sample: "equal in the sample", count: "equal counts" }[mode];
-  const until = clusterTime ? ` up to ${timeText(clusterTime)}` : "";
+  const until = clusterTime ? ` up to ${clusterTimeText(clusterTime)}` : "";
   const parts = [
     ...missing > 0 ? [`${missing} missing`] : [],
     ...extra > 0 ? [`${extra} extra`] : [],
@@ -79,14 +79,10 @@ const keyLines = ({ oid, kind, paths }: KeyDifference): string[] => [
   ),
 ];
 
-/** The same as one line of JSON. */
+/**
+ * The same as one line of JSON.
+ *
+ * @example OUT: {"outcome":"equal","collections":[{"stream":"shop.orders -> shop.orders","collection":"shop.orders",…}]}
+ */
 export const jsonReport = (results: readonly CollectionResult[]): string =>
-  JSON.stringify({
-    outcome: worstOutcome(results),
-    collections: results.map(({ clusterTime, startedAt, finishedAt, ...rest }) => ({
-      ...rest,
-      startedAt: new Date(startedAt).toISOString(),
-      finishedAt: new Date(finishedAt).toISOString(),
-      clusterTime: clusterTime && { t: clusterTime.t, i: clusterTime.i },
-    })),
-  });
+  JSON.stringify({ outcome: worstOutcome(results), collections: results.map(resultFields) });

@@ -107,7 +107,7 @@ async function scanRows(deps: ScanDeps): Promise<number> {
 async function allowance({ rate, clock, signal }: ScanDeps): Promise<number> {
   let documents = rate.take();
   while (documents === 0) {
-    await clock.wait(Math.max(1, rate.nextAt - clock.now()), { signal });
+    await clock.wait(Math.max(1, rate.nextAt - clock.monotonic()), { signal });
     documents = rate.take();
   }
   return documents;

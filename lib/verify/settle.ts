@@ -19,6 +19,8 @@ export interface Seen extends KeyDifference {
   /** Fingerprints of what was seen; null where there was nothing. */
   readonly document: string | null;
   readonly row: string | null;
+  /** Whether the row has values that its columns do not take. */
+  readonly isOverflowed: boolean;
 }
 
 export interface SettleDeps {

@@ -5,8 +5,10 @@ import type { DifferenceKind, KeyDifference, Passing } from "./result.ts";
 import { type Seen, settle, type SettleDeps } from "./settle.ts";
 
 export interface TallyDeps extends SettleDeps {
-  /** Has the rows of these keys written anew, or removed; undefined where that is not wanted. */
+  /** Has the rows of these keys written again, or removed; undefined if that is not wanted. */
   readonly repair: ((keys: readonly RowKey[]) => Promise<void>) | undefined;
+  /** How many rows of these keys have values that their columns do not take. */
+  readonly overflowed: (oids: readonly string[]) => Promise<number>;
 }
 
 /** Keys that are settled together. */
@@ -22,6 +24,7 @@ export class Tally {
   #waiting: Seen[] = [];
   #changing = 0;
   #repaired = 0;
+  #overflowedByRepair = 0;
   #relay: Passing | undefined;
 
   constructor(deps: TallyDeps) {
@@ -45,6 +48,8 @@ export class Tally {
       deadLetters,
       changing: this.#changing,
       repaired: this.#repaired,
+      /** Rows with overflow that the repair has made, less those that it has removed. */
+      overflowedByRepair: this.#overflowedByRepair,
       relay: this.#relay,
       differences: this.#told,
     };
@@ -56,10 +61,12 @@ export class Tally {
     if (lot.length === 0) return;
     const { repair, look } = this.#deps;
     let { differing, changing, relay } = await settle(lot, this.#deps);
-    const toRepair = differing.filter(({ kind }) => kind !== "dead letter").map(({ key }) => key);
+    const wrong = differing.filter(({ kind }) => kind !== "dead letter");
+    const toRepair = wrong.map(({ key }) => key);
     if (repair && toRepair.length > 0) {
       await repair(toRepair);
       const after = await settle(await look(toRepair), this.#deps);
+      this.#overflowedByRepair += await this.#newlyOverflowed(wrong, lot);
       this.#repaired += toRepair.length - after.differing.length - after.changing.length;
       differing = [...differing.filter(({ kind }) => kind === "dead letter"), ...after.differing];
       changing = [...changing, ...after.changing];
@@ -70,5 +77,15 @@ export class Tally {
       this.#counts[kind]++;
       if (this.#told.length < MAX_TOLD) this.#told.push({ oid, kind, paths });
     }
+  }
+
+  /** @param lot the same keys, and others, as they were when rows with overflow were counted */
+  async #newlyOverflowed(wrong: readonly Seen[], lot: readonly Seen[]): Promise<number> {
+    // Rows without documents were not counted.
+    const oids = new Set(wrong.filter(({ kind }) => kind !== "extra").map(({ oid }) => oid));
+    const before = lot.filter(({ oid, kind, isOverflowed }) =>
+      oids.has(oid) && kind !== "extra" && isOverflowed
+    );
+    return await this.#deps.overflowed([...oids]) - before.length;
   }
 }

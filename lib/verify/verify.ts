@@ -2,6 +2,7 @@
  * `verify`: compares collections with their tables, under the settings of the relay and beside it. Here everything is put
  * together; which differences are real is decided in `settle.ts`.
  */
+import type { Namespace } from "../namespace.ts";
 import { SnapshotRate } from "../pipeline/snapshot_rate.ts";
 import { openTransport } from "../sink/connection/open_transport.ts";
 import { countingWrites, retrying } from "../sink/connection/wrappers.ts";
@@ -9,16 +10,20 @@ import { DeadLetters } from "../sink/metadata/dead_letters.ts";
 import { FollowedCollections } from "../sink/metadata/followed_collections.ts";
 import { RepairRequests } from "../sink/metadata/repair_requests.ts";
 import { prepareVerifyResults } from "../sink/metadata/verify_results.ts";
+import { RowReader } from "../sink/table/row_reader.ts";
+import { tableFor } from "../sink/table/table_naming.ts";
 import { CausalReader } from "../source/causal_reader.ts";
 import { collectionsOf, estimatedCount } from "../source/collections.ts";
 import { Deployment } from "../source/deployment.ts";
 import { DocumentReader } from "../source/documents.ts";
 import { RangeSplitter } from "../source/key_ranges.ts";
+import { catalogueOf } from "../source/unmatched.ts";
 import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import { OutageTracker } from "../util/outage.ts";
 import { Shutdown } from "../util/shutdown.ts";
 import { MAX_KEYS } from "./both_sides.ts";
+import { comparable } from "./comparable.ts";
 import type { VerifyObserver } from "./observer.ts";
 import type { CollectionResult } from "./result.ts";
 import { LANES } from "./scan.ts";
@@ -29,8 +34,8 @@ export interface VerifyContext {
   readonly signal: AbortSignal;
   readonly log: Logger;
   readonly observer: VerifyObserver;
-  /** Is given what each run has found. */
-  readonly onResults: (results: readonly CollectionResult[]) => void;
+  /** Takes what each run has found. @returns whether another run makes sense */
+  readonly onResults: (results: readonly CollectionResult[]) => boolean;
   /** @default {the system's} */
   readonly clock?: Clock;
 }
@@ -89,8 +94,7 @@ export async function verify(
   };
   while (true) {
     const results = await verifyAll(deps, observer);
-    onResults(results);
-    if (settings.runs === "once") return results;
+    if (!onResults(results) || settings.runs === "once") return results;
     const isStopped = await clock.wait(PAUSE_MS, { signal }).then(() => false, () => true);
     if (isStopped) return results;
   }
@@ -101,7 +105,15 @@ async function verifyAll(
   observer: VerifyObserver,
 ): Promise<CollectionResult[]> {
   const { settings: { relay, sample, compare }, causalReader, log } = deps;
-  const namespaces = await collectionsOf(causalReader, relay.scope, { log });
+  const found = await collectionsOf(causalReader, relay.scope, { log });
+  const namespaces = await comparable({
+    ...deps,
+    ...deps.settings,
+    scope: relay.scope,
+    found,
+    catalogue: catalogueOf(causalReader),
+    hasRows: (namespace) => hasRows(namespace, deps),
+  });
   log.info(`Verifying ${relay.scope}`, { collections: namespaces.length });
   const there = await estimatedCount(causalReader, namespaces);
   const total = sample > 0 ? Math.min(there, sample * namespaces.length) : there;
@@ -116,4 +128,18 @@ async function verifyAll(
   }
   observer.done();
   return results;
+}
+
+/** Whether a collection that does not exist has rows that should not stay. */
+async function hasRows(
+  namespace: Namespace,
+  { settings: { relay }, names, transport }: Pick<VerifyDeps, "settings" | "names" | "transport">,
+): Promise<boolean> {
+  if (relay.onDrop === "keep") return false;
+  const table = tableFor(names.tableOf(namespace), namespace, transport.dialect);
+  const followed = new FollowedCollections(transport, { schema: names.metadataSchema, stream: names.stream });
+  if ((await followed.streamsOf(namespace, table)).length === 0) return false;
+  const rows = await RowReader.open(transport, table);
+  await rows.refresh();
+  return await rows.count() > 0;
 }

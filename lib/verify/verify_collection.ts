@@ -28,6 +28,7 @@ import { repairUnderLease } from "./own_repair.ts";
 import { RelayWatch, RelayWatches } from "./relay_watch.ts";
 import { Repairer, SharedRequests } from "./repairer.ts";
 import { type CollectionResult, outcomeOf, type Passing } from "./result.ts";
+import { verifyRow } from "./result_fields.ts";
 import { scan, type Scanned } from "./scan.ts";
 import type { VerifySettings } from "./settings.ts";
 import { Tally } from "./tally.ts";
@@ -90,25 +91,7 @@ export async function verifyCollection(namespace: Namespace, deps: VerifyDeps): 
     outcome: outcomeOf(found),
     ...found,
   };
-  await saveVerifyResult(transport, names.metadataSchema, {
-    stream: result.stream,
-    collection: result.collection,
-    mode: result.mode,
-    outcome: result.outcome,
-    started_at: new Date(result.startedAt),
-    finished_at: new Date(result.finishedAt),
-    cluster_time: clusterTime ? new Date(clusterTime.t * 1_000) : null,
-    documents: result.documents,
-    rows: result.rows,
-    missing: result.missing,
-    extra: result.extra,
-    different: result.different,
-    overflowed: result.overflowed,
-    dead_letters: result.deadLetters,
-    changing: result.changing,
-    repaired: result.repaired,
-    differences: JSON.stringify(result.differences),
-  });
+  await saveVerifyResult(transport, names.metadataSchema, verifyRow(result));
   return result;
 }
 
@@ -169,23 +152,22 @@ async function countBoth(collection: Collection): Promise<Found> {
   const { namespace, settings, causalReader, transport, rows, pass } = collection;
   const documents = async () => {
     const total = { $group: { _id: null, documents: { $sum: 1 } } };
-    const [counted] = await causalReader.read((client, options) =>
-      client.db(namespace.database).collection(namespace.collection)
-        .aggregate<Document>([...settings.relay.transform, total], {
-          ...options,
-          readConcern: { level: "majority" },
-          ...settings.relay.transform.length === 0 && { hint: { _id: 1 } },
-        }).toArray()
+    const [counted] = await causalReader.read(
+      (client, options) =>
+        client.db(namespace.database).collection(namespace.collection)
+          .aggregate<Document>([...settings.relay.transform, total], {
+            ...options,
+            readConcern: { level: "majority" },
+            ...settings.relay.transform.length === 0 && { hint: { _id: 1 } },
+          }).toArray(),
+      { isLong: true },
     );
     return Number(counted?.documents ?? 0);
   };
   const counted = await count({
     documents,
-    rows: async () => {
-      await rows.refresh();
-      return await rows.count();
-    },
-    deadLetters: async () => (await DeadLetters.open(transport, deadLettersOf(collection))).count,
+    rows: () => countRows(rows),
+    deadLetters: () => DeadLetters.count(transport, deadLettersOf(collection)),
     pass,
     generations: settings.generations,
   });
@@ -229,12 +211,25 @@ async function compareBoth(collection: Collection): Promise<Found> {
     look: (keys) => sides.look(keys),
     generations: settings.generations,
     repair: settings.differences === "repair" ? (keys) => repairer.repair(keys) : undefined,
+    overflowed: (oids) => sides.overflowed(oids),
   });
   const seeksExtra = await belongsAlone(collection);
   const scanned = settings.sample > 0
     ? await takeSample(collection, { sides, tally, seeksExtra })
     : await scan({ ...collection, sides, seeksExtra, onDiffering: (seen) => tally.add(seen) });
-  return { ...scanned, ...await tally.finish() };
+  const { overflowedByRepair, ...found } = await tally.finish();
+  return {
+    ...scanned,
+    overflowed: scanned.overflowed + overflowedByRepair,
+    // All rows of the table were counted, before it was repaired.
+    ...found.repaired > 0 && seeksExtra && settings.sample === 0 && { rows: await countRows(rows) },
+    ...found,
+  };
+}
+
+async function countRows(rows: RowReader): Promise<number> {
+  await rows.refresh();
+  return await rows.count();
 }
 
 interface Sampling {

@@ -5,7 +5,6 @@ import { hasCode, MongodbCode } from "../source/mongodb_errors.ts";
 
 import { UserError } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
-import { STDOUT } from "../util/standard_streams.ts";
 import type { Operation } from "./mix.ts";
 import { closeMongodb, connectMongodb } from "../source/mongodb.ts";
 
@@ -43,14 +42,14 @@ const CONFIRMED = { w: 1 };
  */
 export async function workload(
   config: WorkloadSettings,
-  { signal, log }: { signal: AbortSignal; log: Logger },
+  { signal, log, print }: { signal: AbortSignal; log: Logger; print: (text: string) => void },
 ): Promise<void> {
   await using closing = new AsyncDisposableStack();
   const client = closing.adopt(await connectMongodb(config.mongodbUrl), closeMongodb);
   const collection = client.db(config.database).collection(config.collection);
   if (config.count === 1) {
     const { insertedId } = await collection.insertOne(exampleRecord(), { writeConcern: CONFIRMED });
-    STDOUT.write(`${insertedId}\n`);
+    print(`${insertedId}`);
     return;
   }
   const started = Date.now();
@@ -73,7 +72,12 @@ export async function workload(
     if (ahead > 0) await delay(ahead, undefined, { signal }).catch(() => {});
   }
   const seconds = (Date.now() - started) / 1_000;
-  log.info("Workload done", { ...counts, seed: config.seed, seconds, rate: Math.round(done / seconds) });
+  log.info("Workload done", {
+    ...counts,
+    seed: config.seed,
+    duration_s: seconds,
+    rate_per_s: Math.round(done / seconds),
+  });
 }
 
 const explain = (seed: number) => (error: unknown): never => {

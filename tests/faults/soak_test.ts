@@ -97,7 +97,7 @@ const FAULTS: readonly (readonly [string, Fault])[] = [
   ["freeze of a relay", async (soak, round) => {
     const [name, running] = soak.of(round);
     Deno.kill(running.pid, "SIGSTOP");
-    await soak.start(name).waitForLine(/Going on from the saved position/);
+    await soak.start(name).waitForLine(/Resuming from the saved position/);
     Deno.kill(running.pid, "SIGCONT");
     assert.equal((await running.status).code, 1, running.stderr.join("\n"));
   }],

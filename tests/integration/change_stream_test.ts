@@ -16,12 +16,12 @@ interface Given {
   readonly client: MongoClient;
   readonly signal: AbortSignal;
   readonly startAfter?: Uint8Array | null;
-  /** Told of each outage. */
-  readonly outage?: (outage: Outage) => void;
+  /** Called at the beginning of each outage. */
+  readonly outageBegan?: (outage: Outage) => void;
 }
 
 const streamOf = (
-  { database, client, startAfter = null, outage = () => {}, ...given }: Given,
+  { database, client, startAfter = null, outageBegan = () => {}, ...given }: Given,
 ): AsyncGenerator<ChangeBatch> =>
   changeStream({
     ...given,
@@ -32,7 +32,7 @@ const streamOf = (
     fullDocument: "updateLookup",
     batchSize: 100,
     retryFor: 60_000,
-    outages: new OutageTracker({ system: "MongoDB", observer: observers({ outage }) }),
+    outages: new OutageTracker({ system: "MongoDB", observer: observers({ outageBegan }) }),
   });
 
 /** The first batch that has changes. */
@@ -84,7 +84,7 @@ for (const option of ["socketTimeoutMS", "timeoutMS"]) {
         client,
         database: own.database,
         signal: stop.signal,
-        outage: ({ error }) => outages.push(error),
+        outageBegan: ({ error }) => outages.push(error),
       });
       for (let batch = 0; batch < 5; batch++) await stream.next();
       stop.abort();

@@ -97,7 +97,7 @@ cratedbTest("relay() stops before it sends more than --max-dead-letters document
   const running = relay(flags);
   await running.waitForLine(/Ready/);
   await data.updateMany({}, { $set: { n: poison } });
-  await running.waitForLine(/More than 2 documents in succession can't be stored .*CHECK/);
+  await running.waitForLine(/More than 2 documents in succession cannot be stored\. .*CHECK/);
   assert.equal((await running.status).code, 1);
   await sql(`REFRESH TABLE "${table}"`);
   const rows = await sql(`SELECT oid FROM "${table}"`);
@@ -128,26 +128,45 @@ cratedbTest(
 );
 
 cratedbTest(
-  "relay() goes on after a document that is too large for HTTP as it is written there",
+  "relay() goes on after documents that are too long for CrateDB, and after a letter that it cannot read",
   async (context) => {
-    const { mongodb, database, relay } = context;
+    const { mongodb, database, relay, sql, schema, table } = context;
     const data = mongodb.db(database).collection<Document>("data");
     const running = relay();
     await running.waitForLine(/Ready/);
-    // Each character is seven bytes of the statement, of which CrateDB takes 100 MB.
-    await data.insertOne({ _id: "large", text: "\u0001".repeat(15.9 * 2 ** 20) } as Document);
+    // Each of these characters is six of JSON, of which CrateDB takes 20,000,000.
+    await data.insertOne({ _id: "long", text: "\u0001".repeat(3_600_000) } as Document);
+    await data.insertOne({ _id: "large", bytes: new BSON.Binary(new Uint8Array(15_500_000)) } as Document);
+    await data.insertOne({ _id: "name", ["k".repeat(50_001)]: 1 } as Document);
     await data.insertOne({ _id: "fine" } as Document);
+    const REASONS = [
+      /^A text of \d+ .* is without its document/,
+      /^A text of 21600\d+ /,
+      /^A field name has 50001 /,
+    ];
     await eventually(async () => {
-      const [letter] = await letters(context);
-      assert.deepEqual([letter?.oid, letter?.document], ["large", null]);
-      assert.match(String(letter?.error), /HTTP status 413 .* raise http\.max_content_length/);
+      const found = await letters(context);
+      assert.deepEqual(found.map(({ oid, document }) => [oid, document !== null]), [
+        ["large", false],
+        ["long", true],
+        ["name", true],
+      ]);
+      found.forEach(({ error }, at) => assert.match(String(error), REASONS[at] ?? /$/));
     }, { timeout: 60_000 });
     assert.equal((await running.kill()).code, 0);
+    // Over the wire such a letter can be written, and not be read.
+    await sql(
+      "INSERT INTO cdc_dead_letter (stream, oid, document) (SELECT ?, 'unreadable', repeat('x', 20000001))",
+      [`${database}.data -> ${schema}.${table}`],
+    );
     const again = relay();
-    await again.waitForLine(/WARN .*Dead letters were tried again stored=0 left=1/);
-    await data.replaceOne({ _id: "large" } as Document, { small: true });
+    await again.waitForLine(/WARN .*A dead letter cannot be read, and stays oid=unreadable /);
+    await again.waitForLine(/WARN .*Dead letters were tried again stored=0 left=4/);
+    for (const _id of ["long", "large", "name", "unreadable"]) {
+      await data.replaceOne({ _id } as Document, { small: true }, { upsert: true });
+    }
     await inStep(context);
-    assert.deepEqual(await letters(context), []);
+    await eventually(async () => assert.deepEqual(await letters(context), []));
     assert.equal((await again.kill()).code, 0);
   },
 );
@@ -167,7 +186,7 @@ cratedbTest(
     await eventually(async () =>
       assert.deepEqual(await sql(`SELECT oid FROM "${table}"`), [{ oid: "fine" }])
     );
-    assert.deepEqual(await letters(context), []);
+    await eventually(async () => assert.deepEqual(await letters(context), []));
     assert.equal((await running.kill()).code, 0);
   },
 );

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { BSON, type Document, type MongoClient } from "mongodb";
+import { BSON, type Document, type MongoClient, MongoServerError } from "mongodb";
 import { fieldsByName } from "../../lib/bson/bson.ts";
 import { keyText } from "../../lib/key/key_text.ts";
 import { DocumentReader, type ReaderOptions } from "../../lib/source/documents.ts";
+import { UserError } from "../../lib/util/errors.ts";
 import { quietReader } from "../support/quiet_reader.ts";
 import { type MongodbContext, mongodbTest } from "../support/mongodb_harness.ts";
 import { ownMongodbTest } from "../support/own_mongodb.ts";
@@ -127,6 +128,75 @@ mongodbTest("chunk() and lookUp() have keys that no query can name", async (sour
     parts.flat().map(({ id, document }) => [keyText(id), document?.length]).sort(),
     found.map(({ id, document }) => [keyText(id), document?.length]).sort(),
   );
+});
+
+const REFUSED: readonly Document[] = [
+  { $nope: 1 },
+  { x: { $foo: 1 } },
+  { $text: { $search: "a" } },
+  { at: { $near: [0, 0] } },
+  { $where: "true" },
+  { $expr: { $divide: [1, 0] } },
+];
+
+for (const filter of REFUSED) {
+  const transform = [{ $match: filter }];
+  mongodbTest(`check() refuses ${JSON.stringify(filter)} where there is no database yet`, async (source) => {
+    await using open = readerOf(source.mongodb, { transform });
+    await assert.rejects(
+      open.reader.check({ database: source.database, collection: "none" }),
+      MongoServerError,
+    );
+  });
+}
+
+mongodbTest(
+  "lookUp() takes a refusal of the stages themselves for no fault of a document",
+  async (source) => {
+    const { mongodb, database } = source;
+    await mongodb.db(database).collection("data").insertOne({ _id: 1 } as never);
+    await using open = readerOf(mongodb, { transform: [{ $match: { $nope: 1 } }] });
+    await assert.rejects(
+      Array.fromAsync(open.reader.lookUp({ database, collection: "data" }, [idOf(1)])),
+      (error) => error instanceof MongoServerError && error.message.includes("$nope"),
+    );
+  },
+);
+
+/** Fails on a text that is no number. */
+const NUMBER = { $set: { n: { $toInt: "$text" } } };
+const badIds = Array.from({ length: 12 }, (_, n) => n);
+const bad = badIds.map((_id) => ({ _id, text: "hush" }));
+
+mongodbTest("lookUp() takes an error that all documents share for one of the stages", async (source) => {
+  const { mongodb, database } = source;
+  await mongodb.db(database).collection("data").insertMany(bad as never);
+  await using open = readerOf(mongodb, { transform: [NUMBER] });
+  await assert.rejects(
+    Array.fromAsync(open.reader.lookUp({ database, collection: "data" }, badIds.map(idOf))),
+    (error) =>
+      error instanceof UserError && error.message.includes("code 241") && !error.message.includes("hush"),
+  );
+});
+
+for (const [where, _id] of [["before", -1], ["after", 99]] as const) {
+  mongodbTest(`lookUp() blames documents where one ${where} them is fine`, async (source) => {
+    const { mongodb, database } = source;
+    await mongodb.db(database).collection("data").insertMany([{ _id, text: "1" }, ...bad] as never);
+    await using open = readerOf(mongodb, { transform: [NUMBER] });
+    const parts = await Array.fromAsync(
+      open.reader.lookUp({ database, collection: "data" }, badIds.map(idOf)),
+    );
+    assert.equal(parts.flat().filter(({ refusal }) => refusal).length, badIds.length);
+  });
+}
+
+mongodbTest("check() says that a pipeline changes _id, by the first document", async (source) => {
+  const { mongodb, database } = source;
+  const data = mongodb.db(database).collection("data");
+  await data.insertMany([{ _id: 1, n: 2 }] as never);
+  await using open = readerOf(mongodb, { transform: [{ $set: { _id: "$n" } }] });
+  await assert.rejects(open.reader.check({ database, collection: "data" }), /The pipeline changes _id/);
 });
 
 ownMongodbTest("lookUp() neither repeats nor loses a key when MongoDB fails in between", async (own) => {

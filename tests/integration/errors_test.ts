@@ -3,6 +3,9 @@ import { MongoMemoryServer } from "mongodb-memory-server-core";
 import { freePort } from "../../dev/servers/free_port.ts";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
 import { run } from "../../dev/process/program.ts";
+import { eventually } from "../../dev/servers/eventually.ts";
+import { inStep } from "../support/compare.ts";
+import { startRelay } from "../support/follow.ts";
 
 const SECRET = "hunter2secret";
 
@@ -134,6 +137,71 @@ for (const [what, [columns, why]] of Object.entries(UNFIT)) {
     assert.deepEqual(await sql(`SHOW CREATE TABLE "${table}"`), [before]);
   });
 }
+
+cratedbTest("main() says so when the table is a view", async (context) => {
+  const { sql, table } = context;
+  await sql(`CREATE VIEW "${table}" AS SELECT 1 AS n`);
+  await fails(context, {
+    env: () => ({}),
+    message: /^Error: Table .* cannot be used: it is a view\./m,
+    hint: /drop the view/,
+  });
+});
+
+cratedbTest(
+  "relay() leaves out collections whose tables cannot be used, and reads them once they can",
+  async (context) => {
+    const { mongodb, database, schema, sql } = context;
+    const flags = [
+      "--database",
+      database,
+      "--table",
+      `${schema}.{collection}`,
+      "--shards",
+      "1",
+      "--lease",
+      "1s",
+    ];
+    const names = ["good", "unfit", "view"];
+    const insert = (_id: number, collections = names) =>
+      Promise.all(
+        collections.map((name) => mongodb.db(database).collection<{ _id: number }>(name).insertOne({ _id })),
+      );
+    const status = async () => {
+      await sql("REFRESH TABLE cdc_position");
+      return (await sql("SELECT state, left_out, last_error FROM cdc_status"))[0];
+    };
+    await sql('CREATE VIEW "view" AS SELECT 1 AS n');
+    await sql('CREATE TABLE "unfit" (oid TEXT PRIMARY KEY, data TEXT) CLUSTERED INTO 1 SHARDS');
+    await sql(`INSERT INTO "unfit" (oid, data) VALUES ('of somebody', '')`);
+    await insert(1, ["good", "unfit"]);
+
+    await using first = startRelay(context, flags);
+    await first.waitForLine(/WARN .*left out.*collection=\S+\.unfit because="Table .* no `data` column/);
+    await first.waitForLine(/Ready/);
+    await insert(2);
+    await first.waitForLine(/WARN .*left out.*collection=\S+\.view because="Table .* it is a view/);
+    await insert(3);
+    await inStep({ ...context, table: "good" }, { collections: ["good"] });
+    await eventually(async () => {
+      const { state, left_out, last_error } = await status() ?? {};
+      assert.deepEqual([state, left_out], ["collections left out", 2]);
+      assert.match(String(last_error), /\.unfit is left out: Table .* \(and 1 more\)/);
+    });
+    await first.kill("SIGKILL");
+
+    await sql('DROP VIEW "view"');
+    await sql('ALTER TABLE "unfit" RENAME TO "of somebody"');
+    await using second = startRelay(context, flags);
+    await second.waitForLine(/Ready/);
+    await insert(4);
+    for (const name of names) await inStep({ ...context, table: name }, { collections: [name] });
+    await eventually(async () =>
+      assert.deepEqual(await status(), { state: "ok", left_out: 0, last_error: null })
+    );
+    assert.equal((await second.kill()).code, 0);
+  },
+);
 
 cratedbTest("main() says so when the saved position cannot be read", async (context) => {
   const running = context.relay();

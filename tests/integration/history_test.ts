@@ -5,6 +5,8 @@ import type { MongoClient } from "mongodb";
 import { eventually } from "../../dev/servers/eventually.ts";
 import { inStep } from "../support/compare.ts";
 import { countRows, oidsOf, startRelay, tablesOf } from "../support/follow.ts";
+import { oldestEntry } from "../../lib/source/oplog.ts";
+import { directRoute } from "../../lib/source/route.ts";
 import { insertMixed, type Mixed, mixed } from "../support/mixed_documents.ts";
 import { type OwnContext, ownMongodb, ownMongodbTest } from "../support/own_mongodb.ts";
 
@@ -36,6 +38,8 @@ async function rollOver({ mongodb }: OwnContext): Promise<void> {
 /** A relay has copied, followed and stopped; then the oplog has moved on, with changes of each kind in it. */
 async function lost(context: OwnContext): Promise<void> {
   const data = collectionOf(context);
+  const entry = () => oldestEntry(directRoute(context.mongodb));
+  assert.ok((await entry()).isFirst);
   await insertMixed(data, 1_000);
   const first = context.relay();
   await first.waitForLine(/Ready/);
@@ -45,6 +49,7 @@ async function lost(context: OwnContext): Promise<void> {
   await data.updateMany({ n: { $gte: 100, $lt: 200 } }, { $set: { v: 7 } });
   await data.deleteMany({ n: { $lt: 100 } });
   await rollOver(context);
+  assert.ok(!(await entry()).isFirst, "the oplog has dropped entries");
 }
 
 ownMongodbTest(
@@ -60,7 +65,7 @@ ownMongodbTest(
     assert.equal((await running.kill()).code, 0, running.stderr.join("\n"));
 
     const again = context.relay();
-    await again.waitForLine(/Going on from the saved position/);
+    await again.waitForLine(/Resuming from the saved position/);
     await again.waitForLine(/Ready/);
     assert.ok(!again.stderr.some((line) => /Snapshot done/.test(line)));
   },
@@ -71,7 +76,13 @@ ownMongodbTest(
   "relay() removes what is gone although it is killed as it takes a new snapshot",
   async (context) => {
     await lost(context);
-    for (const line of [/taking a new snapshot/, /Following from now on/, /Following from now on|Going on/]) {
+    for (
+      const line of [
+        /taking a new snapshot/,
+        /Opening a new change stream/,
+        /Opening a new change stream|Resuming/,
+      ]
+    ) {
       const running = context.relay(["--lease", "1s"]);
       await running.waitForLine(line);
       await running.kill("SIGKILL");
@@ -98,39 +109,67 @@ ownMongodbTest("relay() stops with --on-history-lost fail, and says since when",
   await inStep(context);
 }, TINY);
 
-ownMongodbTest("relay() takes a new snapshot from another deployment", async (context) => {
-  const data = collectionOf(context);
-  await insertMixed(data, 100);
-  const first = context.relay();
-  await first.waitForLine(/Ready/);
-  await data.insertOne(mixed(100) as never);
-  await inStep(context);
-  assert.equal((await first.kill()).code, 0);
+ownMongodbTest(
+  "relay() deletes nothing for another deployment, until --snapshot always is given",
+  async (context) => {
+    const data = collectionOf(context);
+    await using other = await ownMongodb();
+    const elsewhere = { ...context, ...other };
+    const env = { MONGODB_URL: other.mongodbUrl };
+    await insertMixed(collectionOf(elsewhere), 50, 80);
 
-  await using other = await ownMongodb();
-  const elsewhere = { ...context, ...other };
-  await insertMixed(collectionOf(elsewhere), 50, 80);
-  const second = context.relay([], { env: { MONGODB_URL: other.mongodbUrl } });
-  await second.waitForLine(/taking a new snapshot/);
-  await inStep(elsewhere);
-  assert.equal((await oidsOf(context, context.table)).length, 50);
-});
+    await insertMixed(data, 100);
+    const first = context.relay();
+    await first.waitForLine(/Ready/);
+    await data.insertOne(mixed(100) as never);
+    await inStep(context);
+    assert.equal((await first.kill()).code, 0);
+    await insertMixed(collectionOf(elsewhere), 10, 200);
+
+    for (const flags of [[], ["--on-history-lost", "fail"], ["--on-history-lost", "recopy"]]) {
+      const refused = context.relay(flags, { env });
+      assert.equal((await refused.status).code, 1);
+      await refused.waitForLine(
+        /^Error: This is another deployment than the one that .* has followed: the replica/,
+      );
+      await refused.waitForLine(/MONGODB_URL.*--snapshot always/);
+      assert.equal((await oidsOf(context, context.table)).length, 101);
+    }
+
+    const second = context.relay(["--snapshot", "always"], { env });
+    await second.waitForLine(/taking a new snapshot/);
+    await inStep(elsewhere);
+    assert.equal((await oidsOf(context, context.table)).length, 60);
+    assert.equal((await second.kill()).code, 0);
+
+    const third = context.relay([], { env });
+    await third.waitForLine(/Ready/);
+    assert.ok(!third.stderr.some((line) => /taking a new snapshot/.test(line)));
+    assert.equal((await third.kill()).code, 0);
+
+    const back = context.relay();
+    assert.equal((await back.status).code, 1);
+  },
+);
 
 ownMongodbTest(
-  "relay() takes a snapshot of another deployment that has no collection of the same name",
+  "relay() takes a snapshot of another deployment that has no collection of the same name, with --snapshot always",
   async (context) => {
     const { database, schema } = context;
     const flags = ["--database", database, "--table", `${schema}.{collection}`, "--on-drop", "truncate"];
-    await using other = await ownMongodb();
-    const elsewhere = { ...context, ...other };
-    await other.mongodb.db(database).collection<{ _id: string }>("two").insertOne({ _id: "x" });
     await using first = startRelay(context, flags);
     await first.waitForLine(/Ready/);
     await context.mongodb.db(database).collection<{ _id: string }>("one").insertOne({ _id: "a" });
     await inStep({ ...context, table: "one" }, { collections: ["one"] });
     assert.equal((await first.kill()).code, 0);
 
-    await using second = startRelay(elsewhere, flags);
+    await using other = await ownMongodb();
+    const elsewhere = { ...context, ...other };
+    await other.mongodb.db(database).collection<{ _id: string }>("two").insertOne({ _id: "x" });
+    await using refused = startRelay(elsewhere, flags);
+    assert.equal((await refused.status).code, 1);
+    assert.deepEqual(await oidsOf(context, "one"), ["a"]);
+    await using second = startRelay(elsewhere, [...flags, "--snapshot", "always"]);
     await second.waitForLine(/taking a new snapshot/);
     await inStep({ ...elsewhere, table: "two" }, { collections: ["two"] });
     assert.deepEqual(await oidsOf(context, "one"), []);
@@ -157,7 +196,7 @@ for (
       await using other = await ownMongodb();
       const elsewhere = { ...context, ...other };
       await insertMixed(collectionOf(elsewhere), 10);
-      await using second = startRelay(elsewhere, flags);
+      await using second = startRelay(elsewhere, [...flags, "--snapshot", "always"]);
       await second.waitForLine(new RegExp(`WARN .*is gone.*collection=${database}.gone rows=${onDrop}`));
       await second.waitForLine(/Ready/);
       await inStep(elsewhere);
@@ -189,33 +228,6 @@ ownMongodbTest(
     await sql('REFRESH TABLE "order_lines"');
     assert.deepEqual(await oidsOf(context, "order_lines"), ["new"]);
     assert.equal((await second.kill()).code, 0);
-  },
-);
-
-ownMongodbTest(
-  "relay() takes a new snapshot from another deployment that was there before",
-  async (context) => {
-    await using other = await ownMongodb();
-    const elsewhere = { ...context, ...other };
-    await insertMixed(collectionOf(elsewhere), 50, 80);
-
-    await insertMixed(collectionOf(context), 100);
-    const first = context.relay();
-    await first.waitForLine(/Ready/);
-    assert.equal((await first.kill()).code, 0);
-    await insertMixed(collectionOf(elsewhere), 10, 200);
-
-    const failing = context.relay(["--on-history-lost", "fail"], { env: { MONGODB_URL: other.mongodbUrl } });
-    assert.equal((await failing.status).code, 1);
-    await failing.waitForLine(/^Error: MongoDB no longer has the changes since 20/);
-    const second = context.relay([], { env: { MONGODB_URL: other.mongodbUrl } });
-    await second.waitForLine(/taking a new snapshot/);
-    await inStep(elsewhere);
-    assert.equal((await second.kill()).code, 0);
-
-    const third = context.relay([], { env: { MONGODB_URL: other.mongodbUrl } });
-    await third.waitForLine(/Ready/);
-    assert.ok(!third.stderr.some((line) => /taking a new snapshot/.test(line)));
   },
 );
 

@@ -5,8 +5,8 @@ import { INSTALLED_NAME } from "../../lib/cli/version.ts";
 
 const ROOT = join(import.meta.dirname ?? "", "..", "..");
 
-/** As the README has it, in the clone. */
-const INSTALL = "install -gAf --config deno.json --name mongodb-cdc-cratedb mongodb_cdc_cratedb.ts";
+/** As docs/deployment.md has it, in the clone. */
+const INSTALL = "install -gAf --config deno.json bin/mongodb-cdc-cratedb.ts";
 
 interface Place {
   readonly cwd: string;
@@ -61,6 +61,16 @@ Deno.test("deno install makes a program that runs anywhere", async (test) => {
       },
     });
     await test.step({
+      name: "its help names the installed command",
+      ignore,
+      fn: async () => {
+        const { stdout } = await outcome(program, ["wait", "--help"], elsewhere);
+        assert.match(stdout, new RegExp(`^Usage: ${INSTALLED_NAME} wait `, "m"));
+        assert.match(stdout, new RegExp(`^Examples:\n  ${INSTALLED_NAME} wait\n`, "m"));
+        assert.doesNotMatch(stdout, /deno run/);
+      },
+    });
+    await test.step({
       name: "it prints its completion script, and nothing beside it",
       ignore,
       fn: async () => {
@@ -92,5 +102,46 @@ Deno.test("deno install makes a program that runs anywhere", async (test) => {
     });
   } finally {
     await Deno.remove(folder, { recursive: true });
+  }
+});
+
+/** What tests, benchmarks and the demo's servers need. */
+const DEVELOPMENT = [
+  "@electric-sql",
+  "esbuild",
+  "fast-check",
+  "mongodb-memory-server-core",
+  "testcontainers",
+];
+
+/** Folders of the packages in a cache: npm/<registry>/<package>. */
+async function packagesIn(cache: string): Promise<string[]> {
+  const names: string[] = [];
+  for await (const registry of Deno.readDir(join(cache, "npm"))) {
+    for await (const { name } of Deno.readDir(join(cache, "npm", registry.name))) names.push(name);
+  }
+  return names;
+}
+
+Deno.test("the first command with an empty cache", async (test) => {
+  const cache = await Deno.makeTempDir();
+  try {
+    const { code, stderr } = await outcome(
+      Deno.execPath(),
+      ["run", "-A", "--frozen", "mongodb_cdc_cratedb.ts", "--version"],
+      { cwd: ROOT, env: { ...Deno.env.toObject(), DENO_DIR: cache, NO_COLOR: "1" } },
+    );
+    await test.step({
+      name: "it loads no package that only tests need",
+      ignore: code !== 0 && OFFLINE.test(stderr),
+      fn: async () => {
+        assert.equal(code, 0, stderr);
+        const names = await packagesIn(cache);
+        assert.ok(names.includes("mongodb"), names.join());
+        assert.deepEqual(DEVELOPMENT.filter((name) => names.includes(name)), []);
+      },
+    });
+  } finally {
+    await Deno.remove(cache, { recursive: true });
   }
 });

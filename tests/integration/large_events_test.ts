@@ -98,6 +98,21 @@ cratedbTest("relay() looks up a document whose event could not be delivered with
   assert.equal((await running.kill()).code, 0, running.stderr.join("\n").slice(0, 2_000));
 });
 
+cratedbTest("relay() goes past a key of 6 MB with --snapshot always", async (context) => {
+  const data = collectionOf(context);
+  const running = context.relay();
+  await running.waitForLine(/Ready/);
+  const documents = ["before", "k".repeat(6 * MEGABYTE), "after"].map((_id) => ({ _id, n: 1 }));
+  await data.insertMany(documents);
+  await running.waitForLine(/^Error: .*larger than 16 MB.*with a key that is too large to be named/);
+  assert.equal((await running.status).code, 1);
+  const again = context.relay(["--snapshot", "always"]);
+  await again.waitForLine(/Ready/);
+  await data.insertOne({ _id: "next", n: 1 });
+  await inStep(context, { interval: 200 });
+  assert.equal((await again.kill()).code, 0, again.stderr.join("\n").slice(0, 2_000));
+});
+
 /** 6.0.9 and newer split large events. */
 const isOld = binaryVersion !== undefined && /^(?:[45]\.|6\.0\.[0-8]\b)/.test(binaryVersion);
 

@@ -1,52 +1,103 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { eventually } from "../../dev/servers/eventually.ts";
 import { inStep } from "../support/compare.ts";
-import { type CratedbContext, cratedbTest, transports } from "../support/cratedb_harness.ts";
+import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
+import { startRelay } from "../support/follow.ts";
+
+const ROOT = join(import.meta.dirname ?? "", "..", "..");
 
 const savedToken = async ({ sql }: CratedbContext): Promise<unknown> => {
   await sql("REFRESH TABLE cdc_position");
   return (await sql("SELECT token FROM cdc_position"))[0]?.token;
 };
 
-for (const transport of transports) {
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    cratedbTest(`relay() stops on ${signal} with its position saved, over ${transport}`, async (context) => {
-      const { mongodb, database, relay } = context;
-      const data = mongodb.db(database).collection<{ _id: number }>("data");
-      const flags = ["--save-interval", "1h"];
-      await mongodb.db(database).createCollection("data");
-      const running = relay(flags, { transport });
-      await running.waitForLine(/Ready/);
-      const before = await savedToken(context);
-      await data.insertMany(Array.from({ length: 100 }, (_, _id) => ({ _id })));
-      await inStep(context);
-      assert.equal((await running.kill(signal)).code, 0);
-      assert.match(await running.waitForLine(/Stopped/), /events=100 upserts=100 deletes=0/);
-      assert.notEqual(await savedToken(context), before);
+const STOPS = [["SIGINT", "http"], ["SIGTERM", "wire"], ["SIGHUP", "http"]] as const;
 
-      const again = relay(flags, { transport });
-      await again.waitForLine(/Going on from the saved position/);
-      await data.insertOne({ _id: 100 });
-      await inStep(context);
-      assert.equal((await again.kill(signal)).code, 0);
-      assert.match(await again.waitForLine(/Stopped/), /events=1 /);
-    });
-  }
+for (const [signal, transport] of STOPS) {
+  cratedbTest(`relay() stops on ${signal} with its position saved, over ${transport}`, async (context) => {
+    const { mongodb, database, relay } = context;
+    const data = mongodb.db(database).collection<{ _id: number }>("data");
+    const flags = ["--save-interval", "1h"];
+    await mongodb.db(database).createCollection("data");
+    const running = relay(flags, { transport });
+    await running.waitForLine(/Ready/);
+    const before = await savedToken(context);
+    await data.insertMany(Array.from({ length: 100 }, (_, _id) => ({ _id })));
+    await inStep(context);
+    assert.equal((await running.kill(signal)).code, 0);
+    assert.match(await running.waitForLine(/Stopped/), /events=100 upserts=100 deletes=0/);
+    assert.notEqual(await savedToken(context), before);
+
+    const again = relay(flags, { transport });
+    await again.waitForLine(/Resuming from the saved position/);
+    await data.insertOne({ _id: 100 });
+    await inStep(context);
+    assert.equal((await again.kill(signal)).code, 0);
+    assert.match(await again.waitForLine(/Stopped/), /events=1 /);
+  });
 }
 
-cratedbTest("relay() is refused while another one follows the stream", async (context) => {
-  const { mongodb, database, relay } = context;
-  const first = relay(["--lease", "2s"]);
-  await first.waitForLine(/Ready/);
-  const second = relay(["--lease", "2s"]);
-  assert.equal((await second.status).code, 1);
-  await second.waitForLine(/^Error: Another relay \(.+\) follows this stream/);
-  await second.waitForLine(/Stop it first/);
+/** util-linux's, which gives a program a terminal. */
+const hasScript = await new Deno.Command("script", { args: ["--version"], stdout: "null", stderr: "null" })
+  .output().then(({ success }) => success, () => false);
 
-  await mongodb.db(database).collection("data").insertOne({ n: 1 });
-  await inStep(context);
-  assert.equal((await first.kill()).code, 0);
-});
+cratedbTest("relay() stops in order when its terminal is closed while it draws progress", async (context) => {
+  const { mongodb, mongodbUrl, httpUrl, database, schema, table, sql } = context;
+  await mongodb.db(database).collection("data").insertMany(Array.from({ length: 1_000 }, () => ({})));
+  const program = `'${Deno.execPath()}' run -A --quiet '${join(ROOT, "mongodb_cdc_cratedb.ts")}' cdc-relay`;
+  const flags = `--database ${database} --collection data --table '${schema}.${table}' --snapshot-rate 100`;
+  const terminal = new Deno.Command("script", {
+    args: ["--quiet", "--flush", "--command", `exec ${program} ${flags}`, "/dev/null"],
+    env: { MONGODB_URL: mongodbUrl, CRATEDB_SQLALCHEMY_URL: httpUrl, TERM: "xterm" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  let drawn = "";
+  for await (const text of terminal.stdout.pipeThrough(new TextDecoderStream())) {
+    drawn += text;
+    if (/of 1,?000/.test(drawn)) break;
+  }
+  terminal.kill("SIGKILL");
+  await terminal.status;
+  await eventually(async () => {
+    await sql("REFRESH TABLE cdc_position");
+    assert.deepEqual(await sql("SELECT state, last_error FROM cdc_status"), [
+      { state: "stopped", last_error: null },
+    ]);
+  });
+}, { unfit: !hasScript });
+
+cratedbTest(
+  "relay() is refused while another one follows the stream, and warns if one writes to the same table",
+  async (context) => {
+    const { mongodb, database, relay, schema } = context;
+    const first = relay(["--lease", "2s"]);
+    await first.waitForLine(/Ready/);
+    const second = relay(["--lease", "2s"]);
+    assert.equal((await second.status).code, 1);
+    await second.waitForLine(/^Error: Another relay \(.+\) follows this stream/);
+    await second.waitForLine(/Stop it first/);
+
+    await mongodb.db(database).collection("data").insertOne({ n: 1 });
+    await inStep(context);
+
+    // Another stream that writes the same collection to the same table.
+    const overlapping = ["--database", database, "--table", `${schema}.{collection}`];
+    await using third = startRelay(context, overlapping);
+    await third.waitForLine(
+      /WARN .*same collections to the same tables stream="\S+\.data -> \S+" collections=1/,
+    );
+    await third.waitForLine(/Ready/);
+    assert.equal((await third.kill()).code, 0);
+    assert.equal((await first.kill()).code, 0);
+    await using fourth = startRelay(context, overlapping);
+    await fourth.waitForLine(/Ready/);
+    assert.ok(!fourth.stderr.some((line) => /same tables/.test(line)), fourth.stderr.join("\n"));
+    assert.equal((await fourth.kill()).code, 0);
+  },
+);
 
 cratedbTest(
   "relay() takes over when the lease of one that died has run out, be it longer than its own",
@@ -58,7 +109,7 @@ cratedbTest(
     await mongodb.db(database).collection("data").insertOne({ n: 1 });
     const second = relay(["--lease", "1s"]);
     await second.waitForLine(/Waiting for the lease of an earlier relay/);
-    await second.waitForLine(/Going on from the saved position/);
+    await second.waitForLine(/Resuming from the saved position/);
     await inStep(context);
   },
 );

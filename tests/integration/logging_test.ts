@@ -24,9 +24,47 @@ for (const [flags, env, shown] of LEVELS) {
       { env },
     );
     assert.deepEqual([code, stdout], [0, ""]);
-    assert.match(stderr, shown ? /^\d\d:\d\d:\d\d INFO {2}Workload done .*\n$/ : /^$/);
+    assert.match(stderr, shown ? /^\d{4}-\d\d-\d\dT\S+ INFO {2}Workload done .*\n$/ : /^$/);
   });
 }
+
+for (const target of ["/dev/full", "&-"]) {
+  mongodbTest(`the program does its work if its log cannot be written: 2>${target}`, async (context) => {
+    const { mongodb, mongodbUrl, database } = context;
+    const call = [Deno.execPath(), "run", "-A", "--quiet", PROGRAM, "db-workload", "--count", "20"];
+    const { code } = await new Deno.Command("sh", {
+      args: [
+        "-c",
+        `exec "$@" 2>${target}`,
+        "sh",
+        ...call,
+        "--mongodb-url",
+        mongodbUrl,
+        "--database",
+        database,
+      ],
+      stdin: "null",
+    }).output();
+    assert.equal(code, 0);
+    assert.equal(await mongodb.db(database).collection("data").countDocuments(), 20);
+  });
+}
+
+mongodbTest(
+  "the program does its work if nobody reads its log",
+  async ({ mongodb, mongodbUrl, database }) => {
+    const child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--quiet", PROGRAM, "db-workload", "--count", "20", "--database", database],
+      env: { MONGODB_URL: mongodbUrl },
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+    }).spawn();
+    await child.stderr.cancel();
+    assert.equal((await child.status).code, 0);
+    assert.equal(await mongodb.db(database).collection("data").countDocuments(), 20);
+  },
+);
 
 /** util-linux's, which gives a program a terminal. */
 const scriptIsPresent = (() => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { eventually } from "../../dev/servers/eventually.ts";
-import { cratedbTest } from "../support/cratedb_harness.ts";
+import { cratedbTest, transports } from "../support/cratedb_harness.ts";
 import { startTcpProxy } from "../support/tcp_proxy.ts";
 
 /** How often it is asked, in milliseconds. */
@@ -18,15 +18,21 @@ async function valuesOf(url: string, name: string): Promise<Record<string, numbe
   return Object.fromEntries([...samples].map(([, labels = "", value]) => [labels, Number(value)]));
 }
 
-cratedbTest("cdc-relay --listen tells what it has done, and whether it is ready", async (context) => {
-  const { mongodb, database, httpUrl, relay } = context;
-  const { hostname, port } = new URL(httpUrl.replace("crate:", "http:"));
-  await using proxy = await startTcpProxy({ hostname, port: Number(port || 4200) });
-  const url = new URL(httpUrl);
+/** A proxy to the server of a URL, and the URL that leads over it. */
+async function proxyTo(target: string, defaultPort: number) {
+  const url = new URL(target);
+  const proxy = await startTcpProxy({ hostname: url.hostname, port: Number(url.port || defaultPort) });
   url.host = `127.0.0.1:${proxy.port}`;
+  return { proxy, url: url.href, [Symbol.asyncDispose]: () => proxy[Symbol.asyncDispose]() };
+}
+
+cratedbTest("cdc-relay --listen tells what it has done, and whether it is ready", async (context) => {
+  const { mongodb, database, schema, table, httpUrl, relay } = context;
+  await using proxied = await proxyTo(httpUrl, 4_200);
+  const { proxy, url } = proxied;
   const data = mongodb.db(database).collection<{ _id: number; n: unknown; added?: boolean }>("data");
   await data.insertMany(Array.from({ length: 300 }, (_, n) => ({ _id: n, n })));
-  const running = relay(["--listen", "127.0.0.1:0"], { env: { CRATEDB_SQLALCHEMY_URL: url.href } });
+  const running = relay(["--listen", "127.0.0.1:0"], { env: { CRATEDB_SQLALCHEMY_URL: url } });
   const base = /http:\S+/.exec(await running.waitForLine(/Metrics and health/))?.[0] ?? "";
   assert.deepEqual(await get(`${base}/healthz`), { status: 200, body: "alive\n" });
   await running.waitForLine(/Ready/);
@@ -62,7 +68,8 @@ cratedbTest("cdc-relay --listen tells what it has done, and whether it is ready"
   }
   const status = JSON.parse((await get(`${base}/status`)).body);
   assert.equal(status.phase, "following");
-  assert.deepEqual([status.events, status.deletes, status.overflowed], [1_200, 100, 100]);
+  assert.deepEqual([status.events, status.rows, status.overflowed], [1_200, upserts + deletes, 100]);
+  assert.equal(status.stream, `${database}.data -> ${schema}.${table}`);
 
   await proxy.cut();
   await data.insertOne({ _id: -1, n: -1 });
@@ -83,3 +90,60 @@ cratedbTest("cdc-relay --listen tells what it has done, and whether it is ready"
   assert.equal((await running.kill()).code, 0, running.stderr.join("\n"));
   await assert.rejects(fetch(`${base}/healthz`), "the server ends with the relay");
 });
+
+for (const transport of transports) {
+  cratedbTest(
+    `cdc-relay is not ready while a database is silent, idle and over ${transport}`,
+    async (context) => {
+      const { mongodb, mongodbUrl, database, httpUrl, wireUrl, relay, sql } = context;
+      await using cratedb = await (transport === "http" ? proxyTo(httpUrl, 4_200) : proxyTo(wireUrl, 5_432));
+      await using source = await proxyTo(mongodbUrl, 27_017);
+      const variable = transport === "http" ? "CRATEDB_SQLALCHEMY_URL" : "CRATEDB_URL";
+      const running = relay(["--listen", "127.0.0.1:0", "--max-lag", "1s"], {
+        transport,
+        env: {
+          [variable]: cratedb.url,
+          MONGODB_URL: `mongodb://127.0.0.1:${source.proxy.port}/?directConnection=true`,
+        },
+      });
+      const base = /http:\S+/.exec(await running.waitForLine(/Metrics and health/))?.[0] ?? "";
+      const shows = (status: number, body: RegExp) =>
+        eventually(async () => {
+          const ready = await get(`${base}/readyz`);
+          assert.match(ready.body, body);
+          assert.equal(ready.status, status);
+        }, { interval: INTERVAL });
+      const isReady = () => shows(200, /^ready: following, 0 s behind\n$/);
+      await running.waitForLine(/Ready/);
+      await isReady();
+
+      cratedb.proxy.freeze();
+      await shows(503, /^not ready: catching up, \S+ s behind, more than --max-lag 1 s\n$/);
+      await shows(503, /^not ready: waiting for CrateDB: no answer for \d+ s\n$/);
+      await running.waitForLine(/WARN +CrateDB does not answer, waiting error="no answer for \d+ s"/);
+      const { "": lag = 0 } = await valuesOf(base, "cdc_relay_lag_seconds");
+      assert.ok(lag >= 5, String(lag));
+      assert.deepEqual(await valuesOf(base, "cdc_relay_outage"), { 'system="CrateDB"': 1 });
+      cratedb.proxy.thaw();
+      await running.waitForLine(/CrateDB answers again/);
+      await isReady();
+
+      source.proxy.freeze();
+      await shows(503, /^not ready: waiting for MongoDB: no answer for \d+ s\n$/);
+      await running.waitForLine(/WARN +MongoDB does not answer/);
+      await eventually(async () => {
+        await sql("REFRESH TABLE cdc_position");
+        const [row] = await sql("SELECT state, lag_ms FROM cdc_status");
+        assert.equal(row?.state, "waiting for MongoDB");
+        assert.ok(Number(row?.lag_ms) >= 5_000, JSON.stringify(row));
+      }, { interval: INTERVAL });
+      source.proxy.thaw();
+      await running.waitForLine(/MongoDB answers again/);
+      await isReady();
+
+      await mongodb.db(database).collection<{ _id: number }>("data").insertOne({ _id: 1 });
+      await eventually(async () => assert.deepEqual(await sql("SELECT count(*) AS n FROM data"), [{ n: 1 }]));
+      assert.equal((await running.kill()).code, 0, running.stderr.join("\n"));
+    },
+  );
+}

@@ -42,7 +42,7 @@ for (const transport of transports) {
     await data.deleteOne({ _id: 2 });
     await data.insertOne({ _id: 3, n: 3 });
     const second = relay([], { transport });
-    await second.waitForLine(/Going on from the saved position/);
+    await second.waitForLine(/Resuming from the saved position/);
     await inStep(context);
     assert.equal((await second.kill()).code, 0);
   });

@@ -82,7 +82,7 @@ postgresqlTest("relay() stops on SIGTERM with its position saved in PostgreSQL",
   await data.updateOne(id(1), { $set: { n: 10 } });
   await data.deleteOne(id(2));
   const second = relay(flags);
-  await second.waitForLine(/Going on from the saved position/);
+  await second.waitForLine(/Resuming from the saved position/);
   await inStep(context);
   assert.equal((await second.kill()).code, 0);
   await second.waitForLine(/Stopped events=2 /);
@@ -144,7 +144,7 @@ postgresqlTest(
     await first.kill("SIGKILL");
     await dataOf(context).insertOne(id("a"));
     const second = relay(["--lease", "2s"]);
-    await second.waitForLine(/Going on from the saved position/);
+    await second.waitForLine(/Resuming from the saved position/);
     await inStep(context);
   },
 );

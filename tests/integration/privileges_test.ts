@@ -83,6 +83,11 @@ for (const [what, rights] of Object.entries(RIGHTS)) {
     await data.deleteOne({ _id: "a" } as Document);
     await sees(["b", "c"]);
     assert.equal((await first.kill()).code, 0, first.stderr.join("\n"));
+    assert.doesNotMatch(
+      first.stderr.join("\n"),
+      / WARN /,
+      "what the user may not see is not claimed to be missing",
+    );
 
     await data.insertOne({ _id: "d" } as Document);
     const second = own.follow([...flags, "--on-drop", "truncate"], { env });

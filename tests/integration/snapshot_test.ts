@@ -77,7 +77,7 @@ cratedbTest("relay() goes on with a copy within one chunk of where it was killed
   assert.ok(written - saved.copied <= 2 * chunk, `${written} written, ${saved.copied} saved`);
 
   const second = context.relay(flags);
-  await second.waitForLine(/Going on from the saved position/);
+  await second.waitForLine(/Resuming from the saved position/);
   assert.match(await second.waitForLine(/Snapshot done/), new RegExp(`documents=${count} `));
   await inStep(context);
   assert.equal((await second.kill()).code, 0);

@@ -4,6 +4,7 @@ import { eventually } from "../../dev/servers/eventually.ts";
 import { run } from "../../dev/process/program.ts";
 import type { Row } from "../../dev/servers/query_cratedb.ts";
 import { type CratedbContext, cratedbTest, transports } from "../support/cratedb_harness.ts";
+import { runUnread } from "../support/run_unread.ts";
 
 /** The stream's row of the view. */
 async function viewed({ sql }: CratedbContext): Promise<Row> {
@@ -65,11 +66,6 @@ cratedbTest(
     users.defer(async () => {
       for (const user of [name, reader]) await sql(`DROP USER IF EXISTS "${user}"`);
     });
-    // As the documentation says, and as version 0.1.0 has made the table.
-    await sql(
-      "CREATE TABLE cdc_position (stream TEXT PRIMARY KEY, token TEXT INDEX OFF STORAGE WITH (columnstore = false), " +
-        "owner TEXT, lease_until TIMESTAMP WITH TIME ZONE, saved_at TIMESTAMP WITH TIME ZONE) CLUSTERED INTO 1 SHARDS",
-    );
     const url = await userOf(context, name, [
       `DQL, DML, DDL ON SCHEMA "${schema}"`,
       "DQL ON TABLE sys.shards, sys.privileges, sys.snapshots",
@@ -78,7 +74,12 @@ cratedbTest(
     const tell = command(context);
     const status = (...args: string[]) => tell("status", args, { CRATEDB_SQLALCHEMY_URL: readerUrl });
     const wait = (...args: string[]) => tell("wait", args, { CRATEDB_SQLALCHEMY_URL: readerUrl });
-    assert.equal((await status()).code, 4, "there is no stream yet");
+    const none = await status();
+    assert.equal(none.code, 4);
+    assert.match(
+      none.stdout,
+      new RegExp(`^The user ${reader} sees no stream of this name|^No stream is visible to`),
+    );
 
     const data = await mongodb.db(database).createCollection<{ _id: number }>("data");
     const env = { CRATEDB_SQLALCHEMY_URL: url.replace(new URL(httpUrl).host, proxy.host) };
@@ -87,7 +88,7 @@ cratedbTest(
     await data.insertMany([{ _id: 1 }, { _id: 2 }]);
     const waited = await wait();
     assert.equal(waited.code, 0, waited.stderr);
-    assert.match(waited.stdout, /shows everything up to \d+:\d+, after/);
+    assert.match(waited.stdout, /shows everything up to 20\d\d-\S+Z \(\d+\), after/);
     assert.deepEqual(await sql("SELECT count(*) AS n FROM data"), [{ n: 2 }]);
     await viewShows(context, {
       state: "ok",
@@ -101,6 +102,12 @@ cratedbTest(
     assert.equal(code, 0);
     const [told] = JSON.parse(stdout);
     assert.deepEqual([told.state, told.rows, told.schema], ["ok", 2, schema]);
+    const stranger = await status("--exclude", "nosuch");
+    assert.equal(stranger.code, 4);
+    assert.match(
+      stranger.stdout,
+      new RegExp(`^The user .*\\nThese exist:\\n(?:  .*\\n)*  ${database}\\.data -> `),
+    );
 
     proxy.hold();
     await data.insertOne({ _id: 3 });
@@ -119,6 +126,8 @@ cratedbTest(
     const gone = await status();
     assert.equal(gone.code, 4);
     assert.match(gone.stdout, /no sign of life/);
+    const unread = await runUnread(["status", "--watch", "--json"], { CRATEDB_SQLALCHEMY_URL: readerUrl });
+    assert.equal(unread, 4, "it ends when nobody reads, with the state as its exit code");
   },
 );
 
@@ -149,5 +158,22 @@ for (const transport of transports) {
     const [told] = JSON.parse(stdout);
     assert.deepEqual([told.state, told.last_error, told.rows], ["stopped", null, 1]);
     assert.ok(Date.parse(told.cluster_time) > Date.now() - 60_000);
+
+    const forget = ["forget", "--stream", told.stream, "--yes"];
+    const sinkUrl = transport === "wire"
+      ? { CRATEDB_URL: context.wireUrl }
+      : { CRATEDB_SQLALCHEMY_URL: context.httpUrl };
+    const third = relay([], { transport });
+    await third.waitForLine(/Ready/);
+    const refused = await run(forget, { env: sinkUrl });
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /A relay \(.*\) still follows this stream: /);
+    assert.equal((await third.kill()).code, 0);
+    const forgotten = await run(forget, { env: sinkUrl });
+    assert.match(forgotten.stdout, /^Forgotten: .*\nRemoved: 1 position, 1 collection\n$/, forgotten.stderr);
+    for (const table of ["cdc_position", "cdc_collection"]) {
+      assert.deepEqual(await sql(`SELECT stream FROM ${table}`), []);
+    }
+    assert.deepEqual(await sql("SELECT count(*) AS n FROM data"), [{ n: 1 }], "rows of documents stay");
   });
 }

@@ -286,6 +286,20 @@ for (const [what, { flags, code, message }] of Object.entries(REFUSALS)) {
   });
 }
 
+cratedbTest(
+  "relay() refuses a filter that MongoDB refuses, before there is a collection",
+  async (context) => {
+    await using running = startRelay(context, [
+      "--database",
+      context.database,
+      "--filter",
+      '{"n": {"$nope": 1}}',
+    ]);
+    assert.equal((await running.status).code, 1, running.stderr.join("\n"));
+    await running.waitForLine(/^Error: .*unknown operator: \$nope/);
+  },
+);
+
 cratedbTest("relay() asks for post-images with --full-document required", async (context) => {
   const { mongodb, database } = context;
   const data = collectionOf(context);

@@ -4,6 +4,7 @@ import { eventually } from "../../dev/servers/eventually.ts";
 import { type Outcome, run } from "../../dev/process/program.ts";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
 import { postgresqlTest } from "../support/postgresql_harness.ts";
+import { runUnread } from "../support/run_unread.ts";
 import { insertMixed, mixedLoad } from "../support/mixed_documents.ts";
 
 /** Positions of an idle stream are saved often. */
@@ -112,7 +113,7 @@ cratedbTest(
     const first = found(await verify([...scope, "--json"], { env }));
     assert.deepEqual(first.differences, [{ oid: "poison", kind: "dead letter", paths: [] }]);
     assert.deepEqual(
-      [first.outcome, first.documents, first.rows, first.overflowed, first.deadLetters],
+      [first.outcome, first.documents, first.rows, first.overflowed, first.dead_letters],
       ["equal", 5, 4, 3, 1],
     );
     const counts = await verify([...scope, "--count-only"], { env });
@@ -136,7 +137,8 @@ cratedbTest(
     assert.match(differing.stdout, /^ {2}missing {6}3$/m);
 
     const repaired = found(await verify([...scope, "--repair", "--json"], { env }));
-    assert.deepEqual([repaired.outcome, repaired.repaired, repaired.deadLetters], ["repaired", 4, 1]);
+    assert.deepEqual([repaired.outcome, repaired.repaired, repaired.dead_letters], ["repaired", 4, 1]);
+    assert.deepEqual([repaired.documents, repaired.rows], [4, 3], "counted after the repair");
     await sql("REFRESH TABLE cdc_position");
     const [{ owner } = {}] = await sql(
       "SELECT owner FROM cdc_position WHERE lease_until > CURRENT_TIMESTAMP",
@@ -145,6 +147,10 @@ cratedbTest(
     const last = await verify(scope, { env, transport: "wire" });
     assert.match(last.stdout, /: equal up to .* \| 4 documents, 3 rows,/);
     assert.equal(last.code, 0);
+
+    const nothing = await verify(["--database", database, "--collection", "dta"], { env });
+    assert.equal(nothing.code, 2, nothing.stdout);
+    assert.match(nothing.stderr, /No collection matches dta; .*: data\nDid you mean --collection data\?/);
   },
 );
 
@@ -165,23 +171,34 @@ postgresqlTest("verify compares and repairs tables of PostgreSQL", async (contex
   await insertMixed(data as never, 100);
   await data.insertOne({ zero: -0.5 * 0, nul: "\0", big: 1e300, nested: [[1, null], { b: 1, a: 2 }] });
   assert.equal((await runRelay(["--snapshot", "only"])).code, 0);
-  const verify = (...args: string[]) =>
-    run(
-      ["verify", "--database", database, "--collection", "data", "--table", `${schema}.${table}`, ...args],
-      {
-        env: { ...env, MONGODB_URL: mongodbUrl, CRATEDB_URL: url },
-      },
-    );
+  const scope = ["--database", database, "--collection", "data", "--table", `${schema}.${table}`];
+  const servers = { MONGODB_URL: mongodbUrl, CRATEDB_URL: url };
+  const verify = (...args: string[]) => run(["verify", ...scope, ...args], { env: { ...env, ...servers } });
   assert.match((await verify()).stdout, /: equal up to .* \| 101 documents, 101 rows, 1 row with overflow,/);
 
   await sql(
     `UPDATE "${schema}"."${table}" SET data = '{"_id": "key 17", "n": 9007199254740993}' WHERE oid = 'key 17'`,
   );
   await sql(`INSERT INTO "${schema}"."${table}" (oid, data) VALUES ('', '{}')`);
+  const unread = await runUnread(["verify", ...scope, "--watch", "--json"], servers);
+  assert.equal(unread, 3, "it ends when nobody reads, with what was found as its exit code");
   const { stdout, code } = await verify("--sample", "1000");
   assert.match(stdout, /: 1 extra, 1 different \(no relay runs/);
   assert.match(stdout, /n: document 17, row 9007199254740993/);
   assert.equal(code, 3);
   assert.match((await verify("--repair")).stdout, /: 2 repaired, equal now up to/);
   assert.match((await verify("--count-only")).stdout, /: equal counts up to .* \| 101 documents, 101 rows,/);
+
+  const stream = `${database}.data -> ${schema}.${table}`;
+  const forgotten = await run(["forget", "--stream", stream, "--yes"], { env: { CRATEDB_URL: url } });
+  assert.match(
+    forgotten.stdout,
+    /^Forgotten: .*\nRemoved: 1 position, 1 collection, 1 result of verify\n$/,
+    forgotten.stderr,
+  );
+  for (const name of ["cdc_position", "cdc_collection", "cdc_verify"]) {
+    assert.deepEqual(await sql(`SELECT stream FROM "${schema}"."${name}"`), []);
+  }
+  const [{ n } = {}] = await sql(`SELECT count(*)::int AS n FROM "${schema}"."${table}"`);
+  assert.equal(n, 101, "rows of documents stay");
 });

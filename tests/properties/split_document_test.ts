@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { BsonType } from "../../lib/bson/bson.ts";
-import { type Column, inferDocumentColumns, widest } from "../../lib/mapping/column_tree.ts";
+import { type Column, inferColumnsOfAll, inferDocumentColumns } from "../../lib/mapping/column_tree.ts";
 import { jsonOf } from "../../lib/mapping/bson_to_json.ts";
 import { type Json, jsonText, parseJson } from "../../lib/util/lossless_json.ts";
 import { splitDocument } from "../../lib/mapping/split_document.ts";
@@ -207,12 +207,12 @@ const paths = (column: Column, path = ""): string[] => [
   ...[...column.children ?? []].flatMap(([name, child]) => paths(child, `${path}/${JSON.stringify(name)}`)),
 ];
 
-Deno.test("widest() has every column of both, and holds what is placed in it", () => {
+Deno.test("inferColumnsOfAll() has every column of both documents, and holds what is placed in it", () => {
   fc.assert(
     fc.property(anyDocument({ unique: true }), anyDocument({ unique: true }), (document, other) => {
-      const [one, two] = [inferDocumentColumns(document), inferDocumentColumns(other)];
-      const both = widest(one, two);
-      assert.ok(one && two && both);
+      const one = inferDocumentColumns(document);
+      const both = inferColumnsOfAll([document, other]);
+      assert.ok(one && both);
       assert.deepEqual(new Set(paths(one)).difference(new Set(paths(both))), new Set());
       assertHeld(parse(splitDocument(document, both).data), both, "data");
       assertHeld(parse(splitDocument(other, both).data), both, "data");

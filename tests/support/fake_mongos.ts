@@ -23,27 +23,35 @@ const HELLO = {
   logicalSessionTimeoutMinutes: 30,
 };
 
+/** No answer, to this and to all later commands on the same connection, which stays open. */
+export const SILENCE = Symbol("silence");
+
 /** What a server answers to a command; undefined for what the fake answers by itself. */
-export type Answer = (command: Document) => Document | undefined;
+export type Answer = (command: Document) => Document | typeof SILENCE | undefined;
 
 export class FakeMongos implements AsyncDisposable {
   /** The names of the commands that came, those of the driver's own left out. */
   readonly commands: string[] = [];
+  /** Cursors that were closed, also unknown ones. */
+  readonly closed: string[] = [];
   /** `getMore`s and `killCursors` of cursors that this server does not have. */
   astray = 0;
   readonly #cursors = new Set<string>();
   readonly #answer: Answer;
+  readonly #always: Document;
   #lastCursor = 0;
   readonly #listener: Listener;
 
-  private constructor(answer: Answer, listener: Listener) {
+  private constructor(answer: Answer, always: Document, listener: Listener) {
     this.#answer = answer;
+    this.#always = always;
     this.#listener = listener;
   }
 
-  static async start(answer: Answer = () => undefined): Promise<FakeMongos> {
+  /** @param always fields of each answer */
+  static async start(answer: Answer = () => undefined, always: Document = {}): Promise<FakeMongos> {
     const listener = await Listener.start((socket) => mongos.serve(socket));
-    const mongos = new FakeMongos(answer, listener);
+    const mongos = new FakeMongos(answer, always, listener);
     return mongos;
   }
 
@@ -59,12 +67,16 @@ export class FakeMongos implements AsyncDisposable {
   /** Answers the commands that come on a connection. */
   serve(socket: Socket): void {
     let received = Buffer.alloc(0);
+    let isSilent = false;
     socket.on("data", (part) => {
+      if (isSilent) return;
       received = Buffer.concat([received, Buffer.from(part)]);
       while (received.length >= HEADER_BYTES && received.length >= received.readInt32LE(0)) {
         const message = received.subarray(0, received.readInt32LE(0));
         received = received.subarray(message.length);
-        socket.write(this.#replyTo(message));
+        const reply = this.#replyTo(message);
+        if (reply) socket.write(reply);
+        else isSilent = true;
       }
     });
     socket.on("error", () => {}); // The client has gone.
@@ -74,13 +86,17 @@ export class FakeMongos implements AsyncDisposable {
     await this.#listener[Symbol.asyncDispose]();
   }
 
-  #replyTo(message: Buffer): Uint8Array {
+  #replyTo(message: Buffer): Uint8Array | undefined {
     const requestId = message.readInt32LE(4);
-    if (message.readInt32LE(12) !== OP_MSG) return reply(OP_REPLY, OP_REPLY_BODY, requestId, HELLO);
-    return reply(OP_MSG, OP_MSG_BODY, requestId, this.#run(BSON.deserialize(message.subarray(OP_MSG_BODY))));
+    if (message.readInt32LE(12) !== OP_MSG) {
+      return reply(OP_REPLY, OP_REPLY_BODY, requestId, { ...HELLO, ...this.#always });
+    }
+    const answer = this.#run(BSON.deserialize(message.subarray(OP_MSG_BODY)));
+    if (answer === SILENCE) return undefined;
+    return reply(OP_MSG, OP_MSG_BODY, requestId, { ...answer, ...this.#always });
   }
 
-  #run(command: Document): Document {
+  #run(command: Document): Document | typeof SILENCE {
     const [name = ""] = Object.keys(command);
     if (["hello", "ismaster", "isMaster", "endSessions"].includes(name)) return HELLO;
     this.commands.push(name);
@@ -92,6 +108,7 @@ export class FakeMongos implements AsyncDisposable {
         if (!this.#has(command.getMore)) return this.#notFound();
         return this.#answer(command) ?? this.#batch(String(command.getMore), "nextBatch");
       case "killCursors":
+        this.closed.push(...command.cursors.map(String));
         for (const id of command.cursors) if (!this.#cursors.delete(String(id))) this.#notFound();
         return { ok: 1 };
       default:

@@ -1,4 +1,4 @@
-/** A port before a server's, over which the server can go away and come back. */
+/** A port before a server's, over which the server can go away, fall silent, and come back. */
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { once } from "node:events";
 
@@ -8,6 +8,10 @@ export interface TcpProxy extends AsyncDisposable {
   cut(): Promise<void>;
   /** Takes connections again, on the same port. */
   mend(): Promise<void>;
+  /** Keeps connections open and takes new ones, and passes nothing on. */
+  freeze(): void;
+  /** Passes on what has arrived since, and what follows. */
+  thaw(): void;
 }
 
 /** @param target host and port of the server */
@@ -15,6 +19,7 @@ export async function startTcpProxy(
   target: { readonly hostname: string; readonly port: number },
 ): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
+  let isFrozen = false;
   const kept = (socket: Socket): Socket => {
     sockets.add(socket);
     socket.on("error", () => socket.destroy());
@@ -25,7 +30,9 @@ export async function startTcpProxy(
   const listen = async (port: number): Promise<number> => {
     server = createServer((near) => {
       const far = kept(connect(target.port, target.hostname));
-      kept(near).pipe(far).pipe(near);
+      kept(near).on("data", (bytes) => far.write(bytes));
+      far.on("data", (bytes) => near.write(bytes));
+      if (isFrozen) [near, far].forEach((socket) => socket.pause());
       near.on("close", () => far.destroy());
       far.on("close", () => near.destroy());
     });
@@ -42,5 +49,18 @@ export async function startTcpProxy(
     await closed;
   };
   const port = await listen(0);
-  return { port, cut, mend: async () => void await listen(port), [Symbol.asyncDispose]: cut };
+  return {
+    port,
+    cut,
+    mend: async () => void await listen(port),
+    freeze: () => {
+      isFrozen = true;
+      for (const socket of sockets) socket.pause();
+    },
+    thaw: () => {
+      isFrozen = false;
+      for (const socket of sockets) socket.resume();
+    },
+    [Symbol.asyncDispose]: cut,
+  };
 }

@@ -23,8 +23,18 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "lib/verify": RELAY,
   "lib/demo": [...RELAY, "lib/workload"],
   "lib/cli": [...RELAY, "lib/metrics", "lib/status", "lib/verify", "lib/workload", "lib/demo"],
-  dev: [...RELAY, "lib/metrics", "lib/status", "lib/verify", "lib/workload", "lib/demo", "lib/cli"],
-  "lib/mod.ts": [...RELAY, "lib/cli"],
+  "lib/library": [...RELAY, "lib/metrics", "lib/status", "lib/verify", "lib/cli"],
+  dev: [
+    ...RELAY,
+    "lib/metrics",
+    "lib/status",
+    "lib/verify",
+    "lib/workload",
+    "lib/demo",
+    "lib/cli",
+    "lib/library",
+  ],
+  "lib/mod.ts": [...RELAY, "lib/status", "lib/verify", "lib/library"],
   "mongodb_cdc_cratedb.ts": ["lib/cli"],
 };
 

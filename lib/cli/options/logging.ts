@@ -16,7 +16,7 @@ export const LOG_LEVEL = option({
   env: ["LOG_LEVEL"],
   default: "info",
   value: "debug|info|warn|error",
-  help: "The least that is logged",
+  help: "Minimum level of the log lines",
   parse: oneOf("debug", "info", "warn", "error"),
 });
 

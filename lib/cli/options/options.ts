@@ -1,5 +1,6 @@
 /** The options of each command. */
 import { DEMO } from "./demo.ts";
+import { FORGET } from "./forget.ts";
 import { LOG_FORMAT, LOG_LEVEL, LOGGING } from "./logging.ts";
 import { type Option, option } from "./option.ts";
 import { MONITORING, RELAY, SNAPSHOT } from "./relay.ts";
@@ -34,6 +35,7 @@ export const OPTIONS = {
     ...VERIFY,
     ...LOGGING,
   ],
+  "forget": [...FORGET, ...LOGGING],
   "db-workload": [MONGODB_URL, MONGODB_URL_FILE, ...TARGET, ...WORKLOAD, ...LOGGING],
   // The demo prints its own lines. The relay's log is for those who ask for it.
   "demo": [...DEMO, LOG_FORMAT, option({ ...LOG_LEVEL, default: "warn" })],

@@ -1,5 +1,6 @@
 /** What the values of options may be. */
 import { BSON } from "mongodb";
+import { LAST_ORDINAL } from "../../source/cluster_time.ts";
 
 /** Names and patterns that are given as a list: `a,b_*`. */
 export const names = (value: string): readonly string[] => {
@@ -37,9 +38,6 @@ export function duration(value: string): number {
   if (number === undefined) throw new RangeError("is not a duration such as 250ms, 10s or 2m");
   return Number(number) * (UNITS_MS[unit ?? ""] ?? 1);
 }
-
-/** The last operation that a second may have. */
-const LAST_ORDINAL = 2 ** 32 - 1;
 
 /**
  * @example

@@ -65,6 +65,7 @@ function valueOf(option: Option, given: Given): unknown {
     : isInFile
     ? contentOf(givenAt(source, given), source)
     : givenAt(source, given);
+  if (option.file && NOT_BARE.test(value)) throw notBare(name);
   try {
     return option.parse(value);
   } catch (error) {
@@ -80,6 +81,15 @@ function valueOf(option: Option, given: Given): unknown {
     );
   }
 }
+
+/** A line of a shell script or an env file in place of its value. */
+const NOT_BARE = /^(?:["'`]|export\s|[A-Z][A-Z0-9_]*=)/;
+
+const notBare = (name: string): UsageError =>
+  new UsageError(`${name} has quotation marks or a variable's name around its value`, {
+    hint:
+      'Give the bare value, e.g. mongodb://host/ and neither "mongodb://host/" nor MONGODB_URL=mongodb://host/.',
+  });
 
 /** Without the line end that editors leave. */
 function contentOf(path: string, source: string): string {

@@ -10,6 +10,9 @@ const SHORTEST_LEASE_MS = 1_000;
 
 const LONGEST_LEASE_MS = 24 * 3_600_000;
 
+/** With less, statements have a few rows each, and a snapshot never ends. */
+const LEAST_MEMORY_BYTES = 16 * 2 ** 20;
+
 /** Checks a table's name and keeps it as text, because the default schema is not known yet. */
 function checkedTable(value: string): string {
   if (value !== "") tableName(value, "doc");
@@ -148,7 +151,11 @@ export const RELAY = [
     default: "256MiB",
     value: "SIZE",
     help: "Memory for data on its way, beside the runtime's own; it sizes replies, batches and statements",
-    parse: byteSize,
+    parse: (value) => {
+      const size = byteSize(value);
+      if (size < LEAST_MEMORY_BYTES) throw new RangeError("is less than 16MiB");
+      return size;
+    },
   }),
   option({
     flag: "batch-bytes",
@@ -203,11 +210,11 @@ export const RELAY = [
     env: ["CDC_LEASE"],
     default: "10s",
     value: "TIME",
-    help: "How long a stream stays reserved for a relay that shows no sign of life",
+    help: "How long a relay that stops answering keeps its stream before another one can take over",
     parse: (value) => {
       const time = duration(value);
       if (time < SHORTEST_LEASE_MS || time > LONGEST_LEASE_MS) {
-        throw new RangeError("is not a time from 1s to 24h");
+        throw new RangeError("is not from 1s to 24h (a number without a unit is milliseconds)");
       }
       return time;
     },

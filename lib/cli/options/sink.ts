@@ -44,8 +44,7 @@ export const SINK = [
     env: ["CRATEDB_CA"],
     default: "",
     value: "FILE",
-    help:
-      "PEM file of the authority that CrateDB's certificate has to be of; by default any that the runtime knows",
+    help: "CA bundle (PEM) to verify CrateDB's certificate with; replaces the CAs of the system",
     parse: optional(certificateFile),
   }),
   option({

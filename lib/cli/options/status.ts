@@ -57,4 +57,12 @@ export const WAIT = [
     help: "How long to wait at most; the exit code is 4 then",
     parse: duration,
   }),
+  option({
+    flag: "output",
+    env: ["CDC_WAIT_OUTPUT"],
+    default: "text",
+    value: "text|json",
+    help: "Form of the result on standard output",
+    parse: oneOf("text", "json"),
+  }),
 ] as const;

@@ -37,6 +37,12 @@ export const SWITCHES: readonly Switch[] = [
     help: "Write or remove the rows of keys that differ, as --differences repair does",
   },
   {
+    flag: "yes",
+    short: "y",
+    means: ["confirm", "never"],
+    help: "Remove without a question, as --confirm never does",
+  },
+  {
     flag: "watch",
     short: "w",
     means: ["runs", "forever"],

@@ -22,6 +22,8 @@ export interface Dialect extends Required<NameLimits> {
   readonly schemas: string | undefined;
   /** The clause after a table's columns that gives it so many shards; empty where there are none. */
   readonly clustered: (shards: number) => string;
+  /** Characters of the longest text that the server reads back. */
+  readonly maxText: number;
   /** The type of long text that nobody searches. */
   readonly longText: string;
   readonly primaryKey: string;
@@ -31,6 +33,8 @@ export interface Dialect extends Required<NameLimits> {
   readonly refresh: ((table: TableName) => string) | undefined;
   /** Optimistic locking: selects a row's version as two texts, and tests it. */
   readonly fence: { readonly select: string; readonly where: (one: string, other: string) => string };
+  /** Selects the name of the user, and whether the user sees all schemas. */
+  readonly viewer: string;
   /** Selects the beginnings of the running statements that match the LIKE pattern `$1` and that the user may see. */
   readonly running: string;
   /** The server's clock, and conversions from and to milliseconds. */
@@ -54,6 +58,8 @@ export const CRATEDB: Dialect = {
   lists: ["array(text)", "array(object)", "array(object)"],
   schemas: undefined,
   clustered: (shards) => `CLUSTERED INTO ${shards} SHARDS`,
+  // The limit of its parser for one string, in requests over HTTP and in what it has stored.
+  maxText: 20_000_000,
   longText: "TEXT INDEX OFF STORAGE WITH (columnstore = false)",
   primaryKey: `SELECT column_name FROM information_schema.key_column_usage
     WHERE table_schema = $1 AND table_name = $2`,
@@ -64,6 +70,7 @@ export const CRATEDB: Dialect = {
     select: "_seq_no::text, _primary_term::text",
     where: (one, other) => `_seq_no = ${one}::bigint AND _primary_term = ${other}::bigint`,
   },
+  viewer: "SELECT CURRENT_USER, CURRENT_USER = 'crate'",
   running: "SELECT substr(stmt, 1, 100) FROM sys.jobs WHERE stmt LIKE $1",
   now: "CURRENT_TIMESTAMP::bigint",
   millis: (timestamp) => `${timestamp}::bigint`,
@@ -84,6 +91,7 @@ export const POSTGRESQL: Dialect = {
   lists: ["text[]", "jsonb[]", "json[]"],
   schemas: "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1",
   clustered: () => "",
+  maxText: Infinity,
   longText: "TEXT",
   primaryKey: `SELECT k.column_name FROM information_schema.table_constraints c
     JOIN information_schema.key_column_usage k
@@ -92,6 +100,7 @@ export const POSTGRESQL: Dialect = {
   twoOrders: undefined,
   refresh: undefined,
   fence: { select: "xmin::text, '0'", where: (one, other) => `xmin::text = ${one} AND ${other} = '0'` },
+  viewer: "SELECT rolname, rolsuper FROM pg_catalog.pg_roles WHERE rolname = CURRENT_USER",
   running:
     "SELECT left(query, 100) FROM pg_catalog.pg_stat_activity WHERE state = 'active' AND query LIKE $1",
   now: "(extract(epoch FROM clock_timestamp()) * 1000)::bigint",

@@ -45,6 +45,7 @@ export class HttpTransport implements Transport {
   async query(
     ...[sql, parameters = [], { limitMs = STATEMENT_LIMIT_MS } = {}]: Parameters<Query>
   ): Promise<Result> {
+    checkTexts(parameters, this.dialect.maxText);
     const body = JSON.stringify({ stmt: sql, args: parameters.map(argument) });
     const response = await this.#post(body, limitMs);
     const answer = parse(response.text);
@@ -73,6 +74,22 @@ export class HttpTransport implements Transport {
   [Symbol.asyncDispose](): Promise<void> {
     this.#poster[Symbol.dispose]();
     return Promise.resolve();
+  }
+}
+
+/**
+ * The server would answer with the whole statement.
+ *
+ * @throws SinkError for a text that its parser does not take
+ */
+function checkTexts(parameters: readonly Parameter[], max: number): void {
+  for (const text of parameters.map(argument).flat()) {
+    if (typeof text !== "string" || text.length <= max) continue;
+    throw new SinkError(
+      `A text of ${text.length} characters is longer than the ${max} that CrateDB takes. Over HTTP that is the limit for ` +
+        "the JSON of a document, over the PostgreSQL wire (CRATEDB_URL) for each of its values.",
+      { kind: "too large" },
+    );
   }
 }
 

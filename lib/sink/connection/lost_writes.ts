@@ -15,10 +15,8 @@ const LOOK_INTERVAL_MS = 200;
 const LONGEST_WAIT_MS = 120_000;
 
 export interface LostWritesOptions {
-  readonly clock: Pick<Clock, "wait">;
+  readonly clock: Pick<Clock, "monotonic" | "wait">;
   readonly log: Logger;
-  /** Milliseconds by a clock that is never set back. @default {performance.now} */
-  readonly now?: () => number;
 }
 
 export class LostWrites {
@@ -50,7 +48,7 @@ export class LostWrites {
     try {
       return await this.#transport.query(marked.sql, parameters, options);
     } catch (error) {
-      if (isAnswerLost(error)) this.#lost.set(marked.id, this.#now());
+      if (isAnswerLost(error)) this.#lost.set(marked.id, this.#options.clock.monotonic());
       throw error;
     }
   }
@@ -72,7 +70,7 @@ export class LostWrites {
       const running = await this.#mark.running(this.#transport);
       if (!running) this.#warnOnce();
       for (const [id, since] of this.#lost) {
-        if (running?.has(id) && this.#now() - since < LONGEST_WAIT_MS) continue;
+        if (running?.has(id) && clock.monotonic() - since < LONGEST_WAIT_MS) continue;
         if (running?.has(id)) {
           log.warn("A write whose answer was lost is still listed as running: going on", { id });
         }
@@ -81,10 +79,6 @@ export class LostWrites {
       if (!this.some) return;
       await clock.wait(LOOK_INTERVAL_MS);
     }
-  }
-
-  #now(): number {
-    return (this.#options.now ?? (() => performance.now()))();
   }
 
   #warnOnce(): void {

@@ -10,7 +10,7 @@ import { QUIET } from "../../util/log.ts";
 import type { Shutdown } from "../../util/shutdown.ts";
 import { isRetryable, isSinkError, SinkError, type SinkErrorKind } from "./sink_error.ts";
 import { LostWrites, type LostWritesOptions } from "./lost_writes.ts";
-import type { Query } from "./query.ts";
+import { type Query, STATEMENT_LIMIT_MS } from "./query.ts";
 import type { Transport } from "./transport.ts";
 
 /** A node that has just started is given this long to recover its tables. */
@@ -29,16 +29,19 @@ const wrapped = (transport: Transport, query: Query): Transport => ({
  * For a minute after a lost connection, and for ten seconds after the server or a table was unavailable, treats errors
  * that say nothing as passing ones, so that they are tried again. CrateDB has such for a table that is being swapped.
  */
-export function treatAsPassing(transport: Transport, clock: Pick<Clock, "now"> = SYSTEM_CLOCK): Transport {
+export function treatAsPassing(
+  transport: Transport,
+  clock: Pick<Clock, "monotonic"> = SYSTEM_CLOCK,
+): Transport {
   let passingUntil = -Infinity;
-  const expect = (ms: number) => passingUntil = Math.max(passingUntil, clock.now() + ms);
+  const expect = (ms: number) => passingUntil = Math.max(passingUntil, clock.monotonic() + ms);
   return wrapped(transport, async (...statement) => {
     try {
       return await transport.query(...statement);
     } catch (error) {
       if (isSinkError(error, "unreachable", "unknown host")) expect(RECOVERY_MS);
       if (isSinkError(error, "unavailable")) expect(SETTLING_MS);
-      if (!isSinkError(error, "unspecific") || clock.now() >= passingUntil) throw error;
+      if (!isSinkError(error, "unspecific") || clock.monotonic() >= passingUntil) throw error;
       throw new SinkError(error.message, { code: error.code, kind: "unavailable", cause: error });
     }
   });
@@ -58,9 +61,9 @@ export interface CountingTransport extends Transport {
 /** Tracks whether any statement that writes rows is still running. */
 export function countingWrites(
   transport: Transport,
-  { clock = SYSTEM_CLOCK, log = QUIET, ...options }: Partial<LostWritesOptions> = {},
+  { clock = SYSTEM_CLOCK, log = QUIET }: Partial<LostWritesOptions> = {},
 ): CountingTransport {
-  const lost = new LostWrites(transport, { ...options, clock, log });
+  const lost = new LostWrites(transport, { clock, log });
   let running = 0;
   const query: Query = async (...statement) => {
     const [, , options] = statement;
@@ -103,7 +106,7 @@ export const abortable = (transport: Transport, shutdown: Shutdown): Transport =
     return await shutdown.limit(transport.query(...statement), () => 0);
   });
 
-export type RetryingOptions = Omit<RetryOptions, "isRetryable">;
+export type RetryingOptions = Omit<RetryOptions, "isRetryable" | "isLong">;
 
 /** Kinds of errors that pass within a minute while the program runs: at its start, the same server has answered. */
 const PASSING_FOR_A_MINUTE: readonly SinkErrorKind[] = [
@@ -121,14 +124,16 @@ const UNSPECIFIC_RETRIES = 4;
 /** Tries a statement again for as long as the sink is away. Every statement must be safe to repeat. */
 export const retrying = (transport: Transport, options: RetryingOptions): Transport =>
   wrapped(transport, (...statement) => {
-    const [, , { writes = false, isTrial = false } = {}] = statement;
-    const started = performance.now();
+    const [, , { writes = false, isTrial = false, limitMs = 0 } = {}] = statement;
+    const { clock = SYSTEM_CLOCK } = options;
+    const started = clock.monotonic();
     let triesLeft = writes && !isTrial ? UNSPECIFIC_RETRIES : 0;
     const isPassing = (error: unknown) =>
-      isSinkError(error, ...PASSING_FOR_A_MINUTE) && performance.now() - started < RECOVERY_MS;
+      isSinkError(error, ...PASSING_FOR_A_MINUTE) && clock.monotonic() - started < RECOVERY_MS;
     const isUnspecific = (error: unknown) => isSinkError(error, "unspecific") && triesLeft-- > 0;
     return retry(() => transport.query(...statement), {
       ...options,
+      isLong: limitMs > STATEMENT_LIMIT_MS,
       isRetryable: (error) => isRetryable(error) || isPassing(error) || isUnspecific(error),
     });
   });

@@ -80,6 +80,42 @@ export class FollowedCollections {
     return rows.map(([stream]) => String(stream));
   }
 
+  /** The other collections that this stream, or another part of the same one, has or had rows of in the table. */
+  async othersIn(
+    { database, collection }: Namespace,
+    { schema, name }: TableName,
+  ): Promise<Namespace[]> {
+    await refreshTable(this.#transport, this.#table);
+    const { rows } = await this.#transport.query(
+      `SELECT stream, "database", collection FROM ${quoteTable(this.#table)} ` +
+        'WHERE table_schema = $1 AND table_name = $2 AND NOT ("database" = $3 AND collection = $4)',
+      [schema, name, database, collection],
+    );
+    return rows.filter(([stream]) => this.#isSame(String(stream))).map(([, database, collection]) => ({
+      database: String(database),
+      collection: String(collection),
+    }));
+  }
+
+  /**
+   * The streams of this schema that relays follow now and that write collections of this stream to the same tables, with
+   * the number of these collections.
+   */
+  async overlaps(): Promise<{ readonly stream: string; readonly collections: number }[]> {
+    await refreshTable(this.#transport, this.#table);
+    const positions = quoteTable({ schema: this.#table.schema, name: "cdc_position" });
+    const { rows } = await this.#transport.query(
+      `SELECT o.stream, count(*) FROM ${quoteTable(this.#table)} m JOIN ${quoteTable(this.#table)} o ` +
+        'ON o."database" = m."database" AND o.collection = m.collection ' +
+        "AND o.table_schema = m.table_schema AND o.table_name = m.table_name " +
+        `JOIN ${positions} p ON p.stream = o.stream ` +
+        "WHERE m.stream = $1 AND o.stream <> $1 AND p.lease_until > CURRENT_TIMESTAMP GROUP BY o.stream",
+      [this.#stream],
+    );
+    return rows.map(([stream, count]) => ({ stream: String(stream), collections: Number(count) }))
+      .filter(({ stream }) => !this.#isSame(stream));
+  }
+
   /** Whether this stream, or another part of the same one, has or had rows of the collection in the table. */
   async isShared(namespace: Namespace, table: TableName): Promise<boolean> {
     return (await this.streamsOf(namespace, table)).some((each) => this.#isSame(each));

@@ -133,10 +133,10 @@ export class Lease<Column extends string> implements AsyncDisposable {
         continue;
       }
       if (deadline === undefined) {
-        deadline = clock.now() + Math.max(row.left, options.lease) + LEASE_MARGIN_MS;
+        deadline = clock.monotonic() + Math.max(row.left, options.lease) + LEASE_MARGIN_MS;
         onWait(row.owner, row.left);
       }
-      if (clock.now() > deadline && !standsBy) throw new LeaseHeldError(row.owner, options.holds);
+      if (clock.monotonic() > deadline && !standsBy) throw new LeaseHeldError(row.owner, options.holds);
       await clock.wait(Math.min(row.left + CLOCK_MARGIN_MS, LONGEST_WAIT_MS), { signal });
     }
   }
@@ -155,6 +155,11 @@ export class Lease<Column extends string> implements AsyncDisposable {
     return row.left <= 0 && await lease.#take(row) ? lease : undefined;
   }
 
+  /** The name of this process. */
+  get owner(): string {
+    return this.#owner;
+  }
+
   /** What the row's columns were when they were written or read last. */
   get values(): LeaseValues<Column> {
     return this.#values;
@@ -169,11 +174,19 @@ export class Lease<Column extends string> implements AsyncDisposable {
     return this.#enqueue(() => this.#write({ ...this.#values, ...change }, { isSave: true }));
   }
 
-  /** Renews the lease until it is disposed of; `lost` is told when that fails. */
-  keep(lost: (error: unknown) => void): Disposable {
-    const renew = () => this.#waiting > 0 ? this.#queue : this.#renew();
-    const timer = setInterval(() => renew().catch(lost), this.#options.lease / 3);
+  /** Renews the lease until it is disposed of; calls `lost` if that fails. @param every milliseconds at most */
+  keep(lost: (error: unknown) => void, every = Infinity): Disposable {
+    const timer = setInterval(() => this.renew().catch(lost), Math.min(this.#options.lease / 3, every));
     return { [Symbol.dispose]: () => clearInterval(timer) };
+  }
+
+  /**
+   * Renews the lease, unless the row is being written already.
+   *
+   * @throws LeaseLostError
+   */
+  renew(): Promise<void> {
+    return this.#waiting > 0 ? this.#queue : this.#renew();
   }
 
   /**

@@ -5,7 +5,7 @@ import { isSinkError, isUnknownRelation } from "../connection/sink_error.ts";
 import { type Parameter, type Result } from "../connection/query.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
 
-const METADATA_TABLES = [
+export const METADATA_TABLES = [
   "cdc_position",
   "cdc_collection",
   "cdc_dead_letter",
@@ -13,7 +13,20 @@ const METADATA_TABLES = [
   "cdc_repair",
   "cdc_verify",
 ] as const;
-type MetadataTable = typeof METADATA_TABLES[number];
+export type MetadataTable = typeof METADATA_TABLES[number];
+
+/**
+ * What the rows of each of them are kept for: a stream; a collection and its table, which several streams may have; or a
+ * table, in its own schema. `forget` goes by it.
+ */
+export const KEPT_FOR: Readonly<Record<MetadataTable, "stream" | "collection" | "table">> = {
+  cdc_position: "stream",
+  cdc_collection: "stream",
+  cdc_dead_letter: "collection",
+  cdc_lock: "table",
+  cdc_repair: "stream",
+  cdc_verify: "stream",
+};
 
 /** The view of how all streams are. */
 export const STATUS_VIEW = "cdc_status";
@@ -65,25 +78,39 @@ export interface FoundTable extends TableName {
   readonly columns: readonly string[];
 }
 
-/**
- * The rows that a query finds in all tables of that name, in every schema. Ignores tables that have just been dropped,
- * and tables of others, which have no column `stream`.
- */
-export async function selectFromEverySchema(
+/** The tables of these names in every schema that the user may see, without tables of others, which have no column `stream`. */
+export async function tablesInEverySchema(
   transport: Transport,
-  name: MetadataTable,
+  ...names: readonly MetadataTable[]
+): Promise<FoundTable[]> {
+  const { rows } = await transport.query(
+    "SELECT t.table_schema, t.table_name, c.column_name " +
+      "FROM information_schema.tables t JOIN information_schema.columns c " +
+      "ON c.table_schema = t.table_schema AND c.table_name = t.table_name " +
+      `WHERE t.table_name = ANY($1::${transport.dialect.lists[0]}) AND t.table_type = 'BASE TABLE'`,
+    [names],
+  );
+  const columns = rows.map(([schema, name, column]) => ({
+    table: { schema: String(schema), name: String(name) },
+    column: String(column),
+  }));
+  return [...Map.groupBy(columns, ({ table }) => quoteTable(table)).values()]
+    .flatMap((found) =>
+      found.slice(0, 1).map(({ table }) => ({
+        ...table,
+        columns: found.map(({ column }) => column),
+      }))
+    )
+    .filter(({ columns }) => columns.includes("stream"));
+}
+
+/** The rows that a query finds in each of these tables. Ignores tables that have just been dropped. */
+export async function selectFromEach(
+  transport: Transport,
+  tables: readonly FoundTable[],
   statement: (table: string, found: FoundTable) => string,
   parameters: readonly Parameter[] = [],
 ): Promise<Result["rows"]> {
-  const { rows } = await transport.query(
-    "SELECT t.table_schema, c.column_name FROM information_schema.tables t JOIN information_schema.columns c " +
-      "ON c.table_schema = t.table_schema AND c.table_name = t.table_name " +
-      "WHERE t.table_name = $1 AND t.table_type = 'BASE TABLE'",
-    [name],
-  );
-  const tables = [...Map.groupBy(rows, ([schema]) => String(schema))]
-    .map(([schema, found]) => ({ schema, name, columns: found.map(([, column]) => String(column)) }))
-    .filter(({ columns }) => columns.includes("stream"));
   const read = async (table: FoundTable) => {
     await refreshTable(transport, table);
     return (await transport.query(statement(quoteTable(table), table), parameters)).rows;
@@ -93,6 +120,15 @@ export async function selectFromEverySchema(
   );
   return (await Promise.all(found)).flat();
 }
+
+/** The rows that a query finds in all tables of that name, in every schema. */
+export const selectFromEverySchema = async (
+  transport: Transport,
+  name: MetadataTable,
+  statement: (table: string, found: FoundTable) => string,
+  parameters: readonly Parameter[] = [],
+): Promise<Result["rows"]> =>
+  await selectFromEach(transport, await tablesInEverySchema(transport, name), statement, parameters);
 
 export async function tableExists(transport: Transport, { schema, name }: TableName): Promise<boolean> {
   const { rows } = await transport.query(

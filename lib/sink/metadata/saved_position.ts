@@ -2,7 +2,7 @@
 import { isStreamOf } from "../../key/partition.ts";
 import type { Transport } from "../connection/transport.ts";
 import { quoteTable } from "../table/sql_names.ts";
-import { selectFromEverySchema } from "./metadata_tables.ts";
+import { type FoundTable, selectFromEach } from "./metadata_tables.ts";
 
 const TABLE = "cdc_position";
 
@@ -38,14 +38,18 @@ export async function readPosition(
   return row && positionOf(row);
 }
 
-/** The positions of all streams in all schemas, or of one with all its parts. */
+/**
+ * The positions of all streams in these tables, or of one with all its parts.
+ *
+ * @param tables as `tablesInEverySchema()` has found them
+ */
 export async function readPositions(
   transport: Transport,
-  { stream }: { readonly stream: string | undefined },
+  { tables, stream }: { readonly tables: readonly FoundTable[]; readonly stream: string | undefined },
 ): Promise<SavedPosition[]> {
-  const rows = await selectFromEverySchema(
+  const rows = await selectFromEach(
     transport,
-    TABLE,
+    tables,
     // Versions up to 0.1 kept the locks of tables here.
     (table, { columns }) => `${select(transport, columns)} FROM ${table} WHERE stream NOT LIKE 'widening "%'`,
   );

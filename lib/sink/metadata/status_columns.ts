@@ -10,6 +10,7 @@ export const STATUS_COLUMNS = {
   rows: "BIGINT",
   overflowed: "BIGINT",
   dead_letters: "BIGINT",
+  left_out: "BIGINT",
   oplog_headroom_s: "BIGINT",
   last_error: "TEXT",
   version: "TEXT",
@@ -17,6 +18,11 @@ export const STATUS_COLUMNS = {
 
 /** When they were written last. */
 export const REPORTED_AT = "reported_at";
+
+/** A relay that is alive writes them at least this often. In milliseconds. */
+export const REPORT_INTERVAL_MS = 3_000;
+/** If nothing was reported for longer than this, the lag has grown since the last report. In milliseconds. */
+export const OVERDUE_MS = REPORT_INTERVAL_MS + 2_000;
 
 export type ColumnType = "TEXT" | "BIGINT" | "TIMESTAMP WITH TIME ZONE";
 

@@ -4,7 +4,7 @@
  */
 import type { Dialect } from "../connection/dialect.ts";
 import { quoteName, quoteTable } from "../table/sql_names.ts";
-import { REPORTED_AT, STATUS_COLUMNS } from "./status_columns.ts";
+import { OVERDUE_MS, REPORTED_AT, STATUS_COLUMNS } from "./status_columns.ts";
 
 export interface StatusQueryOptions {
   /** Of the relay's own tables. */
@@ -29,6 +29,7 @@ export const STATES = [
   "waiting for MongoDB",
   "oplog nearly passed",
   "far behind",
+  "collections left out",
   "dead letters",
   "ok",
 ] as const;
@@ -47,6 +48,7 @@ export const STATUS_FIELDS = [
   "rows",
   "overflowed",
   "dead_letters",
+  "left_out",
   "oplog_headroom_s",
   "last_error",
   "owner",
@@ -65,7 +67,7 @@ export function statusQuery(dialect: Dialect, options: StatusQueryOptions): stri
   );
   const { now, millis } = dialect;
   const table = (name: string) => quoteTable({ schema, name });
-  // Each step has what the next one needs. Since when nothing was reported is 0 while the relay is alive.
+  // Each step has what the next one needs.
   const positions = `SELECT p.stream, p.owner, p.lease_until, p.saved_at, p.token, ${reported.join(", ")} ` +
     `FROM ${table("cdc_position")} p`;
   const ages = "SELECT r.*, " +
@@ -79,7 +81,9 @@ export function statusQuery(dialect: Dialect, options: StatusQueryOptions): stri
     `ON d.stream = c."database" || '.' || c.collection || ' -> ' || c.table_schema || '.' || c.table_name ` +
     "GROUP BY c.stream";
   const grown = "SELECT a.*, coalesce(l.letters, 0) AS standing_letters, " +
-    "CASE WHEN a.is_alive THEN a.lag_ms ELSE coalesce(a.lag_ms, 0) + a.silent_ms END AS grown_lag_ms, " +
+    // A relay that starts has no lag yet.
+    `CASE WHEN a.is_alive AND (a.lag_ms IS NULL OR a.silent_ms <= ${OVERDUE_MS}) THEN a.lag_ms ` +
+    "ELSE coalesce(a.lag_ms, 0) + a.silent_ms END AS grown_lag_ms, " +
     "CASE WHEN a.is_alive OR a.oplog_headroom_s IS NULL THEN a.oplog_headroom_s " +
     "ELSE greatest(0, a.oplog_headroom_s - a.silent_ms / 1000) END AS headroom_s, " +
     "a.oplog_headroom_s + a.age_ms / 1000 AS window_s " +
@@ -90,6 +94,7 @@ export function statusQuery(dialect: Dialect, options: StatusQueryOptions): stri
     "WHEN g.phase LIKE 'waiting for %' THEN g.phase " +
     `WHEN g.headroom_s < g.window_s / ${HEADROOM_PART} THEN 'oplog nearly passed' ` +
     `WHEN g.grown_lag_ms > ${maxLag} THEN 'far behind' ` +
+    "WHEN g.left_out > 0 THEN 'collections left out' " +
     "WHEN g.standing_letters > 0 THEN 'dead letters' " +
     "ELSE 'ok' END";
   const computed: Partial<Record<typeof STATUS_FIELDS[number], string>> = {

@@ -5,7 +5,7 @@ import type { Transport } from "../connection/transport.ts";
 import { quoteName } from "../table/sql_names.ts";
 import { Lease } from "./lease.ts";
 import { addColumns, createMetadataTable } from "./metadata_tables.ts";
-import { REPORTED_AT, STATUS_COLUMNS, type StatusColumns } from "./status_columns.ts";
+import { REPORT_INTERVAL_MS, REPORTED_AT, STATUS_COLUMNS, type StatusColumns } from "./status_columns.ts";
 
 const TABLE = "cdc_position";
 
@@ -41,7 +41,7 @@ export interface StreamPositionOptions {
   /** Whether this one waits while another relay that is alive follows the stream. @default {false} */
   readonly standsBy?: boolean;
   /** Called once when another relay, alive or dead, has the stream. @default {nobody is told} */
-  readonly onWait?: () => void;
+  readonly onWait?: (owner: string | null) => void;
   /** Whether another relay may write at once when this one gives the stream back. */
   readonly isFree: () => boolean;
 }
@@ -81,11 +81,16 @@ export class StreamPosition implements AsyncDisposable {
       standsBy,
       onWait: (owner, ms) => {
         if (standsBy) log.info("Standing by: another relay follows this stream", { owner });
-        else log.info("Waiting for the lease of an earlier relay to run out", { owner, ms });
-        onWait?.();
+        else log.info("Waiting for the lease of an earlier relay to run out", { owner, left_ms: ms });
+        onWait?.(owner);
       },
     });
     return new StreamPosition(stream, held);
+  }
+
+  /** The name of this process, as the lease has it. */
+  get owner(): string {
+    return this.#lease.owner;
   }
 
   /** What was saved last. */
@@ -102,9 +107,18 @@ export class StreamPosition implements AsyncDisposable {
     return this.#lease.save(change);
   }
 
-  /** Keeps the stream until it is disposed of; `lost` is told when that fails. */
+  /** Keeps the stream and reports the status until it is disposed of; calls `lost` if that fails. */
   keep(lost: (error: unknown) => void): Disposable {
-    return this.#lease.keep(lost);
+    return this.#lease.keep(lost, REPORT_INTERVAL_MS);
+  }
+
+  /**
+   * Writes the status as it is.
+   *
+   * @throws LeaseLostError
+   */
+  report(): Promise<void> {
+    return this.#lease.renew();
   }
 
   /**

@@ -19,10 +19,13 @@ const COUNTS = [
   "repaired",
 ] as const;
 
-/** The columns: `differences` is JSON of the first keys that differ, `cluster_time` MongoDB's time up to which it holds. */
+/**
+ * The columns: `differences` is JSON of the first keys that differ, `cluster_time` MongoDB's time up to which it holds. Times
+ * are in ISO 8601.
+ */
 export type VerifyRow =
   & Readonly<Record<typeof TEXTS[number], string>>
-  & Readonly<Record<typeof TIMES[number], Date | null>>
+  & Readonly<Record<typeof TIMES[number], string | null>>
   & Readonly<Record<typeof COUNTS[number], number>>;
 
 /** Makes the table if it is missing. All streams of a schema share it. */
@@ -53,7 +56,7 @@ export async function saveVerifyResult(transport: Transport, schema: string, row
       `ON CONFLICT (stream, collection) DO UPDATE SET ${updates.join(", ")}`,
     [
       ...TEXTS.map((name) => row[name]),
-      ...TIMES.map((name) => row[name]?.toISOString() ?? null),
+      ...TIMES.map((name) => row[name]),
       ...COUNTS.map((name) => String(row[name])),
     ],
   );

@@ -4,15 +4,15 @@ import {
   type Addition,
   type Column,
   type ColumnPath,
+  inferColumnsOfAll,
   inferDocumentColumns,
-  widest,
 } from "../../mapping/column_tree.ts";
 import { splitDocument } from "../../mapping/split_document.ts";
-import { UserError } from "../../util/errors.ts";
 import type { Widening } from "../widening/widening.ts";
 import { quoteTable } from "./sql_names.ts";
 import type { TableSchema } from "./table_schema.ts";
 import type { TargetTable } from "./target_table.ts";
+import { UnusableTableError } from "./unusable_table.ts";
 import type { Writer } from "./writer.ts";
 
 /** A document and the key of its row. */
@@ -66,13 +66,13 @@ export interface ColumnDeps {
 /**
  * The policy of a table in CrateDB.
  *
- * @throws UserError when the table's columns do not go with the mode
+ * @throws UnusableTableError when the table's columns do not go with the mode
  */
 export async function openColumnPolicy(mode: ColumnMode, deps: ColumnDeps): Promise<ColumnPolicy> {
   const policy = mode === "dynamic" ? new InferredColumns(deps) : new TypedColumns(deps);
   await policy.load();
   if (mode === "ignored" && policy.columns.kind !== "ignored") {
-    throw new UserError(
+    throw new UnusableTableError(
       `--columns ignored, but ${quoteTable(deps.table)} has a \`data\` that is not a plain OBJECT(IGNORED)`,
       { hint: "Leave --columns out, or name a new table with --table." },
     );
@@ -122,7 +122,7 @@ class TypedColumns implements ColumnPolicy {
 
   /** For all documents at once, with the widest kind among them. */
   async #add(documents: readonly Uint8Array[]): Promise<void> {
-    const wanted = documents.map(inferDocumentColumns).reduce(widest, undefined);
+    const wanted = inferColumnsOfAll(documents);
     if (wanted) await this.#deps.tableSchema.add(wanted);
   }
 }

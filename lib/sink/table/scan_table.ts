@@ -1,6 +1,6 @@
 /** Reads the rows of a table page by page. */
 import { quoteTable, type TableName } from "./sql_names.ts";
-import type { Result } from "../connection/query.ts";
+import type { Parameter, Result } from "../connection/query.ts";
 import type { Transport } from "../connection/transport.ts";
 
 export interface PagesOptions {
@@ -8,6 +8,8 @@ export interface PagesOptions {
   readonly columns: readonly string[];
   /** SQL condition for the rows. @default all of them */
   readonly where?: string;
+  /** Of the condition. */
+  readonly parameters?: readonly Parameter[];
   /** The most rows of a page. */
   readonly size: number;
 }
@@ -22,7 +24,7 @@ export interface PagesOptions {
 export async function* scanTable(
   transport: Transport,
   table: TableName,
-  { columns, where = "TRUE", size }: PagesOptions,
+  { columns, where = "TRUE", parameters = [], size }: PagesOptions,
 ): AsyncGenerator<Result["rows"]> {
   const key = await hasTwoOrders(transport, table) ? "md5(oid)" : "oid";
   let last: string | undefined;
@@ -30,8 +32,9 @@ export async function* scanTable(
   while (more) {
     const { rows } = await transport.query(
       `SELECT ${[key, ...columns].join(", ")} FROM ${quoteTable(table)} ` +
-        `WHERE (${where})${last === undefined ? "" : ` AND ${key} > $1`} ORDER BY ${key} LIMIT ${size}`,
-      last === undefined ? [] : [last],
+        `WHERE (${where})${last === undefined ? "" : ` AND ${key} > $${parameters.length + 1}`} ` +
+        `ORDER BY ${key} LIMIT ${size}`,
+      last === undefined ? parameters : [...parameters, last],
     );
     if (rows.length > 0) yield rows.map((row) => row.slice(1));
     last = String(rows.at(-1)?.[0]);

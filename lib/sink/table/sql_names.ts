@@ -11,9 +11,12 @@ export const quoteName = (name: string): string => `"${name.replaceAll('"', '""'
 /** @example IN: {schema: "doc", name: "cdc-testdrive"} → OUT: "doc"."cdc-testdrive" */
 export const quoteTable = ({ schema, name }: TableName): string => `${quoteName(schema)}.${quoteName(name)}`;
 
+/** @example IN: ["overflow", "a", "it's"] → OUT: overflow['a']['it''s'] */
+export const columnName = ([top = "", ...path]: readonly string[]): string =>
+  `${top}${path.map((name) => `['${name.replaceAll("'", "''")}']`).join("")}`;
+
 /** @example IN: ["a", "it's"] → OUT: data['a']['it''s'] */
-export const subscript = (path: readonly string[]): string =>
-  `data${path.map((name) => `['${name.replaceAll("'", "''")}']`).join("")}`;
+export const subscript = (path: readonly string[]): string => columnName(["data", ...path]);
 
 /**
  * @example

@@ -26,12 +26,16 @@ import type { LogFields, Logger } from "../../util/log.ts";
 import { isRetryable, SinkError } from "../connection/sink_error.ts";
 import type { Transport } from "../connection/transport.ts";
 import { columnTree, typeText, unfitColumns } from "./column_definition.ts";
-import { definedColumns } from "./show_create_table.ts";
+import { type DefinedColumn, definedColumns } from "./show_create_table.ts";
 import { quoteTable, subscript, type TableName } from "./sql_names.ts";
+import { columnFaults, unusableTable } from "./unusable_table.ts";
 
 /** CrateDB's own. */
 const DEFAULT_LIMIT = 1000;
 const LIMIT_HINT = 'ALTER TABLE … SET ("mapping.total_fields.limit" = 2000)';
+
+/** Columns that a warning names. */
+const NAMED = 10;
 
 const UNFIT: Column = { kind: "unfit" };
 
@@ -40,6 +44,8 @@ export interface TableSchemaOptions {
   /** Whether CrateDB makes the columns. */
   readonly inferred: boolean;
   readonly log: Logger;
+  /** Columns that statements write to, e.g. `["oid", "data", "overflow"]`. @default {[]} */
+  readonly needed?: readonly string[];
   /** Is told how many columns were made. */
   readonly onAdded?: (columns: number) => void;
 }
@@ -56,6 +62,9 @@ export class TableSchema {
   /** Columns that were warned of. */
   readonly #unfit = new Set<string>();
   #definition = "";
+  /** What the definition says, read once: each document of a batch may ask for it. */
+  #defined: readonly DefinedColumn[] = [];
+  #limit = limitOf("");
   #version = 0;
   #columns: Column = objectColumn();
   /** The limit that the columns have reached, as written in the definition; undefined below the limit. */
@@ -86,18 +95,28 @@ export class TableSchema {
     return this.#definition;
   }
 
-  /** Reads the columns anew. */
+  /**
+   * Reads the columns again. Warns of those that somebody has dropped or renamed.
+   *
+   * @throws UnusableTableError if somebody has changed the table so that rows would not equal their documents
+   */
   async load(): Promise<void> {
     const { rows: [row] } = await this.#transport.query(
       `SHOW CREATE TABLE ${quoteTable(this.#options.table)}`,
     );
     const definition = String(row?.[0]);
     if (definition === this.#definition) return;
+    const { table, needed } = this.#options;
+    const faults = columnFaults(definedColumns(definition), needed);
+    if (faults.length > 0) throw unusableTable(table, faults);
+    this.#nameDropped(definition);
     this.#definition = definition;
+    this.#defined = definedColumns(definition);
+    this.#limit = limitOf(definition);
     this.#version++;
     this.#nameUnfit();
-    if (this.#reached !== limitOf(definition)) this.#reached = undefined;
-    this.#columns = columnTree(definedColumns(definition), this.#options);
+    if (this.#reached !== this.#limit) this.#reached = undefined;
+    this.#columns = columnTree(this.#defined, this.#options);
     for (const [key, path] of this.#refused) {
       if (this.columnAt(path)) this.#refused.delete(key);
       else setColumn(this.#columns, path, UNFIT);
@@ -110,7 +129,7 @@ export class TableSchema {
 
   /** The columns as if these were there, made by CrateDB. */
   assuming(added: readonly Addition[]): Column {
-    const columns = columnTree(definedColumns(this.#definition), this.#options);
+    const columns = columnTree(this.#defined, this.#options);
     for (const { path, column } of added) setColumn(columns, path, inferred(column));
     return columns;
   }
@@ -148,11 +167,11 @@ export class TableSchema {
 
   /** All columns of the table. */
   get #count(): number {
-    return definedColumns(this.#definition).length;
+    return this.#defined.length;
   }
 
   get #budget(): ColumnBudget {
-    const limit = Number(/\d+$/.exec(limitOf(this.#definition))?.[0] ?? DEFAULT_LIMIT);
+    const limit = Number(/\d+$/.exec(this.#limit)?.[0] ?? DEFAULT_LIMIT);
     return { limit, room: Math.max(limit - this.#count, 0) };
   }
 
@@ -201,12 +220,25 @@ export class TableSchema {
 
   /** Warns once of each column that takes no values. */
   #nameUnfit(): void {
-    for (const { path, type } of unfitColumns(definedColumns(this.#definition))) {
+    for (const { path, type } of unfitColumns(this.#defined)) {
       const column = subscript(path.slice(1));
       if (this.#unfit.has(column)) continue;
       this.#unfit.add(column);
       this.#warn("A column of this type takes no values as they are; they go to overflow", { column, type });
     }
+  }
+
+  #nameDropped(definition: string): void {
+    const dropped = droppedColumns(definedColumns(this.#definition), definedColumns(definition));
+    if (dropped.length === 0) return;
+    this.#warn(
+      "Columns were dropped or renamed; rows written before lack their values until a snapshot writes them again",
+      {
+        columns: dropped.slice(0, NAMED).map(subscript).join(", "),
+        ...dropped.length > NAMED && { more: dropped.length - NAMED },
+        hint: "--snapshot always, or verify --repair",
+      },
+    );
   }
 
   #nameMap(path: ColumnPath): void {
@@ -229,7 +261,7 @@ export class TableSchema {
     const column = subscript(path);
     if (path.length === 0) {
       if (this.#isFull) return;
-      this.#reached = limitOf(this.#definition);
+      this.#reached = this.#limit;
       this.#warn("The table has no room for further columns; new keys go to overflow", {
         column: subscript(newcomer),
         hint: LIMIT_HINT,
@@ -265,6 +297,20 @@ export class TableSchema {
     const { table, log } = this.#options;
     log.warn(message, { table: quoteTable(table), ...fields });
   }
+}
+
+/**
+ * Paths below `data` that a table had and does not have any more, without those below one of them.
+ *
+ * @example
+ * IN: [data.a, data.o, data.o.x], [data.a] → OUT: [["o"]]
+ */
+function droppedColumns(before: readonly DefinedColumn[], now: readonly DefinedColumn[]): ColumnPath[] {
+  const nameOf = (path: readonly string[]) => JSON.stringify(path);
+  const left = new Set(now.map(({ path }) => nameOf(path)));
+  return before.map(({ path }) => path)
+    .filter((path) => path[0] === "data" && !left.has(nameOf(path)) && left.has(nameOf(path.slice(0, -1))))
+    .map((path) => path.slice(1));
 }
 
 /** The limit of columns in a table's definition. CrateDB 6 leaves the default out. */

@@ -1,9 +1,9 @@
 /** Opens the table that documents are written to. */
-import { UserError } from "../../util/errors.ts";
 import type { ColumnMode } from "./column_mode.ts";
 import { createTable } from "./create_table.ts";
 import { definedColumns } from "./show_create_table.ts";
-import { quoteTable, subscript, type TableName } from "./sql_names.ts";
+import { quoteTable, type TableName } from "./sql_names.ts";
+import { columnFaults, type TableFault, unusableTable, UnusableTableError } from "./unusable_table.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
 import { tableExists } from "../metadata/metadata_tables.ts";
 
@@ -27,6 +27,9 @@ export interface OpenTableOptions {
 const COLUMNS = `SELECT column_name, data_type FROM information_schema.columns
   WHERE table_schema = $1 AND table_name = $2 AND column_name IN ('oid', 'data', 'overflow')`;
 
+const TABLE_TYPE = `SELECT table_type FROM information_schema.tables
+  WHERE table_schema = $1 AND table_name = $2`;
+
 /** Whether the table is there and has no rows. */
 export async function isEmptyTable(transport: Transport, table: TableName): Promise<boolean> {
   if (!await tableExists(transport, table)) return false;
@@ -37,11 +40,12 @@ export async function isEmptyTable(transport: Transport, table: TableName): Prom
 /**
  * Makes the table if it is missing, and uses an existing one if it fits.
  *
- * @throws UserError for an existing table that does not fit; it stays as it is
+ * @throws UnusableTableError for an existing table that does not fit, or a view; it stays as it is
  */
 export async function openTable(transport: Transport, options: OpenTableOptions): Promise<OpenedTable> {
   const { table, columns, shards } = options;
   const { dialect } = transport;
+  await checkKind(transport, table);
   const data = dialect.dataDefinition[columns];
   const columnsThere = async () => (await transport.query(COLUMNS, [table.schema, table.name])).rows;
   const before = await columnsThere();
@@ -56,32 +60,29 @@ export async function openTable(transport: Transport, options: OpenTableOptions)
   const types = new Map(rows.map(([name, type]) => [name, type]));
   const key = (await transport.query(dialect.primaryKey, [table.schema, table.name])).rows.flat();
   const faults = [
-    key.length === 1 && key[0] === "oid" ? "" : "`oid` is not its primary key",
-    types.get("data") === dialect.dataType
-      ? ""
-      : `it has no \`data\` column of type ${dialect.dataType.toUpperCase()}`,
-    types.get("oid") === "text" ? "" : "it has no `oid` column of type TEXT",
-    ...dialect.isJsonb ? [] : await changingColumns(transport, table),
-  ].filter((fault) => fault !== "");
-  if (faults.length > 0) {
-    throw new UserError(`Table ${quoteTable(table)} cannot be used: ${faults.join(", ")}.`, {
-      hint: "Its rows would not equal the documents. Name another table with --table, or " +
-        `move this one out of the way:\n  ALTER TABLE ${quoteTable(table)} RENAME TO "${table.name}-old"`,
-    });
-  }
+    ...key.length === 1 && key[0] === "oid" ? [] : [{ what: "`oid` is not its primary key" }],
+    ...types.get("data") === dialect.dataType
+      ? []
+      : [{ what: `it has no \`data\` column of type ${dialect.dataType.toUpperCase()}` }],
+    ...types.get("oid") === "text" ? [] : [{ what: "it has no `oid` column of type TEXT" }],
+    ...dialect.isJsonb ? [] : await faultsOf(transport, table),
+  ];
+  if (faults.length > 0) throw unusableTable(table, faults);
   return Object.freeze({ ...table, hasOverflow: types.get("overflow") === dialect.overflowType, isNew });
 }
 
-/** Columns that would change values, or give rows more than their documents have. */
-async function changingColumns(transport: Transport, table: TableName): Promise<string[]> {
+/** @throws UnusableTableError if the name is that of a view, or of something else that takes no rows */
+async function checkKind(transport: Transport, table: TableName): Promise<void> {
+  const { rows: [row] } = await transport.query(TABLE_TYPE, [table.schema, table.name]);
+  if (!row || row[0] === "BASE TABLE") return;
+  const kind = String(row[0]).toLowerCase();
+  throw new UnusableTableError(
+    `Table ${quoteTable(table)} cannot be used: it is a ${kind === "view" ? kind : `${kind} table`}.`,
+    { hint: `Name another table with --table, or rename or drop the ${kind}.` },
+  );
+}
+
+async function faultsOf(transport: Transport, table: TableName): Promise<TableFault[]> {
   const { rows: [row] } = await transport.query(`SHOW CREATE TABLE ${quoteTable(table)}`);
-  return definedColumns(String(row?.[0])).flatMap(({ path: [top, ...path], type }) => {
-    if (top === "overflow" && path.length === 0 && type !== "OBJECT(IGNORED)") {
-      return [
-        `its \`overflow\` is not a plain OBJECT(IGNORED), but ${type.replace(/ AS \($/, " with columns")}`,
-      ];
-    }
-    const own = /\b(?:DEFAULT|GENERATED ALWAYS)\b/.exec(type)?.[0];
-    return top === "data" && own ? [`${subscript(path)} has values of its own (${own})`] : [];
-  });
+  return columnFaults(definedColumns(String(row?.[0])));
 }

@@ -6,6 +6,7 @@ import { Semaphore } from "../../util/semaphore.ts";
 import { quoteTable } from "./sql_names.ts";
 import { scanTable } from "./scan_table.ts";
 import type { TargetTable } from "./target_table.ts";
+import { UnusableTableError } from "./unusable_table.ts";
 import { isRetryable, isSinkError, SinkError, type SinkErrorKind } from "../connection/sink_error.ts";
 import { WHOLE_TABLE_LIMIT_MS } from "../connection/query.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
@@ -45,7 +46,8 @@ const SERVER_ERRORS: readonly SinkErrorKind[] = ["tls", "foreign server"];
 
 /** CrateDB cannot parse the type of `data`, because a column's name has such a character. */
 const UNREADABLE_COLUMN = /^(?:TypeSignatureParsingException\[)?line \d+:\d+: token recognition error/;
-const NOTHING_LOST = "Nothing is lost: fix it and start the relay again; it resumes from the saved position.";
+const NOTHING_LOST =
+  "Nothing is lost: fix it, and start the relay again if it has ended; it resumes from the saved position.";
 
 /** No unit of UTF-16 takes more bytes of UTF-8. */
 const MAX_BYTES_PER_UNIT = 3;
@@ -265,11 +267,14 @@ export class Writer {
     throw this.#tableError(error);
   }
 
+  /** Errors without a reason, and those of the login, may concern the whole server: these end the relay. */
   #tableError(error: SinkError): UserError {
-    return new UserError(
+    const isUnreadable = UNREADABLE_COLUMN.test(error.message);
+    const isOfServer = !isUnreadable && ["login", "unspecific"].includes(error.kind);
+    return new (isOfServer ? UserError : UnusableTableError)(
       `${this.#transport.dialect.name} refuses to write to ${quoteTable(this.#table)}: ${error.message}`,
       {
-        hint: UNREADABLE_COLUMN.test(error.message)
+        hint: isUnreadable
           ? `A column below \`data\` has a backslash or a control character in its name. ${NOTHING_LOST}`
           : NOTHING_LOST,
         cause: error,

@@ -231,9 +231,10 @@ export class Widening {
     { workTable, lock }: { workTable: TableName; lock: TableLock },
   ): Promise<Error | undefined> {
     const { tableSchema, table, log, signal, clock, onWidened } = this.#options;
-    const started = clock.now();
+    const started = clock.monotonic();
     const { definition } = tableSchema;
-    const create = redefined(definition, workTable, (column) => widenedType(column, narrow));
+    const wanted = new Set(narrow.map(subscript));
+    const create = redefined(definition, workTable, (column) => widenedType(column, wanted));
     const transport = abortable(fenced(this.#transports.raw, () => lock.check()), new Shutdown(signal));
     const tree = columnTree(definedColumns(create));
     try {
@@ -259,7 +260,7 @@ export class Widening {
       });
       log.info(`Widened to ${INTEGER_TO_DOUBLE.toType}`, {
         columns: narrow.map(subscript).join(", "),
-        ms: clock.now() - started,
+        duration_ms: Math.round(clock.monotonic() - started),
       });
       onWidened?.(narrow.length);
       return undefined;
@@ -314,10 +315,9 @@ const distinct = (paths: readonly ColumnPath[]): ColumnPath[] => [
 
 /**
  * @example
- * IN: {path: ["data", "t"], type: "ARRAY(BIGINT)"}, [["t"]] → OUT: ARRAY(DOUBLE PRECISION)
+ * IN: {path: ["data", "t"], type: "ARRAY(BIGINT)"}, {data['t']} → OUT: ARRAY(DOUBLE PRECISION)
  */
-function widenedType({ path, type }: DefinedColumn, narrow: readonly ColumnPath[]): string {
+function widenedType({ path, type }: DefinedColumn, narrow: ReadonlySet<string>): string {
   const [top, ...below] = path;
-  const isWanted = top === "data" && narrow.some((each) => subscript(each) === subscript(below));
-  return isWanted ? widerType(type) : type;
+  return top === "data" && narrow.has(subscript(below)) ? widerType(type) : type;
 }

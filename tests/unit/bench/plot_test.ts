@@ -30,6 +30,16 @@ Deno.test("plot() draws rates beside what is ready-made, and tells CPU time", ()
   assert.match(svg, />10,000\/s, 50 %; 37 \+ 14 \+ \? µs</);
 });
 
+Deno.test("plot() draws each bar of a line to the same scale, and none for a line of one result", () => {
+  const svg = plot(report(
+    result({ name: "ready-made, new keys", changesPerSecond: 20_000 }),
+    result({ name: "drain alone", changesPerSecond: 40_000 }),
+    result({ line: "verify", reached: {} }),
+  ));
+  assert.match(svg, /ready-made, new keys[^]*width="165\.0"[^]*drain alone[^]*width="330\.0"/);
+  assert.doesNotMatch(svg, /<rect class="bar"/);
+});
+
 Deno.test("plot() draws percentiles over each other, the longest first", () => {
   const delay = { p50: 10, p90: 20, p99: 40, max: 80 };
   const svg = plot(report(result({ line: "fresh at 10/s", delay })));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { BSON } from "mongodb";
 import { int64TextAt, utf8 } from "../../../lib/bson/bson.ts";
+import { UnstorableError } from "../../../lib/bson/unstorable_error.ts";
 import { raw, valueOf } from "../../support/raw_bson.ts";
 
 const around = (value: bigint): readonly bigint[] => [value - 1n, value, value + 1n];
@@ -27,6 +27,6 @@ for (const text of ["", "a", "é", "\ufffd", "😀".repeat(20), `${"x".repeat(40
 for (const [what, start] of [["short", ""], ["long", "x".repeat(40)], ["replaced", "\ufffd"]] as const) {
   Deno.test(`utf8() throws for bytes that are no UTF-8: ${what}`, () => {
     const bytes = Uint8Array.from([...bytesOf(start), 0xe9]);
-    assert.throws(() => utf8(bytes, 0, bytes.length), BSON.BSONError);
+    assert.throws(() => utf8(bytes, 0, bytes.length), UnstorableError);
   });
 }

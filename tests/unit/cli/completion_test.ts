@@ -16,6 +16,8 @@ const TYPED: readonly (readonly [string, readonly string[]])[] = [
   ["cdc-relay --columns=d", ["dynamic"]],
   ["cdc-relay --columns dynamic --wid", ["--widen", "--widen-rows"]],
   ["cdc-relay --table ", []],
+  ["cdc-relay --cratedb-ca ", ["a-file"]],
+  ["cdc-relay --mongodb-url-file a-", ["a-file"]],
   ["cdc-relay --mongodb-url mongodb://host:27017/ --cratedb-u", ["--cratedb-url", "--cratedb-url-file"]],
   ["cdc-relay --quiet --on-d", ["--on-drop"]],
   ["cdc-relay --database db-workload --on-d", ["--on-drop"]],

@@ -77,6 +77,7 @@ const BAD: readonly (readonly [string, string, string])[] = [
   ["refresh-interval", "CDC_REFRESH_INTERVAL", "soon"],
   ["lease", "CDC_LEASE", "10ms"],
   ["lease", "CDC_LEASE", "forever"],
+  ["max-memory", "CDC_MAX_MEMORY", "15MiB"],
   ["on-drop", "CDC_ON_DROP", "explode"],
   ["log-level", "LOG_LEVEL", "loud"],
   ["cratedb-url", "CRATEDB_URL", "mysql://localhost"],

@@ -188,8 +188,10 @@ const UNKNOWN: readonly (readonly [string, unknown, string])[] = [
 ];
 
 for (const [what, error, message] of UNKNOWN) {
-  Deno.test(`describe() ${what}`, () =>
-    assert.deepEqual(describe(error), { message, hint: undefined, exitCode: 1 }));
+  Deno.test(`describe() ${what}`, () => {
+    const { stack: _, ...described } = describe(error);
+    assert.deepEqual(described, { message, hint: undefined, exitCode: 1 });
+  });
 }
 
 /** Names and values that users choose, each of which is a word of some other failure. */
@@ -244,3 +246,12 @@ for (const kind of [Error, UserError, UsageError, SinkError, MongoParseError]) {
     assert.match(message, /mongodb:\/\/me:\*\*\*@host/);
   });
 }
+
+Deno.test("describe() has the stack of an error that nobody expects, without passwords, and of no other", () => {
+  const { message, stack } = describe(new TypeError("cannot read crate://me:secret@host"));
+  assert.equal(message, "cannot read crate://me:***@host");
+  assert.match(stack ?? "", /^TypeError: cannot read crate:\/\/me:\*\*\*@host\n +at .*describe_error_test/);
+  for (const error of [new UserError("failed"), new SinkError("failed"), server(2, "BadValue", "failed")]) {
+    assert.equal(describe(error).stack, undefined);
+  }
+});

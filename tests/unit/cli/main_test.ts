@@ -50,7 +50,12 @@ const WRONG: readonly (readonly [readonly string[], RegExp])[] = [
   [["cdc-relay", "--colection=t"], /Unknown option: --colection\nDid you mean --collection\?/],
   [["cdc-relay", "--frobnicate"], /Unknown option: --frobnicate\nThere are: .*--table/],
   [["cdc-relay", "-x"], /Unknown option: -x/],
-  [["cdc-relay", "--count", "3"], /Unknown option: --count/],
+  [["cdc-relay", "--count", "3"], /cdc-relay has no option --count\nIt is an option of db-workload, demo\./],
+  [["verify", "--repair", "--count-only"], /--compare counts cannot be given with --differences repair/],
+  [
+    ["cdc-relay", "--lease", "10"],
+    /--lease is not from 1s to 24h \(a number without a unit is milliseconds\): current value is "10"/,
+  ],
   [["cdc-relay", "extra"], /Unexpected argument: "extra"/],
   [["cdc-relay", "--table"], /--table needs a value/],
   [["cdc-relay", "--table", "--database", "x"], /--table needs a value/],
@@ -131,12 +136,33 @@ Deno.test("--log-format json has the error that ends the program as JSON too", a
     ] as const
   ) {
     const { code, stderr } = await run(["cdc-relay", ...flags, ...args]);
-    const { level, message, hint, exitCode } = JSON.parse(stderr);
-    assert.deepEqual([code, level, exitCode], [expected.code, "error", expected.code]);
+    const { level, message, hint, exit_code } = JSON.parse(stderr.trimEnd().split("\n").at(-1) ?? "");
+    assert.deepEqual([code, level, exit_code], [expected.code, "error", expected.code]);
     assert.match(message, expected.message);
     assert.ok(hint);
   }
 });
+
+/** Arguments, and redirections of a shell; the exit code, and what is seen of the outputs that are left. */
+const REDIRECTED: readonly (readonly [readonly string[], string, number, RegExp])[] = [
+  [["--help"], ">/dev/full", 1, /^Error: Standard output cannot be written: .*\nIs the disk full\?/],
+  [["--frobnicate"], "2>/dev/full", 2, /^$/],
+  [["--frobnicate"], "2>&-", 2, /^$/],
+];
+
+for (const [args, redirection, expected, seen] of REDIRECTED) {
+  Deno.test(`the exit code of ${args} ${redirection} is ${expected}`, async () => {
+    const call = [Deno.execPath(), "run", "-A", "--quiet", "mongodb_cdc_cratedb.ts", ...args];
+    const { code, stdout, stderr } = await new Deno.Command("sh", {
+      args: ["-c", `exec "$@" ${redirection}`, "sh", ...call],
+      cwd: new URL("../../..", import.meta.url),
+      stdin: "null",
+    }).output();
+    const decoder = new TextDecoder();
+    assert.match(decoder.decode(stdout) + decoder.decode(stderr), seen);
+    assert.equal(code, expected);
+  });
+}
 
 /** A change to Deno before the program runs. */
 const preload = (code: string) => ({ denoFlags: ["--preload", `data:text/javascript,${code}`] });

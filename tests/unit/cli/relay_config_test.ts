@@ -25,7 +25,7 @@ const SCOPES: readonly (readonly [Flags, string, string])[] = [
   [{ database: "shop", collection: "a,b" }, "shop.{a,b}", "{database}.{collection}"],
   [{ database: "a,b" }, "{a,b}.*", "{database}.{collection}"],
   [{ database: " a , b ,", collection: "c" }, "{a,b}.c", "{database}.{collection}"],
-  [{ database: "*", exclude: "tmp_*,a.b" }, "*.* without tmp_*,a.b", "{database}.{collection}"],
+  [{ database: "*", exclude: "tmp_*,a.b" }, "*.* without a.b,tmp_*", "{database}.{collection}"],
   [{ collection: "data", table: "t" }, "testdrive.data", "doc.t"],
   [{ collection: "data", table: "x.{database}_{collection}" }, "testdrive.data", "x.testdrive_data"],
   [{ database: "shop", table: "x.{collection}" }, "shop.*", "x.{collection}"],
@@ -156,3 +156,19 @@ Deno.test("relayConfig() refuses an address to listen on that is none, from the 
   assert.throws(() => configOf({ listen: "9464" }), message("--listen"));
   assert.throws(() => configOf({}, { CDC_LISTEN: "9464" }), message("CDC_LISTEN"));
 });
+
+for (
+  const flags of [
+    { collection: "data", table: "doc.{coll}" },
+    { database: "shop", table: "{db}.{collection}" },
+    { database: "*", table: "{database}_{collection}_{}" },
+  ]
+) {
+  Deno.test(`relayConfig() refuses an unknown placeholder: ${JSON.stringify(flags)}`, () =>
+    assert.throws(() => configOf(flags), (error) => {
+      assert.ok(error instanceof UsageError);
+      assert.match(error.message, /--table .* has an unknown placeholder: \{(?:coll|db|)\}$/);
+      assert.match(error.hint ?? "", /\{collection\}/);
+      return true;
+    }));
+}

@@ -8,7 +8,7 @@ const NOW = 1_800_000_000_000;
 const MINUTE = 60_000;
 
 function setUp() {
-  const clock = { time: NOW, now: () => clock.time };
+  const clock = { time: NOW, monotonic: () => clock.time };
   const lines: string[] = [];
   const log = createLogger({
     format: "text",
@@ -17,11 +17,12 @@ function setUp() {
   });
   const status = new StatusTracker(clock);
   const told = observers(status, summaryObserver({ log, status, clock }));
-  let counts = { upserts: 0, deletes: 0, overflowed: 0, deadLetters: 0 };
+  const namespace = { database: "shop", collection: "orders" };
+  const rest = { deletes: 0, overflowed: 0, deadLetters: 0 };
   const advance = (advance: Partial<Advance> = {}, events = 0) => {
-    counts = { ...counts, upserts: counts.upserts + events };
+    told.tableWritten({ namespace, upserts: events, ...rest });
     told.batchApplied({ events, bytes: 0, seconds: 0 });
-    told.advanced({ clusterTime: NOW, lag: 0, ...counts, ...advance });
+    told.advanced({ clusterTime: NOW, lag: 0, ...advance });
   };
   return { clock, lines, told, advance };
 }
@@ -94,7 +95,7 @@ Deno.test("summaryObserver() warns once when less than a tenth of the oplog's wi
   const { lines, told, advance } = setUp();
   advance();
   const window = 600 * MINUTE;
-  const see = (left: number) => told.oplogSeen({ oldest: NOW - left, window });
+  const see = (left: number) => told.oplogSeen({ oldest: NOW - left, window, isGrowing: false });
   see(60 * MINUTE);
   assert.deepEqual(lines, []);
   see(59 * MINUTE);

@@ -11,6 +11,10 @@ const CRATEDB = join(FOLDER, "cratedb-url");
 const WRONG = join(FOLDER, "wrong");
 await Deno.writeTextFile(MONGODB, "mongodb://relay:hush@db/\n");
 await Deno.writeTextFile(CRATEDB, "crate://relay:hush@file:4200\n");
+const QUOTED = join(FOLDER, "quoted");
+await Deno.writeTextFile(QUOTED, '"mongodb://relay:hush@file/"\r\n');
+const EXPORTED = join(FOLDER, "exported");
+await Deno.writeTextFile(EXPORTED, "export MONGODB_URL=mongodb://relay:hush@file/\n");
 await Deno.writeTextFile(WRONG, "mysql://relay:hush@file\n");
 globalThis.addEventListener("unload", () => Deno.removeSync(FOLDER, { recursive: true }));
 
@@ -54,6 +58,16 @@ const WRONG_FILES: readonly (readonly [string, Given, RegExp])[] = [
     "has a wrong URL",
     given({ "cratedb-url-file": WRONG }),
     /^--cratedb-url-file: The CrateDB URL must start with/,
+  ],
+  [
+    "has quotation marks",
+    given({ "mongodb-url-file": QUOTED }),
+    /^--mongodb-url-file has quotation marks or a variable's name around its value/,
+  ],
+  [
+    "has a variable's name",
+    given({}, { MONGODB_URL_FILE: EXPORTED }),
+    /^MONGODB_URL_FILE has quotation marks or a variable's name around its value/,
   ],
 ];
 

@@ -3,8 +3,9 @@ import { dirname, join, normalize } from "node:path";
 import type { Option } from "../../../lib/cli/options/option.ts";
 import { OPTIONS } from "../../../lib/cli/options/options.ts";
 import { switchesOf } from "../../../lib/cli/options/switches.ts";
+import { libraryOptions } from "../../../dev/docs/library_options.ts";
 import { metricRows } from "../../../dev/docs/metrics_table.ts";
-import { optionRows } from "../../../dev/docs/options_table.ts";
+import { optionTables } from "../../../dev/docs/options_table.ts";
 
 const ROOT = join(import.meta.dirname ?? "", "..", "..", "..");
 const read = (path: string): Promise<string> => Deno.readTextFile(join(ROOT, path));
@@ -36,7 +37,7 @@ const cellsOf = (text: string): string[][] =>
 
 /** A heading has one message, or several with commas between; one with a backtick in it has two around it. */
 const headings = (text: string): string[] =>
-  [...text.matchAll(/^## (`.+`)$/gm)].flatMap(([, line = ""]) =>
+  [...text.matchAll(/^##{1,2} (`.+`)$/gm)].flatMap(([, line = ""]) =>
     line.startsWith("``") ? [line.replace(/^`` ?| ?``$/g, "")] : line.slice(1, -1).split("`, `")
   );
 
@@ -55,12 +56,20 @@ const templateOf = (message: string): RegExp =>
     message.replaceAll("`", "\\`").split("…").map(RegExp.escape).join("\\$\\{[^`\\n]*\\}"),
   );
 
-Deno.test("the table of options is the one of OPTIONS", () => {
-  assert.deepEqual(cellsOf(section("docs/options.md", "All options")), optionRows());
+Deno.test("the tables of options are those of OPTIONS", () => {
+  const [, ...tables] = section("docs/options.md", "All options").split(/^### /m);
+  assert.deepEqual(
+    tables.map((text) => ({ title: text.split("\n")[0], rows: cellsOf(text) })),
+    optionTables(),
+  );
 });
 
 Deno.test("the table of metrics is the one of METRICS", () => {
   assert.deepEqual(cellsOf(section("docs/metrics.md", "All metrics")), metricRows());
+});
+
+Deno.test("the options of the library are those of OPTIONS", async () => {
+  assert.equal(await read("lib/library/options.ts"), libraryOptions());
 });
 
 Deno.test("the README has at most 180 lines", () => {
@@ -70,7 +79,7 @@ Deno.test("the README has at most 180 lines", () => {
 for (const [path, text] of pages) {
   Deno.test(`the commands of ${path} use options that there are`, () => {
     const calls = text.matchAll(
-      /mongodb_cdc_cratedb\.ts (cdc-relay|status|wait|verify|db-workload|demo)(.*)$/gm,
+      /mongodb_cdc_cratedb\.ts (cdc-relay|status|wait|verify|forget|db-workload|demo)(.*)$/gm,
     );
     for (const [call, command, rest = ""] of calls) {
       const options: readonly Option[] = OPTIONS[command as keyof typeof OPTIONS];
@@ -155,6 +164,7 @@ Deno.test("the table of folders is the one that the imports are held to", () => 
       "workload",
       "demo",
       "cli",
+      "library",
     ]
   ) {
     assert.ok(text.includes(`lib/${folder}/`), folder);

@@ -5,7 +5,8 @@ import {
   inferColumns,
   isRefusedName,
   MAX_DEPTH,
-  widest,
+  mergeColumns,
+  needsColumn,
 } from "../../../lib/mapping/column_tree.ts";
 import type { Kind } from "../../../lib/mapping/column_kind.ts";
 import { documentOf, type Raw, raw, valueOf } from "../../support/raw_bson.ts";
@@ -62,6 +63,7 @@ const SHAPES: readonly (readonly [string, Raw, Column | undefined])[] = [
 
 for (const [what, value, shape] of SHAPES) {
   Deno.test(`inferColumns() ${what}`, () => assert.deepEqual(inferColumns(valueOf(value)), shape));
+  Deno.test(`needsColumn() ${what}`, () => assert.equal(needsColumn(valueOf(value)), shape !== undefined));
 }
 
 Deno.test("inferColumns() ends at the depth that columns are made to", () => {
@@ -82,7 +84,7 @@ Deno.test("isRefusedName() of what typed objects refuse and of long names, and o
   assert.deepEqual([...REFUSED, ...ACCEPTED].filter(isRefusedName), REFUSED);
 });
 
-const WIDEST: readonly (readonly [string, Column | undefined, Column | undefined, Column | undefined])[] = [
+const MERGED: readonly (readonly [string, Column | undefined, Column | undefined, Column | undefined])[] = [
   ["nothing", undefined, undefined, undefined],
   ["one only", of("text"), undefined, of("text")],
   ["the other only", undefined, of("text"), of("text")],
@@ -99,15 +101,9 @@ const WIDEST: readonly (readonly [string, Column | undefined, Column | undefined
   ],
 ];
 
-for (const [what, one, other, expected] of WIDEST) {
-  Deno.test(`widest() of ${what}`, () => assert.deepEqual(widest(one, other), expected));
+for (const [what, one, other, expected] of MERGED) {
+  Deno.test(`mergeColumns() of ${what}`, () => assert.deepEqual(mergeColumns(one, other), expected));
 }
-
-Deno.test("widest() leaves its arguments as they are", () => {
-  const one = object({ a: of("bigint") });
-  widest(one, object({ b: of("text") }));
-  assert.deepEqual(one, object({ a: of("bigint") }));
-});
 
 const ADDITIONS: readonly (readonly [string, Column, Column, ReturnType<typeof additions>])[] = [
   ["what is there", object({ a: of("bigint") }), object({ a: of("bigint") }), []],

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { duplicates, jsonOf, UnstorableError } from "../../../lib/mapping/bson_to_json.ts";
+import { UnstorableError } from "../../../lib/bson/unstorable_error.ts";
+import { duplicates, jsonOf } from "../../../lib/mapping/bson_to_json.ts";
 import { doubleText, MAX_TEXT_BYTES, SCALARS, widening } from "../../../lib/mapping/column_types.ts";
 import { type Kind } from "../../../lib/mapping/column_kind.ts";
 import { documentOf, type Raw, raw, valueOf } from "../../support/raw_bson.ts";

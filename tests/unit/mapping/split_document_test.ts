@@ -325,6 +325,30 @@ Deno.test("splitDocument() says that no column is wanted for what lies too deep 
   assert.equal(splitDocument(nested(MAX_DEPTH + 1).bytes, columns(MAX_DEPTH)).needsColumns, false);
 });
 
+const LIMIT = 50_000;
+const LONG_NAMES: Readonly<Record<string, (name: string) => Raw>> = {
+  "at the top": (name) => raw.document([[name, raw.int32(1)]]),
+  "in an array": (name) => raw.document([["a", raw.array([raw.document([[name, raw.null()]])])]]),
+  "in the scope of code": (name) =>
+    raw.document([["a", raw.codeWithScope("f", documentOf([[name, raw.int32(1)]]))]]),
+};
+
+for (const [where, documentWith] of Object.entries(LONG_NAMES)) {
+  Deno.test(`splitDocument() refuses a name ${where} that CrateDB does not take`, () => {
+    const columns = object({ a: of("ignored") });
+    const longest = "é".repeat(LIMIT);
+    const { data, overflow } = splitDocument(documentWith(longest).bytes, columns);
+    assert.match(`${data}${overflow}`, /éé/);
+    for (const column of [columns, of("ignored")]) {
+      assert.throws(() => splitDocument(documentWith(`${longest}é`).bytes, column), {
+        name: "UnstorableError",
+        message: `A field name has 50001 characters, and CrateDB takes 50000: ${"é".repeat(40)}…`,
+      });
+    }
+    assert.equal(splitDocument(documentWith(`${longest}é`).bytes, of("jsonb")).overflow, null);
+  });
+}
+
 for (
   const [what, value] of [
     ["a name", { type: 3, bytes: Uint8Array.of(8, 0, 0, 0, 10, 0xff, 0, 0) }],
@@ -334,7 +358,7 @@ for (
   Deno.test(`splitDocument() refuses ${what} that is not UTF-8, wherever it would be put`, () => {
     for (const column of [MISSING, of("text"), of("ignored"), object(), list(object())]) {
       assert.throws(() => splitDocument(documentOf([["v", value]]), object(column && { v: column })), {
-        name: "BSONError",
+        name: "UnstorableError",
       });
     }
   });

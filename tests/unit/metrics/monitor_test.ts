@@ -29,8 +29,18 @@ Deno.test("openMonitor() answers with metrics, health, readiness and status", as
   assert.match(await metrics.text(), /^cdc_relay_saved_timestamp_seconds \d+/m);
   assert.deepEqual(await get(`${monitor.url}/healthz`), [200, "alive\n"]);
   assert.deepEqual(await get(`${monitor.url}/readyz?verbose`), [200, "ready: following, 0.02 s behind\n"]);
+  monitor.observer.leaseTaken?.({ schema: "doc", stream: "shop.* -> t", owner: "host/1/ab" });
   const [code, body] = await get(`${monitor.url}/status`);
-  assert.deepEqual([code, JSON.parse(body)], [200, statusOf({ lag: 20, events: 7 })]);
+  const { stream, phase, lag_ms, events, owner, saved_at } = JSON.parse(body);
+  assert.deepEqual([code, stream, phase, lag_ms, events, owner], [
+    200,
+    "shop.* -> t",
+    "following",
+    20,
+    7,
+    "host/1/ab",
+  ]);
+  assert.match(saved_at, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 });
 
 Deno.test("openMonitor() is alive and not ready while CrateDB is away", async () => {

@@ -133,7 +133,7 @@ Deno.test("RelayMetrics counts outages once, and each try", async () => {
   assert.deepEqual(await samples("cdc_relay_outage"), []);
   const outage = { system: "CrateDB", error: new Error("no"), lasted: 0 } as const;
   observer.retried(outage);
-  observer.outage(outage);
+  observer.outageBegan(outage);
   observer.retried(outage);
   observer.outage({ ...outage, lasted: 60_000 });
   assert.deepEqual(await samples("cdc_relay_outage{"), ['cdc_relay_outage{system="CrateDB"} 1']);
@@ -141,6 +141,9 @@ Deno.test("RelayMetrics counts outages once, and each try", async () => {
   assert.deepEqual(await samples("cdc_relay_retries_total"), ['cdc_relay_retries_total{system="CrateDB"} 2']);
   observer.recovered(outage);
   assert.deepEqual(await samples("cdc_relay_outage{"), ['cdc_relay_outage{system="CrateDB"} 0']);
+  // Silence is noticed some seconds after it began.
+  observer.outageBegan({ ...outage, lasted: 5_000 });
+  assert.deepEqual(await samples("cdc_relay_outages_total"), ['cdc_relay_outages_total{system="CrateDB"} 2']);
 });
 
 Deno.test("RelayMetrics has histograms of batches and stages, and when the position was saved", async () => {

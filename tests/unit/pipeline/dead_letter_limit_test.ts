@@ -36,6 +36,6 @@ for (const [limit, writes, expected] of RUNS) {
 Deno.test("DeadLetterLimit names the number, the last document and its error", () => {
   assert.throws(() => new DeadLetterLimit(1).check(outcome(0, 2)), {
     name: "UserError",
-    message: /More than 1 documents .*--max-dead-letters.* k1: too long$/,
+    message: /More than 1 documents in succession .* k1: too long$/,
   });
 });

@@ -34,7 +34,7 @@ async function taken({ others = [], state = NEW, aliveUntil = 0, onHeld = "fail"
     settings: { lease: 10_000, onHeld },
     signal: new AbortController().signal,
     log: QUIET,
-    clock: { now: () => time, wait: (ms) => Promise.resolve(void (time += ms)) },
+    clock: { now: () => time, monotonic: () => time, wait: (ms) => Promise.resolve(void (time += ms)) },
   });
   return done;
 }

@@ -47,7 +47,7 @@ function partitionOf(index: number, polls: readonly (readonly Saved[])[], onDrop
     },
     signal: new AbortController().signal,
     log: QUIET,
-    clock: { now: () => 0, wait: () => Promise.resolve(void poll++) },
+    clock: { now: () => 0, monotonic: () => 0, wait: () => Promise.resolve(void poll++) },
   });
   return { barrier, done };
 }

@@ -8,17 +8,21 @@ const HASH = `{"$sha256":"${"0a".repeat(32)}"}`;
 
 interface Given {
   readonly rows: readonly string[];
+  /** Pages of keys of dead letters. @default {none} */
+  readonly letters?: readonly string[][];
   /** Keys that have documents. */
   readonly there: readonly string[];
   readonly isOwn?: (oid: string) => boolean;
 }
 
-async function removed({ rows, there, isOwn = () => true }: Given) {
+async function removed({ rows, letters = [], there, isOwn = () => true }: Given) {
   const gone: string[] = [];
   const warned: string[] = [];
   const applier = {
     shardKey: [],
-    deadKeys: [],
+    async *deadKeys() {
+      yield* letters;
+    },
     refresh: () => Promise.resolve(),
     remove: (oids: readonly string[]) => Promise.resolve(void gone.push(...oids)),
     async *keys() {
@@ -46,6 +50,11 @@ async function removed({ rows, there, isOwn = () => true }: Given) {
 
 Deno.test("GoneRows removes rows whose documents are gone", async () =>
   assert.deepEqual(await removed({ rows: ["a", "b", "c"], there: ["b"] }), { gone: ["a", "c"], warned: [] }));
+
+Deno.test("GoneRows removes dead letters whose documents are gone, page by page", async () => {
+  const letters = [["x", "a"], ["y"]];
+  assert.deepEqual((await removed({ rows: ["a"], letters, there: ["a"] })).gone, ["x", "y"]);
+});
 
 Deno.test("GoneRows leaves rows of other partitions to these", async () =>
   assert.deepEqual(await removed({ rows: ["a", "b", "c"], there: [], isOwn: (oid) => oid === "b" }), {

@@ -14,6 +14,7 @@ const FOLLOWING: LoopState = {
   batch: "awaited",
   hasToken: true,
   snapshotPending: false,
+  snapshotIsOver: false,
   snapshotResumesAt: 0,
   isReady: true,
   refreshDueAt: Infinity,
@@ -73,6 +74,21 @@ const CASES: Readonly<Record<string, readonly [LoopState, Step]>> = {
   "the snapshot has its turn as soon as the rate allows it": [
     { ...SNAPSHOT, snapshotResumesAt: NOW },
     step("takeSnapshotSlice"),
+  ],
+  "a snapshot ends that has nothing left to read, whatever waits": [
+    {
+      ...SNAPSHOT,
+      snapshotPending: false,
+      snapshotIsOver: true,
+      batch: "there",
+      refreshDueAt: NOW,
+      saveDueAt: NOW,
+    },
+    step("endSnapshot"),
+  ],
+  "a snapshot of a collection that was requeued ends, too": [
+    { ...FOLLOWING, snapshotIsOver: true },
+    step("endSnapshot"),
   ],
   "the end of the snapshot is told before the next batch": [
     { ...FOLLOWING, isReady: false, batch: "there" },

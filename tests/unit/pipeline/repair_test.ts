@@ -25,9 +25,10 @@ function repairing(
   there: readonly string[],
   waiting: RepairRequest[][],
   isOwn: (oid: string) => boolean = () => true,
+  isLeftOut = false,
 ) {
   const done: string[] = [];
-  const clock = { time: 0, now: () => clock.time };
+  const clock = { time: 0, monotonic: () => clock.time };
   const applier = {
     shardKey: [],
     keyOf: ({ id }: { id: BsonValue }) => keyText(id),
@@ -49,7 +50,10 @@ function repairing(
       },
       keysAmong: (_, keys) => Promise.resolve([...keys].filter((key) => there.includes(key))),
     },
-    tables: { of: () => Promise.resolve(applier as never) },
+    tables: {
+      of: () => Promise.resolve(applier as never),
+      attempt: async (_, work) => !isLeftOut && (await work(), true),
+    },
     requests: {
       list: () => {
         done.push("look");
@@ -114,4 +118,10 @@ Deno.test("RequestedRepairs leaves keys of other partitions to these", async () 
   );
   assert.equal(await repairs.runIfDue(), true);
   assert.deepEqual(done, ["look", "write 1", "remove ", "done with 1,2,3 of shop.orders"]);
+});
+
+Deno.test("RequestedRepairs takes requests away of a collection that is left out: it is read again as a whole", async () => {
+  const { repairs, done } = repairing(["1"], [[request(1)]], undefined, true);
+  assert.equal(await repairs.runIfDue(), false);
+  assert.deepEqual(done, ["look", "done with 1 of shop.orders"]);
 });

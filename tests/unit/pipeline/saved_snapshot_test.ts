@@ -20,7 +20,11 @@ const STATES: readonly SnapshotState[] = [
   state(),
   state({ removesGone: true, resumeAt: "shop.b", documents: 12, ranges: { "shop.b": RANGES, "shop.c": [] } }),
   state({ resumeAt: "shop.a", done: ["shop.b", "shop.c"] }),
-  state({ resumeAt: null, requeued: [A, { ...B, keepsGone: true }], ranges: { "shop.a": RANGES } }),
+  state({
+    resumeAt: null,
+    requeued: [A, { ...B, keepsGone: true, leftOut: true }],
+    ranges: { "shop.a": RANGES },
+  }),
 ];
 
 for (const each of STATES) {

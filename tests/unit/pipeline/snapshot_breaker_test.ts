@@ -14,7 +14,7 @@ const LONG: Turn = { done: true, followedSeconds: TOOK_SECONDS + 1 };
 /** @returns how often history could be lost before the relay stopped; undefined if it did not stop */
 function lossesUntilStop(turns: readonly Turn[]): number | undefined {
   let now = 1_000_000;
-  const breaker = new SnapshotBreaker({ now: () => now });
+  const breaker = new SnapshotBreaker({ monotonic: () => now });
   for (const [at, { done, followedSeconds }] of turns.entries()) {
     if (done) breaker.snapshotDone({ seconds: TOOK_SECONDS });
     now += followedSeconds * 1_000;

@@ -4,12 +4,14 @@ import { BSON } from "mongodb";
 import { fieldsByName } from "../../../lib/bson/bson.ts";
 import { keyText } from "../../../lib/key/key_text.ts";
 import type { Namespace } from "../../../lib/namespace.ts";
+import { observers } from "../../../lib/pipeline/observer.ts";
 import { Snapshot, type SnapshotDeps } from "../../../lib/pipeline/snapshot.ts";
 import { parseSnapshotState, snapshotStateText } from "../../../lib/pipeline/saved_snapshot.ts";
 import { fullSnapshot, planSnapshot, type SnapshotState } from "../../../lib/pipeline/snapshot_state.ts";
 import type { Chunk } from "../../../lib/source/chunk.ts";
 import type { KeyRange } from "../../../lib/source/key_ranges.ts";
 import { QUIET } from "../../../lib/util/log.ts";
+import { usableTables } from "../../support/usable_tables.ts";
 
 const CHUNK = 5;
 const namespaceOf = (collection: string): Namespace => ({ database: "shop", collection });
@@ -68,7 +70,7 @@ function snapshotOf(setting: Setting) {
   };
   const applierOf = ({ collection }: Namespace) => ({
     shardKey: [],
-    deadKeys: [],
+    async *deadKeys() {},
     apply: async (changes: Chunk["documents"]) => {
       await turn();
       applied.push(...changes.map(({ id }) => `${collection} ${keyText(id)}`));
@@ -84,6 +86,7 @@ function snapshotOf(setting: Setting) {
       yield [rows === count ? "-1" : "removed too early"];
     },
   });
+  const usable = usableTables();
   const deps = {
     reader: {
       chunk,
@@ -101,6 +104,7 @@ function snapshotOf(setting: Setting) {
       },
     },
     tables: {
+      ...usable,
       of: (namespace: Namespace) => Promise.resolve(applierOf(namespace)),
       sharer: () => Promise.resolve(undefined),
     },
@@ -110,7 +114,12 @@ function snapshotOf(setting: Setting) {
     rate,
     signal: stop.signal,
     log: QUIET,
-    clock: { now: () => now, wait: () => Promise.reject(new Error("It waits")) },
+    clock: { now: () => now, monotonic: () => now, wait: () => Promise.reject(new Error("It waits")) },
+    observer: observers(),
+    isDue: true,
+    total: 0,
+    countOf: ({ collection }: Namespace) => Promise.resolve(collections[collection]?.[0] ?? 0),
+    lagSeconds: () => 0,
     onChunkApplied: async () => {
       assert.equal(telling++, 0, "told twice at once");
       await turn();
@@ -124,6 +133,7 @@ function snapshotOf(setting: Setting) {
   const snapshot = new Snapshot(plan, deps as unknown as SnapshotDeps);
   return {
     snapshot,
+    leftOut: usable.leftOut,
     read,
     applied,
     removals,
@@ -237,4 +247,31 @@ Deno.test("Snapshot reads no more than the rate allows, and waits in no slice", 
   assert.deepEqual(made.applied.toSorted(), all(ONE));
   assert.ok(slices.every((documents, at) => documents <= 10 * (at + 1)), slices.join());
   assert.ok(slices.length <= 13, slices.join());
+});
+
+Deno.test("Snapshot reads no collection that is left out, and saves that it is to be read", async () => {
+  const first = snapshotOf({ collections: SEVERAL, stopAfter: 3 });
+  await first.snapshot.runSlice();
+  assert.ok(first.snapshot.state?.ranges["shop.a"]);
+
+  const second = snapshotOf({ collections: SEVERAL, saved: first.snapshot.state });
+  second.leftOut.add({ ...namespaceOf("a"), keepsGone: true }, new Error("no room"));
+  await second.snapshot.runSlice();
+  assert.equal(second.snapshot.pending, false);
+  assert.deepEqual(second.applied.filter((each) => each.startsWith("a ")), []);
+  const { state } = second.snapshot;
+  assert.deepEqual(state?.requeued, [{ ...namespaceOf("a"), keepsGone: true, leftOut: true }]);
+  assert.deepEqual(state?.ranges, {});
+
+  const third = snapshotOf({
+    collections: SEVERAL,
+    saved: parseSnapshotState(snapshotStateText(state)),
+  });
+  third.leftOut.add({ ...namespaceOf("a"), keepsGone: true }, new Error("no room"));
+  assert.equal(third.snapshot.pending, false);
+  third.leftOut.remove(namespaceOf("a"));
+  third.snapshot.requeue({ ...namespaceOf("a"), keepsGone: true });
+  await third.snapshot.runSlice();
+  assert.deepEqual(third.applied.toSorted(), all({ a: SEVERAL.a }));
+  assert.deepEqual([third.removals, third.snapshot.state], [[], null]);
 });

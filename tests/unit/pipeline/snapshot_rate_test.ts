@@ -6,7 +6,7 @@ const START = 1_000_000;
 function rateOf(rate: number, lanes = 4) {
   let now = START;
   return {
-    rate: new SnapshotRate({ rate, lanes, clock: { now: () => now } }),
+    rate: new SnapshotRate({ rate, lanes, clock: { monotonic: () => now } }),
     at: (milliseconds: number) => now = START + milliseconds,
   };
 }

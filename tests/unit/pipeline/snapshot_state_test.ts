@@ -9,6 +9,7 @@ import {
   planSnapshot,
   rangesLeft,
   requeue,
+  requeueAll,
   snapshotAtStart,
   type SnapshotPlan,
   type SnapshotState,
@@ -46,14 +47,14 @@ Deno.test("planSnapshot() forgets the ranges of a collection that is gone", () =
 
 Deno.test("planSnapshot() of nothing has nothing to do", () => {
   const plan = planSnapshot(undefined, ALL);
-  assert.deepEqual(collectionsLeft(plan), []);
+  assert.deepEqual([...collectionsLeft(plan)], []);
   assert.equal(stateOf(plan), null);
 });
 
 Deno.test("planSnapshot() keeps the ranges of a requeued collection, and has it once", () => {
   for (const resumeAt of [null, "shop.b"]) {
     const plan = planSnapshot(state({ resumeAt, ranges: { "shop.b": LEFT }, requeued: [B] }), [A, B]);
-    assert.deepEqual([collectionsLeft(plan), rangesLeft(plan, B)], [[B], LEFT]);
+    assert.deepEqual([[...collectionsLeft(plan)], rangesLeft(plan, B)], [[B], LEFT]);
   }
 });
 
@@ -86,7 +87,7 @@ Deno.test("advanceRange() moves one range on, and drops it at its end", () => {
   const past = advanceRange(amid, first, { last: "0f", seen: 3, done: true });
   assert.deepEqual([rangesLeft(past, B), past.documents], [[LEFT[1]], 5]);
   const end = advanceRange(past, { namespace: B, upTo: null }, { last: "ff", seen: 1, done: true });
-  assert.deepEqual([rangesLeft(end, B), collectionsLeft(end)], [[], ALL]);
+  assert.deepEqual([rangesLeft(end, B), [...collectionsLeft(end)]], [[], ALL]);
 });
 
 Deno.test("advanceRange() leaves out a collection that is no longer there", () => {
@@ -103,11 +104,16 @@ Deno.test("requeue() has a collection read from its start, at the end, once", ()
   assert.deepEqual(rangesOf(requeue(plan, A)), [undefined, LEFT, LEFT]);
 });
 
+Deno.test("requeueAll() is as requeue() of each", () => {
+  const plan = planSnapshot(state({ ranges: { "shop.b": LEFT } }), ALL);
+  assert.deepEqual(requeueAll(plan, [C, B]), requeue(requeue(plan, C), B));
+});
+
 Deno.test("requeue() reads a collection once more that is done", () => {
   const plan = requeue(finishCollection(planSnapshot(state(), ALL), B), B);
   const saved = stateOf(plan);
   assert.ok(saved);
-  assert.deepEqual(collectionsLeft(planSnapshot(saved, ALL)), [A, C, B]);
+  assert.deepEqual([...collectionsLeft(planSnapshot(saved, ALL))], [A, C, B]);
 });
 
 Deno.test("withoutCollection() forgets the ranges only of that collection", () => {

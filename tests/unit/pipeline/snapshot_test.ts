@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { BSON } from "mongodb";
 import { fieldsByName } from "../../../lib/bson/bson.ts";
+import { observers } from "../../../lib/pipeline/observer.ts";
 import { Snapshot, type SnapshotDeps } from "../../../lib/pipeline/snapshot.ts";
 import { fullSnapshot, planSnapshot } from "../../../lib/pipeline/snapshot_state.ts";
 import { WHOLE } from "../../../lib/source/key_ranges.ts";
 import type { TableApplier } from "../../../lib/pipeline/table_applier.ts";
 import { SYSTEM_CLOCK } from "../../../lib/util/clock.ts";
 import { type Logger, QUIET } from "../../../lib/util/log.ts";
+import { usableTables } from "../../support/usable_tables.ts";
 
 const ORDERS = { database: "shop", collection: "orders" };
 
@@ -40,10 +42,15 @@ async function read(chunks: readonly (readonly number[])[]): Promise<readonly un
     splitter: { split: () => Promise.resolve([WHOLE]) },
     lanes: 1,
     rate: 0,
-    tables: { of: () => Promise.resolve(applier) },
+    tables: { ...usableTables(), of: () => Promise.resolve(applier) },
     signal: new AbortController().signal,
     log,
     clock: SYSTEM_CLOCK,
+    observer: observers(),
+    isDue: true,
+    total: 0,
+    countOf: () => Promise.resolve(0),
+    lagSeconds: () => 0,
     onChunkApplied: () => Promise.resolve(),
   };
   const plan = planSnapshot(fullSnapshot({ removesGone: false }), [ORDERS]);

@@ -60,8 +60,8 @@ function applierOf(
       refresh: async () => {},
     },
     deadLetters: {
-      oids: [],
-      count: 0,
+      async *keys() {},
+      count: () => Promise.resolve(0),
       async *read() {},
       add: (letters) => Promise.resolve(letters.forEach(({ oid, error }) => dead.set(oid, error))),
       resolve: async () => {},
@@ -90,10 +90,10 @@ function change(document: { n: unknown }) {
 }
 
 Deno.test("TableApplier writes once more what the columns have changed under, and counts it once", async () => {
-  const { applier, written } = applierOf({ changes: 2 });
+  const { applier, written, told } = applierOf({ changes: 2 });
   await applier.apply([change({ n: "text" })]);
   assert.equal(written.length, 3);
-  assert.deepEqual(applier.counts, { upserts: 1, deletes: 0, overflowed: 1, deadLetters: 0 });
+  assert.deepEqual(told, [{ namespace: NAMESPACE, upserts: 1, deletes: 0, overflowed: 1, deadLetters: 0 }]);
 });
 
 Deno.test("TableApplier tells its stages, and what became of the rows once they are confirmed", async () => {
@@ -114,12 +114,62 @@ Deno.test("TableApplier writes the last change of a key only", async () => {
 });
 
 Deno.test("TableApplier makes a dead letter of what is no BSON, and goes on", async () => {
-  const { applier, written, dead } = applierOf();
+  const { applier, written, dead, told } = applierOf();
   const bad = change({ n: 7 });
   await applier.apply([{ ...bad, document: bad.document.subarray(0, 6) }, change({ n: 8 })]);
   assert.deepEqual([...dead.keys()], ["7"]);
   assert.deepEqual(written.flat().map(({ oid }) => oid), ["8"]);
-  assert.deepEqual(applier.counts, { upserts: 1, deletes: 0, overflowed: 0, deadLetters: 1 });
+  assert.deepEqual(told, [{ namespace: NAMESPACE, upserts: 1, deletes: 0, overflowed: 0, deadLetters: 1 }]);
+});
+
+Deno.test("TableApplier takes an error of its own for no fault of the document", async () => {
+  const { deps, dead } = applierOf();
+  const columns = Object.defineProperty({ ...deps.columns }, "columns", {
+    get: () => {
+      throw new TypeError("x is undefined");
+    },
+  });
+  const applier = new TableApplier({ ...deps, columns });
+  await assert.rejects(applier.apply([change({ n: 1 })]), /x is undefined/);
+  assert.equal(dead.size, 0);
+});
+
+Deno.test("TableApplier tries dead letters again, and reports one that cannot be read", async () => {
+  const { deps, written } = applierOf();
+  const warned: unknown[] = [];
+  const letters = ["1", "2", "3"];
+  const applier = new TableApplier({
+    ...deps,
+    deadLetters: {
+      ...deps.deadLetters,
+      count: () => Promise.resolve(letters.length),
+      async *read() {
+        yield await Promise.resolve([
+          { oid: "1", document: BSON.serialize({ n: 1 }) },
+          { oid: "2", unreadable: "String value length (20000001) exceeds the maximum" },
+          { oid: "3", unreadable: "of another relay" },
+        ]);
+      },
+      resolve: (oids) => Promise.resolve(oids.forEach((oid) => letters.splice(letters.indexOf(oid), 1))),
+    },
+    ownKeys: (oids) => Promise.resolve(oids.filter((oid) => oid !== "3")),
+    log: { ...QUIET, warn: (message, fields) => void warned.push([message, fields]) },
+  });
+  await applier.retryDeadLetters();
+  assert.deepEqual(written, [[{ oid: "1", data: '{"n":1}', overflow: null }]]);
+  assert.deepEqual(warned, [
+    ["A dead letter cannot be read, and stays", {
+      collection: "shop.orders",
+      oid: "2",
+      error: "String value length (20000001) exceeds the maximum",
+    }],
+    ["Dead letters were tried again", {
+      collection: "shop.orders",
+      stored: 1,
+      left: 2,
+      table: "cdc_dead_letter",
+    }],
+  ]);
 });
 
 Deno.test("TableApplier is dirty until it is refreshed, and not for nothing", async () => {
@@ -151,7 +201,7 @@ for (const [what, setting, expected, later] of DROPS) {
 
 /** A table whose columns are made on demand; notes whatever happens while a column is made. */
 function growingTable() {
-  const { deps } = applierOf();
+  const { deps, told } = applierOf();
   const children = new Map<string, Column>();
   const happened: string[] = [];
   let [version, isChanging, writing] = [0, 0, 0];
@@ -193,11 +243,11 @@ function growingTable() {
     for (const row of rows) table.set(row.oid, row);
     return [];
   };
-  return { deps, columns, upsert, table, happened, children };
+  return { deps, columns, upsert, table, happened, children, told };
 }
 
 Deno.test("TableApplier has columns made and widened for several at once, each alone, and loses no value", async () => {
-  const { columns, upsert, table, happened, children, deps } = growingTable();
+  const { columns, upsert, table, happened, children, deps, told } = growingTable();
   const applier = new TableApplier({ ...deps, columns, writer: { ...deps.writer, upsert } });
   const lanes = Array.from({ length: 4 }, (_, lane) =>
     Array.from({ length: 10 }, (_, n) => {
@@ -211,7 +261,7 @@ Deno.test("TableApplier has columns made and widened for several at once, each a
   assert.equal(children.get("v")?.kind, "double");
   assert.equal(table.size, 40);
   assert.deepEqual([...table.values()].filter(({ overflow }) => overflow !== null), []);
-  assert.equal(applier.counts.upserts, 40);
+  assert.equal(told.reduce((sum, { upserts }) => sum + upserts, 0), 40);
 });
 
 Deno.test("TableApplier writes nothing that was split before another one widened a column", async () => {

@@ -52,3 +52,19 @@ Deno.test("TableOwners: a table that its owner has released belongs to nobody", 
   assert.equal(owners.has(TABLE), false);
   assert.equal(await owners.newOwner(TABLE, B), undefined);
 });
+
+Deno.test("TableOwners: a table with rows of another collection that exists is not given away", async () => {
+  const { owners, exists } = ownersWith(A, B);
+  await assert.rejects(owners.claim(TABLE, A, [B]), /Two collections would share .*order_lines/);
+  assert.equal(owners.has(TABLE), false);
+  exists.delete(B);
+  await owners.claim(TABLE, A, [B]);
+  assert.equal(await owners.newOwner(TABLE, B), A);
+});
+
+Deno.test("TableOwners: of two collections that claim a table at once, one gets it", async () => {
+  const { owners } = ownersWith(A, B);
+  const dropped = { database: "shop", collection: "order lines" };
+  const claims = await Promise.allSettled([A, B].map((each) => owners.claim(TABLE, each, [dropped])));
+  assert.deepEqual(claims.map(({ status }) => status).sort(), ["fulfilled", "rejected"]);
+});

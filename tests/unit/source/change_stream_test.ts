@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { BSON, type Document, MongoServerError } from "mongodb";
 import { observers } from "../../../lib/pipeline/observer.ts";
-import { changeStream } from "../../../lib/source/change_stream.ts";
+import { changeStream, readingMs } from "../../../lib/source/change_stream.ts";
 import { Deployment } from "../../../lib/source/deployment.ts";
 import { isHistoryLost } from "../../../lib/source/mongodb_errors.ts";
 import { awaitMs } from "../../../lib/source/open_stream.ts";
@@ -22,21 +22,31 @@ interface Opening {
   readonly batches?: number;
 }
 
-/** Reads so many batches of a service. */
-async function read({ answer, startAfter, batches = 1 }: Opening) {
-  await using server = await FakeMongos.start(answer);
-  await using deployment = await Deployment.connect(`mongodb://${server.address}/`);
-  const refused: (readonly string[])[] = [];
-  const stream = changeStream({
+interface StreamOptions extends Pick<Opening, "startAfter"> {
+  readonly onRefused?: (names: readonly string[]) => void;
+}
+
+const streamOf = (deployment: Deployment, { startAfter, onRefused = () => {} }: StreamOptions = {}) =>
+  changeStream({
     route: deployment.route(),
     scope: new Scope({ databases: ["shop"], collections: ["orders"], exclude: [] }),
-    features: new FeatureTrial((names) => refused.push(names)),
+    features: new FeatureTrial(onRefused),
     fullDocument: "updateLookup",
     startAfter: startAfter ?? null,
     batchSize: 10,
     retryFor: 60_000,
     signal: new AbortController().signal,
     outages: new OutageTracker({ system: "MongoDB", observer: observers() }),
+  });
+
+/** Reads so many batches of a service. */
+async function read({ answer, startAfter, batches = 1 }: Opening) {
+  await using server = await FakeMongos.start(answer);
+  await using deployment = await Deployment.connect(`mongodb://${server.address}/`);
+  const refused: (readonly string[])[] = [];
+  const stream = streamOf(deployment, {
+    ...startAfter && { startAfter },
+    onRefused: (names) => refused.push(names),
   });
   try {
     for (let batch = 0; batch < batches; batch++) await stream.next();
@@ -136,6 +146,76 @@ for (const [refusals, isTried] of [[1, true], [2, true], [3, false]] as const) {
   });
 }
 
+/** Projects names of the event, as what follows an event that is too large does. */
+const asksFor = ({ pipeline }: Document): Document | undefined => pipeline?.at(-1)?.$project;
+
+const tooLarge = error(10334, "BSONObj size is invalid");
+
+/** An event that fails, and what can be read of it. */
+const LARGE: readonly (readonly [string, (names: Document) => Document | undefined, RegExp])[] = [
+  [
+    "is named",
+    () => ({ ns: { db: "shop", coll: "orders" }, documentKey: { _id: 7 } }),
+    /: shop\.orders {"_id":7}$/,
+  ],
+  [
+    "is named without its key",
+    ({ documentKey }) => documentKey ? undefined : { ns: { db: "shop", coll: "orders" } },
+    /: in shop\.orders, with a key that is too large to be named$/,
+  ],
+  ["cannot be named", () => undefined, /: in shop\.orders, with a key that is too large to be named$/],
+];
+
+for (const [how, readable, message] of LARGE) {
+  Deno.test(`changeStream() says which event is too large, where it ${how}`, async () => {
+    let failures = 1;
+    const answer: Answer = (command) => {
+      if (command.getMore) return tooLarge;
+      const names = command.aggregate && asksFor(command);
+      if (!names) return undefined;
+      if (failures-- > 0) return error(189, "not primary");
+      const event = readable(names);
+      return event
+        ? { ok: 1, cursor: { id: BSON.Long.fromNumber(77), ns: "shop.orders", firstBatch: [event] } }
+        : tooLarge;
+    };
+    await using server = await FakeMongos.start(answer);
+    await using deployment = await Deployment.connect(`mongodb://${server.address}/`);
+    const stream = streamOf(deployment);
+    await assert.rejects(
+      Array.fromAsync(stream),
+      (error) =>
+        error instanceof UserError && message.test(error.message) &&
+        /--snapshot always/.test(error.hint ?? ""),
+    );
+    const isNamed = message.source.includes('"_id"') || how.includes("without");
+    assert.equal(server.closed.includes("77"), isNamed);
+  });
+}
+
+Deno.test("changeStream() gives the events before one that is too large", async () => {
+  const sizes: unknown[] = [];
+  const answer: Answer = (command) => {
+    if (asksFor(command)) {
+      return { ok: 1, cursor: { id: BSON.Long.ZERO, ns: "shop.orders", firstBatch: [{}] } };
+    }
+    if (!command.getMore) return undefined;
+    sizes.push(command.batchSize);
+    // Two events come before it.
+    return command.batchSize > 1 || sizes.length > 3 ? tooLarge : undefined;
+  };
+  await using server = await FakeMongos.start(answer);
+  await using deployment = await Deployment.connect(`mongodb://${server.address}/`);
+  const stream = streamOf(deployment);
+  let batches = 0;
+  const all = async () => {
+    for await (const { events } of stream) batches += 1 + events;
+  };
+  await assert.rejects(all(), UserError);
+  assert.deepEqual(sizes, [10, 1, 1, 1]);
+  assert.equal(batches, 4); // Each opening gives an empty one.
+});
+
 for (const code of [170, 280]) {
   const answerTo = (isAmbiguous: (lookup: boolean) => boolean): Answer => {
     let lookup = false;
@@ -175,3 +255,9 @@ Deno.test("awaitMs() after a batch with events is short", () => {
   assert.equal(awaitMs({}, { wasBusy: true }), 100);
   assert.equal(awaitMs({ socketTimeoutMS: 80 }, { wasBusy: true }), 40);
 });
+
+for (
+  const [idle, expected] of [[-5, 0], [1_000, 100], [3_600_000, 360_000], [86_400_000, 600_000]] as const
+) {
+  Deno.test(`readingMs() of an oplog of ${idle} ms`, () => assert.equal(readingMs(idle), expected));
+}

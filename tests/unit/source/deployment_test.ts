@@ -2,12 +2,14 @@ import assert from "node:assert/strict";
 import { observers } from "../../../lib/pipeline/observer.ts";
 import { CausalReader } from "../../../lib/source/causal_reader.ts";
 import { changeStream } from "../../../lib/source/change_stream.ts";
+import { BSON, type Document, MongoClient, MongoNetworkError } from "mongodb";
 import { Deployment, pinnedUrl } from "../../../lib/source/deployment.ts";
+import { PinnedRoute } from "../../../lib/source/route.ts";
 import { Scope } from "../../../lib/source/scope.ts";
 import { FeatureTrial } from "../../../lib/source/stream_features.ts";
 import { OutageTracker } from "../../../lib/util/outage.ts";
 import { Shutdown } from "../../../lib/util/shutdown.ts";
-import { FakeBalancer, FakeMongos } from "../../support/fake_mongos.ts";
+import { type Answer, FakeBalancer, FakeMongos } from "../../support/fake_mongos.ts";
 
 const PINNED = [
   ["mongodb://a,b/?w=1", undefined, "mongodb://b:27017/?w=1"],
@@ -134,3 +136,95 @@ for (const [command, start] of Object.entries(READS)) {
     assert.ok(other?.commands.includes(command));
   });
 }
+
+Deno.test("PinnedRoute closes the client of each server that it leaves", () => {
+  const open = new Set<MongoClient>();
+  let made = 0;
+  const route = new PinnedRoute(() => [`pod-${made}:27017`, `pod-${made + 1}:27017`], {
+    connect: (address) => {
+      made++;
+      const client = new MongoClient(`mongodb://${address}/`);
+      open.add(client);
+      return client;
+    },
+    close: (client) => open.delete(client),
+  });
+  for (let left = 0; left < 20; left++) {
+    route.failed(route.client, new MongoNetworkError("connection closed"));
+  }
+  assert.equal(open.size, 0);
+  assert.equal(made, 20);
+  const { client } = route;
+  route.failed(client, new Error("a refusal"));
+  assert.equal(route.client, client);
+});
+
+Deno.test("CausalReader repeats a read whose mongos was left while it ran", async () => {
+  await using stack = new AsyncDisposableStack();
+  let shutdowns = 1;
+  const answer: Answer = ({ find }) =>
+    find && shutdowns-- > 0
+      ? { ok: 0, code: 91, codeName: "ShutdownInProgress", errmsg: "shutting down" }
+      : undefined;
+  const servers = [stack.use(await FakeMongos.start(answer)), stack.use(await FakeMongos.start(answer))];
+  const deployment = stack.use(await Deployment.connect(urlOf(...servers)));
+  const reader = stack.use(readerOf(deployment));
+  const left = Promise.withResolvers<void>();
+  let tries = 0;
+  const slow = reader.read(async (client, options) => {
+    tries++;
+    await left.promise;
+    return await client.db("shop").command({ hello: 1 }, options);
+  });
+  await reader.page(ORDERS, { find: "orders" });
+  left.resolve();
+  assert.ok(await slow);
+  assert.equal(tries, 2);
+});
+
+/** A time with a signature, as servers give it. */
+const timeAt = (t: number) => ({
+  clusterTime: new BSON.Timestamp({ t, i: 1 }),
+  signature: { hash: new BSON.Binary(new Uint8Array(20)), keyId: BSON.Long.ZERO },
+});
+
+Deno.test("CausalReader passes the time of a batch on, so that no shard is behind it", async () => {
+  await using stack = new AsyncDisposableStack();
+  const sent: Document[] = [];
+  const answer: Answer = (command) => {
+    if (command.find) sent.push(command);
+    return undefined;
+  };
+  const server = stack.use(await FakeMongos.start(answer, { $clusterTime: timeAt(5) }));
+  const deployment = stack.use(await Deployment.connect(urlOf(server)));
+  const reader = stack.use(readerOf(deployment));
+  reader.after({ operationTime: new BSON.Timestamp({ t: 9, i: 1 }), clusterTime: timeAt(9) });
+  await reader.page(ORDERS, { find: "orders" });
+  const [{ $clusterTime, readConcern } = {}] = sent;
+  assert.deepEqual([$clusterTime?.clusterTime.t, readConcern.afterClusterTime.t], [9, 9]);
+});
+
+Deno.test("changeStream() gives the time of the deployment with each batch", async () => {
+  await using stack = new AsyncDisposableStack();
+  const server = stack.use(await FakeMongos.start(undefined, { $clusterTime: timeAt(5) }));
+  const deployment = stack.use(await Deployment.connect(urlOf(server)));
+  const stream = streamOf(deployment, new AbortController());
+  const { value } = await stream.next();
+  await stream.return(undefined);
+  assert.equal(value?.clusterTime?.clusterTime.t, 5);
+});
+
+Deno.test("CausalReader tries again where a shard says that the time of the read is ahead of its own", async () => {
+  await using stack = new AsyncDisposableStack();
+  let refusals = 2;
+  const answer: Answer = ({ find }) =>
+    find && refusals-- > 0
+      ? { ok: 0, code: 72, codeName: "InvalidOptions", errmsg: "readConcern afterClusterTime …" }
+      : undefined;
+  const server = stack.use(await FakeMongos.start(answer));
+  const deployment = stack.use(await Deployment.connect(urlOf(server)));
+  const reader = stack.use(readerOf(deployment));
+  reader.after({ operationTime: new BSON.Timestamp({ t: 9, i: 1 }) });
+  await reader.page(ORDERS, { find: "orders" });
+  assert.equal(count([server], "find"), 3);
+});

@@ -13,11 +13,18 @@ import {
   MongoRuntimeError,
   MongoServerError,
   MongoServerSelectionError,
+  MongoStalePrimaryError,
   type TopologyDescription,
 } from "mongodb";
-import { PoolClearedOnNetworkError } from "mongodb/lib/cmap/errors.js";
+import { PoolClearedOnNetworkError, WaitQueueTimeoutError } from "mongodb/lib/cmap/errors.js";
 import { SinkError } from "../../../lib/sink/connection/sink_error.ts";
-import { isHistoryLost, isRetryableMongodbError } from "../../../lib/source/mongodb_errors.ts";
+import {
+  isHistoryLost,
+  isRetryableMongodbError,
+  OverdueError,
+  retryableErrors,
+  RouterLeftError,
+} from "../../../lib/source/mongodb_errors.ts";
 
 const server = (code: number, ...errorLabels: string[]) =>
   new MongoServerError({ message: "refused", code, errorLabels });
@@ -51,6 +58,15 @@ const ERRORS: readonly (readonly [string, unknown, boolean, boolean])[] = [
     true,
     false,
   ],
+  ["an answer that is overdue", new OverdueError(6_000), true, false],
+  ["a mongos that was left", new RouterLeftError(new MongoExpiredSessionError("ended")), true, false],
+  [
+    "a pool without a free connection",
+    new WaitQueueTimeoutError("no connection", "localhost:27017"),
+    true,
+    false,
+  ],
+  ["a primary that was replaced", new MongoStalePrimaryError("primary marked stale"), true, false],
   ["an error labelled as resumable", server(1, "ResumableChangeStreamError"), true, false],
   ["an error labelled as retryable", server(1, "RetryableWriteError"), true, false],
   ["a wrong password", server(18), false, false],
@@ -96,3 +112,15 @@ for (const [what, error, transient, lost] of ERRORS) {
   Deno.test(`isRetryableMongodbError() and isHistoryLost() of ${what}`, () =>
     assert.deepEqual([isRetryableMongodbError(error), isHistoryLost(error)], [transient, lost]));
 }
+
+const BEHIND = server(72);
+
+Deno.test("retryableErrors() has a read after a cluster time tried again that a shard refuses, some times", () => {
+  const isRetryable = retryableErrors(() => true);
+  const judged = Array.from({ length: 9 }, () => isRetryable(BEHIND));
+  assert.deepEqual(judged, [...Array(8).fill(true), false]);
+});
+
+Deno.test("retryableErrors() does not have invalid options tried again of a read without a cluster time", () => {
+  assert.equal(retryableErrors(() => false)(BEHIND), false);
+});

@@ -53,6 +53,16 @@ Deno.test("OwnKeys are all where there is no partition, also those that tell no 
   assert.deepEqual(await all.among(ORDERS, [UNTOLD]), [UNTOLD]);
 });
 
+Deno.test("OwnKeys asks for as many keys at once as a command has room for", async () => {
+  const many = keys(...Array.from({ length: 4_500 }, (_, at) => `k${at}`));
+  const answers = [2_000, 2_000, 500].map((length) => [{
+    values: Array.from({ length }, (_, at) => at === 7),
+  }]);
+  const { keys: own, asked } = asking(answers);
+  assert.deepEqual((await own.among(ORDERS, many)).map(({ oid }) => oid), ["k7", "k2007", "k4007"]);
+  assert.equal(asked.length, 3);
+});
+
 Deno.test("OwnKeys are those of which MongoDB says so", async () => {
   const { keys: own } = asking([[{ values: [true, false, true] }]]);
   const found = await own.among(ORDERS, [...keys("a", "b"), UNTOLD, ...keys("c")]);

@@ -32,7 +32,7 @@ for (const [databases, collections, level, only, text] of LEVELS) {
     const { level: found, only: named } = scope(databases, collections);
     assert.deepEqual({ level: found, only: named }, { level, only });
     assert.equal(String(scope(databases, collections)), text);
-    assert.equal(String(scope(databases, collections, "tmp_*,a.b")), `${text} without tmp_*,a.b`);
+    assert.equal(String(scope(databases, collections, "a.b,tmp_*")), `${text} without a.b,tmp_*`);
   });
 }
 
@@ -122,6 +122,28 @@ for (const [databases, collections, exclude, included, excluded] of INCLUDED) {
     }
   });
 }
+
+for (
+  const [databases, collections, exclude, text] of [
+    ["b,a", "d,c", "y,x", "{a,b}.{c,d} without x,y"],
+    ["a,a", "c,c", "x,x", "a.c without x"],
+  ] as const
+) {
+  Deno.test(`Scope has its lists as sets: ${text}`, () => {
+    assert.equal(String(scope(databases, collections, exclude)), text);
+    assert.equal(scope("a,a", "*").level, "database");
+  });
+}
+
+Deno.test("Scope looks at each name that is left out by itself, however they are listed", () => {
+  const each = scope("*", "*", "tmp,shop.b,a");
+  assert.deepEqual(["a", "b", "tmp", "c"].map((collection) => each.includes(namespace("shop", collection))), [
+    false,
+    false,
+    false,
+    true,
+  ]);
+});
 
 Deno.test("Scope.stages() lets events pass that are of no collection", () => {
   const [stage] = scope("shop", "orders,users").stages();

@@ -17,6 +17,7 @@ const STATUS: StreamStatus = {
   rows: 90,
   overflowed: 0,
   dead_letters: 0,
+  left_out: 0,
   oplog_headroom_s: 7_200,
   last_error: null,
   owner: "host/1/ab",
@@ -39,6 +40,7 @@ const OLD: StreamStatus = {
   version: null,
   reported_at: null,
 };
+const FORGET = "forget --stream NAME removes what is kept of a stream that is no longer needed.";
 const OPTIONS = { width: 200, now: NOW };
 
 Deno.test("statusText() has a row for each stream", () => {
@@ -52,6 +54,7 @@ Deno.test("statusText() leaves out what an older version does not report", () =>
   assert.deepEqual(statusText([OLD], OPTIONS), [
     "stream                state            lag     dead letters",
     "old.data -> doc.data  no sign of life  10 min  0",
+    FORGET,
   ]);
 });
 
@@ -73,8 +76,13 @@ Deno.test("statusText() fits the width", () => {
   for (const line of lines) assert.ok(line.length <= 80, line);
 });
 
-Deno.test("statusText() of no streams says so", () => {
-  assert.match(statusText([], OPTIONS).join(), /^There is no stream yet/);
+Deno.test("statusText() names the way to be rid of a stream that no relay follows", () => {
+  const stopped: StreamStatus = { ...STATUS, state: "stopped" };
+  assert.equal(
+    statusText([STATUS, stopped], OPTIONS).at(-1),
+    FORGET,
+  );
+  assert.equal(statusText([STATUS], OPTIONS).length, 2);
 });
 
 Deno.test("isWell() is true when all streams are, and there is one", () => {

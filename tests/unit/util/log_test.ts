@@ -6,9 +6,12 @@ import {
   type LogFields,
   type LogFormat,
   type LogLevel,
+  unfailing,
 } from "../../../lib/util/log.ts";
 
-const NOON = new Date(2024, 6, 12, 12, 34, 56);
+/** In a zone an hour ahead of UTC. */
+const NOON = Object.assign(new Date("2026-01-31T11:34:56Z"), { getTimezoneOffset: () => -60 });
+const TIME = "2026-01-31T12:34:56+01:00";
 
 function logged(format: LogFormat, message: string, fields?: LogFields): string {
   const lines: string[] = [];
@@ -23,6 +26,12 @@ function logged(format: LogFormat, message: string, fields?: LogFields): string 
 const TEXT: readonly (readonly [string, string, LogFields | undefined, string])[] = [
   ["a message alone", "Ready", undefined, "Ready"],
   ["fields", "batch written", { rows: 500, table: "doc.t" }, "batch written rows=500 table=doc.t"],
+  [
+    "numbers with their units",
+    "m",
+    { lag_ms: 41_037, duration_s: 0.5, rate_per_s: 9 },
+    'm lag="41 s" duration="500 ms" rate=9/s',
+  ],
   ["text with spaces", "m", { stream: "a -> b" }, 'm stream="a -> b"'],
   ["text with quotes", "m", { key: '"x"' }, 'm key="\\"x\\""'],
   ["the empty text", "m", { key: "" }, 'm key=""'],
@@ -46,11 +55,12 @@ const TEXT: readonly (readonly [string, string, LogFields | undefined, string])[
 
 for (const [what, message, fields, expected] of TEXT) {
   Deno.test(`createLogger() text: ${what}`, () =>
-    assert.equal(logged("text", message, fields), `12:34:56 INFO  ${expected}`));
+    assert.equal(logged("text", message, fields), `${TIME} INFO  ${expected}`));
 }
 
 const JSON_LINES: readonly (readonly [string, LogFields, LogFields])[] = [
   ["fields", { rows: 500, table: "doc.t" }, { rows: 500, table: "doc.t" }],
+  ["numbers with their units", { lag_ms: 41_037, rate_per_s: 9 }, { lag_ms: 41_037, rate_per_s: 9 }],
   ["line ends and quotes", { key: 'a\n"b"' }, { key: 'a\n"b"' }],
   ["a BigInt", { key: 2n ** 63n }, { key: "9223372036854775808" }],
   ["an error", { error: new Error("went wrong") }, { error: "went wrong" }],
@@ -79,6 +89,29 @@ for (const [what, fields, expected] of JSON_LINES) {
   });
 }
 
+Deno.test("createLogger() json: time, level and message come first", () =>
+  assert.deepEqual(Object.keys(JSON.parse(logged("json", "m", { rows: 1 }))), [
+    "time",
+    "level",
+    "message",
+    "rows",
+  ]));
+
+for (
+  const [offset, expected] of [
+    [0, "2026-01-31T11:34:56Z"],
+    [-330, "2026-01-31T17:04:56+05:30"],
+    [210, "2026-01-31T08:04:56-03:30"],
+  ] as const
+) {
+  Deno.test(`createLogger() text: the local time of a zone ${-offset} minutes from UTC`, () => {
+    const now = Object.assign(new Date(NOON), { getTimezoneOffset: () => offset });
+    let line = "";
+    createLogger({ format: "text", level: "info", write: (text) => line = text, now: () => now }).info("m");
+    assert.equal(line, `${expected} INFO  m`);
+  });
+}
+
 for (const [lowest, level] of LOG_LEVELS.entries()) {
   Deno.test(`createLogger() with level ${level} drops what is below`, () => {
     const lines: string[] = [];
@@ -89,10 +122,10 @@ for (const [lowest, level] of LOG_LEVELS.entries()) {
 }
 
 const COLOURED: readonly (readonly [LogLevel, string])[] = [
-  ["debug", "\x1b[2m12:34:56\x1b[22m \x1b[2mDEBUG\x1b[22m m key=1"],
-  ["info", "\x1b[2m12:34:56\x1b[22m INFO  m key=1"],
-  ["warn", "\x1b[2m12:34:56\x1b[22m \x1b[33mWARN \x1b[39m m key=1"],
-  ["error", "\x1b[2m12:34:56\x1b[22m \x1b[31mERROR\x1b[39m m key=1"],
+  ["debug", `\x1b[2m${TIME}\x1b[22m \x1b[2mDEBUG\x1b[22m m key=1`],
+  ["info", `\x1b[2m${TIME}\x1b[22m INFO  m key=1`],
+  ["warn", `\x1b[2m${TIME}\x1b[22m \x1b[33mWARN \x1b[39m m key=1`],
+  ["error", `\x1b[2m${TIME}\x1b[22m \x1b[31mERROR\x1b[39m m key=1`],
 ];
 
 for (const [level, expected] of COLOURED) {
@@ -106,3 +139,14 @@ for (const [level, expected] of COLOURED) {
     }
   });
 }
+
+Deno.test("a line that cannot be written is dropped", () => {
+  const refuse = () => {
+    throw new Error("ENOSPC: no space left on device");
+  };
+  const circular: Record<string, unknown> = {};
+  circular.self = circular;
+  createLogger({ format: "json", level: "info", write: refuse }).info("Ready");
+  createLogger({ format: "json", level: "info", write: () => {} }).info("Ready", circular);
+  unfailing({ debug: refuse, info: refuse, warn: refuse, error: refuse }).warn("Ready");
+});

@@ -1,65 +1,110 @@
 import assert from "node:assert/strict";
-import { mock } from "node:test";
-import { OutageTracker } from "../../../lib/util/outage.ts";
+import { OutageTracker, SILENT_MS } from "../../../lib/util/outage.ts";
+import { fakeClock } from "../../support/fake_clock.ts";
+
+const MINUTE = 60_000;
 
 function tracked() {
-  const told: string[] = [];
+  const reported: string[] = [];
   const retried: string[] = [];
-  let now = 0;
+  const clock = fakeClock();
   const tracker = new OutageTracker({
     system: "MongoDB",
-    now: () => now,
+    clock,
     observer: {
-      outage: ({ error, lasted }) => told.push(`out ${error} ${lasted}`),
-      recovered: ({ lasted }) => told.push(`back ${lasted}`),
+      outageBegan: ({ error, lasted }) => reported.push(`out ${error} ${lasted}`),
+      outage: ({ error, lasted }) => reported.push(`still ${error} ${lasted}`),
+      recovered: ({ lasted }) => reported.push(`back ${lasted}`),
       retried: ({ system }) => retried.push(system),
     },
   });
-  return { tracker, told, retried, at: (time: number) => now = time };
+  return { tracker, reported, retried, pass: (milliseconds: number) => clock.pass(milliseconds) };
 }
 
-Deno.test("OutageTracker tells of one outage, however many operations meet it", () => {
-  const { tracker, told, retried, at } = tracked();
+Deno.test("OutageTracker reports one outage, however many operations meet it", () => {
+  const { tracker, reported, retried, pass } = tracked();
   const [one, other] = [Symbol(), Symbol()];
   tracker.failed(one, "a");
+  pass(1);
   tracker.failed(other, "b");
   tracker.failed(one, "c");
   assert.deepEqual(retried, ["MongoDB", "MongoDB", "MongoDB"]);
   assert.ok(tracker.active);
-  at(70);
-  tracker.succeeded(one);
-  assert.deepEqual(told, ["out a 0"]);
-  at(90);
-  tracker.succeeded(other);
-  assert.deepEqual(told, ["out a 0", "back 90"]);
+  pass(69);
+  tracker.answered(one);
+  assert.deepEqual(reported, ["out a 0"]);
+  pass(20);
+  tracker.answered(other);
+  assert.deepEqual(reported, ["out a 0", "back 90"]);
   assert.ok(!tracker.active);
 });
 
-Deno.test("OutageTracker tells again every minute how long it has lasted, until it is over", () => {
-  mock.timers.enable({ apis: ["setInterval"] });
-  try {
-    const { tracker, told, at } = tracked();
-    const operation = Symbol();
-    tracker.failed(operation, "a");
+Deno.test("OutageTracker reports again every minute how long it has lasted, until it is over", () => {
+  const { tracker, reported, pass } = tracked();
+  const operation = Symbol();
+  tracker.failed(operation, "a");
+  for (let minute = 0; minute < 2; minute++) {
+    pass(MINUTE / 2);
     tracker.failed(operation, "b");
-    for (const time of [60_000, 120_000]) {
-      at(time);
-      mock.timers.tick(60_000);
-    }
-    tracker.succeeded(operation);
-    mock.timers.tick(60_000);
-    assert.deepEqual(told, ["out a 0", "out b 60000", "out b 120000", "back 120000"]);
-  } finally {
-    mock.timers.reset();
+    pass(MINUTE / 2);
+    tracker.check();
   }
+  tracker.answered(operation);
+  pass(MINUTE);
+  tracker.check();
+  assert.deepEqual(reported, ["out a 0", "still b 60000", "still b 120000", "back 120000"]);
 });
 
-Deno.test("OutageTracker says nothing of an operation that succeeds at once, or that is given up", () => {
-  const { tracker, told } = tracked();
+Deno.test("OutageTracker says nothing of an operation that is answered at once", () => {
+  const { tracker, reported } = tracked();
+  tracker.answered(Symbol());
+  assert.deepEqual(reported, []);
+});
+
+Deno.test("OutageTracker ends an outage whose operation is given up with the next answer", () => {
+  const { tracker, reported, pass } = tracked();
   const operation = Symbol();
-  tracker.succeeded(operation);
   tracker.failed(operation, "a");
   tracker.gaveUp(operation);
-  assert.deepEqual(told, ["out a 0"]);
-  assert.ok(!tracker.active);
+  assert.ok(tracker.active);
+  pass(10);
+  tracker.answered(Symbol());
+  assert.deepEqual(reported, ["out a 0", "back 10"]);
+});
+
+Deno.test("OutageTracker reports a question without an answer, and its answer", () => {
+  const { tracker, reported, pass } = tracked();
+  const operation = Symbol();
+  const question = tracker.asked();
+  pass(SILENT_MS - 1);
+  tracker.check();
+  assert.deepEqual(reported, []);
+  assert.equal(tracker.waited, SILENT_MS - 1);
+  pass(1_001);
+  tracker.check();
+  tracker.answered(Symbol()); // Of another connection.
+  assert.ok(tracker.active);
+  question[Symbol.dispose]();
+  assert.ok(tracker.active, "a question that ended is no answer");
+  tracker.answered(operation);
+  assert.deepEqual(reported, ["out SilentError: no answer for 6 s 6000", "back 6000"]);
+  assert.equal(tracker.waited, 0);
+});
+
+Deno.test("OutageTracker gives a question that may take long all the time it needs", () => {
+  const { tracker, reported, pass } = tracked();
+  using _question = tracker.asked({ isLong: true });
+  pass(10 * MINUTE);
+  tracker.check();
+  assert.deepEqual([reported, tracker.waited], [[], 0]);
+});
+
+Deno.test("OutageTracker goes by the oldest question", () => {
+  const { tracker, pass } = tracked();
+  using _old = tracker.asked();
+  pass(2_000);
+  const young = tracker.asked();
+  pass(1_000);
+  young[Symbol.dispose]();
+  assert.deepEqual([tracker.waited, tracker.quietFor], [3_000, 3_000]);
 });

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { type Outage, OutageTracker } from "../../../lib/util/outage.ts";
+import { type Outage, OutageTracker, type System } from "../../../lib/util/outage.ts";
 import { backoff, retry, type RetryOptions } from "../../../lib/util/retry.ts";
 import { Shutdown } from "../../../lib/util/shutdown.ts";
 
-const quiet = { outage: () => {}, recovered: () => {}, retried: () => {} };
+const quiet = { outageBegan: () => {}, outage: () => {}, recovered: () => {}, retried: () => {} };
 const OPTIONS: RetryOptions = {
   shutdown: new Shutdown(new AbortController().signal),
   outages: new OutageTracker({ system: "CrateDB", observer: quiet }),
@@ -32,15 +32,44 @@ Deno.test("retry() gives the result of the first try", async () => {
 Deno.test("retry() goes on after retryable errors, and tells of the outage and of its end once", async () => {
   const told: string[] = [];
   const observer = {
-    outage: ({ system, error }: Outage) => told.push(`${system}: ${(error as Error).message}`),
+    ...quiet,
+    outageBegan: ({ system, error }: Outage) => told.push(`${system}: ${(error as Error).message}`),
     recovered: ({ system }: Pick<Outage, "system">) => told.push(`${system} again`),
-    retried: ({ system }: Pick<Outage, "system">) => told.push(`${system} once more`),
+    retried: ({ system }: { readonly system: System }) => told.push(`${system} once more`),
   };
   const outages = new OutageTracker({ system: "CrateDB", observer });
   const operation = failing(2);
   assert.equal(await retry(operation, { ...OPTIONS, outages }), "done");
   assert.equal(operation.tries, 3);
   assert.deepEqual(told, ["CrateDB once more", "CrateDB: failure 1", "CrateDB once more", "CrateDB again"]);
+});
+
+Deno.test("retry() takes a refusal for an answer: the outage is over", async () => {
+  const told: string[] = [];
+  const outages = new OutageTracker({
+    system: "CrateDB",
+    observer: { ...quiet, outageBegan: () => told.push("away"), recovered: () => told.push("back") },
+  });
+  let tries = 0;
+  const operation = () =>
+    Promise.reject(new Error(tries++ === 0 ? "connection lost" : "has a column of that name"));
+  const isRetryable = (error: unknown) => (error as Error).message === "connection lost";
+  await assert.rejects(retry(operation, { ...OPTIONS, outages, isRetryable }), /has a column/);
+  assert.deepEqual([told, outages.active], [["away", "back"], false]);
+});
+
+Deno.test("retry() has a question under way during each try, and between tries none", async () => {
+  const outages = new OutageTracker({ system: "CrateDB", observer: quiet });
+  const waited: number[] = [];
+  const clock = {
+    monotonic: () => performance.now(),
+    wait: () => Promise.resolve(void waited.push(outages.waited)),
+  };
+  const operation = failing(1);
+  const asking = retry(operation, { ...OPTIONS, outages, clock });
+  assert.ok(outages.quietFor < Infinity);
+  await asking;
+  assert.deepEqual([waited, outages.waited], [[0], 0]);
 });
 
 const ONE_TRY: readonly (readonly [string, Partial<RetryOptions>])[] = [

@@ -5,7 +5,7 @@ const START = 1_000_000;
 
 function bucketOf({ rate = 100, capacity = 50 } = {}) {
   let now = START;
-  const bucket = new TokenBucket({ rate, capacity, clock: { now: () => now } });
+  const bucket = new TokenBucket({ rate, capacity, clock: { monotonic: () => now } });
   return { bucket, at: (milliseconds: number) => now = START + milliseconds };
 }
 

@@ -25,6 +25,7 @@ function watching(saved: readonly (SavedPosition | undefined)[]) {
   const clock = {
     time: 0,
     now: () => clock.time,
+    monotonic: () => clock.time,
     wait: (ms: number) => Promise.resolve(void (clock.time += ms)),
   };
   let at = 0;
@@ -55,7 +56,9 @@ Deno.test("RelayWatch waits until the position has reached the time", async () =
 });
 
 Deno.test("RelayWatch waits for a snapshot as long as it gets on", async () => {
-  const chunks = Array.from({ length: 50 }, (_, at) => running(tokenAt(1_001), `{"documents":${at}}`));
+  const snapshot = (copied: number) =>
+    `{"from":"shop.a","last":null,"sweep":false,"copied":${copied},"again":[]}`;
+  const chunks = Array.from({ length: 50 }, (_, at) => running(tokenAt(1_001), snapshot(at)));
   assert.equal(await watching([...chunks, running(tokenAt(1_001))]).watch.passes(TIME), "passed");
 });
 

@@ -8,6 +8,8 @@ interface Relay {
   isRunning: boolean;
   /** Whether it takes a request at each poll. */
   takes: boolean;
+  /** Whether it takes all at once. @default {false} */
+  takesAll?: boolean;
   /** What writing under its lease meets. */
   onLease?: () => void;
 }
@@ -17,6 +19,7 @@ function repairing(relay: Relay) {
   const clock = {
     time: 0,
     now: () => clock.time,
+    monotonic: () => clock.time,
     wait: (ms: number) => Promise.resolve(void (clock.time += ms)),
   };
   let left = 0;
@@ -28,7 +31,7 @@ function repairing(relay: Relay) {
         left = keys.length;
         return Promise.resolve(void done.push(`ask for ${keys.map(({ oid }) => oid)}`));
       },
-      left: () => Promise.resolve(relay.takes ? --left : left),
+      left: () => Promise.resolve(relay.takesAll ? 0 : relay.takes ? --left : left),
       remove: () => Promise.resolve(void done.push("take back")),
     },
     repairHere: (keys) => {
@@ -83,6 +86,18 @@ Deno.test("Repairer writes nothing where a relay holds the lease and takes no re
   const { repairer, done } = repairing({ isRunning: true, takes: false, onLease: held });
   await assert.rejects(repairer.repair(KEYS), /The relay that holds the stream takes no repairs/);
   assert.deepEqual(done, ["ask for a,b", "take back", "write a,b", "ask for a,b", "take back"]);
+});
+
+Deno.test("Repairer asks a relay bit by bit, and writes itself all that is left", async () => {
+  const keys = Array.from({ length: 2_500 }, (_, at) => ({ oid: String(at), id: undefined }));
+  const counts = (done: readonly string[]) =>
+    done.map((each) => each.replace(/\d+(?:,\d+)*/, (oids) => String(oids.split(",").length)));
+  const asked = repairing({ isRunning: true, takes: true, takesAll: true });
+  await asked.repairer.repair(keys);
+  assert.deepEqual(counts(asked.done), ["ask for 1000", "ask for 1000", "ask for 500"]);
+  const own = repairing({ isRunning: false, takes: false });
+  await own.repairer.repair(keys);
+  assert.deepEqual(counts(own.done), ["write 2500"]);
 });
 
 Deno.test("SharedRequests asks each relay, and is done when each has taken the requests", async () => {

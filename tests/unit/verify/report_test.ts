@@ -88,10 +88,29 @@ Deno.test("jsonReport() is one line of JSON with all that was found", () => {
   const { outcome, collections: [first, second] } = JSON.parse(text);
   assert.equal(outcome, "different");
   assert.deepEqual([first.outcome, second.outcome, second.missing], ["equal", "different", 1]);
-  assert.deepEqual([first.clusterTime, first.finishedAt], [
-    { t: 1_795_752_260, i: 3 },
-    "1970-01-01T00:00:02.000Z",
-  ]);
+  assert.deepEqual(first, {
+    stream: "shop.orders -> doc.orders",
+    collection: "shop.orders",
+    table: "doc.orders",
+    mode: "full",
+    outcome: "equal",
+    started_at: "1970-01-01T00:00:00.000Z",
+    finished_at: "1970-01-01T00:00:02.000Z",
+    duration_ms: 2_000,
+    cluster_time: "2026-11-27T04:04:20.000Z",
+    operation_time: "1795752260:3",
+    documents: 30_000,
+    rows: 30_000,
+    missing: 0,
+    extra: 0,
+    different: 0,
+    overflowed: 0,
+    dead_letters: 0,
+    changing: 0,
+    repaired: 0,
+    relay: null,
+    differences: [],
+  });
 });
 
 Deno.test("worstOutcome() is the one that matters most", () => {
@@ -99,13 +118,20 @@ Deno.test("worstOutcome() is the one that matters most", () => {
     worstOutcome(outcomes.map((outcome) => ({ outcome })));
   assert.deepEqual([
     of(),
+    of("equal"),
     of("equal", "repaired"),
     of("changing", "repaired"),
     of("equal", "different", "changing"),
   ], [
+    "nothing",
     "equal",
     "repaired",
     "changing",
     "different",
   ]);
+});
+
+Deno.test("a report of no collection does not say that something is equal", () => {
+  assert.equal(textReport([]), "Nothing was compared: no collection matches");
+  assert.deepEqual(JSON.parse(jsonReport([])), { outcome: "nothing", collections: [] });
 });

@@ -9,6 +9,7 @@ const seen = (oid: string, document: string | null, row: string | null): Seen =>
   paths: [],
   document,
   row,
+  isOverflowed: false,
 });
 
 /** Both sides of each key in each generation; equal where nothing is said of it. */

@@ -3,16 +3,21 @@ import type { DifferenceKind } from "../../../lib/verify/result.ts";
 import type { Seen } from "../../../lib/verify/settle.ts";
 import { Tally } from "../../../lib/verify/tally.ts";
 
-const seen = (oid: string, kind: DifferenceKind): Seen => ({
+const seen = (oid: string, kind: DifferenceKind, isOverflowed = false): Seen => ({
   oid,
   key: { oid, id: undefined },
   kind,
   paths: [],
   document: "d",
   row: null,
+  isOverflowed,
 });
 
-const tallyOf = (differing: Map<string, DifferenceKind>, mends?: ReadonlySet<string>) => {
+const tallyOf = (
+  differing: Map<string, DifferenceKind>,
+  mends?: ReadonlySet<string>,
+  overflowed: readonly string[] = [],
+) => {
   const looks: number[] = [];
   const tally = new Tally({
     generations: 3,
@@ -28,6 +33,7 @@ const tallyOf = (differing: Map<string, DifferenceKind>, mends?: ReadonlySet<str
       for (const { oid } of keys) if (mends.has(oid)) differing.delete(oid);
       return Promise.resolve();
     }),
+    overflowed: (oids) => Promise.resolve(overflowed.filter((oid) => oids.includes(oid)).length),
   });
   return { tally, looks };
 };
@@ -44,6 +50,7 @@ Deno.test("Tally counts each kind, and a dead letter as that", async () => {
     deadLetters: 1,
     changing: 0,
     repaired: 0,
+    overflowedByRepair: 0,
     relay: "passed",
   });
   assert.deepEqual(differences.map(({ oid, kind }) => [oid, kind]), kinds);
@@ -73,4 +80,22 @@ Deno.test("Tally settles lots of keys on the way, and keeps the first difference
   assert.deepEqual(looks, [5_000, 5_000]);
   const { missing, differences } = await tally.finish();
   assert.deepEqual([missing, differences.length], [12_000, 20]);
+});
+
+Deno.test("Tally counts rows with overflow as they are after the repair", async () => {
+  const kinds = [["gains", "missing"], ["gains too", "different"], ["keeps", "different"], [
+    "loses",
+    "different",
+  ], [
+    "goes",
+    "extra",
+  ]] as const;
+  const { tally } = tallyOf(new Map(kinds), new Set(kinds.map(([oid]) => oid)), [
+    "gains",
+    "gains too",
+    "keeps",
+  ]);
+  await tally.add(kinds.map(([oid, kind]) => seen(oid, kind, ["keeps", "loses", "goes"].includes(oid))));
+  const { repaired, overflowedByRepair } = await tally.finish();
+  assert.deepEqual({ repaired, overflowedByRepair }, { repaired: 5, overflowedByRepair: 1 });
 });

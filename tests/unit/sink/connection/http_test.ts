@@ -53,6 +53,23 @@ Deno.test("HttpTransport sends documents digit by digit", async () => {
   );
 });
 
+Deno.test("HttpTransport sends no text that CrateDB's parser does not take", async () => {
+  await using http = endpoint(ok);
+  await using transport = new HttpTransport(parseSinkUrl(http.url()));
+  const longest = "x".repeat(transport.dialect.maxText);
+  for (const parameter of [`${longest}x`, [`${longest}x`], { json: ["{}", `${longest}x`] }]) {
+    await assert.rejects(transport.query("x", ["k", parameter]), (error) => {
+      assert.ok(error instanceof SinkError);
+      assert.equal(error.kind, "too large");
+      assert.match(error.message, /^A text of 20000001 characters is longer than the 20000000 .*CRATEDB_URL/);
+      return true;
+    });
+  }
+  assert.equal(http.requests.length, 0);
+  await transport.query("x", [longest]);
+  assert.equal(http.requests.length, 1);
+});
+
 /** Status and body; code and message of the error; whether it goes away by waiting. */
 const FAILURES: readonly (readonly [string, number, string, string, RegExp, boolean])[] = [
   ["a statement that is wrong", 400, '{"error":{"code":4000,"message":"no"}}', "4000", /^no$/, false],

@@ -3,9 +3,10 @@ import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
 import { CRATEDB } from "../../../../lib/sink/connection/dialect.ts";
 import { isRetryable } from "../../../../lib/sink/connection/sink_error.ts";
 import { fenced, retrying, treatAsPassing } from "../../../../lib/sink/connection/wrappers.ts";
+import { type Transport } from "../../../../lib/sink/connection/transport.ts";
+import { observers } from "../../../../lib/pipeline/observer.ts";
 import { OutageTracker } from "../../../../lib/util/outage.ts";
 import { Shutdown } from "../../../../lib/util/shutdown.ts";
-import { type Transport } from "../../../../lib/sink/connection/transport.ts";
 
 const REFUSED = new SinkError("something new", { code: "XX000" });
 const LOST = new SinkError("write CONNECTION_CLOSED localhost:5432", { code: "CONNECTION_CLOSED" });
@@ -27,7 +28,7 @@ const failing = (...errors: Error[]): Transport => ({
 const outcome = (transport: Transport) => transport.query("SELECT 1").then(() => undefined, (error) => error);
 
 Deno.test("treatAsPassing() takes an error that says nothing for a passing one after a lost connection only", async () => {
-  const clock = { time: 1_000_000, now: () => clock.time };
+  const clock = { time: 1_000_000, monotonic: () => clock.time };
   const transport = treatAsPassing(failing(REFUSED, LOST, REFUSED, WRONG, REFUSED), clock);
   assert.equal(await outcome(transport), REFUSED);
   assert.equal(await outcome(transport), LOST);
@@ -42,7 +43,7 @@ Deno.test("treatAsPassing() takes an error that says nothing for a passing one a
 });
 
 Deno.test("treatAsPassing() does so for ten seconds after a table was closed", async () => {
-  const clock = { time: 1_000_000, now: () => clock.time };
+  const clock = { time: 1_000_000, monotonic: () => clock.time };
   const transport = treatAsPassing(failing(CLOSED, REFUSED, REFUSED), clock);
   assert.equal(await outcome(transport), CLOSED);
   clock.time += 9_999;
@@ -63,6 +64,24 @@ Deno.test("fenced() sends nothing unless the check resolves", async () => {
   assert.equal(sent, 1);
 });
 
+for (const [limitMs, isLong] of [[undefined, false], [5_000, false], [3_600_000, true]] as const) {
+  Deno.test(`retrying() lets a statement with ${limitMs ?? "no"} ms be silent${isLong ? " for long" : ""}`, async () => {
+    const outages = new OutageTracker({ system: "CrateDB", observer: observers() });
+    const answer = Promise.withResolvers<{ count: number; rows: [] }>();
+    const transport = retrying({ ...failing(), query: () => answer.promise }, {
+      shutdown: new Shutdown(new AbortController().signal),
+      outages,
+      retryFor: Infinity,
+    });
+    const asking = transport.query("SELECT 1", [], limitMs === undefined ? {} : { limitMs });
+    const since = performance.now();
+    while (performance.now() === since) await Promise.resolve();
+    assert.equal(outages.waited > 0, !isLong);
+    answer.resolve({ count: 0, rows: [] });
+    await asking;
+    assert.equal(outages.waited, 0);
+  });
+}
 const LOGIN = new SinkError("password authentication failed", { code: "401" });
 const FOREIGN = new SinkError("HTTP status 404", { code: "404", kind: "foreign server" });
 
@@ -71,7 +90,7 @@ async function tries(error: Error, times: number, options = {}, retryFor = Infin
   let sent = 0;
   const errors = Array.from({ length: times }, () => error);
   const plain = failing(...errors);
-  const observer = { outage: () => {}, recovered: () => {}, retried: () => {} };
+  const observer = observers();
   const transport = retrying({ ...plain, query: (sql) => (sent++, plain.query(sql)) }, {
     shutdown: new Shutdown(new AbortController().signal),
     outages: new OutageTracker({ system: "CrateDB", observer }),

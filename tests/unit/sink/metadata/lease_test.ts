@@ -15,6 +15,7 @@ const KEY = "shop.* -> shop.{collection}";
 function setUp(table: MemoryTable = memoryTable()) {
   const clock = {
     now: () => table.serverTime,
+    monotonic: () => table.serverTime,
     wait: (milliseconds: number) => Promise.resolve(void (table.serverTime += milliseconds)),
   };
   const options: LeaseOptions<"token"> = {

@@ -25,6 +25,7 @@ class FakeTable implements Transport {
   readonly alters: string[] = [];
   limit = 1000;
   readonly #columns = objectColumn();
+  overflow: Column | undefined = of("ignored");
   /** What becomes of an `ALTER TABLE`. */
   alter: (names: readonly string[], make: () => void) => void = (_, make) => make();
 
@@ -52,8 +53,13 @@ class FakeTable implements Transport {
     setColumn(this.#columns, [name], parsed(type));
   }
 
+  drop(name: string): void {
+    this.#columns.children.delete(name);
+  }
+
   get definition(): string {
-    const columns = printed(object({ oid: of("text"), data: this.#columns, overflow: of("ignored") }), "   ");
+    const overflow = this.overflow && { overflow: this.overflow };
+    const columns = printed(object({ oid: of("text"), data: this.#columns, ...overflow }), "   ");
     return `CREATE TABLE IF NOT EXISTS "doc"."t" (\n${columns}\n)\nWITH (\n   "mapping.total_fields.limit" = ${this.limit}\n)`;
   }
 
@@ -92,7 +98,13 @@ async function opened(table: FakeTable) {
     error: ignore,
     warn: (message, fields = {}) => warnings.push({ message, fields }),
   };
-  const schema = new TableSchema(table, { table: { schema: "doc", name: "t" }, inferred: false, log });
+  const needed = ["oid", "data", "overflow"];
+  const schema = new TableSchema(table, {
+    table: { schema: "doc", name: "t" },
+    inferred: false,
+    needed,
+    log,
+  });
   await schema.load();
   return { schema, warnings };
 }
@@ -241,3 +253,43 @@ Deno.test("TableSchema.add() makes no columns of ids among names, and says so on
   assert.equal(table.alters.length, 1);
   assert.deepEqual(warnings.map(({ fields: { column } }) => column), ["data", "data['o']"]);
 });
+
+Deno.test("TableSchema.load() warns once of columns that somebody drops or renames, and makes them again", async () => {
+  const table = new FakeTable();
+  const { schema, warnings } = await opened(table);
+  await schema.add(object({ a: of("bigint"), o: object({ x: of("text"), y: of("text") }) }));
+  table.drop("o");
+  table.drop("a");
+  table.make("b", "BIGINT");
+  await schema.load();
+  await schema.load();
+  assert.deepEqual(warnings, [{
+    message:
+      "Columns were dropped or renamed; rows written before lack their values until a snapshot writes them again",
+    fields: {
+      table: '"doc"."t"',
+      columns: "data['a'], data['o']",
+      hint: "--snapshot always, or verify --repair",
+    },
+  }]);
+  await schema.add(object({ a: of("double") }));
+  assert.deepEqual(schema.columns, object({ a: of("double"), b: of("bigint") }));
+});
+
+for (
+  const [what, overflow, why] of [
+    ["adds a column below overflow", object({ n: of("bigint") }), /its `overflow` is not a plain OBJECT/],
+    ["drops overflow", undefined, /its column `overflow` was dropped/],
+  ] as const
+) {
+  Deno.test(`TableSchema.load() refuses the table as long as somebody ${what}`, async () => {
+    const table = new FakeTable();
+    const { schema } = await opened(table);
+    table.overflow = overflow;
+    const refusal = { name: "UnusableTableError", message: why };
+    await assert.rejects(schema.load(), refusal);
+    await assert.rejects(schema.load(), refusal);
+    table.overflow = of("ignored");
+    await schema.load();
+  });
+}

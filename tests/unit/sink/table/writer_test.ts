@@ -181,13 +181,13 @@ Deno.test("Writer.upsert() says so when a row is not stored and no error tells w
 const PASSED_ON: readonly (readonly [string, Error, string])[] = [
   ["a lost connection", new SinkError("connection refused", { code: "ECONNECT" }), "SinkError"],
   ["overload", new SinkError("too many requests", { code: "429" }), "SinkError"],
-  ["a missing privilege", new SinkError("no DML", { code: "42501" }), "UserError"],
-  ["a table that is gone", new SinkError("unknown", { code: "4041" }), "UserError"],
-  ["a schema that is gone", new SinkError("Schema 'doc' unknown", { code: "XX000" }), "UserError"],
+  ["a missing privilege", new SinkError("no DML", { code: "42501" }), "UnusableTableError"],
+  ["a table that is gone", new SinkError("unknown", { code: "4041" }), "UnusableTableError"],
+  ["a schema that is gone", new SinkError("Schema 'doc' unknown", { code: "XX000" }), "UnusableTableError"],
   [
     "a column name that CrateDB cannot read",
     new SinkError("line 1:28: token recognition error at: '\"a\u0013'", { code: "XX000" }),
-    "UserError",
+    "UnusableTableError",
   ],
   ["a fault of this program", new TypeError("oops"), "TypeError"],
 ];

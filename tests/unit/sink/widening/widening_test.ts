@@ -37,6 +37,7 @@ Deno.test("Widening waits for a table that another relay rebuilds: it asks once 
     log: QUIET,
     clock: {
       now: () => locks.serverTime,
+      monotonic: () => locks.serverTime,
       wait: (ms) => {
         if (waits.push(ms) === 3) stop.abort();
         return stop.signal.aborted ? Promise.reject(stop.signal.reason) : Promise.resolve();

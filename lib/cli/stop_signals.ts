@@ -1,0 +1,43 @@
+/** The signals that end the program in order. Loads as little as `runtime.ts`. */
+import { readFileSync } from "node:fs";
+import process from "node:process";
+
+/** The signals, and their numbers. */
+const STOP_SIGNALS = [["SIGHUP", 1], ["SIGINT", 2], ["SIGTERM", 15]] as const;
+
+/** Signals within this time count as one: a task runner repeats the signal of the terminal. */
+const TOGETHER_MS = 500;
+
+/** Aborted by the first signal to stop; a second one ends the program at once, with exit code 128 and its number. */
+export function stopSignal(): AbortSignal {
+  const stop = new AbortController();
+  let stoppedAt = Infinity;
+  for (const [name, number] of STOP_SIGNALS) {
+    if (name === "SIGHUP" && isIgnored(number)) continue;
+    listen(name, () => {
+      if (Date.now() - stoppedAt >= TOGETHER_MS) process.exit(128 + number);
+      stoppedAt = Math.min(stoppedAt, Date.now());
+      stop.abort();
+    });
+  }
+  return stop.signal;
+}
+
+/** Whether the program was started with the signal ignored, for example by nohup(1). False on systems without /proc. */
+function isIgnored(number: number): boolean {
+  try {
+    const [, mask = "0"] = /^SigIgn:\s*(\w+)$/m.exec(readFileSync("/proc/self/status", "utf8")) ?? [];
+    return (BigInt(`0x${mask}`) >> BigInt(number - 1)) % 2n === 1n;
+  } catch {
+    return false;
+  }
+}
+
+/** Goes on without a signal that this system does not have. */
+function listen(name: NodeJS.Signals, listener: () => void): void {
+  try {
+    process.on(name, listener);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+  }
+}

@@ -1,0 +1,19 @@
+/** Which CrateDB or PostgreSQL a relay is connected to, for the log. */
+import type { LogFields } from "../../util/log.ts";
+import type { Transport } from "./transport.ts";
+import type { SinkAddress } from "./url.ts";
+
+/**
+ * @example
+ * IN: crate://me:secret@localhost:4200 → OUT: {address: "http://localhost:4200", version: "5.7.6"}
+ *
+ * @throws SinkError
+ */
+export async function sinkDescription(
+  transport: Pick<Transport, "query">,
+  { transport: kind, host, port, tls }: SinkAddress,
+): Promise<LogFields> {
+  const { rows: [[version] = []] } = await transport.query("SELECT version()");
+  const scheme = kind === "wire" ? "postgresql" : tls ? "https" : "http";
+  return { address: `${scheme}://${host}:${port}`, version: /\d+(?:\.\d+)+/.exec(String(version))?.[0] };
+}

@@ -1,0 +1,99 @@
+/** A table that cannot have the rows of its collection, while other tables are well: what is wrong, and how to mend it. */
+import { UserError } from "../../util/errors.ts";
+import { isSinkError, SinkError, type SinkErrorKind } from "../connection/sink_error.ts";
+import type { DefinedColumn } from "./show_create_table.ts";
+import { columnName, quoteTable, type TableName } from "./sql_names.ts";
+
+/** What is wrong with a table. */
+export class UnusableTableError extends UserError {}
+
+/** The server refuses to make or to read a table. */
+export class RefusedTableError extends SinkError {
+  constructor(error: SinkError) {
+    super(error.message, { code: error.code, kind: error.kind, cause: error });
+  }
+}
+
+/** Errors of one table, while it is in use. */
+const TABLE_KINDS: readonly SinkErrorKind[] = ["privilege", "unknown relation", "unknown schema"];
+
+/** Errors of one table, while it is opened. */
+const OPENING_KINDS: readonly SinkErrorKind[] = [...TABLE_KINDS, "too many shards", "refused"];
+
+/**
+ * Whether an error concerns one table alone.
+ *
+ * @example
+ * IN: a SinkError of the kind "privilege" → OUT: true; IN: a SinkError of the kind "unreachable" → OUT: false
+ */
+export const isUnusableTable = (error: unknown): boolean =>
+  error instanceof UnusableTableError || error instanceof RefusedTableError ||
+  isSinkError(error, ...TABLE_KINDS);
+
+/**
+ * The error of opening a table, marked if it concerns this table alone. An error without a reason may pass: it counts for
+ * a table without rows only, which nothing is lost of.
+ */
+export const errorOfOpening = (error: unknown, { hasRows }: { readonly hasRows: boolean }): unknown =>
+  isSinkError(error, ...OPENING_KINDS) || !hasRows && isSinkError(error, "unspecific")
+    ? new RefusedTableError(error)
+    : error;
+
+/** What is wrong with a table's columns. */
+export interface TableFault {
+  /** As part of a sentence, e.g. `it has no \`oid\` column of type TEXT`. */
+  readonly what: string;
+  /** The columns that are at fault, as subscripts, if the table can be used without them. */
+  readonly columns?: readonly string[];
+}
+
+/**
+ * Columns that would change values, or give rows more than their documents have.
+ *
+ * @param needed names of columns that statements write to
+ *
+ * @example
+ * IN: [{path: ["overflow"], type: "OBJECT(IGNORED) AS ("}, {path: ["overflow", "n"], type: "BIGINT"}], []
+ * OUT: [{what: "its `overflow` is not a plain OBJECT(IGNORED), but OBJECT(IGNORED) with columns", columns: ["overflow['n']"]}]
+ */
+export function columnFaults(
+  columns: readonly DefinedColumn[],
+  needed: readonly string[] = [],
+): TableFault[] {
+  const faults = columns.flatMap(({ path, type }): TableFault[] => {
+    const [top] = path;
+    if (top === "overflow" && path.length === 1 && type !== "OBJECT(IGNORED)") {
+      const what = `its \`overflow\` is not a plain OBJECT(IGNORED), but ${
+        type.replace(/ AS \($/, " with columns")
+      }`;
+      return [type === "OBJECT(IGNORED) AS (" ? { what, columns: below("overflow", columns) } : { what }];
+    }
+    const own = /\b(?:DEFAULT|GENERATED ALWAYS)\b/.exec(type)?.[0];
+    if (top !== "data" || !own) return [];
+    const column = columnName(path);
+    return [{ what: `${column} has values of its own (${own})`, columns: [column] }];
+  });
+  const missing = needed.filter((name) => !columns.some(({ path }) => path.length === 1 && path[0] === name));
+  return [...faults, ...missing.map((name) => ({ what: `its column \`${name}\` was dropped` }))];
+}
+
+/** @example IN: "overflow", columns overflow, overflow.n, overflow.n.m → OUT: ["overflow['n']"] */
+const below = (name: string, columns: readonly DefinedColumn[]): string[] =>
+  columns.filter(({ path }) => path.length === 2 && path[0] === name)
+    .map(({ path }) => columnName(path));
+
+/** The error of a table with these faults. */
+export function unusableTable(table: TableName, faults: readonly TableFault[]): UnusableTableError {
+  const name = quoteTable(table);
+  const drops = faults.flatMap(({ columns = [] }) => columns).map((column) => `DROP COLUMN ${column}`);
+  const canBeMended = faults.every(({ columns }) => columns !== undefined);
+  return new UnusableTableError(
+    `Table ${name} cannot be used: ${faults.map(({ what }) => what).join(", ")}.`,
+    {
+      hint: "Its rows would not equal the documents. " +
+        (canBeMended ? `Drop the columns:\n  ALTER TABLE ${name} ${drops.join(", ")}\nOr name` : "Name") +
+        " another table with --table, or move this one out of the way:\n" +
+        `  ALTER TABLE ${name} RENAME TO "${table.name}-old"`,
+    },
+  );
+}

@@ -1,0 +1,66 @@
+/** Why no stream was found: a server does not show schemas that the user has no rights on. */
+import type { Transport } from "../sink/connection/transport.ts";
+import { quoteName } from "../sink/table/sql_names.ts";
+
+/** Who asks, and what that user may see. */
+export interface Viewer {
+  readonly user: string;
+  readonly seesAll: boolean;
+  readonly server: Transport["dialect"]["name"];
+}
+
+export interface Absence extends Viewer {
+  /** The stream that was asked for; undefined for all. */
+  readonly wanted: string | undefined;
+  /** The streams that the user may see. */
+  readonly existing: readonly string[];
+  /** The schema that the relay's own tables are most likely in. */
+  readonly schema: string;
+}
+
+/** @throws SinkError */
+export async function viewerOf(transport: Transport): Promise<Viewer> {
+  const { rows: [row] } = await transport.query(transport.dialect.viewer);
+  const [user, seesAll] = row ?? [];
+  return { user: String(user), seesAll: seesAll === true, server: transport.dialect.name };
+}
+
+/** What shows the tables of a schema to a user. */
+export const grantText = ({ server, user }: Viewer, schema: string): string =>
+  server === "CrateDB"
+    ? `GRANT DQL ON SCHEMA ${quoteName(schema)} TO ${quoteName(user)}`
+    : `GRANT USAGE ON SCHEMA ${quoteName(schema)} TO ${quoteName(user)}; ` +
+      `GRANT SELECT ON ALL TABLES IN SCHEMA ${quoteName(schema)} TO ${quoteName(user)}`;
+
+/** Streams that are printed. */
+const MAX_STREAMS = 20;
+
+/**
+ * Explains that no stream was found, without a claim about what the user may not see.
+ *
+ * @example
+ * IN: {user: "reader", seesAll: false, existing: [], schema: "doc", …}
+ * OUT: ["No stream is visible to the user reader: none exists yet, or …", "If it exists: GRANT DQL ON SCHEMA \"doc\" TO \"reader\""]
+ */
+export function absenceText(absence: Absence): string[] {
+  const { user, seesAll, server, wanted, existing, schema } = absence;
+  const limit = seesAll ? [] : [`If it exists: ${grantText(absence, schema)}`];
+  if (wanted !== undefined && existing.length > 0) {
+    const more = existing.length - MAX_STREAMS;
+    return [
+      `${
+        seesAll ? "No relay has followed this stream" : `The user ${user} sees no stream of this name`
+      }: ${wanted}`,
+      "These exist:",
+      ...existing.slice(0, MAX_STREAMS).map((each) => `  ${each}`),
+      ...more > 0 ? [`  and ${more} more`] : [],
+      ...limit,
+    ];
+  }
+  if (seesAll) return [`No stream exists yet: no relay has written to this ${server}.`];
+  return [
+    `No stream is visible to the user ${user}: none exists yet, or the user has no rights on the schema of the ` +
+    "relay's own tables.",
+    ...limit,
+  ];
+}

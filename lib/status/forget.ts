@@ -1,0 +1,174 @@
+/** `forget`: removes what the relay keeps about a stream. Tables with documents and their rows stay. */
+import { isStreamOf } from "../key/partition.ts";
+import { openTransport } from "../sink/connection/open_transport.ts";
+import type { Transport } from "../sink/connection/transport.ts";
+import type { SinkAddress } from "../sink/connection/url.ts";
+import { fenced } from "../sink/connection/wrappers.ts";
+import { Lease } from "../sink/metadata/lease.ts";
+import { type MetadataTable, tableExists } from "../sink/metadata/metadata_tables.ts";
+import {
+  countRecords,
+  knownStreams,
+  recordsOf,
+  removeRecords,
+  type StreamName,
+  type StreamRecords,
+  wholeStreams,
+} from "../sink/metadata/stream_records.ts";
+import { quoteTable } from "../sink/table/sql_names.ts";
+import type { Clock } from "../util/clock.ts";
+import { durationText } from "../util/duration_text.ts";
+import { UsageError, UserError } from "../util/errors.ts";
+import { absenceText, type Viewer, viewerOf } from "./absence.ts";
+
+export interface ForgetSettings {
+  readonly sink: SinkAddress;
+  /** The stream with all its parts, or one part; undefined for the only one that exists. */
+  readonly stream: string | undefined;
+}
+
+export interface ForgetContext {
+  readonly clock: Clock;
+  /** Asks whether these are to be removed. */
+  readonly confirm: (kept: Kept) => Promise<boolean>;
+}
+
+/** What is kept about streams. */
+export interface Kept {
+  readonly streams: readonly StreamName[];
+  /** Rows in each of the relay's own tables. */
+  readonly rows: Readonly<Partial<Record<MetadataTable, number>>>;
+}
+
+/** A removal takes less; after a crash the streams are free again then. */
+const LEASE_MS = 10_000;
+const POSITIONS = "cdc_position";
+
+/**
+ * @returns what was removed; undefined if that was not confirmed
+ * @throws UsageError if no stream, or no single one, has that name; UserError while a relay follows it; SinkError
+ */
+export async function forget(
+  { sink, stream: name }: ForgetSettings,
+  context: ForgetContext,
+): Promise<Kept | undefined> {
+  await using transport = await openTransport(sink);
+  const schema = transport.dialect.schema ?? sink.schema;
+  const known = await knownStreams(transport);
+  const streams = chooseStreams(known, { name, schema, viewer: await viewerOf(transport) });
+  return await forgetStreams(transport, streams, context);
+}
+
+export interface ChooseOptions {
+  readonly name: string | undefined;
+  /** The default one, which counts if several schemas have a stream of this name. */
+  readonly schema: string;
+  readonly viewer: Viewer;
+}
+
+/**
+ * The stream of that name with all its parts, or the only one. Pure.
+ *
+ * @throws UsageError
+ */
+export function chooseStreams(
+  known: readonly StreamName[],
+  { name, schema, viewer }: ChooseOptions,
+): readonly StreamName[] {
+  const matching = known.filter(({ stream }) => name === undefined || isStreamOf(stream, name));
+  if (matching.length === 0) {
+    const existing = known.map(({ stream }) => stream);
+    const [first = "", ...rest] = absenceText({ ...viewer, wanted: name, existing, schema });
+    throw new UsageError(first, { hint: rest.join("\n") });
+  }
+  const wholes = wholeStreams(matching);
+  if (name === undefined && wholes.length > 1) {
+    throw new UsageError("Several streams exist, and --stream does not name one.", {
+      hint: ["These exist:", ...wholes.map((each) => `  ${each}`)].join("\n"),
+    });
+  }
+  const schemas = [...new Set(matching.map((each) => each.schema))];
+  const chosen = schemas.length > 1 ? schemas.find((each) => each === schema) : schemas[0];
+  if (chosen === undefined) {
+    throw new UsageError(`Several schemas have this stream: ${schemas.join(", ")}`, {
+      hint: "Name one of them as the schema in CRATEDB_URL, e.g. crate://host:4200/?schema=shop",
+    });
+  }
+  return matching.filter((each) => each.schema === chosen);
+}
+
+/** @throws UserError while a relay follows one of the streams; nothing is removed then */
+export async function forgetStreams(
+  transport: Transport,
+  streams: readonly StreamName[],
+  { clock, confirm }: ForgetContext,
+): Promise<Kept | undefined> {
+  const positions: StreamName[] = [];
+  for (const stream of streams) if (await hasFreePosition(transport, stream)) positions.push(stream);
+  const records = await recordsOf(transport, streams);
+  if (!await confirm({ streams, rows: await sumOf(records, (each) => countRecords(transport, each)) })) {
+    return undefined;
+  }
+  await using leases = new AsyncDisposableStack();
+  const held: Lease<never>[] = [];
+  for (const stream of positions) held.push(leases.use(await leaseOf(transport, stream, clock)));
+  const lost = new AbortController();
+  for (const lease of held) leases.use(lease.keep((error) => lost.abort(error)));
+  const guarded = fenced(transport, async () => {
+    lost.signal.throwIfAborted();
+    for (const lease of held) await lease.check();
+  });
+  // Records may have been added while the question was open.
+  const found = await recordsOf(transport, streams);
+  return { streams, rows: await sumOf(found, (each) => removeRecords(guarded, each)) };
+}
+
+async function sumOf(
+  records: readonly StreamRecords[],
+  count: (records: StreamRecords) => Promise<number>,
+): Promise<Kept["rows"]> {
+  const rows: Partial<Record<MetadataTable, number>> = {};
+  for (const each of records) rows[each.name] = (rows[each.name] ?? 0) + await count(each);
+  return rows;
+}
+
+/** @throws UserError */
+async function leaseOf(transport: Transport, name: StreamName, clock: Clock): Promise<Lease<never>> {
+  const { schema, stream } = name;
+  const lease = await Lease.tryAcquire<never>(transport, {
+    table: { schema, name: POSITIONS },
+    keyColumn: "stream",
+    key: stream,
+    columns: [],
+    lease: LEASE_MS,
+    clock,
+    holds: `follows this stream: ${stream}`,
+    takesOver: `has taken over this stream: ${stream}`,
+  });
+  if (lease) return lease;
+  await hasFreePosition(transport, name);
+  throw heldBy(null, stream, 0);
+}
+
+/**
+ * Whether the stream has a position.
+ *
+ * @throws UserError while a relay holds it
+ */
+async function hasFreePosition(transport: Transport, { schema, stream }: StreamName): Promise<boolean> {
+  const { dialect: { millis, now } } = transport;
+  const table = { schema, name: POSITIONS };
+  if (!await tableExists(transport, table)) return false;
+  const { rows: [row] } = await transport.query(
+    `SELECT owner, ${millis("lease_until")} - ${now} FROM ${quoteTable(table)} WHERE stream = $1`,
+    [stream],
+  );
+  const [owner = null, left = null] = row ?? [];
+  if (Number(left ?? 0) > 0) throw heldBy(owner as string | null, stream, Number(left));
+  return row !== undefined;
+}
+
+const heldBy = (owner: string | null, stream: string, left: number): UserError =>
+  new UserError(`A relay (${owner}) still follows this stream: ${stream}`, {
+    hint: `Stop it first. If it was killed, its lease runs out in ${durationText(left)}.`,
+  });

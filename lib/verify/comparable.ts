@@ -1,0 +1,59 @@
+/** Which collections are compared. To compare nothing proves nothing: it is an error, or warned of. */
+import type { Namespace } from "../namespace.ts";
+import type { FoundCollection, Scope } from "../source/scope.ts";
+import {
+  type Catalogue,
+  namesText,
+  type Unmatched,
+  unmatchedNames,
+  unmatchedText,
+} from "../source/unmatched.ts";
+import { UsageError } from "../util/errors.ts";
+import type { Logger } from "../util/log.ts";
+
+export interface ComparableDeps {
+  readonly scope: Scope;
+  /** The collections that the scope has found; a single one may not exist. */
+  readonly found: readonly FoundCollection[];
+  readonly catalogue: Catalogue;
+  /** Whether a collection that does not exist has rows which its relay should have removed. */
+  readonly hasRows: (namespace: Namespace) => Promise<boolean>;
+  readonly runs: "once" | "forever";
+  readonly log: Logger;
+}
+
+/**
+ * The collections of the scope. One that does not exist is compared if it has rows: all of them are too many.
+ *
+ * @example
+ * IN: {scope: shpo.*, found: [], …} → OUT: throws "No database matches shpo; MongoDB shows these: shop, weather"
+ *
+ * @throws UsageError for nothing to compare, unless a later run may find something
+ */
+export async function comparable(deps: ComparableDeps): Promise<readonly FoundCollection[]> {
+  const { scope, found, catalogue, hasRows, runs, log } = deps;
+  const unmatched = await unmatchedNames(scope, found, catalogue);
+  const [single] = found;
+  const isMissing = scope.level === "collection" && unmatched.length > 0 && single !== undefined &&
+    !await hasRows(single);
+  const left = isMissing ? [] : found;
+  if (left.length === 0 && runs === "once") throw nothingToCompare(scope, unmatched);
+  for (const { kind, name, existing, similar } of unmatched) {
+    log.warn(`No ${kind} matches`, { name, existing: namesText(existing), did_you_mean: similar });
+  }
+  return left;
+}
+
+function nothingToCompare(scope: Scope, [first]: readonly Unmatched[]): UsageError {
+  if (!first) {
+    return new UsageError(`Nothing to compare: no collection matches ${scope}`, {
+      hint: "MongoDB shows this user none, or --exclude leaves all of them out.",
+    });
+  }
+  const { kind, similar } = first;
+  return new UsageError(unmatchedText(first), {
+    hint: similar === undefined
+      ? `Name one of these with --${kind}, or have the user given the right to see others.`
+      : `Did you mean --${kind} ${similar}?`,
+  });
+}
