@@ -63,8 +63,8 @@ export function takeSink<Read extends SinkValues>(
 }
 
 /**
- * A secret as it is at the moment: it may be replaced while the program runs. If a file has it, that is read again when it
- * has changed. While it is being replaced, the secret from before is used.
+ * Returns the current secret, which may be replaced while the program runs. A file is read again after it has changed. If it
+ * cannot be read, the last secret is returned.
  */
 function latest<const Secret extends Option>(
   option: Secret,

@@ -1,7 +1,7 @@
 /** Stops a relay that would send everything to the dead letters: then the fault is hardly in the documents. */
 import { UserError } from "../util/errors.ts";
 
-/** What one write of a table comes to. */
+/** The result of one write of a table. */
 export interface WriteOutcome {
   /** Rows that were written. */
   readonly written: number;
@@ -31,7 +31,7 @@ export class DeadLetterLimit {
   /**
    * Checks an outcome before its dead letters are kept.
    *
-   * @throws UserError when there are more of them than the limit
+   * @throws UserError when the count exceeds the limit
    */
   check(outcome: WriteOutcome): void {
     const [last] = outcome.letters.slice(-1);

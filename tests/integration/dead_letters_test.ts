@@ -87,6 +87,29 @@ for (const transport of transports) {
   }
 }
 
+cratedbTest("relay() stops before it sends more than --max-dead-letters documents there", async (context) => {
+  const { mongodb, database, relay, sql, table } = context;
+  const { data: type, poison } = TABLES["a CHECK constraint"] ?? { data: "", poison: 0 };
+  await sql(`CREATE TABLE "${table}" (oid TEXT PRIMARY KEY, data ${type}, overflow OBJECT(IGNORED))`);
+  const data = mongodb.db(database).collection<Document>("data");
+  await data.insertMany([1, 2, 3].map((_id) => ({ _id, n: 7 })) as Document[]);
+  const flags = ["--max-dead-letters", "2"];
+  const running = relay(flags);
+  await running.waitForLine(/Ready/);
+  await data.updateMany({}, { $set: { n: poison } });
+  await running.waitForLine(/More than 2 documents in succession cannot be stored\. .*CHECK/);
+  assert.equal((await running.status).code, 1);
+  await sql(`REFRESH TABLE "${table}"`);
+  const rows = await sql(`SELECT oid FROM "${table}"`);
+  const left = await letters(context);
+  assert.ok(left.length <= 2, "more than one batch may have brought them");
+  assert.equal(rows.length, 3 - left.length);
+
+  await data.updateOne({ _id: 1 } as Document, { $set: { n: 8 } });
+  await relay(flags).waitForLine(/Ready/);
+  await eventually(async () => assert.deepEqual((await letters(context)).map(({ oid }) => oid), ["2", "3"]));
+});
+
 cratedbTest(
   "relay() takes a document with values for overflow out where the table has no such column",
   async (context) => {

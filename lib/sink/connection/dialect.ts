@@ -35,7 +35,7 @@ export interface Dialect extends Required<NameLimits> {
   readonly fence: { readonly select: string; readonly where: (one: string, other: string) => string };
   /** Selects the name of the user, and whether the user sees all schemas. */
   readonly viewer: string;
-  /** Selects the beginnings of the statements under way that are like `$1`, as far as the user may see them. */
+  /** Selects the beginnings of the running statements that match the LIKE pattern `$1` and that the user may see. */
   readonly running: string;
   /** The server's clock, and conversions from and to milliseconds. */
   readonly now: string;

@@ -107,7 +107,7 @@ function answerError(status: number, { message, code }: Failure): SinkError {
   return new SinkError(message, { code: String(isLogin ? status : code) });
 }
 
-/** CrateDB says in plain text why it refuses a login. Anything else is the answer of another server. */
+/** CrateDB refuses a login in plain text. Anything else is the answer of another server. */
 function otherAnswerError({ status, text }: Response, server: string): SinkError {
   const code = String(status);
   if (status === 401 && /^[^<{]/.test(text)) return new SinkError(text.trim(), { code });

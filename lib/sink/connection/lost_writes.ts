@@ -1,6 +1,6 @@
 /**
- * Writes whose answers were lost: the connection broke, or the answer was overdue. The server may still run them. If their
- * rows were written again meanwhile, older values would overwrite newer ones.
+ * Writes whose answers were lost: the connection broke, or the answer was overdue. The server may still run them, and would
+ * overwrite newer values of the same rows.
  */
 import type { Clock } from "../../util/clock.ts";
 import type { Logger } from "../../util/log.ts";
@@ -9,16 +9,14 @@ import { isAnswerLost } from "./sink_error.ts";
 import type { Query, Result } from "./query.ts";
 import type { Transport } from "./transport.ts";
 
-/** Between two looks at whether a write is still under way. */
+/** Between two looks at whether a write still runs. */
 const LOOK_INTERVAL_MS = 200;
 /** CrateDB lists some statements for ever that have failed. */
 const LONGEST_WAIT_MS = 120_000;
 
 export interface LostWritesOptions {
-  readonly clock: Pick<Clock, "wait">;
+  readonly clock: Pick<Clock, "monotonic" | "wait">;
   readonly log: Logger;
-  /** Milliseconds by a clock that is never set back. @default {performance.now} */
-  readonly now?: () => number;
 }
 
 export class LostWrites {
@@ -35,7 +33,7 @@ export class LostWrites {
     this.#options = options;
   }
 
-  /** Whether a write whose answer was lost may still be under way. */
+  /** Whether a write whose answer was lost may still run. */
   get some(): boolean {
     return this.#lost.size > 0;
   }
@@ -50,13 +48,13 @@ export class LostWrites {
     try {
       return await this.#transport.query(marked.sql, parameters, options);
     } catch (error) {
-      if (isAnswerLost(error)) this.#lost.set(marked.id, this.#now());
+      if (isAnswerLost(error)) this.#lost.set(marked.id, this.#options.clock.monotonic());
       throw error;
     }
   }
 
   /**
-   * Resolves when no lost write is under way any more. All callers wait together.
+   * Resolves when no lost write runs any more. All callers wait together.
    *
    * @throws SinkError when the server does not answer
    */
@@ -72,7 +70,7 @@ export class LostWrites {
       const running = await this.#mark.running(this.#transport);
       if (!running) this.#warnOnce();
       for (const [id, since] of this.#lost) {
-        if (running?.has(id) && this.#now() - since < LONGEST_WAIT_MS) continue;
+        if (running?.has(id) && clock.monotonic() - since < LONGEST_WAIT_MS) continue;
         if (running?.has(id)) {
           log.warn("A write whose answer was lost is still listed as running: going on", { id });
         }
@@ -81,10 +79,6 @@ export class LostWrites {
       if (!this.some) return;
       await clock.wait(LOOK_INTERVAL_MS);
     }
-  }
-
-  #now(): number {
-    return (this.#options.now ?? (() => performance.now()))();
   }
 
   #warnOnce(): void {

@@ -30,7 +30,8 @@ export class OverdueError extends Error {
   readonly code = "ETIMEDOUT";
 
   constructor(limitMs: number) {
-    super(`no answer within ${limitMs / 1000} s`);
+    const message = `no answer within ${limitMs / 1000} s`;
+    super(message);
   }
 }
 
@@ -84,7 +85,7 @@ export class Poster implements Disposable {
       reject(new OverdueError(limitMs));
       sending.destroy();
     }, limitMs);
-    // Deno repeats a request that has failed on a connection used before, unless this says that it is a new one.
+    // Deno repeats a request that has failed on a connection used before, unless it counts as a new one.
     sending.on("socket", () => sending.reusedSocket = false);
     sending.on("error", reject);
     sending.on("response", (response) => {

@@ -1,4 +1,4 @@
-/** Statements under way on the server, found by a comment at their beginning. */
+/** Finds statements that the server runs, by a comment at their beginning. */
 import { isSinkError } from "./sink_error.ts";
 import type { Transport } from "./transport.ts";
 
@@ -17,7 +17,7 @@ export class StatementMark {
   }
 
   /**
-   * The ids of marked statements under way.
+   * The ids of marked statements that the server runs.
    *
    * @returns undefined if the server does not let the user see its statements
    * @throws SinkError when the server does not answer

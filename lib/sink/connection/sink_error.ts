@@ -28,7 +28,7 @@ export type SinkErrorKind =
   | "needed"
   /** CrateDB takes a snapshot of what is to be dropped. */
   | "backup running"
-  /** The code and the message do not tell what is wrong: it may be the server, the table, or a value. */
+  /** Unknown: the server, the table or a value may be at fault. */
   | "unspecific"
   /** A value, or the statement, is wrong. */
   | "refused";
@@ -153,7 +153,7 @@ const TOO_MANY_COLUMNS = new RegExp(`${EXCEPTIONS}Limit of total (?:fields|colum
 const TOO_MANY_SHARDS = new RegExp(
   `${EXCEPTIONS}(?:Validation Failed: \\d+: )?this action would add \\[\\d+\\] total shards, but`,
 );
-/** What CrateDB says of values that it refuses, where the PostgreSQL wire has left the code out. */
+/** CrateDB's messages for refused values, for the PostgreSQL wire, which leaves the code out. */
 const REFUSED_MESSAGE = new RegExp(
   `${EXCEPTIONS}(?:${
     [

@@ -1,4 +1,4 @@
-/** The PostgreSQL wire: statements over connections of their own. */
+/** The PostgreSQL wire, over a pool of connections. */
 import process from "node:process";
 import { Semaphore } from "../../util/semaphore.ts";
 import { type Dialect, dialectOf } from "./dialect.ts";
@@ -80,7 +80,7 @@ export class WireTransport implements Transport {
     return this.#pool.run(sql, parameters, options);
   }
 
-  /** Closes all connections at once. A statement under way fails; the server may still run it. */
+  /** Closes all connections at once. Running statements fail; the server may still run them. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#pool.close();
   }

@@ -16,7 +16,7 @@ export class WireConnection {
   readonly #address: SinkAddress;
   readonly #sql: postgres.Sql;
   #socket: Socket | undefined;
-  /** Whether the statement under way has opened the connection. */
+  /** Whether the current statement has opened the connection. */
   #hasConnected = false;
   #isClosed = false;
 
@@ -63,7 +63,7 @@ export class WireConnection {
       if (cause instanceof SinkError) throw cause;
       const { message, code } = cause as { message?: string; code?: string };
       const { host, port } = this.#address;
-      // With TLS, postgres.js does not know the address.
+      // With TLS, postgres.js leaves the address out.
       const text = (message || String(code ?? cause)).replace("undefined:undefined", `${host}:${port}`);
       throw new SinkError(text, { code, cause });
     } finally {
@@ -71,7 +71,7 @@ export class WireConnection {
     }
   }
 
-  /** Closes the connection for good, whatever the server does. A statement under way fails. */
+  /** Closes the connection for good, whatever the server does. The current statement fails. */
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.#sql.end({ timeout: 0 }).catch(() => {});
@@ -102,7 +102,7 @@ export class WireConnection {
     }
     // It may be closed before postgres.js listens to it.
     if (socket.destroyed) throw closed;
-    // What postgres.js reads of its own sockets: for the name in the certificate, and for its errors.
+    // postgres.js reads these properties for the name in the certificate and for its errors.
     return Object.assign(socket, { host, port });
   }
 

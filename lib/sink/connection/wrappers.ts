@@ -48,10 +48,10 @@ export function treatAsPassing(
 }
 
 export interface CountingTransport extends Transport {
-  /** Whether a statement that writes rows may still be running, also one that nobody waits for any more. */
+  /** Whether a statement that writes rows may still be running, also after its caller has stopped waiting. */
   readonly writing: boolean;
   /**
-   * Resolves when no write whose answer was lost is under way any more.
+   * Resolves when no write whose answer was lost runs any more.
    *
    * @throws SinkError when the server does not answer
    */
@@ -61,9 +61,9 @@ export interface CountingTransport extends Transport {
 /** Tracks whether any statement that writes rows is still running. */
 export function countingWrites(
   transport: Transport,
-  { clock = SYSTEM_CLOCK, log = QUIET, ...options }: Partial<LostWritesOptions> = {},
+  { clock = SYSTEM_CLOCK, log = QUIET }: Partial<LostWritesOptions> = {},
 ): CountingTransport {
-  const lost = new LostWrites(transport, { ...options, clock, log });
+  const lost = new LostWrites(transport, { clock, log });
   let running = 0;
   const query: Query = async (...statement) => {
     const [, , options] = statement;
@@ -85,8 +85,8 @@ export function countingWrites(
 }
 
 /**
- * Asks before each statement; if `check` throws, nothing is sent. A write waits first until no lost one is under way,
- * which would overwrite what it writes.
+ * Asks before each statement; if `check` throws, nothing is sent. A write waits first until no lost write runs,
+ * which would overwrite it.
  */
 export const fenced = (
   transport: Transport & Partial<Pick<CountingTransport, "settled">>,
@@ -115,10 +115,10 @@ const PASSING_FOR_A_MINUTE: readonly SinkErrorKind[] = [
   "unknown schema",
   // The password or the token was replaced, here or there first.
   "login",
-  // A load balancer that knows no node.
+  // A load balancer without a node.
   "foreign server",
 ];
-/** How often a write is tried again whose error does not tell what is wrong. */
+/** How often a write is tried again after an unknown error. */
 const UNSPECIFIC_RETRIES = 4;
 
 /** Tries a statement again for as long as the sink is away. Every statement must be safe to repeat. */

@@ -210,7 +210,7 @@ export class Lease<Column extends string> implements AsyncDisposable {
     }).catch(() => {});
   }
 
-  /** An answer that comes after the lease has run out is of no use. */
+  /** An answer after the end of the lease is of no use. */
   get #limit(): QueryOptions {
     return { limitMs: Math.min(Math.max(this.#options.lease, SHORTEST_LIMIT_MS), STATEMENT_LIMIT_MS) };
   }
@@ -248,7 +248,7 @@ export class Lease<Column extends string> implements AsyncDisposable {
     );
   }
 
-  /** @throws UserError when there is no row */
+  /** @throws UserError when the row does not exist */
   async #read(): Promise<Row<Column>> {
     const row = await this.#find();
     if (row) return row;

@@ -41,7 +41,7 @@ const ROW_ERRORS: readonly SinkErrorKind[] = [
   "exists",
   "unspecific",
 ];
-/** Errors that are described by themselves. */
+/** Errors of the connection, not of the table. */
 const SERVER_ERRORS: readonly SinkErrorKind[] = ["tls", "foreign server"];
 
 /** CrateDB cannot parse the type of `data`, because a column's name has such a character. */

@@ -45,7 +45,7 @@ export async function copyRows(
       return;
     }
     const running = await mark.running(transport);
-    // Without a look at the server, only the answer tells.
+    // Without a view of the running statements, a lost answer is a failure.
     if (!running && outcome) throw outcome.error;
     if (running?.has(id)) {
       looksInVain = 0;
@@ -55,7 +55,7 @@ export async function copyRows(
         rows: total,
       });
     } else if (running) looksInVain++;
-    // The statement has ended, and its answer was lost or is about to come.
+    // The statement has ended, and its answer was lost.
     if (outcome && looksInVain > 0) break;
   }
   if (await countRows(transport, to) === total) return;

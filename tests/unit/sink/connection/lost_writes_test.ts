@@ -31,8 +31,7 @@ function setUp({ looks = 3, error = LOST }: { looks?: number; error?: SinkError 
   };
   const server: Transport = { dialect: CRATEDB, query, async [Symbol.asyncDispose]() {} };
   const counting = countingWrites(server, {
-    clock: { wait: (ms) => Promise.resolve(void (state.time += ms)) },
-    now: () => state.time,
+    clock: { monotonic: () => state.time, wait: (ms) => Promise.resolve(void (state.time += ms)) },
     log: createLogger({ format: "text", level: "info", write: (line) => lines.push(line) }),
   });
   let checks = 0;
