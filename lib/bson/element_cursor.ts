@@ -26,7 +26,7 @@ export class ElementCursor {
 
   /**
    * @param start where the document starts
-   * @throws UnstorableError when there is no document
+   * @throws UnstorableError if the bytes are no document
    */
   constructor(bytes: Uint8Array, start = 0) {
     const room = bytes.length - start;

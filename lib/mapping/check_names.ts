@@ -11,8 +11,7 @@ const SHOWN_CHARACTERS = 40;
 const NESTING: readonly number[] = [BsonType.document, BsonType.array, BsonType.codeWithScope];
 
 /**
- * Looks for a name that is too long for any column, at any depth. A document that is shorter than such a name is not
- * looked through.
+ * Looks for a name that is too long for CrateDB, at any depth. Most documents are shorter than that, and are not read.
  *
  * @example
  * IN: {_id: 1, [51,000 times "k"]: 1} → OUT: UnstorableError "A field name has 51000 characters, and CrateDB takes 50000: kkk…"

@@ -131,7 +131,7 @@ export function stateOf(plan: SnapshotPlan): SnapshotState | null {
   return { ...rest, resumeAt: first ? namespaceText(first) : null, done: doneAfter(first, rest.done) };
 }
 
-/** Those of the collections that are done which come after the first one that is not: the others need no mention. */
+/** Collections that are done and follow the first one that is not: those before it need no mention. */
 const doneAfter = (first: Namespace | undefined, done: readonly string[]): readonly string[] => {
   if (!first) return [];
   const resumeAt = namespaceText(first);
@@ -233,7 +233,7 @@ export function finishCollection(plan: SnapshotPlan, namespace: Requeued): Snaps
   };
 }
 
-/** The same list where it is not in it. */
+/** The same list if the entry is not in it. */
 function without<T>(list: readonly T[], entry: T): readonly T[] {
   const at = list.indexOf(entry);
   return at < 0 ? list : list.toSpliced(at, 1);

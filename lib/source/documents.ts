@@ -371,7 +371,7 @@ const aggregate = ({ collection }: Namespace, pipeline: readonly Document[]): Do
 const learn = (size: PageSize, { documents }: Page): void =>
   size.read(documents.length, documents.reduce((sum, { document }) => sum + document.length, 0));
 
-/** Where the keys from `start` on end that fit in a query, of `most` at most. */
+/** The end of the keys from `start` on that fit in a query, of `most` at most. */
 function groupEnd(keys: readonly Asked[], start: number, most: number): number {
   let bytes = 0;
   let end = start;

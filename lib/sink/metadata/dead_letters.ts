@@ -1,5 +1,5 @@
 /**
- * Documents that no row could hold, kept whole where that can be. To replay them, fix the cause and start the relay again.
+ * Documents that no row could hold, kept whole if they can be. To replay them, fix the cause and start the relay again.
  *
  * A letter can always be written and read: CrateDB's parser takes no text over {@linkcode Dialect.maxText}, so a letter is
  * without its document if that would be longer, or if CrateDB refuses the letter with it for whatever reason.
@@ -29,9 +29,8 @@ const MAX_LETTERS = 1_000;
 const MAX_CHARACTERS = 2 ** 22;
 
 const WITHOUT =
-  " The letter is without its document, which is too large for that as well. A smaller document comes by itself; after " +
-  "another cause is mended (a larger http.max_content_length in crate.yml, the PostgreSQL wire in CRATEDB_URL), start " +
-  "the relay with --snapshot always.";
+  " The letter is without its document, which is too large for that as well. Make the document smaller; or raise " +
+  "http.max_content_length in crate.yml or use the PostgreSQL wire (CRATEDB_URL), and start the relay with --snapshot always.";
 
 export interface DeadLetter {
   readonly oid: string;
@@ -45,7 +44,7 @@ export type StoredLetter =
   | { readonly oid: string; readonly document: Uint8Array }
   | { readonly oid: string; readonly unreadable: string };
 
-/** Whose dead letters, and where they are. */
+/** The dead letters of one table. */
 export interface DeadLettersOptions {
   readonly schema: string;
   /** See {@linkcode deadLetterStream}. */
@@ -103,7 +102,7 @@ export class DeadLetters {
     return letters;
   }
 
-  /** How many there are. */
+  /** The number of letters. */
   static async count(transport: Transport, { schema, stream }: DeadLettersOptions): Promise<number> {
     const { rows: [row] } = await transport.query(
       `SELECT count(*) FROM ${quoteTable({ schema, name: TABLE })} WHERE stream = $1`,

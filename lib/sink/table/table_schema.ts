@@ -62,7 +62,7 @@ export class TableSchema {
   /** Columns that were warned of. */
   readonly #unfit = new Set<string>();
   #definition = "";
-  /** What the definition says, read once: each document of a batch may ask for it. */
+  /** The columns and the limit in the definition, read once: each document of a batch may need them. */
   #defined: readonly DefinedColumn[] = [];
   #limit = limitOf("");
   #version = 0;

@@ -38,7 +38,11 @@ async function run(
     },
     hasRows: ({ database, collection }) => Promise.resolve(withRows.includes(`${database}.${collection}`)),
     runs,
-    log: createLogger({ format: "text", level: "warn", write: (line) => warnings.push(line.slice(9)) }),
+    log: createLogger({
+      format: "text",
+      level: "warn",
+      write: (line) => warnings.push(line.replace(/^\S+ /, "")),
+    }),
   });
   return { compared: compared.map(({ database, collection }) => `${database}.${collection}`), warnings };
 }
