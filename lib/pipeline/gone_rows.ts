@@ -67,7 +67,7 @@ export class GoneRows {
       const gone = await this.#goneKeys(page.keys, applier);
       await applier.remove(gone);
       if (gone.length > 0) {
-        log.info(`Removed ${page.what} whose documents are gone`, { [page.what]: gone.length });
+        log.info(`Removed ${page.what} of deleted documents`, { [page.what]: gone.length });
       }
     }
     return false;

@@ -70,7 +70,7 @@ export class OwnKeys {
     };
     for (const group of grouped(named, limits)) {
       const asked = group.map(({ isOwn }) => isOwn);
-      // A mongos answers nothing for a database that is gone.
+      // A mongos answers nothing for a deleted database.
       const answers = await this.#computed(namespace, asked) ??
         await this.#computed({ ...namespace, database: "admin" }, asked);
       for (const [at, { key }] of group.entries()) if (answers?.[at]) own.push(key);
