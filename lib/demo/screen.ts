@@ -27,12 +27,13 @@ export function createScreen(env: Readonly<Record<string, string | undefined>>):
   const width = columns === undefined
     ? WIDTH.elsewhere
     : Math.min(WIDTH.most, Math.max(WIDTH.least, columns));
+  const fit = (line: string) => columns === undefined ? [line] : wrapped(line, width);
   return {
     width,
     strong: paint("bold"),
     faint: paint("dim"),
-    print: (...lines) => write(STDOUT, lines.flatMap((line) => wrapped(line, width))),
-    tell: (line) => write(STDERR, wrapped(line, width)),
+    print: (...lines) => write(STDOUT, lines.flatMap(fit)),
+    tell: (line) => write(STDERR, fit(line)),
   };
 }
 
