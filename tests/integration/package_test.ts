@@ -44,12 +44,13 @@ const EMBEDDING = `
   const relay = startRelay({ ...urls, ...stream });
   process.once("SIGTERM", () => relay.stop());
   process.once("SIGUSR2", async () => {
-    const { shown } = await wait({ ...urls, ...stream });
+    const { streams } = await wait({ ...urls, ...stream });
     const [{ state }] = await status({ cratedbUrl, ...stream });
     const [{ outcome }] = await verify({ ...urls, ...stream });
     const { events, phase } = relay.status;
     const metrics = (await relay.metrics()).match(/^cdc_relay_build_info\\{.*runtime="(.*?) /m)[1];
-    console.error(JSON.stringify({ shown: shown.length, state, outcome, events, phase, metrics }));
+    const shown = streams.filter(({ outcome }) => outcome === "shown").length;
+    console.error(JSON.stringify({ shown, state, outcome, events, phase, metrics }));
   });
   await relay.ready;
   console.error("Ready");
