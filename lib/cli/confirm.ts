@@ -16,18 +16,15 @@ export interface Question {
 }
 
 /**
- * Asks, and waits for a line. Anything but yes means no, and so does the end of the input.
+ * Asks, and waits for a line. Anything but yes means no, and so do the end of the input and an aborted signal.
  *
  * @example
  * IN: "Remove it?", and "y" is typed → OUT: true
- *
- * @throws the reason of the signal when it is aborted
  */
 export async function confirm(
   question: string,
   { input, output, signal }: Question,
 ): Promise<boolean> {
-  signal.throwIfAborted();
   output.write(`${question} [y/N] `);
   // In raw mode it would take Ctrl-C, which stops the program.
   const lines = createInterface({ input, terminal: false });
@@ -38,7 +35,7 @@ export async function confirm(
       lines.once("line", resolve);
       lines.once("close", () => resolve(""));
     });
-    signal.throwIfAborted();
+    if (signal.aborted) output.write("\n");
     return /^\s*y(?:es)?\s*$/i.test(answer);
   } finally {
     signal.removeEventListener("abort", stop);

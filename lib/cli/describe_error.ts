@@ -183,8 +183,8 @@ function sinkTold(error: SinkError): Told {
       return {
         message: `CrateDB has no room for another table: ${text}`,
         hint:
-          "Each table has 4 shards of the 1000 that a node takes. Leave collections out with --exclude, have tables " +
-          'made with fewer shards (--shards 1), or SET GLOBAL "cluster.max_shards_per_node" = 3000.',
+          "Exclude collections with --exclude, create tables with fewer shards (--shards 1), or raise the limit: " +
+          'SET GLOBAL "cluster.max_shards_per_node" = 3000.',
       };
     case "unknown schema":
       return {

@@ -1,6 +1,6 @@
 /** How streams are, for people. */
 import { durationText } from "../util/duration_text.ts";
-import { textTable } from "../util/text_table.ts";
+import { GAP, type TextTable, textTable } from "../util/text_table.ts";
 import type { StreamStatus } from "./stream_status.ts";
 
 const HEADER = [
@@ -29,15 +29,39 @@ export function statusText(
   streams: readonly StreamStatus[],
   { width, now }: { readonly width: number; readonly now: number },
 ): string[] {
-  const rows = streams.map((each) => cellsOf(each, now));
+  const table = fittingColumns({ header: HEADER, rows: streams.map((each) => cellsOf(each, now)) }, width);
   const errors = streams.filter(({ last_error }) => last_error !== null)
     .map(({ stream, last_error }) => `${stream}: ${last_error?.replace(/\s+/g, " ")}`);
   return [
-    ...textTable({ header: HEADER, rows }, width),
+    ...textTable(table, width),
     ...[...errors, ...streams.some(isUnfollowed) ? [FORGET] : []].map((line) =>
       line.length > width ? `${line.slice(0, width - 1)}…` : line
     ),
   ];
+}
+
+/** Columns that a narrow terminal has no room for, the first to be left out first. */
+const OPTIONAL = ["reported", "rows", "events", "oplog", "phase", "snapshot"];
+/** Less of a stream's name does not tell streams apart. */
+const STREAM_WIDTH = 28;
+
+/** Leaves columns out, so that the names and states of the streams can be read. */
+function fittingColumns({ header, rows }: TextTable, width: number): TextTable {
+  const widthOf = (at: number) =>
+    Math.max(
+      ...[header, ...rows].map((cells) =>
+        Math.min(cells[at]?.length ?? 0, at === 0 ? STREAM_WIDTH : Infinity)
+      ),
+    );
+  const isEmpty = (at: number) => rows.every((cells) => cells[at] === "");
+  const shown = new Set(header.keys().filter((at) => !isEmpty(at)));
+  for (const name of OPTIONAL) {
+    const needed = [...shown].reduce((sum, at) => sum + widthOf(at) + GAP.length, -GAP.length);
+    if (needed <= width) break;
+    shown.delete(header.indexOf(name));
+  }
+  const only = (cells: readonly string[]) => cells.filter((_, at) => shown.has(at));
+  return { header: only(header), rows: rows.map(only) };
 }
 
 const FORGET = "forget --stream NAME removes what is kept of a stream that is no longer needed.";

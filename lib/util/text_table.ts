@@ -1,6 +1,7 @@
 /** Formats rows of text as a table of a limited width. */
 
-const GAP = "  ";
+/** Between two columns. */
+export const GAP = "  ";
 const NARROWEST = 4;
 
 export interface TextTable {

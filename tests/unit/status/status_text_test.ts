@@ -94,3 +94,17 @@ Deno.test("redrawn() erases the lines that were printed last", () => {
   assert.equal(redrawn("a\nb", 0), "a\nb");
   assert.equal(redrawn("a", 2), "\x1b[2A\x1b[Ja");
 });
+
+Deno.test("statusText() shows names and states whole in 80 columns, and leaves other columns out", () => {
+  const snapshot = {
+    ...STATUS,
+    stream: "warehouse.* -> warehouse.{collection}",
+    state: "collections left out",
+    snapshot_done: 14_185,
+    snapshot_total: 150_000,
+  } satisfies StreamStatus;
+  const [header = "", first = "", second = ""] = statusText([STATUS, snapshot], { width: 80, now: NOW });
+  assert.equal(header, "stream                                 state                 lag    dead letters");
+  assert.equal(first, "shop.* -> shop.{collection}            ok                    25 ms  0");
+  assert.equal(second, "warehouse.* -> warehouse.{collection}  collections left out  25 ms  0");
+});
