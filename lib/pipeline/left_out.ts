@@ -52,7 +52,9 @@ export class LeftOut {
     return [...this.#entries.values()].map(({ requeued }) => ({ ...requeued, leftOut: true }));
   }
 
-  add(requeued: Requeued, error: unknown): void {
+  /** @param collection of which the name is kept, and whether rows whose documents are deleted stay */
+  add({ database, collection, keepsGone = false }: Requeued, error: unknown): void {
+    const requeued = { database, collection, ...keepsGone && { keepsGone } };
     const because = messageOf(error);
     this.#set(requeued, because);
     const { log, clock } = this.#deps;

@@ -247,7 +247,7 @@ class ReplicationLoop {
     }
     observer.advanced(this.#progress);
     await tables.retryPutOff();
-    for (const collection of await tables.retryLeftOut()) this.#snapshot.requeue(collection);
+    for (const collection of await tables.retryLeftOut()) this.#snapshot.requeueLeftOut(collection);
     if (await repairs.runIfDue()) this.#checkpoint.applied({ hasRows: true });
   }
 

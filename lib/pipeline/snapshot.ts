@@ -27,8 +27,8 @@ import {
   type RangeLeft,
   rangesLeft,
   requeue,
-  requeueAll,
   type Requeued,
+  requeueLeftOut,
   type SnapshotPlan,
   type SnapshotState,
   startAgain,
@@ -115,7 +115,8 @@ export class Snapshot {
 
   /** To be saved with the position; null when all is done. Collections left out are still to be read. */
   get state(): SnapshotState | null {
-    return stateOf(requeueAll(this.#plan, this.#deps.tables.leftOut.all));
+    const { tables, onDrop } = this.#deps;
+    return stateOf(requeueLeftOut(this.#plan, tables.leftOut.all, onDrop));
   }
 
   /** The collections that can be read now. */
@@ -126,17 +127,22 @@ export class Snapshot {
 
   /** Has a collection read once more from its start, for example if its name belongs to another collection now. */
   requeue(namespace: Requeued): void {
-    this.#requeue(namespace, namespace);
+    this.#add(namespace, requeue(this.#plan, namespace, namespace));
+  }
+
+  /** The same of a collection that was left out, and whose table can be used. */
+  requeueLeftOut(namespace: Requeued): void {
+    this.#add(namespace, requeueLeftOut(this.#plan, [namespace], this.#deps.onDrop));
   }
 
   /** The same of a collection whose table has rows of a dropped one, which follow `--on-drop`. */
   requeueAfterDrop(namespace: Namespace): void {
-    this.#requeue(namespace, { keepsGone: this.#deps.onDrop === "keep" });
+    this.#add(namespace, requeue(this.#plan, namespace, { keepsGone: this.#deps.onDrop === "keep" }));
   }
 
-  #requeue(namespace: Namespace, options: Pick<Requeued, "keepsGone" | "leftOut">): void {
+  #add(namespace: Namespace, plan: SnapshotPlan): void {
     this.#forget(namespace);
-    this.#plan = requeue(this.#plan, namespace, options);
+    this.#plan = plan;
     this.#uncounted.add(namespaceText(namespace));
     if (this.#begunAt === undefined) this.#start();
   }

@@ -417,9 +417,7 @@ export class TableRegistry {
     if (this.#entries.size === 0) throw error;
     // One that never had rows has none to remove; rows of others in its table follow --on-drop.
     const keepsGone = !await this.#followed.has(namespace);
-    if (!this.leftOut.has(namespace)) {
-      this.leftOut.add({ ...namespace, ...keepsGone && { keepsGone } }, error);
-    }
+    if (!this.leftOut.has(namespace)) this.leftOut.add({ ...namespace, keepsGone }, error);
   }
 
   /** Closes a table that cannot be used. */

@@ -33,6 +33,7 @@ interface Setting {
   readonly removesGone?: boolean;
   /** Whether the program is told to stop after so many chunks. */
   readonly stopAfter?: number;
+  readonly onDrop?: SnapshotDeps["onDrop"];
   readonly saved?: SnapshotState | undefined;
 }
 
@@ -109,7 +110,7 @@ function snapshotOf(setting: Setting) {
       sharer: () => Promise.resolve(undefined),
     },
     ownKeys: { among: (_: unknown, keys: unknown) => Promise.resolve(keys) },
-    onDrop: "truncate",
+    onDrop: setting.onDrop ?? "truncate",
     lanes,
     rate,
     signal: stop.signal,
@@ -149,6 +150,7 @@ const all = (collections: Setting["collections"]): string[] =>
     .flatMap(([name, [count]]) => Array.from({ length: count }, (_, n) => `${name} ${n}`)).sort();
 
 const ONE = { a: [100, [19, 39, 59, 79]] } as const;
+const NEVER = { removesGone: false };
 const SEVERAL = { a: [40, [9, 19, 29]], b: [3, []], c: [0, []], d: [25, [11]] } as const;
 
 for (
@@ -270,8 +272,36 @@ Deno.test("Snapshot reads no collection that is left out, and saves that it is t
   third.leftOut.add({ ...namespaceOf("a"), keepsGone: true }, new Error("no room"));
   assert.equal(third.snapshot.pending, false);
   third.leftOut.remove(namespaceOf("a"));
-  third.snapshot.requeue({ ...namespaceOf("a"), keepsGone: true });
+  third.snapshot.requeueLeftOut({ ...namespaceOf("a"), keepsGone: true });
   await third.snapshot.runSlice();
   assert.deepEqual(third.applied.toSorted(), all({ a: SEVERAL.a }));
   assert.deepEqual([third.removals, third.snapshot.state], [[], null]);
 });
+
+for (const first of ["dropped and made again", "left out"]) {
+  Deno.test(`Snapshot keeps rows with --on-drop keep if a collection is first ${first}, also over a restart`, async () => {
+    const A = namespaceOf("a");
+    const collections = { a: SEVERAL.a };
+    const made = snapshotOf({
+      collections,
+      onDrop: "keep",
+      saved: { ...fullSnapshot(NEVER), resumeAt: null },
+    });
+    const steps = [
+      () => made.snapshot.requeueAfterDrop(A),
+      () => made.leftOut.add(A, new Error("denied")),
+    ];
+    for (const step of first === "left out" ? steps.toReversed() : steps) step();
+    const kept = [{ ...A, keepsGone: true, leftOut: true }];
+    assert.deepEqual(made.snapshot.state?.requeued, kept);
+
+    const next = snapshotOf({ collections, onDrop: "keep", saved: made.snapshot.state });
+    next.leftOut.add(A, new Error("denied"));
+    assert.deepEqual(next.snapshot.state?.requeued, kept);
+    next.leftOut.remove(A);
+    next.snapshot.requeueLeftOut(A);
+    assert.deepEqual(next.snapshot.state?.requeued, [{ ...A, keepsGone: true }]);
+    await next.snapshot.runSlice();
+    assert.deepEqual([next.removals, next.snapshot.state], [[], null]);
+  });
+}
