@@ -50,7 +50,6 @@ export async function replicate(
   const total = await countOf([...snapshot === null ? [] : namespaces, ...plan.requeued]);
   const loop = new ReplicationLoop(stream, deps, { plan, isDue: snapshot !== null, total, countOf });
   await loop.run();
-  await batches.return(undefined);
 }
 
 type CountOf = (namespaces: readonly Namespace[]) => Promise<number>;
