@@ -210,26 +210,26 @@ export class Snapshot {
         if (!range) continue;
         const read = () => this.#readRange(range, { namespace, size, slice });
         const work = this.#ifThere(namespace, slice, read);
-        return this.#taking(`${name}\0${range.upTo}`, { namespace, slice, work });
+        return this.#taking(`${name}\0${range.upTo}`, { slice, work });
       }
       if (slice.taken.has(name)) continue;
       this.#rate.settle(size, 0);
       const work = ranges ? () => this.#finish(namespace, slice) : () => this.#begin(namespace);
-      return this.#taking(name, { namespace, slice, work: this.#ifThere(namespace, slice, work) });
+      return this.#taking(name, { slice, work: this.#ifThere(namespace, slice, work) });
     }
     this.#rate.settle(size, 0);
     return undefined;
   }
 
   /**
-   * Work that no other lane takes as long as it runs. Ignores errors once the program is stopping; leaves out a collection
-   * whose table cannot be used.
+   * Work that no other lane takes as long as it runs. Ignores errors once the program is stopping. The work itself leaves
+   * out a collection whose table cannot be used: an error of the position, which it saves, is not one of the table.
    */
-  #taking(what: string, { namespace, slice: { taken }, work }: Taking): Work {
+  #taking(what: string, { slice: { taken }, work }: Taking): Work {
     taken.add(what);
     return async () => {
       try {
-        await this.#deps.tables.attempt(namespace, work);
+        await work();
       } catch (error) {
         if (!this.#deps.signal.aborted) throw error;
       } finally {
@@ -270,7 +270,7 @@ export class Snapshot {
 
   /** While one chunk is written, the next is read. */
   async #readRange({ after, upTo }: RangeLeft, { namespace, size, slice }: Reading): Promise<void> {
-    const applier = await this.#deps.tables.of(namespace);
+    const { tables } = this.#deps;
     const range = {
       after: after === null ? null : bytesFromHex(after),
       upTo: upTo === null ? null : bytesFromHex(upTo),
@@ -281,8 +281,11 @@ export class Snapshot {
         const { documents, last, seen, done }: Chunk = await reading;
         const next: number = done || slice.isOver() ? 0 : this.#rate.take();
         reading = next > 0 ? this.#read(namespace, { ...range, after: last }, next) : undefined;
-        const rows = await applier.apply(documents);
-        if (rows < documents.length) this.#warnOfSharedRows(namespace);
+        const isApplied = await tables.attempt(namespace, async () => {
+          const rows = await (await tables.of(namespace)).apply(documents);
+          if (rows < documents.length) this.#warnOfSharedRows(namespace);
+        });
+        if (!isApplied) return;
         const progress = { last: last && bytesToHex(last), seen, done };
         this.#plan = advanceRange(this.#plan, { namespace, upTo }, progress);
         await this.#tellOfProgress();
@@ -305,7 +308,9 @@ export class Snapshot {
       const name = namespaceText(namespace);
       const rows = this.#goneRows.get(name) ?? new GoneRows(namespace, this.#deps);
       this.#goneRows.set(name, rows);
-      if (!await rows.remove(isOver)) return;
+      let isDone = false;
+      await this.#deps.tables.attempt(namespace, async () => isDone = await rows.remove(isOver));
+      if (!isDone) return;
     }
     this.#forget(namespace);
     this.#plan = finishCollection(this.#plan, namespace);
@@ -330,7 +335,6 @@ export class Snapshot {
 type Work = () => Promise<void>;
 
 interface Taking {
-  readonly namespace: Namespace;
   readonly slice: Slice;
   readonly work: Work;
 }
