@@ -292,6 +292,17 @@ Deno.test("TableRegistry leaves out a collection whose table cannot be used any 
   assert.deepEqual(await appliedOf(registry), ["orders"]);
 });
 
+Deno.test("TableRegistry has stale rows removed of a collection that was left out before it had rows", async () => {
+  const { sink, clock, registry } = refusing();
+  await registry.openAll(ALL);
+  sink.fail = () => undefined;
+  clock.time += 60_000;
+  const [again] = await registry.retryLeftOut();
+  assert.deepEqual(again, { ...LINES, keepsGone: true });
+  await registry.attempt(again, () => Promise.reject(new UnusableTableError("a column below overflow")));
+  assert.deepEqual(registry.leftOut.all, [{ ...LINES, leftOut: true }]);
+});
+
 Deno.test("TableRegistry.attempt() throws what is not the fault of a table", async () => {
   const { registry } = refusing();
   await registry.openAll(ALL);
