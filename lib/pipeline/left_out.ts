@@ -74,7 +74,7 @@ export class LeftOut {
     this.#report();
   }
 
-  /** It is not known whether the table can be used: it is tried again later. */
+  /** The try failed for another reason than the table: it is tried again later. */
   putOff(namespace: Namespace): void {
     const entry = this.#entries.get(namespaceText(namespace));
     if (entry) this.#set(entry.requeued, entry.because);

@@ -221,8 +221,8 @@ export function requeueAll(plan: SnapshotPlan, collections: readonly Requeued[])
 }
 
 /**
- * The same of collections that are left out, or were. With `--on-drop keep`, one that the plan has read again after a
- * drop keeps the rows of the dropped one.
+ * The same with collections whose tables cannot be used, or could not until now. With `--on-drop keep`, a collection that
+ * the plan reads again after a drop keeps the rows of the dropped one.
  *
  * @example
  * IN: requeued [{a, keepsGone: true}], [{a, leftOut: true}], "keep" → OUT: requeued [{a, keepsGone: true, leftOut: true}]
