@@ -97,6 +97,7 @@ interface Keyed extends LookUpDeps {
 /**
  * The same where rows are named by document keys. An event tells only of its own key. Where the document has another one
  * by now, or is deleted, all documents of its `_id` are looked up: the rows that they name are there, the others are not.
+ * If MongoDB refuses to give them, each key that the events name becomes a dead letter.
  */
 async function* statesByDocumentKey(
   changes: readonly DocumentChange[],
@@ -109,8 +110,15 @@ async function* statesByDocumentKey(
   yield changes.filter(isSettled);
   const open = changes.filter((change) => !isSettled(change));
   const parts = await Array.fromAsync(lookedUp(open, deps));
-  const found = parts.flat().filter(({ document }) => document !== null);
+  const states = parts.flat();
+  const found = states.filter(({ document }) => document !== null);
+  const refusals = new Map(
+    states.flatMap(({ id, refusal }) => refusal === undefined ? [] : [[keyText(id), { refusal }]]),
+  );
   const there = new Set(found.map((each) => applier.keyOf(each)));
   const gone = open.filter((change) => !there.has(keyOf(change)));
-  yield [...found, ...gone.map((change) => ({ ...change, document: null }))];
+  yield [
+    ...found,
+    ...gone.map((change) => ({ ...change, document: null, ...refusals.get(keyText(change.id)) })),
+  ];
 }

@@ -52,7 +52,9 @@ export class LeftOut {
     return [...this.#entries.values()].map(({ requeued }) => ({ ...requeued, leftOut: true }));
   }
 
-  add(requeued: Requeued, error: unknown): void {
+  /** @param collection of which the name is kept, and whether rows whose documents are deleted stay */
+  add({ database, collection, keepsGone = false }: Requeued, error: unknown): void {
+    const requeued = { database, collection, ...keepsGone && { keepsGone } };
     const because = messageOf(error);
     this.#set(requeued, because);
     const { log, clock } = this.#deps;
@@ -72,7 +74,7 @@ export class LeftOut {
     this.#report();
   }
 
-  /** The sink gave no answer: the table is tried again later. */
+  /** The try failed for another reason than the table: it is tried again later. */
   putOff(namespace: Namespace): void {
     const entry = this.#entries.get(namespaceText(namespace));
     if (entry) this.#set(entry.requeued, entry.because);

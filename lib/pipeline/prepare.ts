@@ -18,6 +18,7 @@ import {
   isRepair,
   planSnapshot,
   requeueAll,
+  requeueLeftOut,
   type SnapshotPlan,
   type SnapshotState,
   stateOf,
@@ -74,8 +75,8 @@ export async function prepare(snapshot: SnapshotState | null, deps: PrepareDeps)
       await applier.learn(() => sampler.sample(namespace, settings.transform));
     });
   }
-  const toRead = [...toResnapshot, ...tables.leftOut.all];
-  const plan = requeueAll(planSnapshot(snapshot ?? undefined, namespaces), toRead);
+  const toRead = requeueAll(planSnapshot(snapshot ?? undefined, namespaces), toResnapshot);
+  const plan = requeueLeftOut(toRead, tables.leftOut.all, settings.onDrop);
   const state = stateOf(plan);
   await position.save({
     snapshot: state && snapshotStateText(state),

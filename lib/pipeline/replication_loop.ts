@@ -50,7 +50,6 @@ export async function replicate(
   const total = await countOf([...snapshot === null ? [] : namespaces, ...plan.requeued]);
   const loop = new ReplicationLoop(stream, deps, { plan, isDue: snapshot !== null, total, countOf });
   await loop.run();
-  await batches.return(undefined);
 }
 
 type CountOf = (namespaces: readonly Namespace[]) => Promise<number>;
@@ -247,7 +246,7 @@ class ReplicationLoop {
     }
     observer.advanced(this.#progress);
     await tables.retryPutOff();
-    for (const collection of await tables.retryLeftOut()) this.#snapshot.requeue(collection);
+    for (const collection of await tables.retryLeftOut()) this.#snapshot.requeueLeftOut(collection);
     if (await repairs.runIfDue()) this.#checkpoint.applied({ hasRows: true });
   }
 

@@ -27,8 +27,8 @@ import {
   type RangeLeft,
   rangesLeft,
   requeue,
-  requeueAll,
   type Requeued,
+  requeueLeftOut,
   type SnapshotPlan,
   type SnapshotState,
   startAgain,
@@ -115,7 +115,8 @@ export class Snapshot {
 
   /** To be saved with the position; null when all is done. Collections left out are still to be read. */
   get state(): SnapshotState | null {
-    return stateOf(requeueAll(this.#plan, this.#deps.tables.leftOut.all));
+    const { tables, onDrop } = this.#deps;
+    return stateOf(requeueLeftOut(this.#plan, tables.leftOut.all, onDrop));
   }
 
   /** The collections that can be read now. */
@@ -126,17 +127,22 @@ export class Snapshot {
 
   /** Has a collection read once more from its start, for example if its name belongs to another collection now. */
   requeue(namespace: Requeued): void {
-    this.#requeue(namespace, namespace);
+    this.#add(namespace, requeue(this.#plan, namespace, namespace));
+  }
+
+  /** The same of a collection that was left out, and whose table can be used. */
+  requeueLeftOut(namespace: Requeued): void {
+    this.#add(namespace, requeueLeftOut(this.#plan, [namespace], this.#deps.onDrop));
   }
 
   /** The same of a collection whose table has rows of a dropped one, which follow `--on-drop`. */
   requeueAfterDrop(namespace: Namespace): void {
-    this.#requeue(namespace, { keepsGone: this.#deps.onDrop === "keep" });
+    this.#add(namespace, requeue(this.#plan, namespace, { keepsGone: this.#deps.onDrop === "keep" }));
   }
 
-  #requeue(namespace: Namespace, options: Pick<Requeued, "keepsGone" | "leftOut">): void {
+  #add(namespace: Namespace, plan: SnapshotPlan): void {
     this.#forget(namespace);
-    this.#plan = requeue(this.#plan, namespace, options);
+    this.#plan = plan;
     this.#uncounted.add(namespaceText(namespace));
     if (this.#begunAt === undefined) this.#start();
   }
@@ -204,26 +210,26 @@ export class Snapshot {
         if (!range) continue;
         const read = () => this.#readRange(range, { namespace, size, slice });
         const work = this.#ifThere(namespace, slice, read);
-        return this.#taking(`${name}\0${range.upTo}`, { namespace, slice, work });
+        return this.#taking(`${name}\0${range.upTo}`, { slice, work });
       }
       if (slice.taken.has(name)) continue;
       this.#rate.settle(size, 0);
       const work = ranges ? () => this.#finish(namespace, slice) : () => this.#begin(namespace);
-      return this.#taking(name, { namespace, slice, work: this.#ifThere(namespace, slice, work) });
+      return this.#taking(name, { slice, work: this.#ifThere(namespace, slice, work) });
     }
     this.#rate.settle(size, 0);
     return undefined;
   }
 
   /**
-   * Work that no other lane takes as long as it runs. Ignores errors once the program is stopping; leaves out a collection
-   * whose table cannot be used.
+   * Work that no other lane takes as long as it runs. Ignores errors once the program is stopping. The work itself leaves
+   * out a collection whose table cannot be used: an error of the position, which it saves, is not one of the table.
    */
-  #taking(what: string, { namespace, slice: { taken }, work }: Taking): Work {
+  #taking(what: string, { slice: { taken }, work }: Taking): Work {
     taken.add(what);
     return async () => {
       try {
-        await this.#deps.tables.attempt(namespace, work);
+        await work();
       } catch (error) {
         if (!this.#deps.signal.aborted) throw error;
       } finally {
@@ -264,7 +270,7 @@ export class Snapshot {
 
   /** While one chunk is written, the next is read. */
   async #readRange({ after, upTo }: RangeLeft, { namespace, size, slice }: Reading): Promise<void> {
-    const applier = await this.#deps.tables.of(namespace);
+    const { tables } = this.#deps;
     const range = {
       after: after === null ? null : bytesFromHex(after),
       upTo: upTo === null ? null : bytesFromHex(upTo),
@@ -275,8 +281,11 @@ export class Snapshot {
         const { documents, last, seen, done }: Chunk = await reading;
         const next: number = done || slice.isOver() ? 0 : this.#rate.take();
         reading = next > 0 ? this.#read(namespace, { ...range, after: last }, next) : undefined;
-        const rows = await applier.apply(documents);
-        if (rows < documents.length) this.#warnOfSharedRows(namespace);
+        const isApplied = await tables.attempt(namespace, async () => {
+          const rows = await (await tables.of(namespace)).apply(documents);
+          if (rows < documents.length) this.#warnOfSharedRows(namespace);
+        });
+        if (!isApplied) return;
         const progress = { last: last && bytesToHex(last), seen, done };
         this.#plan = advanceRange(this.#plan, { namespace, upTo }, progress);
         await this.#tellOfProgress();
@@ -299,7 +308,9 @@ export class Snapshot {
       const name = namespaceText(namespace);
       const rows = this.#goneRows.get(name) ?? new GoneRows(namespace, this.#deps);
       this.#goneRows.set(name, rows);
-      if (!await rows.remove(isOver)) return;
+      let isDone = false;
+      await this.#deps.tables.attempt(namespace, async () => isDone = await rows.remove(isOver));
+      if (!isDone) return;
     }
     this.#forget(namespace);
     this.#plan = finishCollection(this.#plan, namespace);
@@ -324,7 +335,6 @@ export class Snapshot {
 type Work = () => Promise<void>;
 
 interface Taking {
-  readonly namespace: Namespace;
   readonly slice: Slice;
   readonly work: Work;
 }

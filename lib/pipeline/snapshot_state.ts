@@ -220,6 +220,26 @@ export function requeueAll(plan: SnapshotPlan, collections: readonly Requeued[])
   return { ...rest, requeued: [...rest.requeued, ...entries] };
 }
 
+/**
+ * The same with collections whose tables cannot be used, or could not until now. With `--on-drop keep`, a collection that
+ * the plan reads again after a drop keeps the rows of the dropped one.
+ *
+ * @example
+ * IN: requeued [{a, keepsGone: true}], [{a, leftOut: true}], "keep" → OUT: requeued [{a, keepsGone: true, leftOut: true}]
+ */
+export function requeueLeftOut(
+  plan: SnapshotPlan,
+  collections: readonly Requeued[],
+  onDrop: RelaySettings["onDrop"],
+): SnapshotPlan {
+  const keeping = onDrop === "keep" ? plan.requeued.filter(({ keepsGone }) => keepsGone) : [];
+  const names = new Set(keeping.map(namespaceText));
+  return requeueAll(
+    plan,
+    collections.map((each) => names.has(namespaceText(each)) ? { ...each, keepsGone: true } : each),
+  );
+}
+
 /** The plan after a collection is done, which is one of {@linkcode collectionsLeft}. */
 export function finishCollection(plan: SnapshotPlan, namespace: Requeued): SnapshotPlan {
   const name = namespaceText(namespace);
@@ -238,6 +258,7 @@ function without<T>(list: readonly T[], entry: T): readonly T[] {
   const at = list.indexOf(entry);
   return at < 0 ? list : list.toSpliced(at, 1);
 }
+
 /** The plan after the end of a snapshot: the next one counts its documents from 0. */
 export const startAgain = (plan: SnapshotPlan): SnapshotPlan => ({ ...plan, documents: 0, done: [] });
 

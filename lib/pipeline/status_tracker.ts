@@ -117,12 +117,6 @@ export class StatusTracker implements StatusSource, Pick<RelayObserver, Heard> {
   }
 }
 
-/**
- * @example
- * IN: [{collection: "shop.a", because: "it is a view"}, {collection: "shop.b", …}]
- * OUT: shop.a is left out: it is a view (and 1 more)
- */
-
 /** As `cdc_position` has it. */
 export const columnsOf = (status: RelayStatus): StatusColumns => ({
   phase: status.phase,

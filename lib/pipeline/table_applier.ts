@@ -17,7 +17,6 @@ import type { GarbageLimit } from "../util/garbage.ts";
 import { ReadWriteLock } from "../util/read_write_lock.ts";
 import { coalesce, type RowChange } from "./coalesce.ts";
 import type { DeadLetterLimit } from "./dead_letter_limit.ts";
-
 import type { RelayObserver } from "./observer.ts";
 import type { RelaySettings } from "./settings.ts";
 import { type Stage, timed } from "./stages.ts";

@@ -1,11 +1,11 @@
 /** Opens the table of a collection, unless its name is taken or the server refuses it. */
 import { type Namespace, namespaceText } from "../namespace.ts";
-import { isRetryable } from "../sink/connection/sink_error.ts";
+import { SinkError } from "../sink/connection/sink_error.ts";
 import type { FollowedCollections } from "../sink/metadata/followed_collections.ts";
 import { isMetadataTable } from "../sink/metadata/metadata_tables.ts";
 import { quoteTable, type TableName } from "../sink/table/sql_names.ts";
 import { type OpenedTable, openTable } from "../sink/table/target_table.ts";
-import { errorOfOpening, UnusableTableError } from "../sink/table/unusable_table.ts";
+import { errorOfOpening, isUnusableTable, UnusableTableError } from "../sink/table/unusable_table.ts";
 import type { Transports } from "../sink/widening/widening.ts";
 import type { RelaySettings } from "./settings.ts";
 import type { TableOwners } from "./table_owners.ts";
@@ -33,8 +33,8 @@ export class TableOpener {
   }
 
   /**
-   * Opens the table. Waits for a sink that is away, but not for a table without
-   * rows: if that cannot be opened at once, its collection can be left out, and nothing is lost.
+   * Opens the table. Waits for a sink that is away. If the sink refuses a table without rows, does not wait for that: its
+   * collection can be left out, and nothing is lost.
    *
    * @throws UnusableTableError, SinkError if the table cannot be used, see {@linkcode isUnusableTable}
    */
@@ -42,9 +42,10 @@ export class TableOpener {
     const { patient, raw } = this.#deps.transports;
     return await this.#claimed(namespace, async (isKnown, options) => {
       if (isKnown) return { table: await openTable(patient, options), isKnown };
-      const table = await openTable(raw, options).catch((error) =>
-        isRetryable(error) ? openTable(patient, options) : Promise.reject(error)
-      );
+      const table = await openTable(raw, options).catch((error) => {
+        if (!(error instanceof SinkError) || isOfOneTable(error)) throw error;
+        return openTable(patient, options);
+      });
       return { table, isKnown };
     });
   }
@@ -93,3 +94,6 @@ export class TableOpener {
     }
   }
 }
+
+/** Whether a table without rows is why it cannot be opened. */
+const isOfOneTable = (error: unknown): boolean => isUnusableTable(errorOfOpening(error, { hasRows: false }));

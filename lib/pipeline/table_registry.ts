@@ -12,7 +12,7 @@ import { isEmptyTable, type TargetTable } from "../sink/table/target_table.ts";
 import { isUnusableTable } from "../sink/table/unusable_table.ts";
 import { Writer } from "../sink/table/writer.ts";
 import { type Transports, Widening } from "../sink/widening/widening.ts";
-import { isRetryable } from "../sink/connection/sink_error.ts";
+import { SinkError } from "../sink/connection/sink_error.ts";
 import type { CausalReader } from "../source/causal_reader.ts";
 import type { OwnKeys } from "../source/own_keys.ts";
 import type { Clock } from "../util/clock.ts";
@@ -204,7 +204,7 @@ export class TableRegistry {
         await this.of(collection);
       } catch (error) {
         if (isUnusableTable(error)) this.leftOut.failedAgain(collection, error);
-        else if (isRetryable(error)) this.leftOut.putOff(collection);
+        else if (error instanceof SinkError) this.leftOut.putOff(collection);
         else throw error;
         return [];
       }
@@ -417,9 +417,7 @@ export class TableRegistry {
     if (this.#entries.size === 0) throw error;
     // One that never had rows has none to remove; rows of others in its table follow --on-drop.
     const keepsGone = !await this.#followed.has(namespace);
-    if (!this.leftOut.has(namespace)) {
-      this.leftOut.add({ ...namespace, ...keepsGone && { keepsGone } }, error);
-    }
+    if (!this.leftOut.has(namespace)) this.leftOut.add({ ...namespace, keepsGone }, error);
   }
 
   /** Closes a table that cannot be used. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { LeftOut } from "../../../lib/pipeline/left_out.ts";
+import type { Requeued } from "../../../lib/pipeline/snapshot_state.ts";
 import { UserError } from "../../../lib/util/errors.ts";
 import { type LogFields, QUIET } from "../../../lib/util/log.ts";
 
@@ -67,4 +68,10 @@ Deno.test("LeftOut.failIfAny() names what was not read", () => {
   leftOut.failIfAny();
   leftOut.add(of("a"), failure);
   assert.throws(() => leftOut.failIfAny(), /^UserError: 1 of the collections were not read: shop\.a$/);
+});
+
+Deno.test("LeftOut keeps nothing of a collection but its name, and whether rows stay", () => {
+  const { leftOut } = setUp();
+  leftOut.add({ ...of("a"), uuid: "f", leftOut: true, keepsGone: false } as Requeued, failure);
+  assert.deepEqual(leftOut.get(of("a")), of("a"));
 });

@@ -80,6 +80,17 @@ for (const operation of ["insert", "update"] as const) {
   });
 }
 
+Deno.test("replicate() ends --snapshot only although MongoDB does not answer any more", async () => {
+  const observer = { stopped: () => relay.mongodb.become("is silent") };
+  await using relay = relayInMemory({ snapshot: "only", observer });
+  for (let second = 0; second < 10 && !relay.running.ended; second++) {
+    relay.change("a");
+    await relay.pass(SECOND);
+  }
+  assert.deepEqual(relay.reported.filter((each) => each === "stopped"), ["stopped"]);
+  assert.deepEqual(relay.running.ended, {});
+});
+
 Deno.test("replicate() ends --snapshot only when the stream has passed what the last collection was read at", async () => {
   await using relay = relayInMemory({ snapshot: "only", collections: { a: 7 }, snapshotRate: 4 });
   await relay.pass(SECOND);

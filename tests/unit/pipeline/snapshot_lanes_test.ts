@@ -8,6 +8,8 @@ import { observers } from "../../../lib/pipeline/observer.ts";
 import { Snapshot, type SnapshotDeps } from "../../../lib/pipeline/snapshot.ts";
 import { parseSnapshotState, snapshotStateText } from "../../../lib/pipeline/saved_snapshot.ts";
 import { fullSnapshot, planSnapshot, type SnapshotState } from "../../../lib/pipeline/snapshot_state.ts";
+import { SinkError } from "../../../lib/sink/connection/sink_error.ts";
+import { UnusableTableError } from "../../../lib/sink/table/unusable_table.ts";
 import type { Chunk } from "../../../lib/source/chunk.ts";
 import type { KeyRange } from "../../../lib/source/key_ranges.ts";
 import { QUIET } from "../../../lib/util/log.ts";
@@ -33,6 +35,9 @@ interface Setting {
   readonly removesGone?: boolean;
   /** Whether the program is told to stop after so many chunks. */
   readonly stopAfter?: number;
+  /** Fails as the position is saved. */
+  readonly saveError?: Error;
+  readonly onDrop?: SnapshotDeps["onDrop"];
   readonly saved?: SnapshotState | undefined;
 }
 
@@ -109,7 +114,7 @@ function snapshotOf(setting: Setting) {
       sharer: () => Promise.resolve(undefined),
     },
     ownKeys: { among: (_: unknown, keys: unknown) => Promise.resolve(keys) },
-    onDrop: "truncate",
+    onDrop: setting.onDrop ?? "truncate",
     lanes,
     rate,
     signal: stop.signal,
@@ -124,6 +129,7 @@ function snapshotOf(setting: Setting) {
       assert.equal(telling++, 0, "told twice at once");
       await turn();
       telling--;
+      if (setting.saveError) throw setting.saveError;
       states.push(snapshot.state);
       if (++chunks >= stopAfter) stop.abort();
     },
@@ -149,6 +155,7 @@ const all = (collections: Setting["collections"]): string[] =>
     .flatMap(([name, [count]]) => Array.from({ length: count }, (_, n) => `${name} ${n}`)).sort();
 
 const ONE = { a: [100, [19, 39, 59, 79]] } as const;
+const NEVER = { removesGone: false };
 const SEVERAL = { a: [40, [9, 19, 29]], b: [3, []], c: [0, []], d: [25, [11]] } as const;
 
 for (
@@ -270,8 +277,60 @@ Deno.test("Snapshot reads no collection that is left out, and saves that it is t
   third.leftOut.add({ ...namespaceOf("a"), keepsGone: true }, new Error("no room"));
   assert.equal(third.snapshot.pending, false);
   third.leftOut.remove(namespaceOf("a"));
-  third.snapshot.requeue({ ...namespaceOf("a"), keepsGone: true });
+  third.snapshot.requeueLeftOut({ ...namespaceOf("a"), keepsGone: true });
   await third.snapshot.runSlice();
   assert.deepEqual(third.applied.toSorted(), all({ a: SEVERAL.a }));
   assert.deepEqual([third.removals, third.snapshot.state], [[], null]);
 });
+
+for (const first of ["dropped and made again", "left out"]) {
+  Deno.test(`Snapshot keeps rows with --on-drop keep if a collection is first ${first}, also over a restart`, async () => {
+    const A = namespaceOf("a");
+    const collections = { a: SEVERAL.a };
+    const made = snapshotOf({
+      collections,
+      onDrop: "keep",
+      saved: { ...fullSnapshot(NEVER), resumeAt: null },
+    });
+    const steps = [
+      () => made.snapshot.requeueAfterDrop(A),
+      () => made.leftOut.add(A, new Error("denied")),
+    ];
+    for (const step of first === "left out" ? steps.toReversed() : steps) step();
+    const kept = [{ ...A, keepsGone: true, leftOut: true }];
+    assert.deepEqual(made.snapshot.state?.requeued, kept);
+
+    const next = snapshotOf({ collections, onDrop: "keep", saved: made.snapshot.state });
+    next.leftOut.add(A, new Error("denied"));
+    assert.deepEqual(next.snapshot.state?.requeued, kept);
+    next.leftOut.remove(A);
+    next.snapshot.requeueLeftOut(A);
+    assert.deepEqual(next.snapshot.state?.requeued, [{ ...A, keepsGone: true }]);
+    await next.snapshot.runSlice();
+    assert.deepEqual([next.removals, next.snapshot.state], [[], null]);
+  });
+}
+
+for (const [removesGone, collections] of [[false, ONE], [true, { a: [0, []] }]] as const) {
+  const what = removesGone ? "finished" : "read";
+  Deno.test(`Snapshot leaves no collection out if the position cannot be saved when it is ${what}`, async () => {
+    const saveError = new SinkError('Relation "public"."cdc_position" unknown', { code: "42P01" });
+    const { snapshot, leftOut } = snapshotOf({ collections, removesGone, saveError });
+    await assert.rejects(snapshot.runSlice(), saveError);
+    assert.deepEqual(leftOut.all, []);
+  });
+}
+
+for (const text of ["a 0", "a 45"]) {
+  Deno.test(`Snapshot leaves a collection out whose table cannot be used for ${text}, in all lanes`, async () => {
+    const made = snapshotOf({ collections: ONE });
+    const push = made.applied.push.bind(made.applied);
+    made.applied.push = (...texts) => {
+      if (texts.includes(text)) throw new UnusableTableError("a column below overflow");
+      return push(...texts);
+    };
+    await made.snapshot.runSlice();
+    assert.deepEqual(made.snapshot.state?.requeued, [{ ...namespaceOf("a"), leftOut: true }]);
+    assert.equal(made.snapshot.pending, false);
+  });
+}

@@ -10,6 +10,7 @@ import {
   rangesLeft,
   requeue,
   requeueAll,
+  requeueLeftOut,
   snapshotAtStart,
   type SnapshotPlan,
   type SnapshotState,
@@ -107,6 +108,15 @@ Deno.test("requeue() has a collection read from its start, at the end, once", ()
 Deno.test("requeueAll() is as requeue() of each", () => {
   const plan = planSnapshot(state({ ranges: { "shop.b": LEFT } }), ALL);
   assert.deepEqual(requeueAll(plan, [C, B]), requeue(requeue(plan, C), B));
+});
+
+Deno.test("requeueLeftOut() keeps the rows of a dropped collection with --on-drop keep alone", () => {
+  const plan = requeue(planSnapshot(state(), ALL), B, { keepsGone: true });
+  const leftOut = [{ ...B, leftOut: true }, { ...C, leftOut: true }];
+  const kept = [{ ...B, keepsGone: true, leftOut: true }, { ...C, leftOut: true }];
+  assert.deepEqual(requeueLeftOut(plan, leftOut, "keep").requeued, kept);
+  assert.deepEqual(requeueLeftOut(plan, [B], "keep").requeued, [{ ...B, keepsGone: true }]);
+  assert.deepEqual(requeueLeftOut(plan, leftOut, "truncate").requeued, leftOut);
 });
 
 Deno.test("requeue() reads a collection once more that is done", () => {

@@ -241,6 +241,34 @@ Deno.test("TableRegistry does not wait as it tries a table again", async () => {
   assert.ok(registry.leftOut.has(LINES));
 });
 
+for (const kind of ["login", "foreign server", "unspecific"] as const) {
+  Deno.test(`TableRegistry keeps a collection left out if its table is tried again and the error is ${kind}`, async () => {
+    const { sink, clock, registry } = refusing();
+    sink.followed.add("shop.lines");
+    sink.tables.add("lines");
+    await registry.openAll(ALL);
+    await registry.attempt(LINES, () => Promise.reject(new UnusableTableError("a column below overflow")));
+    for (const fail of [new SinkError("HTTP status 500", { kind }), undefined]) {
+      sink.fail = (sql) => sql.startsWith("SELECT table_type") ? fail : undefined;
+      clock.time += 60_000;
+      assert.deepEqual(await registry.retryLeftOut(), fail ? [] : [LINES]);
+    }
+  });
+}
+
+for (const kind of ["login", "foreign server"] as const) {
+  Deno.test(`TableRegistry opens a new table whose first answer is an error of the kind ${kind}`, async () => {
+    const sink = new FakeSink();
+    let failures = 1;
+    sink.fail = (sql) =>
+      sql.startsWith("SELECT table_type") && failures-- > 0
+        ? new SinkError("HTTP status 500", { kind })
+        : undefined;
+    await registryOf(sink, { tableOf }).openAll([LINES]);
+    assert.ok(sink.tables.has("lines"));
+  });
+}
+
 for (const code of ["42501", "3F000", "XX000"]) {
   Deno.test(`TableRegistry throws error ${code} of a table if there is no other one`, async () => {
     const { registry, refusal } = refusing(code);
@@ -262,6 +290,17 @@ Deno.test("TableRegistry leaves out a collection whose table cannot be used any 
   assert.deepEqual(registry.leftOut.all, [{ ...LINES, leftOut: true }]);
   assert.deepEqual(registry.counts, counts);
   assert.deepEqual(await appliedOf(registry), ["orders"]);
+});
+
+Deno.test("TableRegistry has stale rows removed of a collection that was left out before it had rows", async () => {
+  const { sink, clock, registry } = refusing();
+  await registry.openAll(ALL);
+  sink.fail = () => undefined;
+  clock.time += 60_000;
+  const [again] = await registry.retryLeftOut();
+  assert.deepEqual(again, { ...LINES, keepsGone: true });
+  await registry.attempt(again, () => Promise.reject(new UnusableTableError("a column below overflow")));
+  assert.deepEqual(registry.leftOut.all, [{ ...LINES, leftOut: true }]);
 });
 
 Deno.test("TableRegistry.attempt() throws what is not the fault of a table", async () => {
