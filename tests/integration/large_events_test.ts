@@ -60,7 +60,7 @@ cratedbTest("relay() lands events over 16 MB, also when it is killed among them"
   await data.updateOne({ _id: "large" }, { $set: { n: 3 } });
   for (let kill = 0; kill < 3; kill++) {
     const running = start();
-    await running.waitForLine(/Going on/);
+    await running.waitForLine(/Resuming from the saved position/);
     await running.kill("SIGKILL");
   }
   const last = start();

@@ -109,7 +109,7 @@ for (const [ending, end] of Object.entries(ENDINGS)) {
       await data.insertOne({ _id: "newer", n: 3 });
       await data.deleteOne({ _id: "newer" });
       const again = relay(["--on-drop", onDrop]);
-      await again.waitForLine(/Going on/);
+      await again.waitForLine(/Resuming from the saved position/);
       await data.updateOne({ _id: "new" }, { $set: { n: 20 } });
       await eventually(async () =>
         assert.deepEqual((await rows(context)).find(({ oid }) => oid === "new")?.n, 20)

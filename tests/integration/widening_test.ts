@@ -83,7 +83,7 @@ for (const transport of transports) {
     assert.deepEqual(await columnTypes(context), { _id: "bigint", t: "bigint" });
     assert.equal((await off.kill()).code, 0);
 
-    await relay([], { transport }).waitForLine(/Going on/);
+    await relay([], { transport }).waitForLine(/Resuming from the saved position/);
     await data.insertOne({ _id: 6, t: 20.25 } as Document);
     assert.deepEqual(await texts(context), [
       ["1", '{"_id":1,"t":20}', "null"],
