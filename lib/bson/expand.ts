@@ -6,7 +6,7 @@ import { documentOf, elementOf } from "./build.ts";
 const SERIALIZE = { ignoreUndefined: false, checkKeys: false } as const;
 
 /** The document of each type. */
-export const EXPANSIONS: Readonly<Record<number, (value: BsonValue) => Uint8Array>> = {
+const EXPANSIONS: Readonly<Record<number, (value: BsonValue) => Uint8Array>> = {
   [BsonType.timestamp]: ({ bytes, offset }) =>
     BSON.serialize({ t: BigInt(uint32At(bytes, offset + 4)), i: BigInt(uint32At(bytes, offset)) }, SERIALIZE),
   [BsonType.regex]: ({ bytes, offset, length }) => {

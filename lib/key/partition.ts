@@ -25,7 +25,7 @@ export function parsePartition(text: string): Partition {
   return { index: Number(index), count: Number(count) };
 }
 
-export const partitionText = ({ index, count }: Partition): string => `${index}/${count}`;
+const partitionText = ({ index, count }: Partition): string => `${index}/${count}`;
 
 const PARTITION_STREAM = /^(.*) \(partition (\d+\/\d+)\)$/s;
 

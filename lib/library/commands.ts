@@ -21,7 +21,8 @@ export interface CommandSurroundings {
   readonly log?: Logger;
 }
 
-const NEVER = new AbortController().signal;
+/** A signal that is never aborted, for one call: what listens to a shared one would pile up. */
+const never = (): AbortSignal => new AbortController().signal;
 
 /**
  * How streams are, from CrateDB alone: one row for each, as the view `cdc_status` has it.
@@ -50,7 +51,7 @@ export async function status(options: StatusOptions): Promise<readonly StreamSta
  */
 export async function wait(
   options: WaitOptions,
-  { signal = NEVER, log = QUIET }: CommandSurroundings = {},
+  { signal = never(), log = QUIET }: CommandSurroundings = {},
 ): Promise<Waited> {
   const flags = flagsOf(options, LIBRARY_OPTIONS.wait);
   const settings = rewording(() => waitConfig({ flags, env: {} }));
@@ -68,7 +69,7 @@ export async function wait(
  */
 export async function verify(
   options: VerifyOptions,
-  { signal = NEVER, log = QUIET }: CommandSurroundings = {},
+  { signal = never(), log = QUIET }: CommandSurroundings = {},
 ): Promise<readonly CollectionResult[]> {
   const flags = flagsOf(options, LIBRARY_OPTIONS.verify);
   const settings = rewording(() => verifyConfig({ flags, env: {} }));

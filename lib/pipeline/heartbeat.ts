@@ -32,12 +32,18 @@ export class Heartbeat {
   #lastAt: number;
   #report: (() => Promise<void>) | undefined;
   #reported: Reported | undefined;
+  readonly #closing = new AbortController();
   #isAsking = false;
   #isReporting = false;
 
   constructor(deps: HeartbeatDeps) {
     this.#deps = deps;
     this.#lastAt = deps.clock.monotonic();
+  }
+
+  /** Aborted when the beating ends: then the sink is not to be asked any more. */
+  get closed(): AbortSignal {
+    return this.#closing.signal;
   }
 
   /** Returns the status for a statement that writes it, and remembers it as reported. */
@@ -69,7 +75,12 @@ export class Heartbeat {
   /** Beats once a second until it is disposed of. */
   start(): Disposable {
     const timer = setInterval(() => this.beat(), INTERVAL_MS);
-    return { [Symbol.dispose]: () => clearInterval(timer) };
+    return {
+      [Symbol.dispose]: () => {
+        clearInterval(timer);
+        this.#closing.abort();
+      },
+    };
   }
 
   get #isNews(): boolean {

@@ -96,8 +96,8 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
   const failed = new AbortController();
   const fail = (error: unknown) => failed.abort(error);
   const ended = AbortSignal.any([signal, failed.signal]);
-  const starting = new Shutdown(signal);
-  const shutdown = new Shutdown(ended);
+  const starting = closing.use(new Shutdown(signal));
+  const shutdown = closing.use(new Shutdown(ended));
   const mongodbOutages = new OutageTracker({ system: "MongoDB", observer, clock });
   status.watch(mongodbOutages);
   const { retryFor, lease } = settings;
@@ -112,10 +112,11 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
     mongodb: mongodbOutages,
     sink: sinkOutages,
     status,
-    ask: () => retrying(raw, retries).query("SELECT 1"),
+    ask: () => retrying(raw, { ...retries, shutdown: asking }).query("SELECT 1"),
     fail,
     clock,
   });
+  const asking: Shutdown = closing.use(new Shutdown(AbortSignal.any([ended, heartbeat.closed])));
   closing.use(heartbeat.start());
   const asked = settings.namesIn(raw.dialect.schema ?? settings.sink.schema);
   const schema = asked.metadataSchema;

@@ -63,7 +63,7 @@ function documentCounter(
 }
 
 /** The batch that is read ahead. */
-export class NextBatch {
+class NextBatch {
   readonly #batches: AsyncIterator<ChangeBatch>;
   readonly #clock: Pick<Clock, "monotonic">;
   #reading!: Promise<IteratorResult<ChangeBatch>>;

@@ -96,6 +96,6 @@ async function eventAfter(
     if (id !== 0n) await killCursor(database, cursor.ns.slice(cursor.ns.indexOf(".") + 1), id);
     return cursor.firstBatch[0];
   };
-  const shutdown = new Shutdown(signal);
+  using shutdown = new Shutdown(signal);
   return await retry(attempt, { shutdown, outages, retryFor, isRetryable: retryableErrors() });
 }

@@ -7,17 +7,23 @@ const LATE_TRY_MS = 500;
 /** No try begins after this. */
 const END_MS = 5_000;
 
-export class Shutdown {
+/** Listens to the signal until it is disposed of. */
+export class Shutdown implements Disposable {
   readonly signal: AbortSignal;
   readonly #now: () => number;
+  readonly #stop = () => void (this.#stoppedAt = this.#now());
   #stoppedAt: number | undefined;
 
   /** @param now milliseconds since some moment @default {performance.now} */
   constructor(signal: AbortSignal, now: () => number = () => performance.now()) {
     this.signal = signal;
     this.#now = now;
-    if (signal.aborted) this.#stoppedAt = now();
-    else signal.addEventListener("abort", () => this.#stoppedAt = now(), { once: true });
+    if (signal.aborted) this.#stop();
+    else signal.addEventListener("abort", this.#stop, { once: true });
+  }
+
+  [Symbol.dispose](): void {
+    this.signal.removeEventListener("abort", this.#stop);
   }
 
   /**

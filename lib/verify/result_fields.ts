@@ -3,10 +3,9 @@ import type { VerifyRow } from "../sink/metadata/verify_results.ts";
 import { clusterTimeFields } from "../source/cluster_time.ts";
 import type { CollectionResult } from "./result.ts";
 
-/** Times are in ISO 8601. */
-export type ResultFields = Readonly<ReturnType<typeof resultFields>>;
-
 /**
+ * Times are in ISO 8601.
+ *
  * @example
  * IN: {collection: "shop.orders", deadLetters: 2, startedAt: 0, finishedAt: 250, clusterTime: Timestamp {t: 1732665552, i: 3}, …}
  * OUT: {collection: "shop.orders", dead_letters: 2, started_at: "1970-01-01T00:00:00.000Z", …, duration_ms: 250,

@@ -55,7 +55,7 @@ export async function verify(
 ): Promise<readonly CollectionResult[]> {
   const { signal, log, observer, onResults, clock = SYSTEM_CLOCK } = context;
   const { relay } = settings;
-  const shutdown = new Shutdown(signal);
+  using shutdown = new Shutdown(signal);
   await using closing = new AsyncDisposableStack();
   const raw = closing.use(countingWrites(await shutdown.limit(openTransport(relay.sink))));
   const { retryFor } = relay;

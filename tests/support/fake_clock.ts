@@ -6,6 +6,8 @@ export interface FakeClock extends Clock {
   time: number;
   /** Set forward or back: how much the wall clock shows more than the monotonic one. */
   step: number;
+  /** How many wait. */
+  readonly waits: number;
   /** Moves the time on, and has those go on whose wait is over. */
   pass(milliseconds: number): void;
 }
@@ -17,6 +19,9 @@ export function fakeClock(start = START): FakeClock {
   const clock: FakeClock = {
     time: start,
     step: 0,
+    get waits() {
+      return waiting.size;
+    },
     now: () => clock.time + clock.step,
     monotonic: () => clock.time,
     wait: (milliseconds, { signal } = {}) => {

@@ -45,8 +45,9 @@ export class HttpTransport implements Transport {
   async query(
     ...[sql, parameters = [], { limitMs = STATEMENT_LIMIT_MS } = {}]: Parameters<Query>
   ): Promise<Result> {
-    checkTexts(parameters, this.dialect.maxText);
-    const body = JSON.stringify({ stmt: sql, args: parameters.map(argument) });
+    const args = parameters.map(argument);
+    checkTexts(args, this.dialect.maxText);
+    const body = JSON.stringify({ stmt: sql, args });
     const response = await this.#post(body, limitMs);
     const answer = parse(response.text);
     if (!answer || response.status !== 200 || answer.error) {
@@ -82,8 +83,8 @@ export class HttpTransport implements Transport {
  *
  * @throws SinkError for a text that its parser does not take
  */
-function checkTexts(parameters: readonly Parameter[], max: number): void {
-  for (const text of parameters.map(argument).flat()) {
+function checkTexts(args: readonly ReturnType<typeof argument>[], max: number): void {
+  for (const text of args.flat()) {
     if (typeof text !== "string" || text.length <= max) continue;
     throw new SinkError(
       `A text of ${text.length} characters is longer than the ${max} that CrateDB takes. Over HTTP that is the limit for ` +

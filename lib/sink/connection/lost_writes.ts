@@ -19,12 +19,13 @@ export interface LostWritesOptions {
   readonly log: Logger;
 }
 
-export class LostWrites {
+export class LostWrites implements Disposable {
   readonly #transport: Transport;
   readonly #options: LostWritesOptions;
   readonly #mark = new StatementMark();
   /** When the answer of each was lost, by its id. */
   readonly #lost = new Map<string, number>();
+  readonly #closing = new AbortController();
   #settling: Promise<void> | undefined;
   #isBlind = false;
 
@@ -56,7 +57,7 @@ export class LostWrites {
   /**
    * Resolves when no lost write runs any more. All callers wait together.
    *
-   * @throws SinkError when the server does not answer
+   * @throws SinkError when the server does not answer; AbortError once it is disposed of
    */
   async settled(): Promise<void> {
     if (!this.some) return;
@@ -64,12 +65,21 @@ export class LostWrites {
     await this.#settling;
   }
 
+  /** Nothing is asked after this. */
+  [Symbol.dispose](): void {
+    this.#closing.abort();
+  }
+
   async #waitForAll(): Promise<void> {
     const { clock, log } = this.#options;
+    const { signal } = this.#closing;
     while (true) {
+      signal.throwIfAborted();
+      // The answer may lack those that are lost meanwhile.
+      const asked = [...this.#lost];
       const running = await this.#mark.running(this.#transport);
       if (!running) this.#warnOnce();
-      for (const [id, since] of this.#lost) {
+      for (const [id, since] of asked) {
         if (running?.has(id) && clock.monotonic() - since < LONGEST_WAIT_MS) continue;
         if (running?.has(id)) {
           log.warn("A write whose answer was lost is still listed as running: going on", { id });
@@ -77,7 +87,7 @@ export class LostWrites {
         this.#lost.delete(id);
       }
       if (!this.some) return;
-      await clock.wait(LOOK_INTERVAL_MS);
+      await clock.wait(LOOK_INTERVAL_MS, { signal });
     }
   }
 

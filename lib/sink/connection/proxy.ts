@@ -47,13 +47,28 @@ export function proxyTo(url: string, env: Environment): Proxy | undefined {
     });
   }
   const { hostname: host, port: proxyPort, username, password } = new URL(proxy);
-  const login = [username, password].map(decodeURIComponent).join(":");
   return {
     host: host.replace(/^\[|\]$/g, ""),
     port: Number(proxyPort || 80),
-    authorization: username === "" ? undefined : `Basic ${Buffer.from(login).toString("base64")}`,
+    authorization: username === "" ? undefined : `Basic ${loginOf({ username, password }, variable)}`,
     text: `${variable} (${maskUrl(proxy)})`,
   };
+}
+
+/**
+ * @example
+ * IN: {username: "me", password: "p%40ss"} → OUT: "bWU6cEBzcw=="
+ *
+ * @throws UsageError for a `%` that begins no escape
+ */
+function loginOf({ username, password }: Pick<URL, "username" | "password">, variable: string): string {
+  try {
+    return Buffer.from([username, password].map(decodeURIComponent).join(":")).toString("base64");
+  } catch {
+    throw new UsageError(`The user or the password in ${variable} has a % that begins no escape.`, {
+      hint: "Write the character % as %25.",
+    });
+  }
 }
 
 /**
@@ -73,9 +88,22 @@ function isExempt(hostname: string, port: string, list: string): boolean {
 
 type Connected = (error: Error | null, socket?: net.Socket) => void;
 
-/** Connections through the proxy to a server with TLS, which the proxy cannot read. */
-export function tunnelAgent(proxy: Proxy, options: https.AgentOptions): http.Agent {
+/** From the request to the proxy to the end of the handshake with the server. */
+const CONNECT_LIMIT_MS = 10_000;
+
+/**
+ * Connections through the proxy to a server with TLS, which the proxy cannot read. Those that are still being made end with
+ * the agent, or after `limitMs` milliseconds.
+ */
+export function tunnelAgent(
+  proxy: Proxy,
+  options: https.AgentOptions,
+  limitMs: number = CONNECT_LIMIT_MS,
+): http.Agent {
   const agent = new https.Agent(options);
+  const destroyAgent = agent.destroy.bind(agent);
+  /** Each ends a connection that is being made. */
+  const attempts = new Set<(error: Error) => void>();
   const connect = ({ host, port }: tls.ConnectionOptions, connected: Connected) => {
     const asking = http.request({
       host: proxy.host,
@@ -88,11 +116,31 @@ export function tunnelAgent(proxy: Proxy, options: https.AgentOptions): http.Age
         ...proxy.authorization && { "Proxy-Authorization": proxy.authorization },
       },
     });
-    asking.on("error", (error) => connected(error));
+    let tunnel: net.Socket | undefined;
+    const settle: Connected = (error, socket) => {
+      if (!attempts.delete(end)) return;
+      clearTimeout(timer);
+      connected(error, socket);
+    };
+    const end = (error: Error) => {
+      settle(error);
+      asking.destroy();
+      tunnel?.destroy();
+    };
+    attempts.add(end);
+    const timer = setTimeout(() => {
+      const message = `the proxy has made no connection within ${limitMs / 1_000} s`;
+      end(Object.assign(new Error(message), { code: "ETIMEDOUT" }));
+    }, limitMs);
+    asking.on("error", end);
     asking.on("connect", ({ statusCode }, socket) => {
-      if (statusCode !== 200) {
+      tunnel = socket;
+      if (!attempts.has(end)) {
         socket.destroy();
-        connected(new Error(`the proxy answers CONNECT with status ${statusCode}`));
+        return;
+      }
+      if (statusCode !== 200) {
+        end(new Error(`the proxy answers CONNECT with status ${statusCode}`));
         return;
       }
       const { ca, cert, key } = options;
@@ -105,10 +153,15 @@ export function tunnelAgent(proxy: Proxy, options: https.AgentOptions): http.Age
         cert,
         key,
       });
-      secured.on("error", (error) => connected(error));
-      secured.on("secureConnect", () => connected(null, secured));
+      tunnel = secured;
+      secured.on("error", end);
+      secured.on("secureConnect", () => settle(null, secured));
     });
     asking.end();
   };
-  return Object.assign(agent, { createConnection: connect });
+  const destroy = () => {
+    for (const end of attempts) end(new Error("the connection through the proxy was given up"));
+    destroyAgent();
+  };
+  return Object.assign(agent, { createConnection: connect, destroy });
 }

@@ -226,6 +226,28 @@ const RETRYABLE: readonly SinkErrorKind[] = ["unavailable", "unreachable", "unkn
 /** Whether an error of the sink goes away by waiting. */
 export const isRetryable = (error: unknown): boolean => isSinkError(error, ...RETRYABLE);
 
+/** Kinds of errors that a row can cause: its values, its size, a column that it needs, or a constraint. */
+const ROW_ERRORS: readonly SinkErrorKind[] = [
+  "refused",
+  "too large",
+  "too many columns",
+  "exists",
+  "unspecific",
+];
+/** Kinds of errors of the connection. */
+const SERVER_ERRORS: readonly SinkErrorKind[] = [...RETRYABLE, "tls", "foreign server"];
+
+/**
+ * What may be at fault if a write fails.
+ *
+ * @example
+ * IN: a SinkError of the kind "too large" → OUT: "row"; "privilege" → OUT: "table"; "foreign server" → OUT: "server"
+ */
+export function faultOf({ kind }: SinkError): "row" | "table" | "server" {
+  if (SERVER_ERRORS.includes(kind)) return "server";
+  return ROW_ERRORS.includes(kind) ? "row" : "table";
+}
+
 /** @example IN: a SinkError with code 4041, "unknown relation" → OUT: true */
 export const isSinkError = (error: unknown, ...kinds: readonly SinkErrorKind[]): error is SinkError =>
   error instanceof SinkError && kinds.includes(error.kind);

@@ -18,6 +18,7 @@ class Pool {
   readonly #room = new Semaphore(MAX_CONNECTIONS);
   readonly #free: WireConnection[] = [];
   readonly #all = new Set<WireConnection>();
+  #isClosed = false;
 
   constructor(address: SinkAddress) {
     this.#address = address;
@@ -29,22 +30,32 @@ class Pool {
     { limitMs = STATEMENT_LIMIT_MS }: QueryOptions,
   ): Promise<Result> {
     return this.#room.run(async () => {
+      if (this.#isClosed) {
+        throw new Error(`The connections to ${this.#address.host}:${this.#address.port} are closed`);
+      }
       const connection = this.#free.pop() ?? new WireConnection(this.#address);
       this.#all.add(connection);
       try {
         const result = await connection.run(sql, parameters, limitMs);
-        this.#free.push(connection);
+        this.#keep(connection);
         return result;
       } catch (error) {
         if (isSinkError(error, "unreachable")) void this.#drop(connection);
-        else this.#free.push(connection);
+        else this.#keep(connection);
         throw error;
       }
     });
   }
 
+  /** Closes all connections for good. */
   async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#free.length = 0;
     await Promise.all([...this.#all].map((connection) => this.#drop(connection)));
+  }
+
+  #keep(connection: WireConnection): void {
+    if (!this.#isClosed) this.#free.push(connection);
   }
 
   async #drop(connection: WireConnection): Promise<void> {

@@ -53,7 +53,7 @@ export interface CountingTransport extends Transport {
   /**
    * Resolves when no write whose answer was lost runs any more.
    *
-   * @throws SinkError when the server does not answer
+   * @throws SinkError when the server does not answer; AbortError once the transport is disposed of
    */
   settled(): Promise<void>;
 }
@@ -81,6 +81,10 @@ export function countingWrites(
       return running > 0 || lost.some;
     },
     settled: () => lost.settled(),
+    async [Symbol.asyncDispose]() {
+      lost[Symbol.dispose]();
+      await transport[Symbol.asyncDispose]();
+    },
   };
 }
 

@@ -10,7 +10,7 @@ import { messageOf } from "../../util/errors.ts";
 import { grouped } from "../../util/grouped.ts";
 import type { Dialect } from "../connection/dialect.ts";
 import type { Result } from "../connection/query.ts";
-import { isRetryable, SinkError } from "../connection/sink_error.ts";
+import { faultOf, SinkError } from "../connection/sink_error.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
 import { scanTable } from "../table/scan_table.ts";
 import { quoteTable, type TableName } from "../table/sql_names.ts";
@@ -294,8 +294,9 @@ const whereKeys = ({ lists: [texts] }: Dialect): string => `WHERE stream = $1 AN
 const keyGroups = (oids: readonly string[]): Generator<string[]> =>
   grouped(oids, { count: MAX_LETTERS, weight: MAX_CHARACTERS, weightOf: ({ length }) => length });
 
-/** Whether the sink does not do it, however long one waits. */
-const isRefusal = (error: unknown): error is SinkError => error instanceof SinkError && !isRetryable(error);
+/** Whether a letter can have caused the error. */
+const isRefusal = (error: unknown): error is SinkError =>
+  error instanceof SinkError && faultOf(error) === "row";
 
 function letterRow({ oid, document, error }: DeadLetter, maxText: number): LetterRow {
   const reason = error.slice(0, MAX_ERROR_CHARACTERS).toWellFormed().replaceAll("\0", "\ufffd");

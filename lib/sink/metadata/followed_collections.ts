@@ -1,6 +1,6 @@
 /** Records which collection of which stream has rows in which table, because the rows do not tell. */
 import { quoteTable, type TableName } from "../table/sql_names.ts";
-import { partsOfStream } from "../../key/partition.ts";
+import { isStreamOf, partsOfStream } from "../../key/partition.ts";
 import { createMetadataTable, selectFromEverySchema } from "./metadata_tables.ts";
 import type { Namespace } from "../../namespace.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
@@ -141,6 +141,6 @@ export class FollowedCollections {
   }
 
   #isSame(stream: string): boolean {
-    return partsOfStream(stream).whole === partsOfStream(this.#stream).whole;
+    return isStreamOf(stream, partsOfStream(this.#stream).whole);
   }
 }

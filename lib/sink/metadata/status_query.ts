@@ -15,7 +15,7 @@ export interface StatusQueryOptions {
   readonly maxLag?: number;
 }
 
-export const MAX_LAG_MS = 60_000;
+const MAX_LAG_MS = 60_000;
 /** The part of the oplog's window that should be left, one in so many. */
 export const HEADROOM_PART = 10;
 

@@ -7,7 +7,7 @@ import { quoteTable } from "./sql_names.ts";
 import { scanTable } from "./scan_table.ts";
 import type { TargetTable } from "./target_table.ts";
 import { UnusableTableError } from "./unusable_table.ts";
-import { isRetryable, isSinkError, SinkError, type SinkErrorKind } from "../connection/sink_error.ts";
+import { faultOf, isSinkError, SinkError, type SinkErrorKind } from "../connection/sink_error.ts";
 import { WHOLE_TABLE_LIMIT_MS } from "../connection/query.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
 
@@ -32,17 +32,6 @@ export interface WriterOptions {
   /** Bytes of statements under way, which tables share. @default {as many as there are} */
   readonly inFlightBudget?: Semaphore;
 }
-
-/** Errors that a row can cause: its values, its size, a column that it needs, or a constraint. */
-const ROW_ERRORS: readonly SinkErrorKind[] = [
-  "refused",
-  "too large",
-  "too many columns",
-  "exists",
-  "unspecific",
-];
-/** Errors of the connection, not of the table. */
-const SERVER_ERRORS: readonly SinkErrorKind[] = ["tls", "foreign server"];
 
 /** CrateDB cannot parse the type of `data`, because a column's name has such a character. */
 const UNREADABLE_COLUMN = /^(?:TypeSignatureParsingException\[)?line \d+:\d+: token recognition error/;
@@ -260,10 +249,8 @@ export class Writer {
 
   /** @throws any error that a row cannot cause */
   #rowError(error: unknown): SinkError {
-    if (!(error instanceof SinkError) || isRetryable(error) || SERVER_ERRORS.includes(error.kind)) {
-      throw error;
-    }
-    if (ROW_ERRORS.includes(error.kind) && !UNREADABLE_COLUMN.test(error.message)) return error;
+    if (!(error instanceof SinkError) || faultOf(error) === "server") throw error;
+    if (faultOf(error) === "row" && !UNREADABLE_COLUMN.test(error.message)) return error;
     throw this.#tableError(error);
   }
 

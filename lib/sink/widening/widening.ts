@@ -235,7 +235,8 @@ export class Widening {
     const { definition } = tableSchema;
     const wanted = new Set(narrow.map(subscript));
     const create = redefined(definition, workTable, (column) => widenedType(column, wanted));
-    const transport = abortable(fenced(this.#transports.raw, () => lock.check()), new Shutdown(signal));
+    using shutdown = new Shutdown(signal);
+    const transport = abortable(fenced(this.#transports.raw, () => lock.check()), shutdown);
     const tree = columnTree(definedColumns(create));
     try {
       await rebuild(transport, {

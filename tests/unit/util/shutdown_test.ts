@@ -26,3 +26,22 @@ Deno.test("Shutdown.limit() gives up once there is no time left after the signal
   stop.abort();
   await assert.rejects(waiting, { name: "AbortError" });
 });
+
+Deno.test("Shutdown leaves no listener on the signal once it is disposed of", async () => {
+  const { signal } = new AbortController();
+  let listeners = 0;
+  const count =
+    (change: number, original: typeof signal.addEventListener): typeof signal.addEventListener =>
+    (...listener: Parameters<typeof original>) => {
+      listeners += change;
+      original.apply(signal, listener);
+    };
+  signal.addEventListener = count(1, signal.addEventListener);
+  signal.removeEventListener = count(-1, signal.removeEventListener);
+  {
+    using shutdown = new Shutdown(signal);
+    await shutdown.limit(Promise.resolve());
+    assert.equal(listeners, 1);
+  }
+  assert.equal(listeners, 0);
+});

@@ -4,6 +4,8 @@ import type { Query, Result } from "../../../../lib/sink/connection/query.ts";
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
 import type { Transport } from "../../../../lib/sink/connection/transport.ts";
 import { countingWrites, fenced } from "../../../../lib/sink/connection/wrappers.ts";
+import { eventually } from "../../../../dev/servers/eventually.ts";
+import { fakeClock } from "../../../support/fake_clock.ts";
 import { createLogger } from "../../../../lib/util/log.ts";
 
 const LOST = new SinkError("socket hang up", { code: "ECONNRESET" });
@@ -85,4 +87,58 @@ Deno.test("A user that may not see statements is warned once, and writes go on",
   assert.deepEqual(sent, ["UPDATE lost", "look", "UPDATE lost", "look", "UPDATE again"]);
   assert.equal(lines.length, 1);
   assert.match(lines[0] ?? "", /GRANT DQL ON TABLE sys\.jobs/);
+});
+
+/** A server that loses the answer to every write, and runs those on that contain "on". */
+function losing(onLook: () => Promise<void> = () => Promise.resolve()) {
+  const running: string[] = [];
+  let looks = 0;
+  const query: Query = async (sql) => {
+    if (sql !== CRATEDB.running) {
+      if (sql.endsWith("on")) running.push(sql);
+      throw LOST;
+    }
+    looks++;
+    const rows = running.map((text) => [text.slice(0, 100)]);
+    await onLook();
+    return { count: rows.length, rows };
+  };
+  const server: Transport = { dialect: CRATEDB, query, async [Symbol.asyncDispose]() {} };
+  const clock = fakeClock();
+  const counting = countingWrites(server, { clock });
+  const write = (sql: string) => counting.query(sql, [], { writes: true }).catch(() => {});
+  return { counting, write, running, clock, looks: () => looks };
+}
+
+Deno.test("A write that is lost during a look is looked for by the next one", async () => {
+  const looking = Promise.withResolvers<void>();
+  const answer = Promise.withResolvers<void>();
+  const { counting, write, running, clock, looks } = losing(() => {
+    looking.resolve();
+    return answer.promise;
+  });
+  await write("UPDATE ended");
+  const settled = counting.settled();
+  await looking.promise;
+  await write("UPDATE goes on");
+  answer.resolve();
+  await eventually(() => assert.ok(clock.waits > 0 || !counting.writing));
+  assert.ok(counting.writing);
+  running.length = 0;
+  clock.pass(200);
+  await settled;
+  assert.ok(!counting.writing);
+  assert.equal(looks(), 2);
+});
+
+Deno.test("No look at the server after the transport is disposed of", async () => {
+  const { counting, write, clock, looks } = losing();
+  await write("UPDATE goes on");
+  const settled = counting.settled().then(() => undefined, (error) => error);
+  await eventually(() => assert.equal(clock.waits, 1));
+  await counting[Symbol.asyncDispose]();
+  clock.pass(200);
+  assert.equal((await settled)?.name, "AbortError");
+  await assert.rejects(counting.settled(), { name: "AbortError" });
+  assert.equal(looks(), 1);
 });

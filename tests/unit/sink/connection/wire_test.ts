@@ -69,3 +69,14 @@ Deno.test("WireTransport.open() fails at a server that closes each connection", 
     assert.equal(server.opened, tries);
   }
 });
+
+Deno.test("WireTransport opens no connection after it is disposed of", async () => {
+  await using server = silentPostgresql({ login: "answered" });
+  const transport = await WireTransport.open(addressOf(server));
+  await transport[Symbol.asyncDispose]();
+  for (let statement = 0; statement < 2; statement++) {
+    await assert.rejects(transport.query("SELECT 1"), /are closed$/);
+  }
+  assert.equal(server.opened, 1);
+  await eventually(() => assert.equal(server.open, 0));
+});

@@ -153,6 +153,15 @@ Deno.test("DeadLetters does not give a document up for a CrateDB that is away", 
   assert.equal(table.rows.size, 0);
 });
 
+for (const kind of ["foreign server", "login", "tls", "privilege"] as const) {
+  Deno.test(`DeadLetters does not give a document up for an error of the kind "${kind}"`, async () => {
+    const { table, letters } = await opened();
+    table.onDocument = () => new SinkError("no", { kind });
+    await assert.rejects(letters.add([letter("a")]), { name: "SinkError", kind });
+    assert.equal(table.rows.size, 0);
+  });
+}
+
 Deno.test("DeadLetters writes a letter alone that a bulk statement leaves out", async () => {
   const { table, letters } = await opened();
   table.leftOut = "b";

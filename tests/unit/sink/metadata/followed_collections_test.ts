@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import { CRATEDB } from "../../../../lib/sink/connection/dialect.ts";
+import type { Transport } from "../../../../lib/sink/connection/transport.ts";
+import { FollowedCollections } from "../../../../lib/sink/metadata/followed_collections.ts";
+
+const ORDERS = { database: "shop", collection: "orders" };
+const TABLE = { schema: "doc", name: "t" };
+
+/** A sink whose `cdc_collection` has rows of these streams. */
+const recordedBy = (...streams: string[]): Transport => ({
+  dialect: CRATEDB,
+  query: (sql) => {
+    const rows = sql.includes("information_schema")
+      ? [["doc", "cdc_collection", "stream"]]
+      : streams.map((stream) => [stream, "shop", "users"]);
+    return Promise.resolve({ count: rows.length, rows });
+  },
+  async [Symbol.asyncDispose]() {},
+});
+
+const followed = (stream: string, ...recorded: string[]) =>
+  new FollowedCollections(recordedBy(...recorded), { schema: "doc", stream });
+
+Deno.test("FollowedCollections knows its stream by a name with the lists in another order", async () => {
+  const other = "shop.{users,orders} -> t";
+  for (const stream of ["shop.{orders,users} -> t", "shop.{orders,users} -> t (partition 0/2)"]) {
+    assert.equal(await followed(stream, other).sharer(ORDERS, TABLE), undefined);
+    assert.equal(await followed(stream, other).isShared(ORDERS, TABLE), true);
+    assert.equal((await followed(stream, other).othersIn(ORDERS, TABLE)).length, 1);
+  }
+});
+
+Deno.test("FollowedCollections names another stream that has rows in the table", async () => {
+  const other = "shop.{users,invoices} -> t";
+  assert.equal(await followed("shop.{orders,users} -> t", other).sharer(ORDERS, TABLE), other);
+});
