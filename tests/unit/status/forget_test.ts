@@ -112,12 +112,9 @@ function positionsOf(streams: readonly string[], beforeEach: () => void) {
   const table = memoryTable();
   for (const each of streams) table.rows.set(each, { owner: null, lease_until: 0, seqNo: 0 });
   const refreshed = new Map<string, number>();
-  const remove = (names: readonly string[]) => {
-    const found = names.filter((name) =>
-      table.rows.has(name) && table.rows.get(name)?.seqNo === refreshed.get(name)
-    );
-    for (const name of found) table.rows.delete(name);
-    return found.length;
+  const remove = (names: readonly string[], isSearch: boolean) => {
+    const isFound = (name: string) => !isSearch || table.rows.get(name)?.seqNo === refreshed.get(name);
+    return names.filter((name) => isFound(name) && table.rows.delete(name)).length;
   };
   const transport: Transport = {
     ...table,
@@ -134,7 +131,10 @@ function positionsOf(streams: readonly string[], beforeEach: () => void) {
           return answer();
         }
         if (/^SELECT owner, .* - /.test(sql)) return answer([null, -1]);
-        if (sql.startsWith("DELETE")) return { count: remove([parameters[0]].flat() as string[]), rows: [] };
+        if (sql.startsWith("DELETE")) {
+          const count = remove([parameters[0]].flat() as string[], sql.includes("ANY"));
+          return { count, rows: [] };
+        }
         return await table.query(sql, parameters);
       }
       return answer();
