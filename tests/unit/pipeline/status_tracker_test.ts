@@ -134,6 +134,15 @@ Deno.test("StatusTracker has the time that the oplog still reaches back to the p
   assert.equal(tracker.current.oplogHeadroom, 3_540_000);
 });
 
+Deno.test("StatusTracker has no headroom, and none below 0, once the oplog has moved on past the position", () => {
+  const { tracker, advanced } = setUp();
+  advanced({ clusterTime: START - 60_000 });
+  tracker.historyLost();
+  tracker.oplogSeen({ oldest: START, window: 0, isGrowing: false });
+  assert.equal(tracker.current.oplogHeadroom, 0);
+  assert.equal(columnsOf(tracker.current).oplog_headroom_s, 0);
+});
+
 Deno.test("StatusTracker knows no headroom while the oplog has dropped nothing", () => {
   const { tracker, advanced } = setUp();
   advanced();
