@@ -210,7 +210,7 @@ class ReplicationLoop {
     };
   }
 
-  /** Waits for the next batch, and not longer than so many milliseconds. Its error is thrown where it is applied. */
+  /** Waits for the next batch, and not longer than so many milliseconds. An error is thrown by `#apply`. */
   async #wait(milliseconds: number): Promise<void> {
     await waitAtMost(milliseconds, this.#stream.arrival, this.#deps.clock);
   }

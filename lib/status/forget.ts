@@ -124,7 +124,7 @@ export async function forgetStreams(
   const isPosition = ({ name }: StreamRecords) => name === POSITIONS;
   const ofPositions = found.filter(isPosition);
   const rows = await sumOf(found.filter((each) => !isPosition(each)), (each) => removeRecords(guarded, each));
-  // A removal passes over a position that is renewed meanwhile, and a position that is removed cannot be renewed.
+  // A removal passes over a position that is renewed during it, and a removed position cannot be renewed.
   renewals.dispose();
   await Promise.all(held.map((lease) => lease.renew()));
   lost.signal.throwIfAborted();

@@ -48,8 +48,8 @@ export class SilentError extends Error {
 
 export interface Question {
   /**
-   * Milliseconds that the answer may take before the question counts as waiting; Infinity for an operation that ends by
-   * a limit of its own, such as a statement that copies a table. @default {0}
+   * Milliseconds that the answer may take before the question counts as waiting; Infinity for an operation that another
+   * limit ends, such as a scan of a collection. @default {0}
    */
   readonly allowedMs?: number;
 }

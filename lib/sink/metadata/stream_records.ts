@@ -170,7 +170,7 @@ export async function countRecords(transport: Transport, records: StreamRecords)
   return Number(row?.[0]);
 }
 
-/** Removes these rows with one statement, except those that are written meanwhile. @returns their number */
+/** Removes these rows with one statement, except those that somebody writes during it. @returns their number */
 export async function removeRecords(transport: Transport, records: StreamRecords): Promise<number> {
   const { table, where, parameters } = records;
   // A search passes over rows that were written since the last refresh.
