@@ -40,8 +40,8 @@ export class DeadLetterLimit {
       `More than ${this.#limit} documents in succession cannot be stored. The last one, ${last.oid}: ${last.error}`,
       {
         hint:
-          "Nothing is lost: these documents are neither in the table nor among the dead letters, and the next start resumes " +
-          "before them. If the table or the server is at fault, repair it; if the documents are, start with a larger " +
+          "Nothing is lost: the table has at most older rows of these documents, no dead letters of them are kept, and " +
+          "the next start resumes before them. If the table or the server is at fault, repair it; if the documents are, start with a larger " +
           "--max-dead-letters.",
       },
     );

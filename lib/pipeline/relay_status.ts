@@ -26,7 +26,7 @@ export interface RelayStatus extends Counts {
   readonly snapshotTotal: number | null;
   /** Since the process has started. */
   readonly events: number;
-  /** Milliseconds that the relay could be away before the oplog has moved on past its position; null when not known. */
+  /** Milliseconds that the relay could be away before the oplog has moved on past its position; 0 once it has; null when not known. */
   readonly oplogHeadroom: number | null;
   /** Collections whose changes are not applied, because their tables cannot be used. */
   readonly leftOut: readonly LeftOutCollection[];
@@ -112,7 +112,7 @@ export function statusOf(state: ReportedState, { systems, now }: Circumstances):
     snapshotTotal: snapshot?.total ?? null,
     events,
     ...counts,
-    oplogHeadroom: clusterTime === null || oldest === undefined ? null : clusterTime - oldest,
+    oplogHeadroom: clusterTime === null || oldest === undefined ? null : Math.max(0, clusterTime - oldest),
     leftOut,
     lastError: ending ? ending.error : outage ? messageOf(outage.error) : leftOutText(leftOut),
   };

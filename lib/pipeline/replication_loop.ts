@@ -5,7 +5,7 @@ import type { StreamPosition } from "../sink/metadata/stream_position.ts";
 import type { ChangeBatch } from "../source/change_stream.ts";
 import { estimatedCount } from "../source/collections.ts";
 import { hasReached, secondsBehind } from "../source/resume_token.ts";
-import type { Clock } from "../util/clock.ts";
+import { type Clock, waitAtMost } from "../util/clock.ts";
 import { applyBatch, type ApplyDeps } from "./apply_batch.ts";
 import { Checkpoint } from "./checkpoint.ts";
 import { nextStep, STREAM_TURN_MS, STREAM_TURN_SLICES } from "./next_step.ts";
@@ -209,14 +209,9 @@ class ReplicationLoop {
     };
   }
 
-  /** Waits for the next batch, and not longer than so many milliseconds. */
+  /** Waits for the next batch, and not longer than so many milliseconds. An error is thrown by `#apply`. */
   async #wait(milliseconds: number): Promise<void> {
-    const arrival = this.#stream.arrival.catch(() => {}); // It is thrown where the batch is applied.
-    if (milliseconds === Infinity) return void await arrival;
-    const enough = new AbortController();
-    const late = this.#deps.clock.wait(milliseconds, { signal: enough.signal }).catch(() => {});
-    await Promise.race([arrival, late]);
-    enough.abort();
+    await waitAtMost(milliseconds, this.#stream.arrival, this.#deps.clock);
   }
 
   async #apply(): Promise<void> {

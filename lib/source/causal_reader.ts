@@ -27,7 +27,7 @@ export interface Page {
   readonly exhausted: boolean;
 }
 
-export interface CausalReaderOptions extends Omit<RetryOptions, "isRetryable" | "isLong"> {
+export interface CausalReaderOptions extends Omit<RetryOptions, "isRetryable" | "allowedMs"> {
   /** @default {ANSWER_LIMITS} */
   readonly limits?: AnswerLimits;
 }
@@ -35,7 +35,12 @@ export interface CausalReaderOptions extends Omit<RetryOptions, "isRetryable" | 
 /** What the driver's methods take. */
 export type ReadOptions = typeof FROM_PRIMARY & AnswerOptions & { readonly session: ClientSession };
 
-export interface PageOptions extends Question {
+export interface ScanOptions {
+  /** Whether MongoDB goes through a whole collection for it. @default {false} */
+  readonly isLong?: boolean;
+}
+
+export interface PageOptions extends ScanOptions {
   /** Whether the signal ends it also while MongoDB is at work. @default {false} */
   readonly abortable?: boolean;
   /** The index that is used; null leaves that to the server. @default {that of `_id`} */
@@ -84,12 +89,10 @@ export class CausalReader implements AsyncDisposable {
 
   /**
    * Runs a read that is safe to repeat, with options that the driver's methods take. All its answers have one limit.
-   *
-   * @param options.isLong whether MongoDB goes through a whole collection for it
    */
   read<T>(
     work: (client: MongoClient, options: ReadOptions) => Promise<T>,
-    { isLong = false }: Question = {},
+    { isLong = false }: ScanOptions = {},
   ): Promise<T> {
     const answers = isLong ? this.#scans : this.#answers;
     return this.#tries((client, session) => {
@@ -97,7 +100,7 @@ export class CausalReader implements AsyncDisposable {
       return answers.run((answer) => work(client, { ...shared, ...answer }), {
         beyond: this.#limits.report,
       });
-    }, { isLong });
+    }, { allowedMs: isLong ? Infinity : 0 });
   }
 
   /** Whether there is such a collection; false for a view or a time-series collection. */
@@ -111,7 +114,10 @@ export class CausalReader implements AsyncDisposable {
     return listed.some(({ type = "collection" }) => type === "collection");
   }
 
-  /** The first documents that a `find` or `aggregate` finds, in one answer unless `goesOn` wants more. */
+  /**
+   * The first documents that a `find` or `aggregate` finds, in one answer unless `goesOn` wants more. An abortable page
+   * may be as slow as its limit allows without being an outage.
+   */
   page(namespace: Namespace, command: Document, options: PageOptions = {}): Promise<Page> {
     const { abortable = false, hint = BY_KEY, goesOn = () => false, isLong = false } = options;
     const answers = abortable ? this.#abortableAnswers : this.#answers;
@@ -125,7 +131,7 @@ export class CausalReader implements AsyncDisposable {
         if (!goesOn(documents)) break;
       }
       return { documents, exhausted: false };
-    }, { isLong });
+    }, { allowedMs: isLong ? Infinity : abortable ? answers.milliseconds : 0 });
   }
 
   /** Those documents of all that an aggregation finds which `isWanted` is true of. */
@@ -143,7 +149,7 @@ export class CausalReader implements AsyncDisposable {
         for (const document of documents) if (isWanted(document)) found.push(document);
       }
       return found;
-    }, { isLong: true });
+    }, { allowedMs: Infinity });
   }
 
   /** The replies of a cursor, which is closed when no more are wanted. The limit applies to each reply. */

@@ -168,15 +168,16 @@ async function* batchesFrom(
   let token = startAfter;
   const target = targetOf(scope);
   const database = client.db(target.database);
-  const command = async (document: Document, { signal }: AnswerOptions) => {
-    using _question = outages.asked();
+  const command = async (document: Document, { signal }: AnswerOptions, allowedMs: number) => {
+    using _question = outages.asked({ allowedMs });
     return await runStreamCommand(database, document, { session, signal });
   };
-  const open = (document: Document) => answers.opening.run((answer) => command(document, answer), { signal });
+  const age = ageOf(startAfter);
+  const open = (document: Document) =>
+    answers.opening.run((answer) => command(document, answer, readingMs(age)), { signal });
   let reply = await openStream(startAfter, { ...options, database, command: open });
-  const openedAt = performance.now();
   /** When the stream was at the end last, in milliseconds of the clock of `performance`. */
-  let readAt = openedAt - ageOf(startAfter);
+  let readAt = performance.now() - age;
   const split = new SplitEvents();
   try {
     while (true) {
@@ -195,8 +196,9 @@ async function* batchesFrom(
         batchSize: Math.min(batchSize, pageSize.documents),
         maxTimeMS,
       };
-      const beyond = maxTimeMS + readingMs(performance.now() - readAt);
-      reply = await answers.batches.run((answer) => command(getMore, answer), { beyond, signal });
+      const reading = readingMs(performance.now() - readAt);
+      const beyond = maxTimeMS + reading;
+      reply = await answers.batches.run((answer) => command(getMore, answer, reading), { beyond, signal });
       readAt = performance.now();
     }
   } finally {

@@ -113,14 +113,25 @@ export async function forgetStreams(
   const held: Lease<never>[] = [];
   for (const stream of positions) held.push(leases.use(await leaseOf(transport, stream, clock)));
   const lost = new AbortController();
-  for (const lease of held) leases.use(lease.keep((error) => lost.abort(error)));
+  using renewals = new DisposableStack();
+  for (const lease of held) renewals.use(lease.keep((error) => lost.abort(error)));
   const guarded = fenced(transport, async () => {
     lost.signal.throwIfAborted();
     for (const lease of held) await lease.check();
   });
   // Records may have been added while the question was open.
   const found = await recordsOf(transport, streams);
-  return { streams, rows: await sumOf(found, (each) => removeRecords(guarded, each)) };
+  const isPosition = ({ name }: StreamRecords) => name === POSITIONS;
+  const ofPositions = found.filter(isPosition);
+  const rows = await sumOf(found.filter((each) => !isPosition(each)), (each) => removeRecords(guarded, each));
+  // A removal passes over a position that is renewed during it, and a removed position cannot be renewed.
+  renewals.dispose();
+  await Promise.all(held.map((lease) => lease.renew()));
+  lost.signal.throwIfAborted();
+  return {
+    streams,
+    rows: { ...rows, ...await sumOf(ofPositions, (each) => removeRecords(transport, each)) },
+  };
 }
 
 async function sumOf(

@@ -14,6 +14,19 @@ export interface Clock {
   wait(milliseconds: number, options?: { readonly signal?: AbortSignal }): Promise<void>;
 }
 
+/** Waits until a promise settles, for so many milliseconds at most; Infinity for no limit. Never throws. */
+export async function waitAtMost(
+  milliseconds: number,
+  promise: Promise<unknown>,
+  clock: Pick<Clock, "wait">,
+): Promise<void> {
+  const settled = promise.then(() => {}, () => {});
+  if (milliseconds === Infinity) return await settled;
+  const waiting = new AbortController();
+  await Promise.race([settled, clock.wait(milliseconds, { signal: waiting.signal }).catch(() => {})]);
+  waiting.abort();
+}
+
 export const SYSTEM_CLOCK: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),

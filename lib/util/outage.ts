@@ -3,7 +3,8 @@
  * an outage, which is reported once however many operations meet it.
  *
  * Invariants:
- * - An outage begins with a failed try, or when a question has waited `SILENT_MS` for its answer.
+ * - An outage begins with a failed try, or when a question has waited `SILENT_MS` for its answer. The time that a question
+ *   allows is not counted.
  * - It ends with an answer, if no operation fails then and no question is that old. A refusal is an answer. Giving an
  *   operation up proves nothing: the outage lasts until the system answers another one.
  * - `outageBegan` and `recovered` alternate. `outage` is reported only between the two.
@@ -30,7 +31,7 @@ export interface OutageObserver {
   retried(failure: Pick<Outage, "system">): void;
 }
 
-/** A question that waits longer than this for its answer is an outage. In milliseconds. */
+/** A question that waits longer than this for its answer, beyond what it allows, is an outage. In milliseconds. */
 export const SILENT_MS = 5_000;
 /** An outage that lasts is reported again after each of these. */
 const REMINDER_MS = 60_000;
@@ -46,8 +47,11 @@ export class SilentError extends Error {
 }
 
 export interface Question {
-  /** Whether the answer may take long, as that of a statement which copies a table. @default {false} */
-  readonly isLong?: boolean;
+  /**
+   * Milliseconds that the answer may take before the question counts as waiting; Infinity for an operation that another
+   * limit ends, such as a scan of a collection. @default {0}
+   */
+  readonly allowedMs?: number;
 }
 
 /** What a system owes, for those that only look. */
@@ -55,7 +59,7 @@ export interface Liveness {
   readonly system: System;
   /** The present outage; undefined without one. */
   readonly current: Outage | undefined;
-  /** Milliseconds that the oldest question has waited for its answer, without those that may take long; 0 for none. */
+  /** Milliseconds that a question has waited for its answer beyond what it allows, the most of all questions; 0 for none. */
   readonly waited: number;
 }
 
@@ -70,12 +74,13 @@ export interface OutageTrackerOptions {
  * @example
  * IN: two statements fail, one succeeds, then the other → OUT: one `outageBegan`, one `recovered`
  * IN: a question that is answered after 6 s → OUT: `outageBegan` with a SilentError, then `recovered`
+ * IN: a question that allows 30 s and is answered after 34 s → OUT: nothing
  */
 export class OutageTracker implements Liveness {
   readonly #options: OutageTrackerOptions;
   readonly #failing = new Set<symbol>();
-  /** When the open questions were asked, the oldest first; without those that may take long. */
-  readonly #asked = new Set<{ readonly at: number }>();
+  /** From when on the open questions count as waiting. */
+  readonly #questions = new Set<{ readonly waitsFrom: number }>();
   #answeredAt = -Infinity;
   #lastError: unknown;
   #outage: { readonly since: number; remindedAt: number } | undefined;
@@ -100,20 +105,20 @@ export class OutageTracker implements Liveness {
   }
 
   get waited(): number {
-    const [oldest] = this.#asked;
-    return oldest ? this.#now() - oldest.at : 0;
+    return Math.max(0, this.#longestWait);
   }
 
-  /** Milliseconds since the oldest open question, or since the last answer if no question is open. */
+  /** Milliseconds that a question has waited, or since the last answer if none is waiting. */
   get quietFor(): number {
-    return this.#asked.size > 0 ? this.waited : this.#now() - this.#answeredAt;
+    const waited = this.#longestWait;
+    return waited >= 0 ? waited : this.#now() - this.#answeredAt;
   }
 
   /** Opens a question. Dispose of the result to close it; only {@linkcode answered} counts as an answer. */
-  asked({ isLong = false }: Question = {}): Disposable {
-    const question = { at: this.#now() };
-    if (!isLong) this.#asked.add(question);
-    return { [Symbol.dispose]: () => void this.#asked.delete(question) };
+  asked({ allowedMs = 0 }: Question = {}): Disposable {
+    const question = { waitsFrom: this.#now() + allowedMs };
+    this.#questions.add(question);
+    return { [Symbol.dispose]: () => void this.#questions.delete(question) };
   }
 
   /**
@@ -147,6 +152,12 @@ export class OutageTracker implements Liveness {
   /** Reports an overdue answer, and reminds of an outage that lasts. Call it about once a second. */
   check(): void {
     if (this.#outage || this.#isSilent) this.#report(this.#now() - this.waited);
+  }
+
+  /** Negative while every question is in the time that it allows; -Infinity without a question. */
+  get #longestWait(): number {
+    const now = this.#now();
+    return Math.max(...Array.from(this.#questions, ({ waitsFrom }) => now - waitsFrom));
   }
 
   get #isSilent(): boolean {

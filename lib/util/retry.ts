@@ -24,12 +24,12 @@ const LONGEST_WAIT_MS = 5_000;
  * told to stop and the last try fails in a retryable way or takes too long
  */
 export async function retry<T>(operation: () => Promise<T>, options: RetryOptions): Promise<T> {
-  const { shutdown, outages, isRetryable, retryFor, isLong = false, clock = SYSTEM_CLOCK } = options;
+  const { shutdown, outages, isRetryable, retryFor, allowedMs = 0, clock = SYSTEM_CLOCK } = options;
   const { signal } = shutdown;
   const id = Symbol();
   const started = clock.monotonic();
   const attempt = async () => {
-    using _question = outages.asked({ isLong });
+    using _question = outages.asked({ allowedMs });
     return await shutdown.limit(operation());
   };
   try {

@@ -110,7 +110,7 @@ export const abortable = (transport: Transport, shutdown: Shutdown): Transport =
     return await shutdown.limit(transport.query(...statement), () => 0);
   });
 
-export type RetryingOptions = Omit<RetryOptions, "isRetryable" | "isLong">;
+export type RetryingOptions = Omit<RetryOptions, "isRetryable" | "allowedMs">;
 
 /** Kinds of errors that pass within a minute while the program runs: at its start, the same server has answered. */
 const PASSING_FOR_A_MINUTE: readonly SinkErrorKind[] = [
@@ -137,7 +137,7 @@ export const retrying = (transport: Transport, options: RetryingOptions): Transp
     const isUnspecific = (error: unknown) => isSinkError(error, "unspecific") && triesLeft-- > 0;
     return retry(() => transport.query(...statement), {
       ...options,
-      isLong: limitMs > STATEMENT_LIMIT_MS,
+      allowedMs: limitMs > STATEMENT_LIMIT_MS ? limitMs : 0,
       isRetryable: (error) => isRetryable(error) || isPassing(error) || isUnspecific(error),
     });
   });

@@ -89,15 +89,12 @@ export async function recordsOf(
   return [
     ...has("cdc_dead_letter") ? lettersOf(own, others, schema, transport) : [],
     ...await locksOf(own, others, transport),
-    ...OF_STREAMS.filter(has).flatMap((name) =>
-      names.map((stream) => ({
-        name,
-        table: { schema, name },
-        // A position is found by its key also right after a write.
-        where: "stream = $1",
-        parameters: [stream],
-      }))
-    ),
+    ...OF_STREAMS.filter(has).map((name) => ({
+      name,
+      table: { schema, name },
+      where: `stream = ANY($1::${transport.dialect.lists[0]})`,
+      parameters: [names],
+    })),
   ];
 }
 
@@ -173,7 +170,7 @@ export async function countRecords(transport: Transport, records: StreamRecords)
   return Number(row?.[0]);
 }
 
-/** Removes these rows. @returns their number */
+/** Removes these rows with one statement, except those that somebody writes during it. @returns their number */
 export async function removeRecords(transport: Transport, records: StreamRecords): Promise<number> {
   const { table, where, parameters } = records;
   // A search passes over rows that were written since the last refresh.

@@ -1,5 +1,5 @@
 /** Fills one table with the rows of another, which may take hours. */
-import type { Clock } from "../../util/clock.ts";
+import { type Clock, waitAtMost } from "../../util/clock.ts";
 import type { Logger } from "../../util/log.ts";
 import { WHOLE_TABLE_LIMIT_MS } from "../connection/query.ts";
 import { StatementMark } from "../connection/running_statements.ts";
@@ -39,7 +39,7 @@ export async function copyRows(
   const copied = transport.query(sql, [], { limitMs: WHOLE_TABLE_LIMIT_MS })
     .then(() => outcome = {}, (error) => outcome = { error });
   for (let looksInVain = 0; looksInVain < 2;) {
-    await firstOf(copied, (signal) => clock.wait(LOOK_INTERVAL_MS, { signal }));
+    await waitAtMost(LOOK_INTERVAL_MS, copied, clock);
     if (outcome && !isAnswerLost(outcome.error)) {
       if ("error" in outcome) throw outcome.error;
       return;
@@ -68,14 +68,4 @@ export async function countRows(transport: Transport, table: TableName): Promise
   await refreshTable(transport, table);
   const { rows: [row] } = await transport.query(`SELECT count(*) FROM ${quoteTable(table)}`);
   return Number(row?.[0]);
-}
-
-/** Waits for a promise, and no longer than `wait` does. */
-async function firstOf(
-  promise: Promise<unknown>,
-  wait: (signal: AbortSignal) => Promise<void>,
-): Promise<void> {
-  const waiting = new AbortController();
-  await Promise.race([promise, wait(waiting.signal).catch(() => {})]);
-  waiting.abort();
 }

@@ -37,5 +37,6 @@ Deno.test("DeadLetterLimit names the number, the last document and its error", (
   assert.throws(() => new DeadLetterLimit(1).check(outcome(0, 2)), {
     name: "UserError",
     message: /More than 1 documents in succession .* k1: too long$/,
+    hint: /^Nothing is lost: the table has at most older rows of these documents, /,
   });
 });

@@ -93,7 +93,7 @@ Deno.test("StatusTracker counts the lag from the last batch once that is older t
 Deno.test("StatusTracker counts the lag from the oldest question without an answer, though batches are applied", () => {
   const { tracker, clock, advanced, systems } = setUp();
   const question = systems.CrateDB.asked();
-  using _long = systems.CrateDB.asked({ isLong: true });
+  using _long = systems.CrateDB.asked({ allowedMs: Infinity });
   for (let second = 0; second < 4; second++) {
     clock.pass(1_000);
     advanced();
@@ -132,6 +132,15 @@ Deno.test("StatusTracker has the time that the oplog still reaches back to the p
   assert.equal(tracker.current.oplogHeadroom, null);
   advanced({ clusterTime: START - 60_000 });
   assert.equal(tracker.current.oplogHeadroom, 3_540_000);
+});
+
+Deno.test("StatusTracker has no headroom, and none below 0, once the oplog has moved on past the position", () => {
+  const { tracker, advanced } = setUp();
+  advanced({ clusterTime: START - 60_000 });
+  tracker.historyLost();
+  tracker.oplogSeen({ oldest: START, window: 0, isGrowing: false });
+  assert.equal(tracker.current.oplogHeadroom, 0);
+  assert.equal(columnsOf(tracker.current).oplog_headroom_s, 0);
 });
 
 Deno.test("StatusTracker knows no headroom while the oplog has dropped nothing", () => {

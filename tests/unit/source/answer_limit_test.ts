@@ -9,8 +9,9 @@ import { Deployment } from "../../../lib/source/deployment.ts";
 import { OverdueError } from "../../../lib/source/mongodb_errors.ts";
 import { Scope } from "../../../lib/source/scope.ts";
 import { FeatureTrial } from "../../../lib/source/stream_features.ts";
-import { OutageTracker } from "../../../lib/util/outage.ts";
+import { OutageTracker, SILENT_MS } from "../../../lib/util/outage.ts";
 import { Shutdown } from "../../../lib/util/shutdown.ts";
+import { fakeClock } from "../../support/fake_clock.ts";
 import { type Answer, FakeMongos, SILENCE } from "../../support/fake_mongos.ts";
 
 /** Never settles. */
@@ -203,3 +204,34 @@ Deno.test("CausalReader gives the server its limit, where the reply is all that 
   await reader.page(ORDERS, { find: "orders" });
   assert.deepEqual(limits, [30_000]);
 });
+
+for (
+  const [abortable, what, allowed] of [[true, "a slow page of a snapshot", 30_000], [
+    false,
+    "a look-up",
+    0,
+  ]] as const
+) {
+  Deno.test(`CausalReader gives ${what} ${allowed / 1_000} s before it counts as silent`, async () => {
+    await using stack = new AsyncDisposableStack();
+    const asked = Promise.withResolvers<void>();
+    const answer: Answer = (command) => "find" in command ? (asked.resolve(), SILENCE) : undefined;
+    const { deployment } = await connected(answer, stack);
+    const clock = fakeClock();
+    const outages = new OutageTracker({ system: "MongoDB", observer: observers(), clock });
+    const stop = new AbortController();
+    const shutdown = new Shutdown(stop.signal);
+    const reader = stack.use(new CausalReader(deployment.route(), { retryFor: 0, shutdown, outages }));
+    const page = reader.page(ORDERS, { find: "orders" }, { abortable }).catch(() => {});
+    await asked.promise;
+    clock.pass(allowed + SILENT_MS - 1);
+    outages.check();
+    assert.ok(!outages.active);
+    clock.pass(1);
+    outages.check();
+    assert.ok(outages.active);
+    stop.abort();
+    await deployment[Symbol.asyncDispose]();
+    await page;
+  });
+}

@@ -8,8 +8,9 @@ import { awaitMs } from "../../../lib/source/open_stream.ts";
 import { Scope } from "../../../lib/source/scope.ts";
 import { FeatureTrial } from "../../../lib/source/stream_features.ts";
 import { UserError } from "../../../lib/util/errors.ts";
-import { OutageTracker } from "../../../lib/util/outage.ts";
-import { type Answer, FakeMongos } from "../../support/fake_mongos.ts";
+import { OutageTracker, SILENT_MS } from "../../../lib/util/outage.ts";
+import { fakeClock } from "../../support/fake_clock.ts";
+import { type Answer, FakeMongos, SILENCE } from "../../support/fake_mongos.ts";
 
 const SPLIT = "$changeStreamSplitLargeEvent";
 const EXPANDED = "showExpandedEvents";
@@ -260,4 +261,38 @@ for (
   const [idle, expected] of [[-5, 0], [1_000, 100], [3_600_000, 360_000], [86_400_000, 600_000]] as const
 ) {
   Deno.test(`readingMs() of an oplog of ${idle} ms`, () => assert.equal(readingMs(idle), expected));
+}
+
+for (const command of ["aggregate", "getMore"]) {
+  Deno.test(`changeStream() lets a server read the oplog of a pause before its ${command} counts as silent`, async () => {
+    const asked = Promise.withResolvers<void>();
+    const answer: Answer = (document) => command in document ? (asked.resolve(), SILENCE) : undefined;
+    await using server = await FakeMongos.start(answer);
+    await using deployment = await Deployment.connect(`mongodb://${server.address}/`);
+    const clock = fakeClock();
+    const outages = new OutageTracker({ system: "MongoDB", observer: observers(), clock });
+    const stop = new AbortController();
+    const hourAgo = Math.floor(Date.now() / 1_000) - 3_600;
+    const stream = changeStream({
+      route: deployment.route(),
+      scope: new Scope({ databases: ["shop"], collections: ["orders"], exclude: [] }),
+      features: new FeatureTrial(() => {}),
+      fullDocument: "lookup",
+      startAfter: BSON.serialize({ _data: `82${hourAgo.toString(16).padStart(8, "0")}00000001` }),
+      batchSize: 10,
+      retryFor: 60_000,
+      signal: stop.signal,
+      outages,
+    });
+    const reading = Array.fromAsync(stream);
+    await asked.promise;
+    clock.pass(350_000);
+    outages.check();
+    assert.deepEqual([outages.waited, outages.active], [0, false]);
+    clock.pass(20_000 + SILENT_MS);
+    outages.check();
+    assert.ok(outages.active);
+    stop.abort();
+    await reading;
+  });
 }

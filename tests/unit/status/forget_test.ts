@@ -4,6 +4,8 @@ import type { Transport } from "../../../lib/sink/connection/transport.ts";
 import { chooseStreams, forgetStreams } from "../../../lib/status/forget.ts";
 import { SYSTEM_CLOCK } from "../../../lib/util/clock.ts";
 import { UsageError, UserError } from "../../../lib/util/errors.ts";
+import { fakeClock } from "../../support/fake_clock.ts";
+import { memoryTable } from "../../support/memory_lease_table.ts";
 
 const VIEWER = { user: "crate", seesAll: true, server: "CrateDB" } as const;
 const of = (schema: string, ...streams: readonly string[]) => streams.map((stream) => ({ schema, stream }));
@@ -103,4 +105,53 @@ Deno.test("forgetStreams() shows what is kept, and removes nothing if the answer
   assert.equal(forgotten, undefined);
   assert.deepEqual(shown, [{ cdc_repair: 3, cdc_verify: 3, cdc_collection: 3, cdc_position: 3 }]);
   assert.deepEqual(deleted, []);
+});
+
+/** Positions in memory. As in CrateDB, a search passes over rows that were written since the last refresh. */
+function positionsOf(streams: readonly string[], beforeEach: () => void) {
+  const table = memoryTable();
+  for (const each of streams) table.rows.set(each, { owner: null, lease_until: 0, seqNo: 0 });
+  const refreshed = new Map<string, number>();
+  const remove = (names: readonly string[], isSearch: boolean) => {
+    const isFound = (name: string) => !isSearch || table.rows.get(name)?.seqNo === refreshed.get(name);
+    return names.filter((name) => isFound(name) && table.rows.delete(name)).length;
+  };
+  const transport: Transport = {
+    ...table,
+    query: async (sql, parameters = []) => {
+      beforeEach();
+      const answer = (...rows: readonly unknown[][]) => ({ count: 0, rows });
+      if (/JOIN information_schema/.test(sql)) {
+        return answer(...(parameters[0] as readonly string[]).map((name) => ["doc", name, "stream"]));
+      }
+      if (/information_schema|count\(\*\)/.test(sql)) return answer([1]);
+      if (/"?doc"?\."?cdc_position/.test(sql)) {
+        if (sql.startsWith("REFRESH")) {
+          for (const [name, { seqNo }] of table.rows) refreshed.set(name, seqNo);
+          return answer();
+        }
+        if (/^SELECT owner, .* - /.test(sql)) return answer([null, -1]);
+        if (sql.startsWith("DELETE")) {
+          const count = remove([parameters[0]].flat() as string[], sql.includes("ANY"));
+          return { count, rows: [] };
+        }
+        return await table.query(sql, parameters);
+      }
+      return answer();
+    },
+  };
+  return { table, transport };
+}
+
+Deno.test("forgetStreams() removes the positions of all parts, however slow the server is", async () => {
+  const clock = fakeClock();
+  const parts = [0, 1, 2, 3].map((part) => `a -> t (partition ${part}/4)`);
+  // Longer than half a lease, after which a check renews it.
+  const { table, transport } = positionsOf(parts, () => clock.pass(6_000));
+  const forgotten = await forgetStreams(transport, of("doc", ...parts), {
+    clock,
+    confirm: () => Promise.resolve(true),
+  });
+  assert.deepEqual([...table.rows.keys()], []);
+  assert.equal(forgotten?.rows.cdc_position, 4);
 });

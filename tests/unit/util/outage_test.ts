@@ -91,12 +91,35 @@ Deno.test("OutageTracker reports a question without an answer, and its answer", 
   assert.equal(tracker.waited, 0);
 });
 
-Deno.test("OutageTracker gives a question that may take long all the time it needs", () => {
+Deno.test("OutageTracker gives a question without a limit all the time it needs", () => {
   const { tracker, reported, pass } = tracked();
-  using _question = tracker.asked({ isLong: true });
+  using _question = tracker.asked({ allowedMs: Infinity });
   pass(10 * MINUTE);
   tracker.check();
   assert.deepEqual([reported, tracker.waited], [[], 0]);
+});
+
+Deno.test("OutageTracker counts what a question waits beyond the time that it allows", () => {
+  const { tracker, reported, pass } = tracked();
+  using _slow = tracker.asked({ allowedMs: MINUTE });
+  pass(MINUTE + SILENT_MS - 1);
+  tracker.check();
+  assert.deepEqual([reported, tracker.waited], [[], SILENT_MS - 1]);
+  pass(1);
+  tracker.check();
+  assert.deepEqual(reported, ["out SilentError: no answer for 5 s 5000"]);
+});
+
+Deno.test("OutageTracker goes by the question that waits longest, though an older one allows more time", () => {
+  const { tracker, pass } = tracked();
+  using _slow = tracker.asked({ allowedMs: MINUTE });
+  pass(1_000);
+  tracker.answered(Symbol());
+  pass(1_000);
+  assert.deepEqual([tracker.waited, tracker.quietFor], [0, 1_000]);
+  using _quick = tracker.asked();
+  pass(3_000);
+  assert.deepEqual([tracker.waited, tracker.quietFor], [3_000, 3_000]);
 });
 
 Deno.test("OutageTracker goes by the oldest question", () => {
