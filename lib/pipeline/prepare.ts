@@ -54,6 +54,7 @@ export async function prepare(snapshot: SnapshotState | null, deps: PrepareDeps)
   await checkTransform(namespaces, deps);
   if (snapshot && isRepair(snapshot)) await dropMissing(namespaces, deps);
   else await tables.resumeDrops(namespaces);
+  await dropLeftOut(snapshot, namespaces, deps);
   const toResnapshot = await tables.openAll(namespaces);
   for (const namespace of toResnapshot) {
     log.warn("The table of a collection was gone: taking a new snapshot of it", {
@@ -99,6 +100,18 @@ async function checkTransform(
   } catch (error) {
     // The check reads a placeholder, to which the user needs no rights.
     if (first || !isNotAllowed(error)) throw error;
+  }
+}
+
+/** Collections that were left out when the last run ended, and do not exist any more: their rows follow `--on-drop`. */
+async function dropLeftOut(
+  snapshot: SnapshotState | null,
+  namespaces: readonly FoundCollection[],
+  { tables }: Pick<PrepareDeps, "tables">,
+): Promise<void> {
+  const existing = new Set(namespaces.map(namespaceText));
+  for (const collection of snapshot?.requeued ?? []) {
+    if (collection.leftOut && !existing.has(namespaceText(collection))) await tables.drop(collection);
   }
 }
 

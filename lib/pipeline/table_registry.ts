@@ -17,7 +17,6 @@ import type { CausalReader } from "../source/causal_reader.ts";
 import type { OwnKeys } from "../source/own_keys.ts";
 import type { Clock } from "../util/clock.ts";
 import { concurrently } from "../util/concurrently.ts";
-import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
 import type { OutageTracker } from "../util/outage.ts";
 import { DeadLetterLimit } from "./dead_letter_limit.ts";
@@ -118,11 +117,11 @@ export class TableRegistry {
   }
 
   /**
-   * Works on the table of a collection. If the table cannot be used, leaves the collection out, as long as other tables
-   * are open.
+   * Works on the table of a collection. If the table cannot be used, leaves the collection out, unless the relay follows
+   * this collection alone.
    *
    * @returns whether the work is done
-   * @throws the error of the table if no other one is open; each other error
+   * @throws the error of the table if there can be no other one; each other error
    */
   async attempt(namespace: Namespace, work: () => Promise<unknown>): Promise<boolean> {
     if (this.leftOut.has(namespace)) return false;
@@ -184,29 +183,35 @@ export class TableRegistry {
         return undefined;
       }
     });
+    if (failures[0] && this.#entries.size === 0) throw failures[0][1];
     for (const failure of failures) await this.#leaveOut(...failure);
     return usable.filter((each, at) => entries[at]?.wasDropped && !known.has(namespaceText(each)));
   }
 
   /**
-   * Tries tables again that could not be used, now and then. Nothing else may write at the same time.
+   * Tries tables again that could not be used, now and then. Nothing else may write at the same time. Rows of a collection
+   * that was dropped meanwhile follow `--on-drop` then.
    *
    * @returns the collections whose tables can be used now: they are to be read again
    */
   async retryLeftOut(): Promise<readonly Requeued[]> {
     const tried = await concurrently(this.leftOut.due(TABLES_AT_ONCE), TABLES_AT_ONCE, async (collection) => {
+      let exists: boolean;
       try {
-        // If it was dropped, the event follows.
-        if (!await this.#options.causalReader.exists(collection)) {
-          return (this.leftOut.putOff(collection), []);
-        }
+        exists = await this.#options.causalReader.exists(collection);
+        const rowsStay = this.#options.settings.onDrop === "keep" || this.#isLaterPartition;
+        if (!exists && rowsStay) return (this.leftOut.putOff(collection), []);
         await this.#opener.probe(collection);
-        await this.of(collection);
+        if (exists) await this.of(collection);
       } catch (error) {
         if (isUnusableTable(error)) this.leftOut.failedAgain(collection, error);
         else if (error instanceof SinkError) this.leftOut.putOff(collection);
         else throw error;
         return [];
+      }
+      if (!exists) {
+        const newOwner = await this.drop(collection);
+        return newOwner ? [newOwner] : [];
       }
       this.leftOut.remove(collection);
       this.#options.log.info(
@@ -260,6 +265,11 @@ export class TableRegistry {
     }
     await this.#close(namespace);
     return newOwner;
+  }
+
+  /** Whether the relay follows one collection, so that it has nothing to do if the table cannot be used. */
+  get #isSingle(): boolean {
+    return this.#options.settings.scope.level === "collection";
   }
 
   get #isLaterPartition(): boolean {
@@ -409,12 +419,12 @@ export class TableRegistry {
     return { namespace, applier, columns, wasDropped: isKnown && table.isNew };
   }
 
-  /** @throws the error if it is not of one table, or if no other table is open */
+  /** @throws the error if it is not of one table, or if the relay follows this collection alone */
   async #leaveOut(namespace: Namespace, error: unknown): Promise<void> {
     if (!isUnusableTable(error)) throw error;
     await this.#abandon(namespace);
     if (this.leftOut.has(namespace)) return;
-    if (this.#entries.size === 0) throw error;
+    if (this.#isSingle) throw error;
     // One that never had rows has none to remove; rows of others in its table follow --on-drop.
     const keepsGone = !await this.#followed.has(namespace);
     if (!this.leftOut.has(namespace)) this.leftOut.add({ ...namespace, keepsGone }, error);
@@ -458,17 +468,14 @@ export class TableRegistry {
     return await openColumnPolicy(settings.columns, { table, tableSchema, widening, writer });
   }
 
-  /** Removes rows of a dropped collection. Warns if they stay, because the table cannot be used. */
+  /** Removes rows of a dropped collection. If the table cannot be used, leaves the collection out until it can. */
   async removeRows(namespace: Namespace, work: () => Promise<unknown>): Promise<void> {
     try {
       await work();
     } catch (error) {
       if (!isUnusableTable(error)) throw error;
-      this.#options.log.warn("Rows of a dropped collection stay: its table cannot be used", {
-        collection: namespaceText(namespace),
-        because: messageOf(error),
-      });
       await this.#abandon(namespace);
+      this.leftOut.add(namespace, error);
     }
   }
 

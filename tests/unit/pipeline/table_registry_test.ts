@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { streamOfPartition } from "../../../lib/key/partition.ts";
 import type { Namespace } from "../../../lib/namespace.ts";
 import { observers, type RelayObserver } from "../../../lib/pipeline/observer.ts";
+import { Scope } from "../../../lib/source/scope.ts";
 import type { RelaySettings } from "../../../lib/pipeline/settings.ts";
 import { TableRegistry } from "../../../lib/pipeline/table_registry.ts";
 import { POSTGRESQL } from "../../../lib/sink/connection/dialect.ts";
@@ -86,7 +87,8 @@ function registryOf(
   const { signal } = new AbortController();
   const outages = new OutageTracker({ system: "PostgreSQL", observer: observers() });
   const patient = retrying(sink, { shutdown: new Shutdown(signal), outages, retryFor: Infinity });
-  const settings = { columns: "typed", onDrop: "keep", lease: 10_000, ...given } as RelaySettings;
+  const scope = new Scope({ databases: ["shop"], collections: ["*"], exclude: [] });
+  const settings = { columns: "typed", onDrop: "keep", lease: 10_000, scope, ...given } as RelaySettings;
   const names = {
     tableOf: (namespace: Namespace) => ({ schema: "shop", name: tableOf(namespace) }),
     stream: streamOfPartition("shop.* -> shop.{collection}", given.partition),
@@ -270,13 +272,22 @@ for (const kind of ["login", "foreign server"] as const) {
 }
 
 for (const code of ["42501", "3F000", "XX000"]) {
-  Deno.test(`TableRegistry throws error ${code} of a table if there is no other one`, async () => {
-    const { registry, refusal } = refusing(code);
+  Deno.test(`TableRegistry throws error ${code} at a start at which no table can be used, and of an only table`, async () => {
+    const { sink, registry, refusal } = refusing(code);
     const isRefusal = (error: unknown) => error instanceof SinkError && error.kind === refusal.kind;
     await assert.rejects(registry.openAll([LINES]), isRefusal);
-    await assert.rejects(registry.attempt(LINES, () => registry.of(LINES)), isRefusal);
+    const scope = new Scope({ databases: ["shop"], collections: ["lines"], exclude: [] });
+    const single = registryOf(sink, { tableOf, scope });
+    await assert.rejects(single.attempt(LINES, () => single.of(LINES)), isRefusal);
   });
 }
+
+Deno.test("TableRegistry leaves the first collection of a database out if its table is refused while the relay runs", async () => {
+  const { registry } = refusing();
+  assert.deepEqual(await registry.openAll([]), []);
+  assert.equal(await registry.attempt(LINES, () => registry.of(LINES)), false);
+  assert.deepEqual(await appliedOf(registry), ["orders"]);
+});
 
 Deno.test("TableRegistry leaves out a collection whose table cannot be used any more, and has its stale rows removed", async () => {
   const { sink, registry } = refusing();
@@ -360,20 +371,29 @@ Deno.test("TableRegistry.drop() of a new collection that was left out touches no
   assert.deepEqual(await registry.retryLeftOut(), [{ ...THIRD, keepsGone: true }]);
 });
 
-Deno.test("TableRegistry.drop() warns that rows stay in a table that cannot be used", async () => {
-  const sink = new FakeSink();
-  for (const name of ["lines", "orders"]) {
+Deno.test("TableRegistry removes the rows of a dropped collection once its table can be used", async () => {
+  const { sink, clock, refusal } = refusing();
+  const existing = new Set(["lines", "orders"]);
+  for (const name of existing) {
     sink.followed.add(`shop.${name}`);
     sink.tables.add(name);
   }
-  const registry = registryOf(sink, { tableOf, onDrop: "truncate" });
+  const exists = ({ collection }: Namespace) => existing.has(collection);
+  const registry = registryOf(sink, { tableOf, exists, clock, onDrop: "truncate" });
   sink.fail = (sql) =>
     sql === 'CREATE TABLE IF NOT EXISTS "shop"."lines" (oid TEXT PRIMARY KEY, data JSONB, overflow JSON)'
-      ? new SinkError("no", { code: "42501" })
+      ? refusal
       : undefined;
   await registry.openAll(ALL);
-  assert.deepEqual(registry.leftOut.all, [{ ...LINES, leftOut: true }]);
+  existing.delete("lines");
   assert.equal(await registry.drop(LINES), undefined);
+  assert.deepEqual(registry.leftOut.all, [{ ...LINES, leftOut: true }]);
+  const truncates = () => sink.sent.filter((sql) => sql === 'DELETE FROM "shop"."lines"').length;
+  assert.equal(truncates(), 0);
+
+  sink.fail = () => undefined;
+  clock.time += 60_000;
+  assert.deepEqual(await registry.retryLeftOut(), []);
+  assert.equal(truncates(), 1);
   assert.deepEqual(registry.leftOut.all, []);
-  assert.ok(sink.followed.has("shop.lines"));
 });
