@@ -37,7 +37,7 @@ function holdingProxy(httpUrl: string) {
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
     const [body, headers] = [await request.text(), new Headers(request.headers)];
     headers.delete("host");
-    if (/^."stmt":"INSERT INTO [^ ]+data/.test(body)) await held;
+    if (/^."stmt":"[^"]*INSERT INTO [^ ]+data/.test(body)) await held;
     const answer = await fetch(`http://${host}/_sql`, { method: "POST", body, headers });
     return new Response(await answer.text(), { status: answer.status });
   });
