@@ -154,7 +154,7 @@ cratedbTest("relay() saves its position while only other collections change", as
 });
 
 cratedbTest("relay() keeps its lease when it is stopped while rows are on their way", async (context) => {
-  const { mongodb, database, relay, sql, httpUrl } = context;
+  const { mongodb, database, relay, schema, sql, httpUrl } = context;
   const data = mongodb.db(database).collection<{ _id: number; v: number }>("data");
   const sink = new URL(httpUrl);
   let holds = false;
@@ -163,6 +163,7 @@ cratedbTest("relay() keeps its lease when it is stopped while rows are on their 
   const proxy = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
     const [body, headers] = [await request.text(), new Headers(request.headers)];
     headers.delete("host");
+    headers.set("Default-Schema", schema); // `sql` may use the same connection next, whose schema CrateDB keeps.
     if (holds && /^."stmt":"[^"]*INSERT INTO [^ ]+data/.test(body)) {
       arrived.resolve();
       await held.promise;

@@ -31,12 +31,14 @@ const command = ({ mongodbUrl, httpUrl, database, schema, table }: CratedbContex
 
 /** A proxy to CrateDB that holds upserts back while it is told to. */
 function holdingProxy(httpUrl: string) {
-  const { host } = new URL(httpUrl);
+  const { host, searchParams } = new URL(httpUrl);
   let held = Promise.resolve();
   let release = () => {};
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
     const [body, headers] = [await request.text(), new Headers(request.headers)];
     headers.delete("host");
+    // The queries of the tests may use the same connection next, whose schema CrateDB keeps.
+    headers.set("Default-Schema", searchParams.get("schema") ?? "doc");
     if (/^."stmt":"[^"]*INSERT INTO [^ ]+data/.test(body)) await held;
     const answer = await fetch(`http://${host}/_sql`, { method: "POST", body, headers });
     return new Response(await answer.text(), { status: answer.status });
