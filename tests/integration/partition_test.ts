@@ -152,12 +152,13 @@ cratedbTest(
       }
     })();
     await killed.kill("SIGKILL");
-    const again = startPart(context, "1/4");
-    await load;
+    // It has a lease of its own until it ends, for which one that starts meanwhile would wait.
     assert.equal((await late.status).code, 1);
     await late.waitForLine(
       /Another relay follows the same documents, divided in another way: .*\(partition 0\/4\)/,
     );
+    const again = startPart(context, "1/4");
+    await load;
     await again.waitForLine(/Ready/);
     const waited = await command(context, "wait");
     assert.equal(waited.code, 0, waited.stderr);
