@@ -61,8 +61,8 @@ interface Split {
   readonly version: number;
   readonly rows: Row[];
   readonly letters: DeadLetter[];
-  /** How many rows have more than nulls in `overflow`. */
-  readonly overflowed: number;
+  /** Keys of rows that have more than nulls in `overflow`. */
+  readonly overflowed: string[];
   /** Documents with values that have no column yet. */
   readonly needColumns: KeyedRow[];
   /** Columns that have met values which a wider one would take. */
@@ -70,7 +70,10 @@ interface Split {
 }
 
 /** What has become of documents that were written. */
-type Outcome = Pick<Split, "letters" | "overflowed">;
+interface Outcome extends Pick<Split, "letters"> {
+  /** Rows that were written with more than nulls in `overflow`. */
+  readonly overflowed: number;
+}
 
 /** What the log quotes of an error, which may quote a document. */
 const MAX_ERROR_CHARACTERS = 500;
@@ -275,7 +278,9 @@ export class TableApplier {
       if (!this.#isReplaying) deadLetterLimit.check({ written: rows.length - refused.length, letters: dead });
       await writer.delete([...gone, ...dead.map(({ oid }) => oid)]);
       await columns.load();
-      return columns.version === version ? { letters: dead, overflowed } : undefined;
+      if (columns.version !== version) return undefined;
+      const unwritten = new Set(refused.map(({ oid }) => oid));
+      return { letters: dead, overflowed: overflowed.filter((oid) => !unwritten.has(oid)).length };
     });
   }
 
@@ -311,7 +316,7 @@ export class TableApplier {
     const letters: DeadLetter[] = [];
     const needColumns: KeyedRow[] = [];
     const needWidening: ColumnPath[] = [];
-    let overflowed = 0;
+    const overflowed: string[] = [];
     for (const upsert of upserts) {
       const { oid, document } = upsert;
       try {
@@ -319,10 +324,12 @@ export class TableApplier {
         const { data, overflow } = split;
         if (split.needsColumns) needColumns.push(upsert);
         for (const path of split.needsWidening) needWidening.push(path);
-        if (split.overflowed) overflowed++;
         if (split.overflowed && !table.hasOverflow) {
           letters.push({ oid, document, error: `The table has no column for overflow: ${overflow}` });
-        } else rows.push({ oid, data, overflow });
+          continue;
+        }
+        if (split.overflowed) overflowed.push(oid);
+        rows.push({ oid, data, overflow });
       } catch (error) {
         if (!(error instanceof UnstorableError)) throw error;
         letters.push({ oid, document, error: error.message });

@@ -96,6 +96,12 @@ Deno.test("TableApplier writes once more what the columns have changed under, an
   assert.deepEqual(told, [{ namespace: NAMESPACE, upserts: 1, deletes: 0, overflowed: 1, deadLetters: 0 }]);
 });
 
+Deno.test("TableApplier counts no overflow of a document that becomes a dead letter", async () => {
+  const { applier, told } = applierOf({ refuses: (oid) => oid === '"text"' || oid === "text" });
+  await applier.apply([change({ n: "text" }), change({ n: "other" })]);
+  assert.deepEqual(told, [{ namespace: NAMESPACE, upserts: 1, deletes: 0, overflowed: 1, deadLetters: 1 }]);
+});
+
 Deno.test("TableApplier tells its stages, and what became of the rows once they are confirmed", async () => {
   const { applier, stages, told } = applierOf({ changes: 1 });
   await applier.apply([change({ n: 1 }), { ...change({ n: 2 }), document: null }]);
