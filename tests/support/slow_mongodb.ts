@@ -75,8 +75,14 @@ export function slowMongodb(url: string, { milliseconds, counted, atOnce = 1 }: 
   };
 }
 
+/** A connection whose `readable` has ended is closed already. */
 function close(connection: Deno.TcpConn, connections: Set<Deno.TcpConn>): void {
-  if (connections.delete(connection)) connection.close();
+  if (!connections.delete(connection)) return;
+  try {
+    connection.close();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BadResource)) throw error;
+  }
 }
 
 async function* messages(connection: Deno.TcpConn): AsyncGenerator<Uint8Array> {
