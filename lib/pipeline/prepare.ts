@@ -103,7 +103,7 @@ async function checkTransform(
   }
 }
 
-/** Collections that were left out when the last run ended, and do not exist any more: their rows follow `--on-drop`. */
+/** Applies `--on-drop` to collections that the last run left out and that were dropped since. */
 async function dropLeftOut(
   snapshot: SnapshotState | null,
   namespaces: readonly FoundCollection[],

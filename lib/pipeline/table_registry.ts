@@ -189,10 +189,10 @@ export class TableRegistry {
   }
 
   /**
-   * Tries tables again that could not be used, now and then. Nothing else may write at the same time. Rows of a collection
-   * that was dropped meanwhile follow `--on-drop` then.
+   * Retries tables that could not be used, if a retry is due. Nothing else may write at the same time. Rows of a collection
+   * that was dropped since then follow `--on-drop`.
    *
-   * @returns the collections whose tables can be used now: they are to be read again
+   * @returns the collections whose tables can be used again; each needs a snapshot
    */
   async retryLeftOut(): Promise<readonly Requeued[]> {
     const tried = await concurrently(this.leftOut.due(TABLES_AT_ONCE), TABLES_AT_ONCE, async (collection) => {
@@ -216,9 +216,7 @@ export class TableRegistry {
       this.leftOut.remove(collection);
       this.#options.log.info(
         "The table of a collection that was left out can be used: taking a snapshot of it",
-        {
-          collection: namespaceText(collection),
-        },
+        { collection: namespaceText(collection) },
       );
       return [collection];
     });

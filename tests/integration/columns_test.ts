@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { BSON, type Document } from "mongodb";
 import { eventually } from "../../dev/servers/eventually.ts";
+import { whole } from "../support/collections.ts";
 import { inStep } from "../support/compare.ts";
 import { type CratedbContext, cratedbTest, transports } from "../support/cratedb_harness.ts";
 import { startRelay } from "../support/follow.ts";
@@ -449,17 +450,8 @@ for (const transport of transports) {
 cratedbTest(
   "relay() leaves out a table whose overflow takes columns, and writes its rows again without them",
   async (context) => {
-    const { mongodb, database, schema, sql } = context;
-    const flags = [
-      "--database",
-      database,
-      "--table",
-      `${schema}.{collection}`,
-      "--shards",
-      "1",
-      "--lease",
-      "1s",
-    ];
+    const { mongodb, database, sql } = context;
+    const flags = [...whole(context), "--lease", "1s"];
     const insert = async (...values: unknown[]) => {
       for (const name of ["one", "two"]) {
         await mongodb.db(database).collection(name).insertMany(values.map((n) => ({ n })));

@@ -4,6 +4,7 @@ import { freePort } from "../../dev/servers/free_port.ts";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
 import { run } from "../../dev/process/program.ts";
 import { eventually } from "../../dev/servers/eventually.ts";
+import { whole } from "../support/collections.ts";
 import { inStep } from "../support/compare.ts";
 import { startRelay } from "../support/follow.ts";
 
@@ -151,17 +152,8 @@ cratedbTest("main() says so when the table is a view", async (context) => {
 cratedbTest(
   "relay() leaves out collections whose tables cannot be used, and reads them once they can",
   async (context) => {
-    const { mongodb, database, schema, sql } = context;
-    const flags = [
-      "--database",
-      database,
-      "--table",
-      `${schema}.{collection}`,
-      "--shards",
-      "1",
-      "--lease",
-      "1s",
-    ];
+    const { mongodb, database, sql } = context;
+    const flags = [...whole(context), "--lease", "1s"];
     const names = ["good", "unfit", "view"];
     const insert = (_id: number, collections = names) =>
       Promise.all(
