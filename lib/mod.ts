@@ -29,7 +29,7 @@ export type {
   WaitOptions,
 } from "./library/options.ts";
 export { type Relay, type RelaySurroundings, startRelay } from "./library/relay.ts";
-export type { Namespace } from "./namespace.ts";
+export type { Namespace } from "./util/namespace.ts";
 export type {
   Advance,
   CollectionEvents,
@@ -39,12 +39,12 @@ export type {
   RelayObserver,
   SnapshotProgress,
   TableWrite,
-} from "./pipeline/observer.ts";
-export type { RelayStatus, StreamPhase } from "./pipeline/relay_status.ts";
-export type { Stage, Trace } from "./pipeline/stages.ts";
+} from "./pipeline/status/observer.ts";
+export type { RelayStatus, StreamPhase } from "./pipeline/status/relay_status.ts";
+export type { Stage, Trace } from "./pipeline/status/stages.ts";
 export { SinkError, type SinkErrorKind } from "./sink/connection/sink_error.ts";
 export type { StreamState } from "./sink/metadata/status_query.ts";
-export type { DocumentOperation } from "./source/event.ts";
+export type { DocumentOperation } from "./source/stream/event.ts";
 export type { StreamStatus } from "./status/stream_status.ts";
 export type { Waited } from "./status/wait.ts";
 export { UsageError, UserError } from "./util/errors.ts";

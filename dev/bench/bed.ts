@@ -1,11 +1,11 @@
 /** The servers of a benchmark, and places on them: a collection and the table that it becomes. */
 import { type Collection, MongoClient } from "mongodb";
-import { removeDatabase, removeSchema } from "../../lib/demo/remove.ts";
+import { removeDatabase, removeSchema } from "../demo/remove.ts";
 import { openTransport } from "../../lib/sink/connection/open_transport.ts";
 import type { Transport } from "../../lib/sink/connection/transport.ts";
 import { parseSinkUrl } from "../../lib/sink/connection/url.ts";
 import { tableExists } from "../../lib/sink/metadata/metadata_tables.ts";
-import { quoteTable, type TableName } from "../../lib/sink/table/sql_names.ts";
+import { quoteTable, type TableName } from "../../lib/sink/sql/sql_names.ts";
 import { UserError } from "../../lib/util/errors.ts";
 import { startCratedb } from "../servers/start_cratedb.ts";
 import { startMongodb } from "../servers/start_mongodb.ts";

@@ -1,9 +1,9 @@
 /** The change stream of a collection, with nothing done to its events. */
-import { observers } from "../../lib/pipeline/observer.ts";
-import { type ChangeBatch, changeStream } from "../../lib/source/change_stream.ts";
-import { directRoute } from "../../lib/source/route.ts";
-import { Scope } from "../../lib/source/scope.ts";
-import { FeatureTrial } from "../../lib/source/stream_features.ts";
+import { observers } from "../../lib/pipeline/status/observer.ts";
+import { type ChangeBatch, changeStream } from "../../lib/source/stream/change_stream.ts";
+import { directRoute } from "../../lib/source/connection/route.ts";
+import { Scope } from "../../lib/source/documents/scope.ts";
+import { FeatureTrial } from "../../lib/source/connection/stream_features.ts";
 import { OutageTracker } from "../../lib/util/outage.ts";
 import type { Bed, Place } from "./bed.ts";
 

@@ -9,16 +9,16 @@ import { fieldsByName } from "../../lib/bson/bson.ts";
 import { keyText } from "../../lib/key/key_text.ts";
 import { type Column, inferDocumentColumns } from "../../lib/mapping/column_tree.ts";
 import { splitDocument } from "../../lib/mapping/split_document.ts";
-import { byNamespace } from "../../lib/namespace.ts";
-import { coalesce } from "../../lib/pipeline/coalesce.ts";
+import { byNamespace } from "../../lib/util/namespace.ts";
+import { coalesce } from "../../lib/pipeline/collections/coalesce.ts";
 import { parseSinkUrl } from "../../lib/sink/connection/url.ts";
 import { HttpTransport } from "../../lib/sink/connection/http.ts";
-import type { Parameter } from "../../lib/sink/connection/query.ts";
+import type { Parameter } from "../../lib/sink/sql/query.ts";
 import type { Transport } from "../../lib/sink/connection/transport.ts";
 import { Writer } from "../../lib/sink/table/writer.ts";
-import { batchesOf } from "../../lib/source/change_stream.ts";
-import { Scope } from "../../lib/source/scope.ts";
-import { SplitEvents } from "../../lib/source/split_events.ts";
+import { batchesOf } from "../../lib/source/stream/change_stream.ts";
+import { Scope } from "../../lib/source/documents/scope.ts";
+import { SplitEvents } from "../../lib/source/stream/split_events.ts";
 
 const CHANGES = Number(Deno.args[0] ?? 600_000);
 

@@ -1,8 +1,8 @@
 /** How fast a collection and its table are compared. */
 import { setTimeout as delay } from "node:timers/promises";
-import { namespaceText } from "../../lib/namespace.ts";
+import { namespaceText } from "../../lib/util/namespace.ts";
 import { refreshTable, type Transport } from "../../lib/sink/connection/transport.ts";
-import { quoteTable } from "../../lib/sink/table/sql_names.ts";
+import { quoteTable } from "../../lib/sink/sql/sql_names.ts";
 import type { Bed, Place } from "./bed.ts";
 import type { Relay } from "./contender.ts";
 import type { Shape } from "./documents.ts";

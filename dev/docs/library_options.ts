@@ -1,6 +1,6 @@
 /** The options of the library as TypeScript, with what an editor shows of each. */
-import type { Option } from "../../lib/cli/options/option.ts";
-import { choicesOf } from "../../lib/cli/options/options.ts";
+import type { Option } from "../../lib/config/options/option.ts";
+import { choicesOf } from "../../lib/config/options/options.ts";
 import { isRequired, LIBRARY_OPTIONS } from "../../lib/library/flags.ts";
 import { camelCase, inLibraryWords } from "../../lib/library/names.ts";
 

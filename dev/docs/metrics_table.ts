@@ -1,5 +1,5 @@
 /** The metrics as `docs/metrics.md` shows them. */
-import { type MetricDefinition, METRICS } from "../../lib/metrics/definitions.ts";
+import { type MetricDefinition, METRICS } from "../../lib/monitor/definitions.ts";
 
 /** @example OUT: [["Metric", …], ["`cdc_relay_rows_total`", "counter", "`collection`, `operation`", "…"], …] */
 export const metricRows = (): string[][] => [

@@ -1,8 +1,8 @@
 /** The options as `docs/options.md` shows them. */
-import { grouped } from "../../lib/cli/options/groups.ts";
-import type { Option } from "../../lib/cli/options/option.ts";
-import { OPTIONS } from "../../lib/cli/options/options.ts";
-import { type Switch, switchesOf } from "../../lib/cli/options/switches.ts";
+import { grouped } from "../../lib/config/options/groups.ts";
+import type { Option } from "../../lib/config/options/option.ts";
+import { OPTIONS } from "../../lib/config/options/options.ts";
+import { type Switch, switchesOf } from "../../lib/config/options/switches.ts";
 
 const HEADINGS = ["Flag", "Environment", "Default", "Meaning", "Command"];
 

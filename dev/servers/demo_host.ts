@@ -13,8 +13,8 @@ import { messageOf } from "../../lib/util/errors.ts";
 import type { Server } from "./first_server.ts";
 import { isBrokenPipe, type OutputStream, STDERR, STDOUT } from "../../lib/util/standard_streams.ts";
 import { NoServerError } from "./no_server_error.ts";
-import type { HostedServer, HostMessage, HostRequest, ServerName } from "../../lib/demo/host_messages.ts";
-import { removeDatabase, removeSchema } from "../../lib/demo/remove.ts";
+import type { HostedServer, HostMessage, HostRequest, ServerName } from "../demo/host_messages.ts";
+import { removeDatabase, removeSchema } from "../demo/remove.ts";
 
 /** A demo that was killed may have statements on their way: what it leaves is removed again after these milliseconds. */
 const AGAIN_MS = [500, 1_500];

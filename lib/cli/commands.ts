@@ -1,6 +1,6 @@
 /** The commands: what each is for, its options, and what runs it. */
 import process from "node:process";
-import { observers } from "../pipeline/observer.ts";
+import { observers } from "../pipeline/status/observer.ts";
 import { SYSTEM_CLOCK } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import { VERSION } from "../util/version.ts";
@@ -14,10 +14,10 @@ import {
   verifyConfig,
   waitConfig,
   workloadConfig,
-} from "./config.ts";
+} from "../config/config.ts";
 import { logObserver } from "./log_observer.ts";
-import { OPTIONS } from "./options/options.ts";
-import type { Given } from "./options/read.ts";
+import { OPTIONS } from "../config/options/options.ts";
+import type { Given } from "../config/options/read.ts";
 import { runtimeOf } from "./runtime.ts";
 import type { StatusLine } from "./status_line.ts";
 import { warnOfUrlDatabase } from "./url_database.ts";
@@ -57,8 +57,8 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       const { name, version } = runtimeOf(process.versions);
       log.info("Starting cdc-relay", { version: VERSION, runtime: `${name} ${version}` });
       warnOfUrlDatabase(given, log);
-      const { relay } = await import("../pipeline/relay.ts");
-      const { StatusTracker } = await import("../pipeline/status_tracker.ts");
+      const { relay } = await import("../relay/relay.ts");
+      const { StatusTracker } = await import("../pipeline/status/status_tracker.ts");
       const { progressObserver } = await import("./progress.ts");
       const { summaryObserver } = await import("./summary_observer.ts");
       const status = new StatusTracker(SYSTEM_CLOCK);
@@ -146,8 +146,8 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     ],
     run: async (given, { signal, log }) => {
       const settings = demoConfig(given);
-      const { demo } = await import("../demo/demo.ts");
-      const { createScreen } = await import("../demo/screen.ts");
+      const { demo } = await import("../../dev/demo/demo.ts");
+      const { createScreen } = await import("../../dev/demo/screen.ts");
       await demo(settings, {
         signal,
         log,

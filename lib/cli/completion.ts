@@ -1,7 +1,7 @@
 /** Completion scripts for shells, made from the tables of commands and options. */
-import type { Option } from "./options/option.ts";
-import { choicesOf } from "./options/options.ts";
-import { type Switch, switchesOf } from "./options/switches.ts";
+import type { Option } from "../config/options/option.ts";
+import { choicesOf } from "../config/options/options.ts";
+import { type Switch, switchesOf } from "../config/options/switches.ts";
 import { INSTALLED_NAME, PROGRAM as SCRIPT_NAME } from "./version.ts";
 
 export const SHELLS = ["bash", "zsh", "fish"] as const;

@@ -7,7 +7,7 @@ import {
   MongoServerSelectionError,
 } from "mongodb";
 import { SinkError } from "../sink/connection/sink_error.ts";
-import { MongodbCode } from "../source/mongodb_errors.ts";
+import { MongodbCode } from "../source/connection/mongodb_errors.ts";
 import { messageOf, UsageError, UserError } from "../util/errors.ts";
 import { maskSecrets } from "../util/mask_url.ts";
 

@@ -1,5 +1,5 @@
 /** A relay's events as lines of the log. */
-import type { RelayObserver } from "../pipeline/observer.ts";
+import type { RelayObserver } from "../pipeline/status/observer.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
 import { SilentError } from "../util/outage.ts";

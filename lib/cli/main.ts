@@ -1,11 +1,11 @@
 /** The command line: runs what it says, and turns errors into texts and exit codes. */
 import { createLogger } from "../util/log.ts";
 import { STDERR, STDOUT, terminalColumns } from "../util/standard_streams.ts";
-import { logOptions } from "./config.ts";
+import { logOptions } from "../config/config.ts";
 import { describe, type Description } from "./describe_error.ts";
-import { LOGGING } from "./options/logging.ts";
-import { OPTIONS } from "./options/options.ts";
-import type { Environment } from "./options/read.ts";
+import { LOGGING } from "../config/options/logging.ts";
+import { OPTIONS } from "../config/options/options.ts";
+import type { Environment } from "../config/options/read.ts";
 import { Output } from "./output.ts";
 import { parseCommandLine } from "./parse.ts";
 import { StatusLine } from "./status_line.ts";

@@ -3,10 +3,10 @@ import * as commander from "commander";
 import { UsageError } from "../util/errors.ts";
 import { CALL } from "./call.ts";
 import { type Command, COMMANDS } from "./commands.ts";
-import { grouped } from "./options/groups.ts";
-import type { Option } from "./options/option.ts";
-import type { Environment } from "./options/read.ts";
-import { type Switch, switchesOf } from "./options/switches.ts";
+import { grouped } from "../config/options/groups.ts";
+import type { Option } from "../config/options/option.ts";
+import type { Environment } from "../config/options/read.ts";
+import { type Switch, switchesOf } from "../config/options/switches.ts";
 import { VERSION } from "../util/version.ts";
 import { PROGRAM } from "./version.ts";
 

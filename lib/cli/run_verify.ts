@@ -1,5 +1,5 @@
 /** Runs `verify`, prints what it finds, and tells by the exit code. */
-import { observers } from "../pipeline/observer.ts";
+import { observers } from "../pipeline/status/observer.ts";
 import { worstOutcome } from "../verify/result.ts";
 import { jsonReport, textReport } from "../verify/report.ts";
 import type { VerifySettings } from "../verify/settings.ts";

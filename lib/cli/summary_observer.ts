@@ -1,7 +1,7 @@
 /** What a relay has done, in a line a minute while something happens, and warnings of what grows worse. */
-import type { OplogReach, RelayObserver } from "../pipeline/observer.ts";
-import type { RelayStatus, StatusSource } from "../pipeline/relay_status.ts";
-import { FRESH_MS } from "../pipeline/stream_lag.ts";
+import type { OplogReach, RelayObserver } from "../pipeline/status/observer.ts";
+import type { RelayStatus, StatusSource } from "../pipeline/status/relay_status.ts";
+import { FRESH_MS } from "../pipeline/status/stream_lag.ts";
 import { HEADROOM_PART } from "../sink/metadata/status_query.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";

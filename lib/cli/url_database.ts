@@ -1,8 +1,8 @@
 /** A database in the path of MONGODB_URL is easily taken for the one that is followed. */
 import { ConnectionString } from "mongodb-connection-string-url";
 import type { Logger } from "../util/log.ts";
-import { type Given, readOptions, sourceOf } from "./options/read.ts";
-import { MONGODB_URL, SCOPE } from "./options/source.ts";
+import { type Given, readOptions, sourceOf } from "../config/options/read.ts";
+import { MONGODB_URL, SCOPE } from "../config/options/source.ts";
 
 /** Databases that users log in to; `testdrive` is followed by default. */
 const EXPECTED = ["", "admin", "testdrive"];

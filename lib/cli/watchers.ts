@@ -1,12 +1,12 @@
 /** Who watches a relay, beside log and progress bar, as the command line says. */
 import process from "node:process";
-import { observers, type RelayObserver } from "../pipeline/observer.ts";
-import type { StatusSource } from "../pipeline/relay_status.ts";
-import { type Trace, UNTRACED } from "../pipeline/stages.ts";
+import { observers, type RelayObserver } from "../pipeline/status/observer.ts";
+import type { StatusSource } from "../pipeline/status/relay_status.ts";
+import { type Trace, UNTRACED } from "../pipeline/status/stages.ts";
 import type { Logger } from "../util/log.ts";
 import { VERSION } from "../util/version.ts";
-import { type Given, readOptions } from "./options/read.ts";
-import { MONITORING } from "./options/relay.ts";
+import { type Given, readOptions } from "../config/options/read.ts";
+import { MONITORING } from "../config/options/relay.ts";
 import { runtimeOf } from "./runtime.ts";
 
 export interface Watchers extends AsyncDisposable {
@@ -30,14 +30,14 @@ export async function openWatchers(given: Given, { status, log }: WatcherDeps): 
   const watching: Partial<RelayObserver>[] = [];
   let trace = UNTRACED;
   if (listen) {
-    const { openMonitor } = await import("../metrics/monitor.ts");
+    const { openMonitor } = await import("../monitor/monitor.ts");
     const { name, version } = runtimeOf(process.versions);
     const versions = { version: VERSION, runtime: `${name} ${version}` };
     const monitor = opened.use(await openMonitor({ listen, maxLag, status, versions, log }));
     watching.push(monitor.observer);
   }
   if (given.env.OTEL_DENO === "true") {
-    const { openTracing } = await import("../metrics/tracing.ts");
+    const { openTracing } = await import("../monitor/tracing.ts");
     const tracing = openTracing(VERSION);
     watching.push(tracing.observer);
     trace = tracing.trace;

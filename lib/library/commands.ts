@@ -1,7 +1,7 @@
 /** `status`, `wait` and `verify`, as functions. */
-import { statusConfig, verifyConfig, waitConfig } from "../cli/config.ts";
+import { statusConfig, verifyConfig, waitConfig } from "../config/config.ts";
 import { logObserver } from "../cli/log_observer.ts";
-import { observers } from "../pipeline/observer.ts";
+import { observers } from "../pipeline/status/observer.ts";
 import { openTransport } from "../sink/connection/open_transport.ts";
 import { findStreams } from "../status/status.ts";
 import type { StreamStatus } from "../status/stream_status.ts";

@@ -1,11 +1,11 @@
 /** Options that another program gives, as the command line would have them. */
 import { BSON } from "mongodb";
-import type { Option } from "../cli/options/option.ts";
-import { OPTIONS } from "../cli/options/options.ts";
-import type { Flags } from "../cli/options/read.ts";
-import { LOGGING } from "../cli/options/logging.ts";
-import { MONITORING } from "../cli/options/relay.ts";
-import { STATUS, STREAM, WAIT } from "../cli/options/status.ts";
+import type { Option } from "../config/options/option.ts";
+import { OPTIONS } from "../config/options/options.ts";
+import type { Flags } from "../config/options/read.ts";
+import { LOGGING } from "../config/options/logging.ts";
+import { MONITORING } from "../config/options/relay.ts";
+import { STATUS, STREAM, WAIT } from "../config/options/status.ts";
 import { UsageError } from "../util/errors.ts";
 import { camelCase } from "./names.ts";
 

@@ -1,7 +1,7 @@
 /** What the options are called by an embedding program: the flags, in camel case. */
-import type { Option } from "../cli/options/option.ts";
-import { OPTIONS } from "../cli/options/options.ts";
-import { SWITCHES } from "../cli/options/switches.ts";
+import type { Option } from "../config/options/option.ts";
+import { OPTIONS } from "../config/options/options.ts";
+import { SWITCHES } from "../config/options/switches.ts";
 
 /** @example IN: snapshot-lanes → OUT: snapshotLanes */
 export const camelCase = (flag: string): string =>

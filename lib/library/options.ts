@@ -46,7 +46,7 @@ export interface RelayOptions {
    * Take part K of N of the documents, by a hash of _id; K starts at 0. N relays share the work, each with
    * its own position and lease.
    */
-  readonly partition?: string;
+  readonly worker?: string;
   /**
    * Columns below `data`: made here by BSON type, inferred by CrateDB, or none (OBJECT(IGNORED), not
    * indexed).
@@ -186,7 +186,7 @@ export interface StatusOptions {
    * Take part K of N of the documents, by a hash of _id; K starts at 0. N relays share the work, each with
    * its own position and lease.
    */
-  readonly partition?: string;
+  readonly worker?: string;
 }
 
 /** What `wait()` waits for: the stream of a relay with these options, or all. */
@@ -231,7 +231,7 @@ export interface WaitOptions {
    * Take part K of N of the documents, by a hash of _id; K starts at 0. N relays share the work, each with
    * its own position and lease.
    */
-  readonly partition?: string;
+  readonly worker?: string;
 }
 
 /** What `verify()` compares, and how: with the options of the relay, and its own. */

@@ -1,15 +1,15 @@
 /** A relay within another program. */
 import process from "node:process";
-import { relayConfig } from "../cli/config.ts";
+import { relayConfig } from "../config/config.ts";
 import { logObserver } from "../cli/log_observer.ts";
 import { runtimeOf } from "../cli/runtime.ts";
-import { RelayMetrics } from "../metrics/relay_metrics.ts";
-import { observers, type RelayObserver } from "../pipeline/observer.ts";
-import { relay } from "../pipeline/relay.ts";
-import type { RelayStatus } from "../pipeline/relay_status.ts";
+import { RelayMetrics } from "../monitor/relay_metrics.ts";
+import { observers, type RelayObserver } from "../pipeline/status/observer.ts";
+import { relay } from "../relay/relay.ts";
+import type { RelayStatus } from "../pipeline/status/relay_status.ts";
 import type { RelaySettings } from "../pipeline/settings.ts";
-import { type Trace, UNTRACED } from "../pipeline/stages.ts";
-import { StatusTracker } from "../pipeline/status_tracker.ts";
+import { type Trace, UNTRACED } from "../pipeline/status/stages.ts";
+import { StatusTracker } from "../pipeline/status/status_tracker.ts";
 import { SYSTEM_CLOCK } from "../util/clock.ts";
 import { type Logger, QUIET, unfailing } from "../util/log.ts";
 import { VERSION } from "../util/version.ts";

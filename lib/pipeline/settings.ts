@@ -1,20 +1,39 @@
 /** What a relay is told. */
 import type { Document } from "mongodb";
-import type { Partition } from "../key/partition.ts";
-import type { Namespace } from "../namespace.ts";
+import type { Worker } from "../key/worker.ts";
+import type { Namespace } from "../util/namespace.ts";
 import type { SinkAddress } from "../sink/connection/url.ts";
-import type { TableName } from "../sink/table/sql_names.ts";
-import type { ColumnMode } from "../sink/table/column_mode.ts";
-import type { MemoryShares } from "./memory_shares.ts";
-import type { FullDocument } from "../source/open_stream.ts";
-import type { Scope } from "../source/scope.ts";
+import type { TableName } from "../sink/sql/sql_names.ts";
+import type { ColumnMode } from "../sink/sql/column_mode.ts";
+import type { MemoryShares } from "../config/memory_shares.ts";
+import type { FullDocument } from "../source/stream/open_stream.ts";
+import type { Scope } from "../source/documents/scope.ts";
+
+/** Settings that apply to one collection. */
+export interface CollectionSettings {
+  /** Pipeline stages applied to each document; empty for none. */
+  readonly transform: readonly Document[];
+  /** The key of a row. */
+  readonly key: "_id" | "documentKey";
+  /** Paths of fields to leave out, including those that a MongoDB projection cannot name. */
+  readonly omit: readonly string[];
+  readonly columns: ColumnMode;
+  /** Shards of a created table; undefined for CrateDB's default. */
+  readonly shards: number | undefined;
+  readonly widen: "on" | "off";
+  readonly widenRows: number;
+  readonly onDrop: "keep" | "truncate" | "drop";
+  readonly fullDocument: FullDocument;
+}
 
 /** Times are in milliseconds, sizes in bytes. */
 export interface RelaySettings extends MemoryShares {
+  /** Settings of one collection. */
+  readonly for: (namespace: Namespace) => CollectionSettings;
   readonly mongodbUrl: string;
   readonly scope: Scope;
   /** The part of the documents that this relay takes; undefined for all. */
-  readonly partition: Partition | undefined;
+  readonly worker: Worker | undefined;
   /** Stages that documents go through; empty where they are taken as they are. */
   readonly transform: readonly Document[];
   /** What names a row. */

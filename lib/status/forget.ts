@@ -1,5 +1,5 @@
 /** `forget`: removes what the relay keeps about a stream. Tables with documents and their rows stay. */
-import { isStreamOf } from "../key/partition.ts";
+import { isStreamOf } from "../key/worker.ts";
 import { openTransport } from "../sink/connection/open_transport.ts";
 import type { Transport } from "../sink/connection/transport.ts";
 import type { SinkAddress } from "../sink/connection/url.ts";
@@ -15,7 +15,7 @@ import {
   type StreamRecords,
   wholeStreams,
 } from "../sink/metadata/stream_records.ts";
-import { quoteTable } from "../sink/table/sql_names.ts";
+import { quoteTable } from "../sink/sql/sql_names.ts";
 import type { Clock } from "../util/clock.ts";
 import { durationText } from "../util/duration_text.ts";
 import { UsageError, UserError } from "../util/errors.ts";

@@ -1,7 +1,7 @@
 /** `wait`: returns when CrateDB shows everything up to a time of MongoDB. */
 import type { BSON } from "mongodb";
-import { siblingsOf } from "../key/partition.ts";
-import { hasWritten } from "../pipeline/has_written.ts";
+import { siblingsOf } from "../key/worker.ts";
+import { hasWritten } from "../pipeline/status/has_written.ts";
 import { openTransport } from "../sink/connection/open_transport.ts";
 import { isUnknownRelation } from "../sink/connection/sink_error.ts";
 import { refreshTable, type Transport } from "../sink/connection/transport.ts";
@@ -12,9 +12,9 @@ import {
   tablesInEverySchema,
 } from "../sink/metadata/metadata_tables.ts";
 import { readPositions, type SavedPosition } from "../sink/metadata/saved_position.ts";
-import { quoteTable } from "../sink/table/sql_names.ts";
-import { Deployment } from "../source/deployment.ts";
-import { operationTimeOf } from "../source/operation_time.ts";
+import { quoteTable } from "../sink/sql/sql_names.ts";
+import { Deployment } from "../source/connection/deployment.ts";
+import { operationTimeOf } from "../source/connection/operation_time.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import { absenceText, viewerOf } from "./absence.ts";

@@ -1,13 +1,13 @@
 /** Which collections are compared. To compare nothing proves nothing: it is an error, or warned of. */
-import type { Namespace } from "../namespace.ts";
-import type { FoundCollection, Scope } from "../source/scope.ts";
+import type { Namespace } from "../util/namespace.ts";
+import type { FoundCollection, Scope } from "../source/documents/scope.ts";
 import {
   type Catalogue,
   namesText,
   type Unmatched,
   unmatchedNames,
   unmatchedText,
-} from "../source/unmatched.ts";
+} from "../source/documents/unmatched.ts";
 import { UsageError } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
 

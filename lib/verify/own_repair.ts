@@ -2,11 +2,11 @@
  * Repairs rows where no relay runs: takes the lease of the stream, or those of all its parts, writes as the relay does,
  * and gives them back.
  */
-import type { Namespace } from "../namespace.ts";
-import { observers } from "../pipeline/observer.ts";
-import { repairRows } from "../pipeline/repair.ts";
+import type { Namespace } from "../util/namespace.ts";
+import { observers } from "../pipeline/status/observer.ts";
+import { repairRows } from "../pipeline/collections/repair.ts";
 import type { Names, RelaySettings } from "../pipeline/settings.ts";
-import { TableRegistry } from "../pipeline/table_registry.ts";
+import { TableRegistry } from "../pipeline/collections/table_registry.ts";
 import {
   type CountingTransport,
   fenced,
@@ -15,10 +15,10 @@ import {
 } from "../sink/connection/wrappers.ts";
 import type { RowKey } from "../key/row_key.ts";
 import { StreamPosition } from "../sink/metadata/stream_position.ts";
-import type { CausalReader } from "../source/causal_reader.ts";
-import type { DocumentReader } from "../source/documents.ts";
-import { OwnKeys } from "../source/own_keys.ts";
-import { shardKeyOf } from "../source/shard_key.ts";
+import type { CausalReader } from "../source/connection/causal_reader.ts";
+import type { DocumentReader } from "../source/documents/documents.ts";
+import { OwnKeys } from "../source/documents/own_keys.ts";
+import { shardKeyOf } from "../source/documents/shard_key.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 

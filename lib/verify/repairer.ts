@@ -2,7 +2,7 @@
  * Has rows repaired by the one process that may write to their table: the relay while one runs, asked by way of
  * `cdc_repair`; else this one, under the relay's lease.
  */
-import type { Namespace } from "../namespace.ts";
+import type { Namespace } from "../util/namespace.ts";
 import { LeaseHeldError } from "../sink/metadata/lease.ts";
 import type { RowKey } from "../key/row_key.ts";
 import type { RepairRequests } from "../sink/metadata/repair_requests.ts";

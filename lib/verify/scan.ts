@@ -3,12 +3,12 @@
  * third as texts, so nothing is merged by order: the documents of a chunk are compared with the rows of their keys, and
  * after that each page of the table's keys is looked up in the collection.
  */
-import type { Namespace } from "../namespace.ts";
-import type { SnapshotRate } from "../pipeline/snapshot_rate.ts";
+import type { Namespace } from "../util/namespace.ts";
+import type { SnapshotRate } from "../pipeline/snapshot/snapshot_rate.ts";
 import type { RowReader } from "../sink/table/row_reader.ts";
-import type { Chunk } from "../source/chunk.ts";
-import type { DocumentReader } from "../source/documents.ts";
-import type { KeyRange, RangeSplitter } from "../source/key_ranges.ts";
+import type { Chunk } from "../source/documents/chunk.ts";
+import type { DocumentReader } from "../source/documents/documents.ts";
+import type { KeyRange, RangeSplitter } from "../source/documents/key_ranges.ts";
 import type { Clock } from "../util/clock.ts";
 import { concurrently } from "../util/concurrently.ts";
 import { readAhead } from "../util/read_ahead.ts";

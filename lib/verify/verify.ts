@@ -2,8 +2,8 @@
  * `verify`: compares collections with their tables, under the settings of the relay and beside it. Here everything is put
  * together; which differences are real is decided in `settle.ts`.
  */
-import type { Namespace } from "../namespace.ts";
-import { SnapshotRate } from "../pipeline/snapshot_rate.ts";
+import type { Namespace } from "../util/namespace.ts";
+import { SnapshotRate } from "../pipeline/snapshot/snapshot_rate.ts";
 import { openTransport } from "../sink/connection/open_transport.ts";
 import { countingWrites, retrying } from "../sink/connection/wrappers.ts";
 import { DeadLetters } from "../sink/metadata/dead_letters.ts";
@@ -11,13 +11,13 @@ import { FollowedCollections } from "../sink/metadata/followed_collections.ts";
 import { RepairRequests } from "../sink/metadata/repair_requests.ts";
 import { prepareVerifyResults } from "../sink/metadata/verify_results.ts";
 import { RowReader } from "../sink/table/row_reader.ts";
-import { tableFor } from "../sink/table/table_naming.ts";
-import { CausalReader } from "../source/causal_reader.ts";
-import { collectionsOf, estimatedCount } from "../source/collections.ts";
-import { Deployment } from "../source/deployment.ts";
-import { DocumentReader } from "../source/documents.ts";
-import { RangeSplitter } from "../source/key_ranges.ts";
-import { catalogueOf } from "../source/unmatched.ts";
+import { tableFor } from "../sink/sql/table_naming.ts";
+import { CausalReader } from "../source/connection/causal_reader.ts";
+import { collectionsOf, estimatedCount } from "../source/documents/collections.ts";
+import { Deployment } from "../source/connection/deployment.ts";
+import { DocumentReader } from "../source/documents/documents.ts";
+import { RangeSplitter } from "../source/documents/key_ranges.ts";
+import { catalogueOf } from "../source/documents/unmatched.ts";
 import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import { OutageTracker } from "../util/outage.ts";

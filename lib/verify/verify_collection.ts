@@ -1,10 +1,10 @@
 /** Verifies one collection and its table: in whole, by a sample, or by counts alone. */
 import type { Document } from "mongodb";
 import type { ShardKey } from "../key/document_key.ts";
-import { isStreamOf, partsOfStream, siblingsOf } from "../key/partition.ts";
-import { type Namespace, namespaceText } from "../namespace.ts";
+import { isStreamOf, partsOfStream, siblingsOf } from "../key/worker.ts";
+import { type Namespace, namespaceText } from "../util/namespace.ts";
 import type { Names } from "../pipeline/settings.ts";
-import type { SnapshotRate } from "../pipeline/snapshot_rate.ts";
+import type { SnapshotRate } from "../pipeline/snapshot/snapshot_rate.ts";
 import type { Transport } from "../sink/connection/transport.ts";
 import type { CountingTransport, RetryingOptions } from "../sink/connection/wrappers.ts";
 import { DeadLetters, deadLetterStream } from "../sink/metadata/dead_letters.ts";
@@ -13,13 +13,13 @@ import { RepairRequests } from "../sink/metadata/repair_requests.ts";
 import { readPosition } from "../sink/metadata/saved_position.ts";
 import { saveVerifyResult } from "../sink/metadata/verify_results.ts";
 import { RowReader } from "../sink/table/row_reader.ts";
-import type { TableName } from "../sink/table/sql_names.ts";
-import { tableFor } from "../sink/table/table_naming.ts";
-import type { CausalReader } from "../source/causal_reader.ts";
-import { isThere } from "../source/chunk.ts";
-import type { DocumentReader } from "../source/documents.ts";
-import type { RangeSplitter } from "../source/key_ranges.ts";
-import { shardKeyOf } from "../source/shard_key.ts";
+import type { TableName } from "../sink/sql/sql_names.ts";
+import { tableFor } from "../sink/sql/table_naming.ts";
+import type { CausalReader } from "../source/connection/causal_reader.ts";
+import { isThere } from "../source/documents/chunk.ts";
+import type { DocumentReader } from "../source/documents/documents.ts";
+import type { RangeSplitter } from "../source/documents/key_ranges.ts";
+import { shardKeyOf } from "../source/documents/shard_key.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import { BothSides, MAX_KEYS } from "./both_sides.ts";
@@ -138,7 +138,7 @@ async function openCollection(namespace: Namespace, deps: VerifyDeps): Promise<C
  * another name.
  *
  * @example
- * IN: ["shop.* -> … (partition 1/2)"], "shop.orders -> …" → OUT: ["shop.* -> … (partition 0/2)", "shop.* -> … (partition 1/2)"]
+ * IN: ["shop.* -> … (worker 1/2)"], "shop.orders -> …" → OUT: ["shop.* -> … (worker 0/2)", "shop.* -> … (worker 1/2)"]
  */
 export function streamsAmong(streams: readonly string[], own: string): readonly string[] {
   const writer = streams.find((each) => isStreamOf(each, own)) ?? streams[0] ?? own;

@@ -1,12 +1,12 @@
 /** `db-workload`: example data for the relay to follow. */
 import { setTimeout as delay } from "node:timers/promises";
 import { type AnyBulkWriteOperation, BSON, type Document } from "mongodb";
-import { hasCode, MongodbCode } from "../source/mongodb_errors.ts";
+import { hasCode, MongodbCode } from "../source/connection/mongodb_errors.ts";
 
 import { UserError } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
 import type { Operation } from "./mix.ts";
-import { closeMongodb, connectMongodb } from "../source/mongodb.ts";
+import { closeMongodb, connectMongodb } from "../source/connection/mongodb.ts";
 
 export interface WorkloadSettings {
   readonly mongodbUrl: string;

@@ -1,10 +1,10 @@
 /** All reads go through one door, which tries again. */
 import assert from "node:assert/strict";
-import type { CausalReader } from "../../lib/source/causal_reader.ts";
-import { collectionsOf, estimatedCount } from "../../lib/source/collections.ts";
-import { Sampler } from "../../lib/source/sample.ts";
-import { Scope } from "../../lib/source/scope.ts";
-import { deploymentOf } from "../../lib/source/source_identity.ts";
+import type { CausalReader } from "../../lib/source/connection/causal_reader.ts";
+import { collectionsOf, estimatedCount } from "../../lib/source/documents/collections.ts";
+import { Sampler } from "../../lib/source/documents/sample.ts";
+import { Scope } from "../../lib/source/documents/scope.ts";
+import { deploymentOf } from "../../lib/source/documents/source_identity.ts";
 import { QUIET } from "../../lib/util/log.ts";
 import { failNext, TEST_COMMANDS } from "../support/fail_point.ts";
 import { ownMongodbTest } from "../support/own_mongodb.ts";

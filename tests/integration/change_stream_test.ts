@@ -1,12 +1,12 @@
 /** How a change stream is opened, and opened again. */
 import assert from "node:assert/strict";
 import { BSON, type CommandStartedEvent, MongoClient } from "mongodb";
-import { observers } from "../../lib/pipeline/observer.ts";
-import { type ChangeBatch, changeStream } from "../../lib/source/change_stream.ts";
-import { directRoute } from "../../lib/source/route.ts";
-import { isHistoryLost } from "../../lib/source/mongodb_errors.ts";
-import { Scope } from "../../lib/source/scope.ts";
-import { FeatureTrial } from "../../lib/source/stream_features.ts";
+import { observers } from "../../lib/pipeline/status/observer.ts";
+import { type ChangeBatch, changeStream } from "../../lib/source/stream/change_stream.ts";
+import { directRoute } from "../../lib/source/connection/route.ts";
+import { isHistoryLost } from "../../lib/source/connection/mongodb_errors.ts";
+import { Scope } from "../../lib/source/documents/scope.ts";
+import { FeatureTrial } from "../../lib/source/connection/stream_features.ts";
 import { type Outage, OutageTracker } from "../../lib/util/outage.ts";
 import { failNext, TEST_COMMANDS } from "../support/fail_point.ts";
 import { ownMongodbTest } from "../support/own_mongodb.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { BSON } from "mongodb";
-import { showCheck } from "../../lib/demo/show_check.ts";
+import { showCheck } from "../../dev/demo/show_check.ts";
 import { textTable } from "../../lib/util/text_table.ts";
-import type { Sides } from "../../lib/demo/sides.ts";
+import type { Sides } from "../../dev/demo/sides.ts";
 import { eventually } from "../../dev/servers/eventually.ts";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
 import { mongodbTest } from "../support/mongodb_harness.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { BSON, type Document, type MongoClient, MongoServerError } from "mongodb";
 import { fieldsByName } from "../../lib/bson/bson.ts";
 import { keyText } from "../../lib/key/key_text.ts";
-import { DocumentReader, type ReaderOptions } from "../../lib/source/documents.ts";
+import { DocumentReader, type ReaderOptions } from "../../lib/source/documents/documents.ts";
 import { UserError } from "../../lib/util/errors.ts";
 import { quietReader } from "../support/quiet_reader.ts";
 import { type MongodbContext, mongodbTest } from "../support/mongodb_harness.ts";

@@ -5,8 +5,8 @@ import type { MongoClient } from "mongodb";
 import { eventually } from "../../dev/servers/eventually.ts";
 import { inStep } from "../support/compare.ts";
 import { countRows, oidsOf, startRelay, tablesOf } from "../support/follow.ts";
-import { oldestEntry } from "../../lib/source/oplog.ts";
-import { directRoute } from "../../lib/source/route.ts";
+import { oldestEntry } from "../../lib/source/stream/oplog.ts";
+import { directRoute } from "../../lib/source/connection/route.ts";
 import { insertMixed, type Mixed, mixed } from "../support/mixed_documents.ts";
 import { type OwnContext, ownMongodb, ownMongodbTest } from "../support/own_mongodb.ts";
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { MongoClient } from "mongodb";
 import { createLogger } from "../../lib/util/log.ts";
-import { collectionsOf } from "../../lib/source/collections.ts";
-import { closeMongodb, connectMongodb } from "../../lib/source/mongodb.ts";
-import { Scope } from "../../lib/source/scope.ts";
+import { collectionsOf } from "../../lib/source/documents/collections.ts";
+import { closeMongodb, connectMongodb } from "../../lib/source/connection/mongodb.ts";
+import { Scope } from "../../lib/source/documents/scope.ts";
 import { quietReader } from "../support/quiet_reader.ts";
 import { mongodbTest } from "../support/mongodb_harness.ts";
 

@@ -31,9 +31,9 @@ const RIGHTS: Readonly<Record<string, Rights>> = {
     privileges: () => [{ resource: { db: "", collection: "" }, actions: ACTIONS }],
     flags: () => ["--database", "*"],
   },
-  "find and changeStream on one collection, with a transform and a partition": {
+  "find and changeStream on one collection, with a transform and a worker": {
     privileges: (db) => [{ resource: { db, collection: "data" }, actions: ACTIONS }],
-    flags: (database) => [...oneCollection(database), "--omit", "nothing", "--partition", "0/1"],
+    flags: (database) => [...oneCollection(database), "--omit", "nothing", "--worker", "0/1"],
   },
   "the role read on a database": {
     privileges: () => [],

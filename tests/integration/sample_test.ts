@@ -1,7 +1,7 @@
 /** The sample of a collection is a help for the first columns, never a condition. */
 import assert from "node:assert/strict";
 import type { MongoClient } from "mongodb";
-import { Sampler } from "../../lib/source/sample.ts";
+import { Sampler } from "../../lib/source/documents/sample.ts";
 import { QUIET } from "../../lib/util/log.ts";
 import { inStep } from "../support/compare.ts";
 import { failNext, TEST_COMMANDS } from "../support/fail_point.ts";

@@ -2,7 +2,7 @@ import { type ContainerControl, containerControl } from "../../dev/servers/conta
 import { queryCratedb, type Row } from "../../dev/servers/query_cratedb.ts";
 import { cratedbReady } from "../../dev/servers/start_cratedb.ts";
 import { mongodbReady } from "../../dev/servers/start_mongodb.ts";
-import { CRATEDB, type Dialect } from "../../lib/sink/connection/dialect.ts";
+import { CRATEDB, type Dialect } from "../../lib/sink/sql/dialect.ts";
 import { defaultFlags } from "./default_flags.ts";
 import { freshName, type MongodbContext, mongodbContext, sharedMongodb } from "./mongodb_harness.ts";
 import { type Outcome, run, type Running, start } from "../../dev/process/program.ts";

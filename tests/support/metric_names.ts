@@ -1,6 +1,6 @@
 /** The metrics that queries and rules name, checked against those that the program has. */
 import assert from "node:assert/strict";
-import { type MetricDefinition, METRICS } from "../../lib/metrics/definitions.ts";
+import { type MetricDefinition, METRICS } from "../../lib/monitor/definitions.ts";
 
 /** What Prometheus adds to a metric, and to the program's labels. */
 const SUFFIXES = ["_bucket", "_sum", "_count"];

@@ -1,7 +1,7 @@
 import type { MongoClient } from "mongodb";
-import { observers } from "../../lib/pipeline/observer.ts";
-import { CausalReader } from "../../lib/source/causal_reader.ts";
-import { directRoute } from "../../lib/source/route.ts";
+import { observers } from "../../lib/pipeline/status/observer.ts";
+import { CausalReader } from "../../lib/source/connection/causal_reader.ts";
+import { directRoute } from "../../lib/source/connection/route.ts";
 import { OutageTracker } from "../../lib/util/outage.ts";
 import { Shutdown } from "../../lib/util/shutdown.ts";
 

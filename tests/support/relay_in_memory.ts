@@ -4,18 +4,18 @@
  */
 import { BSON } from "mongodb";
 import { fieldsByName } from "../../lib/bson/bson.ts";
-import type { Namespace } from "../../lib/namespace.ts";
-import { RelayMetrics } from "../../lib/metrics/relay_metrics.ts";
-import { readiness } from "../../lib/metrics/readiness.ts";
-import { Heartbeat } from "../../lib/pipeline/heartbeat.ts";
-import { observers, type RelayObserver } from "../../lib/pipeline/observer.ts";
-import { type LoopDeps, replicate } from "../../lib/pipeline/replication_loop.ts";
-import { fullSnapshot } from "../../lib/pipeline/snapshot_state.ts";
-import { UNTRACED } from "../../lib/pipeline/stages.ts";
-import { columnsOf, StatusTracker } from "../../lib/pipeline/status_tracker.ts";
-import type { ChangeBatch } from "../../lib/source/change_stream.ts";
-import type { DocumentChange } from "../../lib/source/event.ts";
-import { Scope } from "../../lib/source/scope.ts";
+import type { Namespace } from "../../lib/util/namespace.ts";
+import { RelayMetrics } from "../../lib/monitor/relay_metrics.ts";
+import { readiness } from "../../lib/monitor/readiness.ts";
+import { Heartbeat } from "../../lib/pipeline/status/heartbeat.ts";
+import { observers, type RelayObserver } from "../../lib/pipeline/status/observer.ts";
+import { type LoopDeps, replicate } from "../../lib/pipeline/loop/replication_loop.ts";
+import { fullSnapshot } from "../../lib/pipeline/snapshot/snapshot_state.ts";
+import { UNTRACED } from "../../lib/pipeline/status/stages.ts";
+import { columnsOf, StatusTracker } from "../../lib/pipeline/status/status_tracker.ts";
+import type { ChangeBatch } from "../../lib/source/stream/change_stream.ts";
+import type { DocumentChange } from "../../lib/source/stream/event.ts";
+import { Scope } from "../../lib/source/documents/scope.ts";
 import { usableTables } from "./usable_tables.ts";
 import { QUIET } from "../../lib/util/log.ts";
 import { OutageTracker } from "../../lib/util/outage.ts";
@@ -295,7 +295,7 @@ export function relayInMemory(options: RelayOptions = {}) {
       snapshotLanes: 1,
       snapshotRate,
       onDrop: "drop",
-      partition: undefined,
+      worker: undefined,
       refreshInterval: SECOND,
       saveInterval: 200,
       lease: 10 * SECOND,

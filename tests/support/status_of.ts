@@ -1,5 +1,5 @@
 /** The status of a relay that follows, but for what a test says. */
-import type { RelayStatus } from "../../lib/pipeline/relay_status.ts";
+import type { RelayStatus } from "../../lib/pipeline/status/relay_status.ts";
 
 export const statusOf = (what: Partial<RelayStatus>): RelayStatus => ({
   phase: "following",

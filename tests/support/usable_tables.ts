@@ -1,7 +1,7 @@
 /** What a fake of the table registry needs when every table can be used at first. */
-import type { Namespace } from "../../lib/namespace.ts";
-import { LeftOut } from "../../lib/pipeline/left_out.ts";
-import { observers } from "../../lib/pipeline/observer.ts";
+import type { Namespace } from "../../lib/util/namespace.ts";
+import { LeftOut } from "../../lib/pipeline/collections/left_out.ts";
+import { observers } from "../../lib/pipeline/status/observer.ts";
 import { isUnusableTable } from "../../lib/sink/table/unusable_table.ts";
 import { SYSTEM_CLOCK } from "../../lib/util/clock.ts";
 import { QUIET } from "../../lib/util/log.ts";

@@ -4,37 +4,48 @@ import { dirname, join, normalize, relative } from "node:path";
 
 const ROOT = join(import.meta.dirname ?? "", "..", "..");
 
-const GROUND = ["lib/util", "lib/bson", "lib/key", "lib/namespace.ts"];
-const RELAY = [...GROUND, "lib/mapping", "lib/source", "lib/sink", "lib/pipeline"];
+const GROUND = ["lib/util", "lib/bson", "lib/key"];
+const SOURCE = ["lib/source/connection", "lib/source/documents", "lib/source/stream"];
+const SINK = [
+  "lib/sink/sql",
+  "lib/sink/connection",
+  "lib/sink/table",
+  "lib/sink/metadata",
+  "lib/sink/columns",
+];
+const BELOW_PIPELINE = [...GROUND, "lib/mapping", ...SOURCE, ...SINK];
+const PIPELINE = [
+  "lib/pipeline/settings.ts",
+  "lib/pipeline/status",
+  "lib/pipeline/collections",
+  "lib/pipeline/snapshot",
+  "lib/pipeline/loop",
+];
+const RELAY = [...BELOW_PIPELINE, ...PIPELINE, "lib/pipeline/workers", "lib/relay"];
+const COMMANDS = ["lib/monitor", "lib/workload", "lib/status", "lib/verify"];
 
-/** What a folder may import beside itself. A command may not import another one, but for the workload's data. */
+/** Of a list in order, what each one may import: the ones before it, and what is below all of them. */
+const inOrder = (rooms: readonly string[], below: readonly string[]): Record<string, readonly string[]> =>
+  Object.fromEntries(rooms.map((room, at) => [room, [...below, ...rooms.slice(0, at)]]));
+
+/** What a folder may import beside itself. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  "lib/namespace.ts": [],
-  "lib/util": [],
-  "lib/bson": ["lib/util"],
-  "lib/key": ["lib/util", "lib/bson"],
+  ...inOrder(GROUND, []),
   "lib/mapping": GROUND,
-  "lib/source": GROUND,
-  "lib/sink": [...GROUND, "lib/mapping"],
-  "lib/pipeline": [...GROUND, "lib/mapping", "lib/source", "lib/sink"],
-  "lib/metrics": RELAY,
+  ...inOrder(SOURCE, GROUND),
+  ...inOrder(SINK, [...GROUND, "lib/mapping"]),
+  ...inOrder(PIPELINE, BELOW_PIPELINE),
+  "lib/pipeline/workers": [...BELOW_PIPELINE, ...PIPELINE],
+  "lib/relay": [...BELOW_PIPELINE, ...PIPELINE, "lib/pipeline/workers"],
+  "lib/monitor": RELAY,
   "lib/workload": RELAY,
   "lib/status": RELAY,
   "lib/verify": RELAY,
-  "lib/demo": [...RELAY, "lib/workload"],
-  "lib/cli": [...RELAY, "lib/metrics", "lib/status", "lib/verify", "lib/workload", "lib/demo"],
-  "lib/library": [...RELAY, "lib/metrics", "lib/status", "lib/verify", "lib/cli"],
-  dev: [
-    ...RELAY,
-    "lib/metrics",
-    "lib/status",
-    "lib/verify",
-    "lib/workload",
-    "lib/demo",
-    "lib/cli",
-    "lib/library",
-  ],
-  "lib/mod.ts": [...RELAY, "lib/status", "lib/verify", "lib/library"],
+  "lib/config": [...RELAY, ...COMMANDS],
+  "lib/cli": [...RELAY, ...COMMANDS, "lib/config"],
+  "lib/library": [...RELAY, ...COMMANDS, "lib/config"],
+  dev: [...RELAY, ...COMMANDS, "lib/config", "lib/cli", "lib/library"],
+  "lib/mod.ts": [...RELAY, ...COMMANDS, "lib/config", "lib/library"],
   "mongodb_cdc_cratedb.ts": ["lib/cli"],
 };
 

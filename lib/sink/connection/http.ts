@@ -6,10 +6,10 @@
 import { Buffer } from "node:buffer";
 import process from "node:process";
 import { SinkError, sinkErrorKind } from "./sink_error.ts";
-import { CRATEDB } from "./dialect.ts";
+import { CRATEDB } from "../sql/dialect.ts";
 import { Poster, type Response } from "./post.ts";
 import { type Proxy, proxyTo } from "./proxy.ts";
-import { type Parameter, type Query, type Result, STATEMENT_LIMIT_MS } from "./query.ts";
+import { type Parameter, type Query, type Result, STATEMENT_LIMIT_MS } from "../sql/query.ts";
 import type { Transport } from "./transport.ts";
 import type { SinkAddress } from "./url.ts";
 

@@ -6,7 +6,7 @@ import type { Clock } from "../../util/clock.ts";
 import type { Logger } from "../../util/log.ts";
 import { StatementMark } from "./running_statements.ts";
 import { isAnswerLost } from "./sink_error.ts";
-import type { Query, Result } from "./query.ts";
+import type { Query, Result } from "../sql/query.ts";
 import type { Transport } from "./transport.ts";
 
 /** Between two looks at whether a write still runs. */

@@ -1,7 +1,7 @@
 /** How statements reach the sink: over HTTP (`http.ts`) or the PostgreSQL wire (`wire.ts`). */
-import type { Query } from "./query.ts";
-import type { TableName } from "../table/sql_names.ts";
-import type { Dialect } from "./dialect.ts";
+import type { Query } from "../sql/query.ts";
+import type { TableName } from "../sql/sql_names.ts";
+import type { Dialect } from "../sql/dialect.ts";
 
 /** A connection to a server, which speaks a dialect. */
 export interface Transport extends AsyncDisposable {

@@ -1,8 +1,14 @@
 /** The PostgreSQL wire, over a pool of connections. */
 import process from "node:process";
 import { Semaphore } from "../../util/semaphore.ts";
-import { type Dialect, dialectOf } from "./dialect.ts";
-import { type Parameter, type Query, type QueryOptions, type Result, STATEMENT_LIMIT_MS } from "./query.ts";
+import { type Dialect, dialectOf } from "../sql/dialect.ts";
+import {
+  type Parameter,
+  type Query,
+  type QueryOptions,
+  type Result,
+  STATEMENT_LIMIT_MS,
+} from "../sql/query.ts";
 import { isSinkError } from "./sink_error.ts";
 import type { Transport } from "./transport.ts";
 import type { SinkAddress } from "./url.ts";

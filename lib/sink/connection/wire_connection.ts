@@ -2,7 +2,7 @@
 import { connect, type Socket } from "node:net";
 import postgres from "postgres";
 import { SinkError } from "./sink_error.ts";
-import type { Parameter, Result } from "./query.ts";
+import type { Parameter, Result } from "../sql/query.ts";
 import type { SinkAddress } from "./url.ts";
 
 /** From the first packet to the end of the login. */

@@ -5,15 +5,15 @@
  * without its document if that would be longer, or if CrateDB refuses the letter with it for whatever reason.
  */
 import { bytesJson, documentOfExtendedJson, extendedJson } from "../../bson/bson.ts";
-import { type Namespace, namespaceText } from "../../namespace.ts";
+import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import { messageOf } from "../../util/errors.ts";
 import { grouped } from "../../util/grouped.ts";
-import type { Dialect } from "../connection/dialect.ts";
-import type { Result } from "../connection/query.ts";
+import type { Dialect } from "../sql/dialect.ts";
+import type { Result } from "../sql/query.ts";
 import { faultOf, SinkError } from "../connection/sink_error.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
 import { scanTable } from "../table/scan_table.ts";
-import { quoteTable, type TableName } from "../table/sql_names.ts";
+import { quoteTable, type TableName } from "../sql/sql_names.ts";
 import { createMetadataTable } from "./metadata_tables.ts";
 
 const TABLE = "cdc_dead_letter";

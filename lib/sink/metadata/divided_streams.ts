@@ -1,10 +1,10 @@
 /**
  * What is known of a stream that was divided in another way: by a relay for all documents, or by another number of
- * partitions. Its rows are in the same tables, and its position is of no use any more.
+ * workers. Its rows are in the same tables, and its position is of no use any more.
  */
-import { isDividedOtherwise, siblingsOf } from "../../key/partition.ts";
+import { isDividedOtherwise, siblingsOf } from "../../key/worker.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
-import { quoteTable } from "../table/sql_names.ts";
+import { quoteTable } from "../sql/sql_names.ts";
 import { readPosition } from "./saved_position.ts";
 
 export interface DividedStreamsOptions {
@@ -51,7 +51,7 @@ export class DividedStreams {
 
   /**
    * Takes their positions away: a relay of theirs that was frozen writes nothing more. What they have followed is kept
-   * until each partition has begun.
+   * until each worker has begun.
    */
   async forget(streams: readonly string[]): Promise<void> {
     await this.#delete("cdc_position", streams);

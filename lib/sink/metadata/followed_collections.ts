@@ -1,8 +1,8 @@
 /** Records which collection of which stream has rows in which table, because the rows do not tell. */
-import { quoteTable, type TableName } from "../table/sql_names.ts";
-import { isStreamOf, partsOfStream } from "../../key/partition.ts";
+import { quoteTable, type TableName } from "../sql/sql_names.ts";
+import { isStreamOf, partsOfStream } from "../../key/worker.ts";
 import { createMetadataTable, selectFromEverySchema } from "./metadata_tables.ts";
-import type { Namespace } from "../../namespace.ts";
+import type { Namespace } from "../../util/namespace.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
 
 const TABLE = "cdc_collection";

@@ -6,9 +6,9 @@ import { hostname } from "node:os";
 import process from "node:process";
 import type { Clock } from "../../util/clock.ts";
 import { UserError } from "../../util/errors.ts";
-import { type QueryOptions, STATEMENT_LIMIT_MS } from "../connection/query.ts";
+import { type QueryOptions, STATEMENT_LIMIT_MS } from "../sql/query.ts";
 import type { Transport } from "../connection/transport.ts";
-import { quoteName, quoteTable, type TableName } from "../table/sql_names.ts";
+import { quoteName, quoteTable, type TableName } from "../sql/sql_names.ts";
 import type { ColumnType } from "./status_columns.ts";
 
 export interface LeaseOptions<Column extends string> {

@@ -1,8 +1,8 @@
 /** The relay's own tables. Each schema that relays write to may have them. */
 import { createTable } from "../table/create_table.ts";
-import { quoteName, quoteTable, type TableName } from "../table/sql_names.ts";
+import { quoteName, quoteTable, type TableName } from "../sql/sql_names.ts";
 import { isSinkError, isUnknownRelation } from "../connection/sink_error.ts";
-import { type Parameter, type Result } from "../connection/query.ts";
+import { type Parameter, type Result } from "../sql/query.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
 
 export const METADATA_TABLES = [

@@ -2,8 +2,8 @@
  * How all streams of a schema are: what their relays have reported, and what only the reader can know, by the server's
  * clock. The view `cdc_status` is this query, and the command `status` runs it where there is no view.
  */
-import type { Dialect } from "../connection/dialect.ts";
-import { quoteName, quoteTable } from "../table/sql_names.ts";
+import type { Dialect } from "../sql/dialect.ts";
+import { quoteName, quoteTable } from "../sql/sql_names.ts";
 import { OVERDUE_MS, REPORTED_AT, STATUS_COLUMNS } from "./status_columns.ts";
 
 export interface StatusQueryOptions {

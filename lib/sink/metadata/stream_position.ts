@@ -2,7 +2,7 @@
 import type { Clock } from "../../util/clock.ts";
 import type { Logger } from "../../util/log.ts";
 import type { Transport } from "../connection/transport.ts";
-import { quoteName } from "../table/sql_names.ts";
+import { quoteName } from "../sql/sql_names.ts";
 import { Lease } from "./lease.ts";
 import { addColumns, createMetadataTable } from "./metadata_tables.ts";
 import { REPORT_INTERVAL_MS, REPORTED_AT, STATUS_COLUMNS, type StatusColumns } from "./status_columns.ts";
@@ -18,7 +18,7 @@ export interface SavedState {
   /** The identity of the deployment, as JSON; null where that is not known. */
   readonly origin: string | null;
   /**
-   * The event of a dropped collection that a partition has come to, as hex digits of its token; null where it has come to
+   * The event of a dropped collection that a worker has come to, as hex digits of its token; null where it has come to
    * none.
    */
   readonly barrier: string | null;

@@ -1,8 +1,8 @@
 /** What is kept about a stream in all of the relay's own tables. */
-import { partsOfStream } from "../../key/partition.ts";
-import type { Parameter } from "../connection/query.ts";
+import { partsOfStream } from "../../key/worker.ts";
+import type { Parameter } from "../sql/query.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
-import { quoteTable, type TableName } from "../table/sql_names.ts";
+import { quoteTable, type TableName } from "../sql/sql_names.ts";
 import { deadLetterStream } from "./dead_letters.ts";
 import {
   KEPT_FOR,

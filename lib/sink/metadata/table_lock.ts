@@ -5,7 +5,7 @@
  */
 import type { Clock } from "../../util/clock.ts";
 import type { Transport } from "../connection/transport.ts";
-import { quoteTable, type TableName } from "../table/sql_names.ts";
+import { quoteTable, type TableName } from "../sql/sql_names.ts";
 import { Lease } from "./lease.ts";
 import { createMetadataTable, tableExists } from "./metadata_tables.ts";
 

@@ -1,6 +1,6 @@
 /** Makes tables and schemas that are missing. */
 import { isSinkError } from "../connection/sink_error.ts";
-import { quoteName, quoteTable, type TableName } from "./sql_names.ts";
+import { quoteName, quoteTable, type TableName } from "../sql/sql_names.ts";
 import type { Transport } from "../connection/transport.ts";
 
 /**

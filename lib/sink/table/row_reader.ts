@@ -1,8 +1,8 @@
 /** Reads rows of a table that documents were written to. Makes and changes nothing. */
-import type { Result } from "../connection/query.ts";
+import type { Result } from "../sql/query.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
 import { scanTable } from "./scan_table.ts";
-import { quoteTable, type TableName } from "./sql_names.ts";
+import { quoteTable, type TableName } from "../sql/sql_names.ts";
 
 /** The columns `data` and `overflow` of a row, as JSON text. */
 export interface StoredRow {

@@ -1,6 +1,6 @@
 /** Reads the rows of a table page by page. */
-import { quoteTable, type TableName } from "./sql_names.ts";
-import type { Parameter, Result } from "../connection/query.ts";
+import { quoteTable, type TableName } from "../sql/sql_names.ts";
+import type { Parameter, Result } from "../sql/query.ts";
 import type { Transport } from "../connection/transport.ts";
 
 export interface PagesOptions {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { completionScript, type Shell, SHELLS } from "../../../lib/cli/completion.ts";
-import type { Option } from "../../../lib/cli/options/option.ts";
-import { choicesOf, OPTIONS } from "../../../lib/cli/options/options.ts";
+import type { Option } from "../../../lib/config/options/option.ts";
+import { choicesOf, OPTIONS } from "../../../lib/config/options/options.ts";
 import { run } from "../../../dev/process/program.ts";
 
 const PROGRAM = "mongodb-cdc-cratedb";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { PassThrough } from "node:stream";
-import { forgetConfig } from "../../../lib/cli/config.ts";
+import { forgetConfig } from "../../../lib/config/config.ts";
 import { confirm } from "../../../lib/cli/confirm.ts";
 import { forgottenText, questionText, runForget } from "../../../lib/cli/run_forget.ts";
 import { UsageError } from "../../../lib/util/errors.ts";

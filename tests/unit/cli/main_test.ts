@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import deno from "../../../deno.json" with { type: "json" };
 import { VERSION } from "../../../lib/util/version.ts";
-import { OPTIONS } from "../../../lib/cli/options/options.ts";
+import { OPTIONS } from "../../../lib/config/options/options.ts";
 import { type Outcome, run, start } from "../../../dev/process/program.ts";
 
 const noTrace = ({ stdout, stderr }: Outcome) => assert.doesNotMatch(stdout + stderr, /^\s+at |\.ts:\d+/m);

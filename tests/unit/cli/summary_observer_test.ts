@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { summaryObserver } from "../../../lib/cli/summary_observer.ts";
-import { type Advance, observers } from "../../../lib/pipeline/observer.ts";
-import { StatusTracker } from "../../../lib/pipeline/status_tracker.ts";
+import { type Advance, observers } from "../../../lib/pipeline/status/observer.ts";
+import { StatusTracker } from "../../../lib/pipeline/status/status_tracker.ts";
 import { createLogger } from "../../../lib/util/log.ts";
 
 const NOW = 1_800_000_000_000;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { byHand } from "../../../lib/demo/by_hand.ts";
+import { byHand } from "../../../dev/demo/by_hand.ts";
 
 Deno.test("byHand() gives psql a URL that it reads, without the password", () => {
   const sinkUrl = "crate+psycopg://me:s3cret@db.example.org/doc";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { wrapped } from "../../../lib/demo/screen.ts";
+import { wrapped } from "../../../dev/demo/screen.ts";
 
 for (
   const [line, expected] of [

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { dirname, join, normalize } from "node:path";
-import type { Option } from "../../../lib/cli/options/option.ts";
-import { OPTIONS } from "../../../lib/cli/options/options.ts";
-import { switchesOf } from "../../../lib/cli/options/switches.ts";
+import type { Option } from "../../../lib/config/options/option.ts";
+import { OPTIONS } from "../../../lib/config/options/options.ts";
+import { switchesOf } from "../../../lib/config/options/switches.ts";
 import { libraryOptions } from "../../../dev/docs/library_options.ts";
 import { metricRows } from "../../../dev/docs/metrics_table.ts";
 import { optionTables } from "../../../dev/docs/options_table.ts";

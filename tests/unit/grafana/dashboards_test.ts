@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { CRATEDB_DASHBOARD } from "../../../dev/grafana/cratedb_dashboard.ts";
 import { type Dashboard, dashboardJson } from "../../../dev/grafana/dashboard.ts";
 import { PROMETHEUS_DASHBOARD } from "../../../dev/grafana/prometheus_dashboard.ts";
-import { METRICS } from "../../../lib/metrics/definitions.ts";
+import { METRICS } from "../../../lib/monitor/definitions.ts";
 import { STATUS_COLUMNS } from "../../../lib/sink/metadata/status_columns.ts";
 import { assertMetrics } from "../../support/metric_names.ts";
 

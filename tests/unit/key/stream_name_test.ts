@@ -8,7 +8,7 @@ const ALIKE: readonly (readonly [string, ...string[]])[] = [
   ["{a,b}.{c,d} -> doc.t", "{b,a}.{c,d} -> doc.t", "{a,b}.{d,c} -> doc.t"],
   ["a.* -> {database}.{collection}", "{a,a}.* -> {database}.{collection}"],
   ["*.* without a,b.* -> doc.t", "*.* without b.*,a -> doc.t", "*.* without a,b.*,a -> doc.t"],
-  ["a.{b,c} -> doc.t (partition 1/2)", "a.{c,b} -> doc.t (partition 1/2)"],
+  ["a.{b,c} -> doc.t (worker 1/2)", "a.{c,b} -> doc.t (worker 1/2)"],
 ];
 
 for (const [name, ...others] of ALIKE) {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { relayConfig, statusConfig, verifyConfig, waitConfig } from "../../../lib/cli/config.ts";
+import { relayConfig, statusConfig, verifyConfig, waitConfig } from "../../../lib/config/config.ts";
 import { flagsOf, LIBRARY_OPTIONS } from "../../../lib/library/flags.ts";
 import type {
   RelayOptions,

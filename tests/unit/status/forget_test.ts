@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { CRATEDB } from "../../../lib/sink/connection/dialect.ts";
+import { CRATEDB } from "../../../lib/sink/sql/dialect.ts";
 import type { Transport } from "../../../lib/sink/connection/transport.ts";
 import { chooseStreams, forgetStreams } from "../../../lib/status/forget.ts";
 import { SYSTEM_CLOCK } from "../../../lib/util/clock.ts";
@@ -9,7 +9,7 @@ import { memoryTable } from "../../support/memory_lease_table.ts";
 
 const VIEWER = { user: "crate", seesAll: true, server: "CrateDB" } as const;
 const of = (schema: string, ...streams: readonly string[]) => streams.map((stream) => ({ schema, stream }));
-const PARTS = ["a -> t (partition 0/2)", "a -> t (partition 1/2)"];
+const PARTS = ["a -> t (worker 0/2)", "a -> t (worker 1/2)"];
 
 const choose = (known: ReturnType<typeof of>, name?: string, schema = "doc") =>
   chooseStreams(known, { name, schema, viewer: VIEWER });
@@ -145,7 +145,7 @@ function positionsOf(streams: readonly string[], beforeEach: () => void) {
 
 Deno.test("forgetStreams() removes the positions of all parts, however slow the server is", async () => {
   const clock = fakeClock();
-  const parts = [0, 1, 2, 3].map((part) => `a -> t (partition ${part}/4)`);
+  const parts = [0, 1, 2, 3].map((part) => `a -> t (worker ${part}/4)`);
   // Longer than half a lease, after which a check renews it.
   const { table, transport } = positionsOf(parts, () => clock.pass(6_000));
   const forgotten = await forgetStreams(transport, of("doc", ...parts), {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { BSON } from "mongodb";
 import { bytesToHex } from "../../../lib/bson/bson.ts";
-import { CRATEDB } from "../../../lib/sink/connection/dialect.ts";
+import { CRATEDB } from "../../../lib/sink/sql/dialect.ts";
 import type { Transport } from "../../../lib/sink/connection/transport.ts";
 import { type LogFields, QUIET } from "../../../lib/util/log.ts";
 import { waitFor } from "../../../lib/status/wait.ts";
@@ -83,16 +83,16 @@ Deno.test("waitFor() tells a stream that is behind from one that no relay follow
   const { waited, warned, took } = await run(() => ({
     a: position(BEFORE),
     b: position(BEFORE, false),
-    "c (partition 0/2)": position(AFTER),
+    "c (worker 0/2)": position(AFTER),
   }));
   assert.equal(took, 60_000);
   assert.deepEqual(waited.streams, [
     { stream: "a", outcome: "behind" },
     { stream: "b", outcome: "not followed" },
-    { stream: "c (partition 0/2)", outcome: "shown" },
-    { stream: "c (partition 1/2)", outcome: "not followed" },
+    { stream: "c (worker 0/2)", outcome: "shown" },
+    { stream: "c (worker 1/2)", outcome: "not followed" },
   ]);
-  assert.deepEqual(warned, ["b", "c (partition 1/2)"], "once, at the first look");
+  assert.deepEqual(warned, ["b", "c (worker 1/2)"], "once, at the first look");
 });
 
 Deno.test("waitFor() of an unknown name lists the streams that exist", async () => {

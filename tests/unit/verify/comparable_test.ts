@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Scope } from "../../../lib/source/scope.ts";
+import { Scope } from "../../../lib/source/documents/scope.ts";
 import { UsageError } from "../../../lib/util/errors.ts";
 import { createLogger } from "../../../lib/util/log.ts";
 import { comparable, type ComparableDeps } from "../../../lib/verify/comparable.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { BSON } from "mongodb";
-import { workloadConfig } from "../../../lib/cli/config.ts";
+import { workloadConfig } from "../../../lib/config/config.ts";
 import type { Operation } from "../../../lib/workload/mix.ts";
 import { generate } from "../../../lib/workload/workload.ts";
 

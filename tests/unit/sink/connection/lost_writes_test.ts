@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { CRATEDB } from "../../../../lib/sink/connection/dialect.ts";
-import type { Query, Result } from "../../../../lib/sink/connection/query.ts";
+import { CRATEDB } from "../../../../lib/sink/sql/dialect.ts";
+import type { Query, Result } from "../../../../lib/sink/sql/query.ts";
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
 import type { Transport } from "../../../../lib/sink/connection/transport.ts";
 import { countingWrites, fenced } from "../../../../lib/sink/connection/wrappers.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { BSON } from "mongodb";
-import { CRATEDB } from "../../../../lib/sink/connection/dialect.ts";
-import type { Parameter, Result } from "../../../../lib/sink/connection/query.ts";
+import { CRATEDB } from "../../../../lib/sink/sql/dialect.ts";
+import type { Parameter, Result } from "../../../../lib/sink/sql/query.ts";
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
 import type { Transport } from "../../../../lib/sink/connection/transport.ts";
 import { type DeadLetter, DeadLetters } from "../../../../lib/sink/metadata/dead_letters.ts";

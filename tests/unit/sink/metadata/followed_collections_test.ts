@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { CRATEDB } from "../../../../lib/sink/connection/dialect.ts";
+import { CRATEDB } from "../../../../lib/sink/sql/dialect.ts";
 import type { Transport } from "../../../../lib/sink/connection/transport.ts";
 import { FollowedCollections } from "../../../../lib/sink/metadata/followed_collections.ts";
 
@@ -23,7 +23,7 @@ const followed = (stream: string, ...recorded: string[]) =>
 
 Deno.test("FollowedCollections knows its stream by a name with the lists in another order", async () => {
   const other = "shop.{users,orders} -> t";
-  for (const stream of ["shop.{orders,users} -> t", "shop.{orders,users} -> t (partition 0/2)"]) {
+  for (const stream of ["shop.{orders,users} -> t", "shop.{orders,users} -> t (worker 0/2)"]) {
     assert.equal(await followed(stream, other).sharer(ORDERS, TABLE), undefined);
     assert.equal(await followed(stream, other).isShared(ORDERS, TABLE), true);
     assert.equal((await followed(stream, other).othersIn(ORDERS, TABLE)).length, 1);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { CRATEDB } from "../../../../lib/sink/connection/dialect.ts";
+import { CRATEDB } from "../../../../lib/sink/sql/dialect.ts";
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
 import type { Transport } from "../../../../lib/sink/connection/transport.ts";
 import { addColumns } from "../../../../lib/sink/metadata/metadata_tables.ts";

@@ -9,8 +9,8 @@ const CASES = [
   [[OTHER], SORTED, SORTED],
   [[OTHER, OLD], SORTED, OLD],
   [[OLD, SORTED], SORTED, SORTED],
-  [[OLD], `${SORTED} (partition 0/2)`, `${SORTED} (partition 0/2)`],
-  [[`${OLD} (partition 1/2)`], `${SORTED} (partition 0/2)`, `${OLD} (partition 0/2)`],
+  [[OLD], `${SORTED} (worker 0/2)`, `${SORTED} (worker 0/2)`],
+  [[`${OLD} (worker 1/2)`], `${SORTED} (worker 0/2)`, `${OLD} (worker 0/2)`],
 ] as const;
 
 for (const [saved, asked, expected] of CASES) {

@@ -1,0 +1,132 @@
+/** What the demo writes, one step after the other. */
+import { BSON, type Collection, type Document } from "mongodb";
+import type { Dialect } from "../../lib/sink/sql/dialect.ts";
+
+export interface DemoDocument extends Document {
+  readonly _id: string | BSON.Int32 | BSON.ObjectId;
+}
+
+export interface Step {
+  readonly title: string;
+  /** The write, as one would type it. */
+  readonly command: string;
+  readonly collection: string;
+  readonly _id: DemoDocument["_id"];
+  readonly write: (collection: Collection<DemoDocument>) => Promise<unknown>;
+  /** What there is to see in the sink. */
+  readonly note?: Partial<Record<Dialect["name"], string>>;
+}
+
+const { Binary, BSONRegExp, BSONSymbol, Code, DBRef, Decimal128, Double, Int32, Long } = BSON;
+const { MaxKey, MinKey, ObjectId, Timestamp, UUID } = BSON;
+
+const EVERY_TYPE = {
+  _id: new ObjectId("669683c2b0750b2c84893f3e"),
+  string: "Tromsø",
+  int: new Int32(42),
+  long: Long.fromString("9007199254740993"),
+  double: new Double(1),
+  nan: new Double(NaN),
+  decimal: Decimal128.fromString("19.90"),
+  boolean: true,
+  date: new Date("2024-07-12T01:17:42.123Z"),
+  timestamp: new Timestamp({ t: 1_720_739_862, i: 7 }),
+  uuid: new UUID("3b241101-e2bb-4255-8caf-4136c566a962"),
+  binary: new Binary(new Uint8Array([0xde, 0xad, 0xbe, 0xef])),
+  regex: new BSONRegExp("^a+$", "i"),
+  code: new Code("n => n + 1"),
+  scoped: new Code("n => n + m", { m: new Int32(1) }),
+  symbol: new BSONSymbol("legacy"),
+  ref: new DBRef("readings", new ObjectId("669683c2b0750b2c84893f3e")),
+  min: new MinKey(),
+  max: new MaxKey(),
+  null: null,
+  array: [new Int32(1), new Int32(2), new Int32(3)],
+  mixed: [new Int32(1), "two", { three: new Int32(3) }],
+  object: { nested: { deep: new Double(0.5) }, list: [] },
+};
+
+const conflicting = (_id: BSON.Int32, temperature: unknown) => ({
+  collection: "conflicts",
+  _id,
+  write: (collection: Collection<DemoDocument>) => collection.insertOne({ _id, temperature }),
+});
+
+export const STEPS: readonly Step[] = [
+  {
+    title: "Insert",
+    command: "db.readings.insertOne({_id: 'oslo', temperature: 4.5, humidity: 81, at: …, tags: […]})",
+    collection: "readings",
+    _id: "oslo",
+    write: (collection) =>
+      collection.insertOne(
+        {
+          _id: "oslo",
+          temperature: new Double(4.5),
+          humidity: new Int32(81),
+          at: new Date("2024-07-12T01:17:42Z"),
+          tags: ["coast", "north"],
+        },
+      ),
+  },
+  {
+    title: "Update",
+    command: "db.readings.updateOne({_id: 'oslo'}, {$set: {temperature: 5.25, 'tags.1': 'rain'}})",
+    collection: "readings",
+    _id: "oslo",
+    write: (collection) =>
+      collection.updateOne(
+        { _id: "oslo" },
+        { $set: { temperature: new Double(5.25), "tags.1": "rain" } },
+      ),
+  },
+  {
+    title: "Replace",
+    command: "db.readings.replaceOne({_id: 'oslo'}, {temperature: 5.5, wind: {speed: 7.2, from: 'NW'}})",
+    collection: "readings",
+    _id: "oslo",
+    write: (collection) =>
+      collection.replaceOne(
+        { _id: "oslo" },
+        { temperature: new Double(5.5), wind: { speed: new Double(7.2), from: "NW" } },
+      ),
+  },
+  {
+    title: "Delete",
+    command: "db.readings.deleteOne({_id: 'oslo'})",
+    collection: "readings",
+    _id: "oslo",
+    write: (collection) => collection.deleteOne({ _id: "oslo" }),
+  },
+  {
+    title: "Every BSON type that drivers write",
+    command: "db.types.insertOne({…})",
+    collection: "types",
+    _id: EVERY_TYPE._id,
+    write: (collection) => collection.insertOne(EVERY_TYPE),
+    note: {
+      CrateDB: "Each column was made for its BSON type. What no column takes as it is goes to overflow.",
+      PostgreSQL: "JSONB takes nearly everything as it is; what it would change goes to overflow.",
+    },
+  },
+  {
+    title: "Conflicting types, first an integer",
+    command: "db.conflicts.insertOne({_id: 1, temperature: 20})",
+    ...conflicting(new Int32(1), new Int32(20)),
+  },
+  {
+    title: "Conflicting types, then a fraction",
+    command: "db.conflicts.insertOne({_id: 2, temperature: 20.5})",
+    ...conflicting(new Int32(2), new Double(20.5)),
+    note: { CrateDB: "BIGINT would cut 20.5 to 20, so the column is widened." },
+  },
+  {
+    title: "Conflicting types, then a text",
+    command: "db.conflicts.insertOne({_id: 3, temperature: 'warm'})",
+    ...conflicting(new Int32(3), "warm"),
+    note: {
+      CrateDB: "No number's column takes text: it goes to overflow, and the rest of the row is as usual.",
+      PostgreSQL: "JSONB takes a number here and a text there.",
+    },
+  },
+];

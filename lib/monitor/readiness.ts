@@ -1,0 +1,35 @@
+/** Whether a relay does what it is there for: its tables follow their collections closely. */
+import type { RelayStatus, StreamPhase } from "../pipeline/status/relay_status.ts";
+
+export interface Readiness {
+  readonly isReady: boolean;
+  /** One line. */
+  readonly why: string;
+}
+
+/** How far behind a stream may be that catches up is what `maxLag` says. */
+const FOLLOWING: readonly StreamPhase[] = ["following", "catching up"];
+
+/**
+ * @param maxLag milliseconds
+ *
+ * @example
+ * IN: {phase: "following", lag: 40, …}, 60000 → OUT: {isReady: true, why: "following, 0.04 s behind"}
+ * IN: {phase: "waiting for CrateDB", …}, 60000 → OUT: {isReady: false, why: "waiting for CrateDB: connection refused"}
+ */
+export function readiness(status: RelayStatus, maxLag: number): Readiness {
+  const { phase, lag, lastError, snapshotDone, snapshotTotal } = status;
+  if (!FOLLOWING.includes(phase)) {
+    const progress = phase === "snapshot" && snapshotDone !== null
+      ? `${snapshotDone} of ${snapshotTotal} documents`
+      : lastError;
+    return { isReady: false, why: oneLine(progress === null ? phase : `${phase}: ${progress}`) };
+  }
+  if (lag === null) return { isReady: false, why: `${phase}, how far behind is not known yet` };
+  const behind = `${phase}, ${lag / 1_000} s behind`;
+  return lag <= maxLag
+    ? { isReady: true, why: behind }
+    : { isReady: false, why: `${behind}, more than --max-lag ${maxLag / 1_000} s` };
+}
+
+const oneLine = (text: string): string => text.replaceAll(/\s+/g, " ");

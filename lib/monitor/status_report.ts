@@ -1,0 +1,35 @@
+/** What `/status` answers: the fields of `status --json` and of the view `cdc_status`, from the relay itself. */
+import type { FollowedStream } from "../pipeline/status/observer.ts";
+import type { RelayStatus } from "../pipeline/status/relay_status.ts";
+import { columnsOf } from "../pipeline/status/status_tracker.ts";
+import type { STATUS_FIELDS } from "../sink/metadata/status_query.ts";
+
+/** All but `state`, which is for who looks from outside. Times are in ISO 8601, units are in the names. */
+export type StatusReport = Readonly<
+  Record<"schema" | Exclude<typeof STATUS_FIELDS[number], "state">, string | number | null>
+>;
+
+export interface ReportedWith {
+  /** Undefined until both databases are connected. */
+  readonly stream: FollowedStream | undefined;
+  /** When the position was saved last, in milliseconds since 1970; undefined before that. */
+  readonly savedAt: number | undefined;
+  /** In milliseconds since 1970. */
+  readonly now: number;
+}
+
+/**
+ * @example
+ * IN: {phase: "following", lag: 25, upserts: 80, deletes: 10, …}, {stream: {schema: "doc", stream: "shop.* -> …", …}, …}
+ * OUT: {schema: "doc", stream: "shop.* -> …", phase: "following", lag_ms: 25, rows: 90, …}
+ */
+export function statusReport(status: RelayStatus, { stream, savedAt, now }: ReportedWith): StatusReport {
+  return {
+    schema: stream?.schema ?? null,
+    stream: stream?.stream ?? null,
+    ...columnsOf(status),
+    owner: stream?.owner ?? null,
+    reported_at: new Date(now).toISOString(),
+    saved_at: savedAt === undefined ? null : new Date(savedAt).toISOString(),
+  };
+}

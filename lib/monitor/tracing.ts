@@ -1,0 +1,51 @@
+/**
+ * Traces of a relay by OpenTelemetry. Deno itself collects and exports them, as the variables `OTEL_…` say; requests to
+ * CrateDB over HTTP are spans of Deno's own, within the relay's.
+ *
+ * @see https://docs.deno.com/runtime/fundamentals/open_telemetry/
+ */
+import { type Span, SpanStatusCode, trace as telemetry } from "@opentelemetry/api";
+import type { RelayObserver } from "../pipeline/status/observer.ts";
+import type { Trace } from "../pipeline/status/stages.ts";
+import { messageOf } from "../util/errors.ts";
+
+export interface Tracing {
+  /** Adds stages, and how large a batch is, to the span that is open. */
+  readonly observer: Pick<RelayObserver, "stageDone" | "batchApplied">;
+  readonly trace: Trace;
+}
+
+/** @param version of the program */
+export function openTracing(version: string): Tracing {
+  const tracer = telemetry.getTracer("cdc-relay", version);
+  return {
+    trace: (name, work) =>
+      tracer.startActiveSpan(name, async (span) => {
+        try {
+          return await work();
+        } catch (error) {
+          fail(span, error);
+          throw error;
+        } finally {
+          span.end();
+        }
+      }),
+    observer: {
+      stageDone: ({ stage, seconds }) => {
+        // Waiting for the change stream belongs to no batch.
+        if (!telemetry.getActiveSpan()) return;
+        const now = Date.now();
+        tracer.startSpan(stage, { startTime: now - seconds * 1_000 }).end(now);
+      },
+      batchApplied: ({ events, bytes }) => {
+        telemetry.getActiveSpan()?.setAttributes({ "cdc.events": events, "cdc.bytes": bytes });
+      },
+    },
+  };
+}
+
+function fail(span: Span, error: unknown): void {
+  const message = messageOf(error);
+  span.recordException({ name: error instanceof Error ? error.name : "Error", message });
+  span.setStatus({ code: SpanStatusCode.ERROR, message });
+}

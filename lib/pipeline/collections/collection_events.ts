@@ -1,0 +1,133 @@
+/** What events of whole collections mean: made, dropped, renamed. */
+import { type Namespace, namespaceText } from "../../util/namespace.ts";
+import type { StreamPosition } from "../../sink/metadata/stream_position.ts";
+import type { CausalReader } from "../../source/connection/causal_reader.ts";
+import type { CollectionEvent } from "../../source/stream/event.ts";
+import { withoutCollection } from "../../source/documents/source_identity.ts";
+import type { Logger } from "../../util/log.ts";
+import type { RelaySettings } from "../settings.ts";
+import type { Snapshot } from "../snapshot/snapshot.ts";
+import type { TableRegistry } from "./table_registry.ts";
+
+export interface CollectionEventDeps {
+  readonly tables: TableRegistry;
+  readonly snapshot: Pick<Snapshot, "requeue" | "requeueAfterDrop" | "discard">;
+  readonly causalReader: Pick<CausalReader, "exists">;
+  readonly position: StreamPosition;
+  readonly settings: Pick<RelaySettings, "scope" | "worker" | "onDrop" | "key">;
+  readonly log: Logger;
+}
+
+/** Operations that change no document. */
+const HARMLESS = [
+  "createIndexes",
+  "dropIndexes",
+  "modify",
+  "startIndexBuild",
+  "commitIndexBuild",
+  "abortIndexBuild",
+  "shardCollection",
+  "refineCollectionShardKey",
+  "movePrimary",
+  "migrateLastChunkFromShard",
+  "migrateChunkToNewShard",
+  // The stream is opened again after it.
+  "invalidate",
+];
+
+/** Operations that move the documents into a new collection of the same name, with another UUID, and change none. */
+const REMAKING = ["reshardCollection", "unshardCollection", "moveCollection"];
+
+/** Operations after which documents may have another document key. */
+const REKEYING = ["shardCollection", "refineCollectionShardKey", ...REMAKING];
+
+/** Nothing that came before the event may be applied after it. */
+export async function handleCollectionEvent(
+  event: CollectionEvent,
+  deps: CollectionEventDeps,
+): Promise<void> {
+  const { operation, namespace } = event;
+  if (deps.settings.key === "documentKey" && REKEYING.includes(operation)) await onRekey(namespace, deps);
+  switch (operation) {
+    case "create":
+      return await onCreate(event, deps);
+    case "drop":
+      return await onDrop(event, deps);
+    case "rename":
+      return await onRename(event, deps);
+    case "dropDatabase":
+      return await onDropDatabase(event, deps);
+    default:
+      if (REMAKING.includes(operation)) return await forgetIdentity(namespace, deps);
+      if (HARMLESS.includes(operation)) return;
+      deps.log.warn("An operation that this program does not know was passed over", {
+        operation,
+        collection: namespaceText(namespace),
+      });
+  }
+}
+
+async function onRekey(
+  namespace: Namespace,
+  { tables, snapshot, settings, log }: CollectionEventDeps,
+): Promise<void> {
+  if (!settings.scope.includes(namespace)) return;
+  log.info("A collection has another shard key: taking a new snapshot of it", {
+    collection: namespaceText(namespace),
+  });
+  await tables.reopen(namespace);
+  snapshot.requeue(namespace);
+}
+
+async function onCreate(
+  { namespace, unfollowed }: CollectionEvent,
+  { tables, settings }: CollectionEventDeps,
+): Promise<void> {
+  if (settings.scope.includes(namespace) && !unfollowed) {
+    await tables.attempt(namespace, () => tables.of(namespace));
+  }
+}
+
+/**
+ * A drop does not tell that the collection is gone. A migration drops what it has left on a shard, and a collection may
+ * have been made again: what is there now is read anew, which also removes what is not.
+ */
+async function onDrop({ operation, namespace }: CollectionEvent, deps: CollectionEventDeps): Promise<void> {
+  const { tables, snapshot, causalReader, settings, log } = deps;
+  if (!settings.scope.includes(namespace)) return;
+  snapshot.discard(namespace);
+  await forgetIdentity(namespace, deps);
+  const fields = { operation, collection: namespaceText(namespace) };
+  if (await causalReader.exists(namespace)) {
+    log.warn("A dropped collection is there: taking a new snapshot of it", fields);
+    if (settings.worker) await tables.reopen(namespace);
+    snapshot.requeueAfterDrop(namespace);
+    return;
+  }
+  log.warn("A collection is gone", { ...fields, rows: settings.onDrop });
+  const newOwner = await tables.drop(namespace);
+  if (newOwner) snapshot.requeueAfterDrop(newOwner);
+}
+
+async function onRename(event: CollectionEvent, deps: CollectionEventDeps): Promise<void> {
+  const { settings, snapshot, log } = deps;
+  const { to } = event;
+  await onDrop(event, deps);
+  if (!to || !settings.scope.includes(to)) return;
+  await forgetIdentity(to, deps);
+  log.info("A collection has a new name: taking a snapshot of it", { collection: namespaceText(to) });
+  snapshot.requeue(to);
+}
+
+/** Its collections have had drop events of their own; these are any that have not. */
+async function onDropDatabase(event: CollectionEvent, deps: CollectionEventDeps): Promise<void> {
+  for (const namespace of deps.tables.openIn(event.namespace.database)) {
+    await onDrop({ ...event, namespace }, deps);
+  }
+}
+
+/** Removes the collection's UUID from the saved identity: the name will belong to another collection. */
+async function forgetIdentity(namespace: Namespace, { position }: CollectionEventDeps): Promise<void> {
+  const origin = withoutCollection(position.state.origin, namespace);
+  if (origin !== position.state.origin) await position.save({ origin });
+}

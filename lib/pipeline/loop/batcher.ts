@@ -1,0 +1,102 @@
+/** Reads ahead: while one batch is written, the next ones that arrive are joined. */
+import type { ChangeBatch } from "../../source/stream/change_stream.ts";
+import type { DocumentChange } from "../../source/stream/event.ts";
+
+export interface BatchLimits {
+  /** Events in one batch at most, unless a single reply has more. */
+  readonly batchSize: number;
+  readonly batchBytes: number;
+}
+
+/** One is written while the next one fills. */
+const BATCHES_AT_ONCE = 2;
+
+/**
+ * Yields as soon as there is something. The further the consumer is behind, the larger the batches, up to the limits.
+ * Reads ahead at most what fills one batch, and nothing while a far larger one is written.
+ */
+export async function* bufferBatches(
+  source: AsyncIterable<ChangeBatch>,
+  limits: BatchLimits,
+): AsyncGenerator<ChangeBatch> {
+  const iterator = source[Symbol.asyncIterator]();
+  let waiting: WaitingBatch | undefined;
+  /** Of the batch that the consumer is at. */
+  let takenBytes = 0;
+  let ended = false;
+  let stopped = false;
+  let failure: { error: unknown } | undefined;
+  let wake = Promise.withResolvers<void>();
+  let drained = Promise.withResolvers<void>();
+
+  /** Whether one more reply has room, if it is as large as the last one. */
+  const hasRoom = (replyBytes: number): boolean => {
+    const bytes = takenBytes + (waiting?.bytes ?? 0);
+    return bytes === 0 || bytes + replyBytes <= BATCHES_AT_ONCE * limits.batchBytes;
+  };
+  const read = async () => {
+    try {
+      for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
+        while (waiting && !stopped && !canJoin(waiting, next.value, limits)) await drained.promise;
+        if (stopped) return;
+        waiting = waiting ? join(waiting, next.value) : { ...next.value, changes: [...next.value.changes] };
+        wake.resolve();
+        while (!stopped && !hasRoom(next.value.bytes)) await drained.promise;
+      }
+    } catch (error) {
+      failure = { error };
+    }
+    ended = true;
+    wake.resolve();
+  };
+  const tellOfRoom = () => {
+    drained.resolve();
+    drained = Promise.withResolvers();
+  };
+  const reading = read();
+  try {
+    while (true) {
+      await wake.promise;
+      wake = Promise.withResolvers();
+      const batch = waiting;
+      waiting = undefined;
+      takenBytes = batch?.bytes ?? 0;
+      tellOfRoom();
+      if (batch) yield batch;
+      takenBytes = 0;
+      tellOfRoom();
+      if (waiting) wake.resolve();
+      else if (ended) {
+        if (failure) throw failure.error;
+        return;
+      }
+    }
+  } finally {
+    stopped = true;
+    drained.resolve();
+    await iterator.return?.();
+    await reading;
+  }
+}
+
+const canJoin = (one: ChangeBatch, other: ChangeBatch, { batchSize, batchBytes }: BatchLimits): boolean =>
+  one.event === undefined && one.events + other.events <= batchSize && one.bytes + other.bytes <= batchBytes;
+
+/** A batch whose list of changes grows with the replies that are joined to it. */
+type WaitingBatch = ChangeBatch & { readonly changes: DocumentChange[] };
+
+function join(one: WaitingBatch, other: ChangeBatch): WaitingBatch {
+  const { changes } = one;
+  for (const change of other.changes) changes.push(change);
+  return {
+    changes,
+    event: other.event,
+    events: one.events + other.events,
+    bytes: one.bytes + other.bytes,
+    token: other.token,
+    ...other.tokenBeforeEvent !== undefined && { tokenBeforeEvent: other.tokenBeforeEvent },
+    operationTime: other.operationTime,
+    clusterTime: other.clusterTime,
+    wallTime: other.wallTime ?? one.wallTime,
+  };
+}

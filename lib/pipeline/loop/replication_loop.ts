@@ -1,0 +1,292 @@
+/** The replication loop: runs the steps that {@linkcode nextStep} names. */
+import { BSON } from "mongodb";
+import type { Namespace } from "../../util/namespace.ts";
+import type { StreamPosition } from "../../sink/metadata/stream_position.ts";
+import type { ChangeBatch } from "../../source/stream/change_stream.ts";
+import { estimatedCount } from "../../source/documents/collections.ts";
+import { hasReached, secondsBehind } from "../../source/stream/resume_token.ts";
+import { type Clock, waitAtMost } from "../../util/clock.ts";
+import { applyBatch, type ApplyDeps } from "./apply_batch.ts";
+import { Checkpoint } from "./checkpoint.ts";
+import { nextStep, STREAM_TURN_MS, STREAM_TURN_SLICES } from "./next_step.ts";
+import type { RelayObserver } from "../status/observer.ts";
+import type { RequestedRepairs } from "../collections/repair.ts";
+import { prepare } from "./prepare.ts";
+import { Snapshot, type SnapshotDeps } from "../snapshot/snapshot.ts";
+import type { SnapshotState } from "../snapshot/snapshot_state.ts";
+import { timed, type Trace } from "../status/stages.ts";
+import { advanceOf, ageOf } from "../status/stream_lag.ts";
+
+export interface LoopDeps extends Omit<ApplyDeps, "snapshot"> {
+  readonly position: StreamPosition;
+  readonly splitter: SnapshotDeps["splitter"];
+  readonly repairs: Pick<RequestedRepairs, "runIfDue">;
+  readonly ownKeys: SnapshotDeps["ownKeys"];
+  readonly observer: RelayObserver;
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+  readonly mongodbClock: Pick<Clock, "now">;
+  readonly trace: Trace;
+}
+
+const NO_TIME = new BSON.Timestamp(0n);
+
+/**
+ * Applies batch after batch, and slices of the snapshot in between, until the stream ends.
+ *
+ * @param snapshot what is left of a snapshot; null for none
+ * @throws MongoError of the stream; OtherDeploymentError, UserError, SinkError
+ */
+export async function replicate(
+  batches: AsyncGenerator<ChangeBatch>,
+  snapshot: SnapshotState | null,
+  deps: LoopDeps,
+): Promise<void> {
+  const stream = new NextBatch(batches, deps.clock);
+  await stream.arrival;
+  const { namespaces, plan } = await prepare(snapshot, deps);
+  const countOf = documentCounter(deps);
+  // Requeued collections count twice.
+  const total = await countOf([...snapshot === null ? [] : namespaces, ...plan.requeued]);
+  const loop = new ReplicationLoop(stream, deps, { plan, isDue: snapshot !== null, total, countOf });
+  await loop.run();
+}
+
+type CountOf = (namespaces: readonly Namespace[]) => Promise<number>;
+
+/** About how many documents of collections are this relay's. */
+function documentCounter(
+  { causalReader, settings: { worker } }: Pick<LoopDeps, "causalReader" | "settings">,
+): CountOf {
+  return async (namespaces) =>
+    Math.round(await estimatedCount(causalReader, namespaces) / (worker?.count ?? 1));
+}
+
+/** The batch that is read ahead. */
+class NextBatch {
+  readonly #batches: AsyncIterator<ChangeBatch>;
+  readonly #clock: Pick<Clock, "monotonic">;
+  #reading!: Promise<IteratorResult<ChangeBatch>>;
+  #state: "awaited" | "there" | "none" = "awaited";
+  #since = 0;
+
+  constructor(batches: AsyncIterator<ChangeBatch>, clock: Pick<Clock, "monotonic">) {
+    this.#batches = batches;
+    this.#clock = clock;
+    this.#read();
+  }
+
+  get state(): "awaited" | "there" | "none" {
+    return this.#state;
+  }
+
+  /** Since when the batch has been awaited, by the monotonic clock. */
+  get since(): number {
+    return this.#since;
+  }
+
+  /** Settles when the batch is there, has failed, or will not come. */
+  get arrival(): Promise<unknown> {
+    return this.#reading;
+  }
+
+  /** The batch; call it when it is there. */
+  async value(): Promise<ChangeBatch> {
+    const { value, done } = await this.#reading;
+    if (done) throw new Error("The stream has ended");
+    return value;
+  }
+
+  /** Reads the batch after it. */
+  advance(): void {
+    this.#read();
+  }
+
+  #read(): void {
+    this.#state = "awaited";
+    this.#since = this.#clock.monotonic();
+    this.#reading = this.#batches.next();
+    this.#reading.then(
+      ({ done }) => this.#state = done ? "none" : "there",
+      // It is thrown where the batch is awaited.
+      () => this.#state = "there",
+    );
+  }
+}
+
+interface SnapshotStart {
+  readonly plan: ConstructorParameters<typeof Snapshot>[0];
+  readonly isDue: boolean;
+  /** Estimated documents of the plan. */
+  readonly total: number;
+  readonly countOf: CountOf;
+}
+
+class ReplicationLoop {
+  readonly #stream: NextBatch;
+  readonly #deps: LoopDeps;
+  readonly #snapshot: Snapshot;
+  readonly #checkpoint: Checkpoint;
+  readonly #startedAt: number;
+  #streamTurnEnds = 0;
+  /** The time that the stream has to reach with `--snapshot only`; undefined until the snapshot ends. */
+  #snapshotTime: BSON.Timestamp | undefined;
+  #isReady = false;
+  #isStreamBusy = false;
+  #events = 0;
+  #progress: ReturnType<typeof advanceOf> = { clusterTime: null, lag: null };
+
+  constructor(stream: NextBatch, deps: LoopDeps, { plan, isDue, total, countOf }: SnapshotStart) {
+    this.#stream = stream;
+    this.#deps = deps;
+    this.#startedAt = deps.clock.monotonic();
+    this.#checkpoint = new Checkpoint({ ...deps, snapshot: () => this.#snapshot.state });
+    this.#snapshot = new Snapshot(plan, {
+      ...deps,
+      onDrop: deps.settings.onDrop,
+      lanes: deps.settings.snapshotLanes,
+      rate: deps.settings.snapshotRate,
+      isDue,
+      total,
+      countOf: (namespace) => countOf([namespace]),
+      lagSeconds: () => this.#lagSeconds,
+      onChunkApplied: () => this.#onChunkApplied(),
+    });
+  }
+
+  async run(): Promise<void> {
+    const { clock, trace } = this.#deps;
+    while (true) {
+      const step = nextStep(this.#state, clock.monotonic());
+      switch (step.kind) {
+        case "wait":
+          await timed("read", () => this.#wait(step.milliseconds), this.#deps);
+          break;
+        case "apply":
+          await this.#apply();
+          break;
+        case "takeSnapshotSlice":
+          await trace("snapshot slice", () => this.#takeSnapshotSlice());
+          break;
+        case "endSnapshot":
+          await trace("checkpoint", () => this.#endSnapshot());
+          break;
+        case "becomeReady":
+          this.#isReady = true;
+          this.#snapshotTime ??= this.#timeRead;
+          this.#deps.observer.ready();
+          break;
+        case "refresh":
+          await trace("checkpoint", () => this.#checkpoint.refresh());
+          break;
+        case "save":
+          await trace("checkpoint", () => this.#checkpoint.save());
+          break;
+        case "stop":
+          return await this.#stop();
+      }
+    }
+  }
+
+  get #state() {
+    const { settings, signal } = this.#deps;
+    const { token, saveDueAt } = this.#checkpoint;
+    const until = settings.snapshot === "only" ? this.#snapshotTime : undefined;
+    return {
+      isStopping: signal.aborted,
+      batch: this.#stream.state,
+      hasToken: token !== null,
+      snapshotPending: this.#snapshot.pending,
+      snapshotIsOver: this.#snapshot.isOver,
+      snapshotResumesAt: this.#snapshot.resumesAt,
+      isReady: this.#isReady,
+      refreshDueAt: this.#checkpoint.refreshDueAt(this.#stream.state === "there"),
+      saveDueAt,
+      isStreamBusy: this.#isStreamBusy,
+      isComplete: until !== undefined && token !== null && hasReached(token, until),
+      streamTurnEnds: this.#streamTurnEnds,
+      awaitedSince: this.#stream.since,
+    };
+  }
+
+  /** Waits for the next batch, and not longer than so many milliseconds. An error is thrown by `#apply`. */
+  async #wait(milliseconds: number): Promise<void> {
+    await waitAtMost(milliseconds, this.#stream.arrival, this.#deps.clock);
+  }
+
+  async #apply(): Promise<void> {
+    const batch = await this.#stream.value();
+    const apply = () => this.#applyBatch(batch);
+    // One without events comes every second.
+    await (batch.events > 0 ? this.#deps.trace("batch", apply) : apply());
+  }
+
+  async #applyBatch(batch: ChangeBatch): Promise<void> {
+    const { observer, clock, mongodbClock, tables, repairs } = this.#deps;
+    const startedAt = clock.monotonic();
+    if (batch.events > 0) observer.batchStarted({ lag: ageOf(batch, mongodbClock.now()) });
+    await applyBatch(batch, { ...this.#deps, snapshot: this.#snapshot });
+    this.#stream.advance();
+    this.#progress = advanceOf(batch, { now: mongodbClock.now(), before: this.#progress.clusterTime });
+    this.#checkpoint.applied({
+      token: batch.token,
+      hasRows: batch.events > 0,
+      isUpToDate: this.#progress.lag === 0 && batch.events === 0,
+    });
+    if (batch.events > 0) {
+      this.#events += batch.events;
+      this.#isStreamBusy = true;
+      const { events, bytes } = batch;
+      observer.batchApplied({ events, bytes, seconds: Math.round(clock.monotonic() - startedAt) / 1_000 });
+    }
+    observer.advanced(this.#progress);
+    await tables.retryPutOff();
+    for (const collection of await tables.retryLeftOut()) this.#snapshot.requeueLeftOut(collection);
+    if (await repairs.runIfDue()) this.#checkpoint.applied({ hasRows: true });
+  }
+
+  async #takeSnapshotSlice(): Promise<void> {
+    const { clock } = this.#deps;
+    const startedAt = clock.monotonic();
+    this.#isStreamBusy = false;
+    await this.#snapshot.runSlice();
+    const now = clock.monotonic();
+    this.#streamTurnEnds = now + Math.min(STREAM_TURN_MS, STREAM_TURN_SLICES * (now - startedAt));
+  }
+
+  /** Keeps the time of the last read: no document of the snapshot is newer. */
+  async #endSnapshot(): Promise<void> {
+    this.#snapshotTime = this.#timeRead;
+    await this.#checkpoint.flush();
+    this.#snapshot.end();
+  }
+
+  async #onChunkApplied(): Promise<void> {
+    this.#checkpoint.applied({ hasRows: true });
+    await this.#checkpoint.runIfDue();
+  }
+
+  get #timeRead(): BSON.Timestamp {
+    return this.#deps.causalReader.time ?? NO_TIME;
+  }
+
+  get #lagSeconds(): number {
+    const { token } = this.#checkpoint;
+    return token ? secondsBehind(token, this.#deps.mongodbClock.now()) : 0;
+  }
+
+  async #stop(): Promise<void> {
+    const { observer, tables } = this.#deps;
+    await this.#checkpoint.flush();
+    observer.stopped({
+      events: this.#events,
+      ...tables.counts,
+      seconds: this.#secondsSince(this.#startedAt),
+    });
+  }
+
+  /** Rounded to tenths. */
+  #secondsSince(start: number): number {
+    return Math.round((this.#deps.clock.monotonic() - start) / 100) / 10;
+  }
+}

@@ -1,0 +1,53 @@
+/** Reads MongoDB's clock and the reach of its oplog once a minute. Beside the stream: nothing waits for it. */
+import { oldestEntry, OplogHiddenError } from "../../source/stream/oplog.ts";
+import type { Route } from "../../source/connection/route.ts";
+import type { ServerClock } from "../../source/connection/server_clock.ts";
+import type { Clock } from "../../util/clock.ts";
+import { messageOf } from "../../util/errors.ts";
+import type { Logger } from "../../util/log.ts";
+import type { RelayObserver } from "./observer.ts";
+
+export interface OplogWatchDeps {
+  readonly route: Route;
+  readonly observer: Pick<RelayObserver, "oplogSeen">;
+  readonly clock: Pick<Clock, "wait">;
+  readonly mongodbClock: Pick<ServerClock, "now" | "readAgain">;
+  readonly log: Logger;
+}
+
+const INTERVAL_MS = 60_000;
+
+/** Watches until it is disposed of. Stops reading the oplog if MongoDB does not show it. */
+export function watchOplog(deps: OplogWatchDeps): Disposable {
+  const stop = new AbortController();
+  watch(stop.signal, deps).catch(() => {}); // It was stopped.
+  return { [Symbol.dispose]: () => stop.abort() };
+}
+
+async function watch(signal: AbortSignal, deps: OplogWatchDeps): Promise<void> {
+  const { route, clock, mongodbClock } = deps;
+  let isVisible = true;
+  while (true) {
+    isVisible &&= await lookAtOplog(signal, deps);
+    await clock.wait(INTERVAL_MS, { signal });
+    await mongodbClock.readAgain(route.client).catch(() => {}); // In a minute again.
+  }
+}
+
+/** @returns whether to look again */
+async function lookAtOplog(
+  signal: AbortSignal,
+  { route, observer, mongodbClock, log }: OplogWatchDeps,
+): Promise<boolean> {
+  try {
+    const { time, isFirst } = await oldestEntry(route);
+    signal.throwIfAborted();
+    observer.oplogSeen({ oldest: time, window: mongodbClock.now() - time, isGrowing: isFirst });
+  } catch (error) {
+    if (error instanceof OplogHiddenError) {
+      log.debug("The oplog headroom is unknown", { because: messageOf(error) });
+      return false;
+    }
+  }
+  return true;
+}

@@ -1,0 +1,50 @@
+/** How far the tables are behind the collections, by MongoDB's clock. */
+import type { ChangeBatch } from "../../source/stream/change_stream.ts";
+import { hasReached, timeOf } from "../../source/stream/resume_token.ts";
+import type { Advance } from "./observer.ts";
+
+type Read = Pick<ChangeBatch, "events" | "token" | "operationTime" | "wallTime">;
+
+/** A stream that is further behind is catching up: its rows are late, however often they are made visible. */
+export const FRESH_MS = 2_000;
+
+/** A stream that is not further behind than MongoDB's answer has nothing waiting: the answer is that much newer than its token. */
+const ANSWER_MS = 2_000;
+
+/** The time of a batch's newest change, to the second where MongoDB tells no better; null for a token of another form. */
+const timeOfBatch = ({ wallTime, token }: Read): number | null =>
+  wallTime ?? timeOf(token)?.getTime() ?? null;
+
+/** Milliseconds since a batch's newest change; never 0, which says that nothing is waiting. @param now by MongoDB's clock */
+export function ageOf(batch: Read, now: number): number | null {
+  const time = timeOfBatch(batch);
+  return time === null ? null : Math.max(1, Math.round(now - time));
+}
+
+interface When {
+  /** By MongoDB's clock, in milliseconds since 1970. */
+  readonly now: number;
+  /** How far the tables were before; null when not known. */
+  readonly before: number | null;
+}
+
+/**
+ * How far the tables are once a batch is applied. An empty one tells that nothing is waiting, unless it comes from the
+ * middle of a long oplog of other collections.
+ *
+ * @example
+ * IN: {events: 3, wallTime: 12:00:00.000, …}, {now: 12:00:00.020, …} → OUT: {clusterTime: 12:00:00.000, lag: 20}
+ * IN: {events: 0, token of 12:00:00, operationTime 12:00:00, …}, {now: 12:00:09, …} → OUT: {clusterTime: 12:00:00, lag: 0}
+ */
+export function advanceOf(batch: Read, { now, before }: When): Pick<Advance, "clusterTime" | "lag"> {
+  const time = timeOfBatch(batch);
+  // A token tells seconds, where the event before it has told milliseconds.
+  const clusterTime = time === null ? before : Math.max(before ?? time, time);
+  return { clusterTime, lag: batch.events > 0 ? ageOf(batch, now) : behindAnswer(batch) };
+}
+
+function behindAnswer({ token, operationTime }: Read): number {
+  if (!operationTime || hasReached(token, operationTime)) return 0;
+  const behind = operationTime.t * 1_000 - (timeOf(token)?.getTime() ?? 0);
+  return behind > ANSWER_MS ? behind : 0;
+}

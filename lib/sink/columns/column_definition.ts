@@ -1,0 +1,91 @@
+/** The columns below `data`, read from a table's definition and written for one. */
+import { type Column, innermost, objectColumn, setColumn } from "../../mapping/column_tree.ts";
+import type { Kind } from "../../mapping/column_kind.ts";
+import type { DefinedColumn } from "../table/show_create_table.ts";
+import { quoteName } from "../sql/sql_names.ts";
+
+/** The kind of each CrateDB type. Columns of other types take no value. */
+const KINDS: readonly (readonly [RegExp, Kind])[] = [
+  [/^TEXT INDEX OFF STORAGE/, "longtext"],
+  [/^TEXT\b/, "text"],
+  [/^VARCHAR\(/, "varchar"],
+  [/^CHARACTER\(/, "char"],
+  [/^IP\b/, "ip"],
+  [/^BIGINT\b/, "bigint"],
+  [/^INTEGER\b/, "integer"],
+  [/^SMALLINT\b/, "smallint"],
+  [/^DOUBLE PRECISION\b/, "double"],
+  [/^REAL\b/, "real"],
+  [/^BOOLEAN\b/, "boolean"],
+  [/^TIMESTAMP WITH(?:OUT)? TIME ZONE\b/, "timestamp"],
+  // An OBJECT(IGNORED) with columns casts their values, and drops others from arrays.
+  [/^OBJECT\(IGNORED\)(?! AS \()/, "ignored"],
+  [/^OBJECT\b/, "object"],
+];
+
+/** The CrateDB type of each kind of column that is made here. */
+const TYPES: Readonly<Partial<Record<Kind, string>>> = {
+  text: "TEXT",
+  bigint: "BIGINT",
+  double: "DOUBLE PRECISION",
+  boolean: "BOOLEAN",
+  timestamp: "TIMESTAMP WITH TIME ZONE",
+  ignored: "OBJECT(IGNORED)",
+};
+
+/**
+ * @example
+ * IN: {kind: "array", element: {kind: "object", children: {x: bigint}}}
+ * OUT: ARRAY(OBJECT(DYNAMIC) AS ("x" BIGINT))
+ */
+export function typeText(column: Column): string {
+  if (column.element) return `ARRAY(${typeText(column.element)})`;
+  if (!column.children) return TYPES[column.kind] ?? "TEXT";
+  const inner = [...column.children].map(([name, child]) => `${quoteName(name)} ${typeText(child)}`);
+  return inner.length === 0 ? "OBJECT(DYNAMIC)" : `OBJECT(DYNAMIC) AS (${inner.join(", ")})`;
+}
+
+/**
+ * The columns below `data`, from the columns of a table.
+ *
+ * @example
+ * IN: [{path: ["data"], type: "OBJECT(DYNAMIC) AS ("}, {path: ["data", "t"], type: "BIGINT"}]
+ * OUT: {kind: "object", children: {t: {kind: "bigint"}}}
+ */
+export function columnTree(columns: readonly DefinedColumn[], { inferred = false } = {}): Column {
+  let root: Column = objectColumn();
+  for (const { path: [top, ...path], type } of columns) {
+    const column = columnOf(type, inferred);
+    if (top !== "data") continue;
+    if (path.length === 0) root = column;
+    else setColumn(root, path, column);
+  }
+  return root;
+}
+
+const ARRAY = "ARRAY(";
+
+function columnOf(type: string, inferred: boolean): Column {
+  if (type.startsWith(ARRAY)) return { kind: "array", element: columnOf(type.slice(ARRAY.length), inferred) };
+  const kind = KINDS.find(([pattern]) => pattern.test(type))?.[1] ?? "unfit";
+  if (kind === "object") {
+    return /^OBJECT\((?:STRICT|IGNORED)\)/.test(type) ? { ...objectColumn(), closed: true } : objectColumn();
+  }
+  const [, length] = /^\w+\((\d+)\)/.exec(type) ?? [];
+  if (length !== undefined && LIMITED.has(kind)) return { kind, length: Number(length) };
+  return { kind: kind === "bigint" && inferred ? "inferred" : kind };
+}
+
+/** Kinds that have a length. */
+const LIMITED: ReadonlySet<Kind> = new Set(["varchar", "char"]);
+
+/**
+ * The columns below `data` that take no values.
+ *
+ * @example
+ * IN: [{path: ["data", "place"], type: "GEO_POINT"}, …] → OUT: [{path: ["data", "place"], type: "GEO_POINT"}]
+ */
+export const unfitColumns = (columns: readonly DefinedColumn[]): readonly DefinedColumn[] =>
+  columns.filter(({ path: [top], type }) =>
+    top === "data" && innermost(columnOf(type, false)).kind === "unfit"
+  );

@@ -1,0 +1,71 @@
+/** Fills one table with the rows of another, which may take hours. */
+import { type Clock, waitAtMost } from "../../util/clock.ts";
+import type { Logger } from "../../util/log.ts";
+import { WHOLE_TABLE_LIMIT_MS } from "../sql/query.ts";
+import { StatementMark } from "../connection/running_statements.ts";
+import { isAnswerLost, SinkError } from "../connection/sink_error.ts";
+import { refreshTable, type Transport } from "../connection/transport.ts";
+import { quoteName, quoteTable, type TableName } from "../sql/sql_names.ts";
+
+export interface CopyRows {
+  readonly from: TableName;
+  /** An empty table. */
+  readonly to: TableName;
+  readonly columns: readonly string[];
+  readonly log: Logger;
+  readonly clock: Pick<Clock, "wait">;
+}
+
+/** Between two looks at how far the server is. */
+const LOOK_INTERVAL_MS = 10_000;
+
+/**
+ * Copies all rows with one statement, and logs how many are copied. If the answer is lost, because a connection does not
+ * last that long, waits until the statement has ended and counts the rows.
+ *
+ * @throws SinkError when the server refuses it, or has not copied all rows
+ */
+export async function copyRows(
+  transport: Transport,
+  { from, to, columns, log, clock }: CopyRows,
+): Promise<void> {
+  const names = columns.map(quoteName).join(", ");
+  const mark = new StatementMark();
+  const { id, sql } = mark.mark(
+    `INSERT INTO ${quoteTable(to)} (${names}) (SELECT ${names} FROM ${quoteTable(from)})`,
+  );
+  const total = await countRows(transport, from);
+  let outcome: { readonly error?: unknown } | undefined;
+  const copied = transport.query(sql, [], { limitMs: WHOLE_TABLE_LIMIT_MS })
+    .then(() => outcome = {}, (error) => outcome = { error });
+  for (let looksInVain = 0; looksInVain < 2;) {
+    await waitAtMost(LOOK_INTERVAL_MS, copied, clock);
+    if (outcome && !isAnswerLost(outcome.error)) {
+      if ("error" in outcome) throw outcome.error;
+      return;
+    }
+    const running = await mark.running(transport);
+    // Without a view of the running statements, a lost answer is a failure.
+    if (!running && outcome) throw outcome.error;
+    if (running?.has(id)) {
+      looksInVain = 0;
+      log.info("Rebuilding a table", {
+        table: quoteTable(from),
+        copied: await countRows(transport, to),
+        rows: total,
+      });
+    } else if (running) looksInVain++;
+    // The statement has ended, and its answer was lost.
+    if (outcome && looksInVain > 0) break;
+  }
+  if (await countRows(transport, to) === total) return;
+  const because = outcome && "error" in outcome ? outcome.error : undefined;
+  throw because ??
+    new SinkError("The statement that copies the rows has ended without an answer", { code: "ETIMEDOUT" });
+}
+
+export async function countRows(transport: Transport, table: TableName): Promise<number> {
+  await refreshTable(transport, table);
+  const { rows: [row] } = await transport.query(`SELECT count(*) FROM ${quoteTable(table)}`);
+  return Number(row?.[0]);
+}

@@ -1,0 +1,115 @@
+/** Where CrateDB and PostgreSQL differ. Everything else about a sink is the same. */
+import { type NameLimits } from "./table_naming.ts";
+import { quoteTable, type TableName } from "./sql_names.ts";
+import type { ColumnMode } from "./column_mode.ts";
+import type { Query } from "./query.ts";
+
+export interface Dialect extends Required<NameLimits> {
+  readonly name: "CrateDB" | "PostgreSQL";
+  /** The default schema; undefined if the URL names it. */
+  readonly schema: string | undefined;
+  /** Whether `data` is a JSONB value, which has no columns below it. */
+  readonly isJsonb: boolean;
+  /** The types of `data` (for each column mode) and of `overflow` in a new table. */
+  readonly dataDefinition: Readonly<Record<ColumnMode, string>>;
+  readonly overflowDefinition: string;
+  /** The types of `data` and `overflow` in `information_schema.columns`. */
+  readonly dataType: string;
+  readonly overflowType: string;
+  /** The parameter types for lists of keys, of `data` and of `overflow`. */
+  readonly lists: readonly [oids: string, data: string, overflow: string];
+  /** A query that finds a schema by name; undefined if schemas come and go with their tables. */
+  readonly schemas: string | undefined;
+  /** The clause after a table's columns that gives it so many shards; empty where there are none. */
+  readonly clustered: (shards: number) => string;
+  /** Characters of the longest text that the server reads back. */
+  readonly maxText: number;
+  /** The type of long text that nobody searches. */
+  readonly longText: string;
+  readonly primaryKey: string;
+  /** Matches keys that the server sorts inconsistently; undefined if there are none. */
+  readonly twoOrders: string | undefined;
+  /** A statement that makes rows visible; undefined if they are visible at once. */
+  readonly refresh: ((table: TableName) => string) | undefined;
+  /** Optimistic locking: selects a row's version as two texts, and tests it. */
+  readonly fence: { readonly select: string; readonly where: (one: string, other: string) => string };
+  /** Selects the name of the user, and whether the user sees all schemas. */
+  readonly viewer: string;
+  /** Selects the beginnings of the running statements that match the LIKE pattern `$1` and that the user may see. */
+  readonly running: string;
+  /** The server's clock, and conversions from and to milliseconds. */
+  readonly now: string;
+  readonly millis: (timestamp: string) => string;
+  readonly timestamp: (millis: string) => string;
+}
+
+export const CRATEDB: Dialect = {
+  name: "CrateDB",
+  schema: undefined,
+  maxNameBytes: 255,
+  // The limit is 255; the work table of a rebuild has nine more.
+  maxPathBytes: 246,
+  ownSchemas: undefined,
+  isJsonb: false,
+  dataDefinition: { typed: "OBJECT(DYNAMIC)", dynamic: "OBJECT(DYNAMIC)", ignored: "OBJECT(IGNORED)" },
+  overflowDefinition: "OBJECT(IGNORED)",
+  dataType: "object",
+  overflowType: "object",
+  lists: ["array(text)", "array(object)", "array(object)"],
+  schemas: undefined,
+  clustered: (shards) => `CLUSTERED INTO ${shards} SHARDS`,
+  // The limit of its parser for one string, in requests over HTTP and in what it has stored.
+  maxText: 20_000_000,
+  longText: "TEXT INDEX OFF STORAGE WITH (columnstore = false)",
+  primaryKey: `SELECT column_name FROM information_schema.key_column_usage
+    WHERE table_schema = $1 AND table_name = $2`,
+  // Shards sort U+E000–U+FFFF before astral characters; the node that merges them sorts them after.
+  twoOrders: ".*[\ue000-\uffff].*",
+  refresh: (table) => `REFRESH TABLE ${quoteTable(table)}`,
+  fence: {
+    select: "_seq_no::text, _primary_term::text",
+    where: (one, other) => `_seq_no = ${one}::bigint AND _primary_term = ${other}::bigint`,
+  },
+  viewer: "SELECT CURRENT_USER, CURRENT_USER = 'crate'",
+  running: "SELECT substr(stmt, 1, 100) FROM sys.jobs WHERE stmt LIKE $1",
+  now: "CURRENT_TIMESTAMP::bigint",
+  millis: (timestamp) => `${timestamp}::bigint`,
+  timestamp: (millis) => `(${millis})::timestamp with time zone`,
+};
+
+export const POSTGRESQL: Dialect = {
+  name: "PostgreSQL",
+  schema: "public",
+  maxNameBytes: 63,
+  maxPathBytes: Infinity,
+  ownSchemas: /^pg_/,
+  isJsonb: true,
+  dataDefinition: { typed: "JSONB", dynamic: "JSONB", ignored: "JSONB" },
+  overflowDefinition: "JSON",
+  dataType: "jsonb",
+  overflowType: "json",
+  lists: ["text[]", "jsonb[]", "json[]"],
+  schemas: "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1",
+  clustered: () => "",
+  maxText: Infinity,
+  longText: "TEXT",
+  primaryKey: `SELECT k.column_name FROM information_schema.table_constraints c
+    JOIN information_schema.key_column_usage k
+      ON k.constraint_schema = c.constraint_schema AND k.constraint_name = c.constraint_name
+    WHERE c.constraint_type = 'PRIMARY KEY' AND c.table_schema = $1 AND c.table_name = $2`,
+  twoOrders: undefined,
+  refresh: undefined,
+  fence: { select: "xmin::text, '0'", where: (one, other) => `xmin::text = ${one} AND ${other} = '0'` },
+  viewer: "SELECT rolname, rolsuper FROM pg_catalog.pg_roles WHERE rolname = CURRENT_USER",
+  running:
+    "SELECT left(query, 100) FROM pg_catalog.pg_stat_activity WHERE state = 'active' AND query LIKE $1",
+  now: "(extract(epoch FROM clock_timestamp()) * 1000)::bigint",
+  millis: (timestamp) => `(extract(epoch FROM ${timestamp}) * 1000)::bigint`,
+  timestamp: (millis) => `to_timestamp((${millis}) / 1000.0)`,
+};
+
+/** Asks the server what it is. */
+export async function dialectOf(query: Query): Promise<Dialect> {
+  const { rows: [row] } = await query("SELECT version()");
+  return /^PostgreSQL\b/.test(String(row?.[0])) ? POSTGRESQL : CRATEDB;
+}

@@ -1,0 +1,102 @@
+/** Ranges of keys: how one collection is read in several lanes. They go by a sample, so keys of any types will do. */
+import type { BsonValue } from "../../bson/bson.ts";
+import { keyText } from "../../key/key_text.ts";
+import { idDocument } from "../../key/query_literal.ts";
+import { type Namespace, namespaceText } from "../../util/namespace.ts";
+import type { Logger } from "../../util/log.ts";
+import type { CausalReader } from "../connection/causal_reader.ts";
+import { isNamed } from "./chunk.ts";
+import { estimatedCount } from "./collections.ts";
+import { isRefusal } from "../connection/mongodb_errors.ts";
+
+/** A part of a collection in the order of its keys, each end as BSON of `{_id}`. */
+export interface KeyRange {
+  /** The key before the range; null at the start of the collection. */
+  readonly after: Uint8Array | null;
+  /** The last key of the range; null at the end of the collection. */
+  readonly upTo: Uint8Array | null;
+}
+
+export const WHOLE: KeyRange = { after: null, upTo: null };
+
+/** A smaller collection is one range. */
+const MIN_DOCUMENTS = 20_000;
+/** About as many documents has a range at least. */
+const MIN_RANGE_DOCUMENTS = 2_500;
+/** More ranges than lanes, so that all lanes end at about the same time. */
+const RANGES_PER_LANE = 4;
+/** Of the sample. The more, the more alike the ranges. */
+const KEYS_PER_RANGE = 50;
+/** MongoDB sorts the whole collection for a sample of a twentieth and more. */
+const MAX_SHARE = 1 / 25;
+/** Bounds are saved with the position. A longer key is no bound. */
+const MAX_BOUND_BYTES = 1_024;
+
+export class RangeSplitter {
+  readonly #reader: CausalReader;
+  readonly #lanes: number;
+  readonly #log: Logger;
+
+  constructor(reader: CausalReader, { lanes, log }: { readonly lanes: number; readonly log: Logger }) {
+    this.#reader = reader;
+    this.#lanes = lanes;
+    this.#log = log;
+  }
+
+  /**
+   * Ranges that have a collection together; one where it is small or the server gives no sample.
+   *
+   * @example
+   * IN: shop.orders with 1,000,000 documents, 4 lanes → OUT: 16 ranges
+   *
+   * @throws MongoError when MongoDB is away for too long or the user has no rights
+   */
+  async split(namespace: Namespace): Promise<readonly KeyRange[]> {
+    if (this.#lanes === 1) return [WHOLE];
+    const count = await estimatedCount(this.#reader, [namespace]);
+    if (count < MIN_DOCUMENTS) return [WHOLE];
+    const ranges = Math.min(this.#lanes * RANGES_PER_LANE, Math.floor(count / MIN_RANGE_DOCUMENTS));
+    const size = Math.min(ranges * KEYS_PER_RANGE, Math.floor(count * MAX_SHARE));
+    return rangesOf(await this.#sample(namespace, size), ranges);
+  }
+
+  /** Keys in the order in which MongoDB has them. */
+  async #sample(namespace: Namespace, size: number): Promise<BsonValue[]> {
+    try {
+      const { documents } = await this.#reader.page(namespace, {
+        aggregate: namespace.collection,
+        pipeline: [{ $sample: { size } }, { $project: { _id: 1 } }, { $sort: { _id: 1 } }],
+        allowDiskUse: true,
+        cursor: { batchSize: size },
+      }, { hint: null, abortable: true, isLong: true });
+      return documents.map(({ id }) => id);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      this.#log.warn("MongoDB gives no sample of the keys: a collection is read in one lane", {
+        collection: namespaceText(namespace),
+        code: error.code,
+      });
+      return [];
+    }
+  }
+}
+
+/**
+ * Divides a collection at keys of a sample. A key that no query can name, or that is very long, is no bound.
+ *
+ * @param sample in the order of the keys
+ * @param count ranges at most
+ * @example
+ * IN: [1, 2, 3, 4, 5, 6], 3 → OUT: … to 2, after 2 to 4, after 4 …
+ */
+export function rangesOf(sample: readonly BsonValue[], count: number): readonly KeyRange[] {
+  const keys = sample.filter((id) => id.length <= MAX_BOUND_BYTES && isNamed({ id }));
+  const quantiles = Array.from(
+    { length: count - 1 },
+    (_, at) => keys[Math.floor((at + 1) * keys.length / count) - 1],
+  );
+  const bounds = [
+    ...new Map(quantiles.flatMap((id) => id ? [[keyText(id), idDocument(id)] as const] : [])).values(),
+  ];
+  return [...bounds, null].map((upTo, at) => ({ after: bounds[at - 1] ?? null, upTo }));
+}

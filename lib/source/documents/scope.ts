@@ -1,0 +1,152 @@
+/** What a relay follows: one collection, or those of a database or a deployment that match patterns. */
+import type { Document } from "mongodb";
+import { asSet } from "../../key/stream_name.ts";
+import { type Namespace, namespaceText } from "../../util/namespace.ts";
+import { UsageError } from "../../util/errors.ts";
+
+/** A collection that exists, or is to be followed once it exists. */
+export interface FoundCollection extends Namespace {
+  /** MongoDB's UUID of it in hex digits; undefined if it does not exist yet. */
+  readonly uuid?: string;
+}
+
+export interface ScopeOptions {
+  /** Patterns of names, with `*` and `?` as in a shell. */
+  readonly databases: readonly string[];
+  readonly collections: readonly string[];
+  /** Patterns of `database.collection`, or of collections alone. */
+  readonly exclude: readonly string[];
+}
+
+export type Level = "collection" | "database" | "deployment";
+
+/** MongoDB's temporary collections: results of `$out` and map-reduce, renames across databases, capping. */
+const TEMPORARY = /^tmp\.(?:agg_out|mr)\.|^tmp.{5}\.(?:renameCollection$|convertToCapped\.)/;
+
+/** The state that MongoDB keeps of a collection with Queryable Encryption, also while it compacts that. */
+const ENCRYPTION_STATE = /^enxcol_\..+\.(?:esc|ecc|ecoc)(?:\.\w+)?$/s;
+
+/** MongoDB's own databases. */
+const OWN = ["admin", "local", "config"];
+
+export class Scope {
+  readonly #options: ScopeOptions;
+  readonly #globs: Readonly<Record<keyof ScopeOptions, readonly RegExp[]>>;
+  /** What `includes()` has said, which runs for every change: changes of one collection share a namespace. */
+  readonly #known = new WeakMap<Namespace, boolean>();
+  /** The level at which the change stream is opened. */
+  readonly level: Level;
+  /** The one database, or the one collection, of that level. */
+  readonly only: Partial<Namespace>;
+
+  /** @param options lists whose order and repetitions have no meaning */
+  constructor(options: ScopeOptions) {
+    const databases = asSet(options.databases);
+    const collections = asSet(options.collections);
+    const exclude = asSet(options.exclude);
+    this.#options = { databases, collections, exclude };
+    this.#globs = {
+      databases: databases.map(glob),
+      collections: collections.map(glob),
+      exclude: exclude.map(glob),
+    };
+    const database = literal(databases);
+    const collection = literal(collections);
+    this.level = database === undefined ? "deployment" : collection === undefined ? "database" : "collection";
+    this.only = {
+      ...database !== undefined && { database },
+      ...database !== undefined && collection !== undefined && { collection },
+    };
+    const impossible = databases.find((each) => /[./\\ "$]/.test(each));
+    if (impossible !== undefined) {
+      throw new UsageError(`--database ${impossible} is not the name of a database.`, {
+        hint: "For one collection: --database shop --collection orders",
+      });
+    }
+    if (database !== undefined && OWN.includes(database)) {
+      throw new UsageError(`Database ${database} is MongoDB's own and has no change stream.`);
+    }
+    if (database !== undefined && collection !== undefined && !this.includes({ database, collection })) {
+      throw new UsageError(`Collection ${database}.${collection} is left out.`, {
+        hint: "It matches --exclude, or is one of MongoDB's own or temporary collections.",
+      });
+    }
+  }
+
+  /** @example OUT: testdrive.data; shop.*; *.*; shop.{orders,users}; shop.* without shop.tmp_* */
+  toString(): string {
+    const { databases, collections, exclude } = this.#options;
+    const without = exclude.length > 0 ? ` without ${exclude.join(",")}` : "";
+    return `${listed(databases)}.${listed(collections)}${without}`;
+  }
+
+  /** The patterns that it is made of. */
+  get patterns(): ScopeOptions {
+    return this.#options;
+  }
+
+  /** Whether a change stream can follow the database: not MongoDB's own ones. */
+  isFollowable(database: string): boolean {
+    return !OWN.includes(database);
+  }
+
+  includesDatabase(database: string): boolean {
+    return this.isFollowable(database) && this.#globs.databases.some((each) => each.test(database));
+  }
+
+  includes(namespace: Namespace): boolean {
+    let included = this.#known.get(namespace);
+    if (included === undefined) this.#known.set(namespace, included = this.#matches(namespace));
+    return included;
+  }
+
+  #matches({ database, collection }: Namespace): boolean {
+    const { collections, exclude } = this.#globs;
+    return this.includesDatabase(database) && !isOwn(collection) &&
+      collections.some((each) => each.test(collection)) &&
+      !exclude.some((each, index) =>
+        each.test(collection) ||
+        this.#options.exclude[index]?.includes(".") && each.test(namespaceText({ database, collection }))
+      );
+  }
+
+  /**
+   * The stage by which the server filters out what is not in the scope; none if the level suffices.
+   *
+   * @example
+   * IN: shop.{orders,users} → OUT: {$match: {$or: [{"ns.coll": {$regex: "^(?:orders|users)$"}, …}, …]}}
+   */
+  stages(): Document[] {
+    if (this.level === "collection") return [];
+    const conditions = (field: string): Document => {
+      const { databases, collections } = this.#options;
+      return { [`${field}.db`]: anyOf(databases), [`${field}.coll`]: anyOf(collections) };
+    };
+    const wholes = { operationType: { $in: ["dropDatabase", "invalidate"] } };
+    return [{ $match: { $or: [conditions("ns"), conditions("to"), wholes] } }];
+  }
+}
+
+/** Whether MongoDB has a collection of this name for itself. */
+const isOwn = (collection: string): boolean =>
+  collection.startsWith("system.") || TEMPORARY.test(collection) || ENCRYPTION_STATE.test(collection);
+
+const literal = (patterns: readonly string[]): string | undefined =>
+  patterns.length === 1 && !/[*?]/.test(patterns[0] ?? "") ? patterns[0] : undefined;
+
+const listed = (patterns: readonly string[]): string =>
+  patterns.length === 1 ? patterns[0] ?? "" : `{${patterns.join(",")}}`;
+
+/** @example IN: user_* → OUT: user_.* */
+const source = (pattern: string): string =>
+  pattern.replace(/[.+^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*").replaceAll("?", ".");
+
+/** Whether a name matches a pattern with `*` and `?`. @example IN: user_*, user_1 → OUT: true */
+export const matches = (pattern: string, name: string): boolean => glob(pattern).test(name);
+
+const glob = (pattern: string): RegExp => new RegExp(`^(?:${source(pattern)})$`, "su");
+
+const anyOf = (patterns: readonly string[]): Document => ({
+  $regex: `^(?:${patterns.map(source).join("|")})$`,
+  $options: "s",
+});

@@ -1,0 +1,123 @@
+/**
+ * Tells one deployment from another. A replica set has an identity, which the user may be allowed to read. Otherwise the
+ * collections tell, each of which has a UUID.
+ */
+import type { CausalReader } from "../connection/causal_reader.ts";
+import { hasCode, MongodbCode } from "../connection/mongodb_errors.ts";
+import { type FoundCollection } from "./scope.ts";
+import { type Namespace, namespaceText } from "../../util/namespace.ts";
+import { UserError } from "../../util/errors.ts";
+
+/** Collections to remember; one matching UUID is enough. */
+const MAX_COLLECTIONS = 20;
+/** Collections that a message names. */
+const NAMED = 3;
+/** No collection has this name: those have a dot. */
+const DEPLOYMENT = "deployment";
+
+type Identities = Readonly<Record<string, string>>;
+
+/** The user may not ask, or the service does not tell. */
+const NOT_TOLD = [
+  MongodbCode.Unauthorized,
+  MongodbCode.CommandNotFound,
+  MongodbCode.NoReplicationEnabled,
+  MongodbCode.CommandNotSupported,
+  MongodbCode.UnsupportedByDocumentDB,
+  MongodbCode.AtlasError,
+];
+
+/**
+ * Hex digits of the replica set's identity; undefined where MongoDB does not tell it.
+ *
+ * @throws MongoError
+ */
+export async function deploymentOf(reader: CausalReader): Promise<string | undefined> {
+  try {
+    const { config } = await reader.read((client, options) =>
+      client.db("admin").command({ replSetGetConfig: 1 }, options)
+    );
+    return config?.settings?.replicaSetId?.toString("hex");
+  } catch (error) {
+    if (hasCode(error, ...NOT_TOLD)) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * The text that is saved to recognise a deployment.
+ *
+ * @example
+ * IN: [{database: "shop", collection: "orders", uuid: "0a1b…"}], 6690… → OUT: {"deployment":"6690…","shop.orders":"0a1b…"}
+ */
+export const identityOf = (collections: readonly FoundCollection[], deployment?: string): string =>
+  JSON.stringify({
+    ...deployment !== undefined && { [DEPLOYMENT]: deployment },
+    ...Object.fromEntries(Object.entries(identitiesOf(collections)).slice(0, MAX_COLLECTIONS)),
+  });
+
+/**
+ * How a deployment differs from the saved one; undefined if it is the same, or if nothing can be compared. Judged by
+ * collections, it is another one if each collection that both have by name has another UUID.
+ *
+ * @throws UserError if somebody has changed the saved identity
+ *
+ * @example
+ * IN: {"deployment":"6690…"}, [], "77a1…" → OUT: the replica set has the id 77a1…, and not 6690…
+ * IN: {"shop.orders":"0a1b…"}, [{database: "shop", collection: "orders", uuid: "9f8e…"}], undefined
+ * OUT: the collections have other UUIDs: shop.orders
+ */
+export function differenceOf(
+  origin: string | null,
+  collections: readonly FoundCollection[],
+  deployment?: string,
+): string | undefined {
+  const { [DEPLOYMENT]: known, ...before } = parse(origin);
+  const now = identitiesOf(collections);
+  const common = Object.keys(before).filter((name) => Object.hasOwn(now, name));
+  const same = common.filter((name) => before[name] === now[name]);
+  if (known !== undefined && deployment !== undefined) {
+    if (known === deployment) return undefined;
+    const copied = same.length > 0 ? `; it has the same collections: it is a copy, or was restored` : "";
+    return `the replica set has the id ${deployment}, and not ${known}${copied}`;
+  }
+  if (common.length === 0 || same.length > 0) return undefined;
+  const [names, more] = [common.slice(0, NAMED), common.length - NAMED];
+  return `the collections have other UUIDs: ${names.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+}
+
+/**
+ * Removes a collection that was dropped: the next one of that name will have another UUID.
+ *
+ * @throws UserError if somebody has changed the saved identity
+ */
+export function withoutCollection(origin: string | null, dropped: Namespace): string {
+  const { [namespaceText(dropped)]: _dropped, ...rest } = parse(origin);
+  return JSON.stringify(rest);
+}
+
+function parse(origin: string | null): Identities {
+  const saved = parseJson(origin ?? "{}");
+  if (isIdentities(saved)) return saved;
+  throw new UserError(`The origin of this stream cannot be read: it is ${origin?.slice(0, 200)}`, {
+    hint: "Somebody has changed it. If MONGODB_URL is right, set the column `origin` of this stream in " +
+      "cdc_position to NULL: the next start writes it again, and continues from the saved position.",
+  });
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+const isIdentities = (value: unknown): value is Identities =>
+  value !== null && typeof value === "object" && !Array.isArray(value) &&
+  Object.values(value).every((each) => typeof each === "string");
+
+const identitiesOf = (collections: readonly FoundCollection[]): Identities =>
+  Object.fromEntries(
+    collections.flatMap((each) => each.uuid === undefined ? [] : [[namespaceText(each), each.uuid]]),
+  );

@@ -1,0 +1,108 @@
+/**
+ * The user's transform: a filter, fields, a pipeline. MongoDB itself applies it, with the same query for the snapshot and
+ * for documents that a change stream names. Fields that MongoDB cannot name the relay leaves out itself.
+ */
+import { BSON, type Document } from "mongodb";
+import { isMongodbPath } from "../../bson/without_fields.ts";
+
+export interface TransformOptions {
+  /** A query; undefined for all documents. */
+  readonly filter: Document | undefined;
+  readonly only: readonly string[];
+  readonly omit: readonly string[];
+  /** Stages; undefined for none. */
+  readonly pipeline: readonly Document[] | undefined;
+}
+
+type ChangesId = (argument: unknown) => boolean;
+
+const isOfId = (path: unknown): boolean => /^_id(?:\.|$)/.test(String(path));
+const names: ChangesId = (fields) => Object.keys(fields as Document).some(isOfId);
+
+/** The stages that make at most one document of each; and whether they may change its `_id`. */
+const STAGES: ReadonlyMap<string, ChangesId> = new Map(Object.entries({
+  $match: () => false,
+  $project: names,
+  $addFields: names,
+  $set: names,
+  $unset: (paths) => [paths].flat().some(isOfId),
+  $replaceRoot: () => true,
+  $replaceWith: () => true,
+  $redact: () => true,
+}));
+
+/** Whether these stages may change `_id`. True when in doubt. */
+export const changesId = (stages: readonly Document[]): boolean =>
+  stages.some((stage) => Object.entries(stage).some(([name, argument]) => STAGES.get(name)?.(argument)));
+
+/**
+ * @example
+ * IN: {filter: {active: true}, omit: ["password"], …}
+ * OUT: [{$match: {active: true}}, {$unset: ["password"]}]
+ */
+export function transformStages({ filter, only, omit, pipeline }: TransformOptions): Document[] {
+  return [
+    ...filter === undefined ? [] : [{ $match: filter }],
+    ...only.length === 0 ? [] : [{ $project: Object.fromEntries(only.map((path) => [path, 1])) }],
+    ...unset(omit.filter(isMongodbPath)),
+    ...pipeline ?? [],
+  ];
+}
+
+const unset = (paths: readonly string[]): Document[] => paths.length === 0 ? [] : [{ $unset: [...paths] }];
+
+/** @throws RangeError */
+export function parseFilter(text: string): Document {
+  const filter = parse(text);
+  if (!isDocument(filter)) throw new RangeError('is not a query such as {"active": true}');
+  return filter;
+}
+
+/** @throws RangeError */
+export function parsePipeline(text: string): Document[] {
+  const stages = parse(text);
+  if (!Array.isArray(stages) || !stages.every(isDocument)) {
+    throw new RangeError('is not a list of stages such as [{"$unset": "secret"}]');
+  }
+  for (const stage of stages) {
+    const [name = "(none)", ...more] = Object.keys(stage);
+    if (more.length > 0 || !STAGES.has(name)) {
+      throw new RangeError(`has a stage ${name}, which is none of ${[...STAGES.keys()].join(", ")}`);
+    }
+  }
+  return stages;
+}
+
+/** Paths of fields to leave out. @throws RangeError */
+export function parseOmitted(text: string): readonly string[] {
+  const paths = text.split(",").map((path) => path.trim()).filter((path) => path !== "");
+  for (const path of paths) {
+    if (path === "_id") throw new RangeError("names _id, which every row needs");
+    if (/(^|\.)(\.|$)/.test(path)) throw new RangeError(`has no field path at ${JSON.stringify(path)}`);
+  }
+  return paths;
+}
+
+/** Paths of fields to take. @throws RangeError */
+export function parsePaths(text: string): readonly string[] {
+  const paths = parseOmitted(text);
+  for (const path of paths) {
+    if (!isMongodbPath(path)) {
+      throw new RangeError(
+        `has a name with a dollar sign, which MongoDB cannot take alone: ${JSON.stringify(path)}`,
+      );
+    }
+  }
+  return paths;
+}
+
+function parse(text: string): unknown {
+  try {
+    return BSON.EJSON.parse(text, { relaxed: false });
+  } catch (error) {
+    throw new RangeError(`is not Extended JSON (${(error as Error).message})`);
+  }
+}
+
+const isDocument = (value: unknown): value is Document =>
+  value !== null && typeof value === "object" && Object.getPrototypeOf(value) === Object.prototype;

@@ -1,0 +1,48 @@
+/** How far the oplog reaches back. */
+import { MongoServerError, ReadPreference } from "mongodb";
+import { isNotAllowed } from "../connection/mongodb_errors.ts";
+import type { Route } from "../connection/route.ts";
+
+/** Why there is no answer, now and later. */
+export class OplogHiddenError extends Error {}
+
+/** Milliseconds that MongoDB has for the answer. */
+const TIMEOUT_MS = 5_000;
+
+export interface OldestEntry {
+  /** In milliseconds since 1970. */
+  readonly time: number;
+  /** Whether this entry initiated the replica set, so that the oplog has dropped nothing yet. */
+  readonly isFirst: boolean;
+}
+
+/** The message of the entry that initiates a replica set. */
+const INITIATING = "initiating set";
+
+/**
+ * The oplog's oldest entry. Needs the action `find` on `local.oplog.rs`.
+ *
+ * @example
+ * IN: the oplog of a set that was made at 12:00 and has dropped nothing → OUT: {time: 12:00, isFirst: true}
+ *
+ * @throws OplogHiddenError where the user may not read it, or there is none, as behind a mongos; MongoError
+ */
+export async function oldestEntry({ client }: Route): Promise<OldestEntry> {
+  const options = {
+    sort: { $natural: 1 },
+    projection: { ts: 1, op: 1, "o.msg": 1 },
+    readPreference: ReadPreference.primary,
+    maxTimeMS: TIMEOUT_MS,
+    signal: AbortSignal.timeout(2 * TIMEOUT_MS),
+  } as const;
+  try {
+    const oldest = await client.db("local").collection("oplog.rs").findOne({}, options);
+    if (oldest) {
+      return { time: oldest.ts.t * 1_000, isFirst: oldest.op === "n" && oldest.o?.msg === INITIATING };
+    }
+  } catch (error) {
+    if (!isNotAllowed(error) || !(error instanceof MongoServerError)) throw error;
+    throw new OplogHiddenError("the user may not read local.oplog.rs", { cause: error });
+  }
+  throw new OplogHiddenError("this deployment shows no oplog");
+}

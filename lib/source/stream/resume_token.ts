@@ -1,0 +1,85 @@
+/** Reads resume tokens. */
+import { BSON } from "mongodb";
+import { UserError } from "../../util/errors.ts";
+import { bytesFromHex, fieldsByName, stringAt } from "../../bson/bson.ts";
+
+/**
+ * Parses a resume token that was saved.
+ *
+ * @throws UserError where somebody has changed it
+ */
+export function savedToken(hex: string): Uint8Array {
+  try {
+    const token = bytesFromHex(hex);
+    BSON.deserialize(token);
+    return token;
+  } catch (cause) {
+    throw new UserError(`The position of this stream cannot be read: its token is ${hex.slice(0, 40)}`, {
+      hint:
+        "Somebody has changed it. Delete the row of this stream from cdc_position: the next start takes a new snapshot.",
+      cause,
+    });
+  }
+}
+
+/** A token of version 1 starts with the cluster time: seconds and ordinal, eight hex digits each. */
+const TIME = /^82([0-9A-F]{8})([0-9A-F]{8})/i;
+
+function dataOf(token: Uint8Array): string {
+  const data = fieldsByName(token).get("_data");
+  return data ? stringAt(data.bytes, data.offset) : "";
+}
+
+function clusterTime(token: Uint8Array): { seconds: number; ordinal: number } | undefined {
+  const [, seconds, ordinal] = TIME.exec(dataOf(token)) ?? [];
+  return seconds === undefined || ordinal === undefined
+    ? undefined
+    : { seconds: parseInt(seconds, 16), ordinal: parseInt(ordinal, 16) };
+}
+
+/**
+ * @example
+ * IN: {_data: "826B045A41000000012B…"} → OUT: 2026-11-23T15:22:25.000Z
+ *
+ * @returns undefined for a token of another form
+ */
+export function timeOf(token: Uint8Array): Date | undefined {
+  const time = clusterTime(token);
+  return time && new Date(time.seconds * 1_000);
+}
+
+/** Whether a stream has reached a time; true if its token does not tell. */
+export function hasReached(token: Uint8Array, { t, i }: BSON.Timestamp): boolean {
+  const time = clusterTime(token);
+  return !time || time.seconds > t || time.seconds === t && time.ordinal >= i;
+}
+
+/** Whether a stream is at an event, or after it. Tokens sort as their events do. */
+export const hasComeTo = (token: Uint8Array, event: Uint8Array): boolean => dataOf(token) >= dataOf(event);
+
+/** A token of no event: the server has looked at everything up to its time. */
+const AFTER_ALL = /^82[0-9A-F]{16}2B[0-9A-F]{2}29/i;
+
+/**
+ * Whether no event up to a time comes after the token. Events of a transaction share a time, so the token of one of them
+ * does not tell for that very time.
+ *
+ * @example
+ * IN: a token of 12:00:00, ordinal 1, {t: 12:00:00, i: 1} → OUT: true if it is of no event, false otherwise
+ */
+export function hasPassed(token: Uint8Array, { t, i }: BSON.Timestamp): boolean {
+  const time = clusterTime(token);
+  if (!time) return false;
+  if (time.seconds !== t || time.ordinal !== i) {
+    return time.seconds > t || time.seconds === t && time.ordinal > i;
+  }
+  return AFTER_ALL.test(dataOf(token));
+}
+
+export const lostSince = (token: Uint8Array): string | undefined => timeOf(token)?.toISOString();
+
+/** Whole seconds that a stream is behind. @param now by MongoDB's clock, in milliseconds since 1970 */
+export function secondsBehind(token: Uint8Array, now: number): number {
+  const time = timeOf(token);
+  return time ? Math.max(0, Math.round((now - time.getTime()) / 1_000)) : 0;
+}

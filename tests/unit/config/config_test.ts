@@ -1,0 +1,229 @@
+import assert from "node:assert/strict";
+import {
+  logOptions,
+  relayConfig,
+  statusConfig,
+  verifyConfig,
+  workloadConfig,
+} from "../../../lib/config/config.ts";
+import { UsageError } from "../../../lib/util/errors.ts";
+import { byteSize, duration } from "../../../lib/config/options/parsers.ts";
+import type { Given } from "../../../lib/config/options/read.ts";
+import { parseMix } from "../../../lib/workload/mix.ts";
+import { tableName } from "../../../lib/sink/sql/sql_names.ts";
+
+const given = (flags: Given["flags"] = {}, env: Given["env"] = {}): Given => ({ flags, env });
+
+Deno.test("relayConfig() has the defaults of the quick start", () => {
+  const { mongodbUrl, sink, snapshot, onHistoryLost, fullDocument, transform } = relayConfig(given());
+  assert.deepEqual({ mongodbUrl, snapshot, onHistoryLost, fullDocument, transform }, {
+    mongodbUrl: "mongodb://localhost/",
+    snapshot: "initial",
+    onHistoryLost: "recopy",
+    fullDocument: "lookup",
+    transform: [],
+  });
+  assert.deepEqual([sink.transport, sink.host, sink.port, sink.user], ["http", "localhost", 4200, "crate"]);
+});
+
+Deno.test("relayConfig() is frozen, all of it", () => {
+  const config = relayConfig(given({ table: "t", collection: "data" }));
+  const table = config.namesIn("doc").tableOf({ database: "testdrive", collection: "data" });
+  for (const each of [config, table, config.sink]) assert.ok(Object.isFrozen(each));
+});
+
+const SOURCES: readonly (readonly [string, Given, string])[] = [
+  ["the default", given(), "testdrive.data"],
+  ["the environment over the default", given({}, { MONGODB_COLLECTION: "env" }), "testdrive.env"],
+  [
+    "the flag over the environment",
+    given({ collection: "flag" }, { MONGODB_COLLECTION: "env" }),
+    "testdrive.flag",
+  ],
+  ["the default where the environment is empty", given({}, { MONGODB_COLLECTION: "" }), "testdrive.data"],
+];
+
+for (const [what, from, scope] of SOURCES) {
+  Deno.test(`relayConfig() takes ${what}`, () => assert.equal(String(relayConfig(from).scope), scope));
+}
+
+Deno.test("relayConfig() takes CRATEDB_URL over CRATEDB_SQLALCHEMY_URL, and the flag over both", () => {
+  const env = { CRATEDB_URL: "crate://one", CRATEDB_SQLALCHEMY_URL: "crate://two" };
+  assert.equal(relayConfig(given({}, env)).sink.host, "one");
+  assert.equal(relayConfig(given({}, { ...env, CRATEDB_URL: "" })).sink.host, "two");
+  assert.equal(relayConfig(given({ "cratedb-url": "crate://three" }, env)).sink.host, "three");
+});
+
+Deno.test("relayConfig() reads numbers, sizes and times", () => {
+  const flags = {
+    "batch-size": "7",
+    "batch-bytes": "2KiB",
+    "refresh-interval": "2s",
+    "retry-for": "forever",
+  };
+  const { batchSize, batchBytes, refreshInterval, retryFor } = relayConfig(given(flags));
+  assert.deepEqual([batchSize, batchBytes, refreshInterval, retryFor], [7, 2_048, 2_000, Infinity]);
+  const { batchBytes: share, statementBytes } = relayConfig(given({ "max-memory": "512MiB" }));
+  assert.deepEqual([share, statementBytes], [16 * 2 ** 20, 4 * 2 ** 20]);
+});
+
+/** Option, its variable, a bad value. */
+const BAD: readonly (readonly [string, string, string])[] = [
+  ["batch-size", "CDC_BATCH_SIZE", "0"],
+  ["batch-size", "CDC_BATCH_SIZE", "1.5"],
+  ["batch-size", "CDC_BATCH_SIZE", "-1"],
+  ["batch-bytes", "CDC_BATCH_BYTES", "16XB"],
+  ["batch-bytes", "CDC_BATCH_BYTES", "0"],
+  ["refresh-interval", "CDC_REFRESH_INTERVAL", "soon"],
+  ["lease", "CDC_LEASE", "10ms"],
+  ["lease", "CDC_LEASE", "forever"],
+  ["max-memory", "CDC_MAX_MEMORY", "15MiB"],
+  ["on-drop", "CDC_ON_DROP", "explode"],
+  ["log-level", "LOG_LEVEL", "loud"],
+  ["cratedb-url", "CRATEDB_URL", "mysql://localhost"],
+  ["cratedb-url", "CRATEDB_SQLALCHEMY_URL", "crate://localhost:port"],
+  ["table", "CRATEDB_TABLE", "a.b.c"],
+  ["snapshot", "CDC_SNAPSHOT", "sometimes"],
+  ["on-history-lost", "CDC_ON_HISTORY_LOST", "ignore"],
+  ["full-document", "CDC_FULL_DOCUMENT", "default"],
+  ["filter", "CDC_FILTER", "status: open"],
+  ["only", "CDC_ONLY", "_id"],
+  ["omit", "CDC_OMIT", "card..number"],
+  ["pipeline", "CDC_PIPELINE", '[{"$out":"x"}]'],
+];
+
+const rejects = (from: Given, named: string, value: string, config: (from: Given) => unknown) =>
+  assert.throws(() => config(from), (error) => {
+    assert.ok(error instanceof UsageError, String(error));
+    assert.ok(error.message.includes(named), `${error.message} does not name ${named}`);
+    assert.ok(
+      error.message.includes(value) || error.message.includes(JSON.stringify(value)),
+      `${error.message} does not show ${value}`,
+    );
+    return true;
+  });
+
+for (const [flag, variable, value] of BAD) {
+  Deno.test(`relayConfig() names the source of a bad value: --${flag} ${value}`, () =>
+    rejects(given({ [flag]: value }), `--${flag}`, value, relayConfig));
+  Deno.test(`relayConfig() names the source of a bad value: ${variable}=${value}`, () =>
+    rejects(given({}, { [variable]: value }), variable, value, relayConfig));
+}
+
+Deno.test("workloadConfig() names the source of a bad value", () => {
+  rejects(given({ mix: "insert" }), "--mix", "insert", workloadConfig);
+  rejects(given({}, { WORKLOAD_MIX: "insert" }), "WORKLOAD_MIX", "insert", workloadConfig);
+  rejects(given({}, { WORKLOAD_COUNT: "many" }), "WORKLOAD_COUNT", "many", workloadConfig);
+});
+
+for (const flag of ["table", "database", "collection", "exclude", "filter", "only", "omit", "pipeline"]) {
+  Deno.test(`relayConfig() refuses an empty flag: --${flag}`, () => {
+    assert.throws(() => relayConfig(given({ [flag]: "" })), new RegExp(`--${flag} is empty`));
+  });
+}
+
+Deno.test("logOptions()", () => {
+  assert.deepEqual(logOptions(given({}, { LOG_FORMAT: "json" })), { format: "json", level: "info" });
+});
+
+Deno.test("workloadConfig() has the defaults that insert one record", () => {
+  const { count, rate, mix } = workloadConfig(given());
+  assert.deepEqual({ count, rate }, { count: 1, rate: 0 });
+  assert.deepEqual(mix, { insert: 100, update: 0, replace: 0, delete: 0 });
+});
+
+const TABLES: readonly (readonly [string, string, string])[] = [
+  ["t", "doc", "t"],
+  ["cdc-testdrive", "doc", "cdc-testdrive"],
+  ["weather.readings", "weather", "readings"],
+  ['"a.b"', "doc", "a.b"],
+  ['"s.1"."t.2"', "s.1", "t.2"],
+  ['s."it""s"', "s", 'it"s'],
+  ["Täble x", "doc", "Täble x"],
+];
+
+for (const [text, schema, name] of TABLES) {
+  Deno.test(`tableName() ${text}`, () => assert.deepEqual(tableName(text, "doc"), { schema, name }));
+}
+
+for (const text of [".", "a.", ".a", "a..b", "a.b.c", '"a', '"a"b', 'a"b', '""']) {
+  Deno.test(`tableName() refuses ${JSON.stringify(text)}`, () =>
+    assert.throws(() => tableName(text, "doc"), RangeError));
+}
+
+const MIXES: readonly (readonly [string, ReturnType<typeof parseMix>])[] = [
+  ["insert=1", { insert: 1, update: 0, replace: 0, delete: 0 }],
+  ["insert=70,update=20,replace=5,delete=5", { insert: 70, update: 20, replace: 5, delete: 5 }],
+  [" delete=0.5 , insert=1.5", { insert: 1.5, update: 0, replace: 0, delete: 0.5 }],
+];
+
+for (const [text, mix] of MIXES) {
+  Deno.test(`parseMix() ${text}`, () => assert.deepEqual(parseMix(text), mix));
+}
+
+for (
+  const text of [
+    "",
+    "insert",
+    "insert=",
+    "insert=-1",
+    "upsert=1",
+    "insert=1;delete=1",
+    "delete=1",
+    "insert=0",
+    "toString=1",
+  ]
+) {
+  Deno.test(`parseMix() refuses ${JSON.stringify(text)}`, () =>
+    assert.throws(() => parseMix(text), RangeError));
+}
+
+const DURATIONS: readonly (readonly [string, number])[] = [
+  ["250ms", 250],
+  ["250", 250],
+  ["0", 0],
+  ["1.5s", 1_500],
+  ["2m", 120_000],
+  ["1h", 3_600_000],
+  ["forever", Infinity],
+];
+
+for (const [text, milliseconds] of DURATIONS) {
+  Deno.test(`duration() ${text}`, () => assert.equal(duration(text), milliseconds));
+}
+
+for (const text of ["", "s", "-1s", "1 s", "1d", "Infinity"]) {
+  Deno.test(`duration() refuses ${JSON.stringify(text)}`, () =>
+    assert.throws(() => duration(text), RangeError));
+}
+
+const SIZES: readonly (readonly [string, number])[] = [["1", 1], ["500000", 500_000], ["16MiB", 2 ** 24], [
+  "1gib",
+  2 ** 30,
+]];
+
+for (const [text, bytes] of SIZES) {
+  Deno.test(`byteSize() ${text}`, () => assert.equal(byteSize(text), bytes));
+}
+
+Deno.test("relayConfig() names the stream of a worker", () => {
+  const { worker, namesIn } = relayConfig(given({ collection: "orders" }, { CDC_WORKER: "1/4" }));
+  assert.deepEqual(worker, { index: 1, count: 4 });
+  assert.equal(namesIn("doc").stream, "testdrive.orders -> testdrive.orders (worker 1/4)");
+  assert.throws(() => relayConfig(given({ worker: "4/4" })), /--worker is not K\/N/);
+});
+
+Deno.test("verifyConfig() is of all workers, also in the environment of one", () => {
+  const { relay } = verifyConfig(given({ collection: "orders" }, { CDC_WORKER: "1/4" }));
+  assert.equal(relay.worker, undefined);
+  assert.equal(relay.namesIn("doc").stream, "testdrive.orders -> testdrive.orders");
+});
+
+Deno.test("statusConfig() names one worker, or the stream of all", () => {
+  const streamOf = (flags: Given["flags"]) => statusConfig(given(flags)).streamIn?.("doc");
+  assert.equal(streamOf({ collection: "orders" }), "testdrive.orders -> testdrive.orders");
+  assert.equal(
+    streamOf({ collection: "orders", worker: "0/2" }),
+    "testdrive.orders -> testdrive.orders (worker 0/2)",
+  );
+});

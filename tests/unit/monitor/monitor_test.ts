@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { type Monitor, openMonitor } from "../../../lib/monitor/monitor.ts";
+import type { RelayStatus } from "../../../lib/pipeline/status/relay_status.ts";
+import { UserError } from "../../../lib/util/errors.ts";
+import { QUIET } from "../../../lib/util/log.ts";
+import { statusOf } from "../../support/status_of.ts";
+
+const LOOPBACK = { host: "127.0.0.1", port: 0 };
+
+const open = (status: Partial<RelayStatus> = {}, listen = LOOPBACK): Promise<Monitor> =>
+  openMonitor({
+    listen,
+    maxLag: 1_000,
+    status: { current: statusOf(status) },
+    versions: { version: "1", runtime: "2" },
+    log: QUIET,
+  });
+
+async function get(url: string, init: RequestInit = {}): Promise<[number, string]> {
+  const response = await fetch(url, init);
+  return [response.status, await response.text()];
+}
+
+Deno.test("openMonitor() answers with metrics, health, readiness and status", async () => {
+  await using monitor = await open({ lag: 20, events: 7 });
+  monitor.observer.positionSaved?.();
+  const metrics = await fetch(`${monitor.url}/metrics`);
+  assert.match(metrics.headers.get("Content-Type") ?? "", /^text\/plain; version=0\.0\.4/);
+  assert.match(await metrics.text(), /^cdc_relay_saved_timestamp_seconds \d+/m);
+  assert.deepEqual(await get(`${monitor.url}/healthz`), [200, "alive\n"]);
+  assert.deepEqual(await get(`${monitor.url}/readyz?verbose`), [200, "ready: following, 0.02 s behind\n"]);
+  monitor.observer.leaseTaken?.({ schema: "doc", stream: "shop.* -> t", owner: "host/1/ab" });
+  const [code, body] = await get(`${monitor.url}/status`);
+  const { stream, phase, lag_ms, events, owner, saved_at } = JSON.parse(body);
+  assert.deepEqual([code, stream, phase, lag_ms, events, owner], [
+    200,
+    "shop.* -> t",
+    "following",
+    20,
+    7,
+    "host/1/ab",
+  ]);
+  assert.match(saved_at, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+});
+
+Deno.test("openMonitor() is alive and not ready while CrateDB is away", async () => {
+  await using monitor = await open({ phase: "waiting for CrateDB", lastError: "connection refused" });
+  assert.deepEqual(await get(`${monitor.url}/healthz`), [200, "alive\n"]);
+  assert.deepEqual(await get(`${monitor.url}/readyz`), [
+    503,
+    "not ready: waiting for CrateDB: connection refused\n",
+  ]);
+});
+
+Deno.test("openMonitor() answers nothing else", async () => {
+  await using monitor = await open();
+  const [code, body] = await get(`${monitor.url}/__proto__`);
+  assert.deepEqual([code, body], [
+    404,
+    "There is no /__proto__. There are: /metrics, /healthz, /readyz, /status\n",
+  ]);
+  assert.equal((await get(`${monitor.url}/status`, { method: "POST", body: "x" }))[0], 405);
+  assert.deepEqual(await get(`${monitor.url}/healthz`, { method: "HEAD" }), [200, ""]);
+});
+
+Deno.test("openMonitor() gives the port back when it is disposed of, and says who has it until then", async () => {
+  const first = await open();
+  const port = Number(new URL(first.url).port);
+  await get(`${first.url}/healthz`); // A connection that stays open.
+  await assert.rejects(open({}, { ...LOOPBACK, port }), (error) => {
+    assert.ok(error instanceof UserError);
+    assert.equal(error.message, `Cannot listen on 127.0.0.1:${port}: another program listens there`);
+    assert.match(error.hint ?? "", /--listen/);
+    return true;
+  });
+  await first[Symbol.asyncDispose]();
+  await using again = await open({}, { ...LOOPBACK, port });
+  assert.equal(again.url, first.url);
+});
+
+for (
+  const [host, why] of [["192.0.2.1", "this machine has no such address"], [
+    "no.invalid",
+    "there is no such host",
+  ]]
+) {
+  Deno.test(`openMonitor() says of ${host} that ${why}`, async () => {
+    await assert.rejects(open({}, { host: host ?? "", port: 9464 }), {
+      name: "UserError",
+      message: `Cannot listen on ${host}:9464: ${why}`,
+    });
+  });
+}

@@ -1,0 +1,182 @@
+import assert from "node:assert/strict";
+import { CollectionLabels } from "../../../lib/monitor/collection_labels.ts";
+import { METRICS } from "../../../lib/monitor/definitions.ts";
+import { RelayMetrics } from "../../../lib/monitor/relay_metrics.ts";
+import { observers, type TableWrite } from "../../../lib/pipeline/status/observer.ts";
+import type { RelayStatus } from "../../../lib/pipeline/status/relay_status.ts";
+import { statusOf } from "../../support/status_of.ts";
+
+const NOW = 1_800_000_000_500;
+const ORDERS = { database: "shop", collection: "orders" };
+const USERS = { database: "shop", collection: "users" };
+
+function metricsOf(status: Partial<RelayStatus> = {}, labels = new CollectionLabels()) {
+  const metrics = new RelayMetrics({
+    status: { current: statusOf(status) },
+    clock: { now: () => NOW },
+    versions: { version: "1.2.3", runtime: "Deno 2.9.0" },
+    labels,
+  });
+  const samples = async (name: string): Promise<string[]> =>
+    (await metrics.text()).split("\n").filter((line) => line.startsWith(name));
+  return { metrics, samples, observer: observers(metrics) };
+}
+
+const write = (what: Partial<TableWrite>): TableWrite => ({
+  namespace: ORDERS,
+  upserts: 0,
+  deletes: 0,
+  overflowed: 0,
+  deadLetters: 0,
+  ...what,
+});
+
+Deno.test("RelayMetrics counts events and rows by collection and operation", async () => {
+  const { observer, samples } = metricsOf();
+  observer.eventsRead({ namespace: ORDERS, operations: new Map([["insert", 5], ["delete", 1]]) });
+  observer.eventsRead({ namespace: ORDERS, operations: new Map([["insert", 2]]) });
+  observer.tableWritten(write({ upserts: 7, deletes: 1, overflowed: 2 }));
+  observer.tableWritten(write({ namespace: USERS, upserts: 1, deadLetters: 3 }));
+  assert.deepEqual(await samples("cdc_relay_events_total"), [
+    'cdc_relay_events_total{collection="shop.orders",operation="insert"} 7',
+    'cdc_relay_events_total{collection="shop.orders",operation="delete"} 1',
+  ]);
+  assert.deepEqual(await samples("cdc_relay_rows_total"), [
+    'cdc_relay_rows_total{collection="shop.orders",operation="upsert"} 7',
+    'cdc_relay_rows_total{collection="shop.orders",operation="delete"} 1',
+    'cdc_relay_rows_total{collection="shop.users",operation="upsert"} 1',
+    'cdc_relay_rows_total{collection="shop.users",operation="delete"} 0',
+  ]);
+  assert.deepEqual(await samples("cdc_relay_overflowed_rows_total"), [
+    'cdc_relay_overflowed_rows_total{collection="shop.orders"} 2',
+    'cdc_relay_overflowed_rows_total{collection="shop.users"} 0',
+  ]);
+  assert.deepEqual(await samples("cdc_relay_dead_letters_total"), [
+    'cdc_relay_dead_letters_total{collection="shop.orders"} 0',
+    'cdc_relay_dead_letters_total{collection="shop.users"} 3',
+  ]);
+});
+
+Deno.test("RelayMetrics counts collections beyond the bound together", async () => {
+  const { observer, samples } = metricsOf({}, new CollectionLabels({ atMost: 1 }));
+  for (const collection of ["a", "b", "c", "a"]) {
+    observer.columnsAdded({ namespace: { database: "shop", collection }, columns: 2 });
+  }
+  assert.deepEqual(await samples("cdc_relay_columns_added_total"), [
+    'cdc_relay_columns_added_total{collection="shop.a"} 4',
+    'cdc_relay_columns_added_total{collection="other"} 4',
+  ]);
+});
+
+Deno.test("CollectionLabels has at most 100 names, and keeps those that it has", () => {
+  const labels = new CollectionLabels();
+  const of = (index: number) => labels.of({ database: "shop", collection: `c${index}` });
+  const values = Array.from({ length: 150 }, (_, index) => of(index));
+  assert.equal(new Set(values).size, 101);
+  assert.deepEqual([of(0), of(99), of(100)], ["shop.c0", "shop.c99", "other"]);
+});
+
+Deno.test("RelayMetrics has what collections are called as one value, whatever is in the name", async () => {
+  const { observer, samples } = metricsOf();
+  observer.columnsWidened({ namespace: { database: "shop", collection: 'a"b\\c\nd' }, columns: 1 });
+  assert.deepEqual(await samples("cdc_relay_columns_widened_total"), [
+    'cdc_relay_columns_widened_total{collection="shop.a\\"b\\\\c\\nd"} 1',
+  ]);
+});
+
+Deno.test("RelayMetrics reads the status in seconds, and leaves out what is not known", async () => {
+  const known = metricsOf({
+    phase: "snapshot",
+    clusterTime: NOW,
+    lag: 1_250,
+    oplogHeadroom: 3_600_000,
+    snapshotDone: 10,
+    snapshotTotal: 40,
+  });
+  assert.deepEqual(
+    [
+      ...await known.samples("cdc_relay_lag_seconds"),
+      ...await known.samples("cdc_relay_applied"),
+      ...await known.samples("cdc_relay_oplog"),
+      ...await known.samples("cdc_relay_snapshot"),
+    ],
+    [
+      "cdc_relay_lag_seconds 1.25",
+      "cdc_relay_applied_timestamp_seconds 1800000000.5",
+      "cdc_relay_oplog_headroom_seconds 3600",
+      "cdc_relay_snapshot_documents 10",
+      "cdc_relay_snapshot_documents_expected 40",
+    ],
+  );
+  const phases = await known.samples("cdc_relay_phase{");
+  assert.deepEqual(phases.filter((line) => line.endsWith(" 1")), ['cdc_relay_phase{phase="snapshot"} 1']);
+  const unknown = metricsOf({ lag: null, clusterTime: null });
+  for (const name of ["lag", "applied", "oplog", "snapshot", "saved"]) {
+    assert.deepEqual(await unknown.samples(`cdc_relay_${name}`), []);
+  }
+});
+
+Deno.test("RelayMetrics no longer shows a snapshot that is done", async () => {
+  const status = { current: statusOf({ snapshotDone: 1, snapshotTotal: 2 }) };
+  const metrics = new RelayMetrics({
+    status,
+    clock: { now: () => NOW },
+    versions: { version: "", runtime: "" },
+  });
+  assert.match(await metrics.text(), /^cdc_relay_snapshot_documents 1$/m);
+  status.current = statusOf({});
+  assert.doesNotMatch(await metrics.text(), /^cdc_relay_snapshot_documents 1$/m);
+});
+
+Deno.test("RelayMetrics counts outages once, and each try", async () => {
+  const { observer, samples } = metricsOf();
+  assert.deepEqual(await samples("cdc_relay_outage"), []);
+  const outage = { system: "CrateDB", error: new Error("no"), lasted: 0 } as const;
+  observer.retried(outage);
+  observer.outageBegan(outage);
+  observer.retried(outage);
+  observer.outage({ ...outage, lasted: 60_000 });
+  assert.deepEqual(await samples("cdc_relay_outage{"), ['cdc_relay_outage{system="CrateDB"} 1']);
+  assert.deepEqual(await samples("cdc_relay_outages_total"), ['cdc_relay_outages_total{system="CrateDB"} 1']);
+  assert.deepEqual(await samples("cdc_relay_retries_total"), ['cdc_relay_retries_total{system="CrateDB"} 2']);
+  observer.recovered(outage);
+  assert.deepEqual(await samples("cdc_relay_outage{"), ['cdc_relay_outage{system="CrateDB"} 0']);
+  // Silence is noticed some seconds after it began.
+  observer.outageBegan({ ...outage, lasted: 5_000 });
+  assert.deepEqual(await samples("cdc_relay_outages_total"), ['cdc_relay_outages_total{system="CrateDB"} 2']);
+});
+
+Deno.test("RelayMetrics has histograms of batches and stages, and when the position was saved", async () => {
+  const { observer, samples } = metricsOf();
+  observer.batchApplied({ events: 30, bytes: 900, seconds: 0.03 });
+  observer.stageDone({ stage: "look_up", seconds: 0.002 });
+  observer.positionSaved();
+  const [bucket] = await samples('cdc_relay_batch_events_bucket{le="100"}');
+  assert.equal(bucket, 'cdc_relay_batch_events_bucket{le="100"} 1');
+  assert.deepEqual(await samples("cdc_relay_batch_duration_seconds_sum"), [
+    "cdc_relay_batch_duration_seconds_sum 0.03",
+  ]);
+  assert.deepEqual(await samples("cdc_relay_event_bytes_total"), ["cdc_relay_event_bytes_total 900"]);
+  assert.deepEqual(await samples('cdc_relay_stage_duration_seconds_bucket{le="0.0025"'), [
+    'cdc_relay_stage_duration_seconds_bucket{le="0.0025",stage="look_up"} 1',
+  ]);
+  assert.deepEqual(await samples("cdc_relay_saved"), ["cdc_relay_saved_timestamp_seconds 1800000000.5"]);
+});
+
+Deno.test("RelayMetrics tells the process' own figures, none of them 0", async () => {
+  const { samples } = metricsOf();
+  const own = [...await samples("process_"), ...await samples("nodejs_")];
+  assert.equal(own.length, 8);
+  for (const sample of own) assert.ok(Number(sample.split(" ")[1]) > 0, sample);
+  assert.deepEqual(await samples("cdc_relay_build_info"), [
+    'cdc_relay_build_info{version="1.2.3",runtime="Deno 2.9.0"} 1',
+  ]);
+});
+
+Deno.test("the names and units of metrics are as Prometheus has them", () => {
+  for (const [name, definition] of Object.entries(METRICS)) {
+    assert.match(name, /^(?:cdc_relay|process|nodejs)_[a-z_]+$/);
+    assert.equal(name.endsWith("_total"), definition.kind === "counter", name);
+    assert.doesNotMatch(name, /milli|_ms|_kb|_count$|_sum$|_bucket$/);
+  }
+});

@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { statusReport } from "../../../lib/monitor/status_report.ts";
+import { STATUS_FIELDS } from "../../../lib/sink/metadata/status_query.ts";
+import { VERSION } from "../../../lib/util/version.ts";
+import { statusOf } from "../../support/status_of.ts";
+
+const NOW = Date.parse("2026-01-31T12:00:00Z");
+const STREAM = { schema: "doc", stream: "shop.* -> t", owner: "host/1/ab" };
+const STATUS = statusOf({
+  clusterTime: NOW - 25,
+  lag: 25,
+  upserts: 80,
+  deletes: 10,
+  oplogHeadroom: 7_200_000,
+});
+
+Deno.test("statusReport() has the fields of `status --json`, with their units", () => {
+  assert.deepEqual(statusReport(STATUS, { stream: STREAM, savedAt: NOW - 1_500, now: NOW }), {
+    schema: "doc",
+    stream: "shop.* -> t",
+    phase: "following",
+    cluster_time: "2026-01-31T11:59:59.975Z",
+    lag_ms: 25,
+    snapshot_done: null,
+    snapshot_total: null,
+    events: 0,
+    rows: 90,
+    overflowed: 0,
+    dead_letters: 0,
+    oplog_headroom_s: 7_200,
+    left_out: 0,
+    last_error: null,
+    version: VERSION,
+    owner: "host/1/ab",
+    reported_at: "2026-01-31T12:00:00.000Z",
+    saved_at: "2026-01-31T11:59:58.500Z",
+  });
+});
+
+Deno.test("statusReport() has each field of the view but its state, also before the databases are connected", () => {
+  const report = statusReport(STATUS, { stream: undefined, savedAt: undefined, now: NOW });
+  assert.deepEqual(
+    Object.keys(report).sort(),
+    ["schema", ...STATUS_FIELDS.filter((name) => name !== "state")].sort(),
+  );
+  assert.deepEqual([report.stream, report.owner, report.saved_at], [null, null, null]);
+});

@@ -1,0 +1,28 @@
+import assert from "node:assert/strict";
+import { coalesce, type RowChange } from "../../../../lib/pipeline/collections/coalesce.ts";
+
+const to = (oid: string, version: number): RowChange => ({ oid, document: Uint8Array.of(version) });
+const gone = (oid: string): RowChange => ({ oid, document: null });
+
+const CASES: readonly (readonly [string, readonly RowChange[], readonly RowChange[]])[] = [
+  ["nothing", [], []],
+  ["different keys", [to("a", 1), to("b", 1)], [to("a", 1), to("b", 1)]],
+  ["many versions of one key", [to("a", 1), to("a", 2), to("a", 3)], [to("a", 3)]],
+  ["a document that came and went", [to("a", 1), gone("a")], [gone("a")]],
+  ["a document that went and came", [gone("a"), to("a", 2)], [to("a", 2)]],
+];
+
+for (const [what, changes, expected] of CASES) {
+  Deno.test(`coalesce() of ${what}`, () => assert.deepEqual(coalesce(changes), expected));
+}
+
+Deno.test("coalesce() keeps one change of each key, the last", () => {
+  const changes = [to("a", 1), to("b", 2), gone("a"), to("c", 3), to("b", 4)];
+  const byKey = new Map(coalesce(changes).map((change) => [change.oid, change]));
+  assert.equal(byKey.size, coalesce(changes).length);
+  assert.deepEqual(byKey, new Map([["a", gone("a")], ["b", to("b", 4)], ["c", to("c", 3)]]));
+});
+
+Deno.test("coalesce() puts a key where its last change was", () => {
+  assert.deepEqual(coalesce([to("a", 1), to("b", 2), gone("a")]), [to("b", 2), gone("a")]);
+});

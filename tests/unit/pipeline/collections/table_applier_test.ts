@@ -1,0 +1,319 @@
+import assert from "node:assert/strict";
+import { BSON } from "mongodb";
+import { fieldsByName } from "../../../../lib/bson/bson.ts";
+import { DeadLetterLimit } from "../../../../lib/pipeline/collections/dead_letter_limit.ts";
+import { QUIET } from "../../../../lib/util/log.ts";
+import type { TableWrite } from "../../../../lib/pipeline/status/observer.ts";
+import { TableApplier, type TableApplierDeps } from "../../../../lib/pipeline/collections/table_applier.ts";
+import type { Column } from "../../../../lib/mapping/column_tree.ts";
+import type { Row } from "../../../../lib/sink/table/writer.ts";
+
+const NAMESPACE = { database: "shop", collection: "orders" };
+
+interface Setting {
+  readonly changes?: number;
+  readonly onDrop?: TableApplierDeps["onDrop"];
+  /** Why the table cannot be dropped. */
+  readonly kept?: Awaited<ReturnType<TableApplierDeps["writer"]["drop"]>>;
+  /** Keys of rows that the table refuses. */
+  readonly refuses?: (oid: string) => boolean;
+  readonly limit?: number;
+}
+
+/** One BIGINT column, and columns that change as often as it says. */
+function applierOf(
+  { changes = 0, onDrop = "keep", kept, refuses = () => false, limit = 1_000 }: Setting = {},
+) {
+  const columns: Column = { kind: "object", children: new Map([["n", { kind: "bigint" }]]) };
+  const written: (readonly Row[])[] = [];
+  const dead = new Map<string, string>();
+  const done: string[] = [];
+  const stages: string[] = [];
+  const told: TableWrite[] = [];
+  let left = changes;
+  let version = 0;
+  const deps: TableApplierDeps = {
+    namespace: NAMESPACE,
+    table: { schema: "doc", name: "t", hasOverflow: true },
+    columns: {
+      columns,
+      get version() {
+        return version;
+      },
+      load: () => Promise.resolve(void (left-- > 0 && version++)),
+      learn: async () => {},
+      makeRoom: async () => {},
+      widen: async () => {},
+      retryPutOff: () => Promise.resolve(false),
+      recover: () => Promise.resolve(false),
+    },
+    writer: {
+      upsert: (rows) => {
+        written.push(rows);
+        const refused = rows.filter(({ oid }) => refuses(oid));
+        return Promise.resolve(refused.map(({ oid }) => ({ oid, error: "no room", kind: "refused" })));
+      },
+      delete: (oids) => Promise.resolve(void (oids.length > 0 && done.push(`delete ${oids}`))),
+      truncate: () => Promise.resolve(void done.push("truncate")),
+      drop: () => Promise.resolve((done.push("drop"), kept)),
+      async *keys() {},
+      refresh: async () => {},
+    },
+    deadLetters: {
+      async *keys() {},
+      count: () => Promise.resolve(0),
+      async *read() {},
+      add: (letters) => Promise.resolve(letters.forEach(({ oid, error }) => dead.set(oid, error))),
+      resolve: async () => {},
+      clear: async () => {},
+    },
+    deadLetterLimit: new DeadLetterLimit(limit),
+    ownKeys: (oids) => Promise.resolve(oids),
+    onDrop,
+    omit: [],
+    shardKey: [],
+    garbage: { makeRoom: () => {} },
+    log: QUIET,
+    observer: {
+      stageDone: ({ stage }) => stages.push(stage),
+      tableWritten: (write) => told.push(write),
+    },
+  };
+  return { applier: new TableApplier(deps), deps, written, dead, done, stages, told };
+}
+
+function change(document: { n: unknown }) {
+  const bytes = BSON.serialize(document);
+  const id = fieldsByName(bytes).get("n");
+  assert.ok(id);
+  return { id, document: bytes };
+}
+
+Deno.test("TableApplier writes once more what the columns have changed under, and counts it once", async () => {
+  const { applier, written, told } = applierOf({ changes: 2 });
+  await applier.apply([change({ n: "text" })]);
+  assert.equal(written.length, 3);
+  assert.deepEqual(told, [{ namespace: NAMESPACE, upserts: 1, deletes: 0, overflowed: 1, deadLetters: 0 }]);
+});
+
+Deno.test("TableApplier counts no overflow of a document that becomes a dead letter", async () => {
+  const { applier, told } = applierOf({ refuses: (oid) => oid === '"text"' || oid === "text" });
+  await applier.apply([change({ n: "text" }), change({ n: "other" })]);
+  assert.deepEqual(told, [{ namespace: NAMESPACE, upserts: 1, deletes: 0, overflowed: 1, deadLetters: 1 }]);
+});
+
+Deno.test("TableApplier tells its stages, and what became of the rows once they are confirmed", async () => {
+  const { applier, stages, told } = applierOf({ changes: 1 });
+  await applier.apply([change({ n: 1 }), { ...change({ n: 2 }), document: null }]);
+  const counts = { upserts: 1, deletes: 1, overflowed: 0, deadLetters: 0 };
+  assert.deepEqual(told, [{ namespace: NAMESPACE, ...counts }]);
+  assert.deepEqual(stages, ["split", "write", "split", "write"]);
+  await applier.apply([change({ n: 3 })]);
+  assert.deepEqual(told[1], { namespace: NAMESPACE, ...counts, deletes: 0 });
+});
+
+Deno.test("TableApplier writes the last change of a key only", async () => {
+  const { applier, written } = applierOf();
+  const first = change({ n: 1 });
+  await applier.apply([first, { ...first, document: BSON.serialize({ n: 2 }) }]);
+  assert.deepEqual(written, [[{ oid: "1", data: '{"n":2}', overflow: null }]]);
+});
+
+Deno.test("TableApplier makes a dead letter of what is no BSON, and goes on", async () => {
+  const { applier, written, dead, told } = applierOf();
+  const bad = change({ n: 7 });
+  await applier.apply([{ ...bad, document: bad.document.subarray(0, 6) }, change({ n: 8 })]);
+  assert.deepEqual([...dead.keys()], ["7"]);
+  assert.deepEqual(written.flat().map(({ oid }) => oid), ["8"]);
+  assert.deepEqual(told, [{ namespace: NAMESPACE, upserts: 1, deletes: 0, overflowed: 0, deadLetters: 1 }]);
+});
+
+Deno.test("TableApplier takes an error of its own for no fault of the document", async () => {
+  const { deps, dead } = applierOf();
+  const columns = Object.defineProperty({ ...deps.columns }, "columns", {
+    get: () => {
+      throw new TypeError("x is undefined");
+    },
+  });
+  const applier = new TableApplier({ ...deps, columns });
+  await assert.rejects(applier.apply([change({ n: 1 })]), /x is undefined/);
+  assert.equal(dead.size, 0);
+});
+
+Deno.test("TableApplier tries dead letters again, and reports one that cannot be read", async () => {
+  const { deps, written } = applierOf();
+  const warned: unknown[] = [];
+  const letters = ["1", "2", "3"];
+  const applier = new TableApplier({
+    ...deps,
+    deadLetters: {
+      ...deps.deadLetters,
+      count: () => Promise.resolve(letters.length),
+      async *read() {
+        yield await Promise.resolve([
+          { oid: "1", document: BSON.serialize({ n: 1 }) },
+          { oid: "2", unreadable: "String value length (20000001) exceeds the maximum" },
+          { oid: "3", unreadable: "of another relay" },
+        ]);
+      },
+      resolve: (oids) => Promise.resolve(oids.forEach((oid) => letters.splice(letters.indexOf(oid), 1))),
+    },
+    ownKeys: (oids) => Promise.resolve(oids.filter((oid) => oid !== "3")),
+    log: { ...QUIET, warn: (message, fields) => void warned.push([message, fields]) },
+  });
+  await applier.retryDeadLetters();
+  assert.deepEqual(written, [[{ oid: "1", data: '{"n":1}', overflow: null }]]);
+  assert.deepEqual(warned, [
+    ["A dead letter cannot be read, and stays", {
+      collection: "shop.orders",
+      oid: "2",
+      error: "String value length (20000001) exceeds the maximum",
+    }],
+    ["Dead letters were tried again", {
+      collection: "shop.orders",
+      stored: 1,
+      left: 2,
+      table: "cdc_dead_letter",
+    }],
+  ]);
+});
+
+Deno.test("TableApplier is dirty until it is refreshed, and not for nothing", async () => {
+  const { applier } = applierOf();
+  await applier.apply([]);
+  assert.equal(applier.dirty, false);
+  await applier.apply([change({ n: 1 })]);
+  assert.equal(applier.dirty, true);
+  await applier.refresh();
+  assert.equal(applier.dirty, false);
+});
+
+/** What becomes of the table: why it cannot be dropped; what is done; whether it is to be dropped later. */
+const DROPS: readonly (readonly [string, Setting, readonly string[], boolean])[] = [
+  ["drops it", { onDrop: "drop" }, ["drop"], false],
+  ["empties it", { onDrop: "truncate" }, ["truncate"], false],
+  ["empties one that others need", { onDrop: "drop", kept: "needed" }, ["drop", "truncate"], false],
+  ["empties one in a backup for now", { onDrop: "drop", kept: "backup running" }, ["drop", "truncate"], true],
+];
+
+for (const [what, setting, expected, later] of DROPS) {
+  Deno.test(`TableApplier.dropRows() ${what}`, async () => {
+    const { applier, done } = applierOf(setting);
+    assert.equal(await applier.dropRows(), later);
+    assert.deepEqual(done, expected);
+    assert.equal(await applier.retryDrop(), later);
+  });
+}
+
+/** A table whose columns are made on demand; notes whatever happens while a column is made. */
+function growingTable() {
+  const { deps, told } = applierOf();
+  const children = new Map<string, Column>();
+  const happened: string[] = [];
+  let [version, isChanging, writing] = [0, 0, 0];
+  const turn = () => new Promise<void>((done) => setTimeout(done));
+  const change = async (work: () => void) => {
+    if (isChanging++ > 0 || writing > 0) happened.push("a change amid other work");
+    await turn();
+    work();
+    version++;
+    isChanging--;
+  };
+  const columns: TableApplierDeps["columns"] = {
+    get columns(): Column {
+      return { kind: "object", children: new Map(children) };
+    },
+    get version() {
+      return version;
+    },
+    load: async () => {},
+    learn: async () => {},
+    makeRoom: (rows) =>
+      change(() => {
+        for (const { document } of rows) {
+          for (const name of fieldsByName(document).keys()) {
+            if (!children.has(name)) children.set(name, { kind: "bigint" });
+          }
+        }
+      }),
+    widen: (paths) => change(() => paths.forEach(([name = ""]) => children.set(name, { kind: "double" }))),
+    retryPutOff: () => Promise.resolve(false),
+    recover: () => Promise.resolve(false),
+  };
+  const table = new Map<string, Row>();
+  const upsert: TableApplierDeps["writer"]["upsert"] = async (rows) => {
+    if (isChanging > 0) happened.push("rows amid a change");
+    writing++;
+    await turn();
+    writing--;
+    for (const row of rows) table.set(row.oid, row);
+    return [];
+  };
+  return { deps, columns, upsert, table, happened, children, told };
+}
+
+Deno.test("TableApplier has columns made and widened for several at once, each alone, and loses no value", async () => {
+  const { columns, upsert, table, happened, children, deps, told } = growingTable();
+  const applier = new TableApplier({ ...deps, columns, writer: { ...deps.writer, upsert } });
+  const lanes = Array.from({ length: 4 }, (_, lane) =>
+    Array.from({ length: 10 }, (_, n) => {
+      const document = { n: lane * 10 + n, v: n === lane + 4 ? n + 0.5 : n, [`own${lane}`]: n };
+      return change(document);
+    }));
+  await Promise.all(lanes.map(async (changes) => {
+    for (const each of changes) await applier.apply([each]);
+  }));
+  assert.deepEqual(happened, []);
+  assert.equal(children.get("v")?.kind, "double");
+  assert.equal(table.size, 40);
+  assert.deepEqual([...table.values()].filter(({ overflow }) => overflow !== null), []);
+  assert.equal(told.reduce((sum, { upserts }) => sum + upserts, 0), 40);
+});
+
+Deno.test("TableApplier writes nothing that was split before another one widened a column", async () => {
+  const { columns, upsert, table, deps } = growingTable();
+  const written: string[] = [];
+  const noted: typeof upsert = (rows) => {
+    written.push(...rows.map(({ data }) => data));
+    return upsert(rows);
+  };
+  const applier = new TableApplier({ ...deps, columns, writer: { ...deps.writer, upsert: noted } });
+  await applier.apply([change({ n: 0 })]);
+  // A BIGINT takes it, a DOUBLE PRECISION does not.
+  const large = BSON.Long.fromString("9007199254740993");
+  await Promise.all([{ n: 1.5 }, { n: large }, { n: 2.5 }].map((each) => applier.apply([change(each)])));
+  assert.deepEqual(written.toSorted(), ['{"n":0}', '{"n":1.5}', '{"n":2.5}', "{}"]);
+  assert.equal(table.get("9007199254740993")?.overflow, '{"n":9007199254740993}');
+});
+
+Deno.test("TableApplier stays dirty for what is written while it is refreshed", async () => {
+  const { deps } = applierOf();
+  const refreshing = Promise.withResolvers<void>();
+  const applier = new TableApplier({
+    ...deps,
+    writer: { ...deps.writer, refresh: () => refreshing.promise },
+  });
+  await applier.apply([change({ n: 1 })]);
+  const refreshed = applier.refresh();
+  await applier.apply([change({ n: 2 })]);
+  refreshing.resolve();
+  await refreshed;
+  assert.equal(applier.dirty, true);
+});
+
+Deno.test("TableApplier stops before it deletes rows or keeps dead letters beyond the limit", async () => {
+  const { applier, done, dead } = applierOf({ refuses: (oid) => oid !== "0", limit: 2, changes: 1 });
+  const apply = (...numbers: number[]) => applier.apply(numbers.map((n) => change({ n })));
+  await apply(1, 2);
+  await apply(3, 0, 4, 5, 6);
+  await apply(7);
+  await apply(8);
+  assert.deepEqual([...dead.keys()], ["1", "2", "3", "4", "5", "6", "7", "8"]);
+  done.length = 0;
+  await assert.rejects(apply(9), {
+    name: "UserError",
+    message: /^More than 2 documents in succession .* The last one, 9: no room$/,
+  });
+  assert.deepEqual(done, []);
+  assert.ok(!dead.has("9"));
+});

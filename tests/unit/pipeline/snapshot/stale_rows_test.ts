@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { GoneRows, type GoneRowsDeps } from "../../../../lib/pipeline/snapshot/stale_rows.ts";
+import type { Logger } from "../../../../lib/util/log.ts";
+
+const ORDERS = { database: "shop", collection: "orders" };
+/** Of a key that is too long. */
+const HASH = `{"$sha256":"${"0a".repeat(32)}"}`;
+
+interface Given {
+  readonly rows: readonly string[];
+  /** Pages of keys of dead letters. @default {none} */
+  readonly letters?: readonly string[][];
+  /** Keys that have documents. */
+  readonly there: readonly string[];
+  readonly isOwn?: (oid: string) => boolean;
+}
+
+async function removed({ rows, letters = [], there, isOwn = () => true }: Given) {
+  const gone: string[] = [];
+  const warned: string[] = [];
+  const applier = {
+    shardKey: [],
+    async *deadKeys() {
+      yield* letters;
+    },
+    refresh: () => Promise.resolve(),
+    remove: (oids: readonly string[]) => Promise.resolve(void gone.push(...oids)),
+    async *keys() {
+      yield await Promise.resolve(rows);
+    },
+  };
+  const deps = {
+    causalReader: {},
+    reader: {
+      keysOf: () => Promise.resolve(new Set(there)),
+      keysAmong: (_: unknown, keys: ReadonlySet<string>) =>
+        Promise.resolve([...keys].filter((key) => there.includes(key))),
+    },
+    ownKeys: {
+      among: (_: unknown, keys: readonly { readonly oid: string }[]) =>
+        Promise.resolve(keys.filter(({ oid }) => isOwn(oid))),
+    },
+    tables: { of: () => Promise.resolve(applier), sharer: () => Promise.resolve(undefined) },
+    onDrop: "truncate",
+    log: { info: () => {}, warn: (message: string) => void warned.push(message) } as Partial<Logger>,
+  };
+  assert.equal(await new GoneRows(ORDERS, deps as unknown as GoneRowsDeps).remove(() => false), true);
+  return { gone, warned };
+}
+
+Deno.test("GoneRows removes rows whose documents are gone", async () =>
+  assert.deepEqual(await removed({ rows: ["a", "b", "c"], there: ["b"] }), { gone: ["a", "c"], warned: [] }));
+
+Deno.test("GoneRows removes dead letters whose documents are gone, page by page", async () => {
+  const letters = [["x", "a"], ["y"]];
+  assert.deepEqual((await removed({ rows: ["a"], letters, there: ["a"] })).gone, ["x", "y"]);
+});
+
+Deno.test("GoneRows leaves rows of other workers to these", async () =>
+  assert.deepEqual(await removed({ rows: ["a", "b", "c"], there: [], isOwn: (oid) => oid === "b" }), {
+    gone: ["b"],
+    warned: [],
+  }));
+
+Deno.test("GoneRows keeps a row that no worker knows, and says so where its document is gone", async () => {
+  const isOwn = (oid: string) => oid !== HASH;
+  const [gone, there] = [
+    await removed({ rows: ["a", HASH], there: [], isOwn }),
+    await removed({
+      rows: [HASH],
+      there: [HASH],
+      isOwn,
+    }),
+  ];
+  assert.deepEqual(gone.gone, ["a"]);
+  assert.match(gone.warned.join(), /no worker knows their keys/);
+  assert.deepEqual(there, { gone: [], warned: [] });
+});

@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { type Stage, timed, timedParts } from "../../../../lib/pipeline/status/stages.ts";
+
+/** Time that passes as the test says. */
+function watch() {
+  const told: [Stage, number][] = [];
+  const clock = { time: 0 };
+  const options = {
+    observer: {
+      stageDone: ({ stage, seconds }: { stage: Stage; seconds: number }) => told.push([stage, seconds]),
+    },
+    now: () => clock.time,
+  };
+  return { told, options, pass: (milliseconds: number) => clock.time += milliseconds };
+}
+
+Deno.test("timed() gives the result, and tells how long it took", async () => {
+  const { told, options, pass } = watch();
+  assert.equal(await timed("write", () => Promise.resolve(pass(250)), options), 250);
+  assert.deepEqual(told, [["write", 0.25]]);
+});
+
+Deno.test("timed() tells of a stage that fails, and throws its error", async () => {
+  const { told, options, pass } = watch();
+  const failing = () => {
+    pass(40);
+    throw new Error("no");
+  };
+  await assert.rejects(timed("split", failing, options), /^Error: no$/);
+  assert.deepEqual(told, [["split", 0.04]]);
+});
+
+Deno.test("timedParts() tells how long each part took to come, and not how long it was used", async () => {
+  const { told, options, pass } = watch();
+  async function* parts() {
+    for (const milliseconds of [10, 20]) {
+      pass(milliseconds);
+      yield milliseconds;
+    }
+    pass(5);
+    await Promise.resolve();
+  }
+  const seen: number[] = [];
+  for await (const part of timedParts("look_up", parts(), options)) {
+    pass(1_000);
+    seen.push(part);
+  }
+  assert.deepEqual(seen, [10, 20]);
+  assert.deepEqual(told, [["look_up", 0.01], ["look_up", 0.02]]);
+});

@@ -1,0 +1,32 @@
+import assert from "node:assert/strict";
+import { MongoServerError } from "mongodb";
+import type { CausalReader } from "../../../../lib/source/connection/causal_reader.ts";
+import { Sampler, sampleSize } from "../../../../lib/source/documents/sample.ts";
+import { type Logger, QUIET } from "../../../../lib/util/log.ts";
+
+/** The average document in bytes; how many are sampled. */
+const SIZES: readonly (readonly [number | undefined, number])[] = [
+  [undefined, 1_000],
+  [0, 1_000],
+  [200, 1_000],
+  [4_194, 1_000],
+  [160_000, 26],
+  [16 * 1024 * 1024, 1],
+  [17_000_000, 1],
+];
+
+for (const [bytes, size] of SIZES) {
+  Deno.test(`sampleSize() of documents of ${bytes} bytes`, () => assert.equal(sampleSize(bytes), size));
+}
+
+Deno.test("Sampler says once that samples are refused", async () => {
+  const refusal = new MongoServerError({ message: "no sample", code: 8000 });
+  const reader = { read: () => Promise.reject(refusal), page: () => Promise.reject(refusal) };
+  const told: unknown[] = [];
+  const log: Logger = { ...QUIET, warn: (_message, fields) => void told.push(fields) };
+  const sampler = new Sampler(reader as unknown as CausalReader, log);
+  for (const collection of ["one", "two"]) {
+    assert.deepEqual(await sampler.sample({ database: "shop", collection }, []), []);
+  }
+  assert.deepEqual(told, [{ collection: "shop.one", code: 8000 }]);
+});

@@ -1,0 +1,114 @@
+import assert from "node:assert/strict";
+import { BSON, type Document } from "mongodb";
+import { type BsonValue, bytesOf } from "../../../../lib/bson/bson.ts";
+import { eventFields, readEvent } from "../../../../lib/source/stream/event.ts";
+
+const TOKEN = { _data: "8266" };
+const NAMESPACE = { database: "shop", collection: "order.lines" };
+const KEY = { ns: { db: "shop", coll: "order.lines" }, documentKey: { _id: new BSON.Int32(7) } };
+const DOCUMENT = { _id: new BSON.Int32(7), t: new BSON.Double(20.5) };
+
+const read = (event: Document) => {
+  const bytes = BSON.serialize({ _id: TOKEN, ...event }, { ignoreUndefined: true });
+  const padded = new Uint8Array([1, 2, 3, ...bytes]);
+  return readEvent(eventFields(padded, 3));
+};
+
+const text = ({ type, ...value }: BsonValue): string => `${type}:${bytesOf({ type, ...value })}`;
+
+const CHANGES: readonly (readonly [string, Document, Document | null | undefined])[] = [
+  ["insert", { operationType: "insert", ...KEY, fullDocument: DOCUMENT }, DOCUMENT],
+  ["update", { operationType: "update", ...KEY, fullDocument: DOCUMENT, updateDescription: {} }, DOCUMENT],
+  ["replace", { operationType: "replace", ...KEY, fullDocument: DOCUMENT }, DOCUMENT],
+  ["delete", { operationType: "delete", ...KEY }, null],
+  [
+    "delete of one of perhaps several documents of this _id",
+    { ...KEY, operationType: "delete", documentKey: { shard: 1, ...KEY.documentKey } },
+    undefined,
+  ],
+];
+
+for (const [what, event, document] of CHANGES) {
+  Deno.test(`readEvent() ${what}`, () => {
+    const result = read(event);
+    assert.ok("change" in result);
+    assert.deepEqual(result.change.namespace, NAMESPACE);
+    assert.equal(text(result.change.id), "16:7,0,0,0");
+    assert.equal(result.change.operation, event.operationType);
+    assert.deepEqual(
+      result.change.document && new Uint8Array(result.change.document),
+      document && new Uint8Array(BSON.serialize(document)),
+    );
+  });
+}
+
+for (const event of [{ fullDocument: null }, {}]) {
+  Deno.test(`readEvent() of an update with ${JSON.stringify(event)} says nothing of the document: it is gone or not asked for`, () => {
+    const result = read({ operationType: "update", ...KEY, ...event });
+    assert.ok("change" in result);
+    assert.equal(text(result.change.id), "16:7,0,0,0");
+    assert.equal(result.change.document, undefined);
+  });
+}
+
+for (
+  const operation of ["drop", "rename", "dropDatabase", "invalidate", "create", "refineCollectionShardKey"]
+) {
+  Deno.test(`readEvent() gives ${operation} as an event of the collection, with its token`, () => {
+    const result = read({ operationType: operation, ns: { db: "shop", coll: "order.lines" } });
+    assert.ok("event" in result);
+    const { token, ...event } = result.event;
+    assert.deepEqual(event, { operation, namespace: NAMESPACE, to: undefined, unfollowed: false });
+    assert.deepEqual(BSON.deserialize(token), TOKEN);
+  });
+}
+
+/** What the event has beside its type, and what it names. */
+const NAMED: readonly (readonly [string, Document, Document])[] = [
+  [
+    "rename",
+    { ns: { db: "a", coll: "b" }, to: { db: "c", coll: "d" } },
+    { namespace: { database: "a", collection: "b" }, to: { database: "c", collection: "d" } },
+  ],
+  ["dropDatabase", { ns: { db: "a" } }, { namespace: { database: "a", collection: "" }, to: undefined }],
+  ["invalidate", {}, { namespace: { database: "", collection: "" }, to: undefined }],
+];
+
+for (const [operation, fields, expected] of NAMED) {
+  Deno.test(`readEvent() of ${operation} names what it is of`, () => {
+    const result = read({ operationType: operation, ...fields });
+    assert.ok("event" in result);
+    const { namespace, to } = result.event;
+    assert.deepEqual({ namespace, to }, expected);
+  });
+}
+
+Deno.test("readEvent() of an event without a type", () => {
+  const result = read({});
+  assert.ok("event" in result);
+  assert.equal(result.event.operation, "(none)");
+});
+
+Deno.test("readEvent() refuses a change without a key", () => {
+  assert.throws(() => read({ operationType: "delete" }), /documentKey/);
+});
+
+Deno.test("readEvent() gives the events of one collection the same namespace, and those of others another", () => {
+  const namespaceOf = (database: string, collection: string) => {
+    const result = read({ operationType: "insert", ...KEY, ns: { db: database, coll: collection } });
+    assert.ok("change" in result);
+    return result.change.namespace;
+  };
+  const first = namespaceOf("shop", "lines");
+  assert.equal(namespaceOf("shop", "lines"), first);
+  for (const [database, collection] of [["shop", "zines"], ["shop", "line"], ["chop", "lines"]] as const) {
+    assert.deepEqual(namespaceOf(database, collection), { database, collection });
+  }
+  assert.deepEqual(namespaceOf("shop", "lines"), first);
+});
+
+Deno.test("eventFields() passes over what the relay does not use", () => {
+  const fields = eventFields(BSON.serialize({ _id: TOKEN, wallTime: new Date(0), toString: 1, ns: {} }));
+  const given = Object.entries(fields).filter(([, value]) => value !== undefined);
+  assert.deepEqual(given.map(([name]) => name), ["_id", "ns"]);
+});

@@ -1,0 +1,26 @@
+import assert from "node:assert/strict";
+import { BSON, type MongoClient } from "mongodb";
+import { oldestEntry, OplogHiddenError } from "../../../../lib/source/stream/oplog.ts";
+import { directRoute } from "../../../../lib/source/connection/route.ts";
+
+const ts = new BSON.Timestamp({ t: 1_800_000_000, i: 1 });
+
+const routeTo = (entry: object | null) =>
+  directRoute({
+    db: () => ({ collection: () => ({ findOne: () => Promise.resolve(entry) }) }),
+  } as unknown as MongoClient);
+
+Deno.test("oldestEntry() of an oplog that begins with its replica set: it has dropped nothing", async () => {
+  const entry = { ts, op: "n", o: { msg: "initiating set" } };
+  assert.deepEqual(await oldestEntry(routeTo(entry)), { time: 1_800_000_000_000, isFirst: true });
+});
+
+for (const entry of [{ ts, op: "n", o: { msg: "periodic noop" } }, { ts, op: "i", o: {} }, { ts, op: "i" }]) {
+  Deno.test(`oldestEntry() of an oplog that begins with ${JSON.stringify(entry)}`, async () => {
+    assert.equal((await oldestEntry(routeTo(entry))).isFirst, false);
+  });
+}
+
+Deno.test("oldestEntry() of a deployment without an oplog", async () => {
+  await assert.rejects(oldestEntry(routeTo(null)), OplogHiddenError);
+});
