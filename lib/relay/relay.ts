@@ -50,7 +50,7 @@ import { parseSnapshotState, snapshotStateText } from "../pipeline/snapshot/save
 import { fullSnapshot, snapshotAtStart, type SnapshotState } from "../pipeline/snapshot/snapshot_state.ts";
 import { type Trace, UNTRACED } from "../pipeline/status/stages.ts";
 import { columnsOf, StatusTracker } from "../pipeline/status/status_tracker.ts";
-import { TableRegistry } from "../pipeline/collections/table_registry.ts";
+import { Collections } from "../pipeline/collections/collections.ts";
 import { warnOfUnmatched } from "./warn_of_unmatched.ts";
 import { withStream } from "../pipeline/loop/with_stream.ts";
 
@@ -179,7 +179,7 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
     log,
     clock,
   });
-  const tables = new TableRegistry({ patient, raw }, {
+  const tables = new Collections({ patient, raw }, {
     names,
     settings,
     causalReader,

@@ -6,7 +6,7 @@ import type { Namespace } from "../util/namespace.ts";
 import { observers } from "../pipeline/status/observer.ts";
 import { repairRows } from "../pipeline/collections/repair.ts";
 import type { Names, RelaySettings } from "../pipeline/settings.ts";
-import { TableRegistry } from "../pipeline/collections/table_registry.ts";
+import { Collections } from "../pipeline/collections/collections.ts";
 import {
   type CountingTransport,
   fenced,
@@ -63,7 +63,7 @@ export async function repairUnderLease(
   }
   const check = async () => void await Promise.all(positions.map((each) => each.check()));
   const patient = retrying(fenced(raw, check), retries);
-  const tables = new TableRegistry({ patient, raw }, {
+  const tables = new Collections({ patient, raw }, {
     names,
     settings,
     causalReader,

@@ -7,10 +7,10 @@ import { withoutCollection } from "../../source/documents/source_identity.ts";
 import type { Logger } from "../../util/log.ts";
 import type { RelaySettings } from "../settings.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
-import type { TableRegistry } from "./table_registry.ts";
+import type { Collections } from "./collections.ts";
 
 export interface CollectionEventDeps {
-  readonly tables: TableRegistry;
+  readonly tables: Collections;
   readonly snapshot: Pick<Snapshot, "requeue" | "requeueAfterDrop" | "discard">;
   readonly causalReader: Pick<CausalReader, "exists">;
   readonly position: StreamPosition;

@@ -9,7 +9,7 @@ import type { Scope } from "../../source/documents/scope.ts";
 import type { Clock } from "../../util/clock.ts";
 import type { Logger } from "../../util/log.ts";
 import type { TableApplier } from "./table_applier.ts";
-import type { TableRegistry } from "./table_registry.ts";
+import type { Collections } from "./collections.ts";
 
 export interface RepairDeps {
   readonly reader: Pick<DocumentReader, "lookUp" | "keysAmong">;
@@ -40,7 +40,7 @@ export async function repairRows(
 
 export interface RequestedRepairsDeps extends RepairDeps {
   readonly requests: Pick<RepairRequests, "list" | "remove">;
-  readonly tables: Pick<TableRegistry, "of" | "attempt">;
+  readonly tables: Pick<Collections, "of" | "attempt">;
   readonly scope: Pick<Scope, "includes">;
   readonly ownKeys: Pick<OwnKeys, "among">;
   readonly clock: Pick<Clock, "monotonic">;

@@ -9,11 +9,11 @@ import { snapshotStateText } from "../snapshot/saved_snapshot.ts";
 import type { RelaySettings } from "../settings.ts";
 import type { SnapshotState } from "../snapshot/snapshot_state.ts";
 import { timed } from "../status/stages.ts";
-import type { TableRegistry } from "../collections/table_registry.ts";
+import type { Collections } from "../collections/collections.ts";
 import { FRESH_MS } from "../status/stream_lag.ts";
 
 export interface CheckpointDeps {
-  readonly tables: Pick<TableRegistry, "refresh">;
+  readonly tables: Pick<Collections, "refresh">;
   readonly position: Pick<StreamPosition, "state" | "save">;
   readonly settings: Pick<RelaySettings, "refreshInterval" | "saveInterval" | "lease">;
   readonly clock: Pick<Clock, "monotonic">;

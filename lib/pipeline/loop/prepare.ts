@@ -23,13 +23,13 @@ import {
   type SnapshotState,
   stateOf,
 } from "../snapshot/snapshot_state.ts";
-import type { TableRegistry } from "../collections/table_registry.ts";
+import type { Collections } from "../collections/collections.ts";
 
 export interface PrepareDeps {
   readonly causalReader: CausalReader;
   readonly reader: DocumentReader;
   readonly ownKeys: Pick<OwnKeys, "among">;
-  readonly tables: TableRegistry;
+  readonly tables: Collections;
   readonly position: StreamPosition;
   readonly settings: RelaySettings;
   readonly log: Logger;

@@ -35,14 +35,14 @@ import {
   stateOf,
   withoutCollection,
 } from "./snapshot_state.ts";
-import type { TableRegistry } from "../collections/table_registry.ts";
+import type { Collections } from "../collections/collections.ts";
 
 export interface SnapshotDeps {
   readonly causalReader: CausalReader;
   readonly reader: DocumentReader;
   readonly splitter: Pick<RangeSplitter, "split">;
   readonly ownKeys: Pick<OwnKeys, "among">;
-  readonly tables: TableRegistry;
+  readonly tables: Collections;
   readonly onDrop: RelaySettings["onDrop"];
   /** Ranges that are read at once. */
   readonly lanes: number;

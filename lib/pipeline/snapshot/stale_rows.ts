@@ -8,13 +8,13 @@ import type { OwnKeys } from "../../source/documents/own_keys.ts";
 import type { Logger } from "../../util/log.ts";
 import type { RelaySettings } from "../settings.ts";
 import type { TableApplier } from "../collections/table_applier.ts";
-import type { TableRegistry } from "../collections/table_registry.ts";
+import type { Collections } from "../collections/collections.ts";
 
 export interface GoneRowsDeps {
   readonly causalReader: CausalReader;
   readonly reader: DocumentReader;
   readonly ownKeys: Pick<OwnKeys, "among">;
-  readonly tables: TableRegistry;
+  readonly tables: Collections;
   readonly onDrop: RelaySettings["onDrop"];
   readonly log: Logger;
 }

@@ -24,11 +24,11 @@ import type { Logger } from "../../util/log.ts";
 import { snapshotStateText } from "../snapshot/saved_snapshot.ts";
 import type { RelaySettings } from "../settings.ts";
 import type { SnapshotState } from "../snapshot/snapshot_state.ts";
-import type { TableRegistry } from "../collections/table_registry.ts";
+import type { Collections } from "../collections/collections.ts";
 
 export interface DropBarrierDeps {
   readonly position: Pick<StreamPosition, "stream" | "save">;
-  readonly tables: Pick<TableRegistry, "refresh">;
+  readonly tables: Pick<Collections, "refresh">;
   /** What a stream has saved; undefined where it was never followed. */
   readonly read: (stream: string) => Promise<Pick<SavedPosition, "token" | "barrier"> | undefined>;
   readonly settings: Pick<RelaySettings, "worker" | "onDrop" | "scope">;

@@ -4,7 +4,7 @@ import type { Namespace } from "../../../../lib/util/namespace.ts";
 import { observers, type RelayObserver } from "../../../../lib/pipeline/status/observer.ts";
 import { Scope } from "../../../../lib/source/documents/scope.ts";
 import type { RelaySettings } from "../../../../lib/pipeline/settings.ts";
-import { TableRegistry } from "../../../../lib/pipeline/collections/table_registry.ts";
+import { Collections } from "../../../../lib/pipeline/collections/collections.ts";
 import { POSTGRESQL } from "../../../../lib/sink/sql/dialect.ts";
 import type { Parameter, Result } from "../../../../lib/sink/sql/query.ts";
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
@@ -98,17 +98,17 @@ function registryOf(
   const shardKeyOf = () => Promise.resolve([]);
   const rest = { signal, log: QUIET, clock, observer: observers(observer) };
   const options = { names, settings, causalReader, ownKeys: ALL_OWN, shardKeyOf, ...rest };
-  return new TableRegistry({ patient, raw: sink }, options);
+  return new Collections({ patient, raw: sink }, options);
 }
 
-Deno.test("TableRegistry.openAll() takes no new table for one that was dropped when an answer is lost", async () => {
+Deno.test("Collections.openAll() takes no new table for one that was dropped when an answer is lost", async () => {
   const sink = new FakeSink();
   sink.losesAnswer = true;
   assert.deepEqual(await registryOf(sink).openAll([ORDERS]), []);
   assert.ok(sink.followed.has("shop.orders"));
 });
 
-Deno.test("TableRegistry.openAll() names a collection whose table is gone, once", async () => {
+Deno.test("Collections.openAll() names a collection whose table is gone, once", async () => {
   const sink = new FakeSink();
   sink.followed.add("shop.orders");
   const registry = registryOf(sink);
@@ -116,16 +116,16 @@ Deno.test("TableRegistry.openAll() names a collection whose table is gone, once"
   assert.deepEqual(await registry.openAll([ORDERS]), []);
 });
 
-Deno.test("TableRegistry asks for no locks where there is nothing to widen", async () => {
+Deno.test("Collections asks for no locks where there is nothing to widen", async () => {
   const sink = new FakeSink();
   await registryOf(sink).openAll([ORDERS]);
   assert.deepEqual(sink.sent.filter((sql) => /cdc_lock|cdc_position/.test(sql)), []);
 });
 
-Deno.test("TableRegistry refuses a table with a name of the relay's own tables", async () => {
+Deno.test("Collections refuses a table with a name of the relay's own tables", async () => {
   const sink = new FakeSink();
   const { signal } = new AbortController();
-  const registry = new TableRegistry({ patient: sink, raw: sink }, {
+  const registry = new Collections({ patient: sink, raw: sink }, {
     names: {
       tableOf: () => ({ schema: "shop", name: "cdc_lock" }),
       stream: "shop.cdc_lock -> shop.cdc_lock",
@@ -143,21 +143,21 @@ Deno.test("TableRegistry refuses a table with a name of the relay's own tables",
   await assert.rejects(registry.of(ORDERS), /"shop"\."cdc_lock" is a name of the relay's own tables/);
 });
 
-Deno.test("TableRegistry.drop() drops rows of all workers by the first one, also where it has none itself", async () => {
+Deno.test("Collections.drop() drops rows of all workers by the first one, also where it has none itself", async () => {
   const sink = new FakeSink();
   sink.streams = ["shop.* -> shop.{collection} (worker 1/2)"];
   await registryOf(sink, { onDrop: "drop", worker: { index: 0, count: 2 } }).drop(ORDERS);
   assert.ok(sink.sent.some((sql) => sql.startsWith("DROP TABLE")));
 });
 
-Deno.test("TableRegistry.drop() spares the table of other streams", async () => {
+Deno.test("Collections.drop() spares the table of other streams", async () => {
   const sink = new FakeSink();
   sink.streams = ["other.* -> shop.{collection} (worker 1/2)"];
   await registryOf(sink, { onDrop: "drop", worker: { index: 0, count: 2 } }).drop(ORDERS);
   assert.ok(!sink.sent.some((sql) => sql.startsWith("DROP TABLE")));
 });
 
-Deno.test("TableRegistry.drop() of a later worker leaves the table to the first one", async () => {
+Deno.test("Collections.drop() of a later worker leaves the table to the first one", async () => {
   const sink = new FakeSink();
   const registry = registryOf(sink, { onDrop: "drop", worker: { index: 1, count: 2 } });
   await registry.of(ORDERS);
@@ -189,7 +189,7 @@ function refusing(code = "42501") {
 }
 
 /** The collections whose changes are applied. */
-async function appliedOf(registry: TableRegistry): Promise<string[]> {
+async function appliedOf(registry: Collections): Promise<string[]> {
   const applied: string[] = [];
   await registry.forEachCollection(
     ALL.map((namespace) => ({ namespace })),
@@ -198,7 +198,7 @@ async function appliedOf(registry: TableRegistry): Promise<string[]> {
   return applied;
 }
 
-Deno.test("TableRegistry leaves a new collection out whose table is refused, and applies changes of the others", async () => {
+Deno.test("Collections leaves a new collection out whose table is refused, and applies changes of the others", async () => {
   const { sink, registry, reported } = refusing();
   assert.deepEqual(await registry.openAll(ALL), []);
   assert.deepEqual(registry.leftOut.all, [{ ...LINES, keepsGone: true, leftOut: true }]);
@@ -209,7 +209,7 @@ Deno.test("TableRegistry leaves a new collection out whose table is refused, and
   await registry.retryPutOff();
 });
 
-Deno.test("TableRegistry tries a table again each minute, and has its collection read once it can be used", async () => {
+Deno.test("Collections tries a table again each minute, and has its collection read once it can be used", async () => {
   const { sink, clock, registry, reported } = refusing();
   await registry.openAll(ALL);
   for (let second = 0; second < 59; second++) {
@@ -233,7 +233,7 @@ Deno.test("TableRegistry tries a table again each minute, and has its collection
   assert.deepEqual(reported.at(-1), []);
 });
 
-Deno.test("TableRegistry does not wait as it tries a table again", async () => {
+Deno.test("Collections does not wait as it tries a table again", async () => {
   const { sink, clock, registry } = refusing();
   await registry.openAll(ALL);
   clock.time += 60_000;
@@ -244,7 +244,7 @@ Deno.test("TableRegistry does not wait as it tries a table again", async () => {
 });
 
 for (const kind of ["login", "foreign server", "unspecific"] as const) {
-  Deno.test(`TableRegistry keeps a collection left out if its table is tried again and the error is ${kind}`, async () => {
+  Deno.test(`Collections keeps a collection left out if its table is tried again and the error is ${kind}`, async () => {
     const { sink, clock, registry } = refusing();
     sink.followed.add("shop.lines");
     sink.tables.add("lines");
@@ -259,7 +259,7 @@ for (const kind of ["login", "foreign server", "unspecific"] as const) {
 }
 
 for (const kind of ["login", "foreign server"] as const) {
-  Deno.test(`TableRegistry opens a new table whose first answer is an error of the kind ${kind}`, async () => {
+  Deno.test(`Collections opens a new table whose first answer is an error of the kind ${kind}`, async () => {
     const sink = new FakeSink();
     let failures = 1;
     sink.fail = (sql) =>
@@ -272,7 +272,7 @@ for (const kind of ["login", "foreign server"] as const) {
 }
 
 for (const code of ["42501", "3F000", "XX000"]) {
-  Deno.test(`TableRegistry throws error ${code} at a start at which no table can be used, and of an only table`, async () => {
+  Deno.test(`Collections throws error ${code} at a start at which no table can be used, and of an only table`, async () => {
     const { sink, registry, refusal } = refusing(code);
     const isRefusal = (error: unknown) => error instanceof SinkError && error.kind === refusal.kind;
     await assert.rejects(registry.openAll([LINES]), isRefusal);
@@ -282,14 +282,14 @@ for (const code of ["42501", "3F000", "XX000"]) {
   });
 }
 
-Deno.test("TableRegistry leaves the first collection of a database out if its table is refused while the relay runs", async () => {
+Deno.test("Collections leaves the first collection of a database out if its table is refused while the relay runs", async () => {
   const { registry } = refusing();
   assert.deepEqual(await registry.openAll([]), []);
   assert.equal(await registry.attempt(LINES, () => registry.of(LINES)), false);
   assert.deepEqual(await appliedOf(registry), ["orders"]);
 });
 
-Deno.test("TableRegistry leaves out a collection whose table cannot be used any more, and has its stale rows removed", async () => {
+Deno.test("Collections leaves out a collection whose table cannot be used any more, and has its stale rows removed", async () => {
   const { sink, registry } = refusing();
   sink.fail = () => undefined;
   await registry.openAll(ALL);
@@ -303,7 +303,7 @@ Deno.test("TableRegistry leaves out a collection whose table cannot be used any 
   assert.deepEqual(await appliedOf(registry), ["orders"]);
 });
 
-Deno.test("TableRegistry has stale rows removed of a collection that was left out before it had rows", async () => {
+Deno.test("Collections has stale rows removed of a collection that was left out before it had rows", async () => {
   const { sink, clock, registry } = refusing();
   await registry.openAll(ALL);
   sink.fail = () => undefined;
@@ -314,14 +314,14 @@ Deno.test("TableRegistry has stale rows removed of a collection that was left ou
   assert.deepEqual(registry.leftOut.all, [{ ...LINES, leftOut: true }]);
 });
 
-Deno.test("TableRegistry.attempt() throws what is not the fault of a table", async () => {
+Deno.test("Collections.attempt() throws what is not the fault of a table", async () => {
   const { registry } = refusing();
   await registry.openAll(ALL);
   const failure = new SinkError("wrong", { code: "4000" });
   await assert.rejects(registry.attempt(ORDERS, () => Promise.reject(failure)), failure);
 });
 
-Deno.test("TableRegistry says that a name is that of a view", async () => {
+Deno.test("Collections says that a name is that of a view", async () => {
   const sink = new FakeSink();
   sink.views.add("lines");
   await assert.rejects(
@@ -332,7 +332,7 @@ Deno.test("TableRegistry says that a name is that of a view", async () => {
 
 const [A_B, AB] = [{ database: "shop", collection: "a.b" }, { database: "shop", collection: "a_b" }];
 
-Deno.test("TableRegistry leaves out the later one of two new collections for one table", async () => {
+Deno.test("Collections leaves out the later one of two new collections for one table", async () => {
   const registry = registryOf(new FakeSink(), { tableOf });
   await registry.openAll([A_B, AB]);
   assert.deepEqual(registry.leftOut.all, [{ ...AB, keepsGone: true, leftOut: true }]);
@@ -341,7 +341,7 @@ Deno.test("TableRegistry leaves out the later one of two new collections for one
 for (
   const [what, exists, leftOut] of [["exists", true, ["a.b"]], ["was dropped", false, []]] as const
 ) {
-  Deno.test(`TableRegistry leaves a table to the collection that has rows in it, if that ${what}`, async () => {
+  Deno.test(`Collections leaves a table to the collection that has rows in it, if that ${what}`, async () => {
     const sink = new FakeSink();
     sink.followed.add("shop.a_b");
     sink.tables.add("a_b");
@@ -358,7 +358,7 @@ for (
   });
 }
 
-Deno.test("TableRegistry.drop() of a new collection that was left out touches no table, and has others tried at once", async () => {
+Deno.test("Collections.drop() of a new collection that was left out touches no table, and has others tried at once", async () => {
   const { sink, registry } = refusing();
   const THIRD = { database: "shop", collection: "third" };
   sink.fail = (sql) =>
@@ -371,7 +371,7 @@ Deno.test("TableRegistry.drop() of a new collection that was left out touches no
   assert.deepEqual(await registry.retryLeftOut(), [{ ...THIRD, keepsGone: true }]);
 });
 
-Deno.test("TableRegistry removes the rows of a dropped collection once its table can be used", async () => {
+Deno.test("Collections removes the rows of a dropped collection once its table can be used", async () => {
   const { sink, clock, refusal } = refusing();
   const existing = new Set(["lines", "orders"]);
   for (const name of existing) {

@@ -30,7 +30,7 @@ import { TableApplier } from "./table_applier.ts";
 import { TableOpener } from "./table_opener.ts";
 import { TableOwners } from "./table_owners.ts";
 
-export interface TableRegistryOptions {
+export interface CollectionsOptions {
   readonly names: Names;
   readonly settings: RelaySettings;
   readonly causalReader: Pick<CausalReader, "exists">;
@@ -67,10 +67,10 @@ const PUT_OFF_INTERVAL_MS = 5_000;
 /** Tables that are worked on at once. */
 const TABLES_AT_ONCE = 4;
 
-export class TableRegistry {
+export class Collections {
   readonly leftOut: LeftOut;
   readonly #transports: Transports;
-  readonly #options: TableRegistryOptions;
+  readonly #options: CollectionsOptions;
   readonly #entries = new Map<string, Promise<Entry>>();
   readonly #owners: TableOwners;
   /** Bytes of statements under way, of all tables. */
@@ -88,7 +88,7 @@ export class TableRegistry {
   readonly #dirty = new Map<TableApplier, Namespace>();
   #counts = NO_COUNTS;
 
-  constructor(transports: Transports, options: TableRegistryOptions) {
+  constructor(transports: Transports, options: CollectionsOptions) {
     this.#transports = transports;
     this.#options = options;
     this.leftOut = new LeftOut(options);
