@@ -74,7 +74,7 @@ export const CRATEDB_DASHBOARD: Dashboard = {
         description: "Events, rows and overflowed are counted since the relay's start.",
         queries: [{
           text: "SELECT stream, phase, lag_ms / 1000.0 AS lag_s, cluster_time, saved_at, events, rows, " +
-            "overflowed, dead_letters, left_out, oplog_headroom_s, last_error, version, owner " +
+            "overflowed, dead_letters, failed_collections, oplog_headroom_s, last_error, version, owner " +
             `FROM ${STATUS} ORDER BY stream`,
         }],
         width: 24,

@@ -186,13 +186,13 @@ export const PROMETHEUS_DASHBOARD: Dashboard = {
         width: 12,
       },
       {
-        title: "Dead letters, and collections left out",
+        title: "Dead letters, and failed collections",
         kind: "timeseries",
         description:
-          "Documents that no row could hold, since the relay has started, and collections that are left out.",
+          "Documents that no row could hold, since the relay has started, and collections whose tables cannot be used.",
         queries: [
           { text: `sum by (collection) (cdc_relay_dead_letters_total${OF})`, legend: "{{collection}}" },
-          { text: `max(cdc_relay_left_out_collections${OF})`, legend: "collections left out" },
+          { text: `max(cdc_relay_failed_collections${OF})`, legend: "failed collections" },
         ],
         width: 12,
       },

@@ -76,7 +76,7 @@ export const METRICS = {
     labels: ["collection"],
     help: "Documents that no row could hold, written to cdc_dead_letter",
   },
-  cdc_relay_left_out_collections: {
+  cdc_relay_failed_collections: {
     kind: "gauge",
     help: "Collections whose changes are not applied, because their tables cannot be used",
   },

@@ -100,12 +100,12 @@ export class RelayMetrics {
   });
 
   #readStatus(): void {
-    const { phase, lag, clusterTime, oplogHeadroom, snapshotDone, snapshotTotal, leftOut } =
+    const { phase, lag, clusterTime, oplogHeadroom, snapshotDone, snapshotTotal, failedCollections } =
       this.#deps.status.current;
     for (const each of Object.keys(PHASES)) {
       this.#set("cdc_relay_phase", each === phase ? 1 : 0, { phase: each });
     }
-    this.#set("cdc_relay_left_out_collections", leftOut.length);
+    this.#set("cdc_relay_failed_collections", failedCollections.length);
     this.#setKnown("cdc_relay_lag_seconds", lag === null ? null : lag / 1_000);
     this.#setKnown("cdc_relay_applied_timestamp_seconds", clusterTime === null ? null : clusterTime / 1_000);
     this.#setKnown("cdc_relay_oplog_headroom_seconds", oplogHeadroom === null ? null : oplogHeadroom / 1_000);

@@ -10,7 +10,7 @@ import { sinkDescription } from "../sink/connection/sink_description.ts";
 import { countingWrites, fenced, retrying } from "../sink/connection/wrappers.ts";
 import { DeadLetters } from "../sink/metadata/dead_letters.ts";
 import { DividedStreams } from "../sink/metadata/divided_streams.ts";
-import { FollowedCollections } from "../sink/metadata/followed_collections.ts";
+import { SavedCollections } from "../sink/metadata/saved_collections.ts";
 import { RepairRequests } from "../sink/metadata/repair_requests.ts";
 import { savedName } from "../sink/metadata/saved_name.ts";
 import { readPosition } from "../sink/metadata/saved_position.ts";
@@ -123,7 +123,7 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
   const once = retrying(raw, { ...retries, retryFor: 0 });
   const names = { ...asked, stream: await savedName(once, { schema, stream: asked.stream }) };
   await DeadLetters.prepare(once, { schema });
-  await FollowedCollections.prepare(once, { schema });
+  await SavedCollections.prepare(once, { schema });
   await RepairRequests.prepare(once, { schema });
 
   // The source.
@@ -244,7 +244,7 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
     );
   }
   if (failed.signal.aborted && failed.signal.reason !== signal.reason) throw failed.signal.reason;
-  if (settings.snapshot === "only" && !signal.aborted) tables.leftOut.failIfAny();
+  if (settings.snapshot === "only" && !signal.aborted) tables.failIfAny();
 }
 
 /** @param left ends the stream, also while it waits for MongoDB */

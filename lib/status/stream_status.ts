@@ -22,7 +22,7 @@ export interface StreamStatus {
   readonly rows: number | null;
   readonly overflowed: number | null;
   readonly dead_letters: number;
-  readonly left_out: number | null;
+  readonly failed_collections: number | null;
   readonly oplog_headroom_s: number | null;
   readonly last_error: string | null;
   readonly owner: string | null;

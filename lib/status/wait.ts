@@ -149,7 +149,7 @@ async function refresh(transport: Transport, streams: readonly string[]): Promis
   const rows = await selectFromEverySchema(
     transport,
     "cdc_collection",
-    (table) => `SELECT table_schema, table_name, stream FROM ${table}`,
+    (table) => `SELECT table_schema, table_name, stream FROM ${table} WHERE table_name IS NOT NULL`,
   );
   const tables = rows.filter(([, , stream]) => streams.includes(String(stream)))
     .map(([schema, name]) => ({ schema: String(schema), name: String(name) }));

@@ -1,6 +1,6 @@
 /** Follows how far a relay has come, by what it has saved. */
 import type { BSON } from "mongodb";
-import { besideLeftOut, hasWritten } from "../pipeline/status/has_written.ts";
+import { besideSkipped, hasWritten } from "../pipeline/status/has_written.ts";
 import type { SavedPosition } from "../sink/metadata/saved_position.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Passing } from "./result.ts";
@@ -58,7 +58,7 @@ export class RelayWatch {
     while (true) {
       const position = await read();
       if (!position?.isHeld) return "not running";
-      if (hasWritten(besideLeftOut(position), time)) return "passed";
+      if (hasWritten(besideSkipped(position), time)) return "passed";
       const state = `${position.token} ${position.snapshot}`;
       if (state !== last) movedAt = clock.monotonic();
       last = state;

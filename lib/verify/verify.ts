@@ -7,7 +7,7 @@ import { SnapshotRate } from "../pipeline/snapshot/snapshot_rate.ts";
 import { openTransport } from "../sink/connection/open_transport.ts";
 import { countingWrites, retrying } from "../sink/connection/wrappers.ts";
 import { DeadLetters } from "../sink/metadata/dead_letters.ts";
-import { FollowedCollections } from "../sink/metadata/followed_collections.ts";
+import { SavedCollections } from "../sink/metadata/saved_collections.ts";
 import { RepairRequests } from "../sink/metadata/repair_requests.ts";
 import { prepareVerifyResults } from "../sink/metadata/verify_results.ts";
 import { RowReader } from "../sink/table/row_reader.ts";
@@ -64,7 +64,7 @@ export async function verify(
   const names = relay.namesIn(raw.dialect.schema ?? relay.sink.schema);
   const schema = names.metadataSchema;
   await DeadLetters.prepare(transport, { schema });
-  await FollowedCollections.prepare(transport, { schema });
+  await SavedCollections.prepare(transport, { schema });
   await RepairRequests.prepare(transport, { schema });
   await prepareVerifyResults(transport, schema);
 
@@ -137,7 +137,7 @@ async function hasRows(
 ): Promise<boolean> {
   if (relay.onDrop === "keep") return false;
   const table = tableFor(names.tableOf(namespace), namespace, transport.dialect);
-  const followed = new FollowedCollections(transport, { schema: names.metadataSchema, stream: names.stream });
+  const followed = new SavedCollections(transport, { schema: names.metadataSchema, stream: names.stream });
   if ((await followed.streamsOf(namespace, table)).length === 0) return false;
   const rows = await RowReader.open(transport, table);
   await rows.refresh();

@@ -8,7 +8,7 @@ import type { SnapshotRate } from "../pipeline/snapshot/snapshot_rate.ts";
 import type { Transport } from "../sink/connection/transport.ts";
 import type { CountingTransport, RetryingOptions } from "../sink/connection/wrappers.ts";
 import { DeadLetters, deadLetterStream } from "../sink/metadata/dead_letters.ts";
-import { FollowedCollections } from "../sink/metadata/followed_collections.ts";
+import { SavedCollections } from "../sink/metadata/saved_collections.ts";
 import { RepairRequests } from "../sink/metadata/repair_requests.ts";
 import { readPosition } from "../sink/metadata/saved_position.ts";
 import { saveVerifyResult } from "../sink/metadata/verify_results.ts";
@@ -59,7 +59,7 @@ interface Collection extends VerifyDeps {
   readonly names: Names;
   /** These parts; the stream itself where it is not divided. */
   readonly streams: readonly string[];
-  readonly followed: FollowedCollections;
+  readonly followed: SavedCollections;
   readonly rows: RowReader;
   readonly relay: RelayWatches;
   readonly shardKey: ShardKey;
@@ -99,7 +99,7 @@ async function openCollection(namespace: Namespace, deps: VerifyDeps): Promise<C
   const { settings, transport, causalReader, clock, signal, log } = deps;
   const { metadataSchema: schema } = deps.names;
   const table = tableFor(deps.names.tableOf(namespace), namespace, transport.dialect);
-  const asked = new FollowedCollections(transport, { schema, stream: deps.names.stream });
+  const asked = new SavedCollections(transport, { schema, stream: deps.names.stream });
   const streams = streamsAmong(await asked.streamsOf(namespace, table), deps.names.stream);
   const stream = wholeOf(streams);
   if (stream !== deps.names.stream) {
@@ -122,7 +122,7 @@ async function openCollection(namespace: Namespace, deps: VerifyDeps): Promise<C
     table,
     names: { ...deps.names, stream },
     streams,
-    followed: new FollowedCollections(transport, { schema, stream }),
+    followed: new SavedCollections(transport, { schema, stream }),
     rows: await RowReader.open(transport, table),
     relay,
     shardKey: settings.relay.key === "documentKey" ? await shardKeyOf(causalReader, namespace) : [],

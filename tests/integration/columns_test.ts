@@ -464,7 +464,7 @@ cratedbTest(
     await sql(`ALTER TABLE "one" ADD COLUMN overflow['n'] BIGINT`);
     await insert("text", "20", "007", [1, 2], true, null);
     await first.waitForLine(
-      /WARN .*left out.*\.one because="Table .*`overflow` is not a plain.*DROP COLUMN overflow\['n'\]/,
+      /WARN .*collection failed.*\.one reason="Table .*`overflow` is not a plain.*DROP COLUMN overflow\['n'\]/,
     );
     await insert("later");
     await inStepOf("two");

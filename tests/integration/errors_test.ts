@@ -150,7 +150,7 @@ cratedbTest("main() says so when the table is a view", async (context) => {
 });
 
 cratedbTest(
-  "relay() leaves out collections whose tables cannot be used, and reads them once they can",
+  "relay() skips collections whose tables cannot be used, and reads them once they can",
   async (context) => {
     const { mongodb, database, sql } = context;
     const flags = [...whole(context), "--lease", "1s"];
@@ -161,7 +161,14 @@ cratedbTest(
       );
     const status = async () => {
       await sql("REFRESH TABLE cdc_position");
-      return (await sql("SELECT state, left_out, last_error FROM cdc_status"))[0];
+      return (await sql("SELECT state, failed_collections, last_error FROM cdc_status"))[0];
+    };
+    const states = async () => {
+      await sql("REFRESH TABLE cdc_collection");
+      return Object.fromEntries(
+        (await sql("SELECT collection, state, table_name FROM cdc_collection"))
+          .map(({ collection, state, table_name }) => [collection, [state, table_name]]),
+      );
     };
     await sql('CREATE VIEW "view" AS SELECT 1 AS n');
     await sql('CREATE TABLE "unfit" (oid TEXT PRIMARY KEY, data TEXT) CLUSTERED INTO 1 SHARDS');
@@ -169,18 +176,26 @@ cratedbTest(
     await insert(1, ["good", "unfit"]);
 
     await using first = startRelay(context, flags);
-    await first.waitForLine(/WARN .*left out.*collection=\S+\.unfit because="Table .* no `data` column/);
+    await first.waitForLine(
+      /WARN .*collection failed.*collection=\S+\.unfit reason="Table .* no `data` column/,
+    );
     await first.waitForLine(/Ready/);
     await insert(2);
-    await first.waitForLine(/WARN .*left out.*collection=\S+\.view because="Table .* it is a view/);
+    await first.waitForLine(/WARN .*collection failed.*collection=\S+\.view reason="Table .* it is a view/);
     await insert(3);
     await inStep({ ...context, table: "good" }, { collections: ["good"] });
     await eventually(async () => {
-      const { state, left_out, last_error } = await status() ?? {};
-      assert.deepEqual([state, left_out], ["collections left out", 2]);
-      assert.match(String(last_error), /\.unfit is left out: Table .* \(and 1 more\)/);
+      const { state, failed_collections, last_error } = await status() ?? {};
+      assert.deepEqual([state, failed_collections], ["collections failed", 2]);
+      assert.match(String(last_error), /\.unfit failed: Table .* \(and 1 more\)/);
     });
+    const failed = { good: ["following", "good"], unfit: ["failed", null], view: ["failed", null] };
+    await eventually(async () => assert.deepEqual(await states(), failed));
     await first.kill("SIGKILL");
+    assert.deepEqual(await states(), failed);
+    const [unfit] = await sql("SELECT reason, hint FROM cdc_collection WHERE collection = 'unfit'");
+    assert.match(String(unfit?.reason), /no `data` column/);
+    assert.match(String(unfit?.hint), /another table with --table/);
 
     await sql('DROP VIEW "view"');
     await sql('ALTER TABLE "unfit" RENAME TO "of somebody"');
@@ -189,7 +204,10 @@ cratedbTest(
     await insert(4);
     for (const name of names) await inStep({ ...context, table: name }, { collections: [name] });
     await eventually(async () =>
-      assert.deepEqual(await status(), { state: "ok", left_out: 0, last_error: null })
+      assert.deepEqual(await status(), { state: "ok", failed_collections: 0, last_error: null })
+    );
+    await eventually(async () =>
+      assert.deepEqual(await states(), Object.fromEntries(names.map((name) => [name, ["following", name]])))
     );
     assert.equal((await second.kill()).code, 0);
   },

@@ -230,7 +230,7 @@ for (const [what, names] of Object.entries(COLLISIONS)) {
     const flags = ["--database", database, ...template(context), "--snapshot", "only"];
     const { code, stderr } = await runRelay(context, flags);
     assert.equal(code, 1, stderr);
-    assert.match(stderr, /WARN .*left out.*Two collections would share/);
+    assert.match(stderr, /WARN .*collection failed.*Two collections would share/);
     for (const name of names) assert.ok(stderr.includes(`${database}.${name}`), stderr);
     assert.match(stderr, /^Error: 1 of the collections were not read: .*\n.*Two collections would share/m);
     const [table = ""] = await tablesOf(context, context.schema);
@@ -241,7 +241,7 @@ for (const [what, names] of Object.entries(COLLISIONS)) {
 for (const onDrop of ["keep", "truncate", "drop"]) {
   for (const isLive of [true, false]) {
     cratedbTest(
-      `relay() reads a collection that was left out once its table is free, with --on-drop ${onDrop}, ` +
+      `relay() reads a failed collection once its table is free, with --on-drop ${onDrop}, ` +
         (isLive ? "while it runs" : "after a restart"),
       async (context) => {
         const { mongodb, database } = context;
@@ -252,7 +252,7 @@ for (const onDrop of ["keep", "truncate", "drop"]) {
         await using first = startRelay(context, flags);
         await first.waitForLine(/Ready/);
         await newer.insertMany([{ _id: 1 }, { _id: 2 }]);
-        await first.waitForLine(/WARN .*left out.*Two collections would share/);
+        await first.waitForLine(/WARN .*collection failed.*Two collections would share/);
         await older.insertOne({ _id: 6 });
         await eventually(async () => assert.deepEqual(await oidsOf(context, "a_b"), ["1", "6"]));
         if (!isLive) await first.kill("SIGKILL");

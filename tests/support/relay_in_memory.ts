@@ -254,7 +254,6 @@ export function relayInMemory(options: RelayOptions = {}) {
     sharer: () => Promise.resolve(undefined),
     missing: () => Promise.resolve([]),
     resumeDrops: () => Promise.resolve(),
-    retryPutOff: () => Promise.resolve(),
     openIn: () => [],
     counts: { upserts: 0, deletes: 0, overflowed: 0, deadLetters: 0 },
   };
@@ -291,6 +290,7 @@ export function relayInMemory(options: RelayOptions = {}) {
       scope: new Scope({ databases: ["shop"], collections: ["*"], exclude: [] }),
       transform: [],
       key: "_id",
+      for: () => ({ key: "_id", onDrop: "drop" }),
       snapshot,
       snapshotLanes: 1,
       snapshotRate,

@@ -13,7 +13,7 @@ export const statusOf = (what: Partial<RelayStatus>): RelayStatus => ({
   overflowed: 0,
   deadLetters: 0,
   oplogHeadroom: null,
-  leftOut: [],
+  failedCollections: [],
   lastError: null,
   ...what,
 });

@@ -1,24 +1,37 @@
-/** What a fake of the table registry needs when every table can be used at first. */
-import type { Namespace } from "../../lib/util/namespace.ts";
-import { LeftOut } from "../../lib/pipeline/collections/left_out.ts";
+/** What a fake of the collections needs if every table can be used at first. */
+import type { Requeued } from "../../lib/pipeline/collections/collection_state.ts";
 import { isUnusableTable } from "../../lib/sink/table/unusable_table.ts";
-import { SYSTEM_CLOCK } from "../../lib/util/clock.ts";
-import { QUIET } from "../../lib/util/log.ts";
+import { type Namespace, namespaceText } from "../../lib/util/namespace.ts";
 
 export function usableTables() {
-  const leftOut = new LeftOut({ log: QUIET, clock: SYSTEM_CLOCK, emit: () => {} });
+  const skipped: Requeued[] = [];
+  const indexOf = (namespace: Namespace) =>
+    skipped.findIndex((each) => namespaceText(each) === namespaceText(namespace));
+  const isSkipped = (namespace: Namespace) => indexOf(namespace) >= 0;
+  const skip = ({ database, collection, keepsGone }: Requeued) => {
+    const entry = { database, collection, ...keepsGone && { keepsGone }, skipped: true };
+    if (!isSkipped(entry)) skipped.push(entry);
+  };
   return {
-    leftOut,
+    skipped,
+    isSkipped,
+    skip,
+    unskip: (namespace: Namespace) => void skipped.splice(indexOf(namespace), 1),
     attempt: async (namespace: Namespace, work: () => Promise<unknown>): Promise<boolean> => {
+      if (isSkipped(namespace)) return false;
       try {
         await work();
         return true;
       } catch (error) {
         if (!isUnusableTable(error)) throw error;
-        leftOut.add(namespace, error);
+        skip(namespace);
         return false;
       }
     },
-    retryLeftOut: () => Promise.resolve([]),
+    move: () => {},
+    countRead: () => {},
+    start: () => {},
+    saveStates: () => Promise.resolve(),
+    maintain: () => Promise.resolve([]),
   };
 }

@@ -6,15 +6,21 @@ import type { CollectionEvent } from "../../source/stream/event.ts";
 import { withoutCollection } from "../../source/documents/source_identity.ts";
 import type { Logger } from "../../util/log.ts";
 import type { RelaySettings } from "../settings.ts";
-import type { Snapshot } from "../snapshot/snapshot.ts";
 import type { Collections } from "./collections.ts";
 
 export interface CollectionEventDeps {
   readonly tables: Collections;
-  readonly snapshot: Pick<Snapshot, "requeue" | "requeueAfterDrop" | "discard">;
+  readonly snapshot: {
+    /** Reads a collection again from its start. */
+    requeue(namespace: Namespace): void;
+    /** The same if its table may have rows of a dropped collection. */
+    requeueAfterDrop(namespace: Namespace): void;
+    /** Stops reading a collection. */
+    discard(namespace: Namespace): void;
+  };
   readonly causalReader: Pick<CausalReader, "exists">;
   readonly position: StreamPosition;
-  readonly settings: Pick<RelaySettings, "scope" | "worker" | "onDrop" | "key">;
+  readonly settings: Pick<RelaySettings, "scope" | "worker" | "for">;
   readonly log: Logger;
 }
 
@@ -47,7 +53,9 @@ export async function handleCollectionEvent(
   deps: CollectionEventDeps,
 ): Promise<void> {
   const { operation, namespace } = event;
-  if (deps.settings.key === "documentKey" && REKEYING.includes(operation)) await onRekey(namespace, deps);
+  if (deps.settings.for(namespace).key === "documentKey" && REKEYING.includes(operation)) {
+    await onRekey(namespace, deps);
+  }
   switch (operation) {
     case "create":
       return await onCreate(event, deps);
@@ -104,7 +112,7 @@ async function onDrop({ operation, namespace }: CollectionEvent, deps: Collectio
     snapshot.requeueAfterDrop(namespace);
     return;
   }
-  log.warn("A collection is gone", { ...fields, rows: settings.onDrop });
+  log.warn("A collection is gone", { ...fields, rows: settings.for(namespace).onDrop });
   const newOwner = await tables.drop(namespace);
   if (newOwner) snapshot.requeueAfterDrop(newOwner);
 }

@@ -1,237 +1,231 @@
-/** The table of each collection, opened when its first document arrives. */
-import { byNamespace, type Namespace, namespaceText } from "../../util/namespace.ts";
-import type { ShardKey } from "../../key/document_key.ts";
-import { rowKeyOf } from "../../key/row_key.ts";
-import { DeadLetters, deadLetterStream } from "../../sink/metadata/dead_letters.ts";
-import { FollowedCollections } from "../../sink/metadata/followed_collections.ts";
-import { type ColumnPolicy, JSONB_COLUMNS, openColumnPolicy } from "../../sink/columns/column_policy.ts";
-import { quoteTable, type TableName } from "../../sink/sql/sql_names.ts";
-import { tableFor } from "../../sink/sql/table_naming.ts";
-import { TableSchema } from "../../sink/columns/table_schema.ts";
-import { isEmptyTable, type TargetTable } from "../../sink/table/target_table.ts";
+/** The collections that a relay follows, with their states and tables. */
+import type { Transports } from "../../sink/columns/widening.ts";
+import { SavedCollections } from "../../sink/metadata/saved_collections.ts";
+import { quoteTable } from "../../sink/sql/sql_names.ts";
 import { isUnusableTable } from "../../sink/table/unusable_table.ts";
-import { Writer } from "../../sink/table/writer.ts";
-import { type Transports, Widening } from "../../sink/columns/widening.ts";
-import { SinkError } from "../../sink/connection/sink_error.ts";
 import type { CausalReader } from "../../source/connection/causal_reader.ts";
-import type { OwnKeys } from "../../source/documents/own_keys.ts";
-import type { Clock } from "../../util/clock.ts";
 import { concurrently } from "../../util/concurrently.ts";
-import type { Logger } from "../../util/log.ts";
+import { byNamespace, type Namespace, namespaceText } from "../../util/namespace.ts";
 import type { OutageTracker } from "../../util/outage.ts";
-import { DeadLetterLimit } from "./dead_letter_limit.ts";
-import { type Counts, type Emit, NO_COUNTS, sumOf } from "../status/events.ts";
-import { LeftOut } from "./left_out.ts";
-import type { Names, RelaySettings } from "../settings.ts";
-import type { Requeued } from "../snapshot/snapshot_state.ts";
-import { GarbageLimit } from "../../util/garbage.ts";
-import { Semaphore } from "../../util/semaphore.ts";
-import { TableApplier } from "./table_applier.ts";
-import { TableOpener } from "./table_opener.ts";
+import type { RelaySettings } from "../settings.ts";
+import { type Counts, NO_COUNTS, sumOf, type TableWrite } from "../status/events.ts";
+import { Collection } from "./collection.ts";
+import { CollectionOpener, type OpenerDeps } from "./collection_opener.ts";
+import type { CollectionState, Requeued, StateChange } from "./collection_state.ts";
+import { Drops } from "./drops.ts";
+import { Recovery, unlessUnusable } from "./recovery.ts";
+import { failure, SkippedCollections } from "./skipped_collections.ts";
+import type { TableApplier } from "./table_applier.ts";
 import { TableOwners } from "./table_owners.ts";
 
-export interface CollectionsOptions {
-  readonly names: Names;
-  readonly settings: RelaySettings;
+export interface CollectionsOptions extends Omit<OpenerDeps, "owners" | "saved"> {
+  readonly settings: OpenerDeps["settings"] & Pick<RelaySettings, "scope" | "worker">;
   readonly causalReader: Pick<CausalReader, "exists">;
-  readonly ownKeys: Pick<OwnKeys, "among">;
-  /** What rows are named by beside `_id`. */
-  readonly shardKeyOf: (namespace: Namespace) => Promise<ShardKey>;
-  readonly signal: AbortSignal;
-  readonly log: Logger;
-  readonly clock: Clock;
-  readonly emit: Emit;
 }
 
-interface Entry {
-  readonly namespace: Namespace;
-  readonly applier: TableApplier;
-  readonly columns: ColumnPolicy;
-  /** Whether the collection had rows before, and its table was not there. */
-  readonly wasDropped: boolean;
-}
-
-/** What the changes of a collection are applied with. */
+/** The changes of one collection, and what applies them. */
 export interface CollectionChanges<T> {
   readonly namespace: Namespace;
   readonly changes: readonly T[];
   readonly applier: TableApplier;
 }
 
-/** Between two tries of what a backup of CrateDB keeps waiting. */
+/** Between two tries of what waits for a backup of CrateDB. */
 const PUT_OFF_INTERVAL_MS = 5_000;
-
+/** Between two saves of states. */
+const SAVE_INTERVAL_MS = 1_000;
 /** Tables that are worked on at once. */
 const TABLES_AT_ONCE = 4;
 
 export class Collections {
-  readonly leftOut: LeftOut;
-  readonly #transports: Transports;
   readonly #options: CollectionsOptions;
-  readonly #entries = new Map<string, Promise<Entry>>();
-  readonly #owners: TableOwners;
-  /** Bytes of statements under way, of all tables. */
-  readonly #inFlightBudget: Semaphore;
-  readonly #garbage: GarbageLimit;
-  readonly #deadLetterLimit: DeadLetterLimit;
-  readonly #followed: FollowedCollections;
-  readonly #opener: TableOpener;
-  /** Columns that another relay was changing when they were opened. */
-  readonly #unrecovered = new Set<ColumnPolicy>();
-  /** Emptied tables of collections that are gone, by their quoted names. */
-  readonly #undropped = new Map<string, { readonly namespace: Namespace; readonly applier: TableApplier }>();
+  readonly #collections = new Map<string, Collection>();
+  readonly #skipped: SkippedCollections;
+  readonly #saved: SavedCollections;
+  readonly #opener: CollectionOpener;
+  readonly #drops: Drops;
+  readonly #recovery = new Recovery(() =>
+    this.#collections.values().flatMap(({ opened }) => opened ? [opened] : [])
+  );
+  /** Collections with rows that queries may not see yet. */
+  readonly #dirty = new Set<Collection>();
+  /** Collections whose states have changed since they were saved. */
+  readonly #unsaved = new Set<Collection>();
+  #hasStarted = false;
   #putOffTriedAt = 0;
-  /** Of tables to which something was written that queries may not see yet. */
-  readonly #dirty = new Map<TableApplier, Namespace>();
+  #savedAt = -Infinity;
   #counts = NO_COUNTS;
 
   constructor(transports: Transports, options: CollectionsOptions) {
-    this.#transports = transports;
     this.#options = options;
-    this.leftOut = new LeftOut(options);
-    this.#inFlightBudget = new Semaphore(options.settings.inFlightBytes);
-    this.#garbage = new GarbageLimit(options.settings.heapBytes);
-    this.#deadLetterLimit = new DeadLetterLimit(options.settings.maxDeadLetters);
     const { names: { stream, metadataSchema: schema }, causalReader } = options;
-    this.#owners = new TableOwners((namespace) => causalReader.exists(namespace));
-    this.#followed = new FollowedCollections(transports.patient, { schema, stream });
-    this.#opener = new TableOpener({
+    const owners = new TableOwners((namespace) => causalReader.exists(namespace));
+    const saved = new SavedCollections(transports.patient, { schema, stream });
+    this.#saved = saved;
+    this.#opener = new CollectionOpener(transports, {
+      ...options,
+      owners,
+      saved,
+      emit: (event) => {
+        if (event.type === "tableWritten") this.#onWritten(event);
+        options.emit(event);
+      },
+    });
+    this.#drops = new Drops({
+      ...options,
       transports,
-      settings: options.settings,
-      owners: this.#owners,
-      followed: this.#followed,
-      tableOf: (namespace) => this.tableOf(namespace),
+      owners,
+      saved,
+      close: (collection) => this.#close(collection),
+      remove: (collection) => this.#remove(collection),
+      save: (collection) => void this.#unsaved.add(collection),
+      attempt: (collection, work) => this.removeRows(collection.namespace, work),
+    });
+    this.#skipped = new SkippedCollections({
+      ...options,
+      exists: (namespace) => causalReader.exists(namespace),
+      probe: (namespace) => this.#opener.probe(namespace),
+      leavesRows: (collection) => this.#drops.leavesRows(collection),
+      drop: (namespace) => this.drop(namespace),
     });
   }
 
+  /** Rows of all tables since the start, also of closed ones. */
+  get counts(): Counts {
+    return this.#counts;
+  }
+
+  /** Collections whose changes are skipped; each needs a snapshot, which is to be saved with the position. */
+  get skipped(): readonly Requeued[] {
+    return this.#skipped.all;
+  }
+
+  isSkipped(namespace: Namespace): boolean {
+    return this.#collections.get(namespaceText(namespace))?.isSkipped === true;
+  }
+
+  /** @throws UserError if a collection has failed */
+  failIfAny(): void {
+    this.#skipped.failIfAny();
+  }
+
+  /** Another stream that writes to the collection's table; undefined for none. */
+  sharer(namespace: Namespace): Promise<string | undefined> {
+    return this.#saved.sharer(namespace, this.#opener.tableOf(namespace));
+  }
+
+  /** Collections with rows that are not among these, except those whose table one of these has. */
+  async missing(namespaces: readonly Namespace[]): Promise<Namespace[]> {
+    const nameOf = (each: Namespace) => quoteTable(this.#opener.tableOf(each));
+    const taken = new Set(namespaces.map(nameOf));
+    return (await this.#saved.list()).filter((each) => each.hasTable && !taken.has(nameOf(each)));
+  }
+
+  /** Whether this stream had tables before, which may have stale rows. */
+  async hadTables(): Promise<boolean> {
+    return (await this.#saved.list()).some(({ hasTable }) => hasTable);
+  }
+
+  /** Other streams with a running relay that write collections of this one to the same tables. */
+  overlaps(): ReturnType<SavedCollections["overlaps"]> {
+    return this.#saved.overlaps();
+  }
+
   /**
-   * The applier of a collection. Makes the table where there is none.
+   * Opens the tables of these collections, except paused ones, and retries their dead letters. Collections whose tables
+   * cannot be used become `failed`.
+   *
+   * @returns the collections whose tables were dropped since they were filled: each needs a snapshot
+   * @throws the error of the first table if none can be used
+   */
+  async openAll(namespaces: readonly Namespace[]): Promise<Namespace[]> {
+    await this.#load(namespaces);
+    const collections = namespaces.map((each) => this.#get(each)).filter(({ isSkipped }) => !isSkipped);
+    const unopened = new Set(collections.filter(({ opened }) => !opened));
+    const failures: (readonly [Collection, unknown])[] = [];
+    const opened = await concurrently(collections, TABLES_AT_ONCE, async (collection) => {
+      this.#options.signal.throwIfAborted();
+      try {
+        const table = await collection.open();
+        if (unopened.has(collection)) await table.applier.retryDeadLetters();
+        return table;
+      } catch (error) {
+        if (!isUnusableTable(error)) throw error;
+        failures.push([collection, error]);
+        return undefined;
+      }
+    });
+    const [first] = failures;
+    if (first && !this.#collections.values().some(({ opened }) => opened)) throw first[1];
+    for (const [collection, error] of failures) await this.#fail(collection, error);
+    return collections.filter((each, at) => opened[at]?.wasDropped && unopened.has(each))
+      .map(({ namespace }) => namespace);
+  }
+
+  /**
+   * Begins to follow the open collections.
+   *
+   * @param planned collections of which a snapshot is planned: they wait for it
+   */
+  start(planned: Iterable<Namespace>): void {
+    this.#hasStarted = true;
+    const waiting = new Set(Iterator.from(planned).map(namespaceText));
+    for (const collection of this.#collections.values()) {
+      if (waiting.has(collection.name)) collection.move({ what: "snapshot planned" });
+      else collection.follow();
+      if (collection.state.name === "waiting") this.#onChange(collection);
+    }
+  }
+
+  /** Changes the state of a collection. */
+  move(namespace: Namespace, change: StateChange): void {
+    this.#get(namespace).move(change);
+  }
+
+  /** Counts documents that a snapshot has read. */
+  countRead(namespace: Namespace, documents: number): void {
+    this.#get(namespace).documents += documents;
+  }
+
+  /**
+   * The applier of a collection. Opens its table, and creates it if it is missing.
    *
    * @throws UnusableTableError, SinkError if the table cannot be used, see {@linkcode isUnusableTable}
    */
   async of(namespace: Namespace): Promise<TableApplier> {
-    return (await this.#entryOf(namespace)).applier;
+    const collection = this.#get(namespace);
+    const { applier } = await collection.open();
+    if (this.#hasStarted) collection.follow();
+    return applier;
   }
 
   /**
-   * Works on the table of a collection. If the table cannot be used, leaves the collection out, unless the relay follows
-   * this collection alone.
+   * Works on the table of a collection, unless its changes are skipped. If the table cannot be used, the collection
+   * becomes `failed`; if the relay follows this collection alone, the error ends it, and the position stays before the
+   * rows that were not written.
    *
    * @returns whether the work is done
-   * @throws the error of the table if there can be no other one; each other error
+   * @throws each error that is not of one table; each error if the relay follows this collection alone
    */
   async attempt(namespace: Namespace, work: () => Promise<unknown>): Promise<boolean> {
-    if (this.leftOut.has(namespace)) return false;
+    if (this.isSkipped(namespace)) return false;
     try {
       await work();
       return true;
     } catch (error) {
-      await this.#leaveOut(namespace, error);
+      await this.#fail(this.#get(namespace), error);
       return false;
     }
   }
 
-  tableOf(namespace: Namespace): TableName {
-    const { dialect } = this.#transports.raw;
-    return tableFor(this.#options.names.tableOf(namespace), namespace, dialect);
-  }
-
-  /** Another stream that writes to the collection's table, where there is one. */
-  sharer(namespace: Namespace): Promise<string | undefined> {
-    return this.#followed.sharer(namespace, this.tableOf(namespace));
-  }
-
-  /** Collections that were followed and are not among these, except those whose table one of these has. */
-  async missing(namespaces: readonly Namespace[]): Promise<Namespace[]> {
-    const taken = new Set(namespaces.map((each) => quoteTable(this.tableOf(each))));
-    return (await this.#followed.list()).filter((each) => !taken.has(quoteTable(this.tableOf(each))));
-  }
-
-  /** Whether this stream had tables before, in which there may be rows whose documents are gone. */
-  async hadTables(): Promise<boolean> {
-    return (await this.#followed.list()).length > 0;
-  }
-
-  /** Other streams, alive, that write collections of this one to the same tables, with their number. */
-  overlaps(): ReturnType<FollowedCollections["overlaps"]> {
-    return this.#followed.overlaps();
-  }
-
-  /**
-   * Opens the tables of these collections, and tries their dead letters again. Leaves out collections whose tables cannot
-   * be used.
-   *
-   * @returns the collections whose tables somebody has dropped since they were filled: they need a new snapshot
-   * @throws the error of the first table if none can be used
-   */
-  async openAll(namespaces: readonly Namespace[]): Promise<Namespace[]> {
-    const known = new Set(this.#entries.keys());
-    const failures: (readonly [Namespace, unknown])[] = [];
-    const usable = namespaces.filter((each) => !this.leftOut.has(each));
-    const entries = await concurrently(usable, TABLES_AT_ONCE, async (namespace) => {
-      this.#options.signal.throwIfAborted();
-      try {
-        const entry = await this.#entryOf(namespace);
-        if (!known.has(namespaceText(namespace))) await entry.applier.retryDeadLetters();
-        return entry;
-      } catch (error) {
-        if (!isUnusableTable(error)) throw error;
-        failures.push([namespace, error]);
-        return undefined;
-      }
-    });
-    if (failures[0] && this.#entries.size === 0) throw failures[0][1];
-    for (const failure of failures) await this.#leaveOut(...failure);
-    return usable.filter((each, at) => entries[at]?.wasDropped && !known.has(namespaceText(each)));
-  }
-
-  /**
-   * Retries tables that could not be used, if a retry is due. Nothing else may write at the same time. Rows of a collection
-   * that was dropped since then follow `--on-drop`.
-   *
-   * @returns the collections whose tables can be used again; each needs a snapshot
-   */
-  async retryLeftOut(): Promise<readonly Requeued[]> {
-    const tried = await concurrently(this.leftOut.due(TABLES_AT_ONCE), TABLES_AT_ONCE, async (collection) => {
-      let exists: boolean;
-      try {
-        exists = await this.#options.causalReader.exists(collection);
-        const rowsStay = this.#options.settings.onDrop === "keep" || this.#isLaterWorker;
-        if (!exists && rowsStay) return (this.leftOut.putOff(collection), []);
-        await this.#opener.probe(collection);
-        if (exists) await this.of(collection);
-      } catch (error) {
-        if (isUnusableTable(error)) this.leftOut.failedAgain(collection, error);
-        else if (error instanceof SinkError) this.leftOut.putOff(collection);
-        else throw error;
-        return [];
-      }
-      if (!exists) {
-        const newOwner = await this.drop(collection);
-        return newOwner ? [newOwner] : [];
-      }
-      this.leftOut.remove(collection);
-      this.#options.log.info(
-        "The table of a collection that was left out can be used: taking a snapshot of it",
-        { collection: namespaceText(collection) },
-      );
-      return [collection];
-    });
-    return tried.flat();
-  }
-
-  /**
-   * Groups changes by their collection and has them worked on, several collections at once. Changes of collections that
-   * are left out are dropped.
-   */
+  /** Groups changes by collection and works on several collections at once. Skips those of skipped collections. */
   async forEachCollection<T extends { readonly namespace: Namespace }>(
     changes: readonly T[],
     work: (group: CollectionChanges<T>) => Promise<void>,
   ): Promise<void> {
     await concurrently(byNamespace(changes), TABLES_AT_ONCE, async (group) => {
-      const [first] = group;
-      if (!first) return;
-      const { namespace } = first;
+      const namespace = group[0]?.namespace;
+      if (!namespace) return;
       await this.attempt(
         namespace,
         async () => await work({ namespace, changes: group, applier: await this.of(namespace) }),
@@ -239,281 +233,205 @@ export class Collections {
     });
   }
 
-  /**
-   * Rows of a collection that was dropped or renamed follow `--on-drop`. A collection that was never followed, a view
-   * for instance, has no rows here, whatever table has its name. Of several workers, the first one removes the rows of
-   * all, see {@linkcode DropBarrier}.
-   *
-   * @returns the collection that has the table by now, to be read again; undefined where none has
-   */
-  async drop(namespace: Namespace): Promise<Namespace | undefined> {
-    const hasNoRows = this.leftOut.get(namespace)?.keepsGone === true;
-    this.leftOut.remove(namespace);
-    this.leftOut.tryNow();
-    if (hasNoRows) return undefined;
-    const newOwner = await this.#owners.newOwner(quoteTable(this.tableOf(namespace)), namespace);
-    if (this.#options.settings.onDrop !== "keep") {
-      if (this.#isLaterWorker) await this.#followed.remove(namespace);
-      else if (await this.#isKnown(namespace)) {
-        await this.removeRows(namespace, () => this.#dropRows(namespace, newOwner));
-      }
-    }
-    await this.#close(namespace);
-    return newOwner;
-  }
-
-  /** Whether the relay follows one collection, so that it has nothing to do if the table cannot be used. */
-  get #isSingle(): boolean {
-    return this.#options.settings.scope.level === "collection";
-  }
-
-  get #isLaterWorker(): boolean {
-    return (this.#options.settings.worker?.index ?? 0) > 0;
-  }
-
-  async #isKnown(namespace: Namespace): Promise<boolean> {
-    if (this.#entries.has(namespaceText(namespace))) return true;
-    return this.#options.settings.worker
-      ? await this.#followed.isShared(namespace, this.tableOf(namespace))
-      : await this.#followed.has(namespace);
-  }
-
-  /** Has the table opened again: the collection's shard key has changed, or another worker may have dropped the table. */
-  async reopen(namespace: Namespace): Promise<void> {
-    await this.#close(namespace);
-  }
-
-  /**
-   * Drops the tables that a backup of CrateDB kept when the last run ended: emptied ones of collections that are gone. A
-   * worker does not: another one may have written there since.
-   */
-  async resumeDrops(namespaces: readonly Namespace[]): Promise<void> {
-    const { onDrop, worker } = this.#options.settings;
-    if (onDrop !== "drop" || worker) return;
-    for (const namespace of await this.missing(namespaces)) {
-      const isEmpty = () => isEmptyTable(this.#transports.patient, this.tableOf(namespace));
-      if (await unlessUnusable(isEmpty)) await this.drop(namespace);
-    }
-  }
-
-  /** The collections of a database whose tables are open, and those left out. */
-  openIn(database: string): Namespace[] {
-    return [...this.#entries.keys(), ...this.leftOut.all.map(namespaceText)]
-      .filter((name) => name.startsWith(`${database}.`))
-      .map((name) => ({ database, collection: name.slice(database.length + 1) }));
-  }
-
-  /** Makes what was written visible to queries. */
+  /** Makes written rows visible to queries. */
   async refresh(): Promise<void> {
-    await concurrently([...this.#dirty], TABLES_AT_ONCE, async ([applier, namespace]) => {
-      if (applier.dirty) await this.attempt(namespace, () => applier.refresh());
-      if (!applier.dirty) this.#dirty.delete(applier);
+    await concurrently([...this.#dirty], TABLES_AT_ONCE, async (collection) => {
+      const { opened } = collection;
+      if (opened?.applier.dirty) await this.attempt(collection.namespace, () => opened.applier.refresh());
+      if (!opened?.applier.dirty) this.#dirty.delete(collection);
     });
-  }
-
-  /** Entries whose tables are open by now, without those that cannot be opened. */
-  async #opened(): Promise<readonly Entry[]> {
-    const settled = await Promise.allSettled(this.#entries.values());
-    return settled.flatMap((each) => each.status === "fulfilled" ? [each.value] : []);
-  }
-
-  /** Tries again, now and then, what a backup of CrateDB has kept waiting. Nothing may be written meanwhile. */
-  async retryPutOff(): Promise<void> {
-    const now = this.#options.clock.monotonic();
-    if (now - this.#putOffTriedAt < PUT_OFF_INTERVAL_MS) return;
-    this.#putOffTriedAt = now;
-    for (const { namespace, columns } of await this.#opened()) {
-      await this.attempt(namespace, () => columns.retryPutOff());
-    }
-    for (const [table, { namespace, applier }] of this.#undropped) {
-      // Whoever has the table by now keeps it.
-      const isTaken = this.#owners.has(table);
-      if (!isTaken && await unlessUnusable(() => applier.retryDrop())) continue;
-      this.#undropped.delete(table);
-      if (!isTaken) await this.#followed.remove(namespace);
-    }
   }
 
   /**
-   * Looks from time to time for what a relay that died has left, as long as there may be something: while statements
-   * fail, as a table that is closed to writing makes them, and where another relay was at work at the start.
+   * Does what is due now and then: saves states, retries failed collections, and what waits for a backup of CrateDB.
+   * Nothing else may write at the same time.
+   *
+   * @returns the collections that can be followed again: each needs a snapshot
    */
-  recoverDuring(outages: OutageTracker, fail: (error: unknown) => void): Disposable {
-    let isBusy = false;
-    const look = async () => {
-      if (isBusy || !outages.active && this.#unrecovered.size === 0) return;
-      isBusy = true;
-      try {
-        const entries = outages.active ? await this.#opened() : [];
-        for (const columns of new Set([...this.#unrecovered, ...entries.map(({ columns }) => columns)])) {
-          if (!await unlessUnusable(() => columns.recover())) this.#unrecovered.delete(columns);
-        }
-      } catch (error) {
-        fail(error);
-      } finally {
-        isBusy = false;
-      }
-    };
-    const timer = setInterval(look, this.#options.settings.lease / 3);
-    return { [Symbol.dispose]: () => clearInterval(timer) };
+  async maintain(): Promise<readonly Requeued[]> {
+    await this.#retryPutOff();
+    const usable = await this.#skipped.retryDue(TABLES_AT_ONCE);
+    if (this.#options.clock.monotonic() - this.#savedAt >= SAVE_INTERVAL_MS) await this.saveStates();
+    return usable;
   }
 
-  /** Of all tables since the start, also of those that are closed. */
-  get counts(): Counts {
-    return this.#counts;
+  /** Saves the states that have changed. A saved position does not depend on them: it names skipped collections. */
+  async saveStates(): Promise<void> {
+    const changed = [...this.#unsaved];
+    this.#unsaved.clear();
+    this.#savedAt = this.#options.clock.monotonic();
+    await this.#saved.save(changed);
   }
 
-  /** Concurrent calls get the same entry. One that cannot be opened is opened again by the next call. */
-  #entryOf(namespace: Namespace): Promise<Entry> {
-    const name = namespaceText(namespace);
-    const known = this.#entries.get(name);
-    if (known) return known;
-    const entry = this.#open(namespace);
-    this.#entries.set(name, entry);
-    entry.catch(() => {
-      if (this.#entries.get(name) === entry) this.#entries.delete(name);
-      this.#opener.release(namespace);
-    });
-    return entry;
+  /** Skips the changes of a collection from now on. Its rows stay. Nothing else may write at the same time. */
+  async pause(namespace: Namespace, reason?: string): Promise<void> {
+    const collection = this.#get(namespace);
+    await this.#close(collection);
+    await this.#skip(collection, { what: "paused", ...reason !== undefined && { reason } });
+    await this.saveStates();
   }
 
-  async #open(namespace: Namespace): Promise<Entry> {
-    const { names, settings, log, emit } = this.#options;
-    const { patient } = this.#transports;
-    const name = this.tableOf(namespace);
-    const { table, isKnown } = await this.#opener.open(namespace);
-    const writer = new Writer(patient, table, { ...settings, inFlightBudget: this.#inFlightBudget });
-    const columns = await this.#columnsOf(namespace, table, writer);
-    if (await columns.recover()) this.#unrecovered.add(columns);
-    if (!isKnown) await this.#followed.add(namespace, name);
-    const stream = deadLetterStream(namespace, name);
-    const deadLetters = await DeadLetters.open(patient, { schema: names.metadataSchema, stream });
-    const shardKey = await this.#options.shardKeyOf(namespace);
-    const applier: TableApplier = new TableApplier({
-      namespace,
-      table,
-      columns,
-      writer,
-      deadLetters,
-      deadLetterLimit: this.#deadLetterLimit,
-      onDrop: settings.onDrop,
-      omit: settings.omit,
-      ownKeys: (oids) => this.#ownKeys(namespace, oids, shardKey),
-      shardKey,
-      garbage: this.#garbage,
-      log,
-      emit: (event) => {
-        if (event.type === "tableWritten") {
-          this.#counts = sumOf(this.#counts, event);
-          this.#dirty.set(applier, namespace);
-        }
-        emit(event);
-      },
-    });
-    return { namespace, applier, columns, wasDropped: isKnown && table.isNew };
+  /** @returns the collection, which needs a snapshot; undefined if it is not paused */
+  resume(namespace: Namespace): Requeued | undefined {
+    const collection = this.#collections.get(namespaceText(namespace));
+    if (collection?.state.name !== "paused") return undefined;
+    collection.move({ what: "resumed" });
+    return collection.requeued;
   }
 
-  /** @throws the error if it is not of one table, or if the relay follows this collection alone */
-  async #leaveOut(namespace: Namespace, error: unknown): Promise<void> {
-    if (!isUnusableTable(error)) throw error;
-    await this.#abandon(namespace);
-    if (this.leftOut.has(namespace)) return;
-    if (this.#isSingle) throw error;
-    // One that never had rows has none to remove; rows of others in its table follow --on-drop.
-    const keepsGone = !await this.#followed.has(namespace);
-    if (!this.leftOut.has(namespace)) this.leftOut.add({ ...namespace, keepsGone }, error);
+  /** Has {@linkcode maintain} retry a failed collection the next time. @returns whether it has failed */
+  retry(namespace: Namespace): boolean {
+    const collection = this.#collections.get(namespaceText(namespace));
+    if (collection?.state.name !== "failed") return false;
+    collection.retryAt = -Infinity;
+    return true;
   }
 
-  /** Closes a table that cannot be used. */
-  async #abandon(namespace: Namespace): Promise<void> {
-    const name = namespaceText(namespace);
-    const [entry] = await Promise.allSettled([this.#entries.get(name)]);
-    if (entry?.status !== "fulfilled" || !entry.value) return;
-    const { applier, columns } = entry.value;
-    this.#forget(namespace, applier);
-    this.#unrecovered.delete(columns);
+  /**
+   * Applies `--on-drop` to the rows of a collection that was dropped or renamed, see {@linkcode Drops}.
+   *
+   * @returns the collection that has the table now, which needs a snapshot; undefined for none
+   */
+  drop(namespace: Namespace): Promise<Namespace | undefined> {
+    this.#skipped.retryNow();
+    return this.#drops.drop(this.#get(namespace));
   }
 
-  async #ownKeys(namespace: Namespace, oids: readonly string[], shardKey: ShardKey): Promise<string[]> {
-    const keys = oids.map((oid) => rowKeyOf(oid, shardKey));
-    return (await this.#options.ownKeys.among(namespace, keys)).map(({ oid }) => oid);
-  }
-
-  async #columnsOf(namespace: Namespace, table: TargetTable, writer: Writer): Promise<ColumnPolicy> {
-    const { settings, log, signal, clock, emit } = this.#options;
-    const { patient } = this.#transports;
-    if (patient.dialect.isJsonb) return JSONB_COLUMNS;
-    const tableSchema = new TableSchema(patient, {
-      table,
-      log,
-      inferred: settings.columns === "dynamic",
-      needed: table.hasOverflow ? ["oid", "data", "overflow"] : ["oid", "data"],
-      onAdded: (columns) => emit({ type: "columnsAdded", namespace, columns }),
-    });
-    const widening = new Widening(this.#transports, {
-      ...settings,
-      table,
-      tableSchema,
-      signal,
-      log,
-      clock,
-      onWidened: (columns) => emit({ type: "columnsWidened", namespace, columns }),
-    });
-    return await openColumnPolicy(settings.columns, { table, tableSchema, widening, writer });
-  }
-
-  /** Removes rows of a dropped collection. If the table cannot be used, leaves the collection out until it can. */
+  /** Removes rows of a dropped collection. If the table cannot be used, the collection fails until it can. */
   async removeRows(namespace: Namespace, work: () => Promise<unknown>): Promise<void> {
     try {
       await work();
     } catch (error) {
       if (!isUnusableTable(error)) throw error;
-      await this.#abandon(namespace);
-      this.leftOut.add(namespace, error);
+      const collection = this.#get(namespace);
+      this.#abandon(collection);
+      collection.keepsGone = false;
+      collection.move(failure(error));
     }
   }
 
-  async #dropRows(namespace: Namespace, newOwner: Namespace | undefined): Promise<void> {
-    const stream = newOwner ? undefined : await this.sharer(namespace);
-    if (stream) {
-      this.#options.log.warn(
-        "Rows of a collection that is gone stay: another stream writes to the table too",
-        { stream },
-      );
-      return;
-    }
-    const applier = await this.of(namespace);
-    if (newOwner) await applier.discardDeadLetters();
-    else if (await applier.dropRows() && !this.#options.settings.worker) {
-      this.#undropped.set(quoteTable(this.tableOf(namespace)), { namespace, applier });
-      return;
-    }
-    await this.#followed.remove(namespace);
+  /** Opens the table again: the shard key has changed, or another worker may have dropped the table. */
+  async reopen(namespace: Namespace): Promise<void> {
+    await this.#close(this.#get(namespace));
   }
 
-  /** Leaves the table to another collection whose name may make the same. */
-  async #close(namespace: Namespace): Promise<void> {
+  /** Drops the emptied tables of dropped collections that a backup of CrateDB kept when the last run ended. */
+  async resumeDrops(namespaces: readonly Namespace[]): Promise<void> {
+    const missing = (await this.missing(namespaces)).map((each) => this.#get(each));
+    for (const collection of await this.#drops.unfinished(missing)) await this.drop(collection.namespace);
+  }
+
+  /** The collections of a database whose tables are open or whose changes are skipped. */
+  openIn(database: string): Namespace[] {
+    return [...this.#collections.values()].filter(({ opened, isSkipped }) => opened || isSkipped)
+      .map(({ namespace }) => namespace).filter((each) => each.database === database);
+  }
+
+  /** Cleans up after relays that died while they changed columns, see {@linkcode Recovery}. */
+  recoverDuring(outages: OutageTracker, fail: (error: unknown) => void): Disposable {
+    return this.#recovery.runDuring(outages, { every: this.#options.settings.lease / 3, fail });
+  }
+
+  #get(namespace: Namespace): Collection {
     const name = namespaceText(namespace);
-    const entry = await this.#entries.get(name);
-    if (!entry) return;
-    const { applier } = entry;
-    if (applier.dirty) await unlessUnusable(() => applier.refresh());
-    this.#forget(namespace, applier);
+    const known = this.#collections.get(name);
+    if (known) return known;
+    const collection = new Collection(namespace, {
+      table: this.#opener.tableOf(namespace),
+      open: async () => {
+        const table = await this.#opener.open(namespace);
+        this.#recovery.add(table);
+        return table;
+      },
+      onClosed: () => this.#opener.release(namespace),
+      onChange: (changed) => this.#onChange(changed),
+      clock: this.#options.clock,
+    });
+    this.#collections.set(name, collection);
+    return collection;
   }
 
-  #forget(namespace: Namespace, applier: TableApplier): void {
-    this.#dirty.delete(applier);
-    this.#entries.delete(namespaceText(namespace));
-    this.#opener.release(namespace);
+  #onChange(collection: Collection): void {
+    this.#skipped.update(collection);
+    this.#unsaved.add(collection);
+    this.#report(collection, collection.state);
   }
-}
 
-/** What the work gives; undefined if it fails because the table cannot be used. */
-async function unlessUnusable<T>(work: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await work();
-  } catch (error) {
+  #onWritten({ namespace, ...counts }: TableWrite): void {
+    this.#counts = sumOf(this.#counts, counts);
+    const collection = this.#get(namespace);
+    collection.rows += counts.upserts + counts.deletes;
+    this.#dirty.add(collection);
+  }
+
+  /** What an earlier run has saved: paused collections stay paused, those that MongoDB no longer has wait. */
+  async #load(namespaces: readonly Namespace[]): Promise<void> {
+    if (this.#hasStarted) return;
+    const existing = new Set(namespaces.map(namespaceText));
+    for (const { hasTable, state, reason, ...namespace } of await this.#saved.list()) {
+      if (existing.has(namespaceText(namespace))) {
+        if (state !== "paused") continue;
+        const collection = this.#get(namespace);
+        collection.keepsGone = !hasTable;
+        collection.move({ what: "paused", ...reason !== undefined && { reason } });
+      } else if (!hasTable) await this.#saved.remove(namespace);
+      else if (state !== "waiting") this.#unsaved.add(this.#get(namespace));
+    }
+  }
+
+  /** @throws the error if it is not of one table, or if the relay follows this collection alone */
+  async #fail(collection: Collection, error: unknown): Promise<void> {
     if (!isUnusableTable(error)) throw error;
-    return undefined;
+    this.#abandon(collection);
+    if (collection.isSkipped) return;
+    if (this.#options.settings.scope.level === "collection") throw error;
+    await this.#skip(collection, failure(error));
+  }
+
+  /** A collection that never had rows has no stale ones; rows of others in its table follow `--on-drop`. */
+  async #skip(collection: Collection, change: StateChange): Promise<void> {
+    const hasRows = await this.#saved.has(collection.namespace);
+    if (!collection.isSkipped) collection.keepsGone = !hasRows;
+    collection.move(change);
+  }
+
+  async #retryPutOff(): Promise<void> {
+    const now = this.#options.clock.monotonic();
+    if (now - this.#putOffTriedAt < PUT_OFF_INTERVAL_MS) return;
+    this.#putOffTriedAt = now;
+    for (const { namespace, opened } of [...this.#collections.values()]) {
+      if (opened) await this.attempt(namespace, () => opened.columns.retryPutOff());
+    }
+    await this.#drops.finish();
+  }
+
+  /** Closes a table that cannot be used. */
+  #abandon(collection: Collection): void {
+    const { opened } = collection;
+    if (!opened) return;
+    this.#dirty.delete(collection);
+    this.#recovery.delete(opened);
+    collection.close();
+  }
+
+  /** Closes a table, and leaves it to another collection with the same table name. */
+  async #close(collection: Collection): Promise<void> {
+    const { opened } = collection;
+    if (!opened) return;
+    const { applier } = opened;
+    if (applier.dirty) await unlessUnusable(() => applier.refresh());
+    this.#dirty.delete(collection);
+    collection.close();
+  }
+
+  /** Removes what is saved of a collection. */
+  async #remove(collection: Collection): Promise<void> {
+    await this.#saved.remove(collection.namespace);
+    this.#unsaved.delete(collection);
+    if (this.#collections.delete(collection.name)) this.#report(collection, undefined);
+  }
+
+  #report({ namespace, table, since }: Collection, state: CollectionState | undefined): void {
+    this.#options.emit({ type: "collectionChanged", namespace, table: quoteTable(table), state, since });
   }
 }

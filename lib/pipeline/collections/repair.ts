@@ -76,7 +76,7 @@ export class RequestedRepairs {
       const { namespace } = first;
       if (scope.includes(namespace)) {
         const own = await ownKeys.among(namespace, group);
-        // A collection left out is read again as a whole later.
+        // A skipped collection is read again as a whole later.
         if (await this.#deps.tables.attempt(namespace, () => repairRows(namespace, own, this.#deps))) {
           log.info("Repaired rows that were found to differ", {
             collection: namespaceText(namespace),

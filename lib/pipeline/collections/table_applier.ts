@@ -18,7 +18,7 @@ import { ReadWriteLock } from "../../util/read_write_lock.ts";
 import { coalesce, type RowChange } from "./coalesce.ts";
 import type { DeadLetterLimit } from "./dead_letter_limit.ts";
 import type { Emit } from "../status/events.ts";
-import type { RelaySettings } from "../settings.ts";
+import type { CollectionSettings } from "../settings.ts";
 import { type Stage, timed } from "../status/stages.ts";
 
 export interface TableApplierDeps {
@@ -29,13 +29,11 @@ export interface TableApplierDeps {
   readonly deadLetters: Pick<DeadLetters, "keys" | "count" | "read" | "add" | "resolve" | "clear">;
   /** Asked before dead letters are kept, of all tables. */
   readonly deadLetterLimit: Pick<DeadLetterLimit, "check" | "count">;
-  readonly onDrop: RelaySettings["onDrop"];
+  readonly settings: Pick<CollectionSettings, "onDrop" | "omit">;
   /** Those of these keys that are this relay's to write. */
   readonly ownKeys: (oids: readonly string[]) => Promise<readonly string[]>;
   /** What the collection is sharded by, where rows are named by that too. */
   readonly shardKey: ShardKey;
-  /** Paths of fields that are left out. */
-  readonly omit: readonly string[];
   /** Asked for room before documents become rows, and before those become statements. */
   readonly garbage: Pick<GarbageLimit, "makeRoom">;
   readonly log: Logger;
@@ -154,7 +152,7 @@ export class TableApplier {
 
   /** Leaves out what MongoDB cannot. */
   #withoutOmitted(document: Uint8Array): Uint8Array {
-    return withoutFields(document, this.#deps.omit);
+    return withoutFields(document, this.#deps.settings.omit);
   }
 
   /**
@@ -203,7 +201,7 @@ export class TableApplier {
    * @returns whether the table, empty now, is to be dropped later: a backup of CrateDB keeps it
    */
   async dropRows(): Promise<boolean> {
-    const { onDrop, writer, table, log } = this.#deps;
+    const { settings: { onDrop }, writer, table, log } = this.#deps;
     const why = onDrop === "drop" ? await writer.drop() : undefined;
     if (why !== undefined || onDrop !== "drop") await writer.truncate();
     if (why !== undefined) log.warn(KEPT_TABLES[why], { table: quoteTable(table) });

@@ -1,22 +1,21 @@
 /**
- * Which collection a table belongs to. Collections whose names make the same table may have it one after the other:
+ * Which collection a table belongs to. Collections with the same table name may have it one after the other:
  *
  * | The table's owner | Another collection that wants it | The table                              |
  * | ----------------- | -------------------------------- | -------------------------------------- |
- * | none              | any                              | is the other collection's              |
+ * | none              | any                              | becomes the other collection's         |
  * | exists            | was dropped                      | stays the owner's                      |
  * | exists            | exists                           | stays the owner's: error for the other |
- * | was dropped       | exists                           | is the other collection's              |
+ * | was dropped       | exists                           | becomes the other collection's         |
  *
- * When a collection is dropped and its table already belongs to another one, the table stays with that new owner, whose
- * documents are read again.
+ * If a dropped collection's table already belongs to another collection, that one keeps it and is read again.
  */
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import { UnusableTableError } from "../../sink/table/unusable_table.ts";
 
 export class TableOwners {
   readonly #exists: (namespace: Namespace) => Promise<boolean>;
-  /** By the table's quoted name. */
+  /** By the quoted name of the table. */
   readonly #owners = new Map<string, Namespace>();
 
   /** @param exists whether MongoDB has the collection now */
@@ -41,10 +40,10 @@ export class TableOwners {
     this.#owners.set(table, namespace);
   }
 
-  /** The collection that is there and has the table of one that is gone; undefined where none has. */
-  async newOwner(table: string, gone: Namespace): Promise<Namespace | undefined> {
+  /** The existing collection that has the table of a dropped one; undefined for none. */
+  async newOwner(table: string, dropped: Namespace): Promise<Namespace | undefined> {
     const owner = this.#owners.get(table);
-    const isOther = owner !== undefined && !isSame(owner, gone);
+    const isOther = owner !== undefined && !isSame(owner, dropped);
     return isOther && await this.#exists(owner) ? owner : undefined;
   }
 
@@ -63,7 +62,7 @@ const sharedTable = (table: string, owner: Namespace, other: Namespace): Unusabl
     `Two collections would share ${table}: ${namespaceText(owner)} and ${namespaceText(other)}`,
     {
       hint:
-        "Leave one out with --exclude, which makes another stream with a new snapshot; another relay may follow it, with " +
+        "Exclude one with --exclude, which makes another stream with a new snapshot; another relay may follow it, with " +
         "another --table. If the databases differ, use --table '{database}.{collection}'.",
     },
   );

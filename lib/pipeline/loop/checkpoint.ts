@@ -13,7 +13,7 @@ import type { Collections } from "../collections/collections.ts";
 import { FRESH_MS } from "../status/stream_lag.ts";
 
 export interface CheckpointDeps {
-  readonly tables: Pick<Collections, "refresh">;
+  readonly tables: Pick<Collections, "refresh" | "saveStates">;
   readonly position: Pick<StreamPosition, "state" | "save">;
   readonly settings: Pick<RelaySettings, "refreshInterval" | "saveInterval" | "lease">;
   readonly clock: Pick<Clock, "monotonic">;
@@ -100,6 +100,7 @@ export class Checkpoint {
   /** Refreshes and saves, due or not. */
   async flush(): Promise<void> {
     await this.refresh();
+    await this.#deps.tables.saveStates();
     await this.save();
   }
 

@@ -15,10 +15,11 @@ import { GoneRows } from "../snapshot/stale_rows.ts";
 import { snapshotStateText } from "../snapshot/saved_snapshot.ts";
 import type { RelaySettings } from "../settings.ts";
 import {
+  collectionsLeft,
   isRepair,
   planSnapshot,
   requeueAll,
-  requeueLeftOut,
+  requeueSkipped,
   type SnapshotPlan,
   type SnapshotState,
   stateOf,
@@ -54,7 +55,7 @@ export async function prepare(snapshot: SnapshotState | null, deps: PrepareDeps)
   await checkTransform(namespaces, deps);
   if (snapshot && isRepair(snapshot)) await dropMissing(namespaces, deps);
   else await tables.resumeDrops(namespaces);
-  await dropLeftOut(snapshot, namespaces, deps);
+  await dropSkipped(snapshot, namespaces, deps);
   const toResnapshot = await tables.openAll(namespaces);
   for (const namespace of toResnapshot) {
     log.warn("The table of a collection was gone: taking a new snapshot of it", {
@@ -77,7 +78,9 @@ export async function prepare(snapshot: SnapshotState | null, deps: PrepareDeps)
     });
   }
   const toRead = requeueAll(planSnapshot(snapshot ?? undefined, namespaces), toResnapshot);
-  const plan = requeueLeftOut(toRead, tables.leftOut.all, settings.onDrop);
+  const plan = requeueSkipped(toRead, tables.skipped, settings.onDrop);
+  tables.start(collectionsLeft(plan));
+  await tables.saveStates();
   const state = stateOf(plan);
   await position.save({
     snapshot: state && snapshotStateText(state),
@@ -103,15 +106,15 @@ async function checkTransform(
   }
 }
 
-/** Applies `--on-drop` to collections that the last run left out and that were dropped since. */
-async function dropLeftOut(
+/** Applies `--on-drop` to collections that the last run skipped and that were dropped since. */
+async function dropSkipped(
   snapshot: SnapshotState | null,
   namespaces: readonly FoundCollection[],
   { tables }: Pick<PrepareDeps, "tables">,
 ): Promise<void> {
   const existing = new Set(namespaces.map(namespaceText));
   for (const collection of snapshot?.requeued ?? []) {
-    if (collection.leftOut && !existing.has(namespaceText(collection))) await tables.drop(collection);
+    if (collection.skipped && !existing.has(namespaceText(collection))) await tables.drop(collection);
   }
 }
 

@@ -245,8 +245,7 @@ class ReplicationLoop {
       });
     }
     emit({ type: "advanced", ...this.#progress });
-    await tables.retryPutOff();
-    for (const collection of await tables.retryLeftOut()) this.#snapshot.requeueLeftOut(collection);
+    for (const collection of await tables.maintain()) this.#snapshot.requeueSkipped(collection);
     if (await repairs.runIfDue()) this.#checkpoint.applied({ hasRows: true });
   }
 

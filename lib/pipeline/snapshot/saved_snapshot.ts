@@ -13,7 +13,7 @@ interface SavedSnapshot {
   readonly last: string | null;
   readonly sweep: boolean;
   readonly copied: number;
-  readonly again: readonly (Namespace & { readonly keeps?: boolean; readonly leftOut?: boolean })[];
+  readonly again: readonly (Namespace & { readonly keeps?: boolean; readonly skipped?: boolean })[];
   /** Versions up to 0.1 did not save these. */
   readonly done?: readonly string[];
   /** The key before each range, and its last one. */
@@ -31,11 +31,11 @@ export const snapshotStateText = (state: SnapshotState): string =>
       last: null,
       sweep: state.removesGone,
       copied: state.documents,
-      again: state.requeued.map(({ database, collection, keepsGone, leftOut }) => ({
+      again: state.requeued.map(({ database, collection, keepsGone, skipped }) => ({
         database,
         collection,
         ...keepsGone && { keeps: true },
-        ...leftOut && { leftOut: true },
+        ...skipped && { skipped: true },
       })),
       done: state.done,
       ranges: Object.fromEntries(
@@ -66,11 +66,11 @@ export function parseSnapshotState(text: string): SnapshotState {
     ranges: rangesOf(saved),
     removesGone: saved.sweep,
     documents: saved.copied,
-    requeued: saved.again.map(({ database, collection, keeps, leftOut }) => ({
+    requeued: saved.again.map(({ database, collection, keeps, skipped }) => ({
       database,
       collection,
       ...keeps && { keepsGone: true },
-      ...leftOut && { leftOut: true },
+      ...skipped && { skipped: true },
     })),
   };
 }

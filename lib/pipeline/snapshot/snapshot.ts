@@ -27,14 +27,14 @@ import {
   type RangeLeft,
   rangesLeft,
   requeue,
-  type Requeued,
-  requeueLeftOut,
+  requeueSkipped,
   type SnapshotPlan,
   type SnapshotState,
   startAgain,
   stateOf,
   withoutCollection,
 } from "./snapshot_state.ts";
+import type { Requeued } from "../collections/collection_state.ts";
 import type { Collections } from "../collections/collections.ts";
 
 export interface SnapshotDeps {
@@ -113,16 +113,16 @@ export class Snapshot {
     return this.#plan.documents;
   }
 
-  /** To be saved with the position; null when all is done. Collections left out are still to be read. */
+  /** To be saved with the position; null when all is done. Skipped collections are still to be read. */
   get state(): SnapshotState | null {
     const { tables, onDrop } = this.#deps;
-    return stateOf(requeueLeftOut(this.#plan, tables.leftOut.all, onDrop));
+    return stateOf(requeueSkipped(this.#plan, tables.skipped, onDrop));
   }
 
   /** The collections that can be read now. */
   get #left(): IteratorObject<Requeued> {
-    const { leftOut } = this.#deps.tables;
-    return collectionsLeft(this.#plan).filter((each) => !leftOut.has(each));
+    const { tables } = this.#deps;
+    return collectionsLeft(this.#plan).filter((each) => !tables.isSkipped(each));
   }
 
   /** Has a collection read once more from its start, for example if its name belongs to another collection now. */
@@ -130,9 +130,9 @@ export class Snapshot {
     this.#add(namespace, requeue(this.#plan, namespace, namespace));
   }
 
-  /** The same of a collection that was left out, and whose table can be used. */
-  requeueLeftOut(namespace: Requeued): void {
-    this.#add(namespace, requeueLeftOut(this.#plan, [namespace], this.#deps.onDrop));
+  /** The same of a collection whose changes were skipped until now. */
+  requeueSkipped(namespace: Requeued): void {
+    this.#add(namespace, requeueSkipped(this.#plan, [namespace], this.#deps.onDrop));
   }
 
   /** The same of a collection whose table has rows of a dropped one, which follow `--on-drop`. */
@@ -143,6 +143,7 @@ export class Snapshot {
   #add(namespace: Namespace, plan: SnapshotPlan): void {
     this.#forget(namespace);
     this.#plan = plan;
+    this.#deps.tables.move(namespace, { what: "snapshot planned" });
     this.#uncounted.add(namespaceText(namespace));
     if (this.#begunAt === undefined) this.#start();
   }
@@ -205,6 +206,7 @@ export class Snapshot {
     for (const namespace of this.#left) {
       const name = namespaceText(namespace);
       const ranges = rangesLeft(this.#plan, namespace);
+      this.#deps.tables.move(namespace, { what: "snapshot begun" });
       if (ranges && ranges.length > 0) {
         const range = ranges.find(({ upTo }) => !slice.taken.has(`${name}\0${upTo}`));
         if (!range) continue;
@@ -286,6 +288,7 @@ export class Snapshot {
           if (rows < documents.length) this.#warnOfSharedRows(namespace);
         });
         if (!isApplied) return;
+        tables.countRead(namespace, seen);
         const progress = { last: last && bytesToHex(last), seen, done };
         this.#plan = advanceRange(this.#plan, { namespace, upTo }, progress);
         await this.#tellOfProgress();
@@ -314,6 +317,7 @@ export class Snapshot {
     }
     this.#forget(namespace);
     this.#plan = finishCollection(this.#plan, namespace);
+    this.#deps.tables.move(namespace, { what: "snapshot done" });
     await this.#tellOfProgress();
   }
 

@@ -1,5 +1,6 @@
 /** What is left of a snapshot: what is saved of it, and what is planned from that. Pure. */
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
+import type { Requeued } from "../collections/collection_state.ts";
 import type { RelaySettings } from "../settings.ts";
 
 /** A range that is not read to its end. Keys are BSON of `{_id}` in hex digits. */
@@ -26,13 +27,6 @@ export interface SnapshotState {
   readonly requeued: readonly Requeued[];
 }
 
-export interface Requeued extends Namespace {
-  /** Whether rows whose documents are gone stay. */
-  readonly keepsGone?: boolean;
-  /** Whether it waits for its table, which cannot be used. */
-  readonly leftOut?: boolean;
-}
-
 /** What is to be read, now that it is known which collections there are. */
 export interface SnapshotPlan extends Omit<SnapshotState, "resumeAt"> {
   readonly pending: readonly Namespace[];
@@ -54,9 +48,9 @@ export const fullSnapshot = ({ removesGone }: Pick<SnapshotState, "removesGone">
   removesGone,
 });
 
-/** Whether all that is left are collections whose tables cannot be used. */
-export const isOnlyLeftOut = ({ resumeAt, requeued }: SnapshotState): boolean =>
-  resumeAt === null && requeued.every(({ leftOut }) => leftOut === true);
+/** Whether all that is left are collections whose changes are skipped. */
+export const isOnlySkipped = ({ resumeAt, requeued }: SnapshotState): boolean =>
+  resumeAt === null && requeued.every(({ skipped }) => skipped === true);
 
 /** True if the unfinished snapshot repairs data, so it must run even with `--snapshot never`. */
 export const isRepair = ({ removesGone, requeued }: SnapshotState): boolean =>
@@ -100,7 +94,7 @@ export function planSnapshot(
   { resumeAt, ...rest }: SnapshotState = NOTHING,
   namespaces: readonly Namespace[],
 ): SnapshotPlan {
-  const requeued = rest.requeued.map(({ leftOut: _, ...each }) => each);
+  const requeued = rest.requeued.map(({ skipped: _, ...each }) => each);
   const passed = new Set([...rest.done, ...requeued.map(namespaceText)]);
   const isPending = (name: string) => resumeAt !== null && name >= resumeAt && !passed.has(name);
   const plan = { ...rest, requeued, pending: namespaces.filter((each) => isPending(namespaceText(each))) };
@@ -200,7 +194,7 @@ function withoutCollections(plan: SnapshotPlan, namespaces: readonly Namespace[]
 export const requeue = (
   plan: SnapshotPlan,
   namespace: Namespace,
-  options: Pick<Requeued, "keepsGone" | "leftOut"> = {},
+  options: Pick<Requeued, "keepsGone" | "skipped"> = {},
 ): SnapshotPlan => requeueAll(plan, [{ ...namespace, ...options }]);
 
 /**
@@ -211,23 +205,23 @@ export const requeue = (
  */
 export function requeueAll(plan: SnapshotPlan, collections: readonly Requeued[]): SnapshotPlan {
   const rest = withoutCollections(plan, collections);
-  const entries = collections.map(({ database, collection, keepsGone = false, leftOut = false }) => ({
+  const entries = collections.map(({ database, collection, keepsGone = false, skipped = false }) => ({
     database,
     collection,
     ...keepsGone && { keepsGone },
-    ...leftOut && { leftOut },
+    ...skipped && { skipped },
   }));
   return { ...rest, requeued: [...rest.requeued, ...entries] };
 }
 
 /**
- * The same with collections whose tables cannot be used, or could not until now. With `--on-drop keep`, a collection that
+ * The same with collections whose changes are skipped, or were until now. With `--on-drop keep`, a collection that
  * the plan reads again after a drop keeps the rows of the dropped one.
  *
  * @example
- * IN: requeued [{a, keepsGone: true}], [{a, leftOut: true}], "keep" → OUT: requeued [{a, keepsGone: true, leftOut: true}]
+ * IN: requeued [{a, keepsGone: true}], [{a, skipped: true}], "keep" → OUT: requeued [{a, keepsGone: true, skipped: true}]
  */
-export function requeueLeftOut(
+export function requeueSkipped(
   plan: SnapshotPlan,
   collections: readonly Requeued[],
   onDrop: RelaySettings["onDrop"],

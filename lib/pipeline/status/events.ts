@@ -2,6 +2,7 @@
 import type { DocumentOperation } from "../../source/stream/event.ts";
 import type { Namespace } from "../../util/namespace.ts";
 import type { OutageEvent } from "../../util/outage.ts";
+import type { CollectionState } from "../collections/collection_state.ts";
 import type { StageDone } from "./stages.ts";
 
 /** The stream that a relay is started for. */
@@ -48,10 +49,15 @@ export interface ColumnChange {
   readonly columns: number;
 }
 
-/** A collection whose table cannot be used, and the reason. */
-export interface LeftOutCollection {
-  readonly collection: string;
-  readonly because: string;
+/** A collection whose state has changed. */
+export interface CollectionChange {
+  readonly namespace: Namespace;
+  /** The quoted name of its table. */
+  readonly table: string;
+  /** Undefined once the relay no longer follows the collection. */
+  readonly state: CollectionState | undefined;
+  /** When it got into this state, in milliseconds since 1970. */
+  readonly since: number;
 }
 
 export interface Advance {
@@ -90,8 +96,7 @@ export type RelayEvent =
   | ({ readonly type: "eventsRead" } & CollectionEvents)
   /** CrateDB has confirmed rows of a collection, from a batch or a chunk of the snapshot. */
   | ({ readonly type: "tableWritten" } & TableWrite)
-  /** The list of collections left out has changed. */
-  | { readonly type: "collectionsLeftOut"; readonly collections: readonly LeftOutCollection[] }
+  | ({ readonly type: "collectionChanged" } & CollectionChange)
   | ({ readonly type: "columnsAdded" } & ColumnChange)
   | ({ readonly type: "columnsWidened" } & ColumnChange)
   /** All rows of a batch are in CrateDB. */

@@ -2,7 +2,7 @@
 import type { BSON } from "mongodb";
 import type { SavedPosition } from "../../sink/metadata/saved_position.ts";
 import { parseSnapshotState } from "../snapshot/saved_snapshot.ts";
-import { isOnlyLeftOut } from "../snapshot/snapshot_state.ts";
+import { isOnlySkipped } from "../snapshot/snapshot_state.ts";
 import { hasPassed, hasReached, savedToken } from "../../source/stream/resume_token.ts";
 
 /**
@@ -22,15 +22,15 @@ export function hasWritten(
 }
 
 /**
- * The position for all collections but those left out, which a relay reads when their tables can be used again.
+ * The position of all collections but skipped ones, which a relay reads again before it follows them.
  *
  * @example
- * IN: {snapshot: a left-out collection that is to be read, …} → OUT: {snapshot: null, …}
+ * IN: {snapshot: a skipped collection that is to be read, …} → OUT: {snapshot: null, …}
  */
-export function besideLeftOut<Position extends Pick<SavedPosition, "snapshot">>(
+export function besideSkipped<Position extends Pick<SavedPosition, "snapshot">>(
   position: Position,
 ): Position {
   const { snapshot } = position;
-  if (snapshot === null || !isOnlyLeftOut(parseSnapshotState(snapshot))) return position;
+  if (snapshot === null || !isOnlySkipped(parseSnapshotState(snapshot))) return position;
   return { ...position, snapshot: null };
 }

@@ -1,7 +1,7 @@
 /** The status of a relay: phase, lag and progress, as the saved position, the metrics and the log report them. */
 import { messageOf } from "../../util/errors.ts";
 import type { Liveness, Outage, System } from "../../util/outage.ts";
-import { type Counts, type LeftOutCollection, NO_COUNTS, type SnapshotProgress } from "./events.ts";
+import { type Counts, NO_COUNTS, type SnapshotProgress } from "./events.ts";
 import { FRESH_MS } from "./stream_lag.ts";
 
 /** The words that users see. The replication loop's own phases are in `next_step.ts`. */
@@ -28,9 +28,15 @@ export interface RelayStatus extends Counts {
   readonly events: number;
   /** Milliseconds that the relay could be away before the oplog has moved on past its position; 0 once it has; null when not known. */
   readonly oplogHeadroom: number | null;
-  /** Collections whose changes are not applied, because their tables cannot be used. */
-  readonly leftOut: readonly LeftOutCollection[];
+  /** Collections whose changes are skipped, because their tables cannot be used. */
+  readonly failedCollections: readonly FailedCollection[];
   readonly lastError: string | null;
+}
+
+/** A collection whose table cannot be used, and the reason. */
+export interface FailedCollection {
+  readonly collection: string;
+  readonly reason: string;
 }
 
 export interface StatusSource {
@@ -62,7 +68,7 @@ export interface ReportedState {
   readonly oldest: number | undefined;
   readonly events: number;
   readonly counts: Counts;
-  readonly leftOut: readonly LeftOutCollection[];
+  readonly failedCollections: readonly FailedCollection[];
 }
 
 export const NOTHING_REPORTED: ReportedState = {
@@ -76,7 +82,7 @@ export const NOTHING_REPORTED: ReportedState = {
   oldest: undefined,
   events: 0,
   counts: NO_COUNTS,
-  leftOut: [],
+  failedCollections: [],
 };
 
 export interface Circumstances {
@@ -97,11 +103,11 @@ const SYSTEMS: readonly System[] = ["CrateDB", "PostgreSQL", "MongoDB"];
  * - Only an applied batch or an answer reduces the lag. The lag is counted from the last proof: it grows with time if the
  *   last batch, or the oldest open question, is older than in an idle stream. So a silent database is visible, whatever
  *   the relay was doing.
- * - `lastError` belongs to the ending, else to the outage that the phase names, else to the collections left out.
+ * - `lastError` belongs to the ending, else to the outage that the phase names, else to the first failed collection.
  * - When both sides answer and a batch was applied, the phase is `snapshot`, `catching up` or `following`.
  */
 export function statusOf(state: ReportedState, { systems, now }: Circumstances): RelayStatus {
-  const { snapshot, clusterTime, oldest, events, counts, leftOut, ending } = state;
+  const { snapshot, clusterTime, oldest, events, counts, failedCollections, ending } = state;
   const outage = firstOutage(systems);
   const lag = lagOf(state, { systems, now });
   return {
@@ -113,8 +119,8 @@ export function statusOf(state: ReportedState, { systems, now }: Circumstances):
     events,
     ...counts,
     oplogHeadroom: clusterTime === null || oldest === undefined ? null : Math.max(0, clusterTime - oldest),
-    leftOut,
-    lastError: ending ? ending.error : outage ? messageOf(outage.error) : leftOutText(leftOut),
+    failedCollections,
+    lastError: ending ? ending.error : outage ? messageOf(outage.error) : failureText(failedCollections),
   };
 }
 
@@ -147,9 +153,7 @@ function firstOutage(systems: readonly Liveness[]): Outage | undefined {
   return SYSTEMS.flatMap((system) => outages.filter((each) => each.system === system))[0];
 }
 
-function leftOutText([first, ...more]: readonly LeftOutCollection[]): string | null {
+function failureText([first, ...more]: readonly FailedCollection[]): string | null {
   if (!first) return null;
-  return `${first.collection} is left out: ${first.because}${
-    more.length > 0 ? ` (and ${more.length} more)` : ""
-  }`;
+  return `${first.collection} failed: ${first.reason}${more.length > 0 ? ` (and ${more.length} more)` : ""}`;
 }

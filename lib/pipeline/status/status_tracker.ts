@@ -3,8 +3,9 @@ import type { StatusColumns } from "../../sink/metadata/status_columns.ts";
 import { type Clock, SYSTEM_CLOCK } from "../../util/clock.ts";
 import { messageOf } from "../../util/errors.ts";
 import type { Liveness } from "../../util/outage.ts";
+import { namespaceText } from "../../util/namespace.ts";
 import { VERSION } from "../../util/version.ts";
-import { on, sumOf } from "./events.ts";
+import { type CollectionChange, on, sumOf } from "./events.ts";
 import {
   NOTHING_REPORTED,
   type RelayStatus,
@@ -16,10 +17,16 @@ import {
 export class StatusTracker implements StatusSource {
   readonly #clock: Pick<Clock, "monotonic">;
   readonly #systems: Liveness[] = [];
+  readonly #collections = new Map<string, CollectionChange>();
   #state: ReportedState = NOTHING_REPORTED;
 
   constructor(clock: Pick<Clock, "monotonic"> = SYSTEM_CLOCK) {
     this.#clock = clock;
+  }
+
+  /** The last change of each collection. */
+  get collections(): Iterable<CollectionChange> {
+    return this.#collections.values();
   }
 
   get current(): RelayStatus {
@@ -49,10 +56,22 @@ export class StatusTracker implements StatusSource {
       }),
     // An oplog that has dropped no entry yet gives a lower bound, not the headroom.
     oplogSeen: ({ oldest, isGrowing }) => this.#set({ oldest: isGrowing ? undefined : oldest }),
-    collectionsLeftOut: ({ collections }) => this.#set({ leftOut: collections }),
+    collectionChanged: (change) => this.#collectionChanged(change),
     historyLost: () => this.#set({ isReady: false, snapshot: undefined, applying: undefined }),
     ended: ({ error }) => this.#set({ ending: { error: error === undefined ? null : messageOf(error) } }),
   });
+
+  #collectionChanged(change: CollectionChange): void {
+    const name = namespaceText(change.namespace);
+    const before = this.#collections.get(name)?.state?.name;
+    if (change.state) this.#collections.set(name, change);
+    else this.#collections.delete(name);
+    if (before !== "failed" && change.state?.name !== "failed") return;
+    const failedCollections = [...this.#collections].flatMap(([collection, { state }]) =>
+      state?.name === "failed" ? [{ collection, reason: state.reason }] : []
+    );
+    this.#set({ failedCollections });
+  }
 
   #set(change: Partial<ReportedState>): void {
     this.#state = { ...this.#state, ...change };
@@ -70,7 +89,7 @@ export const columnsOf = (status: RelayStatus): StatusColumns => ({
   rows: status.upserts + status.deletes,
   overflowed: status.overflowed,
   dead_letters: status.deadLetters,
-  left_out: status.leftOut.length,
+  failed_collections: status.failedCollections.length,
   oplog_headroom_s: status.oplogHeadroom === null ? null : Math.round(status.oplogHeadroom / 1_000),
   last_error: status.lastError,
   version: VERSION,

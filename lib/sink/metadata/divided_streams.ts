@@ -43,7 +43,7 @@ export class DividedStreams {
     const columns = '"database", collection, table_schema, table_name';
     await this.#transport.query(
       `INSERT INTO ${table} (stream, ${columns}) (SELECT DISTINCT $1::text, ${columns} FROM ${table} ` +
-        `WHERE stream = ANY($2::${this.#transport.dialect.lists[0]})) ` +
+        `WHERE stream = ANY($2::${this.#transport.dialect.lists[0]}) AND table_name IS NOT NULL) ` +
         'ON CONFLICT (stream, "database", collection) DO NOTHING',
       [this.#options.stream, streams],
     );

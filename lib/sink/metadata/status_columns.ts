@@ -10,7 +10,7 @@ export const STATUS_COLUMNS = {
   rows: "BIGINT",
   overflowed: "BIGINT",
   dead_letters: "BIGINT",
-  left_out: "BIGINT",
+  failed_collections: "BIGINT",
   oplog_headroom_s: "BIGINT",
   last_error: "TEXT",
   version: "TEXT",

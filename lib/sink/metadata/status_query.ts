@@ -29,7 +29,7 @@ export const STATES = [
   "waiting for MongoDB",
   "oplog nearly passed",
   "far behind",
-  "collections left out",
+  "collections failed",
   "dead letters",
   "ok",
 ] as const;
@@ -48,7 +48,7 @@ export const STATUS_FIELDS = [
   "rows",
   "overflowed",
   "dead_letters",
-  "left_out",
+  "failed_collections",
   "oplog_headroom_s",
   "last_error",
   "owner",
@@ -94,7 +94,7 @@ export function statusQuery(dialect: Dialect, options: StatusQueryOptions): stri
     "WHEN g.phase LIKE 'waiting for %' THEN g.phase " +
     `WHEN g.headroom_s < g.window_s / ${HEADROOM_PART} THEN 'oplog nearly passed' ` +
     `WHEN g.grown_lag_ms > ${maxLag} THEN 'far behind' ` +
-    "WHEN g.left_out > 0 THEN 'collections left out' " +
+    "WHEN g.failed_collections > 0 THEN 'collections failed' " +
     "WHEN g.standing_letters > 0 THEN 'dead letters' " +
     "ELSE 'ok' END";
   const computed: Partial<Record<typeof STATUS_FIELDS[number], string>> = {

@@ -105,7 +105,7 @@ async function followed(transport: Transport): Promise<Followed[]> {
     (table, { schema }) =>
       `SELECT '${
         schema.replaceAll("'", "''")
-      }', stream, "database", collection, table_schema, table_name FROM ${table}`,
+      }', stream, "database", collection, table_schema, table_name FROM ${table} WHERE table_name IS NOT NULL`,
   );
   return rows.map((row) => {
     const [schema = "", stream = "", database = "", collection = "", tableSchema = "", name = ""] = row.map(

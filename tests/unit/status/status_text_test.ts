@@ -17,7 +17,7 @@ const STATUS: StreamStatus = {
   rows: 90,
   overflowed: 0,
   dead_letters: 0,
-  left_out: 0,
+  failed_collections: 0,
   oplog_headroom_s: 7_200,
   last_error: null,
   owner: "host/1/ab",
@@ -99,12 +99,12 @@ Deno.test("statusText() shows names and states whole in 80 columns, and leaves o
   const snapshot = {
     ...STATUS,
     stream: "warehouse.* -> warehouse.{collection}",
-    state: "collections left out",
+    state: "collections failed",
     snapshot_done: 14_185,
     snapshot_total: 150_000,
   } satisfies StreamStatus;
   const [header = "", first = "", second = ""] = statusText([STATUS, snapshot], { width: 80, now: NOW });
-  assert.equal(header, "stream                                 state                 lag    dead letters");
-  assert.equal(first, "shop.* -> shop.{collection}            ok                    25 ms  0");
-  assert.equal(second, "warehouse.* -> warehouse.{collection}  collections left out  25 ms  0");
+  assert.equal(header, "stream                                 state               lag    dead letters");
+  assert.equal(first, "shop.* -> shop.{collection}            ok                  25 ms  0");
+  assert.equal(second, "warehouse.* -> warehouse.{collection}  collections failed  25 ms  0");
 });

@@ -49,7 +49,7 @@ async function handled({ operation, namespace = ORDERS, to, existing = [], open 
       },
       save: (fields: { origin: string }) => void (origin = fields.origin),
     },
-    settings: { scope: { includes: () => true }, onDrop: "drop", key },
+    settings: { scope: { includes: () => true }, for: () => ({ onDrop: "drop", key }) },
     log: { info: () => {}, warn: (message: string) => void warned.push(message) },
   };
   await handleCollectionEvent(

@@ -20,10 +20,13 @@ import { Shutdown } from "../../../../lib/util/shutdown.ts";
 const ORDERS = { database: "shop", collection: "orders" };
 const ALL_OWN = new OwnKeys({ read: () => Promise.reject(new Error("Nobody is asked")) }, undefined);
 
-/** A PostgreSQL that knows which collections are followed, and has no tables until they are made. */
+/** A PostgreSQL with a table of collections, and without other tables until they are created. */
 class FakeSink implements Transport {
   readonly dialect = POSTGRESQL;
+  /** Collections with rows in tables. */
   readonly followed = new Set<string>();
+  /** Saved states, with their reasons. */
+  readonly states = new Map<string, readonly [state: string, reason: string]>();
   readonly tables = new Set<string>();
   readonly sent: string[] = [];
   /** Streams that have rows in the table. */
@@ -40,6 +43,7 @@ class FakeSink implements Transport {
     this.sent.push(sql);
     const failure = this.fail(sql);
     if (failure) return Promise.reject(failure);
+    if (sql.includes("UNNEST")) this.#save(parameters);
     const rows = this.#rows(sql, parameters.map(String));
     if (sql.startsWith("INSERT") && this.losesAnswer) {
       this.losesAnswer = false;
@@ -48,8 +52,26 @@ class FakeSink implements Transport {
     return Promise.resolve({ count: 0, rows });
   }
 
+  #save([, ...columns]: readonly Parameter[]): void {
+    const [databases = [], names = [], states = [], reasons = []] = columns as (readonly string[])[];
+    databases.forEach((database, at) =>
+      this.states.set(`${database}.${names[at]}`, [states[at] ?? "", reasons[at] ?? ""])
+    );
+  }
+
   #rows(sql: string, [first = "", second = "", third = ""]: readonly string[]): unknown[][] {
-    if (sql.startsWith("INSERT")) this.followed.add(`${second}.${third}`);
+    if (sql.startsWith("INSERT") && sql.includes("VALUES")) this.followed.add(`${second}.${third}`);
+    if (sql.startsWith("DELETE") && sql.includes("cdc_collection")) {
+      this.followed.delete(`${second}.${third}`);
+      this.states.delete(`${second}.${third}`);
+    }
+    if (sql.includes("table_name, state, reason")) {
+      return [...new Set([...this.followed, ...this.states.keys()])].map((name) => {
+        const [state = "waiting", reason = ""] = this.states.get(name) ?? [];
+        const table = this.followed.has(name) ? "table" : null;
+        return [...name.split(/\.(.*)/).slice(0, 2), table, state, reason === "" ? null : reason];
+      });
+    }
     if (sql.startsWith("CREATE TABLE")) this.tables.add(/"([^"]+)" \(/.exec(sql)?.[1] ?? "");
     if (sql.startsWith("SELECT 1 FROM") && sql.includes("cdc_collection")) {
       return this.followed.has(`${second}.${third}`) ? [[1]] : [];
@@ -88,7 +110,8 @@ function registryOf(
   const outages = new OutageTracker({ system: "PostgreSQL", emit: () => {} });
   const patient = retrying(sink, { shutdown: new Shutdown(signal), outages, retryFor: Infinity });
   const scope = new Scope({ databases: ["shop"], collections: ["*"], exclude: [] });
-  const settings = { columns: "typed", onDrop: "keep", lease: 10_000, scope, ...given } as RelaySettings;
+  const ofEach = { columns: "typed", onDrop: "keep", omit: [], ...given };
+  const settings = { for: () => ofEach, lease: 10_000, scope, ...given } as unknown as RelaySettings;
   const names = {
     tableOf: (namespace: Namespace) => ({ schema: "shop", name: tableOf(namespace) }),
     stream: streamOfWorker("shop.* -> shop.{collection}", given.worker),
@@ -131,7 +154,7 @@ Deno.test("Collections refuses a table with a name of the relay's own tables", a
       stream: "shop.cdc_lock -> shop.cdc_lock",
       metadataSchema: "public",
     },
-    settings: { columns: "typed", onDrop: "keep" } as RelaySettings,
+    settings: { for: () => ({ columns: "typed", onDrop: "keep" }) } as unknown as RelaySettings,
     causalReader: { exists: () => Promise.resolve(true) },
     ownKeys: ALL_OWN,
     shardKeyOf: () => Promise.resolve([]),
@@ -181,10 +204,12 @@ function refusing(code = "42501") {
     monotonic: () => clock.time,
     wait: () => Promise.reject(new Error("It waits")),
   };
-  const reported: unknown[] = [];
+  const reported: (readonly [string, string | undefined])[] = [];
   const refusal = new SinkError("no", { code });
   sink.fail = (sql) => /^(CREATE|INSERT INTO) .*"shop"."lines"/.test(sql) ? refusal : undefined;
-  const emit = on({ collectionsLeftOut: ({ collections }) => reported.push(collections) });
+  const emit = on({
+    collectionChanged: ({ namespace, state }) => reported.push([namespace.collection, state?.name]),
+  });
   return { sink, clock, reported, refusal, registry: registryOf(sink, { tableOf, clock, emit }) };
 }
 
@@ -198,28 +223,30 @@ async function appliedOf(registry: Collections): Promise<string[]> {
   return applied;
 }
 
-Deno.test("Collections leaves a new collection out whose table is refused, and applies changes of the others", async () => {
+Deno.test("Collections: a new collection whose table is refused fails, and changes of the others are applied", async () => {
   const { sink, registry, reported } = refusing();
   assert.deepEqual(await registry.openAll(ALL), []);
-  assert.deepEqual(registry.leftOut.all, [{ ...LINES, keepsGone: true, leftOut: true }]);
+  assert.deepEqual(registry.skipped, [{ ...LINES, keepsGone: true, skipped: true }]);
   assert.deepEqual([...sink.followed], ["shop.orders"]);
-  assert.deepEqual(reported, [[{ collection: "shop.lines", because: "no" }]]);
+  assert.deepEqual(reported, [["lines", "failed"]]);
   assert.deepEqual(await appliedOf(registry), ["orders"]);
   await registry.refresh();
-  await registry.retryPutOff();
+  await registry.maintain();
+  assert.deepEqual(sink.states.get("shop.lines"), ["failed", "no"]);
 });
 
-Deno.test("Collections tries a table again each minute, and has its collection read once it can be used", async () => {
+Deno.test("Collections.maintain() retries a failed collection each minute, and has it read once its table can be used", async () => {
   const { sink, clock, registry, reported } = refusing();
   await registry.openAll(ALL);
+  await registry.saveStates();
   for (let second = 0; second < 59; second++) {
     clock.time += 1_000;
     const before = sink.sent.length;
-    assert.deepEqual(await registry.retryLeftOut(), []);
+    assert.deepEqual(await registry.maintain(), []);
     assert.equal(sink.sent.length, before);
   }
   clock.time += 1_000;
-  assert.deepEqual(await registry.retryLeftOut(), []);
+  assert.deepEqual(await registry.maintain(), []);
   assert.equal(
     sink.sent.filter((sql) => sql.startsWith('CREATE TABLE IF NOT EXISTS "shop"."lines"')).length,
     2,
@@ -227,24 +254,24 @@ Deno.test("Collections tries a table again each minute, and has its collection r
 
   sink.fail = () => undefined;
   clock.time += 60_000;
-  assert.deepEqual(await registry.retryLeftOut(), [{ ...LINES, keepsGone: true }]);
+  assert.deepEqual(await registry.maintain(), [{ ...LINES, keepsGone: true }]);
   assert.deepEqual(await appliedOf(registry), ["lines", "orders"]);
   assert.ok(sink.followed.has("shop.lines"));
-  assert.deepEqual(reported.at(-1), []);
+  assert.deepEqual(reported, [["lines", "failed"], ["lines", "waiting"]]);
 });
 
-Deno.test("Collections does not wait as it tries a table again", async () => {
+Deno.test("Collections.maintain() does not wait for a table that it retries", async () => {
   const { sink, clock, registry } = refusing();
   await registry.openAll(ALL);
   clock.time += 60_000;
   sink.fail = (sql) =>
     sql.startsWith("SELECT table_type") ? new SinkError("gone", { code: "ECONNRESET" }) : undefined;
-  assert.deepEqual(await registry.retryLeftOut(), []);
-  assert.ok(registry.leftOut.has(LINES));
+  assert.deepEqual(await registry.maintain(), []);
+  assert.ok(registry.isSkipped(LINES));
 });
 
 for (const kind of ["login", "foreign server", "unspecific"] as const) {
-  Deno.test(`Collections keeps a collection left out if its table is tried again and the error is ${kind}`, async () => {
+  Deno.test(`Collections: a collection stays failed if its retry ends with the error ${kind}`, async () => {
     const { sink, clock, registry } = refusing();
     sink.followed.add("shop.lines");
     sink.tables.add("lines");
@@ -253,7 +280,7 @@ for (const kind of ["login", "foreign server", "unspecific"] as const) {
     for (const fail of [new SinkError("HTTP status 500", { kind }), undefined]) {
       sink.fail = (sql) => sql.startsWith("SELECT table_type") ? fail : undefined;
       clock.time += 60_000;
-      assert.deepEqual(await registry.retryLeftOut(), fail ? [] : [LINES]);
+      assert.deepEqual(await registry.maintain(), fail ? [] : [LINES]);
     }
   });
 }
@@ -282,14 +309,14 @@ for (const code of ["42501", "3F000", "XX000"]) {
   });
 }
 
-Deno.test("Collections leaves the first collection of a database out if its table is refused while the relay runs", async () => {
+Deno.test("Collections: the first collection of a database fails if its table is refused while the relay runs", async () => {
   const { registry } = refusing();
   assert.deepEqual(await registry.openAll([]), []);
   assert.equal(await registry.attempt(LINES, () => registry.of(LINES)), false);
   assert.deepEqual(await appliedOf(registry), ["orders"]);
 });
 
-Deno.test("Collections leaves out a collection whose table cannot be used any more, and has its stale rows removed", async () => {
+Deno.test("Collections: a collection fails when its table cannot be used any more, and its stale rows are to be removed", async () => {
   const { sink, registry } = refusing();
   sink.fail = () => undefined;
   await registry.openAll(ALL);
@@ -298,20 +325,20 @@ Deno.test("Collections leaves out a collection whose table cannot be used any mo
     await registry.attempt(LINES, () => Promise.reject(new UnusableTableError("a column below overflow"))),
     false,
   );
-  assert.deepEqual(registry.leftOut.all, [{ ...LINES, leftOut: true }]);
+  assert.deepEqual(registry.skipped, [{ ...LINES, skipped: true }]);
   assert.deepEqual(registry.counts, counts);
   assert.deepEqual(await appliedOf(registry), ["orders"]);
 });
 
-Deno.test("Collections has stale rows removed of a collection that was left out before it had rows", async () => {
+Deno.test("Collections: stale rows are to be removed if a collection fails again after it had rows", async () => {
   const { sink, clock, registry } = refusing();
   await registry.openAll(ALL);
   sink.fail = () => undefined;
   clock.time += 60_000;
-  const [again] = await registry.retryLeftOut();
+  const [again] = await registry.maintain();
   assert.deepEqual(again, { ...LINES, keepsGone: true });
   await registry.attempt(again, () => Promise.reject(new UnusableTableError("a column below overflow")));
-  assert.deepEqual(registry.leftOut.all, [{ ...LINES, leftOut: true }]);
+  assert.deepEqual(registry.skipped, [{ ...LINES, skipped: true }]);
 });
 
 Deno.test("Collections.attempt() throws what is not the fault of a table", async () => {
@@ -332,14 +359,14 @@ Deno.test("Collections says that a name is that of a view", async () => {
 
 const [A_B, AB] = [{ database: "shop", collection: "a.b" }, { database: "shop", collection: "a_b" }];
 
-Deno.test("Collections leaves out the later one of two new collections for one table", async () => {
+Deno.test("Collections: of two new collections for one table, the later one fails", async () => {
   const registry = registryOf(new FakeSink(), { tableOf });
   await registry.openAll([A_B, AB]);
-  assert.deepEqual(registry.leftOut.all, [{ ...AB, keepsGone: true, leftOut: true }]);
+  assert.deepEqual(registry.skipped, [{ ...AB, keepsGone: true, skipped: true }]);
 });
 
 for (
-  const [what, exists, leftOut] of [["exists", true, ["a.b"]], ["was dropped", false, []]] as const
+  const [what, exists, failed] of [["exists", true, ["a.b"]], ["was dropped", false, []]] as const
 ) {
   Deno.test(`Collections leaves a table to the collection that has rows in it, if that ${what}`, async () => {
     const sink = new FakeSink();
@@ -354,11 +381,11 @@ for (
       exists: ({ collection }) => exists || collection !== "a_b",
     });
     await registry.openAll(exists ? [ORDERS, A_B, AB] : [ORDERS, A_B]);
-    assert.deepEqual(registry.leftOut.all.map(({ collection }) => collection), leftOut);
+    assert.deepEqual(registry.skipped.map(({ collection }) => collection), failed);
   });
 }
 
-Deno.test("Collections.drop() of a new collection that was left out touches no table, and has others tried at once", async () => {
+Deno.test("Collections.drop() of a failed collection without rows touches no table, and has others retried at once", async () => {
   const { sink, registry } = refusing();
   const THIRD = { database: "shop", collection: "third" };
   sink.fail = (sql) =>
@@ -367,8 +394,8 @@ Deno.test("Collections.drop() of a new collection that was left out touches no t
   sink.fail = () => undefined;
   const before = sink.sent.length;
   assert.equal(await registry.drop(LINES), undefined);
-  assert.equal(sink.sent.length, before);
-  assert.deepEqual(await registry.retryLeftOut(), [{ ...THIRD, keepsGone: true }]);
+  assert.deepEqual(sink.sent.slice(before).filter((sql) => !sql.includes("cdc_collection")), []);
+  assert.deepEqual(await registry.maintain(), [{ ...THIRD, keepsGone: true }]);
 });
 
 Deno.test("Collections removes the rows of a dropped collection once its table can be used", async () => {
@@ -387,13 +414,151 @@ Deno.test("Collections removes the rows of a dropped collection once its table c
   await registry.openAll(ALL);
   existing.delete("lines");
   assert.equal(await registry.drop(LINES), undefined);
-  assert.deepEqual(registry.leftOut.all, [{ ...LINES, leftOut: true }]);
+  assert.deepEqual(registry.skipped, [{ ...LINES, skipped: true }]);
   const truncates = () => sink.sent.filter((sql) => sql === 'DELETE FROM "shop"."lines"').length;
   assert.equal(truncates(), 0);
 
   sink.fail = () => undefined;
   clock.time += 60_000;
-  assert.deepEqual(await registry.retryLeftOut(), []);
+  assert.deepEqual(await registry.maintain(), []);
   assert.equal(truncates(), 1);
-  assert.deepEqual(registry.leftOut.all, []);
+  assert.deepEqual(registry.skipped, []);
+});
+
+const FAILURE = new UnusableTableError("it is a view", { hint: "Name another table" });
+
+Deno.test("Collections: an opened collection follows, and one with a planned snapshot waits for it", async () => {
+  const { registry, reported, sink } = refusing();
+  sink.fail = () => undefined;
+  await registry.openAll(ALL);
+  registry.start([LINES]);
+  assert.deepEqual(reported, [["lines", "waiting"], ["orders", "following"]]);
+  await appliedOf(registry);
+  registry.move(LINES, { what: "snapshot begun" });
+  registry.move(LINES, { what: "snapshot done" });
+  assert.deepEqual(reported.slice(2), [["lines", "snapshot"], ["lines", "following"]]);
+});
+
+Deno.test("Collections: a collection that is created while the relay runs follows at once", async () => {
+  const { registry, reported, sink } = refusing();
+  sink.fail = () => undefined;
+  await registry.openAll([]);
+  registry.start([]);
+  await registry.of(LINES);
+  assert.deepEqual(reported, [["lines", "following"]]);
+});
+
+Deno.test("Collections.maintain() saves changed states, once a second at most", async () => {
+  const { clock, registry, sink } = refusing();
+  await registry.openAll(ALL);
+  registry.start([]);
+  const saves = () => sink.sent.filter((sql) => sql.includes("UNNEST")).length;
+  await registry.maintain();
+  assert.deepEqual([...sink.states], [["shop.lines", ["failed", "no"]], ["shop.orders", ["following", ""]]]);
+  registry.move(ORDERS, { what: "snapshot planned" });
+  clock.time += 999;
+  await registry.maintain();
+  assert.equal(saves(), 1);
+  clock.time += 1;
+  await registry.maintain();
+  assert.equal(sink.states.get("shop.orders")?.[0], "waiting");
+  await registry.maintain();
+  assert.equal(saves(), 2);
+});
+
+Deno.test("Collections.retry() has a failed collection retried the next time", async () => {
+  const { registry, sink } = refusing();
+  await registry.openAll(ALL);
+  sink.fail = () => undefined;
+  assert.deepEqual(await registry.maintain(), []);
+  assert.deepEqual([registry.retry(LINES), registry.retry(ORDERS)], [true, false]);
+  assert.deepEqual(await registry.maintain(), [{ ...LINES, keepsGone: true }]);
+});
+
+Deno.test("Collections.pause() skips changes of a collection, also after a restart, until resume()", async () => {
+  const sink = new FakeSink();
+  const first = registryOf(sink, { tableOf });
+  await first.openAll(ALL);
+  first.start([]);
+  await first.pause(LINES, "maintenance");
+  assert.deepEqual(await appliedOf(first), ["orders"]);
+  assert.deepEqual(first.skipped, [{ ...LINES, skipped: true }]);
+  assert.deepEqual(sink.states.get("shop.lines"), ["paused", "maintenance"]);
+  assert.deepEqual(await first.maintain(), []);
+
+  const second = registryOf(sink, { tableOf });
+  await second.openAll(ALL);
+  second.start(second.skipped);
+  assert.deepEqual(second.skipped, [{ ...LINES, skipped: true }]);
+  assert.deepEqual(await appliedOf(second), ["orders"]);
+  assert.deepEqual(second.resume(LINES), LINES);
+  assert.equal(second.resume(LINES), undefined);
+  assert.deepEqual((await appliedOf(second)).sort(), ["lines", "orders"]);
+  await second.saveStates();
+  assert.equal(sink.states.get("shop.lines")?.[0], "waiting");
+});
+
+Deno.test("Collections: a failed collection is known as such after a crash, and is retried at the next start", async () => {
+  const { sink, registry } = refusing();
+  await registry.openAll(ALL);
+  await registry.saveStates();
+  assert.equal(sink.states.get("shop.lines")?.[0], "failed");
+  sink.fail = () => undefined;
+  const next = registryOf(sink, { tableOf });
+  await next.openAll(ALL);
+  assert.deepEqual(next.skipped, []);
+  next.start([LINES]);
+  await next.saveStates();
+  assert.deepEqual(sink.states.get("shop.lines"), ["waiting", ""]);
+});
+
+Deno.test("Collections: a collection that MongoDB no longer has waits if its rows stay, and follows once it exists", async () => {
+  const { sink, registry, reported } = refusing();
+  sink.fail = () => undefined;
+  await registry.openAll(ALL);
+  registry.start([]);
+  await registry.drop(LINES);
+  await registry.saveStates();
+  assert.deepEqual(sink.states.get("shop.lines"), ["waiting", ""]);
+  await registry.of(LINES);
+  assert.deepEqual(reported.slice(2), [["lines", "waiting"], ["lines", "following"]]);
+});
+
+Deno.test("Collections.drop() removes the saved state with the rows", async () => {
+  const { sink, reported } = refusing();
+  sink.fail = () => undefined;
+  const emit = on({ collectionChanged: ({ state }) => reported.push(["lines", state?.name]) });
+  const registry = registryOf(sink, { tableOf, onDrop: "drop", emit });
+  await registry.openAll([LINES]);
+  registry.start([]);
+  await registry.drop(LINES);
+  await registry.saveStates();
+  assert.deepEqual([sink.states.size, sink.followed.size], [0, 0]);
+  assert.equal(reported.at(-1)?.[1], undefined);
+});
+
+Deno.test("Collections: what an earlier run has saved of collections that MongoDB no longer has waits, or is removed", async () => {
+  const sink = new FakeSink();
+  sink.followed.add("shop.lines");
+  sink.states.set("shop.lines", ["following", ""]).set("shop.view", ["failed", "it is a view"]);
+  const registry = registryOf(sink, { tableOf });
+  await registry.openAll([ORDERS]);
+  registry.start([]);
+  await registry.saveStates();
+  assert.deepEqual([...sink.states], [["shop.lines", ["waiting", ""]], ["shop.orders", ["following", ""]]]);
+});
+
+Deno.test("Collections: the hint of an error is part of the failure", async () => {
+  const states: unknown[] = [];
+  const registry = registryOf(new FakeSink(), {
+    tableOf,
+    emit: on({ collectionChanged: ({ state }) => states.push(state) }),
+  });
+  await registry.openAll(ALL);
+  await registry.attempt(LINES, () => Promise.reject(FAILURE));
+  const denied = new SinkError("Missing 'DML' privilege", { kind: "privilege" });
+  await registry.attempt(ORDERS, () => Promise.reject(denied));
+  const [first, second] = states as { readonly hint?: string }[];
+  assert.deepEqual(first, { name: "failed", reason: "it is a view", hint: "Name another table" });
+  assert.match(String(second?.hint), /GRANT/);
 });

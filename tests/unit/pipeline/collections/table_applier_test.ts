@@ -12,7 +12,7 @@ const NAMESPACE = { database: "shop", collection: "orders" };
 
 interface Setting {
   readonly changes?: number;
-  readonly onDrop?: TableApplierDeps["onDrop"];
+  readonly onDrop?: TableApplierDeps["settings"]["onDrop"];
   /** Why the table cannot be dropped. */
   readonly kept?: Awaited<ReturnType<TableApplierDeps["writer"]["drop"]>>;
   /** Keys of rows that the table refuses. */
@@ -69,8 +69,7 @@ function applierOf(
     },
     deadLetterLimit: new DeadLetterLimit(limit),
     ownKeys: (oids) => Promise.resolve(oids),
-    onDrop,
-    omit: [],
+    settings: { onDrop, omit: [] },
     shardKey: [],
     garbage: { makeRoom: () => {} },
     log: QUIET,

@@ -19,6 +19,7 @@ function checkpointOf({ token = null as string | null, snapshot = null as Snapsh
   const clock = { time: NOW, now: () => clock.time, monotonic: () => clock.time };
   const checkpoint = new Checkpoint({
     tables: {
+      saveStates: () => Promise.resolve(void done.push("states")),
       refresh: () => {
         clock.time += 10;
         return Promise.resolve(void done.push("refresh"));
@@ -136,13 +137,13 @@ Deno.test("Checkpoint.flush() does both, due or not", async () => {
   checkpoint.applied({ token: TOKEN, hasRows: false });
   await checkpoint.flush();
   await checkpoint.flush();
-  assert.deepEqual(done, ["refresh", SAVE, "refresh", SAVE]);
+  assert.deepEqual(done, ["refresh", "states", SAVE, "refresh", "states", SAVE]);
 });
 
 Deno.test("Checkpoint saves nothing before the stream has brought a token", async () => {
   const { checkpoint, done } = checkpointOf();
   await checkpoint.flush();
-  assert.deepEqual(done, ["refresh"]);
+  assert.deepEqual(done, ["refresh", "states"]);
 });
 
 Deno.test("Checkpoint saves what is left of the snapshot with the token", async () => {

@@ -22,7 +22,7 @@ const STATES: readonly SnapshotState[] = [
   state({ resumeAt: "shop.a", done: ["shop.b", "shop.c"] }),
   state({
     resumeAt: null,
-    requeued: [A, { ...B, keepsGone: true, leftOut: true }],
+    requeued: [A, { ...B, keepsGone: true, skipped: true }],
     ranges: { "shop.a": RANGES },
   }),
 ];

@@ -142,7 +142,7 @@ function snapshotOf(setting: Setting) {
   const snapshot = new Snapshot(plan, deps as unknown as SnapshotDeps);
   return {
     snapshot,
-    leftOut: usable.leftOut,
+    usable,
     read,
     applied,
     removals,
@@ -259,34 +259,34 @@ Deno.test("Snapshot reads no more than the rate allows, and waits in no slice", 
   assert.ok(slices.length <= 13, slices.join());
 });
 
-Deno.test("Snapshot reads no collection that is left out, and saves that it is to be read", async () => {
+Deno.test("Snapshot reads no skipped collection, and saves that it is to be read", async () => {
   const first = snapshotOf({ collections: SEVERAL, stopAfter: 3 });
   await first.snapshot.runSlice();
   assert.ok(first.snapshot.state?.ranges["shop.a"]);
 
   const second = snapshotOf({ collections: SEVERAL, saved: first.snapshot.state });
-  second.leftOut.add({ ...namespaceOf("a"), keepsGone: true }, new Error("no room"));
+  second.usable.skip({ ...namespaceOf("a"), keepsGone: true });
   await second.snapshot.runSlice();
   assert.equal(second.snapshot.pending, false);
   assert.deepEqual(second.applied.filter((each) => each.startsWith("a ")), []);
   const { state } = second.snapshot;
-  assert.deepEqual(state?.requeued, [{ ...namespaceOf("a"), keepsGone: true, leftOut: true }]);
+  assert.deepEqual(state?.requeued, [{ ...namespaceOf("a"), keepsGone: true, skipped: true }]);
   assert.deepEqual(state?.ranges, {});
 
   const third = snapshotOf({
     collections: SEVERAL,
     saved: parseSnapshotState(snapshotStateText(state)),
   });
-  third.leftOut.add({ ...namespaceOf("a"), keepsGone: true }, new Error("no room"));
+  third.usable.skip({ ...namespaceOf("a"), keepsGone: true });
   assert.equal(third.snapshot.pending, false);
-  third.leftOut.remove(namespaceOf("a"));
-  third.snapshot.requeueLeftOut({ ...namespaceOf("a"), keepsGone: true });
+  third.usable.unskip(namespaceOf("a"));
+  third.snapshot.requeueSkipped({ ...namespaceOf("a"), keepsGone: true });
   await third.snapshot.runSlice();
   assert.deepEqual(third.applied.toSorted(), all({ a: SEVERAL.a }));
   assert.deepEqual([third.removals, third.snapshot.state], [[], null]);
 });
 
-for (const first of ["dropped and made again", "left out"]) {
+for (const first of ["dropped and created again", "skipped"]) {
   Deno.test(`Snapshot keeps rows with --on-drop keep if a collection is first ${first}, also over a restart`, async () => {
     const A = namespaceOf("a");
     const collections = { a: SEVERAL.a };
@@ -297,17 +297,17 @@ for (const first of ["dropped and made again", "left out"]) {
     });
     const steps = [
       () => made.snapshot.requeueAfterDrop(A),
-      () => made.leftOut.add(A, new Error("denied")),
+      () => made.usable.skip(A),
     ];
-    for (const step of first === "left out" ? steps.toReversed() : steps) step();
-    const kept = [{ ...A, keepsGone: true, leftOut: true }];
+    for (const step of first === "skipped" ? steps.toReversed() : steps) step();
+    const kept = [{ ...A, keepsGone: true, skipped: true }];
     assert.deepEqual(made.snapshot.state?.requeued, kept);
 
     const next = snapshotOf({ collections, onDrop: "keep", saved: made.snapshot.state });
-    next.leftOut.add(A, new Error("denied"));
+    next.usable.skip(A);
     assert.deepEqual(next.snapshot.state?.requeued, kept);
-    next.leftOut.remove(A);
-    next.snapshot.requeueLeftOut(A);
+    next.usable.unskip(A);
+    next.snapshot.requeueSkipped(A);
     assert.deepEqual(next.snapshot.state?.requeued, [{ ...A, keepsGone: true }]);
     await next.snapshot.runSlice();
     assert.deepEqual([next.removals, next.snapshot.state], [[], null]);
@@ -316,16 +316,16 @@ for (const first of ["dropped and made again", "left out"]) {
 
 for (const [removesGone, collections] of [[false, ONE], [true, { a: [0, []] }]] as const) {
   const what = removesGone ? "finished" : "read";
-  Deno.test(`Snapshot leaves no collection out if the position cannot be saved when it is ${what}`, async () => {
+  Deno.test(`Snapshot skips no collection if the position cannot be saved when it is ${what}`, async () => {
     const saveError = new SinkError('Relation "public"."cdc_position" unknown', { code: "42P01" });
-    const { snapshot, leftOut } = snapshotOf({ collections, removesGone, saveError });
+    const { snapshot, usable } = snapshotOf({ collections, removesGone, saveError });
     await assert.rejects(snapshot.runSlice(), saveError);
-    assert.deepEqual(leftOut.all, []);
+    assert.deepEqual(usable.skipped, []);
   });
 }
 
 for (const text of ["a 0", "a 45"]) {
-  Deno.test(`Snapshot leaves a collection out whose table cannot be used for ${text}, in all lanes`, async () => {
+  Deno.test(`Snapshot skips a collection whose table cannot be used for ${text}, in all lanes`, async () => {
     const made = snapshotOf({ collections: ONE });
     const push = made.applied.push.bind(made.applied);
     made.applied.push = (...texts) => {
@@ -333,7 +333,7 @@ for (const text of ["a 0", "a 45"]) {
       return push(...texts);
     };
     await made.snapshot.runSlice();
-    assert.deepEqual(made.snapshot.state?.requeued, [{ ...namespaceOf("a"), leftOut: true }]);
+    assert.deepEqual(made.snapshot.state?.requeued, [{ ...namespaceOf("a"), skipped: true }]);
     assert.equal(made.snapshot.pending, false);
   });
 }

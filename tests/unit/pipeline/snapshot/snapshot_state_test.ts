@@ -10,7 +10,7 @@ import {
   rangesLeft,
   requeue,
   requeueAll,
-  requeueLeftOut,
+  requeueSkipped,
   snapshotAtStart,
   type SnapshotPlan,
   type SnapshotState,
@@ -110,13 +110,13 @@ Deno.test("requeueAll() is as requeue() of each", () => {
   assert.deepEqual(requeueAll(plan, [C, B]), requeue(requeue(plan, C), B));
 });
 
-Deno.test("requeueLeftOut() keeps the rows of a dropped collection with --on-drop keep alone", () => {
+Deno.test("requeueSkipped() keeps the rows of a dropped collection with --on-drop keep alone", () => {
   const plan = requeue(planSnapshot(state(), ALL), B, { keepsGone: true });
-  const leftOut = [{ ...B, leftOut: true }, { ...C, leftOut: true }];
-  const kept = [{ ...B, keepsGone: true, leftOut: true }, { ...C, leftOut: true }];
-  assert.deepEqual(requeueLeftOut(plan, leftOut, "keep").requeued, kept);
-  assert.deepEqual(requeueLeftOut(plan, [B], "keep").requeued, [{ ...B, keepsGone: true }]);
-  assert.deepEqual(requeueLeftOut(plan, leftOut, "truncate").requeued, leftOut);
+  const skipped = [{ ...B, skipped: true }, { ...C, skipped: true }];
+  const kept = [{ ...B, keepsGone: true, skipped: true }, { ...C, skipped: true }];
+  assert.deepEqual(requeueSkipped(plan, skipped, "keep").requeued, kept);
+  assert.deepEqual(requeueSkipped(plan, [B], "keep").requeued, [{ ...B, keepsGone: true }]);
+  assert.deepEqual(requeueSkipped(plan, skipped, "truncate").requeued, skipped);
 });
 
 Deno.test("requeue() reads a collection once more that is done", () => {

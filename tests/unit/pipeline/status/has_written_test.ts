@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { BSON } from "mongodb";
 import { bytesToHex } from "../../../../lib/bson/bson.ts";
-import { besideLeftOut, hasWritten } from "../../../../lib/pipeline/status/has_written.ts";
+import { besideSkipped, hasWritten } from "../../../../lib/pipeline/status/has_written.ts";
 import type { SavedPosition } from "../../../../lib/sink/metadata/saved_position.ts";
 
 const AT = new BSON.Timestamp({ t: 1_700_000_000, i: 3 });
@@ -39,25 +39,25 @@ for (const [what, saved, expected] of CASES) {
 }
 
 const COLLECTIONS: Readonly<Record<string, readonly [again: string, resumeAt: string, isBeside: boolean]>> = {
-  "a collection left out": ['{"database":"a","collection":"b","leftOut":true}', "null", true],
+  "a collection left out": ['{"database":"a","collection":"b","skipped":true}', "null", true],
   "a collection that is read again": ['{"database":"a","collection":"b"}', "null", false],
   "one of each": [
-    '{"database":"a","collection":"b"},{"database":"a","collection":"c","leftOut":true}',
+    '{"database":"a","collection":"b"},{"database":"a","collection":"c","skipped":true}',
     "null",
     false,
   ],
   "a collection left out, and others to read": [
-    '{"database":"a","collection":"b","leftOut":true}',
+    '{"database":"a","collection":"b","skipped":true}',
     '"a.c"',
     false,
   ],
 };
 
 for (const [what, [again, from, isBeside]] of Object.entries(COLLECTIONS)) {
-  Deno.test(`besideLeftOut() ${isBeside ? "ignores" : "keeps"} the snapshot of ${what}`, () => {
+  Deno.test(`besideSkipped() ${isBeside ? "ignores" : "keeps"} the snapshot of ${what}`, () => {
     const snapshot = `{"from":${from},"last":null,"sweep":false,"copied":0,"again":[${again}]}`;
     const saved = position(event(t + 1, 1), { snapshot });
     assert.equal(hasWritten(saved, AT), false);
-    assert.equal(hasWritten(besideLeftOut(saved), AT), isBeside);
+    assert.equal(hasWritten(besideSkipped(saved), AT), isBeside);
   });
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { CollectionState } from "../../../../lib/pipeline/collections/collection_state.ts";
 import type { Advance } from "../../../../lib/pipeline/status/events.ts";
 import type { StreamPhase } from "../../../../lib/pipeline/status/relay_status.ts";
 import { columnsOf, StatusTracker } from "../../../../lib/pipeline/status/status_tracker.ts";
@@ -186,19 +187,29 @@ Deno.test("columnsOf() adds rows up, and has the headroom in seconds", () => {
   assert.deepEqual([rows, oplog_headroom_s, cluster_time, lag_ms], [7, 90, "2027-01-15T08:00:00.000Z", 20]);
 });
 
-Deno.test("StatusTracker names the first collection that is left out, unless a database is away", () => {
+Deno.test("StatusTracker names the first failed collection, unless a database cannot be reached", () => {
   const parts = setUp();
   const { tracker } = parts;
-  assert.equal(columnsOf(tracker.current).left_out, 0);
-  tracker.listen({
-    type: "collectionsLeftOut",
-    collections: [
-      { collection: "shop.a", because: "it is a view" },
-      { collection: "shop.b", because: "no" },
-    ],
-  });
-  const { left_out, last_error } = columnsOf(tracker.current);
-  assert.deepEqual([left_out, last_error], [2, "shop.a is left out: it is a view (and 1 more)"]);
+  const changed = (collection: string, state: CollectionState | undefined) =>
+    tracker.listen({
+      type: "collectionChanged",
+      namespace: { database: "shop", collection },
+      table: `"shop"."${collection}"`,
+      state,
+      since: START,
+    });
+  const shown = () => {
+    const { failed_collections, last_error } = columnsOf(tracker.current);
+    return [failed_collections, last_error];
+  };
+  changed("a", { name: "failed", reason: "it is a view" });
+  changed("b", { name: "failed", reason: "no" });
+  changed("c", { name: "following" });
+  assert.deepEqual(shown(), [2, "shop.a failed: it is a view (and 1 more)"]);
   away("MongoDB")(parts);
   assert.equal(tracker.current.lastError, "away");
+  changed("a", { name: "waiting" });
+  changed("b", undefined);
+  assert.equal(columnsOf(tracker.current).failed_collections, 0);
+  assert.deepEqual([...tracker.collections].map(({ state }) => state?.name), ["waiting", "following"]);
 });

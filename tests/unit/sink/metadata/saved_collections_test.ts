@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { CRATEDB } from "../../../../lib/sink/sql/dialect.ts";
 import type { Transport } from "../../../../lib/sink/connection/transport.ts";
-import { FollowedCollections } from "../../../../lib/sink/metadata/followed_collections.ts";
+import { SavedCollections } from "../../../../lib/sink/metadata/saved_collections.ts";
 
 const ORDERS = { database: "shop", collection: "orders" };
 const TABLE = { schema: "doc", name: "t" };
@@ -19,9 +19,9 @@ const recordedBy = (...streams: string[]): Transport => ({
 });
 
 const followed = (stream: string, ...recorded: string[]) =>
-  new FollowedCollections(recordedBy(...recorded), { schema: "doc", stream });
+  new SavedCollections(recordedBy(...recorded), { schema: "doc", stream });
 
-Deno.test("FollowedCollections knows its stream by a name with the lists in another order", async () => {
+Deno.test("SavedCollections knows its stream by a name with the lists in another order", async () => {
   const other = "shop.{users,orders} -> t";
   for (const stream of ["shop.{orders,users} -> t", "shop.{orders,users} -> t (worker 0/2)"]) {
     assert.equal(await followed(stream, other).sharer(ORDERS, TABLE), undefined);
@@ -30,7 +30,7 @@ Deno.test("FollowedCollections knows its stream by a name with the lists in anot
   }
 });
 
-Deno.test("FollowedCollections names another stream that has rows in the table", async () => {
+Deno.test("SavedCollections names another stream that has rows in the table", async () => {
   const other = "shop.{users,invoices} -> t";
   assert.equal(await followed("shop.{orders,users} -> t", other).sharer(ORDERS, TABLE), other);
 });

@@ -1,0 +1,196 @@
+/** Opens the table of a collection, with all that writes to it. */
+import type { ShardKey } from "../../key/document_key.ts";
+import { rowKeyOf } from "../../key/row_key.ts";
+import { type ColumnPolicy, JSONB_COLUMNS, openColumnPolicy } from "../../sink/columns/column_policy.ts";
+import { TableSchema } from "../../sink/columns/table_schema.ts";
+import { type Transports, Widening } from "../../sink/columns/widening.ts";
+import { SinkError } from "../../sink/connection/sink_error.ts";
+import { DeadLetters, deadLetterStream } from "../../sink/metadata/dead_letters.ts";
+import { isMetadataTable } from "../../sink/metadata/metadata_tables.ts";
+import type { SavedCollections } from "../../sink/metadata/saved_collections.ts";
+import { quoteTable, type TableName } from "../../sink/sql/sql_names.ts";
+import { tableFor } from "../../sink/sql/table_naming.ts";
+import {
+  type OpenedTable,
+  openTable,
+  type OpenTableOptions,
+  type TargetTable,
+} from "../../sink/table/target_table.ts";
+import { errorOfOpening, isUnusableTable, UnusableTableError } from "../../sink/table/unusable_table.ts";
+import { Writer } from "../../sink/table/writer.ts";
+import type { OwnKeys } from "../../source/documents/own_keys.ts";
+import type { Clock } from "../../util/clock.ts";
+import { GarbageLimit } from "../../util/garbage.ts";
+import type { Logger } from "../../util/log.ts";
+import { type Namespace, namespaceText } from "../../util/namespace.ts";
+import { Semaphore } from "../../util/semaphore.ts";
+import type { Names, RelaySettings } from "../settings.ts";
+import type { Emit } from "../status/events.ts";
+import type { OpenTable } from "./collection.ts";
+import { DeadLetterLimit } from "./dead_letter_limit.ts";
+import { TableApplier } from "./table_applier.ts";
+import type { TableOwners } from "./table_owners.ts";
+
+export interface OpenerSettings extends
+  Pick<
+    RelaySettings,
+    | "for"
+    | "lease"
+    | "inFlight"
+    | "inFlightBytes"
+    | "heapBytes"
+    | "statementRows"
+    | "statementBytes"
+    | "maxDeadLetters"
+  > {}
+
+export interface OpenerDeps {
+  readonly names: Names;
+  readonly settings: OpenerSettings;
+  readonly owners: TableOwners;
+  readonly saved: Pick<SavedCollections, "has" | "othersIn" | "setTable">;
+  readonly ownKeys: Pick<OwnKeys, "among">;
+  /** The fields beside `_id` that name a row. */
+  readonly shardKeyOf: (namespace: Namespace) => Promise<ShardKey>;
+  readonly signal: AbortSignal;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly emit: Emit;
+}
+
+export class CollectionOpener {
+  readonly #transports: Transports;
+  readonly #deps: OpenerDeps;
+  /** Limits that all tables share. */
+  readonly #inFlightBudget: Semaphore;
+  readonly #garbage: GarbageLimit;
+  readonly #deadLetterLimit: DeadLetterLimit;
+
+  constructor(transports: Transports, deps: OpenerDeps) {
+    this.#transports = transports;
+    this.#deps = deps;
+    const { inFlightBytes, heapBytes, maxDeadLetters } = deps.settings;
+    this.#inFlightBudget = new Semaphore(inFlightBytes);
+    this.#garbage = new GarbageLimit(heapBytes);
+    this.#deadLetterLimit = new DeadLetterLimit(maxDeadLetters);
+  }
+
+  tableOf(namespace: Namespace): TableName {
+    return tableFor(this.#deps.names.tableOf(namespace), namespace, this.#transports.raw.dialect);
+  }
+
+  /**
+   * Opens the table, and creates it if it is missing. Waits while the sink cannot be reached. A refusal of a table that
+   * never had rows is not waited for: nothing is lost if its collection fails.
+   *
+   * @throws UnusableTableError, SinkError if the table cannot be used, see {@linkcode isUnusableTable}
+   */
+  async open(namespace: Namespace): Promise<OpenTable> {
+    const { names, settings, saved, shardKeyOf, log, emit } = this.#deps;
+    const { patient, raw } = this.#transports;
+    const { table, isKnown } = await this.#claimed(namespace, async (isKnown, options) => {
+      if (isKnown) return { table: await openTable(patient, options), isKnown };
+      const table = await openTable(raw, options).catch((error) => {
+        if (!(error instanceof SinkError) || isUnusableTable(errorOfOpening(error, { hasRows: false }))) {
+          throw error;
+        }
+        return openTable(patient, options);
+      });
+      return { table, isKnown };
+    });
+    const writer = new Writer(patient, table, { ...settings, inFlightBudget: this.#inFlightBudget });
+    const columns = await this.#columnsOf(namespace, table, writer);
+    const isUnrecovered = await columns.recover();
+    if (!isKnown) await saved.setTable(namespace, table);
+    const stream = deadLetterStream(namespace, table);
+    const shardKey = await shardKeyOf(namespace);
+    const applier = new TableApplier({
+      namespace,
+      table,
+      columns,
+      writer,
+      deadLetters: await DeadLetters.open(patient, { schema: names.metadataSchema, stream }),
+      deadLetterLimit: this.#deadLetterLimit,
+      settings: settings.for(namespace),
+      ownKeys: (oids) => this.#ownKeys(namespace, oids, shardKey),
+      shardKey,
+      garbage: this.#garbage,
+      log,
+      emit,
+    });
+    return { applier, columns, wasDropped: isKnown && table.isNew, isUnrecovered };
+  }
+
+  /**
+   * Finds out whether the table can be opened now. Waits for nothing, so that it delays no other table.
+   *
+   * @throws as {@linkcode open}; SinkError if the sink cannot be reached
+   */
+  async probe(namespace: Namespace): Promise<void> {
+    await this.#claimed(namespace, (_, options) => openTable(this.#transports.raw, options));
+  }
+
+  /** Leaves the table to another collection with the same table name. */
+  release(namespace: Namespace): void {
+    this.#deps.owners.release(quoteTable(this.tableOf(namespace)), namespace);
+  }
+
+  /** Claims the table for the work, and releases it if the work fails. */
+  async #claimed<T>(
+    namespace: Namespace,
+    work: (isKnown: boolean, options: OpenTableOptions) => Promise<T>,
+  ): Promise<T> {
+    const { owners, saved, settings } = this.#deps;
+    const { columns, shards } = settings.for(namespace);
+    const table = this.tableOf(namespace);
+    if (isMetadataTable(table.name)) {
+      throw new UnusableTableError(
+        `${quoteTable(table)} is a name of the relay's own tables: ${namespaceText(namespace)}`,
+        { hint: "Give the collection another table with --table, or exclude it with --exclude." },
+      );
+    }
+    const isKnown = await saved.has(namespace);
+    const others = isKnown ? [] : await saved.othersIn(namespace, table);
+    await owners.claim(quoteTable(table), namespace, others);
+    try {
+      return await work(isKnown, { columns, shards, table });
+    } catch (error) {
+      this.release(namespace);
+      throw errorOfOpening(error, { hasRows: isKnown });
+    }
+  }
+
+  async #ownKeys(namespace: Namespace, oids: readonly string[], shardKey: ShardKey): Promise<string[]> {
+    const keys = oids.map((oid) => rowKeyOf(oid, shardKey));
+    return (await this.#deps.ownKeys.among(namespace, keys)).map(({ oid }) => oid);
+  }
+
+  async #columnsOf(
+    namespace: Namespace,
+    table: OpenedTable & TargetTable,
+    writer: Writer,
+  ): Promise<ColumnPolicy> {
+    const { settings, log, signal, clock, emit } = this.#deps;
+    const { patient } = this.#transports;
+    if (patient.dialect.isJsonb) return JSONB_COLUMNS;
+    const ofCollection = settings.for(namespace);
+    const tableSchema = new TableSchema(patient, {
+      table,
+      log,
+      inferred: ofCollection.columns === "dynamic",
+      needed: table.hasOverflow ? ["oid", "data", "overflow"] : ["oid", "data"],
+      onAdded: (columns) => emit({ type: "columnsAdded", namespace, columns }),
+    });
+    const widening = new Widening(this.#transports, {
+      ...settings,
+      ...ofCollection,
+      table,
+      tableSchema,
+      signal,
+      log,
+      clock,
+      onWidened: (columns) => emit({ type: "columnsWidened", namespace, columns }),
+    });
+    return await openColumnPolicy(ofCollection.columns, { table, tableSchema, widening, writer });
+  }
+}

@@ -1,0 +1,117 @@
+/** Drops: the rows of a collection that MongoDB no longer has follow `--on-drop`. */
+import type { Transports } from "../../sink/columns/widening.ts";
+import type { SavedCollections } from "../../sink/metadata/saved_collections.ts";
+import { quoteTable } from "../../sink/sql/sql_names.ts";
+import { isEmptyTable } from "../../sink/table/target_table.ts";
+import type { Logger } from "../../util/log.ts";
+import type { Namespace } from "../../util/namespace.ts";
+import type { CollectionSettings, RelaySettings } from "../settings.ts";
+import type { Collection } from "./collection.ts";
+import { unlessUnusable } from "./recovery.ts";
+import type { TableApplier } from "./table_applier.ts";
+import type { TableOwners } from "./table_owners.ts";
+
+export interface DropsDeps {
+  readonly transports: Transports;
+  readonly settings: Pick<RelaySettings, "for" | "worker">;
+  readonly owners: Pick<TableOwners, "has" | "newOwner">;
+  readonly saved: Pick<SavedCollections, "has" | "isShared" | "sharer">;
+  readonly log: Logger;
+  /** Closes the table, and makes its rows visible before. */
+  readonly close: (collection: Collection) => Promise<void>;
+  /** Removes what is saved of the collection. */
+  readonly remove: (collection: Collection) => Promise<void>;
+  /** Has the state saved again. */
+  readonly save: (collection: Collection) => void;
+  /** Works on the table. If it cannot be used, the collection fails. */
+  readonly attempt: (collection: Collection, work: () => Promise<void>) => Promise<void>;
+}
+
+export class Drops {
+  readonly #deps: DropsDeps;
+  /** Emptied tables that a backup of CrateDB keeps. */
+  readonly #undropped = new Map<Collection, TableApplier>();
+
+  constructor(deps: DropsDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * Applies `--on-drop`. A collection that was never followed, for example a view, has no rows, whatever table has its
+   * name. Of several workers, the first one removes the rows of all.
+   *
+   * @returns the collection that has the table now, which needs a snapshot; undefined for none
+   */
+  async drop(collection: Collection): Promise<Namespace | undefined> {
+    const { owners, close, remove, save } = this.#deps;
+    const hasNoRows = collection.isSkipped && collection.keepsGone;
+    collection.move({ what: "dropped" });
+    if (hasNoRows || !await this.#isKnown(collection)) return void await remove(collection);
+    const newOwner = await owners.newOwner(quoteTable(collection.table), collection.namespace);
+    if (this.#onDrop(collection.namespace) === "keep") save(collection);
+    else if (this.#isLaterWorker) await remove(collection);
+    else await this.#deps.attempt(collection, () => this.#dropRows(collection, newOwner));
+    await close(collection);
+    return newOwner;
+  }
+
+  /** Whether this relay leaves the rows of a dropped collection as they are. */
+  leavesRows(collection: Collection): boolean {
+    return this.#onDrop(collection.namespace) === "keep" || this.#isLaterWorker;
+  }
+
+  /** Of these dropped collections, those whose emptied tables a backup of CrateDB kept when the last run ended. */
+  async unfinished(collections: readonly Collection[]): Promise<Collection[]> {
+    // Another worker may have written to the table since.
+    if (this.#deps.settings.worker) return [];
+    const found: Collection[] = [];
+    for (const collection of collections) {
+      const isEmpty = () => isEmptyTable(this.#deps.transports.patient, collection.table);
+      if (this.#onDrop(collection.namespace) === "drop" && await unlessUnusable(isEmpty)) {
+        found.push(collection);
+      }
+    }
+    return found;
+  }
+
+  /** Drops the tables that a backup of CrateDB has kept until now. */
+  async finish(): Promise<void> {
+    for (const [collection, applier] of this.#undropped) {
+      // A collection that has the table now keeps it.
+      const isTaken = this.#deps.owners.has(quoteTable(collection.table));
+      if (!isTaken && await unlessUnusable(() => applier.retryDrop())) continue;
+      this.#undropped.delete(collection);
+      if (!isTaken) await this.#deps.remove(collection);
+    }
+  }
+
+  get #isLaterWorker(): boolean {
+    return (this.#deps.settings.worker?.index ?? 0) > 0;
+  }
+
+  #onDrop(namespace: Namespace): CollectionSettings["onDrop"] {
+    return this.#deps.settings.for(namespace).onDrop;
+  }
+
+  async #isKnown({ opened, namespace, table }: Collection): Promise<boolean> {
+    const { saved, settings } = this.#deps;
+    if (opened) return true;
+    return settings.worker ? await saved.isShared(namespace, table) : await saved.has(namespace);
+  }
+
+  async #dropRows(collection: Collection, newOwner: Namespace | undefined): Promise<void> {
+    const { saved, settings, log, remove } = this.#deps;
+    const stream = newOwner ? undefined : await saved.sharer(collection.namespace, collection.table);
+    if (stream) {
+      log.warn("Rows of a dropped collection stay: another stream writes to the table too", { stream });
+      return;
+    }
+    const { applier } = await collection.open();
+    if (newOwner) await applier.discardDeadLetters();
+    else if (await applier.dropRows() && !settings.worker) {
+      this.#undropped.set(collection, applier);
+      return;
+    }
+    await remove(collection);
+  }
+}

@@ -1,0 +1,146 @@
+/** The collections whose changes are skipped: paused ones, and failed ones with their warnings and retries. */
+import { SinkError, type SinkErrorKind } from "../../sink/connection/sink_error.ts";
+import { isUnusableTable } from "../../sink/table/unusable_table.ts";
+import type { Clock } from "../../util/clock.ts";
+import { messageOf, UserError } from "../../util/errors.ts";
+import type { Logger } from "../../util/log.ts";
+import type { Namespace } from "../../util/namespace.ts";
+import type { Collection } from "./collection.ts";
+import type { Requeued, StateChange } from "./collection_state.ts";
+
+export interface SkippedDeps {
+  /** Whether MongoDB has the collection. */
+  readonly exists: (namespace: Namespace) => Promise<boolean>;
+  /** Throws if the table cannot be used now. */
+  readonly probe: (namespace: Namespace) => Promise<void>;
+  /** Whether rows of a dropped collection stay. */
+  readonly leavesRows: (collection: Collection) => boolean;
+  /** Returns the collection that has the table now. */
+  readonly drop: (namespace: Namespace) => Promise<Namespace | undefined>;
+  readonly log: Logger;
+  readonly clock: Pick<Clock, "monotonic">;
+}
+
+/** Between two retries of a failed collection, and between two warnings. */
+const RETRY_MS = 60_000;
+/** Collections that a warning names. */
+const NAMED = 5;
+
+export class SkippedCollections {
+  readonly #deps: SkippedDeps;
+  readonly #collections = new Map<string, Collection>();
+  #warnedAt = -Infinity;
+
+  constructor(deps: SkippedDeps) {
+    this.#deps = deps;
+  }
+
+  /** All of them, as they are saved with the snapshot. */
+  get all(): readonly Requeued[] {
+    return [...this.#collections.values()].map(({ requeued }) => ({ ...requeued, skipped: true }));
+  }
+
+  /** Call it after each change of a collection's state. */
+  update(collection: Collection): void {
+    const { name, state } = collection;
+    if (!collection.isSkipped) return void this.#collections.delete(name);
+    const isKnown = this.#collections.has(name);
+    this.#collections.set(name, collection);
+    this.#retryLater(collection);
+    if (isKnown || state.name !== "failed") return;
+    const { log, clock } = this.#deps;
+    this.#warnedAt = clock.monotonic();
+    log.warn("A collection failed, because its table cannot be used; the others continue", {
+      collection: name,
+      reason: state.reason,
+      ...state.hint !== undefined && { hint: state.hint },
+    });
+  }
+
+  /** Makes retries of all failed collections due: a table may have become free. */
+  retryNow(): void {
+    for (const collection of this.#collections.values()) collection.retryAt = -Infinity;
+  }
+
+  /**
+   * Retries failed collections whose retries are due, at most so many, and warns once a minute while there are any. Rows
+   * of a collection that was dropped since it failed follow `--on-drop`.
+   *
+   * @returns the collections whose tables can be used again: each needs a snapshot
+   */
+  async retryDue(atMost: number): Promise<readonly Requeued[]> {
+    if (this.#collections.size === 0) return [];
+    const failed = this.#failed;
+    const now = this.#deps.clock.monotonic();
+    if (failed.length > 0 && now - this.#warnedAt >= RETRY_MS) {
+      this.#warnedAt = now;
+      this.#deps.log.warn("Collections have failed, because their tables cannot be used", {
+        count: failed.length,
+        collections: namesOf(failed),
+        reason: failed[0]?.state.reason,
+      });
+    }
+    const due = failed.filter(({ retryAt }) => now >= retryAt).slice(0, atMost);
+    return (await Promise.all(due.map((each) => this.#retry(each)))).flat();
+  }
+
+  async #retry(collection: Collection): Promise<readonly Requeued[]> {
+    const { exists, probe, leavesRows, drop, log } = this.#deps;
+    const { namespace, name } = collection;
+    this.#retryLater(collection);
+    let isThere: boolean;
+    try {
+      isThere = await exists(namespace);
+      if (!isThere && leavesRows(collection)) return [];
+      await probe(namespace);
+      if (isThere) await collection.open();
+    } catch (error) {
+      if (isUnusableTable(error)) collection.move(failure(error));
+      else if (!(error instanceof SinkError)) throw error;
+      return [];
+    }
+    if (!isThere) return [await drop(namespace)].filter((each) => each !== undefined);
+    collection.move({ what: "usable again" });
+    log.info("The table of a failed collection can be used again: taking a snapshot of it", {
+      collection: name,
+    });
+    return [collection.requeued];
+  }
+
+  #retryLater(collection: Collection): void {
+    collection.retryAt = this.#deps.clock.monotonic() + RETRY_MS;
+  }
+
+  /** @throws UserError if a collection has failed */
+  failIfAny(): void {
+    const failed = this.#failed;
+    const [first] = failed;
+    if (!first) return;
+    const { name, state: { reason, hint } } = first;
+    throw new UserError(`${failed.length} of the collections were not read: ${namesOf(failed)}`, {
+      hint: `Their tables cannot be used. ${name}: ${reason}${hint === undefined ? "" : `\n${hint}`}`,
+    });
+  }
+
+  get #failed(): readonly Collection[] {
+    return [...this.#collections.values()].filter(({ state }) => state.name === "failed");
+  }
+}
+
+/** What to do about errors of CrateDB, by their kinds. */
+const HINTS: Readonly<Partial<Record<SinkErrorKind, string>>> = {
+  privilege: "Grant it, e.g. GRANT DQL, DML, DDL ON SCHEMA doc TO <user>.",
+};
+
+/** The change of a collection whose table cannot be used. */
+export function failure(error: unknown): StateChange {
+  const hint = error instanceof UserError
+    ? error.hint
+    : error instanceof SinkError
+    ? HINTS[error.kind]
+    : undefined;
+  return { what: "failed", reason: messageOf(error), ...hint !== undefined && { hint } };
+}
+
+const namesOf = (collections: readonly Collection[]): string =>
+  collections.slice(0, NAMED).map(({ name }) => name).join(", ") + (collections.length > NAMED ? ", …" : "");
