@@ -1,8 +1,15 @@
 /** `--listen`: metrics, health and status of a relay over HTTP. */
-import { emitter, type FollowedStream, type Listener, on } from "../pipeline/status/events.ts";
+import {
+  type CollectionChange,
+  emitter,
+  type FollowedStream,
+  type Listener,
+  on,
+} from "../pipeline/status/events.ts";
 import type { StatusSource } from "../pipeline/status/relay_status.ts";
 import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
+import { namespaceText } from "../util/namespace.ts";
 import { type Answer, type RunningServer, serve, textAnswer } from "./http_server.ts";
 import type { ListenAddress } from "./listen_address.ts";
 import { readiness } from "./readiness.ts";
@@ -34,16 +41,26 @@ export async function openMonitor(options: MonitorOptions): Promise<Monitor> {
   const metrics = new RelayMetrics({ status, clock, versions });
   let stream: FollowedStream | undefined;
   let savedAt: number | undefined;
+  const collections = new Map<string, CollectionChange>();
   const listen = on({
     standingBy: (waitedFor) => stream = waitedFor,
     leaseTaken: (taken) => stream = taken,
     positionSaved: () => savedAt = clock.now(),
+    collectionChanged: (change) => collections.set(namespaceText(change.namespace), change),
   });
   const server = await serve(options.listen, {
     "/metrics": async () => ({ status: 200, type: metrics.contentType, body: await metrics.text() }),
     "/healthz": () => textAnswer(200, "alive"),
     "/readyz": () => ready(status, maxLag),
-    "/status": () => json(statusReport(status.current, { stream, savedAt, now: clock.now() })),
+    "/status": () =>
+      json(
+        statusReport(status.current, {
+          stream,
+          savedAt,
+          now: clock.now(),
+          collections: collections.values(),
+        }),
+      ),
   });
   log.info("Metrics and health", { url: server.url });
   return { ...server, listen: emitter(metrics.listen, listen) };

@@ -30,15 +30,34 @@ export function statusText(
   { width, now }: { readonly width: number; readonly now: number },
 ): string[] {
   const table = fittingColumns({ header: HEADER, rows: streams.map((each) => cellsOf(each, now)) }, width);
-  const errors = streams.filter(({ last_error }) => last_error !== null)
-    .map(({ stream, last_error }) => `${stream}: ${last_error?.replace(/\s+/g, " ")}`);
+  const errors = streams.filter(({ state, last_error }) =>
+    last_error !== null && state !== "collections failed"
+  )
+    .map(({ stream, last_error }) => `${stream}: ${flat(last_error ?? "")}`);
   return [
     ...textTable(table, width),
-    ...[...errors, ...streams.some(isUnfollowed) ? [FORGET] : []].map((line) =>
-      line.length > width ? `${line.slice(0, width - 1)}…` : line
-    ),
+    ...[...errors, ...streams.flatMap(skippedLines), ...streams.some(isUnfollowed) ? [FORGET] : []].map((
+      line,
+    ) => line.length > width ? `${line.slice(0, width - 1)}…` : line),
   ];
 }
+
+const SKIPPED = ["failed", "paused"];
+/** Collections that are listed of each stream. */
+const LISTED = 10;
+
+/** @example OUT: ["shop.* -> …: shop.lines failed: it is a view", "  Name another table with --table"] */
+function skippedLines({ stream, collections }: StreamStatus): string[] {
+  const skipped = collections.filter(({ state }) => SKIPPED.includes(state));
+  const lines = skipped.slice(0, LISTED).flatMap(({ collection, state, reason, hint }) => [
+    `${stream}: ${collection} ${state}${reason === null ? "" : `: ${flat(reason)}`}`,
+    ...hint === null ? [] : [`  ${flat(hint)}`],
+  ]);
+  const more = skipped.length - LISTED;
+  return more > 0 ? [...lines, `${stream}: ${more} more collections failed or paused`] : lines;
+}
+
+const flat = (text: string): string => text.replace(/\s+/g, " ");
 
 /** Columns that a narrow terminal has no room for, the first to be left out first. */
 const OPTIONAL = ["reported", "rows", "events", "oplog", "phase", "snapshot"];

@@ -28,9 +28,7 @@ export function usableTables() {
         return false;
       }
     },
-    move: () => {},
-    countRead: () => {},
-    start: () => {},
+    states: { move: () => {}, countRead: () => {}, start: () => {} },
     saveStates: () => Promise.resolve(),
     maintain: () => Promise.resolve([]),
   };

@@ -26,8 +26,8 @@ export interface OpenTable {
 const PLANNING: readonly StateChange["what"][] = ["snapshot planned", "resumed", "usable again"];
 
 export interface CollectionDeps {
-  readonly table: TableName;
-  readonly open: () => Promise<OpenTable>;
+  readonly tableOf: (namespace: Namespace) => TableName;
+  readonly open: (namespace: Namespace) => Promise<OpenTable>;
   /** Called when the table is closed, or could not be opened. */
   readonly onClosed: (collection: Collection) => void;
   /** Called after each change of the state. */
@@ -58,7 +58,7 @@ export class Collection {
   constructor({ database, collection }: Namespace, deps: CollectionDeps) {
     this.namespace = { database, collection };
     this.name = namespaceText(this.namespace);
-    this.table = deps.table;
+    this.table = deps.tableOf(this.namespace);
     this.#deps = deps;
     this.#since = deps.clock.now();
   }
@@ -112,7 +112,7 @@ export class Collection {
 
   async #openNow(): Promise<OpenTable> {
     try {
-      return this.#open = await this.#deps.open();
+      return this.#open = await this.#deps.open(this.namespace);
     } catch (error) {
       this.close();
       throw error;

@@ -1,19 +1,21 @@
 /** The collections that a relay follows, with their states and tables. */
 import type { Transports } from "../../sink/columns/widening.ts";
+import { SinkError } from "../../sink/connection/sink_error.ts";
 import { SavedCollections } from "../../sink/metadata/saved_collections.ts";
 import { quoteTable } from "../../sink/sql/sql_names.ts";
 import { isUnusableTable } from "../../sink/table/unusable_table.ts";
 import type { CausalReader } from "../../source/connection/causal_reader.ts";
 import { concurrently } from "../../util/concurrently.ts";
-import { byNamespace, type Namespace, namespaceText } from "../../util/namespace.ts";
+import { byNamespace, type Namespace } from "../../util/namespace.ts";
 import type { OutageTracker } from "../../util/outage.ts";
 import type { RelaySettings } from "../settings.ts";
 import { type Counts, NO_COUNTS, sumOf, type TableWrite } from "../status/events.ts";
-import { Collection } from "./collection.ts";
+import type { Collection } from "./collection.ts";
 import { CollectionOpener, type OpenerDeps } from "./collection_opener.ts";
-import type { CollectionState, Requeued, StateChange } from "./collection_state.ts";
+import type { Requeued, StateChange } from "./collection_state.ts";
+import { CollectionStates } from "./collection_states.ts";
 import { Drops } from "./drops.ts";
-import { Recovery, unlessUnusable } from "./recovery.ts";
+import { type Attempt, OpenTables, TABLES_AT_ONCE } from "./open_tables.ts";
 import { failure, SkippedCollections } from "./skipped_collections.ts";
 import type { TableApplier } from "./table_applier.ts";
 import { TableOwners } from "./table_owners.ts";
@@ -32,28 +34,16 @@ export interface CollectionChanges<T> {
 
 /** Between two tries of what waits for a backup of CrateDB. */
 const PUT_OFF_INTERVAL_MS = 5_000;
-/** Between two saves of states. */
-const SAVE_INTERVAL_MS = 1_000;
-/** Tables that are worked on at once. */
-const TABLES_AT_ONCE = 4;
 
 export class Collections {
   readonly #options: CollectionsOptions;
-  readonly #collections = new Map<string, Collection>();
+  readonly states: CollectionStates;
   readonly #skipped: SkippedCollections;
   readonly #saved: SavedCollections;
   readonly #opener: CollectionOpener;
   readonly #drops: Drops;
-  readonly #recovery = new Recovery(() =>
-    this.#collections.values().flatMap(({ opened }) => opened ? [opened] : [])
-  );
-  /** Collections with rows that queries may not see yet. */
-  readonly #dirty = new Set<Collection>();
-  /** Collections whose states have changed since they were saved. */
-  readonly #unsaved = new Set<Collection>();
-  #hasStarted = false;
+  readonly #tables: OpenTables;
   #putOffTriedAt = 0;
-  #savedAt = -Infinity;
   #counts = NO_COUNTS;
 
   constructor(transports: Transports, options: CollectionsOptions) {
@@ -71,22 +61,24 @@ export class Collections {
         options.emit(event);
       },
     });
+    this.#skipped = new SkippedCollections(options);
+    this.states = new CollectionStates({
+      ...options,
+      saved,
+      skipped: this.#skipped,
+      tableOf: (namespace) => this.#opener.tableOf(namespace),
+      open: async (namespace) => this.#tables.opened(await this.#opener.open(namespace)),
+      onClosed: ({ namespace }) => this.#opener.release(namespace),
+    });
+    this.#tables = new OpenTables(() => this.states.all);
     this.#drops = new Drops({
       ...options,
       transports,
       owners,
       saved,
-      close: (collection) => this.#close(collection),
-      remove: (collection) => this.#remove(collection),
-      save: (collection) => void this.#unsaved.add(collection),
+      states: this.states,
+      close: (collection) => this.#tables.close(collection),
       attempt: (collection, work) => this.removeRows(collection.namespace, work),
-    });
-    this.#skipped = new SkippedCollections({
-      ...options,
-      exists: (namespace) => causalReader.exists(namespace),
-      probe: (namespace) => this.#opener.probe(namespace),
-      leavesRows: (collection) => this.#drops.leavesRows(collection),
-      drop: (namespace) => this.drop(namespace),
     });
   }
 
@@ -101,7 +93,7 @@ export class Collections {
   }
 
   isSkipped(namespace: Namespace): boolean {
-    return this.#collections.get(namespaceText(namespace))?.isSkipped === true;
+    return this.states.find(namespace)?.isSkipped === true;
   }
 
   /** @throws UserError if a collection has failed */
@@ -139,8 +131,8 @@ export class Collections {
    * @throws the error of the first table if none can be used
    */
   async openAll(namespaces: readonly Namespace[]): Promise<Namespace[]> {
-    await this.#load(namespaces);
-    const collections = namespaces.map((each) => this.#get(each)).filter(({ isSkipped }) => !isSkipped);
+    await this.states.load(namespaces);
+    const collections = namespaces.map((each) => this.states.get(each)).filter(({ isSkipped }) => !isSkipped);
     const unopened = new Set(collections.filter(({ opened }) => !opened));
     const failures: (readonly [Collection, unknown])[] = [];
     const opened = await concurrently(collections, TABLES_AT_ONCE, async (collection) => {
@@ -156,35 +148,10 @@ export class Collections {
       }
     });
     const [first] = failures;
-    if (first && !this.#collections.values().some(({ opened }) => opened)) throw first[1];
+    if (first && !this.states.all.some(({ opened }) => opened)) throw first[1];
     for (const [collection, error] of failures) await this.#fail(collection, error);
     return collections.filter((each, at) => opened[at]?.wasDropped && unopened.has(each))
       .map(({ namespace }) => namespace);
-  }
-
-  /**
-   * Begins to follow the open collections.
-   *
-   * @param planned collections of which a snapshot is planned: they wait for it
-   */
-  start(planned: Iterable<Namespace>): void {
-    this.#hasStarted = true;
-    const waiting = new Set(Iterator.from(planned).map(namespaceText));
-    for (const collection of this.#collections.values()) {
-      if (waiting.has(collection.name)) collection.move({ what: "snapshot planned" });
-      else collection.follow();
-      if (collection.state.name === "waiting") this.#onChange(collection);
-    }
-  }
-
-  /** Changes the state of a collection. */
-  move(namespace: Namespace, change: StateChange): void {
-    this.#get(namespace).move(change);
-  }
-
-  /** Counts documents that a snapshot has read. */
-  countRead(namespace: Namespace, documents: number): void {
-    this.#get(namespace).documents += documents;
   }
 
   /**
@@ -193,9 +160,9 @@ export class Collections {
    * @throws UnusableTableError, SinkError if the table cannot be used, see {@linkcode isUnusableTable}
    */
   async of(namespace: Namespace): Promise<TableApplier> {
-    const collection = this.#get(namespace);
+    const collection = this.states.get(namespace);
     const { applier } = await collection.open();
-    if (this.#hasStarted) collection.follow();
+    if (this.states.hasStarted) collection.follow();
     return applier;
   }
 
@@ -213,7 +180,7 @@ export class Collections {
       await work();
       return true;
     } catch (error) {
-      await this.#fail(this.#get(namespace), error);
+      await this.#fail(this.states.get(namespace), error);
       return false;
     }
   }
@@ -235,11 +202,7 @@ export class Collections {
 
   /** Makes written rows visible to queries. */
   async refresh(): Promise<void> {
-    await concurrently([...this.#dirty], TABLES_AT_ONCE, async (collection) => {
-      const { opened } = collection;
-      if (opened?.applier.dirty) await this.attempt(collection.namespace, () => opened.applier.refresh());
-      if (!opened?.applier.dirty) this.#dirty.delete(collection);
-    });
+    await this.#tables.refresh(this.#attempt);
   }
 
   /**
@@ -250,30 +213,28 @@ export class Collections {
    */
   async maintain(): Promise<readonly Requeued[]> {
     await this.#retryPutOff();
-    const usable = await this.#skipped.retryDue(TABLES_AT_ONCE);
-    if (this.#options.clock.monotonic() - this.#savedAt >= SAVE_INTERVAL_MS) await this.saveStates();
-    return usable;
+    const due = this.#skipped.due(TABLES_AT_ONCE);
+    const usable = await concurrently(due, TABLES_AT_ONCE, (collection) => this.#retry(collection));
+    await this.states.saveIfDue();
+    return usable.flat();
   }
 
-  /** Saves the states that have changed. A saved position does not depend on them: it names skipped collections. */
+  /** Saves the states that have changed. */
   async saveStates(): Promise<void> {
-    const changed = [...this.#unsaved];
-    this.#unsaved.clear();
-    this.#savedAt = this.#options.clock.monotonic();
-    await this.#saved.save(changed);
+    await this.states.save();
   }
 
   /** Skips the changes of a collection from now on. Its rows stay. Nothing else may write at the same time. */
   async pause(namespace: Namespace, reason?: string): Promise<void> {
-    const collection = this.#get(namespace);
-    await this.#close(collection);
+    const collection = this.states.get(namespace);
+    await this.#tables.close(collection);
     await this.#skip(collection, { what: "paused", ...reason !== undefined && { reason } });
     await this.saveStates();
   }
 
   /** @returns the collection, which needs a snapshot; undefined if it is not paused */
   resume(namespace: Namespace): Requeued | undefined {
-    const collection = this.#collections.get(namespaceText(namespace));
+    const collection = this.states.find(namespace);
     if (collection?.state.name !== "paused") return undefined;
     collection.move({ what: "resumed" });
     return collection.requeued;
@@ -281,7 +242,7 @@ export class Collections {
 
   /** Has {@linkcode maintain} retry a failed collection the next time. @returns whether it has failed */
   retry(namespace: Namespace): boolean {
-    const collection = this.#collections.get(namespaceText(namespace));
+    const collection = this.states.find(namespace);
     if (collection?.state.name !== "failed") return false;
     collection.retryAt = -Infinity;
     return true;
@@ -294,7 +255,7 @@ export class Collections {
    */
   drop(namespace: Namespace): Promise<Namespace | undefined> {
     this.#skipped.retryNow();
-    return this.#drops.drop(this.#get(namespace));
+    return this.#drops.drop(this.states.get(namespace));
   }
 
   /** Removes rows of a dropped collection. If the table cannot be used, the collection fails until it can. */
@@ -303,8 +264,8 @@ export class Collections {
       await work();
     } catch (error) {
       if (!isUnusableTable(error)) throw error;
-      const collection = this.#get(namespace);
-      this.#abandon(collection);
+      const collection = this.states.get(namespace);
+      this.#tables.abandon(collection);
       collection.keepsGone = false;
       collection.move(failure(error));
     }
@@ -312,77 +273,39 @@ export class Collections {
 
   /** Opens the table again: the shard key has changed, or another worker may have dropped the table. */
   async reopen(namespace: Namespace): Promise<void> {
-    await this.#close(this.#get(namespace));
+    await this.#tables.close(this.states.get(namespace));
   }
 
   /** Drops the emptied tables of dropped collections that a backup of CrateDB kept when the last run ended. */
   async resumeDrops(namespaces: readonly Namespace[]): Promise<void> {
-    const missing = (await this.missing(namespaces)).map((each) => this.#get(each));
+    const missing = (await this.missing(namespaces)).map((each) => this.states.get(each));
     for (const collection of await this.#drops.unfinished(missing)) await this.drop(collection.namespace);
   }
 
   /** The collections of a database whose tables are open or whose changes are skipped. */
   openIn(database: string): Namespace[] {
-    return [...this.#collections.values()].filter(({ opened, isSkipped }) => opened || isSkipped)
+    return [...this.states.all].filter(({ opened, isSkipped }) => opened || isSkipped)
       .map(({ namespace }) => namespace).filter((each) => each.database === database);
   }
 
-  /** Cleans up after relays that died while they changed columns, see {@linkcode Recovery}. */
+  /** Finishes column changes of relays that have died, see {@linkcode OpenTables.recoverDuring}. */
   recoverDuring(outages: OutageTracker, fail: (error: unknown) => void): Disposable {
-    return this.#recovery.runDuring(outages, { every: this.#options.settings.lease / 3, fail });
+    return this.#tables.recoverDuring(outages, { every: this.#options.settings.lease / 3, fail });
   }
 
-  #get(namespace: Namespace): Collection {
-    const name = namespaceText(namespace);
-    const known = this.#collections.get(name);
-    if (known) return known;
-    const collection = new Collection(namespace, {
-      table: this.#opener.tableOf(namespace),
-      open: async () => {
-        const table = await this.#opener.open(namespace);
-        this.#recovery.add(table);
-        return table;
-      },
-      onClosed: () => this.#opener.release(namespace),
-      onChange: (changed) => this.#onChange(changed),
-      clock: this.#options.clock,
-    });
-    this.#collections.set(name, collection);
-    return collection;
-  }
-
-  #onChange(collection: Collection): void {
-    this.#skipped.update(collection);
-    this.#unsaved.add(collection);
-    this.#report(collection, collection.state);
-  }
+  readonly #attempt: Attempt = ({ namespace }, work) => this.attempt(namespace, work);
 
   #onWritten({ namespace, ...counts }: TableWrite): void {
     this.#counts = sumOf(this.#counts, counts);
-    const collection = this.#get(namespace);
+    const collection = this.states.get(namespace);
     collection.rows += counts.upserts + counts.deletes;
-    this.#dirty.add(collection);
-  }
-
-  /** What an earlier run has saved: paused collections stay paused, those that MongoDB no longer has wait. */
-  async #load(namespaces: readonly Namespace[]): Promise<void> {
-    if (this.#hasStarted) return;
-    const existing = new Set(namespaces.map(namespaceText));
-    for (const { hasTable, state, reason, ...namespace } of await this.#saved.list()) {
-      if (existing.has(namespaceText(namespace))) {
-        if (state !== "paused") continue;
-        const collection = this.#get(namespace);
-        collection.keepsGone = !hasTable;
-        collection.move({ what: "paused", ...reason !== undefined && { reason } });
-      } else if (!hasTable) await this.#saved.remove(namespace);
-      else if (state !== "waiting") this.#unsaved.add(this.#get(namespace));
-    }
+    this.#tables.written(collection);
   }
 
   /** @throws the error if it is not of one table, or if the relay follows this collection alone */
   async #fail(collection: Collection, error: unknown): Promise<void> {
     if (!isUnusableTable(error)) throw error;
-    this.#abandon(collection);
+    this.#tables.abandon(collection);
     if (collection.isSkipped) return;
     if (this.#options.settings.scope.level === "collection") throw error;
     await this.#skip(collection, failure(error));
@@ -395,43 +318,34 @@ export class Collections {
     collection.move(change);
   }
 
+  /** Retries a failed collection. If it was dropped since it failed, its rows follow `--on-drop`. */
+  async #retry(collection: Collection): Promise<readonly Requeued[]> {
+    const { namespace, name } = collection;
+    this.#skipped.retryLater(collection);
+    let exists: boolean;
+    try {
+      exists = await this.#options.causalReader.exists(namespace);
+      if (!exists && this.#drops.leavesRows(collection)) return [];
+      await this.#opener.probe(namespace);
+      if (exists) await collection.open();
+    } catch (error) {
+      if (isUnusableTable(error)) collection.move(failure(error));
+      else if (!(error instanceof SinkError)) throw error;
+      return [];
+    }
+    if (!exists) return [await this.drop(namespace)].filter((each) => each !== undefined);
+    collection.move({ what: "usable again" });
+    this.#options.log.info("The table of a failed collection can be used again: taking a snapshot of it", {
+      collection: name,
+    });
+    return [collection.requeued];
+  }
+
   async #retryPutOff(): Promise<void> {
     const now = this.#options.clock.monotonic();
     if (now - this.#putOffTriedAt < PUT_OFF_INTERVAL_MS) return;
     this.#putOffTriedAt = now;
-    for (const { namespace, opened } of [...this.#collections.values()]) {
-      if (opened) await this.attempt(namespace, () => opened.columns.retryPutOff());
-    }
+    await this.#tables.retryPutOff(this.#attempt);
     await this.#drops.finish();
-  }
-
-  /** Closes a table that cannot be used. */
-  #abandon(collection: Collection): void {
-    const { opened } = collection;
-    if (!opened) return;
-    this.#dirty.delete(collection);
-    this.#recovery.delete(opened);
-    collection.close();
-  }
-
-  /** Closes a table, and leaves it to another collection with the same table name. */
-  async #close(collection: Collection): Promise<void> {
-    const { opened } = collection;
-    if (!opened) return;
-    const { applier } = opened;
-    if (applier.dirty) await unlessUnusable(() => applier.refresh());
-    this.#dirty.delete(collection);
-    collection.close();
-  }
-
-  /** Removes what is saved of a collection. */
-  async #remove(collection: Collection): Promise<void> {
-    await this.#saved.remove(collection.namespace);
-    this.#unsaved.delete(collection);
-    if (this.#collections.delete(collection.name)) this.#report(collection, undefined);
-  }
-
-  #report({ namespace, table, since }: Collection, state: CollectionState | undefined): void {
-    this.#options.emit({ type: "collectionChanged", namespace, table: quoteTable(table), state, since });
   }
 }

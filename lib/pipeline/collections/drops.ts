@@ -7,7 +7,8 @@ import type { Logger } from "../../util/log.ts";
 import type { Namespace } from "../../util/namespace.ts";
 import type { CollectionSettings, RelaySettings } from "../settings.ts";
 import type { Collection } from "./collection.ts";
-import { unlessUnusable } from "./recovery.ts";
+import type { CollectionStates } from "./collection_states.ts";
+import { unlessUnusable } from "./open_tables.ts";
 import type { TableApplier } from "./table_applier.ts";
 import type { TableOwners } from "./table_owners.ts";
 
@@ -19,10 +20,7 @@ export interface DropsDeps {
   readonly log: Logger;
   /** Closes the table, and makes its rows visible before. */
   readonly close: (collection: Collection) => Promise<void>;
-  /** Removes what is saved of the collection. */
-  readonly remove: (collection: Collection) => Promise<void>;
-  /** Has the state saved again. */
-  readonly save: (collection: Collection) => void;
+  readonly states: Pick<CollectionStates, "remove" | "saveLater">;
   /** Works on the table. If it cannot be used, the collection fails. */
   readonly attempt: (collection: Collection, work: () => Promise<void>) => Promise<void>;
 }
@@ -43,13 +41,13 @@ export class Drops {
    * @returns the collection that has the table now, which needs a snapshot; undefined for none
    */
   async drop(collection: Collection): Promise<Namespace | undefined> {
-    const { owners, close, remove, save } = this.#deps;
+    const { owners, states, close } = this.#deps;
     const hasNoRows = collection.isSkipped && collection.keepsGone;
     collection.move({ what: "dropped" });
-    if (hasNoRows || !await this.#isKnown(collection)) return void await remove(collection);
+    if (hasNoRows || !await this.#isKnown(collection)) return void await states.remove(collection);
     const newOwner = await owners.newOwner(quoteTable(collection.table), collection.namespace);
-    if (this.#onDrop(collection.namespace) === "keep") save(collection);
-    else if (this.#isLaterWorker) await remove(collection);
+    if (this.#onDrop(collection.namespace) === "keep") states.saveLater(collection);
+    else if (this.#isLaterWorker) await states.remove(collection);
     else await this.#deps.attempt(collection, () => this.#dropRows(collection, newOwner));
     await close(collection);
     return newOwner;
@@ -81,7 +79,7 @@ export class Drops {
       const isTaken = this.#deps.owners.has(quoteTable(collection.table));
       if (!isTaken && await unlessUnusable(() => applier.retryDrop())) continue;
       this.#undropped.delete(collection);
-      if (!isTaken) await this.#deps.remove(collection);
+      if (!isTaken) await this.#deps.states.remove(collection);
     }
   }
 
@@ -100,7 +98,7 @@ export class Drops {
   }
 
   async #dropRows(collection: Collection, newOwner: Namespace | undefined): Promise<void> {
-    const { saved, settings, log, remove } = this.#deps;
+    const { saved, settings, log, states } = this.#deps;
     const stream = newOwner ? undefined : await saved.sharer(collection.namespace, collection.table);
     if (stream) {
       log.warn("Rows of a dropped collection stay: another stream writes to the table too", { stream });
@@ -112,6 +110,6 @@ export class Drops {
       this.#undropped.set(collection, applier);
       return;
     }
-    await remove(collection);
+    await states.remove(collection);
   }
 }

@@ -1,22 +1,12 @@
 /** The collections whose changes are skipped: paused ones, and failed ones with their warnings and retries. */
 import { SinkError, type SinkErrorKind } from "../../sink/connection/sink_error.ts";
-import { isUnusableTable } from "../../sink/table/unusable_table.ts";
 import type { Clock } from "../../util/clock.ts";
 import { messageOf, UserError } from "../../util/errors.ts";
 import type { Logger } from "../../util/log.ts";
-import type { Namespace } from "../../util/namespace.ts";
 import type { Collection } from "./collection.ts";
 import type { Requeued, StateChange } from "./collection_state.ts";
 
 export interface SkippedDeps {
-  /** Whether MongoDB has the collection. */
-  readonly exists: (namespace: Namespace) => Promise<boolean>;
-  /** Throws if the table cannot be used now. */
-  readonly probe: (namespace: Namespace) => Promise<void>;
-  /** Whether rows of a dropped collection stay. */
-  readonly leavesRows: (collection: Collection) => boolean;
-  /** Returns the collection that has the table now. */
-  readonly drop: (namespace: Namespace) => Promise<Namespace | undefined>;
   readonly log: Logger;
   readonly clock: Pick<Clock, "monotonic">;
 }
@@ -46,7 +36,7 @@ export class SkippedCollections {
     if (!collection.isSkipped) return void this.#collections.delete(name);
     const isKnown = this.#collections.has(name);
     this.#collections.set(name, collection);
-    this.#retryLater(collection);
+    this.retryLater(collection);
     if (isKnown || state.name !== "failed") return;
     const { log, clock } = this.#deps;
     this.#warnedAt = clock.monotonic();
@@ -62,13 +52,8 @@ export class SkippedCollections {
     for (const collection of this.#collections.values()) collection.retryAt = -Infinity;
   }
 
-  /**
-   * Retries failed collections whose retries are due, at most so many, and warns once a minute while there are any. Rows
-   * of a collection that was dropped since it failed follow `--on-drop`.
-   *
-   * @returns the collections whose tables can be used again: each needs a snapshot
-   */
-  async retryDue(atMost: number): Promise<readonly Requeued[]> {
+  /** At most so many failed collections whose retries are due. Warns once a minute while a collection has failed. */
+  due(atMost: number): readonly Collection[] {
     if (this.#collections.size === 0) return [];
     const failed = this.#failed;
     const now = this.#deps.clock.monotonic();
@@ -80,34 +65,11 @@ export class SkippedCollections {
         reason: failed[0]?.state.reason,
       });
     }
-    const due = failed.filter(({ retryAt }) => now >= retryAt).slice(0, atMost);
-    return (await Promise.all(due.map((each) => this.#retry(each)))).flat();
+    return failed.filter(({ retryAt }) => now >= retryAt).slice(0, atMost);
   }
 
-  async #retry(collection: Collection): Promise<readonly Requeued[]> {
-    const { exists, probe, leavesRows, drop, log } = this.#deps;
-    const { namespace, name } = collection;
-    this.#retryLater(collection);
-    let isThere: boolean;
-    try {
-      isThere = await exists(namespace);
-      if (!isThere && leavesRows(collection)) return [];
-      await probe(namespace);
-      if (isThere) await collection.open();
-    } catch (error) {
-      if (isUnusableTable(error)) collection.move(failure(error));
-      else if (!(error instanceof SinkError)) throw error;
-      return [];
-    }
-    if (!isThere) return [await drop(namespace)].filter((each) => each !== undefined);
-    collection.move({ what: "usable again" });
-    log.info("The table of a failed collection can be used again: taking a snapshot of it", {
-      collection: name,
-    });
-    return [collection.requeued];
-  }
-
-  #retryLater(collection: Collection): void {
+  /** Postpones the next retry of a collection. */
+  retryLater(collection: Collection): void {
     collection.retryAt = this.#deps.clock.monotonic() + RETRY_MS;
   }
 

@@ -79,7 +79,7 @@ export async function prepare(snapshot: SnapshotState | null, deps: PrepareDeps)
   }
   const toRead = requeueAll(planSnapshot(snapshot ?? undefined, namespaces), toResnapshot);
   const plan = requeueSkipped(toRead, tables.skipped, settings.onDrop);
-  tables.start(collectionsLeft(plan));
+  tables.states.start(collectionsLeft(plan));
   await tables.saveStates();
   const state = stateOf(plan);
   await position.save({

@@ -143,7 +143,7 @@ export class Snapshot {
   #add(namespace: Namespace, plan: SnapshotPlan): void {
     this.#forget(namespace);
     this.#plan = plan;
-    this.#deps.tables.move(namespace, { what: "snapshot planned" });
+    this.#deps.tables.states.move(namespace, { what: "snapshot planned" });
     this.#uncounted.add(namespaceText(namespace));
     if (this.#begunAt === undefined) this.#start();
   }
@@ -206,7 +206,7 @@ export class Snapshot {
     for (const namespace of this.#left) {
       const name = namespaceText(namespace);
       const ranges = rangesLeft(this.#plan, namespace);
-      this.#deps.tables.move(namespace, { what: "snapshot begun" });
+      this.#deps.tables.states.move(namespace, { what: "snapshot begun" });
       if (ranges && ranges.length > 0) {
         const range = ranges.find(({ upTo }) => !slice.taken.has(`${name}\0${upTo}`));
         if (!range) continue;
@@ -288,7 +288,7 @@ export class Snapshot {
           if (rows < documents.length) this.#warnOfSharedRows(namespace);
         });
         if (!isApplied) return;
-        tables.countRead(namespace, seen);
+        tables.states.countRead(namespace, seen);
         const progress = { last: last && bytesToHex(last), seen, done };
         this.#plan = advanceRange(this.#plan, { namespace, upTo }, progress);
         await this.#tellOfProgress();
@@ -317,7 +317,7 @@ export class Snapshot {
     }
     this.#forget(namespace);
     this.#plan = finishCollection(this.#plan, namespace);
-    this.#deps.tables.move(namespace, { what: "snapshot done" });
+    this.#deps.tables.states.move(namespace, { what: "snapshot done" });
     await this.#tellOfProgress();
   }
 

@@ -24,11 +24,6 @@ export class StatusTracker implements StatusSource {
     this.#clock = clock;
   }
 
-  /** The last change of each collection. */
-  get collections(): Iterable<CollectionChange> {
-    return this.#collections.values();
-  }
-
   get current(): RelayStatus {
     return statusOf(this.#state, { systems: this.#systems, now: this.#clock.monotonic() });
   }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { statusReport } from "../../../lib/monitor/status_report.ts";
+import type { CollectionChange } from "../../../lib/pipeline/status/events.ts";
 import { STATUS_FIELDS } from "../../../lib/sink/metadata/status_query.ts";
 import { VERSION } from "../../../lib/util/version.ts";
 import { statusOf } from "../../support/status_of.ts";
@@ -14,34 +15,61 @@ const STATUS = statusOf({
   oplogHeadroom: 7_200_000,
 });
 
+const changeOf = (collection: string, state: CollectionChange["state"]): CollectionChange => ({
+  namespace: { database: "shop", collection },
+  table: `"shop"."${collection}"`,
+  state,
+  since: NOW,
+});
+const COLLECTIONS = [
+  changeOf("lines", { name: "failed", reason: "it is a view", hint: "Drop it" }),
+  changeOf("dropped", undefined),
+];
+
 Deno.test("statusReport() has the fields of `status --json`, with their units", () => {
-  assert.deepEqual(statusReport(STATUS, { stream: STREAM, savedAt: NOW - 1_500, now: NOW }), {
-    schema: "doc",
-    stream: "shop.* -> t",
-    phase: "following",
-    cluster_time: "2026-01-31T11:59:59.975Z",
-    lag_ms: 25,
-    snapshot_done: null,
-    snapshot_total: null,
-    events: 0,
-    rows: 90,
-    overflowed: 0,
-    dead_letters: 0,
-    oplog_headroom_s: 7_200,
-    failed_collections: 0,
-    last_error: null,
-    version: VERSION,
-    owner: "host/1/ab",
-    reported_at: "2026-01-31T12:00:00.000Z",
-    saved_at: "2026-01-31T11:59:58.500Z",
-  });
+  assert.deepEqual(
+    statusReport(STATUS, { stream: STREAM, savedAt: NOW - 1_500, now: NOW, collections: COLLECTIONS }),
+    {
+      schema: "doc",
+      stream: "shop.* -> t",
+      phase: "following",
+      cluster_time: "2026-01-31T11:59:59.975Z",
+      lag_ms: 25,
+      snapshot_done: null,
+      snapshot_total: null,
+      events: 0,
+      rows: 90,
+      overflowed: 0,
+      dead_letters: 0,
+      oplog_headroom_s: 7_200,
+      failed_collections: 0,
+      last_error: null,
+      version: VERSION,
+      owner: "host/1/ab",
+      reported_at: "2026-01-31T12:00:00.000Z",
+      saved_at: "2026-01-31T11:59:58.500Z",
+      collections: [{
+        collection: "shop.lines",
+        table: '"shop"."lines"',
+        state: "failed",
+        reason: "it is a view",
+        hint: "Drop it",
+        since: "2026-01-31T12:00:00.000Z",
+      }],
+    },
+  );
 });
 
 Deno.test("statusReport() has each field of the view but its state, also before the databases are connected", () => {
-  const report = statusReport(STATUS, { stream: undefined, savedAt: undefined, now: NOW });
+  const report = statusReport(STATUS, {
+    stream: undefined,
+    savedAt: undefined,
+    now: NOW,
+    collections: [],
+  });
   assert.deepEqual(
     Object.keys(report).sort(),
-    ["schema", ...STATUS_FIELDS.filter((name) => name !== "state")].sort(),
+    ["schema", "collections", ...STATUS_FIELDS.filter((name) => name !== "state")].sort(),
   );
   assert.deepEqual([report.stream, report.owner, report.saved_at], [null, null, null]);
 });

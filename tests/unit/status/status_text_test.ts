@@ -24,6 +24,7 @@ const STATUS: StreamStatus = {
   version: "0.1.0",
   reported_at: "2026-01-31T11:59:58.500Z",
   saved_at: "2026-01-31T11:59:58.500Z",
+  collections: [],
 };
 /** As a relay of version 0.1.0 leaves it. */
 const OLD: StreamStatus = {
@@ -107,4 +108,37 @@ Deno.test("statusText() shows names and states whole in 80 columns, and leaves o
   assert.equal(header, "stream                                 state               lag    dead letters");
   assert.equal(first, "shop.* -> shop.{collection}            ok                  25 ms  0");
   assert.equal(second, "warehouse.* -> warehouse.{collection}  collections failed  25 ms  0");
+});
+
+Deno.test("statusText() lists failed and paused collections with reasons and hints", () => {
+  const of = (collection: string, state: string, reason: string | null, hint: string | null = null) => ({
+    collection: `shop.${collection}`,
+    table: null,
+    state,
+    reason,
+    hint,
+    rows: 0,
+    documents: 0,
+    since: "2026-01-31T11:59:58.500Z",
+  });
+  const collections = [
+    of("a", "failed", "it is a\nview", "Drop it"),
+    of("b", "following", null),
+    of("c", "paused", null),
+  ];
+  const failed: StreamStatus = {
+    ...STATUS,
+    state: "collections failed",
+    last_error: "shop.a failed",
+    collections,
+  };
+  assert.deepEqual(statusText([failed], OPTIONS).slice(2), [
+    "shop.* -> shop.{collection}: shop.a failed: it is a view",
+    "  Drop it",
+    "shop.* -> shop.{collection}: shop.c paused",
+  ]);
+  const many = Array.from({ length: 12 }, (_, at) => of(`c${at}`, "failed", "no"));
+  assert.deepEqual(statusText([{ ...failed, collections: many }], OPTIONS).slice(12), [
+    "shop.* -> shop.{collection}: 2 more collections failed or paused",
+  ]);
 });

@@ -431,11 +431,11 @@ Deno.test("Collections: an opened collection follows, and one with a planned sna
   const { registry, reported, sink } = refusing();
   sink.fail = () => undefined;
   await registry.openAll(ALL);
-  registry.start([LINES]);
+  registry.states.start([LINES]);
   assert.deepEqual(reported, [["lines", "waiting"], ["orders", "following"]]);
   await appliedOf(registry);
-  registry.move(LINES, { what: "snapshot begun" });
-  registry.move(LINES, { what: "snapshot done" });
+  registry.states.move(LINES, { what: "snapshot begun" });
+  registry.states.move(LINES, { what: "snapshot done" });
   assert.deepEqual(reported.slice(2), [["lines", "snapshot"], ["lines", "following"]]);
 });
 
@@ -443,7 +443,7 @@ Deno.test("Collections: a collection that is created while the relay runs follow
   const { registry, reported, sink } = refusing();
   sink.fail = () => undefined;
   await registry.openAll([]);
-  registry.start([]);
+  registry.states.start([]);
   await registry.of(LINES);
   assert.deepEqual(reported, [["lines", "following"]]);
 });
@@ -451,11 +451,11 @@ Deno.test("Collections: a collection that is created while the relay runs follow
 Deno.test("Collections.maintain() saves changed states, once a second at most", async () => {
   const { clock, registry, sink } = refusing();
   await registry.openAll(ALL);
-  registry.start([]);
+  registry.states.start([]);
   const saves = () => sink.sent.filter((sql) => sql.includes("UNNEST")).length;
   await registry.maintain();
   assert.deepEqual([...sink.states], [["shop.lines", ["failed", "no"]], ["shop.orders", ["following", ""]]]);
-  registry.move(ORDERS, { what: "snapshot planned" });
+  registry.states.move(ORDERS, { what: "snapshot planned" });
   clock.time += 999;
   await registry.maintain();
   assert.equal(saves(), 1);
@@ -479,7 +479,7 @@ Deno.test("Collections.pause() skips changes of a collection, also after a resta
   const sink = new FakeSink();
   const first = registryOf(sink, { tableOf });
   await first.openAll(ALL);
-  first.start([]);
+  first.states.start([]);
   await first.pause(LINES, "maintenance");
   assert.deepEqual(await appliedOf(first), ["orders"]);
   assert.deepEqual(first.skipped, [{ ...LINES, skipped: true }]);
@@ -488,7 +488,7 @@ Deno.test("Collections.pause() skips changes of a collection, also after a resta
 
   const second = registryOf(sink, { tableOf });
   await second.openAll(ALL);
-  second.start(second.skipped);
+  second.states.start(second.skipped);
   assert.deepEqual(second.skipped, [{ ...LINES, skipped: true }]);
   assert.deepEqual(await appliedOf(second), ["orders"]);
   assert.deepEqual(second.resume(LINES), LINES);
@@ -507,7 +507,7 @@ Deno.test("Collections: a failed collection is known as such after a crash, and 
   const next = registryOf(sink, { tableOf });
   await next.openAll(ALL);
   assert.deepEqual(next.skipped, []);
-  next.start([LINES]);
+  next.states.start([LINES]);
   await next.saveStates();
   assert.deepEqual(sink.states.get("shop.lines"), ["waiting", ""]);
 });
@@ -516,7 +516,7 @@ Deno.test("Collections: a collection that MongoDB no longer has waits if its row
   const { sink, registry, reported } = refusing();
   sink.fail = () => undefined;
   await registry.openAll(ALL);
-  registry.start([]);
+  registry.states.start([]);
   await registry.drop(LINES);
   await registry.saveStates();
   assert.deepEqual(sink.states.get("shop.lines"), ["waiting", ""]);
@@ -530,7 +530,7 @@ Deno.test("Collections.drop() removes the saved state with the rows", async () =
   const emit = on({ collectionChanged: ({ state }) => reported.push(["lines", state?.name]) });
   const registry = registryOf(sink, { tableOf, onDrop: "drop", emit });
   await registry.openAll([LINES]);
-  registry.start([]);
+  registry.states.start([]);
   await registry.drop(LINES);
   await registry.saveStates();
   assert.deepEqual([sink.states.size, sink.followed.size], [0, 0]);
@@ -543,7 +543,7 @@ Deno.test("Collections: what an earlier run has saved of collections that MongoD
   sink.states.set("shop.lines", ["following", ""]).set("shop.view", ["failed", "it is a view"]);
   const registry = registryOf(sink, { tableOf });
   await registry.openAll([ORDERS]);
-  registry.start([]);
+  registry.states.start([]);
   await registry.saveStates();
   assert.deepEqual([...sink.states], [["shop.lines", ["waiting", ""]], ["shop.orders", ["following", ""]]]);
 });

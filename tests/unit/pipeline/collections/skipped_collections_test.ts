@@ -9,49 +9,47 @@ const FAILED = failure(new UnusableTableError("it is a view", { hint: "Drop it" 
 function setUp() {
   const clock = { time: 1_000_000, now: () => clock.time, monotonic: () => clock.time };
   const warned: (LogFields | undefined)[] = [];
-  const probed: string[] = [];
-  let error: Error | undefined = new UnusableTableError("it has no `data`");
   const skipped = new SkippedCollections({
     clock,
     log: { ...QUIET, warn: (_, fields) => void warned.push(fields) },
-    exists: () => Promise.resolve(true),
-    probe: ({ collection }) => {
-      probed.push(collection);
-      return error ? Promise.reject(error) : Promise.resolve();
-    },
-    leavesRows: () => false,
-    drop: () => Promise.resolve(undefined),
   });
   const collectionOf = (collection: string) =>
     new Collection({ database: "shop", collection }, {
-      table: { schema: "shop", name: collection },
-      open: () => Promise.resolve({} as never),
+      tableOf: () => ({ schema: "shop", name: collection }),
+      open: () => Promise.reject(new Error("It opens a table")),
       onClosed: () => {},
       onChange: (changed) => skipped.update(changed),
       clock,
     });
-  return { clock, warned, probed, skipped, collectionOf, repair: () => error = undefined };
+  /** Retries what is due; in vain. */
+  const retry = (atMost: number) =>
+    skipped.due(atMost).map((collection) => {
+      skipped.retryLater(collection);
+      collection.move(failure(new UnusableTableError("it has no `data`")));
+      return collection.name;
+    });
+  return { clock, warned, retry, skipped, collectionOf };
 }
 
-Deno.test("SkippedCollections warns of a failure at once and every minute, not with each batch", async () => {
-  const { clock, warned, skipped, collectionOf } = setUp();
+Deno.test("SkippedCollections warns of a failure at once and every minute, not with each batch", () => {
+  const { clock, warned, retry, collectionOf } = setUp();
   collectionOf("a").move(FAILED);
   assert.deepEqual(warned.splice(0), [{ collection: "shop.a", reason: "it is a view", hint: "Drop it" }]);
   for (let second = 0; second < 180; second++) {
     clock.time += 1_000;
-    await skipped.retryDue(4);
+    retry(4);
   }
   assert.equal(warned.length, 3);
   assert.deepEqual(warned.at(-1), { count: 1, collections: "shop.a", reason: "it has no `data`" });
 });
 
-Deno.test("SkippedCollections names a few of many in one warning, and retries a few at once", async () => {
-  const { clock, warned, probed, skipped, collectionOf } = setUp();
+Deno.test("SkippedCollections names a few of many in one warning, and has a few retried at once", () => {
+  const { clock, warned, retry, collectionOf } = setUp();
   for (let at = 0; at < 9; at++) collectionOf(`c${at}`).move(FAILED);
   warned.splice(0);
   clock.time += 60_000;
-  for (let batch = 0; batch < 3; batch++) await skipped.retryDue(4);
-  assert.deepEqual(probed, Array.from({ length: 9 }, (_, at) => `c${at}`));
+  const retried = [...retry(4), ...retry(4), ...retry(4)];
+  assert.deepEqual(retried, Array.from({ length: 9 }, (_, at) => `shop.c${at}`));
   assert.deepEqual(warned, [{
     count: 9,
     collections: "shop.c0, shop.c1, shop.c2, shop.c3, shop.c4, …",
@@ -59,25 +57,24 @@ Deno.test("SkippedCollections names a few of many in one warning, and retries a 
   }]);
 });
 
-Deno.test("SkippedCollections.retryNow() makes all retries due; a collection whose table can be used is read again", async () => {
-  const { skipped, collectionOf, repair } = setUp();
+Deno.test("SkippedCollections.retryNow() makes all retries due", () => {
+  const { skipped, collectionOf } = setUp();
   const collection = collectionOf("a");
   collection.keepsGone = true;
   collection.move(FAILED);
-  repair();
-  assert.deepEqual(await skipped.retryDue(4), []);
+  assert.deepEqual(skipped.due(4), []);
   skipped.retryNow();
+  assert.deepEqual(skipped.due(4), [collection]);
   assert.deepEqual(skipped.all, [{ database: "shop", collection: "a", keepsGone: true, skipped: true }]);
-  assert.deepEqual(await skipped.retryDue(4), [{ database: "shop", collection: "a", keepsGone: true }]);
-  assert.deepEqual([collection.state, skipped.all], [{ name: "waiting" }, []]);
+  collection.move({ what: "usable again" });
+  assert.deepEqual(skipped.all, []);
 });
 
-Deno.test("SkippedCollections neither retries nor warns of a paused collection", async () => {
-  const { clock, warned, probed, skipped, collectionOf } = setUp();
+Deno.test("SkippedCollections neither warns of a paused collection nor has it retried", () => {
+  const { clock, warned, skipped, collectionOf } = setUp();
   collectionOf("a").move({ what: "paused" });
   clock.time += 120_000;
-  assert.deepEqual(await skipped.retryDue(4), []);
-  assert.deepEqual([warned, probed], [[], []]);
+  assert.deepEqual([skipped.due(4), warned, skipped.all.length], [[], [], 1]);
   skipped.failIfAny();
 });
 
