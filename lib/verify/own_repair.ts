@@ -5,6 +5,7 @@
 import type { Namespace } from "../util/namespace.ts";
 import { repairRows } from "../pipeline/collections/repair.ts";
 import type { Names, RelaySettings } from "../pipeline/settings.ts";
+import { memoryBudget } from "../pipeline/memory_budget.ts";
 import { TableRegistry } from "../pipeline/collections/table_registry.ts";
 import {
   type CountingTransport,
@@ -65,6 +66,7 @@ export async function repairUnderLease(
   const tables = new TableRegistry({ patient, raw }, {
     names,
     settings,
+    memory: memoryBudget(settings),
     causalReader,
     ownKeys: new OwnKeys(causalReader, undefined),
     shardKeyOf: async () => settings.key === "documentKey" ? await shardKeyOf(causalReader, namespace) : [],

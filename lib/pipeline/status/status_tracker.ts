@@ -15,7 +15,7 @@ import {
 
 export class StatusTracker implements StatusSource {
   readonly #clock: Pick<Clock, "monotonic">;
-  readonly #systems: Liveness[] = [];
+  readonly #systems = new Set<Liveness>();
   #state: ReportedState = NOTHING_REPORTED;
 
   constructor(clock: Pick<Clock, "monotonic"> = SYSTEM_CLOCK) {
@@ -23,12 +23,12 @@ export class StatusTracker implements StatusSource {
   }
 
   get current(): RelayStatus {
-    return statusOf(this.#state, { systems: this.#systems, now: this.#clock.monotonic() });
+    return statusOf(this.#state, { systems: [...this.#systems], now: this.#clock.monotonic() });
   }
 
   /** Derives phase and lag also from what this system owes, from now on. */
   watch(system: Liveness): void {
-    this.#systems.push(system);
+    this.#systems.add(system);
   }
 
   readonly listen = on({
