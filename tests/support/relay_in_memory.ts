@@ -63,7 +63,11 @@ export function relayInMemory(options: RelayOptions = {}) {
   const collections = new Map(Object.entries(options.collections ?? { a: 3 }));
   const reported: string[] = [];
   const status = new StatusTracker(clock);
-  const metrics = new RelayMetrics({ status, clock, versions: { version: "", runtime: "" } });
+  const metrics = new RelayMetrics({
+    streams: [{ name: "", status }],
+    clock,
+    versions: { version: "", runtime: "" },
+  });
   const recorder = on({
     ready: () => reported.push("ready"),
     snapshotProgress: ({ documents, total }) => reported.push(`snapshot ${documents} of ${total}`),
