@@ -1,6 +1,6 @@
 /** Follows how far a relay has come, by what it has saved. */
 import type { BSON } from "mongodb";
-import { besideLeftOut, hasWritten } from "../pipeline/status/has_written.ts";
+import { besideLeftOut, hasWritten } from "../pipeline/snapshot/saved_snapshot.ts";
 import type { SavedPosition } from "../sink/metadata/saved_position.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Passing } from "./result.ts";

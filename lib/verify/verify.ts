@@ -87,7 +87,7 @@ export async function verify(
       idsRepeat: relay.key === "documentKey",
     }),
     splitter: new RangeSplitter(causalReader, { lanes: LANES, log }),
-    rate: new SnapshotRate({ rate: settings.rate, lanes: LANES, clock }),
+    rate: new SnapshotRate({ rate: settings.rate, readers: LANES, clock }),
     signal,
     log,
     clock,

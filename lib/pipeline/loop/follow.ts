@@ -8,7 +8,7 @@ import { parseSnapshotState, snapshotStateText } from "../snapshot/saved_snapsho
 import { SnapshotBreaker } from "../snapshot/snapshot_breaker.ts";
 import { fullSnapshot, snapshotAtStart, type SnapshotState } from "../snapshot/snapshot_state.ts";
 import { emitter } from "../status/events.ts";
-import { checkOriginNow } from "./origin.ts";
+import { checkOriginNow } from "./startup.ts";
 import { type LoopDeps, replicate } from "./replication_loop.ts";
 
 /**
@@ -110,7 +110,7 @@ async function snapshotAfterLoss(
     since,
     because: messageOf(error),
   });
-  const snapshot = fullSnapshot({ removesGone: true });
+  const snapshot = fullSnapshot({ removesStale: true });
   await startOver(snapshot, position);
   return snapshot;
 }

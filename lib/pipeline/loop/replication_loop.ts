@@ -11,7 +11,7 @@ import { Checkpoint } from "./checkpoint.ts";
 import { nextStep, STREAM_TURN_MS, STREAM_TURN_SLICES } from "./next_step.ts";
 import type { Emit } from "../status/events.ts";
 import type { RequestedRepairs } from "../collections/repair.ts";
-import { prepare } from "./prepare.ts";
+import { startUp } from "./startup.ts";
 import { Snapshot, type SnapshotDeps } from "../snapshot/snapshot.ts";
 import type { SnapshotState } from "../snapshot/snapshot_state.ts";
 import { timed, type Trace } from "../status/stages.ts";
@@ -44,7 +44,7 @@ export async function replicate(
 ): Promise<void> {
   const stream = new NextBatch(batches, deps.clock);
   await stream.arrival;
-  const { namespaces, plan } = await prepare(snapshot, deps);
+  const { namespaces, plan } = await startUp(snapshot, deps);
   const countOf = documentCounter(deps);
   // Requeued collections count twice.
   const total = await countOf([...snapshot === null ? [] : namespaces, ...plan.requeued]);
@@ -143,9 +143,6 @@ class ReplicationLoop {
     this.#checkpoint = new Checkpoint({ ...deps, snapshot: () => this.#snapshot.state });
     this.#snapshot = new Snapshot(plan, {
       ...deps,
-      onDrop: deps.settings.onDrop,
-      lanes: deps.settings.snapshotLanes,
-      rate: deps.settings.snapshotRate,
       isDue,
       total,
       countOf: (namespace) => countOf([namespace]),

@@ -45,7 +45,7 @@ Deno.test("follow() takes a new snapshot after history was lost, and removes sta
   assert.equal(relay.status.current.phase, "following");
   await relay.loseHistory();
   assert.deepEqual(relay.opened, [null, null]);
-  assert.equal(parseSnapshotState(relay.position.state.snapshot ?? "").removesGone, true);
+  assert.equal(parseSnapshotState(relay.position.state.snapshot ?? "").removesStale, true);
   await relay.pass(30 * SECOND);
   const { phase, upserts } = relay.status.current;
   assert.deepEqual([phase, upserts], ["following", 40]);
