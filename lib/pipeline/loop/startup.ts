@@ -31,8 +31,8 @@ export interface Started {
 }
 
 /**
- * Opens the tables of the collections that exist, and plans the snapshot. The stream is open already, so a collection that
- * is created meanwhile comes with the stream.
+ * Opens the tables of the collections that exist, and plans the snapshot. The stream is open already, so it brings the
+ * collections that are created from now on.
  *
  * @throws UserError, OtherDeploymentError as {@linkcode checkOrigin}; MongoError, SinkError
  */
@@ -113,7 +113,7 @@ async function dropLeftOut(
   }
 }
 
-/** Collections that were dropped while no relay ran. A worker removes only its own rows: the others write meanwhile. */
+/** Collections that were dropped while no relay ran. A worker removes only its own rows, as the others are writing. */
 async function dropMissing(namespaces: readonly FoundCollection[], deps: StartupDeps): Promise<void> {
   const { tables, settings, log } = deps;
   for (const namespace of await tables.missing(namespaces)) {
