@@ -1,13 +1,13 @@
 /** How the streams in all schemas are, read from CrateDB alone. */
 import { isUnknownRelation } from "../sink/connection/sink_error.ts";
 import { refreshTable, type Transport } from "../sink/connection/transport.ts";
-import { type FoundTable, tableExists, tablesInEverySchema } from "../sink/metadata/metadata_tables.ts";
+import { tableExists, tablesInEverySchema } from "../sink/metadata/metadata_tables.ts";
 import { STATUS_FIELDS, statusQuery, type StreamState } from "../sink/metadata/status_query.ts";
 import { quoteTable, type TableName } from "../sink/sql/sql_names.ts";
 import { UserError } from "../util/errors.ts";
 import { grantText, viewerOf } from "./absence.ts";
 
-/** As the view `cdc_status` has it. Times are in ISO 8601; what an older version does not report is null. */
+/** As the view `cdc_status` has it. Times are in ISO 8601. */
 export interface StreamStatus {
   /** Of the relay's own tables. */
   readonly schema: string;
@@ -62,13 +62,13 @@ export async function readStreams(
 /** None if the schema has just been dropped. */
 async function rowsOf(
   transport: Transport,
-  table: FoundTable,
+  table: TableName,
   maxLag: number,
 ): Promise<(readonly unknown[])[]> {
-  const { schema, columns } = table;
+  const { schema } = table;
   try {
     await refreshTable(transport, table);
-    const { rows } = await transport.query(statusQuery(transport.dialect, { schema, columns, maxLag }));
+    const { rows } = await transport.query(statusQuery(transport.dialect, { schema, maxLag }));
     return rows.map((row) => [schema, ...row]);
   } catch (error) {
     if (isUnknownRelation(error) && !await tableExists(transport, table)) return [];

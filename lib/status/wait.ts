@@ -6,13 +6,9 @@ import { openTransport } from "../sink/connection/open_transport.ts";
 import { isUnknownRelation } from "../sink/connection/sink_error.ts";
 import { refreshTable, type Transport } from "../sink/connection/transport.ts";
 import type { SinkAddress } from "../sink/connection/url.ts";
-import {
-  type FoundTable,
-  selectFromEverySchema,
-  tablesInEverySchema,
-} from "../sink/metadata/metadata_tables.ts";
+import { selectFromEverySchema, tablesInEverySchema } from "../sink/metadata/metadata_tables.ts";
 import { readPositions, type SavedPosition } from "../sink/metadata/saved_position.ts";
-import { quoteTable } from "../sink/sql/sql_names.ts";
+import { quoteTable, type TableName } from "../sink/sql/sql_names.ts";
 import { Deployment } from "../source/connection/deployment.ts";
 import { operationTimeOf } from "../source/connection/operation_time.ts";
 import type { Clock } from "../util/clock.ts";
@@ -84,7 +80,7 @@ export async function waitFor(
   { at, until, schema, wanted }: WaitFor,
   { clock, log, signal }: WaitContext,
 ): Promise<Waited> {
-  let tables: readonly FoundTable[] = [];
+  let tables: readonly TableName[] = [];
   let searchAt = -Infinity;
   for (let interval = FIRST_INTERVAL_MS;; interval = Math.min(2 * interval, LONGEST_INTERVAL_MS)) {
     if (clock.monotonic() >= searchAt) {

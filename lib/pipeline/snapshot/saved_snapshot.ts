@@ -1,34 +1,27 @@
 /** The text in which a snapshot that is not done is saved with the position. */
-import { type Namespace, namespaceText } from "../../util/namespace.ts";
+import type { Namespace } from "../../util/namespace.ts";
 import { UserError } from "../../util/errors.ts";
 import type { SnapshotState } from "./snapshot_state.ts";
 
 /** The form in which it is saved. */
 interface SavedSnapshot {
   readonly from: string | null;
-  /**
-   * Versions up to 0.1 read one collection at a time, and saved the key read last. One that reads what a later version
-   * has saved begins with the collection anew.
-   */
-  readonly last: string | null;
   readonly sweep: boolean;
   readonly copied: number;
   readonly again: readonly (Namespace & { readonly keeps?: boolean; readonly leftOut?: boolean })[];
-  /** Versions up to 0.1 did not save these. */
-  readonly done?: readonly string[];
+  readonly done: readonly string[];
   /** The key before each range, and its last one. */
-  readonly ranges?: Readonly<Record<string, readonly (readonly [string | null, string | null])[]>>;
+  readonly ranges: Readonly<Record<string, readonly (readonly [string | null, string | null])[]>>;
 }
 
 /**
  * @example
- * OUT: {"from":"shop.orders","last":null,"sweep":false,"copied":9,"again":[],"done":[],"ranges":{"shop.orders":[["1f",null]]}}
+ * OUT: {"from":"shop.orders","sweep":false,"copied":9,"again":[],"done":[],"ranges":{"shop.orders":[["1f",null]]}}
  */
 export const snapshotStateText = (state: SnapshotState): string =>
   JSON.stringify(
     {
       from: state.resumeAt,
-      last: null,
       sweep: state.removesGone,
       copied: state.documents,
       again: state.requeued.map(({ database, collection, keepsGone, leftOut }) => ({
@@ -48,7 +41,7 @@ export const snapshotStateText = (state: SnapshotState): string =>
   );
 
 /**
- * The inverse of {@linkcode snapshotStateText}, also for what versions up to 0.1 have saved.
+ * The inverse of {@linkcode snapshotStateText}.
  *
  * @throws UserError where somebody has changed it
  */
@@ -62,8 +55,12 @@ export function parseSnapshotState(text: string): SnapshotState {
   }
   return {
     resumeAt: saved.from,
-    done: saved.done ?? [],
-    ranges: rangesOf(saved),
+    done: saved.done,
+    ranges: Object.fromEntries(
+      Object.entries(saved.ranges).map((
+        [name, ranges],
+      ) => [name, ranges.map(([after, upTo]) => ({ after, upTo }))]),
+    ),
     removesGone: saved.sweep,
     documents: saved.copied,
     requeued: saved.again.map(({ database, collection, keeps, leftOut }) => ({
@@ -73,15 +70,6 @@ export function parseSnapshotState(text: string): SnapshotState {
       ...leftOut && { leftOut: true },
     })),
   };
-}
-
-/** @example IN: {from: "shop.b", last: "1f", …} → OUT: {"shop.b": [{after: "1f", upTo: null}]} */
-function rangesOf({ from, last, again: [first], ranges = {} }: SavedSnapshot): SnapshotState["ranges"] {
-  const current = from ?? (first && namespaceText(first));
-  if (last !== null && current !== undefined) return { [current]: [{ after: last, upTo: null }] };
-  return Object.fromEntries(
-    Object.entries(ranges).map(([name, each]) => [name, each.map(([after, upTo]) => ({ after, upTo }))]),
-  );
 }
 
 function parseJson(text: string): unknown {
@@ -94,8 +82,8 @@ function parseJson(text: string): unknown {
 
 function isSavedSnapshot(value: unknown): value is SavedSnapshot {
   if (!isObject(value)) return false;
-  const { from, last, sweep, copied, again, done = [], ranges = {} } = value;
-  return (from === null || typeof from === "string") && isKey(last) &&
+  const { from, sweep, copied, again, done, ranges } = value;
+  return (from === null || typeof from === "string") &&
     typeof sweep === "boolean" && typeof copied === "number" &&
     Array.isArray(again) && again.every(isNamespace) &&
     Array.isArray(done) && done.every((name) => typeof name === "string") &&

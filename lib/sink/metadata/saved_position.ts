@@ -1,8 +1,8 @@
 /** What streams have saved, read without taking their leases. */
 import { isStreamOf } from "../../key/worker.ts";
 import type { Transport } from "../connection/transport.ts";
-import { quoteTable } from "../sql/sql_names.ts";
-import { type FoundTable, selectFromEach } from "./metadata_tables.ts";
+import { quoteTable, type TableName } from "../sql/sql_names.ts";
+import { selectFromEach, tableExists } from "./metadata_tables.ts";
 
 const TABLE = "cdc_position";
 
@@ -14,7 +14,7 @@ export interface SavedPosition {
   readonly snapshot: string | null;
   /** The event of a dropped collection that a worker has come to, as hex digits of its token; null for none. */
   readonly barrier: string | null;
-  /** Whether MongoDB had nothing more when this was saved. Versions up to 0.1 do not tell. */
+  /** Whether the stream was caught up at the last save. */
   readonly isUpToDate: boolean;
   /** Whether a relay holds the stream's lease. */
   readonly isHeld: boolean;
@@ -25,14 +25,9 @@ export async function readPosition(
   transport: Transport,
   { schema, stream }: { readonly schema: string; readonly stream: string },
 ): Promise<SavedPosition | undefined> {
-  const { rows: found } = await transport.query(
-    "SELECT column_name FROM information_schema.columns WHERE table_schema = $1 AND table_name = $2",
-    [schema, TABLE],
-  );
-  if (found.length === 0) return undefined;
-  const columns = found.map(([name]) => String(name));
+  if (!await tableExists(transport, { schema, name: TABLE })) return undefined;
   const { rows: [row] } = await transport.query(
-    `${select(transport, columns)} FROM ${quoteTable({ schema, name: TABLE })} WHERE stream = $1`,
+    `${select(transport)} FROM ${quoteTable({ schema, name: TABLE })} WHERE stream = $1`,
     [stream],
   );
   return row && positionOf(row);
@@ -45,24 +40,20 @@ export async function readPosition(
  */
 export async function readPositions(
   transport: Transport,
-  { tables, stream }: { readonly tables: readonly FoundTable[]; readonly stream: string | undefined },
+  { tables, stream }: { readonly tables: readonly TableName[]; readonly stream: string | undefined },
 ): Promise<SavedPosition[]> {
   const rows = await selectFromEach(
     transport,
     tables,
-    // Versions up to 0.1 kept the locks of tables here.
-    (table, { columns }) => `${select(transport, columns)} FROM ${table} WHERE stream NOT LIKE 'widening "%'`,
+    (table) => `${select(transport)} FROM ${table}`,
   );
   return rows.map(positionOf).filter((each) => stream === undefined || isStreamOf(each.stream, stream));
 }
 
-/** @param columns those that the table has; older versions made it with fewer */
-function select({ dialect: { millis, now } }: Transport, columns: readonly string[]): string {
-  const orNull = (name: string) => columns.includes(name) ? name : "NULL";
-  const isHeld = `coalesce(${millis("lease_until")} > ${now}, FALSE)`;
-  return `SELECT stream, token, ${orNull("snapshot")} AS snapshot, ${orNull("barrier")} AS barrier, ` +
-    `${orNull("lag_ms")} AS lag_ms, ${isHeld} AS is_held`;
-}
+const select = ({ dialect: { millis, now } }: Transport): string =>
+  `SELECT stream, token, snapshot, barrier, lag_ms, coalesce(${
+    millis("lease_until")
+  } > ${now}, FALSE) AS is_held`;
 
 const positionOf = ([stream, token, snapshot, barrier, lag, isHeld]: readonly unknown[]): SavedPosition => ({
   stream: String(stream),

@@ -4,7 +4,7 @@ import type { Logger } from "../../util/log.ts";
 import type { Transport } from "../connection/transport.ts";
 import { quoteName } from "../sql/sql_names.ts";
 import { Lease } from "./lease.ts";
-import { addColumns, createMetadataTable } from "./metadata_tables.ts";
+import { checkColumns, createMetadataTable } from "./metadata_tables.ts";
 import { REPORT_INTERVAL_MS, REPORTED_AT, STATUS_COLUMNS, type StatusColumns } from "./status_columns.ts";
 
 const TABLE = "cdc_position";
@@ -141,24 +141,22 @@ const reportOf = (status: StatusColumns) =>
 const typesOf = <Types extends object>(types: Types) =>
   Object.entries(types) as [keyof Types & string, Types[keyof Types]][];
 
-/** Tables of older versions lack the columns that came later. */
+/** @throws UserError if the table exists and lacks a column */
 async function createTable(transport: Transport, schema: string): Promise<void> {
   const { longText } = transport.dialect;
-  const later = {
+  const types = {
+    stream: "TEXT PRIMARY KEY",
+    token: longText,
     snapshot: longText,
     origin: longText,
     barrier: longText,
-    ...STATUS_COLUMNS,
+    owner: "TEXT",
+    lease_until: "TIMESTAMP WITH TIME ZONE",
+    saved_at: "TIMESTAMP WITH TIME ZONE",
     [REPORTED_AT]: "TIMESTAMP WITH TIME ZONE",
+    ...STATUS_COLUMNS,
   };
-  const definition = ([name, type]: readonly [string, string]) => `${quoteName(name)} ${type}`;
-  const columns = `stream TEXT PRIMARY KEY, token ${longText}, owner TEXT, ` +
-    "lease_until TIMESTAMP WITH TIME ZONE, saved_at TIMESTAMP WITH TIME ZONE, " +
-    typesOf(later).map(definition).join(", ");
+  const columns = typesOf(types).map(([name, type]) => `${quoteName(name)} ${type}`).join(", ");
   await createMetadataTable(transport, { schema, name: TABLE, columns });
-  await addColumns(
-    transport,
-    { schema, name: TABLE },
-    typesOf(later).map(([name, type]) => ({ name, type })),
-  );
+  await checkColumns(transport, { schema, name: TABLE }, Object.keys(types));
 }

@@ -37,9 +37,6 @@ const OF_STREAMS: readonly MetadataTable[] = [
   "cdc_position",
 ];
 
-/** Versions up to 0.1 kept the locks of tables as streams. */
-const NO_LOCK = `stream NOT LIKE 'widening "%'`;
-
 /**
  * The streams that any of the tables has rows of, in every schema that the user may see.
  *
@@ -49,9 +46,7 @@ export async function knownStreams(transport: Transport): Promise<StreamName[]> 
   const found = new Map<string, StreamName>();
   for (const table of await tablesInEverySchema(transport, ...OF_STREAMS)) {
     await refreshTable(transport, table);
-    const { rows } = await transport.query(
-      `SELECT DISTINCT stream FROM ${quoteTable(table)} WHERE ${NO_LOCK}`,
-    );
+    const { rows } = await transport.query(`SELECT DISTINCT stream FROM ${quoteTable(table)}`);
     const { schema } = table;
     for (const [stream] of rows) found.set(`${schema}\0${stream}`, { schema, stream: String(stream) });
   }

@@ -30,7 +30,7 @@ async function run(positionsAfter: (ms: number) => Readonly<Record<string, Posit
     query: (sql) => {
       sent.push({ at: now - startedAt, sql });
       const rows = /information_schema/.test(sql)
-        ? ["stream", "lag_ms", "snapshot"].map((column) => ["doc", "cdc_position", column])
+        ? [["doc", "cdc_position"]]
         : /CURRENT_USER/.test(sql)
         ? [["reader", false]]
         : /FROM "doc"."cdc_position"/.test(sql)

@@ -57,7 +57,7 @@ Deno.test("RelayWatch waits until the position has reached the time", async () =
 
 Deno.test("RelayWatch waits for a snapshot as long as it gets on", async () => {
   const snapshot = (copied: number) =>
-    `{"from":"shop.a","last":null,"sweep":false,"copied":${copied},"again":[]}`;
+    `{"from":"shop.a","sweep":false,"copied":${copied},"again":[],"done":[],"ranges":{}}`;
   const chunks = Array.from({ length: 50 }, (_, at) => running(tokenAt(1_001), snapshot(at)));
   assert.equal(await watching([...chunks, running(tokenAt(1_001))]).watch.passes(TIME), "passed");
 });

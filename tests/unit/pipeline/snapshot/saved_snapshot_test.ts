@@ -3,10 +3,9 @@ import { parseSnapshotState, snapshotStateText } from "../../../../lib/pipeline/
 import { fullSnapshot, type SnapshotState } from "../../../../lib/pipeline/snapshot/snapshot_state.ts";
 import { UserError } from "../../../../lib/util/errors.ts";
 
-const [A, B, C] = [
+const [A, B] = [
   { database: "shop", collection: "a" },
   { database: "shop", collection: "b" },
-  { database: "shop", collection: "c" },
 ];
 
 const state = (change: Partial<SnapshotState> = {}): SnapshotState => ({
@@ -32,31 +31,6 @@ for (const each of STATES) {
     assert.deepEqual(parseSnapshotState(snapshotStateText(each)), each));
 }
 
-Deno.test("parseSnapshotState() reads what version 0.1 has saved", () => {
-  const text = '{"from":"shop.b","last":"1f","sweep":true,"copied":3,"again":[{"database":"shop",' +
-    '"collection":"a","keeps":true},{"database":"shop","collection":"c","keeps":false}]}';
-  assert.deepEqual(parseSnapshotState(text), {
-    resumeAt: "shop.b",
-    done: [],
-    ranges: { "shop.b": [{ after: "1f", upTo: null }] },
-    removesGone: true,
-    documents: 3,
-    requeued: [{ ...A, keepsGone: true }, C],
-  });
-});
-
-Deno.test("parseSnapshotState() takes the key of version 0.1 for that of the requeued collection at hand", () => {
-  const again = '[{"database":"shop","collection":"b"},{"database":"shop","collection":"c"}]';
-  const parsed = parseSnapshotState(`{"from":null,"last":"1f","sweep":false,"copied":3,"again":${again}}`);
-  assert.deepEqual(parsed.ranges, { "shop.b": [{ after: "1f", upTo: null }] });
-});
-
-Deno.test("snapshotStateText() has version 0.1 begin with the collection anew", () => {
-  const text = snapshotStateText(state({ resumeAt: "shop.b", ranges: { "shop.b": RANGES } }));
-  const { from, last, sweep, copied, again } = JSON.parse(text);
-  assert.deepEqual([from, last, sweep, copied, again], ["shop.b", null, false, 0, []]);
-});
-
 const DAMAGED = [
   "",
   "null",
@@ -64,16 +38,16 @@ const DAMAGED = [
   '"x"',
   "{",
   "{}",
-  '{"from":"a","last":null,"sweep":false,"copied":0}',
-  '{"from":1,"last":null,"sweep":false,"copied":0,"again":[]}',
-  '{"from":"a","last":"xyz","sweep":false,"copied":0,"again":[]}',
-  '{"from":"a","last":null,"sweep":"no","copied":0,"again":[]}',
-  '{"from":"a","last":null,"sweep":false,"copied":0,"again":[{"database":"shop"}]}',
-  '{"from":"a","last":null,"sweep":false,"copied":0,"again":[],"done":[1]}',
-  '{"from":"a","last":null,"sweep":false,"copied":0,"again":[],"ranges":[]}',
-  '{"from":"a","last":null,"sweep":false,"copied":0,"again":[],"ranges":{"a":["1f",null]}}',
-  '{"from":"a","last":null,"sweep":false,"copied":0,"again":[],"ranges":{"a":[["1f","xyz"]]}}',
-  '{"from":"a","last":null,"sweep":false,"copied":0,"again":[],"ranges":{"a":[["1f"]]}}',
+  '{"from":"a","sweep":false,"copied":0}',
+  '{"from":1,"sweep":false,"copied":0,"again":[],"done":[],"ranges":{}}',
+  '{"from":"a","sweep":false,"copied":0,"again":[]}',
+  '{"from":"a","sweep":"no","copied":0,"again":[],"done":[],"ranges":{}}',
+  '{"from":"a","sweep":false,"copied":0,"again":[{"database":"shop"}],"done":[],"ranges":{}}',
+  '{"from":"a","sweep":false,"copied":0,"again":[],"done":[1],"ranges":{}}',
+  '{"from":"a","sweep":false,"copied":0,"again":[],"ranges":[],"done":[]}',
+  '{"from":"a","sweep":false,"copied":0,"again":[],"ranges":{"a":["1f",null]},"done":[]}',
+  '{"from":"a","sweep":false,"copied":0,"again":[],"ranges":{"a":[["1f","xyz"]]},"done":[]}',
+  '{"from":"a","sweep":false,"copied":0,"again":[],"ranges":{"a":[["1f"]]},"done":[]}',
 ];
 
 for (const text of DAMAGED) {

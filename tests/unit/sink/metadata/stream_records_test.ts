@@ -20,7 +20,7 @@ const serverWith = (followed: readonly Followed[]): Transport => ({
   query: (sql: string, parameters: readonly Parameter[] = []): Promise<Result> => {
     const names = parameters[0] as readonly string[];
     const rows = /JOIN information_schema.columns/.test(sql)
-      ? names.filter((name) => name !== "cdc_lock").map((name) => ["doc", name, "stream"])
+      ? names.filter((name) => name !== "cdc_lock").map((name) => ["doc", name])
       : /FROM information_schema.tables/.test(sql)
       ? [[1]]
       : /FROM "doc"."cdc_collection"/.test(sql)
