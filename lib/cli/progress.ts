@@ -1,6 +1,6 @@
 /** Progress of a snapshot or a verification: a bar on a terminal, otherwise a log line every few seconds. */
 import type { RelayObserver, SnapshotProgress } from "../pipeline/status/observer.ts";
-import { durationText } from "../util/duration_text.ts";
+import { durationText } from "../util/text.ts";
 import type { Logger } from "../util/log.ts";
 import type { VerifyObserver } from "../verify/observer.ts";
 import type { StatusLine } from "./status_line.ts";

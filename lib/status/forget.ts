@@ -17,7 +17,7 @@ import {
 } from "../sink/metadata/stream_records.ts";
 import { quoteTable } from "../sink/sql/sql_names.ts";
 import type { Clock } from "../util/clock.ts";
-import { durationText } from "../util/duration_text.ts";
+import { durationText } from "../util/text.ts";
 import { UsageError, UserError } from "../util/errors.ts";
 import { absenceText, type Viewer, viewerOf } from "./absence.ts";
 

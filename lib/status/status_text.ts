@@ -1,6 +1,5 @@
 /** How streams are, for people. */
-import { durationText } from "../util/duration_text.ts";
-import { GAP, type TextTable, textTable } from "../util/text_table.ts";
+import { durationText, GAP, type TextTable, textTable } from "../util/text.ts";
 import type { StreamStatus } from "./stream_status.ts";
 
 const HEADER = [

@@ -1,6 +1,6 @@
 /** What people and programs read of a wait. Pure. */
 import { clusterTimeFields, clusterTimeText } from "../source/stream/cluster_time.ts";
-import { durationText } from "../util/duration_text.ts";
+import { durationText } from "../util/text.ts";
 import type { StreamOutcome, Waited } from "./wait.ts";
 
 /** "no stream" if no stream was found to wait for. */

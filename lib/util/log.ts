@@ -1,7 +1,7 @@
 import { styleText } from "node:util";
 import { maskSecrets } from "./mask_url.ts";
 import { STDERR } from "./standard_streams.ts";
-import { peopleField } from "./unit_fields.ts";
+import { durationText } from "./text.ts";
 
 /** Levels of importance, lowest first. */
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
@@ -137,6 +137,29 @@ function toJson(value: unknown): string {
     const plain = item instanceof Error ? item.message : item;
     return typeof plain === "string" ? maskSecrets(plain) : plain;
   }) ?? String(value);
+}
+
+/** The endings, the longest first, and how people read their numbers. */
+const UNITS: readonly (readonly [ending: string, text: (value: number) => string])[] = [
+  ["_per_s", (value) => `${value}/s`],
+  ["_ms", durationText],
+  ["_s", (value) => durationText(value * 1_000)],
+];
+
+/**
+ * A field as a line for people has it; every other field stays as it is.
+ *
+ * @example
+ * IN: "lag_ms", 120000 → OUT: ["lag", "2 min"]
+ * IN: "rate_per_s", 100 → OUT: ["rate", "100/s"]
+ * IN: "rows", 5 → OUT: ["rows", 5]
+ */
+export function peopleField(name: string, value: unknown): readonly [name: string, value: unknown] {
+  if (typeof value !== "number" || !Number.isFinite(value)) return [name, value];
+  for (const [ending, text] of UNITS) {
+    if (name.endsWith(ending)) return [name.slice(0, -ending.length), text(value)];
+  }
+  return [name, value];
 }
 
 /** A logger that writes nothing. */

@@ -1,4 +1,5 @@
-import { WEB_TOKEN } from "./web_token.ts";
+/** A JSON Web Token: three parts of base64url, of which the first two are JSON objects. */
+export const WEB_TOKEN = /e[wy][\w-]*\.e[wy][\w-]*\.[\w-]+/;
 
 /** What is before a password: `scheme://user:`. */
 const USER = /^((?:\s*[a-z][\w+.-]*:\/\/)?(?!\/\/)[^:@/]*):(?!\/\/)/i;

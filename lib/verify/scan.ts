@@ -10,8 +10,7 @@ import type { Chunk } from "../source/documents/chunk.ts";
 import type { DocumentReader } from "../source/documents/documents.ts";
 import type { KeyRange, RangeSplitter } from "../source/documents/key_ranges.ts";
 import type { Clock } from "../util/clock.ts";
-import { concurrently } from "../util/concurrently.ts";
-import { readAhead } from "../util/read_ahead.ts";
+import { concurrently, readAhead } from "../util/concurrency.ts";
 import { type BothSides, MAX_KEYS } from "./both_sides.ts";
 import type { Seen } from "./settle.ts";
 

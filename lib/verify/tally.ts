@@ -1,5 +1,5 @@
 /** Counts what is found of one collection, and settles it lot by lot, so that memory is bounded. */
-import { Semaphore } from "../util/semaphore.ts";
+import { Semaphore } from "../util/concurrency.ts";
 import type { RowKey } from "../key/row_key.ts";
 import type { DifferenceKind, KeyDifference, Passing } from "./result.ts";
 import { type Seen, settle, type SettleDeps } from "./settle.ts";

@@ -14,7 +14,7 @@ import type { TargetTable } from "../../sink/table/target_table.ts";
 import type { RefusedRow, Row, Writer } from "../../sink/table/writer.ts";
 import type { Logger } from "../../util/log.ts";
 import type { GarbageLimit } from "../../util/garbage.ts";
-import { ReadWriteLock } from "../../util/read_write_lock.ts";
+import { ReadWriteLock } from "../../util/concurrency.ts";
 import { coalesce, type RowChange } from "./coalesce.ts";
 import type { DeadLetterLimit } from "./dead_letter_limit.ts";
 import type { RelayObserver } from "../status/observer.ts";

@@ -5,7 +5,7 @@ import type { CausalReader } from "../../source/connection/causal_reader.ts";
 import type { ChangeBatch } from "../../source/stream/change_stream.ts";
 import type { DocumentReader } from "../../source/documents/documents.ts";
 import type { DocumentChange, DocumentOperation } from "../../source/stream/event.ts";
-import { readAhead } from "../../util/read_ahead.ts";
+import { readAhead } from "../../util/concurrency.ts";
 import { type CollectionEventDeps, handleCollectionEvent } from "../collections/collection_events.ts";
 import type { DropBarrier } from "../workers/drop_barrier.ts";
 import type { RelayObserver } from "../status/observer.ts";

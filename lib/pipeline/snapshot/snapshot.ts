@@ -13,7 +13,7 @@ import type { KeyRange, RangeSplitter } from "../../source/documents/key_ranges.
 import type { OwnKeys } from "../../source/documents/own_keys.ts";
 import type { Clock } from "../../util/clock.ts";
 import type { Logger } from "../../util/log.ts";
-import { Semaphore } from "../../util/semaphore.ts";
+import { Semaphore } from "../../util/concurrency.ts";
 import { GoneRows } from "./stale_rows.ts";
 import { runLanes } from "./lanes.ts";
 import type { RelayObserver } from "../status/observer.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { TokenBucket } from "../../../lib/util/token_bucket.ts";
+import { TokenBucket } from "../../../../lib/pipeline/snapshot/snapshot_rate.ts";
 
 const START = 1_000_000;
 
