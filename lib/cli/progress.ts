@@ -2,7 +2,7 @@
 import type { RelayObserver, SnapshotProgress } from "../pipeline/status/observer.ts";
 import { durationText } from "../util/text.ts";
 import type { Logger } from "../util/log.ts";
-import type { VerifyObserver } from "../verify/observer.ts";
+import type { VerifyObserver } from "../verify/verify.ts";
 import type { StatusLine } from "./status_line.ts";
 
 type SnapshotObserver = Pick<RelayObserver, "snapshotProgress" | "snapshotDone" | "stopped"> & Disposable;

@@ -2,8 +2,7 @@
 import { observers } from "../pipeline/status/observer.ts";
 import { worstOutcome } from "../verify/result.ts";
 import { jsonReport, textReport } from "../verify/report.ts";
-import type { VerifySettings } from "../verify/settings.ts";
-import { verify } from "../verify/verify.ts";
+import { verify, type VerifySettings } from "../verify/verify.ts";
 import { logObserver } from "./log_observer.ts";
 import { type ProgressOptions, verifyProgress } from "./progress.ts";
 

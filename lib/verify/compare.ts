@@ -1,4 +1,4 @@
-/** Whether a row is what its document says, and where they differ. Pure. */
+/** Compares a document with its row, and finds the paths that differ. Pure. */
 import { BsonType } from "../bson/bson.ts";
 import { jsonOf } from "../mapping/bson_to_json.ts";
 import { normalizeDocument, normalizeRow } from "../mapping/normalize.ts";
@@ -22,7 +22,7 @@ export function isEqual(document: Uint8Array, { data, overflow }: StoredRow): bo
   return normalizeDocument(document) === normalizeRow(data, overflow);
 }
 
-/** Whether parsed JSON is the same, with no digits lost; false where that is not clear. */
+/** Whether two parsed JSON values are equal; false if a number may have lost digits. */
 function isSame(one: unknown, other: unknown): boolean {
   if (typeof one === "number") {
     return one === other && Math.abs(one) <= Number.MAX_SAFE_INTEGER && one !== 0 ||
@@ -41,7 +41,7 @@ function isSame(one: unknown, other: unknown): boolean {
     names.every((name) => Object.hasOwn(other, name) && isSame(memberOf(one, name), memberOf(other, name)));
 }
 
-/** Differences that are told of one key. */
+/** Paths that are reported for one key. */
 const MAX_PATHS = 5;
 const MAX_VALUE_CHARACTERS = 200;
 
@@ -84,8 +84,8 @@ const shortened = (text: string | undefined): string | undefined =>
   text !== undefined && text.length > MAX_VALUE_CHARACTERS ? `${text.slice(0, MAX_VALUE_CHARACTERS)}…` : text;
 
 /**
- * Whether a row has values that its columns do not take: `overflow` has more than nulls, and than arrays that are in
- * `data` without their nulls.
+ * Whether a row has values that its columns cannot hold. Nulls in `overflow`, and arrays that `data` has without their
+ * nulls, do not count.
  */
 export function isOverflowed({ data, overflow }: StoredRow): boolean {
   const hasValue = (value: unknown, inData: unknown): boolean => {

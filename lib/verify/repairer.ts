@@ -1,54 +1,34 @@
 /**
- * Has rows repaired by the one process that may write to their table: the relay while one runs, asked by way of
- * `cdc_repair`; else this one, under the relay's lease.
+ * Repairs rows. Only a relay writes to its tables: it reads requests from `cdc_repair`. If no relay runs, `verify` starts
+ * one in this process.
  */
-import type { Namespace } from "../util/namespace.ts";
-import { LeaseHeldError } from "../sink/metadata/lease.ts";
 import type { RowKey } from "../key/row_key.ts";
+import { LeaseHeldError } from "../sink/metadata/lease.ts";
 import type { RepairRequests } from "../sink/metadata/repair_requests.ts";
 import type { Clock } from "../util/clock.ts";
-import { UserError } from "../util/errors.ts";
-import type { RelayWatches } from "./relay_watch.ts";
+import { messageOf, UserError } from "../util/errors.ts";
+import type { Logger } from "../util/log.ts";
+import type { Namespace } from "../util/namespace.ts";
+import type { RelayWatch } from "./relay_watch.ts";
 
 export interface RepairerDeps {
   readonly namespace: Namespace;
-  readonly relay: Pick<RelayWatches, "isRunning">;
-  readonly requests: Pick<RepairRequests, "add" | "left" | "remove">;
+  readonly relay: Pick<RelayWatch, "isRunning">;
+  /** The requests to each worker, or to the one relay. Each worker repairs its own rows. */
+  readonly requests: readonly Pick<RepairRequests, "add" | "left" | "remove">[];
   /**
-   * Repairs rows under the lease of the stream.
+   * Starts a relay for the stream.
    *
-   * @throws LeaseHeldError where a relay holds it
+   * @throws LeaseHeldError if another relay follows the stream; UserError if none can be started
    */
-  readonly repairHere: (keys: readonly RowKey[]) => Promise<void>;
-  /** How long the relay may take to begin, in milliseconds. */
+  readonly startRelay: () => Promise<void>;
+  /** Milliseconds without progress after which the relay is no longer waited for. */
   readonly settle: number;
   readonly clock: Clock;
   readonly signal: AbortSignal;
 }
 
-/** Requests to all relays that divide the documents among them: each repairs those that are its own. */
-export class SharedRequests {
-  readonly #requests: readonly RepairerDeps["requests"][];
-
-  constructor(requests: readonly RepairerDeps["requests"][]) {
-    this.#requests = requests;
-  }
-
-  async add(namespace: Namespace, keys: readonly RowKey[]): Promise<void> {
-    await Promise.all(this.#requests.map((each) => each.add(namespace, keys)));
-  }
-
-  /** How many the relay has not taken that is behind most. */
-  async left(namespace: Namespace, keys: readonly RowKey[]): Promise<number> {
-    return Math.max(...await Promise.all(this.#requests.map((each) => each.left(namespace, keys))));
-  }
-
-  async remove(namespace: Namespace, keys: readonly RowKey[]): Promise<void> {
-    await Promise.all(this.#requests.map((each) => each.remove(namespace, keys)));
-  }
-}
-
-/** Requests that are made at once. */
+/** Keys per request. */
 const MAX_REQUESTS = 1_000;
 const POLL_INTERVAL_MS = 100;
 
@@ -59,53 +39,89 @@ export class Repairer {
     this.#deps = deps;
   }
 
-  /** @throws UserError if a relay holds the stream and repairs nothing */
+  /** @throws UserError if no relay can be started, or the running one repairs nothing */
   async repair(keys: readonly RowKey[]): Promise<void> {
-    for (let at = 0; at < keys.length;) at += await this.#repairSome(keys.slice(at));
-  }
-
-  /**
-   * A relay is asked for some of the keys. Here all are written at once, as each time the lease is taken and the table is
-   * opened.
-   *
-   * @returns how many of the keys are done, from the first on
-   */
-  async #repairSome(keys: readonly RowKey[]): Promise<number> {
-    const { relay, repairHere } = this.#deps;
-    const asked = keys.slice(0, MAX_REQUESTS);
-    if (await relay.isRunning() && await this.#repairedByRelay(asked)) return asked.length;
-    try {
-      await repairHere(keys);
-      return keys.length;
-    } catch (error) {
-      if (!(error instanceof LeaseHeldError)) throw error;
-      // A relay may have started meanwhile.
-      if (await this.#repairedByRelay(asked)) return asked.length;
-      throw new UserError("The relay that holds the stream takes no repairs.", {
-        hint:
-          "It may be of an earlier version, or be waiting for a database: its log tells. Start it again with this " +
-          "version, or stop it: verify then writes the rows itself.",
-        cause: error,
-      });
+    for (let at = 0; at < keys.length; at += MAX_REQUESTS) {
+      await this.#repairSome(keys.slice(at, at + MAX_REQUESTS));
     }
   }
 
-  /** Leaves requests and waits until they are taken; takes them back where the relay ends or does not take them. */
-  async #repairedByRelay(keys: readonly RowKey[]): Promise<boolean> {
+  async #repairSome(keys: readonly RowKey[]): Promise<void> {
+    const { relay, startRelay } = this.#deps;
+    if (await relay.isRunning() && await this.#requestRepair(keys)) return;
+    let cause: unknown;
+    try {
+      await startRelay();
+    } catch (error) {
+      if (!(error instanceof LeaseHeldError)) throw error;
+      cause = error; // Another relay has started, or the running one takes no requests.
+    }
+    if (await this.#requestRepair(keys)) return;
+    throw new UserError("The relay that holds the stream takes no repairs.", {
+      hint:
+        "It may be waiting for a database: see its log. Start it again, or stop it: verify then starts one.",
+      cause,
+    });
+  }
+
+  /** Adds requests and waits until all are done. Removes them if the relay ends or makes no progress. */
+  async #requestRepair(keys: readonly RowKey[]): Promise<boolean> {
     const { namespace, relay, requests, settle, clock, signal } = this.#deps;
-    await requests.add(namespace, keys);
+    await Promise.all(requests.map((each) => each.add(namespace, keys)));
     let left = keys.length;
     let changedAt = clock.monotonic();
     try {
       while (left > 0 && clock.monotonic() - changedAt < settle && await relay.isRunning()) {
         await clock.wait(POLL_INTERVAL_MS, { signal });
         const before = left;
-        left = await requests.left(namespace, keys);
+        left = Math.max(...await Promise.all(requests.map((each) => each.left(namespace, keys))));
         if (left < before) changedAt = clock.monotonic();
       }
     } finally {
-      if (left > 0) await requests.remove(namespace, keys);
+      if (left > 0) await Promise.all(requests.map((each) => each.remove(namespace, keys)));
     }
     return left === 0;
+  }
+}
+
+export interface OwnRelayDeps {
+  /** Runs the relay until the signal is aborted. Calls `onStarted` when it holds the lease. */
+  readonly run: (signal: AbortSignal, onStarted: () => void) => Promise<void>;
+  readonly log: Logger;
+}
+
+/** A relay in this process, from the first repair until it is disposed of. */
+export class OwnRelay implements AsyncDisposable {
+  readonly #deps: OwnRelayDeps;
+  readonly #stop = new AbortController();
+  #running: Promise<void> | undefined;
+  #started: Promise<void> | undefined;
+
+  constructor(deps: OwnRelayDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * Starts the relay, or starts it again if it has ended. Resolves when it holds the lease.
+   *
+   * @throws the error with which it ended
+   */
+  async start(): Promise<void> {
+    if (!this.#running) {
+      const started = Promise.withResolvers<void>();
+      const ended = () => this.#running = undefined;
+      this.#running = this.#deps.run(this.#stop.signal, started.resolve).finally(ended);
+      this.#started = Promise.race([started.promise, this.#running]);
+      this.#running.catch(() => {});
+    }
+    await this.#started;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await this.#running?.catch((error) => {
+      if (error === this.#stop.signal.reason) return;
+      this.#deps.log.warn("The relay that was started for repairs has failed", { because: messageOf(error) });
+    });
   }
 }

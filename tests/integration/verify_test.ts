@@ -90,7 +90,7 @@ function underLoad({ mongodb, database }: CratedbContext) {
 }
 
 cratedbTest(
-  "verify counts differences as they are where no relay runs, and repairs them itself",
+  "verify counts differences as found if no relay runs, and starts a relay to repair them",
   async (context) => {
     const { mongodb, database, relay, verify, sql, table } = context;
     const scope = ["--filter", '{"kind": {"$ne": "hidden"}}', "--omit", "secret"];
@@ -128,7 +128,7 @@ cratedbTest(
     assert.equal(differing.code, 3, differing.stderr);
     assert.match(
       differing.stdout,
-      /1 missing, 2 extra, 1 different \(no relay runs: differences count as they are\)/,
+      /1 missing, 2 extra, 1 different \(no relay runs: differences count as found\)/,
     );
     assert.match(
       differing.stdout,
@@ -154,14 +154,14 @@ cratedbTest(
   },
 );
 
-cratedbTest("verify does not wait for a relay that does not get on", async (context) => {
+cratedbTest("verify does not wait for a relay that makes no progress", async (context) => {
   const { mongodb, database, relay, verify } = context;
   const running = relay();
   await running.waitForLine(/Ready/);
   Deno.kill(running.pid, "SIGSTOP");
   await mongodb.db(database).collection<Document>("data").insertOne({ _id: 1 } as Document);
   const { stdout, code } = await verify(["--settle", "200ms"], { env });
-  assert.match(stdout, /1 missing \(the relay does not get on: differences count as they are\)/);
+  assert.match(stdout, /1 missing \(the relay makes no progress: differences count as found\)/);
   assert.equal(code, 3);
 });
 

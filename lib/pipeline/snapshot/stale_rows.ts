@@ -96,7 +96,7 @@ export class GoneRows {
     const rows = unclear.size - there.length;
     if (rows === 0) return;
     this.#deps.log.warn(
-      "Rows without documents stay: no worker knows their keys. verify --repair removes them while no relay runs",
+      "Rows without documents stay: no worker knows their keys. A relay without --worker removes them",
       { rows },
     );
   }

@@ -1,17 +1,16 @@
 import assert from "node:assert/strict";
 import { LeaseHeldError } from "../../../lib/sink/metadata/lease.ts";
-import { Repairer, SharedRequests } from "../../../lib/verify/repairer.ts";
+import { createLogger, QUIET } from "../../../lib/util/log.ts";
+import { OwnRelay, Repairer } from "../../../lib/verify/repairer.ts";
 
 const KEYS = [{ oid: "a", id: undefined }, { oid: "b", id: undefined }];
 
 interface Relay {
   isRunning: boolean;
-  /** Whether it takes a request at each poll. */
-  takes: boolean;
-  /** Whether it takes all at once. @default {false} */
-  takesAll?: boolean;
-  /** What writing under its lease meets. */
-  onLease?: () => void;
+  /** The requests that each worker takes per poll. @default {[1]} */
+  takes?: readonly number[];
+  /** Runs when `verify` starts a relay. */
+  onStart?: () => void;
 }
 
 function repairing(relay: Relay) {
@@ -22,21 +21,24 @@ function repairing(relay: Relay) {
     monotonic: () => clock.time,
     wait: (ms: number) => Promise.resolve(void (clock.time += ms)),
   };
-  let left = 0;
+  const requests = (relay.takes ?? [1]).map((takes, at) => {
+    let left = 0;
+    return {
+      add: (_: unknown, keys: typeof KEYS) => {
+        left = keys.length;
+        return Promise.resolve(void done.push(`ask ${at} for ${keys.length}`));
+      },
+      left: () => Promise.resolve(left = Math.max(0, left - takes)),
+      remove: () => Promise.resolve(void done.push(`take back from ${at}`)),
+    };
+  });
   const repairer = new Repairer({
     namespace: { database: "shop", collection: "orders" },
     relay: { isRunning: () => Promise.resolve(relay.isRunning) },
-    requests: {
-      add: (_, keys) => {
-        left = keys.length;
-        return Promise.resolve(void done.push(`ask for ${keys.map(({ oid }) => oid)}`));
-      },
-      left: () => Promise.resolve(relay.takesAll ? 0 : relay.takes ? --left : left),
-      remove: () => Promise.resolve(void done.push("take back")),
-    },
-    repairHere: (keys) => {
-      done.push(`write ${keys.map(({ oid }) => oid)}`);
-      relay.onLease?.();
+    requests,
+    startRelay: () => {
+      done.push("start");
+      relay.onStart?.();
       return Promise.resolve();
     },
     settle: 1_000,
@@ -51,66 +53,106 @@ const held = () => {
 };
 
 Deno.test("Repairer asks a relay that runs", async () => {
-  const { repairer, done } = repairing({ isRunning: true, takes: true });
+  const { repairer, done } = repairing({ isRunning: true });
   await repairer.repair(KEYS);
-  assert.deepEqual(done, ["ask for a,b"]);
+  assert.deepEqual(done, ["ask 0 for 2"]);
 });
 
-Deno.test("Repairer writes itself where no relay runs", async () => {
-  const { repairer, done } = repairing({ isRunning: false, takes: false });
+Deno.test("Repairer asks each worker, and is done when each has taken the requests", async () => {
+  const { repairer, done } = repairing({ isRunning: true, takes: [1, 2] });
   await repairer.repair(KEYS);
-  assert.deepEqual(done, ["write a,b"]);
+  assert.deepEqual(done, ["ask 0 for 2", "ask 1 for 2"]);
+  const stuck = repairing({ isRunning: true, takes: [1, 0], onStart: held });
+  await assert.rejects(stuck.repairer.repair(KEYS), /takes no repairs/);
+  assert.deepEqual(stuck.done.slice(0, 4), [
+    "ask 0 for 2",
+    "ask 1 for 2",
+    "take back from 0",
+    "take back from 1",
+  ]);
 });
 
-Deno.test("Repairer takes its requests back from a relay that has died, and writes itself", async () => {
-  const { repairer, done } = repairing({ isRunning: true, takes: false });
+Deno.test("Repairer starts a relay if none runs, and asks it", async () => {
+  const relay: Relay = { isRunning: false, onStart: () => relay.isRunning = true };
+  const { repairer, done } = repairing(relay);
   await repairer.repair(KEYS);
-  assert.deepEqual(done, ["ask for a,b", "take back", "write a,b"]);
+  assert.deepEqual(done, ["start", "ask 0 for 2"]);
 });
 
-Deno.test("Repairer asks a relay that has started meanwhile", async () => {
+Deno.test("Repairer asks a relay that has started since", async () => {
   const relay: Relay = {
     isRunning: false,
-    takes: true,
-    onLease: () => {
+    onStart: () => {
       relay.isRunning = true;
       held();
     },
   };
   const { repairer, done } = repairing(relay);
   await repairer.repair(KEYS);
-  assert.deepEqual(done, ["write a,b", "ask for a,b"]);
+  assert.deepEqual(done, ["start", "ask 0 for 2"]);
 });
 
-Deno.test("Repairer writes nothing where a relay holds the lease and takes no requests", async () => {
-  const { repairer, done } = repairing({ isRunning: true, takes: false, onLease: held });
+Deno.test("Repairer throws the error of a relay that cannot start", async () => {
+  const onStart = () => {
+    throw new Error("no history");
+  };
+  const { repairer, done } = repairing({ isRunning: false, onStart });
+  await assert.rejects(repairer.repair(KEYS), /no history/);
+  assert.deepEqual(done, ["start"]);
+});
+
+Deno.test("Repairer throws if a relay holds the lease and takes no requests", async () => {
+  const { repairer, done } = repairing({ isRunning: true, takes: [0], onStart: held });
   await assert.rejects(repairer.repair(KEYS), /The relay that holds the stream takes no repairs/);
-  assert.deepEqual(done, ["ask for a,b", "take back", "write a,b", "ask for a,b", "take back"]);
+  assert.deepEqual(done, ["ask 0 for 2", "take back from 0", "start", "ask 0 for 2", "take back from 0"]);
 });
 
-Deno.test("Repairer asks a relay bit by bit, and writes itself all that is left", async () => {
+Deno.test("Repairer requests 1,000 keys at a time", async () => {
   const keys = Array.from({ length: 2_500 }, (_, at) => ({ oid: String(at), id: undefined }));
-  const counts = (done: readonly string[]) =>
-    done.map((each) => each.replace(/\d+(?:,\d+)*/, (oids) => String(oids.split(",").length)));
-  const asked = repairing({ isRunning: true, takes: true, takesAll: true });
-  await asked.repairer.repair(keys);
-  assert.deepEqual(counts(asked.done), ["ask for 1000", "ask for 1000", "ask for 500"]);
-  const own = repairing({ isRunning: false, takes: false });
-  await own.repairer.repair(keys);
-  assert.deepEqual(counts(own.done), ["write 2500"]);
+  const { repairer, done } = repairing({ isRunning: true, takes: [1_000] });
+  await repairer.repair(keys);
+  assert.deepEqual(done, ["ask 0 for 1000", "ask 0 for 1000", "ask 0 for 500"]);
 });
 
-Deno.test("SharedRequests asks each relay, and is done when each has taken the requests", async () => {
-  const asked: string[] = [];
-  const requestsOf = (name: string, left: number) => ({
-    add: () => Promise.resolve(void asked.push(`ask ${name}`)),
-    left: () => Promise.resolve(left),
-    remove: () => Promise.resolve(void asked.push(`take back from ${name}`)),
-  });
-  const namespace = { database: "shop", collection: "orders" };
-  const requests = new SharedRequests([requestsOf("one", 0), requestsOf("two", 2)]);
-  await requests.add(namespace, KEYS);
-  assert.equal(await requests.left(namespace, KEYS), 2);
-  await requests.remove(namespace, KEYS);
-  assert.deepEqual(asked, ["ask one", "ask two", "take back from one", "take back from two"]);
+Deno.test("OwnRelay starts one relay, and stops it in the end", async () => {
+  const done: string[] = [];
+  {
+    await using relay = new OwnRelay({
+      run: async (signal, onStarted) => {
+        done.push("runs");
+        onStarted();
+        await new Promise((stop) => signal.addEventListener("abort", stop));
+        done.push("stops");
+      },
+      log: QUIET,
+    });
+    await relay.start();
+    await relay.start();
+  }
+  assert.deepEqual(done, ["runs", "stops"]);
+});
+
+Deno.test("OwnRelay throws the error of a relay that fails before it starts, and can start again", async () => {
+  let runs = 0;
+  await using relay = new OwnRelay({ run: () => Promise.reject(new Error(`fails ${++runs}`)), log: QUIET });
+  await assert.rejects(relay.start(), /fails 1/);
+  await assert.rejects(relay.start(), /fails 2/);
+});
+
+Deno.test("OwnRelay logs an error of the relay after the repairs, but not the end that it asked for", async () => {
+  const lines: string[] = [];
+  const log = createLogger({ format: "text", level: "warn", write: (line) => lines.push(line) });
+  for (const failure of [new Error("lease lost"), undefined]) {
+    await using relay = new OwnRelay({
+      run: async (signal, onStarted) => {
+        onStarted();
+        await new Promise((stop) => signal.addEventListener("abort", stop));
+        throw failure ?? signal.reason;
+      },
+      log,
+    });
+    await relay.start();
+  }
+  assert.equal(lines.length, 1);
+  assert.match(lines[0] ?? "", /The relay that was started for repairs has failed because="?lease lost/);
 });

@@ -48,7 +48,7 @@ const REPORTS: readonly (readonly [Partial<CollectionResult>, string])[] = [
   ],
   [
     { missing: 1, relay: "not running" },
-    "1 missing (no relay runs: differences count as they are) | 30,000 documents, 30,000 rows, 2.0 s, 15,000/s",
+    "1 missing (no relay runs: differences count as found) | 30,000 documents, 30,000 rows, 2.0 s, 15,000/s",
   ],
   [
     { changing: 2, relay: "passed" },
