@@ -1,5 +1,4 @@
 /** `verify`: compares collections with their tables, with the settings of the relay and while it runs. */
-import { observers } from "../pipeline/status/observer.ts";
 import type { RelaySettings } from "../pipeline/settings.ts";
 import { SnapshotRate } from "../pipeline/snapshot/snapshot_rate.ts";
 import { relay as runRelay } from "../relay/relay.ts";
@@ -19,7 +18,7 @@ import { catalogueOf } from "../source/documents/unmatched.ts";
 import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import type { Namespace } from "../util/namespace.ts";
-import { type OutageObserver, OutageTracker } from "../util/outage.ts";
+import { type OutageEvent, OutageTracker } from "../util/outage.ts";
 import { Shutdown } from "../util/shutdown.ts";
 import { comparable } from "./comparable.ts";
 import { OwnRelay } from "./repairer.ts";
@@ -45,17 +44,17 @@ export interface VerifySettings {
   readonly output: "text" | "json";
 }
 
-export interface VerifyObserver extends OutageObserver {
-  /** @param progress documents compared, and the estimated total */
-  progress(progress: { readonly documents: number; readonly total: number }): void;
+export type VerifyEvent =
+  | OutageEvent
+  /** Documents compared, and the estimated total. */
+  | { readonly type: "progress"; readonly documents: number; readonly total: number }
   /** All collections have been compared once. */
-  done(): void;
-}
+  | { readonly type: "done" };
 
 export interface VerifyContext {
   readonly signal: AbortSignal;
   readonly log: Logger;
-  readonly observer: VerifyObserver;
+  readonly emit: (event: VerifyEvent) => void;
   /** Takes the results of each run. @returns whether to run again */
   readonly onResults: (results: readonly CollectionResult[]) => boolean;
   /** @default {the system's} */
@@ -77,13 +76,13 @@ export async function verify(
   settings: VerifySettings,
   context: VerifyContext,
 ): Promise<readonly CollectionResult[]> {
-  const { signal, log, observer, onResults, clock = SYSTEM_CLOCK } = context;
+  const { signal, log, emit, onResults, clock = SYSTEM_CLOCK } = context;
   const { relay } = settings;
   const { retryFor } = relay;
   using shutdown = new Shutdown(signal);
   await using closing = new AsyncDisposableStack();
   const raw = closing.use(await shutdown.limit(openTransport(relay.sink)));
-  const outages = new OutageTracker({ system: raw.dialect.name, observer });
+  const outages = new OutageTracker({ system: raw.dialect.name, emit });
   const transport = retrying(raw, { shutdown, outages, retryFor });
   const names = relay.namesIn(raw.dialect.schema ?? relay.sink.schema);
   const schema = names.metadataSchema;
@@ -93,7 +92,7 @@ export async function verify(
   await prepareVerifyResults(transport, schema);
 
   const deployment = closing.use(await shutdown.limit(Deployment.connect(relay.mongodbUrl)));
-  const mongodbOutages = new OutageTracker({ system: "MongoDB", observer });
+  const mongodbOutages = new OutageTracker({ system: "MongoDB", emit });
   const causalReader = closing.use(
     new CausalReader(deployment.route(), { shutdown, outages: mongodbOutages, retryFor }),
   );
@@ -109,14 +108,14 @@ export async function verify(
     clock,
   };
   while (true) {
-    const results = await verifyAll(deps, observer);
+    const results = await verifyAll(deps, emit);
     if (!onResults(results) || settings.runs === "once") return results;
     const isStopped = await clock.wait(PAUSE_MS, { signal }).then(() => false, () => true);
     if (isStopped) return results;
   }
 }
 
-async function verifyAll(deps: SharedDeps, observer: VerifyObserver): Promise<CollectionResult[]> {
+async function verifyAll(deps: SharedDeps, emit: VerifyContext["emit"]): Promise<CollectionResult[]> {
   const { settings: { relay, sample, compare, runs }, causalReader, log } = deps;
   const namespaces = await comparable({
     scope: relay.scope,
@@ -132,17 +131,17 @@ async function verifyAll(deps: SharedDeps, observer: VerifyObserver): Promise<Co
   let documents = 0;
   const onCompared = (count: number) => {
     documents += count;
-    if (compare === "documents") observer.progress({ documents, total });
+    if (compare === "documents") emit({ type: "progress", documents, total });
   };
   await using ownRelay = new OwnRelay({
-    run: (signal, onStarted) => runForRepairs(signal, onStarted, deps, observer),
+    run: (signal, onStarted) => runForRepairs(signal, onStarted, deps),
     log,
   });
   const results: CollectionResult[] = [];
   for (const namespace of namespaces) {
     results.push(await verifyCollection(namespace, { ...deps, ownRelay, onCompared }));
   }
-  observer.done();
+  emit({ type: "done" });
   return results;
 }
 
@@ -151,13 +150,12 @@ const runForRepairs = (
   signal: AbortSignal,
   onStarted: () => void,
   { settings: { relay }, signal: stop, log, clock }: SharedDeps,
-  observer: OutageObserver,
 ): Promise<void> =>
   runRelay({ ...relay, snapshot: "initial", onHistoryLost: "fail", onHeld: "fail" }, {
     signal: AbortSignal.any([signal, stop]),
     log,
     clock,
-    observer: observers(observer, { leaseTaken: onStarted }),
+    emit: ({ type }) => type === "leaseTaken" && onStarted(),
   });
 
 /** Whether a collection that does not exist has rows that should have been deleted. */
