@@ -1,4 +1,4 @@
-/** The relay's own tables. Each schema that relays write to may have them. */
+/** The relay's own tables, in each schema that relays write to. */
 import { createTable } from "../table/create_table.ts";
 import { quoteTable, type TableName } from "../sql/sql_names.ts";
 import { isUnknownRelation } from "../connection/sink_error.ts";
@@ -16,10 +16,7 @@ export const METADATA_TABLES = [
 ] as const;
 export type MetadataTable = typeof METADATA_TABLES[number];
 
-/**
- * What the rows of each of them are kept for: a stream; a collection and its table, which several streams may have; or a
- * table, in its own schema. `forget` goes by it.
- */
+/** What the rows of each table belong to. Several streams may share a collection or a table. `forget` depends on it. */
 export const KEPT_FOR: Readonly<Record<MetadataTable, "stream" | "collection" | "table">> = {
   cdc_position: "stream",
   cdc_collection: "stream",
@@ -29,13 +26,12 @@ export const KEPT_FOR: Readonly<Record<MetadataTable, "stream" | "collection" | 
   cdc_verify: "stream",
 };
 
-/** The view of how all streams are. */
+/** The view of the status of all streams. */
 export const STATUS_VIEW = "cdc_status";
 
 export const isMetadataTable = (name: string): boolean =>
   [...METADATA_TABLES, STATUS_VIEW].some((own) => own === name);
 
-/** Makes one of them, if the schema has none. */
 export async function createMetadataTable(
   transport: Transport,
   { schema, name, columns }: { schema: string; name: MetadataTable; columns: string },
@@ -79,7 +75,7 @@ export async function tablesInEverySchema(
   return rows.map(([schema, name]) => ({ schema: String(schema), name: String(name) }));
 }
 
-/** The rows that a query finds in each of these tables. Ignores tables that have just been dropped. */
+/** Queries each of these tables. Ignores tables that were dropped in between. */
 export async function selectFromEach(
   transport: Transport,
   tables: readonly TableName[],
@@ -96,7 +92,7 @@ export async function selectFromEach(
   return (await Promise.all(found)).flat();
 }
 
-/** The rows that a query finds in all tables of that name, in every schema. */
+/** Queries the tables of that name in every schema. */
 export const selectFromEverySchema = async (
   transport: Transport,
   name: MetadataTable,

@@ -1,6 +1,7 @@
-/** What streams have saved, read without taking their leases. */
-import { isStreamOf } from "../../key/worker.ts";
-import type { Transport } from "../connection/transport.ts";
+/** Reads saved positions, without their leases. */
+import { streamKey } from "../../key/stream_name.ts";
+import { isStreamOf, partsOfStream, streamOfWorker } from "../../key/worker.ts";
+import { refreshTable, type Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/sql_names.ts";
 import { selectFromEach, tableExists } from "./metadata_tables.ts";
 
@@ -8,11 +9,11 @@ const TABLE = "cdc_position";
 
 export interface SavedPosition {
   readonly stream: string;
-  /** The resume token, as hex digits of its BSON; null for a stream that was never followed. */
+  /** The resume token, as hex digits of its BSON; null before the first save. */
   readonly token: string | null;
-  /** What is left of the snapshot, as JSON; null for nothing. */
+  /** The rest of the snapshot, as JSON; null if it is done. */
   readonly snapshot: string | null;
-  /** The event of a dropped collection that a worker has come to, as hex digits of its token; null for none. */
+  /** The drop event at which a worker waits for the others, as hex digits of its token; null for none. */
   readonly barrier: string | null;
   /** Whether the stream was caught up at the last save. */
   readonly isUpToDate: boolean;
@@ -20,7 +21,7 @@ export interface SavedPosition {
   readonly isHeld: boolean;
 }
 
-/** The position of a stream, also when it was saved just now; undefined where no relay has ever followed the stream. */
+/** The current position of a stream; undefined if no relay has ever followed it. */
 export async function readPosition(
   transport: Transport,
   { schema, stream }: { readonly schema: string; readonly stream: string },
@@ -34,9 +35,9 @@ export async function readPosition(
 }
 
 /**
- * The positions of all streams in these tables, or of one with all its parts.
+ * The positions of all streams in these tables, or of one with all its workers.
  *
- * @param tables as `tablesInEverySchema()` has found them
+ * @param tables from `tablesInEverySchema()`
  */
 export async function readPositions(
   transport: Transport,
@@ -63,3 +64,34 @@ const positionOf = ([stream, token, snapshot, barrier, lag, isHeld]: readonly un
   isUpToDate: lag !== null && Number(lag) === 0,
   isHeld: isHeld === true,
 });
+
+/**
+ * The name under which a stream was saved: it may list the same collections in another order.
+ *
+ * @example
+ * IN: shop.{orders,users} -> …, saved: shop.{users,orders} -> … → OUT: shop.{users,orders} -> …
+ * IN: shop.{orders,users} -> …, nothing saved → OUT: shop.{orders,users} -> …
+ */
+export async function savedName(
+  transport: Transport,
+  { schema, stream }: { readonly schema: string; readonly stream: string },
+): Promise<string> {
+  const table = { schema, name: TABLE };
+  if (!await tableExists(transport, table)) return stream;
+  await refreshTable(transport, table);
+  const { rows } = await transport.query(
+    `SELECT stream FROM ${quoteTable(table)} ORDER BY saved_at DESC NULLS LAST, stream`,
+  );
+  return nameAmong(rows.map(([name]) => String(name)), stream);
+}
+
+/** @param saved names, the newest first */
+export function nameAmong(saved: readonly string[], stream: string): string {
+  if (saved.includes(stream)) return stream;
+  const { whole, worker } = partsOfStream(stream);
+  const key = streamKey(whole);
+  const found = saved.map(partsOfStream).find((each) =>
+    streamKey(each.whole) === key && each.worker?.count === worker?.count
+  );
+  return found ? streamOfWorker(found.whole, worker) : stream;
+}

@@ -1,4 +1,4 @@
-/** How far a stream has come, kept beside the data. One relay at a time follows a stream: its row is held by a lease. */
+/** The position of a stream, in `cdc_position`. One relay at a time follows a stream: it holds a lease on the row. */
 import type { Clock } from "../../util/clock.ts";
 import type { Logger } from "../../util/log.ts";
 import type { Transport } from "../connection/transport.ts";
@@ -9,18 +9,14 @@ import { REPORT_INTERVAL_MS, REPORTED_AT, STATUS_COLUMNS, type StatusColumns } f
 
 const TABLE = "cdc_position";
 
-/** What is saved of a stream. */
 export interface SavedState {
-  /** The resume token, as hex digits of its BSON; null for a stream that was never followed. */
+  /** The resume token, as hex digits of its BSON; null before the first save. */
   readonly token: string | null;
-  /** What is left of the snapshot, as JSON; null for nothing. */
+  /** The rest of the snapshot, as JSON; null if it is done. */
   readonly snapshot: string | null;
-  /** The identity of the deployment, as JSON; null where that is not known. */
+  /** The identity of the deployment, as JSON; null if unknown. */
   readonly origin: string | null;
-  /**
-   * The event of a dropped collection that a worker has come to, as hex digits of its token; null where it has come to
-   * none.
-   */
+  /** The drop event at which a worker waits for the others, as hex digits of its token; null for none. */
   readonly barrier: string | null;
 }
 
@@ -29,20 +25,20 @@ const COLUMNS = ["token", "snapshot", "origin", "barrier"] as const satisfies re
 export interface StreamPositionOptions {
   /** The schema that `cdc_position` is in. */
   readonly schema: string;
-  /** Who follows what: databases, collections and table. */
+  /** Its name: databases, collections and table. */
   readonly stream: string;
-  /** Milliseconds that the stream stays reserved without a sign of life. */
+  /** Milliseconds until another relay can take over. */
   readonly lease: number;
   readonly signal: AbortSignal;
   readonly log: Logger;
   readonly clock: Clock;
-  /** How the relay is; written with each save and each renewal of the lease. @default {it stays as it is} */
+  /** The status that each save and each renewal writes. @default {unchanged} */
   readonly status?: () => StatusColumns;
-  /** Whether this one waits while another relay that is alive follows the stream. @default {false} */
+  /** Whether to wait as a standby while a live relay follows the stream. @default {false} */
   readonly standsBy?: boolean;
-  /** Called once when another relay, alive or dead, has the stream. @default {nobody is told} */
+  /** Called once if another relay, live or dead, holds the lease. */
   readonly onWait?: (owner: string | null) => void;
-  /** Whether another relay may write at once when this one gives the stream back. */
+  /** Whether the lease may be released early, on disposal. */
   readonly isFree: () => boolean;
 }
 
@@ -56,9 +52,9 @@ export class StreamPosition implements AsyncDisposable {
   }
 
   /**
-   * Takes the stream, waiting for the lease of a relay that died to run out.
+   * Takes the lease of the stream. Waits for the lease of a dead relay to expire.
    *
-   * @throws LeaseHeldError when another relay that is alive follows the stream, and is not to be waited for
+   * @throws LeaseHeldError if a live relay follows the stream and `standsBy` is false
    */
   static async acquire(transport: Transport, options: StreamPositionOptions): Promise<StreamPosition> {
     const { schema, stream, lease, signal, log, clock, status, standsBy = false, onWait, isFree } = options;
@@ -81,25 +77,25 @@ export class StreamPosition implements AsyncDisposable {
       standsBy,
       onWait: (owner, ms) => {
         if (standsBy) log.info("Standing by: another relay follows this stream", { owner });
-        else log.info("Waiting for the lease of an earlier relay to run out", { owner, left_ms: ms });
+        else log.info("Waiting for the lease of an earlier relay to expire", { owner, left_ms: ms });
         onWait?.(owner);
       },
     });
     return new StreamPosition(stream, held);
   }
 
-  /** The name of this process, as the lease has it. */
+  /** The name of this process in the lease. */
   get owner(): string {
     return this.#lease.owner;
   }
 
-  /** What was saved last. */
+  /** As saved last. */
   get state(): SavedState {
     return this.#lease.values;
   }
 
   /**
-   * Saves what has changed. Call it only after all rows before it are confirmed.
+   * Saves a new state. Call it only after CrateDB has confirmed all rows before it.
    *
    * @throws LeaseLostError
    */
@@ -107,13 +103,13 @@ export class StreamPosition implements AsyncDisposable {
     return this.#lease.save(change);
   }
 
-  /** Keeps the stream and reports the status until it is disposed of; calls `lost` if that fails. */
+  /** Renews the lease and reports the status until disposal; calls `lost` if that fails. */
   keep(lost: (error: unknown) => void): Disposable {
     return this.#lease.keep(lost, REPORT_INTERVAL_MS);
   }
 
   /**
-   * Writes the status as it is.
+   * Writes the status.
    *
    * @throws LeaseLostError
    */
@@ -121,11 +117,7 @@ export class StreamPosition implements AsyncDisposable {
     return this.#lease.renew();
   }
 
-  /**
-   * Resolves while the stream is this relay's for some time yet.
-   *
-   * @throws LeaseLostError
-   */
+  /** @throws LeaseLostError if another relay has taken over */
   check(): Promise<void> {
     return this.#lease.check();
   }

@@ -1,7 +1,6 @@
 /**
- * The lock of a table that is being rebuilt, which all relays respect that write to it. It is kept in the table's own
- * schema, where they meet, and made when a table there is rebuilt first. The row names the table that is being filled,
- * so that the next relay can clean up after one that died.
+ * The lock of a table during a rebuild, for all relays that write to the table. `cdc_lock` is in the table's schema and is
+ * created at the first rebuild. Its row names the work table, so that the next relay can clean up after a crash.
  */
 import type { Clock } from "../../util/clock.ts";
 import type { Transport } from "../connection/transport.ts";
@@ -12,7 +11,7 @@ import { createMetadataTable, tableExists } from "./metadata_tables.ts";
 const TABLE = "cdc_lock";
 
 export interface TableLockOptions {
-  /** Milliseconds that the lock lasts without a sign of life. */
+  /** Milliseconds until the lock expires without a renewal. */
   readonly lease: number;
   readonly clock: Clock;
 }
@@ -26,14 +25,14 @@ export class TableLock implements AsyncDisposable {
     this.#lease = lease;
   }
 
-  /** Creates the table that locks are kept in. */
+  /** Creates `cdc_lock`. */
   static async prepare(transport: Transport, { schema }: TableName): Promise<void> {
     const columns =
       "table_name TEXT PRIMARY KEY, work_table TEXT, owner TEXT, lease_until TIMESTAMP WITH TIME ZONE";
     await createMetadataTable(transport, { schema, name: TABLE, columns });
   }
 
-  /** The lock of a table; undefined while another relay that is alive has it. The table of locks has to exist. */
+  /** Takes the lock of a table unless a live relay holds it. `cdc_lock` must exist. */
   static async tryAcquire(
     transport: Transport,
     table: TableName,
@@ -53,7 +52,7 @@ export class TableLock implements AsyncDisposable {
     return held && new TableLock(table, held);
   }
 
-  /** Whether a rebuild of the table is under way or was left. Makes no table. */
+  /** Whether a rebuild of the table is running or was interrupted. */
   static async isAtWork(transport: Transport, { schema, name }: TableName): Promise<boolean> {
     const locks = { schema, name: TABLE };
     if (!await tableExists(transport, locks)) return false;
@@ -64,7 +63,6 @@ export class TableLock implements AsyncDisposable {
     return rows.length > 0;
   }
 
-  /** The table that is being filled; null when none is. */
   get workTable(): TableName | null {
     const { work_table: name } = this.#lease.values;
     return name === null ? null : { schema: this.#table.schema, name };
@@ -75,7 +73,7 @@ export class TableLock implements AsyncDisposable {
     await this.#lease.save({ work_table: table?.name ?? null });
   }
 
-  /** Keeps the lock until it is disposed of. That it was lost is found by the next {@linkcode check}. */
+  /** Renews the lock until disposal. The next {@linkcode check} finds that it was lost. */
   keep(): Disposable {
     return this.#lease.keep(() => {});
   }

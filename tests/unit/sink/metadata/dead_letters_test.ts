@@ -119,7 +119,7 @@ Deno.test("DeadLetters keeps a letter without a document that is too long to be 
   await letters.add([letter("long", { text: "x".repeat(500) }), letter("short")]);
   const long = table.rows.get("long");
   assert.equal(long?.document, null);
-  assert.match(String(long?.error), /^refused The letter is without its document/);
+  assert.match(String(long?.error), /^refused The dead letter lacks its document/);
   assert.equal(table.rows.get("short")?.document, '{"oid":"short"}');
 });
 
