@@ -1,7 +1,7 @@
 /** Limits and order of asynchronous work. */
 
 /**
- * Runs `work` on all items, at most `limit` at once, and gives the results in the order of the items.
+ * Runs `work` on all items, at most `limit` at once. Returns the results in the order of the items.
  *
  * @throws the first error, after all running work has ended; starts no item after it
  */
@@ -29,22 +29,17 @@ export async function concurrently<T, R>(
   return results;
 }
 
-/** Bounds how much work is under way, whoever asks for it. */
+/** Limits the weight of concurrent work. */
 export class Semaphore {
   readonly #limit: number;
   #taken = 0;
   readonly #waiting: { readonly weight: number; readonly enter: () => void }[] = [];
 
-  /** @param limit how much may be under way at once, in whatever is counted */
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  /**
-   * Runs the work as soon as there is room for it, in the order in which it was asked for.
-   *
-   * @param weight how much it is; more than the limit runs alone
-   */
+  /** Runs the work when the limit allows it, in the order of the calls. Work above the limit runs alone. */
   async run<T>(work: () => Promise<T>, weight = 1): Promise<T> {
     await new Promise<void>((enter) => {
       this.#waiting.push({ weight, enter });
@@ -69,16 +64,16 @@ export class Semaphore {
 }
 
 /**
- * Shared work overlaps with other shared work; exclusive work with none. Whoever comes first goes first, so that nobody
- * waits for ever. Work that holds the lock must not ask for it again.
+ * Shared work overlaps with other shared work, exclusive work with nothing. First in, first out, so no work starves. Not
+ * reentrant.
  *
  * @example
  * IN: shared(a), shared(b), exclusive(c), shared(d) → OUT: a and b at once, then c, then d
  */
 export class ReadWriteLock {
-  /** Settles when the exclusive work that was asked for last is done. */
+  /** Settles when the last exclusive work is done. */
   #exclusive: Promise<unknown> = Promise.resolve();
-  /** Shared work that was asked for since then. */
+  /** Shared work after that. */
   #shared = new Set<Promise<unknown>>();
 
   shared<T>(work: () => Promise<T>): Promise<T> {
@@ -97,11 +92,7 @@ export class ReadWriteLock {
   }
 }
 
-/**
- * The same values, each of which is asked for while the one before it is used.
- *
- * @throws what the source throws, when it is that value's turn
- */
+/** The same values. Requests each one while the caller uses the one before it. */
 export async function* readAhead<T>(source: AsyncIterable<T>): AsyncGenerator<T> {
   const iterator = source[Symbol.asyncIterator]();
   let next = iterator.next();
@@ -110,7 +101,7 @@ export async function* readAhead<T>(source: AsyncIterable<T>): AsyncGenerator<T>
       const { value, done } = await next;
       if (done) return;
       next = iterator.next();
-      next.catch(() => {}); // It is thrown where it is awaited.
+      next.catch(() => {}); // The next turn throws it.
       yield value;
     }
   } finally {

@@ -1,13 +1,12 @@
 export interface GroupLimits<T> {
-  /** The most items of a group. */
   readonly count: number;
-  /** The most that a group weighs, unless one item alone weighs more. */
+  /** A heavier item is a group by itself. */
   readonly weight: number;
   readonly weightOf: (item: T) => number;
 }
 
 /**
- * The items in groups, in their order.
+ * Splits items into groups of limited count and weight, in order.
  *
  * @example
  * IN: ["a", "bb", "cccc", "d"], {count: 2, weight: 3, weightOf: length} → OUT: ["a", "bb"], ["cccc"], ["d"]

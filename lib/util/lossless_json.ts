@@ -1,6 +1,6 @@
 /** JSON that keeps every digit of numbers and every key, for CrateDB's texts of objects. */
 
-/** A number as it is written. */
+/** A number as text. */
 export class Digits {
   constructor(readonly text: string) {}
 }
@@ -32,16 +32,16 @@ export function jsonText(value: Json): string {
   return Array.isArray(value) ? `[${value.map(jsonText).join(",")}]` : JSON.stringify(value);
 }
 
-/** Whether it is null, or an array of nothing else, at any depth. */
+/** Whether a value is null, or an array of only null at any depth. */
 export const isNothing = (value: Json): boolean =>
   value === null || Array.isArray(value) && value.every(isNothing);
 
 /**
- * The same JSON text in one piece. The engine keeps a text that was put together from others as a tree of them until one
- * of its characters is read. The tree is much larger, and the garbage collector copies it for as long as the text waits.
+ * The same text as one flat string. V8 keeps a concatenated string as a tree until a character is read. The tree is much
+ * larger, and the garbage collector copies it repeatedly.
  */
 export function flatText(json: string): string {
-  // Without a use of the character, the compiler would leave out the reading.
+  // The compiler would remove an unused read.
   if (json.charCodeAt(0) === 0) throw new TypeError("No JSON begins with a NUL");
   return json;
 }

@@ -1,6 +1,6 @@
 /** Texts for people: durations, tables, and names that are similar. Pure. */
 
-/** The units, the largest first, and from how many milliseconds on each is used. */
+/** The largest unit first; `from` is the shortest duration for which it is used. */
 const UNITS: readonly (readonly [from: number, unit: number, name: string])[] = [
   [172_800_000, 86_400_000, "d"],
   [7_200_000, 3_600_000, "h"],
@@ -9,7 +9,7 @@ const UNITS: readonly (readonly [from: number, unit: number, name: string])[] = 
 ];
 
 /**
- * A time for people.
+ * Formats a duration for people.
  *
  * @example
  * IN: 205 → OUT: 205 ms; IN: 2_350 → OUT: 2.4 s; IN: 90_000 → OUT: 90 s; IN: 5_400_000 → OUT: 90 min
@@ -22,7 +22,6 @@ export function durationText(milliseconds: number): string {
   return milliseconds < 1_000 ? `${Math.round(milliseconds)} ms` : `${(milliseconds / 1_000).toFixed(1)} s`;
 }
 
-/** Between two columns. */
 export const GAP = "  ";
 const NARROWEST = 4;
 
@@ -32,7 +31,7 @@ export interface TextTable {
 }
 
 /**
- * Leaves empty columns out, and cuts the widest columns until the table fits.
+ * Formats a table. Omits empty columns, and cuts the widest columns until the table fits.
  *
  * @example
  * IN: {header: ["field", "data", "overflow"], rows: [["_id", "1", ""], ["t", "20.5", ""]]}, 80
@@ -64,13 +63,13 @@ function fitted(natural: readonly number[], width: number): number[] {
 const cut = (text: string, width: number): string =>
   text.length > width ? `${text.slice(0, width - 1)}…` : text;
 
-/** One letter in so many may be another one. */
+/** Letters of a name per typing error. */
 const LETTERS_FOR_A_MISTAKE = 3;
-/** Longer names are no typing errors of each other, and cost too much to compare. */
+/** Longer names cost too much to compare. */
 const LONGEST = 100;
 
 /**
- * The name that is most like another one; undefined if none is.
+ * The most similar name, for "did you mean"; undefined if none is similar.
  *
  * @example
  * IN: "ordrs", ["orders", "users"] → OUT: "orders"
@@ -89,7 +88,7 @@ export function similarName(name: string, names: readonly string[]): string | un
   return best;
 }
 
-/** Letters that were added, left out or changed, and neighbours that were swapped. @example IN: "ab", "ba" → OUT: 1 */
+/** The number of letters added, removed, changed or swapped with a neighbour. @example IN: "ab", "ba" → OUT: 1 */
 function mistakes(one: string, other: string): number {
   if (one.length > LONGEST || other.length > LONGEST) return one === other ? 0 : Infinity;
   let before: number[] = [];

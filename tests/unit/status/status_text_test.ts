@@ -40,7 +40,7 @@ const OLD: StreamStatus = {
   version: null,
   reported_at: null,
 };
-const FORGET = "forget --stream NAME removes what is kept of a stream that is no longer needed.";
+const FORGET = "forget --stream NAME removes the metadata of a stream that is no longer needed.";
 const OPTIONS = { width: 200, now: NOW };
 
 Deno.test("statusText() has a row for each stream", () => {

@@ -4,8 +4,7 @@ import { bytesToHex } from "../../../lib/bson/bson.ts";
 import { CRATEDB } from "../../../lib/sink/sql/dialect.ts";
 import type { Transport } from "../../../lib/sink/connection/transport.ts";
 import { type LogFields, QUIET } from "../../../lib/util/log.ts";
-import { waitFor } from "../../../lib/status/wait.ts";
-import { waitJson, waitText } from "../../../lib/status/wait_report.ts";
+import { waitFor, waitJson, waitText } from "../../../lib/status/wait.ts";
 
 const AT = new BSON.Timestamp({ t: 1_700_000_000, i: 3 });
 const hex = (count: number) => count.toString(16).toUpperCase().padStart(8, "0");
