@@ -17,7 +17,6 @@ const HEADER = [
 
 /**
  * A table with a row for each stream, followed by the last errors.
- *
  * @param now by CrateDB's clock or this machine's, in milliseconds since 1970
  *
  * @example

@@ -38,7 +38,6 @@ const TABLES = ["cdc_position", "cdc_collection", "cdc_dead_letter"] as const;
 
 /**
  * All streams that the user may see, ordered by schema and name.
- *
  * @param options.maxLag in milliseconds; a larger lag is a problem
  * @throws SinkError; UserError if the user sees positions, but not collections or dead letters
  */

@@ -177,7 +177,6 @@ const TEXTS: Readonly<Record<StreamOutcome, (time: string) => string>> = {
 
 /**
  * A line for each stream, or the reason why none was found.
- *
  * @param duration in milliseconds
  * @example
  * IN: {at: Timestamp(1700000000, 3), streams: [{stream: "shop.* -> …", outcome: "shown"}], …}, 120

@@ -10,7 +10,6 @@ export type Json = null | boolean | string | Digits | Json[] | Map<string, Json>
 /**
  * @example
  * IN: {"n":9007199254740993,"d":1.0} → OUT: Map { "n" → Digits "9007199254740993", "d" → Digits "1.0" }
- *
  * @throws SyntaxError
  */
 export function parseJson(text: string): Json {

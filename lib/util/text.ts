@@ -11,8 +11,7 @@ const UNITS: readonly (readonly [from: number, unit: number, name: string])[] = 
 /**
  * Formats a duration for people.
  *
- * @example
- * IN: 205 → OUT: 205 ms; IN: 2_350 → OUT: 2.4 s; IN: 90_000 → OUT: 90 s; IN: 5_400_000 → OUT: 90 min
+ * @example IN: 205 → OUT: 205 ms; IN: 2_350 → OUT: 2.4 s; IN: 90_000 → OUT: 90 s; IN: 5_400_000 → OUT: 90 min
  */
 export function durationText(milliseconds: number): string {
   if (milliseconds < 0) return `-${durationText(-milliseconds)}`;

@@ -27,7 +27,6 @@ export interface ComparableDeps {
  *
  * @example
  * IN: {scope: shpo.*, found: [], …} → OUT: throws "No database matches shpo; MongoDB shows these: shop, weather"
- *
  * @throws UsageError if no collection matches, unless `verify` runs repeatedly
  */
 export async function comparable(deps: ComparableDeps): Promise<readonly FoundCollection[]> {

@@ -9,9 +9,7 @@ import type { PathDifference } from "./result.ts";
 /**
  * Whether `data` and `overflow` together are the document.
  *
- * @example
- * IN: {_id: 1, t: 20.5}, {data: '{"_id":1}', overflow: '{"t":20.5}'} → OUT: true
- *
+ * @example IN: {_id: 1, t: 20.5}, {data: '{"_id":1}', overflow: '{"t":20.5}'} → OUT: true
  * @throws UnstorableError
  */
 export function isEqual(document: Uint8Array, { data, overflow }: StoredRow): boolean {
@@ -47,7 +45,6 @@ const MAX_VALUE_CHARACTERS = 200;
 
 /**
  * The first paths that differ.
- *
  * @param document normalized JSON @param row normalized JSON
  * @example
  * IN: {"_id":1,"a":{"b":1}}, {"_id":1,"a":{"b":2}} → OUT: [{path: "a.b", document: "1", row: "2"}]

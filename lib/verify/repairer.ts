@@ -18,7 +18,6 @@ export interface RepairerDeps {
   readonly requests: readonly Pick<RepairRequests, "add" | "left" | "remove">[];
   /**
    * Starts a relay for the stream.
-   *
    * @throws LeaseHeldError if another relay follows the stream; UserError if none can be started
    */
   readonly startRelay: () => Promise<void>;
@@ -103,7 +102,6 @@ export class OwnRelay implements AsyncDisposable {
 
   /**
    * Starts the relay, or starts it again if it has ended. Resolves when it holds the lease.
-   *
    * @throws the error with which it ended
    */
   async start(): Promise<void> {

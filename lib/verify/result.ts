@@ -59,10 +59,7 @@ export interface CollectionResult {
   readonly differences: readonly KeyDifference[];
 }
 
-/**
- * @example
- * IN: {missing: 0, extra: 0, different: 0, changing: 0, repaired: 3} → OUT: repaired
- */
+/** @example IN: {missing: 0, extra: 0, different: 0, changing: 0, repaired: 3} → OUT: repaired */
 export function outcomeOf(
   { missing, extra, different, changing, repaired }: Pick<
     CollectionResult,

@@ -68,7 +68,6 @@ type SharedDeps = Omit<VerifyDeps, "ownRelay" | "onCompared">;
 
 /**
  * Compares all collections of the scope, once or repeatedly.
- *
  * @returns the results of the last run
  * @throws UserError, SinkError, MongoError; `describe()` describes all of them
  */

@@ -223,7 +223,6 @@ async function checkStartable({ names, streams, transport }: Collection): Promis
 /**
  * A relay that `verify` starts continues from the saved position, with the scope of `verify`. For a wider stream it would
  * lose changes of other collections; without a position it would need a snapshot.
- *
  * @param streams as from {@linkcode streamsAmong} @param own the stream of the scope
  * @throws UserError if `verify` cannot start the relay
  */

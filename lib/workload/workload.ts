@@ -13,9 +13,7 @@ const OPERATIONS: readonly Operation[] = ["insert", "update", "replace", "delete
 /**
  * The weight of each operation.
  *
- * @example
- * IN: insert=70,delete=30 → OUT: {insert: 70, update: 0, replace: 0, delete: 30}
- *
+ * @example IN: insert=70,delete=30 → OUT: {insert: 70, update: 0, replace: 0, delete: 30}
  * @throws RangeError
  */
 export function parseMix(text: string): Readonly<Record<Operation, number>> {
@@ -60,7 +58,6 @@ const CONFIRMED = { w: 1 };
  * By default inserts the example record and prints its id. With a count, makes that many operations of the mix.
  *
  * The seed alone determines the operations and the ids.
- *
  * @throws UserError when the collection has the records of this seed already
  */
 export async function workload(

@@ -110,7 +110,6 @@ export class Lease<Column extends string> implements AsyncDisposable {
 
   /**
    * Takes the lease. Waits for the lease of a dead owner to expire.
-   *
    * @throws LeaseHeldError if the owner is alive and `standsBy` is false
    */
   static async acquire<Column extends string>(
@@ -161,11 +160,7 @@ export class Lease<Column extends string> implements AsyncDisposable {
     return this.#values;
   }
 
-  /**
-   * Writes these columns. Writes never overlap.
-   *
-   * @throws LeaseLostError
-   */
+  /** Writes these columns. Writes never overlap. @throws LeaseLostError */
   save(change: Partial<LeaseValues<Column>>): Promise<void> {
     return this.#enqueue(() => this.#write({ ...this.#values, ...change }, { isSave: true }));
   }
@@ -176,18 +171,13 @@ export class Lease<Column extends string> implements AsyncDisposable {
     return { [Symbol.dispose]: () => clearInterval(timer) };
   }
 
-  /**
-   * Renews the lease, or waits for the current write.
-   *
-   * @throws LeaseLostError
-   */
+  /** Renews the lease, or waits for the current write. @throws LeaseLostError */
   renew(): Promise<void> {
     return this.#waiting > 0 ? this.#queue : this.#renew();
   }
 
   /**
    * Renews the lease if its last confirmed write is old, for example after SIGSTOP or a step of the clock.
-   *
    * @throws LeaseLostError
    */
   async check(): Promise<void> {

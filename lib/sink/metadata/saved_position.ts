@@ -36,7 +36,6 @@ export async function readPosition(
 
 /**
  * The positions of all streams in these tables, or of one with all its workers.
- *
  * @param tables from `tablesInEverySchema()`
  */
 export async function readPositions(

@@ -53,7 +53,6 @@ export class StreamPosition implements AsyncDisposable {
 
   /**
    * Takes the lease of the stream. Waits for the lease of a dead relay to expire.
-   *
    * @throws LeaseHeldError if a live relay follows the stream and `standsBy` is false
    */
   static async acquire(transport: Transport, options: StreamPositionOptions): Promise<StreamPosition> {
@@ -96,7 +95,6 @@ export class StreamPosition implements AsyncDisposable {
 
   /**
    * Saves a new state. Call it only after CrateDB has confirmed all rows before it.
-   *
    * @throws LeaseLostError
    */
   save(change: Partial<SavedState>): Promise<void> {
@@ -108,11 +106,7 @@ export class StreamPosition implements AsyncDisposable {
     return this.#lease.keep(lost, REPORT_INTERVAL_MS);
   }
 
-  /**
-   * Writes the status.
-   *
-   * @throws LeaseLostError
-   */
+  /** Writes the status. @throws LeaseLostError */
   report(): Promise<void> {
     return this.#lease.renew();
   }

@@ -36,11 +36,7 @@ const OF_STREAMS: readonly MetadataTable[] = [
   "cdc_position",
 ];
 
-/**
- * All streams with rows in these tables, in every schema that the user may see.
- *
- * @throws SinkError
- */
+/** All streams with rows in these tables, in every schema that the user may see. @throws SinkError */
 export async function knownStreams(transport: Transport): Promise<StreamName[]> {
   const found = new Map<string, StreamName>();
   for (const table of await tablesInEverySchema(transport, ...OF_STREAMS)) {
@@ -65,7 +61,6 @@ interface Followed extends StreamName {
  * @example
  * IN: [{schema: "doc", stream: "shop.* -> …"}]
  * OUT: [{name: "cdc_dead_letter", table: doc.cdc_dead_letter, where: "stream = ANY(…)", …}, …, {name: "cdc_position", …}]
- *
  * @throws SinkError
  */
 export async function recordsOf(
