@@ -141,7 +141,7 @@ async function sumOf(
 /** @throws UserError */
 async function leaseOf(transport: Transport, name: StreamName, clock: Clock): Promise<Lease<never>> {
   const { schema, stream } = name;
-  const lease = await Lease.tryAcquire<never>(transport, {
+  const lease = new Lease<never>(transport, {
     table: { schema, name: POSITIONS },
     keyColumn: "stream",
     key: stream,
@@ -151,7 +151,7 @@ async function leaseOf(transport: Transport, name: StreamName, clock: Clock): Pr
     holds: `follows this stream: ${stream}`,
     takesOver: `has taken over this stream: ${stream}`,
   });
-  if (lease) return lease;
+  if (await lease.tryAcquire()) return lease;
   await hasFreePosition(transport, name);
   throw heldBy(null, stream, 0);
 }

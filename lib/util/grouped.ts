@@ -1,8 +1,8 @@
 export interface GroupLimits<T> {
   readonly count: number;
-  /** A heavier item is a group by itself. */
-  readonly weight: number;
-  readonly weightOf: (item: T) => number;
+  /** A heavier item is the only one in its group. @default {Infinity} */
+  readonly weight?: number;
+  readonly weightOf?: (item: T) => number;
 }
 
 /**
@@ -13,7 +13,7 @@ export interface GroupLimits<T> {
  */
 export function* grouped<T>(
   items: Iterable<T>,
-  { count, weight, weightOf }: GroupLimits<T>,
+  { count, weight = Infinity, weightOf = () => 0 }: GroupLimits<T>,
 ): Generator<T[]> {
   let group: T[] = [];
   let total = 0;

@@ -6,6 +6,7 @@ import { withoutFields } from "../bson/without_fields.ts";
 import { rowKeyText, type ShardKey } from "../key/document_key.ts";
 import { idDocument } from "../key/query_literal.ts";
 import { normalizeDocument, normalizeRow } from "../mapping/normalize.ts";
+import { grouped } from "../util/grouped.ts";
 import type { Namespace } from "../util/namespace.ts";
 import { idsOf, oidsWithoutId, type RowKey, rowKeyOf } from "../key/row_key.ts";
 import type { RowReader, StoredRow } from "../sink/table/row_reader.ts";
@@ -79,8 +80,7 @@ export class BothSides {
   /** The rows of these keys, which have no documents. */
   async #extra(deleted: readonly RowKey[]): Promise<readonly Seen[]> {
     const differing: Seen[] = [];
-    for (let at = 0; at < deleted.length; at += MAX_EXTRA_ROWS) {
-      const keys = deleted.slice(at, at + MAX_EXTRA_ROWS);
+    for (const keys of grouped(deleted, { count: MAX_EXTRA_ROWS })) {
       const rows = await this.#deps.rows.rows(keys.map(({ oid }) => oid));
       for (const key of keys) {
         const row = rows.get(key.oid);
@@ -94,8 +94,8 @@ export class BothSides {
   async overflowed(oids: readonly string[]): Promise<number> {
     await this.#deps.rows.refresh();
     let count = 0;
-    for (let at = 0; at < oids.length; at += MAX_KEYS) {
-      const rows = await this.#deps.rows.rows(oids.slice(at, at + MAX_KEYS));
+    for (const group of grouped(oids, { count: MAX_KEYS })) {
+      const rows = await this.#deps.rows.rows(group);
       count += [...rows.values()].filter(isOverflowed).length;
     }
     return count;
@@ -106,9 +106,7 @@ export class BothSides {
     const { rows, deadLetters } = this.#deps;
     await rows.refresh();
     const differing: Seen[] = [];
-    for (let at = 0; at < keys.length; at += MAX_KEYS) {
-      differing.push(...await this.#look(keys.slice(at, at + MAX_KEYS)));
-    }
+    for (const group of grouped(keys, { count: MAX_KEYS })) differing.push(...await this.#look(group));
     const dead = await deadLetters(differing.filter(({ kind }) => kind === "missing").map(({ oid }) => oid));
     return differing.map((each) => dead.has(each.oid) ? { ...each, kind: "dead letter" } : each);
   }

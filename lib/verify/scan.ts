@@ -12,6 +12,7 @@ import type { DocumentReader } from "../source/documents/documents.ts";
 import type { KeyRange, RangeSplitter } from "../source/documents/key_ranges.ts";
 import type { Clock } from "../util/clock.ts";
 import { concurrently, readAhead } from "../util/concurrency.ts";
+import { grouped } from "../util/grouped.ts";
 import { type BothSides, MAX_KEYS } from "./both_sides.ts";
 import type { Seen } from "./settle.ts";
 
@@ -75,8 +76,7 @@ export async function scanSample(size: number, deps: ScanDeps): Promise<Scanned>
     }
   }
   async function* pages() {
-    const oids = await rows.sample(size);
-    for (let at = 0; at < oids.length; at += MAX_KEYS) yield oids.slice(at, at + MAX_KEYS);
+    yield* grouped(await rows.sample(size), { count: MAX_KEYS });
   }
   const scanned = await compareAll(chunks(), deps);
   return { ...scanned, rows: seeksExtra ? await compareRows(pages(), deps) : 0 };

@@ -21,7 +21,7 @@ import type { Namespace } from "../util/namespace.ts";
 import { type OutageEvent, OutageTracker } from "../util/outage.ts";
 import { Shutdown } from "../util/shutdown.ts";
 import { comparable } from "./comparable.ts";
-import { OwnRelay } from "./repairer.ts";
+import { OwnRelay } from "./repair.ts";
 import type { CollectionResult } from "./result.ts";
 import { LANES } from "./scan.ts";
 import { verifyCollection, type VerifyDeps } from "./verify_collection.ts";

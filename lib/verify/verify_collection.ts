@@ -22,7 +22,7 @@ import { type Namespace, namespaceText } from "../util/namespace.ts";
 import { BothSides, MAX_KEYS } from "./both_sides.ts";
 import { count, countDocuments } from "./count.ts";
 import { RelayWatch } from "./relay_watch.ts";
-import { type OwnRelay, Repairer } from "./repairer.ts";
+import { type OwnRelay, repair, type RepairDeps } from "./repair.ts";
 import { type CollectionResult, outcomeOf, type Passing, verifyRow } from "./result.ts";
 import { scan, scanSample } from "./scan.ts";
 import { Tally } from "./settle.ts";
@@ -169,12 +169,11 @@ async function compareBoth(collection: Collection): Promise<Found> {
     shardKey: own.key === "documentKey" ? await shardKeyOf(causalReader, namespace) : [],
     omit: own.omit,
   });
-  const repairer = settings.differences === "repair" ? repairerOf(collection) : undefined;
   const tally = new Tally({
     pass,
     look: (keys) => sides.look(keys),
     generations: settings.generations,
-    repair: repairer && ((keys) => repairer.repair(keys)),
+    repair: settings.differences === "repair" ? (keys) => repair(keys, repairDeps(collection)) : undefined,
     overflowed: (oids) => sides.overflowed(oids),
   });
   const seeksExtra = await ownsExtraRows(collection);
@@ -201,9 +200,9 @@ async function countRows(rows: RowReader): Promise<number> {
   return await rows.count();
 }
 
-function repairerOf(collection: Collection): Repairer {
+function repairDeps(collection: Collection): RepairDeps {
   const { names: { metadataSchema: schema }, streams, transport, settings, ownRelay } = collection;
-  return new Repairer({
+  return {
     ...collection,
     requests: streams.map((stream) => new RepairRequests(transport, { schema, stream })),
     startRelay: async () => {
@@ -211,7 +210,7 @@ function repairerOf(collection: Collection): Repairer {
       await ownRelay.start();
     },
     settle: settings.settle,
-  });
+  };
 }
 
 async function checkStartable({ names, streams, transport }: Collection): Promise<void> {

@@ -101,7 +101,7 @@ export class Lease<Column extends string> implements AsyncDisposable {
   /** When the last confirmed write was sent. */
   #confirmedAt = 0;
 
-  private constructor(transport: Transport, options: LeaseOptions<Column>) {
+  constructor(transport: Transport, options: LeaseOptions<Column>) {
     this.#transport = transport;
     this.#options = options;
     this.#target = quoteTable(options.table);
@@ -112,42 +112,33 @@ export class Lease<Column extends string> implements AsyncDisposable {
    * Takes the lease. Waits for the lease of a dead owner to expire.
    * @throws LeaseHeldError if the owner is alive and `standsBy` is false
    */
-  static async acquire<Column extends string>(
-    transport: Transport,
-    options: LeaseOptions<Column>,
-    { signal, onWait, standsBy = false }: AcquireOptions,
-  ): Promise<Lease<Column>> {
-    const lease = new Lease(transport, options);
-    const { clock } = options;
-    await lease.#createRow();
+  async acquire({ signal, onWait, standsBy = false }: AcquireOptions): Promise<void> {
+    const { clock, lease, holds } = this.#options;
+    await this.#createRow();
     let deadline: number | undefined;
     while (true) {
-      const row = await lease.#read();
+      const row = await this.#read();
       if (row.left <= 0) {
-        if (await lease.#take(row)) return lease;
+        if (await this.#take(row)) return;
         continue;
       }
       if (deadline === undefined) {
-        deadline = clock.monotonic() + Math.max(row.left, options.lease) + LEASE_MARGIN_MS;
+        deadline = clock.monotonic() + Math.max(row.left, lease) + LEASE_MARGIN_MS;
         onWait(row.owner, row.left);
       }
-      if (clock.monotonic() > deadline && !standsBy) throw new LeaseHeldError(row.owner, options.holds);
+      if (clock.monotonic() > deadline && !standsBy) throw new LeaseHeldError(row.owner, holds);
       await clock.wait(Math.min(row.left + CLOCK_MARGIN_MS, LONGEST_WAIT_MS), { signal });
     }
   }
 
-  /** Takes the lease unless a live process holds it. */
-  static async tryAcquire<Column extends string>(
-    transport: Transport,
-    options: LeaseOptions<Column>,
-  ): Promise<Lease<Column> | undefined> {
-    const lease = new Lease(transport, options);
-    let row = await lease.#find();
+  /** Takes the lease unless a live process holds it. @returns whether it was taken */
+  async tryAcquire(): Promise<boolean> {
+    let row = await this.#find();
     if (!row) {
-      await lease.#createRow();
-      row = await lease.#read();
+      await this.#createRow();
+      row = await this.#read();
     }
-    return row.left <= 0 && await lease.#take(row) ? lease : undefined;
+    return row.left <= 0 && await this.#take(row);
   }
 
   /** Host, process id and a random part. */

@@ -42,25 +42,13 @@ export interface StreamPositionOptions {
   readonly isFree: () => boolean;
 }
 
-export class StreamPosition implements AsyncDisposable {
+export class StreamPosition extends Lease<keyof SavedState> {
   readonly stream: string;
-  readonly #lease: Lease<keyof SavedState>;
 
-  private constructor(stream: string, lease: Lease<keyof SavedState>) {
-    this.stream = stream;
-    this.#lease = lease;
-  }
-
-  /**
-   * Takes the lease of the stream. Waits for the lease of a dead relay to expire.
-   * @throws LeaseHeldError if a live relay follows the stream and `standsBy` is false
-   */
-  static async acquire(transport: Transport, options: StreamPositionOptions): Promise<StreamPosition> {
-    const { schema, stream, lease, signal, log, clock, status, standsBy = false, onWait, isFree } = options;
-    const table = { schema, name: TABLE };
-    await createTable(transport, schema);
-    const held = await Lease.acquire(transport, {
-      table,
+  private constructor(transport: Transport, options: StreamPositionOptions) {
+    const { schema, stream, lease, clock, status, isFree } = options;
+    super(transport, {
+      table: { schema, name: TABLE },
       keyColumn: "stream",
       key: stream,
       columns: COLUMNS,
@@ -71,7 +59,19 @@ export class StreamPosition implements AsyncDisposable {
       holds: `follows this stream: ${stream}`,
       takesOver: `has taken over this stream: ${stream}`,
       isFree,
-    }, {
+    });
+    this.stream = stream;
+  }
+
+  /**
+   * Takes the lease of the stream. Waits for the lease of a dead relay to expire.
+   * @throws LeaseHeldError if a live relay follows the stream and `standsBy` is false
+   */
+  static async acquire(transport: Transport, options: StreamPositionOptions): Promise<StreamPosition> {
+    const { schema, signal, log, standsBy = false, onWait } = options;
+    await createTable(transport, schema);
+    const position = new StreamPosition(transport, options);
+    await position.acquire({
       signal,
       standsBy,
       onWait: (owner, ms) => {
@@ -80,44 +80,22 @@ export class StreamPosition implements AsyncDisposable {
         onWait?.(owner);
       },
     });
-    return new StreamPosition(stream, held);
+    return position;
   }
 
-  /** The name of this process in the lease. */
-  get owner(): string {
-    return this.#lease.owner;
-  }
-
-  /** As saved last. */
+  /** As saved last. Save a new state only after CrateDB has confirmed all rows before it. */
   get state(): SavedState {
-    return this.#lease.values;
-  }
-
-  /**
-   * Saves a new state. Call it only after CrateDB has confirmed all rows before it.
-   * @throws LeaseLostError
-   */
-  save(change: Partial<SavedState>): Promise<void> {
-    return this.#lease.save(change);
+    return this.values;
   }
 
   /** Renews the lease and reports the status until disposal; calls `lost` if that fails. */
-  keep(lost: (error: unknown) => void): Disposable {
-    return this.#lease.keep(lost, REPORT_INTERVAL_MS);
+  override keep(lost: (error: unknown) => void): Disposable {
+    return super.keep(lost, REPORT_INTERVAL_MS);
   }
 
   /** Writes the status. @throws LeaseLostError */
   report(): Promise<void> {
-    return this.#lease.renew();
-  }
-
-  /** @throws LeaseLostError if another relay has taken over */
-  check(): Promise<void> {
-    return this.#lease.check();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#lease[Symbol.asyncDispose]();
+    return this.renew();
   }
 }
 

@@ -75,15 +75,18 @@ export async function recordsOf(
   const others = all.filter((each) => !isOwn(each));
   const tables = await tablesInEverySchema(transport, ...METADATA_TABLES);
   const has = (name: MetadataTable) => tables.some((each) => each.schema === schema && each.name === name);
+  const kept = new Set(others.filter((each) => each.schema === schema).map(({ letters }) => letters));
+  const letters = [...new Set(own.map((each) => each.letters))].filter((each) => !kept.has(each));
+  const byStream = (name: MetadataTable, values: readonly string[]): StreamRecords => ({
+    name,
+    table: { schema, name },
+    where: `stream = ANY($1::${transport.dialect.lists[0]})`,
+    parameters: [values],
+  });
   return [
-    ...has("cdc_dead_letter") ? lettersOf(own, others, schema, transport) : [],
+    ...has("cdc_dead_letter") && letters.length > 0 ? [byStream("cdc_dead_letter", letters)] : [],
     ...await locksOf(own, others, transport),
-    ...OF_STREAMS.filter(has).map((name) => ({
-      name,
-      table: { schema, name },
-      where: `stream = ANY($1::${transport.dialect.lists[0]})`,
-      parameters: [names],
-    })),
+    ...OF_STREAMS.filter(has).map((name) => byStream(name, names)),
   ];
 }
 
@@ -101,24 +104,6 @@ async function followed(transport: Transport): Promise<Followed[]> {
     const table = { schema: tableSchema, name };
     return { schema, stream, table, letters: deadLetterStream({ database, collection }, table) };
   });
-}
-
-function lettersOf(
-  own: readonly Followed[],
-  others: readonly Followed[],
-  schema: string,
-  { dialect }: Transport,
-): StreamRecords[] {
-  const kept = new Set(others.filter((each) => each.schema === schema).map(({ letters }) => letters));
-  const letters = [...new Set(own.map((each) => each.letters))].filter((each) => !kept.has(each));
-  if (letters.length === 0) return [];
-  const name = "cdc_dead_letter";
-  return [{
-    name,
-    table: { schema, name },
-    where: `stream = ANY($1::${dialect.lists[0]})`,
-    parameters: [letters],
-  }];
 }
 
 /** Locks are in the schemas of the tables. The next relay needs the lock of an interrupted rebuild to clean up. */

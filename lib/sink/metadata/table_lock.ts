@@ -16,13 +16,25 @@ export interface TableLockOptions {
   readonly clock: Clock;
 }
 
-export class TableLock implements AsyncDisposable {
-  readonly #table: TableName;
-  readonly #lease: Lease<"work_table">;
+export class TableLock extends Lease<"work_table"> {
+  readonly #schema: string;
 
-  private constructor(table: TableName, lease: Lease<"work_table">) {
-    this.#table = table;
-    this.#lease = lease;
+  private constructor(
+    transport: Transport,
+    { schema, name }: TableName,
+    { lease, clock }: TableLockOptions,
+  ) {
+    super(transport, {
+      table: { schema, name: TABLE },
+      keyColumn: "table_name",
+      key: name,
+      columns: ["work_table"],
+      lease,
+      clock,
+      holds: `rebuilds ${quoteTable({ schema, name })}`,
+      takesOver: `has taken over the rebuilding of ${quoteTable({ schema, name })}`,
+    });
+    this.#schema = schema;
   }
 
   /** Creates `cdc_lock`. */
@@ -36,20 +48,10 @@ export class TableLock implements AsyncDisposable {
   static async tryAcquire(
     transport: Transport,
     table: TableName,
-    { lease, clock }: TableLockOptions,
+    options: TableLockOptions,
   ): Promise<TableLock | undefined> {
-    const { schema, name } = table;
-    const held = await Lease.tryAcquire(transport, {
-      table: { schema, name: TABLE },
-      keyColumn: "table_name",
-      key: name,
-      columns: ["work_table"],
-      lease,
-      clock,
-      holds: `rebuilds ${quoteTable(table)}`,
-      takesOver: `has taken over the rebuilding of ${quoteTable(table)}`,
-    });
-    return held && new TableLock(table, held);
+    const lock = new TableLock(transport, table, options);
+    return await lock.tryAcquire() ? lock : undefined;
   }
 
   /** Whether a rebuild of the table is running or was interrupted. */
@@ -64,26 +66,17 @@ export class TableLock implements AsyncDisposable {
   }
 
   get workTable(): TableName | null {
-    const { work_table: name } = this.#lease.values;
-    return name === null ? null : { schema: this.#table.schema, name };
+    const { work_table: name } = this.values;
+    return name === null ? null : { schema: this.#schema, name };
   }
 
   /** @throws LeaseLostError */
   async setWorkTable(table: TableName | null): Promise<void> {
-    await this.#lease.save({ work_table: table?.name ?? null });
+    await this.save({ work_table: table?.name ?? null });
   }
 
   /** Renews the lock until disposal. The next {@linkcode check} finds that it was lost. */
-  keep(): Disposable {
-    return this.#lease.keep(() => {});
-  }
-
-  /** @throws LeaseLostError */
-  check(): Promise<void> {
-    return this.#lease.check();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#lease[Symbol.asyncDispose]();
+  override keep(): Disposable {
+    return super.keep(() => {});
   }
 }

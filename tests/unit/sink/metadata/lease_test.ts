@@ -5,6 +5,7 @@ import {
   LeaseLostError,
   type LeaseOptions,
 } from "../../../../lib/sink/metadata/lease.ts";
+import type { Transport } from "../../../../lib/sink/connection/transport.ts";
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
 import { type MemoryTable, memoryTable } from "../../../support/memory_lease_table.ts";
 
@@ -30,13 +31,20 @@ function setUp(table: MemoryTable = memoryTable()) {
     takesOver: "has taken it over",
   };
   const waits: (readonly [string | null, number])[] = [];
-  const acquire = () =>
-    Lease.acquire(table, options, {
+  const acquire = async () => {
+    const lease = new Lease(table, options);
+    await lease.acquire({
       signal: new AbortController().signal,
       onWait: (owner, milliseconds) => waits.push([owner, milliseconds]),
     });
+    return lease;
+  };
+  const tryAcquire = async (changed: Partial<typeof options> = {}, transport: Transport = table) => {
+    const lease = new Lease(transport, { ...options, ...changed });
+    return await lease.tryAcquire() ? lease : undefined;
+  };
   const pass = (milliseconds: number) => table.serverTime += milliseconds;
-  return { table, options, waits, acquire, pass, tryAcquire: () => Lease.tryAcquire(table, options) };
+  return { table, options, waits, acquire, pass, tryAcquire };
 }
 
 const row = (table: MemoryTable) => {
@@ -67,10 +75,11 @@ Deno.test("Lease.save() writes values and the time, a renewal leaves the time as
 Deno.test("Lease writes what is reported with saves and renewals, and when it is given back", async () => {
   const { table, options, pass } = setUp();
   let value: string | null = "starting";
-  const lease = await Lease.acquire(table, {
+  const lease = new Lease(table, {
     ...options,
     reported: () => [{ column: "phase", type: "TEXT", value }],
-  }, { signal: new AbortController().signal, onWait: () => {} });
+  });
+  await lease.acquire({ signal: new AbortController().signal, onWait: () => {} });
   const seen = [row(table).phase];
   value = "following";
   await lease.save({ token: "aa" });
@@ -130,10 +139,10 @@ Deno.test("a lease that is given back is free at once", async () => {
 });
 
 Deno.test("a lease is kept where another one may not write yet", async () => {
-  const { options, table } = setUp();
-  const lease = await Lease.tryAcquire(table, { ...options, isFree: () => false });
+  const { tryAcquire } = setUp();
+  const lease = await tryAcquire({ isFree: () => false });
   await lease?.[Symbol.asyncDispose]();
-  assert.equal(await Lease.tryAcquire(table, options), undefined);
+  assert.equal(await tryAcquire(), undefined);
 });
 
 Deno.test("an owner that was frozen is refused, and changes nothing", async () => {
@@ -214,13 +223,13 @@ const LIMITS: readonly (readonly [lease: number, limitMs: number])[] = [
 
 for (const [lease, limitMs] of LIMITS) {
   Deno.test(`A lease of ${lease} ms waits ${limitMs} ms for each answer`, async () => {
-    const { table, options } = setUp();
+    const { table, tryAcquire } = setUp();
     const limits = new Set<number | undefined>();
     const query: MemoryTable["query"] = (...statement) => {
       limits.add(statement[2]?.limitMs);
       return table.query(...statement);
     };
-    const held = await Lease.tryAcquire({ ...table, query }, { ...options, lease });
+    const held = await tryAcquire({ lease }, { ...table, query });
     await held?.save({ token: "aa" });
     assert.deepEqual([...limits], [limitMs]);
   });

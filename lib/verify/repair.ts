@@ -7,11 +7,12 @@ import { LeaseHeldError } from "../sink/metadata/lease.ts";
 import type { RepairRequests } from "../sink/metadata/repair_requests.ts";
 import type { Clock } from "../util/clock.ts";
 import { messageOf, UserError } from "../util/errors.ts";
+import { grouped } from "../util/grouped.ts";
 import type { Logger } from "../util/log.ts";
 import type { Namespace } from "../util/namespace.ts";
 import type { RelayWatch } from "./relay_watch.ts";
 
-export interface RepairerDeps {
+export interface RepairDeps {
   readonly namespace: Namespace;
   readonly relay: Pick<RelayWatch, "isRunning">;
   /** The requests to each worker, or to the one relay. Each worker repairs its own rows. */
@@ -31,56 +32,47 @@ export interface RepairerDeps {
 const MAX_REQUESTS = 1_000;
 const POLL_INTERVAL_MS = 100;
 
-export class Repairer {
-  readonly #deps: RepairerDeps;
+/** @throws UserError if no relay can be started, or the running one repairs nothing */
+export async function repair(keys: readonly RowKey[], deps: RepairDeps): Promise<void> {
+  for (const some of grouped(keys, { count: MAX_REQUESTS })) await repairSome(some, deps);
+}
 
-  constructor(deps: RepairerDeps) {
-    this.#deps = deps;
+async function repairSome(keys: readonly RowKey[], deps: RepairDeps): Promise<void> {
+  if (await deps.relay.isRunning() && await requestRepair(keys, deps)) return;
+  let cause: unknown;
+  try {
+    await deps.startRelay();
+  } catch (error) {
+    if (!(error instanceof LeaseHeldError)) throw error;
+    cause = error; // Another relay has started, or the running one takes no requests.
   }
+  if (await requestRepair(keys, deps)) return;
+  throw new UserError("The relay that holds the stream takes no repairs.", {
+    hint:
+      "It may be waiting for a database: see its log. Start it again, or stop it: verify then starts one.",
+    cause,
+  });
+}
 
-  /** @throws UserError if no relay can be started, or the running one repairs nothing */
-  async repair(keys: readonly RowKey[]): Promise<void> {
-    for (let at = 0; at < keys.length; at += MAX_REQUESTS) {
-      await this.#repairSome(keys.slice(at, at + MAX_REQUESTS));
+/** Adds requests and waits until all are done. Removes them if the relay ends or makes no progress. */
+async function requestRepair(
+  keys: readonly RowKey[],
+  { namespace, relay, requests, settle, clock, signal }: RepairDeps,
+): Promise<boolean> {
+  await Promise.all(requests.map((each) => each.add(namespace, keys)));
+  let left = keys.length;
+  let changedAt = clock.monotonic();
+  try {
+    while (left > 0 && clock.monotonic() - changedAt < settle && await relay.isRunning()) {
+      await clock.wait(POLL_INTERVAL_MS, { signal });
+      const before = left;
+      left = Math.max(...await Promise.all(requests.map((each) => each.left(namespace, keys))));
+      if (left < before) changedAt = clock.monotonic();
     }
+  } finally {
+    if (left > 0) await Promise.all(requests.map((each) => each.remove(namespace, keys)));
   }
-
-  async #repairSome(keys: readonly RowKey[]): Promise<void> {
-    const { relay, startRelay } = this.#deps;
-    if (await relay.isRunning() && await this.#requestRepair(keys)) return;
-    let cause: unknown;
-    try {
-      await startRelay();
-    } catch (error) {
-      if (!(error instanceof LeaseHeldError)) throw error;
-      cause = error; // Another relay has started, or the running one takes no requests.
-    }
-    if (await this.#requestRepair(keys)) return;
-    throw new UserError("The relay that holds the stream takes no repairs.", {
-      hint:
-        "It may be waiting for a database: see its log. Start it again, or stop it: verify then starts one.",
-      cause,
-    });
-  }
-
-  /** Adds requests and waits until all are done. Removes them if the relay ends or makes no progress. */
-  async #requestRepair(keys: readonly RowKey[]): Promise<boolean> {
-    const { namespace, relay, requests, settle, clock, signal } = this.#deps;
-    await Promise.all(requests.map((each) => each.add(namespace, keys)));
-    let left = keys.length;
-    let changedAt = clock.monotonic();
-    try {
-      while (left > 0 && clock.monotonic() - changedAt < settle && await relay.isRunning()) {
-        await clock.wait(POLL_INTERVAL_MS, { signal });
-        const before = left;
-        left = Math.max(...await Promise.all(requests.map((each) => each.left(namespace, keys))));
-        if (left < before) changedAt = clock.monotonic();
-      }
-    } finally {
-      if (left > 0) await Promise.all(requests.map((each) => each.remove(namespace, keys)));
-    }
-    return left === 0;
-  }
+  return left === 0;
 }
 
 export interface OwnRelayDeps {

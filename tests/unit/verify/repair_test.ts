@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { LeaseHeldError } from "../../../lib/sink/metadata/lease.ts";
 import { createLogger, QUIET } from "../../../lib/util/log.ts";
-import { OwnRelay, Repairer } from "../../../lib/verify/repairer.ts";
+import { OwnRelay, repair, type RepairDeps } from "../../../lib/verify/repair.ts";
 
 const KEYS = [{ oid: "a", id: undefined }, { oid: "b", id: undefined }];
+
+type RepairKeys = Parameters<typeof repair>[0];
 
 interface Relay {
   isRunning: boolean;
@@ -24,7 +26,7 @@ function repairing(relay: Relay) {
   const requests = (relay.takes ?? [1]).map((takes, at) => {
     let left = 0;
     return {
-      add: (_: unknown, keys: typeof KEYS) => {
+      add: (_: unknown, keys: RepairKeys) => {
         left = keys.length;
         return Promise.resolve(void done.push(`ask ${at} for ${keys.length}`));
       },
@@ -32,7 +34,7 @@ function repairing(relay: Relay) {
       remove: () => Promise.resolve(void done.push(`take back from ${at}`)),
     };
   });
-  const repairer = new Repairer({
+  const deps: RepairDeps = {
     namespace: { database: "shop", collection: "orders" },
     relay: { isRunning: () => Promise.resolve(relay.isRunning) },
     requests,
@@ -44,26 +46,26 @@ function repairing(relay: Relay) {
     settle: 1_000,
     clock,
     signal: new AbortController().signal,
-  });
-  return { repairer, done };
+  };
+  return { repairKeys: (keys: RepairKeys = KEYS) => repair(keys, deps), done };
 }
 
 const held = () => {
   throw new LeaseHeldError("other", "follows this stream: shop.*");
 };
 
-Deno.test("Repairer asks a relay that runs", async () => {
-  const { repairer, done } = repairing({ isRunning: true });
-  await repairer.repair(KEYS);
+Deno.test("repair() asks a relay that runs", async () => {
+  const { repairKeys, done } = repairing({ isRunning: true });
+  await repairKeys();
   assert.deepEqual(done, ["ask 0 for 2"]);
 });
 
-Deno.test("Repairer asks each worker, and is done when each has taken the requests", async () => {
-  const { repairer, done } = repairing({ isRunning: true, takes: [1, 2] });
-  await repairer.repair(KEYS);
+Deno.test("repair() asks each worker, and is done when each has taken the requests", async () => {
+  const { repairKeys, done } = repairing({ isRunning: true, takes: [1, 2] });
+  await repairKeys();
   assert.deepEqual(done, ["ask 0 for 2", "ask 1 for 2"]);
   const stuck = repairing({ isRunning: true, takes: [1, 0], onStart: held });
-  await assert.rejects(stuck.repairer.repair(KEYS), /takes no repairs/);
+  await assert.rejects(stuck.repairKeys(), /takes no repairs/);
   assert.deepEqual(stuck.done.slice(0, 4), [
     "ask 0 for 2",
     "ask 1 for 2",
@@ -72,14 +74,14 @@ Deno.test("Repairer asks each worker, and is done when each has taken the reques
   ]);
 });
 
-Deno.test("Repairer starts a relay if none runs, and asks it", async () => {
+Deno.test("repair() starts a relay if none runs, and asks it", async () => {
   const relay: Relay = { isRunning: false, onStart: () => relay.isRunning = true };
-  const { repairer, done } = repairing(relay);
-  await repairer.repair(KEYS);
+  const { repairKeys, done } = repairing(relay);
+  await repairKeys();
   assert.deepEqual(done, ["start", "ask 0 for 2"]);
 });
 
-Deno.test("Repairer asks a relay that has started since", async () => {
+Deno.test("repair() asks a relay that has started since", async () => {
   const relay: Relay = {
     isRunning: false,
     onStart: () => {
@@ -87,30 +89,30 @@ Deno.test("Repairer asks a relay that has started since", async () => {
       held();
     },
   };
-  const { repairer, done } = repairing(relay);
-  await repairer.repair(KEYS);
+  const { repairKeys, done } = repairing(relay);
+  await repairKeys();
   assert.deepEqual(done, ["start", "ask 0 for 2"]);
 });
 
-Deno.test("Repairer throws the error of a relay that cannot start", async () => {
+Deno.test("repair() throws the error of a relay that cannot start", async () => {
   const onStart = () => {
     throw new Error("no history");
   };
-  const { repairer, done } = repairing({ isRunning: false, onStart });
-  await assert.rejects(repairer.repair(KEYS), /no history/);
+  const { repairKeys, done } = repairing({ isRunning: false, onStart });
+  await assert.rejects(repairKeys(), /no history/);
   assert.deepEqual(done, ["start"]);
 });
 
-Deno.test("Repairer throws if a relay holds the lease and takes no requests", async () => {
-  const { repairer, done } = repairing({ isRunning: true, takes: [0], onStart: held });
-  await assert.rejects(repairer.repair(KEYS), /The relay that holds the stream takes no repairs/);
+Deno.test("repair() throws if a relay holds the lease and takes no requests", async () => {
+  const { repairKeys, done } = repairing({ isRunning: true, takes: [0], onStart: held });
+  await assert.rejects(repairKeys(), /The relay that holds the stream takes no repairs/);
   assert.deepEqual(done, ["ask 0 for 2", "take back from 0", "start", "ask 0 for 2", "take back from 0"]);
 });
 
-Deno.test("Repairer requests 1,000 keys at a time", async () => {
+Deno.test("repair() requests 1,000 keys at a time", async () => {
   const keys = Array.from({ length: 2_500 }, (_, at) => ({ oid: String(at), id: undefined }));
-  const { repairer, done } = repairing({ isRunning: true, takes: [1_000] });
-  await repairer.repair(keys);
+  const { repairKeys, done } = repairing({ isRunning: true, takes: [1_000] });
+  await repairKeys(keys);
   assert.deepEqual(done, ["ask 0 for 1000", "ask 0 for 1000", "ask 0 for 500"]);
 });
 
