@@ -34,14 +34,9 @@ interface Entry {
   readonly colour: boolean;
 }
 
-type Style = "dim" | "yellow" | "red";
+type Style = "dim" | "yellow" | "red" | undefined;
 
-const STYLES: Record<LogLevel, Style | undefined> = {
-  debug: "dim",
-  info: undefined,
-  warn: "yellow",
-  error: "red",
-};
+const STYLES: Record<LogLevel, Style> = { debug: "dim", info: undefined, warn: "yellow", error: "red" };
 
 const FORMATS: Record<LogFormat, (entry: Entry) => string> = {
   text: ({ time, level, message, fields, colour }) =>
@@ -124,7 +119,7 @@ function visible(text: string): string {
   return text.replace(/\p{Cc}/gu, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
-const painted = (text: string, style: Style | undefined): string =>
+const painted = (text: string, style: Style): string =>
   style === undefined ? text : styleText(style, text, { validateStream: false });
 
 function toJson(value: unknown): string {

@@ -71,10 +71,7 @@ function differenceLines(
 ): string[] {
   const shown = differences.slice(0, MAX_KEYS);
   const left = missing + extra + different + deadLetters - shown.length;
-  return [
-    ...shown.flatMap(keyLines),
-    ...left > 0 && shown.length > 0 ? [`  and ${left} more`] : [],
-  ];
+  return [...shown.flatMap(keyLines), ...left > 0 && shown.length > 0 ? [`  and ${left} more`] : []];
 }
 
 const keyLines = ({ oid, kind, paths }: KeyDifference): string[] => [

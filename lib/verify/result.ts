@@ -74,9 +74,7 @@ export function outcomeOf(
 const WORST_FIRST: readonly Outcome[] = ["different", "changing", "repaired"];
 
 /** The outcome of all collections together; "nothing" if none was compared. */
-export const worstOutcome = (
-  results: readonly Pick<CollectionResult, "outcome">[],
-): Outcome | "nothing" =>
+export const worstOutcome = (results: readonly Pick<CollectionResult, "outcome">[]): Outcome | "nothing" =>
   results.length === 0
     ? "nothing"
     : WORST_FIRST.find((each) => results.some(({ outcome }) => outcome === each)) ?? "equal";

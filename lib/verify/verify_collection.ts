@@ -177,13 +177,7 @@ async function compareBoth(collection: Collection): Promise<Found> {
     overflowed: (oids) => sides.overflowed(oids),
   });
   const seeksExtra = await ownsExtraRows(collection);
-  const scanning = {
-    ...collection,
-    reader,
-    sides,
-    seeksExtra,
-    onDiffering: tally.add.bind(tally),
-  };
+  const scanning = { ...collection, reader, sides, seeksExtra, onDiffering: tally.add.bind(tally) };
   const scanned = settings.sample > 0 ? await scanSample(settings.sample, scanning) : await scan(scanning);
   const { overflowedByRepair, ...found } = await tally.finish();
   return {

@@ -16,13 +16,13 @@ const found = ({ stdout, stderr }: Outcome) => {
   return { outcome, ...first };
 };
 
-/** Rows of a key each: three that differ, three that are gone, three that nobody wrote. */
+/** Changes three rows, deletes three, and adds three without documents. */
 async function tamper({ sql, table }: CratedbContext, oids: readonly string[]): Promise<void> {
-  const [differing, gone] = [oids.slice(0, 3), oids.slice(3, 6)];
+  const [differing, deleted] = [oids.slice(0, 3), oids.slice(3, 6)];
   for (const oid of differing) {
     await sql(`UPDATE "${table}" SET data['n'] = 1234567 WHERE oid = ?`, [oid]);
   }
-  for (const oid of gone) await sql(`DELETE FROM "${table}" WHERE oid = ?`, [oid]);
+  for (const oid of deleted) await sql(`DELETE FROM "${table}" WHERE oid = ?`, [oid]);
   for (const oid of ["1.0", "nobody", "ffffffffffffffffffffffff"]) {
     await sql(`INSERT INTO "${table}" (oid, data) VALUES (?, {n = 1})`, [oid]);
   }
@@ -181,7 +181,7 @@ postgresqlTest("verify compares and repairs tables of PostgreSQL", async (contex
   );
   await sql(`INSERT INTO "${schema}"."${table}" (oid, data) VALUES ('', '{}')`);
   const unread = await runUnread(["verify", ...scope, "--watch", "--json"], servers);
-  assert.equal(unread, 3, "it ends when nobody reads, with what was found as its exit code");
+  assert.equal(unread, 3, "it ends when its output is closed, with the exit code of the result");
   const { stdout, code } = await verify("--sample", "1000");
   assert.match(stdout, /: 1 extra, 1 different \(no relay runs/);
   assert.match(stdout, /n: document 17, row 9007199254740993/);

@@ -53,9 +53,7 @@ export async function checkColumns(
   if (missing === undefined) return;
   throw new UserError(
     `The table ${quoteTable(table)} has no column ${missing}: another version created it.`,
-    {
-      hint: "Drop this table and start the relay again: it takes a new snapshot.",
-    },
+    { hint: "Drop this table and start the relay again: it takes a new snapshot." },
   );
 }
 

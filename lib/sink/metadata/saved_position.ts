@@ -42,11 +42,7 @@ export async function readPositions(
   transport: Transport,
   { tables, stream }: { readonly tables: readonly TableName[]; readonly stream: string | undefined },
 ): Promise<SavedPosition[]> {
-  const rows = await selectFromEach(
-    transport,
-    tables,
-    (table) => `${select(transport)} FROM ${table}`,
-  );
+  const rows = await selectFromEach(transport, tables, (table) => `${select(transport)} FROM ${table}`);
   return rows.map(positionOf).filter((each) => stream === undefined || isStreamOf(each.stream, stream));
 }
 

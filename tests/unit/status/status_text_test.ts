@@ -85,7 +85,7 @@ Deno.test("statusText() names the way to be rid of a stream that no relay follow
   assert.equal(statusText([STATUS], OPTIONS).length, 2);
 });
 
-Deno.test("isWell() is true when all streams are, and there is one", () => {
+Deno.test("isWell() is true if a stream exists and all are ok", () => {
   assert.equal(isWell([STATUS, STATUS]), true);
   for (const wrong of [[], [OLD], [STATUS, OLD]]) assert.equal(isWell(wrong), false);
 });

@@ -78,7 +78,7 @@ Deno.test("waitFor() looks every 500 ms at most, and rarely searches for tables"
   assert.ok(searches.length <= 13, searches.join(" "));
 });
 
-Deno.test("waitFor() tells a stream that is behind from one that no relay follows", async () => {
+Deno.test("waitFor() distinguishes a stream that is behind from one that no relay follows", async () => {
   const { waited, warned, took } = await run(() => ({
     a: position(BEFORE),
     b: position(BEFORE, false),
@@ -107,7 +107,7 @@ Deno.test("waitFor() of an unknown name lists the streams that exist", async () 
 const SHOWN = { stream: "a", outcome: "shown" } as const;
 const WAITED = { at: AT, streams: [SHOWN], absence: [] };
 
-Deno.test("waitText() is a line for each stream, or why there is none", () => {
+Deno.test("waitText() is a line for each stream, or the reason why none was found", () => {
   const streams = [{ stream: "b", outcome: "behind" }, { stream: "c", outcome: "not followed" }] as const;
   const texts = [WAITED, { ...WAITED, streams }, { ...WAITED, streams: [], absence: ["No stream …"] }]
     .map((each) => waitText(each, 1_200));

@@ -72,7 +72,7 @@ Deno.test("concurrently() throws the first of several errors", async () => {
   );
 });
 
-Deno.test("Semaphore bounds what is under way, in the order in which it was asked for", async () => {
+Deno.test("Semaphore limits concurrent work, in the order of the calls", async () => {
   const semaphore = new Semaphore(2);
   const started: number[] = [];
   let [running, most] = [0, 0];
@@ -98,7 +98,7 @@ Deno.test("Semaphore has room again after work that fails", async () => {
   assert.equal(await semaphore.run(() => Promise.resolve("again")), "again");
 });
 
-Deno.test("Semaphore bounds the weight of what is under way, and runs alone what is too heavy", async () => {
+Deno.test("Semaphore limits the weight of concurrent work, and runs heavier work alone", async () => {
   const semaphore = new Semaphore(10);
   let [weight, heaviest, most] = [0, 0, 0];
   const work = (own: number) => async () => {
@@ -117,7 +117,7 @@ Deno.test("Semaphore bounds the weight of what is under way, and runs alone what
   assert.equal(most, 10);
 });
 
-/** Work that goes on until it is told to end. */
+/** Work that runs until the test ends it. */
 class Works {
   readonly running: string[] = [];
   readonly #ends = new Map<string, PromiseWithResolvers<void>>();
@@ -160,7 +160,7 @@ Deno.test("ReadWriteLock has shared work overlap, and exclusive work with none",
   assert.deepEqual(works.running, []);
 });
 
-Deno.test("ReadWriteLock is never held twice where one is exclusive, in whatever order it is asked for", async () => {
+Deno.test("ReadWriteLock never overlaps exclusive work, in any order of calls", async () => {
   const lock = new ReadWriteLock();
   let [shared, exclusive, most] = [0, 0, 0];
   const work = (isExclusive: boolean) => async () => {

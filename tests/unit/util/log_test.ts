@@ -90,7 +90,7 @@ for (const [what, fields, expected] of JSON_LINES) {
   });
 }
 
-Deno.test("createLogger() json: time, level and message come first", () =>
+Deno.test("createLogger() json: time, level and message are first", () =>
   assert.deepEqual(Object.keys(JSON.parse(logged("json", "m", { rows: 1 }))), [
     "time",
     "level",
@@ -130,7 +130,7 @@ const COLOURED: readonly (readonly [LogLevel, string])[] = [
 ];
 
 for (const [level, expected] of COLOURED) {
-  Deno.test(`createLogger() colours ${level} when told to, JSON never`, () => {
+  Deno.test(`createLogger() colours ${level} on request, JSON never`, () => {
     for (const format of LOG_FORMATS) {
       const lines: string[] = [];
       const write = (line: string) => lines.push(line);

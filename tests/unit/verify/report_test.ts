@@ -61,7 +61,7 @@ const REPORTS: readonly (readonly [Partial<CollectionResult>, string])[] = [
 ];
 
 for (const [found, text] of REPORTS) {
-  Deno.test(`textReport() says ${text.split(" | ")[0]}`, () => {
+  Deno.test(`textReport() is ${text.split(" | ")[0]}`, () => {
     assert.equal(textReport([resultOf(found)]), `shop.orders -> doc.orders: ${text}`);
   });
 }
@@ -131,7 +131,7 @@ Deno.test("worstOutcome() is the one that matters most", () => {
   ]);
 });
 
-Deno.test("a report of no collection does not say that something is equal", () => {
+Deno.test("a report of no collection does not claim equality", () => {
   assert.equal(textReport([]), "Nothing was compared: no collection matches");
   assert.deepEqual(JSON.parse(jsonReport([])), { outcome: "nothing", collections: [] });
 });

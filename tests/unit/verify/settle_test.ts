@@ -12,7 +12,7 @@ const seen = (oid: string, document: string | null, row: string | null): Seen =>
   isOverflowed: false,
 });
 
-/** Both sides of each key in each generation; equal where nothing is said of it. */
+/** Both sides of each key in each generation; equal if not listed. */
 type Generation = Readonly<Record<string, readonly [document: string | null, row: string | null]>>;
 
 function settling(generations: readonly Generation[], passing: Passing = "passed") {
@@ -38,7 +38,7 @@ function settling(generations: readonly Generation[], passing: Passing = "passed
 
 const oids = (found: readonly Seen[]) => found.map(({ oid }) => oid);
 
-Deno.test("settle() waits for nothing where nothing differs", async () => {
+Deno.test("settle() does not wait if nothing differs", async () => {
   const { deps, done } = settling([]);
   assert.deepEqual(await settle([], deps), { differing: [], changing: [], relay: undefined });
   assert.deepEqual(done, []);
@@ -62,7 +62,7 @@ Deno.test("settle() counts what is unchanged after the relay has passed", async 
   assert.deepEqual(done, ["pass", "look at a,b,c"]);
 });
 
-Deno.test("settle() looks again at a key whose document or row has changed meanwhile", async () => {
+Deno.test("settle() compares a key again whose document or row has changed", async () => {
   const { deps, done } = settling([
     { document: ["2", "0"], row: ["1", "1/2"], lost: ["1", "0"] },
     { document: ["2", "0"] },

@@ -8,15 +8,15 @@ const parts = (stream: string) => [`${stream} (worker 0/2)`, `${stream} (worker 
 
 /** The streams that write to the table, and those that are waited for. */
 const CASES: readonly (readonly [what: string, writers: readonly string[], expected: readonly string[]])[] = [
-  ["its own stream where none has written yet", [], [OWN]],
+  ["its own stream if none has written yet", [], [OWN]],
   ["its own stream", [WIDER, OWN], [OWN]],
   [
-    "all parts of its own stream, also one that has written nothing",
+    "all workers of its stream, including one that has written nothing",
     [`${OWN} (worker 1/2)`, WIDER],
     parts(OWN),
   ],
   ["a wider stream", [WIDER], [WIDER]],
-  ["all parts of a wider stream", [`${WIDER} (worker 0/2)`], parts(WIDER)],
+  ["all workers of a wider stream", [`${WIDER} (worker 0/2)`], parts(WIDER)],
 ];
 
 for (const [what, writers, expected] of CASES) {
@@ -38,7 +38,7 @@ for (
     ["a stream that has saved nothing", [OWN], { token: null, snapshot: null }, /no saved position/],
   ] as const
 ) {
-  Deno.test(`assertStartable() refuses ${what}, and says what to do`, () =>
+  Deno.test(`assertStartable() refuses ${what}, with a hint`, () =>
     assert.throws(() => assertStartable(streams, OWN, position), (error) => {
       assert.ok(error instanceof UserError);
       assert.match(error.message, /^No relay of this stream runs: shop\./);

@@ -53,7 +53,7 @@ const row = (table: MemoryTable) => {
   return found;
 };
 
-Deno.test("Lease.acquire() takes a row that nobody has, at once", async () => {
+Deno.test("Lease.acquire() takes a free row at once", async () => {
   const { acquire, table, waits } = setUp();
   const lease = await acquire();
   assert.deepEqual(lease.values, { token: null });
@@ -138,7 +138,7 @@ Deno.test("a lease that is given back is free at once", async () => {
   assert.ok(await tryAcquire());
 });
 
-Deno.test("a lease is kept where another one may not write yet", async () => {
+Deno.test("a lease is not released while rows are being written", async () => {
   const { tryAcquire } = setUp();
   const lease = await tryAcquire({ isFree: () => false });
   await lease?.[Symbol.asyncDispose]();
@@ -162,7 +162,7 @@ Deno.test("an owner that was frozen is refused, and changes nothing", async () =
   await other.save({ token: "cc" });
 });
 
-Deno.test("a lease that is renewed late, and that nobody has taken, goes on", async () => {
+Deno.test("a lease that is renewed late continues if no other process has taken it", async () => {
   const { acquire, table, pass } = setUp();
   const lease = await acquire();
   pass(3 * LEASE_MS);
@@ -183,7 +183,7 @@ Deno.test("Lease.check() asks the server only for a lease that may be over", asy
   assert.equal(await asked(LEASE_MS / 2), false);
   assert.equal(await asked(1), true);
   assert.equal(await asked(1), false);
-  // A clock that was set back tells as little.
+  // A clock that was set back proves nothing.
   assert.equal(await asked(-2 * LEASE_MS), true);
 });
 
@@ -208,7 +208,7 @@ Deno.test("of two that take a free row at the same moment, one has it", async ()
   assert.equal(found.filter(Boolean).length, 1);
 });
 
-Deno.test("saves come one after the other, in their order", async () => {
+Deno.test("saves do not overlap, and keep their order", async () => {
   const { acquire, table } = setUp();
   const lease = await acquire();
   await Promise.all(["aa", "bb", "cc"].map((token) => lease.save({ token })));

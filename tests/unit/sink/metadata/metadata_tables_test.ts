@@ -15,7 +15,7 @@ Deno.test("checkColumns() accepts a table with these columns, and more", async (
   await checkColumns(transport, TABLE, ["stream", "phase"]);
 });
 
-Deno.test("checkColumns() refuses a table that lacks a column, and says what to do", async () => {
+Deno.test("checkColumns() refuses a table that lacks a column, with a hint", async () => {
   await assert.rejects(checkColumns(transport, TABLE, ["stream", "lag_ms"]), (error) => {
     assert.ok(error instanceof UserError);
     assert.equal(
