@@ -10,7 +10,7 @@ import { checkNames } from "./check_names.ts";
 import { isId } from "./maps.ts";
 import { SCALARS, widening } from "./column_types.ts";
 import { type Field, fieldsOf } from "../bson/fields.ts";
-import { flatText } from "../util/flat_text.ts";
+import { flatText } from "../util/lossless_json.ts";
 import { splitForJsonb } from "./split_for_jsonb.ts";
 import { escapeName, escapeTopName, isReadable, mayNeedEscaping } from "./escape_name.ts";
 

@@ -128,13 +128,6 @@ async function leaveLock({ sql, table }: CratedbContext, { lease = "0 seconds" }
   );
 }
 
-/** The same as version 0.1.0 left it. */
-const leaveOldLock = ({ sql, schema, table }: CratedbContext) =>
-  sql(
-    "INSERT INTO cdc_position (stream, token, owner, lease_until) VALUES (?, ?, 'one that died', CURRENT_TIMESTAMP)",
-    [`widening "${schema}"."${table}"`, COPY],
-  );
-
 faultTest("relay() widens a column when CrateDB was killed over it", async (context) => {
   const { sql, table, cratedbServer } = context;
   const running = await widening(context, hasCopy);
@@ -208,17 +201,8 @@ cratedbTest(
   },
 );
 
-const LOCKS: Readonly<Record<string, (context: CratedbContext) => Promise<unknown>>> = {
-  "when it starts": leaveLock,
-  "of version 0.1.0, when it starts": leaveOldLock,
-};
-
-for (
-  const [what, leave, when, lock] of Object.entries(LEFTOVERS).flatMap(([what, leave]) =>
-    Object.entries(LOCKS).map(([when, lock]) => [what, leave, when, lock] as const)
-  )
-) {
-  cratedbTest(`relay() cleans up ${what}, ${when}`, async (context) => {
+for (const [what, leave] of Object.entries(LEFTOVERS)) {
+  cratedbTest(`relay() cleans up ${what}, when it starts`, async (context) => {
     const data = collection(context);
     const first = context.relay(FLAGS);
     await first.waitForLine(/Ready/);
@@ -226,7 +210,7 @@ for (
     await inStep(context);
     await first.kill();
     await leave(context);
-    await lock(context);
+    await leaveLock(context);
     const second = context.relay(FLAGS);
     await second.waitForLine(/The leftovers of a widening that was cut short are removed/);
     await second.waitForLine(/Ready/);

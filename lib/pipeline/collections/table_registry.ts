@@ -16,7 +16,7 @@ import { SinkError } from "../../sink/connection/sink_error.ts";
 import type { CausalReader } from "../../source/connection/causal_reader.ts";
 import type { OwnKeys } from "../../source/documents/own_keys.ts";
 import type { Clock } from "../../util/clock.ts";
-import { concurrently } from "../../util/concurrently.ts";
+import { concurrently } from "../../util/concurrency.ts";
 import type { Logger } from "../../util/log.ts";
 import type { OutageTracker } from "../../util/outage.ts";
 import { DeadLetterLimit } from "./dead_letter_limit.ts";

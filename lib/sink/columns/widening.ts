@@ -12,7 +12,6 @@ import type { Logger } from "../../util/log.ts";
 import { Shutdown } from "../../util/shutdown.ts";
 import type { Transport } from "../connection/transport.ts";
 import { abortable, fenced } from "../connection/wrappers.ts";
-import { findOldLock, releaseOldLock } from "../metadata/old_table_lock.ts";
 import { TableLock } from "../metadata/table_lock.ts";
 import { type DefinedColumn, definedColumns, redefined } from "../table/show_create_table.ts";
 import { quoteTable, subscript, type TableName } from "../sql/sql_names.ts";
@@ -102,8 +101,6 @@ export class Widening {
       if (!lock) return true;
       await this.#cleanUpAfterDead(lock);
     }
-    const name = await findOldLock(patient, table);
-    if (name !== undefined) await this.#cleanUpOldLock(name);
     return false;
   }
 
@@ -206,17 +203,6 @@ export class Widening {
     if (!workTable.name.startsWith(`${table.name}~`)) return await lock.setWorkTable(null);
     await unlessLost(() => this.#cleanUp(workTable, lock));
     log.warn("The leftovers of a widening that was cut short are removed", { table: quoteTable(workTable) });
-  }
-
-  /** Versions up to 0.1 kept the lock in `cdc_position`. */
-  async #cleanUpOldLock(name: string): Promise<void> {
-    const { table } = this.#options;
-    await TableLock.prepare(this.#transports.patient, table);
-    const lock = await this.#tryLock();
-    if (!lock) return;
-    await lock.setWorkTable({ schema: table.schema, name });
-    await this.#cleanUpAfterDead(lock);
-    await releaseOldLock(this.#transports.patient, table);
   }
 
   /** Only while the lock is ours: another relay may be at the same table by now. */

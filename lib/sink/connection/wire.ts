@@ -1,6 +1,6 @@
 /** The PostgreSQL wire, over a pool of connections. */
 import process from "node:process";
-import { Semaphore } from "../../util/semaphore.ts";
+import { Semaphore } from "../../util/concurrency.ts";
 import { type Dialect, dialectOf } from "../sql/dialect.ts";
 import {
   type Parameter,

@@ -1,8 +1,7 @@
 /** Bulk upserts and deletes. Accounts for every row, because a bulk statement can drop rows without an error. */
 import { Buffer } from "node:buffer";
 import { UserError } from "../../util/errors.ts";
-import { concurrently } from "../../util/concurrently.ts";
-import { Semaphore } from "../../util/semaphore.ts";
+import { concurrently, Semaphore } from "../../util/concurrency.ts";
 import { quoteTable } from "../sql/sql_names.ts";
 import { scanTable } from "./scan_table.ts";
 import type { TargetTable } from "./target_table.ts";
