@@ -5,8 +5,7 @@
  * @see https://bsonspec.org/spec.html
  */
 import { BSON } from "mongodb";
-import { BsonType, type BsonValue } from "./bson_type.ts";
-import { ElementCursor } from "./element_cursor.ts";
+import { BsonType, type BsonValue, ElementCursor } from "./element_cursor.ts";
 import { nameAt, utf8 } from "./field_name_cache.ts";
 
 export { BsonType, type BsonValue, ElementCursor, utf8 };

@@ -16,7 +16,7 @@ import {
   uint32At,
   utf8,
 } from "../bson/bson.ts";
-import { asDocument } from "../bson/expand.ts";
+import { asDocument } from "../bson/build.ts";
 import { UnstorableError } from "../bson/unstorable_error.ts";
 import { idDocument } from "./query_literal.ts";
 

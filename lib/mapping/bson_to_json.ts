@@ -1,6 +1,6 @@
 /** A document as JSON, by the type table alone, regardless of columns. */
 import { BsonType, type BsonValue, elements } from "../bson/bson.ts";
-import { asDocument } from "../bson/expand.ts";
+import { asDocument } from "../bson/build.ts";
 import { UnstorableError } from "../bson/unstorable_error.ts";
 import { SCALARS } from "./column_types.ts";
 import { type Field, fieldsOf } from "../bson/fields.ts";

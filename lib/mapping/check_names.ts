@@ -1,6 +1,6 @@
 /** Names that CrateDB's parser does not take. */
 import { BsonType, type BsonValue, ElementCursor } from "../bson/bson.ts";
-import { asDocument } from "../bson/expand.ts";
+import { asDocument } from "../bson/build.ts";
 import { UnstorableError } from "../bson/unstorable_error.ts";
 
 /** The limit of CrateDB's JSON parser for one name, in units of UTF-16. */

@@ -3,9 +3,8 @@
  */
 import { Buffer } from "node:buffer";
 import { BsonType, type BsonValue, ElementCursor, elements } from "../bson/bson.ts";
-import { asDocument } from "../bson/expand.ts";
-import { type Kind } from "./column_kind.ts";
-import { MAX_TEXT_BYTES, SCALARS, STRING_OVERHEAD_BYTES } from "./column_types.ts";
+import { asDocument } from "../bson/build.ts";
+import { type Kind, MAX_TEXT_BYTES, SCALARS, STRING_OVERHEAD_BYTES } from "./column_types.ts";
 import { fieldsOf, repeatedNames } from "../bson/fields.ts";
 
 /** A column: objects have children by name, arrays have an element. */

@@ -3,7 +3,6 @@
  * unchanged. One row per type. A cell that returns `undefined` says that this value does not fit.
  */
 import { isIPv4, isIPv6 } from "node:net";
-import type { Kind } from "./column_kind.ts";
 import { BSON } from "mongodb";
 import {
   base64At,
@@ -17,6 +16,35 @@ import {
   stringAt,
 } from "../bson/bson.ts";
 import { INTEGER_TO_DOUBLE, widerKind } from "./widenings.ts";
+
+/**
+ * The kinds of column below `data`.
+ *
+ * - `varchar` is text of a limited length, `char` of a fixed one, `ip` text that is an address.
+ * - `longtext` is text without Lucene's limit, `inferred` a BIGINT that CrateDB may have made from dates.
+ * - `ignored` takes all objects, `jsonb` what PostgreSQL's type keeps unchanged.
+ * - `any` takes what the column made for the value would take, `unfit` takes nothing.
+ */
+export type Kind =
+  | "text"
+  | "longtext"
+  | "varchar"
+  | "char"
+  | "ip"
+  | "bigint"
+  | "inferred"
+  | "integer"
+  | "smallint"
+  | "double"
+  | "real"
+  | "boolean"
+  | "timestamp"
+  | "object"
+  | "array"
+  | "ignored"
+  | "any"
+  | "jsonb"
+  | "unfit";
 
 type Render = (bytes: Uint8Array, offset: number, length: number) => string;
 type Fit = (bytes: Uint8Array, offset: number, length: number) => string | undefined;

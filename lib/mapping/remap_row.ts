@@ -1,7 +1,6 @@
 /** Moves values of an existing row between `data` and `overflow` after columns have become wider. Pure. */
 import type { Column, ColumnPath } from "./column_tree.ts";
-import { type Kind } from "./column_kind.ts";
-import { MAX_TEXT_BYTES } from "./column_types.ts";
+import { type Kind, MAX_TEXT_BYTES } from "./column_types.ts";
 import { Digits, isNothing, type Json, jsonText, parseJson } from "../util/lossless_json.ts";
 import { INTEGER_TO_DOUBLE } from "./widenings.ts";
 import { escapeNames, unescapeNames } from "./escape_name.ts";

@@ -5,7 +5,7 @@
 import { BsonType, type BsonValue, elements } from "../bson/bson.ts";
 import { type Column, type ColumnPath, isRefusedName, MAX_DEPTH, needsColumn } from "./column_tree.ts";
 import { duplicates, escaped, jsonOf } from "./bson_to_json.ts";
-import { asDocument } from "../bson/expand.ts";
+import { asDocument } from "../bson/build.ts";
 import { checkNames } from "./check_names.ts";
 import { isId } from "./maps.ts";
 import { SCALARS, widening } from "./column_types.ts";

@@ -1,7 +1,7 @@
 /** Splits a document for PostgreSQL's JSONB, which takes nearly everything. Pure. */
 import { BsonType, type BsonValue, elements, float64At } from "../bson/bson.ts";
 import { jsonOf } from "./bson_to_json.ts";
-import { asDocument } from "../bson/expand.ts";
+import { asDocument } from "../bson/build.ts";
 import { jsonText, parseJson } from "../util/lossless_json.ts";
 import { fieldsOf } from "../bson/fields.ts";
 import { escapeNames, mayNeedEscaping } from "./escape_name.ts";

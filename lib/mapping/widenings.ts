@@ -1,5 +1,5 @@
 /** Column types that are widened when values arrive which they cannot take: everything that is known about each. */
-import type { Kind } from "./column_kind.ts";
+import type { Kind } from "./column_types.ts";
 
 export interface WideningRule {
   /** The kinds of column that become wider, and the kind of value that makes them. */

@@ -5,8 +5,7 @@
  * Delivery is at least once and writes are idempotent, so the tables end up as if each change had been applied exactly
  * once: a position is saved only after CrateDB has confirmed every row before it.
  */
-import { openTransport } from "../sink/connection/open_transport.ts";
-import { sinkDescription } from "../sink/connection/sink_description.ts";
+import { openTransport, sinkDescription } from "../sink/connection/open_transport.ts";
 import { countingWrites, fenced, retrying } from "../sink/connection/wrappers.ts";
 import { DeadLetters } from "../sink/metadata/dead_letters.ts";
 import { DividedStreams } from "../sink/metadata/divided_streams.ts";

@@ -1,6 +1,6 @@
 /** Why no stream was found: a server does not show schemas that the user has no rights on. */
 import type { Transport } from "../sink/connection/transport.ts";
-import { quoteName } from "../sink/sql/sql_names.ts";
+import { quoteName } from "../sink/sql/names.ts";
 
 /** Who asks, and what that user may see. */
 export interface Viewer {

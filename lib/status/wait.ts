@@ -12,7 +12,7 @@ import {
   tablesInEverySchema,
 } from "../sink/metadata/metadata_tables.ts";
 import { readPositions, type SavedPosition } from "../sink/metadata/saved_position.ts";
-import { quoteTable } from "../sink/sql/sql_names.ts";
+import { quoteTable } from "../sink/sql/names.ts";
 import { Deployment } from "../source/connection/deployment.ts";
 import { operationTimeOf } from "../source/connection/operation_time.ts";
 import type { Clock } from "../util/clock.ts";

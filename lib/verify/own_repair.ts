@@ -13,7 +13,7 @@ import {
   retrying,
   type RetryingOptions,
 } from "../sink/connection/wrappers.ts";
-import type { RowKey } from "../key/row_key.ts";
+import type { RowKey } from "../key/document_key.ts";
 import { StreamPosition } from "../sink/metadata/stream_position.ts";
 import type { CausalReader } from "../source/connection/causal_reader.ts";
 import type { DocumentReader } from "../source/documents/documents.ts";

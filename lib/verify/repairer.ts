@@ -4,7 +4,7 @@
  */
 import type { Namespace } from "../util/namespace.ts";
 import { LeaseHeldError } from "../sink/metadata/lease.ts";
-import type { RowKey } from "../key/row_key.ts";
+import type { RowKey } from "../key/document_key.ts";
 import type { RepairRequests } from "../sink/metadata/repair_requests.ts";
 import type { Clock } from "../util/clock.ts";
 import { UserError } from "../util/errors.ts";

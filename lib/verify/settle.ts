@@ -10,7 +10,7 @@
  * | One has changed in each generation                | is changing: neither equal nor known |
  * | No relay runs, or it does not get on              | differs, as it is                    |
  */
-import type { RowKey } from "../key/row_key.ts";
+import type { RowKey } from "../key/document_key.ts";
 import type { KeyDifference, Passing } from "./result.ts";
 
 /** A key that differed when it was looked at. */

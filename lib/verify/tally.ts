@@ -1,6 +1,6 @@
 /** Counts what is found of one collection, and settles it lot by lot, so that memory is bounded. */
 import { Semaphore } from "../util/semaphore.ts";
-import type { RowKey } from "../key/row_key.ts";
+import type { RowKey } from "../key/document_key.ts";
 import type { DifferenceKind, KeyDifference, Passing } from "./result.ts";
 import { type Seen, settle, type SettleDeps } from "./settle.ts";
 

@@ -11,7 +11,7 @@ import { FollowedCollections } from "../sink/metadata/followed_collections.ts";
 import { RepairRequests } from "../sink/metadata/repair_requests.ts";
 import { prepareVerifyResults } from "../sink/metadata/verify_results.ts";
 import { RowReader } from "../sink/table/row_reader.ts";
-import { tableFor } from "../sink/sql/table_naming.ts";
+import { tableFor } from "../sink/sql/names.ts";
 import { CausalReader } from "../source/connection/causal_reader.ts";
 import { collectionsOf, estimatedCount } from "../source/documents/collections.ts";
 import { Deployment } from "../source/connection/deployment.ts";

@@ -1,7 +1,6 @@
 /** Rows of a table whose documents are gone from the collection, once that is read to its end. */
-import type { ShardKey } from "../../key/document_key.ts";
+import { idsOf, oidsWithoutId, type RowKey, rowKeyOf, type ShardKey } from "../../key/document_key.ts";
 import type { Namespace } from "../../util/namespace.ts";
-import { idsOf, oidsWithoutId, type RowKey, rowKeyOf } from "../../key/row_key.ts";
 import type { CausalReader } from "../../source/connection/causal_reader.ts";
 import type { DocumentReader } from "../../source/documents/documents.ts";
 import type { OwnKeys } from "../../source/documents/own_keys.ts";

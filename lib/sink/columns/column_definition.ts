@@ -1,8 +1,8 @@
 /** The columns below `data`, read from a table's definition and written for one. */
 import { type Column, innermost, objectColumn, setColumn } from "../../mapping/column_tree.ts";
-import type { Kind } from "../../mapping/column_kind.ts";
+import type { Kind } from "../../mapping/column_types.ts";
 import type { DefinedColumn } from "../table/show_create_table.ts";
-import { quoteName } from "../sql/sql_names.ts";
+import { quoteName } from "../sql/names.ts";
 
 /** The kind of each CrateDB type. Columns of other types take no value. */
 const KINDS: readonly (readonly [RegExp, Kind])[] = [

@@ -1,5 +1,5 @@
 /** Whose the columns below `data` are, and what is done for values that have none or do not fit theirs. */
-import type { ColumnMode } from "../sql/column_mode.ts";
+import type { ColumnMode } from "../sql/dialect.ts";
 import {
   type Addition,
   type Column,
@@ -9,7 +9,7 @@ import {
 } from "../../mapping/column_tree.ts";
 import { splitDocument } from "../../mapping/split_document.ts";
 import type { Widening } from "./widening.ts";
-import { quoteTable } from "../sql/sql_names.ts";
+import { quoteTable } from "../sql/names.ts";
 import type { TableSchema } from "./table_schema.ts";
 import type { TargetTable } from "../table/target_table.ts";
 import { UnusableTableError } from "../table/unusable_table.ts";

@@ -1,11 +1,10 @@
 /** Fills one table with the rows of another, which may take hours. */
 import { type Clock, waitAtMost } from "../../util/clock.ts";
 import type { Logger } from "../../util/log.ts";
-import { WHOLE_TABLE_LIMIT_MS } from "../sql/query.ts";
-import { StatementMark } from "../connection/running_statements.ts";
+import { refreshTable, type Transport, WHOLE_TABLE_LIMIT_MS } from "../connection/transport.ts";
+import { StatementMark } from "../connection/lost_writes.ts";
 import { isAnswerLost, SinkError } from "../connection/sink_error.ts";
-import { refreshTable, type Transport } from "../connection/transport.ts";
-import { quoteName, quoteTable, type TableName } from "../sql/sql_names.ts";
+import { quoteName, quoteTable, type TableName } from "../sql/names.ts";
 
 export interface CopyRows {
   readonly from: TableName;

@@ -4,9 +4,9 @@
  */
 import type { Clock } from "../../util/clock.ts";
 import type { Logger } from "../../util/log.ts";
-import { tableExists } from "../metadata/metadata_tables.ts";
-import { quoteName, quoteTable, type TableName } from "../sql/sql_names.ts";
-import { scanTable } from "../table/scan_table.ts";
+import { tableExists } from "../table/create_table.ts";
+import { quoteName, quoteTable, type TableName } from "../sql/names.ts";
+import { scanTable } from "../table/row_reader.ts";
 import type { Transport } from "../connection/transport.ts";
 import type { Row, Writer } from "../table/writer.ts";
 import { copyRows, countRows } from "./copy_rows.ts";

@@ -21,13 +21,13 @@ import {
   setColumn,
 } from "../../mapping/column_tree.ts";
 import { recogniseMaps } from "../../mapping/maps.ts";
-import type { Kind } from "../../mapping/column_kind.ts";
+import type { Kind } from "../../mapping/column_types.ts";
 import type { LogFields, Logger } from "../../util/log.ts";
 import { isRetryable, SinkError } from "../connection/sink_error.ts";
 import type { Transport } from "../connection/transport.ts";
 import { columnTree, typeText, unfitColumns } from "./column_definition.ts";
 import { type DefinedColumn, definedColumns } from "../table/show_create_table.ts";
-import { quoteTable, subscript, type TableName } from "../sql/sql_names.ts";
+import { quoteTable, subscript, type TableName } from "../sql/names.ts";
 import { columnFaults, unusableTable } from "../table/unusable_table.ts";
 
 /** CrateDB's own. */

@@ -15,7 +15,7 @@ import { abortable, fenced } from "../connection/wrappers.ts";
 import { findOldLock, releaseOldLock } from "../metadata/old_table_lock.ts";
 import { TableLock } from "../metadata/table_lock.ts";
 import { type DefinedColumn, definedColumns, redefined } from "../table/show_create_table.ts";
-import { quoteTable, subscript, type TableName } from "../sql/sql_names.ts";
+import { quoteTable, subscript, type TableName } from "../sql/names.ts";
 import { columnTree } from "./column_definition.ts";
 import type { TableSchema } from "./table_schema.ts";
 import type { TargetTable } from "../table/target_table.ts";

@@ -9,8 +9,7 @@ import { SinkError, sinkErrorKind } from "./sink_error.ts";
 import { CRATEDB } from "../sql/dialect.ts";
 import { Poster, type Response } from "./post.ts";
 import { type Proxy, proxyTo } from "./proxy.ts";
-import { type Parameter, type Query, type Result, STATEMENT_LIMIT_MS } from "../sql/query.ts";
-import type { Transport } from "./transport.ts";
+import { type Parameter, type Query, type Result, STATEMENT_LIMIT_MS, type Transport } from "./transport.ts";
 import type { SinkAddress } from "./url.ts";
 
 /** For the first statement, which only asks whether CrateDB answers. */

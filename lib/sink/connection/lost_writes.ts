@@ -4,10 +4,8 @@
  */
 import type { Clock } from "../../util/clock.ts";
 import type { Logger } from "../../util/log.ts";
-import { StatementMark } from "./running_statements.ts";
-import { isAnswerLost } from "./sink_error.ts";
-import type { Query, Result } from "../sql/query.ts";
-import type { Transport } from "./transport.ts";
+import { isAnswerLost, isSinkError } from "./sink_error.ts";
+import type { Query, Result, Transport } from "./transport.ts";
 
 /** Between two looks at whether a write still runs. */
 const LOOK_INTERVAL_MS = 200;
@@ -97,5 +95,39 @@ export class LostWrites implements Disposable {
     this.#options.log.warn("The answer of a write was lost, and the user may not see whether it still runs", {
       hint: "GRANT DQL ON TABLE sys.jobs TO <user>",
     });
+  }
+}
+
+/** So that a look at the server is not waited for as long as a write. */
+const ANSWER_LIMIT_MS = 10_000;
+
+/** A comment that no other statement has, short enough for what servers show of a statement. */
+export class StatementMark {
+  readonly #session = crypto.randomUUID();
+  #count = 0;
+
+  /** @example IN: "SELECT 1" → OUT: {id: "1b9d…-1", sql: "/* cdc-relay 1b9d…-1 *\/ SELECT 1"} */
+  mark(sql: string): { readonly id: string; readonly sql: string } {
+    const id = `${this.#session}-${++this.#count}`;
+    return { id, sql: `/* cdc-relay ${id} */ ${sql}` };
+  }
+
+  /**
+   * The ids of marked statements that the server runs.
+   *
+   * @returns undefined if the server does not let the user see its statements
+   * @throws SinkError when the server does not answer
+   */
+  async running(transport: Transport): Promise<ReadonlySet<string> | undefined> {
+    try {
+      const pattern = `/* cdc-relay ${this.#session}-%`;
+      const { rows } = await transport.query(transport.dialect.running, [pattern], {
+        limitMs: ANSWER_LIMIT_MS,
+      });
+      return new Set(rows.map(([text]) => /^\/\* cdc-relay (\S+) /.exec(String(text))?.[1] ?? ""));
+    } catch (error) {
+      if (isSinkError(error, "unknown schema", "unknown relation", "privilege")) return undefined;
+      throw error;
+    }
   }
 }

@@ -10,8 +10,7 @@ import { QUIET } from "../../util/log.ts";
 import type { Shutdown } from "../../util/shutdown.ts";
 import { isRetryable, isSinkError, SinkError, type SinkErrorKind } from "./sink_error.ts";
 import { LostWrites, type LostWritesOptions } from "./lost_writes.ts";
-import { type Query, STATEMENT_LIMIT_MS } from "../sql/query.ts";
-import type { Transport } from "./transport.ts";
+import { type Query, STATEMENT_LIMIT_MS, type Transport } from "./transport.ts";
 
 /** A node that has just started is given this long to recover its tables. */
 const RECOVERY_MS = 60_000;

@@ -1,9 +1,8 @@
 /** The relay's own tables. Each schema that relays write to may have them. */
 import { createTable } from "../table/create_table.ts";
-import { quoteName, quoteTable, type TableName } from "../sql/sql_names.ts";
+import { quoteName, quoteTable, type TableName } from "../sql/names.ts";
 import { isSinkError, isUnknownRelation } from "../connection/sink_error.ts";
-import { type Parameter, type Result } from "../sql/query.ts";
-import { refreshTable, type Transport } from "../connection/transport.ts";
+import { type Parameter, refreshTable, type Result, type Transport } from "../connection/transport.ts";
 
 export const METADATA_TABLES = [
   "cdc_position",
@@ -129,11 +128,3 @@ export const selectFromEverySchema = async (
   parameters: readonly Parameter[] = [],
 ): Promise<Result["rows"]> =>
   await selectFromEach(transport, await tablesInEverySchema(transport, name), statement, parameters);
-
-export async function tableExists(transport: Transport, { schema, name }: TableName): Promise<boolean> {
-  const { rows } = await transport.query(
-    "SELECT 1 FROM information_schema.tables WHERE table_schema = $1 AND table_name = $2",
-    [schema, name],
-  );
-  return rows.length > 0;
-}

@@ -1,7 +1,7 @@
 /** The lock of a table as versions up to 0.1 kept it: a row of `cdc_position`, whose token was the table at work. */
 import type { Transport } from "../connection/transport.ts";
-import { quoteTable, type TableName } from "../sql/sql_names.ts";
-import { tableExists } from "./metadata_tables.ts";
+import { quoteTable, type TableName } from "../sql/names.ts";
+import { tableExists } from "../table/create_table.ts";
 
 const positions = ({ schema }: TableName): TableName => ({ schema, name: "cdc_position" });
 const keyOf = (table: TableName): string => `widening ${quoteTable(table)}`;

@@ -2,8 +2,8 @@
 import { partsOfStream, streamOfWorker } from "../../key/worker.ts";
 import { streamKey } from "../../key/stream_name.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
-import { quoteTable } from "../sql/sql_names.ts";
-import { tableExists } from "./metadata_tables.ts";
+import { quoteTable } from "../sql/names.ts";
+import { tableExists } from "../table/create_table.ts";
 
 const TABLE = "cdc_position";
 

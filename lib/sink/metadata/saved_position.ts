@@ -1,7 +1,7 @@
 /** What streams have saved, read without taking their leases. */
 import { isStreamOf } from "../../key/worker.ts";
 import type { Transport } from "../connection/transport.ts";
-import { quoteTable } from "../sql/sql_names.ts";
+import { quoteTable } from "../sql/names.ts";
 import { type FoundTable, selectFromEach } from "./metadata_tables.ts";
 
 const TABLE = "cdc_position";

@@ -1,6 +1,6 @@
 /** What the last verification of each collection has found, kept beside the data. */
 import { refreshTable, type Transport } from "../connection/transport.ts";
-import { quoteTable } from "../sql/sql_names.ts";
+import { quoteTable } from "../sql/names.ts";
 import { createMetadataTable } from "./metadata_tables.ts";
 
 const TABLE = "cdc_verify";

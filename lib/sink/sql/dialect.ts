@@ -1,8 +1,8 @@
 /** Where CrateDB and PostgreSQL differ. Everything else about a sink is the same. */
-import { type NameLimits } from "./table_naming.ts";
-import { quoteTable, type TableName } from "./sql_names.ts";
-import type { ColumnMode } from "./column_mode.ts";
-import type { Query } from "./query.ts";
+import { type NameLimits, quoteTable, type TableName } from "./names.ts";
+
+/** Who creates the columns below `data`: the relay, CrateDB, or nobody. */
+export type ColumnMode = "typed" | "dynamic" | "ignored";
 
 export interface Dialect extends Required<NameLimits> {
   readonly name: "CrateDB" | "PostgreSQL";
@@ -107,9 +107,3 @@ export const POSTGRESQL: Dialect = {
   millis: (timestamp) => `(extract(epoch FROM ${timestamp}) * 1000)::bigint`,
   timestamp: (millis) => `to_timestamp((${millis}) / 1000.0)`,
 };
-
-/** Asks the server what it is. */
-export async function dialectOf(query: Query): Promise<Dialect> {
-  const { rows: [row] } = await query("SELECT version()");
-  return /^PostgreSQL\b/.test(String(row?.[0])) ? POSTGRESQL : CRATEDB;
-}

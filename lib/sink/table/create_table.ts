@@ -1,6 +1,6 @@
 /** Makes tables and schemas that are missing. */
 import { isSinkError } from "../connection/sink_error.ts";
-import { quoteName, quoteTable, type TableName } from "../sql/sql_names.ts";
+import { quoteName, quoteTable, type TableName } from "../sql/names.ts";
 import type { Transport } from "../connection/transport.ts";
 
 /**
@@ -28,4 +28,12 @@ async function create(transport: Transport, statement: string): Promise<void> {
     // When two processes make the same at the same moment, PostgreSQL fails one of them. It exists by then.
     if (!isSinkError(error, "exists")) throw error;
   }
+}
+
+export async function tableExists(transport: Transport, { schema, name }: TableName): Promise<boolean> {
+  const { rows } = await transport.query(
+    "SELECT 1 FROM information_schema.tables WHERE table_schema = $1 AND table_name = $2",
+    [schema, name],
+  );
+  return rows.length > 0;
 }

@@ -1,5 +1,5 @@
 /** Reads and edits a table's definition as `SHOW CREATE TABLE` prints it, one column per line. */
-import { quoteTable, type TableName } from "../sql/sql_names.ts";
+import { quoteTable, type TableName } from "../sql/names.ts";
 
 export interface DefinedColumn {
   /** Names from the table down, e.g. `["data", "o", "x"]`. */

@@ -1,11 +1,10 @@
 /** Opens the table that documents are written to. */
-import type { ColumnMode } from "../sql/column_mode.ts";
-import { createTable } from "./create_table.ts";
+import type { ColumnMode } from "../sql/dialect.ts";
+import { createTable, tableExists } from "./create_table.ts";
 import { definedColumns } from "./show_create_table.ts";
-import { quoteTable, type TableName } from "../sql/sql_names.ts";
+import { quoteTable, type TableName } from "../sql/names.ts";
 import { columnFaults, type TableFault, unusableTable, UnusableTableError } from "./unusable_table.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
-import { tableExists } from "../metadata/metadata_tables.ts";
 
 export interface TargetTable extends TableName {
   /** Whether there is a usable column `overflow`. */

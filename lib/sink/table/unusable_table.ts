@@ -2,7 +2,7 @@
 import { UserError } from "../../util/errors.ts";
 import { isSinkError, SinkError, type SinkErrorKind } from "../connection/sink_error.ts";
 import type { DefinedColumn } from "./show_create_table.ts";
-import { columnName, quoteTable, type TableName } from "../sql/sql_names.ts";
+import { columnName, quoteTable, type TableName } from "../sql/names.ts";
 
 /** What is wrong with a table. */
 export class UnusableTableError extends UserError {}

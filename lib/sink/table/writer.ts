@@ -3,13 +3,12 @@ import { Buffer } from "node:buffer";
 import { UserError } from "../../util/errors.ts";
 import { concurrently } from "../../util/concurrently.ts";
 import { Semaphore } from "../../util/semaphore.ts";
-import { quoteTable } from "../sql/sql_names.ts";
-import { scanTable } from "./scan_table.ts";
+import { quoteTable } from "../sql/names.ts";
+import { scanTable } from "./row_reader.ts";
 import type { TargetTable } from "./target_table.ts";
 import { UnusableTableError } from "./unusable_table.ts";
 import { faultOf, isSinkError, SinkError, type SinkErrorKind } from "../connection/sink_error.ts";
-import { WHOLE_TABLE_LIMIT_MS } from "../sql/query.ts";
-import { refreshTable, type Transport } from "../connection/transport.ts";
+import { refreshTable, type Transport, WHOLE_TABLE_LIMIT_MS } from "../connection/transport.ts";
 
 export interface Row {
   readonly oid: string;

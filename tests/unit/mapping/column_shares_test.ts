@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { furtherColumns, shareColumns, weightOf } from "../../../lib/mapping/column_shares.ts";
 import { type Column, columnAt, type ColumnPath, innermost } from "../../../lib/mapping/column_tree.ts";
-import type { Kind } from "../../../lib/mapping/column_kind.ts";
+import type { Kind } from "../../../lib/mapping/column_types.ts";
 
 const of = (kind: Kind): Column => ({ kind });
 const list = (element: Column): Column => ({ kind: "array", element });

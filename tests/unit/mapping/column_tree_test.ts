@@ -8,7 +8,7 @@ import {
   mergeColumns,
   needsColumn,
 } from "../../../lib/mapping/column_tree.ts";
-import type { Kind } from "../../../lib/mapping/column_kind.ts";
+import type { Kind } from "../../../lib/mapping/column_types.ts";
 import { documentOf, type Raw, raw, valueOf } from "../../support/raw_bson.ts";
 
 const of = (kind: Kind): Column => ({ kind });

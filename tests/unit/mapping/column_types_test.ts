@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
 import { UnstorableError } from "../../../lib/bson/unstorable_error.ts";
 import { duplicates, jsonOf } from "../../../lib/mapping/bson_to_json.ts";
-import { doubleText, MAX_TEXT_BYTES, SCALARS, widening } from "../../../lib/mapping/column_types.ts";
-import { type Kind } from "../../../lib/mapping/column_kind.ts";
+import {
+  doubleText,
+  type Kind,
+  MAX_TEXT_BYTES,
+  SCALARS,
+  widening,
+} from "../../../lib/mapping/column_types.ts";
 import { documentOf, type Raw, raw, valueOf } from "../../support/raw_bson.ts";
 
 const json = (value: Raw): string => jsonOf(valueOf(value));

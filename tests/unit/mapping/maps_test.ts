@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Column } from "../../../lib/mapping/column_tree.ts";
-import type { Kind } from "../../../lib/mapping/column_kind.ts";
+import type { Kind } from "../../../lib/mapping/column_types.ts";
 import { isId, recogniseMaps } from "../../../lib/mapping/maps.ts";
 
 const of = (kind: Kind): Column => ({ kind });

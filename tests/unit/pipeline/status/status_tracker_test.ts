@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
-import type { Advance } from "../../../../lib/pipeline/status/observer.ts";
+import { type Advance, observers } from "../../../../lib/pipeline/status/observer.ts";
 import type { StreamPhase } from "../../../../lib/pipeline/status/relay_status.ts";
 import { columnsOf, StatusTracker } from "../../../../lib/pipeline/status/status_tracker.ts";
-import { observers } from "../../../../lib/pipeline/status/observer.ts";
 import { OutageTracker } from "../../../../lib/util/outage.ts";
 import { fakeClock, START } from "../../../support/fake_clock.ts";
 

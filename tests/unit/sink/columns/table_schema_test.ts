@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { type Column, objectColumn, setColumn } from "../../../../lib/mapping/column_tree.ts";
-import type { Kind } from "../../../../lib/mapping/column_kind.ts";
+import type { Kind } from "../../../../lib/mapping/column_types.ts";
 import { CRATEDB } from "../../../../lib/sink/sql/dialect.ts";
-import type { Result } from "../../../../lib/sink/sql/query.ts";
+import type { Result, Transport } from "../../../../lib/sink/connection/transport.ts";
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
-import type { Transport } from "../../../../lib/sink/connection/transport.ts";
 import { columnTree, typeText } from "../../../../lib/sink/columns/column_definition.ts";
 import { TableSchema } from "../../../../lib/sink/columns/table_schema.ts";
 import type { LogFields, Logger } from "../../../../lib/util/log.ts";

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { CRATEDB } from "../../../../lib/sink/sql/dialect.ts";
-import type { Query, Result } from "../../../../lib/sink/sql/query.ts";
+import type { Query, Result, Transport } from "../../../../lib/sink/connection/transport.ts";
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
-import type { Transport } from "../../../../lib/sink/connection/transport.ts";
 import { countingWrites, fenced } from "../../../../lib/sink/connection/wrappers.ts";
 import { eventually } from "../../../../dev/servers/eventually.ts";
 import { fakeClock } from "../../../support/fake_clock.ts";

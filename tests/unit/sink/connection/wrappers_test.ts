@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
-import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
+import { isRetryable, SinkError } from "../../../../lib/sink/connection/sink_error.ts";
 import { CRATEDB } from "../../../../lib/sink/sql/dialect.ts";
-import { isRetryable } from "../../../../lib/sink/connection/sink_error.ts";
 import { fenced, retrying, treatAsPassing } from "../../../../lib/sink/connection/wrappers.ts";
 import { type Transport } from "../../../../lib/sink/connection/transport.ts";
 import { observers } from "../../../../lib/pipeline/status/observer.ts";

@@ -3,8 +3,7 @@ import { Buffer } from "node:buffer";
 import { setImmediate } from "node:timers/promises";
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
 import { CRATEDB } from "../../../../lib/sink/sql/dialect.ts";
-import type { JsonArray, Parameter, Result } from "../../../../lib/sink/sql/query.ts";
-import type { Transport } from "../../../../lib/sink/connection/transport.ts";
+import type { JsonArray, Parameter, Result, Transport } from "../../../../lib/sink/connection/transport.ts";
 import { type Row, Writer, type WriterOptions } from "../../../../lib/sink/table/writer.ts";
 
 interface Statement {
