@@ -1,24 +1,18 @@
-/** Recognises maps: objects whose keys are ids, which would need ever new columns. Pure. */
+/** Recognises maps: objects whose keys are ids, which would need a new column for each id. */
+import { isId } from "./classify.ts";
 import type { Column } from "./column_tree.ts";
 
-/** ObjectIds and other hexadecimal digests, UUIDs, long numbers, and dates. */
-const ID = /^(?:[0-9a-f]{16,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{6,}|\d{4}-\d\d-\d\d.*)$/i;
-
-/** An object with more names that differ in nothing but their digits is a map too. */
+/** An object with more names that differ only in their digits is a map, too. */
 const MAX_NUMBERED_NAMES = 100;
 
 /** Holds all keys of a map in one column. */
 const MAP: Column = { kind: "ignored" };
 
-/** @example IN: 507f1f77bcf86cd799439011 → OUT: true; IN: 2026-11-26 → OUT: true; IN: temperature → OUT: false */
-export const isId = (name: string): boolean => ID.test(name);
-
 /**
  * The wanted columns with one for each map, and none for ids among other names. An object that has a column already
- * cannot become a map; nor can the root.
+ * cannot become a map, nor can the root.
  *
- * @param existing the column that is there
- *
+ * @param existing the column in the table
  * @example
  * IN: {likes: {507f1f77bcf86cd799439011: bigint}, days: {2026-11-26: text, last: text}}
  * OUT: {likes: ignored, days: {last: text}, which has ids}

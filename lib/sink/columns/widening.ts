@@ -5,7 +5,7 @@
  */
 import { type Column, type ColumnPath, innermost } from "../../mapping/column_tree.ts";
 import { remapRow } from "../../mapping/remap_row.ts";
-import { INTEGER_TO_DOUBLE, rowsToRemap, widerType } from "../../mapping/widenings.ts";
+import { isWidened, MAX_EXACT } from "../../mapping/column_types.ts";
 import type { Clock } from "../../util/clock.ts";
 import { messageOf } from "../../util/errors.ts";
 import type { Logger } from "../../util/log.ts";
@@ -259,7 +259,7 @@ export class Widening {
         clock,
         log,
       });
-      log.info(`Widened to ${INTEGER_TO_DOUBLE.toType}`, {
+      log.info("Widened to DOUBLE PRECISION", {
         columns: narrow.map(subscript).join(", "),
         duration_ms: Math.round(clock.monotonic() - started),
       });
@@ -292,7 +292,7 @@ export class Widening {
 
   #isNarrow(path: ColumnPath): boolean {
     const column = this.#options.tableSchema.columnAt(path);
-    return column !== undefined && INTEGER_TO_DOUBLE.from.includes(innermost(column).kind);
+    return column !== undefined && isWidened(innermost(column).kind);
   }
 
   /** How many arrays a value at a path is in. */
@@ -321,4 +321,25 @@ const distinct = (paths: readonly ColumnPath[]): ColumnPath[] => [
 function widenedType({ path, type }: DefinedColumn, narrow: ReadonlySet<string>): string {
   const [top, ...below] = path;
   return top === "data" && narrow.has(subscript(below)) ? widerType(type) : type;
+}
+
+/** @example IN: ARRAY(BIGINT) → OUT: ARRAY(DOUBLE PRECISION) */
+export const widerType = (type: string): string =>
+  type.replace(/^((?:ARRAY\()*)BIGINT\b/, "$1DOUBLE PRECISION");
+
+/**
+ * SQL conditions for rows that may change when a column in so many arrays is widened: those with something in
+ * `overflow`, and those with an integer that the wider column would round.
+ *
+ * @example IN: data['t'], 0 → OUT: ["overflow IS NOT NULL", "data['t'] > 9007199254740992", "data['t'] < -9007199254740992"]
+ */
+export function rowsToRemap(column: string, arrays: number): string[] {
+  switch (arrays) {
+    case 0:
+      return ["overflow IS NOT NULL", `${column} > ${MAX_EXACT}`, `${column} < -${MAX_EXACT}`];
+    case 1:
+      return ["overflow IS NOT NULL", `${MAX_EXACT} < ANY(${column})`, `-${MAX_EXACT} > ANY(${column})`];
+    default:
+      return ["overflow IS NOT NULL", `${column} IS NOT NULL`];
+  }
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { type Column, type ColumnPath, MAX_DEPTH } from "../../../lib/mapping/column_tree.ts";
+import { MAX_DEPTH } from "../../../lib/mapping/classify.ts";
+import type { Column, ColumnPath } from "../../../lib/mapping/column_tree.ts";
 import type { Kind } from "../../../lib/mapping/column_types.ts";
 import { type SplitDocument, splitDocument } from "../../../lib/mapping/split_document.ts";
 import { documentOf, type Raw, raw } from "../../support/raw_bson.ts";
