@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Column } from "../../../lib/mapping/column_tree.ts";
 import type { Kind } from "../../../lib/mapping/column_types.ts";
-import { recogniseMaps } from "../../../lib/mapping/maps.ts";
+import { recogniseMaps } from "../../../lib/mapping/column_shares.ts";
 
 const of = (kind: Kind): Column => ({ kind });
 const list = (element: Column): Column => ({ kind: "array", element });
