@@ -1,4 +1,4 @@
-/** Builds BSON by the byte, so that values keep theirs. */
+/** Builds BSON from bytes, so that values are kept unchanged. */
 import { BSON } from "mongodb";
 import { BsonType, type BsonValue, int32At, uint32At, utf8 } from "./bson.ts";
 
@@ -10,7 +10,6 @@ export const elementOf = (name: string, { type, bytes, offset, length }: BsonVal
     bytes.subarray(offset, offset + length),
   ]);
 
-/** A document of these elements. */
 export function documentOf(elements: readonly Uint8Array[]): Uint8Array {
   const document = joined([new Uint8Array(4), ...elements, new Uint8Array(1)]);
   new DataView(document.buffer).setInt32(0, document.length, true);
@@ -30,7 +29,7 @@ export function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
 
 const SERIALIZE = { ignoreUndefined: false, checkKeys: false } as const;
 
-/** The document of each type. */
+/** The document that each of these types is stored as. */
 const EXPANSIONS: Readonly<Record<number, (value: BsonValue) => Uint8Array>> = {
   [BsonType.timestamp]: ({ bytes, offset }) =>
     BSON.serialize({ t: BigInt(uint32At(bytes, offset + 4)), i: BigInt(uint32At(bytes, offset)) }, SERIALIZE),

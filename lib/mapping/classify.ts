@@ -65,7 +65,6 @@ export const isId = (name: string): boolean => ID.test(name);
 
 /**
  * Refuses a name, at any depth, that is too long for CrateDB. A document that is shorter than that is not read.
- *
  * @throws UnstorableError
  */
 export function checkNames(value: BsonValue): void {

@@ -35,7 +35,6 @@ const guaranteed = ({ limit }: ColumnBudget): number => Math.floor(limit * GUARA
 /**
  * How many columns an object has. An object below it counts for no more than the guaranteed part: a map is not charged to
  * the objects around it, but all small objects of a map are charged to the map.
- *
  * @example IN: {a: bigint, o: {b: bigint}} → OUT: 3
  */
 export function weightOf(object: Column, budget: ColumnBudget): number {
@@ -48,7 +47,6 @@ export function weightOf(object: Column, budget: ColumnBudget): number {
 
 /**
  * How many more columns an object of this weight may have.
- *
  * @example
  * IN: 0, {limit: 1000, room: 900} → OUT: 300
  * IN: 300, {limit: 1000, room: 600} → OUT: 0
@@ -73,7 +71,6 @@ interface Visited {
 
 /**
  * The wanted columns that fit beside the existing `columns`, breadth first.
- *
  * @example
  * IN: {}, wanted {likes: {ann: bigint, bob: bigint, …}, status: text}, {limit: 100, room: 12}
  * OUT: {columns: {likes: {ann: bigint, … 5 of them}, status: text}, full: [{path: ["likes"], newcomer: ["likes", "fay"]}]}
@@ -162,7 +159,6 @@ const MAP: Column = { kind: "ignored" };
 /**
  * The wanted columns with one for each map, and none for ids among other names. An object that has a column already
  * cannot become a map, nor can the root.
- *
  * @param existing the column in the table
  * @example
  * IN: {likes: {507f1f77bcf86cd799439011: bigint}, days: {2026-11-26: text, last: text}}

@@ -35,7 +35,6 @@ export const objectColumn = (): Column & { children: Map<string, Column> } => ({
 
 /**
  * The columns that a value needs; undefined if it needs none. Names that repeat in an object need none.
- *
  * @example
  * IN: {t: 20.5, tags: ["a"]}
  * OUT: {kind: "object", children: {t: {kind: "double"}, tags: {kind: "array", element: {kind: "text"}}}}
@@ -70,7 +69,6 @@ export const inferDocumentColumns = (bytes: Uint8Array): Column | undefined =>
 
 /**
  * The columns that all these documents need together, each of the widest kind among them.
- *
  * @example
  * IN: BSON of {t: 20}, BSON of {t: 20.5, n: 1} → OUT: {kind: "object", children: {t: double, n: bigint}}
  */
@@ -83,7 +81,6 @@ export function inferColumnsOfAll(documents: Iterable<Uint8Array>): Column | und
 /**
  * The column that stores the values of both; the first one if the kinds exclude each other. Takes time in proportion to
  * the second one: the first one grows, and the result shares parts of both.
- *
  * @example IN: {a: bigint}, {a: double, b: text} → OUT: {a: double, b: text}
  */
 export function mergeColumns(one: Column | undefined, other: Column | undefined): Column | undefined {
@@ -106,7 +103,6 @@ export function mergeColumns(one: Column | undefined, other: Column | undefined)
 /**
  * The columns that `wanted` has beyond `columns`: the topmost new ones, each with everything below it. A path skips
  * arrays of objects, as CrateDB's subscripts do.
- *
  * @example IN: {a: bigint}, {a: bigint, o: {b: text}} → OUT: [{path: ["o"], column: {b: text}}]
  */
 export function additions(columns: Column, wanted: Column, path: ColumnPath = []): Addition[] {

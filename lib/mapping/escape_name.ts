@@ -1,5 +1,5 @@
 /**
- * Escapes names that CrateDB would return differently, or not at all, unless they are columns of their own.
+ * Escapes names in `overflow` that CrateDB would return changed, or not at all.
  *
  * CrateDB stores columns under numbers. Below the first level of an OBJECT(IGNORED) it mistakes a name of digits for
  * such a number, and it strips `_u_` from the start of a name. CrateDB 5.7 does so in every answer, 6.4 when it recovers
@@ -25,8 +25,7 @@ export const escapeTopName: Spell = (name) => {
 };
 
 /**
- * For levels below the first one, where CrateDB does not keep names of digits.
- *
+ * For the levels below the first one, at which CrateDB changes names of digits.
  * @example IN: 1 → OUT: #1; IN: #1 → OUT: ##1; IN: _u_x → OUT: #_u_x; IN: a → OUT: a
  */
 export const escapeName: Spell = (name) =>
@@ -41,7 +40,7 @@ export const unescapeTopName: Spell = (name) => {
   return MARKED.test(name) ? name.slice(1) : name;
 };
 
-/** Returns the name as it is if somebody else has written one that only looks escaped. */
+/** Returns the name unchanged if it only looks escaped. */
 function decoded(name: string): string {
   try {
     const plain = decodeURIComponent(name.slice(MARK.length));

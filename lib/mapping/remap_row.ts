@@ -13,7 +13,6 @@ export interface RowTexts {
 /**
  * The row under the new columns. Values that fit now move from `overflow` to `data`, and those that no longer fit the
  * other way. Undefined if the row does not change.
- *
  * @example
  * IN: {data: '{"n":1}', overflow: '{"t":20.5}'}, columns {n: bigint, t: double}, [["t"]]
  * OUT: {data: '{"n":1,"t":20.5}', overflow: null}

@@ -47,7 +47,6 @@ export function typeText(column: Column): string {
 
 /**
  * The columns below `data`, from the columns of a table.
- *
  * @example
  * IN: [{path: ["data"], type: "OBJECT(DYNAMIC) AS ("}, {path: ["data", "t"], type: "BIGINT"}]
  * OUT: {kind: "object", children: {t: {kind: "bigint"}}}
@@ -81,7 +80,6 @@ const LIMITED: ReadonlySet<Kind> = new Set(["varchar", "char"]);
 
 /**
  * The columns below `data` that take no values.
- *
  * @example
  * IN: [{path: ["data", "place"], type: "GEO_POINT"}, …] → OUT: [{path: ["data", "place"], type: "GEO_POINT"}]
  */

@@ -38,7 +38,6 @@ export interface ColumnPolicy {
   retryPutOff(): Promise<boolean>;
   /**
    * Cleans up after a relay that died while it changed the table.
-   *
    * @returns whether there is something left to clean up, or a relay that is still changing it
    */
   recover(): Promise<boolean>;
@@ -65,7 +64,6 @@ export interface ColumnDeps {
 
 /**
  * The policy of a table in CrateDB.
- *
  * @throws UnusableTableError when the table's columns do not go with the mode
  */
 export async function openColumnPolicy(mode: ColumnMode, deps: ColumnDeps): Promise<ColumnPolicy> {
@@ -158,7 +156,6 @@ class InferredColumns extends TypedColumns {
 
   /**
    * A refused document is bisected down to the paths at fault.
-   *
    * @returns whether the table has room for further columns
    */
   async #infer(row: KeyedRow, missing: readonly Addition[]): Promise<boolean> {

@@ -21,7 +21,6 @@ const LOOK_INTERVAL_MS = 10_000;
 /**
  * Copies all rows with one statement, and logs how many are copied. If the answer is lost, because a connection does not
  * last that long, waits until the statement has ended and counts the rows.
- *
  * @throws SinkError when the server refuses it, or has not copied all rows
  */
 export async function copyRows(

@@ -89,7 +89,6 @@ export class Rebuilder {
 
   /**
    * Rebuilds the table once. Waits for another relay that rebuilds it, as all writing does.
-   *
    * @param plan is called while the table is locked and its columns are known; returns undefined to leave it as it is
    * @throws SinkError if the sink is away before the rebuild begins
    */
@@ -113,7 +112,6 @@ export class Rebuilder {
 
   /**
    * Cleans up after a rebuild of this table that was interrupted, or that a backup kept from cleaning up.
-   *
    * @returns whether something is left: another relay holds the lock, or a backup is running
    */
   async recover(): Promise<boolean> {

@@ -96,7 +96,6 @@ export class TableSchema {
 
   /**
    * Reads the columns again. Warns of those that a user has dropped or renamed.
-   *
    * @throws UnusableTableError if the table was changed so that rows would not equal their documents
    */
   async load(): Promise<void> {
@@ -291,7 +290,6 @@ export class TableSchema {
 
 /**
  * Paths below `data` that a table no longer has, without those below one of them.
- *
  * @example IN: [data.a, data.o, data.o.x], [data, data.a] → OUT: [["o"]]
  */
 function droppedColumns(before: readonly DefinedColumn[], now: readonly DefinedColumn[]): ColumnPath[] {

@@ -38,7 +38,6 @@ export class Widening {
 
   /**
    * Widens columns if possible; otherwise their values stay in `overflow`.
-   *
    * @returns whether the table's columns have changed
    * @example IN: [["temperature"]], column BIGINT → OUT: true, column DOUBLE PRECISION, which `tableSchema` knows
    */
@@ -51,7 +50,6 @@ export class Widening {
 
   /**
    * Cleans up after an interrupted rebuild of this table.
-   *
    * @returns whether something is left: another relay holds the lock, or a backup is running
    */
   recover(): Promise<boolean> {
@@ -165,7 +163,6 @@ const widerType = (type: string): string => type.replace(/^((?:ARRAY\()*)BIGINT\
 /**
  * SQL conditions for rows that may change when a column is widened: rows with an overflow, and rows with an integer that
  * the wider column would round.
- *
  * @example IN: data['t'], 0 → OUT: ["overflow IS NOT NULL", "data['t'] > 9007199254740992", "data['t'] < -9007199254740992"]
  */
 function rowsToChange(column: string, arrays: number): string[] {

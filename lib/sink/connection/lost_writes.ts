@@ -1,5 +1,5 @@
 /**
- * Writes whose answers were lost: the connection broke, or the answer was overdue. The server may still run them, and would
+ * Writes whose answers were lost: the connection broke, or the answer was late. The server may still run them, and would
  * overwrite newer values of the same rows.
  */
 import type { Clock } from "../../util/clock.ts";
@@ -7,9 +7,10 @@ import type { Logger } from "../../util/log.ts";
 import { isAnswerLost, isSinkError } from "./sink_error.ts";
 import type { Query, Result, Transport } from "./transport.ts";
 
-/** Between two looks at whether a write still runs. */
 const LOOK_INTERVAL_MS = 200;
-/** CrateDB lists some statements for ever that have failed. */
+/** Shorter than the limit of other statements, so that a silent server delays a write less. */
+const ANSWER_LIMIT_MS = 10_000;
+/** CrateDB lists some statements forever that have failed. */
 const LONGEST_WAIT_MS = 120_000;
 
 export interface LostWritesOptions {
@@ -25,7 +26,7 @@ export class LostWrites implements Disposable {
   readonly #lost = new Map<string, number>();
   readonly #closing = new AbortController();
   #settling: Promise<void> | undefined;
-  #isBlind = false;
+  #hasWarned = false;
 
   constructor(transport: Transport, options: LostWritesOptions) {
     this.#transport = transport;
@@ -37,11 +38,7 @@ export class LostWrites implements Disposable {
     return this.#lost.size > 0;
   }
 
-  /**
-   * Sends a write, and remembers it if its answer is lost.
-   *
-   * @throws SinkError
-   */
+  /** Sends a write, and records it if its answer is lost. @throws SinkError */
   async write(...[sql, parameters, options]: Parameters<Query>): Promise<Result> {
     const marked = this.#mark.mark(sql);
     try {
@@ -53,9 +50,8 @@ export class LostWrites implements Disposable {
   }
 
   /**
-   * Resolves when no lost write runs any more. All callers wait together.
-   *
-   * @throws SinkError when the server does not answer; AbortError once it is disposed of
+   * Resolves once no lost write is running. All callers wait together.
+   * @throws SinkError if the server does not answer; AbortError once it is disposed of
    */
   async settled(): Promise<void> {
     if (!this.some) return;
@@ -63,7 +59,6 @@ export class LostWrites implements Disposable {
     await this.#settling;
   }
 
-  /** Nothing is asked after this. */
   [Symbol.dispose](): void {
     this.#closing.abort();
   }
@@ -73,7 +68,7 @@ export class LostWrites implements Disposable {
     const { signal } = this.#closing;
     while (true) {
       signal.throwIfAborted();
-      // The answer may lack those that are lost meanwhile.
+      // The answer may lack writes that are lost after the question.
       const asked = [...this.#lost];
       const running = await this.#mark.running(this.#transport);
       if (!running) this.#warnOnce();
@@ -90,18 +85,15 @@ export class LostWrites implements Disposable {
   }
 
   #warnOnce(): void {
-    if (this.#isBlind) return;
-    this.#isBlind = true;
+    if (this.#hasWarned) return;
+    this.#hasWarned = true;
     this.#options.log.warn("The answer of a write was lost, and the user may not see whether it still runs", {
       hint: "GRANT DQL ON TABLE sys.jobs TO <user>",
     });
   }
 }
 
-/** So that a look at the server is not waited for as long as a write. */
-const ANSWER_LIMIT_MS = 10_000;
-
-/** A comment that no other statement has, short enough for what servers show of a statement. */
+/** Finds statements that the server is running, by a comment at their beginning: servers show only the first characters. */
 export class StatementMark {
   readonly #session = crypto.randomUUID();
   #count = 0;
@@ -113,10 +105,8 @@ export class StatementMark {
   }
 
   /**
-   * The ids of marked statements that the server runs.
-   *
-   * @returns undefined if the server does not let the user see its statements
-   * @throws SinkError when the server does not answer
+   * The ids of marked statements that the server is running; undefined if the user may not see statements.
+   * @throws SinkError if the server does not answer
    */
   async running(transport: Transport): Promise<ReadonlySet<string> | undefined> {
     try {

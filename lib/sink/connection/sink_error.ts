@@ -239,7 +239,6 @@ const SERVER_ERRORS: readonly SinkErrorKind[] = [...RETRYABLE, "tls", "foreign s
 
 /**
  * What may be at fault if a write fails.
- *
  * @example
  * IN: a SinkError of the kind "too large" → OUT: "row"; "privilege" → OUT: "table"; "foreign server" → OUT: "server"
  */

@@ -1,8 +1,8 @@
 /** How statements reach the sink: over HTTP (`http.ts`) or the PostgreSQL wire (`wire.ts`). */
-import type { TableName } from "../sql/names.ts";
 import type { Dialect } from "../sql/dialect.ts";
+import type { TableName } from "../sql/names.ts";
 
-/** JSON text of objects (or null), sent as `array(object)` without being parsed on the way. */
+/** JSON text of objects (or null), sent as `array(object)` without being parsed. */
 export interface JsonArray {
   readonly json: readonly (string | null)[];
 }
@@ -15,24 +15,19 @@ export interface Result {
   readonly rows: readonly (readonly unknown[])[];
 }
 
-/** How long a statement may take by default. */
+/** The default limit of a statement. */
 export const STATEMENT_LIMIT_MS = 120_000;
-/** How long a statement may take that goes through a whole table. */
+/** The limit of a statement that reads or writes a whole table. */
 export const WHOLE_TABLE_LIMIT_MS = 24 * 60 * 60_000;
 
 export interface QueryOptions {
-  /** Whether the statement writes or deletes rows of a table that others may write to next. @default {false} */
+  /** Whether the statement writes or deletes rows of a table to which others may write next. @default {false} */
   readonly writes?: boolean;
-  /**
-   * Whether the statement is sent to find out what the server refuses: an unknown error is thrown at once.
-   *
-   * @default {false}
-   */
+  /** Whether the statement tests what the server refuses: an unknown error is thrown at once. @default {false} */
   readonly isTrial?: boolean;
   /**
    * Milliseconds until the answer has to be complete. After that the connection is closed and a SinkError of the kind
    * "unreachable" is thrown; the server may still run the statement.
-   *
    * @default {STATEMENT_LIMIT_MS}
    */
   readonly limitMs?: number;
@@ -44,14 +39,9 @@ export type Query = (
   options?: QueryOptions,
 ) => Promise<Result>;
 
-/** A connection to a server, which speaks a dialect. */
 export interface Transport extends AsyncDisposable {
   readonly dialect: Dialect;
-  /**
-   * Runs one statement with `$1`, `$2`, … as parameters.
-   *
-   * @throws SinkError
-   */
+  /** Runs one statement with the parameters `$1`, `$2`, …. @throws SinkError */
   query(...statement: Parameters<Query>): ReturnType<Query>;
 }
 

@@ -4,37 +4,47 @@ import process from "node:process";
 import postgres from "postgres";
 import { Semaphore } from "../../util/semaphore.ts";
 import { CRATEDB, type Dialect, POSTGRESQL } from "../sql/dialect.ts";
-import {
-  type Parameter,
-  type Query,
-  type QueryOptions,
-  type Result,
-  STATEMENT_LIMIT_MS,
-  type Transport,
-} from "./transport.ts";
+import { type Parameter, type Query, type Result, STATEMENT_LIMIT_MS, type Transport } from "./transport.ts";
 import { isSinkError, SinkError } from "./sink_error.ts";
 import type { SinkAddress } from "./url.ts";
 
 const MAX_CONNECTIONS = 32;
-/** For the first statement, which asks what the server is. */
+/** Limit of the first statement, which asks for the version. */
 const CONNECT_LIMIT_MS = 15_000;
 
-/** Connections are opened when they are needed, and carry one statement at a time: one that is silent holds up no other. */
-class Pool {
+/** Opens connections on demand. Each runs one statement at a time, so that a silent one delays no other. */
+export class WireTransport implements Transport {
   readonly #address: SinkAddress;
   readonly #room = new Semaphore(MAX_CONNECTIONS);
   readonly #free: WireConnection[] = [];
   readonly #all = new Set<WireConnection>();
   #isClosed = false;
+  #dialect: Dialect = CRATEDB;
 
-  constructor(address: SinkAddress) {
+  private constructor(address: SinkAddress) {
     this.#address = address;
   }
 
-  run(
-    sql: string,
-    parameters: readonly Parameter[],
-    { limitMs = STATEMENT_LIMIT_MS }: QueryOptions,
+  /** @throws SinkError if no server answers, or it refuses the user */
+  static async open(address: SinkAddress): Promise<WireTransport> {
+    // With this variable, postgres.js asks for a setting that CrateDB lacks, and the program ends.
+    delete process.env.PGTARGETSESSIONATTRS;
+    const transport = new WireTransport(address);
+    try {
+      transport.#dialect = await dialectOf((sql) => transport.query(sql, [], { limitMs: CONNECT_LIMIT_MS }));
+      return transport;
+    } catch (error) {
+      await transport[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  get dialect(): Dialect {
+    return this.#dialect;
+  }
+
+  query(
+    ...[sql, parameters = [], { limitMs = STATEMENT_LIMIT_MS } = {}]: Parameters<Query>
   ): Promise<Result> {
     return this.#room.run(async () => {
       if (this.#isClosed) {
@@ -54,8 +64,8 @@ class Pool {
     });
   }
 
-  /** Closes all connections for good. */
-  async close(): Promise<void> {
+  /** Closes all connections at once. Statements in progress fail; the server may still run them. */
+  async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
     this.#free.length = 0;
     await Promise.all([...this.#all].map((connection) => this.#drop(connection)));
@@ -71,51 +81,18 @@ class Pool {
   }
 }
 
-export class WireTransport implements Transport {
-  readonly dialect: Dialect;
-  readonly #pool: Pool;
-
-  private constructor(pool: Pool, dialect: Dialect) {
-    this.#pool = pool;
-    this.dialect = dialect;
-  }
-
-  /** @throws SinkError when no server answers, or refuses the user */
-  static async open(address: SinkAddress): Promise<WireTransport> {
-    // With this variable postgres.js asks for a setting that CrateDB lacks, and the program ends.
-    delete process.env.PGTARGETSESSIONATTRS;
-    const pool = new Pool(address);
-    try {
-      const dialect = await dialectOf((sql) => pool.run(sql, [], { limitMs: CONNECT_LIMIT_MS }));
-      return new WireTransport(pool, dialect);
-    } catch (error) {
-      await pool.close();
-      throw error;
-    }
-  }
-
-  query(...[sql, parameters = [], options = {}]: Parameters<Query>): Promise<Result> {
-    return this.#pool.run(sql, parameters, options);
-  }
-
-  /** Closes all connections at once. Running statements fail; the server may still run them. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#pool.close();
-  }
-}
-
-/** Asks the server what it is. */
+/** Asks the server whether it is CrateDB or PostgreSQL. */
 export async function dialectOf(query: Query): Promise<Dialect> {
   const { rows: [row] } = await query("SELECT version()");
   return /^PostgreSQL\b/.test(String(row?.[0])) ? POSTGRESQL : CRATEDB;
 }
 
-/** From the first packet to the end of the login. */
+/** From the first packet until the end of the login. */
 const LOGIN_LIMIT_SECONDS = 10;
 
 /**
- * Runs one statement after the other on a connection that the first one opens. After an error of the kind "unreachable" it
- * is to be closed and replaced.
+ * Runs statements one after the other on a connection of postgres.js that the first one opens. The caller closes and
+ * replaces it after an error of the kind "unreachable".
  */
 export class WireConnection {
   readonly #address: SinkAddress;
@@ -137,7 +114,7 @@ export class WireConnection {
       ssl: tls && { host, ...certificates },
       max: 1,
       connect_timeout: LOGIN_LIMIT_SECONDS,
-      // The callers decide when to try again.
+      // The callers decide when to retry.
       backoff: () => 0,
       fetch_types: false,
       onnotice: () => {},
@@ -147,11 +124,7 @@ export class WireConnection {
     this.#sql = postgres(options);
   }
 
-  /**
-   * Runs one statement. If its answer is not complete in time, the connection is closed.
-   *
-   * @throws SinkError
-   */
+  /** Runs one statement. Closes the connection if the answer is not complete in time. @throws SinkError */
   async run(statement: string, parameters: readonly Parameter[], limitMs: number): Promise<Result> {
     this.#hasConnected = false;
     const overdue = Promise.withResolvers<never>();
@@ -160,7 +133,7 @@ export class WireConnection {
       void this.close();
     }, limitMs);
     try {
-      // After a swap, a prepared statement silently goes on writing to the table that it was prepared for.
+      // After a swap, a prepared statement would silently write to the old table.
       const answer = this.#sql.unsafe(statement, parameters.map(argument), { prepare: false }).values();
       const result = await Promise.race([answer, overdue.promise]);
       return { count: result.count ?? 0, rows: result };
@@ -176,14 +149,14 @@ export class WireConnection {
     }
   }
 
-  /** Closes the connection for good, whatever the server does. The current statement fails. */
+  /** Closes the connection for good. The current statement fails. */
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.#sql.end({ timeout: 0 }).catch(() => {});
     this.#socket?.destroy();
   }
 
-  /** Connects once for each statement: postgres.js would go on with a server that closes each connection. */
+  /** Connects once for each statement: postgres.js would connect again and again to a server that closes connections. */
   async #connect(): Promise<Socket> {
     const closed = this.#lost("the server has closed the connection before the login", "ECONNRESET");
     if (this.#hasConnected || this.#isClosed) throw closed;
@@ -205,7 +178,7 @@ export class WireConnection {
       clearTimeout(timer);
       socket.off("error", reject).off("close", end);
     }
-    // It may be closed before postgres.js listens to it.
+    // It may close before postgres.js listens to it.
     if (socket.destroyed) throw closed;
     // postgres.js reads these properties for the name in the certificate and for its errors.
     return Object.assign(socket, { host, port });
@@ -219,14 +192,12 @@ export class WireConnection {
 
 /**
  * Arrays go as PostgreSQL array literals.
- *
- * @example
- * IN: ['a"b'] → OUT: {"a\"b"}; IN: {json: ['{"n":1}', null]} → OUT: {"{\"n\":1}",NULL}
+ * @example IN: ['a"b'] → OUT: {"a\"b"}; IN: {json: ['{"n":1}', null]} → OUT: {"{\"n\":1}",NULL}
  */
 function argument(parameter: Parameter): string | number | null {
   if (parameter === null || typeof parameter !== "object") return parameter;
   const items = "json" in parameter
-    // JSON text has no control characters, so quoting it as JSON once more gives the same, faster.
+    // JSON text has no control characters, so quoting it as JSON again gives the same result faster.
     ? parameter.json.map((item) => item === null ? "NULL" : JSON.stringify(item))
     : parameter.map((item) => `"${item.replace(/["\\]/g, "\\$&")}"`);
   return `{${items.join(",")}}`;

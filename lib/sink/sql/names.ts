@@ -25,7 +25,6 @@ export const subscript = (path: readonly string[]): string => columnName(["data"
  * @example
  * IN: weather.readings → OUT: {schema: "weather", name: "readings"}
  * IN: "a.b" (with the quotes) → OUT: {schema: <default>, name: "a.b"}
- *
  * @throws RangeError
  */
 export function tableName(text: string, schema: string): TableName {
@@ -63,11 +62,9 @@ const RESERVED = ["sys", "information_schema", "pg_catalog", "blob"];
 
 /**
  * The table for a collection. Characters that CrateDB refuses become `_`.
- *
  * @example
  * IN: {schema: "{database}", name: "{collection}"}, shop.order.lines
  * OUT: {schema: "shop", name: "order_lines"}
- *
  * @param limits the server's limits
  */
 export function tableFor(

@@ -5,7 +5,6 @@ import type { Transport } from "../connection/transport.ts";
 
 /**
  * Makes a table and its schema, unless they exist.
- *
  * @param definition the part after the table's name, e.g. `(oid TEXT PRIMARY KEY)`
  */
 export async function createTable(

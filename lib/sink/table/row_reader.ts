@@ -97,9 +97,7 @@ export interface PagesOptions {
 /**
  * Keyset pagination over all rows that queries see: by `oid`, or by `md5(oid)` where CrateDB's two sort orders would make
  * pages skip rows.
- *
- * @example
- * IN: {columns: ["oid"], size: 2} → OUT: [["a"], ["b"]], [["c"]]
+ * @example IN: {columns: ["oid"], size: 2} → OUT: [["a"], ["b"]], [["c"]]
  */
 export async function* scanTable(
   transport: Transport,

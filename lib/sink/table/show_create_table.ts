@@ -24,7 +24,6 @@ export function definedColumns(definition: string): DefinedColumn[] {
 
 /**
  * The definition with another table name, and other types for some columns.
- *
  * @example
  * IN: CREATE TABLE IF NOT EXISTS "doc"."t" (\n   "n" BIGINT\n)…, "doc"."u", () => "DOUBLE PRECISION"
  * OUT: CREATE TABLE "doc"."u" (\n   "n" DOUBLE PRECISION\n)…

@@ -38,7 +38,6 @@ export async function isEmptyTable(transport: Transport, table: TableName): Prom
 
 /**
  * Makes the table if it is missing, and uses an existing one if it fits.
- *
  * @throws UnusableTableError for an existing table that does not fit, or a view; it stays as it is
  */
 export async function openTable(transport: Transport, options: OpenTableOptions): Promise<OpenedTable> {

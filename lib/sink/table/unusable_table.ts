@@ -22,7 +22,6 @@ const OPENING_KINDS: readonly SinkErrorKind[] = [...TABLE_KINDS, "too many shard
 
 /**
  * Whether an error concerns one table alone.
- *
  * @example
  * IN: a SinkError of the kind "privilege" → OUT: true; IN: a SinkError of the kind "unreachable" → OUT: false
  */
@@ -49,9 +48,7 @@ export interface TableFault {
 
 /**
  * Columns that would change values, or give rows more than their documents have.
- *
  * @param needed names of columns that statements write to
- *
  * @example
  * IN: [{path: ["overflow"], type: "OBJECT(IGNORED) AS ("}, {path: ["overflow", "n"], type: "BIGINT"}], []
  * OUT: [{what: "its `overflow` is not a plain OBJECT(IGNORED), but OBJECT(IGNORED) with columns", columns: ["overflow['n']"]}]

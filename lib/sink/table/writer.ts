@@ -86,7 +86,6 @@ export class Writer {
 
   /**
    * Writes rows of different keys, several statements at once.
-   *
    * @returns the rows that the sink refuses
    * @throws UserError when the sink takes no row at all; SinkError when it cannot be reached
    */
