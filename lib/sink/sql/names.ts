@@ -1,4 +1,4 @@
-/** Names of tables and columns: quoting, parsing, and the table of a collection. */
+/** Names of tables and columns: quoting, parsing, and which table a collection gets. */
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import type { Namespace } from "../../util/namespace.ts";
@@ -49,15 +49,15 @@ const unquoted = (name: string): string =>
 const REFUSED = /[.,|/\\\s"<>*?#]/g;
 
 export interface NameLimits {
-  /** The longest name, in bytes. The server cuts or refuses longer ones. */
+  /** The longest name, in bytes. The server truncates or refuses longer ones. */
   readonly maxNameBytes?: number;
   /** The longest `schema.table`, in bytes. */
   readonly maxPathBytes?: number;
-  /** Matches the server's own schemas. */
+  /** Matches the server's schemas. */
   readonly ownSchemas?: RegExp | undefined;
 }
 
-/** Schemas that nobody can make tables in. */
+/** Schemas in which no tables can be created. */
 const RESERVED = ["sys", "information_schema", "pg_catalog", "blob"];
 
 /**
@@ -65,7 +65,6 @@ const RESERVED = ["sys", "information_schema", "pg_catalog", "blob"];
  * @example
  * IN: {schema: "{database}", name: "{collection}"}, shop.order.lines
  * OUT: {schema: "shop", name: "order_lines"}
- * @param limits the server's limits
  */
 export function tableFor(
   template: TableName,
@@ -83,7 +82,7 @@ export function tableFor(
   return Object.freeze({ schema, name: shortened(fill(template.name), Math.min(maxNameBytes, left)) });
 }
 
-/** Cuts a name that is too long and appends a hash of all of it, so that no two names become the same. */
+/** Truncates a name that is too long and appends a hash of the whole, so that no two names become equal. */
 function shortened(name: string, maxBytes: number): string {
   if (Buffer.byteLength(name) <= maxBytes) return name;
   const end = `~${createHash("sha256").update(name).digest("hex").slice(0, 8)}`;

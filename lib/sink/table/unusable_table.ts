@@ -1,13 +1,12 @@
-/** A table that cannot have the rows of its collection, while other tables are well: what is wrong, and how to mend it. */
+/** Errors of one table, which cannot store the rows of its collection: what is wrong, and how to repair it. */
 import { UserError } from "../../util/errors.ts";
 import { isSinkError, SinkError, type SinkErrorKind } from "../connection/sink_error.ts";
 import type { DefinedColumn } from "./show_create_table.ts";
 import { columnName, quoteTable, type TableName } from "../sql/names.ts";
 
-/** What is wrong with a table. */
 export class UnusableTableError extends UserError {}
 
-/** The server refuses to make or to read a table. */
+/** The server refuses to create or to read a table. */
 export class RefusedTableError extends SinkError {
   constructor(error: SinkError) {
     super(error.message, { code: error.code, kind: error.kind, cause: error });
@@ -30,8 +29,8 @@ export const isUnusableTable = (error: unknown): boolean =>
   isSinkError(error, ...TABLE_KINDS);
 
 /**
- * The error of opening a table, marked if it concerns this table alone. An error without a reason may pass: it counts for
- * a table without rows only, which nothing is lost of.
+ * The error of opening a table, marked if it concerns this table only. An unspecific error may pass: it counts only for a
+ * table without rows, of which nothing can be lost.
  */
 export const errorOfOpening = (error: unknown, { hasRows }: { readonly hasRows: boolean }): unknown =>
   isSinkError(error, ...OPENING_KINDS) || !hasRows && isSinkError(error, "unspecific")
@@ -42,12 +41,12 @@ export const errorOfOpening = (error: unknown, { hasRows }: { readonly hasRows: 
 export interface TableFault {
   /** As part of a sentence, e.g. `it has no \`oid\` column of type TEXT`. */
   readonly what: string;
-  /** The columns that are at fault, as subscripts, if the table can be used without them. */
+  /** Subscripts of the columns at fault, if the table can be used without them. */
   readonly columns?: readonly string[];
 }
 
 /**
- * Columns that would change values, or give rows more than their documents have.
+ * Columns that would change values, or add some to rows.
  * @param needed names of columns that statements write to
  * @example
  * IN: [{path: ["overflow"], type: "OBJECT(IGNORED) AS ("}, {path: ["overflow", "n"], type: "BIGINT"}], []
@@ -79,7 +78,6 @@ const below = (name: string, columns: readonly DefinedColumn[]): string[] =>
   columns.filter(({ path }) => path.length === 2 && path[0] === name)
     .map(({ path }) => columnName(path));
 
-/** The error of a table with these faults. */
 export function unusableTable(table: TableName, faults: readonly TableFault[]): UnusableTableError {
   const name = quoteTable(table);
   const drops = faults.flatMap(({ columns = [] }) => columns).map((column) => `DROP COLUMN ${column}`);
