@@ -24,7 +24,7 @@ export function documentKeyText(source: Uint8Array, shardKey: ShardKey): string 
   return keyText({ type: BsonType.document, bytes, offset: 0, length: bytes.length });
 }
 
-/** The key of a document's row: of `_id` alone if that is unique, or if no `source` of the document key is known. */
+/** The key of a document's row: of `_id` alone if that is unique, or without a `source` of the document key. */
 export const rowKeyText = (
   id: BsonValue,
   source: Uint8Array | null | undefined,

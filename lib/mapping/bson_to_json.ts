@@ -50,7 +50,7 @@ export function jsonOf(value: BsonValue, spelling: Spelling = plain): string {
   return `{${json}}`;
 }
 
-/** Puts a name that repeats where it occurs first, with all its values. */
+/** Puts a name that repeats at its first occurrence, with all its values. */
 function repeatedJson({ fields, repeats }: Fields, spelling: Spelling): string {
   const json = new Map(fields.map((field) => {
     const equal = repeats.get(field.name.text);

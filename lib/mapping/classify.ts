@@ -1,6 +1,6 @@
 /**
- * The rules that decide what becomes of a field. Inferring columns, splitting a document and writing JSON use them and
- * have none of their own. Which values of a type a column stores unchanged is in the table of `column_types.ts`.
+ * The rules that decide what a field becomes. Inferring columns, splitting a document and writing JSON share them. The
+ * table in `column_types.ts` has the values of each type that a column stores unchanged.
  */
 import { Buffer } from "node:buffer";
 import { BsonType, type BsonValue, ElementCursor } from "../bson/bson.ts";
@@ -51,8 +51,8 @@ export const isNull = (type: number): boolean => type === BsonType.null || type 
 const REFUSED_NAME = /^$|[.[\]\\\x00-\x1f\x7f]/;
 
 /**
- * Names that get no column: long ones, those that a typed object refuses, and those with a backslash, because such a
- * column makes CrateDB refuse every later bulk statement on the table.
+ * Names that get no column: long ones, those that a typed object refuses, and those with a backslash, which as a column
+ * would make CrateDB refuse every later bulk statement on the table.
  */
 export const isRefusedName = (name: string): boolean =>
   REFUSED_NAME.test(name) || Buffer.byteLength(name) > MAX_COLUMN_NAME_BYTES;

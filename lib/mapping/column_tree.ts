@@ -102,7 +102,7 @@ export function mergeColumns(one: Column | undefined, other: Column | undefined)
 
 /**
  * The columns that `wanted` has beyond `columns`: the topmost new ones, each with everything below it. A path skips
- * arrays of objects, as CrateDB's subscripts do.
+ * arrays of objects, like CrateDB's subscripts.
  * @example IN: {a: bigint}, {a: bigint, o: {b: text}} → OUT: [{path: ["o"], column: {b: text}}]
  */
 export function additions(columns: Column, wanted: Column, path: ColumnPath = []): Addition[] {
@@ -127,7 +127,7 @@ export function emptied(column: Column): Column {
   return column.children ? objectColumn() : column;
 }
 
-/** The column at a path, below the root. A path skips arrays, as CrateDB's subscripts do. */
+/** The column at a path, below the root. A path skips arrays, like CrateDB's subscripts. */
 export const columnAt = (root: Column, path: ColumnPath): Column | undefined =>
   path.reduce<Column | undefined>((at, name) => at && innermost(at).children?.get(name), root);
 

@@ -98,7 +98,7 @@ function valueAt(object: JsonObject, path: ColumnPath): Json | undefined {
   return parent instanceof Map ? parent.get(path.at(-1) ?? "") : undefined;
 }
 
-/** @returns whether there was an object to put the value in */
+/** @returns false if a parent does not exist */
 function put(object: JsonObject, path: ColumnPath, value: Json, { makeParents = false } = {}): boolean {
   let parent = object;
   for (const name of path.slice(0, -1)) {

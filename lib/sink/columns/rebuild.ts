@@ -1,6 +1,6 @@
 /**
- * Rebuilds a table under another definition: fills a work table while nobody writes, changes rows, and swaps the two.
- * The swap is atomic; until then the table is as it was. A row in `cdc_lock` names the work table, so that the next
+ * Rebuilds a table under another definition: closes it to writing, fills a work table, changes rows, and swaps the two.
+ * The swap is atomic; until then the table is unchanged. A row in `cdc_lock` names the work table, so that the next
  * relay cleans up after one that was killed.
  */
 import { type Column } from "../../mapping/column_tree.ts";
@@ -88,8 +88,8 @@ export class Rebuilder {
   }
 
   /**
-   * Rebuilds the table once. Waits for another relay that rebuilds it, as all writing does.
-   * @param plan is called while the table is locked and its columns are known; returns undefined to leave it as it is
+   * Rebuilds the table once. Waits for another relay that is rebuilding it.
+   * @param plan is called once the table is locked and its columns are loaded; returns undefined to keep the table
    * @throws SinkError if the sink is away before the rebuild begins
    */
   async rebuild(plan: () => Promise<Redefinition | undefined>): Promise<RebuildFailure | undefined> {

@@ -89,7 +89,7 @@ export class TableSchema {
     return this.#definition;
   }
 
-  /** The column at a path below `data`. A path skips arrays, as CrateDB's subscripts do. */
+  /** The column at a path below `data`. A path skips arrays, like CrateDB's subscripts. */
   columnAt(path: ColumnPath): Column | undefined {
     return columnAt(this.#columns, path);
   }
@@ -156,7 +156,7 @@ export class TableSchema {
     }
     for (const path of missing.flatMap(mapsIn)) {
       if (!this.#isKind(path, "ignored")) continue;
-      this.#warn("An object with ids as keys is a map; its keys get no columns of their own", {
+      this.#warn("An object with ids as keys is a map; its keys get no columns", {
         column: subscript(path),
         type: "OBJECT(IGNORED)",
       });

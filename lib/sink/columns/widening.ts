@@ -1,6 +1,6 @@
 /**
  * Widens columns for values that they cannot store: a BIGINT column that meets `20.5` becomes DOUBLE PRECISION, by a
- * rebuild of the table, and earlier values come back from `overflow`.
+ * rebuild of the table, and earlier values return from `overflow`.
  */
 import { type Column, type ColumnPath, innermost } from "../../mapping/column_tree.ts";
 import { isWidened, MAX_EXACT } from "../../mapping/column_types.ts";
@@ -39,7 +39,7 @@ export class Widening {
   /**
    * Widens columns if possible; otherwise their values stay in `overflow`.
    * @returns whether the table's columns have changed
-   * @example IN: [["temperature"]], column BIGINT → OUT: true, column DOUBLE PRECISION, which `tableSchema` knows
+   * @example IN: [["temperature"]], column BIGINT → OUT: true, column DOUBLE PRECISION
    */
   async widen(paths: readonly ColumnPath[]): Promise<boolean> {
     const { tableSchema } = this.#options;

@@ -67,7 +67,7 @@ export function columnFaults(
     const own = /\b(?:DEFAULT|GENERATED ALWAYS)\b/.exec(type)?.[0];
     if (top !== "data" || !own) return [];
     const column = columnName(path);
-    return [{ what: `${column} has values of its own (${own})`, columns: [column] }];
+    return [{ what: `${column} gets values from the table (${own})`, columns: [column] }];
   });
   const missing = needed.filter((name) => !columns.some(({ path }) => path.length === 1 && path[0] === name));
   return [...faults, ...missing.map((name) => ({ what: `its column \`${name}\` was dropped` }))];

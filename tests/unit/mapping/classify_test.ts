@@ -8,14 +8,14 @@ const EMPTY = raw.array([raw.null(), raw.array([raw.undefined()])]);
 
 const FIELDS: readonly (readonly [string, string, Raw, number, FieldClass])[] = [
   ["a number", "a", raw.int32(1), 0, "column"],
-  ["a text as long as a column takes", "a", raw.string("x".repeat(32_766)), 0, "column"],
+  ["the longest text of a column", "a", raw.string("x".repeat(32_766)), 0, "column"],
   ["a text that is too long", "a", LONG_TEXT, 0, "too long"],
   ["an empty object", "a", raw.document([]), 0, "column"],
   ["null", "a", raw.null(), 0, "empty"],
   ["undefined", "a", raw.undefined(), 0, "empty"],
   ["an empty array", "a", raw.array([]), 0, "empty"],
   ["an array of nulls and empty arrays", "a", EMPTY, 0, "empty"],
-  ["such an array as deep as no column", "a", EMPTY, MAX_DEPTH + 1, "empty"],
+  ["an empty array below the greatest depth", "a", EMPTY, MAX_DEPTH + 1, "empty"],
   ["an array with one number", "a", raw.array([raw.null(), raw.int32(1)]), 0, "column"],
   ["an array of texts that are too long", "a", raw.array([LONG_TEXT, raw.null()]), 0, "too long"],
   ["a number at the greatest depth", "a", raw.int32(1), MAX_DEPTH, "column"],

@@ -61,7 +61,7 @@ Deno.test("Writes wait together for a lost one, and ask for the lease after it",
   assert.deepEqual(sent, ["UPDATE lost", "look", "look", "UPDATE one", "UPDATE two"]);
 });
 
-Deno.test("No look at the server where no answer was lost", async () => {
+Deno.test("No look at the server if no answer was lost", async () => {
   for (const code of ["ECONNREFUSED", "4000", "429"]) {
     const { write, sent } = setUp({ error: new SinkError("no", { code }) });
     await write("UPDATE lost");
