@@ -1,15 +1,16 @@
-/** How the streams in all schemas are, read from CrateDB alone. */
+/** Reads the status of the streams in all schemas, from CrateDB only. */
 import { isUnknownRelation } from "../sink/connection/sink_error.ts";
 import { refreshTable, type Transport } from "../sink/connection/transport.ts";
-import { type FoundTable, tableExists, tablesInEverySchema } from "../sink/metadata/metadata_tables.ts";
+import { tablesInEverySchema } from "../sink/metadata/metadata_tables.ts";
+import { tableExists } from "../sink/table/create_table.ts";
 import { STATUS_FIELDS, statusQuery, type StreamState } from "../sink/metadata/status_query.ts";
-import { quoteName, quoteTable, type TableName } from "../sink/sql/sql_names.ts";
+import { quoteName, quoteTable, type TableName } from "../sink/sql/names.ts";
 import { UserError } from "../util/errors.ts";
 import { grantText, viewerOf } from "./absence.ts";
 
-/** As the view `cdc_status` has it. Times are in ISO 8601; what an older version does not report is null. */
+/** A row of the view `cdc_status`. Times are in ISO 8601. */
 export interface StreamStatus {
-  /** Of the relay's own tables. */
+  /** The schema of the relay's own tables. */
   readonly schema: string;
   readonly stream: string;
   readonly state: StreamState;
@@ -32,7 +33,7 @@ export interface StreamStatus {
   readonly collections: readonly CollectionStatus[];
 }
 
-/** As `cdc_collection` has it. */
+/** A row of `cdc_collection`. */
 export interface CollectionStatus {
   readonly collection: string;
   /** The table that has rows of it, as `schema.table`; null for none. */
@@ -57,15 +58,13 @@ const TEXTS: readonly string[] = [
 ];
 const MAX_COLLECTIONS = 1_000_000;
 
-/** What the status of a stream is made of. A relay makes `cdc_position` last. */
+/** The tables that the status needs. A relay creates `cdc_position` last. */
 const TABLES = ["cdc_position", "cdc_collection", "cdc_dead_letter"] as const;
 
 /**
- * All streams that the user may see, in the order of their schemas and names.
- *
- * @param options.maxLag in milliseconds; a stream that is further behind has a problem
- *
- * @throws SinkError; UserError if the user sees the position of a stream, and not its dead letters
+ * All streams that the user may see, ordered by schema and name.
+ * @param options.maxLag in milliseconds; a larger lag is a problem
+ * @throws SinkError; UserError if the user sees positions, but not collections or dead letters
  */
 export async function readStreams(
   transport: Transport,
@@ -83,35 +82,31 @@ export async function readStreams(
   return found.flat().sort((one, other) => textOf(one) < textOf(other) ? -1 : 1);
 }
 
-/** None if the schema has just been dropped. */
+/** No streams if the schema was dropped in between. */
 async function streamsIn(
   transport: Transport,
-  table: FoundTable,
+  table: TableName,
   maxLag: number,
 ): Promise<StreamStatus[]> {
-  const { schema, columns } = table;
+  const { schema } = table;
   try {
     await refreshTable(transport, table);
-    const { rows } = await transport.query(statusQuery(transport.dialect, { schema, columns, maxLag }));
+    const { rows } = await transport.query(statusQuery(transport.dialect, { schema, maxLag }));
     const collections = await collectionsIn(transport, schema);
-    return rows.map((row) => statusOf(schema, row, collections.get(String(row[0])) ?? []));
+    return rows.map((row) => {
+      const fields = STATUS_FIELDS.map((name, at) => [name, valueOf(name, row[at])]);
+      const ofStream = collections.get(String(row[0])) ?? [];
+      return { schema, ...Object.fromEntries(fields), collections: ofStream } as StreamStatus;
+    });
   } catch (error) {
     if (isUnknownRelation(error) && !await tableExists(transport, table)) return [];
     throw error;
   }
 }
 
-/** @throws UserError */
-async function refuse(transport: Transport, table: TableName): Promise<never> {
-  const viewer = await viewerOf(transport);
-  throw new UserError(`The user ${viewer.user} may not see ${quoteTable(table)}, which the status needs.`, {
-    hint: grantText(viewer, table.schema),
-  });
-}
-
 const COLLECTION_FIELDS = ["state", "reason", "hint", "rows", "documents", "since"] as const;
 
-/** The collections of each stream, sorted by name. */
+/** The collections of each stream, ordered by name. */
 async function collectionsIn(
   transport: Transport,
   schema: string,
@@ -136,14 +131,17 @@ async function collectionsIn(
   return found;
 }
 
-const textOf = ({ schema, stream }: StreamStatus): string => `${schema}\0${stream}`;
-
-function statusOf(schema: string, values: readonly unknown[], collections: readonly CollectionStatus[]) {
-  const fields = STATUS_FIELDS.map((name, at) => [name, valueOf(name, values[at])]);
-  return { schema, ...Object.fromEntries(fields), collections } as StreamStatus;
+/** @throws UserError */
+async function refuse(transport: Transport, table: TableName): Promise<never> {
+  const viewer = await viewerOf(transport);
+  throw new UserError(`The user ${viewer.user} may not see ${quoteTable(table)}, which the status needs.`, {
+    hint: grantText(viewer, table.schema),
+  });
 }
 
-/** Over HTTP a time is a number, over the wire a Date, and there a large integer is a text. */
+const textOf = ({ schema, stream }: StreamStatus): string => `${schema}\0${stream}`;
+
+/** Times are numbers over HTTP, and dates over the wire, where large integers are texts. */
 function valueOf(name: string, value: unknown): string | number | null {
   if (value === null || value === undefined) return null;
   if (TEXTS.includes(name)) return String(value);

@@ -8,8 +8,8 @@ export function usableTables() {
   const indexOf = (namespace: Namespace) =>
     skipped.findIndex((each) => namespaceText(each) === namespaceText(namespace));
   const isSkipped = (namespace: Namespace) => indexOf(namespace) >= 0;
-  const skip = ({ database, collection, keepsGone }: Requeued) => {
-    const entry = { database, collection, ...keepsGone && { keepsGone }, skipped: true };
+  const skip = ({ database, collection, keepsStale }: Requeued) => {
+    const entry = { database, collection, ...keepsStale && { keepsStale }, skipped: true };
     if (!isSkipped(entry)) skipped.push(entry);
   };
   return {

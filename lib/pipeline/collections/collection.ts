@@ -1,6 +1,6 @@
 /** One collection that a relay follows. */
 import type { ColumnPolicy } from "../../sink/columns/column_policy.ts";
-import type { TableName } from "../../sink/sql/sql_names.ts";
+import type { TableName } from "../../sink/sql/names.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import type { Clock } from "../../util/clock.ts";
 import {
@@ -45,7 +45,7 @@ export class Collection {
   /** Rows that were written or deleted since the start. */
   rows = 0;
   /** Whether stale rows stay when the collection is read again. */
-  keepsGone = false;
+  keepsStale = false;
   /** When a failed collection is retried, by the monotonic clock. */
   retryAt = Infinity;
   readonly #deps: CollectionDeps;
@@ -79,7 +79,7 @@ export class Collection {
 
   /** How it is read again. */
   get requeued(): Requeued {
-    return { ...this.namespace, ...this.keepsGone && { keepsGone: true } };
+    return { ...this.namespace, ...this.keepsStale && { keepsStale: true } };
   }
 
   /** Changes the state as {@linkcode nextState} says. */

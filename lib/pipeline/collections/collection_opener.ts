@@ -1,6 +1,5 @@
 /** Opens the table of a collection, with all that writes to it. */
-import type { ShardKey } from "../../key/document_key.ts";
-import { rowKeyOf } from "../../key/row_key.ts";
+import { rowKeyOf, type ShardKey } from "../../key/document_key.ts";
 import { type ColumnPolicy, JSONB_COLUMNS, openColumnPolicy } from "../../sink/columns/column_policy.ts";
 import { TableSchema } from "../../sink/columns/table_schema.ts";
 import { type Transports, Widening } from "../../sink/columns/widening.ts";
@@ -8,8 +7,7 @@ import { SinkError } from "../../sink/connection/sink_error.ts";
 import { DeadLetters, deadLetterStream } from "../../sink/metadata/dead_letters.ts";
 import { isMetadataTable } from "../../sink/metadata/metadata_tables.ts";
 import type { SavedCollections } from "../../sink/metadata/saved_collections.ts";
-import { quoteTable, type TableName } from "../../sink/sql/sql_names.ts";
-import { tableFor } from "../../sink/sql/table_naming.ts";
+import { quoteTable, tableFor, type TableName } from "../../sink/sql/names.ts";
 import {
   type OpenedTable,
   openTable,
@@ -20,10 +18,9 @@ import { errorOfOpening, isUnusableTable, UnusableTableError } from "../../sink/
 import { Writer } from "../../sink/table/writer.ts";
 import type { OwnKeys } from "../../source/documents/own_keys.ts";
 import type { Clock } from "../../util/clock.ts";
-import { GarbageLimit } from "../../util/garbage.ts";
 import type { Logger } from "../../util/log.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
-import { Semaphore } from "../../util/semaphore.ts";
+import type { MemoryBudget } from "../memory_budget.ts";
 import type { Names, RelaySettings } from "../settings.ts";
 import type { Emit } from "../status/events.ts";
 import type { OpenTable } from "./collection.ts";
@@ -37,8 +34,6 @@ export interface OpenerSettings extends
     | "for"
     | "lease"
     | "inFlight"
-    | "inFlightBytes"
-    | "heapBytes"
     | "statementRows"
     | "statementBytes"
     | "maxDeadLetters"
@@ -47,6 +42,7 @@ export interface OpenerSettings extends
 export interface OpenerDeps {
   readonly names: Names;
   readonly settings: OpenerSettings;
+  readonly memory: MemoryBudget;
   readonly owners: TableOwners;
   readonly saved: Pick<SavedCollections, "has" | "othersIn" | "setTable">;
   readonly ownKeys: Pick<OwnKeys, "among">;
@@ -61,18 +57,12 @@ export interface OpenerDeps {
 export class CollectionOpener {
   readonly #transports: Transports;
   readonly #deps: OpenerDeps;
-  /** Limits that all tables share. */
-  readonly #inFlightBudget: Semaphore;
-  readonly #garbage: GarbageLimit;
   readonly #deadLetterLimit: DeadLetterLimit;
 
   constructor(transports: Transports, deps: OpenerDeps) {
     this.#transports = transports;
     this.#deps = deps;
-    const { inFlightBytes, heapBytes, maxDeadLetters } = deps.settings;
-    this.#inFlightBudget = new Semaphore(inFlightBytes);
-    this.#garbage = new GarbageLimit(heapBytes);
-    this.#deadLetterLimit = new DeadLetterLimit(maxDeadLetters);
+    this.#deadLetterLimit = new DeadLetterLimit(deps.settings.maxDeadLetters);
   }
 
   tableOf(namespace: Namespace): TableName {
@@ -86,7 +76,7 @@ export class CollectionOpener {
    * @throws UnusableTableError, SinkError if the table cannot be used, see {@linkcode isUnusableTable}
    */
   async open(namespace: Namespace): Promise<OpenTable> {
-    const { names, settings, saved, shardKeyOf, log, emit } = this.#deps;
+    const { names, settings, memory, saved, shardKeyOf, log, emit } = this.#deps;
     const { patient, raw } = this.#transports;
     const { table, isKnown } = await this.#claimed(namespace, async (isKnown, options) => {
       if (isKnown) return { table: await openTable(patient, options), isKnown };
@@ -98,7 +88,7 @@ export class CollectionOpener {
       });
       return { table, isKnown };
     });
-    const writer = new Writer(patient, table, { ...settings, inFlightBudget: this.#inFlightBudget });
+    const writer = new Writer(patient, table, { ...settings, inFlightBudget: memory.inFlight });
     const columns = await this.#columnsOf(namespace, table, writer);
     const isUnrecovered = await columns.recover();
     if (!isKnown) await saved.setTable(namespace, table);
@@ -114,7 +104,7 @@ export class CollectionOpener {
       settings: settings.for(namespace),
       ownKeys: (oids) => this.#ownKeys(namespace, oids, shardKey),
       shardKey,
-      garbage: this.#garbage,
+      garbage: memory.garbage,
       log,
       emit,
     });

@@ -80,7 +80,7 @@ export const isSkipped = ({ name }: CollectionState): boolean => name === "pause
 /** A collection that is to be read from its start, as the snapshot's state contains it. */
 export interface Requeued extends Namespace {
   /** Whether stale rows stay. */
-  readonly keepsGone?: boolean;
+  readonly keepsStale?: boolean;
   /** Whether its changes are skipped until then. */
   readonly skipped?: boolean;
 }

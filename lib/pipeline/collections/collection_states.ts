@@ -1,6 +1,6 @@
 /** The states of a stream's collections: changed, emitted and saved here. */
 import type { SavedCollections } from "../../sink/metadata/saved_collections.ts";
-import { quoteTable } from "../../sink/sql/sql_names.ts";
+import { quoteTable } from "../../sink/sql/names.ts";
 import type { Clock } from "../../util/clock.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import type { Emit } from "../status/events.ts";
@@ -61,7 +61,7 @@ export class CollectionStates {
         else if (state !== "waiting") this.saveLater(this.get(namespace));
       } else if (state === "paused") {
         const collection = this.get(namespace);
-        collection.keepsGone = !hasTable;
+        collection.keepsStale = !hasTable;
         collection.move({ what: "paused", ...reason !== undefined && { reason } });
       }
     }

@@ -2,10 +2,10 @@
 import type { Transports } from "../../sink/columns/widening.ts";
 import { SinkError } from "../../sink/connection/sink_error.ts";
 import { SavedCollections } from "../../sink/metadata/saved_collections.ts";
-import { quoteTable } from "../../sink/sql/sql_names.ts";
+import { quoteTable } from "../../sink/sql/names.ts";
 import { isUnusableTable } from "../../sink/table/unusable_table.ts";
 import type { CausalReader } from "../../source/connection/causal_reader.ts";
-import { concurrently } from "../../util/concurrently.ts";
+import { concurrently } from "../../util/concurrency.ts";
 import { byNamespace, type Namespace } from "../../util/namespace.ts";
 import type { OutageTracker } from "../../util/outage.ts";
 import type { RelaySettings } from "../settings.ts";
@@ -266,7 +266,7 @@ export class Collections {
       if (!isUnusableTable(error)) throw error;
       const collection = this.states.get(namespace);
       this.#tables.abandon(collection);
-      collection.keepsGone = false;
+      collection.keepsStale = false;
       collection.move(failure(error));
     }
   }
@@ -314,7 +314,7 @@ export class Collections {
   /** A collection that never had rows has no stale ones; rows of others in its table follow `--on-drop`. */
   async #skip(collection: Collection, change: StateChange): Promise<void> {
     const hasRows = await this.#saved.has(collection.namespace);
-    if (!collection.isSkipped) collection.keepsGone = !hasRows;
+    if (!collection.isSkipped) collection.keepsStale = !hasRows;
     collection.move(change);
   }
 

@@ -1,7 +1,7 @@
 /** Drops: the rows of a collection that MongoDB no longer has follow `--on-drop`. */
 import type { Transports } from "../../sink/columns/widening.ts";
 import type { SavedCollections } from "../../sink/metadata/saved_collections.ts";
-import { quoteTable } from "../../sink/sql/sql_names.ts";
+import { quoteTable } from "../../sink/sql/names.ts";
 import { isEmptyTable } from "../../sink/table/target_table.ts";
 import type { Logger } from "../../util/log.ts";
 import type { Namespace } from "../../util/namespace.ts";
@@ -42,7 +42,7 @@ export class Drops {
    */
   async drop(collection: Collection): Promise<Namespace | undefined> {
     const { owners, states, close } = this.#deps;
-    const hasNoRows = collection.isSkipped && collection.keepsGone;
+    const hasNoRows = collection.isSkipped && collection.keepsStale;
     collection.move({ what: "dropped" });
     if (hasNoRows || !await this.#isKnown(collection)) return void await states.remove(collection);
     const newOwner = await owners.newOwner(quoteTable(collection.table), collection.namespace);

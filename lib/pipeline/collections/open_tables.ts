@@ -1,7 +1,7 @@
 /** The open tables: refreshes them, closes them, and finishes column changes that another relay has begun. */
 import type { ColumnPolicy } from "../../sink/columns/column_policy.ts";
 import { isUnusableTable } from "../../sink/table/unusable_table.ts";
-import { concurrently } from "../../util/concurrently.ts";
+import { concurrently } from "../../util/concurrency.ts";
 import type { OutageTracker } from "../../util/outage.ts";
 import type { Collection, OpenTable } from "./collection.ts";
 

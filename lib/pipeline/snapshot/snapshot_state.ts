@@ -1,33 +1,32 @@
-/** What is left of a snapshot: what is saved of it, and what is planned from that. Pure. */
+/** The unread part of a snapshot: as it is saved, and as it is planned from that. Pure. */
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import type { Requeued } from "../collections/collection_state.ts";
 import type { RelaySettings } from "../settings.ts";
 
-/** A range that is not read to its end. Keys are BSON of `{_id}` in hex digits. */
+/** A range of keys that is not read to its end. Keys are BSON of `{_id}` in hex digits. */
 export interface RangeLeft {
   /** The key read last, or the one before the range; null at the start of the collection. */
   readonly after: string | null;
-  /** The last key of the range; null at the end of the collection. No two ranges of a collection have the same. */
+  /** The last key of the range, which identifies it; null at the end of the collection. */
   readonly upTo: string | null;
 }
 
-/** What is saved of a snapshot that is not done. */
+/** An unfinished snapshot as it is saved. */
 export interface SnapshotState {
-  /** The first collection that is not done, in the order of names; null when all are. */
+  /** The first unfinished collection, in the order of names; null if there is none. */
   readonly resumeAt: string | null;
-  /** Collections after it that are done. */
+  /** Finished collections after it. */
   readonly done: readonly string[];
-  /** What is left to read of the collections that have begun; no range where only the removal of rows is left. */
+  /** Ranges left of the collections that have begun; none if only stale rows are left to remove. */
   readonly ranges: Readonly<Record<string, readonly RangeLeft[]>>;
-  /** Whether rows whose documents are gone are removed. */
-  readonly removesGone: boolean;
+  readonly removesStale: boolean;
   /** Documents read so far. */
   readonly documents: number;
-  /** Collections that come once more, after the others. */
+  /** Collections to read again, after the others. */
   readonly requeued: readonly Requeued[];
 }
 
-/** What is to be read, now that it is known which collections there are. */
+/** What to read of the collections that exist. */
 export interface SnapshotPlan extends Omit<SnapshotState, "resumeAt"> {
   readonly pending: readonly Namespace[];
 }
@@ -36,32 +35,32 @@ const NOTHING: SnapshotState = {
   resumeAt: null,
   done: [],
   ranges: {},
-  removesGone: false,
+  removesStale: false,
   documents: 0,
   requeued: [],
 };
 
-/** The state of a snapshot of everything that has not begun. */
-export const fullSnapshot = ({ removesGone }: Pick<SnapshotState, "removesGone">): SnapshotState => ({
+/** A snapshot of all collections that has not begun. */
+export const fullSnapshot = ({ removesStale }: Pick<SnapshotState, "removesStale">): SnapshotState => ({
   ...NOTHING,
   resumeAt: "",
-  removesGone,
+  removesStale,
 });
 
-/** Whether all that is left are collections whose changes are skipped. */
+/** Whether only collections are left whose changes are skipped. */
 export const isOnlySkipped = ({ resumeAt, requeued }: SnapshotState): boolean =>
   resumeAt === null && requeued.every(({ skipped }) => skipped === true);
 
-/** True if the unfinished snapshot repairs data, so it must run even with `--snapshot never`. */
-export const isRepair = ({ removesGone, requeued }: SnapshotState): boolean =>
-  removesGone || requeued.length > 0;
+/** Whether the snapshot repairs rows, so that it runs even with `--snapshot never`. */
+export const isRepair = ({ removesStale, requeued }: SnapshotState): boolean =>
+  removesStale || requeued.length > 0;
 
 /**
- * The snapshot that a start has to take; null for none.
+ * The snapshot to take at a start; null for none.
  *
- * @param saved what is left of an earlier one; null for none
+ * @param saved the unfinished one of an earlier run; null for none
  * @param options.hasToken whether the stream was followed before
- * @param options.hadTables whether there may be rows whose documents are gone
+ * @param options.hadTables whether stale rows may exist
  *
  * @example
  * IN: null, "initial", {hasToken: true, …} → OUT: null
@@ -74,22 +73,17 @@ export function snapshotAtStart(
 ): SnapshotState | null {
   switch (mode) {
     case "always":
-      return fullSnapshot({ removesGone: true });
+      return fullSnapshot({ removesStale: true });
     case "never":
       return saved && isRepair(saved) ? saved : null;
     case "only":
-      if (hasToken) return saved ?? fullSnapshot({ removesGone: true });
-      return saved ?? fullSnapshot({ removesGone: hadTables });
+      return saved ?? fullSnapshot({ removesStale: hasToken || hadTables });
     case "initial":
-      return hasToken ? saved : saved ?? fullSnapshot({ removesGone: hadTables });
+      return saved ?? (hasToken ? null : fullSnapshot({ removesStale: hadTables }));
   }
 }
 
-/**
- * A collection that is to be read once more comes only then.
- *
- * @param namespaces the collections that there are, in the order of their names
- */
+/** @param namespaces the collections that exist, in the order of their names */
 export function planSnapshot(
   { resumeAt, ...rest }: SnapshotState = NOTHING,
   namespaces: readonly Namespace[],
@@ -102,55 +96,51 @@ export function planSnapshot(
   return { ...plan, ranges: only(rest.ranges, (name) => left.has(name)) };
 }
 
-/** The collections that are not done, in the order in which they are read. */
+/** The unfinished collections, in the order in which they are read. */
 export function* collectionsLeft({ pending, requeued }: SnapshotPlan): Generator<Requeued> {
   yield* pending;
   yield* requeued;
 }
 
-/** Whether all collections are done. */
-export const isDone = ({ pending, requeued }: SnapshotPlan): boolean =>
-  pending.length === 0 && requeued.length === 0;
-
-/** What is left to read of a collection; undefined if it has not begun. */
+/** The ranges left of a collection; undefined if it has not begun. */
 export const rangesLeft = (
   { ranges }: SnapshotPlan,
   namespace: Namespace,
 ): readonly RangeLeft[] | undefined => ranges[namespaceText(namespace)];
 
-/** To be saved; null when all is done. */
+/** The plan as it is saved; null if it is done. */
 export function stateOf(plan: SnapshotPlan): SnapshotState | null {
-  if (isDone(plan)) return null;
   const { pending: [first], ...rest } = plan;
+  if (!first && plan.requeued.length === 0) return null;
   return { ...rest, resumeAt: first ? namespaceText(first) : null, done: doneAfter(first, rest.done) };
 }
 
-/** Collections that are done and follow the first one that is not: those before it need no mention. */
+/** Finished collections after the first unfinished one: those before it need not be saved. */
 const doneAfter = (first: Namespace | undefined, done: readonly string[]): readonly string[] => {
   if (!first) return [];
   const resumeAt = namespaceText(first);
   return done.filter((name) => name > resumeAt);
 };
 
-/** The plan once it is known in which ranges a collection is read. */
+/** The plan after a collection was split into ranges. */
 export const beginCollection = (
   plan: SnapshotPlan,
   namespace: Namespace,
   ranges: readonly RangeLeft[],
 ): SnapshotPlan => ({ ...plan, ranges: { ...plan.ranges, [namespaceText(namespace)]: ranges } });
 
-/** What was read of a range. */
+/** A chunk of a range. */
 export interface Progress {
   /** The key read last. */
   readonly last: string | null;
   /** Documents read. */
   readonly seen: number;
-  /** Whether the range is at its end. */
+  /** Whether the range is read to its end. */
   readonly done: boolean;
 }
 
 /**
- * The plan after a chunk of a range is read. A collection that is no longer in it stays out.
+ * The plan after a chunk was written; the same plan if the collection is no longer in it.
  *
  * @example
  * IN: ranges [… to 5, after 5 …], … to 5, {last: 3, seen: 3, done: false} → OUT: ranges [after 3 to 5, after 5 …]
@@ -170,7 +160,6 @@ export function advanceRange(
   return { ...beginCollection(plan, namespace, left), documents: plan.documents + seen };
 }
 
-/** The plan without a collection, however often it is in it. */
 export const withoutCollection = (plan: SnapshotPlan, namespace: Namespace): SnapshotPlan =>
   withoutCollections(plan, [namespace]);
 
@@ -186,7 +175,7 @@ function withoutCollections(plan: SnapshotPlan, namespaces: readonly Namespace[]
 }
 
 /**
- * The plan with a collection at its end, to be read from its start.
+ * The plan with a collection at its end, which is read from its start.
  *
  * @example
  * IN: pending [a, b], b → OUT: pending [a], requeued [b]
@@ -194,47 +183,42 @@ function withoutCollections(plan: SnapshotPlan, namespaces: readonly Namespace[]
 export const requeue = (
   plan: SnapshotPlan,
   namespace: Namespace,
-  options: Pick<Requeued, "keepsGone" | "skipped"> = {},
+  options: Pick<Requeued, "keepsStale" | "skipped"> = {},
 ): SnapshotPlan => requeueAll(plan, [{ ...namespace, ...options }]);
 
-/**
- * The plan with collections at its end, each to be read from its start.
- *
- * @example
- * IN: pending [a, b], requeued [], [b, c] → OUT: pending [a], requeued [b, c]
- */
+/** {@linkcode requeue} for several collections. */
 export function requeueAll(plan: SnapshotPlan, collections: readonly Requeued[]): SnapshotPlan {
   const rest = withoutCollections(plan, collections);
-  const entries = collections.map(({ database, collection, keepsGone = false, skipped = false }) => ({
+  const entries = collections.map(({ database, collection, keepsStale = false, skipped = false }) => ({
     database,
     collection,
-    ...keepsGone && { keepsGone },
+    ...keepsStale && { keepsStale },
     ...skipped && { skipped },
   }));
   return { ...rest, requeued: [...rest.requeued, ...entries] };
 }
 
 /**
- * The same with collections whose changes are skipped, or were until now. With `--on-drop keep`, a collection that
- * the plan reads again after a drop keeps the rows of the dropped one.
+ * {@linkcode requeueAll} for collections whose changes are skipped, or were until now. A collection that is read
+ * again after a drop keeps the rows of the dropped one if `--on-drop keep` holds for it.
  *
  * @example
- * IN: requeued [{a, keepsGone: true}], [{a, skipped: true}], "keep" → OUT: requeued [{a, keepsGone: true, skipped: true}]
+ * IN: requeued [{a, keepsStale: true}], [{a, skipped: true}], "keep" → OUT: requeued [{a, keepsStale: true, skipped: true}]
  */
 export function requeueSkipped(
   plan: SnapshotPlan,
   collections: readonly Requeued[],
-  onDrop: RelaySettings["onDrop"],
+  settings: Pick<RelaySettings, "for">,
 ): SnapshotPlan {
-  const keeping = onDrop === "keep" ? plan.requeued.filter(({ keepsGone }) => keepsGone) : [];
+  const keeping = plan.requeued.filter((each) => each.keepsStale && settings.for(each).onDrop === "keep");
   const names = new Set(keeping.map(namespaceText));
   return requeueAll(
     plan,
-    collections.map((each) => names.has(namespaceText(each)) ? { ...each, keepsGone: true } : each),
+    collections.map((each) => names.has(namespaceText(each)) ? { ...each, keepsStale: true } : each),
   );
 }
 
-/** The plan after a collection is done, which is one of {@linkcode collectionsLeft}. */
+/** @param namespace one of {@linkcode collectionsLeft} */
 export function finishCollection(plan: SnapshotPlan, namespace: Requeued): SnapshotPlan {
   const name = namespaceText(namespace);
   const pending = without(plan.pending, namespace);

@@ -2,7 +2,7 @@
 import { isStreamOf, partsOfStream } from "../../key/worker.ts";
 import type { Namespace } from "../../util/namespace.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
-import { quoteTable, type TableName } from "../sql/sql_names.ts";
+import { quoteTable, type TableName } from "../sql/names.ts";
 import { createMetadataTable, selectFromEverySchema } from "./metadata_tables.ts";
 
 const TABLE = "cdc_collection";

@@ -4,11 +4,11 @@ import type { Namespace } from "../../../../lib/util/namespace.ts";
 import { type Emit, on } from "../../../../lib/pipeline/status/events.ts";
 import { Scope } from "../../../../lib/source/documents/scope.ts";
 import type { RelaySettings } from "../../../../lib/pipeline/settings.ts";
+import { memoryBudget } from "../../../../lib/pipeline/memory_budget.ts";
 import { Collections } from "../../../../lib/pipeline/collections/collections.ts";
 import { POSTGRESQL } from "../../../../lib/sink/sql/dialect.ts";
-import type { Parameter, Result } from "../../../../lib/sink/sql/query.ts";
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
-import type { Transport } from "../../../../lib/sink/connection/transport.ts";
+import type { Parameter, Result, Transport } from "../../../../lib/sink/connection/transport.ts";
 import { retrying } from "../../../../lib/sink/connection/wrappers.ts";
 import { UnusableTableError } from "../../../../lib/sink/table/unusable_table.ts";
 import { OwnKeys } from "../../../../lib/source/documents/own_keys.ts";
@@ -94,6 +94,8 @@ class FakeSink implements Transport {
   async [Symbol.asyncDispose](): Promise<void> {}
 }
 
+const MEMORY = memoryBudget({ inFlightBytes: 2 ** 20, heapBytes: 2 ** 30 });
+
 interface Given extends Partial<RelaySettings> {
   readonly tableOf?: (namespace: Namespace) => string;
   readonly exists?: (namespace: Namespace) => boolean;
@@ -120,7 +122,7 @@ function registryOf(
   const causalReader = { exists: (namespace: Namespace) => Promise.resolve(exists(namespace)) };
   const shardKeyOf = () => Promise.resolve([]);
   const rest = { signal, log: QUIET, clock, emit };
-  const options = { names, settings, causalReader, ownKeys: ALL_OWN, shardKeyOf, ...rest };
+  const options = { names, settings, memory: MEMORY, causalReader, ownKeys: ALL_OWN, shardKeyOf, ...rest };
   return new Collections({ patient, raw: sink }, options);
 }
 
@@ -155,6 +157,7 @@ Deno.test("Collections refuses a table with a name of the relay's own tables", a
       metadataSchema: "public",
     },
     settings: { for: () => ({ columns: "typed", onDrop: "keep" }) } as unknown as RelaySettings,
+    memory: MEMORY,
     causalReader: { exists: () => Promise.resolve(true) },
     ownKeys: ALL_OWN,
     shardKeyOf: () => Promise.resolve([]),
@@ -226,7 +229,7 @@ async function appliedOf(registry: Collections): Promise<string[]> {
 Deno.test("Collections: a new collection whose table is refused fails, and changes of the others are applied", async () => {
   const { sink, registry, reported } = refusing();
   assert.deepEqual(await registry.openAll(ALL), []);
-  assert.deepEqual(registry.skipped, [{ ...LINES, keepsGone: true, skipped: true }]);
+  assert.deepEqual(registry.skipped, [{ ...LINES, keepsStale: true, skipped: true }]);
   assert.deepEqual([...sink.followed], ["shop.orders"]);
   assert.deepEqual(reported, [["lines", "failed"]]);
   assert.deepEqual(await appliedOf(registry), ["orders"]);
@@ -254,7 +257,7 @@ Deno.test("Collections.maintain() retries a failed collection each minute, and h
 
   sink.fail = () => undefined;
   clock.time += 60_000;
-  assert.deepEqual(await registry.maintain(), [{ ...LINES, keepsGone: true }]);
+  assert.deepEqual(await registry.maintain(), [{ ...LINES, keepsStale: true }]);
   assert.deepEqual(await appliedOf(registry), ["lines", "orders"]);
   assert.ok(sink.followed.has("shop.lines"));
   assert.deepEqual(reported, [["lines", "failed"], ["lines", "waiting"]]);
@@ -336,7 +339,7 @@ Deno.test("Collections: stale rows are to be removed if a collection fails again
   sink.fail = () => undefined;
   clock.time += 60_000;
   const [again] = await registry.maintain();
-  assert.deepEqual(again, { ...LINES, keepsGone: true });
+  assert.deepEqual(again, { ...LINES, keepsStale: true });
   await registry.attempt(again, () => Promise.reject(new UnusableTableError("a column below overflow")));
   assert.deepEqual(registry.skipped, [{ ...LINES, skipped: true }]);
 });
@@ -362,7 +365,7 @@ const [A_B, AB] = [{ database: "shop", collection: "a.b" }, { database: "shop", 
 Deno.test("Collections: of two new collections for one table, the later one fails", async () => {
   const registry = registryOf(new FakeSink(), { tableOf });
   await registry.openAll([A_B, AB]);
-  assert.deepEqual(registry.skipped, [{ ...AB, keepsGone: true, skipped: true }]);
+  assert.deepEqual(registry.skipped, [{ ...AB, keepsStale: true, skipped: true }]);
 });
 
 for (
@@ -395,7 +398,7 @@ Deno.test("Collections.drop() of a failed collection without rows touches no tab
   const before = sink.sent.length;
   assert.equal(await registry.drop(LINES), undefined);
   assert.deepEqual(sink.sent.slice(before).filter((sql) => !sql.includes("cdc_collection")), []);
-  assert.deepEqual(await registry.maintain(), [{ ...THIRD, keepsGone: true }]);
+  assert.deepEqual(await registry.maintain(), [{ ...THIRD, keepsStale: true }]);
 });
 
 Deno.test("Collections removes the rows of a dropped collection once its table can be used", async () => {
@@ -472,7 +475,7 @@ Deno.test("Collections.retry() has a failed collection retried the next time", a
   sink.fail = () => undefined;
   assert.deepEqual(await registry.maintain(), []);
   assert.deepEqual([registry.retry(LINES), registry.retry(ORDERS)], [true, false]);
-  assert.deepEqual(await registry.maintain(), [{ ...LINES, keepsGone: true }]);
+  assert.deepEqual(await registry.maintain(), [{ ...LINES, keepsStale: true }]);
 });
 
 Deno.test("Collections.pause() skips changes of a collection, also after a restart, until resume()", async () => {

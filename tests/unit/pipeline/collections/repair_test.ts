@@ -25,7 +25,7 @@ function repairing(
   there: readonly string[],
   waiting: RepairRequest[][],
   isOwn: (oid: string) => boolean = () => true,
-  isLeftOut = false,
+  isSkipped = false,
 ) {
   const done: string[] = [];
   const clock = { time: 0, monotonic: () => clock.time };
@@ -52,7 +52,7 @@ function repairing(
     },
     tables: {
       of: () => Promise.resolve(applier as never),
-      attempt: async (_, work) => !isLeftOut && (await work(), true),
+      attempt: async (_, work) => !isSkipped && (await work(), true),
     },
     requests: {
       list: () => {

@@ -60,12 +60,12 @@ Deno.test("SkippedCollections names a few of many in one warning, and has a few 
 Deno.test("SkippedCollections.retryNow() makes all retries due", () => {
   const { skipped, collectionOf } = setUp();
   const collection = collectionOf("a");
-  collection.keepsGone = true;
+  collection.keepsStale = true;
   collection.move(FAILED);
   assert.deepEqual(skipped.due(4), []);
   skipped.retryNow();
   assert.deepEqual(skipped.due(4), [collection]);
-  assert.deepEqual(skipped.all, [{ database: "shop", collection: "a", keepsGone: true, skipped: true }]);
+  assert.deepEqual(skipped.all, [{ database: "shop", collection: "a", keepsStale: true, skipped: true }]);
   collection.move({ what: "usable again" });
   assert.deepEqual(skipped.all, []);
 });

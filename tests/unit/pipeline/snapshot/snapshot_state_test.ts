@@ -17,6 +17,7 @@ import {
   stateOf,
   withoutCollection,
 } from "../../../../lib/pipeline/snapshot/snapshot_state.ts";
+import type { CollectionSettings } from "../../../../lib/pipeline/settings.ts";
 
 const [A, B, C] = ["a", "b", "c"].map((collection) => ({ database: "shop", collection })) as [
   { database: string; collection: string },
@@ -26,9 +27,11 @@ const [A, B, C] = ["a", "b", "c"].map((collection) => ({ database: "shop", colle
 const ALL = [A, B, C];
 
 const state = (change: Partial<SnapshotState> = {}): SnapshotState => ({
-  ...fullSnapshot({ removesGone: false }),
+  ...fullSnapshot({ removesStale: false }),
   ...change,
 });
+
+const onDrop = (onDrop: "keep" | "truncate") => ({ for: () => ({ onDrop }) as CollectionSettings });
 
 const LEFT = [{ after: "0a", upTo: "0f" }, { after: "0f", upTo: null }];
 
@@ -101,7 +104,7 @@ Deno.test("requeue() has a collection read from its start, at the end, once", ()
   const again = requeue(requeue(plan, B), B);
   assert.deepEqual([again.pending, again.requeued], [[C], [B]]);
   assert.deepEqual(rangesOf(again), [undefined, undefined, LEFT]);
-  assert.deepEqual(requeue(plan, A, { keepsGone: true }).requeued, [{ ...A, keepsGone: true }]);
+  assert.deepEqual(requeue(plan, A, { keepsStale: true }).requeued, [{ ...A, keepsStale: true }]);
   assert.deepEqual(rangesOf(requeue(plan, A)), [undefined, LEFT, LEFT]);
 });
 
@@ -111,12 +114,12 @@ Deno.test("requeueAll() is as requeue() of each", () => {
 });
 
 Deno.test("requeueSkipped() keeps the rows of a dropped collection with --on-drop keep alone", () => {
-  const plan = requeue(planSnapshot(state(), ALL), B, { keepsGone: true });
+  const plan = requeue(planSnapshot(state(), ALL), B, { keepsStale: true });
   const skipped = [{ ...B, skipped: true }, { ...C, skipped: true }];
-  const kept = [{ ...B, keepsGone: true, skipped: true }, { ...C, skipped: true }];
-  assert.deepEqual(requeueSkipped(plan, skipped, "keep").requeued, kept);
-  assert.deepEqual(requeueSkipped(plan, [B], "keep").requeued, [{ ...B, keepsGone: true }]);
-  assert.deepEqual(requeueSkipped(plan, skipped, "truncate").requeued, skipped);
+  const kept = [{ ...B, keepsStale: true, skipped: true }, { ...C, skipped: true }];
+  assert.deepEqual(requeueSkipped(plan, skipped, onDrop("keep")).requeued, kept);
+  assert.deepEqual(requeueSkipped(plan, [B], onDrop("keep")).requeued, [{ ...B, keepsStale: true }]);
+  assert.deepEqual(requeueSkipped(plan, skipped, onDrop("truncate")).requeued, skipped);
 });
 
 Deno.test("requeue() reads a collection once more that is done", () => {
@@ -132,7 +135,7 @@ Deno.test("withoutCollection() forgets the ranges only of that collection", () =
 });
 
 Deno.test("isRepair() is true for a snapshot that replaces changes", () => {
-  assert.deepEqual([state(), state({ removesGone: true }), state({ requeued: [A] })].map(isRepair), [
+  assert.deepEqual([state(), state({ removesStale: true }), state({ requeued: [A] })].map(isRepair), [
     false,
     true,
     true,
@@ -141,7 +144,7 @@ Deno.test("isRepair() is true for a snapshot that replaces changes", () => {
 
 const SAVED = state({ resumeAt: "shop.b" });
 const REPAIR = state({ requeued: [A] });
-const FULL = (removesGone: boolean) => fullSnapshot({ removesGone });
+const FULL = (removesStale: boolean) => fullSnapshot({ removesStale });
 
 /** What was saved, --snapshot, whether there is a token, whether there were tables; what is to be read. */
 const STARTS: readonly (readonly [
