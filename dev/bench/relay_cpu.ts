@@ -10,7 +10,7 @@ import { keyText } from "../../lib/key/key_text.ts";
 import { type Column, inferDocumentColumns } from "../../lib/mapping/column_tree.ts";
 import { splitDocument } from "../../lib/mapping/split_document.ts";
 import { byNamespace } from "../../lib/util/namespace.ts";
-import { coalesce } from "../../lib/pipeline/collections/coalesce.ts";
+import { coalesce } from "../../lib/pipeline/collections/row_changes.ts";
 import { parseSinkUrl } from "../../lib/sink/connection/url.ts";
 import { HttpTransport } from "../../lib/sink/connection/http.ts";
 import type { Parameter, Transport } from "../../lib/sink/connection/transport.ts";

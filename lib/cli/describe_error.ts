@@ -7,6 +7,7 @@ import {
   MongoServerSelectionError,
 } from "mongodb";
 import { SinkError } from "../sink/connection/sink_error.ts";
+import { TABLE_HINTS } from "../sink/table/unusable_table.ts";
 import { MongodbCode } from "../source/connection/mongodb_errors.ts";
 import { messageOf, UsageError, UserError } from "../util/errors.ts";
 import { maskSecrets } from "../util/mask_url.ts";
@@ -182,20 +183,17 @@ function sinkTold(error: SinkError): Told {
     case "too many shards":
       return {
         message: `CrateDB has no room for another table: ${text}`,
-        hint:
-          "Exclude collections with --exclude, create tables with fewer shards (--shards 1), or raise the limit: " +
-          'SET GLOBAL "cluster.max_shards_per_node" = 3000.',
+        hint: TABLE_HINTS["too many shards"],
       };
     case "unknown schema":
       return {
         message: `CrateDB has no such schema, or hides it from the user: ${text}`,
-        hint: "Each database of MongoDB is a schema, unless --table says otherwise. Grant it, e.g. " +
-          "GRANT DQL, DML, DDL ON SCHEMA shop TO <user>.",
+        hint: TABLE_HINTS["unknown schema"],
       };
     case "privilege":
       return {
         message: `CrateDB does not allow this: ${text}`,
-        hint: "Grant it, e.g. GRANT DQL, DML, DDL ON SCHEMA doc TO <user>.",
+        hint: TABLE_HINTS.privilege,
       };
     case "unknown host":
       return {

@@ -1,4 +1,4 @@
-/** What events of whole collections mean: made, dropped, renamed. */
+/** Applies events of whole collections: created, dropped, renamed, resharded. */
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import type { StreamPosition } from "../../sink/metadata/stream_position.ts";
 import type { CausalReader } from "../../source/connection/causal_reader.ts";
@@ -24,7 +24,7 @@ export interface CollectionEventDeps {
   readonly log: Logger;
 }
 
-/** Operations that change no document. */
+/** Operations that change no documents. */
 const HARMLESS = [
   "createIndexes",
   "dropIndexes",
@@ -37,17 +37,17 @@ const HARMLESS = [
   "movePrimary",
   "migrateLastChunkFromShard",
   "migrateChunkToNewShard",
-  // The stream is opened again after it.
+  // The stream is opened again.
   "invalidate",
 ];
 
-/** Operations that move the documents into a new collection of the same name, with another UUID, and change none. */
+/** Operations that move the documents unchanged into a new collection with the same name and another UUID. */
 const REMAKING = ["reshardCollection", "unshardCollection", "moveCollection"];
 
 /** Operations after which documents may have another document key. */
 const REKEYING = ["shardCollection", "refineCollectionShardKey", ...REMAKING];
 
-/** Nothing that came before the event may be applied after it. */
+/** Call it after the changes before the event, and before those after it. */
 export async function handleCollectionEvent(
   event: CollectionEvent,
   deps: CollectionEventDeps,
@@ -68,7 +68,7 @@ export async function handleCollectionEvent(
     default:
       if (REMAKING.includes(operation)) return await forgetIdentity(namespace, deps);
       if (HARMLESS.includes(operation)) return;
-      deps.log.warn("An operation that this program does not know was passed over", {
+      deps.log.warn("Skipping an unknown operation", {
         operation,
         collection: namespaceText(namespace),
       });
@@ -97,8 +97,8 @@ async function onCreate(
 }
 
 /**
- * A drop does not tell that the collection is gone. A migration drops what it has left on a shard, and a collection may
- * have been made again: what is there now is read anew, which also removes what is not.
+ * A dropped collection may exist: a migration drops the rest on a shard, and a collection may have been created again. If
+ * it exists, it is read again, which also removes stale rows.
  */
 async function onDrop({ operation, namespace }: CollectionEvent, deps: CollectionEventDeps): Promise<void> {
   const { tables, snapshot, causalReader, settings, log } = deps;
@@ -107,12 +107,12 @@ async function onDrop({ operation, namespace }: CollectionEvent, deps: Collectio
   await forgetIdentity(namespace, deps);
   const fields = { operation, collection: namespaceText(namespace) };
   if (await causalReader.exists(namespace)) {
-    log.warn("A dropped collection is there: taking a new snapshot of it", fields);
+    log.warn("A dropped collection exists: taking a new snapshot of it", fields);
     if (settings.worker) await tables.reopen(namespace);
     snapshot.requeueAfterDrop(namespace);
     return;
   }
-  log.warn("A collection is gone", { ...fields, rows: settings.for(namespace).onDrop });
+  log.warn("A collection was dropped", { ...fields, rows: settings.for(namespace).onDrop });
   const newOwner = await tables.drop(namespace);
   if (newOwner) snapshot.requeueAfterDrop(newOwner);
 }
@@ -127,14 +127,14 @@ async function onRename(event: CollectionEvent, deps: CollectionEventDeps): Prom
   snapshot.requeue(to);
 }
 
-/** Its collections have had drop events of their own; these are any that have not. */
+/** Drops the collections that had no drop event. */
 async function onDropDatabase(event: CollectionEvent, deps: CollectionEventDeps): Promise<void> {
   for (const namespace of deps.tables.openIn(event.namespace.database)) {
     await onDrop({ ...event, namespace }, deps);
   }
 }
 
-/** Removes the collection's UUID from the saved identity: the name will belong to another collection. */
+/** Removes the UUID of a collection from the saved identity, as the name will have another one. */
 async function forgetIdentity(namespace: Namespace, { position }: CollectionEventDeps): Promise<void> {
   const origin = withoutCollection(position.state.origin, namespace);
   if (origin !== position.state.origin) await position.save({ origin });

@@ -28,20 +28,12 @@ import { DeadLetterLimit } from "./dead_letter_limit.ts";
 import { TableApplier } from "./table_applier.ts";
 import type { TableOwners } from "./table_owners.ts";
 
-export interface OpenerSettings extends
-  Pick<
-    RelaySettings,
-    | "for"
-    | "lease"
-    | "inFlight"
-    | "statementRows"
-    | "statementBytes"
-    | "maxDeadLetters"
-  > {}
-
 export interface OpenerDeps {
   readonly names: Names;
-  readonly settings: OpenerSettings;
+  readonly settings: Pick<
+    RelaySettings,
+    "for" | "lease" | "inFlight" | "statementRows" | "statementBytes" | "maxDeadLetters"
+  >;
   readonly memory: MemoryBudget;
   readonly owners: TableOwners;
   readonly saved: Pick<SavedCollections, "has" | "othersIn" | "setTable">;

@@ -23,7 +23,8 @@ export class CollectionStates {
   readonly #collections = new Map<string, Collection>();
   readonly #unsaved = new Set<Collection>();
   #savedAt = -Infinity;
-  #hasStarted = false;
+  /** Whether collections are followed as soon as they are open. */
+  hasStarted = false;
 
   constructor(deps: CollectionStatesDeps) {
     this.#deps = deps;
@@ -31,11 +32,6 @@ export class CollectionStates {
 
   get all(): IteratorObject<Collection> {
     return this.#collections.values();
-  }
-
-  /** Whether collections are followed from now on as soon as they are open. */
-  get hasStarted(): boolean {
-    return this.#hasStarted;
   }
 
   find(namespace: Namespace): Collection | undefined {
@@ -53,7 +49,7 @@ export class CollectionStates {
 
   /** Loads what an earlier run has saved: paused collections stay paused, those that MongoDB no longer has wait. */
   async load(existing: readonly Namespace[]): Promise<void> {
-    if (this.#hasStarted) return;
+    if (this.hasStarted) return;
     const names = new Set(existing.map(namespaceText));
     for (const { hasTable, state, reason, ...namespace } of await this.#deps.saved.list()) {
       if (!names.has(namespaceText(namespace))) {
@@ -69,7 +65,7 @@ export class CollectionStates {
 
   /** Begins to follow open collections. Those with a planned snapshot wait for it. */
   start(planned: Iterable<Namespace>): void {
-    this.#hasStarted = true;
+    this.hasStarted = true;
     const waiting = new Set(Iterator.from(planned).map(namespaceText));
     for (const collection of this.all) {
       if (waiting.has(collection.name)) collection.move({ what: "snapshot planned" });

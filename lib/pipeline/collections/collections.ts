@@ -48,8 +48,8 @@ export class Collections {
 
   constructor(transports: Transports, options: CollectionsOptions) {
     this.#options = options;
-    const { names: { stream, metadataSchema: schema }, causalReader } = options;
-    const owners = new TableOwners((namespace) => causalReader.exists(namespace));
+    const { names: { stream, metadataSchema: schema } } = options;
+    const owners = new TableOwners((namespace) => options.causalReader.exists(namespace));
     const saved = new SavedCollections(transports.patient, { schema, stream });
     this.#saved = saved;
     this.#opener = new CollectionOpener(transports, {
@@ -87,7 +87,7 @@ export class Collections {
     return this.#counts;
   }
 
-  /** Collections whose changes are skipped; each needs a snapshot, which is to be saved with the position. */
+  /** Collections whose changes are skipped. Each needs a snapshot: save that with the position. */
   get skipped(): readonly Requeued[] {
     return this.#skipped.all;
   }
@@ -168,11 +168,11 @@ export class Collections {
 
   /**
    * Works on the table of a collection, unless its changes are skipped. If the table cannot be used, the collection
-   * becomes `failed`; if the relay follows this collection alone, the error ends it, and the position stays before the
-   * rows that were not written.
+   * becomes `failed`. If the relay follows this collection alone, the error ends the relay instead: no other collection
+   * waits, and the next start resumes before the rows that were not written.
    *
    * @returns whether the work is done
-   * @throws each error that is not of one table; each error if the relay follows this collection alone
+   * @throws other errors
    */
   async attempt(namespace: Namespace, work: () => Promise<unknown>): Promise<boolean> {
     if (this.isSkipped(namespace)) return false;
@@ -193,10 +193,9 @@ export class Collections {
     await concurrently(byNamespace(changes), TABLES_AT_ONCE, async (group) => {
       const namespace = group[0]?.namespace;
       if (!namespace) return;
-      await this.attempt(
-        namespace,
-        async () => await work({ namespace, changes: group, applier: await this.of(namespace) }),
-      );
+      const applied = async () =>
+        await work({ namespace, changes: group, applier: await this.of(namespace) });
+      await this.attempt(namespace, applied);
     });
   }
 
@@ -206,8 +205,8 @@ export class Collections {
   }
 
   /**
-   * Does what is due now and then: saves states, retries failed collections, and what waits for a backup of CrateDB.
-   * Nothing else may write at the same time.
+   * Retries failed collections and what waits for a backup of CrateDB, and saves states, each when it is due. Apply
+   * nothing else while it runs.
    *
    * @returns the collections that can be followed again: each needs a snapshot
    */
@@ -220,11 +219,11 @@ export class Collections {
   }
 
   /** Saves the states that have changed. */
-  async saveStates(): Promise<void> {
-    await this.states.save();
+  saveStates(): Promise<void> {
+    return this.states.save();
   }
 
-  /** Skips the changes of a collection from now on. Its rows stay. Nothing else may write at the same time. */
+  /** Skips the changes of a collection from now on; its rows stay. Apply nothing else while it runs. */
   async pause(namespace: Namespace, reason?: string): Promise<void> {
     const collection = this.states.get(namespace);
     await this.#tables.close(collection);
@@ -272,8 +271,8 @@ export class Collections {
   }
 
   /** Opens the table again: the shard key has changed, or another worker may have dropped the table. */
-  async reopen(namespace: Namespace): Promise<void> {
-    await this.#tables.close(this.states.get(namespace));
+  reopen(namespace: Namespace): Promise<void> {
+    return this.#tables.close(this.states.get(namespace));
   }
 
   /** Drops the emptied tables of dropped collections that a backup of CrateDB kept when the last run ended. */

@@ -1,11 +1,11 @@
-/** Stops a relay that would send everything to the dead letters: then the fault is hardly in the documents. */
+/** Stops a relay that writes only dead letters: then the cause is hardly in the documents. */
 import { UserError } from "../../util/errors.ts";
 
 /** The result of one write of a table. */
 export interface WriteOutcome {
   /** Rows that were written. */
   readonly written: number;
-  /** Documents that no row holds, and why. */
+  /** Documents that cannot be stored, with the errors. */
   readonly letters: readonly { readonly oid: string; readonly error: string }[];
 }
 
@@ -13,13 +13,13 @@ export class DeadLetterLimit {
   readonly #limit: number;
   #count = 0;
 
-  /** @param limit how many dead letters there may be without a written row between them, of all tables together */
+  /** @param limit dead letters in succession, without a written row of any table between them */
   constructor(limit: number) {
     this.#limit = limit;
   }
 
   /**
-   * Counts an outcome once its dead letters are kept. A written row, of any table, sets the count to 0.
+   * Counts an outcome after its dead letters were saved. A written row of any table sets the count to 0.
    *
    * @example
    * IN: {written: 0, letters: 2 of them}, {written: 1, letters: 5}, {written: 0, letters: 2} → OUT: a count of 2, 0, 2
@@ -29,7 +29,7 @@ export class DeadLetterLimit {
   }
 
   /**
-   * Checks an outcome before its dead letters are kept.
+   * Checks an outcome before its dead letters are saved.
    *
    * @throws UserError when the count exceeds the limit
    */

@@ -1,4 +1,4 @@
-/** Rows that somebody has found to differ are written anew, by the one process that may write to their tables. */
+/** Repairs rows that `verify` has found to differ: only the relay that holds the lease may write them. */
 import { byNamespace, type Namespace, namespaceText } from "../../util/namespace.ts";
 import { idsOf, oidsWithoutId, type RowKey } from "../../key/document_key.ts";
 import type { RepairRequests } from "../../sink/metadata/repair_requests.ts";
@@ -19,8 +19,8 @@ export interface RepairDeps {
 }
 
 /**
- * Makes the rows with these keys what their documents are now, and removes those without a document. As with every
- * look-up, what is found is not older than what the stream has brought, and later changes come with it.
+ * Looks up the documents of these keys, writes their rows, and removes rows without a document. A looked-up document is not
+ * older than the applied changes, and the stream brings later ones.
  */
 export async function repairRows(
   namespace: Namespace,
@@ -28,14 +28,16 @@ export async function repairRows(
   { reader, tables }: RepairDeps,
 ): Promise<void> {
   const applier = await tables.of(namespace);
-  const there = new Set<string>();
+  const existing = new Set<string>();
   for await (const part of reader.lookUp(namespace, idsOf(keys))) {
     const found = part.filter(isThere);
-    for (const each of found) there.add(applier.keyOf(each));
+    for (const each of found) existing.add(applier.keyOf(each));
     await applier.apply(found);
   }
-  for (const oid of await reader.keysAmong(namespace, oidsWithoutId(keys), applier.shardKey)) there.add(oid);
-  await applier.remove(keys.map(({ oid }) => oid).filter((oid) => !there.has(oid)));
+  for (const oid of await reader.keysAmong(namespace, oidsWithoutId(keys), applier.shardKey)) {
+    existing.add(oid);
+  }
+  await applier.remove(keys.map(({ oid }) => oid).filter((oid) => !existing.has(oid)));
 }
 
 export interface RequestedRepairsDeps extends RepairDeps {
@@ -49,10 +51,10 @@ export interface RequestedRepairsDeps extends RepairDeps {
 
 /** Between two looks for requests. */
 const POLL_INTERVAL_MS = 1_000;
-/** Requests that are taken at once. */
+/** Requests of one look. */
 const MAX_REQUESTS = 1_000;
 
-/** Takes the requests that there are. Nothing else may be applied meanwhile. */
+/** Executes requests for repair. Apply nothing else while it runs. */
 export class RequestedRepairs {
   readonly #deps: RequestedRepairsDeps;
   #polledAt = -Infinity;
@@ -61,13 +63,13 @@ export class RequestedRepairs {
     this.#deps = deps;
   }
 
-  /** Looks for requests once a second at most. @returns whether rows were written */
+  /** Looks for requests, once a second at most. @returns whether it has written rows */
   async runIfDue(): Promise<boolean> {
     const { requests, scope, ownKeys, clock, log } = this.#deps;
     const now = clock.monotonic();
     if (now - this.#polledAt < POLL_INTERVAL_MS) return false;
     const waiting = await requests.list(MAX_REQUESTS);
-    // There may be more.
+    // If the list is full, more may be waiting.
     this.#polledAt = waiting.length < MAX_REQUESTS ? now : -Infinity;
     let hasRows = false;
     for (const group of byNamespace(waiting)) {

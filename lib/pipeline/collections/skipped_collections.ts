@@ -1,6 +1,7 @@
 /** The collections whose changes are skipped: paused ones, and failed ones with their warnings and retries. */
 import { SinkError, type SinkErrorKind } from "../../sink/connection/sink_error.ts";
 import type { Clock } from "../../util/clock.ts";
+import { TABLE_HINTS } from "../../sink/table/unusable_table.ts";
 import { messageOf, UserError } from "../../util/errors.ts";
 import type { Logger } from "../../util/log.ts";
 import type { Collection } from "./collection.ts";
@@ -89,17 +90,13 @@ export class SkippedCollections {
   }
 }
 
-/** What to do about errors of CrateDB, by their kinds. */
-const HINTS: Readonly<Partial<Record<SinkErrorKind, string>>> = {
-  privilege: "Grant it, e.g. GRANT DQL, DML, DDL ON SCHEMA doc TO <user>.",
-};
-
 /** The change of a collection whose table cannot be used. */
 export function failure(error: unknown): StateChange {
+  const hints: Readonly<Partial<Record<SinkErrorKind, string>>> = TABLE_HINTS;
   const hint = error instanceof UserError
     ? error.hint
     : error instanceof SinkError
-    ? HINTS[error.kind]
+    ? hints[error.kind]
     : undefined;
   return { what: "failed", reason: messageOf(error), ...hint !== undefined && { hint } };
 }

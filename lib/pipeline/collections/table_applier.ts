@@ -1,22 +1,18 @@
-/** How changes become rows of one table: reduced to one a key, split, written, every row accounted for. */
-import { BsonType, type BsonValue, bytesOf } from "../../bson/bson.ts";
-import { UnstorableError } from "../../bson/unstorable_error.ts";
+/** Applies changes to one table: each row is written, deleted or a dead letter in the end. */
+import { type BsonValue, bytesOf } from "../../bson/bson.ts";
 import { withoutFields } from "../../bson/without_fields.ts";
 import { rowKeyText, type ShardKey } from "../../key/document_key.ts";
-import { jsonOf } from "../../mapping/bson_to_json.ts";
-import type { ColumnPath } from "../../mapping/column_tree.ts";
-import { splitDocument } from "../../mapping/split_document.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import type { DeadLetter, DeadLetters } from "../../sink/metadata/dead_letters.ts";
 import type { ColumnPolicy, KeyedRow } from "../../sink/columns/column_policy.ts";
 import { quoteTable } from "../../sink/sql/names.ts";
 import type { TargetTable } from "../../sink/table/target_table.ts";
-import type { RefusedRow, Row, Writer } from "../../sink/table/writer.ts";
+import type { RefusedRow, Writer } from "../../sink/table/writer.ts";
 import type { Logger } from "../../util/log.ts";
 import type { GarbageLimit } from "../../util/garbage.ts";
 import { ReadWriteLock } from "../../util/concurrency.ts";
-import { coalesce, type RowChange } from "./coalesce.ts";
 import type { DeadLetterLimit } from "./dead_letter_limit.ts";
+import { coalesce, isStorable, type RowChange, type Split, splitRows } from "./row_changes.ts";
 import type { Emit } from "../status/events.ts";
 import type { CollectionSettings } from "../settings.ts";
 import { type Stage, timed } from "../status/stages.ts";
@@ -27,53 +23,38 @@ export interface TableApplierDeps {
   readonly columns: ColumnPolicy;
   readonly writer: Pick<Writer, "upsert" | "delete" | "truncate" | "drop" | "keys" | "refresh">;
   readonly deadLetters: Pick<DeadLetters, "keys" | "count" | "read" | "add" | "resolve" | "clear">;
-  /** Asked before dead letters are kept, of all tables. */
+  /** The limit of all tables. */
   readonly deadLetterLimit: Pick<DeadLetterLimit, "check" | "count">;
   readonly settings: Pick<CollectionSettings, "onDrop" | "omit">;
-  /** Those of these keys that are this relay's to write. */
+  /** Those of these keys that this relay writes. */
   readonly ownKeys: (oids: readonly string[]) => Promise<readonly string[]>;
-  /** What the collection is sharded by, where rows are named by that too. */
+  /** The fields beside `_id` that name a row. */
   readonly shardKey: ShardKey;
-  /** Asked for room before documents become rows, and before those become statements. */
   readonly garbage: Pick<GarbageLimit, "makeRoom">;
   readonly log: Logger;
   readonly emit: Emit;
 }
 
-/** A document and what it is now; null when it is gone, or known to MongoDB alone. */
+/** A document as it is now; null if it is deleted, or if MongoDB refuses to return it. */
 export interface DocumentState {
   readonly id: BsonValue;
-  /** `_id` with the shard key, where an event has named it. */
+  /** `_id` with the shard key, if an event has named it. */
   readonly key?: BsonValue;
   readonly document: Uint8Array | null;
-  /** Why MongoDB does not give the document: it becomes a dead letter without it. */
+  /** Why MongoDB refuses to return the document, which becomes a dead letter without content. */
   readonly refusal?: string;
 }
 
-/** Of a document under way, beside itself: its JSON, the statement with it, that in UTF-8, and the next reply. */
+/** Copies of a document that is written: its JSON, the statement, the statement in UTF-8, and the next reply. */
 const COPIES = 4;
 
-/** What is written of some documents. */
-interface Split {
-  /** Of the columns. */
-  readonly version: number;
-  readonly rows: Row[];
-  readonly letters: DeadLetter[];
-  /** Keys of rows that have more than nulls in `overflow`. */
-  readonly overflowed: string[];
-  /** Documents with values that have no column yet. */
-  readonly needColumns: KeyedRow[];
-  /** Columns that have met values which a wider one would take. */
-  readonly needWidening: ColumnPath[];
-}
-
-/** What has become of documents that were written. */
+/** The result of a write. */
 interface Outcome extends Pick<Split, "letters"> {
-  /** Rows that were written with more than nulls in `overflow`. */
+  /** Written rows with values in `overflow`. */
   readonly overflowed: number;
 }
 
-/** What the log quotes of an error, which may quote a document. */
+/** Of an error in the log, which may quote a document. */
 const MAX_ERROR_CHARACTERS = 500;
 
 /** Why a table is emptied and not dropped. */
@@ -82,14 +63,14 @@ const KEPT_TABLES = {
   "backup running": "A table is emptied, and dropped later: CrateDB takes a snapshot of it",
 };
 
-/** Several may apply changes at once, of different keys. */
+/** Changes of different keys may be applied concurrently. */
 export class TableApplier {
-  /** Whether something was written that queries may not see yet. */
+  /** Whether it has written rows that queries may not see yet. */
   dirty = false;
   readonly #deps: TableApplierDeps;
-  /** Rows are written under it together; columns are changed by one alone. */
+  /** Shared by writes, exclusive for changes of columns. */
   readonly #lock = new ReadWriteLock();
-  /** Whether documents are tried again that are dead letters already. */
+  /** Whether dead letters are being retried. */
   #isReplaying = false;
 
   constructor(deps: TableApplierDeps) {
@@ -100,7 +81,7 @@ export class TableApplier {
     return this.#deps.shardKey;
   }
 
-  /** The key of a document's row: by the document where there is one, else by what an event has named. */
+  /** The key of a document's row, from the document or else from the event. */
   keyOf({ id, key, document }: DocumentState): string {
     return rowKeyText(id, document ?? (key && bytesOf(key)), this.#deps.shardKey);
   }
@@ -110,7 +91,7 @@ export class TableApplier {
     return this.#deps.deadLetters.keys(size);
   }
 
-  /** Tries documents again that no row could hold. A letter that cannot be read is reported, and stays. */
+  /** Retries the dead letters. Logs those that cannot be read; they stay. */
   async retryDeadLetters(): Promise<void> {
     const { namespace, deadLetters, ownKeys, log } = this.#deps;
     const before = await deadLetters.count();
@@ -143,22 +124,21 @@ export class TableApplier {
     });
   }
 
-  /** Makes the first columns of a table that has none. */
+  /** Creates the first columns of a table that has none. */
   async learn(sample: () => Promise<readonly Uint8Array[]>): Promise<void> {
     await this.#deps.columns.learn(async () =>
       (await sample()).map((each) => this.#withoutOmitted(each)).filter(isStorable)
     );
   }
 
-  /** Leaves out what MongoDB cannot. */
   #withoutOmitted(document: Uint8Array): Uint8Array {
     return withoutFields(document, this.#deps.settings.omit);
   }
 
   /**
-   * Applies changes in their order. Every row is confirmed, or a dead letter, when it resolves.
+   * Applies changes in their order. When it resolves, CrateDB has confirmed each row or dead letter.
    *
-   * @returns how many different keys they have
+   * @returns the number of different keys
    */
   async apply(changes: readonly DocumentState[]): Promise<number> {
     const last = coalesce(changes.map((state) => this.#rowChange(state)));
@@ -172,20 +152,20 @@ export class TableApplier {
     return refusal === undefined ? change : { ...change, refusal };
   }
 
-  /** Removes rows, and dead letters. */
+  /** Removes rows and dead letters. */
   async remove(oids: readonly string[]): Promise<void> {
     await this.#write(oids.map((oid) => ({ oid, document: null })));
   }
 
-  /** Keys of the table's rows, in lists of at most `size`. */
+  /** Keys of rows, in lists of at most `size`. */
   keys(size: number): AsyncGenerator<string[]> {
     return this.#deps.writer.keys(size);
   }
 
-  /** Makes what was written visible to queries. */
+  /** Makes written rows visible to queries. */
   async refresh(): Promise<void> {
     const before = this.dirty;
-    // What is written meanwhile may need another one.
+    // Rows that are written during the refresh may need another one.
     this.dirty = false;
     try {
       await this.#deps.writer.refresh();
@@ -196,9 +176,9 @@ export class TableApplier {
   }
 
   /**
-   * Removes all that there is of a collection that is gone.
+   * Removes rows and dead letters of a dropped collection, as `--on-drop` says.
    *
-   * @returns whether the table, empty now, is to be dropped later: a backup of CrateDB keeps it
+   * @returns whether the emptied table is to be dropped later, because a backup of CrateDB keeps it
    */
   async dropRows(): Promise<boolean> {
     const { settings: { onDrop }, writer, table, log } = this.#deps;
@@ -224,14 +204,14 @@ export class TableApplier {
     if (changes.length === 0) return;
     const { deadLetters, deadLetterLimit, garbage, log, namespace, emit } = this.#deps;
     const upserts = changes.filter((change): change is KeyedRow => change.document !== null);
-    const gone = changes.filter(({ document }) => document === null).map(({ oid }) => oid);
+    const deleted = changes.filter(({ document }) => document === null).map(({ oid }) => oid);
     const room = COPIES * upserts.reduce((bytes, { document }) => bytes + document.length, 0);
     let outcome: Outcome | undefined;
     while (!outcome) {
       garbage.makeRoom(room);
       const split = await this.#split(upserts);
       garbage.makeRoom(room);
-      outcome = await this.#lock.shared(() => this.#writeSplit(split, { upserts, gone }));
+      outcome = await this.#lock.shared(() => this.#writeSplit(split, { upserts, deleted }));
     }
     const { overflowed } = outcome;
     const refused = changes.flatMap(({ oid, refusal: error }) =>
@@ -253,7 +233,7 @@ export class TableApplier {
     this.dirty = true;
     const counts = {
       upserts: upserts.length - outcome.letters.length,
-      deletes: gone.length - refused.length,
+      deletes: deleted.length - refused.length,
       overflowed,
       deadLetters: added.length,
     };
@@ -261,14 +241,14 @@ export class TableApplier {
   }
 
   /**
-   * Writes nothing that was split for other columns than the table has. After writing, reads the columns again.
+   * Writes rows if the columns are still those that they were split for, and reads the columns again afterwards.
    *
-   * @returns undefined where they have changed, because they were widened, another process has swapped the table, or
-   * CrateDB has inferred some: all has to be split and written once more
+   * @returns undefined if the columns have changed (widened, inferred by CrateDB, or in a table that another process has
+   * swapped): split and write again
    */
   async #writeSplit(
     { version, rows, letters, overflowed }: Split,
-    { upserts, gone }: { readonly upserts: readonly KeyedRow[]; readonly gone: readonly string[] },
+    { upserts, deleted }: { readonly upserts: readonly KeyedRow[]; readonly deleted: readonly string[] },
   ): Promise<Outcome | undefined> {
     const { writer, columns, deadLetterLimit } = this.#deps;
     if (columns.version !== version) return undefined;
@@ -276,7 +256,7 @@ export class TableApplier {
       const refused = rows.length > 0 ? await writer.upsert(rows) : [];
       const dead = [...letters, ...lettersOf(refused, upserts)];
       if (!this.#isReplaying) deadLetterLimit.check({ written: rows.length - refused.length, letters: dead });
-      await writer.delete([...gone, ...dead.map(({ oid }) => oid)]);
+      await writer.delete([...deleted, ...dead.map(({ oid }) => oid)]);
       await columns.load();
       if (columns.version !== version) return undefined;
       const unwritten = new Set(refused.map(({ oid }) => oid));
@@ -285,16 +265,16 @@ export class TableApplier {
   }
 
   /**
-   * Makes missing columns first, for the whole batch at once, and widens those that are too narrow. After a widening,
-   * `#writeSplit` has all split anew.
+   * Splits documents. Adds missing columns before, for the whole batch at once, and widens columns that are too narrow:
+   * then `#writeSplit` has all split again.
    */
   async #split(upserts: readonly KeyedRow[]): Promise<Split> {
     const { columns } = this.#deps;
-    let split = await this.#timed("split", () => this.#splitAll(upserts));
+    let split = await this.#timed("split", () => splitRows(upserts, this.#deps));
     if (split.needColumns.length > 0) {
       const { needColumns } = split;
       await this.#lock.exclusive(() => this.#timed("columns", () => columns.makeRoom(needColumns)));
-      split = await this.#timed("split", () => this.#splitAll(upserts));
+      split = await this.#timed("split", () => splitRows(upserts, this.#deps));
     }
     if (split.needWidening.length > 0) {
       const { needWidening, version } = split;
@@ -307,46 +287,6 @@ export class TableApplier {
 
   #timed<T>(stage: Stage, work: () => T | Promise<T>): Promise<T> {
     return timed(stage, work, this.#deps);
-  }
-
-  #splitAll(upserts: readonly KeyedRow[]): Split {
-    const { columns, table } = this.#deps;
-    const { version } = columns;
-    const rows: Row[] = [];
-    const letters: DeadLetter[] = [];
-    const needColumns: KeyedRow[] = [];
-    const needWidening: ColumnPath[] = [];
-    const overflowed: string[] = [];
-    for (const upsert of upserts) {
-      const { oid, document } = upsert;
-      try {
-        const split = splitDocument(document, columns.columns);
-        const { data, overflow } = split;
-        if (split.needsColumns) needColumns.push(upsert);
-        for (const path of split.needsWidening) needWidening.push(path);
-        if (split.overflowed && !table.hasOverflow) {
-          letters.push({ oid, document, error: `The table has no column for overflow: ${overflow}` });
-          continue;
-        }
-        if (split.overflowed) overflowed.push(oid);
-        rows.push({ oid, data, overflow });
-      } catch (error) {
-        if (!(error instanceof UnstorableError)) throw error;
-        letters.push({ oid, document, error: error.message });
-      }
-    }
-    return { version, rows, letters, overflowed, needColumns, needWidening };
-  }
-}
-
-/** Whether a row can hold the document. */
-function isStorable(document: Uint8Array): boolean {
-  try {
-    jsonOf({ type: BsonType.document, bytes: document, offset: 0, length: document.length });
-    return true;
-  } catch (error) {
-    if (error instanceof UnstorableError) return false;
-    throw error;
   }
 }
 

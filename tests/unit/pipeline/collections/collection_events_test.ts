@@ -59,23 +59,23 @@ async function handled({ operation, namespace = ORDERS, to, existing = [], open 
   return { done, known: Object.keys(JSON.parse(origin ?? "{}")), warned };
 }
 
-Deno.test("handleCollectionEvent() drops the rows of a collection that is gone", async () =>
+Deno.test("handleCollectionEvent() drops the rows of a dropped collection", async () =>
   assert.deepEqual(await handled({ operation: "drop" }), {
     done: ["drop shop.orders"],
     known: ["shop.lines"],
-    warned: ["A collection is gone"],
+    warned: ["A collection was dropped"],
   }));
 
 for (const operation of ["drop", "rename"]) {
-  Deno.test(`handleCollectionEvent() reads a collection anew that is there after ${operation}, and drops no row`, async () =>
+  Deno.test(`handleCollectionEvent() reads a collection again that exists after ${operation}, and drops no row`, async () =>
     assert.deepEqual(await handled({ operation, existing: [ORDERS] }), {
       done: ["requeue after drop shop.orders"],
       known: ["shop.lines"],
-      warned: ["A dropped collection is there: taking a new snapshot of it"],
+      warned: ["A dropped collection exists: taking a new snapshot of it"],
     }));
 }
 
-Deno.test("handleCollectionEvent() of dropDatabase spares the collections that are there", async () => {
+Deno.test("handleCollectionEvent() of dropDatabase spares the collections that exist", async () => {
   const given = { operation: "dropDatabase", open: [ORDERS, LINES], existing: [LINES] };
   assert.deepEqual((await handled(given)).done, ["drop shop.orders", "requeue after drop shop.lines"]);
 });
@@ -87,7 +87,7 @@ Deno.test("handleCollectionEvent() of rename reads the collection of the new nam
   ]));
 
 for (const operation of ["reshardCollection", "unshardCollection", "moveCollection"]) {
-  Deno.test(`handleCollectionEvent() of ${operation} forgets the collection's UUID, which is another one now`, async () =>
+  Deno.test(`handleCollectionEvent() of ${operation} forgets the collection's UUID`, async () =>
     assert.deepEqual(await handled({ operation }), { done: [], known: ["shop.lines"], warned: [] }));
 }
 
@@ -96,9 +96,9 @@ for (const operation of ["movePrimary", "refineCollectionShardKey", "shardCollec
     assert.deepEqual(await handled({ operation }), { done: [], known: Object.keys(ORIGIN), warned: [] }));
 }
 
-Deno.test("handleCollectionEvent() warns of an operation that it does not know", async () =>
+Deno.test("handleCollectionEvent() warns of an unknown operation", async () =>
   assert.deepEqual((await handled({ operation: "foldCollection" })).warned, [
-    "An operation that this program does not know was passed over",
+    "Skipping an unknown operation",
   ]));
 
 for (
@@ -110,7 +110,7 @@ for (
     "moveCollection",
   ]
 ) {
-  Deno.test(`handleCollectionEvent() of ${operation} reads a collection anew whose rows are named by document keys`, async () =>
+  Deno.test(`handleCollectionEvent() of ${operation} reads a collection again whose rows are named by document keys`, async () =>
     assert.deepEqual((await handled({ operation, key: "documentKey" })).done, [
       "reopen shop.orders",
       "requeue shop.orders",

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { coalesce, type RowChange } from "../../../../lib/pipeline/collections/coalesce.ts";
+import { coalesce, type RowChange } from "../../../../lib/pipeline/collections/row_changes.ts";
 
 const to = (oid: string, version: number): RowChange => ({ oid, document: Uint8Array.of(version) });
 const gone = (oid: string): RowChange => ({ oid, document: null });

@@ -1,0 +1,91 @@
+/** Changes of rows: reduced to one per key, and split into `data` and `overflow`. Pure. */
+import { BsonType } from "../../bson/bson.ts";
+import { UnstorableError } from "../../bson/unstorable_error.ts";
+import { jsonOf } from "../../mapping/bson_to_json.ts";
+import type { ColumnPath } from "../../mapping/column_tree.ts";
+import { splitDocument } from "../../mapping/split_document.ts";
+import type { ColumnPolicy, KeyedRow } from "../../sink/columns/column_policy.ts";
+import type { DeadLetter } from "../../sink/metadata/dead_letters.ts";
+import type { TargetTable } from "../../sink/table/target_table.ts";
+import type { Row } from "../../sink/table/writer.ts";
+
+/** A change of one row: its document, or null if it is deleted. */
+export interface RowChange {
+  readonly oid: string;
+  readonly document: Uint8Array | null;
+  /** Why MongoDB does not return the document, although it is not deleted. */
+  readonly refusal?: string;
+}
+
+/**
+ * The last change of each key, in the order of these.
+ *
+ * @example
+ * IN: [a → {t: 1}, b → {t: 2}, a → null] → OUT: [b → {t: 2}, a → null]
+ */
+export function coalesce(changes: Iterable<RowChange>): RowChange[] {
+  const last = new Map<string, RowChange>();
+  for (const change of changes) {
+    const { size } = last;
+    last.set(change.oid, change);
+    if (last.size > size) continue;
+    // A repeated key moves to the end.
+    last.delete(change.oid);
+    last.set(change.oid, change);
+  }
+  return [...last.values()];
+}
+
+/** Documents split for one version of the columns. */
+export interface Split {
+  /** The version of the columns. */
+  readonly version: number;
+  readonly rows: Row[];
+  readonly letters: DeadLetter[];
+  /** Keys of rows with values in `overflow`. */
+  readonly overflowed: string[];
+  /** Documents with values that have no column yet. */
+  readonly needColumns: KeyedRow[];
+  /** Columns that are too narrow for a value. */
+  readonly needWidening: ColumnPath[];
+}
+
+export function splitRows(
+  upserts: readonly KeyedRow[],
+  { columns: { columns, version }, table }: {
+    readonly columns: Pick<ColumnPolicy, "columns" | "version">;
+    readonly table: Pick<TargetTable, "hasOverflow">;
+  },
+): Split {
+  const result: Split = { version, rows: [], letters: [], overflowed: [], needColumns: [], needWidening: [] };
+  for (const upsert of upserts) {
+    const { oid, document } = upsert;
+    try {
+      const { data, overflow, overflowed, needsColumns, needsWidening } = splitDocument(document, columns);
+      if (needsColumns) result.needColumns.push(upsert);
+      for (const path of needsWidening) result.needWidening.push(path);
+      if (overflowed && !table.hasOverflow) {
+        const error = `The table has no column for overflow: ${overflow}`;
+        result.letters.push({ oid, document, error });
+        continue;
+      }
+      if (overflowed) result.overflowed.push(oid);
+      result.rows.push({ oid, data, overflow });
+    } catch (error) {
+      if (!(error instanceof UnstorableError)) throw error;
+      result.letters.push({ oid, document, error: error.message });
+    }
+  }
+  return result;
+}
+
+/** Whether a row can store the document. */
+export function isStorable(document: Uint8Array): boolean {
+  try {
+    jsonOf({ type: BsonType.document, bytes: document, offset: 0, length: document.length });
+    return true;
+  } catch (error) {
+    if (error instanceof UnstorableError) return false;
+    throw error;
+  }
+}
