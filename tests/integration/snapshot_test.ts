@@ -139,7 +139,7 @@ cratedbTest(
 
     const flags = ["--lease", "1s", "--batch-size", "50", "--save-interval", "0ms"];
     const second = context.relay([...flags, "--snapshot", "always"]);
-    await eventually(async () => assert.ok((await savedSnapshot(context))?.copied), { interval: 10 });
+    await eventually(async () => assert.ok((await savedSnapshot(context))?.documents), { interval: 10 });
     await second.kill("SIGKILL");
     assert.ok(await savedSnapshot(context), "the copy was over");
     const third = context.relay([...flags, "--snapshot", "never"]);
