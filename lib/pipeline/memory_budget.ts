@@ -1,6 +1,6 @@
 /** The memory that all streams of a process share. */
 import { GarbageLimit } from "../util/garbage.ts";
-import { Semaphore } from "../util/semaphore.ts";
+import { Semaphore } from "../util/concurrency.ts";
 import type { RelaySettings } from "./settings.ts";
 
 export interface MemoryBudget {

@@ -4,7 +4,7 @@ import type { Emit } from "../pipeline/status/events.ts";
 import { type MemoryBudget, memoryBudget } from "../pipeline/memory_budget.ts";
 import type { RelaySettings } from "../pipeline/settings.ts";
 import { openTransport } from "../sink/connection/open_transport.ts";
-import { sinkDescription } from "../sink/connection/sink_description.ts";
+import { sinkDescription } from "../sink/connection/open_transport.ts";
 import type { Transport } from "../sink/connection/transport.ts";
 import { retrying } from "../sink/connection/wrappers.ts";
 import { CausalReader } from "../source/connection/causal_reader.ts";

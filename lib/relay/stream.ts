@@ -23,7 +23,7 @@ import { DeadLetters } from "../sink/metadata/dead_letters.ts";
 import { DividedStreams } from "../sink/metadata/divided_streams.ts";
 import { FollowedCollections } from "../sink/metadata/followed_collections.ts";
 import { RepairRequests } from "../sink/metadata/repair_requests.ts";
-import { savedName } from "../sink/metadata/saved_name.ts";
+import { savedName } from "../sink/metadata/saved_position.ts";
 import { readPosition } from "../sink/metadata/saved_position.ts";
 import { createStatusView } from "../sink/metadata/status_view.ts";
 import { StreamPosition } from "../sink/metadata/stream_position.ts";

@@ -1,12 +1,10 @@
 /** The table of each collection, opened when its first document arrives. */
 import { byNamespace, type Namespace, namespaceText } from "../../util/namespace.ts";
-import type { ShardKey } from "../../key/document_key.ts";
-import { rowKeyOf } from "../../key/row_key.ts";
+import { rowKeyOf, type ShardKey } from "../../key/document_key.ts";
 import { DeadLetters, deadLetterStream } from "../../sink/metadata/dead_letters.ts";
 import { FollowedCollections } from "../../sink/metadata/followed_collections.ts";
 import { type ColumnPolicy, JSONB_COLUMNS, openColumnPolicy } from "../../sink/columns/column_policy.ts";
-import { quoteTable, type TableName } from "../../sink/sql/sql_names.ts";
-import { tableFor } from "../../sink/sql/table_naming.ts";
+import { quoteTable, tableFor, type TableName } from "../../sink/sql/names.ts";
 import { TableSchema } from "../../sink/columns/table_schema.ts";
 import { isEmptyTable, type TargetTable } from "../../sink/table/target_table.ts";
 import { isUnusableTable } from "../../sink/table/unusable_table.ts";
@@ -16,7 +14,7 @@ import { SinkError } from "../../sink/connection/sink_error.ts";
 import type { CausalReader } from "../../source/connection/causal_reader.ts";
 import type { OwnKeys } from "../../source/documents/own_keys.ts";
 import type { Clock } from "../../util/clock.ts";
-import { concurrently } from "../../util/concurrently.ts";
+import { concurrently } from "../../util/concurrency.ts";
 import type { Logger } from "../../util/log.ts";
 import type { OutageTracker } from "../../util/outage.ts";
 import { DeadLetterLimit } from "./dead_letter_limit.ts";

@@ -5,7 +5,7 @@ import type { DocumentReader } from "../../source/documents/documents.ts";
 import type { ChangeBatch } from "../../source/stream/change_stream.ts";
 import type { DocumentChange, DocumentOperation } from "../../source/stream/event.ts";
 import type { Namespace } from "../../util/namespace.ts";
-import { readAhead } from "../../util/read_ahead.ts";
+import { readAhead } from "../../util/concurrency.ts";
 import { type CollectionEventDeps, handleCollectionEvent } from "../collections/collection_events.ts";
 import type { DocumentState, TableApplier } from "../collections/table_applier.ts";
 import type { RelaySettings } from "../settings.ts";

@@ -11,7 +11,7 @@ import type { DocumentReader } from "../../source/documents/documents.ts";
 import type { KeyRange, RangeSplitter } from "../../source/documents/key_ranges.ts";
 import type { Clock } from "../../util/clock.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
-import { Semaphore } from "../../util/semaphore.ts";
+import { Semaphore } from "../../util/concurrency.ts";
 import type { TableRegistry } from "../collections/table_registry.ts";
 import type { RelaySettings } from "../settings.ts";
 import type { Emit } from "../status/events.ts";

@@ -1,6 +1,6 @@
 /** Removes rows whose documents no longer exist, after their collection was read to its end. */
 import type { ShardKey } from "../../key/document_key.ts";
-import { idsOf, oidsWithoutId, type RowKey, rowKeyOf } from "../../key/row_key.ts";
+import { idsOf, oidsWithoutId, type RowKey, rowKeyOf } from "../../key/document_key.ts";
 import type { CausalReader } from "../../source/connection/causal_reader.ts";
 import type { DocumentReader } from "../../source/documents/documents.ts";
 import type { OwnKeys } from "../../source/documents/own_keys.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { nameAmong } from "../../../../lib/sink/metadata/saved_name.ts";
+import { nameAmong } from "../../../../lib/sink/metadata/saved_position.ts";
 
 const [SORTED, OLD, OTHER] = ["a.{b,c} -> doc.t", "a.{c,b} -> doc.t", "a.{c,d} -> doc.t"];
 
