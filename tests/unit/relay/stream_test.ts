@@ -52,10 +52,18 @@ function setUp({ heldBy, onHeld = "wait" }: { heldBy?: string; onHeld?: "wait" |
   const clock = fakeClock();
   const table = memoryTable();
   if (heldBy) table.rows.set(STREAM, { owner: heldBy, lease_until: table.serverTime + 10_000, seqNo: 0 });
+  const columns: string[] = [];
   const transport: Transport = {
     dialect: table.dialect,
-    query: (...statement) =>
-      IS_LEASE.test(statement[0]) ? table.query(...statement) : Promise.resolve({ count: 0, rows: [] }),
+    query: (...statement) => {
+      const [sql] = statement;
+      if (IS_LEASE.test(sql)) return table.query(...statement);
+      if (sql.startsWith("CREATE TABLE")) {
+        columns.push(...sql.matchAll(/"(\w+)" [A-Z]/g).map(([, name = ""]) => name));
+      }
+      const rows = sql.includes("information_schema.columns") ? columns.map((name) => [name]) : [];
+      return Promise.resolve({ count: rows.length, rows });
+    },
     async [Symbol.asyncDispose]() {},
   };
   const outages = (system: "CrateDB" | "MongoDB") => new OutageTracker({ system, emit: () => {}, clock });
