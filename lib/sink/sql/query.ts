@@ -27,6 +27,8 @@ export interface QueryOptions {
    * @default {false}
    */
   readonly isTrial?: boolean;
+  /** Whether another process may have dropped the relation: its absence is thrown at once. @default {false} */
+  readonly mayBeDropped?: boolean;
   /**
    * Milliseconds until the answer has to be complete. After that the connection is closed and a SinkError of the kind
    * "unreachable" is thrown; the server may still run the statement.
