@@ -1,6 +1,6 @@
 /** Explains why no stream was found: servers hide schemas on which the user has no privileges. */
 import type { Transport } from "../sink/connection/transport.ts";
-import { quoteName } from "../sink/sql/sql_names.ts";
+import { quoteName } from "../sink/sql/names.ts";
 
 export interface Viewer {
   readonly user: string;

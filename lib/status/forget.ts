@@ -5,7 +5,8 @@ import type { Transport } from "../sink/connection/transport.ts";
 import type { SinkAddress } from "../sink/connection/url.ts";
 import { fenced } from "../sink/connection/wrappers.ts";
 import { Lease } from "../sink/metadata/lease.ts";
-import { type MetadataTable, tableExists } from "../sink/metadata/metadata_tables.ts";
+import { type MetadataTable } from "../sink/metadata/metadata_tables.ts";
+import { tableExists } from "../sink/table/create_table.ts";
 import {
   countRecords,
   knownStreams,
@@ -15,7 +16,7 @@ import {
   type StreamRecords,
   wholeStreams,
 } from "../sink/metadata/stream_records.ts";
-import { quoteTable } from "../sink/sql/sql_names.ts";
+import { quoteTable } from "../sink/sql/names.ts";
 import type { Clock } from "../util/clock.ts";
 import { durationText } from "../util/text.ts";
 import { UsageError, UserError } from "../util/errors.ts";

@@ -1,14 +1,14 @@
 /** `wait`: returns when CrateDB shows everything up to a time of MongoDB. */
 import type { BSON } from "mongodb";
 import { siblingsOf } from "../key/worker.ts";
-import { hasWritten } from "../pipeline/status/has_written.ts";
+import { hasWritten } from "../pipeline/snapshot/saved_snapshot.ts";
 import { openTransport } from "../sink/connection/open_transport.ts";
 import { isUnknownRelation } from "../sink/connection/sink_error.ts";
 import { refreshTable, type Transport } from "../sink/connection/transport.ts";
 import type { SinkAddress } from "../sink/connection/url.ts";
 import { selectFromEverySchema, tablesInEverySchema } from "../sink/metadata/metadata_tables.ts";
 import { readPositions, type SavedPosition } from "../sink/metadata/saved_position.ts";
-import { quoteTable, type TableName } from "../sink/sql/sql_names.ts";
+import { quoteTable, type TableName } from "../sink/sql/names.ts";
 import { Deployment } from "../source/connection/deployment.ts";
 import { operationTimeOf } from "../source/connection/operation_time.ts";
 import { clusterTimeFields, clusterTimeText } from "../source/stream/cluster_time.ts";

@@ -3,12 +3,18 @@ import { createHash } from "node:crypto";
 import { type BsonValue, fieldsByName } from "../bson/bson.ts";
 import { UnstorableError } from "../bson/unstorable_error.ts";
 import { withoutFields } from "../bson/without_fields.ts";
-import { rowKeyText, type ShardKey } from "../key/document_key.ts";
+import {
+  idsOf,
+  oidsWithoutId,
+  type RowKey,
+  rowKeyOf,
+  rowKeyText,
+  type ShardKey,
+} from "../key/document_key.ts";
 import { idDocument } from "../key/query_literal.ts";
 import { normalizeDocument, normalizeRow } from "../mapping/normalize.ts";
 import { grouped } from "../util/grouped.ts";
 import type { Namespace } from "../util/namespace.ts";
-import { idsOf, oidsWithoutId, type RowKey, rowKeyOf } from "../key/row_key.ts";
 import type { RowReader, StoredRow } from "../sink/table/row_reader.ts";
 import { isThere, type LookedUp } from "../source/documents/chunk.ts";
 import type { DocumentReader } from "../source/documents/documents.ts";

@@ -1,6 +1,6 @@
 /** Follows the progress of the relay of a stream by its saved positions. */
 import type { BSON } from "mongodb";
-import { besideLeftOut, hasWritten } from "../pipeline/status/has_written.ts";
+import { besideLeftOut, hasWritten } from "../pipeline/snapshot/saved_snapshot.ts";
 import type { SavedPosition } from "../sink/metadata/saved_position.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Passing } from "./result.ts";

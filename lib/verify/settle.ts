@@ -10,7 +10,7 @@
  * | One has changed in each generation                | is changing: neither equal nor known |
  * | No relay runs, or it makes no progress            | differs                              |
  */
-import type { RowKey } from "../key/row_key.ts";
+import type { RowKey } from "../key/document_key.ts";
 import { Semaphore } from "../util/concurrency.ts";
 import type { DifferenceKind, KeyDifference, Passing } from "./result.ts";
 

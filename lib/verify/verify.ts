@@ -7,7 +7,7 @@ import { DeadLetters } from "../sink/metadata/dead_letters.ts";
 import { FollowedCollections } from "../sink/metadata/followed_collections.ts";
 import { RepairRequests } from "../sink/metadata/repair_requests.ts";
 import { prepareVerifyResults } from "../sink/metadata/verify_results.ts";
-import { tableFor } from "../sink/sql/table_naming.ts";
+import { tableFor } from "../sink/sql/names.ts";
 import { RowReader } from "../sink/table/row_reader.ts";
 import { CausalReader } from "../source/connection/causal_reader.ts";
 import { Deployment } from "../source/connection/deployment.ts";
@@ -90,7 +90,7 @@ export async function verify(
     transport,
     causalReader,
     splitter: new RangeSplitter(causalReader, { lanes: LANES, log }),
-    rate: new SnapshotRate({ rate: settings.rate, lanes: LANES, clock }),
+    rate: new SnapshotRate({ rate: settings.rate, readers: LANES, clock }),
     signal,
     log,
     clock,

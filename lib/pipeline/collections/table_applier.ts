@@ -9,7 +9,7 @@ import { splitDocument } from "../../mapping/split_document.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import type { DeadLetter, DeadLetters } from "../../sink/metadata/dead_letters.ts";
 import type { ColumnPolicy, KeyedRow } from "../../sink/columns/column_policy.ts";
-import { quoteTable } from "../../sink/sql/sql_names.ts";
+import { quoteTable } from "../../sink/sql/names.ts";
 import type { TargetTable } from "../../sink/table/target_table.ts";
 import type { RefusedRow, Row, Writer } from "../../sink/table/writer.ts";
 import type { Logger } from "../../util/log.ts";

@@ -9,11 +9,10 @@ import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import { messageOf } from "../../util/errors.ts";
 import { grouped } from "../../util/grouped.ts";
 import type { Dialect } from "../sql/dialect.ts";
-import type { Result } from "../sql/query.ts";
+import { refreshTable, type Result, type Transport } from "../connection/transport.ts";
 import { faultOf, SinkError } from "../connection/sink_error.ts";
-import { refreshTable, type Transport } from "../connection/transport.ts";
-import { scanTable } from "../table/scan_table.ts";
-import { quoteTable, type TableName } from "../sql/sql_names.ts";
+import { scanTable } from "../table/row_reader.ts";
+import { quoteTable, type TableName } from "../sql/names.ts";
 import { createMetadataTable } from "./metadata_tables.ts";
 
 const TABLE = "cdc_dead_letter";

@@ -6,9 +6,8 @@ import { hostname } from "node:os";
 import process from "node:process";
 import type { Clock } from "../../util/clock.ts";
 import { UserError } from "../../util/errors.ts";
-import { type QueryOptions, STATEMENT_LIMIT_MS } from "../sql/query.ts";
-import type { Transport } from "../connection/transport.ts";
-import { quoteName, quoteTable, type TableName } from "../sql/sql_names.ts";
+import { type QueryOptions, STATEMENT_LIMIT_MS, type Transport } from "../connection/transport.ts";
+import { quoteName, quoteTable, type TableName } from "../sql/names.ts";
 import type { ColumnType } from "./status_columns.ts";
 
 export interface LeaseOptions<Column extends string> {

@@ -1,8 +1,9 @@
 /** The relay's own tables, in each schema that relays write to. */
 import { createTable } from "../table/create_table.ts";
-import { quoteTable, type TableName } from "../sql/sql_names.ts";
+import { quoteTable, type TableName } from "../sql/names.ts";
 import { isUnknownRelation } from "../connection/sink_error.ts";
-import { type Parameter, type Result } from "../sql/query.ts";
+import { type Result } from "../connection/transport.ts";
+import { type Parameter } from "../connection/transport.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
 import { UserError } from "../../util/errors.ts";
 
@@ -99,11 +100,3 @@ export const selectFromEverySchema = async (
   parameters: readonly Parameter[] = [],
 ): Promise<Result["rows"]> =>
   await selectFromEach(transport, await tablesInEverySchema(transport, name), statement, parameters);
-
-export async function tableExists(transport: Transport, { schema, name }: TableName): Promise<boolean> {
-  const { rows } = await transport.query(
-    "SELECT 1 FROM information_schema.tables WHERE table_schema = $1 AND table_name = $2",
-    [schema, name],
-  );
-  return rows.length > 0;
-}

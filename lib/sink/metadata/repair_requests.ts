@@ -4,10 +4,10 @@
  */
 import { bytesFromHex, bytesToHex, fieldsByName } from "../../bson/bson.ts";
 import { idDocument } from "../../key/query_literal.ts";
-import type { RowKey } from "../../key/row_key.ts";
+import type { RowKey } from "../../key/document_key.ts";
 import type { Namespace } from "../../util/namespace.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
-import { quoteTable, type TableName } from "../sql/sql_names.ts";
+import { quoteTable, type TableName } from "../sql/names.ts";
 import { createMetadataTable } from "./metadata_tables.ts";
 
 const TABLE = "cdc_repair";

@@ -2,8 +2,9 @@
 import { streamKey } from "../../key/stream_name.ts";
 import { isStreamOf, partsOfStream, streamOfWorker } from "../../key/worker.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
-import { quoteTable, type TableName } from "../sql/sql_names.ts";
-import { selectFromEach, tableExists } from "./metadata_tables.ts";
+import { quoteTable, type TableName } from "../sql/names.ts";
+import { selectFromEach } from "./metadata_tables.ts";
+import { tableExists } from "../table/create_table.ts";
 
 const TABLE = "cdc_position";
 

@@ -3,7 +3,7 @@
  * clock. The view `cdc_status` is this query, and the command `status` runs it where there is no view.
  */
 import type { Dialect } from "../sql/dialect.ts";
-import { quoteName, quoteTable } from "../sql/sql_names.ts";
+import { quoteName, quoteTable } from "../sql/names.ts";
 import { OVERDUE_MS, REPORTED_AT, STATUS_COLUMNS } from "./status_columns.ts";
 
 export interface StatusQueryOptions {

@@ -2,7 +2,7 @@
 import type { Clock } from "../../util/clock.ts";
 import type { Logger } from "../../util/log.ts";
 import type { Transport } from "../connection/transport.ts";
-import { quoteName } from "../sql/sql_names.ts";
+import { quoteName } from "../sql/names.ts";
 import { Lease } from "./lease.ts";
 import { checkColumns, createMetadataTable } from "./metadata_tables.ts";
 import { REPORT_INTERVAL_MS, REPORTED_AT, STATUS_COLUMNS, type StatusColumns } from "./status_columns.ts";

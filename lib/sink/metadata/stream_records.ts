@@ -1,17 +1,16 @@
 /** The rows of a stream in all of the relay's own tables. */
 import { partsOfStream } from "../../key/worker.ts";
-import type { Parameter } from "../sql/query.ts";
-import { refreshTable, type Transport } from "../connection/transport.ts";
-import { quoteTable, type TableName } from "../sql/sql_names.ts";
+import { type Parameter, refreshTable, type Transport } from "../connection/transport.ts";
+import { quoteTable, type TableName } from "../sql/names.ts";
 import { deadLetterStream } from "./dead_letters.ts";
 import {
   KEPT_FOR,
   METADATA_TABLES,
   type MetadataTable,
   selectFromEverySchema,
-  tableExists,
   tablesInEverySchema,
 } from "./metadata_tables.ts";
+import { tableExists } from "../table/create_table.ts";
 
 /** A stream, and the schema that its position is in. */
 export interface StreamName {

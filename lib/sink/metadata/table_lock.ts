@@ -4,9 +4,10 @@
  */
 import type { Clock } from "../../util/clock.ts";
 import type { Transport } from "../connection/transport.ts";
-import { quoteTable, type TableName } from "../sql/sql_names.ts";
+import { quoteTable, type TableName } from "../sql/names.ts";
 import { Lease } from "./lease.ts";
-import { createMetadataTable, tableExists } from "./metadata_tables.ts";
+import { createMetadataTable } from "./metadata_tables.ts";
+import { tableExists } from "../table/create_table.ts";
 
 const TABLE = "cdc_lock";
 

@@ -1,6 +1,6 @@
 /** The last verification result of each collection, in `cdc_verify`. */
 import { refreshTable, type Transport } from "../connection/transport.ts";
-import { quoteTable } from "../sql/sql_names.ts";
+import { quoteTable } from "../sql/names.ts";
 import { createMetadataTable } from "./metadata_tables.ts";
 
 const TABLE = "cdc_verify";

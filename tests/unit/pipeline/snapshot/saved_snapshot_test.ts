@@ -9,7 +9,7 @@ const [A, B] = [
 ];
 
 const state = (change: Partial<SnapshotState> = {}): SnapshotState => ({
-  ...fullSnapshot({ removesGone: false }),
+  ...fullSnapshot({ removesStale: false }),
   ...change,
 });
 
@@ -17,7 +17,12 @@ const RANGES = [{ after: null, upTo: "0a" }, { after: "0c", upTo: "0f" }, { afte
 
 const STATES: readonly SnapshotState[] = [
   state(),
-  state({ removesGone: true, resumeAt: "shop.b", documents: 12, ranges: { "shop.b": RANGES, "shop.c": [] } }),
+  state({
+    removesStale: true,
+    resumeAt: "shop.b",
+    documents: 12,
+    ranges: { "shop.b": RANGES, "shop.c": [] },
+  }),
   state({ resumeAt: "shop.a", done: ["shop.b", "shop.c"] }),
   state({
     resumeAt: null,
@@ -31,6 +36,8 @@ for (const each of STATES) {
     assert.deepEqual(parseSnapshotState(snapshotStateText(each)), each));
 }
 
+const saved = (change: object) => JSON.stringify({ ...state(), ...change });
+
 const DAMAGED = [
   "",
   "null",
@@ -38,16 +45,16 @@ const DAMAGED = [
   '"x"',
   "{",
   "{}",
-  '{"from":"a","sweep":false,"copied":0}',
-  '{"from":1,"sweep":false,"copied":0,"again":[],"done":[],"ranges":{}}',
-  '{"from":"a","sweep":false,"copied":0,"again":[]}',
-  '{"from":"a","sweep":"no","copied":0,"again":[],"done":[],"ranges":{}}',
-  '{"from":"a","sweep":false,"copied":0,"again":[{"database":"shop"}],"done":[],"ranges":{}}',
-  '{"from":"a","sweep":false,"copied":0,"again":[],"done":[1],"ranges":{}}',
-  '{"from":"a","sweep":false,"copied":0,"again":[],"ranges":[],"done":[]}',
-  '{"from":"a","sweep":false,"copied":0,"again":[],"ranges":{"a":["1f",null]},"done":[]}',
-  '{"from":"a","sweep":false,"copied":0,"again":[],"ranges":{"a":[["1f","xyz"]]},"done":[]}',
-  '{"from":"a","sweep":false,"copied":0,"again":[],"ranges":{"a":[["1f"]]},"done":[]}',
+  saved({ resumeAt: undefined }),
+  saved({ resumeAt: 1 }),
+  saved({ removesStale: "no" }),
+  saved({ documents: "3" }),
+  saved({ requeued: [{ database: "shop" }] }),
+  saved({ done: [1] }),
+  saved({ ranges: [] }),
+  saved({ ranges: { a: ["1f", null] } }),
+  saved({ ranges: { a: [{ after: "1f", upTo: "xyz" }] } }),
+  saved({ ranges: { a: [{ after: "1f" }] } }),
 ];
 
 for (const text of DAMAGED) {

@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { BSON } from "mongodb";
 import { CRATEDB } from "../../../../lib/sink/sql/dialect.ts";
-import type { Parameter, Result } from "../../../../lib/sink/sql/query.ts";
+import type { Parameter, Result, Transport } from "../../../../lib/sink/connection/transport.ts";
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
-import type { Transport } from "../../../../lib/sink/connection/transport.ts";
 import { type DeadLetter, DeadLetters } from "../../../../lib/sink/metadata/dead_letters.ts";
 
 const OPTIONS = { schema: "doc", stream: "shop.orders -> doc.orders" };

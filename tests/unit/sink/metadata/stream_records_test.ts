@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { CRATEDB } from "../../../../lib/sink/sql/dialect.ts";
-import type { Parameter, Result } from "../../../../lib/sink/sql/query.ts";
-import type { Transport } from "../../../../lib/sink/connection/transport.ts";
+import type { Parameter, Result, Transport } from "../../../../lib/sink/connection/transport.ts";
 import { KEPT_FOR, METADATA_TABLES, STATUS_VIEW } from "../../../../lib/sink/metadata/metadata_tables.ts";
 import { recordsOf } from "../../../../lib/sink/metadata/stream_records.ts";
 

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { CRATEDB, POSTGRESQL } from "../../../../lib/sink/sql/dialect.ts";
-import { quoteTable, tableName } from "../../../../lib/sink/sql/sql_names.ts";
-import { tableFor } from "../../../../lib/sink/sql/table_naming.ts";
+import { quoteTable, tableFor, tableName } from "../../../../lib/sink/sql/names.ts";
 
 const TEMPLATE = { schema: "{database}", name: "{collection}" };
 

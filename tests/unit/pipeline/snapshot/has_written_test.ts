@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { BSON } from "mongodb";
 import { bytesToHex } from "../../../../lib/bson/bson.ts";
-import { besideLeftOut, hasWritten } from "../../../../lib/pipeline/status/has_written.ts";
+import { besideLeftOut, hasWritten } from "../../../../lib/pipeline/snapshot/saved_snapshot.ts";
 import type { SavedPosition } from "../../../../lib/sink/metadata/saved_position.ts";
 
 const AT = new BSON.Timestamp({ t: 1_700_000_000, i: 3 });
@@ -38,7 +38,9 @@ for (const [what, saved, expected] of CASES) {
   Deno.test(`hasWritten() ${what}: ${expected}`, () => assert.equal(hasWritten(saved, AT), expected));
 }
 
-const COLLECTIONS: Readonly<Record<string, readonly [again: string, resumeAt: string, isBeside: boolean]>> = {
+const COLLECTIONS: Readonly<
+  Record<string, readonly [requeued: string, resumeAt: string, isBeside: boolean]>
+> = {
   "a collection left out": ['{"database":"a","collection":"b","leftOut":true}', "null", true],
   "a collection that is read again": ['{"database":"a","collection":"b"}', "null", false],
   "one of each": [
@@ -53,9 +55,10 @@ const COLLECTIONS: Readonly<Record<string, readonly [again: string, resumeAt: st
   ],
 };
 
-for (const [what, [again, from, isBeside]] of Object.entries(COLLECTIONS)) {
+for (const [what, [requeued, resumeAt, isBeside]] of Object.entries(COLLECTIONS)) {
   Deno.test(`besideLeftOut() ${isBeside ? "ignores" : "keeps"} the snapshot of ${what}`, () => {
-    const snapshot = `{"from":${from},"last":null,"sweep":false,"copied":0,"again":[${again}]}`;
+    const snapshot =
+      `{"resumeAt":${resumeAt},"done":[],"ranges":{},"removesStale":false,"documents":0,"requeued":[${requeued}]}`;
     const saved = position(event(t + 1, 1), { snapshot });
     assert.equal(hasWritten(saved, AT), false);
     assert.equal(hasWritten(besideLeftOut(saved), AT), isBeside);

@@ -1,4 +1,4 @@
-/** A snapshot in lanes, of collections in memory. */
+/** A snapshot of collections in memory, by parallel chunk readers. */
 import assert from "node:assert/strict";
 import { BSON } from "mongodb";
 import { fieldsByName } from "../../../../lib/bson/bson.ts";
@@ -15,6 +15,8 @@ import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
 import { UnusableTableError } from "../../../../lib/sink/table/unusable_table.ts";
 import type { Chunk } from "../../../../lib/source/documents/chunk.ts";
 import type { KeyRange } from "../../../../lib/source/documents/key_ranges.ts";
+import type { CollectionSettings } from "../../../../lib/pipeline/settings.ts";
+import { on } from "../../../../lib/pipeline/status/events.ts";
 import { QUIET } from "../../../../lib/util/log.ts";
 import { usableTables } from "../../../support/usable_tables.ts";
 
@@ -33,27 +35,27 @@ const numberIn = (key: Uint8Array | null): number => key === null ? NaN : Number
 interface Setting {
   /** The numbers of documents of collections, and the keys at which they are divided. */
   readonly collections: Readonly<Record<string, readonly [count: number, bounds: readonly number[]]>>;
-  readonly lanes?: number;
+  readonly readers?: number;
   readonly rate?: number;
-  readonly removesGone?: boolean;
+  readonly removesStale?: boolean;
   /** Whether the program is told to stop after so many chunks. */
   readonly stopAfter?: number;
   /** Fails as the position is saved. */
   readonly saveError?: Error;
-  readonly onDrop?: SnapshotDeps["onDrop"];
+  readonly onDrop?: CollectionSettings["onDrop"];
   readonly saved?: SnapshotState | undefined;
 }
 
 /** A snapshot whose clock stands still, except where it is moved on. */
 function snapshotOf(setting: Setting) {
-  const { collections, lanes = 4, rate = 0, removesGone = false, stopAfter = Infinity, saved } = setting;
+  const { collections, readers = 4, rate = 0, removesStale = false, stopAfter = Infinity, saved } = setting;
   const stop = new AbortController();
   const read: string[] = [];
   const applied: string[] = [];
   const removals: string[] = [];
   const splits: string[] = [];
   const states: (SnapshotState | null)[] = [];
-  let [now, reading, most, telling, chunks] = [1_000_000, 0, 0, 0, 0];
+  let [now, reading, most, telling, chunks, documents] = [1_000_000, 0, 0, 0, 0, 0];
   const turn = () => new Promise<void>((done) => setTimeout(done));
   const chunk = async (
     { collection }: Namespace,
@@ -117,13 +119,15 @@ function snapshotOf(setting: Setting) {
       sharer: () => Promise.resolve(undefined),
     },
     ownKeys: { among: (_: unknown, keys: unknown) => Promise.resolve(keys) },
-    onDrop: setting.onDrop ?? "truncate",
-    lanes,
-    rate,
+    settings: {
+      for: () => ({ onDrop: setting.onDrop ?? "truncate" }),
+      snapshotLanes: readers,
+      snapshotRate: rate,
+    },
     signal: stop.signal,
     log: QUIET,
     clock: { now: () => now, monotonic: () => now, wait: () => Promise.reject(new Error("It waits")) },
-    emit: () => {},
+    emit: on({ snapshotProgress: (progress) => documents = progress.documents }),
     isDue: true,
     total: 0,
     countOf: ({ collection }: Namespace) => Promise.resolve(collections[collection]?.[0] ?? 0),
@@ -138,7 +142,7 @@ function snapshotOf(setting: Setting) {
     },
   };
   const namespaces = Object.keys(collections).map(namespaceOf);
-  const plan = planSnapshot(saved ?? fullSnapshot({ removesGone }), namespaces);
+  const plan = planSnapshot(saved ?? fullSnapshot({ removesStale }), namespaces);
   const snapshot = new Snapshot(plan, deps as unknown as SnapshotDeps);
   return {
     snapshot,
@@ -149,6 +153,7 @@ function snapshotOf(setting: Setting) {
     splits,
     states,
     most: () => most,
+    documents: () => documents,
     pass: (milliseconds: number) => now += milliseconds,
   };
 }
@@ -158,28 +163,28 @@ const all = (collections: Setting["collections"]): string[] =>
     .flatMap(([name, [count]]) => Array.from({ length: count }, (_, n) => `${name} ${n}`)).sort();
 
 const ONE = { a: [100, [19, 39, 59, 79]] } as const;
-const NEVER = { removesGone: false };
+const NEVER = { removesStale: false };
 const SEVERAL = { a: [40, [9, 19, 29]], b: [3, []], c: [0, []], d: [25, [11]] } as const;
 
 for (
-  const [collections, lanes, most] of [[ONE, 1, 1], [ONE, 4, 4], [SEVERAL, 4, 4], [SEVERAL, 2, 2]] as const
+  const [collections, readers, most] of [[ONE, 1, 1], [ONE, 4, 4], [SEVERAL, 4, 4], [SEVERAL, 2, 2]] as const
 ) {
-  Deno.test(`Snapshot reads each document of ${Object.keys(collections)} once in ${lanes} lanes`, async () => {
-    const made = snapshotOf({ collections, lanes });
+  Deno.test(`Snapshot reads each document of ${Object.keys(collections)} once with ${readers} chunk readers`, async () => {
+    const made = snapshotOf({ collections, readers });
     await made.snapshot.runSlice();
     assert.deepEqual(made.applied.toSorted(), all(collections));
     assert.deepEqual(made.read.toSorted(), all(collections));
     assert.equal(made.most(), most);
     assert.equal(made.snapshot.pending, false);
     assert.equal(made.snapshot.state, null);
-    assert.equal(made.snapshot.documents, all(collections).length);
+    assert.equal(made.documents(), all(collections).length);
   });
 }
 
 for (let stopAfter = 1; stopAfter < 26; stopAfter += 2) {
-  Deno.test(`Snapshot goes on with each range where it was after ${stopAfter} chunks`, async () => {
+  Deno.test(`Snapshot resumes each range after ${stopAfter} chunks`, async () => {
     const collections = { ...SEVERAL, e: [60, [29]] } as const;
-    const first = snapshotOf({ collections, stopAfter, removesGone: true });
+    const first = snapshotOf({ collections, stopAfter, removesStale: true });
     await first.snapshot.runSlice();
     const { state } = first.snapshot;
     assert.ok(state);
@@ -194,7 +199,7 @@ for (let stopAfter = 1; stopAfter < 26; stopAfter += 2) {
 }
 
 for (const stopAfter of [1, 5, 9, 14, 19]) {
-  Deno.test(`Snapshot loses nothing where any state was saved before it was killed, the ${stopAfter}th`, async () => {
+  Deno.test(`Snapshot loses nothing if it is killed after state ${stopAfter} was saved`, async () => {
     const first = snapshotOf({ collections: SEVERAL });
     await first.snapshot.runSlice();
     const saved = first.states[stopAfter - 1];
@@ -202,24 +207,24 @@ for (const stopAfter of [1, 5, 9, 14, 19]) {
     const second = snapshotOf({ collections: SEVERAL, saved: saved ?? undefined });
     await second.snapshot.runSlice();
     assert.deepEqual([...new Set([...applied, ...second.applied])].sort(), all(SEVERAL));
-    assert.equal(second.snapshot.documents, all(SEVERAL).length);
+    assert.equal(second.documents(), all(SEVERAL).length);
   });
 }
 
-Deno.test("Snapshot removes rows once a collection is read in all lanes", async () => {
-  const made = snapshotOf({ collections: SEVERAL, removesGone: true });
+Deno.test("Snapshot removes rows after all chunk readers have read a collection to its end", async () => {
+  const made = snapshotOf({ collections: SEVERAL, removesStale: true });
   await made.snapshot.runSlice();
   assert.deepEqual(made.removals.toSorted(), ["a -1", "b -1", "c -1", "d -1"]);
 });
 
-Deno.test("Snapshot reads a requeued collection no further that is gone", async () => {
+Deno.test("Snapshot stops reading a requeued collection that is dropped", async () => {
   const made = snapshotOf({ collections: ONE });
   made.snapshot.requeue(namespaceOf("gone"));
   await made.snapshot.runSlice();
   assert.deepEqual([made.applied.length, made.snapshot.pending, made.splits], [100, false, ["a"]]);
 });
 
-Deno.test("Snapshot reads a collection anew that is requeued amid its ranges", async () => {
+Deno.test("Snapshot reads a collection from its start that is requeued amid its ranges", async () => {
   const stop = snapshotOf({ collections: ONE, stopAfter: 6 });
   await stop.snapshot.runSlice();
   assert.ok(stop.snapshot.state);
@@ -229,7 +234,7 @@ Deno.test("Snapshot reads a collection anew that is requeued amid its ranges", a
   assert.deepEqual(made.applied.toSorted(), all(ONE));
 });
 
-Deno.test("Snapshot throws when a lane fails, and keeps what the others have done", async () => {
+Deno.test("Snapshot throws when a chunk reader fails, and keeps what the others have done", async () => {
   const made = snapshotOf({ collections: ONE });
   const failure = new Error("lost");
   const { snapshot } = made;
@@ -239,7 +244,7 @@ Deno.test("Snapshot throws when a lane fails, and keeps what the others have don
     return push(...texts);
   };
   await assert.rejects(snapshot.runSlice(), failure);
-  assert.equal(snapshot.documents, made.applied.length);
+  assert.equal(made.documents(), made.applied.length);
   assert.ok(snapshot.state?.ranges["shop.a"]?.some(({ after }) => after !== null));
 });
 
@@ -259,7 +264,7 @@ Deno.test("Snapshot reads no more than the rate allows, and waits in no slice", 
   assert.ok(slices.length <= 13, slices.join());
 });
 
-Deno.test("Snapshot reads no collection that is left out, and saves that it is to be read", async () => {
+Deno.test("Snapshot reads no collection that is left out, and saves that it must be read", async () => {
   const first = snapshotOf({ collections: SEVERAL, stopAfter: 3 });
   await first.snapshot.runSlice();
   assert.ok(first.snapshot.state?.ranges["shop.a"]);
@@ -314,18 +319,18 @@ for (const first of ["dropped and made again", "left out"]) {
   });
 }
 
-for (const [removesGone, collections] of [[false, ONE], [true, { a: [0, []] }]] as const) {
-  const what = removesGone ? "finished" : "read";
+for (const [removesStale, collections] of [[false, ONE], [true, { a: [0, []] }]] as const) {
+  const what = removesStale ? "finished" : "read";
   Deno.test(`Snapshot leaves no collection out if the position cannot be saved when it is ${what}`, async () => {
     const saveError = new SinkError('Relation "public"."cdc_position" unknown', { code: "42P01" });
-    const { snapshot, leftOut } = snapshotOf({ collections, removesGone, saveError });
+    const { snapshot, leftOut } = snapshotOf({ collections, removesStale, saveError });
     await assert.rejects(snapshot.runSlice(), saveError);
     assert.deepEqual(leftOut.all, []);
   });
 }
 
 for (const text of ["a 0", "a 45"]) {
-  Deno.test(`Snapshot leaves a collection out whose table cannot be used for ${text}, in all lanes`, async () => {
+  Deno.test(`Snapshot leaves a collection out whose table cannot be used for ${text}, by all chunk readers`, async () => {
     const made = snapshotOf({ collections: ONE });
     const push = made.applied.push.bind(made.applied);
     made.applied.push = (...texts) => {
