@@ -15,10 +15,10 @@ import {
   waitConfig,
   workloadConfig,
 } from "../config/config.ts";
-import { logObserver } from "./log_observer.ts";
+import { logObserver } from "../monitor/log_observer.ts";
 import { OPTIONS } from "../config/options/options.ts";
 import type { Given } from "../config/options/read.ts";
-import { runtimeOf } from "./runtime.ts";
+import { runtimeOf } from "../util/runtime.ts";
 import type { StatusLine } from "./status_line.ts";
 import { warnOfUrlDatabase } from "./url_database.ts";
 import { INSTALLED_NAME } from "./version.ts";
@@ -60,7 +60,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       const { relay } = await import("../relay/relay.ts");
       const { StatusTracker } = await import("../pipeline/status/status_tracker.ts");
       const { progressObserver } = await import("./progress.ts");
-      const { summaryObserver } = await import("./summary_observer.ts");
+      const { summaryObserver } = await import("../monitor/summary_observer.ts");
       const status = new StatusTracker(SYSTEM_CLOCK);
       await using watchers = await openWatchers(given, { status, log });
       using progress = progressObserver(context);

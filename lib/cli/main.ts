@@ -2,7 +2,7 @@
 import { createLogger } from "../util/log.ts";
 import { STDERR, STDOUT, terminalColumns } from "../util/standard_streams.ts";
 import { logOptions } from "../config/config.ts";
-import { describe, type Description } from "./describe_error.ts";
+import { describe, type Description } from "../pipeline/status/describe_error.ts";
 import { LOGGING } from "../config/options/logging.ts";
 import { OPTIONS } from "../config/options/options.ts";
 import type { Environment } from "../config/options/read.ts";

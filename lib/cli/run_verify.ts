@@ -4,7 +4,7 @@ import { worstOutcome } from "../verify/result.ts";
 import { jsonReport, textReport } from "../verify/report.ts";
 import type { VerifySettings } from "../verify/settings.ts";
 import { verify } from "../verify/verify.ts";
-import { logObserver } from "./log_observer.ts";
+import { logObserver } from "../monitor/log_observer.ts";
 import { type ProgressOptions, verifyProgress } from "./progress.ts";
 
 export interface RunVerifyContext extends ProgressOptions {

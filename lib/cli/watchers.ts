@@ -7,7 +7,7 @@ import type { Logger } from "../util/log.ts";
 import { VERSION } from "../util/version.ts";
 import { type Given, readOptions } from "../config/options/read.ts";
 import { MONITORING } from "../config/options/relay.ts";
-import { runtimeOf } from "./runtime.ts";
+import { runtimeOf } from "../util/runtime.ts";
 
 export interface Watchers extends AsyncDisposable {
   readonly observer: RelayObserver;

@@ -1,6 +1,6 @@
 /** `status`, `wait` and `verify`, as functions. */
 import { statusConfig, verifyConfig, waitConfig } from "../config/config.ts";
-import { logObserver } from "../cli/log_observer.ts";
+import { logObserver } from "../monitor/log_observer.ts";
 import { observers } from "../pipeline/status/observer.ts";
 import { openTransport } from "../sink/connection/open_transport.ts";
 import { findStreams } from "../status/status.ts";

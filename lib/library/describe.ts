@@ -1,5 +1,5 @@
 /** Errors, for an embedding program. */
-import { describe as describeForPeople } from "../cli/describe_error.ts";
+import { describe as describeForPeople } from "../pipeline/status/describe_error.ts";
 import { UserError } from "../util/errors.ts";
 import { inLibraryWords } from "./names.ts";
 

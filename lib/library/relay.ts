@@ -1,8 +1,8 @@
 /** A relay within another program. */
 import process from "node:process";
 import { relayConfig } from "../config/config.ts";
-import { logObserver } from "../cli/log_observer.ts";
-import { runtimeOf } from "../cli/runtime.ts";
+import { logObserver } from "../monitor/log_observer.ts";
+import { runtimeOf } from "../util/runtime.ts";
 import { RelayMetrics } from "../monitor/relay_metrics.ts";
 import { observers, type RelayObserver } from "../pipeline/status/observer.ts";
 import { relay } from "../relay/relay.ts";

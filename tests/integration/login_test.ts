@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { run, start } from "../../dev/process/program.ts";
 import { eventually } from "../../dev/servers/eventually.ts";
 import { relayConfig } from "../../lib/config/config.ts";
-import { describe } from "../../lib/cli/describe_error.ts";
+import { describe } from "../../lib/pipeline/status/describe_error.ts";
 import { openTransport } from "../../lib/sink/connection/open_transport.ts";
 import { hasOpenssl, type Issued, makeAuthority } from "../support/certificates.ts";
 import { binaryVersion, hasContainers, ownMongodb } from "../support/own_mongodb.ts";

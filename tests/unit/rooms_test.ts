@@ -46,7 +46,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "lib/library": [...RELAY, ...COMMANDS, "lib/config"],
   dev: [...RELAY, ...COMMANDS, "lib/config", "lib/cli", "lib/library"],
   "lib/mod.ts": [...RELAY, ...COMMANDS, "lib/config", "lib/library"],
-  "mongodb_cdc_cratedb.ts": ["lib/cli"],
+  "mongodb_cdc_cratedb.ts": ["lib/cli", "lib/util"],
 };
 
 /** Packages that users of the relay do not load. */

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { relayConfig, statusConfig, waitConfig } from "../../../lib/config/config.ts";
 import type { Flags } from "../../../lib/config/options/read.ts";
-import { describe } from "../../../lib/cli/describe_error.ts";
+import { describe } from "../../../lib/pipeline/status/describe_error.ts";
 import { parseCommandLine } from "../../../lib/cli/parse.ts";
 import { UsageError } from "../../../lib/util/errors.ts";
 

@@ -116,7 +116,7 @@ Deno.test("each message under Troubleshooting is one that the program has", asyn
 });
 
 Deno.test("each failure that describe() knows is under Troubleshooting", async () => {
-  const errors = await read("lib/cli/describe_error.ts");
+  const errors = await read("lib/pipeline/status/describe_error.ts");
   const known = [...errors.matchAll(/message: (?:"(.+)"|`(.+?)\$\{.+`),$/gm)];
   assert.ok(known.length > 10);
   for (const [, whole = "", start = ""] of known) {

@@ -6,10 +6,10 @@ import {
   MongoServerError,
   MongoServerSelectionError,
 } from "mongodb";
-import { SinkError } from "../sink/connection/sink_error.ts";
-import { MongodbCode } from "../source/connection/mongodb_errors.ts";
-import { messageOf, UsageError, UserError } from "../util/errors.ts";
-import { maskSecrets } from "../util/mask_url.ts";
+import { SinkError } from "../../sink/connection/sink_error.ts";
+import { MongodbCode } from "../../source/connection/mongodb_errors.ts";
+import { messageOf, UsageError, UserError } from "../../util/errors.ts";
+import { maskSecrets } from "../../util/mask_url.ts";
 
 /** What the user is told, and the exit code. */
 export interface Description {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { logObserver } from "../../../lib/cli/log_observer.ts";
-import { summaryObserver } from "../../../lib/cli/summary_observer.ts";
+import { logObserver } from "../../../lib/monitor/log_observer.ts";
+import { summaryObserver } from "../../../lib/monitor/summary_observer.ts";
 import { createLogger, type LogFormat, type Logger, QUIET } from "../../../lib/util/log.ts";
 import { SilentError } from "../../../lib/util/outage.ts";
 import { statusOf } from "../../support/status_of.ts";

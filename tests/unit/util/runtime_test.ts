@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { runtimeOf, tooOld } from "../../../lib/cli/runtime.ts";
+import { runtimeOf, tooOld } from "../../../lib/util/runtime.ts";
 
 const OLD = [
   { deno: "1.46.3" },

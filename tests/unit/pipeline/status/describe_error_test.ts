@@ -8,9 +8,9 @@ import {
   MongoServerSelectionError,
   type TopologyDescription,
 } from "mongodb";
-import { describe } from "../../../lib/cli/describe_error.ts";
-import { SinkError } from "../../../lib/sink/connection/sink_error.ts";
-import { UsageError, UserError } from "../../../lib/util/errors.ts";
+import { describe } from "../../../../lib/pipeline/status/describe_error.ts";
+import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
+import { UsageError, UserError } from "../../../../lib/util/errors.ts";
 
 const server = (code: number, codeName: string, message: string, errorLabels: string[] = []) =>
   new MongoServerError({ ok: 0, code, codeName, message, errmsg: message, errorLabels });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { summaryObserver } from "../../../lib/cli/summary_observer.ts";
+import { summaryObserver } from "../../../lib/monitor/summary_observer.ts";
 import { type Advance, observers } from "../../../lib/pipeline/status/observer.ts";
 import { StatusTracker } from "../../../lib/pipeline/status/status_tracker.ts";
 import { createLogger } from "../../../lib/util/log.ts";
