@@ -1,4 +1,4 @@
-/** Runs `status` and `wait`, prints what they found, and returns the exit code. */
+/** Runs `status` and `wait`, and prints their results. */
 import { status, type StatusContext, type StatusSettings } from "../status/status.ts";
 import { wait, type WaitSettings } from "../status/wait.ts";
 import { waitJson, waitOutcome, waitText } from "../status/wait_report.ts";

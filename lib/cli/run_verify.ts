@@ -1,24 +1,20 @@
-/** Runs `verify`, prints what it finds, and tells by the exit code. */
+/** Runs `verify`, and prints its results. */
 import { observers } from "../pipeline/status/observer.ts";
 import { worstOutcome } from "../verify/result.ts";
 import { jsonReport, textReport } from "../verify/report.ts";
 import type { VerifySettings } from "../verify/settings.ts";
 import { verify } from "../verify/verify.ts";
 import { logObserver } from "../monitor/log_observer.ts";
-import { type ProgressOptions, verifyProgress } from "./progress.ts";
+import { verifyProgress } from "./progress.ts";
+import { type RunRelayContext, warnOfUrlDatabase } from "./run_relay.ts";
 
-export interface RunVerifyContext extends ProgressOptions {
-  readonly signal: AbortSignal;
-  /** Writes to standard output. @returns false if the output is closed */
-  readonly print: (text: string) => boolean;
-}
-
-/** Collections and tables differ, or could not be told equal. */
+/** Collections and tables differ, or could not be compared. */
 const DIFFERENT = 3;
 
 /** @returns the exit code */
-export async function runVerify(settings: VerifySettings, context: RunVerifyContext): Promise<number> {
+export async function runVerify(settings: VerifySettings, context: RunRelayContext): Promise<number> {
   const { signal, log, print } = context;
+  warnOfUrlDatabase(context.given, log);
   const report = settings.output === "json" ? jsonReport : textReport;
   using progress = verifyProgress(context);
   const results = await verify(settings, {

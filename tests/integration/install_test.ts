@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { delimiter, dirname, join } from "node:path";
 import deno from "../../deno.json" with { type: "json" };
-import { INSTALLED_NAME } from "../../lib/cli/version.ts";
+import { INSTALLED_NAME } from "../../lib/cli/call.ts";
 
 const ROOT = join(import.meta.dirname ?? "", "..", "..");
 
@@ -68,15 +68,6 @@ Deno.test("deno install makes a program that runs anywhere", async (test) => {
         assert.match(stdout, new RegExp(`^Usage: ${INSTALLED_NAME} wait `, "m"));
         assert.match(stdout, new RegExp(`^Examples:\n  ${INSTALLED_NAME} wait\n`, "m"));
         assert.doesNotMatch(stdout, /deno run/);
-      },
-    });
-    await test.step({
-      name: "it prints its completion script, and nothing beside it",
-      ignore,
-      fn: async () => {
-        const { code, stdout, stderr } = await outcome(program, ["completion", "bash"], elsewhere);
-        assert.match(stdout, new RegExp(`^complete -F \\S+ ${INSTALLED_NAME} `, "m"));
-        assert.deepEqual([code, stderr], [0, ""]);
       },
     });
     await test.step({

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { run, start } from "../../dev/process/program.ts";
 import { eventually } from "../../dev/servers/eventually.ts";
-import { relayConfig } from "../../lib/config/config.ts";
+import { relayConfig } from "../../lib/config/relay_settings.ts";
 import { describe } from "../../lib/pipeline/status/describe_error.ts";
 import { openTransport } from "../../lib/sink/connection/open_transport.ts";
 import { hasOpenssl, type Issued, makeAuthority } from "../support/certificates.ts";

@@ -264,7 +264,7 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
   "post-images of documents that it shapes": {
     flags: ["--full-document", "required", "--omit", "n"],
     code: 2,
-    message: /--full-document required does not go with .*--omit/,
+    message: /--full-document required cannot be given with .*--omit/,
   },
   "an unknown way to full documents": {
     flags: ["--full-document", "sometimes"],

@@ -65,7 +65,7 @@ const KNOWN: readonly (readonly [string, unknown, RegExp, RegExp])[] = [
     "a missing role",
     server(13, "Unauthorized", "not authorized on testdrive to execute command"),
     /MongoDB does not allow this.*testdrive/,
-    /role `read`/,
+    /role read/,
   ],
   [
     "a post-image that is missing",
