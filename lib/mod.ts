@@ -30,10 +30,10 @@ import type { OptionTable } from "./config/option.ts";
 import { givenByProgram, inProgramWords } from "./config/program_options.ts";
 import type { Given } from "./config/read.ts";
 import { relayConfig } from "./config/relay_settings.ts";
-import { logObserver } from "./monitor/log_observer.ts";
+import { logListener } from "./monitor/log_listener.ts";
 import { RelayMetrics } from "./monitor/relay_metrics.ts";
 import { describe as describeForPeople, type Description } from "./pipeline/status/describe_error.ts";
-import { observers, type RelayObserver } from "./pipeline/status/observer.ts";
+import { emitter, type Listener, on } from "./pipeline/status/events.ts";
 import type { RelayStatus } from "./pipeline/status/relay_status.ts";
 import { type Trace, UNTRACED } from "./pipeline/status/stages.ts";
 import { StatusTracker } from "./pipeline/status/status_tracker.ts";
@@ -58,13 +58,14 @@ export type {
   CollectionEvents,
   ColumnChange,
   Counts,
+  Listener,
   OplogReach,
-  RelayObserver,
+  RelayEvent,
   SnapshotProgress,
   TableWrite,
-} from "./pipeline/status/observer.ts";
+} from "./pipeline/status/events.ts";
 export type { RelayStatus, StreamPhase } from "./pipeline/status/relay_status.ts";
-export type { Stage, Trace } from "./pipeline/status/stages.ts";
+export type { Stage, StageDone, Trace } from "./pipeline/status/stages.ts";
 export { SinkError, type SinkErrorKind } from "./sink/connection/sink_error.ts";
 export type { StreamState } from "./sink/metadata/status_query.ts";
 export type { DocumentOperation } from "./source/stream/event.ts";
@@ -72,7 +73,7 @@ export type { StreamStatus } from "./status/stream_status.ts";
 export type { Waited } from "./status/wait.ts";
 export { UsageError, UserError } from "./util/errors.ts";
 export { createLogger, type LogFields, type Logger, type LoggerOptions, type LogLevel } from "./util/log.ts";
-export type { Outage, System } from "./util/outage.ts";
+export type { Outage, OutageEvent, System } from "./util/outage.ts";
 export type { CollectionResult, DifferenceKind, KeyDifference, Outcome } from "./verify/result.ts";
 
 export interface CommandSurroundings {
@@ -83,8 +84,8 @@ export interface CommandSurroundings {
 }
 
 export interface RelaySurroundings extends CommandSurroundings {
-  /** Receives the events of the relay. If it throws, the error is logged, and the relay continues. @default {none} */
-  readonly observer?: Partial<RelayObserver>;
+  /** Called with each event of the relay. If it throws, the error is logged, and the relay continues. @default {none} */
+  readonly onEvent?: Listener;
   /** Wraps a batch in a span. @default {untraced} */
   readonly trace?: Trace;
 }
@@ -117,7 +118,7 @@ export interface Relay extends AsyncDisposable {
  */
 export function startRelay(options: RelayOptions, surroundings: RelaySurroundings = {}): Relay {
   const settings = configured(relayConfig, options, LIBRARY_OPTIONS.startRelay);
-  const { observer = {}, trace = UNTRACED } = surroundings;
+  const { onEvent = () => {}, trace = UNTRACED } = surroundings;
   const log = unfailing(surroundings.log ?? QUIET);
   const status = new StatusTracker(SYSTEM_CLOCK);
   const { name, version } = runtimeOf(process.versions);
@@ -129,7 +130,7 @@ export function startRelay(options: RelayOptions, surroundings: RelaySurrounding
   ready.promise.catch(() => {}); // `done` rejects as well.
   const running = runRelay(settings, {
     ...{ signal, log, status, trace },
-    observer: observers(logObserver(log), metrics, { ready: ready.resolve }, observer),
+    emit: emitter(logListener(log), metrics.listen, on({ ready: () => ready.resolve() }), onEvent),
   });
   const done = running.then(
     () => signal.aborted ? ready.reject(signal.reason) : ready.resolve(),
@@ -208,10 +209,13 @@ export async function verify(
 ): Promise<readonly CollectionResult[]> {
   const settings = configured(verifyConfig, options, LIBRARY_OPTIONS.verify);
   const safeLog = unfailing(log);
+  const outages = logListener(safeLog);
   return await compare(settings, {
     signal,
     log: safeLog,
-    observer: { ...observers(logObserver(safeLog)), progress: () => {}, done: () => {} },
+    emit: (event) => {
+      if (event.type !== "progress" && event.type !== "done") outages(event);
+    },
     onResults: () => false,
   });
 }

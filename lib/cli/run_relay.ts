@@ -3,10 +3,10 @@ import process from "node:process";
 import { ConnectionString } from "mongodb-connection-string-url";
 import { MONGODB, MONITORING, SCOPE } from "../config/relay_options.ts";
 import { find, type Given, readOptions } from "../config/read.ts";
-import { logObserver } from "../monitor/log_observer.ts";
-import { summaryObserver } from "../monitor/summary_observer.ts";
+import { logListener } from "../monitor/log_listener.ts";
+import { summaryListener } from "../monitor/summary_listener.ts";
 import type { RelaySettings } from "../pipeline/settings.ts";
-import { observers, type RelayObserver } from "../pipeline/status/observer.ts";
+import { emitter, type Listener } from "../pipeline/status/events.ts";
 import type { StatusSource } from "../pipeline/status/relay_status.ts";
 import { type Trace, UNTRACED } from "../pipeline/status/stages.ts";
 import { StatusTracker } from "../pipeline/status/status_tracker.ts";
@@ -16,7 +16,7 @@ import type { Logger } from "../util/log.ts";
 import { runtimeOf } from "../util/runtime.ts";
 import { VERSION } from "../util/version.ts";
 import type { CommandContext } from "./command.ts";
-import { progressObserver } from "./progress.ts";
+import { snapshotProgress } from "./progress.ts";
 
 export interface RunRelayContext extends CommandContext {
   readonly given: Given;
@@ -31,14 +31,14 @@ export async function runRelay(settings: RelaySettings, context: RunRelayContext
   warnOfUrlDatabase(given, log);
   const status = new StatusTracker(SYSTEM_CLOCK);
   await using watchers = await openWatchers(given, { status, log, versions });
-  using progress = progressObserver(context);
-  const summary = summaryObserver({ log, status, clock: SYSTEM_CLOCK });
-  const observer = observers(logObserver(log), progress, summary, watchers.observer);
-  await relay(settings, { signal, log, status, observer, trace: watchers.trace });
+  using progress = snapshotProgress(context);
+  const summary = summaryListener({ log, status, clock: SYSTEM_CLOCK });
+  const emit = emitter(logListener(log), progress.listen, summary, ...watchers.listeners);
+  await relay(settings, { signal, log, status, emit, trace: watchers.trace });
 }
 
 interface Watchers extends AsyncDisposable {
-  readonly observer: RelayObserver;
+  readonly listeners: readonly Listener[];
   readonly trace: Trace;
 }
 
@@ -52,21 +52,21 @@ interface WatcherDeps {
 async function openWatchers(given: Given, { status, log, versions }: WatcherDeps): Promise<Watchers> {
   const { listen, maxLag } = readOptions(MONITORING, given);
   await using opened = new AsyncDisposableStack();
-  const watching: Partial<RelayObserver>[] = [];
+  const listeners: Listener[] = [];
   let trace = UNTRACED;
   if (listen) {
     const { openMonitor } = await import("../monitor/monitor.ts");
     const monitor = opened.use(await openMonitor({ listen, maxLag, status, versions, log }));
-    watching.push(monitor.observer);
+    listeners.push(monitor.listen);
   }
   if (given.env?.OTEL_DENO === "true") {
     const { openTracing } = await import("../monitor/tracing.ts");
     const tracing = openTracing(VERSION);
-    watching.push(tracing.observer);
+    listeners.push(tracing.listen);
     trace = tracing.trace;
   }
   const closing = opened.move();
-  return { observer: observers(...watching), trace, [Symbol.asyncDispose]: () => closing.disposeAsync() };
+  return { listeners, trace, [Symbol.asyncDispose]: () => closing.disposeAsync() };
 }
 
 /** Databases that users log in to; `testdrive` is the default. */

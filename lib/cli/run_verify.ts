@@ -1,10 +1,9 @@
 /** Runs `verify`, and prints its results. */
-import { observers } from "../pipeline/status/observer.ts";
 import { worstOutcome } from "../verify/result.ts";
 import { jsonReport, textReport } from "../verify/report.ts";
 import type { VerifySettings } from "../verify/settings.ts";
 import { verify } from "../verify/verify.ts";
-import { logObserver } from "../monitor/log_observer.ts";
+import { logListener } from "../monitor/log_listener.ts";
 import { verifyProgress } from "./progress.ts";
 import { type RunRelayContext, warnOfUrlDatabase } from "./run_relay.ts";
 
@@ -17,13 +16,13 @@ export async function runVerify(settings: VerifySettings, context: RunRelayConte
   warnOfUrlDatabase(context.given, log);
   const report = settings.output === "json" ? jsonReport : textReport;
   using progress = verifyProgress(context);
+  const outages = logListener(log);
   const results = await verify(settings, {
     signal,
     log,
-    observer: {
-      ...observers(logObserver(log)),
-      progress: (each) => progress.progress(each),
-      done: () => progress.done(),
+    emit: (event) => {
+      progress.listen(event);
+      if (event.type !== "progress" && event.type !== "done") outages(event);
     },
     onResults: (results) => print(report(results)),
   });
