@@ -85,13 +85,13 @@ const variables = (table: OptionTable): readonly string[] =>
 
 interface Layout {
   readonly width: number;
-  /** Where descriptions begin; 0 for the line below the term. */
+  /** Column of the descriptions; 0 for the line below the term. */
   readonly column: number;
 }
 
 const BELOW_INDENT = 6;
 
-/** A term and its description: beside it if there is room, else below it. */
+/** Lays out a term and its description: side by side if there is room. */
 function item(term: string, description: string, { width, column }: Layout): string[] {
   const indent = column || BELOW_INDENT;
   const [first = "", ...rest] = wrapped(description, width - indent);

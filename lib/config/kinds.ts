@@ -107,7 +107,7 @@ export const oneOf = <const Choice extends string>(...choices: readonly Choice[]
   placeholder: choices.join("|"),
   parse: (given) => {
     const choice = choices.find((each) => each === given);
-    if (choice === undefined) throw new RangeError(`is none of ${choices.join(", ")}`);
+    if (choice === undefined) throw new RangeError(`is not one of ${choices.join(", ")}`);
     return choice;
   },
 });

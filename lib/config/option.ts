@@ -15,7 +15,7 @@ export const GROUPS = {
 
 export type Group = keyof typeof GROUPS;
 
-/** What has a value of its own: the process, each stream, or each collection. */
+/** How far a value applies: to all streams of a process, to one stream, or to one collection. */
 export type Scope = "process" | "stream" | "collection";
 
 /** One entry. Its key in the table is its name in programs and files; flag and variable are made from it. */

@@ -56,7 +56,7 @@ export const STREAM = { ...SCOPE, table: TABLES.table, worker: WORKERS.worker };
 
 const STREAMS = { ...CRATEDB, ...STREAM };
 
-/** Where rows are, and how they are written: `verify` repairs them as the relay would. */
+/** The options that `verify` shares with the relay: it repairs rows as the relay would write them. */
 const VERIFIED = {
   ...MONGODB,
   ...SCOPE,

@@ -7,7 +7,7 @@ export type Flags = Readonly<Record<string, string | undefined>>;
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Where values come from; the first that has an option wins. */
+/** The sources of values, in the order of precedence. */
 export interface Given {
   /** By flag, without the dashes. */
   readonly flags?: Flags;

@@ -1,4 +1,4 @@
-/** The options of a relay: where it reads and writes, which documents it replicates, and how. */
+/** The options of a relay: source, target, documents to replicate, and rows. */
 import { parseWorker } from "../key/worker.ts";
 import { parseListenAddress } from "../monitor/listen_address.ts";
 import { parseSinkUrl } from "../sink/connection/url.ts";
@@ -135,7 +135,7 @@ const target = inGroup("target", "collection");
 /** The rows: their tables, and what becomes of them. */
 export const TABLES = {
   table: target(
-    // It stays text: the default schema is known after the login.
+    // Kept as text: the server has the default schema.
     checked(textual("[SCHEMA.]TABLE", String), (value) => {
       if (value !== "") tableName(value, "doc");
       return undefined;

@@ -30,7 +30,7 @@ export interface CollectionSettings {
 
 /** Shares of the memory for data in transit, in bytes. Data exists as BSON, as JSON, as a statement and as its bytes. */
 export interface MemoryShares {
-  /** A reply of MongoDB. A larger document comes alone. */
+  /** A reply of MongoDB. A larger document is read alone. */
   readonly replyBytes: number;
   /** Events of one batch. The next batch fills while one is written. */
   readonly batchBytes: number;

@@ -1,14 +1,16 @@
 /** What has to be done once a change stream is open, before its changes are applied. */
+import type { MongoServerError } from "mongodb";
 import { namespaceText } from "../../util/namespace.ts";
 import type { StreamPosition } from "../../sink/metadata/stream_position.ts";
 import type { CausalReader } from "../../source/connection/causal_reader.ts";
 import { collectionsOf } from "../../source/documents/collections.ts";
 import type { DocumentReader } from "../../source/documents/documents.ts";
-import { isNotAllowed } from "../../source/connection/mongodb_errors.ts";
+import { isNotAllowed, isTransformFailure } from "../../source/connection/mongodb_errors.ts";
 import type { OwnKeys } from "../../source/documents/own_keys.ts";
 import { Sampler } from "../../source/documents/sample.ts";
 import type { FoundCollection } from "../../source/documents/scope.ts";
 import { deploymentOf, identityOf } from "../../source/documents/source_identity.ts";
+import { messageOf, UsageError } from "../../util/errors.ts";
 import type { Logger } from "../../util/log.ts";
 import { checkOrigin } from "./origin.ts";
 import { GoneRows } from "../snapshot/stale_rows.ts";
@@ -87,8 +89,8 @@ export async function prepare(snapshot: SnapshotState | null, deps: PrepareDeps)
 }
 
 /**
- * @throws MongoServerError for a filter or stage that MongoDB refuses, even before a collection exists; UserError when
- * they take or change `_id`
+ * @throws UsageError for a filter or stage that MongoDB refuses, even before a collection exists; UserError if they
+ * remove or change `_id`
  */
 async function checkTransform(
   [first]: readonly FoundCollection[],
@@ -99,9 +101,17 @@ async function checkTransform(
     await reader.check(first ?? { database: scope.only.database ?? "admin", collection: "none" });
   } catch (error) {
     // The check reads a placeholder, to which the user needs no rights.
-    if (first || !isNotAllowed(error)) throw error;
+    if (isNotAllowed(error)) {
+      if (first) throw error;
+    } else throw isTransformFailure(error) ? refusedTransform(error) : error;
   }
 }
+
+const refusedTransform = (cause: MongoServerError): UsageError =>
+  new UsageError(`MongoDB refuses --filter, --only, --omit or --pipeline: ${messageOf(cause)}`, {
+    hint: "Correct the query or the stages. aggregate() in mongosh shows the same message.",
+    cause,
+  });
 
 /** Applies `--on-drop` to collections that the last run left out and that were dropped since. */
 async function dropLeftOut(

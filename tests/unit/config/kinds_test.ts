@@ -66,7 +66,7 @@ const WRONG: readonly (readonly [string, () => unknown, RegExp])[] = [
   ["an object for a duration", () => DURATION.parse({}), /is not a text/],
   ["a list of numbers", () => list("N,…", (value) => [value]).parse([1]), /is not a list of texts/],
   ["a list for an object", () => json(parseFilter).parse([]), /is not a query/],
-  ["another choice", () => oneOf("on", "off").parse(true), /is none of on, off/],
+  ["another choice", () => oneOf("on", "off").parse(true), /is not one of on, off/],
 ];
 
 for (const [what, parse, message] of WRONG) {
