@@ -51,7 +51,7 @@ import type { CollectionResult } from "./verify/result.ts";
 import { verify as compare } from "./verify/verify.ts";
 
 export type { RelayOptions, StatusOptions, VerifyOptions, WaitOptions } from "./config/options.ts";
-export type { Json, SecretFile } from "./config/kinds.ts";
+export type { Json, SecretFile } from "./config/option.ts";
 export type { Namespace } from "./util/namespace.ts";
 export type {
   Advance,

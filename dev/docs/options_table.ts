@@ -1,6 +1,7 @@
 /** The options as `docs/options.md` shows them. */
-import { flagOf, grouped, type OptionTable, switchesOf, variablesOf } from "../../lib/config/option.ts";
-import { OPTIONS } from "../../lib/config/options.ts";
+import { flagOf, type OptionTable, switchesOf, variablesOf } from "../../lib/config/option.ts";
+import { grouped, OPTIONS } from "../../lib/config/options.ts";
+import { placeholderOf } from "../../lib/config/parsers.ts";
 
 const HEADINGS = ["Flag", "Environment", "Default", "Meaning", "Command"];
 
@@ -45,11 +46,11 @@ const rank = (title: string): number => title === "Options" ? 1 : 0;
 
 const rowsOf = (table: OptionTable): string[][] =>
   Object.entries(table).flatMap(([name, option]) => {
-    const { kind, default: fallback, help, details } = option;
-    const file = kind.secret ? [`\`--${flagOf(name)}-file FILE\``] : [];
+    const { secret, default: fallback, help, details } = option;
+    const file = secret ? [`\`--${flagOf(name)}-file FILE\``] : [];
     return [
       [
-        [code(`--${flagOf(name)} ${kind.placeholder}`), ...file].join(", "),
+        [code(`--${flagOf(name)} ${placeholderOf(option)}`), ...file].join(", "),
         variablesOf(name, option).map(code).join(", "),
         fallback === "" ? "" : code(fallback),
         details ? `${help}. ${details}` : help,

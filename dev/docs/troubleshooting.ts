@@ -64,7 +64,7 @@ export const thrownIn = (code: string): KnownError[] =>
 
 const COMMENT = /\/\*\*.*?\*\//gs;
 /** Replaces a hint that the program computes, or the end of it. */
-const COMPUTED = "The hint of the message says what to do.";
+const COMPUTED = "See the hint of the message.";
 
 /** @example IN: "a " + `b ${c}` → OUT: a b … */
 const textOf = (literals: string): string =>

@@ -1,5 +1,7 @@
 /** The texts of `--help`, made from the option table. */
-import { flagOf, grouped, type Option, type OptionTable, switchesOf, variablesOf } from "../config/option.ts";
+import { flagOf, type Option, type OptionTable, switchesOf, variablesOf } from "../config/option.ts";
+import { grouped } from "../config/options.ts";
+import { placeholderOf } from "../config/parsers.ts";
 import type { Environment } from "../config/read.ts";
 import { CALL } from "./call.ts";
 import type { Command } from "./command.ts";
@@ -44,7 +46,7 @@ const NARROW = 80;
 /** The help of a command. */
 export function commandHelp(name: string, { summary, options, examples }: Command, width: number): string {
   const column = width < NARROW ? 0 : OPTION_COLUMN;
-  const secrets = Object.entries(options).filter(([, { kind }]) => kind.secret);
+  const secrets = Object.entries(options).filter(([, { secret }]) => secret);
   return [
     `Usage: ${CALL} ${name} [options]`,
     "",
@@ -53,7 +55,7 @@ export function commandHelp(name: string, { summary, options, examples }: Comman
       "",
       `${title}:`,
       ...Object.entries(table).flatMap(([name, option]) => [
-        ...item(`--${flagOf(name)} ${option.kind.placeholder}`, helpOf(option), { width, column }),
+        ...item(`--${flagOf(name)} ${placeholderOf(option)}`, helpOf(option), { width, column }),
         ...switchesOf({ [name]: option }).flatMap(({ flag, letter, value }) =>
           item(`-${letter}, --${flag}`, `Same as --${flagOf(name)} ${value}`, { width, column })
         ),

@@ -1,6 +1,7 @@
 /** Parses the command line by the option table. */
 import { parseArgs, type ParseArgsConfig } from "node:util";
 import { flagOf, type Option, type OptionTable, switchesOf } from "../config/option.ts";
+import { isList, placeholderOf } from "../config/parsers.ts";
 import type { Flags } from "../config/read.ts";
 import { UsageError } from "../util/errors.ts";
 import { similarName } from "../util/similar_name.ts";
@@ -78,7 +79,7 @@ function parseFlags(args: readonly string[], call: Call): Flags | undefined {
       switched[set] = flag;
     } else if (option) {
       if (value === undefined || !inlineValue && /^--|^-[a-z]$/i.test(value)) throw needsValue(flag, option);
-      flags[flag] = option.kind.list && flags[flag] !== undefined ? `${flags[flag]},${value}` : value;
+      flags[flag] = isList(option) && flags[flag] !== undefined ? `${flags[flag]},${value}` : value;
     } else throw unknownOption(rawName, call);
   }
   for (const [set, flag] of Object.entries(switched)) {
@@ -93,12 +94,14 @@ const valuedFlags = (table: OptionTable): Readonly<Record<string, Option>> =>
   Object.fromEntries(
     Object.entries(table).flatMap(([name, option]) => [
       [flagOf(name), option],
-      ...option.kind.secret ? [[`${flagOf(name)}-file`, option]] : [],
+      ...option.secret ? [[`${flagOf(name)}-file`, option]] : [],
     ]),
   );
 
-const needsValue = (flag: string, { kind, default: fallback }: Option): UsageError =>
-  new UsageError(`--${flag} needs a value`, { hint: `e.g. --${flag} ${fallback || kind.placeholder}` });
+const needsValue = (flag: string, option: Option): UsageError =>
+  new UsageError(`--${flag} needs a value`, {
+    hint: `e.g. --${flag} ${option.default || placeholderOf(option)}`,
+  });
 
 const contradiction = (one: string, other: string): UsageError =>
   new UsageError(`${one} cannot be given with ${other}`, { hint: "Give one of the two." });

@@ -6,7 +6,7 @@ import { UsageError } from "../util/errors.ts";
 import type { LoggerOptions } from "../util/log.ts";
 import type { VerifySettings } from "../verify/settings.ts";
 import type { WorkloadSettings } from "../workload/workload.ts";
-import { LOGGING, OPTIONS, STREAM } from "./options.ts";
+import { LOGGING, OPTIONS, STREAM_NAME } from "./options.ts";
 import { find, type Given, readOptions } from "./read.ts";
 import { relayConfig, wholeRelayConfig } from "./relay_settings.ts";
 import { sinkAddress } from "./sink_address.ts";
@@ -35,7 +35,7 @@ export function forgetConfig(given: Given): ForgetSettings & { readonly confirm:
 
 /** The stream that a relay with these options follows; undefined if no option names one. */
 function streamOf(given: Given): ((schema: string) => string) | undefined {
-  if (!Object.entries(STREAM).some(([name, option]) => find(name, option, given))) return undefined;
+  if (!Object.entries(STREAM_NAME).some(([name, option]) => find(name, option, given))) return undefined;
   const { namesIn } = relayConfig(given);
   return (schema) => namesIn(schema).stream;
 }

@@ -1,9 +1,11 @@
 /** The options of a program that embeds the relay: their check, and their names in messages. */
 import { UsageError } from "../util/errors.ts";
 import { similarName } from "../util/similar_name.ts";
-import { flagOf, type OptionTable, switchesOf, URLS, variablesOf } from "./option.ts";
+import { flagOf, type OptionTable, switchesOf, variablesOf } from "./option.ts";
 import { OPTIONS } from "./options.ts";
 import type { Given } from "./read.ts";
+
+const URLS = ["mongodbUrl", "cratedbUrl"];
 
 /** What replaces an option of the command line. */
 const INSTEAD: Readonly<Record<string, string>> = {

@@ -1,7 +1,8 @@
 /** Reads options from flags, the environment, the options of a program, and files that these name. */
 import { readFileSync } from "node:fs";
 import { UsageError } from "../util/errors.ts";
-import { flagOf, type Option, type OptionTable, type Values, variablesOf } from "./option.ts";
+import { flagOf, type Option, type OptionTable, variablesOf } from "./option.ts";
+import { parse, type Values } from "./parsers.ts";
 
 export type Flags = Readonly<Record<string, string | undefined>>;
 
@@ -16,13 +17,11 @@ export interface Given {
   readonly options?: Readonly<Record<string, unknown>>;
 }
 
-/** A value, and what messages call its source: `--table`, `CRATEDB_TABLE`, `table`. */
+/** A value or the file that has it, and the name of its source: `--table`, `CRATEDB_TABLE`, `table`. */
 export interface Found {
   readonly source: string;
-  /** The value; undefined if a file has it. */
   readonly value: unknown;
-  /** The file that has the value. */
-  readonly file?: string | undefined;
+  readonly file: string | undefined;
 }
 
 /**
@@ -31,30 +30,29 @@ export interface Found {
  * @example
  * IN: "cratedbUrl", {flags: {}, env: {CRATEDB_URL_FILE: "/run/url"}} → OUT: {source: "CRATEDB_URL_FILE", file: "/run/url"}
  */
-export function find(name: string, option: Option, { flags = {}, env = {}, options = {} }: Given) {
+export function find(name: string, option: Option, given: Given): Found | undefined {
+  const { flags = {}, env = {}, options = {} } = given;
   const flag = flagOf(name);
   const variables = variablesOf(name, option);
-  const found = (source: string, value: unknown): Found => ({ source, value });
-  const inFile = (source: string, file: string): Found => ({ source, value: undefined, file });
-  const places: readonly (Found | undefined | false)[] = [
-    flags[flag] !== undefined && found(`--${flag}`, flags[flag]),
-    option.kind.secret && flags[`${flag}-file`] !== undefined &&
-    inFile(`--${flag}-file`, flags[`${flag}-file`] ?? ""),
-    ...variables.map((each) => env[each] ? found(each, env[each]) : undefined),
-    ...variables.map((each) => {
-      const file = option.kind.secret && env[`${each}_FILE`];
-      return file ? inFile(`${each}_FILE`, file) : undefined;
-    }),
-    options[name] !== undefined &&
-    (isFile(options[name]) && option.kind.secret
-      ? inFile(name, options[name].file)
-      : found(name, options[name])),
+  const value = options[name];
+  const file = fileOf(value);
+  // An empty variable is not set.
+  const places: readonly (readonly [source: string, value: unknown, file?: string | undefined])[] = [
+    [`--${flag}`, flags[flag]],
+    [`--${flag}-file`, undefined, flags[`${flag}-file`]],
+    ...variables.map((each) => [each, env[each] || undefined] as const),
+    ...variables.map((each) => [`${each}_FILE`, undefined, env[`${each}_FILE`] || undefined] as const),
+    option.secret && file !== undefined ? [name, undefined, file] : [name, value],
   ];
-  return places.find((place) => place !== false && place !== undefined) || undefined;
+  const found = places.find(([, value, file]) => value !== undefined || option.secret && file !== undefined);
+  return found && { source: found[0], value: found[1], file: found[2] };
 }
 
-const isFile = (value: unknown): value is { readonly file: string } =>
-  typeof value === "object" && typeof (value as { file?: unknown } | null)?.file === "string";
+/** @example IN: {file: "/run/url"} → OUT: "/run/url" */
+function fileOf(value: unknown): string | undefined {
+  const { file } = (value ?? {}) as { readonly file?: unknown };
+  return typeof file === "string" ? file : undefined;
+}
 
 /**
  * Returns the values of a table: what is given, else the defaults.
@@ -70,25 +68,25 @@ export function readOptions<Table extends OptionTable>(table: Table, given: Give
 }
 
 function valueOf(name: string, option: Option, given: Given): unknown {
-  const { kind, help, default: fallback } = option;
+  const { secret, help, default: fallback } = option;
   const found = find(name, option, given);
-  if (!found) return kind.parse(fallback);
+  if (!found) return parse(option, fallback);
   const { source, file } = found;
   if ((file ?? found.value) === "") throw new UsageError(`${source} is empty`, { hint: `${help}.` });
   const value = file === undefined ? found.value : contentOf(file, source);
-  if (kind.secret && NOT_BARE.test(String(value))) {
+  if (secret && NOT_BARE.test(String(value))) {
     throw new UsageError(`${source} has quotation marks or a variable's name around its value`, {
       hint: 'Write only the value: mongodb://host/, not "mongodb://host/" or MONGODB_URL=mongodb://host/.',
     });
   }
   try {
-    return kind.parse(value);
+    return parse(option, value);
   } catch (error) {
     if (error instanceof UsageError) throw new UsageError(`${source}: ${error.message}`, error);
     if (!(error instanceof RangeError)) throw error;
     const fault = file === undefined ? error.message : `names a file whose content ${error.message}`;
     // A secret is not shown.
-    const current = kind.secret ? "" : `: current value is ${JSON.stringify(value)}`;
+    const current = secret ? "" : `: current value is ${JSON.stringify(value)}`;
     throw new UsageError(`${source} ${fault}${current}`, {
       hint: `${help}.${fallback === "" ? "" : ` Default: ${fallback}`}`,
     });

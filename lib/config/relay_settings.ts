@@ -7,9 +7,10 @@ import { Scope } from "../source/documents/scope.ts";
 import { transformStages } from "../source/documents/transform.ts";
 import { UsageError } from "../util/errors.ts";
 import type { Namespace } from "../util/namespace.ts";
-import { type Values, valuesIn } from "./option.ts";
-import { RELAY } from "./options.ts";
+import type { OptionTable } from "./option.ts";
+import type { Values } from "./parsers.ts";
 import { type Given, readOptions } from "./read.ts";
+import { COLLECTION, RELAY, STREAM } from "./relay_options.ts";
 import { sinkAddress } from "./sink_address.ts";
 
 /**
@@ -26,12 +27,8 @@ export const wholeRelayConfig = (given: Given): RelaySettings =>
   relaySettings({ ...readOptions(RELAY, given), worker: undefined }, given);
 
 function relaySettings(options: Values<typeof RELAY>, given: Given): RelaySettings {
-  const { filter, only, pipeline, table, ...rest } = valuesIn(RELAY, options, "collection");
-  const { database, collection, exclude, batchBytes, statementBytes, ...stream } = valuesIn(
-    RELAY,
-    options,
-    "stream",
-  );
+  const { filter, only, pipeline, table, ...rest } = picked(COLLECTION, options);
+  const { database, collection, exclude, batchBytes, statementBytes, ...stream } = picked(STREAM, options);
   const sink = sinkAddress(given);
   const scope = new Scope({
     databases: database.length > 0 ? database : [EXAMPLE.database],
@@ -41,7 +38,7 @@ function relaySettings(options: Values<typeof RELAY>, given: Given): RelaySettin
   const transform = transformStages({ filter, only, omit: rest.omit, pipeline });
   if (transform.length > 0) checkFullDocument(rest.fullDocument);
   if (rest.key === "documentKey" && (transform.length > 0 || rest.omit.length > 0)) throw keyInTransform();
-  if (table !== "") checkTemplate(tableName(table, sink.schema), scope);
+  if (table !== undefined) checkTemplate(tableName(table, sink.schema), scope);
   const shares = memoryShares(options.maxMemory);
   return Object.freeze({
     ...stream,
@@ -59,23 +56,28 @@ function relaySettings(options: Values<typeof RELAY>, given: Given): RelaySettin
   });
 }
 
+/** The values of the options of one scope. */
+const picked = <Table extends OptionTable>(table: Table, values: Values<Table>) =>
+  Object.fromEntries(Object.entries(values).filter(([name]) => name in table)) as Values<Table>;
+
 /** The collection that the example of the same name follows, and its table. */
 const EXAMPLE = { database: "testdrive", collection: "data", table: "cdc-testdrive" } as const;
 
 /** The table of each other collection. */
 const EACH: TableName = { schema: "{database}", name: "{collection}" };
 
-const tableIn = (template: string, namespace: Namespace) => (schema: string): TableName =>
-  template === "" ? defaultTable(namespace, schema) : tableName(template, schema);
+const tableIn = (template: string | undefined, namespace: Namespace) => (schema: string): TableName =>
+  template === undefined ? defaultTable(namespace, schema) : tableName(template, schema);
 
-const namesOf = (template: string, scope: Scope, worker: Worker | undefined) => (schema: string): Names => {
-  const table = template === "" ? undefined : tableName(template, schema);
-  return {
-    tableOf: (namespace) => table ?? defaultTable(namespace, schema),
-    stream: streamOfWorker(`${scope} -> ${streamTarget(table, { scope, schema })}`, worker),
-    metadataSchema: table && !table.schema.includes("{") ? table.schema : schema,
+const namesOf =
+  (template: string | undefined, scope: Scope, worker: Worker | undefined) => (schema: string): Names => {
+    const table = template === undefined ? undefined : tableName(template, schema);
+    return {
+      tableOf: (namespace) => table ?? defaultTable(namespace, schema),
+      stream: streamOfWorker(`${scope} -> ${streamTarget(table, { scope, schema })}`, worker),
+      metadataSchema: table && !table.schema.includes("{") ? table.schema : schema,
+    };
   };
-};
 
 const defaultTable = ({ database, collection }: Namespace, schema: string): TableName =>
   database === EXAMPLE.database && collection === EXAMPLE.collection ? { schema, name: EXAMPLE.table } : EACH;

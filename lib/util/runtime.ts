@@ -1,4 +1,4 @@
-/** What runs the program: Deno or Node.js. Loads nothing, so that one that is too old for the rest can run it. */
+/** The runtime: Deno or Node.js. Imports nothing, so that an old runtime can run it. */
 
 export interface Runtime {
   readonly name: "Deno" | "Node.js";
@@ -20,15 +20,15 @@ interface Requirement {
 }
 
 const REQUIRED: Readonly<Record<Runtime["name"], Requirement>> = {
-  Deno: { oldest: [2, 9], text: "Deno 2.9", hint: "It comes with: deno upgrade" },
-  "Node.js": { oldest: [22, 0], text: "Node.js 22", hint: "It is at https://nodejs.org, or use Deno." },
+  Deno: { oldest: [2, 9], text: "Deno 2.9", hint: "Run: deno upgrade" },
+  "Node.js": { oldest: [22, 0], text: "Node.js 22", hint: "See https://nodejs.org, or use Deno." },
 };
 
 /**
- * Why this runtime cannot run the program, and what to do; undefined if it can.
+ * Returns why this runtime cannot run the program, with a hint; undefined if it can.
  *
  * @example
- * IN: Deno 2.6.0 → OUT: "Deno 2.9 or newer is needed; this is Deno 2.6.0.\nIt comes with: deno upgrade"; IN: Deno 2.10.1 → OUT: undefined
+ * IN: Deno 2.6.0 → OUT: "Deno 2.9 or newer is needed; this is Deno 2.6.0.\nRun: deno upgrade"; IN: Deno 2.10.1 → OUT: undefined
  */
 export function tooOld({ name, version }: Runtime): string | undefined {
   const { oldest: [oldestMajor, oldestMinor], text, hint } = REQUIRED[name];

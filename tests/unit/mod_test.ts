@@ -9,10 +9,10 @@ import {
   verify,
 } from "../../lib/mod.ts";
 
-/** Where nothing listens. */
+/** No server listens at these URLs. */
 const NOWHERE: RelayOptions = { mongodbUrl: "mongodb://127.0.0.1:1/", cratedbUrl: "crate://127.0.0.1:1" };
 
-Deno.test("startRelay() says which option is wrong, in the words of the library", () => {
+Deno.test("startRelay() names the wrong option as in the library", () => {
   assert.throws(() => startRelay({ ...NOWHERE, snapshotLanes: 0 }), (error) => {
     assert.ok(error instanceof UsageError);
     assert.match(error.message, /^snapshotLanes is not a whole number/);
@@ -20,7 +20,7 @@ Deno.test("startRelay() says which option is wrong, in the words of the library"
   });
 });
 
-Deno.test("startRelay() tells by `ready`, `done` and the status why it has failed", async () => {
+Deno.test("startRelay() reports a failure by `ready`, `done` and the status", async () => {
   const ended: unknown[] = [];
   const relay = startRelay(NOWHERE, {
     onEvent: (event) => event.type === "ended" && ended.push(event.error),
@@ -34,7 +34,7 @@ Deno.test("startRelay() tells by `ready`, `done` and the status why it has faile
   await relay.stop();
 });
 
-Deno.test("an error of startRelay() that came before `ready` need not be awaited twice", async () => {
+Deno.test("an error before `ready` need not be awaited twice", async () => {
   const relay = startRelay(NOWHERE);
   await assert.rejects(relay.ready, SinkError);
 });
@@ -45,7 +45,7 @@ Deno.test("startRelay() has metrics from the start", async () => {
   relay.done.catch(() => {});
 });
 
-Deno.test("startRelay() goes on if onEvent and log throw", async () => {
+Deno.test("startRelay() continues if onEvent and log throw", async () => {
   const refuse = () => {
     throw new Error("refused");
   };
@@ -77,10 +77,18 @@ Deno.test("describe() names the options of the library", () => {
   assert.doesNotMatch(hint, /--cratedb|CRATEDB_/);
 });
 
-Deno.test("status() rejects with the words of the library", async () => {
+Deno.test("status() rejects with the names of the library", async () => {
   await assert.rejects(status({ cratedbUrl: "mysql://localhost" }), (error) => {
     assert.ok(error instanceof UsageError);
     assert.match(error.message, /^cratedbUrl: The CrateDB URL must start with/);
     return true;
   });
+});
+
+Deno.test("the public types are explicit, so that the package has declarations", async () => {
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["publish", "--dry-run", "--allow-dirty", "--no-check", "--quiet"],
+    cwd: new URL("../..", import.meta.url),
+  }).output();
+  assert.ok(success, new TextDecoder().decode(stderr));
 });

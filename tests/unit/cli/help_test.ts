@@ -15,7 +15,7 @@ for (
   });
 }
 
-Deno.test("--help has examples that a shell takes as they are", async () => {
+Deno.test("--help has examples that a shell accepts", async () => {
   const { stdout } = await run(["cdc-relay", "--help"], { env: { COLUMNS: "60" } });
   const [, examples = ""] = stdout.split("\nExamples:\n");
   const output = await new Deno.Command("sh", {

@@ -42,7 +42,7 @@ for (const [command, options] of Object.entries<OptionTable>(OPTIONS)) {
   });
 }
 
-/** Arguments, and what the error says. */
+/** Arguments, and the error. */
 const WRONG: readonly (readonly [readonly string[], RegExp])[] = [
   [[], /No command given[^]*cdc-relay/],
   [["cdc-rely"], /Unknown command: cdc-rely\nDid you mean cdc-relay\?/],
@@ -121,7 +121,7 @@ const MALFORMED = [
   "mongodb://host/?w=x&nonsense=s3cret",
 ];
 for (const url of MALFORMED) {
-  Deno.test(`a malformed MONGODB_URL ends with one message and no password: ${url}`, async () => {
+  Deno.test(`a malformed MONGODB_URL is reported without the password: ${url}`, async () => {
     const outcome = await run(["db-workload"], { env: { MONGODB_URL: url } });
     assert.match(outcome.stderr, /^Error: MONGODB_URL is malformed: .*\n.*mongodb:\/\//);
     assert.doesNotMatch(outcome.stderr, /s3c/);
@@ -130,7 +130,7 @@ for (const url of MALFORMED) {
   });
 }
 
-Deno.test("--log-format json has the error that ends the program as JSON too", async () => {
+Deno.test("--log-format json reports the error that ends the program as JSON", async () => {
   const flags = ["--log-format", "json"];
   for (
     const [args, expected] of [
@@ -146,9 +146,14 @@ Deno.test("--log-format json has the error that ends the program as JSON too", a
   }
 });
 
-/** Arguments, and redirections of a shell; the exit code, and what is seen of the outputs that are left. */
+/** Arguments, and redirections of a shell; the exit code, and the remaining output. */
 const REDIRECTED: readonly (readonly [readonly string[], string, number, RegExp])[] = [
-  [["--help"], ">/dev/full", 1, /^Error: Standard output cannot be written: .*\nIs the disk full\?/],
+  [
+    ["--help"],
+    ">/dev/full",
+    1,
+    /^Error: Standard output cannot be written: .*\nCheck whether the disk is full/,
+  ],
   [["--frobnicate"], "2>/dev/full", 2, /^$/],
   [["--frobnicate"], "2>&-", 2, /^$/],
 ];
@@ -178,14 +183,14 @@ const refusing = (names: string): string =>
    };`;
 
 for (const names of ['["SIGTERM"]', '["SIGINT","SIGTERM"]']) {
-  Deno.test(`the program goes on without signals that the system does not have: ${names}`, async () => {
+  Deno.test(`the program runs without signals that the system does not have: ${names}`, async () => {
     const outcome = await run(["--version"], preload(refusing(names)));
     assert.match(outcome.stdout, /^mongodb_cdc_cratedb /);
     assert.deepEqual([outcome.code, outcome.stderr], [0, ""]);
   });
 }
 
-Deno.test("the signals that the system has stop the program all the same", async () => {
+Deno.test("the signals that the system has still stop the program", async () => {
   await using program = start(
     ["db-workload", "--mongodb-url", "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=60000"],
     preload(`${refusing('["SIGTERM"]')} Deno.stderr.writeSync(new TextEncoder().encode("up\\n"));`),
@@ -195,7 +200,7 @@ Deno.test("the signals that the system has stop the program all the same", async
 });
 
 for (const version of ["1.46.3", "2.6.0", "2.8.9"]) {
-  Deno.test(`Deno ${version} is told that it is too old`, async () => {
+  Deno.test(`Deno ${version} is refused as too old`, async () => {
     const outcome = await run(
       ["--help"],
       preload(

@@ -37,7 +37,7 @@ const SOURCES: readonly (readonly [string, Given, string])[] = [
     given({ collection: "flag" }, { MONGODB_COLLECTION: "env" }),
     "testdrive.flag",
   ],
-  ["the default where the environment is empty", given({}, { MONGODB_COLLECTION: "" }), "testdrive.data"],
+  ["the default if the variable is empty", given({}, { MONGODB_COLLECTION: "" }), "testdrive.data"],
 ];
 
 for (const [what, from, scope] of SOURCES) {

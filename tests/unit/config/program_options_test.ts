@@ -70,7 +70,7 @@ for (const name of ["mongodbUrl", "cratedbUrl"] as const) {
 
 /** Options that the library does not have, and what the hint names. */
 const UNKNOWN: readonly (readonly [string, RegExp])[] = [
-  ["nonsense", /^Options: mongodbUrl, database, /],
+  ["nonsense", /^Options: mongodbUrl, cratedbUrl, /],
   ["listen", /metrics\(\)/],
   ["maxLag", /status/],
   ["logFormat", /createLogger/],

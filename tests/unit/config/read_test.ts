@@ -1,8 +1,7 @@
 /** Sources of options; URLs in files, as Docker and Kubernetes mount secrets. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { count } from "../../../lib/config/kinds.ts";
-import { inGroup } from "../../../lib/config/option.ts";
+import type { OptionTable } from "../../../lib/config/option.ts";
 import { type Environment, find, type Flags, type Given, readOptions } from "../../../lib/config/read.ts";
 import { MONGODB } from "../../../lib/config/relay_options.ts";
 import { relayConfig } from "../../../lib/config/relay_settings.ts";
@@ -46,7 +45,7 @@ for (const [what, from, host] of SOURCES) {
   Deno.test(`a URL comes from ${what}`, () => assert.equal(relayConfig(from).sink.host, host));
 }
 
-Deno.test("a file is read without its line end, and both URLs can be in one", () => {
+Deno.test("files are read without their line ends", () => {
   const { mongodbUrl, sink } = relayConfig(
     given({}, { MONGODB_URL_FILE: MONGODB_FILE, CRATEDB_URL_FILE: CRATEDB }),
   );
@@ -55,7 +54,7 @@ Deno.test("a file is read without its line end, and both URLs can be in one", ()
 
 const WRONG_FILES: readonly (readonly [string, Given, RegExp])[] = [
   [
-    "is not there",
+    "does not exist",
     given({}, { MONGODB_URL_FILE: join(FOLDER, "none") }),
     /^MONGODB_URL_FILE names a file that cannot be read/,
   ],
@@ -77,7 +76,7 @@ const WRONG_FILES: readonly (readonly [string, Given, RegExp])[] = [
 ];
 
 for (const [what, from, message] of WRONG_FILES) {
-  Deno.test(`a file that ${what} is told of without what is in it`, () => {
+  Deno.test(`a file that ${what} is reported without its content`, () => {
     assert.throws(() => relayConfig(from), (error) => {
       assert.ok(error instanceof UsageError);
       assert.match(error.message, message);
@@ -87,7 +86,9 @@ for (const [what, from, message] of WRONG_FILES) {
   });
 }
 
-const BATCH = { batchSize: inGroup("rows", "stream")(count(1), { default: "10", help: "Events" }) };
+const BATCH = {
+  batchSize: { type: "count", least: 1, default: "10", help: "Events" },
+} as const satisfies OptionTable;
 
 Deno.test("readOptions() takes flags over variables over the options of a program over the default", () => {
   const from: Given = {

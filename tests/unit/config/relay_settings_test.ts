@@ -39,7 +39,7 @@ for (const [flags, scope, target] of SCOPES) {
 }
 
 for (const flags of [{}, { collection: "data" }, { database: "testdrive" }, { database: "testdrive,shop" }]) {
-  Deno.test(`relayConfig() ${JSON.stringify(flags)} has the original's table for its collection`, () => {
+  Deno.test(`relayConfig() ${JSON.stringify(flags)} has the table of the example for its collection`, () => {
     const { tableOf } = configOf(flags).namesIn("doc");
     assert.deepEqual(tableOf(DATA), { schema: "doc", name: "cdc-testdrive" });
     assert.deepEqual(tableOf(ORDERS), { schema: "{database}", name: "{collection}" });
@@ -69,7 +69,7 @@ for (const [table, schema, expected, metadataSchema] of TABLES) {
   });
 }
 
-Deno.test("relayConfig() puts a table without a schema into the one that is given", () => {
+Deno.test("relayConfig() puts a table without a schema into the default schema", () => {
   const tableOf = (flags: Flags) =>
     configOf({ collection: "data", ...flags }).namesIn("weather").tableOf(DATA);
   assert.deepEqual(tableOf({ table: "t" }), { schema: "weather", name: "t" });
@@ -102,7 +102,7 @@ Deno.test("relayConfig() refuses MongoDB's own databases", () => {
   assert.throws(() => configOf({ database: "local", collection: "oplog.rs" }), UsageError);
 });
 
-Deno.test("relayConfig() makes stages of what is taken of the documents", () => {
+Deno.test("relayConfig() makes pipeline stages of the transform", () => {
   const flags = { filter: '{"a": "x"}', only: "a, b.c", omit: "b.c.d", pipeline: '[{"$unset": "e"}]' };
   assert.deepEqual(configOf(flags).for(ORDERS).transform, [
     { $match: { a: "x" } },
@@ -141,7 +141,7 @@ for (const flags of TRANSFORMS) {
 
 for (const flags of TRANSFORMS) {
   const [option] = Object.keys(flags);
-  Deno.test(`relayConfig() refuses --key documentKey with --${option}, which may take the shard key away`, () => {
+  Deno.test(`relayConfig() refuses --key documentKey with --${option}, which could remove the shard key`, () => {
     assert.throws(() => configOf({ ...flags, key: "documentKey" }), (error) => {
       assert.ok(error instanceof UsageError);
       assert.match(error.message, new RegExp(`--key documentKey .*--${option}`));
@@ -178,12 +178,12 @@ for (
 
 const MEGABYTE = 2 ** 20;
 
-Deno.test("memoryShares() leaves room for each form that data has on its way", () => {
+Deno.test("memoryShares() leaves room for each form of the data in transit", () => {
   const { replyBytes, batchBytes, inFlightBytes, heapBytes } = memoryShares(256 * MEGABYTE);
-  // A reply that is read, a batch that waits, one that is written, and its statements as text, body and bytes.
+  // A reply, a batch that waits, a batch that is written, and its statements as text, body and bytes.
   assert.ok(2 * replyBytes + 3 * batchBytes + 3 * inFlightBytes < heapBytes / 2);
 });
 
-Deno.test("memoryShares() shares out the least memory too", () => {
+Deno.test("memoryShares() is at least one byte each", () => {
   assert.ok(Object.values(memoryShares(1)).every((share) => share === 1));
 });

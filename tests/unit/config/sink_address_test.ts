@@ -10,7 +10,7 @@ import { UsageError } from "../../../lib/util/errors.ts";
 const FOLDER = await Deno.makeTempDir();
 globalThis.addEventListener("unload", () => Deno.removeSync(FOLDER, { recursive: true }));
 
-/** Something that no output may have. */
+/** A text that no output may contain. */
 const SECRET = "aHVzaA";
 const TOKEN = `eyJh.eyJi.${SECRET}`;
 const NEXT_TOKEN = `eyJj.eyJk.${SECRET}`;
@@ -36,7 +36,7 @@ const URLS = { http: "crate://relay@db/?ssl=true", wire: "postgresql://relay@db/
 const COMMANDS = { "cdc-relay": relayConfig, status: statusConfig, wait: waitConfig };
 for (const [command, config] of Object.entries(COMMANDS)) {
   for (const url of Object.values(URLS)) {
-    Deno.test(`${command} takes certificates of its own for ${url}`, () => {
+    Deno.test(`${command} accepts certificates for ${url}`, () => {
       const env = { CRATEDB_URL: url, CRATEDB_CA: ca, CRATEDB_CERT: cert, CRATEDB_KEY: key };
       assert.deepEqual(config({ flags: {}, env }).sink.certificates, {
         ca: CERTIFICATE,
@@ -47,7 +47,7 @@ for (const [command, config] of Object.entries(COMMANDS)) {
   }
 }
 
-Deno.test("a URL without more has neither token nor certificates", () => {
+Deno.test("a plain URL has neither token nor certificates", () => {
   const { sink } = relayConfig({ flags: { "cratedb-url": URLS.http }, env: {} });
   assert.deepEqual([sink.jwt, sink.certificates], [undefined, undefined]);
 });
@@ -60,7 +60,7 @@ async function replace(path: string, text: string): Promise<void> {
   await Deno.utime(path, next, next);
 }
 
-Deno.test("a token's file is read again when it has changed, and the last token kept while it cannot be", async () => {
+Deno.test("a token's file is read again after a change; if it cannot be read, the last token stays", async () => {
   const path = await file("token", `${TOKEN}\n`);
   const { sink } = relayConfig({ flags: {}, env: { CRATEDB_JWT_FILE: path } });
   assert.equal(sink.jwt?.(), TOKEN);
@@ -74,7 +74,7 @@ Deno.test("a token's file is read again when it has changed, and the last token 
   assert.equal(sink.jwt?.(), TOKEN);
 });
 
-Deno.test("a token's file is not read while it is as it was", async () => {
+Deno.test("a token's file that has not changed is not read again", async () => {
   const path = await file("token", TOKEN);
   const { sink } = relayConfig({ flags: {}, env: { CRATEDB_JWT_FILE: path } });
   const { mtime, atime } = await Deno.stat(path);
@@ -83,7 +83,7 @@ Deno.test("a token's file is not read while it is as it was", async () => {
   assert.equal(sink.jwt?.(), TOKEN);
 });
 
-Deno.test("the password of a URL in a file is the one that the file has at the moment", async () => {
+Deno.test("the password of a URL in a file is the current one", async () => {
   const path = await file("url", "postgresql://relay:first@db:5432/doc");
   const { sink } = relayConfig({ flags: { "cratedb-url-file": path }, env: {} });
   assert.equal(sink.latestPassword?.(), "first");
@@ -95,7 +95,7 @@ Deno.test("the password of a URL in a file is the one that the file has at the m
 
 const WRONG: readonly (readonly [string, Flags, RegExp])[] = [
   [
-    "a CA that is not there",
+    "a CA that does not exist",
     { "cratedb-ca": none },
     /^--cratedb-ca names a file that cannot be read: .*none/,
   ],
@@ -117,14 +117,14 @@ const WRONG: readonly (readonly [string, Flags, RegExp])[] = [
     /--cratedb-cert and --cratedb-key need each other/,
   ],
   ["a CA without TLS", { "cratedb-ca": ca, "cratedb-url": "crate://db" }, /need a CrateDB URL with TLS/],
-  ["a token that is none", { "cratedb-jwt": SECRET }, /^--cratedb-jwt is not a JSON Web Token$/],
+  ["a malformed token", { "cratedb-jwt": SECRET }, /^--cratedb-jwt is not a JSON Web Token$/],
   [
     "a file without a token",
     { "cratedb-jwt-file": noToken },
     /names a file whose content is not a JSON Web Token/,
   ],
   [
-    "a token's file that is not there",
+    "a token's file that does not exist",
     { "cratedb-jwt-file": none },
     /^--cratedb-jwt-file names a file that cannot/,
   ],
@@ -137,7 +137,7 @@ const WRONG: readonly (readonly [string, Flags, RegExp])[] = [
 ];
 
 for (const [what, flags, message] of WRONG) {
-  Deno.test(`${what} is wrong usage, told of without secrets`, () => {
+  Deno.test(`${what} is wrong usage, reported without secrets`, () => {
     assert.throws(() => relayConfig({ flags: { "cratedb-url": URLS.http, ...flags }, env: {} }), (error) => {
       assert.ok(error instanceof UsageError);
       assert.match(error.message, message);
