@@ -123,7 +123,7 @@ export function startRelay(options: RelayOptions, surroundings: RelaySurrounding
   const status = new StatusTracker(SYSTEM_CLOCK);
   const { name, version } = runtimeOf(process.versions);
   const versions = { version: VERSION, runtime: `${name} ${version}` };
-  const metrics = new RelayMetrics({ status, clock: SYSTEM_CLOCK, versions });
+  const metrics = new RelayMetrics({ streams: [{ name: "", status }], clock: SYSTEM_CLOCK, versions });
   const stop = new AbortController();
   const signal = AbortSignal.any([stop.signal, ...surroundings.signal ? [surroundings.signal] : []]);
   const ready = Promise.withResolvers<void>();

@@ -19,7 +19,7 @@ const LITERAL = new RegExp(
 );
 const TEXT = `(?:${LITERAL.source})(?:\\s*\\+\\s*(?:${LITERAL.source}))*`;
 const THROWN = new RegExp(
-  `(?:new (?:User|UnusableTable)Error|super)\\(\\s*(${TEXT}),\\s*\\{\\s*hint:\\s*(${TEXT}(?:\\s*\\+)?)?|` +
+  `(?:new (?:User|UnusableTable)Error|super)\\(\\s*(${TEXT}),\\s*\\{\\s*hint\\b:?\\s*(${TEXT}(?:\\s*\\+)?)?|` +
     `\\bmessage:\\s*(${TEXT}),\\s*hint:\\s*(${TEXT})`,
   "g",
 );

@@ -1,11 +1,7 @@
-/** The names of this program, and how it was called: for help and hints. */
+/** How this program was called, for help and hints. */
 import { basename, isAbsolute, relative } from "node:path";
 import process from "node:process";
-
-/** The entry script, without its ending. */
-export const PROGRAM = "mongodb_cdc_cratedb";
-/** The name of the installed command. */
-export const INSTALLED_NAME = "mongodb-cdc-cratedb";
+import { INSTALLED_NAME } from "../util/version.ts";
 
 export interface Call {
   /** The running executable: Deno, Node.js, or this program if it was compiled. */

@@ -4,9 +4,8 @@ import { flagOf, type Option, type OptionTable, switchesOf } from "../config/opt
 import { isList, placeholderOf } from "../config/parsers.ts";
 import type { Flags } from "../config/read.ts";
 import { UsageError } from "../util/errors.ts";
-import { similarName } from "../util/similar_name.ts";
-import { VERSION } from "../util/version.ts";
-import { PROGRAM } from "./call.ts";
+import { similarName } from "../util/text.ts";
+import { PROGRAM, VERSION } from "../util/version.ts";
 import type { Command } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
 import { commandHelp, programHelp } from "./help.ts";

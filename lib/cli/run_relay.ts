@@ -56,7 +56,9 @@ async function openWatchers(given: Given, { status, log, versions }: WatcherDeps
   let trace = UNTRACED;
   if (listen) {
     const { openMonitor } = await import("../monitor/monitor.ts");
-    const monitor = opened.use(await openMonitor({ listen, maxLag, status, versions, log }));
+    const monitor = opened.use(
+      await openMonitor({ listen, maxLag, streams: [{ name: "", status }], versions, log }),
+    );
     listeners.push(monitor.listen);
   }
   if (given.env?.OTEL_DENO === "true") {

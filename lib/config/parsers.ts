@@ -7,11 +7,11 @@ import { BSON, type Document } from "mongodb";
 import { parseWorker, type Worker } from "../key/worker.ts";
 import { type ListenAddress, parseListenAddress } from "../monitor/listen_address.ts";
 import { parseSinkUrl, type SinkAddress } from "../sink/connection/url.ts";
-import { tableName } from "../sink/sql/sql_names.ts";
+import { tableName } from "../sink/sql/names.ts";
 import { parseFilter, parseOmitted, parsePaths, parsePipeline } from "../source/documents/transform.ts";
 import { LAST_ORDINAL } from "../source/stream/cluster_time.ts";
-import { WEB_TOKEN } from "../util/web_token.ts";
-import { parseMix } from "../workload/mix.ts";
+import { WEB_TOKEN } from "../util/mask_url.ts";
+import { parseMix } from "../workload/workload.ts";
 import type { InputTypes, Option, OptionTable } from "./option.ts";
 
 /** The parsed value of each type. */

@@ -1,6 +1,6 @@
 /** The options of a program that embeds the relay: their check, and their names in messages. */
 import { UsageError } from "../util/errors.ts";
-import { similarName } from "../util/similar_name.ts";
+import { similarName } from "../util/text.ts";
 import { flagOf, type OptionTable, switchesOf, variablesOf } from "./option.ts";
 import { OPTIONS } from "./options.ts";
 import type { Given } from "./read.ts";

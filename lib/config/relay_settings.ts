@@ -1,8 +1,7 @@
 /** The settings of a relay, from its options. */
 import { streamOfWorker, type Worker } from "../key/worker.ts";
 import type { CollectionSettings, MemoryShares, Names, RelaySettings } from "../pipeline/settings.ts";
-import { type TableName, tableName } from "../sink/sql/sql_names.ts";
-import { tableFor } from "../sink/sql/table_naming.ts";
+import { tableFor, type TableName, tableName } from "../sink/sql/names.ts";
 import { Scope } from "../source/documents/scope.ts";
 import { transformStages } from "../source/documents/transform.ts";
 import { UsageError } from "../util/errors.ts";

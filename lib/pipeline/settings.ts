@@ -2,8 +2,8 @@
 import type { Document } from "mongodb";
 import type { Worker } from "../key/worker.ts";
 import type { SinkAddress } from "../sink/connection/url.ts";
-import type { ColumnMode } from "../sink/sql/column_mode.ts";
-import type { TableName } from "../sink/sql/sql_names.ts";
+import type { ColumnMode } from "../sink/sql/dialect.ts";
+import type { TableName } from "../sink/sql/names.ts";
 import type { Scope } from "../source/documents/scope.ts";
 import type { FullDocument } from "../source/stream/open_stream.ts";
 import type { Namespace } from "../util/namespace.ts";

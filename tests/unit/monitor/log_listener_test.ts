@@ -88,7 +88,7 @@ Deno.test("text lines of a relay have the same numbers with units that people re
     const expected of [
       'INFO  Snapshot done documents=10 duration="1.5 s"',
       'INFO  MongoDB answers again after="41 s"',
-      'INFO  Stopped upserts=5 deletes=1 overflowed=0 events=6 dead_letters=2 duration="90 s"',
+      'INFO  Stopped events=6 upserts=5 deletes=1 overflowed=0 dead_letters=2 duration="90 s"',
     ]
   ) assert.ok(lines.includes(expected), lines.join("\n"));
 });
