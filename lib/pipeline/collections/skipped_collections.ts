@@ -1,9 +1,8 @@
 /** The collections whose changes are skipped: paused ones, and failed ones with their warnings and retries. */
-import { SinkError, type SinkErrorKind } from "../../sink/connection/sink_error.ts";
 import type { Clock } from "../../util/clock.ts";
-import { TABLE_HINTS } from "../../sink/table/unusable_table.ts";
 import { messageOf, UserError } from "../../util/errors.ts";
 import type { Logger } from "../../util/log.ts";
+import { describe } from "../status/describe_error.ts";
 import type { Collection } from "./collection.ts";
 import type { Requeued, StateChange } from "./collection_state.ts";
 
@@ -80,8 +79,9 @@ export class SkippedCollections {
     const [first] = failed;
     if (!first) return;
     const { name, state: { reason, hint } } = first;
+    const why = [reason, hint].filter((each) => each !== undefined).join(" ");
     throw new UserError(`${failed.length} of the collections were not read: ${namesOf(failed)}`, {
-      hint: `Their tables cannot be used. ${name}: ${reason}${hint === undefined ? "" : `\n${hint}`}`,
+      hint: `Their tables cannot be used. ${name}: ${why}`,
     });
   }
 
@@ -92,12 +92,7 @@ export class SkippedCollections {
 
 /** The change of a collection whose table cannot be used. */
 export function failure(error: unknown): StateChange {
-  const hints: Readonly<Partial<Record<SinkErrorKind, string>>> = TABLE_HINTS;
-  const hint = error instanceof UserError
-    ? error.hint
-    : error instanceof SinkError
-    ? hints[error.kind]
-    : undefined;
+  const { hint } = describe(error);
   return { what: "failed", reason: messageOf(error), ...hint !== undefined && { hint } };
 }
 

@@ -3,7 +3,7 @@ import { isStreamOf, partsOfStream } from "../../key/worker.ts";
 import type { Namespace } from "../../util/namespace.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
-import { createMetadataTable, selectFromEverySchema } from "./metadata_tables.ts";
+import { checkColumns, createMetadataTable, selectFromEverySchema } from "./metadata_tables.ts";
 
 const TABLE = "cdc_collection";
 const MAX_COLLECTIONS = 1_000_000;
@@ -49,12 +49,17 @@ export class SavedCollections {
     this.#table = { schema, name: TABLE };
   }
 
-  /** Creates the table if it is missing. All streams of a schema share it. */
+  /**
+   * Creates the table if it is missing. All streams of a schema share it.
+   *
+   * @throws UserError for a table of another version
+   */
   static async prepare(transport: Transport, { schema }: { schema: string }): Promise<void> {
     const columns = 'stream TEXT, "database" TEXT, collection TEXT, table_schema TEXT, table_name TEXT, ' +
-      'state TEXT, reason TEXT, hint TEXT, "rows" BIGINT, documents BIGINT, since TIMESTAMP WITH TIME ZONE, ' +
+      '"state" TEXT, reason TEXT, hint TEXT, "rows" BIGINT, documents BIGINT, "since" TIMESTAMP WITH TIME ZONE, ' +
       `PRIMARY KEY (${KEY})`;
     await createMetadataTable(transport, { schema, name: TABLE, columns });
+    await checkColumns(transport, { schema, name: TABLE }, ["state", "since"]);
   }
 
   /** Records that a table has rows of a collection. Call it before the first row is written. */

@@ -37,16 +37,6 @@ export const errorOfOpening = (error: unknown, { hasRows }: { readonly hasRows: 
     ? new RefusedTableError(error)
     : error;
 
-/** What to do about errors of one table, by their kinds. */
-export const TABLE_HINTS = {
-  "too many shards":
-    "Exclude collections with --exclude, create tables with fewer shards (--shards 1), or raise the limit: " +
-    'SET GLOBAL "cluster.max_shards_per_node" = 3000.',
-  "unknown schema": "Each database of MongoDB is a schema, unless --table says otherwise. Grant it, e.g. " +
-    "GRANT DQL, DML, DDL ON SCHEMA shop TO <user>.",
-  privilege: "Grant it, e.g. GRANT DQL, DML, DDL ON SCHEMA doc TO <user>.",
-} as const satisfies Partial<Record<SinkErrorKind, string>>;
-
 /** What is wrong with a table's columns. */
 export interface TableFault {
   /** As part of a sentence, e.g. `it has no \`oid\` column of type TEXT`. */

@@ -84,6 +84,6 @@ Deno.test("SkippedCollections.failIfAny() names what was not read", () => {
   collectionOf("a").move(FAILED);
   assert.throws(() => skipped.failIfAny(), {
     message: "1 of the collections were not read: shop.a",
-    hint: "Their tables cannot be used. shop.a: it is a view\nDrop it",
+    hint: "Their tables cannot be used. shop.a: it is a view Drop it",
   });
 });
