@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import { isWell, redrawn } from "../../../lib/status/status.ts";
-import { statusText } from "../../../lib/status/status_text.ts";
+import { isWell, redrawn, statusText } from "../../../lib/status/status.ts";
 import type { StreamStatus } from "../../../lib/status/stream_status.ts";
 
 const NOW = Date.parse("2026-01-31T12:00:00Z");

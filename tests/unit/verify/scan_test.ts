@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Passing } from "../../../lib/verify/result.ts";
-import { count } from "../../../lib/verify/count.ts";
+import { count } from "../../../lib/verify/scan.ts";
 
 /** Counts of documents, one after the other; the last one stays. */
 const counting = (documents: number[], rows: number, relay: Passing = "passed") =>

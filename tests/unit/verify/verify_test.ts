@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Scope } from "../../../lib/source/documents/scope.ts";
 import { UsageError } from "../../../lib/util/errors.ts";
 import { createLogger } from "../../../lib/util/log.ts";
-import { comparable, type ComparableDeps } from "../../../lib/verify/comparable.ts";
+import { comparable, type ComparableDeps } from "../../../lib/verify/verify.ts";
 
 const SHOP: Readonly<Record<string, readonly string[]>> = {
   shop: ["orders", "users"],
