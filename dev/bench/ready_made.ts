@@ -8,7 +8,7 @@ import { TableSchema } from "../../lib/sink/columns/table_schema.ts";
 import { openTable } from "../../lib/sink/table/target_table.ts";
 import { type Row, Writer } from "../../lib/sink/table/writer.ts";
 import { QUIET } from "../../lib/util/log.ts";
-import { Semaphore } from "../../lib/util/semaphore.ts";
+import { Semaphore } from "../../lib/util/concurrency.ts";
 import type { Bed } from "./bed.ts";
 import { makeDocument, type Shape } from "./documents.ts";
 import type { ReadyMade } from "./lines.ts";

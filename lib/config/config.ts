@@ -11,7 +11,7 @@ import type { StatusSettings } from "../status/status.ts";
 import type { WaitSettings } from "../status/wait.ts";
 import { UsageError } from "../util/errors.ts";
 import type { LoggerOptions } from "../util/log.ts";
-import type { VerifySettings } from "../verify/settings.ts";
+import type { VerifySettings } from "../verify/verify.ts";
 import type { WorkloadSettings } from "../workload/workload.ts";
 import { FORGET } from "./options/forget.ts";
 import { LOGGING } from "./options/logging.ts";

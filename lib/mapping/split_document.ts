@@ -5,7 +5,7 @@
 import { BsonType, type BsonValue, documentValue, itemsOf } from "../bson/bson.ts";
 import { asDocument } from "../bson/build.ts";
 import { type Field, fieldsOf } from "../bson/fields.ts";
-import { flatText } from "../util/flat_text.ts";
+import { flatText } from "../util/lossless_json.ts";
 import { escaped, jsonOf, repeatJson } from "./bson_to_json.ts";
 import { checkNames, classify, isId, isNull, MAX_DEPTH } from "./classify.ts";
 import type { Column, ColumnPath } from "./column_tree.ts";

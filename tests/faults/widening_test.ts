@@ -202,7 +202,7 @@ cratedbTest(
 );
 
 for (const [what, leave] of Object.entries(LEFTOVERS)) {
-  cratedbTest(`relay() cleans up ${what} when it starts`, async (context) => {
+  cratedbTest(`relay() cleans up ${what}, when it starts`, async (context) => {
     const data = collection(context);
     const first = context.relay(FLAGS);
     await first.waitForLine(/Ready/);

@@ -228,7 +228,7 @@ const CASES: Readonly<Record<string, Case>> = {
     size: 2_500,
     make: (size) => {
       const collections = list(size, (at) => ({ database: SHOP, collection: `c${at}` }));
-      return () => requeueAll(planSnapshot(fullSnapshot({ removesGone: true }), collections), collections);
+      return () => requeueAll(planSnapshot(fullSnapshot({ removesStale: true }), collections), collections);
     },
   },
 };

@@ -2,7 +2,7 @@
 import { connect, type Socket } from "node:net";
 import process from "node:process";
 import postgres from "postgres";
-import { Semaphore } from "../../util/semaphore.ts";
+import { Semaphore } from "../../util/concurrency.ts";
 import { CRATEDB, type Dialect, POSTGRESQL } from "../sql/dialect.ts";
 import { type Parameter, type Query, type Result, STATEMENT_LIMIT_MS, type Transport } from "./transport.ts";
 import { isSinkError, SinkError } from "./sink_error.ts";
