@@ -77,7 +77,7 @@ for (const transport of transports) {
     );
     await inStep(context);
     const warning =
-      /A column takes no fractions; they go to overflow .*column=data\['t'\] reason="--widen is off"/;
+      /A column cannot store fractions; they go to overflow .*column=data\['t'\] reason="--widen is off"/;
     await off.waitForLine(warning);
     assert.equal(off.stderr.filter((line) => warning.test(line)).length, 1);
     assert.deepEqual(await columnTypes(context), { _id: "bigint", t: "bigint" });
@@ -235,7 +235,7 @@ cratedbTest("relay() says which privileges widening lacks, and widens with them"
   const first = relay([], { env });
   await first.waitForLine(/Ready/);
   await data.insertOne({ _id: 3, t: 20.5 } as Document);
-  const line = await first.waitForLine(/takes no fractions/);
+  const line = await first.waitForLine(/cannot store fractions/);
   const [, grant = ""] = /(GRANT DQL ON TABLE [\w., ]+) TO <user>/.exec(line) ?? [];
   await inStep(context);
   assert.equal((await first.kill()).code, 0);
@@ -349,7 +349,7 @@ for (const [which, { args = [], columns, type = "bigint", reason }] of Object.en
     assert.equal((await columnTypes(context)).t, type);
     const [counts] = await sql(`SELECT count(data['t']) AS t, count(overflow['t']) AS o FROM "${table}"`);
     assert.deepEqual(counts, { t: 2, o: 2 });
-    const warnings = running.stderr.filter((line) => /takes no fractions/.test(line));
+    const warnings = running.stderr.filter((line) => /cannot store fractions/.test(line));
     assert.equal(warnings.length, reason ? 1 : 0, warnings.join("\n"));
     if (reason) assert.match(warnings[0] ?? "", reason);
     await assertNoLeftovers(context);
