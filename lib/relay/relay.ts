@@ -18,17 +18,15 @@ import { createStatusView } from "../sink/metadata/status_view.ts";
 import { StreamPosition } from "../sink/metadata/stream_position.ts";
 import { CausalReader } from "../source/connection/causal_reader.ts";
 import { changeStream } from "../source/stream/change_stream.ts";
-import { collectionsOf } from "../source/documents/collections.ts";
-import { Deployment } from "../source/connection/deployment.ts";
+import { collectionsOf, shardKeyOf } from "../source/documents/collections.ts";
+import { Deployment, serverDescription } from "../source/connection/deployment.ts";
 import { DocumentReader } from "../source/documents/documents.ts";
 import { RangeSplitter } from "../source/documents/key_ranges.ts";
 import { isHistoryLost, OtherDeploymentError } from "../source/connection/mongodb_errors.ts";
 import { OwnKeys } from "../source/documents/own_keys.ts";
 import { lostSince, savedToken } from "../source/stream/resume_token.ts";
-import { ServerClock } from "../source/connection/server_clock.ts";
-import { serverDescription } from "../source/connection/server_description.ts";
-import { shardKeyOf } from "../source/documents/shard_key.ts";
-import { FeatureTrial } from "../source/connection/stream_features.ts";
+import { ServerClock } from "../source/connection/cluster_time.ts";
+import { FeatureTrial } from "../source/stream/open_stream.ts";
 import { catalogueOf } from "../source/documents/unmatched.ts";
 import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
 import { messageOf, UserError } from "../util/errors.ts";
@@ -137,14 +135,13 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
   const features = new FeatureTrial((refused) =>
     log.info("MongoDB refuses a feature: going on without it", { refused: refused.join(", ") })
   );
+  const ownKeys = new OwnKeys(causalReader, settings.worker);
   const reader = new DocumentReader(causalReader, {
-    transform: settings.transform,
+    for: settings.for,
     size: settings.batchSize,
     replyBytes: settings.replyBytes,
-    idsRepeat: settings.key === "documentKey",
-    worker: settings.worker,
+    share: ownKeys,
   });
-  const ownKeys = new OwnKeys(causalReader, settings.worker);
   const found = await collectionsOf(causalReader, settings.scope, { log: QUIET });
   const [readable = { database: settings.scope.only.database ?? "admin", collection: "none" }] = found;
   await ownKeys.check(readable);
@@ -229,6 +226,7 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
           ...settings,
           route,
           features,
+          share: ownKeys,
           fullDocument: settings.transform.length > 0 ? "none" : settings.fullDocument,
           startAfter,
           signal: AbortSignal.any([ended, left]),

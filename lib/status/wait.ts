@@ -14,7 +14,7 @@ import {
 import { readPositions, type SavedPosition } from "../sink/metadata/saved_position.ts";
 import { quoteTable } from "../sink/sql/sql_names.ts";
 import { Deployment } from "../source/connection/deployment.ts";
-import { operationTimeOf } from "../source/connection/operation_time.ts";
+import { operationTimeOf } from "../source/connection/cluster_time.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import { absenceText, viewerOf } from "./absence.ts";

@@ -1,5 +1,5 @@
 /** What people and programs read of a wait. Pure. */
-import { clusterTimeFields, clusterTimeText } from "../source/stream/cluster_time.ts";
+import { clusterTimeFields, clusterTimeText } from "../source/connection/cluster_time.ts";
 import { durationText } from "../util/duration_text.ts";
 import type { StreamOutcome, Waited } from "./wait.ts";
 

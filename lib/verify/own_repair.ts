@@ -18,7 +18,7 @@ import { StreamPosition } from "../sink/metadata/stream_position.ts";
 import type { CausalReader } from "../source/connection/causal_reader.ts";
 import type { DocumentReader } from "../source/documents/documents.ts";
 import { OwnKeys } from "../source/documents/own_keys.ts";
-import { shardKeyOf } from "../source/documents/shard_key.ts";
+import { shardKeyOf } from "../source/documents/collections.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 

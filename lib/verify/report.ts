@@ -1,5 +1,5 @@
 /** What people and programs read of a verification. Pure. */
-import { clusterTimeText } from "../source/stream/cluster_time.ts";
+import { clusterTimeText } from "../source/connection/cluster_time.ts";
 import { type CollectionResult, type KeyDifference, type Outcome, worstOutcome } from "./result.ts";
 import { resultFields } from "./result_fields.ts";
 

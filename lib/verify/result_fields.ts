@@ -1,6 +1,6 @@
 /** The result of a collection in the form of `--json` and of the table `cdc_verify`: one name for one thing. */
 import type { VerifyRow } from "../sink/metadata/verify_results.ts";
-import { clusterTimeFields } from "../source/stream/cluster_time.ts";
+import { clusterTimeFields } from "../source/connection/cluster_time.ts";
 import type { CollectionResult } from "./result.ts";
 
 /**

@@ -81,10 +81,9 @@ export async function verify(
     retries,
     causalReader,
     reader: new DocumentReader(causalReader, {
-      transform: relay.transform,
+      for: relay.for,
       size: MAX_KEYS,
       replyBytes: relay.replyBytes,
-      idsRepeat: relay.key === "documentKey",
     }),
     splitter: new RangeSplitter(causalReader, { lanes: LANES, log }),
     rate: new SnapshotRate({ rate: settings.rate, lanes: LANES, clock }),

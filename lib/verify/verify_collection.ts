@@ -19,7 +19,7 @@ import type { CausalReader } from "../source/connection/causal_reader.ts";
 import { isThere } from "../source/documents/chunk.ts";
 import type { DocumentReader } from "../source/documents/documents.ts";
 import type { RangeSplitter } from "../source/documents/key_ranges.ts";
-import { shardKeyOf } from "../source/documents/shard_key.ts";
+import { shardKeyOf } from "../source/documents/collections.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import { BothSides, MAX_KEYS } from "./both_sides.ts";

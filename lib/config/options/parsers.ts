@@ -1,6 +1,6 @@
 /** What the values of options may be. */
 import { BSON } from "mongodb";
-import { LAST_ORDINAL } from "../../source/stream/cluster_time.ts";
+import { LAST_ORDINAL } from "../../source/connection/cluster_time.ts";
 
 /** Names and patterns that are given as a list: `a,b_*`. */
 export const names = (value: string): readonly string[] => {

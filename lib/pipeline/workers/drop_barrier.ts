@@ -18,7 +18,7 @@ import type { SavedPosition } from "../../sink/metadata/saved_position.ts";
 import type { StreamPosition } from "../../sink/metadata/stream_position.ts";
 import type { ChangeBatch } from "../../source/stream/change_stream.ts";
 import type { CollectionEvent } from "../../source/stream/event.ts";
-import { hasComeTo, savedToken } from "../../source/stream/resume_token.ts";
+import { hasReachedEvent, savedToken } from "../../source/stream/resume_token.ts";
 import type { Clock } from "../../util/clock.ts";
 import type { Logger } from "../../util/log.ts";
 import { snapshotStateText } from "../snapshot/saved_snapshot.ts";
@@ -105,8 +105,8 @@ type Saved = Awaited<ReturnType<DropBarrierDeps["read"]>>;
 
 /** Whether a stream has come to the event. */
 const hasArrived = ({ token }: CollectionEvent) => (position: Saved): boolean =>
-  [position?.token, position?.barrier].some((saved) => saved && hasComeTo(savedToken(saved), token));
+  [position?.token, position?.barrier].some((saved) => saved && hasReachedEvent(savedToken(saved), token));
 
 /** Whether a stream has the event behind it. */
 const hasDone = ({ token }: CollectionEvent) => (position: Saved): boolean =>
-  Boolean(position?.token && hasComeTo(savedToken(position.token), token));
+  Boolean(position?.token && hasReachedEvent(savedToken(position.token), token));

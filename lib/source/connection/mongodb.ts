@@ -1,4 +1,4 @@
-/** The connection to MongoDB. */
+/** Makes, connects and closes clients of MongoDB. */
 import { setTimeout as delay } from "node:timers/promises";
 import {
   MongoClient,
@@ -12,28 +12,22 @@ import {
 import { messageOf, UsageError } from "../../util/errors.ts";
 import { whyUnreachable } from "./unreachable.ts";
 
-/**
- * Milliseconds until a silent connection is closed while the driver logs in or ends sessions. All other commands have
- * the limits of {@linkcode AnswerLimit}.
- */
+/** Closes a silent connection while the driver logs in or ends sessions. {@linkcode AnswerLimit} limits other commands. */
 const SOCKET_TIMEOUT_MS = 60_000;
 
-/** Defaults that a URL may override. A try gives up on a server that does not answer for so many milliseconds. */
+/** Defaults that the URL may override. */
 const DEFAULTS: Readonly<MongoClientOptions> = {
   serverSelectionTimeoutMS: 5_000,
   connectTimeoutMS: 5_000,
   socketTimeoutMS: SOCKET_TIMEOUT_MS,
   appName: "mongodb_cdc_cratedb",
 };
-/** How long to wait for the server to end the sessions. */
 const CLOSE_TIMEOUT_MS = 1_000;
 
-/** Options that a URL cannot override: only the primary has the latest data. */
+/** Options that the URL cannot override: only the primary has the latest data. */
 const FIXED: Readonly<MongoClientOptions> = { readPreference: ReadPreference.primary, raw: false };
 
 /**
- * Connects to MongoDB.
- *
  * @param prepare called with the client before it connects
  * @throws UsageError for a URL that the driver refuses, or a file that cannot be read; MongoError when the servers
  *   cannot be reached
@@ -46,7 +40,7 @@ export async function connectMongodb(
   prepare(client);
   try {
     await client.connect();
-    await client.db("admin").command({ ping: 1 }); // The first command that is compressed.
+    await client.db("admin").command({ ping: 1 }); // The first command that uses compression.
     return client;
   } catch (error) {
     await closeMongodb(client);
@@ -64,7 +58,7 @@ async function explained(error: unknown, { options }: MongoClient, url: string):
   return await whyUnreachable(url, wanted, error) ?? error;
 }
 
-/** The packages of compressors, by the names that the driver gives them. */
+/** Packages of compressors by the driver's names. */
 const COMPRESSORS: Readonly<Record<string, string>> = { snappy: "snappy", zstd: "@mongodb-js/zstd" };
 
 function missingCompressor(error: unknown): string | undefined {
@@ -75,7 +69,7 @@ function missingCompressor(error: unknown): string | undefined {
 }
 
 const unknownCompressor = (name: string, cause: unknown): UsageError =>
-  new UsageError(`MONGODB_URL has compressors=${name}, which needs the package ${COMPRESSORS[name]}.`, {
+  new UsageError(`MONGODB_URL has compressors=${name}, which needs the npm package ${COMPRESSORS[name]}.`, {
     hint:
       `compressors=zlib needs no package. To use ${name}: in a clone, deno add npm:${
         COMPRESSORS[name]
@@ -84,15 +78,12 @@ const unknownCompressor = (name: string, cause: unknown): UsageError =>
     cause,
   });
 
-/**
- * Options of a command with an {@linkcode AnswerLimit}: they turn the driver's default timeout off. A `socketTimeoutMS`
- * of the URL stays.
- */
+/** Disables the default socket timeout for a command with an {@linkcode AnswerLimit}; keeps a `socketTimeoutMS` of the URL. */
 export const withoutTimeout = ({ options }: MongoClient): { readonly socketTimeoutMS?: 0 } =>
   options.socketTimeoutMS === SOCKET_TIMEOUT_MS ? { socketTimeoutMS: 0 } : {};
 
 /**
- * A client that connects with its first command.
+ * A client that connects when it runs its first command.
  *
  * @param options that the URL cannot override
  * @throws UsageError for a URL that the driver refuses
@@ -101,7 +92,7 @@ export function clientOf(url: string, options: Readonly<MongoClientOptions> = {}
   try {
     return new MongoClient(url, { ...without(DEFAULTS, optionsIn(url)), ...options, ...FIXED });
   } catch (error) {
-    // The parser's errors are not the driver's class.
+    // The URL parser throws errors that are no MongoError.
     throw malformedUrl(error);
   }
 }
@@ -117,10 +108,10 @@ const isFileError = (error: unknown): error is FileError =>
   error instanceof Error && "path" in error && "syscall" in error && error.syscall === "open";
 
 const unreadableFile = (cause: FileError): UsageError =>
-  new UsageError(`A file to log in to MongoDB with cannot be read: ${cause.path}`, {
+  new UsageError(`A file of the MongoDB login cannot be read: ${cause.path}`, {
     hint:
-      "tlsCAFile or tlsCertificateKeyFile in MONGODB_URL names it, or the environment of an authMechanism. " +
-      "It needs to be there, and to be readable by the user of this program.",
+      "It is named by tlsCAFile or tlsCertificateKeyFile in MONGODB_URL, or by a variable of an authMechanism. " +
+      "It must exist and be readable by the user of this program.",
     cause,
   });
 
@@ -131,12 +122,12 @@ const malformedUrl = (cause: unknown): UsageError =>
     cause,
   });
 
-/** Closes the client; does not wait for a server that does not answer. */
+/** Closes the client, without waiting for a server that does not answer. */
 export const closeMongodb = (client: MongoClient): Promise<void> =>
   Promise.race([client.close(), delay(CLOSE_TIMEOUT_MS, undefined, { ref: false })]);
 
 /**
- * The names of the options in a URL, in lower case. Given to the driver, our defaults would win over the URL.
+ * The option names of a URL in lower case. Options passed to the driver would override them.
  *
  * @example
  * IN: mongodb://a,b/?appName=x&tls=true → OUT: {"appname", "tls"}

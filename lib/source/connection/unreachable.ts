@@ -1,26 +1,25 @@
-/** Why the driver selects no server: the URL asks for another replica set, or another encryption, than the server has. */
+/** Explains why the driver selects no server: the URL names another replica set, or TLS is on at one side only. */
 import { type Document, MongoClient, type MongoClientOptions } from "mongodb";
 import { ConnectionString } from "mongodb-connection-string-url";
 import { UserError } from "../../util/errors.ts";
 
-/** Milliseconds for each probe. */
 const PROBE_TIMEOUT_MS = 2_000;
 
-/** Parameters that a probe leaves out: it does not log in, and accepts any replica set. */
-const LEFT_OUT = ["replicaset", "loadbalanced", "authsource", "authmechanism", "authmechanismproperties"];
+/** URL parameters that a probe omits: it does not log in, and accepts any replica set. */
+const OMITTED = ["replicaset", "loadbalanced", "authsource", "authmechanism", "authmechanismproperties"];
 const OF_SRV = ["srvservicename", "srvmaxhosts"];
 
 /** Settings of the client that failed to connect. */
 export type Wanted = Pick<MongoClientOptions, "replicaSet" | "tls"> & { readonly hosts: readonly string[] };
 
 /**
- * Sends `hello` to the hosts of a URL, without user name and password.
+ * Probes the hosts of a URL with `hello`, without credentials.
  *
  * @example
- * IN: mongodb://a/?replicaSet=rsX, and a is of rs0
- * OUT: UserError "MONGODB_URL asks for the replica set rsX, and the server at a:27017 is of rs0."
+ * IN: mongodb://a/?replicaSet=rsX, where a is in rs0
+ * OUT: UserError "MONGODB_URL names the replica set rsX, but the server at a:27017 is in rs0."
  *
- * @returns undefined for another reason
+ * @returns undefined if the reason is another one
  */
 export async function whyUnreachable(
   url: string,
@@ -31,7 +30,7 @@ export async function whyUnreachable(
   const reasons = await Promise.all(hosts.map(async (host) => {
     const like = await helloOf(probeUrl(url, host, { tls }));
     if (like) return replicaSet ? otherSet(like, { host, replicaSet }) : undefined;
-    // Nothing secret is sent, so any certificate will do.
+    // Nothing secret is sent, so any certificate is accepted.
     const otherwise = await helloOf(probeUrl(url, host, { tls: !tls, insecure: !tls }));
     return otherwise && otherEncryption(host, { tls });
   }));
@@ -51,22 +50,22 @@ function otherSet(
   if (hello.msg === "isdbgrid") {
     return {
       message:
-        `MONGODB_URL asks for the replica set ${replicaSet}, and the server at ${host} is a mongos of a sharded cluster.`,
-      hint: "Leave replicaSet out.",
+        `MONGODB_URL names the replica set ${replicaSet}, but the server at ${host} is a mongos of a sharded cluster.`,
+      hint: "Remove replicaSet.",
     };
   }
   if (hello.setName === replicaSet) return undefined;
   if (typeof hello.setName === "string") {
     return {
       message:
-        `MONGODB_URL asks for the replica set ${replicaSet}, and the server at ${host} is of ${hello.setName}.`,
-      hint: `Write replicaSet=${hello.setName}, or leave replicaSet out.`,
+        `MONGODB_URL names the replica set ${replicaSet}, but the server at ${host} is in ${hello.setName}.`,
+      hint: `Use replicaSet=${hello.setName}, or remove replicaSet.`,
     };
   }
   if (hello.isreplicaset === true) return undefined;
   return {
     message:
-      `MONGODB_URL asks for the replica set ${replicaSet}, and the server at ${host} runs without a replica set.`,
+      `MONGODB_URL names the replica set ${replicaSet}, but the server at ${host} runs without a replica set.`,
     hint: `Change streams need one. Start mongod with --replSet ${replicaSet}, then run rs.initiate() once.`,
   };
 }
@@ -74,18 +73,17 @@ function otherSet(
 const otherEncryption = (host: string, { tls }: { readonly tls: boolean }): Reason =>
   tls
     ? {
-      message: `MONGODB_URL asks for TLS, and the server at ${host} answers without it.`,
-      hint:
-        "Leave tls=true out (with mongodb+srv, write tls=false), or turn TLS on in the server (net.tls.mode).",
+      message: `MONGODB_URL requires TLS, but the server at ${host} answers without it.`,
+      hint: "Remove tls=true (with mongodb+srv, add tls=false), or enable TLS in the server (net.tls.mode).",
     }
     : {
-      message: `The server at ${host} answers with TLS only, and MONGODB_URL does not ask for it.`,
-      hint: "Write tls=true, and tlsCAFile=ca.pem for a certificate of an authority of your own.",
+      message: `The server at ${host} accepts only TLS, but MONGODB_URL does not enable it.`,
+      hint: "Add tls=true, and tlsCAFile=ca.pem if a private CA signed its certificate.",
     };
 
 interface Encryption {
   readonly tls: boolean;
-  /** Whether any certificate is taken. @default {false} */
+  /** Whether to accept any certificate. @default {false} */
   readonly insecure?: boolean;
 }
 
@@ -98,8 +96,8 @@ function probeUrl(url: string, host: string, { tls, insecure = false }: Encrypti
   const parameters = probe.searchParams;
   for (const name of [...parameters.keys()]) {
     const lower = name.toLowerCase();
-    if (LEFT_OUT.includes(lower) || OF_SRV.includes(lower)) parameters.delete(name);
-    // Without TLS, the driver refuses its options.
+    if (OMITTED.includes(lower) || OF_SRV.includes(lower)) parameters.delete(name);
+    // The driver refuses TLS options without TLS.
     if (/^(?:tls|ssl)/.test(lower) && (!tls || lower === "tls" || lower === "ssl")) parameters.delete(name);
   }
   parameters.set("directConnection", "true");
@@ -108,7 +106,7 @@ function probeUrl(url: string, host: string, { tls, insecure = false }: Encrypti
   return probe.href;
 }
 
-/** The answer to `hello`; undefined for a server that does not answer. */
+/** The answer to `hello`; undefined if the server does not answer. */
 async function helloOf(url: string): Promise<Document | undefined> {
   const timeouts = {
     serverSelectionTimeoutMS: PROBE_TIMEOUT_MS,

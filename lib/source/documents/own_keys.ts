@@ -23,13 +23,6 @@ export const isOwn = ({ index, count }: Worker, value: unknown): Document => ({
   $eq: [{ $abs: { $mod: [{ $toHashedIndexKey: value }, count] } }, index],
 });
 
-/** The stage that leaves events of a worker's documents, and those of whole collections. */
-export const ownEvents = (worker: Worker): Document => ({
-  $match: {
-    $or: [{ documentKey: { $exists: false } }, { $expr: isOwn(worker, "$documentKey._id") }],
-  },
-});
-
 /** Keys of one question, and their bytes: a command has 16 MB at most. */
 const MAX_KEYS = 2_000;
 const MAX_KEY_BYTES = 2 ** 20;
@@ -48,6 +41,10 @@ export class OwnKeys {
   constructor(reader: Pick<CausalReader, "read">, worker: Worker | undefined) {
     this.#reader = reader;
     this.#worker = worker;
+  }
+
+  condition(id: unknown): Document | undefined {
+    return this.#worker && isOwn(this.#worker, id);
   }
 
   /**

@@ -6,7 +6,7 @@ import { BSON, type Document, MongoClient, MongoNetworkError } from "mongodb";
 import { Deployment, pinnedUrl } from "../../../../lib/source/connection/deployment.ts";
 import { PinnedRoute } from "../../../../lib/source/connection/route.ts";
 import { Scope } from "../../../../lib/source/documents/scope.ts";
-import { FeatureTrial } from "../../../../lib/source/connection/stream_features.ts";
+import { FeatureTrial } from "../../../../lib/source/stream/open_stream.ts";
 import { OutageTracker } from "../../../../lib/util/outage.ts";
 import { Shutdown } from "../../../../lib/util/shutdown.ts";
 import { type Answer, FakeBalancer, FakeMongos } from "../../../support/fake_mongos.ts";

@@ -34,7 +34,7 @@ Deno.test("isOwn() takes remainders of negative hashes too", () =>
 Deno.test("streamStages() leaves events of other workers' documents out, and none of collections", () => {
   const scope = new Scope({ databases: ["shop"], collections: ["orders"], exclude: [] });
   const features = { splitsLargeEvents: true, expandedEvents: true };
-  const stages = streamStages({ scope, worker: WORKER, fullDocument: "lookup", features }, null);
+  const stages = streamStages({ scope, share: asking([]).keys, fullDocument: "lookup", features }, null);
   assert.deepEqual(stages.map((stage) => Object.keys(stage)[0]), [
     "$changeStream",
     "$match",
