@@ -1,5 +1,4 @@
 import type { MongoClient } from "mongodb";
-import { observers } from "../../lib/pipeline/status/observer.ts";
 import { CausalReader } from "../../lib/source/connection/causal_reader.ts";
 import { DocumentReader, type ReaderOptions } from "../../lib/source/documents/documents.ts";
 import type { DocumentSettings } from "../../lib/source/documents/pages.ts";
@@ -12,7 +11,7 @@ export const quietReader = (client: MongoClient): CausalReader =>
   new CausalReader(directRoute(client), {
     retryFor: 10_000,
     shutdown: new Shutdown(new AbortController().signal),
-    outages: new OutageTracker({ system: "MongoDB", observer: observers() }),
+    outages: new OutageTracker({ system: "MongoDB", emit: () => {} }),
   });
 
 /** A reader of documents with the same settings for each collection. */
