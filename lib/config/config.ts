@@ -1,6 +1,6 @@
 /** What the commands are told, checked and frozen; nothing below reads the environment. */
 import type { DemoSettings, NamedServer } from "../../dev/demo/settings.ts";
-import { streamOfWorker, type Worker } from "../key/worker.ts";
+import { streamOfPart, type StreamPart } from "../key/stream_name.ts";
 import type { Namespace } from "../util/namespace.ts";
 import { memoryShares } from "./memory_shares.ts";
 import type { CollectionSettings, Names, RelaySettings } from "../pipeline/settings.ts";
@@ -84,13 +84,13 @@ const EACH: TableName = { schema: "{database}", name: "{collection}" };
 const namesOf = (
   table: string,
   scope: Scope,
-  { worker }: { readonly worker: Worker | undefined },
+  { worker }: { readonly worker: StreamPart | undefined },
 ) =>
 (schema: string): Names => {
   const template = table === "" ? undefined : tableName(table, schema);
   return {
     tableOf: (namespace) => template ?? defaultTable(namespace, schema),
-    stream: streamOfWorker(`${scope} -> ${streamTarget(template, { scope, schema })}`, worker),
+    stream: streamOfPart(`${scope} -> ${streamTarget(template, { scope, schema })}`, worker),
     metadataSchema: template && !template.schema.includes("{") ? template.schema : schema,
   };
 };

@@ -1,6 +1,6 @@
 /** What a relay is told. */
 import type { Document } from "mongodb";
-import type { Worker } from "../key/worker.ts";
+import type { StreamPart } from "../key/stream_name.ts";
 import type { Namespace } from "../util/namespace.ts";
 import type { SinkAddress } from "../sink/connection/url.ts";
 import type { TableName } from "../sink/sql/sql_names.ts";
@@ -32,8 +32,8 @@ export interface RelaySettings extends MemoryShares {
   readonly for: (namespace: Namespace) => CollectionSettings;
   readonly mongodbUrl: string;
   readonly scope: Scope;
-  /** The part of the documents that this relay takes; undefined for all. */
-  readonly worker: Worker | undefined;
+  /** The part of the documents that this relay replicates; undefined for all. */
+  readonly worker: StreamPart | undefined;
   /** Stages that documents go through; empty where they are taken as they are. */
   readonly transform: readonly Document[];
   /** What names a row. */

@@ -9,7 +9,6 @@ import { openTransport } from "../sink/connection/open_transport.ts";
 import { sinkDescription } from "../sink/connection/sink_description.ts";
 import { countingWrites, fenced, retrying } from "../sink/connection/wrappers.ts";
 import { DeadLetters } from "../sink/metadata/dead_letters.ts";
-import { DividedStreams } from "../sink/metadata/divided_streams.ts";
 import { FollowedCollections } from "../sink/metadata/followed_collections.ts";
 import { RepairRequests } from "../sink/metadata/repair_requests.ts";
 import { savedName } from "../sink/metadata/saved_name.ts";
@@ -23,7 +22,6 @@ import { Deployment, serverDescription } from "../source/connection/deployment.t
 import { DocumentReader } from "../source/documents/documents.ts";
 import { RangeSplitter } from "../source/documents/key_ranges.ts";
 import { isHistoryLost, OtherDeploymentError } from "../source/connection/mongodb_errors.ts";
-import { OwnKeys } from "../source/documents/own_keys.ts";
 import { lostSince, savedToken } from "../source/stream/resume_token.ts";
 import { ServerClock } from "../source/connection/cluster_time.ts";
 import { FeatureTrial } from "../source/stream/open_stream.ts";
@@ -34,8 +32,10 @@ import { type Logger, QUIET } from "../util/log.ts";
 import { OutageTracker } from "../util/outage.ts";
 import { Shutdown } from "../util/shutdown.ts";
 import { bufferBatches } from "../pipeline/loop/batcher.ts";
-import { takeOverDivision } from "../pipeline/workers/division.ts";
+import { DividedStreams, takeOverDivision } from "../pipeline/workers/division.ts";
 import { DropBarrier } from "../pipeline/workers/drop_barrier.ts";
+import { openShare } from "../pipeline/workers/worker_share.ts";
+import { NO_BARRIER } from "../pipeline/loop/barrier.ts";
 import { Heartbeat } from "../pipeline/status/heartbeat.ts";
 import { type Emit, emitter } from "../pipeline/status/events.ts";
 import { watchOplog } from "../pipeline/status/oplog_watch.ts";
@@ -135,16 +135,15 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
   const features = new FeatureTrial((refused) =>
     log.info("MongoDB refuses a feature: going on without it", { refused: refused.join(", ") })
   );
-  const ownKeys = new OwnKeys(causalReader, settings.worker);
+  const found = await collectionsOf(causalReader, settings.scope, { log: QUIET });
+  const [readable = { database: settings.scope.only.database ?? "admin", collection: "none" }] = found;
+  const share = await openShare(settings.worker, { reader: causalReader, namespace: readable });
   const reader = new DocumentReader(causalReader, {
     for: settings.for,
     size: settings.batchSize,
     replyBytes: settings.replyBytes,
-    share: ownKeys,
+    share,
   });
-  const found = await collectionsOf(causalReader, settings.scope, { log: QUIET });
-  const [readable = { database: settings.scope.only.database ?? "admin", collection: "none" }] = found;
-  await ownKeys.check(readable);
   log.info(`Following ${settings.scope}`, { collections: found.length });
   await warnOfUnmatched({ scope: settings.scope, found, catalogue: catalogueOf(causalReader), log });
 
@@ -180,7 +179,7 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
     names,
     settings,
     causalReader,
-    ownKeys,
+    share,
     shardKeyOf: async (namespace) =>
       settings.key === "documentKey" ? await shardKeyOf(causalReader, namespace) : [],
     signal: ended,
@@ -198,17 +197,20 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
     reader,
     splitter: new RangeSplitter(causalReader, { lanes: settings.snapshotLanes, log }),
     tables,
-    ownKeys,
-    repairs: new RequestedRepairs({ requests, reader, ownKeys, tables, scope: settings.scope, clock, log }),
-    barrier: new DropBarrier({
-      position,
-      tables,
-      read: (stream) => readPosition(patient, { schema, stream }),
-      settings,
-      signal: ended,
-      log,
-      clock,
-    }),
+    share,
+    repairs: new RequestedRepairs({ requests, reader, share, tables, scope: settings.scope, clock, log }),
+    barrier: settings.worker
+      ? new DropBarrier({
+        position,
+        tables,
+        share,
+        read: (stream) => readPosition(patient, { schema, stream }),
+        settings,
+        signal: ended,
+        log,
+        clock,
+      })
+      : NO_BARRIER,
     position,
     settings,
     signal: ended,
@@ -226,7 +228,7 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
           ...settings,
           route,
           features,
-          share: ownKeys,
+          share,
           fullDocument: settings.transform.length > 0 ? "none" : settings.fullDocument,
           startAfter,
           signal: AbortSignal.any([ended, left]),

@@ -1,5 +1,5 @@
 /** `forget`: removes what the relay keeps about a stream. Tables with documents and their rows stay. */
-import { isStreamOf } from "../key/worker.ts";
+import { isStreamOf } from "../key/stream_name.ts";
 import { openTransport } from "../sink/connection/open_transport.ts";
 import type { Transport } from "../sink/connection/transport.ts";
 import type { SinkAddress } from "../sink/connection/url.ts";

@@ -1,6 +1,6 @@
 /** `wait`: returns when CrateDB shows everything up to a time of MongoDB. */
 import type { BSON } from "mongodb";
-import { siblingsOf } from "../key/worker.ts";
+import { siblingsOf } from "../key/stream_name.ts";
 import { hasWritten } from "../pipeline/status/has_written.ts";
 import { openTransport } from "../sink/connection/open_transport.ts";
 import { isUnknownRelation } from "../sink/connection/sink_error.ts";

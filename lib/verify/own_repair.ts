@@ -16,7 +16,7 @@ import type { RowKey } from "../key/row_key.ts";
 import { StreamPosition } from "../sink/metadata/stream_position.ts";
 import type { CausalReader } from "../source/connection/causal_reader.ts";
 import type { DocumentReader } from "../source/documents/documents.ts";
-import { OwnKeys } from "../source/documents/own_keys.ts";
+import { ALL_DOCUMENTS } from "../source/documents/share.ts";
 import { shardKeyOf } from "../source/documents/collections.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
@@ -66,7 +66,7 @@ export async function repairUnderLease(
     names,
     settings,
     causalReader,
-    ownKeys: new OwnKeys(causalReader, undefined),
+    share: ALL_DOCUMENTS,
     shardKeyOf: async () => settings.key === "documentKey" ? await shardKeyOf(causalReader, namespace) : [],
     signal: AbortSignal.any([signal, failed.signal]),
     emit: () => {},

@@ -1,7 +1,7 @@
 /** Verifies one collection and its table: in whole, by a sample, or by counts alone. */
 import type { Document } from "mongodb";
 import type { ShardKey } from "../key/document_key.ts";
-import { isStreamOf, partsOfStream, siblingsOf } from "../key/worker.ts";
+import { isStreamOf, partsOfStream, siblingsOf } from "../key/stream_name.ts";
 import { type Namespace, namespaceText } from "../util/namespace.ts";
 import type { Names } from "../pipeline/settings.ts";
 import type { SnapshotRate } from "../pipeline/snapshot/snapshot_rate.ts";

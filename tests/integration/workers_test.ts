@@ -8,7 +8,7 @@ import { fieldsByName } from "../../lib/bson/bson.ts";
 import { idOfKey } from "../../lib/key/key_to_id.ts";
 import { keyText } from "../../lib/key/key_text.ts";
 import { WHOLE } from "../../lib/source/documents/key_ranges.ts";
-import { OwnKeys } from "../../lib/source/documents/own_keys.ts";
+import { WorkerShare } from "../../lib/pipeline/workers/worker_share.ts";
 import { inStep } from "../support/compare.ts";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
 import { insertMixed, type Mixed } from "../support/mixed_documents.ts";
@@ -60,7 +60,10 @@ mongodbTest(
     const namespace = { database, collection: "data" };
     const data = mongodb.db(database).collection("data");
     await using causalReader = quietReader(mongodb);
-    const shares = Array.from({ length: count }, (_, index) => new OwnKeys(causalReader, { index, count }));
+    const shares = Array.from(
+      { length: count },
+      (_, index) => new WorkerShare({ index, count }, causalReader),
+    );
     const streams = shares.map((share) =>
       data.watch([{ $match: { $expr: share.condition("$documentKey._id") } }], { fullDocument: "default" })
     );

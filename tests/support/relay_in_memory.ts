@@ -15,6 +15,8 @@ import { UNTRACED } from "../../lib/pipeline/status/stages.ts";
 import { columnsOf, StatusTracker } from "../../lib/pipeline/status/status_tracker.ts";
 import type { ChangeBatch } from "../../lib/source/stream/change_stream.ts";
 import type { DocumentChange } from "../../lib/source/stream/event.ts";
+import { NO_BARRIER } from "../../lib/pipeline/loop/barrier.ts";
+import { ALL_DOCUMENTS } from "../../lib/source/documents/share.ts";
 import { Scope } from "../../lib/source/documents/scope.ts";
 import { usableTables } from "./usable_tables.ts";
 import { QUIET } from "../../lib/util/log.ts";
@@ -283,9 +285,9 @@ export function relayInMemory(options: RelayOptions = {}) {
     reader,
     splitter: { split: () => Promise.resolve([{ after: null, upTo: null }]) },
     tables,
-    ownKeys: { among: (_namespace: unknown, keys: unknown) => Promise.resolve(keys) },
+    share: ALL_DOCUMENTS,
     repairs: { runIfDue: () => cratedb.ask("list").then(() => false) },
-    barrier: { pass: () => Promise.resolve() },
+    barrier: NO_BARRIER,
     position,
     settings: {
       scope: new Scope({ databases: ["shop"], collections: ["*"], exclude: [] }),
@@ -295,7 +297,6 @@ export function relayInMemory(options: RelayOptions = {}) {
       snapshotLanes: 1,
       snapshotRate,
       onDrop: "drop",
-      worker: undefined,
       refreshInterval: SECOND,
       saveInterval: 200,
       lease: 10 * SECOND,

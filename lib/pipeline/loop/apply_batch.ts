@@ -7,7 +7,7 @@ import type { DocumentReader } from "../../source/documents/documents.ts";
 import type { DocumentChange, DocumentOperation } from "../../source/stream/event.ts";
 import { readAhead } from "../../util/read_ahead.ts";
 import { type CollectionEventDeps, handleCollectionEvent } from "../collections/collection_events.ts";
-import type { DropBarrier } from "../workers/drop_barrier.ts";
+import type { Barrier } from "./barrier.ts";
 import type { Emit } from "../status/events.ts";
 import type { RelaySettings } from "../settings.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
@@ -18,7 +18,7 @@ export interface ApplyDeps extends CollectionEventDeps {
   readonly causalReader: CausalReader;
   readonly reader: DocumentReader;
   readonly settings: RelaySettings;
-  readonly barrier: Pick<DropBarrier, "pass">;
+  readonly barrier: Barrier;
   readonly snapshot: CollectionEventDeps["snapshot"] & Pick<Snapshot, "state">;
   readonly emit: Emit;
 }

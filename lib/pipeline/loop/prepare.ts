@@ -5,7 +5,7 @@ import type { CausalReader } from "../../source/connection/causal_reader.ts";
 import { collectionsOf } from "../../source/documents/collections.ts";
 import type { DocumentReader } from "../../source/documents/documents.ts";
 import { isNotAllowed } from "../../source/connection/mongodb_errors.ts";
-import type { OwnKeys } from "../../source/documents/own_keys.ts";
+import type { Share } from "../../source/documents/share.ts";
 import { Sampler } from "../../source/documents/sample.ts";
 import type { FoundCollection } from "../../source/documents/scope.ts";
 import { deploymentOf, identityOf } from "../../source/documents/source_identity.ts";
@@ -28,7 +28,7 @@ import type { TableRegistry } from "../collections/table_registry.ts";
 export interface PrepareDeps {
   readonly causalReader: CausalReader;
   readonly reader: DocumentReader;
-  readonly ownKeys: Pick<OwnKeys, "among">;
+  readonly share: Share;
   readonly tables: TableRegistry;
   readonly position: StreamPosition;
   readonly settings: RelaySettings;
@@ -116,14 +116,14 @@ async function dropLeftOut(
 }
 
 /**
- * Collections that were followed and went while nobody was looking. A worker removes its own rows alone: the others
- * write meanwhile.
+ * Collections that were followed and dropped while no relay ran. If several relays divide the documents, each deletes only
+ * its own rows: the others may be writing.
  */
 async function dropMissing(namespaces: readonly FoundCollection[], deps: PrepareDeps): Promise<void> {
-  const { tables, settings: { onDrop, worker }, log } = deps;
+  const { tables, share, settings: { onDrop }, log } = deps;
   for (const namespace of await tables.missing(namespaces)) {
     log.warn("A collection is gone", { collection: namespaceText(namespace), rows: onDrop });
-    if (!worker) await tables.drop(namespace);
+    if (share.relays === 1) await tables.drop(namespace);
     else if (onDrop !== "keep") {
       const rows = new GoneRows(namespace, { ...deps, onDrop });
       await tables.removeRows(namespace, () => rows.remove(() => false));

@@ -4,6 +4,7 @@ import type { Namespace } from "../../util/namespace.ts";
 import type { StreamPosition } from "../../sink/metadata/stream_position.ts";
 import type { ChangeBatch } from "../../source/stream/change_stream.ts";
 import { estimatedCount } from "../../source/documents/collections.ts";
+import type { Share } from "../../source/documents/share.ts";
 import { hasReached, secondsBehind } from "../../source/stream/resume_token.ts";
 import { type Clock, waitAtMost } from "../../util/clock.ts";
 import { applyBatch, type ApplyDeps } from "./apply_batch.ts";
@@ -21,7 +22,7 @@ export interface LoopDeps extends Omit<ApplyDeps, "snapshot"> {
   readonly position: StreamPosition;
   readonly splitter: SnapshotDeps["splitter"];
   readonly repairs: Pick<RequestedRepairs, "runIfDue">;
-  readonly ownKeys: SnapshotDeps["ownKeys"];
+  readonly share: Share;
   readonly emit: Emit;
   readonly signal: AbortSignal;
   readonly clock: Clock;
@@ -56,10 +57,9 @@ type CountOf = (namespaces: readonly Namespace[]) => Promise<number>;
 
 /** About how many documents of collections are this relay's. */
 function documentCounter(
-  { causalReader, settings: { worker } }: Pick<LoopDeps, "causalReader" | "settings">,
+  { causalReader, share }: Pick<LoopDeps, "causalReader" | "share">,
 ): CountOf {
-  return async (namespaces) =>
-    Math.round(await estimatedCount(causalReader, namespaces) / (worker?.count ?? 1));
+  return async (namespaces) => Math.round(await estimatedCount(causalReader, namespaces) / share.relays);
 }
 
 /** The batch that is read ahead. */

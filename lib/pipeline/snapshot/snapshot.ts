@@ -10,7 +10,7 @@ import type { CausalReader } from "../../source/connection/causal_reader.ts";
 import type { Chunk } from "../../source/documents/chunk.ts";
 import type { DocumentReader } from "../../source/documents/documents.ts";
 import type { KeyRange, RangeSplitter } from "../../source/documents/key_ranges.ts";
-import type { OwnKeys } from "../../source/documents/own_keys.ts";
+import type { Share } from "../../source/documents/share.ts";
 import type { Clock } from "../../util/clock.ts";
 import type { Logger } from "../../util/log.ts";
 import { Semaphore } from "../../util/semaphore.ts";
@@ -41,7 +41,7 @@ export interface SnapshotDeps {
   readonly causalReader: CausalReader;
   readonly reader: DocumentReader;
   readonly splitter: Pick<RangeSplitter, "split">;
-  readonly ownKeys: Pick<OwnKeys, "among">;
+  readonly share: Pick<Share, "among">;
   readonly tables: TableRegistry;
   readonly onDrop: RelaySettings["onDrop"];
   /** Ranges that are read at once. */

@@ -4,7 +4,7 @@ import type { Namespace } from "../../util/namespace.ts";
 import { idsOf, oidsWithoutId, type RowKey, rowKeyOf } from "../../key/row_key.ts";
 import type { CausalReader } from "../../source/connection/causal_reader.ts";
 import type { DocumentReader } from "../../source/documents/documents.ts";
-import type { OwnKeys } from "../../source/documents/own_keys.ts";
+import type { Share } from "../../source/documents/share.ts";
 import type { Logger } from "../../util/log.ts";
 import type { RelaySettings } from "../settings.ts";
 import type { TableApplier } from "../collections/table_applier.ts";
@@ -13,7 +13,7 @@ import type { TableRegistry } from "../collections/table_registry.ts";
 export interface GoneRowsDeps {
   readonly causalReader: CausalReader;
   readonly reader: DocumentReader;
-  readonly ownKeys: Pick<OwnKeys, "among">;
+  readonly share: Pick<Share, "among">;
   readonly tables: TableRegistry;
   readonly onDrop: RelaySettings["onDrop"];
   readonly log: Logger;
@@ -74,13 +74,13 @@ export class GoneRows {
   }
 
   /**
-   * The keys that no document has, or none that matches; of a collection that is gone, as `--on-drop` says. Keys of other
-   * workers are theirs to remove, which know what the stream has brought of them.
+   * The keys that no document has, or none that matches; of a collection that is gone, as `--on-drop` says. Keys of
+   * other relays are theirs to remove: they know what the stream has brought.
    */
   async #goneKeys(oids: readonly string[], { shardKey }: TableApplier): Promise<string[]> {
-    const { causalReader, reader, ownKeys, onDrop } = this.#deps;
+    const { causalReader, reader, share, onDrop } = this.#deps;
     const all = oids.map((oid) => rowKeyOf(oid, shardKey));
-    const keys = await ownKeys.among(this.#namespace, all);
+    const keys = await share.among(this.#namespace, all);
     if (keys.length < all.length) await this.#warnOfUnclear(all, shardKey);
     const there = await reader.keysOf(this.#namespace, idsOf(keys), shardKey);
     for (const oid of await reader.keysAmong(this.#namespace, oidsWithoutId(keys), shardKey)) there.add(oid);
@@ -89,14 +89,14 @@ export class GoneRows {
     return stay ? [] : gone;
   }
 
-  /** A key that does not tell its `_id` tells no worker either. */
+  /** A key that does not show its `_id` belongs to no share. */
   async #warnOfUnclear(keys: readonly RowKey[], shardKey: ShardKey): Promise<void> {
     const unclear = oidsWithoutId(keys);
     const there = await this.#deps.reader.keysAmong(this.#namespace, unclear, shardKey);
     const rows = unclear.size - there.length;
     if (rows === 0) return;
     this.#deps.log.warn(
-      "Rows without documents stay: no worker knows their keys. verify --repair removes them while no relay runs",
+      "Keeping stale rows: their keys do not show which relay they belong to. verify --repair deletes them while no relay runs",
       { rows },
     );
   }

@@ -1,6 +1,5 @@
 /** The name under which a stream is saved: it may list the same collections in another order. */
-import { partsOfStream, streamOfWorker } from "../../key/worker.ts";
-import { streamKey } from "../../key/stream_name.ts";
+import { partsOfStream, streamKey, streamOfPart } from "../../key/stream_name.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
 import { quoteTable } from "../sql/sql_names.ts";
 import { tableExists } from "./metadata_tables.ts";
@@ -30,10 +29,10 @@ export async function savedName(
 /** @param saved names, the newest first; @returns `stream` if it is not saved under another name */
 export function nameAmong(saved: readonly string[], stream: string): string {
   if (saved.includes(stream)) return stream;
-  const { whole, worker } = partsOfStream(stream);
+  const { whole, part } = partsOfStream(stream);
   const key = streamKey(whole);
   const found = saved.map(partsOfStream).find((each) =>
-    streamKey(each.whole) === key && each.worker?.count === worker?.count
+    streamKey(each.whole) === key && each.part?.count === part?.count
   );
-  return found ? streamOfWorker(found.whole, worker) : stream;
+  return found ? streamOfPart(found.whole, part) : stream;
 }

@@ -1,5 +1,5 @@
 /** What streams have saved, read without taking their leases. */
-import { isStreamOf } from "../../key/worker.ts";
+import { isStreamOf } from "../../key/stream_name.ts";
 import type { Transport } from "../connection/transport.ts";
 import { quoteTable } from "../sql/sql_names.ts";
 import { type FoundTable, selectFromEach } from "./metadata_tables.ts";
@@ -12,7 +12,7 @@ export interface SavedPosition {
   readonly token: string | null;
   /** What is left of the snapshot, as JSON; null for nothing. */
   readonly snapshot: string | null;
-  /** The event of a dropped collection that a worker has come to, as hex digits of its token; null for none. */
+  /** The event at which a part of a divided stream waits for the others, as hex digits of its token; null for none. */
   readonly barrier: string | null;
   /** Whether MongoDB had nothing more when this was saved. Versions up to 0.1 do not tell. */
   readonly isUpToDate: boolean;

@@ -17,10 +17,7 @@ export interface SavedState {
   readonly snapshot: string | null;
   /** The identity of the deployment, as JSON; null where that is not known. */
   readonly origin: string | null;
-  /**
-   * The event of a dropped collection that a worker has come to, as hex digits of its token; null where it has come to
-   * none.
-   */
+  /** The event at which a part of a divided stream waits for the others, as hex digits of its token; null for none. */
   readonly barrier: string | null;
 }
 

@@ -1,5 +1,5 @@
 /** What is kept about a stream in all of the relay's own tables. */
-import { partsOfStream } from "../../key/worker.ts";
+import { partsOfStream } from "../../key/stream_name.ts";
 import type { Parameter } from "../sql/query.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/sql_names.ts";

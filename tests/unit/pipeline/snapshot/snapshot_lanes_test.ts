@@ -14,6 +14,7 @@ import {
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
 import { UnusableTableError } from "../../../../lib/sink/table/unusable_table.ts";
 import type { Chunk } from "../../../../lib/source/documents/chunk.ts";
+import { ALL_DOCUMENTS } from "../../../../lib/source/documents/share.ts";
 import type { KeyRange } from "../../../../lib/source/documents/key_ranges.ts";
 import { QUIET } from "../../../../lib/util/log.ts";
 import { usableTables } from "../../../support/usable_tables.ts";
@@ -116,7 +117,7 @@ function snapshotOf(setting: Setting) {
       of: (namespace: Namespace) => Promise.resolve(applierOf(namespace)),
       sharer: () => Promise.resolve(undefined),
     },
-    ownKeys: { among: (_: unknown, keys: unknown) => Promise.resolve(keys) },
+    share: ALL_DOCUMENTS,
     onDrop: setting.onDrop ?? "truncate",
     lanes,
     rate,
