@@ -43,8 +43,8 @@ export interface RelayOptions {
    */
   readonly table?: string;
   /**
-   * Take part K of N of the documents, by a hash of _id; K starts at 0. N relays share the work, each with
-   * its own position and lease.
+   * Experimental: replicate part K of N of the documents, by a hash of _id; K starts at 0. N relays divide
+   * the work, each with its own position and lease.
    */
   readonly worker?: string;
   /**
@@ -183,8 +183,8 @@ export interface StatusOptions {
    */
   readonly table?: string;
   /**
-   * Take part K of N of the documents, by a hash of _id; K starts at 0. N relays share the work, each with
-   * its own position and lease.
+   * Experimental: replicate part K of N of the documents, by a hash of _id; K starts at 0. N relays divide
+   * the work, each with its own position and lease.
    */
   readonly worker?: string;
 }
@@ -228,8 +228,8 @@ export interface WaitOptions {
    */
   readonly table?: string;
   /**
-   * Take part K of N of the documents, by a hash of _id; K starts at 0. N relays share the work, each with
-   * its own position and lease.
+   * Experimental: replicate part K of N of the documents, by a hash of _id; K starts at 0. N relays divide
+   * the work, each with its own position and lease.
    */
   readonly worker?: string;
 }

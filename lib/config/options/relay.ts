@@ -1,5 +1,5 @@
 /** Options of `cdc-relay`. */
-import { parseWorker } from "../../key/worker.ts";
+import { parsePart } from "../../key/stream_name.ts";
 import { parseListenAddress } from "../../monitor/listen_address.ts";
 import { tableName } from "../../sink/sql/sql_names.ts";
 import { option } from "./option.ts";
@@ -81,8 +81,8 @@ export const RELAY = [
     default: "",
     value: "K/N",
     help:
-      "Take part K of N of the documents, by a hash of _id; K starts at 0. N relays share the work, each with its own position and lease",
-    parse: optional(parseWorker),
+      "Experimental: replicate part K of N of the documents, by a hash of _id; K starts at 0. N relays divide the work, each with its own position and lease",
+    parse: optional(parsePart),
   }),
   option({
     flag: "columns",
