@@ -54,8 +54,7 @@ async function explained(error: unknown, { options }: MongoClient, url: string):
   const compressor = missingCompressor(error);
   if (compressor !== undefined) return unknownCompressor(compressor, error);
   if (!(error instanceof MongoServerSelectionError)) return error;
-  const wanted = { ...options, hosts: options.hosts.map(String) };
-  return await whyUnreachable(url, wanted, error) ?? error;
+  return await whyUnreachable(url, options, error) ?? error;
 }
 
 /** Packages of compressors by the driver's names. */
@@ -63,20 +62,19 @@ const COMPRESSORS: Readonly<Record<string, string>> = { snappy: "snappy", zstd: 
 
 function missingCompressor(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
-  const isIt = error instanceof MongoMissingDependencyError &&
-    Object.hasOwn(COMPRESSORS, error.dependencyName);
-  return isIt ? error.dependencyName : missingCompressor(error.cause);
+  return error instanceof MongoMissingDependencyError && Object.hasOwn(COMPRESSORS, error.dependencyName)
+    ? error.dependencyName
+    : missingCompressor(error.cause);
 }
 
-const unknownCompressor = (name: string, cause: unknown): UsageError =>
-  new UsageError(`MONGODB_URL has compressors=${name}, which needs the npm package ${COMPRESSORS[name]}.`, {
-    hint:
-      `compressors=zlib needs no package. To use ${name}: in a clone, deno add npm:${
-        COMPRESSORS[name]
-      }; as a ` +
-      `package, npm install -g ${COMPRESSORS[name]}`,
+const unknownCompressor = (name: string, cause: unknown): UsageError => {
+  const needed = COMPRESSORS[name];
+  return new UsageError(`MONGODB_URL has compressors=${name}, which needs the npm package ${needed}.`, {
+    hint: `compressors=zlib needs no package. To use ${name}: in a clone, deno add npm:${needed}; as a package, ` +
+      `npm install -g ${needed}`,
     cause,
   });
+};
 
 /** Disables the default socket timeout for a command with an {@linkcode AnswerLimit}; keeps a `socketTimeoutMS` of the URL. */
 export const withoutTimeout = ({ options }: MongoClient): { readonly socketTimeoutMS?: 0 } =>
@@ -100,14 +98,10 @@ export function clientOf(url: string, options: Readonly<MongoClientOptions> = {}
 const isUrlError = (error: unknown): boolean =>
   error instanceof MongoParseError || error instanceof MongoInvalidArgumentError;
 
-interface FileError extends Error {
-  readonly path: string;
-}
-
-const isFileError = (error: unknown): error is FileError =>
+const isFileError = (error: unknown): error is Error & { readonly path: string } =>
   error instanceof Error && "path" in error && "syscall" in error && error.syscall === "open";
 
-const unreadableFile = (cause: FileError): UsageError =>
+const unreadableFile = (cause: Error & { readonly path: string }): UsageError =>
   new UsageError(`A file of the MongoDB login cannot be read: ${cause.path}`, {
     hint:
       "It is named by tlsCAFile or tlsCertificateKeyFile in MONGODB_URL, or by a variable of an authMechanism. " +

@@ -21,7 +21,7 @@ export class PinnedRoute implements Route {
   readonly #addresses: () => readonly string[];
   readonly #connect: (address: string) => MongoClient;
   readonly #close: (client: MongoClient) => void;
-  readonly #clients = new Map<string, MongoClient>();
+  #client: MongoClient | undefined;
   #address: string;
 
   /**
@@ -42,16 +42,14 @@ export class PinnedRoute implements Route {
   }
 
   get client(): MongoClient {
-    let client = this.#clients.get(this.#address);
-    if (!client) this.#clients.set(this.#address, client = this.#connect(this.#address));
-    return client;
+    return this.#client ??= this.#connect(this.#address);
   }
 
   failed(client: MongoClient, error: unknown): void {
-    if (client !== this.#clients.get(this.#address) || !isServerDown(error)) return;
+    if (client !== this.#client || !isServerDown(error)) return;
     const next = oneOf(this.#addresses().filter((each) => each !== this.#address));
     if (next === undefined) return;
-    this.#clients.delete(this.#address);
+    this.#client = undefined;
     this.#address = next;
     this.#close(client);
   }

@@ -1,16 +1,13 @@
 /** Explains why the driver selects no server: the URL names another replica set, or TLS is on at one side only. */
-import { type Document, MongoClient, type MongoClientOptions } from "mongodb";
+import { type Document, MongoClient, type MongoOptions } from "mongodb";
 import { ConnectionString } from "mongodb-connection-string-url";
 import { UserError } from "../../util/errors.ts";
 
 const PROBE_TIMEOUT_MS = 2_000;
 
-/** URL parameters that a probe omits: it does not log in, and accepts any replica set. */
-const OMITTED = ["replicaset", "loadbalanced", "authsource", "authmechanism", "authmechanismproperties"];
-const OF_SRV = ["srvservicename", "srvmaxhosts"];
-
-/** Settings of the client that failed to connect. */
-export type Wanted = Pick<MongoClientOptions, "replicaSet" | "tls"> & { readonly hosts: readonly string[] };
+/** URL parameters that a probe omits: it does not log in, and accepts any replica set. TLS is set again below. */
+const OMITTED =
+  /^(?:replicaset|loadbalanced|auth(?:source|mechanism|mechanismproperties)|srv(?:servicename|maxhosts)|tls|ssl)$/;
 
 /**
  * Probes the hosts of a URL with `hello`, without credentials.
@@ -19,21 +16,23 @@ export type Wanted = Pick<MongoClientOptions, "replicaSet" | "tls"> & { readonly
  * IN: mongodb://a/?replicaSet=rsX, where a is in rs0
  * OUT: UserError "MONGODB_URL names the replica set rsX, but the server at a:27017 is in rs0."
  *
+ * @param options of the client that failed to connect
  * @returns undefined if the reason is another one
  */
 export async function whyUnreachable(
   url: string,
-  wanted: Wanted,
+  { hosts, replicaSet, tls = false }: MongoOptions,
   cause: unknown,
 ): Promise<UserError | undefined> {
-  const { hosts, replicaSet, tls = false } = wanted;
-  const reasons = await Promise.all(hosts.map(async (host) => {
-    const like = await helloOf(probeUrl(url, host, { tls }));
-    if (like) return replicaSet ? otherSet(like, { host, replicaSet }) : undefined;
-    // Nothing secret is sent, so any certificate is accepted.
-    const otherwise = await helloOf(probeUrl(url, host, { tls: !tls, insecure: !tls }));
-    return otherwise && otherEncryption(host, { tls });
-  }));
+  const reasons = await Promise.all(
+    hosts.map(String).map(async (host) => {
+      const like = await helloOf(probeUrl(url, host, { tls }));
+      if (like) return replicaSet ? otherSet(like, { host, replicaSet }) : undefined;
+      // Nothing secret is sent, so any certificate is accepted.
+      const otherwise = await helloOf(probeUrl(url, host, { tls: !tls, insecure: !tls }));
+      return otherwise && otherEncryption(host, { tls });
+    }),
+  );
   const reason = reasons.find((each) => each !== undefined);
   return reason && new UserError(reason.message, { hint: reason.hint, cause });
 }
@@ -47,27 +46,21 @@ function otherSet(
   hello: Document,
   { host, replicaSet }: { readonly host: string; readonly replicaSet: string },
 ): Reason | undefined {
-  if (hello.msg === "isdbgrid") {
-    return {
-      message:
-        `MONGODB_URL names the replica set ${replicaSet}, but the server at ${host} is a mongos of a sharded cluster.`,
-      hint: "Remove replicaSet.",
-    };
+  const { msg, setName, isreplicaset } = hello;
+  const reason = (what: string, hint: string): Reason => ({
+    message: `MONGODB_URL names the replica set ${replicaSet}, but the server at ${host} ${what}.`,
+    hint,
+  });
+  if (msg === "isdbgrid") return reason("is a mongos of a sharded cluster", "Remove replicaSet.");
+  if (setName === replicaSet) return undefined;
+  if (typeof setName === "string") {
+    return reason(`is in ${setName}`, `Use replicaSet=${setName}, or remove replicaSet.`);
   }
-  if (hello.setName === replicaSet) return undefined;
-  if (typeof hello.setName === "string") {
-    return {
-      message:
-        `MONGODB_URL names the replica set ${replicaSet}, but the server at ${host} is in ${hello.setName}.`,
-      hint: `Use replicaSet=${hello.setName}, or remove replicaSet.`,
-    };
-  }
-  if (hello.isreplicaset === true) return undefined;
-  return {
-    message:
-      `MONGODB_URL names the replica set ${replicaSet}, but the server at ${host} runs without a replica set.`,
-    hint: `Change streams need one. Start mongod with --replSet ${replicaSet}, then run rs.initiate() once.`,
-  };
+  if (isreplicaset === true) return undefined;
+  return reason(
+    "runs without a replica set",
+    `Change streams need one. Start mongod with --replSet ${replicaSet}, then run rs.initiate() once.`,
+  );
 }
 
 const otherEncryption = (host: string, { tls }: { readonly tls: boolean }): Reason =>
@@ -81,13 +74,12 @@ const otherEncryption = (host: string, { tls }: { readonly tls: boolean }): Reas
       hint: "Add tls=true, and tlsCAFile=ca.pem if a private CA signed its certificate.",
     };
 
-interface Encryption {
-  readonly tls: boolean;
-  /** Whether to accept any certificate. @default {false} */
-  readonly insecure?: boolean;
-}
-
-function probeUrl(url: string, host: string, { tls, insecure = false }: Encryption): string {
+/** @param encryption `insecure` accepts any certificate */
+function probeUrl(
+  url: string,
+  host: string,
+  { tls, insecure = false }: { readonly tls: boolean; readonly insecure?: boolean },
+): string {
   const probe = new ConnectionString(url);
   probe.protocol = "mongodb:";
   probe.hosts = [host];
@@ -96,9 +88,8 @@ function probeUrl(url: string, host: string, { tls, insecure = false }: Encrypti
   const parameters = probe.searchParams;
   for (const name of [...parameters.keys()]) {
     const lower = name.toLowerCase();
-    if (OMITTED.includes(lower) || OF_SRV.includes(lower)) parameters.delete(name);
     // The driver refuses TLS options without TLS.
-    if (/^(?:tls|ssl)/.test(lower) && (!tls || lower === "tls" || lower === "ssl")) parameters.delete(name);
+    if (OMITTED.test(lower) || !tls && /^(?:tls|ssl)/.test(lower)) parameters.delete(name);
   }
   parameters.set("directConnection", "true");
   parameters.set("tls", String(tls));

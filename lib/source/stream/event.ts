@@ -11,7 +11,12 @@ import {
 } from "../../bson/bson.ts";
 import type { Namespace } from "../../util/namespace.ts";
 
-export type DocumentOperation = "insert" | "update" | "replace" | "delete";
+const OPERATIONS = ["insert", "update", "replace", "delete"] as const;
+
+export type DocumentOperation = (typeof OPERATIONS)[number];
+
+const isOfDocument = (operation: string): operation is DocumentOperation =>
+  (OPERATIONS as readonly string[]).includes(operation);
 
 /** A change of one document. */
 export interface DocumentChange {
@@ -39,18 +44,18 @@ export interface CollectionEvent {
 export type Change = { readonly change: DocumentChange } | { readonly event: CollectionEvent };
 
 /** The fields of an event that the relay uses, joined from all fragments if it was split. */
-export type EventFields = Readonly<Record<(typeof NAMES)[number], BsonValue | undefined>>;
+export type EventFields = Readonly<Record<keyof typeof NO_FIELDS, BsonValue | undefined>>;
 
-const NAMES = [
-  "_id",
-  "operationType",
-  "ns",
-  "to",
-  "documentKey",
-  "fullDocument",
-  "operationDescription",
-  "splitEvent",
-] as const;
+const NO_FIELDS = {
+  _id: undefined,
+  operationType: undefined,
+  ns: undefined,
+  to: undefined,
+  documentKey: undefined,
+  fullDocument: undefined,
+  operationDescription: undefined,
+  splitEvent: undefined,
+};
 
 /**
  * @example
@@ -58,16 +63,7 @@ const NAMES = [
  * OUT: {_id: {type: 3, …}, operationType: {type: 2, …}, ns: {type: 3, …}, to: undefined, …}
  */
 export function eventFields(bytes: Uint8Array, offset = 0): EventFields {
-  const fields: { -readonly [Name in keyof EventFields]: EventFields[Name] } = {
-    _id: undefined,
-    operationType: undefined,
-    ns: undefined,
-    to: undefined,
-    documentKey: undefined,
-    fullDocument: undefined,
-    operationDescription: undefined,
-    splitEvent: undefined,
-  };
+  const fields: Record<keyof EventFields, BsonValue | undefined> = { ...NO_FIELDS };
   const element = new ElementCursor(bytes, offset);
   while (element.next()) {
     const name = element.name.text;
@@ -75,9 +71,6 @@ export function eventFields(bytes: Uint8Array, offset = 0): EventFields {
   }
   return fields;
 }
-
-const joinedFields = (one: EventFields, other: EventFields): EventFields =>
-  Object.fromEntries(NAMES.map((name) => [name, other[name] ?? one[name]])) as EventFields;
 
 /** The `wallTime` of an event in milliseconds since 1970; undefined before MongoDB 6.0. Read once per reply. */
 export function wallTimeOf(bytes: Uint8Array, offset: number): number | undefined {
@@ -138,13 +131,7 @@ function changeOf(
 export function readEvent(event: EventFields): Change {
   const operation = textOf(event.operationType) || "(none)";
   const namespace = namespaceOf(event.ns);
-  switch (operation) {
-    case "insert":
-    case "update":
-    case "replace":
-    case "delete":
-      return { change: changeOf(event, { operation, namespace }) };
-  }
+  if (isOfDocument(operation)) return { change: changeOf(event, { operation, namespace }) };
   const { _id: token, to } = event;
   return {
     event: {
@@ -215,7 +202,8 @@ export class SplitEvents {
     const [fragment, of] = [split.get("fragment"), split.get("of")].map((value) =>
       value ? int32At(value.bytes, value.offset) : 0
     );
-    const whole = fragment === 1 || !this.#pending ? event : joinedFields(this.#pending, event);
+    const read = Object.fromEntries(Object.entries(event).filter(([, value]) => value));
+    const whole = fragment === 1 || !this.#pending ? event : { ...this.#pending, ...read };
     this.#pending = fragment === of ? undefined : whole;
     return fragment === of ? whole : undefined;
   }

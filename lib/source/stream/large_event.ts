@@ -62,8 +62,7 @@ async function eventAfter(
 ): Promise<Document | undefined> {
   const { route, scope, signal, outages, retryFor, limits = ANSWER_LIMITS } = options;
   const target = targetOf(scope);
-  const features = { splitsLargeEvents: false, expandedEvents: false };
-  const stages = streamStages({ ...options, fullDocument: "none", features }, token);
+  const stages = streamStages({ ...options, fullDocument: "none", features: [] }, token);
   const command = {
     aggregate: target.aggregate,
     pipeline: [...stages, { $project: fields }],

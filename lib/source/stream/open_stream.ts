@@ -44,35 +44,22 @@ export interface ChangeStreamOptions {
   readonly limits?: AnswerLimits;
 }
 
-/** Options of a change stream that not every server accepts. Versions do not show it, so they are tried. */
-export interface StreamFeatures {
-  /** `$changeStreamSplitLargeEvent`: delivers events over 16 MB. */
-  readonly splitsLargeEvents: boolean;
-  /** `showExpandedEvents`: includes events such as `create`. */
-  readonly expandedEvents: boolean;
-}
+/** Delivers events over 16 MB, in fragments. */
+const SPLIT = "$changeStreamSplitLargeEvent";
+/** Adds events such as `create`. */
+const EXPANDED = "showExpandedEvents";
+/** Features of a change stream that not every server supports. Versions do not show it, so they are tried in this order. */
+const FEATURES = [[SPLIT, EXPANDED], [EXPANDED], [SPLIT], []] as const;
 
-/** MongoDB's names of the features. */
-const NAMES: Readonly<Record<keyof StreamFeatures, string>> = {
-  splitsLargeEvents: "$changeStreamSplitLargeEvent",
-  expandedEvents: "showExpandedEvents",
-};
+export type StreamFeatures = readonly (typeof SPLIT | typeof EXPANDED)[];
 
-/** In the order in which they are tried. */
-const CHOICES: readonly StreamFeatures[] = [
-  { splitsLargeEvents: true, expandedEvents: true },
-  { splitsLargeEvents: false, expandedEvents: true },
-  { splitsLargeEvents: true, expandedEvents: false },
-  { splitsLargeEvents: false, expandedEvents: false },
-];
-
-/** Finds and remembers the features that a deployment accepts. */
+/** Finds and remembers the features that a deployment supports. */
 export class FeatureTrial {
-  readonly #onRefused: (names: readonly string[]) => void;
-  #choices = CHOICES;
+  readonly #onRefused: (names: StreamFeatures) => void;
+  #choices: readonly StreamFeatures[] = FEATURES;
 
-  /** @param onRefused gets the names of refused features once the stream opens without them */
-  constructor(onRefused: (names: readonly string[]) => void) {
+  /** @param onRefused gets the refused features once the stream opens without them */
+  constructor(onRefused: (names: StreamFeatures) => void) {
     this.#onRefused = onRefused;
   }
 
@@ -86,7 +73,8 @@ export class FeatureTrial {
     for (const [at, features] of this.#choices.entries()) {
       try {
         const opened = await open(features);
-        if (at > 0) this.#settle(at, features);
+        this.#choices = this.#choices.slice(at);
+        if (at > 0) this.#onRefused(FEATURES[0].filter((each) => !features.includes(each)));
         return opened;
       } catch (error) {
         if (!isRefusal(error)) throw error;
@@ -94,12 +82,6 @@ export class FeatureTrial {
       }
     }
     throw refusal;
-  }
-
-  #settle(at: number, features: StreamFeatures): void {
-    this.#choices = this.#choices.slice(at);
-    const refused = Object.entries(NAMES).filter(([name]) => !features[name as keyof StreamFeatures]);
-    this.#onRefused(refused.map(([, name]) => name));
   }
 }
 
@@ -147,18 +129,12 @@ export async function runStreamCommand(
 }
 
 /** The database and the `aggregate` value of the command that opens a stream. */
-export function targetOf(
-  { level, only }: Scope,
-): { readonly database: string; readonly aggregate: string | 1 } {
-  switch (level) {
-    case "collection":
-      return { database: only.database ?? "", aggregate: only.collection ?? "" };
-    case "database":
-      return { database: only.database ?? "", aggregate: 1 };
-    case "deployment":
-      return { database: "admin", aggregate: 1 };
-  }
-}
+export const targetOf = (
+  { level, only: { database = "", collection = "" } }: Scope,
+): { readonly database: string; readonly aggregate: string | 1 } =>
+  level === "deployment"
+    ? { database: "admin", aggregate: 1 }
+    : { database, aggregate: level === "database" ? 1 : collection };
 
 /** Unused fields, removed to keep events under 16 MB. */
 const UNUSED = ["updateDescription", "fullDocumentBeforeChange"];
@@ -178,7 +154,7 @@ export function streamStages(
       $changeStream: {
         ...fullDocument !== "none" && fullDocument !== "lookup" && { fullDocument },
         ...scope.level === "deployment" && { allChangesForCluster: true },
-        ...features.expandedEvents && { showExpandedEvents: true },
+        ...features.includes(EXPANDED) && { [EXPANDED]: true },
         ...token && { startAfter: BSON.deserialize(token) },
       },
     },
@@ -186,7 +162,7 @@ export function streamStages(
     // Events of whole collections have no documentKey.
     ...isIncluded ? [{ $match: { $or: [{ documentKey: { $exists: false } }, { $expr: isIncluded }] } }] : [],
     { $unset: fullDocument === "none" ? [...UNUSED, "fullDocument"] : UNUSED },
-    ...features.splitsLargeEvents ? [{ $changeStreamSplitLargeEvent: {} }] : [],
+    ...features.includes(SPLIT) ? [{ [SPLIT]: {} }] : [],
   ];
 }
 

@@ -39,9 +39,13 @@ Deno.test("WorkerShare has the first worker drop the rows of all", () => {
 
 Deno.test("streamStages() excludes events of other workers' documents, but none of collections", () => {
   const scope = new Scope({ databases: ["shop"], collections: ["orders"], exclude: [] });
-  const features = { splitsLargeEvents: true, expandedEvents: true };
   const { share } = asking([]);
-  const stages = streamStages({ scope, share, fullDocument: "lookup", features }, null);
+  const stages = streamStages({
+    scope,
+    share,
+    fullDocument: "lookup",
+    features: ["$changeStreamSplitLargeEvent"],
+  }, null);
   assert.deepEqual(stages.map((stage) => Object.keys(stage)[0]), [
     "$changeStream",
     "$match",
