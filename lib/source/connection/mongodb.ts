@@ -70,7 +70,8 @@ function missingCompressor(error: unknown): string | undefined {
 const unknownCompressor = (name: string, cause: unknown): UsageError => {
   const needed = COMPRESSORS[name];
   return new UsageError(`MONGODB_URL has compressors=${name}, which needs the npm package ${needed}.`, {
-    hint: `compressors=zlib needs no package. To use ${name}: in a clone, deno add npm:${needed}; as a package, ` +
+    hint:
+      `compressors=zlib needs no package. To use ${name}: in a clone, deno add npm:${needed}; as a package, ` +
       `npm install -g ${needed}`,
     cause,
   });
