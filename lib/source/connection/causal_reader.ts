@@ -31,12 +31,9 @@ export interface CausalReaderOptions extends Omit<RetryOptions, "isRetryable" | 
 /** Options for the driver's methods. */
 export type ReadOptions = typeof FROM_PRIMARY & AnswerOptions & { readonly session: ClientSession };
 
-export interface ScanOptions {
+export interface PageOptions {
   /** Whether MongoDB scans a whole collection. @default {false} */
   readonly isLong?: boolean;
-}
-
-export interface PageOptions extends ScanOptions {
   /** Whether a stop of the relay aborts the running command. @default {false} */
   readonly abortable?: boolean;
   /** The index to use; null lets the server choose. @default {the index of `_id`} */
@@ -85,7 +82,7 @@ export class CausalReader implements AsyncDisposable {
   /** Runs an idempotent read, which passes the given options to the driver. One time limit covers all its replies. */
   read<T>(
     work: (client: MongoClient, options: ReadOptions) => Promise<T>,
-    { isLong = false }: ScanOptions = {},
+    { isLong = false }: Pick<PageOptions, "isLong"> = {},
   ): Promise<T> {
     const answers = isLong ? this.#scans : this.#answers;
     return this.#tries((client, session) => {

@@ -30,19 +30,13 @@ export const LAST_ORDINAL = 2 ** 32 - 1;
 export const clusterTimeText = (time: BSON.Timestamp): string =>
   `${isoOf(time)} (${time.i === LAST_ORDINAL ? "all of that second" : time.i})`;
 
-/** The fields of a cluster time in `--json`. */
-export interface ClusterTimeFields {
-  /** In ISO 8601, to the second. */
-  readonly cluster_time: string | null;
-  /** Seconds since 1970 and the ordinal of the operation, as `wait --at` accepts them. */
-  readonly operation_time: string | null;
-}
-
 /**
+ * The fields of a cluster time in `--json`. `wait --at` accepts `operation_time`.
+ *
  * @example
  * IN: Timestamp {t: 1732665552, i: 3} → OUT: {cluster_time: "2024-11-26T23:59:12.000Z", operation_time: "1732665552:3"}
  */
-export const clusterTimeFields = (time: BSON.Timestamp | undefined): ClusterTimeFields => ({
+export const clusterTimeFields = (time: BSON.Timestamp | undefined) => ({
   cluster_time: time ? isoOf(time) : null,
   operation_time: time ? `${time.t}:${time.i}` : null,
 });

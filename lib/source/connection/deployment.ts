@@ -37,7 +37,8 @@ export class Deployment implements AsyncDisposable {
   /** A new route, with a connection that no other route uses. */
   route(): Route {
     return this.#routers().length > 0
-      ? new PinnedRoute(this.#routers, {
+      ? new PinnedRoute({
+        addresses: this.#routers,
         connect: (address) => this.#pin(address),
         close: (client) => void this.#unpin(client),
       })

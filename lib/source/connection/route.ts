@@ -16,42 +16,37 @@ export interface Route {
 /** A route that lets the driver select the server. */
 export const directRoute = (client: MongoClient): Route => ({ client, failed: () => {} });
 
+export interface Servers {
+  /** The available servers. */
+  readonly addresses: () => readonly string[];
+  /** Makes a client with one connection. */
+  readonly connect: (address: string) => MongoClient;
+  /** Closes a client after a failover. */
+  readonly close: (client: MongoClient) => void;
+}
+
 /** Pins one mongos; fails over when it goes down. */
 export class PinnedRoute implements Route {
-  readonly #addresses: () => readonly string[];
-  readonly #connect: (address: string) => MongoClient;
-  readonly #close: (client: MongoClient) => void;
+  readonly #servers: Servers;
   #client: MongoClient | undefined;
   #address: string;
 
-  /**
-   * @param addresses of the available servers
-   * @param connect makes a client with one connection; `close` closes a client after a failover
-   */
-  constructor(
-    addresses: () => readonly string[],
-    { connect, close }: {
-      readonly connect: (address: string) => MongoClient;
-      readonly close: (client: MongoClient) => void;
-    },
-  ) {
-    this.#addresses = addresses;
-    this.#connect = connect;
-    this.#close = close;
-    this.#address = oneOf(addresses()) ?? "";
+  constructor(servers: Servers) {
+    this.#servers = servers;
+    this.#address = oneOf(servers.addresses()) ?? "";
   }
 
   get client(): MongoClient {
-    return this.#client ??= this.#connect(this.#address);
+    return this.#client ??= this.#servers.connect(this.#address);
   }
 
   failed(client: MongoClient, error: unknown): void {
     if (client !== this.#client || !isServerDown(error)) return;
-    const next = oneOf(this.#addresses().filter((each) => each !== this.#address));
+    const next = oneOf(this.#servers.addresses().filter((each) => each !== this.#address));
     if (next === undefined) return;
     this.#client = undefined;
     this.#address = next;
-    this.#close(client);
+    this.#servers.close(client);
   }
 }
 

@@ -25,17 +25,6 @@ export interface ReaderOptions {
   readonly share?: Pick<Share, "condition">;
 }
 
-export interface ChunkOptions {
-  /** The maximum number of documents, if less than that of the reader. @default {Infinity} */
-  readonly atMost?: number;
-}
-
-/** A chunk whose documents have only keys, and the filter of its range up to its last document. */
-interface ChunkOfKeys {
-  readonly chunk: Chunk;
-  readonly filter: Document;
-}
-
 /** Its methods may run concurrently. */
 export class DocumentReader {
   readonly #causalReader: CausalReader;
@@ -52,12 +41,13 @@ export class DocumentReader {
    * The first documents of a range, in the order of `_id` across all BSON types: `$expr` compares like the index, while a
    * plain `$gt` finds only values of one type.
    *
+   * @param options `atMost` is the maximum number of documents, if less than that of the reader
    * @throws UserError if the transform removes or changes `_id`
    */
   async chunk(
     namespace: Namespace,
     range: KeyRange,
-    { atMost = Infinity }: ChunkOptions = {},
+    { atMost = Infinity }: { readonly atMost?: number } = {},
   ): Promise<Chunk> {
     const pages = this.#pagesOf(namespace);
     const { transform, idsRepeat } = pages;
@@ -80,7 +70,7 @@ export class DocumentReader {
     if (transform.length === 0 || !end) return chunk;
     const filter = this.#within(range.after, expressionOf(end.id) ?? idExpression(range.upTo));
     try {
-      return await transformed(pages, { chunk, filter });
+      return await transformed(pages, chunk, filter);
     } catch (error) {
       if (!isTransformFailure(error)) throw error;
       const parts = await Array.fromAsync(lookUp(pages, chunk.documents.map(({ id }) => id)));
@@ -182,10 +172,11 @@ async function chunkUpToNamed(
 }
 
 /**
- * The documents of a chunk, transformed, up to the size of a reply. Reads a range of keys, which includes keys that no
- * query can contain.
+ * The documents of a chunk of keys, transformed, up to the size of a reply.
+ *
+ * @param filter selects the range of the chunk, because a list of keys lacks those that no query can contain
  */
-async function transformed(pages: CollectionPages, { chunk, filter }: ChunkOfKeys): Promise<Chunk> {
+async function transformed(pages: CollectionPages, chunk: Chunk, filter: Document): Promise<Chunk> {
   const keys = chunk.documents.map(({ id }) => keyText(id));
   const wanted = new Set(keys);
   const reply = await pages.aggregate([{ $match: filter }, { $sort: KEY }, ...pages.transform], {

@@ -34,13 +34,11 @@ const MAX_BOUND_BYTES = 1_024;
 
 export class RangeSplitter {
   readonly #reader: CausalReader;
-  readonly #lanes: number;
-  readonly #log: Logger;
+  readonly #options: { readonly lanes: number; readonly log: Logger };
 
-  constructor(reader: CausalReader, { lanes, log }: { readonly lanes: number; readonly log: Logger }) {
+  constructor(reader: CausalReader, options: { readonly lanes: number; readonly log: Logger }) {
     this.#reader = reader;
-    this.#lanes = lanes;
-    this.#log = log;
+    this.#options = options;
   }
 
   /**
@@ -52,10 +50,11 @@ export class RangeSplitter {
    * @throws MongoError after a long outage or without privileges
    */
   async split(namespace: Namespace): Promise<readonly KeyRange[]> {
-    if (this.#lanes === 1) return [WHOLE];
+    const { lanes } = this.#options;
+    if (lanes === 1) return [WHOLE];
     const count = await estimatedCount(this.#reader, [namespace]);
     if (count < MIN_DOCUMENTS) return [WHOLE];
-    const ranges = Math.min(this.#lanes * RANGES_PER_LANE, Math.floor(count / MIN_RANGE_DOCUMENTS));
+    const ranges = Math.min(lanes * RANGES_PER_LANE, Math.floor(count / MIN_RANGE_DOCUMENTS));
     const size = Math.min(ranges * KEYS_PER_RANGE, Math.floor(count * MAX_SHARE));
     return rangesOf(await this.#sample(namespace, size), ranges);
   }
@@ -72,7 +71,7 @@ export class RangeSplitter {
       return documents.map(({ id }) => id);
     } catch (error) {
       if (!isRefusal(error)) throw error;
-      this.#log.warn("MongoDB refused a sample of the keys: reading a collection in one lane", {
+      this.#options.log.warn("MongoDB refused a sample of the keys: reading a collection in one lane", {
         collection: namespaceText(namespace),
         code: error.code,
       });

@@ -1,5 +1,5 @@
 /** Samples documents, to create the first columns of a table. Without a sample, columns are created as documents arrive. */
-import type { Document, MongoServerError } from "mongodb";
+import type { Document } from "mongodb";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import type { Logger } from "../../util/log.ts";
 import type { CausalReader } from "../connection/causal_reader.ts";
@@ -41,7 +41,13 @@ export class Sampler {
     } catch (error) {
       // A transform can make a document too large.
       if (!isRefusal(error) && !isEventTooLarge(error)) throw error;
-      this.#warnOnce(namespace, error);
+      if (!this.#isLogged) {
+        this.#log.warn("MongoDB refused a sample of the documents: creating columns as documents arrive", {
+          collection: namespaceText(namespace),
+          code: error.code,
+        });
+      }
+      this.#isLogged = true;
       return [];
     }
   }
@@ -58,15 +64,6 @@ export class Sampler {
       if (isRefusal(error) || hasCode(error, MongodbCode.Unauthorized)) return undefined;
       throw error;
     }
-  }
-
-  #warnOnce(namespace: Namespace, error: MongoServerError): void {
-    if (this.#isLogged) return;
-    this.#isLogged = true;
-    this.#log.warn("MongoDB refused a sample of the documents: creating columns as documents arrive", {
-      collection: namespaceText(namespace),
-      code: error.code,
-    });
   }
 }
 

@@ -139,7 +139,8 @@ for (const [command, start] of Object.entries(READS)) {
 Deno.test("PinnedRoute closes the client of each server that it leaves", () => {
   const open = new Set<MongoClient>();
   let made = 0;
-  const route = new PinnedRoute(() => [`pod-${made}:27017`, `pod-${made + 1}:27017`], {
+  const route = new PinnedRoute({
+    addresses: () => [`pod-${made}:27017`, `pod-${made + 1}:27017`],
     connect: (address) => {
       made++;
       const client = new MongoClient(`mongodb://${address}/`);
