@@ -1,18 +1,17 @@
 /**
- * The names of streams. Lists in them are sets: order and duplicates do not matter. Several relays may divide a stream
- * into parts, each of which is a stream with its own position.
+ * Names of streams. Lists in them are sets: order and repetition have no meaning. Several relays may divide a stream into
+ * parts, each of which is a stream with its own position.
  */
 
-/** Names in the order in which a stream's name has them, each once. @example IN: ["b", "a", "a"] → OUT: ["a", "b"] */
+/** Names as in a stream's name: sorted, each once. @example IN: ["b", "a", "a"] → OUT: ["a", "b"] */
 export const asSet = (names: readonly string[]): readonly string[] => [...new Set(names)].sort();
 
-/** A list of several names, and what is left out. A table's placeholders have no comma. */
+/** A list of several names, and the excluded ones. Placeholders of a table have no comma. */
 const LIST = /\{([^{}]*,[^{}]*)\}/g;
-const LEFT_OUT = / without (.*?) -> /s;
+const EXCLUDED = / without (.*?) -> /s;
 
 /**
  * The same text for all names of one stream.
- *
  * @example
  * IN: shop.{users,orders,users} without b,a -> {database}.{collection}
  * OUT: shop.{orders,users} without a,b -> {database}.{collection}
@@ -23,7 +22,7 @@ export const streamKey = (stream: string): string =>
       const names = asSet(list.split(","));
       return names.length === 1 ? `${names[0]}` : `{${names.join()}}`;
     })
-    .replace(LEFT_OUT, (_, list: string) => ` without ${asSet(list.split(",")).join()} -> `);
+    .replace(EXCLUDED, (_, list: string) => ` without ${asSet(list.split(",")).join()} -> `);
 
 /** One of the parts that a stream is divided into. */
 export interface StreamPart {

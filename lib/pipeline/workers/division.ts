@@ -7,7 +7,7 @@ import { refreshTable, type Transport } from "../../sink/connection/transport.ts
 import { LEASE_MARGIN_MS } from "../../sink/metadata/lease.ts";
 import { readPosition } from "../../sink/metadata/saved_position.ts";
 import type { StreamPosition } from "../../sink/metadata/stream_position.ts";
-import { quoteTable } from "../../sink/sql/sql_names.ts";
+import { quoteTable } from "../../sink/sql/names.ts";
 import type { Clock } from "../../util/clock.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Logger } from "../../util/log.ts";
@@ -124,7 +124,7 @@ export async function takeOverDivision(deps: DivisionDeps): Promise<void> {
       before: others.join("; "),
     });
     await streams.inherit(others);
-    await position.save({ snapshot: snapshotStateText(fullSnapshot({ removesGone: true })) });
+    await position.save({ snapshot: snapshotStateText(fullSnapshot({ removesStale: true })) });
   }
   await streams.forget(others);
 }

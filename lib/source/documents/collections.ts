@@ -1,7 +1,7 @@
 /** Lists collections, and reads their size and shard key. */
 import type { Document } from "mongodb";
 import type { ShardKey } from "../../key/document_key.ts";
-import { concurrently } from "../../util/concurrently.ts";
+import { concurrently } from "../../util/concurrency.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Logger } from "../../util/log.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";

@@ -1,7 +1,7 @@
 /** Finds names of a scope that match nothing, because a typing error would silently follow nothing. */
-import { concurrently } from "../../util/concurrently.ts";
+import { concurrently } from "../../util/concurrency.ts";
 import type { Namespace } from "../../util/namespace.ts";
-import { similarName } from "../../util/similar_name.ts";
+import { similarName } from "../../util/text.ts";
 import type { CausalReader } from "../connection/causal_reader.ts";
 import { isNotAllowed } from "../connection/mongodb_errors.ts";
 import { databasesOf, listCollections } from "./collections.ts";

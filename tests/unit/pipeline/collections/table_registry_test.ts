@@ -3,12 +3,12 @@ import { streamOfPart, type StreamPart } from "../../../../lib/key/stream_name.t
 import type { Namespace } from "../../../../lib/util/namespace.ts";
 import { type Emit, on } from "../../../../lib/pipeline/status/events.ts";
 import { Scope } from "../../../../lib/source/documents/scope.ts";
+import { memoryBudget } from "../../../../lib/pipeline/memory_budget.ts";
 import type { RelaySettings } from "../../../../lib/pipeline/settings.ts";
 import { TableRegistry } from "../../../../lib/pipeline/collections/table_registry.ts";
 import { POSTGRESQL } from "../../../../lib/sink/sql/dialect.ts";
-import type { Parameter, Result } from "../../../../lib/sink/sql/query.ts";
+import type { Parameter, Result, Transport } from "../../../../lib/sink/connection/transport.ts";
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
-import type { Transport } from "../../../../lib/sink/connection/transport.ts";
 import { retrying } from "../../../../lib/sink/connection/wrappers.ts";
 import { UnusableTableError } from "../../../../lib/sink/table/unusable_table.ts";
 import { ALL_DOCUMENTS, type Share } from "../../../../lib/source/documents/share.ts";
@@ -76,6 +76,8 @@ class FakeSink implements Transport {
   async [Symbol.asyncDispose](): Promise<void> {}
 }
 
+const MEMORY = memoryBudget({ inFlightBytes: 2 ** 20, heapBytes: 2 ** 30 });
+
 interface Given extends Partial<RelaySettings> {
   readonly part?: StreamPart;
   readonly tableOf?: (namespace: Namespace) => string;
@@ -105,6 +107,7 @@ function registryOf(
   const options = {
     names,
     settings,
+    memory: MEMORY,
     causalReader,
     share: part ? shareOf(part) : ALL_DOCUMENTS,
     shardKeyOf,
@@ -144,6 +147,7 @@ Deno.test("TableRegistry refuses a table with a name of the relay's own tables",
       metadataSchema: "public",
     },
     settings: { columns: "typed", onDrop: "keep" } as RelaySettings,
+    memory: MEMORY,
     causalReader: { exists: () => Promise.resolve(true) },
     share: ALL_DOCUMENTS,
     shardKeyOf: () => Promise.resolve([]),

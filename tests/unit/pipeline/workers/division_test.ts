@@ -51,7 +51,7 @@ Deno.test("takeOverDivision() does nothing if the stream was never divided in an
 Deno.test("takeOverDivision() plans a snapshot that deletes stale rows, and forgets the others", async () => {
   const [inherit, save = "", forget, ...rest] = await taken({ others: OTHERS });
   assert.deepEqual([inherit, forget, rest], [`inherit ${OTHERS}`, `forget ${OTHERS}`, []]);
-  assert.deepEqual(parseSnapshotState(save.replace("save ", "")), fullSnapshot({ removesGone: true }));
+  assert.deepEqual(parseSnapshotState(save.replace("save ", "")), fullSnapshot({ removesStale: true }));
 });
 
 for (const state of [{ ...NEW, token: "82" }, { ...NEW, snapshot: "{}" }]) {
