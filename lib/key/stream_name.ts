@@ -32,9 +32,7 @@ export interface StreamPart {
 }
 
 /**
- * @example
- * IN: 1/4 → OUT: {index: 1, count: 4}
- *
+ * @example IN: 1/4 → OUT: {index: 1, count: 4}
  * @throws RangeError
  */
 export function parsePart(text: string): StreamPart {
@@ -49,16 +47,13 @@ const PART = /^(.*) \(worker (\d+\/\d+)\)$/s;
 
 /**
  * The name of a stream, or of a part of it.
- *
- * @example
- * IN: shop.* -> doc.t, {index: 1, count: 4} → OUT: shop.* -> doc.t (worker 1/4)
+ * @example IN: shop.* -> doc.t, {index: 1, count: 4} → OUT: shop.* -> doc.t (worker 1/4)
  */
 export const streamOfPart = (whole: string, part: StreamPart | undefined): string =>
   part ? `${whole} (worker ${part.index}/${part.count})` : whole;
 
 /**
- * @example
- * IN: shop.* -> doc.t (worker 1/4) → OUT: {whole: "shop.* -> doc.t", part: {index: 1, count: 4}}
+ * @example IN: shop.* -> doc.t (worker 1/4) → OUT: {whole: "shop.* -> doc.t", part: {index: 1, count: 4}}
  */
 export function partsOfStream(
   stream: string,
@@ -71,7 +66,6 @@ export function partsOfStream(
 
 /**
  * The names of all parts of a divided stream, or the stream itself.
- *
  * @example
  * IN: shop.* -> doc.t → OUT: ["shop.* -> doc.t"]
  * IN: … (worker 1/2) → OUT: ["… (worker 0/2)", "… (worker 1/2)"]

@@ -109,7 +109,6 @@ const POLL_INTERVAL_MS = 200;
 /**
  * Replaces relays that divided the stream in another way: waits until they stop, plans a snapshot that also deletes stale
  * rows, and deletes their positions, which cover other documents.
- *
  * @throws UserError if one of them runs and `--on-held` is not `wait`
  */
 export async function takeOverDivision(deps: DivisionDeps): Promise<void> {

@@ -23,7 +23,6 @@ const MAX_KEY_BYTES = 2 ** 20;
 
 /**
  * The share of a worker; all documents without one.
- *
  * @param namespace of a collection that the user may read
  * @throws UserError if MongoDB cannot divide documents
  */
@@ -60,9 +59,7 @@ export class WorkerShare implements Share {
 
   /**
    * Hashes may be negative, and so are their remainders.
-   *
-   * @example
-   * IN: "$_id" in worker 1/4 → OUT: {$eq: [{$abs: {$mod: [{$toHashedIndexKey: "$_id"}, 4]}}, 1]}
+   * @example IN: "$_id" in worker 1/4 → OUT: {$eq: [{$abs: {$mod: [{$toHashedIndexKey: "$_id"}, 4]}}, 1]}
    */
   condition(id: unknown): Document {
     const { index, count } = this.#worker;

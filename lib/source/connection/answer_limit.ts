@@ -51,7 +51,6 @@ export interface AnswerOptions {
 /**
  * The adaptive time limit of one kind of answer. An overdue answer doubles it, so a slow server gets enough time after
  * a few attempts; later answers lower it again.
- *
  * @example
  * IN: 30 s, an overdue answer → OUT: 60 s; an answer after 50 s → OUT: 100 s; quick answers → OUT: 90 s, … 30 s
  */
@@ -107,9 +106,7 @@ const REPLY_BYTES = 4 * 2 ** 20;
 
 /**
  * The number of documents to request, so that replies have about the same size in bytes.
- *
- * @example
- * IN: 4 MiB, after 100 documents of 40 kB → OUT: 104 documents
+ * @example IN: 4 MiB, after 100 documents of 40 kB → OUT: 104 documents
  */
 export class PageSize {
   readonly #bytes: number;

@@ -7,7 +7,6 @@ import type { Route } from "./route.ts";
 
 /**
  * The time of the deployment's newest operation: everything written so far is not newer.
- *
  * @throws MongoError; OverdueError
  */
 export async function operationTimeOf({ client }: Route): Promise<BSON.Timestamp> {
@@ -32,7 +31,6 @@ export const clusterTimeText = (time: BSON.Timestamp): string =>
 
 /**
  * The fields of a cluster time in `--json`. `wait --at` accepts `operation_time`.
- *
  * @example
  * IN: Timestamp {t: 1732665552, i: 3} → OUT: {cluster_time: "2024-11-26T23:59:12.000Z", operation_time: "1732665552:3"}
  */
@@ -46,9 +44,7 @@ const isoOf = ({ t }: BSON.Timestamp): string => new Date(t * 1_000).toISOString
 /**
  * The server's wall clock, continued by the local monotonic clock. The lag is measured by it, because the local wall
  * clock may differ or be set.
- *
- * @example
- * IN: a server at 12:00:00.000, 250 ms ago → OUT: now() is 12:00:00.250 in milliseconds since 1970
+ * @example IN: a server at 12:00:00.000, 250 ms ago → OUT: now() is 12:00:00.250 in milliseconds since 1970
  */
 export class ServerClock {
   readonly #clock: Pick<Clock, "monotonic">;
@@ -76,7 +72,6 @@ export class ServerClock {
 
   /**
    * Reads the server's clock again: it may have been set, and clocks drift.
-   *
    * @throws MongoError; then the clock stays unchanged
    */
   async readAgain(client: MongoClient): Promise<void> {

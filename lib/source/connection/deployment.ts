@@ -64,7 +64,6 @@ export class Deployment implements AsyncDisposable {
 
 /**
  * The URL of one server of a deployment.
- *
  * @param authSource from the DNS record of an SRV URL
  * @example
  * IN: mongodb+srv://u:p@shop.example.net/?w=1, a.example.net:27017, admin →
@@ -86,10 +85,7 @@ export function pinnedUrl(url: string, address: string, authSource?: string): st
 
 /**
  * Describes the deployment for the log. Needs no privileges.
- *
- * @example
- * IN: mongodb://me:secret@a,b/?replicaSet=rs0 → OUT: {address: "a,b", version: "6.0.27", replica_set: "rs0"}
- *
+ * @example IN: mongodb://me:secret@a,b/?replicaSet=rs0 → OUT: {address: "a,b", version: "6.0.27", replica_set: "rs0"}
  * @throws MongoError
  */
 export async function serverDescription(reader: Pick<CausalReader, "read">, url: string): Promise<LogFields> {

@@ -83,7 +83,6 @@ export const withoutTimeout = ({ options }: MongoClient): { readonly socketTimeo
 
 /**
  * A client that connects when it runs its first command.
- *
  * @param options that the URL cannot override
  * @throws UsageError for a URL that the driver refuses
  */
@@ -123,9 +122,7 @@ export const closeMongodb = (client: MongoClient): Promise<void> =>
 
 /**
  * The option names of a URL in lower case. Options passed to the driver would override them.
- *
- * @example
- * IN: mongodb://a,b/?appName=x&tls=true → OUT: {"appname", "tls"}
+ * @example IN: mongodb://a,b/?appName=x&tls=true → OUT: {"appname", "tls"}
  */
 function optionsIn(url: string): ReadonlySet<string> {
   const [, query = ""] = /\?(.*)$/s.exec(url) ?? [];

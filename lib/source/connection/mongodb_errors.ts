@@ -140,9 +140,7 @@ const isShortage = (error: unknown): boolean =>
 
 /**
  * Whether an error of MongoDB passes by itself.
- *
- * @example
- * IN: MongoServerError with code 189 → OUT: true; IN: MongoMissingCredentialsError → OUT: false
+ * @example IN: MongoServerError with code 189 → OUT: true; IN: MongoMissingCredentialsError → OUT: false
  */
 export const isRetryableMongodbError = (error: unknown): boolean =>
   isConnectionLost(error) || isShortage(error) || error instanceof MongoOperationTimeoutError ||
@@ -178,7 +176,6 @@ const CLUSTER_TIME_TRIES = 8;
 /**
  * Classifies the errors of one operation. Unlike {@linkcode isRetryableMongodbError}, it retries a refused login and a
  * cluster time ahead of a shard a few times.
- *
  * @param isAfterTime whether the operation reads after a cluster time
  */
 export function retryableErrors(isAfterTime: () => boolean = () => false): (error: unknown) => boolean {

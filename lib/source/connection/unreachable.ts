@@ -11,11 +11,9 @@ const OMITTED =
 
 /**
  * Probes the hosts of a URL with `hello`, without credentials.
- *
  * @example
  * IN: mongodb://a/?replicaSet=rsX, where a is in rs0
  * OUT: UserError "MONGODB_URL names the replica set rsX, but the server at a:27017 is in rs0."
- *
  * @param options of the client that failed to connect
  * @returns undefined if the reason is another one
  */

@@ -41,7 +41,6 @@ export interface End {
 /**
  * A chunk of these documents, up to the last one after which the next chunk can start: a query can contain its key, and
  * the next document has another key.
- *
  * @returns undefined if no document qualifies
  */
 export function chunkOf(

@@ -58,10 +58,7 @@ export const listCollections = (
 
 /**
  * The collections of a scope, sorted by name. Logs those that a change stream cannot follow.
- *
- * @example
- * IN: shop.* → OUT: [{database: "shop", collection: "orders", uuid: "0a1b…"}, …]
- *
+ * @example IN: shop.* → OUT: [{database: "shop", collection: "orders", uuid: "0a1b…"}, …]
  * @throws MongoError
  */
 export async function collectionsOf(
@@ -116,10 +113,7 @@ export async function estimatedCount(reader: Reader, namespaces: readonly Namesp
 
 /**
  * The shard key of a collection without `_id`; empty if it is not sharded, or by `_id` alone.
- *
- * @example
- * IN: shop.orders, sharded by {region: 1, _id: 1} → OUT: ["region"]
- *
+ * @example IN: shop.orders, sharded by {region: 1, _id: 1} → OUT: ["region"]
  * @throws UserError if the user may not read it; MongoError
  */
 export async function shardKeyOf(reader: Reader, namespace: Namespace): Promise<ShardKey> {

@@ -40,7 +40,6 @@ export class DocumentReader {
   /**
    * The first documents of a range, in the order of `_id` across all BSON types: `$expr` compares like the index, while a
    * plain `$gt` finds only values of one type.
-   *
    * @param options `atMost` is the maximum number of documents, if less than that of the reader
    * @throws UserError if the transform removes or changes `_id`
    */
@@ -80,7 +79,6 @@ export class DocumentReader {
 
   /**
    * The current documents with these keys, transformed, in parts. Each key is returned once.
-   *
    * @throws UserError if the transform removes or changes `_id`
    */
   lookUp(namespace: Namespace, ids: readonly BsonValue[]): AsyncGenerator<LookedUp[]> {
@@ -89,7 +87,6 @@ export class DocumentReader {
 
   /**
    * The row keys of the documents with these `_id`s that match the filter.
-   *
    * @param shardKey fields of row keys besides `_id`
    */
   async keysOf(
@@ -120,7 +117,6 @@ export class DocumentReader {
 
   /**
    * Checks the filter and the stages in MongoDB, without documents and with the first one of the collection.
-   *
    * @param namespace of a collection that need not exist
    * @throws MongoServerError for a filter or stage that MongoDB refuses; UserError if they remove or change `_id`
    */
@@ -173,7 +169,6 @@ async function chunkUpToNamed(
 
 /**
  * The documents of a chunk of keys, transformed, up to the size of a reply.
- *
  * @param filter selects the range of the chunk, because a list of keys lacks those that no query can contain
  */
 async function transformed(pages: CollectionPages, chunk: Chunk, filter: Document): Promise<Chunk> {

@@ -43,10 +43,7 @@ export class RangeSplitter {
 
   /**
    * The ranges of a collection; one range if it is small or the server refuses a sample.
-   *
-   * @example
-   * IN: shop.orders with 1,000,000 documents, 4 lanes → OUT: 16 ranges
-   *
+   * @example IN: shop.orders with 1,000,000 documents, 4 lanes → OUT: 16 ranges
    * @throws MongoError after a long outage or without privileges
    */
   async split(namespace: Namespace): Promise<readonly KeyRange[]> {
@@ -82,11 +79,9 @@ export class RangeSplitter {
 
 /**
  * Divides a collection at keys of a sample.
- *
  * @param sample in key order
  * @param count the maximum number of ranges
- * @example
- * IN: [1, 2, 3, 4, 5, 6], 3 → OUT: … to 2, after 2 to 4, after 4 …
+ * @example IN: [1, 2, 3, 4, 5, 6], 3 → OUT: … to 2, after 2 to 4, after 4 …
  */
 export function rangesOf(sample: readonly BsonValue[], count: number): readonly KeyRange[] {
   const keys = sample.filter((id) => id.length <= MAX_BOUND_BYTES && isNamed({ id }));

@@ -25,7 +25,6 @@ const asked = (key: string, id: BsonValue): Asked => ({ key, id, name: valueOf(i
 
 /**
  * The current documents with these keys, in parts. Each key is returned once.
- *
  * @param stages applied to the documents @default {the transform}
  * @throws UserError if the transform removes or changes `_id`, or fails for each document that was tried
  */

@@ -81,7 +81,6 @@ export class CollectionPages {
   /**
    * The documents of a page with these keys. A document with another key is new, or equal under the collation; if it
    * does not exist in the collection, the pipeline changed its `_id`.
-   *
    * @throws UserError if the pipeline changed `_id`
    */
   async withKeys(keys: ReadonlySet<string>, { documents }: Page): Promise<KeyedDocument[]> {

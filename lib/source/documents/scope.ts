@@ -112,9 +112,7 @@ export class Scope {
 
   /**
    * The stage with which the server filters events; none if the level suffices.
-   *
-   * @example
-   * IN: shop.{orders,users} → OUT: {$match: {$or: [{"ns.coll": {$regex: "^(?:orders|users)$"}, …}, …]}}
+   * @example IN: shop.{orders,users} → OUT: {$match: {$or: [{"ns.coll": {$regex: "^(?:orders|users)$"}, …}, …]}}
    */
   stages(): Document[] {
     if (this.level === "collection") return [];

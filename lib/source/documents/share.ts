@@ -12,7 +12,6 @@ export interface Share {
   condition(id: unknown): Document | undefined;
   /**
    * The keys of documents in the share. A key without a known `_id` belongs to no share.
-   *
    * @param namespace of a collection that the user may read
    */
   among<Each extends { readonly id: BsonValue | undefined }>(

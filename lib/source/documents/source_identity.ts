@@ -29,7 +29,6 @@ const UNAVAILABLE = [
 
 /**
  * The id of the replica set in hex digits; undefined if it is unavailable.
- *
  * @throws MongoError
  */
 export async function deploymentOf(reader: CausalReader): Promise<string | undefined> {
@@ -46,7 +45,6 @@ export async function deploymentOf(reader: CausalReader): Promise<string | undef
 
 /**
  * The saved identity of a deployment.
- *
  * @example
  * IN: [{database: "shop", collection: "orders", uuid: "0a1b…"}], 6690… → OUT: {"deployment":"6690…","shop.orders":"0a1b…"}
  */
@@ -59,9 +57,7 @@ export const identityOf = (collections: readonly FoundCollection[], deployment?:
 /**
  * How a deployment differs from the saved one; undefined if it is the same or nothing can be compared. By collections,
  * it is another one if all collections with saved names have other UUIDs.
- *
  * @throws UserError if the saved identity was edited
- *
  * @example
  * IN: {"deployment":"6690…"}, [], "77a1…" → OUT: the replica set has the id 77a1…, not 6690…
  * IN: {"shop.orders":"0a1b…"}, [{database: "shop", collection: "orders", uuid: "9f8e…"}], undefined
@@ -88,7 +84,6 @@ export function differenceOf(
 
 /**
  * Removes a dropped collection: the next collection of that name has another UUID.
- *
  * @throws UserError if the saved identity was edited
  */
 export function withoutCollection(origin: string | null, dropped: Namespace): string {

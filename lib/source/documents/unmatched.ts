@@ -44,12 +44,9 @@ async function unlessForbidden<T>(list: () => Promise<T>): Promise<T | undefined
 
 /**
  * The names of a scope that match nothing; none if the user may not list names.
- *
  * @param found the collections of the scope; a single collection is looked up again, because it may not exist
- *
  * @example
  * IN: shpo.*, [], a catalogue of shop and weather → OUT: [{kind: "database", name: "shpo", existing: ["shop", "weather"], similar: "shop"}]
- *
  * @throws MongoError
  */
 export async function unmatchedNames(

@@ -7,7 +7,6 @@
  * - A stream is always reopened with `startAfter`, which unlike `resumeAfter` accepts the token of an invalidate event.
  * - Retryable errors of the command that opens the stream are retried too.
  * - Our own lists of classes, codes and labels define retryable errors, and `retryFor` limits the retries.
- *
  * @see https://github.com/mongodb/specifications/blob/master/source/change-streams/change-streams.md
  */
 import { BSON, type ClusterTime, type Document } from "mongodb";
@@ -71,10 +70,8 @@ const LONGEST_READING_MS = 600_000;
 
 /**
  * The maximum milliseconds that a server needs to read up to the end of the oplog.
- *
  * @param idle milliseconds since the stream was at its end
- * @example
- * IN: 1_000 → OUT: 100; IN: an hour → OUT: 360_000; IN: a day → OUT: 600_000
+ * @example IN: 1_000 → OUT: 100; IN: an hour → OUT: 360_000; IN: a day → OUT: 600_000
  */
 export const readingMs = (idle: number): number =>
   Math.min(LONGEST_READING_MS, Math.max(0, idle) / READS_FASTER);
@@ -82,7 +79,6 @@ export const readingMs = (idle: number): number =>
 /**
  * The change batches of a scope, without end. A failed stream is reopened after the last token in the same session, for
  * up to `retryFor`.
- *
  * @throws MongoError when the stream cannot be opened or an error is not retryable; UserError for an event that MongoDB
  *   cannot deliver
  */
@@ -194,7 +190,6 @@ function ageOf(token: Uint8Array | null): number {
 
 /**
  * The batches of a reply: one up to each event of a collection, and one with the token of the reply.
- *
  * @param state the pending fragments, and the token before the reply
  */
 export function* batchesOf(

@@ -125,7 +125,6 @@ function changeOf(
  * @example
  * IN: {operationType: "insert", ns: {db: "a", coll: "b"}, documentKey: {_id: 1}, fullDocument: {_id: 1, t: 20.5}, …}
  * OUT: {change: {namespace: a.b, id: Int32(1), document: <bytes of fullDocument>, operation: "insert"}}
- *
  * @see https://www.mongodb.com/docs/manual/reference/change-events/
  */
 export function readEvent(event: EventFields): Change {
@@ -189,11 +188,9 @@ export class SplitEvents {
 
   /**
    * The whole event, or undefined until its last fragment.
-   *
    * @example
    * IN: {documentKey, splitEvent: {fragment: 1, of: 2}} → OUT: undefined
    * IN: {fullDocument, splitEvent: {fragment: 2, of: 2}} → OUT: {documentKey, fullDocument, …}
-   *
    * @see https://www.mongodb.com/docs/manual/reference/operator/aggregation/changeStreamSplitLargeEvent/
    */
   join(event: EventFields): EventFields | undefined {

@@ -20,7 +20,6 @@ const MAX_KEY_CHARACTERS = 200;
 
 /**
  * Reads the document key of the event after a token.
- *
  * @returns the error to throw; it names what MongoDB can deliver
  * @throws MongoError
  */

@@ -65,7 +65,6 @@ export class FeatureTrial {
 
   /**
    * Opens a stream with as many features as possible.
-   *
    * @throws MongoError when opening fails without features too, or for another reason
    */
   async open<T>(open: (features: StreamFeatures) => Promise<T>): Promise<T> {
@@ -173,9 +172,7 @@ const BUSY_AWAIT_MS = 100;
 
 /**
  * How long the server may wait for a change: shorter than the client's timeouts.
- *
- * @example
- * IN: {socketTimeoutMS: 800} → OUT: 400; IN: {} → OUT: 1000; IN: {}, {wasBusy: true} → OUT: 100
+ * @example IN: {socketTimeoutMS: 800} → OUT: 400; IN: {} → OUT: 1000; IN: {}, {wasBusy: true} → OUT: 100
  */
 export const awaitMs = (
   { socketTimeoutMS, timeoutMS }: Pick<MongoClientOptions, "socketTimeoutMS" | "timeoutMS">,
@@ -188,7 +185,6 @@ export const awaitMs = (
 
 /**
  * Opens a stream with as many features as possible. Its first batch is empty.
- *
  * @throws TokenRefusedError if the stream opens only without this token
  */
 export async function openStream(

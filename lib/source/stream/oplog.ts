@@ -19,7 +19,6 @@ export interface OldestEntry {
 
 /**
  * The oplog's oldest entry. Needs the action `find` on `local.oplog.rs`.
- *
  * @throws OplogHiddenError if the user may not read it, or behind a mongos; MongoError
  */
 export async function oldestEntry({ client }: Route): Promise<OldestEntry> {

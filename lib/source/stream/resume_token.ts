@@ -5,7 +5,6 @@ import { bytesFromHex, fieldsByName, stringAt } from "../../bson/bson.ts";
 
 /**
  * Parses a saved resume token.
- *
  * @throws UserError if it was edited
  */
 export function savedToken(hex: string): Uint8Array {
@@ -38,9 +37,7 @@ function clusterTime(token: Uint8Array): { seconds: number; ordinal: number } | 
 }
 
 /**
- * @example
- * IN: {_data: "826B045A41000000012B…"} → OUT: 2026-11-23T15:22:25.000Z
- *
+ * @example IN: {_data: "826B045A41000000012B…"} → OUT: 2026-11-23T15:22:25.000Z
  * @returns undefined for a token of another format
  */
 export function timeOf(token: Uint8Array): Date | undefined {
@@ -64,9 +61,7 @@ const AFTER_ALL = /^82[0-9A-F]{16}2B[0-9A-F]{2}29/i;
 /**
  * Whether a stream has read all events up to a time. Events of a transaction share their time, so the token of one event
  * does not prove that for its own time.
- *
- * @example
- * IN: a token of 12:00:00, ordinal 1, {t: 12:00:00, i: 1} → OUT: true for a token of no event, false otherwise
+ * @example IN: a token of 12:00:00, ordinal 1, {t: 12:00:00, i: 1} → OUT: true for a token of no event, false otherwise
  */
 export function hasPassed(token: Uint8Array, { t, i }: BSON.Timestamp): boolean {
   const time = clusterTime(token);
