@@ -2,7 +2,7 @@
 import { type ChangeBatch, changeStream } from "../../lib/source/stream/change_stream.ts";
 import { directRoute } from "../../lib/source/connection/route.ts";
 import { Scope } from "../../lib/source/documents/scope.ts";
-import { FeatureTrial } from "../../lib/source/connection/stream_features.ts";
+import { FeatureTrial } from "../../lib/source/stream/open_stream.ts";
 import { OutageTracker } from "../../lib/util/outage.ts";
 import type { Bed, Place } from "./bed.ts";
 

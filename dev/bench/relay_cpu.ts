@@ -17,7 +17,7 @@ import type { Parameter, Transport } from "../../lib/sink/connection/transport.t
 import { Writer } from "../../lib/sink/table/writer.ts";
 import { batchesOf } from "../../lib/source/stream/change_stream.ts";
 import { Scope } from "../../lib/source/documents/scope.ts";
-import { SplitEvents } from "../../lib/source/stream/split_events.ts";
+import { SplitEvents } from "../../lib/source/stream/event.ts";
 
 const CHANGES = Number(Deno.args[0] ?? 600_000);
 

@@ -1,5 +1,5 @@
 /** `status`: reports the state of all streams, once or every second. Reads CrateDB alone. */
-import { isStreamOf } from "../key/worker.ts";
+import { isStreamOf } from "../key/stream_name.ts";
 import { openTransport } from "../sink/connection/open_transport.ts";
 import { isRetryable } from "../sink/connection/sink_error.ts";
 import type { Transport } from "../sink/connection/transport.ts";

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import type { Document } from "mongodb";
 import { eventually } from "../../dev/servers/eventually.ts";
 import { CausalReader } from "../../lib/source/connection/causal_reader.ts";
-import { shardKeyOf } from "../../lib/source/documents/shard_key.ts";
+import { shardKeyOf } from "../../lib/source/documents/collections.ts";
 import { quietReader } from "../support/quiet_reader.ts";
 import { oidsOf } from "../support/follow.ts";
 import { type OwnContext, ownMongodbTest } from "../support/own_mongodb.ts";

@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { BSON, type Document, type MongoClient, MongoServerError } from "mongodb";
 import { fieldsByName } from "../../lib/bson/bson.ts";
 import { keyText } from "../../lib/key/key_text.ts";
-import { DocumentReader, type ReaderOptions } from "../../lib/source/documents/documents.ts";
+import type { DocumentReader, ReaderOptions } from "../../lib/source/documents/documents.ts";
+import type { DocumentSettings } from "../../lib/source/documents/pages.ts";
 import { UserError } from "../../lib/util/errors.ts";
-import { quietReader } from "../support/quiet_reader.ts";
+import { documentReader, quietReader } from "../support/quiet_reader.ts";
 import { type MongodbContext, mongodbTest } from "../support/mongodb_harness.ts";
 import { ownMongodbTest } from "../support/own_mongodb.ts";
 
@@ -15,10 +16,10 @@ const COUNT = 10;
 
 type Source = Pick<MongodbContext, "mongodb" | "database">;
 
-function readerOf(client: MongoClient, options: Partial<ReaderOptions> = {}) {
+function readerOf(client: MongoClient, options: Partial<ReaderOptions & DocumentSettings> = {}) {
   const causalReader = quietReader(client);
   const transform = [{ $match: { on: true } }, { $unset: "secret" }];
-  const reader = new DocumentReader(causalReader, { transform, size: 1_000, ...options });
+  const reader = documentReader(causalReader, { transform, ...options });
   return { reader, [Symbol.asyncDispose]: () => causalReader[Symbol.asyncDispose]() };
 }
 

@@ -10,7 +10,7 @@ import { quietReader } from "../support/quiet_reader.ts";
 
 type Document = { _id: number; [field: string]: unknown };
 
-const REFUSED = /MongoDB gives no sample of the documents: columns are made as batches bring them/;
+const REFUSED = /MongoDB refused a sample of the documents: creating columns as documents arrive/;
 
 const setParameter = (mongodb: MongoClient, parameters: Record<string, unknown>) =>
   mongodb.db("admin").command({ setParameter: 1, ...parameters });

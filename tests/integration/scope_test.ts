@@ -281,7 +281,7 @@ for (const onDrop of ["keep", "truncate", "drop"]) {
 const WRONG: Readonly<Record<string, readonly [readonly string[], RegExp]>> = {
   "the one collection left out": [
     ["--database", "a", "--collection", "b", "--exclude", "b"],
-    /Collection a\.b is left out\..*--exclude/s,
+    /Collection a\.b is excluded\..*--exclude/s,
   ],
   "one table for a database": [["--database", "a", "--table", "x.y"], /\{collection\}/],
   "one table for two collections": [

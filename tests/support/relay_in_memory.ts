@@ -17,6 +17,8 @@ import { columnsOf, StatusTracker } from "../../lib/pipeline/status/status_track
 import { MongodbCode } from "../../lib/source/connection/mongodb_errors.ts";
 import type { ChangeBatch } from "../../lib/source/stream/change_stream.ts";
 import type { DocumentChange } from "../../lib/source/stream/event.ts";
+import { NO_BARRIER } from "../../lib/pipeline/loop/barrier.ts";
+import { ALL_DOCUMENTS } from "../../lib/source/documents/share.ts";
 import { Scope } from "../../lib/source/documents/scope.ts";
 import { usableTables } from "./usable_tables.ts";
 import { QUIET } from "../../lib/util/log.ts";
@@ -306,9 +308,9 @@ export function relayInMemory(options: RelayOptions = {}) {
     reader,
     splitter: { split: () => Promise.resolve([{ after: null, upTo: null }]) },
     tables,
-    ownKeys: { among: (_namespace: unknown, keys: unknown) => Promise.resolve(keys) },
+    share: ALL_DOCUMENTS,
     repairs: { runIfDue: () => cratedb.ask("list").then(() => false) },
-    barrier: { pass: () => Promise.resolve() },
+    barrier: NO_BARRIER,
     position,
     settings: {
       scope: new Scope({ databases: ["shop"], collections: ["*"], exclude: [] }),
@@ -320,7 +322,6 @@ export function relayInMemory(options: RelayOptions = {}) {
       snapshotRate,
       onHistoryLost,
       onDrop: "drop",
-      worker: undefined,
       refreshInterval: SECOND,
       saveInterval: 200,
       lease: 10 * SECOND,

@@ -22,7 +22,7 @@ const PIPELINE = [
   "lib/pipeline/snapshot",
   "lib/pipeline/loop",
 ];
-const RELAY = [...BELOW_PIPELINE, ...PIPELINE, "lib/pipeline/workers", "lib/relay"];
+const RELAY = [...BELOW_PIPELINE, ...PIPELINE, "lib/relay"];
 const COMMANDS = ["lib/monitor", "lib/workload", "lib/status", "lib/verify"];
 
 /** Of a list in order, what each one may import: the ones before it, and what is below all of them. */

@@ -12,7 +12,7 @@ import { Writer } from "../../sink/table/writer.ts";
 import { type Transports, Widening } from "../../sink/columns/widening.ts";
 import { SinkError } from "../../sink/connection/sink_error.ts";
 import type { CausalReader } from "../../source/connection/causal_reader.ts";
-import type { OwnKeys } from "../../source/documents/own_keys.ts";
+import type { Share } from "../../source/documents/share.ts";
 import type { Clock } from "../../util/clock.ts";
 import { concurrently } from "../../util/concurrency.ts";
 import type { Logger } from "../../util/log.ts";
@@ -32,7 +32,7 @@ export interface TableRegistryOptions {
   readonly settings: RelaySettings;
   readonly memory: MemoryBudget;
   readonly causalReader: Pick<CausalReader, "exists">;
-  readonly ownKeys: Pick<OwnKeys, "among">;
+  readonly share: Share;
   /** What rows are named by beside `_id`. */
   readonly shardKeyOf: (namespace: Namespace) => Promise<ShardKey>;
   readonly signal: AbortSignal;
@@ -189,7 +189,7 @@ export class TableRegistry {
       let exists: boolean;
       try {
         exists = await this.#options.causalReader.exists(collection);
-        const rowsStay = this.#options.settings.onDrop === "keep" || this.#isLaterWorker;
+        const rowsStay = this.#options.settings.onDrop === "keep" || !this.#options.share.dropsRows;
         if (!exists && rowsStay) return (this.leftOut.putOff(collection), []);
         await this.#opener.probe(collection);
         if (exists) await this.of(collection);
@@ -234,8 +234,8 @@ export class TableRegistry {
 
   /**
    * Rows of a collection that was dropped or renamed follow `--on-drop`. A collection that was never followed, a view
-   * for instance, has no rows here, whatever table has its name. Of several workers, the first one removes the rows of
-   * all, see {@linkcode DropBarrier}.
+   * for instance, has no rows here, whatever table has its name. If several relays divide the documents, one of them deletes
+   * the rows of all, see {@linkcode Share.dropsRows}.
    *
    * @returns the collection that has the table by now, to be read again; undefined where none has
    */
@@ -246,7 +246,7 @@ export class TableRegistry {
     if (hasNoRows) return undefined;
     const newOwner = await this.#owners.newOwner(quoteTable(this.tableOf(namespace)), namespace);
     if (this.#options.settings.onDrop !== "keep") {
-      if (this.#isLaterWorker) await this.#followed.remove(namespace);
+      if (!this.#options.share.dropsRows) await this.#followed.remove(namespace);
       else if (await this.#isKnown(namespace)) {
         await this.removeRows(namespace, () => this.#dropRows(namespace, newOwner));
       }
@@ -260,29 +260,25 @@ export class TableRegistry {
     return this.#options.settings.scope.level === "collection";
   }
 
-  get #isLaterWorker(): boolean {
-    return (this.#options.settings.worker?.index ?? 0) > 0;
-  }
-
   async #isKnown(namespace: Namespace): Promise<boolean> {
     if (this.#entries.has(namespaceText(namespace))) return true;
-    return this.#options.settings.worker
+    return this.#options.share.relays > 1
       ? await this.#followed.isShared(namespace, this.tableOf(namespace))
       : await this.#followed.has(namespace);
   }
 
-  /** Has the table opened again: the collection's shard key has changed, or another worker may have dropped the table. */
+  /** Has the table opened again: the collection's shard key has changed, or another relay may have dropped the table. */
   async reopen(namespace: Namespace): Promise<void> {
     await this.#close(namespace);
   }
 
   /**
-   * Drops the tables that a backup of CrateDB kept when the last run ended: emptied ones of collections that are gone. A
-   * worker does not: another one may have written there since.
+   * Drops the tables that a backup of CrateDB kept when the last run ended: emptied ones of collections that are gone. Not
+   * if several relays write there: another one may have written since.
    */
   async resumeDrops(namespaces: readonly Namespace[]): Promise<void> {
-    const { onDrop, worker } = this.#options.settings;
-    if (onDrop !== "drop" || worker) return;
+    const { settings: { onDrop }, share } = this.#options;
+    if (onDrop !== "drop" || share.relays > 1) return;
     for (const namespace of await this.missing(namespaces)) {
       const isEmpty = () => isEmptyTable(this.#transports.patient, this.tableOf(namespace));
       if (await unlessUnusable(isEmpty)) await this.drop(namespace);
@@ -429,7 +425,7 @@ export class TableRegistry {
 
   async #ownKeys(namespace: Namespace, oids: readonly string[], shardKey: ShardKey): Promise<string[]> {
     const keys = oids.map((oid) => rowKeyOf(oid, shardKey));
-    return (await this.#options.ownKeys.among(namespace, keys)).map(({ oid }) => oid);
+    return (await this.#options.share.among(namespace, keys)).map(({ oid }) => oid);
   }
 
   async #columnsOf(namespace: Namespace, table: TargetTable, writer: Writer): Promise<ColumnPolicy> {
@@ -477,7 +473,7 @@ export class TableRegistry {
     }
     const applier = await this.of(namespace);
     if (newOwner) await applier.discardDeadLetters();
-    else if (await applier.dropRows() && !this.#options.settings.worker) {
+    else if (await applier.dropRows() && this.#options.share.relays === 1) {
       this.#undropped.set(quoteTable(this.tableOf(namespace)), { namespace, applier });
       return;
     }

@@ -1,6 +1,6 @@
 /** Records which collection of which stream has rows in which table, because the rows do not tell. */
 import { quoteTable, type TableName } from "../sql/names.ts";
-import { isStreamOf, partsOfStream } from "../../key/worker.ts";
+import { isStreamOf, partsOfStream } from "../../key/stream_name.ts";
 import { createMetadataTable, selectFromEverySchema } from "./metadata_tables.ts";
 import type { Namespace } from "../../util/namespace.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";

@@ -85,11 +85,11 @@ const WRONG: readonly (readonly [readonly string[], RegExp])[] = [
   ],
   [["cdc-relay", "--omit", "a", "--omit", "_id"], /--omit names _id.*"a,_id"/],
   [["cdc-relay", "--table", "t", "--table", "a.b.c"], /--table is neither.*"a\.b\.c"/],
-  [["cdc-relay", "--database", "admin"], /admin is MongoDB's own/],
+  [["cdc-relay", "--database", "admin"], /admin belongs to MongoDB itself/],
   [["cdc-relay", "--filter", "{status: open}"], /--filter is not Extended JSON/],
   [
     ["cdc-relay", "--pipeline", '[{"$unwind": "$a"}]'],
-    /--pipeline has a stage \$unwind, which is none of \$match/,
+    /--pipeline has a stage \$unwind; supported are \$match/,
   ],
   [["cdc-relay", "--batch-size", "none"], /--batch-size is not a whole number.*"none"/],
   [["cdc-relay", "--cratedb-url", "mysql://me:s3cret@host"], /CrateDB URL must start with crate:/],

@@ -95,7 +95,7 @@ for (const snapshot of ["initial", "never", "only"] as const) {
       assert.ok(error instanceof UserError);
       assert.match(
         error.message,
-        /another deployment than the one that shop\.\* -> .* id other, and not one/,
+        /another deployment than the one that shop\.\* -> .* id other, not one/,
       );
       assert.match(error.hint ?? "", /MONGODB_URL.*--snapshot always.*forget --stream 'shop\.\* -> /s);
       return true;

@@ -14,6 +14,7 @@ import {
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
 import { UnusableTableError } from "../../../../lib/sink/table/unusable_table.ts";
 import type { Chunk } from "../../../../lib/source/documents/chunk.ts";
+import { ALL_DOCUMENTS } from "../../../../lib/source/documents/share.ts";
 import type { KeyRange } from "../../../../lib/source/documents/key_ranges.ts";
 import type { CollectionSettings } from "../../../../lib/pipeline/settings.ts";
 import { on } from "../../../../lib/pipeline/status/events.ts";
@@ -118,7 +119,7 @@ function snapshotOf(setting: Setting) {
       of: (namespace: Namespace) => Promise.resolve(applierOf(namespace)),
       sharer: () => Promise.resolve(undefined),
     },
-    ownKeys: { among: (_: unknown, keys: unknown) => Promise.resolve(keys) },
+    share: ALL_DOCUMENTS,
     settings: {
       for: () => ({ onDrop: setting.onDrop ?? "truncate" }),
       snapshotLanes: readers,
