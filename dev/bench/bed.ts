@@ -9,7 +9,7 @@ import { quoteTable, type TableName } from "../../lib/sink/sql/sql_names.ts";
 import { UserError } from "../../lib/util/errors.ts";
 import { startCratedb } from "../servers/start_cratedb.ts";
 import { startMongodb } from "../servers/start_mongodb.ts";
-import { tell } from "../servers/tell.ts";
+import { progress } from "../servers/progress.ts";
 import { type CpuSources, pidOfContainer } from "./cpu.ts";
 import type { TransportName } from "./options.ts";
 
@@ -49,8 +49,8 @@ export async function openBed(): Promise<Bed> {
   await using opening = new AsyncDisposableStack();
   const mongodb = opening.use(await startMongodb());
   const cratedb = opening.use(await startCratedb({ javaOptions: HEAP }));
-  tell(mongodb.description);
-  tell(cratedb.description);
+  progress(mongodb.description);
+  progress(cratedb.description);
   const schema = `bench_${crypto.randomUUID().slice(0, 8)}`;
   const sinkUrls = { http: cratedb.httpUrl, wire: cratedb.wireUrl };
   opening.defer(() => removeSchema(sinkUrls.http, schema));

@@ -7,7 +7,7 @@
 import { UsageError } from "../../lib/util/errors.ts";
 import { STDOUT } from "../../lib/util/standard_streams.ts";
 import { queryCratedb } from "../servers/query_cratedb.ts";
-import { tell } from "../servers/tell.ts";
+import { progress } from "../servers/progress.ts";
 import { type Bed, openBed } from "./bed.ts";
 import { LINES } from "./lines.ts";
 import { type BenchOptions, parseOptions } from "./options.ts";
@@ -24,11 +24,11 @@ async function bench(options: BenchOptions): Promise<boolean> {
   const failures: string[] = [];
   const add = (result: Result) => {
     results.push(result);
-    tell(table([result]).join("\n"));
+    progress(table([result]).join("\n"));
   };
   const fail = (message: string) => {
     failures.push(message);
-    tell(message);
+    progress(message);
   };
   for (const name of options.lines) await runLine(LINES[name], { bed, options, add, fail });
   const report: Report = {
@@ -57,7 +57,7 @@ async function versionsOf({ client, sinkUrls }: Bed): Promise<Report["versions"]
 /** So that the server's compiler and caches are as they are after a while. */
 async function warmUp(bed: Bed, { warmUp, transports }: BenchOptions): Promise<void> {
   if (warmUp === 0) return;
-  tell(`Warming up with ${warmUp} rows …`);
+  progress(`Warming up with ${warmUp} rows …`);
   const count = Math.ceil(warmUp / 2 / transports.length); // Each row is written twice.
   for (const transport of transports) await readyMade(bed, { shape: "small", count, transport });
 }
@@ -67,7 +67,7 @@ if (import.meta.main) {
     if (!await bench(parseOptions(Deno.args))) Deno.exit(1);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    tell(error.message);
+    progress(error.message);
     Deno.exit(2);
   }
 }

@@ -1,6 +1,6 @@
 /** CPU time that processes have used so far. */
 import type { MongoClient } from "mongodb";
-import { getContainerRuntimeClient } from "testcontainers";
+import { getContainerRuntimeClient } from "../deps.ts";
 
 /** In microseconds; undefined where it cannot be known. */
 export interface CpuTimes {

@@ -1,6 +1,6 @@
 /** Runs a line of the benchmark: its ceilings, and every contender in turn. */
 import { messageOf } from "../../lib/util/errors.ts";
-import { tell } from "../servers/tell.ts";
+import { progress } from "../servers/progress.ts";
 import { live, snapshot } from "./arrival.ts";
 import { drainBacklog, prepareBacklog } from "./backlog.ts";
 import type { Bed } from "./bed.ts";
@@ -149,7 +149,7 @@ async function attempt(
   fail: Run["fail"],
   measure: () => Promise<void>,
 ): Promise<void> {
-  tell(`${line}: ${name} …`);
+  progress(`${line}: ${name} …`);
   await measure().catch((error) => fail(`${line}: ${name}: ${messageOf(error)}`));
 }
 

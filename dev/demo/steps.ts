@@ -1,4 +1,4 @@
-/** What the demo writes, one step after the other. */
+/** The writes of the demo, in order. */
 import { BSON, type Collection, type Document } from "mongodb";
 import type { Dialect } from "../../lib/sink/sql/dialect.ts";
 
@@ -8,12 +8,12 @@ export interface DemoDocument extends Document {
 
 export interface Step {
   readonly title: string;
-  /** The write, as one would type it. */
+  /** The write in the shell's notation. */
   readonly command: string;
   readonly collection: string;
   readonly _id: DemoDocument["_id"];
   readonly write: (collection: Collection<DemoDocument>) => Promise<unknown>;
-  /** What there is to see in the sink. */
+  /** Explains the row, for each kind of sink. */
   readonly note?: Partial<Record<Dialect["name"], string>>;
 }
 
@@ -52,7 +52,7 @@ const conflicting = (_id: BSON.Int32, temperature: unknown) => ({
   write: (collection: Collection<DemoDocument>) => collection.insertOne({ _id, temperature }),
 });
 
-export const STEPS: readonly Step[] = [
+export const STEPS: readonly [Step, ...Step[]] = [
   {
     title: "Insert",
     command: "db.readings.insertOne({_id: 'oslo', temperature: 4.5, humidity: 81, at: …, tags: […]})",
@@ -105,8 +105,8 @@ export const STEPS: readonly Step[] = [
     _id: EVERY_TYPE._id,
     write: (collection) => collection.insertOne(EVERY_TYPE),
     note: {
-      CrateDB: "Each column was made for its BSON type. What no column takes as it is goes to overflow.",
-      PostgreSQL: "JSONB takes nearly everything as it is; what it would change goes to overflow.",
+      CrateDB: "Each BSON type has its column type. A value that no column holds unchanged goes to overflow.",
+      PostgreSQL: "JSONB holds nearly every value unchanged; the others go to overflow.",
     },
   },
   {
@@ -118,15 +118,15 @@ export const STEPS: readonly Step[] = [
     title: "Conflicting types, then a fraction",
     command: "db.conflicts.insertOne({_id: 2, temperature: 20.5})",
     ...conflicting(new Int32(2), new Double(20.5)),
-    note: { CrateDB: "BIGINT would cut 20.5 to 20, so the column is widened." },
+    note: { CrateDB: "BIGINT would truncate 20.5 to 20, so the relay widens the column." },
   },
   {
     title: "Conflicting types, then a text",
     command: "db.conflicts.insertOne({_id: 3, temperature: 'warm'})",
     ...conflicting(new Int32(3), "warm"),
     note: {
-      CrateDB: "No number's column takes text: it goes to overflow, and the rest of the row is as usual.",
-      PostgreSQL: "JSONB takes a number here and a text there.",
+      CrateDB: "A column of numbers holds no text: the value goes to overflow, the rest of the row to data.",
+      PostgreSQL: "JSONB holds numbers and texts in one column.",
     },
   },
 ];

@@ -4,10 +4,10 @@
  *     deno task pack [FILE]
  */
 import { dirname, join, normalize } from "node:path";
-import { transform } from "esbuild";
 import deno from "../../deno.json" with { type: "json" };
 import { INSTALLED_NAME } from "../../lib/cli/version.ts";
 import { STDOUT } from "../../lib/util/standard_streams.ts";
+import { loadEsbuild } from "../deps.ts";
 
 const ROOT = join(import.meta.dirname ?? "", "..", "..");
 const ENTRIES = ["mongodb_cdc_cratedb.js", "lib/mod.js"];
@@ -62,6 +62,7 @@ async function* filesBelow(folder: string, ending: string): AsyncGenerator<strin
 
 /** Writes a script without the syntax that Node.js 22 does not know. */
 async function lower(path: string): Promise<void> {
+  const { transform } = await loadEsbuild();
   const { code } = await transform(await Deno.readTextFile(path), { target: "node22", format: "esm" });
   await Deno.writeTextFile(path, code);
 }

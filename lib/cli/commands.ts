@@ -7,7 +7,6 @@ import { VERSION } from "../util/version.ts";
 import { CALL } from "./call.ts";
 import { type Argument, type Completed, completionScript, SHELLS } from "./completion.ts";
 import {
-  demoConfig,
   forgetConfig,
   relayConfig,
   statusConfig,
@@ -134,37 +133,6 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     run: async (given, context) => {
       const settings = workloadConfig(given);
       await (await import("../workload/workload.ts")).workload(settings, context);
-    },
-  },
-  "demo": {
-    summary: "Show the relay at work, on servers of its own where none are named",
-    options: OPTIONS.demo,
-    examples: [
-      `${CALL} demo`,
-      `${CALL} demo --keep`,
-      `MONGODB_URL=mongodb://localhost/ CRATEDB_SQLALCHEMY_URL=crate:// ${CALL} demo`,
-    ],
-    run: async (given, { signal, log }) => {
-      const settings = demoConfig(given);
-      const { demo } = await import("../../dev/demo/demo.ts");
-      const { createScreen } = await import("../../dev/demo/screen.ts");
-      await demo(settings, {
-        signal,
-        log,
-        screen: createScreen(given.env),
-        observer: logObserver(log),
-        relaySettings: ({ mongodbUrl, sinkUrl }, database) =>
-          relayConfig({
-            flags: {
-              "mongodb-url": mongodbUrl,
-              "cratedb-url": sinkUrl,
-              database,
-              table: `${database}.{collection}`,
-            },
-            env: {},
-          }),
-        hostScript: import.meta.resolve("../../dev/servers/demo_host.ts"),
-      });
     },
   },
   "completion": {

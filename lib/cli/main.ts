@@ -3,8 +3,6 @@ import { createLogger } from "../util/log.ts";
 import { STDERR, STDOUT, terminalColumns } from "../util/standard_streams.ts";
 import { logOptions } from "../config/config.ts";
 import { describe, type Description } from "./describe_error.ts";
-import { LOGGING } from "../config/options/logging.ts";
-import { OPTIONS } from "../config/options/options.ts";
 import type { Environment } from "../config/options/read.ts";
 import { Output } from "./output.ts";
 import { parseCommandLine } from "./parse.ts";
@@ -62,7 +60,7 @@ async function run(args: readonly string[], { env, signal, output, outcome }: Ru
   }
   const { command, flags } = parsed;
   const given = { flags, env };
-  const logging = logOptions(given, command.options === OPTIONS.demo ? OPTIONS.demo : LOGGING);
+  const logging = logOptions(given);
   const terminal = STDERR.isTerminal && env.TERM !== "dumb";
   const statusLine = new StatusLine();
   const write = (line: string) => statusLine.above(() => STDERR.write(`${line}\n`));

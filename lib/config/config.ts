@@ -1,5 +1,4 @@
 /** What the commands are told, checked and frozen; nothing below reads the environment. */
-import type { DemoSettings, NamedServer } from "../../dev/demo/settings.ts";
 import { streamOfWorker, type Worker } from "../key/worker.ts";
 import type { Namespace } from "../util/namespace.ts";
 import { memoryShares } from "./memory_shares.ts";
@@ -16,7 +15,7 @@ import type { VerifySettings } from "../verify/settings.ts";
 import type { WorkloadSettings } from "../workload/workload.ts";
 import { FORGET } from "./options/forget.ts";
 import { LOGGING } from "./options/logging.ts";
-import type { Option, Values } from "./options/option.ts";
+import type { Values } from "./options/option.ts";
 import { OPTIONS } from "./options/options.ts";
 import { type Given, readOptions, sourceOf } from "./options/read.ts";
 import { STATUS, STREAM, WAIT } from "./options/status.ts";
@@ -200,26 +199,7 @@ export const workloadConfig = (given: Given): WorkloadSettings =>
   Object.freeze(readOptions(OPTIONS["db-workload"], given));
 
 /** @throws UsageError */
-export function demoConfig(given: Given): DemoSettings {
-  const [mongodb, sink] = OPTIONS.demo;
-  const { mongodbUrl, cratedbUrl, count, servers } = readOptions(OPTIONS.demo, given);
-  const named = (option: Option, url: string): NamedServer => ({
-    url,
-    source: sourceOf(option, given) ?? "",
-  });
-  return Object.freeze({
-    mongodb: named(mongodb, mongodbUrl),
-    sink: named(sink, cratedbUrl),
-    count,
-    servers,
-  });
-}
-
-/** @throws UsageError */
-export function logOptions(
-  given: Given,
-  options: typeof LOGGING | typeof OPTIONS.demo = LOGGING,
-): LoggerOptions {
-  const { logFormat, logLevel } = readOptions(options as typeof LOGGING, given);
+export function logOptions(given: Given): LoggerOptions {
+  const { logFormat, logLevel } = readOptions(LOGGING, given);
   return { format: logFormat, level: logLevel };
 }

@@ -34,7 +34,6 @@ const GROUPS = {
     "cratedb-ca",
     "cratedb-cert",
     "cratedb-key",
-    "servers",
   ],
   "Log": ["log-format", "log-level"],
 } as const satisfies Readonly<Record<string, readonly string[]>>;

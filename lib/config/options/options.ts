@@ -1,8 +1,7 @@
 /** The options of each command. */
-import { DEMO } from "./demo.ts";
 import { FORGET } from "./forget.ts";
-import { LOG_FORMAT, LOG_LEVEL, LOGGING } from "./logging.ts";
-import { type Option, option } from "./option.ts";
+import { LOGGING } from "./logging.ts";
+import type { Option } from "./option.ts";
 import { MONITORING, RELAY, SNAPSHOT } from "./relay.ts";
 import { MONGODB_URL, MONGODB_URL_FILE, SCOPE, TRANSFORM } from "./source.ts";
 import { STATUS, STREAM, WAIT } from "./status.ts";
@@ -37,6 +36,4 @@ export const OPTIONS = {
   ],
   "forget": [...FORGET, ...LOGGING],
   "db-workload": [MONGODB_URL, MONGODB_URL_FILE, ...TARGET, ...WORKLOAD, ...LOGGING],
-  // The demo prints its own lines. The relay's log is for those who ask for it.
-  "demo": [...DEMO, LOG_FORMAT, option({ ...LOG_LEVEL, default: "warn" })],
 } as const satisfies Readonly<Record<string, readonly Option[]>>;

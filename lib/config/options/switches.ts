@@ -13,12 +13,6 @@ export interface Switch {
 
 export const SWITCHES: readonly Switch[] = [
   {
-    flag: "keep",
-    short: "k",
-    means: ["servers", "keep"],
-    help: "Keep servers and data until Ctrl-C, and tell how to look at them, as --servers keep does",
-  },
-  {
     flag: "standby",
     short: "s",
     means: ["on-held", "wait"],

@@ -50,7 +50,7 @@ const WRONG: readonly (readonly [readonly string[], RegExp])[] = [
   [["cdc-relay", "--colection=t"], /Unknown option: --colection\nDid you mean --collection\?/],
   [["cdc-relay", "--frobnicate"], /Unknown option: --frobnicate\nThere are: .*--table/],
   [["cdc-relay", "-x"], /Unknown option: -x/],
-  [["cdc-relay", "--count", "3"], /cdc-relay has no option --count\nIt is an option of db-workload, demo\./],
+  [["cdc-relay", "--count", "3"], /cdc-relay has no option --count\nIt is an option of db-workload\./],
   [["verify", "--repair", "--count-only"], /--compare counts cannot be given with --differences repair/],
   [
     ["cdc-relay", "--lease", "10"],

@@ -79,7 +79,7 @@ Deno.test("the README has at most 180 lines", () => {
 for (const [path, text] of pages) {
   Deno.test(`the commands of ${path} use options that there are`, () => {
     const calls = text.matchAll(
-      /mongodb_cdc_cratedb\.ts (cdc-relay|status|wait|verify|forget|db-workload|demo)(.*)$/gm,
+      /mongodb_cdc_cratedb\.ts (cdc-relay|status|wait|verify|forget|db-workload)(.*)$/gm,
     );
     for (const [call, command, rest = ""] of calls) {
       const options: readonly Option[] = OPTIONS[command as keyof typeof OPTIONS];
@@ -162,7 +162,6 @@ Deno.test("the table of folders is the one that the imports are held to", () => 
       "metrics",
       "verify",
       "workload",
-      "demo",
       "cli",
       "library",
     ]
