@@ -1,4 +1,4 @@
-/** Changes of every kind, a quarter of them to a few hot keys. */
+/** Inserts, updates, replacements and deletes; a quarter of them change a few hot keys. */
 import { type AnyBulkWriteOperation, BSON } from "mongodb";
 import { idOf, makeDocument } from "./documents.ts";
 import type { Outcome } from "./visible.ts";
@@ -9,7 +9,7 @@ export interface MixedBacklog {
 }
 
 const HOT_KEYS = 100;
-/** Changes of a bulk. Those of a kind follow each other, so that the driver sends few commands. */
+/** Changes of a bulk, ordered by kind, so that the driver sends few commands. */
 const DELETES = 100;
 const HOT_UPDATES = 250;
 const UPDATES = 100;
@@ -18,7 +18,7 @@ const INSERTS = 400;
 const BULK = DELETES + HOT_UPDATES + UPDATES + REPLACEMENTS + INSERTS;
 
 /**
- * Changes of a collection that has the documents 1 to `rows`, which are at least two thousand.
+ * Returns changes of a collection with the documents 1 to `rows`, at least two thousand.
  *
  * @example IN: 100000 → OUT: {bulks: 100 of 1000 operations, outcome: {changes: 100000, rows: 130000, …}}
  */
@@ -27,7 +27,7 @@ export function mixedBacklog(rows: number): MixedBacklog {
   let inserted = rows;
   let deleted = HOT_KEYS;
   let seq = rows;
-  /** Steps through what is neither hot nor deleted. */
+  /** Returns a key that is neither hot nor deleted. */
   const cold = (step: number) => deleted + 1 + (Math.imul(step, 0x9e3779b1) >>> 0) % (inserted - deleted);
   const set = (serial: number) => {
     seqs.set(serial, ++seq);
