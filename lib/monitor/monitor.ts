@@ -1,5 +1,5 @@
 /** `--listen`: metrics, health and status of a relay over HTTP. */
-import { type FollowedStream, observers, type RelayObserver } from "../pipeline/status/observer.ts";
+import { emitter, type FollowedStream, type Listener, on } from "../pipeline/status/events.ts";
 import type { StatusSource } from "../pipeline/status/relay_status.ts";
 import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
@@ -21,8 +21,7 @@ export interface MonitorOptions {
 }
 
 export interface Monitor extends RunningServer {
-  /** Is told what the relay does. */
-  readonly observer: Partial<RelayObserver>;
+  readonly listen: Listener;
 }
 
 /**
@@ -31,23 +30,23 @@ export interface Monitor extends RunningServer {
  * @throws UserError when the address cannot be had
  */
 export async function openMonitor(options: MonitorOptions): Promise<Monitor> {
-  const { listen, maxLag, status, versions, log, clock = SYSTEM_CLOCK } = options;
+  const { maxLag, status, versions, log, clock = SYSTEM_CLOCK } = options;
   const metrics = new RelayMetrics({ status, clock, versions });
   let stream: FollowedStream | undefined;
   let savedAt: number | undefined;
-  const listener: Partial<RelayObserver> = {
+  const listen = on({
     standingBy: (waitedFor) => stream = waitedFor,
     leaseTaken: (taken) => stream = taken,
     positionSaved: () => savedAt = clock.now(),
-  };
-  const server = await serve(listen, {
+  });
+  const server = await serve(options.listen, {
     "/metrics": async () => ({ status: 200, type: metrics.contentType, body: await metrics.text() }),
     "/healthz": () => textAnswer(200, "alive"),
     "/readyz": () => ready(status, maxLag),
     "/status": () => json(statusReport(status.current, { stream, savedAt, now: clock.now() })),
   });
   log.info("Metrics and health", { url: server.url });
-  return { ...server, observer: observers(metrics, listener) };
+  return { ...server, listen: emitter(metrics.listen, listen) };
 }
 
 function ready(status: StatusSource, maxLag: number): Answer {

@@ -1,15 +1,8 @@
 /** A relay's metrics for Prometheus: counted from what the relay tells, and read of its status when they are asked for. */
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
-import type {
-  CollectionEvents,
-  ColumnChange,
-  RelayObserver,
-  TableWrite,
-} from "../pipeline/status/observer.ts";
+import { on } from "../pipeline/status/events.ts";
 import type { StatusSource, StreamPhase } from "../pipeline/status/relay_status.ts";
-import type { Stage } from "../pipeline/status/stages.ts";
 import type { Clock } from "../util/clock.ts";
-import type { Outage } from "../util/outage.ts";
 import { CollectionLabels } from "./collection_labels.ts";
 import { type MetricDefinition, METRICS, type NameOf } from "./definitions.ts";
 import { processMetrics } from "./process_metrics.ts";
@@ -39,7 +32,7 @@ const PHASES: Readonly<Record<StreamPhase, true>> = {
 
 type Labels = Readonly<Record<string, string>>;
 
-export class RelayMetrics implements Partial<RelayObserver> {
+export class RelayMetrics {
   readonly #deps: RelayMetricsDeps;
   readonly #labels: CollectionLabels;
   readonly #registry = new Registry();
@@ -73,55 +66,38 @@ export class RelayMetrics implements Partial<RelayObserver> {
     return await this.#registry.metrics();
   }
 
-  eventsRead({ namespace, operations }: CollectionEvents): void {
-    const collection = this.#labels.of(namespace);
-    for (const [operation, count] of operations) {
-      this.#add("cdc_relay_events_total", count, { collection, operation });
-    }
-  }
-
-  tableWritten({ namespace, upserts, deletes, overflowed, deadLetters }: TableWrite): void {
-    const collection = this.#labels.of(namespace);
-    this.#add("cdc_relay_rows_total", upserts, { collection, operation: "upsert" });
-    this.#add("cdc_relay_rows_total", deletes, { collection, operation: "delete" });
-    this.#add("cdc_relay_overflowed_rows_total", overflowed, { collection });
-    this.#add("cdc_relay_dead_letters_total", deadLetters, { collection });
-  }
-
-  columnsAdded({ namespace, columns }: ColumnChange): void {
-    this.#add("cdc_relay_columns_added_total", columns, { collection: this.#labels.of(namespace) });
-  }
-
-  columnsWidened({ namespace, columns }: ColumnChange): void {
-    this.#add("cdc_relay_columns_widened_total", columns, { collection: this.#labels.of(namespace) });
-  }
-
-  batchApplied({ events, bytes, seconds }: { events: number; bytes: number; seconds: number }): void {
-    this.#add("cdc_relay_event_bytes_total", bytes);
-    this.#observe("cdc_relay_batch_events", events);
-    this.#observe("cdc_relay_batch_duration_seconds", seconds);
-  }
-
-  stageDone({ stage, seconds }: { readonly stage: Stage; readonly seconds: number }): void {
-    this.#observe("cdc_relay_stage_duration_seconds", seconds, { stage });
-  }
-
-  positionSaved(): void {
-    this.#set("cdc_relay_saved_timestamp_seconds", this.#deps.clock.now() / 1_000);
-  }
-
-  outageBegan({ system }: Outage): void {
-    this.#add("cdc_relay_outages_total", 1, { system });
-    this.#set("cdc_relay_outage", 1, { system });
-  }
-
-  recovered({ system }: Omit<Outage, "error">): void {
-    this.#set("cdc_relay_outage", 0, { system });
-  }
-
-  retried({ system }: Pick<Outage, "system">): void {
-    this.#add("cdc_relay_retries_total", 1, { system });
-  }
+  readonly listen = on({
+    eventsRead: ({ namespace, operations }) => {
+      const collection = this.#labels.of(namespace);
+      for (const [operation, count] of operations) {
+        this.#add("cdc_relay_events_total", count, { collection, operation });
+      }
+    },
+    tableWritten: ({ namespace, upserts, deletes, overflowed, deadLetters }) => {
+      const collection = this.#labels.of(namespace);
+      this.#add("cdc_relay_rows_total", upserts, { collection, operation: "upsert" });
+      this.#add("cdc_relay_rows_total", deletes, { collection, operation: "delete" });
+      this.#add("cdc_relay_overflowed_rows_total", overflowed, { collection });
+      this.#add("cdc_relay_dead_letters_total", deadLetters, { collection });
+    },
+    columnsAdded: ({ namespace, columns }) =>
+      this.#add("cdc_relay_columns_added_total", columns, { collection: this.#labels.of(namespace) }),
+    columnsWidened: ({ namespace, columns }) =>
+      this.#add("cdc_relay_columns_widened_total", columns, { collection: this.#labels.of(namespace) }),
+    batchApplied: ({ events, bytes, seconds }) => {
+      this.#add("cdc_relay_event_bytes_total", bytes);
+      this.#observe("cdc_relay_batch_events", events);
+      this.#observe("cdc_relay_batch_duration_seconds", seconds);
+    },
+    stageDone: ({ stage, seconds }) => this.#observe("cdc_relay_stage_duration_seconds", seconds, { stage }),
+    positionSaved: () => this.#set("cdc_relay_saved_timestamp_seconds", this.#deps.clock.now() / 1_000),
+    outageBegan: ({ system }) => {
+      this.#add("cdc_relay_outages_total", 1, { system });
+      this.#set("cdc_relay_outage", 1, { system });
+    },
+    recovered: ({ system }) => this.#set("cdc_relay_outage", 0, { system }),
+    retried: ({ system }) => this.#add("cdc_relay_retries_total", 1, { system }),
+  });
 
   #readStatus(): void {
     const { phase, lag, clusterTime, oplogHeadroom, snapshotDone, snapshotTotal, leftOut } =

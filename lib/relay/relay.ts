@@ -39,7 +39,7 @@ import { bufferBatches } from "../pipeline/loop/batcher.ts";
 import { takeOverDivision } from "../pipeline/workers/division.ts";
 import { DropBarrier } from "../pipeline/workers/drop_barrier.ts";
 import { Heartbeat } from "../pipeline/status/heartbeat.ts";
-import { observers, type RelayObserver } from "../pipeline/status/observer.ts";
+import { type Emit, emitter } from "../pipeline/status/events.ts";
 import { watchOplog } from "../pipeline/status/oplog_watch.ts";
 import { checkOriginNow } from "../pipeline/loop/origin.ts";
 import { RequestedRepairs } from "../pipeline/collections/repair.ts";
@@ -59,7 +59,7 @@ export interface RelayContext {
   readonly status?: StatusTracker;
   readonly signal: AbortSignal;
   readonly log: Logger;
-  readonly observer: RelayObserver;
+  readonly emit: Emit;
   /** @default {untraced} */
   readonly trace?: Trace;
   /** @default {the system's} */
@@ -76,13 +76,13 @@ export async function relay(settings: RelaySettings, context: RelayContext): Pro
   const status = context.status ?? new StatusTracker(clock);
   // The last that is written is how the relay has ended.
   await using closing = new AsyncDisposableStack();
-  const observer = observers(status, context.observer);
+  const emit = emitter(status.listen, context.emit);
   try {
-    await connectAndRun(settings, { ...context, trace, clock, status, observer, closing });
-    observer.ended();
+    await connectAndRun(settings, { ...context, trace, clock, status, emit, closing });
+    emit({ type: "ended" });
   } catch (error) {
-    if (signal.aborted && error === signal.reason) observer.ended();
-    else observer.ended(error);
+    if (signal.aborted && error === signal.reason) emit({ type: "ended" });
+    else emit({ type: "ended", error });
     throw error;
   }
 }
@@ -92,20 +92,20 @@ interface RunContext extends Required<RelayContext> {
 }
 
 async function connectAndRun(settings: RelaySettings, context: RunContext): Promise<void> {
-  const { signal, log, observer, trace, clock, status, closing } = context;
+  const { signal, log, emit, trace, clock, status, closing } = context;
   const failed = new AbortController();
   const fail = (error: unknown) => failed.abort(error);
   const ended = AbortSignal.any([signal, failed.signal]);
   const starting = closing.use(new Shutdown(signal));
   const shutdown = closing.use(new Shutdown(ended));
-  const mongodbOutages = new OutageTracker({ system: "MongoDB", observer, clock });
+  const mongodbOutages = new OutageTracker({ system: "MongoDB", emit, clock });
   status.watch(mongodbOutages);
   const { retryFor, lease } = settings;
 
   // The sink: `raw` fails at once, `patient` waits for CrateDB and asks for the lease before each statement.
   const raw = closing.use(countingWrites(await starting.limit(openTransport(settings.sink)), { clock, log }));
   log.info(`Connected to ${raw.dialect.name}`, await starting.limit(sinkDescription(raw, settings.sink)));
-  const sinkOutages = new OutageTracker({ system: raw.dialect.name, observer, clock });
+  const sinkOutages = new OutageTracker({ system: raw.dialect.name, emit, clock });
   status.watch(sinkOutages);
   const retries = { shutdown, outages: sinkOutages, retryFor };
   const heartbeat = new Heartbeat({
@@ -161,15 +161,15 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
       clock,
       status: () => columnsOf(heartbeat.reported()),
       standsBy: settings.onHeld === "wait",
-      onWait: (owner) => observer.standingBy({ schema, stream: names.stream, owner }),
+      onWait: (owner) => emit({ type: "standingBy", schema, stream: names.stream, owner }),
       isFree: () => !raw.writing,
     }),
   );
-  observer.leaseTaken({ schema, stream: names.stream, owner: position.owner });
+  emit({ type: "leaseTaken", schema, stream: names.stream, owner: position.owner });
   closing.use(position.keep(fail));
   closing.use(heartbeat.reportBy(() => position.report()));
   await createStatusView(retrying(raw, retries), { schema, log });
-  closing.use(watchOplog({ route: deployment.route(), observer, clock, mongodbClock, log }));
+  closing.use(watchOplog({ route: deployment.route(), emit, clock, mongodbClock, log }));
   const patient = retrying(fenced(raw, () => position.check()), retries);
   await takeOverDivision({
     streams: new DividedStreams(patient, { schema, stream: names.stream }),
@@ -189,12 +189,12 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
     signal: ended,
     log,
     clock,
-    observer,
+    emit,
   });
   closing.use(tables.recoverDuring(sinkOutages, fail));
 
   const breaker = new SnapshotBreaker(clock);
-  const told = observers(observer, breaker);
+  const told = emitter(emit, breaker.listen);
   const requests = new RepairRequests(patient, { schema, stream: names.stream });
   const deps = {
     causalReader,
@@ -216,7 +216,7 @@ async function connectAndRun(settings: RelaySettings, context: RunContext): Prom
     settings,
     signal: ended,
     log,
-    observer: told,
+    emit: told,
     trace,
     clock,
     mongodbClock,
@@ -300,7 +300,7 @@ async function reasonOf(error: unknown, deps: RunDeps): Promise<unknown> {
 /** @returns the state of the snapshot that replaces the changes which cannot be read any more */
 async function snapshotForLostHistory(
   error: unknown,
-  { position, settings, log, breaker, observer }: RunDeps,
+  { position, settings, log, breaker, emit }: RunDeps,
 ): Promise<SnapshotState> {
   const since = position.state.token === null ? undefined : lostSince(savedToken(position.state.token));
   if (settings.onHistoryLost === "fail" && !(error instanceof OtherDeploymentError)) {
@@ -311,7 +311,7 @@ async function snapshotForLostHistory(
     });
   }
   breaker.historyLost();
-  observer.historyLost();
+  emit({ type: "historyLost" });
   log.warn("MongoDB no longer has the changes since the saved position: taking a new snapshot", {
     since,
     because: messageOf(error),

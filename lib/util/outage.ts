@@ -20,16 +20,14 @@ export interface Outage {
   readonly lasted: number;
 }
 
-export interface OutageObserver {
-  /** Called once when an outage begins; the error is a {@linkcode SilentError} if an answer is overdue. */
-  outageBegan(outage: Outage): void;
-  /** Called every minute while the outage lasts. */
-  outage(outage: Outage): void;
-  /** Called once when it is over. */
-  recovered(outage: Omit<Outage, "error">): void;
-  /** Called for each try that has failed and is made again. */
-  retried(failure: Pick<Outage, "system">): void;
-}
+export type OutageEvent =
+  /** An outage has begun; the error is a {@linkcode SilentError} if an answer is overdue. */
+  | ({ readonly type: "outageBegan" } & Outage)
+  /** Emitted every minute while the outage lasts. */
+  | ({ readonly type: "outage" } & Outage)
+  | ({ readonly type: "recovered" } & Omit<Outage, "error">)
+  /** A try has failed and is made again. */
+  | { readonly type: "retried"; readonly system: System };
 
 /** A question that waits longer than this for its answer, beyond what it allows, is an outage. In milliseconds. */
 export const SILENT_MS = 5_000;
@@ -65,7 +63,7 @@ export interface Liveness {
 
 export interface OutageTrackerOptions {
   readonly system: System;
-  readonly observer: OutageObserver;
+  readonly emit: (event: OutageEvent) => void;
   /** @default {the system's} */
   readonly clock?: Pick<Clock, "monotonic">;
 }
@@ -133,14 +131,14 @@ export class OutageTracker implements Liveness {
     const lasted = Math.round(this.#now() - this.#outage.since);
     this.#outage = undefined;
     this.#lastError = undefined;
-    this.#options.observer.recovered({ system: this.system, lasted });
+    this.#options.emit({ type: "recovered", system: this.system, lasted });
   }
 
   /** A try has failed, and is made again. */
   failed(operation: symbol, error: unknown): void {
     this.#lastError = error;
     this.#failing.add(operation);
-    this.#options.observer.retried({ system: this.system });
+    this.#options.emit({ type: "retried", system: this.system });
     this.#report(this.#now());
   }
 
@@ -166,16 +164,16 @@ export class OutageTracker implements Liveness {
 
   /** @param since when the outage began, if it is a new one */
   #report(since: number): void {
-    const { observer } = this.#options;
+    const { emit } = this.#options;
     const now = this.#now();
     const isNew = this.#outage === undefined;
     this.#outage ??= { since, remindedAt: now };
     const { current } = this;
     if (!current) return;
-    if (isNew) return observer.outageBegan(current);
+    if (isNew) return emit({ type: "outageBegan", ...current });
     if (now - this.#outage.remindedAt < REMINDER_MS) return;
     this.#outage.remindedAt = now;
-    observer.outage(current);
+    emit({ type: "outage", ...current });
   }
 
   #now(): number {

@@ -3,7 +3,6 @@
  * and gives them back.
  */
 import type { Namespace } from "../util/namespace.ts";
-import { observers } from "../pipeline/status/observer.ts";
 import { repairRows } from "../pipeline/collections/repair.ts";
 import type { Names, RelaySettings } from "../pipeline/settings.ts";
 import { TableRegistry } from "../pipeline/collections/table_registry.ts";
@@ -70,7 +69,7 @@ export async function repairUnderLease(
     ownKeys: new OwnKeys(causalReader, undefined),
     shardKeyOf: async () => settings.key === "documentKey" ? await shardKeyOf(causalReader, namespace) : [],
     signal: AbortSignal.any([signal, failed.signal]),
-    observer: observers(),
+    emit: () => {},
     log,
     clock,
   });

@@ -24,7 +24,7 @@ import { OutageTracker } from "../util/outage.ts";
 import { Shutdown } from "../util/shutdown.ts";
 import { MAX_KEYS } from "./both_sides.ts";
 import { comparable } from "./comparable.ts";
-import type { VerifyObserver } from "./observer.ts";
+import type { VerifyEvent } from "./events.ts";
 import type { CollectionResult } from "./result.ts";
 import { LANES } from "./scan.ts";
 import type { VerifySettings } from "./settings.ts";
@@ -33,7 +33,7 @@ import { verifyCollection, type VerifyDeps } from "./verify_collection.ts";
 export interface VerifyContext {
   readonly signal: AbortSignal;
   readonly log: Logger;
-  readonly observer: VerifyObserver;
+  readonly emit: (event: VerifyEvent) => void;
   /** Takes what each run has found. @returns whether another run makes sense */
   readonly onResults: (results: readonly CollectionResult[]) => boolean;
   /** @default {the system's} */
@@ -53,13 +53,13 @@ export async function verify(
   settings: VerifySettings,
   context: VerifyContext,
 ): Promise<readonly CollectionResult[]> {
-  const { signal, log, observer, onResults, clock = SYSTEM_CLOCK } = context;
+  const { signal, log, emit, onResults, clock = SYSTEM_CLOCK } = context;
   const { relay } = settings;
   using shutdown = new Shutdown(signal);
   await using closing = new AsyncDisposableStack();
   const raw = closing.use(countingWrites(await shutdown.limit(openTransport(relay.sink))));
   const { retryFor } = relay;
-  const retries = { shutdown, outages: new OutageTracker({ system: raw.dialect.name, observer }), retryFor };
+  const retries = { shutdown, outages: new OutageTracker({ system: raw.dialect.name, emit }), retryFor };
   const transport = retrying(raw, retries);
   const names = relay.namesIn(raw.dialect.schema ?? relay.sink.schema);
   const schema = names.metadataSchema;
@@ -69,7 +69,7 @@ export async function verify(
   await prepareVerifyResults(transport, schema);
 
   const deployment = closing.use(await shutdown.limit(Deployment.connect(relay.mongodbUrl)));
-  const outages = new OutageTracker({ system: "MongoDB", observer });
+  const outages = new OutageTracker({ system: "MongoDB", emit });
   const causalReader = closing.use(
     new CausalReader(deployment.route(), { shutdown, outages, retryFor }),
   );
@@ -93,7 +93,7 @@ export async function verify(
     clock,
   };
   while (true) {
-    const results = await verifyAll(deps, observer);
+    const results = await verifyAll(deps, emit);
     if (!onResults(results) || settings.runs === "once") return results;
     const isStopped = await clock.wait(PAUSE_MS, { signal }).then(() => false, () => true);
     if (isStopped) return results;
@@ -102,7 +102,7 @@ export async function verify(
 
 async function verifyAll(
   deps: Omit<VerifyDeps, "onCompared">,
-  observer: VerifyObserver,
+  emit: VerifyContext["emit"],
 ): Promise<CollectionResult[]> {
   const { settings: { relay, sample, compare }, causalReader, log } = deps;
   const found = await collectionsOf(causalReader, relay.scope, { log });
@@ -120,13 +120,13 @@ async function verifyAll(
   let documents = 0;
   const onCompared = (count: number) => {
     documents += count;
-    if (compare === "documents") observer.progress({ documents, total });
+    if (compare === "documents") emit({ type: "progress", documents, total });
   };
   const results: CollectionResult[] = [];
   for (const namespace of namespaces) {
     results.push(await verifyCollection(namespace, { ...deps, onCompared }));
   }
-  observer.done();
+  emit({ type: "done" });
   return results;
 }
 

@@ -8,7 +8,7 @@ import type { Namespace } from "../../lib/util/namespace.ts";
 import { RelayMetrics } from "../../lib/monitor/relay_metrics.ts";
 import { readiness } from "../../lib/monitor/readiness.ts";
 import { Heartbeat } from "../../lib/pipeline/status/heartbeat.ts";
-import { observers, type RelayObserver } from "../../lib/pipeline/status/observer.ts";
+import { emitter, type Listener, on } from "../../lib/pipeline/status/events.ts";
 import { type LoopDeps, replicate } from "../../lib/pipeline/loop/replication_loop.ts";
 import { fullSnapshot } from "../../lib/pipeline/snapshot/snapshot_state.ts";
 import { UNTRACED } from "../../lib/pipeline/status/stages.ts";
@@ -44,14 +44,14 @@ export interface RelayOptions {
   readonly snapshot?: "initial" | "never" | "only";
   /** Documents a second that the snapshot reads at most. @default {no limit} */
   readonly snapshotRate?: number;
-  readonly observer?: Partial<RelayObserver>;
+  readonly listener?: Listener;
 }
 
 export type RelayInMemory = ReturnType<typeof relayInMemory>;
 
 /** Starts the loop. */
 export function relayInMemory(options: RelayOptions = {}) {
-  const { snapshot = "initial", snapshotRate = 0, observer = {} } = options;
+  const { snapshot = "initial", snapshotRate = 0, listener = () => {} } = options;
   const clock = fakeClock();
   const stop = new AbortController();
   const shutdown = new Shutdown(stop.signal, clock.monotonic);
@@ -59,18 +59,18 @@ export function relayInMemory(options: RelayOptions = {}) {
   const reported: string[] = [];
   const status = new StatusTracker(clock);
   const metrics = new RelayMetrics({ status, clock, versions: { version: "", runtime: "" } });
-  const recorder: Partial<RelayObserver> = {
+  const recorder = on({
     ready: () => reported.push("ready"),
     snapshotProgress: ({ documents, total }) => reported.push(`snapshot ${documents} of ${total}`),
     snapshotDone: ({ documents }) => reported.push(`snapshot done ${documents}`),
     outageBegan: ({ system }) => reported.push(`${system} is away`),
     recovered: ({ system }) => reported.push(`${system} is back`),
     stopped: () => reported.push("stopped"),
-  };
-  const told = observers(status, metrics, recorder, observer);
+  });
+  const emit = emitter(status.listen, metrics.listen, recorder, listener);
 
   const databaseOf = (system: "MongoDB" | "CrateDB") => {
-    const outages = new OutageTracker({ system, observer: told, clock });
+    const outages = new OutageTracker({ system, emit, clock });
     status.watch(outages);
     let awake = Promise.withResolvers<void>();
     let mood: Mood = "answers";
@@ -221,7 +221,7 @@ export function relayInMemory(options: RelayOptions = {}) {
     apply: async (documents: readonly unknown[]) => {
       await cratedb.ask(ADD_COLUMN).catch(() => {});
       const rows = { upserts: documents.length, deletes: 0, overflowed: 0, deadLetters: 0 };
-      await cratedb.ask("write", () => told.tableWritten({ namespace, ...rows }));
+      await cratedb.ask("write", () => emit({ type: "tableWritten", namespace, ...rows }));
       return documents.length;
     },
     refresh: () => cratedb.ask("refresh"),
@@ -303,7 +303,7 @@ export function relayInMemory(options: RelayOptions = {}) {
     },
     signal: stop.signal,
     log: QUIET,
-    observer: told,
+    emit,
     trace: UNTRACED,
     clock,
     mongodbClock: clock,
@@ -377,7 +377,7 @@ export function relayInMemory(options: RelayOptions = {}) {
       lost = undefined;
       running.ended = undefined;
       waiting.splice(0);
-      told.historyLost();
+      emit({ type: "historyLost" });
       begin(fullSnapshot({ removesGone: false }));
       await settle();
     },

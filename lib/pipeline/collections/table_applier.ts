@@ -17,7 +17,7 @@ import type { GarbageLimit } from "../../util/garbage.ts";
 import { ReadWriteLock } from "../../util/read_write_lock.ts";
 import { coalesce, type RowChange } from "./coalesce.ts";
 import type { DeadLetterLimit } from "./dead_letter_limit.ts";
-import type { RelayObserver } from "../status/observer.ts";
+import type { Emit } from "../status/events.ts";
 import type { RelaySettings } from "../settings.ts";
 import { type Stage, timed } from "../status/stages.ts";
 
@@ -39,7 +39,7 @@ export interface TableApplierDeps {
   /** Asked for room before documents become rows, and before those become statements. */
   readonly garbage: Pick<GarbageLimit, "makeRoom">;
   readonly log: Logger;
-  readonly observer: Pick<RelayObserver, "stageDone" | "tableWritten">;
+  readonly emit: Emit;
 }
 
 /** A document and what it is now; null when it is gone, or known to MongoDB alone. */
@@ -224,7 +224,7 @@ export class TableApplier {
   /** Precondition: one change per key. */
   async #write(changes: readonly RowChange[]): Promise<void> {
     if (changes.length === 0) return;
-    const { deadLetters, deadLetterLimit, garbage, log, namespace, observer } = this.#deps;
+    const { deadLetters, deadLetterLimit, garbage, log, namespace, emit } = this.#deps;
     const upserts = changes.filter((change): change is KeyedRow => change.document !== null);
     const gone = changes.filter(({ document }) => document === null).map(({ oid }) => oid);
     const room = COPIES * upserts.reduce((bytes, { document }) => bytes + document.length, 0);
@@ -257,7 +257,7 @@ export class TableApplier {
       overflowed,
       deadLetters: letters.length,
     };
-    observer.tableWritten({ namespace, ...counts });
+    emit({ type: "tableWritten", namespace, ...counts });
   }
 
   /**

@@ -20,7 +20,7 @@ import { concurrently } from "../../util/concurrently.ts";
 import type { Logger } from "../../util/log.ts";
 import type { OutageTracker } from "../../util/outage.ts";
 import { DeadLetterLimit } from "./dead_letter_limit.ts";
-import { type Counts, NO_COUNTS, type RelayObserver, sumOf } from "../status/observer.ts";
+import { type Counts, type Emit, NO_COUNTS, sumOf } from "../status/events.ts";
 import { LeftOut } from "./left_out.ts";
 import type { Names, RelaySettings } from "../settings.ts";
 import type { Requeued } from "../snapshot/snapshot_state.ts";
@@ -40,10 +40,7 @@ export interface TableRegistryOptions {
   readonly signal: AbortSignal;
   readonly log: Logger;
   readonly clock: Clock;
-  readonly observer: Pick<
-    RelayObserver,
-    "stageDone" | "tableWritten" | "columnsAdded" | "columnsWidened" | "collectionsLeftOut"
-  >;
+  readonly emit: Emit;
 }
 
 interface Entry {
@@ -381,7 +378,7 @@ export class TableRegistry {
   }
 
   async #open(namespace: Namespace): Promise<Entry> {
-    const { names, settings, log, observer } = this.#options;
+    const { names, settings, log, emit } = this.#options;
     const { patient } = this.#transports;
     const name = this.tableOf(namespace);
     const { table, isKnown } = await this.#opener.open(namespace);
@@ -405,13 +402,12 @@ export class TableRegistry {
       shardKey,
       garbage: this.#garbage,
       log,
-      observer: {
-        stageDone: (done) => observer.stageDone(done),
-        tableWritten: (write) => {
-          this.#counts = sumOf(this.#counts, write);
+      emit: (event) => {
+        if (event.type === "tableWritten") {
+          this.#counts = sumOf(this.#counts, event);
           this.#dirty.set(applier, namespace);
-          observer.tableWritten(write);
-        },
+        }
+        emit(event);
       },
     });
     return { namespace, applier, columns, wasDropped: isKnown && table.isNew };
@@ -444,7 +440,7 @@ export class TableRegistry {
   }
 
   async #columnsOf(namespace: Namespace, table: TargetTable, writer: Writer): Promise<ColumnPolicy> {
-    const { settings, log, signal, clock, observer } = this.#options;
+    const { settings, log, signal, clock, emit } = this.#options;
     const { patient } = this.#transports;
     if (patient.dialect.isJsonb) return JSONB_COLUMNS;
     const tableSchema = new TableSchema(patient, {
@@ -452,7 +448,7 @@ export class TableRegistry {
       log,
       inferred: settings.columns === "dynamic",
       needed: table.hasOverflow ? ["oid", "data", "overflow"] : ["oid", "data"],
-      onAdded: (columns) => observer.columnsAdded({ namespace, columns }),
+      onAdded: (columns) => emit({ type: "columnsAdded", namespace, columns }),
     });
     const widening = new Widening(this.#transports, {
       ...settings,
@@ -461,7 +457,7 @@ export class TableRegistry {
       signal,
       log,
       clock,
-      onWidened: (columns) => observer.columnsWidened({ namespace, columns }),
+      onWidened: (columns) => emit({ type: "columnsWidened", namespace, columns }),
     });
     return await openColumnPolicy(settings.columns, { table, tableSchema, widening, writer });
   }

@@ -8,7 +8,7 @@ import type { DocumentChange, DocumentOperation } from "../../source/stream/even
 import { readAhead } from "../../util/read_ahead.ts";
 import { type CollectionEventDeps, handleCollectionEvent } from "../collections/collection_events.ts";
 import type { DropBarrier } from "../workers/drop_barrier.ts";
-import type { RelayObserver } from "../status/observer.ts";
+import type { Emit } from "../status/events.ts";
 import type { RelaySettings } from "../settings.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
 import { timedParts } from "../status/stages.ts";
@@ -20,16 +20,16 @@ export interface ApplyDeps extends CollectionEventDeps {
   readonly settings: RelaySettings;
   readonly barrier: Pick<DropBarrier, "pass">;
   readonly snapshot: CollectionEventDeps["snapshot"] & Pick<Snapshot, "state">;
-  readonly observer: Pick<RelayObserver, "eventsRead" | "stageDone">;
+  readonly emit: Emit;
 }
 
 /** All rows of the batch are confirmed when it resolves. */
 export async function applyBatch(batch: ChangeBatch, deps: ApplyDeps): Promise<void> {
-  const { tables, causalReader, settings, observer } = deps;
+  const { tables, causalReader, settings, emit } = deps;
   causalReader.after(batch);
   const changes = batch.changes.filter(({ namespace }) => settings.scope.includes(namespace));
   await tables.forEachCollection(changes, async ({ namespace, changes, applier }) => {
-    observer.eventsRead({ namespace, operations: countByOperation(changes) });
+    emit({ type: "eventsRead", namespace, operations: countByOperation(changes) });
     const states = applier.shardKey.length > 0
       ? statesByDocumentKey(changes, { ...deps, namespace, applier })
       : statesOf(namespace, changes, deps);
@@ -76,14 +76,14 @@ async function* statesOf(
 
 const isDelete = ({ operation }: DocumentChange): boolean => operation === "delete";
 
-type LookUpDeps = Pick<ApplyDeps, "reader" | "observer"> & { readonly namespace: Namespace };
+type LookUpDeps = Pick<ApplyDeps, "reader" | "emit"> & { readonly namespace: Namespace };
 
 /** The documents of changes as they are now. */
 const lookedUp = (
   changes: readonly DocumentChange[],
-  { reader, observer, namespace }: LookUpDeps,
+  { reader, emit, namespace }: LookUpDeps,
 ): AsyncGenerator<readonly DocumentState[]> =>
-  timedParts("look_up", reader.lookUp(namespace, changes.map(({ id }) => id)), { observer });
+  timedParts("look_up", reader.lookUp(namespace, changes.map(({ id }) => id)), { emit });
 
 /** The last change of each document. */
 const lastChanges = (changes: readonly DocumentChange[]): DocumentChange[] => [

@@ -3,7 +3,7 @@ import { bytesFromHex, bytesToHex } from "../../bson/bson.ts";
 import type { StreamPosition } from "../../sink/metadata/stream_position.ts";
 import { secondsBehind } from "../../source/stream/resume_token.ts";
 import type { Clock } from "../../util/clock.ts";
-import type { RelayObserver } from "../status/observer.ts";
+import type { Emit } from "../status/events.ts";
 import { RefreshPace } from "./refresh_pace.ts";
 import { snapshotStateText } from "../snapshot/saved_snapshot.ts";
 import type { RelaySettings } from "../settings.ts";
@@ -18,7 +18,7 @@ export interface CheckpointDeps {
   readonly settings: Pick<RelaySettings, "refreshInterval" | "saveInterval" | "lease">;
   readonly clock: Pick<Clock, "monotonic">;
   readonly mongodbClock: Pick<Clock, "now">;
-  readonly observer: Pick<RelayObserver, "stageDone" | "positionSaved">;
+  readonly emit: Emit;
   /** What is left of the snapshot; null for nothing. */
   readonly snapshot: () => SnapshotState | null;
 }
@@ -112,13 +112,13 @@ export class Checkpoint {
   }
 
   async save(): Promise<void> {
-    const { position, snapshot, clock, observer } = this.#deps;
+    const { position, snapshot, clock, emit } = this.#deps;
     this.#saveAfter = Infinity;
     if (this.#token) {
       const state = snapshot();
       const change = { token: bytesToHex(this.#token), snapshot: state && snapshotStateText(state) };
       await timed("save", () => position.save(change), this.#deps);
-      observer.positionSaved();
+      emit({ type: "positionSaved" });
     }
     this.#savedAt = clock.monotonic();
   }

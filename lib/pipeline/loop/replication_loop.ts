@@ -9,7 +9,7 @@ import { type Clock, waitAtMost } from "../../util/clock.ts";
 import { applyBatch, type ApplyDeps } from "./apply_batch.ts";
 import { Checkpoint } from "./checkpoint.ts";
 import { nextStep, STREAM_TURN_MS, STREAM_TURN_SLICES } from "./next_step.ts";
-import type { RelayObserver } from "../status/observer.ts";
+import type { Emit } from "../status/events.ts";
 import type { RequestedRepairs } from "../collections/repair.ts";
 import { prepare } from "./prepare.ts";
 import { Snapshot, type SnapshotDeps } from "../snapshot/snapshot.ts";
@@ -22,7 +22,7 @@ export interface LoopDeps extends Omit<ApplyDeps, "snapshot"> {
   readonly splitter: SnapshotDeps["splitter"];
   readonly repairs: Pick<RequestedRepairs, "runIfDue">;
   readonly ownKeys: SnapshotDeps["ownKeys"];
-  readonly observer: RelayObserver;
+  readonly emit: Emit;
   readonly signal: AbortSignal;
   readonly clock: Clock;
   readonly mongodbClock: Pick<Clock, "now">;
@@ -174,7 +174,7 @@ class ReplicationLoop {
         case "becomeReady":
           this.#isReady = true;
           this.#snapshotTime ??= this.#timeRead;
-          this.#deps.observer.ready();
+          this.#deps.emit({ type: "ready" });
           break;
         case "refresh":
           await trace("checkpoint", () => this.#checkpoint.refresh());
@@ -222,9 +222,9 @@ class ReplicationLoop {
   }
 
   async #applyBatch(batch: ChangeBatch): Promise<void> {
-    const { observer, clock, mongodbClock, tables, repairs } = this.#deps;
+    const { emit, clock, mongodbClock, tables, repairs } = this.#deps;
     const startedAt = clock.monotonic();
-    if (batch.events > 0) observer.batchStarted({ lag: ageOf(batch, mongodbClock.now()) });
+    if (batch.events > 0) emit({ type: "batchStarted", lag: ageOf(batch, mongodbClock.now()) });
     await applyBatch(batch, { ...this.#deps, snapshot: this.#snapshot });
     this.#stream.advance();
     this.#progress = advanceOf(batch, { now: mongodbClock.now(), before: this.#progress.clusterTime });
@@ -237,9 +237,14 @@ class ReplicationLoop {
       this.#events += batch.events;
       this.#isStreamBusy = true;
       const { events, bytes } = batch;
-      observer.batchApplied({ events, bytes, seconds: Math.round(clock.monotonic() - startedAt) / 1_000 });
+      emit({
+        type: "batchApplied",
+        events,
+        bytes,
+        seconds: Math.round(clock.monotonic() - startedAt) / 1_000,
+      });
     }
-    observer.advanced(this.#progress);
+    emit({ type: "advanced", ...this.#progress });
     await tables.retryPutOff();
     for (const collection of await tables.retryLeftOut()) this.#snapshot.requeueLeftOut(collection);
     if (await repairs.runIfDue()) this.#checkpoint.applied({ hasRows: true });
@@ -276,9 +281,10 @@ class ReplicationLoop {
   }
 
   async #stop(): Promise<void> {
-    const { observer, tables } = this.#deps;
+    const { emit, tables } = this.#deps;
     await this.#checkpoint.flush();
-    observer.stopped({
+    emit({
+      type: "stopped",
       events: this.#events,
       ...tables.counts,
       seconds: this.#secondsSince(this.#startedAt),

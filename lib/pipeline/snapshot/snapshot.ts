@@ -16,7 +16,7 @@ import type { Logger } from "../../util/log.ts";
 import { Semaphore } from "../../util/semaphore.ts";
 import { GoneRows } from "./stale_rows.ts";
 import { runLanes } from "./lanes.ts";
-import type { RelayObserver } from "../status/observer.ts";
+import type { Emit } from "../status/events.ts";
 import type { RelaySettings } from "../settings.ts";
 import { SnapshotRate } from "./snapshot_rate.ts";
 import {
@@ -51,7 +51,7 @@ export interface SnapshotDeps {
   readonly signal: AbortSignal;
   readonly log: Logger;
   readonly clock: Pick<Clock, "monotonic">;
-  readonly observer: Pick<RelayObserver, "snapshotProgress" | "snapshotDone">;
+  readonly emit: Emit;
   /** Whether the start takes a snapshot, even if no collection exists. */
   readonly isDue: boolean;
   /** Estimated documents of the plan, including those read earlier. */
@@ -159,10 +159,10 @@ export class Snapshot {
 
   /** Reports the end. Call it when rows are visible and the position is saved. */
   end(): void {
-    const { clock, observer } = this.#deps;
+    const { clock, emit } = this.#deps;
     if (this.#begunAt === undefined) return;
     const seconds = Math.round((clock.monotonic() - this.#begunAt) / 100) / 10;
-    observer.snapshotDone({ documents: this.documents, seconds });
+    emit({ type: "snapshotDone", documents: this.documents, seconds });
     this.#begunAt = undefined;
     this.#plan = startAgain(this.#plan);
     this.#total = 0;
@@ -174,11 +174,11 @@ export class Snapshot {
   }
 
   #report(): void {
-    const { observer, lagSeconds } = this.#deps;
+    const { emit, lagSeconds } = this.#deps;
     const { documents } = this;
     // The total is estimated.
     const total = Math.max(this.#total, documents);
-    observer.snapshotProgress({ documents, total, lagSeconds: lagSeconds() });
+    emit({ type: "snapshotProgress", documents, total, lagSeconds: lagSeconds() });
   }
 
   /**

@@ -4,12 +4,12 @@
  */
 import type { Clock } from "../../util/clock.ts";
 import { UserError } from "../../util/errors.ts";
-import type { RelayObserver } from "../status/observer.ts";
+import { on } from "../status/events.ts";
 
 /** Snapshots in a row that were of no use. */
 const MAX_SNAPSHOTS = 3;
 
-export class SnapshotBreaker implements Pick<RelayObserver, "snapshotDone"> {
+export class SnapshotBreaker {
   readonly #clock: Pick<Clock, "monotonic">;
   #inARow = 0;
   #done: { readonly at: number; readonly took: number } | undefined;
@@ -18,9 +18,11 @@ export class SnapshotBreaker implements Pick<RelayObserver, "snapshotDone"> {
     this.#clock = clock;
   }
 
-  snapshotDone({ seconds }: { readonly seconds: number }): void {
-    this.#done = { at: this.#clock.monotonic(), took: seconds * 1_000 };
-  }
+  readonly listen = on({
+    snapshotDone: ({ seconds }) => {
+      this.#done = { at: this.#clock.monotonic(), took: seconds * 1_000 };
+    },
+  });
 
   /**
    * History was lost, and a new snapshot is to begin.

@@ -5,11 +5,11 @@ import type { ServerClock } from "../../source/connection/server_clock.ts";
 import type { Clock } from "../../util/clock.ts";
 import { messageOf } from "../../util/errors.ts";
 import type { Logger } from "../../util/log.ts";
-import type { RelayObserver } from "./observer.ts";
+import type { Emit } from "./events.ts";
 
 export interface OplogWatchDeps {
   readonly route: Route;
-  readonly observer: Pick<RelayObserver, "oplogSeen">;
+  readonly emit: Emit;
   readonly clock: Pick<Clock, "wait">;
   readonly mongodbClock: Pick<ServerClock, "now" | "readAgain">;
   readonly log: Logger;
@@ -37,12 +37,12 @@ async function watch(signal: AbortSignal, deps: OplogWatchDeps): Promise<void> {
 /** @returns whether to look again */
 async function lookAtOplog(
   signal: AbortSignal,
-  { route, observer, mongodbClock, log }: OplogWatchDeps,
+  { route, emit, mongodbClock, log }: OplogWatchDeps,
 ): Promise<boolean> {
   try {
     const { time, isFirst } = await oldestEntry(route);
     signal.throwIfAborted();
-    observer.oplogSeen({ oldest: time, window: mongodbClock.now() - time, isGrowing: isFirst });
+    emit({ type: "oplogSeen", oldest: time, window: mongodbClock.now() - time, isGrowing: isFirst });
   } catch (error) {
     if (error instanceof OplogHiddenError) {
       log.debug("The oplog headroom is unknown", { because: messageOf(error) });

@@ -1,7 +1,7 @@
 /** The status of a relay: phase, lag and progress, as the saved position, the metrics and the log report them. */
 import { messageOf } from "../../util/errors.ts";
 import type { Liveness, Outage, System } from "../../util/outage.ts";
-import { type Counts, type LeftOutCollection, NO_COUNTS, type SnapshotProgress } from "./observer.ts";
+import { type Counts, type LeftOutCollection, NO_COUNTS, type SnapshotProgress } from "./events.ts";
 import { FRESH_MS } from "./stream_lag.ts";
 
 /** The words that users see. The replication loop's own phases are in `next_step.ts`. */

@@ -13,13 +13,15 @@ export const STAGES = ["read", "look_up", "split", "columns", "write", "refresh"
 
 export type Stage = (typeof STAGES)[number];
 
-export interface StageObserver {
-  /** A stage has ended, also by a failure. */
-  stageDone(done: { readonly stage: Stage; readonly seconds: number }): void;
+/** A stage has ended, also by a failure. */
+export interface StageDone {
+  readonly type: "stageDone";
+  readonly stage: Stage;
+  readonly seconds: number;
 }
 
 export interface StageOptions {
-  readonly observer: StageObserver;
+  readonly emit: (event: StageDone) => void;
   /** Milliseconds since some moment. @default {performance.now} */
   readonly now?: () => number;
 }
@@ -38,13 +40,13 @@ const monotonic = (): number => performance.now();
 export async function timed<T>(
   stage: Stage,
   work: () => T | Promise<T>,
-  { observer, now = monotonic }: StageOptions,
+  { emit, now = monotonic }: StageOptions,
 ): Promise<T> {
   const startedAt = now();
   try {
     return await work();
   } finally {
-    observer.stageDone({ stage, seconds: (now() - startedAt) / 1_000 });
+    emit({ type: "stageDone", stage, seconds: (now() - startedAt) / 1_000 });
   }
 }
 
@@ -52,11 +54,11 @@ export async function timed<T>(
 export async function* timedParts<T>(
   stage: Stage,
   parts: AsyncIterable<T>,
-  { observer, now = monotonic }: StageOptions,
+  { emit, now = monotonic }: StageOptions,
 ): AsyncGenerator<T> {
   let startedAt = now();
   for await (const part of parts) {
-    observer.stageDone({ stage, seconds: (now() - startedAt) / 1_000 });
+    emit({ type: "stageDone", stage, seconds: (now() - startedAt) / 1_000 });
     yield part;
     startedAt = now();
   }

@@ -4,15 +4,7 @@ import { type Clock, SYSTEM_CLOCK } from "../../util/clock.ts";
 import { messageOf } from "../../util/errors.ts";
 import type { Liveness } from "../../util/outage.ts";
 import { VERSION } from "../../util/version.ts";
-import {
-  type Advance,
-  type LeftOutCollection,
-  type OplogReach,
-  type RelayObserver,
-  type SnapshotProgress,
-  sumOf,
-  type TableWrite,
-} from "./observer.ts";
+import { on, sumOf } from "./events.ts";
 import {
   NOTHING_REPORTED,
   type RelayStatus,
@@ -21,22 +13,7 @@ import {
   type StatusSource,
 } from "./relay_status.ts";
 
-type Heard =
-  | "standingBy"
-  | "leaseTaken"
-  | "ready"
-  | "snapshotProgress"
-  | "snapshotDone"
-  | "batchStarted"
-  | "batchApplied"
-  | "tableWritten"
-  | "advanced"
-  | "oplogSeen"
-  | "collectionsLeftOut"
-  | "historyLost"
-  | "ended";
-
-export class StatusTracker implements StatusSource, Pick<RelayObserver, Heard> {
+export class StatusTracker implements StatusSource {
   readonly #clock: Pick<Clock, "monotonic">;
   readonly #systems: Liveness[] = [];
   #state: ReportedState = NOTHING_REPORTED;
@@ -54,63 +31,28 @@ export class StatusTracker implements StatusSource, Pick<RelayObserver, Heard> {
     this.#systems.push(system);
   }
 
-  standingBy(): void {
-    this.#set({ isStandby: true });
-  }
-
-  leaseTaken(): void {
-    this.#set({ isStandby: false });
-  }
-
-  ready(): void {
-    this.#set({ isReady: true });
-  }
-
-  snapshotProgress({ documents, total }: SnapshotProgress): void {
-    this.#set({ snapshot: { documents, total } });
-  }
-
-  snapshotDone(): void {
-    this.#set({ snapshot: undefined });
-  }
-
-  /** Until its rows are there, the tables fall behind further. */
-  batchStarted({ lag }: { readonly lag: number | null }): void {
-    this.#set({ applying: { lag, at: this.#clock.monotonic() } });
-  }
-
-  batchApplied({ events }: { readonly events: number }): void {
-    this.#set({ events: this.#state.events + events });
-  }
-
-  tableWritten({ upserts, deletes, overflowed, deadLetters }: TableWrite): void {
-    this.#set({ counts: sumOf(this.#state.counts, { upserts, deletes, overflowed, deadLetters }) });
-  }
-
-  advanced({ clusterTime, lag }: Advance): void {
-    this.#set({
-      clusterTime: clusterTime ?? this.#state.clusterTime,
-      proved: { lag, at: this.#clock.monotonic() },
-      applying: undefined,
-    });
-  }
-
-  /** An oplog that has dropped nothing yet gives a lower bound, not the headroom. */
-  oplogSeen({ oldest, isGrowing }: OplogReach): void {
-    this.#set({ oldest: isGrowing ? undefined : oldest });
-  }
-
-  collectionsLeftOut(leftOut: readonly LeftOutCollection[]): void {
-    this.#set({ leftOut });
-  }
-
-  historyLost(): void {
-    this.#set({ isReady: false, snapshot: undefined, applying: undefined });
-  }
-
-  ended(error?: unknown): void {
-    this.#set({ ending: { error: error === undefined ? null : messageOf(error) } });
-  }
+  readonly listen = on({
+    standingBy: () => this.#set({ isStandby: true }),
+    leaseTaken: () => this.#set({ isStandby: false }),
+    ready: () => this.#set({ isReady: true }),
+    snapshotProgress: ({ documents, total }) => this.#set({ snapshot: { documents, total } }),
+    snapshotDone: () => this.#set({ snapshot: undefined }),
+    // Until its rows are written, the lag grows.
+    batchStarted: ({ lag }) => this.#set({ applying: { lag, at: this.#clock.monotonic() } }),
+    batchApplied: ({ events }) => this.#set({ events: this.#state.events + events }),
+    tableWritten: (write) => this.#set({ counts: sumOf(this.#state.counts, write) }),
+    advanced: ({ clusterTime, lag }) =>
+      this.#set({
+        clusterTime: clusterTime ?? this.#state.clusterTime,
+        proved: { lag, at: this.#clock.monotonic() },
+        applying: undefined,
+      }),
+    // An oplog that has dropped no entry yet gives a lower bound, not the headroom.
+    oplogSeen: ({ oldest, isGrowing }) => this.#set({ oldest: isGrowing ? undefined : oldest }),
+    collectionsLeftOut: ({ collections }) => this.#set({ leftOut: collections }),
+    historyLost: () => this.#set({ isReady: false, snapshot: undefined, applying: undefined }),
+    ended: ({ error }) => this.#set({ ending: { error: error === undefined ? null : messageOf(error) } }),
+  });
 
   #set(change: Partial<ReportedState>): void {
     this.#state = { ...this.#state, ...change };

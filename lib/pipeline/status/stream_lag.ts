@@ -1,7 +1,7 @@
 /** How far the tables are behind the collections, by MongoDB's clock. */
 import type { ChangeBatch } from "../../source/stream/change_stream.ts";
 import { hasReached, timeOf } from "../../source/stream/resume_token.ts";
-import type { Advance } from "./observer.ts";
+import type { Advance } from "./events.ts";
 
 type Read = Pick<ChangeBatch, "events" | "token" | "operationTime" | "wallTime">;
 

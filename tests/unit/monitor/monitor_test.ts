@@ -23,13 +23,13 @@ async function get(url: string, init: RequestInit = {}): Promise<[number, string
 
 Deno.test("openMonitor() answers with metrics, health, readiness and status", async () => {
   await using monitor = await open({ lag: 20, events: 7 });
-  monitor.observer.positionSaved?.();
+  monitor.listen({ type: "positionSaved" });
   const metrics = await fetch(`${monitor.url}/metrics`);
   assert.match(metrics.headers.get("Content-Type") ?? "", /^text\/plain; version=0\.0\.4/);
   assert.match(await metrics.text(), /^cdc_relay_saved_timestamp_seconds \d+/m);
   assert.deepEqual(await get(`${monitor.url}/healthz`), [200, "alive\n"]);
   assert.deepEqual(await get(`${monitor.url}/readyz?verbose`), [200, "ready: following, 0.02 s behind\n"]);
-  monitor.observer.leaseTaken?.({ schema: "doc", stream: "shop.* -> t", owner: "host/1/ab" });
+  monitor.listen({ type: "leaseTaken", schema: "doc", stream: "shop.* -> t", owner: "host/1/ab" });
   const [code, body] = await get(`${monitor.url}/status`);
   const { stream, phase, lag_ms, events, owner, saved_at } = JSON.parse(body);
   assert.deepEqual([code, stream, phase, lag_ms, events, owner], [

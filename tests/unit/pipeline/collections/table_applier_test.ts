@@ -3,7 +3,7 @@ import { BSON } from "mongodb";
 import { fieldsByName } from "../../../../lib/bson/bson.ts";
 import { DeadLetterLimit } from "../../../../lib/pipeline/collections/dead_letter_limit.ts";
 import { QUIET } from "../../../../lib/util/log.ts";
-import type { TableWrite } from "../../../../lib/pipeline/status/observer.ts";
+import { on, type TableWrite } from "../../../../lib/pipeline/status/events.ts";
 import { TableApplier, type TableApplierDeps } from "../../../../lib/pipeline/collections/table_applier.ts";
 import type { Column } from "../../../../lib/mapping/column_tree.ts";
 import type { Row } from "../../../../lib/sink/table/writer.ts";
@@ -74,10 +74,10 @@ function applierOf(
     shardKey: [],
     garbage: { makeRoom: () => {} },
     log: QUIET,
-    observer: {
+    emit: on({
       stageDone: ({ stage }) => stages.push(stage),
-      tableWritten: (write) => told.push(write),
-    },
+      tableWritten: ({ type: _, ...write }) => told.push(write),
+    }),
   };
   return { applier: new TableApplier(deps), deps, written, dead, done, stages, told };
 }

@@ -4,7 +4,6 @@ import { BSON } from "mongodb";
 import { fieldsByName } from "../../../../lib/bson/bson.ts";
 import { keyText } from "../../../../lib/key/key_text.ts";
 import type { Namespace } from "../../../../lib/util/namespace.ts";
-import { observers } from "../../../../lib/pipeline/status/observer.ts";
 import { Snapshot, type SnapshotDeps } from "../../../../lib/pipeline/snapshot/snapshot.ts";
 import { parseSnapshotState, snapshotStateText } from "../../../../lib/pipeline/snapshot/saved_snapshot.ts";
 import {
@@ -124,7 +123,7 @@ function snapshotOf(setting: Setting) {
     signal: stop.signal,
     log: QUIET,
     clock: { now: () => now, monotonic: () => now, wait: () => Promise.reject(new Error("It waits")) },
-    observer: observers(),
+    emit: () => {},
     isDue: true,
     total: 0,
     countOf: ({ collection }: Namespace) => Promise.resolve(collections[collection]?.[0] ?? 0),

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { BSON } from "mongodb";
 import { fieldsByName } from "../../../../lib/bson/bson.ts";
-import { observers } from "../../../../lib/pipeline/status/observer.ts";
 import { Snapshot, type SnapshotDeps } from "../../../../lib/pipeline/snapshot/snapshot.ts";
 import { fullSnapshot, planSnapshot } from "../../../../lib/pipeline/snapshot/snapshot_state.ts";
 import { WHOLE } from "../../../../lib/source/documents/key_ranges.ts";
@@ -46,7 +45,7 @@ async function read(chunks: readonly (readonly number[])[]): Promise<readonly un
     signal: new AbortController().signal,
     log,
     clock: SYSTEM_CLOCK,
-    observer: observers(),
+    emit: () => {},
     isDue: true,
     total: 0,
     countOf: () => Promise.resolve(0),

@@ -4,7 +4,6 @@ import { CRATEDB } from "../../../../lib/sink/sql/dialect.ts";
 import { isRetryable } from "../../../../lib/sink/connection/sink_error.ts";
 import { fenced, retrying, treatAsPassing } from "../../../../lib/sink/connection/wrappers.ts";
 import { type Transport } from "../../../../lib/sink/connection/transport.ts";
-import { observers } from "../../../../lib/pipeline/status/observer.ts";
 import { OutageTracker } from "../../../../lib/util/outage.ts";
 import { Shutdown } from "../../../../lib/util/shutdown.ts";
 
@@ -66,7 +65,7 @@ Deno.test("fenced() sends nothing unless the check resolves", async () => {
 
 for (const [limitMs, isLong] of [[undefined, false], [5_000, false], [3_600_000, true]] as const) {
   Deno.test(`retrying() lets a statement with ${limitMs ?? "no"} ms be silent${isLong ? " for long" : ""}`, async () => {
-    const outages = new OutageTracker({ system: "CrateDB", observer: observers() });
+    const outages = new OutageTracker({ system: "CrateDB", emit: () => {} });
     const answer = Promise.withResolvers<{ count: number; rows: [] }>();
     const transport = retrying({ ...failing(), query: () => answer.promise }, {
       shutdown: new Shutdown(new AbortController().signal),
@@ -90,10 +89,10 @@ async function tries(error: Error, times: number, options = {}, retryFor = Infin
   let sent = 0;
   const errors = Array.from({ length: times }, () => error);
   const plain = failing(...errors);
-  const observer = observers();
+  const emit = () => {};
   const transport = retrying({ ...plain, query: (sql) => (sent++, plain.query(sql)) }, {
     shutdown: new Shutdown(new AbortController().signal),
-    outages: new OutageTracker({ system: "CrateDB", observer }),
+    outages: new OutageTracker({ system: "CrateDB", emit }),
     retryFor,
   });
   const outcome = await transport.query("x", [], options).then(() => "written", (error) => error);

@@ -1,25 +1,26 @@
 import assert from "node:assert/strict";
-import { logObserver } from "../../../lib/cli/log_observer.ts";
-import { summaryObserver } from "../../../lib/cli/summary_observer.ts";
+import { logListener } from "../../../lib/cli/log_listener.ts";
+import { summaryListener } from "../../../lib/cli/summary_listener.ts";
+import type { Listener } from "../../../lib/pipeline/status/events.ts";
 import { createLogger, type LogFormat, type Logger, QUIET } from "../../../lib/util/log.ts";
 import { SilentError } from "../../../lib/util/outage.ts";
 import { statusOf } from "../../support/status_of.ts";
 
-function logged(): { readonly lines: string[]; readonly observer: ReturnType<typeof logObserver> } {
+function logged(): { readonly lines: string[]; readonly emit: Listener } {
   const lines: string[] = [];
   const write: Logger["warn"] = (message, { error } = {}) => void lines.push(`${message}: ${error}`);
   return {
     lines,
-    observer: logObserver({ ...QUIET, warn: write, info: (message) => void lines.push(message) }),
+    emit: logListener({ ...QUIET, warn: write, info: (message) => void lines.push(message) }),
   };
 }
 
-Deno.test("logObserver() names the failure with which an outage begins, however long it took to notice", () => {
-  const { lines, observer } = logged();
+Deno.test("logListener() names the failure with which an outage begins, however long it took to notice", () => {
+  const { lines, emit } = logged();
   const error = new Error("connection refused");
-  observer.outageBegan({ system: "CrateDB", error, lasted: 1 });
-  observer.outage({ system: "CrateDB", error, lasted: 60_000 });
-  observer.recovered({ system: "CrateDB", lasted: 61_000 });
+  emit({ type: "outageBegan", system: "CrateDB", error, lasted: 1 });
+  emit({ type: "outage", system: "CrateDB", error, lasted: 60_000 });
+  emit({ type: "recovered", system: "CrateDB", lasted: 61_000 });
   assert.deepEqual(lines, [
     "CrateDB failed, trying again: connection refused",
     "CrateDB has failed for 60 s, trying again: connection refused",
@@ -27,10 +28,10 @@ Deno.test("logObserver() names the failure with which an outage begins, however 
   ]);
 });
 
-Deno.test("logObserver() says of a silent system that it does not answer", () => {
-  const { lines, observer } = logged();
-  observer.outageBegan({ system: "MongoDB", error: new SilentError(5_200), lasted: 5_200 });
-  observer.outage({ system: "MongoDB", error: new SilentError(65_200), lasted: 65_200 });
+Deno.test("logListener() says of a silent system that it does not answer", () => {
+  const { lines, emit } = logged();
+  emit({ type: "outageBegan", system: "MongoDB", error: new SilentError(5_200), lasted: 5_200 });
+  emit({ type: "outage", system: "MongoDB", error: new SilentError(65_200), lasted: 65_200 });
   assert.deepEqual(lines, [
     "MongoDB does not answer, waiting: no answer for 5 s",
     "MongoDB has not answered for 65 s, waiting: no answer for 65 s",
@@ -40,17 +41,17 @@ Deno.test("logObserver() says of a silent system that it does not answer", () =>
 const NOW = Date.parse("2026-01-31T12:00:00Z");
 const COUNTS = { upserts: 5, deletes: 1, overflowed: 0, deadLetters: 2 };
 
-/** Lines of everything that the observers log. */
+/** Lines of everything that the listeners log. */
 function linesOf(format: LogFormat): string[] {
   const lines: string[] = [];
   const log = createLogger({ format, level: "debug", write: (line) => lines.push(line) });
-  const told = logObserver(log);
-  told.ready();
-  told.snapshotDone({ documents: 10, seconds: 1.5 });
-  told.batchApplied({ events: 6, bytes: 100, seconds: 0.02 });
-  told.outage({ system: "MongoDB", error: new Error("closed"), lasted: 60_000 });
-  told.recovered({ system: "MongoDB", lasted: 41_037 });
-  told.stopped({ ...COUNTS, events: 6, seconds: 90 });
+  const emit = logListener(log);
+  emit({ type: "ready" });
+  emit({ type: "snapshotDone", documents: 10, seconds: 1.5 });
+  emit({ type: "batchApplied", events: 6, bytes: 100, seconds: 0.02 });
+  emit({ type: "outage", system: "MongoDB", error: new Error("closed"), lasted: 60_000 });
+  emit({ type: "recovered", system: "MongoDB", lasted: 41_037 });
+  emit({ type: "stopped", ...COUNTS, events: 6, seconds: 90 });
   let now = NOW;
   let current = statusOf({ lag: 0 });
   const status = {
@@ -58,13 +59,13 @@ function linesOf(format: LogFormat): string[] {
       return current;
     },
   };
-  const summary = summaryObserver({ log, status, clock: { monotonic: () => now } });
+  const summary = summaryListener({ log, status, clock: { monotonic: () => now } });
   for (let minute = 1; minute <= 7; minute++) {
     now += 60_000;
     current = statusOf({ lag: minute * 10_000, events: minute * 600, oplogHeadroom: 3_540_000 });
-    summary.advanced({ ...COUNTS, clusterTime: now, lag: current.lag });
+    summary({ type: "advanced", ...COUNTS, clusterTime: now, lag: current.lag });
   }
-  summary.oplogSeen({ oldest: NOW, window: 36_000_000, isGrowing: false });
+  summary({ type: "oplogSeen", oldest: NOW, window: 36_000_000, isGrowing: false });
   return lines;
 }
 

@@ -1,5 +1,5 @@
 /** What a relay has done, in a line a minute while something happens, and warnings of what grows worse. */
-import type { OplogReach, RelayObserver } from "../pipeline/status/observer.ts";
+import { type Listener, on, type OplogReach } from "../pipeline/status/events.ts";
 import type { RelayStatus, StatusSource } from "../pipeline/status/relay_status.ts";
 import { FRESH_MS } from "../pipeline/status/stream_lag.ts";
 import { HEADROOM_PART } from "../sink/metadata/status_query.ts";
@@ -16,23 +16,21 @@ const INTERVAL_MS = 60_000;
 /** A lag that grows for longer than this is warned of. */
 const GROWS_FOR_MS = 5 * 60_000;
 
-type SummaryObserver = Pick<RelayObserver, "batchStarted" | "advanced" | "oplogSeen" | "outage">;
-
 /**
  * It has no timer: MongoDB answers at least once a second, and an outage is told of every minute.
  *
  * @example
  * IN: 6,000 events within a minute → OUT: INFO In the last 60 s events=6000 rows=5200 rate=100/s lag="25 ms"
  */
-export function summaryObserver(deps: SummaryDeps): SummaryObserver {
+export function summaryListener(deps: SummaryDeps): Listener {
   const summary = new Summary(deps);
   const tick = () => summary.tick();
-  return {
+  return on({
     batchStarted: tick,
     advanced: tick,
     outage: tick,
     oplogSeen: (reach) => summary.checkHeadroom(reach),
-  };
+  });
 }
 
 class Summary {

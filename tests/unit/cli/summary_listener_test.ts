@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { summaryObserver } from "../../../lib/cli/summary_observer.ts";
-import { type Advance, observers } from "../../../lib/pipeline/status/observer.ts";
+import { summaryListener } from "../../../lib/cli/summary_listener.ts";
+import { type Advance, emitter } from "../../../lib/pipeline/status/events.ts";
 import { StatusTracker } from "../../../lib/pipeline/status/status_tracker.ts";
 import { createLogger } from "../../../lib/util/log.ts";
 
@@ -16,18 +16,18 @@ function setUp() {
     write: (line) => lines.push(line.replace(/^\S+ /, "")),
   });
   const status = new StatusTracker(clock);
-  const told = observers(status, summaryObserver({ log, status, clock }));
+  const emit = emitter(status.listen, summaryListener({ log, status, clock }));
   const namespace = { database: "shop", collection: "orders" };
   const rest = { deletes: 0, overflowed: 0, deadLetters: 0 };
   const advance = (advance: Partial<Advance> = {}, events = 0) => {
-    told.tableWritten({ namespace, upserts: events, ...rest });
-    told.batchApplied({ events, bytes: 0, seconds: 0 });
-    told.advanced({ clusterTime: NOW, lag: 0, ...advance });
+    emit({ type: "tableWritten", namespace, upserts: events, ...rest });
+    emit({ type: "batchApplied", events, bytes: 0, seconds: 0 });
+    emit({ type: "advanced", clusterTime: NOW, lag: 0, ...advance });
   };
-  return { clock, lines, told, advance };
+  return { clock, lines, emit, advance };
 }
 
-Deno.test("summaryObserver() sums up each minute in which something happens", () => {
+Deno.test("summaryListener() sums up each minute in which something happens", () => {
   const { clock, lines, advance } = setUp();
   advance({ lag: 25 }, 3_000);
   assert.deepEqual(lines, []);
@@ -43,7 +43,7 @@ Deno.test("summaryObserver() sums up each minute in which something happens", ()
   ]);
 });
 
-Deno.test("summaryObserver() warns once of a lag that grows for five minutes, and again after it was less", () => {
+Deno.test("summaryListener() warns once of a lag that grows for five minutes, and again after it was less", () => {
   const { clock, lines, advance } = setUp();
   const grow = (minutes: number) => {
     for (let minute = 1; minute <= minutes; minute++) {
@@ -67,18 +67,18 @@ Deno.test("summaryObserver() warns once of a lag that grows for five minutes, an
   assert.equal(lines.length, 2);
 });
 
-Deno.test("summaryObserver() warns of a lag that grows while one batch is applied", () => {
-  const { clock, lines, told } = setUp();
-  told.batchStarted({ lag: 1_000 });
+Deno.test("summaryListener() warns of a lag that grows while one batch is applied", () => {
+  const { clock, lines, emit } = setUp();
+  emit({ type: "batchStarted", lag: 1_000 });
   const outage = { system: "CrateDB", error: new Error("away") } as const;
   for (let minute = 0; minute <= 5; minute++) {
     clock.time += MINUTE;
-    told.outage({ ...outage, lasted: minute * MINUTE });
+    emit({ type: "outage", ...outage, lasted: minute * MINUTE });
   }
   assert.equal(lines.length, 1);
 });
 
-Deno.test("summaryObserver() does not warn of a steady lag, nor of one below two seconds", () => {
+Deno.test("summaryListener() does not warn of a steady lag, nor of one below two seconds", () => {
   const { clock, lines, advance } = setUp();
   for (let minute = 1; minute <= 9; minute++) {
     clock.time += MINUTE;
@@ -91,11 +91,11 @@ Deno.test("summaryObserver() does not warn of a steady lag, nor of one below two
   assert.deepEqual(lines, []);
 });
 
-Deno.test("summaryObserver() warns once when less than a tenth of the oplog's window is left", () => {
-  const { lines, told, advance } = setUp();
+Deno.test("summaryListener() warns once when less than a tenth of the oplog's window is left", () => {
+  const { lines, emit, advance } = setUp();
   advance();
   const window = 600 * MINUTE;
-  const see = (left: number) => told.oplogSeen({ oldest: NOW - left, window, isGrowing: false });
+  const see = (left: number) => emit({ type: "oplogSeen", oldest: NOW - left, window, isGrowing: false });
   see(60 * MINUTE);
   assert.deepEqual(lines, []);
   see(59 * MINUTE);
