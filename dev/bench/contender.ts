@@ -48,25 +48,18 @@ export const toolContender = (bed: Bed, { name, command }: Program): Contender =
   name,
   place: () => bed.examplePlace(),
   start({ collection, table }) {
-    const values = {
-      mongodb: bed.mongodbUrl,
-      "mongodb-host": new URL(bed.mongodbUrl.replace(/^mongodb/, "http")).host,
-      database: collection.dbName,
-      collection: collection.collectionName,
-      cratedb: bed.cratedbUrl,
-      schema: table.schema,
-      table: table.name,
-    };
-    return startCommand(filled(command, values), [], {
-      env: {
-        MONGODB_URL: values.mongodb,
-        MONGODB_DATABASE: values.database,
-        MONGODB_COLLECTION: values.collection,
-        CRATEDB_URL: values.cratedb,
-        CRATEDB_SQLALCHEMY_URL: values.cratedb,
-        CRATEDB_TABLE: values.table,
-      },
-    });
+    return startCommand(
+      filled(command, {
+        mongodb: bed.mongodbUrl,
+        "mongodb-host": new URL(bed.mongodbUrl.replace(/^mongodb/, "http")).host,
+        database: collection.dbName,
+        collection: collection.collectionName,
+        cratedb: bed.cratedbUrl,
+        schema: table.schema,
+        table: table.name,
+      }),
+      [],
+    );
   },
   reading: () => Promise.resolve(),
   following: (running, place) => probe(bed, running, place),

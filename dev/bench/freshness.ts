@@ -42,7 +42,7 @@ export async function freshness({ bed, contender, seconds }: Task, rate: number)
   const taken = await sample(work, bed, running.pid);
   await running.kill();
   const delays = sent.entries().map(([serial, before]) => (watch.times.get(serial) ?? NaN) - before);
-  return { ...taken, delay: percentiles(delays), query: percentiles(watch.queries) };
+  return { ...taken, delay: percentiles(delays) };
 }
 
 const documentsFrom = (first: number, count: number) =>
@@ -68,8 +68,6 @@ async function insertSteadily(
 interface Watch extends AsyncDisposable {
   /** When a query first returned each serial number. */
   readonly times: ReadonlyMap<number, number>;
-  /** Durations of the queries, in milliseconds. */
-  readonly queries: readonly number[];
   /** Resolves when all rows up to this serial number are visible. */
   seen(serial: number): Promise<void>;
 }
@@ -78,17 +76,14 @@ interface Watch extends AsyncDisposable {
 async function watchRows({ cratedbUrl }: Bed, { table }: Place): Promise<Watch> {
   const transport = await openTransport(parseSinkUrl(cratedbUrl));
   const times = new Map<number, number>();
-  const queries: number[] = [];
   let stopped = false;
   /** All rows up to this one are visible. */
   let complete = 0;
   const watching = (async () => {
     while (!stopped) {
-      const started = performance.now();
       const sql = `SELECT data['seq'] FROM ${quoteTable(table)} WHERE data['seq'] > ${complete}`;
       const rows = await query(transport, sql);
       const now = performance.now();
-      queries.push(now - started);
       for (const [seq] of rows) if (!times.has(Number(seq))) times.set(Number(seq), now);
       while (times.has(complete + 1)) complete++;
       await delay(QUERY_INTERVAL_MS);
@@ -96,7 +91,6 @@ async function watchRows({ cratedbUrl }: Bed, { table }: Place): Promise<Watch> 
   })();
   return {
     times,
-    queries,
     async seen(serial) {
       const end = performance.now() + SEEN_TIMEOUT_MS;
       while (complete < serial) {

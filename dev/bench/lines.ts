@@ -8,12 +8,10 @@ import {
   live,
   type Measured,
   snapshot,
-  sumTo,
   type Task,
   verification,
 } from "./measure.ts";
-import { mixedBacklog } from "./mixed_backlog.ts";
-import type { Outcome } from "./visible.ts";
+import { BULK, mixedBacklog } from "./mixed_backlog.ts";
 
 export interface Line {
   readonly title: string;
@@ -23,10 +21,10 @@ export interface Line {
   readonly measure: (task: Task) => Promise<Measured>;
 }
 
-/** Drains changes that were written while the relay was stopped. */
-const backlog = (
+/** Changes of existing rows, written while the relay is stopped. */
+const changes = (
   title: string,
-  write: (collection: Collection, changes: number) => Promise<Outcome>,
+  write: (collection: Collection, count: number) => Promise<number>,
 ): [Line] => [{ title, shape: "small", measure: (task) => drainBacklog(task, { write, hasRows: true }) }];
 
 const inserts = (title: string, shape: Shape): [Line] => [{
@@ -41,18 +39,14 @@ const inserts = (title: string, shape: Shape): [Line] => [{
 
 export const LINES = {
   inserts: inserts("inserts", "small"),
-  updates: backlog("updates", async (collection, changes) => {
-    await collection.updateMany({}, { $inc: { seq: changes } });
-    return { changes, rows: changes, sum: sumTo(changes) + changes ** 2, last: 2 * changes };
+  updates: changes("updates", async (collection, count) => {
+    return (await collection.updateMany({}, { $inc: { seq: count } })).modifiedCount;
   }),
-  deletes: backlog("deletes", async (collection, changes) => {
-    await collection.deleteMany({});
-    return { changes, rows: 0, sum: 0, last: undefined };
-  }),
-  mixed: backlog("mixed, with hot keys", async (collection, changes) => {
-    const { bulks, outcome } = mixedBacklog(changes);
-    for (const bulk of bulks) await collection.bulkWrite([...bulk]);
-    return outcome;
+  deletes: changes("deletes", async (collection) => (await collection.deleteMany({})).deletedCount),
+  mixed: changes("mixed, with hot keys", async (collection, count) => {
+    const bulks = mixedBacklog(count);
+    for (const bulk of bulks) await collection.bulkWrite(bulk);
+    return bulks.length * BULK;
   }),
   wide: inserts("inserts of 200 fields", "wide"),
   large: inserts("inserts of 100 kB", "large"),

@@ -9,7 +9,7 @@ import type { Contender } from "./contender.ts";
 import { makeDocument, SCALES, type Shape } from "./documents.ts";
 import type { Percentiles } from "./report.ts";
 import { type Sample, sample } from "./sample.ts";
-import { arrived, type Outcome, query, visible } from "./visible.ts";
+import { arrived, query, visible } from "./visible.ts";
 
 export interface Task {
   readonly bed: Bed;
@@ -23,7 +23,6 @@ export interface Task {
 
 export interface Measured extends Sample {
   readonly delay?: Percentiles | undefined;
-  readonly query?: Percentiles | undefined;
 }
 
 /** For tools other than the relay. */
@@ -31,19 +30,17 @@ const TOOL_LIMIT_MS = 60_000;
 const INTERVAL_MS = 50;
 const LAST_LINES = 20;
 
-export const sumTo = (last: number): number => last * (last + 1) / 2;
-
-/** Inserts the documents 1, 2, … of a shape. */
+/** Inserts the documents 1, 2, … of a shape. @returns their number */
 export async function insertDocuments(
   collection: Collection,
   { shape, count }: Pick<Task, "shape" | "count">,
-): Promise<Outcome> {
+): Promise<number> {
   const { bulk } = SCALES[shape];
   for (let first = 1; first <= count; first += bulk) {
     const length = Math.min(bulk, count - first + 1);
     await collection.insertMany(Array.from({ length }, (_, at) => makeDocument(shape, first + at)));
   }
-  return { changes: count, rows: count, sum: sumTo(count), last: count };
+  return count;
 }
 
 const arrival = ({ bed, contender, count }: Task, { table }: Place): Promise<number> =>
@@ -79,7 +76,8 @@ export async function live(task: Task): Promise<Measured> {
 interface Backlog {
   /** Whether the table has a row for each change before. */
   readonly hasRows: boolean;
-  readonly write: (collection: Collection, changes: number) => Promise<Outcome>;
+  /** @returns the number of changes */
+  readonly write: (collection: Collection, count: number) => Promise<number>;
 }
 
 /** From the restart of the relay to the last change. */
@@ -87,10 +85,14 @@ export async function drainBacklog(task: Task, { hasRows, write }: Backlog): Pro
   const { bed, contender, count } = task;
   await using place = await contender.place();
   await replicate(hasRows ? task : { ...task, count: 0 }, place);
-  const outcome = await write(place.collection, count);
+  const changes = await write(place.collection, count);
   await using running = contender.start(place);
   await running.waitForLine(/Resuming from the saved position/);
-  const taken = await sample(() => visible(bed.transport, place.table, outcome), bed, running.pid);
+  const work = async () => {
+    await visible(bed.transport, place);
+    return changes;
+  };
+  const taken = await sample(work, bed, running.pid);
   await running.kill();
   return taken;
 }

@@ -7,7 +7,6 @@ export interface Result extends Omit<Sample, "seconds"> {
   readonly name: string;
   readonly changesPerSecond: number;
   readonly delay?: Percentiles | undefined;
-  readonly query?: Percentiles | undefined;
 }
 
 export interface Report {

@@ -1,18 +1,9 @@
 /** Waits until the rows of a table show all changes. */
 import { setTimeout as delay } from "node:timers/promises";
+import type { Collection } from "mongodb";
 import { SinkError } from "../../lib/sink/connection/sink_error.ts";
 import type { Transport } from "../../lib/sink/connection/transport.ts";
 import { quoteTable, type TableName } from "../../lib/sink/sql/sql_names.ts";
-
-/** The table after the last change. */
-export interface Outcome {
-  readonly changes: number;
-  readonly rows: number;
-  /** Of `seq` of all rows. */
-  readonly sum: number;
-  /** `seq` of the last change, unless it is a delete. */
-  readonly last: number | undefined;
-}
 
 const INTERVAL_MS = 10;
 /** Queries take at most this part of the time. */
@@ -20,21 +11,24 @@ const SHARE = 1 / 20;
 const TIMEOUT_MS = 600_000;
 
 /**
- * Queries the last change alone, which is cheap, and then all rows.
+ * Waits until the number of rows and the sum of `seq` are those of the documents. Queries the last change alone, which is
+ * cheap, until it is visible.
  *
- * @returns the number of changes
  * @throws {Error} after ten minutes
  */
-export async function visible(transport: Transport, table: TableName, outcome: Outcome): Promise<number> {
-  const { changes, rows, sum, last } = outcome;
-  const isLastVisible = last === undefined
-    ? async () => await countRows(transport, table) === rows
-    : async () => await countRows(transport, table, `data['seq'] = ${last}`) === 1;
+export async function visible(
+  transport: Transport,
+  { collection, table }: { readonly collection: Collection; readonly table: TableName },
+): Promise<void> {
+  const group = { _id: null, rows: { $sum: 1 }, sum: { $sum: "$seq" }, last: { $max: "$seq" } };
+  const [expected = { rows: 0, sum: 0 }] = await collection.aggregate([{ $group: group }]).toArray();
+  const { rows, sum, last } = expected;
+  const isLastVisible = async () => await countRows(transport, table, `data['seq'] = ${last}`) === 1;
   const isComplete = async () => {
     const [row] = await query(transport, `SELECT count(*), sum(data['seq']) FROM ${quoteTable(table)}`);
     return Number(row?.[0]) === rows && Number(row?.[1]) === sum;
   };
-  if (await until(isLastVisible) && await until(isComplete)) return changes;
+  if ((last === undefined || await until(isLastVisible)) && await until(isComplete)) return;
   throw new Error(`Not all changes were visible after ${TIMEOUT_MS / 1_000} s`);
 }
 

@@ -39,17 +39,12 @@ export async function demo(
 ): Promise<void> {
   const database = `cdc_demo_${crypto.randomUUID().slice(0, 6)}`;
   await using closing = new AsyncDisposableStack();
-  const { mongodb, sink } = closing.use(
-    await openServers(settings, { database, screen, signal: stop }),
-  );
-  const client = closing.adopt(await connectMongodb(mongodb.url), closeMongodb);
-  const transport = closing.use(await openTransport(parseSinkUrl(sink.url)));
-  const stream = {
-    mongodbUrl: mongodb.url,
-    cratedbUrl: sink.url,
-    database,
-    table: `${database}.{collection}`,
-  };
+  const { mongodb, sink } = settings;
+  const options = { database, screen, signal: stop, closing };
+  const [mongodbUrl, cratedbUrl] = await openServers(mongodb, sink, options);
+  const client = closing.adopt(await connectMongodb(mongodbUrl), closeMongodb);
+  const transport = closing.use(await openTransport(parseSinkUrl(cratedbUrl)));
+  const stream = { mongodbUrl, cratedbUrl, database, table: `${database}.{collection}` };
   // The relay warns of a database that does not exist.
   await client.db(database).createCollection(STEPS[0].collection);
   const relay = closing.use(startRelay(stream, { log, signal: stop }));
@@ -84,10 +79,10 @@ export async function demo(
   screen.print(
     "",
     screen.strong("Look at the data:"),
-    `  mongosh ${quoted(maskUrl(mongodb.url))} --eval ${
+    `  mongosh ${quoted(maskUrl(mongodbUrl))} --eval ${
       quoted(`db.getSiblingDB("${database}").conflicts.find()`)
     }`,
-    `  ${sinkCommand(transport, { select, url: sink.url })}`,
+    `  ${sinkCommand(transport, { select, url: cratedbUrl })}`,
   );
   screen.note("The relay keeps running, and the data stays, until Ctrl-C.");
   if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve));

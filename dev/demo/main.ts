@@ -1,10 +1,10 @@
-/** `deno task demo`: the relay at work on a database of its own, step by step. Removes everything at the end. */
+/** `deno task demo`: shows the relay at work in a new database, step by step. */
 import { parseArgs } from "node:util";
 import { describe } from "../../lib/cli/describe_error.ts";
 import { stopSignal } from "../../lib/cli/stop_signals.ts";
 import { createLogger, type LogLevel, UsageError } from "../../lib/mod.ts";
 import { isBrokenPipe, STDERR, STDOUT } from "../../lib/util/standard_streams.ts";
-import { demo, type DemoSettings } from "./demo.ts";
+import { demo } from "./demo.ts";
 import { createScreen } from "./screen.ts";
 
 const HELP = `Usage: deno task demo [options]
@@ -22,36 +22,7 @@ Options:
 
 const LOG_LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 
-interface Options extends DemoSettings {
-  readonly logLevel: LogLevel;
-}
-
-/** @throws UsageError */
-function parseOptions(args: string[], env: Readonly<Record<string, string | undefined>>): Options | "help" {
-  const values = parsed(args);
-  if (values.help) return "help";
-  const server = (flag: "mongodb-url" | "cratedb-url", ...variables: string[]) => {
-    const variable = variables.find((each) => env[each]);
-    const url = values[flag] ?? env[variable ?? ""] ?? "";
-    return { url, source: values[flag] ? `--${flag}` : variable ?? "" };
-  };
-  if (!/^[1-9]\d*$/.test(values.count)) {
-    throw new UsageError(`--count must be a whole number of at least 1: ${values.count}`);
-  }
-  const logLevel = LOG_LEVELS.find((each) => each === values["log-level"]);
-  if (!logLevel) {
-    throw new UsageError(`--log-level must be one of ${LOG_LEVELS.join(", ")}: ${values["log-level"]}`);
-  }
-  return {
-    mongodb: server("mongodb-url", "MONGODB_URL"),
-    sink: server("cratedb-url", "CRATEDB_URL", "CRATEDB_SQLALCHEMY_URL"),
-    count: Number(values.count),
-    keep: values.keep,
-    logLevel,
-  };
-}
-
-function parsed(args: string[]) {
+function parse(args: string[]) {
   try {
     return parseArgs({
       args,
@@ -69,17 +40,35 @@ function parsed(args: string[]) {
   }
 }
 
+async function run(signal: AbortSignal): Promise<void> {
+  const { help, count, keep, ...values } = parse(Deno.args);
+  if (help) return STDOUT.write(HELP);
+  if (!/^[1-9]\d*$/.test(count)) {
+    throw new UsageError(`--count must be a whole number of at least 1: ${count}`);
+  }
+  const level = LOG_LEVELS.find((each) => each === values["log-level"]);
+  if (!level) {
+    throw new UsageError(`--log-level must be one of ${LOG_LEVELS.join(", ")}: ${values["log-level"]}`);
+  }
+  const env = Deno.env.toObject();
+  const server = (flag: "mongodb-url" | "cratedb-url", ...variables: string[]) => {
+    const variable = variables.find((each) => env[each]) ?? "";
+    return { url: values[flag] ?? env[variable] ?? "", source: values[flag] ? `--${flag}` : variable };
+  };
+  const settings = {
+    mongodb: server("mongodb-url", "MONGODB_URL"),
+    sink: server("cratedb-url", "CRATEDB_URL", "CRATEDB_SQLALCHEMY_URL"),
+    count: Number(count),
+    keep,
+  };
+  const log = createLogger({ format: "text", level, write: (line) => STDERR.write(`${line}\n`) });
+  await demo(settings, { signal, log, screen: createScreen(env) });
+}
+
 /** @returns the exit code */
 async function main(signal: AbortSignal): Promise<number> {
   try {
-    const options = parseOptions(Deno.args, Deno.env.toObject());
-    if (options === "help") {
-      STDOUT.write(HELP);
-      return 0;
-    }
-    const write = (line: string) => STDERR.write(`${line}\n`);
-    const log = createLogger({ format: "text", level: options.logLevel, write });
-    await demo(options, { signal, log, screen: createScreen(Deno.env.toObject()) });
+    await run(signal);
     return 0;
   } catch (error) {
     if (isBrokenPipe(error) || signal.aborted && error === signal.reason) return 0;

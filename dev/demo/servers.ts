@@ -18,11 +18,6 @@ export interface NamedServer {
   readonly source: string;
 }
 
-export interface Servers extends AsyncDisposable {
-  readonly mongodb: DemoServer;
-  readonly sink: DemoServer;
-}
-
 interface DemoServer extends Server {
   readonly url: string;
 }
@@ -32,51 +27,41 @@ interface OpenServersOptions {
   readonly database: string;
   readonly screen: Screen;
   readonly signal: AbortSignal;
+  /** Stops the started servers. */
+  readonly closing: AsyncDisposableStack;
 }
 
 /**
  * Opens the named servers and starts the others. Prints a line for each.
  *
+ * @returns the URLs of MongoDB and the sink
  * @throws UserError when one is not available
  */
 export async function openServers(
-  settings: { readonly mongodb: NamedServer; readonly sink: NamedServer },
-  { database, screen, signal }: OpenServersOptions,
-): Promise<Servers> {
-  const { mongodb, sink } = settings;
-  const started = [...mongodb.url ? [] : ["MongoDB"], ...sink.url ? [] : ["CrateDB"]];
-  if (started.length > 0) screen.note(`Starting ${started.join(" and ")} …`);
-  const openings = [
-    mongodb.url ? namedMongodb(mongodb, database) : startMongodb({ url: "", signal }),
-    sink.url ? namedSink(sink, database) : startSink(signal),
-  ].map((opening) =>
-    opening.then((server: DemoServer) => {
-      screen.note(server.description);
-      return server;
-    })
-  );
-  await using closing = new AsyncDisposableStack();
-  for (const outcome of await Promise.allSettled(openings)) {
-    if (outcome.status === "fulfilled") {
-      closing.defer(async () => {
-        try {
-          await outcome.value[Symbol.asyncDispose]();
-        } catch (error) {
-          screen.note(`Not removed: ${messageOf(error)}`);
-        }
-      });
-    }
-  }
+  mongodb: NamedServer,
+  sink: NamedServer,
+  { database, screen, signal, closing }: OpenServersOptions,
+): Promise<readonly [string, string]> {
+  const missing = [...mongodb.url ? [] : ["MongoDB"], ...sink.url ? [] : ["CrateDB"]];
+  if (missing.length > 0) screen.note(`Starting ${missing.join(" and ")} …`);
+  const open = async (opening: Promise<DemoServer>) => {
+    const server = await opening;
+    closing.defer(async () => {
+      await Promise.resolve(server[Symbol.asyncDispose]())
+        .catch((error) => screen.note(`Not removed: ${messageOf(error)}`));
+    });
+    screen.note(server.description);
+    return server.url;
+  };
+  const urls = [
+    open(mongodb.url ? namedMongodb(mongodb, database) : startMongodb({ url: "", signal })),
+    open(sink.url ? namedSink(sink, database) : startSink(signal)),
+  ] as const;
+  await Promise.allSettled(urls);
   signal.throwIfAborted();
-  const [source, target] = await Promise.all(openings).catch((error) => {
+  return await Promise.all(urls).catch((error) => {
     throw error instanceof NoServerError ? new UserError(error.message, { hint: NO_SERVER }) : error;
   });
-  const open = closing.move();
-  return {
-    mongodb: source as DemoServer,
-    sink: target as DemoServer,
-    [Symbol.asyncDispose]: () => open.disposeAsync(),
-  };
 }
 
 const NO_SERVER =

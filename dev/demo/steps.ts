@@ -46,56 +46,52 @@ const EVERY_TYPE = {
   object: { nested: { deep: new Double(0.5) }, list: [] },
 };
 
-const conflicting = (_id: BSON.Int32, temperature: unknown) => ({
-  collection: "conflicts",
-  _id,
-  write: (collection: Collection<DemoDocument>) => collection.insertOne({ _id, temperature }),
-});
+/** An insert into `conflicts`. */
+const conflicting = (title: string, temperature: unknown, literal: string, id: number): Step => {
+  const _id = new Int32(id);
+  return {
+    title: `Conflicting types, ${title}`,
+    command: `db.conflicts.insertOne({_id: ${id}, temperature: ${literal}})`,
+    collection: "conflicts",
+    _id,
+    write: (collection) => collection.insertOne({ _id, temperature }),
+  };
+};
+
+const OSLO = { collection: "readings", _id: "oslo" };
 
 export const STEPS: readonly [Step, ...Step[]] = [
   {
+    ...OSLO,
     title: "Insert",
     command: "db.readings.insertOne({_id: 'oslo', temperature: 4.5, humidity: 81, at: …, tags: […]})",
-    collection: "readings",
-    _id: "oslo",
-    write: (collection) =>
-      collection.insertOne(
-        {
-          _id: "oslo",
-          temperature: new Double(4.5),
-          humidity: new Int32(81),
-          at: new Date("2024-07-12T01:17:42Z"),
-          tags: ["coast", "north"],
-        },
-      ),
+    write: (collection) => {
+      const values = { temperature: new Double(4.5), humidity: new Int32(81), tags: ["coast", "north"] };
+      return collection.insertOne({ _id: "oslo", ...values, at: new Date("2024-07-12T01:17:42Z") });
+    },
   },
   {
+    ...OSLO,
     title: "Update",
     command: "db.readings.updateOne({_id: 'oslo'}, {$set: {temperature: 5.25, 'tags.1': 'rain'}})",
-    collection: "readings",
-    _id: "oslo",
-    write: (collection) =>
-      collection.updateOne(
-        { _id: "oslo" },
-        { $set: { temperature: new Double(5.25), "tags.1": "rain" } },
-      ),
+    write: (collection) => {
+      const $set = { temperature: new Double(5.25), "tags.1": "rain" };
+      return collection.updateOne({ _id: "oslo" }, { $set });
+    },
   },
   {
+    ...OSLO,
     title: "Replace",
     command: "db.readings.replaceOne({_id: 'oslo'}, {temperature: 5.5, wind: {speed: 7.2, from: 'NW'}})",
-    collection: "readings",
-    _id: "oslo",
-    write: (collection) =>
-      collection.replaceOne(
-        { _id: "oslo" },
-        { temperature: new Double(5.5), wind: { speed: new Double(7.2), from: "NW" } },
-      ),
+    write: (collection) => {
+      const wind = { speed: new Double(7.2), from: "NW" };
+      return collection.replaceOne({ _id: "oslo" }, { temperature: new Double(5.5), wind });
+    },
   },
   {
+    ...OSLO,
     title: "Delete",
     command: "db.readings.deleteOne({_id: 'oslo'})",
-    collection: "readings",
-    _id: "oslo",
     write: (collection) => collection.deleteOne({ _id: "oslo" }),
   },
   {
@@ -109,21 +105,13 @@ export const STEPS: readonly [Step, ...Step[]] = [
       PostgreSQL: "JSONB holds nearly every value unchanged; the others go to overflow.",
     },
   },
+  conflicting("first an integer", new Int32(20), "20", 1),
   {
-    title: "Conflicting types, first an integer",
-    command: "db.conflicts.insertOne({_id: 1, temperature: 20})",
-    ...conflicting(new Int32(1), new Int32(20)),
-  },
-  {
-    title: "Conflicting types, then a fraction",
-    command: "db.conflicts.insertOne({_id: 2, temperature: 20.5})",
-    ...conflicting(new Int32(2), new Double(20.5)),
+    ...conflicting("then a fraction", new Double(20.5), "20.5", 2),
     note: { CrateDB: "BIGINT would truncate 20.5 to 20, so the relay widens the column." },
   },
   {
-    title: "Conflicting types, then a text",
-    command: "db.conflicts.insertOne({_id: 3, temperature: 'warm'})",
-    ...conflicting(new Int32(3), "warm"),
+    ...conflicting("then a text", "warm", "'warm'", 3),
     note: {
       CrateDB: "A column of numbers holds no text: the value goes to overflow, the rest of the row to data.",
       PostgreSQL: "JSONB holds numbers and texts in one column.",

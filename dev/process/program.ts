@@ -1,10 +1,12 @@
 /** Runs programs of this repository as child processes. */
 import { delimiter, dirname, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { lines } from "./lines.ts";
 
 const ROOT = join(import.meta.dirname ?? "", "..", "..");
 /** Container engines wait as long before they kill a container. */
 const KILL_AFTER_MS = 10_000;
+const POLL_MS = 5;
 const SETTINGS = /^(?:MONGODB|CRATEDB|CDC)_/;
 
 export interface ProgramOptions {
@@ -92,18 +94,9 @@ function running(command: Deno.Command, name: string): Running {
   const child = command.spawn();
   const stderr: string[] = [];
   let ended = false;
-  let changed = Promise.withResolvers<void>();
-  const notify = () => {
-    changed.resolve();
-    changed = Promise.withResolvers();
-  };
   const collected = (async () => {
-    for await (const line of lines(child.stderr)) {
-      stderr.push(line);
-      notify();
-    }
+    for await (const line of lines(child.stderr)) stderr.push(line);
     ended = true;
-    notify();
   })();
   const send = (signal: Deno.Signal) => {
     try {
@@ -117,23 +110,12 @@ function running(command: Deno.Command, name: string): Running {
     stderr,
     status: child.status,
     async waitForLine(pattern, { timeout = 30_000 } = {}) {
-      let isLate = false;
-      const timer = setTimeout(() => {
-        isLate = true;
-        notify();
-      }, timeout);
-      try {
-        for (;;) {
-          const line = stderr.find((line) => pattern.test(line));
-          if (line !== undefined) return line;
-          if (ended || isLate) {
-            const why = ended ? "has ended" : `has run for ${timeout} ms`;
-            throw new Error(`${name} ${why} without a line like ${pattern}:\n${stderr.join("\n")}`);
-          }
-          await changed.promise;
-        }
-      } finally {
-        clearTimeout(timer);
+      for (const end = performance.now() + timeout;; await delay(POLL_MS)) {
+        const line = stderr.find((line) => pattern.test(line));
+        if (line !== undefined) return line;
+        if (!ended && performance.now() < end) continue;
+        const why = ended ? "has ended" : `has run for ${timeout} ms`;
+        throw new Error(`${name} ${why} without a line like ${pattern}:\n${stderr.join("\n")}`);
       }
     },
     async kill(signal = "SIGTERM") {

@@ -1,22 +1,12 @@
+import { Semaphore } from "../../lib/util/semaphore.ts";
 import type { PGlite } from "../deps.ts";
 
 export interface PgliteServer extends AsyncDisposable {
   readonly port: number;
 }
 
-/**
- * A message of a client.
- *
- * @see https://www.postgresql.org/docs/current/protocol-message-formats.html
- */
-interface Message {
-  /** Its letter, or the code of a message without one: the first of a connection. */
-  readonly kind: string | number;
-  readonly bytes: Uint8Array;
-}
-
 /** Codes of the requests for encryption. */
-const ENCRYPTION: readonly (string | number)[] = [80877103, 80877104];
+const ENCRYPTION: readonly number[] = [80877103, 80877104];
 const NO_ENCRYPTION = new TextEncoder().encode("N");
 const CANCEL = 80877102;
 const TERMINATE = "X";
@@ -32,15 +22,7 @@ const READY = "Z\0\0\0\x05I";
 export function servePglite(db: PGlite): PgliteServer {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const connections = new Set<Deno.Conn>();
-  let turns: Promise<unknown> = Promise.resolve();
-
-  const takeTurn = async (): Promise<() => void> => {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const before = turns;
-    turns = promise;
-    await before;
-    return resolve;
-  };
+  const turns = new Semaphore(1);
 
   const answer = async (message: Uint8Array): Promise<Uint8Array[]> => {
     const parts: Uint8Array[] = [];
@@ -48,29 +30,33 @@ export function servePglite(db: PGlite): PgliteServer {
     return parts;
   };
 
-  const serve = async (connection: Deno.Conn): Promise<void> => {
-    let endTurn: (() => void) | undefined;
+  /** @returns the last part of the answer */
+  const exchange = async (
+    first: Uint8Array,
+    connection: Deno.Conn,
+    messages: AsyncIterator<Uint8Array, undefined>,
+  ): Promise<Uint8Array[]> => {
+    let isDone = false;
     try {
-      for await (const { kind, bytes } of messagesOf(connection)) {
-        if (kind === TERMINATE || kind === CANCEL) break;
-        if (ENCRYPTION.includes(kind)) {
-          await write(connection, NO_ENCRYPTION);
-          continue;
-        }
-        endTurn ??= await takeTurn();
-        const parts = await answer(bytes);
-        if (isReady(parts)) {
-          endTurn();
-          endTurn = undefined;
-        }
-        for (const part of parts) await write(connection, part);
+      for (let message: Uint8Array | undefined = first; message; message = (await messages.next()).value) {
+        const parts = await answer(message);
+        isDone = isReady(parts);
+        if (isDone) return parts;
+        await write(connection, parts);
       }
+      return [];
     } finally {
-      if (endTurn) {
+      if (!isDone) {
         await answer(SYNC);
         await answer(ROLLBACK);
-        endTurn();
       }
+    }
+  };
+
+  const serve = async (connection: Deno.Conn): Promise<void> => {
+    const messages = messagesOf(connection);
+    for await (const first of messages) {
+      await write(connection, await turns.run(() => exchange(first, connection, messages)));
     }
   };
 
@@ -81,7 +67,7 @@ export function servePglite(db: PGlite): PgliteServer {
       // A client that has disconnected needs no answer.
       serve(connection).catch(() => {}).finally(() => {
         connections.delete(connection);
-        close(connection);
+        connection[Symbol.dispose]();
       });
     }
   };
@@ -90,25 +76,35 @@ export function servePglite(db: PGlite): PgliteServer {
     port: listener.addr.port,
     async [Symbol.asyncDispose]() {
       listener.close();
-      for (const connection of connections) close(connection);
+      for (const connection of connections) connection[Symbol.dispose]();
       await accepting;
     },
   };
 }
 
-async function* messagesOf(connection: Deno.Conn): AsyncGenerator<Message, undefined> {
+/**
+ * Yields the messages of a client, until it disconnects, and refuses encryption.
+ *
+ * @see https://www.postgresql.org/docs/current/protocol-message-formats.html
+ */
+async function* messagesOf(connection: Deno.Conn): AsyncGenerator<Uint8Array, undefined> {
   let isFirst = true;
   for (;;) {
     const head = await read(connection, isFirst ? 4 : 5);
     // The length counts its own four bytes.
     const rest = head && await read(connection, intAt(head, head.length - 4) - 4);
-    if (!rest) return;
-    const kind = isFirst ? intAt(rest, 0) : String.fromCharCode(head[0] ?? 0);
-    isFirst &&= ENCRYPTION.includes(kind);
-    const bytes = new Uint8Array(head.length + rest.length);
-    bytes.set(head);
-    bytes.set(rest, head.length);
-    yield { kind, bytes };
+    if (!rest || !isFirst && String.fromCharCode(head[0] ?? 0) === TERMINATE) return;
+    const code = isFirst ? intAt(rest, 0) : 0;
+    if (code === CANCEL) return;
+    if (ENCRYPTION.includes(code)) {
+      await write(connection, [NO_ENCRYPTION]);
+      continue;
+    }
+    isFirst = false;
+    const message = new Uint8Array(head.length + rest.length);
+    message.set(head);
+    message.set(rest, head.length);
+    yield message;
   }
 }
 
@@ -123,22 +119,14 @@ async function read(connection: Deno.Conn, length: number): Promise<Uint8Array |
   return bytes;
 }
 
-async function write(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
+async function write(connection: Deno.Conn, parts: readonly Uint8Array[]): Promise<void> {
+  for (const part of parts) {
+    for (let at = 0; at < part.length;) at += await connection.write(part.subarray(at));
+  }
 }
 
 const intAt = (bytes: Uint8Array, offset: number): number =>
   new DataView(bytes.buffer, bytes.byteOffset).getInt32(offset);
 
-function isReady(parts: readonly Uint8Array[]): boolean {
-  const last = parts.at(-1)?.subarray(-READY.length) ?? new Uint8Array();
-  return String.fromCharCode(...last) === READY;
-}
-
-function close(connection: Deno.Conn): void {
-  try {
-    connection.close();
-  } catch (error) {
-    if (!(error instanceof Deno.errors.BadResource)) throw error; // It is closed.
-  }
-}
+const isReady = (parts: readonly Uint8Array[]): boolean =>
+  String.fromCharCode(...parts.at(-1)?.subarray(-READY.length) ?? []) === READY;

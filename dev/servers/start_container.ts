@@ -13,6 +13,8 @@ export interface ContainerOptions extends StartOptions {
   readonly files?: Readonly<Record<string, string | Uint8Array>>;
   /** Ports in the container. 0 takes a free port, the same in the container and on the host. */
   readonly ports: readonly number[];
+  /** Resolves when the server in the container answers. @default {when its ports are open} */
+  readonly ready?: (address: Pick<Container, "host" | "ports">) => Promise<void>;
 }
 
 export interface Container extends AsyncDisposable {
@@ -23,16 +25,15 @@ export interface Container extends AsyncDisposable {
 }
 
 const PULL_TIMEOUT_MS = 300_000;
-const PROGRESS_INTERVAL_MS = 10_000;
 
 /**
- * Starts a container and waits until its ports are open. Testcontainers' reaper removes it if this process is killed,
+ * Starts a container and waits until it is ready. Testcontainers' reaper removes it if this process is killed,
  * unless `TESTCONTAINERS_RYUK_DISABLED` is `true`.
  *
  * @throws {NoServerError} when no container engine answers or the image cannot be pulled in time
  */
 export async function startContainer(image: string, options: ContainerOptions): Promise<Container> {
-  const { command, environment = {}, files = {} } = options;
+  const { command, environment = {}, files = {}, ready } = options;
   await provideImage(image, options);
   const ports = options.ports.map((inside) => {
     const host = freePort();
@@ -49,15 +50,15 @@ export async function startContainer(image: string, options: ContainerOptions): 
     .withCopyContentToContainer(contents)
     .withExposedPorts(...ports)
     .start();
-  return {
-    id: container.getId(),
-    host: container.getHost(),
-    ports: hostPorts,
-    async [Symbol.asyncDispose]() {
-      const { container: engine } = await getContainerRuntimeClient();
-      await engine.getById(container.getId()).remove({ force: true, v: true });
-    },
-  };
+  await using stopping = new AsyncDisposableStack();
+  stopping.defer(async () => {
+    const { container: engine } = await getContainerRuntimeClient();
+    await engine.getById(container.getId()).remove({ force: true, v: true });
+  });
+  const address = { host: container.getHost(), ports: hostPorts };
+  await ready?.(address);
+  const running = stopping.move();
+  return { id: container.getId(), ...address, [Symbol.asyncDispose]: () => running.disposeAsync() };
 }
 
 async function provideImage(
@@ -70,11 +71,6 @@ async function provideImage(
   const name = ImageName.fromString(image);
   if (await client.image.exists(name)) return;
   progress(`Pulling the image ${image} …`);
-  const started = Date.now();
-  const reporting = setInterval(
-    () => progress(`Pulling the image ${image} … ${Math.round((Date.now() - started) / 1_000)} s`),
-    PROGRESS_INTERVAL_MS,
-  );
   const { promise: ended, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => reject(new Error(`not done within ${pullTimeout / 1000} s`)), pullTimeout);
   const abort = () => reject(signal?.reason);
@@ -87,7 +83,6 @@ async function provideImage(
     throw new NoServerError(`the image ${image} cannot be pulled (${messageOf(cause)})`, { cause });
   } finally {
     clearTimeout(timer);
-    clearInterval(reporting);
     signal?.removeEventListener("abort", abort);
   }
 }

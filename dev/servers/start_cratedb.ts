@@ -67,17 +67,11 @@ async function inContainer(options: CratedbOptions): Promise<Cratedb> {
     command: () => ["crate", "-Cdiscovery.type=single-node", "-Cpath.repo=/tmp"],
     environment: { CRATE_HEAP_SIZE: "1g", CRATE_JAVA_OPTS: javaOptions },
     ports: [4200, 5432],
+    ready: ({ host, ports: [http] }) => cratedbReady(`crate://${host}:${http}`),
   });
   const { host, ports: [http, wire] } = container;
-  const httpUrl = `crate://${host}:${http}`;
-  try {
-    await cratedbReady(httpUrl);
-  } catch (error) {
-    await container[Symbol.asyncDispose]();
-    throw error;
-  }
   return {
-    httpUrl,
+    httpUrl: `crate://${host}:${http}`,
     wireUrl: `postgresql://crate@${host}:${wire}/doc`,
     containerId: container.id,
     description: `container ${image} on ${host}:${http} and ${host}:${wire}`,

@@ -61,28 +61,26 @@ async function inContainer(options: MongodbOptions): Promise<Mongodb> {
     ...options,
     command: ([port]) => ["--replSet", REPLICA_SET, "--port", `${port}`],
     ports: [0],
+    ready: async ({ host, ports: [port] }) => {
+      await initiate(`${host}:${port}`);
+      await mongodbReady(urlOf(`${host}:${port}`));
+    },
   });
   const address = `${container.host}:${container.ports[0]}`;
-  const url = `mongodb://${address}/?replicaSet=${REPLICA_SET}`;
-  try {
-    await initiate(address);
-    await mongodbReady(url);
-  } catch (error) {
-    await container[Symbol.asyncDispose]();
-    throw error;
-  }
   return {
-    url,
+    url: urlOf(address),
     containerId: container.id,
     description: `container ${image} on ${address}`,
     [Symbol.asyncDispose]: container[Symbol.asyncDispose],
   };
 }
 
+const urlOf = (address: string): string => `mongodb://${address}/?replicaSet=${REPLICA_SET}`;
+
 /** Names the member by its published address, at which clients outside the container reach it too. */
-async function initiate(address: string): Promise<void> {
-  await using client = new MongoClient(`mongodb://${address}/?directConnection=true`);
-  const config = { _id: REPLICA_SET, members: [{ _id: 0, host: address }] };
+async function initiate(host: string): Promise<void> {
+  await using client = new MongoClient(`mongodb://${host}/?directConnection=true`);
+  const config = { _id: REPLICA_SET, members: [{ _id: 0, host }] };
   await client.db("admin").command({ replSetInitiate: config });
 }
 
