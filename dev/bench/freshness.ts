@@ -5,9 +5,8 @@ import { parseSinkUrl } from "../../lib/sink/connection/url.ts";
 import { quoteTable } from "../../lib/sink/sql/sql_names.ts";
 import type { Bed, Place } from "./bed.ts";
 import { makeDocument } from "./documents.ts";
-import type { Measured, Task } from "./measure.ts";
-import { percentiles } from "./report.ts";
-import { sample } from "./sample.ts";
+import type { Task } from "./measure.ts";
+import { percentiles, type Sample, sample } from "./sample.ts";
 import { query } from "./visible.ts";
 
 /** Between two queries for new rows, which also keep the table's shards active. */
@@ -19,7 +18,7 @@ const FIRST_ROWS = 100;
 const SINGLE_RATE = 100;
 
 /** @param rate inserts a second */
-export async function freshness({ bed, contender, seconds }: Task, rate: number): Promise<Measured> {
+export async function freshness({ bed, contender, seconds }: Task, rate: number): Promise<Sample> {
   await using place = await contender.place();
   await using running = contender.start(place);
   await contender.following(running, place);
@@ -65,15 +64,8 @@ async function insertSteadily(
   await Promise.all(inserts);
 }
 
-interface Watch extends AsyncDisposable {
-  /** When a query first returned each serial number. */
-  readonly times: ReadonlyMap<number, number>;
-  /** Resolves when all rows up to this serial number are visible. */
-  seen(serial: number): Promise<void>;
-}
-
 /** Queries new rows continuously, over its own connection. */
-async function watchRows({ cratedbUrl }: Bed, { table }: Place): Promise<Watch> {
+async function watchRows({ cratedbUrl }: Bed, { table }: Place) {
   const transport = await openTransport(parseSinkUrl(cratedbUrl));
   const times = new Map<number, number>();
   let stopped = false;
@@ -90,8 +82,10 @@ async function watchRows({ cratedbUrl }: Bed, { table }: Place): Promise<Watch> 
     }
   })();
   return {
+    /** When a query first returned each serial number. */
     times,
-    async seen(serial) {
+    /** Resolves when all rows up to this serial number are visible. */
+    async seen(serial: number) {
       const end = performance.now() + SEEN_TIMEOUT_MS;
       while (complete < serial) {
         if (performance.now() > end) throw new Error(`Row ${complete + 1} was not visible within a minute`);

@@ -2,23 +2,16 @@
 import type { Collection } from "mongodb";
 import type { Shape } from "./documents.ts";
 import { freshness } from "./freshness.ts";
-import {
-  drainBacklog,
-  insertDocuments,
-  live,
-  type Measured,
-  snapshot,
-  type Task,
-  verification,
-} from "./measure.ts";
+import { drainBacklog, insertDocuments, live, snapshot, type Task, verification } from "./measure.ts";
 import { BULK, mixedBacklog } from "./mixed_backlog.ts";
+import type { Sample } from "./sample.ts";
 
 export interface Line {
   readonly title: string;
   readonly shape: Shape;
   /** Whether tools other than the relay can run it. */
   readonly anyTool?: boolean;
-  readonly measure: (task: Task) => Promise<Measured>;
+  readonly measure: (task: Task) => Promise<Sample>;
 }
 
 /** Changes of existing rows, written while the relay is stopped. */

@@ -7,7 +7,6 @@ import { namespaceText } from "../../lib/util/namespace.ts";
 import type { Bed, Place } from "./bed.ts";
 import type { Contender } from "./contender.ts";
 import { makeDocument, SCALES, type Shape } from "./documents.ts";
-import type { Percentiles } from "./report.ts";
 import { type Sample, sample } from "./sample.ts";
 import { arrived, query, visible } from "./visible.ts";
 
@@ -19,10 +18,6 @@ export interface Task {
   readonly count: number;
   /** Duration of a steady rate. */
   readonly seconds: number;
-}
-
-export interface Measured extends Sample {
-  readonly delay?: Percentiles | undefined;
 }
 
 /** For tools other than the relay. */
@@ -47,7 +42,7 @@ const arrival = ({ bed, contender, count }: Task, { table }: Place): Promise<num
   arrived(bed.transport, table, { rows: count, limit: contender.verify ? undefined : TOOL_LIMIT_MS });
 
 /** From the start of the snapshot, or of the tool's process, to the last row. */
-export async function snapshot(task: Task): Promise<Measured> {
+export async function snapshot(task: Task): Promise<Sample> {
   const { bed, contender } = task;
   await using place = await contender.place();
   await insertDocuments(place.collection, task);
@@ -59,7 +54,7 @@ export async function snapshot(task: Task): Promise<Measured> {
 }
 
 /** From the first insert to the last row, with inserts as fast as MongoDB accepts them. */
-export async function live(task: Task): Promise<Measured> {
+export async function live(task: Task): Promise<Sample> {
   const { bed, contender } = task;
   await using place = await contender.place();
   await using running = contender.start(place);
@@ -81,7 +76,7 @@ interface Backlog {
 }
 
 /** From the restart of the relay to the last change. */
-export async function drainBacklog(task: Task, { hasRows, write }: Backlog): Promise<Measured> {
+export async function drainBacklog(task: Task, { hasRows, write }: Backlog): Promise<Sample> {
   const { bed, contender, count } = task;
   await using place = await contender.place();
   await replicate(hasRows ? task : { ...task, count: 0 }, place);
@@ -108,7 +103,7 @@ async function replicate(task: Task, place: Place): Promise<void> {
 }
 
 /** From the start of the comparison to its result. */
-export async function verification(task: Task): Promise<Measured> {
+export async function verification(task: Task): Promise<Sample> {
   const { bed, contender } = task;
   await using place = await contender.place();
   await replicate(task, place);

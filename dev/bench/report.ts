@@ -1,12 +1,11 @@
 /** The results as JSON and as a table. */
-import type { CpuTimes, Sample } from "./sample.ts";
+import type { CpuTimes, Percentiles, Sample } from "./sample.ts";
 
 export interface Result extends Omit<Sample, "seconds"> {
   readonly line: string;
   /** Of the program. */
   readonly name: string;
   readonly changesPerSecond: number;
-  readonly delay?: Percentiles | undefined;
 }
 
 export interface Report {
@@ -14,22 +13,6 @@ export interface Report {
   readonly versions: Readonly<Record<string, string>>;
   readonly machine: { readonly cpus: number; readonly memory: number };
   readonly results: readonly Result[];
-}
-
-/** In milliseconds. */
-export interface Percentiles {
-  readonly p50: number;
-  readonly p90: number;
-  readonly p99: number;
-  readonly max: number;
-}
-
-/** Nearest ranks. @example IN: 1, 2, … 100 → OUT: {p50: 50, p90: 90, p99: 99, max: 100}; IN: nothing → OUT: undefined */
-export function percentiles(values: Iterable<number>): Percentiles | undefined {
-  const sorted = Float64Array.from(values).sort();
-  if (sorted.length === 0) return undefined;
-  const at = (percent: number) => sorted[Math.ceil(sorted.length * percent / 100) - 1] ?? NaN;
-  return { p50: at(50), p90: at(90), p99: at(99), max: at(100) };
 }
 
 const whole = (value: number | undefined): string | undefined =>

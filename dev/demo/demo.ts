@@ -1,7 +1,6 @@
 /** The parts of the demo, in order: servers, steps, load, check, and how to look at the data. */
-import { type Logger, startRelay, UserError, verify } from "../../lib/mod.ts";
+import { type Logger, type RelayOptions, startRelay, UserError, verify } from "../../lib/mod.ts";
 import { openTransport } from "../../lib/sink/connection/open_transport.ts";
-import type { Transport } from "../../lib/sink/connection/transport.ts";
 import { parseSinkUrl } from "../../lib/sink/connection/url.ts";
 import { quoteTable } from "../../lib/sink/sql/sql_names.ts";
 import { closeMongodb, connectMongodb } from "../../lib/source/connection/mongodb.ts";
@@ -52,53 +51,46 @@ export async function demo(
   const failed = new AbortController();
   relay.done.catch((error) => failed.abort(error));
   const signal = AbortSignal.any([stop, failed.signal]);
-  const sides = new Sides({ db: client.db(database), transport, signal });
+  const sides = new Sides(client.db(database), transport, signal);
   screen.note(`The relay replicates the database ${database} into the schema ${database} of ${sides.sink}.`);
 
   for (const step of STEPS) await showStep(step, { sides, screen });
   await showLoad({ sides, screen, signal, count: settings.count });
-  screen.print(
-    "",
-    `${screen.strong("Check")}: \`verify\` compares each document with its row, value by value`,
-  );
-  const results = await verify(stream, { log, signal });
-  screen.print(...textReport(results).split("\n").map((line) => `  ${line}`));
-  if (results.some(({ outcome }) => outcome !== "equal")) {
-    throw new UserError("Collections and tables differ.", {
-      hint: "Please report it, with the lines above.",
-    });
-  }
+  await showCheck(stream, { screen, log, signal });
   if (!settings.keep) {
-    screen.print(
-      "",
-      "To look at the data, run the demo with --keep: it keeps servers and data until Ctrl-C.",
-    );
-    return;
+    return screen.print("", "To look at the data, run the demo with --keep: it keeps them until Ctrl-C.");
   }
   const select = `SELECT oid, data, overflow FROM ${quoteTable(sides.tableOf("conflicts"))}`;
+  const find = `db.getSiblingDB("${database}").conflicts.find()`;
   screen.print(
     "",
     screen.strong("Look at the data:"),
-    `  mongosh ${quoted(maskUrl(mongodbUrl))} --eval ${
-      quoted(`db.getSiblingDB("${database}").conflicts.find()`)
-    }`,
-    `  ${sinkCommand(transport, { select, url: cratedbUrl })}`,
+    `  mongosh ${quoted(maskUrl(mongodbUrl))} --eval ${quoted(find)}`,
+    `  ${sinkCommand(cratedbUrl, select)}`,
   );
   screen.note("The relay keeps running, and the data stays, until Ctrl-C.");
   if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve));
   signal.throwIfAborted();
 }
 
+/** @throws UserError when a document and its row differ */
+async function showCheck(stream: RelayOptions, { screen, log, signal }: DemoContext): Promise<void> {
+  const title = `${screen.strong("Check")}: \`verify\` compares each document with its row, value by value`;
+  screen.print("", title);
+  const results = await verify(stream, { log, signal });
+  screen.print(...textReport(results).split("\n").map((line) => `  ${line}`));
+  if (results.every(({ outcome }) => outcome === "equal")) return;
+  throw new UserError("Collections and tables differ.", { hint: "Please report it, with the lines above." });
+}
+
 /** @example OUT: crash -U 'me' --hosts 'http://localhost:4200' -c 'SELECT …' */
-function sinkCommand({ dialect }: Transport, { select, url }: { select: string; url: string }): string {
+function sinkCommand(url: string, select: string): string {
   const { transport, host, port, tls, user, password } = parseSinkUrl(url);
-  if (transport === "wire" || dialect.name === "PostgreSQL") {
+  if (transport === "wire") {
     return `psql ${quoted(maskUrl(url).replace(/^[^:]+/, "postgresql"))} -c ${quoted(select)}`;
   }
-  const login = password ? `-U ${quoted(user)} ` : "";
-  return `crash ${login}--hosts ${quoted(`${tls ? "https" : "http"}://${host}:${port}`)} -c ${
-    quoted(select)
-  }`;
+  const address = `${tls ? "https" : "http"}://${host}:${port}`;
+  return `crash ${password ? `-U ${quoted(user)} ` : ""}--hosts ${quoted(address)} -c ${quoted(select)}`;
 }
 
 const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;

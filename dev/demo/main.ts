@@ -67,6 +67,8 @@ async function run(signal: AbortSignal): Promise<void> {
 
 /** @returns the exit code */
 async function main(signal: AbortSignal): Promise<number> {
+  const onAbort = () => STDERR.write("Removing servers and data … (Ctrl-C again leaves them)\n");
+  signal.addEventListener("abort", onAbort);
   try {
     await run(signal);
     return 0;

@@ -9,12 +9,6 @@ import { quoteTable, type TableName } from "../../lib/sink/sql/sql_names.ts";
 import { eventually } from "../servers/eventually.ts";
 import type { DemoDocument } from "./steps.ts";
 
-interface SidesOptions {
-  readonly db: Db;
-  readonly transport: Transport;
-  readonly signal: AbortSignal;
-}
-
 /** A row, as JSON text. */
 export interface SeenRow {
   readonly data: string;
@@ -34,22 +28,24 @@ const WAIT_MS = 30_000;
 const POLL_MS = 2;
 
 export class Sides {
-  readonly #options: SidesOptions;
+  readonly #db: Db;
+  readonly #transport: Transport;
+  readonly #signal: AbortSignal;
 
-  constructor(options: SidesOptions) {
-    this.#options = options;
+  constructor(db: Db, transport: Transport, signal: AbortSignal) {
+    [this.#db, this.#transport, this.#signal] = [db, transport, signal];
   }
 
   get sink(): Transport["dialect"]["name"] {
-    return this.#options.transport.dialect.name;
+    return this.#transport.dialect.name;
   }
 
   tableOf(collection: string): TableName {
-    return { schema: this.#options.db.databaseName, name: collection };
+    return { schema: this.#db.databaseName, name: collection };
   }
 
   collection(name: string): Collection<DemoDocument> {
-    return this.#options.db.collection(name);
+    return this.#db.collection(name);
   }
 
   async document(name: string, _id: DemoDocument["_id"]): Promise<SeenDocument | undefined> {
@@ -61,12 +57,9 @@ export class Sides {
   /** A range query: a query by primary key returns a row before other queries see it. */
   async row(name: string, oid: string): Promise<SeenRow | undefined> {
     try {
-      const { rows: [row] } = await this.#options.transport.query(
-        `SELECT data::text, overflow::text FROM ${
-          quoteTable(this.tableOf(name))
-        } WHERE oid >= $1 AND oid <= $1`,
-        [oid],
-      );
+      const table = quoteTable(this.tableOf(name));
+      const sql = `SELECT data::text, overflow::text FROM ${table} WHERE oid >= $1 AND oid <= $1`;
+      const { rows: [row] } = await this.#transport.query(sql, [oid]);
       return row && { data: String(row[0]), overflow: row[1] === null ? null : String(row[1]) };
     } catch (error) {
       // The relay is creating or rebuilding the table.
@@ -86,13 +79,13 @@ export class Sides {
       throw new UserError(`${what} did not appear within ${WAIT_MS / 1_000} s.`, {
         hint: "Run the demo with --log-level info to see the log of the relay.",
       });
-    }, { timeout: WAIT_MS, interval: POLL_MS, signal: this.#options.signal });
+    }, { timeout: WAIT_MS, interval: POLL_MS, signal: this.#signal });
   }
 
   /** CrateDB's types of the columns of `data`. */
   async columnTypes(name: string): Promise<ReadonlyMap<string, string>> {
     if (this.sink !== "CrateDB") return new Map();
-    const { rows } = await this.#options.transport.query(COLUMN_TYPES, [this.tableOf(name).schema, name]);
+    const { rows } = await this.#transport.query(COLUMN_TYPES, [this.tableOf(name).schema, name]);
     return new Map(rows.map(([path, type]) => [String(path), typeName(String(type))]));
   }
 }

@@ -20,15 +20,11 @@ export interface Mongodb extends Server {
 export interface MongodbOptions extends StartOptions {
   /** Of a running server. @default $MONGODB_URL */
   readonly url?: string | undefined;
-  /** @default $MONGODB_IMAGE, else mongo:7 */
-  readonly image?: string | undefined;
-  /** A `mongod` for machines without containers. @default $MONGOMS_SYSTEM_BINARY, else from $PATH, else downloaded */
-  readonly binary?: string | undefined;
 }
 
 /**
- * Returns the MongoDB that `MONGODB_URL` names, or starts a replica set of one node: in a container, else as a child
- * process.
+ * Returns the MongoDB that `MONGODB_URL` names, or starts a replica set of one node: in a container of `MONGODB_IMAGE`, else
+ * as a child process of `MONGOMS_SYSTEM_BINARY`, of a `mongod` on the PATH or of one that is downloaded.
  *
  * @example
  * await using mongodb = await startMongodb();
@@ -42,7 +38,7 @@ export function startMongodb(options: MongodbOptions = {}): Promise<Mongodb> {
   return firstServer<Mongodb>("MongoDB", [
     () => named("MONGODB_URL", { url }),
     () => inContainer(options),
-    () => asChildProcess(options.binary ?? (Deno.env.get("MONGOMS_SYSTEM_BINARY") || mongodOnPath())),
+    asChildProcess,
   ]);
 }
 
@@ -56,7 +52,7 @@ export async function mongodbReady(url: string): Promise<void> {
 }
 
 async function inContainer(options: MongodbOptions): Promise<Mongodb> {
-  const { image = Deno.env.get("MONGODB_IMAGE") || "mongo:7" } = options;
+  const image = Deno.env.get("MONGODB_IMAGE") || "mongo:7";
   const container = await startContainer(image, {
     ...options,
     command: ([port]) => ["--replSet", REPLICA_SET, "--port", `${port}`],
@@ -84,7 +80,8 @@ async function initiate(host: string): Promise<void> {
   await client.db("admin").command({ replSetInitiate: config });
 }
 
-async function asChildProcess(binary: string | undefined): Promise<Mongodb> {
+async function asChildProcess(): Promise<Mongodb> {
+  const binary = Deno.env.get("MONGOMS_SYSTEM_BINARY") || mongodOnPath();
   // The package warns of versions other than its default.
   Deno.env.set("MONGOMS_SYSTEM_BINARY_VERSION_CHECK", "false");
   const systemBinary = binary ?? await MongoBinary.getPath({}).catch(packagedMongod);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { percentiles, type Result, table } from "../../../dev/bench/report.ts";
+import { type Result, table } from "../../../dev/bench/report.ts";
 
 const inserts: Result = {
   line: "inserts",
@@ -23,11 +23,4 @@ Deno.test("table() has the percentiles of freshness", () => {
   const [head, row] = table([{ ...inserts, line: "fresh at 10/s", delay }]);
   assert.match(head ?? "", /p50 ms {2}p90 ms {2}p99 ms/);
   assert.match(row ?? "", / 24 +40 +1,000 /);
-});
-
-Deno.test("percentiles() returns nearest ranks of unordered values", () => {
-  const values = Array.from({ length: 100 }, (_, at) => 100 - at);
-  assert.deepEqual(percentiles(values), { p50: 50, p90: 90, p99: 99, max: 100 });
-  assert.deepEqual(percentiles([7]), { p50: 7, p90: 7, p99: 7, max: 7 });
-  assert.equal(percentiles([]), undefined);
 });
