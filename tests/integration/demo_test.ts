@@ -4,6 +4,8 @@ import { mongodbTest } from "../support/mongodb_harness.ts";
 import { run, start } from "../../dev/process/program.ts";
 
 const script = "dev/demo/main.ts";
+/** The demo does much at slow servers. */
+const timeout = 180_000;
 
 const FOLLOWING = /^The relay replicates the database (cdc_demo_\w+) into the schema \1 of CrateDB\.$/m;
 
@@ -33,7 +35,11 @@ const nameIn = (text: string): string => {
 cratedbTest(
   "demo() shows documents and their rows, a load and a check, and removes everything",
   async (context) => {
-    const { code, stdout, stderr } = await run(["--count", "300"], { script, env: settings(context) });
+    const { code, stdout, stderr } = await run(["--count", "300"], {
+      script,
+      timeout,
+      env: settings(context),
+    });
     assert.equal(code, 0, stderr);
     assert.match(stderr, /^MongoDB: .+ \(from MONGODB_URL\)$/m);
     assert.match(stderr, /^CrateDB: .+ \(from CRATEDB_SQLALCHEMY_URL\)$/m);
@@ -67,7 +73,7 @@ cratedbTest(
   async (context) => {
     const running = start(["--keep", "--count", "10"], { script, env: settings(context) });
     await using _killed = running;
-    await running.waitForLine(/stays, until Ctrl-C\.$/, { timeout: 60_000 });
+    await running.waitForLine(/stays, until Ctrl-C\.$/, { timeout });
     const database = nameIn(running.stderr.join("\n"));
     assert.ok((await tracesOf(database, context)).includes("conflicts"));
     assert.equal((await running.kill("SIGINT")).code, 0);
@@ -77,7 +83,7 @@ cratedbTest(
 
 cratedbTest("demo() removes everything when SIGINT ends it early", async (context) => {
   await using running = start([], { script, env: settings(context) });
-  await running.waitForLine(FOLLOWING);
+  await running.waitForLine(FOLLOWING, { timeout });
   const database = nameIn(running.stderr.join("\n"));
   assert.equal((await running.kill("SIGINT")).code, 0);
   assert.deepEqual(await tracesOf(database, context), []);
@@ -96,7 +102,7 @@ cratedbTest("demo() reports a named server that does not answer", async ({ httpU
 
 mongodbTest("demo() runs on PGlite if no CrateDB is available", async ({ mongodbUrl }) => {
   const env = { MONGODB_URL: mongodbUrl, DOCKER_HOST: "tcp://127.0.0.1:1" };
-  const { code, stdout, stderr } = await run(["--count", "300"], { script, env });
+  const { code, stdout, stderr } = await run(["--count", "300"], { script, timeout, env });
   assert.equal(code, 0, stderr);
   assert.match(stderr, /^Starting CrateDB …$/m);
   assert.match(
