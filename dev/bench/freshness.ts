@@ -2,7 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { openTransport } from "../../lib/sink/connection/open_transport.ts";
 import { parseSinkUrl } from "../../lib/sink/connection/url.ts";
-import { quoteTable } from "../../lib/sink/sql/sql_names.ts";
+import { quoteTable } from "../../lib/sink/sql/names.ts";
 import type { Bed, Place } from "./bed.ts";
 import { makeDocument } from "./documents.ts";
 import type { Task } from "./measure.ts";

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Collection } from "mongodb";
 import { refreshTable } from "../../lib/sink/connection/transport.ts";
-import { quoteTable } from "../../lib/sink/sql/sql_names.ts";
+import { quoteTable } from "../../lib/sink/sql/names.ts";
 import { namespaceText } from "../../lib/util/namespace.ts";
 import type { Bed, Place } from "./bed.ts";
 import type { Contender } from "./contender.ts";

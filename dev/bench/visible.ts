@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Collection } from "mongodb";
 import { SinkError } from "../../lib/sink/connection/sink_error.ts";
 import type { Transport } from "../../lib/sink/connection/transport.ts";
-import { quoteTable, type TableName } from "../../lib/sink/sql/sql_names.ts";
+import { quoteTable, type TableName } from "../../lib/sink/sql/names.ts";
 
 const INTERVAL_MS = 10;
 /** Queries take at most this part of the time. */

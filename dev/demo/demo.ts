@@ -2,7 +2,7 @@
 import { type Logger, type RelayOptions, startRelay, UserError, verify } from "../../lib/mod.ts";
 import { openTransport } from "../../lib/sink/connection/open_transport.ts";
 import { parseSinkUrl } from "../../lib/sink/connection/url.ts";
-import { quoteTable } from "../../lib/sink/sql/sql_names.ts";
+import { quoteTable } from "../../lib/sink/sql/names.ts";
 import { closeMongodb, connectMongodb } from "../../lib/source/connection/mongodb.ts";
 import { maskUrl } from "../../lib/util/mask_url.ts";
 import { textReport } from "../../lib/verify/report.ts";

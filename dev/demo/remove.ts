@@ -1,7 +1,7 @@
 /** Removes a database, or a schema with its tables, from a server that keeps running. */
 import { openTransport } from "../../lib/sink/connection/open_transport.ts";
 import { parseSinkUrl } from "../../lib/sink/connection/url.ts";
-import { quoteName, quoteTable } from "../../lib/sink/sql/sql_names.ts";
+import { quoteName, quoteTable } from "../../lib/sink/sql/names.ts";
 import { connectMongodb } from "../../lib/source/connection/mongodb.ts";
 
 export async function removeDatabase(url: string, database: string): Promise<void> {

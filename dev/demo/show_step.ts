@@ -3,7 +3,7 @@ import { inspect } from "node:util";
 import { BSON } from "mongodb";
 import { normalizeDocument, normalizeRow } from "../../lib/mapping/normalize.ts";
 import { type Json, jsonText, parseJson } from "../../lib/util/lossless_json.ts";
-import { textTable } from "../../lib/util/text_table.ts";
+import { textTable } from "../../lib/util/text.ts";
 import type { Screen } from "./screen.ts";
 import type { SeenDocument, SeenRow, Sides } from "./sides.ts";
 import type { Step } from "./steps.ts";

@@ -5,7 +5,7 @@ import { keyText } from "../../lib/key/key_text.ts";
 import { UserError } from "../../lib/mod.ts";
 import { isRetryable, isUnknownRelation } from "../../lib/sink/connection/sink_error.ts";
 import type { Transport } from "../../lib/sink/connection/transport.ts";
-import { quoteTable, type TableName } from "../../lib/sink/sql/sql_names.ts";
+import { quoteTable, type TableName } from "../../lib/sink/sql/names.ts";
 import { eventually } from "../servers/eventually.ts";
 import type { DemoDocument } from "./steps.ts";
 

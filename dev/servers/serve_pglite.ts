@@ -1,4 +1,4 @@
-import { Semaphore } from "../../lib/util/semaphore.ts";
+import { Semaphore } from "../../lib/util/concurrency.ts";
 import type { PGlite } from "../deps.ts";
 
 export interface PgliteServer extends AsyncDisposable {

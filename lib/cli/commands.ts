@@ -3,7 +3,7 @@ import process from "node:process";
 import { emitter } from "../pipeline/status/events.ts";
 import { SYSTEM_CLOCK } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
-import { VERSION } from "../util/version.ts";
+import { INSTALLED_NAME, VERSION } from "../util/version.ts";
 import { CALL } from "./call.ts";
 import { type Argument, type Completed, completionScript, SHELLS } from "./completion.ts";
 import {
@@ -20,7 +20,6 @@ import type { Given } from "../config/options/read.ts";
 import { runtimeOf } from "./runtime.ts";
 import type { StatusLine } from "./status_line.ts";
 import { warnOfUrlDatabase } from "./url_database.ts";
-import { INSTALLED_NAME } from "./version.ts";
 import { openWatchers } from "./watchers.ts";
 
 export interface CommandContext {

@@ -31,5 +31,5 @@ export const logListener = (log: Logger): Listener =>
     listenerFailed: ({ error }) =>
       log.warn("What listens to the relay has failed; the relay goes on", { error: messageOf(error) }),
     stopped: ({ upserts, deletes, overflowed, deadLetters: dead_letters, events, seconds: duration_s }) =>
-      log.info("Stopped", { upserts, deletes, overflowed, events, dead_letters, duration_s }),
+      log.info("Stopped", { events, upserts, deletes, overflowed, dead_letters, duration_s }),
   });

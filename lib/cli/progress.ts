@@ -1,8 +1,8 @@
 /** Progress of a snapshot or a verification: a bar on a terminal, otherwise a log line every few seconds. */
 import { type Listener, on, type SnapshotProgress } from "../pipeline/status/events.ts";
-import { durationText } from "../util/duration_text.ts";
+import { durationText } from "../util/text.ts";
 import type { Logger } from "../util/log.ts";
-import type { VerifyEvent } from "../verify/events.ts";
+import type { VerifyEvent } from "../verify/verify.ts";
 import type { StatusLine } from "./status_line.ts";
 
 /** Listens to events until it is disposed of. */

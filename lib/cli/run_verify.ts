@@ -1,8 +1,7 @@
 /** Runs `verify`, prints what it finds, and tells by the exit code. */
 import { worstOutcome } from "../verify/result.ts";
 import { jsonReport, textReport } from "../verify/report.ts";
-import type { VerifySettings } from "../verify/settings.ts";
-import { verify } from "../verify/verify.ts";
+import { verify, type VerifySettings } from "../verify/verify.ts";
 import { logListener } from "./log_listener.ts";
 import { type ProgressOptions, verifyProgress } from "./progress.ts";
 

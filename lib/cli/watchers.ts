@@ -33,7 +33,9 @@ export async function openWatchers(given: Given, { status, log }: WatcherDeps): 
     const { openMonitor } = await import("../monitor/monitor.ts");
     const { name, version } = runtimeOf(process.versions);
     const versions = { version: VERSION, runtime: `${name} ${version}` };
-    const monitor = opened.use(await openMonitor({ listen, maxLag, status, versions, log }));
+    const monitor = opened.use(
+      await openMonitor({ listen, maxLag, streams: [{ name: "", status }], versions, log }),
+    );
     listeners.push(monitor.listen);
   }
   if (given.env.OTEL_DENO === "true") {

@@ -76,7 +76,11 @@ class RunningRelay implements Relay {
   ) {
     const { name, version } = runtimeOf(process.versions);
     const versions = { version: VERSION, runtime: `${name} ${version}` };
-    this.#metrics = new RelayMetrics({ status: this.#status, clock: SYSTEM_CLOCK, versions });
+    this.#metrics = new RelayMetrics({
+      streams: [{ name: "", status: this.#status }],
+      clock: SYSTEM_CLOCK,
+      versions,
+    });
     const safeLog = unfailing(log);
     const stopped = AbortSignal.any([this.#stop.signal, ...signal ? [signal] : []]);
     const running = relay(settings, {

@@ -9,12 +9,12 @@ import { splitDocument } from "../../mapping/split_document.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import type { DeadLetter, DeadLetters } from "../../sink/metadata/dead_letters.ts";
 import type { ColumnPolicy, KeyedRow } from "../../sink/columns/column_policy.ts";
-import { quoteTable } from "../../sink/sql/sql_names.ts";
+import { quoteTable } from "../../sink/sql/names.ts";
 import type { TargetTable } from "../../sink/table/target_table.ts";
 import type { RefusedRow, Row, Writer } from "../../sink/table/writer.ts";
 import type { Logger } from "../../util/log.ts";
 import type { GarbageLimit } from "../../util/garbage.ts";
-import { ReadWriteLock } from "../../util/read_write_lock.ts";
+import { ReadWriteLock } from "../../util/concurrency.ts";
 import { coalesce, type RowChange } from "./coalesce.ts";
 import type { DeadLetterLimit } from "./dead_letter_limit.ts";
 import type { Emit } from "../status/events.ts";
@@ -247,7 +247,9 @@ export class TableApplier {
     }
     await deadLetters.resolve(changes.map(({ oid }) => oid).filter((oid) => !dead.has(oid)));
     const collection = namespaceText(namespace);
-    for (const { oid, error } of letters) {
+    // A retry that fails adds no dead letter.
+    const added = this.#isReplaying ? [] : letters;
+    for (const { oid, error } of added) {
       log.warn("A document went to the dead letters", { oid, collection, error: quoted(error) });
     }
     this.dirty = true;
@@ -255,7 +257,7 @@ export class TableApplier {
       upserts: upserts.length - outcome.letters.length,
       deletes: gone.length - refused.length,
       overflowed,
-      deadLetters: letters.length,
+      deadLetters: added.length,
     };
     emit({ type: "tableWritten", namespace, ...counts });
   }

@@ -1,12 +1,10 @@
 /** The table of each collection, opened when its first document arrives. */
 import { byNamespace, type Namespace, namespaceText } from "../../util/namespace.ts";
-import type { ShardKey } from "../../key/document_key.ts";
-import { rowKeyOf } from "../../key/row_key.ts";
+import { rowKeyOf, type ShardKey } from "../../key/document_key.ts";
 import { DeadLetters, deadLetterStream } from "../../sink/metadata/dead_letters.ts";
 import { FollowedCollections } from "../../sink/metadata/followed_collections.ts";
 import { type ColumnPolicy, JSONB_COLUMNS, openColumnPolicy } from "../../sink/columns/column_policy.ts";
-import { quoteTable, type TableName } from "../../sink/sql/sql_names.ts";
-import { tableFor } from "../../sink/sql/table_naming.ts";
+import { quoteTable, tableFor, type TableName } from "../../sink/sql/names.ts";
 import { TableSchema } from "../../sink/columns/table_schema.ts";
 import { isEmptyTable, type TargetTable } from "../../sink/table/target_table.ts";
 import { isUnusableTable } from "../../sink/table/unusable_table.ts";
@@ -16,16 +14,15 @@ import { SinkError } from "../../sink/connection/sink_error.ts";
 import type { CausalReader } from "../../source/connection/causal_reader.ts";
 import type { OwnKeys } from "../../source/documents/own_keys.ts";
 import type { Clock } from "../../util/clock.ts";
-import { concurrently } from "../../util/concurrently.ts";
+import { concurrently } from "../../util/concurrency.ts";
 import type { Logger } from "../../util/log.ts";
 import type { OutageTracker } from "../../util/outage.ts";
 import { DeadLetterLimit } from "./dead_letter_limit.ts";
 import { type Counts, type Emit, NO_COUNTS, sumOf } from "../status/events.ts";
 import { LeftOut } from "./left_out.ts";
+import type { MemoryBudget } from "../memory_budget.ts";
 import type { Names, RelaySettings } from "../settings.ts";
 import type { Requeued } from "../snapshot/snapshot_state.ts";
-import { GarbageLimit } from "../../util/garbage.ts";
-import { Semaphore } from "../../util/semaphore.ts";
 import { TableApplier } from "./table_applier.ts";
 import { TableOpener } from "./table_opener.ts";
 import { TableOwners } from "./table_owners.ts";
@@ -33,6 +30,7 @@ import { TableOwners } from "./table_owners.ts";
 export interface TableRegistryOptions {
   readonly names: Names;
   readonly settings: RelaySettings;
+  readonly memory: MemoryBudget;
   readonly causalReader: Pick<CausalReader, "exists">;
   readonly ownKeys: Pick<OwnKeys, "among">;
   /** What rows are named by beside `_id`. */
@@ -70,9 +68,6 @@ export class TableRegistry {
   readonly #options: TableRegistryOptions;
   readonly #entries = new Map<string, Promise<Entry>>();
   readonly #owners: TableOwners;
-  /** Bytes of statements under way, of all tables. */
-  readonly #inFlightBudget: Semaphore;
-  readonly #garbage: GarbageLimit;
   readonly #deadLetterLimit: DeadLetterLimit;
   readonly #followed: FollowedCollections;
   readonly #opener: TableOpener;
@@ -89,8 +84,6 @@ export class TableRegistry {
     this.#transports = transports;
     this.#options = options;
     this.leftOut = new LeftOut(options);
-    this.#inFlightBudget = new Semaphore(options.settings.inFlightBytes);
-    this.#garbage = new GarbageLimit(options.settings.heapBytes);
     this.#deadLetterLimit = new DeadLetterLimit(options.settings.maxDeadLetters);
     const { names: { stream, metadataSchema: schema }, causalReader } = options;
     this.#owners = new TableOwners((namespace) => causalReader.exists(namespace));
@@ -382,7 +375,7 @@ export class TableRegistry {
     const { patient } = this.#transports;
     const name = this.tableOf(namespace);
     const { table, isKnown } = await this.#opener.open(namespace);
-    const writer = new Writer(patient, table, { ...settings, inFlightBudget: this.#inFlightBudget });
+    const writer = new Writer(patient, table, { ...settings, inFlightBudget: this.#options.memory.inFlight });
     const columns = await this.#columnsOf(namespace, table, writer);
     if (await columns.recover()) this.#unrecovered.add(columns);
     if (!isKnown) await this.#followed.add(namespace, name);
@@ -400,7 +393,7 @@ export class TableRegistry {
       omit: settings.omit,
       ownKeys: (oids) => this.#ownKeys(namespace, oids, shardKey),
       shardKey,
-      garbage: this.#garbage,
+      garbage: this.#options.memory.garbage,
       log,
       emit: (event) => {
         if (event.type === "tableWritten") {

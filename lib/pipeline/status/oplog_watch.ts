@@ -1,4 +1,4 @@
-/** Reads MongoDB's clock and the reach of its oplog once a minute. Beside the stream: nothing waits for it. */
+/** Reads MongoDB's clock and the reach of its oplog once a minute. Nothing waits for it. */
 import { oldestEntry, OplogHiddenError } from "../../source/stream/oplog.ts";
 import type { Route } from "../../source/connection/route.ts";
 import type { ServerClock } from "../../source/connection/server_clock.ts";
@@ -17,7 +17,7 @@ export interface OplogWatchDeps {
 
 const INTERVAL_MS = 60_000;
 
-/** Watches until it is disposed of. Stops reading the oplog if MongoDB does not show it. */
+/** Watches until it is disposed of. Reads the oplog only if MongoDB allows it. */
 export function watchOplog(deps: OplogWatchDeps): Disposable {
   const stop = new AbortController();
   watch(stop.signal, deps).catch(() => {}); // It was stopped.
@@ -30,7 +30,7 @@ async function watch(signal: AbortSignal, deps: OplogWatchDeps): Promise<void> {
   while (true) {
     isVisible &&= await lookAtOplog(signal, deps);
     await clock.wait(INTERVAL_MS, { signal });
-    await mongodbClock.readAgain(route.client).catch(() => {}); // In a minute again.
+    await mongodbClock.readAgain(route.client).catch(() => {}); // Retried in a minute.
   }
 }
 

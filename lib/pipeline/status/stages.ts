@@ -1,10 +1,10 @@
-/** The stages of the way of a batch, and how long they take. */
+/** The stages of a batch, and how long each takes. */
 
 /**
- * - `read`: the loop has nothing to do and waits for the change stream
- * - `look_up`: MongoDB tells documents that the events do not
+ * - `read`: the loop is idle and waits for the change stream
+ * - `look_up`: MongoDB returns documents that the events lack
  * - `split`: documents become `data` and `overflow`
- * - `columns`: columns are made and widened
+ * - `columns`: columns are added and widened
  * - `write`: rows are written, and the columns read again
  * - `refresh`: rows are made visible
  * - `save`: the position is saved
@@ -26,7 +26,7 @@ export interface StageOptions {
   readonly now?: () => number;
 }
 
-/** Runs a piece of work, with its stages, so that whoever traces it sees it as one. */
+/** Runs a piece of work, with its stages, in one span. */
 export type Trace = <T>(
   name: "batch" | "snapshot slice" | "checkpoint",
   work: () => Promise<T>,
@@ -36,7 +36,7 @@ export const UNTRACED: Trace = (_name, work) => work();
 
 const monotonic = (): number => performance.now();
 
-/** Runs a stage, and tells how long it took. */
+/** Runs a stage, and emits how long it took. */
 export async function timed<T>(
   stage: Stage,
   work: () => T | Promise<T>,
@@ -50,7 +50,7 @@ export async function timed<T>(
   }
 }
 
-/** The same parts. The time until each comes is a stage, without that of whoever takes it. */
+/** Yields the parts. The time until each one is a stage, without the time that the consumer takes. */
 export async function* timedParts<T>(
   stage: Stage,
   parts: AsyncIterable<T>,

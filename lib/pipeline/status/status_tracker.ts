@@ -1,4 +1,4 @@
-/** Keeps the status of a relay, from its events and from the answers that the databases owe it. */
+/** Keeps the status of a relay, from its events and from the answers that it waits for. */
 import type { StatusColumns } from "../../sink/metadata/status_columns.ts";
 import { type Clock, SYSTEM_CLOCK } from "../../util/clock.ts";
 import { messageOf } from "../../util/errors.ts";
@@ -15,7 +15,7 @@ import {
 
 export class StatusTracker implements StatusSource {
   readonly #clock: Pick<Clock, "monotonic">;
-  readonly #systems: Liveness[] = [];
+  readonly #systems = new Set<Liveness>();
   #state: ReportedState = NOTHING_REPORTED;
 
   constructor(clock: Pick<Clock, "monotonic"> = SYSTEM_CLOCK) {
@@ -23,12 +23,12 @@ export class StatusTracker implements StatusSource {
   }
 
   get current(): RelayStatus {
-    return statusOf(this.#state, { systems: this.#systems, now: this.#clock.monotonic() });
+    return statusOf(this.#state, { systems: [...this.#systems], now: this.#clock.monotonic() });
   }
 
-  /** Derives phase and lag also from what this system owes, from now on. */
+  /** Includes the outages and overdue answers of this system in the status. */
   watch(system: Liveness): void {
-    this.#systems.push(system);
+    this.#systems.add(system);
   }
 
   readonly listen = on({
@@ -59,7 +59,7 @@ export class StatusTracker implements StatusSource {
   }
 }
 
-/** As `cdc_position` has it. */
+/** As columns of `cdc_position`. */
 export const columnsOf = (status: RelayStatus): StatusColumns => ({
   phase: status.phase,
   cluster_time: status.clusterTime === null ? null : new Date(status.clusterTime).toISOString(),

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
-import { CollectionLabels } from "../../../lib/monitor/collection_labels.ts";
 import { METRICS } from "../../../lib/monitor/definitions.ts";
-import { RelayMetrics } from "../../../lib/monitor/relay_metrics.ts";
+import { CollectionLabels, RelayMetrics } from "../../../lib/monitor/relay_metrics.ts";
 import type { TableWrite } from "../../../lib/pipeline/status/events.ts";
 import type { RelayStatus } from "../../../lib/pipeline/status/relay_status.ts";
 import { statusOf } from "../../support/status_of.ts";
@@ -12,7 +11,7 @@ const USERS = { database: "shop", collection: "users" };
 
 function metricsOf(status: Partial<RelayStatus> = {}, labels = new CollectionLabels()) {
   const metrics = new RelayMetrics({
-    status: { current: statusOf(status) },
+    streams: [{ name: "", status: { current: statusOf(status) } }],
     clock: { now: () => NOW },
     versions: { version: "1.2.3", runtime: "Deno 2.9.0" },
     labels,
@@ -119,7 +118,7 @@ Deno.test("RelayMetrics reads the status in seconds, and leaves out what is not 
 Deno.test("RelayMetrics no longer shows a snapshot that is done", async () => {
   const status = { current: statusOf({ snapshotDone: 1, snapshotTotal: 2 }) };
   const metrics = new RelayMetrics({
-    status,
+    streams: [{ name: "", status }],
     clock: { now: () => NOW },
     versions: { version: "", runtime: "" },
   });

@@ -56,7 +56,7 @@ Deno.test("OutageTracker reports again every minute how long it has lasted, unti
   assert.deepEqual(reported, ["out a 0", "still b 60000", "still b 120000", "back 120000"]);
 });
 
-Deno.test("OutageTracker says nothing of an operation that is answered at once", () => {
+Deno.test("OutageTracker emits nothing for an operation that is answered at once", () => {
   const { tracker, reported } = tracked();
   tracker.answered(Symbol());
   assert.deepEqual(reported, []);

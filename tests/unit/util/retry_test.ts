@@ -28,7 +28,7 @@ Deno.test("retry() gives the result of the first try", async () => {
   assert.equal(operation.tries, 1);
 });
 
-Deno.test("retry() goes on after retryable errors, and tells of the outage and of its end once", async () => {
+Deno.test("retry() continues after retryable errors, and emits the outage and its end once", async () => {
   const told: string[] = [];
   const emit = (event: OutageEvent) =>
     told.push(
@@ -57,7 +57,7 @@ Deno.test("retry() takes a refusal for an answer: the outage is over", async () 
   assert.deepEqual([told, outages.active], [["outageBegan", "recovered"], false]);
 });
 
-Deno.test("retry() has a question under way during each try, and between tries none", async () => {
+Deno.test("retry() has an open request during each try, and none between tries", async () => {
   const outages = new OutageTracker({ system: "CrateDB", emit: () => {} });
   const waited: number[] = [];
   const clock = {

@@ -317,3 +317,24 @@ Deno.test("TableApplier stops before it deletes rows or keeps dead letters beyon
   assert.deepEqual(done, []);
   assert.ok(!dead.has("9"));
 });
+
+Deno.test("TableApplier neither logs nor counts a dead letter again if its retry fails", async () => {
+  const { deps, told, dead } = applierOf({ refuses: () => true });
+  const warned: string[] = [];
+  const letter = { oid: "1", document: BSON.serialize({ n: 1 }) };
+  const applier = new TableApplier({
+    ...deps,
+    deadLetters: {
+      ...deps.deadLetters,
+      count: () => Promise.resolve(1),
+      async *read() {
+        yield await Promise.resolve([letter]);
+      },
+    },
+    log: { ...QUIET, warn: (message) => void warned.push(message) },
+  });
+  await applier.retryDeadLetters();
+  assert.deepEqual([...dead], [["1", "no room"]], "with the error of the last try");
+  assert.deepEqual(warned, ["Dead letters were tried again"]);
+  assert.deepEqual(told.map(({ deadLetters }) => deadLetters), [0]);
+});

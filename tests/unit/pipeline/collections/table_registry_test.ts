@@ -3,12 +3,12 @@ import { streamOfWorker } from "../../../../lib/key/worker.ts";
 import type { Namespace } from "../../../../lib/util/namespace.ts";
 import { type Emit, on } from "../../../../lib/pipeline/status/events.ts";
 import { Scope } from "../../../../lib/source/documents/scope.ts";
+import { memoryBudget } from "../../../../lib/pipeline/memory_budget.ts";
 import type { RelaySettings } from "../../../../lib/pipeline/settings.ts";
 import { TableRegistry } from "../../../../lib/pipeline/collections/table_registry.ts";
 import { POSTGRESQL } from "../../../../lib/sink/sql/dialect.ts";
-import type { Parameter, Result } from "../../../../lib/sink/sql/query.ts";
+import type { Parameter, Result, Transport } from "../../../../lib/sink/connection/transport.ts";
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
-import type { Transport } from "../../../../lib/sink/connection/transport.ts";
 import { retrying } from "../../../../lib/sink/connection/wrappers.ts";
 import { UnusableTableError } from "../../../../lib/sink/table/unusable_table.ts";
 import { OwnKeys } from "../../../../lib/source/documents/own_keys.ts";
@@ -72,6 +72,8 @@ class FakeSink implements Transport {
   async [Symbol.asyncDispose](): Promise<void> {}
 }
 
+const MEMORY = memoryBudget({ inFlightBytes: 2 ** 20, heapBytes: 2 ** 30 });
+
 interface Given extends Partial<RelaySettings> {
   readonly tableOf?: (namespace: Namespace) => string;
   readonly exists?: (namespace: Namespace) => boolean;
@@ -97,7 +99,7 @@ function registryOf(
   const causalReader = { exists: (namespace: Namespace) => Promise.resolve(exists(namespace)) };
   const shardKeyOf = () => Promise.resolve([]);
   const rest = { signal, log: QUIET, clock, emit };
-  const options = { names, settings, causalReader, ownKeys: ALL_OWN, shardKeyOf, ...rest };
+  const options = { names, settings, memory: MEMORY, causalReader, ownKeys: ALL_OWN, shardKeyOf, ...rest };
   return new TableRegistry({ patient, raw: sink }, options);
 }
 
@@ -132,6 +134,7 @@ Deno.test("TableRegistry refuses a table with a name of the relay's own tables",
       metadataSchema: "public",
     },
     settings: { columns: "typed", onDrop: "keep" } as RelaySettings,
+    memory: MEMORY,
     causalReader: { exists: () => Promise.resolve(true) },
     ownKeys: ALL_OWN,
     shardKeyOf: () => Promise.resolve([]),

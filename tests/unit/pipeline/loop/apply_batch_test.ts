@@ -52,7 +52,7 @@ async function applied(
   const there = new Map(Object.entries(documents).map(([id, tenant]) => [keyText(idOf(Number(id))), tenant]));
   const left = new Map(Object.entries(rows));
   const deps = {
-    settings: { scope: { includes: () => true }, transform },
+    settings: { scope: { includes: () => true }, for: () => ({ transform }) },
     emit,
     causalReader: { after: () => {} },
     reader: {
@@ -216,7 +216,7 @@ async function keyedRows(
     return source ? documentKeyText(source, [TENANT]) : keyText(id);
   };
   const deps = {
-    settings: { scope: { includes: () => true }, transform: [] },
+    settings: { scope: { includes: () => true }, for: () => ({ transform: [] }) },
     emit: () => {},
     causalReader: { after: () => {} },
     reader: {

@@ -146,7 +146,7 @@ Deno.test("Checkpoint saves nothing before the stream has brought a token", asyn
 });
 
 Deno.test("Checkpoint saves what is left of the snapshot with the token", async () => {
-  const snapshot = fullSnapshot({ removesGone: true });
+  const snapshot = fullSnapshot({ removesStale: true });
   const { checkpoint, done } = checkpointOf({ snapshot });
   checkpoint.applied({ token: TOKEN, hasRows: true });
   await checkpoint.flush();

@@ -39,8 +39,7 @@ async function read(chunks: readonly (readonly number[])[]): Promise<readonly un
       },
     },
     splitter: { split: () => Promise.resolve([WHOLE]) },
-    lanes: 1,
-    rate: 0,
+    settings: { for: () => ({ onDrop: "truncate" }), snapshotLanes: 1, snapshotRate: 0 },
     tables: { ...usableTables(), of: () => Promise.resolve(applier) },
     signal: new AbortController().signal,
     log,
@@ -52,7 +51,7 @@ async function read(chunks: readonly (readonly number[])[]): Promise<readonly un
     lagSeconds: () => 0,
     onChunkApplied: () => Promise.resolve(),
   };
-  const plan = planSnapshot(fullSnapshot({ removesGone: false }), [ORDERS]);
+  const plan = planSnapshot(fullSnapshot({ removesStale: false }), [ORDERS]);
   await new Snapshot(plan, deps as unknown as SnapshotDeps).runSlice();
   return told;
 }
@@ -61,6 +60,6 @@ Deno.test("Snapshot warns once of documents that share a row", async () => {
   assert.deepEqual(await read([[1, 2, 2], [3, 3], [4]]), [{ collection: "shop.orders" }]);
 });
 
-Deno.test("Snapshot has nothing to warn of where each key is there once", async () => {
+Deno.test("Snapshot does not warn if each key exists once", async () => {
   assert.deepEqual(await read([[1, 2], [3]]), []);
 });

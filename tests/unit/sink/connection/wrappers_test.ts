@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
-import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
+import { isRetryable, SinkError } from "../../../../lib/sink/connection/sink_error.ts";
 import { CRATEDB } from "../../../../lib/sink/sql/dialect.ts";
-import { isRetryable } from "../../../../lib/sink/connection/sink_error.ts";
 import { fenced, retrying, treatAsPassing } from "../../../../lib/sink/connection/wrappers.ts";
 import { type Transport } from "../../../../lib/sink/connection/transport.ts";
 import { OutageTracker } from "../../../../lib/util/outage.ts";
@@ -26,7 +25,7 @@ const failing = (...errors: Error[]): Transport => ({
 
 const outcome = (transport: Transport) => transport.query("SELECT 1").then(() => undefined, (error) => error);
 
-Deno.test("treatAsPassing() takes an error that says nothing for a passing one after a lost connection only", async () => {
+Deno.test("treatAsPassing() treats an unspecific error as passing after a lost connection only", async () => {
   const clock = { time: 1_000_000, monotonic: () => clock.time };
   const transport = treatAsPassing(failing(REFUSED, LOST, REFUSED, WRONG, REFUSED), clock);
   assert.equal(await outcome(transport), REFUSED);
@@ -106,7 +105,7 @@ for (const [what, error] of [["login", LOGIN], ["answer of another server", FORE
   });
 }
 
-Deno.test("retrying() tries a write four more times after an error that does not tell what is wrong", async () => {
+Deno.test("retrying() retries a write four times after an unspecific error", async () => {
   assert.deepEqual(await tries(REFUSED, 4, { writes: true }), { sent: 5, outcome: "written" });
   assert.deepEqual(await tries(REFUSED, 9, { writes: true }), { sent: 5, outcome: REFUSED });
 });
