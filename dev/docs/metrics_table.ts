@@ -1,4 +1,4 @@
-/** The metrics as `docs/metrics.md` shows them. */
+/** The table of metrics in `docs/metrics.md`. */
 import { type MetricDefinition, METRICS } from "../../lib/monitor/definitions.ts";
 
 /** @example OUT: [["Metric", …], ["`cdc_relay_rows_total`", "counter", "`collection`, `operation`", "…"], …] */
@@ -11,3 +11,16 @@ export const metricRows = (): string[][] => [
     help,
   ]),
 ];
+
+const line = (cells: readonly string[]): string =>
+  `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+
+/**
+ * Formats rows of cells, the first with the headings, as a Markdown table.
+ *
+ * @example
+ * IN: [["a", "b"], ["1", "x|y"]] → OUT: | a | b |\n| --- | --- |\n| 1 | x\|y |
+ */
+export function markdownTable([headings = [], ...rows]: readonly (readonly string[])[]): string {
+  return [headings, headings.map(() => "---"), ...rows].map(line).join("\n");
+}

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { MongoMemoryServer } from "mongodb-memory-server-core";
+import { MongoMemoryServer } from "../deps.ts";
 import { freePort } from "../../dev/servers/free_port.ts";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
 import { run } from "../../dev/process/program.ts";

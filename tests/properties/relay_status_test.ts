@@ -1,6 +1,6 @@
 /** Whatever happens to the databases, the relay reports what is true, and is well again once they are. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import { fc } from "../deps.ts";
 import { type Mood, type RelayInMemory, relayInMemory, SECOND } from "../support/relay_in_memory.ts";
 
 type Action = (relay: RelayInMemory) => unknown;

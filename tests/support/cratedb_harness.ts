@@ -1,4 +1,4 @@
-import { type ContainerControl, containerControl } from "../../dev/servers/container_control.ts";
+import { type ContainerControl, containerControl } from "./container_control.ts";
 import { queryCratedb, type Row } from "../../dev/servers/query_cratedb.ts";
 import { cratedbReady } from "../../dev/servers/start_cratedb.ts";
 import { mongodbReady } from "../../dev/servers/start_mongodb.ts";

@@ -1,6 +1,6 @@
 /** A MongoDB of one test's own: to be followed as a whole, or started in a way that would harm the other tests. */
 import { MongoClient } from "mongodb";
-import { MongoMemoryReplSet } from "mongodb-memory-server-core";
+import { MongoMemoryReplSet } from "../deps.ts";
 import { messageOf } from "../../lib/util/errors.ts";
 import { NoServerError } from "../../dev/servers/no_server_error.ts";
 import { startContainer } from "../../dev/servers/start_container.ts";
@@ -74,7 +74,7 @@ function canStart({ binary = false }: OwnMongodbOptions): boolean {
 }
 
 export const hasContainers: boolean = await (async () => {
-  const { getContainerRuntimeClient } = await import("testcontainers");
+  const { getContainerRuntimeClient } = await import("../deps.ts");
   return await getContainerRuntimeClient().then(() => true, () => false);
 })();
 

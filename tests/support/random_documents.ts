@@ -1,5 +1,5 @@
 /** Random documents as BSON, and changes of them, for collections of many types. */
-import fc from "fast-check";
+import { fc } from "../deps.ts";
 import { anyDocument, anyValue, documentOf, type Raw, raw, type ValueOptions } from "./raw_bson.ts";
 
 /** The same seed makes the same documents. */

@@ -1,5 +1,5 @@
 /** BSON by the byte, so that tests reach what a serializer would not write; and documents at random. */
-import fc from "fast-check";
+import { fc } from "../deps.ts";
 import { BSON } from "mongodb";
 import { BsonType, type BsonValue } from "../../lib/bson/bson.ts";
 import { joined } from "../../lib/bson/build.ts";

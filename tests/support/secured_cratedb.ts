@@ -1,5 +1,5 @@
 /** A CrateDB with TLS and host-based authentication. */
-import { getContainerRuntimeClient } from "testcontainers";
+import { getContainerRuntimeClient } from "../deps.ts";
 import { eventually } from "../../dev/servers/eventually.ts";
 import { startContainer } from "../../dev/servers/start_container.ts";
 import { openTransport } from "../../lib/sink/connection/open_transport.ts";

@@ -154,7 +154,6 @@ Deno.test("the table of folders is the one that the imports are held to", () => 
       "metrics",
       "verify",
       "workload",
-      "demo",
       "cli",
       "library",
     ]

@@ -1,13 +1,13 @@
-import { getContainerRuntimeClient } from "testcontainers";
+import { getContainerRuntimeClient } from "../deps.ts";
 
-/** Faults for a server in a container. Each resolves when it is done. */
+/** Faults of a server in a container. */
 export interface ContainerControl {
-  /** Freezes it: connections stay open, nothing is answered. */
+  /** Freezes it: connections stay open, requests get no answer. */
   pause(): Promise<void>;
   resume(): Promise<void>;
-  /** As `kill -9`; data and address stay. */
+  /** Kills it with SIGKILL; data and address stay. */
   kill(): Promise<void>;
-  /** Brings it back from whatever was done to it, and waits until it answers. */
+  /** Resumes or restarts it, and waits until it answers. */
   restore(): Promise<void>;
 }
 
