@@ -4,20 +4,8 @@ import { UsageError } from "../../lib/util/errors.ts";
 import type { Program } from "./contender.ts";
 import { type LineName, LINES } from "./lines.ts";
 
-export interface BenchOptions {
-  readonly lines: readonly LineName[];
-  /** Of small documents; lines of larger documents have fewer. */
-  readonly changes: number;
-  /** Duration of each rate of the freshness lines. */
-  readonly seconds: number;
-  /** Rows written before the first measurement. */
-  readonly warmUp: number;
-  /** File for the results as JSON. */
-  readonly json: string | undefined;
-  readonly programs: readonly Program[];
-  /** Other tools, for the lines that any tool can run. */
-  readonly against: readonly Program[];
-}
+/** See `docs/benchmarks.md`. */
+export type BenchOptions = ReturnType<typeof parseOptions>;
 
 const ENTRY = join(import.meta.dirname ?? "", "..", "..", "mongodb_cdc_cratedb.ts");
 export const OWN: Program = {
@@ -32,7 +20,7 @@ export const OWN: Program = {
  *
  * @throws UsageError
  */
-export function parseOptions(args: readonly string[]): BenchOptions {
+export function parseOptions(args: readonly string[]) {
   const values = parse(args);
   const programs = values.program?.map((text) => named(text, OWN.name)) ?? [OWN];
   const against = values.against?.map((text) => named(text, "other")) ?? [];

@@ -54,7 +54,7 @@ export async function demo(
   const sides = new Sides(client.db(database), transport, signal);
   screen.note(`The relay replicates the database ${database} into the schema ${database} of ${sides.sink}.`);
 
-  for (const step of STEPS) await showStep(step, { sides, screen });
+  for (const step of STEPS) await showStep(step, sides, screen);
   await showLoad({ sides, screen, signal, count: settings.count });
   await showCheck(stream, { screen, log, signal });
   if (!settings.keep) {

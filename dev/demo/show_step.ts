@@ -8,13 +8,8 @@ import type { Screen } from "./screen.ts";
 import type { SeenDocument, SeenRow, Sides } from "./sides.ts";
 import type { Step } from "./steps.ts";
 
-export interface ShowStepOptions {
-  readonly sides: Sides;
-  readonly screen: Screen;
-}
-
 /** @throws UserError when the row does not become equal to the document */
-export async function showStep(step: Step, { sides, screen }: ShowStepOptions): Promise<void> {
+export async function showStep(step: Step, sides: Sides, screen: Screen): Promise<void> {
   const { collection, command, title, _id } = step;
   const before = await sides.document(collection, _id);
   await step.write(sides.collection(collection));
