@@ -25,6 +25,8 @@ export interface QueryOptions {
   readonly writes?: boolean;
   /** Whether the statement tests what the server refuses: an unknown error is thrown at once. @default {false} */
   readonly isTrial?: boolean;
+  /** Whether another process may have dropped the relation: its absence is thrown at once. @default {false} */
+  readonly mayBeDropped?: boolean;
   /**
    * Milliseconds until the answer has to be complete. After that the connection is closed and a SinkError of the kind
    * "unreachable" is thrown; the server may still run the statement.
@@ -46,7 +48,11 @@ export interface Transport extends AsyncDisposable {
 }
 
 /** Makes rows visible to queries, if the server does not do so at once. */
-export async function refreshTable(transport: Transport, table: TableName): Promise<void> {
+export async function refreshTable(
+  transport: Transport,
+  table: TableName,
+  options?: QueryOptions,
+): Promise<void> {
   const statement = transport.dialect.refresh?.(table);
-  if (statement) await transport.query(statement);
+  if (statement) await transport.query(statement, [], options);
 }

@@ -105,6 +105,13 @@ for (const [what, error] of [["login", LOGIN], ["answer of another server", FORE
   });
 }
 
+Deno.test("retrying() waits for an unknown relation, unless another process may have dropped it", async () => {
+  const unknown = new SinkError("Relation 'doc.t' unknown", { code: "4041" });
+  assert.deepEqual(await tries(unknown, 1), { sent: 2, outcome: "written" });
+  assert.deepEqual(await tries(unknown, 1, { mayBeDropped: true }), { sent: 1, outcome: unknown });
+  assert.deepEqual(await tries(LOGIN, 1, { mayBeDropped: true }), { sent: 2, outcome: "written" });
+});
+
 Deno.test("retrying() retries a write four times after an unspecific error", async () => {
   assert.deepEqual(await tries(REFUSED, 4, { writes: true }), { sent: 5, outcome: "written" });
   assert.deepEqual(await tries(REFUSED, 9, { writes: true }), { sent: 5, outcome: REFUSED });
