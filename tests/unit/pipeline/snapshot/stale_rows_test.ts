@@ -62,7 +62,7 @@ Deno.test("StaleRows leaves rows of other workers to these", async () =>
     warned: [],
   }));
 
-Deno.test("StaleRows keeps a row that no worker knows, and says so where its document is gone", async () => {
+Deno.test("StaleRows keeps a row that belongs to no worker, and warns if its document is deleted", async () => {
   const isOwn = (oid: string) => oid !== HASH;
   const [gone, there] = [
     await removed({ rows: ["a", HASH], there: [], isOwn }),
