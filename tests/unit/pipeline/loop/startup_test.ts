@@ -90,7 +90,7 @@ Deno.test("checkOrigin() accepts the deployment that was followed, and any at th
 });
 
 for (const snapshot of ["initial", "never", "only"] as const) {
-  Deno.test(`checkOrigin() refuses another deployment with --snapshot ${snapshot}, and says what to do`, () =>
+  Deno.test(`checkOrigin() refuses another deployment with --snapshot ${snapshot}, with a hint`, () =>
     assert.throws(() => check("one", "other", snapshot), (error) => {
       assert.ok(error instanceof UserError);
       assert.match(

@@ -62,7 +62,7 @@ Deno.test("StaleRows keeps rows of other relays", async () =>
     warned: [],
   }));
 
-Deno.test("StaleRows keeps a row of no relay, and logs it if its document is deleted", async () => {
+Deno.test("StaleRows keeps a row that belongs to no worker, and warns if its document is deleted", async () => {
   const isOwn = (oid: string) => oid !== HASH;
   const [gone, there] = [
     await removed({ rows: ["a", HASH], there: [], isOwn }),

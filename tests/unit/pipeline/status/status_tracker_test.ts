@@ -68,7 +68,7 @@ Deno.test("StatusTracker names the phase: an outage before a snapshot, a snapsho
   }
 });
 
-Deno.test("StatusTracker knows no lag before the first batch", () => {
+Deno.test("StatusTracker has no lag before the first batch", () => {
   const { clusterTime, lag } = setUp().tracker.current;
   assert.deepEqual([clusterTime, lag], [null, null]);
 });
@@ -149,7 +149,7 @@ Deno.test("StatusTracker has no headroom, and none below 0, once the oplog has m
   assert.equal(columnsOf(tracker.current).oplog_headroom_s, 0);
 });
 
-Deno.test("StatusTracker knows no headroom while the oplog has dropped nothing", () => {
+Deno.test("StatusTracker has no headroom while the oplog has dropped nothing", () => {
   const { tracker, advanced } = setUp();
   advanced();
   const reach = { oldest: START - 60_000, window: 60_000 };
@@ -186,7 +186,7 @@ Deno.test("columnsOf() adds rows up, and has the headroom in seconds", () => {
   assert.deepEqual([rows, oplog_headroom_s, cluster_time, lag_ms], [7, 90, "2027-01-15T08:00:00.000Z", 20]);
 });
 
-Deno.test("StatusTracker names the first collection that is left out, unless a database is away", () => {
+Deno.test("StatusTracker names the first collection left out, unless a database has an outage", () => {
   const parts = setUp();
   const { tracker } = parts;
   assert.equal(columnsOf(tracker.current).left_out, 0);
