@@ -1,5 +1,5 @@
 /** How statements reach the sink: over HTTP (`http.ts`) or the PostgreSQL wire (`wire.ts`). */
-import type { Query } from "../sql/query.ts";
+import type { Query, QueryOptions } from "../sql/query.ts";
 import type { TableName } from "../sql/sql_names.ts";
 import type { Dialect } from "../sql/dialect.ts";
 
@@ -15,7 +15,11 @@ export interface Transport extends AsyncDisposable {
 }
 
 /** Makes rows visible to queries, if the server does not do so at once. */
-export async function refreshTable(transport: Transport, table: TableName): Promise<void> {
+export async function refreshTable(
+  transport: Transport,
+  table: TableName,
+  options: QueryOptions = {},
+): Promise<void> {
   const statement = transport.dialect.refresh?.(table);
-  if (statement) await transport.query(statement);
+  if (statement) await transport.query(statement, [], options);
 }

@@ -8,7 +8,7 @@ import { type Clock, SYSTEM_CLOCK } from "../../util/clock.ts";
 import { retry, type RetryOptions } from "../../util/retry.ts";
 import { QUIET } from "../../util/log.ts";
 import type { Shutdown } from "../../util/shutdown.ts";
-import { isRetryable, isSinkError, SinkError, type SinkErrorKind } from "./sink_error.ts";
+import { isRetryable, isSinkError, isUnknownRelation, SinkError, type SinkErrorKind } from "./sink_error.ts";
 import { LostWrites, type LostWritesOptions } from "./lost_writes.ts";
 import { type Query, STATEMENT_LIMIT_MS } from "../sql/query.ts";
 import type { Transport } from "./transport.ts";
@@ -128,12 +128,13 @@ const UNSPECIFIC_RETRIES = 4;
 /** Tries a statement again for as long as the sink is away. Every statement must be safe to repeat. */
 export const retrying = (transport: Transport, options: RetryingOptions): Transport =>
   wrapped(transport, (...statement) => {
-    const [, , { writes = false, isTrial = false, limitMs = 0 } = {}] = statement;
+    const [, , { writes = false, isTrial = false, mayBeMissing = false, limitMs = 0 } = {}] = statement;
     const { clock = SYSTEM_CLOCK } = options;
     const started = clock.monotonic();
     let triesLeft = writes && !isTrial ? UNSPECIFIC_RETRIES : 0;
     const isPassing = (error: unknown) =>
-      isSinkError(error, ...PASSING_FOR_A_MINUTE) && clock.monotonic() - started < RECOVERY_MS;
+      isSinkError(error, ...PASSING_FOR_A_MINUTE) && !(mayBeMissing && isUnknownRelation(error)) &&
+      clock.monotonic() - started < RECOVERY_MS;
     const isUnspecific = (error: unknown) => isSinkError(error, "unspecific") && triesLeft-- > 0;
     return retry(() => transport.query(...statement), {
       ...options,

@@ -112,8 +112,9 @@ export async function selectFromEach(
   parameters: readonly Parameter[] = [],
 ): Promise<Result["rows"]> {
   const read = async (table: FoundTable) => {
-    await refreshTable(transport, table);
-    return (await transport.query(statement(quoteTable(table), table), parameters)).rows;
+    const options = { mayBeMissing: true };
+    await refreshTable(transport, table, options);
+    return (await transport.query(statement(quoteTable(table), table), parameters, options)).rows;
   };
   const found = tables.map((table) =>
     read(table).catch((error) => isUnknownRelation(error) ? [] : Promise.reject(error))

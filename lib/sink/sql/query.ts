@@ -27,6 +27,8 @@ export interface QueryOptions {
    * @default {false}
    */
   readonly isTrial?: boolean;
+  /** Whether the table may have been dropped: that it does not exist is thrown at once. @default {false} */
+  readonly mayBeMissing?: boolean;
   /**
    * Milliseconds until the answer has to be complete. After that the connection is closed and a SinkError of the kind
    * "unreachable" is thrown; the server may still run the statement.

@@ -116,3 +116,11 @@ Deno.test("retrying() does not do so for a read, and for a write that is a trial
   assert.deepEqual(await tries(REFUSED, 1), { sent: 1, outcome: REFUSED });
   assert.deepEqual(await tries(REFUSED, 1, { writes: true, isTrial: true }), { sent: 1, outcome: REFUSED });
 });
+
+Deno.test("retrying() tries again if a table is missing, unless the table may have been dropped", async () => {
+  for (const code of ["4041", "4045"]) {
+    const missing = new SinkError("unknown", { code });
+    assert.deepEqual(await tries(missing, 1), { sent: 2, outcome: "written" });
+    assert.deepEqual(await tries(missing, 1, { mayBeMissing: true }), { sent: 1, outcome: missing });
+  }
+});

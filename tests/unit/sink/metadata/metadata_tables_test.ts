@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { CRATEDB } from "../../../../lib/sink/sql/dialect.ts";
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
 import type { Transport } from "../../../../lib/sink/connection/transport.ts";
-import { addColumns } from "../../../../lib/sink/metadata/metadata_tables.ts";
+import { addColumns, selectFromEach } from "../../../../lib/sink/metadata/metadata_tables.ts";
 
 const TABLE = { schema: "doc", name: "cdc_position" };
 const WANTED = [{ name: "phase", type: "TEXT" }, { name: "lag_ms", type: "BIGINT" }];
@@ -51,4 +51,19 @@ Deno.test("addColumns() is done if another relay adds them all at the same momen
   await addColumns(transport, TABLE, WANTED);
   assert.deepEqual(columns, ["stream", "phase", "lag_ms"]);
   assert.deepEqual(altered, []);
+});
+
+Deno.test("selectFromEach() ignores a table that was dropped, and waits for none", async () => {
+  const dropped = new SinkError("Schema 'b' unknown", { code: "4045" });
+  const transport: Transport = {
+    dialect: CRATEDB,
+    query(sql, _parameters, options) {
+      assert.equal(options?.mayBeMissing, true);
+      return sql.includes('"b"') ? Promise.reject(dropped) : Promise.resolve({ count: 0, rows: [[sql]] });
+    },
+    async [Symbol.asyncDispose]() {},
+  };
+  const tables = ["a", "b", "c"].map((schema) => ({ schema, name: "t", columns: ["stream"] }));
+  const rows = await selectFromEach(transport, tables, (table) => `SELECT ${table}`);
+  assert.deepEqual(rows, [['SELECT "a"."t"'], ['SELECT "c"."t"']]);
 });
