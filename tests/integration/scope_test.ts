@@ -15,7 +15,7 @@ const EARLY = 25;
 const template = (
   { schema }: CratedbContext,
   name = "{collection}",
-) => ["--table", `${schema}.${name}`, "--shards", "1"];
+) => ["--table", `${schema}.${name}`];
 
 ownMongodbTest("relay() follows a whole deployment, and collections that appear later", async (context) => {
   const { mongodb, schema, follow } = context;

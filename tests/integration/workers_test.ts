@@ -17,7 +17,7 @@ import { mongodbTest } from "../support/mongodb_harness.ts";
 import { postgresqlTest } from "../support/postgresql_harness.ts";
 import { quietReader } from "../support/quiet_reader.ts";
 
-const LEASE = ["--lease", "2s", "--shards", "1"];
+const LEASE = ["--lease", "2s"];
 
 /** Starts one of the relays that divide a stream. */
 const startPart = ({ relay }: CratedbContext, part: string, args: readonly string[] = []) =>
