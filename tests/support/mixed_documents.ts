@@ -69,16 +69,18 @@ export interface LoadOptions {
   readonly bulk?: number;
   /** Between two goes, in milliseconds. @default 20 */
   readonly pause?: number;
+  /** Operations at most, so that a relay on a slow machine catches up soon. @default 4_000 */
+  readonly most?: number;
 }
 
 /**
- * Inserts, updates, replaces and deletes anywhere in the collection until the signal is aborted. Keys that were
- * deleted may come back.
+ * Inserts, updates, replaces and deletes anywhere in the collection until the signal is aborted or `most` is reached.
+ * Keys that were deleted may be inserted again.
  *
  * @returns how many operations there were
  */
 export async function mixedLoad(collection: Collection<Mixed>, options: LoadOptions): Promise<number> {
-  const { signal, bulk = 100, pause = 20 } = options;
+  const { signal, bulk = 100, pause = 20, most = 4_000 } = options;
   let [count, done] = [options.count, 0];
   const some = () => ({ _id: mixedId(Math.floor(Math.random() * count)) }) as never;
   const operation = (): AnyBulkWriteOperation<Mixed> => {
@@ -93,7 +95,7 @@ export async function mixedLoad(collection: Collection<Mixed>, options: LoadOpti
     if (drawn < 0.75) return { deleteOne: { filter: some() } };
     return { insertOne: { document: mixed(count++) as never } };
   };
-  while (!signal.aborted) {
+  while (!signal.aborted && done < most) {
     await collection.bulkWrite(Array.from({ length: bulk }, operation), { ordered: false });
     done += bulk;
     await delay(pause, undefined, { signal }).catch(() => {});
