@@ -50,7 +50,7 @@ export interface Running extends AsyncDisposable {
   /**
    * The first line, already written or still to come, that matches.
    *
-   * @throws {Error} with all lines when the program ends without it, or at the time-out (milliseconds, 30_000 by default)
+   * @throws {Error} with all lines when the program ends without it, or at the time-out (milliseconds, 60_000 by default)
    */
   waitForLine(pattern: RegExp, options?: { readonly timeout?: number }): Promise<string>;
   /** Sends a signal, SIGTERM by default, and SIGKILL 10 s later; resolves when the program has ended. */
@@ -117,7 +117,7 @@ function running(command: Deno.Command, name: string): Running {
     pid: child.pid,
     stderr,
     status: child.status,
-    async waitForLine(pattern, { timeout = 30_000 } = {}) {
+    async waitForLine(pattern, { timeout = 60_000 } = {}) {
       let isLate = false;
       const timer = setTimeout(() => {
         isLate = true;

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 
 export interface EventuallyOptions {
-  /** How long to go on, in milliseconds. @default 20_000 */
+  /** How long to go on, in milliseconds. @default 60_000 */
   readonly timeout?: number;
   /** Between two tries, in milliseconds. @default 25 */
   readonly interval?: number;
@@ -18,7 +18,7 @@ export interface EventuallyOptions {
  */
 export async function eventually<T>(
   attempt: () => T | Promise<T>,
-  { timeout = 20_000, interval = 25 }: EventuallyOptions = {},
+  { timeout = 60_000, interval = 25 }: EventuallyOptions = {},
 ): Promise<T> {
   const end = performance.now() + timeout;
   for (;;) {

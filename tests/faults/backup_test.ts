@@ -96,7 +96,7 @@ faultTest(
     assert.equal((await columnTypes(context)).n, "bigint");
     assert.equal(await backup.state(), "IN_PROGRESS");
 
-    await running.waitForLine(/Widened to DOUBLE PRECISION/, { timeout: 60_000 });
+    await running.waitForLine(/Widened to DOUBLE PRECISION/);
     assert.equal(await backup.state(), "SUCCESS");
     await eventually(() => assertNoLeftovers(context));
     await inStep(context);

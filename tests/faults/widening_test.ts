@@ -57,7 +57,7 @@ const STEPS: Readonly<Record<string, Step>> = {
 };
 
 const reached = (context: CratedbContext, step: Step): Promise<void> =>
-  eventually(async () => assert.ok(await step(context)), { timeout: 60_000, interval: 1 });
+  eventually(async () => assert.ok(await step(context)), { interval: 1 });
 
 /** A relay that has come to a step of widening the column `t`, which has 20, 21 and 20.5. */
 async function widening(context: CratedbContext, step: Step): Promise<Running> {
@@ -85,7 +85,7 @@ for (const [step, isReached] of Object.entries(STEPS)) {
     await eventually(async () => {
       assert.equal((await columnTypes(context)).t, "double precision");
       await assertNoLeftovers(context);
-    }, { timeout: 60_000, interval: 100 });
+    }, { interval: 100 });
     await assertFilled(context);
     await inStep(context);
     assert.deepEqual(await sql(`SELECT count(data['t']) AS n, avg(data['t']) AS t FROM "${table}"`), [
@@ -140,10 +140,10 @@ faultTest("relay() widens a column when CrateDB was killed over it", async (cont
   const running = await widening(context, hasCopy);
   await cratedbServer.kill();
   await cratedbServer.restore();
-  await running.waitForLine(/Not widened yet/, { timeout: 60_000 });
-  await running.waitForLine(/Widened to DOUBLE PRECISION/, { timeout: 60_000 });
+  await running.waitForLine(/Not widened yet/);
+  await running.waitForLine(/Widened to DOUBLE PRECISION/);
   await assertFilled(context);
-  await inStep(context, { timeout: 60_000 });
+  await inStep(context);
   assert.deepEqual(await sql(`SELECT count(data['t']) AS n, avg(data['t']) AS t FROM "${table}"`), [
     { n: 3, t: 20.5 },
   ]);
@@ -157,9 +157,7 @@ cratedbTest("relay() widens a column at its next start when it was stopped over 
   assert.equal((await columnTypes(context)).t, "bigint", "it was widened before it stopped");
 
   await context.relay(FLAGS).waitForLine(/Ready/);
-  await eventually(async () => assert.equal((await columnTypes(context)).t, "double precision"), {
-    timeout: 60_000,
-  });
+  await eventually(async () => assert.equal((await columnTypes(context)).t, "double precision"));
   await assertFilled(context);
   await inStep(context);
   const [seen] = await context.sql(`SELECT count(data['t']) AS n FROM "${context.table}"`);
@@ -183,7 +181,7 @@ cratedbTest("relay() loses no column that another one adds while it widens one",
     const { t, when } = await columnTypes(context);
     assert.deepEqual({ t, when }, { t: "double precision", when: "timestamp with time zone" });
     await assertNoLeftovers(context);
-  }, { timeout: 60_000, interval: 100 });
+  }, { interval: 100 });
   await assertFilled(context);
   await inStep(context, { collections: ["data", "other"] });
   assert.deepEqual(await sql(`SELECT count(overflow) AS o, count(data['when']) AS w FROM "${table}"`), [

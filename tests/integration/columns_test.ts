@@ -416,7 +416,7 @@ for (const mode of ["typed", "dynamic"] as const) {
         ),
       );
       await data.insertOne({ k0: 1, last: { x: [1] } });
-      await inStep(context, { timeout: 30_000 });
+      await inStep(context);
       const warnings = running.stderr.filter((line) => /WARN/.test(line));
       assert.equal(warnings.length, 1, warnings.join("\n"));
       assert.match(warnings[0] ?? "", /no room for further columns; new keys go to overflow/);

@@ -154,7 +154,7 @@ cratedbTest(
         ["name", true],
       ]);
       found.forEach(({ error }, at) => assert.match(String(error), REASONS[at] ?? /$/));
-    }, { timeout: 60_000 });
+    });
     assert.equal((await running.kill()).code, 0);
     // Over the wire such a letter can be written, and not be read.
     await sql(

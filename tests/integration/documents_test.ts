@@ -102,7 +102,7 @@ const DOCUMENTS: Readonly<Record<string, readonly Document[]>> = {
 
 async function landWhole(context: CratedbContext, write: () => Promise<unknown>): Promise<void> {
   await write();
-  await inStep(context, { timeout: 10_000, interval: 100 });
+  await inStep(context, { interval: 100 });
   assert.deepEqual(await context.sql("SELECT oid, error FROM cdc_dead_letter"), []);
 }
 

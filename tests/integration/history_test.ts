@@ -32,7 +32,7 @@ async function rollOver({ mongodb }: OwnContext): Promise<void> {
     await filler.insertMany(Array.from({ length: 8 }, () => ({ filler: randomBytes(500_000) })));
     await filler.deleteMany({});
     assert.ok(await oldest(mongodb) > end, "the oplog still has it");
-  }, { timeout: 60_000, interval: 100 });
+  }, { interval: 100 });
 }
 
 /** A relay has copied, followed and stopped; then the oplog has moved on, with changes of each kind in it. */
@@ -89,7 +89,7 @@ ownMongodbTest(
     }
     const last = context.relay(["--lease", "1s"]);
     await last.waitForLine(/Ready/);
-    await inStep(context, { timeout: 5_000 });
+    await inStep(context);
     assert.equal((await oidsOf(context, context.table)).length, 1_100);
   },
   TINY,

@@ -27,12 +27,12 @@ cratedbTest(
       await eventually(async () => {
         const rows = await countRows(context);
         assert.ok(rows >= before + moment, `${rows} rows, ${before} before`);
-      }, { timeout: 60_000, interval: 10 });
+      }, { interval: 10 });
       assert.equal((await running.kill("SIGKILL")).signal, "SIGKILL");
       assert.ok(!running.stderr.some((line) => /Snapshot done/.test(line)), running.stderr.join("\n"));
     }
     const running = relay(flags);
-    await running.waitForLine(/Snapshot done/, { timeout: 60_000 });
+    await running.waitForLine(/Snapshot done/);
     stop.abort();
     assert.ok(await load > 500, "the load was too small");
     await inStep(context, { timeout: 120_000, interval: 500 });

@@ -20,10 +20,10 @@ for (const length of [8_000, 20_000, 100_000]) {
     const key = "k".repeat(length);
     await data.insertOne({ _id: key, n: 1 });
     await data.insertMany([{ _id: `${key}1`, n: 1 }, { _id: `${key}2`, n: 1 }]);
-    await inStep(context, { timeout: 5_000 });
+    await inStep(context);
     await data.updateOne({ _id: key }, { $set: { n: 2 } });
     await data.deleteOne({ _id: `${key}1` });
-    await inStep(context, { timeout: 5_000 });
+    await inStep(context);
     assert.equal((await running.kill()).code, 0, running.stderr.join("\n").slice(0, 2_000));
     await data.insertOne({ _id: "after", n: 1 });
     const again = context.relay(["--snapshot", "always", "--batch-size", "1"]);

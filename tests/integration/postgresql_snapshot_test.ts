@@ -19,10 +19,10 @@ postgresqlTest("relay() copies keys of all types into PostgreSQL under load", as
   const load = mixedLoad(data, { count, signal: stop.signal });
   // So the copy takes two seconds at least.
   const running = relay(["--batch-size", "500", "--snapshot-rate", `${count / 2}`]);
-  await running.waitForLine(/Snapshot done documents=/, { timeout: 60_000 });
+  await running.waitForLine(/Snapshot done documents=/);
   stop.abort();
   assert.ok(await load > 0, "the load was too small");
-  await inStep(context, { timeout: 60_000, interval: 250 });
+  await inStep(context, { interval: 250 });
   assert.equal((await running.kill()).code, 0, running.stderr.join("\n"));
   assert.deepEqual(await compare(context), []);
   assert.deepEqual(await sql(`SELECT oid, error FROM "${schema}".cdc_dead_letter`), []);
@@ -68,7 +68,7 @@ postgresqlTest(
           const rows = await countRows(context);
           assert.ok(rows >= moment, `${rows} of ${moment} rows`);
           return rows;
-        }, { timeout: 60_000, interval: 10 }),
+        }, { interval: 10 }),
       );
       assert.equal((await running.kill("SIGKILL")).signal, "SIGKILL");
       running = start();
@@ -76,7 +76,7 @@ postgresqlTest(
     assert.equal((await load).code, 0);
     const documents = await mongodb.db(database).collection("data").countDocuments();
     assert.ok(killedAt.every((rows) => rows < documents), `killed at ${killedAt} of ${documents} rows`);
-    await inStep(context, { timeout: 60_000, interval: 250 });
+    await inStep(context, { interval: 250 });
     assert.equal((await running.kill()).code, 0);
     assert.deepEqual(await compare(context), []);
     assert.deepEqual(await sql(`SELECT oid FROM "${schema}".cdc_dead_letter`), []);

@@ -48,7 +48,7 @@ cratedbTest("relay() copies in lanes while documents change", async (context) =>
   await running.waitForLine(/Snapshot done documents=/, { timeout: 120_000 });
   stop.abort();
   assert.ok(await load > 200, "the load was too small");
-  await inStep(context, { timeout: 60_000, interval: 250 });
+  await inStep(context, { interval: 250 });
   assert.equal((await running.kill()).code, 0, running.stderr.join("\n"));
   assert.deepEqual(await compare(context), []);
   assert.deepEqual(await context.sql(NO_LETTERS), []);
@@ -115,7 +115,7 @@ cratedbTest("relay() keeps the documents that no row can hold, of all lanes", as
   const isBad = (_id: number) => _id % 1_000 === 10;
   await data.insertMany(Array.from({ length: COUNT }, (_, _id) => ({ _id, n: isBad(_id) ? 100 : 7 })));
   const running = relay(["--batch-size", "500"]);
-  await running.waitForLine(/Snapshot done/, { timeout: 60_000 });
+  await running.waitForLine(/Snapshot done/);
   await running.kill();
   await sql("REFRESH TABLE cdc_dead_letter");
   const letters = (await sql("SELECT oid FROM cdc_dead_letter")).map(({ oid }) => Number(oid));
@@ -138,7 +138,7 @@ for (const lanes of [1, 4]) {
     ], {
       env: { MONGODB_URL: slow.url },
     });
-    await running.waitForLine(new RegExp(`Snapshot done documents=${COUNT} `), { timeout: 60_000 });
+    await running.waitForLine(new RegExp(`Snapshot done documents=${COUNT} `));
     assert.equal((await running.status).code, 0, running.stderr.join("\n"));
     assert.equal(slow.mostAtOnce, lanes);
     assert.deepEqual(await compare(context), []);

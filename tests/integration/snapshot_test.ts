@@ -36,11 +36,11 @@ cratedbTest("relay() copies keys of all types under load, over wire", async (con
   // So the copy takes three seconds at least.
   const flags = ["--batch-size", "500", "--snapshot-rate", `${COUNT / 3}`];
   const running = context.relay(flags, { transport: "wire" });
-  const copied = await running.waitForLine(/Snapshot done documents=/, { timeout: 60_000 });
+  const copied = await running.waitForLine(/Snapshot done documents=/);
   stop.abort();
   assert.ok(await load > 500, "the load was too small");
   assert.ok(Number(/documents=(\d+)/.exec(copied)?.[1]) > COUNT / 2, copied);
-  await inStep(context, { timeout: 60_000, interval: 250 });
+  await inStep(context, { interval: 250 });
   assert.equal((await running.kill()).code, 0, running.stderr.join("\n"));
   assert.deepEqual(await compare(context), []);
   assert.equal(await savedSnapshot(context), null);
@@ -123,7 +123,7 @@ cratedbTest(
     await context.sql("DELETE FROM cdc_position");
     const second = context.relay(["--snapshot", "always"]);
     await second.waitForLine(/Ready/);
-    await inStep(context, { timeout: 5_000 });
+    await inStep(context);
     assert.equal((await oidsOf(context, context.table)).length, 200);
   },
 );
@@ -148,7 +148,7 @@ cratedbTest(
     assert.ok(await savedSnapshot(context));
     const third = context.relay([...flags, "--snapshot", "never"]);
     await third.waitForLine(/Snapshot done/);
-    await inStep(context, { timeout: 5_000 });
+    await inStep(context);
     assert.equal((await third.kill()).code, 0);
   },
 );
@@ -208,7 +208,7 @@ cratedbTest("relay() removes what is gone when its position is gone", async (con
   await context.sql("DELETE FROM cdc_position");
   const second = context.relay();
   await second.waitForLine(/Ready/);
-  await inStep(context, { timeout: 5_000 });
+  await inStep(context);
   assert.equal((await second.kill()).code, 0);
 });
 

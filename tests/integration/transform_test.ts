@@ -113,7 +113,7 @@ cratedbTest("relay() takes what --filter matches, as copy and as change", async 
         "--filter",
         filter,
       ]);
-      await running.waitForLine(/Ready/, { timeout: 60_000 });
+      await running.waitForLine(/Ready/);
       assert.deepEqual(await oids(), expected, filter);
       await collection.deleteMany({});
       await eventually(async () => assert.deepEqual(await oids(), [], filter));

@@ -400,7 +400,7 @@ cratedbTest(
         });
       }
     }));
-    await inStep(context, { collections: COLLECTIONS, timeout: 60_000, interval: 250 }).catch((error) => {
+    await inStep(context, { collections: COLLECTIONS, interval: 250 }).catch((error) => {
       throw new Error(relays.flatMap(({ stderr }) => stderr).join("\n"), { cause: error });
     });
     assert.equal((await columnTypes(context)).number, "double precision");
