@@ -1,9 +1,15 @@
-/** An HTTP proxy before CrateDB that holds back statements until it is told to let them pass. */
-
+/**
+ * An HTTP proxy before CrateDB that holds back statements until `release()`. CrateDB never receives what is still held
+ * when the proxy is disposed of.
+ */
 export interface HoldingCratedb extends AsyncDisposable {
   /** Of the proxy, with everything else as in the URL of the server. */
   readonly url: string;
-  /** From now on, holds statements that match. Resolves when the first of them has arrived. */
+  /**
+   * From now on, holds statements that match. Resolves when the first of them has arrived.
+   *
+   * @throws {Error} when none arrives within a minute
+   */
   hold(statement: RegExp): Promise<void>;
   /** Passes on what it holds, and everything after that. */
   release(): void;
@@ -15,6 +21,7 @@ export function holdingCratedb(
 ): HoldingCratedb {
   const { host } = new URL(httpUrl);
   let held: RegExp | undefined;
+  let isClosed = false;
   let [arrived, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   const proxy = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
     const [body, headers] = [await request.text(), new Headers(request.headers)];
@@ -23,9 +30,14 @@ export function holdingCratedb(
     if (held?.test(body)) {
       arrived.resolve();
       await released.promise;
+      if (isClosed) return new Response(null, { status: 503 });
     }
-    const answer = await fetch(`http://${host}/_sql`, { method: "POST", body, headers });
-    return new Response(await answer.text(), { status: answer.status });
+    try {
+      const answer = await fetch(`http://${host}/_sql`, { method: "POST", body, headers });
+      return new Response(await answer.text(), { status: answer.status });
+    } catch {
+      return new Response(null, { status: 502 });
+    }
   });
   const release = () => {
     held = undefined;
@@ -36,10 +48,12 @@ export function holdingCratedb(
     hold(statement) {
       [arrived, released] = [Promise.withResolvers(), Promise.withResolvers()];
       held = statement;
-      return arrived.promise;
+      const late = setTimeout(() => arrived.reject(new Error(`No statement like ${statement}`)), 60_000);
+      return arrived.promise.finally(() => clearTimeout(late));
     },
     release,
     async [Symbol.asyncDispose]() {
+      isClosed = true;
       release();
       await proxy.shutdown();
     },
