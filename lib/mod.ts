@@ -35,13 +35,14 @@ export type {
   CollectionEvents,
   ColumnChange,
   Counts,
+  Listener,
   OplogReach,
-  RelayObserver,
+  RelayEvent,
   SnapshotProgress,
   TableWrite,
-} from "./pipeline/status/observer.ts";
+} from "./pipeline/status/events.ts";
 export type { RelayStatus, StreamPhase } from "./pipeline/status/relay_status.ts";
-export type { Stage, Trace } from "./pipeline/status/stages.ts";
+export type { Stage, StageDone, Trace } from "./pipeline/status/stages.ts";
 export { SinkError, type SinkErrorKind } from "./sink/connection/sink_error.ts";
 export type { StreamState } from "./sink/metadata/status_query.ts";
 export type { DocumentOperation } from "./source/stream/event.ts";
@@ -49,5 +50,5 @@ export type { StreamStatus } from "./status/stream_status.ts";
 export type { Waited } from "./status/wait.ts";
 export { UsageError, UserError } from "./util/errors.ts";
 export { createLogger, type LogFields, type Logger, type LoggerOptions, type LogLevel } from "./util/log.ts";
-export type { Outage, System } from "./util/outage.ts";
+export type { Outage, OutageEvent, System } from "./util/outage.ts";
 export type { CollectionResult, DifferenceKind, KeyDifference, Outcome } from "./verify/result.ts";

@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { openTransport } from "../../lib/sink/connection/open_transport.ts";
 import { SinkError } from "../../lib/sink/connection/sink_error.ts";
 import { parseSinkUrl } from "../../lib/sink/connection/url.ts";
-import { quoteTable } from "../../lib/sink/sql/sql_names.ts";
+import { quoteTable } from "../../lib/sink/sql/names.ts";
 import type { Bed, Place } from "./bed.ts";
 import type { Contender } from "./contender.ts";
 import { makeDocument } from "./documents.ts";

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { namespaceText } from "../../lib/util/namespace.ts";
 import { refreshTable, type Transport } from "../../lib/sink/connection/transport.ts";
-import { quoteTable } from "../../lib/sink/sql/sql_names.ts";
+import { quoteTable } from "../../lib/sink/sql/names.ts";
 import type { Bed, Place } from "./bed.ts";
 import type { Relay } from "./contender.ts";
 import type { Shape } from "./documents.ts";

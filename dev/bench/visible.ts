@@ -2,7 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { SinkError } from "../../lib/sink/connection/sink_error.ts";
 import type { Transport } from "../../lib/sink/connection/transport.ts";
-import { quoteTable, type TableName } from "../../lib/sink/sql/sql_names.ts";
+import { quoteTable, type TableName } from "../../lib/sink/sql/names.ts";
 
 /** What a table has when the last change is visible in it. */
 export interface Outcome {

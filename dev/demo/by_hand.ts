@@ -1,5 +1,5 @@
 /** How to look at the demo's data with the databases' own tools. */
-import { quoteTable, type TableName } from "../../lib/sink/sql/sql_names.ts";
+import { quoteTable, type TableName } from "../../lib/sink/sql/names.ts";
 import { maskUrl } from "../../lib/util/mask_url.ts";
 import { parseSinkUrl, type SinkAddress } from "../../lib/sink/connection/url.ts";
 

@@ -1,5 +1,5 @@
 /** `demo`: the relay at work on a database of its own, shown step by step; leaves nothing behind. */
-import { observers, type RelayObserver } from "../../lib/pipeline/status/observer.ts";
+import { emitter, type Listener, on } from "../../lib/pipeline/status/events.ts";
 import { relay } from "../../lib/relay/relay.ts";
 import type { RelaySettings } from "../../lib/pipeline/settings.ts";
 import { openTransport } from "../../lib/sink/connection/open_transport.ts";
@@ -22,7 +22,7 @@ export interface DemoContext {
   readonly log: Logger;
   readonly screen: Screen;
   /** Told of what the relay does. */
-  readonly observer: Partial<RelayObserver>;
+  readonly listener: Listener;
   /** The relay's settings for a database, from these servers. */
   readonly relaySettings: (servers: Servers, database: string) => RelaySettings;
   /** The URL of the script that holds the servers which the demo starts. */
@@ -84,14 +84,14 @@ interface Relaying extends AsyncDisposable {
   readonly signal: AbortSignal;
 }
 
-function startRelay(settings: RelaySettings, { signal, log, observer }: DemoContext): Relaying {
+function startRelay(settings: RelaySettings, { signal, log, listener }: DemoContext): Relaying {
   const stop = new AbortController();
   const failed = new AbortController();
   const { promise: ready, resolve, reject } = Promise.withResolvers<void>();
   const ended = relay(settings, {
     signal: AbortSignal.any([signal, stop.signal]),
     log,
-    observer: observers(observer, { ready: resolve }),
+    emit: emitter(listener, on({ ready: () => resolve() })),
   })
     .catch((error) => failed.abort(error))
     .finally(() => reject(failed.signal.reason ?? signal.reason));

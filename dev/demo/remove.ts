@@ -1,6 +1,6 @@
 /** Removes what the demo leaves on servers that were there before it. */
 import { connectMongodb } from "../../lib/source/connection/mongodb.ts";
-import { quoteName, quoteTable } from "../../lib/sink/sql/sql_names.ts";
+import { quoteName, quoteTable } from "../../lib/sink/sql/names.ts";
 import { openTransport } from "../../lib/sink/connection/open_transport.ts";
 import { parseSinkUrl } from "../../lib/sink/connection/url.ts";
 

@@ -4,7 +4,7 @@ import { normalizeDocument, normalizeRow } from "../../lib/mapping/normalize.ts"
 import { poll } from "./poll.ts";
 import type { Screen } from "./screen.ts";
 import type { Sides } from "./sides.ts";
-import { textTable } from "../../lib/util/text_table.ts";
+import { textTable } from "../../lib/util/text.ts";
 
 interface Difference {
   readonly oid: string;

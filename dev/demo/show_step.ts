@@ -7,7 +7,7 @@ import { poll } from "./poll.ts";
 import type { Screen } from "./screen.ts";
 import type { SeenDocument, SeenRow, Sides } from "./sides.ts";
 import type { Step } from "./steps.ts";
-import { textTable } from "../../lib/util/text_table.ts";
+import { textTable } from "../../lib/util/text.ts";
 
 interface Seen {
   readonly document: SeenDocument | undefined;

@@ -2,10 +2,9 @@
 import type { Collection, Db } from "mongodb";
 import { fieldsByName } from "../../lib/bson/bson.ts";
 import { keyText } from "../../lib/key/key_text.ts";
-import { quoteTable, type TableName } from "../../lib/sink/sql/sql_names.ts";
+import { quoteTable, type TableName } from "../../lib/sink/sql/names.ts";
 import { isRetryable, isUnknownRelation } from "../../lib/sink/connection/sink_error.ts";
-import type { Parameter } from "../../lib/sink/sql/query.ts";
-import type { Transport } from "../../lib/sink/connection/transport.ts";
+import type { Parameter, Transport } from "../../lib/sink/connection/transport.ts";
 import type { DemoDocument } from "./steps.ts";
 
 export interface SidesOptions {

@@ -6,7 +6,7 @@
 import { dirname, join, normalize } from "node:path";
 import { transform } from "esbuild";
 import deno from "../../deno.json" with { type: "json" };
-import { INSTALLED_NAME } from "../../lib/cli/version.ts";
+import { INSTALLED_NAME } from "../../lib/util/version.ts";
 import { STDOUT } from "../../lib/util/standard_streams.ts";
 
 const ROOT = join(import.meta.dirname ?? "", "..", "..");

@@ -1,12 +1,9 @@
 /**
- * Reads BSON in place, without building JavaScript values. The order of keys, equal keys, all 64 bits of an integer and
- * dates beyond JavaScript's range survive.
- *
- * @see https://bsonspec.org/spec.html
+ * Reads BSON in place, without building JavaScript values, so that the order of names, repeated names, all 64 bits of an
+ * integer and dates beyond JavaScript's range are kept. See https://bsonspec.org/spec.html
  */
 import { BSON } from "mongodb";
-import { BsonType, type BsonValue } from "./bson_type.ts";
-import { ElementCursor } from "./element_cursor.ts";
+import { BsonType, type BsonValue, ElementCursor } from "./element_cursor.ts";
 import { nameAt, utf8 } from "./field_name_cache.ts";
 
 export { BsonType, type BsonValue, ElementCursor, utf8 };
@@ -17,9 +14,8 @@ const { ByteUtils, NumberUtils } = BSON;
 export type Element = readonly [number, number, number, number, number];
 
 /**
- * The elements of the document that starts at `offset`. Where many are read, an {@linkcode ElementCursor} takes less.
- *
- * @throws UnstorableError when the bytes are not BSON
+ * The elements of the document at `offset`. For many documents, an {@linkcode ElementCursor} is faster.
+ * @throws UnstorableError if the bytes are not BSON
  */
 export function elements(bytes: Uint8Array, offset = 0): Element[] {
   const found: Element[] = [];
@@ -49,27 +45,16 @@ export const base64At = (bytes: Uint8Array, offset: number, length: number): str
 /** The upper half of 2^53. */
 const MAX_EXACT_HIGH = 2 ** 21;
 
-/**
- * A 64-bit integer as decimal digits.
- *
- * @example
- * IN: the bytes of Long(-1) → OUT: -1
- */
+/** A 64-bit integer as decimal digits. @example IN: the bytes of Long(-1) → OUT: -1 */
 export function int64TextAt(bytes: Uint8Array, offset: number): string {
   const high = int32At(bytes, offset + 4);
-  // A number is several times as fast as a BigInt, where it is exact.
+  // A number is several times as fast as a BigInt, if it is exact.
   return high >= -MAX_EXACT_HIGH && high < MAX_EXACT_HIGH
     ? String(high * 2 ** 32 + uint32At(bytes, offset))
     : String(int64At(bytes, offset));
 }
 
-/**
- * The elements of a document by name. Of equal names the last one counts.
- *
- * @example
- * IN: {operationType: "insert", ns: {db: "a", coll: "b"}}
- * OUT: Map { "operationType" → {type: 2, …}, "ns" → {type: 3, …} }
- */
+/** The values of a document by name; the last one of a name that repeats. @example IN: {a: "x"} → OUT: Map { "a" → {type: 2, …} } */
 export function fieldsByName(bytes: Uint8Array, offset = 0): Map<string, BsonValue> {
   const found = new Map<string, BsonValue>();
   const element = new ElementCursor(bytes, offset);
@@ -77,28 +62,25 @@ export function fieldsByName(bytes: Uint8Array, offset = 0): Map<string, BsonVal
   return found;
 }
 
-/** The bytes of a value, e.g. of an embedded document as a document of its own. */
+/** The bytes of a value, e.g. of an embedded document. */
 export const bytesOf = ({ bytes, offset, length }: BsonValue): Uint8Array =>
   bytes.subarray(offset, offset + length);
 
 /**
- * A document as canonical Extended JSON. Where that would change it (equal keys, bytes that are not proper BSON), the
- * result holds the bytes themselves.
- *
- * @example
- * IN: {_id: 1} → OUT: {"_id":{"$numberInt":"1"}}
+ * A document as canonical Extended JSON, or its bytes as base64 if JSON would change it (repeated names, invalid BSON).
+ * @example IN: {_id: 1} → OUT: {"_id":{"$numberInt":"1"}}
  */
 export function extendedJson(document: Uint8Array): string {
   try {
     const text = BSON.EJSON.stringify(BSON.deserialize(document, LOSSLESS), { relaxed: false });
     if (ByteUtils.equals(documentOfExtendedJson(text), document)) return text;
   } catch {
-    // Not proper BSON.
+    // Invalid BSON.
   }
   return bytesJson(document);
 }
 
-/** A document's bytes as JSON, which {@linkcode documentOfExtendedJson} takes too. @example OUT: {"$bson":"BQAAAAA="} */
+/** A document's bytes as JSON that {@linkcode documentOfExtendedJson} reads. @example OUT: {"$bson":"BQAAAAA="} */
 export const bytesJson = (document: Uint8Array): string =>
   JSON.stringify({ [BYTES]: ByteUtils.toBase64(document) });
 
@@ -113,7 +95,7 @@ export function documentOfExtendedJson(text: string): Uint8Array {
 const BYTES = "$bson";
 const LOSSLESS = { promoteValues: false, bsonRegExp: true } as const;
 
-/** Three times as fast as the driver's, which stands in on Node.js before version 25. */
+/** Three times as fast as the driver's, which Node.js before version 25 needs. */
 const nativeToHex = (Uint8Array.prototype as { toHex?: (this: Uint8Array) => string }).toHex;
 
 export const bytesToHex: (bytes: Uint8Array) => string = nativeToHex

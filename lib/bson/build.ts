@@ -1,5 +1,6 @@
-/** Builds BSON by the byte, so that values keep theirs. */
-import type { BsonValue } from "./bson.ts";
+/** Builds BSON from bytes, so that values are kept unchanged. */
+import { BSON } from "mongodb";
+import { BsonType, type BsonValue, int32At, uint32At, utf8 } from "./bson.ts";
 
 /** @example IN: "n", Int32(1) → OUT: 10 6e 00 01 00 00 00 */
 export const elementOf = (name: string, { type, bytes, offset, length }: BsonValue): Uint8Array =>
@@ -9,7 +10,6 @@ export const elementOf = (name: string, { type, bytes, offset, length }: BsonVal
     bytes.subarray(offset, offset + length),
   ]);
 
-/** A document of these elements. */
 export function documentOf(elements: readonly Uint8Array[]): Uint8Array {
   const document = joined([new Uint8Array(4), ...elements, new Uint8Array(1)]);
   new DataView(document.buffer).setInt32(0, document.length, true);
@@ -25,4 +25,40 @@ export function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
     offset += part.length;
   }
   return whole;
+}
+
+const SERIALIZE = { ignoreUndefined: false, checkKeys: false } as const;
+
+/** The document that each of these types is stored as. */
+const EXPANSIONS: Readonly<Record<number, (value: BsonValue) => Uint8Array>> = {
+  [BsonType.timestamp]: ({ bytes, offset }) =>
+    BSON.serialize({ t: BigInt(uint32At(bytes, offset + 4)), i: BigInt(uint32At(bytes, offset)) }, SERIALIZE),
+  [BsonType.regex]: ({ bytes, offset, length }) => {
+    const middle = bytes.indexOf(0, offset);
+    const pattern = utf8(bytes, offset, middle);
+    return BSON.serialize({ pattern, options: utf8(bytes, middle + 1, offset + length - 1) }, SERIALIZE);
+  },
+  [BsonType.codeWithScope]: ({ bytes, offset, length }) => {
+    const scope = offset + 8 + int32At(bytes, offset + 4);
+    return documentOf([
+      elementOf("code", { type: BsonType.string, bytes, offset: offset + 4, length: scope - offset - 4 }),
+      elementOf("scope", { type: BsonType.document, bytes, offset: scope, length: offset + length - scope }),
+    ]);
+  },
+  [BsonType.dbPointer]: ({ bytes, offset, length }) => {
+    const id = offset + length - 12;
+    return documentOf([
+      elementOf("$ref", { type: BsonType.string, bytes, offset, length: length - 12 }),
+      elementOf("$id", { type: BsonType.objectId, bytes, offset: id, length: 12 }),
+    ]);
+  },
+};
+
+/** The document that a value is stored as; undefined if it is not stored as an object. */
+export function asDocument(value: BsonValue): BsonValue | undefined {
+  if (value.type === BsonType.document) return value;
+  const expand = EXPANSIONS[value.type];
+  if (!expand) return undefined;
+  const bytes = expand(value);
+  return { type: BsonType.document, bytes, offset: 0, length: bytes.length };
 }

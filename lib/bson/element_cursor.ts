@@ -1,8 +1,40 @@
-/** Steps through the elements of a document, and makes no object for any of them. */
+/** Steps through the elements of a document without creating an object for each. */
 import { BSON } from "mongodb";
-import { BsonType, type BsonValue } from "./bson_type.ts";
 import { type Name, nameAt } from "./field_name_cache.ts";
 import { UnstorableError } from "./unstorable_error.ts";
+
+/** The element types of the BSON specification. */
+export const BsonType = {
+  double: 0x01,
+  string: 0x02,
+  document: 0x03,
+  array: 0x04,
+  binary: 0x05,
+  undefined: 0x06,
+  objectId: 0x07,
+  boolean: 0x08,
+  date: 0x09,
+  null: 0x0a,
+  regex: 0x0b,
+  dbPointer: 0x0c,
+  code: 0x0d,
+  symbol: 0x0e,
+  codeWithScope: 0x0f,
+  int32: 0x10,
+  timestamp: 0x11,
+  int64: 0x12,
+  decimal128: 0x13,
+  maxKey: 0x7f,
+  minKey: 0xff,
+} as const;
+
+/** A value inside `bytes`: its offset and its length in bytes. */
+export interface BsonValue {
+  readonly type: number;
+  readonly bytes: Uint8Array;
+  readonly offset: number;
+  readonly length: number;
+}
 
 /** The shortest document: its size and its terminator. */
 const MIN_DOCUMENT_BYTES = 5;
@@ -17,21 +49,21 @@ export class ElementCursor {
   type = 0;
   nameOffset = 0;
   nameLength = 0;
-  /** Where the value starts, and how many bytes it takes. */
+  /** The offset and the length of the value. */
   offset = 0;
   length = 0;
   #next: number;
-  /** Where the document's terminator is. */
+  /** The offset of the document's terminator. */
   readonly #end: number;
 
   /**
-   * @param start where the document starts
-   * @throws UnstorableError if the bytes are no document
+   * @param start the offset of the document
+   * @throws UnstorableError if the bytes are not a document
    */
   constructor(bytes: Uint8Array, start = 0) {
     const room = bytes.length - start;
     if (room < MIN_DOCUMENT_BYTES) {
-      throw invalid(`A document takes at least 5 bytes: here are ${room}`, start);
+      throw invalid(`A document takes at least 5 bytes, and ${room} are left`, start);
     }
     const size = sizeAt(bytes, start);
     if (size < MIN_DOCUMENT_BYTES || size > room) {
@@ -45,9 +77,8 @@ export class ElementCursor {
 
   /**
    * Goes to the next element.
-   *
    * @returns false after the last one
-   * @throws UnstorableError when the bytes are not BSON
+   * @throws UnstorableError if the bytes are not BSON
    */
   next(): boolean {
     const { bytes } = this;
@@ -67,12 +98,11 @@ export class ElementCursor {
     return true;
   }
 
-  /** @throws UnstorableError when the bytes are not UTF-8 */
+  /** @throws UnstorableError if the bytes are not UTF-8 */
   get name(): Name {
     return nameAt(this.bytes, this.nameOffset, this.nameLength);
   }
 
-  /** The value as an object of its own. */
   get value(): BsonValue {
     const { type, bytes, offset, length } = this;
     return { type, bytes, offset, length };
@@ -116,7 +146,7 @@ export class ElementCursor {
     throw invalid(`No value has the type 0x${type.toString(16).padStart(2, "0")}`, offset);
   }
 
-  /** Where a text ends, behind its terminator; behind the document where it has none. */
+  /** The offset after the terminator of a text; after the document if it has none. */
   #afterText(offset: number): number {
     const end = this.bytes.indexOf(0, offset);
     return end < 0 ? Infinity : end + 1;

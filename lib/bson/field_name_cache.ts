@@ -1,4 +1,4 @@
-/** A cache of field names, so that each is decoded once for all documents that have it. */
+/** A cache of field names, so that each is decoded once for all documents. */
 import { isUtf8 } from "node:buffer";
 import { BSON } from "mongodb";
 import { UnstorableError } from "./unstorable_error.ts";
@@ -7,16 +7,16 @@ export interface Name {
   readonly text: string;
   /** The name as JSON, with the colon. */
   readonly json: string;
-  /** Its place in the cache. A name has one for as long as none is evicted, and shares it only if it is not kept. */
+  /** Its place in the cache. Two names share a slot only if one of them was evicted or is not cached. */
   readonly slot: number;
   readonly bytes: Uint8Array;
 }
 
-/** The slots where the search for a name may begin, and how many it looks at. */
+/** The slots at which the search for a name may begin, and how many of them it reads. */
 const HOMES = 2 ** 12;
 const PROBES = 4;
 export const SLOTS = HOMES + PROBES - 1;
-/** Longer names are not kept. */
+/** Longer names are not cached. */
 const MAX_KEPT_BYTES = 64;
 const kept = new Array<Name | undefined>(SLOTS).fill(undefined);
 let evictions = 0;
@@ -24,27 +24,22 @@ let evictions = 0;
 /** How many names have been evicted from the cache. */
 export const evictedNames = (): number => evictions;
 
-/** What a decoder puts in the place of bytes that are no UTF-8. */
+/** Decoders replace bytes that are not UTF-8 by this character. */
 const REPLACEMENT = "\ufffd";
 
 /**
  * Decodes bytes `start` to `end`.
- *
- * @throws UnstorableError for bytes that are not UTF-8, so that no text changes unseen
+ * @throws UnstorableError for bytes that are not UTF-8, so that no text is changed silently
  */
 export function utf8(bytes: Uint8Array, start: number, end: number): string {
   const text = BSON.ByteUtils.toUTF8(bytes, start, end, false);
   if (text.includes(REPLACEMENT) && !isUtf8(bytes.subarray(start, end))) {
-    throw new UnstorableError(`A text or a name has bytes that are no UTF-8 (at byte ${start})`);
+    throw new UnstorableError(`A text or a name has bytes that are not UTF-8 (at byte ${start})`);
   }
   return text;
 }
 
-/**
- * @example
- * IN: the bytes of é"
- * OUT: {text: 'é"', json: '"é\\"":', …}
- */
+/** @example IN: the bytes of é" → OUT: {text: 'é"', json: '"é\\"":', …} */
 export function nameAt(bytes: Uint8Array, offset: number, length: number): Name {
   const end = offset + length;
   let hash = 0;

@@ -1,4 +1,4 @@
-/** The fields of a document: values with their names, and whether names repeat. */
+/** The fields of a document: values with their names, and which names repeat. */
 import { type BsonValue, ElementCursor } from "./bson.ts";
 import { evictedNames, type Name, SLOTS } from "./field_name_cache.ts";
 
@@ -8,18 +8,17 @@ export interface Field extends BsonValue {
 
 export interface Fields {
   readonly fields: readonly Field[];
-  /** Whether two of them have equal names. */
-  readonly repeated: boolean;
+  /** All fields of each name that the document has more than once. */
+  readonly repeats: ReadonlyMap<string, readonly Field[]>;
 }
 
-/** Cheap duplicate check: which object last used each slot. Only names that share one, or are evicted, need a Set. */
+const NO_REPEATS: Fields["repeats"] = new Map();
+
+/** The object that last used each slot of the cache. Only names that share a slot, or are evicted, need a Set. */
 const lastObject = new Uint32Array(SLOTS);
 let objects = 0;
 
-/**
- * @example
- * IN: {a: 1, b: 2, a: 3} → OUT: {fields: [a, b, a], repeated: true}
- */
+/** @example IN: {a: 1, b: 2, a: 3} → OUT: {fields: [a, b, a], repeats: Map { "a" → [a, a] }} */
 export function fieldsOf({ bytes, offset: start }: BsonValue): Fields {
   const fields: Field[] = [];
   const object = ++objects >>> 0;
@@ -32,23 +31,12 @@ export function fieldsOf({ bytes, offset: start }: BsonValue): Fields {
     lastObject[name.slot] = object;
     fields.push({ name, type: element.type, bytes, offset: element.offset, length: element.length });
   }
-  const repeated = (collided || evictedNames() > evicted) &&
-    new Set(fields.map(({ name }) => name.text)).size < fields.length;
-  return { fields, repeated };
+  const mayRepeat = collided || evictedNames() > evicted;
+  const repeated = mayRepeat && new Set(fields.map(({ name }) => name.text)).size < fields.length;
+  return { fields, repeats: repeated ? repeatsIn(fields) : NO_REPEATS };
 }
 
-/**
- * The names that an object has more than once.
- *
- * @example
- * IN: the fields a, b, a → OUT: {a}
- */
-export function repeatedNames(fields: readonly Field[]): ReadonlySet<string> {
-  const seen = new Set<string>();
-  const repeated = new Set<string>();
-  for (const { name: { text } } of fields) {
-    if (seen.has(text)) repeated.add(text);
-    seen.add(text);
-  }
-  return repeated;
+function repeatsIn(fields: readonly Field[]): Fields["repeats"] {
+  const byName = Map.groupBy(fields, ({ name }) => name.text);
+  return new Map([...byName].filter(([, { length }]) => length > 1));
 }

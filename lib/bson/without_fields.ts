@@ -1,25 +1,18 @@
-/** Leaves out fields that no path of MongoDB's can name: those with a dot in their name, or a dollar sign before it. */
+/** Removes fields that no path of MongoDB can name: their names contain a dot or begin with a dollar sign. */
 import { BsonType, bytesOf, type Element, elements, nameOf } from "./bson.ts";
 import { documentOf, joined } from "./build.ts";
 import { UnstorableError } from "./unstorable_error.ts";
 
-/**
- * Whether MongoDB takes a path: it has no name with a dollar sign before it.
- *
- * @example
- * IN: card.number → OUT: true; IN: $pin → OUT: false
- */
+/** Whether MongoDB accepts a path: no name in it begins with a dollar sign. @example IN: a.b → OUT: true; IN: $pin → OUT: false */
 export const isMongodbPath = (path: string): boolean => !/(?:^|\.)\$/.test(path);
 
 /**
- * The document without the fields at these paths, or below them, that MongoDB leaves in: a path may also be the text of
- * one name, or of several.
- *
+ * The document without the fields at or below these paths that MongoDB cannot remove: a path may also be the text of one
+ * name, or of several.
  * @example
  * IN: {_id: 1, "card.number": "4111", card: {kind: "x"}}, ["card.number"] → OUT: {_id: 1, card: {kind: "x"}}
  * IN: {a: {"b.c": 1, d: 2}}, ["a.b"] → OUT: {a: {d: 2}}
- *
- * @returns the same bytes where there is nothing to leave out
+ * @returns the same bytes if no field is removed
  */
 export function withoutFields(document: Uint8Array, paths: readonly string[]): Uint8Array {
   return paths.length === 0 ? document : without(document, { paths, prefix: "", isUnnamable: false });
@@ -27,9 +20,9 @@ export function withoutFields(document: Uint8Array, paths: readonly string[]): U
 
 interface Place {
   readonly paths: readonly string[];
-  /** The path of the document, with a dot at its end; empty at the top. */
+  /** The path of the document, with a dot at its end; empty for the root. */
   readonly prefix: string;
-  /** Whether a name on the way is one that no path can name. */
+  /** Whether a name of the path is one that no path can name. */
   readonly isUnnamable: boolean;
 }
 
@@ -40,19 +33,19 @@ function without(document: Uint8Array, place: Place): Uint8Array {
     const before = elementBytes(document, element);
     const after = keptOf(document, element, place);
     isChanged ||= after !== "same";
-    if (after !== "gone") kept.push(after === "same" ? before : after);
+    if (after !== "removed") kept.push(after === "same" ? before : after);
   }
   return isChanged ? documentOf(kept) : document;
 }
 
-/** What is left of an element: all of it, none, or these bytes. */
-function keptOf(document: Uint8Array, element: Element, place: Place): "same" | "gone" | Uint8Array {
+/** The bytes of an element without the fields, unless all of it stays or is removed. */
+function keptOf(document: Uint8Array, element: Element, place: Place): "same" | "removed" | Uint8Array {
   const name = nameAt(document, element);
   if (name === undefined) return "same";
   const path = `${place.prefix}${name}`;
   const isUnnamable = place.isUnnamable || name.includes(".") || name.startsWith("$");
   const isNamed = place.paths.some((each) => path === each || path.startsWith(`${each}.`));
-  if (isNamed && isUnnamable) return "gone";
+  if (isNamed && isUnnamable) return "removed";
   return inside(document, element, { ...place, prefix: `${path}.`, isUnnamable });
 }
 
@@ -78,7 +71,7 @@ function withoutInItems(array: Uint8Array, place: Place): Uint8Array {
   return isChanged ? documentOf(items) : array;
 }
 
-/** Undefined for a name that is no UTF-8: no path names it. */
+/** Undefined for a name that is not UTF-8: no path names it. */
 function nameAt(document: Uint8Array, element: Element): string | undefined {
   try {
     return nameOf(document, element);

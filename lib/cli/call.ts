@@ -1,7 +1,7 @@
 /** How this program was called, for help and hints. */
 import { basename, isAbsolute, relative } from "node:path";
 import process from "node:process";
-import { INSTALLED_NAME } from "./version.ts";
+import { INSTALLED_NAME } from "../util/version.ts";
 
 export interface Call {
   /** The program that runs: Deno, Node.js, or this one if it was compiled. */

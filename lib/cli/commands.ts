@@ -1,9 +1,9 @@
 /** The commands: what each is for, its options, and what runs it. */
 import process from "node:process";
-import { observers } from "../pipeline/status/observer.ts";
+import { emitter } from "../pipeline/status/events.ts";
 import { SYSTEM_CLOCK } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
-import { VERSION } from "../util/version.ts";
+import { INSTALLED_NAME, VERSION } from "../util/version.ts";
 import { CALL } from "./call.ts";
 import { type Argument, type Completed, completionScript, SHELLS } from "./completion.ts";
 import {
@@ -15,13 +15,12 @@ import {
   waitConfig,
   workloadConfig,
 } from "../config/config.ts";
-import { logObserver } from "./log_observer.ts";
+import { logListener } from "./log_listener.ts";
 import { OPTIONS } from "../config/options/options.ts";
 import type { Given } from "../config/options/read.ts";
 import { runtimeOf } from "./runtime.ts";
 import type { StatusLine } from "./status_line.ts";
 import { warnOfUrlDatabase } from "./url_database.ts";
-import { INSTALLED_NAME } from "./version.ts";
 import { openWatchers } from "./watchers.ts";
 
 export interface CommandContext {
@@ -59,14 +58,14 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       warnOfUrlDatabase(given, log);
       const { relay } = await import("../relay/relay.ts");
       const { StatusTracker } = await import("../pipeline/status/status_tracker.ts");
-      const { progressObserver } = await import("./progress.ts");
-      const { summaryObserver } = await import("./summary_observer.ts");
+      const { snapshotProgress } = await import("./progress.ts");
+      const { summaryListener } = await import("./summary_listener.ts");
       const status = new StatusTracker(SYSTEM_CLOCK);
       await using watchers = await openWatchers(given, { status, log });
-      using progress = progressObserver(context);
-      const summary = summaryObserver({ log, status, clock: SYSTEM_CLOCK });
-      const observer = observers(logObserver(log), progress, summary, watchers.observer);
-      await relay(settings, { signal, log, status, observer, trace: watchers.trace });
+      using progress = snapshotProgress(context);
+      const summary = summaryListener({ log, status, clock: SYSTEM_CLOCK });
+      const emit = emitter(logListener(log), progress.listen, summary, ...watchers.listeners);
+      await relay(settings, { signal, log, status, emit, trace: watchers.trace });
     },
   },
   "status": {
@@ -152,7 +151,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
         signal,
         log,
         screen: createScreen(given.env),
-        observer: logObserver(log),
+        listener: logListener(log),
         relaySettings: ({ mongodbUrl, sinkUrl }, database) =>
           relayConfig({
             flags: {

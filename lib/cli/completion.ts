@@ -2,7 +2,7 @@
 import type { Option } from "../config/options/option.ts";
 import { choicesOf } from "../config/options/options.ts";
 import { type Switch, switchesOf } from "../config/options/switches.ts";
-import { INSTALLED_NAME, PROGRAM as SCRIPT_NAME } from "./version.ts";
+import { INSTALLED_NAME, PROGRAM as SCRIPT_NAME } from "../util/version.ts";
 
 export const SHELLS = ["bash", "zsh", "fish"] as const;
 export type Shell = typeof SHELLS[number];

@@ -7,8 +7,7 @@ import { grouped } from "../config/options/groups.ts";
 import type { Option } from "../config/options/option.ts";
 import type { Environment } from "../config/options/read.ts";
 import { type Switch, switchesOf } from "../config/options/switches.ts";
-import { VERSION } from "../util/version.ts";
-import { PROGRAM } from "./version.ts";
+import { PROGRAM, VERSION } from "../util/version.ts";
 
 /** What is to be done: run a command, or print a text. */
 export type Parsed =

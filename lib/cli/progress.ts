@@ -1,11 +1,14 @@
 /** Progress of a snapshot or a verification: a bar on a terminal, otherwise a log line every few seconds. */
-import type { RelayObserver, SnapshotProgress } from "../pipeline/status/observer.ts";
-import { durationText } from "../util/duration_text.ts";
+import { type Listener, on, type SnapshotProgress } from "../pipeline/status/events.ts";
+import { durationText } from "../util/text.ts";
 import type { Logger } from "../util/log.ts";
-import type { VerifyObserver } from "../verify/observer.ts";
+import type { VerifyEvent } from "../verify/verify.ts";
 import type { StatusLine } from "./status_line.ts";
 
-type SnapshotObserver = Pick<RelayObserver, "snapshotProgress" | "snapshotDone" | "stopped"> & Disposable;
+/** Listens to events until it is disposed of. */
+interface ProgressListener<Heard> extends Disposable {
+  readonly listen: Heard;
+}
 
 export interface ProgressOptions {
   /** Draws the bar; undefined if standard error is not a terminal. */
@@ -33,23 +36,27 @@ interface Display {
 
 const LINE_INTERVAL_MS = 5_000;
 
-export function progressObserver({ statusLine, log }: ProgressOptions): SnapshotObserver {
+export function snapshotProgress({ statusLine, log }: ProgressOptions): ProgressListener<Listener> {
   const display = statusLine ? new Bar("Snapshot", statusLine) : new Lines("Taking the snapshot", log);
   return {
-    snapshotProgress: ({ documents, total, lagSeconds }) => display.show({ documents, total }, lagSeconds),
-    snapshotDone: () => display.stop(),
-    stopped: () => display.stop(),
+    listen: on({
+      snapshotProgress: ({ documents, total, lagSeconds }) => display.show({ documents, total }, lagSeconds),
+      snapshotDone: () => display.stop(),
+      stopped: () => display.stop(),
+    }),
     [Symbol.dispose]: () => display.stop(),
   };
 }
 
 export function verifyProgress(
   { statusLine, log }: ProgressOptions,
-): Pick<VerifyObserver, "progress" | "done"> & Disposable {
+): ProgressListener<(event: VerifyEvent) => void> {
   const display = statusLine ? new Bar("Verifying", statusLine) : new Lines("Comparing documents", log);
   return {
-    progress: (progress) => display.show(progress),
-    done: () => display.stop(),
+    listen: (event) => {
+      if (event.type === "progress") display.show({ documents: event.documents, total: event.total });
+      else if (event.type === "done") display.stop();
+    },
     [Symbol.dispose]: () => display.stop(),
   };
 }

@@ -1,7 +1,6 @@
 /** Runs `status` and `wait`, prints what they found, and returns the exit code. */
 import { status, type StatusContext, type StatusSettings } from "../status/status.ts";
-import { wait, type WaitSettings } from "../status/wait.ts";
-import { waitJson, waitOutcome, waitText } from "../status/wait_report.ts";
+import { wait, waitJson, waitOutcome, type WaitSettings, waitText } from "../status/wait.ts";
 import { SYSTEM_CLOCK } from "../util/clock.ts";
 import { terminalColumns } from "../util/standard_streams.ts";
 

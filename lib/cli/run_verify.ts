@@ -1,10 +1,8 @@
 /** Runs `verify`, prints what it finds, and tells by the exit code. */
-import { observers } from "../pipeline/status/observer.ts";
 import { worstOutcome } from "../verify/result.ts";
 import { jsonReport, textReport } from "../verify/report.ts";
-import type { VerifySettings } from "../verify/settings.ts";
-import { verify } from "../verify/verify.ts";
-import { logObserver } from "./log_observer.ts";
+import { verify, type VerifySettings } from "../verify/verify.ts";
+import { logListener } from "./log_listener.ts";
 import { type ProgressOptions, verifyProgress } from "./progress.ts";
 
 export interface RunVerifyContext extends ProgressOptions {
@@ -21,13 +19,13 @@ export async function runVerify(settings: VerifySettings, context: RunVerifyCont
   const { signal, log, print } = context;
   const report = settings.output === "json" ? jsonReport : textReport;
   using progress = verifyProgress(context);
+  const outages = logListener(log);
   const results = await verify(settings, {
     signal,
     log,
-    observer: {
-      ...observers(logObserver(log)),
-      progress: (each) => progress.progress(each),
-      done: () => progress.done(),
+    emit: (event) => {
+      progress.listen(event);
+      if (event.type !== "progress" && event.type !== "done") outages(event);
     },
     onResults: (results) => print(report(results)),
   });

@@ -1,6 +1,6 @@
 /** Who watches a relay, beside log and progress bar, as the command line says. */
 import process from "node:process";
-import { observers, type RelayObserver } from "../pipeline/status/observer.ts";
+import type { Listener } from "../pipeline/status/events.ts";
 import type { StatusSource } from "../pipeline/status/relay_status.ts";
 import { type Trace, UNTRACED } from "../pipeline/status/stages.ts";
 import type { Logger } from "../util/log.ts";
@@ -10,7 +10,7 @@ import { MONITORING } from "../config/options/relay.ts";
 import { runtimeOf } from "./runtime.ts";
 
 export interface Watchers extends AsyncDisposable {
-  readonly observer: RelayObserver;
+  readonly listeners: readonly Listener[];
   readonly trace: Trace;
 }
 
@@ -27,21 +27,23 @@ export interface WatcherDeps {
 export async function openWatchers(given: Given, { status, log }: WatcherDeps): Promise<Watchers> {
   const { listen, maxLag } = readOptions(MONITORING, given);
   await using opened = new AsyncDisposableStack();
-  const watching: Partial<RelayObserver>[] = [];
+  const listeners: Listener[] = [];
   let trace = UNTRACED;
   if (listen) {
     const { openMonitor } = await import("../monitor/monitor.ts");
     const { name, version } = runtimeOf(process.versions);
     const versions = { version: VERSION, runtime: `${name} ${version}` };
-    const monitor = opened.use(await openMonitor({ listen, maxLag, status, versions, log }));
-    watching.push(monitor.observer);
+    const monitor = opened.use(
+      await openMonitor({ listen, maxLag, streams: [{ name: "", status }], versions, log }),
+    );
+    listeners.push(monitor.listen);
   }
   if (given.env.OTEL_DENO === "true") {
     const { openTracing } = await import("../monitor/tracing.ts");
     const tracing = openTracing(VERSION);
-    watching.push(tracing.observer);
+    listeners.push(tracing.listen);
     trace = tracing.trace;
   }
   const closing = opened.move();
-  return { observer: observers(...watching), trace, [Symbol.asyncDispose]: () => closing.disposeAsync() };
+  return { listeners, trace, [Symbol.asyncDispose]: () => closing.disposeAsync() };
 }

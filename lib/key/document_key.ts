@@ -1,14 +1,15 @@
-/** The text of a document key: of `_id` with the shard key before it, as it is unique in a sharded collection. */
+/** Keys of rows. In a sharded collection only `_id` with the shard key is unique: MongoDB calls both the document key. */
 import { BsonType, type BsonValue, bytesOf, fieldsByName } from "../bson/bson.ts";
 import { documentOf, elementOf } from "../bson/build.ts";
 import { keyText } from "./key_text.ts";
 import { idOfKey } from "./key_to_id.ts";
 
-/** The paths of a shard key, in their order, without `_id`; none where `_id` is unique. */
+/** The paths of a shard key, in their order, without `_id`; none if `_id` is unique. */
 export type ShardKey = readonly string[];
 
 /**
- * @param source a document, or the key that a change event has of it
+ * The text of a document key.
+ * @param source a document, or the `documentKey` of a change event
  * @example
  * IN: {_id: 1, region: "x", n: 2}, ["region"] → OUT: {"region":"x","_id":1}
  * IN: {_id: 1, a: {b: 2}}, or {"a.b": 2, _id: 1}, ["a.b"] → OUT: {"a.b":2,"_id":1}
@@ -23,36 +24,24 @@ export function documentKeyText(source: Uint8Array, shardKey: ShardKey): string 
   return keyText({ type: BsonType.document, bytes, offset: 0, length: bytes.length });
 }
 
-/**
- * The key of a document's row: of `_id` alone where that is unique, or nothing else is known of the document.
- *
- * @param source see {@linkcode documentKeyText}
- * @example
- * IN: 1, {_id: 1, region: "x", n: 2}, [] → OUT: 1
- * IN: 1, {_id: 1, region: "x", n: 2}, ["region"] → OUT: {"region":"x","_id":1}
- */
+/** The key of a document's row: of `_id` alone if that is unique, or without a `source` of the document key. */
 export const rowKeyText = (
   id: BsonValue,
   source: Uint8Array | null | undefined,
   shardKey: ShardKey,
 ): string => shardKey.length > 0 && source ? documentKeyText(source, shardKey) : keyText(id);
 
-/**
- * The `_id` in the text of a document key; undefined for the text of another key, or of one that is too long.
- *
- * @example
- * IN: {"region":"x","_id":1} → OUT: Long(1)
- */
+/** The `_id` in the text of a document key; undefined for a hash. @example IN: {"region":"x","_id":1} → OUT: Long(1) */
 export function idOfDocumentKey(text: string): BsonValue | undefined {
   const key = idOfKey(text);
   return key?.type === BsonType.document ? fieldsByName(bytesOf(key)).get("_id") : undefined;
 }
 
-/** The `_id` that the key of a row tells; undefined where it tells none. */
+/** The `_id` in the key of a row; undefined if the key is only a hash. */
 export const idOfRow = (oid: string, shardKey: ShardKey): BsonValue | undefined =>
   shardKey.length > 0 ? idOfDocumentKey(oid) : idOfKey(oid);
 
-/** A shard key passes through no arrays. */
+/** The value at a path. A shard key does not pass through arrays. */
 function at(
   fields: ReadonlyMap<string, BsonValue>,
   [name = "", ...rest]: readonly string[],
@@ -61,3 +50,19 @@ function at(
   if (rest.length === 0) return value;
   return value?.type === BsonType.document ? at(fieldsByName(bytesOf(value)), rest) : undefined;
 }
+
+export interface RowKey {
+  readonly oid: string;
+  /** The `_id` of its document; undefined if the key is only a hash. */
+  readonly id: BsonValue | undefined;
+}
+
+/** @example IN: 42 → OUT: {oid: "42", id: 42}; IN: a key that is only a hash → OUT: {oid: …, id: undefined} */
+export const rowKeyOf = (oid: string, shardKey: ShardKey): RowKey => ({ oid, id: idOfRow(oid, shardKey) });
+
+export const idsOf = (keys: readonly RowKey[]): BsonValue[] =>
+  keys.map(({ id }) => id).filter((id) => id !== undefined);
+
+/** The keys that are only a hash. */
+export const oidsWithoutId = (keys: readonly RowKey[]): ReadonlySet<string> =>
+  new Set(keys.filter(({ id }) => id === undefined).map(({ oid }) => oid));

@@ -16,11 +16,11 @@ import {
   uint32At,
   utf8,
 } from "../bson/bson.ts";
-import { asDocument } from "../bson/expand.ts";
+import { asDocument } from "../bson/build.ts";
 import { UnstorableError } from "../bson/unstorable_error.ts";
 import { idDocument } from "./query_literal.ts";
 
-/** Fits every server's index, beside a stream's name. PostgreSQL's limit is about 2,700 bytes. */
+/** Fits the index of every server, with a stream's name. PostgreSQL's limit is about 2,700 bytes. */
 const MAX_KEY_BYTES = 2_048;
 
 type KeyText = (value: BsonValue) => string;
@@ -29,8 +29,7 @@ type KeyText = (value: BsonValue) => string;
 const AMBIGUOUS = /^(?:$|[0-9a-f]{24}$|["{[]|-?\d|-?Infinity$|NaN$|true$|false$|null$)|\0/i;
 
 /**
- * `_id` → `oid`, injective.
- *
+ * The `oid` of an `_id`. Injective.
  * @example
  * IN: ObjectId("669683c2b0750b2c84893f3e") → OUT: 669683c2b0750b2c84893f3e
  * IN: "foo" → OUT: foo
@@ -39,7 +38,7 @@ const AMBIGUOUS = /^(?:$|[0-9a-f]{24}$|["{[]|-?\d|-?Infinity$|NaN$|true$|false$|
  * IN: UUID → OUT: {"$binary":{"base64":"…","subType":"04"}}
  * IN: text of more than 2,048 bytes → OUT: {"$sha256":"…"}
  * IN: {b: 1, a: ObjectId(…)} → OUT: {"b":1,"a":{"$oid":"…"}}
- * IN: a value with bytes that are no UTF-8 → OUT: {"$bson":"…"}, its BSON as base64
+ * IN: a value with bytes that are not UTF-8 → OUT: {"$bson":"…"}, its BSON as base64
  */
 export function keyText(id: BsonValue): string {
   const text = proper(id) ?? `{"$bson":"${BSON.ByteUtils.toBase64(idDocument(id))}"}`;
@@ -47,7 +46,7 @@ export function keyText(id: BsonValue): string {
   return `{"$sha256":"${createHash("sha256").update(text).digest("hex")}"}`;
 }
 
-/** MongoDB takes strings and names of any bytes. Undefined for a key with some that are no UTF-8. */
+/** Undefined for a key with bytes that are not UTF-8, which MongoDB accepts. */
 function proper(id: BsonValue): string | undefined {
   try {
     return (TOP_LEVEL[id.type] ?? nestedText)(id);
@@ -116,7 +115,7 @@ function nestedText(value: BsonValue): string {
   return text(value);
 }
 
-/** Keeps the order of names, and equal names. Doubles a leading `$`, so that no object looks like a type. */
+/** Keeps the order of names, and repeated names. Doubles a leading `$`, so that no object looks like a type. */
 function objectText({ bytes, offset }: BsonValue): string {
   const members: string[] = [];
   for (const element of elements(bytes, offset)) {
@@ -138,14 +137,12 @@ function arrayText({ bytes, offset }: BsonValue): string {
 const doubleKey = (value: number): string =>
   Number.isInteger(value) ? BigInt(value).toString() : String(value);
 
-/** No double is larger than 10^309; integers up to there are written in full. */
+/** No double is larger than 10^309. Integers up to that are written in full. */
 const LARGEST_EXPONENT = 310;
 
 /**
  * MongoDB compares decimals and doubles by their exact value: 0.5 is equal in both, 0.1 is not.
- *
- * @example
- * IN: 1.0 → OUT: 1; IN: 0.50 → OUT: 0.5; IN: 0.10 → OUT: {"$numberDecimal":"1E-1"}
+ * @example IN: 1.0 → OUT: 1; IN: 0.50 → OUT: 0.5; IN: 0.10 → OUT: {"$numberDecimal":"1E-1"}
  */
 function decimalKey(text: string): string {
   const [, sign, whole, fraction = "", exponent = "0"] =

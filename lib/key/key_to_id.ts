@@ -5,9 +5,8 @@ import { keyText } from "./key_text.ts";
 import { Digits, type Json, parseJson } from "../util/lossless_json.ts";
 
 /**
- * An `_id` that MongoDB treats as equal to those with this text; undefined if the text does not tell, as with a hash.
- * The result is checked: its own text is the given one.
- *
+ * An `_id` that MongoDB treats as equal to those with this text; undefined for a hash. The result is checked: its text
+ * is the given one.
  * @example
  * IN: 669683c2b0750b2c84893f3e → OUT: ObjectId("669683c2b0750b2c84893f3e")
  * IN: 42 → OUT: Long(42)

@@ -1,4 +1,4 @@
-/** The key of a document as a literal in a query. */
+/** Keys of documents as literals in queries. */
 import { BSON, type Document } from "mongodb";
 import { BsonType, type BsonValue, bytesOf, elements, fieldsByName, int64At } from "../bson/bson.ts";
 import { documentOf, elementOf } from "../bson/build.ts";
@@ -12,10 +12,7 @@ export function expressionOf(id: BsonValue): Document | undefined {
   return known && { $literal: known.value };
 }
 
-/**
- * The key as a value for the driver; undefined if the driver would send another one, such as for very large dates and for
- * bytes that are no UTF-8.
- */
+/** The key as a value for the driver; undefined if the driver would change it: very large dates, bytes that are not UTF-8. */
 export function valueOf(id: BsonValue): { value: unknown } | undefined {
   let value: unknown;
   try {
@@ -30,7 +27,7 @@ export function valueOf(id: BsonValue): { value: unknown } | undefined {
     : undefined;
 }
 
-/** Documents become maps, because JavaScript's objects put names that look like numbers first. */
+/** Documents become maps: JavaScript's objects put names that look like numbers first. */
 function decoded(value: BsonValue): unknown {
   const { type, bytes, offset } = value;
   if (type === BsonType.document) {

@@ -1,7 +1,6 @@
 /** `status`, `wait` and `verify`, as functions. */
 import { statusConfig, verifyConfig, waitConfig } from "../config/config.ts";
-import { logObserver } from "../cli/log_observer.ts";
-import { observers } from "../pipeline/status/observer.ts";
+import { logListener } from "../cli/log_listener.ts";
 import { openTransport } from "../sink/connection/open_transport.ts";
 import { findStreams } from "../status/status.ts";
 import type { StreamStatus } from "../status/stream_status.ts";
@@ -74,10 +73,13 @@ export async function verify(
   const flags = flagsOf(options, LIBRARY_OPTIONS.verify);
   const settings = rewording(() => verifyConfig({ flags, env: {} }));
   const safeLog = unfailing(log);
+  const outages = logListener(safeLog);
   return await compare(settings, {
     signal,
     log: safeLog,
-    observer: { ...observers(logObserver(safeLog)), progress: () => {}, done: () => {} },
+    emit: (event) => {
+      if (event.type !== "progress" && event.type !== "done") outages(event);
+    },
     onResults: () => false,
   });
 }

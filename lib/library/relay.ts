@@ -1,10 +1,10 @@
 /** A relay within another program. */
 import process from "node:process";
 import { relayConfig } from "../config/config.ts";
-import { logObserver } from "../cli/log_observer.ts";
+import { logListener } from "../cli/log_listener.ts";
 import { runtimeOf } from "../cli/runtime.ts";
 import { RelayMetrics } from "../monitor/relay_metrics.ts";
-import { observers, type RelayObserver } from "../pipeline/status/observer.ts";
+import { emitter, type Listener, on } from "../pipeline/status/events.ts";
 import { relay } from "../relay/relay.ts";
 import type { RelayStatus } from "../pipeline/status/relay_status.ts";
 import type { RelaySettings } from "../pipeline/settings.ts";
@@ -20,8 +20,8 @@ import type { RelayOptions } from "./options.ts";
 export interface RelaySurroundings {
   /** Aborting it ends the relay in order, like `stop()`. @default {none} */
   readonly signal?: AbortSignal;
-  /** Receives the events of the relay. One that throws is logged; the relay continues. @default {none} */
-  readonly observer?: Partial<RelayObserver>;
+  /** Called with each event of the relay. If it throws, the failure is logged and the relay continues. @default {none} */
+  readonly onEvent?: Listener;
   /** @default {nothing is logged} */
   readonly log?: Logger;
   /** Wraps a batch in a span. @default {untraced} */
@@ -72,18 +72,27 @@ class RunningRelay implements Relay {
 
   constructor(
     settings: RelaySettings,
-    { signal, observer = {}, log = QUIET, trace = UNTRACED }: RelaySurroundings,
+    { signal, onEvent = () => {}, log = QUIET, trace = UNTRACED }: RelaySurroundings,
   ) {
     const { name, version } = runtimeOf(process.versions);
     const versions = { version: VERSION, runtime: `${name} ${version}` };
-    this.#metrics = new RelayMetrics({ status: this.#status, clock: SYSTEM_CLOCK, versions });
+    this.#metrics = new RelayMetrics({
+      streams: [{ name: "", status: this.#status }],
+      clock: SYSTEM_CLOCK,
+      versions,
+    });
     const safeLog = unfailing(log);
     const stopped = AbortSignal.any([this.#stop.signal, ...signal ? [signal] : []]);
     const running = relay(settings, {
       signal: stopped,
       log: safeLog,
       status: this.#status,
-      observer: observers(logObserver(safeLog), this.#metrics, { ready: this.#ready.resolve }, observer),
+      emit: emitter(
+        logListener(safeLog),
+        this.#metrics.listen,
+        on({ ready: () => this.#ready.resolve() }),
+        onEvent,
+      ),
       trace,
     });
     this.#ready.promise.catch(() => {}); // It is in `done` too.

@@ -1,7 +1,9 @@
 /**
- * Shares the columns that a table has room for among its objects, so that none takes them from the others: one with ever
- * new names stops when the table has room for only twice as many columns as it has. Pure.
+ * Chooses the columns to create from those that documents need: maps get one column, and objects share the columns that
+ * the table has room for. An object that keeps getting new names stops when the table has room for only twice as many
+ * columns as the object has.
  */
+import { isId } from "./classify.ts";
 import { type Column, type ColumnPath, emptied, innermost } from "./column_tree.ts";
 
 export interface ColumnBudget {
@@ -13,29 +15,27 @@ export interface ColumnBudget {
 
 /** An object that takes no further columns. */
 export interface FullObject {
-  /** Where it is; empty for the root, which has a column for as long as the table takes any. */
+  /** Its path; empty for the root, which is full only if the table is. */
   readonly path: ColumnPath;
-  /** A path that has got no column for that. */
+  /** A path that got no column because of that. */
   readonly newcomer: ColumnPath;
 }
 
 export interface SharedColumns {
-  /** Those of the wanted columns that are to be made, and the objects around them. */
+  /** The columns to create, and the objects around them. */
   readonly columns: Column;
   readonly full: readonly FullObject[];
 }
 
-/** The part of the limit that each object may have, whatever the others take. */
+/** The part of the limit that each object may use in any case. */
 const GUARANTEED_PART = 1 / 20;
 
 const guaranteed = ({ limit }: ColumnBudget): number => Math.floor(limit * GUARANTEED_PART);
 
 /**
- * How many columns an object has. One below it counts for no more than the guaranteed part: a map is not charged to the
- * objects around it, but all small objects of a map are charged to the map.
- *
- * @example
- * IN: {a: bigint, o: {b: bigint}} → OUT: 3
+ * How many columns an object has. An object below it counts for no more than the guaranteed part: a map is not charged to
+ * the objects around it, but all small objects of a map are charged to the map.
+ * @example IN: {a: bigint, o: {b: bigint}} → OUT: 3
  */
 export function weightOf(object: Column, budget: ColumnBudget): number {
   const cap = guaranteed(budget);
@@ -47,7 +47,6 @@ export function weightOf(object: Column, budget: ColumnBudget): number {
 
 /**
  * How many more columns an object of this weight may have.
- *
  * @example
  * IN: 0, {limit: 1000, room: 900} → OUT: 300
  * IN: 300, {limit: 1000, room: 600} → OUT: 0
@@ -58,23 +57,20 @@ export function furtherColumns(weight: number, budget: ColumnBudget): number {
   return Math.max(share, Math.min(guaranteed(budget) - weight, budget.room), 0);
 }
 
-/** An object on the way through the wanted columns. */
+/** An object of the wanted columns. */
 interface Visited {
   readonly path: ColumnPath;
   readonly existing: Column | undefined;
   readonly wanted: Column;
-  /** Takes the columns that are to be made. */
+  /** Collects the columns to create. */
   readonly made: Map<string, Column>;
-  /** The objects around it, from the inside out. */
+  /** The objects around it, the innermost first. */
   readonly around: readonly Visited[];
   weight: number;
 }
 
 /**
- * The wanted columns that fit, breadth first.
- *
- * @param columns those that are there
- *
+ * The wanted columns that fit beside the existing `columns`, breadth first.
  * @example
  * IN: {}, wanted {likes: {ann: bigint, bob: bigint, …}, status: text}, {limit: 100, room: 12}
  * OUT: {columns: {likes: {ann: bigint, … 5 of them}, status: text}, full: [{path: ["likes"], newcomer: ["likes", "fay"]}]}
@@ -122,8 +118,8 @@ export function shareColumns(columns: Column, wanted: Column, budget: ColumnBudg
 }
 
 /**
- * The object in a line, from the inside out, that takes the fewest columns. One in the middle takes any number if the
- * object in it is so large that more is not counted.
+ * The object in a line, the innermost first, that has room for the fewest columns. An object around one that is so large
+ * that more is not counted has room for any number.
  */
 function tightestOf(
   line: readonly Visited[],
@@ -138,7 +134,7 @@ function tightestOf(
   return bounds.reduce((one, other) => other.bound < one.bound ? other : one).object;
 }
 
-/** Adds new columns to the weight of their object and of those around it, from the inside out. */
+/** Adds new columns to the weight of their object and of those around it. */
 function charge(line: readonly Visited[], count: number, budget: ColumnBudget): void {
   const cap = guaranteed(budget);
   line.reduce((added, object) => {
@@ -150,6 +146,38 @@ function charge(line: readonly Visited[], count: number, budget: ColumnBudget): 
 
 const childrenOf = (column: Column) => innermost(column).children ?? new Map<string, Column>();
 
-/** Whether both are objects in as many arrays. */
+/** Whether both are objects in the same number of arrays. */
 const isAlike = (one: Column, other: Column): boolean =>
   one.kind === other.kind && (!one.element || !other.element || isAlike(one.element, other.element));
+
+/** An object with more names that differ only in their digits is a map, too. */
+const MAX_NUMBERED_NAMES = 100;
+
+/** Holds all keys of a map in one column. */
+const MAP: Column = { kind: "ignored" };
+
+/**
+ * The wanted columns with one for each map, and none for ids among other names. An object that has a column already
+ * cannot become a map, nor can the root.
+ * @param existing the column in the table
+ * @example
+ * IN: {likes: {507f1f77bcf86cd799439011: bigint}, days: {2026-11-26: text, last: text}}
+ * OUT: {likes: ignored, days: {last: text}, which has ids}
+ */
+export function recogniseMaps(wanted: Column, existing: Column | undefined): Column {
+  if (wanted.element) return { ...wanted, element: recogniseMaps(wanted.element, existing?.element) };
+  const { kind, children } = wanted;
+  if (!children) return wanted;
+  if (!existing && isMap([...children.keys()])) return MAP;
+  const known = existing?.children;
+  const plain = [...children].filter(([name]) => known?.has(name) || !isId(name));
+  const kept = new Map(plain.map(([name, child]) => [name, recogniseMaps(child, known?.get(name))]));
+  return kept.size < children.size ? { kind, children: kept, hasIds: true } : { kind, children: kept };
+}
+
+const isMap = (names: readonly string[]): boolean =>
+  names.length > 0 && (names.every(isId) || names.length > MAX_NUMBERED_NAMES && areNumbered(names));
+
+/** @example IN: [u1, u23] → OUT: true; IN: [u1, v1] → OUT: false */
+const areNumbered = (names: readonly string[]): boolean =>
+  new Set(names.map((name) => name.replaceAll(/\d+/g, "0"))).size === 1;

@@ -1,12 +1,10 @@
-/**
- * The columns below a table's `data` as a tree of names, and the columns that documents need.
- */
-import { Buffer } from "node:buffer";
-import { BsonType, type BsonValue, ElementCursor, elements } from "../bson/bson.ts";
-import { asDocument } from "../bson/expand.ts";
-import { type Kind } from "./column_kind.ts";
-import { MAX_TEXT_BYTES, SCALARS, STRING_OVERHEAD_BYTES } from "./column_types.ts";
-import { fieldsOf, repeatedNames } from "../bson/fields.ts";
+/** The columns below a table's `data` as a tree of names, and the columns that documents need. */
+import { BsonType, type BsonValue, elements } from "../bson/bson.ts";
+import { asDocument } from "../bson/build.ts";
+import type { Name } from "../bson/field_name_cache.ts";
+import { fieldsOf } from "../bson/fields.ts";
+import { classify } from "./classify.ts";
+import { type Kind, SCALARS } from "./column_types.ts";
 
 /** A column: objects have children by name, arrays have an element. */
 export interface Column {
@@ -21,29 +19,14 @@ export interface Column {
   readonly hasIds?: boolean;
 }
 
-/** Names below `data`; an array's element has the array's own path. */
+/** Names below `data`; an array's element has the array's path. */
 export type ColumnPath = readonly string[];
 
-/** A column to be made, e.g. `{path: ["data", "temperature"], column: {kind: "double"}}`. */
+/** A column to be created, e.g. `{path: ["temperature"], column: {kind: "double"}}`. */
 export interface Addition {
   readonly path: ColumnPath;
   readonly column: Column;
 }
-
-/** How deep columns are made below `data`. Deeper values go to `overflow`. */
-export const MAX_DEPTH = 40;
-
-/** Longer names, in bytes of UTF-8, get no column: a server keeps all names in memory, and sends them to its nodes. */
-const MAX_NAME_BYTES = 255;
-
-/**
- * Names that get no column: those that a typed object refuses (dots, brackets, control characters, the empty name), those
- * with a backslash, because such a column makes CrateDB refuse every later bulk statement on the table, and long ones.
- */
-// deno-lint-ignore no-control-regex -- this pattern looks for control characters
-const REFUSED_NAME = /^$|[.[\]\\\x00-\x1f\x7f]/;
-export const isRefusedName = (name: string): boolean =>
-  REFUSED_NAME.test(name) || Buffer.byteLength(name) > MAX_NAME_BYTES;
 
 export const objectColumn = (): Column & { children: Map<string, Column> } => ({
   kind: "object",
@@ -51,58 +34,34 @@ export const objectColumn = (): Column & { children: Map<string, Column> } => ({
 });
 
 /**
- * The columns that a value needs; undefined if it needs none (null, an empty array, text that is too long). Keys that
- * an object has more than once need none.
- *
+ * The columns that a value needs; undefined if it needs none. Names that repeat in an object need none.
  * @example
  * IN: {t: 20.5, tags: ["a"]}
  * OUT: {kind: "object", children: {t: {kind: "double"}, tags: {kind: "array", element: {kind: "text"}}}}
  */
-export function inferColumns(value: BsonValue, depth = 0): Column | undefined {
-  if (depth > MAX_DEPTH) return undefined;
-  if (value.type === BsonType.array) {
+export function inferColumns(
+  value: BsonValue & { readonly name?: Name },
+  depth = 0,
+): Column | undefined {
+  if (classify(value, depth) !== "column") return undefined;
+  const { type, bytes, offset: start } = value;
+  if (type === BsonType.array) {
     let element: Column | undefined;
-    for (const [type, , , offset, length] of elements(value.bytes, value.offset)) {
-      element = mergeColumns(element, inferColumns({ type, bytes: value.bytes, offset, length }, depth + 1));
+    for (const [type, , , offset, length] of elements(bytes, start)) {
+      element = mergeColumns(element, inferColumns({ type, bytes, offset, length }, depth + 1));
     }
     return element && { kind: "array", element };
   }
   const document = asDocument(value);
-  if (document) {
-    const column = objectColumn();
-    const { fields, repeated } = fieldsOf(document);
-    const repeats = repeated ? repeatedNames(fields) : undefined;
-    for (const field of fields) {
-      const { text: name } = field.name;
-      if (isRefusedName(name) || repeats?.has(name)) continue;
-      const wanted = inferColumns(field, depth + 1);
-      if (wanted) column.children.set(name, wanted);
-    }
-    return column;
+  if (!document) return { kind: SCALARS[type]?.column ?? "unfit" };
+  const column = objectColumn();
+  const { fields, repeats } = fieldsOf(document);
+  for (const field of fields) {
+    const { text: name } = field.name;
+    const wanted = repeats.has(name) ? undefined : inferColumns(field, depth + 1);
+    if (wanted) column.children.set(name, wanted);
   }
-  const kind = scalarKind(value);
-  return kind && { kind };
-}
-
-/** The kind of column made for a scalar; undefined for null, and for text that is too long. */
-function scalarKind({ type, length }: BsonValue): Kind | undefined {
-  const kind = SCALARS[type]?.column;
-  return kind === "text" && length - STRING_OVERHEAD_BYTES > MAX_TEXT_BYTES ? undefined : kind;
-}
-
-/**
- * Whether {@linkcode inferColumns} finds any column. Looks only as far as the first one.
- *
- * @example
- * IN: {a: null} → OUT: true, an object; IN: [null, [null]] → OUT: false
- */
-export function needsColumn(value: BsonValue, depth = 0): boolean {
-  if (depth > MAX_DEPTH) return false;
-  const { type, bytes } = value;
-  if (type !== BsonType.array) return !SCALARS[type] || scalarKind(value) !== undefined;
-  const item = new ElementCursor(bytes, value.offset);
-  while (item.next()) if (needsColumn(item.value, depth + 1)) return true;
-  return false;
+  return column;
 }
 
 export const inferDocumentColumns = (bytes: Uint8Array): Column | undefined =>
@@ -110,7 +69,6 @@ export const inferDocumentColumns = (bytes: Uint8Array): Column | undefined =>
 
 /**
  * The columns that all these documents need together, each of the widest kind among them.
- *
  * @example
  * IN: BSON of {t: 20}, BSON of {t: 20.5, n: 1} → OUT: {kind: "object", children: {t: double, n: bigint}}
  */
@@ -121,12 +79,9 @@ export function inferColumnsOfAll(documents: Iterable<Uint8Array>): Column | und
 }
 
 /**
- * The column that takes the values of both. If the kinds exclude each other, the first one wins. Takes as long as the
- * second one is large: the first one grows, and the result shares parts of both.
- *
- * @example
- * IN: {kind: "bigint"}, {kind: "double"} → OUT: {kind: "double"}
- * IN: {a: bigint}, {a: double, b: text} → OUT: {a: double, b: text}
+ * The column that stores the values of both; the first one if the kinds exclude each other. Takes time in proportion to
+ * the second one: the first one grows, and the result shares parts of both.
+ * @example IN: {a: bigint}, {a: double, b: text} → OUT: {a: double, b: text}
  */
 export function mergeColumns(one: Column | undefined, other: Column | undefined): Column | undefined {
   if (!one || !other) return one ?? other;
@@ -147,11 +102,8 @@ export function mergeColumns(one: Column | undefined, other: Column | undefined)
 
 /**
  * The columns that `wanted` has beyond `columns`: the topmost new ones, each with everything below it. A path skips
- * arrays of objects, as CrateDB's subscripts do.
- *
- * @example
- * IN: data{a}, wanted {a: bigint, o: {b: text}}
- * OUT: [{path: ["o"], column: {kind: "object", children: {b: text}}}]
+ * arrays of objects, like CrateDB's subscripts.
+ * @example IN: {a: bigint}, {a: bigint, o: {b: text}} → OUT: [{path: ["o"], column: {b: text}}]
  */
 export function additions(columns: Column, wanted: Column, path: ColumnPath = []): Addition[] {
   if (columns.kind !== wanted.kind) return [];
@@ -169,24 +121,24 @@ export function innermost(column: Column): Column {
   return column.element ? innermost(column.element) : column;
 }
 
-/** The column without what is below it. */
+/** The column without the columns below it. */
 export function emptied(column: Column): Column {
   if (column.element) return { kind: column.kind, element: emptied(column.element) };
   return column.children ? objectColumn() : column;
 }
 
-/** The column at a path, below the root. A path skips arrays, as CrateDB's subscripts do. */
+/** The column at a path, below the root. A path skips arrays, like CrateDB's subscripts. */
 export const columnAt = (root: Column, path: ColumnPath): Column | undefined =>
   path.reduce<Column | undefined>((at, name) => at && innermost(at).children?.get(name), root);
 
-/** Puts a column at a path, if its parent is there. */
+/** Puts a column at a path, if its parent exists. */
 export function setColumn(root: Column, path: ColumnPath, column: Column): void {
   const parent = columnAt(root, path.slice(0, -1));
   const name = path.at(-1);
   if (parent && name !== undefined) innermost(parent).children?.set(name, column);
 }
 
-/** The columns with another one at a path, if there is one; `root` may change. */
+/** Changes the column at a path, if one exists. `root` may change. */
 export function replaceColumn(root: Column, path: ColumnPath, change: (column: Column) => Column): Column {
   const column = columnAt(root, path);
   if (path.length === 0) return change(root);
@@ -194,7 +146,7 @@ export function replaceColumn(root: Column, path: ColumnPath, change: (column: C
   return root;
 }
 
-/** The column with each object in it changed. */
+/** A copy of the column with each object in it changed. */
 export function mapObjects(column: Column, change: (object: Column) => Column): Column {
   const { element, children } = column;
   if (element) return { ...column, element: mapObjects(element, change) };
@@ -203,12 +155,7 @@ export function mapObjects(column: Column, change: (object: Column) => Column): 
   return change({ ...column, children: new Map(changed) });
 }
 
-/**
- * Where there are columns, or arrays of them, that pass a test.
- *
- * @example
- * IN: {a: text, o: {b: text}}, is it text? → OUT: [["a"], ["o", "b"]]
- */
+/** Paths of columns, or of arrays of them, that pass a test. @example IN: {a: text, o: {b: text}}, is text? → OUT: [["a"], ["o", "b"]] */
 export function pathsWhere(
   root: Column,
   test: (column: Column) => boolean,

@@ -1,9 +1,8 @@
 /**
- * What each BSON type becomes: its JSON text, the kind of column made for it, and the other kinds of column that take it
- * unchanged. One row per type. A cell that returns `undefined` says that this value does not fit.
+ * What each BSON type becomes: its JSON text, the kind of column created for it, and the other kinds of column that store
+ * it unchanged. One row per type. A cell returns `undefined` for a value that does not fit, e.g. an integer out of range.
  */
 import { isIPv4, isIPv6 } from "node:net";
-import type { Kind } from "./column_kind.ts";
 import { BSON } from "mongodb";
 import {
   base64At,
@@ -16,13 +15,41 @@ import {
   int64TextAt,
   stringAt,
 } from "../bson/bson.ts";
-import { INTEGER_TO_DOUBLE, widerKind } from "./widenings.ts";
+
+/**
+ * The kinds of column below `data`.
+ *
+ * - `varchar` is text of a limited length, `char` of a fixed one, `ip` text that is an address.
+ * - `longtext` is text without Lucene's limit, `inferred` a BIGINT that CrateDB may have created from dates.
+ * - `ignored` stores all objects, `jsonb` what PostgreSQL's type keeps unchanged.
+ * - `any` stores what the column created for the value would store, `unfit` stores nothing.
+ */
+export type Kind =
+  | "text"
+  | "longtext"
+  | "varchar"
+  | "char"
+  | "ip"
+  | "bigint"
+  | "inferred"
+  | "integer"
+  | "smallint"
+  | "double"
+  | "real"
+  | "boolean"
+  | "timestamp"
+  | "object"
+  | "array"
+  | "ignored"
+  | "any"
+  | "jsonb"
+  | "unfit";
 
 type Render = (bytes: Uint8Array, offset: number, length: number) => string;
 type Fit = (bytes: Uint8Array, offset: number, length: number) => string | undefined;
 
 interface ScalarRow {
-  /** The kind of the column made for it; none for null. */
+  /** The kind of the column created for it; none for null. */
   readonly column: Kind | undefined;
   readonly json: Render;
   readonly fits: Partial<Record<Kind, Fit>>;
@@ -31,21 +58,29 @@ interface ScalarRow {
 /** Lucene's limit for one indexed term, in bytes of UTF-8. */
 export const MAX_TEXT_BYTES = 32_766;
 /** A BSON string's length field and terminating NUL. */
-export const STRING_OVERHEAD_BYTES = 5;
+const STRING_OVERHEAD_BYTES = 5;
 const FLOAT_DIGITS = 6;
 const INT64_MIN = "-9223372036854775808";
 const INT64_MAX = "9223372036854775807";
 
+/** Doubles hold integers up to this one exactly; larger ones move to `overflow` when their column is widened. */
+export const MAX_EXACT = 2 ** 53;
+
+/** Whether a BIGINT column becomes DOUBLE PRECISION when it meets `20.5`. */
+export const isWidened = (column: Kind): boolean => column === "bigint" || column === "inferred";
+
+/** Whether a column has to be widened to store this scalar. @example IN: 20.5, bigint → OUT: true; IN: NaN, bigint → OUT: false */
+export const needsWidening = ({ type, bytes, offset }: BsonValue, column: Kind): boolean =>
+  type === BsonType.double && isWidened(column) && Number.isFinite(float64At(bytes, offset));
+
+/** Whether a BSON string of this length is too long for a text column. */
+export const isTooLong = (length: number): boolean => length - STRING_OVERHEAD_BYTES > MAX_TEXT_BYTES;
+
 const quoted: Render = (bytes, offset) => JSON.stringify(stringAt(bytes, offset));
 const quotedShort: Fit = (bytes, offset, length) =>
-  length - STRING_OVERHEAD_BYTES <= MAX_TEXT_BYTES ? quoted(bytes, offset, length) : undefined;
+  isTooLong(length) ? undefined : quoted(bytes, offset, length);
 
-/**
- * A double as JSON that is read back as a double.
- *
- * @example
- * IN: 1 → OUT: 1.0; IN: 1e21 → OUT: 1e+21; IN: NaN → OUT: "NaN"
- */
+/** A double as JSON that is read back as a double. @example IN: 1 → OUT: 1.0; IN: 1e21 → OUT: 1e+21; IN: NaN → OUT: "NaN" */
 export function doubleText(value: number): string {
   if (!Number.isFinite(value)) return `"${value}"`;
   if (Object.is(value, -0)) return "-0.0";
@@ -57,7 +92,7 @@ const double: Render = (bytes, offset) => doubleText(float64At(bytes, offset));
 const int32: Render = (bytes, offset) => String(int32At(bytes, offset));
 const int64: Render = int64TextAt;
 
-/** An integer as JSON that reads back as a double, in case the column is gone by then. */
+/** An integer as JSON that reads back as a double, in case the column is dropped by then. */
 const wholeDouble = (fit: Fit): Fit => (...value) => {
   const text = fit(...value);
   return text === undefined ? undefined : `${text}.0`;
@@ -73,12 +108,12 @@ const smallInt64 = (limit: number): Fit => (bytes, offset) => {
   const value = int64At(bytes, offset);
   return value >= -limit && value <= limit ? String(value) : undefined;
 };
-/** Newer servers refuse both ends of the range, so those never go into a column. */
+/** CrateDB 6 refuses both ends of the range, so no column gets them. */
 const innerInt64: Fit = (bytes, offset) => {
   const text = int64TextAt(bytes, offset);
   return text === INT64_MIN || text === INT64_MAX ? undefined : text;
 };
-/** A REAL column returns the shortest text of the float. Up to six digits that is the double's own text. */
+/** A REAL column returns the shortest text of the float: up to six digits, that is the double's text. */
 const singleDouble: Fit = (bytes, offset) => {
   const value = float64At(bytes, offset);
   const digits = String(value).replace(/e.*|^-?[0.]*|\./g, "").replace(/0+$/, "");
@@ -98,19 +133,7 @@ function binaryText(bytes: Uint8Array, offset: number): string {
   return base64At(bytes, offset + 5 + inner, length - inner);
 }
 
-/**
- * The kind that a column has to become to take this scalar; undefined where none is wider.
- *
- * @example
- * IN: Double(20.5), bigint → OUT: double; IN: Double(NaN), bigint → OUT: undefined
- */
-export function widening({ type, bytes, offset }: BsonValue, column: Kind): Kind | undefined {
-  if (type === BsonType.double && !Number.isFinite(float64At(bytes, offset))) return undefined;
-  const kind = SCALARS[type]?.column;
-  return kind && widerKind(column, kind);
-}
-
-/** A type that is always stored as this text. */
+/** A type that is stored as text. */
 function textual(text: Render): ScalarRow {
   const json: Render = (...value) => `"${text(...value)}"`;
   return {
@@ -126,7 +149,7 @@ function textual(text: Render): ScalarRow {
   };
 }
 
-/** An address as CrateDB writes it; versions differ in what they make of others. */
+/** An address as CrateDB writes it. CrateDB rewrites other spellings. */
 const address: Fit = (bytes, offset) => {
   const text = stringAt(bytes, offset);
   return isIPv4(text) || isIPv6(text) && isCanonical(text) ? JSON.stringify(text) : undefined;
@@ -179,7 +202,7 @@ export const SCALARS: Readonly<Record<number, ScalarRow>> = {
       inferred: innerInt64,
       integer: smallInt64(2 ** 31 - 1),
       smallint: smallInt64(2 ** 15 - 1),
-      double: wholeDouble(smallInt64(INTEGER_TO_DOUBLE.maxExact)),
+      double: wholeDouble(smallInt64(MAX_EXACT)),
       real: wholeDouble(smallInt64(2 ** 24)),
     },
   },
@@ -189,8 +212,8 @@ export const SCALARS: Readonly<Record<number, ScalarRow>> = {
     fits: {
       double,
       real: singleDouble,
-      bigint: integralDouble(INTEGER_TO_DOUBLE.maxExact),
-      inferred: integralDouble(INTEGER_TO_DOUBLE.maxExact),
+      bigint: integralDouble(MAX_EXACT),
+      inferred: integralDouble(MAX_EXACT),
       integer: integralDouble(2 ** 31 - 1),
       smallint: integralDouble(2 ** 15 - 1),
     },

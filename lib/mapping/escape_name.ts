@@ -1,9 +1,9 @@
 /**
- * Escapes names that CrateDB would return differently, or not at all, unless they are columns of their own.
+ * Escapes names in `overflow` that CrateDB would return changed, or not at all.
  *
- * CrateDB stores columns under numbers. Below the first level of an OBJECT(IGNORED) it mistakes a name of digits for
- * such a number, and it strips `_u_` from the start of a name. CrateDB 5.7 does so in every answer, 6.4 when it recovers
- * from a crash. 6.4 cannot read back names beyond the Basic Multilingual Plane: a crash loses the row.
+ * CrateDB stores columns under numbers. Below the first level of an OBJECT(IGNORED) it takes a name of digits for the
+ * number of a column, and it strips `_u_` from the start of a name: CrateDB 5.7 in each answer, 6.4 when it recovers from
+ * a crash. 6.4 cannot read back names beyond the Basic Multilingual Plane: a crash loses the row.
  */
 import type { Json } from "../util/lossless_json.ts";
 
@@ -12,8 +12,8 @@ const ASTRAL = /[\u{10000}-\u{10ffff}]/u;
 /** Marks a name whose characters beyond the Basic Multilingual Plane are escaped. */
 const MARK = "#u:";
 const MARKED = /^#+u:/;
-/** Matches any such name in JSON text, and some values too. Linear in the length, which may be megabytes. */
-const MAY_BE_UNSTEADY = /"#*(?:[1-9]\d*":|_u_|#u:)|[\ud800-\udbff]/;
+/** Matches any of these names in JSON text, and some values, too. Linear in the length, which may be megabytes. */
+const MAY_CHANGE = /"#*(?:[1-9]\d*":|_u_|#u:)|[\ud800-\udbff]/;
 
 /** How a name is written at one level of `overflow`. */
 type Spell = (name: string) => string;
@@ -25,8 +25,7 @@ export const escapeTopName: Spell = (name) => {
 };
 
 /**
- * For levels below the first one, where CrateDB does not keep names of digits.
- *
+ * For the levels below the first one, at which CrateDB changes names of digits.
  * @example IN: 1 → OUT: #1; IN: #1 → OUT: ##1; IN: _u_x → OUT: #_u_x; IN: a → OUT: a
  */
 export const escapeName: Spell = (name) =>
@@ -41,7 +40,7 @@ export const unescapeTopName: Spell = (name) => {
   return MARKED.test(name) ? name.slice(1) : name;
 };
 
-/** Returns the name as it is if somebody else has written one that only looks escaped. */
+/** Returns the name unchanged if it only looks escaped. */
 function decoded(name: string): string {
   try {
     const plain = decodeURIComponent(name.slice(MARK.length));
@@ -56,7 +55,7 @@ export const unescapeName: Spell = (name) =>
   name.startsWith("#") && NUMBERED.test(name) ? name.slice(1) : unescapeTopName(name);
 
 /** False only if no name in the text needs escaping. */
-export const mayNeedEscaping = (json: string): boolean => MAY_BE_UNSTEADY.test(json);
+export const mayNeedEscaping = (json: string): boolean => MAY_CHANGE.test(json);
 
 /** @example IN: {"1":{"2":true}} → OUT: {"1":{"#2":true}} */
 export const escapeNames = (overflow: Json): Json => respelled(overflow, escapeTopName, escapeName);

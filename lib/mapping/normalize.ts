@@ -1,4 +1,4 @@
-/** The same text for equal values, of a document and of the row that it became. Only for comparing. */
+/** Texts by which a document is compared with its row: equal values have equal texts. */
 import { BsonType } from "../bson/bson.ts";
 import { jsonOf } from "./bson_to_json.ts";
 import { Digits, isNothing, type Json, parseJson } from "../util/lossless_json.ts";
@@ -19,7 +19,7 @@ export const normalizeRow = (data: string, overflow: string | null): string =>
 
 /**
  * Merges objects. An array may be in both columns if `data` lacks only nulls and empty arrays in its objects. Any other
- * value that is in both is shown as such, and so differs from the document's.
+ * value that is in both is marked, so that it differs from the document's.
  */
 function merge(data: Json, overflow: Json): Json {
   if (Array.isArray(overflow) && isRestOf(data, overflow)) return overflow;

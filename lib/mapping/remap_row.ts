@@ -1,9 +1,7 @@
-/** Moves values of an existing row between `data` and `overflow` after columns have become wider. Pure. */
-import type { Column, ColumnPath } from "./column_tree.ts";
-import { type Kind } from "./column_kind.ts";
-import { MAX_TEXT_BYTES } from "./column_types.ts";
+/** Moves values of an existing row between `data` and `overflow` after columns were widened. */
 import { Digits, isNothing, type Json, jsonText, parseJson } from "../util/lossless_json.ts";
-import { INTEGER_TO_DOUBLE } from "./widenings.ts";
+import type { Column, ColumnPath } from "./column_tree.ts";
+import { type Kind, MAX_EXACT, MAX_TEXT_BYTES } from "./column_types.ts";
 import { escapeNames, unescapeNames } from "./escape_name.ts";
 
 /** JSON texts of the columns `data` and `overflow`. */
@@ -13,9 +11,8 @@ export interface RowTexts {
 }
 
 /**
- * The row under the new columns. Values that fit now move from `overflow` to `data`; those that no longer fit move the
- * other way. Undefined if the row stays as it is.
- *
+ * The row under the new columns. Values that fit now move from `overflow` to `data`, and those that no longer fit the
+ * other way. Undefined if the row does not change.
  * @example
  * IN: {data: '{"n":1}', overflow: '{"t":20.5}'}, columns {n: bigint, t: double}, [["t"]]
  * OUT: {data: '{"n":1,"t":20.5}', overflow: null}
@@ -46,18 +43,17 @@ type JsonObject = Map<string, Json>;
 
 const objectOf = (value: Json): JsonObject => value instanceof Map ? value : new Map();
 
-/** Names that lead to columns which have become wider. */
+/** Names that lead to widened columns, through all items of arrays. */
 type Names = Map<string, Names>;
 
-/** What moves as a whole. */
+/** A value that moves as a whole, and the names below it. */
 interface Movable {
   readonly column: Column;
   readonly names: ColumnPath;
-  /** Below it, through all items of arrays. */
   readonly below: Names;
 }
 
-/** For each path the outermost array on it, else the column itself; each once. */
+/** For each path the outermost array on it, else the column; each once. */
 function movable(columns: Column, paths: readonly ColumnPath[]): Iterable<Movable> {
   const found = new Map<string, Movable>();
   for (const path of paths) {
@@ -82,9 +78,9 @@ function movable(columns: Column, paths: readonly ColumnPath[]): Iterable<Movabl
   return found.values();
 }
 
-/** Whether a wider column holds all the numbers at these names. */
+/** Whether the widened columns store all numbers at these names. */
 function fits(value: Json, names: Names): boolean {
-  if (value instanceof Digits) return float(MAX_EXACT)(value);
+  if (value instanceof Digits) return isDouble(value);
   if (Array.isArray(value)) return value.every((each) => fits(each, names));
   if (!(value instanceof Map) || names.size === 0) return true;
   for (const [name, each] of value) {
@@ -102,7 +98,7 @@ function valueAt(object: JsonObject, path: ColumnPath): Json | undefined {
   return parent instanceof Map ? parent.get(path.at(-1) ?? "") : undefined;
 }
 
-/** @returns whether there was an object to put the value in */
+/** @returns false if a parent does not exist */
 function put(object: JsonObject, path: ColumnPath, value: Json, { makeParents = false } = {}): boolean {
   let parent = object;
   for (const name of path.slice(0, -1)) {
@@ -124,8 +120,6 @@ function remove(object: JsonObject, [name = "", ...rest]: ColumnPath, { keepPare
   object.delete(name);
 }
 
-const MAX_EXACT = BigInt(INTEGER_TO_DOUBLE.maxExact);
-
 const isWhole = (text: string): boolean => /^-?\d+$/.test(text);
 /** Excludes both ends of the range, which CrateDB 6 refuses. */
 const integer = (bits: number) => (value: Json): boolean => {
@@ -134,14 +128,13 @@ const integer = (bits: number) => (value: Json): boolean => {
   const end = 2n ** BigInt(bits - 1) - 1n;
   return whole < end && whole > -end - 1n;
 };
-const float = (exact: bigint) => (value: Json): boolean => {
+const isDouble = (value: Json): boolean => {
   if (!(value instanceof Digits)) return false;
-  if (!isWhole(value.text)) return true;
-  const whole = BigInt(value.text);
-  return whole <= exact && whole >= -exact;
+  const whole = isWhole(value.text) ? BigInt(value.text) : 0n;
+  return whole <= MAX_EXACT && whole >= -MAX_EXACT;
 };
 
-/** What a scalar column holds unchanged, judged by the JSON alone: the text NaN may be a text. */
+/** What a scalar column stores unchanged, judged by the JSON alone: the text NaN may be a text. */
 const HOLDS: Readonly<Partial<Record<Kind, (value: Json) => boolean>>> = {
   text: (value) => typeof value === "string" && new TextEncoder().encode(value).length <= MAX_TEXT_BYTES,
   longtext: (value) => typeof value === "string",
@@ -150,14 +143,11 @@ const HOLDS: Readonly<Partial<Record<Kind, (value: Json) => boolean>>> = {
   timestamp: integer(64),
   integer: integer(32),
   smallint: integer(16),
-  double: float(MAX_EXACT),
+  double: isDouble,
   boolean: (value) => typeof value === "boolean",
 };
 
-/**
- * The part of a value that a column holds; undefined if it does not fit. Objects in arrays lose their nulls and empty
- * arrays.
- */
+/** The part of a value that a column stores, without nulls and empty arrays of objects; undefined if it does not fit. */
 function heldIn(column: Column, value: Json): Json | undefined {
   // CrateDB would misread names that are escaped in `overflow`.
   if (column.kind === "ignored") {

@@ -1,36 +1,34 @@
 /**
- * Splits a document into `data` and `overflow`, which takes what a column would change or refuse. Pure. Both merged are
- * always the whole document.
+ * Splits a document into `data` and `overflow`, which gets what a column would change or refuse. Both merged are always
+ * the whole document.
  */
 import { BsonType, type BsonValue, elements } from "../bson/bson.ts";
-import { type Column, type ColumnPath, isRefusedName, MAX_DEPTH, needsColumn } from "./column_tree.ts";
-import { duplicates, escaped, jsonOf } from "./bson_to_json.ts";
-import { asDocument } from "../bson/expand.ts";
-import { checkNames } from "./check_names.ts";
-import { isId } from "./maps.ts";
-import { SCALARS, widening } from "./column_types.ts";
+import { asDocument } from "../bson/build.ts";
 import { type Field, fieldsOf } from "../bson/fields.ts";
-import { flatText } from "../util/flat_text.ts";
-import { splitForJsonb } from "./split_for_jsonb.ts";
+import { flatText } from "../util/lossless_json.ts";
+import { escaped, jsonOf, repeatJson } from "./bson_to_json.ts";
+import { checkNames, classify, isId, isNull, MAX_DEPTH } from "./classify.ts";
+import type { Column, ColumnPath } from "./column_tree.ts";
+import { needsWidening, SCALARS } from "./column_types.ts";
 import { escapeName, escapeTopName, isReadable, mayNeedEscaping } from "./escape_name.ts";
+import { splitForJsonb } from "./split_for_jsonb.ts";
 
 export interface SplitDocument {
   /** JSON text for the column `data`. */
   readonly data: string;
   /** JSON text for the column `overflow`, or null when everything fits. */
   readonly overflow: string | null;
-  /** Whether `overflow` has more than nulls. (SQL does not tell a null from a missing value.) */
+  /** Whether `overflow` has more than nulls, which SQL does not distinguish from missing values. */
   readonly overflowed: boolean;
-  /** Whether something is in `overflow` only because it has no column yet. */
+  /** Whether a value is in `overflow` only because it has no column yet. */
   readonly needsColumns: boolean;
-  /** Paths of the columns that have to become wider to take their values, each once. */
+  /** Paths of the columns that have to be widened for their values, each once. */
   readonly needsWidening: readonly ColumnPath[];
 }
 
 type Overflow = Map<string, Overflow | string>;
 
-const NO_PATHS: readonly ColumnPath[] = [];
-const NO_REPEATS: ReadonlyMap<string, string> = new Map();
+const COMPLETE = { overflow: null, overflowed: false, needsColumns: false, needsWidening: [] } as const;
 /** Stands for JSON that is left out of an array's object in `data`. */
 const LEFT_OUT = "";
 
@@ -38,21 +36,18 @@ const LEFT_OUT = "";
  * @example
  * IN: {_id: 1, t: 20.5, "a.b": 1} with columns {_id: bigint, t: double}
  * OUT: {data: '{"_id":1,"t":20.5}', overflow: '{"a.b":1}', overflowed: true, needsColumns: false, needsWidening: []}
- *
  * @throws UnstorableError
  */
 export function splitDocument(document: Uint8Array, columns: Column): SplitDocument {
   const root: BsonValue = { type: BsonType.document, bytes: document, offset: 0, length: document.length };
-  if (columns.kind !== "jsonb") checkNames(root);
-  if (columns.kind === "ignored") {
-    const json = jsonOf(root);
-    if (!mayNeedEscaping(json)) {
-      return { data: json, overflow: null, overflowed: false, needsColumns: false, needsWidening: NO_PATHS };
-    }
-  }
   if (columns.kind === "jsonb") {
     const { data, overflow } = splitForJsonb(root);
-    return { data, overflow, overflowed: overflow !== null, needsColumns: false, needsWidening: NO_PATHS };
+    return { ...COMPLETE, data, overflow, overflowed: overflow !== null };
+  }
+  checkNames(root);
+  if (columns.kind === "ignored") {
+    const data = jsonOf(root);
+    if (!mayNeedEscaping(data)) return { ...COMPLETE, data };
   }
   const splitter = new Splitter();
   const data = flatText(splitter.object(root, columns));
@@ -62,7 +57,7 @@ export function splitDocument(document: Uint8Array, columns: Column): SplitDocum
     overflow: overflow ? flatText(overflowText(overflow)) : null,
     overflowed,
     needsColumns,
-    needsWidening: needsWidening ? [...needsWidening.values()] : NO_PATHS,
+    needsWidening: needsWidening ? [...needsWidening.values()] : COMPLETE.needsWidening,
   };
 }
 
@@ -73,16 +68,15 @@ class Splitter {
   needsWidening: Map<string, ColumnPath> | undefined;
   /** The names from the document's root to the current value. */
   readonly #path: string[] = [];
-  /** Nothing can be left out inside an array: a value that does not fit takes the outermost array with it. */
+  /** The arrays around the current value. A value in them that does not fit moves the outermost one to `overflow`. */
   #arrays = 0;
-  /** Whether objects in the current array lack something in `data`: nulls, and empty arrays. */
+  /** Whether `data` lacks nulls or empty arrays of objects in the current array. */
   #leavesOut = false;
 
   /** @returns JSON of what fits; the rest goes to `overflow` */
   object(document: BsonValue, column: Column): string {
-    const { fields, repeated } = fieldsOf(document);
-    const repeats = repeated ? duplicates(document, escaped) : NO_REPEATS;
-    for (const [name, json] of repeats) this.#putOverflow(name, json);
+    const { fields, repeats } = fieldsOf(document);
+    for (const [name, equal] of repeats) this.#putOverflow(name, repeatJson(equal, escaped));
     let json = "";
     for (const field of fields) {
       const { name, type } = field;
@@ -100,16 +94,16 @@ class Splitter {
       if (json !== "") json += ",";
       json += name.json;
       json += text;
-      // The rest of the array stays in `data` for queries; `overflow` has it unchanged.
+      // `data` keeps the rest of the array for queries; `overflow` gets all of it.
       if (this.#leavesOut && type === BsonType.array) this.#put(name.text, jsonOf(field, escaped));
     }
     return `{${json}}`;
   }
 
-  /** JSON of an object inside an array; undefined unless all of it fits. All fields are visited in any case. */
+  /** JSON of an object inside an array; undefined unless all of it fits. Visits all fields in any case. */
   #item(document: BsonValue, column: Column): string | undefined {
-    const { fields, repeated } = fieldsOf(document);
-    if (repeated) return undefined;
+    const { fields, repeats } = fieldsOf(document);
+    if (repeats.size > 0) return undefined;
     let json = "";
     let fits = true;
     for (const field of fields) {
@@ -133,23 +127,20 @@ class Splitter {
     const { text: name } = field.name;
     if (parent.kind === "ignored") return isReadable(name) ? unchangedJson(field) : undefined;
     this.#path.push(name);
-    const infers = parent.kind === "any" && !isRefusedName(name) && !isEmptyArray(field);
-    const column = infers ? parent : parent.children?.get(name);
+    const isInferred = parent.kind === "any" && classify(field, this.#depth) === "column";
+    const column = isInferred ? parent : parent.children?.get(name);
     const text = column ? this.#value(field, column) : this.#withoutColumn(field, parent);
     this.#path.pop();
     return text;
   }
 
   #withoutColumn(field: Field, { closed, hasIds }: Column): string | undefined {
-    const { text: name } = field.name;
-    if (closed || isRefusedName(name) || hasIds && isId(name)) return undefined;
-    if (isEmptyArray(field)) {
-      if (this.#arrays === 0) return undefined;
-      this.overflowed = this.#leavesOut = true;
-      return LEFT_OUT;
-    }
-    this.needsColumns ||= needsColumn(field, this.#depth);
-    return undefined;
+    if (closed || hasIds && isId(field.name.text)) return undefined;
+    const fieldClass = classify(field, this.#depth);
+    if (fieldClass === "column") this.needsColumns = true;
+    if (fieldClass !== "empty" || this.#arrays === 0) return undefined;
+    this.overflowed = this.#leavesOut = true;
+    return LEFT_OUT;
   }
 
   #value(value: BsonValue, column: Column): string | undefined {
@@ -159,7 +150,7 @@ class Splitter {
       const kind = column.kind === "any" ? scalar.column : column.kind;
       const fitting = scalar.fits[kind]?.(value.bytes, value.offset, value.length);
       const text = fitting !== undefined && hasLengthOf(column, fitting) ? fitting : undefined;
-      if (text === undefined && widening(value, column.kind)) this.#widen();
+      if (text === undefined && needsWidening(value, column.kind)) this.#widen();
       return text;
     }
     if (this.#depth > MAX_DEPTH) return undefined;
@@ -217,7 +208,7 @@ function unchangedJson(value: BsonValue): string | undefined {
   return mayNeedEscaping(json) && json !== jsonOf(value, escaped) ? undefined : json;
 }
 
-/** JSON of an object in an OBJECT(IGNORED). Names of digits are safe at its first level. */
+/** JSON of an object in an OBJECT(IGNORED); undefined if CrateDB would not return its names unchanged. */
 function ignoredJson(value: BsonValue): string | undefined {
   const document = asDocument(value);
   if (!document) return undefined;
@@ -227,21 +218,7 @@ function ignoredJson(value: BsonValue): string | undefined {
   return fieldsOf(document).fields.every(isUnchanged) ? json : undefined;
 }
 
-const isNull = (type: number): boolean => type === BsonType.null || type === BsonType.undefined;
-
-/**
- * Empty arrays (`[]`, `[null]`, `[[null]]`) need no column. CrateDB 5.7 turns one into null once there is a column of
- * another type; 6.4 makes a column of an undefined type, and cannot read the table any more once it has a type.
- */
-function isEmptyArray({ type, bytes, offset: start }: BsonValue): boolean {
-  if (type !== BsonType.array) return false;
-  for (const [type, , , offset, length] of elements(bytes, start)) {
-    if (!isNull(type) && !isEmptyArray({ type, bytes, offset, length })) return false;
-  }
-  return true;
-}
-
-/** Escapes names; those inside the values are escaped already. */
+/** Escapes names. Those inside the values are escaped already. */
 const overflowText = (overflow: Overflow, spell = escapeTopName): string =>
   `{${
     [...overflow].map(([name, value]) =>
@@ -249,7 +226,7 @@ const overflowText = (overflow: Overflow, spell = escapeTopName): string =>
     ).join(",")
   }}`;
 
-/** Whether a JSON string is as long as its column takes without changing it; true of any other column. */
+/** Whether a JSON string has a length that its column stores unchanged. Other columns have no limit. */
 function hasLengthOf({ kind, length }: Column, json: string): boolean {
   if (length === undefined) return true;
   const characters = (JSON.parse(json) as string).length;

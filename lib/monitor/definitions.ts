@@ -5,6 +5,8 @@ export interface MetricDefinition {
   readonly kind: "counter" | "gauge" | "histogram";
   readonly labels?: readonly string[];
   readonly help: string;
+  /** Whether all streams of a process share it. @default {false} */
+  readonly isShared?: boolean;
   /** Upper bounds of a histogram. */
   readonly buckets?: readonly number[];
 }
@@ -15,6 +17,7 @@ const EVENTS = [1, 10, 100, 1_000, 2_500, 5_000, 10_000, 25_000];
 /** In the order in which they are shown. */
 export const METRICS = {
   cdc_relay_build_info: {
+    isShared: true,
     kind: "gauge",
     labels: ["version", "runtime"],
     help: "Always 1; the labels name what runs",
@@ -44,13 +47,20 @@ export const METRICS = {
       "How long the relay could be away before the oplog has moved on past its position; absent if unknown, and until the oplog drops entries",
   },
   cdc_relay_outage: {
+    isShared: true,
     kind: "gauge",
     labels: ["system"],
     help:
       "1 while MongoDB, CrateDB or PostgreSQL fails or gives no answer, 0 when it answers again; absent before the first outage",
   },
-  cdc_relay_outages_total: { kind: "counter", labels: ["system"], help: "Outages that have begun" },
+  cdc_relay_outages_total: {
+    isShared: true,
+    kind: "counter",
+    labels: ["system"],
+    help: "Outages that have begun",
+  },
   cdc_relay_retries_total: {
+    isShared: true,
     kind: "counter",
     labels: ["system"],
     help: "Tries that have failed and were made again",
@@ -103,16 +113,29 @@ export const METRICS = {
     buckets: SECONDS,
   },
   process_cpu_user_seconds_total: {
+    isShared: true,
     kind: "counter",
     help: "CPU time of the process, without that of the system",
   },
-  process_cpu_system_seconds_total: { kind: "counter", help: "CPU time of the system for the process" },
-  process_cpu_seconds_total: { kind: "counter", help: "CPU time of both" },
-  process_start_time_seconds: { kind: "gauge", help: "When the process has started, in seconds since 1970" },
-  process_resident_memory_bytes: { kind: "gauge", help: "Resident memory" },
-  nodejs_heap_size_total_bytes: { kind: "gauge", help: "Heap of JavaScript" },
-  nodejs_heap_size_used_bytes: { kind: "gauge", help: "Heap of JavaScript in use" },
-  nodejs_external_memory_bytes: { kind: "gauge", help: "Memory of the runtime outside the heap" },
+  process_cpu_system_seconds_total: {
+    isShared: true,
+    kind: "counter",
+    help: "CPU time of the system for the process",
+  },
+  process_cpu_seconds_total: { isShared: true, kind: "counter", help: "CPU time of both" },
+  process_start_time_seconds: {
+    isShared: true,
+    kind: "gauge",
+    help: "When the process has started, in seconds since 1970",
+  },
+  process_resident_memory_bytes: { isShared: true, kind: "gauge", help: "Resident memory" },
+  nodejs_heap_size_total_bytes: { isShared: true, kind: "gauge", help: "Heap of JavaScript" },
+  nodejs_heap_size_used_bytes: { isShared: true, kind: "gauge", help: "Heap of JavaScript in use" },
+  nodejs_external_memory_bytes: {
+    isShared: true,
+    kind: "gauge",
+    help: "Memory of the runtime outside the heap",
+  },
 } as const satisfies Readonly<Record<string, MetricDefinition>>;
 
 export type MetricName = keyof typeof METRICS;

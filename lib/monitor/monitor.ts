@@ -1,61 +1,89 @@
 /** `--listen`: metrics, health and status of a relay over HTTP. */
-import { type FollowedStream, observers, type RelayObserver } from "../pipeline/status/observer.ts";
-import type { StatusSource } from "../pipeline/status/relay_status.ts";
+import { type FollowedStream, type Listener, on, type RelayEvent } from "../pipeline/status/events.ts";
 import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import { type Answer, type RunningServer, serve, textAnswer } from "./http_server.ts";
 import type { ListenAddress } from "./listen_address.ts";
 import { readiness } from "./readiness.ts";
-import { RelayMetrics } from "./relay_metrics.ts";
+import { type MonitoredStream, RelayMetrics, type RelayMetricsDeps } from "./relay_metrics.ts";
 import { statusReport } from "./status_report.ts";
 
-export interface MonitorOptions {
+export interface MonitorOptions extends Pick<RelayMetricsDeps, "streams" | "versions"> {
   readonly listen: ListenAddress;
-  /** Milliseconds that the tables may be behind. */
+  /** The lag up to which a stream is ready, in milliseconds. */
   readonly maxLag: number;
-  readonly status: StatusSource;
-  readonly versions: { readonly version: string; readonly runtime: string };
   readonly log: Logger;
   /** @default {the system's} */
   readonly clock?: Pick<Clock, "now">;
 }
 
 export interface Monitor extends RunningServer {
-  /** Is told what the relay does. */
-  readonly observer: Partial<RelayObserver>;
+  /** @param stream @default {the first one} */
+  readonly listen: (event: RelayEvent, stream?: MonitoredStream) => void;
 }
 
 /**
- * Answers `/metrics`, `/healthz`, `/readyz` and `/status` until it is disposed of.
+ * Answers `/metrics`, `/healthz`, `/readyz` and `/status` until it is disposed of. If there are several streams,
+ * `/readyz` has a line for each, and `/status` a list.
  *
- * @throws UserError when the address cannot be had
+ * @throws UserError if it cannot listen on the address
  */
 export async function openMonitor(options: MonitorOptions): Promise<Monitor> {
-  const { listen, maxLag, status, versions, log, clock = SYSTEM_CLOCK } = options;
-  const metrics = new RelayMetrics({ status, clock, versions });
-  let stream: FollowedStream | undefined;
-  let savedAt: number | undefined;
-  const listener: Partial<RelayObserver> = {
-    standingBy: (waitedFor) => stream = waitedFor,
-    leaseTaken: (taken) => stream = taken,
-    positionSaved: () => savedAt = clock.now(),
-  };
-  const server = await serve(listen, {
+  const { streams, maxLag, log, clock = SYSTEM_CLOCK } = options;
+  const metrics = new RelayMetrics({ ...options, clock });
+  const watched = new Map(streams.map((each) => [each, new WatchedStream(each, clock)]));
+  const [first, ...others] = watched.values();
+  const reports = () => [...watched.values()].map((each) => each.report());
+  const server = await serve(options.listen, {
     "/metrics": async () => ({ status: 200, type: metrics.contentType, body: await metrics.text() }),
     "/healthz": () => textAnswer(200, "alive"),
-    "/readyz": () => ready(status, maxLag),
-    "/status": () => json(statusReport(status.current, { stream, savedAt, now: clock.now() })),
+    "/readyz": () => readyAnswer(streams, maxLag),
+    "/status": () => jsonAnswer(others.length === 0 ? first?.report() : reports()),
   });
   log.info("Metrics and health", { url: server.url });
-  return { ...server, observer: observers(metrics, listener) };
+  return {
+    ...server,
+    listen: (event, stream = streams[0]) => {
+      metrics.listen(event, stream);
+      watched.get(stream)?.listen(event);
+    },
+  };
 }
 
-function ready(status: StatusSource, maxLag: number): Answer {
-  const { isReady, why } = readiness(status.current, maxLag);
-  return textAnswer(isReady ? 200 : 503, isReady ? `ready: ${why}` : `not ready: ${why}`);
+/** What `/status` shows of a stream beside its status. */
+class WatchedStream {
+  readonly #monitored: MonitoredStream;
+  readonly #clock: Pick<Clock, "now">;
+  #stream: FollowedStream | undefined;
+  #savedAt: number | undefined;
+  readonly listen: Listener = on({
+    standingBy: (stream) => this.#stream = stream,
+    leaseTaken: (stream) => this.#stream = stream,
+    positionSaved: () => this.#savedAt = this.#clock.now(),
+  });
+
+  constructor(monitored: MonitoredStream, clock: Pick<Clock, "now">) {
+    this.#monitored = monitored;
+    this.#clock = clock;
+  }
+
+  report() {
+    const { status } = this.#monitored;
+    const now = this.#clock.now();
+    return statusReport(status.current, { stream: this.#stream, savedAt: this.#savedAt, now });
+  }
 }
 
-const json = (value: unknown): Answer => ({
+function readyAnswer(streams: readonly MonitoredStream[], maxLag: number): Answer {
+  const all = streams.map(({ name, status }) => ({ name, ...readiness(status.current, maxLag) }));
+  const lines = all.map(({ name, isReady, why }) => {
+    const text = `${isReady ? "ready" : "not ready"}: ${why}`;
+    return all.length > 1 ? `${name} ${text}` : text;
+  });
+  return textAnswer(all.every(({ isReady }) => isReady) ? 200 : 503, lines.join("\n"));
+}
+
+const jsonAnswer = (value: unknown): Answer => ({
   status: 200,
   type: "application/json; charset=utf-8",
   body: `${JSON.stringify(value, null, 2)}\n`,

@@ -1,29 +1,28 @@
-/** A relay's metrics for Prometheus: counted from what the relay tells, and read of its status when they are asked for. */
+/** A relay's metrics for Prometheus: counted from its events, and read from its status when they are requested. */
+import process from "node:process";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
-import type {
-  CollectionEvents,
-  ColumnChange,
-  RelayObserver,
-  TableWrite,
-} from "../pipeline/status/observer.ts";
-import type { StatusSource, StreamPhase } from "../pipeline/status/relay_status.ts";
-import type { Stage } from "../pipeline/status/stages.ts";
+import { type Listener, on, type RelayEvent } from "../pipeline/status/events.ts";
+import type { RelayStatus, StatusSource, StreamPhase } from "../pipeline/status/relay_status.ts";
 import type { Clock } from "../util/clock.ts";
-import type { Outage } from "../util/outage.ts";
-import { CollectionLabels } from "./collection_labels.ts";
+import { type Namespace, namespaceText } from "../util/namespace.ts";
 import { type MetricDefinition, METRICS, type NameOf } from "./definitions.ts";
-import { processMetrics } from "./process_metrics.ts";
+
+export interface MonitoredStream {
+  /** The value of the label `stream`, which only a process with several streams has. */
+  readonly name: string;
+  readonly status: StatusSource;
+}
 
 export interface RelayMetricsDeps {
-  readonly status: StatusSource;
+  readonly streams: readonly [MonitoredStream, ...MonitoredStream[]];
   readonly clock: Pick<Clock, "now">;
-  /** Of this program, and of what runs it. */
+  /** Of this program, and of its runtime. */
   readonly versions: { readonly version: string; readonly runtime: string };
   /** @default {100 collections} */
   readonly labels?: CollectionLabels;
 }
 
-/** All that there are, as the compiler sees to. */
+/** The compiler checks that no phase is missing. */
 const PHASES: Readonly<Record<StreamPhase, true>> = {
   "starting": true,
   "standby": true,
@@ -39,13 +38,14 @@ const PHASES: Readonly<Record<StreamPhase, true>> = {
 
 type Labels = Readonly<Record<string, string>>;
 
-export class RelayMetrics implements Partial<RelayObserver> {
+export class RelayMetrics {
   readonly #deps: RelayMetricsDeps;
   readonly #labels: CollectionLabels;
   readonly #registry = new Registry();
   readonly #counters = new Map<string, Counter>();
   readonly #gauges = new Map<string, Gauge>();
   readonly #histograms = new Map<string, Histogram>();
+  readonly #listeners: ReadonlyMap<MonitoredStream, Listener>;
 
   constructor(deps: RelayMetricsDeps) {
     this.#deps = deps;
@@ -54,15 +54,20 @@ export class RelayMetrics implements Partial<RelayObserver> {
       this.#define(name, definition);
     }
     this.#set("cdc_relay_build_info", 1, deps.versions);
+    this.#listeners = new Map(deps.streams.map((each) => [each, this.#listenerOf(each)]));
   }
 
   get contentType(): string {
     return this.#registry.contentType;
   }
 
+  /** Counts an event of a stream. @param stream @default {the first one} */
+  readonly listen = (event: RelayEvent, stream: MonitoredStream = this.#deps.streams[0]): void =>
+    void this.#listeners.get(stream)?.(event);
+
   /** All metrics as they are now, in Prometheus' text format. */
   async text(): Promise<string> {
-    this.#readStatus();
+    for (const each of this.#deps.streams) this.#readStatus(each.status.current, this.#streamLabel(each));
     const { counters, gauges } = processMetrics();
     for (const [name, value] of Object.entries(gauges)) this.#gauges.get(name)?.set(value);
     for (const [name, value] of Object.entries(counters)) {
@@ -73,79 +78,78 @@ export class RelayMetrics implements Partial<RelayObserver> {
     return await this.#registry.metrics();
   }
 
-  eventsRead({ namespace, operations }: CollectionEvents): void {
-    const collection = this.#labels.of(namespace);
-    for (const [operation, count] of operations) {
-      this.#add("cdc_relay_events_total", count, { collection, operation });
-    }
+  get #hasSeveral(): boolean {
+    return this.#deps.streams.length > 1;
   }
 
-  tableWritten({ namespace, upserts, deletes, overflowed, deadLetters }: TableWrite): void {
-    const collection = this.#labels.of(namespace);
-    this.#add("cdc_relay_rows_total", upserts, { collection, operation: "upsert" });
-    this.#add("cdc_relay_rows_total", deletes, { collection, operation: "delete" });
-    this.#add("cdc_relay_overflowed_rows_total", overflowed, { collection });
-    this.#add("cdc_relay_dead_letters_total", deadLetters, { collection });
+  #streamLabel({ name }: MonitoredStream): Labels {
+    return this.#hasSeveral ? { stream: name } : {};
   }
 
-  columnsAdded({ namespace, columns }: ColumnChange): void {
-    this.#add("cdc_relay_columns_added_total", columns, { collection: this.#labels.of(namespace) });
+  #listenerOf(monitored: MonitoredStream): Listener {
+    const stream = this.#streamLabel(monitored);
+    const of = (namespace: Namespace) => ({ ...stream, collection: this.#labels.of(namespace) });
+    return on({
+      eventsRead: ({ namespace, operations }) => {
+        for (const [operation, count] of operations) {
+          this.#add("cdc_relay_events_total", count, { ...of(namespace), operation });
+        }
+      },
+      tableWritten: ({ namespace, upserts, deletes, overflowed, deadLetters }) => {
+        const labels = of(namespace);
+        this.#add("cdc_relay_rows_total", upserts, { ...labels, operation: "upsert" });
+        this.#add("cdc_relay_rows_total", deletes, { ...labels, operation: "delete" });
+        this.#add("cdc_relay_overflowed_rows_total", overflowed, labels);
+        this.#add("cdc_relay_dead_letters_total", deadLetters, labels);
+      },
+      columnsAdded: ({ namespace, columns }) =>
+        this.#add("cdc_relay_columns_added_total", columns, of(namespace)),
+      columnsWidened: ({ namespace, columns }) =>
+        this.#add("cdc_relay_columns_widened_total", columns, of(namespace)),
+      batchApplied: ({ events, bytes, seconds }) => {
+        this.#add("cdc_relay_event_bytes_total", bytes, stream);
+        this.#observe("cdc_relay_batch_events", events, stream);
+        this.#observe("cdc_relay_batch_duration_seconds", seconds, stream);
+      },
+      stageDone: ({ stage, seconds }) =>
+        this.#observe("cdc_relay_stage_duration_seconds", seconds, { ...stream, stage }),
+      positionSaved: () =>
+        this.#set("cdc_relay_saved_timestamp_seconds", this.#deps.clock.now() / 1_000, stream),
+      outageBegan: ({ system }) => {
+        this.#add("cdc_relay_outages_total", 1, { system });
+        this.#set("cdc_relay_outage", 1, { system });
+      },
+      recovered: ({ system }) => this.#set("cdc_relay_outage", 0, { system }),
+      retried: ({ system }) => this.#add("cdc_relay_retries_total", 1, { system }),
+    });
   }
 
-  columnsWidened({ namespace, columns }: ColumnChange): void {
-    this.#add("cdc_relay_columns_widened_total", columns, { collection: this.#labels.of(namespace) });
-  }
-
-  batchApplied({ events, bytes, seconds }: { events: number; bytes: number; seconds: number }): void {
-    this.#add("cdc_relay_event_bytes_total", bytes);
-    this.#observe("cdc_relay_batch_events", events);
-    this.#observe("cdc_relay_batch_duration_seconds", seconds);
-  }
-
-  stageDone({ stage, seconds }: { readonly stage: Stage; readonly seconds: number }): void {
-    this.#observe("cdc_relay_stage_duration_seconds", seconds, { stage });
-  }
-
-  positionSaved(): void {
-    this.#set("cdc_relay_saved_timestamp_seconds", this.#deps.clock.now() / 1_000);
-  }
-
-  outageBegan({ system }: Outage): void {
-    this.#add("cdc_relay_outages_total", 1, { system });
-    this.#set("cdc_relay_outage", 1, { system });
-  }
-
-  recovered({ system }: Omit<Outage, "error">): void {
-    this.#set("cdc_relay_outage", 0, { system });
-  }
-
-  retried({ system }: Pick<Outage, "system">): void {
-    this.#add("cdc_relay_retries_total", 1, { system });
-  }
-
-  #readStatus(): void {
-    const { phase, lag, clusterTime, oplogHeadroom, snapshotDone, snapshotTotal, leftOut } =
-      this.#deps.status.current;
+  #readStatus(status: RelayStatus, stream: Labels): void {
+    const { phase, lag, clusterTime, oplogHeadroom, snapshotDone, snapshotTotal, leftOut } = status;
+    const set = (name: NameOf<"gauge">, value: number | null) =>
+      value === null ? this.#gauges.get(name)?.remove(stream) : this.#set(name, value, stream);
+    const inSeconds = (milliseconds: number | null) => milliseconds === null ? null : milliseconds / 1_000;
     for (const each of Object.keys(PHASES)) {
-      this.#set("cdc_relay_phase", each === phase ? 1 : 0, { phase: each });
+      this.#set("cdc_relay_phase", each === phase ? 1 : 0, { ...stream, phase: each });
     }
-    this.#set("cdc_relay_left_out_collections", leftOut.length);
-    this.#setKnown("cdc_relay_lag_seconds", lag === null ? null : lag / 1_000);
-    this.#setKnown("cdc_relay_applied_timestamp_seconds", clusterTime === null ? null : clusterTime / 1_000);
-    this.#setKnown("cdc_relay_oplog_headroom_seconds", oplogHeadroom === null ? null : oplogHeadroom / 1_000);
-    this.#setKnown("cdc_relay_snapshot_documents", snapshotDone);
-    this.#setKnown("cdc_relay_snapshot_documents_expected", snapshotTotal);
+    set("cdc_relay_left_out_collections", leftOut.length);
+    set("cdc_relay_lag_seconds", inSeconds(lag));
+    set("cdc_relay_applied_timestamp_seconds", inSeconds(clusterTime));
+    set("cdc_relay_oplog_headroom_seconds", inSeconds(oplogHeadroom));
+    set("cdc_relay_snapshot_documents", snapshotDone);
+    set("cdc_relay_snapshot_documents_expected", snapshotTotal);
   }
 
-  #define(name: string, { kind, help, labels = [], buckets = [] }: MetricDefinition): void {
-    const definition = { name, help, labelNames: [...labels], registers: [this.#registry] };
+  #define(name: string, { kind, help, labels = [], buckets = [], isShared }: MetricDefinition): void {
+    const labelNames = this.#hasSeveral && !isShared ? ["stream", ...labels] : [...labels];
+    const definition = { name, help, labelNames, registers: [this.#registry] };
     switch (kind) {
       case "counter":
         this.#counters.set(name, new Counter(definition));
         break;
       case "gauge": {
         const gauge = new Gauge(definition);
-        if (labels.length === 0) gauge.remove(); // Absent until it is set.
+        if (labelNames.length === 0) gauge.remove(); // Absent until it is set.
         this.#gauges.set(name, gauge);
         break;
       }
@@ -154,20 +158,67 @@ export class RelayMetrics implements Partial<RelayObserver> {
     }
   }
 
-  #add(name: NameOf<"counter">, value: number, labels: Labels = {}): void {
+  #add(name: NameOf<"counter">, value: number, labels: Labels): void {
     this.#counters.get(name)?.inc(labels, value);
   }
 
-  #set(name: NameOf<"gauge">, value: number, labels: Labels = {}): void {
+  #set(name: NameOf<"gauge">, value: number, labels: Labels): void {
     this.#gauges.get(name)?.set(labels, value);
   }
 
-  #setKnown(name: NameOf<"gauge">, value: number | null): void {
-    if (value === null) this.#gauges.get(name)?.remove();
-    else this.#set(name, value);
-  }
-
-  #observe(name: NameOf<"histogram">, value: number, labels: Labels = {}): void {
+  #observe(name: NameOf<"histogram">, value: number, labels: Labels): void {
     this.#histograms.get(name)?.observe(labels, value);
   }
+}
+
+/** No collection has this name: their names contain a dot. */
+const OTHER = "other";
+const MAX_COLLECTIONS = 100;
+
+/**
+ * The values of the label `collection`: bounded, because each has its own time series.
+ *
+ * @example
+ * IN: shop.orders, shop.users, shop.orders with `atMost` 1 → OUT: shop.orders, other, shop.orders
+ */
+export class CollectionLabels {
+  readonly #atMost: number;
+  readonly #known = new Set<string>();
+
+  constructor({ atMost = MAX_COLLECTIONS } = {}) {
+    this.#atMost = atMost;
+  }
+
+  of(namespace: Namespace): string {
+    const name = namespaceText(namespace);
+    if (this.#known.has(name)) return name;
+    if (this.#known.size >= this.#atMost) return OTHER;
+    this.#known.add(name);
+    return name;
+  }
+}
+
+const MICROSECONDS = 1_000_000;
+
+/**
+ * CPU and memory of the process, by the names that dashboards for Node.js use. The metrics of prom-client itself read
+ * `/proc`, which takes a permission that the relay does not need, and are 0 without it.
+ */
+function processMetrics() {
+  const { user, system } = process.cpuUsage();
+  const { rss, heapTotal, heapUsed, external } = process.memoryUsage();
+  return {
+    counters: {
+      process_cpu_user_seconds_total: user / MICROSECONDS,
+      process_cpu_system_seconds_total: system / MICROSECONDS,
+      process_cpu_seconds_total: (user + system) / MICROSECONDS,
+    },
+    gauges: {
+      process_start_time_seconds: Math.round(performance.timeOrigin / 1_000),
+      process_resident_memory_bytes: rss,
+      nodejs_heap_size_total_bytes: heapTotal,
+      nodejs_heap_size_used_bytes: heapUsed,
+      nodejs_external_memory_bytes: external,
+    },
+  };
 }

@@ -1,5 +1,5 @@
 /** What `/status` answers: the fields of `status --json` and of the view `cdc_status`, from the relay itself. */
-import type { FollowedStream } from "../pipeline/status/observer.ts";
+import type { FollowedStream } from "../pipeline/status/events.ts";
 import type { RelayStatus } from "../pipeline/status/relay_status.ts";
 import { columnsOf } from "../pipeline/status/status_tracker.ts";
 import type { STATUS_FIELDS } from "../sink/metadata/status_query.ts";

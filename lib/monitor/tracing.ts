@@ -5,13 +5,13 @@
  * @see https://docs.deno.com/runtime/fundamentals/open_telemetry/
  */
 import { type Span, SpanStatusCode, trace as telemetry } from "@opentelemetry/api";
-import type { RelayObserver } from "../pipeline/status/observer.ts";
+import { type Listener, on } from "../pipeline/status/events.ts";
 import type { Trace } from "../pipeline/status/stages.ts";
 import { messageOf } from "../util/errors.ts";
 
 export interface Tracing {
   /** Adds stages, and how large a batch is, to the span that is open. */
-  readonly observer: Pick<RelayObserver, "stageDone" | "batchApplied">;
+  readonly listen: Listener;
   readonly trace: Trace;
 }
 
@@ -30,7 +30,7 @@ export function openTracing(version: string): Tracing {
           span.end();
         }
       }),
-    observer: {
+    listen: on({
       stageDone: ({ stage, seconds }) => {
         // Waiting for the change stream belongs to no batch.
         if (!telemetry.getActiveSpan()) return;
@@ -40,7 +40,7 @@ export function openTracing(version: string): Tracing {
       batchApplied: ({ events, bytes }) => {
         telemetry.getActiveSpan()?.setAttributes({ "cdc.events": events, "cdc.bytes": bytes });
       },
-    },
+    }),
   };
 }
 

@@ -1,8 +1,7 @@
-/** Why no stream was found: a server does not show schemas that the user has no rights on. */
+/** Explains why no stream was found: servers hide schemas on which the user has no privileges. */
 import type { Transport } from "../sink/connection/transport.ts";
-import { quoteName } from "../sink/sql/sql_names.ts";
+import { quoteName } from "../sink/sql/names.ts";
 
-/** Who asks, and what that user may see. */
 export interface Viewer {
   readonly user: string;
   readonly seesAll: boolean;
@@ -10,11 +9,10 @@ export interface Viewer {
 }
 
 export interface Absence extends Viewer {
-  /** The stream that was asked for; undefined for all. */
+  /** The requested stream; undefined for all. */
   readonly wanted: string | undefined;
-  /** The streams that the user may see. */
   readonly existing: readonly string[];
-  /** The schema that the relay's own tables are most likely in. */
+  /** The most likely schema of the relay's own tables. */
   readonly schema: string;
 }
 
@@ -25,18 +23,18 @@ export async function viewerOf(transport: Transport): Promise<Viewer> {
   return { user: String(user), seesAll: seesAll === true, server: transport.dialect.name };
 }
 
-/** What shows the tables of a schema to a user. */
+/** The statement that shows the tables of a schema to the user. */
 export const grantText = ({ server, user }: Viewer, schema: string): string =>
   server === "CrateDB"
     ? `GRANT DQL ON SCHEMA ${quoteName(schema)} TO ${quoteName(user)}`
     : `GRANT USAGE ON SCHEMA ${quoteName(schema)} TO ${quoteName(user)}; ` +
       `GRANT SELECT ON ALL TABLES IN SCHEMA ${quoteName(schema)} TO ${quoteName(user)}`;
 
-/** Streams that are printed. */
+/** Printed streams. */
 const MAX_STREAMS = 20;
 
 /**
- * Explains that no stream was found, without a claim about what the user may not see.
+ * Explains that no stream was found, without claims about what the user cannot see.
  *
  * @example
  * IN: {user: "reader", seesAll: false, existing: [], schema: "doc", …}

@@ -1,11 +1,12 @@
-/** `forget`: removes what the relay keeps about a stream. Tables with documents and their rows stay. */
+/** `forget`: deletes the rows of a stream in the relay's own tables. Tables with documents stay. */
 import { isStreamOf } from "../key/worker.ts";
 import { openTransport } from "../sink/connection/open_transport.ts";
 import type { Transport } from "../sink/connection/transport.ts";
 import type { SinkAddress } from "../sink/connection/url.ts";
 import { fenced } from "../sink/connection/wrappers.ts";
 import { Lease } from "../sink/metadata/lease.ts";
-import { type MetadataTable, tableExists } from "../sink/metadata/metadata_tables.ts";
+import { type MetadataTable } from "../sink/metadata/metadata_tables.ts";
+import { tableExists } from "../sink/table/create_table.ts";
 import {
   countRecords,
   knownStreams,
@@ -15,38 +16,37 @@ import {
   type StreamRecords,
   wholeStreams,
 } from "../sink/metadata/stream_records.ts";
-import { quoteTable } from "../sink/sql/sql_names.ts";
+import { quoteTable } from "../sink/sql/names.ts";
 import type { Clock } from "../util/clock.ts";
-import { durationText } from "../util/duration_text.ts";
+import { durationText } from "../util/text.ts";
 import { UsageError, UserError } from "../util/errors.ts";
 import { absenceText, type Viewer, viewerOf } from "./absence.ts";
 
 export interface ForgetSettings {
   readonly sink: SinkAddress;
-  /** The stream with all its parts, or one part; undefined for the only one that exists. */
+  /** The stream with all its workers, or one worker; undefined for the only stream. */
   readonly stream: string | undefined;
 }
 
 export interface ForgetContext {
   readonly clock: Clock;
-  /** Asks whether these are to be removed. */
+  /** Asks whether to delete these. */
   readonly confirm: (kept: Kept) => Promise<boolean>;
 }
 
-/** What is kept about streams. */
 export interface Kept {
   readonly streams: readonly StreamName[];
-  /** Rows in each of the relay's own tables. */
+  /** Number of rows per table. */
   readonly rows: Readonly<Partial<Record<MetadataTable, number>>>;
 }
 
-/** A removal takes less; after a crash the streams are free again then. */
+/** After a crash of `forget`, the streams are free after this time. */
 const LEASE_MS = 10_000;
 const POSITIONS = "cdc_position";
 
 /**
- * @returns what was removed; undefined if that was not confirmed
- * @throws UsageError if no stream, or no single one, has that name; UserError while a relay follows it; SinkError
+ * @returns what was deleted; undefined if not confirmed
+ * @throws UsageError if no stream or several have that name; UserError while a relay follows it; SinkError
  */
 export async function forget(
   { sink, stream: name }: ForgetSettings,
@@ -61,16 +61,12 @@ export async function forget(
 
 export interface ChooseOptions {
   readonly name: string | undefined;
-  /** The default one, which counts if several schemas have a stream of this name. */
+  /** The default schema, for a name that several schemas have. */
   readonly schema: string;
   readonly viewer: Viewer;
 }
 
-/**
- * The stream of that name with all its parts, or the only one. Pure.
- *
- * @throws UsageError
- */
+/** The stream of that name with all its workers, or the only stream. Pure. @throws UsageError */
 export function chooseStreams(
   known: readonly StreamName[],
   { name, schema, viewer }: ChooseOptions,
@@ -97,7 +93,7 @@ export function chooseStreams(
   return matching.filter((each) => each.schema === chosen);
 }
 
-/** @throws UserError while a relay follows one of the streams; nothing is removed then */
+/** @throws UserError while a relay follows one of the streams; deletes nothing then */
 export async function forgetStreams(
   transport: Transport,
   streams: readonly StreamName[],
@@ -119,12 +115,12 @@ export async function forgetStreams(
     lost.signal.throwIfAborted();
     for (const lease of held) await lease.check();
   });
-  // Records may have been added while the question was open.
+  // The relay may have added rows before the answer.
   const found = await recordsOf(transport, streams);
   const isPosition = ({ name }: StreamRecords) => name === POSITIONS;
   const ofPositions = found.filter(isPosition);
   const rows = await sumOf(found.filter((each) => !isPosition(each)), (each) => removeRecords(guarded, each));
-  // A removal passes over a position that is renewed during it, and a removed position cannot be renewed.
+  // A DELETE skips a position that is renewed at the same time, and a deleted position cannot be renewed.
   renewals.dispose();
   await Promise.all(held.map((lease) => lease.renew()));
   lost.signal.throwIfAborted();
@@ -146,7 +142,7 @@ async function sumOf(
 /** @throws UserError */
 async function leaseOf(transport: Transport, name: StreamName, clock: Clock): Promise<Lease<never>> {
   const { schema, stream } = name;
-  const lease = await Lease.tryAcquire<never>(transport, {
+  const lease = new Lease<never>(transport, {
     table: { schema, name: POSITIONS },
     keyColumn: "stream",
     key: stream,
@@ -156,16 +152,12 @@ async function leaseOf(transport: Transport, name: StreamName, clock: Clock): Pr
     holds: `follows this stream: ${stream}`,
     takesOver: `has taken over this stream: ${stream}`,
   });
-  if (lease) return lease;
+  if (await lease.tryAcquire()) return lease;
   await hasFreePosition(transport, name);
   throw heldBy(null, stream, 0);
 }
 
-/**
- * Whether the stream has a position.
- *
- * @throws UserError while a relay holds it
- */
+/** Whether the stream has a position. @throws UserError while a relay holds it */
 async function hasFreePosition(transport: Transport, { schema, stream }: StreamName): Promise<boolean> {
   const { dialect: { millis, now } } = transport;
   const table = { schema, name: POSITIONS };
@@ -181,5 +173,5 @@ async function hasFreePosition(transport: Transport, { schema, stream }: StreamN
 
 const heldBy = (owner: string | null, stream: string, left: number): UserError =>
   new UserError(`A relay (${owner}) still follows this stream: ${stream}`, {
-    hint: `Stop it first. If it was killed, its lease runs out in ${durationText(left)}.`,
+    hint: `Stop it first. If it was killed, its lease expires in ${durationText(left)}.`,
   });

@@ -13,9 +13,9 @@ import { readStreams, type StreamStatus } from "./stream_status.ts";
 
 export interface StatusSettings {
   readonly sink: SinkAddress;
-  /** The one stream to report, with all its parts, by the default schema; undefined for all. */
+  /** The stream to report with all its workers, by the default schema; undefined for all. */
   readonly streamIn: ((schema: string) => string) | undefined;
-  /** Milliseconds; a stream that is further behind has a problem. */
+  /** Milliseconds; a larger lag is a problem. */
   readonly maxLag: number;
   readonly output: "text" | "json";
   readonly runs: "once" | "forever";
@@ -25,13 +25,13 @@ export interface StatusContext {
   readonly signal: AbortSignal;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Characters in a line; undefined where standard output is no terminal, and nothing is drawn over. */
+  /** Characters per line; undefined if standard output is not a terminal, so that nothing is redrawn. */
   readonly columns: number | undefined;
   /** @returns false if the output is closed */
   readonly print: (text: string) => boolean;
 }
 
-/** The streams, or why none was found. */
+/** The streams, or the reason why none was found. */
 export interface Found {
   readonly streams: readonly StreamStatus[];
   /** Empty if a stream was found. */
@@ -41,7 +41,7 @@ export interface Found {
 const INTERVAL_MS = 1_000;
 const WIDTH_ELSEWHERE = 200;
 
-/** @returns whether all streams are well, and there is one */
+/** @returns whether a stream was found and all are well */
 export async function status(settings: StatusSettings, context: StatusContext): Promise<boolean> {
   await using transport = await openTransport(settings.sink);
   const read = () => findStreams(transport, settings);
@@ -95,12 +95,7 @@ export async function findStreams(
   return { streams, absence: absenceText({ ...await viewerOf(transport), wanted, existing, schema }) };
 }
 
-/**
- * A text over the lines that were printed last, which are erased.
- *
- * @example
- * IN: "a", 2 → OUT: "\x1b[2A\x1b[Ja"
- */
+/** Erases the last lines and draws the text over them. @example IN: "a", 2 → OUT: "\x1b[2A\x1b[Ja" */
 export const redrawn = (text: string, lines: number): string =>
   lines === 0 ? text : `\x1b[${lines}A\x1b[J${text}`;
 

@@ -1,6 +1,5 @@
-/** How streams are, for people. */
-import { durationText } from "../util/duration_text.ts";
-import { GAP, type TextTable, textTable } from "../util/text_table.ts";
+/** Formats the status of streams as a table. */
+import { durationText, GAP, type TextTable, textTable } from "../util/text.ts";
 import type { StreamStatus } from "./stream_status.ts";
 
 const HEADER = [
@@ -17,8 +16,7 @@ const HEADER = [
 ];
 
 /**
- * A table with a row for each stream, and the last errors below it.
- *
+ * A table with a row for each stream, followed by the last errors.
  * @param now by CrateDB's clock or this machine's, in milliseconds since 1970
  *
  * @example
@@ -40,12 +38,12 @@ export function statusText(
   ];
 }
 
-/** Columns that a narrow terminal has no room for, the first to be left out first. */
+/** Columns that a narrow terminal omits, in this order. */
 const OPTIONAL = ["reported", "rows", "events", "oplog", "phase", "snapshot"];
-/** Less of a stream's name does not tell streams apart. */
+/** Minimum width of a stream's name, so that names stay distinct. */
 const STREAM_WIDTH = 28;
 
-/** Leaves columns out, so that the names and states of the streams can be read. */
+/** Omits columns until names and states fit. */
 function fittingColumns({ header, rows }: TextTable, width: number): TextTable {
   const widthOf = (at: number) =>
     Math.max(
@@ -64,9 +62,9 @@ function fittingColumns({ header, rows }: TextTable, width: number): TextTable {
   return { header: only(header), rows: rows.map(only) };
 }
 
-const FORGET = "forget --stream NAME removes what is kept of a stream that is no longer needed.";
+const FORGET = "forget --stream NAME removes the metadata of a stream that is no longer needed.";
 
-/** Whether no relay follows the stream. One that failed needs a cure first. */
+/** Whether no relay follows the stream. A failed one needs a repair first. */
 const isUnfollowed = ({ state }: StreamStatus): boolean => state === "stopped" || state === "no sign of life";
 
 function cellsOf(status: StreamStatus, now: number): string[] {

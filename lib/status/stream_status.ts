@@ -1,15 +1,16 @@
-/** How the streams in all schemas are, read from CrateDB alone. */
+/** Reads the status of the streams in all schemas, from CrateDB only. */
 import { isUnknownRelation } from "../sink/connection/sink_error.ts";
 import { refreshTable, type Transport } from "../sink/connection/transport.ts";
-import { type FoundTable, tableExists, tablesInEverySchema } from "../sink/metadata/metadata_tables.ts";
+import { tablesInEverySchema } from "../sink/metadata/metadata_tables.ts";
+import { tableExists } from "../sink/table/create_table.ts";
 import { STATUS_FIELDS, statusQuery, type StreamState } from "../sink/metadata/status_query.ts";
-import { quoteTable, type TableName } from "../sink/sql/sql_names.ts";
+import { quoteTable, type TableName } from "../sink/sql/names.ts";
 import { UserError } from "../util/errors.ts";
 import { grantText, viewerOf } from "./absence.ts";
 
-/** As the view `cdc_status` has it. Times are in ISO 8601; what an older version does not report is null. */
+/** A row of the view `cdc_status`. Times are in ISO 8601. */
 export interface StreamStatus {
-  /** Of the relay's own tables. */
+  /** The schema of the relay's own tables. */
   readonly schema: string;
   readonly stream: string;
   readonly state: StreamState;
@@ -33,15 +34,13 @@ export interface StreamStatus {
 
 const TEXTS: readonly string[] = ["stream", "state", "phase", "last_error", "owner", "version"];
 
-/** What the status of a stream is made of. A relay makes `cdc_position` last. */
+/** The tables that the status needs. A relay creates `cdc_position` last. */
 const TABLES = ["cdc_position", "cdc_collection", "cdc_dead_letter"] as const;
 
 /**
- * All streams that the user may see, in the order of their schemas and names.
- *
- * @param options.maxLag in milliseconds; a stream that is further behind has a problem
- *
- * @throws SinkError; UserError if the user sees the position of a stream, and not its dead letters
+ * All streams that the user may see, ordered by schema and name.
+ * @param options.maxLag in milliseconds; a larger lag is a problem
+ * @throws SinkError; UserError if the user sees positions, but not collections or dead letters
  */
 export async function readStreams(
   transport: Transport,
@@ -59,16 +58,16 @@ export async function readStreams(
   return found.flat().map(statusOf).sort((one, other) => textOf(one) < textOf(other) ? -1 : 1);
 }
 
-/** None if the schema has just been dropped. */
+/** No rows if the schema was dropped in between. */
 async function rowsOf(
   transport: Transport,
-  table: FoundTable,
+  table: TableName,
   maxLag: number,
 ): Promise<(readonly unknown[])[]> {
-  const { schema, columns } = table;
+  const { schema } = table;
   try {
     await refreshTable(transport, table);
-    const { rows } = await transport.query(statusQuery(transport.dialect, { schema, columns, maxLag }));
+    const { rows } = await transport.query(statusQuery(transport.dialect, { schema, maxLag }));
     return rows.map((row) => [schema, ...row]);
   } catch (error) {
     if (isUnknownRelation(error) && !await tableExists(transport, table)) return [];
@@ -91,7 +90,7 @@ function statusOf([schema, ...values]: readonly unknown[]): StreamStatus {
   return { schema, ...Object.fromEntries(fields) } as StreamStatus;
 }
 
-/** Over HTTP a time is a number, over the wire a Date, and there a large integer is a text. */
+/** Times are numbers over HTTP, and dates over the wire, where large integers are texts. */
 function valueOf(name: string, value: unknown): string | number | null {
   if (value === null || value === undefined) return null;
   if (TEXTS.includes(name)) return String(value);

@@ -1,29 +1,27 @@
 /** `wait`: returns when CrateDB shows everything up to a time of MongoDB. */
 import type { BSON } from "mongodb";
 import { siblingsOf } from "../key/worker.ts";
-import { hasWritten } from "../pipeline/status/has_written.ts";
+import { hasWritten } from "../pipeline/snapshot/saved_snapshot.ts";
 import { openTransport } from "../sink/connection/open_transport.ts";
 import { isUnknownRelation } from "../sink/connection/sink_error.ts";
 import { refreshTable, type Transport } from "../sink/connection/transport.ts";
 import type { SinkAddress } from "../sink/connection/url.ts";
-import {
-  type FoundTable,
-  selectFromEverySchema,
-  tablesInEverySchema,
-} from "../sink/metadata/metadata_tables.ts";
+import { selectFromEverySchema, tablesInEverySchema } from "../sink/metadata/metadata_tables.ts";
 import { readPositions, type SavedPosition } from "../sink/metadata/saved_position.ts";
-import { quoteTable } from "../sink/sql/sql_names.ts";
+import { quoteTable, type TableName } from "../sink/sql/names.ts";
 import { Deployment } from "../source/connection/deployment.ts";
 import { operationTimeOf } from "../source/connection/operation_time.ts";
+import { clusterTimeFields, clusterTimeText } from "../source/stream/cluster_time.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
+import { durationText } from "../util/text.ts";
 import { absenceText, viewerOf } from "./absence.ts";
 
 export interface WaitSettings {
-  /** Asked for the time, if that is "now". */
+  /** Provides the time, if `at` is "now". */
   readonly mongodbUrl: string;
   readonly sink: SinkAddress;
-  /** The one stream to wait for, with all its parts, by the default schema; undefined for all. */
+  /** The stream to wait for with all its workers, by the default schema; undefined for all. */
   readonly streamIn: ((schema: string) => string) | undefined;
   readonly at: "now" | BSON.Timestamp;
   /** Milliseconds. */
@@ -37,7 +35,7 @@ export interface WaitContext {
   readonly log: Logger;
 }
 
-/** Whether a stream shows everything; "not followed" if no relay follows it, so that waiting longer is in vain. */
+/** "not followed" if no relay follows the stream, so that waiting is useless. */
 export type StreamOutcome = "shown" | "behind" | "not followed";
 
 export interface WaitedStream {
@@ -48,14 +46,14 @@ export interface WaitedStream {
 export interface Waited {
   readonly at: BSON.Timestamp;
   readonly streams: readonly WaitedStream[];
-  /** Why no stream was found; empty if one was. */
+  /** Why no stream was found; else empty. */
   readonly absence: readonly string[];
 }
 
-/** Between two looks at the positions: short at first, as most waits are. */
+/** Intervals of polling: short at first, because most waits are short. */
 const FIRST_INTERVAL_MS = 50;
 const LONGEST_INTERVAL_MS = 500;
-/** Between two searches for tables with positions. */
+/** Interval of the search for tables with positions. */
 const SEARCH_INTERVAL_MS = 5_000;
 
 /** @throws MongoError, SinkError; AbortError when the signal is aborted */
@@ -70,11 +68,11 @@ export async function wait(settings: WaitSettings, context: WaitContext): Promis
 
 export interface WaitFor {
   readonly at: BSON.Timestamp;
-  /** By the monotonic clock, in milliseconds. */
+  /** Milliseconds of the monotonic clock. */
   readonly until: number;
   /** The default schema. */
   readonly schema: string;
-  /** The one stream to wait for, with all its parts; undefined for all. */
+  /** The stream to wait for with all its workers; undefined for all. */
   readonly wanted: string | undefined;
 }
 
@@ -84,7 +82,7 @@ export async function waitFor(
   { at, until, schema, wanted }: WaitFor,
   { clock, log, signal }: WaitContext,
 ): Promise<Waited> {
-  let tables: readonly FoundTable[] = [];
+  let tables: readonly TableName[] = [];
   let searchAt = -Infinity;
   for (let interval = FIRST_INTERVAL_MS;; interval = Math.min(2 * interval, LONGEST_INTERVAL_MS)) {
     if (clock.monotonic() >= searchAt) {
@@ -108,7 +106,7 @@ export async function waitFor(
   }
 }
 
-/** Of each stream, and of the parts of divided streams that no relay has ever followed. */
+/** The outcome of each stream, including workers that never ran. */
 function outcomesOf(
   positions: readonly SavedPosition[],
   { at, wanted }: Pick<WaitFor, "at" | "wanted">,
@@ -162,3 +160,46 @@ async function refresh(transport: Transport, streams: readonly string[]): Promis
     }
   }
 }
+
+/** "no stream" if no stream was found. */
+export type WaitOutcome = "shown" | "behind" | "no stream";
+
+export function waitOutcome({ streams }: Pick<Waited, "streams">): WaitOutcome {
+  if (streams.length === 0) return "no stream";
+  return streams.every(({ outcome }) => outcome === "shown") ? "shown" : "behind";
+}
+
+const TEXTS: Readonly<Record<StreamOutcome, (time: string) => string>> = {
+  shown: (time) => `shows everything up to ${time}`,
+  behind: (time) => `does not show everything up to ${time}`,
+  "not followed": (time) => `does not show everything up to ${time}, and no relay follows it`,
+};
+
+/**
+ * A line for each stream, or the reason why none was found.
+ * @param duration in milliseconds
+ * @example
+ * IN: {at: Timestamp(1700000000, 3), streams: [{stream: "shop.* -> …", outcome: "shown"}], …}, 120
+ * OUT: shop.* -> … shows everything up to 2023-11-14T22:13:20.000Z (3), after 120 ms
+ */
+export function waitText({ at, streams, absence }: Waited, duration: number): string {
+  const lines = streams.map(({ stream, outcome }) =>
+    `${stream} ${TEXTS[outcome](clusterTimeText(at))}, after ${durationText(duration)}`
+  );
+  return [...lines, ...absence].join("\n");
+}
+
+/**
+ * The result as one line of JSON.
+ *
+ * @example
+ * OUT: {"outcome":"shown","cluster_time":"2023-11-14T22:13:20.000Z","operation_time":"1700000000:3","duration_ms":120,
+ * "streams":[{"stream":"shop.* -> …","outcome":"shown"}]}
+ */
+export const waitJson = (waited: Waited, duration: number): string =>
+  JSON.stringify({
+    outcome: waitOutcome(waited),
+    ...clusterTimeFields(waited.at),
+    duration_ms: Math.round(duration),
+    streams: waited.streams,
+  });

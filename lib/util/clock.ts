@@ -1,20 +1,16 @@
-/** Time, which tests replace. */
+/** Clocks. Tests replace them. */
 import { setTimeout as delay } from "node:timers/promises";
 
 export interface Clock {
-  /** Milliseconds since 1970, for times that are shown or stored. It may be set back or forward at any moment. */
+  /** Milliseconds since 1970, for times that are shown or stored. May jump in both directions. */
   now(): number;
-  /** Milliseconds since some moment, for durations. It never goes back, and stands still while the machine sleeps. */
+  /** Milliseconds for durations. Never goes back, and stops while the machine sleeps. */
   monotonic(): number;
-  /**
-   * Resolves after so many milliseconds.
-   *
-   * @throws AbortError when the signal is aborted first
-   */
+  /** @throws AbortError if the signal is aborted first */
   wait(milliseconds: number, options?: { readonly signal?: AbortSignal }): Promise<void>;
 }
 
-/** Waits until a promise settles, for so many milliseconds at most; Infinity for no limit. Never throws. */
+/** Waits until a promise settles or the time is over; Infinity for no limit. Never throws. */
 export async function waitAtMost(
   milliseconds: number,
   promise: Promise<unknown>,

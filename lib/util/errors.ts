@@ -1,5 +1,4 @@
-/** Errors that a user is told of. */
-
+/** Errors for users. */
 import { maskSecrets } from "./mask_url.ts";
 
 export interface UserErrorOptions {
@@ -8,7 +7,7 @@ export interface UserErrorOptions {
   readonly cause?: unknown;
 }
 
-/** A failure that ends the program: what happened, and what to do next. Exit code 1. */
+/** A failure that ends the program, with what to do next. Exit code 1. */
 export class UserError extends Error {
   readonly hint: string | undefined;
 
@@ -22,10 +21,10 @@ export class UserError extends Error {
 /** Wrong usage: exit code 2. */
 export class UsageError extends UserError {}
 
-/** What a person reads of a message; MongoDB's may quote a document of megabytes. */
+/** MongoDB's messages may quote large documents. */
 const MAX_MESSAGE_CHARACTERS = 2_000;
 
-/** The message of an error, with passwords in URLs masked, cut where it is very long. */
+/** The message of an error: masks passwords in URLs, and cuts a long message. */
 export function messageOf(error: unknown): string {
   const text = maskSecrets(error instanceof Error ? error.message || error.name : String(error));
   return text.length > MAX_MESSAGE_CHARACTERS ? `${text.slice(0, MAX_MESSAGE_CHARACTERS)}…` : text;

@@ -1,34 +1,33 @@
 /**
- * Has garbage collected sooner than the engine would: it lets 30 MB of live data become 200 MB with garbage, and the bytes
- * outside of its heap 64 MB more.
+ * Collects garbage earlier than the engine, which lets 30 MB of live data grow to 200 MB with garbage, plus 64 MB outside
+ * its heap.
  */
 import process from "node:process";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
-/** Whose garbage is collected. */
 export interface Heap {
-  /** What live data and garbage take, in bytes. */
+  /** Live data and garbage, in bytes. */
   size(): number;
   collect(): void;
 }
 
-/** Where most of the limit is live data, collecting waits until a third is garbage. */
+/** If most of the limit is live data, the next collection waits until a third is garbage. */
 const GROWTH = 1.5;
 
 export class GarbageLimit {
   readonly #bytes: number;
   readonly #heap: Heap;
-  /** Size at which garbage is worth collecting. */
+  /** Minimum size for the next collection. */
   #worthwhile = 0;
 
-  /** @param bytes that live data and garbage should take at most */
+  /** @param bytes limit of live data and garbage together */
   constructor(bytes: number, heap: Heap = new V8Heap()) {
     this.#bytes = bytes;
     this.#heap = heap;
   }
 
-  /** Collects garbage where `bytes` more would be over the limit. Takes some 20 µs else. */
+  /** Collects garbage if `bytes` more would exceed the limit. The check takes about 20 µs. */
   makeRoom(bytes: number): void {
     const size = this.#heap.size();
     if (size + bytes < this.#bytes || size < this.#worthwhile) return;
@@ -37,7 +36,7 @@ export class GarbageLimit {
   }
 }
 
-/** The heap of this program, with the bytes that lie outside of it. */
+/** The heap of this process, and its external memory. */
 export class V8Heap implements Heap {
   #collect: (() => void) | undefined;
 
@@ -52,7 +51,7 @@ export class V8Heap implements Heap {
   }
 }
 
-/** Only a context that is made after the flag has the function. */
+/** Only a context created after the flag has the function. */
 function collector(): () => void {
   setFlagsFromString("--expose-gc");
   return runInNewContext("globalThis.gc") ?? (() => {});

@@ -1,20 +1,19 @@
 export interface GroupLimits<T> {
-  /** The most items of a group. */
   readonly count: number;
-  /** The most that a group weighs, unless one item alone weighs more. */
-  readonly weight: number;
-  readonly weightOf: (item: T) => number;
+  /** A heavier item is the only one in its group. @default {Infinity} */
+  readonly weight?: number;
+  readonly weightOf?: (item: T) => number;
 }
 
 /**
- * The items in groups, in their order.
+ * Splits items into groups of limited count and weight, in order.
  *
  * @example
  * IN: ["a", "bb", "cccc", "d"], {count: 2, weight: 3, weightOf: length} → OUT: ["a", "bb"], ["cccc"], ["d"]
  */
 export function* grouped<T>(
   items: Iterable<T>,
-  { count, weight, weightOf }: GroupLimits<T>,
+  { count, weight = Infinity, weightOf = () => 0 }: GroupLimits<T>,
 ): Generator<T[]> {
   let group: T[] = [];
   let total = 0;

@@ -1,32 +1,28 @@
 import { styleText } from "node:util";
 import { maskSecrets } from "./mask_url.ts";
 import { STDERR } from "./standard_streams.ts";
-import { peopleField } from "./unit_fields.ts";
+import { durationText } from "./text.ts";
 
 /** Levels of importance, lowest first. */
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 export type LogLevel = typeof LOG_LEVELS[number];
 
-/** The form of a line: for people (`text`) or for machines (`json`). */
+/** For people (`text`) or for programs (`json`). */
 export const LOG_FORMATS = ["text", "json"] as const;
 export type LogFormat = typeof LOG_FORMATS[number];
 
-/**
- * Writes one line per call: a message and its fields. The name of a field is in snake case, and has the unit of a number at
- * its end (`lag_ms`, `duration_s`, `rate_per_s`), see {@linkcode peopleField}.
- */
+/** Writes one line per call. Names of fields are in snake case and end with the unit: `lag_ms`, `duration_s`, `rate_per_s`. */
 export type Logger = { readonly [level in LogLevel]: (message: string, fields?: LogFields) => void };
 export type LogFields = Readonly<Record<string, unknown>>;
 
 export interface LoggerOptions {
   readonly format: LogFormat;
-  /** Lines below this level are dropped. */
   readonly level: LogLevel;
-  /** Whether text lines are coloured, for a terminal. @default {false} */
+  /** Whether to colour text lines. @default {false} */
   readonly colour?: boolean;
-  /** Takes a finished line, without its line end. @default {writes to standard error} */
+  /** Takes a line without its line end. @default {writes to standard error} */
   readonly write?: (line: string) => void;
-  /** The time of a line. @default {the clock} */
+  /** @default {the clock} */
   readonly now?: () => Date;
 }
 
@@ -38,14 +34,9 @@ interface Entry {
   readonly colour: boolean;
 }
 
-type Style = "dim" | "yellow" | "red";
+type Style = "dim" | "yellow" | "red" | undefined;
 
-const STYLES: Record<LogLevel, Style | undefined> = {
-  debug: "dim",
-  info: undefined,
-  warn: "yellow",
-  error: "red",
-};
+const STYLES: Record<LogLevel, Style> = { debug: "dim", info: undefined, warn: "yellow", error: "red" };
 
 const FORMATS: Record<LogFormat, (entry: Entry) => string> = {
   text: ({ time, level, message, fields, colour }) =>
@@ -57,7 +48,7 @@ const FORMATS: Record<LogFormat, (entry: Entry) => string> = {
         .map(([key, value]) => peopleField(key, value))
         .map(([key, value]) => `${key}=${textValue(value)}`),
     ].join(" "),
-  // A field of one of these names does not replace them.
+  // Fields do not replace these three.
   json: ({ time, level, message, fields }) => {
     const head = { time, level, message };
     return toJson({ ...head, ...fields, ...head });
@@ -82,13 +73,13 @@ export function createLogger(options: LoggerOptions): Logger {
   return unfailing({ debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") });
 }
 
-/** The same logger, but a line that cannot be written is dropped, so that a full disk does not end the relay. */
+/** The same logger, which drops a line that cannot be written: a full disk does not end the relay. */
 export function unfailing(log: Logger): Logger {
   const at = (level: LogLevel) => (message: string, fields?: LogFields) => {
     try {
       log[level](message, fields);
     } catch {
-      // Reporting it would fail as well.
+      // A report would fail as well.
     }
   };
   return Object.freeze({ debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") });
@@ -97,7 +88,7 @@ export function unfailing(log: Logger): Logger {
 const writeToStderr = (line: string): void => STDERR.write(`${line}\n`);
 
 /**
- * The local time with its offset, as RFC 3339 writes it.
+ * The local time in RFC 3339.
  *
  * @example
  * IN: 11:34:56Z in Vienna, in winter → OUT: 2026-01-31T12:34:56+01:00; in UTC → OUT: 2026-01-31T11:34:56Z
@@ -123,12 +114,12 @@ function oneLine(text: string): string {
   return visible(text.replace(/\s+/g, (blanks) => /[\r\n]/.test(blanks) ? " " : blanks));
 }
 
-/** Escapes control characters, because keys and values of documents are logged. */
+/** Escapes control characters: log lines contain keys and values of documents. */
 function visible(text: string): string {
   return text.replace(/\p{Cc}/gu, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
-const painted = (text: string, style: Style | undefined): string =>
+const painted = (text: string, style: Style): string =>
   style === undefined ? text : styleText(style, text, { validateStream: false });
 
 function toJson(value: unknown): string {
@@ -137,6 +128,29 @@ function toJson(value: unknown): string {
     const plain = item instanceof Error ? item.message : item;
     return typeof plain === "string" ? maskSecrets(plain) : plain;
   }) ?? String(value);
+}
+
+/** Formats of numbers by the ending of the field's name, the longest first. */
+const UNITS: readonly (readonly [ending: string, text: (value: number) => string])[] = [
+  ["_per_s", (value) => `${value}/s`],
+  ["_ms", durationText],
+  ["_s", (value) => durationText(value * 1_000)],
+];
+
+/**
+ * Formats a number with a unit for people. Returns other fields unchanged.
+ *
+ * @example
+ * IN: "lag_ms", 120000 → OUT: ["lag", "2 min"]
+ * IN: "rate_per_s", 100 → OUT: ["rate", "100/s"]
+ * IN: "rows", 5 → OUT: ["rows", 5]
+ */
+export function peopleField(name: string, value: unknown): readonly [name: string, value: unknown] {
+  if (typeof value !== "number" || !Number.isFinite(value)) return [name, value];
+  for (const [ending, text] of UNITS) {
+    if (name.endsWith(ending)) return [name.slice(0, -ending.length), text(value)];
+  }
+  return [name, value];
 }
 
 /** A logger that writes nothing. */

@@ -1,19 +1,18 @@
-import { WEB_TOKEN } from "./web_token.ts";
+/** A JSON Web Token: three parts of base64url, of which the first two are JSON objects. */
+export const WEB_TOKEN = /e[wy][\w-]*\.e[wy][\w-]*\.[\w-]+/;
 
-/** What is before a password: `scheme://user:`. */
+/** The part before a password: `scheme://user:`. */
 const USER = /^((?:\s*[a-z][\w+.-]*:\/\/)?(?!\/\/)[^:@/]*):(?!\/\/)/i;
-/** A colon that may be before a password, in other forms. */
+/** Any other colon that may precede a password. */
 const COLON = /:(?!\/\/)/;
-/** The name of a parameter, with what stands before it and after it. */
+/** The name of a parameter, with its delimiters. */
 const PARAMETER = /[?&][^=&]*=?/g;
 const SECRET_NAME = /password|secret|token|[?&]authMechanismProperties=$/i;
 const END_OF_VALUE = /[&#\s]|$/g;
 
 /**
- * A URL that is safe to print: its password, and parameters that hold secrets, become `***`.
- *
- * Works on malformed URLs too. When in doubt it hides more. The time grows with the length, not with its square: texts
- * that look like URLs may be values of documents.
+ * A URL that is safe to print: `***` replaces its password and secret parameters. Malformed URLs are masked too, rather
+ * more than less. Takes linear time, because texts like URLs may be values of documents.
  *
  * IN: `crate://admin:s3cr/et@db.example.org/?ssl=true`
  *
@@ -46,13 +45,13 @@ function maskParameters(url: string): string {
 const WEB_TOKENS = new RegExp(`(?<![\\w-])${WEB_TOKEN.source}`, "g");
 
 /**
- * A text in which every URL is masked, and every JSON Web Token hidden.
+ * Masks every URL and every JSON Web Token in a text.
  *
  * IN: `cannot reach mongodb://root:pw@localhost:27017/ with eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJ4In0.c2lnbmF0dXJl`
  *
  * OUT: `cannot reach mongodb://root:***@localhost:27017/ with ***`
  */
 export function maskSecrets(text: string): string {
-  // Matches only at the start of a word, so that a long word is not scanned from each of its letters.
+  // Matches only at the start of a word: linear time for long words.
   return text.replace(/(?<![a-z0-9+.-])[a-z0-9+.-]+:\/\/\S+/gi, maskUrl).replace(WEB_TOKENS, "***");
 }

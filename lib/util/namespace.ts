@@ -1,4 +1,3 @@
-/** The name of a collection: its database and its own. */
 export interface Namespace {
   readonly database: string;
   readonly collection: string;
@@ -7,10 +6,7 @@ export interface Namespace {
 /** @example IN: {database: "shop", collection: "orders"} → OUT: shop.orders */
 export const namespaceText = ({ database, collection }: Namespace): string => `${database}.${collection}`;
 
-/**
- * Items by their collection, each group in the order of the items. Neighbours mostly share the object that names it: the
- * text is made only where it is another one.
- */
+/** Groups items by collection, in order. Fast if neighbours share the namespace object. */
 export function byNamespace<T extends { readonly namespace: Namespace }>(items: Iterable<T>): T[][] {
   const groups = new Map<string, T[]>();
   let last: Namespace | undefined;

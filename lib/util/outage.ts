@@ -1,13 +1,11 @@
 /**
- * Tracks what one system owes the program: answers to open questions, and to tries that have failed. Both together make
- * an outage, which is reported once however many operations meet it.
+ * Tracks the outages of one system. All operations share one outage.
  *
  * Invariants:
- * - An outage begins with a failed try, or when a question has waited `SILENT_MS` for its answer. The time that a question
- *   allows is not counted.
- * - It ends with an answer, if no operation fails then and no question is that old. A refusal is an answer. Giving an
- *   operation up proves nothing: the outage lasts until the system answers another one.
- * - `outageBegan` and `recovered` alternate. `outage` is reported only between the two.
+ * - An outage begins with a failed try, or when a request is overdue by `SILENT_MS`.
+ * - It ends with an answer, which may be a refusal, if no operation is failing and no request is overdue. An operation that
+ *   gives up does not end it.
+ * - `outageBegan` and `recovered` alternate. `outage` is emitted only between the two.
  */
 import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
 
@@ -20,52 +18,45 @@ export interface Outage {
   readonly lasted: number;
 }
 
-export interface OutageObserver {
-  /** Called once when an outage begins; the error is a {@linkcode SilentError} if an answer is overdue. */
-  outageBegan(outage: Outage): void;
-  /** Called every minute while the outage lasts. */
-  outage(outage: Outage): void;
-  /** Called once when it is over. */
-  recovered(outage: Omit<Outage, "error">): void;
-  /** Called for each try that has failed and is made again. */
-  retried(failure: Pick<Outage, "system">): void;
-}
+export type OutageEvent =
+  /** The error is a {@linkcode SilentError} if an answer is overdue. */
+  | ({ readonly type: "outageBegan" } & Outage)
+  /** Repeated every minute during the outage. */
+  | ({ readonly type: "outage" } & Outage)
+  | ({ readonly type: "recovered" } & Omit<Outage, "error">)
+  /** A try has failed and is repeated. */
+  | { readonly type: "retried"; readonly system: System };
 
-/** A question that waits longer than this for its answer, beyond what it allows, is an outage. In milliseconds. */
+/** An answer that is overdue by so many milliseconds is an outage. */
 export const SILENT_MS = 5_000;
-/** An outage that lasts is reported again after each of these. */
 const REMINDER_MS = 60_000;
 
 /** The system has sent neither an answer nor an error. */
 export class SilentError extends Error {
   override readonly name = "SilentError";
 
-  /** @param milliseconds since the question */
   constructor(milliseconds: number) {
     super(`no answer for ${Math.floor(milliseconds / 1_000)} s`);
   }
 }
 
 export interface Question {
-  /**
-   * Milliseconds that the answer may take before the question counts as waiting; Infinity for an operation that another
-   * limit ends, such as a scan of a collection. @default {0}
-   */
+  /** Milliseconds before the answer is overdue; Infinity if another limit ends the operation. @default {0} */
   readonly allowedMs?: number;
 }
 
-/** What a system owes, for those that only look. */
+/** The read-only side of a tracker. */
 export interface Liveness {
   readonly system: System;
-  /** The present outage; undefined without one. */
+  /** The current outage. */
   readonly current: Outage | undefined;
-  /** Milliseconds that a question has waited for its answer beyond what it allows, the most of all questions; 0 for none. */
+  /** Milliseconds by which the longest request is overdue. */
   readonly waited: number;
 }
 
 export interface OutageTrackerOptions {
   readonly system: System;
-  readonly observer: OutageObserver;
+  readonly emit: (event: OutageEvent) => void;
   /** @default {the system's} */
   readonly clock?: Pick<Clock, "monotonic">;
 }
@@ -73,13 +64,13 @@ export interface OutageTrackerOptions {
 /**
  * @example
  * IN: two statements fail, one succeeds, then the other → OUT: one `outageBegan`, one `recovered`
- * IN: a question that is answered after 6 s → OUT: `outageBegan` with a SilentError, then `recovered`
- * IN: a question that allows 30 s and is answered after 34 s → OUT: nothing
+ * IN: a request that is answered after 6 s → OUT: `outageBegan` with a SilentError, then `recovered`
+ * IN: a request that allows 30 s and is answered after 34 s → OUT: nothing
  */
 export class OutageTracker implements Liveness {
   readonly #options: OutageTrackerOptions;
   readonly #failing = new Set<symbol>();
-  /** From when on the open questions count as waiting. */
+  /** Open requests, and from when they are overdue. */
   readonly #questions = new Set<{ readonly waitsFrom: number }>();
   #answeredAt = -Infinity;
   #lastError: unknown;
@@ -93,7 +84,6 @@ export class OutageTracker implements Liveness {
     return this.#options.system;
   }
 
-  /** Whether an outage lasts. */
   get active(): boolean {
     return this.#outage !== undefined;
   }
@@ -108,24 +98,20 @@ export class OutageTracker implements Liveness {
     return Math.max(0, this.#longestWait);
   }
 
-  /** Milliseconds that a question has waited, or since the last answer if none is waiting. */
+  /** Milliseconds by which a request is overdue, or since the last answer. */
   get quietFor(): number {
     const waited = this.#longestWait;
     return waited >= 0 ? waited : this.#now() - this.#answeredAt;
   }
 
-  /** Opens a question. Dispose of the result to close it; only {@linkcode answered} counts as an answer. */
+  /** Registers a request until the result is disposed. Only {@linkcode answered} counts as an answer. */
   asked({ allowedMs = 0 }: Question = {}): Disposable {
     const question = { waitsFrom: this.#now() + allowedMs };
     this.#questions.add(question);
     return { [Symbol.dispose]: () => void this.#questions.delete(question) };
   }
 
-  /**
-   * The system has answered an operation, by a result or by a refusal.
-   *
-   * @param operation one value for all tries of an operation
-   */
+  /** The system has answered with a result or a refusal. @param operation one value for all tries of an operation */
   answered(operation: symbol): void {
     this.#answeredAt = this.#now();
     this.#failing.delete(operation);
@@ -133,28 +119,28 @@ export class OutageTracker implements Liveness {
     const lasted = Math.round(this.#now() - this.#outage.since);
     this.#outage = undefined;
     this.#lastError = undefined;
-    this.#options.observer.recovered({ system: this.system, lasted });
+    this.#options.emit({ type: "recovered", system: this.system, lasted });
   }
 
-  /** A try has failed, and is made again. */
+  /** A try has failed and is repeated. */
   failed(operation: symbol, error: unknown): void {
     this.#lastError = error;
     this.#failing.add(operation);
-    this.#options.observer.retried({ system: this.system });
+    this.#options.emit({ type: "retried", system: this.system });
     this.#report(this.#now());
   }
 
-  /** The operation is not tried again. */
+  /** The operation is not repeated. */
   gaveUp(operation: symbol): void {
     this.#failing.delete(operation);
   }
 
-  /** Reports an overdue answer, and reminds of an outage that lasts. Call it about once a second. */
+  /** Emits overdue answers and reminders. Call it about once a second. */
   check(): void {
     if (this.#outage || this.#isSilent) this.#report(this.#now() - this.waited);
   }
 
-  /** Negative while every question is in the time that it allows; -Infinity without a question. */
+  /** Negative if no request is overdue. */
   get #longestWait(): number {
     const now = this.#now();
     return Math.max(...Array.from(this.#questions, ({ waitsFrom }) => now - waitsFrom));
@@ -166,16 +152,16 @@ export class OutageTracker implements Liveness {
 
   /** @param since when the outage began, if it is a new one */
   #report(since: number): void {
-    const { observer } = this.#options;
+    const { emit } = this.#options;
     const now = this.#now();
     const isNew = this.#outage === undefined;
     this.#outage ??= { since, remindedAt: now };
     const { current } = this;
     if (!current) return;
-    if (isNew) return observer.outageBegan(current);
+    if (isNew) return emit({ type: "outageBegan", ...current });
     if (now - this.#outage.remindedAt < REMINDER_MS) return;
     this.#outage.remindedAt = now;
-    observer.outage(current);
+    emit({ type: "outage", ...current });
   }
 
   #now(): number {

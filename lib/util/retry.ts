@@ -1,4 +1,4 @@
-/** Tries an operation again until it succeeds. */
+/** Retries operations with backoff. */
 import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
 import type { OutageTracker, Question } from "./outage.ts";
 import type { Shutdown } from "./shutdown.ts";
@@ -7,7 +7,7 @@ export interface RetryOptions extends Question {
   readonly shutdown: Shutdown;
   readonly outages: OutageTracker;
   readonly isRetryable: (error: unknown) => boolean;
-  /** How long to go on, in milliseconds. */
+  /** Milliseconds after which an error is thrown. */
   readonly retryFor: number;
   /** @default {the system's} */
   readonly clock?: Pick<Clock, "monotonic" | "wait">;
@@ -17,11 +17,10 @@ const FIRST_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 5_000;
 
 /**
- * Runs `operation` until it succeeds, with capped exponential backoff and full jitter between the tries. An error that
- * is not retryable is an answer of the system: with it ends an outage that the tries before have met.
- *
- * @throws the last error when it is not retryable or when `retryFor` is over; the signal's reason when the program is
- * told to stop and the last try fails in a retryable way or takes too long
+ * Runs `operation` until it succeeds, with exponential backoff and jitter. A non-retryable error is an answer of the system,
+ * so it ends an outage.
+ * @throws a non-retryable error; the last error when `retryFor` is over; the signal's reason after a stop, if the last try
+ * fails with a retryable error or takes too long
  */
 export async function retry<T>(operation: () => Promise<T>, options: RetryOptions): Promise<T> {
   const { shutdown, outages, isRetryable, retryFor, allowedMs = 0, clock = SYSTEM_CLOCK } = options;
@@ -55,7 +54,7 @@ export async function retry<T>(operation: () => Promise<T>, options: RetryOption
   }
 }
 
-/** Waits before try number `attempt` (0, 1, …) is repeated: 100 ms, 200 ms, … 5 s at most, half of it at random. */
+/** Waits after try number `attempt` (0, 1, …): 100 ms, 200 ms, … up to 5 s, of which half is random. */
 export async function backoff(
   attempt: number,
   signal: AbortSignal,

@@ -1,20 +1,19 @@
-/** How long the program may take to end once it is told to stop. Container engines kill it after ten seconds. */
+/** Time limits after the stop signal. Container engines kill the process after ten seconds. */
 
-/** For all that was under way when the signal came, together. */
+/** For all operations that were running at the signal. */
 const LAST_TRIES_MS = 3_000;
-/** For each try that begins later, such as the statement that gives the lease back. */
+/** For each later operation, such as the release of the lease. */
 const LATE_TRY_MS = 500;
-/** No try begins after this. */
+/** No operation starts after this. */
 const END_MS = 5_000;
 
-/** Listens to the signal until it is disposed of. */
+/** Listens to the signal until disposal. */
 export class Shutdown implements Disposable {
   readonly signal: AbortSignal;
   readonly #now: () => number;
   readonly #stop = () => void (this.#stoppedAt = this.#now());
   #stoppedAt: number | undefined;
 
-  /** @param now milliseconds since some moment @default {performance.now} */
   constructor(signal: AbortSignal, now: () => number = () => performance.now()) {
     this.signal = signal;
     this.#now = now;
@@ -27,10 +26,9 @@ export class Shutdown implements Disposable {
   }
 
   /**
-   * Milliseconds that a try may take; infinite until the program is told to stop.
+   * The time limit of an operation in milliseconds; Infinity before the signal.
    *
-   * @example
-   * IN: 1 s after the signal → OUT: 2000; 4 s after it → OUT: 500; 6 s after it → OUT: 0
+   * @example IN: 1 s after the signal → OUT: 2000; 4 s after it → OUT: 500; 6 s after it → OUT: 0
    */
   timeLeftMs(): number {
     if (this.#stoppedAt === undefined) return Infinity;
@@ -38,11 +36,7 @@ export class Shutdown implements Disposable {
     return elapsed < END_MS ? Math.max(LATE_TRY_MS, LAST_TRIES_MS - elapsed) : 0;
   }
 
-  /**
-   * Waits for a promise, and no longer than there is time for once the program is told to stop.
-   *
-   * @throws the signal's reason when the time is over
-   */
+  /** Waits for a promise, after the signal only within the limit. @throws the signal's reason when the time is over */
   async limit<T>(promise: Promise<T>, timeLeftMs: () => number = () => this.timeLeftMs()): Promise<T> {
     const late = Promise.withResolvers<never>();
     let timer: ReturnType<typeof setTimeout> | undefined;

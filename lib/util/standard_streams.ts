@@ -1,15 +1,15 @@
-/** Standard output and standard error. What is written is there when the call returns, also if the program ends then. */
+/** Standard output and standard error, written synchronously: nothing is lost if the program ends. */
 import { writeSync } from "node:fs";
 import process from "node:process";
 import { isatty } from "node:tty";
 
 export interface OutputStream {
-  /** @throws an error of which {@linkcode isBrokenPipe} says so when nobody reads any more */
+  /** @throws an error that {@linkcode isBrokenPipe} recognizes if the reader has ended */
   write(text: string): void;
   readonly isTerminal: boolean;
 }
 
-/** Between two tries where whoever reads has no room yet. */
+/** Between two tries while the pipe is full. */
 const FULL_PIPE_WAIT_MS = 5;
 
 class FileStream implements OutputStream {
@@ -36,7 +36,7 @@ class FileStream implements OutputStream {
   }
 }
 
-/** Log, progress and errors. What cannot be written is dropped, so that a full disk does not end the relay. */
+/** Log, progress and errors. Drops text that cannot be written: a full disk does not end the relay. */
 class Diagnostics extends FileStream {
   override write(text: string): void {
     try {
@@ -50,11 +50,11 @@ class Diagnostics extends FileStream {
 export const STDOUT: OutputStream = new FileStream(1);
 export const STDERR: OutputStream = new Diagnostics(2);
 
-/** Characters of a line; undefined where standard output is no terminal. */
+/** Characters per line; undefined if standard output is not a terminal. */
 export const terminalColumns = (): number | undefined =>
   STDOUT.isTerminal ? process.stdout.columns : undefined;
 
-/** Whether an error means that the reader has ended: head(1) has enough lines, or the terminal is closed. */
+/** Whether an error means that the reader has ended, such as head(1) or a closed terminal. */
 export const isBrokenPipe = (error: unknown): boolean => ["EPIPE", "EIO"].includes(String(codeOf(error)));
 
 const codeOf = (error: unknown): unknown =>

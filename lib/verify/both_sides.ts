@@ -1,13 +1,20 @@
-/** Documents of a collection and rows of its table, side by side. */
+/** Compares documents of a collection with rows of its table. */
 import { createHash } from "node:crypto";
 import { type BsonValue, fieldsByName } from "../bson/bson.ts";
 import { UnstorableError } from "../bson/unstorable_error.ts";
 import { withoutFields } from "../bson/without_fields.ts";
-import { rowKeyText, type ShardKey } from "../key/document_key.ts";
+import {
+  idsOf,
+  oidsWithoutId,
+  type RowKey,
+  rowKeyOf,
+  rowKeyText,
+  type ShardKey,
+} from "../key/document_key.ts";
 import { idDocument } from "../key/query_literal.ts";
 import { normalizeDocument, normalizeRow } from "../mapping/normalize.ts";
+import { grouped } from "../util/grouped.ts";
 import type { Namespace } from "../util/namespace.ts";
-import { idsOf, oidsWithoutId, type RowKey, rowKeyOf } from "../key/row_key.ts";
 import type { RowReader, StoredRow } from "../sink/table/row_reader.ts";
 import { isThere, type LookedUp } from "../source/documents/chunk.ts";
 import type { DocumentReader } from "../source/documents/documents.ts";
@@ -20,21 +27,21 @@ export interface BothSidesDeps {
   readonly rows: Pick<RowReader, "rows" | "refresh">;
   /** Which of these keys have dead letters. */
   readonly deadLetters: (oids: readonly string[]) => Promise<ReadonlySet<string>>;
-  /** What rows are named by beside `_id`. */
+  /** Fields of the row key besides `_id`. */
   readonly shardKey: ShardKey;
-  /** Paths of fields that the relay leaves out. */
+  /** Paths of fields that the relay removes. */
   readonly omit: readonly string[];
 }
 
 export interface Compared {
   readonly differing: readonly Seen[];
-  /** Rows with values that their columns do not take. */
+  /** Rows with values in `overflow`. */
   readonly overflowed: number;
 }
 
-/** Keys of one statement. */
+/** Keys per statement. */
 export const MAX_KEYS = 2_500;
-/** Rows of one statement where it is not known how large they are. */
+/** Rows per statement if their size is unknown. */
 const MAX_EXTRA_ROWS = 100;
 
 export class BothSides {
@@ -44,7 +51,7 @@ export class BothSides {
     this.#deps = deps;
   }
 
-  /** Compares documents that were just read with their rows. */
+  /** Compares documents with their rows. */
   async compare(documents: readonly LookedUp[]): Promise<Compared> {
     const byKey = new Map(documents.map((each) => [this.#keyOf(each), each]));
     const rows = await this.#deps.rows.rows([...byKey.keys()]);
@@ -58,29 +65,28 @@ export class BothSides {
     return { differing, overflowed };
   }
 
-  /** Rows, of these keys, that have no document. Keys that do not tell an `_id` are left to {@linkcode extraAmong}. */
+  /** Rows of these keys without documents. Returns keys without a readable `_id` for {@linkcode extraAmong}. */
   async extra(oids: readonly string[]): Promise<{ differing: readonly Seen[]; unclear: readonly string[] }> {
     const { namespace, reader, shardKey } = this.#deps;
     const keys = oids.map((oid) => rowKeyOf(oid, shardKey));
-    const there = await reader.keysOf(namespace, idsOf(keys), shardKey);
+    const existing = await reader.keysOf(namespace, idsOf(keys), shardKey);
     return {
-      differing: await this.#extra(keys.filter(({ oid, id }) => id !== undefined && !there.has(oid))),
+      differing: await this.#extra(keys.filter(({ oid, id }) => id !== undefined && !existing.has(oid))),
       unclear: [...oidsWithoutId(keys)],
     };
   }
 
-  /** The same for keys that do not tell an `_id`. All documents are read for them. */
+  /** The same for keys without a readable `_id`. Reads all documents. */
   async extraAmong(oids: readonly string[]): Promise<readonly Seen[]> {
     const keys = oids.map((oid) => ({ oid, id: undefined }));
-    const there = new Set(await this.#unclearThere(keys));
-    return await this.#extra(keys.filter(({ oid }) => !there.has(oid)));
+    const existing = new Set(await this.#existingAmong(keys));
+    return await this.#extra(keys.filter(({ oid }) => !existing.has(oid)));
   }
 
-  /** Rows, of these keys without documents, that are there. */
-  async #extra(gone: readonly RowKey[]): Promise<readonly Seen[]> {
+  /** The rows of these keys, which have no documents. */
+  async #extra(deleted: readonly RowKey[]): Promise<readonly Seen[]> {
     const differing: Seen[] = [];
-    for (let at = 0; at < gone.length; at += MAX_EXTRA_ROWS) {
-      const keys = gone.slice(at, at + MAX_EXTRA_ROWS);
+    for (const keys of grouped(deleted, { count: MAX_EXTRA_ROWS })) {
       const rows = await this.#deps.rows.rows(keys.map(({ oid }) => oid));
       for (const key of keys) {
         const row = rows.get(key.oid);
@@ -90,25 +96,23 @@ export class BothSides {
     return differing;
   }
 
-  /** How many rows of these keys have values that their columns do not take. */
+  /** Counts the rows of these keys that have overflow. */
   async overflowed(oids: readonly string[]): Promise<number> {
     await this.#deps.rows.refresh();
     let count = 0;
-    for (let at = 0; at < oids.length; at += MAX_KEYS) {
-      const rows = await this.#deps.rows.rows(oids.slice(at, at + MAX_KEYS));
+    for (const group of grouped(oids, { count: MAX_KEYS })) {
+      const rows = await this.#deps.rows.rows(group);
       count += [...rows.values()].filter(isOverflowed).length;
     }
     return count;
   }
 
-  /** Looks at these keys again. @returns those that differ */
+  /** Compares these keys again. @returns those that differ */
   async look(keys: readonly RowKey[]): Promise<readonly Seen[]> {
     const { rows, deadLetters } = this.#deps;
     await rows.refresh();
     const differing: Seen[] = [];
-    for (let at = 0; at < keys.length; at += MAX_KEYS) {
-      differing.push(...await this.#look(keys.slice(at, at + MAX_KEYS)));
-    }
+    for (const group of grouped(keys, { count: MAX_KEYS })) differing.push(...await this.#look(group));
     const dead = await deadLetters(differing.filter(({ kind }) => kind === "missing").map(({ oid }) => oid));
     return differing.map((each) => dead.has(each.oid) ? { ...each, kind: "dead letter" } : each);
   }
@@ -122,13 +126,13 @@ export class BothSides {
       for (const each of found) left.delete(this.#keyOf(each));
       differing.push(...(await this.compare(found)).differing);
     }
-    // The document of a key that does not tell its `_id` was compared where it was read.
-    for (const oid of await this.#unclearThere([...left.values()])) left.delete(oid);
+    // Documents of keys without a readable `_id` were compared when they were scanned.
+    for (const oid of await this.#existingAmong([...left.values()])) left.delete(oid);
     return [...differing, ...await this.#extra([...left.values()])];
   }
 
-  /** Keys that do not tell their `_id`, and that a document has. All documents are read for them. */
-  async #unclearThere(keys: readonly RowKey[]): Promise<readonly string[]> {
+  /** The keys without a readable `_id` that a document has. Reads all documents. */
+  async #existingAmong(keys: readonly RowKey[]): Promise<readonly string[]> {
     const { namespace, reader, shardKey } = this.#deps;
     return await reader.keysAmong(namespace, oidsWithoutId(keys), shardKey);
   }
@@ -166,7 +170,7 @@ export class BothSides {
     };
   }
 
-  /** Normalized JSON; of a document that no row can hold, why. */
+  /** Normalized JSON; for a document that no row can hold, the reason. */
   #textOf({ document, refusal }: LookedUp): string {
     if (document === null) return JSON.stringify(refusal ?? null);
     try {
@@ -178,7 +182,7 @@ export class BothSides {
   }
 }
 
-/** The key alone, without the reply that it was in. */
+/** Copies the key, so that the reply can be freed. */
 const copied = (id: BsonValue): BsonValue | undefined => fieldsByName(idDocument(id)).get("_id");
 
 const fingerprint = (text: string | undefined): string | null =>

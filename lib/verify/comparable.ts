@@ -1,4 +1,4 @@
-/** Which collections are compared. To compare nothing proves nothing: it is an error, or warned of. */
+/** Selects the collections to compare. Comparing none proves nothing: it is an error or a warning. */
 import type { Namespace } from "../util/namespace.ts";
 import type { FoundCollection, Scope } from "../source/documents/scope.ts";
 import {
@@ -16,19 +16,18 @@ export interface ComparableDeps {
   /** The collections that the scope has found; a single one may not exist. */
   readonly found: readonly FoundCollection[];
   readonly catalogue: Catalogue;
-  /** Whether a collection that does not exist has rows which its relay should have removed. */
+  /** Whether a deleted collection has rows that its relay should have deleted. */
   readonly hasRows: (namespace: Namespace) => Promise<boolean>;
   readonly runs: "once" | "forever";
   readonly log: Logger;
 }
 
 /**
- * The collections of the scope. One that does not exist is compared if it has rows: all of them are too many.
+ * The collections of the scope, including a deleted one that still has rows.
  *
  * @example
  * IN: {scope: shpo.*, found: [], …} → OUT: throws "No database matches shpo; MongoDB shows these: shop, weather"
- *
- * @throws UsageError for nothing to compare, unless a later run may find something
+ * @throws UsageError if no collection matches, unless `verify` runs repeatedly
  */
 export async function comparable(deps: ComparableDeps): Promise<readonly FoundCollection[]> {
   const { scope, found, catalogue, hasRows, runs, log } = deps;
@@ -47,13 +46,13 @@ export async function comparable(deps: ComparableDeps): Promise<readonly FoundCo
 function nothingToCompare(scope: Scope, [first]: readonly Unmatched[]): UsageError {
   if (!first) {
     return new UsageError(`Nothing to compare: no collection matches ${scope}`, {
-      hint: "MongoDB shows this user none, or --exclude leaves all of them out.",
+      hint: "MongoDB shows this user none, or --exclude excludes all of them.",
     });
   }
   const { kind, similar } = first;
   return new UsageError(unmatchedText(first), {
     hint: similar === undefined
-      ? `Name one of these with --${kind}, or have the user given the right to see others.`
+      ? `Name one of these with --${kind}, or grant the user the right to see others.`
       : `Did you mean --${kind} ${similar}?`,
   });
 }

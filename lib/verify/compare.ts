@@ -1,4 +1,4 @@
-/** Whether a row is what its document says, and where they differ. Pure. */
+/** Compares a document with its row, and finds the paths that differ. Pure. */
 import { BsonType } from "../bson/bson.ts";
 import { jsonOf } from "../mapping/bson_to_json.ts";
 import { normalizeDocument, normalizeRow } from "../mapping/normalize.ts";
@@ -9,9 +9,7 @@ import type { PathDifference } from "./result.ts";
 /**
  * Whether `data` and `overflow` together are the document.
  *
- * @example
- * IN: {_id: 1, t: 20.5}, {data: '{"_id":1}', overflow: '{"t":20.5}'} → OUT: true
- *
+ * @example IN: {_id: 1, t: 20.5}, {data: '{"_id":1}', overflow: '{"t":20.5}'} → OUT: true
  * @throws UnstorableError
  */
 export function isEqual(document: Uint8Array, { data, overflow }: StoredRow): boolean {
@@ -22,7 +20,7 @@ export function isEqual(document: Uint8Array, { data, overflow }: StoredRow): bo
   return normalizeDocument(document) === normalizeRow(data, overflow);
 }
 
-/** Whether parsed JSON is the same, with no digits lost; false where that is not clear. */
+/** Whether two parsed JSON values are equal; false if a number may have lost digits. */
 function isSame(one: unknown, other: unknown): boolean {
   if (typeof one === "number") {
     return one === other && Math.abs(one) <= Number.MAX_SAFE_INTEGER && one !== 0 ||
@@ -41,13 +39,12 @@ function isSame(one: unknown, other: unknown): boolean {
     names.every((name) => Object.hasOwn(other, name) && isSame(memberOf(one, name), memberOf(other, name)));
 }
 
-/** Differences that are told of one key. */
+/** Paths that are reported for one key. */
 const MAX_PATHS = 5;
 const MAX_VALUE_CHARACTERS = 200;
 
 /**
  * The first paths that differ.
- *
  * @param document normalized JSON @param row normalized JSON
  * @example
  * IN: {"_id":1,"a":{"b":1}}, {"_id":1,"a":{"b":2}} → OUT: [{path: "a.b", document: "1", row: "2"}]
@@ -84,8 +81,8 @@ const shortened = (text: string | undefined): string | undefined =>
   text !== undefined && text.length > MAX_VALUE_CHARACTERS ? `${text.slice(0, MAX_VALUE_CHARACTERS)}…` : text;
 
 /**
- * Whether a row has values that its columns do not take: `overflow` has more than nulls, and than arrays that are in
- * `data` without their nulls.
+ * Whether a row has values that its columns cannot hold. Nulls in `overflow`, and arrays that `data` has without their
+ * nulls, do not count.
  */
 export function isOverflowed({ data, overflow }: StoredRow): boolean {
   const hasValue = (value: unknown, inData: unknown): boolean => {

@@ -1,40 +1,20 @@
-/** Follows how far a relay has come, by what it has saved. */
+/** Follows the progress of the relay of a stream by its saved positions. */
 import type { BSON } from "mongodb";
-import { besideLeftOut, hasWritten } from "../pipeline/status/has_written.ts";
+import { besideLeftOut, hasWritten } from "../pipeline/snapshot/saved_snapshot.ts";
 import type { SavedPosition } from "../sink/metadata/saved_position.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Passing } from "./result.ts";
 
 export interface RelayWatchOptions {
-  /** What the stream has saved; undefined where it was never followed. */
-  readonly read: () => Promise<SavedPosition | undefined>;
-  /** How long the position may stand still, in milliseconds. */
+  /** Reads the position of each worker, or of the one relay; undefined for one that never ran. */
+  readonly read: () => Promise<readonly (SavedPosition | undefined)[]>;
+  /** Milliseconds without progress after which the relay is no longer waited for. */
   readonly settle: number;
   readonly clock: Clock;
   readonly signal: AbortSignal;
 }
 
 const POLL_INTERVAL_MS = 100;
-
-/** Follows several relays, which divide the documents among them. */
-export class RelayWatches {
-  readonly #watches: readonly RelayWatch[];
-
-  constructor(watches: readonly RelayWatch[]) {
-    this.#watches = watches;
-  }
-
-  /** Whether all of them run. */
-  async isRunning(): Promise<boolean> {
-    return (await Promise.all(this.#watches.map((each) => each.isRunning()))).every(Boolean);
-  }
-
-  /** Waits until all changes up to a time are in the tables, and no snapshot is under way. */
-  async passes(time: BSON.Timestamp): Promise<Passing> {
-    const all = await Promise.all(this.#watches.map((each) => each.passes(time)));
-    return all.find((each) => each === "not running") ?? all.find((each) => each === "stalled") ?? "passed";
-  }
-}
 
 export class RelayWatch {
   readonly #options: RelayWatchOptions;
@@ -43,23 +23,28 @@ export class RelayWatch {
     this.#options = options;
   }
 
+  /** Whether the relay runs; of several workers, whether all run. */
   async isRunning(): Promise<boolean> {
-    return (await this.#options.read())?.isHeld === true;
+    return (await this.#options.read()).every((position) => position?.isHeld);
   }
 
   /**
-   * Waits until all changes up to a time are in the tables, and no snapshot is running. Rows of collections left out stay
-   * as they are; to wait for them could take for ever.
+   * Waits until all changes up to a time are in the tables and no snapshot is running. Does not wait for collections
+   * whose tables cannot be used.
    */
   async passes(time: BSON.Timestamp): Promise<Passing> {
     const { read, settle, clock, signal } = this.#options;
     let last: string | undefined;
     let movedAt = clock.monotonic();
     while (true) {
-      const position = await read();
-      if (!position?.isHeld) return "not running";
-      if (hasWritten(besideLeftOut(position), time)) return "passed";
-      const state = `${position.token} ${position.snapshot}`;
+      const positions = await read();
+      const behind: string[] = [];
+      for (const position of positions) {
+        if (!position?.isHeld) return "not running";
+        if (!hasWritten(besideLeftOut(position), time)) behind.push(`${position.token} ${position.snapshot}`);
+      }
+      if (behind.length === 0) return "passed";
+      const state = behind.join("\n");
       if (state !== last) movedAt = clock.monotonic();
       last = state;
       if (clock.monotonic() - movedAt >= settle) return "stalled";

@@ -1,13 +1,18 @@
-/** What people and programs read of a verification. Pure. */
+/** Formats results as text and as JSON. Pure. */
 import { clusterTimeText } from "../source/stream/cluster_time.ts";
-import { type CollectionResult, type KeyDifference, type Outcome, worstOutcome } from "./result.ts";
-import { resultFields } from "./result_fields.ts";
+import {
+  type CollectionResult,
+  type KeyDifference,
+  type Outcome,
+  resultFields,
+  worstOutcome,
+} from "./result.ts";
 
-/** Keys that are printed of one collection. */
+/** Keys that are printed for one collection. */
 const MAX_KEYS = 10;
 
 /**
- * One line for each collection, and below it what differs.
+ * One line for each collection, followed by its differences.
  *
  * @example
  * OUT: shop.orders = shop.orders: equal up to 2026-11-27T04:00:00.000Z (1) | 3 documents, 3 rows, 0.1 s
@@ -53,8 +58,8 @@ function verdict(result: CollectionResult): string {
 
 const RELAY = {
   passed: "",
-  "not running": " (no relay runs: differences count as they are)",
-  stalled: " (the relay does not get on: differences count as they are)",
+  "not running": " (no relay runs: differences count as found)",
+  stalled: " (the relay makes no progress: differences count as found)",
 };
 
 /** @example IN: 200000, "row" → OUT: 200,000 rows */
@@ -66,10 +71,7 @@ function differenceLines(
 ): string[] {
   const shown = differences.slice(0, MAX_KEYS);
   const left = missing + extra + different + deadLetters - shown.length;
-  return [
-    ...shown.flatMap(keyLines),
-    ...left > 0 && shown.length > 0 ? [`  and ${left} more`] : [],
-  ];
+  return [...shown.flatMap(keyLines), ...left > 0 && shown.length > 0 ? [`  and ${left} more`] : []];
 }
 
 const keyLines = ({ oid, kind, paths }: KeyDifference): string[] => [

@@ -1,7 +1,9 @@
-/** What a verification has found. Pure. */
+/** The result of a verification. Pure. */
 import type { BSON } from "mongodb";
+import type { VerifyRow } from "../sink/metadata/verify_results.ts";
+import { clusterTimeFields } from "../source/stream/cluster_time.ts";
 
-/** What differs at a path: JSON text of both values; undefined where there is none. */
+/** A path with different values: JSON text of both; undefined for a missing one. */
 export interface PathDifference {
   readonly path: string;
   readonly document: string | undefined;
@@ -9,8 +11,8 @@ export interface PathDifference {
 }
 
 /**
- * How a key differs: a document without a row, a row without a document, both with other values, or a document that no
- * row can hold and that is kept as a dead letter.
+ * How a key differs: a document without a row, a row without a document, both with different values, or a document that
+ * no row can hold and that is kept as a dead letter.
  */
 export type DifferenceKind = "missing" | "extra" | "different" | "dead letter";
 
@@ -21,10 +23,8 @@ export interface KeyDifference {
   readonly paths: readonly PathDifference[];
 }
 
-/** What has become of waiting for the relay to pass a moment: it has, none runs, or its position does not move. */
+/** Whether the relay has passed a time, does not run, or makes no progress. */
 export type Passing = "passed" | "not running" | "stalled";
-
-export type Mode = "full" | "sample" | "count";
 
 export type Outcome = "equal" | "repaired" | "different" | "changing";
 
@@ -34,35 +34,32 @@ export interface CollectionResult {
   readonly collection: string;
   /** @example shop.orders */
   readonly table: string;
-  readonly mode: Mode;
+  readonly mode: "full" | "sample" | "count";
   /** Milliseconds since 1970. */
   readonly startedAt: number;
   readonly finishedAt: number;
-  /** MongoDB's time up to which it holds. */
+  /** The time of MongoDB for which the result holds. */
   readonly clusterTime: BSON.Timestamp | undefined;
-  /** What the relay did while differences were waited for; undefined where none had to be. */
+  /** The relay while differences were waited for; undefined if none had to be. */
   readonly relay: Passing | undefined;
   readonly documents: number;
   readonly rows: number;
   readonly missing: number;
   readonly extra: number;
   readonly different: number;
-  /** Rows with values that their columns do not take. */
+  /** Rows with values in `overflow`. */
   readonly overflowed: number;
   readonly deadLetters: number;
-  /** Keys that changed each time that they were compared. */
+  /** Keys that changed in each comparison. */
   readonly changing: number;
-  /** Keys that differed, were repaired, and are equal now. */
+  /** Keys that differed and are equal after the repair. */
   readonly repaired: number;
   readonly outcome: Outcome;
   /** The first keys that differ. */
   readonly differences: readonly KeyDifference[];
 }
 
-/**
- * @example
- * IN: {missing: 0, extra: 0, different: 0, changing: 0, repaired: 3} → OUT: repaired
- */
+/** @example IN: {missing: 0, extra: 0, different: 0, changing: 0, repaired: 3} → OUT: repaired */
 export function outcomeOf(
   { missing, extra, different, changing, repaired }: Pick<
     CollectionResult,
@@ -76,10 +73,45 @@ export function outcomeOf(
 
 const WORST_FIRST: readonly Outcome[] = ["different", "changing", "repaired"];
 
-/** The outcome of all collections together; "nothing" if none was compared, which is not "equal". */
-export const worstOutcome = (
-  results: readonly Pick<CollectionResult, "outcome">[],
-): Outcome | "nothing" =>
+/** The outcome of all collections together; "nothing" if none was compared. */
+export const worstOutcome = (results: readonly Pick<CollectionResult, "outcome">[]): Outcome | "nothing" =>
   results.length === 0
     ? "nothing"
     : WORST_FIRST.find((each) => results.some(({ outcome }) => outcome === each)) ?? "equal";
+
+/**
+ * The fields of `--json`, which are also the columns of `cdc_verify`. Times are in ISO 8601.
+ *
+ * @example
+ * IN: {collection: "shop.orders", deadLetters: 2, startedAt: 0, finishedAt: 250, clusterTime: Timestamp {t: 1732665552, i: 3}, …}
+ * OUT: {collection: "shop.orders", dead_letters: 2, started_at: "1970-01-01T00:00:00.000Z", …, duration_ms: 250,
+ * cluster_time: "2024-11-26T23:59:12.000Z", operation_time: "1732665552:3"}
+ */
+export const resultFields = (result: CollectionResult) => ({
+  stream: result.stream,
+  collection: result.collection,
+  table: result.table,
+  mode: result.mode,
+  outcome: result.outcome,
+  started_at: new Date(result.startedAt).toISOString(),
+  finished_at: new Date(result.finishedAt).toISOString(),
+  duration_ms: result.finishedAt - result.startedAt,
+  ...clusterTimeFields(result.clusterTime),
+  documents: result.documents,
+  rows: result.rows,
+  missing: result.missing,
+  extra: result.extra,
+  different: result.different,
+  overflowed: result.overflowed,
+  dead_letters: result.deadLetters,
+  changing: result.changing,
+  repaired: result.repaired,
+  relay: result.relay ?? null,
+  differences: result.differences,
+});
+
+/** The row of `cdc_verify`. */
+export function verifyRow(result: CollectionResult): VerifyRow {
+  const fields = resultFields(result);
+  return { ...fields, differences: JSON.stringify(fields.differences) };
+}

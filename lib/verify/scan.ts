@@ -1,34 +1,36 @@
 /**
- * Goes through a collection and its table once, both ways. Keys have one order in MongoDB, another in the table, and a
- * third as texts, so nothing is merged by order: the documents of a chunk are compared with the rows of their keys, and
- * after that each page of the table's keys is looked up in the collection.
+ * Compares a collection and its table in both directions. MongoDB, CrateDB and texts each order keys differently, so a
+ * merge is impossible: each chunk of documents is compared with the rows of its keys, then each page of the table's keys
+ * is looked up in the collection.
  */
 import type { Namespace } from "../util/namespace.ts";
 import type { SnapshotRate } from "../pipeline/snapshot/snapshot_rate.ts";
 import type { RowReader } from "../sink/table/row_reader.ts";
-import type { Chunk } from "../source/documents/chunk.ts";
+import type { CausalReader } from "../source/connection/causal_reader.ts";
+import { type Chunk, isThere } from "../source/documents/chunk.ts";
 import type { DocumentReader } from "../source/documents/documents.ts";
 import type { KeyRange, RangeSplitter } from "../source/documents/key_ranges.ts";
 import type { Clock } from "../util/clock.ts";
-import { concurrently } from "../util/concurrently.ts";
-import { readAhead } from "../util/read_ahead.ts";
+import { concurrently, readAhead } from "../util/concurrency.ts";
+import { grouped } from "../util/grouped.ts";
 import { type BothSides, MAX_KEYS } from "./both_sides.ts";
 import type { Seen } from "./settle.ts";
 
 export interface ScanDeps {
   readonly namespace: Namespace;
-  readonly reader: Pick<DocumentReader, "chunk">;
+  readonly reader: Pick<DocumentReader, "chunk" | "lookUp">;
+  readonly causalReader: Pick<CausalReader, "page">;
   readonly splitter: Pick<RangeSplitter, "split">;
-  readonly rows: Pick<RowReader, "keys">;
+  readonly rows: Pick<RowReader, "keys" | "sample">;
   readonly sides: Pick<BothSides, "compare" | "extra" | "extraAmong">;
-  /** Whether rows without documents are looked for. */
+  /** Whether to look for rows without documents. */
   readonly seeksExtra: boolean;
   readonly rate: SnapshotRate;
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  /** Takes what differs, and waits until there is room for more. */
+  /** Takes the differences, and resolves when there is room for more. */
   readonly onDiffering: (seen: readonly Seen[]) => Promise<void>;
-  /** Is told of documents that have been compared. */
+  /** Takes the number of documents that were compared. */
   readonly onCompared: (documents: number) => void;
 }
 
@@ -38,30 +40,55 @@ export interface Scanned {
   readonly overflowed: number;
 }
 
-/** Ranges of a collection that are read at once. */
+/** Ranges of a collection that are read in parallel. */
 export const LANES = 3;
-/** Keys that do not tell an `_id`, for which all documents are read together. */
+/** Keys without a readable `_id` that share one scan of the collection. */
 const MAX_UNCLEAR = 100_000;
 
+/** Compares all documents and all rows. */
 export async function scan(deps: ScanDeps): Promise<Scanned> {
-  const { namespace, splitter, seeksExtra } = deps;
-  const ranges = await splitter.split(namespace);
-  const scanned = await concurrently(ranges, LANES, (range) => scanRange(range, deps));
-  const sum = (count: (each: RangeScanned) => number): number =>
-    scanned.reduce((total, each) => total + count(each), 0);
+  const { namespace, splitter, rows, seeksExtra } = deps;
+  const scanned = await concurrently(
+    await splitter.split(namespace),
+    LANES,
+    (range) => compareAll(chunksOf(range, deps), deps),
+  );
+  const sum = (field: "documents" | "overflowed") => scanned.reduce((total, each) => total + each[field], 0);
   return {
-    documents: sum(({ documents }) => documents),
-    overflowed: sum(({ overflowed }) => overflowed),
-    rows: seeksExtra ? await scanRows(deps) : 0,
+    documents: sum("documents"),
+    overflowed: sum("overflowed"),
+    rows: seeksExtra ? await compareRows(pagesOf(rows, deps), deps) : 0,
   };
 }
 
-type RangeScanned = Omit<Scanned, "rows">;
+/** Compares `size` documents and `size` rows, which both servers choose at random. */
+export async function scanSample(size: number, deps: ScanDeps): Promise<Scanned> {
+  const { namespace, causalReader, reader, rows, seeksExtra } = deps;
+  const { documents: sampled } = await causalReader.page(namespace, {
+    aggregate: namespace.collection,
+    pipeline: [{ $sample: { size } }, { $project: { _id: 1 } }],
+    allowDiskUse: true,
+    cursor: { batchSize: size },
+  }, { hint: null, abortable: true });
+  async function* chunks() {
+    for await (const part of reader.lookUp(namespace, sampled.map(({ id }) => id))) {
+      yield { documents: part.filter(isThere), seen: part.length };
+    }
+  }
+  async function* pages() {
+    yield* grouped(await rows.sample(size), { count: MAX_KEYS });
+  }
+  const scanned = await compareAll(chunks(), deps);
+  return { ...scanned, rows: seeksExtra ? await compareRows(pages(), deps) : 0 };
+}
 
-async function scanRange(range: KeyRange, deps: ScanDeps): Promise<RangeScanned> {
-  const { sides, onDiffering, onCompared } = deps;
+async function compareAll(
+  chunks: AsyncIterable<Pick<Chunk, "documents" | "seen">>,
+  { sides, onDiffering, onCompared, signal }: ScanDeps,
+): Promise<Omit<Scanned, "rows">> {
   let [documents, overflowed] = [0, 0];
-  for await (const chunk of readAhead(chunksOf(range, deps))) {
+  for await (const chunk of readAhead(chunks)) {
+    signal.throwIfAborted();
     const compared = await sides.compare(chunk.documents);
     documents += chunk.documents.length;
     overflowed += compared.overflowed;
@@ -86,13 +113,14 @@ async function* chunksOf(range: KeyRange, deps: ScanDeps): AsyncGenerator<Chunk>
   }
 }
 
-async function scanRows(deps: ScanDeps): Promise<number> {
-  const { sides, rows, rate, signal, onDiffering } = deps;
+async function compareRows(
+  pages: AsyncIterable<readonly string[]>,
+  { sides, signal, onDiffering }: ScanDeps,
+): Promise<number> {
   const unclear: string[] = [];
   let count = 0;
-  for await (const oids of readAhead(rows.keys(MAX_KEYS))) {
+  for await (const oids of readAhead(pages)) {
     signal.throwIfAborted();
-    rate.settle(await allowance(deps), oids.length);
     const found = await sides.extra(oids);
     count += oids.length;
     await onDiffering(found.differing);
@@ -103,7 +131,14 @@ async function scanRows(deps: ScanDeps): Promise<number> {
   return count;
 }
 
-/** Waits until the rate allows documents to be read. @returns how many */
+async function* pagesOf(rows: Pick<RowReader, "keys">, deps: ScanDeps): AsyncGenerator<readonly string[]> {
+  for await (const oids of rows.keys(MAX_KEYS)) {
+    deps.rate.settle(await allowance(deps), oids.length);
+    yield oids;
+  }
+}
+
+/** Waits until the rate allows to read documents. @returns their maximum number */
 async function allowance({ rate, clock, signal }: ScanDeps): Promise<number> {
   let documents = rate.take();
   while (documents === 0) {

@@ -1,41 +1,41 @@
 /**
- * Which differences are real. While a relay runs, a row is always a moment behind its document, so a key that differs is
- * looked at again after the relay has passed the moment at which it was seen. Each look is a generation:
+ * Decides which differences are real. While a relay runs, a row is a moment behind its document. So a key that differs is
+ * compared again after the relay has passed the time of the first comparison. Each comparison is a generation:
  *
  * | Then                                              | The key                              |
  * | ------------------------------------------------- | ------------------------------------ |
  * | Document and row are equal                        | is equal                             |
- * | Both are as they were, and the relay has passed   | differs                              |
- * | One has changed                                   | is looked at again                   |
+ * | Both are unchanged, and the relay has passed      | differs                              |
+ * | One has changed                                   | is compared again                    |
  * | One has changed in each generation                | is changing: neither equal nor known |
- * | No relay runs, or it does not get on              | differs, as it is                    |
+ * | No relay runs, or it makes no progress            | differs                              |
  */
-import type { RowKey } from "../key/row_key.ts";
-import type { KeyDifference, Passing } from "./result.ts";
+import type { RowKey } from "../key/document_key.ts";
+import { Semaphore } from "../util/concurrency.ts";
+import type { DifferenceKind, KeyDifference, Passing } from "./result.ts";
 
-/** A key that differed when it was looked at. */
+/** A key that differed in a comparison. */
 export interface Seen extends KeyDifference {
   readonly key: RowKey;
-  /** Fingerprints of what was seen; null where there was nothing. */
+  /** Fingerprints of both sides; null for a missing one. */
   readonly document: string | null;
   readonly row: string | null;
-  /** Whether the row has values that its columns do not take. */
   readonly isOverflowed: boolean;
 }
 
 export interface SettleDeps {
-  /** Waits until the relay has passed all that has been read from MongoDB. */
+  /** Waits until the relay has passed everything that was read from MongoDB. */
   readonly pass: () => Promise<Passing>;
-  /** Those of the keys that differ now. */
+  /** Compares the keys again. @returns those that differ */
   readonly look: (keys: readonly RowKey[]) => Promise<readonly Seen[]>;
-  /** Looks at most. */
+  /** Maximum number of comparisons. */
   readonly generations: number;
 }
 
 export interface Settled {
   readonly differing: readonly Seen[];
   readonly changing: readonly Seen[];
-  /** Undefined where nothing had to be waited for. */
+  /** Undefined if nothing had to be waited for. */
   readonly relay: Passing | undefined;
 }
 
@@ -59,3 +59,89 @@ export async function settle(
 
 const isUnchanged = (now: Seen, before: Seen | undefined): boolean =>
   now.document === before?.document && now.row === before?.row;
+
+export interface TallyDeps extends SettleDeps {
+  /** Writes or deletes the rows of these keys; undefined to repair nothing. */
+  readonly repair: ((keys: readonly RowKey[]) => Promise<void>) | undefined;
+  /** Counts the rows of these keys that have overflow. */
+  readonly overflowed: (oids: readonly string[]) => Promise<number>;
+}
+
+/** Keys that are settled together. */
+const LOT_KEYS = 5_000;
+/** Differences that are kept. */
+const MAX_DIFFERENCES = 20;
+
+/** Counts the differences of one collection. Settles and repairs them in lots, so that memory is bounded. */
+export class Tally {
+  readonly #deps: TallyDeps;
+  readonly #settling = new Semaphore(1);
+  readonly #counts: Record<DifferenceKind, number> = { missing: 0, extra: 0, different: 0, "dead letter": 0 };
+  readonly #differences: KeyDifference[] = [];
+  #waiting: Seen[] = [];
+  #changing = 0;
+  #repaired = 0;
+  #overflowedByRepair = 0;
+  #relay: Passing | undefined;
+
+  constructor(deps: TallyDeps) {
+    this.#deps = deps;
+  }
+
+  /** Adds keys that differ. Resolves when there is room for more. */
+  async add(seen: readonly Seen[]): Promise<void> {
+    this.#waiting.push(...seen);
+    if (this.#waiting.length >= LOT_KEYS) await this.#settling.run(() => this.#settle());
+  }
+
+  /** Settles the rest. */
+  async finish() {
+    await this.#settling.run(() => this.#settle());
+    const { missing, extra, different, "dead letter": deadLetters } = this.#counts;
+    return {
+      missing,
+      extra,
+      different,
+      deadLetters,
+      changing: this.#changing,
+      repaired: this.#repaired,
+      /** Rows with overflow that the repair added, minus those that it removed. */
+      overflowedByRepair: this.#overflowedByRepair,
+      relay: this.#relay,
+      differences: this.#differences,
+    };
+  }
+
+  async #settle(): Promise<void> {
+    const lot = this.#waiting;
+    this.#waiting = [];
+    if (lot.length === 0) return;
+    const { repair, look } = this.#deps;
+    let { differing, changing, relay } = await settle(lot, this.#deps);
+    const wrong = differing.filter(({ kind }) => kind !== "dead letter");
+    const toRepair = wrong.map(({ key }) => key);
+    if (repair && toRepair.length > 0) {
+      await repair(toRepair);
+      const after = await settle(await look(toRepair), this.#deps);
+      this.#overflowedByRepair += await this.#newlyOverflowed(wrong, lot);
+      this.#repaired += toRepair.length - after.differing.length - after.changing.length;
+      differing = [...differing.filter(({ kind }) => kind === "dead letter"), ...after.differing];
+      changing = [...changing, ...after.changing];
+    }
+    this.#relay = relay;
+    this.#changing += changing.length;
+    for (const { oid, kind, paths } of differing) {
+      this.#counts[kind]++;
+      if (this.#differences.length < MAX_DIFFERENCES) this.#differences.push({ oid, kind, paths });
+    }
+  }
+
+  /** @param lot includes these keys, as they were when rows with overflow were counted; extra rows were not counted */
+  async #newlyOverflowed(wrong: readonly Seen[], lot: readonly Seen[]): Promise<number> {
+    const oids = new Set(wrong.filter(({ kind }) => kind !== "extra").map(({ oid }) => oid));
+    const before = lot.filter(({ oid, kind, isOverflowed }) =>
+      oids.has(oid) && kind !== "extra" && isOverflowed
+    );
+    return await this.#deps.overflowed([...oids]) - before.length;
+  }
+}

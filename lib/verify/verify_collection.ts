@@ -1,69 +1,62 @@
-/** Verifies one collection and its table: in whole, by a sample, or by counts alone. */
-import type { Document } from "mongodb";
-import type { ShardKey } from "../key/document_key.ts";
+/** Verifies one collection and its table: completely, by a sample, or by counts. */
 import { isStreamOf, partsOfStream, siblingsOf } from "../key/worker.ts";
-import { type Namespace, namespaceText } from "../util/namespace.ts";
-import type { Names } from "../pipeline/settings.ts";
+import type { CollectionSettings, Names } from "../pipeline/settings.ts";
 import type { SnapshotRate } from "../pipeline/snapshot/snapshot_rate.ts";
 import type { Transport } from "../sink/connection/transport.ts";
-import type { CountingTransport, RetryingOptions } from "../sink/connection/wrappers.ts";
 import { DeadLetters, deadLetterStream } from "../sink/metadata/dead_letters.ts";
 import { FollowedCollections } from "../sink/metadata/followed_collections.ts";
 import { RepairRequests } from "../sink/metadata/repair_requests.ts";
-import { readPosition } from "../sink/metadata/saved_position.ts";
+import { readPosition, type SavedPosition } from "../sink/metadata/saved_position.ts";
 import { saveVerifyResult } from "../sink/metadata/verify_results.ts";
+import type { TableName } from "../sink/sql/names.ts";
+import { tableFor } from "../sink/sql/names.ts";
 import { RowReader } from "../sink/table/row_reader.ts";
-import type { TableName } from "../sink/sql/sql_names.ts";
-import { tableFor } from "../sink/sql/table_naming.ts";
 import type { CausalReader } from "../source/connection/causal_reader.ts";
-import { isThere } from "../source/documents/chunk.ts";
-import type { DocumentReader } from "../source/documents/documents.ts";
+import { DocumentReader } from "../source/documents/documents.ts";
 import type { RangeSplitter } from "../source/documents/key_ranges.ts";
 import { shardKeyOf } from "../source/documents/shard_key.ts";
 import type { Clock } from "../util/clock.ts";
+import { UserError } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
+import { type Namespace, namespaceText } from "../util/namespace.ts";
 import { BothSides, MAX_KEYS } from "./both_sides.ts";
-import { count } from "./count.ts";
-import { repairUnderLease } from "./own_repair.ts";
-import { RelayWatch, RelayWatches } from "./relay_watch.ts";
-import { Repairer, SharedRequests } from "./repairer.ts";
-import { type CollectionResult, outcomeOf, type Passing } from "./result.ts";
-import { verifyRow } from "./result_fields.ts";
-import { scan, type Scanned } from "./scan.ts";
-import type { VerifySettings } from "./settings.ts";
-import { Tally } from "./tally.ts";
+import { count, countDocuments } from "./count.ts";
+import { RelayWatch } from "./relay_watch.ts";
+import { type OwnRelay, repair, type RepairDeps } from "./repair.ts";
+import { type CollectionResult, outcomeOf, type Passing, verifyRow } from "./result.ts";
+import { scan, scanSample } from "./scan.ts";
+import { Tally } from "./settle.ts";
+import type { VerifySettings } from "./verify.ts";
 
 export interface VerifyDeps {
   readonly settings: VerifySettings;
   readonly names: Names;
-  readonly raw: CountingTransport;
-  /** Waits for the sink while it is away. */
   readonly transport: Transport;
-  readonly retries: RetryingOptions;
   readonly causalReader: CausalReader;
-  readonly reader: DocumentReader;
   readonly splitter: RangeSplitter;
   readonly rate: SnapshotRate;
+  /** Repairs rows if no other relay runs. */
+  readonly ownRelay: Pick<OwnRelay, "start">;
   readonly signal: AbortSignal;
   readonly log: Logger;
   readonly clock: Clock;
-  /** Is told of documents that have been compared. */
+  /** Takes the number of documents that were compared. */
   readonly onCompared: (documents: number) => void;
 }
 
-/** What belongs to one collection. */
 interface Collection extends VerifyDeps {
   readonly namespace: Namespace;
+  readonly own: CollectionSettings;
   readonly table: TableName;
-  /** With the stream that writes to the table, of which there may be several parts. */
-  readonly names: Names;
-  /** These parts; the stream itself where it is not divided. */
+  /** The stream that writes to the table; without its worker. */
+  readonly stream: string;
+  /** The stream of each worker, or the stream itself. */
   readonly streams: readonly string[];
   readonly followed: FollowedCollections;
   readonly rows: RowReader;
-  readonly relay: RelayWatches;
-  readonly shardKey: ShardKey;
-  /** Waits until the relay has passed all that has been read. */
+  readonly relay: RelayWatch;
+  readonly deadLetters: { readonly schema: string; readonly stream: string };
+  /** Waits until the relay has passed everything that was read from MongoDB. */
   readonly pass: () => Promise<Passing>;
 }
 
@@ -73,15 +66,15 @@ type Found = Omit<
 >;
 
 export async function verifyCollection(namespace: Namespace, deps: VerifyDeps): Promise<CollectionResult> {
-  const { settings, transport, causalReader, clock } = deps;
+  const { settings, names, transport, causalReader, clock } = deps;
   const startedAt = clock.now();
   const collection = await openCollection(namespace, deps);
-  const { names, table, rows } = collection;
+  const { stream, table, rows } = collection;
   const clusterTime = causalReader.time;
   await rows.refresh();
   const found = settings.compare === "counts" ? await countBoth(collection) : await compareBoth(collection);
   const result: CollectionResult = {
-    stream: names.stream,
+    stream,
     collection: namespaceText(namespace),
     table: `${table.schema}.${table.name}`,
     mode: settings.compare === "counts" ? "count" : settings.sample > 0 ? "sample" : "full",
@@ -96,36 +89,36 @@ export async function verifyCollection(namespace: Namespace, deps: VerifyDeps): 
 }
 
 async function openCollection(namespace: Namespace, deps: VerifyDeps): Promise<Collection> {
-  const { settings, transport, causalReader, clock, signal, log } = deps;
-  const { metadataSchema: schema } = deps.names;
-  const table = tableFor(deps.names.tableOf(namespace), namespace, transport.dialect);
-  const asked = new FollowedCollections(transport, { schema, stream: deps.names.stream });
-  const streams = streamsAmong(await asked.streamsOf(namespace, table), deps.names.stream);
+  const { settings, names, transport, causalReader, clock, signal, log } = deps;
+  const { metadataSchema: schema } = names;
+  const table = tableFor(names.tableOf(namespace), namespace, transport.dialect);
+  const writers = await new FollowedCollections(transport, { schema, stream: names.stream })
+    .streamsOf(namespace, table);
+  const streams = streamsAmong(writers, names.stream);
   const stream = wholeOf(streams);
-  if (stream !== deps.names.stream) {
-    log.info("The table is written by a relay of another scope", {
+  if (stream !== names.stream) {
+    log.info("The relay that writes to the table follows another scope", {
       collection: namespaceText(namespace),
       stream,
     });
   }
-  const relay = new RelayWatches(streams.map((stream) =>
-    new RelayWatch({
-      read: () => readPosition(transport, { schema, stream }),
-      settle: settings.settle,
-      clock,
-      signal,
-    })
-  ));
+  const relay = new RelayWatch({
+    read: () => Promise.all(streams.map((stream) => readPosition(transport, { schema, stream }))),
+    settle: settings.settle,
+    clock,
+    signal,
+  });
   return {
     ...deps,
     namespace,
+    own: settings.relay.for(namespace),
     table,
-    names: { ...deps.names, stream },
+    stream,
     streams,
     followed: new FollowedCollections(transport, { schema, stream }),
     rows: await RowReader.open(transport, table),
     relay,
-    shardKey: settings.relay.key === "documentKey" ? await shardKeyOf(causalReader, namespace) : [],
+    deadLetters: { schema, stream: deadLetterStream(namespace, table) },
     pass: async () => {
       const { time } = causalReader;
       return time ? await relay.passes(time) : "not running";
@@ -134,8 +127,8 @@ async function openCollection(namespace: Namespace, deps: VerifyDeps): Promise<C
 }
 
 /**
- * The stream that writes to the table, with all its parts. The relay may follow more than is verified: then its stream has
- * another name.
+ * The stream that writes to the table, one for each worker. It has another name if the relay follows more than is
+ * verified.
  *
  * @example
  * IN: ["shop.* -> … (worker 1/2)"], "shop.orders -> …" → OUT: ["shop.* -> … (worker 0/2)", "shop.* -> … (worker 1/2)"]
@@ -149,79 +142,48 @@ export function streamsAmong(streams: readonly string[], own: string): readonly 
 const wholeOf = ([stream = ""]: readonly string[]): string => partsOfStream(stream).whole;
 
 async function countBoth(collection: Collection): Promise<Found> {
-  const { namespace, settings, causalReader, transport, rows, pass } = collection;
-  const documents = async () => {
-    const total = { $group: { _id: null, documents: { $sum: 1 } } };
-    const [counted] = await causalReader.read(
-      (client, options) =>
-        client.db(namespace.database).collection(namespace.collection)
-          .aggregate<Document>([...settings.relay.transform, total], {
-            ...options,
-            readConcern: { level: "majority" },
-            ...settings.relay.transform.length === 0 && { hint: { _id: 1 } },
-          }).toArray(),
-      { isLong: true },
-    );
-    return Number(counted?.documents ?? 0);
-  };
+  const { namespace, own, settings, causalReader, transport, rows, deadLetters, pass } = collection;
   const counted = await count({
-    documents,
+    documents: () => countDocuments(causalReader, namespace, own.transform),
     rows: () => countRows(rows),
-    deadLetters: () => DeadLetters.count(transport, deadLettersOf(collection)),
+    deadLetters: () => DeadLetters.count(transport, deadLetters),
     pass,
     generations: settings.generations,
   });
-  const lacking = counted.documents - counted.rows - counted.deadLetters;
-  return {
-    ...counted,
-    missing: counted.isChanging ? 0 : Math.max(0, lacking),
-    extra: counted.isChanging ? 0 : Math.max(0, -lacking),
-    different: 0,
-    overflowed: 0,
-    changing: counted.isChanging && lacking !== 0 ? Math.abs(lacking) : 0,
-    repaired: 0,
-    differences: [],
-  };
+  return { ...counted, different: 0, overflowed: 0, repaired: 0, differences: [] };
 }
 
 async function compareBoth(collection: Collection): Promise<Found> {
-  const { namespace, settings, transport, reader, rows, shardKey, pass, relay, clock, signal } = collection;
+  const { namespace, own, settings, transport, causalReader, rows, deadLetters, pass } = collection;
+  const reader = new DocumentReader(causalReader, {
+    transform: own.transform,
+    size: MAX_KEYS,
+    replyBytes: settings.relay.replyBytes,
+    idsRepeat: own.key === "documentKey",
+  });
   const sides = new BothSides({
     namespace,
     reader,
     rows,
-    deadLetters: (oids) => DeadLetters.among(transport, deadLettersOf(collection), oids),
-    shardKey,
-    omit: settings.relay.omit,
-  });
-  const { names, streams } = collection;
-  const repairer = new Repairer({
-    namespace,
-    relay,
-    requests: new SharedRequests(
-      streams.map((stream) => new RepairRequests(transport, { schema: names.metadataSchema, stream })),
-    ),
-    repairHere: (keys) => repairUnderLease(namespace, keys, { ...collection, settings: settings.relay }),
-    settle: settings.settle,
-    clock,
-    signal,
+    deadLetters: (oids) => DeadLetters.among(transport, deadLetters, oids),
+    shardKey: own.key === "documentKey" ? await shardKeyOf(causalReader, namespace) : [],
+    omit: own.omit,
   });
   const tally = new Tally({
     pass,
     look: (keys) => sides.look(keys),
     generations: settings.generations,
-    repair: settings.differences === "repair" ? (keys) => repairer.repair(keys) : undefined,
+    repair: settings.differences === "repair" ? (keys) => repair(keys, repairDeps(collection)) : undefined,
     overflowed: (oids) => sides.overflowed(oids),
   });
-  const seeksExtra = await belongsAlone(collection);
-  const scanned = settings.sample > 0
-    ? await takeSample(collection, { sides, tally, seeksExtra })
-    : await scan({ ...collection, sides, seeksExtra, onDiffering: (seen) => tally.add(seen) });
+  const seeksExtra = await ownsExtraRows(collection);
+  const scanning = { ...collection, reader, sides, seeksExtra, onDiffering: tally.add.bind(tally) };
+  const scanned = settings.sample > 0 ? await scanSample(settings.sample, scanning) : await scan(scanning);
   const { overflowedByRepair, ...found } = await tally.finish();
   return {
     ...scanned,
     overflowed: scanned.overflowed + overflowedByRepair,
-    // All rows of the table were counted, before it was repaired.
+    // The rows were counted before the repair.
     ...found.repaired > 0 && seeksExtra && settings.sample === 0 && { rows: await countRows(rows) },
     ...found,
   };
@@ -232,59 +194,62 @@ async function countRows(rows: RowReader): Promise<number> {
   return await rows.count();
 }
 
-interface Sampling {
-  readonly sides: BothSides;
-  readonly tally: Tally;
-  readonly seeksExtra: boolean;
+function repairDeps(collection: Collection): RepairDeps {
+  const { names: { metadataSchema: schema }, streams, transport, settings, ownRelay } = collection;
+  return {
+    ...collection,
+    requests: streams.map((stream) => new RepairRequests(transport, { schema, stream })),
+    startRelay: async () => {
+      await checkStartable(collection);
+      await ownRelay.start();
+    },
+    settle: settings.settle,
+  };
 }
 
-/** Compares documents that MongoDB takes at random, and rows that the sink takes at random. */
-async function takeSample(collection: Collection, { sides, tally, seeksExtra }: Sampling): Promise<Scanned> {
-  const { namespace, settings: { sample }, causalReader, reader, rows, onCompared, signal } = collection;
-  const { documents: sampled } = await causalReader.page(namespace, {
-    aggregate: namespace.collection,
-    pipeline: [{ $sample: { size: sample } }, { $project: { _id: 1 } }],
-    allowDiskUse: true,
-    cursor: { batchSize: sample },
-  }, { hint: null, abortable: true });
-  let [documents, overflowed] = [0, 0];
-  for await (const part of reader.lookUp(namespace, sampled.map(({ id }) => id))) {
-    signal.throwIfAborted();
-    const there = part.filter(isThere);
-    const compared = await sides.compare(there);
-    documents += there.length;
-    overflowed += compared.overflowed;
-    onCompared(part.length);
-    await tally.add(compared.differing);
-  }
-  const oids = seeksExtra ? await rows.sample(sample) : [];
-  for (let at = 0; at < oids.length; at += MAX_KEYS) {
-    const { differing, unclear } = await sides.extra(oids.slice(at, at + MAX_KEYS));
-    await tally.add(differing);
-    if (unclear.length > 0) await tally.add(await sides.extraAmong(unclear));
-  }
-  return { documents, rows: oids.length, overflowed };
+async function checkStartable({ names, streams, transport }: Collection): Promise<void> {
+  const [stream = names.stream] = streams;
+  const position = await readPosition(transport, { schema: names.metadataSchema, stream });
+  assertStartable(streams, names.stream, position);
 }
 
-/** Whether a row without a document is one too many: not of other streams, and not where `--on-drop` keeps them. */
-async function belongsAlone(
-  { namespace, table, settings, causalReader, followed, log }: Collection,
+/**
+ * A relay that `verify` starts continues from the saved position, with the scope of `verify`. For a wider stream it would
+ * lose changes of other collections; without a position it would need a snapshot.
+ * @param streams as from {@linkcode streamsAmong} @param own the stream of the scope
+ * @throws UserError if `verify` cannot start the relay
+ */
+export function assertStartable(
+  streams: readonly string[],
+  own: string,
+  position: Pick<SavedPosition, "token" | "snapshot"> | undefined,
+): void {
+  const stream = wholeOf(streams);
+  const hasPosition = position && (position.token !== null || position.snapshot !== null);
+  const hint = streams.length > 1
+    ? "Start all of its workers: each repairs its own rows."
+    : !isStreamOf(stream, own)
+    ? "Start it. Or give verify the same collections and the same table as this relay: verify then starts it itself."
+    : !hasPosition
+    ? "It has no saved position. Start cdc-relay: its snapshot writes all rows."
+    : undefined;
+  if (hint !== undefined) throw new UserError(`No relay of this stream runs: ${stream}`, { hint });
+}
+
+/** Whether rows without documents are errors: other streams may own them, or `--on-drop keep` keeps them. */
+async function ownsExtraRows(
+  { namespace, own, table, causalReader, followed, log }: Collection,
 ): Promise<boolean> {
   const collection = namespaceText(namespace);
   const stream = await followed.sharer(namespace, table);
   if (stream !== undefined) {
-    log.warn("Rows without documents are not looked for: another stream writes to the table too", {
+    log.warn("Skipping the search for rows without documents: another stream writes to the table too", {
       collection,
       stream,
     });
     return false;
   }
-  const isKept = settings.relay.onDrop === "keep" && !await causalReader.exists(namespace);
-  if (isKept) log.info("The collection is gone, and its rows stay: --on-drop keep", { collection });
+  const isKept = own.onDrop === "keep" && !await causalReader.exists(namespace);
+  if (isKept) log.info("The collection does not exist, and its rows stay: --on-drop keep", { collection });
   return !isKept;
 }
-
-const deadLettersOf = ({ namespace, table, names }: Collection) => ({
-  schema: names.metadataSchema,
-  stream: deadLetterStream(namespace, table),
-});

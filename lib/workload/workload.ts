@@ -1,43 +1,63 @@
-/** `db-workload`: example data for the relay to follow. */
+/** `db-workload`: writes example data. */
 import { setTimeout as delay } from "node:timers/promises";
 import { type AnyBulkWriteOperation, BSON, type Document } from "mongodb";
+import { closeMongodb, connectMongodb } from "../source/connection/mongodb.ts";
 import { hasCode, MongodbCode } from "../source/connection/mongodb_errors.ts";
-
 import { UserError } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
-import type { Operation } from "./mix.ts";
-import { closeMongodb, connectMongodb } from "../source/connection/mongodb.ts";
+
+export type Operation = "insert" | "update" | "replace" | "delete";
+
+const OPERATIONS: readonly Operation[] = ["insert", "update", "replace", "delete"];
+
+/**
+ * The weight of each operation.
+ *
+ * @example IN: insert=70,delete=30 → OUT: {insert: 70, update: 0, replace: 0, delete: 30}
+ * @throws RangeError
+ */
+export function parseMix(text: string): Readonly<Record<Operation, number>> {
+  const mix = { insert: 0, update: 0, replace: 0, delete: 0 };
+  for (const part of text.split(",")) {
+    const [, operation, weight] = /^\s*(\w+)=(\d+(?:\.\d+)?)\s*$/.exec(part) ?? [];
+    if (!OPERATIONS.includes(operation as Operation) || weight === undefined) {
+      throw new RangeError(`cannot be understood at ${JSON.stringify(part)}`);
+    }
+    mix[operation as Operation] = Number(weight);
+  }
+  if (mix.insert === 0) throw new RangeError("has no insert, so there would be nothing to change");
+  return Object.freeze(mix);
+}
 
 export interface WorkloadSettings {
   readonly mongodbUrl: string;
   readonly database: string;
   readonly collection: string;
   readonly count: number;
-  /** Operations a second; 0 for no limit. */
+  /** Operations per second; 0 for no limit. */
   readonly rate: number;
   /** Weight of each operation. */
   readonly mix: Readonly<Record<Operation, number>>;
   readonly seed: number;
 }
 
-/** Operations that are sent at once. */
+/** Operations per bulk write. */
 const BULK_OPERATIONS = 1_000;
 
-/** The record of the example. Doubles stay doubles, even without a fraction. */
+/** The record of the example. */
 const exampleRecord = (): Document => ({
   id: "5F9E",
   data: { temperature: new BSON.Double(42.42), humidity: new BSON.Double(84.84) },
   meta: { timestamp: new Date("2024-07-12T01:17:42+02:00"), device: "foo" },
 });
 
-/** Overrides the URL, so that what is reported as written has been written. */
+/** Overrides the URL, so that only confirmed writes are reported. */
 const CONFIRMED = { w: 1 };
 
 /**
  * By default inserts the example record and prints its id. With a count, makes that many operations of the mix.
  *
  * The seed alone determines the operations and the ids.
- *
  * @throws UserError when the collection has the records of this seed already
  */
 export async function workload(

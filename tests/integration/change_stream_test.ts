@@ -1,7 +1,7 @@
 /** How a change stream is opened, and opened again. */
 import assert from "node:assert/strict";
 import { BSON, type CommandStartedEvent, MongoClient } from "mongodb";
-import { observers } from "../../lib/pipeline/status/observer.ts";
+import { on } from "../../lib/pipeline/status/events.ts";
 import { type ChangeBatch, changeStream } from "../../lib/source/stream/change_stream.ts";
 import { directRoute } from "../../lib/source/connection/route.ts";
 import { isHistoryLost } from "../../lib/source/connection/mongodb_errors.ts";
@@ -32,7 +32,7 @@ const streamOf = (
     fullDocument: "updateLookup",
     batchSize: 100,
     retryFor: 60_000,
-    outages: new OutageTracker({ system: "MongoDB", observer: observers({ outageBegan }) }),
+    outages: new OutageTracker({ system: "MongoDB", emit: on({ outageBegan }) }),
   });
 
 /** The first batch that has changes. */

@@ -142,7 +142,7 @@ cratedbTest(
     await data.insertOne({ _id: "name", ["k".repeat(50_001)]: 1 } as Document);
     await data.insertOne({ _id: "fine" } as Document);
     const REASONS = [
-      /^A text of \d+ .* is without its document/,
+      /^A text of \d+ .* lacks its document/,
       /^A text of 21600\d+ /,
       /^A field name has 50001 /,
     ];

@@ -117,11 +117,11 @@ const UNFIT: Readonly<Record<string, readonly [columns: string, why: RegExp]>> =
   ],
   "has a default below data": [
     "oid TEXT PRIMARY KEY, data OBJECT(DYNAMIC) AS (o OBJECT AS (x BIGINT DEFAULT 5))",
-    /data\['o'\]\['x'\] has values of its own \(DEFAULT\)/,
+    /data\['o'\]\['x'\] gets values from the table \(DEFAULT\)/,
   ],
   "has a generated column below data": [
     "oid TEXT PRIMARY KEY, data OBJECT(DYNAMIC) AS (x BIGINT, y BIGINT GENERATED ALWAYS AS data['x'] + 1)",
-    /data\['y'\] has values of its own \(GENERATED ALWAYS\)/,
+    /data\['y'\] gets values from the table \(GENERATED ALWAYS\)/,
   ],
 };
 

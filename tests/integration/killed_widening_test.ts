@@ -178,7 +178,7 @@ for (const [what, leave] of Object.entries(LEFTOVERS)) {
     await leave(context);
     await leaveLock(context);
     const second = context.relay(FLAGS);
-    await second.waitForLine(/The leftovers of a widening that was cut short are removed/);
+    await second.waitForLine(/Removed what an interrupted rebuild of a table left/);
     await second.waitForLine(/Ready/);
     await assertNoLeftovers(context);
     await data.insertOne({ _id: 2, t: 2.5 } as Document);
@@ -197,7 +197,7 @@ for (const [what, leave] of Object.entries(LEFTOVERS).filter(([what]) => what.st
     await leave(context);
     await data.insertOne({ _id: 2, t: 2 } as Document);
     await leaveLock(context);
-    await running.waitForLine(/The leftovers of a widening that was cut short are removed/);
+    await running.waitForLine(/Removed what an interrupted rebuild of a table left/);
     await inStep(context);
     await data.updateMany({}, { $set: { t: 2.5 } });
     await inStep(context);

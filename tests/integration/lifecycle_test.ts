@@ -5,6 +5,13 @@ import { compare, inStep } from "../support/compare.ts";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
 import { startRelay } from "../support/follow.ts";
 import { holdingCratedb } from "../support/holding_cratedb.ts";
+import { relayConfig } from "../../lib/config/config.ts";
+import { openMonitor } from "../../lib/monitor/monitor.ts";
+import { emitter, on } from "../../lib/pipeline/status/events.ts";
+import { StatusTracker } from "../../lib/pipeline/status/status_tracker.ts";
+import { connect } from "../../lib/relay/connect.ts";
+import { runStream } from "../../lib/relay/stream.ts";
+import { QUIET } from "../../lib/util/log.ts";
 
 const ROOT = join(import.meta.dirname ?? "", "..", "..");
 
@@ -180,4 +187,71 @@ cratedbTest("relay() keeps its lease when it is stopped while rows are on their 
   await next.waitForLine(/Ready/);
   await inStep(context);
   assert.deepEqual(await sql(`SELECT data['v'] AS v FROM "${context.table}"`), [{ v: 2 }]);
+});
+
+cratedbTest("runStream() runs two streams of one process over one connect()", async (context) => {
+  const { mongodb, mongodbUrl, httpUrl, database, schema, table } = context;
+  const stop = new AbortController();
+  const collections = ["data", "more"];
+  for (const each of collections) {
+    await mongodb.db(database).collection<{ _id: number }>(each)
+      .insertMany(Array.from({ length: 50 }, (_, _id) => ({ _id, each })));
+  }
+  const tableOf = (collection: string) => `${table}_${collection}`;
+  const settingsOf = (collection: string) =>
+    relayConfig({
+      flags: {
+        "mongodb-url": mongodbUrl,
+        "cratedb-url": httpUrl,
+        database,
+        collection,
+        table: `${schema}.${tableOf(collection)}`,
+      },
+      env: {},
+    });
+  const connected: string[] = [];
+  const log = {
+    ...QUIET,
+    info: (message: string) => void (message.startsWith("Connected") && connected.push(message)),
+  };
+  const shared = { signal: stop.signal, log };
+  await using connections = await connect(settingsOf("data"), { ...shared, emit: () => {} });
+  const streams = [{ name: "data", status: new StatusTracker() }, {
+    name: "more",
+    status: new StatusTracker(),
+  }] as const;
+  await using monitor = await openMonitor({
+    listen: { host: "127.0.0.1", port: 0 },
+    maxLag: 60_000,
+    streams,
+    versions: { version: "", runtime: "" },
+    log: QUIET,
+  });
+  const ready: string[] = [];
+  const running = streams.map((stream) => {
+    const emit = emitter(
+      (event) => monitor.listen(event, stream),
+      on({ ready: () => ready.push(stream.name) }),
+    );
+    return runStream(connections, settingsOf(stream.name), { ...shared, emit, status: stream.status });
+  });
+  try {
+    await eventually(() => assert.deepEqual(ready.toSorted(), collections));
+    for (const each of collections) {
+      await mongodb.db(database).collection<{ _id: number }>(each).updateMany({}, { $set: { n: 1 } });
+    }
+    for (const each of collections) {
+      await inStep({ ...context, table: tableOf(each) }, { collections: [each] });
+    }
+    assert.deepEqual(streams.map(({ status }) => status.current.upserts), [100, 100]);
+    const metrics = await (await fetch(`${monitor.url}/metrics`)).text();
+    for (const each of collections) {
+      assert.match(metrics, new RegExp(`^cdc_relay_rows_total\\{.*stream="${each}".*\\} 100$`, "m"));
+    }
+  } finally {
+    stop.abort(new Error("told to stop"));
+    await Promise.allSettled(running);
+  }
+  assert.deepEqual(connected, ["Connected to CrateDB", "Connected to MongoDB"]);
+  assert.deepEqual(streams.map(({ status }) => status.current.phase), ["stopped", "stopped"]);
 });

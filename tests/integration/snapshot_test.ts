@@ -19,7 +19,7 @@ const target = (
 ): string[] => ["--database", database, "--collection", "data", "--table", `${schema}.${table}`];
 
 interface Snapshot {
-  readonly copied: number;
+  readonly documents: number;
 }
 
 async function savedSnapshot({ sql }: CratedbContext): Promise<Snapshot | null> {
@@ -76,9 +76,9 @@ cratedbTest("relay() goes on with a copy within one chunk of where it was killed
   await first.kill("SIGKILL");
   const written = (await oidsOf(context, context.table)).length;
   const saved = await savedSnapshot(context);
-  assert.ok(saved && saved.copied < count);
+  assert.ok(saved && saved.documents < count);
   // One chunk may be written while the one before it is saved.
-  assert.ok(written - saved.copied <= 2 * chunk, `${written} written, ${saved.copied} saved`);
+  assert.ok(written - saved.documents <= 2 * chunk, `${written} written, ${saved.documents} saved`);
 
   const second = context.relay(flags);
   await second.waitForLine(/Resuming from the saved position/);
@@ -86,7 +86,7 @@ cratedbTest("relay() goes on with a copy within one chunk of where it was killed
   await inStep(context);
   assert.equal((await second.kill()).code, 0);
   const [, upserts] = /upserts=(\d+)/.exec(await second.waitForLine(/Stopped/)) ?? [];
-  assert.equal(Number(upserts), count - saved.copied);
+  assert.equal(Number(upserts), count - saved.documents);
 });
 
 cratedbTest("relay() stops in the middle of a copy, and goes on with it", async (context) => {
@@ -143,7 +143,7 @@ cratedbTest(
 
     const flags = ["--lease", "1s", "--batch-size", "50", "--save-interval", "0ms"];
     const second = context.relay([...flags, "--snapshot", "always", "--snapshot-rate", "500"]);
-    await eventually(async () => assert.ok((await savedSnapshot(context))?.copied), { interval: 10 });
+    await eventually(async () => assert.ok((await savedSnapshot(context))?.documents), { interval: 10 });
     await second.kill("SIGKILL");
     assert.ok(await savedSnapshot(context));
     const third = context.relay([...flags, "--snapshot", "never"]);

@@ -16,13 +16,13 @@ const found = ({ stdout, stderr }: Outcome) => {
   return { outcome, ...first };
 };
 
-/** Rows of a key each: three that differ, three that are gone, three that nobody wrote. */
+/** Changes three rows, deletes three, and adds three without documents. */
 async function tamper({ sql, table }: CratedbContext, oids: readonly string[]): Promise<void> {
-  const [differing, gone] = [oids.slice(0, 3), oids.slice(3, 6)];
+  const [differing, deleted] = [oids.slice(0, 3), oids.slice(3, 6)];
   for (const oid of differing) {
     await sql(`UPDATE "${table}" SET data['n'] = 1234567 WHERE oid = ?`, [oid]);
   }
-  for (const oid of gone) await sql(`DELETE FROM "${table}" WHERE oid = ?`, [oid]);
+  for (const oid of deleted) await sql(`DELETE FROM "${table}" WHERE oid = ?`, [oid]);
   for (const oid of ["1.0", "nobody", "ffffffffffffffffffffffff"]) {
     await sql(`INSERT INTO "${table}" (oid, data) VALUES (?, {n = 1})`, [oid]);
   }
@@ -90,7 +90,7 @@ function underLoad({ mongodb, database }: CratedbContext) {
 }
 
 cratedbTest(
-  "verify counts differences as they are where no relay runs, and repairs them itself",
+  "verify counts differences as found if no relay runs, and starts a relay to repair them",
   async (context) => {
     const { mongodb, database, relay, verify, sql, table } = context;
     const scope = ["--filter", '{"kind": {"$ne": "hidden"}}', "--omit", "secret"];
@@ -128,7 +128,7 @@ cratedbTest(
     assert.equal(differing.code, 3, differing.stderr);
     assert.match(
       differing.stdout,
-      /1 missing, 2 extra, 1 different \(no relay runs: differences count as they are\)/,
+      /1 missing, 2 extra, 1 different \(no relay runs: differences count as found\)/,
     );
     assert.match(
       differing.stdout,
@@ -154,14 +154,14 @@ cratedbTest(
   },
 );
 
-cratedbTest("verify does not wait for a relay that does not get on", async (context) => {
+cratedbTest("verify does not wait for a relay that makes no progress", async (context) => {
   const { mongodb, database, relay, verify } = context;
   const running = relay();
   await running.waitForLine(/Ready/);
   Deno.kill(running.pid, "SIGSTOP");
   await mongodb.db(database).collection<Document>("data").insertOne({ _id: 1 } as Document);
   const { stdout, code } = await verify(["--settle", "200ms"], { env });
-  assert.match(stdout, /1 missing \(the relay does not get on: differences count as they are\)/);
+  assert.match(stdout, /1 missing \(the relay makes no progress: differences count as found\)/);
   assert.equal(code, 3);
 });
 
@@ -181,7 +181,7 @@ postgresqlTest("verify compares and repairs tables of PostgreSQL", async (contex
   );
   await sql(`INSERT INTO "${schema}"."${table}" (oid, data) VALUES ('', '{}')`);
   const unread = await runUnread(["verify", ...scope, "--watch", "--json"], servers);
-  assert.equal(unread, 3, "it ends when nobody reads, with what was found as its exit code");
+  assert.equal(unread, 3, "it ends when its output is closed, with the exit code of the result");
   const { stdout, code } = await verify("--sample", "1000");
   assert.match(stdout, /: 1 extra, 1 different \(no relay runs/);
   assert.match(stdout, /n: document 17, row 9007199254740993/);

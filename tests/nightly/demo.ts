@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { BSON } from "mongodb";
 import { showCheck } from "../../dev/demo/show_check.ts";
-import { textTable } from "../../lib/util/text_table.ts";
+import { textTable } from "../../lib/util/text.ts";
 import type { Sides } from "../../dev/demo/sides.ts";
 import { eventually } from "../../dev/servers/eventually.ts";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { keyText } from "../../lib/key/key_text.ts";
 import { type Raw, raw, valueOf } from "../support/raw_bson.ts";
 
-/** A value and what MongoDB tells it apart by. */
+/** A value, and a text by which MongoDB distinguishes it. */
 interface Identified {
   readonly identity: string;
   readonly value: Raw;
@@ -66,7 +66,7 @@ const key: fc.Arbitrary<Identified> = fc.letrec<{ key: Identified; object: Ident
   })),
 })).key;
 
-/** The same key written in another way, where there is one. */
+/** The same key in another spelling, if one exists. */
 const sameRow = fc.oneof(
   ...CLASSES.map((values, index) =>
     fc.tuple(fc.constantFrom(...values), fc.constantFrom(...values)).map((pair) =>
@@ -95,7 +95,7 @@ const pairs = fc.oneof(
   ),
 );
 
-Deno.test("keyText() is equal exactly where MongoDB holds the keys equal", () => {
+Deno.test("keyText() is equal exactly if the keys are equal in MongoDB", () => {
   fc.assert(
     fc.property(pairs, ([one, other]) => {
       assert.ok(one && other);

@@ -35,7 +35,7 @@ const parseAlike = (json: string): unknown =>
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Digits);
 
-/** Throws where both have a value of their own at one path. */
+/** Throws if both have a value at one path. */
 function merge(one: unknown, other: unknown): unknown {
   if (Array.isArray(other)) {
     assertRest(one, other);

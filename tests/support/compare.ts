@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { fieldsByName } from "../../lib/bson/bson.ts";
 import { normalizeDocument, normalizeRow } from "../../lib/mapping/normalize.ts";
 import { keyText } from "../../lib/key/key_text.ts";
-import { quoteTable } from "../../lib/sink/sql/sql_names.ts";
+import { quoteTable } from "../../lib/sink/sql/names.ts";
 import { eventually, type EventuallyOptions } from "../../dev/servers/eventually.ts";
 import type { CratedbContext } from "./cratedb_harness.ts";
 

@@ -1,7 +1,6 @@
 /** A table with leases in memory, which understands the statements of `Lease` and counts versions as CrateDB does. */
 import { CRATEDB } from "../../lib/sink/sql/dialect.ts";
-import type { Parameter, Query, Result } from "../../lib/sink/sql/query.ts";
-import type { Transport } from "../../lib/sink/connection/transport.ts";
+import type { Parameter, Query, Result, Transport } from "../../lib/sink/connection/transport.ts";
 
 type Row = Record<string, Parameter> & { seqNo: number };
 

@@ -1,6 +1,6 @@
 import postgres from "postgres";
 import { type Dialect, POSTGRESQL } from "../../lib/sink/sql/dialect.ts";
-import { quoteName } from "../../lib/sink/sql/sql_names.ts";
+import { quoteName } from "../../lib/sink/sql/names.ts";
 import type { Row } from "../../dev/servers/query_cratedb.ts";
 import { defaultFlags } from "./default_flags.ts";
 import { freshName, type MongodbContext, mongodbContext, sharedMongodb } from "./mongodb_harness.ts";

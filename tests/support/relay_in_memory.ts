@@ -2,17 +2,19 @@
  * The replication loop between two databases in memory, with the real outage trackers, heartbeat, status, metrics and
  * progress bar's events. Time stands still until a test moves it on.
  */
-import { BSON } from "mongodb";
+import { BSON, MongoServerError } from "mongodb";
 import { fieldsByName } from "../../lib/bson/bson.ts";
 import type { Namespace } from "../../lib/util/namespace.ts";
 import { RelayMetrics } from "../../lib/monitor/relay_metrics.ts";
 import { readiness } from "../../lib/monitor/readiness.ts";
-import { Heartbeat } from "../../lib/pipeline/status/heartbeat.ts";
-import { observers, type RelayObserver } from "../../lib/pipeline/status/observer.ts";
-import { type LoopDeps, replicate } from "../../lib/pipeline/loop/replication_loop.ts";
-import { fullSnapshot } from "../../lib/pipeline/snapshot/snapshot_state.ts";
+import { Heartbeat, StatusReporter } from "../../lib/pipeline/status/heartbeat.ts";
+import { emitter, type Listener, on } from "../../lib/pipeline/status/events.ts";
+import { follow } from "../../lib/pipeline/loop/follow.ts";
+import type { LoopDeps } from "../../lib/pipeline/loop/replication_loop.ts";
+import type { SavedState } from "../../lib/sink/metadata/stream_position.ts";
 import { UNTRACED } from "../../lib/pipeline/status/stages.ts";
 import { columnsOf, StatusTracker } from "../../lib/pipeline/status/status_tracker.ts";
+import { MongodbCode } from "../../lib/source/connection/mongodb_errors.ts";
 import type { ChangeBatch } from "../../lib/source/stream/change_stream.ts";
 import type { DocumentChange } from "../../lib/source/stream/event.ts";
 import { Scope } from "../../lib/source/documents/scope.ts";
@@ -41,36 +43,43 @@ const isAway = (error: unknown) => error instanceof Error && error.message === "
 export interface RelayOptions {
   /** Documents of each collection of the database `shop`. */
   readonly collections?: Readonly<Record<string, number>>;
-  readonly snapshot?: "initial" | "never" | "only";
+  readonly snapshot?: "initial" | "never" | "always" | "only";
   /** Documents a second that the snapshot reads at most. @default {no limit} */
   readonly snapshotRate?: number;
-  readonly observer?: Partial<RelayObserver>;
+  readonly listener?: Listener;
+  /** The position that an earlier relay has saved. @default {none} */
+  readonly saved?: SavedState;
+  readonly onHistoryLost?: "recopy" | "fail";
 }
 
 export type RelayInMemory = ReturnType<typeof relayInMemory>;
 
 /** Starts the loop. */
 export function relayInMemory(options: RelayOptions = {}) {
-  const { snapshot = "initial", snapshotRate = 0, observer = {} } = options;
+  const { snapshot = "initial", snapshotRate = 0, listener = () => {}, onHistoryLost = "recopy" } = options;
   const clock = fakeClock();
   const stop = new AbortController();
   const shutdown = new Shutdown(stop.signal, clock.monotonic);
   const collections = new Map(Object.entries(options.collections ?? { a: 3 }));
   const reported: string[] = [];
   const status = new StatusTracker(clock);
-  const metrics = new RelayMetrics({ status, clock, versions: { version: "", runtime: "" } });
-  const recorder: Partial<RelayObserver> = {
+  const metrics = new RelayMetrics({
+    streams: [{ name: "", status }],
+    clock,
+    versions: { version: "", runtime: "" },
+  });
+  const recorder = on({
     ready: () => reported.push("ready"),
     snapshotProgress: ({ documents, total }) => reported.push(`snapshot ${documents} of ${total}`),
     snapshotDone: ({ documents }) => reported.push(`snapshot done ${documents}`),
     outageBegan: ({ system }) => reported.push(`${system} is away`),
     recovered: ({ system }) => reported.push(`${system} is back`),
     stopped: () => reported.push("stopped"),
-  };
-  const told = observers(status, metrics, recorder, observer);
+  });
+  const emit = emitter(status.listen, metrics.listen, recorder, listener);
 
   const databaseOf = (system: "MongoDB" | "CrateDB") => {
-    const outages = new OutageTracker({ system, observer: told, clock });
+    const outages = new OutageTracker({ system, emit, clock });
     status.watch(outages);
     let awake = Promise.withResolvers<void>();
     let mood: Mood = "answers";
@@ -130,21 +139,28 @@ export function relayInMemory(options: RelayOptions = {}) {
       wallTime: undefined,
       ...batch,
     });
+    wake();
+  };
+  const wake = () => {
     arrived.resolve();
     arrived = Promise.withResolvers();
   };
-  async function* stream(): AsyncGenerator<ChangeBatch> {
+  async function* stream(left: AbortSignal): AsyncGenerator<ChangeBatch> {
+    const isOver = () => stop.signal.aborted || left.aborted;
+    const over = new Promise<void>((resolve) => left.addEventListener("abort", () => resolve()));
     const id = Symbol();
+    if (lost) waiting.splice(0);
+    lost = undefined;
     const next = async () => {
       using _question = mongodb.outages.asked();
-      await mongodb.answer("getMore");
-      while (waiting.length === 0 && !stop.signal.aborted && !lost) await arrived.promise;
-      await mongodb.answer("reply");
+      await Promise.race([mongodb.answer("getMore"), over]);
+      while (waiting.length === 0 && !isOver() && !lost) await Promise.race([arrived.promise, over]);
+      await Promise.race([mongodb.answer("reply"), over]);
       if (lost) throw lost;
       return waiting.shift();
     };
     try {
-      while (!stop.signal.aborted) {
+      while (!isOver()) {
         try {
           const batch = await next();
           mongodb.outages.answered(id);
@@ -221,7 +237,7 @@ export function relayInMemory(options: RelayOptions = {}) {
     apply: async (documents: readonly unknown[]) => {
       await cratedb.ask(ADD_COLUMN).catch(() => {});
       const rows = { upserts: documents.length, deletes: 0, overflowed: 0, deadLetters: 0 };
-      await cratedb.ask("write", () => told.tableWritten({ namespace, ...rows }));
+      await cratedb.ask("write", () => emit({ type: "tableWritten", namespace, ...rows }));
       return documents.length;
     },
     refresh: () => cratedb.ask("refresh"),
@@ -253,6 +269,7 @@ export function relayInMemory(options: RelayOptions = {}) {
     reopen: () => Promise.resolve(),
     sharer: () => Promise.resolve(undefined),
     missing: () => Promise.resolve([]),
+    hadTables: () => Promise.resolve(false),
     resumeDrops: () => Promise.resolve(),
     retryPutOff: () => Promise.resolve(),
     openIn: () => [],
@@ -261,23 +278,29 @@ export function relayInMemory(options: RelayOptions = {}) {
   const heartbeat = new Heartbeat({
     mongodb: mongodb.outages,
     sink: cratedb.outages,
-    status,
     ask: () => cratedb.ask("ping"),
-    fail: (error) => stop.abort(error),
     clock,
   });
   /** What the relay's row in `cdc_position` says. */
   let row = columnsOf(status.current);
-  const save = () => {
-    const columns = columnsOf(heartbeat.reported());
-    return cratedb.ask("save", () => row = columns);
-  };
-  heartbeat.reportBy(save);
+  const saved = options.saved ?? { token: null, snapshot: null, origin: null, barrier: null };
   const position = {
     stream: "shop.*",
-    state: { token: null, snapshot: null, origin: null, barrier: null },
-    save,
+    state: saved,
+    save: (change: Partial<SavedState> = {}) => {
+      const columns = columnsOf(reporter.reported());
+      return cratedb.ask("save", () => {
+        row = columns;
+        position.state = { ...position.state, ...change };
+      });
+    },
   };
+  const reporter = new StatusReporter({
+    status,
+    report: () => position.save(),
+    fail: (error) => stop.abort(error),
+  });
+  heartbeat.add(reporter);
   const deps = {
     causalReader,
     reader,
@@ -290,10 +313,12 @@ export function relayInMemory(options: RelayOptions = {}) {
     settings: {
       scope: new Scope({ databases: ["shop"], collections: ["*"], exclude: [] }),
       transform: [],
+      for: () => ({ transform: [], key: "_id", onDrop: "drop" }),
       key: "_id",
       snapshot,
       snapshotLanes: 1,
       snapshotRate,
+      onHistoryLost,
       onDrop: "drop",
       worker: undefined,
       refreshInterval: SECOND,
@@ -303,18 +328,21 @@ export function relayInMemory(options: RelayOptions = {}) {
     },
     signal: stop.signal,
     log: QUIET,
-    observer: told,
+    emit,
     trace: UNTRACED,
     clock,
     mongodbClock: clock,
   };
   const running = { ended: undefined as { readonly error?: unknown } | undefined };
-  const begin = (state: ReturnType<typeof fullSnapshot> | null) =>
-    replicate(stream(), state, deps as unknown as LoopDeps).then(
-      () => running.ended = {},
-      (error) => running.ended = { error },
-    );
-  begin(snapshot === "never" ? null : fullSnapshot({ removesGone: false }));
+  const opened: (Uint8Array | null)[] = [];
+  const open = (startAfter: Uint8Array | null, left: AbortSignal) => {
+    opened.push(startAfter);
+    return stream(left);
+  };
+  const stopped = follow(open, deps as unknown as LoopDeps).then(
+    () => void (running.ended = {}),
+    (error) => void (running.ended = { error }),
+  );
 
   const settle = async () => {
     for (let turn = 0; turn < TURNS; turn++) await null;
@@ -365,30 +393,34 @@ export function relayInMemory(options: RelayOptions = {}) {
       push({ event, events: 1, bytes: 1, token, wallTime: clock.time });
     },
     idle: () => push({}),
-    /** The stream is lost, and another one begins with a snapshot, as `relay.ts` has it. */
+    /** MongoDB no longer has the changes after the position. */
     async loseHistory() {
-      lost = new Error("lost");
-      arrived.resolve();
-      arrived = Promise.withResolvers();
-      for (let second = 0; !running.ended && second < 600; second++) {
+      const streams = opened.length;
+      lost = new MongoServerError({ code: MongodbCode.ChangeStreamHistoryLost, message: "lost" });
+      wake();
+      for (let second = 0; opened.length === streams && !running.ended && second < 600; second++) {
         clock.pass(SECOND);
         await settle();
       }
-      lost = undefined;
-      running.ended = undefined;
-      waiting.splice(0);
-      told.historyLost();
-      begin(fullSnapshot({ removesGone: false }));
       await settle();
     },
-    async [Symbol.asyncDispose]() {
-      stop.abort();
-      for (const each of [mongodb, cratedb]) each.become("answers");
-      arrived.resolve();
+    /** The resume tokens that streams were opened with; null for now. */
+    opened,
+    position,
+    /** Has the relay stop in order. */
+    async stop() {
+      stop.abort(new Error("told to stop"));
+      wake();
+      await settle();
       for (let second = 0; !running.ended && second < 60; second++) {
         clock.pass(SECOND);
         await settle();
       }
+    },
+    async [Symbol.asyncDispose]() {
+      for (const each of [mongodb, cratedb]) each.become("answers");
+      await this.stop();
+      await stopped;
     },
   };
 }

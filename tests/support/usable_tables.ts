@@ -1,13 +1,12 @@
 /** What a fake of the table registry needs when every table can be used at first. */
 import type { Namespace } from "../../lib/util/namespace.ts";
 import { LeftOut } from "../../lib/pipeline/collections/left_out.ts";
-import { observers } from "../../lib/pipeline/status/observer.ts";
 import { isUnusableTable } from "../../lib/sink/table/unusable_table.ts";
 import { SYSTEM_CLOCK } from "../../lib/util/clock.ts";
 import { QUIET } from "../../lib/util/log.ts";
 
 export function usableTables() {
-  const leftOut = new LeftOut({ log: QUIET, clock: SYSTEM_CLOCK, observer: observers() });
+  const leftOut = new LeftOut({ log: QUIET, clock: SYSTEM_CLOCK, emit: () => {} });
   return {
     leftOut,
     attempt: async (namespace: Namespace, work: () => Promise<unknown>): Promise<boolean> => {

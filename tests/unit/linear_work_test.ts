@@ -7,7 +7,7 @@ import process from "node:process";
 import { BSON } from "mongodb";
 import { extendedJson, fieldsByName } from "../../lib/bson/bson.ts";
 import { withoutFields } from "../../lib/bson/without_fields.ts";
-import { shareColumns } from "../../lib/mapping/column_shares.ts";
+import { recogniseMaps, shareColumns } from "../../lib/mapping/column_shares.ts";
 import {
   additions,
   type Column,
@@ -15,7 +15,6 @@ import {
   inferDocumentColumns,
   objectColumn,
 } from "../../lib/mapping/column_tree.ts";
-import { recogniseMaps } from "../../lib/mapping/maps.ts";
 import { normalizeDocument } from "../../lib/mapping/normalize.ts";
 import { remapRow } from "../../lib/mapping/remap_row.ts";
 import { splitDocument } from "../../lib/mapping/split_document.ts";
@@ -229,7 +228,7 @@ const CASES: Readonly<Record<string, Case>> = {
     size: 2_500,
     make: (size) => {
       const collections = list(size, (at) => ({ database: SHOP, collection: `c${at}` }));
-      return () => requeueAll(planSnapshot(fullSnapshot({ removesGone: true }), collections), collections);
+      return () => requeueAll(planSnapshot(fullSnapshot({ removesStale: true }), collections), collections);
     },
   },
 };

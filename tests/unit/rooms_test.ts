@@ -16,6 +16,7 @@ const SINK = [
 const BELOW_PIPELINE = [...GROUND, "lib/mapping", ...SOURCE, ...SINK];
 const PIPELINE = [
   "lib/pipeline/settings.ts",
+  "lib/pipeline/memory_budget.ts",
   "lib/pipeline/status",
   "lib/pipeline/collections",
   "lib/pipeline/snapshot",

@@ -1,7 +1,7 @@
 /** Options of `cdc-relay`. */
 import { parseWorker } from "../../key/worker.ts";
 import { parseListenAddress } from "../../monitor/listen_address.ts";
-import { tableName } from "../../sink/sql/sql_names.ts";
+import { tableName } from "../../sink/sql/names.ts";
 import { option } from "./option.ts";
 import { byteSize, count, duration, oneOf, optional } from "./parsers.ts";
 import { SINK } from "./sink.ts";

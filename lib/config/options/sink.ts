@@ -1,6 +1,6 @@
 /** Options of CrateDB: where it is, and how to log in to it. */
 import { parseSinkUrl } from "../../sink/connection/url.ts";
-import { WEB_TOKEN } from "../../util/web_token.ts";
+import { WEB_TOKEN } from "../../util/mask_url.ts";
 import { certificateFile, privateKeyFile } from "../pem_file.ts";
 import { fileOf, option } from "./option.ts";
 import { optional } from "./parsers.ts";

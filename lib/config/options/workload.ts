@@ -1,5 +1,5 @@
 /** Options of `db-workload`. */
-import { parseMix } from "../../workload/mix.ts";
+import { parseMix } from "../../workload/workload.ts";
 import { option } from "./option.ts";
 import { count, text } from "./parsers.ts";
 

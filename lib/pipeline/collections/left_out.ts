@@ -7,13 +7,13 @@ import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import type { Clock } from "../../util/clock.ts";
 import { messageOf, UserError } from "../../util/errors.ts";
 import type { Logger } from "../../util/log.ts";
-import type { LeftOutCollection, RelayObserver } from "../status/observer.ts";
+import type { Emit, LeftOutCollection } from "../status/events.ts";
 import type { Requeued } from "../snapshot/snapshot_state.ts";
 
 export interface LeftOutDeps {
   readonly log: Logger;
   readonly clock: Pick<Clock, "monotonic">;
-  readonly observer: Pick<RelayObserver, "collectionsLeftOut">;
+  readonly emit: Emit;
 }
 
 interface Entry {
@@ -131,6 +131,6 @@ export class LeftOut {
   }
 
   #report(): void {
-    this.#deps.observer.collectionsLeftOut(this.#collections);
+    this.#deps.emit({ type: "collectionsLeftOut", collections: this.#collections });
   }
 }

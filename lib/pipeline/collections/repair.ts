@@ -1,6 +1,6 @@
 /** Rows that somebody has found to differ are written anew, by the one process that may write to their tables. */
 import { byNamespace, type Namespace, namespaceText } from "../../util/namespace.ts";
-import { idsOf, oidsWithoutId, type RowKey } from "../../key/row_key.ts";
+import { idsOf, oidsWithoutId, type RowKey } from "../../key/document_key.ts";
 import type { RepairRequests } from "../../sink/metadata/repair_requests.ts";
 import type { DocumentReader } from "../../source/documents/documents.ts";
 import { isThere } from "../../source/documents/chunk.ts";

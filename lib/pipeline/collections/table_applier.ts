@@ -9,15 +9,15 @@ import { splitDocument } from "../../mapping/split_document.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import type { DeadLetter, DeadLetters } from "../../sink/metadata/dead_letters.ts";
 import type { ColumnPolicy, KeyedRow } from "../../sink/columns/column_policy.ts";
-import { quoteTable } from "../../sink/sql/sql_names.ts";
+import { quoteTable } from "../../sink/sql/names.ts";
 import type { TargetTable } from "../../sink/table/target_table.ts";
 import type { RefusedRow, Row, Writer } from "../../sink/table/writer.ts";
 import type { Logger } from "../../util/log.ts";
 import type { GarbageLimit } from "../../util/garbage.ts";
-import { ReadWriteLock } from "../../util/read_write_lock.ts";
+import { ReadWriteLock } from "../../util/concurrency.ts";
 import { coalesce, type RowChange } from "./coalesce.ts";
 import type { DeadLetterLimit } from "./dead_letter_limit.ts";
-import type { RelayObserver } from "../status/observer.ts";
+import type { Emit } from "../status/events.ts";
 import type { RelaySettings } from "../settings.ts";
 import { type Stage, timed } from "../status/stages.ts";
 
@@ -39,7 +39,7 @@ export interface TableApplierDeps {
   /** Asked for room before documents become rows, and before those become statements. */
   readonly garbage: Pick<GarbageLimit, "makeRoom">;
   readonly log: Logger;
-  readonly observer: Pick<RelayObserver, "stageDone" | "tableWritten">;
+  readonly emit: Emit;
 }
 
 /** A document and what it is now; null when it is gone, or known to MongoDB alone. */
@@ -224,7 +224,7 @@ export class TableApplier {
   /** Precondition: one change per key. */
   async #write(changes: readonly RowChange[]): Promise<void> {
     if (changes.length === 0) return;
-    const { deadLetters, deadLetterLimit, garbage, log, namespace, observer } = this.#deps;
+    const { deadLetters, deadLetterLimit, garbage, log, namespace, emit } = this.#deps;
     const upserts = changes.filter((change): change is KeyedRow => change.document !== null);
     const gone = changes.filter(({ document }) => document === null).map(({ oid }) => oid);
     const room = COPIES * upserts.reduce((bytes, { document }) => bytes + document.length, 0);
@@ -247,7 +247,9 @@ export class TableApplier {
     }
     await deadLetters.resolve(changes.map(({ oid }) => oid).filter((oid) => !dead.has(oid)));
     const collection = namespaceText(namespace);
-    for (const { oid, error } of letters) {
+    // A retry that fails adds no dead letter.
+    const added = this.#isReplaying ? [] : letters;
+    for (const { oid, error } of added) {
       log.warn("A document went to the dead letters", { oid, collection, error: quoted(error) });
     }
     this.dirty = true;
@@ -255,9 +257,9 @@ export class TableApplier {
       upserts: upserts.length - outcome.letters.length,
       deletes: gone.length - refused.length,
       overflowed,
-      deadLetters: letters.length,
+      deadLetters: added.length,
     };
-    observer.tableWritten({ namespace, ...counts });
+    emit({ type: "tableWritten", namespace, ...counts });
   }
 
   /**

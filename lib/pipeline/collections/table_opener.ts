@@ -3,7 +3,7 @@ import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import { SinkError } from "../../sink/connection/sink_error.ts";
 import type { FollowedCollections } from "../../sink/metadata/followed_collections.ts";
 import { isMetadataTable } from "../../sink/metadata/metadata_tables.ts";
-import { quoteTable, type TableName } from "../../sink/sql/sql_names.ts";
+import { quoteTable, type TableName } from "../../sink/sql/names.ts";
 import { type OpenedTable, openTable } from "../../sink/table/target_table.ts";
 import { errorOfOpening, isUnusableTable, UnusableTableError } from "../../sink/table/unusable_table.ts";
 import type { Transports } from "../../sink/columns/widening.ts";

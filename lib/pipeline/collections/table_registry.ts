@@ -1,12 +1,10 @@
 /** The table of each collection, opened when its first document arrives. */
 import { byNamespace, type Namespace, namespaceText } from "../../util/namespace.ts";
-import type { ShardKey } from "../../key/document_key.ts";
-import { rowKeyOf } from "../../key/row_key.ts";
+import { rowKeyOf, type ShardKey } from "../../key/document_key.ts";
 import { DeadLetters, deadLetterStream } from "../../sink/metadata/dead_letters.ts";
 import { FollowedCollections } from "../../sink/metadata/followed_collections.ts";
 import { type ColumnPolicy, JSONB_COLUMNS, openColumnPolicy } from "../../sink/columns/column_policy.ts";
-import { quoteTable, type TableName } from "../../sink/sql/sql_names.ts";
-import { tableFor } from "../../sink/sql/table_naming.ts";
+import { quoteTable, tableFor, type TableName } from "../../sink/sql/names.ts";
 import { TableSchema } from "../../sink/columns/table_schema.ts";
 import { isEmptyTable, type TargetTable } from "../../sink/table/target_table.ts";
 import { isUnusableTable } from "../../sink/table/unusable_table.ts";
@@ -16,16 +14,15 @@ import { SinkError } from "../../sink/connection/sink_error.ts";
 import type { CausalReader } from "../../source/connection/causal_reader.ts";
 import type { OwnKeys } from "../../source/documents/own_keys.ts";
 import type { Clock } from "../../util/clock.ts";
-import { concurrently } from "../../util/concurrently.ts";
+import { concurrently } from "../../util/concurrency.ts";
 import type { Logger } from "../../util/log.ts";
 import type { OutageTracker } from "../../util/outage.ts";
 import { DeadLetterLimit } from "./dead_letter_limit.ts";
-import { type Counts, NO_COUNTS, type RelayObserver, sumOf } from "../status/observer.ts";
+import { type Counts, type Emit, NO_COUNTS, sumOf } from "../status/events.ts";
 import { LeftOut } from "./left_out.ts";
+import type { MemoryBudget } from "../memory_budget.ts";
 import type { Names, RelaySettings } from "../settings.ts";
 import type { Requeued } from "../snapshot/snapshot_state.ts";
-import { GarbageLimit } from "../../util/garbage.ts";
-import { Semaphore } from "../../util/semaphore.ts";
 import { TableApplier } from "./table_applier.ts";
 import { TableOpener } from "./table_opener.ts";
 import { TableOwners } from "./table_owners.ts";
@@ -33,6 +30,7 @@ import { TableOwners } from "./table_owners.ts";
 export interface TableRegistryOptions {
   readonly names: Names;
   readonly settings: RelaySettings;
+  readonly memory: MemoryBudget;
   readonly causalReader: Pick<CausalReader, "exists">;
   readonly ownKeys: Pick<OwnKeys, "among">;
   /** What rows are named by beside `_id`. */
@@ -40,10 +38,7 @@ export interface TableRegistryOptions {
   readonly signal: AbortSignal;
   readonly log: Logger;
   readonly clock: Clock;
-  readonly observer: Pick<
-    RelayObserver,
-    "stageDone" | "tableWritten" | "columnsAdded" | "columnsWidened" | "collectionsLeftOut"
-  >;
+  readonly emit: Emit;
 }
 
 interface Entry {
@@ -73,9 +68,6 @@ export class TableRegistry {
   readonly #options: TableRegistryOptions;
   readonly #entries = new Map<string, Promise<Entry>>();
   readonly #owners: TableOwners;
-  /** Bytes of statements under way, of all tables. */
-  readonly #inFlightBudget: Semaphore;
-  readonly #garbage: GarbageLimit;
   readonly #deadLetterLimit: DeadLetterLimit;
   readonly #followed: FollowedCollections;
   readonly #opener: TableOpener;
@@ -92,8 +84,6 @@ export class TableRegistry {
     this.#transports = transports;
     this.#options = options;
     this.leftOut = new LeftOut(options);
-    this.#inFlightBudget = new Semaphore(options.settings.inFlightBytes);
-    this.#garbage = new GarbageLimit(options.settings.heapBytes);
     this.#deadLetterLimit = new DeadLetterLimit(options.settings.maxDeadLetters);
     const { names: { stream, metadataSchema: schema }, causalReader } = options;
     this.#owners = new TableOwners((namespace) => causalReader.exists(namespace));
@@ -381,11 +371,11 @@ export class TableRegistry {
   }
 
   async #open(namespace: Namespace): Promise<Entry> {
-    const { names, settings, log, observer } = this.#options;
+    const { names, settings, log, emit } = this.#options;
     const { patient } = this.#transports;
     const name = this.tableOf(namespace);
     const { table, isKnown } = await this.#opener.open(namespace);
-    const writer = new Writer(patient, table, { ...settings, inFlightBudget: this.#inFlightBudget });
+    const writer = new Writer(patient, table, { ...settings, inFlightBudget: this.#options.memory.inFlight });
     const columns = await this.#columnsOf(namespace, table, writer);
     if (await columns.recover()) this.#unrecovered.add(columns);
     if (!isKnown) await this.#followed.add(namespace, name);
@@ -403,15 +393,14 @@ export class TableRegistry {
       omit: settings.omit,
       ownKeys: (oids) => this.#ownKeys(namespace, oids, shardKey),
       shardKey,
-      garbage: this.#garbage,
+      garbage: this.#options.memory.garbage,
       log,
-      observer: {
-        stageDone: (done) => observer.stageDone(done),
-        tableWritten: (write) => {
-          this.#counts = sumOf(this.#counts, write);
+      emit: (event) => {
+        if (event.type === "tableWritten") {
+          this.#counts = sumOf(this.#counts, event);
           this.#dirty.set(applier, namespace);
-          observer.tableWritten(write);
-        },
+        }
+        emit(event);
       },
     });
     return { namespace, applier, columns, wasDropped: isKnown && table.isNew };
@@ -444,7 +433,7 @@ export class TableRegistry {
   }
 
   async #columnsOf(namespace: Namespace, table: TargetTable, writer: Writer): Promise<ColumnPolicy> {
-    const { settings, log, signal, clock, observer } = this.#options;
+    const { settings, log, signal, clock, emit } = this.#options;
     const { patient } = this.#transports;
     if (patient.dialect.isJsonb) return JSONB_COLUMNS;
     const tableSchema = new TableSchema(patient, {
@@ -452,7 +441,7 @@ export class TableRegistry {
       log,
       inferred: settings.columns === "dynamic",
       needed: table.hasOverflow ? ["oid", "data", "overflow"] : ["oid", "data"],
-      onAdded: (columns) => observer.columnsAdded({ namespace, columns }),
+      onAdded: (columns) => emit({ type: "columnsAdded", namespace, columns }),
     });
     const widening = new Widening(this.#transports, {
       ...settings,
@@ -461,7 +450,7 @@ export class TableRegistry {
       signal,
       log,
       clock,
-      onWidened: (columns) => observer.columnsWidened({ namespace, columns }),
+      onWidened: (columns) => emit({ type: "columnsWidened", namespace, columns }),
     });
     return await openColumnPolicy(settings.columns, { table, tableSchema, widening, writer });
   }

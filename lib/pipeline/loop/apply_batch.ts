@@ -1,18 +1,18 @@
-/** How a change batch is applied: grouped by collection, looked up where the events do not tell, written. */
+/** Applies a change batch: groups it by collection, looks up the documents that its events lack, and writes the rows. */
 import { keyText } from "../../key/key_text.ts";
-import type { Namespace } from "../../util/namespace.ts";
 import type { CausalReader } from "../../source/connection/causal_reader.ts";
-import type { ChangeBatch } from "../../source/stream/change_stream.ts";
 import type { DocumentReader } from "../../source/documents/documents.ts";
+import type { ChangeBatch } from "../../source/stream/change_stream.ts";
 import type { DocumentChange, DocumentOperation } from "../../source/stream/event.ts";
-import { readAhead } from "../../util/read_ahead.ts";
+import type { Namespace } from "../../util/namespace.ts";
+import { readAhead } from "../../util/concurrency.ts";
 import { type CollectionEventDeps, handleCollectionEvent } from "../collections/collection_events.ts";
-import type { DropBarrier } from "../workers/drop_barrier.ts";
-import type { RelayObserver } from "../status/observer.ts";
+import type { DocumentState, TableApplier } from "../collections/table_applier.ts";
 import type { RelaySettings } from "../settings.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
+import type { Emit } from "../status/events.ts";
 import { timedParts } from "../status/stages.ts";
-import type { DocumentState, TableApplier } from "../collections/table_applier.ts";
+import type { DropBarrier } from "../workers/drop_barrier.ts";
 
 export interface ApplyDeps extends CollectionEventDeps {
   readonly causalReader: CausalReader;
@@ -20,19 +20,19 @@ export interface ApplyDeps extends CollectionEventDeps {
   readonly settings: RelaySettings;
   readonly barrier: Pick<DropBarrier, "pass">;
   readonly snapshot: CollectionEventDeps["snapshot"] & Pick<Snapshot, "state">;
-  readonly observer: Pick<RelayObserver, "eventsRead" | "stageDone">;
+  readonly emit: Emit;
 }
 
-/** All rows of the batch are confirmed when it resolves. */
+/** Resolves when all rows of the batch are confirmed. */
 export async function applyBatch(batch: ChangeBatch, deps: ApplyDeps): Promise<void> {
-  const { tables, causalReader, settings, observer } = deps;
+  const { tables, causalReader, settings, emit } = deps;
   causalReader.after(batch);
   const changes = batch.changes.filter(({ namespace }) => settings.scope.includes(namespace));
   await tables.forEachCollection(changes, async ({ namespace, changes, applier }) => {
-    observer.eventsRead({ namespace, operations: countByOperation(changes) });
+    emit({ type: "eventsRead", namespace, operations: countByOperation(changes) });
     const states = applier.shardKey.length > 0
       ? statesByDocumentKey(changes, { ...deps, namespace, applier })
-      : statesOf(namespace, changes, deps);
+      : statesOf(changes, { ...deps, namespace });
     for await (const part of readAhead(states)) await applier.apply(part);
   });
   if (!batch.event) return;
@@ -46,79 +46,67 @@ function countByOperation(changes: readonly DocumentChange[]): Map<DocumentOpera
   return new Map(Object.entries(counts) as [DocumentOperation, number][]);
 }
 
-const isTold = (change: DocumentChange): change is DocumentChange & DocumentState =>
-  change.document !== undefined;
-
-/**
- * The documents as they are after the batch: from the last event of each key where it tells, else looked up in bulk; where
- * a transform applies, all are looked up, as only MongoDB can run it. What is looked up is newer than all events of the
- * batch, so it comes after them. An updated document that is looked up and gone has its delete event still to come. A
- * deleted one that is looked up and gone is gone.
- */
-async function* statesOf(
-  namespace: Namespace,
-  changes: readonly DocumentChange[],
-  deps: ApplyDeps,
-): AsyncGenerator<readonly DocumentState[]> {
-  const { settings } = deps;
-  const lookUp = (untold: readonly DocumentChange[]) => lookedUp(untold, { ...deps, namespace });
-  if (settings.transform.length > 0) return yield* lookUp(changes);
-  if (changes.every(isTold)) return yield changes;
-  const last = lastChanges(changes);
-  const told = last.filter(isTold);
-  if (told.length > 0) yield told;
-  const untold = last.filter((change) => !isTold(change));
-  for await (const part of lookUp(untold.filter((change) => !isDelete(change)))) {
-    yield part.filter(({ document }) => document !== null);
-  }
-  yield* lookUp(untold.filter(isDelete));
-}
-
-const isDelete = ({ operation }: DocumentChange): boolean => operation === "delete";
-
-type LookUpDeps = Pick<ApplyDeps, "reader" | "observer"> & { readonly namespace: Namespace };
+type LookUpDeps = Pick<ApplyDeps, "reader" | "emit"> & { readonly namespace: Namespace };
 
 /** The documents of changes as they are now. */
 const lookedUp = (
   changes: readonly DocumentChange[],
-  { reader, observer, namespace }: LookUpDeps,
+  { reader, emit, namespace }: LookUpDeps,
 ): AsyncGenerator<readonly DocumentState[]> =>
-  timedParts("look_up", reader.lookUp(namespace, changes.map(({ id }) => id)), { observer });
+  timedParts("look_up", reader.lookUp(namespace, changes.map(({ id }) => id)), { emit });
 
-/** The last change of each document. */
-const lastChanges = (changes: readonly DocumentChange[]): DocumentChange[] => [
-  ...new Map(changes.map((change) => [keyText(change.id), change])).values(),
-];
+const hasDocument = (change: DocumentChange): change is DocumentChange & DocumentState =>
+  change.document !== undefined;
 
-interface Keyed extends LookUpDeps {
-  readonly applier: Pick<TableApplier, "keyOf">;
+const isDelete = ({ operation }: DocumentChange): boolean => operation === "delete";
+
+/**
+ * The documents as they are after the batch: from the last event of each key if it has the document, otherwise looked up
+ * in bulk. With a transform all are looked up, as only MongoDB can run it. A look-up is newer than all events of the batch,
+ * so it is applied after them. If an updated document is not found, a later batch has its delete event, so its row stays.
+ * If a deleted one is not found, its row is deleted.
+ */
+async function* statesOf(
+  changes: readonly DocumentChange[],
+  deps: LookUpDeps & Pick<ApplyDeps, "settings">,
+): AsyncGenerator<readonly DocumentState[]> {
+  const { transform } = deps.settings.for(deps.namespace);
+  if (transform.length > 0) return yield* lookedUp(changes, deps);
+  if (changes.every(hasDocument)) return yield changes;
+  const last = [...new Map(changes.map((change) => [keyText(change.id), change])).values()];
+  const complete = last.filter(hasDocument);
+  if (complete.length > 0) yield complete;
+  const open = last.filter((change) => !hasDocument(change));
+  for await (const part of lookedUp(open.filter((change) => !isDelete(change)), deps)) {
+    yield part.filter(({ document }) => document !== null);
+  }
+  yield* lookedUp(open.filter(isDelete), deps);
 }
 
 /**
- * The same where rows are named by document keys. An event tells only of its own key. Where the document has another one
- * by now, or is deleted, all documents of its `_id` are looked up: the rows that they name are there, the others are not.
- * If MongoDB refuses to give them, each key that the events name becomes a dead letter.
+ * {@linkcode statesOf} if rows have document keys. An event has only its own key. If the document has another key by now,
+ * or is deleted, all documents of its `_id` are looked up: their rows exist, the others do not. If MongoDB refuses to
+ * return them, each key in the events becomes a dead letter.
  */
 async function* statesByDocumentKey(
   changes: readonly DocumentChange[],
-  deps: Keyed,
+  deps: LookUpDeps & { readonly applier: Pick<TableApplier, "keyOf"> },
 ): AsyncGenerator<readonly DocumentState[]> {
   const { applier } = deps;
   const keyOf = (change: DocumentChange): string => applier.keyOf({ ...change, document: null });
   const isSettled = (change: DocumentChange): change is DocumentChange & DocumentState =>
-    isTold(change) && change.document !== null && applier.keyOf(change) === keyOf(change);
+    hasDocument(change) && change.document !== null && applier.keyOf(change) === keyOf(change);
   yield changes.filter(isSettled);
   const open = changes.filter((change) => !isSettled(change));
-  const parts = await Array.fromAsync(lookedUp(open, deps));
-  const states = parts.flat();
+  const states = (await Array.fromAsync(lookedUp(open, deps))).flat();
   const found = states.filter(({ document }) => document !== null);
   const refusals = new Map(
     states.flatMap(({ id, refusal }) => refusal === undefined ? [] : [[keyText(id), { refusal }]]),
   );
-  const there = new Set(found.map((each) => applier.keyOf(each)));
-  const gone = open.filter((change) => !there.has(keyOf(change)));
+  const existing = new Set(found.map((each) => applier.keyOf(each)));
+  const deleted = open.filter((change) => !existing.has(keyOf(change)));
   yield [
     ...found,
-    ...gone.map((change) => ({ ...change, document: null, ...refusals.get(keyText(change.id)) })),
+    ...deleted.map((change) => ({ ...change, document: null, ...refusals.get(keyText(change.id)) })),
   ];
 }

@@ -1,9 +1,9 @@
-/** Reads ahead: while one batch is written, the next ones that arrive are joined. */
+/** Reads ahead: while a batch is written, the replies that arrive are joined to the next one. */
 import type { ChangeBatch } from "../../source/stream/change_stream.ts";
 import type { DocumentChange } from "../../source/stream/event.ts";
 
 export interface BatchLimits {
-  /** Events in one batch at most, unless a single reply has more. */
+  /** The most events of a batch, unless a single reply has more. */
   readonly batchSize: number;
   readonly batchBytes: number;
 }
@@ -12,8 +12,8 @@ export interface BatchLimits {
 const BATCHES_AT_ONCE = 2;
 
 /**
- * Yields as soon as there is something. The further the consumer is behind, the larger the batches, up to the limits.
- * Reads ahead at most what fills one batch, and nothing while a far larger one is written.
+ * Yields a batch as soon as a reply has arrived. The slower the consumer, the larger the batches, up to the limits. Reads
+ * ahead at most one batch, and nothing while a far larger one is written.
  */
 export async function* bufferBatches(
   source: AsyncIterable<ChangeBatch>,
@@ -21,7 +21,7 @@ export async function* bufferBatches(
 ): AsyncGenerator<ChangeBatch> {
   const iterator = source[Symbol.asyncIterator]();
   let waiting: WaitingBatch | undefined;
-  /** Of the batch that the consumer is at. */
+  /** The size of the batch that the consumer has. */
   let takenBytes = 0;
   let ended = false;
   let stopped = false;
@@ -29,7 +29,7 @@ export async function* bufferBatches(
   let wake = Promise.withResolvers<void>();
   let drained = Promise.withResolvers<void>();
 
-  /** Whether one more reply has room, if it is as large as the last one. */
+  /** Whether another reply of this size fits in memory. */
   const hasRoom = (replyBytes: number): boolean => {
     const bytes = takenBytes + (waiting?.bytes ?? 0);
     return bytes === 0 || bytes + replyBytes <= BATCHES_AT_ONCE * limits.batchBytes;
@@ -49,7 +49,7 @@ export async function* bufferBatches(
     ended = true;
     wake.resolve();
   };
-  const tellOfRoom = () => {
+  const makeRoom = () => {
     drained.resolve();
     drained = Promise.withResolvers();
   };
@@ -61,10 +61,10 @@ export async function* bufferBatches(
       const batch = waiting;
       waiting = undefined;
       takenBytes = batch?.bytes ?? 0;
-      tellOfRoom();
+      makeRoom();
       if (batch) yield batch;
       takenBytes = 0;
-      tellOfRoom();
+      makeRoom();
       if (waiting) wake.resolve();
       else if (ended) {
         if (failure) throw failure.error;

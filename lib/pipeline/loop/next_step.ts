@@ -1,55 +1,55 @@
 /**
- * What the replication loop does next. Pure: the state and the time decide, and nothing else.
+ * What the replication loop does next, decided by its state and the time alone. Pure.
  *
  * The loop is in one of these phases:
  *
- * OPENING - The change stream is open, and its first batch has not come.
- *           Enter: when a stream is opened, at a start and after history was lost.
+ * OPENING - The change stream is open, and its first batch has not arrived.
+ *           Enter: when a stream is opened: at a start, and after history was lost.
  *           Exit: to SNAPSHOT or FOLLOWING with the first batch, which has the first resume token. From then on no
- *           change is missed, so that the snapshot may begin.
+ *           change is missed, so the snapshot may begin.
  *
- * SNAPSHOT - Slices of the snapshot and change batches take turns. While the snapshot's rate allows no slice, the stream
- *           is followed.
- *           Enter: if collections have to be read, at a start or because one changed its name.
- *           Exit: to FOLLOWING when nothing is left to read: all collections are read, or the last one is dropped. Then
- *           rows are made visible, the position is saved, and the end of the snapshot is reported.
+ * SNAPSHOT - Slices of the snapshot and change batches alternate. While the snapshot's rate allows no slice, the loop
+ *           follows the stream.
+ *           Enter: if collections have to be read, at a start or after an event such as a rename.
+ *           Exit: to FOLLOWING when no collection is left to read. Then rows are made visible, the position is saved,
+ *           and the end of the snapshot is emitted.
  *
- * FOLLOWING - Batches are applied as they come. Their rows are made visible as often as `RefreshPace` allows, and the
+ * FOLLOWING - Batches are applied as they arrive. Their rows are made visible as often as `RefreshPace` allows, and the
  *           position is saved at intervals.
- *           Enter: `ready` is told when it is entered first.
- *           Exit: to SNAPSHOT when a collection has to be read again; to STOPPING.
+ *           Enter: `ready` is emitted the first time.
+ *           Exit: to SNAPSHOT if a collection has to be read again; to STOPPING.
  *
- * STOPPING - What was written is made visible, the position saved, the stream closed.
- *           Enter: from each phase when the stream ends, which it does when the program is told to stop. No slice of
- *           the snapshot begins after that. From FOLLOWING with `--snapshot only`, once the stream has reached the
- *           time at which the last snapshot ended.
+ * STOPPING - Written rows are made visible, the position is saved, the stream is closed.
+ *           Enter: from each phase when the stream ends, for example because the program stops. No slice of the
+ *           snapshot begins after that. With `--snapshot only` from FOLLOWING, when the stream has reached the time at
+ *           which the last snapshot ended.
  */
 
+/** All times are in milliseconds of the monotonic clock. */
 export interface LoopState {
-  /** Whether the program is told to stop: the stream ends soon, and what it has read until then is applied. */
+  /** Whether the program is stopping: the stream ends soon, and what it has read until then is applied. */
   readonly isStopping: boolean;
-  /** The stream's next batch: still to come, there (or failed), or none because the stream has ended. */
+  /** The stream's next batch: awaited, there (or failed), or none because the stream has ended. */
   readonly batch: "awaited" | "there" | "none";
-  /** Whether the stream has brought a resume token. */
   readonly hasToken: boolean;
   readonly snapshotPending: boolean;
-  /** Whether a snapshot has begun and nothing is left to read: its end is to be reported. */
+  /** Whether a snapshot has begun and nothing is left to read. */
   readonly snapshotIsOver: boolean;
-  /** When the snapshot's rate allows the next slice. All times are by the monotonic clock, in milliseconds. */
+  /** When the snapshot's rate allows the next slice. */
   readonly snapshotResumesAt: number;
-  /** Whether the end of the snapshot, or that there is none, has been told. */
+  /** Whether `ready` was emitted. */
   readonly isReady: boolean;
-  /** When rows are to be made visible; Infinity when all are. */
+  /** When rows are to be made visible; Infinity if all are. */
   readonly refreshDueAt: number;
-  /** When the position is to be saved; Infinity when it is. */
+  /** When the position is to be saved; Infinity if it is. */
   readonly saveDueAt: number;
-  /** Whether the stream has brought events since the snapshot had its turn. */
+  /** Whether the stream has brought events since the last slice of the snapshot. */
   readonly isStreamBusy: boolean;
-  /** Whether a snapshot was all that was wanted, and the stream has caught up with it. */
+  /** Whether only a snapshot was requested, and the stream has caught up with it. */
   readonly isComplete: boolean;
   /** When the stream's turn ends during a snapshot. */
   readonly streamTurnEnds: number;
-  /** Since when the next batch has been awaited. */
+  /** When the wait for the next batch began. */
   readonly awaitedSince: number;
 }
 
@@ -66,11 +66,11 @@ export type Step =
       | "stop";
   };
 
-/** While there is a snapshot to take, how long the stream may go on before the snapshot has its turn. */
+/** The longest turn of the stream during a snapshot. */
 export const STREAM_TURN_MS = 2_000;
-/** The same where a slice was short, in times of the slice. */
+/** The turn after a short slice, in times of the slice. */
 export const STREAM_TURN_SLICES = 2;
-/** How long a busy stream's next batch is waited for before the snapshot has its turn. */
+/** How long the loop waits for the next batch of a busy stream before the snapshot has its turn. */
 export const GRACE_MS = 50;
 
 /**
@@ -80,8 +80,7 @@ export const GRACE_MS = 50;
  */
 export function nextStep(state: LoopState, now: number): Step {
   if (state.batch === "none") return { kind: "stop" };
-  if (state.isStopping) return awaitBatch(state, Infinity);
-  if (!state.hasToken) return awaitBatch(state, Infinity);
+  if (state.isStopping || !state.hasToken) return awaitBatch(state, Infinity);
   if (state.snapshotIsOver) return { kind: "endSnapshot" };
   if (now >= state.refreshDueAt) return { kind: "refresh" };
   if (now >= state.saveDueAt) return { kind: "save" };

@@ -1,28 +1,26 @@
-/** The replication loop: runs the steps that {@linkcode nextStep} names. */
+/** The replication loop: runs the steps that {@linkcode nextStep} returns. */
 import { BSON } from "mongodb";
-import type { Namespace } from "../../util/namespace.ts";
 import type { StreamPosition } from "../../sink/metadata/stream_position.ts";
-import type { ChangeBatch } from "../../source/stream/change_stream.ts";
 import { estimatedCount } from "../../source/documents/collections.ts";
+import type { ChangeBatch } from "../../source/stream/change_stream.ts";
 import { hasReached, secondsBehind } from "../../source/stream/resume_token.ts";
 import { type Clock, waitAtMost } from "../../util/clock.ts";
-import { applyBatch, type ApplyDeps } from "./apply_batch.ts";
-import { Checkpoint } from "./checkpoint.ts";
-import { nextStep, STREAM_TURN_MS, STREAM_TURN_SLICES } from "./next_step.ts";
-import type { RelayObserver } from "../status/observer.ts";
+import type { Namespace } from "../../util/namespace.ts";
 import type { RequestedRepairs } from "../collections/repair.ts";
-import { prepare } from "./prepare.ts";
 import { Snapshot, type SnapshotDeps } from "../snapshot/snapshot.ts";
 import type { SnapshotState } from "../snapshot/snapshot_state.ts";
 import { timed, type Trace } from "../status/stages.ts";
 import { advanceOf, ageOf } from "../status/stream_lag.ts";
+import { applyBatch, type ApplyDeps } from "./apply_batch.ts";
+import { Checkpoint } from "./checkpoint.ts";
+import { type LoopState, nextStep, STREAM_TURN_MS, STREAM_TURN_SLICES } from "./next_step.ts";
+import { startUp } from "./startup.ts";
 
 export interface LoopDeps extends Omit<ApplyDeps, "snapshot"> {
   readonly position: StreamPosition;
   readonly splitter: SnapshotDeps["splitter"];
   readonly repairs: Pick<RequestedRepairs, "runIfDue">;
   readonly ownKeys: SnapshotDeps["ownKeys"];
-  readonly observer: RelayObserver;
   readonly signal: AbortSignal;
   readonly clock: Clock;
   readonly mongodbClock: Pick<Clock, "now">;
@@ -34,63 +32,56 @@ const NO_TIME = new BSON.Timestamp(0n);
 /**
  * Applies batch after batch, and slices of the snapshot in between, until the stream ends.
  *
- * @param snapshot what is left of a snapshot; null for none
+ * @param unfinished the snapshot to take; null for none
  * @throws MongoError of the stream; OtherDeploymentError, UserError, SinkError
  */
 export async function replicate(
   batches: AsyncGenerator<ChangeBatch>,
-  snapshot: SnapshotState | null,
+  unfinished: SnapshotState | null,
   deps: LoopDeps,
 ): Promise<void> {
+  const { causalReader, settings: { worker } } = deps;
   const stream = new NextBatch(batches, deps.clock);
   await stream.arrival;
-  const { namespaces, plan } = await prepare(snapshot, deps);
-  const countOf = documentCounter(deps);
+  const { namespaces, plan } = await startUp(unfinished, deps);
+  /** Estimates how many documents of collections are this relay's. */
+  const countOf = async (all: readonly Namespace[]) =>
+    Math.round(await estimatedCount(causalReader, all) / (worker?.count ?? 1));
   // Requeued collections count twice.
-  const total = await countOf([...snapshot === null ? [] : namespaces, ...plan.requeued]);
-  const loop = new ReplicationLoop(stream, deps, { plan, isDue: snapshot !== null, total, countOf });
-  await loop.run();
+  const total = await countOf([...unfinished === null ? [] : namespaces, ...plan.requeued]);
+  const snapshot = { plan, isDue: unfinished !== null, total, countOf };
+  await new ReplicationLoop(stream, deps, snapshot).run();
 }
 
-type CountOf = (namespaces: readonly Namespace[]) => Promise<number>;
-
-/** About how many documents of collections are this relay's. */
-function documentCounter(
-  { causalReader, settings: { worker } }: Pick<LoopDeps, "causalReader" | "settings">,
-): CountOf {
-  return async (namespaces) =>
-    Math.round(await estimatedCount(causalReader, namespaces) / (worker?.count ?? 1));
-}
-
-/** The batch that is read ahead. */
+/** Reads the next batch ahead. */
 class NextBatch {
   readonly #batches: AsyncIterator<ChangeBatch>;
   readonly #clock: Pick<Clock, "monotonic">;
   #reading!: Promise<IteratorResult<ChangeBatch>>;
-  #state: "awaited" | "there" | "none" = "awaited";
+  #state: LoopState["batch"] = "awaited";
   #since = 0;
 
   constructor(batches: AsyncIterator<ChangeBatch>, clock: Pick<Clock, "monotonic">) {
     this.#batches = batches;
     this.#clock = clock;
-    this.#read();
+    this.advance();
   }
 
-  get state(): "awaited" | "there" | "none" {
+  get state(): LoopState["batch"] {
     return this.#state;
   }
 
-  /** Since when the batch has been awaited, by the monotonic clock. */
+  /** When the wait for the batch began, by the monotonic clock. */
   get since(): number {
     return this.#since;
   }
 
-  /** Settles when the batch is there, has failed, or will not come. */
+  /** Settles when the batch has arrived or failed, or the stream has ended. */
   get arrival(): Promise<unknown> {
     return this.#reading;
   }
 
-  /** The batch; call it when it is there. */
+  /** The batch that has arrived. */
   async value(): Promise<ChangeBatch> {
     const { value, done } = await this.#reading;
     if (done) throw new Error("The stream has ended");
@@ -99,27 +90,19 @@ class NextBatch {
 
   /** Reads the batch after it. */
   advance(): void {
-    this.#read();
-  }
-
-  #read(): void {
     this.#state = "awaited";
     this.#since = this.#clock.monotonic();
     this.#reading = this.#batches.next();
     this.#reading.then(
       ({ done }) => this.#state = done ? "none" : "there",
-      // It is thrown where the batch is awaited.
-      () => this.#state = "there",
+      () => this.#state = "there", // The error is thrown by `value`.
     );
   }
 }
 
-interface SnapshotStart {
+interface SnapshotStart extends Pick<SnapshotDeps, "isDue" | "total"> {
   readonly plan: ConstructorParameters<typeof Snapshot>[0];
-  readonly isDue: boolean;
-  /** Estimated documents of the plan. */
-  readonly total: number;
-  readonly countOf: CountOf;
+  readonly countOf: (namespaces: readonly Namespace[]) => Promise<number>;
 }
 
 class ReplicationLoop {
@@ -143,9 +126,6 @@ class ReplicationLoop {
     this.#checkpoint = new Checkpoint({ ...deps, snapshot: () => this.#snapshot.state });
     this.#snapshot = new Snapshot(plan, {
       ...deps,
-      onDrop: deps.settings.onDrop,
-      lanes: deps.settings.snapshotLanes,
-      rate: deps.settings.snapshotRate,
       isDue,
       total,
       countOf: (namespace) => countOf([namespace]),
@@ -155,12 +135,13 @@ class ReplicationLoop {
   }
 
   async run(): Promise<void> {
-    const { clock, trace } = this.#deps;
+    const { clock, trace, emit } = this.#deps;
     while (true) {
       const step = nextStep(this.#state, clock.monotonic());
       switch (step.kind) {
         case "wait":
-          await timed("read", () => this.#wait(step.milliseconds), this.#deps);
+          // An error of the stream is thrown by `#apply`.
+          await timed("read", () => waitAtMost(step.milliseconds, this.#stream.arrival, clock), { emit });
           break;
         case "apply":
           await this.#apply();
@@ -174,7 +155,7 @@ class ReplicationLoop {
         case "becomeReady":
           this.#isReady = true;
           this.#snapshotTime ??= this.#timeRead;
-          this.#deps.observer.ready();
+          emit({ type: "ready" });
           break;
         case "refresh":
           await trace("checkpoint", () => this.#checkpoint.refresh());
@@ -188,7 +169,7 @@ class ReplicationLoop {
     }
   }
 
-  get #state() {
+  get #state(): LoopState {
     const { settings, signal } = this.#deps;
     const { token, saveDueAt } = this.#checkpoint;
     const until = settings.snapshot === "only" ? this.#snapshotTime : undefined;
@@ -209,37 +190,30 @@ class ReplicationLoop {
     };
   }
 
-  /** Waits for the next batch, and not longer than so many milliseconds. An error is thrown by `#apply`. */
-  async #wait(milliseconds: number): Promise<void> {
-    await waitAtMost(milliseconds, this.#stream.arrival, this.#deps.clock);
-  }
-
   async #apply(): Promise<void> {
     const batch = await this.#stream.value();
     const apply = () => this.#applyBatch(batch);
-    // One without events comes every second.
+    // MongoDB sends an empty batch every second.
     await (batch.events > 0 ? this.#deps.trace("batch", apply) : apply());
   }
 
   async #applyBatch(batch: ChangeBatch): Promise<void> {
-    const { observer, clock, mongodbClock, tables, repairs } = this.#deps;
+    const { emit, clock, mongodbClock, tables, repairs } = this.#deps;
+    const { events, bytes, token } = batch;
+    const hasRows = events > 0;
     const startedAt = clock.monotonic();
-    if (batch.events > 0) observer.batchStarted({ lag: ageOf(batch, mongodbClock.now()) });
+    if (hasRows) emit({ type: "batchStarted", lag: ageOf(batch, mongodbClock.now()) });
     await applyBatch(batch, { ...this.#deps, snapshot: this.#snapshot });
     this.#stream.advance();
     this.#progress = advanceOf(batch, { now: mongodbClock.now(), before: this.#progress.clusterTime });
-    this.#checkpoint.applied({
-      token: batch.token,
-      hasRows: batch.events > 0,
-      isUpToDate: this.#progress.lag === 0 && batch.events === 0,
-    });
-    if (batch.events > 0) {
-      this.#events += batch.events;
+    this.#checkpoint.applied({ token, hasRows, isUpToDate: this.#progress.lag === 0 && !hasRows });
+    if (hasRows) {
+      this.#events += events;
       this.#isStreamBusy = true;
-      const { events, bytes } = batch;
-      observer.batchApplied({ events, bytes, seconds: Math.round(clock.monotonic() - startedAt) / 1_000 });
+      const seconds = Math.round(clock.monotonic() - startedAt) / 1_000;
+      emit({ type: "batchApplied", events, bytes, seconds });
     }
-    observer.advanced(this.#progress);
+    emit({ type: "advanced", ...this.#progress });
     await tables.retryPutOff();
     for (const collection of await tables.retryLeftOut()) this.#snapshot.requeueLeftOut(collection);
     if (await repairs.runIfDue()) this.#checkpoint.applied({ hasRows: true });
@@ -254,7 +228,7 @@ class ReplicationLoop {
     this.#streamTurnEnds = now + Math.min(STREAM_TURN_MS, STREAM_TURN_SLICES * (now - startedAt));
   }
 
-  /** Keeps the time of the last read: no document of the snapshot is newer. */
+  /** No document of the snapshot is newer than the last read. */
   async #endSnapshot(): Promise<void> {
     this.#snapshotTime = this.#timeRead;
     await this.#checkpoint.flush();
@@ -276,17 +250,9 @@ class ReplicationLoop {
   }
 
   async #stop(): Promise<void> {
-    const { observer, tables } = this.#deps;
+    const { emit, tables, clock } = this.#deps;
     await this.#checkpoint.flush();
-    observer.stopped({
-      events: this.#events,
-      ...tables.counts,
-      seconds: this.#secondsSince(this.#startedAt),
-    });
-  }
-
-  /** Rounded to tenths. */
-  #secondsSince(start: number): number {
-    return Math.round((this.#deps.clock.monotonic() - start) / 100) / 10;
+    const seconds = Math.round((clock.monotonic() - this.#startedAt) / 100) / 10;
+    emit({ type: "stopped", events: this.#events, ...tables.counts, seconds });
   }
 }

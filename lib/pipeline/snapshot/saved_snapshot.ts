@@ -1,87 +1,24 @@
-/** The text in which a snapshot that is not done is saved with the position. */
-import { type Namespace, namespaceText } from "../../util/namespace.ts";
+/** The text in which an unfinished snapshot is saved with the position, and what it proves. */
+import type { BSON } from "mongodb";
+import type { SavedPosition } from "../../sink/metadata/saved_position.ts";
+import { hasPassed, hasReached, savedToken } from "../../source/stream/resume_token.ts";
 import { UserError } from "../../util/errors.ts";
-import type { SnapshotState } from "./snapshot_state.ts";
+import { isOnlyLeftOut, type SnapshotState } from "./snapshot_state.ts";
 
-/** The form in which it is saved. */
-interface SavedSnapshot {
-  readonly from: string | null;
-  /**
-   * Versions up to 0.1 read one collection at a time, and saved the key read last. One that reads what a later version
-   * has saved begins with the collection anew.
-   */
-  readonly last: string | null;
-  readonly sweep: boolean;
-  readonly copied: number;
-  readonly again: readonly (Namespace & { readonly keeps?: boolean; readonly leftOut?: boolean })[];
-  /** Versions up to 0.1 did not save these. */
-  readonly done?: readonly string[];
-  /** The key before each range, and its last one. */
-  readonly ranges?: Readonly<Record<string, readonly (readonly [string | null, string | null])[]>>;
-}
+export const snapshotStateText = (state: SnapshotState): string => JSON.stringify(state);
 
 /**
- * @example
- * OUT: {"from":"shop.orders","last":null,"sweep":false,"copied":9,"again":[],"done":[],"ranges":{"shop.orders":[["1f",null]]}}
- */
-export const snapshotStateText = (state: SnapshotState): string =>
-  JSON.stringify(
-    {
-      from: state.resumeAt,
-      last: null,
-      sweep: state.removesGone,
-      copied: state.documents,
-      again: state.requeued.map(({ database, collection, keepsGone, leftOut }) => ({
-        database,
-        collection,
-        ...keepsGone && { keeps: true },
-        ...leftOut && { leftOut: true },
-      })),
-      done: state.done,
-      ranges: Object.fromEntries(
-        Object.entries(state.ranges).map(([name, ranges]) => [
-          name,
-          ranges.map(({ after, upTo }) => [after, upTo] as const),
-        ]),
-      ),
-    } satisfies SavedSnapshot,
-  );
-
-/**
- * The inverse of {@linkcode snapshotStateText}, also for what versions up to 0.1 have saved.
+ * The inverse of {@linkcode snapshotStateText}.
  *
- * @throws UserError where somebody has changed it
+ * @throws UserError for any other text
  */
 export function parseSnapshotState(text: string): SnapshotState {
   const saved = parseJson(text);
-  if (!isSavedSnapshot(saved)) {
-    throw new UserError(`The snapshot of this stream cannot be read: it is ${text.slice(0, 200)}`, {
-      hint:
-        "Somebody has changed it. Delete the row of this stream from cdc_position: the next start takes a new snapshot.",
-    });
-  }
-  return {
-    resumeAt: saved.from,
-    done: saved.done ?? [],
-    ranges: rangesOf(saved),
-    removesGone: saved.sweep,
-    documents: saved.copied,
-    requeued: saved.again.map(({ database, collection, keeps, leftOut }) => ({
-      database,
-      collection,
-      ...keeps && { keepsGone: true },
-      ...leftOut && { leftOut: true },
-    })),
-  };
-}
-
-/** @example IN: {from: "shop.b", last: "1f", …} → OUT: {"shop.b": [{after: "1f", upTo: null}]} */
-function rangesOf({ from, last, again: [first], ranges = {} }: SavedSnapshot): SnapshotState["ranges"] {
-  const current = from ?? (first && namespaceText(first));
-  if (last !== null && current !== undefined) return { [current]: [{ after: last, upTo: null }] };
-  return Object.fromEntries(
-    Object.entries(ranges).map(([name, each]) => [name, each.map(([after, upTo]) => ({ after, upTo }))]),
-  );
+  if (isSnapshotState(saved)) return saved;
+  throw new UserError(`The snapshot of this stream cannot be read: it is ${text.slice(0, 200)}`, {
+    hint: "Someone has changed it, or another version has written it. Delete the row of this stream from " +
+      "cdc_position: the next start takes a new snapshot.",
+  });
 }
 
 function parseJson(text: string): unknown {
@@ -92,23 +29,59 @@ function parseJson(text: string): unknown {
   }
 }
 
-function isSavedSnapshot(value: unknown): value is SavedSnapshot {
+function isSnapshotState(value: unknown): value is SnapshotState {
   if (!isObject(value)) return false;
-  const { from, last, sweep, copied, again, done = [], ranges = {} } = value;
-  return (from === null || typeof from === "string") && isKey(last) &&
-    typeof sweep === "boolean" && typeof copied === "number" &&
-    Array.isArray(again) && again.every(isNamespace) &&
-    Array.isArray(done) && done.every((name) => typeof name === "string") &&
-    isObject(ranges) && Object.values(ranges).every((each) => Array.isArray(each) && each.every(isRange));
+  const { resumeAt, done, ranges, removesStale, documents, requeued } = value;
+  return isNullOr(isString, resumeAt) && isListOf(isString, done) &&
+    isObject(ranges) && Object.values(ranges).every((each) => isListOf(isRange, each)) &&
+    typeof removesStale === "boolean" && typeof documents === "number" && isListOf(isNamespace, requeued);
 }
+
+type Check = (value: unknown) => boolean;
+
+const isString: Check = (value) => typeof value === "string";
+const isNullOr = (check: Check, value: unknown): boolean => value === null || check(value);
+const isListOf = (check: Check, value: unknown): boolean => Array.isArray(value) && value.every(check);
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   value !== null && typeof value === "object" && !Array.isArray(value);
 
-const isRange = (value: unknown): boolean => Array.isArray(value) && value.length === 2 && value.every(isKey);
+const isNamespace: Check = (value) =>
+  isObject(value) && isString(value.database) && isString(value.collection);
 
-const isKey = (value: unknown): boolean =>
-  value === null || typeof value === "string" && /^(?:[0-9a-f]{2})+$/i.test(value);
+const isRange: Check = (value) =>
+  isObject(value) && isNullOr(isKey, value.after) && isNullOr(isKey, value.upTo);
 
-const isNamespace = (value: unknown): boolean =>
-  isObject(value) && typeof value.database === "string" && typeof value.collection === "string";
+/** Hex digits. */
+const isKey: Check = (value) => typeof value === "string" && /^(?:[0-9a-f]{2})+$/i.test(value);
+
+/**
+ * Whether a relay has written all changes up to a time. Events of a transaction share a time, so the token of an event
+ * alone does not prove it.
+ *
+ * @example
+ * IN: {token of an event at that time, snapshot: null, isUpToDate: true, …} → OUT: true
+ * IN: {token of an event at that time, snapshot: null, isUpToDate: false, …} → OUT: false
+ */
+export function hasWritten(
+  { token, snapshot, isUpToDate }: Pick<SavedPosition, "token" | "snapshot" | "isUpToDate">,
+  at: BSON.Timestamp,
+): boolean {
+  if (token === null || snapshot !== null) return false;
+  const bytes = savedToken(token);
+  return hasPassed(bytes, at) || isUpToDate && hasReached(bytes, at);
+}
+
+/**
+ * The position for all collections but those left out, which a relay reads when their tables can be used again.
+ *
+ * @example
+ * IN: {snapshot: a left-out collection that is to be read, …} → OUT: {snapshot: null, …}
+ */
+export function besideLeftOut<Position extends Pick<SavedPosition, "snapshot">>(
+  position: Position,
+): Position {
+  const { snapshot } = position;
+  if (snapshot === null || !isOnlyLeftOut(parseSnapshotState(snapshot))) return position;
+  return { ...position, snapshot: null };
+}

@@ -1,96 +1,74 @@
 /**
- * The snapshot of what was there before the change stream was opened, chunk by chunk, in several lanes. A chunk is always
- * newer than what the stream has brought, and every later change comes after it, so the end state is right without
- * tombstones. That holds for all lanes at once, because nothing of the stream is applied while one of them is at work, and
- * no two of them have the same key.
+ * The snapshot of the documents that existed before the change stream was opened, read in chunks by several parallel
+ * readers. A chunk is always newer than what the stream has brought, and each later change comes after it, so the rows end
+ * up right without tombstones. This holds for all readers at once: nothing of the stream is applied while one of them
+ * runs, and no two of them read the same key.
  */
 import { bytesFromHex, bytesToHex } from "../../bson/bson.ts";
-import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import type { CausalReader } from "../../source/connection/causal_reader.ts";
 import type { Chunk } from "../../source/documents/chunk.ts";
 import type { DocumentReader } from "../../source/documents/documents.ts";
 import type { KeyRange, RangeSplitter } from "../../source/documents/key_ranges.ts";
-import type { OwnKeys } from "../../source/documents/own_keys.ts";
 import type { Clock } from "../../util/clock.ts";
-import type { Logger } from "../../util/log.ts";
-import { Semaphore } from "../../util/semaphore.ts";
-import { GoneRows } from "./stale_rows.ts";
-import { runLanes } from "./lanes.ts";
-import type { RelayObserver } from "../status/observer.ts";
-import type { RelaySettings } from "../settings.ts";
-import { SnapshotRate } from "./snapshot_rate.ts";
-import {
-  advanceRange,
-  beginCollection,
-  collectionsLeft,
-  finishCollection,
-  type RangeLeft,
-  rangesLeft,
-  requeue,
-  type Requeued,
-  requeueLeftOut,
-  type SnapshotPlan,
-  type SnapshotState,
-  startAgain,
-  stateOf,
-  withoutCollection,
-} from "./snapshot_state.ts";
+import { type Namespace, namespaceText } from "../../util/namespace.ts";
+import { Semaphore } from "../../util/concurrency.ts";
 import type { TableRegistry } from "../collections/table_registry.ts";
+import type { RelaySettings } from "../settings.ts";
+import type { Emit } from "../status/events.ts";
+import { SnapshotRate } from "./snapshot_rate.ts";
+import * as plans from "./snapshot_state.ts";
+import type { RangeLeft, Requeued, SnapshotPlan, SnapshotState } from "./snapshot_state.ts";
+import { StaleRows, type StaleRowsDeps } from "./stale_rows.ts";
 
-export interface SnapshotDeps {
-  readonly causalReader: CausalReader;
-  readonly reader: DocumentReader;
+export interface SnapshotDeps extends StaleRowsDeps {
+  readonly causalReader: Pick<CausalReader, "exists">;
+  readonly reader: StaleRowsDeps["reader"] & Pick<DocumentReader, "chunk">;
   readonly splitter: Pick<RangeSplitter, "split">;
-  readonly ownKeys: Pick<OwnKeys, "among">;
-  readonly tables: TableRegistry;
-  readonly onDrop: RelaySettings["onDrop"];
-  /** Ranges that are read at once. */
-  readonly lanes: number;
-  /** Documents a second at most; 0 for no limit. */
-  readonly rate: number;
+  readonly tables: Pick<TableRegistry, "of" | "sharer" | "attempt" | "leftOut">;
+  readonly settings: Pick<RelaySettings, "for" | "snapshotLanes" | "snapshotRate">;
   readonly signal: AbortSignal;
-  readonly log: Logger;
   readonly clock: Pick<Clock, "monotonic">;
-  readonly observer: Pick<RelayObserver, "snapshotProgress" | "snapshotDone">;
+  readonly emit: Emit;
   /** Whether the start takes a snapshot, even if no collection exists. */
   readonly isDue: boolean;
   /** Estimated documents of the plan, including those read earlier. */
   readonly total: number;
   /** Estimates the documents of a collection that is added to the plan. */
   readonly countOf: (namespace: Namespace) => Promise<number>;
-  /** Seconds that the change stream is behind. */
+  /** The lag of the change stream, in seconds. */
   readonly lagSeconds: () => number;
-  /** Called after each chunk, once at a time. */
+  /** Called after each chunk; no two calls overlap. */
   readonly onChunkApplied: () => Promise<void>;
 }
 
-/** A slice ends after this, so that the stream has its turn. */
+/** A slice ends after this time, so that the stream has its turn. */
 const SLICE_MS = 1_000;
 
 /**
- * Reports its own beginning, progress and end. It begins at the start if it is due, or as soon as the plan has a
- * collection, and ends with {@linkcode end}, which is due when the plan is empty, whatever has emptied it.
+ * Emits its own begin, progress and end. It begins at the start if it is due, or as soon as the plan has a collection. It
+ * ends with {@linkcode end}, which is due when the plan is empty, for whatever reason.
  */
 export class Snapshot {
   readonly #deps: SnapshotDeps;
   readonly #rate: SnapshotRate;
   #plan: SnapshotPlan;
-  /** Of collections that are read to their ends. */
-  readonly #goneRows = new Map<string, GoneRows>();
-  /** Collections that were warned of. */
-  readonly #told = new Set<string>();
-  readonly #telling = new Semaphore(1);
-  /** Collections of the plan that the total lacks. */
+  /** Stale rows of collections that are read to their ends. */
+  readonly #staleRows = new Map<string, StaleRows>();
+  /** Collections with a warning in the log. */
+  readonly #warned = new Set<string>();
+  readonly #saving = new Semaphore(1);
+  /** Collections of the plan that are not in the total. */
   readonly #uncounted = new Set<string>();
   #total: number;
   /** By the monotonic clock; undefined between snapshots. */
   #begunAt: number | undefined;
 
   constructor(plan: SnapshotPlan, deps: SnapshotDeps) {
+    const { settings: { snapshotRate: rate, snapshotLanes: readers }, clock } = deps;
     this.#plan = plan;
     this.#deps = deps;
     this.#total = deps.total;
-    this.#rate = new SnapshotRate(deps);
+    this.#rate = new SnapshotRate({ rate, readers, clock });
     if (deps.isDue || this.pending) this.#start();
   }
 
@@ -108,63 +86,56 @@ export class Snapshot {
     return this.#rate.nextAt;
   }
 
-  /** Documents read so far. */
-  get documents(): number {
-    return this.#plan.documents;
-  }
-
-  /** To be saved with the position; null when all is done. Collections left out are still to be read. */
+  /** As it is saved with the position, with the collections left out; null if all is done. */
   get state(): SnapshotState | null {
-    const { tables, onDrop } = this.#deps;
-    return stateOf(requeueLeftOut(this.#plan, tables.leftOut.all, onDrop));
+    const { tables, settings } = this.#deps;
+    return plans.stateOf(plans.requeueLeftOut(this.#plan, tables.leftOut.all, settings));
   }
 
   /** The collections that can be read now. */
   get #left(): IteratorObject<Requeued> {
     const { leftOut } = this.#deps.tables;
-    return collectionsLeft(this.#plan).filter((each) => !leftOut.has(each));
+    return plans.collectionsLeft(this.#plan).filter((each) => !leftOut.has(each));
   }
 
-  /** Has a collection read once more from its start, for example if its name belongs to another collection now. */
+  /** Reads a collection again from its start. */
   requeue(namespace: Requeued): void {
-    this.#add(namespace, requeue(this.#plan, namespace, namespace));
+    this.#add(namespace, plans.requeue(this.#plan, namespace, namespace));
   }
 
-  /** The same of a collection that was left out, and whose table can be used. */
+  /** {@linkcode requeue} for a collection that was left out, and whose table can be used now. */
   requeueLeftOut(namespace: Requeued): void {
-    this.#add(namespace, requeueLeftOut(this.#plan, [namespace], this.#deps.onDrop));
+    this.#add(namespace, plans.requeueLeftOut(this.#plan, [namespace], this.#deps.settings));
   }
 
-  /** The same of a collection whose table has rows of a dropped one, which follow `--on-drop`. */
+  /** {@linkcode requeue} for a collection whose table has rows of a dropped one: they follow `--on-drop`. */
   requeueAfterDrop(namespace: Namespace): void {
-    this.#add(namespace, requeue(this.#plan, namespace, { keepsGone: this.#deps.onDrop === "keep" }));
+    const keepsGone = this.#deps.settings.for(namespace).onDrop === "keep";
+    this.#add(namespace, plans.requeue(this.#plan, namespace, { keepsGone }));
   }
 
   #add(namespace: Namespace, plan: SnapshotPlan): void {
-    this.#forget(namespace);
+    const name = namespaceText(namespace);
+    this.#staleRows.delete(name);
     this.#plan = plan;
-    this.#uncounted.add(namespaceText(namespace));
+    this.#uncounted.add(name);
     if (this.#begunAt === undefined) this.#start();
   }
 
-  /** Reads a collection no further that is gone. One that is made again under its name comes with the stream. */
+  /** Stops reading a dropped collection. If it is created again, the stream brings it. */
   discard(namespace: Namespace): void {
-    this.#forget(namespace);
-    this.#plan = withoutCollection(this.#plan, namespace);
+    this.#staleRows.delete(namespaceText(namespace));
+    this.#plan = plans.withoutCollection(this.#plan, namespace);
   }
 
-  #forget(namespace: Namespace): void {
-    this.#goneRows.delete(namespaceText(namespace));
-  }
-
-  /** Reports the end. Call it when rows are visible and the position is saved. */
+  /** Emits the end. Call it when rows are visible and the position is saved. */
   end(): void {
-    const { clock, observer } = this.#deps;
+    const { clock, emit } = this.#deps;
     if (this.#begunAt === undefined) return;
     const seconds = Math.round((clock.monotonic() - this.#begunAt) / 100) / 10;
-    observer.snapshotDone({ documents: this.documents, seconds });
+    emit({ type: "snapshotDone", documents: this.#plan.documents, seconds });
     this.#begunAt = undefined;
-    this.#plan = startAgain(this.#plan);
+    this.#plan = plans.startAgain(this.#plan);
     this.#total = 0;
   }
 
@@ -174,58 +145,57 @@ export class Snapshot {
   }
 
   #report(): void {
-    const { observer, lagSeconds } = this.#deps;
-    const { documents } = this;
+    const { emit, lagSeconds } = this.#deps;
+    const { documents } = this.#plan;
     // The total is estimated.
     const total = Math.max(this.#total, documents);
-    observer.snapshotProgress({ documents, total, lagSeconds: lagSeconds() });
+    emit({ type: "snapshotProgress", documents, total, lagSeconds: lagSeconds() });
   }
 
   /**
-   * Reads and applies for a while. Nothing of the stream may be applied meanwhile.
+   * Reads and writes for {@linkcode SLICE_MS}. Apply nothing of the stream meanwhile.
    *
    * @throws UserError, SinkError, MongoError
    */
   async runSlice(): Promise<void> {
     if (this.#begunAt === undefined && this.pending) this.#start();
-    const { clock, signal, lanes } = this.#deps;
+    const { clock, signal, settings } = this.#deps;
     const until = clock.monotonic() + SLICE_MS;
     const slice: Slice = {
       isOver: () => clock.monotonic() >= until || signal.aborted,
       taken: new Set(),
-      there: new Map(),
+      exists: new Map(),
     };
-    await runLanes(lanes, () => slice.isOver() ? undefined : this.#nextWork(slice));
+    await inParallel(settings.snapshotLanes, () => slice.isOver() ? undefined : this.#nextWork(slice));
   }
 
-  /** Of the first collection that has something to do which no lane does. */
+  /** Work on the first collection that has some which no reader does. */
   #nextWork(slice: Slice): Work | undefined {
     const size = this.#rate.take();
     if (size === 0) return undefined;
     for (const namespace of this.#left) {
       const name = namespaceText(namespace);
-      const ranges = rangesLeft(this.#plan, namespace);
+      const ranges = plans.rangesLeft(this.#plan, namespace);
       if (ranges && ranges.length > 0) {
         const range = ranges.find(({ upTo }) => !slice.taken.has(`${name}\0${upTo}`));
         if (!range) continue;
         const read = () => this.#readRange(range, { namespace, size, slice });
-        const work = this.#ifThere(namespace, slice, read);
-        return this.#taking(`${name}\0${range.upTo}`, { slice, work });
+        return this.#taking(`${name}\0${range.upTo}`, slice, this.#ifExists(namespace, slice, read));
       }
       if (slice.taken.has(name)) continue;
       this.#rate.settle(size, 0);
       const work = ranges ? () => this.#finish(namespace, slice) : () => this.#begin(namespace);
-      return this.#taking(name, { slice, work: this.#ifThere(namespace, slice, work) });
+      return this.#taking(name, slice, this.#ifExists(namespace, slice, work));
     }
     this.#rate.settle(size, 0);
     return undefined;
   }
 
   /**
-   * Work that no other lane takes as long as it runs. Ignores errors once the program is stopping. The work itself leaves
-   * out a collection whose table cannot be used: an error of the position, which it saves, is not one of the table.
+   * Work that no other reader takes while it runs. Its errors are ignored when the program is stopping. The work itself
+   * leaves out a collection whose table cannot be used: it also saves the position, whose errors are not the table's.
    */
-  #taking(what: string, { slice: { taken }, work }: Taking): Work {
+  #taking(what: string, { taken }: Slice, work: Work): Work {
     taken.add(what);
     return async () => {
       try {
@@ -238,57 +208,44 @@ export class Snapshot {
     };
   }
 
-  /** Work on a collection that may be gone, and the stream has still to tell of that. */
-  #ifThere(namespace: Requeued, { there }: Slice, work: Work): Work {
+  /** Work on a requeued collection may come after its drop, which the stream has not brought yet. */
+  #ifExists(namespace: Requeued, { exists }: Slice, work: Work): Work {
     if (!this.#plan.requeued.includes(namespace)) return work;
     return async () => {
       const name = namespaceText(namespace);
-      const looked = there.get(name) ?? this.#deps.causalReader.exists(namespace);
-      there.set(name, looked);
-      if (await looked) await work();
+      const checked = exists.get(name) ?? this.#deps.causalReader.exists(namespace);
+      exists.set(name, checked);
+      if (await checked) await work();
       else this.discard(namespace);
     };
   }
 
   async #begin(namespace: Requeued): Promise<void> {
-    const { splitter, countOf } = this.#deps;
-    const ranges = await splitter.split(namespace);
+    const ranges = await this.#deps.splitter.split(namespace);
     if (this.#uncounted.delete(namespaceText(namespace))) {
-      const count = await countOf(namespace);
-      this.#total += count;
+      this.#total += await this.#deps.countOf(namespace);
       this.#report();
     }
-    this.#plan = beginCollection(
-      this.#plan,
-      namespace,
-      ranges.map(({ after, upTo }) => ({
-        after: after && bytesToHex(after),
-        upTo: upTo && bytesToHex(upTo),
-      })),
-    );
+    const left = ranges.map(({ after, upTo }) => ({
+      after: after && bytesToHex(after),
+      upTo: upTo && bytesToHex(upTo),
+    }));
+    this.#plan = plans.beginCollection(this.#plan, namespace, left);
   }
 
-  /** While one chunk is written, the next is read. */
+  /** Reads a chunk while the one before it is written. */
   async #readRange({ after, upTo }: RangeLeft, { namespace, size, slice }: Reading): Promise<void> {
-    const { tables } = this.#deps;
-    const range = {
-      after: after === null ? null : bytesFromHex(after),
-      upTo: upTo === null ? null : bytesFromHex(upTo),
-    };
+    const range = { after: keyOf(after), upTo: keyOf(upTo) };
     let reading: Promise<Chunk> | undefined = this.#read(namespace, range, size);
     try {
       while (reading) {
         const { documents, last, seen, done }: Chunk = await reading;
         const next: number = done || slice.isOver() ? 0 : this.#rate.take();
         reading = next > 0 ? this.#read(namespace, { ...range, after: last }, next) : undefined;
-        const isApplied = await tables.attempt(namespace, async () => {
-          const rows = await (await tables.of(namespace)).apply(documents);
-          if (rows < documents.length) this.#warnOfSharedRows(namespace);
-        });
-        if (!isApplied) return;
+        if (!await this.#write(namespace, documents)) return;
         const progress = { last: last && bytesToHex(last), seen, done };
-        this.#plan = advanceRange(this.#plan, { namespace, upTo }, progress);
-        await this.#tellOfProgress();
+        this.#plan = plans.advanceRange(this.#plan, { namespace, upTo }, progress);
+        await this.#onProgress();
       }
     } finally {
       await reading?.catch(() => {});
@@ -297,54 +254,56 @@ export class Snapshot {
 
   #read(namespace: Namespace, range: KeyRange, atMost: number): Promise<Chunk> {
     const reading = this.#deps.reader.chunk(namespace, range, { atMost });
-    reading.then(({ seen }) => this.#rate.settle(atMost, seen), () => {}); // It is awaited later, if at all.
+    reading.then(({ seen }) => this.#rate.settle(atMost, seen), () => {}); // The error is thrown where it is awaited.
     return reading;
   }
 
-  /** Rows whose documents are gone are removed in one lane. */
+  /** @returns whether the table could be used */
+  #write(namespace: Namespace, documents: Chunk["documents"]): Promise<boolean> {
+    const { tables, log } = this.#deps;
+    return tables.attempt(namespace, async () => {
+      const rows = await (await tables.of(namespace)).apply(documents);
+      const collection = namespaceText(namespace);
+      if (rows === documents.length || this.#warned.has(collection)) return;
+      this.#warned.add(collection);
+      log.warn("Documents with the same _id on several shards share a row, which is one of them", {
+        collection,
+      });
+    });
+  }
+
+  /** Removes stale rows in one reader. */
   async #finish(namespace: Requeued, { isOver }: Slice): Promise<void> {
+    const name = namespaceText(namespace);
     const isRequeued = this.#plan.requeued.includes(namespace);
-    if (isRequeued ? !namespace.keepsGone : this.#plan.removesGone) {
-      const name = namespaceText(namespace);
-      const rows = this.#goneRows.get(name) ?? new GoneRows(namespace, this.#deps);
-      this.#goneRows.set(name, rows);
+    if (isRequeued ? !namespace.keepsGone : this.#plan.removesStale) {
+      const rows = this.#staleRows.get(name) ?? new StaleRows(namespace, this.#deps);
+      this.#staleRows.set(name, rows);
       let isDone = false;
       await this.#deps.tables.attempt(namespace, async () => isDone = await rows.remove(isOver));
       if (!isDone) return;
     }
-    this.#forget(namespace);
-    this.#plan = finishCollection(this.#plan, namespace);
-    await this.#tellOfProgress();
+    this.#staleRows.delete(name);
+    this.#plan = plans.finishCollection(this.#plan, namespace);
+    await this.#onProgress();
   }
 
-  #tellOfProgress(): Promise<void> {
+  #onProgress(): Promise<void> {
     this.#report();
-    return this.#telling.run(this.#deps.onChunkApplied);
-  }
-
-  #warnOfSharedRows(namespace: Namespace): void {
-    const collection = namespaceText(namespace);
-    if (this.#told.has(collection)) return;
-    this.#told.add(collection);
-    this.#deps.log.warn("Documents with the same _id on several shards share a row, which is one of them", {
-      collection,
-    });
+    return this.#saving.run(this.#deps.onChunkApplied);
   }
 }
+
+const keyOf = (hex: string | null) => hex === null ? null : bytesFromHex(hex);
 
 type Work = () => Promise<void>;
 
-interface Taking {
-  readonly slice: Slice;
-  readonly work: Work;
-}
-
 interface Slice {
   readonly isOver: () => boolean;
-  /** Collections and ranges that a lane is at work on. */
+  /** Collections and ranges that a reader works on. */
   readonly taken: Set<string>;
-  /** Whether the collections are there that may be gone. */
-  readonly there: Map<string, Promise<boolean>>;
+  /** Whether requeued collections exist. */
+  readonly exists: Map<string, Promise<boolean>>;
 }
 
 interface Reading {
@@ -352,4 +311,28 @@ interface Reading {
   /** Documents that the first chunk may have. */
   readonly size: number;
   readonly slice: Slice;
+}
+
+/**
+ * Runs work in parallel until `next` has none and all has ended. Calls `next` again whenever some work has ended, as that
+ * may bring new work.
+ *
+ * @throws the first error, after all running work has ended; starts no work after it
+ */
+async function inParallel(atMost: number, next: () => Work | undefined): Promise<void> {
+  const running = new Set<Promise<void>>();
+  const failures: unknown[] = [];
+  while (true) {
+    while (running.size < atMost && failures.length === 0) {
+      const work = next();
+      if (!work) break;
+      const run: Promise<void> = work()
+        .catch((error) => void failures.push(error))
+        .finally(() => running.delete(run));
+      running.add(run);
+    }
+    if (running.size === 0) break;
+    await Promise.race(running);
+  }
+  if (failures.length > 0) throw failures[0];
 }

@@ -1,39 +1,38 @@
-/** What is left of a snapshot: what is saved of it, and what is planned from that. Pure. */
+/** The unread part of a snapshot: as it is saved, and as it is planned from that. Pure. */
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import type { RelaySettings } from "../settings.ts";
 
-/** A range that is not read to its end. Keys are BSON of `{_id}` in hex digits. */
+/** A range of keys that is not read to its end. Keys are BSON of `{_id}` in hex digits. */
 export interface RangeLeft {
   /** The key read last, or the one before the range; null at the start of the collection. */
   readonly after: string | null;
-  /** The last key of the range; null at the end of the collection. No two ranges of a collection have the same. */
+  /** The last key of the range, which identifies it; null at the end of the collection. */
   readonly upTo: string | null;
 }
 
-/** What is saved of a snapshot that is not done. */
+/** An unfinished snapshot as it is saved. */
 export interface SnapshotState {
-  /** The first collection that is not done, in the order of names; null when all are. */
+  /** The first unfinished collection, in the order of names; null if there is none. */
   readonly resumeAt: string | null;
-  /** Collections after it that are done. */
+  /** Finished collections after it. */
   readonly done: readonly string[];
-  /** What is left to read of the collections that have begun; no range where only the removal of rows is left. */
+  /** Ranges left of the collections that have begun; none if only stale rows are left to remove. */
   readonly ranges: Readonly<Record<string, readonly RangeLeft[]>>;
-  /** Whether rows whose documents are gone are removed. */
-  readonly removesGone: boolean;
+  readonly removesStale: boolean;
   /** Documents read so far. */
   readonly documents: number;
-  /** Collections that come once more, after the others. */
+  /** Collections to read again, after the others. */
   readonly requeued: readonly Requeued[];
 }
 
 export interface Requeued extends Namespace {
-  /** Whether rows whose documents are gone stay. */
+  /** Whether stale rows stay. */
   readonly keepsGone?: boolean;
-  /** Whether it waits for its table, which cannot be used. */
+  /** Whether its table cannot be used yet. */
   readonly leftOut?: boolean;
 }
 
-/** What is to be read, now that it is known which collections there are. */
+/** What to read of the collections that exist. */
 export interface SnapshotPlan extends Omit<SnapshotState, "resumeAt"> {
   readonly pending: readonly Namespace[];
 }
@@ -42,32 +41,32 @@ const NOTHING: SnapshotState = {
   resumeAt: null,
   done: [],
   ranges: {},
-  removesGone: false,
+  removesStale: false,
   documents: 0,
   requeued: [],
 };
 
-/** The state of a snapshot of everything that has not begun. */
-export const fullSnapshot = ({ removesGone }: Pick<SnapshotState, "removesGone">): SnapshotState => ({
+/** A snapshot of all collections that has not begun. */
+export const fullSnapshot = ({ removesStale }: Pick<SnapshotState, "removesStale">): SnapshotState => ({
   ...NOTHING,
   resumeAt: "",
-  removesGone,
+  removesStale,
 });
 
-/** Whether all that is left are collections whose tables cannot be used. */
+/** Whether only collections are left whose tables cannot be used. */
 export const isOnlyLeftOut = ({ resumeAt, requeued }: SnapshotState): boolean =>
   resumeAt === null && requeued.every(({ leftOut }) => leftOut === true);
 
-/** True if the unfinished snapshot repairs data, so it must run even with `--snapshot never`. */
-export const isRepair = ({ removesGone, requeued }: SnapshotState): boolean =>
-  removesGone || requeued.length > 0;
+/** Whether the snapshot repairs rows, so that it runs even with `--snapshot never`. */
+export const isRepair = ({ removesStale, requeued }: SnapshotState): boolean =>
+  removesStale || requeued.length > 0;
 
 /**
- * The snapshot that a start has to take; null for none.
+ * The snapshot to take at a start; null for none.
  *
- * @param saved what is left of an earlier one; null for none
+ * @param saved the unfinished one of an earlier run; null for none
  * @param options.hasToken whether the stream was followed before
- * @param options.hadTables whether there may be rows whose documents are gone
+ * @param options.hadTables whether stale rows may exist
  *
  * @example
  * IN: null, "initial", {hasToken: true, …} → OUT: null
@@ -80,22 +79,17 @@ export function snapshotAtStart(
 ): SnapshotState | null {
   switch (mode) {
     case "always":
-      return fullSnapshot({ removesGone: true });
+      return fullSnapshot({ removesStale: true });
     case "never":
       return saved && isRepair(saved) ? saved : null;
     case "only":
-      if (hasToken) return saved ?? fullSnapshot({ removesGone: true });
-      return saved ?? fullSnapshot({ removesGone: hadTables });
+      return saved ?? fullSnapshot({ removesStale: hasToken || hadTables });
     case "initial":
-      return hasToken ? saved : saved ?? fullSnapshot({ removesGone: hadTables });
+      return saved ?? (hasToken ? null : fullSnapshot({ removesStale: hadTables }));
   }
 }
 
-/**
- * A collection that is to be read once more comes only then.
- *
- * @param namespaces the collections that there are, in the order of their names
- */
+/** @param namespaces the collections that exist, in the order of their names */
 export function planSnapshot(
   { resumeAt, ...rest }: SnapshotState = NOTHING,
   namespaces: readonly Namespace[],
@@ -108,55 +102,51 @@ export function planSnapshot(
   return { ...plan, ranges: only(rest.ranges, (name) => left.has(name)) };
 }
 
-/** The collections that are not done, in the order in which they are read. */
+/** The unfinished collections, in the order in which they are read. */
 export function* collectionsLeft({ pending, requeued }: SnapshotPlan): Generator<Requeued> {
   yield* pending;
   yield* requeued;
 }
 
-/** Whether all collections are done. */
-export const isDone = ({ pending, requeued }: SnapshotPlan): boolean =>
-  pending.length === 0 && requeued.length === 0;
-
-/** What is left to read of a collection; undefined if it has not begun. */
+/** The ranges left of a collection; undefined if it has not begun. */
 export const rangesLeft = (
   { ranges }: SnapshotPlan,
   namespace: Namespace,
 ): readonly RangeLeft[] | undefined => ranges[namespaceText(namespace)];
 
-/** To be saved; null when all is done. */
+/** The plan as it is saved; null if it is done. */
 export function stateOf(plan: SnapshotPlan): SnapshotState | null {
-  if (isDone(plan)) return null;
   const { pending: [first], ...rest } = plan;
+  if (!first && plan.requeued.length === 0) return null;
   return { ...rest, resumeAt: first ? namespaceText(first) : null, done: doneAfter(first, rest.done) };
 }
 
-/** Collections that are done and follow the first one that is not: those before it need no mention. */
+/** Finished collections after the first unfinished one: those before it need not be saved. */
 const doneAfter = (first: Namespace | undefined, done: readonly string[]): readonly string[] => {
   if (!first) return [];
   const resumeAt = namespaceText(first);
   return done.filter((name) => name > resumeAt);
 };
 
-/** The plan once it is known in which ranges a collection is read. */
+/** The plan after a collection was split into ranges. */
 export const beginCollection = (
   plan: SnapshotPlan,
   namespace: Namespace,
   ranges: readonly RangeLeft[],
 ): SnapshotPlan => ({ ...plan, ranges: { ...plan.ranges, [namespaceText(namespace)]: ranges } });
 
-/** What was read of a range. */
+/** A chunk of a range. */
 export interface Progress {
   /** The key read last. */
   readonly last: string | null;
   /** Documents read. */
   readonly seen: number;
-  /** Whether the range is at its end. */
+  /** Whether the range is read to its end. */
   readonly done: boolean;
 }
 
 /**
- * The plan after a chunk of a range is read. A collection that is no longer in it stays out.
+ * The plan after a chunk was written; the same plan if the collection is no longer in it.
  *
  * @example
  * IN: ranges [… to 5, after 5 …], … to 5, {last: 3, seen: 3, done: false} → OUT: ranges [after 3 to 5, after 5 …]
@@ -176,7 +166,6 @@ export function advanceRange(
   return { ...beginCollection(plan, namespace, left), documents: plan.documents + seen };
 }
 
-/** The plan without a collection, however often it is in it. */
 export const withoutCollection = (plan: SnapshotPlan, namespace: Namespace): SnapshotPlan =>
   withoutCollections(plan, [namespace]);
 
@@ -192,7 +181,7 @@ function withoutCollections(plan: SnapshotPlan, namespaces: readonly Namespace[]
 }
 
 /**
- * The plan with a collection at its end, to be read from its start.
+ * The plan with a collection at its end, which is read from its start.
  *
  * @example
  * IN: pending [a, b], b → OUT: pending [a], requeued [b]
@@ -203,12 +192,7 @@ export const requeue = (
   options: Pick<Requeued, "keepsGone" | "leftOut"> = {},
 ): SnapshotPlan => requeueAll(plan, [{ ...namespace, ...options }]);
 
-/**
- * The plan with collections at its end, each to be read from its start.
- *
- * @example
- * IN: pending [a, b], requeued [], [b, c] → OUT: pending [a], requeued [b, c]
- */
+/** {@linkcode requeue} for several collections. */
 export function requeueAll(plan: SnapshotPlan, collections: readonly Requeued[]): SnapshotPlan {
   const rest = withoutCollections(plan, collections);
   const entries = collections.map(({ database, collection, keepsGone = false, leftOut = false }) => ({
@@ -221,8 +205,8 @@ export function requeueAll(plan: SnapshotPlan, collections: readonly Requeued[])
 }
 
 /**
- * The same with collections whose tables cannot be used, or could not until now. With `--on-drop keep`, a collection that
- * the plan reads again after a drop keeps the rows of the dropped one.
+ * {@linkcode requeueAll} for collections whose tables cannot be used, or could not until now. A collection that is read
+ * again after a drop keeps the rows of the dropped one if `--on-drop keep` holds for it.
  *
  * @example
  * IN: requeued [{a, keepsGone: true}], [{a, leftOut: true}], "keep" → OUT: requeued [{a, keepsGone: true, leftOut: true}]
@@ -230,9 +214,9 @@ export function requeueAll(plan: SnapshotPlan, collections: readonly Requeued[])
 export function requeueLeftOut(
   plan: SnapshotPlan,
   collections: readonly Requeued[],
-  onDrop: RelaySettings["onDrop"],
+  settings: Pick<RelaySettings, "for">,
 ): SnapshotPlan {
-  const keeping = onDrop === "keep" ? plan.requeued.filter(({ keepsGone }) => keepsGone) : [];
+  const keeping = plan.requeued.filter((each) => each.keepsGone && settings.for(each).onDrop === "keep");
   const names = new Set(keeping.map(namespaceText));
   return requeueAll(
     plan,
@@ -240,7 +224,7 @@ export function requeueLeftOut(
   );
 }
 
-/** The plan after a collection is done, which is one of {@linkcode collectionsLeft}. */
+/** @param namespace one of {@linkcode collectionsLeft} */
 export function finishCollection(plan: SnapshotPlan, namespace: Requeued): SnapshotPlan {
   const name = namespaceText(namespace);
   const pending = without(plan.pending, namespace);

@@ -1,31 +1,29 @@
-/** Rows of a table whose documents are gone from the collection, once that is read to its end. */
+/** Removes rows whose documents no longer exist, after their collection was read to its end. */
 import type { ShardKey } from "../../key/document_key.ts";
-import type { Namespace } from "../../util/namespace.ts";
-import { idsOf, oidsWithoutId, type RowKey, rowKeyOf } from "../../key/row_key.ts";
+import { idsOf, oidsWithoutId, type RowKey, rowKeyOf } from "../../key/document_key.ts";
 import type { CausalReader } from "../../source/connection/causal_reader.ts";
 import type { DocumentReader } from "../../source/documents/documents.ts";
 import type { OwnKeys } from "../../source/documents/own_keys.ts";
 import type { Logger } from "../../util/log.ts";
-import type { RelaySettings } from "../settings.ts";
+import type { Namespace } from "../../util/namespace.ts";
 import type { TableApplier } from "../collections/table_applier.ts";
 import type { TableRegistry } from "../collections/table_registry.ts";
+import type { RelaySettings } from "../settings.ts";
 
-export interface GoneRowsDeps {
-  readonly causalReader: CausalReader;
-  readonly reader: DocumentReader;
+export interface StaleRowsDeps {
+  readonly causalReader: Pick<CausalReader, "exists">;
+  readonly reader: Pick<DocumentReader, "keysOf" | "keysAmong">;
   readonly ownKeys: Pick<OwnKeys, "among">;
-  readonly tables: TableRegistry;
-  readonly onDrop: RelaySettings["onDrop"];
+  readonly tables: Pick<TableRegistry, "of" | "sharer">;
+  readonly settings: Pick<RelaySettings, "for">;
   readonly log: Logger;
 }
 
-/** Rows, or dead letters, that are looked at in one step. */
+/** Rows, or dead letters, that are checked in one step. */
 const STEP_ROWS = 2_000;
 
-/** Keys that are looked at in one step. */
 interface Page {
   readonly keys: readonly string[];
-  /** What they are of. */
   readonly what: "dead letters" | "rows";
 }
 
@@ -34,28 +32,25 @@ async function* pagesOf(applier: Pick<TableApplier, "deadKeys" | "keys">): Async
   for await (const keys of applier.keys(STEP_ROWS)) yield { keys, what: "rows" };
 }
 
-/** The stream cannot bring a document back between the look-up and the removal: it is not applied meanwhile. */
-export class GoneRows {
+/** Apply nothing of the stream meanwhile: it could bring a document back between its look-up and the removal. */
+export class StaleRows {
   readonly #namespace: Namespace;
-  readonly #deps: GoneRowsDeps;
-  /** What is still to be looked at. */
+  readonly #deps: StaleRowsDeps;
   #unchecked: AsyncGenerator<Page> | undefined;
 
-  constructor(namespace: Namespace, deps: GoneRowsDeps) {
+  constructor(namespace: Namespace, deps: StaleRowsDeps) {
     this.#namespace = namespace;
     this.#deps = deps;
   }
 
-  /** Removes rows until it is told to stop. @returns whether all have been looked at */
+  /** Removes rows until `isOver`. @returns whether all rows were checked */
   async remove(isOver: () => boolean): Promise<boolean> {
     const { tables, log } = this.#deps;
     const applier = await tables.of(this.#namespace);
     if (!this.#unchecked) {
-      const other = await tables.sharer(this.#namespace);
-      if (other) {
-        log.warn("Rows of documents that are gone stay: another stream writes to the table too", {
-          stream: other,
-        });
+      const stream = await tables.sharer(this.#namespace);
+      if (stream) {
+        log.warn("Stale rows stay: another stream writes to the table too", { stream });
         return true;
       }
       await applier.refresh();
@@ -64,39 +59,40 @@ export class GoneRows {
     while (!isOver()) {
       const { value: page, done } = await this.#unchecked.next();
       if (done) return true;
-      const gone = await this.#goneKeys(page.keys, applier);
-      await applier.remove(gone);
-      if (gone.length > 0) {
-        log.info(`Removed ${page.what} of deleted documents`, { [page.what]: gone.length });
+      const stale = await this.#staleKeys(page.keys, applier);
+      await applier.remove(stale);
+      if (stale.length > 0) {
+        log.info(`Removed ${page.what} of deleted documents`, { [page.what]: stale.length });
       }
     }
     return false;
   }
 
   /**
-   * The keys that no document has, or none that matches; of a collection that is gone, as `--on-drop` says. Keys of other
-   * workers are theirs to remove, which know what the stream has brought of them.
+   * The keys of no document, or of none that matches the transform; none if the collection is dropped and `--on-drop
+   * keep` holds. Keys of other workers are left to them: they know which of those changes are written.
    */
-  async #goneKeys(oids: readonly string[], { shardKey }: TableApplier): Promise<string[]> {
-    const { causalReader, reader, ownKeys, onDrop } = this.#deps;
+  async #staleKeys(oids: readonly string[], { shardKey }: TableApplier): Promise<string[]> {
+    const { causalReader, reader, ownKeys, settings } = this.#deps;
+    const namespace = this.#namespace;
     const all = oids.map((oid) => rowKeyOf(oid, shardKey));
-    const keys = await ownKeys.among(this.#namespace, all);
+    const keys = await ownKeys.among(namespace, all);
     if (keys.length < all.length) await this.#warnOfUnclear(all, shardKey);
-    const there = await reader.keysOf(this.#namespace, idsOf(keys), shardKey);
-    for (const oid of await reader.keysAmong(this.#namespace, oidsWithoutId(keys), shardKey)) there.add(oid);
-    const gone = keys.map(({ oid }) => oid).filter((oid) => !there.has(oid));
-    const stay = gone.length > 0 && onDrop === "keep" && !await causalReader.exists(this.#namespace);
-    return stay ? [] : gone;
+    const existing = await reader.keysOf(namespace, idsOf(keys), shardKey);
+    for (const oid of await reader.keysAmong(namespace, oidsWithoutId(keys), shardKey)) existing.add(oid);
+    const stale = keys.map(({ oid }) => oid).filter((oid) => !existing.has(oid));
+    if (stale.length === 0 || settings.for(namespace).onDrop !== "keep") return stale;
+    return await causalReader.exists(namespace) ? stale : [];
   }
 
-  /** A key that does not tell its `_id` tells no worker either. */
+  /** A key that does not contain its `_id` belongs to no worker. */
   async #warnOfUnclear(keys: readonly RowKey[], shardKey: ShardKey): Promise<void> {
     const unclear = oidsWithoutId(keys);
-    const there = await this.#deps.reader.keysAmong(this.#namespace, unclear, shardKey);
-    const rows = unclear.size - there.length;
+    const existing = await this.#deps.reader.keysAmong(this.#namespace, unclear, shardKey);
+    const rows = unclear.size - existing.length;
     if (rows === 0) return;
     this.#deps.log.warn(
-      "Rows without documents stay: no worker knows their keys. verify --repair removes them while no relay runs",
+      "Stale rows stay: no worker knows their keys. verify --repair removes them while no relay runs",
       { rows },
     );
   }

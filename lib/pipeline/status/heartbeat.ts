@@ -1,7 +1,7 @@
 /**
- * Runs once a second beside the replication loop, which may be waiting for any answer: checks for silent systems, asks the
- * sink if nothing else does, and writes a status that has changed. So an idle relay notices a frozen sink, and
- * `cdc_status` shows a silent MongoDB although no position is saved.
+ * Runs once a second, independent of the replication loop, which may be waiting for any answer: it checks for silent
+ * systems, queries the sink if nothing else does, and has each stream write a status that has changed. So an idle relay
+ * notices a frozen sink, and `cdc_status` shows a silent MongoDB although no position is saved.
  */
 import type { Clock } from "../../util/clock.ts";
 import type { OutageTracker } from "../../util/outage.ts";
@@ -11,52 +11,38 @@ import { FRESH_MS } from "./stream_lag.ts";
 export interface HeartbeatDeps {
   readonly mongodb: Pick<OutageTracker, "check">;
   readonly sink: Pick<OutageTracker, "check" | "quietFor">;
-  readonly status: StatusSource;
-  /** Asks the sink something cheap. */
+  /** Sends the sink a cheap query. */
   readonly ask: () => Promise<unknown>;
-  /** Called if the status cannot be written. */
-  readonly fail: (error: unknown) => void;
   readonly clock: Pick<Clock, "monotonic">;
 }
 
 const INTERVAL_MS = 1_000;
-/** After a longer pause this program itself was stopped or busy, and may not have read all answers yet. */
+/** After a longer pause this process itself was stopped or busy, and may have unread answers. */
 const LATE_MS = 3 * INTERVAL_MS;
-/** A change of the lag by less than this is not reported. In milliseconds. */
+/** A smaller change of the lag is not written. */
 const LAG_STEP_MS = 500;
-
-type Reported = Pick<RelayStatus, "phase" | "lag">;
 
 export class Heartbeat {
   readonly #deps: HeartbeatDeps;
-  #lastAt: number;
-  #report: (() => Promise<void>) | undefined;
-  #reported: Reported | undefined;
+  readonly #reporters = new Set<Pick<StatusReporter, "beat">>();
   readonly #closing = new AbortController();
+  #lastAt: number;
   #isAsking = false;
-  #isReporting = false;
 
   constructor(deps: HeartbeatDeps) {
     this.#deps = deps;
     this.#lastAt = deps.clock.monotonic();
   }
 
-  /** Aborted when the beating ends: then the sink is not to be asked any more. */
+  /** Aborted when the heartbeat ends: no query may wait any longer. */
   get closed(): AbortSignal {
     return this.#closing.signal;
   }
 
-  /** Returns the status for a statement that writes it, and remembers it as reported. */
-  reported(): RelayStatus {
-    const { current } = this.#deps.status;
-    this.#reported = current;
-    return current;
-  }
-
-  /** Calls `report` when the status differs from the one written last, until the result is disposed of. */
-  reportBy(report: () => Promise<void>): Disposable {
-    this.#report = report;
-    return { [Symbol.dispose]: () => this.#report = undefined };
+  /** Has a stream report its status until the result is disposed of. */
+  add(reporter: Pick<StatusReporter, "beat">): Disposable {
+    this.#reporters.add(reporter);
+    return { [Symbol.dispose]: () => void this.#reporters.delete(reporter) };
   }
 
   /** Call it once a second. */
@@ -69,7 +55,7 @@ export class Heartbeat {
     mongodb.check();
     sink.check();
     if (!this.#isAsking && sink.quietFor >= INTERVAL_MS) void this.#ask();
-    if (!this.#isReporting && this.#report && this.#isNews) void this.#write(this.#report);
+    for (const reporter of this.#reporters) reporter.beat();
   }
 
   /** Beats once a second until it is disposed of. */
@@ -83,21 +69,49 @@ export class Heartbeat {
     };
   }
 
-  get #isNews(): boolean {
-    const { current } = this.#deps.status;
-    return this.#reported !== undefined && differs(current, this.#reported);
-  }
-
   async #ask(): Promise<void> {
     this.#isAsking = true;
-    // The failure is part of the outage already.
-    await this.#deps.ask().catch(() => {});
+    await this.#deps.ask().catch(() => {}); // The outage tracker has the failure.
     this.#isAsking = false;
   }
+}
 
-  async #write(report: () => Promise<void>): Promise<void> {
+export interface StatusReporterDeps {
+  readonly status: StatusSource;
+  /** Writes the status. */
+  readonly report: () => Promise<void>;
+  /** Called if the status cannot be written. */
+  readonly fail: (error: unknown) => void;
+}
+
+type Reported = Pick<RelayStatus, "phase" | "lag">;
+
+/** Writes the status of one stream when it differs from the one written last. */
+export class StatusReporter {
+  readonly #deps: StatusReporterDeps;
+  #reported: Reported | undefined;
+  #isReporting = false;
+
+  constructor(deps: StatusReporterDeps) {
+    this.#deps = deps;
+  }
+
+  /** Returns the status for a statement that writes it, and remembers it as written. */
+  reported(): RelayStatus {
+    const { current } = this.#deps.status;
+    this.#reported = current;
+    return current;
+  }
+
+  beat(): void {
+    const { status } = this.#deps;
+    if (this.#isReporting || !this.#reported || !differs(status.current, this.#reported)) return;
+    void this.#write();
+  }
+
+  async #write(): Promise<void> {
     this.#isReporting = true;
-    await report().catch(this.#deps.fail);
+    await this.#deps.report().catch(this.#deps.fail);
     this.#isReporting = false;
   }
 }

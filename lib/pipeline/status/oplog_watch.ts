@@ -1,15 +1,15 @@
-/** Reads MongoDB's clock and the reach of its oplog once a minute. Beside the stream: nothing waits for it. */
+/** Reads MongoDB's clock and the reach of its oplog once a minute. Nothing waits for it. */
 import { oldestEntry, OplogHiddenError } from "../../source/stream/oplog.ts";
 import type { Route } from "../../source/connection/route.ts";
 import type { ServerClock } from "../../source/connection/server_clock.ts";
 import type { Clock } from "../../util/clock.ts";
 import { messageOf } from "../../util/errors.ts";
 import type { Logger } from "../../util/log.ts";
-import type { RelayObserver } from "./observer.ts";
+import type { Emit } from "./events.ts";
 
 export interface OplogWatchDeps {
   readonly route: Route;
-  readonly observer: Pick<RelayObserver, "oplogSeen">;
+  readonly emit: Emit;
   readonly clock: Pick<Clock, "wait">;
   readonly mongodbClock: Pick<ServerClock, "now" | "readAgain">;
   readonly log: Logger;
@@ -17,7 +17,7 @@ export interface OplogWatchDeps {
 
 const INTERVAL_MS = 60_000;
 
-/** Watches until it is disposed of. Stops reading the oplog if MongoDB does not show it. */
+/** Watches until it is disposed of. Reads the oplog only if MongoDB allows it. */
 export function watchOplog(deps: OplogWatchDeps): Disposable {
   const stop = new AbortController();
   watch(stop.signal, deps).catch(() => {}); // It was stopped.
@@ -30,19 +30,19 @@ async function watch(signal: AbortSignal, deps: OplogWatchDeps): Promise<void> {
   while (true) {
     isVisible &&= await lookAtOplog(signal, deps);
     await clock.wait(INTERVAL_MS, { signal });
-    await mongodbClock.readAgain(route.client).catch(() => {}); // In a minute again.
+    await mongodbClock.readAgain(route.client).catch(() => {}); // Retried in a minute.
   }
 }
 
 /** @returns whether to look again */
 async function lookAtOplog(
   signal: AbortSignal,
-  { route, observer, mongodbClock, log }: OplogWatchDeps,
+  { route, emit, mongodbClock, log }: OplogWatchDeps,
 ): Promise<boolean> {
   try {
     const { time, isFirst } = await oldestEntry(route);
     signal.throwIfAborted();
-    observer.oplogSeen({ oldest: time, window: mongodbClock.now() - time, isGrowing: isFirst });
+    emit({ type: "oplogSeen", oldest: time, window: mongodbClock.now() - time, isGrowing: isFirst });
   } catch (error) {
     if (error instanceof OplogHiddenError) {
       log.debug("The oplog headroom is unknown", { because: messageOf(error) });

@@ -1,10 +1,10 @@
 /** The status of a relay: phase, lag and progress, as the saved position, the metrics and the log report them. */
 import { messageOf } from "../../util/errors.ts";
 import type { Liveness, Outage, System } from "../../util/outage.ts";
-import { type Counts, type LeftOutCollection, NO_COUNTS, type SnapshotProgress } from "./observer.ts";
+import { type Counts, type LeftOutCollection, NO_COUNTS, type SnapshotProgress } from "./events.ts";
 import { FRESH_MS } from "./stream_lag.ts";
 
-/** The words that users see. The replication loop's own phases are in `next_step.ts`. */
+/** The phases that users see. The replication loop's own phases are in `next_step.ts`. */
 export type StreamPhase =
   | "starting"
   | "standby"
@@ -17,16 +17,17 @@ export type StreamPhase =
 
 export interface RelayStatus extends Counts {
   readonly phase: StreamPhase;
-  /** Up to when all changes are in the tables, in milliseconds since 1970 by MongoDB's clock; null before the first batch. */
+  /** All changes up to this time are in the tables, in milliseconds since 1970 by MongoDB's clock; null before the first batch. */
   readonly clusterTime: number | null;
-  /** Milliseconds that the tables are behind the collections, by MongoDB's clock: 0 when nothing is waiting; null when not known yet. */
+  /** In milliseconds by MongoDB's clock: 0 if no change is waiting; null if unknown. */
   readonly lag: number | null;
-  /** Documents of the snapshot that are read, and that there are, estimated; null where there is no snapshot under way. */
+  /** Documents that the snapshot has read; null if none is running. */
   readonly snapshotDone: number | null;
+  /** Documents that the snapshot has to read in total, estimated; null if none is running. */
   readonly snapshotTotal: number | null;
-  /** Since the process has started. */
+  /** Since the start of the process. */
   readonly events: number;
-  /** Milliseconds that the relay could be away before the oplog has moved on past its position; 0 once it has; null when not known. */
+  /** Milliseconds that the relay could be stopped before the oplog drops its position; 0 if it has; null if unknown. */
   readonly oplogHeadroom: number | null;
   /** Collections whose changes are not applied, because their tables cannot be used. */
   readonly leftOut: readonly LeftOutCollection[];
@@ -37,32 +38,29 @@ export interface StatusSource {
   readonly current: RelayStatus;
 }
 
-/** A lag, and the time at which it was true, by the monotonic clock. */
+/** A lag, and when it was known, by the monotonic clock. */
 export interface KnownLag {
   /** Milliseconds; null if unknown. */
   readonly lag: number | null;
   readonly at: number;
 }
 
-/** What the relay has reported so far. The status is derived from this and from {@linkcode Liveness} alone. */
-export interface ReportedState {
+/** What the relay has emitted so far. The status is derived from this and from {@linkcode Liveness} alone. */
+export interface ReportedState extends Pick<RelayStatus, "clusterTime" | "events" | "leftOut"> {
   readonly isStandby: boolean;
-  /** Whether the relay has taken its snapshot, or had none to take. */
+  /** Whether the relay has taken its snapshot, or needed none. */
   readonly isReady: boolean;
   /** How the relay has ended; undefined while it runs. */
   readonly ending: { readonly error: string | null } | undefined;
-  /** The progress of the present snapshot; undefined without one. */
+  /** The progress of the running snapshot; undefined without one. */
   readonly snapshot: Pick<SnapshotProgress, "documents" | "total"> | undefined;
   /** The lag after the last batch; undefined before the first one. */
   readonly proved: KnownLag | undefined;
-  /** The age of the batch that is being applied, at its beginning; undefined between batches. */
+  /** The lag at the beginning of the batch that is being applied; undefined between batches. */
   readonly applying: KnownLag | undefined;
-  readonly clusterTime: number | null;
   /** The time of the oplog's oldest entry; undefined if the headroom cannot be computed from it. */
   readonly oldest: number | undefined;
-  readonly events: number;
   readonly counts: Counts;
-  readonly leftOut: readonly LeftOutCollection[];
 }
 
 export const NOTHING_REPORTED: ReportedState = {
@@ -80,13 +78,12 @@ export const NOTHING_REPORTED: ReportedState = {
 };
 
 export interface Circumstances {
-  /** What MongoDB and the sink owe. */
   readonly systems: readonly Liveness[];
   /** By the monotonic clock, in milliseconds. */
   readonly now: number;
 }
 
-/** If several databases are away, the first one is named. */
+/** The phase names the first of these that has an outage. */
 const SYSTEMS: readonly System[] = ["CrateDB", "PostgreSQL", "MongoDB"];
 
 /**
@@ -94,11 +91,10 @@ const SYSTEMS: readonly System[] = ["CrateDB", "PostgreSQL", "MongoDB"];
  * - The phase is the first that applies: `stopped` or `failed` after the end, `waiting for` a system with an outage,
  *   `standby`, `snapshot` during one, `starting`, `catching up` with a lag over 2 s, `following`.
  * - `snapshotDone` and `snapshotTotal` are numbers during a snapshot, and null otherwise.
- * - Only an applied batch or an answer reduces the lag. The lag is counted from the last proof: it grows with time if the
- *   last batch, or the oldest open question, is older than in an idle stream. So a silent database is visible, whatever
- *   the relay was doing.
- * - `lastError` belongs to the ending, else to the outage that the phase names, else to the collections left out.
- * - When both sides answer and a batch was applied, the phase is `snapshot`, `catching up` or `following`.
+ * - Only an applied batch or an answer reduces the lag. It is counted from the last proof, and grows with time if the last
+ *   batch, or the oldest open request, is older than in an idle stream. So a silent database is visible, whatever the
+ *   relay was doing.
+ * - `lastError` is that of the end, else of the outage in the phase, else of the collections left out.
  */
 export function statusOf(state: ReportedState, { systems, now }: Circumstances): RelayStatus {
   const { snapshot, clusterTime, oldest, events, counts, leftOut, ending } = state;
@@ -149,7 +145,6 @@ function firstOutage(systems: readonly Liveness[]): Outage | undefined {
 
 function leftOutText([first, ...more]: readonly LeftOutCollection[]): string | null {
   if (!first) return null;
-  return `${first.collection} is left out: ${first.because}${
-    more.length > 0 ? ` (and ${more.length} more)` : ""
-  }`;
+  const others = more.length > 0 ? ` (and ${more.length} more)` : "";
+  return `${first.collection} is left out: ${first.because}${others}`;
 }

@@ -1,10 +1,10 @@
-/** The stages of the way of a batch, and how long they take. */
+/** The stages of a batch, and how long each takes. */
 
 /**
- * - `read`: the loop has nothing to do and waits for the change stream
- * - `look_up`: MongoDB tells documents that the events do not
+ * - `read`: the loop is idle and waits for the change stream
+ * - `look_up`: MongoDB returns documents that the events lack
  * - `split`: documents become `data` and `overflow`
- * - `columns`: columns are made and widened
+ * - `columns`: columns are added and widened
  * - `write`: rows are written, and the columns read again
  * - `refresh`: rows are made visible
  * - `save`: the position is saved
@@ -13,18 +13,20 @@ export const STAGES = ["read", "look_up", "split", "columns", "write", "refresh"
 
 export type Stage = (typeof STAGES)[number];
 
-export interface StageObserver {
-  /** A stage has ended, also by a failure. */
-  stageDone(done: { readonly stage: Stage; readonly seconds: number }): void;
+/** A stage has ended, also by a failure. */
+export interface StageDone {
+  readonly type: "stageDone";
+  readonly stage: Stage;
+  readonly seconds: number;
 }
 
 export interface StageOptions {
-  readonly observer: StageObserver;
+  readonly emit: (event: StageDone) => void;
   /** Milliseconds since some moment. @default {performance.now} */
   readonly now?: () => number;
 }
 
-/** Runs a piece of work, with its stages, so that whoever traces it sees it as one. */
+/** Runs a piece of work, with its stages, in one span. */
 export type Trace = <T>(
   name: "batch" | "snapshot slice" | "checkpoint",
   work: () => Promise<T>,
@@ -34,29 +36,29 @@ export const UNTRACED: Trace = (_name, work) => work();
 
 const monotonic = (): number => performance.now();
 
-/** Runs a stage, and tells how long it took. */
+/** Runs a stage, and emits how long it took. */
 export async function timed<T>(
   stage: Stage,
   work: () => T | Promise<T>,
-  { observer, now = monotonic }: StageOptions,
+  { emit, now = monotonic }: StageOptions,
 ): Promise<T> {
   const startedAt = now();
   try {
     return await work();
   } finally {
-    observer.stageDone({ stage, seconds: (now() - startedAt) / 1_000 });
+    emit({ type: "stageDone", stage, seconds: (now() - startedAt) / 1_000 });
   }
 }
 
-/** The same parts. The time until each comes is a stage, without that of whoever takes it. */
+/** Yields the parts. The time until each one is a stage, without the time that the consumer takes. */
 export async function* timedParts<T>(
   stage: Stage,
   parts: AsyncIterable<T>,
-  { observer, now = monotonic }: StageOptions,
+  { emit, now = monotonic }: StageOptions,
 ): AsyncGenerator<T> {
   let startedAt = now();
   for await (const part of parts) {
-    observer.stageDone({ stage, seconds: (now() - startedAt) / 1_000 });
+    emit({ type: "stageDone", stage, seconds: (now() - startedAt) / 1_000 });
     yield part;
     startedAt = now();
   }

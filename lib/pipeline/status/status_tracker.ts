@@ -1,18 +1,10 @@
-/** Keeps the status of a relay, from its events and from the answers that the databases owe it. */
+/** Keeps the status of a relay, from its events and from the answers that it waits for. */
 import type { StatusColumns } from "../../sink/metadata/status_columns.ts";
 import { type Clock, SYSTEM_CLOCK } from "../../util/clock.ts";
 import { messageOf } from "../../util/errors.ts";
 import type { Liveness } from "../../util/outage.ts";
 import { VERSION } from "../../util/version.ts";
-import {
-  type Advance,
-  type LeftOutCollection,
-  type OplogReach,
-  type RelayObserver,
-  type SnapshotProgress,
-  sumOf,
-  type TableWrite,
-} from "./observer.ts";
+import { on, sumOf } from "./events.ts";
 import {
   NOTHING_REPORTED,
   type RelayStatus,
@@ -21,24 +13,9 @@ import {
   type StatusSource,
 } from "./relay_status.ts";
 
-type Heard =
-  | "standingBy"
-  | "leaseTaken"
-  | "ready"
-  | "snapshotProgress"
-  | "snapshotDone"
-  | "batchStarted"
-  | "batchApplied"
-  | "tableWritten"
-  | "advanced"
-  | "oplogSeen"
-  | "collectionsLeftOut"
-  | "historyLost"
-  | "ended";
-
-export class StatusTracker implements StatusSource, Pick<RelayObserver, Heard> {
+export class StatusTracker implements StatusSource {
   readonly #clock: Pick<Clock, "monotonic">;
-  readonly #systems: Liveness[] = [];
+  readonly #systems = new Set<Liveness>();
   #state: ReportedState = NOTHING_REPORTED;
 
   constructor(clock: Pick<Clock, "monotonic"> = SYSTEM_CLOCK) {
@@ -46,78 +23,43 @@ export class StatusTracker implements StatusSource, Pick<RelayObserver, Heard> {
   }
 
   get current(): RelayStatus {
-    return statusOf(this.#state, { systems: this.#systems, now: this.#clock.monotonic() });
+    return statusOf(this.#state, { systems: [...this.#systems], now: this.#clock.monotonic() });
   }
 
-  /** Derives phase and lag also from what this system owes, from now on. */
+  /** Includes the outages and overdue answers of this system in the status. */
   watch(system: Liveness): void {
-    this.#systems.push(system);
+    this.#systems.add(system);
   }
 
-  standingBy(): void {
-    this.#set({ isStandby: true });
-  }
-
-  leaseTaken(): void {
-    this.#set({ isStandby: false });
-  }
-
-  ready(): void {
-    this.#set({ isReady: true });
-  }
-
-  snapshotProgress({ documents, total }: SnapshotProgress): void {
-    this.#set({ snapshot: { documents, total } });
-  }
-
-  snapshotDone(): void {
-    this.#set({ snapshot: undefined });
-  }
-
-  /** Until its rows are there, the tables fall behind further. */
-  batchStarted({ lag }: { readonly lag: number | null }): void {
-    this.#set({ applying: { lag, at: this.#clock.monotonic() } });
-  }
-
-  batchApplied({ events }: { readonly events: number }): void {
-    this.#set({ events: this.#state.events + events });
-  }
-
-  tableWritten({ upserts, deletes, overflowed, deadLetters }: TableWrite): void {
-    this.#set({ counts: sumOf(this.#state.counts, { upserts, deletes, overflowed, deadLetters }) });
-  }
-
-  advanced({ clusterTime, lag }: Advance): void {
-    this.#set({
-      clusterTime: clusterTime ?? this.#state.clusterTime,
-      proved: { lag, at: this.#clock.monotonic() },
-      applying: undefined,
-    });
-  }
-
-  /** An oplog that has dropped nothing yet gives a lower bound, not the headroom. */
-  oplogSeen({ oldest, isGrowing }: OplogReach): void {
-    this.#set({ oldest: isGrowing ? undefined : oldest });
-  }
-
-  collectionsLeftOut(leftOut: readonly LeftOutCollection[]): void {
-    this.#set({ leftOut });
-  }
-
-  historyLost(): void {
-    this.#set({ isReady: false, snapshot: undefined, applying: undefined });
-  }
-
-  ended(error?: unknown): void {
-    this.#set({ ending: { error: error === undefined ? null : messageOf(error) } });
-  }
+  readonly listen = on({
+    standingBy: () => this.#set({ isStandby: true }),
+    leaseTaken: () => this.#set({ isStandby: false }),
+    ready: () => this.#set({ isReady: true }),
+    snapshotProgress: ({ documents, total }) => this.#set({ snapshot: { documents, total } }),
+    snapshotDone: () => this.#set({ snapshot: undefined }),
+    // Until its rows are written, the lag grows.
+    batchStarted: ({ lag }) => this.#set({ applying: { lag, at: this.#clock.monotonic() } }),
+    batchApplied: ({ events }) => this.#set({ events: this.#state.events + events }),
+    tableWritten: (write) => this.#set({ counts: sumOf(this.#state.counts, write) }),
+    advanced: ({ clusterTime, lag }) =>
+      this.#set({
+        clusterTime: clusterTime ?? this.#state.clusterTime,
+        proved: { lag, at: this.#clock.monotonic() },
+        applying: undefined,
+      }),
+    // An oplog that has dropped no entry yet gives a lower bound, not the headroom.
+    oplogSeen: ({ oldest, isGrowing }) => this.#set({ oldest: isGrowing ? undefined : oldest }),
+    collectionsLeftOut: ({ collections }) => this.#set({ leftOut: collections }),
+    historyLost: () => this.#set({ isReady: false, snapshot: undefined, applying: undefined }),
+    ended: ({ error }) => this.#set({ ending: { error: error === undefined ? null : messageOf(error) } }),
+  });
 
   #set(change: Partial<ReportedState>): void {
     this.#state = { ...this.#state, ...change };
   }
 }
 
-/** As `cdc_position` has it. */
+/** As columns of `cdc_position`. */
 export const columnsOf = (status: RelayStatus): StatusColumns => ({
   phase: status.phase,
   cluster_time: status.clusterTime === null ? null : new Date(status.clusterTime).toISOString(),

@@ -1,21 +1,21 @@
-/** How far the tables are behind the collections, by MongoDB's clock. */
+/** The lag of the tables behind the collections, by MongoDB's clock. */
 import type { ChangeBatch } from "../../source/stream/change_stream.ts";
 import { hasReached, timeOf } from "../../source/stream/resume_token.ts";
-import type { Advance } from "./observer.ts";
+import type { Advance } from "./events.ts";
 
 type Read = Pick<ChangeBatch, "events" | "token" | "operationTime" | "wallTime">;
 
-/** A stream that is further behind is catching up: its rows are late, however often they are made visible. */
+/** With a larger lag a stream is catching up: its rows are late, however often they are made visible. */
 export const FRESH_MS = 2_000;
 
-/** A stream that is not further behind than MongoDB's answer has nothing waiting: the answer is that much newer than its token. */
+/** MongoDB's answer may be newer than the token of a stream without changes by this much. */
 const ANSWER_MS = 2_000;
 
-/** The time of a batch's newest change, to the second where MongoDB tells no better; null for a token of another form. */
+/** The time of a batch's newest change, to the second if MongoDB reports no better; null for a token of another form. */
 const timeOfBatch = ({ wallTime, token }: Read): number | null =>
   wallTime ?? timeOf(token)?.getTime() ?? null;
 
-/** Milliseconds since a batch's newest change; never 0, which says that nothing is waiting. @param now by MongoDB's clock */
+/** Milliseconds since a batch's newest change, at least 1: 0 means that no change is waiting. @param now by MongoDB's clock */
 export function ageOf(batch: Read, now: number): number | null {
   const time = timeOfBatch(batch);
   return time === null ? null : Math.max(1, Math.round(now - time));
@@ -24,21 +24,21 @@ export function ageOf(batch: Read, now: number): number | null {
 interface When {
   /** By MongoDB's clock, in milliseconds since 1970. */
   readonly now: number;
-  /** How far the tables were before; null when not known. */
+  /** The cluster time before the batch; null if unknown. */
   readonly before: number | null;
 }
 
 /**
- * How far the tables are once a batch is applied. An empty one tells that nothing is waiting, unless it comes from the
+ * Cluster time and lag after a batch is applied. An empty batch proves that no change is waiting, unless it is from the
  * middle of a long oplog of other collections.
  *
  * @example
  * IN: {events: 3, wallTime: 12:00:00.000, …}, {now: 12:00:00.020, …} → OUT: {clusterTime: 12:00:00.000, lag: 20}
  * IN: {events: 0, token of 12:00:00, operationTime 12:00:00, …}, {now: 12:00:09, …} → OUT: {clusterTime: 12:00:00, lag: 0}
  */
-export function advanceOf(batch: Read, { now, before }: When): Pick<Advance, "clusterTime" | "lag"> {
+export function advanceOf(batch: Read, { now, before }: When): Advance {
   const time = timeOfBatch(batch);
-  // A token tells seconds, where the event before it has told milliseconds.
+  // A token has seconds; the event before it may have had milliseconds.
   const clusterTime = time === null ? before : Math.max(before ?? time, time);
   return { clusterTime, lag: batch.events > 0 ? ageOf(batch, now) : behindAnswer(batch) };
 }

@@ -38,7 +38,7 @@ export async function takeOverDivision(deps: DivisionDeps): Promise<void> {
       before: others.join("; "),
     });
     await streams.inherit(others);
-    await position.save({ snapshot: snapshotStateText(fullSnapshot({ removesGone: true })) });
+    await position.save({ snapshot: snapshotStateText(fullSnapshot({ removesStale: true })) });
   }
   await streams.forget(others);
 }

@@ -1,10 +1,10 @@
-/** The columns below `data`, read from a table's definition and written for one. */
+/** Converts the columns below `data` from and to a table's definition. */
 import { type Column, innermost, objectColumn, setColumn } from "../../mapping/column_tree.ts";
-import type { Kind } from "../../mapping/column_kind.ts";
+import type { Kind } from "../../mapping/column_types.ts";
 import type { DefinedColumn } from "../table/show_create_table.ts";
-import { quoteName } from "../sql/sql_names.ts";
+import { quoteName } from "../sql/names.ts";
 
-/** The kind of each CrateDB type. Columns of other types take no value. */
+/** The kind of each CrateDB type. Columns of other types store no value. */
 const KINDS: readonly (readonly [RegExp, Kind])[] = [
   [/^TEXT INDEX OFF STORAGE/, "longtext"],
   [/^TEXT\b/, "text"],
@@ -18,12 +18,12 @@ const KINDS: readonly (readonly [RegExp, Kind])[] = [
   [/^REAL\b/, "real"],
   [/^BOOLEAN\b/, "boolean"],
   [/^TIMESTAMP WITH(?:OUT)? TIME ZONE\b/, "timestamp"],
-  // An OBJECT(IGNORED) with columns casts their values, and drops others from arrays.
+  // An OBJECT(IGNORED) with columns casts their values, and drops other values from arrays.
   [/^OBJECT\(IGNORED\)(?! AS \()/, "ignored"],
   [/^OBJECT\b/, "object"],
 ];
 
-/** The CrateDB type of each kind of column that is made here. */
+/** The CrateDB type of each kind of column that a relay creates. */
 const TYPES: Readonly<Partial<Record<Kind, string>>> = {
   text: "TEXT",
   bigint: "BIGINT",
@@ -47,7 +47,6 @@ export function typeText(column: Column): string {
 
 /**
  * The columns below `data`, from the columns of a table.
- *
  * @example
  * IN: [{path: ["data"], type: "OBJECT(DYNAMIC) AS ("}, {path: ["data", "t"], type: "BIGINT"}]
  * OUT: {kind: "object", children: {t: {kind: "bigint"}}}
@@ -72,19 +71,13 @@ function columnOf(type: string, inferred: boolean): Column {
     return /^OBJECT\((?:STRICT|IGNORED)\)/.test(type) ? { ...objectColumn(), closed: true } : objectColumn();
   }
   const [, length] = /^\w+\((\d+)\)/.exec(type) ?? [];
-  if (length !== undefined && LIMITED.has(kind)) return { kind, length: Number(length) };
+  if (length !== undefined && (kind === "varchar" || kind === "char")) {
+    return { kind, length: Number(length) };
+  }
   return { kind: kind === "bigint" && inferred ? "inferred" : kind };
 }
 
-/** Kinds that have a length. */
-const LIMITED: ReadonlySet<Kind> = new Set(["varchar", "char"]);
-
-/**
- * The columns below `data` that take no values.
- *
- * @example
- * IN: [{path: ["data", "place"], type: "GEO_POINT"}, …] → OUT: [{path: ["data", "place"], type: "GEO_POINT"}]
- */
+/** The columns below `data` that store no values. @example IN: [data.place GEO_POINT, data.n BIGINT] → OUT: [data.place] */
 export const unfitColumns = (columns: readonly DefinedColumn[]): readonly DefinedColumn[] =>
   columns.filter(({ path: [top], type }) =>
     top === "data" && innermost(columnOf(type, false)).kind === "unfit"

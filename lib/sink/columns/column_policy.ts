@@ -1,5 +1,4 @@
-/** Whose the columns below `data` are, and what is done for values that have none or do not fit theirs. */
-import type { ColumnMode } from "../sql/column_mode.ts";
+/** Who creates the columns below `data` (`--columns`), and what happens to values that do not fit them. */
 import {
   type Addition,
   type Column,
@@ -8,12 +7,13 @@ import {
   inferDocumentColumns,
 } from "../../mapping/column_tree.ts";
 import { splitDocument } from "../../mapping/split_document.ts";
-import type { Widening } from "./widening.ts";
-import { quoteTable } from "../sql/sql_names.ts";
-import type { TableSchema } from "./table_schema.ts";
+import type { ColumnMode } from "../sql/dialect.ts";
+import { quoteTable } from "../sql/names.ts";
 import type { TargetTable } from "../table/target_table.ts";
 import { UnusableTableError } from "../table/unusable_table.ts";
 import type { Writer } from "../table/writer.ts";
+import type { TableSchema } from "./table_schema.ts";
+import type { Widening } from "./widening.ts";
 
 /** A document and the key of its row. */
 export interface KeyedRow {
@@ -22,29 +22,24 @@ export interface KeyedRow {
 }
 
 export interface ColumnPolicy {
-  /** The columns below `data`, as they were read last. */
+  /** The columns below `data`, as of the last load. */
   readonly columns: Column;
-  /** Grows whenever they turn out to have changed. */
+  /** Increases each time the columns turn out to have changed. */
   readonly version: number;
-  /** Reads the columns anew. */
   load(): Promise<void>;
-  /** Makes the first columns of a table that has none, from documents of the collection. */
+  /** Creates the first columns of a table that has none, from documents of the collection. */
   learn(sample: () => Promise<readonly Uint8Array[]>): Promise<void>;
-  /** Makes columns for values of these documents that have none. Nothing may be written to the table meanwhile. */
+  /** Creates columns for values of these documents that have none. Callers keep others from writing to the table. */
   makeRoom(documents: readonly KeyedRow[]): Promise<void>;
-  /** Makes columns wider that do not take their values. Nothing may be written to the table meanwhile. */
+  /** Widens columns that do not store their values. Callers keep others from writing to the table. */
   widen(paths: readonly ColumnPath[]): Promise<void>;
-  /** Tries again to widen what had to wait for a backup of CrateDB. */
+  /** Tries again to widen columns that had to wait for a backup of CrateDB. */
   retryPutOff(): Promise<boolean>;
-  /**
-   * Cleans up after a relay that died while it changed the table.
-   *
-   * @returns whether there is something left to clean up, or a relay that is still changing it
-   */
+  /** Cleans up after an interrupted rebuild. @returns whether something is left, or another relay is rebuilding the table */
   recover(): Promise<boolean>;
 }
 
-/** PostgreSQL's JSONB has no columns, and takes nearly every value as it is. */
+/** PostgreSQL's JSONB has no columns, and stores nearly every value unchanged. */
 export const JSONB_COLUMNS: ColumnPolicy = {
   columns: { kind: "jsonb" },
   version: 0,
@@ -65,8 +60,7 @@ export interface ColumnDeps {
 
 /**
  * The policy of a table in CrateDB.
- *
- * @throws UnusableTableError when the table's columns do not go with the mode
+ * @throws UnusableTableError if the table's columns do not fit the mode
  */
 export async function openColumnPolicy(mode: ColumnMode, deps: ColumnDeps): Promise<ColumnPolicy> {
   const policy = mode === "dynamic" ? new InferredColumns(deps) : new TypedColumns(deps);
@@ -80,24 +74,24 @@ export async function openColumnPolicy(mode: ColumnMode, deps: ColumnDeps): Prom
   return policy;
 }
 
-/** Columns by BSON type, made before values arrive. An `OBJECT(IGNORED)` has none, and asks for none. */
+/** Creates columns by BSON type before values arrive. An `OBJECT(IGNORED)` has no columns and needs none. */
 class TypedColumns implements ColumnPolicy {
-  readonly #deps: ColumnDeps;
+  protected readonly deps: ColumnDeps;
 
   constructor(deps: ColumnDeps) {
-    this.#deps = deps;
+    this.deps = deps;
   }
 
   get columns(): Column {
-    return this.#deps.tableSchema.columns;
+    return this.deps.tableSchema.columns;
   }
 
   get version(): number {
-    return this.#deps.tableSchema.version;
+    return this.deps.tableSchema.version;
   }
 
   load(): Promise<void> {
-    return this.#deps.tableSchema.load();
+    return this.deps.tableSchema.load();
   }
 
   async learn(sample: () => Promise<readonly Uint8Array[]>): Promise<void> {
@@ -109,41 +103,34 @@ class TypedColumns implements ColumnPolicy {
   }
 
   async widen(paths: readonly ColumnPath[]): Promise<void> {
-    await this.#deps.widening.widen(paths);
+    await this.deps.widening.widen(paths);
   }
 
   retryPutOff(): Promise<boolean> {
-    return this.#deps.widening.retryPutOff();
+    return this.deps.widening.retryPutOff();
   }
 
   recover(): Promise<boolean> {
-    return this.#deps.widening.recover();
+    return this.deps.widening.recover();
   }
 
-  /** For all documents at once, with the widest kind among them. */
+  /** Creates the columns of all documents at once, each of the widest kind among them. */
   async #add(documents: readonly Uint8Array[]): Promise<void> {
     const wanted = inferColumnsOfAll(documents);
-    if (wanted) await this.#deps.tableSchema.add(wanted);
+    if (wanted) await this.deps.tableSchema.add(wanted);
   }
 }
 
-/** Columns that CrateDB infers of the values. */
+/** Lets CrateDB infer columns from values. */
 class InferredColumns extends TypedColumns {
-  readonly #inferring: ColumnDeps;
-
-  constructor(deps: ColumnDeps) {
-    super(deps);
-    this.#inferring = deps;
-  }
-
   override async learn(): Promise<void> {}
 
   /**
-   * Writes documents with new paths one after the other, so that CrateDB makes their columns with nothing to conflict.
-   * What it can make no column of gets one by type.
+   * Writes documents with new paths one after the other, so that CrateDB creates their columns without conflicts. Paths
+   * of which it can create no column get one by type.
    */
   override async makeRoom(documents: readonly KeyedRow[]): Promise<void> {
-    const { tableSchema } = this.#inferring;
+    const { tableSchema } = this.deps;
     for (const row of documents) {
       const wanted = inferDocumentColumns(row.document);
       if (!wanted) continue;
@@ -157,12 +144,11 @@ class InferredColumns extends TypedColumns {
   }
 
   /**
-   * A refused document is bisected down to the paths at fault.
-   *
+   * Bisects a refused document down to the paths at fault.
    * @returns whether the table has room for further columns
    */
   async #infer(row: KeyedRow, missing: readonly Addition[]): Promise<boolean> {
-    const { tableSchema, writer } = this.#inferring;
+    const { tableSchema, writer } = this.deps;
     const { data, overflow } = splitDocument(row.document, tableSchema.assuming(missing));
     const [refused] = await writer.upsert([{ oid: row.oid, data, overflow }]);
     if (!refused) return true;

@@ -1,11 +1,10 @@
-/** Fills one table with the rows of another, which may take hours. */
+/** Copies the rows of one table to another, which may take hours. */
 import { type Clock, waitAtMost } from "../../util/clock.ts";
 import type { Logger } from "../../util/log.ts";
-import { WHOLE_TABLE_LIMIT_MS } from "../sql/query.ts";
-import { StatementMark } from "../connection/running_statements.ts";
+import { refreshTable, type Transport, WHOLE_TABLE_LIMIT_MS } from "../connection/transport.ts";
+import { StatementMark } from "../connection/lost_writes.ts";
 import { isAnswerLost, SinkError } from "../connection/sink_error.ts";
-import { refreshTable, type Transport } from "../connection/transport.ts";
-import { quoteName, quoteTable, type TableName } from "../sql/sql_names.ts";
+import { quoteName, quoteTable, type TableName } from "../sql/names.ts";
 
 export interface CopyRows {
   readonly from: TableName;
@@ -16,14 +15,12 @@ export interface CopyRows {
   readonly clock: Pick<Clock, "wait">;
 }
 
-/** Between two looks at how far the server is. */
 const LOOK_INTERVAL_MS = 10_000;
 
 /**
- * Copies all rows with one statement, and logs how many are copied. If the answer is lost, because a connection does not
- * last that long, waits until the statement has ended and counts the rows.
- *
- * @throws SinkError when the server refuses it, or has not copied all rows
+ * Copies all rows with one statement, and logs the progress. If the answer is lost, because a connection does not last
+ * that long, waits until the statement has ended and counts the rows.
+ * @throws SinkError if the server refuses the statement, or has not copied all rows
  */
 export async function copyRows(
   transport: Transport,
@@ -45,7 +42,7 @@ export async function copyRows(
       return;
     }
     const running = await mark.running(transport);
-    // Without a view of the running statements, a lost answer is a failure.
+    // If the user may not see statements, a lost answer is a failure.
     if (!running && outcome) throw outcome.error;
     if (running?.has(id)) {
       looksInVain = 0;

@@ -1,106 +1,321 @@
 /**
- * Rebuilds a table under another definition: fills a work table while nobody writes, remaps rows, and swaps the two.
- * Until the swap, which is atomic, the table is as it was.
+ * Rebuilds a table under another definition: closes it to writing, fills a work table, changes rows, and swaps the two.
+ * The swap is atomic; until then the table is unchanged. A row in `cdc_lock` names the work table, so that the next
+ * relay cleans up after one that was killed.
  */
+import { type Column } from "../../mapping/column_tree.ts";
+import type { RowTexts } from "../../mapping/remap_row.ts";
 import type { Clock } from "../../util/clock.ts";
+import { messageOf, UserError } from "../../util/errors.ts";
 import type { Logger } from "../../util/log.ts";
-import { tableExists } from "../metadata/metadata_tables.ts";
-import { quoteName, quoteTable, type TableName } from "../sql/sql_names.ts";
-import { scanTable } from "../table/scan_table.ts";
+import { Shutdown } from "../../util/shutdown.ts";
+import { isRetryable, isSinkError, isUnknownRelation, SinkError } from "../connection/sink_error.ts";
 import type { Transport } from "../connection/transport.ts";
-import type { Row, Writer } from "../table/writer.ts";
+import { abortable, fenced } from "../connection/wrappers.ts";
+import { LeaseLostError } from "../metadata/lease.ts";
+import { TableLock } from "../metadata/table_lock.ts";
+import { quoteName, quoteTable, type TableName } from "../sql/names.ts";
+import { tableExists } from "../table/create_table.ts";
+import { scanTable } from "../table/row_reader.ts";
+import { type DefinedColumn, definedColumns, redefined } from "../table/show_create_table.ts";
+import type { TargetTable } from "../table/target_table.ts";
+import { type Row, Writer, type WriterOptions } from "../table/writer.ts";
+import { columnTree } from "./column_definition.ts";
 import { copyRows, countRows } from "./copy_rows.ts";
+import type { TableSchema } from "./table_schema.ts";
 
-export interface Rebuild {
-  readonly table: TableName;
-  /** The name that the new table has until the swap, and the old one after it. */
-  readonly workTable: TableName;
-  /** The `CREATE TABLE` statement of the new table. */
-  readonly create: string;
-  readonly writer: Writer;
-  /** SQL condition for the rows that may have to change. */
-  readonly rowsToRemap: string;
-  /** Undefined for a row that stays as it is. */
-  readonly remap: (row: Row) => Omit<Row, "oid"> | undefined;
-  /** Called just before the swap, when the table takes neither rows nor columns. Throws to give up. */
-  readonly confirm: () => Promise<void>;
-  readonly clock: Clock;
+export interface Transports {
+  /** Waits for a sink that is away, and checks the stream's lease before each statement. */
+  readonly patient: Transport;
+  /** Fails at once. */
+  readonly raw: Transport;
+}
+
+export interface RebuildOptions extends WriterOptions {
+  readonly table: TargetTable;
+  readonly tableSchema: TableSchema;
+  /** Milliseconds after which another relay may take over the lock of one that was killed. */
+  readonly lease: number;
+  readonly signal: AbortSignal;
   readonly log: Logger;
+  readonly clock: Clock;
 }
 
-/** Somebody wrote to the table after it was closed to writing. The new table may lack those rows. */
-export class LateWriteError extends Error {
-  override readonly name = "LateWriteError";
+/** Another definition of a table, and what its rows become. */
+export interface Redefinition {
+  /** The type of each column in the new table. */
+  readonly typeOf: (column: DefinedColumn) => string;
+  /** SQL condition for the rows that may change. */
+  readonly rowsToChange: string;
+  /** A row of the old table in the new one, which has these columns; undefined if it does not change. */
+  readonly changed: (row: RowTexts, columns: Column) => RowTexts | undefined;
+  /** Is called after the swap, with the milliseconds that the rebuild has taken. */
+  readonly onDone: (ms: number) => void;
 }
 
-/** The new table does not have all rows of the old one. */
-export class IncompleteRebuildError extends Error {
-  override readonly name = "IncompleteRebuildError";
+/** Why a table was not rebuilt: a backup of CrateDB has to end first, the next try may succeed, or none will. */
+export interface RebuildFailure {
+  readonly kind: "backup running" | "passing" | "final";
+  readonly reason: string;
+}
+
+class RebuildError extends Error {
+  override readonly name = "RebuildError";
+
+  constructor(message: string, readonly isPassing: boolean) {
+    super(message);
+  }
 }
 
 const CLOSED = '("blocks.write" = true)';
 const SWAPPABLE = '("blocks.write" = false, "blocks.read_only_allow_delete" = true)';
 const OPEN = '("blocks.write" = false, "blocks.read_only_allow_delete" = false)';
 
-/** Rows that are read at once. */
 const PAGE_ROWS = 2_000;
-/** How often, and how far apart, to look whether operations under way have ended. */
+/** Between two tries to get the lock while another relay has it. */
+const LOCK_INTERVAL_MS = 1_000;
+/** How often, and how far apart, to look whether operations in progress have ended. */
 const MAX_LOOKS = 100;
 const LOOK_INTERVAL_MS = 50;
 
-/** @throws SinkError, LateWriteError, IncompleteRebuildError; then {@linkcode discard} restores everything */
-export async function rebuild(transport: Transport, parts: Rebuild): Promise<void> {
-  const { table, workTable, create, confirm, clock, log } = parts;
-  const source = quoteTable(table);
-  const target = quoteTable(workTable);
-  await transport.query(`ALTER TABLE ${source} SET ${CLOSED}`);
-  const written = await lastWrites(transport, { table, clock });
-  await transport.query(create);
-  await grant(transport, { table, workTable });
-  const columns = await ownColumns(transport, table);
-  await copyRows(transport, { from: table, to: workTable, columns, log, clock });
-  await remapRows(transport, parts);
-  const before = await countRows(transport, table);
-  const after = await countRows(transport, workTable);
-  if (before !== after) {
-    throw new IncompleteRebuildError(`the new table has ${after} rows, the old one ${before}`);
+export class Rebuilder {
+  readonly #transports: Transports;
+  readonly #options: RebuildOptions;
+
+  constructor(transports: Transports, options: RebuildOptions) {
+    this.#transports = transports;
+    this.#options = options;
   }
-  // CrateDB 6 refuses to swap a table with `blocks.write`. The disk monitor may remove this other block.
-  await transport.query(`ALTER TABLE ${source} SET ${SWAPPABLE}`);
-  if (await lastWrites(transport, { table, clock }) !== written) {
-    throw new LateWriteError("The table was written to");
+
+  /**
+   * Rebuilds the table once. Waits for another relay that is rebuilding it.
+   * @param plan is called once the table is locked and its columns are loaded; returns undefined to keep the table
+   * @throws SinkError if the sink is away before the rebuild begins
+   */
+  async rebuild(plan: () => Promise<Redefinition | undefined>): Promise<RebuildFailure | undefined> {
+    const { tableSchema, signal } = this.#options;
+    let error: unknown;
+    try {
+      await using lock = await this.#lock();
+      await tableSchema.load();
+      const change = await plan();
+      if (!change) return undefined;
+      error = await this.#replaceUnder(lock, change);
+    } catch (thrown) {
+      if (!isSinkError(thrown, "backup running")) throw thrown;
+      error = thrown;
+    }
+    signal.throwIfAborted();
+    await tableSchema.load();
+    return error instanceof Error ? failureOf(error) : undefined;
   }
-  await confirm();
-  await transport.query(`ALTER CLUSTER SWAP TABLE ${target} TO ${source}`);
+
+  /**
+   * Cleans up after a rebuild of this table that was interrupted, or that a backup kept from cleaning up.
+   * @returns whether something is left: another relay holds the lock, or a backup is running
+   */
+  async recover(): Promise<boolean> {
+    try {
+      if (!await TableLock.isAtWork(this.#transports.patient, this.#options.table)) return false;
+      const lock = await this.#tryLock();
+      if (lock) await this.#cleanUpAfterDead(lock);
+      return !lock;
+    } catch (error) {
+      if (isSinkError(error, "backup running")) return true;
+      throw error;
+    }
+  }
+
+  /** Whether CrateDB takes a snapshot, which would miss a table that is swapped. */
+  isBackupRunning(): Promise<boolean> {
+    return isBackupRunning(this.#transports.raw);
+  }
+
+  async #lock(): Promise<TableLock> {
+    const { clock, signal, table } = this.#options;
+    await TableLock.prepare(this.#transports.patient, table);
+    while (true) {
+      const lock = await this.#tryLock();
+      if (lock?.workTable === null) return lock;
+      if (lock) await this.#cleanUpAfterDead(lock);
+      else await clock.wait(LOCK_INTERVAL_MS, { signal });
+    }
+  }
+
+  #tryLock(): Promise<TableLock | undefined> {
+    return TableLock.tryAcquire(this.#transports.patient, this.#options.table, this.#options);
+  }
+
+  /** Cleans up, and releases the lock. */
+  async #cleanUpAfterDead(held: TableLock): Promise<void> {
+    const { table, log } = this.#options;
+    await using lock = held;
+    const { workTable } = lock;
+    if (!workTable) return;
+    // A user may have edited the row; only a table that a relay has created is dropped.
+    if (!workTable.name.startsWith(`${table.name}~`)) return await lock.setWorkTable(null);
+    await unlessLost(() => this.#cleanUp(lock, workTable));
+    log.warn("Removed what an interrupted rebuild of a table left", { table: quoteTable(workTable) });
+  }
+
+  /** Opens the table for writing, and drops the work table, or what the swap made of it. May be repeated. */
+  async #cleanUp(lock: TableLock, workTable: TableName): Promise<void> {
+    const { patient } = this.#transports;
+    const open = (name: TableName) => patient.query(`ALTER TABLE ${quoteTable(name)} SET ${OPEN}`);
+    // Fails unless the lock is still held: another relay may be rebuilding the same table.
+    await lock.setWorkTable(workTable);
+    // First, because a backup may keep the other table from being dropped.
+    await open(this.#options.table);
+    if (await tableExists(patient, workTable)) {
+      await open(workTable);
+      await patient.query(`DROP TABLE IF EXISTS ${quoteTable(workTable)}`);
+    }
+    await lock.setWorkTable(null);
+  }
+
+  /** @returns the expected error that has kept the table from being rebuilt */
+  async #replaceUnder(lock: TableLock, change: Redefinition): Promise<Error | undefined> {
+    const { table, signal } = this.#options;
+    await checkBackup(this.#transports.raw);
+    const workTable = { schema: table.schema, name: `${table.name}~${crypto.randomUUID().slice(0, 8)}` };
+    return await unlessLost(async () => {
+      await lock.setWorkTable(workTable);
+      using _kept = lock.keep();
+      try {
+        await this.#replace(lock, change, workTable);
+        return undefined;
+      } catch (error) {
+        if (error instanceof Error && (signal.aborted || isExpected(error))) return error;
+        throw error;
+      } finally {
+        await this.#cleanUp(lock, workTable);
+      }
+    });
+  }
+
+  async #replace(lock: TableLock, change: Redefinition, workTable: TableName): Promise<void> {
+    const { table, tableSchema, signal, clock, log } = this.#options;
+    const started = clock.monotonic();
+    using shutdown = new Shutdown(signal);
+    const transport = abortable(fenced(this.#transports.raw, () => lock.check()), shutdown);
+    const { definition } = tableSchema;
+    const create = redefined(definition, workTable, change.typeOf);
+    const [source, target] = [quoteTable(table), quoteTable(workTable)];
+    await transport.query(`ALTER TABLE ${source} SET ${CLOSED}`);
+    const written = await lastWrites(transport, table, clock);
+    await transport.query(create);
+    await copyGrants(transport, table, workTable);
+    const columns = await ownColumns(transport, table);
+    await copyRows(transport, { from: table, to: workTable, columns, log, clock });
+    await this.#changeRows(transport, change, { workTable, columns: columnTree(definedColumns(create)) });
+    const [before, after] = [await countRows(transport, table), await countRows(transport, workTable)];
+    if (before !== after) {
+      throw new RebuildError(`the new table has ${after} rows, the old one ${before}`, false);
+    }
+    // CrateDB 6 refuses to swap a table with `blocks.write`. The disk monitor may remove this other block.
+    await transport.query(`ALTER TABLE ${source} SET ${SWAPPABLE}`);
+    if (await lastWrites(transport, table, clock) !== written) {
+      throw new RebuildError("the table was written to during the rebuild", true);
+    }
+    await checkBackup(transport);
+    await tableSchema.load();
+    if (!hasSameColumns(tableSchema.definition, definition)) {
+      throw new RebuildError("the columns of the table were changed during the rebuild", true);
+    }
+    await lock.setWorkTable(workTable);
+    await transport.query(`ALTER CLUSTER SWAP TABLE ${target} TO ${source}`);
+    change.onDone(Math.round(clock.monotonic() - started));
+  }
+
+  async #changeRows(
+    transport: Transport,
+    { rowsToChange, changed }: Redefinition,
+    { workTable, columns: tree }: { readonly workTable: TableName; readonly columns: Column },
+  ): Promise<void> {
+    const { table } = this.#options;
+    const writer = new Writer(transport, { ...table, ...workTable }, this.#options);
+    const columns = ["oid", "data::text", "overflow::text"];
+    for await (const page of scanTable(transport, table, { columns, where: rowsToChange, size: PAGE_ROWS })) {
+      const rows = page.flatMap(([oid, data, overflow]): Row[] => {
+        const row = changed({ data: String(data), overflow: overflow as string | null }, tree);
+        return row ? [{ oid: String(oid), ...row }] : [];
+      });
+      const [refused] = await writer.upsert(rows);
+      if (refused) {
+        throw new RebuildError(`row ${refused.oid} cannot be moved: ${refused.error}`, false);
+      }
+    }
+  }
 }
 
-/** Opens the table to writing again and drops the work table, or what the swap made of it. May be repeated. */
-export async function discard(
-  transport: Transport,
-  { table, workTable }: Pick<Rebuild, "table" | "workTable">,
-): Promise<void> {
-  const open = (name: TableName) => transport.query(`ALTER TABLE ${quoteTable(name)} SET ${OPEN}`);
-  // First, because a backup of CrateDB may keep the other table from being dropped.
-  await open(table);
-  if (!await tableExists(transport, workTable)) return;
-  await open(workTable);
-  await transport.query(`DROP TABLE IF EXISTS ${quoteTable(workTable)}`);
+/** Errors of the server, and of a rebuild. Any other error is a defect of the relay. */
+const isExpected = (error: Error): boolean =>
+  error instanceof SinkError || error instanceof UserError || error instanceof RebuildError;
+
+function failureOf(error: Error): RebuildFailure {
+  const isPassing = error instanceof RebuildError ? error.isPassing : error instanceof LeaseLostError;
+  const kind = isSinkError(error, "backup running")
+    ? "backup running"
+    : isPassing || isRetryable(error)
+    ? "passing"
+    : "final";
+  return { kind, reason: reasonOf(error) };
 }
+
+/** CrateDB hides what a user may not read. No other table's name begins the message so. */
+const HIDDEN = /^ ?(?:\w+\[)*(?:Schema 'sys'|Relation 'sys\.\w+') unknown/;
+
+function reasonOf(error: Error): string {
+  const message = messageOf(error);
+  return isUnknownRelation(error) && HIDDEN.test(message)
+    ? `a privilege is missing: GRANT DQL ON TABLE sys.shards, sys.privileges TO <user> (${message})`
+    : message;
+}
+
+/** @returns the error if another relay has taken over the lock: that one cleans up */
+async function unlessLost<T>(work: () => Promise<T>): Promise<T | LeaseLostError> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof LeaseLostError) return error;
+    throw error;
+  }
+}
+
+/** False if the user may not see backups, or a repository cannot be read. */
+async function isBackupRunning(transport: Transport): Promise<boolean> {
+  try {
+    const { rows } = await transport.query("SELECT 1 FROM sys.snapshots WHERE state = 'IN_PROGRESS' LIMIT 1");
+    return rows.length > 0;
+  } catch (error) {
+    if (error instanceof SinkError) return false;
+    throw error;
+  }
+}
+
+async function checkBackup(transport: Transport): Promise<void> {
+  if (!await isBackupRunning(transport)) return;
+  throw new SinkError("CrateDB takes a snapshot", { kind: "backup running" });
+}
+
+const hasSameColumns = (one: string, other: string): boolean =>
+  JSON.stringify(definedColumns(one)) === JSON.stringify(definedColumns(other));
 
 const LAST_WRITES = `SELECT id, seq_no_stats['max_seq_no'], seq_no_stats['local_checkpoint'] FROM sys.shards
   WHERE schema_name = $1 AND table_name = $2 AND "primary" ORDER BY id`;
 
-/** The last operation of each shard, once every operation before it is done. */
+/** The last operation of each shard, once every earlier operation has ended. */
 async function lastWrites(
   transport: Transport,
-  { table, clock }: Pick<Rebuild, "table" | "clock">,
+  { schema, name }: TableName,
+  clock: Pick<Clock, "wait">,
 ): Promise<string> {
-  for (let tries = 0; tries < MAX_LOOKS; tries++) {
-    const { rows } = await transport.query(LAST_WRITES, [table.schema, table.name]);
+  for (let looks = 0; looks < MAX_LOOKS; looks++) {
+    const { rows } = await transport.query(LAST_WRITES, [schema, name]);
     if (rows.every(([, last, done]) => last !== null && last === done)) return JSON.stringify(rows);
     await clock.wait(LOOK_INTERVAL_MS);
   }
-  throw new LateWriteError("A shard of the table has operations that do not end");
+  throw new RebuildError("a shard of the table has operations that do not end", true);
 }
 
 /** Top-level columns that are not generated. */
@@ -113,11 +328,8 @@ async function ownColumns(transport: Transport, { schema, name }: TableName): Pr
   return rows.map(([column]) => String(column));
 }
 
-/** Copies the grants: they belong to the name, and are swapped with it. */
-async function grant(
-  transport: Transport,
-  { table, workTable }: Pick<Rebuild, "table" | "workTable">,
-): Promise<void> {
+/** Grants belong to the name of a table, and are swapped with it. */
+async function copyGrants(transport: Transport, table: TableName, workTable: TableName): Promise<void> {
   const { rows } = await transport.query(
     "SELECT grantee, type, state FROM sys.privileges WHERE class = 'TABLE' AND ident = $1",
     [`${table.schema}.${table.name}`],
@@ -126,21 +338,5 @@ async function grant(
     await transport.query(
       `${state} ${type} ON TABLE ${quoteTable(workTable)} TO ${quoteName(String(grantee))}`,
     );
-  }
-}
-
-async function remapRows(
-  transport: Transport,
-  { table, writer, rowsToRemap, remap }: Rebuild,
-): Promise<void> {
-  const columns = ["oid", "data::text", "overflow::text"];
-  for await (const rows of scanTable(transport, table, { columns, where: rowsToRemap, size: PAGE_ROWS })) {
-    const changed = rows.flatMap(([oid, data, overflow]): Row[] => {
-      const row = { oid: String(oid), data: String(data), overflow: overflow as string | null };
-      const remapped = remap(row);
-      return remapped ? [{ oid: row.oid, ...remapped }] : [];
-    });
-    const [refused] = await writer.upsert(changed);
-    if (refused) throw new IncompleteRebuildError(`row ${refused.oid} cannot be moved: ${refused.error}`);
   }
 }

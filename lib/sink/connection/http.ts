@@ -1,22 +1,17 @@
-/**
- * CrateDB's HTTP endpoint, the one that the quick start publishes.
- *
- * @see https://cratedb.com/docs/crate/reference/en/latest/interfaces/http.html
- */
+/** CrateDB's HTTP endpoint. See https://cratedb.com/docs/crate/reference/en/latest/interfaces/http.html */
 import { Buffer } from "node:buffer";
 import process from "node:process";
 import { SinkError, sinkErrorKind } from "./sink_error.ts";
 import { CRATEDB } from "../sql/dialect.ts";
 import { Poster, type Response } from "./post.ts";
 import { type Proxy, proxyTo } from "./proxy.ts";
-import { type Parameter, type Query, type Result, STATEMENT_LIMIT_MS } from "../sql/query.ts";
-import type { Transport } from "./transport.ts";
+import { type Parameter, type Query, type Result, STATEMENT_LIMIT_MS, type Transport } from "./transport.ts";
 import type { SinkAddress } from "./url.ts";
 
-/** For the first statement, which only asks whether CrateDB answers. */
+/** Limit of the first statement, which checks that CrateDB answers. */
 const CONNECT_LIMIT_MS = 10_000;
 
-/** Error codes that come with status 401 though user and password are right. */
+/** Error codes of status 401 if user and password are right. */
 const NOT_LOGIN = [4010, 4011];
 
 export class HttpTransport implements Transport {
@@ -35,7 +30,7 @@ export class HttpTransport implements Transport {
     this.#poster = new Poster(this.#url, { certificates, proxy: this.#proxy });
   }
 
-  /** @throws SinkError when no CrateDB answers, or refuses the user */
+  /** @throws SinkError if CrateDB does not answer, or refuses the user */
   static async open(address: SinkAddress): Promise<HttpTransport> {
     const transport = new HttpTransport(address);
     await transport.query("SELECT 1", [], { limitMs: CONNECT_LIMIT_MS });
@@ -78,11 +73,7 @@ export class HttpTransport implements Transport {
   }
 }
 
-/**
- * The server would answer with the whole statement.
- *
- * @throws SinkError for a text that its parser does not take
- */
+/** Refuses a text that CrateDB's parser would refuse with the whole statement in its answer. @throws SinkError */
 function checkTexts(args: readonly ReturnType<typeof argument>[], max: number): void {
   for (const text of args.flat()) {
     if (typeof text !== "string" || text.length <= max) continue;
@@ -94,7 +85,7 @@ function checkTexts(args: readonly ReturnType<typeof argument>[], max: number): 
   }
 }
 
-/** @example IN: {user: "me", password: "s@fe"} → OUT: () => "Basic bWU6c0BmZQ=="; IN: {jwt: () => "e.f.g"} → OUT: () => "Bearer e.f.g" */
+/** @example IN: {user: "me", password: "s@fe"} → OUT: () => "Basic bWU6c0BmZQ==" */
 function authorizationOf({ user, password, latestPassword, jwt }: SinkAddress): () => string {
   if (jwt) return () => `Bearer ${jwt()}`;
   const basic = (password: string) => `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
@@ -103,12 +94,12 @@ function authorizationOf({ user, password, latestPassword, jwt }: SinkAddress): 
   return () => unchanged;
 }
 
-function answerError(status: number, { message, code }: Failure): SinkError {
+function answerError(status: number, { message, code }: NonNullable<Answer["error"]>): SinkError {
   const isLogin = status === 401 && !NOT_LOGIN.includes(code);
   return new SinkError(message, { code: String(isLogin ? status : code) });
 }
 
-/** CrateDB refuses a login in plain text. Anything else is the answer of another server. */
+/** CrateDB refuses a login in plain text. Any other answer is that of another server. */
 function otherAnswerError({ status, text }: Response, server: string): SinkError {
   const code = String(status);
   if (status === 401 && /^[^<{]/.test(text)) return new SinkError(text.trim(), { code });
@@ -120,7 +111,7 @@ function otherAnswerError({ status, text }: Response, server: string): SinkError
   });
 }
 
-/** Nothing was answered, so nothing was refused. */
+/** The error of a request without an answer: the statement was not refused. */
 function requestError(server: string, cause: unknown): SinkError {
   const { code = "ECONNECT", message } = cause as Error & { readonly code?: string };
   const kind = sinkErrorKind(code, message);
@@ -131,13 +122,8 @@ function requestError(server: string, cause: unknown): SinkError {
   });
 }
 
-interface Failure {
-  readonly message: string;
-  readonly code: number;
-}
-
 interface Answer {
-  readonly error?: Failure;
+  readonly error?: { readonly message: string; readonly code: number };
   readonly rowcount?: number;
   readonly rows?: readonly (readonly unknown[])[];
 }
@@ -151,10 +137,8 @@ function parse(text: string): Answer | undefined {
 }
 
 /**
- * @example
- * IN: ["a"] → OUT: ["a"]; IN: {json: ['{"n":1.0}', null]} → OUT: ['{"n":1.0}', null]
- *
  * Objects are sent as text. In real objects, CrateDB 6 changes arrays of mixed types.
+ * @example IN: ["a"] → OUT: ["a"]; IN: {json: ['{"n":1.0}', null]} → OUT: ['{"n":1.0}', null]
  */
 const argument = (parameter: Parameter) =>
   parameter !== null && typeof parameter === "object" && "json" in parameter ? parameter.json : parameter;

@@ -1,17 +1,16 @@
 /**
- * Writes whose answers were lost: the connection broke, or the answer was overdue. The server may still run them, and would
+ * Writes whose answers were lost: the connection broke, or the answer was late. The server may still run them, and would
  * overwrite newer values of the same rows.
  */
 import type { Clock } from "../../util/clock.ts";
 import type { Logger } from "../../util/log.ts";
-import { StatementMark } from "./running_statements.ts";
-import { isAnswerLost } from "./sink_error.ts";
-import type { Query, Result } from "../sql/query.ts";
-import type { Transport } from "./transport.ts";
+import { isAnswerLost, isSinkError } from "./sink_error.ts";
+import type { Query, Result, Transport } from "./transport.ts";
 
-/** Between two looks at whether a write still runs. */
 const LOOK_INTERVAL_MS = 200;
-/** CrateDB lists some statements for ever that have failed. */
+/** Shorter than the limit of other statements, so that a silent server delays a write less. */
+const ANSWER_LIMIT_MS = 10_000;
+/** CrateDB lists some statements forever that have failed. */
 const LONGEST_WAIT_MS = 120_000;
 
 export interface LostWritesOptions {
@@ -27,7 +26,7 @@ export class LostWrites implements Disposable {
   readonly #lost = new Map<string, number>();
   readonly #closing = new AbortController();
   #settling: Promise<void> | undefined;
-  #isBlind = false;
+  #hasWarned = false;
 
   constructor(transport: Transport, options: LostWritesOptions) {
     this.#transport = transport;
@@ -39,11 +38,7 @@ export class LostWrites implements Disposable {
     return this.#lost.size > 0;
   }
 
-  /**
-   * Sends a write, and remembers it if its answer is lost.
-   *
-   * @throws SinkError
-   */
+  /** Sends a write, and records it if its answer is lost. @throws SinkError */
   async write(...[sql, parameters, options]: Parameters<Query>): Promise<Result> {
     const marked = this.#mark.mark(sql);
     try {
@@ -55,9 +50,8 @@ export class LostWrites implements Disposable {
   }
 
   /**
-   * Resolves when no lost write runs any more. All callers wait together.
-   *
-   * @throws SinkError when the server does not answer; AbortError once it is disposed of
+   * Resolves once no lost write is running. All callers wait together.
+   * @throws SinkError if the server does not answer; AbortError once it is disposed of
    */
   async settled(): Promise<void> {
     if (!this.some) return;
@@ -65,7 +59,6 @@ export class LostWrites implements Disposable {
     await this.#settling;
   }
 
-  /** Nothing is asked after this. */
   [Symbol.dispose](): void {
     this.#closing.abort();
   }
@@ -75,7 +68,7 @@ export class LostWrites implements Disposable {
     const { signal } = this.#closing;
     while (true) {
       signal.throwIfAborted();
-      // The answer may lack those that are lost meanwhile.
+      // The answer may lack writes that are lost after the question.
       const asked = [...this.#lost];
       const running = await this.#mark.running(this.#transport);
       if (!running) this.#warnOnce();
@@ -92,10 +85,39 @@ export class LostWrites implements Disposable {
   }
 
   #warnOnce(): void {
-    if (this.#isBlind) return;
-    this.#isBlind = true;
+    if (this.#hasWarned) return;
+    this.#hasWarned = true;
     this.#options.log.warn("The answer of a write was lost, and the user may not see whether it still runs", {
       hint: "GRANT DQL ON TABLE sys.jobs TO <user>",
     });
+  }
+}
+
+/** Finds statements that the server is running, by a comment at their beginning: servers show only the first characters. */
+export class StatementMark {
+  readonly #session = crypto.randomUUID();
+  #count = 0;
+
+  /** @example IN: "SELECT 1" → OUT: {id: "1b9d…-1", sql: "/* cdc-relay 1b9d…-1 *\/ SELECT 1"} */
+  mark(sql: string): { readonly id: string; readonly sql: string } {
+    const id = `${this.#session}-${++this.#count}`;
+    return { id, sql: `/* cdc-relay ${id} */ ${sql}` };
+  }
+
+  /**
+   * The ids of marked statements that the server is running; undefined if the user may not see statements.
+   * @throws SinkError if the server does not answer
+   */
+  async running(transport: Transport): Promise<ReadonlySet<string> | undefined> {
+    try {
+      const pattern = `/* cdc-relay ${this.#session}-%`;
+      const { rows } = await transport.query(transport.dialect.running, [pattern], {
+        limitMs: ANSWER_LIMIT_MS,
+      });
+      return new Set(rows.map(([text]) => /^\/\* cdc-relay (\S+) /.exec(String(text))?.[1] ?? ""));
+    } catch (error) {
+      if (isSinkError(error, "unknown schema", "unknown relation", "privilege")) return undefined;
+      throw error;
+    }
   }
 }

@@ -1,4 +1,4 @@
-/** How a request gets to the HTTP endpoint. */
+/** Sends requests to the HTTP endpoint. */
 import { Buffer } from "node:buffer";
 import http from "node:http";
 import https from "node:https";
@@ -24,24 +24,22 @@ export interface PosterOptions {
   readonly proxy?: Proxy | undefined;
 }
 
-/** The response has not arrived in time. */
+/** The response did not arrive in time. */
 export class OverdueError extends Error {
   override readonly name = "OverdueError";
   readonly code = "ETIMEDOUT";
 
   constructor(limitMs: number) {
-    const message = `no answer within ${limitMs / 1000} s`;
-    super(message);
+    super(`no answer within ${limitMs / 1000} s`);
   }
 }
 
-/** Unused connections are closed sooner than load balancers and proxies close them, usually after 60 s. */
+/** Idle connections are closed before load balancers and proxies close them, usually after 60 s. */
 const IDLE_MS = 4_000;
 
 /**
- * Posts to one URL over connections that are kept open. Sends each request once: whether a write is repeated is decided
- * by the caller, who can find out what became of the first one.
- *
+ * Posts to one URL over connections that are kept open. Sends each request once: the caller decides whether a write is
+ * repeated.
  * @example
  * IN: post({headers: {}, body: '{"stmt":"SELECT 1"}', limitMs: 1000}) → OUT: {status: 200, text: '{"rows":[[1]], …}'}
  */
@@ -74,7 +72,7 @@ export class Poster implements Disposable {
     this.#options = { method: "POST", agent: this.#agent, ...to };
   }
 
-  /** @throws OverdueError, or the system's error of a connection that failed */
+  /** @throws OverdueError, or the system's error of a failed connection */
   post({ headers, body, limitMs }: Request): Promise<Response> {
     const { promise, resolve, reject } = Promise.withResolvers<Response>();
     const sending = this.#request({

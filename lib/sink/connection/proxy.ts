@@ -1,4 +1,4 @@
-/** The HTTP proxy that the environment names, as other programs read it. */
+/** The HTTP proxy in the environment variables. */
 import http from "node:http";
 import https from "node:https";
 import net from "node:net";
@@ -10,7 +10,7 @@ import { maskUrl } from "../../util/mask_url.ts";
 export interface Proxy {
   readonly host: string;
   readonly port: number;
-  /** The value of `Proxy-Authorization`; undefined if the proxy asks for no login. */
+  /** The value of `Proxy-Authorization`; undefined without a login. */
   readonly authorization: string | undefined;
   /** For errors: the variable that names the proxy, and its URL without the password. */
   readonly text: string;
@@ -21,13 +21,11 @@ type Environment = Readonly<Record<string, string | undefined>>;
 const LOOPBACK = /^(?:localhost|.+\.localhost|127(?:\.\d{1,3}){3}|\[?::1\]?)$/i;
 
 /**
- * The proxy to a URL; undefined to connect directly, as to this machine and to what `NO_PROXY` names.
- *
+ * The proxy to a URL; undefined to connect directly, to this machine and to the hosts in `NO_PROXY`.
  * @example
  * IN: "http://db.example.org:4200/_sql", {HTTP_PROXY: "http://me:pw@proxy:3128"}
  * OUT: {host: "proxy", port: 3128, authorization: "Basic bWU6cHc=", text: "HTTP_PROXY (http://me:***@proxy:3128)"}
- *
- * @throws UsageError for a variable that names no HTTP proxy
+ * @throws UsageError for a variable that is not the URL of an HTTP proxy
  */
 export function proxyTo(url: string, env: Environment): Proxy | undefined {
   const { protocol, hostname, port: urlPort } = new URL(url);
@@ -55,12 +53,7 @@ export function proxyTo(url: string, env: Environment): Proxy | undefined {
   };
 }
 
-/**
- * @example
- * IN: {username: "me", password: "p%40ss"} → OUT: "bWU6cEBzcw=="
- *
- * @throws UsageError for a `%` that begins no escape
- */
+/** @example IN: {username: "me", password: "p%40ss"} → OUT: "bWU6cEBzcw==" */
 function loginOf({ username, password }: Pick<URL, "username" | "password">, variable: string): string {
   try {
     return Buffer.from([username, password].map(decodeURIComponent).join(":")).toString("base64");
@@ -88,13 +81,10 @@ function isExempt(hostname: string, port: string, list: string): boolean {
 
 type Connected = (error: Error | null, socket?: net.Socket) => void;
 
-/** From the request to the proxy to the end of the handshake with the server. */
+/** From the request to the proxy until the end of the handshake with the server. */
 const CONNECT_LIMIT_MS = 10_000;
 
-/**
- * Connections through the proxy to a server with TLS, which the proxy cannot read. Those that are still being made end with
- * the agent, or after `limitMs` milliseconds.
- */
+/** Connects through the proxy to a server with TLS. Attempts end with the agent, or after `limitMs` milliseconds. */
 export function tunnelAgent(
   proxy: Proxy,
   options: https.AgentOptions,
@@ -102,7 +92,7 @@ export function tunnelAgent(
 ): http.Agent {
   const agent = new https.Agent(options);
   const destroyAgent = agent.destroy.bind(agent);
-  /** Each ends a connection that is being made. */
+  /** Each ends an attempt to connect. */
   const attempts = new Set<(error: Error) => void>();
   const connect = ({ host, port }: tls.ConnectionOptions, connected: Connected) => {
     const asking = http.request({

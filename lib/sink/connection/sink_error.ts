@@ -1,6 +1,6 @@
 /**
- * The sink's errors. What went wrong is decided once, here, from the code. A message is read only where the code says
- * nothing, and only its beginning: what follows may quote the names and values of users.
+ * The sink's errors. The code decides what went wrong. A message is read only if the code is unspecific, and only its
+ * beginning: the rest may quote names and values of users.
  */
 
 export type SinkErrorKind =
@@ -8,7 +8,7 @@ export type SinkErrorKind =
   | "unreachable"
   | "unknown host"
   | "tls"
-  /** Something answers, and it is not CrateDB. */
+  /** The server that answers is not CrateDB. */
   | "foreign server"
   /** The user name or the password is wrong. */
   | "login"
@@ -16,17 +16,17 @@ export type SinkErrorKind =
   | "unknown database"
   | "unknown schema"
   | "unknown relation"
-  /** Goes away by itself: an overload, a node that starts or stops, a table that is closed to writing. */
+  /** Passes without help: an overload, a node that starts or stops, a table that is closed to writing. */
   | "unavailable"
-  /** The statement is larger than the server takes. */
+  /** The statement is larger than the server accepts. */
   | "too large"
   | "too many columns"
   | "too many shards"
-  /** What is to be made is there already. */
+  /** The object to create exists already. */
   | "exists"
-  /** Other objects need what is to be dropped. */
+  /** Other objects need the object to drop. */
   | "needed"
-  /** CrateDB takes a snapshot of what is to be dropped. */
+  /** CrateDB takes a snapshot of the object to drop. */
   | "backup running"
   /** Unknown: the server, the table or a value may be at fault. */
   | "unspecific"
@@ -36,56 +36,36 @@ export type SinkErrorKind =
 /** The codes by kind: error codes of CrateDB (HTTP), SQLSTATEs (PostgreSQL wire), HTTP statuses, codes of the system. */
 const CODES: Readonly<Partial<Record<SinkErrorKind, readonly string[]>>> = {
   "unknown host": ["ENOTFOUND", "EAI_AGAIN"],
-  login: [
-    "401", // HTTP status Unauthorized
-    "28000", // invalid_authorization_specification
-    "28P01", // invalid_password
-  ],
-  privilege: [
-    "403", // HTTP status Forbidden
-    "4010", // USER_NOT_AUTHORIZED_TO_PERFORM_STATEMENT
-    "4011", // MISSING_USER_PRIVILEGES
-    "4031", // ONLY_READ_OPERATION_ALLOWED_ON_THIS_NODE
-    "42501", // insufficient_privilege
-  ],
-  "unknown database": [
-    "3D000", // invalid_catalog_name
-    "57P04", // database_dropped
-  ],
-  "unknown schema": [
-    "4045", // SCHEMA_UNKNOWN
-    "3F000", // invalid_schema_name
-  ],
-  "unknown relation": [
-    "4041", // RELATION_UNKNOWN
-    "42P01", // undefined_table
-  ],
+  // Unauthorized; invalid_authorization_specification, invalid_password.
+  login: ["401", "28000", "28P01"],
+  // Forbidden; USER_NOT_AUTHORIZED_TO_PERFORM_STATEMENT, MISSING_USER_PRIVILEGES,
+  // ONLY_READ_OPERATION_ALLOWED_ON_THIS_NODE; insufficient_privilege.
+  privilege: ["403", "4010", "4011", "4031", "42501"],
+  // invalid_catalog_name, database_dropped.
+  "unknown database": ["3D000", "57P04"],
+  // SCHEMA_UNKNOWN; invalid_schema_name.
+  "unknown schema": ["4045", "3F000"],
+  // RELATION_UNKNOWN; undefined_table.
+  "unknown relation": ["4041", "42P01"],
   unavailable: [
-    "408", // HTTP status Request Timeout
-    "429", // HTTP status Too Many Requests
-    "502", // HTTP status Bad Gateway
-    "503", // HTTP status Service Unavailable
-    "504", // HTTP status Gateway Timeout
+    // Request Timeout, Too Many Requests, Bad Gateway, Service Unavailable, Gateway Timeout.
+    ...["408", "429", "502", "503", "504"],
     "4007", // RELATION_OPERATION_NOT_SUPPORTED: a block on the table
-    "4037", // a relation that is blocked, of newer servers
+    "4037", // a blocked relation, in newer servers
     "4092", // VERSION_CONFLICT: another write of the same row was faster
     "5002", // ONE_OR_MORE_SHARDS_NOT_AVAILABLE
     "5030", // QUERY_KILLED_BY_STATEMENT
-    "25006", // read_only_sql_transaction: PostgreSQL after a fail-over
-    "40001", // serialization_failure
-    "40003", // statement_completion_unknown
-    "40P01", // deadlock_detected
+    "25006", // read_only_sql_transaction: PostgreSQL after a failover
+    // serialization_failure, statement_completion_unknown, deadlock_detected.
+    ...["40001", "40003", "40P01"],
   ],
-  "too large": ["413"], // HTTP status Content Too Large
-  exists: [
-    "4093", // RELATION_ALREADY_EXISTS
-    "42P06", // duplicate_schema
-    "42P07", // duplicate_table
-    "42710", // duplicate_object: the type of a table
-    "42701", // duplicate_column
-    "23505", // unique_violation: what PostgreSQL notes of each of them
-  ],
-  needed: ["2BP01"], // dependent_objects_still_exist
+  // Content Too Large.
+  "too large": ["413"],
+  // RELATION_ALREADY_EXISTS; duplicate_schema, duplicate_table, duplicate_object (the type of a table), duplicate_column,
+  // unique_violation (in PostgreSQL's catalogs).
+  exists: ["4093", "42P06", "42P07", "42710", "42701", "23505"],
+  // dependent_objects_still_exist.
+  needed: ["2BP01"],
 };
 
 const KIND_OF_CODE: ReadonlyMap<string, SinkErrorKind> = new Map(
@@ -108,10 +88,10 @@ const UNAVAILABLE_CLASS = /^(?:08|53|55|57|58)\w{3}$/;
  * option violation, program limit exceeded, an exception of a trigger.
  */
 const REFUSED_CODE = /^(?:4(?!040$)\d{3}|(?:0A|21|22|23|42|44|54|P0)\w{3})$/;
-/** 4000, STATEMENT_INVALID_OR_UNSUPPORTED_SYNTAX, which stands for a few other things too. */
+/** STATEMENT_INVALID_OR_UNSUPPORTED_SYNTAX, which CrateDB uses for a few other errors, too. */
 const INVALID_STATEMENT = "4000";
 
-/** CrateDB's names of exceptions, which HTTP has before the message, one around the other. */
+/** Names of exceptions, nested in one another, which HTTP has before the message. */
 const EXCEPTIONS = String.raw`^ ?(?:\w+\[)*`;
 
 const UNAVAILABLE_EXCEPTION = new RegExp(
@@ -120,7 +100,7 @@ const UNAVAILABLE_EXCEPTION = new RegExp(
     "Timeout)\\w*\\[",
 );
 
-/** The same where the PostgreSQL wire has left the name out; CrateDB's versions word some differently. */
+/** The same errors over the PostgreSQL wire, which omits the name. Versions of CrateDB word some differently. */
 const UNAVAILABLE_MESSAGE = new RegExp(`${EXCEPTIONS}(?:${
   [
     "blocked by: \\[",
@@ -144,7 +124,7 @@ const UNAVAILABLE_MESSAGE = new RegExp(`${EXCEPTIONS}(?:${
   ].join("|")
 })`);
 
-/** A node that has just started plans statements before it has its tables. */
+/** A node that has just started plans statements before it has recovered its tables. */
 const PLANNED_TOO_EARLY = new RegExp(
   `${EXCEPTIONS}Couldn't create execution plan from logical plan because of: no such (?:shard|index)`,
 );
@@ -153,7 +133,7 @@ const TOO_MANY_COLUMNS = new RegExp(`${EXCEPTIONS}Limit of total (?:fields|colum
 const TOO_MANY_SHARDS = new RegExp(
   `${EXCEPTIONS}(?:Validation Failed: \\d+: )?this action would add \\[\\d+\\] total shards, but`,
 );
-/** CrateDB's messages for refused values, for the PostgreSQL wire, which leaves the code out. */
+/** CrateDB's messages for refused values, for the PostgreSQL wire, which omits the code. */
 const REFUSED_MESSAGE = new RegExp(
   `${EXCEPTIONS}(?:${
     [
@@ -170,14 +150,14 @@ const REFUSED_MESSAGE = new RegExp(
   })`,
   "s",
 );
-/** SnapshotInProgressException, whose name the PostgreSQL wire leaves out. */
+/** SnapshotInProgressException, whose name the PostgreSQL wire omits. */
 const BACKUP_RUNNING = new RegExp(`${EXCEPTIONS}Cannot delete indices that are being snapshotted: \\[`);
 const COLUMN_EXISTS = new RegExp(`${EXCEPTIONS}The table .* already has a column named `, "s");
 
 export interface SinkErrorOptions {
   /** CrateDB's error code (HTTP), the SQLSTATE (PostgreSQL wire) or the system's code of a failed connection. */
   readonly code?: string | undefined;
-  /** @default {what the code says, or the beginning of the message} */
+  /** @default {decided by the code, or by the beginning of the message} */
   readonly kind?: SinkErrorKind | undefined;
   readonly cause?: unknown;
 }
@@ -223,7 +203,7 @@ export function sinkErrorKind(code: string | undefined, message: string): SinkEr
 
 const RETRYABLE: readonly SinkErrorKind[] = ["unavailable", "unreachable", "unknown host"];
 
-/** Whether an error of the sink goes away by waiting. */
+/** Whether an error of the sink passes while the caller waits. */
 export const isRetryable = (error: unknown): boolean => isSinkError(error, ...RETRYABLE);
 
 /** Kinds of errors that a row can cause: its values, its size, a column that it needs, or a constraint. */
@@ -239,7 +219,6 @@ const SERVER_ERRORS: readonly SinkErrorKind[] = [...RETRYABLE, "tls", "foreign s
 
 /**
  * What may be at fault if a write fails.
- *
  * @example
  * IN: a SinkError of the kind "too large" → OUT: "row"; "privilege" → OUT: "table"; "foreign server" → OUT: "server"
  */
@@ -252,10 +231,7 @@ export function faultOf({ kind }: SinkError): "row" | "table" | "server" {
 export const isSinkError = (error: unknown, ...kinds: readonly SinkErrorKind[]): error is SinkError =>
   error instanceof SinkError && kinds.includes(error.kind);
 
-/**
- * Whether the server may still run the statement, or only receive it: the connection broke, the answer is overdue, or a
- * proxy has given up.
- */
+/** Whether the server may still receive or run the statement: the connection broke, or the answer is late. */
 export const isAnswerLost = (error: unknown): boolean =>
   error instanceof SinkError &&
   (error.kind === "unreachable" && error.code !== "ECONNREFUSED" || PROXY_GAVE_UP.includes(error.code ?? ""));
@@ -263,6 +239,6 @@ export const isAnswerLost = (error: unknown): boolean =>
 /** HTTP statuses Request Timeout, Bad Gateway, Service Unavailable, Gateway Timeout. */
 const PROXY_GAVE_UP = ["408", "502", "503", "504"];
 
-/** Also said by a node that has just started and has not recovered its tables yet. */
+/** A node that has just started and has not recovered its tables yet answers so, too. */
 export const isUnknownRelation = (error: unknown): boolean =>
   isSinkError(error, "unknown relation", "unknown schema");

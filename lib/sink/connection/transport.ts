@@ -1,16 +1,49 @@
 /** How statements reach the sink: over HTTP (`http.ts`) or the PostgreSQL wire (`wire.ts`). */
-import type { Query, QueryOptions } from "../sql/query.ts";
-import type { TableName } from "../sql/sql_names.ts";
 import type { Dialect } from "../sql/dialect.ts";
+import type { TableName } from "../sql/names.ts";
 
-/** A connection to a server, which speaks a dialect. */
+/** JSON text of objects (or null), sent as `array(object)` without being parsed. */
+export interface JsonArray {
+  readonly json: readonly (string | null)[];
+}
+
+export type Parameter = string | number | null | readonly string[] | JsonArray;
+
+export interface Result {
+  /** Rows that the statement wrote. */
+  readonly count: number;
+  readonly rows: readonly (readonly unknown[])[];
+}
+
+/** The default limit of a statement. */
+export const STATEMENT_LIMIT_MS = 120_000;
+/** The limit of a statement that reads or writes a whole table. */
+export const WHOLE_TABLE_LIMIT_MS = 24 * 60 * 60_000;
+
+export interface QueryOptions {
+  /** Whether the statement writes or deletes rows of a table to which others may write next. @default {false} */
+  readonly writes?: boolean;
+  /** Whether the statement tests what the server refuses: an unknown error is thrown at once. @default {false} */
+  readonly isTrial?: boolean;
+  /** Whether another process may have dropped the relation: its absence is thrown at once. @default {false} */
+  readonly mayBeDropped?: boolean;
+  /**
+   * Milliseconds until the answer has to be complete. After that the connection is closed and a SinkError of the kind
+   * "unreachable" is thrown; the server may still run the statement.
+   * @default {STATEMENT_LIMIT_MS}
+   */
+  readonly limitMs?: number;
+}
+
+export type Query = (
+  sql: string,
+  parameters?: readonly Parameter[],
+  options?: QueryOptions,
+) => Promise<Result>;
+
 export interface Transport extends AsyncDisposable {
   readonly dialect: Dialect;
-  /**
-   * Runs one statement with `$1`, `$2`, … as parameters.
-   *
-   * @throws SinkError
-   */
+  /** Runs one statement with the parameters `$1`, `$2`, …. @throws SinkError */
   query(...statement: Parameters<Query>): ReturnType<Query>;
 }
 
@@ -18,7 +51,7 @@ export interface Transport extends AsyncDisposable {
 export async function refreshTable(
   transport: Transport,
   table: TableName,
-  options: QueryOptions = {},
+  options?: QueryOptions,
 ): Promise<void> {
   const statement = transport.dialect.refresh?.(table);
   if (statement) await transport.query(statement, [], options);

@@ -8,21 +8,21 @@ export interface SinkAddress {
   readonly port: number;
   readonly user: string;
   readonly password: string;
-  /** The password as it is at the moment, if it is read from a file that may be replaced. */
+  /** Reads the current password from a file that may be replaced. */
   readonly latestPassword?: (() => string) | undefined;
   readonly tls: boolean;
   /** The default schema. */
   readonly schema: string;
-  /** The JSON Web Token as it is at the moment, in place of a password. */
+  /** Reads the current JSON Web Token, which replaces a password. */
   readonly jwt?: (() => string) | undefined;
   readonly certificates?: Certificates | undefined;
 }
 
 /** Certificates and their key, as PEM. */
 export interface Certificates {
-  /** Of the authority that the server's certificate has to be of. @default {those that the runtime knows} */
+  /** The authority that has signed the server's certificate. @default {those that the runtime trusts} */
   readonly ca?: string | undefined;
-  /** Of the client. */
+  /** The client's certificate. */
   readonly cert?: string | undefined;
   readonly key?: string | undefined;
 }
@@ -36,22 +36,18 @@ interface Scheme {
 const HTTP: Scheme = { transport: "http", port: 4200, tls: false };
 const WIRE: Scheme = { transport: "wire", port: 5432, tls: false };
 
-/** After the `+` is the driver, as in SQLAlchemy's URLs. */
+/** The drivers of SQLAlchemy's URLs, after a `+`. */
+const WIRE_DRIVERS = ["asyncpg", "pg8000", "psycopg", "psycopg2", "psycopg_async"];
+const CRATE_WIRE_DRIVERS = ["asyncpg", "psycopg", "psycopg_async"];
 const SCHEMES: ReadonlyMap<string, Scheme> = new Map([
   ["crate", HTTP],
   ["crate+urllib3", HTTP],
-  ["crate+asyncpg", WIRE],
-  ["crate+psycopg", WIRE],
-  ["crate+psycopg_async", WIRE],
+  ...CRATE_WIRE_DRIVERS.map((driver) => [`crate+${driver}`, WIRE] as const),
   ["http", HTTP],
   ["https", { ...HTTP, tls: true }],
   ["postgres", WIRE],
   ["postgresql", WIRE],
-  ["postgresql+asyncpg", WIRE],
-  ["postgresql+pg8000", WIRE],
-  ["postgresql+psycopg", WIRE],
-  ["postgresql+psycopg2", WIRE],
-  ["postgresql+psycopg_async", WIRE],
+  ...WIRE_DRIVERS.map((driver) => [`postgresql+${driver}`, WIRE] as const),
 ]);
 
 const TRUE = ["true", "t", "yes", "y", "on", "1"];
@@ -60,17 +56,10 @@ const PLAIN_MODES = ["disable"];
 const TLS_MODES = ["allow", "prefer", "require", "verify-ca", "verify-full"];
 
 const PARAMETERS = ["ssl", "sslmode", "schema"];
-/** Parameters of other programs that have no effect here. */
-const OTHERS = [
-  "application_name",
-  "channel_binding",
-  "connect_timeout",
-  "error_trace",
-  "pool_size",
-  "timeout",
-];
+/** Parameters of other programs, which have no effect here. */
+const OTHERS = "application_name channel_binding connect_timeout error_trace pool_size timeout".split(" ");
 
-/** The parser of URLs drops tabs and line breaks, and ends the host at one of `/ ? # \`: a part of the password is lost. */
+/** The parser of URLs drops tabs and line breaks, and ends the host at `/ ? # \`, so that a part of the password is lost. */
 const MISREAD = /[\t\r\n/?#\\].*@/s;
 
 const FORM = "It looks like crate://[user:password@]host[:4200][/?ssl=true&schema=doc] or " +
@@ -80,8 +69,7 @@ const FORM = "It looks like crate://[user:password@]host[:4200][/?ssl=true&schem
  * @example
  * IN: crate:// → OUT: {transport: "http", host: "localhost", port: 4200, user: "crate", schema: "doc", …}
  * IN: crate://me:s%40fe@db.example.org/?ssl=true → OUT: {…, user: "me", password: "s@fe", port: 4200, tls: true}
- *
- * @throws UsageError for a URL that is not of this form
+ * @throws UsageError
  */
 export function parseSinkUrl(text: string): SinkAddress {
   const wrong = (why: string) => new UsageError(`The CrateDB URL ${why}: ${maskUrl(text)}`, { hint: FORM });
@@ -127,11 +115,7 @@ function isDecodable(text: string): boolean {
   }
 }
 
-/**
- * @example
- * IN: crate+https → OUT: names a driver that means nothing here, https (only crate, crate+urllib3, … do)
- * IN: mysql → OUT: must start with crate:// or postgresql://
- */
+/** @example IN: crate+https → OUT: names a driver that means nothing here, https (only crate, crate+urllib3, … do) */
 function wrongStart(start: string): string {
   const [name = "", driver] = start.toLowerCase().split("+");
   if (driver === undefined || !SCHEMES.has(name)) return "must start with crate:// or postgresql://";

@@ -1,39 +1,50 @@
 /** The PostgreSQL wire, over a pool of connections. */
+import { connect, type Socket } from "node:net";
 import process from "node:process";
-import { Semaphore } from "../../util/semaphore.ts";
-import { type Dialect, dialectOf } from "../sql/dialect.ts";
-import {
-  type Parameter,
-  type Query,
-  type QueryOptions,
-  type Result,
-  STATEMENT_LIMIT_MS,
-} from "../sql/query.ts";
-import { isSinkError } from "./sink_error.ts";
-import type { Transport } from "./transport.ts";
+import postgres from "postgres";
+import { Semaphore } from "../../util/concurrency.ts";
+import { CRATEDB, type Dialect, POSTGRESQL } from "../sql/dialect.ts";
+import { type Parameter, type Query, type Result, STATEMENT_LIMIT_MS, type Transport } from "./transport.ts";
+import { isSinkError, SinkError } from "./sink_error.ts";
 import type { SinkAddress } from "./url.ts";
-import { WireConnection } from "./wire_connection.ts";
 
 const MAX_CONNECTIONS = 32;
-/** For the first statement, which asks what the server is. */
+/** Limit of the first statement, which asks for the version. */
 const CONNECT_LIMIT_MS = 15_000;
 
-/** Connections are opened when they are needed, and carry one statement at a time: one that is silent holds up no other. */
-class Pool {
+/** Opens connections on demand. Each runs one statement at a time, so that a silent one delays no other. */
+export class WireTransport implements Transport {
   readonly #address: SinkAddress;
   readonly #room = new Semaphore(MAX_CONNECTIONS);
   readonly #free: WireConnection[] = [];
   readonly #all = new Set<WireConnection>();
   #isClosed = false;
+  #dialect: Dialect = CRATEDB;
 
-  constructor(address: SinkAddress) {
+  private constructor(address: SinkAddress) {
     this.#address = address;
   }
 
-  run(
-    sql: string,
-    parameters: readonly Parameter[],
-    { limitMs = STATEMENT_LIMIT_MS }: QueryOptions,
+  /** @throws SinkError if no server answers, or it refuses the user */
+  static async open(address: SinkAddress): Promise<WireTransport> {
+    // With this variable, postgres.js asks for a setting that CrateDB lacks, and the program ends.
+    delete process.env.PGTARGETSESSIONATTRS;
+    const transport = new WireTransport(address);
+    try {
+      transport.#dialect = await dialectOf((sql) => transport.query(sql, [], { limitMs: CONNECT_LIMIT_MS }));
+      return transport;
+    } catch (error) {
+      await transport[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  get dialect(): Dialect {
+    return this.#dialect;
+  }
+
+  query(
+    ...[sql, parameters = [], { limitMs = STATEMENT_LIMIT_MS } = {}]: Parameters<Query>
   ): Promise<Result> {
     return this.#room.run(async () => {
       if (this.#isClosed) {
@@ -53,8 +64,8 @@ class Pool {
     });
   }
 
-  /** Closes all connections for good. */
-  async close(): Promise<void> {
+  /** Closes all connections at once. Statements in progress fail; the server may still run them. */
+  async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
     this.#free.length = 0;
     await Promise.all([...this.#all].map((connection) => this.#drop(connection)));
@@ -70,35 +81,124 @@ class Pool {
   }
 }
 
-export class WireTransport implements Transport {
-  readonly dialect: Dialect;
-  readonly #pool: Pool;
+/** Asks the server whether it is CrateDB or PostgreSQL. */
+export async function dialectOf(query: Query): Promise<Dialect> {
+  const { rows: [row] } = await query("SELECT version()");
+  return /^PostgreSQL\b/.test(String(row?.[0])) ? POSTGRESQL : CRATEDB;
+}
 
-  private constructor(pool: Pool, dialect: Dialect) {
-    this.#pool = pool;
-    this.dialect = dialect;
+/** From the first packet until the end of the login. */
+const LOGIN_LIMIT_SECONDS = 10;
+
+/**
+ * Runs statements one after the other on a connection of postgres.js that the first one opens. The caller closes and
+ * replaces it after an error of the kind "unreachable".
+ */
+export class WireConnection {
+  readonly #address: SinkAddress;
+  readonly #sql: postgres.Sql;
+  #socket: Socket | undefined;
+  /** Whether the current statement has opened the connection. */
+  #hasConnected = false;
+  #isClosed = false;
+
+  constructor(address: SinkAddress) {
+    const { host, user, password, latestPassword, tls, schema, certificates } = address;
+    this.#address = address;
+    const options: postgres.Options<Record<never, never>> & { socket: () => Promise<Socket> } = {
+      host,
+      port: address.port,
+      user,
+      password: latestPassword ?? password,
+      database: schema,
+      ssl: tls && { host, ...certificates },
+      max: 1,
+      connect_timeout: LOGIN_LIMIT_SECONDS,
+      // The callers decide when to retry.
+      backoff: () => 0,
+      fetch_types: false,
+      onnotice: () => {},
+      connection: { application_name: "mongodb_cdc_cratedb" },
+      socket: () => this.#connect(),
+    };
+    this.#sql = postgres(options);
   }
 
-  /** @throws SinkError when no server answers, or refuses the user */
-  static async open(address: SinkAddress): Promise<WireTransport> {
-    // With this variable postgres.js asks for a setting that CrateDB lacks, and the program ends.
-    delete process.env.PGTARGETSESSIONATTRS;
-    const pool = new Pool(address);
+  /** Runs one statement. Closes the connection if the answer is not complete in time. @throws SinkError */
+  async run(statement: string, parameters: readonly Parameter[], limitMs: number): Promise<Result> {
+    this.#hasConnected = false;
+    const overdue = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      overdue.reject(this.#lost(`no answer within ${limitMs / 1_000} s`, "ETIMEDOUT"));
+      void this.close();
+    }, limitMs);
     try {
-      const dialect = await dialectOf((sql) => pool.run(sql, [], { limitMs: CONNECT_LIMIT_MS }));
-      return new WireTransport(pool, dialect);
-    } catch (error) {
-      await pool.close();
-      throw error;
+      // After a swap, a prepared statement would silently write to the old table.
+      const answer = this.#sql.unsafe(statement, parameters.map(argument), { prepare: false }).values();
+      const result = await Promise.race([answer, overdue.promise]);
+      return { count: result.count ?? 0, rows: result };
+    } catch (cause) {
+      if (cause instanceof SinkError) throw cause;
+      const { message, code } = cause as { message?: string; code?: string };
+      const { host, port } = this.#address;
+      // With TLS, postgres.js leaves the address out.
+      const text = (message || String(code ?? cause)).replace("undefined:undefined", `${host}:${port}`);
+      throw new SinkError(text, { code, cause });
+    } finally {
+      clearTimeout(timer);
     }
   }
 
-  query(...[sql, parameters = [], options = {}]: Parameters<Query>): Promise<Result> {
-    return this.#pool.run(sql, parameters, options);
+  /** Closes the connection for good. The current statement fails. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#sql.end({ timeout: 0 }).catch(() => {});
+    this.#socket?.destroy();
   }
 
-  /** Closes all connections at once. Running statements fail; the server may still run them. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#pool.close();
+  /** Connects once for each statement: postgres.js would connect again and again to a server that closes connections. */
+  async #connect(): Promise<Socket> {
+    const closed = this.#lost("the server has closed the connection before the login", "ECONNRESET");
+    if (this.#hasConnected || this.#isClosed) throw closed;
+    this.#hasConnected = true;
+    const { host, port } = this.#address;
+    const socket = connect(port, host);
+    this.#socket = socket;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const giveUp = () => reject(this.#lost(`no connection within ${LOGIN_LIMIT_SECONDS} s`, "ETIMEDOUT"));
+    const timer = setTimeout(giveUp, LOGIN_LIMIT_SECONDS * 1_000);
+    const end = () => reject(closed);
+    socket.once("connect", resolve).once("error", reject).once("close", end);
+    try {
+      await promise;
+    } catch (error) {
+      socket.destroy();
+      throw error;
+    } finally {
+      clearTimeout(timer);
+      socket.off("error", reject).off("close", end);
+    }
+    // It may close before postgres.js listens to it.
+    if (socket.destroyed) throw closed;
+    // postgres.js reads these properties for the name in the certificate and for its errors.
+    return Object.assign(socket, { host, port });
   }
+
+  #lost(why: string, code: string): SinkError {
+    const { host, port } = this.#address;
+    return new SinkError(`${host}:${port}: ${why}`, { code });
+  }
+}
+
+/**
+ * Arrays go as PostgreSQL array literals.
+ * @example IN: ['a"b'] → OUT: {"a\"b"}; IN: {json: ['{"n":1}', null]} → OUT: {"{\"n\":1}",NULL}
+ */
+function argument(parameter: Parameter): string | number | null {
+  if (parameter === null || typeof parameter !== "object") return parameter;
+  const items = "json" in parameter
+    // JSON text has no control characters, so quoting it as JSON again gives the same result faster.
+    ? parameter.json.map((item) => item === null ? "NULL" : JSON.stringify(item))
+    : parameter.map((item) => `"${item.replace(/["\\]/g, "\\$&")}"`);
+  return `{${items.join(",")}}`;
 }

@@ -1,6 +1,6 @@
 /**
- * Transports around a transport: each adds one thing to how statements run. They are nested in this order, from the
- * server outwards; why, `docs/architecture.md` tells:
+ * Transports around a transport. Each adds one thing to how statements run. From the server outwards they are nested in
+ * this order; `docs/architecture.md` has the reasons:
  *
  *     treatAsPassing → countingWrites → fenced → retrying, or → fenced → abortable
  */
@@ -10,15 +10,14 @@ import { QUIET } from "../../util/log.ts";
 import type { Shutdown } from "../../util/shutdown.ts";
 import { isRetryable, isSinkError, isUnknownRelation, SinkError, type SinkErrorKind } from "./sink_error.ts";
 import { LostWrites, type LostWritesOptions } from "./lost_writes.ts";
-import { type Query, STATEMENT_LIMIT_MS } from "../sql/query.ts";
-import type { Transport } from "./transport.ts";
+import { type Query, STATEMENT_LIMIT_MS, type Transport } from "./transport.ts";
 
-/** A node that has just started is given this long to recover its tables. */
+/** The time that a node has to recover its tables after it has started. */
 const RECOVERY_MS = 60_000;
-/** A table that was closed a moment ago may be swapped for another one. */
+/** The time during which a table that was closed to writing may be swapped. */
 const SETTLING_MS = 10_000;
 
-/** A transport like another one, with another way to run statements. */
+/** The transport with another way to run statements. */
 const wrapped = (transport: Transport, query: Query): Transport => ({
   dialect: transport.dialect,
   query,
@@ -26,8 +25,8 @@ const wrapped = (transport: Transport, query: Query): Transport => ({
 });
 
 /**
- * For a minute after a lost connection, and for ten seconds after the server or a table was unavailable, treats errors
- * that say nothing as passing ones, so that they are tried again. CrateDB has such for a table that is being swapped.
+ * Treats unspecific errors as passing ones, so that they are retried, for a minute after a lost connection and for ten
+ * seconds after the server or a table was unavailable: CrateDB answers so for a table that is being swapped.
  */
 export function treatAsPassing(
   transport: Transport,
@@ -48,17 +47,13 @@ export function treatAsPassing(
 }
 
 export interface CountingTransport extends Transport {
-  /** Whether a statement that writes rows may still be running, also after its caller has stopped waiting. */
+  /** Whether a statement that writes rows may still be running, even if its caller has stopped waiting. */
   readonly writing: boolean;
-  /**
-   * Resolves when no write whose answer was lost runs any more.
-   *
-   * @throws SinkError when the server does not answer; AbortError once the transport is disposed of
-   */
+  /** See {@linkcode LostWrites.settled}. */
   settled(): Promise<void>;
 }
 
-/** Tracks whether any statement that writes rows is still running. */
+/** Tracks whether a statement that writes rows is still running. */
 export function countingWrites(
   transport: Transport,
   { clock = SYSTEM_CLOCK, log = QUIET }: Partial<LostWritesOptions> = {},
@@ -89,8 +84,8 @@ export function countingWrites(
 }
 
 /**
- * Asks before each statement; if `check` throws, nothing is sent. A write waits first until no lost write runs,
- * which would overwrite it.
+ * Calls `check` before each statement, which is not sent if that throws. A write first waits until no lost write is
+ * running, which would overwrite it.
  */
 export const fenced = (
   transport: Transport & Partial<Pick<CountingTransport, "settled">>,
@@ -103,7 +98,7 @@ export const fenced = (
     return await transport.query(...statement);
   });
 
-/** Waits for nothing once the program is told to stop; the server may still be at work. */
+/** Waits for no answer once the program has to stop; the server may still run the statement. */
 export const abortable = (transport: Transport, shutdown: Shutdown): Transport =>
   wrapped(transport, async (...statement) => {
     shutdown.signal.throwIfAborted();
@@ -112,28 +107,28 @@ export const abortable = (transport: Transport, shutdown: Shutdown): Transport =
 
 export type RetryingOptions = Omit<RetryOptions, "isRetryable" | "allowedMs">;
 
-/** Kinds of errors that pass within a minute while the program runs: at its start, the same server has answered. */
+/** Kinds of errors that pass within a minute: at the start of the program, the same server has answered. */
 const PASSING_FOR_A_MINUTE: readonly SinkErrorKind[] = [
   // A node that has just started has not recovered its tables yet.
   "unknown relation",
   "unknown schema",
-  // The password or the token was replaced, here or there first.
+  // The password or the token was replaced, on one side first.
   "login",
   // A load balancer without a node.
   "foreign server",
 ];
-/** How often a write is tried again after an unknown error. */
+/** How often a write is retried after an unknown error. */
 const UNSPECIFIC_RETRIES = 4;
 
-/** Tries a statement again for as long as the sink is away. Every statement must be safe to repeat. */
+/** Retries a statement as long as the sink is away. Each statement must be safe to repeat. */
 export const retrying = (transport: Transport, options: RetryingOptions): Transport =>
   wrapped(transport, (...statement) => {
-    const [, , { writes = false, isTrial = false, mayBeMissing = false, limitMs = 0 } = {}] = statement;
+    const [, , { writes = false, isTrial = false, mayBeDropped = false, limitMs = 0 } = {}] = statement;
     const { clock = SYSTEM_CLOCK } = options;
     const started = clock.monotonic();
     let triesLeft = writes && !isTrial ? UNSPECIFIC_RETRIES : 0;
     const isPassing = (error: unknown) =>
-      isSinkError(error, ...PASSING_FOR_A_MINUTE) && !(mayBeMissing && isUnknownRelation(error)) &&
+      isSinkError(error, ...PASSING_FOR_A_MINUTE) && !(mayBeDropped && isUnknownRelation(error)) &&
       clock.monotonic() - started < RECOVERY_MS;
     const isUnspecific = (error: unknown) => isSinkError(error, "unspecific") && triesLeft-- > 0;
     return retry(() => transport.query(...statement), {

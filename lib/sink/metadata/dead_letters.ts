@@ -1,50 +1,48 @@
 /**
- * Documents that no row could hold, kept whole if they can be. To replay them, fix the cause and start the relay again.
+ * Dead letters: documents that no row could hold, with the error. The relay tries them again at each start.
  *
- * A letter can always be written and read: CrateDB's parser takes no text over {@linkcode Dialect.maxText}, so a letter is
- * without its document if that would be longer, or if CrateDB refuses the letter with it for whatever reason.
+ * A dead letter is saved without its document if the document is longer than {@linkcode Dialect.maxText}, or if CrateDB
+ * refuses the dead letter with it.
  */
 import { bytesJson, documentOfExtendedJson, extendedJson } from "../../bson/bson.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import { messageOf } from "../../util/errors.ts";
 import { grouped } from "../../util/grouped.ts";
 import type { Dialect } from "../sql/dialect.ts";
-import type { Result } from "../sql/query.ts";
+import { refreshTable, type Result, type Transport } from "../connection/transport.ts";
 import { faultOf, SinkError } from "../connection/sink_error.ts";
-import { refreshTable, type Transport } from "../connection/transport.ts";
-import { scanTable } from "../table/scan_table.ts";
-import { quoteTable, type TableName } from "../sql/sql_names.ts";
+import { scanTable } from "../table/row_reader.ts";
+import { quoteTable, type TableName } from "../sql/names.ts";
 import { createMetadataTable } from "./metadata_tables.ts";
 
 const TABLE = "cdc_dead_letter";
 
-/** An error may quote a document. */
 const MAX_ERROR_CHARACTERS = 2_000;
-/** Larger documents are kept as BSON: as Extended JSON, one of 16 MB would take many seconds. */
+/** Larger documents are saved as BSON: 16 MB of Extended JSON would take many seconds. */
 const MAX_READABLE_BYTES = 2 ** 20;
-/** Keys that are remembered; of more, the sink is asked. */
+/** Keys in memory; beyond that, CrateDB is queried. */
 const MAX_KNOWN = 10_000;
-/** Letters of one statement, and the characters of their keys or documents. */
+/** Limits of a statement: dead letters, and characters of their keys or documents. */
 const MAX_LETTERS = 1_000;
 const MAX_CHARACTERS = 2 ** 22;
 
 const WITHOUT =
-  " The letter is without its document, which is too large for that as well. Make the document smaller; or raise " +
-  "http.max_content_length in crate.yml or use the PostgreSQL wire (CRATEDB_URL), and start the relay with --snapshot always.";
+  " The dead letter lacks its document, which is too large for it as well. Make the document smaller. Or raise " +
+  "http.max_content_length in crate.yml, or use the PostgreSQL wire (CRATEDB_URL), and start the relay with --snapshot always.";
 
 export interface DeadLetter {
   readonly oid: string;
-  /** BSON; null if it is not to be had. */
+  /** BSON; null if unavailable. */
   readonly document: Uint8Array | null;
   readonly error: string;
 }
 
-/** A dead letter that can be tried again, or the reason for which it cannot be read. */
+/** A dead letter with its document, or the reason why it cannot be read. */
 export type StoredLetter =
   | { readonly oid: string; readonly document: Uint8Array }
   | { readonly oid: string; readonly unreadable: string };
 
-/** The dead letters of one table. */
+/** Selects the dead letters of one table. */
 export interface DeadLettersOptions {
   readonly schema: string;
   /** See {@linkcode deadLetterStream}. */
@@ -52,15 +50,13 @@ export interface DeadLettersOptions {
 }
 
 /**
- * What the dead letters of a table are kept under. The view `cdc_status` makes the same of `cdc_collection`.
+ * The key of a table's dead letters. The view `cdc_status` builds the same text from `cdc_collection`.
  *
- * @example
- * IN: shop.orders, {schema: "doc", name: "t"} → OUT: shop.orders -> doc.t
+ * @example IN: shop.orders, {schema: "doc", name: "t"} → OUT: shop.orders -> doc.t
  */
 export const deadLetterStream = (namespace: Namespace, { schema, name }: TableName): string =>
   `${namespaceText(namespace)} -> ${schema}.${name}`;
 
-/** A dead letter as it is written. */
 interface LetterRow {
   readonly oid: string;
   /** Canonical Extended JSON, see {@linkcode documentText}. */
@@ -69,15 +65,15 @@ interface LetterRow {
 }
 
 /**
- * One row per document that is not in the table. While it is there, the table has no row with that key, so no query sees a
- * state that is no longer true. It is removed when a later version of the document is written.
+ * The dead letters of one table. A key has either a row or a dead letter, so no query sees an outdated row. Writing a later
+ * version of the document deletes the dead letter.
  */
 export class DeadLetters {
   readonly #transport: Transport;
   readonly #options: DeadLettersOptions;
   readonly #name: TableName;
   readonly #table: string;
-  /** Keys that have letters; undefined if they are too many to be remembered. */
+  /** Keys with dead letters; undefined if they are too many. */
   #known: Set<string> | undefined = new Set();
 
   private constructor(transport: Transport, options: DeadLettersOptions) {
@@ -87,7 +83,7 @@ export class DeadLetters {
     this.#table = quoteTable(this.#name);
   }
 
-  /** Makes the table if it is missing. All streams of a schema share it. */
+  /** Creates the table, which all streams of a schema share. */
   static async prepare(transport: Transport, { schema }: { schema: string }): Promise<void> {
     const { longText } = transport.dialect;
     const columns = `stream TEXT, oid TEXT, document ${longText}, error ${longText}, ` +
@@ -102,7 +98,6 @@ export class DeadLetters {
     return letters;
   }
 
-  /** The number of letters. */
   static async count(transport: Transport, { schema, stream }: DeadLettersOptions): Promise<number> {
     const { rows: [row] } = await transport.query(
       `SELECT count(*) FROM ${quoteTable({ schema, name: TABLE })} WHERE stream = $1`,
@@ -132,7 +127,7 @@ export class DeadLetters {
     return DeadLetters.count(this.#transport, this.#options);
   }
 
-  /** Their keys, in lists of at most `size`. */
+  /** All keys, in lists of at most `size`. */
   async *keys(size: number): AsyncGenerator<string[]> {
     const pages = scanTable(this.#transport, this.#name, {
       columns: ["oid"],
@@ -143,7 +138,7 @@ export class DeadLetters {
     for await (const rows of pages) yield rows.map(([oid]) => String(oid));
   }
 
-  /** All that have their documents, or should have and cannot be read; so many at once as memory has room for. */
+  /** All dead letters with documents, in groups of limited size. */
   async *read(): AsyncGenerator<StoredLetter[]> {
     for await (const oids of this.keys(MAX_LETTERS)) {
       const sizes = await this.#select("char_length(document)", oids);
@@ -158,11 +153,11 @@ export class DeadLetters {
         yield [...rows.map(([oid, document]) => parsed(String(oid), String(document))), ...unreadable];
       }
     }
-    // Now they may be few enough to be remembered.
+    // They may be few enough now.
     if (!this.#known) await this.#learn();
   }
 
-  /** A value of each of these letters. One that CrateDB cannot read fails the whole statement: it is looked for. */
+  /** Selects a value of each dead letter. One that CrateDB cannot read fails the statement: finds it by bisection. */
   async #select(
     value: string,
     oids: readonly string[],
@@ -185,7 +180,7 @@ export class DeadLetters {
     }
   }
 
-  /** Writes letters, in place of earlier ones of the same keys. */
+  /** Saves dead letters. Replaces earlier ones with the same keys. */
   async add(letters: readonly DeadLetter[]): Promise<void> {
     if (letters.length === 0) return;
     const { maxText } = this.#transport.dialect;
@@ -203,7 +198,7 @@ export class DeadLetters {
     await refreshTable(this.#transport, this.#name);
   }
 
-  /** @returns whether all are written: a bulk statement may leave out rows without an error */
+  /** @returns whether all were written: a bulk statement may skip rows without an error */
   async #insertAll(rows: readonly LetterRow[]): Promise<boolean> {
     const [texts] = this.#transport.dialect.lists;
     try {
@@ -226,7 +221,7 @@ export class DeadLetters {
     }
   }
 
-  /** An earlier letter that CrateDB cannot read cannot be written over either. */
+  /** CrateDB cannot overwrite a dead letter that it cannot read: deletes it first. */
   async #insertOne(row: LetterRow): Promise<void> {
     try {
       return await this.#insert(row);
@@ -246,7 +241,7 @@ export class DeadLetters {
     );
   }
 
-  /** Removes all dead letters, also those that another relay has left. */
+  /** Deletes all dead letters, including those of other relays. */
   async clear(): Promise<void> {
     await this.#transport.query(`DELETE FROM ${this.#table} WHERE stream = $1`, [this.#options.stream], {
       writes: true,
@@ -255,7 +250,7 @@ export class DeadLetters {
     await refreshTable(this.#transport, this.#name);
   }
 
-  /** Removes the dead letters of documents that were written or deleted. */
+  /** Deletes the dead letters of documents that were written or deleted. */
   async resolve(oids: readonly string[]): Promise<void> {
     const known = this.#known;
     const resolved = known
@@ -294,7 +289,7 @@ const whereKeys = ({ lists: [texts] }: Dialect): string => `WHERE stream = $1 AN
 const keyGroups = (oids: readonly string[]): Generator<string[]> =>
   grouped(oids, { count: MAX_LETTERS, weight: MAX_CHARACTERS, weightOf: ({ length }) => length });
 
-/** Whether a letter can have caused the error. */
+/** Whether a dead letter may have caused the error. */
 const isRefusal = (error: unknown): error is SinkError =>
   error instanceof SinkError && faultOf(error) === "row";
 
@@ -313,7 +308,6 @@ const withoutDocument = ({ oid, error }: LetterRow): LetterRow => ({
   error: `${error}${WITHOUT}`,
 });
 
-/** Somebody may have changed the text. */
 function parsed(oid: string, text: string): StoredLetter {
   try {
     return { oid, document: documentOfExtendedJson(text) };

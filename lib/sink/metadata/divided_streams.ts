@@ -4,7 +4,7 @@
  */
 import { isDividedOtherwise, siblingsOf } from "../../key/worker.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
-import { quoteTable } from "../sql/sql_names.ts";
+import { quoteTable } from "../sql/names.ts";
 import { readPosition } from "./saved_position.ts";
 
 export interface DividedStreamsOptions {

@@ -1,5 +1,5 @@
 /** Records which collection of which stream has rows in which table, because the rows do not tell. */
-import { quoteTable, type TableName } from "../sql/sql_names.ts";
+import { quoteTable, type TableName } from "../sql/names.ts";
 import { isStreamOf, partsOfStream } from "../../key/worker.ts";
 import { createMetadataTable, selectFromEverySchema } from "./metadata_tables.ts";
 import type { Namespace } from "../../util/namespace.ts";

@@ -1,38 +1,37 @@
 /**
- * A lease on a row: one process at a time may write it. Whoever holds it says so again and again; when that stops, the
- * lease runs out. Each write is fenced by the row's version, so that a process that was frozen meanwhile is refused.
+ * A lease on a row: one process at a time may write it. The owner renews the lease, or it expires. Each write is fenced
+ * by the row's version, so that a process that was frozen cannot write after another one has taken the lease.
  */
 import { hostname } from "node:os";
 import process from "node:process";
 import type { Clock } from "../../util/clock.ts";
 import { UserError } from "../../util/errors.ts";
-import { type QueryOptions, STATEMENT_LIMIT_MS } from "../sql/query.ts";
-import type { Transport } from "../connection/transport.ts";
-import { quoteName, quoteTable, type TableName } from "../sql/sql_names.ts";
+import { type QueryOptions, STATEMENT_LIMIT_MS, type Transport } from "../connection/transport.ts";
+import { quoteName, quoteTable, type TableName } from "../sql/names.ts";
 import type { ColumnType } from "./status_columns.ts";
 
 export interface LeaseOptions<Column extends string> {
-  /** A table with the columns `owner TEXT` and `lease_until TIMESTAMP WITH TIME ZONE`, and the ones named here. */
+  /** Has `owner TEXT`, `lease_until TIMESTAMP WITH TIME ZONE`, and the columns below. */
   readonly table: TableName;
-  /** The column of the primary key, and the row's key in it. */
+  /** The column of the primary key. */
   readonly keyColumn: string;
   readonly key: string;
-  /** Text columns that are written with the lease, fenced by it. */
+  /** Text columns that {@linkcode Lease.save} writes. */
   readonly columns: readonly Column[];
-  /** Further columns, which each write brings up to date; nobody here reads them. @default {none} */
+  /** Further columns, which each write sets. @default {none} */
   readonly reported?: () => readonly ReportedValue[];
-  /** A timestamp column that each write sets; none for none. */
+  /** A timestamp column that each write sets. @default {none} */
   readonly reportedAtColumn?: string;
-  /** A timestamp column that each save sets; none for none. */
+  /** A timestamp column that each save sets. @default {none} */
   readonly savedAtColumn?: string;
-  /** Milliseconds that the lease lasts without a sign of life. */
+  /** Milliseconds until the lease expires without a renewal. */
   readonly lease: number;
   readonly clock: Clock;
-  /** What another process does that holds it, for errors, e.g. "follows this stream: shop.*". */
+  /** Predicate for the error if another process holds the lease, e.g. "follows this stream: shop.*". */
   readonly holds: string;
-  /** What it does by taking it away, e.g. "has taken over this stream: shop.*". */
+  /** Predicate for the error if another process takes it, e.g. "has taken over this stream: shop.*". */
   readonly takesOver: string;
-  /** Whether another process may have it at once when this one gives it back. @default {always} */
+  /** Whether the lease may be released early, on disposal. @default {always} */
   readonly isFree?: () => boolean;
 }
 
@@ -45,52 +44,48 @@ export interface ReportedValue {
 
 export type LeaseValues<Column extends string> = Readonly<Record<Column, string | null>>;
 
-/** Another process holds the lease, and is alive. */
-export class LeaseHeldError extends UserError {
-  readonly owner: string | null;
-
-  constructor(owner: string | null, holds: string) {
-    super(`Another relay (${owner}) ${holds}`, {
-      hint: "Stop it first; two relays on one stream would overwrite each other.",
-    });
-    this.owner = owner;
+class LeaseError extends UserError {
+  constructor(readonly owner: string | null, predicate: string, hint: string) {
+    super(`Another relay (${owner}) ${predicate}`, { hint });
   }
 }
 
-/** Another process has the lease by now. */
-export class LeaseLostError extends UserError {
-  readonly owner: string | null;
+/** Another live process holds the lease. */
+export class LeaseHeldError extends LeaseError {
+  constructor(owner: string | null, holds: string) {
+    super(owner, holds, "Stop it first; two relays on one stream would overwrite each other.");
+  }
+}
 
+/** Another process has taken the lease. */
+export class LeaseLostError extends LeaseError {
   constructor(owner: string | null, takesOver: string) {
-    super(`Another relay (${owner}) ${takesOver}`, {
-      hint: "This one stops, so that no change is written twice out of order.",
-    });
-    this.owner = owner;
+    super(owner, takesOver, "This one stops, so that no change is written twice out of order.");
   }
 }
 
 interface Row<Column extends string> {
   readonly values: LeaseValues<Column>;
   readonly owner: string | null;
-  /** Milliseconds that are left by the server's clock; not positive when it has run out. */
+  /** Milliseconds until it expires, by the server's clock. */
   readonly left: number;
   readonly version: readonly [seqNo: string, primaryTerm: string];
 }
 
 export interface AcquireOptions {
   readonly signal: AbortSignal;
-  /** Called once when an earlier owner's lease has to run out. */
+  /** Called once if the lease of an earlier owner has to expire first. */
   readonly onWait: (owner: string | null, milliseconds: number) => void;
-  /** Whether an owner that is alive is waited for, until it gives the lease back or dies. @default {false} */
+  /** Whether to wait for a live owner until it releases the lease or dies. @default {false} */
   readonly standsBy?: boolean;
 }
 
-/** How much longer than its lease an owner is waited for that might be dead. */
+/** Wait for the expiry of a dead owner's lease, beyond its duration. */
 export const LEASE_MARGIN_MS = 1_000;
 const LONGEST_WAIT_MS = 500;
-/** A slow server needs this for a small statement. */
+/** Minimum time limit of a statement. */
 const SHORTEST_LIMIT_MS = 5_000;
-/** The server's clock and this one's need not agree to the millisecond. */
+/** Tolerance between the clocks of server and client. */
 const CLOCK_MARGIN_MS = 50;
 
 export class Lease<Column extends string> implements AsyncDisposable {
@@ -102,10 +97,10 @@ export class Lease<Column extends string> implements AsyncDisposable {
   #version: Row<Column>["version"] = ["", ""];
   #queue: Promise<void> = Promise.resolve();
   #waiting = 0;
-  /** When the last write that is confirmed was sent. */
+  /** When the last confirmed write was sent. */
   #confirmedAt = 0;
 
-  private constructor(transport: Transport, options: LeaseOptions<Column>) {
+  constructor(transport: Transport, options: LeaseOptions<Column>) {
     this.#transport = transport;
     this.#options = options;
     this.#target = quoteTable(options.table);
@@ -113,86 +108,66 @@ export class Lease<Column extends string> implements AsyncDisposable {
   }
 
   /**
-   * Takes the lease, waiting for that of an owner that died to run out.
-   *
-   * @throws LeaseHeldError when the owner turns out to be alive, and is not to be waited for
+   * Takes the lease. Waits for the lease of a dead owner to expire.
+   * @throws LeaseHeldError if the owner is alive and `standsBy` is false
    */
-  static async acquire<Column extends string>(
-    transport: Transport,
-    options: LeaseOptions<Column>,
-    { signal, onWait, standsBy = false }: AcquireOptions,
-  ): Promise<Lease<Column>> {
-    const lease = new Lease(transport, options);
-    const { clock } = options;
-    await lease.#createRow();
+  async acquire({ signal, onWait, standsBy = false }: AcquireOptions): Promise<void> {
+    const { clock, lease, holds } = this.#options;
+    await this.#createRow();
     let deadline: number | undefined;
     while (true) {
-      const row = await lease.#read();
+      const row = await this.#read();
       if (row.left <= 0) {
-        if (await lease.#take(row)) return lease;
+        if (await this.#take(row)) return;
         continue;
       }
       if (deadline === undefined) {
-        deadline = clock.monotonic() + Math.max(row.left, options.lease) + LEASE_MARGIN_MS;
+        deadline = clock.monotonic() + Math.max(row.left, lease) + LEASE_MARGIN_MS;
         onWait(row.owner, row.left);
       }
-      if (clock.monotonic() > deadline && !standsBy) throw new LeaseHeldError(row.owner, options.holds);
+      if (clock.monotonic() > deadline && !standsBy) throw new LeaseHeldError(row.owner, holds);
       await clock.wait(Math.min(row.left + CLOCK_MARGIN_MS, LONGEST_WAIT_MS), { signal });
     }
   }
 
-  /** Takes the lease if nobody that is alive has it; undefined otherwise. */
-  static async tryAcquire<Column extends string>(
-    transport: Transport,
-    options: LeaseOptions<Column>,
-  ): Promise<Lease<Column> | undefined> {
-    const lease = new Lease(transport, options);
-    let row = await lease.#find();
+  /** Takes the lease unless a live process holds it. @returns whether it was taken */
+  async tryAcquire(): Promise<boolean> {
+    let row = await this.#find();
     if (!row) {
-      await lease.#createRow();
-      row = await lease.#read();
+      await this.#createRow();
+      row = await this.#read();
     }
-    return row.left <= 0 && await lease.#take(row) ? lease : undefined;
+    return row.left <= 0 && await this.#take(row);
   }
 
-  /** The name of this process. */
+  /** Host, process id and a random part. */
   get owner(): string {
     return this.#owner;
   }
 
-  /** What the row's columns were when they were written or read last. */
+  /** The columns as last read or written. */
   get values(): LeaseValues<Column> {
     return this.#values;
   }
 
-  /**
-   * Writes what has changed. Writes come one after the other.
-   *
-   * @throws LeaseLostError
-   */
+  /** Writes these columns. Writes never overlap. @throws LeaseLostError */
   save(change: Partial<LeaseValues<Column>>): Promise<void> {
     return this.#enqueue(() => this.#write({ ...this.#values, ...change }, { isSave: true }));
   }
 
-  /** Renews the lease until it is disposed of; calls `lost` if that fails. @param every milliseconds at most */
+  /** Renews the lease until disposal; calls `lost` if that fails. @param every maximum interval in milliseconds */
   keep(lost: (error: unknown) => void, every = Infinity): Disposable {
     const timer = setInterval(() => this.renew().catch(lost), Math.min(this.#options.lease / 3, every));
     return { [Symbol.dispose]: () => clearInterval(timer) };
   }
 
-  /**
-   * Renews the lease, unless the row is being written already.
-   *
-   * @throws LeaseLostError
-   */
+  /** Renews the lease, or waits for the current write. @throws LeaseLostError */
   renew(): Promise<void> {
     return this.#waiting > 0 ? this.#queue : this.#renew();
   }
 
   /**
-   * Resolves if the lease is valid for some time yet; otherwise renews it first, for example after SIGSTOP or when the
-   * clock was set back.
-   *
+   * Renews the lease if its last confirmed write is old, for example after SIGSTOP or a step of the clock.
    * @throws LeaseLostError
    */
   async check(): Promise<void> {
@@ -202,7 +177,7 @@ export class Lease<Column extends string> implements AsyncDisposable {
     if (isOld()) await this.#renew();
   }
 
-  /** Gives the lease back, so that the next owner need not wait for it; not while rows are still on their way. */
+  /** Releases the lease for the next owner, unless rows are still being written. */
   async [Symbol.asyncDispose](): Promise<void> {
     const { isFree = () => true } = this.#options;
     await this.#enqueue(async () => {
@@ -210,7 +185,7 @@ export class Lease<Column extends string> implements AsyncDisposable {
     }).catch(() => {});
   }
 
-  /** An answer after the end of the lease is of no use. */
+  /** An answer after the expiry of the lease is useless. */
   get #limit(): QueryOptions {
     return { limitMs: Math.min(Math.max(this.#options.lease, SHORTEST_LIMIT_MS), STATEMENT_LIMIT_MS) };
   }
@@ -219,7 +194,7 @@ export class Lease<Column extends string> implements AsyncDisposable {
     return this.#enqueue(() => this.#write(this.#values));
   }
 
-  /** False when another process was faster. */
+  /** @returns false if another process was faster */
   async #take({ values, version }: Row<Column>): Promise<boolean> {
     this.#values = values;
     this.#version = version;
@@ -248,12 +223,12 @@ export class Lease<Column extends string> implements AsyncDisposable {
     );
   }
 
-  /** @throws UserError when the row does not exist */
+  /** @throws UserError if the row does not exist */
   async #read(): Promise<Row<Column>> {
     const row = await this.#find();
     if (row) return row;
-    throw new UserError(`The row of ${this.#options.key} is gone from ${this.#target}.`, {
-      hint: "Somebody has deleted it. Start the relay again.",
+    throw new UserError(`The row of ${this.#options.key} was deleted from ${this.#target}.`, {
+      hint: "Start the relay again.",
     });
   }
 
@@ -276,13 +251,12 @@ export class Lease<Column extends string> implements AsyncDisposable {
     };
   }
 
-  /** Renewals leave the time of the last save as it was. */
   async #write(
     values: LeaseValues<Column>,
     { lease = this.#options.lease, isSave = false }: { lease?: number; isSave?: boolean } = {},
   ): Promise<void> {
     const { clock, takesOver } = this.#options;
-    // An update whose answer was lost has moved the row on; it is written again with the row's new version.
+    // If the answer of an update was lost, the row has a new version: write again.
     for (let written = 0; written === 0;) {
       const sentAt = clock.now();
       written = await this.#update(values, { lease, isSave });
@@ -294,7 +268,7 @@ export class Lease<Column extends string> implements AsyncDisposable {
     this.#values = values;
   }
 
-  /** @returns the rows that were written: 1, or 0 when the row's version is another one */
+  /** @returns 1, or 0 if the row has another version */
   async #update(
     values: LeaseValues<Column>,
     { lease, isSave }: { lease: number; isSave: boolean },

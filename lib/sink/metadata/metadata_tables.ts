@@ -1,9 +1,11 @@
-/** The relay's own tables. Each schema that relays write to may have them. */
+/** The relay's own tables, in each schema that relays write to. */
 import { createTable } from "../table/create_table.ts";
-import { quoteName, quoteTable, type TableName } from "../sql/sql_names.ts";
-import { isSinkError, isUnknownRelation } from "../connection/sink_error.ts";
-import { type Parameter, type Result } from "../sql/query.ts";
+import { quoteTable, type TableName } from "../sql/names.ts";
+import { isUnknownRelation } from "../connection/sink_error.ts";
+import { type Result } from "../connection/transport.ts";
+import { type Parameter } from "../connection/transport.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
+import { UserError } from "../../util/errors.ts";
 
 export const METADATA_TABLES = [
   "cdc_position",
@@ -15,10 +17,7 @@ export const METADATA_TABLES = [
 ] as const;
 export type MetadataTable = typeof METADATA_TABLES[number];
 
-/**
- * What the rows of each of them are kept for: a stream; a collection and its table, which several streams may have; or a
- * table, in its own schema. `forget` goes by it.
- */
+/** What the rows of each table belong to. Several streams may share a collection or a table. `forget` depends on it. */
 export const KEPT_FOR: Readonly<Record<MetadataTable, "stream" | "collection" | "table">> = {
   cdc_position: "stream",
   cdc_collection: "stream",
@@ -28,13 +27,12 @@ export const KEPT_FOR: Readonly<Record<MetadataTable, "stream" | "collection" | 
   cdc_verify: "stream",
 };
 
-/** The view of how all streams are. */
+/** The view of the status of all streams. */
 export const STATUS_VIEW = "cdc_status";
 
 export const isMetadataTable = (name: string): boolean =>
   [...METADATA_TABLES, STATUS_VIEW].some((own) => own === name);
 
-/** Makes one of them, if the schema has none. */
 export async function createMetadataTable(
   transport: Transport,
   { schema, name, columns }: { schema: string; name: MetadataTable; columns: string },
@@ -42,77 +40,49 @@ export async function createMetadataTable(
   await createTable(transport, { schema, name }, `(${columns}) ${transport.dialect.clustered(1)}`);
 }
 
-export interface ColumnOfTable {
-  readonly name: string;
-  readonly type: string;
-}
-
-/** How often relays may be faster that add the same columns at the same moment. */
-const MAX_TRIES = 5;
-
-/** Adds the columns that a table lacks. Another process may add the same at the same moment. */
-export async function addColumns(
+/** @throws UserError if a table that exists lacks one of these columns */
+export async function checkColumns(
   transport: Transport,
   table: TableName,
-  wanted: readonly ColumnOfTable[],
+  columns: readonly string[],
 ): Promise<void> {
-  for (let tries = 1;; tries++) {
-    const { rows } = await transport.query(
-      "SELECT column_name FROM information_schema.columns WHERE table_schema = $1 AND table_name = $2",
-      [table.schema, table.name],
-    );
-    const missing = wanted.filter(({ name }) => !rows.flat().includes(name));
-    if (missing.length === 0) return;
-    const clauses = missing.map(({ name, type }) => `ADD COLUMN ${quoteName(name)} ${type}`);
-    try {
-      await transport.query(`ALTER TABLE ${quoteTable(table)} ${clauses.join(", ")}`);
-      return;
-    } catch (error) {
-      if (!isSinkError(error, "exists") || tries === MAX_TRIES) throw error;
-    }
-  }
+  const { rows } = await transport.query(
+    "SELECT column_name FROM information_schema.columns WHERE table_schema = $1 AND table_name = $2",
+    [table.schema, table.name],
+  );
+  const missing = columns.find((name) => !rows.flat().includes(name));
+  if (missing === undefined) return;
+  throw new UserError(
+    `The table ${quoteTable(table)} has no column ${missing}: another version created it.`,
+    { hint: "Drop this table and start the relay again: it takes a new snapshot." },
+  );
 }
 
-/** One of them, as it was found. Older versions made it with fewer columns. */
-export interface FoundTable extends TableName {
-  readonly columns: readonly string[];
-}
-
-/** The tables of these names in every schema that the user may see, without tables of others, which have no column `stream`. */
+/** The tables of these names in each schema that the user may see. Tables of other programs lack the column `stream`. */
 export async function tablesInEverySchema(
   transport: Transport,
   ...names: readonly MetadataTable[]
-): Promise<FoundTable[]> {
+): Promise<TableName[]> {
   const { rows } = await transport.query(
-    "SELECT t.table_schema, t.table_name, c.column_name " +
+    "SELECT t.table_schema, t.table_name " +
       "FROM information_schema.tables t JOIN information_schema.columns c " +
       "ON c.table_schema = t.table_schema AND c.table_name = t.table_name " +
-      `WHERE t.table_name = ANY($1::${transport.dialect.lists[0]}) AND t.table_type = 'BASE TABLE'`,
+      `WHERE t.table_name = ANY($1::${transport.dialect.lists[0]}) AND t.table_type = 'BASE TABLE' ` +
+      "AND c.column_name = 'stream'",
     [names],
   );
-  const columns = rows.map(([schema, name, column]) => ({
-    table: { schema: String(schema), name: String(name) },
-    column: String(column),
-  }));
-  return [...Map.groupBy(columns, ({ table }) => quoteTable(table)).values()]
-    .flatMap((found) =>
-      found.slice(0, 1).map(({ table }) => ({
-        ...table,
-        columns: found.map(({ column }) => column),
-      }))
-    )
-    .filter(({ columns }) => columns.includes("stream"));
+  return rows.map(([schema, name]) => ({ schema: String(schema), name: String(name) }));
 }
 
-/** The rows that a query finds in each of these tables. Ignores tables that have just been dropped. */
+/** Queries each of these tables. Ignores tables that were dropped in between. */
 export async function selectFromEach(
   transport: Transport,
-  tables: readonly FoundTable[],
-  statement: (table: string, found: FoundTable) => string,
+  tables: readonly TableName[],
+  statement: (table: string, found: TableName) => string,
   parameters: readonly Parameter[] = [],
 ): Promise<Result["rows"]> {
-  const read = async (table: FoundTable) => {
-    const options = { mayBeMissing: true };
+  const read = async (table: TableName) => {
+    const options = { mayBeDropped: true };
     await refreshTable(transport, table, options);
     return (await transport.query(statement(quoteTable(table), table), parameters, options)).rows;
   };
@@ -122,19 +92,11 @@ export async function selectFromEach(
   return (await Promise.all(found)).flat();
 }
 
-/** The rows that a query finds in all tables of that name, in every schema. */
+/** Queries the tables of that name in every schema. */
 export const selectFromEverySchema = async (
   transport: Transport,
   name: MetadataTable,
-  statement: (table: string, found: FoundTable) => string,
+  statement: (table: string, found: TableName) => string,
   parameters: readonly Parameter[] = [],
 ): Promise<Result["rows"]> =>
   await selectFromEach(transport, await tablesInEverySchema(transport, name), statement, parameters);
-
-export async function tableExists(transport: Transport, { schema, name }: TableName): Promise<boolean> {
-  const { rows } = await transport.query(
-    "SELECT 1 FROM information_schema.tables WHERE table_schema = $1 AND table_name = $2",
-    [schema, name],
-  );
-  return rows.length > 0;
-}

@@ -1,13 +1,13 @@
 /**
- * Keys whose rows a relay is asked to write anew. Only the relay may write to its tables while it runs; whoever finds a
- * row that differs leaves a request, and the relay takes it between two batches.
+ * Requests to repair rows. Only the relay writes to its tables: `verify` adds a request for each row that differs, and the
+ * relay reads the requests between two batches.
  */
 import { bytesFromHex, bytesToHex, fieldsByName } from "../../bson/bson.ts";
 import { idDocument } from "../../key/query_literal.ts";
-import type { RowKey } from "../../key/row_key.ts";
+import type { RowKey } from "../../key/document_key.ts";
 import type { Namespace } from "../../util/namespace.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
-import { quoteTable, type TableName } from "../sql/sql_names.ts";
+import { quoteTable, type TableName } from "../sql/names.ts";
 import { createMetadataTable } from "./metadata_tables.ts";
 
 const TABLE = "cdc_repair";
@@ -34,7 +34,7 @@ export class RepairRequests {
     this.#stream = stream;
   }
 
-  /** Makes the table if it is missing. All streams of a schema share it. */
+  /** Creates the table, which all streams of a schema share. */
   static async prepare(transport: Transport, { schema }: { schema: string }): Promise<void> {
     const columns =
       `stream TEXT, "database" TEXT, collection TEXT, oid TEXT, id ${transport.dialect.longText}, ` +
@@ -61,7 +61,7 @@ export class RepairRequests {
     await refreshTable(this.#transport, this.#name);
   }
 
-  /** Requests that nobody has taken yet. */
+  /** Open requests. */
   async list(limit: number): Promise<RepairRequest[]> {
     const { rows } = await this.#transport.query(
       `SELECT "database", collection, oid, id FROM ${this.#table} WHERE stream = $1 LIMIT ${limit}`,
@@ -74,7 +74,7 @@ export class RepairRequests {
     }));
   }
 
-  /** How many of these are not taken yet. */
+  /** The number of open requests for these keys. */
   async left({ database, collection }: Namespace, keys: readonly RowKey[]): Promise<number> {
     const { rows: [row] } = await this.#transport.query(
       `SELECT count(*) FROM ${this.#table} ${this.#whereKeys}`,
@@ -83,7 +83,7 @@ export class RepairRequests {
     return Number(row?.[0]);
   }
 
-  /** Removes requests that are done, or that are taken back. */
+  /** Removes requests that are done or withdrawn. */
   async remove({ database, collection }: Namespace, keys: readonly RowKey[]): Promise<void> {
     await refreshTable(this.#transport, this.#name);
     await this.#transport.query(

@@ -1,68 +1,56 @@
-/** What streams have saved, read without taking their leases. */
-import { isStreamOf } from "../../key/worker.ts";
-import type { Transport } from "../connection/transport.ts";
-import { quoteTable } from "../sql/sql_names.ts";
-import { type FoundTable, selectFromEach } from "./metadata_tables.ts";
+/** Reads saved positions, without their leases. */
+import { streamKey } from "../../key/stream_name.ts";
+import { isStreamOf, partsOfStream, streamOfWorker } from "../../key/worker.ts";
+import { refreshTable, type Transport } from "../connection/transport.ts";
+import { quoteTable, type TableName } from "../sql/names.ts";
+import { selectFromEach } from "./metadata_tables.ts";
+import { tableExists } from "../table/create_table.ts";
 
 const TABLE = "cdc_position";
 
 export interface SavedPosition {
   readonly stream: string;
-  /** The resume token, as hex digits of its BSON; null for a stream that was never followed. */
+  /** The resume token, as hex digits of its BSON; null before the first save. */
   readonly token: string | null;
-  /** What is left of the snapshot, as JSON; null for nothing. */
+  /** The rest of the snapshot, as JSON; null if it is done. */
   readonly snapshot: string | null;
-  /** The event of a dropped collection that a worker has come to, as hex digits of its token; null for none. */
+  /** The drop event at which a worker waits for the others, as hex digits of its token; null for none. */
   readonly barrier: string | null;
-  /** Whether MongoDB had nothing more when this was saved. Versions up to 0.1 do not tell. */
+  /** Whether the stream was caught up at the last save. */
   readonly isUpToDate: boolean;
   /** Whether a relay holds the stream's lease. */
   readonly isHeld: boolean;
 }
 
-/** The position of a stream, also when it was saved just now; undefined where no relay has ever followed the stream. */
+/** The current position of a stream; undefined if no relay has ever followed it. */
 export async function readPosition(
   transport: Transport,
   { schema, stream }: { readonly schema: string; readonly stream: string },
 ): Promise<SavedPosition | undefined> {
-  const { rows: found } = await transport.query(
-    "SELECT column_name FROM information_schema.columns WHERE table_schema = $1 AND table_name = $2",
-    [schema, TABLE],
-  );
-  if (found.length === 0) return undefined;
-  const columns = found.map(([name]) => String(name));
+  if (!await tableExists(transport, { schema, name: TABLE })) return undefined;
   const { rows: [row] } = await transport.query(
-    `${select(transport, columns)} FROM ${quoteTable({ schema, name: TABLE })} WHERE stream = $1`,
+    `${select(transport)} FROM ${quoteTable({ schema, name: TABLE })} WHERE stream = $1`,
     [stream],
   );
   return row && positionOf(row);
 }
 
 /**
- * The positions of all streams in these tables, or of one with all its parts.
- *
- * @param tables as `tablesInEverySchema()` has found them
+ * The positions of all streams in these tables, or of one with all its workers.
+ * @param tables from `tablesInEverySchema()`
  */
 export async function readPositions(
   transport: Transport,
-  { tables, stream }: { readonly tables: readonly FoundTable[]; readonly stream: string | undefined },
+  { tables, stream }: { readonly tables: readonly TableName[]; readonly stream: string | undefined },
 ): Promise<SavedPosition[]> {
-  const rows = await selectFromEach(
-    transport,
-    tables,
-    // Versions up to 0.1 kept the locks of tables here.
-    (table, { columns }) => `${select(transport, columns)} FROM ${table} WHERE stream NOT LIKE 'widening "%'`,
-  );
+  const rows = await selectFromEach(transport, tables, (table) => `${select(transport)} FROM ${table}`);
   return rows.map(positionOf).filter((each) => stream === undefined || isStreamOf(each.stream, stream));
 }
 
-/** @param columns those that the table has; older versions made it with fewer */
-function select({ dialect: { millis, now } }: Transport, columns: readonly string[]): string {
-  const orNull = (name: string) => columns.includes(name) ? name : "NULL";
-  const isHeld = `coalesce(${millis("lease_until")} > ${now}, FALSE)`;
-  return `SELECT stream, token, ${orNull("snapshot")} AS snapshot, ${orNull("barrier")} AS barrier, ` +
-    `${orNull("lag_ms")} AS lag_ms, ${isHeld} AS is_held`;
-}
+const select = ({ dialect: { millis, now } }: Transport): string =>
+  `SELECT stream, token, snapshot, barrier, lag_ms, coalesce(${
+    millis("lease_until")
+  } > ${now}, FALSE) AS is_held`;
 
 const positionOf = ([stream, token, snapshot, barrier, lag, isHeld]: readonly unknown[]): SavedPosition => ({
   stream: String(stream),
@@ -72,3 +60,34 @@ const positionOf = ([stream, token, snapshot, barrier, lag, isHeld]: readonly un
   isUpToDate: lag !== null && Number(lag) === 0,
   isHeld: isHeld === true,
 });
+
+/**
+ * The name under which a stream was saved: it may list the same collections in another order.
+ *
+ * @example
+ * IN: shop.{orders,users} -> …, saved: shop.{users,orders} -> … → OUT: shop.{users,orders} -> …
+ * IN: shop.{orders,users} -> …, nothing saved → OUT: shop.{orders,users} -> …
+ */
+export async function savedName(
+  transport: Transport,
+  { schema, stream }: { readonly schema: string; readonly stream: string },
+): Promise<string> {
+  const table = { schema, name: TABLE };
+  if (!await tableExists(transport, table)) return stream;
+  await refreshTable(transport, table);
+  const { rows } = await transport.query(
+    `SELECT stream FROM ${quoteTable(table)} ORDER BY saved_at DESC NULLS LAST, stream`,
+  );
+  return nameAmong(rows.map(([name]) => String(name)), stream);
+}
+
+/** @param saved names, the newest first */
+export function nameAmong(saved: readonly string[], stream: string): string {
+  if (saved.includes(stream)) return stream;
+  const { whole, worker } = partsOfStream(stream);
+  const key = streamKey(whole);
+  const found = saved.map(partsOfStream).find((each) =>
+    streamKey(each.whole) === key && each.worker?.count === worker?.count
+  );
+  return found ? streamOfWorker(found.whole, worker) : stream;
+}

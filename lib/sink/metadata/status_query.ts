@@ -3,14 +3,12 @@
  * clock. The view `cdc_status` is this query, and the command `status` runs it where there is no view.
  */
 import type { Dialect } from "../sql/dialect.ts";
-import { quoteName, quoteTable } from "../sql/sql_names.ts";
+import { quoteName, quoteTable } from "../sql/names.ts";
 import { OVERDUE_MS, REPORTED_AT, STATUS_COLUMNS } from "./status_columns.ts";
 
 export interface StatusQueryOptions {
   /** Of the relay's own tables. */
   readonly schema: string;
-  /** The columns that `cdc_position` has; older versions made it with fewer. @default {all} */
-  readonly columns?: readonly string[];
   /** Milliseconds; a stream that is further behind has a problem. @default 60000 */
   readonly maxLag?: number;
 }
@@ -59,12 +57,8 @@ export const STATUS_FIELDS = [
 
 /** A SELECT without parameters. */
 export function statusQuery(dialect: Dialect, options: StatusQueryOptions): string {
-  const { schema, columns, maxLag = MAX_LAG_MS } = options;
-  const has = (name: string) => columns?.includes(name) ?? true;
-  const types = { ...STATUS_COLUMNS, [REPORTED_AT]: "TIMESTAMP WITH TIME ZONE" };
-  const reported = Object.entries(types).map(([name, type]) =>
-    has(name) ? `p.${quoteName(name)}` : `NULL::${type} AS ${quoteName(name)}`
-  );
+  const { schema, maxLag = MAX_LAG_MS } = options;
+  const reported = [...Object.keys(STATUS_COLUMNS), REPORTED_AT].map((name) => `p.${quoteName(name)}`);
   const { now, millis } = dialect;
   const table = (name: string) => quoteTable({ schema, name });
   // Each step has what the next one needs.
@@ -106,6 +100,5 @@ export function statusQuery(dialect: Dialect, options: StatusQueryOptions): stri
   const fields = STATUS_FIELDS.map((name) =>
     `${computed[name] ?? `g.${quoteName(name)}`} AS ${quoteName(name)}`
   );
-  // Versions up to 0.1 kept the locks of tables here.
-  return `SELECT ${fields.join(", ")} FROM (${grown}) g WHERE g.stream NOT LIKE 'widening "%'`;
+  return `SELECT ${fields.join(", ")} FROM (${grown}) g`;
 }

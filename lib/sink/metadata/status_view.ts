@@ -1,7 +1,7 @@
 /** The view `cdc_status`, for whoever reads with SQL. */
 import { isRetryable, SinkError } from "../connection/sink_error.ts";
 import type { Transport } from "../connection/transport.ts";
-import { quoteTable } from "../sql/sql_names.ts";
+import { quoteTable } from "../sql/names.ts";
 import type { Logger } from "../../util/log.ts";
 import { messageOf } from "../../util/errors.ts";
 import { STATUS_VIEW } from "./metadata_tables.ts";

@@ -1,26 +1,22 @@
-/** How far a stream has come, kept beside the data. One relay at a time follows a stream: its row is held by a lease. */
+/** The position of a stream, in `cdc_position`. One relay at a time follows a stream: it holds a lease on the row. */
 import type { Clock } from "../../util/clock.ts";
 import type { Logger } from "../../util/log.ts";
 import type { Transport } from "../connection/transport.ts";
-import { quoteName } from "../sql/sql_names.ts";
+import { quoteName } from "../sql/names.ts";
 import { Lease } from "./lease.ts";
-import { addColumns, createMetadataTable } from "./metadata_tables.ts";
+import { checkColumns, createMetadataTable } from "./metadata_tables.ts";
 import { REPORT_INTERVAL_MS, REPORTED_AT, STATUS_COLUMNS, type StatusColumns } from "./status_columns.ts";
 
 const TABLE = "cdc_position";
 
-/** What is saved of a stream. */
 export interface SavedState {
-  /** The resume token, as hex digits of its BSON; null for a stream that was never followed. */
+  /** The resume token, as hex digits of its BSON; null before the first save. */
   readonly token: string | null;
-  /** What is left of the snapshot, as JSON; null for nothing. */
+  /** The rest of the snapshot, as JSON; null if it is done. */
   readonly snapshot: string | null;
-  /** The identity of the deployment, as JSON; null where that is not known. */
+  /** The identity of the deployment, as JSON; null if unknown. */
   readonly origin: string | null;
-  /**
-   * The event of a dropped collection that a worker has come to, as hex digits of its token; null where it has come to
-   * none.
-   */
+  /** The drop event at which a worker waits for the others, as hex digits of its token; null for none. */
   readonly barrier: string | null;
 }
 
@@ -29,43 +25,30 @@ const COLUMNS = ["token", "snapshot", "origin", "barrier"] as const satisfies re
 export interface StreamPositionOptions {
   /** The schema that `cdc_position` is in. */
   readonly schema: string;
-  /** Who follows what: databases, collections and table. */
+  /** Its name: databases, collections and table. */
   readonly stream: string;
-  /** Milliseconds that the stream stays reserved without a sign of life. */
+  /** Milliseconds until another relay can take over. */
   readonly lease: number;
   readonly signal: AbortSignal;
   readonly log: Logger;
   readonly clock: Clock;
-  /** How the relay is; written with each save and each renewal of the lease. @default {it stays as it is} */
+  /** The status that each save and each renewal writes. @default {unchanged} */
   readonly status?: () => StatusColumns;
-  /** Whether this one waits while another relay that is alive follows the stream. @default {false} */
+  /** Whether to wait as a standby while a live relay follows the stream. @default {false} */
   readonly standsBy?: boolean;
-  /** Called once when another relay, alive or dead, has the stream. @default {nobody is told} */
+  /** Called once if another relay, live or dead, holds the lease. */
   readonly onWait?: (owner: string | null) => void;
-  /** Whether another relay may write at once when this one gives the stream back. */
+  /** Whether the lease may be released early, on disposal. */
   readonly isFree: () => boolean;
 }
 
-export class StreamPosition implements AsyncDisposable {
+export class StreamPosition extends Lease<keyof SavedState> {
   readonly stream: string;
-  readonly #lease: Lease<keyof SavedState>;
 
-  private constructor(stream: string, lease: Lease<keyof SavedState>) {
-    this.stream = stream;
-    this.#lease = lease;
-  }
-
-  /**
-   * Takes the stream, waiting for the lease of a relay that died to run out.
-   *
-   * @throws LeaseHeldError when another relay that is alive follows the stream, and is not to be waited for
-   */
-  static async acquire(transport: Transport, options: StreamPositionOptions): Promise<StreamPosition> {
-    const { schema, stream, lease, signal, log, clock, status, standsBy = false, onWait, isFree } = options;
-    const table = { schema, name: TABLE };
-    await createTable(transport, schema);
-    const held = await Lease.acquire(transport, {
-      table,
+  private constructor(transport: Transport, options: StreamPositionOptions) {
+    const { schema, stream, lease, clock, status, isFree } = options;
+    super(transport, {
+      table: { schema, name: TABLE },
       keyColumn: "stream",
       key: stream,
       columns: COLUMNS,
@@ -76,62 +59,43 @@ export class StreamPosition implements AsyncDisposable {
       holds: `follows this stream: ${stream}`,
       takesOver: `has taken over this stream: ${stream}`,
       isFree,
-    }, {
+    });
+    this.stream = stream;
+  }
+
+  /**
+   * Takes the lease of the stream. Waits for the lease of a dead relay to expire.
+   * @throws LeaseHeldError if a live relay follows the stream and `standsBy` is false
+   */
+  static async acquire(transport: Transport, options: StreamPositionOptions): Promise<StreamPosition> {
+    const { schema, signal, log, standsBy = false, onWait } = options;
+    await createTable(transport, schema);
+    const position = new StreamPosition(transport, options);
+    await position.acquire({
       signal,
       standsBy,
       onWait: (owner, ms) => {
         if (standsBy) log.info("Standing by: another relay follows this stream", { owner });
-        else log.info("Waiting for the lease of an earlier relay to run out", { owner, left_ms: ms });
+        else log.info("Waiting for the lease of an earlier relay to expire", { owner, left_ms: ms });
         onWait?.(owner);
       },
     });
-    return new StreamPosition(stream, held);
+    return position;
   }
 
-  /** The name of this process, as the lease has it. */
-  get owner(): string {
-    return this.#lease.owner;
-  }
-
-  /** What was saved last. */
+  /** As saved last. Save a new state only after CrateDB has confirmed all rows before it. */
   get state(): SavedState {
-    return this.#lease.values;
+    return this.values;
   }
 
-  /**
-   * Saves what has changed. Call it only after all rows before it are confirmed.
-   *
-   * @throws LeaseLostError
-   */
-  save(change: Partial<SavedState>): Promise<void> {
-    return this.#lease.save(change);
+  /** Renews the lease and reports the status until disposal; calls `lost` if that fails. */
+  override keep(lost: (error: unknown) => void): Disposable {
+    return super.keep(lost, REPORT_INTERVAL_MS);
   }
 
-  /** Keeps the stream and reports the status until it is disposed of; calls `lost` if that fails. */
-  keep(lost: (error: unknown) => void): Disposable {
-    return this.#lease.keep(lost, REPORT_INTERVAL_MS);
-  }
-
-  /**
-   * Writes the status as it is.
-   *
-   * @throws LeaseLostError
-   */
+  /** Writes the status. @throws LeaseLostError */
   report(): Promise<void> {
-    return this.#lease.renew();
-  }
-
-  /**
-   * Resolves while the stream is this relay's for some time yet.
-   *
-   * @throws LeaseLostError
-   */
-  check(): Promise<void> {
-    return this.#lease.check();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#lease[Symbol.asyncDispose]();
+    return this.renew();
   }
 }
 
@@ -141,24 +105,22 @@ const reportOf = (status: StatusColumns) =>
 const typesOf = <Types extends object>(types: Types) =>
   Object.entries(types) as [keyof Types & string, Types[keyof Types]][];
 
-/** Tables of older versions lack the columns that came later. */
+/** @throws UserError if the table exists and lacks a column */
 async function createTable(transport: Transport, schema: string): Promise<void> {
   const { longText } = transport.dialect;
-  const later = {
+  const types = {
+    stream: "TEXT PRIMARY KEY",
+    token: longText,
     snapshot: longText,
     origin: longText,
     barrier: longText,
-    ...STATUS_COLUMNS,
+    owner: "TEXT",
+    lease_until: "TIMESTAMP WITH TIME ZONE",
+    saved_at: "TIMESTAMP WITH TIME ZONE",
     [REPORTED_AT]: "TIMESTAMP WITH TIME ZONE",
+    ...STATUS_COLUMNS,
   };
-  const definition = ([name, type]: readonly [string, string]) => `${quoteName(name)} ${type}`;
-  const columns = `stream TEXT PRIMARY KEY, token ${longText}, owner TEXT, ` +
-    "lease_until TIMESTAMP WITH TIME ZONE, saved_at TIMESTAMP WITH TIME ZONE, " +
-    typesOf(later).map(definition).join(", ");
+  const columns = typesOf(types).map(([name, type]) => `${quoteName(name)} ${type}`).join(", ");
   await createMetadataTable(transport, { schema, name: TABLE, columns });
-  await addColumns(
-    transport,
-    { schema, name: TABLE },
-    typesOf(later).map(([name, type]) => ({ name, type })),
-  );
+  await checkColumns(transport, { schema, name: TABLE }, Object.keys(types));
 }

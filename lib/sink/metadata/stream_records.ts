@@ -1,17 +1,16 @@
-/** What is kept about a stream in all of the relay's own tables. */
+/** The rows of a stream in all of the relay's own tables. */
 import { partsOfStream } from "../../key/worker.ts";
-import type { Parameter } from "../sql/query.ts";
-import { refreshTable, type Transport } from "../connection/transport.ts";
-import { quoteTable, type TableName } from "../sql/sql_names.ts";
+import { type Parameter, refreshTable, type Transport } from "../connection/transport.ts";
+import { quoteTable, type TableName } from "../sql/names.ts";
 import { deadLetterStream } from "./dead_letters.ts";
 import {
   KEPT_FOR,
   METADATA_TABLES,
   type MetadataTable,
   selectFromEverySchema,
-  tableExists,
   tablesInEverySchema,
 } from "./metadata_tables.ts";
+import { tableExists } from "../table/create_table.ts";
 
 /** A stream, and the schema that its position is in. */
 export interface StreamName {
@@ -19,16 +18,15 @@ export interface StreamName {
   readonly stream: string;
 }
 
-/** Rows of one of the relay's own tables. */
+/** Rows of one of the relay's own tables: those that meet a condition. */
 export interface StreamRecords {
   readonly name: MetadataTable;
   readonly table: TableName;
-  /** A condition on the rows. */
   readonly where: string;
   readonly parameters: readonly Parameter[];
 }
 
-/** The tables whose rows name a stream, in the order of removal: an interrupted removal can be repeated. */
+/** The tables with a column `stream`, in the order of deletion: an interrupted deletion can be repeated. */
 const OF_STREAMS: readonly MetadataTable[] = [
   ...METADATA_TABLES.filter((name) =>
     KEPT_FOR[name] === "stream" && !["cdc_position", "cdc_collection"].includes(name)
@@ -37,41 +35,31 @@ const OF_STREAMS: readonly MetadataTable[] = [
   "cdc_position",
 ];
 
-/** Versions up to 0.1 kept the locks of tables as streams. */
-const NO_LOCK = `stream NOT LIKE 'widening "%'`;
-
-/**
- * The streams that any of the tables has rows of, in every schema that the user may see.
- *
- * @throws SinkError
- */
+/** All streams with rows in these tables, in every schema that the user may see. @throws SinkError */
 export async function knownStreams(transport: Transport): Promise<StreamName[]> {
   const found = new Map<string, StreamName>();
   for (const table of await tablesInEverySchema(transport, ...OF_STREAMS)) {
     await refreshTable(transport, table);
-    const { rows } = await transport.query(
-      `SELECT DISTINCT stream FROM ${quoteTable(table)} WHERE ${NO_LOCK}`,
-    );
+    const { rows } = await transport.query(`SELECT DISTINCT stream FROM ${quoteTable(table)}`);
     const { schema } = table;
     for (const [stream] of rows) found.set(`${schema}\0${stream}`, { schema, stream: String(stream) });
   }
   return [...found].sort(([one], [other]) => one < other ? -1 : 1).map(([, each]) => each);
 }
 
-/** A collection with rows in a table, and the stream that writes them. */
+/** A collection, its table and the stream that writes it. */
 interface Followed extends StreamName {
   readonly letters: string;
   readonly table: TableName;
 }
 
 /**
- * All rows that are kept for these streams of one schema, in the order in which they are to be removed. What belongs to a
- * collection or a table that another stream writes too is not among them, nor the lock of a table whose rebuild was cut short.
+ * The rows of these streams of one schema, in the order of deletion. Without rows of a collection or table that another
+ * stream writes too, and without the lock of a table whose rebuild was interrupted.
  *
  * @example
  * IN: [{schema: "doc", stream: "shop.* -> …"}]
  * OUT: [{name: "cdc_dead_letter", table: doc.cdc_dead_letter, where: "stream = ANY(…)", …}, …, {name: "cdc_position", …}]
- *
  * @throws SinkError
  */
 export async function recordsOf(
@@ -86,26 +74,27 @@ export async function recordsOf(
   const others = all.filter((each) => !isOwn(each));
   const tables = await tablesInEverySchema(transport, ...METADATA_TABLES);
   const has = (name: MetadataTable) => tables.some((each) => each.schema === schema && each.name === name);
+  const kept = new Set(others.filter((each) => each.schema === schema).map(({ letters }) => letters));
+  const letters = [...new Set(own.map((each) => each.letters))].filter((each) => !kept.has(each));
+  const byStream = (name: MetadataTable, values: readonly string[]): StreamRecords => ({
+    name,
+    table: { schema, name },
+    where: `stream = ANY($1::${transport.dialect.lists[0]})`,
+    parameters: [values],
+  });
   return [
-    ...has("cdc_dead_letter") ? lettersOf(own, others, schema, transport) : [],
+    ...has("cdc_dead_letter") && letters.length > 0 ? [byStream("cdc_dead_letter", letters)] : [],
     ...await locksOf(own, others, transport),
-    ...OF_STREAMS.filter(has).map((name) => ({
-      name,
-      table: { schema, name },
-      where: `stream = ANY($1::${transport.dialect.lists[0]})`,
-      parameters: [names],
-    })),
+    ...OF_STREAMS.filter(has).map((name) => byStream(name, names)),
   ];
 }
 
 async function followed(transport: Transport): Promise<Followed[]> {
+  const columns = 'stream, "database", collection, table_schema, table_name';
   const rows = await selectFromEverySchema(
     transport,
     "cdc_collection",
-    (table, { schema }) =>
-      `SELECT '${
-        schema.replaceAll("'", "''")
-      }', stream, "database", collection, table_schema, table_name FROM ${table}`,
+    (table, { schema }) => `SELECT '${schema.replaceAll("'", "''")}', ${columns} FROM ${table}`,
   );
   return rows.map((row) => {
     const [schema = "", stream = "", database = "", collection = "", tableSchema = "", name = ""] = row.map(
@@ -116,25 +105,7 @@ async function followed(transport: Transport): Promise<Followed[]> {
   });
 }
 
-function lettersOf(
-  own: readonly Followed[],
-  others: readonly Followed[],
-  schema: string,
-  { dialect }: Transport,
-): StreamRecords[] {
-  const kept = new Set(others.filter((each) => each.schema === schema).map(({ letters }) => letters));
-  const letters = [...new Set(own.map((each) => each.letters))].filter((each) => !kept.has(each));
-  if (letters.length === 0) return [];
-  const name = "cdc_dead_letter";
-  return [{
-    name,
-    table: { schema, name },
-    where: `stream = ANY($1::${dialect.lists[0]})`,
-    parameters: [letters],
-  }];
-}
-
-/** Locks are in the schemas of the tables. One of a rebuild that was cut short is what the next relay cleans up by. */
+/** Locks are in the schemas of the tables. The next relay needs the lock of an interrupted rebuild to clean up. */
 async function locksOf(
   own: readonly Followed[],
   others: readonly Followed[],
@@ -159,7 +130,6 @@ async function locksOf(
   return records;
 }
 
-/** The number of these rows. */
 export async function countRecords(transport: Transport, records: StreamRecords): Promise<number> {
   const { table, where, parameters } = records;
   await refreshTable(transport, table);
@@ -170,10 +140,10 @@ export async function countRecords(transport: Transport, records: StreamRecords)
   return Number(row?.[0]);
 }
 
-/** Removes these rows with one statement, except those that somebody writes during it. @returns their number */
+/** Deletes these rows with one statement, except rows that are written at the same time. @returns their number */
 export async function removeRecords(transport: Transport, records: StreamRecords): Promise<number> {
   const { table, where, parameters } = records;
-  // A search passes over rows that were written since the last refresh.
+  // A query skips rows that were written after the last refresh.
   await refreshTable(transport, table);
   const { count } = await transport.query(
     `DELETE FROM ${quoteTable(table)} WHERE ${where}`,
@@ -184,7 +154,7 @@ export async function removeRecords(transport: Transport, records: StreamRecords
   return count;
 }
 
-/** The names of streams without their parts, each once. */
+/** The distinct names of streams, without their workers. */
 export const wholeStreams = (streams: readonly StreamName[]): string[] => [
   ...new Set(streams.map(({ stream }) => partsOfStream(stream).whole)),
 ];

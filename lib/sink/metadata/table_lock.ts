@@ -1,59 +1,61 @@
 /**
- * The lock of a table that is being rebuilt, which all relays respect that write to it. It is kept in the table's own
- * schema, where they meet, and made when a table there is rebuilt first. The row names the table that is being filled,
- * so that the next relay can clean up after one that died.
+ * The lock of a table during a rebuild, for all relays that write to the table. `cdc_lock` is in the table's schema and is
+ * created at the first rebuild. Its row names the work table, so that the next relay can clean up after a crash.
  */
 import type { Clock } from "../../util/clock.ts";
 import type { Transport } from "../connection/transport.ts";
-import { quoteTable, type TableName } from "../sql/sql_names.ts";
+import { quoteTable, type TableName } from "../sql/names.ts";
 import { Lease } from "./lease.ts";
-import { createMetadataTable, tableExists } from "./metadata_tables.ts";
+import { createMetadataTable } from "./metadata_tables.ts";
+import { tableExists } from "../table/create_table.ts";
 
 const TABLE = "cdc_lock";
 
 export interface TableLockOptions {
-  /** Milliseconds that the lock lasts without a sign of life. */
+  /** Milliseconds until the lock expires without a renewal. */
   readonly lease: number;
   readonly clock: Clock;
 }
 
-export class TableLock implements AsyncDisposable {
-  readonly #table: TableName;
-  readonly #lease: Lease<"work_table">;
+export class TableLock extends Lease<"work_table"> {
+  readonly #schema: string;
 
-  private constructor(table: TableName, lease: Lease<"work_table">) {
-    this.#table = table;
-    this.#lease = lease;
-  }
-
-  /** Creates the table that locks are kept in. */
-  static async prepare(transport: Transport, { schema }: TableName): Promise<void> {
-    const columns =
-      "table_name TEXT PRIMARY KEY, work_table TEXT, owner TEXT, lease_until TIMESTAMP WITH TIME ZONE";
-    await createMetadataTable(transport, { schema, name: TABLE, columns });
-  }
-
-  /** The lock of a table; undefined while another relay that is alive has it. The table of locks has to exist. */
-  static async tryAcquire(
+  private constructor(
     transport: Transport,
-    table: TableName,
+    { schema, name }: TableName,
     { lease, clock }: TableLockOptions,
-  ): Promise<TableLock | undefined> {
-    const { schema, name } = table;
-    const held = await Lease.tryAcquire(transport, {
+  ) {
+    super(transport, {
       table: { schema, name: TABLE },
       keyColumn: "table_name",
       key: name,
       columns: ["work_table"],
       lease,
       clock,
-      holds: `rebuilds ${quoteTable(table)}`,
-      takesOver: `has taken over the rebuilding of ${quoteTable(table)}`,
+      holds: `rebuilds ${quoteTable({ schema, name })}`,
+      takesOver: `has taken over the rebuilding of ${quoteTable({ schema, name })}`,
     });
-    return held && new TableLock(table, held);
+    this.#schema = schema;
   }
 
-  /** Whether a rebuild of the table is under way or was left. Makes no table. */
+  /** Creates `cdc_lock`. */
+  static async prepare(transport: Transport, { schema }: TableName): Promise<void> {
+    const columns =
+      "table_name TEXT PRIMARY KEY, work_table TEXT, owner TEXT, lease_until TIMESTAMP WITH TIME ZONE";
+    await createMetadataTable(transport, { schema, name: TABLE, columns });
+  }
+
+  /** Takes the lock of a table unless a live relay holds it. `cdc_lock` must exist. */
+  static async tryAcquire(
+    transport: Transport,
+    table: TableName,
+    options: TableLockOptions,
+  ): Promise<TableLock | undefined> {
+    const lock = new TableLock(transport, table, options);
+    return await lock.tryAcquire() ? lock : undefined;
+  }
+
+  /** Whether a rebuild of the table is running or was interrupted. */
   static async isAtWork(transport: Transport, { schema, name }: TableName): Promise<boolean> {
     const locks = { schema, name: TABLE };
     if (!await tableExists(transport, locks)) return false;
@@ -64,28 +66,18 @@ export class TableLock implements AsyncDisposable {
     return rows.length > 0;
   }
 
-  /** The table that is being filled; null when none is. */
   get workTable(): TableName | null {
-    const { work_table: name } = this.#lease.values;
-    return name === null ? null : { schema: this.#table.schema, name };
+    const { work_table: name } = this.values;
+    return name === null ? null : { schema: this.#schema, name };
   }
 
   /** @throws LeaseLostError */
   async setWorkTable(table: TableName | null): Promise<void> {
-    await this.#lease.save({ work_table: table?.name ?? null });
+    await this.save({ work_table: table?.name ?? null });
   }
 
-  /** Keeps the lock until it is disposed of. That it was lost is found by the next {@linkcode check}. */
-  keep(): Disposable {
-    return this.#lease.keep(() => {});
-  }
-
-  /** @throws LeaseLostError */
-  check(): Promise<void> {
-    return this.#lease.check();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#lease[Symbol.asyncDispose]();
+  /** Renews the lock until disposal. The next {@linkcode check} finds that it was lost. */
+  override keep(): Disposable {
+    return super.keep(() => {});
   }
 }

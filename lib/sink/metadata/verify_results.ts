@@ -1,6 +1,6 @@
-/** What the last verification of each collection has found, kept beside the data. */
+/** The last verification result of each collection, in `cdc_verify`. */
 import { refreshTable, type Transport } from "../connection/transport.ts";
-import { quoteTable } from "../sql/sql_names.ts";
+import { quoteTable } from "../sql/names.ts";
 import { createMetadataTable } from "./metadata_tables.ts";
 
 const TABLE = "cdc_verify";
@@ -19,16 +19,13 @@ const COUNTS = [
   "repaired",
 ] as const;
 
-/**
- * The columns: `differences` is JSON of the first keys that differ, `cluster_time` MongoDB's time up to which it holds. Times
- * are in ISO 8601.
- */
+/** `differences` is JSON of the first keys that differ; `cluster_time` is MongoDB's time of the comparison, in ISO 8601. */
 export type VerifyRow =
   & Readonly<Record<typeof TEXTS[number], string>>
   & Readonly<Record<typeof TIMES[number], string | null>>
   & Readonly<Record<typeof COUNTS[number], number>>;
 
-/** Makes the table if it is missing. All streams of a schema share it. */
+/** Creates the table, which all streams of a schema share. */
 export async function prepareVerifyResults(transport: Transport, schema: string): Promise<void> {
   const columns = [
     ...TEXTS.map((name) => `${name} ${name === "differences" ? transport.dialect.longText : "TEXT"}`),
@@ -39,26 +36,22 @@ export async function prepareVerifyResults(transport: Transport, schema: string)
   await createMetadataTable(transport, { schema, name: TABLE, columns });
 }
 
-/** Replaces what was found before. */
+/** Replaces the previous result. */
 export async function saveVerifyResult(transport: Transport, schema: string, row: VerifyRow): Promise<void> {
-  const names = [...TEXTS, ...TIMES, ...COUNTS].map((name) => `"${name}"`);
-  const types = [
-    ...TEXTS.map(() => "text"),
-    ...TIMES.map(() => "timestamp with time zone"),
-    ...COUNTS.map(() => "bigint"),
+  const columns = [
+    ...TEXTS.map((name) => [name, "text"] as const),
+    ...TIMES.map((name) => [name, "timestamp with time zone"] as const),
+    ...COUNTS.map((name) => [name, "bigint"] as const),
   ];
-  const values = types.map((type, at) => `$${at + 1}::${type}`);
+  const names = columns.map(([name]) => `"${name}"`);
+  const values = columns.map(([, type], at) => `$${at + 1}::${type}`);
   const updates = names.slice(2).map((name) => `${name} = excluded.${name}`);
   await transport.query(
     `INSERT INTO ${quoteTable({ schema, name: TABLE })} (${names.join(", ")}) VALUES (${
       values.join(", ")
     }) ` +
       `ON CONFLICT (stream, collection) DO UPDATE SET ${updates.join(", ")}`,
-    [
-      ...TEXTS.map((name) => row[name]),
-      ...TIMES.map((name) => row[name]),
-      ...COUNTS.map((name) => String(row[name])),
-    ],
+    columns.map(([name]) => row[name] === null ? null : String(row[name])),
   );
   await refreshTable(transport, { schema, name: TABLE });
 }

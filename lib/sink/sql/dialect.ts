@@ -1,14 +1,14 @@
-/** Where CrateDB and PostgreSQL differ. Everything else about a sink is the same. */
-import { type NameLimits } from "./table_naming.ts";
-import { quoteTable, type TableName } from "./sql_names.ts";
-import type { ColumnMode } from "./column_mode.ts";
-import type { Query } from "./query.ts";
+/** The differences between CrateDB and PostgreSQL. */
+import { type NameLimits, quoteTable, type TableName } from "./names.ts";
+
+/** Columns below `data`: created by the relay, by CrateDB, or none. */
+export type ColumnMode = "typed" | "dynamic" | "ignored";
 
 export interface Dialect extends Required<NameLimits> {
   readonly name: "CrateDB" | "PostgreSQL";
-  /** The default schema; undefined if the URL names it. */
+  /** The default schema; undefined if the URL has it. */
   readonly schema: string | undefined;
-  /** Whether `data` is a JSONB value, which has no columns below it. */
+  /** Whether `data` is a JSONB value, without columns below it. */
   readonly isJsonb: boolean;
   /** The types of `data` (for each column mode) and of `overflow` in a new table. */
   readonly dataDefinition: Readonly<Record<ColumnMode, string>>;
@@ -18,26 +18,26 @@ export interface Dialect extends Required<NameLimits> {
   readonly overflowType: string;
   /** The parameter types for lists of keys, of `data` and of `overflow`. */
   readonly lists: readonly [oids: string, data: string, overflow: string];
-  /** A query that finds a schema by name; undefined if schemas come and go with their tables. */
+  /** A query that finds a schema by name; undefined if a schema exists as long as it has tables. */
   readonly schemas: string | undefined;
-  /** The clause after a table's columns that gives it so many shards; empty where there are none. */
+  /** The clause after a table's columns for a number of shards; empty if the server has no shards. */
   readonly clustered: (shards: number) => string;
-  /** Characters of the longest text that the server reads back. */
+  /** The longest text that the server can read back, in characters. */
   readonly maxText: number;
-  /** The type of long text that nobody searches. */
+  /** The type of long text that is not searched. */
   readonly longText: string;
   readonly primaryKey: string;
-  /** Matches keys that the server sorts inconsistently; undefined if there are none. */
+  /** Matches keys that the server sorts inconsistently; undefined if it sorts all consistently. */
   readonly twoOrders: string | undefined;
-  /** A statement that makes rows visible; undefined if they are visible at once. */
+  /** The statement that makes rows visible; undefined if they are visible at once. */
   readonly refresh: ((table: TableName) => string) | undefined;
   /** Optimistic locking: selects a row's version as two texts, and tests it. */
   readonly fence: { readonly select: string; readonly where: (one: string, other: string) => string };
   /** Selects the name of the user, and whether the user sees all schemas. */
   readonly viewer: string;
-  /** Selects the beginnings of the running statements that match the LIKE pattern `$1` and that the user may see. */
+  /** Selects the beginnings of the running statements that match the LIKE pattern `$1`, if the user may see them. */
   readonly running: string;
-  /** The server's clock, and conversions from and to milliseconds. */
+  /** The server's clock, and conversions between timestamps and milliseconds. */
   readonly now: string;
   readonly millis: (timestamp: string) => string;
   readonly timestamp: (millis: string) => string;
@@ -47,7 +47,7 @@ export const CRATEDB: Dialect = {
   name: "CrateDB",
   schema: undefined,
   maxNameBytes: 255,
-  // The limit is 255; the work table of a rebuild has nine more.
+  // The limit is 255; the name of a work table is nine longer.
   maxPathBytes: 246,
   ownSchemas: undefined,
   isJsonb: false,
@@ -58,12 +58,12 @@ export const CRATEDB: Dialect = {
   lists: ["array(text)", "array(object)", "array(object)"],
   schemas: undefined,
   clustered: (shards) => `CLUSTERED INTO ${shards} SHARDS`,
-  // The limit of its parser for one string, in requests over HTTP and in what it has stored.
+  // The limit of its parser for one string, in requests over HTTP and in stored values.
   maxText: 20_000_000,
   longText: "TEXT INDEX OFF STORAGE WITH (columnstore = false)",
   primaryKey: `SELECT column_name FROM information_schema.key_column_usage
     WHERE table_schema = $1 AND table_name = $2`,
-  // Shards sort U+E000–U+FFFF before astral characters; the node that merges them sorts them after.
+  // Shards sort U+E000–U+FFFF before astral characters, and the node that merges their results after them.
   twoOrders: ".*[\ue000-\uffff].*",
   refresh: (table) => `REFRESH TABLE ${quoteTable(table)}`,
   fence: {
@@ -107,9 +107,3 @@ export const POSTGRESQL: Dialect = {
   millis: (timestamp) => `(extract(epoch FROM ${timestamp}) * 1000)::bigint`,
   timestamp: (millis) => `to_timestamp((${millis}) / 1000.0)`,
 };
-
-/** Asks the server what it is. */
-export async function dialectOf(query: Query): Promise<Dialect> {
-  const { rows: [row] } = await query("SELECT version()");
-  return /^PostgreSQL\b/.test(String(row?.[0])) ? POSTGRESQL : CRATEDB;
-}

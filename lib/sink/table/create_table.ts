@@ -1,11 +1,10 @@
-/** Makes tables and schemas that are missing. */
+/** Creates missing tables and schemas. */
 import { isSinkError } from "../connection/sink_error.ts";
-import { quoteName, quoteTable, type TableName } from "../sql/sql_names.ts";
 import type { Transport } from "../connection/transport.ts";
+import { quoteName, quoteTable, type TableName } from "../sql/names.ts";
 
 /**
- * Makes a table and its schema, unless they exist.
- *
+ * Creates a table and its schema, unless they exist.
  * @param definition the part after the table's name, e.g. `(oid TEXT PRIMARY KEY)`
  */
 export async function createTable(
@@ -14,7 +13,7 @@ export async function createTable(
   definition: string,
 ): Promise<void> {
   const { schemas } = transport.dialect;
-  // IF NOT EXISTS needs the right to make schemas even if the schema exists.
+  // IF NOT EXISTS requires the privilege to create schemas even if the schema exists.
   if (schemas !== undefined && (await transport.query(schemas, [table.schema])).rows.length === 0) {
     await create(transport, `CREATE SCHEMA IF NOT EXISTS ${quoteName(table.schema)}`);
   }
@@ -25,7 +24,15 @@ async function create(transport: Transport, statement: string): Promise<void> {
   try {
     await transport.query(statement);
   } catch (error) {
-    // When two processes make the same at the same moment, PostgreSQL fails one of them. It exists by then.
+    // If two processes create the same at the same moment, PostgreSQL refuses one of them. It exists by then.
     if (!isSinkError(error, "exists")) throw error;
   }
+}
+
+export async function tableExists(transport: Transport, { schema, name }: TableName): Promise<boolean> {
+  const { rows } = await transport.query(
+    "SELECT 1 FROM information_schema.tables WHERE table_schema = $1 AND table_name = $2",
+    [schema, name],
+  );
+  return rows.length > 0;
 }

@@ -1,5 +1,5 @@
 /** Reads and edits a table's definition as `SHOW CREATE TABLE` prints it, one column per line. */
-import { quoteTable, type TableName } from "../sql/sql_names.ts";
+import { quoteTable, type TableName } from "../sql/names.ts";
 
 export interface DefinedColumn {
   /** Names from the table down, e.g. `["data", "o", "x"]`. */
@@ -24,7 +24,6 @@ export function definedColumns(definition: string): DefinedColumn[] {
 
 /**
  * The definition with another table name, and other types for some columns.
- *
  * @example
  * IN: CREATE TABLE IF NOT EXISTS "doc"."t" (\n   "n" BIGINT\n)…, "doc"."u", () => "DOUBLE PRECISION"
  * OUT: CREATE TABLE "doc"."u" (\n   "n" DOUBLE PRECISION\n)…

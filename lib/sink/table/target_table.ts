@@ -1,36 +1,33 @@
 /** Opens the table that documents are written to. */
-import type { ColumnMode } from "../sql/column_mode.ts";
-import { createTable } from "./create_table.ts";
-import { definedColumns } from "./show_create_table.ts";
-import { quoteTable, type TableName } from "../sql/sql_names.ts";
-import { columnFaults, type TableFault, unusableTable, UnusableTableError } from "./unusable_table.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
-import { tableExists } from "../metadata/metadata_tables.ts";
+import type { ColumnMode } from "../sql/dialect.ts";
+import { quoteTable, type TableName } from "../sql/names.ts";
+import { createTable, tableExists } from "./create_table.ts";
+import { COLUMNS } from "./row_reader.ts";
+import { definedColumns } from "./show_create_table.ts";
+import { columnFaults, unusableTable, UnusableTableError } from "./unusable_table.ts";
 
 export interface TargetTable extends TableName {
-  /** Whether there is a usable column `overflow`. */
+  /** Whether the table has a usable column `overflow`. */
   readonly hasOverflow: boolean;
 }
 
 export interface OpenedTable extends TargetTable {
-  /** Whether it was made just now. */
+  /** Whether it was just created. */
   readonly isNew: boolean;
 }
 
 export interface OpenTableOptions {
   readonly table: TableName;
   readonly columns: ColumnMode;
-  /** Of a new table; undefined for as many as the server makes by itself. */
+  /** Shards of a new table; undefined for the server's default. */
   readonly shards?: number | undefined;
 }
-
-const COLUMNS = `SELECT column_name, data_type FROM information_schema.columns
-  WHERE table_schema = $1 AND table_name = $2 AND column_name IN ('oid', 'data', 'overflow')`;
 
 const TABLE_TYPE = `SELECT table_type FROM information_schema.tables
   WHERE table_schema = $1 AND table_name = $2`;
 
-/** Whether the table is there and has no rows. */
+/** Whether the table exists and has no rows. */
 export async function isEmptyTable(transport: Transport, table: TableName): Promise<boolean> {
   if (!await tableExists(transport, table)) return false;
   await refreshTable(transport, table);
@@ -38,51 +35,45 @@ export async function isEmptyTable(transport: Transport, table: TableName): Prom
 }
 
 /**
- * Makes the table if it is missing, and uses an existing one if it fits.
- *
- * @throws UnusableTableError for an existing table that does not fit, or a view; it stays as it is
+ * Creates the table if it does not exist, and uses an existing one if it fits.
+ * @throws UnusableTableError for an existing table that does not fit, or a view, which stay as they are
  */
 export async function openTable(transport: Transport, options: OpenTableOptions): Promise<OpenedTable> {
   const { table, columns, shards } = options;
   const { dialect } = transport;
-  await checkKind(transport, table);
-  const data = dialect.dataDefinition[columns];
-  const columnsThere = async () => (await transport.query(COLUMNS, [table.schema, table.name])).rows;
-  const before = await columnsThere();
+  const select = async (sql: string) => (await transport.query(sql, [table.schema, table.name])).rows;
+  const [type] = (await select(TABLE_TYPE)).flat();
+  if (type !== undefined && type !== "BASE TABLE") throw otherKind(table, String(type).toLowerCase());
+  const before = await select(COLUMNS);
   const isNew = before.length === 0;
   await createTable(
     transport,
     table,
-    `(oid TEXT PRIMARY KEY, data ${data}, overflow ${dialect.overflowDefinition})` +
+    `(oid TEXT PRIMARY KEY, data ${
+      dialect.dataDefinition[columns]
+    }, overflow ${dialect.overflowDefinition})` +
       (shards === undefined ? "" : ` ${dialect.clustered(shards)}`),
   );
-  const rows = isNew ? await columnsThere() : before;
-  const types = new Map(rows.map(([name, type]) => [name, type]));
-  const key = (await transport.query(dialect.primaryKey, [table.schema, table.name])).rows.flat();
-  const faults = [
-    ...key.length === 1 && key[0] === "oid" ? [] : [{ what: "`oid` is not its primary key" }],
-    ...types.get("data") === dialect.dataType
-      ? []
-      : [{ what: `it has no \`data\` column of type ${dialect.dataType.toUpperCase()}` }],
-    ...types.get("oid") === "text" ? [] : [{ what: "it has no `oid` column of type TEXT" }],
-    ...dialect.isJsonb ? [] : await faultsOf(transport, table),
-  ];
+  const types = new Map((isNew ? await select(COLUMNS) : before).map(([name, type]) => [name, type]));
+  const key = (await select(dialect.primaryKey)).flat();
+  const dataType = dialect.dataType.toUpperCase();
+  const wrong = [
+    key.length === 1 && key[0] === "oid" ? [] : "`oid` is not its primary key",
+    types.get("data") === dialect.dataType ? [] : `it has no \`data\` column of type ${dataType}`,
+    types.get("oid") === "text" ? [] : "it has no `oid` column of type TEXT",
+  ].flat();
+  const faults = wrong.map((what) => ({ what }));
+  if (!dialect.isJsonb) {
+    const { rows: [row] } = await transport.query(`SHOW CREATE TABLE ${quoteTable(table)}`);
+    faults.push(...columnFaults(definedColumns(String(row?.[0]))));
+  }
   if (faults.length > 0) throw unusableTable(table, faults);
   return Object.freeze({ ...table, hasOverflow: types.get("overflow") === dialect.overflowType, isNew });
 }
 
-/** @throws UnusableTableError if the name is that of a view, or of something else that takes no rows */
-async function checkKind(transport: Transport, table: TableName): Promise<void> {
-  const { rows: [row] } = await transport.query(TABLE_TYPE, [table.schema, table.name]);
-  if (!row || row[0] === "BASE TABLE") return;
-  const kind = String(row[0]).toLowerCase();
-  throw new UnusableTableError(
+/** The error for a view, or anything else that stores no rows. */
+const otherKind = (table: TableName, kind: string): UnusableTableError =>
+  new UnusableTableError(
     `Table ${quoteTable(table)} cannot be used: it is a ${kind === "view" ? kind : `${kind} table`}.`,
     { hint: `Name another table with --table, or rename or drop the ${kind}.` },
   );
-}
-
-async function faultsOf(transport: Transport, table: TableName): Promise<TableFault[]> {
-  const { rows: [row] } = await transport.query(`SHOW CREATE TABLE ${quoteTable(table)}`);
-  return columnFaults(definedColumns(String(row?.[0])));
-}

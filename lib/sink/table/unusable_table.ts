@@ -1,13 +1,12 @@
-/** A table that cannot have the rows of its collection, while other tables are well: what is wrong, and how to mend it. */
+/** Errors of one table, which cannot store the rows of its collection: what is wrong, and how to repair it. */
 import { UserError } from "../../util/errors.ts";
 import { isSinkError, SinkError, type SinkErrorKind } from "../connection/sink_error.ts";
 import type { DefinedColumn } from "./show_create_table.ts";
-import { columnName, quoteTable, type TableName } from "../sql/sql_names.ts";
+import { columnName, quoteTable, type TableName } from "../sql/names.ts";
 
-/** What is wrong with a table. */
 export class UnusableTableError extends UserError {}
 
-/** The server refuses to make or to read a table. */
+/** The server refuses to create or to read a table. */
 export class RefusedTableError extends SinkError {
   constructor(error: SinkError) {
     super(error.message, { code: error.code, kind: error.kind, cause: error });
@@ -22,7 +21,6 @@ const OPENING_KINDS: readonly SinkErrorKind[] = [...TABLE_KINDS, "too many shard
 
 /**
  * Whether an error concerns one table alone.
- *
  * @example
  * IN: a SinkError of the kind "privilege" → OUT: true; IN: a SinkError of the kind "unreachable" → OUT: false
  */
@@ -31,8 +29,8 @@ export const isUnusableTable = (error: unknown): boolean =>
   isSinkError(error, ...TABLE_KINDS);
 
 /**
- * The error of opening a table, marked if it concerns this table alone. An error without a reason may pass: it counts for
- * a table without rows only, which nothing is lost of.
+ * The error of opening a table, marked if it concerns this table only. An unspecific error may pass: it counts only for a
+ * table without rows, of which nothing can be lost.
  */
 export const errorOfOpening = (error: unknown, { hasRows }: { readonly hasRows: boolean }): unknown =>
   isSinkError(error, ...OPENING_KINDS) || !hasRows && isSinkError(error, "unspecific")
@@ -43,15 +41,13 @@ export const errorOfOpening = (error: unknown, { hasRows }: { readonly hasRows: 
 export interface TableFault {
   /** As part of a sentence, e.g. `it has no \`oid\` column of type TEXT`. */
   readonly what: string;
-  /** The columns that are at fault, as subscripts, if the table can be used without them. */
+  /** Subscripts of the columns at fault, if the table can be used without them. */
   readonly columns?: readonly string[];
 }
 
 /**
- * Columns that would change values, or give rows more than their documents have.
- *
+ * Columns that would change values, or add some to rows.
  * @param needed names of columns that statements write to
- *
  * @example
  * IN: [{path: ["overflow"], type: "OBJECT(IGNORED) AS ("}, {path: ["overflow", "n"], type: "BIGINT"}], []
  * OUT: [{what: "its `overflow` is not a plain OBJECT(IGNORED), but OBJECT(IGNORED) with columns", columns: ["overflow['n']"]}]
@@ -71,7 +67,7 @@ export function columnFaults(
     const own = /\b(?:DEFAULT|GENERATED ALWAYS)\b/.exec(type)?.[0];
     if (top !== "data" || !own) return [];
     const column = columnName(path);
-    return [{ what: `${column} has values of its own (${own})`, columns: [column] }];
+    return [{ what: `${column} gets values from the table (${own})`, columns: [column] }];
   });
   const missing = needed.filter((name) => !columns.some(({ path }) => path.length === 1 && path[0] === name));
   return [...faults, ...missing.map((name) => ({ what: `its column \`${name}\` was dropped` }))];
@@ -82,7 +78,6 @@ const below = (name: string, columns: readonly DefinedColumn[]): string[] =>
   columns.filter(({ path }) => path.length === 2 && path[0] === name)
     .map(({ path }) => columnName(path));
 
-/** The error of a table with these faults. */
 export function unusableTable(table: TableName, faults: readonly TableFault[]): UnusableTableError {
   const name = quoteTable(table);
   const drops = faults.flatMap(({ columns = [] }) => columns).map((column) => `DROP COLUMN ${column}`);

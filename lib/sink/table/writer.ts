@@ -1,15 +1,14 @@
-/** Bulk upserts and deletes. Accounts for every row, because a bulk statement can drop rows without an error. */
+/** Bulk upserts and deletes. Accounts for each row, because a bulk statement can drop rows without an error. */
 import { Buffer } from "node:buffer";
 import { UserError } from "../../util/errors.ts";
-import { concurrently } from "../../util/concurrently.ts";
-import { Semaphore } from "../../util/semaphore.ts";
-import { quoteTable } from "../sql/sql_names.ts";
-import { scanTable } from "./scan_table.ts";
+import { concurrently } from "../../util/concurrency.ts";
+import { Semaphore } from "../../util/concurrency.ts";
+import { quoteTable } from "../sql/names.ts";
+import { scanKeys } from "./row_reader.ts";
 import type { TargetTable } from "./target_table.ts";
 import { UnusableTableError } from "./unusable_table.ts";
 import { faultOf, isSinkError, SinkError, type SinkErrorKind } from "../connection/sink_error.ts";
-import { WHOLE_TABLE_LIMIT_MS } from "../sql/query.ts";
-import { refreshTable, type Transport } from "../connection/transport.ts";
+import { refreshTable, type Transport, WHOLE_TABLE_LIMIT_MS } from "../connection/transport.ts";
 
 export interface Row {
   readonly oid: string;
@@ -27,13 +26,13 @@ export interface RefusedRow {
 export interface WriterOptions {
   readonly statementRows: number;
   readonly statementBytes: number;
-  /** Statements at once, whoever writes. */
+  /** Statements at once, of all callers. */
   readonly inFlight: number;
-  /** Bytes of statements under way, which tables share. @default {as many as there are} */
+  /** Bytes of statements in progress, shared by tables. @default {unlimited} */
   readonly inFlightBudget?: Semaphore;
 }
 
-/** CrateDB cannot parse the type of `data`, because a column's name has such a character. */
+/** CrateDB cannot parse the type of `data`, because of a character in a column's name. */
 const UNREADABLE_COLUMN = /^(?:TypeSignatureParsingException\[)?line \d+:\d+: token recognition error/;
 const NOTHING_LOST =
   "Nothing is lost: fix it, and start the relay again if it has ended; it resumes from the saved position.";
@@ -41,7 +40,7 @@ const NOTHING_LOST =
 /** No unit of UTF-16 takes more bytes of UTF-8. */
 const MAX_BYTES_PER_UNIT = 3;
 
-/** How many bytes a row has at most. They are counted only if they may be more than its share of a statement. */
+/** An upper bound of the bytes of a row; exact if they may exceed its share of a statement. */
 function bytesOf({ oid, data, overflow }: Row, share: number): number {
   const atMost = MAX_BYTES_PER_UNIT * (oid.length + data.length + (overflow?.length ?? 0));
   if (atMost <= share) return atMost;
@@ -49,12 +48,6 @@ function bytesOf({ oid, data, overflow }: Row, share: number): number {
 }
 
 const UNLIMITED = new Semaphore(Infinity);
-
-/** Rows of one statement. */
-interface Chunk {
-  readonly rows: readonly Row[];
-  readonly bytes: number;
-}
 
 export class Writer {
   readonly #transport: Transport;
@@ -87,9 +80,8 @@ export class Writer {
 
   /**
    * Writes rows of different keys, several statements at once.
-   *
    * @returns the rows that the sink refuses
-   * @throws UserError when the sink takes no row at all; SinkError when it cannot be reached
+   * @throws UserError if the sink accepts no row at all; SinkError if it cannot be reached
    */
   async upsert(rows: readonly Row[]): Promise<RefusedRow[]> {
     const { inFlightBudget: budget = UNLIMITED } = this.#options;
@@ -102,8 +94,8 @@ export class Writer {
   }
 
   /**
-   * Deletes the rows with these keys, and ignores keys without a row. Refreshes the table first: in CrateDB a delete by
-   * several keys is a search, which does not see rows written a moment ago.
+   * Deletes the rows with these keys, if they exist. Refreshes the table first: in CrateDB a delete by several keys is a
+   * search, which does not see rows written since the last refresh.
    */
   async delete(oids: readonly string[]): Promise<void> {
     if (oids.length === 0) return;
@@ -119,7 +111,7 @@ export class Writer {
     );
   }
 
-  /** Removes all rows, and makes that visible. */
+  /** Deletes all rows, and makes that visible. */
   async truncate(): Promise<void> {
     await this.refresh();
     await this.#transport.query(`DELETE FROM ${quoteTable(this.#table)}`, [], {
@@ -129,7 +121,7 @@ export class Writer {
     await this.refresh();
   }
 
-  /** @returns why the table stays, where it does: PostgreSQL keeps one that a view needs, CrateDB one that it backs up */
+  /** @returns why the table was not dropped: a view of PostgreSQL needs it, or CrateDB takes a snapshot of it */
   async drop(): Promise<"needed" | "backup running" | undefined> {
     try {
       await this.#transport.query(`DROP TABLE IF EXISTS ${quoteTable(this.#table)}`);
@@ -140,11 +132,9 @@ export class Writer {
     }
   }
 
-  /** Keys of rows that queries see, in lists of at most `size`. */
-  async *keys(size: number): AsyncGenerator<string[]> {
-    for await (const rows of scanTable(this.#transport, this.#table, { columns: ["oid"], size })) {
-      yield rows.map(([oid]) => String(oid));
-    }
+  /** Keys of the rows that queries see, in lists of at most `size`. */
+  keys(size: number): AsyncGenerator<string[]> {
+    return scanKeys(this.#transport, this.#table, size);
   }
 
   /** Makes rows visible to queries. */
@@ -152,7 +142,7 @@ export class Writer {
     await refreshTable(this.#transport, this.#table);
   }
 
-  *#chunks(rows: readonly Row[]): Iterable<Chunk> {
+  *#chunks(rows: readonly Row[]): Iterable<{ readonly rows: readonly Row[]; readonly bytes: number }> {
     const { statementRows, statementBytes } = this.#options;
     const share = statementBytes / statementRows;
     let chunk: Row[] = [];
@@ -171,8 +161,8 @@ export class Writer {
   }
 
   /**
-   * Bisects a chunk with a short count down to the rows at fault. If not a single row was written, one is written alone
-   * first: it brings the reason, which may be that the table takes no rows at the moment.
+   * Bisects a chunk of which not all rows were written down to the rows at fault. If none was written, the first one is
+   * written alone: its error may be that the table accepts no rows at the moment.
    */
   async #upsertChunk(chunk: readonly Row[], isTrial = false): Promise<RefusedRow[]> {
     const [first] = chunk;
@@ -190,7 +180,7 @@ export class Writer {
     ];
   }
 
-  /** @returns how many rows were written; 0 for an error that a row may have caused */
+  /** @returns the number of rows written; 0 for an error that a row may have caused */
   async #upsertAll(chunk: readonly Row[], isTrial: boolean): Promise<number> {
     try {
       const options = { writes: true, isTrial };
@@ -221,8 +211,8 @@ export class Writer {
   }
 
   /**
-   * Whether the table takes a row with this key if it is empty: then an unknown error is about the values. A refused row is
-   * not to stay in the table, so the empty one takes its place and is deleted at once.
+   * Whether the table accepts an empty row with this key: then an unknown error is about the values. The empty row
+   * replaces an earlier one, which must not stay in the table, and is deleted.
    */
   async #takesEmpty(oid: string): Promise<boolean> {
     const options = { writes: true, isTrial: true };
@@ -247,14 +237,14 @@ export class Writer {
       : [oids, data];
   }
 
-  /** @throws any error that a row cannot cause */
+  /** @throws an error that a row cannot cause */
   #rowError(error: unknown): SinkError {
     if (!(error instanceof SinkError) || faultOf(error) === "server") throw error;
     if (faultOf(error) === "row" && !UNREADABLE_COLUMN.test(error.message)) return error;
     throw this.#tableError(error);
   }
 
-  /** Errors without a reason, and those of the login, may concern the whole server: these end the relay. */
+  /** Unspecific errors and those of the login may concern the whole server, and end the relay. */
   #tableError(error: SinkError): UserError {
     const isUnreadable = UNREADABLE_COLUMN.test(error.message);
     const isOfServer = !isUnreadable && ["login", "unspecific"].includes(error.kind);

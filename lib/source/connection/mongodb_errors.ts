@@ -7,7 +7,7 @@ import {
   MongoServerSelectionError,
   MongoStalePrimaryError,
 } from "mongodb";
-import { durationText } from "../../util/duration_text.ts";
+import { durationText } from "../../util/text.ts";
 import { messageOf, UserError } from "../../util/errors.ts";
 
 /** Codes of the server, by the names that the server gives them. */

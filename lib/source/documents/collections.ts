@@ -1,6 +1,6 @@
 /** The collections that there are, and how large they are. */
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
-import { concurrently } from "../../util/concurrently.ts";
+import { concurrently } from "../../util/concurrency.ts";
 import type { Logger } from "../../util/log.ts";
 import type { CausalReader } from "../connection/causal_reader.ts";
 import { isNotAllowed } from "../connection/mongodb_errors.ts";

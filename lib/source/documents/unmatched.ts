@@ -1,7 +1,7 @@
 /** Names of a scope that match nothing, and the names that exist instead: a typing error follows nothing for ever. */
 import type { Namespace } from "../../util/namespace.ts";
-import { concurrently } from "../../util/concurrently.ts";
-import { similarName } from "../../util/similar_name.ts";
+import { concurrently } from "../../util/concurrency.ts";
+import { similarName } from "../../util/text.ts";
 import type { CausalReader } from "../connection/causal_reader.ts";
 import { isNotAllowed } from "../connection/mongodb_errors.ts";
 import { matches, type Scope } from "./scope.ts";

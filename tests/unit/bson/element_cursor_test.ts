@@ -21,7 +21,7 @@ Deno.test("ElementCursor finds what the BSON library finds, in documents of all 
   }));
 });
 
-Deno.test("ElementCursor reads a document where it lies", () => {
+Deno.test("ElementCursor reads a document at an offset", () => {
   const { bytes, offset } = valueOf(raw.document([["a", raw.int32(1)], ["", raw.regex("x", "i")]]));
   assert.deepEqual(elements(bytes, offset), expected(bytes, offset));
   assert.equal(visit(bytes, offset), 2);

@@ -32,7 +32,7 @@ for (const [what, [paths, before, after]] of Object.entries(CASES)) {
   });
 }
 
-Deno.test("withoutFields() gives the same bytes where nothing is left out", () => {
+Deno.test("withoutFields() returns the same bytes if no field is removed", () => {
   const document = BSON.serialize({ a: { b: [1, { c: 2 }] }, d: "x" });
   assert.equal(withoutFields(document, ["a.b.c", "x.y"]), document);
 });

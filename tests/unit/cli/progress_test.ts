@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { progressLine, progressObserver } from "../../../lib/cli/progress.ts";
+import { progressLine, snapshotProgress } from "../../../lib/cli/progress.ts";
 import { StatusLine } from "../../../lib/cli/status_line.ts";
 import { QUIET } from "../../../lib/util/log.ts";
 
@@ -31,12 +31,12 @@ Deno.test("progressLine() never shows more than 100 %, also if documents were ad
     "Snapshot ███████ 100 % | 12 of 12 | 1/s | 0 s left",
   ));
 
-Deno.test("progressObserver() erases the bar when the snapshot is done", () => {
+Deno.test("snapshotProgress() erases the bar when the snapshot is done", () => {
   let written = "";
   const statusLine = new StatusLine({ stream: { write: (text) => written += text }, columns: () => 80 });
-  using progress = progressObserver({ statusLine, log: QUIET });
-  progress.snapshotProgress({ documents: 5, total: 10, lagSeconds: 0 });
+  using progress = snapshotProgress({ statusLine, log: QUIET });
+  progress.listen({ type: "snapshotProgress", documents: 5, total: 10, lagSeconds: 0 });
   assert.match(written, /50 %.*lag 0 s$/);
-  progress.snapshotDone({ documents: 10, seconds: 1 });
+  progress.listen({ type: "snapshotDone", documents: 10, seconds: 1 });
   assert.ok(written.endsWith("\r\x1b[2K"));
 });

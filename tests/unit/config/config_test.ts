@@ -9,8 +9,8 @@ import {
 import { UsageError } from "../../../lib/util/errors.ts";
 import { byteSize, duration } from "../../../lib/config/options/parsers.ts";
 import type { Given } from "../../../lib/config/options/read.ts";
-import { parseMix } from "../../../lib/workload/mix.ts";
-import { tableName } from "../../../lib/sink/sql/sql_names.ts";
+import { parseMix } from "../../../lib/workload/workload.ts";
+import { tableName } from "../../../lib/sink/sql/names.ts";
 
 const given = (flags: Given["flags"] = {}, env: Given["env"] = {}): Given => ({ flags, env });
 

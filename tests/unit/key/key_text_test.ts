@@ -48,7 +48,7 @@ for (const [what, { type, bytes }] of Object.entries(NOT_UTF8)) {
     assert.match(oid({ type, bytes: latin1(bytes) }), /^\{"\$bson":"[\w+/]+=*"\}$/));
 }
 
-Deno.test("keyText() tells keys apart that are no UTF-8", () => {
+Deno.test("keyText() distinguishes keys that are not UTF-8", () => {
   const texts = Object.values(NOT_UTF8).map(({ type, bytes }) => oid({ type, bytes: latin1(bytes) }));
   assert.equal(new Set(texts).size, texts.length);
   const [first = ""] = texts;
@@ -147,11 +147,11 @@ for (const [what, one, other] of SAME) {
     assert.equal(oid(one), oid(other)));
 }
 for (const [what, one, other] of DIFFERENT) {
-  Deno.test(`keyText() differs for keys that MongoDB tells apart: ${what}`, () =>
+  Deno.test(`keyText() differs for keys that MongoDB distinguishes: ${what}`, () =>
     assert.notEqual(oid(one), oid(other)));
 }
 
-Deno.test("keyText() stays within what a key column takes, and tells long keys apart", () => {
+Deno.test("keyText() fits a key column, and distinguishes long keys", () => {
   const texts = ["a", "b"].map((end) => oid(raw.string("x".repeat(40_000) + end)));
   for (const text of texts) {
     assert.ok(new TextEncoder().encode(text).length <= 32_766, `${text.length} letters`);

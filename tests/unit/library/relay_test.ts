@@ -14,7 +14,9 @@ Deno.test("startRelay() says which option is wrong, in the words of the library"
 
 Deno.test("startRelay() tells by `ready`, `done` and the status why it has failed", async () => {
   const ended: unknown[] = [];
-  const relay = startRelay(NOWHERE, { observer: { ended: (error) => void ended.push(error) } });
+  const relay = startRelay(NOWHERE, {
+    onEvent: (event) => event.type === "ended" && ended.push(event.error),
+  });
   assert.equal(relay.status.phase, "starting");
   const error = await relay.ready.then(() => undefined, (error) => error);
   assert.ok(error instanceof SinkError);
@@ -35,11 +37,11 @@ Deno.test("startRelay() has metrics from the start", async () => {
   relay.done.catch(() => {});
 });
 
-Deno.test("startRelay() goes on if observer and log throw", async () => {
+Deno.test("startRelay() goes on if onEvent and log throw", async () => {
   const refuse = () => {
     throw new Error("refused");
   };
   const log = { debug: refuse, info: refuse, warn: refuse, error: refuse };
-  const relay = startRelay(NOWHERE, { log, observer: { ended: refuse, observerFailed: refuse } });
+  const relay = startRelay(NOWHERE, { log, onEvent: refuse });
   await assert.rejects(relay.done, SinkError);
 });

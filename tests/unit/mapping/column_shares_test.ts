@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { furtherColumns, shareColumns, weightOf } from "../../../lib/mapping/column_shares.ts";
 import { type Column, columnAt, type ColumnPath, innermost } from "../../../lib/mapping/column_tree.ts";
-import type { Kind } from "../../../lib/mapping/column_kind.ts";
+import type { Kind } from "../../../lib/mapping/column_types.ts";
 
 const of = (kind: Kind): Column => ({ kind });
 const list = (element: Column): Column => ({ kind: "array", element });
@@ -44,7 +44,7 @@ Deno.test("weightOf() counts what is below, a large object in it as one of the g
   assert.equal(weightOf(object(many(100, "u", object({ a: of("text"), b: of("text") }))), BUDGET), 300);
 });
 
-Deno.test("shareColumns() takes all that there is room for", () => {
+Deno.test("shareColumns() takes all columns that fit", () => {
   const wanted = object({
     a: of("text"),
     l: list(object({ o: object(many(30)) })),
@@ -66,7 +66,7 @@ Deno.test("shareColumns() gives plain fields their columns before those of a map
   assert.deepEqual(full, [{ path: ["likes"], newcomer: ["likes", "k331"] }]);
 });
 
-/** Where the map is. */
+/** The place of the map. */
 const WHERE: Readonly<Record<string, (map: Column) => readonly [Column, ColumnPath]>> = {
   "at the top": (map) => [object({ m: map }), ["m"]],
   "two levels deep": (map) => [object({ o: object({ p: object({ m: map }) }) }), ["o", "p", "m"]],
@@ -134,7 +134,7 @@ Deno.test("shareColumns() leaves room beside several maps, in one batch and in m
   assert.ok(room > 200, `room for ${room}`);
 });
 
-Deno.test("shareColumns() says when the table is full, and takes the topmost columns first", () => {
+Deno.test("shareColumns() reports a full table, and takes the topmost columns first", () => {
   const wanted = object({ o: object(many(3)), ...many(4) });
   const { columns, full } = shareColumns(object(), wanted, { limit: 100, room: 6 });
   assert.deepEqual(columns, object({ o: object({ k0: of("bigint") }), ...many(4) }));

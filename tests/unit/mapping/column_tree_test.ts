@@ -1,14 +1,7 @@
 import assert from "node:assert/strict";
-import {
-  additions,
-  type Column,
-  inferColumns,
-  isRefusedName,
-  MAX_DEPTH,
-  mergeColumns,
-  needsColumn,
-} from "../../../lib/mapping/column_tree.ts";
-import type { Kind } from "../../../lib/mapping/column_kind.ts";
+import { additions, type Column, inferColumns, mergeColumns } from "../../../lib/mapping/column_tree.ts";
+import { classify, MAX_DEPTH } from "../../../lib/mapping/classify.ts";
+import type { Kind } from "../../../lib/mapping/column_types.ts";
 import { documentOf, type Raw, raw, valueOf } from "../../support/raw_bson.ts";
 
 const of = (kind: Kind): Column => ({ kind });
@@ -63,10 +56,11 @@ const SHAPES: readonly (readonly [string, Raw, Column | undefined])[] = [
 
 for (const [what, value, shape] of SHAPES) {
   Deno.test(`inferColumns() ${what}`, () => assert.deepEqual(inferColumns(valueOf(value)), shape));
-  Deno.test(`needsColumn() ${what}`, () => assert.equal(needsColumn(valueOf(value)), shape !== undefined));
+  Deno.test(`classify() ${what}`, () =>
+    assert.equal(classify(valueOf(value), 0) === "column", shape !== undefined));
 }
 
-Deno.test("inferColumns() ends at the depth that columns are made to", () => {
+Deno.test("inferColumns() ends at the depth that columns are created to", () => {
   const nested = (levels: number): Raw =>
     levels === 0 ? raw.int32(1) : raw.document([["o", nested(levels - 1)]]);
   const depth = (column: Column | undefined): number => {
@@ -75,13 +69,6 @@ Deno.test("inferColumns() ends at the depth that columns are made to", () => {
   };
   assert.equal(depth(inferColumns(valueOf(nested(MAX_DEPTH)))), MAX_DEPTH);
   assert.equal(depth(inferColumns(valueOf(nested(MAX_DEPTH + 10)))), MAX_DEPTH);
-});
-
-const LONG = "\u20ac".repeat(86);
-const REFUSED = [LONG, "", "a\\b", ".", "a.b", "[", "x]", "\t", "a\nb", "\r", "\x7f"];
-const ACCEPTED = ["a", "_id", " ", "a b", "$x", "'", '"', "é", "\u{1f600}", "constructor", LONG.slice(1)];
-Deno.test("isRefusedName() of what typed objects refuse and of long names, and of nothing else", () => {
-  assert.deepEqual([...REFUSED, ...ACCEPTED].filter(isRefusedName), REFUSED);
 });
 
 const MERGED: readonly (readonly [string, Column | undefined, Column | undefined, Column | undefined])[] = [

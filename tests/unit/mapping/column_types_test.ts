@@ -1,8 +1,14 @@
 import assert from "node:assert/strict";
+import { fieldsOf } from "../../../lib/bson/fields.ts";
 import { UnstorableError } from "../../../lib/bson/unstorable_error.ts";
-import { duplicates, jsonOf } from "../../../lib/mapping/bson_to_json.ts";
-import { doubleText, MAX_TEXT_BYTES, SCALARS, widening } from "../../../lib/mapping/column_types.ts";
-import { type Kind } from "../../../lib/mapping/column_kind.ts";
+import { jsonOf, repeatJson } from "../../../lib/mapping/bson_to_json.ts";
+import {
+  doubleText,
+  type Kind,
+  MAX_TEXT_BYTES,
+  needsWidening,
+  SCALARS,
+} from "../../../lib/mapping/column_types.ts";
 import { documentOf, type Raw, raw, valueOf } from "../../support/raw_bson.ts";
 
 const json = (value: Raw): string => jsonOf(valueOf(value));
@@ -100,9 +106,12 @@ for (const [what, value, message] of UNSTORABLE) {
     ));
 }
 
-Deno.test("duplicates() has only the keys that repeat", () => {
+Deno.test("repeatJson() has all values of a name", () => {
   const value = raw.document([["a", raw.int32(1)], ["b", raw.int32(2)], ["a", raw.int32(3)]]);
-  assert.deepEqual(duplicates(valueOf(value)), new Map([["a", '{"$duplicateKey":[1,3]}']]));
+  const { repeats } = fieldsOf(valueOf(value));
+  assert.deepEqual([...repeats].map(([name, equal]) => [name, repeatJson(equal)]), [
+    ["a", '{"$duplicateKey":[1,3]}'],
+  ]);
 });
 
 Deno.test("jsonOf() refuses text that is not UTF-8 instead of mending it", () => {
@@ -167,23 +176,23 @@ for (const [what, value, kind, expected] of FITS) {
   });
 }
 
-const WIDENED: readonly (readonly [string, Raw, Kind, Kind | undefined])[] = [
-  ["a fraction, BIGINT", raw.double(20.5), "bigint", "double"],
-  ["a fraction, BIGINT of dates", raw.double(20.5), "inferred", "double"],
-  ["a Double beyond 2^53, BIGINT", raw.double(2 ** 54), "bigint", "double"],
-  ["NaN, BIGINT", raw.double(NaN), "bigint", undefined],
-  ["infinity, BIGINT", raw.double(-Infinity), "bigint", undefined],
-  ["text, BIGINT", raw.string("x"), "bigint", undefined],
-  ["a date, BIGINT", raw.date(0n), "bigint", undefined],
-  ["Decimal128, BIGINT", raw.decimal("1.5"), "bigint", undefined],
-  ["null, BIGINT", raw.null(), "bigint", undefined],
-  ["an array, BIGINT", raw.array([]), "bigint", undefined],
-  ["a fraction, INTEGER", raw.double(20.5), "integer", undefined],
-  ["a fraction, REAL", raw.double(0.1), "real", undefined],
+const WIDENED: readonly (readonly [string, Raw, Kind, boolean])[] = [
+  ["a fraction, BIGINT", raw.double(20.5), "bigint", true],
+  ["a fraction, BIGINT of dates", raw.double(20.5), "inferred", true],
+  ["a Double beyond 2^53, BIGINT", raw.double(2 ** 54), "bigint", true],
+  ["NaN, BIGINT", raw.double(NaN), "bigint", false],
+  ["infinity, BIGINT", raw.double(-Infinity), "bigint", false],
+  ["text, BIGINT", raw.string("x"), "bigint", false],
+  ["a date, BIGINT", raw.date(0n), "bigint", false],
+  ["Decimal128, BIGINT", raw.decimal("1.5"), "bigint", false],
+  ["null, BIGINT", raw.null(), "bigint", false],
+  ["an array, BIGINT", raw.array([]), "bigint", false],
+  ["a fraction, INTEGER", raw.double(20.5), "integer", false],
+  ["a fraction, REAL", raw.double(0.1), "real", false],
 ];
 
 for (const [what, value, kind, expected] of WIDENED) {
-  Deno.test(`widening() of ${what}: ${expected ?? "none"}`, () => {
-    assert.equal(widening(valueOf(value), kind), expected);
+  Deno.test(`needsWidening() ${what}: ${expected}`, () => {
+    assert.equal(needsWidening(valueOf(value), kind), expected);
   });
 }

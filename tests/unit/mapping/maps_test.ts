@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Column } from "../../../lib/mapping/column_tree.ts";
-import type { Kind } from "../../../lib/mapping/column_kind.ts";
-import { isId, recogniseMaps } from "../../../lib/mapping/maps.ts";
+import type { Kind } from "../../../lib/mapping/column_types.ts";
+import { recogniseMaps } from "../../../lib/mapping/column_shares.ts";
 
 const of = (kind: Kind): Column => ({ kind });
 const list = (element: Column): Column => ({ kind: "array", element });
@@ -18,34 +18,6 @@ const numbered = (count: number): Column =>
 
 const ONE = "507f1f77bcf86cd799439011";
 const OTHER = "507f191e810c19729de860ea";
-
-const IDS = [
-  ONE,
-  ONE.toUpperCase(),
-  "0b0e7c1a-4c8f-4c5e-9f5e-2a1b3c4d5e6f",
-  "d41d8cd98f00b204e9800998ecf8427e",
-  "1000001",
-  "1764115200000",
-  "2026-11-26",
-  "2026-11-26T18:30",
-];
-const NAMES = [
-  "",
-  "a",
-  "_id",
-  "temperature",
-  "1",
-  "2026",
-  "12345",
-  "u1000001",
-  "deadbeef",
-  "x2026-11-26",
-  "address1",
-];
-
-Deno.test("isId() of what is an id or a date, and of nothing else", () => {
-  assert.deepEqual([...NAMES, ...IDS].filter(isId), IDS);
-});
 
 /** What is wanted, what is there, and what is wanted once maps are recognised. */
 const MAPS: readonly (readonly [string, Column, Column | undefined, Column])[] = [

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Column, ColumnPath } from "../../../lib/mapping/column_tree.ts";
-import type { Kind } from "../../../lib/mapping/column_kind.ts";
+import type { Kind } from "../../../lib/mapping/column_types.ts";
 import { remapRow } from "../../../lib/mapping/remap_row.ts";
 
 const of = (kind: Kind): Column => ({ kind });

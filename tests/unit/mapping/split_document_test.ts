@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { type Column, type ColumnPath, MAX_DEPTH } from "../../../lib/mapping/column_tree.ts";
-import type { Kind } from "../../../lib/mapping/column_kind.ts";
+import { MAX_DEPTH } from "../../../lib/mapping/classify.ts";
+import type { Column, ColumnPath } from "../../../lib/mapping/column_tree.ts";
+import type { Kind } from "../../../lib/mapping/column_types.ts";
 import { type SplitDocument, splitDocument } from "../../../lib/mapping/split_document.ts";
 import { documentOf, type Raw, raw } from "../../support/raw_bson.ts";
 
@@ -37,7 +38,7 @@ const needsWidening = (...paths: readonly ColumnPath[]) => split({ needsWidening
 const TWICE = [["a", raw.int32(1)], ["b", raw.int32(2)], ["a", raw.string("x")]] as const;
 const LONG = "x".repeat(32_767);
 
-/** A value `v` and the column that is there for it. */
+/** A value `v` and its existing column. */
 const PLACES: readonly (readonly [string, Raw, Column | undefined, SplitDocument])[] = [
   ["text in TEXT", raw.string("x"), of("text"), data('{"v":"x"}')],
   ["a number in TEXT", raw.int32(1), of("text"), overflow('{"v":1}')],
@@ -69,7 +70,7 @@ const PLACES: readonly (readonly [string, Raw, Column | undefined, SplitDocument
     overflow(`{"v":"${LONG}"}`),
   ],
   [
-    "such a text in an array, in a column that takes all",
+    "a text of 32,767 bytes in an array, in a column that takes all",
     raw.array([raw.document([["s", raw.string(LONG)]])]),
     of("any"),
     overflow(`{"v":[{"s":"${LONG}"}]}`),
@@ -88,7 +89,7 @@ const PLACES: readonly (readonly [string, Raw, Column | undefined, SplitDocument
     split({})('{"v":{"o":{"a.b":1}}}', '{"v":{"o":{"c":2}}}'),
   ],
   [
-    "such a name below an array, in a column that takes all",
+    "a name with a control character below an array, in a column that takes all",
     raw.array([raw.document([["a\u0013", raw.int32(1)]])]),
     of("any"),
     overflow('{"v":[{"a\\u0013":1}]}'),
@@ -302,7 +303,7 @@ Deno.test("splitDocument() puts what lies deeper than columns go into overflow",
   assert.ok(overflow?.includes('"end"'));
 });
 
-Deno.test("splitDocument() of equal keys at the top, where the table takes everything and where it doesn't", () => {
+Deno.test("splitDocument() of names that repeat in the root, with columns of all kinds", () => {
   const document = documentOf(TWICE);
   const text = '{"a":{"$duplicateKey":[1,"x"]},"b":2}';
   assert.deepEqual(splitDocument(document, of("ignored")), data(text));
@@ -317,7 +318,7 @@ Deno.test("splitDocument() looks at equal keys once, however deep they are neste
   assert.equal(overflow?.split("$duplicateKey").length, MAX_DEPTH + 1);
 });
 
-Deno.test("splitDocument() says that no column is wanted for what lies too deep for one", () => {
+Deno.test("splitDocument() asks for no column for a value that is too deep", () => {
   const nested = (levels: number): Raw =>
     levels === 0 ? raw.int32(1) : raw.document([["o", nested(levels - 1)]]);
   const columns = (levels: number): Column => object(levels > 0 ? { o: columns(levels - 1) } : {});
@@ -333,8 +334,8 @@ const LONG_NAMES: Readonly<Record<string, (name: string) => Raw>> = {
     raw.document([["a", raw.codeWithScope("f", documentOf([[name, raw.int32(1)]]))]]),
 };
 
-for (const [where, documentWith] of Object.entries(LONG_NAMES)) {
-  Deno.test(`splitDocument() refuses a name ${where} that CrateDB does not take`, () => {
+for (const [place, documentWith] of Object.entries(LONG_NAMES)) {
+  Deno.test(`splitDocument() refuses a name ${place} that is too long for CrateDB`, () => {
     const columns = object({ a: of("ignored") });
     const longest = "é".repeat(LIMIT);
     const { data, overflow } = splitDocument(documentWith(longest).bytes, columns);

@@ -52,7 +52,7 @@ const CASES: Readonly<Record<string, Case>> = {
     data: '{"a":{"c":1},"d":{"f":1}}',
     overflow: String.raw`{"a":{"b":"\u0000"},"d":{"e":-0.0}}`,
   },
-  "an object of nothing else, which stays as an empty one": {
+  "an object with only this, which becomes empty": {
     document: of({ a: raw.document([["b", nul]]) }),
     data: '{"a":{}}',
     overflow: String.raw`{"a":{"b":"\u0000"}}`,

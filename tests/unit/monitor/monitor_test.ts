@@ -11,7 +11,7 @@ const open = (status: Partial<RelayStatus> = {}, listen = LOOPBACK): Promise<Mon
   openMonitor({
     listen,
     maxLag: 1_000,
-    status: { current: statusOf(status) },
+    streams: [{ name: "", status: { current: statusOf(status) } }],
     versions: { version: "1", runtime: "2" },
     log: QUIET,
   });
@@ -23,13 +23,13 @@ async function get(url: string, init: RequestInit = {}): Promise<[number, string
 
 Deno.test("openMonitor() answers with metrics, health, readiness and status", async () => {
   await using monitor = await open({ lag: 20, events: 7 });
-  monitor.observer.positionSaved?.();
+  monitor.listen({ type: "positionSaved" });
   const metrics = await fetch(`${monitor.url}/metrics`);
   assert.match(metrics.headers.get("Content-Type") ?? "", /^text\/plain; version=0\.0\.4/);
   assert.match(await metrics.text(), /^cdc_relay_saved_timestamp_seconds \d+/m);
   assert.deepEqual(await get(`${monitor.url}/healthz`), [200, "alive\n"]);
   assert.deepEqual(await get(`${monitor.url}/readyz?verbose`), [200, "ready: following, 0.02 s behind\n"]);
-  monitor.observer.leaseTaken?.({ schema: "doc", stream: "shop.* -> t", owner: "host/1/ab" });
+  monitor.listen({ type: "leaseTaken", schema: "doc", stream: "shop.* -> t", owner: "host/1/ab" });
   const [code, body] = await get(`${monitor.url}/status`);
   const { stream, phase, lag_ms, events, owner, saved_at } = JSON.parse(body);
   assert.deepEqual([code, stream, phase, lag_ms, events, owner], [
@@ -91,3 +91,36 @@ for (
     });
   });
 }
+
+Deno.test("openMonitor() tells several streams apart", async () => {
+  const shop = { name: "shop", status: { current: statusOf({ lag: 20, events: 7 }) } };
+  const bank = { name: "bank", status: { current: statusOf({ phase: "starting" }) } };
+  await using monitor = await openMonitor({
+    listen: LOOPBACK,
+    maxLag: 1_000,
+    streams: [shop, bank],
+    versions: { version: "1", runtime: "2" },
+    log: QUIET,
+  });
+  monitor.listen({ type: "leaseTaken", schema: "doc", stream: "bank.* -> t", owner: "host/1/ab" }, bank);
+  monitor.listen({ type: "batchApplied", events: 3, bytes: 90, seconds: 0.1 }, bank);
+  const [, metrics] = await get(`${monitor.url}/metrics`);
+  for (
+    const line of [
+      'cdc_relay_phase{stream="shop",phase="following"} 1',
+      'cdc_relay_phase{stream="bank",phase="starting"} 1',
+      'cdc_relay_event_bytes_total{stream="bank"} 90',
+      'cdc_relay_lag_seconds{stream="shop"} 0.02',
+      'cdc_relay_build_info{version="1",runtime="2"} 1',
+    ]
+  ) assert.ok(metrics.split("\n").includes(line), line);
+  assert.deepEqual(await get(`${monitor.url}/readyz`), [
+    503,
+    "shop ready: following, 0.02 s behind\nbank not ready: starting\n",
+  ]);
+  const [, status] = await get(`${monitor.url}/status`);
+  assert.deepEqual(JSON.parse(status).map((each: Record<string, unknown>) => [each.stream, each.phase]), [
+    [null, "following"],
+    ["bank.* -> t", "starting"],
+  ]);
+});

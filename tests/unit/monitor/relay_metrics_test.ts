@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
-import { CollectionLabels } from "../../../lib/monitor/collection_labels.ts";
 import { METRICS } from "../../../lib/monitor/definitions.ts";
-import { RelayMetrics } from "../../../lib/monitor/relay_metrics.ts";
-import { observers, type TableWrite } from "../../../lib/pipeline/status/observer.ts";
+import { CollectionLabels, RelayMetrics } from "../../../lib/monitor/relay_metrics.ts";
+import type { TableWrite } from "../../../lib/pipeline/status/events.ts";
 import type { RelayStatus } from "../../../lib/pipeline/status/relay_status.ts";
 import { statusOf } from "../../support/status_of.ts";
 
@@ -12,14 +11,14 @@ const USERS = { database: "shop", collection: "users" };
 
 function metricsOf(status: Partial<RelayStatus> = {}, labels = new CollectionLabels()) {
   const metrics = new RelayMetrics({
-    status: { current: statusOf(status) },
+    streams: [{ name: "", status: { current: statusOf(status) } }],
     clock: { now: () => NOW },
     versions: { version: "1.2.3", runtime: "Deno 2.9.0" },
     labels,
   });
   const samples = async (name: string): Promise<string[]> =>
     (await metrics.text()).split("\n").filter((line) => line.startsWith(name));
-  return { metrics, samples, observer: observers(metrics) };
+  return { metrics, samples, emit: metrics.listen };
 }
 
 const write = (what: Partial<TableWrite>): TableWrite => ({
@@ -32,11 +31,11 @@ const write = (what: Partial<TableWrite>): TableWrite => ({
 });
 
 Deno.test("RelayMetrics counts events and rows by collection and operation", async () => {
-  const { observer, samples } = metricsOf();
-  observer.eventsRead({ namespace: ORDERS, operations: new Map([["insert", 5], ["delete", 1]]) });
-  observer.eventsRead({ namespace: ORDERS, operations: new Map([["insert", 2]]) });
-  observer.tableWritten(write({ upserts: 7, deletes: 1, overflowed: 2 }));
-  observer.tableWritten(write({ namespace: USERS, upserts: 1, deadLetters: 3 }));
+  const { emit, samples } = metricsOf();
+  emit({ type: "eventsRead", namespace: ORDERS, operations: new Map([["insert", 5], ["delete", 1]]) });
+  emit({ type: "eventsRead", namespace: ORDERS, operations: new Map([["insert", 2]]) });
+  emit({ type: "tableWritten", ...write({ upserts: 7, deletes: 1, overflowed: 2 }) });
+  emit({ type: "tableWritten", ...write({ namespace: USERS, upserts: 1, deadLetters: 3 }) });
   assert.deepEqual(await samples("cdc_relay_events_total"), [
     'cdc_relay_events_total{collection="shop.orders",operation="insert"} 7',
     'cdc_relay_events_total{collection="shop.orders",operation="delete"} 1',
@@ -58,9 +57,9 @@ Deno.test("RelayMetrics counts events and rows by collection and operation", asy
 });
 
 Deno.test("RelayMetrics counts collections beyond the bound together", async () => {
-  const { observer, samples } = metricsOf({}, new CollectionLabels({ atMost: 1 }));
+  const { emit, samples } = metricsOf({}, new CollectionLabels({ atMost: 1 }));
   for (const collection of ["a", "b", "c", "a"]) {
-    observer.columnsAdded({ namespace: { database: "shop", collection }, columns: 2 });
+    emit({ type: "columnsAdded", namespace: { database: "shop", collection }, columns: 2 });
   }
   assert.deepEqual(await samples("cdc_relay_columns_added_total"), [
     'cdc_relay_columns_added_total{collection="shop.a"} 4',
@@ -77,8 +76,8 @@ Deno.test("CollectionLabels has at most 100 names, and keeps those that it has",
 });
 
 Deno.test("RelayMetrics has what collections are called as one value, whatever is in the name", async () => {
-  const { observer, samples } = metricsOf();
-  observer.columnsWidened({ namespace: { database: "shop", collection: 'a"b\\c\nd' }, columns: 1 });
+  const { emit, samples } = metricsOf();
+  emit({ type: "columnsWidened", namespace: { database: "shop", collection: 'a"b\\c\nd' }, columns: 1 });
   assert.deepEqual(await samples("cdc_relay_columns_widened_total"), [
     'cdc_relay_columns_widened_total{collection="shop.a\\"b\\\\c\\nd"} 1',
   ]);
@@ -119,7 +118,7 @@ Deno.test("RelayMetrics reads the status in seconds, and leaves out what is not 
 Deno.test("RelayMetrics no longer shows a snapshot that is done", async () => {
   const status = { current: statusOf({ snapshotDone: 1, snapshotTotal: 2 }) };
   const metrics = new RelayMetrics({
-    status,
+    streams: [{ name: "", status }],
     clock: { now: () => NOW },
     versions: { version: "", runtime: "" },
   });
@@ -129,28 +128,28 @@ Deno.test("RelayMetrics no longer shows a snapshot that is done", async () => {
 });
 
 Deno.test("RelayMetrics counts outages once, and each try", async () => {
-  const { observer, samples } = metricsOf();
+  const { emit, samples } = metricsOf();
   assert.deepEqual(await samples("cdc_relay_outage"), []);
   const outage = { system: "CrateDB", error: new Error("no"), lasted: 0 } as const;
-  observer.retried(outage);
-  observer.outageBegan(outage);
-  observer.retried(outage);
-  observer.outage({ ...outage, lasted: 60_000 });
+  emit({ type: "retried", ...outage });
+  emit({ type: "outageBegan", ...outage });
+  emit({ type: "retried", ...outage });
+  emit({ type: "outage", ...outage, lasted: 60_000 });
   assert.deepEqual(await samples("cdc_relay_outage{"), ['cdc_relay_outage{system="CrateDB"} 1']);
   assert.deepEqual(await samples("cdc_relay_outages_total"), ['cdc_relay_outages_total{system="CrateDB"} 1']);
   assert.deepEqual(await samples("cdc_relay_retries_total"), ['cdc_relay_retries_total{system="CrateDB"} 2']);
-  observer.recovered(outage);
+  emit({ type: "recovered", ...outage });
   assert.deepEqual(await samples("cdc_relay_outage{"), ['cdc_relay_outage{system="CrateDB"} 0']);
   // Silence is noticed some seconds after it began.
-  observer.outageBegan({ ...outage, lasted: 5_000 });
+  emit({ type: "outageBegan", ...outage, lasted: 5_000 });
   assert.deepEqual(await samples("cdc_relay_outages_total"), ['cdc_relay_outages_total{system="CrateDB"} 2']);
 });
 
 Deno.test("RelayMetrics has histograms of batches and stages, and when the position was saved", async () => {
-  const { observer, samples } = metricsOf();
-  observer.batchApplied({ events: 30, bytes: 900, seconds: 0.03 });
-  observer.stageDone({ stage: "look_up", seconds: 0.002 });
-  observer.positionSaved();
+  const { emit, samples } = metricsOf();
+  emit({ type: "batchApplied", events: 30, bytes: 900, seconds: 0.03 });
+  emit({ type: "stageDone", stage: "look_up", seconds: 0.002 });
+  emit({ type: "positionSaved" });
   const [bucket] = await samples('cdc_relay_batch_events_bucket{le="100"}');
   assert.equal(bucket, 'cdc_relay_batch_events_bucket{le="100"} 1');
   assert.deepEqual(await samples("cdc_relay_batch_duration_seconds_sum"), [

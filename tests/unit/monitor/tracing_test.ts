@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { openTracing } from "../../../lib/monitor/tracing.ts";
 
 Deno.test("openTracing() gives the result of what it traces, and its error", async () => {
-  const { trace, observer } = openTracing("1.2.3");
+  const { trace, listen } = openTracing("1.2.3");
   const applied = await trace("batch", () => {
-    observer.stageDone({ stage: "write", seconds: 0.1 });
-    observer.batchApplied({ events: 3, bytes: 90, seconds: 0.1 });
+    listen({ type: "stageDone", stage: "write", seconds: 0.1 });
+    listen({ type: "batchApplied", events: 3, bytes: 90, seconds: 0.1 });
     return Promise.resolve(3);
   });
   assert.equal(applied, 3);

@@ -85,7 +85,7 @@ Deno.test("forgetStreams() removes nothing while a relay follows the stream, and
     (error) => {
       assert.ok(error instanceof UserError && !(error instanceof UsageError));
       assert.equal(error.message, "A relay (host/1/ab) still follows this stream: a -> t");
-      assert.match(error.hint ?? "", /its lease runs out in 4\.0 s/);
+      assert.match(error.hint ?? "", /its lease expires in 4\.0 s/);
       return true;
     },
   );

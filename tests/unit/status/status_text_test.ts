@@ -40,7 +40,7 @@ const OLD: StreamStatus = {
   version: null,
   reported_at: null,
 };
-const FORGET = "forget --stream NAME removes what is kept of a stream that is no longer needed.";
+const FORGET = "forget --stream NAME removes the metadata of a stream that is no longer needed.";
 const OPTIONS = { width: 200, now: NOW };
 
 Deno.test("statusText() has a row for each stream", () => {
@@ -85,7 +85,7 @@ Deno.test("statusText() names the way to be rid of a stream that no relay follow
   assert.equal(statusText([STATUS], OPTIONS).length, 2);
 });
 
-Deno.test("isWell() is true when all streams are, and there is one", () => {
+Deno.test("isWell() is true if a stream exists and all are ok", () => {
   assert.equal(isWell([STATUS, STATUS]), true);
   for (const wrong of [[], [OLD], [STATUS, OLD]]) assert.equal(isWell(wrong), false);
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { GarbageLimit, type Heap, V8Heap } from "../../../lib/util/garbage.ts";
 
-/** A heap where what is not garbage is `live`. */
+/** A heap whose live data is `live`. */
 class FakeHeap implements Heap {
   live = 0;
   garbage = 0;
@@ -28,7 +28,7 @@ Deno.test("GarbageLimit collects when the limit is reached, and not before", () 
   }
 });
 
-Deno.test("GarbageLimit collects before what is to come would be over the limit", () => {
+Deno.test("GarbageLimit collects before an addition would exceed the limit", () => {
   const heap = new FakeHeap();
   const limit = new GarbageLimit(100, heap);
   heap.garbage = 30;
@@ -38,7 +38,7 @@ Deno.test("GarbageLimit collects before what is to come would be over the limit"
   assert.equal(heap.collections, 1);
 });
 
-Deno.test("GarbageLimit does not collect again and again where live data is over the limit", () => {
+Deno.test("GarbageLimit does not collect repeatedly if live data exceeds the limit", () => {
   const heap = new FakeHeap();
   const limit = new GarbageLimit(100, heap);
   heap.live = 200;

@@ -6,6 +6,7 @@ import {
   type LogFields,
   type LogFormat,
   type LogLevel,
+  peopleField,
   unfailing,
 } from "../../../lib/util/log.ts";
 
@@ -89,7 +90,7 @@ for (const [what, fields, expected] of JSON_LINES) {
   });
 }
 
-Deno.test("createLogger() json: time, level and message come first", () =>
+Deno.test("createLogger() json: time, level and message are first", () =>
   assert.deepEqual(Object.keys(JSON.parse(logged("json", "m", { rows: 1 }))), [
     "time",
     "level",
@@ -129,7 +130,7 @@ const COLOURED: readonly (readonly [LogLevel, string])[] = [
 ];
 
 for (const [level, expected] of COLOURED) {
-  Deno.test(`createLogger() colours ${level} when told to, JSON never`, () => {
+  Deno.test(`createLogger() colours ${level} on request, JSON never`, () => {
     for (const format of LOG_FORMATS) {
       const lines: string[] = [];
       const write = (line: string) => lines.push(line);
@@ -150,3 +151,19 @@ Deno.test("a line that cannot be written is dropped", () => {
   createLogger({ format: "json", level: "info", write: () => {} }).info("Ready", circular);
   unfailing({ debug: refuse, info: refuse, warn: refuse, error: refuse }).warn("Ready");
 });
+
+const FIELDS: readonly (readonly [name: string, value: unknown, expected: readonly [string, unknown]])[] = [
+  ["lag_ms", 41_037, ["lag", "41 s"]],
+  ["duration_s", 0.25, ["duration", "250 ms"]],
+  ["rate_per_s", 100, ["rate", "100/s"]],
+  ["rows", 5, ["rows", 5]],
+  ["items", 5, ["items", 5]],
+  ["lag_ms", null, ["lag_ms", null]],
+  ["left_ms", Infinity, ["left_ms", Infinity]],
+  ["names_ms", "text", ["names_ms", "text"]],
+];
+
+for (const [name, value, expected] of FIELDS) {
+  Deno.test(`peopleField() of ${name}=${value} is ${expected.join("=")}`, () =>
+    assert.deepEqual(peopleField(name, value), expected));
+}

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { on } from "../../../lib/pipeline/status/events.ts";
 import { OutageTracker, SILENT_MS } from "../../../lib/util/outage.ts";
 import { fakeClock } from "../../support/fake_clock.ts";
 
@@ -11,12 +12,12 @@ function tracked() {
   const tracker = new OutageTracker({
     system: "MongoDB",
     clock,
-    observer: {
+    emit: on({
       outageBegan: ({ error, lasted }) => reported.push(`out ${error} ${lasted}`),
       outage: ({ error, lasted }) => reported.push(`still ${error} ${lasted}`),
       recovered: ({ lasted }) => reported.push(`back ${lasted}`),
       retried: ({ system }) => retried.push(system),
-    },
+    }),
   });
   return { tracker, reported, retried, pass: (milliseconds: number) => clock.pass(milliseconds) };
 }
@@ -55,7 +56,7 @@ Deno.test("OutageTracker reports again every minute how long it has lasted, unti
   assert.deepEqual(reported, ["out a 0", "still b 60000", "still b 120000", "back 120000"]);
 });
 
-Deno.test("OutageTracker says nothing of an operation that is answered at once", () => {
+Deno.test("OutageTracker emits nothing for an operation that is answered at once", () => {
   const { tracker, reported } = tracked();
   tracker.answered(Symbol());
   assert.deepEqual(reported, []);

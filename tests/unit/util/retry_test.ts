@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
-import { type Outage, OutageTracker, type System } from "../../../lib/util/outage.ts";
+import { type OutageEvent, OutageTracker } from "../../../lib/util/outage.ts";
 import { backoff, retry, type RetryOptions } from "../../../lib/util/retry.ts";
 import { Shutdown } from "../../../lib/util/shutdown.ts";
 
-const quiet = { outageBegan: () => {}, outage: () => {}, recovered: () => {}, retried: () => {} };
 const OPTIONS: RetryOptions = {
   shutdown: new Shutdown(new AbortController().signal),
-  outages: new OutageTracker({ system: "CrateDB", observer: quiet }),
+  outages: new OutageTracker({ system: "CrateDB", emit: () => {} }),
   isRetryable: () => true,
   retryFor: Infinity,
 };
@@ -29,37 +28,37 @@ Deno.test("retry() gives the result of the first try", async () => {
   assert.equal(operation.tries, 1);
 });
 
-Deno.test("retry() goes on after retryable errors, and tells of the outage and of its end once", async () => {
+Deno.test("retry() continues after retryable errors, and emits the outage and its end once", async () => {
   const told: string[] = [];
-  const observer = {
-    ...quiet,
-    outageBegan: ({ system, error }: Outage) => told.push(`${system}: ${(error as Error).message}`),
-    recovered: ({ system }: Pick<Outage, "system">) => told.push(`${system} again`),
-    retried: ({ system }: { readonly system: System }) => told.push(`${system} once more`),
-  };
-  const outages = new OutageTracker({ system: "CrateDB", observer });
+  const emit = (event: OutageEvent) =>
+    told.push(
+      event.type === "outageBegan"
+        ? `${event.system}: ${(event.error as Error).message}`
+        : `${event.system} ${event.type}`,
+    );
+  const outages = new OutageTracker({ system: "CrateDB", emit });
   const operation = failing(2);
   assert.equal(await retry(operation, { ...OPTIONS, outages }), "done");
   assert.equal(operation.tries, 3);
-  assert.deepEqual(told, ["CrateDB once more", "CrateDB: failure 1", "CrateDB once more", "CrateDB again"]);
+  assert.deepEqual(told, ["CrateDB retried", "CrateDB: failure 1", "CrateDB retried", "CrateDB recovered"]);
 });
 
 Deno.test("retry() takes a refusal for an answer: the outage is over", async () => {
   const told: string[] = [];
   const outages = new OutageTracker({
     system: "CrateDB",
-    observer: { ...quiet, outageBegan: () => told.push("away"), recovered: () => told.push("back") },
+    emit: ({ type }) => type !== "retried" && told.push(type),
   });
   let tries = 0;
   const operation = () =>
     Promise.reject(new Error(tries++ === 0 ? "connection lost" : "has a column of that name"));
   const isRetryable = (error: unknown) => (error as Error).message === "connection lost";
   await assert.rejects(retry(operation, { ...OPTIONS, outages, isRetryable }), /has a column/);
-  assert.deepEqual([told, outages.active], [["away", "back"], false]);
+  assert.deepEqual([told, outages.active], [["outageBegan", "recovered"], false]);
 });
 
-Deno.test("retry() has a question under way during each try, and between tries none", async () => {
-  const outages = new OutageTracker({ system: "CrateDB", observer: quiet });
+Deno.test("retry() has an open request during each try, and none between tries", async () => {
+  const outages = new OutageTracker({ system: "CrateDB", emit: () => {} });
   const waited: number[] = [];
   const clock = {
     monotonic: () => performance.now(),

@@ -19,7 +19,7 @@ Deno.test("Shutdown.limit() waits for as long as it takes before the signal", as
   assert.equal(await shutdown.limit(Promise.resolve("done")), "done");
 });
 
-Deno.test("Shutdown.limit() gives up once there is no time left after the signal", async () => {
+Deno.test("Shutdown.limit() gives up when the time after the signal is over", async () => {
   const stop = new AbortController();
   const shutdown = new Shutdown(stop.signal);
   const waiting = shutdown.limit(new Promise<never>(() => {}), () => 0);

@@ -70,14 +70,14 @@ Deno.test("comparable() refuses to compare nothing, and names what exists", asyn
     run(["shop", "tmp"]),
     isWrongUsage(
       "No collection matches tmp; MongoDB shows these: orders, users",
-      "Name one of these with --collection, or have the user given the right to see others.",
+      "Name one of these with --collection, or grant the user the right to see others.",
     ),
   );
   await assert.rejects(
     run(["*", "*"], { existing: {} }),
     isWrongUsage(
       "Nothing to compare: no collection matches *.*",
-      "MongoDB shows this user none, or --exclude leaves all of them out.",
+      "MongoDB shows this user none, or --exclude excludes all of them.",
     ),
   );
 });

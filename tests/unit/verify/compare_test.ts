@@ -33,7 +33,7 @@ for (const [document, data, overflow, expected] of PAIRS) {
   });
 }
 
-Deno.test("isEqual() tells a field called __proto__ from another one", () => {
+Deno.test("isEqual() distinguishes a field called __proto__ from others", () => {
   const document = BSON.serialize(new Map([["__proto__", {}]]));
   assert.equal(isEqual(document, { data: '{"__proto__":{}}', overflow: null }), true);
   assert.equal(isEqual(document, { data: '{"other":{}}', overflow: null }), false);

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
+import { fullSnapshot } from "../../../lib/pipeline/snapshot/snapshot_state.ts";
 import { BSON } from "mongodb";
 import { bytesToHex } from "../../../lib/bson/bson.ts";
 import type { SavedPosition } from "../../../lib/sink/metadata/saved_position.ts";
-import { RelayWatch, RelayWatches } from "../../../lib/verify/relay_watch.ts";
+import { RelayWatch } from "../../../lib/verify/relay_watch.ts";
 
 const TIME = new BSON.Timestamp({ t: 1_000, i: 5 });
 
@@ -20,8 +21,8 @@ const running = (token: string | null, snapshot: string | null = null): SavedPos
   isHeld: true,
 });
 
-/** A relay that saves these, one a poll, and then no more. */
-function watching(saved: readonly (SavedPosition | undefined)[]) {
+/** Relays that save these positions, one per poll, and then no more. */
+function watching(...saved: readonly (readonly (SavedPosition | undefined)[])[]) {
   const clock = {
     time: 0,
     now: () => clock.time,
@@ -30,7 +31,10 @@ function watching(saved: readonly (SavedPosition | undefined)[]) {
   };
   let at = 0;
   const watch = new RelayWatch({
-    read: () => Promise.resolve(saved[Math.min(at++, saved.length - 1)]),
+    read: () => {
+      const poll = at++;
+      return Promise.resolve(saved.map((each) => each[Math.min(poll, each.length - 1)]));
+    },
     settle: 1_000,
     clock,
     signal: new AbortController().signal,
@@ -38,7 +42,7 @@ function watching(saved: readonly (SavedPosition | undefined)[]) {
   return { watch, clock };
 }
 
-Deno.test("RelayWatch sees that no relay runs", async () => {
+Deno.test("RelayWatch reports that no relay runs", async () => {
   for (const saved of [undefined, { ...running(tokenAt(2_000)), isHeld: false }]) {
     assert.equal(await watching([saved]).watch.passes(TIME), "not running");
   }
@@ -56,37 +60,37 @@ Deno.test("RelayWatch waits until the position has reached the time", async () =
 });
 
 Deno.test("RelayWatch waits for a snapshot as long as it gets on", async () => {
-  const snapshot = (copied: number) =>
-    `{"from":"shop.a","last":null,"sweep":false,"copied":${copied},"again":[]}`;
+  const snapshot = (documents: number) =>
+    JSON.stringify({ ...fullSnapshot({ removesStale: false }), resumeAt: "shop.a", documents });
   const chunks = Array.from({ length: 50 }, (_, at) => running(tokenAt(1_001), snapshot(at)));
   assert.equal(await watching([...chunks, running(tokenAt(1_001))]).watch.passes(TIME), "passed");
 });
 
-Deno.test("RelayWatch gives up on a position that stands still", async () => {
+Deno.test("RelayWatch gives up on a position that does not move", async () => {
   const { watch, clock } = watching([running(tokenAt(10)), running(tokenAt(11))]);
   assert.equal(await watch.passes(TIME), "stalled");
   assert.equal(clock.time, 1_100);
 });
 
-Deno.test("RelayWatch sees that a relay ends meanwhile", async () => {
+Deno.test("RelayWatch reports that a relay ends while it waits", async () => {
   const { watch } = watching([running(tokenAt(10)), { ...running(tokenAt(10)), isHeld: false }]);
   assert.equal(await watch.passes(TIME), "not running");
 });
 
-Deno.test("RelayWatches is as far as the relay that is behind most", async () => {
+Deno.test("RelayWatch of several workers waits for the one that is behind most", async () => {
   const passed = running(tokenAt(1_001));
   const stalled = running(tokenAt(10));
-  const gone = { ...passed, isHeld: false };
+  const ended = { ...passed, isHeld: false };
   const passes = (...all: readonly SavedPosition[]) =>
-    new RelayWatches(all.map((each) => watching([each]).watch)).passes(TIME);
+    watching(...all.map((each) => [each])).watch.passes(TIME);
   assert.equal(await passes(passed, passed), "passed");
   assert.equal(await passes(passed, stalled), "stalled");
-  assert.equal(await passes(stalled, gone, passed), "not running");
+  assert.equal(await passes(stalled, ended, passed), "not running");
 });
 
-Deno.test("RelayWatches run where each of them runs", async () => {
-  const [alive, gone] = [running(null), { ...running(null), isHeld: false }];
+Deno.test("RelayWatch of several workers runs if each of them runs", async () => {
+  const [alive, ended] = [running(null), { ...running(null), isHeld: false }];
   const areRunning = (...all: readonly SavedPosition[]) =>
-    new RelayWatches(all.map((each) => watching([each]).watch)).isRunning();
-  assert.deepEqual([await areRunning(alive, alive), await areRunning(alive, gone)], [true, false]);
+    watching(...all.map((each) => [each])).watch.isRunning();
+  assert.deepEqual([await areRunning(alive, alive), await areRunning(alive, ended)], [true, false]);
 });

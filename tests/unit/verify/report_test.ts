@@ -48,7 +48,7 @@ const REPORTS: readonly (readonly [Partial<CollectionResult>, string])[] = [
   ],
   [
     { missing: 1, relay: "not running" },
-    "1 missing (no relay runs: differences count as they are) | 30,000 documents, 30,000 rows, 2.0 s, 15,000/s",
+    "1 missing (no relay runs: differences count as found) | 30,000 documents, 30,000 rows, 2.0 s, 15,000/s",
   ],
   [
     { changing: 2, relay: "passed" },
@@ -61,7 +61,7 @@ const REPORTS: readonly (readonly [Partial<CollectionResult>, string])[] = [
 ];
 
 for (const [found, text] of REPORTS) {
-  Deno.test(`textReport() says ${text.split(" | ")[0]}`, () => {
+  Deno.test(`textReport() is ${text.split(" | ")[0]}`, () => {
     assert.equal(textReport([resultOf(found)]), `shop.orders -> doc.orders: ${text}`);
   });
 }
@@ -131,7 +131,7 @@ Deno.test("worstOutcome() is the one that matters most", () => {
   ]);
 });
 
-Deno.test("a report of no collection does not say that something is equal", () => {
+Deno.test("a report of no collection does not claim equality", () => {
   assert.equal(textReport([]), "Nothing was compared: no collection matches");
   assert.deepEqual(JSON.parse(jsonReport([])), { outcome: "nothing", collections: [] });
 });

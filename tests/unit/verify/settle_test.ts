@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import type { Passing } from "../../../lib/verify/result.ts";
-import { type Seen, settle } from "../../../lib/verify/settle.ts";
+import type { DifferenceKind, Passing } from "../../../lib/verify/result.ts";
+import { type Seen, settle, Tally } from "../../../lib/verify/settle.ts";
 
 const seen = (oid: string, document: string | null, row: string | null): Seen => ({
   oid,
@@ -12,7 +12,7 @@ const seen = (oid: string, document: string | null, row: string | null): Seen =>
   isOverflowed: false,
 });
 
-/** Both sides of each key in each generation; equal where nothing is said of it. */
+/** Both sides of each key in each generation; equal if not listed. */
 type Generation = Readonly<Record<string, readonly [document: string | null, row: string | null]>>;
 
 function settling(generations: readonly Generation[], passing: Passing = "passed") {
@@ -38,7 +38,7 @@ function settling(generations: readonly Generation[], passing: Passing = "passed
 
 const oids = (found: readonly Seen[]) => found.map(({ oid }) => oid);
 
-Deno.test("settle() waits for nothing where nothing differs", async () => {
+Deno.test("settle() does not wait if nothing differs", async () => {
   const { deps, done } = settling([]);
   assert.deepEqual(await settle([], deps), { differing: [], changing: [], relay: undefined });
   assert.deepEqual(done, []);
@@ -62,7 +62,7 @@ Deno.test("settle() counts what is unchanged after the relay has passed", async 
   assert.deepEqual(done, ["pass", "look at a,b,c"]);
 });
 
-Deno.test("settle() looks again at a key whose document or row has changed meanwhile", async () => {
+Deno.test("settle() compares a key again whose document or row has changed", async () => {
   const { deps, done } = settling([
     { document: ["2", "0"], row: ["1", "1/2"], lost: ["1", "0"] },
     { document: ["2", "0"] },
@@ -91,3 +91,100 @@ for (const passing of ["not running", "stalled"] as const) {
     assert.deepEqual(done, ["pass", "look at a,b"]);
   });
 }
+
+const differing = (oid: string, kind: DifferenceKind, isOverflowed = false): Seen => ({
+  oid,
+  key: { oid, id: undefined },
+  kind,
+  paths: [],
+  document: "d",
+  row: null,
+  isOverflowed,
+});
+
+const tallyOf = (
+  kinds: Map<string, DifferenceKind>,
+  mends?: ReadonlySet<string>,
+  overflowed: readonly string[] = [],
+) => {
+  const looks: number[] = [];
+  const tally = new Tally({
+    generations: 3,
+    pass: () => Promise.resolve("passed"),
+    look: (keys) => {
+      looks.push(keys.length);
+      return Promise.resolve(keys.flatMap(({ oid }) => {
+        const kind = kinds.get(oid);
+        return kind ? [differing(oid, kind)] : [];
+      }));
+    },
+    repair: mends && ((keys) => {
+      for (const { oid } of keys) if (mends.has(oid)) kinds.delete(oid);
+      return Promise.resolve();
+    }),
+    overflowed: (oids) => Promise.resolve(overflowed.filter((oid) => oids.includes(oid)).length),
+  });
+  return { tally, looks };
+};
+
+Deno.test("Tally counts each kind, and a dead letter as that", async () => {
+  const kinds = [["a", "missing"], ["b", "extra"], ["c", "different"], ["d", "dead letter"]] as const;
+  const { tally } = tallyOf(new Map(kinds));
+  await tally.add([...kinds, ["e", "missing"] as const].map(([oid, kind]) => differing(oid, kind)));
+  const { differences, ...counts } = await tally.finish();
+  assert.deepEqual(counts, {
+    missing: 1,
+    extra: 1,
+    different: 1,
+    deadLetters: 1,
+    changing: 0,
+    repaired: 0,
+    overflowedByRepair: 0,
+    relay: "passed",
+  });
+  assert.deepEqual(differences.map(({ oid, kind }) => [oid, kind]), kinds);
+});
+
+Deno.test("Tally repairs what differs, leaves dead letters alone, and verifies again", async () => {
+  const { tally } = tallyOf(
+    new Map([["a", "missing"], ["b", "different"], ["c", "dead letter"]]),
+    new Set(["a", "c"]),
+  );
+  await tally.add([differing("a", "missing"), differing("b", "different"), differing("c", "dead letter")]);
+  const { repaired, missing, different, deadLetters } = await tally.finish();
+  assert.deepEqual({ repaired, missing, different, deadLetters }, {
+    repaired: 1,
+    missing: 0,
+    different: 1,
+    deadLetters: 1,
+  });
+});
+
+Deno.test("Tally settles lots of keys on the way, and keeps the first differences only", async () => {
+  const oids = Array.from({ length: 12_000 }, (_, at) => `${at}`);
+  const { tally, looks } = tallyOf(new Map(oids.map((oid) => [oid, "missing"])));
+  for (let at = 0; at < oids.length; at += 1_000) {
+    await tally.add(oids.slice(at, at + 1_000).map((oid) => differing(oid, "missing")));
+  }
+  assert.deepEqual(looks, [5_000, 5_000]);
+  const { missing, differences } = await tally.finish();
+  assert.deepEqual([missing, differences.length], [12_000, 20]);
+});
+
+Deno.test("Tally counts rows with overflow as they are after the repair", async () => {
+  const kinds = [["gains", "missing"], ["gains too", "different"], ["keeps", "different"], [
+    "loses",
+    "different",
+  ], [
+    "goes",
+    "extra",
+  ]] as const;
+  const { tally } = tallyOf(new Map(kinds), new Set(kinds.map(([oid]) => oid)), [
+    "gains",
+    "gains too",
+    "keeps",
+  ]);
+  await tally.add(kinds.map(([oid, kind]) => differing(oid, kind, ["keeps", "loses", "goes"].includes(oid))));
+  const { repaired, overflowedByRepair } = await tally.finish();
+  assert.deepEqual({ repaired, overflowedByRepair }, { repaired: 5, overflowedByRepair: 1 });
+});

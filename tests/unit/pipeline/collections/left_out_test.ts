@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { LeftOut } from "../../../../lib/pipeline/collections/left_out.ts";
+import { on } from "../../../../lib/pipeline/status/events.ts";
 import type { Requeued } from "../../../../lib/pipeline/snapshot/snapshot_state.ts";
 import { UserError } from "../../../../lib/util/errors.ts";
 import { type LogFields, QUIET } from "../../../../lib/util/log.ts";
@@ -14,7 +15,7 @@ function setUp() {
   const leftOut = new LeftOut({
     clock,
     log: { ...QUIET, warn: (_, fields) => void warned.push(fields) },
-    observer: { collectionsLeftOut: (all) => void reported.push(all) },
+    emit: on({ collectionsLeftOut: ({ collections }) => reported.push(collections) }),
   });
   return { clock, warned, reported, leftOut };
 }

@@ -3,7 +3,7 @@ import { BSON } from "mongodb";
 import { fieldsByName } from "../../../../lib/bson/bson.ts";
 import { DeadLetterLimit } from "../../../../lib/pipeline/collections/dead_letter_limit.ts";
 import { QUIET } from "../../../../lib/util/log.ts";
-import type { TableWrite } from "../../../../lib/pipeline/status/observer.ts";
+import { on, type TableWrite } from "../../../../lib/pipeline/status/events.ts";
 import { TableApplier, type TableApplierDeps } from "../../../../lib/pipeline/collections/table_applier.ts";
 import type { Column } from "../../../../lib/mapping/column_tree.ts";
 import type { Row } from "../../../../lib/sink/table/writer.ts";
@@ -74,10 +74,10 @@ function applierOf(
     shardKey: [],
     garbage: { makeRoom: () => {} },
     log: QUIET,
-    observer: {
+    emit: on({
       stageDone: ({ stage }) => stages.push(stage),
-      tableWritten: (write) => told.push(write),
-    },
+      tableWritten: ({ type: _, ...write }) => told.push(write),
+    }),
   };
   return { applier: new TableApplier(deps), deps, written, dead, done, stages, told };
 }
@@ -316,4 +316,25 @@ Deno.test("TableApplier stops before it deletes rows or keeps dead letters beyon
   });
   assert.deepEqual(done, []);
   assert.ok(!dead.has("9"));
+});
+
+Deno.test("TableApplier neither logs nor counts a dead letter again if its retry fails", async () => {
+  const { deps, told, dead } = applierOf({ refuses: () => true });
+  const warned: string[] = [];
+  const letter = { oid: "1", document: BSON.serialize({ n: 1 }) };
+  const applier = new TableApplier({
+    ...deps,
+    deadLetters: {
+      ...deps.deadLetters,
+      count: () => Promise.resolve(1),
+      async *read() {
+        yield await Promise.resolve([letter]);
+      },
+    },
+    log: { ...QUIET, warn: (message) => void warned.push(message) },
+  });
+  await applier.retryDeadLetters();
+  assert.deepEqual([...dead], [["1", "no room"]], "with the error of the last try");
+  assert.deepEqual(warned, ["Dead letters were tried again"]);
+  assert.deepEqual(told.map(({ deadLetters }) => deadLetters), [0]);
 });

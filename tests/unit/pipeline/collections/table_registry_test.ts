@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { streamOfWorker } from "../../../../lib/key/worker.ts";
 import type { Namespace } from "../../../../lib/util/namespace.ts";
-import { observers, type RelayObserver } from "../../../../lib/pipeline/status/observer.ts";
+import { type Emit, on } from "../../../../lib/pipeline/status/events.ts";
 import { Scope } from "../../../../lib/source/documents/scope.ts";
+import { memoryBudget } from "../../../../lib/pipeline/memory_budget.ts";
 import type { RelaySettings } from "../../../../lib/pipeline/settings.ts";
 import { TableRegistry } from "../../../../lib/pipeline/collections/table_registry.ts";
 import { POSTGRESQL } from "../../../../lib/sink/sql/dialect.ts";
-import type { Parameter, Result } from "../../../../lib/sink/sql/query.ts";
+import type { Parameter, Result, Transport } from "../../../../lib/sink/connection/transport.ts";
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
-import type { Transport } from "../../../../lib/sink/connection/transport.ts";
 import { retrying } from "../../../../lib/sink/connection/wrappers.ts";
 import { UnusableTableError } from "../../../../lib/sink/table/unusable_table.ts";
 import { OwnKeys } from "../../../../lib/source/documents/own_keys.ts";
@@ -72,20 +72,22 @@ class FakeSink implements Transport {
   async [Symbol.asyncDispose](): Promise<void> {}
 }
 
+const MEMORY = memoryBudget({ inFlightBytes: 2 ** 20, heapBytes: 2 ** 30 });
+
 interface Given extends Partial<RelaySettings> {
   readonly tableOf?: (namespace: Namespace) => string;
   readonly exists?: (namespace: Namespace) => boolean;
   readonly clock?: Clock;
-  readonly observer?: Partial<RelayObserver>;
+  readonly emit?: Emit;
 }
 
 function registryOf(
   sink: FakeSink,
-  { tableOf = () => "orders", exists = () => true, clock = SYSTEM_CLOCK, observer = {}, ...given }: Given =
+  { tableOf = () => "orders", exists = () => true, clock = SYSTEM_CLOCK, emit = () => {}, ...given }: Given =
     {},
 ) {
   const { signal } = new AbortController();
-  const outages = new OutageTracker({ system: "PostgreSQL", observer: observers() });
+  const outages = new OutageTracker({ system: "PostgreSQL", emit: () => {} });
   const patient = retrying(sink, { shutdown: new Shutdown(signal), outages, retryFor: Infinity });
   const scope = new Scope({ databases: ["shop"], collections: ["*"], exclude: [] });
   const settings = { columns: "typed", onDrop: "keep", lease: 10_000, scope, ...given } as RelaySettings;
@@ -96,8 +98,8 @@ function registryOf(
   };
   const causalReader = { exists: (namespace: Namespace) => Promise.resolve(exists(namespace)) };
   const shardKeyOf = () => Promise.resolve([]);
-  const rest = { signal, log: QUIET, clock, observer: observers(observer) };
-  const options = { names, settings, causalReader, ownKeys: ALL_OWN, shardKeyOf, ...rest };
+  const rest = { signal, log: QUIET, clock, emit };
+  const options = { names, settings, memory: MEMORY, causalReader, ownKeys: ALL_OWN, shardKeyOf, ...rest };
   return new TableRegistry({ patient, raw: sink }, options);
 }
 
@@ -132,13 +134,14 @@ Deno.test("TableRegistry refuses a table with a name of the relay's own tables",
       metadataSchema: "public",
     },
     settings: { columns: "typed", onDrop: "keep" } as RelaySettings,
+    memory: MEMORY,
     causalReader: { exists: () => Promise.resolve(true) },
     ownKeys: ALL_OWN,
     shardKeyOf: () => Promise.resolve([]),
     signal,
     log: QUIET,
     clock: SYSTEM_CLOCK,
-    observer: observers(),
+    emit: () => {},
   });
   await assert.rejects(registry.of(ORDERS), /"shop"\."cdc_lock" is a name of the relay's own tables/);
 });
@@ -184,8 +187,8 @@ function refusing(code = "42501") {
   const reported: unknown[] = [];
   const refusal = new SinkError("no", { code });
   sink.fail = (sql) => /^(CREATE|INSERT INTO) .*"shop"."lines"/.test(sql) ? refusal : undefined;
-  const observer = { collectionsLeftOut: (all: unknown) => void reported.push(all) };
-  return { sink, clock, reported, refusal, registry: registryOf(sink, { tableOf, clock, observer }) };
+  const emit = on({ collectionsLeftOut: ({ collections }) => reported.push(collections) });
+  return { sink, clock, reported, refusal, registry: registryOf(sink, { tableOf, clock, emit }) };
 }
 
 /** The collections whose changes are applied. */

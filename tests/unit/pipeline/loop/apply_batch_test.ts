@@ -9,7 +9,7 @@ import {
 import { documentKeyText } from "../../../../lib/key/document_key.ts";
 import { keyText } from "../../../../lib/key/key_text.ts";
 import { applyBatch, type ApplyDeps } from "../../../../lib/pipeline/loop/apply_batch.ts";
-import { observers, type RelayObserver } from "../../../../lib/pipeline/status/observer.ts";
+import { type Emit, on } from "../../../../lib/pipeline/status/events.ts";
 import type { DocumentState } from "../../../../lib/pipeline/collections/table_applier.ts";
 import type { DocumentChange } from "../../../../lib/source/stream/event.ts";
 
@@ -40,20 +40,20 @@ const untoldDelete = (_id: number) => change(_id, { operation: "delete" });
 /** The tenant of each row that is left when the changes are applied; MongoDB has `documents`. */
 async function applied(
   changes: readonly DocumentChange[],
-  { documents = {}, rows = {}, transform = [], asked = [], observer = {} }: {
+  { documents = {}, rows = {}, transform = [], asked = [], emit = () => {} }: {
     documents?: Record<number, string>;
     rows?: Record<number, string>;
     transform?: readonly Document[];
     /** Takes the keys of each look-up. */
     asked?: string[][];
-    observer?: Partial<RelayObserver>;
+    emit?: Emit;
   },
 ): Promise<Record<string, string>> {
   const there = new Map(Object.entries(documents).map(([id, tenant]) => [keyText(idOf(Number(id))), tenant]));
   const left = new Map(Object.entries(rows));
   const deps = {
-    settings: { scope: { includes: () => true }, transform },
-    observer: observers(observer),
+    settings: { scope: { includes: () => true }, for: () => ({ transform }) },
+    emit,
     causalReader: { after: () => {} },
     reader: {
       async *lookUp(_namespace: unknown, ids: readonly BsonValue[]) {
@@ -116,12 +116,12 @@ Deno.test("applyBatch() looks each document up once, and none that its last even
 
 Deno.test("applyBatch() tells the events of each collection by operation, and each look-up", async () => {
   const told: unknown[] = [];
-  const observer: Partial<RelayObserver> = {
+  const emit = on({
     eventsRead: ({ namespace, operations }) => told.push([namespace, Object.fromEntries(operations)]),
     stageDone: ({ stage }) => told.push(stage),
-  };
+  });
   await applied([upsert(1, "a"), untoldUpdate(1), untoldUpdate(2), deletion(3), untoldDelete(4)], {
-    observer,
+    emit,
   });
   const operations = { insert: 1, update: 2, replace: 0, delete: 2 };
   assert.deepEqual(told, [[NAMESPACE, operations], "look_up", "look_up"]);
@@ -216,8 +216,8 @@ async function keyedRows(
     return source ? documentKeyText(source, [TENANT]) : keyText(id);
   };
   const deps = {
-    settings: { scope: { includes: () => true }, transform: [] },
-    observer: observers(),
+    settings: { scope: { includes: () => true }, for: () => ({ transform: [] }) },
+    emit: () => {},
     causalReader: { after: () => {} },
     reader: {
       async *lookUp(_namespace: unknown, ids: readonly BsonValue[]) {

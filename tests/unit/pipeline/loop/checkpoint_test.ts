@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Checkpoint } from "../../../../lib/pipeline/loop/checkpoint.ts";
-import { observers } from "../../../../lib/pipeline/status/observer.ts";
+import { on } from "../../../../lib/pipeline/status/events.ts";
 import { snapshotStateText } from "../../../../lib/pipeline/snapshot/saved_snapshot.ts";
 import { fullSnapshot, type SnapshotState } from "../../../../lib/pipeline/snapshot/snapshot_state.ts";
 import { bytesFromHex, bytesToHex } from "../../../../lib/bson/bson.ts";
@@ -31,7 +31,7 @@ function checkpointOf({ token = null as string | null, snapshot = null as Snapsh
     settings: { refreshInterval: REFRESH_INTERVAL, saveInterval: SAVE_INTERVAL, lease: LEASE },
     clock,
     mongodbClock: clock,
-    observer: observers({
+    emit: on({
       stageDone: ({ stage }) => told.push(stage),
       positionSaved: () => told.push("saved"),
     }),
@@ -146,7 +146,7 @@ Deno.test("Checkpoint saves nothing before the stream has brought a token", asyn
 });
 
 Deno.test("Checkpoint saves what is left of the snapshot with the token", async () => {
-  const snapshot = fullSnapshot({ removesGone: true });
+  const snapshot = fullSnapshot({ removesStale: true });
   const { checkpoint, done } = checkpointOf({ snapshot });
   checkpoint.applied({ token: TOKEN, hasRows: true });
   await checkpoint.flush();

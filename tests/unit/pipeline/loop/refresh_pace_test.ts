@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { RefreshPace } from "../../../../lib/pipeline/loop/refresh_pace.ts";
+import { RefreshPace } from "../../../../lib/pipeline/loop/checkpoint.ts";
 
 const NOW = 1_000_000;
 

@@ -1,5 +1,6 @@
 /** The loop between databases in memory. */
 import assert from "node:assert/strict";
+import { on } from "../../../../lib/pipeline/status/events.ts";
 import { relayInMemory, SECOND } from "../../../support/relay_in_memory.ts";
 
 Deno.test("replicate() takes the snapshot, becomes ready and follows", async () => {
@@ -81,8 +82,8 @@ for (const operation of ["insert", "update"] as const) {
 }
 
 Deno.test("replicate() ends --snapshot only although MongoDB does not answer any more", async () => {
-  const observer = { stopped: () => relay.mongodb.become("is silent") };
-  await using relay = relayInMemory({ snapshot: "only", observer });
+  const listener = on({ stopped: () => relay.mongodb.become("is silent") });
+  await using relay = relayInMemory({ snapshot: "only", listener });
   for (let second = 0; second < 10 && !relay.running.ended; second++) {
     relay.change("a");
     await relay.pass(SECOND);

@@ -16,7 +16,7 @@ function lossesUntilStop(turns: readonly Turn[]): number | undefined {
   let now = 1_000_000;
   const breaker = new SnapshotBreaker({ monotonic: () => now });
   for (const [at, { done, followedSeconds }] of turns.entries()) {
-    if (done) breaker.snapshotDone({ seconds: TOOK_SECONDS });
+    if (done) breaker.listen({ type: "snapshotDone", documents: 1, seconds: TOOK_SECONDS });
     now += followedSeconds * 1_000;
     try {
       breaker.historyLost();

@@ -3,10 +3,10 @@ import { SnapshotRate } from "../../../../lib/pipeline/snapshot/snapshot_rate.ts
 
 const START = 1_000_000;
 
-function rateOf(rate: number, lanes = 4) {
+function rateOf(rate: number, readers = 4) {
   let now = START;
   return {
-    rate: new SnapshotRate({ rate, lanes, clock: { monotonic: () => now } }),
+    rate: new SnapshotRate({ rate, readers, clock: { monotonic: () => now } }),
     at: (milliseconds: number) => now = START + milliseconds,
   };
 }
@@ -16,27 +16,54 @@ Deno.test("SnapshotRate of 0 has no limit", () => {
   assert.deepEqual([rate.take(), rate.take(), rate.nextAt], [Infinity, Infinity, 0]);
 });
 
-Deno.test("SnapshotRate lets each lane read a small chunk, then waits", () => {
+Deno.test("SnapshotRate lets each reader read a small chunk, then waits", () => {
   const { rate, at } = rateOf(1_600);
   assert.deepEqual([1, 2, 3, 4, 5].map(() => rate.take()), [100, 100, 100, 100, 0]);
   assert.equal(rate.nextAt, START + 63);
+  at(62);
+  assert.equal(rate.take(), 0);
   at(63);
   assert.deepEqual([rate.take(), rate.take()], [100, 0]);
 });
 
-Deno.test("SnapshotRate goes by what was read", () => {
+Deno.test("SnapshotRate allows a burst of a quarter of a second after a pause, and no more", () => {
+  const { rate, at } = rateOf(1_600);
+  at(60_000);
+  assert.deepEqual([1, 2, 3, 4, 5].map(() => rate.take()), [100, 100, 100, 100, 0]);
+});
+
+Deno.test("SnapshotRate counts the documents that were read", () => {
   const { rate } = rateOf(1_600);
-  for (let lane = 0; lane < 4; lane++) rate.take();
+  for (let reader = 0; reader < 4; reader++) rate.take();
   rate.settle(100, 0);
   assert.equal(rate.nextAt, START);
-  // One more where keys need not be unique.
+  // One more than allowed, if keys need not be unique.
   rate.settle(100, 101);
   assert.equal(rate.nextAt, START + 1);
 });
 
-Deno.test("SnapshotRate lets documents through one by one where there may be few", () => {
+Deno.test("SnapshotRate lets documents through one by one if the rate is low", () => {
   const { rate, at } = rateOf(1);
   assert.deepEqual([rate.take(), rate.take(), rate.nextAt], [1, 0, START + 1_000]);
   at(1_000);
   assert.equal(rate.take(), 1);
+});
+
+Deno.test("SnapshotRate keeps to its rate in the long run", () => {
+  const { rate, at } = rateOf(7);
+  let read = 0;
+  for (let milliseconds = 0; milliseconds <= 10_000; milliseconds += 5) {
+    at(milliseconds);
+    read += rate.take();
+  }
+  assert.ok(read >= 70 && read <= 72, `${read} read`);
+});
+
+Deno.test("SnapshotRate survives a clock that is set back", () => {
+  const { rate, at } = rateOf(1_600);
+  for (let reader = 0; reader < 4; reader++) rate.take();
+  at(-60_000);
+  assert.equal(rate.take(), 0);
+  at(-59_900);
+  assert.equal(rate.take(), 100);
 });

@@ -17,6 +17,7 @@ import {
   stateOf,
   withoutCollection,
 } from "../../../../lib/pipeline/snapshot/snapshot_state.ts";
+import type { CollectionSettings } from "../../../../lib/pipeline/settings.ts";
 
 const [A, B, C] = ["a", "b", "c"].map((collection) => ({ database: "shop", collection })) as [
   { database: string; collection: string },
@@ -26,9 +27,11 @@ const [A, B, C] = ["a", "b", "c"].map((collection) => ({ database: "shop", colle
 const ALL = [A, B, C];
 
 const state = (change: Partial<SnapshotState> = {}): SnapshotState => ({
-  ...fullSnapshot({ removesGone: false }),
+  ...fullSnapshot({ removesStale: false }),
   ...change,
 });
+
+const onDrop = (onDrop: "keep" | "truncate") => ({ for: () => ({ onDrop }) as CollectionSettings });
 
 const LEFT = [{ after: "0a", upTo: "0f" }, { after: "0f", upTo: null }];
 
@@ -114,9 +117,9 @@ Deno.test("requeueLeftOut() keeps the rows of a dropped collection with --on-dro
   const plan = requeue(planSnapshot(state(), ALL), B, { keepsGone: true });
   const leftOut = [{ ...B, leftOut: true }, { ...C, leftOut: true }];
   const kept = [{ ...B, keepsGone: true, leftOut: true }, { ...C, leftOut: true }];
-  assert.deepEqual(requeueLeftOut(plan, leftOut, "keep").requeued, kept);
-  assert.deepEqual(requeueLeftOut(plan, [B], "keep").requeued, [{ ...B, keepsGone: true }]);
-  assert.deepEqual(requeueLeftOut(plan, leftOut, "truncate").requeued, leftOut);
+  assert.deepEqual(requeueLeftOut(plan, leftOut, onDrop("keep")).requeued, kept);
+  assert.deepEqual(requeueLeftOut(plan, [B], onDrop("keep")).requeued, [{ ...B, keepsGone: true }]);
+  assert.deepEqual(requeueLeftOut(plan, leftOut, onDrop("truncate")).requeued, leftOut);
 });
 
 Deno.test("requeue() reads a collection once more that is done", () => {
@@ -132,7 +135,7 @@ Deno.test("withoutCollection() forgets the ranges only of that collection", () =
 });
 
 Deno.test("isRepair() is true for a snapshot that replaces changes", () => {
-  assert.deepEqual([state(), state({ removesGone: true }), state({ requeued: [A] })].map(isRepair), [
+  assert.deepEqual([state(), state({ removesStale: true }), state({ requeued: [A] })].map(isRepair), [
     false,
     true,
     true,
@@ -141,7 +144,7 @@ Deno.test("isRepair() is true for a snapshot that replaces changes", () => {
 
 const SAVED = state({ resumeAt: "shop.b" });
 const REPAIR = state({ requeued: [A] });
-const FULL = (removesGone: boolean) => fullSnapshot({ removesGone });
+const FULL = (removesStale: boolean) => fullSnapshot({ removesStale });
 
 /** What was saved, --snapshot, whether there is a token, whether there were tables; what is to be read. */
 const STARTS: readonly (readonly [

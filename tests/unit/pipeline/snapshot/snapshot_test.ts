@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { BSON } from "mongodb";
 import { fieldsByName } from "../../../../lib/bson/bson.ts";
-import { observers } from "../../../../lib/pipeline/status/observer.ts";
 import { Snapshot, type SnapshotDeps } from "../../../../lib/pipeline/snapshot/snapshot.ts";
 import { fullSnapshot, planSnapshot } from "../../../../lib/pipeline/snapshot/snapshot_state.ts";
 import { WHOLE } from "../../../../lib/source/documents/key_ranges.ts";
@@ -40,20 +39,19 @@ async function read(chunks: readonly (readonly number[])[]): Promise<readonly un
       },
     },
     splitter: { split: () => Promise.resolve([WHOLE]) },
-    lanes: 1,
-    rate: 0,
+    settings: { for: () => ({ onDrop: "truncate" }), snapshotLanes: 1, snapshotRate: 0 },
     tables: { ...usableTables(), of: () => Promise.resolve(applier) },
     signal: new AbortController().signal,
     log,
     clock: SYSTEM_CLOCK,
-    observer: observers(),
+    emit: () => {},
     isDue: true,
     total: 0,
     countOf: () => Promise.resolve(0),
     lagSeconds: () => 0,
     onChunkApplied: () => Promise.resolve(),
   };
-  const plan = planSnapshot(fullSnapshot({ removesGone: false }), [ORDERS]);
+  const plan = planSnapshot(fullSnapshot({ removesStale: false }), [ORDERS]);
   await new Snapshot(plan, deps as unknown as SnapshotDeps).runSlice();
   return told;
 }
@@ -62,6 +60,6 @@ Deno.test("Snapshot warns once of documents that share a row", async () => {
   assert.deepEqual(await read([[1, 2, 2], [3, 3], [4]]), [{ collection: "shop.orders" }]);
 });
 
-Deno.test("Snapshot has nothing to warn of where each key is there once", async () => {
+Deno.test("Snapshot does not warn if each key exists once", async () => {
   assert.deepEqual(await read([[1, 2], [3]]), []);
 });

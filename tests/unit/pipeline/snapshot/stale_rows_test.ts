@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { GoneRows, type GoneRowsDeps } from "../../../../lib/pipeline/snapshot/stale_rows.ts";
+import { StaleRows, type StaleRowsDeps } from "../../../../lib/pipeline/snapshot/stale_rows.ts";
 import type { Logger } from "../../../../lib/util/log.ts";
 
 const ORDERS = { database: "shop", collection: "orders" };
@@ -41,28 +41,28 @@ async function removed({ rows, letters = [], there, isOwn = () => true }: Given)
         Promise.resolve(keys.filter(({ oid }) => isOwn(oid))),
     },
     tables: { of: () => Promise.resolve(applier), sharer: () => Promise.resolve(undefined) },
-    onDrop: "truncate",
+    settings: { for: () => ({ onDrop: "truncate" }) },
     log: { info: () => {}, warn: (message: string) => void warned.push(message) } as Partial<Logger>,
   };
-  assert.equal(await new GoneRows(ORDERS, deps as unknown as GoneRowsDeps).remove(() => false), true);
+  assert.equal(await new StaleRows(ORDERS, deps as unknown as StaleRowsDeps).remove(() => false), true);
   return { gone, warned };
 }
 
-Deno.test("GoneRows removes rows whose documents are gone", async () =>
+Deno.test("StaleRows removes rows of deleted documents", async () =>
   assert.deepEqual(await removed({ rows: ["a", "b", "c"], there: ["b"] }), { gone: ["a", "c"], warned: [] }));
 
-Deno.test("GoneRows removes dead letters whose documents are gone, page by page", async () => {
+Deno.test("StaleRows removes dead letters of deleted documents, page by page", async () => {
   const letters = [["x", "a"], ["y"]];
   assert.deepEqual((await removed({ rows: ["a"], letters, there: ["a"] })).gone, ["x", "y"]);
 });
 
-Deno.test("GoneRows leaves rows of other workers to these", async () =>
+Deno.test("StaleRows leaves rows of other workers to these", async () =>
   assert.deepEqual(await removed({ rows: ["a", "b", "c"], there: [], isOwn: (oid) => oid === "b" }), {
     gone: ["b"],
     warned: [],
   }));
 
-Deno.test("GoneRows keeps a row that no worker knows, and says so where its document is gone", async () => {
+Deno.test("StaleRows keeps a row that no worker knows, and says so where its document is gone", async () => {
   const isOwn = (oid: string) => oid !== HASH;
   const [gone, there] = [
     await removed({ rows: ["a", HASH], there: [], isOwn }),

@@ -5,8 +5,6 @@ import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
 import type { Transport } from "../../../../lib/sink/connection/transport.ts";
 import { retrying } from "../../../../lib/sink/connection/wrappers.ts";
 import { Heartbeat } from "../../../../lib/pipeline/status/heartbeat.ts";
-import { observers } from "../../../../lib/pipeline/status/observer.ts";
-import { StatusTracker } from "../../../../lib/pipeline/status/status_tracker.ts";
 import { OutageTracker } from "../../../../lib/util/outage.ts";
 import { Shutdown } from "../../../../lib/util/shutdown.ts";
 import { fakeClock } from "../../../support/fake_clock.ts";
@@ -22,18 +20,16 @@ Deno.test("Heartbeat stops asking a sink that is away when it is disposed of", a
     },
     async [Symbol.asyncDispose]() {},
   };
-  const outages = new OutageTracker({ system: "CrateDB", observer: observers(), clock });
+  const outages = new OutageTracker({ system: "CrateDB", emit: () => {}, clock });
   const answer = Promise.withResolvers<unknown>();
   const heartbeat = new Heartbeat({
     mongodb: { check: () => {} },
     sink: outages,
-    status: new StatusTracker(clock),
     ask: () => {
       const asking = retrying(sink, { shutdown, outages, retryFor: Infinity, clock }).query("SELECT 1");
       asking.catch(answer.resolve);
       return asking;
     },
-    fail: () => {},
     clock,
   });
   using shutdown: Shutdown = new Shutdown(heartbeat.closed);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { BSON, type MongoClient } from "mongodb";
-import type { OplogReach } from "../../../../lib/pipeline/status/observer.ts";
+import { on, type OplogReach } from "../../../../lib/pipeline/status/events.ts";
 import { watchOplog } from "../../../../lib/pipeline/status/oplog_watch.ts";
 import { directRoute } from "../../../../lib/source/connection/route.ts";
 import { QUIET } from "../../../../lib/util/log.ts";
@@ -18,7 +18,7 @@ function watched(oldest: object | null) {
   const client = { db: () => ({ collection: () => ({ findOne: () => Promise.resolve(oldest) }) }) };
   const watch = watchOplog({
     route: directRoute(client as unknown as MongoClient),
-    observer: { oplogSeen: (reach) => seen.push(reach) },
+    emit: on({ oplogSeen: ({ type: _, ...reach }) => seen.push(reach) }),
     clock,
     mongodbClock: { now: () => clock.time, readAgain },
     log: QUIET,

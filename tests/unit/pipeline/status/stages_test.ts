@@ -1,14 +1,12 @@
 import assert from "node:assert/strict";
-import { type Stage, timed, timedParts } from "../../../../lib/pipeline/status/stages.ts";
+import { type Stage, type StageDone, timed, timedParts } from "../../../../lib/pipeline/status/stages.ts";
 
 /** Time that passes as the test says. */
 function watch() {
   const told: [Stage, number][] = [];
   const clock = { time: 0 };
   const options = {
-    observer: {
-      stageDone: ({ stage, seconds }: { stage: Stage; seconds: number }) => told.push([stage, seconds]),
-    },
+    emit: ({ stage, seconds }: StageDone) => told.push([stage, seconds]),
     now: () => clock.time,
   };
   return { told, options, pass: (milliseconds: number) => clock.time += milliseconds };

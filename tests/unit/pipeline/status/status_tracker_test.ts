@@ -1,31 +1,33 @@
 import assert from "node:assert/strict";
-import type { Advance } from "../../../../lib/pipeline/status/observer.ts";
+import type { Advance } from "../../../../lib/pipeline/status/events.ts";
 import type { StreamPhase } from "../../../../lib/pipeline/status/relay_status.ts";
 import { columnsOf, StatusTracker } from "../../../../lib/pipeline/status/status_tracker.ts";
-import { observers } from "../../../../lib/pipeline/status/observer.ts";
 import { OutageTracker } from "../../../../lib/util/outage.ts";
 import { fakeClock, START } from "../../../support/fake_clock.ts";
 
 const ORDERS = { database: "shop", collection: "orders" };
+const STREAM = { schema: "doc", stream: "shop.* -> shop.{collection}", owner: "host/1/ab" };
+const SNAPSHOT_DONE = { type: "snapshotDone", documents: 9, seconds: 1 } as const;
 const OPERATION = Symbol();
 
 function setUp() {
   const clock = fakeClock();
   const tracker = new StatusTracker(clock);
   const trackerOf = (system: "CrateDB" | "MongoDB") => {
-    const outages = new OutageTracker({ system, observer: observers(), clock });
+    const outages = new OutageTracker({ system, emit: () => {}, clock });
     tracker.watch(outages);
     return outages;
   };
   const systems = { MongoDB: trackerOf("MongoDB"), CrateDB: trackerOf("CrateDB") };
   const advanced = (advance: Partial<Advance> = {}) =>
-    tracker.advanced({ clusterTime: START, lag: 0, ...advance });
+    tracker.listen({ type: "advanced", clusterTime: START, lag: 0, ...advance });
   return { clock, tracker, systems, advanced };
 }
 
 type Report = (parts: ReturnType<typeof setUp>) => void;
-const ready: Report = ({ tracker }) => tracker.ready();
-const snapshot: Report = ({ tracker }) => tracker.snapshotProgress({ documents: 3, total: 9, lagSeconds: 0 });
+const ready: Report = ({ tracker }) => tracker.listen({ type: "ready" });
+const snapshot: Report = ({ tracker }) =>
+  tracker.listen({ type: "snapshotProgress", documents: 3, total: 9, lagSeconds: 0 });
 const behind = (lag: number): Report => ({ advanced }) => advanced({ lag });
 const away = (system: "CrateDB" | "MongoDB", error = "away"): Report => ({ systems }) =>
   systems[system].failed(OPERATION, new Error(error));
@@ -36,22 +38,26 @@ const PHASES: readonly (readonly [expected: StreamPhase, ...reports: Report[]])[
   ["starting"],
   ["starting", behind(0)],
   ["snapshot", snapshot],
-  ["starting", snapshot, ({ tracker }) => tracker.snapshotDone()],
+  ["starting", snapshot, ({ tracker }) => tracker.listen(SNAPSHOT_DONE)],
   ["following", ready, behind(0)],
   ["following", ready, behind(2_000)],
   ["catching up", ready, behind(2_001)],
   ["following", ready, behind(0), passed(2_000)],
   ["catching up", ready, behind(0), passed(2_001)],
-  ["catching up", ready, behind(0), ({ tracker }) => tracker.batchStarted({ lag: 60_000 })],
+  ["catching up", ready, behind(0), ({ tracker }) => tracker.listen({ type: "batchStarted", lag: 60_000 })],
   ["snapshot", ready, snapshot],
-  ["starting", ready, snapshot, ({ tracker }) => tracker.historyLost()],
-  ["standby", ({ tracker }) => tracker.standingBy()],
-  ["starting", ({ tracker }) => tracker.standingBy(), ({ tracker }) => tracker.leaseTaken()],
+  ["starting", ready, snapshot, ({ tracker }) => tracker.listen({ type: "historyLost" })],
+  ["standby", ({ tracker }) => tracker.listen({ type: "standingBy", ...STREAM })],
+  [
+    "starting",
+    ({ tracker }) => tracker.listen({ type: "standingBy", ...STREAM }),
+    ({ tracker }) => tracker.listen({ type: "leaseTaken", ...STREAM }),
+  ],
   ["waiting for CrateDB", ready, snapshot, away("MongoDB"), away("CrateDB")],
   ["waiting for MongoDB", ready, away("MongoDB"), away("CrateDB"), back("CrateDB")],
   ["following", ready, away("MongoDB"), back("MongoDB")],
-  ["stopped", ready, away("MongoDB"), ({ tracker }) => tracker.ended()],
-  ["failed", ready, ({ tracker }) => tracker.ended(new Error("broken"))],
+  ["stopped", ready, away("MongoDB"), ({ tracker }) => tracker.listen({ type: "ended" })],
+  ["failed", ready, ({ tracker }) => tracker.listen({ type: "ended", error: new Error("broken") })],
 ];
 
 Deno.test("StatusTracker names the phase: an outage before a snapshot, a snapshot before the stream", () => {
@@ -69,7 +75,7 @@ Deno.test("StatusTracker knows no lag before the first batch", () => {
 
 Deno.test("StatusTracker has the lag grow with the time while a batch is applied", () => {
   const { tracker, clock, advanced } = setUp();
-  tracker.batchStarted({ lag: 30 });
+  tracker.listen({ type: "batchStarted", lag: 30 });
   clock.pass(500);
   assert.equal(tracker.current.lag, 530);
   advanced({ lag: 540, clusterTime: START - 40 });
@@ -105,7 +111,7 @@ Deno.test("StatusTracker counts the lag from the oldest question without an answ
 
 Deno.test("StatusTracker has whole milliseconds, as the column lag_ms", () => {
   const { tracker, clock } = setUp();
-  tracker.batchStarted({ lag: 1 });
+  tracker.listen({ type: "batchStarted", lag: 1 });
   clock.pass(0.25);
   assert.equal(tracker.current.lag, 1);
 });
@@ -114,21 +120,21 @@ Deno.test("StatusTracker counts events and rows, and has the progress of a snaps
   const parts = setUp();
   const { tracker } = parts;
   snapshot(parts);
-  tracker.batchApplied({ events: 3 });
-  tracker.batchApplied({ events: 4 });
+  tracker.listen({ type: "batchApplied", events: 3, bytes: 9, seconds: 1 });
+  tracker.listen({ type: "batchApplied", events: 4, bytes: 9, seconds: 1 });
   const none = { namespace: ORDERS, upserts: 0, deletes: 0, overflowed: 0, deadLetters: 0 };
-  tracker.tableWritten({ ...none, upserts: 3, overflowed: 1 });
-  tracker.tableWritten({ ...none, upserts: 2, deletes: 2, deadLetters: 1 });
+  tracker.listen({ type: "tableWritten", ...none, upserts: 3, overflowed: 1 });
+  tracker.listen({ type: "tableWritten", ...none, upserts: 2, deletes: 2, deadLetters: 1 });
   const { events, upserts, deletes, overflowed, deadLetters, snapshotDone, snapshotTotal } = tracker.current;
   assert.deepEqual([events, upserts, deletes, overflowed, deadLetters], [7, 5, 2, 1, 1]);
   assert.deepEqual([snapshotDone, snapshotTotal], [3, 9]);
-  tracker.snapshotDone();
+  tracker.listen(SNAPSHOT_DONE);
   assert.deepEqual([tracker.current.snapshotDone, tracker.current.snapshotTotal], [null, null]);
 });
 
 Deno.test("StatusTracker has the time that the oplog still reaches back to the position", () => {
   const { tracker, advanced } = setUp();
-  tracker.oplogSeen({ oldest: START - 3_600_000, window: 3_660_000, isGrowing: false });
+  tracker.listen({ type: "oplogSeen", oldest: START - 3_600_000, window: 3_660_000, isGrowing: false });
   assert.equal(tracker.current.oplogHeadroom, null);
   advanced({ clusterTime: START - 60_000 });
   assert.equal(tracker.current.oplogHeadroom, 3_540_000);
@@ -137,8 +143,8 @@ Deno.test("StatusTracker has the time that the oplog still reaches back to the p
 Deno.test("StatusTracker has no headroom, and none below 0, once the oplog has moved on past the position", () => {
   const { tracker, advanced } = setUp();
   advanced({ clusterTime: START - 60_000 });
-  tracker.historyLost();
-  tracker.oplogSeen({ oldest: START, window: 0, isGrowing: false });
+  tracker.listen({ type: "historyLost" });
+  tracker.listen({ type: "oplogSeen", oldest: START, window: 0, isGrowing: false });
   assert.equal(tracker.current.oplogHeadroom, 0);
   assert.equal(columnsOf(tracker.current).oplog_headroom_s, 0);
 });
@@ -147,9 +153,9 @@ Deno.test("StatusTracker knows no headroom while the oplog has dropped nothing",
   const { tracker, advanced } = setUp();
   advanced();
   const reach = { oldest: START - 60_000, window: 60_000 };
-  tracker.oplogSeen({ ...reach, isGrowing: true });
+  tracker.listen({ type: "oplogSeen", ...reach, isGrowing: true });
   assert.equal(tracker.current.oplogHeadroom, null);
-  tracker.oplogSeen({ ...reach, isGrowing: false });
+  tracker.listen({ type: "oplogSeen", ...reach, isGrowing: false });
   assert.equal(tracker.current.oplogHeadroom, 60_000);
 });
 
@@ -160,14 +166,21 @@ Deno.test("StatusTracker keeps an outage's error while it lasts, and the one tha
   assert.equal(tracker.current.lastError, "no crate://admin:***@host/");
   back("CrateDB")(parts);
   assert.equal(tracker.current.lastError, null);
-  tracker.ended(new Error("no mongodb://root:hush@host/"));
+  tracker.listen({ type: "ended", error: new Error("no mongodb://root:hush@host/") });
   assert.equal(tracker.current.lastError, "no mongodb://root:***@host/");
 });
 
 Deno.test("columnsOf() adds rows up, and has the headroom in seconds", () => {
   const { tracker, advanced } = setUp();
-  tracker.oplogSeen({ oldest: START - 90_400, window: 90_400, isGrowing: false });
-  tracker.tableWritten({ namespace: ORDERS, upserts: 5, deletes: 2, overflowed: 0, deadLetters: 0 });
+  tracker.listen({ type: "oplogSeen", oldest: START - 90_400, window: 90_400, isGrowing: false });
+  tracker.listen({
+    type: "tableWritten",
+    namespace: ORDERS,
+    upserts: 5,
+    deletes: 2,
+    overflowed: 0,
+    deadLetters: 0,
+  });
   advanced({ lag: 20 });
   const { rows, oplog_headroom_s, cluster_time, lag_ms } = columnsOf(tracker.current);
   assert.deepEqual([rows, oplog_headroom_s, cluster_time, lag_ms], [7, 90, "2027-01-15T08:00:00.000Z", 20]);
@@ -177,10 +190,13 @@ Deno.test("StatusTracker names the first collection that is left out, unless a d
   const parts = setUp();
   const { tracker } = parts;
   assert.equal(columnsOf(tracker.current).left_out, 0);
-  tracker.collectionsLeftOut([
-    { collection: "shop.a", because: "it is a view" },
-    { collection: "shop.b", because: "no" },
-  ]);
+  tracker.listen({
+    type: "collectionsLeftOut",
+    collections: [
+      { collection: "shop.a", because: "it is a view" },
+      { collection: "shop.b", because: "no" },
+    ],
+  });
   const { left_out, last_error } = columnsOf(tracker.current);
   assert.deepEqual([left_out, last_error], [2, "shop.a is left out: it is a view (and 1 more)"]);
   away("MongoDB")(parts);

@@ -47,7 +47,7 @@ Deno.test("takeOverDivision() does nothing where the stream was never divided in
 Deno.test("takeOverDivision() plans a snapshot that removes rows without documents, and forgets the others", async () => {
   const [inherit, save = "", forget, ...rest] = await taken({ others: OTHERS });
   assert.deepEqual([inherit, forget, rest], [`inherit ${OTHERS}`, `forget ${OTHERS}`, []]);
-  assert.deepEqual(parseSnapshotState(save.replace("save ", "")), fullSnapshot({ removesGone: true }));
+  assert.deepEqual(parseSnapshotState(save.replace("save ", "")), fullSnapshot({ removesStale: true }));
 });
 
 for (const state of [{ ...NEW, token: "82" }, { ...NEW, snapshot: "{}" }]) {

@@ -76,7 +76,7 @@ Deno.test("DropBarrier has worker 0 save what it has done, and wait until each o
 
 Deno.test("DropBarrier has another worker save that it has come to the event, and wait for worker 0", async () => {
   const { barrier, done } = workerOf(2, [[at(4)], [waitingAt(5)], [at(5)]]);
-  await barrier.pass(dropAt(5), { token: token(3), snapshot: fullSnapshot({ removesGone: false }) });
+  await barrier.pass(dropAt(5), { token: token(3), snapshot: fullSnapshot({ removesStale: false }) });
   assert.deepEqual(done, [
     "refresh",
     `save ${hex(3)} snapshot ${hex(5)}`,

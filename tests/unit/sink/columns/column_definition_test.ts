@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Column } from "../../../../lib/mapping/column_tree.ts";
-import type { Kind } from "../../../../lib/mapping/column_kind.ts";
+import type { Kind } from "../../../../lib/mapping/column_types.ts";
 import { columnTree, unfitColumns } from "../../../../lib/sink/columns/column_definition.ts";
 
 const of = (kind: Kind): Column => ({ kind });

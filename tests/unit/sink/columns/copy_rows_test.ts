@@ -12,10 +12,10 @@ const LOST = new SinkError("socket hang up", { code: "ECONNRESET" });
 interface Copying {
   /** Looks after which the statement has ended on the server; copies 10 rows in each. */
   readonly looks: number;
-  /** The look at which its answer comes, or is lost. */
+  /** The look at which its answer arrives, or is lost. */
   readonly answerAt?: number;
   readonly error?: Error;
-  /** Whether the user may see statements under way. */
+  /** Whether the user may see statements in progress. */
   readonly isVisible?: boolean;
   /** Rows that the statement copies in the end. */
   readonly copies?: number;
@@ -73,7 +73,7 @@ Deno.test("copyRows() waits for a statement whose answer was lost, and takes its
   assert.equal(lines.length, 4);
 });
 
-Deno.test("copyRows() takes the rows of a statement that has ended and whose answer never comes", async () => {
+Deno.test("copyRows() accepts the rows of a statement that has ended without an answer", async () => {
   await copyOf({ looks: 3 }).done;
 });
 

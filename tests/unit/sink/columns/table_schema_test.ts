@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { type Column, objectColumn, setColumn } from "../../../../lib/mapping/column_tree.ts";
-import type { Kind } from "../../../../lib/mapping/column_kind.ts";
+import type { Kind } from "../../../../lib/mapping/column_types.ts";
 import { CRATEDB } from "../../../../lib/sink/sql/dialect.ts";
-import type { Result } from "../../../../lib/sink/sql/query.ts";
+import type { Result, Transport } from "../../../../lib/sink/connection/transport.ts";
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
-import type { Transport } from "../../../../lib/sink/connection/transport.ts";
 import { columnTree, typeText } from "../../../../lib/sink/columns/column_definition.ts";
 import { TableSchema } from "../../../../lib/sink/columns/table_schema.ts";
 import type { LogFields, Logger } from "../../../../lib/util/log.ts";
@@ -111,7 +110,7 @@ async function opened(table: FakeTable) {
 
 const WANTED = object({ a: of("bigint"), b: of("text"), c: of("double") });
 
-Deno.test("TableSchema.add() uses columns at once that were made though the server answered an error", async () => {
+Deno.test("TableSchema.add() uses columns at once that were created although the server answered an error", async () => {
   const table = new FakeTable();
   table.alter = (_, make) => {
     make();
@@ -124,7 +123,7 @@ Deno.test("TableSchema.add() uses columns at once that were made though the serv
   assert.deepEqual(warnings, []);
 });
 
-Deno.test("TableSchema.add() makes the columns that are still missing when some are there", async () => {
+Deno.test("TableSchema.add() creates the missing columns if some exist", async () => {
   const table = new FakeTable();
   const { schema, warnings } = await opened(table);
   table.make("a", "BIGINT");
@@ -139,7 +138,7 @@ Deno.test("TableSchema.add() makes the columns that are still missing when some 
   assert.deepEqual(warnings, []);
 });
 
-Deno.test("TableSchema.add() refuses one column of many, and says so once", async () => {
+Deno.test("TableSchema.add() refuses one column of many, and logs that once", async () => {
   const table = new FakeTable();
   table.alter = (names, make) => {
     if (names.includes("b")) throw REFUSED;
@@ -155,7 +154,7 @@ Deno.test("TableSchema.add() refuses one column of many, and says so once", asyn
   }]);
 });
 
-Deno.test("TableSchema.load() uses a refused column that is made later", async () => {
+Deno.test("TableSchema.load() uses a refused column that is created later", async () => {
   const table = new FakeTable();
   table.alter = () => {
     throw TIMED_OUT;
@@ -172,7 +171,7 @@ Deno.test("TableSchema.load() uses a refused column that is made later", async (
   assert.equal(schema.version, before + 1);
 });
 
-Deno.test("TableSchema.add() throws what waiting cures", async () => {
+Deno.test("TableSchema.add() throws an error that passes", async () => {
   const table = new FakeTable();
   const lost = new SinkError("connection lost", { code: "ECONNRESET" });
   table.alter = () => {
@@ -183,7 +182,7 @@ Deno.test("TableSchema.add() throws what waiting cures", async () => {
   assert.deepEqual(schema.columns, objectColumn());
 });
 
-Deno.test("TableSchema.add() names an object that has its share once, and closes it", async () => {
+Deno.test("TableSchema.add() logs once that an object has its share, and closes it", async () => {
   const table = new FakeTable();
   const { schema, warnings } = await opened(table);
   const keys = (from: number, name: string) =>
@@ -210,7 +209,7 @@ Deno.test("TableSchema.add() names an object that has its share once, and closes
   assert.deepEqual(schema.columnAt(["o", "later"]), of("text"));
 });
 
-Deno.test("TableSchema.add() makes no column that the table has no room for", async () => {
+Deno.test("TableSchema.add() creates no column that the table has no room for", async () => {
   const table = new FakeTable();
   table.limit = 5;
   const { schema, warnings } = await opened(table);
@@ -228,18 +227,18 @@ Deno.test("TableSchema.add() makes no column that the table has no room for", as
 
 const ID = "507f1f77bcf86cd799439011";
 
-Deno.test("TableSchema.add() makes one column of a map, and names it", async () => {
+Deno.test("TableSchema.add() creates one column for a map, and logs its name", async () => {
   const table = new FakeTable();
   const { schema, warnings } = await opened(table);
   await schema.add(object({ likes: object({ [ID]: of("bigint") }), status: of("text") }));
   assert.deepEqual(schema.columns, object({ likes: of("ignored"), status: of("text") }));
   assert.deepEqual(warnings, [{
-    message: "An object with ids as keys is a map; its keys get no columns of their own",
+    message: "An object with ids as keys is a map; its keys get no columns",
     fields: { table: '"doc"."t"', column: "data['likes']", type: "OBJECT(IGNORED)" },
   }]);
 });
 
-Deno.test("TableSchema.add() makes no columns of ids among names, and says so once", async () => {
+Deno.test("TableSchema.add() creates no columns for ids among names, and logs that once", async () => {
   const table = new FakeTable();
   const { schema, warnings } = await opened(table);
   for (let n = 0; n < 3; n++) {
@@ -254,7 +253,7 @@ Deno.test("TableSchema.add() makes no columns of ids among names, and says so on
   assert.deepEqual(warnings.map(({ fields: { column } }) => column), ["data", "data['o']"]);
 });
 
-Deno.test("TableSchema.load() warns once of columns that somebody drops or renames, and makes them again", async () => {
+Deno.test("TableSchema.load() warns once of columns that were dropped or renamed, and creates them again", async () => {
   const table = new FakeTable();
   const { schema, warnings } = await opened(table);
   await schema.add(object({ a: of("bigint"), o: object({ x: of("text"), y: of("text") }) }));
@@ -282,7 +281,7 @@ for (
     ["drops overflow", undefined, /its column `overflow` was dropped/],
   ] as const
 ) {
-  Deno.test(`TableSchema.load() refuses the table as long as somebody ${what}`, async () => {
+  Deno.test(`TableSchema.load() refuses the table after a user ${what}`, async () => {
     const table = new FakeTable();
     const { schema } = await opened(table);
     table.overflow = overflow;

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
-import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
+import { isRetryable, SinkError } from "../../../../lib/sink/connection/sink_error.ts";
 import { HttpTransport } from "../../../../lib/sink/connection/http.ts";
-import { isRetryable } from "../../../../lib/sink/connection/sink_error.ts";
 import { parseSinkUrl } from "../../../../lib/sink/connection/url.ts";
 
 /** An endpoint that answers each statement alike, and the requests that it got. */

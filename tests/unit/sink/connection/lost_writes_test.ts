@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { CRATEDB } from "../../../../lib/sink/sql/dialect.ts";
-import type { Query, Result } from "../../../../lib/sink/sql/query.ts";
+import type { Query, Result, Transport } from "../../../../lib/sink/connection/transport.ts";
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
-import type { Transport } from "../../../../lib/sink/connection/transport.ts";
 import { countingWrites, fenced } from "../../../../lib/sink/connection/wrappers.ts";
 import { eventually } from "../../../../dev/servers/eventually.ts";
 import { fakeClock } from "../../../support/fake_clock.ts";
@@ -62,7 +61,7 @@ Deno.test("Writes wait together for a lost one, and ask for the lease after it",
   assert.deepEqual(sent, ["UPDATE lost", "look", "look", "UPDATE one", "UPDATE two"]);
 });
 
-Deno.test("No look at the server where no answer was lost", async () => {
+Deno.test("No look at the server if no answer was lost", async () => {
   for (const code of ["ECONNREFUSED", "4000", "429"]) {
     const { write, sent } = setUp({ error: new SinkError("no", { code }) });
     await write("UPDATE lost");

@@ -92,7 +92,7 @@ Deno.test("Poster sends each request once, also on a connection that breaks afte
   await serving.catch(() => {});
 });
 
-certifiedTest("HttpTransport tries again where TLS brings no HTTP", async ({ ca, cert, key }) => {
+certifiedTest("HttpTransport retries if TLS carries no HTTP", async ({ ca, cert, key }) => {
   using listener = Deno.listenTls({ cert, key, hostname: HOSTNAME, port: 0 });
   const serving = (async () => {
     using connection = await listener.accept();

@@ -87,7 +87,7 @@ for (const [message, code, expected] of ERRORS) {
   });
 }
 
-Deno.test("isRetryable() is false for what the sink did not say", () => {
+Deno.test("isRetryable() is false for errors of other origins", () => {
   assert.equal(isRetryable(new Error("ECONNREFUSED")), false);
 });
 
@@ -170,7 +170,7 @@ for (const [code, kind] of Object.entries(STATES)) {
   Deno.test(`sinkErrorKind() of SQLSTATE ${code}`, () => assert.equal(sinkErrorKind(code, "Oh."), kind));
 }
 
-/** What CrateDB says of values over the PostgreSQL wire, always with the same code. */
+/** CrateDB's errors about values over the PostgreSQL wire, all with the same code. */
 const REFUSALS = [
   "Cannot cast object element `n` with value `abc` to type `bigint`",
   '"a.b" contains a dot',

@@ -168,7 +168,7 @@ const SAYING: Readonly<Record<string, RegExp>> = {
 };
 
 for (const [url, saying] of Object.entries(SAYING)) {
-  Deno.test(`parseSinkUrl() says what is wrong with ${url}`, () => {
+  Deno.test(`parseSinkUrl() reports the fault of ${url}`, () => {
     assert.throws(() => parseSinkUrl(url), (error) => {
       assert.ok(error instanceof UsageError);
       assert.match(`${error.message}\n${error.hint}`, saying);

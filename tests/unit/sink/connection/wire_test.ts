@@ -2,8 +2,7 @@ import assert from "node:assert/strict";
 import { eventually } from "../../../../dev/servers/eventually.ts";
 import { isRetryable, SinkError } from "../../../../lib/sink/connection/sink_error.ts";
 import { parseSinkUrl } from "../../../../lib/sink/connection/url.ts";
-import { WireTransport } from "../../../../lib/sink/connection/wire.ts";
-import { WireConnection } from "../../../../lib/sink/connection/wire_connection.ts";
+import { dialectOf, WireConnection, WireTransport } from "../../../../lib/sink/connection/wire.ts";
 import { type SilentPostgresql, silentPostgresql } from "../../../support/silent_postgresql.ts";
 
 const addressOf = ({ port }: SilentPostgresql) => parseSinkUrl(`postgresql://me@127.0.0.1:${port}/doc`);
@@ -80,3 +79,22 @@ Deno.test("WireTransport opens no connection after it is disposed of", async () 
   assert.equal(server.opened, 1);
   await eventually(() => assert.equal(server.open, 0));
 });
+
+const VERSIONS: Readonly<Record<string, string>> = {
+  "PostgreSQL 15.14 (Debian 15.14-0+deb12u1) on x86_64-pc-linux-gnu, compiled by gcc, 64-bit": "PostgreSQL",
+  "PostgreSQL 18.6 (PGlite 0.5.16) on wasm32-unknown-emscripten, compiled by emcc, 32-bit": "PostgreSQL",
+  "CrateDB 5.7.6 (built 3a7a4ed/NA, Linux 6.1.0 amd64, OpenJDK 64-Bit Server VM 22.0.2+9)": "CrateDB",
+  "CrateDB 6.1.0 (built 0000000/NA, of PostgreSQL 14 compatibility)": "CrateDB",
+};
+
+for (const [version, expected] of Object.entries(VERSIONS)) {
+  Deno.test(`dialectOf() ${version}`, async () => {
+    const asked: string[] = [];
+    const dialect = await dialectOf((statement) => {
+      asked.push(statement);
+      return Promise.resolve({ count: 1, rows: [[version]] });
+    });
+    assert.equal(dialect.name, expected);
+    assert.deepEqual(asked, ["SELECT version()"]);
+  });
+}

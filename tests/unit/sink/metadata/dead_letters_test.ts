@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { BSON } from "mongodb";
 import { CRATEDB } from "../../../../lib/sink/sql/dialect.ts";
-import type { Parameter, Result } from "../../../../lib/sink/sql/query.ts";
+import type { Parameter, Result, Transport } from "../../../../lib/sink/connection/transport.ts";
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
-import type { Transport } from "../../../../lib/sink/connection/transport.ts";
 import { type DeadLetter, DeadLetters } from "../../../../lib/sink/metadata/dead_letters.ts";
 
 const OPTIONS = { schema: "doc", stream: "shop.orders -> doc.orders" };
@@ -119,14 +118,14 @@ Deno.test("DeadLetters keeps a letter without a document that is too long to be 
   await letters.add([letter("long", { text: "x".repeat(500) }), letter("short")]);
   const long = table.rows.get("long");
   assert.equal(long?.document, null);
-  assert.match(String(long?.error), /^refused The letter is without its document/);
+  assert.match(String(long?.error), /^refused The dead letter lacks its document/);
   assert.equal(table.rows.get("short")?.document, '{"oid":"short"}');
 });
 
-/** What CrateDB says of a letter with its document. */
+/** The answer of CrateDB to a dead letter with its document. */
 const REFUSALS: Readonly<Record<string, () => SinkError>> = {
   "as a statement that it cannot parse": refused,
-  "with an error that says nothing": () => new SinkError("Something", { code: "XX000" }),
+  "with an unspecific error": () => new SinkError("Something", { code: "XX000" }),
   "as too large": () => new SinkError("Too large", { code: "413" }),
   "as too many columns": () => new SinkError("Limit of total fields [1000] in x", { code: "5000" }),
 };
@@ -192,7 +191,7 @@ Deno.test("DeadLetters keeps a large document as its bytes, and reads them back"
   assert.deepEqual(read, { oid: "large", document: large.document });
 });
 
-Deno.test("DeadLetters reads what can be read, and says what cannot", async () => {
+Deno.test("DeadLetters reads readable dead letters, and reports the others", async () => {
   const { letters } = await opened({
     a: { document: '{"_id":{"$numberInt":"1"}}', error: "" },
     b: { document: "x".repeat(500), error: "too long" },

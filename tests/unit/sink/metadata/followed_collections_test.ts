@@ -21,7 +21,7 @@ const recordedBy = (...streams: string[]): Transport => ({
 const followed = (stream: string, ...recorded: string[]) =>
   new FollowedCollections(recordedBy(...recorded), { schema: "doc", stream });
 
-Deno.test("FollowedCollections knows its stream by a name with the lists in another order", async () => {
+Deno.test("FollowedCollections recognizes its stream if the lists have another order", async () => {
   const other = "shop.{users,orders} -> t";
   for (const stream of ["shop.{orders,users} -> t", "shop.{orders,users} -> t (worker 0/2)"]) {
     assert.equal(await followed(stream, other).sharer(ORDERS, TABLE), undefined);

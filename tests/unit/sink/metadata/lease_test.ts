@@ -5,6 +5,7 @@ import {
   LeaseLostError,
   type LeaseOptions,
 } from "../../../../lib/sink/metadata/lease.ts";
+import type { Transport } from "../../../../lib/sink/connection/transport.ts";
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
 import { type MemoryTable, memoryTable } from "../../../support/memory_lease_table.ts";
 
@@ -30,13 +31,20 @@ function setUp(table: MemoryTable = memoryTable()) {
     takesOver: "has taken it over",
   };
   const waits: (readonly [string | null, number])[] = [];
-  const acquire = () =>
-    Lease.acquire(table, options, {
+  const acquire = async () => {
+    const lease = new Lease(table, options);
+    await lease.acquire({
       signal: new AbortController().signal,
       onWait: (owner, milliseconds) => waits.push([owner, milliseconds]),
     });
+    return lease;
+  };
+  const tryAcquire = async (changed: Partial<typeof options> = {}, transport: Transport = table) => {
+    const lease = new Lease(transport, { ...options, ...changed });
+    return await lease.tryAcquire() ? lease : undefined;
+  };
   const pass = (milliseconds: number) => table.serverTime += milliseconds;
-  return { table, options, waits, acquire, pass, tryAcquire: () => Lease.tryAcquire(table, options) };
+  return { table, options, waits, acquire, pass, tryAcquire };
 }
 
 const row = (table: MemoryTable) => {
@@ -45,7 +53,7 @@ const row = (table: MemoryTable) => {
   return found;
 };
 
-Deno.test("Lease.acquire() takes a row that nobody has, at once", async () => {
+Deno.test("Lease.acquire() takes a free row at once", async () => {
   const { acquire, table, waits } = setUp();
   const lease = await acquire();
   assert.deepEqual(lease.values, { token: null });
@@ -67,10 +75,11 @@ Deno.test("Lease.save() writes values and the time, a renewal leaves the time as
 Deno.test("Lease writes what is reported with saves and renewals, and when it is given back", async () => {
   const { table, options, pass } = setUp();
   let value: string | null = "starting";
-  const lease = await Lease.acquire(table, {
+  const lease = new Lease(table, {
     ...options,
     reported: () => [{ column: "phase", type: "TEXT", value }],
-  }, { signal: new AbortController().signal, onWait: () => {} });
+  });
+  await lease.acquire({ signal: new AbortController().signal, onWait: () => {} });
   const seen = [row(table).phase];
   value = "following";
   await lease.save({ token: "aa" });
@@ -129,11 +138,11 @@ Deno.test("a lease that is given back is free at once", async () => {
   assert.ok(await tryAcquire());
 });
 
-Deno.test("a lease is kept where another one may not write yet", async () => {
-  const { options, table } = setUp();
-  const lease = await Lease.tryAcquire(table, { ...options, isFree: () => false });
+Deno.test("a lease is not released while rows are being written", async () => {
+  const { tryAcquire } = setUp();
+  const lease = await tryAcquire({ isFree: () => false });
   await lease?.[Symbol.asyncDispose]();
-  assert.equal(await Lease.tryAcquire(table, options), undefined);
+  assert.equal(await tryAcquire(), undefined);
 });
 
 Deno.test("an owner that was frozen is refused, and changes nothing", async () => {
@@ -153,7 +162,7 @@ Deno.test("an owner that was frozen is refused, and changes nothing", async () =
   await other.save({ token: "cc" });
 });
 
-Deno.test("a lease that is renewed late, and that nobody has taken, goes on", async () => {
+Deno.test("a lease that is renewed late continues if no other process has taken it", async () => {
   const { acquire, table, pass } = setUp();
   const lease = await acquire();
   pass(3 * LEASE_MS);
@@ -174,7 +183,7 @@ Deno.test("Lease.check() asks the server only for a lease that may be over", asy
   assert.equal(await asked(LEASE_MS / 2), false);
   assert.equal(await asked(1), true);
   assert.equal(await asked(1), false);
-  // A clock that was set back tells as little.
+  // A clock that was set back proves nothing.
   assert.equal(await asked(-2 * LEASE_MS), true);
 });
 
@@ -199,7 +208,7 @@ Deno.test("of two that take a free row at the same moment, one has it", async ()
   assert.equal(found.filter(Boolean).length, 1);
 });
 
-Deno.test("saves come one after the other, in their order", async () => {
+Deno.test("saves do not overlap, and keep their order", async () => {
   const { acquire, table } = setUp();
   const lease = await acquire();
   await Promise.all(["aa", "bb", "cc"].map((token) => lease.save({ token })));
@@ -214,13 +223,13 @@ const LIMITS: readonly (readonly [lease: number, limitMs: number])[] = [
 
 for (const [lease, limitMs] of LIMITS) {
   Deno.test(`A lease of ${lease} ms waits ${limitMs} ms for each answer`, async () => {
-    const { table, options } = setUp();
+    const { table, tryAcquire } = setUp();
     const limits = new Set<number | undefined>();
     const query: MemoryTable["query"] = (...statement) => {
       limits.add(statement[2]?.limitMs);
       return table.query(...statement);
     };
-    const held = await Lease.tryAcquire({ ...table, query }, { ...options, lease });
+    const held = await tryAcquire({ lease }, { ...table, query });
     await held?.save({ token: "aa" });
     assert.deepEqual([...limits], [limitMs]);
   });

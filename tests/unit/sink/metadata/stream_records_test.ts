@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { CRATEDB } from "../../../../lib/sink/sql/dialect.ts";
-import type { Parameter, Result } from "../../../../lib/sink/sql/query.ts";
-import type { Transport } from "../../../../lib/sink/connection/transport.ts";
+import type { Parameter, Result, Transport } from "../../../../lib/sink/connection/transport.ts";
 import { KEPT_FOR, METADATA_TABLES, STATUS_VIEW } from "../../../../lib/sink/metadata/metadata_tables.ts";
 import { recordsOf } from "../../../../lib/sink/metadata/stream_records.ts";
 
@@ -14,13 +13,13 @@ type Followed = readonly [
   table: string,
 ];
 
-/** A server where the schema `doc` has all of the relay's own tables, and `shop` has a lock. */
+/** A server whose schema `doc` has all of the relay's own tables, and `shop` has a lock. */
 const serverWith = (followed: readonly Followed[]): Transport => ({
   dialect: CRATEDB,
   query: (sql: string, parameters: readonly Parameter[] = []): Promise<Result> => {
     const names = parameters[0] as readonly string[];
     const rows = /JOIN information_schema.columns/.test(sql)
-      ? names.filter((name) => name !== "cdc_lock").map((name) => ["doc", name, "stream"])
+      ? names.filter((name) => name !== "cdc_lock").map((name) => ["doc", name])
       : /FROM information_schema.tables/.test(sql)
       ? [[1]]
       : /FROM "doc"."cdc_collection"/.test(sql)
@@ -58,7 +57,7 @@ Deno.test("recordsOf() leaves the letters and the lock of what another stream wr
   assert.ok(!names.includes("cdc_dead_letter") && !names.includes("cdc_lock"), names.join(" "));
 });
 
-Deno.test("recordsOf() names the letters of collections, and locks that nobody needs", async () => {
+Deno.test("recordsOf() includes the dead letters of collections, and unused locks", async () => {
   const records = await recordsWith(OWN, ["weather.* -> t", "weather", "readings", "weather", "readings"]);
   const of = (name: string) => records.find((each) => each.name === name);
   assert.deepEqual(of("cdc_dead_letter")?.parameters, [["shop.orders -> shop.orders"]]);

@@ -27,7 +27,7 @@ Deno.test("columnFaults() names columns that were dropped, if statements write t
   assert.deepEqual(columnFaults(left, NEEDED), [{ what: "its column `overflow` was dropped" }]);
 });
 
-Deno.test("unusableTable() says which columns to drop", () => {
+Deno.test("unusableTable() names the columns to drop", () => {
   const columns = [
     ...PLAIN.slice(0, 3),
     { path: ["overflow"], type: "OBJECT(IGNORED) AS (" },
@@ -39,7 +39,7 @@ Deno.test("unusableTable() says which columns to drop", () => {
   assert.equal(
     message,
     'Table "doc"."t" cannot be used: its `overflow` is not a plain OBJECT(IGNORED), but OBJECT(IGNORED) with ' +
-      "columns, data['g'] has values of its own (GENERATED ALWAYS).",
+      "columns, data['g'] gets values from the table (GENERATED ALWAYS).",
   );
   assert.match(
     hint ?? "",
@@ -56,14 +56,14 @@ const OPENING: readonly (readonly [code: string, newTable: boolean, withRows: bo
   ["4011", true, true], // no privilege
   ["4041", true, true], // relation unknown
   ["4002", true, true], // invalid relation name
-  ["XX000", true, false], // says nothing
+  ["XX000", true, false], // unspecific
   ["503", false, false], // unavailable
   ["ECONNRESET", false, false],
   ["401", false, false], // login
 ];
 
 for (const [code, newTable, withRows] of OPENING) {
-  Deno.test(`isUnusableTable() of an error with code ${code} that comes as a table is opened`, () => {
+  Deno.test(`isUnusableTable() of an error with code ${code} while a table is opened`, () => {
     const error = new SinkError("no", { code });
     assert.equal(isUnusableTable(errorOfOpening(error, { hasRows: false })), newTable);
     assert.equal(isUnusableTable(errorOfOpening(error, { hasRows: true })), withRows);

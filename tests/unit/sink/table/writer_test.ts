@@ -3,8 +3,7 @@ import { Buffer } from "node:buffer";
 import { setImmediate } from "node:timers/promises";
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
 import { CRATEDB } from "../../../../lib/sink/sql/dialect.ts";
-import type { JsonArray, Parameter, Result } from "../../../../lib/sink/sql/query.ts";
-import type { Transport } from "../../../../lib/sink/connection/transport.ts";
+import type { JsonArray, Parameter, Result, Transport } from "../../../../lib/sink/connection/transport.ts";
 import { type Row, Writer, type WriterOptions } from "../../../../lib/sink/table/writer.ts";
 
 interface Statement {
@@ -13,7 +12,7 @@ interface Statement {
   readonly parameters: readonly Parameter[];
 }
 
-/** A sink that drops bad rows from a bulk statement without an error, as CrateDB does, and names it for one row. */
+/** A sink that, like CrateDB, drops bad rows of a bulk statement without an error, and reports it for one row. */
 class FakeTransport implements Transport {
   readonly dialect = CRATEDB;
   readonly statements: Statement[] = [];
@@ -62,7 +61,7 @@ const LIMITS: WriterOptions = { statementRows: 10, statementBytes: 1_000_000, in
 const row = (index: number, data = `{"n":${index}}`): Row => ({ oid: `k${index}`, data, overflow: null });
 const rows = (count: number): Row[] => Array.from({ length: count }, (_, index) => row(index));
 
-Deno.test("Writer.upsert() writes every row once, none with a statement of its own", async () => {
+Deno.test("Writer.upsert() writes each row once, in bulk", async () => {
   const transport = new FakeTransport();
   assert.deepEqual(await new Writer(transport, TABLE, LIMITS).upsert(rows(95)), []);
   assert.deepEqual(transport.stored, new Map(rows(95).map(({ oid, data }) => [oid, data])));
@@ -86,7 +85,7 @@ for (const inFlight of [1, 3]) {
   });
 }
 
-Deno.test("Writer has no more statements in flight where several write at once", async () => {
+Deno.test("Writer limits the statements in flight of several callers together", async () => {
   const transport = new FakeTransport();
   const writer = new Writer(transport, TABLE, LIMITS);
   const oids = rows(95).map(({ oid }) => oid);
@@ -167,7 +166,7 @@ Deno.test("Writer.upsert() finds the row at fault when the bulk statement fails 
   assert.equal(transport.stored.size, 9);
 });
 
-Deno.test("Writer.upsert() says so when a row is not stored and no error tells why", async () => {
+Deno.test("Writer.upsert() reports a row that was not stored without an error", async () => {
   const silent: Transport = {
     dialect: CRATEDB,
     query: () => Promise.resolve({ count: 0, rows: [] }),
@@ -201,7 +200,7 @@ for (const [what, failure, name] of PASSED_ON) {
   });
 }
 
-Deno.test("Writer.upsert() leaves overflow out where the table has none", async () => {
+Deno.test("Writer.upsert() omits overflow if the table has none", async () => {
   const transport = new FakeTransport();
   await new Writer(transport, { ...TABLE, hasOverflow: false }, LIMITS).upsert(rows(1));
   const [statement] = transport.inserts;

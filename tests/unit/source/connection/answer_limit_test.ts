@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { MongoServerError } from "mongodb";
-import { observers } from "../../../../lib/pipeline/status/observer.ts";
+import { on } from "../../../../lib/pipeline/status/events.ts";
 import { AnswerLimit, type AnswerLimits } from "../../../../lib/source/connection/answer_limit.ts";
 import { CausalReader } from "../../../../lib/source/connection/causal_reader.ts";
 import { changeStream } from "../../../../lib/source/stream/change_stream.ts";
@@ -92,11 +92,10 @@ function watched() {
   const reported: unknown[] = [];
   const outages = new OutageTracker({
     system: "MongoDB",
-    observer: {
-      ...observers(),
+    emit: on({
       outageBegan: ({ error }) => reported.push(error),
       recovered: () => reported.push("recovered"),
-    },
+    }),
   });
   return { outages, reported };
 }
@@ -218,7 +217,7 @@ for (
     const answer: Answer = (command) => "find" in command ? (asked.resolve(), SILENCE) : undefined;
     const { deployment } = await connected(answer, stack);
     const clock = fakeClock();
-    const outages = new OutageTracker({ system: "MongoDB", observer: observers(), clock });
+    const outages = new OutageTracker({ system: "MongoDB", emit: () => {}, clock });
     const stop = new AbortController();
     const shutdown = new Shutdown(stop.signal);
     const reader = stack.use(new CausalReader(deployment.route(), { retryFor: 0, shutdown, outages }));

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { observers } from "../../../../lib/pipeline/status/observer.ts";
 import { CausalReader } from "../../../../lib/source/connection/causal_reader.ts";
 import { changeStream } from "../../../../lib/source/stream/change_stream.ts";
 import { BSON, type Document, MongoClient, MongoNetworkError } from "mongodb";
@@ -32,7 +31,7 @@ for (const [url, authSource, expected] of PINNED) {
 const urlOf = (...servers: readonly { readonly address: string }[]) =>
   `mongodb://${servers.map(({ address }) => address).join()}/?localThresholdMS=1000`;
 
-const quiet = () => new OutageTracker({ system: "MongoDB", observer: observers() });
+const quiet = () => new OutageTracker({ system: "MongoDB", emit: () => {} });
 
 const streamOf = (deployment: Deployment, { signal }: AbortController) =>
   changeStream({

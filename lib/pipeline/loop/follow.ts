@@ -1,0 +1,120 @@
+/** Follows one change stream after the other: after history was lost, a new one begins with a snapshot. */
+import type { StreamPosition } from "../../sink/metadata/stream_position.ts";
+import { isHistoryLost, OtherDeploymentError } from "../../source/connection/mongodb_errors.ts";
+import type { ChangeBatch } from "../../source/stream/change_stream.ts";
+import { lostSince, savedToken } from "../../source/stream/resume_token.ts";
+import { messageOf, UserError } from "../../util/errors.ts";
+import { parseSnapshotState, snapshotStateText } from "../snapshot/saved_snapshot.ts";
+import { SnapshotBreaker } from "../snapshot/snapshot_breaker.ts";
+import { fullSnapshot, snapshotAtStart, type SnapshotState } from "../snapshot/snapshot_state.ts";
+import { emitter } from "../status/events.ts";
+import { checkOriginNow } from "./startup.ts";
+import { type LoopDeps, replicate } from "./replication_loop.ts";
+
+/**
+ * @param startAfter BSON of the resume token to continue from; null to start now
+ * @param left ends the stream, also while it waits for MongoDB
+ */
+export type OpenStream = (startAfter: Uint8Array | null, left: AbortSignal) => AsyncGenerator<ChangeBatch>;
+
+/**
+ * Takes the snapshot that is due, then follows the changes until the stream ends.
+ *
+ * @throws MongoError, SinkError, OtherDeploymentError; UserError, also if history was lost and no snapshot may replace it
+ */
+export async function follow(open: OpenStream, deps: LoopDeps): Promise<void> {
+  const { position, log, clock } = deps;
+  const breaker = new SnapshotBreaker(clock);
+  const told = { ...deps, emit: emitter(deps.emit, breaker.listen) };
+  let snapshot = await snapshotOfStart(deps);
+  while (true) {
+    const { stream, state: { token } } = position;
+    const startAfter = token === null ? null : savedToken(token);
+    log.info(startAfter ? "Resuming from the saved position" : "Opening a new change stream", { stream });
+    try {
+      return await withStream(
+        (left) => open(startAfter, left),
+        (batches) => replicate(batches, snapshot, told),
+      );
+    } catch (error) {
+      if (!isHistoryLost(error)) throw error;
+      snapshot = await snapshotAfterLoss(await reasonOf(error, deps), { ...told, breaker });
+    }
+  }
+}
+
+/** What is left of the snapshot that this start has to take; null for none. */
+async function snapshotOfStart(
+  { position, tables, settings }: Pick<LoopDeps, "position" | "tables" | "settings">,
+): Promise<SnapshotState | null> {
+  const { token, snapshot: saved } = position.state;
+  const snapshot = snapshotAtStart(saved === null ? null : parseSnapshotState(saved), settings.snapshot, {
+    hasToken: token !== null,
+    hadTables: token === null && await tables.hadTables(),
+  });
+  // All documents are read again, so the changes since the saved position are not needed.
+  if (snapshot && settings.snapshot === "always" && token !== null) await startOver(snapshot, position);
+  return snapshot;
+}
+
+/** Uses a stream, then closes it, even if that fails. */
+export async function withStream(
+  open: (left: AbortSignal) => AsyncGenerator<ChangeBatch>,
+  use: (stream: AsyncGenerator<ChangeBatch>) => Promise<void>,
+): Promise<void> {
+  const left = new AbortController();
+  const stream = open(left.signal);
+  try {
+    return await use(stream);
+  } finally {
+    left.abort();
+    await stream.return(undefined).catch(() => {}); // Nothing is read any more, so its errors do not matter.
+  }
+}
+
+/**
+ * Why history is lost: the error, or that this is another deployment.
+ *
+ * @throws UserError if it is another one and its documents may not replace the rows
+ */
+async function reasonOf(error: unknown, deps: LoopDeps): Promise<unknown> {
+  if (error instanceof OtherDeploymentError) return error;
+  try {
+    await checkOriginNow(deps);
+    return error;
+  } catch (other) {
+    if (other instanceof OtherDeploymentError) return other;
+    throw other;
+  }
+}
+
+/** @returns the snapshot that replaces the changes which MongoDB no longer has */
+async function snapshotAfterLoss(
+  error: unknown,
+  { position, settings, log, breaker, emit }:
+    & Pick<LoopDeps, "position" | "settings" | "log" | "emit">
+    & { readonly breaker: SnapshotBreaker },
+): Promise<SnapshotState> {
+  const { token } = position.state;
+  const since = token === null ? undefined : lostSince(savedToken(token));
+  if (settings.onHistoryLost === "fail" && !(error instanceof OtherDeploymentError)) {
+    throw new UserError(`MongoDB no longer has the changes since ${since ?? "the saved position"}.`, {
+      hint: "The oplog has moved on. --on-history-lost recopy takes a new snapshot; a larger oplog " +
+        "(replSetResizeOplog) keeps it from happening.",
+      cause: error,
+    });
+  }
+  breaker.historyLost();
+  emit({ type: "historyLost" });
+  log.warn("MongoDB no longer has the changes since the saved position: taking a new snapshot", {
+    since,
+    because: messageOf(error),
+  });
+  const snapshot = fullSnapshot({ removesStale: true });
+  await startOver(snapshot, position);
+  return snapshot;
+}
+
+/** The next stream starts now, with this snapshot. */
+const startOver = (snapshot: SnapshotState, position: Pick<StreamPosition, "save">): Promise<void> =>
+  position.save({ token: null, snapshot: snapshotStateText(snapshot), origin: null, barrier: null });

@@ -1,0 +1,179 @@
+/** What a relay does after its change stream is open, and before it applies the changes. */
+import type { StreamPosition } from "../../sink/metadata/stream_position.ts";
+import type { CausalReader } from "../../source/connection/causal_reader.ts";
+import { isNotAllowed, OtherDeploymentError } from "../../source/connection/mongodb_errors.ts";
+import { collectionsOf } from "../../source/documents/collections.ts";
+import type { DocumentReader } from "../../source/documents/documents.ts";
+import { Sampler } from "../../source/documents/sample.ts";
+import type { FoundCollection } from "../../source/documents/scope.ts";
+import { deploymentOf, differenceOf, identityOf } from "../../source/documents/source_identity.ts";
+import { UserError } from "../../util/errors.ts";
+import { QUIET } from "../../util/log.ts";
+import { namespaceText } from "../../util/namespace.ts";
+import type { TableRegistry } from "../collections/table_registry.ts";
+import type { RelaySettings } from "../settings.ts";
+import { snapshotStateText } from "../snapshot/saved_snapshot.ts";
+import * as plans from "../snapshot/snapshot_state.ts";
+import type { SnapshotPlan, SnapshotState } from "../snapshot/snapshot_state.ts";
+import { StaleRows, type StaleRowsDeps } from "../snapshot/stale_rows.ts";
+
+export interface StartupDeps extends StaleRowsDeps {
+  readonly causalReader: CausalReader;
+  readonly reader: StaleRowsDeps["reader"] & Pick<DocumentReader, "check">;
+  readonly tables: TableRegistry;
+  readonly position: Pick<StreamPosition, "stream" | "state" | "save">;
+  readonly settings: Pick<RelaySettings, "for" | "scope" | "snapshot" | "worker">;
+}
+
+export interface Started {
+  readonly namespaces: readonly FoundCollection[];
+  readonly plan: SnapshotPlan;
+}
+
+/**
+ * Opens the tables of the collections that exist, and plans the snapshot. The stream is open already, so it brings the
+ * collections that are created from now on.
+ *
+ * @throws UserError, OtherDeploymentError as {@linkcode checkOrigin}; MongoError, SinkError
+ */
+export async function startUp(snapshot: SnapshotState | null, deps: StartupDeps): Promise<Started> {
+  const { tables, position, settings } = deps;
+  const { collections: namespaces, deployment } = await foundDeployment(deps);
+  checkOrigin({ collections: namespaces, deployment }, deps);
+  await checkTransform(namespaces, deps);
+  if (snapshot && plans.isRepair(snapshot)) await dropMissing(namespaces, deps);
+  else await tables.resumeDrops(namespaces);
+  await dropLeftOut(snapshot, namespaces, deps);
+  const lost = await openTables(namespaces, deps);
+  const toRead = plans.requeueAll(plans.planSnapshot(snapshot ?? undefined, namespaces), lost);
+  const plan = plans.requeueLeftOut(toRead, tables.leftOut.all, settings);
+  const state = plans.stateOf(plan);
+  await position.save({
+    snapshot: state && snapshotStateText(state),
+    origin: identityOf(namespaces, deployment),
+  });
+  return { namespaces, plan };
+}
+
+/** @returns the collections whose tables were dropped */
+async function openTables(
+  namespaces: readonly FoundCollection[],
+  { causalReader, tables, position, settings, log }: StartupDeps,
+): Promise<readonly FoundCollection[]> {
+  const lost = await tables.openAll(namespaces);
+  for (const namespace of lost) {
+    log.warn("The table of a collection was dropped: taking a new snapshot of it", {
+      collection: namespaceText(namespace),
+    });
+  }
+  for (const { stream, collections } of await tables.overlaps()) {
+    log.warn("Another relay that is alive writes the same collections to the same tables", {
+      stream,
+      collections,
+      hint: "Give relays scopes that do not overlap, with --collection and --exclude.",
+    });
+  }
+  const sampler = new Sampler(causalReader, log);
+  for (const namespace of position.state.token === null ? namespaces : lost) {
+    const { transform } = settings.for(namespace);
+    await tables.attempt(namespace, async () => {
+      await (await tables.of(namespace)).learn(() => sampler.sample(namespace, transform));
+    });
+  }
+  return lost;
+}
+
+/**
+ * @throws MongoServerError for a filter or stage that MongoDB refuses, even before a collection exists; UserError if they
+ * remove or change `_id`
+ */
+async function checkTransform(
+  [first]: readonly FoundCollection[],
+  { reader, settings }: Pick<StartupDeps, "reader" | "settings">,
+): Promise<void> {
+  const namespace = first ?? { database: settings.scope.only.database ?? "admin", collection: "none" };
+  if (settings.for(namespace).transform.length === 0) return;
+  try {
+    await reader.check(namespace);
+  } catch (error) {
+    // A user needs no rights to the placeholder.
+    if (first || !isNotAllowed(error)) throw error;
+  }
+}
+
+/** Applies `--on-drop` to collections that an earlier run left out and that were dropped since. */
+async function dropLeftOut(
+  snapshot: SnapshotState | null,
+  namespaces: readonly FoundCollection[],
+  { tables }: Pick<StartupDeps, "tables">,
+): Promise<void> {
+  const existing = new Set(namespaces.map(namespaceText));
+  for (const collection of snapshot?.requeued ?? []) {
+    if (collection.leftOut && !existing.has(namespaceText(collection))) await tables.drop(collection);
+  }
+}
+
+/** Collections that were dropped while no relay ran. A worker removes only its own rows, as the others are writing. */
+async function dropMissing(namespaces: readonly FoundCollection[], deps: StartupDeps): Promise<void> {
+  const { tables, settings, log } = deps;
+  for (const namespace of await tables.missing(namespaces)) {
+    const { onDrop } = settings.for(namespace);
+    log.warn("A collection was dropped", { collection: namespaceText(namespace), rows: onDrop });
+    if (!settings.worker) await tables.drop(namespace);
+    else if (onDrop !== "keep") {
+      const rows = new StaleRows(namespace, deps);
+      await tables.removeRows(namespace, () => rows.remove(() => false));
+    }
+  }
+}
+
+export interface FoundDeployment {
+  readonly collections: readonly FoundCollection[];
+  /** The identity of the replica set; undefined if MongoDB does not report it. */
+  readonly deployment: string | undefined;
+}
+
+type FindDeps = Pick<StartupDeps, "causalReader" | "settings"> & Partial<Pick<StartupDeps, "log">>;
+
+const foundDeployment = async (
+  { causalReader, settings, log = QUIET }: FindDeps,
+): Promise<FoundDeployment> => ({
+  collections: await collectionsOf(causalReader, settings.scope, { log }),
+  deployment: await deploymentOf(causalReader),
+});
+
+export interface OriginDeps {
+  readonly position: { readonly stream: string; readonly state: Pick<StreamPosition["state"], "origin"> };
+  readonly settings: Pick<RelaySettings, "snapshot">;
+}
+
+/**
+ * Checks that the deployment is the one that the stream has followed, so that a wrong URL deletes no rows.
+ *
+ * @throws UserError if it is another one; OtherDeploymentError if `--snapshot always` has its documents replace the rows
+ */
+export function checkOrigin(
+  { collections, deployment }: FoundDeployment,
+  { position, settings }: OriginDeps,
+): void {
+  const difference = differenceOf(position.state.origin, collections, deployment);
+  if (difference === undefined) return;
+  if (settings.snapshot === "always") {
+    throw new OtherDeploymentError(`this is another deployment: ${difference}`);
+  }
+  throw new UserError(
+    `This is another deployment than the one that ${position.stream} has followed: ${difference}.`,
+    {
+      hint: "No row was changed. Check MONGODB_URL. If it is right, start once with --snapshot always: all " +
+        "documents are written again, and rows without a document removed. Or begin a new stream: " +
+        `forget --stream '${position.stream}'`,
+    },
+  );
+}
+
+/** {@linkcode checkOrigin} of the deployment as it is now. */
+export async function checkOriginNow(
+  { causalReader, settings, position }: OriginDeps & Pick<StartupDeps, "causalReader" | "settings">,
+): Promise<void> {
+  checkOrigin(await foundDeployment({ causalReader, settings }), { position, settings });
+}

@@ -1,0 +1,109 @@
+/** Limits and order of asynchronous work. */
+
+/**
+ * Runs `work` on all items, at most `limit` at once. Returns the results in the order of the items.
+ * @throws the first error, after all running work has ended; starts no item after it
+ */
+export async function concurrently<T, R>(
+  items: Iterable<T>,
+  limit: number,
+  work: (item: T) => Promise<R>,
+): Promise<R[]> {
+  const results: R[] = [];
+  const failures: unknown[] = [];
+  const queue = Iterator.from(items);
+  let index = 0;
+  const lane = async () => {
+    for (let next = queue.next(); !next.done && failures.length === 0; next = queue.next()) {
+      const at = index++;
+      try {
+        results[at] = await work(next.value);
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: limit }, lane));
+  if (failures.length > 0) throw failures[0];
+  return results;
+}
+
+/** Limits the weight of concurrent work. */
+export class Semaphore {
+  readonly #limit: number;
+  #taken = 0;
+  readonly #waiting: { readonly weight: number; readonly enter: () => void }[] = [];
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** Runs the work when the limit allows it, in the order of the calls. Work above the limit runs alone. */
+  async run<T>(work: () => Promise<T>, weight = 1): Promise<T> {
+    await new Promise<void>((enter) => {
+      this.#waiting.push({ weight, enter });
+      this.#admit();
+    });
+    try {
+      return await work();
+    } finally {
+      this.#taken -= weight;
+      this.#admit();
+    }
+  }
+
+  #admit(): void {
+    for (let next = this.#waiting[0]; next; next = this.#waiting[0]) {
+      if (this.#taken > 0 && this.#taken + next.weight > this.#limit) return;
+      this.#waiting.shift();
+      this.#taken += next.weight;
+      next.enter();
+    }
+  }
+}
+
+/**
+ * Shared work overlaps with other shared work, exclusive work with nothing. First in, first out, so no work starves. Not
+ * reentrant.
+ *
+ * @example IN: shared(a), shared(b), exclusive(c), shared(d) → OUT: a and b at once, then c, then d
+ */
+export class ReadWriteLock {
+  /** Settles when the last exclusive work is done. */
+  #exclusive: Promise<unknown> = Promise.resolve();
+  /** Shared work after that. */
+  #shared = new Set<Promise<unknown>>();
+
+  shared<T>(work: () => Promise<T>): Promise<T> {
+    const all = this.#shared;
+    const running = this.#exclusive.then(work);
+    const settled = running.then(() => {}, () => {}).finally(() => all.delete(settled));
+    all.add(settled);
+    return running;
+  }
+
+  exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const running = Promise.all([this.#exclusive, ...this.#shared]).then(work);
+    this.#exclusive = running.catch(() => {});
+    this.#shared = new Set();
+    return running;
+  }
+}
+
+/** The same values. Requests each one while the caller uses the one before it. */
+export async function* readAhead<T>(source: AsyncIterable<T>): AsyncGenerator<T> {
+  const iterator = source[Symbol.asyncIterator]();
+  let next = iterator.next();
+  try {
+    while (true) {
+      const { value, done } = await next;
+      if (done) return;
+      next = iterator.next();
+      next.catch(() => {}); // The next turn throws it.
+      yield value;
+    }
+  } finally {
+    await next.catch(() => {});
+    await iterator.return?.();
+  }
+}

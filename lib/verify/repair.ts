@@ -1,0 +1,117 @@
+/**
+ * Repairs rows. Only a relay writes to its tables: it reads requests from `cdc_repair`. If no relay runs, `verify` starts
+ * one in this process.
+ */
+import type { RowKey } from "../key/document_key.ts";
+import { LeaseHeldError } from "../sink/metadata/lease.ts";
+import type { RepairRequests } from "../sink/metadata/repair_requests.ts";
+import type { Clock } from "../util/clock.ts";
+import { messageOf, UserError } from "../util/errors.ts";
+import { grouped } from "../util/grouped.ts";
+import type { Logger } from "../util/log.ts";
+import type { Namespace } from "../util/namespace.ts";
+import type { RelayWatch } from "./relay_watch.ts";
+
+export interface RepairDeps {
+  readonly namespace: Namespace;
+  readonly relay: Pick<RelayWatch, "isRunning">;
+  /** The requests to each worker, or to the one relay. Each worker repairs its own rows. */
+  readonly requests: readonly Pick<RepairRequests, "add" | "left" | "remove">[];
+  /**
+   * Starts a relay for the stream.
+   * @throws LeaseHeldError if another relay follows the stream; UserError if none can be started
+   */
+  readonly startRelay: () => Promise<void>;
+  /** Milliseconds without progress after which the relay is no longer waited for. */
+  readonly settle: number;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/** Keys per request. */
+const MAX_REQUESTS = 1_000;
+const POLL_INTERVAL_MS = 100;
+
+/** @throws UserError if no relay can be started, or the running one repairs nothing */
+export async function repair(keys: readonly RowKey[], deps: RepairDeps): Promise<void> {
+  for (const some of grouped(keys, { count: MAX_REQUESTS })) await repairSome(some, deps);
+}
+
+async function repairSome(keys: readonly RowKey[], deps: RepairDeps): Promise<void> {
+  if (await deps.relay.isRunning() && await requestRepair(keys, deps)) return;
+  let cause: unknown;
+  try {
+    await deps.startRelay();
+  } catch (error) {
+    if (!(error instanceof LeaseHeldError)) throw error;
+    cause = error; // Another relay has started, or the running one takes no requests.
+  }
+  if (await requestRepair(keys, deps)) return;
+  throw new UserError("The relay that holds the stream takes no repairs.", {
+    hint:
+      "It may be waiting for a database: see its log. Start it again, or stop it: verify then starts one.",
+    cause,
+  });
+}
+
+/** Adds requests and waits until all are done. Removes them if the relay ends or makes no progress. */
+async function requestRepair(
+  keys: readonly RowKey[],
+  { namespace, relay, requests, settle, clock, signal }: RepairDeps,
+): Promise<boolean> {
+  await Promise.all(requests.map((each) => each.add(namespace, keys)));
+  let left = keys.length;
+  let changedAt = clock.monotonic();
+  try {
+    while (left > 0 && clock.monotonic() - changedAt < settle && await relay.isRunning()) {
+      await clock.wait(POLL_INTERVAL_MS, { signal });
+      const before = left;
+      left = Math.max(...await Promise.all(requests.map((each) => each.left(namespace, keys))));
+      if (left < before) changedAt = clock.monotonic();
+    }
+  } finally {
+    if (left > 0) await Promise.all(requests.map((each) => each.remove(namespace, keys)));
+  }
+  return left === 0;
+}
+
+export interface OwnRelayDeps {
+  /** Runs the relay until the signal is aborted. Calls `onStarted` when it holds the lease. */
+  readonly run: (signal: AbortSignal, onStarted: () => void) => Promise<void>;
+  readonly log: Logger;
+}
+
+/** A relay in this process, from the first repair until it is disposed of. */
+export class OwnRelay implements AsyncDisposable {
+  readonly #deps: OwnRelayDeps;
+  readonly #stop = new AbortController();
+  #running: Promise<void> | undefined;
+  #started: Promise<void> | undefined;
+
+  constructor(deps: OwnRelayDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * Starts the relay, or starts it again if it has ended. Resolves when it holds the lease.
+   * @throws the error with which it ended
+   */
+  async start(): Promise<void> {
+    if (!this.#running) {
+      const started = Promise.withResolvers<void>();
+      const ended = () => this.#running = undefined;
+      this.#running = this.#deps.run(this.#stop.signal, started.resolve).finally(ended);
+      this.#started = Promise.race([started.promise, this.#running]);
+      this.#running.catch(() => {});
+    }
+    await this.#started;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await this.#running?.catch((error) => {
+      if (error === this.#stop.signal.reason) return;
+      this.#deps.log.warn("The relay that was started for repairs has failed", { because: messageOf(error) });
+    });
+  }
+}

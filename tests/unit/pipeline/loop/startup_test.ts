@@ -1,0 +1,82 @@
+import assert from "node:assert/strict";
+import { checkOrigin, startUp, type StartupDeps } from "../../../../lib/pipeline/loop/startup.ts";
+import { parseSnapshotState } from "../../../../lib/pipeline/snapshot/saved_snapshot.ts";
+import { planSnapshot, requeue, stateOf } from "../../../../lib/pipeline/snapshot/snapshot_state.ts";
+import { Scope } from "../../../../lib/source/documents/scope.ts";
+import { QUIET } from "../../../../lib/util/log.ts";
+import { usableTables } from "../../../support/usable_tables.ts";
+import { OtherDeploymentError } from "../../../../lib/source/connection/mongodb_errors.ts";
+import { identityOf } from "../../../../lib/source/documents/source_identity.ts";
+import { UserError } from "../../../../lib/util/errors.ts";
+
+const A = { database: "shop", collection: "a" };
+
+Deno.test("startUp() saves that a collection left out keeps the rows of a dropped one", async () => {
+  const client = {
+    db: () => ({
+      listCollections: () => ({ toArray: () => Promise.resolve([{ name: A.collection }]) }),
+      command: () => Promise.resolve({}),
+    }),
+  };
+  const tables = usableTables();
+  const saved: { snapshot?: string | null }[] = [];
+  const deps = {
+    causalReader: {
+      read: (work: (client: unknown, options: object) => unknown) => Promise.resolve(work(client, {})),
+    },
+    tables: {
+      ...tables,
+      missing: () => Promise.resolve([]),
+      overlaps: () => Promise.resolve([]),
+      openAll: () => {
+        tables.leftOut.add(A, new Error("denied"));
+        return Promise.resolve([]);
+      },
+    },
+    position: {
+      state: { token: "token", origin: null },
+      save: (values: { snapshot?: string | null }) => Promise.resolve(void saved.push(values)),
+    },
+    settings: {
+      scope: new Scope({ databases: ["shop"], collections: ["*"], exclude: [] }),
+      for: () => ({ transform: [], onDrop: "keep" }),
+    },
+    log: QUIET,
+  };
+  const before = stateOf(requeue(planSnapshot(undefined, []), A, { keepsGone: true }));
+  await startUp(before, deps as unknown as StartupDeps);
+  const [{ snapshot = null } = {}] = saved;
+  assert.ok(snapshot);
+  assert.deepEqual(parseSnapshotState(snapshot).requeued, [{ ...A, keepsGone: true, leftOut: true }]);
+});
+
+const ORDERS = { database: "shop", collection: "orders", uuid: "01" };
+const STREAM = "shop.* -> shop.{collection}";
+
+/** Compares the replica set `saved`, that was followed, with the one that answers. */
+const check = (saved: string | null, deployment: string, snapshot: "initial" | "never" | "always" | "only") =>
+  checkOrigin({ collections: [ORDERS], deployment }, {
+    position: { stream: STREAM, state: { origin: saved === null ? null : identityOf([ORDERS], saved) } },
+    settings: { snapshot },
+  });
+
+Deno.test("checkOrigin() accepts the deployment that was followed, and any at the first start", () => {
+  check("one", "one", "initial");
+  check(null, "one", "initial");
+});
+
+for (const snapshot of ["initial", "never", "only"] as const) {
+  Deno.test(`checkOrigin() refuses another deployment with --snapshot ${snapshot}, and says what to do`, () =>
+    assert.throws(() => check("one", "other", snapshot), (error) => {
+      assert.ok(error instanceof UserError);
+      assert.match(
+        error.message,
+        /another deployment than the one that shop\.\* -> .* id other, and not one/,
+      );
+      assert.match(error.hint ?? "", /MONGODB_URL.*--snapshot always.*forget --stream 'shop\.\* -> /s);
+      return true;
+    }));
+}
+
+Deno.test("checkOrigin() has a snapshot replace the rows with --snapshot always", () =>
+  assert.throws(() => check("one", "other", "always"), OtherDeploymentError));

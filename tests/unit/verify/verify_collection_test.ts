@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { UserError } from "../../../lib/util/errors.ts";
+import { assertStartable, streamsAmong } from "../../../lib/verify/verify_collection.ts";
+
+const OWN = "shop.orders -> shop.orders";
+const WIDER = "shop.* -> {database}.{collection}";
+const parts = (stream: string) => [`${stream} (worker 0/2)`, `${stream} (worker 1/2)`];
+
+/** The streams that write to the table, and those that are waited for. */
+const CASES: readonly (readonly [what: string, writers: readonly string[], expected: readonly string[]])[] = [
+  ["its own stream if none has written yet", [], [OWN]],
+  ["its own stream", [WIDER, OWN], [OWN]],
+  [
+    "all workers of its stream, including one that has written nothing",
+    [`${OWN} (worker 1/2)`, WIDER],
+    parts(OWN),
+  ],
+  ["a wider stream", [WIDER], [WIDER]],
+  ["all workers of a wider stream", [`${WIDER} (worker 0/2)`], parts(WIDER)],
+];
+
+for (const [what, writers, expected] of CASES) {
+  Deno.test(`streamsAmong() are ${what}`, () => assert.deepEqual(streamsAmong(writers, OWN), expected));
+}
+
+const SAVED = { token: "82", snapshot: null };
+
+Deno.test("assertStartable() accepts the stream of the scope with a saved position", () => {
+  assertStartable([OWN], OWN, SAVED);
+  assertStartable([OWN], OWN, { token: null, snapshot: "{}" });
+});
+
+for (
+  const [what, streams, position, hint] of [
+    ["a wider stream", [WIDER], SAVED, /Start it\. Or give verify the same collections/],
+    ["workers", parts(OWN), SAVED, /Start all of its workers/],
+    ["a stream that never ran", [OWN], undefined, /no saved position\. Start cdc-relay/],
+    ["a stream that has saved nothing", [OWN], { token: null, snapshot: null }, /no saved position/],
+  ] as const
+) {
+  Deno.test(`assertStartable() refuses ${what}, with a hint`, () =>
+    assert.throws(() => assertStartable(streams, OWN, position), (error) => {
+      assert.ok(error instanceof UserError);
+      assert.match(error.message, /^No relay of this stream runs: shop\./);
+      assert.match(error.hint ?? "", hint);
+      return true;
+    }));
+}
