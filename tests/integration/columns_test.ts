@@ -37,7 +37,7 @@ const CONFLICTING: readonly (readonly Document[])[] = [
   ],
 ];
 
-/** Types of the columns that the first documents make; the same on every server that there is. */
+/** Types of the columns that the first documents make; the same on every version. */
 const MODES = {
   typed: {
     n: "double precision",
@@ -391,7 +391,7 @@ for (const mode of ["typed", "dynamic"] as const) {
       ]);
       await inStep(context);
       assert.deepEqual(await sql(`SELECT count(overflow) AS n FROM "${table}"`), [{ n: 3 }]);
-      // Such a row is refused; a refresh at that moment makes 5.7.6 give up the whole shard as corrupt.
+      // The row is refused; a refresh at that moment makes 5.7.6 give up the whole shard as corrupt.
       const refused = "SELECT error FROM sys.jobs_log WHERE stmt LIKE ? AND error LIKE '%immense term%'";
       assert.deepEqual(await sql(refused, [`%"${schema}"%`]), []);
       assert.equal((await running.kill()).code, 0);
@@ -399,7 +399,7 @@ for (const mode of ["typed", "dynamic"] as const) {
   );
 
   cratedbTest(
-    `relay() with --columns ${mode} says once that a table has no room for further columns, and makes them when it has`,
+    `relay() with --columns ${mode} reports once that a table has no room for further columns, and makes them when it has`,
     async (context) => {
       const { relay, sql, table } = context;
       await sql(

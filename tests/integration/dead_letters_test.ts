@@ -113,7 +113,7 @@ cratedbTest("relay() stops before it sends more than --max-dead-letters document
 });
 
 cratedbTest(
-  "relay() takes a document with values for overflow out where the table has no such column",
+  "relay() makes a dead letter of a document with overflow if the table has no overflow column",
   async (context) => {
     const { mongodb, database, relay, sql, table } = context;
     await sql(`CREATE TABLE "${table}" (oid TEXT PRIMARY KEY, data OBJECT(DYNAMIC))`);
@@ -156,7 +156,7 @@ cratedbTest(
       found.forEach(({ error }, at) => assert.match(String(error), REASONS[at] ?? /$/));
     });
     assert.equal((await running.kill()).code, 0);
-    // Over the wire such a letter can be written, and not be read.
+    // Over the wire this dead letter can be written, and not be read.
     await sql(
       "INSERT INTO cdc_dead_letter (stream, oid, document) (SELECT ?, 'unreadable', repeat('x', 20000001))",
       [`${database}.data -> ${schema}.${table}`],

@@ -155,7 +155,7 @@ for (const onDrop of ["keep", "truncate", "drop"] as const) {
         const expected = Object.entries(CHANGES).flatMap(([what, { expected }]) =>
           Object.entries(expected[onDrop]).map(([short, oids]) => [`${what}_${short}`, oids] as const)
         );
-        // What is gone by the time that it is looked at may have left no row in the table of its name.
+        // A collection that exists briefly may leave no row in its table.
         const isPassing = (table: string) => onDrop === "keep" && table === "back_three";
         await eventually(async () => {
           assert.deepEqual(
@@ -212,7 +212,7 @@ const REPLACED: Readonly<Record<string, (context: CratedbContext) => Promise<unk
 };
 
 for (const [what, replace] of Object.entries(REPLACED)) {
-  cratedbTest(`relay() knows its deployment again after ${what} onto the collection`, async (context) => {
+  cratedbTest(`relay() recognises its deployment after ${what} onto the collection`, async (context) => {
     await insert(context, "data", "a", "b");
     await insert(context, "other", "b", "c");
     const flags = ["--on-drop", "truncate", "--on-history-lost", "fail"];
@@ -229,7 +229,7 @@ for (const [what, replace] of Object.entries(REPLACED)) {
   });
 }
 
-/** So many documents and such a rate that a copy takes three seconds. */
+/** With these a copy takes three seconds. */
 const [LARGE, SLOW] = [600, ["--snapshot-rate", "200"]];
 
 const fill = (context: CratedbContext, name: string) =>

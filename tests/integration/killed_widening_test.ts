@@ -15,7 +15,7 @@ const FLAGS = ["--lease", "1s"];
 const collection = ({ mongodb, database }: CratedbContext) =>
   mongodb.db(database).collection<Document>("data");
 
-/** How far a widening is, and the statement that comes next. */
+/** The steps of a widening, each with the next statement. */
 const STEPS = {
   "the table is closed to writing": /"CREATE TABLE [^(]*~/,
   "the copy exists": /INSERT INTO [^(]*~/,

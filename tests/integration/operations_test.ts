@@ -63,7 +63,7 @@ cratedbTest("relay() deletes rows that were written a moment before", async (con
   assert.deepEqual(await rows(context), [{ oid: "-1", n: 1 }]);
 });
 
-cratedbTest("relay() passes over an update whose document is gone by then", async (context) => {
+cratedbTest("relay() skips an update whose document is deleted by then", async (context) => {
   const { mongodb, database, relay } = context;
   const data = mongodb.db(database).collection<{ _id: string; n: number }>("data");
   const first = relay();
@@ -79,7 +79,7 @@ cratedbTest("relay() passes over an update whose document is gone by then", asyn
   assert.equal((await second.kill()).code, 0);
 });
 
-/** A stream of one collection tells of each of them as that collection's end. */
+/** A stream of one collection reports each of them as the end of that collection. */
 const ENDINGS: Readonly<Record<string, (context: CratedbContext) => Promise<unknown>>> = {
   drop: ({ mongodb, database }) => mongodb.db(database).collection("data").drop(),
   rename: ({ mongodb, database }) => mongodb.db(database).collection("data").rename("elsewhere"),

@@ -117,7 +117,7 @@ const CASES = Object.entries(SHAPES).flatMap(([shape, { value, json }]) =>
   }))
 );
 
-/** MongoDB takes what the bytes say, in statements of a moderate size. */
+/** MongoDB stores the bytes, in statements of a moderate size. */
 async function insert({ mongodb, database }: PostgresqlContext, documents: readonly Uint8Array[]) {
   for (let at = 0; at < documents.length; at += 100) {
     assert.deepEqual(

@@ -10,7 +10,7 @@ type Document = { _id: number; n?: number };
 /** Collections that are made while the relay starts. */
 const EARLY = 25;
 
-/** A template by which all tables are in the test's own schema, and of one shard, as there are many. */
+/** A template with which all tables are in the test's schema. */
 const template = (
   { schema }: CratedbContext,
   name = "{collection}",
@@ -70,7 +70,7 @@ ownMongodbTest("relay() names tables after database and collection", async (cont
 });
 
 interface Choice {
-  /** Flags; the databases that there are have the test's name and `a` or `b` at the end. */
+  /** Flags; the databases have the test's name and `a` or `b` at the end. */
   readonly flags: (database: string) => string[];
   readonly tables: readonly string[];
 }

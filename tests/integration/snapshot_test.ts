@@ -111,7 +111,7 @@ cratedbTest("relay() stops in the middle of a copy, and goes on with it", async 
 });
 
 cratedbTest(
-  "relay() with --snapshot always removes what is gone, also when its position is gone",
+  "relay() with --snapshot always removes stale rows, also without a position",
   async (context) => {
     const data = collectionOf(context);
     await insertMixed(data, 300);
@@ -197,7 +197,7 @@ cratedbTest("relay() follows from now on with --snapshot never", async (context)
   assert.ok(!running.stderr.some((line) => /Snapshot done/.test(line)));
 });
 
-cratedbTest("relay() removes what is gone when its position is gone", async (context) => {
+cratedbTest("relay() removes stale rows without a position", async (context) => {
   const data = collectionOf(context);
   await insertMixed(data, 100);
   const first = context.relay();
@@ -237,7 +237,7 @@ cratedbTest("relay() removes and widens rows whose keys CrateDB has two orders f
 });
 
 cratedbTest(
-  "relay() copies at each start with --snapshot always, and removes what is gone",
+  "relay() copies at each start with --snapshot always, and removes stale rows",
   async (context) => {
     const { sql, schema, table } = context;
     const data = collectionOf(context);

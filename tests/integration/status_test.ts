@@ -29,7 +29,7 @@ const command = ({ mongodbUrl, httpUrl, database, schema, table }: CratedbContex
     });
 };
 
-/** A proxy to CrateDB that holds upserts back while it is told to. */
+/** A proxy to CrateDB that holds back upserts. */
 function holdingProxy(httpUrl: string) {
   const { host, searchParams } = new URL(httpUrl);
   let held = Promise.resolve();
@@ -59,7 +59,7 @@ async function userOf({ sql, httpUrl }: CratedbContext, name: string, grants: re
 }
 
 cratedbTest(
-  "a relay shows in the view and by `status` how far behind it is, and that it is gone",
+  "a relay shows in the view and by `status` its lag, and that it has ended",
   async (context) => {
     const { mongodb, database, schema, relay, sql, httpUrl } = context;
     await using proxy = holdingProxy(httpUrl);
@@ -129,7 +129,7 @@ cratedbTest(
     assert.equal(gone.code, 4);
     assert.match(gone.stdout, /no sign of life/);
     const unread = await runUnread(["status", "--watch", "--json"], { CRATEDB_SQLALCHEMY_URL: readerUrl });
-    assert.equal(unread, 4, "it ends when nobody reads, with the state as its exit code");
+    assert.equal(unread, 4, "it ends when its output is closed, with the state as its exit code");
   },
 );
 

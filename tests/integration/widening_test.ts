@@ -217,7 +217,7 @@ cratedbTest("relay() moves more rows than are read at once", async (context) => 
   assert.deepEqual(counts, { t: 1, o: 4_500 });
 });
 
-cratedbTest("relay() says which privileges widening lacks, and widens with them", async (context) => {
+cratedbTest("relay() reports which privileges widening lacks, and widens with them", async (context) => {
   const { relay, sql, schema, httpUrl } = context;
   const data = collection(context);
   const user = freshName();
@@ -303,10 +303,10 @@ cratedbTest(
 
 interface Kept {
   readonly args?: readonly string[];
-  /** The table that is there before; without one, the relay's. */
+  /** The table made by the user; without one, the relay's. */
   readonly columns?: string;
   readonly type?: string;
-  /** Of the one warning; none where the column is none that is widened. */
+  /** Of the one warning; none if the column is never widened. */
   readonly reason?: RegExp;
 }
 
@@ -315,7 +315,7 @@ const KEPT: Readonly<Record<string, Kept>> = {
     args: ["--widen-rows", "1"],
     reason: /it has 2 rows, more than --widen-rows/,
   },
-  "of a table that cannot be made again from what SHOW CREATE TABLE says": {
+  "of a table that cannot be made again from SHOW CREATE TABLE": {
     columns:
       `data OBJECT(DYNAMIC) AS (t BIGINT), overflow OBJECT(IGNORED), CONSTRAINT "is warm" CHECK (data['t'] > -274)`,
     reason: /CONSTRAINT/,

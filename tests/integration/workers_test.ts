@@ -152,7 +152,7 @@ cratedbTest(
       }
     })();
     await killed.kill("SIGKILL");
-    // It has a lease of its own until it ends, for which one that starts meanwhile would wait.
+    // It has its own lease until it ends, and a worker that starts before that would wait for it.
     assert.equal((await late.status).code, 1);
     await late.waitForLine(
       /Another relay follows the same documents, divided in another way: .*\(worker 0\/4\)/,

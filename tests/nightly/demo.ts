@@ -15,7 +15,7 @@ const settings = ({ mongodbUrl, httpUrl }: CratedbContext) => ({
   CRATEDB_SQLALCHEMY_URL: httpUrl,
 });
 
-/** What there is of a demo in both databases. */
+/** What a demo has left in both databases. */
 async function tracesOf(database: string, { mongodb, sql }: CratedbContext): Promise<string[]> {
   const { databases } = await mongodb.db("admin").admin().listDatabases({ nameOnly: true });
   const tables = await sql("SELECT table_name FROM information_schema.tables WHERE table_schema = ?", [
@@ -66,7 +66,7 @@ cratedbTest(
 );
 
 cratedbTest(
-  "demo() tells with --keep how to look, and stops on Ctrl-C with everything removed",
+  "demo() prints with --keep how to look, and stops on Ctrl-C with everything removed",
   async (context) => {
     const running = start(["demo", "--keep", "--count", "10"], { env: settings(context) });
     await using _killed = running;
@@ -88,7 +88,7 @@ for (const [signal, code] of [["SIGINT", 0], ["SIGKILL", 137]] as const) {
   });
 }
 
-cratedbTest("demo() says what is wrong with a server that is named", async ({ httpUrl }) => {
+cratedbTest("demo() reports what is wrong with a server that is named", async ({ httpUrl }) => {
   const env = {
     MONGODB_URL: "mongodb://me:secret@127.0.0.1:1/?serverSelectionTimeoutMS=500",
     CRATEDB_SQLALCHEMY_URL: httpUrl,
@@ -99,7 +99,7 @@ cratedbTest("demo() says what is wrong with a server that is named", async ({ ht
   assert.match(stderr, /^Error: MongoDB cannot be reached: .*127\.0\.0\.1:1\nIs it running, .*\n$/);
 });
 
-mongodbTest("demo() shows the same on PGlite where no CrateDB is to be had", async ({ mongodbUrl }) => {
+mongodbTest("demo() shows the same on PGlite if no CrateDB is available", async ({ mongodbUrl }) => {
   const env = { MONGODB_URL: mongodbUrl, DOCKER_HOST: "tcp://127.0.0.1:1" };
   const { code, stdout, stderr } = await run(["demo", "--count", "300"], { env });
   assert.equal(code, 0, stderr);
@@ -144,7 +144,7 @@ Deno.test("showCheck() names what differs, and fails", async () => {
   ]);
 });
 
-Deno.test("textTable() leaves empty columns out, and cuts the widest where there is no room", () => {
+Deno.test("textTable() leaves empty columns out, and cuts the widest without room", () => {
   const table = {
     header: ["field", "data", "in"],
     rows: [["t", '"a long, long text"', ""], ["_id", "1", ""]],

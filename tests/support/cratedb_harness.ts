@@ -25,7 +25,7 @@ export interface RelayOptions {
 
 /** What a test of the whole way gets. The names are of this test alone; what they name is dropped afterwards. */
 export interface CratedbContext extends MongodbContext {
-  /** Where both URLs look for tables that name no schema. */
+  /** The schema in which both URLs look for tables. */
   readonly schema: string;
   readonly table: string;
   readonly httpUrl: string;
@@ -74,7 +74,7 @@ export function faultTest(name: string, test: (context: FaultContext) => unknown
 }
 
 interface RegisterOptions {
-  /** The servers are there, but the test cannot use them, or lacks something else. @default {false} */
+  /** The servers exist, but the test cannot use them or lacks something. @default {false} */
   readonly unfit?: boolean;
 }
 

@@ -45,7 +45,7 @@ export async function oidsOf(
   return (await sql(`SELECT oid FROM "${schema}"."${table}" ORDER BY oid`)).map(({ oid }) => String(oid));
 }
 
-/** How many rows there are by now, to be asked often. */
+/** The current number of rows, cheap enough to poll. */
 export async function countRows(
   { sql, schema, table }: Pick<CratedbContext, "sql" | "schema" | "table">,
 ): Promise<number> {

@@ -4,7 +4,7 @@ import { directRoute } from "../../lib/source/connection/route.ts";
 import { OutageTracker } from "../../lib/util/outage.ts";
 import { Shutdown } from "../../lib/util/shutdown.ts";
 
-/** A reader that waits 10 s for MongoDB and tells nobody. */
+/** A reader that waits 10 s for MongoDB and reports nothing. */
 export const quietReader = (client: MongoClient): CausalReader =>
   new CausalReader(directRoute(client), {
     retryFor: 10_000,

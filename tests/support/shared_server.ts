@@ -13,7 +13,7 @@ interface Servers {
 }
 
 export interface Shared<Server> {
-  /** What the server is, or why there is none. */
+  /** The server, or why none is available. */
   readonly description: string;
   readonly server?: Omit<Server, typeof Symbol.asyncDispose>;
 }
@@ -37,7 +37,7 @@ export async function sharedServer<Name extends keyof Servers>(name: Name): Prom
   await file.lock(true);
   const shared = known() ?? await startHost(name);
   Deno.env.set(variable, JSON.stringify(shared));
-  // Whoever waits for this file finds the variable; later ones lock a new file and find it as well.
+  // Those that wait for this file find the variable; later ones lock a new file and find it too.
   await Deno.remove(path).catch(() => {});
   return shared;
 }
