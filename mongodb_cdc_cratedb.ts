@@ -9,7 +9,7 @@
  */
 import { writeSync } from "node:fs";
 import process from "node:process";
-import { runtimeOf, tooOld } from "./lib/cli/runtime.ts";
+import { runtimeOf, tooOld } from "./lib/util/runtime.ts";
 import { stopSignal } from "./lib/cli/stop_signals.ts";
 
 const why = tooOld(runtimeOf(process.versions));

@@ -2,7 +2,7 @@
 import { BSON } from "mongodb";
 import { inferDocumentColumns } from "../../lib/mapping/column_tree.ts";
 import { splitDocument } from "../../lib/mapping/split_document.ts";
-import { memoryShares } from "../../lib/config/memory_shares.ts";
+import { memoryShares } from "../../lib/config/relay_settings.ts";
 import { quoteTable } from "../../lib/sink/sql/names.ts";
 import { TableSchema } from "../../lib/sink/columns/table_schema.ts";
 import { openTable } from "../../lib/sink/table/target_table.ts";

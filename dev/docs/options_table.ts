@@ -1,84 +1,67 @@
 /** The options as `docs/options.md` shows them. */
-import { grouped } from "../../lib/config/options/groups.ts";
-import type { Option } from "../../lib/config/options/option.ts";
-import { OPTIONS } from "../../lib/config/options/options.ts";
-import { type Switch, switchesOf } from "../../lib/config/options/switches.ts";
+import { flagOf, type OptionTable, switchesOf, variablesOf } from "../../lib/config/option.ts";
+import { grouped, OPTIONS } from "../../lib/config/options.ts";
+import { placeholderOf } from "../../lib/config/parsers.ts";
 
 const HEADINGS = ["Flag", "Environment", "Default", "Meaning", "Command"];
 
-interface OptionTable {
+interface Section {
   readonly title: string;
   readonly rows: readonly (readonly string[])[];
 }
 
-interface Used<Each> {
-  readonly each: Each;
-  readonly commands: readonly string[];
-}
-
 /**
- * A table for each heading of the help.
+ * A table for each heading of the help. Options that commands share are one row.
  *
  * @example
- * OUT: [{title: "Tables", rows: [["Flag", …], ["`--table [SCHEMA.]TABLE`", "`CRATEDB_TABLE`", "", "…", "cdc-relay"]]}, …]
+ * OUT: [{title: "Target (CrateDB)", rows: [["Flag", …], ["`--table [SCHEMA.]TABLE`", "`CRATEDB_TABLE`", "", "…", "cdc-relay"]]}, …]
  */
-export function optionTables(): OptionTable[] {
-  const used = usesOf(Object.entries<readonly Option[]>(OPTIONS), optionCells);
-  return grouped(used.map(({ each }) => each)).map(({ title, options }) => ({
+export function optionTables(): Section[] {
+  const commands = Object.entries<OptionTable>(OPTIONS);
+  const titles = new Map<string, Map<string, string[]>>();
+  for (const [command, table] of commands) {
+    for (const [title, options] of grouped(table)) {
+      const rows = titles.get(title) ?? new Map<string, string[]>();
+      titles.set(title, rows);
+      for (const cells of rowsOf(options)) {
+        const key = JSON.stringify(cells);
+        rows.set(key, [...rows.get(key) ?? [], command]);
+      }
+    }
+  }
+  return [...titles].sort(([one], [other]) => rank(one) - rank(other)).map(([title, rows]) => ({
     title,
     rows: [
       HEADINGS,
-      ...used.filter(({ each }) => options.includes(each)).map(({ each, commands }) => [
-        ...optionCells(each),
-        commandsText(commands),
-      ]),
-      ...usesOf(commandsOf(options), switchCells).map(({ each, commands }) => [
-        ...switchCells(each),
-        commandsText(commands),
+      ...[...rows].map(([key, users]) => [
+        ...JSON.parse(key),
+        users.length === commands.length ? "all" : users.join(", "),
       ]),
     ],
   }));
 }
 
-/** The switches of these options, by command. */
-const commandsOf = (options: readonly Option[]): [string, readonly Switch[]][] =>
-  Object.entries<readonly Option[]>(OPTIONS).map(([command, all]) => [
-    command,
-    switchesOf(all.filter(({ flag }) => options.some((option) => option.flag === flag))),
-  ]);
+/** The options of commands are last. */
+const rank = (title: string): number => title === "Options" ? 1 : 0;
 
-/** What several commands have with the same text is one row. */
-function usesOf<Each>(
-  commands: readonly (readonly [string, readonly Each[]])[],
-  cells: (each: Each) => string[],
-): Used<Each>[] {
-  const uses = new Map<string, { each: Each; commands: string[] }>();
-  for (const [command, all] of commands) {
-    for (const each of all) {
-      const key = JSON.stringify(cells(each));
-      const use = uses.get(key) ?? { each, commands: [] };
-      use.commands.push(command);
-      uses.set(key, use);
-    }
-  }
-  return [...uses.values()];
-}
-
-const commandsText = (commands: readonly string[]): string =>
-  commands.length === Object.keys(OPTIONS).length ? "all" : commands.join(", ");
-
-const optionCells = ({ flag, value, env, default: fallback, help }: Option): string[] => [
-  code(`--${flag} ${value}`),
-  env.map(code).join(", "),
-  fallback === "" ? "" : code(fallback),
-  help,
-];
-
-const switchCells = ({ flag, short, help }: Switch): string[] => [
-  [`--${flag}`, `-${short}`].map(code).join(", "),
-  "",
-  "",
-  help,
-];
+const rowsOf = (table: OptionTable): string[][] =>
+  Object.entries(table).flatMap(([name, option]) => {
+    const { secret, default: fallback, help, details } = option;
+    const file = secret ? [`\`--${flagOf(name)}-file FILE\``] : [];
+    return [
+      [
+        [code(`--${flagOf(name)} ${placeholderOf(option)}`), ...file].join(", "),
+        variablesOf(name, option).map(code).join(", "),
+        fallback === "" ? "" : code(fallback),
+        details ? `${help}. ${details}` : help,
+      ],
+      ...switchesOf({ [name]: option }).map(({ flag, letter, value }) => [
+        [`--${flag}`, `-${letter}`].map(code).join(", "),
+        "",
+        "",
+        `Same as --${flagOf(name)} ${value}`,
+      ]),
+    ];
+  });
 
 const code = (text: string): string => `\`${text}\``;

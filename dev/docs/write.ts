@@ -1,13 +1,13 @@
-/** `deno task docs` writes what is made from the code: parts of the documentation, the library's options, the dashboards. */
+/** `deno task docs` writes what is made from the code: parts of the documentation, and the dashboards. */
 import { join } from "node:path";
 import { CRATEDB_DASHBOARD } from "../grafana/cratedb_dashboard.ts";
 import { dashboardJson } from "../grafana/dashboard.ts";
 import { PROMETHEUS_DASHBOARD } from "../grafana/prometheus_dashboard.ts";
-import { libraryOptions } from "./library_options.ts";
 import { markdownTable } from "./markdown_table.ts";
 import { metricRows } from "./metrics_table.ts";
 import { optionTables } from "./options_table.ts";
 import { picture } from "./picture.ts";
+import { troubles, troublesText } from "./troubleshooting.ts";
 
 const ROOT = join(import.meta.dirname ?? "", "..", "..");
 const DOCS = join(ROOT, "docs");
@@ -20,6 +20,7 @@ const ENDS = {
     "\n",
   ),
   "metrics.md": `${markdownTable(metricRows())}\n`,
+  "troubleshooting.md": troublesText(await troubles()),
 };
 
 for (const [page, end] of Object.entries(ENDS)) {
@@ -28,7 +29,6 @@ for (const [page, end] of Object.entries(ENDS)) {
   await Deno.writeTextFile(path, `${head}${MARK}\n${end}`);
 }
 await Deno.writeTextFile(join(DOCS, "rows.svg"), picture());
-await Deno.writeTextFile(join(ROOT, "lib", "library", "options.ts"), libraryOptions());
 for (
   const [name, dashboard] of [["prometheus", PROMETHEUS_DASHBOARD], ["cratedb", CRATEDB_DASHBOARD]] as const
 ) {

@@ -8,7 +8,7 @@
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
-import { describe } from "../../lib/cli/describe_error.ts";
+import { describe } from "../../lib/pipeline/status/describe_error.ts";
 import { messageOf } from "../../lib/util/errors.ts";
 import type { Server } from "./first_server.ts";
 import { isBrokenPipe, type OutputStream, STDERR, STDOUT } from "../../lib/util/standard_streams.ts";

@@ -4,18 +4,18 @@ import process from "node:process";
 import { INSTALLED_NAME } from "../util/version.ts";
 
 export interface Call {
-  /** The program that runs: Deno, Node.js, or this one if it was compiled. */
+  /** The running executable: Deno, Node.js, or this program if it was compiled. */
   readonly execPath: string;
   /** The entry script, an absolute path or a URL. */
   readonly script: string;
-  /** The folder that it was called in. */
+  /** The current folder. */
   readonly cwd: () => string;
 }
 
 const RUNTIME = /^(?:deno|node|nodejs|bun)(?:\.exe)?$/i;
 
 /**
- * What to type for this program.
+ * Returns the command that calls this program.
  *
  * @example
  * IN: {execPath: "/usr/bin/deno", script: "/src/relay/mongodb_cdc_cratedb.ts", cwd: () => "/src/relay"}
@@ -27,13 +27,13 @@ const RUNTIME = /^(?:deno|node|nodejs|bun)(?:\.exe)?$/i;
 export function callOf({ execPath, script, cwd }: Call): string {
   const executable = basename(execPath);
   if (!RUNTIME.test(executable)) return executable;
-  // The clone has TypeScript; the package, JavaScript and a command with this name.
+  // A clone has TypeScript; the npm package has JavaScript and a command with this name.
   if (!script.endsWith(".ts") || basename(script, ".ts") === INSTALLED_NAME) return INSTALLED_NAME;
   const fromHere = isAbsolute(script) ? relative(cwd(), script) : script;
   return `deno run -A ${fromHere.startsWith("..") ? script : fromHere}`;
 }
 
-/** What to type for this program, as it was called. */
+/** The command that called this program. */
 export const CALL = callOf({
   execPath: process.execPath,
   script: process.argv[1] ?? "",

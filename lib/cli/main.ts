@@ -1,11 +1,10 @@
-/** The command line: runs what it says, and turns errors into texts and exit codes. */
+/** The command line: runs a command, and turns errors into texts and exit codes. */
+import { logOptions } from "../config/config.ts";
+import type { Environment } from "../config/read.ts";
+import { describe, type Description } from "../pipeline/status/describe_error.ts";
 import { createLogger } from "../util/log.ts";
 import { STDERR, STDOUT, terminalColumns } from "../util/standard_streams.ts";
-import { logOptions } from "../config/config.ts";
-import { describe, type Description } from "./describe_error.ts";
-import { LOGGING } from "../config/options/logging.ts";
-import { OPTIONS } from "../config/options/options.ts";
-import type { Environment } from "../config/options/read.ts";
+import { helpWidth } from "./help.ts";
 import { Output } from "./output.ts";
 import { parseCommandLine } from "./parse.ts";
 import { StatusLine } from "./status_line.ts";
@@ -21,11 +20,11 @@ export interface Surroundings {
  * @example
  * IN: ["--version"] → OUT: prints "mongodb_cdc_cratedb 0.1.0", returns 0
  *
- * @returns the exit code: 0 done or stopped by a signal, 1 failed, 2 wrong usage, 3 collections and tables differ, 4 not as
- * it should be
+ * @returns the exit code: 0 done or stopped by a signal, 1 failed, 2 wrong usage, 3 collections and tables differ, 4 status
+ * found a problem or wait timed out
  */
 export async function main(args: readonly string[], surroundings: Surroundings): Promise<number> {
-  const outcome = { tell: tellPeople };
+  const outcome = { report: printError };
   const output = new Output(STDOUT);
   const signal = AbortSignal.any([surroundings.signal, output.closed]);
   try {
@@ -33,16 +32,16 @@ export async function main(args: readonly string[], surroundings: Surroundings):
   } catch (error) {
     const description = describe(error);
     if (signal.aborted && description.exitCode === 1 && isAbort(error)) return 0;
-    outcome.tell(description);
+    outcome.report(description);
     return description.exitCode;
   }
 }
 
-const tellPeople = ({ message, hint }: Description): void =>
+const printError = ({ message, hint }: Description): void =>
   STDERR.write([`Error: ${message}`, ...hint ? [hint] : [], ""].join("\n"));
 
-const tellAll = ({ stack, ...description }: Description): void => {
-  tellPeople(description);
+const printWithStack = ({ stack, ...description }: Description): void => {
+  printError(description);
   if (stack) STDERR.write(`${stack}\n`);
 };
 
@@ -50,28 +49,28 @@ const isAbort = (error: unknown): boolean => error instanceof Error && error.nam
 
 interface RunOptions extends Surroundings {
   readonly output: Output;
-  /** How the error is told that ends the program. */
-  readonly outcome: { tell: (description: Description) => void };
+  /** Reports the error that ends the program. */
+  readonly outcome: { report: (description: Description) => void };
 }
 
 async function run(args: readonly string[], { env, signal, output, outcome }: RunOptions): Promise<number> {
-  const parsed = parseCommandLine(args, { env, columns: terminalColumns() });
+  const parsed = parseCommandLine(args, helpWidth(env, terminalColumns()));
   if ("text" in parsed) {
     output.print(parsed.text);
     return 0;
   }
   const { command, flags } = parsed;
   const given = { flags, env };
-  const logging = logOptions(given, command.options === OPTIONS.demo ? OPTIONS.demo : LOGGING);
+  const logging = logOptions(given);
   const terminal = STDERR.isTerminal && env.TERM !== "dumb";
   const statusLine = new StatusLine();
   const write = (line: string) => statusLine.above(() => STDERR.write(`${line}\n`));
   const log = createLogger({ ...logging, colour: terminal && !env.NO_COLOR, write });
   const isVerbose = logging.level === "debug";
   if (logging.format === "json") {
-    outcome.tell = ({ message, hint, exitCode, stack }) =>
+    outcome.report = ({ message, hint, exitCode, stack }) =>
       log.error(message, { hint, exit_code: exitCode, stack: isVerbose ? stack : undefined });
-  } else if (isVerbose) outcome.tell = tellAll;
+  } else if (isVerbose) outcome.report = printWithStack;
   const showsProgress = terminal && logging.format === "text" && ["debug", "info"].includes(logging.level);
   const exitCode = await command.run(given, {
     signal,

@@ -10,15 +10,15 @@ export class Output {
     this.#stream = stream;
   }
 
-  /** Aborted when the reader has ended, so that a command which would print for ever ends. */
+  /** Aborted when the reader has closed the output: a command that prints forever then ends. */
   get closed(): AbortSignal {
     return this.#closed.signal;
   }
 
   /**
-   * Writes a text and a line end; nothing if the reader has ended.
+   * Writes a text and a line end, unless the output is closed.
    *
-   * @returns whether the reader still reads
+   * @returns whether the output is still open
    * @throws UserError if it cannot be written
    */
   print(text: string): boolean {
@@ -35,6 +35,6 @@ export class Output {
 
 const notWritten = (cause: unknown): UserError =>
   new UserError(`Standard output cannot be written: ${messageOf(cause)}`, {
-    hint: "Is the disk full? What was printed before this is incomplete.",
+    hint: "Check whether the disk is full. The output is incomplete.",
     cause,
   });

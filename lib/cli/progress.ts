@@ -20,11 +20,11 @@ type Counted = Pick<SnapshotProgress, "documents" | "total">;
 
 export interface Progress extends Counted {
   readonly title: string;
-  /** Documents a second. */
+  /** Documents per second. */
   readonly rate: number;
   /** Seconds until the end; null if the rate is 0. */
   readonly left: number | null;
-  /** Seconds that the change stream is behind. @default {not shown} */
+  /** Lag of the change stream, in seconds. @default {not shown} */
   readonly lag?: number | undefined;
 }
 
@@ -65,7 +65,7 @@ const LONGEST_BAR = 40;
 const SHORTEST_BAR = 5;
 
 /**
- * A line with a bar as long as the terminal has room for.
+ * Draws a line with a bar that fills the terminal.
  *
  * @example
  * IN: {title: "Snapshot", documents: 67_500, total: 150_000, rate: 27_120, left: 4, lag: 0}, 79
@@ -89,13 +89,12 @@ export function progressLine(
   return `${title} ${"█".repeat(full)}${"░".repeat(length - full)} ${text}`;
 }
 
-/** Whole seconds, without fractions. */
 const secondsText = (seconds: number): string =>
   seconds < 120 ? `${seconds} s` : durationText(seconds * 1_000);
 
 const countText = (count: number): string => count.toLocaleString("en-US");
 
-/** Documents a second since the first call, and the seconds until all are read. */
+/** Measures documents per second since the first call, and estimates the seconds until all are read. */
 class Pace {
   readonly #started = performance.now();
   #first: number | undefined;

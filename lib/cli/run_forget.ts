@@ -1,13 +1,12 @@
-/** Runs `forget`: asks first, prints what was removed, and returns the exit code. */
-import { forget, type ForgetSettings, type Kept } from "../status/forget.ts";
+/** Runs `forget`: asks for confirmation, and prints what was deleted. */
+import process from "node:process";
+import { createInterface } from "node:readline";
+import { isatty } from "node:tty";
+import type { forgetConfig } from "../config/config.ts";
 import type { MetadataTable } from "../sink/metadata/metadata_tables.ts";
+import { forget, type Kept } from "../status/forget.ts";
 import { SYSTEM_CLOCK } from "../util/clock.ts";
 import { UsageError } from "../util/errors.ts";
-import { canAsk, confirmOnTerminal } from "./confirm.ts";
-
-export interface RunForgetSettings extends ForgetSettings {
-  readonly confirm: "ask" | "never";
-}
 
 export interface RunForgetContext {
   readonly signal: AbortSignal;
@@ -15,38 +14,46 @@ export interface RunForgetContext {
   readonly print: (text: string) => void;
   /** @default {whether standard input and standard error are a terminal} */
   readonly canAsk?: () => boolean;
-  /** @default {on the terminal} */
-  readonly ask?: (question: string, signal: AbortSignal) => Promise<boolean>;
 }
+
+const STDIN = 0;
+const STDERR = 2;
+
+const isTerminal = (): boolean => isatty(STDIN) && isatty(STDERR);
 
 /** The answer was no. */
 const DECLINED = 1;
 
 /** @returns the exit code */
-export async function runForget(settings: RunForgetSettings, context: RunForgetContext): Promise<number> {
-  const { signal, print, ask = confirmOnTerminal } = context;
+export async function runForget(
+  settings: ReturnType<typeof forgetConfig>,
+  context: RunForgetContext,
+): Promise<number> {
+  const { signal, print } = context;
   const asks = settings.confirm === "ask";
-  if (asks && !(context.canAsk ?? canAsk)()) {
-    throw new UsageError("forget asks on a terminal before it removes anything, and this is none.", {
-      hint: "--yes removes without a question.",
+  if (asks && !(context.canAsk ?? isTerminal)()) {
+    throw new UsageError("forget asks for confirmation on a terminal, and this is not a terminal.", {
+      hint: "Give --yes to delete without a question.",
     });
   }
   const forgotten = await forget(settings, {
     clock: SYSTEM_CLOCK,
-    confirm: async (kept) => !asks || await ask(questionText(kept), signal),
+    confirm: async (kept) =>
+      !asks ||
+      await confirm(questionText(kept), { input: process.stdin, output: process.stderr, signal }),
   });
-  print(forgotten ? forgottenText(forgotten) : "Nothing was removed.");
+  print(forgotten ? forgottenText(forgotten) : "Nothing was deleted.");
   return forgotten ? 0 : DECLINED;
 }
 
-/** What a row of each table is, one and several. */
+/** The rows of each table, singular and plural. */
 const WORDS: Readonly<Record<MetadataTable, readonly [one: string, several: string]>> = {
   cdc_position: ["position", "positions"],
   cdc_collection: ["collection", "collections"],
   cdc_dead_letter: ["dead letter", "dead letters"],
-  cdc_lock: ["lock of a table", "locks of tables"],
+  cdc_lock: ["table lock", "table locks"],
   cdc_repair: ["repair request", "repair requests"],
-  cdc_verify: ["result of verify", "results of verify"],
+  cdc_verify: ["verify result", "verify results"],
 };
 
 /** @example IN: {cdc_position: 1, cdc_dead_letter: 2} → OUT: 1 position, 2 dead letters */
@@ -64,15 +71,50 @@ const namesText = ({ streams }: Kept): string => streams.map(({ stream }) => str
  * @example
  * OUT: shop.* -> …
  *   1 position, 3 collections
- * Tables with documents and their rows stay. A relay that follows … Remove what is kept?
+ * Tables with documents stay. … Delete the saved state?
  */
 export const questionText = (kept: Kept): string =>
   `${namesText(kept)}\n  ${rowsText(kept.rows)}\n` +
-  "Tables with documents and their rows stay. A relay that follows this stream again takes a new snapshot.\n" +
-  "Remove what is kept of it?";
+  "Tables with documents stay. A relay that follows this stream again takes a new snapshot.\n" +
+  "Delete the saved state?";
 
-/** @example OUT: Forgotten: shop.* -> …\nRemoved: 1 position, 3 collections */
+/** @example OUT: Forgotten: shop.* -> …\nDeleted: 1 position, 3 collections */
 export const forgottenText = (kept: Kept): string =>
-  kept.streams.map(({ stream }) => `Forgotten: ${stream}`).concat(`Removed: ${rowsText(kept.rows)}`).join(
+  kept.streams.map(({ stream }) => `Forgotten: ${stream}`).concat(`Deleted: ${rowsText(kept.rows)}`).join(
     "\n",
   );
+
+export interface Question {
+  readonly input: NodeJS.ReadableStream;
+  readonly output: NodeJS.WritableStream;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Asks a question and waits for a line. Any answer but yes means no, as do the end of the input and an aborted signal.
+ * The question is on standard error: standard output has the result alone.
+ *
+ * @example
+ * IN: "Remove it?", and "y" is typed → OUT: true
+ */
+export async function confirm(
+  question: string,
+  { input, output, signal }: Question,
+): Promise<boolean> {
+  output.write(`${question} [y/N] `);
+  // A terminal in raw mode would swallow Ctrl-C.
+  const lines = createInterface({ input, terminal: false });
+  const stop = () => lines.close();
+  signal.addEventListener("abort", stop);
+  try {
+    const answer = await new Promise<string>((resolve) => {
+      lines.once("line", resolve);
+      lines.once("close", () => resolve(""));
+    });
+    if (signal.aborted) output.write("\n");
+    return /^\s*y(?:es)?\s*$/i.test(answer);
+  } finally {
+    signal.removeEventListener("abort", stop);
+    lines.close();
+  }
+}

@@ -1,4 +1,4 @@
-/** Runs `status` and `wait`, prints what they found, and returns the exit code. */
+/** Runs `status` and `wait`, and prints their results. */
 import { status, type StatusContext, type StatusSettings } from "../status/status.ts";
 import { wait, waitJson, waitOutcome, type WaitSettings, waitText } from "../status/wait.ts";
 import { SYSTEM_CLOCK } from "../util/clock.ts";

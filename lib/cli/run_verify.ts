@@ -1,22 +1,19 @@
-/** Runs `verify`, prints what it finds, and tells by the exit code. */
+/** Runs `verify`, and prints its results. */
 import { worstOutcome } from "../verify/result.ts";
 import { jsonReport, textReport } from "../verify/report.ts";
-import { verify, type VerifySettings } from "../verify/verify.ts";
-import { logListener } from "./log_listener.ts";
-import { type ProgressOptions, verifyProgress } from "./progress.ts";
+import { verify } from "../verify/verify.ts";
+import { type VerifySettings } from "../verify/verify_collection.ts";
+import { logListener } from "../monitor/log_listener.ts";
+import { verifyProgress } from "./progress.ts";
+import { type RunRelayContext, warnOfUrlDatabase } from "./run_relay.ts";
 
-export interface RunVerifyContext extends ProgressOptions {
-  readonly signal: AbortSignal;
-  /** Writes to standard output. @returns false if the output is closed */
-  readonly print: (text: string) => boolean;
-}
-
-/** Collections and tables differ, or could not be told equal. */
+/** Collections and tables differ, or could not be compared. */
 const DIFFERENT = 3;
 
 /** @returns the exit code */
-export async function runVerify(settings: VerifySettings, context: RunVerifyContext): Promise<number> {
+export async function runVerify(settings: VerifySettings, context: RunRelayContext): Promise<number> {
   const { signal, log, print } = context;
+  warnOfUrlDatabase(context.given, log);
   const report = settings.output === "json" ? jsonReport : textReport;
   using progress = verifyProgress(context);
   const outages = logListener(log);

@@ -1,8 +1,7 @@
-/** The last line of a terminal, below the log: it shows a progress bar, and nothing else is ever written over it. */
+/** The last line of a terminal, below the log: it shows the progress. */
 import process from "node:process";
 import { type OutputStream, STDERR } from "../util/standard_streams.ts";
 
-/** Redrawing more often than this only costs time. */
 const REDRAW_MS = 100;
 const DEFAULT_COLUMNS = 80;
 /** A terminal wraps a line that fills its last column, and echoes `^C` behind it. */
@@ -13,9 +12,9 @@ const ERASE = "\r\x1b[2K";
 export interface StatusLineOptions {
   /** @default {standard error} */
   readonly stream?: Pick<OutputStream, "write">;
-  /** Characters of a line of the terminal. @default {those of standard error} */
+  /** Characters in a line of the terminal. @default {those of standard error} */
   readonly columns?: () => number;
-  /** Milliseconds of a clock that never goes back. @default {performance.now} */
+  /** A monotonic clock in milliseconds. @default {performance.now} */
   readonly now?: () => number;
 }
 
@@ -37,16 +36,16 @@ export class StatusLine {
   }
 
   /**
-   * Shows a text in place of the one before.
+   * Shows a text instead of the last one.
    *
-   * @param render makes the text for a line of so many characters; what is longer is cut
+   * @param render makes the text for a number of characters; a longer text is cut
    */
   show(render: (columns: number) => string): void {
     this.#render = render;
     if (this.#now() - this.#drawnAt >= REDRAW_MS) this.#draw();
   }
 
-  /** Runs `write`, which writes whole lines to the terminal; the status line moves below them. */
+  /** Runs `write`, which writes whole lines to the terminal, and shows the status line below them. */
   above<Result>(write: () => Result): Result {
     if (!this.#render) return write();
     this.#stream.write(ERASE);

@@ -1,14 +1,14 @@
-/** The signals that end the program in order. Loads as little as `runtime.ts`. */
+/** The signals that stop the program. Loads nothing of the program, so that an old runtime can run it. */
 import { readFileSync } from "node:fs";
 import process from "node:process";
 
-/** The signals, and their numbers. */
+/** Names and numbers. */
 const STOP_SIGNALS = [["SIGHUP", 1], ["SIGINT", 2], ["SIGTERM", 15]] as const;
 
 /** Signals within this time count as one: a task runner repeats the signal of the terminal. */
 const TOGETHER_MS = 500;
 
-/** Aborted by the first signal to stop; a second one ends the program at once, with exit code 128 and its number. */
+/** Returns a signal that the first stop signal aborts; a second one ends the process at once, with code 128 + its number. */
 export function stopSignal(): AbortSignal {
   const stop = new AbortController();
   let stoppedAt = Infinity;
@@ -33,7 +33,7 @@ function isIgnored(number: number): boolean {
   }
 }
 
-/** Goes on without a signal that this system does not have. */
+/** Does nothing for a signal that the system does not have. */
 function listen(name: NodeJS.Signals, listener: () => void): void {
   try {
     process.on(name, listener);

@@ -3,139 +3,87 @@ import { STAGES } from "../pipeline/status/stages.ts";
 
 export interface MetricDefinition {
   readonly kind: "counter" | "gauge" | "histogram";
-  readonly labels?: readonly string[];
   readonly help: string;
-  /** Whether all streams of a process share it. @default {false} */
-  readonly isShared?: boolean;
+  readonly labels?: readonly string[];
   /** Upper bounds of a histogram. */
   readonly buckets?: readonly number[];
+  /** Whether all streams of a process share it. @default {false} */
+  readonly isShared?: boolean;
 }
+
+const counter = (help: string, ...labels: string[]) => ({ kind: "counter", help, labels }) as const;
+const gauge = (help: string, ...labels: string[]) => ({ kind: "gauge", help, labels }) as const;
+const histogram = (help: string, buckets: readonly number[], ...labels: string[]) =>
+  ({ kind: "histogram", help, buckets, labels }) as const;
+const shared = <Definition extends MetricDefinition>(definition: Definition) => ({
+  ...definition,
+  isShared: true,
+});
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 const EVENTS = [1, 10, 100, 1_000, 2_500, 5_000, 10_000, 25_000];
 
 /** In the order in which they are shown. */
 export const METRICS = {
-  cdc_relay_build_info: {
-    isShared: true,
-    kind: "gauge",
-    labels: ["version", "runtime"],
-    help: "Always 1; the labels name what runs",
-  },
-  cdc_relay_phase: {
-    kind: "gauge",
-    labels: ["phase"],
-    help: "1 for what the relay is doing now, 0 for all else",
-  },
-  cdc_relay_lag_seconds: {
-    kind: "gauge",
-    help:
-      "How far the tables are behind the collections, by MongoDB's clock; grows while a database is silent; absent before the first batch",
-  },
-  cdc_relay_applied_timestamp_seconds: {
-    kind: "gauge",
-    help:
-      "Up to when all changes are in the tables, by MongoDB's clock, in seconds since 1970; absent until the first batch",
-  },
-  cdc_relay_saved_timestamp_seconds: {
-    kind: "gauge",
-    help: "When the position was saved last, in seconds since 1970; absent until then",
-  },
-  cdc_relay_oplog_headroom_seconds: {
-    kind: "gauge",
-    help:
-      "How long the relay could be away before the oplog has moved on past its position; absent if unknown, and until the oplog drops entries",
-  },
-  cdc_relay_outage: {
-    isShared: true,
-    kind: "gauge",
-    labels: ["system"],
-    help:
-      "1 while MongoDB, CrateDB or PostgreSQL fails or gives no answer, 0 when it answers again; absent before the first outage",
-  },
-  cdc_relay_outages_total: {
-    isShared: true,
-    kind: "counter",
-    labels: ["system"],
-    help: "Outages that have begun",
-  },
-  cdc_relay_retries_total: {
-    isShared: true,
-    kind: "counter",
-    labels: ["system"],
-    help: "Tries that have failed and were made again",
-  },
-  cdc_relay_events_total: {
-    kind: "counter",
-    labels: ["collection", "operation"],
-    help: "Change events read: insert, update, replace, delete",
-  },
-  cdc_relay_event_bytes_total: { kind: "counter", help: "Bytes of change events that are applied" },
-  cdc_relay_rows_total: {
-    kind: "counter",
-    labels: ["collection", "operation"],
-    help: "Rows written and confirmed, of the stream and of snapshots: upsert, delete",
-  },
-  cdc_relay_overflowed_rows_total: {
-    kind: "counter",
-    labels: ["collection"],
-    help: "Rows written with values in overflow",
-  },
-  cdc_relay_dead_letters_total: {
-    kind: "counter",
-    labels: ["collection"],
-    help: "Documents that no row could hold, written to cdc_dead_letter",
-  },
-  cdc_relay_left_out_collections: {
-    kind: "gauge",
-    help: "Collections whose changes are not applied, because their tables cannot be used",
-  },
-  cdc_relay_columns_added_total: { kind: "counter", labels: ["collection"], help: "Columns made" },
-  cdc_relay_columns_widened_total: { kind: "counter", labels: ["collection"], help: "Columns widened" },
-  cdc_relay_snapshot_documents: {
-    kind: "gauge",
-    help: "Documents of the snapshot read so far; absent between snapshots",
-  },
-  cdc_relay_snapshot_documents_expected: {
-    kind: "gauge",
-    help: "Documents that the snapshot has to read, estimated; absent between snapshots",
-  },
-  cdc_relay_batch_events: { kind: "histogram", help: "Events of a batch", buckets: EVENTS },
-  cdc_relay_batch_duration_seconds: {
-    kind: "histogram",
-    help: "How long it takes to apply a batch, all stages but read, refresh and save",
-    buckets: SECONDS,
-  },
-  cdc_relay_stage_duration_seconds: {
-    kind: "histogram",
-    labels: ["stage"],
-    help: `How long a stage takes: ${STAGES.join(", ")}`,
-    buckets: SECONDS,
-  },
-  process_cpu_user_seconds_total: {
-    isShared: true,
-    kind: "counter",
-    help: "CPU time of the process, without that of the system",
-  },
-  process_cpu_system_seconds_total: {
-    isShared: true,
-    kind: "counter",
-    help: "CPU time of the system for the process",
-  },
-  process_cpu_seconds_total: { isShared: true, kind: "counter", help: "CPU time of both" },
-  process_start_time_seconds: {
-    isShared: true,
-    kind: "gauge",
-    help: "When the process has started, in seconds since 1970",
-  },
-  process_resident_memory_bytes: { isShared: true, kind: "gauge", help: "Resident memory" },
-  nodejs_heap_size_total_bytes: { isShared: true, kind: "gauge", help: "Heap of JavaScript" },
-  nodejs_heap_size_used_bytes: { isShared: true, kind: "gauge", help: "Heap of JavaScript in use" },
-  nodejs_external_memory_bytes: {
-    isShared: true,
-    kind: "gauge",
-    help: "Memory of the runtime outside the heap",
-  },
+  cdc_relay_build_info: shared(gauge("Always 1; the labels are the versions", "version", "runtime")),
+  cdc_relay_phase: gauge("1 for the present phase, 0 for the others", "phase"),
+  cdc_relay_lag_seconds: gauge(
+    "Lag of the tables behind the collections, by MongoDB's clock; grows while a database is silent; absent before the first batch",
+  ),
+  cdc_relay_applied_timestamp_seconds: gauge(
+    "All changes up to this time are in the tables, by MongoDB's clock, in seconds since 1970; absent before the first batch",
+  ),
+  cdc_relay_saved_timestamp_seconds: gauge(
+    "When the position was saved last, in seconds since 1970; absent until then",
+  ),
+  cdc_relay_oplog_headroom_seconds: gauge(
+    "How long the relay could be stopped before the oplog drops its position; absent if unknown, and until the oplog drops entries",
+  ),
+  cdc_relay_outage: shared(gauge(
+    "1 while MongoDB, CrateDB or PostgreSQL fails or does not answer, 0 after that; absent before the first outage",
+    "system",
+  )),
+  cdc_relay_outages_total: shared(counter("Outages that have begun", "system")),
+  cdc_relay_retries_total: shared(counter("Tries that failed and were repeated", "system")),
+  cdc_relay_events_total: counter(
+    "Change events read: insert, update, replace, delete",
+    "collection",
+    "operation",
+  ),
+  cdc_relay_event_bytes_total: counter("Bytes of applied change events"),
+  cdc_relay_rows_total: counter(
+    "Rows written and confirmed, of the stream and of snapshots: upsert, delete",
+    "collection",
+    "operation",
+  ),
+  cdc_relay_overflowed_rows_total: counter("Rows written with values in overflow", "collection"),
+  cdc_relay_dead_letters_total: counter(
+    "Documents that no row can hold, written to cdc_dead_letter",
+    "collection",
+  ),
+  cdc_relay_left_out_collections: gauge(
+    "Collections whose changes are not applied, because their tables cannot be used",
+  ),
+  cdc_relay_columns_added_total: counter("Columns added", "collection"),
+  cdc_relay_columns_widened_total: counter("Columns widened", "collection"),
+  cdc_relay_snapshot_documents: gauge("Documents that the snapshot has read; absent between snapshots"),
+  cdc_relay_snapshot_documents_expected: gauge(
+    "Documents that the snapshot has to read, estimated; absent between snapshots",
+  ),
+  cdc_relay_batch_events: histogram("Events of a batch", EVENTS),
+  cdc_relay_batch_duration_seconds: histogram(
+    "Time to apply a batch: all stages but read, refresh and save",
+    SECONDS,
+  ),
+  cdc_relay_stage_duration_seconds: histogram(`Time of a stage: ${STAGES.join(", ")}`, SECONDS, "stage"),
+  process_cpu_user_seconds_total: shared(counter("CPU time of the process, without that of the system")),
+  process_cpu_system_seconds_total: shared(counter("CPU time of the system for the process")),
+  process_cpu_seconds_total: shared(counter("CPU time of both")),
+  process_start_time_seconds: shared(gauge("When the process was started, in seconds since 1970")),
+  process_resident_memory_bytes: shared(gauge("Resident memory")),
+  nodejs_heap_size_total_bytes: shared(gauge("Heap of JavaScript")),
+  nodejs_heap_size_used_bytes: shared(gauge("Heap of JavaScript in use")),
+  nodejs_external_memory_bytes: shared(gauge("Memory of the runtime outside the heap")),
 } as const satisfies Readonly<Record<string, MetricDefinition>>;
 
 export type MetricName = keyof typeof METRICS;

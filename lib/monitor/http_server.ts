@@ -1,4 +1,4 @@
-/** A small HTTP server for those who watch the program: each path has one answer, which changes nothing. */
+/** A small HTTP server that reports: each path has one answer, and changes nothing. */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { messageOf, UserError } from "../util/errors.ts";
 import type { ListenAddress } from "./listen_address.ts";
@@ -24,14 +24,13 @@ export const textAnswer = (status: number, body: string): Answer => ({
 /**
  * Answers until it is disposed of.
  *
- * @throws UserError when the address cannot be had
+ * @throws UserError if it cannot listen on the address
  */
 export async function serve({ host, port }: ListenAddress, routes: Routes): Promise<RunningServer> {
   const server = createServer((request, response) => void respond(request, response, routes));
   try {
     await new Promise<void>((resolve, reject) => {
-      // Errors that come later are those of one connection; nothing may end the relay.
-      server.on("error", reject);
+      server.on("error", reject); // Also handles later errors, of single connections, which must not end the relay.
       server.listen({ host, port }, resolve);
     });
   } catch (error) {
@@ -57,12 +56,11 @@ async function respond(request: IncomingMessage, response: ServerResponse, route
 
 async function answerOf({ method = "", url = "" }: IncomingMessage, routes: Routes): Promise<Answer> {
   const [path = ""] = url.split("?");
-  if (!Object.hasOwn(routes, path)) {
-    return textAnswer(404, `There is no ${path}. There are: ${Object.keys(routes).join(", ")}`);
-  }
+  const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
+  if (!route) return textAnswer(404, `${path} does not exist. Paths: ${Object.keys(routes).join(", ")}`);
   if (method !== "GET" && method !== "HEAD") return textAnswer(405, "Only GET and HEAD are answered.");
   try {
-    return await routes[path]?.() ?? textAnswer(404, "");
+    return await route();
   } catch (error) {
     return textAnswer(500, messageOf(error));
   }
@@ -70,20 +68,19 @@ async function answerOf({ method = "", url = "" }: IncomingMessage, routes: Rout
 
 const hostText = (host: string): string => host.includes(":") ? `[${host}]` : host;
 
-/** What the system says, in words. */
 const REASONS: Readonly<Record<string, string>> = {
-  EADDRINUSE: "another program listens there",
-  EADDRNOTAVAIL: "this machine has no such address",
-  EINVAL: "this machine has no such address",
-  ENOTFOUND: "there is no such host",
-  EACCES: "it is not allowed",
+  EADDRINUSE: "another program listens on it",
+  EADDRNOTAVAIL: "this machine does not have this address",
+  EINVAL: "this machine does not have this address",
+  ENOTFOUND: "the host is unknown",
+  EACCES: "permission denied",
 };
 
 function cannotListen({ host, port }: ListenAddress, error: unknown): UserError {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   const address = `${hostText(host)}:${port}`;
   return new UserError(`Cannot listen on ${address}: ${REASONS[code] ?? messageOf(error)}`, {
-    hint: "Give --listen another address, e.g. 127.0.0.1:9465. Ports below 1024 often need rights.",
+    hint: "Give --listen another address, e.g. 127.0.0.1:9465. Ports below 1024 often need privileges.",
     cause: error,
   });
 }

@@ -1,8 +1,6 @@
-/** An address to listen on. */
-
 export interface ListenAddress {
   readonly host: string;
-  /** 0 for any that is free. */
+  /** 0 for any free port. */
   readonly port: number;
 }
 

@@ -23,8 +23,8 @@ export interface Monitor extends RunningServer {
 }
 
 /**
- * Answers `/metrics`, `/healthz`, `/readyz` and `/status` until it is disposed of. If there are several streams,
- * `/readyz` has a line for each, and `/status` a list.
+ * Answers `/metrics`, `/healthz`, `/readyz` and `/status` until it is disposed of. For several streams, `/readyz` has a
+ * line for each, and `/status` a list.
  *
  * @throws UserError if it cannot listen on the address
  */

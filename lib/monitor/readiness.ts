@@ -1,4 +1,4 @@
-/** Whether a relay does what it is there for: its tables follow their collections closely. */
+/** Whether a stream is ready: its tables follow their collections closely. */
 import type { RelayStatus, StreamPhase } from "../pipeline/status/relay_status.ts";
 
 export interface Readiness {
@@ -7,7 +7,7 @@ export interface Readiness {
   readonly why: string;
 }
 
-/** How far behind a stream may be that catches up is what `maxLag` says. */
+/** `maxLag` limits the lag while a stream is catching up. */
 const FOLLOWING: readonly StreamPhase[] = ["following", "catching up"];
 
 /**
@@ -23,13 +23,12 @@ export function readiness(status: RelayStatus, maxLag: number): Readiness {
     const progress = phase === "snapshot" && snapshotDone !== null
       ? `${snapshotDone} of ${snapshotTotal} documents`
       : lastError;
-    return { isReady: false, why: oneLine(progress === null ? phase : `${phase}: ${progress}`) };
+    const why = progress === null ? phase : `${phase}: ${progress}`;
+    return { isReady: false, why: why.replaceAll(/\s+/g, " ") };
   }
-  if (lag === null) return { isReady: false, why: `${phase}, how far behind is not known yet` };
+  if (lag === null) return { isReady: false, why: `${phase}, the lag is unknown yet` };
   const behind = `${phase}, ${lag / 1_000} s behind`;
   return lag <= maxLag
     ? { isReady: true, why: behind }
     : { isReady: false, why: `${behind}, more than --max-lag ${maxLag / 1_000} s` };
 }
-
-const oneLine = (text: string): string => text.replaceAll(/\s+/g, " ");

@@ -1,10 +1,10 @@
-/** What `/status` answers: the fields of `status --json` and of the view `cdc_status`, from the relay itself. */
+/** The answer of `/status`: the fields of `status --json` and of the view `cdc_status`, from the relay itself. */
 import type { FollowedStream } from "../pipeline/status/events.ts";
 import type { RelayStatus } from "../pipeline/status/relay_status.ts";
 import { columnsOf } from "../pipeline/status/status_tracker.ts";
 import type { STATUS_FIELDS } from "../sink/metadata/status_query.ts";
 
-/** All but `state`, which is for who looks from outside. Times are in ISO 8601, units are in the names. */
+/** All but `state`, which is derived from outside. Times are in ISO 8601, units are in the names. */
 export type StatusReport = Readonly<
   Record<"schema" | Exclude<typeof STATUS_FIELDS[number], "state">, string | number | null>
 >;

@@ -1,6 +1,6 @@
 /**
- * Traces of a relay by OpenTelemetry. Deno itself collects and exports them, as the variables `OTEL_…` say; requests to
- * CrateDB over HTTP are spans of Deno's own, within the relay's.
+ * Traces of a relay by OpenTelemetry. Deno itself collects and exports them, as configured by the variables `OTEL_…`;
+ * its own spans of HTTP requests to CrateDB are inside the relay's.
  *
  * @see https://docs.deno.com/runtime/fundamentals/open_telemetry/
  */
@@ -10,7 +10,7 @@ import type { Trace } from "../pipeline/status/stages.ts";
 import { messageOf } from "../util/errors.ts";
 
 export interface Tracing {
-  /** Adds stages, and how large a batch is, to the span that is open. */
+  /** Adds stages, and the size of a batch, to the open span. */
   readonly listen: Listener;
   readonly trace: Trace;
 }
@@ -32,7 +32,7 @@ export function openTracing(version: string): Tracing {
       }),
     listen: on({
       stageDone: ({ stage, seconds }) => {
-        // Waiting for the change stream belongs to no batch.
+        // The stage `read` is in no span.
         if (!telemetry.getActiveSpan()) return;
         const now = Date.now();
         tracer.startSpan(stage, { startTime: now - seconds * 1_000 }).end(now);

@@ -56,7 +56,7 @@ export async function runStream(
 ): Promise<void> {
   const { signal, status = new StatusTracker(connections.clock), trace = UNTRACED } = context;
   const emit = emitter(status.listen, context.emit);
-  // Closed after the end is emitted: the status written last says how the stream has ended.
+  // Closed after the end is emitted: the status written last has the end of the stream.
   await using closing = new AsyncDisposableStack();
   try {
     await new Stream(connections, settings, { ...context, status, trace, emit, closing }).run();

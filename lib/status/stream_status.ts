@@ -1,7 +1,8 @@
 /** Reads the status of the streams in all schemas, from CrateDB only. */
 import { isUnknownRelation } from "../sink/connection/sink_error.ts";
 import { refreshTable, type Transport } from "../sink/connection/transport.ts";
-import { tablesInEverySchema } from "../sink/metadata/metadata_tables.ts";
+import { checkColumns, tablesInEverySchema } from "../sink/metadata/metadata_tables.ts";
+import { REPORTED_AT, STATUS_COLUMNS } from "../sink/metadata/status_columns.ts";
 import { tableExists } from "../sink/table/create_table.ts";
 import { STATUS_FIELDS, statusQuery, type StreamState } from "../sink/metadata/status_query.ts";
 import { quoteTable, type TableName } from "../sink/sql/names.ts";
@@ -58,7 +59,7 @@ export async function readStreams(
   return found.flat().map(statusOf).sort((one, other) => textOf(one) < textOf(other) ? -1 : 1);
 }
 
-/** No rows if the schema was dropped in between. */
+/** No rows if the schema was dropped in between. @throws UserError for a table of another version */
 async function rowsOf(
   transport: Transport,
   table: TableName,
@@ -71,6 +72,7 @@ async function rowsOf(
     return rows.map((row) => [schema, ...row]);
   } catch (error) {
     if (isUnknownRelation(error) && !await tableExists(transport, table)) return [];
+    await checkColumns(transport, table, [...Object.keys(STATUS_COLUMNS), REPORTED_AT]);
     throw error;
   }
 }

@@ -3,6 +3,7 @@
  * merge is impossible: each chunk of documents is compared with the rows of its keys, then each page of the table's keys
  * is looked up in the collection.
  */
+import type { Document } from "mongodb";
 import type { Namespace } from "../util/namespace.ts";
 import type { SnapshotRate } from "../pipeline/snapshot/snapshot_rate.ts";
 import type { RowReader } from "../sink/table/row_reader.ts";
@@ -14,6 +15,7 @@ import type { Clock } from "../util/clock.ts";
 import { concurrently, readAhead } from "../util/concurrency.ts";
 import { grouped } from "../util/grouped.ts";
 import { type BothSides, MAX_KEYS } from "./both_sides.ts";
+import type { CollectionResult, Passing } from "./result.ts";
 import type { Seen } from "./settle.ts";
 
 export interface ScanDeps {
@@ -146,4 +148,61 @@ async function allowance({ rate, clock, signal }: ScanDeps): Promise<number> {
     documents = rate.take();
   }
   return documents;
+}
+
+export interface CountDeps {
+  /** Counts the documents that the transform keeps. */
+  readonly documents: () => Promise<number>;
+  readonly rows: () => Promise<number>;
+  readonly deadLetters: () => Promise<number>;
+  /** Waits until the relay has passed everything that was read from MongoDB. */
+  readonly pass: () => Promise<Passing>;
+  /** Maximum number of counts. */
+  readonly generations: number;
+}
+
+type Counted = Pick<
+  CollectionResult,
+  "documents" | "rows" | "deadLetters" | "missing" | "extra" | "changing" | "relay"
+>;
+
+/**
+ * Compares the numbers of documents and rows: counts documents before and after the rows, until both counts are equal.
+ * Equal numbers of documents and rows prove little.
+ */
+export async function count(
+  { documents, rows, deadLetters, pass, generations }: CountDeps,
+): Promise<Counted> {
+  for (let generation = 1;; generation++) {
+    const before = await documents();
+    const relay = await pass();
+    const counted = { documents: before, rows: await rows(), deadLetters: await deadLetters(), relay };
+    const isSteady = await documents() === before || relay !== "passed";
+    if (!isSteady && generation < generations) continue;
+    const lacking = before - counted.rows - counted.deadLetters;
+    return {
+      ...counted,
+      missing: isSteady ? Math.max(0, lacking) : 0,
+      extra: isSteady ? Math.max(0, -lacking) : 0,
+      changing: isSteady ? 0 : Math.abs(lacking),
+    };
+  }
+}
+
+export async function countDocuments(
+  causalReader: CausalReader,
+  { database, collection }: Namespace,
+  transform: readonly Document[],
+): Promise<number> {
+  const pipeline = [...transform, { $group: { _id: null, documents: { $sum: 1 } } }];
+  const [counted] = await causalReader.read(
+    (client, options) =>
+      client.db(database).collection(collection).aggregate<Document>(pipeline, {
+        ...options,
+        readConcern: { level: "majority" },
+        ...transform.length === 0 && { hint: { _id: 1 } },
+      }).toArray(),
+    { isLong: true },
+  );
+  return Number(counted?.documents ?? 0);
 }

@@ -1,5 +1,4 @@
 /** `verify`: compares collections with their tables, with the settings of the relay and while it runs. */
-import type { RelaySettings } from "../pipeline/settings.ts";
 import { SnapshotRate } from "../pipeline/snapshot/snapshot_rate.ts";
 import { relay as runRelay } from "../relay/relay.ts";
 import { openTransport } from "../sink/connection/open_transport.ts";
@@ -14,35 +13,25 @@ import { CausalReader } from "../source/connection/causal_reader.ts";
 import { Deployment } from "../source/connection/deployment.ts";
 import { collectionsOf, estimatedCount } from "../source/documents/collections.ts";
 import { RangeSplitter } from "../source/documents/key_ranges.ts";
-import { catalogueOf } from "../source/documents/unmatched.ts";
+import type { FoundCollection, Scope } from "../source/documents/scope.ts";
+import {
+  type Catalogue,
+  catalogueOf,
+  namesText,
+  type Unmatched,
+  unmatchedNames,
+  unmatchedText,
+} from "../source/documents/unmatched.ts";
 import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
+import { UsageError } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
 import type { Namespace } from "../util/namespace.ts";
 import { type OutageEvent, OutageTracker } from "../util/outage.ts";
 import { Shutdown } from "../util/shutdown.ts";
-import { comparable } from "./comparable.ts";
 import { OwnRelay } from "./repair.ts";
 import type { CollectionResult } from "./result.ts";
 import { LANES } from "./scan.ts";
-import { verifyCollection, type VerifyDeps } from "./verify_collection.ts";
-
-/** Times are in milliseconds. */
-export interface VerifySettings {
-  /** The settings of the relay whose tables are verified. */
-  readonly relay: RelaySettings;
-  readonly compare: "documents" | "counts";
-  /** Documents of each collection, and rows of each table, that are compared; 0 for all. */
-  readonly sample: number;
-  readonly differences: "report" | "repair";
-  readonly runs: "once" | "forever";
-  /** Maximum number of documents per second; 0 for no limit. */
-  readonly rate: number;
-  /** Time without progress after which the relay is no longer waited for. */
-  readonly settle: number;
-  /** Maximum number of comparisons of a key that keeps changing. */
-  readonly generations: number;
-  readonly output: "text" | "json";
-}
+import { verifyCollection, type VerifyDeps, type VerifySettings } from "./verify_collection.ts";
 
 export type VerifyEvent =
   | OutageEvent
@@ -169,4 +158,50 @@ async function hasRows(
   const rows = await RowReader.open(transport, table);
   await rows.refresh();
   return await rows.count() > 0;
+}
+
+export interface ComparableDeps {
+  readonly scope: Scope;
+  /** The collections that the scope has found; a single one may not exist. */
+  readonly found: readonly FoundCollection[];
+  readonly catalogue: Catalogue;
+  /** Whether a deleted collection has rows that its relay should have deleted. */
+  readonly hasRows: (namespace: Namespace) => Promise<boolean>;
+  readonly runs: "once" | "forever";
+  readonly log: Logger;
+}
+
+/**
+ * The collections of the scope, including a deleted one that still has rows.
+ *
+ * @example
+ * IN: {scope: shpo.*, found: [], …} → OUT: throws "No database matches shpo; MongoDB shows these: shop, weather"
+ * @throws UsageError if no collection matches, unless `verify` runs repeatedly
+ */
+export async function comparable(deps: ComparableDeps): Promise<readonly FoundCollection[]> {
+  const { scope, found, catalogue, hasRows, runs, log } = deps;
+  const unmatched = await unmatchedNames(scope, found, catalogue);
+  const [single] = found;
+  const isMissing = scope.level === "collection" && unmatched.length > 0 && single !== undefined &&
+    !await hasRows(single);
+  const left = isMissing ? [] : found;
+  if (left.length === 0 && runs === "once") throw nothingToCompare(scope, unmatched);
+  for (const { kind, name, existing, similar } of unmatched) {
+    log.warn(`No ${kind} matches`, { name, existing: namesText(existing), did_you_mean: similar });
+  }
+  return left;
+}
+
+function nothingToCompare(scope: Scope, [first]: readonly Unmatched[]): UsageError {
+  if (!first) {
+    return new UsageError(`Nothing to compare: no collection matches ${scope}`, {
+      hint: "MongoDB shows this user none, or --exclude excludes all of them.",
+    });
+  }
+  const { kind, similar } = first;
+  return new UsageError(unmatchedText(first), {
+    hint: similar === undefined
+      ? `Name one of these with --${kind}, or grant the user the right to see others.`
+      : `Did you mean --${kind} ${similar}?`,
+  });
 }

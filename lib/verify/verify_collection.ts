@@ -1,6 +1,6 @@
 /** Verifies one collection and its table: completely, by a sample, or by counts. */
 import { isStreamOf, partsOfStream, siblingsOf } from "../key/worker.ts";
-import type { CollectionSettings, Names } from "../pipeline/settings.ts";
+import type { CollectionSettings, Names, RelaySettings } from "../pipeline/settings.ts";
 import type { SnapshotRate } from "../pipeline/snapshot/snapshot_rate.ts";
 import type { Transport } from "../sink/connection/transport.ts";
 import { DeadLetters, deadLetterStream } from "../sink/metadata/dead_letters.ts";
@@ -20,13 +20,29 @@ import { UserError } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
 import { type Namespace, namespaceText } from "../util/namespace.ts";
 import { BothSides, MAX_KEYS } from "./both_sides.ts";
-import { count, countDocuments } from "./count.ts";
+import { count, countDocuments, scan, scanSample } from "./scan.ts";
 import { RelayWatch } from "./relay_watch.ts";
 import { type OwnRelay, repair, type RepairDeps } from "./repair.ts";
 import { type CollectionResult, outcomeOf, type Passing, verifyRow } from "./result.ts";
-import { scan, scanSample } from "./scan.ts";
 import { Tally } from "./settle.ts";
-import type { VerifySettings } from "./verify.ts";
+
+/** Times are in milliseconds. */
+export interface VerifySettings {
+  /** The settings of the relay whose tables are verified. */
+  readonly relay: RelaySettings;
+  readonly compare: "documents" | "counts";
+  /** Documents of each collection, and rows of each table, that are compared; 0 for all. */
+  readonly sample: number;
+  readonly differences: "report" | "repair";
+  readonly runs: "once" | "forever";
+  /** Maximum number of documents per second; 0 for no limit. */
+  readonly rate: number;
+  /** Time without progress after which the relay is no longer waited for. */
+  readonly settle: number;
+  /** Maximum number of comparisons of a key that keeps changing. */
+  readonly generations: number;
+  readonly output: "text" | "json";
+}
 
 export interface VerifyDeps {
   readonly settings: VerifySettings;

@@ -5,7 +5,7 @@ import { compare, inStep } from "../support/compare.ts";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
 import { startRelay } from "../support/follow.ts";
 import { holdingCratedb } from "../support/holding_cratedb.ts";
-import { relayConfig } from "../../lib/config/config.ts";
+import { relayConfig } from "../../lib/config/relay_settings.ts";
 import { openMonitor } from "../../lib/monitor/monitor.ts";
 import { emitter, on } from "../../lib/pipeline/status/events.ts";
 import { StatusTracker } from "../../lib/pipeline/status/status_tracker.ts";

@@ -18,7 +18,9 @@ const collectionOf = ({ mongodb, database }: CratedbContext) =>
 
 interface Saved {
   readonly documents: number;
-  readonly ranges: Readonly<Record<string, readonly (readonly [string | null, string | null])[]>>;
+  readonly ranges: Readonly<
+    Record<string, readonly { readonly after: string | null; readonly upTo: string | null }[]>
+  >;
 }
 
 async function savedSnapshot({ sql }: CratedbContext): Promise<Saved | null> {
@@ -66,8 +68,8 @@ cratedbTest("relay() goes on with each lane where it was killed", async (context
   assert.ok(saved && saved.documents < COUNT);
   const ranges = saved.ranges[`${context.database}.data`] ?? [];
   // A range that has not begun begins at the end of the one before it.
-  const bounds = new Set([null, ...ranges.map(([, upTo]) => upTo)]);
-  assert.ok(ranges.filter(([after]) => !bounds.has(after)).length > 1, JSON.stringify(ranges));
+  const bounds = new Set([null, ...ranges.map(({ upTo }) => upTo)]);
+  assert.ok(ranges.filter(({ after }) => !bounds.has(after)).length > 1, JSON.stringify(ranges));
   assert.ok(written - saved.documents <= 2 * chunk * lanes, `${written} written, ${saved.documents} saved`);
 
   const second = context.relay(flags);

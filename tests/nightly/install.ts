@@ -71,15 +71,6 @@ Deno.test("deno install makes a program that runs anywhere", async (test) => {
       },
     });
     await test.step({
-      name: "it prints its completion script, and nothing beside it",
-      ignore,
-      fn: async () => {
-        const { code, stdout, stderr } = await outcome(program, ["completion", "bash"], elsewhere);
-        assert.match(stdout, new RegExp(`^complete -F \\S+ ${INSTALLED_NAME} `, "m"));
-        assert.deepEqual([code, stderr], [0, ""]);
-      },
-    });
-    await test.step({
       name: "it finds the MongoDB driver",
       ignore,
       fn: async () => {

@@ -44,10 +44,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "lib/verify": RELAY,
   "lib/config": [...RELAY, ...COMMANDS],
   "lib/cli": [...RELAY, ...COMMANDS, "lib/config"],
-  "lib/library": [...RELAY, ...COMMANDS, "lib/config"],
-  dev: [...RELAY, ...COMMANDS, "lib/config", "lib/cli", "lib/library"],
-  "lib/mod.ts": [...RELAY, ...COMMANDS, "lib/config", "lib/library"],
-  "mongodb_cdc_cratedb.ts": ["lib/cli"],
+  dev: [...RELAY, ...COMMANDS, "lib/config", "lib/cli"],
+  "lib/mod.ts": [...RELAY, ...COMMANDS, "lib/config"],
+  "mongodb_cdc_cratedb.ts": ["lib/cli", "lib/util"],
 };
 
 /** Packages that users of the relay do not load. */

@@ -1,13 +1,18 @@
 /** What a relay does after its change stream is open, and before it applies the changes. */
+import type { MongoServerError } from "mongodb";
 import type { StreamPosition } from "../../sink/metadata/stream_position.ts";
 import type { CausalReader } from "../../source/connection/causal_reader.ts";
-import { isNotAllowed, OtherDeploymentError } from "../../source/connection/mongodb_errors.ts";
+import {
+  isNotAllowed,
+  isTransformFailure,
+  OtherDeploymentError,
+} from "../../source/connection/mongodb_errors.ts";
 import { collectionsOf } from "../../source/documents/collections.ts";
 import type { DocumentReader } from "../../source/documents/documents.ts";
 import { Sampler } from "../../source/documents/sample.ts";
 import type { FoundCollection } from "../../source/documents/scope.ts";
 import { deploymentOf, differenceOf, identityOf } from "../../source/documents/source_identity.ts";
-import { UserError } from "../../util/errors.ts";
+import { messageOf, UsageError, UserError } from "../../util/errors.ts";
 import { QUIET } from "../../util/log.ts";
 import { namespaceText } from "../../util/namespace.ts";
 import type { TableRegistry } from "../collections/table_registry.ts";
@@ -84,8 +89,8 @@ async function openTables(
 }
 
 /**
- * @throws MongoServerError for a filter or stage that MongoDB refuses, even before a collection exists; UserError if they
- * remove or change `_id`
+ * @throws UsageError for a filter or stage that MongoDB refuses, even before a collection exists; UserError if they remove
+ * or change `_id`
  */
 async function checkTransform(
   [first]: readonly FoundCollection[],
@@ -96,10 +101,18 @@ async function checkTransform(
   try {
     await reader.check(namespace);
   } catch (error) {
-    // A user needs no rights to the placeholder.
-    if (first || !isNotAllowed(error)) throw error;
+    if (isNotAllowed(error)) {
+      // A user needs no rights to the placeholder.
+      if (first) throw error;
+    } else throw isTransformFailure(error) ? refusedTransform(error) : error;
   }
 }
+
+const refusedTransform = (cause: MongoServerError): UsageError =>
+  new UsageError(`MongoDB refuses --filter, --only, --omit or --pipeline: ${messageOf(cause)}`, {
+    hint: "Correct the query or the stages. aggregate() in mongosh shows the same message.",
+    cause,
+  });
 
 /** Applies `--on-drop` to collections that an earlier run left out and that were dropped since. */
 async function dropLeftOut(

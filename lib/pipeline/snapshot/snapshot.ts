@@ -1,6 +1,6 @@
 /**
  * The snapshot of the documents that existed before the change stream was opened, read in chunks by several parallel
- * readers. A chunk is always newer than what the stream has brought, and each later change comes after it, so the rows end
+ * readers. A chunk is always newer than what the stream has brought, and each later change is applied after it, so the rows end
  * up right without tombstones. This holds for all readers at once: nothing of the stream is applied while one of them
  * runs, and no two of them read the same key.
  */
@@ -52,7 +52,7 @@ export class Snapshot {
   readonly #deps: SnapshotDeps;
   readonly #rate: SnapshotRate;
   #plan: SnapshotPlan;
-  /** Stale rows of collections that are read to their ends. */
+  /** For collections that are read to their ends. */
   readonly #staleRows = new Map<string, StaleRows>();
   /** Collections with a warning in the log. */
   readonly #warned = new Set<string>();
@@ -153,7 +153,7 @@ export class Snapshot {
   }
 
   /**
-   * Reads and writes for {@linkcode SLICE_MS}. Apply nothing of the stream meanwhile.
+   * Reads and writes for {@linkcode SLICE_MS}. Apply nothing of the stream until it has ended.
    *
    * @throws UserError, SinkError, MongoError
    */
@@ -208,7 +208,7 @@ export class Snapshot {
     };
   }
 
-  /** Work on a requeued collection may come after its drop, which the stream has not brought yet. */
+  /** A requeued collection may be dropped, and the stream may not have brought the event yet. */
   #ifExists(namespace: Requeued, { exists }: Slice, work: Work): Work {
     if (!this.#plan.requeued.includes(namespace)) return work;
     return async () => {
@@ -254,7 +254,7 @@ export class Snapshot {
 
   #read(namespace: Namespace, range: KeyRange, atMost: number): Promise<Chunk> {
     const reading = this.#deps.reader.chunk(namespace, range, { atMost });
-    reading.then(({ seen }) => this.#rate.settle(atMost, seen), () => {}); // The error is thrown where it is awaited.
+    reading.then(({ seen }) => this.#rate.settle(atMost, seen), () => {}); // `reading` rejects with the error.
     return reading;
   }
 

@@ -12,7 +12,7 @@ export interface RangeLeft {
 
 /** An unfinished snapshot as it is saved. */
 export interface SnapshotState {
-  /** The first unfinished collection, in the order of names; null if there is none. */
+  /** The first unfinished collection, in the order of names; null for none. */
   readonly resumeAt: string | null;
   /** Finished collections after it. */
   readonly done: readonly string[];

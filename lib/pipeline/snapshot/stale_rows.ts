@@ -32,7 +32,7 @@ async function* pagesOf(applier: Pick<TableApplier, "deadKeys" | "keys">): Async
   for await (const keys of applier.keys(STEP_ROWS)) yield { keys, what: "rows" };
 }
 
-/** Apply nothing of the stream meanwhile: it could bring a document back between its look-up and the removal. */
+/** Apply nothing of the stream during a removal: it could bring a document back after the look-up. */
 export class StaleRows {
   readonly #namespace: Namespace;
   readonly #deps: StaleRowsDeps;
@@ -70,7 +70,7 @@ export class StaleRows {
 
   /**
    * The keys of no document, or of none that matches the transform; none if the collection is dropped and `--on-drop
-   * keep` holds. Keys of other workers are left to them: they know which of those changes are written.
+   * keep` holds. Keys of other workers are left to them: only they have written the changes of these.
    */
   async #staleKeys(oids: readonly string[], { shardKey }: TableApplier): Promise<string[]> {
     const { causalReader, reader, ownKeys, settings } = this.#deps;

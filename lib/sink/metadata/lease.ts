@@ -44,23 +44,21 @@ export interface ReportedValue {
 
 export type LeaseValues<Column extends string> = Readonly<Record<Column, string | null>>;
 
-class LeaseError extends UserError {
-  constructor(readonly owner: string | null, predicate: string, hint: string) {
-    super(`Another relay (${owner}) ${predicate}`, { hint });
-  }
-}
-
 /** Another live process holds the lease. */
-export class LeaseHeldError extends LeaseError {
-  constructor(owner: string | null, holds: string) {
-    super(owner, holds, "Stop it first; two relays on one stream would overwrite each other.");
+export class LeaseHeldError extends UserError {
+  constructor(readonly owner: string | null, holds: string) {
+    super(`Another relay (${owner}) ${holds}`, {
+      hint: "Stop it first; two relays on one stream would overwrite each other.",
+    });
   }
 }
 
 /** Another process has taken the lease. */
-export class LeaseLostError extends LeaseError {
-  constructor(owner: string | null, takesOver: string) {
-    super(owner, takesOver, "This one stops, so that no change is written twice out of order.");
+export class LeaseLostError extends UserError {
+  constructor(readonly owner: string | null, takesOver: string) {
+    super(`Another relay (${owner}) ${takesOver}`, {
+      hint: "This one stops, so that no change is written twice out of order.",
+    });
   }
 }
 

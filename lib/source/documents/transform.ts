@@ -52,15 +52,15 @@ export function transformStages({ filter, only, omit, pipeline }: TransformOptio
 const unset = (paths: readonly string[]): Document[] => paths.length === 0 ? [] : [{ $unset: [...paths] }];
 
 /** @throws RangeError */
-export function parseFilter(text: string): Document {
-  const filter = parse(text);
+export function parseFilter(given: unknown): Document {
+  const filter = parse(given);
   if (!isDocument(filter)) throw new RangeError('is not a query such as {"active": true}');
   return filter;
 }
 
 /** @throws RangeError */
-export function parsePipeline(text: string): Document[] {
-  const stages = parse(text);
+export function parsePipeline(given: unknown): Document[] {
+  const stages = parse(given);
   if (!Array.isArray(stages) || !stages.every(isDocument)) {
     throw new RangeError('is not a list of stages such as [{"$unset": "secret"}]');
   }
@@ -96,9 +96,11 @@ export function parsePaths(text: string): readonly string[] {
   return paths;
 }
 
-function parse(text: string): unknown {
+/** Parses Extended JSON; what is not a text is returned as it is. */
+function parse(given: unknown): unknown {
+  if (typeof given !== "string") return given;
   try {
-    return BSON.EJSON.parse(text, { relaxed: false });
+    return BSON.EJSON.parse(given, { relaxed: false });
   } catch (error) {
     throw new RangeError(`is not Extended JSON (${(error as Error).message})`);
   }

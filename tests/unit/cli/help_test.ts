@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { run } from "../../../dev/process/program.ts";
 
-for (const [columns, width] of [[undefined, 80], ["60", 60], ["72", 72], ["300", 100], ["x", 80]] as const) {
+for (
+  const [columns, width] of [[undefined, 100], ["60", 60], ["72", 72], ["300", 100], ["x", 100]] as const
+) {
   Deno.test(`--help is at most ${width} wide with COLUMNS=${columns}`, async () => {
     for (const args of [["--help"], ["cdc-relay", "--help"]]) {
       const { stdout } = await run(args, { env: { COLUMNS: columns ?? "" } });
@@ -13,7 +15,7 @@ for (const [columns, width] of [[undefined, 80], ["60", 60], ["72", 72], ["300",
   });
 }
 
-Deno.test("--help has examples that a shell takes as they are", async () => {
+Deno.test("--help has examples that a shell accepts", async () => {
   const { stdout } = await run(["cdc-relay", "--help"], { env: { COLUMNS: "60" } });
   const [, examples = ""] = stdout.split("\nExamples:\n");
   const output = await new Deno.Command("sh", {
@@ -23,4 +25,29 @@ Deno.test("--help has examples that a shell takes as they are", async () => {
     new TextDecoder().decode(output.stdout),
     /\[--collection\]\[orders\]\[--filter\]\[\{"status": "open"\}\]\[--omit\]\[card\]\n/,
   );
+});
+
+Deno.test("cdc-relay --help fits two screens", async () => {
+  const { stdout } = await run(["cdc-relay", "--help"]);
+  const lines = stdout.trimEnd().split("\n");
+  assert.ok(lines.length <= 100, `${lines.length} lines`);
+  assert.ok(lines.every((line) => line.length <= 100));
+  const headings = lines.filter((line) => /^[A-Z]\w+(?: \(\w+\))?:$/.test(line));
+  assert.deepEqual(headings, [
+    "Source (MongoDB):",
+    "Target (CrateDB):",
+    "Snapshot:",
+    "Rows:",
+    "Performance:",
+    "Operation:",
+    "Log:",
+    "Examples:",
+  ]);
+});
+
+Deno.test("--help shows no values of the environment", async () => {
+  const env = { CRATEDB_JWT: "eyJh.eyJi.aHVzaA", MONGODB_URL: "mongodb://me:s3cret@db" };
+  const { stdout } = await run(["cdc-relay", "--help"], { env });
+  assert.match(stdout, /CRATEDB_JWT/);
+  assert.doesNotMatch(stdout, /aHVzaA|s3cret/);
 });

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import deno from "../../../deno.json" with { type: "json" };
 import { VERSION } from "../../../lib/util/version.ts";
-import { OPTIONS } from "../../../lib/config/options/options.ts";
+import { flagOf, type OptionTable, variablesOf } from "../../../lib/config/option.ts";
+import { OPTIONS } from "../../../lib/config/options.ts";
 import { type Outcome, run, start } from "../../../dev/process/program.ts";
 
 const noTrace = ({ stdout, stderr }: Outcome) => assert.doesNotMatch(stdout + stderr, /^\s+at |\.ts:\d+/m);
@@ -26,31 +27,33 @@ Deno.test("--help lists the commands", async () => {
   }
 });
 
-for (const [command, options] of Object.entries(OPTIONS)) {
-  Deno.test(`${command} --help lists every option with its variable and default`, async () => {
+for (const [command, options] of Object.entries<OptionTable>(OPTIONS)) {
+  Deno.test(`${command} --help lists every option with its default, and the variables`, async () => {
     const { code, stdout } = await run([command, "--help"]);
     assert.equal(code, 0);
-    for (const { flag, env, default: fallback } of options) {
-      const [, text] = stdout.split(`  --${flag} `);
-      assert.ok(text, `--${flag} is missing`);
-      const entry = text.split("\n  --")[0] ?? "";
-      for (const part of [...env, fallback]) assert.ok(entry.includes(part), `--${flag}: ${part} is missing`);
+    const variables = stdout.slice(stdout.indexOf("Environment variables"));
+    for (const [name, option] of Object.entries(options)) {
+      const [, text] = stdout.split(`  --${flagOf(name)} `);
+      assert.ok(text, `--${flagOf(name)} is missing`);
+      const entry = text.split("\n  -")[0] ?? "";
+      assert.ok(entry.includes(option.default), `--${flagOf(name)}: ${option.default} is missing`);
+      for (const each of variablesOf(name, option)) assert.ok(variables.includes(each), `${each} is missing`);
     }
   });
 }
 
-/** Arguments, and what the error says. */
+/** Arguments, and the error. */
 const WRONG: readonly (readonly [readonly string[], RegExp])[] = [
   [[], /No command given[^]*cdc-relay/],
   [["cdc-rely"], /Unknown command: cdc-rely\nDid you mean cdc-relay\?/],
-  [["workload"], /Unknown command: workload/],
+  [["workload"], /Unknown command: workload\nSee --help\./],
   [["toString"], /Unknown command: toString/],
   [["--frobnicate"], /Unknown command: --frobnicate/],
   [["cdc-relay", "--tabel", "t"], /Unknown option: --tabel\nDid you mean --table\?/],
   [["cdc-relay", "--colection=t"], /Unknown option: --colection\nDid you mean --collection\?/],
-  [["cdc-relay", "--frobnicate"], /Unknown option: --frobnicate\nThere are: .*--table/],
+  [["cdc-relay", "--frobnicate"], /Unknown option: --frobnicate\nSee cdc-relay --help\./],
   [["cdc-relay", "-x"], /Unknown option: -x/],
-  [["cdc-relay", "--count", "3"], /cdc-relay has no option --count\nIt is an option of db-workload, demo\./],
+  [["cdc-relay", "--count", "3"], /cdc-relay has no option --count\nIt is an option of db-workload\./],
   [["verify", "--repair", "--count-only"], /--compare counts cannot be given with --differences repair/],
   [
     ["cdc-relay", "--lease", "10"],
@@ -118,7 +121,7 @@ const MALFORMED = [
   "mongodb://host/?w=x&nonsense=s3cret",
 ];
 for (const url of MALFORMED) {
-  Deno.test(`a malformed MONGODB_URL ends with one message and no password: ${url}`, async () => {
+  Deno.test(`a malformed MONGODB_URL is reported without the password: ${url}`, async () => {
     const outcome = await run(["db-workload"], { env: { MONGODB_URL: url } });
     assert.match(outcome.stderr, /^Error: MONGODB_URL is malformed: .*\n.*mongodb:\/\//);
     assert.doesNotMatch(outcome.stderr, /s3c/);
@@ -127,7 +130,7 @@ for (const url of MALFORMED) {
   });
 }
 
-Deno.test("--log-format json has the error that ends the program as JSON too", async () => {
+Deno.test("--log-format json reports the error that ends the program as JSON", async () => {
   const flags = ["--log-format", "json"];
   for (
     const [args, expected] of [
@@ -143,9 +146,14 @@ Deno.test("--log-format json has the error that ends the program as JSON too", a
   }
 });
 
-/** Arguments, and redirections of a shell; the exit code, and what is seen of the outputs that are left. */
+/** Arguments, and redirections of a shell; the exit code, and the remaining output. */
 const REDIRECTED: readonly (readonly [readonly string[], string, number, RegExp])[] = [
-  [["--help"], ">/dev/full", 1, /^Error: Standard output cannot be written: .*\nIs the disk full\?/],
+  [
+    ["--help"],
+    ">/dev/full",
+    1,
+    /^Error: Standard output cannot be written: .*\nCheck whether the disk is full/,
+  ],
   [["--frobnicate"], "2>/dev/full", 2, /^$/],
   [["--frobnicate"], "2>&-", 2, /^$/],
 ];
@@ -175,14 +183,14 @@ const refusing = (names: string): string =>
    };`;
 
 for (const names of ['["SIGTERM"]', '["SIGINT","SIGTERM"]']) {
-  Deno.test(`the program goes on without signals that the system does not have: ${names}`, async () => {
+  Deno.test(`the program runs without signals that the system does not have: ${names}`, async () => {
     const outcome = await run(["--version"], preload(refusing(names)));
     assert.match(outcome.stdout, /^mongodb_cdc_cratedb /);
     assert.deepEqual([outcome.code, outcome.stderr], [0, ""]);
   });
 }
 
-Deno.test("the signals that the system has stop the program all the same", async () => {
+Deno.test("the signals that the system has still stop the program", async () => {
   await using program = start(
     ["db-workload", "--mongodb-url", "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=60000"],
     preload(`${refusing('["SIGTERM"]')} Deno.stderr.writeSync(new TextEncoder().encode("up\\n"));`),
@@ -192,7 +200,7 @@ Deno.test("the signals that the system has stop the program all the same", async
 });
 
 for (const version of ["1.46.3", "2.6.0", "2.8.9"]) {
-  Deno.test(`Deno ${version} is told that it is too old`, async () => {
+  Deno.test(`Deno ${version} is refused as too old`, async () => {
     const outcome = await run(
       ["--help"],
       preload(

@@ -1,21 +1,17 @@
 import assert from "node:assert/strict";
-import {
-  logOptions,
-  relayConfig,
-  statusConfig,
-  verifyConfig,
-  workloadConfig,
-} from "../../../lib/config/config.ts";
+import { logOptions, statusConfig, verifyConfig, workloadConfig } from "../../../lib/config/config.ts";
+import { OPTIONS } from "../../../lib/config/options.ts";
+import { type Environment, type Flags, type Given, readOptions } from "../../../lib/config/read.ts";
+import { relayConfig } from "../../../lib/config/relay_settings.ts";
 import { UsageError } from "../../../lib/util/errors.ts";
-import { byteSize, duration } from "../../../lib/config/options/parsers.ts";
-import type { Given } from "../../../lib/config/options/read.ts";
 import { parseMix } from "../../../lib/workload/workload.ts";
 import { tableName } from "../../../lib/sink/sql/names.ts";
 
-const given = (flags: Given["flags"] = {}, env: Given["env"] = {}): Given => ({ flags, env });
+const given = (flags: Flags = {}, env: Environment = {}): Given => ({ flags, env });
 
 Deno.test("relayConfig() has the defaults of the quick start", () => {
-  const { mongodbUrl, sink, snapshot, onHistoryLost, fullDocument, transform } = relayConfig(given());
+  const { mongodbUrl, sink, snapshot, onHistoryLost, for: settingsOf } = relayConfig(given());
+  const { fullDocument, transform } = settingsOf({ database: "testdrive", collection: "data" });
   assert.deepEqual({ mongodbUrl, snapshot, onHistoryLost, fullDocument, transform }, {
     mongodbUrl: "mongodb://localhost/",
     snapshot: "initial",
@@ -29,7 +25,8 @@ Deno.test("relayConfig() has the defaults of the quick start", () => {
 Deno.test("relayConfig() is frozen, all of it", () => {
   const config = relayConfig(given({ table: "t", collection: "data" }));
   const table = config.namesIn("doc").tableOf({ database: "testdrive", collection: "data" });
-  for (const each of [config, table, config.sink]) assert.ok(Object.isFrozen(each));
+  const ofEach = config.for({ database: "testdrive", collection: "data" });
+  for (const each of [config, table, config.sink, ofEach]) assert.ok(Object.isFrozen(each));
 });
 
 const SOURCES: readonly (readonly [string, Given, string])[] = [
@@ -40,7 +37,7 @@ const SOURCES: readonly (readonly [string, Given, string])[] = [
     given({ collection: "flag" }, { MONGODB_COLLECTION: "env" }),
     "testdrive.flag",
   ],
-  ["the default where the environment is empty", given({}, { MONGODB_COLLECTION: "" }), "testdrive.data"],
+  ["the default if the variable is empty", given({}, { MONGODB_COLLECTION: "" }), "testdrive.data"],
 ];
 
 for (const [what, from, scope] of SOURCES) {
@@ -92,6 +89,8 @@ const BAD: readonly (readonly [string, string, string])[] = [
   ["pipeline", "CDC_PIPELINE", '[{"$out":"x"}]'],
 ];
 
+const relayOptions = (from: Given) => readOptions(OPTIONS["cdc-relay"], from);
+
 const rejects = (from: Given, named: string, value: string, config: (from: Given) => unknown) =>
   assert.throws(() => config(from), (error) => {
     assert.ok(error instanceof UsageError, String(error));
@@ -105,9 +104,9 @@ const rejects = (from: Given, named: string, value: string, config: (from: Given
 
 for (const [flag, variable, value] of BAD) {
   Deno.test(`relayConfig() names the source of a bad value: --${flag} ${value}`, () =>
-    rejects(given({ [flag]: value }), `--${flag}`, value, relayConfig));
+    rejects(given({ [flag]: value }), `--${flag}`, value, relayOptions));
   Deno.test(`relayConfig() names the source of a bad value: ${variable}=${value}`, () =>
-    rejects(given({}, { [variable]: value }), variable, value, relayConfig));
+    rejects(given({}, { [variable]: value }), variable, value, relayOptions));
 }
 
 Deno.test("workloadConfig() names the source of a bad value", () => {
@@ -178,34 +177,6 @@ for (
     assert.throws(() => parseMix(text), RangeError));
 }
 
-const DURATIONS: readonly (readonly [string, number])[] = [
-  ["250ms", 250],
-  ["250", 250],
-  ["0", 0],
-  ["1.5s", 1_500],
-  ["2m", 120_000],
-  ["1h", 3_600_000],
-  ["forever", Infinity],
-];
-
-for (const [text, milliseconds] of DURATIONS) {
-  Deno.test(`duration() ${text}`, () => assert.equal(duration(text), milliseconds));
-}
-
-for (const text of ["", "s", "-1s", "1 s", "1d", "Infinity"]) {
-  Deno.test(`duration() refuses ${JSON.stringify(text)}`, () =>
-    assert.throws(() => duration(text), RangeError));
-}
-
-const SIZES: readonly (readonly [string, number])[] = [["1", 1], ["500000", 500_000], ["16MiB", 2 ** 24], [
-  "1gib",
-  2 ** 30,
-]];
-
-for (const [text, bytes] of SIZES) {
-  Deno.test(`byteSize() ${text}`, () => assert.equal(byteSize(text), bytes));
-}
-
 Deno.test("relayConfig() names the stream of a worker", () => {
   const { worker, namesIn } = relayConfig(given({ collection: "orders" }, { CDC_WORKER: "1/4" }));
   assert.deepEqual(worker, { index: 1, count: 4 });
@@ -220,10 +191,26 @@ Deno.test("verifyConfig() is of all workers, also in the environment of one", ()
 });
 
 Deno.test("statusConfig() names one worker, or the stream of all", () => {
-  const streamOf = (flags: Given["flags"]) => statusConfig(given(flags)).streamIn?.("doc");
+  const streamOf = (flags: Flags) => statusConfig(given(flags)).streamIn?.("doc");
   assert.equal(streamOf({ collection: "orders" }), "testdrive.orders -> testdrive.orders");
   assert.equal(
     streamOf({ collection: "orders", worker: "0/2" }),
     "testdrive.orders -> testdrive.orders (worker 0/2)",
   );
+});
+
+Deno.test("settings.for() has the options whose scope is a collection", () => {
+  const settings = relayConfig(given({ database: "shop", table: "x.{collection}", "on-drop": "drop" }));
+  const { table, ...rest } = settings.for({ database: "shop", collection: "orders" });
+  assert.deepEqual(table("doc"), { schema: "x", name: "{collection}" });
+  assert.deepEqual(rest, {
+    ...{ transform: [], key: "_id", omit: [], columns: "typed", shards: undefined },
+    ...{ widen: "on", widenRows: 2_000_000, onDrop: "drop", fullDocument: "lookup" },
+  });
+});
+
+Deno.test("relayConfig() has no secret beside the URLs", () => {
+  const config = relayConfig(given({ "cratedb-url": "crate://u:s3cret@db", "mongodb-url": "mongodb://h/" }));
+  const { sink: _, ...rest } = config;
+  assert.doesNotMatch(JSON.stringify(rest), /s3cret/);
 });

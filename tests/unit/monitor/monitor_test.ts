@@ -52,24 +52,24 @@ Deno.test("openMonitor() is alive and not ready while CrateDB is away", async ()
   ]);
 });
 
-Deno.test("openMonitor() answers nothing else", async () => {
+Deno.test("openMonitor() answers no other path or method", async () => {
   await using monitor = await open();
   const [code, body] = await get(`${monitor.url}/__proto__`);
   assert.deepEqual([code, body], [
     404,
-    "There is no /__proto__. There are: /metrics, /healthz, /readyz, /status\n",
+    "/__proto__ does not exist. Paths: /metrics, /healthz, /readyz, /status\n",
   ]);
   assert.equal((await get(`${monitor.url}/status`, { method: "POST", body: "x" }))[0], 405);
   assert.deepEqual(await get(`${monitor.url}/healthz`, { method: "HEAD" }), [200, ""]);
 });
 
-Deno.test("openMonitor() gives the port back when it is disposed of, and says who has it until then", async () => {
+Deno.test("openMonitor() gives the port back when it is disposed of, and reports who has it until then", async () => {
   const first = await open();
   const port = Number(new URL(first.url).port);
   await get(`${first.url}/healthz`); // A connection that stays open.
   await assert.rejects(open({}, { ...LOOPBACK, port }), (error) => {
     assert.ok(error instanceof UserError);
-    assert.equal(error.message, `Cannot listen on 127.0.0.1:${port}: another program listens there`);
+    assert.equal(error.message, `Cannot listen on 127.0.0.1:${port}: another program listens on it`);
     assert.match(error.hint ?? "", /--listen/);
     return true;
   });
@@ -79,12 +79,12 @@ Deno.test("openMonitor() gives the port back when it is disposed of, and says wh
 });
 
 for (
-  const [host, why] of [["192.0.2.1", "this machine has no such address"], [
+  const [host, why] of [["192.0.2.1", "this machine does not have this address"], [
     "no.invalid",
-    "there is no such host",
+    "the host is unknown",
   ]]
 ) {
-  Deno.test(`openMonitor() says of ${host} that ${why}`, async () => {
+  Deno.test(`openMonitor() reports about ${host} that ${why}`, async () => {
     await assert.rejects(open({}, { host: host ?? "", port: 9464 }), {
       name: "UserError",
       message: `Cannot listen on ${host}:9464: ${why}`,

@@ -9,7 +9,7 @@ const CASES: readonly (readonly [Partial<RelayStatus>, boolean, string])[] = [
   [{ phase: "following", lag: 40 }, true, "following, 0.04 s behind"],
   [{ phase: "catching up", lag: 60_000 }, true, "catching up, 60 s behind"],
   [{ phase: "catching up", lag: 60_001 }, false, "catching up, 60.001 s behind, more than --max-lag 60 s"],
-  [{ phase: "following", lag: null }, false, "following, how far behind is not known yet"],
+  [{ phase: "following", lag: null }, false, "following, the lag is unknown yet"],
   [{ phase: "starting", lag: null }, false, "starting"],
   [{ phase: "snapshot", snapshotDone: 10, snapshotTotal: 40 }, false, "snapshot: 10 of 40 documents"],
   [

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { MongoServerError } from "mongodb";
 import { checkOrigin, startUp, type StartupDeps } from "../../../../lib/pipeline/loop/startup.ts";
 import { parseSnapshotState } from "../../../../lib/pipeline/snapshot/saved_snapshot.ts";
 import { planSnapshot, requeue, stateOf } from "../../../../lib/pipeline/snapshot/snapshot_state.ts";
@@ -7,23 +8,46 @@ import { QUIET } from "../../../../lib/util/log.ts";
 import { usableTables } from "../../../support/usable_tables.ts";
 import { OtherDeploymentError } from "../../../../lib/source/connection/mongodb_errors.ts";
 import { identityOf } from "../../../../lib/source/documents/source_identity.ts";
-import { UserError } from "../../../../lib/util/errors.ts";
+import { UsageError, UserError } from "../../../../lib/util/errors.ts";
 
 const A = { database: "shop", collection: "a" };
 
-Deno.test("startUp() saves that a collection left out keeps the rows of a dropped one", async () => {
-  const client = {
-    db: () => ({
-      listCollections: () => ({ toArray: () => Promise.resolve([{ name: A.collection }]) }),
-      command: () => Promise.resolve({}),
-    }),
+const client = {
+  db: () => ({
+    listCollections: () => ({ toArray: () => Promise.resolve([{ name: A.collection }]) }),
+    command: () => Promise.resolve({}),
+  }),
+};
+
+const causalReader = {
+  read: (work: (client: unknown, options: object) => unknown) => Promise.resolve(work(client, {})),
+};
+
+Deno.test("startUp() reports a filter that MongoDB refuses as wrong usage, with the options", async () => {
+  const refusal = new MongoServerError({ code: 2, codeName: "BadValue", message: "unknown operator: $nope" });
+  const deps = {
+    causalReader,
+    reader: { check: () => Promise.reject(refusal) },
+    position: { state: { token: null, origin: null } },
+    settings: {
+      scope: new Scope({ databases: ["shop"], collections: ["*"], exclude: [] }),
+      for: () => ({ transform: [{ $match: { n: { $nope: 1 } } }], onDrop: "keep" }),
+    },
+    log: QUIET,
   };
+  await assert.rejects(startUp(null, deps as unknown as StartupDeps), (error) => {
+    assert.ok(error instanceof UsageError);
+    assert.match(error.message, /--filter.*: unknown operator: \$nope/);
+    assert.equal(error.cause, refusal);
+    return true;
+  });
+});
+
+Deno.test("startUp() saves that a collection left out keeps the rows of a dropped one", async () => {
   const tables = usableTables();
   const saved: { snapshot?: string | null }[] = [];
   const deps = {
-    causalReader: {
-      read: (work: (client: unknown, options: object) => unknown) => Promise.resolve(work(client, {})),
-    },
+    causalReader,
     tables: {
       ...tables,
       missing: () => Promise.resolve([]),

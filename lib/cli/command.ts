@@ -1,0 +1,23 @@
+/** What a command is, and what it runs with. */
+import type { OptionTable } from "../config/option.ts";
+import type { Given } from "../config/read.ts";
+import type { Logger } from "../util/log.ts";
+import type { StatusLine } from "./status_line.ts";
+
+export interface Command {
+  readonly summary: string;
+  readonly options: OptionTable;
+  /** The options of each example. */
+  readonly examples: readonly string[];
+  /** Loads its modules when it is called, so that help is instant. Resolves to an exit code unless that is 0. */
+  readonly run: (given: Given, context: CommandContext) => Promise<number | void>;
+}
+
+export interface CommandContext {
+  readonly signal: AbortSignal;
+  readonly log: Logger;
+  /** Draws progress; undefined if standard error is not a terminal. */
+  readonly statusLine: StatusLine | undefined;
+  /** Writes to standard output. @returns false if the output is closed */
+  readonly print: (text: string) => boolean;
+}

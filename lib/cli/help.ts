@@ -1,0 +1,128 @@
+/** The texts of `--help`, made from the option table. */
+import { flagOf, type Option, type OptionTable, switchesOf, variablesOf } from "../config/option.ts";
+import { grouped } from "../config/options.ts";
+import { placeholderOf } from "../config/parsers.ts";
+import type { Environment } from "../config/read.ts";
+import { CALL } from "./call.ts";
+import type { Command } from "./command.ts";
+
+const LEAST_WIDTH = 40;
+/** Longer lines are hard to read. */
+const MOST_WIDTH = 100;
+
+/** The width of the help, from the variable COLUMNS, or the columns of the terminal if it is one. */
+export const helpWidth = ({ COLUMNS }: Environment, columns: number | undefined): number =>
+  Math.max(LEAST_WIDTH, Math.min(Number(COLUMNS) || columns || MOST_WIDTH, MOST_WIDTH));
+
+const EXIT_CODES =
+  "Exit codes: 0 done or stopped by a signal, 1 failed, 2 wrong usage, 3 verify found differences, " +
+  "4 status found a problem or wait timed out.";
+
+/** The help of the program. */
+export const programHelp = (commands: Readonly<Record<string, Command>>, width: number): string =>
+  [
+    `Usage: ${CALL} <command> [options]`,
+    "",
+    "Keeps CrateDB in sync with MongoDB.",
+    "",
+    "Commands:",
+    ...Object.entries(commands).flatMap(([name, { summary }]) => item(name, summary, { width, column: 17 })),
+    ...item("help", "Help for the program; help COMMAND is COMMAND --help", { width, column: 17 }),
+    "",
+    "Options:",
+    ...item("-h, --help", "Help for the program or, after a command, for that command", {
+      width,
+      column: 17,
+    }),
+    ...item("-V, --version", "The version", { width, column: 17 }),
+    "",
+    ...wrapped(EXIT_CODES, width),
+  ].join("\n");
+
+/** Column of the descriptions of options; narrow terminals have them below. */
+const OPTION_COLUMN = 35;
+const NARROW = 80;
+
+/** The help of a command. */
+export function commandHelp(name: string, { summary, options, examples }: Command, width: number): string {
+  const column = width < NARROW ? 0 : OPTION_COLUMN;
+  const secrets = Object.entries(options).filter(([, { secret }]) => secret);
+  return [
+    `Usage: ${CALL} ${name} [options]`,
+    "",
+    ...wrapped(`${summary}.`, width),
+    ...grouped(options).flatMap(([title, table]) => [
+      "",
+      `${title}:`,
+      ...Object.entries(table).flatMap(([name, option]) => [
+        ...item(`--${flagOf(name)} ${placeholderOf(option)}`, helpOf(option), { width, column }),
+        ...switchesOf({ [name]: option }).flatMap(({ flag, letter, value }) =>
+          item(`-${letter}, --${flag}`, `Same as --${flagOf(name)} ${value}`, { width, column })
+        ),
+      ]),
+    ]),
+    "",
+    ...wrapped(
+      `Environment variables, in the same order (a flag wins): ${variables(options).join(", ")}.` +
+        (secrets.length > 0
+          ? ` Secrets may be in files: ${secrets.map(([name]) => `--${flagOf(name)}-file`).join(", ")}, ` +
+            "or a variable with _FILE at its end."
+          : "") +
+        " Details: docs/options.md.",
+      width,
+    ),
+    "",
+    "Examples:",
+    ...examples.map((example) => continued(`  ${CALL} ${name}${example && ` ${example}`}`, width)),
+  ].join("\n");
+}
+
+const helpOf = ({ help, default: fallback }: Option): string =>
+  fallback === "" ? help : `${help} [${fallback}]`;
+
+const variables = (table: OptionTable): readonly string[] =>
+  grouped(table).flatMap(([, options]) =>
+    Object.entries(options).map(([name, option]) => variablesOf(name, option).join(" or "))
+  );
+
+interface Layout {
+  readonly width: number;
+  /** Column of the descriptions; 0 for the line below the term. */
+  readonly column: number;
+}
+
+const BELOW_INDENT = 6;
+
+/** Lays out a term and its description: side by side if there is room. */
+function item(term: string, description: string, { width, column }: Layout): string[] {
+  const indent = column || BELOW_INDENT;
+  const [first = "", ...rest] = wrapped(description, width - indent);
+  const head = `  ${term}`;
+  const pad = " ".repeat(indent);
+  return head.length + 1 < column
+    ? [head.padEnd(column) + first, ...rest.map((line) => pad + line)]
+    : [head, ...[first, ...rest].map((line) => pad + line)];
+}
+
+/** Breaks a text into lines at its spaces. */
+function wrapped(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const line = lines.at(-1);
+    if (line === undefined || line.length + word.length >= width) lines.push(word);
+    else lines[lines.length - 1] = `${line} ${word}`;
+  }
+  return lines;
+}
+
+/** Breaks a long command before its flags, so that a shell still accepts it. */
+function continued(command: string, width: number): string {
+  const lines: string[] = [];
+  for (const part of command.split(/ (?=--)/)) {
+    const line = lines.at(-1);
+    if (line !== undefined && line.length + part.length + " \\ ".length <= width) {
+      lines[lines.length - 1] = `${line} ${part}`;
+    } else lines.push(line === undefined ? part : `      ${part}`);
+  }
+  return lines.join(" \\\n");
+}

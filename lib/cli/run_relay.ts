@@ -1,0 +1,102 @@
+/** Runs `cdc-relay`, with log, progress bar, metrics and traces. */
+import process from "node:process";
+import { ConnectionString } from "mongodb-connection-string-url";
+import { MONGODB, MONITORING, SCOPE } from "../config/relay_options.ts";
+import { find, type Given, readOptions } from "../config/read.ts";
+import { logListener } from "../monitor/log_listener.ts";
+import { summaryListener } from "../monitor/summary_listener.ts";
+import type { RelaySettings } from "../pipeline/settings.ts";
+import { emitter, type Listener } from "../pipeline/status/events.ts";
+import type { StatusSource } from "../pipeline/status/relay_status.ts";
+import { type Trace, UNTRACED } from "../pipeline/status/stages.ts";
+import { StatusTracker } from "../pipeline/status/status_tracker.ts";
+import { relay } from "../relay/relay.ts";
+import { SYSTEM_CLOCK } from "../util/clock.ts";
+import type { Logger } from "../util/log.ts";
+import { runtimeOf } from "../util/runtime.ts";
+import { VERSION } from "../util/version.ts";
+import type { CommandContext } from "./command.ts";
+import { snapshotProgress } from "./progress.ts";
+
+export interface RunRelayContext extends CommandContext {
+  readonly given: Given;
+}
+
+/** @throws UsageError, UserError, SinkError, MongoError */
+export async function runRelay(settings: RelaySettings, context: RunRelayContext): Promise<void> {
+  const { signal, log, given } = context;
+  const { name, version } = runtimeOf(process.versions);
+  const versions = { version: VERSION, runtime: `${name} ${version}` };
+  log.info("Starting cdc-relay", versions);
+  warnOfUrlDatabase(given, log);
+  const status = new StatusTracker(SYSTEM_CLOCK);
+  await using watchers = await openWatchers(given, { status, log, versions });
+  using progress = snapshotProgress(context);
+  const summary = summaryListener({ log, status, clock: SYSTEM_CLOCK });
+  const emit = emitter(logListener(log), progress.listen, summary, ...watchers.listeners);
+  await relay(settings, { signal, log, status, emit, trace: watchers.trace });
+}
+
+interface Watchers extends AsyncDisposable {
+  readonly listeners: readonly Listener[];
+  readonly trace: Trace;
+}
+
+interface WatcherDeps {
+  readonly status: StatusSource;
+  readonly log: Logger;
+  readonly versions: { readonly version: string; readonly runtime: string };
+}
+
+/** Opens metrics and health for `--listen`, and traces if Deno exports them (`OTEL_DENO=true`). */
+async function openWatchers(given: Given, { status, log, versions }: WatcherDeps): Promise<Watchers> {
+  const { listen, maxLag } = readOptions(MONITORING, given);
+  await using opened = new AsyncDisposableStack();
+  const listeners: Listener[] = [];
+  let trace = UNTRACED;
+  if (listen) {
+    const { openMonitor } = await import("../monitor/monitor.ts");
+    const monitor = opened.use(
+      await openMonitor({ listen, maxLag, streams: [{ name: "", status }], versions, log }),
+    );
+    listeners.push(monitor.listen);
+  }
+  if (given.env?.OTEL_DENO === "true") {
+    const { openTracing } = await import("../monitor/tracing.ts");
+    const tracing = openTracing(VERSION);
+    listeners.push(tracing.listen);
+    trace = tracing.trace;
+  }
+  const closing = opened.move();
+  return { listeners, trace, [Symbol.asyncDispose]: () => closing.disposeAsync() };
+}
+
+/** Databases that users log in to; `testdrive` is the default. */
+const EXPECTED = ["", "admin", "testdrive"];
+
+/**
+ * Warns if MONGODB_URL names a database, and no option does.
+ *
+ * @example
+ * IN: mongodb://host/shop, without --database
+ * OUT: WARN The database in MONGODB_URL is only for the login: following testdrive use="--database shop"
+ *
+ * @throws UsageError
+ */
+export function warnOfUrlDatabase(given: Given, log: Logger): void {
+  if (find("database", SCOPE.database, given)) return;
+  const database = databaseOf(readOptions(MONGODB, given).mongodbUrl);
+  if (EXPECTED.includes(database)) return;
+  log.warn("The database in MONGODB_URL is only for the login: following testdrive", {
+    use: `--database ${database}`,
+  });
+}
+
+/** Empty for a URL without a database, or a malformed one. */
+function databaseOf(url: string): string {
+  try {
+    return decodeURIComponent(new ConnectionString(url).pathname.slice(1));
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * The entries of the option table, and the types that follow from it. An entry is data, so that the declarations of the
+ * package have its type. Its key in the table is its name in programs and files; flag and variable are made from it.
+ */
+
+/** A document of MongoDB. */
+export type Json = Readonly<Record<string, unknown>>;
+
+/** What a program or a file may give for an option of each type. Each takes the text of the command line as well. */
+export interface InputTypes {
+  text: string;
+  choice: string;
+  count: number;
+  /** Milliseconds, or a text with a unit. */
+  duration: number | string;
+  /** Bytes, or a text with a unit. */
+  size: number | string;
+  names: string | readonly string[];
+  paths: string | readonly string[];
+  omittedPaths: string | readonly string[];
+  filter: Json | string;
+  pipeline: readonly Json[] | string;
+  sinkUrl: string;
+  token: string;
+  certificate: string;
+  privateKey: string;
+  table: string;
+  worker: string;
+  address: string;
+  time: string;
+  mix: string;
+  seed: string;
+}
+
+export interface Option {
+  readonly type: keyof InputTypes;
+  readonly choices?: readonly string[];
+  /** The minimum of a count or a size. */
+  readonly least?: number | string;
+  /** The limits of a duration. */
+  readonly within?: readonly [from: string, to: string];
+  /** Stands for the value in the help. @default {that of the type} */
+  readonly placeholder?: string;
+  /** As text; empty for none. */
+  readonly default: string;
+  /** A phrase for `--help`. */
+  readonly help: string;
+  /** Sentences that follow it in docs/options.md. */
+  readonly details?: string;
+  /** Environment variables; the first that is set wins. @default {CDC_ and the flag in capitals} */
+  readonly env?: readonly string[];
+  /** Whether a file may have the value: `--FLAG-file`, `VARIABLE_FILE`, `{file: PATH}`. */
+  readonly secret?: true;
+  /** Flags without a value, and the value that each stands for. The first letter does the same. */
+  readonly switches?: Readonly<Record<string, string>>;
+}
+
+export type OptionTable = Readonly<Record<string, Option>>;
+
+/** The file that has a secret; it may be replaced while the program runs. */
+export interface SecretFile {
+  readonly file: string;
+}
+
+type Input<Each> = Each extends { readonly choices: readonly (infer Choice)[] } ? Choice
+  : Each extends { readonly type: infer Type extends keyof InputTypes }
+    ? InputTypes[Type] | (Each extends { readonly secret: true } ? SecretFile : never)
+  : never;
+
+type Url = "mongodbUrl" | "cratedbUrl";
+
+/** The options of a function of the library. The URLs have no default there: data must not go to an unknown server. */
+export type Inputs<Table> =
+  & { readonly [Name in keyof Table & Url]: Input<Table[Name]> }
+  & { readonly [Name in Exclude<keyof Table, Url>]?: Input<Table[Name]> };
+
+/** @example IN: snapshotLanes → OUT: snapshot-lanes */
+export const flagOf = (name: string): string =>
+  name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+/** @example IN: snapshotLanes, {env: undefined, …} → OUT: ["CDC_SNAPSHOT_LANES"] */
+export const variablesOf = (name: string, { env }: Option): readonly string[] =>
+  env ?? [`CDC_${flagOf(name).replaceAll("-", "_").toUpperCase()}`];
+
+/** A flag without a value. */
+export interface Switch {
+  readonly flag: string;
+  readonly letter: string;
+  /** The option that it sets, and its value. */
+  readonly name: string;
+  readonly value: string;
+}
+
+/** @example IN: {logLevel: {switches: {quiet: "warn"}, …}} → OUT: [{flag: "quiet", letter: "q", name: "logLevel", value: "warn"}] */
+export const switchesOf = (table: OptionTable): readonly Switch[] =>
+  Object.entries(table).flatMap(([name, { switches = {} }]) =>
+    Object.entries(switches).map(([flag, value]) => ({ flag, letter: flag.charAt(0), name, value }))
+  );

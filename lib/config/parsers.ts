@@ -1,0 +1,213 @@
+/**
+ * Parsers of option values, by type. Each parses the text of a flag or a variable, and the typed value of a program or a
+ * file. A RangeError has the message that follows the option's name.
+ */
+import { readFileSync } from "node:fs";
+import { BSON, type Document } from "mongodb";
+import { parseWorker, type Worker } from "../key/worker.ts";
+import { type ListenAddress, parseListenAddress } from "../monitor/listen_address.ts";
+import { parseSinkUrl, type SinkAddress } from "../sink/connection/url.ts";
+import { tableName } from "../sink/sql/names.ts";
+import { parseFilter, parseOmitted, parsePaths, parsePipeline } from "../source/documents/transform.ts";
+import { LAST_ORDINAL } from "../source/stream/cluster_time.ts";
+import { WEB_TOKEN } from "../util/mask_url.ts";
+import { parseMix } from "../workload/workload.ts";
+import type { InputTypes, Option, OptionTable } from "./option.ts";
+
+/** The parsed value of each type. */
+interface ParsedTypes extends Record<keyof InputTypes, unknown> {
+  text: string;
+  choice: string;
+  count: number;
+  /** Milliseconds. */
+  duration: number;
+  /** Bytes. */
+  size: number;
+  names: readonly string[];
+  paths: readonly string[];
+  omittedPaths: readonly string[];
+  filter: Document;
+  pipeline: readonly Document[];
+  sinkUrl: SinkAddress;
+  token: string;
+  /** PEM. */
+  certificate: string;
+  privateKey: string;
+  /** The name as it was given: the server has the default schema. */
+  table: string;
+  worker: Worker;
+  address: ListenAddress;
+  time: "now" | BSON.Timestamp;
+  mix: ReturnType<typeof parseMix>;
+  seed: number;
+}
+
+type ListType = "names" | "paths" | "omittedPaths";
+
+type Parsed<Each extends Option> = Each extends { readonly choices: readonly (infer Choice)[] } ? Choice
+  : Each extends { readonly type: ListType } ? readonly string[]
+  : Each extends { readonly default: "" } ? ParsedTypes[Each["type"]] | undefined
+  : ParsedTypes[Each["type"]];
+
+/** The parsed values of a table. */
+export type Values<Table extends OptionTable> = { readonly [Name in keyof Table]: Parsed<Table[Name]> };
+
+/** Parses a value. A default may be empty: then a list is empty, and other values are undefined. @throws RangeError */
+export const parse = (option: Option, given: unknown): unknown =>
+  given === "" && !isList(option) ? undefined : PARSERS[option.type](given, option);
+
+/** Whether a flag that is given again adds to the list. */
+export const isList = ({ type }: Option): boolean => ["names", "paths", "omittedPaths"].includes(type);
+
+/** Stands for the value in the help. @example IN: {type: "choice", choices: ["text", "json"]} → OUT: text|json */
+export const placeholderOf = ({ type, choices, placeholder }: Option): string =>
+  choices ? choices.join("|") : placeholder ?? PLACEHOLDERS[type];
+
+const PLACEHOLDERS: Readonly<Record<keyof InputTypes, string>> = {
+  text: "NAME",
+  choice: "",
+  count: "N",
+  duration: "TIME",
+  size: "SIZE",
+  names: "NAME,…",
+  paths: "PATH,…",
+  omittedPaths: "PATH,…",
+  filter: "JSON",
+  pipeline: "JSON",
+  sinkUrl: "URL",
+  token: "TOKEN",
+  certificate: "FILE",
+  privateKey: "FILE",
+  table: "[SCHEMA.]TABLE",
+  worker: "K/N",
+  address: "HOST:PORT",
+  time: "TIME",
+  mix: "OP=WEIGHT,…",
+  seed: "N",
+};
+
+/** Makes a parser of texts alone. */
+const textual = <Value>(parseText: (text: string) => Value) => (given: unknown): Value => {
+  if (typeof given !== "string") throw new RangeError("is not a text");
+  return parseText(given);
+};
+
+/** Makes a parser of a list: an array of texts, or a text with commas. */
+const list = (parseText: (text: string) => readonly string[]) => (given: unknown): readonly string[] => {
+  const texts = Array.isArray(given) ? given : [given];
+  if (!texts.every((each) => typeof each === "string")) throw new RangeError("is not a list of texts");
+  return Object.freeze(parseText(texts.join(",")));
+};
+
+/** Makes a parser of a number, or of a text with a unit. */
+const quantity = (parseText: (text: string) => number) => (given: unknown): number =>
+  parseText(
+    given === Infinity ? "forever" : typeof given === "number" ? String(given) : textual(String)(given),
+  );
+
+const UNITS_MS: Readonly<Record<string, number>> = { "": 1, ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+
+const duration = quantity((text) => {
+  if (text === "forever") return Infinity;
+  const [, number, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h|)$/.exec(text) ?? [];
+  if (number === undefined) throw new RangeError("is not a duration such as 250ms, 10s or 2m");
+  return Number(number) * (UNITS_MS[unit ?? ""] ?? 1);
+});
+
+const UNITS_BYTES: Readonly<Record<string, number>> = { "": 1, kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30 };
+
+const size = quantity((text) => {
+  const [, number, unit] = /^(\d+)(kib|mib|gib|)$/i.exec(text) ?? [];
+  if (number === undefined || Number(number) === 0) {
+    throw new RangeError("is not a size such as 16MiB or 500000");
+  }
+  return Number(number) * (UNITS_BYTES[unit?.toLowerCase() ?? ""] ?? 1);
+});
+
+function count(given: unknown, { least = 0 }: Pick<Option, "least">): number {
+  const number = typeof given === "string" && /^\d+$/.test(given) ? Number(given) : given;
+  if (typeof number === "number" && Number.isInteger(number) && number >= Number(least)) return number;
+  throw new RangeError(`is not a whole number of at least ${least}`);
+}
+
+const ONE_WEB_TOKEN = new RegExp(`^${WEB_TOKEN.source}$`);
+
+const PARSERS: {
+  readonly [Type in keyof InputTypes]: (given: unknown, option: Option) => ParsedTypes[Type];
+} = {
+  text: textual(String),
+  choice(given, { choices = [] }) {
+    const choice = choices.find((each) => each === given);
+    if (choice === undefined) throw new RangeError(`is not one of ${choices.join(", ")}`);
+    return choice;
+  },
+  count,
+  duration(given, { within }) {
+    const time = duration(given);
+    const [from, to] = within ?? [0, Infinity];
+    if (time >= duration(from) && time <= duration(to)) return time;
+    throw new RangeError(`is not from ${from} to ${to} (a number without a unit is milliseconds)`);
+  },
+  size(given, { least }) {
+    const bytes = size(given);
+    if (least === undefined || bytes >= size(least)) return bytes;
+    throw new RangeError(`is less than ${least}`);
+  },
+  names: list((text) => {
+    const names = text.split(",").map((name) => name.trim()).filter(Boolean);
+    if (text !== "" && names.length === 0) throw new RangeError("names nothing");
+    return names;
+  }),
+  paths: list(parsePaths),
+  omittedPaths: list(parseOmitted),
+  filter: parseFilter,
+  pipeline: parsePipeline,
+  sinkUrl: textual(parseSinkUrl),
+  token: textual((text) => {
+    if (!ONE_WEB_TOKEN.test(text)) throw new RangeError("is not a JSON Web Token");
+    return text;
+  }),
+  certificate: textual((path) => pemFile(path, /-----BEGIN CERTIFICATE-----/, "a certificate")),
+  privateKey: textual((path) => {
+    const pem = pemFile(path, /-----BEGIN [A-Z ]*PRIVATE KEY-----/, "a private key");
+    if (!/-----BEGIN ENCRYPTED|^Proc-Type:.*ENCRYPTED/m.test(pem)) return pem;
+    throw new RangeError("names a file with a key that needs a passphrase");
+  }),
+  table: textual((text) => {
+    tableName(text, "doc");
+    return text;
+  }),
+  worker: textual(parseWorker),
+  address: textual(parseListenAddress),
+  time: textual(operationTime),
+  mix: textual(parseMix),
+  seed: (given) => given === "random" ? Math.floor(Math.random() * 2 ** 32) : count(given, {}),
+};
+
+function pemFile(path: string, block: RegExp, what: string): string {
+  let pem;
+  try {
+    pem = readFileSync(path, "utf8");
+  } catch {
+    throw new RangeError("names a file that cannot be read");
+  }
+  if (!block.test(pem)) throw new RangeError(`names a file without ${what} in PEM`);
+  return pem;
+}
+
+/**
+ * @example
+ * IN: now → OUT: "now"; IN: 1700000000:3 → OUT: Timestamp(1700000000, 3); IN: 2023-11-14T22:13:20Z → OUT: the end of that second
+ */
+function operationTime(text: string): "now" | BSON.Timestamp {
+  if (text === "now") return text;
+  const [, t, i] = /^(\d{1,10}):(\d{1,10})$/.exec(text) ?? [];
+  if (t !== undefined && i !== undefined) return timestamp(Number(t), Number(i));
+  const time = /^\d{4}-\d{2}-\d{2}/.test(text) ? Date.parse(text) : NaN;
+  return timestamp(Math.floor(time / 1_000), LAST_ORDINAL);
+}
+
+function timestamp(t: number, i: number): BSON.Timestamp {
+  if (t <= LAST_ORDINAL && i <= LAST_ORDINAL) return new BSON.Timestamp({ t, i });
+  throw new RangeError("is neither now, nor a time such as 2026-01-31T12:00:00Z, nor an operation time T:I");
+}

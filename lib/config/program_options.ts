@@ -1,0 +1,63 @@
+/** The options of a program that embeds the relay: their check, and their names in messages. */
+import { UsageError } from "../util/errors.ts";
+import { similarName } from "../util/text.ts";
+import { flagOf, type OptionTable, switchesOf, variablesOf } from "./option.ts";
+import { OPTIONS } from "./options.ts";
+import type { Given } from "./read.ts";
+
+const URLS = ["mongodbUrl", "cratedbUrl"];
+
+/** What replaces an option of the command line. */
+const INSTEAD: Readonly<Record<string, string>> = {
+  listen: "Serve status and metrics() of the relay yourself.",
+  maxLag: "Compare it with the lag in the status of the relay.",
+  logFormat: "Pass a logger as `log`, such as createLogger({ format, level }).",
+  logLevel: "Pass a logger as `log`, such as createLogger({ format, level }).",
+  output: "The function returns the result.",
+  runs: "Call the function again.",
+};
+
+/**
+ * Checks the names of a program's options. Nothing is read from the environment.
+ *
+ * @throws UsageError for an unknown name, or a missing URL
+ */
+export function givenByProgram(options: object, known: OptionTable): Given {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  const unknown = given.find(([name]) => !(name in known))?.[0];
+  if (unknown !== undefined) {
+    const meant = similarName(unknown, Object.keys(known));
+    throw new UsageError(`Unknown option: ${unknown}`, {
+      hint: INSTEAD[unknown] ??
+        (meant ? `Did you mean ${meant}?` : `Options: ${Object.keys(known).join(", ")}.`),
+    });
+  }
+  for (const name of URLS) {
+    if (name in known && !given.some(([each]) => each === name)) {
+      throw new UsageError(`${name} is missing`, { hint: "It has no default in a program." });
+    }
+  }
+  return { options: Object.fromEntries(given) };
+}
+
+/** Flags and variables, and their names in a program. */
+const NAMES: ReadonlyMap<string, string> = new Map(
+  Object.values<OptionTable>(OPTIONS).flatMap((table) => [
+    ...Object.entries(table).flatMap(([name, option]) =>
+      [`--${flagOf(name)}`, ...variablesOf(name, option)].map((each) => [each, name] as const)
+    ),
+    ...Object.keys(table).map((name) => [`--${flagOf(name)}-file`, `${name}.file`] as const),
+    ...switchesOf(table).map(({ flag, name, value }) => [`--${flag}`, `${name} ${value}`] as const),
+  ]),
+);
+
+/**
+ * Returns a text of the command line in the words of the library.
+ *
+ * @example
+ * IN: "Exclude some with --exclude, or give --shards 1." → OUT: "Exclude some with exclude, or give shards 1."
+ * IN: "Check CRATEDB_SQLALCHEMY_URL or CRATEDB_URL." → OUT: "Check cratedbUrl."
+ */
+export const inProgramWords = (text: string): string =>
+  text.replace(/--[a-z][a-z-]*\b|\b[A-Z]+_[A-Z_]+\b/g, (name) => NAMES.get(name) ?? name)
+    .replace(/\b(\w+) or \1\b/g, "$1");

@@ -1,0 +1,109 @@
+/** Reads options from flags, the environment, the options of a program, and files that these name. */
+import { readFileSync } from "node:fs";
+import { UsageError } from "../util/errors.ts";
+import { flagOf, type Option, type OptionTable, variablesOf } from "./option.ts";
+import { parse, type Values } from "./parsers.ts";
+
+export type Flags = Readonly<Record<string, string | undefined>>;
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The sources of values, in the order of precedence. */
+export interface Given {
+  /** By flag, without the dashes. */
+  readonly flags?: Flags;
+  readonly env?: Environment;
+  /** By name, with typed values: those of a program that embeds the relay. */
+  readonly options?: Readonly<Record<string, unknown>>;
+}
+
+/** A value or the file that has it, and the name of its source: `--table`, `CRATEDB_TABLE`, `table`. */
+export interface Found {
+  readonly source: string;
+  readonly value: unknown;
+  readonly file: string | undefined;
+}
+
+/**
+ * Finds the value of an option, or the file that has it; undefined if the default applies.
+ *
+ * @example
+ * IN: "cratedbUrl", {flags: {}, env: {CRATEDB_URL_FILE: "/run/url"}} → OUT: {source: "CRATEDB_URL_FILE", file: "/run/url"}
+ */
+export function find(name: string, option: Option, given: Given): Found | undefined {
+  const { flags = {}, env = {}, options = {} } = given;
+  const flag = flagOf(name);
+  const variables = variablesOf(name, option);
+  const value = options[name];
+  const file = fileOf(value);
+  // An empty variable is not set.
+  const places: readonly (readonly [source: string, value: unknown, file?: string | undefined])[] = [
+    [`--${flag}`, flags[flag]],
+    [`--${flag}-file`, undefined, flags[`${flag}-file`]],
+    ...variables.map((each) => [each, env[each] || undefined] as const),
+    ...variables.map((each) => [`${each}_FILE`, undefined, env[`${each}_FILE`] || undefined] as const),
+    option.secret && file !== undefined ? [name, undefined, file] : [name, value],
+  ];
+  const found = places.find(([, value, file]) => value !== undefined || option.secret && file !== undefined);
+  return found && { source: found[0], value: found[1], file: found[2] };
+}
+
+/** @example IN: {file: "/run/url"} → OUT: "/run/url" */
+function fileOf(value: unknown): string | undefined {
+  const { file } = (value ?? {}) as { readonly file?: unknown };
+  return typeof file === "string" ? file : undefined;
+}
+
+/**
+ * Returns the values of a table: what is given, else the defaults.
+ *
+ * @example
+ * IN: {batchSize: …, lease: …}, {flags: {"batch-size": "7"}} → OUT: {batchSize: 7, lease: 10000}
+ *
+ * @throws UsageError that names the source of a bad value
+ */
+export function readOptions<Table extends OptionTable>(table: Table, given: Given): Values<Table> {
+  const entries = Object.entries(table).map(([name, option]) => [name, valueOf(name, option, given)]);
+  return Object.fromEntries(entries) as Values<Table>;
+}
+
+function valueOf(name: string, option: Option, given: Given): unknown {
+  const { secret, help, default: fallback } = option;
+  const found = find(name, option, given);
+  if (!found) return parse(option, fallback);
+  const { source, file } = found;
+  if ((file ?? found.value) === "") throw new UsageError(`${source} is empty`, { hint: `${help}.` });
+  const value = file === undefined ? found.value : contentOf(file, source);
+  if (secret && NOT_BARE.test(String(value))) {
+    throw new UsageError(`${source} has quotation marks or a variable's name around its value`, {
+      hint: 'Write only the value: mongodb://host/, not "mongodb://host/" or MONGODB_URL=mongodb://host/.',
+    });
+  }
+  try {
+    return parse(option, value);
+  } catch (error) {
+    if (error instanceof UsageError) throw new UsageError(`${source}: ${error.message}`, error);
+    if (!(error instanceof RangeError)) throw error;
+    const fault = file === undefined ? error.message : `names a file whose content ${error.message}`;
+    // A secret is not shown.
+    const current = secret ? "" : `: current value is ${JSON.stringify(value)}`;
+    throw new UsageError(`${source} ${fault}${current}`, {
+      hint: `${help}.${fallback === "" ? "" : ` Default: ${fallback}`}`,
+    });
+  }
+}
+
+/** A line of a shell script or an env file, instead of its value. */
+const NOT_BARE = /^(?:["'`]|export\s|[A-Z][A-Z0-9_]*=)/;
+
+/** Returns the content of a file, without the line end that editors add. */
+function contentOf(path: string, source: string): string {
+  try {
+    return readFileSync(path, "utf8").trim();
+  } catch (error) {
+    throw new UsageError(`${source} names a file that cannot be read: ${path}`, {
+      hint: "Check that the file exists, and that the user of this program may read it.",
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,149 @@
+/** The settings of a relay, from its options. */
+import { streamOfWorker, type Worker } from "../key/worker.ts";
+import type { CollectionSettings, MemoryShares, Names, RelaySettings } from "../pipeline/settings.ts";
+import { tableFor, type TableName, tableName } from "../sink/sql/names.ts";
+import { Scope } from "../source/documents/scope.ts";
+import { transformStages } from "../source/documents/transform.ts";
+import { UsageError } from "../util/errors.ts";
+import type { Namespace } from "../util/namespace.ts";
+import type { OptionTable } from "./option.ts";
+import type { Values } from "./parsers.ts";
+import { type Given, readOptions } from "./read.ts";
+import { COLLECTION, RELAY, STREAM } from "./relay_options.ts";
+import { sinkAddress } from "./sink_address.ts";
+
+/**
+ * @example
+ * IN: {flags: {collection: "readings", table: "weather.readings"}}
+ * OUT: {scope: testdrive.readings, namesIn: () => {tableOf: () => weather.readings, …}, batchSize: 10000, …}
+ *
+ * @throws UsageError
+ */
+export const relayConfig = (given: Given): RelaySettings => relaySettings(readOptions(RELAY, given), given);
+
+/** The settings of all workers together: `verify` compares every document. @throws UsageError */
+export const wholeRelayConfig = (given: Given): RelaySettings =>
+  relaySettings({ ...readOptions(RELAY, given), worker: undefined }, given);
+
+function relaySettings(options: Values<typeof RELAY>, given: Given): RelaySettings {
+  const { filter, only, pipeline, table, ...rest } = picked(COLLECTION, options);
+  const { database, collection, exclude, batchBytes, statementBytes, ...stream } = picked(STREAM, options);
+  const sink = sinkAddress(given);
+  const scope = new Scope({
+    databases: database.length > 0 ? database : [EXAMPLE.database],
+    collections: collection.length > 0 ? collection : [database.length > 0 ? "*" : EXAMPLE.collection],
+    exclude,
+  });
+  const transform = transformStages({ filter, only, omit: rest.omit, pipeline });
+  if (transform.length > 0) checkFullDocument(rest.fullDocument);
+  if (rest.key === "documentKey" && (transform.length > 0 || rest.omit.length > 0)) throw keyInTransform();
+  if (table !== undefined) checkTemplate(tableName(table, sink.schema), scope);
+  const shares = memoryShares(options.maxMemory);
+  return Object.freeze({
+    ...stream,
+    ...rest,
+    transform,
+    ...shares,
+    mongodbUrl: options.mongodbUrl,
+    sink,
+    scope,
+    batchBytes: batchBytes ?? shares.batchBytes,
+    statementBytes: statementBytes ?? shares.statementBytes,
+    for: (namespace: Namespace): CollectionSettings =>
+      Object.freeze({ ...rest, transform, table: tableIn(table, namespace) }),
+    namesIn: namesOf(table, scope, stream.worker),
+  });
+}
+
+/** The values of the options of one scope. */
+const picked = <Table extends OptionTable>(table: Table, values: Values<Table>) =>
+  Object.fromEntries(Object.entries(values).filter(([name]) => name in table)) as Values<Table>;
+
+/** The collection that the example of the same name follows, and its table. */
+const EXAMPLE = { database: "testdrive", collection: "data", table: "cdc-testdrive" } as const;
+
+/** The table of each other collection. */
+const EACH: TableName = { schema: "{database}", name: "{collection}" };
+
+const tableIn = (template: string | undefined, namespace: Namespace) => (schema: string): TableName =>
+  template === undefined ? defaultTable(namespace, schema) : tableName(template, schema);
+
+const namesOf =
+  (template: string | undefined, scope: Scope, worker: Worker | undefined) => (schema: string): Names => {
+    const table = template === undefined ? undefined : tableName(template, schema);
+    return {
+      tableOf: (namespace) => table ?? defaultTable(namespace, schema),
+      stream: streamOfWorker(`${scope} -> ${streamTarget(table, { scope, schema })}`, worker),
+      metadataSchema: table && !table.schema.includes("{") ? table.schema : schema,
+    };
+  };
+
+const defaultTable = ({ database, collection }: Namespace, schema: string): TableName =>
+  database === EXAMPLE.database && collection === EXAMPLE.collection ? { schema, name: EXAMPLE.table } : EACH;
+
+function streamTarget(
+  table: TableName | undefined,
+  { scope, schema }: { readonly scope: Scope; readonly schema: string },
+): string {
+  const { database, collection } = scope.only;
+  const single = database !== undefined && collection !== undefined ? { database, collection } : undefined;
+  const target = table ?? (single ? defaultTable(single, schema) : EACH);
+  const { schema: schemaName, name } = single ? tableFor(target, single) : target;
+  return `${schemaName}.${name}`;
+}
+
+/** A transform could remove the shard key. */
+const keyInTransform = (): UsageError =>
+  new UsageError("--key documentKey cannot be given with --filter, --only, --omit or --pipeline", {
+    hint: "They could remove the fields of the key. Remove one or the other.",
+  });
+
+/** MongoDB applies a transform to current documents, not to post-images. @throws UsageError */
+function checkFullDocument(fullDocument: CollectionSettings["fullDocument"]): void {
+  if (fullDocument === "lookup" || fullDocument === "updateLookup") return;
+  throw new UsageError(
+    `--full-document ${fullDocument} cannot be given with --filter, --only, --omit or --pipeline`,
+    { hint: "MongoDB applies these to current documents, not to post-images. Remove one or the other." },
+  );
+}
+
+/** Text in braces that is not a placeholder. */
+const UNKNOWN_PLACEHOLDER = /\{(?!(?:database|collection)\})[^{}]*\}/;
+
+/** @throws UsageError for an unknown placeholder, or if several collections would share one table */
+function checkTemplate(template: TableName, scope: Scope): void {
+  const text = `${template.schema}.${template.name}`;
+  const [unknown] = UNKNOWN_PLACEHOLDER.exec(text) ?? [];
+  if (unknown !== undefined) {
+    throw new UsageError(`--table ${text} has an unknown placeholder: ${unknown}`, {
+      hint: "Use {database} and {collection}, e.g. --table '{database}.{collection}'",
+    });
+  }
+  const wanted =
+    { collection: [], database: ["collection"], deployment: ["database", "collection"] }[scope.level];
+  const missing = wanted.find((name) => !text.includes(`{${name}}`));
+  if (missing === undefined) return;
+  throw new UsageError(`--table ${text} would be the table of several collections: ${scope}`, {
+    hint: `Add {${missing}} to it, e.g. --table '{database}.{collection}', or name one collection with ` +
+      "--database and --collection.",
+  });
+}
+
+/**
+ * Divides the memory for data in transit among its forms.
+ *
+ * @param maxMemory besides what the runtime takes, in bytes
+ *
+ * @example
+ * IN: 256 MiB → OUT: replies of 4 MiB, batches of 8 MiB, statements of 2 MiB, 8 MiB in flight, a heap of 128 MiB
+ */
+export function memoryShares(maxMemory: number): MemoryShares {
+  const share = (parts: number): number => Math.max(1, Math.floor(maxMemory / parts));
+  return {
+    replyBytes: share(64),
+    batchBytes: share(32),
+    statementBytes: share(128),
+    inFlightBytes: share(32),
+    heapBytes: share(2),
+  };
+}

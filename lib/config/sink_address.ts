@@ -1,0 +1,77 @@
+/** Makes the address of CrateDB from its options. */
+import { statSync } from "node:fs";
+import type { SinkAddress } from "../sink/connection/url.ts";
+import { UsageError } from "../util/errors.ts";
+import { find, type Given, readOptions } from "./read.ts";
+import { CRATEDB } from "./relay_options.ts";
+
+/**
+ * @example
+ * IN: {flags: {"cratedb-url": "crate://db/?ssl=true", "cratedb-ca": "ca.pem"}}
+ * OUT: {host: "db", tls: true, certificates: {ca: "-----BEGIN …"}, …}
+ *
+ * @throws UsageError for options that contradict each other
+ */
+export function sinkAddress(given: Given): SinkAddress {
+  const { cratedbUrl: url, cratedbJwt: token, cratedbCa: ca, cratedbCert: cert, cratedbKey: key } =
+    readOptions(CRATEDB, given);
+  const hasCertificates = ca !== undefined || cert !== undefined;
+  if ((cert === undefined) !== (key === undefined)) {
+    throw new UsageError("--cratedb-cert and --cratedb-key need each other, and one of them is missing", {
+      hint: "Give the file of the certificate and that of its private key. One file may have both.",
+    });
+  }
+  if (hasCertificates && !url.tls) {
+    throw new UsageError("--cratedb-ca, --cratedb-cert and --cratedb-key need a CrateDB URL with TLS", {
+      hint: "Add ?ssl=true to crate://, or ?sslmode=verify-full to postgresql://.",
+    });
+  }
+  if (token !== undefined && url.transport === "wire") {
+    throw new UsageError("--cratedb-jwt needs HTTP, but the CrateDB URL is for the wire protocol", {
+      hint: "Use the HTTP endpoint, e.g. crate://host:4200/?ssl=true.",
+    });
+  }
+  if (token !== undefined && url.password !== "") {
+    throw new UsageError("--cratedb-jwt is given, and the CrateDB URL has a password", {
+      hint: "The token replaces the password. Remove one of them.",
+    });
+  }
+  const urlFile = find("cratedbUrl", CRATEDB.cratedbUrl, given)?.file;
+  const tokenFile = find("cratedbJwt", CRATEDB.cratedbJwt, given)?.file;
+  const { cratedbUrl, cratedbJwt } = CRATEDB;
+  const passwordNow = () => readOptions({ cratedbUrl }, given).cratedbUrl.password;
+  const tokenNow = () => readOptions({ cratedbJwt }, given).cratedbJwt;
+  return Object.freeze({
+    ...url,
+    ...token !== undefined &&
+      { jwt: tokenFile === undefined ? () => token : latest(tokenFile, token, tokenNow) },
+    ...urlFile !== undefined && { latestPassword: latest(urlFile, url.password, passwordNow) },
+    ...hasCertificates && { certificates: { ca, cert, key } },
+  });
+}
+
+/**
+ * Returns a function that returns the current secret. The file is read again after it has changed; if it cannot be read,
+ * the last secret is returned.
+ */
+function latest(file: string, first: string, read: () => string | undefined): () => string {
+  let secret = first;
+  let version = versionOf(file);
+  return () => {
+    const found = versionOf(file);
+    if (found === version) return secret;
+    version = found;
+    try {
+      secret = read() ?? secret;
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+    }
+    return secret;
+  };
+}
+
+/** Changes when a file is written or replaced. */
+function versionOf(file: string): string {
+  const stat = statSync(file, { throwIfNoEntry: false });
+  return stat ? `${stat.ino} ${stat.size} ${stat.mtimeMs}` : "";
+}

@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { isWell, redrawn, statusText } from "../../../lib/status/status.ts";
+import type { StreamStatus } from "../../../lib/status/stream_status.ts";
+
+const NOW = Date.parse("2026-01-31T12:00:00Z");
+const STATUS: StreamStatus = {
+  schema: "doc",
+  stream: "shop.* -> shop.{collection}",
+  state: "ok",
+  phase: "following",
+  lag_ms: 25,
+  cluster_time: "2026-01-31T11:59:59.975Z",
+  snapshot_done: null,
+  snapshot_total: null,
+  events: 100,
+  rows: 90,
+  overflowed: 0,
+  dead_letters: 0,
+  left_out: 0,
+  oplog_headroom_s: 7_200,
+  last_error: null,
+  owner: "host/1/ab",
+  version: "0.1.0",
+  reported_at: "2026-01-31T11:59:58.500Z",
+  saved_at: "2026-01-31T11:59:58.500Z",
+};
+/** As a relay of version 0.1.0 leaves it. */
+const OLD: StreamStatus = {
+  ...STATUS,
+  stream: "old.data -> doc.data",
+  state: "no sign of life",
+  phase: null,
+  lag_ms: 600_000,
+  cluster_time: null,
+  events: null,
+  rows: null,
+  overflowed: null,
+  oplog_headroom_s: null,
+  version: null,
+  reported_at: null,
+};
+const FORGET = "forget --stream NAME removes the metadata of a stream that is no longer needed.";
+const OPTIONS = { width: 200, now: NOW };
+
+Deno.test("statusText() has a row for each stream", () => {
+  assert.deepEqual(statusText([STATUS], OPTIONS), [
+    "stream                       state  phase      lag    events  rows  dead letters  oplog  reported",
+    "shop.* -> shop.{collection}  ok     following  25 ms  100     90    0             2 h    1.5 s ago",
+  ]);
+});
+
+Deno.test("statusText() leaves out what an older version does not report", () => {
+  assert.deepEqual(statusText([OLD], OPTIONS), [
+    "stream                state            lag     dead letters",
+    "old.data -> doc.data  no sign of life  10 min  0",
+    FORGET,
+  ]);
+});
+
+Deno.test("statusText() shows a snapshot, and the last error below", () => {
+  const failed: StreamStatus = {
+    ...STATUS,
+    state: "failed",
+    snapshot_done: 3,
+    snapshot_total: 9,
+    last_error: "a\nb",
+  };
+  const [, row = "", error] = statusText([failed], OPTIONS);
+  assert.match(row, / failed .* 3 of 9 /);
+  assert.equal(error, "shop.* -> shop.{collection}: a b");
+});
+
+Deno.test("statusText() fits the width", () => {
+  const lines = statusText([{ ...STATUS, last_error: "x".repeat(300) }, OLD], { ...OPTIONS, width: 80 });
+  for (const line of lines) assert.ok(line.length <= 80, line);
+});
+
+Deno.test("statusText() names the way to be rid of a stream that no relay follows", () => {
+  const stopped: StreamStatus = { ...STATUS, state: "stopped" };
+  assert.equal(
+    statusText([STATUS, stopped], OPTIONS).at(-1),
+    FORGET,
+  );
+  assert.equal(statusText([STATUS], OPTIONS).length, 2);
+});
+
+Deno.test("isWell() is true if a stream exists and all are ok", () => {
+  assert.equal(isWell([STATUS, STATUS]), true);
+  for (const wrong of [[], [OLD], [STATUS, OLD]]) assert.equal(isWell(wrong), false);
+});
+
+Deno.test("redrawn() erases the lines that were printed last", () => {
+  assert.equal(redrawn("a\nb", 0), "a\nb");
+  assert.equal(redrawn("a", 2), "\x1b[2A\x1b[Ja");
+});
+
+Deno.test("statusText() shows names and states whole in 80 columns, and leaves other columns out", () => {
+  const snapshot = {
+    ...STATUS,
+    stream: "warehouse.* -> warehouse.{collection}",
+    state: "collections left out",
+    snapshot_done: 14_185,
+    snapshot_total: 150_000,
+  } satisfies StreamStatus;
+  const [header = "", first = "", second = ""] = statusText([STATUS, snapshot], { width: 80, now: NOW });
+  assert.equal(header, "stream                                 state                 lag    dead letters");
+  assert.equal(first, "shop.* -> shop.{collection}            ok                    25 ms  0");
+  assert.equal(second, "warehouse.* -> warehouse.{collection}  collections left out  25 ms  0");
+});

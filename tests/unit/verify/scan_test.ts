@@ -1,0 +1,35 @@
+import assert from "node:assert/strict";
+import type { Passing } from "../../../lib/verify/result.ts";
+import { count } from "../../../lib/verify/scan.ts";
+
+/** Counts of documents, one after the other; the last one stays. */
+const counting = (documents: number[], rows: number, relay: Passing = "passed") =>
+  count({
+    documents: () => Promise.resolve(documents.length > 1 ? documents.shift() ?? 0 : documents[0] ?? 0),
+    rows: () => Promise.resolve(rows),
+    deadLetters: () => Promise.resolve(1),
+    pass: () => Promise.resolve(relay),
+    generations: 3,
+  });
+
+Deno.test("count() judges the rows if the number of documents did not change", async () => {
+  assert.deepEqual(await counting([5, 6, 7, 7], 6), {
+    documents: 7,
+    rows: 6,
+    deadLetters: 1,
+    relay: "passed",
+    missing: 0,
+    extra: 0,
+    changing: 0,
+  });
+});
+
+Deno.test("count() reports changing documents after the last count", async () => {
+  const { missing, extra, changing } = await counting([1, 2, 3, 4, 5, 6, 7], 6);
+  assert.deepEqual([missing, extra, changing], [0, 0, 2]);
+});
+
+Deno.test("count() counts once if no relay runs", async () => {
+  const { documents, missing, extra, changing } = await counting([1, 2, 3], 6, "not running");
+  assert.deepEqual([documents, missing, extra, changing], [1, 0, 6, 0]);
+});

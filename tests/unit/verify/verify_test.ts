@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { Scope } from "../../../lib/source/documents/scope.ts";
+import { UsageError } from "../../../lib/util/errors.ts";
+import { createLogger } from "../../../lib/util/log.ts";
+import { comparable, type ComparableDeps } from "../../../lib/verify/verify.ts";
+
+const SHOP: Readonly<Record<string, readonly string[]>> = {
+  shop: ["orders", "users"],
+  weather: ["readings"],
+};
+
+/** Compares this scope with MongoDB as above; these collections have rows. */
+async function run(
+  [databases, collections]: readonly [string, string],
+  { withRows = [], runs = "once", existing = SHOP }: {
+    readonly withRows?: readonly string[];
+    readonly runs?: ComparableDeps["runs"];
+    readonly existing?: typeof SHOP;
+  } = {},
+) {
+  const warnings: string[] = [];
+  const scope = new Scope({
+    databases: databases.split(","),
+    collections: collections.split(","),
+    exclude: [],
+  });
+  const all = Object.entries(existing).flatMap(([database, names]) =>
+    names.map((collection) => ({ database, collection }))
+  ).filter((each) => scope.includes(each));
+  const { database = "", collection = "" } = scope.only;
+  const found = scope.level === "collection" && all.length === 0 ? [{ database, collection }] : all;
+  const compared = await comparable({
+    scope,
+    found,
+    catalogue: {
+      databases: () => Promise.resolve(Object.keys(existing)),
+      collections: (name) => Promise.resolve(existing[name] ?? []),
+    },
+    hasRows: ({ database, collection }) => Promise.resolve(withRows.includes(`${database}.${collection}`)),
+    runs,
+    log: createLogger({
+      format: "text",
+      level: "warn",
+      write: (line) => warnings.push(line.replace(/^\S+ /, "")),
+    }),
+  });
+  return { compared: compared.map(({ database, collection }) => `${database}.${collection}`), warnings };
+}
+
+const isWrongUsage = (message: string, hint: string) => (error: unknown) => {
+  assert.ok(error instanceof UsageError);
+  assert.deepEqual([error.message, error.hint], [message, hint]);
+  return true;
+};
+
+Deno.test("comparable() are the collections that exist", async () => {
+  assert.deepEqual(await run(["shop", "*"]), { compared: ["shop.orders", "shop.users"], warnings: [] });
+  assert.deepEqual(await run(["shop", "orders"]), { compared: ["shop.orders"], warnings: [] });
+});
+
+Deno.test("comparable() refuses to compare nothing, and names what exists", async () => {
+  await assert.rejects(
+    run(["shpo", "*"]),
+    isWrongUsage(
+      "No database matches shpo; MongoDB shows these: shop, weather",
+      "Did you mean --database shop?",
+    ),
+  );
+  await assert.rejects(
+    run(["shop", "tmp"]),
+    isWrongUsage(
+      "No collection matches tmp; MongoDB shows these: orders, users",
+      "Name one of these with --collection, or grant the user the right to see others.",
+    ),
+  );
+  await assert.rejects(
+    run(["*", "*"], { existing: {} }),
+    isWrongUsage(
+      "Nothing to compare: no collection matches *.*",
+      "MongoDB shows this user none, or --exclude excludes all of them.",
+    ),
+  );
+});
+
+Deno.test("comparable() has a collection that does not exist if it has rows", async () => {
+  assert.deepEqual((await run(["shop", "old"], { withRows: ["shop.old"] })).compared, ["shop.old"]);
+});
+
+Deno.test("comparable() warns of a name that matches nothing beside others that do", async () => {
+  assert.deepEqual(await run(["shop", "orders,usres"]), {
+    compared: ["shop.orders"],
+    warnings: ['WARN  No collection matches name=usres existing="orders, users" did_you_mean=users'],
+  });
+});
+
+Deno.test("comparable() of nothing is warned of if later runs may find something", async () => {
+  const { compared, warnings } = await run(["shpo", "*"], { runs: "forever" });
+  assert.deepEqual([compared, warnings.length], [[], 1]);
+});
