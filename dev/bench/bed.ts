@@ -1,30 +1,26 @@
-/** The servers of a benchmark, and places on them: a collection and the table that it becomes. */
+/** The servers of a benchmark, and its collections and tables on them. */
 import { type Collection, MongoClient } from "mongodb";
-import { removeDatabase, removeSchema } from "../demo/remove.ts";
 import { openTransport } from "../../lib/sink/connection/open_transport.ts";
 import type { Transport } from "../../lib/sink/connection/transport.ts";
 import { parseSinkUrl } from "../../lib/sink/connection/url.ts";
 import { tableExists } from "../../lib/sink/table/create_table.ts";
 import { quoteTable, type TableName } from "../../lib/sink/sql/names.ts";
 import { UserError } from "../../lib/util/errors.ts";
+import { removeDatabase, removeSchema } from "../demo/remove.ts";
+import { progress } from "../servers/progress.ts";
 import { startCratedb } from "../servers/start_cratedb.ts";
 import { startMongodb } from "../servers/start_mongodb.ts";
-import { tell } from "../servers/tell.ts";
-import { type CpuSources, pidOfContainer } from "./cpu.ts";
-import type { TransportName } from "./options.ts";
+import { pidOfContainer, type Servers } from "./sample.ts";
 
-export interface Bed extends AsyncDisposable {
+export interface Bed extends AsyncDisposable, Servers {
   readonly mongodbUrl: string;
-  readonly client: MongoClient;
-  readonly sinkUrls: Readonly<Record<TransportName, string>>;
-  readonly transports: Readonly<Record<TransportName, Transport>>;
-  readonly cpu: CpuSources;
-  /** A new place. */
-  place(): Place;
+  readonly cratedbUrl: string;
+  readonly transport: Transport;
+  newPlace(): Place;
   /**
-   * The names of the Python example, which it cannot be told.
+   * The collection and the table of the Python example, which cannot use others.
    *
-   * @throws UserError when they are taken
+   * @throws UserError when one exists
    */
   examplePlace(): Promise<Place>;
 }
@@ -35,61 +31,49 @@ export interface Place extends AsyncDisposable {
   readonly table: TableName;
 }
 
-/** Half of what a machine of 4 GB has, as CrateDB recommends. */
+/** Half the memory of a machine with 4 GB, as CrateDB recommends. */
 const HEAP = "-Xms2g -Xmx2g";
-
-const EXAMPLE = {
-  database: "testdrive",
-  collection: "data",
-  table: { schema: "doc", name: "cdc-testdrive" },
-};
 
 /** @throws {NoServerError} */
 export async function openBed(): Promise<Bed> {
   await using opening = new AsyncDisposableStack();
   const mongodb = opening.use(await startMongodb());
   const cratedb = opening.use(await startCratedb({ javaOptions: HEAP }));
-  tell(mongodb.description);
-  tell(cratedb.description);
+  progress(mongodb.description);
+  progress(cratedb.description);
   const schema = `bench_${crypto.randomUUID().slice(0, 8)}`;
-  const sinkUrls = { http: cratedb.httpUrl, wire: cratedb.wireUrl };
-  opening.defer(() => removeSchema(sinkUrls.http, schema));
+  const cratedbUrl = cratedb.httpUrl;
+  opening.defer(() => removeSchema(cratedbUrl, schema));
   opening.defer(() => removeDatabase(mongodb.url, schema));
   const client = opening.use(new MongoClient(mongodb.url));
-  const transports = {
-    http: opening.use(await openTransport(parseSinkUrl(sinkUrls.http))),
-    wire: opening.use(await openTransport(parseSinkUrl(sinkUrls.wire))),
-  };
+  const transport = opening.use(await openTransport(parseSinkUrl(cratedbUrl)));
   const placeOf = (collection: Collection, table: TableName): Place => ({
     collection,
     table,
     async [Symbol.asyncDispose]() {
       await collection.drop();
-      await transports.http.query(`DROP TABLE IF EXISTS ${quoteTable(table)}`);
+      await transport.query(`DROP TABLE IF EXISTS ${quoteTable(table)}`);
     },
   });
-  const cratedbPid = cratedb.containerId === undefined
-    ? undefined
-    : await pidOfContainer(cratedb.containerId);
+  const { containerId } = cratedb;
+  const cratedbPid = containerId === undefined ? undefined : await pidOfContainer(containerId);
   const open = opening.move();
   let places = 0;
   return {
     mongodbUrl: mongodb.url,
+    cratedbUrl,
     client,
-    sinkUrls,
-    transports,
-    cpu: { mongodb: client, cratedbPid },
-    place() {
+    transport,
+    cratedbPid,
+    newPlace() {
       const name = `data_${++places}`;
       return placeOf(client.db(schema).collection(name), { schema, name });
     },
     async examplePlace() {
-      const { table } = EXAMPLE;
-      const collection = client.db(EXAMPLE.database).collection(EXAMPLE.collection);
-      if (await collection.findOne() !== null || await tableExists(transports.http, table)) {
-        throw new UserError(
-          `${collection.namespace} or ${quoteTable(table)} is there already, and would be removed`,
-        );
+      const table = { schema: "doc", name: "cdc-testdrive" };
+      const collection = client.db("testdrive").collection("data");
+      if (await collection.findOne() !== null || await tableExists(transport, table)) {
+        throw new UserError(`${collection.namespace} or ${quoteTable(table)} exists and would be removed`);
       }
       return placeOf(collection, table);
     },

@@ -1,36 +1,48 @@
 /**
- * How fast the relay is, beside what the databases take and give alone, in one run on the same servers. The ratios
- * count; the times are those of this machine. See `docs/benchmarks.md`.
+ * Measures relays, and other tools, in one run on the same servers. See `docs/benchmarks.md`.
  *
  *     deno task bench [--lines inserts,freshness] [--program name='COMMAND' …] [--json FILE]
  */
-import { UsageError } from "../../lib/util/errors.ts";
+import { messageOf, UsageError } from "../../lib/util/errors.ts";
 import { STDOUT } from "../../lib/util/standard_streams.ts";
+import { progress } from "../servers/progress.ts";
 import { queryCratedb } from "../servers/query_cratedb.ts";
-import { tell } from "../servers/tell.ts";
 import { type Bed, openBed } from "./bed.ts";
-import { LINES } from "./lines.ts";
-import { type BenchOptions, parseOptions } from "./options.ts";
-import { readyMade } from "./ready_made.ts";
+import { relayContender, toolContender } from "./contender.ts";
+import { SCALES } from "./documents.ts";
+import { type Line, LINES } from "./lines.ts";
+import { type BenchOptions, OWN, parseOptions } from "./options.ts";
 import { type Report, type Result, table } from "./report.ts";
-import { runLine } from "./run_line.ts";
 
-/** @returns whether all could be measured */
+/** @returns whether all measurements succeeded */
 async function bench(options: BenchOptions): Promise<boolean> {
   await using bed = await openBed();
   const versions = await versionsOf(bed);
-  await warmUp(bed, options);
+  if (options.warmUp > 0) {
+    progress(`Warming up with ${options.warmUp} rows …`);
+    const warmUp: BenchOptions = { ...options, changes: options.warmUp };
+    await measure(LINES.snapshot[0], relayContender(bed, OWN), { bed, options: warmUp });
+  }
+  const contenders = [
+    ...options.programs.map((program) => relayContender(bed, program)),
+    ...options.against.map((program) => toolContender(bed, program)),
+  ];
   const results: Result[] = [];
   const failures: string[] = [];
-  const add = (result: Result) => {
-    results.push(result);
-    tell(table([result]).join("\n"));
-  };
-  const fail = (message: string) => {
-    failures.push(message);
-    tell(message);
-  };
-  for (const name of options.lines) await runLine(LINES[name], { bed, options, add, fail });
+  for (const line of options.lines.flatMap<Line>((name) => LINES[name])) {
+    for (const contender of contenders.filter(({ verify }) => line.anyTool || verify)) {
+      const title = `${line.title}: ${contender.name}`;
+      progress(`${title} …`);
+      try {
+        const result = await measure(line, contender, { bed, options });
+        results.push(result);
+        progress(table([result]).join("\n"));
+      } catch (error) {
+        failures.push(`${title}: ${messageOf(error)}`);
+        progress(messageOf(error));
+      }
+    }
+  }
   const report: Report = {
     date: new Date().toISOString(),
     versions,
@@ -44,22 +56,31 @@ async function bench(options: BenchOptions): Promise<boolean> {
   return failures.length === 0;
 }
 
+async function measure(
+  line: Line,
+  contender: ReturnType<typeof toolContender>,
+  { bed, options }: { readonly bed: Bed; readonly options: BenchOptions },
+): Promise<Result> {
+  const count = Math.ceil(options.changes / SCALES[line.shape].share);
+  const sample = await line.measure({ bed, contender, shape: line.shape, count, seconds: options.seconds });
+  if (sample.changes === 0) throw new Error("No change became a row");
+  const { seconds, ...figures } = sample;
+  return {
+    line: line.title,
+    name: contender.name,
+    changesPerSecond: sample.changes / seconds,
+    ...figures,
+  };
+}
+
 /** @example OUT: {Deno: "2.9.0", MongoDB: "7.0.2", CrateDB: "5.7.6"} */
-async function versionsOf({ client, sinkUrls }: Bed): Promise<Report["versions"]> {
+async function versionsOf({ client, cratedbUrl }: Bed): Promise<Report["versions"]> {
   const { version } = await client.db("admin").command({ buildInfo: 1 });
   const [node] = await queryCratedb(
-    sinkUrls.http,
+    cratedbUrl,
     "SELECT version['number'] AS number FROM sys.nodes LIMIT 1",
   );
   return { Deno: Deno.version.deno, MongoDB: version, CrateDB: String(node?.number) };
-}
-
-/** So that the server's compiler and caches are as they are after a while. */
-async function warmUp(bed: Bed, { warmUp, transports }: BenchOptions): Promise<void> {
-  if (warmUp === 0) return;
-  tell(`Warming up with ${warmUp} rows …`);
-  const count = Math.ceil(warmUp / 2 / transports.length); // Each row is written twice.
-  for (const transport of transports) await readyMade(bed, { shape: "small", count, transport });
 }
 
 if (import.meta.main) {
@@ -67,7 +88,7 @@ if (import.meta.main) {
     if (!await bench(parseOptions(Deno.args))) Deno.exit(1);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    tell(error.message);
+    progress(error.message);
     Deno.exit(2);
   }
 }

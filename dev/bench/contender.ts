@@ -1,84 +1,69 @@
-/** What is measured: a relay of this project in some version, or another tool. */
+/** A measured program: a version of the relay, or another tool. */
 import { setTimeout as delay } from "node:timers/promises";
 import { type Running, startCommand } from "../process/program.ts";
 import type { Bed, Place } from "./bed.ts";
 import { makeDocument } from "./documents.ts";
-import type { Program, TransportName } from "./options.ts";
-import { rowsThere } from "./visible.ts";
+import { countRows } from "./visible.ts";
+
+/** A relay or another tool: its name in the results, and the command that starts it. */
+export interface Program {
+  readonly name: string;
+  readonly command: string;
+}
 
 export interface Contender {
   readonly name: string;
-  /** How rows reach CrateDB; undefined where the tool decides. */
-  readonly transport: TransportName | undefined;
-  /** Names a collection that it can follow, and the table that it makes. */
+  /** Returns a collection that it can follow, and the table that it creates. */
   place(): Promise<Place>;
   start(place: Place): Running;
-  /** Resolves when it has begun to read what is there. */
+  /** Resolves when it begins to read. */
   reading(running: Running): Promise<unknown>;
   /** Resolves when it follows the changes. */
   following(running: Running, place: Place): Promise<unknown>;
+  /** Compares the collection and its table repeatedly. Relays only. */
+  readonly verify?: (place: Place) => Running;
 }
 
-export interface Relay extends Contender {
-  readonly transport: TransportName;
-  /** Compares the collection and its table, again and again. */
-  verify(place: Place): Running;
-}
-
-/** For a snapshot of many documents, in milliseconds. */
+/** For a snapshot of many documents. */
 const READY_TIMEOUT_MS = 600_000;
 
-export function relayContender(bed: Bed, { name, command }: Program, transport: TransportName): Relay {
-  const run = ({ collection, table }: Place, name: string, more: readonly string[] = []) =>
+export function relayContender(bed: Bed, { name, command }: Program): Contender {
+  const run = ({ collection, table }: Place, name: string, ...flags: readonly string[]) =>
     startCommand(command, [
-      name,
-      ...["--database", collection.dbName, "--collection", collection.collectionName],
-      ...["--table", `${table.schema}.${table.name}`, ...more],
-    ], { env: { MONGODB_URL: bed.mongodbUrl, CRATEDB_URL: bed.sinkUrls[transport] } });
+      ...[name, "--database", collection.dbName, "--collection", collection.collectionName],
+      ...["--table", `${table.schema}.${table.name}`, ...flags],
+    ], { env: { MONGODB_URL: bed.mongodbUrl, CRATEDB_URL: bed.cratedbUrl } });
   return {
     name,
-    transport,
-    place: () => Promise.resolve(bed.place()),
+    place: () => Promise.resolve(bed.newPlace()),
     start: (place) => run(place, "cdc-relay"),
-    verify: (place) => run(place, "verify", ["--watch"]),
+    verify: (place) => run(place, "verify", "--watch"),
     reading: (running) => running.waitForLine(/Opening a new change stream/),
     following: (running) => running.waitForLine(/\bReady\b/, { timeout: READY_TIMEOUT_MS }),
   };
 }
 
-/** A tool cannot be asked: it follows when a document that is inserted meanwhile has its row. */
+/** A tool follows the changes if an inserted document gets a row. */
 export const toolContender = (bed: Bed, { name, command }: Program): Contender => ({
   name,
-  transport: undefined,
   place: () => bed.examplePlace(),
-  start(place) {
-    const values = placeholders(bed, place);
-    return startCommand(filled(command, values), [], {
-      env: {
-        MONGODB_URL: values.mongodb,
-        MONGODB_DATABASE: values.database,
-        MONGODB_COLLECTION: values.collection,
-        CRATEDB_URL: values.cratedb,
-        CRATEDB_SQLALCHEMY_URL: values.cratedb,
-        CRATEDB_TABLE: values.table,
-      },
-    });
+  start({ collection, table }) {
+    return startCommand(
+      filled(command, {
+        mongodb: bed.mongodbUrl,
+        "mongodb-host": new URL(bed.mongodbUrl.replace(/^mongodb/, "http")).host,
+        database: collection.dbName,
+        collection: collection.collectionName,
+        cratedb: bed.cratedbUrl,
+        schema: table.schema,
+        table: table.name,
+      }),
+      [],
+    );
   },
   reading: () => Promise.resolve(),
-  following: (running, place) => probed(bed, running, place),
+  following: (running, place) => probe(bed, running, place),
 });
-
-function placeholders(bed: Bed, { collection, table }: Place) {
-  return {
-    mongodb: bed.mongodbUrl,
-    "mongodb-host": new URL(bed.mongodbUrl.replace(/^mongodb/, "http")).host,
-    database: collection.dbName,
-    collection: collection.collectionName,
-    cratedb: bed.sinkUrls.http,
-    schema: table.schema,
-    table: table.name,
-  };
-}
 
 /** @example IN: "load mongodb://{mongodb-host}/{database}", {"mongodb-host": "a:1", database: "b"} → OUT: "load mongodb://a:1/b" */
 export const filled = (command: string, values: Readonly<Record<string, string>>): string =>
@@ -86,20 +71,19 @@ export const filled = (command: string, values: Readonly<Record<string, string>>
 
 const PROBE_INTERVAL_MS = 500;
 const PROBES = 120;
-/** Of what a tool told, when it does not follow. */
 const LAST_LINES = 20;
-/** Documents have a date that grows with their number; Python knows none after the year 9999. */
+/** The date of a document grows with its number, and Python's dates end with the year 9999. */
 const FIRST_PROBE = 1_000_000_000;
 
-/** Documents whose `seq` is negative, so that nobody counts them. */
-async function probed(bed: Bed, running: Running, { collection, table }: Place): Promise<void> {
+/** Inserts documents with a negative `seq`, which the measurements ignore. */
+async function probe(bed: Bed, running: Running, { collection, table }: Place): Promise<void> {
   let ended = false;
   const status = running.status.then(() => ended = true);
   for (let probe = 1; probe <= PROBES && !ended; probe++) {
     await collection.insertOne({ ...makeDocument("small", FIRST_PROBE + probe), seq: -probe });
     await Promise.race([status, delay(PROBE_INTERVAL_MS)]);
-    if (await rowsThere(bed.transports.http, table, "data['seq'] < 0") > 0) return;
+    if (await countRows(bed.transport, table, "data['seq'] < 0") > 0) return;
   }
-  const why = ended ? "It has ended" : "No row came within a minute";
+  const why = ended ? "The tool has ended" : "No row appeared within a minute";
   throw new Error([why, ...running.stderr.slice(-LAST_LINES)].join("\n"));
 }

@@ -1,17 +1,17 @@
-/** The documents of the benchmark. A serial number alone determines a document. */
+/** The documents of the benchmark, determined by their serial numbers. */
 import { BSON, type Document } from "mongodb";
 
 /** Small: about 180 bytes. Wide: 200 fields. Large: about 100 kB. */
 export type Shape = "small" | "wide" | "large";
 
-/** How many documents of a shape stand for so many small ones, and how many are written at once. */
+/** Number of small documents that one of a shape replaces, and documents of one bulk. */
 export const SCALES: Readonly<Record<Shape, { readonly share: number; readonly bulk: number }>> = {
   small: { share: 1, bulk: 1_000 },
   wide: { share: 20, bulk: 100 },
   large: { share: 100, bulk: 20 },
 };
 
-/** Every document has a number `seq`, which each change sets anew: it tells which changes a row has. */
+/** Each change sets `seq`, so that a row shows which changes it contains. */
 export function makeDocument(shape: Shape, serial: number): Document & { readonly _id: BSON.ObjectId } {
   return { _id: idOf(serial), seq: serial, ...FIELDS[shape](serial) };
 }
@@ -44,7 +44,7 @@ const FIELDS: Readonly<Record<Shape, (serial: number) => Document>> = {
   }),
 };
 
-/** The kinds of values of wide documents take turns. */
+/** Values of the fields of wide documents, in turn. */
 const WIDE: readonly ((serial: number) => unknown)[] = [
   (serial) => hash(serial),
   (serial) => double(serial, 10_000),

@@ -1,123 +1,58 @@
-/** The lines of the benchmark: what is written, and what the table has in the end. */
+/** The lines of the benchmark. */
 import type { Collection } from "mongodb";
-import { makeDocument, SCALES, type Shape } from "./documents.ts";
-import { mixedBacklog } from "./mixed_backlog.ts";
-import type { Outcome } from "./visible.ts";
+import type { Shape } from "./documents.ts";
+import { freshness } from "./freshness.ts";
+import { drainBacklog, insertDocuments, live, snapshot, type Task, verification } from "./measure.ts";
+import { BULK, mixedBacklog } from "./mixed_backlog.ts";
+import type { Sample } from "./sample.ts";
 
-/** How the sink is given the rows of a line ready-made. */
-export type ReadyMade = "new keys" | "again" | "deletes";
-
-/** Changes that wait for the relay when it starts. */
-export interface BacklogLine {
-  readonly kind: "backlog";
+export interface Line {
   readonly title: string;
   readonly shape: Shape;
-  readonly readyMade: ReadyMade;
-  /** Rows that the table has before, of so many changes. */
-  readonly rowsBefore: (changes: number) => number;
-  readonly write: (collection: Collection, changes: number) => Promise<Outcome>;
+  /** Whether tools other than the relay can run it. */
+  readonly anyTool?: boolean;
+  readonly measure: (task: Task) => Promise<Sample>;
 }
 
-/** The time from an insert to its row, at a steady rate. */
-export interface FreshnessLine {
-  readonly kind: "freshness";
-  readonly title: string;
-  /** Inserts a second. */
-  readonly rates: readonly number[];
-}
+/** Changes of existing rows, written while the relay is stopped. */
+const changes = (
+  title: string,
+  write: (collection: Collection, count: number) => Promise<number>,
+): [Line] => [{ title, shape: "small", measure: (task) => drainBacklog(task, { write, hasRows: true }) }];
 
-/** Documents that are there before the start. */
-export interface SnapshotLine {
-  readonly kind: "snapshot";
-  readonly title: string;
-  readonly shape: Shape;
-}
-
-/** Inserts as fast as MongoDB takes them, of documents that are followed already. */
-export interface LiveLine {
-  readonly kind: "live";
-  readonly title: string;
-  readonly shape: Shape;
-}
-
-/** Documents and rows that are compared. */
-export interface VerificationLine {
-  readonly kind: "verification";
-  readonly title: string;
-  readonly shape: Shape;
-}
-
-export type Line = BacklogLine | SnapshotLine | LiveLine | FreshnessLine | VerificationLine;
+const inserts = (title: string, shape: Shape): [Line] => [{
+  title,
+  shape,
+  measure: (task) =>
+    drainBacklog(task, {
+      hasRows: false,
+      write: (collection, count) => insertDocuments(collection, { shape, count }),
+    }),
+}];
 
 export const LINES = {
-  inserts: inserts("small", "inserts"),
-  updates: {
-    kind: "backlog",
-    title: "updates",
+  inserts: inserts("inserts", "small"),
+  updates: changes("updates", async (collection, count) => {
+    return (await collection.updateMany({}, { $inc: { seq: count } })).modifiedCount;
+  }),
+  deletes: changes("deletes", async (collection) => (await collection.deleteMany({})).deletedCount),
+  mixed: changes("mixed, with hot keys", async (collection, count) => {
+    const bulks = mixedBacklog(count);
+    for (const bulk of bulks) await collection.bulkWrite(bulk);
+    return bulks.length * BULK;
+  }),
+  wide: inserts("inserts of 200 fields", "wide"),
+  large: inserts("inserts of 100 kB", "large"),
+  snapshot: [{ title: "snapshot", shape: "small", anyTool: true, measure: snapshot }],
+  "snapshot-wide": [{ title: "snapshot of 200 fields", shape: "wide", anyTool: true, measure: snapshot }],
+  verify: [{ title: "verify", shape: "small", measure: verification }],
+  live: [{ title: "inserts while it follows", shape: "small", anyTool: true, measure: live }],
+  freshness: [10, 100, 1_000, 5_000].map((rate): Line => ({
+    title: `fresh at ${rate.toLocaleString("en")}/s`,
     shape: "small",
-    readyMade: "again",
-    rowsBefore: (changes) => changes,
-    async write(collection, changes) {
-      await collection.updateMany({}, { $inc: { seq: changes } });
-      return { changes, rows: changes, sum: sumTo(changes) + changes ** 2, last: 2 * changes };
-    },
-  },
-  deletes: {
-    kind: "backlog",
-    title: "deletes",
-    shape: "small",
-    readyMade: "deletes",
-    rowsBefore: (changes) => changes,
-    async write(collection, changes) {
-      await collection.deleteMany({});
-      return { changes, rows: 0, sum: 0, last: undefined };
-    },
-  },
-  mixed: {
-    kind: "backlog",
-    title: "mixed, with hot keys",
-    shape: "small",
-    readyMade: "again",
-    rowsBefore: (changes) => changes,
-    async write(collection, changes) {
-      const { bulks, outcome } = mixedBacklog(changes);
-      for (const bulk of bulks) await collection.bulkWrite([...bulk]);
-      return outcome;
-    },
-  },
-  wide: inserts("wide", "inserts of 200 fields"),
-  large: inserts("large", "inserts of 100 kB"),
-  snapshot: { kind: "snapshot", title: "snapshot", shape: "small" },
-  "snapshot-wide": { kind: "snapshot", title: "snapshot of 200 fields", shape: "wide" },
-  verify: { kind: "verification", title: "verify", shape: "small" },
-  live: { kind: "live", title: "inserts while it follows", shape: "small" },
-  freshness: { kind: "freshness", title: "fresh", rates: [10, 100, 1_000, 5_000] },
-} as const satisfies Readonly<Record<string, Line>>;
+    anyTool: rate <= 10,
+    measure: (task) => freshness(task, rate),
+  })),
+} as const satisfies Readonly<Record<string, readonly Line[]>>;
 
 export type LineName = keyof typeof LINES;
-
-function inserts(shape: Shape, title: string): BacklogLine {
-  return {
-    kind: "backlog",
-    title,
-    shape,
-    readyMade: "new keys",
-    rowsBefore: () => 0,
-    write: (collection, changes) => insertDocuments(collection, { shape, count: changes }),
-  };
-}
-
-/** Inserts the documents 1, 2, … of a shape. */
-export async function insertDocuments(
-  collection: Collection,
-  { shape, count }: { readonly shape: Shape; readonly count: number },
-): Promise<Outcome> {
-  const { bulk } = SCALES[shape];
-  for (let first = 1; first <= count; first += bulk) {
-    const length = Math.min(bulk, count - first + 1);
-    await collection.insertMany(Array.from({ length }, (_, at) => makeDocument(shape, first + at)));
-  }
-  return { changes: count, rows: count, sum: sumTo(count), last: count };
-}
-
-const sumTo = (last: number): number => last * (last + 1) / 2;

@@ -1,69 +1,63 @@
-/** Shows one write and the row that results from it, side by side. */
+/** Shows one write and the resulting row, side by side. */
 import { inspect } from "node:util";
 import { BSON } from "mongodb";
-import { type Json, jsonText, parseJson } from "../../lib/util/lossless_json.ts";
 import { normalizeDocument, normalizeRow } from "../../lib/mapping/normalize.ts";
-import { poll } from "./poll.ts";
+import { type Json, jsonText, parseJson } from "../../lib/util/lossless_json.ts";
+import { textTable } from "../../lib/util/text.ts";
 import type { Screen } from "./screen.ts";
 import type { SeenDocument, SeenRow, Sides } from "./sides.ts";
 import type { Step } from "./steps.ts";
-import { textTable } from "../../lib/util/text.ts";
-
-interface Seen {
-  readonly document: SeenDocument | undefined;
-  readonly row: SeenRow | undefined;
-}
-
-export interface ShowStepOptions {
-  readonly sides: Sides;
-  readonly screen: Screen;
-  readonly signal: AbortSignal;
-}
 
 /** @throws UserError when the row does not become equal to the document */
-export async function showStep(step: Step, { sides, screen, signal }: ShowStepOptions): Promise<void> {
-  const { collection, command, title } = step;
-  const before = (await sides.documents(collection, { _id: step._id }))[0];
+export async function showStep(step: Step, sides: Sides, screen: Screen): Promise<void> {
+  const { collection, command, title, _id } = step;
+  const before = await sides.document(collection, _id);
   await step.write(sides.collection(collection));
   const written = performance.now();
-  const document = (await sides.documents(collection, { _id: step._id }))[0];
+  const document = await sides.document(collection, _id);
   const oid = (document ?? before)?.oid ?? "";
-  const row = await poll(async () => {
-    const seen = await sides.row(collection, oid);
-    return isOf(document, seen) ? { seen } : undefined;
-  }, { signal, what: `the row of ${command}` });
+  let row: SeenRow | undefined;
+  await sides.until(async () => {
+    row = await sides.row(collection, oid);
+    return isEqual(document, row);
+  }, `The row of ${command}`);
   const elapsed = Math.max(1, Math.round(performance.now() - written));
-  const types = await sides.columnTypes(collection);
+  const table = {
+    header: ["field", "document in MongoDB", `row in ${sides.sink}`, "in", "column"],
+    rows: cells(document, row, await sides.columnTypes(collection)),
+  };
   const note = step.note?.[sides.sink];
   screen.print(
     "",
-    `${screen.strong(title)} (${document ? "in the table" : "gone from the table"} after ${elapsed} ms)`,
-    ...indented([screen.faint(`> ${command}`)]),
-    ...indented(
-      textTable({
-        header: ["field", "document in MongoDB", `row in ${sides.sink}`, "in", "column"],
-        rows: cells({ document, row: row.seen }, types),
-      }, screen.width - INDENT.length).map((line, at) => at === 0 ? screen.strong(line) : line),
-    ),
-    ...indented(note ? [screen.faint(note)] : []),
+    `${screen.strong(title)} (${document ? "in the table" : "deleted from the table"} after ${elapsed} ms)`,
+    ...[
+      screen.faint(`> ${command}`),
+      ...textTable(table, screen.width - INDENT.length).map((line, at) =>
+        at === 0 ? screen.strong(line) : line
+      ),
+      ...note ? [screen.faint(note)] : [],
+    ].map((line) => INDENT + line),
   );
 }
 
 const INDENT = "  ";
-const indented = (lines: readonly string[]): string[] => lines.map((line) => INDENT + line);
 
-const isOf = (document: SeenDocument | undefined, row: SeenRow | undefined): boolean =>
+const isEqual = (document: SeenDocument | undefined, row: SeenRow | undefined): boolean =>
   document
     ? row !== undefined && normalizeRow(row.data, row.overflow) === normalizeDocument(document.bytes)
     : row === undefined;
 
-/** A field that is partly in `overflow` has two lines. */
-function cells({ document, row }: Seen, types: ReadonlyMap<string, string>): string[][] {
+/** A field that is split between `data` and `overflow` takes two lines. */
+function cells(
+  document: SeenDocument | undefined,
+  row: SeenRow | undefined,
+  types: ReadonlyMap<string, string>,
+): string[][] {
   if (!document) return [["_id", "no document", "no row"]];
   const values = BSON.deserialize(document.bytes, { promoteValues: false, bsonRegExp: true });
-  const parts = { data: members(row?.data), overflow: members(row?.overflow) };
+  const parts = Object.entries({ data: members(row?.data), overflow: members(row?.overflow) });
   return Object.entries(values).flatMap(([name, value]) =>
-    Object.entries(parts).flatMap(([part, values]) => {
+    parts.flatMap(([part, values]) => {
       const json = values.get(name);
       return json === undefined ? [] : [[jsonText(json), part]];
     }).map(([json = "", part = ""], at) =>

@@ -1,20 +1,16 @@
-/** Both sides of the demo: documents in MongoDB, and rows that a query of the sink sees. */
+/** Both sides of the demo: documents in MongoDB, and the rows that a query of the sink returns. */
 import type { Collection, Db } from "mongodb";
 import { fieldsByName } from "../../lib/bson/bson.ts";
 import { keyText } from "../../lib/key/key_text.ts";
-import { quoteTable, type TableName } from "../../lib/sink/sql/names.ts";
+import { UserError } from "../../lib/mod.ts";
 import { isRetryable, isUnknownRelation } from "../../lib/sink/connection/sink_error.ts";
-import type { Parameter, Transport } from "../../lib/sink/connection/transport.ts";
+import type { Transport } from "../../lib/sink/connection/transport.ts";
+import { quoteTable, type TableName } from "../../lib/sink/sql/names.ts";
+import { eventually } from "../servers/eventually.ts";
 import type { DemoDocument } from "./steps.ts";
-
-export interface SidesOptions {
-  readonly db: Db;
-  readonly transport: Transport;
-}
 
 /** A row, as JSON text. */
 export interface SeenRow {
-  readonly oid: string;
   readonly data: string;
   readonly overflow: string | null;
 }
@@ -28,20 +24,22 @@ const COLUMN_TYPES = `SELECT column_details['path'][1], data_type FROM informati
   WHERE table_schema = $1 AND table_name = $2 AND column_details['name'] = 'data'
     AND array_length(column_details['path'], 1) = 1`;
 
+const WAIT_MS = 30_000;
+const POLL_MS = 2;
+
 export class Sides {
   readonly #db: Db;
   readonly #transport: Transport;
+  readonly #signal: AbortSignal;
 
-  constructor({ db, transport }: SidesOptions) {
-    this.#db = db;
-    this.#transport = transport;
+  constructor(db: Db, transport: Transport, signal: AbortSignal) {
+    [this.#db, this.#transport, this.#signal] = [db, transport, signal];
   }
 
   get sink(): Transport["dialect"]["name"] {
     return this.#transport.dialect.name;
   }
 
-  /** The table of a collection, as the relay is told to name it. */
   tableOf(collection: string): TableName {
     return { schema: this.#db.databaseName, name: collection };
   }
@@ -50,47 +48,45 @@ export class Sides {
     return this.#db.collection(name);
   }
 
-  async documents(name: string, filter: Partial<Pick<DemoDocument, "_id">> = {}): Promise<SeenDocument[]> {
-    const found = await this.collection(name).find(filter, { raw: true }).toArray();
-    return found.flatMap((raw) => {
-      const bytes = raw as unknown as Uint8Array;
-      const id = fieldsByName(bytes).get("_id");
-      return id ? [{ oid: keyText(id), bytes }] : [];
-    });
+  async document(name: string, _id: DemoDocument["_id"]): Promise<SeenDocument | undefined> {
+    const bytes = await this.collection(name).findOne({ _id }, { raw: true }) as Uint8Array | null;
+    const id = bytes && fieldsByName(bytes).get("_id");
+    return id ? { oid: keyText(id), bytes } : undefined;
   }
 
-  rows(name: string): Promise<SeenRow[]> {
-    return this.#rows(name, "");
-  }
-
-  /** Asks for a range: by its key alone, CrateDB shows a row before other queries see it. */
+  /** A range query: a query by primary key returns a row before other queries see it. */
   async row(name: string, oid: string): Promise<SeenRow | undefined> {
-    return (await this.#rows(name, "WHERE oid >= $1 AND oid <= $1", [oid]))[0];
+    try {
+      const table = quoteTable(this.tableOf(name));
+      const sql = `SELECT data::text, overflow::text FROM ${table} WHERE oid >= $1 AND oid <= $1`;
+      const { rows: [row] } = await this.#transport.query(sql, [oid]);
+      return row && { data: String(row[0]), overflow: row[1] === null ? null : String(row[1]) };
+    } catch (error) {
+      // The relay is creating or rebuilding the table.
+      if (isUnknownRelation(error) || isRetryable(error)) return undefined;
+      throw error;
+    }
   }
 
-  /** CrateDB's types of the columns below `data`. */
+  /**
+   * Polls until the condition holds.
+   *
+   * @throws UserError after 30 s; the signal's reason when it is aborted
+   */
+  async until(condition: () => Promise<boolean>, what: string): Promise<void> {
+    await eventually(async () => {
+      if (await condition()) return;
+      throw new UserError(`${what} did not appear within ${WAIT_MS / 1_000} s.`, {
+        hint: "Run the demo with --log-level info to see the log of the relay.",
+      });
+    }, { timeout: WAIT_MS, interval: POLL_MS, signal: this.#signal });
+  }
+
+  /** CrateDB's types of the columns of `data`. */
   async columnTypes(name: string): Promise<ReadonlyMap<string, string>> {
     if (this.sink !== "CrateDB") return new Map();
     const { rows } = await this.#transport.query(COLUMN_TYPES, [this.tableOf(name).schema, name]);
     return new Map(rows.map(([path, type]) => [String(path), typeName(String(type))]));
-  }
-
-  async #rows(name: string, condition: string, parameters: readonly Parameter[] = []): Promise<SeenRow[]> {
-    try {
-      const { rows } = await this.#transport.query(
-        `SELECT oid, data::text, overflow::text FROM ${quoteTable(this.tableOf(name))} ${condition}`,
-        parameters,
-      );
-      return rows.map(([oid, data, overflow]) => ({
-        oid: String(oid),
-        data: String(data),
-        overflow: overflow === null ? null : String(overflow),
-      }));
-    } catch (error) {
-      // The table is being made, or rebuilt.
-      if (isUnknownRelation(error) || isRetryable(error)) return [];
-      throw error;
-    }
   }
 }
 

@@ -1,4 +1,4 @@
-/** What the demo writes, one step after the other. */
+/** The writes of the demo, in order. */
 import { BSON, type Collection, type Document } from "mongodb";
 import type { Dialect } from "../../lib/sink/sql/dialect.ts";
 
@@ -8,12 +8,12 @@ export interface DemoDocument extends Document {
 
 export interface Step {
   readonly title: string;
-  /** The write, as one would type it. */
+  /** The write in the shell's notation. */
   readonly command: string;
   readonly collection: string;
   readonly _id: DemoDocument["_id"];
   readonly write: (collection: Collection<DemoDocument>) => Promise<unknown>;
-  /** What there is to see in the sink. */
+  /** Explains the row, for each kind of sink. */
   readonly note?: Partial<Record<Dialect["name"], string>>;
 }
 
@@ -46,56 +46,52 @@ const EVERY_TYPE = {
   object: { nested: { deep: new Double(0.5) }, list: [] },
 };
 
-const conflicting = (_id: BSON.Int32, temperature: unknown) => ({
-  collection: "conflicts",
-  _id,
-  write: (collection: Collection<DemoDocument>) => collection.insertOne({ _id, temperature }),
-});
+/** An insert into `conflicts`. */
+const conflicting = (title: string, temperature: unknown, literal: string, id: number): Step => {
+  const _id = new Int32(id);
+  return {
+    title: `Conflicting types, ${title}`,
+    command: `db.conflicts.insertOne({_id: ${id}, temperature: ${literal}})`,
+    collection: "conflicts",
+    _id,
+    write: (collection) => collection.insertOne({ _id, temperature }),
+  };
+};
 
-export const STEPS: readonly Step[] = [
+const OSLO = { collection: "readings", _id: "oslo" };
+
+export const STEPS: readonly [Step, ...Step[]] = [
   {
+    ...OSLO,
     title: "Insert",
     command: "db.readings.insertOne({_id: 'oslo', temperature: 4.5, humidity: 81, at: …, tags: […]})",
-    collection: "readings",
-    _id: "oslo",
-    write: (collection) =>
-      collection.insertOne(
-        {
-          _id: "oslo",
-          temperature: new Double(4.5),
-          humidity: new Int32(81),
-          at: new Date("2024-07-12T01:17:42Z"),
-          tags: ["coast", "north"],
-        },
-      ),
+    write: (collection) => {
+      const values = { temperature: new Double(4.5), humidity: new Int32(81), tags: ["coast", "north"] };
+      return collection.insertOne({ _id: "oslo", ...values, at: new Date("2024-07-12T01:17:42Z") });
+    },
   },
   {
+    ...OSLO,
     title: "Update",
     command: "db.readings.updateOne({_id: 'oslo'}, {$set: {temperature: 5.25, 'tags.1': 'rain'}})",
-    collection: "readings",
-    _id: "oslo",
-    write: (collection) =>
-      collection.updateOne(
-        { _id: "oslo" },
-        { $set: { temperature: new Double(5.25), "tags.1": "rain" } },
-      ),
+    write: (collection) => {
+      const $set = { temperature: new Double(5.25), "tags.1": "rain" };
+      return collection.updateOne({ _id: "oslo" }, { $set });
+    },
   },
   {
+    ...OSLO,
     title: "Replace",
     command: "db.readings.replaceOne({_id: 'oslo'}, {temperature: 5.5, wind: {speed: 7.2, from: 'NW'}})",
-    collection: "readings",
-    _id: "oslo",
-    write: (collection) =>
-      collection.replaceOne(
-        { _id: "oslo" },
-        { temperature: new Double(5.5), wind: { speed: new Double(7.2), from: "NW" } },
-      ),
+    write: (collection) => {
+      const wind = { speed: new Double(7.2), from: "NW" };
+      return collection.replaceOne({ _id: "oslo" }, { temperature: new Double(5.5), wind });
+    },
   },
   {
+    ...OSLO,
     title: "Delete",
     command: "db.readings.deleteOne({_id: 'oslo'})",
-    collection: "readings",
-    _id: "oslo",
     write: (collection) => collection.deleteOne({ _id: "oslo" }),
   },
   {
@@ -105,28 +101,20 @@ export const STEPS: readonly Step[] = [
     _id: EVERY_TYPE._id,
     write: (collection) => collection.insertOne(EVERY_TYPE),
     note: {
-      CrateDB: "Each column was made for its BSON type. What no column takes as it is goes to overflow.",
-      PostgreSQL: "JSONB takes nearly everything as it is; what it would change goes to overflow.",
+      CrateDB: "Each BSON type has its column type. A value that no column holds unchanged goes to overflow.",
+      PostgreSQL: "JSONB holds nearly every value unchanged; the others go to overflow.",
     },
   },
+  conflicting("first an integer", new Int32(20), "20", 1),
   {
-    title: "Conflicting types, first an integer",
-    command: "db.conflicts.insertOne({_id: 1, temperature: 20})",
-    ...conflicting(new Int32(1), new Int32(20)),
+    ...conflicting("then a fraction", new Double(20.5), "20.5", 2),
+    note: { CrateDB: "BIGINT would truncate 20.5 to 20, so the relay widens the column." },
   },
   {
-    title: "Conflicting types, then a fraction",
-    command: "db.conflicts.insertOne({_id: 2, temperature: 20.5})",
-    ...conflicting(new Int32(2), new Double(20.5)),
-    note: { CrateDB: "BIGINT would cut 20.5 to 20, so the column is widened." },
-  },
-  {
-    title: "Conflicting types, then a text",
-    command: "db.conflicts.insertOne({_id: 3, temperature: 'warm'})",
-    ...conflicting(new Int32(3), "warm"),
+    ...conflicting("then a text", "warm", "'warm'", 3),
     note: {
-      CrateDB: "No number's column takes text: it goes to overflow, and the rest of the row is as usual.",
-      PostgreSQL: "JSONB takes a number here and a text there.",
+      CrateDB: "A column of numbers holds no text: the value goes to overflow, the rest of the row to data.",
+      PostgreSQL: "JSONB holds numbers and texts in one column.",
     },
   },
 ];

@@ -1,13 +1,25 @@
-/** The metrics as `docs/metrics.md` shows them. */
+/** The table of metrics in `docs/metrics.md`. */
 import { type MetricDefinition, METRICS } from "../../lib/monitor/definitions.ts";
 
-/** @example OUT: [["Metric", …], ["`cdc_relay_rows_total`", "counter", "`collection`, `operation`", "…"], …] */
+/** @example OUT: [["Metric", …], ["`cdc_relay_rows_total{collection,operation}`", "counter", "…"], …] */
 export const metricRows = (): string[][] => [
-  ["Metric", "Kind", "Labels", "Meaning"],
+  ["Metric", "Kind", "Meaning"],
   ...Object.entries<MetricDefinition>(METRICS).map(([name, { kind, labels = [], help }]) => [
-    `\`${name}\``,
+    `\`${name}${labels.length > 0 ? `{${labels.join(",")}}` : ""}\``,
     kind,
-    labels.map((label) => `\`${label}\``).join(", "),
     help,
   ]),
 ];
+
+const line = (cells: readonly string[]): string =>
+  `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+
+/**
+ * Formats rows of cells, the first with the headings, as a Markdown table.
+ *
+ * @example
+ * IN: [["a", "b"], ["1", "x|y"]] → OUT: | a | b |\n| --- | --- |\n| 1 | x\|y |
+ */
+export function markdownTable([headings = [], ...rows]: readonly (readonly string[])[]): string {
+  return [headings, headings.map(() => "---"), ...rows].map(line).join("\n");
+}

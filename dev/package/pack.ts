@@ -1,19 +1,15 @@
-/**
- * Makes the package for npm: what `deno pack` makes, with a command, and for Node.js 22, which lacks a part of the language.
- *
- *     deno task pack [FILE]
- */
+/** `deno task pack [FILE]`: builds the package for npm. Adds a command to the output of `deno pack`, and supports Node.js 22. */
 import { dirname, join, normalize } from "node:path";
-import { transform } from "esbuild";
 import deno from "../../deno.json" with { type: "json" };
 import { INSTALLED_NAME } from "../../lib/util/version.ts";
 import { STDOUT } from "../../lib/util/standard_streams.ts";
+import { loadEsbuild } from "../deps.ts";
 
 const ROOT = join(import.meta.dirname ?? "", "..", "..");
 const ENTRIES = ["mongodb_cdc_cratedb.js", "lib/mod.js"];
-/** What the README links, beside what `deno pack` takes. */
+/** Pages that the README links and `deno pack` omits. */
 const PAGES = ["docs", "CONTRIBUTING.md", "SECURITY.md"];
-/** `AsyncDisposableStack` and its symbols, which Node.js has since version 24. */
+/** `AsyncDisposableStack` and its symbols, which Node.js lacks before version 24. */
 const POLYFILL = {
   name: "core-js",
   version: "3.51.0",
@@ -31,11 +27,8 @@ export async function pack(file?: string): Promise<string> {
   const folder = await Deno.makeTempDir();
   try {
     const plain = join(folder, "plain.tgz");
-    await run(
-      Deno.execPath(),
-      ["pack", "--quiet", "--allow-dirty", "--no-source-maps", "--output", plain],
-      ROOT,
-    );
+    const flags = ["--quiet", "--allow-dirty", "--no-source-maps", "--output", plain];
+    await run(Deno.execPath(), ["pack", ...flags], ROOT);
     await run("tar", ["-xzf", plain], folder);
     const content = join(folder, "package");
     await run("cp", ["-R", ...PAGES, content], ROOT);
@@ -43,8 +36,8 @@ export async function pack(file?: string): Promise<string> {
     for await (const path of filesBelow(content, ".md")) await unlink(path);
     for (const entry of ENTRIES) await polyfill(join(content, entry));
     const manifest = await completeManifest(join(content, "package.json"));
-    const packed = file ??
-      join(ROOT, `${manifest.name.replace("@", "").replace("/", "-")}-${manifest.version}.tgz`);
+    const { name, version } = manifest;
+    const packed = file ?? join(ROOT, `${name.replace("@", "").replace("/", "-")}-${version}.tgz`);
     await run("tar", ["-czf", packed, "--owner=0", "--group=0", "package"], folder);
     return packed;
   } finally {
@@ -60,28 +53,27 @@ async function* filesBelow(folder: string, ending: string): AsyncGenerator<strin
   }
 }
 
-/** Writes a script without the syntax that Node.js 22 does not know. */
+/** Rewrites a script without syntax that Node.js 22 lacks. */
 async function lower(path: string): Promise<void> {
+  const { transform } = await loadEsbuild();
   const { code } = await transform(await Deno.readTextFile(path), { target: "node22", format: "esm" });
   await Deno.writeTextFile(path, code);
 }
 
-/** Writes a page with plain text in place of links to what is in the repository alone. */
+/** Replaces links to files outside the package by their text. */
 async function unlink(path: string): Promise<void> {
   const text = await Deno.readTextFile(path);
   const targets = [...text.matchAll(LINK)].map(([, , target = ""]) => target);
-  const found = await Promise.all(targets.map((target) => leadsSomewhere(target, path)));
+  const found = await Promise.all(targets.map((target) => exists(target, path)));
   const dead = targets.filter((_, at) => !found[at]);
-  await Deno.writeTextFile(
-    path,
-    text.replace(LINK, (link, label: string, target: string) => dead.includes(target) ? label : link),
-  );
+  const plain = (link: string, label: string, target: string) => dead.includes(target) ? label : link;
+  await Deno.writeTextFile(path, text.replace(LINK, plain));
 }
 
 /** Text and target. */
 const LINK = /(?<!!)\[([^\]]+)\]\(([^)\s]+)\)/g;
 
-async function leadsSomewhere(target: string, page: string): Promise<boolean> {
+async function exists(target: string, page: string): Promise<boolean> {
   if (/^(?:https?:|#)/.test(target)) return true;
   const [file = ""] = target.split("#");
   return await Deno.stat(normalize(join(dirname(page), file))).then(() => true, () => false);
@@ -108,17 +100,16 @@ async function completeManifest(path: string): Promise<Manifest> {
   return complete;
 }
 
-/** The versions that the tests ran with, in place of ranges. */
+/** Replaces version ranges by the tested versions. */
 const pinned = (dependencies: Manifest["dependencies"]): Manifest["dependencies"] =>
   Object.fromEntries(
-    Object.keys(dependencies).map((name) => {
-      const target = Object.entries(deno.imports).find(([each]) => each === name)?.[1] ?? "";
-      return [name, target.slice(target.lastIndexOf("@") + 1)];
-    }),
+    Object.entries<string>(deno.imports)
+      .filter(([name]) => name in dependencies)
+      .map(([name, target]) => [name, target.slice(target.lastIndexOf("@") + 1)]),
   );
 
 /**
- * Where the repository is, if it is GitHub that makes the package. A package with provenance has to say so.
+ * Returns the addresses of the repository on GitHub, which a package with provenance needs.
  *
  * @example
  * IN: "owner/name" → OUT: {repository: {type: "git", url: "git+https://github.com/owner/name.git"}, homepage: …, bugs: …}

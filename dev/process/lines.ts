@@ -1,4 +1,4 @@
-/** The lines of a stream, as they come. */
+/** Splits a stream of text into lines. */
 export async function* lines(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
 ): AsyncGenerator<string, undefined> {

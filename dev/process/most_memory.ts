@@ -1,4 +1,4 @@
-/** The most memory that a process has had so far, in bytes, where the kernel counts it; undefined elsewhere. */
+/** Returns the peak memory of a process in bytes; undefined without /proc. */
 export async function mostMemory(pid: number): Promise<number | undefined> {
   const status = await Deno.readTextFile(`/proc/${pid}/status`).catch(() => "");
   const [, kilobytes] = /VmHWM:\s*(\d+) kB/.exec(status) ?? [];

@@ -1,34 +1,52 @@
+import { maskUrl } from "../../lib/util/mask_url.ts";
 import { NoServerError } from "./no_server_error.ts";
 
 /** A running server, stopped when disposed of. */
 export interface Server extends AsyncDisposable {
-  /** What it is, where, and why not another: one line without passwords. */
+  /** Kind, address and the reason for this choice, in one line without passwords. */
   readonly description: string;
 }
 
+export interface StartOptions {
+  /** How long pulling an image may take, in milliseconds. @default 300_000 */
+  readonly pullTimeout?: number | undefined;
+  /** Ends the pull of an image. @default {none} */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
- * Starts the first server that can be had.
+ * Starts the first available server.
  *
  * @example
- * IN: "MongoDB", [fromUrl, fromContainer], where the first throws NoServerError("MONGODB_URL is not set")
- * OUT: {description: "MongoDB: container mongo:7 on localhost:32771, as MONGODB_URL is not set", …}
+ * IN: "MongoDB", [fromUrl, fromContainer]; the first throws NoServerError("MONGODB_URL is not set")
+ * OUT: {description: "MongoDB: container mongo:7 on localhost:32771 (MONGODB_URL is not set)", …}
  *
- * @throws {NoServerError} with the reason of each, when there is none
+ * @throws {NoServerError} with all reasons if none is available
  */
 export async function firstServer<S extends Server>(
   name: string,
   starters: (() => S | Promise<S>)[],
 ): Promise<S> {
   const reasons: string[] = [];
-  const why = () => reasons.length > 0 ? `, as ${reasons.join(" and ")}` : "";
   for (const start of starters) {
     try {
       const server = await start();
-      return { ...server, description: `${name}: ${server.description}${why()}` };
+      const why = reasons.length > 0 ? ` (${reasons.join("; ")})` : "";
+      return { ...server, description: `${name}: ${server.description}${why}` };
     } catch (error) {
       if (!(error instanceof NoServerError)) throw error;
       reasons.push(error.message);
     }
   }
-  throw new NoServerError(`${name}: none${why()}`);
+  throw new NoServerError(`${name} is not available: ${reasons.join("; ")}`);
+}
+
+/** The server that an environment variable names. @throws {NoServerError} if it is not set */
+export function named<S extends { readonly url: string }>(variable: string, server: S): S & Server {
+  if (!server.url) throw new NoServerError(`${variable} is not set`);
+  return {
+    ...server,
+    description: `${maskUrl(server.url)} (from ${variable})`,
+    async [Symbol.asyncDispose]() {},
+  };
 }

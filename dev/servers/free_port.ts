@@ -1,4 +1,4 @@
-/** A TCP port that nothing listens on. Fixed ports keep a server's address the same when it is restarted. */
+/** Returns a free TCP port. A fixed port keeps the address of a server that is restarted. */
 export function freePort(): number {
   using listener = Deno.listen({ port: 0 });
   return listener.addr.port;

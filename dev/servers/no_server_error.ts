@@ -1,4 +1,4 @@
 import { UserError } from "../../lib/util/errors.ts";
 
-/** A server cannot be had here: what a caller catches to go on with another one, or without. */
+/** A server is not available on this machine. Callers catch it to use another one, or to skip tests. */
 export class NoServerError extends UserError {}

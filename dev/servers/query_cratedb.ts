@@ -3,13 +3,13 @@ import { parseSinkUrl } from "../../lib/sink/connection/url.ts";
 export type Row = Record<string, unknown>;
 
 /**
- * One statement over CrateDB's HTTP endpoint. Integers beyond 2^53 lose digits: cast them to text.
+ * Runs one statement over CrateDB's HTTP endpoint. Integers beyond 2^53 lose digits: cast them to text.
  *
  * @example
  * IN: "crate://localhost:4200", "SELECT oid, data['n']::text AS n FROM t WHERE oid = ?", ["a"]
  * OUT: [{oid: "a", n: "9223372036854775807"}]
  *
- * @throws {Error} with the statement, and CrateDB's message or that there is no answer within 30 s
+ * @throws {Error} with the statement, when CrateDB refuses it or does not answer within 30 s
  */
 export async function queryCratedb(
   httpUrl: string,

@@ -1,11 +1,10 @@
 import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { MongoClient } from "mongodb";
-import { MongoBinary, MongoMemoryReplSet } from "mongodb-memory-server-core";
+import { MongoBinary, MongoMemoryReplSet } from "../deps.ts";
 import { messageOf } from "../../lib/util/errors.ts";
-import { maskUrl } from "../../lib/util/mask_url.ts";
 import { eventually } from "./eventually.ts";
-import { firstServer, type Server } from "./first_server.ts";
+import { firstServer, named, type Server, type StartOptions } from "./first_server.ts";
 import { NoServerError } from "./no_server_error.ts";
 import { packagedMongod } from "./packaged_mongod.ts";
 import { startContainer } from "./start_container.ts";
@@ -14,100 +13,85 @@ const REPLICA_SET = "rs0";
 
 export interface Mongodb extends Server {
   readonly url: string;
-  /** When it runs in a container. */
+  /** Set if it runs in a container. */
   readonly containerId?: string;
 }
 
-export interface MongodbOptions {
-  /** Of a server that runs already. @default $MONGODB_URL */
+export interface MongodbOptions extends StartOptions {
+  /** Of a running server. @default $MONGODB_URL */
   readonly url?: string | undefined;
-  /** @default $MONGODB_IMAGE, else mongo:7 */
-  readonly image?: string | undefined;
-  /** A `mongod` for machines without containers. @default $MONGOMS_SYSTEM_BINARY, else from $PATH, else downloaded or fetched by pip */
-  readonly binary?: string | undefined;
-  /** How long a pull of the image may take, in milliseconds. @default 300_000 */
-  readonly pullTimeout?: number | undefined;
 }
 
 /**
- * A MongoDB replica set of one node that has a primary: the one named by a URL, else in a container, else a child process.
+ * Returns the MongoDB that `MONGODB_URL` names, or starts a replica set of one node: in a container of `MONGODB_IMAGE`, else
+ * as a child process of `MONGOMS_SYSTEM_BINARY`, of a `mongod` on the PATH or of one that is downloaded.
  *
  * @example
  * await using mongodb = await startMongodb();
  * IN: no MONGODB_URL, Docker running
- * OUT: {url: "mongodb://localhost:32771/?replicaSet=rs0", description: "MongoDB: container mongo:7 on localhost:32771, as …"}
+ * OUT: {url: "mongodb://localhost:32771/?replicaSet=rs0", description: "MongoDB: container mongo:7 on localhost:32771 (…)"}
  *
- * @throws {NoServerError} when there is none to be had
+ * @throws {NoServerError} if none is available
  */
 export function startMongodb(options: MongodbOptions = {}): Promise<Mongodb> {
-  const {
-    url = Deno.env.get("MONGODB_URL"),
-    image = Deno.env.get("MONGODB_IMAGE") || "mongo:7",
-    binary = Deno.env.get("MONGOMS_SYSTEM_BINARY") || mongodOnPath(),
-    pullTimeout,
-  } = options;
-  return firstServer("MongoDB", [
-    () => named(url),
-    () => inContainer(image, pullTimeout),
-    () => asChildProcess(binary),
+  const { url = Deno.env.get("MONGODB_URL") ?? "" } = options;
+  return firstServer<Mongodb>("MongoDB", [
+    () => named("MONGODB_URL", { url }),
+    () => inContainer(options),
+    asChildProcess,
   ]);
 }
 
-/** Resolves when the server has a primary that takes writes. */
+/** Resolves when the server has a primary that accepts writes. */
 export async function mongodbReady(url: string): Promise<void> {
   await eventually(async () => {
     await using client = new MongoClient(url, { serverSelectionTimeoutMS: 1_000, connectTimeoutMS: 1_000 });
     const { isWritablePrimary } = await client.db("admin").command({ hello: 1 });
-    if (!isWritablePrimary) throw new Error(`MongoDB has no primary yet: ${maskUrl(url)}`);
+    if (!isWritablePrimary) throw new Error("MongoDB has no primary");
   }, { timeout: 60_000 });
 }
 
-function named(url: string | undefined): Mongodb {
-  if (!url) throw new NoServerError("MONGODB_URL is not set");
-  return { url, description: `${maskUrl(url)}, as MONGODB_URL says`, async [Symbol.asyncDispose]() {} };
-}
-
-async function inContainer(image: string, pullTimeout: number | undefined): Promise<Mongodb> {
+async function inContainer(options: MongodbOptions): Promise<Mongodb> {
+  const image = Deno.env.get("MONGODB_IMAGE") || "mongo:7";
   const container = await startContainer(image, {
+    ...options,
     command: ([port]) => ["--replSet", REPLICA_SET, "--port", `${port}`],
     ports: [0],
-    pullTimeout,
+    ready: async ({ host, ports: [port] }) => {
+      await initiate(`${host}:${port}`);
+      await mongodbReady(urlOf(`${host}:${port}`));
+    },
   });
   const address = `${container.host}:${container.ports[0]}`;
-  const url = `mongodb://${address}/?replicaSet=${REPLICA_SET}`;
-  try {
-    await initiate(address);
-    await mongodbReady(url);
-  } catch (error) {
-    await container[Symbol.asyncDispose]();
-    throw error;
-  }
   return {
-    url,
+    url: urlOf(address),
     containerId: container.id,
     description: `container ${image} on ${address}`,
     [Symbol.asyncDispose]: container[Symbol.asyncDispose],
   };
 }
 
-/** The member is named by the published address, so that clients that discover the set find it from outside too. */
-async function initiate(address: string): Promise<void> {
-  await using client = new MongoClient(`mongodb://${address}/?directConnection=true`);
-  const config = { _id: REPLICA_SET, members: [{ _id: 0, host: address }] };
+const urlOf = (address: string): string => `mongodb://${address}/?replicaSet=${REPLICA_SET}`;
+
+/** Names the member by its published address, at which clients outside the container reach it too. */
+async function initiate(host: string): Promise<void> {
+  await using client = new MongoClient(`mongodb://${host}/?directConnection=true`);
+  const config = { _id: REPLICA_SET, members: [{ _id: 0, host }] };
   await client.db("admin").command({ replSetInitiate: config });
 }
 
-async function asChildProcess(binary: string | undefined): Promise<Mongodb> {
-  // Any version will do; without this, one other than the package's default is warned about.
+async function asChildProcess(): Promise<Mongodb> {
+  const binary = Deno.env.get("MONGOMS_SYSTEM_BINARY") || mongodOnPath();
+  // The package warns of versions other than its default.
   Deno.env.set("MONGOMS_SYSTEM_BINARY_VERSION_CHECK", "false");
-  const fail = (what: string) => (cause: unknown) => {
-    throw new NoServerError(`${what} (${messageOf(cause).replaceAll(/\s+/g, " ")})`, { cause });
-  };
-  const systemBinary = binary ?? await downloaded();
+  const systemBinary = binary ?? await MongoBinary.getPath({}).catch(packagedMongod);
   const servers = await MongoMemoryReplSet.create({
     binary: { systemBinary },
     replSet: { name: REPLICA_SET, count: 1, storageEngine: "wiredTiger" },
-  }).catch(fail(`${systemBinary} does not start`));
+  }).catch((cause) => {
+    const reason = messageOf(cause).replaceAll(/\s+/g, " ");
+    throw new NoServerError(`${systemBinary} does not start (${reason})`, { cause });
+  });
   const url = servers.getUri();
   return {
     url,
@@ -117,15 +101,6 @@ async function asChildProcess(binary: string | undefined): Promise<Mongodb> {
     },
   };
 }
-
-/** Where there is no download to be had, the package would print more than its error. */
-const downloaded = (): Promise<string> =>
-  MongoBinary.getPath({}).catch(() =>
-    packagedMongod().catch((error) => {
-      const { message } = error as NoServerError;
-      throw new NoServerError(`no mongod is installed, none can be downloaded and ${message}`);
-    })
-  );
 
 const mongodOnPath = (): string | undefined =>
   (Deno.env.get("PATH") ?? "").split(delimiter).map((folder) => join(folder, "mongod")).find((file) =>

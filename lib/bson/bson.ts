@@ -26,6 +26,22 @@ export function elements(bytes: Uint8Array, offset = 0): Element[] {
   return found;
 }
 
+/** The values in an array, in their order. @throws UnstorableError if the bytes are not BSON */
+export function itemsOf({ bytes, offset }: BsonValue): BsonValue[] {
+  const items: BsonValue[] = [];
+  const item = new ElementCursor(bytes, offset);
+  while (item.next()) items.push(item.value);
+  return items;
+}
+
+/** A whole document as a value. */
+export const documentValue = (bytes: Uint8Array): BsonValue => ({
+  type: BsonType.document,
+  bytes,
+  offset: 0,
+  length: bytes.length,
+});
+
 export const nameOf = (bytes: Uint8Array, [, offset, length]: Element): string =>
   nameAt(bytes, offset, length).text;
 

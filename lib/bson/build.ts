@@ -1,6 +1,6 @@
 /** Builds BSON from bytes, so that values are kept unchanged. */
 import { BSON } from "mongodb";
-import { BsonType, type BsonValue, int32At, uint32At, utf8 } from "./bson.ts";
+import { BsonType, type BsonValue, documentValue, int32At, uint32At, utf8 } from "./bson.ts";
 
 /** @example IN: "n", Int32(1) → OUT: 10 6e 00 01 00 00 00 */
 export const elementOf = (name: string, { type, bytes, offset, length }: BsonValue): Uint8Array =>
@@ -58,7 +58,5 @@ const EXPANSIONS: Readonly<Record<number, (value: BsonValue) => Uint8Array>> = {
 export function asDocument(value: BsonValue): BsonValue | undefined {
   if (value.type === BsonType.document) return value;
   const expand = EXPANSIONS[value.type];
-  if (!expand) return undefined;
-  const bytes = expand(value);
-  return { type: BsonType.document, bytes, offset: 0, length: bytes.length };
+  return expand && documentValue(expand(value));
 }

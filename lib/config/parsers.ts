@@ -4,12 +4,12 @@
  */
 import { readFileSync } from "node:fs";
 import { BSON, type Document } from "mongodb";
-import { parseWorker, type Worker } from "../key/worker.ts";
+import { parsePart, type StreamPart } from "../key/stream_name.ts";
 import { type ListenAddress, parseListenAddress } from "../monitor/listen_address.ts";
 import { parseSinkUrl, type SinkAddress } from "../sink/connection/url.ts";
 import { tableName } from "../sink/sql/names.ts";
 import { parseFilter, parseOmitted, parsePaths, parsePipeline } from "../source/documents/transform.ts";
-import { LAST_ORDINAL } from "../source/stream/cluster_time.ts";
+import { LAST_ORDINAL } from "../source/connection/cluster_time.ts";
 import { WEB_TOKEN } from "../util/mask_url.ts";
 import { parseMix } from "../workload/workload.ts";
 import type { InputTypes, Option, OptionTable } from "./option.ts";
@@ -35,7 +35,7 @@ interface ParsedTypes extends Record<keyof InputTypes, unknown> {
   privateKey: string;
   /** The name as it was given: the server has the default schema. */
   table: string;
-  worker: Worker;
+  worker: StreamPart;
   address: ListenAddress;
   time: "now" | BSON.Timestamp;
   mix: ReturnType<typeof parseMix>;
@@ -177,7 +177,7 @@ const PARSERS: {
     tableName(text, "doc");
     return text;
   }),
-  worker: textual(parseWorker),
+  worker: textual(parsePart),
   address: textual(parseListenAddress),
   time: textual(operationTime),
   mix: textual(parseMix),

@@ -1,5 +1,5 @@
 /** The settings of a relay, from its options. */
-import { streamOfWorker, type Worker } from "../key/worker.ts";
+import { streamOfPart, type StreamPart } from "../key/stream_name.ts";
 import type { CollectionSettings, MemoryShares, Names, RelaySettings } from "../pipeline/settings.ts";
 import { tableFor, type TableName, tableName } from "../sink/sql/names.ts";
 import { Scope } from "../source/documents/scope.ts";
@@ -69,11 +69,11 @@ const tableIn = (template: string | undefined, namespace: Namespace) => (schema:
   template === undefined ? defaultTable(namespace, schema) : tableName(template, schema);
 
 const namesOf =
-  (template: string | undefined, scope: Scope, worker: Worker | undefined) => (schema: string): Names => {
+  (template: string | undefined, scope: Scope, worker: StreamPart | undefined) => (schema: string): Names => {
     const table = template === undefined ? undefined : tableName(template, schema);
     return {
       tableOf: (namespace) => table ?? defaultTable(namespace, schema),
-      stream: streamOfWorker(`${scope} -> ${streamTarget(table, { scope, schema })}`, worker),
+      stream: streamOfPart(`${scope} -> ${streamTarget(table, { scope, schema })}`, worker),
       metadataSchema: table && !table.schema.includes("{") ? table.schema : schema,
     };
   };

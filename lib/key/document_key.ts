@@ -1,5 +1,5 @@
 /** Keys of rows. In a sharded collection only `_id` with the shard key is unique: MongoDB calls both the document key. */
-import { BsonType, type BsonValue, bytesOf, fieldsByName } from "../bson/bson.ts";
+import { BsonType, type BsonValue, bytesOf, documentValue, fieldsByName } from "../bson/bson.ts";
 import { documentOf, elementOf } from "../bson/build.ts";
 import { keyText } from "./key_text.ts";
 import { idOfKey } from "./key_to_id.ts";
@@ -20,8 +20,7 @@ export function documentKeyText(source: Uint8Array, shardKey: ShardKey): string 
     const value = fields.get(path) ?? at(fields, path.split("."));
     return value ? [elementOf(path, value)] : [];
   });
-  const bytes = documentOf(parts);
-  return keyText({ type: BsonType.document, bytes, offset: 0, length: bytes.length });
+  return keyText(documentValue(documentOf(parts)));
 }
 
 /** The key of a document's row: of `_id` alone if that is unique, or without a `source` of the document key. */

@@ -6,17 +6,17 @@ import {
   base64At,
   BsonType,
   type BsonValue,
-  elements,
   float64At,
   hexAt,
   int32At,
   int64At,
-  nameOf,
+  itemsOf,
   stringAt,
   uint32At,
   utf8,
 } from "../bson/bson.ts";
 import { asDocument } from "../bson/build.ts";
+import { fieldsOf } from "../bson/fields.ts";
 import { UnstorableError } from "../bson/unstorable_error.ts";
 import { idDocument } from "./query_literal.ts";
 
@@ -116,22 +116,15 @@ function nestedText(value: BsonValue): string {
 }
 
 /** Keeps the order of names, and repeated names. Doubles a leading `$`, so that no object looks like a type. */
-function objectText({ bytes, offset }: BsonValue): string {
-  const members: string[] = [];
-  for (const element of elements(bytes, offset)) {
-    const [type, , , start, length] = element;
-    const name = nameOf(bytes, element).replace(/^\$/, "$$$$");
-    members.push(`${JSON.stringify(name)}:${nestedText({ type, bytes, offset: start, length })}`);
-  }
+function objectText(document: BsonValue): string {
+  const members = fieldsOf(document).fields.map((field) =>
+    `${JSON.stringify(field.name.text.replace(/^\$/, "$$$$"))}:${nestedText(field)}`
+  );
   return `{${members.join(",")}}`;
 }
 
-function arrayText({ bytes, offset }: BsonValue): string {
-  const items: string[] = [];
-  for (const [type, , , start, length] of elements(bytes, offset)) {
-    items.push(nestedText({ type, bytes, offset: start, length }));
-  }
-  return `[${items.join(",")}]`;
+function arrayText(array: BsonValue): string {
+  return `[${itemsOf(array).map(nestedText).join(",")}]`;
 }
 
 const doubleKey = (value: number): string =>

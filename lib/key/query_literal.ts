@@ -1,6 +1,6 @@
 /** Keys of documents as literals in queries. */
 import { BSON, type Document } from "mongodb";
-import { BsonType, type BsonValue, bytesOf, elements, fieldsByName, int64At } from "../bson/bson.ts";
+import { BsonType, type BsonValue, bytesOf, fieldsByName, int64At, itemsOf } from "../bson/bson.ts";
 import { documentOf, elementOf } from "../bson/build.ts";
 import { fieldsOf } from "../bson/fields.ts";
 import { UnstorableError } from "../bson/unstorable_error.ts";
@@ -29,16 +29,10 @@ export function valueOf(id: BsonValue): { value: unknown } | undefined {
 
 /** Documents become maps: JavaScript's objects put names that look like numbers first. */
 function decoded(value: BsonValue): unknown {
-  const { type, bytes, offset } = value;
-  if (type === BsonType.document) {
+  if (value.type === BsonType.document) {
     return new Map(fieldsOf(value).fields.map((field) => [field.name.text, decoded(field)]));
   }
-  if (type === BsonType.array) {
-    return Array.from(
-      elements(bytes, offset),
-      ([type, , , offset, length]) => decoded({ type, bytes, offset, length }),
-    );
-  }
+  if (value.type === BsonType.array) return itemsOf(value).map(decoded);
   return BSON.deserialize(idDocument(value), { promoteValues: false, bsonRegExp: true })._id;
 }
 

@@ -1,4 +1,7 @@
-/** Names of streams. Lists in them are sets: order and repetition have no meaning. */
+/**
+ * Names of streams. Lists in them are sets: order and repetition have no meaning. Several relays may divide a stream into
+ * parts, each of which is a stream with its own position.
+ */
 
 /** Names as in a stream's name: sorted, each once. @example IN: ["b", "a", "a"] → OUT: ["a", "b"] */
 export const asSet = (names: readonly string[]): readonly string[] => [...new Set(names)].sort();
@@ -20,3 +23,62 @@ export const streamKey = (stream: string): string =>
       return names.length === 1 ? `${names[0]}` : `{${names.join()}}`;
     })
     .replace(EXCLUDED, (_, list: string) => ` without ${asSet(list.split(",")).join()} -> `);
+
+/** One of the parts that a stream is divided into. */
+export interface StreamPart {
+  /** From 0. */
+  readonly index: number;
+  readonly count: number;
+}
+
+/**
+ * @example IN: 1/4 → OUT: {index: 1, count: 4}
+ * @throws RangeError
+ */
+export function parsePart(text: string): StreamPart {
+  const [, index, count] = /^(\d{1,4})\/(\d{1,4})$/.exec(text) ?? [];
+  if (index === undefined || count === undefined || Number(index) >= Number(count)) {
+    throw new RangeError("is not K/N, with K from 0 to N - 1");
+  }
+  return { index: Number(index), count: Number(count) };
+}
+
+const PART = /^(.*) \(worker (\d+\/\d+)\)$/s;
+
+/**
+ * The name of a stream, or of a part of it.
+ * @example IN: shop.* -> doc.t, {index: 1, count: 4} → OUT: shop.* -> doc.t (worker 1/4)
+ */
+export const streamOfPart = (whole: string, part: StreamPart | undefined): string =>
+  part ? `${whole} (worker ${part.index}/${part.count})` : whole;
+
+/**
+ * @example IN: shop.* -> doc.t (worker 1/4) → OUT: {whole: "shop.* -> doc.t", part: {index: 1, count: 4}}
+ */
+export function partsOfStream(
+  stream: string,
+): { readonly whole: string; readonly part: StreamPart | undefined } {
+  const [, whole, part] = PART.exec(stream) ?? [];
+  return whole === undefined || part === undefined
+    ? { whole: stream, part: undefined }
+    : { whole, part: parsePart(part) };
+}
+
+/**
+ * The names of all parts of a divided stream, or the stream itself.
+ * @example
+ * IN: shop.* -> doc.t → OUT: ["shop.* -> doc.t"]
+ * IN: … (worker 1/2) → OUT: ["… (worker 0/2)", "… (worker 1/2)"]
+ */
+export function siblingsOf(stream: string): readonly string[] {
+  const { whole, part } = partsOfStream(stream);
+  if (!part) return [stream];
+  const { count } = part;
+  return Array.from({ length: count }, (_, index) => streamOfPart(whole, { index, count }));
+}
+
+/** Whether a stream has this name, or is a part of the stream with this name. */
+export function isStreamOf(stream: string, named: string): boolean {
+  const key = streamKey(named);
+  return streamKey(stream) === key || streamKey(partsOfStream(stream).whole) === key;
+}

@@ -1,5 +1,5 @@
 /** A document as JSON, by the table of types alone, whatever columns exist. */
-import { BsonType, type BsonValue, elements } from "../bson/bson.ts";
+import { BsonType, type BsonValue, itemsOf } from "../bson/bson.ts";
 import { asDocument } from "../bson/build.ts";
 import { type Name, SLOTS } from "../bson/field_name_cache.ts";
 import { type Field, type Fields, fieldsOf } from "../bson/fields.ts";
@@ -33,11 +33,7 @@ export function jsonOf(value: BsonValue, spelling: Spelling = plain): string {
   const scalar = SCALARS[value.type];
   if (scalar) return scalar.json(value.bytes, value.offset, value.length);
   if (value.type === BsonType.array) {
-    const items: string[] = [];
-    for (const [type, , , offset, length] of elements(value.bytes, value.offset)) {
-      items.push(jsonOf({ type, bytes: value.bytes, offset, length }, spelling));
-    }
-    return `[${items.join(",")}]`;
+    return `[${itemsOf(value).map((each) => jsonOf(each, spelling)).join(",")}]`;
   }
   const document = asDocument(value);
   if (!document) throw new UnstorableError(`Unknown BSON type ${value.type}`);

@@ -20,17 +20,22 @@ const SHOWN_CHARACTERS = 40;
 /** Whether a field gets a column, or why not. `empty`: null, or an array of nothing but nulls and empty arrays. */
 export type FieldClass = "column" | "empty" | "refused name" | "too long" | "too deep";
 
-/**
- * @param field a field, or an item of an array, which has no name
- * @example IN: {"a.b": 1} → OUT: refused name; IN: {a: [null, []]} → OUT: empty; IN: {a: [null, 1]} → OUT: column
- */
-export function classify(field: BsonValue & { readonly name?: Name }, depth: number): FieldClass {
-  const { type, name } = field;
+/** A field, or an item of an array, which has no name. */
+export type FieldOrItem = BsonValue & { readonly name?: Name };
+
+/** @example IN: {"a.b": 1} → OUT: refused name; IN: {a: [null, []]} → OUT: empty; IN: {a: [null, 1]} → OUT: column */
+export function classify(field: FieldOrItem, depth: number): FieldClass {
+  const own = ownClass(field, depth);
+  return own === "array" ? classOfItems(field, depth) : own;
+}
+
+/** The class of a field without reading the items of an array, which decide whether it gets a column. */
+export function ownClass({ type, name, length }: FieldOrItem, depth: number): FieldClass | "array" {
   if (name && isRefusedName(name.text)) return "refused name";
   if (isNull(type)) return "empty";
-  if (type === BsonType.array) return classOfItems(field, depth);
+  if (type === BsonType.array) return "array";
   if (depth > MAX_DEPTH) return "too deep";
-  return SCALARS[type]?.column === "text" && isTooLong(field.length) ? "too long" : "column";
+  return SCALARS[type]?.column === "text" && isTooLong(length) ? "too long" : "column";
 }
 
 /** Reads no further than the first item that needs a column. */

@@ -7,9 +7,9 @@ import { isId } from "./classify.ts";
 import { type Column, type ColumnPath, emptied, innermost } from "./column_tree.ts";
 
 export interface ColumnBudget {
-  /** How many columns the table may have. */
+  /** The most columns of the table. */
   readonly limit: number;
-  /** How many more it takes. */
+  /** How many more fit. */
   readonly room: number;
 }
 
@@ -47,10 +47,7 @@ export function weightOf(object: Column, budget: ColumnBudget): number {
 
 /**
  * How many more columns an object of this weight may have.
- * @example
- * IN: 0, {limit: 1000, room: 900} → OUT: 300
- * IN: 300, {limit: 1000, room: 600} → OUT: 0
- * IN: 20, {limit: 1000, room: 40} → OUT: 30
+ * @example IN: 0, {limit: 1000, room: 900} → OUT: 300; IN: 20, {limit: 1000, room: 40} → OUT: 30
  */
 export function furtherColumns(weight: number, budget: ColumnBudget): number {
   const share = Math.floor((budget.room - 2 * weight) / 3);

@@ -1,9 +1,8 @@
 /** The columns below a table's `data` as a tree of names, and the columns that documents need. */
-import { BsonType, type BsonValue, elements } from "../bson/bson.ts";
+import { documentValue, itemsOf } from "../bson/bson.ts";
 import { asDocument } from "../bson/build.ts";
-import type { Name } from "../bson/field_name_cache.ts";
 import { fieldsOf } from "../bson/fields.ts";
-import { classify } from "./classify.ts";
+import { type FieldOrItem, ownClass } from "./classify.ts";
 import { type Kind, SCALARS } from "./column_types.ts";
 
 /** A column: objects have children by name, arrays have an element. */
@@ -39,21 +38,16 @@ export const objectColumn = (): Column & { children: Map<string, Column> } => ({
  * IN: {t: 20.5, tags: ["a"]}
  * OUT: {kind: "object", children: {t: {kind: "double"}, tags: {kind: "array", element: {kind: "text"}}}}
  */
-export function inferColumns(
-  value: BsonValue & { readonly name?: Name },
-  depth = 0,
-): Column | undefined {
-  if (classify(value, depth) !== "column") return undefined;
-  const { type, bytes, offset: start } = value;
-  if (type === BsonType.array) {
+export function inferColumns(value: FieldOrItem, depth = 0): Column | undefined {
+  const fieldClass = ownClass(value, depth);
+  if (fieldClass === "array") {
     let element: Column | undefined;
-    for (const [type, , , offset, length] of elements(bytes, start)) {
-      element = mergeColumns(element, inferColumns({ type, bytes, offset, length }, depth + 1));
-    }
+    for (const item of itemsOf(value)) element = mergeColumns(element, inferColumns(item, depth + 1));
     return element && { kind: "array", element };
   }
+  if (fieldClass !== "column") return undefined;
   const document = asDocument(value);
-  if (!document) return { kind: SCALARS[type]?.column ?? "unfit" };
+  if (!document) return { kind: SCALARS[value.type]?.column ?? "unfit" };
   const column = objectColumn();
   const { fields, repeats } = fieldsOf(document);
   for (const field of fields) {
@@ -65,7 +59,7 @@ export function inferColumns(
 }
 
 export const inferDocumentColumns = (bytes: Uint8Array): Column | undefined =>
-  inferColumns({ type: BsonType.document, bytes, offset: 0, length: bytes.length });
+  inferColumns(documentValue(bytes));
 
 /**
  * The columns that all these documents need together, each of the widest kind among them.

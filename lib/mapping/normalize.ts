@@ -1,12 +1,11 @@
 /** Texts by which a document is compared with its row: equal values have equal texts. */
-import { BsonType } from "../bson/bson.ts";
+import { documentValue } from "../bson/bson.ts";
 import { jsonOf } from "./bson_to_json.ts";
 import { Digits, isNothing, type Json, parseJson } from "../util/lossless_json.ts";
 import { unescapeNames } from "./escape_name.ts";
 
 /** @example IN: BSON of {b: Double(1), a: Long(9007199254740993)} → OUT: {"a":9007199254740993,"b":1} */
-export const normalizeDocument = (bytes: Uint8Array): string =>
-  normalizeJson(jsonOf({ type: BsonType.document, bytes, offset: 0, length: bytes.length }));
+export const normalizeDocument = (bytes: Uint8Array): string => normalizeJson(jsonOf(documentValue(bytes)));
 
 /** @example IN: {"b":1.0,"a":9007199254740993} → OUT: {"a":9007199254740993,"b":1} */
 export const normalizeJson = (text: string): string => normalized(parseJson(text));

@@ -2,7 +2,7 @@
  * Splits a document into `data` and `overflow`, which gets what a column would change or refuse. Both merged are always
  * the whole document.
  */
-import { BsonType, type BsonValue, elements } from "../bson/bson.ts";
+import { BsonType, type BsonValue, documentValue, itemsOf } from "../bson/bson.ts";
 import { asDocument } from "../bson/build.ts";
 import { type Field, fieldsOf } from "../bson/fields.ts";
 import { flatText } from "../util/lossless_json.ts";
@@ -39,7 +39,7 @@ const LEFT_OUT = "";
  * @throws UnstorableError
  */
 export function splitDocument(document: Uint8Array, columns: Column): SplitDocument {
-  const root: BsonValue = { type: BsonType.document, bytes: document, offset: 0, length: document.length };
+  const root = documentValue(document);
   if (columns.kind === "jsonb") {
     const { data, overflow } = splitForJsonb(root);
     return { ...COMPLETE, data, overflow, overflowed: overflow !== null };
@@ -164,12 +164,12 @@ class Splitter {
     return document && (this.#arrays > 0 ? this.#item(document, column) : this.object(document, column));
   }
 
-  #array({ bytes, offset: start }: BsonValue, column: Column): string | undefined {
+  #array(array: BsonValue, column: Column): string | undefined {
     this.#arrays++;
     let json = "";
     let fits = true;
-    for (const [type, , , offset, length] of elements(bytes, start)) {
-      const text = this.#value({ type, bytes, offset, length }, column);
+    for (const item of itemsOf(array)) {
+      const text = this.#value(item, column);
       if (text === undefined) fits = false;
       else json += `${json === "" ? "" : ","}${text}`;
     }

@@ -1,5 +1,5 @@
 /** Splits a document for PostgreSQL's JSONB, which refuses the character NUL and drops the sign of zero. */
-import { BsonType, type BsonValue, elements, float64At } from "../bson/bson.ts";
+import { BsonType, type BsonValue, float64At, itemsOf } from "../bson/bson.ts";
 import { asDocument } from "../bson/build.ts";
 import { fieldsOf } from "../bson/fields.ts";
 import { jsonText, parseJson } from "../util/lossless_json.ts";
@@ -42,11 +42,7 @@ function split(value: BsonValue): { data: string | undefined; overflow: string |
 function isChanged(value: BsonValue): boolean {
   const { type, bytes, offset } = value;
   if (type === BsonType.double) return Object.is(float64At(bytes, offset), -0);
-  if (type === BsonType.array) {
-    return elements(bytes, offset).some(([type, , , offset, length]) =>
-      isChanged({ type, bytes, offset, length })
-    );
-  }
+  if (type === BsonType.array) return itemsOf(value).some(isChanged);
   const document = asDocument(value);
   return document ? fieldsOf(document).fields.some(isChanged) : NUL.test(jsonOf(value));
 }

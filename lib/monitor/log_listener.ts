@@ -29,7 +29,7 @@ export const logListener = (log: Logger): Listener =>
     },
     recovered: ({ system, lasted }) => log.info(`${system} answers again`, { after_ms: lasted }),
     listenerFailed: ({ error }) =>
-      log.warn("What listens to the relay has failed; the relay goes on", { error: messageOf(error) }),
+      log.warn("A listener of the relay has failed; the relay continues", { error: messageOf(error) }),
     stopped: ({ upserts, deletes, overflowed, deadLetters: dead_letters, events, seconds: duration_s }) =>
       log.info("Stopped", { events, upserts, deletes, overflowed, dead_letters, duration_s }),
   });

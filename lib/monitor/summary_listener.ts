@@ -1,4 +1,4 @@
-/** What a relay has done, in a line a minute while something happens, and warnings of what grows worse. */
+/** Logs a summary every minute while a relay is busy, and warns of a growing lag and a shrinking headroom. */
 import { type Listener, on, type OplogReach } from "../pipeline/status/events.ts";
 import type { RelayStatus, StatusSource } from "../pipeline/status/relay_status.ts";
 import { FRESH_MS } from "../pipeline/status/stream_lag.ts";
@@ -13,11 +13,11 @@ export interface SummaryDeps {
 }
 
 const INTERVAL_MS = 60_000;
-/** A lag that grows for longer than this is warned of. */
+/** A warning is logged if the lag grows for longer than this. */
 const GROWS_FOR_MS = 5 * 60_000;
 
 /**
- * It has no timer: MongoDB answers at least once a second, and an outage is told of every minute.
+ * Needs no timer: MongoDB answers at least once a second, and a long outage emits an event every minute.
  *
  * @example
  * IN: 6,000 events within a minute → OUT: INFO In the last 60 s events=6000 rows=5200 rate=100/s lag="25 ms"
@@ -37,10 +37,10 @@ class Summary {
   readonly #deps: SummaryDeps;
   #at: number;
   #last: RelayStatus;
-  /** Since when the lag has grown from each look to the next, by the monotonic clock. */
+  /** When the lag began to grow from minute to minute, by the monotonic clock. */
   #growsSince: number | undefined;
-  #toldOfGrowth = false;
-  #toldOfHeadroom = false;
+  #warnedOfGrowth = false;
+  #warnedOfHeadroom = false;
 
   constructor(deps: SummaryDeps) {
     this.#deps = deps;
@@ -54,7 +54,7 @@ class Summary {
     const milliseconds = now - this.#at;
     if (milliseconds < INTERVAL_MS) return;
     const current = status.current;
-    this.#tell(current, milliseconds);
+    this.#logSummary(current, milliseconds);
     this.#checkGrowth(current, now);
     this.#at = now;
     this.#last = current;
@@ -65,16 +65,16 @@ class Summary {
     const { oplogHeadroom: headroom } = status.current;
     if (headroom === null) return;
     const isLow = headroom < window / HEADROOM_PART;
-    if (isLow && !this.#toldOfHeadroom) {
+    if (isLow && !this.#warnedOfHeadroom) {
       log.warn("The oplog has nearly passed the position: after that, a new snapshot is needed", {
         left_ms: headroom,
         window_ms: window,
       });
     }
-    this.#toldOfHeadroom = isLow;
+    this.#warnedOfHeadroom = isLow;
   }
 
-  #tell(current: RelayStatus, milliseconds: number): void {
+  #logSummary(current: RelayStatus, milliseconds: number): void {
     const events = current.events - this.#last.events;
     const rows = rowsOf(current) - rowsOf(this.#last);
     if (events === 0 && rows === 0) return;
@@ -91,12 +91,12 @@ class Summary {
     const before = this.#last.lag ?? 0;
     if (lag === null || lag <= FRESH_MS || lag <= before) {
       this.#growsSince = undefined;
-      this.#toldOfGrowth = false;
+      this.#warnedOfGrowth = false;
       return;
     }
     this.#growsSince ??= this.#at;
-    if (this.#toldOfGrowth || now - this.#growsSince < GROWS_FOR_MS) return;
-    this.#toldOfGrowth = true;
+    if (this.#warnedOfGrowth || now - this.#growsSince < GROWS_FOR_MS) return;
+    this.#warnedOfGrowth = true;
     this.#deps.log.warn("The tables fall further and further behind the collections", {
       lag_ms: lag,
       for_ms: now - this.#growsSince,

@@ -1,6 +1,6 @@
 /** Settings of a relay: of the process, of a stream, and of each collection. */
 import type { Document } from "mongodb";
-import type { Worker } from "../key/worker.ts";
+import type { StreamPart } from "../key/stream_name.ts";
 import type { SinkAddress } from "../sink/connection/url.ts";
 import type { ColumnMode } from "../sink/sql/dialect.ts";
 import type { TableName } from "../sink/sql/names.ts";
@@ -54,7 +54,7 @@ export interface RelaySettings extends ProcessSettings, Omit<CollectionSettings,
   readonly for: (namespace: Namespace) => CollectionSettings;
   readonly scope: Scope;
   /** The part of the documents that this relay replicates; undefined for all. */
-  readonly worker: Worker | undefined;
+  readonly worker: StreamPart | undefined;
   /** Names of tables; those that name no schema are in this one. */
   readonly namesIn: (schema: string) => Names;
   readonly snapshot: "initial" | "never" | "always" | "only";

@@ -4,7 +4,8 @@ import { CausalReader } from "../source/connection/causal_reader.ts";
 import { collectionsOf } from "../source/documents/collections.ts";
 import { DocumentReader } from "../source/documents/documents.ts";
 import { RangeSplitter } from "../source/documents/key_ranges.ts";
-import { OwnKeys } from "../source/documents/own_keys.ts";
+import { openShare } from "../pipeline/workers/worker_share.ts";
+import type { Share } from "../source/documents/share.ts";
 import type { FoundCollection, Scope } from "../source/documents/scope.ts";
 import { type Catalogue, catalogueOf, namesText, unmatchedNames } from "../source/documents/unmatched.ts";
 import { type Logger, QUIET } from "../util/log.ts";
@@ -28,7 +29,7 @@ export interface Source {
   readonly causalReader: CausalReader;
   readonly reader: DocumentReader;
   readonly splitter: RangeSplitter;
-  readonly ownKeys: OwnKeys;
+  readonly share: Share;
   /** A collection that exists, or one that could. */
   readonly example: { readonly database: string; readonly collection: string };
 }
@@ -43,26 +44,16 @@ export async function openSource(
   const causalReader = closing.use(
     new CausalReader(deployment.route(), { ...retries, outages: mongodbOutages }),
   );
-  const ownKeys = new OwnKeys(causalReader, worker);
   const found = await collectionsOf(causalReader, scope, { log: QUIET });
   const [example = { database: scope.only.database ?? "admin", collection: "none" }] = found;
-  await ownKeys.check(example);
+  const share = await openShare(worker, { reader: causalReader, namespace: example });
   log.info(`Following ${scope}`, { collections: found.length });
   await warnOfUnmatched({ scope, found, catalogue: catalogueOf(causalReader), log });
-  const { transform, key } = settings.for(example);
-  const idsRepeat = key === "documentKey";
-  const reader = new DocumentReader(causalReader, {
-    transform,
-    size: batchSize,
-    replyBytes,
-    idsRepeat,
-    worker,
-  });
   return {
     causalReader,
-    reader,
+    reader: new DocumentReader(causalReader, { for: settings.for, size: batchSize, replyBytes, share }),
     splitter: new RangeSplitter(causalReader, { lanes, log }),
-    ownKeys,
+    share,
     example,
   };
 }

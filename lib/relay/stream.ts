@@ -15,19 +15,19 @@ import { StatusReporter } from "../pipeline/status/heartbeat.ts";
 import { watchOplog } from "../pipeline/status/oplog_watch.ts";
 import { type Trace, UNTRACED } from "../pipeline/status/stages.ts";
 import { columnsOf, StatusTracker } from "../pipeline/status/status_tracker.ts";
-import { takeOverDivision } from "../pipeline/workers/division.ts";
+import { DividedStreams, takeOverDivision } from "../pipeline/workers/division.ts";
+import { NO_BARRIER } from "../pipeline/loop/barrier.ts";
 import { DropBarrier } from "../pipeline/workers/drop_barrier.ts";
 import type { Transport } from "../sink/connection/transport.ts";
 import { type CountingTransport, countingWrites, fenced, retrying } from "../sink/connection/wrappers.ts";
 import { DeadLetters } from "../sink/metadata/dead_letters.ts";
-import { DividedStreams } from "../sink/metadata/divided_streams.ts";
 import { SavedCollections } from "../sink/metadata/saved_collections.ts";
 import { RepairRequests } from "../sink/metadata/repair_requests.ts";
 import { savedName } from "../sink/metadata/saved_position.ts";
 import { readPosition } from "../sink/metadata/saved_position.ts";
 import { createStatusView } from "../sink/metadata/status_view.ts";
 import { StreamPosition } from "../sink/metadata/stream_position.ts";
-import { shardKeyOf } from "../source/documents/shard_key.ts";
+import { shardKeyOf } from "../source/documents/collections.ts";
 import { changeStream } from "../source/stream/change_stream.ts";
 import type { Logger } from "../util/log.ts";
 import { Shutdown } from "../util/shutdown.ts";
@@ -170,7 +170,7 @@ class Stream {
     });
   }
 
-  #openTables({ causalReader, ownKeys }: Source, { names, patient }: Fenced): Collections {
+  #openTables({ causalReader, share }: Source, { names, patient }: Fenced): Collections {
     const { clock, memory, sinkOutages } = this.#connections;
     const { log, emit, closing } = this.#parts;
     const settings = this.#settings;
@@ -179,7 +179,7 @@ class Stream {
       settings,
       memory,
       causalReader,
-      ownKeys,
+      share,
       shardKeyOf: async (namespace) =>
         settings.for(namespace).key === "documentKey" ? await shardKeyOf(causalReader, namespace) : [],
       signal: this.#ended,
@@ -204,14 +204,16 @@ class Stream {
         requests: new RepairRequests(patient, { schema, stream }),
         scope: settings.scope,
       }),
-      barrier: new DropBarrier({ ...shared, read: (stream) => readPosition(patient, { schema, stream }) }),
+      barrier: settings.worker
+        ? new DropBarrier({ ...shared, read: (stream) => readPosition(patient, { schema, stream }) })
+        : NO_BARRIER,
       emit,
       trace,
       mongodbClock,
     };
   }
 
-  #streams({ example }: Source): OpenStream {
+  #streams({ example, share }: Source): OpenStream {
     const { deployment, features, mongodbOutages: outages } = this.#connections;
     const settings = this.#settings;
     const route = deployment.route();
@@ -221,6 +223,7 @@ class Stream {
         changeStream({
           ...settings,
           route,
+          share,
           features,
           fullDocument: transform.length > 0 ? "none" : fullDocument,
           startAfter,

@@ -1,5 +1,5 @@
 /** `forget`: deletes the rows of a stream in the relay's own tables. Tables with documents stay. */
-import { isStreamOf } from "../key/worker.ts";
+import { isStreamOf } from "../key/stream_name.ts";
 import { openTransport } from "../sink/connection/open_transport.ts";
 import type { Transport } from "../sink/connection/transport.ts";
 import type { SinkAddress } from "../sink/connection/url.ts";

@@ -1,5 +1,5 @@
 /** `status`: reports the state of all streams, once or every second. Reads CrateDB alone. */
-import { isStreamOf } from "../key/worker.ts";
+import { isStreamOf } from "../key/stream_name.ts";
 import { openTransport } from "../sink/connection/open_transport.ts";
 import { isRetryable } from "../sink/connection/sink_error.ts";
 import type { Transport } from "../sink/connection/transport.ts";
@@ -141,7 +141,7 @@ export function statusText(
 ): string[] {
   const table = fittingColumns({ header: HEADER, rows: streams.map((each) => cellsOf(each, now)) }, width);
   const errors = streams.filter(({ state, last_error }) =>
-    last_error !== null && state !== "collections failed"
+    last_error !== null && state !== "failed collections"
   )
     .map(({ stream, last_error }) => `${stream}: ${flat(last_error ?? "")}`);
   return [

@@ -1,6 +1,6 @@
 /** `wait`: returns when CrateDB shows everything up to a time of MongoDB. */
 import type { BSON } from "mongodb";
-import { siblingsOf } from "../key/worker.ts";
+import { siblingsOf } from "../key/stream_name.ts";
 import { hasWritten } from "../pipeline/snapshot/saved_snapshot.ts";
 import { openTransport } from "../sink/connection/open_transport.ts";
 import { isUnknownRelation } from "../sink/connection/sink_error.ts";
@@ -10,8 +10,7 @@ import { selectFromEverySchema, tablesInEverySchema } from "../sink/metadata/met
 import { readPositions, type SavedPosition } from "../sink/metadata/saved_position.ts";
 import { quoteTable, type TableName } from "../sink/sql/names.ts";
 import { Deployment } from "../source/connection/deployment.ts";
-import { operationTimeOf } from "../source/connection/operation_time.ts";
-import { clusterTimeFields, clusterTimeText } from "../source/stream/cluster_time.ts";
+import { clusterTimeFields, clusterTimeText, operationTimeOf } from "../source/connection/cluster_time.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import { durationText } from "../util/text.ts";

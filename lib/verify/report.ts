@@ -1,5 +1,5 @@
 /** Formats results as text and as JSON. Pure. */
-import { clusterTimeText } from "../source/stream/cluster_time.ts";
+import { clusterTimeText } from "../source/connection/cluster_time.ts";
 import {
   type CollectionResult,
   type KeyDifference,

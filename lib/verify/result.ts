@@ -1,7 +1,7 @@
 /** The result of a verification. Pure. */
 import type { BSON } from "mongodb";
 import type { VerifyRow } from "../sink/metadata/verify_results.ts";
-import { clusterTimeFields } from "../source/stream/cluster_time.ts";
+import { clusterTimeFields } from "../source/connection/cluster_time.ts";
 
 /** A path with different values: JSON text of both; undefined for a missing one. */
 export interface PathDifference {

@@ -1,5 +1,5 @@
 /** Verifies one collection and its table: completely, by a sample, or by counts. */
-import { isStreamOf, partsOfStream, siblingsOf } from "../key/worker.ts";
+import { isStreamOf, partsOfStream, siblingsOf } from "../key/stream_name.ts";
 import type { CollectionSettings, Names, RelaySettings } from "../pipeline/settings.ts";
 import type { SnapshotRate } from "../pipeline/snapshot/snapshot_rate.ts";
 import type { Transport } from "../sink/connection/transport.ts";
@@ -8,13 +8,12 @@ import { SavedCollections } from "../sink/metadata/saved_collections.ts";
 import { RepairRequests } from "../sink/metadata/repair_requests.ts";
 import { readPosition, type SavedPosition } from "../sink/metadata/saved_position.ts";
 import { saveVerifyResult } from "../sink/metadata/verify_results.ts";
-import type { TableName } from "../sink/sql/names.ts";
-import { tableFor } from "../sink/sql/names.ts";
+import { tableFor, type TableName } from "../sink/sql/names.ts";
 import { RowReader } from "../sink/table/row_reader.ts";
 import type { CausalReader } from "../source/connection/causal_reader.ts";
 import { DocumentReader } from "../source/documents/documents.ts";
 import type { RangeSplitter } from "../source/documents/key_ranges.ts";
-import { shardKeyOf } from "../source/documents/shard_key.ts";
+import { shardKeyOf } from "../source/documents/collections.ts";
 import type { Clock } from "../util/clock.ts";
 import { UserError } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
@@ -172,10 +171,9 @@ async function countBoth(collection: Collection): Promise<Found> {
 async function compareBoth(collection: Collection): Promise<Found> {
   const { namespace, own, settings, transport, causalReader, rows, deadLetters, pass } = collection;
   const reader = new DocumentReader(causalReader, {
-    transform: own.transform,
+    for: settings.relay.for,
     size: MAX_KEYS,
     replyBytes: settings.relay.replyBytes,
-    idsRepeat: own.key === "documentKey",
   });
   const sides = new BothSides({
     namespace,

@@ -6,7 +6,7 @@ import { type ChangeBatch, changeStream } from "../../lib/source/stream/change_s
 import { directRoute } from "../../lib/source/connection/route.ts";
 import { isHistoryLost } from "../../lib/source/connection/mongodb_errors.ts";
 import { Scope } from "../../lib/source/documents/scope.ts";
-import { FeatureTrial } from "../../lib/source/connection/stream_features.ts";
+import { FeatureTrial } from "../../lib/source/stream/open_stream.ts";
 import { type Outage, OutageTracker } from "../../lib/util/outage.ts";
 import { failNext, TEST_COMMANDS } from "../support/fail_point.ts";
 import { ownMongodbTest } from "../support/own_mongodb.ts";
@@ -59,7 +59,7 @@ ownMongodbTest("changeStream() resumes in the session that it began with", async
   assert.equal(sessions[0], sessions[1]);
 }, TEST_COMMANDS);
 
-ownMongodbTest("changeStream() tells a token before it searches the oplog when it resumes", async (own) => {
+ownMongodbTest("changeStream() yields a token before it searches the oplog when it resumes", async (own) => {
   const { mongodb: client, database } = own;
   const data = client.db(database).collection("data");
   const stop = new AbortController();

@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { BSON, type Document, type MongoClient, MongoServerError } from "mongodb";
 import { fieldsByName } from "../../lib/bson/bson.ts";
 import { keyText } from "../../lib/key/key_text.ts";
-import { DocumentReader, type ReaderOptions } from "../../lib/source/documents/documents.ts";
+import type { DocumentReader, ReaderOptions } from "../../lib/source/documents/documents.ts";
+import type { DocumentSettings } from "../../lib/source/documents/pages.ts";
 import { UserError } from "../../lib/util/errors.ts";
-import { quietReader } from "../support/quiet_reader.ts";
+import { documentReader, quietReader } from "../support/quiet_reader.ts";
 import { type MongodbContext, mongodbTest } from "../support/mongodb_harness.ts";
 import { ownMongodbTest } from "../support/own_mongodb.ts";
 
@@ -15,10 +16,10 @@ const COUNT = 10;
 
 type Source = Pick<MongodbContext, "mongodb" | "database">;
 
-function readerOf(client: MongoClient, options: Partial<ReaderOptions> = {}) {
+function readerOf(client: MongoClient, options: Partial<ReaderOptions & DocumentSettings> = {}) {
   const causalReader = quietReader(client);
   const transform = [{ $match: { on: true } }, { $unset: "secret" }];
-  const reader = new DocumentReader(causalReader, { transform, size: 1_000, ...options });
+  const reader = documentReader(causalReader, { transform, ...options });
   return { reader, [Symbol.asyncDispose]: () => causalReader[Symbol.asyncDispose]() };
 }
 
@@ -28,7 +29,7 @@ const idOf = (_id: unknown) => {
   return id;
 };
 
-/** Of 0, 1, …: 3 does not match, and 5 is gone. */
+/** Of 0, 1, …: 3 does not match, and 5 is deleted. */
 async function fill({ mongodb, database }: Source): Promise<void> {
   const data = mongodb.db(database).collection<{ _id: number }>("data");
   for (let _id = 0; _id < COUNT; _id++) {
@@ -56,7 +57,7 @@ async function lookedUp(reader: DocumentReader, source: Source, between = () => 
   return { there, gone };
 }
 
-mongodbTest("lookUp() comes in parts, and tells once of each key", async (source) => {
+mongodbTest("lookUp() yields parts, and each key once", async (source) => {
   await fill(source);
   await using open = readerOf(source.mongodb);
   const { there, gone } = await lookedUp(open.reader, source);
@@ -65,7 +66,7 @@ mongodbTest("lookUp() comes in parts, and tells once of each key", async (source
   assert.deepEqual(gone.sort(), GONE);
 });
 
-mongodbTest("lookUp() tells of documents that go and come between the parts", async (source) => {
+mongodbTest("lookUp() reports documents that are deleted and inserted between the parts", async (source) => {
   await fill(source);
   await using open = readerOf(source.mongodb);
   const data = source.mongodb.db(source.database).collection<Document>("data");
@@ -79,7 +80,7 @@ mongodbTest("lookUp() tells of documents that go and come between the parts", as
   assert.deepEqual(gone.sort(), ["3", "5", "9"]);
 });
 
-mongodbTest("chunk() ends where a part does, and the next goes on there", async (source) => {
+mongodbTest("chunk() ends with a part, and the next one continues there", async (source) => {
   await fill(source);
   for (const size of [1_000, 4, 1]) {
     await using open = readerOf(source.mongodb, { size });
@@ -101,7 +102,7 @@ mongodbTest("chunk() ends where a part does, and the next goes on there", async 
 mongodbTest("chunk() and lookUp() have keys that no query can name", async (source) => {
   const { mongodb, database } = source;
   const namespace = { database, collection: "data" };
-  // A date beyond JavaScript's inside of an object: neither the driver nor an expression can say it.
+  // A date beyond JavaScript's inside of an object: neither the driver nor an expression has a form for it.
   const far = (n: number) => ({ $toDate: BSON.Long.fromBigInt(9_000_000_000_000_000n + BigInt(n)) });
   const keys: Document[] = [{ a: 0 }, { a: 1 }, { a: far(0) }, { a: far(1) }, { b: 0 }];
   for (const _id of keys) {
@@ -141,7 +142,7 @@ const REFUSED: readonly Document[] = [
 
 for (const filter of REFUSED) {
   const transform = [{ $match: filter }];
-  mongodbTest(`check() refuses ${JSON.stringify(filter)} where there is no database yet`, async (source) => {
+  mongodbTest(`check() refuses ${JSON.stringify(filter)} before the database exists`, async (source) => {
     await using open = readerOf(source.mongodb, { transform });
     await assert.rejects(
       open.reader.check({ database: source.database, collection: "none" }),
@@ -180,7 +181,7 @@ mongodbTest("lookUp() takes an error that all documents share for one of the sta
 });
 
 for (const [where, _id] of [["before", -1], ["after", 99]] as const) {
-  mongodbTest(`lookUp() blames documents where one ${where} them is fine`, async (source) => {
+  mongodbTest(`lookUp() blames documents if one ${where} them is fine`, async (source) => {
     const { mongodb, database } = source;
     await mongodb.db(database).collection("data").insertMany([{ _id, text: "1" }, ...bad] as never);
     await using open = readerOf(mongodb, { transform: [NUMBER] });
@@ -191,7 +192,7 @@ for (const [where, _id] of [["before", -1], ["after", 99]] as const) {
   });
 }
 
-mongodbTest("check() says that a pipeline changes _id, by the first document", async (source) => {
+mongodbTest("check() reports that a pipeline changes _id, by the first document", async (source) => {
   const { mongodb, database } = source;
   const data = mongodb.db(database).collection("data");
   await data.insertMany([{ _id: 1, n: 2 }] as never);

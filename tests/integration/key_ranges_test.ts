@@ -3,20 +3,21 @@ import assert from "node:assert/strict";
 import type { CreateCollectionOptions, Document } from "mongodb";
 import type { BsonValue } from "../../lib/bson/bson.ts";
 import { keyText } from "../../lib/key/key_text.ts";
-import { DocumentReader, type ReaderOptions } from "../../lib/source/documents/documents.ts";
+import type { DocumentReader } from "../../lib/source/documents/documents.ts";
+import type { DocumentSettings } from "../../lib/source/documents/pages.ts";
 import { type KeyRange, rangesOf, RangeSplitter, WHOLE } from "../../lib/source/documents/key_ranges.ts";
 import { QUIET } from "../../lib/util/log.ts";
 import { failNext, TEST_COMMANDS } from "../support/fail_point.ts";
 import { insertMixed, type Mixed } from "../support/mixed_documents.ts";
 import { type MongodbContext, mongodbTest } from "../support/mongodb_harness.ts";
 import { ownMongodbTest } from "../support/own_mongodb.ts";
-import { quietReader } from "../support/quiet_reader.ts";
+import { documentReader, quietReader } from "../support/quiet_reader.ts";
 
 const COUNT = 600;
 
 interface Kind {
   readonly collection?: CreateCollectionOptions;
-  readonly reader?: Partial<ReaderOptions>;
+  readonly reader?: Partial<DocumentSettings>;
 }
 
 const KINDS: Readonly<Record<string, Kind>> = {
@@ -24,7 +25,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   "a collection that takes no heed of case": { collection: { collation: { locale: "en", strength: 2 } } },
   "a clustered collection": { collection: { clusteredIndex: { key: { _id: 1 }, unique: true } } },
   "transformed documents": { reader: { transform: [{ $unset: "text" }] } },
-  "a collection whose keys need not be unique": { reader: { idsRepeat: true } },
+  "a collection whose keys need not be unique": { reader: { key: "documentKey" } },
 };
 
 /** The keys of one range, chunk by chunk. */
@@ -51,8 +52,7 @@ for (const [what, kind] of Object.entries(KINDS)) {
     const data = await mongodb.db(database).createCollection<Mixed>("data", kind.collection);
     await insertMixed(data, COUNT);
     await using causalReader = quietReader(mongodb);
-    const readerOf = (size: number) =>
-      new DocumentReader(causalReader, { transform: [], size, ...kind.reader });
+    const readerOf = (size: number) => documentReader(causalReader, { size, ...kind.reader });
     const ids = await idsIn(readerOf(COUNT), source, WHOLE);
     const order = ids.map(keyText);
     assert.equal(order.length, COUNT);
@@ -93,7 +93,7 @@ for (const [what, transform] of Object.entries({ "": [], ", transformed": [{ $un
         ]).toArray();
       }
       await using causalReader = quietReader(mongodb);
-      const whole = new DocumentReader(causalReader, { transform: [], size: 100 });
+      const whole = documentReader(causalReader, { size: 100 });
       const { documents } = await whole.chunk({ database, collection: "data" }, WHOLE);
       const order = documents.map(({ id }) => keyText(id));
       assert.equal(order.length, keys.length);
@@ -101,7 +101,7 @@ for (const [what, transform] of Object.entries({ "": [], ", transformed": [{ $un
       const ranges = rangesOf(documents.map(({ id }) => id), 3);
       assert.ok(ranges.length > 1);
       for (const size of [1, 2, 3, 100]) {
-        const reader = new DocumentReader(causalReader, { transform, size });
+        const reader = documentReader(causalReader, { transform, size });
         const found = [];
         for (const range of ranges) found.push(...await keysIn(reader, source, range));
         assert.deepEqual(found, order);
@@ -124,7 +124,7 @@ mongodbTest(
     await insertMixed(data, 25_000, 5_000);
     const ranges = await splitter.split(namespace);
     assert.equal(ranges.length, 12);
-    const reader = new DocumentReader(causalReader, { transform: [], size: 10_000 });
+    const reader = documentReader(causalReader, { size: 10_000 });
     const found = [];
     for (const range of ranges) {
       const keys = await keysIn(reader, source, range);
@@ -138,7 +138,7 @@ mongodbTest(
   },
 );
 
-ownMongodbTest("RangeSplitter takes a collection whole of which the server gives no sample", async (own) => {
+ownMongodbTest("RangeSplitter takes a collection whole if the server refuses a sample", async (own) => {
   const { mongodb, database } = own;
   await insertMixed(mongodb.db(database).collection<Mixed>("data"), 20_000);
   await failNext(mongodb, ["aggregate"], 1, { errorCode: 28799 });
@@ -151,7 +151,7 @@ ownMongodbTest("RangeSplitter takes a collection whole of which the server gives
   });
   assert.deepEqual(ranges, [WHOLE]);
   assert.deepEqual(warnings, [[
-    "MongoDB gives no sample of the keys: a collection is read in one lane",
+    "MongoDB refused a sample of the keys: reading a collection in one lane",
     { collection: `${database}.data`, code: 28799 },
   ]]);
 }, TEST_COMMANDS);

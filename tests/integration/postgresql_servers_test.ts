@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import postgres from "postgres";
 import { eventually } from "../../dev/servers/eventually.ts";
-import { installedPostgresql } from "../../dev/servers/installed_postgresql.ts";
 import { startPostgresql } from "../../dev/servers/start_postgresql.ts";
 
 Deno.test("startPostgresql() takes the server that a URL names, and shows no password", async () => {
@@ -10,7 +9,7 @@ Deno.test("startPostgresql() takes the server that a URL names, and shows no pas
   assert.deepEqual({ url: server.url, embedded: server.embedded }, { url, embedded: false });
   assert.equal(
     server.description,
-    "PostgreSQL: postgresql://me:***@db.example.org:5433/cdc, as POSTGRESQL_URL says",
+    "PostgreSQL: postgresql://me:***@db.example.org:5433/cdc (from POSTGRESQL_URL)",
   );
 });
 
@@ -21,11 +20,11 @@ const connect = (url: string) => postgres(url, { max: SESSIONS, fetch_types: fal
 Deno.test("startPostgresql() embeds a server that serves many clients, and stops it", async () => {
   let url: string;
   {
-    await using server = await startPostgresql({ url: "", folder: "" });
+    await using server = await startPostgresql({ url: "" });
     url = server.url;
     assert.match(
       server.description,
-      /^PostgreSQL: PGlite \(.+\) on 127\.0\.0\.1:\d+, as POSTGRESQL_URL is not set and none is installed$/,
+      /^PostgreSQL: PGlite \(.+\) on 127\.0\.0\.1:\d+ \(POSTGRESQL_URL is not set\)$/,
     );
     await using stack = new AsyncDisposableStack();
     const sql = stack.adopt(connect(url), (open) => open.end());
@@ -67,7 +66,7 @@ Deno.test("startPostgresql() embeds a server that serves many clients, and stops
 });
 
 Deno.test("startPostgresql() embeds a server that goes on after a client died in the middle", async () => {
-  await using server = await startPostgresql({ url: "", folder: "" });
+  await using server = await startPostgresql({ url: "" });
   const { hostname, port } = new URL(server.url.replace("postgresql:", "http:"));
   const message = (kind: string, body: string): Uint8Array => {
     const bytes = new TextEncoder().encode(`${kind}\0\0\0\0${body}`);
@@ -95,25 +94,4 @@ Deno.test("startPostgresql() embeds a server that goes on after a client died in
   } finally {
     await sql.end();
   }
-});
-
-const folder = installedPostgresql();
-
-Deno.test({
-  name: "startPostgresql() starts an installed server, and leaves nothing of it",
-  ignore: folder === undefined,
-  async fn() {
-    let sql: postgres.Sql;
-    let data: string;
-    {
-      await using server = await startPostgresql({ url: "", folder });
-      assert.match(server.description, /^PostgreSQL: .+ on 127\.0\.0\.1:\d+, as POSTGRESQL_URL is not set$/);
-      sql = connect(server.url);
-      const [row] = await sql.unsafe("SHOW data_directory");
-      data = row?.data_directory;
-      assert.ok((await Deno.stat(data)).isDirectory);
-      await sql.end();
-    }
-    await assert.rejects(Deno.stat(data), Deno.errors.NotFound);
-  },
 });

@@ -10,7 +10,7 @@ import { quietReader } from "../support/quiet_reader.ts";
 
 type Document = { _id: number; [field: string]: unknown };
 
-const REFUSED = /MongoDB gives no sample of the documents: columns are made as batches bring them/;
+const REFUSED = /MongoDB refused a sample of the documents: creating columns as documents arrive/;
 
 const setParameter = (mongodb: MongoClient, parameters: Record<string, unknown>) =>
   mongodb.db("admin").command({ setParameter: 1, ...parameters });
@@ -25,7 +25,7 @@ const ALLOWED: Readonly<Record<string, boolean>> = { "allows disk use": true, "d
 
 for (const [what, allowDiskUseByDefault] of Object.entries(ALLOWED)) {
   ownMongodbTest(
-    `relay() starts where a sample does not fit into memory and the server ${what}`,
+    `relay() starts if a sample does not fit into memory and the server ${what}`,
     async (context) => {
       await setParameter(context.mongodb, {
         allowDiskUseByDefault,
@@ -73,7 +73,7 @@ for (const code of CODES) {
 
 for (const code of [13, 18]) {
   ownMongodbTest(
-    `relay() ends where a sample is refused for lack of rights, code ${code}`,
+    `relay() ends if a sample is refused for lack of rights, code ${code}`,
     async (context) => {
       await fill(context, "data", { documents: 1 });
       const { mongodb, database } = context;

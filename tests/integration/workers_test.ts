@@ -7,17 +7,16 @@ import { collectionOf, insert, seen, stops, tablesAre, whole } from "../support/
 import { fieldsByName } from "../../lib/bson/bson.ts";
 import { idOfKey } from "../../lib/key/key_to_id.ts";
 import { keyText } from "../../lib/key/key_text.ts";
-import { DocumentReader } from "../../lib/source/documents/documents.ts";
 import { WHOLE } from "../../lib/source/documents/key_ranges.ts";
-import { ownEvents, OwnKeys } from "../../lib/source/documents/own_keys.ts";
+import { WorkerShare } from "../../lib/pipeline/workers/worker_share.ts";
 import { inStep } from "../support/compare.ts";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
 import { insertMixed, type Mixed } from "../support/mixed_documents.ts";
 import { mongodbTest } from "../support/mongodb_harness.ts";
 import { postgresqlTest } from "../support/postgresql_harness.ts";
-import { quietReader } from "../support/quiet_reader.ts";
+import { documentReader, quietReader } from "../support/quiet_reader.ts";
 
-const LEASE = ["--lease", "2s", "--shards", "1"];
+const LEASE = ["--lease", "2s"];
 
 /** Starts one of the relays that divide a stream. */
 const startPart = ({ relay }: CratedbContext, part: string, args: readonly string[] = []) =>
@@ -61,8 +60,13 @@ mongodbTest(
     const namespace = { database, collection: "data" };
     const data = mongodb.db(database).collection("data");
     await using causalReader = quietReader(mongodb);
-    const parts = Array.from({ length: count }, (_, index) => ({ index, count }));
-    const streams = parts.map((part) => data.watch([ownEvents(part)], { fullDocument: "default" }));
+    const shares = Array.from(
+      { length: count },
+      (_, index) => new WorkerShare({ index, count }, causalReader),
+    );
+    const streams = shares.map((share) =>
+      data.watch([{ $match: { $expr: share.condition("$documentKey._id") } }], { fullDocument: "default" })
+    );
     await using closing = new AsyncDisposableStack();
     for (const each of streams) closing.defer(() => each.close());
     for (const each of streams) await each.tryNext();
@@ -80,11 +84,10 @@ mongodbTest(
     });
     assert.ok(keys.every(({ id }) => id));
     const seen: string[] = [];
-    for (const [index, worker] of parts.entries()) {
-      const own = await new OwnKeys(causalReader, worker).among(namespace, keys);
+    for (const [index, share] of shares.entries()) {
+      const own = await share.among(namespace, keys);
       assert.ok(own.length > IDS.length / 10, `${own.length}`);
-      const chunk = await new DocumentReader(causalReader, { transform: [], size: 1_000, worker })
-        .chunk(namespace, WHOLE);
+      const chunk = await documentReader(causalReader, { share }).chunk(namespace, WHOLE);
       const ownOids = own.map(({ oid }) => oid);
       assert.deepEqual(
         chunk.documents.map(({ id }) => keyText(id)).sort(),
@@ -152,7 +155,7 @@ cratedbTest(
       }
     })();
     await killed.kill("SIGKILL");
-    // It has a lease of its own until it ends, for which one that starts meanwhile would wait.
+    // It has its own lease until it ends, and a worker that starts before that would wait for it.
     assert.equal((await late.status).code, 1);
     await late.waitForLine(
       /Another relay follows the same documents, divided in another way: .*\(worker 0\/4\)/,

@@ -1,6 +1,6 @@
 /** Inferring columns, splitting a document and writing JSON have one classification of fields. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import { fc } from "../deps.ts";
 import { BsonType } from "../../lib/bson/bson.ts";
 import { jsonOf } from "../../lib/mapping/bson_to_json.ts";
 import { type Column, inferDocumentColumns, objectColumn } from "../../lib/mapping/column_tree.ts";

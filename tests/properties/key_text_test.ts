@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import { fc } from "../deps.ts";
 import { keyText } from "../../lib/key/key_text.ts";
 import { type Raw, raw, valueOf } from "../support/raw_bson.ts";
 

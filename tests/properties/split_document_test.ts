@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import { fc } from "../deps.ts";
 import { BsonType } from "../../lib/bson/bson.ts";
 import { type Column, inferColumnsOfAll, inferDocumentColumns } from "../../lib/mapping/column_tree.ts";
 import { jsonOf } from "../../lib/mapping/bson_to_json.ts";

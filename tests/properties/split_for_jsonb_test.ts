@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import { fc } from "../deps.ts";
 import { BsonType } from "../../lib/bson/bson.ts";
 import { jsonOf } from "../../lib/mapping/bson_to_json.ts";
 import { Digits, type Json, jsonText, parseJson } from "../../lib/util/lossless_json.ts";

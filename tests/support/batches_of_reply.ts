@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { BSON, type Document } from "mongodb";
 import { fieldsByName } from "../../lib/bson/bson.ts";
 import { batchesOf, type ChangeBatch } from "../../lib/source/stream/change_stream.ts";
-import { SplitEvents } from "../../lib/source/stream/split_events.ts";
+import { SplitEvents } from "../../lib/source/stream/event.ts";
 
 interface Tokens {
   /** Before the first event. @default {none} */

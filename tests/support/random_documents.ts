@@ -1,5 +1,5 @@
 /** Random documents as BSON, and changes of them, for collections of many types. */
-import fc from "fast-check";
+import { fc } from "../deps.ts";
 import { anyDocument, anyValue, documentOf, type Raw, raw, type ValueOptions } from "./raw_bson.ts";
 
 /** The same seed makes the same documents. */
@@ -7,8 +7,8 @@ export const SEED = Number(Deno.env.get("RANDOM_SEED") ?? Math.floor(Math.random
 
 export interface RandomOptions {
   /**
-   * Whether keys come twice in some objects. Such a document is another one when MongoDB has replayed its oplog after
-   * a crash, with no event to tell.
+   * Whether keys occur twice in some objects. The document is a different one when MongoDB has replayed its oplog after
+   * a crash, without an event.
    *
    * @default true
    */

@@ -1,5 +1,5 @@
 /** BSON by the byte, so that tests reach what a serializer would not write; and documents at random. */
-import fc from "fast-check";
+import { fc } from "../deps.ts";
 import { BSON } from "mongodb";
 import { BsonType, type BsonValue } from "../../lib/bson/bson.ts";
 import { joined } from "../../lib/bson/build.ts";
@@ -91,7 +91,7 @@ export const raw = {
   maxKey: () => ({ type: BsonType.maxKey, bytes: new Uint8Array() }),
 } satisfies Record<string, (...args: never[]) => Raw>;
 
-/** The value where it would lie in a reply: not at the start of its bytes. */
+/** The value as in a reply: not at the start of its bytes. */
 export function valueOf({ type, bytes }: Raw): BsonValue {
   const padding = Uint8Array.of(0xde, 0xad, 0xbe);
   return { type, bytes: joined([padding, bytes, padding]), offset: padding.length, length: bytes.length };
@@ -192,7 +192,7 @@ const leaf: fc.Arbitrary<Column> = fc.constantFrom(
   "unfit" as const,
 ).map((kind) => ({ kind }));
 
-/** Documents with equal keys, and such without. */
+/** Documents with and without equal keys. */
 export const eitherDocument: fc.Arbitrary<Uint8Array> = fc.oneof(
   anyDocument({ unique: true }),
   anyDocument({ unique: false }),

@@ -17,6 +17,8 @@ import { columnsOf, StatusTracker } from "../../lib/pipeline/status/status_track
 import { MongodbCode } from "../../lib/source/connection/mongodb_errors.ts";
 import type { ChangeBatch } from "../../lib/source/stream/change_stream.ts";
 import type { DocumentChange } from "../../lib/source/stream/event.ts";
+import { NO_BARRIER } from "../../lib/pipeline/loop/barrier.ts";
+import { ALL_DOCUMENTS } from "../../lib/source/documents/share.ts";
 import { Scope } from "../../lib/source/documents/scope.ts";
 import { usableTables } from "./usable_tables.ts";
 import { QUIET } from "../../lib/util/log.ts";
@@ -32,7 +34,7 @@ export const MAX_LAG = 3_000;
 export const SECOND = 1_000;
 /** Documents of one chunk of a snapshot. */
 const CHUNK = 5;
-/** Promises that resolve one after the other until everything has come to rest. */
+/** Promises that resolve one after the other until nothing happens any more. */
 const TURNS = 400;
 
 /** What may be refused: another relay may have made the column. */
@@ -103,7 +105,7 @@ export function relayInMemory(options: RelayOptions = {}) {
         awake.resolve();
         awake = Promise.withResolvers();
       },
-      /** Asks until there is an answer, as statements and reads are. */
+      /** Asks until it gets an answer, like statements and reads. */
       ask: (question: string, work: () => void = () => {}) =>
         retry(() => answer(question).then(work), {
           shutdown,
@@ -305,9 +307,9 @@ export function relayInMemory(options: RelayOptions = {}) {
     reader,
     splitter: { split: () => Promise.resolve([{ after: null, upTo: null }]) },
     tables,
-    ownKeys: { among: (_namespace: unknown, keys: unknown) => Promise.resolve(keys) },
+    share: ALL_DOCUMENTS,
     repairs: { runIfDue: () => cratedb.ask("list").then(() => false) },
-    barrier: { pass: () => Promise.resolve() },
+    barrier: NO_BARRIER,
     position,
     settings: {
       scope: new Scope({ databases: ["shop"], collections: ["*"], exclude: [] }),
@@ -319,7 +321,6 @@ export function relayInMemory(options: RelayOptions = {}) {
       snapshotRate,
       onHistoryLost,
       onDrop: "drop",
-      worker: undefined,
       refreshInterval: SECOND,
       saveInterval: 200,
       lease: 10 * SECOND,

@@ -1,5 +1,5 @@
 /** A CrateDB with TLS and host-based authentication. */
-import { getContainerRuntimeClient } from "testcontainers";
+import { getContainerRuntimeClient } from "../deps.ts";
 import { eventually } from "../../dev/servers/eventually.ts";
 import { startContainer } from "../../dev/servers/start_container.ts";
 import { openTransport } from "../../lib/sink/connection/open_transport.ts";
@@ -54,7 +54,7 @@ const COMMAND = [
   }`,
 ].join(" && ");
 
-/** @throws {NoServerError} where no container can be started */
+/** @throws {NoServerError} if no container can be started */
 export async function securedCratedb(authority: Authority): Promise<SecuredCratedb> {
   await using stack = new AsyncDisposableStack();
   const { jwks, issue } = tokenIssuer();

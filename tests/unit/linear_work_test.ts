@@ -22,11 +22,11 @@ import { bufferBatches } from "../../lib/pipeline/loop/batcher.ts";
 import { fullSnapshot, planSnapshot, requeueAll } from "../../lib/pipeline/snapshot/snapshot_state.ts";
 import type { CausalReader } from "../../lib/source/connection/causal_reader.ts";
 import type { ChangeBatch } from "../../lib/source/stream/change_stream.ts";
-import { DocumentReader } from "../../lib/source/documents/documents.ts";
 import { messageOf } from "../../lib/util/errors.ts";
 import { createLogger } from "../../lib/util/log.ts";
 import { maskSecrets, maskUrl } from "../../lib/util/mask_url.ts";
 import { isEqual, pathDifferences } from "../../lib/verify/compare.ts";
+import { documentReader } from "../support/quiet_reader.ts";
 
 const FACTOR = 8;
 const MOST = 3 * FACTOR;
@@ -215,7 +215,7 @@ const CASES: Readonly<Record<string, Case>> = {
   "looking documents up that come one by one": {
     size: 1_000,
     make: (size) => {
-      const reader = new DocumentReader(oneByOne, { transform: [], size: 1_000, replyBytes: 1 });
+      const reader = documentReader(oneByOne, { replyBytes: 1 });
       const ids = list(size, (_id) => fieldsByName(BSON.serialize({ _id })).get("_id")).filter((id) =>
         id !== undefined
       );

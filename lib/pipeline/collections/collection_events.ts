@@ -3,6 +3,7 @@ import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import type { StreamPosition } from "../../sink/metadata/stream_position.ts";
 import type { CausalReader } from "../../source/connection/causal_reader.ts";
 import type { CollectionEvent } from "../../source/stream/event.ts";
+import type { Share } from "../../source/documents/share.ts";
 import { withoutCollection } from "../../source/documents/source_identity.ts";
 import type { Logger } from "../../util/log.ts";
 import type { RelaySettings } from "../settings.ts";
@@ -19,8 +20,9 @@ export interface CollectionEventDeps {
     discard(namespace: Namespace): void;
   };
   readonly causalReader: Pick<CausalReader, "exists">;
+  readonly share: Pick<Share, "relays">;
   readonly position: StreamPosition;
-  readonly settings: Pick<RelaySettings, "scope" | "worker" | "for">;
+  readonly settings: Pick<RelaySettings, "scope" | "for">;
   readonly log: Logger;
 }
 
@@ -101,14 +103,14 @@ async function onCreate(
  * it exists, it is read again, which also removes stale rows.
  */
 async function onDrop({ operation, namespace }: CollectionEvent, deps: CollectionEventDeps): Promise<void> {
-  const { tables, snapshot, causalReader, settings, log } = deps;
+  const { tables, snapshot, causalReader, share, settings, log } = deps;
   if (!settings.scope.includes(namespace)) return;
   snapshot.discard(namespace);
   await forgetIdentity(namespace, deps);
   const fields = { operation, collection: namespaceText(namespace) };
   if (await causalReader.exists(namespace)) {
     log.warn("A dropped collection exists: taking a new snapshot of it", fields);
-    if (settings.worker) await tables.reopen(namespace);
+    if (share.relays > 1) await tables.reopen(namespace);
     snapshot.requeueAfterDrop(namespace);
     return;
   }

@@ -16,7 +16,7 @@ import {
 } from "../../sink/table/target_table.ts";
 import { errorOfOpening, isUnusableTable, UnusableTableError } from "../../sink/table/unusable_table.ts";
 import { Writer } from "../../sink/table/writer.ts";
-import type { OwnKeys } from "../../source/documents/own_keys.ts";
+import type { Share } from "../../source/documents/share.ts";
 import type { Clock } from "../../util/clock.ts";
 import type { Logger } from "../../util/log.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
@@ -37,7 +37,7 @@ export interface OpenerDeps {
   readonly memory: MemoryBudget;
   readonly owners: TableOwners;
   readonly saved: Pick<SavedCollections, "has" | "othersIn" | "setTable">;
-  readonly ownKeys: Pick<OwnKeys, "among">;
+  readonly share: Share;
   /** The fields beside `_id` that name a row. */
   readonly shardKeyOf: (namespace: Namespace) => Promise<ShardKey>;
   readonly signal: AbortSignal;
@@ -144,7 +144,7 @@ export class CollectionOpener {
 
   async #ownKeys(namespace: Namespace, oids: readonly string[], shardKey: ShardKey): Promise<string[]> {
     const keys = oids.map((oid) => rowKeyOf(oid, shardKey));
-    return (await this.#deps.ownKeys.among(namespace, keys)).map(({ oid }) => oid);
+    return (await this.#deps.share.among(namespace, keys)).map(({ oid }) => oid);
   }
 
   async #columnsOf(

@@ -21,7 +21,7 @@ import type { TableApplier } from "./table_applier.ts";
 import { TableOwners } from "./table_owners.ts";
 
 export interface CollectionsOptions extends Omit<OpenerDeps, "owners" | "saved"> {
-  readonly settings: OpenerDeps["settings"] & Pick<RelaySettings, "scope" | "worker">;
+  readonly settings: OpenerDeps["settings"] & Pick<RelaySettings, "scope">;
   readonly causalReader: Pick<CausalReader, "exists">;
 }
 
@@ -270,7 +270,7 @@ export class Collections {
     }
   }
 
-  /** Opens the table again: the shard key has changed, or another worker may have dropped the table. */
+  /** Opens the table again: the shard key has changed, or another relay may have dropped the table. */
   reopen(namespace: Namespace): Promise<void> {
     return this.#tables.close(this.states.get(namespace));
   }

@@ -3,6 +3,7 @@ import type { Transports } from "../../sink/columns/widening.ts";
 import type { SavedCollections } from "../../sink/metadata/saved_collections.ts";
 import { quoteTable } from "../../sink/sql/names.ts";
 import { isEmptyTable } from "../../sink/table/target_table.ts";
+import type { Share } from "../../source/documents/share.ts";
 import type { Logger } from "../../util/log.ts";
 import type { Namespace } from "../../util/namespace.ts";
 import type { CollectionSettings, RelaySettings } from "../settings.ts";
@@ -14,7 +15,8 @@ import type { TableOwners } from "./table_owners.ts";
 
 export interface DropsDeps {
   readonly transports: Transports;
-  readonly settings: Pick<RelaySettings, "for" | "worker">;
+  readonly settings: Pick<RelaySettings, "for">;
+  readonly share: Pick<Share, "relays" | "dropsRows">;
   readonly owners: Pick<TableOwners, "has" | "newOwner">;
   readonly saved: Pick<SavedCollections, "has" | "isShared" | "sharer">;
   readonly log: Logger;
@@ -36,7 +38,7 @@ export class Drops {
 
   /**
    * Applies `--on-drop`. A collection that was never followed, for example a view, has no rows, whatever table has its
-   * name. Of several workers, the first one removes the rows of all.
+   * name. If several relays divide the documents, one of them deletes the rows of all.
    *
    * @returns the collection that has the table now, which needs a snapshot; undefined for none
    */
@@ -47,7 +49,7 @@ export class Drops {
     if (hasNoRows || !await this.#isKnown(collection)) return void await states.remove(collection);
     const newOwner = await owners.newOwner(quoteTable(collection.table), collection.namespace);
     if (this.#onDrop(collection.namespace) === "keep") states.saveLater(collection);
-    else if (this.#isLaterWorker) await states.remove(collection);
+    else if (!this.#deps.share.dropsRows) await states.remove(collection);
     else await this.#deps.attempt(collection, () => this.#dropRows(collection, newOwner));
     await close(collection);
     return newOwner;
@@ -55,13 +57,13 @@ export class Drops {
 
   /** Whether this relay leaves the rows of a dropped collection as they are. */
   leavesRows(collection: Collection): boolean {
-    return this.#onDrop(collection.namespace) === "keep" || this.#isLaterWorker;
+    return this.#onDrop(collection.namespace) === "keep" || !this.#deps.share.dropsRows;
   }
 
   /** Of these dropped collections, those whose emptied tables a backup of CrateDB kept when the last run ended. */
   async unfinished(collections: readonly Collection[]): Promise<Collection[]> {
-    // Another worker may have written to the table since.
-    if (this.#deps.settings.worker) return [];
+    // Another relay may have written to the table since.
+    if (this.#deps.share.relays > 1) return [];
     const found: Collection[] = [];
     for (const collection of collections) {
       const isEmpty = () => isEmptyTable(this.#deps.transports.patient, collection.table);
@@ -83,22 +85,18 @@ export class Drops {
     }
   }
 
-  get #isLaterWorker(): boolean {
-    return (this.#deps.settings.worker?.index ?? 0) > 0;
-  }
-
   #onDrop(namespace: Namespace): CollectionSettings["onDrop"] {
     return this.#deps.settings.for(namespace).onDrop;
   }
 
   async #isKnown({ opened, namespace, table }: Collection): Promise<boolean> {
-    const { saved, settings } = this.#deps;
+    const { saved, share } = this.#deps;
     if (opened) return true;
-    return settings.worker ? await saved.isShared(namespace, table) : await saved.has(namespace);
+    return share.relays > 1 ? await saved.isShared(namespace, table) : await saved.has(namespace);
   }
 
   async #dropRows(collection: Collection, newOwner: Namespace | undefined): Promise<void> {
-    const { saved, settings, log, states } = this.#deps;
+    const { saved, share, log, states } = this.#deps;
     const stream = newOwner ? undefined : await saved.sharer(collection.namespace, collection.table);
     if (stream) {
       log.warn("Rows of a dropped collection stay: another stream writes to the table too", { stream });
@@ -106,7 +104,7 @@ export class Drops {
     }
     const { applier } = await collection.open();
     if (newOwner) await applier.discardDeadLetters();
-    else if (await applier.dropRows() && !settings.worker) {
+    else if (await applier.dropRows() && share.relays === 1) {
       this.#undropped.set(collection, applier);
       return;
     }

@@ -4,7 +4,7 @@ import { idsOf, oidsWithoutId, type RowKey } from "../../key/document_key.ts";
 import type { RepairRequests } from "../../sink/metadata/repair_requests.ts";
 import type { DocumentReader } from "../../source/documents/documents.ts";
 import { isThere } from "../../source/documents/chunk.ts";
-import type { OwnKeys } from "../../source/documents/own_keys.ts";
+import type { Share } from "../../source/documents/share.ts";
 import type { Scope } from "../../source/documents/scope.ts";
 import type { Clock } from "../../util/clock.ts";
 import type { Logger } from "../../util/log.ts";
@@ -44,7 +44,7 @@ export interface RequestedRepairsDeps extends RepairDeps {
   readonly requests: Pick<RepairRequests, "list" | "remove">;
   readonly tables: Pick<Collections, "of" | "attempt">;
   readonly scope: Pick<Scope, "includes">;
-  readonly ownKeys: Pick<OwnKeys, "among">;
+  readonly share: Pick<Share, "among">;
   readonly clock: Pick<Clock, "monotonic">;
   readonly log: Logger;
 }
@@ -65,7 +65,7 @@ export class RequestedRepairs {
 
   /** Looks for requests, once a second at most. @returns whether it has written rows */
   async runIfDue(): Promise<boolean> {
-    const { requests, scope, ownKeys, clock, log } = this.#deps;
+    const { requests, scope, share, clock, log } = this.#deps;
     const now = clock.monotonic();
     if (now - this.#polledAt < POLL_INTERVAL_MS) return false;
     const waiting = await requests.list(MAX_REQUESTS);
@@ -77,7 +77,7 @@ export class RequestedRepairs {
       if (!first) continue;
       const { namespace } = first;
       if (scope.includes(namespace)) {
-        const own = await ownKeys.among(namespace, group);
+        const own = await share.among(namespace, group);
         // A skipped collection is read again as a whole later.
         if (await this.#deps.tables.attempt(namespace, () => repairRows(namespace, own, this.#deps))) {
           log.info("Repaired rows that were found to differ", {

@@ -12,13 +12,13 @@ import type { RelaySettings } from "../settings.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
 import type { Emit } from "../status/events.ts";
 import { timedParts } from "../status/stages.ts";
-import type { DropBarrier } from "../workers/drop_barrier.ts";
+import type { Barrier } from "./barrier.ts";
 
 export interface ApplyDeps extends CollectionEventDeps {
   readonly causalReader: CausalReader;
   readonly reader: DocumentReader;
   readonly settings: RelaySettings;
-  readonly barrier: Pick<DropBarrier, "pass">;
+  readonly barrier: Barrier;
   readonly snapshot: CollectionEventDeps["snapshot"] & Pick<Snapshot, "state">;
   readonly emit: Emit;
 }

@@ -25,7 +25,7 @@ export type OpenStream = (startAfter: Uint8Array | null, left: AbortSignal) => A
 export async function follow(open: OpenStream, deps: LoopDeps): Promise<void> {
   const { position, log, clock } = deps;
   const breaker = new SnapshotBreaker(clock);
-  const told = { ...deps, emit: emitter(deps.emit, breaker.listen) };
+  const watched = { ...deps, emit: emitter(deps.emit, breaker.listen) };
   let snapshot = await snapshotOfStart(deps);
   while (true) {
     const { stream, state: { token } } = position;
@@ -34,11 +34,11 @@ export async function follow(open: OpenStream, deps: LoopDeps): Promise<void> {
     try {
       return await withStream(
         (left) => open(startAfter, left),
-        (batches) => replicate(batches, snapshot, told),
+        (batches) => replicate(batches, snapshot, watched),
       );
     } catch (error) {
       if (!isHistoryLost(error)) throw error;
-      snapshot = await snapshotAfterLoss(await reasonOf(error, deps), { ...told, breaker });
+      snapshot = await snapshotAfterLoss(await reasonOf(error, deps), { ...watched, breaker });
     }
   }
 }

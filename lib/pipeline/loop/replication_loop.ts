@@ -2,6 +2,7 @@
 import { BSON } from "mongodb";
 import type { StreamPosition } from "../../sink/metadata/stream_position.ts";
 import { estimatedCount } from "../../source/documents/collections.ts";
+import type { Share } from "../../source/documents/share.ts";
 import type { ChangeBatch } from "../../source/stream/change_stream.ts";
 import { hasReached, secondsBehind } from "../../source/stream/resume_token.ts";
 import { type Clock, waitAtMost } from "../../util/clock.ts";
@@ -20,7 +21,7 @@ export interface LoopDeps extends Omit<ApplyDeps, "snapshot"> {
   readonly position: StreamPosition;
   readonly splitter: SnapshotDeps["splitter"];
   readonly repairs: Pick<RequestedRepairs, "runIfDue">;
-  readonly ownKeys: SnapshotDeps["ownKeys"];
+  readonly share: Share;
   readonly signal: AbortSignal;
   readonly clock: Clock;
   readonly mongodbClock: Pick<Clock, "now">;
@@ -40,13 +41,13 @@ export async function replicate(
   unfinished: SnapshotState | null,
   deps: LoopDeps,
 ): Promise<void> {
-  const { causalReader, settings: { worker } } = deps;
+  const { causalReader, share } = deps;
   const stream = new NextBatch(batches, deps.clock);
   await stream.arrival;
   const { namespaces, plan } = await startUp(unfinished, deps);
   /** Estimates how many documents of collections are this relay's. */
   const countOf = async (all: readonly Namespace[]) =>
-    Math.round(await estimatedCount(causalReader, all) / (worker?.count ?? 1));
+    Math.round(await estimatedCount(causalReader, all) / share.relays);
   // Requeued collections count twice.
   const total = await countOf([...unfinished === null ? [] : namespaces, ...plan.requeued]);
   const snapshot = { plan, isDue: unfinished !== null, total, countOf };

@@ -11,6 +11,7 @@ import { collectionsOf } from "../../source/documents/collections.ts";
 import type { DocumentReader } from "../../source/documents/documents.ts";
 import { Sampler } from "../../source/documents/sample.ts";
 import type { FoundCollection } from "../../source/documents/scope.ts";
+import type { Share } from "../../source/documents/share.ts";
 import { deploymentOf, differenceOf, identityOf } from "../../source/documents/source_identity.ts";
 import { messageOf, UsageError, UserError } from "../../util/errors.ts";
 import { QUIET } from "../../util/log.ts";
@@ -25,9 +26,10 @@ import { StaleRows, type StaleRowsDeps } from "../snapshot/stale_rows.ts";
 export interface StartupDeps extends StaleRowsDeps {
   readonly causalReader: CausalReader;
   readonly reader: StaleRowsDeps["reader"] & Pick<DocumentReader, "check">;
+  readonly share: Share;
   readonly tables: Collections;
   readonly position: Pick<StreamPosition, "stream" | "state" | "save">;
-  readonly settings: Pick<RelaySettings, "for" | "scope" | "snapshot" | "worker">;
+  readonly settings: Pick<RelaySettings, "for" | "scope" | "snapshot">;
 }
 
 export interface Started {
@@ -128,13 +130,13 @@ async function dropSkipped(
   }
 }
 
-/** Collections that were dropped while no relay ran. A worker removes only its own rows, as the others are writing. */
+/** Collections that were dropped while no relay ran. Each of several relays removes only its own rows, as the others write. */
 async function dropMissing(namespaces: readonly FoundCollection[], deps: StartupDeps): Promise<void> {
-  const { tables, settings, log } = deps;
+  const { tables, share, settings, log } = deps;
   for (const namespace of await tables.missing(namespaces)) {
     const { onDrop } = settings.for(namespace);
     log.warn("A collection was dropped", { collection: namespaceText(namespace), rows: onDrop });
-    if (!settings.worker) await tables.drop(namespace);
+    if (share.relays === 1) await tables.drop(namespace);
     else if (onDrop !== "keep") {
       const rows = new StaleRows(namespace, deps);
       await tables.removeRows(namespace, () => rows.remove(() => false));

@@ -53,7 +53,7 @@ export class Snapshot {
   readonly #deps: SnapshotDeps;
   readonly #rate: SnapshotRate;
   #plan: SnapshotPlan;
-  /** For collections that are read to their ends. */
+  /** For collections whose documents are all read. */
   readonly #staleRows = new Map<string, StaleRows>();
   /** Collections with a warning in the log. */
   readonly #warned = new Set<string>();

@@ -3,7 +3,7 @@ import type { ShardKey } from "../../key/document_key.ts";
 import { idsOf, oidsWithoutId, type RowKey, rowKeyOf } from "../../key/document_key.ts";
 import type { CausalReader } from "../../source/connection/causal_reader.ts";
 import type { DocumentReader } from "../../source/documents/documents.ts";
-import type { OwnKeys } from "../../source/documents/own_keys.ts";
+import type { Share } from "../../source/documents/share.ts";
 import type { Logger } from "../../util/log.ts";
 import type { Namespace } from "../../util/namespace.ts";
 import type { TableApplier } from "../collections/table_applier.ts";
@@ -13,7 +13,7 @@ import type { RelaySettings } from "../settings.ts";
 export interface StaleRowsDeps {
   readonly causalReader: Pick<CausalReader, "exists">;
   readonly reader: Pick<DocumentReader, "keysOf" | "keysAmong">;
-  readonly ownKeys: Pick<OwnKeys, "among">;
+  readonly share: Pick<Share, "among">;
   readonly tables: Pick<Collections, "of" | "sharer">;
   readonly settings: Pick<RelaySettings, "for">;
   readonly log: Logger;
@@ -70,13 +70,13 @@ export class StaleRows {
 
   /**
    * The keys of no document, or of none that matches the transform; none if the collection is dropped and `--on-drop
-   * keep` holds. Keys of other workers are left to them: only they have written the changes of these.
+   * keep` holds. Keys of other relays are left to them: they know which of those changes are written.
    */
   async #staleKeys(oids: readonly string[], { shardKey }: TableApplier): Promise<string[]> {
-    const { causalReader, reader, ownKeys, settings } = this.#deps;
+    const { causalReader, reader, share, settings } = this.#deps;
     const namespace = this.#namespace;
     const all = oids.map((oid) => rowKeyOf(oid, shardKey));
-    const keys = await ownKeys.among(namespace, all);
+    const keys = await share.among(namespace, all);
     if (keys.length < all.length) await this.#warnOfUnclear(all, shardKey);
     const existing = await reader.keysOf(namespace, idsOf(keys), shardKey);
     for (const oid of await reader.keysAmong(namespace, oidsWithoutId(keys), shardKey)) existing.add(oid);
@@ -85,14 +85,14 @@ export class StaleRows {
     return await causalReader.exists(namespace) ? stale : [];
   }
 
-  /** A key that does not contain its `_id` belongs to no worker. */
+  /** A key that does not contain its `_id` belongs to no share. */
   async #warnOfUnclear(keys: readonly RowKey[], shardKey: ShardKey): Promise<void> {
     const unclear = oidsWithoutId(keys);
     const existing = await this.#deps.reader.keysAmong(this.#namespace, unclear, shardKey);
     const rows = unclear.size - existing.length;
     if (rows === 0) return;
     this.#deps.log.warn(
-      "Stale rows stay: no worker knows their keys. verify --repair removes them while no relay runs",
+      "Keeping stale rows: their keys do not show which relay they belong to. verify --repair deletes them while no relay runs",
       { rows },
     );
   }

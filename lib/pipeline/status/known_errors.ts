@@ -105,14 +105,13 @@ export const SINK_ERRORS: Readonly<Partial<Record<SinkErrorKind, KnownError>>> =
   },
   "too many shards": {
     message: "CrateDB has no room for another table: …",
-    why: "The cluster has its maximum number of shards: 1000 per node by default. A new table has 4.",
+    why: "The cluster has its maximum number of shards (1000 per node by default); a new table has 4.",
     hint:
-      "Exclude collections with --exclude, create tables with fewer shards (--shards 1), or raise the limit: " +
+      "Exclude collections (--exclude), create tables with fewer shards (--shards 1), or raise the limit: " +
       'SET GLOBAL "cluster.max_shards_per_node" = 3000.',
   },
   "unknown schema": {
     message: "CrateDB has no such schema, or hides it from the user: …",
-    why: "CrateDB hides schemas on which a user has no privileges.",
     hint: "Each MongoDB database is a schema, unless --table names another one. Grant it, e.g. " +
       "GRANT DQL, DML, DDL ON SCHEMA shop TO <user>.",
   },

@@ -1,7 +1,7 @@
 /** Reads MongoDB's clock and the reach of its oplog once a minute. Nothing waits for it. */
 import { oldestEntry, OplogHiddenError } from "../../source/stream/oplog.ts";
 import type { Route } from "../../source/connection/route.ts";
-import type { ServerClock } from "../../source/connection/server_clock.ts";
+import type { ServerClock } from "../../source/connection/cluster_time.ts";
 import type { Clock } from "../../util/clock.ts";
 import { messageOf } from "../../util/errors.ts";
 import type { Logger } from "../../util/log.ts";

@@ -44,7 +44,7 @@ export interface StatusSource {
   readonly current: RelayStatus;
 }
 
-/** A lag, and when it was known, by the monotonic clock. */
+/** A lag at a time of the monotonic clock. */
 export interface KnownLag {
   /** Milliseconds; null if unknown. */
   readonly lag: number | null;

@@ -1,13 +1,99 @@
-/** What a relay does first where its stream was divided in another way before. */
+/**
+ * Takes over a stream that was divided in another way: by one relay for all documents, or by another number of workers.
+ * Its rows are in the same tables, but its positions cannot be used any more.
+ */
+import { partsOfStream, siblingsOf, streamKey } from "../../key/stream_name.ts";
+import { refreshTable, type Transport } from "../../sink/connection/transport.ts";
 import { LEASE_MARGIN_MS } from "../../sink/metadata/lease.ts";
+import { readPosition } from "../../sink/metadata/saved_position.ts";
 import type { StreamPosition } from "../../sink/metadata/stream_position.ts";
-import type { DividedStreams } from "../../sink/metadata/divided_streams.ts";
+import { quoteTable } from "../../sink/sql/names.ts";
 import type { Clock } from "../../util/clock.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Logger } from "../../util/log.ts";
-import { snapshotStateText } from "../snapshot/saved_snapshot.ts";
 import type { RelaySettings } from "../settings.ts";
+import { snapshotStateText } from "../snapshot/saved_snapshot.ts";
 import { fullSnapshot } from "../snapshot/snapshot_state.ts";
+
+/** Whether two streams divide the same documents in different ways. @example IN: … (worker 0/2), … (worker 0/3) → OUT: true */
+export function isDividedOtherwise(stream: string, other: string): boolean {
+  const [one, two] = [partsOfStream(stream), partsOfStream(other)];
+  return streamKey(one.whole) === streamKey(two.whole) && one.part?.count !== two.part?.count;
+}
+
+/** The saved streams of the same documents that are divided in another way. */
+export class DividedStreams {
+  readonly #transport: Transport;
+  readonly #schema: string;
+  readonly #stream: string;
+
+  /** @param options the schema of the metadata tables, and the relay's stream */
+  constructor(
+    transport: Transport,
+    { schema, stream }: { readonly schema: string; readonly stream: string },
+  ) {
+    this.#transport = transport;
+    this.#schema = schema;
+    this.#stream = stream;
+  }
+
+  async others(): Promise<readonly string[]> {
+    const saved = await Promise.all([this.#streamsIn("cdc_position"), this.#streamsIn("cdc_collection")]);
+    return [...new Set(saved.flat())].filter((each) => isDividedOtherwise(each, this.#stream)).sort();
+  }
+
+  /** The first of these streams that a relay follows now, if any. */
+  async held(streams: readonly string[]): Promise<string | undefined> {
+    for (const stream of streams) {
+      const position = await readPosition(this.#transport, { schema: this.#schema, stream });
+      if (position?.isHeld) return stream;
+    }
+    return undefined;
+  }
+
+  /** Adds their collections to those of this stream, so that stale rows in their tables are found. */
+  async inherit(streams: readonly string[]): Promise<void> {
+    const table = this.#table("cdc_collection");
+    const columns = '"database", collection, table_schema, table_name';
+    await this.#transport.query(
+      `INSERT INTO ${table} (stream, ${columns}, state) (SELECT DISTINCT $1::text, ${columns}, 'waiting' FROM ${table} ` +
+        `WHERE stream = ANY($2::${this.#transport.dialect.lists[0]}) AND table_name IS NOT NULL) ` +
+        'ON CONFLICT (stream, "database", collection) DO NOTHING',
+      [this.#stream, streams],
+    );
+  }
+
+  /**
+   * Deletes their positions, so that a frozen relay of theirs writes nothing more. Their collections are deleted when
+   * each worker has begun.
+   */
+  async forget(streams: readonly string[]): Promise<void> {
+    await this.#delete("cdc_position", streams);
+    for (const stream of siblingsOf(this.#stream)) {
+      const position = await readPosition(this.#transport, { schema: this.#schema, stream });
+      if (!position || position.token === null && position.snapshot === null) return;
+    }
+    await this.#delete("cdc_collection", streams);
+  }
+
+  async #streamsIn(name: string): Promise<string[]> {
+    await refreshTable(this.#transport, { schema: this.#schema, name });
+    const { rows } = await this.#transport.query(`SELECT DISTINCT stream FROM ${this.#table(name)}`);
+    return rows.map(([stream]) => String(stream));
+  }
+
+  async #delete(name: string, streams: readonly string[]): Promise<void> {
+    await this.#transport.query(
+      `DELETE FROM ${this.#table(name)} WHERE stream = ANY($1::${this.#transport.dialect.lists[0]})`,
+      [streams],
+      { writes: true },
+    );
+  }
+
+  #table(name: string): string {
+    return quoteTable({ schema: this.#schema, name });
+  }
+}
 
 export interface DivisionDeps {
   readonly streams: Pick<DividedStreams, "others" | "held" | "inherit" | "forget">;
@@ -21,10 +107,9 @@ export interface DivisionDeps {
 const POLL_INTERVAL_MS = 200;
 
 /**
- * Takes the place of relays that divided the stream in another way: waits until they are gone, plans a snapshot that
- * also removes rows without documents, and forgets their positions. They would be of other documents.
- *
- * @throws UserError where one of them is alive, and is not to be waited for
+ * Replaces relays that divided the stream in another way: waits until they stop, plans a snapshot that also deletes stale
+ * rows, and deletes their positions, which cover other documents.
+ * @throws UserError if one of them runs and `--on-held` is not `wait`
  */
 export async function takeOverDivision(deps: DivisionDeps): Promise<void> {
   const { streams, position, log } = deps;
@@ -46,7 +131,7 @@ export async function takeOverDivision(deps: DivisionDeps): Promise<void> {
 async function untilFree(others: readonly string[], deps: DivisionDeps): Promise<void> {
   const { streams, settings: { lease, onHeld }, clock, signal, log } = deps;
   const until = onHeld === "wait" ? Infinity : clock.monotonic() + lease + LEASE_MARGIN_MS;
-  let isTold = false;
+  let isLogged = false;
   while (true) {
     const held = await streams.held(others);
     if (held === undefined) return;
@@ -55,8 +140,8 @@ async function untilFree(others: readonly string[], deps: DivisionDeps): Promise
         hint: "Stop all relays of the stream before you change the number of workers.",
       });
     }
-    if (!isTold) log.info("Waiting for a relay that divides the stream in another way", { stream: held });
-    isTold = true;
+    if (!isLogged) log.info("Waiting for a relay that divides the stream in another way", { stream: held });
+    isLogged = true;
     await clock.wait(POLL_INTERVAL_MS, { signal });
   }
 }

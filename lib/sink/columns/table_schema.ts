@@ -222,7 +222,10 @@ export class TableSchema {
       const column = subscript(path.slice(1));
       if (this.#unfit.has(column)) continue;
       this.#unfit.add(column);
-      this.#warn("A column of this type takes no values as they are; they go to overflow", { column, type });
+      this.#warn("A column of this type cannot store values unchanged; they go to overflow", {
+        column,
+        type,
+      });
     }
   }
 

@@ -121,7 +121,7 @@ export class Widening {
     for (const path of paths) {
       const column = subscript(path);
       this.#kept.add(column);
-      log.warn("A column takes no fractions; they go to overflow", {
+      log.warn("A column cannot store fractions; they go to overflow", {
         table: quoteTable(table),
         column,
         reason,

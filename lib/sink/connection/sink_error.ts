@@ -217,11 +217,7 @@ const ROW_ERRORS: readonly SinkErrorKind[] = [
 /** Kinds of errors of the connection. */
 const SERVER_ERRORS: readonly SinkErrorKind[] = [...RETRYABLE, "tls", "foreign server"];
 
-/**
- * What may be at fault if a write fails.
- * @example
- * IN: a SinkError of the kind "too large" → OUT: "row"; "privilege" → OUT: "table"; "foreign server" → OUT: "server"
- */
+/** What may be at fault if a write fails. @example IN: too large → OUT: row; IN: privilege → OUT: table */
 export function faultOf({ kind }: SinkError): "row" | "table" | "server" {
   if (SERVER_ERRORS.includes(kind)) return "server";
   return ROW_ERRORS.includes(kind) ? "row" : "table";

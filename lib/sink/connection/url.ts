@@ -89,7 +89,7 @@ export function parseSinkUrl(text: string): SinkAddress {
   }
   const unknown = [...url.searchParams.keys()].find((name) => ![...PARAMETERS, ...OTHERS].includes(name));
   if (unknown !== undefined) {
-    throw wrong(`has a parameter that means nothing here, ${unknown} (only ${PARAMETERS.join(", ")} do)`);
+    throw wrong(`has the unknown parameter ${unknown} (known: ${PARAMETERS.join(", ")})`);
   }
   // `_sql` is CrateDB's endpoint, not a schema.
   const path = decodeURIComponent(url.pathname.slice(1)).replace(/^_sql$/, "");
@@ -115,10 +115,10 @@ function isDecodable(text: string): boolean {
   }
 }
 
-/** @example IN: crate+https → OUT: names a driver that means nothing here, https (only crate, crate+urllib3, … do) */
+/** @example IN: crate+https → OUT: has the unknown driver https (known: crate, crate+urllib3, …) */
 function wrongStart(start: string): string {
   const [name = "", driver] = start.toLowerCase().split("+");
   if (driver === undefined || !SCHEMES.has(name)) return "must start with crate:// or postgresql://";
   const drivers = [...SCHEMES.keys()].filter((each) => each.startsWith(`${name}+`));
-  return `names a driver that means nothing here, ${driver} (only ${[name, ...drivers].join(", ")} do)`;
+  return `has the unknown driver ${driver} (known: ${[name, ...drivers].join(", ")})`;
 }

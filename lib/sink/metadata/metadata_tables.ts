@@ -2,9 +2,7 @@
 import { createTable } from "../table/create_table.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
 import { isUnknownRelation } from "../connection/sink_error.ts";
-import { type Result } from "../connection/transport.ts";
-import { type Parameter } from "../connection/transport.ts";
-import { refreshTable, type Transport } from "../connection/transport.ts";
+import { type Parameter, refreshTable, type Result, type Transport } from "../connection/transport.ts";
 import { UserError } from "../../util/errors.ts";
 
 export const METADATA_TABLES = [

@@ -1,5 +1,5 @@
 /** The table `cdc_collection`: the state of each collection, and the table that has rows of it. */
-import { isStreamOf, partsOfStream } from "../../key/worker.ts";
+import { isStreamOf, partsOfStream } from "../../key/stream_name.ts";
 import type { Namespace } from "../../util/namespace.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";

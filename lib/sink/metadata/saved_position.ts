@@ -1,6 +1,5 @@
 /** Reads saved positions, without their leases. */
-import { streamKey } from "../../key/stream_name.ts";
-import { isStreamOf, partsOfStream, streamOfWorker } from "../../key/worker.ts";
+import { isStreamOf, partsOfStream, streamKey, streamOfPart } from "../../key/stream_name.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
 import { selectFromEach } from "./metadata_tables.ts";
@@ -84,10 +83,10 @@ export async function savedName(
 /** @param saved names, the newest first */
 export function nameAmong(saved: readonly string[], stream: string): string {
   if (saved.includes(stream)) return stream;
-  const { whole, worker } = partsOfStream(stream);
+  const { whole, part } = partsOfStream(stream);
   const key = streamKey(whole);
   const found = saved.map(partsOfStream).find((each) =>
-    streamKey(each.whole) === key && each.worker?.count === worker?.count
+    streamKey(each.whole) === key && each.part?.count === part?.count
   );
-  return found ? streamOfWorker(found.whole, worker) : stream;
+  return found ? streamOfPart(found.whole, part) : stream;
 }

@@ -27,7 +27,7 @@ export const STATES = [
   "waiting for MongoDB",
   "oplog nearly passed",
   "far behind",
-  "collections failed",
+  "failed collections",
   "dead letters",
   "ok",
 ] as const;
@@ -88,7 +88,7 @@ export function statusQuery(dialect: Dialect, options: StatusQueryOptions): stri
     "WHEN g.phase LIKE 'waiting for %' THEN g.phase " +
     `WHEN g.headroom_s < g.window_s / ${HEADROOM_PART} THEN 'oplog nearly passed' ` +
     `WHEN g.grown_lag_ms > ${maxLag} THEN 'far behind' ` +
-    "WHEN g.failed_collections > 0 THEN 'collections failed' " +
+    "WHEN g.failed_collections > 0 THEN 'failed collections' " +
     "WHEN g.standing_letters > 0 THEN 'dead letters' " +
     "ELSE 'ok' END";
   const computed: Partial<Record<typeof STATUS_FIELDS[number], string>> = {

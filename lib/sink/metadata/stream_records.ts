@@ -1,5 +1,5 @@
 /** The rows of a stream in all of the relay's own tables. */
-import { partsOfStream } from "../../key/worker.ts";
+import { partsOfStream } from "../../key/stream_name.ts";
 import { type Parameter, refreshTable, type Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
 import { deadLetterStream } from "./dead_letters.ts";

@@ -19,11 +19,7 @@ const TABLE_KINDS: readonly SinkErrorKind[] = ["privilege", "unknown relation", 
 /** Errors of one table, while it is opened. */
 const OPENING_KINDS: readonly SinkErrorKind[] = [...TABLE_KINDS, "too many shards", "refused"];
 
-/**
- * Whether an error concerns one table alone.
- * @example
- * IN: a SinkError of the kind "privilege" → OUT: true; IN: a SinkError of the kind "unreachable" → OUT: false
- */
+/** Whether an error concerns one table only. @example IN: the kind "privilege" → OUT: true; IN: "unreachable" → OUT: false */
 export const isUnusableTable = (error: unknown): boolean =>
   error instanceof UnusableTableError || error instanceof RefusedTableError ||
   isSinkError(error, ...TABLE_KINDS);
@@ -81,12 +77,12 @@ const below = (name: string, columns: readonly DefinedColumn[]): string[] =>
 export function unusableTable(table: TableName, faults: readonly TableFault[]): UnusableTableError {
   const name = quoteTable(table);
   const drops = faults.flatMap(({ columns = [] }) => columns).map((column) => `DROP COLUMN ${column}`);
-  const canBeMended = faults.every(({ columns }) => columns !== undefined);
+  const canBeRepaired = faults.every(({ columns }) => columns !== undefined);
   return new UnusableTableError(
     `Table ${name} cannot be used: ${faults.map(({ what }) => what).join(", ")}.`,
     {
       hint: "Its rows would not equal the documents. " +
-        (canBeMended ? `Drop the columns:\n  ALTER TABLE ${name} ${drops.join(", ")}\nOr name` : "Name") +
+        (canBeRepaired ? `Drop the columns:\n  ALTER TABLE ${name} ${drops.join(", ")}\nOr name` : "Name") +
         " another table with --table, or move this one out of the way:\n" +
         `  ALTER TABLE ${name} RENAME TO "${table.name}-old"`,
     },

@@ -1,8 +1,7 @@
 /** Bulk upserts and deletes. Accounts for each row, because a bulk statement can drop rows without an error. */
 import { Buffer } from "node:buffer";
 import { UserError } from "../../util/errors.ts";
-import { concurrently } from "../../util/concurrency.ts";
-import { Semaphore } from "../../util/concurrency.ts";
+import { concurrently, Semaphore } from "../../util/concurrency.ts";
 import { quoteTable } from "../sql/names.ts";
 import { scanKeys } from "./row_reader.ts";
 import type { TargetTable } from "./target_table.ts";

@@ -1,80 +1,73 @@
 /**
- * How long MongoDB may take to answer. The driver itself waits without end: a firewall or load balancer that forgets a
- * connection sends no reset, and `maxTimeMS` limits only the server.
+ * Limits of an answer from MongoDB: its time and its size. The driver waits forever by default: a firewall or load
+ * balancer that forgets a connection sends no reset, and `maxTimeMS` limits only the server.
  */
 import { setTimeout } from "node:timers";
 import { hasCode, MongodbCode, OverdueError } from "./mongodb_errors.ts";
 
-/** How long the first answer of a kind may take, in milliseconds. */
+/** Initial limits, in milliseconds. Slow answers raise them. */
 export interface AnswerLimits {
-  /** Of a read; the server gets the same as `maxTimeMS`. */
+  /** Of a read. The server gets the same limit as `maxTimeMS`. */
   readonly read: number;
-  /** Of a read for which MongoDB goes through a whole collection. */
+  /** Of a read that scans a whole collection. */
   readonly scan: number;
-  /** Beyond the limit of a read, for the server to report that the time is over. */
+  /** Added to the limit of a read, so that the server can report its timeout. */
   readonly report: number;
-  /** Of the change stream, beyond the time that the server may wait for a change. */
+  /** Of a change stream, added to the time that the server may wait for a change. */
   readonly stream: number;
 }
 
 export const ANSWER_LIMITS: AnswerLimits = {
-  // 10,000 documents from a cold disk take some seconds. Longer reads raise the limit.
+  // 10,000 documents from a cold disk take some seconds.
   read: 30_000,
-  // Minutes are usual for a large collection on a disk. Longer ones raise the limit.
+  // A large collection on a disk takes minutes.
   scan: 600_000,
   report: 5_000,
-  // A round trip around the world and a busy server. A stream that was paused gets more time.
+  // A round trip around the world and a busy server.
   stream: 5_000,
 };
 
-/** About what a timer can wait for. */
+/** Near the maximum of a timer. */
 const LONGEST_MS = 24 * 3_600_000;
-/** What an answer may take, as a multiple of what the last one took. */
+/** The limit relative to the duration of the last answer. */
 const MARGIN = 2;
-/** What is left of a raised limit after each answer. */
+/** The factor by which each answer lowers a raised limit. */
 const DECAY = 0.9;
 
 export interface RunOptions {
   /** Milliseconds beyond the limit until the connection is closed. @default {0} */
   readonly beyond?: number;
-  /** Ends the command too. */
+  /** Aborts the command too. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What a command is sent with. */
 export interface AnswerOptions {
   /** Closes the connection. */
   readonly signal: AbortSignal;
-  /** For the server. */
+  /** The limit for the server. */
   readonly maxTimeMS: number;
 }
 
 /**
- * The limit of the answers of one kind. An answer that is overdue doubles it, so a server that is slow and alive gets all
- * the time that it needs in some tries; later answers lower it again.
- *
+ * The adaptive time limit of one kind of answer. An overdue answer doubles it, so a slow server gets enough time after
+ * a few attempts; later answers lower it again.
  * @example
- * IN: 30 s at first, an answer that is overdue → OUT: 60 s; then one after 50 s → OUT: 100 s; then quick ones → OUT: 90 s, … 30 s
+ * IN: 30 s, an overdue answer → OUT: 60 s; an answer after 50 s → OUT: 100 s; quick answers → OUT: 90 s, … 30 s
  */
 export class AnswerLimit {
   readonly #first: number;
   #milliseconds: number;
 
-  /** @param first milliseconds */
-  constructor(first: number) {
-    this.#first = first;
-    this.#milliseconds = first;
+  constructor(firstMs: number) {
+    this.#first = firstMs;
+    this.#milliseconds = firstMs;
   }
 
   get milliseconds(): number {
     return this.#milliseconds;
   }
 
-  /**
-   * Runs a command.
-   *
-   * @throws OverdueError when the answer is overdue: its connection is closed; what the command throws
-   */
+  /** @throws OverdueError when the answer is overdue, after closing the connection; the command's errors */
   async run<T>(command: (options: AnswerOptions) => Promise<T>, options: RunOptions = {}): Promise<T> {
     const { beyond = 0, signal } = options;
     const limit = this.#milliseconds;
@@ -90,24 +83,50 @@ export class AnswerLimit {
     try {
       const either = AbortSignal.any([overdue.signal, ...signal ? [signal] : []]);
       const answering = command({ signal: either, maxTimeMS: Math.ceil(limit) });
-      answering.catch(() => {}); // It may fail later than it is overdue.
+      answering.catch(() => {}); // It may fail after it is overdue.
       const answer = await Promise.race([answering, late.promise]);
-      this.#answered(performance.now() - startedAt - beyond);
+      const took = performance.now() - startedAt - beyond;
+      this.#milliseconds = Math.max(this.#first, MARGIN * took, DECAY * this.#milliseconds);
       return answer;
     } catch (error) {
-      if (overdue.signal.aborted || hasCode(error, MongodbCode.MaxTimeMSExpired)) this.#raise(limit);
+      if (overdue.signal.aborted || hasCode(error, MongodbCode.MaxTimeMSExpired)) {
+        // Concurrent commands with the same limit raise it once.
+        this.#milliseconds = Math.min(LONGEST_MS, Math.max(this.#milliseconds, 2 * limit));
+      }
       throw error;
     } finally {
       clearTimeout(timer);
     }
   }
+}
 
-  #answered(took: number): void {
-    this.#milliseconds = Math.max(this.#first, MARGIN * took, DECAY * this.#milliseconds);
+/** Documents of the first page, when their size is unknown. MongoDB limits a reply to 16 MB. */
+const FIRST_DOCUMENTS = 100;
+const REPLY_BYTES = 4 * 2 ** 20;
+
+/**
+ * The number of documents to request, so that replies have about the same size in bytes.
+ * @example IN: 4 MiB, after 100 documents of 40 kB → OUT: 104 documents
+ */
+export class PageSize {
+  readonly #bytes: number;
+  /** Recent bytes per document. */
+  #average: number | undefined;
+
+  /** @param bytes the maximum of a reply */
+  constructor(bytes = REPLY_BYTES) {
+    this.#bytes = bytes;
   }
 
-  /** Several commands may have had the same limit. */
-  #raise(limit: number): void {
-    this.#milliseconds = Math.min(LONGEST_MS, Math.max(this.#milliseconds, 2 * limit));
+  get documents(): number {
+    if (this.#average === undefined) return FIRST_DOCUMENTS;
+    return Math.max(1, Math.floor(this.#bytes / this.#average));
+  }
+
+  /** Learns from a reply: from larger documents immediately, from smaller ones gradually. */
+  read(documents: number, bytes: number): void {
+    if (documents === 0) return;
+    const average = Math.max(1, bytes / documents);
+    this.#average = Math.max(average, (average + (this.#average ?? average)) / 2);
   }
 }

@@ -1,7 +1,4 @@
-/**
- * The one way to read from MongoDB: from the primary, tried again while MongoDB is away, in one causal session. What is
- * found is never older than a time that was named.
- */
+/** Reads from the primary in one causal session, with retries. No read is older than a given time. */
 import { BSON, type ClientSession, type Db, type Document, type MongoClient, ReadPreference } from "mongodb";
 import { type BsonValue, ElementCursor, elements, fieldsByName, int64At } from "../../bson/bson.ts";
 import type { Namespace } from "../../util/namespace.ts";
@@ -11,19 +8,18 @@ import { retry, type RetryOptions } from "../../util/retry.ts";
 import { ANSWER_LIMITS, AnswerLimit, type AnswerLimits, type AnswerOptions } from "./answer_limit.ts";
 import { withoutTimeout } from "./mongodb.ts";
 import { retryableErrors } from "./mongodb_errors.ts";
-import type { Route } from "./route.ts";
-import { RoutedSession, type TimeOfCluster } from "./routed_session.ts";
+import { type Route, RoutedSession, type TimeOfCluster } from "./route.ts";
 
-/** A document and its key. */
+/** A document and its `_id`. */
 export interface KeyedDocument {
   readonly id: BsonValue;
   readonly document: Uint8Array;
 }
 
-/** An answer of MongoDB. It ends at 16 MB, before a document that would not fit: so memory is bounded. */
+/** One reply of MongoDB, at most 16 MB. */
 export interface Page {
   readonly documents: readonly KeyedDocument[];
-  /** Whether nothing comes after them. */
+  /** Whether no documents follow. */
   readonly exhausted: boolean;
 }
 
@@ -32,27 +28,23 @@ export interface CausalReaderOptions extends Omit<RetryOptions, "isRetryable" | 
   readonly limits?: AnswerLimits;
 }
 
-/** What the driver's methods take. */
+/** Options for the driver's methods. */
 export type ReadOptions = typeof FROM_PRIMARY & AnswerOptions & { readonly session: ClientSession };
 
-export interface ScanOptions {
-  /** Whether MongoDB goes through a whole collection for it. @default {false} */
+export interface PageOptions {
+  /** Whether MongoDB scans a whole collection. @default {false} */
   readonly isLong?: boolean;
-}
-
-export interface PageOptions extends ScanOptions {
-  /** Whether the signal ends it also while MongoDB is at work. @default {false} */
+  /** Whether a stop of the relay aborts the running command. @default {false} */
   readonly abortable?: boolean;
-  /** The index that is used; null leaves that to the server. @default {that of `_id`} */
+  /** The index to use; null lets the server choose. @default {the index of `_id`} */
   readonly hint?: Document | null;
-  /** Whether more is read after these documents. @default {nothing} */
+  /** Whether to read further replies after these documents. @default {never} */
   readonly goesOn?: (documents: readonly KeyedDocument[]) => boolean;
 }
 
 const BY_KEY = { _id: 1 } as const;
 const FROM_PRIMARY = { readPreference: ReadPreference.primary } as const;
 const MAJORITY = { level: "majority" } as const;
-/** Milliseconds that the server has for letting go of a cursor. */
 const KILL_CURSOR_TIMEOUT_MS = 1_000;
 
 export class CausalReader implements AsyncDisposable {
@@ -60,7 +52,7 @@ export class CausalReader implements AsyncDisposable {
   readonly #options: CausalReaderOptions;
   readonly #limits: AnswerLimits;
   readonly #answers: AnswerLimit;
-  /** Of the pages that the signal ends: those of a snapshot may be slow while others are quick. */
+  /** Pages of a snapshot may be slow while other reads are quick. */
   readonly #abortableAnswers: AnswerLimit;
   readonly #scans: AnswerLimit;
 
@@ -77,22 +69,20 @@ export class CausalReader implements AsyncDisposable {
     await this.#session[Symbol.asyncDispose]();
   }
 
-  /** The time of what was read last. */
+  /** The time of the last read. */
   get time(): BSON.Timestamp | undefined {
     return this.#session.operationTime;
   }
 
-  /** From now on nothing older than this is read. */
+  /** Later reads return nothing older than this time. */
   after(time: TimeOfCluster): void {
     this.#session.after(time);
   }
 
-  /**
-   * Runs a read that is safe to repeat, with options that the driver's methods take. All its answers have one limit.
-   */
+  /** Runs an idempotent read, which passes the given options to the driver. One time limit covers all its replies. */
   read<T>(
     work: (client: MongoClient, options: ReadOptions) => Promise<T>,
-    { isLong = false }: ScanOptions = {},
+    { isLong = false }: Pick<PageOptions, "isLong"> = {},
   ): Promise<T> {
     const answers = isLong ? this.#scans : this.#answers;
     return this.#tries((client, session) => {
@@ -103,7 +93,7 @@ export class CausalReader implements AsyncDisposable {
     }, { allowedMs: isLong ? Infinity : 0 });
   }
 
-  /** Whether there is such a collection; false for a view or a time-series collection. */
+  /** Whether the collection exists; false for a view or a time-series collection. */
   async exists({ database, collection }: Namespace): Promise<boolean> {
     const filter = { name: collection };
     const listed = await this.read((client, options) =>
@@ -115,8 +105,8 @@ export class CausalReader implements AsyncDisposable {
   }
 
   /**
-   * The first documents that a `find` or `aggregate` finds, in one answer unless `goesOn` wants more. An abortable page
-   * may be as slow as its limit allows without being an outage.
+   * The first documents of a `find` or `aggregate`: one reply, or more while `goesOn` returns true. An abortable page
+   * may take as long as its limit without being reported as an outage.
    */
   page(namespace: Namespace, command: Document, options: PageOptions = {}): Promise<Page> {
     const { abortable = false, hint = BY_KEY, goesOn = () => false, isLong = false } = options;
@@ -134,7 +124,7 @@ export class CausalReader implements AsyncDisposable {
     }, { allowedMs: isLong ? Infinity : abortable ? answers.milliseconds : 0 });
   }
 
-  /** Those documents of all that an aggregation finds which `isWanted` is true of. */
+  /** The documents of an aggregation that satisfy `isWanted`. */
   scan(
     namespace: Namespace,
     pipeline: readonly Document[],
@@ -143,16 +133,15 @@ export class CausalReader implements AsyncDisposable {
     const command = { aggregate: namespace.collection, pipeline, cursor: {} };
     return this.#tries(async (client, session) => {
       const found: KeyedDocument[] = [];
-      for await (
-        const { documents } of this.#replies(command, { client, session, namespace, answers: this.#scans })
-      ) {
+      const cursor = { client, session, namespace, answers: this.#scans };
+      for await (const { documents } of this.#replies(command, cursor)) {
         for (const document of documents) if (isWanted(document)) found.push(document);
       }
       return found;
     }, { allowedMs: Infinity });
   }
 
-  /** The replies of a cursor, which is closed when no more are wanted. The limit applies to each reply. */
+  /** The replies of a cursor, which is closed at the end. The time limit applies to each reply. */
   async *#replies(command: Document, options: RepliesOptions): AsyncGenerator<Reply> {
     const { client, session, answers, namespace: { database, collection } } = options;
     const { abortable = false, serverLimited = false } = options;
@@ -161,7 +150,7 @@ export class CausalReader implements AsyncDisposable {
     const run = (command: Document, { serverLimited = false } = {}): Promise<Reply> =>
       answers.run(async ({ signal, maxTimeMS }) => {
         const limited = { ...command, ...serverLimited && { maxTimeMS } };
-        return batchOf(await db.command(limited, { ...shared, signal }));
+        return replyOf(await db.command(limited, { ...shared, signal }));
       }, { beyond: this.#limits.report, signal: abortable ? this.#options.shutdown.signal : undefined });
     let cursorId = 0n;
     try {
@@ -196,14 +185,14 @@ export class CausalReader implements AsyncDisposable {
     });
   }
 
-  /** The driver adds this to its own reads only, not to commands. */
+  /** The driver adds this only to its own reads, not to commands. */
   #readConcern(): Document {
     const { operationTime } = this.#session;
     return { ...MAJORITY, ...operationTime && { afterClusterTime: operationTime } };
   }
 }
 
-/** Has the server let go of a cursor. One that it keeps costs it some memory for a while, and nothing else. */
+/** Closes a cursor on the server. A failure is harmless: the server closes idle cursors. */
 export async function killCursor(db: Db, collection: string, cursorId: bigint): Promise<void> {
   const command = { killCursors: collection, cursors: [BSON.Long.fromBigInt(cursorId)] };
   await db.command(command, { signal: AbortSignal.timeout(KILL_CURSOR_TIMEOUT_MS) }).catch(() => {});
@@ -215,8 +204,8 @@ interface RepliesOptions extends Pick<PageOptions, "abortable"> {
   readonly namespace: Namespace;
   readonly answers: AnswerLimit;
   /**
-   * Whether the server has the limit too: it counts the time of all replies of a cursor together, so only for a cursor
-   * of about one reply. @default {false}
+   * Whether the server gets the limit too. The server sums the time of all replies of a cursor, so this suits only
+   * cursors of about one reply. @default {false}
    */
   readonly serverLimited?: boolean;
 }
@@ -226,16 +215,26 @@ interface Reply {
   readonly documents: readonly KeyedDocument[];
 }
 
-function batchOf({ cursor }: Document): Reply {
-  const reply = fieldsByName(cursor as Uint8Array);
-  const batch = reply.get("firstBatch") ?? reply.get("nextBatch");
-  const id = reply.get("id");
-  if (!batch || !id) throw new Error("MongoDB answered without a batch");
+function replyOf(answer: Document): Reply {
+  const { cursorId, batch: { bytes, offset } } = rawCursor(answer);
   const documents = Array.from(
-    elements(batch.bytes, batch.offset),
-    ([, , , offset, length]) => keyed(batch.bytes.subarray(offset, offset + length)),
+    elements(bytes, offset),
+    ([, , , offset, length]) => keyed(bytes.subarray(offset, offset + length)),
   );
-  return { cursorId: int64At(id.bytes, id.offset), documents };
+  return { cursorId, documents };
+}
+
+/** Reads the cursor of a command's raw answer. */
+export function rawCursor({ cursor }: Document): {
+  readonly cursorId: bigint;
+  readonly batch: BsonValue;
+  readonly fields: ReadonlyMap<string, BsonValue>;
+} {
+  const fields = fieldsByName(cursor as Uint8Array);
+  const batch = fields.get("firstBatch") ?? fields.get("nextBatch");
+  const id = fields.get("id");
+  if (!batch || !id) throw new Error("MongoDB answered without a batch");
+  return { cursorId: int64At(id.bytes, id.offset), batch, fields };
 }
 
 function keyed(document: Uint8Array): KeyedDocument {
@@ -243,10 +242,10 @@ function keyed(document: Uint8Array): KeyedDocument {
   while (element.next()) {
     if (isId(element)) return { id: element.value, document };
   }
-  throw new UserError("The transform takes _id away, which names the row.", { hint: "Leave _id in." });
+  throw new UserError("The transform removes _id, which names the row.", { hint: "Keep _id." });
 }
 
-/** Other names of the document need not be UTF-8. */
+/** Compares bytes, because other field names may be invalid UTF-8. */
 const isId = ({ bytes, nameOffset, nameLength }: ElementCursor): boolean =>
   nameLength === 3 && bytes[nameOffset] === 0x5f && bytes[nameOffset + 1] === 0x69 &&
   bytes[nameOffset + 2] === 0x64;

@@ -1,16 +1,18 @@
 /** The connections to a deployment: a replica set or a sharded cluster. */
 import type { MongoClient, ServerDescription } from "mongodb";
 import { ConnectionString } from "mongodb-connection-string-url";
+import type { LogFields } from "../../util/log.ts";
+import type { CausalReader } from "./causal_reader.ts";
 import { clientOf, closeMongodb, connectMongodb } from "./mongodb.ts";
 import { directRoute, PinnedRoute, type Route } from "./route.ts";
 
-/** Types of servers, as the driver names them, that cursors stay with. */
+/** The driver's types of servers that a cursor must stay on. */
 const ROUTERS = ["Mongos", "LoadBalancer"];
 
 export class Deployment implements AsyncDisposable {
   readonly #url: string;
   readonly #client: MongoClient;
-  /** Addresses of the servers that cursors stay with and that answer; none in a replica set. */
+  /** Addresses of the available routers; empty in a replica set. */
   readonly #routers: () => readonly string[];
   readonly #pinned = new Set<MongoClient>();
 
@@ -32,10 +34,11 @@ export class Deployment implements AsyncDisposable {
     return new Deployment(url, client, routers);
   }
 
-  /** A route of its own for whoever needs one. */
+  /** A new route, with a connection that no other route uses. */
   route(): Route {
     return this.#routers().length > 0
-      ? new PinnedRoute(this.#routers, {
+      ? new PinnedRoute({
+        addresses: this.#routers,
         connect: (address) => this.#pin(address),
         close: (client) => void this.#unpin(client),
       })
@@ -60,9 +63,8 @@ export class Deployment implements AsyncDisposable {
 }
 
 /**
- * The URL of one of the servers that a URL stands for.
- *
- * @param authSource what the DNS may have said about an SRV URL
+ * The URL of one server of a deployment.
+ * @param authSource from the DNS record of an SRV URL
  * @example
  * IN: mongodb+srv://u:p@shop.example.net/?w=1, a.example.net:27017, admin →
  * OUT: mongodb://u:p@a.example.net:27017/?w=1&tls=true&authSource=admin
@@ -79,4 +81,21 @@ export function pinnedUrl(url: string, address: string, authSource?: string): st
   if (authSource !== undefined && !has("authsource")) parameters.set("authSource", authSource);
   pinned.hosts = [address];
   return pinned.href;
+}
+
+/**
+ * Describes the deployment for the log. Needs no privileges.
+ * @example IN: mongodb://me:secret@a,b/?replicaSet=rs0 → OUT: {address: "a,b", version: "6.0.27", replica_set: "rs0"}
+ * @throws MongoError
+ */
+export async function serverDescription(reader: Pick<CausalReader, "read">, url: string): Promise<LogFields> {
+  const admin = (command: Record<string, 1>) =>
+    reader.read((client, options) => client.db("admin").command(command, options));
+  const [{ version }, { setName, msg }] = await Promise.all([admin({ buildInfo: 1 }), admin({ hello: 1 })]);
+  return {
+    address: new ConnectionString(url).hosts.join(","),
+    version,
+    replica_set: setName,
+    sharded: msg === "isdbgrid" ? true : undefined,
+  };
 }

@@ -1,4 +1,4 @@
-/** The connection to MongoDB. */
+/** Makes, connects and closes clients of MongoDB. */
 import { setTimeout as delay } from "node:timers/promises";
 import {
   MongoClient,
@@ -12,28 +12,22 @@ import {
 import { messageOf, UsageError } from "../../util/errors.ts";
 import { whyUnreachable } from "./unreachable.ts";
 
-/**
- * Milliseconds until a silent connection is closed while the driver logs in or ends sessions. All other commands have
- * the limits of {@linkcode AnswerLimit}.
- */
+/** Closes a silent connection while the driver logs in or ends sessions. {@linkcode AnswerLimit} limits other commands. */
 const SOCKET_TIMEOUT_MS = 60_000;
 
-/** Defaults that a URL may override. A try gives up on a server that does not answer for so many milliseconds. */
+/** Defaults that the URL may override. */
 const DEFAULTS: Readonly<MongoClientOptions> = {
   serverSelectionTimeoutMS: 5_000,
   connectTimeoutMS: 5_000,
   socketTimeoutMS: SOCKET_TIMEOUT_MS,
   appName: "mongodb_cdc_cratedb",
 };
-/** How long to wait for the server to end the sessions. */
 const CLOSE_TIMEOUT_MS = 1_000;
 
-/** Options that a URL cannot override: only the primary has the latest data. */
+/** Options that the URL cannot override: only the primary has the latest data. */
 const FIXED: Readonly<MongoClientOptions> = { readPreference: ReadPreference.primary, raw: false };
 
 /**
- * Connects to MongoDB.
- *
  * @param prepare called with the client before it connects
  * @throws UsageError for a URL that the driver refuses, or a file that cannot be read; MongoError when the servers
  *   cannot be reached
@@ -46,7 +40,7 @@ export async function connectMongodb(
   prepare(client);
   try {
     await client.connect();
-    await client.db("admin").command({ ping: 1 }); // The first command that is compressed.
+    await client.db("admin").command({ ping: 1 }); // The first command that uses compression.
     return client;
   } catch (error) {
     await closeMongodb(client);
@@ -60,40 +54,35 @@ async function explained(error: unknown, { options }: MongoClient, url: string):
   const compressor = missingCompressor(error);
   if (compressor !== undefined) return unknownCompressor(compressor, error);
   if (!(error instanceof MongoServerSelectionError)) return error;
-  const wanted = { ...options, hosts: options.hosts.map(String) };
-  return await whyUnreachable(url, wanted, error) ?? error;
+  return await whyUnreachable(url, options, error) ?? error;
 }
 
-/** The packages of compressors, by the names that the driver gives them. */
+/** Packages of compressors by the driver's names. */
 const COMPRESSORS: Readonly<Record<string, string>> = { snappy: "snappy", zstd: "@mongodb-js/zstd" };
 
 function missingCompressor(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
-  const isIt = error instanceof MongoMissingDependencyError &&
-    Object.hasOwn(COMPRESSORS, error.dependencyName);
-  return isIt ? error.dependencyName : missingCompressor(error.cause);
+  return error instanceof MongoMissingDependencyError && Object.hasOwn(COMPRESSORS, error.dependencyName)
+    ? error.dependencyName
+    : missingCompressor(error.cause);
 }
 
-const unknownCompressor = (name: string, cause: unknown): UsageError =>
-  new UsageError(`MONGODB_URL has compressors=${name}, which needs the package ${COMPRESSORS[name]}.`, {
+const unknownCompressor = (name: string, cause: unknown): UsageError => {
+  const needed = COMPRESSORS[name];
+  return new UsageError(`MONGODB_URL has compressors=${name}, which needs the npm package ${needed}.`, {
     hint:
-      `compressors=zlib needs no package. To use ${name}: in a clone, deno add npm:${
-        COMPRESSORS[name]
-      }; as a ` +
-      `package, npm install -g ${COMPRESSORS[name]}`,
+      `compressors=zlib needs no package. To use ${name}: in a clone, deno add npm:${needed}; as a package, ` +
+      `npm install -g ${needed}`,
     cause,
   });
+};
 
-/**
- * Options of a command with an {@linkcode AnswerLimit}: they turn the driver's default timeout off. A `socketTimeoutMS`
- * of the URL stays.
- */
+/** Disables the default socket timeout for a command with an {@linkcode AnswerLimit}; keeps a `socketTimeoutMS` of the URL. */
 export const withoutTimeout = ({ options }: MongoClient): { readonly socketTimeoutMS?: 0 } =>
   options.socketTimeoutMS === SOCKET_TIMEOUT_MS ? { socketTimeoutMS: 0 } : {};
 
 /**
- * A client that connects with its first command.
- *
+ * A client that connects when it runs its first command.
  * @param options that the URL cannot override
  * @throws UsageError for a URL that the driver refuses
  */
@@ -101,7 +90,7 @@ export function clientOf(url: string, options: Readonly<MongoClientOptions> = {}
   try {
     return new MongoClient(url, { ...without(DEFAULTS, optionsIn(url)), ...options, ...FIXED });
   } catch (error) {
-    // The parser's errors are not the driver's class.
+    // The URL parser throws errors that are no MongoError.
     throw malformedUrl(error);
   }
 }
@@ -109,18 +98,14 @@ export function clientOf(url: string, options: Readonly<MongoClientOptions> = {}
 const isUrlError = (error: unknown): boolean =>
   error instanceof MongoParseError || error instanceof MongoInvalidArgumentError;
 
-interface FileError extends Error {
-  readonly path: string;
-}
-
-const isFileError = (error: unknown): error is FileError =>
+const isFileError = (error: unknown): error is Error & { readonly path: string } =>
   error instanceof Error && "path" in error && "syscall" in error && error.syscall === "open";
 
-const unreadableFile = (cause: FileError): UsageError =>
-  new UsageError(`A file to log in to MongoDB with cannot be read: ${cause.path}`, {
+const unreadableFile = (cause: Error & { readonly path: string }): UsageError =>
+  new UsageError(`A file of the MongoDB login cannot be read: ${cause.path}`, {
     hint:
-      "tlsCAFile or tlsCertificateKeyFile in MONGODB_URL names it, or the environment of an authMechanism. " +
-      "It needs to be there, and to be readable by the user of this program.",
+      "It is named by tlsCAFile or tlsCertificateKeyFile in MONGODB_URL, or by a variable of an authMechanism. " +
+      "It must exist and be readable by the user of this program.",
     cause,
   });
 
@@ -131,15 +116,13 @@ const malformedUrl = (cause: unknown): UsageError =>
     cause,
   });
 
-/** Closes the client; does not wait for a server that does not answer. */
+/** Closes the client, without waiting for a server that does not answer. */
 export const closeMongodb = (client: MongoClient): Promise<void> =>
   Promise.race([client.close(), delay(CLOSE_TIMEOUT_MS, undefined, { ref: false })]);
 
 /**
- * The names of the options in a URL, in lower case. Given to the driver, our defaults would win over the URL.
- *
- * @example
- * IN: mongodb://a,b/?appName=x&tls=true → OUT: {"appname", "tls"}
+ * The option names of a URL in lower case. Options passed to the driver would override them.
+ * @example IN: mongodb://a,b/?appName=x&tls=true → OUT: {"appname", "tls"}
  */
 function optionsIn(url: string): ReadonlySet<string> {
   const [, query = ""] = /\?(.*)$/s.exec(url) ?? [];

@@ -1,4 +1,4 @@
-/** MongoDB's errors by class, code and label: which pass by themselves, and which mean that history is lost. */
+/** Classifies MongoDB's errors by class, code and label: retryable, lost history, refused, too large. */
 import {
   MongoError,
   MongoNetworkError,
@@ -10,31 +10,24 @@ import {
 import { durationText } from "../../util/text.ts";
 import { messageOf, UserError } from "../../util/errors.ts";
 
-/** Codes of the server, by the names that the server gives them. */
-export const MongodbCode = {
+/**
+ * Codes that pass by themselves: a primary steps down, a server starts or stops, a cursor was closed or overtaken by the
+ * oplog, an operation was killed or took too long, a collection was dropped during a read, shards are added or removed,
+ * credentials expire, or signing keys have not reached the server yet.
+ */
+const RETRYABLE = {
   HostUnreachable: 6,
   HostNotFound: 7,
-  Unauthorized: 13,
-  AuthenticationFailed: 18,
   CursorNotFound: 43,
-  NoMatchingDocument: 47,
   MaxTimeMSExpired: 50,
-  CommandNotFound: 59,
   StaleShardVersion: 63,
   ShardNotFound: 70,
-  NoReplicationEnabled: 76,
-  InvalidOptions: 72,
   NetworkTimeout: 89,
   ShutdownInProgress: 91,
-  NotYetInitialized: 94,
-  CommandNotSupported: 115,
-  ExceededMemoryLimit: 146,
   FailedToSatisfyReadPreference: 133,
   ReadConcernMajorityNotAvailableYet: 134,
   CappedPositionLost: 136,
   StaleEpoch: 150,
-  CommandNotSupportedOnView: 166,
-  TooManyMatchingDocuments: 170,
   QueryPlanKilled: 175,
   PrimarySteppedDown: 189,
   NetworkInterfaceExceededTimeLimit: 202,
@@ -42,40 +35,56 @@ export const MongodbCode = {
   RetryChangeStream: 234,
   CursorKilled: 237,
   SnapshotUnavailable: 246,
-  InvalidResumeToken: 260,
   ExceededTimeLimit: 262,
-  ChangeStreamFatalError: 280,
-  ChangeStreamHistoryLost: 286,
-  QueryExceededMemoryLimitNoDiskUseAllowed: 292,
-  /** Amazon DocumentDB's code for a feature that it lacks. */
-  UnsupportedByDocumentDB: 303,
   PooledConnectionsDropped: 317,
   ReauthenticationRequired: 391,
-  AtlasError: 8000,
   SocketException: 9001,
   NotWritablePrimary: 10107,
-  BSONObjectTooLarge: 10334,
-  DuplicateKey: 11000,
   InterruptedAtShutdown: 11600,
   Interrupted: 11601,
   InterruptedDueToReplStateChange: 11602,
   StaleConfig: 13388,
   NotPrimaryNoSecondaryOk: 13435,
   NotPrimaryOrSecondary: 13436,
+} as const;
+
+/** The server's error codes by the server's names. */
+export const MongodbCode = {
+  ...RETRYABLE,
+  Unauthorized: 13,
+  AuthenticationFailed: 18,
+  NoMatchingDocument: 47,
+  CommandNotFound: 59,
+  InvalidOptions: 72,
+  NoReplicationEnabled: 76,
+  NotYetInitialized: 94,
+  CommandNotSupported: 115,
+  ExceededMemoryLimit: 146,
+  CommandNotSupportedOnView: 166,
+  TooManyMatchingDocuments: 170,
+  InvalidResumeToken: 260,
+  ChangeStreamFatalError: 280,
+  ChangeStreamHistoryLost: 286,
+  QueryExceededMemoryLimitNoDiskUseAllowed: 292,
+  /** Amazon DocumentDB: a feature that it lacks. */
+  UnsupportedByDocumentDB: 303,
+  AtlasError: 8000,
+  BSONObjectTooLarge: 10334,
+  DuplicateKey: 11000,
   /** `$changeStream` on a server without a replica set. */
   ChangeStreamNeedsReplicaSet: 40573,
-  /** An event that is too large still after it was split. */
+  /** An event that is still too large after a split. */
   ChangeStreamFragmentTooLarge: 7182500,
 } as const;
 
 export const hasCode = (error: unknown, ...codes: readonly number[]): error is MongoServerError =>
   error instanceof MongoServerError && codes.includes(Number(error.code));
 
-/** Whether the user lacks a right. Atlas has a code of its own for that, and for other things. */
+/** Whether the user lacks a privilege. Atlas uses its own code, also for other errors. */
 export const isNotAllowed = (error: unknown): boolean =>
   hasCode(error, MongodbCode.Unauthorized, MongodbCode.AtlasError);
 
-/** Labels by which a server or the driver says that trying again makes sense. */
+/** Labels by which a server or the driver recommends a retry. */
 const RETRYABLE_LABELS = [
   "ResumableChangeStreamError",
   "RetryableWriteError",
@@ -83,7 +92,7 @@ const RETRYABLE_LABELS = [
   "SystemOverloadedError",
 ];
 
-/** Codes of the system for a connection that broke or was never made. The driver passes some on as they are. */
+/** Operating system codes of a failed connection. The driver passes some on unchanged. */
 const LOST_CONNECTION = [
   "ECONNABORTED",
   "ECONNREFUSED",
@@ -96,9 +105,8 @@ const LOST_CONNECTION = [
   "ETIMEDOUT",
 ];
 
-/** MongoDB has not answered in time. The connection was closed, because it may be dead. */
+/** MongoDB did not answer in time. The connection was closed, because it may be dead. */
 export class OverdueError extends UserError {
-  /** @param milliseconds that MongoDB had for the answer */
   constructor(milliseconds: number) {
     super(`MongoDB did not answer for ${durationText(milliseconds)}`, {
       hint:
@@ -108,7 +116,7 @@ export class OverdueError extends UserError {
   }
 }
 
-/** An operation failed because the relay has changed to another mongos. */
+/** An operation failed because the relay has switched to another mongos. */
 export class RouterLeftError extends Error {
   override readonly name = "RouterLeftError";
 
@@ -117,79 +125,39 @@ export class RouterLeftError extends Error {
   }
 }
 
-/** Whether a connection broke or was never made. Any other error of the driver is a mistake that waiting does not cure. */
+/** Whether a connection failed. Waiting does not help against other errors of the driver. */
 export const isConnectionLost = (error: unknown): boolean =>
   error instanceof MongoNetworkError || error instanceof MongoServerSelectionError ||
   error instanceof OverdueError || error instanceof RouterLeftError ||
   error instanceof Error && "code" in error && LOST_CONNECTION.includes(String(error.code));
 
-/**
- * A primary that stepped down, a server that starts or stops, a cursor that is gone or was outrun by the oplog, an
- * operation that somebody killed or that took too long, a collection that was dropped while it was read, shards that
- * come and go, credentials that are due for renewal, signing keys that have not reached the server yet.
- */
-const RETRYABLE_CODES = [
-  MongodbCode.HostUnreachable,
-  MongodbCode.HostNotFound,
-  MongodbCode.CursorNotFound,
-  MongodbCode.MaxTimeMSExpired,
-  MongodbCode.StaleShardVersion,
-  MongodbCode.ShardNotFound,
-  MongodbCode.NetworkTimeout,
-  MongodbCode.ShutdownInProgress,
-  MongodbCode.FailedToSatisfyReadPreference,
-  MongodbCode.ReadConcernMajorityNotAvailableYet,
-  MongodbCode.CappedPositionLost,
-  MongodbCode.StaleEpoch,
-  MongodbCode.QueryPlanKilled,
-  MongodbCode.PrimarySteppedDown,
-  MongodbCode.NetworkInterfaceExceededTimeLimit,
-  MongodbCode.KeyNotFound,
-  MongodbCode.RetryChangeStream,
-  MongodbCode.CursorKilled,
-  MongodbCode.SnapshotUnavailable,
-  MongodbCode.ExceededTimeLimit,
-  MongodbCode.PooledConnectionsDropped,
-  MongodbCode.ReauthenticationRequired,
-  MongodbCode.SocketException,
-  MongodbCode.NotWritablePrimary,
-  MongodbCode.InterruptedAtShutdown,
-  MongodbCode.Interrupted,
-  MongodbCode.InterruptedDueToReplStateChange,
-  MongodbCode.StaleConfig,
-  MongodbCode.NotPrimaryNoSecondaryOk,
-  MongodbCode.NotPrimaryOrSecondary,
-];
-
-/** The driver does not export the class: no connection became free within `waitQueueTimeoutMS`. */
+/** No connection became free within `waitQueueTimeoutMS`. The driver does not export the class. */
 const NO_FREE_CONNECTION = "MongoWaitQueueTimeoutError";
 
-/** Whether connections are short, or the primary has just changed. */
+/** Whether no connection was free, or the primary has just changed. */
 const isShortage = (error: unknown): boolean =>
   error instanceof MongoStalePrimaryError || error instanceof MongoError && error.name === NO_FREE_CONNECTION;
 
 /**
- * Whether an error of MongoDB goes away by waiting.
- *
- * @example
- * IN: MongoServerError with code 189 → OUT: true; IN: MongoMissingCredentialsError → OUT: false
+ * Whether an error of MongoDB passes by itself.
+ * @example IN: MongoServerError with code 189 → OUT: true; IN: MongoMissingCredentialsError → OUT: false
  */
 export const isRetryableMongodbError = (error: unknown): boolean =>
   isConnectionLost(error) || isShortage(error) || error instanceof MongoOperationTimeoutError ||
-  hasCode(error, ...RETRYABLE_CODES) ||
+  hasCode(error, ...Object.values(RETRYABLE)) ||
   error instanceof MongoError && RETRYABLE_LABELS.some((label) => error.hasErrorLabel(label));
 
-/** The deployment is another one than that of the saved token, and its documents shall replace the rows. */
+/** The saved token belongs to another deployment. The documents of this one may replace the rows. */
 export class OtherDeploymentError extends Error {
   override readonly name = "OtherDeploymentError";
 }
 
-/** The service opens a stream, and refuses the token that it gave before. */
+/** The service opens a stream, but not after a token that it returned before. */
 export class TokenRefusedError extends Error {
   override readonly name = "TokenRefusedError";
 }
 
-/** The oplog has moved on, the token is of another deployment, or it is no token at all. */
+/** Whether the oplog no longer has the token, the token belongs to another deployment, or is invalid. */
 export const isHistoryLost = (error: unknown): boolean =>
   error instanceof OtherDeploymentError || error instanceof TokenRefusedError ||
   hasCode(
@@ -199,19 +167,15 @@ export const isHistoryLost = (error: unknown): boolean =>
     MongodbCode.InvalidResumeToken,
   );
 
-/** How often a login is tried again that is refused once the program runs: the credentials may just be changing. */
+/** Retries of a refused login: the credentials may be changing. */
 const LOGIN_TRIES = 2;
 
-/**
- * How often a read after a cluster time is tried again that a shard refuses because its own time is behind. Other invalid
- * options have the same code, and no other try helps them.
- */
+/** Retries of a read after a cluster time that a shard has not reached. Other invalid options have the same code. */
 const CLUSTER_TIME_TRIES = 8;
 
 /**
- * Judges the errors of one operation as {@linkcode isRetryableMongodbError}; a refused login and a cluster time that is
- * ahead of a shard are tried again a few times.
- *
+ * Classifies the errors of one operation. Unlike {@linkcode isRetryableMongodbError}, it retries a refused login and a
+ * cluster time ahead of a shard a few times.
  * @param isAfterTime whether the operation reads after a cluster time
  */
 export function retryableErrors(isAfterTime: () => boolean = () => false): (error: unknown) => boolean {
@@ -224,25 +188,25 @@ export function retryableErrors(isAfterTime: () => boolean = () => false): (erro
 }
 
 /**
- * Whether the stream may go on if it looks no documents up: in a sharded cluster, two documents may have the `_id` of an
- * event. Newer servers say so with a code that also stands for lost history.
+ * Whether the server could not look up a document because two shards have documents with the same `_id`. Newer servers
+ * report this with a code that also means lost history.
  */
 export const isAmbiguousLookup = (error: unknown): boolean =>
   hasCode(error, MongodbCode.TooManyMatchingDocuments, MongodbCode.ChangeStreamFatalError);
 
-/** The event that comes next is over 16 MB. */
+/** Whether the next event is larger than 16 MB. */
 export const isEventTooLarge = (error: unknown): error is MongoServerError =>
   hasCode(error, MongodbCode.BSONObjectTooLarge, MongodbCode.ChangeStreamFragmentTooLarge);
 
 /**
- * Whether a server may have refused what it was asked for: it answers, the user may ask, and waiting does not help.
- * Services that speak MongoDB's protocol refuse with codes of their own; so it is said here what is no refusal.
+ * Whether the server may have refused an unsupported command. MongoDB-compatible services use their own codes, so this
+ * excludes what is *not* a refusal.
  */
 export const isRefusal = (error: unknown): error is MongoServerError =>
   error instanceof MongoServerError && !isRetryableMongodbError(error) && !isHistoryLost(error) &&
   !isEventTooLarge(error) && !hasCode(error, MongodbCode.Unauthorized, MongodbCode.AuthenticationFailed);
 
-/** Whether it may be one document that the server cannot transform: it grows too large, or a value does not convert. */
+/** Whether the server may have failed to transform one document: it became too large, or a value cannot be converted. */
 export const isTransformFailure = (error: unknown): error is MongoServerError =>
   isEventTooLarge(error) || isRefusal(error) &&
     !hasCode(

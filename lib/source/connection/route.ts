@@ -1,65 +1,122 @@
 /**
- * Which server commands are sent to. A cursor lives in the server that opened it, and the driver chooses a server for
- * each command anew. In a replica set it is the primary each time. In a sharded cluster it may be any mongos, and there
- * may be several of them behind one name: so each route is one connection to one mongos, for as long as that works.
+ * The server that commands are sent to, and a causal session with it. A cursor exists only on the server that opened
+ * it, but the driver selects a server for each command. In a replica set that is always the primary. In a sharded
+ * cluster it may be any mongos, even behind one host name, so each route keeps one connection to one mongos while it works.
  */
-import type { MongoClient } from "mongodb";
-import { hasCode, isConnectionLost, MongodbCode } from "./mongodb_errors.ts";
+import type { ClientSession, ClusterTime, MongoClient, Timestamp } from "mongodb";
+import { hasCode, isConnectionLost, MongodbCode, RouterLeftError } from "./mongodb_errors.ts";
 
 export interface Route {
-  /** What the next command is sent with. */
+  /** For the next command. */
   readonly client: MongoClient;
-  /** Has the next command go to another server if this error says that the server is gone. */
+  /** Switches to another server if the error means that this one is down. */
   failed(client: MongoClient, error: unknown): void;
 }
 
-/** A route that lets the driver choose the server. */
+/** A route that lets the driver select the server. */
 export const directRoute = (client: MongoClient): Route => ({ client, failed: () => {} });
 
-/** One connection to one server; to another one when that is gone. */
+export interface Servers {
+  /** The available servers. */
+  readonly addresses: () => readonly string[];
+  /** Makes a client with one connection. */
+  readonly connect: (address: string) => MongoClient;
+  /** Closes a client after a failover. */
+  readonly close: (client: MongoClient) => void;
+}
+
+/** Pins one mongos; fails over when it goes down. */
 export class PinnedRoute implements Route {
-  readonly #addresses: () => readonly string[];
-  readonly #connect: (address: string) => MongoClient;
-  readonly #close: (client: MongoClient) => void;
-  readonly #clients = new Map<string, MongoClient>();
+  readonly #servers: Servers;
+  #client: MongoClient | undefined;
   #address: string;
 
-  /**
-   * @param addresses of the available servers
-   * @param connect makes a client of one connection; `close` closes one that is not used any more
-   */
-  constructor(
-    addresses: () => readonly string[],
-    { connect, close }: {
-      readonly connect: (address: string) => MongoClient;
-      readonly close: (client: MongoClient) => void;
-    },
-  ) {
-    this.#addresses = addresses;
-    this.#connect = connect;
-    this.#close = close;
-    this.#address = oneOf(addresses()) ?? "";
+  constructor(servers: Servers) {
+    this.#servers = servers;
+    this.#address = oneOf(servers.addresses()) ?? "";
   }
 
   get client(): MongoClient {
-    let client = this.#clients.get(this.#address);
-    if (!client) this.#clients.set(this.#address, client = this.#connect(this.#address));
-    return client;
+    return this.#client ??= this.#servers.connect(this.#address);
   }
 
   failed(client: MongoClient, error: unknown): void {
-    if (client !== this.#clients.get(this.#address) || !isServerGone(error)) return;
-    const next = oneOf(this.#addresses().filter((each) => each !== this.#address));
+    if (client !== this.#client || !isServerDown(error)) return;
+    const next = oneOf(this.#servers.addresses().filter((each) => each !== this.#address));
     if (next === undefined) return;
-    this.#clients.delete(this.#address);
+    this.#client = undefined;
     this.#address = next;
-    this.#close(client);
+    this.#servers.close(client);
   }
 }
 
-/** Relays spread over the servers. */
+/** Random, so that relays spread over the servers. */
 const oneOf = <T>(values: readonly T[]): T | undefined => values[Math.floor(Math.random() * values.length)];
 
-const isServerGone = (error: unknown): boolean =>
+const isServerDown = (error: unknown): boolean =>
   isConnectionLost(error) ||
   hasCode(error, MongodbCode.ShutdownInProgress, MongodbCode.InterruptedAtShutdown);
+
+/** The logical time of the deployment, as servers exchange it. */
+export interface TimeOfCluster {
+  readonly operationTime?: Timestamp | undefined;
+  /** Signed by the deployment: a server that is behind advances its clock to it. */
+  readonly clusterTime?: ClusterTime | undefined;
+}
+
+/** A causal session that survives the failover of its route. */
+export class RoutedSession implements AsyncDisposable {
+  readonly #route: Route;
+  #client: MongoClient;
+  #session: ClientSession;
+
+  constructor(route: Route) {
+    this.#route = route;
+    this.#client = route.client;
+    this.#session = startSession(route.client);
+  }
+
+  /** The client for the next command, and the session in it. */
+  current(): { readonly client: MongoClient; readonly session: ClientSession } {
+    const { client } = this.#route;
+    if (client !== this.#client) {
+      const before = this.#session;
+      this.#session = startSession(client, before);
+      this.#client = client;
+      before.endSession().catch(() => {}); // Its server is down.
+    }
+    return { client, session: this.#session };
+  }
+
+  /** The time of the last read. */
+  get operationTime(): Timestamp | undefined {
+    return this.#session.operationTime;
+  }
+
+  /** Later reads return nothing older than this time. */
+  after(time: TimeOfCluster): void {
+    advance(this.#session, time);
+  }
+
+  /** @returns the error, or RouterLeftError if the route has switched to another server */
+  failed(client: MongoClient, error: unknown): unknown {
+    this.#route.failed(client, error);
+    return client === this.#route.client ? error : new RouterLeftError(error);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#session.endSession();
+  }
+}
+
+function startSession(client: MongoClient, before?: ClientSession): ClientSession {
+  const session = client.startSession({ causalConsistency: true });
+  if (before) advance(session, before);
+  return session;
+}
+
+function advance(session: ClientSession, { operationTime, clusterTime }: TimeOfCluster): void {
+  // Some services do not sign their time, and the driver refuses an unsigned one.
+  if (clusterTime?.signature) session.advanceClusterTime(clusterTime);
+  if (operationTime) session.advanceOperationTime(operationTime);
+}

@@ -1,10 +1,10 @@
-/** A part of a range of a collection, in the order of its keys. */
+/** A chunk: consecutive documents of a range of a collection, in key order. */
 import type { BsonValue } from "../../bson/bson.ts";
 import { keyText } from "../../key/key_text.ts";
 import { expressionOf, idDocument } from "../../key/query_literal.ts";
 import type { KeyedDocument } from "../connection/causal_reader.ts";
 
-/** The document with a key; null if there is none, none that matches the filter, or one that cannot be transformed. */
+/** A key and its document; null if it does not exist, does not match the filter, or cannot be transformed. */
 export interface LookedUp {
   readonly id: BsonValue;
   readonly document: Uint8Array | null;
@@ -14,35 +14,34 @@ export interface LookedUp {
 
 export interface Chunk {
   readonly documents: readonly LookedUp[];
-  /** BSON of `{_id}` of the last document read; where the range begins if there is none. */
+  /** BSON of `{_id}` of the last document read, or the start of the range if it is empty. */
   readonly last: Uint8Array | null;
   /** Whether the range has no more documents. */
   readonly done: boolean;
-  /** Documents read, also those that the filter drops. */
+  /** Documents read, including those that the filter excludes. */
   readonly seen: number;
 }
 
-/** Whether a query can name the key. */
+/** Whether a query can contain the key. */
 export const isNamed = ({ id }: Pick<KeyedDocument, "id">): boolean => expressionOf(id) !== undefined;
 
-/** Whether MongoDB has the document, and gives it or not. */
+/** Whether the document exists and matches the filter, even if it cannot be transformed. */
 export const isThere = ({ document, refusal }: LookedUp): boolean =>
   document !== null || refusal !== undefined;
 
 export interface End {
   /** Whether the range has no more documents. */
   readonly isEnd: boolean;
-  /** Where the chunk begins. */
+  /** The start of the chunk. */
   readonly last: Uint8Array | null;
-  /** Whether documents may have one `_id`. @default false */
+  /** Whether documents may have equal `_id`s. @default {false} */
   readonly idsRepeat?: boolean;
 }
 
 /**
- * A chunk of these documents, up to the last one after which the next chunk can start: a query can name its key, and the
- * document after it has another one.
- *
- * @returns undefined where there is none
+ * A chunk of these documents, up to the last one after which the next chunk can start: a query can contain its key, and
+ * the next document has another key.
+ * @returns undefined if no document qualifies
  */
 export function chunkOf(
   documents: readonly KeyedDocument[],
@@ -52,17 +51,14 @@ export function chunkOf(
     const named = documents.findLast(isNamed);
     return { documents, last: named ? idDocument(named.id) : last, seen: documents.length, done: true };
   }
-  const at = lastEnd(documents, { idsRepeat });
+  const at = lastEnd(documents, idsRepeat);
   const end = documents[at];
   return end &&
     { documents: documents.slice(0, at + 1), last: idDocument(end.id), seen: at + 1, done: false };
 }
 
-/** Where in these documents a chunk can end at the latest; -1 for nowhere. */
-export function lastEnd(
-  documents: readonly KeyedDocument[],
-  { idsRepeat = false }: Pick<End, "idsRepeat"> = {},
-): number {
+/** The index of the last document that can end a chunk; -1 for none. */
+export function lastEnd(documents: readonly KeyedDocument[], idsRepeat: boolean): number {
   const hasOtherAfter = (at: number): boolean => {
     const [one, next] = [documents[at], documents[at + 1]];
     return one !== undefined && next !== undefined && keyText(one.id) !== keyText(next.id);

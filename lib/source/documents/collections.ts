@@ -1,12 +1,17 @@
-/** The collections that there are, and how large they are. */
-import { type Namespace, namespaceText } from "../../util/namespace.ts";
+/** Lists collections, and reads their size and shard key. */
+import type { Document } from "mongodb";
+import type { ShardKey } from "../../key/document_key.ts";
 import { concurrently } from "../../util/concurrency.ts";
+import { UserError } from "../../util/errors.ts";
 import type { Logger } from "../../util/log.ts";
+import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import type { CausalReader } from "../connection/causal_reader.ts";
 import { isNotAllowed } from "../connection/mongodb_errors.ts";
 import type { FoundCollection, Scope } from "./scope.ts";
 
-/** Why a change stream does not follow collections of these types. */
+type Reader = Pick<CausalReader, "read">;
+
+/** Types of collections that a change stream cannot follow, and why. */
 const UNFOLLOWED: Readonly<Record<string, string>> = {
   view: "a view has no change stream",
   timeseries: "a time-series collection has no change stream",
@@ -14,34 +19,12 @@ const UNFOLLOWED: Readonly<Record<string, string>> = {
 
 const COUNTS_AT_ONCE = 8;
 
-/**
- * The collections of a scope, in the order of their names. A warning names those that cannot be followed.
- *
- * @example
- * IN: shop.* → OUT: [{database: "shop", collection: "orders", uuid: "0a1b…"}, …]
- *
- * @throws MongoError
- */
-export async function collectionsOf(
-  reader: CausalReader,
-  scope: Scope,
-  { log }: { log: Logger },
-): Promise<FoundCollection[]> {
-  const found: FoundCollection[] = [];
-  for (const database of await databasesOf(reader, scope)) {
-    for (const { name: collection, type = "collection", info } of await listed(reader, database, scope)) {
-      const uuid = info?.uuid?.toString("hex");
-      const namespace = { database, collection, ...uuid !== undefined && { uuid } };
-      if (!scope.includes(namespace)) continue;
-      const why = UNFOLLOWED[type];
-      if (why) log.warn("Passed over", { collection: namespaceText(namespace), because: why });
-      else found.push(namespace);
-    }
-  }
-  const { database, collection } = scope.only;
-  const isThere = found.some((each) => each.database === database && each.collection === collection);
-  if (database !== undefined && collection !== undefined && !isThere) found.push({ database, collection });
-  return found.sort((one, other) => namespaceText(one) < namespaceText(other) ? -1 : 1);
+/** The databases that the user may see. @throws MongoError */
+export async function databasesOf(reader: Reader): Promise<string[]> {
+  const { databases } = await reader.read((client, options) =>
+    client.db("admin").admin().listDatabases({ ...options, nameOnly: true, authorizedDatabases: true })
+  );
+  return databases.map(({ name }) => name);
 }
 
 interface Listed {
@@ -50,41 +33,73 @@ interface Listed {
   readonly info?: { readonly uuid?: { toString(encoding: "hex"): string } };
 }
 
-/** A user who may only read sees the names, and not the UUIDs. */
-async function listed(reader: CausalReader, database: string, scope: Scope): Promise<readonly Listed[]> {
-  const { collection: name } = scope.only;
-  const list = (nameOnly: boolean): Promise<readonly Listed[]> =>
-    reader.read((client, options) =>
-      client.db(database)
-        .listCollections(name === undefined ? {} : { name }, {
-          ...options,
-          nameOnly,
-          authorizedCollections: true,
-        })
-        .toArray()
-    );
+interface ListOptions {
+  /** Lists only the collection of this name. */
+  readonly name?: string | undefined;
+  /** Omits UUIDs, which need the action `listCollections`. @default {true} */
+  readonly nameOnly?: boolean;
+}
+
+/** The collections of a database that the user may see. @throws MongoError */
+export const listCollections = (
+  reader: Reader,
+  database: string,
+  { name, nameOnly = true }: ListOptions = {},
+): Promise<readonly Listed[]> =>
+  reader.read((client, options) =>
+    client.db(database)
+      .listCollections(name === undefined ? {} : { name }, {
+        ...options,
+        nameOnly,
+        authorizedCollections: true,
+      })
+      .toArray()
+  );
+
+/**
+ * The collections of a scope, sorted by name. Logs those that a change stream cannot follow.
+ * @example IN: shop.* → OUT: [{database: "shop", collection: "orders", uuid: "0a1b…"}, …]
+ * @throws MongoError
+ */
+export async function collectionsOf(
+  reader: Reader,
+  scope: Scope,
+  { log }: { log: Logger },
+): Promise<FoundCollection[]> {
+  const { database: onlyDatabase, collection: onlyCollection } = scope.only;
+  const databases = onlyDatabase === undefined
+    ? (await databasesOf(reader)).filter((name) => scope.includesDatabase(name))
+    : [onlyDatabase];
+  const found: FoundCollection[] = [];
+  for (const database of databases) {
+    for (const { name, type = "collection", info } of await withUuids(reader, database, onlyCollection)) {
+      const uuid = info?.uuid?.toString("hex");
+      const namespace = { database, collection: name, ...uuid !== undefined && { uuid } };
+      if (!scope.includes(namespace)) continue;
+      const why = UNFOLLOWED[type];
+      if (why) log.warn("Skipped", { collection: namespaceText(namespace), because: why });
+      else found.push(namespace);
+    }
+  }
+  // Of a single collection, at most one is listed.
+  if (onlyDatabase !== undefined && onlyCollection !== undefined && found.length === 0) {
+    found.push({ database: onlyDatabase, collection: onlyCollection });
+  }
+  return found.sort((one, other) => namespaceText(one) < namespaceText(other) ? -1 : 1);
+}
+
+/** Without UUIDs if the user may see only names. */
+async function withUuids(reader: Reader, database: string, name?: string): Promise<readonly Listed[]> {
   try {
-    return await list(false);
+    return await listCollections(reader, database, { name, nameOnly: false });
   } catch (error) {
     if (!isNotAllowed(error)) throw error;
-    return await list(true);
+    return await listCollections(reader, database, { name });
   }
 }
 
-/** A user may have no right to list the collections of other databases. */
-async function databasesOf(reader: CausalReader, scope: Scope): Promise<string[]> {
-  if (scope.only.database !== undefined) return [scope.only.database];
-  const { databases } = await reader.read((client, options) =>
-    client.db("admin").admin().listDatabases({ ...options, nameOnly: true, authorizedDatabases: true })
-  );
-  return databases.map(({ name }) => name).filter((name) => scope.includesDatabase(name));
-}
-
-/** About how many documents they have together, going by the collections' metadata. */
-export async function estimatedCount(
-  reader: CausalReader,
-  namespaces: readonly Namespace[],
-): Promise<number> {
+/** The approximate number of documents in these collections, from their metadata. */
+export async function estimatedCount(reader: Reader, namespaces: readonly Namespace[]): Promise<number> {
   const counts = await concurrently(
     namespaces,
     COUNTS_AT_ONCE,
@@ -94,4 +109,26 @@ export async function estimatedCount(
       ),
   );
   return counts.reduce((sum, count) => sum + count, 0);
+}
+
+/**
+ * The shard key of a collection without `_id`; empty if it is not sharded, or by `_id` alone.
+ * @example IN: shop.orders, sharded by {region: 1, _id: 1} → OUT: ["region"]
+ * @throws UserError if the user may not read it; MongoError
+ */
+export async function shardKeyOf(reader: Reader, namespace: Namespace): Promise<ShardKey> {
+  const filter = { _id: namespaceText(namespace), dropped: { $ne: true } };
+  try {
+    const sharded = await reader.read((client, options) =>
+      client.db("config").collection<Document>("collections").findOne(filter as Document, options)
+    );
+    return Object.keys(sharded?.key ?? {}).filter((path) => path !== "_id");
+  } catch (error) {
+    if (!isNotAllowed(error)) throw error;
+    throw new UserError(`The user may not read the shard key of ${namespaceText(namespace)}.`, {
+      hint:
+        "--key documentKey needs the action `find` on the collection config.collections. Grant it, or remove --key.",
+      cause: error,
+    });
+  }
 }

@@ -1,4 +1,4 @@
-/** Ranges of keys: how one collection is read in several lanes. They go by a sample, so keys of any types will do. */
+/** Divides a collection into ranges of keys, to read it in several lanes. Based on a sample, so keys may have any type. */
 import type { BsonValue } from "../../bson/bson.ts";
 import { keyText } from "../../key/key_text.ts";
 import { idDocument } from "../../key/query_literal.ts";
@@ -9,7 +9,7 @@ import { isNamed } from "./chunk.ts";
 import { estimatedCount } from "./collections.ts";
 import { isRefusal } from "../connection/mongodb_errors.ts";
 
-/** A part of a collection in the order of its keys, each end as BSON of `{_id}`. */
+/** A part of a collection in key order. Its ends are BSON of `{_id}`. */
 export interface KeyRange {
   /** The key before the range; null at the start of the collection. */
   readonly after: Uint8Array | null;
@@ -21,46 +21,42 @@ export const WHOLE: KeyRange = { after: null, upTo: null };
 
 /** A smaller collection is one range. */
 const MIN_DOCUMENTS = 20_000;
-/** About as many documents has a range at least. */
+/** The approximate minimum of a range. */
 const MIN_RANGE_DOCUMENTS = 2_500;
-/** More ranges than lanes, so that all lanes end at about the same time. */
+/** More than one, so that all lanes finish at about the same time. */
 const RANGES_PER_LANE = 4;
-/** Of the sample. The more, the more alike the ranges. */
+/** Sampled keys. More of them make the ranges more even. */
 const KEYS_PER_RANGE = 50;
-/** MongoDB sorts the whole collection for a sample of a twentieth and more. */
+/** MongoDB sorts the whole collection for a sample of five percent or more. */
 const MAX_SHARE = 1 / 25;
-/** Bounds are saved with the position. A longer key is no bound. */
+/** A longer key is not used as a bound, because bounds are saved with the position. */
 const MAX_BOUND_BYTES = 1_024;
 
 export class RangeSplitter {
   readonly #reader: CausalReader;
-  readonly #lanes: number;
-  readonly #log: Logger;
+  readonly #options: { readonly lanes: number; readonly log: Logger };
 
-  constructor(reader: CausalReader, { lanes, log }: { readonly lanes: number; readonly log: Logger }) {
+  constructor(reader: CausalReader, options: { readonly lanes: number; readonly log: Logger }) {
     this.#reader = reader;
-    this.#lanes = lanes;
-    this.#log = log;
+    this.#options = options;
   }
 
   /**
-   * Ranges that have a collection together; one where it is small or the server gives no sample.
-   *
-   * @example
-   * IN: shop.orders with 1,000,000 documents, 4 lanes → OUT: 16 ranges
-   *
-   * @throws MongoError when MongoDB is away for too long or the user has no rights
+   * The ranges of a collection; one range if it is small or the server refuses a sample.
+   * @example IN: shop.orders with 1,000,000 documents, 4 lanes → OUT: 16 ranges
+   * @throws MongoError after a long outage or without privileges
    */
   async split(namespace: Namespace): Promise<readonly KeyRange[]> {
-    if (this.#lanes === 1) return [WHOLE];
+    const { lanes } = this.#options;
+    if (lanes === 1) return [WHOLE];
     const count = await estimatedCount(this.#reader, [namespace]);
     if (count < MIN_DOCUMENTS) return [WHOLE];
-    const ranges = Math.min(this.#lanes * RANGES_PER_LANE, Math.floor(count / MIN_RANGE_DOCUMENTS));
+    const ranges = Math.min(lanes * RANGES_PER_LANE, Math.floor(count / MIN_RANGE_DOCUMENTS));
     const size = Math.min(ranges * KEYS_PER_RANGE, Math.floor(count * MAX_SHARE));
     return rangesOf(await this.#sample(namespace, size), ranges);
   }
 
-  /** Keys in the order in which MongoDB has them. */
+  /** In MongoDB's order of keys. */
   async #sample(namespace: Namespace, size: number): Promise<BsonValue[]> {
     try {
       const { documents } = await this.#reader.page(namespace, {
@@ -72,7 +68,7 @@ export class RangeSplitter {
       return documents.map(({ id }) => id);
     } catch (error) {
       if (!isRefusal(error)) throw error;
-      this.#log.warn("MongoDB gives no sample of the keys: a collection is read in one lane", {
+      this.#options.log.warn("MongoDB refused a sample of the keys: reading a collection in one lane", {
         collection: namespaceText(namespace),
         code: error.code,
       });
@@ -82,12 +78,10 @@ export class RangeSplitter {
 }
 
 /**
- * Divides a collection at keys of a sample. A key that no query can name, or that is very long, is no bound.
- *
- * @param sample in the order of the keys
- * @param count ranges at most
- * @example
- * IN: [1, 2, 3, 4, 5, 6], 3 → OUT: … to 2, after 2 to 4, after 4 …
+ * Divides a collection at keys of a sample.
+ * @param sample in key order
+ * @param count the maximum number of ranges
+ * @example IN: [1, 2, 3, 4, 5, 6], 3 → OUT: … to 2, after 2 to 4, after 4 …
  */
 export function rangesOf(sample: readonly BsonValue[], count: number): readonly KeyRange[] {
   const keys = sample.filter((id) => id.length <= MAX_BOUND_BYTES && isNamed({ id }));

@@ -1,19 +1,18 @@
-/** Documents taken at random, for the first columns of a table. They are a help: without them, batches bring the columns. */
-import type { Document, MongoServerError } from "mongodb";
+/** Samples documents, to create the first columns of a table. Without a sample, columns are created as documents arrive. */
+import type { Document } from "mongodb";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import type { Logger } from "../../util/log.ts";
 import type { CausalReader } from "../connection/causal_reader.ts";
 import { hasCode, isEventTooLarge, isRefusal, MongodbCode } from "../connection/mongodb_errors.ts";
 
 const MAX_DOCUMENTS = 1_000;
-/** What a sample may have. */
 const MAX_BYTES = 4 * 2 ** 20;
 
-/** Takes samples; tells once of a server that refuses one. */
+/** Takes samples, and logs once if the server refuses them. */
 export class Sampler {
   readonly #reader: CausalReader;
   readonly #log: Logger;
-  #told = false;
+  #isLogged = false;
 
   constructor(reader: CausalReader, log: Logger) {
     this.#reader = reader;
@@ -21,12 +20,9 @@ export class Sampler {
   }
 
   /**
-   * Documents of a collection, transformed; none where the server refuses.
-   *
-   * @example
-   * IN: shop.orders with 20,000 documents → OUT: 1,000 of them; documents of 160 kB → OUT: 26 of them
-   *
-   * @throws MongoError when MongoDB is away for too long or the user has no rights
+   * Documents of a collection, transformed; none if the server refuses.
+   * @example IN: shop.orders with 20,000 documents → OUT: 1,000 of them; documents of 160 kB → OUT: 26 of them
+   * @throws MongoError after a long outage or without privileges
    */
   async sample(namespace: Namespace, transform: readonly Document[]): Promise<Uint8Array[]> {
     try {
@@ -34,20 +30,26 @@ export class Sampler {
       const { documents } = await this.#reader.page(namespace, {
         aggregate: namespace.collection,
         pipeline: [{ $sample: { size } }, ...transform],
-        // Without its random cursor, $sample sorts whole documents.
+        // If MongoDB cannot use a random cursor, $sample sorts whole documents.
         allowDiskUse: true,
         cursor: { batchSize: size },
       }, { hint: null, isLong: true });
       return documents.map(({ document }) => document);
     } catch (error) {
-      // A transform may make a document too large.
+      // A transform can make a document too large.
       if (!isRefusal(error) && !isEventTooLarge(error)) throw error;
-      this.#tell(namespace, error);
+      if (!this.#isLogged) {
+        this.#log.warn("MongoDB refused a sample of the documents: creating columns as documents arrive", {
+          collection: namespaceText(namespace),
+          code: error.code,
+        });
+      }
+      this.#isLogged = true;
       return [];
     }
   }
 
-  /** Undefined where the server does not tell. */
+  /** Undefined if the server refuses. */
   async #averageBytes({ database, collection }: Namespace): Promise<number | undefined> {
     const stages = [{ $collStats: { storageStats: {} } }];
     try {
@@ -60,22 +62,11 @@ export class Sampler {
       throw error;
     }
   }
-
-  #tell(namespace: Namespace, error: MongoServerError): void {
-    if (this.#told) return;
-    this.#told = true;
-    this.#log.warn("MongoDB gives no sample of the documents: columns are made as batches bring them", {
-      collection: namespaceText(namespace),
-      code: error.code,
-    });
-  }
 }
 
 /**
- * How many documents may be asked for.
- *
- * @example
- * IN: 200 → OUT: 1000; IN: 160,000 → OUT: 26; IN: undefined → OUT: 1000
+ * The number of documents in a sample.
+ * @example IN: 200 → OUT: 1000; IN: 160,000 → OUT: 26; IN: undefined → OUT: 1000
  */
 export const sampleSize = (averageBytes = 0): number =>
   Math.max(1, Math.min(MAX_DOCUMENTS, Math.floor(MAX_BYTES / averageBytes)));

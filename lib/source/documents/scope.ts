@@ -1,20 +1,20 @@
-/** What a relay follows: one collection, or those of a database or a deployment that match patterns. */
+/** The collections that a relay follows: one, or those of a database or a deployment that match patterns. */
 import type { Document } from "mongodb";
 import { asSet } from "../../key/stream_name.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import { UsageError } from "../../util/errors.ts";
 
-/** A collection that exists, or is to be followed once it exists. */
+/** A collection in the scope, which may not exist yet. */
 export interface FoundCollection extends Namespace {
-  /** MongoDB's UUID of it in hex digits; undefined if it does not exist yet. */
+  /** Its UUID in hex digits; undefined if it does not exist yet or the user may not see it. */
   readonly uuid?: string;
 }
 
 export interface ScopeOptions {
-  /** Patterns of names, with `*` and `?` as in a shell. */
+  /** Patterns of names with `*` and `?`, as in a shell. */
   readonly databases: readonly string[];
   readonly collections: readonly string[];
-  /** Patterns of `database.collection`, or of collections alone. */
+  /** Patterns of `database.collection`, or of collection names. */
   readonly exclude: readonly string[];
 }
 
@@ -23,7 +23,7 @@ export type Level = "collection" | "database" | "deployment";
 /** MongoDB's temporary collections: results of `$out` and map-reduce, renames across databases, capping. */
 const TEMPORARY = /^tmp\.(?:agg_out|mr)\.|^tmp.{5}\.(?:renameCollection$|convertToCapped\.)/;
 
-/** The state that MongoDB keeps of a collection with Queryable Encryption, also while it compacts that. */
+/** MongoDB's metadata of a collection with Queryable Encryption, and its temporary copies. */
 const ENCRYPTION_STATE = /^enxcol_\..+\.(?:esc|ecc|ecoc)(?:\.\w+)?$/s;
 
 /** MongoDB's own databases. */
@@ -32,14 +32,14 @@ const OWN = ["admin", "local", "config"];
 export class Scope {
   readonly #options: ScopeOptions;
   readonly #globs: Readonly<Record<keyof ScopeOptions, readonly RegExp[]>>;
-  /** What `includes()` has said, which runs for every change: changes of one collection share a namespace. */
+  /** Results of `includes()`, which runs for every change: changes of one collection share a namespace object. */
   readonly #known = new WeakMap<Namespace, boolean>();
-  /** The level at which the change stream is opened. */
+  /** The level of the change stream. */
   readonly level: Level;
-  /** The one database, or the one collection, of that level. */
+  /** The single database or collection of that level. */
   readonly only: Partial<Namespace>;
 
-  /** @param options lists whose order and repetitions have no meaning */
+  /** @param options lists, in which order and duplicates do not matter */
   constructor(options: ScopeOptions) {
     const databases = asSet(options.databases);
     const collections = asSet(options.collections);
@@ -59,16 +59,16 @@ export class Scope {
     };
     const impossible = databases.find((each) => /[./\\ "$]/.test(each));
     if (impossible !== undefined) {
-      throw new UsageError(`--database ${impossible} is not the name of a database.`, {
+      throw new UsageError(`--database ${impossible} is not a valid database name.`, {
         hint: "For one collection: --database shop --collection orders",
       });
     }
     if (database !== undefined && OWN.includes(database)) {
-      throw new UsageError(`Database ${database} is MongoDB's own and has no change stream.`);
+      throw new UsageError(`Database ${database} belongs to MongoDB itself and has no change stream.`);
     }
     if (database !== undefined && collection !== undefined && !this.includes({ database, collection })) {
-      throw new UsageError(`Collection ${database}.${collection} is left out.`, {
-        hint: "It matches --exclude, or is one of MongoDB's own or temporary collections.",
+      throw new UsageError(`Collection ${database}.${collection} is excluded.`, {
+        hint: "It matches --exclude, or is an internal or temporary collection of MongoDB.",
       });
     }
   }
@@ -80,12 +80,12 @@ export class Scope {
     return `${listed(databases)}.${listed(collections)}${without}`;
   }
 
-  /** The patterns that it is made of. */
+  /** The patterns of its names. */
   get patterns(): ScopeOptions {
     return this.#options;
   }
 
-  /** Whether a change stream can follow the database: not MongoDB's own ones. */
+  /** Whether a change stream can follow the database. */
   isFollowable(database: string): boolean {
     return !OWN.includes(database);
   }
@@ -102,7 +102,7 @@ export class Scope {
 
   #matches({ database, collection }: Namespace): boolean {
     const { collections, exclude } = this.#globs;
-    return this.includesDatabase(database) && !isOwn(collection) &&
+    return this.includesDatabase(database) && !isInternal(collection) &&
       collections.some((each) => each.test(collection)) &&
       !exclude.some((each, index) =>
         each.test(collection) ||
@@ -111,10 +111,8 @@ export class Scope {
   }
 
   /**
-   * The stage by which the server filters out what is not in the scope; none if the level suffices.
-   *
-   * @example
-   * IN: shop.{orders,users} → OUT: {$match: {$or: [{"ns.coll": {$regex: "^(?:orders|users)$"}, …}, …]}}
+   * The stage with which the server filters events; none if the level suffices.
+   * @example IN: shop.{orders,users} → OUT: {$match: {$or: [{"ns.coll": {$regex: "^(?:orders|users)$"}, …}, …]}}
    */
   stages(): Document[] {
     if (this.level === "collection") return [];
@@ -127,8 +125,8 @@ export class Scope {
   }
 }
 
-/** Whether MongoDB has a collection of this name for itself. */
-const isOwn = (collection: string): boolean =>
+/** Whether a collection of this name is internal to MongoDB. */
+const isInternal = (collection: string): boolean =>
   collection.startsWith("system.") || TEMPORARY.test(collection) || ENCRYPTION_STATE.test(collection);
 
 const literal = (patterns: readonly string[]): string | undefined =>

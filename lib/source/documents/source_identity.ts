@@ -1,6 +1,6 @@
 /**
- * Tells one deployment from another. A replica set has an identity, which the user may be allowed to read. Otherwise the
- * collections tell, each of which has a UUID.
+ * Recognises a deployment: by the id of its replica set if the user may read it, otherwise by the UUIDs of its
+ * collections.
  */
 import type { CausalReader } from "../connection/causal_reader.ts";
 import { hasCode, MongodbCode } from "../connection/mongodb_errors.ts";
@@ -8,17 +8,17 @@ import { type FoundCollection } from "./scope.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import { UserError } from "../../util/errors.ts";
 
-/** Collections to remember; one matching UUID is enough. */
+/** Saved collections. One matching UUID is enough. */
 const MAX_COLLECTIONS = 20;
-/** Collections that a message names. */
+/** Collections in a message. */
 const NAMED = 3;
-/** No collection has this name: those have a dot. */
+/** Not a collection: their names contain a dot. */
 const DEPLOYMENT = "deployment";
 
 type Identities = Readonly<Record<string, string>>;
 
-/** The user may not ask, or the service does not tell. */
-const NOT_TOLD = [
+/** The user may not run the command, or the service does not support it. */
+const UNAVAILABLE = [
   MongodbCode.Unauthorized,
   MongodbCode.CommandNotFound,
   MongodbCode.NoReplicationEnabled,
@@ -28,8 +28,7 @@ const NOT_TOLD = [
 ];
 
 /**
- * Hex digits of the replica set's identity; undefined where MongoDB does not tell it.
- *
+ * The id of the replica set in hex digits; undefined if it is unavailable.
  * @throws MongoError
  */
 export async function deploymentOf(reader: CausalReader): Promise<string | undefined> {
@@ -39,14 +38,13 @@ export async function deploymentOf(reader: CausalReader): Promise<string | undef
     );
     return config?.settings?.replicaSetId?.toString("hex");
   } catch (error) {
-    if (hasCode(error, ...NOT_TOLD)) return undefined;
+    if (hasCode(error, ...UNAVAILABLE)) return undefined;
     throw error;
   }
 }
 
 /**
- * The text that is saved to recognise a deployment.
- *
+ * The saved identity of a deployment.
  * @example
  * IN: [{database: "shop", collection: "orders", uuid: "0a1b…"}], 6690… → OUT: {"deployment":"6690…","shop.orders":"0a1b…"}
  */
@@ -57,13 +55,11 @@ export const identityOf = (collections: readonly FoundCollection[], deployment?:
   });
 
 /**
- * How a deployment differs from the saved one; undefined if it is the same, or if nothing can be compared. Judged by
- * collections, it is another one if each collection that both have by name has another UUID.
- *
- * @throws UserError if somebody has changed the saved identity
- *
+ * How a deployment differs from the saved one; undefined if it is the same or nothing can be compared. By collections,
+ * it is another one if all collections with saved names have other UUIDs.
+ * @throws UserError if the saved identity was edited
  * @example
- * IN: {"deployment":"6690…"}, [], "77a1…" → OUT: the replica set has the id 77a1…, and not 6690…
+ * IN: {"deployment":"6690…"}, [], "77a1…" → OUT: the replica set has the id 77a1…, not 6690…
  * IN: {"shop.orders":"0a1b…"}, [{database: "shop", collection: "orders", uuid: "9f8e…"}], undefined
  * OUT: the collections have other UUIDs: shop.orders
  */
@@ -78,8 +74,8 @@ export function differenceOf(
   const same = common.filter((name) => before[name] === now[name]);
   if (known !== undefined && deployment !== undefined) {
     if (known === deployment) return undefined;
-    const copied = same.length > 0 ? `; it has the same collections: it is a copy, or was restored` : "";
-    return `the replica set has the id ${deployment}, and not ${known}${copied}`;
+    const copied = same.length > 0 ? `; it has the same collections, so it is a copy or was restored` : "";
+    return `the replica set has the id ${deployment}, not ${known}${copied}`;
   }
   if (common.length === 0 || same.length > 0) return undefined;
   const [names, more] = [common.slice(0, NAMED), common.length - NAMED];
@@ -87,9 +83,8 @@ export function differenceOf(
 }
 
 /**
- * Removes a collection that was dropped: the next one of that name will have another UUID.
- *
- * @throws UserError if somebody has changed the saved identity
+ * Removes a dropped collection: the next collection of that name has another UUID.
+ * @throws UserError if the saved identity was edited
  */
 export function withoutCollection(origin: string | null, dropped: Namespace): string {
   const { [namespaceText(dropped)]: _dropped, ...rest } = parse(origin);
@@ -100,7 +95,8 @@ function parse(origin: string | null): Identities {
   const saved = parseJson(origin ?? "{}");
   if (isIdentities(saved)) return saved;
   throw new UserError(`The origin of this stream cannot be read: it is ${origin?.slice(0, 200)}`, {
-    hint: "Somebody has changed it. If MONGODB_URL is right, set the column `origin` of this stream in " +
+    hint:
+      "The saved origin was edited. If MONGODB_URL is correct, set the column `origin` of this stream in " +
       "cdc_position to NULL: the next start writes it again, and continues from the saved position.",
   });
 }

@@ -1,6 +1,6 @@
 /**
- * The user's transform: a filter, fields, a pipeline. MongoDB itself applies it, with the same query for the snapshot and
- * for documents that a change stream names. Fields that MongoDB cannot name the relay leaves out itself.
+ * The user's transform: a filter, fields, a pipeline. MongoDB applies it, with the same query for the snapshot and for
+ * changed documents. The relay itself removes fields that a MongoDB path cannot name.
  */
 import { BSON, type Document } from "mongodb";
 import { isMongodbPath } from "../../bson/without_fields.ts";
@@ -19,7 +19,7 @@ type ChangesId = (argument: unknown) => boolean;
 const isOfId = (path: unknown): boolean => /^_id(?:\.|$)/.test(String(path));
 const names: ChangesId = (fields) => Object.keys(fields as Document).some(isOfId);
 
-/** The stages that make at most one document of each; and whether they may change its `_id`. */
+/** Stages that return at most one document for each, and whether they may change its `_id`. */
 const STAGES: ReadonlyMap<string, ChangesId> = new Map(Object.entries({
   $match: () => false,
   $project: names,
@@ -67,29 +67,29 @@ export function parsePipeline(given: unknown): Document[] {
   for (const stage of stages) {
     const [name = "(none)", ...more] = Object.keys(stage);
     if (more.length > 0 || !STAGES.has(name)) {
-      throw new RangeError(`has a stage ${name}, which is none of ${[...STAGES.keys()].join(", ")}`);
+      throw new RangeError(`has a stage ${name}; supported are ${[...STAGES.keys()].join(", ")}`);
     }
   }
   return stages;
 }
 
-/** Paths of fields to leave out. @throws RangeError */
+/** Paths of fields to remove. @throws RangeError */
 export function parseOmitted(text: string): readonly string[] {
   const paths = text.split(",").map((path) => path.trim()).filter((path) => path !== "");
   for (const path of paths) {
     if (path === "_id") throw new RangeError("names _id, which every row needs");
-    if (/(^|\.)(\.|$)/.test(path)) throw new RangeError(`has no field path at ${JSON.stringify(path)}`);
+    if (/(^|\.)(\.|$)/.test(path)) throw new RangeError(`has an invalid field path: ${JSON.stringify(path)}`);
   }
   return paths;
 }
 
-/** Paths of fields to take. @throws RangeError */
+/** Paths of fields to keep. @throws RangeError */
 export function parsePaths(text: string): readonly string[] {
   const paths = parseOmitted(text);
   for (const path of paths) {
     if (!isMongodbPath(path)) {
       throw new RangeError(
-        `has a name with a dollar sign, which MongoDB cannot take alone: ${JSON.stringify(path)}`,
+        `has a name with a dollar sign, which MongoDB cannot select: ${JSON.stringify(path)}`,
       );
     }
   }

@@ -1,48 +1,36 @@
-/** Names of a scope that match nothing, and the names that exist instead: a typing error follows nothing for ever. */
-import type { Namespace } from "../../util/namespace.ts";
+/** Finds names of a scope that match nothing, because a typing error would silently follow nothing. */
 import { concurrently } from "../../util/concurrency.ts";
+import type { Namespace } from "../../util/namespace.ts";
 import { similarName } from "../../util/text.ts";
 import type { CausalReader } from "../connection/causal_reader.ts";
 import { isNotAllowed } from "../connection/mongodb_errors.ts";
+import { databasesOf, listCollections } from "./collections.ts";
 import { matches, type Scope } from "./scope.ts";
 
-/** The names that MongoDB shows to the user; undefined if the user may not list them. */
+/** Existing names; undefined if the user may not list them. */
 export interface Catalogue {
   databases(): Promise<readonly string[] | undefined>;
   collections(database: string): Promise<readonly string[] | undefined>;
 }
 
-/** A name, or a pattern, of a scope that matches nothing. */
+/** A name or pattern of a scope that matches nothing. */
 export interface Unmatched {
   readonly kind: "database" | "collection";
   readonly name: string;
-  /** The names that exist, in their order. */
+  /** Sorted. */
   readonly existing: readonly string[];
-  /** The name that may have been meant. */
+  /** A similar name, which may have been meant. */
   readonly similar: string | undefined;
 }
 
-/** Databases whose collections are listed at once. */
+/** Databases whose collections are listed concurrently. */
 const LISTED_AT_ONCE = 8;
 const ANY = "*";
 
 export const catalogueOf = (reader: Pick<CausalReader, "read">): Catalogue => ({
-  databases: () =>
-    unlessForbidden(async () => {
-      const { databases } = await reader.read((client, options) =>
-        client.db("admin").admin().listDatabases({ ...options, nameOnly: true, authorizedDatabases: true })
-      );
-      return databases.map(({ name }) => name);
-    }),
+  databases: () => unlessForbidden(() => databasesOf(reader)),
   collections: (database) =>
-    unlessForbidden(async () => {
-      const listed = await reader.read((client, options) =>
-        client.db(database)
-          .listCollections({}, { ...options, nameOnly: true, authorizedCollections: true })
-          .toArray()
-      );
-      return listed.map(({ name }) => name);
-    }),
+    unlessForbidden(async () => (await listCollections(reader, database)).map(({ name }) => name)),
 });
 
 async function unlessForbidden<T>(list: () => Promise<T>): Promise<T | undefined> {
@@ -55,13 +43,10 @@ async function unlessForbidden<T>(list: () => Promise<T>): Promise<T | undefined
 }
 
 /**
- * The names of a scope that match nothing which exists. None if the user may not list what exists.
- *
- * @param found the collections that the scope has found; a single collection is looked up again, as it may not exist
- *
+ * The names of a scope that match nothing; none if the user may not list names.
+ * @param found the collections of the scope; a single collection is looked up again, because it may not exist
  * @example
  * IN: shpo.*, [], a catalogue of shop and weather → OUT: [{kind: "database", name: "shpo", existing: ["shop", "weather"], similar: "shop"}]
- *
  * @throws MongoError
  */
 export async function unmatchedNames(
@@ -95,7 +80,7 @@ export async function unmatchedNames(
   ];
 }
 
-/** @param databases a collection may have been named with its database */
+/** @param databases whose names may precede the collection's name */
 function unmatchedOf(
   kind: Unmatched["kind"],
   name: string,
@@ -108,7 +93,7 @@ function unmatchedOf(
   return { kind, name, existing, similar };
 }
 
-/** Names that are printed. */
+/** Names in a message. */
 const MAX_NAMES = 20;
 
 /** @example IN: ["shop", "weather"] → OUT: shop, weather; IN: [] → OUT: none */

@@ -1,115 +1,86 @@
 /**
- * A change stream as batches, read as raw commands: whole replies, BSON untouched, and the token that the server
- * gives for the end of each reply (also when it is empty).
+ * A change stream as batches, read with raw commands: whole replies, undecoded BSON, and the server's token for the end
+ * of each reply, even of an empty one.
  *
- * Follows the change streams specification with these deviations:
- * - The server must give a `postBatchResumeToken`, as all servers do that the driver takes (4.4 and newer).
- * - Every reopening uses `startAfter`, which unlike `resumeAfter` also takes the token of an invalidate event.
- * - Errors of the command that opens the stream are tried again when they are retryable.
- * - An error is retryable by our own list of classes, codes and labels, and for as long as `retryFor` says.
- *
+ * Deviates from the change streams specification:
+ * - The server must return a `postBatchResumeToken`. All servers do that the driver supports (4.4 and newer).
+ * - A stream is always reopened with `startAfter`, which unlike `resumeAfter` accepts the token of an invalidate event.
+ * - Retryable errors of the command that opens the stream are retried too.
+ * - Our own lists of classes, codes and labels define retryable errors, and `retryFor` limits the retries.
  * @see https://github.com/mongodb/specifications/blob/master/source/change-streams/change-streams.md
  */
 import { BSON, type ClusterTime, type Document } from "mongodb";
-import type { Worker } from "../../key/worker.ts";
-import type { OutageTracker } from "../../util/outage.ts";
-import { backoff } from "../../util/retry.ts";
 import { type BsonValue, bytesOf, ElementCursor } from "../../bson/bson.ts";
-import {
-  ANSWER_LIMITS,
-  AnswerLimit,
-  type AnswerLimits,
-  type AnswerOptions,
-} from "../connection/answer_limit.ts";
-import { type CollectionEvent, type DocumentChange, eventFields, readEvent, wallTimeOf } from "./event.ts";
+import { backoff } from "../../util/retry.ts";
+import { ANSWER_LIMITS, AnswerLimit, type AnswerOptions, PageSize } from "../connection/answer_limit.ts";
 import { killCursor } from "../connection/causal_reader.ts";
-import { largeEvent } from "./large_event.ts";
-import { PageSize } from "../documents/page_size.ts";
-import { timeOf } from "./resume_token.ts";
-import type { Route } from "../connection/route.ts";
-import { RoutedSession } from "../connection/routed_session.ts";
-import type { Scope } from "../documents/scope.ts";
-import type { FeatureTrial } from "../connection/stream_features.ts";
-import { SplitEvents } from "./split_events.ts";
 import { isAmbiguousLookup, isEventTooLarge, retryableErrors } from "../connection/mongodb_errors.ts";
+import { RoutedSession } from "../connection/route.ts";
+import {
+  type CollectionEvent,
+  type DocumentChange,
+  eventFields,
+  readEvent,
+  SplitEvents,
+  wallTimeOf,
+} from "./event.ts";
+import { largeEvent } from "./large_event.ts";
 import {
   awaitMs,
-  type FullDocument,
+  type ChangeStreamOptions,
   openStream,
   type Reply,
   runStreamCommand,
   targetOf,
 } from "./open_stream.ts";
+import { timeOf } from "./resume_token.ts";
 
 export interface ChangeBatch {
   readonly changes: readonly DocumentChange[];
-  /** Ends the batch, if there is one: later changes must not be mixed with earlier ones. */
+  /** An event of a collection ends the batch: changes before and after it must not be mixed. */
   readonly event: CollectionEvent | undefined;
-  /** Events read, including those that change no row. */
+  /** The number of events, including those that change no row. */
   readonly events: number;
   readonly bytes: number;
   /** BSON of the resume token after the last event. */
   readonly token: Uint8Array;
-  /** The same before `event`, and after `changes`; null where that is the first of the stream. */
+  /** The token between `changes` and `event`; null at the start of a stream. */
   readonly tokenBeforeEvent?: Uint8Array | null;
-  /** The server's time of its answer. Reads after it see everything in the batch. */
+  /** The server's time of the reply. Reads after it see everything in the batch. */
   readonly operationTime: BSON.Timestamp | undefined;
-  /** The same with the deployment's signature, for a shard that is behind; undefined without a signature. */
+  /** Signed by the deployment, for a shard that is behind; undefined without a signature. */
   readonly clusterTime?: ClusterTime | undefined;
-  /** When the newest event was written, in milliseconds since 1970; undefined where MongoDB does not tell, or none is there. */
+  /** The `wallTime` of the newest event in milliseconds since 1970; undefined without events or before MongoDB 6.0. */
   readonly wallTime: number | undefined;
 }
 
-export interface ChangeStreamOptions {
-  readonly route: Route;
-  readonly scope: Scope;
-  /** The part of the documents whose events are read. @default {all} */
-  readonly worker?: Worker | undefined;
-  readonly features: FeatureTrial;
-  /** "none" where all documents are looked up, those of inserts too. */
-  readonly fullDocument: FullDocument | "none";
-  /** BSON of the token to go on from; null to start now. */
-  readonly startAfter: Uint8Array | null;
-  readonly batchSize: number;
-  /** The most bytes that a reply should have. @default {4 MiB} */
-  readonly replyBytes?: number;
-  readonly retryFor: number;
-  readonly signal: AbortSignal;
-  readonly outages: OutageTracker;
-  /** @default {ANSWER_LIMITS} */
-  readonly limits?: AnswerLimits;
-}
-
-/** The limits of a stream's answers, which stay when it is opened again. */
+/** The limits of a stream's answers. They outlive a reopening. */
 interface StreamAnswers {
   readonly opening: AnswerLimit;
   readonly batches: AnswerLimit;
 }
 
 /**
- * A server reads the oplog at least so many times faster than it writes it. It answers only after it has read up to the
- * end, through the events of all collections: `maxTimeMS` limits its waiting, not its reading.
+ * How many times faster a server reads the oplog than it writes it, at least. It answers only when it has read up to the
+ * end, through the events of all collections: `maxTimeMS` limits only its waiting.
  */
 const READS_FASTER = 10;
-/** The most time for that, in milliseconds; if it needs more, the next tries have it. */
+/** The maximum of that time. Retries raise the limit further. */
 const LONGEST_READING_MS = 600_000;
 
 /**
- * Milliseconds that a server needs at most to read up to the end of the oplog.
- *
- * @param idle milliseconds since the stream was at the end
- * @example
- * IN: 1_000 → OUT: 100; IN: an hour → OUT: 360_000; IN: a day → OUT: 600_000
+ * The maximum milliseconds that a server needs to read up to the end of the oplog.
+ * @param idle milliseconds since the stream was at its end
+ * @example IN: 1_000 → OUT: 100; IN: an hour → OUT: 360_000; IN: a day → OUT: 600_000
  */
 export const readingMs = (idle: number): number =>
   Math.min(LONGEST_READING_MS, Math.max(0, idle) / READS_FASTER);
 
 /**
- * The change batches of a scope, for ever. A stream that breaks off is opened again after the last token, in the same
- * session, for as long as `retryFor` says.
- *
- * @throws MongoError when the stream cannot be opened, or an error is not retryable; UserError for an event that
- * MongoDB cannot deliver
+ * The change batches of a scope, without end. A failed stream is reopened after the last token in the same session, for
+ * up to `retryFor`.
+ * @throws MongoError when the stream cannot be opened or an error is not retryable; UserError for an event that MongoDB
+ *   cannot deliver
  */
 export async function* changeStream(options: ChangeStreamOptions): AsyncGenerator<ChangeBatch> {
   const { route, signal, outages, retryFor } = options;
@@ -128,7 +99,7 @@ export async function* changeStream(options: ChangeStreamOptions): AsyncGenerato
     while (!signal.aborted) {
       const current = session.current();
       try {
-        let isOpening = true; // The empty first batch does not show that the stream can be read.
+        let isOpening = true; // The first batch is empty and does not prove that events can be read.
         for await (
           const batch of batchesFrom(token, { ...options, ...current, fullDocument, batchSize, answers })
         ) {
@@ -150,7 +121,7 @@ export async function* changeStream(options: ChangeStreamOptions): AsyncGenerato
         }
         if (isEventTooLarge(error)) {
           if (batchSize === 1) throw await largeEvent(token, options);
-          batchSize = 1; // MongoDB returns the events before it only in an answer without it.
+          batchSize = 1; // MongoDB returns earlier events only in a reply without it.
           continue;
         }
         if (attempt === 0) failedSince = performance.now();
@@ -181,7 +152,7 @@ async function* batchesFrom(
   const open = (document: Document) =>
     answers.opening.run((answer) => command(document, answer, readingMs(age)), { signal });
   let reply = await openStream(startAfter, { ...options, database, command: open });
-  /** When the stream was at the end last, in milliseconds of the clock of `performance`. */
+  /** When the stream was last at its end, on the clock of `performance`. */
   let readAt = performance.now() - age;
   const split = new SplitEvents();
   try {
@@ -211,20 +182,20 @@ async function* batchesFrom(
   }
 }
 
-/** Milliseconds since the time of a token; 0 without a time. */
+/** Milliseconds since the time of a token; 0 without one. */
 function ageOf(token: Uint8Array | null): number {
   const time = token && timeOf(token);
   return time ? Math.max(0, Date.now() - time.getTime()) : 0;
 }
 
-interface BatchState {
-  readonly split: SplitEvents;
-  /** The token before the reply. Inside a split event there is no other. */
-  readonly token: Uint8Array | null;
-}
-
-/** The changes of a reply, and the events that end batches. The last batch has the token of the reply. */
-export function* batchesOf(reply: Reply, { split, token: before }: BatchState): Generator<ChangeBatch> {
+/**
+ * The batches of a reply: one up to each event of a collection, and one with the token of the reply.
+ * @param state the pending fragments, and the token before the reply
+ */
+export function* batchesOf(
+  reply: Reply,
+  { split, token: before }: { readonly split: SplitEvents; readonly token: Uint8Array | null },
+): Generator<ChangeBatch> {
   const { batch, operationTime, clusterTime } = reply;
   let changes: DocumentChange[] = [];
   let events = 0;
@@ -243,11 +214,10 @@ export function* batchesOf(reply: Reply, { split, token: before }: BatchState): 
     const read = readEvent(whole);
     if ("change" in read) changes.push(read.change);
     else {
-      const wallTime = wallTimeOf(batch.bytes, newest);
       const { event } = read;
-      const { token } = event;
+      const wallTime = wallTimeOf(batch.bytes, newest);
       const time = { operationTime, clusterTime, wallTime };
-      yield { changes, event, events, bytes, token, tokenBeforeEvent: previous, ...time };
+      yield { changes, event, events, bytes, token: event.token, tokenBeforeEvent: previous, ...time };
       changes = [];
       events = 0;
       bytes = 0;
@@ -256,6 +226,7 @@ export function* batchesOf(reply: Reply, { split, token: before }: BatchState): 
   const read = last ? bytesOf(last) : before;
   const end = split.incomplete ? read : reply.token;
   const wallTime = events > 0 ? wallTimeOf(batch.bytes, newest) : undefined;
-  const time = { operationTime, clusterTime, wallTime };
-  if (end) yield { changes, event: undefined, events, bytes, token: end, ...time };
+  if (end) {
+    yield { changes, event: undefined, events, bytes, token: end, operationTime, clusterTime, wallTime };
+  }
 }

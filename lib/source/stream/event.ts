@@ -1,47 +1,61 @@
-/** Reads an event of a change stream. */
-import { BsonType, type BsonValue, bytesOf, ElementCursor, fieldsByName, int64At } from "../../bson/bson.ts";
+/** Parses events of a change stream, without decoding their documents. */
+import {
+  BsonType,
+  type BsonValue,
+  bytesOf,
+  ElementCursor,
+  fieldsByName,
+  int32At,
+  int64At,
+  stringAt,
+} from "../../bson/bson.ts";
 import type { Namespace } from "../../util/namespace.ts";
-import { namespaceOf, textOf } from "./event_namespace.ts";
 
-export type DocumentOperation = "insert" | "update" | "replace" | "delete";
+const OPERATIONS = ["insert", "update", "replace", "delete"] as const;
 
-/** A change of one document. `document` is null if it is gone, undefined if the event does not tell. */
+export type DocumentOperation = (typeof OPERATIONS)[number];
+
+const isOfDocument = (operation: string): operation is DocumentOperation =>
+  (OPERATIONS as readonly string[]).includes(operation);
+
+/** A change of one document. */
 export interface DocumentChange {
   readonly namespace: Namespace;
   readonly id: BsonValue;
+  /** Null if it was deleted, undefined if the event lacks it. */
   readonly document: Uint8Array | null | undefined;
   readonly operation: DocumentOperation;
-  /** `_id` with the shard key, where the key is more than `_id`. */
+  /** The document key, if it has shard key fields besides `_id`. */
   readonly key?: BsonValue;
 }
 
-/** A change of a collection or database as a whole, or one that this program does not know. */
+/** A change of a whole collection or database, or an unknown operation. */
 export interface CollectionEvent {
   readonly operation: string;
-  /** The collection's name is empty for an event of a database. */
+  /** The collection is empty for an event of a database. */
   readonly namespace: Namespace;
-  /** The new name of a renamed collection. */
+  /** The new name after a rename. */
   readonly to: Namespace | undefined;
-  /** Whether the new collection is a view or a time series, which have no change stream. */
+  /** Whether the created collection is a view or a time series, which have no change stream. */
   readonly unfollowed: boolean;
   readonly token: Uint8Array;
 }
 
 export type Change = { readonly change: DocumentChange } | { readonly event: CollectionEvent };
 
-/** The fields of an event that are of use, joined from all fragments if it was split. */
-export type EventFields = Readonly<Record<(typeof NAMES)[number], BsonValue | undefined>>;
+/** The fields of an event that the relay uses, joined from all fragments if it was split. */
+export type EventFields = Readonly<Record<keyof typeof NO_FIELDS, BsonValue | undefined>>;
 
-const NAMES = [
-  "_id",
-  "operationType",
-  "ns",
-  "to",
-  "documentKey",
-  "fullDocument",
-  "operationDescription",
-  "splitEvent",
-] as const;
+const NO_FIELDS = {
+  _id: undefined,
+  operationType: undefined,
+  ns: undefined,
+  to: undefined,
+  documentKey: undefined,
+  fullDocument: undefined,
+  operationDescription: undefined,
+  splitEvent: undefined,
+};
 
 /**
  * @example
@@ -49,16 +63,7 @@ const NAMES = [
  * OUT: {_id: {type: 3, …}, operationType: {type: 2, …}, ns: {type: 3, …}, to: undefined, …}
  */
 export function eventFields(bytes: Uint8Array, offset = 0): EventFields {
-  const fields: { -readonly [Name in keyof EventFields]: EventFields[Name] } = {
-    _id: undefined,
-    operationType: undefined,
-    ns: undefined,
-    to: undefined,
-    documentKey: undefined,
-    fullDocument: undefined,
-    operationDescription: undefined,
-    splitEvent: undefined,
-  };
+  const fields: Record<keyof EventFields, BsonValue | undefined> = { ...NO_FIELDS };
   const element = new ElementCursor(bytes, offset);
   while (element.next()) {
     const name = element.name.text;
@@ -67,14 +72,7 @@ export function eventFields(bytes: Uint8Array, offset = 0): EventFields {
   return fields;
 }
 
-/** All fields of two fragments. */
-export const joinedFields = (one: EventFields, other: EventFields): EventFields =>
-  Object.fromEntries(NAMES.map((name) => [name, other[name] ?? one[name]])) as EventFields;
-
-/**
- * When an event was written, in milliseconds since 1970; undefined where MongoDB does not tell, as before 6.0. It is asked
- * for once a reply, so it is not among {@linkcode EventFields}.
- */
+/** The `wallTime` of an event in milliseconds since 1970; undefined before MongoDB 6.0. Read once per reply. */
 export function wallTimeOf(bytes: Uint8Array, offset: number): number | undefined {
   const element = new ElementCursor(bytes, offset);
   while (element.next()) {
@@ -85,13 +83,7 @@ export function wallTimeOf(bytes: Uint8Array, offset: number): number | undefine
   return undefined;
 }
 
-interface DocumentKey {
-  readonly id: BsonValue;
-  /** The whole key where it is more than `_id`, as it is where the shard key has other fields. */
-  readonly key?: BsonValue;
-}
-
-function keyOf({ documentKey: key }: EventFields): DocumentKey {
+function keyOf({ documentKey: key }: EventFields): Pick<DocumentChange, "id" | "key"> {
   if (!key) throw new Error("A change event without documentKey");
   let id: BsonValue | undefined;
   let others = 0;
@@ -110,20 +102,18 @@ function isUnfollowed(description: BsonValue | undefined): boolean {
   return options.has("viewOn") || options.has("timeseries");
 }
 
-/** Undefined when the look-up found nothing; a delete event follows. */
+/** Undefined if the server's look-up found nothing: a delete event follows. */
 const fullDocumentOf = ({ fullDocument: full }: EventFields): Uint8Array | undefined =>
   full?.type === BsonType.document ? bytesOf(full) : undefined;
 
-interface Kind {
-  readonly operation: DocumentOperation;
-  readonly namespace: Namespace;
-}
-
 /**
- * A delete whose key has shard key fields does not tell that the `_id` is gone: the document may have moved to another
- * shard, an orphan of a migration may have been deleted, or another shard has a document of the same `_id`.
+ * A delete event with shard key fields does not prove that no document has the `_id`: the document may have moved to
+ * another shard, the event may be of an orphan, or another shard may have a document with the same `_id`.
  */
-function changeOf(event: EventFields, { operation, namespace }: Kind): DocumentChange {
+function changeOf(
+  event: EventFields,
+  { operation, namespace }: Pick<DocumentChange, "operation" | "namespace">,
+): DocumentChange {
   const { id, key } = keyOf(event);
   const deleted = key ? undefined : null;
   const document = operation === "delete" ? deleted : fullDocumentOf(event);
@@ -135,19 +125,12 @@ function changeOf(event: EventFields, { operation, namespace }: Kind): DocumentC
  * @example
  * IN: {operationType: "insert", ns: {db: "a", coll: "b"}, documentKey: {_id: 1}, fullDocument: {_id: 1, t: 20.5}, …}
  * OUT: {change: {namespace: a.b, id: Int32(1), document: <bytes of fullDocument>, operation: "insert"}}
- *
  * @see https://www.mongodb.com/docs/manual/reference/change-events/
  */
 export function readEvent(event: EventFields): Change {
   const operation = textOf(event.operationType) || "(none)";
   const namespace = namespaceOf(event.ns);
-  switch (operation) {
-    case "insert":
-    case "update":
-    case "replace":
-    case "delete":
-      return { change: changeOf(event, { operation, namespace }) };
-  }
+  if (isOfDocument(operation)) return { change: changeOf(event, { operation, namespace }) };
   const { _id: token, to } = event;
   return {
     event: {
@@ -158,4 +141,67 @@ export function readEvent(event: EventFields): Change {
       token: token ? bytesOf(token) : new Uint8Array(),
     },
   };
+}
+
+/** A direct-mapped cache of namespaces, because most events share one. */
+const SLOTS = 64;
+const cache = new Array<{ readonly bytes: Uint8Array; readonly namespace: Namespace } | undefined>(SLOTS)
+  .fill(undefined);
+
+const NO_NAMESPACE: Namespace = { database: "", collection: "" };
+/** The terminators of the collection's name and of the document. */
+const BYTES_AFTER_NAME = 2;
+
+/** Returns the same object for the same bytes. @example IN: {db: "shop"} → OUT: {database: "shop", collection: ""} */
+function namespaceOf(value: BsonValue | undefined): Namespace {
+  if (value?.type !== BsonType.document) return NO_NAMESPACE;
+  const { bytes, offset, length } = value;
+  const lastLetter = bytes[offset + length - BYTES_AFTER_NAME - 1] ?? 0;
+  const slot = (length * 31 + lastLetter) % SLOTS;
+  const cached = cache[slot];
+  if (cached && isAt(cached.bytes, bytes, offset)) return cached.namespace;
+  const names = fieldsByName(bytes, offset);
+  const namespace = { database: textOf(names.get("db")), collection: textOf(names.get("coll")) };
+  // A copy, because the bytes belong to a reply of megabytes.
+  cache[slot] = { bytes: Uint8Array.from(bytesOf(value)), namespace };
+  return namespace;
+}
+
+/** Whether `bytes` has the expected bytes at `offset`. They start with their length, so equal bytes are complete. */
+function isAt(expected: Uint8Array, bytes: Uint8Array, offset: number): boolean {
+  for (let at = 0; at < expected.length; at++) if (expected[at] !== bytes[offset + at]) return false;
+  return true;
+}
+
+/** The text of a string; empty for any other value. */
+const textOf = (value: BsonValue | undefined): string =>
+  value?.type === BsonType.string ? stringAt(value.bytes, value.offset) : "";
+
+/** Joins the fragments of events over 16 MB, across replies. */
+export class SplitEvents {
+  #pending: EventFields | undefined;
+
+  /** Whether an event lacks fragments. No position may be saved then. */
+  get incomplete(): boolean {
+    return this.#pending !== undefined;
+  }
+
+  /**
+   * The whole event, or undefined until its last fragment.
+   * @example
+   * IN: {documentKey, splitEvent: {fragment: 1, of: 2}} → OUT: undefined
+   * IN: {fullDocument, splitEvent: {fragment: 2, of: 2}} → OUT: {documentKey, fullDocument, …}
+   * @see https://www.mongodb.com/docs/manual/reference/operator/aggregation/changeStreamSplitLargeEvent/
+   */
+  join(event: EventFields): EventFields | undefined {
+    if (!event.splitEvent) return event;
+    const split = fieldsByName(event.splitEvent.bytes, event.splitEvent.offset);
+    const [fragment, of] = [split.get("fragment"), split.get("of")].map((value) =>
+      value ? int32At(value.bytes, value.offset) : 0
+    );
+    const read = Object.fromEntries(Object.entries(event).filter(([, value]) => value));
+    const whole = fragment === 1 || !this.#pending ? event : { ...this.#pending, ...read };
+    this.#pending = fragment === of ? undefined : whole;
+    return fragment === of ? whole : undefined;
+  }
 }

@@ -1,4 +1,4 @@
-/** The commands of a change stream: how one is opened, and what a reply has. */
+/** The commands of a change stream: opens it with the features that the server supports, and reads its replies. */
 import {
   BSON,
   type ClientSession,
@@ -7,21 +7,82 @@ import {
   type Document,
   type MongoClientOptions,
 } from "mongodb";
-import { type BsonValue, bytesOf, fieldsByName, int64At, stringAt } from "../../bson/bson.ts";
+import { type BsonValue, bytesOf, stringAt } from "../../bson/bson.ts";
 import { messageOf, UserError } from "../../util/errors.ts";
-import { killCursor } from "../connection/causal_reader.ts";
-import type { Worker } from "../../key/worker.ts";
+import type { OutageTracker } from "../../util/outage.ts";
+import type { AnswerLimits } from "../connection/answer_limit.ts";
+import { killCursor, rawCursor } from "../connection/causal_reader.ts";
 import { withoutTimeout } from "../connection/mongodb.ts";
 import { isRefusal, TokenRefusedError } from "../connection/mongodb_errors.ts";
-import { ownEvents } from "../documents/own_keys.ts";
+import type { Route } from "../connection/route.ts";
 import type { Scope } from "../documents/scope.ts";
-import type { FeatureTrial, StreamFeatures } from "../connection/stream_features.ts";
+import { ALL_DOCUMENTS, type Share } from "../documents/share.ts";
 
 /**
- * Where the document of an update comes from: it is looked up in bulk after the event, by the server for each event, or
- * it is a post-image.
+ * The source of an updated document: a bulk look-up after the event, a look-up by the server for each event, or the
+ * post-image.
  */
 export type FullDocument = "lookup" | "updateLookup" | "whenAvailable" | "required";
+
+export interface ChangeStreamOptions {
+  readonly route: Route;
+  readonly scope: Scope;
+  /** Selects the documents whose events are read. @default {ALL_DOCUMENTS} */
+  readonly share?: Pick<Share, "condition">;
+  readonly features: FeatureTrial;
+  /** "none" if all documents are looked up, also inserted ones. */
+  readonly fullDocument: FullDocument | "none";
+  /** BSON of the token to resume after; null to start now. */
+  readonly startAfter: Uint8Array | null;
+  readonly batchSize: number;
+  /** The target size of a reply. @default {4 MiB} */
+  readonly replyBytes?: number;
+  readonly retryFor: number;
+  readonly signal: AbortSignal;
+  readonly outages: OutageTracker;
+  /** @default {ANSWER_LIMITS} */
+  readonly limits?: AnswerLimits;
+}
+
+/** Delivers events over 16 MB, in fragments. */
+const SPLIT = "$changeStreamSplitLargeEvent";
+/** Adds events such as `create`. */
+const EXPANDED = "showExpandedEvents";
+/** Features of a change stream that not every server supports. Versions do not show it, so they are tried in this order. */
+const FEATURES = [[SPLIT, EXPANDED], [EXPANDED], [SPLIT], []] as const;
+
+export type StreamFeatures = readonly (typeof SPLIT | typeof EXPANDED)[];
+
+/** Finds and remembers the features that a deployment supports. */
+export class FeatureTrial {
+  readonly #onRefused: (names: StreamFeatures) => void;
+  #choices: readonly StreamFeatures[] = FEATURES;
+
+  /** @param onRefused gets the refused features once the stream opens without them */
+  constructor(onRefused: (names: StreamFeatures) => void) {
+    this.#onRefused = onRefused;
+  }
+
+  /**
+   * Opens a stream with as many features as possible.
+   * @throws MongoError when opening fails without features too, or for another reason
+   */
+  async open<T>(open: (features: StreamFeatures) => Promise<T>): Promise<T> {
+    let refusal: unknown;
+    for (const [at, features] of this.#choices.entries()) {
+      try {
+        const opened = await open(features);
+        this.#choices = this.#choices.slice(at);
+        if (at > 0) this.#onRefused(FEATURES[0].filter((each) => !features.includes(each)));
+        return opened;
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+        refusal = error;
+      }
+    }
+    throw refusal;
+  }
+}
 
 export interface Reply {
   readonly cursorId: bigint;
@@ -32,33 +93,32 @@ export interface Reply {
   readonly clusterTime?: ClusterTime | undefined;
 }
 
-/** Runs a command that answers with a batch of the stream. */
+/** Runs a command that returns a batch of the stream. */
 export async function runStreamCommand(
   database: Db,
   document: Document,
   options: { session: ClientSession; signal: AbortSignal },
 ): Promise<Reply> {
   const unlimited = withoutTimeout(database.client);
-  const { cursor: bytes } = await database.command(document, { ...options, ...unlimited, raw: true });
-  const cursor = fieldsByName(bytes as Uint8Array);
-  const id = cursor.get("id");
-  const ns = cursor.get("ns");
-  const batch = cursor.get("nextBatch") ?? cursor.get("firstBatch");
-  const token = cursor.get("postBatchResumeToken");
-  if (!id || !ns || !batch) throw new Error("MongoDB answered without a batch");
+  const { cursorId, batch, fields } = rawCursor(
+    await database.command(document, { ...options, ...unlimited, raw: true }),
+  );
+  const ns = fields.get("ns");
+  const token = fields.get("postBatchResumeToken");
+  if (!ns) throw new Error("MongoDB answered without a namespace");
   if (!token) {
     throw new UserError(
       "This service gives no postBatchResumeToken with its change streams, so it is no MongoDB.",
       {
         hint:
           "It speaks MongoDB's protocol, whatever version it reports. Without that token no position is safe to save. " +
-          "Follow a MongoDB of version 4.4 or newer.",
+          "Use MongoDB 4.4 or newer as the source.",
       },
     );
   }
   const namespace = stringAt(ns.bytes, ns.offset);
   return {
-    cursorId: int64At(id.bytes, id.offset),
+    cursorId,
     collection: namespace.slice(namespace.indexOf(".") + 1),
     batch,
     token: bytesOf(token),
@@ -67,63 +127,52 @@ export async function runStreamCommand(
   };
 }
 
-/** The database and the `aggregate` value that a stream is opened with. */
-export function targetOf(
-  { level, only }: Scope,
-): { readonly database: string; readonly aggregate: string | 1 } {
-  switch (level) {
-    case "collection":
-      return { database: only.database ?? "", aggregate: only.collection ?? "" };
-    case "database":
-      return { database: only.database ?? "", aggregate: 1 };
-    case "deployment":
-      return { database: "admin", aggregate: 1 };
-  }
-}
+/** The database and the `aggregate` value of the command that opens a stream. */
+export const targetOf = (
+  { level, only: { database = "", collection = "" } }: Scope,
+): { readonly database: string; readonly aggregate: string | 1 } =>
+  level === "deployment"
+    ? { database: "admin", aggregate: 1 }
+    : { database, aggregate: level === "database" ? 1 : collection };
 
-/** Unused fields; dropping them keeps events under 16 MB. */
+/** Unused fields, removed to keep events under 16 MB. */
 const UNUSED = ["updateDescription", "fullDocumentBeforeChange"];
 
-export interface StreamSettings {
-  readonly scope: Scope;
-  /** The part of the documents whose events are read. @default {all} */
-  readonly worker?: Worker | undefined;
-  /** "none" where all documents are looked up, those of inserts too. */
-  readonly fullDocument: FullDocument | "none";
+export interface StreamSettings extends Pick<ChangeStreamOptions, "scope" | "share" | "fullDocument"> {
   readonly features: StreamFeatures;
 }
 
-/** The pipeline that a stream is opened with. */
+/** The pipeline of the command that opens a stream. */
 export function streamStages(
-  { scope, worker, fullDocument, features }: StreamSettings,
+  { scope, share = ALL_DOCUMENTS, fullDocument, features }: StreamSettings,
   token: Uint8Array | null,
 ): Document[] {
+  const isIncluded = share.condition("$documentKey._id");
   return [
     {
       $changeStream: {
         ...fullDocument !== "none" && fullDocument !== "lookup" && { fullDocument },
         ...scope.level === "deployment" && { allChangesForCluster: true },
-        ...features.expandedEvents && { showExpandedEvents: true },
+        ...features.includes(EXPANDED) && { [EXPANDED]: true },
         ...token && { startAfter: BSON.deserialize(token) },
       },
     },
     ...scope.stages(),
-    ...worker ? [ownEvents(worker)] : [],
+    // Events of whole collections have no documentKey.
+    ...isIncluded ? [{ $match: { $or: [{ documentKey: { $exists: false } }, { $expr: isIncluded }] } }] : [],
     { $unset: fullDocument === "none" ? [...UNUSED, "fullDocument"] : UNUSED },
-    ...features.splitsLargeEvents ? [{ $changeStreamSplitLargeEvent: {} }] : [],
+    ...features.includes(SPLIT) ? [{ [SPLIT]: {} }] : [],
   ];
 }
 
-/** Milliseconds that the server waits for a change before it answers with an empty batch. */
+/** Milliseconds that the server waits for a change before it returns an empty batch. */
 const MAX_AWAIT_MS = 1_000;
-/** The same after a batch with events: an empty one says soon that there are no more. */
+/** The same after a batch with events, so that the end of a backlog is noticed soon. */
 const BUSY_AWAIT_MS = 100;
 
 /**
- * How long the server may wait for a change: shorter than what the client waits for the server.
- *
- * @example
- * IN: {socketTimeoutMS: 800} → OUT: 400; IN: {} → OUT: 1000; IN: {}, {wasBusy: true} → OUT: 100
+ * How long the server may wait for a change: shorter than the client's timeouts.
+ * @example IN: {socketTimeoutMS: 800} → OUT: 400; IN: {} → OUT: 1000; IN: {}, {wasBusy: true} → OUT: 100
  */
 export const awaitMs = (
   { socketTimeoutMS, timeoutMS }: Pick<MongoClientOptions, "socketTimeoutMS" | "timeoutMS">,
@@ -134,25 +183,23 @@ export const awaitMs = (
     ...[socketTimeoutMS, timeoutMS].flatMap((limit) => limit ? [Math.ceil(limit / 2)] : []),
   );
 
-export interface OpenOptions extends Omit<StreamSettings, "features"> {
-  readonly features: FeatureTrial;
-  readonly database: Db;
-  readonly command: (document: Document) => Promise<Reply>;
-}
-
 /**
- * Opens a stream with as much as the deployment takes. Its first batch is empty.
- *
- * @throws TokenRefusedError where the stream can be opened, and not with this token
+ * Opens a stream with as many features as possible. Its first batch is empty.
+ * @throws TokenRefusedError if the stream opens only without this token
  */
-export async function openStream(token: Uint8Array | null, options: OpenOptions): Promise<Reply> {
-  const { features, scope, database, command } = options;
+export async function openStream(
+  token: Uint8Array | null,
+  { database, command, ...options }: ChangeStreamOptions & {
+    readonly database: Db;
+    readonly command: (document: Document) => Promise<Reply>;
+  },
+): Promise<Reply> {
   const open = (token: Uint8Array | null) =>
-    features.open((features) =>
+    options.features.open((features) =>
       command({
-        aggregate: targetOf(scope).aggregate,
+        aggregate: targetOf(options.scope).aggregate,
         pipeline: streamStages({ ...options, features }, token),
-        // The server answers at once. Asked for a batch, it would first search the oplog for a whole one, without a token.
+        // With a larger batch, the server would search the oplog for a full batch before it answers with a token.
         cursor: { batchSize: 0 },
       })
     );
@@ -161,7 +208,7 @@ export async function openStream(token: Uint8Array | null, options: OpenOptions)
   } catch (error) {
     if (token === null || !isRefusal(error)) throw error;
   }
-  // Which argument was refused, the code does not tell.
+  // The error code does not show which argument was refused.
   const { collection, cursorId } = await open(null);
   await killCursor(database, collection, cursorId);
   try {

@@ -1,31 +1,25 @@
-/** How far the oplog reaches back. */
+/** Reads how far the oplog reaches back. */
 import { MongoServerError, ReadPreference } from "mongodb";
 import { isNotAllowed } from "../connection/mongodb_errors.ts";
 import type { Route } from "../connection/route.ts";
 
-/** Why there is no answer, now and later. */
+/** The user may not read the oplog, or the deployment has none. A retry does not help. */
 export class OplogHiddenError extends Error {}
 
-/** Milliseconds that MongoDB has for the answer. */
 const TIMEOUT_MS = 5_000;
+/** The message of the entry that initiates a replica set. */
+const INITIATING = "initiating set";
 
 export interface OldestEntry {
   /** In milliseconds since 1970. */
   readonly time: number;
-  /** Whether this entry initiated the replica set, so that the oplog has dropped nothing yet. */
+  /** Whether this entry initiated the replica set, so the oplog has dropped nothing yet. */
   readonly isFirst: boolean;
 }
 
-/** The message of the entry that initiates a replica set. */
-const INITIATING = "initiating set";
-
 /**
  * The oplog's oldest entry. Needs the action `find` on `local.oplog.rs`.
- *
- * @example
- * IN: the oplog of a set that was made at 12:00 and has dropped nothing → OUT: {time: 12:00, isFirst: true}
- *
- * @throws OplogHiddenError where the user may not read it, or there is none, as behind a mongos; MongoError
+ * @throws OplogHiddenError if the user may not read it, or behind a mongos; MongoError
  */
 export async function oldestEntry({ client }: Route): Promise<OldestEntry> {
   const options = {
@@ -44,5 +38,5 @@ export async function oldestEntry({ client }: Route): Promise<OldestEntry> {
     if (!isNotAllowed(error) || !(error instanceof MongoServerError)) throw error;
     throw new OplogHiddenError("the user may not read local.oplog.rs", { cause: error });
   }
-  throw new OplogHiddenError("this deployment shows no oplog");
+  throw new OplogHiddenError("this deployment has no oplog that can be read");
 }

@@ -1,12 +1,11 @@
-/** Reads resume tokens. */
+/** Parses resume tokens. */
 import { BSON } from "mongodb";
 import { UserError } from "../../util/errors.ts";
 import { bytesFromHex, fieldsByName, stringAt } from "../../bson/bson.ts";
 
 /**
- * Parses a resume token that was saved.
- *
- * @throws UserError where somebody has changed it
+ * Parses a saved resume token.
+ * @throws UserError if it was edited
  */
 export function savedToken(hex: string): Uint8Array {
   try {
@@ -16,7 +15,7 @@ export function savedToken(hex: string): Uint8Array {
   } catch (cause) {
     throw new UserError(`The position of this stream cannot be read: its token is ${hex.slice(0, 40)}`, {
       hint:
-        "Somebody has changed it. Delete the row of this stream from cdc_position: the next start takes a new snapshot.",
+        "The saved token was edited. Delete the row of this stream from cdc_position: the next start takes a new snapshot.",
       cause,
     });
   }
@@ -38,34 +37,31 @@ function clusterTime(token: Uint8Array): { seconds: number; ordinal: number } | 
 }
 
 /**
- * @example
- * IN: {_data: "826B045A41000000012B…"} → OUT: 2026-11-23T15:22:25.000Z
- *
- * @returns undefined for a token of another form
+ * @example IN: {_data: "826B045A41000000012B…"} → OUT: 2026-11-23T15:22:25.000Z
+ * @returns undefined for a token of another format
  */
 export function timeOf(token: Uint8Array): Date | undefined {
   const time = clusterTime(token);
   return time && new Date(time.seconds * 1_000);
 }
 
-/** Whether a stream has reached a time; true if its token does not tell. */
+/** Whether a stream has reached a time; true for a token without a time. */
 export function hasReached(token: Uint8Array, { t, i }: BSON.Timestamp): boolean {
   const time = clusterTime(token);
   return !time || time.seconds > t || time.seconds === t && time.ordinal >= i;
 }
 
-/** Whether a stream is at an event, or after it. Tokens sort as their events do. */
-export const hasComeTo = (token: Uint8Array, event: Uint8Array): boolean => dataOf(token) >= dataOf(event);
+/** Whether a stream is at or after an event. Tokens sort like their events. */
+export const hasReachedEvent = (token: Uint8Array, event: Uint8Array): boolean =>
+  dataOf(token) >= dataOf(event);
 
-/** A token of no event: the server has looked at everything up to its time. */
+/** A token of no event: the server has read everything up to its time. */
 const AFTER_ALL = /^82[0-9A-F]{16}2B[0-9A-F]{2}29/i;
 
 /**
- * Whether no event up to a time comes after the token. Events of a transaction share a time, so the token of one of them
- * does not tell for that very time.
- *
- * @example
- * IN: a token of 12:00:00, ordinal 1, {t: 12:00:00, i: 1} → OUT: true if it is of no event, false otherwise
+ * Whether a stream has read all events up to a time. Events of a transaction share their time, so the token of one event
+ * does not prove that for its own time.
+ * @example IN: a token of 12:00:00, ordinal 1, {t: 12:00:00, i: 1} → OUT: true for a token of no event, false otherwise
  */
 export function hasPassed(token: Uint8Array, { t, i }: BSON.Timestamp): boolean {
   const time = clusterTime(token);
@@ -78,7 +74,7 @@ export function hasPassed(token: Uint8Array, { t, i }: BSON.Timestamp): boolean 
 
 export const lostSince = (token: Uint8Array): string | undefined => timeOf(token)?.toISOString();
 
-/** Whole seconds that a stream is behind. @param now by MongoDB's clock, in milliseconds since 1970 */
+/** The lag of a stream in whole seconds. @param now by MongoDB's clock, in milliseconds since 1970 */
 export function secondsBehind(token: Uint8Array, now: number): number {
   const time = timeOf(token);
   return time ? Math.max(0, Math.round((now - time.getTime()) / 1_000)) : 0;

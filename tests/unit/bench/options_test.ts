@@ -3,10 +3,9 @@ import { parseOptions } from "../../../dev/bench/options.ts";
 import { LINES } from "../../../dev/bench/lines.ts";
 import { UsageError } from "../../../lib/util/errors.ts";
 
-Deno.test("parseOptions() takes all lines of this relay over HTTP by default", () => {
-  const { lines, transports, programs, against, changes } = parseOptions([]);
+Deno.test("parseOptions() selects all lines and this relay by default", () => {
+  const { lines, programs, against, changes } = parseOptions([]);
   assert.deepEqual(lines, Object.keys(LINES));
-  assert.deepEqual(transports, ["http"]);
   assert.deepEqual(programs.map(({ name }) => name), ["relay"]);
   assert.match(programs[0]?.command ?? "", /mongodb_cdc_cratedb\.ts/);
   assert.deepEqual(against, []);
@@ -30,12 +29,11 @@ Deno.test("parseOptions() takes other tools apart from the relays", () => {
 
 for (
   const [why, args, message] of [
-    ["a line that there is not", ["--lines", "inserts,upserts"], /upserts.*none of inserts, /],
-    ["another transport", ["--transport", "udp"], /none of http, wire, both: udp/],
-    ["a count that is none", ["--changes", "many"], /--changes is not a whole number/],
+    ["an unknown line", ["--lines", "inserts,upserts"], /--lines must be some of inserts, .*: upserts/],
+    ["a count that is not a number", ["--changes", "many"], /--changes must be a whole number/],
     ["no changes", ["--changes", "0"], /at least 1/],
     ["an unknown option", ["--line", "inserts"], /--line/],
-    ["a name given twice", ["--program", "a=x", "--against", "a=y"], /Two programs are called a/],
+    ["a name given twice", ["--program", "a=x", "--against", "a=y"], /Two programs are named a/],
   ] as const
 ) {
   Deno.test(`parseOptions() refuses ${why}`, () => {

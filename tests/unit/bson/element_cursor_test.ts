@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import { fc } from "../../deps.ts";
 import { BSON } from "mongodb";
 import { ElementCursor, elements, int32At } from "../../../lib/bson/bson.ts";
 import { anyDocument, documentOf, raw, valueOf } from "../../support/raw_bson.ts";

@@ -85,17 +85,20 @@ const WRONG: readonly (readonly [readonly string[], RegExp])[] = [
   ],
   [["cdc-relay", "--omit", "a", "--omit", "_id"], /--omit names _id.*"a,_id"/],
   [["cdc-relay", "--table", "t", "--table", "a.b.c"], /--table is neither.*"a\.b\.c"/],
-  [["cdc-relay", "--database", "admin"], /admin is MongoDB's own/],
+  [["cdc-relay", "--database", "admin"], /admin belongs to MongoDB itself/],
   [["cdc-relay", "--filter", "{status: open}"], /--filter is not Extended JSON/],
   [
     ["cdc-relay", "--pipeline", '[{"$unwind": "$a"}]'],
-    /--pipeline has a stage \$unwind, which is none of \$match/,
+    /--pipeline has a stage \$unwind; supported are \$match/,
   ],
   [["cdc-relay", "--batch-size", "none"], /--batch-size is not a whole number.*"none"/],
   [["cdc-relay", "--cratedb-url", "mysql://me:s3cret@host"], /CrateDB URL must start with crate:/],
   [["cdc-relay", "--cratedb-url", "crate://me:s3cret@host:port"], /CrateDB URL is malformed/],
   [["cdc-relay", "--cratedb-url", "crate://me:50%=s3cret@host"], /CrateDB URL has a %[^]*% is %25/],
-  [["cdc-relay", "--cratedb-url", "crate+https://me:s3cret@host"], /CrateDB URL names a driver.*, https/],
+  [
+    ["cdc-relay", "--cratedb-url", "crate+https://me:s3cret@host"],
+    /CrateDB URL has the unknown driver https/,
+  ],
   [["db-workload", "--count", "0"], /--count is not a whole number/],
   [["db-workload", "--mix", "delete=1"], /--mix has no insert/],
 ];

@@ -28,7 +28,7 @@ Deno.test("logListener() names the failure with which an outage begins, however 
   ]);
 });
 
-Deno.test("logListener() says of a silent system that it does not answer", () => {
+Deno.test("logListener() logs that a silent system does not answer", () => {
   const { lines, emit } = logged();
   emit({ type: "outageBegan", system: "MongoDB", error: new SilentError(5_200), lasted: 5_200 });
   emit({ type: "outage", system: "MongoDB", error: new SilentError(65_200), lasted: 65_200 });

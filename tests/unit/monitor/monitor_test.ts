@@ -92,7 +92,7 @@ for (
   });
 }
 
-Deno.test("openMonitor() tells several streams apart", async () => {
+Deno.test("openMonitor() distinguishes several streams", async () => {
   const shop = { name: "shop", status: { current: statusOf({ lag: 20, events: 7 }) } };
   const bank = { name: "bank", status: { current: statusOf({ phase: "starting" }) } };
   await using monitor = await openMonitor({

@@ -83,7 +83,7 @@ Deno.test("RelayMetrics has what collections are called as one value, whatever i
   ]);
 });
 
-Deno.test("RelayMetrics reads the status in seconds, and leaves out what is not known", async () => {
+Deno.test("RelayMetrics reports the status in seconds, without unknown values", async () => {
   const known = metricsOf({
     phase: "snapshot",
     clusterTime: NOW,
@@ -162,7 +162,7 @@ Deno.test("RelayMetrics has histograms of batches and stages, and when the posit
   assert.deepEqual(await samples("cdc_relay_saved"), ["cdc_relay_saved_timestamp_seconds 1800000000.5"]);
 });
 
-Deno.test("RelayMetrics tells the process' own figures, none of them 0", async () => {
+Deno.test("RelayMetrics reports CPU and memory of the process, none of them 0", async () => {
   const { samples } = metricsOf();
   const own = [...await samples("process_"), ...await samples("nodejs_")];
   assert.equal(own.length, 8);

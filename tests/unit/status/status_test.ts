@@ -99,14 +99,14 @@ Deno.test("statusText() shows names and states whole in 80 columns, and leaves o
   const snapshot = {
     ...STATUS,
     stream: "warehouse.* -> warehouse.{collection}",
-    state: "collections failed",
+    state: "failed collections",
     snapshot_done: 14_185,
     snapshot_total: 150_000,
   } satisfies StreamStatus;
   const [header = "", first = "", second = ""] = statusText([STATUS, snapshot], { width: 80, now: NOW });
   assert.equal(header, "stream                                 state               lag    dead letters");
   assert.equal(first, "shop.* -> shop.{collection}            ok                  25 ms  0");
-  assert.equal(second, "warehouse.* -> warehouse.{collection}  collections failed  25 ms  0");
+  assert.equal(second, "warehouse.* -> warehouse.{collection}  failed collections  25 ms  0");
 });
 
 Deno.test("statusText() lists failed and paused collections with reasons and hints", () => {
@@ -127,7 +127,7 @@ Deno.test("statusText() lists failed and paused collections with reasons and hin
   ];
   const failed: StreamStatus = {
     ...STATUS,
-    state: "collections failed",
+    state: "failed collections",
     last_error: "shop.a failed",
     collections,
   };

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { durationText, similarName } from "../../../lib/util/text.ts";
+import { durationText, similarName, textTable } from "../../../lib/util/text.ts";
 
 const TEXTS: Readonly<Record<string, number>> = {
   "0 ms": 0,
@@ -31,3 +31,11 @@ for (const [name, names, expected] of NAMES) {
   Deno.test(`similarName() of ${name.slice(0, 10)} among ${names.length} names is ${expected}`, () =>
     assert.equal(similarName(name, names), expected));
 }
+
+Deno.test("textTable() omits empty columns, and shortens the widest column to fit the width", () => {
+  const table = {
+    header: ["field", "data", "in"],
+    rows: [["t", '"a long, long text"', ""], ["_id", "1", ""]],
+  };
+  assert.deepEqual(textTable(table, 20), ["field  data", 't      "a long, lon…', "_id    1"]);
+});

@@ -4,6 +4,7 @@ import {
   handleCollectionEvent,
 } from "../../../../lib/pipeline/collections/collection_events.ts";
 import type { RelaySettings } from "../../../../lib/pipeline/settings.ts";
+import { ALL_DOCUMENTS } from "../../../../lib/source/documents/share.ts";
 import { type Namespace, namespaceText } from "../../../../lib/util/namespace.ts";
 
 const ORDERS = { database: "shop", collection: "orders" };
@@ -49,6 +50,7 @@ async function handled({ operation, namespace = ORDERS, to, existing = [], open 
       },
       save: (fields: { origin: string }) => void (origin = fields.origin),
     },
+    share: ALL_DOCUMENTS,
     settings: { scope: { includes: () => true }, for: () => ({ onDrop: "drop", key }) },
     log: { info: () => {}, warn: (message: string) => void warned.push(message) },
   };

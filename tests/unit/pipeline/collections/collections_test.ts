@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { streamOfWorker } from "../../../../lib/key/worker.ts";
+import { streamOfPart, type StreamPart } from "../../../../lib/key/stream_name.ts";
 import type { Namespace } from "../../../../lib/util/namespace.ts";
 import { type Emit, on } from "../../../../lib/pipeline/status/events.ts";
 import { Scope } from "../../../../lib/source/documents/scope.ts";
@@ -11,14 +11,18 @@ import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
 import type { Parameter, Result, Transport } from "../../../../lib/sink/connection/transport.ts";
 import { retrying } from "../../../../lib/sink/connection/wrappers.ts";
 import { UnusableTableError } from "../../../../lib/sink/table/unusable_table.ts";
-import { OwnKeys } from "../../../../lib/source/documents/own_keys.ts";
+import { ALL_DOCUMENTS, type Share } from "../../../../lib/source/documents/share.ts";
 import { type Clock, SYSTEM_CLOCK } from "../../../../lib/util/clock.ts";
 import { QUIET } from "../../../../lib/util/log.ts";
 import { OutageTracker } from "../../../../lib/util/outage.ts";
 import { Shutdown } from "../../../../lib/util/shutdown.ts";
 
 const ORDERS = { database: "shop", collection: "orders" };
-const ALL_OWN = new OwnKeys({ read: () => Promise.reject(new Error("Nobody is asked")) }, undefined);
+const shareOf = ({ index, count }: StreamPart): Share => ({
+  ...ALL_DOCUMENTS,
+  relays: count,
+  dropsRows: index === 0,
+});
 
 /** A PostgreSQL with a table of collections, and without other tables until they are created. */
 class FakeSink implements Transport {
@@ -97,6 +101,7 @@ class FakeSink implements Transport {
 const MEMORY = memoryBudget({ inFlightBytes: 2 ** 20, heapBytes: 2 ** 30 });
 
 interface Given extends Partial<RelaySettings> {
+  readonly part?: StreamPart;
   readonly tableOf?: (namespace: Namespace) => string;
   readonly exists?: (namespace: Namespace) => boolean;
   readonly clock?: Clock;
@@ -105,8 +110,8 @@ interface Given extends Partial<RelaySettings> {
 
 function registryOf(
   sink: FakeSink,
-  { tableOf = () => "orders", exists = () => true, clock = SYSTEM_CLOCK, emit = () => {}, ...given }: Given =
-    {},
+  { tableOf = () => "orders", exists = () => true, clock = SYSTEM_CLOCK, emit = () => {}, part, ...given }:
+    Given = {},
 ) {
   const { signal } = new AbortController();
   const outages = new OutageTracker({ system: "PostgreSQL", emit: () => {} });
@@ -116,13 +121,21 @@ function registryOf(
   const settings = { for: () => ofEach, lease: 10_000, scope, ...given } as unknown as RelaySettings;
   const names = {
     tableOf: (namespace: Namespace) => ({ schema: "shop", name: tableOf(namespace) }),
-    stream: streamOfWorker("shop.* -> shop.{collection}", given.worker),
+    stream: streamOfPart("shop.* -> shop.{collection}", part),
     metadataSchema: "public",
   };
   const causalReader = { exists: (namespace: Namespace) => Promise.resolve(exists(namespace)) };
   const shardKeyOf = () => Promise.resolve([]);
   const rest = { signal, log: QUIET, clock, emit };
-  const options = { names, settings, memory: MEMORY, causalReader, ownKeys: ALL_OWN, shardKeyOf, ...rest };
+  const options = {
+    names,
+    settings,
+    memory: MEMORY,
+    causalReader,
+    share: part ? shareOf(part) : ALL_DOCUMENTS,
+    shardKeyOf,
+    ...rest,
+  };
   return new Collections({ patient, raw: sink }, options);
 }
 
@@ -159,7 +172,7 @@ Deno.test("Collections refuses a table with a name of the relay's own tables", a
     settings: { for: () => ({ columns: "typed", onDrop: "keep" }) } as unknown as RelaySettings,
     memory: MEMORY,
     causalReader: { exists: () => Promise.resolve(true) },
-    ownKeys: ALL_OWN,
+    share: ALL_DOCUMENTS,
     shardKeyOf: () => Promise.resolve([]),
     signal,
     log: QUIET,
@@ -169,23 +182,23 @@ Deno.test("Collections refuses a table with a name of the relay's own tables", a
   await assert.rejects(registry.of(ORDERS), /"shop"\."cdc_lock" is a name of the relay's own tables/);
 });
 
-Deno.test("Collections.drop() drops rows of all workers by the first one, also where it has none itself", async () => {
+Deno.test("Collections.drop() of the first relay drops the rows of all, even if it has none itself", async () => {
   const sink = new FakeSink();
   sink.streams = ["shop.* -> shop.{collection} (worker 1/2)"];
-  await registryOf(sink, { onDrop: "drop", worker: { index: 0, count: 2 } }).drop(ORDERS);
+  await registryOf(sink, { onDrop: "drop", part: { index: 0, count: 2 } }).drop(ORDERS);
   assert.ok(sink.sent.some((sql) => sql.startsWith("DROP TABLE")));
 });
 
 Deno.test("Collections.drop() spares the table of other streams", async () => {
   const sink = new FakeSink();
   sink.streams = ["other.* -> shop.{collection} (worker 1/2)"];
-  await registryOf(sink, { onDrop: "drop", worker: { index: 0, count: 2 } }).drop(ORDERS);
+  await registryOf(sink, { onDrop: "drop", part: { index: 0, count: 2 } }).drop(ORDERS);
   assert.ok(!sink.sent.some((sql) => sql.startsWith("DROP TABLE")));
 });
 
-Deno.test("Collections.drop() of a later worker leaves the table to the first one", async () => {
+Deno.test("Collections.drop() of another relay leaves the table to the first one", async () => {
   const sink = new FakeSink();
-  const registry = registryOf(sink, { onDrop: "drop", worker: { index: 1, count: 2 } });
+  const registry = registryOf(sink, { onDrop: "drop", part: { index: 1, count: 2 } });
   await registry.of(ORDERS);
   const before = sink.sent.length;
   await registry.drop(ORDERS);

@@ -64,7 +64,7 @@ function repairing(
           void done.push(`done with ${keys.map(({ oid }) => oid)} of ${namespaceText(namespace)}`),
         ),
     },
-    ownKeys: {
+    share: {
       among: (_, keys) => Promise.resolve(keys.filter((key) => isOwn((key as unknown as RepairRequest).oid))),
     },
     scope: { includes: ({ database }) => database === "shop" },
@@ -110,7 +110,7 @@ Deno.test("RequestedRepairs writes nothing of collections that the relay does no
   assert.deepEqual(done, ["look", "done with 1 of other.orders"]);
 });
 
-Deno.test("RequestedRepairs leaves keys of other workers to these", async () => {
+Deno.test("RequestedRepairs skips keys of other relays", async () => {
   const { repairs, done } = repairing(
     ["1", "2"],
     [[request(1), request(2), request(3)]],

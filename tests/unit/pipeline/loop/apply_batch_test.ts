@@ -37,7 +37,7 @@ const untoldUpdate = (_id: number) => change(_id, {});
 const deletion = (_id: number) => change(_id, { document: null, operation: "delete" });
 const untoldDelete = (_id: number) => change(_id, { operation: "delete" });
 
-/** The tenant of each row that is left when the changes are applied; MongoDB has `documents`. */
+/** The tenant of each row after the changes are applied; MongoDB has `documents`. */
 async function applied(
   changes: readonly DocumentChange[],
   { documents = {}, rows = {}, transform = [], asked = [], emit = () => {} }: {
@@ -99,7 +99,7 @@ async function applied(
   return Object.fromEntries(left);
 }
 
-Deno.test("applyBatch() looks each document up once, and none that its last event tells", async () => {
+Deno.test("applyBatch() looks each document up once, and none that is in its last event", async () => {
   const asked: string[][] = [];
   const changes = [
     untoldUpdate(1),
@@ -114,7 +114,7 @@ Deno.test("applyBatch() looks each document up once, and none that its last even
   assert.deepEqual(asked.filter(({ length }) => length > 0), [[1, 2].map((id) => keyText(idOf(id)))]);
 });
 
-Deno.test("applyBatch() tells the events of each collection by operation, and each look-up", async () => {
+Deno.test("applyBatch() emits the events of each collection by operation, and each look-up", async () => {
   const told: unknown[] = [];
   const emit = on({
     eventsRead: ({ namespace, operations }) => told.push([namespace, Object.fromEntries(operations)]),
@@ -136,17 +136,17 @@ const CASES: readonly (readonly [string, Parameters<typeof applied>, Record<numb
   ],
   ["a delete of the only document of an _id removes the row", [[untoldDelete(1)], { rows: { 1: "a" } }], {}],
   [
-    "an insert before such a delete does not bring the row back",
+    "an insert before this delete does not restore the row",
     [[upsert(1, "a"), untoldDelete(1)], {}],
     {},
   ],
   [
-    "an insert after such a delete, as when the shard key changes, stays",
+    "an insert after this delete stays, for example when the shard key changes",
     [[untoldDelete(1), upsert(1, "b")], { documents: { 1: "b" }, rows: { 1: "a" } }],
     { 1: "b" },
   ],
   [
-    "an update whose document is gone leaves the row to the delete that follows",
+    "an update of a deleted document leaves the row to the next delete",
     [[untoldUpdate(1)], { rows: { 1: "a" } }],
     { 1: "a" },
   ],
@@ -156,7 +156,7 @@ const CASES: readonly (readonly [string, Parameters<typeof applied>, Record<numb
   ["an insert and an update of one _id leave what is looked up", [[upsert(1, "a"), untoldUpdate(1)], {
     documents: { 1: "b" },
   }], { 1: "b" }],
-  ["an update and a told delete of one _id remove the row", [[untoldUpdate(1), deletion(1)], {
+  ["an update and a complete delete of one _id remove the row", [[untoldUpdate(1), deletion(1)], {
     documents: { 1: "reinserted later" },
     rows: { 1: "a" },
   }], {}],
@@ -205,7 +205,7 @@ interface KeyedSetting {
   readonly letters?: Set<string>;
 }
 
-/** The rows that are left, by their keys, when MongoDB has these documents. */
+/** The remaining rows, by key, if MongoDB has these documents. */
 async function keyedRows(
   changes: readonly DocumentChange[],
   { documents, rows, refused, letters }: KeyedSetting,
@@ -276,12 +276,12 @@ const KEYED: Readonly<
   },
   "a delete of one leaves the other": { changes: [keyedDelete(a)], documents: [z], rows: [a, z] },
   "a delete of an orphan leaves the row": { changes: [keyedDelete(a)], documents: [a], rows: [a] },
-  "an insert that comes before the delete of the same move stays": {
+  "an insert before the delete of the same move stays": {
     changes: [keyedUpsert(a), keyedDelete(z)],
     documents: [a],
     rows: [z],
   },
-  "a delete that comes before the insert of the same move": {
+  "a delete before the insert of the same move": {
     changes: [keyedDelete(z), keyedUpsert(a)],
     documents: [a],
     rows: [z],
@@ -291,7 +291,7 @@ const KEYED: Readonly<
     documents: [a],
     rows: [z],
   },
-  "an update whose document is gone": { changes: [keyedUpdate(a)], documents: [], rows: [a] },
+  "an update of a deleted document": { changes: [keyedUpdate(a)], documents: [], rows: [a] },
   "an update that is looked up": { changes: [keyedUpdate(a)], documents: [a, z], rows: [a, z] },
   "an update and a delete": { changes: [keyedUpsert(a), keyedDelete(a)], documents: [], rows: [] },
 };

@@ -9,7 +9,7 @@ import { eventually } from "../../../../dev/servers/eventually.ts";
 const NAMESPACE = { database: "testdrive", collection: "data" };
 const LIMITS = { batchSize: 10, batchBytes: 1_000 };
 
-/** A batch known by its number, with as many changes as events. */
+/** A batch with a number, and as many changes as events. */
 const batch = (serial: number, { events = 1, bytes = 1, event = "" } = {}): ChangeBatch => ({
   changes: Array.from({ length: events }, () => ({
     namespace: NAMESPACE,
@@ -33,7 +33,7 @@ const batch = (serial: number, { events = 1, bytes = 1, event = "" } = {}): Chan
   wallTime: serial,
 });
 
-/** A source that is read as far as its reader goes. */
+/** A source that counts what is read of it. */
 class Source {
   read = 0;
   closed = false;
@@ -61,7 +61,7 @@ class Source {
 
 const serials = ({ changes }: ChangeBatch): number[] => changes.map(({ id }) => id.bytes[id.offset] ?? -1);
 
-/** Reads as a slow consumer does: the source has come as far as it can before each read but the first. */
+/** Reads like a slow consumer: before each read but the first, the source has read as far ahead as it can. */
 async function slowly(source: Source, total: number, limits = LIMITS): Promise<ChangeBatch[]> {
   const seen: ChangeBatch[] = [];
   for await (const batch of bufferBatches(source, limits)) {

@@ -54,7 +54,7 @@ Deno.test("Checkpoint goes on from the saved token", () => {
   assert.equal(checkpointOf().checkpoint.token, null);
 });
 
-Deno.test("Checkpoint tells how long it refreshes and saves, and that it has saved", async () => {
+Deno.test("Checkpoint emits how long it refreshes and saves, and that it has saved", async () => {
   const { checkpoint, told } = checkpointOf();
   await checkpoint.flush();
   assert.deepEqual(told, ["refresh"]);

@@ -33,7 +33,7 @@ const step = (kind: Exclude<Step["kind"], "wait">): Step => ({ kind });
 const CASES: Readonly<Record<string, readonly [LoopState, Step]>> = {
   "opening waits for the first batch": [OPENING, wait(Infinity)],
   "opening applies the first batch": [{ ...OPENING, batch: "there" }, step("apply")],
-  "opening takes no snapshot before there is a token": [
+  "opening takes no snapshot before the first token": [
     { ...OPENING, snapshotPending: true },
     wait(Infinity),
   ],
@@ -50,7 +50,7 @@ const CASES: Readonly<Record<string, readonly [LoopState, Step]>> = {
     { ...SNAPSHOT, isStreamBusy: true, streamTurnEnds: NOW + STREAM_TURN_MS, awaitedSince: NOW - 20 },
     wait(GRACE_MS - 20),
   ],
-  "a stream that has gone quiet gives its turn away": [
+  "a quiet stream yields its turn": [
     { ...SNAPSHOT, isStreamBusy: true, streamTurnEnds: NOW + STREAM_TURN_MS, awaitedSince: NOW - GRACE_MS },
     step("takeSnapshotSlice"),
   ],
@@ -90,7 +90,7 @@ const CASES: Readonly<Record<string, readonly [LoopState, Step]>> = {
     { ...FOLLOWING, snapshotIsOver: true },
     step("endSnapshot"),
   ],
-  "the end of the snapshot is told before the next batch": [
+  "the end of the snapshot is emitted before the next batch": [
     { ...FOLLOWING, isReady: false, batch: "there" },
     step("becomeReady"),
   ],
@@ -112,7 +112,7 @@ const CASES: Readonly<Record<string, readonly [LoopState, Step]>> = {
     { ...FOLLOWING, batch: "there", saveDueAt: NOW },
     step("save"),
   ],
-  "rows are made visible while there is a snapshot to take": [
+  "rows are made visible during a snapshot": [
     { ...SNAPSHOT, refreshDueAt: NOW },
     step("refresh"),
   ],
@@ -140,7 +140,7 @@ for (const [phase, state] of Object.entries({ OPENING, SNAPSHOT, FOLLOWING })) {
 }
 
 for (const [phase, state] of Object.entries({ OPENING, SNAPSHOT, FOLLOWING })) {
-  Deno.test(`nextStep() only waits for the end of the stream in the phase ${phase} once it is told to stop`, () => {
+  Deno.test(`nextStep() only waits for the end of the stream in the phase ${phase} when it is stopping`, () => {
     for (const streamTurnEnds of [NOW, NOW + STREAM_TURN_MS]) {
       const stopping: LoopState = { ...state, isStopping: true, streamTurnEnds };
       assert.deepEqual(nextStep(stopping, NOW), wait(Infinity));

@@ -52,7 +52,7 @@ Deno.test("replicate() ends a snapshot of no collection, also if another one bro
   assert.deepEqual(relay.reported.slice(-3), ["snapshot 0 of 0", "snapshot done 0", "ready"]);
 });
 
-Deno.test("replicate() counts the documents of a collection that is read again, and those alone", async () => {
+Deno.test("replicate() counts only the documents of a collection that it reads again", async () => {
   await using relay = relayInMemory({ collections: { a: 7, b: 2 } });
   await relay.pass(SECOND);
   relay.reported.length = 0;

@@ -90,12 +90,12 @@ Deno.test("checkOrigin() accepts the deployment that was followed, and any at th
 });
 
 for (const snapshot of ["initial", "never", "only"] as const) {
-  Deno.test(`checkOrigin() refuses another deployment with --snapshot ${snapshot}, and says what to do`, () =>
+  Deno.test(`checkOrigin() refuses another deployment with --snapshot ${snapshot}, with a hint`, () =>
     assert.throws(() => check("one", "other", snapshot), (error) => {
       assert.ok(error instanceof UserError);
       assert.match(
         error.message,
-        /another deployment than the one that shop\.\* -> .* id other, and not one/,
+        /another deployment than the one that shop\.\* -> .* id other, not one/,
       );
       assert.match(error.hint ?? "", /MONGODB_URL.*--snapshot always.*forget --stream 'shop\.\* -> /s);
       return true;

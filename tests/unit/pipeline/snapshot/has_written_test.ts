@@ -7,7 +7,7 @@ import type { SavedPosition } from "../../../../lib/sink/metadata/saved_position
 const AT = new BSON.Timestamp({ t: 1_700_000_000, i: 3 });
 
 const hex = (count: number) => count.toString(16).toUpperCase().padStart(8, "0");
-/** Tokens as MongoDB 6.0 gives them: after an event, and after all that there is. */
+/** Tokens of MongoDB 6.0: after an event, and after all events. */
 const event = (t: number, i: number) => `82${hex(t)}${hex(i)}2B022C0100296E5A1004AA46645F696400`;
 const afterAll = (t: number, i: number) => `82${hex(t)}${hex(i)}2B0229296E04`;
 
@@ -31,7 +31,7 @@ const CASES: readonly (readonly [what: string, SavedPosition, boolean])[] = [
   ["all of that time", position(afterAll(t, 3)), true],
   ["a later event", position(event(t, 4)), true],
   ["a later second", position(event(t + 1, 1)), true],
-  ["a later second, with a snapshot under way", position(event(t + 1, 1), { snapshot: "{}" }), false],
+  ["a later second, during a snapshot", position(event(t + 1, 1), { snapshot: "{}" }), false],
 ];
 
 for (const [what, saved, expected] of CASES) {
@@ -42,7 +42,7 @@ const COLLECTIONS: Readonly<
   Record<string, readonly [requeued: string, resumeAt: string, isBeside: boolean]>
 > = {
   "a collection left out": ['{"database":"a","collection":"b","skipped":true}', "null", true],
-  "a collection that is read again": ['{"database":"a","collection":"b"}', "null", false],
+  "a requeued collection": ['{"database":"a","collection":"b"}', "null", false],
   "one of each": [
     '{"database":"a","collection":"b"},{"database":"a","collection":"c","skipped":true}',
     "null",

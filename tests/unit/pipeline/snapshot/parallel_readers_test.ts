@@ -14,6 +14,7 @@ import {
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
 import { UnusableTableError } from "../../../../lib/sink/table/unusable_table.ts";
 import type { Chunk } from "../../../../lib/source/documents/chunk.ts";
+import { ALL_DOCUMENTS } from "../../../../lib/source/documents/share.ts";
 import type { KeyRange } from "../../../../lib/source/documents/key_ranges.ts";
 import type { CollectionSettings } from "../../../../lib/pipeline/settings.ts";
 import { on } from "../../../../lib/pipeline/status/events.ts";
@@ -38,7 +39,7 @@ interface Setting {
   readonly readers?: number;
   readonly rate?: number;
   readonly removesStale?: boolean;
-  /** Whether the program is told to stop after so many chunks. */
+  /** The number of chunks after which the program stops. */
   readonly stopAfter?: number;
   /** Fails as the position is saved. */
   readonly saveError?: Error;
@@ -46,7 +47,7 @@ interface Setting {
   readonly saved?: SnapshotState | undefined;
 }
 
-/** A snapshot whose clock stands still, except where it is moved on. */
+/** A snapshot whose clock moves only by `pass`. */
 function snapshotOf(setting: Setting) {
   const { collections, readers = 4, rate = 0, removesStale = false, stopAfter = Infinity, saved } = setting;
   const stop = new AbortController();
@@ -90,7 +91,7 @@ function snapshotOf(setting: Setting) {
     remove: (keys: readonly string[]) =>
       Promise.resolve(void removals.push(...keys.map((key) => `${collection} ${key}`))),
     async *keys() {
-      // The removal comes after the last document of the collection.
+      // The rows are removed after the last document of the collection.
       const [count = 0] = collections[collection] ?? [];
       const rows = applied.filter((each) => each.startsWith(`${collection} `)).length;
       yield [rows === count ? "-1" : "removed too early"];
@@ -118,7 +119,7 @@ function snapshotOf(setting: Setting) {
       of: (namespace: Namespace) => Promise.resolve(applierOf(namespace)),
       sharer: () => Promise.resolve(undefined),
     },
-    ownKeys: { among: (_: unknown, keys: unknown) => Promise.resolve(keys) },
+    share: ALL_DOCUMENTS,
     settings: {
       for: () => ({ onDrop: setting.onDrop ?? "truncate" }),
       snapshotLanes: readers,
@@ -264,7 +265,7 @@ Deno.test("Snapshot reads no more than the rate allows, and waits in no slice", 
   assert.ok(slices.length <= 13, slices.join());
 });
 
-Deno.test("Snapshot reads no skipped collection, and saves that it must be read", async () => {
+Deno.test("Snapshot does not read a skipped collection, and saves that it must be read", async () => {
   const first = snapshotOf({ collections: SEVERAL, stopAfter: 3 });
   await first.snapshot.runSlice();
   assert.ok(first.snapshot.state?.ranges["shop.a"]);

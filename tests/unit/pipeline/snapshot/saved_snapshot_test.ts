@@ -58,7 +58,7 @@ const DAMAGED = [
 ];
 
 for (const text of DAMAGED) {
-  Deno.test(`parseSnapshotState() says what is wrong with ${JSON.stringify(text)}, and what to do`, () =>
+  Deno.test(`parseSnapshotState() refuses ${JSON.stringify(text)}, with a hint`, () =>
     assert.throws(() => parseSnapshotState(text), (error) => {
       assert.ok(error instanceof UserError);
       assert.match(error.message, /The snapshot of this stream cannot be read/);

@@ -37,14 +37,14 @@ const LEFT = [{ after: "0a", upTo: "0f" }, { after: "0f", upTo: null }];
 
 const rangesOf = (plan: SnapshotPlan) => ALL.map((each) => rangesLeft(plan, each));
 
-Deno.test("planSnapshot() begins with all collections, and goes on with those that are left", () => {
+Deno.test("planSnapshot() begins with all collections, and resumes with the unfinished ones", () => {
   assert.deepEqual(planSnapshot(state(), ALL).pending, ALL);
   const saved = state({ resumeAt: "shop.a", done: ["shop.b"], ranges: { "shop.c": LEFT }, documents: 7 });
   const plan = planSnapshot(saved, ALL);
   assert.deepEqual([plan.pending, rangesOf(plan), plan.documents], [[A, C], [undefined, undefined, LEFT], 7]);
 });
 
-Deno.test("planSnapshot() forgets the ranges of a collection that is gone", () => {
+Deno.test("planSnapshot() forgets the ranges of a dropped collection", () => {
   const plan = planSnapshot(state({ resumeAt: "shop.b", ranges: { "shop.b": LEFT } }), [A, C]);
   assert.deepEqual([plan.pending, plan.ranges], [[C], {}]);
 });
@@ -146,7 +146,7 @@ const SAVED = state({ resumeAt: "shop.b" });
 const REPAIR = state({ requeued: [A] });
 const FULL = (removesStale: boolean) => fullSnapshot({ removesStale });
 
-/** What was saved, --snapshot, whether there is a token, whether there were tables; what is to be read. */
+/** The saved snapshot, --snapshot, hasToken, hadTables; the expected snapshot. */
 const STARTS: readonly (readonly [
   SnapshotState | null,
   "initial" | "never" | "always" | "only",

@@ -36,7 +36,7 @@ async function removed({ rows, letters = [], there, isOwn = () => true }: Given)
       keysAmong: (_: unknown, keys: ReadonlySet<string>) =>
         Promise.resolve([...keys].filter((key) => there.includes(key))),
     },
-    ownKeys: {
+    share: {
       among: (_: unknown, keys: readonly { readonly oid: string }[]) =>
         Promise.resolve(keys.filter(({ oid }) => isOwn(oid))),
     },
@@ -56,13 +56,13 @@ Deno.test("StaleRows removes dead letters of deleted documents, page by page", a
   assert.deepEqual((await removed({ rows: ["a"], letters, there: ["a"] })).gone, ["x", "y"]);
 });
 
-Deno.test("StaleRows leaves rows of other workers to these", async () =>
+Deno.test("StaleRows keeps rows of other relays", async () =>
   assert.deepEqual(await removed({ rows: ["a", "b", "c"], there: [], isOwn: (oid) => oid === "b" }), {
     gone: ["b"],
     warned: [],
   }));
 
-Deno.test("StaleRows keeps a row that no worker knows, and says so where its document is gone", async () => {
+Deno.test("StaleRows keeps a row that belongs to no worker, and warns if its document is deleted", async () => {
   const isOwn = (oid: string) => oid !== HASH;
   const [gone, there] = [
     await removed({ rows: ["a", HASH], there: [], isOwn }),
@@ -73,6 +73,6 @@ Deno.test("StaleRows keeps a row that no worker knows, and says so where its doc
     }),
   ];
   assert.deepEqual(gone.gone, ["a"]);
-  assert.match(gone.warned.join(), /no worker knows their keys/);
+  assert.match(gone.warned.join(), /their keys do not show which relay they belong to/);
   assert.deepEqual(there, { gone: [], warned: [] });
 });

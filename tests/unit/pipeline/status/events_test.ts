@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { setImmediate } from "node:timers/promises";
 import { emitter, type Handlers, on } from "../../../../lib/pipeline/status/events.ts";
 
-/** Listeners of which the middle one fails, and what the others are told. */
+/** Three listeners of which the second one fails, and what the others receive. */
 function withFailing(failing: Handlers) {
   const told: string[] = [];
   const listener = (name: string) =>

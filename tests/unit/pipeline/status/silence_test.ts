@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { type RelayInMemory, relayInMemory, SECOND } from "../../../support/relay_in_memory.ts";
 
-/** What is under way as a database falls silent. */
+/** What the relay does when a database falls silent. */
 const ACTIVITIES: Readonly<Record<string, (relay: RelayInMemory) => void>> = {
   "idle": () => {},
   "a batch is applied": (relay) => relay.change("a"),
@@ -76,7 +76,7 @@ Deno.test("an idle relay asks CrateDB about once a second, and does not write to
   assert.ok(asked > 20 && asked <= 60, String(asked));
 });
 
-Deno.test("a relay whose own process was stopped calls nobody silent", async () => {
+Deno.test("a relay whose own process was paused reports no silent database", async () => {
   await using relay = relayInMemory();
   await relay.pass(5 * SECOND);
   relay.clock.pass(60 * SECOND);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type Stage, type StageDone, timed, timedParts } from "../../../../lib/pipeline/status/stages.ts";
 
-/** Time that passes as the test says. */
+/** A clock that the test moves. */
 function watch() {
   const told: [Stage, number][] = [];
   const clock = { time: 0 };
@@ -12,13 +12,13 @@ function watch() {
   return { told, options, pass: (milliseconds: number) => clock.time += milliseconds };
 }
 
-Deno.test("timed() gives the result, and tells how long it took", async () => {
+Deno.test("timed() returns the result, and emits how long it took", async () => {
   const { told, options, pass } = watch();
   assert.equal(await timed("write", () => Promise.resolve(pass(250)), options), 250);
   assert.deepEqual(told, [["write", 0.25]]);
 });
 
-Deno.test("timed() tells of a stage that fails, and throws its error", async () => {
+Deno.test("timed() emits a stage that fails, and throws its error", async () => {
   const { told, options, pass } = watch();
   const failing = () => {
     pass(40);
@@ -28,7 +28,7 @@ Deno.test("timed() tells of a stage that fails, and throws its error", async () 
   assert.deepEqual(told, [["split", 0.04]]);
 });
 
-Deno.test("timedParts() tells how long each part took to come, and not how long it was used", async () => {
+Deno.test("timedParts() emits how long each part took to arrive, without the time of the consumer", async () => {
   const { told, options, pass } = watch();
   async function* parts() {
     for (const milliseconds of [10, 20]) {

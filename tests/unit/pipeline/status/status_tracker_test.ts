@@ -69,7 +69,7 @@ Deno.test("StatusTracker names the phase: an outage before a snapshot, a snapsho
   }
 });
 
-Deno.test("StatusTracker knows no lag before the first batch", () => {
+Deno.test("StatusTracker has no lag before the first batch", () => {
   const { clusterTime, lag } = setUp().tracker.current;
   assert.deepEqual([clusterTime, lag], [null, null]);
 });
@@ -150,7 +150,7 @@ Deno.test("StatusTracker has no headroom, and none below 0, once the oplog has m
   assert.equal(columnsOf(tracker.current).oplog_headroom_s, 0);
 });
 
-Deno.test("StatusTracker knows no headroom while the oplog has dropped nothing", () => {
+Deno.test("StatusTracker has no headroom while the oplog has dropped nothing", () => {
   const { tracker, advanced } = setUp();
   advanced();
   const reach = { oldest: START - 60_000, window: 60_000 };

@@ -38,7 +38,7 @@ Deno.test("advanceOf() an empty batch amid a long oplog is as late as its token"
   assert.equal(advanceOf(answeredAt(SECONDS + 600), at(NOW)).lag, 600_000);
 });
 
-Deno.test("advanceOf() does not go back from milliseconds to the second that a token tells", () => {
+Deno.test("advanceOf() does not go back from milliseconds to the second of a token", () => {
   assert.equal(advanceOf(answeredAt(SECONDS), at(NOW, NOW + 250)).clusterTime, NOW + 250);
   const other = { ...answeredAt(SECONDS), token: BSON.serialize({ _data: "other" }) };
   assert.equal(advanceOf(other, at(NOW, NOW + 250)).clusterTime, NOW + 250);

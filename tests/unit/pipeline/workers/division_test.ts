@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
-import { type DivisionDeps, takeOverDivision } from "../../../../lib/pipeline/workers/division.ts";
+import {
+  type DivisionDeps,
+  isDividedOtherwise,
+  takeOverDivision,
+} from "../../../../lib/pipeline/workers/division.ts";
 import { parseSnapshotState } from "../../../../lib/pipeline/snapshot/saved_snapshot.ts";
 import { fullSnapshot } from "../../../../lib/pipeline/snapshot/snapshot_state.ts";
 import type { SavedState } from "../../../../lib/sink/metadata/stream_position.ts";
@@ -11,7 +15,7 @@ const NEW: SavedState = { token: null, snapshot: null, origin: null, barrier: nu
 interface Given {
   readonly others?: readonly string[];
   readonly state?: SavedState;
-  /** Until when one of the others is alive, in milliseconds. */
+  /** How long one of the others stays alive, in milliseconds. */
   readonly aliveUntil?: number;
   readonly onHeld?: DivisionDeps["settings"]["onHeld"];
 }
@@ -41,24 +45,24 @@ async function taken({ others = [], state = NEW, aliveUntil = 0, onHeld = "fail"
 
 const OTHERS = ["s (worker 0/2)", "s (worker 1/2)"];
 
-Deno.test("takeOverDivision() does nothing where the stream was never divided in another way", async () =>
+Deno.test("takeOverDivision() does nothing if the stream was never divided in another way", async () =>
   assert.deepEqual(await taken({}), []));
 
-Deno.test("takeOverDivision() plans a snapshot that removes rows without documents, and forgets the others", async () => {
+Deno.test("takeOverDivision() plans a snapshot that deletes stale rows, and forgets the others", async () => {
   const [inherit, save = "", forget, ...rest] = await taken({ others: OTHERS });
   assert.deepEqual([inherit, forget, rest], [`inherit ${OTHERS}`, `forget ${OTHERS}`, []]);
   assert.deepEqual(parseSnapshotState(save.replace("save ", "")), fullSnapshot({ removesStale: true }));
 });
 
 for (const state of [{ ...NEW, token: "82" }, { ...NEW, snapshot: "{}" }]) {
-  Deno.test(`takeOverDivision() goes on where it was, with ${JSON.stringify(state)}`, async () =>
+  Deno.test(`takeOverDivision() resumes its own position: ${JSON.stringify(state)}`, async () =>
     assert.deepEqual(await taken({ others: OTHERS, state }), [`forget ${OTHERS}`]));
 }
 
-Deno.test("takeOverDivision() waits for the lease of a relay that died", async () =>
+Deno.test("takeOverDivision() waits until the lease of a dead relay expires", async () =>
   assert.equal((await taken({ others: OTHERS, aliveUntil: 10_000 })).length, 3));
 
-Deno.test("takeOverDivision() refuses to write beside a relay that is alive, and changes nothing", async () => {
+Deno.test("takeOverDivision() refuses to write beside a live relay, and changes nothing", async () => {
   await assert.rejects(taken({ others: OTHERS, aliveUntil: Infinity }), (error) => {
     assert.ok(error instanceof UserError);
     assert.match(error.message, /divided in another way: s \(worker 0\/2\)/);
@@ -66,5 +70,12 @@ Deno.test("takeOverDivision() refuses to write beside a relay that is alive, and
   });
 });
 
-Deno.test("takeOverDivision() stands by while others are alive", async () =>
+Deno.test("takeOverDivision() is on standby while others are alive", async () =>
   assert.equal((await taken({ others: OTHERS, aliveUntil: 60_000, onHeld: "wait" })).length, 3));
+
+Deno.test("isDividedOtherwise() is true of another number of parts of the same stream", () => {
+  assert.ok(isDividedOtherwise("s (worker 0/2)", "s (worker 0/3)"));
+  assert.ok(isDividedOtherwise("s", "s (worker 0/1)"));
+  assert.ok(!isDividedOtherwise("s (worker 0/2)", "s (worker 1/2)"));
+  assert.ok(!isDividedOtherwise("other (worker 0/3)", "s (worker 0/2)"));
+});

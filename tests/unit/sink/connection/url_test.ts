@@ -162,8 +162,8 @@ for (const url of WRONG) {
 const SAYING: Readonly<Record<string, RegExp>> = {
   "crate://me:50%=off@db.example.org": /has a % that encodes nothing.*\n.*% is %25/,
   "crate+https://me:pw@db.example.org":
-    /names a driver that means nothing here, https \(only crate, crate\+urllib3.*\n.*ssl=true/,
-  "http+urllib3://db.example.org": /names a driver that means nothing here, urllib3 \(only http do/,
+    /has the unknown driver https \(known: crate, crate\+urllib3.*\n.*ssl=true/,
+  "http+urllib3://db.example.org": /has the unknown driver urllib3 \(known: http\)/,
   "mysql+psycopg://db.example.org": /must start with crate:\/\/ or postgresql:\/\//,
 };
 

@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { MongoServerError } from "mongodb";
 import { on } from "../../../../lib/pipeline/status/events.ts";
-import { AnswerLimit, type AnswerLimits } from "../../../../lib/source/connection/answer_limit.ts";
+import { AnswerLimit, type AnswerLimits, PageSize } from "../../../../lib/source/connection/answer_limit.ts";
 import { CausalReader } from "../../../../lib/source/connection/causal_reader.ts";
 import { changeStream } from "../../../../lib/source/stream/change_stream.ts";
 import { Deployment } from "../../../../lib/source/connection/deployment.ts";
 import { OverdueError } from "../../../../lib/source/connection/mongodb_errors.ts";
 import { Scope } from "../../../../lib/source/documents/scope.ts";
-import { FeatureTrial } from "../../../../lib/source/connection/stream_features.ts";
+import { FeatureTrial } from "../../../../lib/source/stream/open_stream.ts";
 import { OutageTracker, SILENT_MS } from "../../../../lib/util/outage.ts";
 import { Shutdown } from "../../../../lib/util/shutdown.ts";
 import { fakeClock } from "../../../support/fake_clock.ts";
@@ -234,3 +234,30 @@ for (
     await page;
   });
 }
+
+const MEGABYTE = 2 ** 20;
+
+Deno.test("PageSize asks for as many documents as fill a reply", () => {
+  const size = new PageSize(4 * MEGABYTE);
+  assert.equal(size.documents, 100);
+  size.read(100, 100 * 40_000);
+  assert.equal(size.documents, 104);
+  size.read(1, 15 * MEGABYTE);
+  assert.equal(size.documents, 1);
+});
+
+Deno.test("PageSize trusts small documents by and by", () => {
+  const size = new PageSize(4 * MEGABYTE);
+  size.read(4, 4 * MEGABYTE);
+  assert.equal(size.documents, 4);
+  size.read(4, 4 * 100);
+  assert.equal(size.documents, 7);
+  for (let n = 0; n < 20; n++) size.read(1_000, 100_000);
+  assert.ok(size.documents > 10_000);
+});
+
+Deno.test("PageSize learns nothing of an empty reply", () => {
+  const size = new PageSize(MEGABYTE);
+  size.read(0, 0);
+  assert.equal(size.documents, 100);
+});

@@ -5,7 +5,7 @@ import { BSON, type Document, MongoClient, MongoNetworkError } from "mongodb";
 import { Deployment, pinnedUrl } from "../../../../lib/source/connection/deployment.ts";
 import { PinnedRoute } from "../../../../lib/source/connection/route.ts";
 import { Scope } from "../../../../lib/source/documents/scope.ts";
-import { FeatureTrial } from "../../../../lib/source/connection/stream_features.ts";
+import { FeatureTrial } from "../../../../lib/source/stream/open_stream.ts";
 import { OutageTracker } from "../../../../lib/util/outage.ts";
 import { Shutdown } from "../../../../lib/util/shutdown.ts";
 import { type Answer, FakeBalancer, FakeMongos } from "../../../support/fake_mongos.ts";
@@ -139,7 +139,8 @@ for (const [command, start] of Object.entries(READS)) {
 Deno.test("PinnedRoute closes the client of each server that it leaves", () => {
   const open = new Set<MongoClient>();
   let made = 0;
-  const route = new PinnedRoute(() => [`pod-${made}:27017`, `pod-${made + 1}:27017`], {
+  const route = new PinnedRoute({
+    addresses: () => [`pod-${made}:27017`, `pod-${made + 1}:27017`],
     connect: (address) => {
       made++;
       const client = new MongoClient(`mongodb://${address}/`);

@@ -47,22 +47,22 @@ for (const option of ["tlsCAFile", "tlsCertificateKeyFile"]) {
 
 const HOST = "127\\.0\\.0\\.1:\\d+";
 
-/** What a server says of itself; what the URL asks for; what is told. */
+/** The server's answer to hello, options of the URL, message, hint. */
 const UNREACHABLE: readonly (readonly [string, Readonly<Record<string, unknown>>, string, RegExp, RegExp])[] =
   [
     [
       "another replica set",
       { msg: "", setName: "rs0" },
       "replicaSet=rsX",
-      new RegExp(`^MONGODB_URL asks for the replica set rsX, and the server at ${HOST} is of rs0\\.$`),
-      /^Write replicaSet=rs0, or leave replicaSet out\.$/,
+      new RegExp(`^MONGODB_URL names the replica set rsX, but the server at ${HOST} is in rs0\\.$`),
+      /^Use replicaSet=rs0, or remove replicaSet\.$/,
     ],
     [
       "no replica set",
       { msg: "" },
       "replicaSet=rsX",
       new RegExp(
-        `^MONGODB_URL asks for the replica set rsX, and the server at ${HOST} runs without a replica set\\.$`,
+        `^MONGODB_URL names the replica set rsX, but the server at ${HOST} runs without a replica set\\.$`,
       ),
       /--replSet rsX/,
     ],
@@ -70,20 +70,20 @@ const UNREACHABLE: readonly (readonly [string, Readonly<Record<string, unknown>>
       "a mongos",
       {},
       "replicaSet=rsX",
-      new RegExp(`^MONGODB_URL asks for the replica set rsX, and the server at ${HOST} is a mongos`),
-      /^Leave replicaSet out\.$/,
+      new RegExp(`^MONGODB_URL names the replica set rsX, but the server at ${HOST} is a mongos`),
+      /^Remove replicaSet\.$/,
     ],
     [
       "no TLS",
       {},
       "tls=true",
-      new RegExp(`^MONGODB_URL asks for TLS, and the server at ${HOST} answers without it\\.$`),
-      /^Leave tls=true out/,
+      new RegExp(`^MONGODB_URL requires TLS, but the server at ${HOST} answers without it\\.$`),
+      /^Remove tls=true/,
     ],
   ];
 
 for (const [what, always, query, message, hint] of UNREACHABLE) {
-  Deno.test(`connectMongodb() says that the server is ${what}, and logs in nowhere`, async () => {
+  Deno.test(`connectMongodb() reports that the server is ${what}, and does not log in`, async () => {
     const commands: string[] = [];
     const answer: Answer = (command) => void commands.push(...Object.keys(command).slice(0, 1));
     await using server = await FakeMongos.start(answer, always);
@@ -100,7 +100,7 @@ for (const [what, always, query, message, hint] of UNREACHABLE) {
 }
 
 Deno.test({
-  name: "connectMongodb() says that the server wants TLS",
+  name: "connectMongodb() reports that the server requires TLS",
   ignore: !hasOpenssl,
   async fn() {
     await using stack = new AsyncDisposableStack();
@@ -116,8 +116,8 @@ Deno.test({
     const url = `mongodb://127.0.0.1:${port}/?serverSelectionTimeoutMS=300`;
     await assert.rejects(connectMongodb(url), (error) => {
       assert.ok(error instanceof UserError, String(error));
-      assert.match(error.message, /answers with TLS only, and MONGODB_URL does not ask for it\.$/);
-      assert.match(error.hint ?? "", /^Write tls=true/);
+      assert.match(error.message, /accepts only TLS, but MONGODB_URL does not enable it\.$/);
+      assert.match(error.hint ?? "", /^Add tls=true/);
       return true;
     });
   },
@@ -127,7 +127,7 @@ Deno.test("connectMongodb() names the package of a compressor that is missing, a
   await using server = await FakeMongos.start(undefined, { compression: ["snappy"] });
   await assert.rejects(connectMongodb(`mongodb://${server.address}/?compressors=snappy`), (error) => {
     assert.ok(error instanceof UsageError, String(error));
-    assert.equal(error.message, "MONGODB_URL has compressors=snappy, which needs the package snappy.");
+    assert.equal(error.message, "MONGODB_URL has compressors=snappy, which needs the npm package snappy.");
     assert.match(error.hint ?? "", /^compressors=zlib needs no package\..*npm install -g snappy/);
     return true;
   });

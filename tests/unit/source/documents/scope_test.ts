@@ -161,7 +161,7 @@ for (const collection of ["enxcol_.patients.esc", "system.views", "tmp.agg_out.1
   Deno.test(`Scope refuses ${collection}, which MongoDB has for itself`, () =>
     assert.throws(() => scope("shop", collection), {
       name: "UsageError",
-      message: `Collection shop.${collection} is left out.`,
+      message: `Collection shop.${collection} is excluded.`,
     }));
 }
 
@@ -169,7 +169,16 @@ Deno.test("Scope refuses what is no name of a database", () => {
   for (const name of ["shop.orders", "a/b", "$x", "a b"]) {
     assert.throws(() => scope(name, "*"), {
       name: "UsageError",
-      message: `--database ${name} is not the name of a database.`,
+      message: `--database ${name} is not a valid database name.`,
     });
   }
+});
+
+Deno.test("Scope refuses to exclude its only collection", () => {
+  assert.throws(() => scope("a", "b", "b"), (error) => {
+    assert.ok(error instanceof UsageError);
+    assert.match(error.message, /a\.b/);
+    assert.match(error.hint ?? "", /--exclude/);
+    return true;
+  });
 });

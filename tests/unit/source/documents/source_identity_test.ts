@@ -35,11 +35,11 @@ Deno.test("differenceOf() is undefined if one collection is the same, or nothing
 Deno.test("differenceOf() compares the identities of the replica sets, if both are known", () => {
   assert.equal(
     differenceOf(identityOf([A], "one"), [found("a", "11")], "other"),
-    "the replica set has the id other, and not one",
+    "the replica set has the id other, not one",
   );
   assert.equal(
     differenceOf(identityOf([A], "one"), [A], "other"),
-    "the replica set has the id other, and not one; it has the same collections: it is a copy, or was restored",
+    "the replica set has the id other, not one; it has the same collections, so it is a copy or was restored",
   );
   assert.ok(!differenceOf(identityOf([A], "one"), [found("a", "11")], "one"));
   assert.ok(differenceOf(identityOf([A], "one"), [found("a", "11")]));
@@ -47,7 +47,7 @@ Deno.test("differenceOf() compares the identities of the replica sets, if both a
   assert.ok(!differenceOf(null, [A], "one"));
 });
 
-Deno.test("identityOf() keeps few of many, and any of them tells", () => {
+Deno.test("identityOf() keeps some of many collections, and one match is enough", () => {
   const many = Array.from({ length: 5_000 }, (_, at) => found(`c${at}`, `${at}`));
   assert.ok(identityOf(many).length < 2_000);
   assert.ok(!differenceOf(identityOf(many), [A, ...many]));
@@ -57,7 +57,7 @@ Deno.test("identityOf() keeps few of many, and any of them tells", () => {
   );
 });
 
-Deno.test("withoutCollection() takes a collection away", () => {
+Deno.test("withoutCollection() removes a collection", () => {
   assert.equal(withoutCollection(identityOf([A, B]), A), '{"shop.b":"02"}');
   assert.equal(withoutCollection(null, A), "{}");
 });

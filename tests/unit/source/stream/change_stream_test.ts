@@ -3,9 +3,8 @@ import { BSON, type Document, MongoServerError } from "mongodb";
 import { changeStream, readingMs } from "../../../../lib/source/stream/change_stream.ts";
 import { Deployment } from "../../../../lib/source/connection/deployment.ts";
 import { isHistoryLost } from "../../../../lib/source/connection/mongodb_errors.ts";
-import { awaitMs } from "../../../../lib/source/stream/open_stream.ts";
+import { awaitMs, FeatureTrial } from "../../../../lib/source/stream/open_stream.ts";
 import { Scope } from "../../../../lib/source/documents/scope.ts";
-import { FeatureTrial } from "../../../../lib/source/connection/stream_features.ts";
 import { UserError } from "../../../../lib/util/errors.ts";
 import { OutageTracker, SILENT_MS } from "../../../../lib/util/outage.ts";
 import { fakeClock } from "../../../support/fake_clock.ts";
@@ -161,9 +160,9 @@ const LARGE: readonly (readonly [string, (names: Document) => Document | undefin
   [
     "is named without its key",
     ({ documentKey }) => documentKey ? undefined : { ns: { db: "shop", coll: "orders" } },
-    /: in shop\.orders, with a key that is too large to be named$/,
+    /: in shop\.orders, with a key that is too large to show$/,
   ],
-  ["cannot be named", () => undefined, /: in shop\.orders, with a key that is too large to be named$/],
+  ["cannot be named", () => undefined, /: in shop\.orders, with a key that is too large to show$/],
 ];
 
 for (const [how, readable, message] of LARGE) {

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { BSON } from "mongodb";
 import { UserError } from "../../../../lib/util/errors.ts";
 import {
-  hasComeTo,
   hasReached,
+  hasReachedEvent,
   lostSince,
   savedToken,
   secondsBehind,
@@ -74,7 +74,7 @@ Deno.test("secondsBehind() is never below 0", () => {
   assert.equal(secondsBehind(at(now + 90, 1), now * 1_000), 0);
 });
 
-Deno.test("hasComeTo() is true at an event and after it", () => {
+Deno.test("hasReachedEvent() is true at an event and after it", () => {
   const event = at(SECONDS, 5);
   for (
     const [seconds, ordinal, expected] of [[SECONDS, 4, false], [SECONDS, 5, true], [
@@ -83,8 +83,8 @@ Deno.test("hasComeTo() is true at an event and after it", () => {
       true,
     ]] as const
   ) {
-    assert.equal(hasComeTo(at(seconds, ordinal), event), expected);
+    assert.equal(hasReachedEvent(at(seconds, ordinal), event), expected);
   }
   const beforeAllOfItsTime = token(`82${hex(SECONDS)}${hex(5)}2B0229296E04`);
-  assert.ok(!hasComeTo(beforeAllOfItsTime, event));
+  assert.ok(!hasReachedEvent(beforeAllOfItsTime, event));
 });
