@@ -39,7 +39,7 @@ export async function insertDocuments(
 }
 
 const arrival = ({ bed, contender, count }: Task, { table }: Place): Promise<number> =>
-  arrived(bed.transport, table, { rows: count, limit: contender.verify ? undefined : TOOL_LIMIT_MS });
+  arrived(bed.transport, table, count, contender.verify ? undefined : TOOL_LIMIT_MS);
 
 /** From the start of the snapshot, or of the tool's process, to the last row. */
 export async function snapshot(task: Task): Promise<Sample> {
