@@ -1,13 +1,12 @@
 /** The table of metrics in `docs/metrics.md`. */
 import { type MetricDefinition, METRICS } from "../../lib/monitor/definitions.ts";
 
-/** @example OUT: [["Metric", …], ["`cdc_relay_rows_total`", "counter", "`collection`, `operation`", "…"], …] */
+/** @example OUT: [["Metric", …], ["`cdc_relay_rows_total{collection,operation}`", "counter", "…"], …] */
 export const metricRows = (): string[][] => [
-  ["Metric", "Kind", "Labels", "Meaning"],
+  ["Metric", "Kind", "Meaning"],
   ...Object.entries<MetricDefinition>(METRICS).map(([name, { kind, labels = [], help }]) => [
-    `\`${name}\``,
+    `\`${name}${labels.length > 0 ? `{${labels.join(",")}}` : ""}\``,
     kind,
-    labels.map((label) => `\`${label}\``).join(", "),
     help,
   ]),
 ];

@@ -3,7 +3,8 @@ import { flagOf, type OptionTable, switchesOf, variablesOf } from "../../lib/con
 import { grouped, OPTIONS } from "../../lib/config/options.ts";
 import { placeholderOf } from "../../lib/config/parsers.ts";
 
-const HEADINGS = ["Flag", "Environment", "Default", "Meaning", "Command"];
+const HEADINGS = ["Option, variable", "Default", "Meaning"];
+const MAIN = "cdc-relay";
 
 interface Section {
   readonly title: string;
@@ -14,7 +15,7 @@ interface Section {
  * A table for each heading of the help. Options that commands share are one row.
  *
  * @example
- * OUT: [{title: "Target (CrateDB)", rows: [["Flag", …], ["`--table [SCHEMA.]TABLE`", "`CRATEDB_TABLE`", "", "…", "cdc-relay"]]}, …]
+ * OUT: [{title: "Target (CrateDB)", rows: [["Option, variable", …], ["`--table [SCHEMA.]TABLE`, `CRATEDB_TABLE`", "", "…"]]}, …]
  */
 export function optionTables(): Section[] {
   const commands = Object.entries<OptionTable>(OPTIONS);
@@ -33,13 +34,19 @@ export function optionTables(): Section[] {
     title,
     rows: [
       HEADINGS,
-      ...[...rows].map(([key, users]) => [
-        ...JSON.parse(key),
-        users.length === commands.length ? "all" : users.join(", "),
-      ]),
+      ...[...rows].map(([key, users]) => {
+        const [option, fallback, meaning] = JSON.parse(key);
+        return [option, fallback, `${meaning}${usersText(users, commands.length)}`];
+      }),
     ],
   }));
 }
+
+/** @example IN: ["cdc-relay", "verify"] → OUT: " (cdc-relay, verify)" */
+const usersText = (users: readonly string[], commands: number): string => {
+  if (users.length === commands) return " (all commands)";
+  return users.length === 1 && users[0] === MAIN ? "" : ` (${users.join(", ")})`;
+};
 
 /** The options of commands are last. */
 const rank = (title: string): number => title === "Options" ? 1 : 0;
@@ -50,14 +57,13 @@ const rowsOf = (table: OptionTable): string[][] =>
     const file = secret ? [`\`--${flagOf(name)}-file FILE\``] : [];
     return [
       [
-        [code(`--${flagOf(name)} ${placeholderOf(option)}`), ...file].join(", "),
-        variablesOf(name, option).map(code).join(", "),
+        [code(`--${flagOf(name)} ${placeholderOf(option)}`), ...file, ...variablesOf(name, option).map(code)]
+          .join(", "),
         fallback === "" ? "" : code(fallback),
         details ? `${help}. ${details}` : help,
       ],
       ...switchesOf({ [name]: option }).map(({ flag, letter, value }) => [
         [`--${flag}`, `-${letter}`].map(code).join(", "),
-        "",
         "",
         `Same as --${flagOf(name)} ${value}`,
       ]),

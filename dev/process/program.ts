@@ -54,7 +54,7 @@ export interface Running extends AsyncDisposable {
   /**
    * Returns the first past or future line that matches.
    *
-   * @throws {Error} with all lines when the program ends without it, or after the timeout (30_000 milliseconds by default)
+   * @throws {Error} with all lines when the program ends without it, or after the timeout (60_000 milliseconds by default)
    */
   waitForLine(pattern: RegExp, options?: { readonly timeout?: number }): Promise<string>;
   /** Sends a signal, SIGTERM by default, and SIGKILL 10 s later. Resolves when the program has ended. */
@@ -103,7 +103,7 @@ function running(command: Deno.Command, name: string): Running {
     pid: child.pid,
     stderr,
     status: child.status,
-    async waitForLine(pattern, { timeout = 30_000 } = {}) {
+    async waitForLine(pattern, { timeout = 60_000 } = {}) {
       for (const end = performance.now() + timeout;; await delay(POLL_MS)) {
         const line = stderr.find((line) => pattern.test(line));
         if (line !== undefined) return line;

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 
 export interface EventuallyOptions {
-  /** In milliseconds. @default 20_000 */
+  /** In milliseconds. @default 60_000 */
   readonly timeout?: number;
   /** Between two attempts, in milliseconds. @default 25 */
   readonly interval?: number;
@@ -20,7 +20,7 @@ export interface EventuallyOptions {
  */
 export async function eventually<T>(
   attempt: () => T | Promise<T>,
-  { timeout = 20_000, interval = 25, signal }: EventuallyOptions = {},
+  { timeout = 60_000, interval = 25, signal }: EventuallyOptions = {},
 ): Promise<T> {
   const end = performance.now() + timeout;
   for (;;) {

@@ -1,4 +1,4 @@
-/** CrateDB takes a snapshot of its tables, as a nightly backup does: none of them may be swapped or dropped meanwhile. */
+/** CrateDB takes a backup of its tables. Until it is done, they cannot be swapped or dropped. */
 import assert from "node:assert/strict";
 import { eventually } from "../../dev/servers/eventually.ts";
 import { stops } from "../support/collections.ts";
@@ -78,7 +78,7 @@ async function keepsTables({ sql }: CratedbContext): Promise<boolean> {
 const WIDENED_LATER = /CrateDB takes a snapshot: columns are widened once that is done/;
 const DROPPED_LATER = /A table is emptied, and dropped later: CrateDB takes a snapshot of it/;
 
-// CrateDB tells of its backup by another code over each transport.
+// CrateDB reports its backup with a different code over each transport.
 faultTest(
   "relay() widens a column once a backup of CrateDB is done, over http",
   async (context) => {
@@ -96,7 +96,7 @@ faultTest(
     assert.equal((await columnTypes(context)).n, "bigint");
     assert.equal(await backup.state(), "IN_PROGRESS");
 
-    await running.waitForLine(/Widened to DOUBLE PRECISION/, { timeout: 60_000 });
+    await running.waitForLine(/Widened to DOUBLE PRECISION/);
     assert.equal(await backup.state(), "SUCCESS");
     await eventually(() => assertNoLeftovers(context));
     await inStep(context);

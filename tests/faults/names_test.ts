@@ -3,7 +3,7 @@ import type { Document } from "mongodb";
 import { inStep } from "../support/compare.ts";
 import { type CratedbContext, faultTest } from "../support/cratedb_harness.ts";
 
-/** CrateDB numbers its columns; where it doesn't show the numbers, they are among these. */
+/** CrateDB numbers its columns; if it does not show the numbers, they are among these. */
 const NUMBERS = Array.from({ length: 400 }, (_, at) => `${1 + at}`);
 
 /** The numbers of the table's columns, as far as the stored rows have them for names. */
@@ -41,7 +41,7 @@ for (const columns of ["typed", "ignored"]) {
       await inStep(context);
       await cratedbServer.kill();
       await cratedbServer.restore();
-      await inStep(context, { timeout: 60_000 });
+      await inStep(context);
       assert.equal((await running.kill()).code, 0, running.stderr.join("\n"));
     },
   );

@@ -23,7 +23,7 @@ for (const columns of ["typed", "ignored"]) {
     await inStep(context);
     await cratedbServer.kill();
     await cratedbServer.restore();
-    await inStep(context, { timeout: 60_000 });
+    await inStep(context);
     assert.equal((await running.kill()).code, 0, running.stderr.join("\n"));
   });
 }

@@ -76,7 +76,7 @@ const NUMBERS = [1, 20.5, "three", BSON.Long.MAX_VALUE, null, { x: 1 }, [1, "x"]
 
 type Fault = (soak: Soak, round: number, loading: Promise<void>) => Promise<void>;
 
-/** MongoDB takes what there is to write before it goes. */
+/** MongoDB gets all writes before its outage. */
 const outage = (server: "mongodbServer" | "cratedbServer", fault: "kill" | "pause"): Fault => {
   return async ({ context }, _, loading) => {
     if (server === "mongodbServer") await loading;

@@ -59,7 +59,7 @@ ownMongodbTest("changeStream() resumes in the session that it began with", async
   assert.equal(sessions[0], sessions[1]);
 }, TEST_COMMANDS);
 
-ownMongodbTest("changeStream() tells a token before it searches the oplog when it resumes", async (own) => {
+ownMongodbTest("changeStream() yields a token before it searches the oplog when it resumes", async (own) => {
   const { mongodb: client, database } = own;
   const data = client.db(database).collection("data");
   const stop = new AbortController();

@@ -37,7 +37,7 @@ cratedbTest("relay() follows all collections of a database, empty and new ones t
   await stops(running);
 });
 
-cratedbTest("relay() tells of what has no change stream, and leaves it out", async (context) => {
+cratedbTest("relay() warns about what has no change stream, and skips it", async (context) => {
   const { mongodb, database } = context;
   const db = mongodb.db(database);
   await insert(context, "plain", "a");
@@ -56,14 +56,14 @@ cratedbTest("relay() tells of what has no change stream, and leaves it out", asy
   await insert(context, "capped", "b", "c");
   await insert(context, "plain", "b");
   await seen(context, "plain", ["a", "b"]);
-  // Newer versions of MongoDB tell of what falls out of a capped collection.
+  // Newer versions of MongoDB report what a capped collection removes.
   await eventually(async () => assert.deepEqual((await oidsOf(context, "capped")).slice(-2), ["b", "c"]));
   assert.deepEqual(await tablesOf(context, context.schema), ["capped", "plain"]);
   await stops(running);
 });
 
 for (const kind of ["view", "time-series collection"]) {
-  cratedbTest(`relay() says so when --collection is a ${kind}`, async (context) => {
+  cratedbTest(`relay() reports that --collection is a ${kind}`, async (context) => {
     const { mongodb, database } = context;
     await mongodb.db(database).createCollection(
       "it",
@@ -138,7 +138,7 @@ for (const onDrop of ["truncate", "drop"]) {
 }
 
 cratedbTest(
-  "relay() passes over tables that have the names of its own and are somebody else's",
+  "relay() ignores tables of others that have the names of its metadata tables",
   async (context) => {
     const { sql, schema, database } = context;
     const other = `${schema}_2`;
@@ -183,7 +183,7 @@ for (const onDrop of ["truncate", "drop"]) {
   );
 }
 
-cratedbTest("relay() starts where a view has the name of one of its own tables", async (context) => {
+cratedbTest("relay() starts if a view has the name of one of its metadata tables", async (context) => {
   const { sql, schema } = context;
   await insert(context, "one", "a");
   await using first = startRelay(context, whole(context));

@@ -42,7 +42,7 @@ for (const mode of ["typed", "dynamic"] as const) {
           { likes: words(3000 * batch, 100), o: { p: { m: words(900 * batch, 100), [`f${batch}`]: 1 } } },
           { ...plain(batch), [`later${batch}`]: { x: "text" } },
         ]);
-        await inStep(context, { timeout: 30_000 });
+        await inStep(context);
       }
       const made = Object.keys(await columnTypes(context));
       const missing = ["title", "status", "price", "at", "later1/x", "later10/x", "o/p/f1", "o/p/f10"]
@@ -153,7 +153,7 @@ cratedbTest(
     await running.waitForLine(/Ready/);
     for (let batch = 0; batch < 20; batch++) {
       await data.insertMany([{ likes: words(500 * batch, 500), status: "open" }]);
-      await inStep(context, { timeout: 30_000 });
+      await inStep(context);
     }
     const altered = await sql(
       "SELECT count(*) AS n FROM sys.jobs_log WHERE stmt LIKE 'ALTER TABLE%' AND stmt LIKE ?",

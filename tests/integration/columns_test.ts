@@ -3,7 +3,7 @@ import { BSON, type Document } from "mongodb";
 import { eventually } from "../../dev/servers/eventually.ts";
 import { whole } from "../support/collections.ts";
 import { inStep } from "../support/compare.ts";
-import { type CratedbContext, cratedbTest, transports } from "../support/cratedb_harness.ts";
+import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
 import { startRelay } from "../support/follow.ts";
 import { columnTypes } from "../support/widened.ts";
 
@@ -37,7 +37,7 @@ const CONFLICTING: readonly (readonly Document[])[] = [
   ],
 ];
 
-/** Types of the columns that the first documents make; the same on every server that there is. */
+/** Types of the columns that the first documents make; the same on every version. */
 const MODES = {
   typed: {
     n: "double precision",
@@ -59,74 +59,75 @@ const MODES = {
   ignored: {},
 } as const satisfies Readonly<Record<string, Readonly<Record<string, string>>>>;
 
-for (const transport of transports) {
-  for (const [mode, types] of Object.entries(MODES)) {
-    cratedbTest(
-      `relay() stores conflicting kinds with --columns ${mode}, over ${transport}`,
-      async (context) => {
-        const { relay, sql, table } = context;
-        const data = collection(context);
-        const running = relay(["--columns", mode], { transport });
-        await running.waitForLine(/Ready/);
-        for (const [batch, documents] of CONFLICTING.entries()) {
-          await data.insertMany(
-            documents.map((document, at) => ({ _id: 10 * batch + at, ...document }) as Document),
-          );
-          await inStep(context);
-        }
-        for (const [at, document] of CONFLICTING.flat().toReversed().entries()) {
-          await data.replaceOne({ _id: 10 * (at % 3) } as Document, document);
-        }
+/** Both ways to CrateDB: types and errors of columns are the same over each. */
+const OVER = { typed: "http", dynamic: "wire", ignored: "http" } as const;
+
+for (const mode of ["typed", "dynamic", "ignored"] as const) {
+  const [types, transport] = [MODES[mode], OVER[mode]];
+  cratedbTest(
+    `relay() stores conflicting kinds with --columns ${mode}, over ${transport}`,
+    async (context) => {
+      const { relay, sql, table } = context;
+      const data = collection(context);
+      const running = relay(["--columns", mode], { transport });
+      await running.waitForLine(/Ready/);
+      for (const [batch, documents] of CONFLICTING.entries()) {
+        await data.insertMany(
+          documents.map((document, at) => ({ _id: 10 * batch + at, ...document }) as Document),
+        );
         await inStep(context);
-        const made = await columnTypes(context);
-        assert.deepEqual(Object.fromEntries(Object.keys(types).map((name) => [name, made[name]])), types);
-        if (mode === "ignored") {
-          assert.deepEqual(made, {});
-          assert.deepEqual(await sql(`SELECT count(overflow) AS n FROM "${table}"`), [{ n: 0 }]);
-        }
-        assert.deepEqual(await sql("SELECT oid, error FROM cdc_dead_letter"), []);
-        assert.equal((await running.kill()).code, 0);
-      },
-    );
-  }
+      }
+      for (const [at, document] of CONFLICTING.flat().toReversed().entries()) {
+        await data.replaceOne({ _id: 10 * (at % 3) } as Document, document);
+      }
+      await inStep(context);
+      const made = await columnTypes(context);
+      assert.deepEqual(Object.fromEntries(Object.keys(types).map((name) => [name, made[name]])), types);
+      if (mode === "ignored") {
+        assert.deepEqual(made, {});
+        assert.deepEqual(await sql(`SELECT count(overflow) AS n FROM "${table}"`), [{ n: 0 }]);
+      }
+      assert.deepEqual(await sql("SELECT oid, error FROM cdc_dead_letter"), []);
+      assert.equal((await running.kill()).code, 0);
+    },
+  );
 }
 
-for (const transport of transports) {
-  for (const columns of ["typed", "dynamic"]) {
-    cratedbTest(
-      `relay() keeps arrays of nothing whose columns are made later, with --columns ${columns} over ${transport}`,
-      async (context) => {
-        const { relay, sql, table } = context;
-        const data = collection(context);
-        const running = relay(["--columns", columns], { transport });
-        await running.waitForLine(/Ready/);
-        await data.insertMany(
-          [
-            {
-              _id: 1,
-              a: [],
-              n: [null],
-              o: { b: [], x: 1 },
-              l: [{ x: 1, b: [] }, { m: [{ x: 1, c: [null] }] }],
-            },
-            { _id: 2, a: [], n: [null], e: [], l: [{ x: 2, e: [] }], m: [[]], d: [[null], []] },
-          ] as Document[],
-        );
-        await inStep(context);
-        await data.insertMany(
-          [
-            { _id: 3, a: 1, n: "text", o: { b: 1.5 }, l: [{ b: 1, m: [{ c: "text" }] }] },
-            { _id: 4, e: [7], l: [{ e: [7] }], m: [["x"]], d: [[1]] },
-          ] as Document[],
-        );
-        await inStep(context);
-        assert.deepEqual(await sql(`SELECT data['l']['x'] AS x FROM "${table}" WHERE oid = '1'`), [{
-          x: [1, null],
-        }]);
-        assert.equal((await running.kill()).code, 0);
-      },
-    );
-  }
+for (const columns of ["typed", "dynamic"] as const) {
+  const transport = OVER[columns];
+  cratedbTest(
+    `relay() keeps arrays of nothing whose columns are made later, with --columns ${columns} over ${transport}`,
+    async (context) => {
+      const { relay, sql, table } = context;
+      const data = collection(context);
+      const running = relay(["--columns", columns], { transport });
+      await running.waitForLine(/Ready/);
+      await data.insertMany(
+        [
+          {
+            _id: 1,
+            a: [],
+            n: [null],
+            o: { b: [], x: 1 },
+            l: [{ x: 1, b: [] }, { m: [{ x: 1, c: [null] }] }],
+          },
+          { _id: 2, a: [], n: [null], e: [], l: [{ x: 2, e: [] }], m: [[]], d: [[null], []] },
+        ] as Document[],
+      );
+      await inStep(context);
+      await data.insertMany(
+        [
+          { _id: 3, a: 1, n: "text", o: { b: 1.5 }, l: [{ b: 1, m: [{ c: "text" }] }] },
+          { _id: 4, e: [7], l: [{ e: [7] }], m: [["x"]], d: [[1]] },
+        ] as Document[],
+      );
+      await inStep(context);
+      assert.deepEqual(await sql(`SELECT data['l']['x'] AS x FROM "${table}" WHERE oid = '1'`), [{
+        x: [1, null],
+      }]);
+      assert.equal((await running.kill()).code, 0);
+    },
+  );
 }
 
 cratedbTest(
@@ -255,32 +256,41 @@ const MADE: Readonly<Record<string, Made>> = {
   },
 };
 
-for (const [what, { data: type, documents, overflowing, columns }] of Object.entries(MADE)) {
-  cratedbTest(`relay() respects objects made by a user: ${what}`, async (context) => {
-    const { relay, sql, table } = context;
-    await sql(`CREATE TABLE "${table}" (oid TEXT PRIMARY KEY, data ${type}, overflow OBJECT(IGNORED))`);
-    const before = await columnTypes(context);
-    const running = relay();
-    await running.waitForLine(/Ready/);
-    await collection(context).insertMany(
+cratedbTest("relay() respects objects made by a user", async (context) => {
+  const { mongodb, database, sql } = context;
+  const tables = Object.keys(MADE).map((what) => ({ ...context, table: what.replaceAll(" ", "_") }));
+  const before: Readonly<Record<string, unknown>>[] = [];
+  for (const [at, { data }] of Object.values(MADE).entries()) {
+    const { table = "" } = tables[at] ?? {};
+    await sql(
+      `CREATE TABLE "${table}" (oid TEXT PRIMARY KEY, data ${data}, overflow OBJECT(IGNORED)) CLUSTERED INTO 1 SHARDS`,
+    );
+    before.push(await columnTypes({ ...context, table }));
+  }
+  await using running = startRelay(context, whole(context));
+  await running.waitForLine(/Ready/);
+  for (const [at, { documents }] of Object.values(MADE).entries()) {
+    await mongodb.db(database).collection(tables[at]?.table ?? "").insertMany(
       documents.map((document, _id) => ({ _id, ...document }) as Document),
     );
-    await inStep(context, { timeout: 10_000 }).catch((error) => {
-      throw new Error(running.stderr.join("\n"), { cause: error });
+  }
+  for (const [at, [what, { overflowing, columns }]] of Object.entries(MADE).entries()) {
+    const target = tables[at] ?? context;
+    await inStep(target, { collections: [target.table] }).catch((error) => {
+      throw new Error(`${what}:\n${running.stderr.join("\n")}`, { cause: error });
     });
-    const rows = await sql(`SELECT data, overflow FROM "${table}"`);
+    const rows = await sql(`SELECT data, overflow FROM "${target.table}"`);
     for (const { overflow } of rows) {
-      assert.deepEqual(
-        leaves(overflow).filter((path) => !overflowing.some((each) => path.startsWith(each))),
-        [],
-      );
+      const paths = leaves(overflow).filter((path) => !overflowing.some((each) => path.startsWith(each)));
+      assert.deepEqual(paths, [], what);
     }
-    if (overflowing.length > 0) assert.ok(rows.every(({ overflow }) => overflow !== null));
-    const { _id, ...after } = await columnTypes(context);
-    assert.deepEqual({ ...before, _id: undefined, ...after }, { ...before, _id: undefined, ...columns });
-    assert.deepEqual(await sql("SELECT oid, error FROM cdc_dead_letter"), []);
-  });
-}
+    if (overflowing.length > 0) assert.ok(rows.every(({ overflow }) => overflow !== null), what);
+    const { _id, ...after } = await columnTypes(target);
+    const expected = { ...before[at], _id: undefined, ...columns };
+    assert.deepEqual({ ...before[at], _id: undefined, ...after }, expected, what);
+  }
+  assert.deepEqual(await sql("SELECT oid, error FROM cdc_dead_letter"), []);
+});
 
 /** @example IN: {o: {y: 2}, m: [1]} → OUT: ["o/y", "m"] */
 const leaves = (value: unknown, path = ""): string[] =>
@@ -315,33 +325,31 @@ const TYPES: Readonly<Record<string, { fits?: readonly unknown[]; misfits?: read
   "BIT(5)": { misfits: ["B'00000'", 1] },
 };
 
-for (const transport of transports) {
-  cratedbTest(`relay() respects the types of columns made by a user, over ${transport}`, async (context) => {
-    const { relay, sql, table } = context;
-    const made = Object.entries(TYPES).map(([type, values], n) => ({ name: `c${n}`, type, ...values }));
-    const columns = made.map(({ name, type }) => `${name} ${type}`);
-    await sql(
-      `CREATE TABLE "${table}" (oid TEXT PRIMARY KEY, data OBJECT(DYNAMIC) AS (_id TEXT, ${
-        columns.join(", ")
-      }), overflow OBJECT(IGNORED))`,
-    );
-    const before = await columnTypes(context);
-    const documents = made.flatMap(({ name, type, fits = [], misfits = [] }) => [
-      ...fits.map((value, at) => ({ _id: `fits ${type} ${at}`, [name]: value })),
-      ...misfits.map((value, at) => ({ _id: `misfits ${type} ${at}`, [name]: value })),
-    ]);
-    const running = relay([], { transport });
-    await running.waitForLine(/Ready/);
-    await collection(context).insertMany(documents as Document[]);
-    await inStep(context);
-    const misplaced = await sql(
-      `SELECT oid FROM "${table}" WHERE (oid LIKE 'fits%' AND overflow IS NOT NULL) OR (oid LIKE 'misfits%' AND overflow IS NULL)`,
-    );
-    assert.deepEqual(misplaced, []);
-    assert.deepEqual(await columnTypes(context), before);
-    assert.deepEqual(await sql("SELECT oid, error FROM cdc_dead_letter"), []);
-  });
-}
+cratedbTest("relay() respects the types of columns made by a user", async (context) => {
+  const { relay, sql, table } = context;
+  const made = Object.entries(TYPES).map(([type, values], n) => ({ name: `c${n}`, type, ...values }));
+  const columns = made.map(({ name, type }) => `${name} ${type}`);
+  await sql(
+    `CREATE TABLE "${table}" (oid TEXT PRIMARY KEY, data OBJECT(DYNAMIC) AS (_id TEXT, ${
+      columns.join(", ")
+    }), overflow OBJECT(IGNORED))`,
+  );
+  const before = await columnTypes(context);
+  const documents = made.flatMap(({ name, type, fits = [], misfits = [] }) => [
+    ...fits.map((value, at) => ({ _id: `fits ${type} ${at}`, [name]: value })),
+    ...misfits.map((value, at) => ({ _id: `misfits ${type} ${at}`, [name]: value })),
+  ]);
+  const running = relay();
+  await running.waitForLine(/Ready/);
+  await collection(context).insertMany(documents as Document[]);
+  await inStep(context);
+  const misplaced = await sql(
+    `SELECT oid FROM "${table}" WHERE (oid LIKE 'fits%' AND overflow IS NOT NULL) OR (oid LIKE 'misfits%' AND overflow IS NULL)`,
+  );
+  assert.deepEqual(misplaced, []);
+  assert.deepEqual(await columnTypes(context), before);
+  assert.deepEqual(await sql("SELECT oid, error FROM cdc_dead_letter"), []);
+});
 
 cratedbTest("relay() makes the first columns of a table from a sample of the collection", async (context) => {
   const { relay, sql, table } = context;
@@ -383,7 +391,7 @@ for (const mode of ["typed", "dynamic"] as const) {
       ]);
       await inStep(context);
       assert.deepEqual(await sql(`SELECT count(overflow) AS n FROM "${table}"`), [{ n: 3 }]);
-      // Such a row is refused; a refresh at that moment makes 5.7.6 give up the whole shard as corrupt.
+      // The row is refused; a refresh at that moment makes 5.7.6 give up the whole shard as corrupt.
       const refused = "SELECT error FROM sys.jobs_log WHERE stmt LIKE ? AND error LIKE '%immense term%'";
       assert.deepEqual(await sql(refused, [`%"${schema}"%`]), []);
       assert.equal((await running.kill()).code, 0);
@@ -391,7 +399,7 @@ for (const mode of ["typed", "dynamic"] as const) {
   );
 
   cratedbTest(
-    `relay() with --columns ${mode} says once that a table has no room for further columns, and makes them when it has`,
+    `relay() with --columns ${mode} reports once that a table has no room for further columns, and makes them when it has`,
     async (context) => {
       const { relay, sql, table } = context;
       await sql(
@@ -408,7 +416,7 @@ for (const mode of ["typed", "dynamic"] as const) {
         ),
       );
       await data.insertOne({ k0: 1, last: { x: [1] } });
-      await inStep(context, { timeout: 30_000 });
+      await inStep(context);
       const warnings = running.stderr.filter((line) => /WARN/.test(line));
       assert.equal(warnings.length, 1, warnings.join("\n"));
       assert.match(warnings[0] ?? "", /no room for further columns; new keys go to overflow/);
@@ -426,26 +434,24 @@ for (const mode of ["typed", "dynamic"] as const) {
   );
 }
 
-for (const transport of transports) {
-  cratedbTest(
-    `relay() waits for a table that takes no columns for a while, over ${transport}`,
-    async (context) => {
-      const { relay, sql, table, mongodb, database } = context;
-      const data = mongodb.db(database).collection<{ _id: number; u?: string }>("data");
-      const running = relay([], { transport });
-      await running.waitForLine(/Ready/);
-      await data.insertOne({ _id: 1 });
-      await inStep(context);
-      await sql(`ALTER TABLE "${table}" SET ("blocks.metadata" = true)`);
-      await data.insertOne({ _id: 2, u: "text" });
-      await running.waitForLine(/trying again/);
-      await sql(`ALTER TABLE "${table}" SET ("blocks.metadata" = false)`);
-      await eventually(async () => assert.equal((await columnTypes(context)).u, "text"));
-      await inStep(context);
-      assert.deepEqual(await sql(`SELECT count(overflow) AS n FROM "${table}"`), [{ n: 0 }]);
-    },
-  );
-}
+cratedbTest(
+  "relay() waits for a table that takes no columns for a while, over wire",
+  async (context) => {
+    const { relay, sql, table, mongodb, database } = context;
+    const data = mongodb.db(database).collection<{ _id: number; u?: string }>("data");
+    const running = relay([], { transport: "wire" });
+    await running.waitForLine(/Ready/);
+    await data.insertOne({ _id: 1 });
+    await inStep(context);
+    await sql(`ALTER TABLE "${table}" SET ("blocks.metadata" = true)`);
+    await data.insertOne({ _id: 2, u: "text" });
+    await running.waitForLine(/trying again/);
+    await sql(`ALTER TABLE "${table}" SET ("blocks.metadata" = false)`);
+    await eventually(async () => assert.equal((await columnTypes(context)).u, "text"));
+    await inStep(context);
+    assert.deepEqual(await sql(`SELECT count(overflow) AS n FROM "${table}"`), [{ n: 0 }]);
+  },
+);
 
 cratedbTest(
   "relay() leaves out a table whose overflow takes columns, and writes its rows again without them",

@@ -2,22 +2,26 @@ import assert from "node:assert/strict";
 import { BSON, type Document } from "mongodb";
 import { eventually } from "../../dev/servers/eventually.ts";
 import { inStep } from "../support/compare.ts";
-import {
-  type CratedbContext,
-  cratedbTest,
-  type TransportName,
-  transports,
-} from "../support/cratedb_harness.ts";
+import { type CratedbContext, cratedbTest, type TransportName } from "../support/cratedb_harness.ts";
 
 const POISON = [3, 250, 499];
 
-const TABLES: Readonly<Record<string, { data: string; poison: unknown; error: RegExp }>> = {
+interface Table {
+  readonly transport: TransportName;
+  readonly data: string;
+  readonly poison: unknown;
+  readonly error: RegExp;
+}
+
+const TABLES: Readonly<Record<string, Table>> = {
   "a CHECK constraint": {
+    transport: "http",
     data: "OBJECT(DYNAMIC) AS (n BIGINT CONSTRAINT small CHECK (data['n'] < 100))",
     poison: new BSON.Int32(100),
     error: /small|CHECK/i,
   },
   "a NOT NULL constraint": {
+    transport: "wire",
     data: "OBJECT(DYNAMIC) AS (n BIGINT NOT NULL)",
     poison: null,
     error: /null/i,
@@ -29,62 +33,60 @@ const letters = async ({ sql }: CratedbContext) => {
   return await sql("SELECT oid, document, error, stream, time FROM cdc_dead_letter ORDER BY oid");
 };
 
-for (const transport of transports) {
-  for (const [constraint, { data: type, poison, error }] of Object.entries(TABLES)) {
-    cratedbTest(
-      `relay() takes rows that ${constraint} refuses out of a batch, over ${transport}`,
-      async (context) => {
-        const { mongodb, database, relay, sql, schema, table } = context;
-        const good = new BSON.Int32(7);
-        await sql(`CREATE TABLE "${table}" (oid TEXT PRIMARY KEY, data ${type}, overflow OBJECT(IGNORED))`);
-        const data = mongodb.db(database).collection<Document>("data");
-        const running = relay([], { transport });
-        await running.waitForLine(/Ready/);
+for (const [constraint, { transport, data: type, poison, error }] of Object.entries(TABLES)) {
+  cratedbTest(
+    `relay() takes rows that ${constraint} refuses out of a batch, over ${transport}`,
+    async (context) => {
+      const { mongodb, database, relay, sql, schema, table } = context;
+      const good = new BSON.Int32(7);
+      await sql(`CREATE TABLE "${table}" (oid TEXT PRIMARY KEY, data ${type}, overflow OBJECT(IGNORED))`);
+      const data = mongodb.db(database).collection<Document>("data");
+      const running = relay([], { transport });
+      await running.waitForLine(/Ready/);
 
-        const documents = Array.from(
-          { length: 500 },
-          (_, _id) => ({ _id, n: POISON.includes(_id) ? poison : good }),
-        );
-        await data.insertMany(documents as Document[]);
-        const lettersOf = (ids: readonly number[]) =>
-          eventually(async () => {
-            const found = await letters(context);
-            assert.deepEqual(found.map(({ oid }) => oid).sort(), ids.map(String).sort());
-            return found;
-          });
-        for (const { oid, document, error: text, stream, time } of await lettersOf(POISON)) {
-          const whole = { _id: new BSON.Int32(Number(oid)), n: poison };
-          assert.equal(document, BSON.EJSON.stringify(whole, { relaxed: false }));
-          assert.match(String(text), error);
-          assert.match(String(stream), new RegExp(`${database}\\.data.*${schema}`));
-          assert.ok(Math.abs(Date.now() - Number(time)) < 600_000);
-        }
-        const oids = async () => {
-          await sql(`REFRESH TABLE "${table}"`);
-          return new Set((await sql(`SELECT oid FROM "${table}"`)).map(({ oid }) => Number(oid)));
-        };
-        const without = (ids: readonly number[]) =>
-          eventually(async () => {
-            const expected = documents.map(({ _id }) => _id).filter((id) => !ids.includes(id));
-            assert.deepEqual(await oids(), new Set(expected));
-          });
-        await without(POISON);
+      const documents = Array.from(
+        { length: 500 },
+        (_, _id) => ({ _id, n: POISON.includes(_id) ? poison : good }),
+      );
+      await data.insertMany(documents as Document[]);
+      const lettersOf = (ids: readonly number[]) =>
+        eventually(async () => {
+          const found = await letters(context);
+          assert.deepEqual(found.map(({ oid }) => oid).sort(), ids.map(String).sort());
+          return found;
+        });
+      for (const { oid, document, error: text, stream, time } of await lettersOf(POISON)) {
+        const whole = { _id: new BSON.Int32(Number(oid)), n: poison };
+        assert.equal(document, BSON.EJSON.stringify(whole, { relaxed: false }));
+        assert.match(String(text), error);
+        assert.match(String(stream), new RegExp(`${database}\\.data.*${schema}`));
+        assert.ok(Math.abs(Date.now() - Number(time)) < 600_000);
+      }
+      const oids = async () => {
+        await sql(`REFRESH TABLE "${table}"`);
+        return new Set((await sql(`SELECT oid FROM "${table}"`)).map(({ oid }) => Number(oid)));
+      };
+      const without = (ids: readonly number[]) =>
+        eventually(async () => {
+          const expected = documents.map(({ _id }) => _id).filter((id) => !ids.includes(id));
+          assert.deepEqual(await oids(), new Set(expected));
+        });
+      await without(POISON);
 
-        await data.updateOne({ _id: 3 } as Document, { $set: { n: good } });
-        await data.deleteOne({ _id: 250 } as Document);
-        await data.updateOne({ _id: 8 } as Document, { $set: { n: poison } });
-        await lettersOf([499, 8]);
-        await without([250, 499, 8]);
+      await data.updateOne({ _id: 3 } as Document, { $set: { n: good } });
+      await data.deleteOne({ _id: 250 } as Document);
+      await data.updateOne({ _id: 8 } as Document, { $set: { n: poison } });
+      await lettersOf([499, 8]);
+      await without([250, 499, 8]);
 
-        assert.equal((await running.kill()).code, 0);
-        const again = relay([], { transport });
-        await again.waitForLine(/Dead letters were tried again/);
-        await data.updateMany({}, { $set: { n: good } });
-        await lettersOf([]);
-        await inStep(context);
-      },
-    );
-  }
+      assert.equal((await running.kill()).code, 0);
+      const again = relay([], { transport });
+      await again.waitForLine(/Dead letters were tried again/);
+      await data.updateMany({}, { $set: { n: good } });
+      await lettersOf([]);
+      await inStep(context);
+    },
+  );
 }
 
 cratedbTest("relay() stops before it sends more than --max-dead-letters documents there", async (context) => {
@@ -111,7 +113,7 @@ cratedbTest("relay() stops before it sends more than --max-dead-letters document
 });
 
 cratedbTest(
-  "relay() takes a document with values for overflow out where the table has no such column",
+  "relay() makes a dead letter of a document with overflow if the table has no overflow column",
   async (context) => {
     const { mongodb, database, relay, sql, table } = context;
     await sql(`CREATE TABLE "${table}" (oid TEXT PRIMARY KEY, data OBJECT(DYNAMIC))`);
@@ -152,9 +154,9 @@ cratedbTest(
         ["name", true],
       ]);
       found.forEach(({ error }, at) => assert.match(String(error), REASONS[at] ?? /$/));
-    }, { timeout: 60_000 });
+    });
     assert.equal((await running.kill()).code, 0);
-    // Over the wire such a letter can be written, and not be read.
+    // Over the wire this dead letter can be written, and not be read.
     await sql(
       "INSERT INTO cdc_dead_letter (stream, oid, document) (SELECT ?, 'unreadable', repeat('x', 20000001))",
       [`${database}.data -> ${schema}.${table}`],

@@ -1,5 +1,5 @@
 /**
- * Rows named by document keys. A replica set shards nothing; it is told of a shard key here as a cluster has it on record, so
+ * Rows named by document keys. A replica set shards nothing; its metadata is given a shard key here as in a cluster, so
  * that all is real but the keys in its events, which lack the shard key.
  */
 import assert from "node:assert/strict";
@@ -60,7 +60,7 @@ ownMongodbTest("relay() leaves no row of the keys before, when --key changes", a
   }
 });
 
-ownMongodbTest("relay() names rows by _id where a collection is not sharded, or by _id", async (own) => {
+ownMongodbTest("relay() names rows by _id if a collection is not sharded, or sharded by _id", async (own) => {
   await dataOf(own).insertOne({ _id: "a", region: "x" } as Document);
   for (const key of [undefined, { _id: "hashed" }]) {
     if (key) await shardBy(own, key);

@@ -29,7 +29,7 @@ const idOf = (_id: unknown) => {
   return id;
 };
 
-/** Of 0, 1, …: 3 does not match, and 5 is gone. */
+/** Of 0, 1, …: 3 does not match, and 5 is deleted. */
 async function fill({ mongodb, database }: Source): Promise<void> {
   const data = mongodb.db(database).collection<{ _id: number }>("data");
   for (let _id = 0; _id < COUNT; _id++) {
@@ -57,7 +57,7 @@ async function lookedUp(reader: DocumentReader, source: Source, between = () => 
   return { there, gone };
 }
 
-mongodbTest("lookUp() comes in parts, and tells once of each key", async (source) => {
+mongodbTest("lookUp() yields parts, and each key once", async (source) => {
   await fill(source);
   await using open = readerOf(source.mongodb);
   const { there, gone } = await lookedUp(open.reader, source);
@@ -66,7 +66,7 @@ mongodbTest("lookUp() comes in parts, and tells once of each key", async (source
   assert.deepEqual(gone.sort(), GONE);
 });
 
-mongodbTest("lookUp() tells of documents that go and come between the parts", async (source) => {
+mongodbTest("lookUp() reports documents that are deleted and inserted between the parts", async (source) => {
   await fill(source);
   await using open = readerOf(source.mongodb);
   const data = source.mongodb.db(source.database).collection<Document>("data");
@@ -80,7 +80,7 @@ mongodbTest("lookUp() tells of documents that go and come between the parts", as
   assert.deepEqual(gone.sort(), ["3", "5", "9"]);
 });
 
-mongodbTest("chunk() ends where a part does, and the next goes on there", async (source) => {
+mongodbTest("chunk() ends with a part, and the next one continues there", async (source) => {
   await fill(source);
   for (const size of [1_000, 4, 1]) {
     await using open = readerOf(source.mongodb, { size });
@@ -102,7 +102,7 @@ mongodbTest("chunk() ends where a part does, and the next goes on there", async 
 mongodbTest("chunk() and lookUp() have keys that no query can name", async (source) => {
   const { mongodb, database } = source;
   const namespace = { database, collection: "data" };
-  // A date beyond JavaScript's inside of an object: neither the driver nor an expression can say it.
+  // A date beyond JavaScript's inside of an object: neither the driver nor an expression has a form for it.
   const far = (n: number) => ({ $toDate: BSON.Long.fromBigInt(9_000_000_000_000_000n + BigInt(n)) });
   const keys: Document[] = [{ a: 0 }, { a: 1 }, { a: far(0) }, { a: far(1) }, { b: 0 }];
   for (const _id of keys) {
@@ -142,7 +142,7 @@ const REFUSED: readonly Document[] = [
 
 for (const filter of REFUSED) {
   const transform = [{ $match: filter }];
-  mongodbTest(`check() refuses ${JSON.stringify(filter)} where there is no database yet`, async (source) => {
+  mongodbTest(`check() refuses ${JSON.stringify(filter)} before the database exists`, async (source) => {
     await using open = readerOf(source.mongodb, { transform });
     await assert.rejects(
       open.reader.check({ database: source.database, collection: "none" }),
@@ -181,7 +181,7 @@ mongodbTest("lookUp() takes an error that all documents share for one of the sta
 });
 
 for (const [where, _id] of [["before", -1], ["after", 99]] as const) {
-  mongodbTest(`lookUp() blames documents where one ${where} them is fine`, async (source) => {
+  mongodbTest(`lookUp() blames documents if one ${where} them is fine`, async (source) => {
     const { mongodb, database } = source;
     await mongodb.db(database).collection("data").insertMany([{ _id, text: "1" }, ...bad] as never);
     await using open = readerOf(mongodb, { transform: [NUMBER] });
@@ -192,7 +192,7 @@ for (const [where, _id] of [["before", -1], ["after", 99]] as const) {
   });
 }
 
-mongodbTest("check() says that a pipeline changes _id, by the first document", async (source) => {
+mongodbTest("check() reports that a pipeline changes _id, by the first document", async (source) => {
   const { mongodb, database } = source;
   const data = mongodb.db(database).collection("data");
   await data.insertMany([{ _id: 1, n: 2 }] as never);

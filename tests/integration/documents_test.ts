@@ -5,7 +5,7 @@ import { type CratedbContext, cratedbTest, transports } from "../support/cratedb
 
 const { Double, Int32, Long } = BSON;
 
-/** Kinds that no one column takes all of. */
+/** Kinds that do not fit into one column. */
 const KINDS: readonly unknown[] = [
   new Int32(1),
   new Double(1.5),
@@ -21,7 +21,7 @@ const KINDS: readonly unknown[] = [
   new Double(1e300),
 ];
 
-/** One path for each kind that can come first there. */
+/** One path for each kind that can be the first there. */
 const conflicting = KINDS.map((_, n) =>
   Object.fromEntries(KINDS.map((_, first) => {
     const value = KINDS[(first + n) % KINDS.length];
@@ -102,7 +102,7 @@ const DOCUMENTS: Readonly<Record<string, readonly Document[]>> = {
 
 async function landWhole(context: CratedbContext, write: () => Promise<unknown>): Promise<void> {
   await write();
-  await inStep(context, { timeout: 10_000, interval: 100 });
+  await inStep(context, { interval: 100 });
   assert.deepEqual(await context.sql("SELECT oid, error FROM cdc_dead_letter"), []);
 }
 
@@ -125,7 +125,7 @@ for (const transport of transports) {
   }
 }
 
-cratedbTest("relay() stores kinds that come one batch after the other whole", async (context) => {
+cratedbTest("relay() stores kinds of one batch after the other whole", async (context) => {
   const { mongodb, database, relay } = context;
   const data = mongodb.db(database).collection<Document>("data");
   await relay().waitForLine(/Ready/);

@@ -26,7 +26,7 @@ interface Failure {
   readonly hint: RegExp;
 }
 
-/** The failure is the same, and comes earlier. */
+/** The same failure, earlier. */
 const SOON = "serverSelectionTimeoutMS=500";
 const login = { username: "nobody", password: SECRET };
 const closed = { ...login, hostname: "127.0.0.1", port: `${freePort()}` };
@@ -39,12 +39,12 @@ const FAILURES: Readonly<Record<string, Failure>> = {
     hint: /MONGODB_URL/,
   },
   "MongoDB cannot be reached": {
-    env: () => ({ MONGODB_URL: `mongodb://nobody:${SECRET}@127.0.0.1:${closed.port}/?${SOON}` }),
+    env: () => ({ MONGODB_URL: `mongodb://unknown:${SECRET}@127.0.0.1:${closed.port}/?${SOON}` }),
     message: new RegExp(`MongoDB cannot be reached: .*127\\.0\\.0\\.1:${closed.port}`),
     hint: /Is it running/,
   },
   "the host of MongoDB is unknown": {
-    env: () => ({ MONGODB_URL: `mongodb://nobody:${SECRET}@no-such-host.invalid/?${SOON}` }),
+    env: () => ({ MONGODB_URL: `mongodb://unknown:${SECRET}@no-such-host.invalid/?${SOON}` }),
     message: /The MongoDB host is unknown: .*no-such-host\.invalid/,
     hint: /MONGODB_URL/,
   },
@@ -92,11 +92,11 @@ async function fails(context: CratedbContext, { env, message, hint }: Failure): 
   assert.deepEqual({ code, stdout }, { code: 1, stdout: "" });
 }
 
-for (const [what, failure] of Object.entries(FAILURES)) {
-  cratedbTest(`main() says so when ${what}`, (context) => fails(context, failure));
-}
+cratedbTest("main() reports servers that it cannot reach or that refuse the login", async (context) => {
+  for (const failure of Object.values(FAILURES)) await fails(context, failure);
+});
 
-/** Columns of tables that documents would not be whole in, and what is said of them. */
+/** Columns that cannot hold whole documents, and the error. */
 const UNFIT: Readonly<Record<string, readonly [columns: string, why: RegExp]>> = {
   "has no key": ["oid TEXT, data OBJECT(DYNAMIC)", /`oid` is not its primary key/],
   "has an overflow that takes columns": [
@@ -125,21 +125,22 @@ const UNFIT: Readonly<Record<string, readonly [columns: string, why: RegExp]>> =
   ],
 };
 
-for (const [what, [columns, why]] of Object.entries(UNFIT)) {
-  cratedbTest(`main() says so when the table ${what}, and leaves it as it is`, async (context) => {
-    const { sql, table, schema } = context;
-    await sql(`CREATE TABLE "${table}" (${columns})`);
+cratedbTest("main() reports why a table cannot be used, and leaves it as it is", async (context) => {
+  const { sql, schema } = context;
+  for (const [what, [columns, why]] of Object.entries(UNFIT)) {
+    const table = what.replaceAll(" ", "_");
+    await sql(`CREATE TABLE "${table}" (${columns}) CLUSTERED INTO 1 SHARDS`);
     const [before] = await sql(`SHOW CREATE TABLE "${table}"`);
-    await fails(context, {
+    await fails({ ...context, table }, {
       env: () => ({}),
       message: new RegExp(`Table "${schema}"\\."${table}" cannot be used: .*${why.source}`),
       hint: /ALTER TABLE .* RENAME TO/,
     });
     assert.deepEqual(await sql(`SHOW CREATE TABLE "${table}"`), [before]);
-  });
-}
+  }
+});
 
-cratedbTest("main() says so when the table is a view", async (context) => {
+cratedbTest("main() reports that the table is a view", async (context) => {
   const { sql, table } = context;
   await sql(`CREATE VIEW "${table}" AS SELECT 1 AS n`);
   await fails(context, {
@@ -195,7 +196,7 @@ cratedbTest(
   },
 );
 
-cratedbTest("main() says so when the saved position cannot be read", async (context) => {
+cratedbTest("main() reports that the saved position cannot be read", async (context) => {
   const running = context.relay();
   await running.waitForLine(/Ready/);
   assert.equal((await running.kill()).code, 0);
@@ -211,7 +212,7 @@ cratedbTest("main() says so when the saved position cannot be read", async (cont
 const systemBinary = Deno.env.get("MONGOMS_SYSTEM_BINARY");
 const withMongod = systemBinary ? cratedbTest : (name: string) => Deno.test.ignore(name, () => {});
 
-withMongod("main() says so when MongoDB runs without a replica set", async (context) => {
+withMongod("main() reports that MongoDB runs without a replica set", async (context) => {
   await using closing = new AsyncDisposableStack();
   const server = closing.adopt(
     await MongoMemoryServer.create({ binary: { systemBinary: systemBinary ?? "" } }),

@@ -10,7 +10,7 @@ import { directRoute } from "../../lib/source/connection/route.ts";
 import { insertMixed, type Mixed, mixed } from "../support/mixed_documents.ts";
 import { type OwnContext, ownMongodb, ownMongodbTest } from "../support/own_mongodb.ts";
 
-/** An oplog of 1 MB. It is kept back to the last checkpoint, so there is one each second. */
+/** An oplog of 1 MB. It is kept back to the last checkpoint, so one is made each second. */
 const TINY = { args: ["--oplogSize", "1", "--syncdelay", "1"] };
 
 const collectionOf = ({ mongodb, database }: OwnContext) => mongodb.db(database).collection<Mixed>("data");
@@ -32,7 +32,7 @@ async function rollOver({ mongodb }: OwnContext): Promise<void> {
     await filler.insertMany(Array.from({ length: 8 }, () => ({ filler: randomBytes(500_000) })));
     await filler.deleteMany({});
     assert.ok(await oldest(mongodb) > end, "the oplog still has it");
-  }, { timeout: 60_000, interval: 100 });
+  }, { interval: 100 });
 }
 
 /** A relay has copied, followed and stopped; then the oplog has moved on, with changes of each kind in it. */
@@ -53,7 +53,7 @@ async function lost(context: OwnContext): Promise<void> {
 }
 
 ownMongodbTest(
-  "relay() takes a new snapshot when the history is lost, and removes what is gone",
+  "relay() takes a new snapshot when the history is lost, and removes stale rows",
   async (context) => {
     await lost(context);
     const running = context.relay();
@@ -73,7 +73,7 @@ ownMongodbTest(
 );
 
 ownMongodbTest(
-  "relay() removes what is gone although it is killed as it takes a new snapshot",
+  "relay() removes stale rows although it is killed during the new snapshot",
   async (context) => {
     await lost(context);
     for (
@@ -89,13 +89,13 @@ ownMongodbTest(
     }
     const last = context.relay(["--lease", "1s"]);
     await last.waitForLine(/Ready/);
-    await inStep(context, { timeout: 5_000 });
+    await inStep(context);
     assert.equal((await oidsOf(context, context.table)).length, 1_100);
   },
   TINY,
 );
 
-ownMongodbTest("relay() stops with --on-history-lost fail, and says since when", async (context) => {
+ownMongodbTest("relay() stops with --on-history-lost fail, and reports since when", async (context) => {
   await lost(context);
   const rows = await oidsOf(context, context.table);
   const running = context.relay(["--on-history-lost", "fail"]);
@@ -183,7 +183,7 @@ for (
   ]]] as const
 ) {
   ownMongodbTest(
-    `relay() takes a new snapshot where a collection is gone meanwhile, with --on-drop ${onDrop}`,
+    `relay() takes a new snapshot although a collection was dropped, with --on-drop ${onDrop}`,
     async (context) => {
       const { database, schema, mongodb } = context;
       const flags = ["--database", database, "--table", `${schema}.{collection}`, "--on-drop", onDrop];
@@ -210,7 +210,7 @@ for (
 }
 
 ownMongodbTest(
-  "relay() keeps a table that a collection which is gone had before one that is there",
+  "relay() keeps a table that a dropped collection had before an existing one",
   async (context) => {
     const { database, schema, mongodb, sql } = context;
     const flags = ["--database", database, "--table", `${schema}.{collection}`];

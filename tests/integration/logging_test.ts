@@ -51,7 +51,7 @@ for (const target of ["/dev/full", "&-"]) {
 }
 
 mongodbTest(
-  "the program does its work if nobody reads its log",
+  "the program works on if its log is not read",
   async ({ mongodb, mongodbUrl, database }) => {
     const child = new Deno.Command(Deno.execPath(), {
       args: ["run", "-A", "--quiet", PROGRAM, "db-workload", "--count", "20", "--database", database],

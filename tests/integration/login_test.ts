@@ -1,4 +1,4 @@
-/** How one logs in: to CrateDB by certificate and by token, to MongoDB by certificate; and what is said when it fails. */
+/** Logins to CrateDB by certificate and by token, to MongoDB by certificate, and the errors. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { run, start } from "../../dev/process/program.ts";
@@ -85,7 +85,7 @@ Deno.test({
         ],
       ];
       for (const [what, variables, message, hint] of refusals) {
-        await test.step(`over ${transport}, with ${what}, an error says so`, async () => {
+        await test.step(`over ${transport}, with ${what}, an error`, async () => {
           const attempt = userOf({ ...variables, CRATEDB_URL: url(USERS.certificate) });
           await assert.rejects(attempt, (error) => {
             const told = describe(error);
@@ -123,7 +123,7 @@ Deno.test({
       for (const secret of secrets) assert.ok(!text.includes(secret), text);
     };
 
-    await test.step("a relay follows MongoDB by certificate and writes by token, and tells nobody", async () => {
+    await test.step("a relay follows MongoDB by certificate and writes by token, and logs neither", async () => {
       const env = { ...byToken, MONGODB_URL: withTls("MONGODB-X509") };
       const running = start(["cdc-relay", ...flags, "--listen", "127.0.0.1:0", "-v"], { env });
       await using _ = running;
@@ -152,7 +152,7 @@ Deno.test({
       assert.equal(code, 0, stderr);
     });
 
-    await test.step("a token that has expired is refused, and is not told", async () => {
+    await test.step("an expired token is refused, and not logged", async () => {
       await Deno.writeTextFile(tokenFile, expired);
       const { code, stdout, stderr } = await run(["status"], { env: byToken });
       assert.match(stderr, /CrateDB refused the login: .*expired/);
@@ -160,7 +160,7 @@ Deno.test({
       isSilent(stdout + stderr);
     });
 
-    await test.step("MONGODB-AWS says which package it needs", async () => {
+    await test.step("MONGODB-AWS names the package that it needs", async () => {
       const env = { ...byToken, MONGODB_URL: withTls("MONGODB-AWS") };
       await Deno.writeTextFile(tokenFile, token);
       const { code, stderr } = await run(["cdc-relay", ...flags], { env });

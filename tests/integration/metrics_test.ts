@@ -26,7 +26,7 @@ async function proxyTo(target: string, defaultPort: number) {
   return { proxy, url: url.href, [Symbol.asyncDispose]: () => proxy[Symbol.asyncDispose]() };
 }
 
-cratedbTest("cdc-relay --listen tells what it has done, and whether it is ready", async (context) => {
+cratedbTest("cdc-relay --listen reports what it has done, and whether it is ready", async (context) => {
   const { mongodb, database, schema, table, httpUrl, relay } = context;
   await using proxied = await proxyTo(httpUrl, 4_200);
   const { proxy, url } = proxied;

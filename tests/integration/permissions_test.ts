@@ -15,7 +15,7 @@ assert.ok(net && env && read);
 /** The set as flags of Deno. */
 const FLAGS = ["--allow-net", "--allow-env", "--allow-read", ...sys.map((name) => `--allow-sys=${name}`)];
 
-/** The MongoDB driver asks for it only where it finds itself in a container. */
+/** The MongoDB driver asks for it only in a container. */
 const IN_CONTAINERS = "--allow-sys=uid";
 
 for (const transport of transports) {

@@ -250,7 +250,7 @@ postgresqlTest("relay() keeps collections apart whose long names differ at their
   assert.equal((await tablesIn(context, schema)).length, 4);
 });
 
-/** Tables that don't fit, and what is said of them. */
+/** Tables that don't fit, and the errors. */
 const SHAPES: Readonly<Record<string, RegExp>> = {
   "oid TEXT, data JSONB": /`oid` is not its primary key/,
   "oid TEXT, n INT, data JSONB, PRIMARY KEY (oid, n)": /`oid` is not its primary key/,
@@ -316,7 +316,7 @@ const SECRET = "hunter2secret";
 
 interface Refusal {
   readonly code: string;
-  /** As PostgreSQL says it. */
+  /** In the words of PostgreSQL. */
   readonly says: string;
   readonly message: RegExp;
   readonly hint: RegExp;
@@ -344,7 +344,7 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
 };
 
 for (const [what, { code, says, ...told }] of Object.entries(REFUSALS)) {
-  postgresqlTest(`main() says so when PostgreSQL says that ${what}`, async ({ runRelay }) => {
+  postgresqlTest(`main() reports that ${what} in PostgreSQL`, async ({ runRelay }) => {
     using server = refusingPostgresql(code, says);
     const outcome = await runRelay([], {
       CRATEDB_URL: `postgresql://me:${SECRET}@127.0.0.1:${server.port}/nosuch`,
@@ -353,7 +353,7 @@ for (const [what, { code, says, ...told }] of Object.entries(REFUSALS)) {
   });
 }
 
-postgresqlTest("main() says so when PostgreSQL cannot be reached", async ({ runRelay }) => {
+postgresqlTest("main() reports that PostgreSQL cannot be reached", async ({ runRelay }) => {
   const port = freePort();
   const outcome = await runRelay([], { CRATEDB_URL: `postgresql://me:${SECRET}@127.0.0.1:${port}/db` });
   assertTold(outcome, {

@@ -1,4 +1,4 @@
-/** What a user of MongoDB has to be allowed: no more than the documentation says. */
+/** The privileges that a user of MongoDB needs: no more than the documentation has. */
 import assert from "node:assert/strict";
 import type { Document } from "mongodb";
 import { eventually } from "../../dev/servers/eventually.ts";
@@ -10,7 +10,7 @@ const AUTH = { binary: true, auth: true };
 const ACTIONS = ["find", "changeStream"];
 
 interface Rights {
-  /** What the user may do, and where. */
+  /** What the user may do, and with which resource. */
   readonly privileges: (database: string) => readonly Document[];
   readonly roles?: (database: string) => readonly Document[];
   readonly flags: (database: string) => readonly string[];
@@ -106,7 +106,7 @@ const LACKING: Readonly<Record<string, readonly string[]>> = {
 };
 
 for (const [missing, actions] of Object.entries(LACKING)) {
-  ownMongodbTest(`relay() says what it is not allowed without ${missing}`, async (own) => {
+  ownMongodbTest(`relay() reports what it is not allowed without ${missing}`, async (own) => {
     await own.mongodb.db(own.database).collection("data").insertOne({ n: 1 });
     const url = await grant(own, {
       privileges: (db) => [{ resource: { db, collection: "data" }, actions }],

@@ -48,7 +48,7 @@ for (const { columns, transport, documents } of RUNS) {
       await db.collection<{ _id: number }>("data").deleteMany({ _id: { $mod: [31, from / BATCH] } });
       if (from === 0) await inStep(context);
     }
-    await inStep(context, { timeout: 60_000, interval: 500 }).catch((error) => {
+    await inStep(context, { interval: 500 }).catch((error) => {
       throw new Error(running.stderr.join("\n"), { cause: error });
     });
     assert.deepEqual(await sql("SELECT oid, error FROM cdc_dead_letter"), []);

@@ -15,7 +15,7 @@ const collection = ({ mongodb, database }: CratedbContext) =>
 const documents = (count: number, name: string) =>
   Array.from({ length: count }, (_, n) => ({ _id: `${name} ${n}`, n }));
 
-/** Documents that there are first. */
+/** The first documents. */
 const OLD = 2_000;
 const fill = (context: CratedbContext) => collection(context).insertMany(documents(OLD, "old"));
 
@@ -29,7 +29,7 @@ const CHANGES: Readonly<Record<string, (context: CratedbContext) => Promise<unkn
   },
   "drop and other documents of the same keys": async (context) => {
     await collection(context).drop();
-    // As `mongorestore --drop` does.
+    // Like `mongorestore --drop`.
     await context.mongodb.db(context.database).createCollection("data");
     await collection(context).insertMany(
       documents(OLD, "old").slice(OLD / 2).map(({ _id }) => ({ _id, n: -1 })),

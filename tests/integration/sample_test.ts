@@ -25,7 +25,7 @@ const ALLOWED: Readonly<Record<string, boolean>> = { "allows disk use": true, "d
 
 for (const [what, allowDiskUseByDefault] of Object.entries(ALLOWED)) {
   ownMongodbTest(
-    `relay() starts where a sample does not fit into memory and the server ${what}`,
+    `relay() starts if a sample does not fit into memory and the server ${what}`,
     async (context) => {
       await setParameter(context.mongodb, {
         allowDiskUseByDefault,
@@ -73,7 +73,7 @@ for (const code of CODES) {
 
 for (const code of [13, 18]) {
   ownMongodbTest(
-    `relay() ends where a sample is refused for lack of rights, code ${code}`,
+    `relay() ends if a sample is refused for lack of rights, code ${code}`,
     async (context) => {
       await fill(context, "data", { documents: 1 });
       const { mongodb, database } = context;

@@ -45,11 +45,12 @@ cratedbTest("relay() copies in lanes while documents change", async (context) =>
   await insertMixed(data, COUNT);
   const stop = new AbortController();
   const load = mixedLoad(data, { count: COUNT, signal: stop.signal, bulk: 50 });
-  const running = context.relay(["--batch-size", "500"]);
+  // So the copy takes two seconds at least.
+  const running = context.relay(["--batch-size", "500", "--snapshot-rate", `${COUNT / 2}`]);
   await running.waitForLine(/Snapshot done documents=/, { timeout: 120_000 });
   stop.abort();
-  assert.ok(await load > 200, "there was no load");
-  await inStep(context, { timeout: 60_000, interval: 250 });
+  assert.ok(await load > 200, "the load was too small");
+  await inStep(context, { interval: 250 });
   assert.equal((await running.kill()).code, 0, running.stderr.join("\n"));
   assert.deepEqual(await compare(context), []);
   assert.deepEqual(await context.sql(NO_LETTERS), []);
@@ -59,12 +60,12 @@ cratedbTest("relay() goes on with each lane where it was killed", async (context
   const [chunk, lanes] = [100, 4];
   await insertMixed(collectionOf(context), COUNT);
   const flags = ["--lease", "1s", "--batch-size", `${chunk}`, "--save-interval", "0ms"];
-  const first = context.relay([...flags, "--refresh-interval", "50ms"]);
-  await eventually(async () => assert.ok(await countRows(context) > COUNT / 4), { interval: 5 });
+  const first = context.relay([...flags, "--refresh-interval", "50ms", "--snapshot-rate", "4000"]);
+  await eventually(async () => assert.ok(await countRows(context) > COUNT / 10), { interval: 5 });
   await first.kill("SIGKILL");
   const written = (await oidsOf(context, context.table)).length;
   const saved = await savedSnapshot(context);
-  assert.ok(saved && saved.documents < COUNT, "the copy was over");
+  assert.ok(saved && saved.documents < COUNT);
   const ranges = saved.ranges[`${context.database}.data`] ?? [];
   // A range that has not begun begins at the end of the one before it.
   const bounds = new Set([null, ...ranges.map(({ upTo }) => upTo)]);
@@ -116,7 +117,7 @@ cratedbTest("relay() keeps the documents that no row can hold, of all lanes", as
   const isBad = (_id: number) => _id % 1_000 === 10;
   await data.insertMany(Array.from({ length: COUNT }, (_, _id) => ({ _id, n: isBad(_id) ? 100 : 7 })));
   const running = relay(["--batch-size", "500"]);
-  await running.waitForLine(/Snapshot done/, { timeout: 60_000 });
+  await running.waitForLine(/Snapshot done/);
   await running.kill();
   await sql("REFRESH TABLE cdc_dead_letter");
   const letters = (await sql("SELECT oid FROM cdc_dead_letter")).map(({ oid }) => Number(oid));
@@ -139,7 +140,7 @@ for (const lanes of [1, 4]) {
     ], {
       env: { MONGODB_URL: slow.url },
     });
-    await running.waitForLine(new RegExp(`Snapshot done documents=${COUNT} `), { timeout: 60_000 });
+    await running.waitForLine(new RegExp(`Snapshot done documents=${COUNT} `));
     assert.equal((await running.status).code, 0, running.stderr.join("\n"));
     assert.equal(slow.mostAtOnce, lanes);
     assert.deepEqual(await compare(context), []);
@@ -168,13 +169,13 @@ cratedbTest("relay() reads several collections at once", async (context) => {
 cratedbTest("relay() follows the stream while the rate holds the snapshot back", async (context) => {
   const data = collectionOf(context);
   await insertMixed(data, 2_000);
-  const running = context.relay(["--snapshot-rate", "20"]);
+  const running = context.relay(["--snapshot-rate", "10"]);
   await eventually(async () => assert.ok(await countRows(context) > 0), { interval: 20 });
   await data.insertOne({ _id: "zzz: read last", n: 1, v: 0 });
   await eventually(async () => {
     assert.ok((await oidsOf(context, context.table)).includes("zzz: read last"));
   });
-  assert.ok(await countRows(context) < 2_000, "the copy was over");
+  assert.ok(await countRows(context) < 2_000);
   assert.equal((await running.kill()).code, 0, running.stderr.join("\n"));
   const saved = await savedSnapshot(context);
   assert.ok(saved && saved.documents < 2_000);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { BSON } from "mongodb";
 import { eventually } from "../../dev/servers/eventually.ts";
 import { compare, inStep } from "../support/compare.ts";
-import { type CratedbContext, cratedbTest, transports } from "../support/cratedb_harness.ts";
+import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
 import { countRows, oidsOf, runRelay } from "../support/follow.ts";
 import { holdAll, TEST_COMMANDS } from "../support/fail_point.ts";
 import { ownMongodbTest } from "../support/own_mongodb.ts";
@@ -28,35 +28,39 @@ async function savedSnapshot({ sql }: CratedbContext): Promise<Snapshot | null> 
   return row?.snapshot ? JSON.parse(String(row.snapshot)) : null;
 }
 
-for (const transport of transports) {
-  cratedbTest(`relay() copies keys of all types under load, over ${transport}`, async (context) => {
-    const data = collectionOf(context);
-    await insertMixed(data, COUNT);
-    const stop = new AbortController();
-    const load = mixedLoad(data, { count: COUNT, signal: stop.signal });
-    const running = context.relay(["--batch-size", "500"], { transport });
-    const copied = await running.waitForLine(/Snapshot done documents=/, { timeout: 60_000 });
-    stop.abort();
-    assert.ok(await load > 500, "there was no load");
-    assert.ok(Number(/documents=(\d+)/.exec(copied)?.[1]) > COUNT / 2, copied);
-    await inStep(context, { timeout: 60_000, interval: 250 });
-    assert.equal((await running.kill()).code, 0, running.stderr.join("\n"));
-    assert.deepEqual(await compare(context), []);
-    assert.equal(await savedSnapshot(context), null);
-    assert.deepEqual(await context.sql("SELECT oid, error FROM cdc_dead_letter"), []);
-  });
-}
+cratedbTest("relay() copies keys of all types under load, over wire", async (context) => {
+  const data = collectionOf(context);
+  await insertMixed(data, COUNT);
+  const stop = new AbortController();
+  const load = mixedLoad(data, { count: COUNT, signal: stop.signal });
+  // So the copy takes three seconds at least.
+  const flags = ["--batch-size", "500", "--snapshot-rate", `${COUNT / 3}`];
+  const running = context.relay(flags, { transport: "wire" });
+  const copied = await running.waitForLine(/Snapshot done documents=/);
+  stop.abort();
+  assert.ok(await load > 500, "the load was too small");
+  assert.ok(Number(/documents=(\d+)/.exec(copied)?.[1]) > COUNT / 2, copied);
+  await inStep(context, { interval: 250 });
+  assert.equal((await running.kill()).code, 0, running.stderr.join("\n"));
+  assert.deepEqual(await compare(context), []);
+  assert.equal(await savedSnapshot(context), null);
+  assert.deepEqual(await context.sql("SELECT oid, error FROM cdc_dead_letter"), []);
+});
 
 cratedbTest("relay() leaves out documents that are deleted while it copies", async (context) => {
   const data = collectionOf(context);
   await insertMixed(data, 4_000);
-  const running = context.relay(["--batch-size", "50", "--statement-rows", "50"]);
+  const flags = ["--batch-size", "50", "--statement-rows", "50"];
+  const slow = context.relay([...flags, "--snapshot-rate", "100"]);
   await eventually(async () => assert.ok(await countRows(context) > 0), { interval: 5 });
   // From both ends of the order: what was copied already, and what was not.
   for (const order of [1, -1] as const) {
     const ids = await data.find({}, { projection: { _id: 1 } }).sort({ _id: order }).limit(1_000).toArray();
     await data.deleteMany({ _id: { $in: ids.map(({ _id }) => _id) } } as never);
   }
+  assert.equal((await slow.kill()).code, 0);
+  const running = context.relay(flags);
+  await running.waitForLine(/Resuming from the saved position/);
   await running.waitForLine(/Snapshot done/);
   await inStep(context);
   assert.equal((await oidsOf(context, context.table)).length, 2_000);
@@ -67,12 +71,12 @@ cratedbTest("relay() goes on with a copy within one chunk of where it was killed
   const [count, chunk] = [10_000, 200];
   await insertMixed(data, count);
   const flags = ["--lease", "1s", "--batch-size", `${chunk}`, "--save-interval", "0ms"];
-  const first = context.relay([...flags, "--refresh-interval", "50ms"]);
-  await eventually(async () => assert.ok(await countRows(context) > count / 10), { interval: 5 });
+  const first = context.relay([...flags, "--refresh-interval", "50ms", "--snapshot-rate", "1000"]);
+  await eventually(async () => assert.ok(await countRows(context) > count / 20), { interval: 5 });
   await first.kill("SIGKILL");
   const written = (await oidsOf(context, context.table)).length;
   const saved = await savedSnapshot(context);
-  assert.ok(saved && saved.documents < count, "the copy was over");
+  assert.ok(saved && saved.documents < count);
   // One chunk may be written while the one before it is saved.
   assert.ok(written - saved.documents <= 2 * chunk, `${written} written, ${saved.documents} saved`);
 
@@ -91,13 +95,13 @@ cratedbTest("relay() stops in the middle of a copy, and goes on with it", async 
   await insertMixed(data, count);
   const flags = ["--batch-size", "100", "--refresh-interval", "20ms"];
   let upserts = 0;
-  for (const moment of [1, 1_000, 2_000]) {
-    const running = context.relay(flags);
+  for (const moment of [1, 500, 1_000]) {
+    const running = context.relay([...flags, "--snapshot-rate", "1000"]);
     await eventually(async () => assert.ok(await countRows(context) >= moment), { interval: 5 });
     assert.equal((await running.kill()).code, 0, running.stderr.join("\n"));
     upserts += Number(/upserts=(\d+)/.exec(await running.waitForLine(/Stopped/))?.[1]);
   }
-  assert.ok(upserts < count, "the copy was over");
+  assert.ok(upserts < count, `${upserts} of ${count} documents copied`);
   const last = context.relay(flags);
   await last.waitForLine(/Snapshot done/);
   await inStep(context);
@@ -107,7 +111,7 @@ cratedbTest("relay() stops in the middle of a copy, and goes on with it", async 
 });
 
 cratedbTest(
-  "relay() with --snapshot always removes what is gone, also when its position is gone",
+  "relay() with --snapshot always removes stale rows, also without a position",
   async (context) => {
     const data = collectionOf(context);
     await insertMixed(data, 300);
@@ -119,7 +123,7 @@ cratedbTest(
     await context.sql("DELETE FROM cdc_position");
     const second = context.relay(["--snapshot", "always"]);
     await second.waitForLine(/Ready/);
-    await inStep(context, { timeout: 5_000 });
+    await inStep(context);
     assert.equal((await oidsOf(context, context.table)).length, 200);
   },
 );
@@ -138,34 +142,32 @@ cratedbTest(
     await context.sql("DELETE FROM cdc_position");
 
     const flags = ["--lease", "1s", "--batch-size", "50", "--save-interval", "0ms"];
-    const second = context.relay([...flags, "--snapshot", "always"]);
+    const second = context.relay([...flags, "--snapshot", "always", "--snapshot-rate", "500"]);
     await eventually(async () => assert.ok((await savedSnapshot(context))?.documents), { interval: 10 });
     await second.kill("SIGKILL");
-    assert.ok(await savedSnapshot(context), "the copy was over");
+    assert.ok(await savedSnapshot(context));
     const third = context.relay([...flags, "--snapshot", "never"]);
     await third.waitForLine(/Snapshot done/);
-    await inStep(context, { timeout: 5_000 });
+    await inStep(context);
     assert.equal((await third.kill()).code, 0);
   },
 );
 
-for (const transport of transports) {
-  cratedbTest(`relay() copies and exits with --snapshot only, over ${transport}`, async (context) => {
-    const data = collectionOf(context);
-    await insertMixed(data, 3_000);
-    const flags = [...target(context), "--snapshot", "only"];
-    const first = await runRelay(context, flags, { transport });
-    assert.equal(first.code, 0, first.stderr);
-    assert.match(first.stderr, /Snapshot done documents=3000/);
-    assert.deepEqual(await compare(context), []);
+cratedbTest("relay() copies and exits with --snapshot only", async (context) => {
+  const data = collectionOf(context);
+  await insertMixed(data, 3_000);
+  const flags = [...target(context), "--snapshot", "only"];
+  const first = await runRelay(context, flags);
+  assert.equal(first.code, 0, first.stderr);
+  assert.match(first.stderr, /Snapshot done documents=3000/);
+  assert.deepEqual(await compare(context), []);
 
-    await data.deleteMany({ n: { $lt: 100 } });
-    await data.insertOne(mixed(3_000) as never);
-    const second = await runRelay(context, flags, { transport });
-    assert.equal(second.code, 0, second.stderr);
-    assert.deepEqual(await compare(context), []);
-  });
-}
+  await data.deleteMany({ n: { $lt: 100 } });
+  await data.insertOne(mixed(3_000) as never);
+  const second = await runRelay(context, flags);
+  assert.equal(second.code, 0, second.stderr);
+  assert.deepEqual(await compare(context), []);
+});
 
 cratedbTest("relay() copies what comes after a document that a reply had no room for", async (context) => {
   const { mongodb, database, relay } = context;
@@ -195,7 +197,7 @@ cratedbTest("relay() follows from now on with --snapshot never", async (context)
   assert.ok(!running.stderr.some((line) => /Snapshot done/.test(line)));
 });
 
-cratedbTest("relay() removes what is gone when its position is gone", async (context) => {
+cratedbTest("relay() removes stale rows without a position", async (context) => {
   const data = collectionOf(context);
   await insertMixed(data, 100);
   const first = context.relay();
@@ -206,7 +208,7 @@ cratedbTest("relay() removes what is gone when its position is gone", async (con
   await context.sql("DELETE FROM cdc_position");
   const second = context.relay();
   await second.waitForLine(/Ready/);
-  await inStep(context, { timeout: 5_000 });
+  await inStep(context);
   assert.equal((await second.kill()).code, 0);
 });
 
@@ -235,7 +237,7 @@ cratedbTest("relay() removes and widens rows whose keys CrateDB has two orders f
 });
 
 cratedbTest(
-  "relay() copies at each start with --snapshot always, and removes what is gone",
+  "relay() copies at each start with --snapshot always, and removes stale rows",
   async (context) => {
     const { sql, schema, table } = context;
     const data = collectionOf(context);

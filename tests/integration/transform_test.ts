@@ -113,7 +113,7 @@ cratedbTest("relay() takes what --filter matches, as copy and as change", async 
         "--filter",
         filter,
       ]);
-      await running.waitForLine(/Ready/, { timeout: 60_000 });
+      await running.waitForLine(/Ready/);
       assert.deepEqual(await oids(), expected, filter);
       await collection.deleteMany({});
       await eventually(async () => assert.deepEqual(await oids(), [], filter));
@@ -176,28 +176,31 @@ for (const [what, { flags, expected }] of Object.entries(SHAPES)) {
   });
 }
 
-/** Flags that may and that may not change `_id`, as far as the relay can tell. */
+/** Flags that may and that may not change `_id`, as far as the relay can find out. */
 const KEEPING = [["--omit", "x"], ["--pipeline", '[{"$replaceWith": "$$ROOT"}]']] as const;
 
 for (const flags of KEEPING) {
-  cratedbTest(`relay() tells keys apart that a collation holds equal, with ${flags[0]}`, async (context) => {
-    const { mongodb, database } = context;
-    const data = await mongodb.db(database).createCollection<Document>("data", {
-      collation: { locale: "en", strength: 2 },
-    });
-    const ids = (...ids: string[]) => ids.map((_id) => ({ _id, n: 1 })) as never[];
-    await data.insertMany(ids("a", "B", "c", "ü"));
-    // An event by itself, so that the document which has the equal key is not asked for with it.
-    const start = () => context.relay([...flags, "--batch-size", "1"]);
-    const first = start();
-    await first.waitForLine(/Ready/);
-    assert.equal((await first.kill()).code, 0, first.stderr.join("\n"));
-    await data.deleteMany({ _id: { $in: ["a", "b"] } } as never);
-    await data.insertMany(ids("A", "b"));
-    const again = start();
-    await seen(context, Object.fromEntries(["A", "b", "c", "ü"].map((_id) => [_id, { _id, n: 1 }])));
-    assert.equal((await again.kill()).code, 0, again.stderr.join("\n"));
-  });
+  cratedbTest(
+    `relay() distinguishes keys that are equal in a collation, with ${flags[0]}`,
+    async (context) => {
+      const { mongodb, database } = context;
+      const data = await mongodb.db(database).createCollection<Document>("data", {
+        collation: { locale: "en", strength: 2 },
+      });
+      const ids = (...ids: string[]) => ids.map((_id) => ({ _id, n: 1 })) as never[];
+      await data.insertMany(ids("a", "B", "c", "ü"));
+      // A single event, so that the document which has the equal key is not asked for with it.
+      const start = () => context.relay([...flags, "--batch-size", "1"]);
+      const first = start();
+      await first.waitForLine(/Ready/);
+      assert.equal((await first.kill()).code, 0, first.stderr.join("\n"));
+      await data.deleteMany({ _id: { $in: ["a", "b"] } } as never);
+      await data.insertMany(ids("A", "b"));
+      const again = start();
+      await seen(context, Object.fromEntries(["A", "b", "c", "ü"].map((_id) => [_id, { _id, n: 1 }])));
+      assert.equal((await again.kill()).code, 0, again.stderr.join("\n"));
+    },
+  );
 }
 
 interface Refusal {
@@ -291,7 +294,7 @@ for (const [what, { flags, code, message }] of Object.entries(REFUSALS)) {
 }
 
 cratedbTest(
-  "relay() refuses a filter that MongoDB refuses, before there is a collection",
+  "relay() refuses a filter that MongoDB refuses, before the collection exists",
   async (context) => {
     await using running = startRelay(context, [
       "--database",

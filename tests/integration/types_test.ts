@@ -16,7 +16,7 @@ interface Type {
   readonly value: unknown;
   /** The JSON that stands for it in the row. */
   readonly json: string;
-  /** The column made for it; none where a value cannot be in a typed column. */
+  /** The column made for it; none if a value cannot be in a typed column. */
   readonly column?: string;
 }
 

@@ -54,7 +54,7 @@ interface Failing {
   readonly stages: readonly Document[];
   /** Fields of a document that MongoDB cannot transform. */
   readonly bad: Document;
-  /** What the letter says of the cause. */
+  /** The cause in the dead letter. */
   readonly error: RegExp;
 }
 
@@ -77,7 +77,7 @@ const FAILING: Readonly<Record<string, Failing>> = {
 };
 
 for (const [what, { stages, bad, error }] of Object.entries(FAILING)) {
-  cratedbTest(`relay() keeps a document as a dead letter where the pipeline ${what}`, async (context) => {
+  cratedbTest(`relay() keeps a document as a dead letter if the pipeline ${what}`, async (context) => {
     const data = collectionOf(context);
     const fine = Array.from({ length: 200 }, (_, n) => ({ _id: `fine ${n}`, secret: "1" }));
     await data.insertMany(

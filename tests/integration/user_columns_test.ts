@@ -11,7 +11,7 @@ const { Double, Int32 } = BSON;
 const collection = ({ mongodb, database }: CratedbContext) =>
   mongodb.db(database).collection<Document>("data");
 
-/** Columns of types that the relay makes none of: values that each takes as they are, and values that it does not. */
+/** Columns of types that the relay never makes: values that each takes as they are, and values that it does not. */
 const USERS_TYPES: Readonly<
   Record<string, { readonly fit: readonly unknown[]; readonly unfit: readonly unknown[] }>
 > = {

@@ -27,76 +27,74 @@ async function texts(
   );
 }
 
-for (const transport of transports) {
-  cratedbTest(`relay() shows a query every value of 20, 20.5 and 21, over ${transport}`, async (context) => {
-    const { relay, sql, table } = context;
-    const data = collection(context);
-    const running = relay([], { transport });
-    await running.waitForLine(/Ready/);
-    for (const [_id, t] of [20, 20.5, 21].entries()) {
-      await data.insertOne({ _id, t, n: 1 } as Document);
-      await inStep(context);
-    }
-    const seen = await sql(`SELECT count(data['t']) AS n, avg(data['t']) AS t FROM "${table}"`);
-    assert.deepEqual(seen, [{ n: 3, t: 20.5 }]);
-    assert.deepEqual(await sql(`SELECT DISTINCT pg_typeof(data['t']) AS type FROM "${table}"`), [
-      { type: "double precision" },
-    ]);
-    assert.match(await running.waitForLine(/Widened/), /Widened to DOUBLE PRECISION columns=.?data\['t'\]/);
-
-    await data.insertMany([{ _id: 3, t: 1 }, { _id: 4, t: 0.5, n: 0.5 }] as Document[]);
-    await data.updateOne({ _id: 0 } as Document, { $set: { t: 19.5 } });
-    await data.deleteOne({ _id: 2 } as Document);
-    assert.deepEqual(await texts(context), [
-      ["0", '{"_id":0,"n":1,"t":19.5}', "null"],
-      ["1", '{"_id":1,"n":1,"t":20.5}', "null"],
-      ["3", '{"_id":3,"t":1}', "null"],
-      ["4", '{"_id":4,"n":0.5,"t":0.5}', "null"],
-    ]);
-    assert.deepEqual(await columnTypes(context), {
-      _id: "bigint",
-      t: "double precision",
-      n: "double precision",
-    });
-    await assertNoLeftovers(context);
-    assert.equal((await running.kill()).code, 0);
-  });
-
-  cratedbTest(`relay() brings back what --widen off left in overflow, over ${transport}`, async (context) => {
-    const { relay } = context;
-    const data = collection(context);
-    const off = relay(["--widen", "off"], { transport });
-    await off.waitForLine(/Ready/);
-    await data.insertOne({ _id: 1, t: 20 } as Document);
+cratedbTest("relay() shows a query every value of 20, 20.5 and 21, over wire", async (context) => {
+  const { relay, sql, table } = context;
+  const data = collection(context);
+  const running = relay([], { transport: "wire" });
+  await running.waitForLine(/Ready/);
+  for (const [_id, t] of [20, 20.5, 21].entries()) {
+    await data.insertOne({ _id, t, n: 1 } as Document);
     await inStep(context);
-    await data.insertMany(
-      [{ _id: 2, t: 20.5, "a.b": 1 }, { _id: 3, t: "text" }, { _id: 4, t: -0.5 }, {
-        _id: 5,
-        t: NaN,
-      }] as Document[],
-    );
-    await inStep(context);
-    const warning =
-      /A column cannot store fractions; they go to overflow .*column=data\['t'\] reason="--widen is off"/;
-    await off.waitForLine(warning);
-    assert.equal(off.stderr.filter((line) => warning.test(line)).length, 1);
-    assert.deepEqual(await columnTypes(context), { _id: "bigint", t: "bigint" });
-    assert.equal((await off.kill()).code, 0);
+  }
+  const seen = await sql(`SELECT count(data['t']) AS n, avg(data['t']) AS t FROM "${table}"`);
+  assert.deepEqual(seen, [{ n: 3, t: 20.5 }]);
+  assert.deepEqual(await sql(`SELECT DISTINCT pg_typeof(data['t']) AS type FROM "${table}"`), [
+    { type: "double precision" },
+  ]);
+  assert.match(await running.waitForLine(/Widened/), /Widened to DOUBLE PRECISION columns=.?data\['t'\]/);
 
-    await relay([], { transport }).waitForLine(/Resuming from the saved position/);
-    await data.insertOne({ _id: 6, t: 20.25 } as Document);
-    assert.deepEqual(await texts(context), [
-      ["1", '{"_id":1,"t":20}', "null"],
-      ["2", '{"_id":2,"t":20.5}', '{"a.b":1}'],
-      ["3", '{"_id":3}', '{"t":"text"}'],
-      ["4", '{"_id":4,"t":-0.5}', "null"],
-      ["5", '{"_id":5}', '{"t":"NaN"}'],
-      ["6", '{"_id":6,"t":20.25}', "null"],
-    ]);
-    assert.deepEqual(await columnTypes(context), { _id: "bigint", t: "double precision" });
-    await assertNoLeftovers(context);
+  await data.insertMany([{ _id: 3, t: 1 }, { _id: 4, t: 0.5, n: 0.5 }] as Document[]);
+  await data.updateOne({ _id: 0 } as Document, { $set: { t: 19.5 } });
+  await data.deleteOne({ _id: 2 } as Document);
+  assert.deepEqual(await texts(context), [
+    ["0", '{"_id":0,"n":1,"t":19.5}', "null"],
+    ["1", '{"_id":1,"n":1,"t":20.5}', "null"],
+    ["3", '{"_id":3,"t":1}', "null"],
+    ["4", '{"_id":4,"n":0.5,"t":0.5}', "null"],
+  ]);
+  assert.deepEqual(await columnTypes(context), {
+    _id: "bigint",
+    t: "double precision",
+    n: "double precision",
   });
-}
+  await assertNoLeftovers(context);
+  assert.equal((await running.kill()).code, 0);
+});
+
+cratedbTest("relay() brings back what --widen off left in overflow", async (context) => {
+  const { relay } = context;
+  const data = collection(context);
+  const off = relay(["--widen", "off"]);
+  await off.waitForLine(/Ready/);
+  await data.insertOne({ _id: 1, t: 20 } as Document);
+  await inStep(context);
+  await data.insertMany(
+    [{ _id: 2, t: 20.5, "a.b": 1 }, { _id: 3, t: "text" }, { _id: 4, t: -0.5 }, {
+      _id: 5,
+      t: NaN,
+    }] as Document[],
+  );
+  await inStep(context);
+  const warning =
+    /A column takes no fractions; they go to overflow .*column=data\['t'\] reason="--widen is off"/;
+  await off.waitForLine(warning);
+  assert.equal(off.stderr.filter((line) => warning.test(line)).length, 1);
+  assert.deepEqual(await columnTypes(context), { _id: "bigint", t: "bigint" });
+  assert.equal((await off.kill()).code, 0);
+
+  await relay().waitForLine(/Resuming from the saved position/);
+  await data.insertOne({ _id: 6, t: 20.25 } as Document);
+  assert.deepEqual(await texts(context), [
+    ["1", '{"_id":1,"t":20}', "null"],
+    ["2", '{"_id":2,"t":20.5}', '{"a.b":1}'],
+    ["3", '{"_id":3}', '{"t":"text"}'],
+    ["4", '{"_id":4,"t":-0.5}', "null"],
+    ["5", '{"_id":5}', '{"t":"NaN"}'],
+    ["6", '{"_id":6,"t":20.25}', "null"],
+  ]);
+  assert.deepEqual(await columnTypes(context), { _id: "bigint", t: "double precision" });
+  await assertNoLeftovers(context);
+});
 
 interface Shape {
   readonly of: (value: unknown) => unknown;
@@ -137,40 +135,38 @@ const bare = (_id: number): string =>
     ]}}`,
   );
 
-for (const transport of transports) {
-  cratedbTest(`relay() widens columns in objects and arrays, over ${transport}`, async (context) => {
-    const data = collection(context);
-    await context.relay([], { transport }).waitForLine(/Ready/);
-    const misfits: readonly unknown[] = [BEYOND, BEYOND.negate(), "text"];
-    await data.insertMany([
-      document(0, new Int32(20)),
-      document(1, Long.fromString("-9007199254740992")),
-      ...misfits.map((value, at) => document(2 + at, value)),
-    ]);
-    await inStep(context);
-    await data.insertOne(document(5, new Double(20.5)));
-    const rows = await texts(context);
-    assert.deepEqual(rows.map(([, data]) => data), [
-      whole(0, 20),
-      whole(1, -9007199254740992),
-      ...misfits.map((_, at) => bare(2 + at)),
-      whole(5, 20.5),
-    ]);
-    assert.deepEqual(rows.map(([, , overflow]) => overflow === "null"), [
-      true,
-      true,
-      false,
-      false,
-      false,
-      true,
-    ]);
-    const types = await columnTypes(context);
-    for (const [name, { path = name, type = "double precision" }] of Object.entries(SHAPES)) {
-      assert.equal(types[path], type, path);
-    }
-    await assertNoLeftovers(context);
-  });
-}
+cratedbTest("relay() widens columns in objects and arrays, over wire", async (context) => {
+  const data = collection(context);
+  await context.relay([], { transport: "wire" }).waitForLine(/Ready/);
+  const misfits: readonly unknown[] = [BEYOND, BEYOND.negate(), "text"];
+  await data.insertMany([
+    document(0, new Int32(20)),
+    document(1, Long.fromString("-9007199254740992")),
+    ...misfits.map((value, at) => document(2 + at, value)),
+  ]);
+  await inStep(context);
+  await data.insertOne(document(5, new Double(20.5)));
+  const rows = await texts(context);
+  assert.deepEqual(rows.map(([, data]) => data), [
+    whole(0, 20),
+    whole(1, -9007199254740992),
+    ...misfits.map((_, at) => bare(2 + at)),
+    whole(5, 20.5),
+  ]);
+  assert.deepEqual(rows.map(([, , overflow]) => overflow === "null"), [
+    true,
+    true,
+    false,
+    false,
+    false,
+    true,
+  ]);
+  const types = await columnTypes(context);
+  for (const [name, { path = name, type = "double precision" }] of Object.entries(SHAPES)) {
+    assert.equal(types[path], type, path);
+  }
+  await assertNoLeftovers(context);
+});
 
 cratedbTest(
   "relay() widens arrays of objects with nulls and ends of ranges beside the values",
@@ -221,7 +217,7 @@ cratedbTest("relay() moves more rows than are read at once", async (context) => 
   assert.deepEqual(counts, { t: 1, o: 4_500 });
 });
 
-cratedbTest("relay() says which privileges widening lacks, and widens with them", async (context) => {
+cratedbTest("relay() reports which privileges widening lacks, and widens with them", async (context) => {
   const { relay, sql, schema, httpUrl } = context;
   const data = collection(context);
   const user = freshName();
@@ -307,10 +303,10 @@ cratedbTest(
 
 interface Kept {
   readonly args?: readonly string[];
-  /** The table that is there before; without one, the relay's. */
+  /** The table made by the user; without one, the relay's. */
   readonly columns?: string;
   readonly type?: string;
-  /** Of the one warning; none where the column is none that is widened. */
+  /** Of the one warning; none if the column is never widened. */
   readonly reason?: RegExp;
 }
 
@@ -319,7 +315,7 @@ const KEPT: Readonly<Record<string, Kept>> = {
     args: ["--widen-rows", "1"],
     reason: /it has 2 rows, more than --widen-rows/,
   },
-  "of a table that cannot be made again from what SHOW CREATE TABLE says": {
+  "of a table that cannot be made again from SHOW CREATE TABLE": {
     columns:
       `data OBJECT(DYNAMIC) AS (t BIGINT), overflow OBJECT(IGNORED), CONSTRAINT "is warm" CHECK (data['t'] > -274)`,
     reason: /CONSTRAINT/,
@@ -404,7 +400,7 @@ cratedbTest(
         });
       }
     }));
-    await inStep(context, { collections: COLLECTIONS, timeout: 60_000, interval: 250 }).catch((error) => {
+    await inStep(context, { collections: COLLECTIONS, interval: 250 }).catch((error) => {
       throw new Error(relays.flatMap(({ stderr }) => stderr).join("\n"), { cause: error });
     });
     assert.equal((await columnTypes(context)).number, "double precision");

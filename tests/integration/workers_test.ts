@@ -16,7 +16,7 @@ import { mongodbTest } from "../support/mongodb_harness.ts";
 import { postgresqlTest } from "../support/postgresql_harness.ts";
 import { documentReader, quietReader } from "../support/quiet_reader.ts";
 
-const LEASE = ["--lease", "2s", "--shards", "1"];
+const LEASE = ["--lease", "2s"];
 
 /** Starts one of the relays that divide a stream. */
 const startPart = ({ relay }: CratedbContext, part: string, args: readonly string[] = []) =>
@@ -155,7 +155,7 @@ cratedbTest(
       }
     })();
     await killed.kill("SIGKILL");
-    // It has a lease of its own until it ends, for which one that starts meanwhile would wait.
+    // It has its own lease until it ends, and a worker that starts before that would wait for it.
     assert.equal((await late.status).code, 1);
     await late.waitForLine(
       /Another relay follows the same documents, divided in another way: .*\(worker 0\/4\)/,

@@ -79,7 +79,7 @@ Deno.test("once both sides answer, a relay follows again, is ready, and shows no
       }
       relay.mongodb.become("answers");
       relay.cratedb.become("answers");
-      // What has been dropped meanwhile is read again at 8 documents a second.
+      // What was dropped in between is read again at 8 documents a second.
       await relay.pass(120 * SECOND);
       assert.deepEqual(relay.running.ended, undefined);
       assert.deepEqual(relay.ready, { isReady: true, why: "following, 0 s behind" });

@@ -20,7 +20,7 @@ interface CorpusFile {
     readonly (Readonly<Partial<Record<typeof FORMS[number], string>>> & { readonly description: string })[];
 }
 
-/** The folder; undefined if there is none. */
+/** The folder; undefined if it does not exist. */
 export const corpusFolder: string | undefined = Deno.env.get("BSON_CORPUS") || undefined;
 
 /**

@@ -3,7 +3,7 @@ import { isIP } from "node:net";
 import { join } from "node:path";
 
 export interface Authority extends AsyncDisposable {
-  /** Where all files are; it goes with the authority. */
+  /** The folder of all files; it is removed with the authority. */
   readonly folder: string;
   /** PEM file of the authority's own certificate. */
   readonly ca: string;

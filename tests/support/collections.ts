@@ -8,14 +8,12 @@ import type { Running } from "../../dev/process/program.ts";
 
 export type Document = { _id: string; n?: number };
 
-/** Flags: all collections of the test's database, each in the table of its name in the test's schema, of one shard. */
+/** Flags: all collections of the test's database, each in the table of its name in the test's schema. */
 export const whole = ({ database, schema }: CratedbContext) => [
   "--database",
   database,
   "--table",
   `${schema}.{collection}`,
-  "--shards",
-  "1",
 ];
 
 export const collectionOf = ({ mongodb, database }: CratedbContext, name: string) =>

@@ -1,4 +1,4 @@
-/** Whether a table is what a collection says: each document's row right, and no row beside. */
+/** Whether a table equals a collection: a correct row for each document, and no other row. */
 import assert from "node:assert/strict";
 import { fieldsByName } from "../../lib/bson/bson.ts";
 import { normalizeDocument, normalizeRow } from "../../lib/mapping/normalize.ts";
@@ -7,7 +7,7 @@ import { quoteTable } from "../../lib/sink/sql/names.ts";
 import { eventually, type EventuallyOptions } from "../../dev/servers/eventually.ts";
 import type { CratedbContext } from "./cratedb_harness.ts";
 
-/** What differs of one key, as canonical JSON; undefined where there is no document or no row. */
+/** What differs of one key, as canonical JSON; undefined without a document or a row. */
 export interface Difference {
   readonly oid: string;
   readonly document: string | undefined;

@@ -3,7 +3,7 @@ import { queryCratedb, type Row } from "../../dev/servers/query_cratedb.ts";
 import { cratedbReady } from "../../dev/servers/start_cratedb.ts";
 import { mongodbReady } from "../../dev/servers/start_mongodb.ts";
 import { CRATEDB, type Dialect } from "../../lib/sink/sql/dialect.ts";
-import { defaultFlags } from "./default_flags.ts";
+import { defaultFlags, ONE_SHARD } from "./default_flags.ts";
 import { freshName, type MongodbContext, mongodbContext, sharedMongodb } from "./mongodb_harness.ts";
 import { type Outcome, run, type Running, start } from "../../dev/process/program.ts";
 import { sharedServer } from "./shared_server.ts";
@@ -25,7 +25,7 @@ export interface RelayOptions {
 
 /** What a test of the whole way gets. The names are of this test alone; what they name is dropped afterwards. */
 export interface CratedbContext extends MongodbContext {
-  /** Where both URLs look for tables that name no schema. */
+  /** The schema in which both URLs look for tables. */
   readonly schema: string;
   readonly table: string;
   readonly httpUrl: string;
@@ -34,8 +34,8 @@ export interface CratedbContext extends MongodbContext {
   /** A statement over HTTP, see {@linkcode queryCratedb}. */
   sql(statement: string, args?: readonly unknown[]): Promise<Row[]>;
   /**
-   * Starts `cdc-relay` from `database.data` to `schema.table`. A flag for one of these in `args` takes its place, and
-   * `--database` that of the collection too. Killed at the end of the test.
+   * Starts `cdc-relay` from `database.data` to `schema.table`, a table of one shard. A flag for one of these in `args`
+   * takes its place, and `--database` that of the collection too. Killed at the end of the test.
    */
   relay(args?: readonly string[], options?: RelayOptions): Running;
   /** Runs `verify` of what `relay()` follows, with the same flags. */
@@ -74,7 +74,7 @@ export function faultTest(name: string, test: (context: FaultContext) => unknown
 }
 
 interface RegisterOptions {
-  /** The servers are there, but the test cannot use them, or lacks something else. @default {false} */
+  /** The servers exist, but the test cannot use them or lacks something. @default {false} */
   readonly unfit?: boolean;
 }
 
@@ -108,7 +108,10 @@ function cratedbContext(stack: AsyncDisposableStack): CratedbContext {
   const sql: CratedbContext["sql"] = (statement, args) => queryCratedb(urls.http, statement, args);
   stack.defer(() => dropTables(schema, sql));
   const target = { database: source.database, collection: "data", table: `${schema}.${table}` };
-  const flags = (args: readonly string[]) => [...defaultFlags(target, args), ...args];
+  const flags = (
+    args: readonly string[],
+    more = {},
+  ) => [...defaultFlags({ ...target, ...more }, args), ...args];
   const settings = ({ transport = "http", env = {} }: RelayOptions) => ({
     MONGODB_URL: source.mongodbUrl,
     [URL_VARIABLES[transport]]: urls[transport],
@@ -123,7 +126,7 @@ function cratedbContext(stack: AsyncDisposableStack): CratedbContext {
     dialect: CRATEDB,
     sql,
     relay: (args = [], options = {}) =>
-      stack.use(start(["cdc-relay", ...flags(args)], { env: settings(options) })),
+      stack.use(start(["cdc-relay", ...flags(args, ONE_SHARD)], { env: settings(options) })),
     verify: (args = [], options = {}) => run(["verify", ...flags(args)], { env: settings(options) }),
   };
 }
@@ -135,14 +138,10 @@ async function dropTables(schema: string, sql: CratedbContext["sql"]): Promise<v
     [schema],
   );
   const open = 'SET ("blocks.write" = false, "blocks.read_only_allow_delete" = false)';
-  for (const { name, type, closed } of tables) {
-    if (type === "VIEW") {
-      await sql(`DROP VIEW "${schema}"."${name}"`);
-      continue;
-    }
+  await Promise.all(tables.map(async ({ name, type, closed }) => {
     if (closed) await sql(`ALTER TABLE "${schema}"."${name}" ${open}`);
-    await sql(`DROP TABLE "${schema}"."${name}"`);
-  }
+    await sql(`DROP ${type === "VIEW" ? "VIEW" : "TABLE"} "${schema}"."${name}"`);
+  }));
 }
 
 /** @example IN: crate://localhost:4200, test_1 → OUT: crate://localhost:4200/?schema=test_1 */

@@ -12,3 +12,6 @@ export function defaultFlags(target: Readonly<Record<string, string>>, args: rea
     given.has(`--${flag}`) ? [] : [`--${flag}`, value]
   );
 }
+
+/** Tables of one shard are made and dropped faster. */
+export const ONE_SHARD = { shards: "1" };

@@ -1,4 +1,4 @@
-/** Servers that call themselves mongos, for tests of where commands go. Each knows only the cursors that it opened. */
+/** Servers that call themselves mongos, for tests of the routes of commands. Each has only the cursors that it opened. */
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { BSON, type Document } from "mongodb";
@@ -26,11 +26,11 @@ const HELLO = {
 /** No answer, to this and to all later commands on the same connection, which stays open. */
 export const SILENCE = Symbol("silence");
 
-/** What a server answers to a command; undefined for what the fake answers by itself. */
+/** What a server answers to a command; undefined for what the fake answers alone. */
 export type Answer = (command: Document) => Document | typeof SILENCE | undefined;
 
 export class FakeMongos implements AsyncDisposable {
-  /** The names of the commands that came, those of the driver's own left out. */
+  /** The names of the commands received, except those of the driver. */
   readonly commands: string[] = [];
   /** Cursors that were closed, also unknown ones. */
   readonly closed: string[] = [];
@@ -64,7 +64,7 @@ export class FakeMongos implements AsyncDisposable {
     return this.#cursors.size;
   }
 
-  /** Answers the commands that come on a connection. */
+  /** Answers the commands of a connection. */
   serve(socket: Socket): void {
     let received = Buffer.alloc(0);
     let isSilent = false;
@@ -79,7 +79,7 @@ export class FakeMongos implements AsyncDisposable {
         else isSilent = true;
       }
     });
-    socket.on("error", () => {}); // The client has gone.
+    socket.on("error", () => {}); // The client has closed the connection.
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

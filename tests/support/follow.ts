@@ -1,5 +1,6 @@
 /** The relay with a scope of the test's choosing, and what is in the tables that it makes. */
 import type { CratedbContext, RelayOptions } from "./cratedb_harness.ts";
+import { defaultFlags, ONE_SHARD } from "./default_flags.ts";
 import { type Outcome, run, type Running, start } from "../../dev/process/program.ts";
 
 export type Sides = Pick<CratedbContext, "mongodbUrl" | "httpUrl" | "wireUrl">;
@@ -13,16 +14,18 @@ const settings = (
   ...env,
 });
 
-/** Starts `cdc-relay` with these flags and no others. */
-export const startRelay = (sides: Sides, args: readonly string[], options: RelayOptions = {}): Running =>
-  start(["cdc-relay", ...args], { env: settings(sides, options) });
+const command = (args: readonly string[]) => ["cdc-relay", ...defaultFlags(ONE_SHARD, args), ...args];
 
-/** Runs `cdc-relay` with these flags and no others to its end. */
+/** Starts `cdc-relay` with these flags and tables of one shard. */
+export const startRelay = (sides: Sides, args: readonly string[], options: RelayOptions = {}): Running =>
+  start(command(args), { env: settings(sides, options) });
+
+/** Runs `cdc-relay` with these flags and tables of one shard to its end. */
 export const runRelay = (
   sides: Sides,
   args: readonly string[],
   options: RelayOptions = {},
-): Promise<Outcome> => run(["cdc-relay", ...args], { env: settings(sides, options) });
+): Promise<Outcome> => run(command(args), { env: settings(sides, options) });
 
 /** Names of the tables of a schema, less those that the relay keeps for itself. */
 export async function tablesOf({ sql }: Pick<CratedbContext, "sql">, schema: string): Promise<string[]> {
@@ -42,7 +45,7 @@ export async function oidsOf(
   return (await sql(`SELECT oid FROM "${schema}"."${table}" ORDER BY oid`)).map(({ oid }) => String(oid));
 }
 
-/** How many rows there are by now, to be asked often. */
+/** The current number of rows, cheap enough to poll. */
 export async function countRows(
   { sql, schema, table }: Pick<CratedbContext, "sql" | "schema" | "table">,
 ): Promise<number> {

@@ -1,4 +1,4 @@
-/** A table with leases in memory, which understands the statements of `Lease` and counts versions as CrateDB does. */
+/** A table with leases in memory, which understands the statements of `Lease` and counts versions like CrateDB. */
 import { CRATEDB } from "../../lib/sink/sql/dialect.ts";
 import type { Parameter, Query, Result, Transport } from "../../lib/sink/connection/transport.ts";
 

@@ -23,7 +23,7 @@ export function assertMetrics(promql: string): string[] {
   const labels = new Set(OWN_LABELS);
   for (const name of names) {
     const definition = definitionOf(name);
-    assert.ok(definition, `there is no metric ${name}: ${promql}`);
+    assert.ok(definition, `no metric ${name} exists: ${promql}`);
     for (const label of definition.labels ?? []) labels.add(label);
   }
   const grouped = [...promql.matchAll(/\b(?:by|on) \(([^)]*)\)/g)].flatMap(([, list = ""]) =>

@@ -4,7 +4,7 @@ import { type AnyBulkWriteOperation, BSON, type Collection, type Document } from
 
 const digits = (n: number, length: number): string => n.toString(16).padStart(length, "0");
 
-/** Types of `_id` that as many documents can have as there are numbers. */
+/** Types of `_id` that any number of documents can have. */
 const MANY: Readonly<Record<string, (n: number) => unknown>> = {
   objectId: (n) => new BSON.ObjectId(digits(n, 24)),
   int: (n) => new BSON.Int32(n - 5_000),
@@ -20,7 +20,7 @@ const MANY: Readonly<Record<string, (n: number) => unknown>> = {
   date: (n) => new Date(n * 1_000 - 10_000_000),
 };
 
-/** The rest: there is one document at most of each. */
+/** The rest: at most one document of each. */
 const SINGLE: readonly unknown[] = [
   null,
   true,
@@ -62,23 +62,25 @@ export async function insertMixed(collection: Collection<Mixed>, count: number, 
 }
 
 export interface LoadOptions {
-  /** Documents that are there when it starts. */
+  /** Documents in the collection at the start. */
   readonly count: number;
   readonly signal: AbortSignal;
   /** Operations in one go. @default 100 */
   readonly bulk?: number;
   /** Between two goes, in milliseconds. @default 20 */
   readonly pause?: number;
+  /** Operations at most, so that a relay on a slow machine catches up soon. @default 4_000 */
+  readonly most?: number;
 }
 
 /**
- * Inserts, updates, replaces and deletes anywhere in the collection until the signal is aborted. Keys that were
- * deleted may come back.
+ * Inserts, updates, replaces and deletes anywhere in the collection until the signal is aborted or `most` is reached.
+ * Keys that were deleted may be inserted again.
  *
- * @returns how many operations there were
+ * @returns the number of operations
  */
 export async function mixedLoad(collection: Collection<Mixed>, options: LoadOptions): Promise<number> {
-  const { signal, bulk = 100, pause = 20 } = options;
+  const { signal, bulk = 100, pause = 20, most = 4_000 } = options;
   let [count, done] = [options.count, 0];
   const some = () => ({ _id: mixedId(Math.floor(Math.random() * count)) }) as never;
   const operation = (): AnyBulkWriteOperation<Mixed> => {
@@ -93,7 +95,7 @@ export async function mixedLoad(collection: Collection<Mixed>, options: LoadOpti
     if (drawn < 0.75) return { deleteOne: { filter: some() } };
     return { insertOne: { document: mixed(count++) as never } };
   };
-  while (!signal.aborted) {
+  while (!signal.aborted && done < most) {
     await collection.bulkWrite(Array.from({ length: bulk }, operation), { ordered: false });
     done += bulk;
     await delay(pause, undefined, { signal }).catch(() => {});

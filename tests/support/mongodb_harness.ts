@@ -11,7 +11,7 @@ export interface MongodbContext {
   readonly database: string;
 }
 
-/** Registers a test that needs a MongoDB replica set, ignored when there is none. */
+/** Registers a test that needs a MongoDB replica set, ignored without one. */
 export function mongodbTest(name: string, test: (context: MongodbContext) => unknown): void {
   Deno.test({
     name,

@@ -18,7 +18,7 @@ const PULL_TIMEOUT = 60_000;
 export interface OwnMongodbOptions {
   /** Of `mongod`. */
   readonly args?: readonly string[];
-  /** Only the binary on this machine, whatever containers there are. @default false */
+  /** Only the binary on this machine, never a container. @default false */
   readonly binary?: boolean;
   /** Whether users have to log in; only with `binary`. `mongodb` is the administrator's. @default false */
   readonly auth?: boolean;
@@ -31,7 +31,7 @@ export interface OwnMongodb extends AsyncDisposable {
   readonly mongodbUrl: string;
 }
 
-/** @throws {NoServerError} where neither a container nor a binary can be started */
+/** @throws {NoServerError} if neither a container nor a binary can be started */
 export async function ownMongodb(options: OwnMongodbOptions = {}): Promise<OwnMongodb> {
   const { args = [], binary = false } = options;
   if (binary) return await asChildProcess(options);
@@ -43,13 +43,13 @@ export async function ownMongodb(options: OwnMongodbOptions = {}): Promise<OwnMo
   }
 }
 
-/** What a test on a server of its own gets: `mongodb` and `mongodbUrl` are of that server. */
+/** What a test on its own server gets: `mongodb` and `mongodbUrl` are of that server. */
 export interface OwnContext extends CratedbContext {
   /** Starts `cdc-relay` with these flags and no others. Killed at the end of the test. */
   follow(args?: readonly string[], options?: RelayOptions): Running;
 }
 
-/** As `cratedbTest`, and ignored where no MongoDB can be started. */
+/** As `cratedbTest`, and ignored if no MongoDB can be started. */
 export function ownMongodbTest(
   name: string,
   test: (context: OwnContext) => unknown,
@@ -78,7 +78,7 @@ export const hasContainers: boolean = await (async () => {
   return await getContainerRuntimeClient().then(() => true, () => false);
 })();
 
-/** The version of the binary on this machine; undefined where there is none. */
+/** The version of the binary on this machine; undefined without one. */
 export const binaryVersion: string | undefined = BINARY && await (async () => {
   const { stdout } = await new Deno.Command(BINARY, { args: ["--version"] }).output();
   return /db version v(\S+)/.exec(new TextDecoder().decode(stdout))?.[1];

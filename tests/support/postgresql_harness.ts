@@ -28,7 +28,7 @@ export interface PostgresqlContext extends MongodbContext {
   runRelay(args?: readonly string[], env?: Record<string, string>): Promise<Outcome>;
 }
 
-/** Registers a test that needs MongoDB, and PostgreSQL, which is embedded where no URL names one. */
+/** Registers a test that needs MongoDB, and PostgreSQL, which is embedded if no URL names one. */
 export function postgresqlTest(name: string, test: (context: PostgresqlContext) => unknown): void {
   Deno.test({
     name,

@@ -7,8 +7,8 @@ export const SEED = Number(Deno.env.get("RANDOM_SEED") ?? Math.floor(Math.random
 
 export interface RandomOptions {
   /**
-   * Whether keys come twice in some objects. Such a document is another one when MongoDB has replayed its oplog after
-   * a crash, with no event to tell.
+   * Whether keys occur twice in some objects. The document is a different one when MongoDB has replayed its oplog after
+   * a crash, without an event.
    *
    * @default true
    */

@@ -91,7 +91,7 @@ export const raw = {
   maxKey: () => ({ type: BsonType.maxKey, bytes: new Uint8Array() }),
 } satisfies Record<string, (...args: never[]) => Raw>;
 
-/** The value where it would lie in a reply: not at the start of its bytes. */
+/** The value as in a reply: not at the start of its bytes. */
 export function valueOf({ type, bytes }: Raw): BsonValue {
   const padding = Uint8Array.of(0xde, 0xad, 0xbe);
   return { type, bytes: joined([padding, bytes, padding]), offset: padding.length, length: bytes.length };
@@ -192,7 +192,7 @@ const leaf: fc.Arbitrary<Column> = fc.constantFrom(
   "unfit" as const,
 ).map((kind) => ({ kind }));
 
-/** Documents with equal keys, and such without. */
+/** Documents with and without equal keys. */
 export const eitherDocument: fc.Arbitrary<Uint8Array> = fc.oneof(
   anyDocument({ unique: true }),
   anyDocument({ unique: false }),

@@ -11,7 +11,7 @@ export interface Refused {
 const STATEMENTS = { insert: "documents", update: "updates" } as const;
 
 /**
- * Writes into the collection `data` what the bytes say.
+ * Writes into the collection `data` these bytes.
  *
  * @example
  * IN: "insert", documents as BSON; "update", statements {q, u} as BSON

@@ -34,7 +34,7 @@ export const MAX_LAG = 3_000;
 export const SECOND = 1_000;
 /** Documents of one chunk of a snapshot. */
 const CHUNK = 5;
-/** Promises that resolve one after the other until everything has come to rest. */
+/** Promises that resolve one after the other until nothing happens any more. */
 const TURNS = 400;
 
 /** What may be refused: another relay may have made the column. */
@@ -105,7 +105,7 @@ export function relayInMemory(options: RelayOptions = {}) {
         awake.resolve();
         awake = Promise.withResolvers();
       },
-      /** Asks until there is an answer, as statements and reads are. */
+      /** Asks until it gets an answer, like statements and reads. */
       ask: (question: string, work: () => void = () => {}) =>
         retry(() => answer(question).then(work), {
           shutdown,

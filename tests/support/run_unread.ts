@@ -1,4 +1,4 @@
-/** Runs the program with a standard output that nobody reads, as after head(1) has had enough. */
+/** Runs the program with a standard output that is closed, like after head(1). */
 import { join } from "node:path";
 
 const SETTINGS = /^(?:MONGODB|CRATEDB|CDC)_/;

@@ -54,7 +54,7 @@ const COMMAND = [
   }`,
 ].join(" && ");
 
-/** @throws {NoServerError} where no container can be started */
+/** @throws {NoServerError} if no container can be started */
 export async function securedCratedb(authority: Authority): Promise<SecuredCratedb> {
   await using stack = new AsyncDisposableStack();
   const { jwks, issue } = tokenIssuer();

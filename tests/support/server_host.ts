@@ -1,6 +1,6 @@
 /**
  * Holds one server for as long as its parent process lives: `server_host.ts mongodb PID`, likewise `cratedb` and `postgresql`.
- * Prints one line of JSON when the server is ready. It runs detached and asks for the parent instead of being told of
+ * Prints one line of JSON when the server is ready. It runs detached and asks for the parent instead of being notified of
  * its end, so that the server is stopped after Ctrl-C and `kill -9` too.
  */
 import { setTimeout as delay } from "node:timers/promises";

@@ -1,3 +1,4 @@
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Cratedb } from "../../dev/servers/start_cratedb.ts";
 import type { Mongodb } from "../../dev/servers/start_mongodb.ts";
@@ -12,22 +13,36 @@ interface Servers {
 }
 
 export interface Shared<Server> {
-  /** What the server is, or why there is none. */
+  /** The server, or why none is available. */
   readonly description: string;
   readonly server?: Omit<Server, typeof Symbol.asyncDispose>;
 }
 
 /**
- * The one server of this run of `deno test`. It is stopped when the run is over, however it ended.
+ * The one server of this run of `deno test`. It is stopped when the run ends, however it ends.
  *
- * Test files share no modules, but they share the process, and so its environment: the first file that needs a server starts it
- * and leaves its whereabouts there.
+ * Test files share no modules but run in one process, as threads of it with `--parallel`. So the first file that needs a
+ * server starts it and saves its address in the environment; a lock file keeps the others waiting until then.
  *
- * @throws {Error} when a server is to be had but does not start
+ * @throws {Error} when a server is available but does not start
  */
 export async function sharedServer<Name extends keyof Servers>(name: Name): Promise<Shared<Servers[Name]>> {
-  const known = Deno.env.get(variable(name));
-  if (known) return JSON.parse(known);
+  const variable = `TEST_SERVER_${name.toUpperCase()}_${Deno.pid}`;
+  const known = () => {
+    const found = Deno.env.get(variable);
+    return found === undefined ? undefined : JSON.parse(found) as Shared<Servers[Name]>;
+  };
+  const path = join(tmpdir(), `${variable}.lock`);
+  using file = await Deno.open(path, { create: true, write: true });
+  await file.lock(true);
+  const shared = known() ?? await startHost(name);
+  Deno.env.set(variable, JSON.stringify(shared));
+  // Those that wait for this file find the variable; later ones lock a new file and find it too.
+  await Deno.remove(path).catch(() => {});
+  return shared;
+}
+
+async function startHost<Name extends keyof Servers>(name: Name): Promise<Shared<Servers[Name]>> {
   const host = new Deno.Command(Deno.execPath(), {
     args: [
       "run",
@@ -48,10 +63,7 @@ export async function sharedServer<Name extends keyof Servers>(name: Name): Prom
     line ?? `{"error":"The host of the ${name} server ended without a word"}`,
   );
   if (error) throw new Error(error);
-  Deno.env.set(variable(name), JSON.stringify(shared));
   const note = shared.server ? "" : "; the tests that need it are ignored (start Docker, or set its URL)";
   STDERR.write(`${shared.description}${note}\n`);
   return shared;
 }
-
-const variable = (name: keyof Servers): string => `TEST_SERVER_${name.toUpperCase()}_${Deno.pid}`;

@@ -1,4 +1,4 @@
-/** The status of a relay that follows, but for what a test says. */
+/** The status of a relay that follows, except for what a test sets. */
 import type { RelayStatus } from "../../lib/pipeline/status/relay_status.ts";
 
 export const statusOf = (what: Partial<RelayStatus>): RelayStatus => ({

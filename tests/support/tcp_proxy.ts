@@ -1,4 +1,4 @@
-/** A port before a server's, over which the server can go away, fall silent, and come back. */
+/** A port before a server's, over which the server can fail, fall silent, and return. */
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { once } from "node:events";
 

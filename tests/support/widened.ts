@@ -34,7 +34,7 @@ export const leftovers = ({ sql, schema }: Tables) =>
     [schema],
   );
 
-/** Throws unless no widening is under way, and none has left anything. */
+/** Throws while a table is rebuilt, and if a rebuild has left anything. */
 export async function assertNoLeftovers(tables: Tables): Promise<void> {
   assert.deepEqual(await leftovers(tables), []);
   const [locks] = await tables.sql(

@@ -139,25 +139,9 @@ Deno.test("each word of the glossary is in the file that it names", async () => 
   }
 });
 
-Deno.test("the table of folders is the one that the imports are held to", () => {
+Deno.test("the table of folders has each folder of lib/", async () => {
   const text = section("docs/architecture.md", "Folders");
-  for (
-    const folder of [
-      "util",
-      "bson",
-      "key",
-      "mapping",
-      "source",
-      "sink",
-      "pipeline",
-      "status",
-      "metrics",
-      "verify",
-      "workload",
-      "cli",
-      "library",
-    ]
-  ) {
-    assert.ok(text.includes(`lib/${folder}/`), folder);
+  for await (const { name, isDirectory } of Deno.readDir(join(ROOT, "lib"))) {
+    if (isDirectory) assert.ok(text.includes(`lib/${name}/`), name);
   }
 });

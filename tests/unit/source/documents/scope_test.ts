@@ -173,3 +173,12 @@ Deno.test("Scope refuses what is no name of a database", () => {
     });
   }
 });
+
+Deno.test("Scope refuses to exclude its only collection", () => {
+  assert.throws(() => scope("a", "b", "b"), (error) => {
+    assert.ok(error instanceof UsageError);
+    assert.match(error.message, /a\.b/);
+    assert.match(error.hint ?? "", /--exclude/);
+    return true;
+  });
+});

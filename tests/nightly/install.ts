@@ -25,7 +25,7 @@ async function outcome(program: string, args: readonly string[], { cwd, env }: P
   return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
 }
 
-/** Where this Deno keeps what it has loaded, so that it need not be loaded again. */
+/** The cache of this Deno, so that nothing is downloaded again. */
 async function cacheFolder(): Promise<string> {
   const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
   return JSON.parse(new TextDecoder().decode(stdout)).denoDir;

@@ -20,7 +20,7 @@ const NODE_VERSIONS = ["22", "24"] as const;
 /** Node.js as packages of npm have it for this machine. */
 const nodePackage = `node-${process.platform === "win32" ? "win" : process.platform}-${process.arch}`;
 
-/** Whether there is a program, and what it prints. */
+/** Whether a program exists, and what it prints. */
 async function outcome(program: string, args: readonly string[], options: Deno.CommandOptions = {}) {
   const command = new Deno.Command(program, { args: [...args], stdin: "null", ...options });
   const { success, stdout, stderr } = await command.output().catch(() => ({
@@ -31,10 +31,10 @@ async function outcome(program: string, args: readonly string[], options: Deno.C
   return { success, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
 }
 
-/** Whether there is npm, and its registry can be reached. */
+/** Whether npm exists, and its registry can be reached. */
 const canInstall = (await outcome("npm", ["view", `${nodePackage}@${NODE_VERSIONS[0]}`, "version"])).success;
 
-/** A program that embeds the relay, and says what the library has found when it gets SIGUSR2. */
+/** A program that embeds the relay, and prints what the library has found when it gets SIGUSR2. */
 const EMBEDDING = `
   import process from "node:process";
   import { startRelay, status, verify, wait } from "@mongodb-cdc/cratedb";

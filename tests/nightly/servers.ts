@@ -32,7 +32,7 @@ Deno.test("startCratedb() takes the server that a URL names, with HTTP on the sa
   );
 });
 
-Deno.test("startCratedb() says why there is none when the image cannot be pulled", async () => {
+Deno.test("startCratedb() reports why it has no server when the image cannot be pulled", async () => {
   const attempt = startCratedb({ wireUrl: "", image: "localhost:1/crate:none", pullTimeout: 5_000 });
   await assert.rejects(attempt, (error) => {
     assert.ok(error instanceof NoServerError);
