@@ -1,7 +1,8 @@
 /**
  * Runs all tests: `deno task test`. With arguments it is `deno test -A` with these arguments.
  *
- * Test files run in parallel, except those in `tests/faults`, which pause and kill the servers that all tests share.
+ * Test files run in parallel, except those in `tests/faults`, which pause and kill the servers that all tests share, and
+ * the one that measures CPU time.
  * Prints the slowest files at the end. `TEST_REPORTS` names a folder that keeps the JUnit reports, `TEST_PART` the only
  * part to run.
  */
@@ -12,7 +13,7 @@ import { secondsPerFile, slowest } from "./support/junit.ts";
 const PARTS = {
   // The long files first, so that no worker is left with one of them at the end.
   parallel: ["--parallel", "tests/integration", "tests/properties", "tests/unit"],
-  faults: ["tests/faults"],
+  serial: ["tests/faults", "tests/linear_work_test.ts"],
 } as const;
 /** Tests wait for servers more than they compute. */
 const JOBS = `${availableParallelism() + 1}`;

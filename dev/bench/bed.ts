@@ -31,14 +31,11 @@ export interface Place extends AsyncDisposable {
   readonly table: TableName;
 }
 
-/** Half the memory of a machine with 4 GB, as CrateDB recommends. */
-const HEAP = "-Xms2g -Xmx2g";
-
 /** @throws {NoServerError} */
 export async function openBed(): Promise<Bed> {
   await using opening = new AsyncDisposableStack();
   const mongodb = opening.use(await startMongodb());
-  const cratedb = opening.use(await startCratedb({ javaOptions: HEAP }));
+  const cratedb = opening.use(await startCratedb({ javaOptions: "-Xms2g -Xmx2g" }));
   progress(mongodb.description);
   progress(cratedb.description);
   const schema = `bench_${crypto.randomUUID().slice(0, 8)}`;

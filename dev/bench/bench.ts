@@ -8,7 +8,7 @@ import { STDOUT } from "../../lib/util/standard_streams.ts";
 import { progress } from "../servers/progress.ts";
 import { queryCratedb } from "../servers/query_cratedb.ts";
 import { type Bed, openBed } from "./bed.ts";
-import { relayContender, toolContender } from "./contender.ts";
+import { type Contender, relayContender, toolContender } from "./contender.ts";
 import { SCALES } from "./documents.ts";
 import { type Line, LINES } from "./lines.ts";
 import { type BenchOptions, OWN, parseOptions } from "./options.ts";
@@ -58,7 +58,7 @@ async function bench(options: BenchOptions): Promise<boolean> {
 
 async function measure(
   line: Line,
-  contender: ReturnType<typeof toolContender>,
+  contender: Contender,
   { bed, options }: { readonly bed: Bed; readonly options: BenchOptions },
 ): Promise<Result> {
   const count = Math.ceil(options.changes / SCALES[line.shape].share);

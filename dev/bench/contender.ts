@@ -69,7 +69,6 @@ export const toolContender = (bed: Bed, { name, command }: Program): Contender =
 export const filled = (command: string, values: Readonly<Record<string, string>>): string =>
   command.replaceAll(/\{([a-z-]+)\}/g, (placeholder, name: string) => values[name] ?? placeholder);
 
-const PROBE_INTERVAL_MS = 500;
 const PROBES = 120;
 const LAST_LINES = 20;
 /** The date of a document grows with its number, and Python's dates end with the year 9999. */
@@ -81,7 +80,7 @@ async function probe(bed: Bed, running: Running, { collection, table }: Place): 
   const status = running.status.then(() => ended = true);
   for (let probe = 1; probe <= PROBES && !ended; probe++) {
     await collection.insertOne({ ...makeDocument("small", FIRST_PROBE + probe), seq: -probe });
-    await Promise.race([status, delay(PROBE_INTERVAL_MS)]);
+    await Promise.race([status, delay(500)]);
     if (await countRows(bed.transport, table, "data['seq'] < 0") > 0) return;
   }
   const why = ended ? "The tool has ended" : "No row appeared within a minute";

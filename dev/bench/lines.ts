@@ -1,4 +1,3 @@
-/** The lines of the benchmark. */
 import type { Collection } from "mongodb";
 import type { Shape } from "./documents.ts";
 import { freshness } from "./freshness.ts";
@@ -32,9 +31,10 @@ const inserts = (title: string, shape: Shape): [Line] => [{
 
 export const LINES = {
   inserts: inserts("inserts", "small"),
-  updates: changes("updates", async (collection, count) => {
-    return (await collection.updateMany({}, { $inc: { seq: count } })).modifiedCount;
-  }),
+  updates: changes(
+    "updates",
+    async (collection, count) => (await collection.updateMany({}, { $inc: { seq: count } })).modifiedCount,
+  ),
   deletes: changes("deletes", async (collection) => (await collection.deleteMany({})).deletedCount),
   mixed: changes("mixed, with hot keys", async (collection, count) => {
     const bulks = mixedBacklog(count);

@@ -22,7 +22,6 @@ export interface Task {
 
 /** For tools other than the relay. */
 const TOOL_LIMIT_MS = 60_000;
-const INTERVAL_MS = 50;
 const LAST_LINES = 20;
 
 /** Inserts the documents 1, 2, … of a shape. @returns their number */
@@ -39,7 +38,7 @@ export async function insertDocuments(
 }
 
 const arrival = ({ bed, contender, count }: Task, { table }: Place): Promise<number> =>
-  arrived(bed.transport, table, { rows: count, limit: contender.verify ? undefined : TOOL_LIMIT_MS });
+  arrived(bed.transport, table, count, contender.verify ? undefined : TOOL_LIMIT_MS);
 
 /** From the start of the snapshot, or of the tool's process, to the last row. */
 export async function snapshot(task: Task): Promise<Sample> {
@@ -127,6 +126,6 @@ async function verified({ transport }: Bed, { collection, table: { schema } }: P
     await refreshTable(transport, results);
     const [row] = await query(transport, sql);
     if (row) return row[0] === "equal" ? Number(row[1]) : 0;
-    await delay(INTERVAL_MS);
+    await delay(50);
   }
 }

@@ -4,7 +4,6 @@ import { UsageError } from "../../lib/util/errors.ts";
 import type { Program } from "./contender.ts";
 import { type LineName, LINES } from "./lines.ts";
 
-/** See `docs/benchmarks.md`. */
 export type BenchOptions = ReturnType<typeof parseOptions>;
 
 const ENTRY = join(import.meta.dirname ?? "", "..", "..", "mongodb_cdc_cratedb.ts");

@@ -34,16 +34,15 @@ const COLUMNS: Readonly<Record<string, (result: Result) => string | undefined>> 
   "peak MB": ({ memory }) => memory === undefined ? undefined : whole(memory / 2 ** 20),
 };
 
-/** Columns aligned to the left. */
-const TEXTS = 2;
-
 /** Formats a line for each result, without empty columns. */
 export function table(results: readonly Result[]): string[] {
-  const columns = Object.entries(COLUMNS).flatMap(([title, value], at) => {
+  const columns = Object.entries(COLUMNS).flatMap(([title, value]) => {
     const cells = [title, ...results.map((result) => value(result) ?? "")];
     if (cells.slice(1).every((cell) => cell === "")) return [];
     const width = Math.max(...cells.map(({ length }) => length));
-    return [cells.map((cell) => at < TEXTS ? cell.padEnd(width) : cell.padStart(width))];
+    return [
+      cells.map((cell) => ["line", "program"].includes(title) ? cell.padEnd(width) : cell.padStart(width)),
+    ];
   });
   return [undefined, ...results].map((_, row) => columns.map((cells) => cells[row]).join("  ").trimEnd());
 }

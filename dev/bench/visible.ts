@@ -42,7 +42,8 @@ export async function visible(
 export async function arrived(
   transport: Transport,
   table: TableName,
-  { rows, limit }: { readonly rows: number; readonly limit?: number | undefined },
+  rows: number,
+  limit?: number,
 ): Promise<number> {
   let count = 0;
   const isComplete = async () => (count = await countRows(transport, table, "data['seq'] > 0")) >= rows;

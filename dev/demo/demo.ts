@@ -55,7 +55,7 @@ export async function demo(
   screen.note(`The relay replicates the database ${database} into the schema ${database} of ${sides.sink}.`);
 
   for (const step of STEPS) await showStep(step, sides, screen);
-  await showLoad({ sides, screen, signal, count: settings.count });
+  await showLoad(settings.count, sides, screen);
   await showCheck(stream, { screen, log, signal });
   if (!settings.keep) {
     return screen.print("", "To look at the data, run the demo with --keep: it keeps them until Ctrl-C.");

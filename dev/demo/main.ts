@@ -67,8 +67,7 @@ async function run(signal: AbortSignal): Promise<void> {
 
 /** @returns the exit code */
 async function main(signal: AbortSignal): Promise<number> {
-  const onAbort = () => STDERR.write("Removing servers and data … (Ctrl-C again leaves them)\n");
-  signal.addEventListener("abort", onAbort);
+  signal.onabort = () => STDERR.write("Removing servers and data … (Ctrl-C again leaves them)\n");
   try {
     await run(signal);
     return 0;

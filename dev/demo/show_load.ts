@@ -3,19 +3,12 @@ import { generate } from "../../lib/workload/workload.ts";
 import type { Screen } from "./screen.ts";
 import type { Sides } from "./sides.ts";
 
-interface ShowLoadOptions {
-  readonly sides: Sides;
-  readonly screen: Screen;
-  readonly signal: AbortSignal;
-  readonly count: number;
-}
-
 const LOAD = "load";
 const MIX = { insert: 70, update: 20, replace: 5, delete: 5 };
 const BULK_OPERATIONS = 1_000;
 const PROBES = 20;
 
-export async function showLoad({ sides, screen, signal, count }: ShowLoadOptions): Promise<void> {
+export async function showLoad(count: number, sides: Sides, screen: Screen): Promise<void> {
   screen.note(`Writing ${number(count)} operations, then ${PROBES} single ones …`);
   const collection = sides.collection(LOAD);
   /** Inserts a document. @returns milliseconds until a query returns its row */
@@ -29,7 +22,6 @@ export async function showLoad({ sides, screen, signal, count }: ShowLoadOptions
   const operations = Array.from(generate({ count, mix: MIX, seed }), ({ write }) => write);
   const started = performance.now();
   for (let at = 0; at < count; at += BULK_OPERATIONS) {
-    signal.throwIfAborted();
     // Unordered, inserts go first and deletes last: fewer commands, the same result.
     const options = { ordered: false, writeConcern: { w: 1 } };
     await collection.bulkWrite(operations.slice(at, at + BULK_OPERATIONS) as never, options);

@@ -32,15 +32,11 @@ export async function showStep(step: Step, sides: Sides, screen: Screen): Promis
     `${screen.strong(title)} (${document ? "in the table" : "deleted from the table"} after ${elapsed} ms)`,
     ...[
       screen.faint(`> ${command}`),
-      ...textTable(table, screen.width - INDENT.length).map((line, at) =>
-        at === 0 ? screen.strong(line) : line
-      ),
+      ...textTable(table, screen.width - 2).map((line, at) => at === 0 ? screen.strong(line) : line),
       ...note ? [screen.faint(note)] : [],
-    ].map((line) => INDENT + line),
+    ].map((line) => `  ${line}`),
   );
 }
-
-const INDENT = "  ";
 
 const isEqual = (document: SeenDocument | undefined, row: SeenRow | undefined): boolean =>
   document

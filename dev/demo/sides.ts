@@ -25,7 +25,6 @@ const COLUMN_TYPES = `SELECT column_details['path'][1], data_type FROM informati
     AND array_length(column_details['path'], 1) = 1`;
 
 const WAIT_MS = 30_000;
-const POLL_MS = 2;
 
 export class Sides {
   readonly #db: Db;
@@ -79,7 +78,7 @@ export class Sides {
       throw new UserError(`${what} did not appear within ${WAIT_MS / 1_000} s.`, {
         hint: "Run the demo with --log-level info to see the log of the relay.",
       });
-    }, { timeout: WAIT_MS, interval: POLL_MS, signal: this.#signal });
+    }, { timeout: WAIT_MS, interval: 2, signal: this.#signal });
   }
 
   /** CrateDB's types of the columns of `data`. */

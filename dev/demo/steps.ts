@@ -46,7 +46,6 @@ const EVERY_TYPE = {
   object: { nested: { deep: new Double(0.5) }, list: [] },
 };
 
-/** An insert into `conflicts`. */
 const conflicting = (title: string, temperature: unknown, literal: string, id: number): Step => {
   const _id = new Int32(id);
   return {

@@ -1,10 +1,15 @@
 /** The table of metrics in `docs/metrics.md`. */
 import { type MetricDefinition, METRICS } from "../../lib/monitor/definitions.ts";
 
+/** Metrics that other programs have, too. */
+const COMMON = /^(process|nodejs)_/;
+
 /** @example OUT: [["Metric", …], ["`cdc_relay_rows_total{collection,operation}`", "counter", "…"], …] */
 export const metricRows = (): string[][] => [
   ["Metric", "Kind", "Meaning"],
-  ...Object.entries<MetricDefinition>(METRICS).map(([name, { kind, labels = [], help }]) => [
+  ...Object.entries<MetricDefinition>(METRICS).filter(([name]) => !COMMON.test(name)).map((
+    [name, { kind, labels = [], help }],
+  ) => [
     `\`${name}${labels.length > 0 ? `{${labels.join(",")}}` : ""}\``,
     kind,
     help,

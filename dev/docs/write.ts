@@ -1,7 +1,7 @@
 /** `deno task docs`: writes the generated parts of the documentation. */
 import { join } from "node:path";
 import { markdownTable, metricRows } from "./metrics_table.ts";
-import { optionTables } from "./options_table.ts";
+import { optionLists } from "./options_list.ts";
 import { troubles, troublesText } from "./troubleshooting.ts";
 
 const ROOT = join(import.meta.dirname ?? "", "..", "..");
@@ -9,9 +9,7 @@ const ROOT = join(import.meta.dirname ?? "", "..", "..");
 const MARK = "<!-- Written by `deno task docs`. -->\n";
 
 const GENERATED = {
-  "options.md": optionTables().map(({ title, rows }) => `### ${title}\n\n${markdownTable(rows)}\n`).join(
-    "\n",
-  ),
+  "options.md": optionLists(),
   "metrics.md": `${markdownTable(metricRows())}\n`,
   "troubleshooting.md": troublesText(await troubles()),
 };

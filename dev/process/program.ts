@@ -61,17 +61,11 @@ export interface Running extends AsyncDisposable {
   kill(signal?: Deno.Signal): Promise<Deno.CommandStatus>;
 }
 
-/** Starts a program. */
 export function start(args: readonly string[], options: ProgramOptions = {}): Running {
   return running(command(args, options, { stdin: "null", stdout: "null" }), args[0] ?? "");
 }
 
-/**
- * Starts a command of a shell, which it replaces, with the same environment.
- *
- * @example
- * IN: "deno run -A other/mongodb_cdc_cratedb.ts", ["cdc-relay"]
- */
+/** Starts a command line of a shell, such as `deno run -A other.ts`, with these arguments added. */
 export function startCommand(
   text: string,
   args: readonly string[],

@@ -1,5 +1,8 @@
 import { maskUrl } from "../../lib/util/mask_url.ts";
-import { NoServerError } from "./no_server_error.ts";
+import { UserError } from "../../lib/util/errors.ts";
+
+/** A server is not available on this machine. Callers catch it to use another one, or to skip tests. */
+export class NoServerError extends UserError {}
 
 /** A running server, stopped when disposed of. */
 export interface Server extends AsyncDisposable {

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { NoServerError } from "./no_server_error.ts";
+import { NoServerError } from "./first_server.ts";
 import { progress } from "./progress.ts";
 
 /** MongoDB's own server binary for Linux on x86-64, as FiftyOne publishes it on the Python package index. */

@@ -1,10 +1,6 @@
 import { Semaphore } from "../../lib/util/concurrency.ts";
 import type { PGlite } from "../deps.ts";
 
-export interface PgliteServer extends AsyncDisposable {
-  readonly port: number;
-}
-
 /** Codes of the requests for encryption. */
 const ENCRYPTION: readonly number[] = [80877103, 80877104];
 const NO_ENCRYPTION = new TextEncoder().encode("N");
@@ -19,7 +15,7 @@ const READY = "Z\0\0\0\x05I";
  * Serves many clients with a PGlite, which has one session. Clients take turns: a turn lasts from the first message of an
  * exchange to ReadyForQuery, so that the messages of two clients are never mixed.
  */
-export function servePglite(db: PGlite): PgliteServer {
+export function servePglite(db: PGlite) {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const connections = new Set<Deno.Conn>();
   const turns = new Semaphore(1);

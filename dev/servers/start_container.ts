@@ -1,9 +1,8 @@
 import { Buffer } from "node:buffer";
 import { GenericContainer, getContainerRuntimeClient, ImageName } from "../deps.ts";
 import { messageOf } from "../../lib/util/errors.ts";
-import type { StartOptions } from "./first_server.ts";
+import { NoServerError, type StartOptions } from "./first_server.ts";
 import { freePort } from "./free_port.ts";
-import { NoServerError } from "./no_server_error.ts";
 import { progress } from "./progress.ts";
 
 export interface ContainerOptions extends StartOptions {

@@ -4,8 +4,7 @@ import { MongoClient } from "mongodb";
 import { MongoBinary, MongoMemoryReplSet } from "../deps.ts";
 import { messageOf } from "../../lib/util/errors.ts";
 import { eventually } from "./eventually.ts";
-import { firstServer, named, type Server, type StartOptions } from "./first_server.ts";
-import { NoServerError } from "./no_server_error.ts";
+import { firstServer, named, NoServerError, type Server, type StartOptions } from "./first_server.ts";
 import { packagedMongod } from "./packaged_mongod.ts";
 import { startContainer } from "./start_container.ts";
 

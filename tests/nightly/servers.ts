@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import postgres from "postgres";
 import { eventually } from "../../dev/servers/eventually.ts";
-import { NoServerError } from "../../dev/servers/no_server_error.ts";
+import { NoServerError } from "../../dev/servers/first_server.ts";
 import { startCratedb } from "../../dev/servers/start_cratedb.ts";
 import { startMongodb } from "../../dev/servers/start_mongodb.ts";
 import { cratedbTest, faultTest } from "../support/cratedb_harness.ts";

@@ -2,7 +2,7 @@
 import { MongoClient } from "mongodb";
 import { MongoMemoryReplSet } from "../deps.ts";
 import { messageOf } from "../../lib/util/errors.ts";
-import { NoServerError } from "../../dev/servers/no_server_error.ts";
+import { NoServerError } from "../../dev/servers/first_server.ts";
 import { startContainer } from "../../dev/servers/start_container.ts";
 import { mongodbReady } from "../../dev/servers/start_mongodb.ts";
 import { type CratedbContext, cratedbTest, type RelayOptions } from "./cratedb_harness.ts";

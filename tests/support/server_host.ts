@@ -4,8 +4,7 @@
  * its end, so that the server is stopped after Ctrl-C and `kill -9` too.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import type { Server } from "../../dev/servers/first_server.ts";
-import { NoServerError } from "../../dev/servers/no_server_error.ts";
+import { NoServerError, type Server } from "../../dev/servers/first_server.ts";
 import { startCratedb } from "../../dev/servers/start_cratedb.ts";
 import { startMongodb } from "../../dev/servers/start_mongodb.ts";
 import { startPostgresql } from "../../dev/servers/start_postgresql.ts";

@@ -5,28 +5,28 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { BSON } from "mongodb";
-import { extendedJson, fieldsByName } from "../../lib/bson/bson.ts";
-import { withoutFields } from "../../lib/bson/without_fields.ts";
-import { recogniseMaps, shareColumns } from "../../lib/mapping/column_shares.ts";
+import { extendedJson, fieldsByName } from "../lib/bson/bson.ts";
+import { withoutFields } from "../lib/bson/without_fields.ts";
+import { recogniseMaps, shareColumns } from "../lib/mapping/column_shares.ts";
 import {
   additions,
   type Column,
   inferColumnsOfAll,
   inferDocumentColumns,
   objectColumn,
-} from "../../lib/mapping/column_tree.ts";
-import { normalizeDocument } from "../../lib/mapping/normalize.ts";
-import { remapRow } from "../../lib/mapping/remap_row.ts";
-import { splitDocument } from "../../lib/mapping/split_document.ts";
-import { bufferBatches } from "../../lib/pipeline/loop/batcher.ts";
-import { fullSnapshot, planSnapshot, requeueAll } from "../../lib/pipeline/snapshot/snapshot_state.ts";
-import type { CausalReader } from "../../lib/source/connection/causal_reader.ts";
-import type { ChangeBatch } from "../../lib/source/stream/change_stream.ts";
-import { messageOf } from "../../lib/util/errors.ts";
-import { createLogger } from "../../lib/util/log.ts";
-import { maskSecrets, maskUrl } from "../../lib/util/mask_url.ts";
-import { isEqual, pathDifferences } from "../../lib/verify/compare.ts";
-import { documentReader } from "../support/quiet_reader.ts";
+} from "../lib/mapping/column_tree.ts";
+import { normalizeDocument } from "../lib/mapping/normalize.ts";
+import { remapRow } from "../lib/mapping/remap_row.ts";
+import { splitDocument } from "../lib/mapping/split_document.ts";
+import { bufferBatches } from "../lib/pipeline/loop/batcher.ts";
+import { fullSnapshot, planSnapshot, requeueAll } from "../lib/pipeline/snapshot/snapshot_state.ts";
+import type { CausalReader } from "../lib/source/connection/causal_reader.ts";
+import type { ChangeBatch } from "../lib/source/stream/change_stream.ts";
+import { messageOf } from "../lib/util/errors.ts";
+import { createLogger } from "../lib/util/log.ts";
+import { maskSecrets, maskUrl } from "../lib/util/mask_url.ts";
+import { isEqual, pathDifferences } from "../lib/verify/compare.ts";
+import { documentReader } from "./support/quiet_reader.ts";
 
 const FACTOR = 8;
 const MOST = 3 * FACTOR;

@@ -1,0 +1,56 @@
+/** The options as `docs/options.md` lists them. */
+import { flagOf, type OptionTable, switchesOf, variablesOf } from "../../lib/config/option.ts";
+import { grouped, OPTIONS } from "../../lib/config/options.ts";
+import { placeholderOf } from "../../lib/config/parsers.ts";
+
+const MAIN = "cdc-relay";
+
+/**
+ * A list below each heading of the help. Options that commands share are one item.
+ *
+ * @example
+ * OUT: ### Target (CrateDB)\n\n- `--on-drop keep|truncate|drop`, `CDC_ON_DROP`, default `keep`: After a drop …\n
+ */
+export function optionLists(): string {
+  const commands = Object.entries<OptionTable>(OPTIONS);
+  const titles = new Map<string, Map<string, string[]>>();
+  for (const [command, table] of commands) {
+    for (const [title, options] of grouped(table)) {
+      const items = titles.get(title) ?? new Map<string, string[]>();
+      titles.set(title, items);
+      for (const item of itemsOf(options)) items.set(item, [...items.get(item) ?? [], command]);
+    }
+  }
+  return [...titles].sort(([one], [other]) => rank(one) - rank(other)).map(([title, items]) =>
+    `### ${title}\n\n${
+      [...items].map(([item, users]) => `- ${item}${usersText(users, commands.length)}\n`).join("")
+    }`
+  ).join("\n");
+}
+
+/** @example IN: ["cdc-relay", "verify"] → OUT: " (cdc-relay, verify)" */
+const usersText = (users: readonly string[], commands: number): string => {
+  if (users.length === commands) return " (all commands)";
+  return users.length === 1 && users[0] === MAIN ? "" : ` (${users.join(", ")})`;
+};
+
+/** The options of one command are last. */
+const rank = (title: string): number => title === "Options" ? 1 : 0;
+
+const itemsOf = (table: OptionTable): string[] =>
+  Object.entries(table).map(([name, option]) => {
+    const { secret, default: fallback, help, details } = option;
+    const file = secret ? [code(`--${flagOf(name)}-file FILE`)] : [];
+    const switches = switchesOf({ [name]: option }).map(({ flag, letter, value }) =>
+      `${code(`--${flag}`)}, ${code(`-${letter}`)} for ${value}`
+    );
+    const names = [code(`--${flagOf(name)} ${placeholderOf(option)}`), ...file, ...switches];
+    const text = details ? `${help}. ${details}` : help;
+    return [
+      ...names,
+      ...variablesOf(name, option).map(code),
+      ...fallback === "" ? [] : [`default ${code(fallback)}`],
+    ].join(", ") + `: ${text.replaceAll(/[*_<]/g, "\\$&")}`;
+  });
+
+const code = (text: string): string => `\`${text}\``;
