@@ -41,8 +41,6 @@ function relaySettings(options: Values<typeof RELAY>, given: Given): RelaySettin
   const shares = memoryShares(options.maxMemory);
   return Object.freeze({
     ...stream,
-    ...rest,
-    transform,
     ...shares,
     mongodbUrl: options.mongodbUrl,
     sink,

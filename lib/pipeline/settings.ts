@@ -49,7 +49,7 @@ export interface ProcessSettings extends MemoryShares {
 }
 
 /** Settings of one stream. Times are in milliseconds, sizes in bytes. */
-export interface RelaySettings extends ProcessSettings, Omit<CollectionSettings, "table"> {
+export interface RelaySettings extends ProcessSettings {
   /** Settings of one collection. */
   readonly for: (namespace: Namespace) => CollectionSettings;
   readonly scope: Scope;

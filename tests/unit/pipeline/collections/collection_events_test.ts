@@ -3,7 +3,7 @@ import {
   type CollectionEventDeps,
   handleCollectionEvent,
 } from "../../../../lib/pipeline/collections/collection_events.ts";
-import type { RelaySettings } from "../../../../lib/pipeline/settings.ts";
+import type { CollectionSettings } from "../../../../lib/pipeline/settings.ts";
 import { ALL_DOCUMENTS } from "../../../../lib/source/documents/share.ts";
 import { type Namespace, namespaceText } from "../../../../lib/util/namespace.ts";
 
@@ -20,7 +20,7 @@ interface Given {
   /** Collections whose tables are open. */
   readonly open?: readonly Namespace[];
   /** What rows are named by. */
-  readonly key?: RelaySettings["key"];
+  readonly key?: CollectionSettings["key"];
 }
 
 /** What is done with tables and snapshot, the collections whose UUID is still known, and what is warned of. */

@@ -3,7 +3,7 @@ import { streamOfPart, type StreamPart } from "../../../../lib/key/stream_name.t
 import type { Namespace } from "../../../../lib/util/namespace.ts";
 import { type Emit, on } from "../../../../lib/pipeline/status/events.ts";
 import { Scope } from "../../../../lib/source/documents/scope.ts";
-import type { RelaySettings } from "../../../../lib/pipeline/settings.ts";
+import type { CollectionSettings, RelaySettings } from "../../../../lib/pipeline/settings.ts";
 import { memoryBudget } from "../../../../lib/pipeline/memory_budget.ts";
 import { Collections } from "../../../../lib/pipeline/collections/collections.ts";
 import { POSTGRESQL } from "../../../../lib/sink/sql/dialect.ts";
@@ -100,7 +100,7 @@ class FakeSink implements Transport {
 
 const MEMORY = memoryBudget({ inFlightBytes: 2 ** 20, heapBytes: 2 ** 30 });
 
-interface Given extends Partial<RelaySettings> {
+interface Given extends Partial<RelaySettings>, Partial<CollectionSettings> {
   readonly part?: StreamPart;
   readonly tableOf?: (namespace: Namespace) => string;
   readonly exists?: (namespace: Namespace) => boolean;
