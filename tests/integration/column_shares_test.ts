@@ -2,14 +2,13 @@ import assert from "node:assert/strict";
 import { BSON, type Document } from "mongodb";
 import { inStep } from "../support/compare.ts";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
+import { warningsOf } from "../support/warnings_of.ts";
 import { columnTypes } from "../support/widened.ts";
 
 const { ObjectId } = BSON;
 
 const collection = ({ mongodb, database }: CratedbContext) =>
   mongodb.db(database).collection<Document>("data");
-
-const warningsOf = (stderr: readonly string[]): string[] => stderr.filter((line) => /WARN/.test(line));
 
 /** @example IN: 2, "ann" → OUT: {ann0: 0, ann1: 1} */
 const keys = (count: number, name: string): Document =>
