@@ -96,7 +96,7 @@ for (const [ending, end] of Object.entries(ENDINGS)) {
       await data.insertOne({ _id: "old", n: 1 });
       await inStep(context);
       await end(context);
-      await running.waitForLine(/collection is gone/);
+      await running.waitForLine(/A collection was dropped/);
       await data.insertOne({ _id: "new", n: 2 });
       const seen = () =>
         eventually(async () => assert.deepEqual((await rows(context)).map(({ oid }) => oid), kept));

@@ -107,7 +107,7 @@ for (const [onDrop, kept] of Object.entries(KEPT)) {
         await dataOf(context).insertOne(id("old"));
         await eventually(async () => assert.ok((await oids(context)).includes("old")));
         await end(context);
-        await running.waitForLine(new RegExp(`collection is gone operation=${ending}`));
+        await running.waitForLine(new RegExp(`A collection was dropped operation=${ending}`));
         if (onDrop === "drop") {
           await eventually(async () => assert.deepEqual(await tablesIn(context, schema), []));
         }
@@ -224,7 +224,7 @@ postgresqlTest(
       ));
       await inSteps();
       await mongodb.db(database).dropCollection("one");
-      await running.waitForLine(/collection is gone/);
+      await running.waitForLine(/A collection was dropped/);
       assert.equal((await running.kill()).code, 0);
     } finally {
       await sql("DELETE FROM public.cdc_position WHERE stream LIKE $1", [`${database}.%`]);
