@@ -128,7 +128,7 @@ for (const onDrop of ["truncate", "drop"]) {
       const again = stack.use(startRelay(context, flags(database)));
       await again.waitForLine(/Ready/);
       await collectionOf(context, "one").drop();
-      await again.waitForLine(/WARN .*collection that is gone stay/);
+      await again.waitForLine(/WARN .*dropped collection stay/);
       await insert({ ...context, database: other }, "one", "d");
       await seen(context, "one", ["a", "b", "c", "d"]);
       await stops(again);
