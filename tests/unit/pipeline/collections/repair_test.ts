@@ -120,7 +120,7 @@ Deno.test("RequestedRepairs skips keys of other relays", async () => {
   assert.deepEqual(done, ["look", "write 1", "remove ", "done with 1,2,3 of shop.orders"]);
 });
 
-Deno.test("RequestedRepairs takes requests away of a collection that is left out: it is read again as a whole", async () => {
+Deno.test("RequestedRepairs removes requests for a skipped collection: it is read again as a whole", async () => {
   const { repairs, done } = repairing(["1"], [[request(1)]], undefined, true);
   assert.equal(await repairs.runIfDue(), false);
   assert.deepEqual(done, ["look", "done with 1 of shop.orders"]);
