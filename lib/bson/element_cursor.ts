@@ -75,11 +75,7 @@ export class ElementCursor {
     if (bytes[this.#end] !== 0) throw invalid("A document without a terminator", this.#end);
   }
 
-  /**
-   * Goes to the next element.
-   * @returns false after the last one
-   * @throws UnstorableError if the bytes are not BSON
-   */
+  /** Goes to the next element. False after the last one. */
   next(): boolean {
     const { bytes } = this;
     const start = this.#next;

@@ -31,10 +31,7 @@ export interface StreamPart {
   readonly count: number;
 }
 
-/**
- * @example IN: 1/4 → OUT: {index: 1, count: 4}
- * @throws RangeError
- */
+/** @example IN: 1/4 → OUT: {index: 1, count: 4} */
 export function parsePart(text: string): StreamPart {
   const [, index, count] = /^(\d{1,4})\/(\d{1,4})$/.exec(text) ?? [];
   if (index === undefined || count === undefined || Number(index) >= Number(count)) {
@@ -52,9 +49,7 @@ const PART = /^(.*) \(worker (\d+\/\d+)\)$/s;
 export const streamOfPart = (whole: string, part: StreamPart | undefined): string =>
   part ? `${whole} (worker ${part.index}/${part.count})` : whole;
 
-/**
- * @example IN: shop.* -> doc.t (worker 1/4) → OUT: {whole: "shop.* -> doc.t", part: {index: 1, count: 4}}
- */
+/** @example IN: shop.* -> doc.t (worker 1/4) → OUT: {whole: "shop.* -> doc.t", part: {index: 1, count: 4}} */
 export function partsOfStream(
   stream: string,
 ): { readonly whole: string; readonly part: StreamPart | undefined } {

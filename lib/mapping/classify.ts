@@ -68,10 +68,7 @@ const ID = /^(?:[0-9a-f]{16,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{6,}
 /** @example IN: 507f1f77bcf86cd799439011 → OUT: true; IN: 2026-11-26 → OUT: true; IN: temperature → OUT: false */
 export const isId = (name: string): boolean => ID.test(name);
 
-/**
- * Refuses a name, at any depth, that is too long for CrateDB. A document that is shorter than that is not read.
- * @throws UnstorableError
- */
+/** Refuses a name, at any depth, that is too long for CrateDB. A document that is shorter than that is not read. */
 export function checkNames(value: BsonValue): void {
   if (value.length <= MAX_NAME_CHARACTERS) return;
   const { bytes, offset } = value.type === BsonType.array ? value : asDocument(value) ?? value;

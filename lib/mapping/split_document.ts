@@ -36,7 +36,6 @@ const LEFT_OUT = "";
  * @example
  * IN: {_id: 1, t: 20.5, "a.b": 1} with columns {_id: bigint, t: double}
  * OUT: {data: '{"_id":1,"t":20.5}', overflow: '{"a.b":1}', overflowed: true, needsColumns: false, needsWidening: []}
- * @throws UnstorableError
  */
 export function splitDocument(document: Uint8Array, columns: Column): SplitDocument {
   const root = documentValue(document);

@@ -58,10 +58,7 @@ export interface ColumnDeps {
   readonly writer: Pick<Writer, "upsert">;
 }
 
-/**
- * The policy of a table in CrateDB.
- * @throws UnusableTableError if the table's columns do not fit the mode
- */
+/** The policy of a table in CrateDB. @throws UnusableTableError if the table's columns do not fit the mode */
 export async function openColumnPolicy(mode: ColumnMode, deps: ColumnDeps): Promise<ColumnPolicy> {
   const policy = mode === "dynamic" ? new InferredColumns(deps) : new TypedColumns(deps);
   await policy.load();
@@ -143,10 +140,7 @@ class InferredColumns extends TypedColumns {
     }
   }
 
-  /**
-   * Bisects a refused document down to the paths at fault.
-   * @returns whether the table has room for further columns
-   */
+  /** Bisects a refused document down to the paths at fault. @returns whether the table has room for further columns */
   async #infer(row: KeyedRow, missing: readonly Addition[]): Promise<boolean> {
     const { tableSchema, writer } = this.deps;
     const { data, overflow } = splitDocument(row.document, tableSchema.assuming(missing));

@@ -73,7 +73,7 @@ export class HttpTransport implements Transport {
   }
 }
 
-/** Refuses a text that CrateDB's parser would refuse with the whole statement in its answer. @throws SinkError */
+/** Refuses a text that CrateDB's parser would refuse with the whole statement in its answer. */
 function checkTexts(args: readonly ReturnType<typeof argument>[], max: number): void {
   for (const text of args.flat()) {
     if (typeof text !== "string" || text.length <= max) continue;

@@ -38,7 +38,7 @@ export class LostWrites implements Disposable {
     return this.#lost.size > 0;
   }
 
-  /** Sends a write, and records it if its answer is lost. @throws SinkError */
+  /** Sends a write, and records it if its answer is lost. */
   async write(...[sql, parameters, options]: Parameters<Query>): Promise<Result> {
     const marked = this.#mark.mark(sql);
     try {

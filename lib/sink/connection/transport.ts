@@ -43,7 +43,7 @@ export type Query = (
 
 export interface Transport extends AsyncDisposable {
   readonly dialect: Dialect;
-  /** Runs one statement with the parameters `$1`, `$2`, …. @throws SinkError */
+  /** Runs one statement with the parameters `$1`, `$2`, …. */
   query(...statement: Parameters<Query>): ReturnType<Query>;
 }
 

@@ -69,7 +69,6 @@ const FORM = "It looks like crate://[user:password@]host[:4200][/?ssl=true&schem
  * @example
  * IN: crate:// → OUT: {transport: "http", host: "localhost", port: 4200, user: "crate", schema: "doc", …}
  * IN: crate://me:s%40fe@db.example.org/?ssl=true → OUT: {…, user: "me", password: "s@fe", port: 4200, tls: true}
- * @throws UsageError
  */
 export function parseSinkUrl(text: string): SinkAddress {
   const wrong = (why: string) => new UsageError(`The CrateDB URL ${why}: ${maskUrl(text)}`, { hint: FORM });

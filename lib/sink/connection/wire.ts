@@ -124,7 +124,7 @@ export class WireConnection {
     this.#sql = postgres(options);
   }
 
-  /** Runs one statement. Closes the connection if the answer is not complete in time. @throws SinkError */
+  /** Runs one statement. Closes the connection if the answer is not complete in time. */
   async run(statement: string, parameters: readonly Parameter[], limitMs: number): Promise<Result> {
     this.#hasConnected = false;
     const overdue = Promise.withResolvers<never>();

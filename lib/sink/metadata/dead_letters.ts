@@ -51,7 +51,6 @@ export interface DeadLettersOptions {
 
 /**
  * The key of a table's dead letters. The view `cdc_status` builds the same text from `cdc_collection`.
- *
  * @example IN: shop.orders, {schema: "doc", name: "t"} → OUT: shop.orders -> doc.t
  */
 export const deadLetterStream = (namespace: Namespace, { schema, name }: TableName): string =>

@@ -148,7 +148,7 @@ export class Lease<Column extends string> implements AsyncDisposable {
     return this.#values;
   }
 
-  /** Writes these columns. Writes never overlap. @throws LeaseLostError */
+  /** Writes these columns. Writes never overlap. */
   save(change: Partial<LeaseValues<Column>>): Promise<void> {
     return this.#enqueue(() => this.#write({ ...this.#values, ...change }, { isSave: true }));
   }
@@ -159,15 +159,12 @@ export class Lease<Column extends string> implements AsyncDisposable {
     return { [Symbol.dispose]: () => clearInterval(timer) };
   }
 
-  /** Renews the lease, or waits for the current write. @throws LeaseLostError */
+  /** Renews the lease, or waits for the current write. */
   renew(): Promise<void> {
     return this.#waiting > 0 ? this.#queue : this.#renew();
   }
 
-  /**
-   * Renews the lease if its last confirmed write is old, for example after SIGSTOP or a step of the clock.
-   * @throws LeaseLostError
-   */
+  /** Renews the lease if its last confirmed write is old, for example after SIGSTOP or a step of the clock. */
   async check(): Promise<void> {
     const { clock, lease } = this.#options;
     const isOld = () => Math.abs(clock.now() - this.#confirmedAt) > lease / 2;

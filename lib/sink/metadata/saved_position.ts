@@ -62,7 +62,6 @@ const positionOf = ([stream, token, snapshot, barrier, lag, isHeld]: readonly un
 
 /**
  * The name under which a stream was saved: it may list the same collections in another order.
- *
  * @example
  * IN: shop.{orders,users} -> …, saved: shop.{users,orders} -> … → OUT: shop.{users,orders} -> …
  * IN: shop.{orders,users} -> …, nothing saved → OUT: shop.{orders,users} -> …

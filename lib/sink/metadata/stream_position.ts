@@ -93,7 +93,7 @@ export class StreamPosition extends Lease<keyof SavedState> {
     return super.keep(lost, REPORT_INTERVAL_MS);
   }
 
-  /** Writes the status. @throws LeaseLostError */
+  /** Writes the status. */
   report(): Promise<void> {
     return this.renew();
   }

@@ -35,7 +35,7 @@ const OF_STREAMS: readonly MetadataTable[] = [
   "cdc_position",
 ];
 
-/** All streams with rows in these tables, in every schema that the user may see. @throws SinkError */
+/** All streams with rows in these tables, in every schema that the user may see. */
 export async function knownStreams(transport: Transport): Promise<StreamName[]> {
   const found = new Map<string, StreamName>();
   for (const table of await tablesInEverySchema(transport, ...OF_STREAMS)) {
@@ -56,11 +56,9 @@ interface Followed extends StreamName {
 /**
  * The rows of these streams of one schema, in the order of deletion. Without rows of a collection or table that another
  * stream writes too, and without the lock of a table whose rebuild was interrupted.
- *
  * @example
  * IN: [{schema: "doc", stream: "shop.* -> …"}]
  * OUT: [{name: "cdc_dead_letter", table: doc.cdc_dead_letter, where: "stream = ANY(…)", …}, …, {name: "cdc_position", …}]
- * @throws SinkError
  */
 export async function recordsOf(
   transport: Transport,

@@ -20,11 +20,7 @@ export interface TableLockOptions {
 export class TableLock extends Lease<"work_table"> {
   readonly #schema: string;
 
-  private constructor(
-    transport: Transport,
-    { schema, name }: TableName,
-    { lease, clock }: TableLockOptions,
-  ) {
+  private constructor(transport: Transport, { schema, name }: TableName, { lease, clock }: TableLockOptions) {
     super(transport, {
       table: { schema, name: TABLE },
       keyColumn: "table_name",
@@ -71,7 +67,6 @@ export class TableLock extends Lease<"work_table"> {
     return name === null ? null : { schema: this.#schema, name };
   }
 
-  /** @throws LeaseLostError */
   async setWorkTable(table: TableName | null): Promise<void> {
     await this.save({ work_table: table?.name ?? null });
   }

@@ -25,7 +25,6 @@ export const subscript = (path: readonly string[]): string => columnName(["data"
  * @example
  * IN: weather.readings → OUT: {schema: "weather", name: "readings"}
  * IN: "a.b" (with the quotes) → OUT: {schema: <default>, name: "a.b"}
- * @throws RangeError
  */
 export function tableName(text: string, schema: string): TableName {
   const name = /"(?:[^"]|"")+"|[^".]+/.source;

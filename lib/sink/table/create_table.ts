@@ -7,11 +7,7 @@ import { quoteName, quoteTable, type TableName } from "../sql/names.ts";
  * Creates a table and its schema, unless they exist.
  * @param definition the part after the table's name, e.g. `(oid TEXT PRIMARY KEY)`
  */
-export async function createTable(
-  transport: Transport,
-  table: TableName,
-  definition: string,
-): Promise<void> {
+export async function createTable(transport: Transport, table: TableName, definition: string): Promise<void> {
   const { schemas } = transport.dialect;
   // IF NOT EXISTS requires the privilege to create schemas even if the schema exists.
   if (schemas !== undefined && (await transport.query(schemas, [table.schema])).rows.length === 0) {

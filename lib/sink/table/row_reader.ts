@@ -68,11 +68,7 @@ export class RowReader {
     return Number(row?.[0] ?? 0);
   }
 
-  async #select(
-    columns: string,
-    rest = "",
-    parameters: readonly Parameter[] = [],
-  ): Promise<Result["rows"]> {
+  async #select(columns: string, rest = "", parameters: readonly Parameter[] = []): Promise<Result["rows"]> {
     if (!this.exists) return [];
     const sql = `SELECT ${columns} FROM ${quoteTable(this.#name)} ${rest}`.trim();
     return (await this.#transport.query(sql, parameters)).rows;
