@@ -1,4 +1,3 @@
-/** Steps through the elements of a document without creating an object for each. */
 import { BSON } from "mongodb";
 import { type Name, nameAt } from "./field_name_cache.ts";
 import { UnstorableError } from "./unstorable_error.ts";
@@ -40,6 +39,7 @@ export interface BsonValue {
 const MIN_DOCUMENT_BYTES = 5;
 
 /**
+ * Steps through the elements of a document without creating an object for each.
  * @example
  * const element = new ElementCursor(bytes);
  * while (element.next()) visit(element.type, element.offset, element.length);
@@ -53,13 +53,9 @@ export class ElementCursor {
   offset = 0;
   length = 0;
   #next: number;
-  /** The offset of the document's terminator. */
   readonly #end: number;
 
-  /**
-   * @param start the offset of the document
-   * @throws UnstorableError if the bytes are not a document
-   */
+  /** @throws UnstorableError if the bytes are not a document, as does {@linkcode next} */
   constructor(bytes: Uint8Array, start = 0) {
     const room = bytes.length - start;
     if (room < MIN_DOCUMENT_BYTES) {
@@ -94,7 +90,6 @@ export class ElementCursor {
     return true;
   }
 
-  /** @throws UnstorableError if the bytes are not UTF-8 */
   get name(): Name {
     return nameAt(this.bytes, this.nameOffset, this.nameLength);
   }

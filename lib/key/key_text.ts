@@ -85,7 +85,7 @@ const NESTED: Readonly<Record<number, KeyText>> = {
   [BsonType.boolean]: ({ bytes, offset }) => bytes[offset] === 1 ? "true" : "false",
   [BsonType.null]: () => "null",
   [BsonType.document]: objectText,
-  [BsonType.array]: arrayText,
+  [BsonType.array]: (array) => `[${itemsOf(array).map(nestedText).join(",")}]`,
   [BsonType.undefined]: typed("undefined", one),
   [BsonType.minKey]: typed("minKey", one),
   [BsonType.maxKey]: typed("maxKey", one),
@@ -121,10 +121,6 @@ function objectText(document: BsonValue): string {
     `${JSON.stringify(field.name.text.replace(/^\$/, "$$$$"))}:${nestedText(field)}`
   );
   return `{${members.join(",")}}`;
-}
-
-function arrayText(array: BsonValue): string {
-  return `[${itemsOf(array).map(nestedText).join(",")}]`;
 }
 
 const doubleKey = (value: number): string =>

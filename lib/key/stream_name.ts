@@ -24,9 +24,8 @@ export const streamKey = (stream: string): string =>
     })
     .replace(EXCLUDED, (_, list: string) => ` without ${asSet(list.split(",")).join()} -> `);
 
-/** One of the parts that a stream is divided into. */
+/** One of the parts that a stream is divided into. The first one has the index 0. */
 export interface StreamPart {
-  /** From 0. */
   readonly index: number;
   readonly count: number;
 }
@@ -42,10 +41,7 @@ export function parsePart(text: string): StreamPart {
 
 const PART = /^(.*) \(worker (\d+\/\d+)\)$/s;
 
-/**
- * The name of a stream, or of a part of it.
- * @example IN: shop.* -> doc.t, {index: 1, count: 4} → OUT: shop.* -> doc.t (worker 1/4)
- */
+/** @example IN: shop.* -> doc.t, {index: 1, count: 4} → OUT: shop.* -> doc.t (worker 1/4) */
 export const streamOfPart = (whole: string, part: StreamPart | undefined): string =>
   part ? `${whole} (worker ${part.index}/${part.count})` : whole;
 

@@ -1,7 +1,4 @@
-/**
- * The rules that decide what a field becomes. Inferring columns, splitting a document and writing JSON share them. The
- * table in `column_types.ts` has the values of each type that a column stores unchanged.
- */
+/** The rules that decide whether a field gets a column, for inferring columns and splitting documents. */
 import { Buffer } from "node:buffer";
 import { BsonType, type BsonValue, ElementCursor } from "../bson/bson.ts";
 import { asDocument } from "../bson/build.ts";

@@ -21,7 +21,7 @@ export interface Column {
 /** Names below `data`; an array's element has the array's path. */
 export type ColumnPath = readonly string[];
 
-/** A column to be created, e.g. `{path: ["temperature"], column: {kind: "double"}}`. */
+/** A column to be created. */
 export interface Addition {
   readonly path: ColumnPath;
   readonly column: Column;
@@ -110,9 +110,7 @@ export function additions(columns: Column, wanted: Column, path: ColumnPath = []
 }
 
 /** An array's element, however deep it is nested; else the column itself. */
-export function innermost(column: Column): Column {
-  return column.element ? innermost(column.element) : column;
-}
+export const innermost = (column: Column): Column => column.element ? innermost(column.element) : column;
 
 /** The column without the columns below it. */
 export function emptied(column: Column): Column {

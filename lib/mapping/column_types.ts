@@ -45,7 +45,7 @@ export type Kind =
   | "jsonb"
   | "unfit";
 
-type Render = (bytes: Uint8Array, offset: number, length: number) => string;
+type Render = (...value: Parameters<Fit>) => string;
 type Fit = (bytes: Uint8Array, offset: number, length: number) => string | undefined;
 
 interface ScalarRow {
@@ -88,6 +88,7 @@ export function doubleText(value: number): string {
   return Number.isInteger(value) && !text.includes("e") ? `${text}.0` : text;
 }
 
+const boolean: Render = (bytes, offset) => bytes[offset] === 1 ? "true" : "false";
 const double: Render = (bytes, offset) => doubleText(float64At(bytes, offset));
 const int32: Render = (bytes, offset) => String(int32At(bytes, offset));
 const int64: Render = int64TextAt;
@@ -100,9 +101,8 @@ const wholeDouble = (fit: Fit): Fit => (...value) => {
 
 const integralDouble = (limit: number): Fit => (bytes, offset) => {
   const value = float64At(bytes, offset);
-  return Number.isInteger(value) && Math.abs(value) <= limit && !Object.is(value, -0)
-    ? String(value)
-    : undefined;
+  const fits = Number.isInteger(value) && Math.abs(value) <= limit && !Object.is(value, -0);
+  return fits ? String(value) : undefined;
 };
 const smallInt64 = (limit: number): Fit => (bytes, offset) => {
   const value = int64At(bytes, offset);
@@ -134,19 +134,13 @@ function binaryText(bytes: Uint8Array, offset: number): string {
 }
 
 /** A type that is stored as text. */
-function textual(text: Render): ScalarRow {
-  const json: Render = (...value) => `"${text(...value)}"`;
-  return {
-    column: "text",
-    json,
-    fits: {
-      text: (...value) => {
-        const rendered = json(...value);
-        return rendered.length - 2 <= MAX_TEXT_BYTES ? rendered : undefined;
-      },
-      longtext: json,
-    },
+function textual(plain: Render): ScalarRow {
+  const json: Render = (...value) => `"${plain(...value)}"`;
+  const text: Fit = (...value) => {
+    const rendered = json(...value);
+    return rendered.length - 2 <= MAX_TEXT_BYTES ? rendered : undefined;
   };
+  return { column: "text", json, fits: { text, longtext: json } };
 }
 
 /** An address as CrateDB writes it. CrateDB rewrites other spellings. */
@@ -177,11 +171,7 @@ export const SCALARS: Readonly<Record<number, ScalarRow>> = {
   [BsonType.maxKey]: textual(() => "MaxKey"),
   [BsonType.null]: NULL,
   [BsonType.undefined]: NULL,
-  [BsonType.boolean]: {
-    column: "boolean",
-    json: (bytes, offset) => bytes[offset] === 1 ? "true" : "false",
-    fits: { boolean: (bytes, offset) => bytes[offset] === 1 ? "true" : "false" },
-  },
+  [BsonType.boolean]: { column: "boolean", json: boolean, fits: { boolean } },
   [BsonType.int32]: {
     column: "bigint",
     json: int32,

@@ -13,11 +13,14 @@ import { needsWidening, SCALARS } from "./column_types.ts";
 import { escapeName, escapeTopName, isReadable, mayNeedEscaping } from "./escape_name.ts";
 import { splitForJsonb } from "./split_for_jsonb.ts";
 
-export interface SplitDocument {
-  /** JSON text for the column `data`. */
+/** The columns `data` and `overflow` of a row, as JSON text. */
+export interface StoredRow {
   readonly data: string;
-  /** JSON text for the column `overflow`, or null when everything fits. */
+  /** Null if everything fits. */
   readonly overflow: string | null;
+}
+
+export interface SplitDocument extends StoredRow {
   /** Whether `overflow` has more than nulls, which SQL does not distinguish from missing values. */
   readonly overflowed: boolean;
   /** Whether a value is in `overflow` only because it has no column yet. */

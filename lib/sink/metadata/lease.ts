@@ -6,7 +6,7 @@ import { hostname } from "node:os";
 import process from "node:process";
 import type { Clock } from "../../util/clock.ts";
 import { UserError } from "../../util/errors.ts";
-import { type QueryOptions, STATEMENT_LIMIT_MS, type Transport } from "../connection/transport.ts";
+import { type Parameter, type Result, STATEMENT_LIMIT_MS, type Transport } from "../connection/transport.ts";
 import { quoteName, quoteTable, type TableName } from "../sql/names.ts";
 import type { ColumnType } from "./status_columns.ts";
 
@@ -18,9 +18,8 @@ export interface LeaseOptions<Column extends string> {
   readonly key: string;
   /** Text columns that {@linkcode Lease.save} writes. */
   readonly columns: readonly Column[];
-  /** Further columns, which each write sets. @default {none} */
+  /** Further columns, which each write sets, and a timestamp column for its time. @default {none} */
   readonly reported?: () => readonly ReportedValue[];
-  /** A timestamp column that each write sets. @default {none} */
   readonly reportedAtColumn?: string;
   /** A timestamp column that each save sets. @default {none} */
   readonly savedAtColumn?: string;
@@ -35,14 +34,14 @@ export interface LeaseOptions<Column extends string> {
   readonly isFree?: () => boolean;
 }
 
-export interface ReportedValue {
+/** The value of a timestamp is in ISO 8601. */
+interface ReportedValue {
   readonly column: string;
   readonly type: ColumnType;
-  /** In ISO 8601 for a timestamp. */
   readonly value: string | number | null;
 }
 
-export type LeaseValues<Column extends string> = Readonly<Record<Column, string | null>>;
+type LeaseValues<Column extends string> = Readonly<Record<Column, string | null>>;
 
 /** Another live process holds the lease. */
 export class LeaseHeldError extends UserError {
@@ -70,7 +69,7 @@ interface Row<Column extends string> {
   readonly version: readonly [seqNo: string, primaryTerm: string];
 }
 
-export interface AcquireOptions {
+interface AcquireOptions {
   readonly signal: AbortSignal;
   /** Called once if the lease of an earlier owner has to expire first. */
   readonly onWait: (owner: string | null, milliseconds: number) => void;
@@ -78,7 +77,7 @@ export interface AcquireOptions {
   readonly standsBy?: boolean;
 }
 
-/** Wait for the expiry of a dead owner's lease, beyond its duration. */
+/** How long to wait beyond the duration of a dead owner's lease. */
 export const LEASE_MARGIN_MS = 1_000;
 const LONGEST_WAIT_MS = 500;
 /** Minimum time limit of a statement. */
@@ -89,7 +88,7 @@ const CLOCK_MARGIN_MS = 50;
 export class Lease<Column extends string> implements AsyncDisposable {
   readonly #transport: Transport;
   readonly #options: LeaseOptions<Column>;
-  readonly #owner = `${hostname()}/${process.pid}/${crypto.randomUUID().slice(0, 8)}`;
+  readonly owner = `${hostname()}/${process.pid}/${crypto.randomUUID().slice(0, 8)}`;
   readonly #target: string;
   #values: LeaseValues<Column>;
   #version: Row<Column>["version"] = ["", ""];
@@ -105,10 +104,7 @@ export class Lease<Column extends string> implements AsyncDisposable {
     this.#values = Object.fromEntries(options.columns.map((name) => [name, null])) as LeaseValues<Column>;
   }
 
-  /**
-   * Takes the lease. Waits for the lease of a dead owner to expire.
-   * @throws LeaseHeldError if the owner is alive and `standsBy` is false
-   */
+  /** Waits for the lease of a dead owner to expire. @throws LeaseHeldError if the owner is alive, unless it stands by */
   async acquire({ signal, onWait, standsBy = false }: AcquireOptions): Promise<void> {
     const { clock, lease, holds } = this.#options;
     await this.#createRow();
@@ -136,11 +132,6 @@ export class Lease<Column extends string> implements AsyncDisposable {
       row = await this.#read();
     }
     return row.left <= 0 && await this.#take(row);
-  }
-
-  /** Host, process id and a random part. */
-  get owner(): string {
-    return this.#owner;
   }
 
   /** The columns as last read or written. */
@@ -181,13 +172,12 @@ export class Lease<Column extends string> implements AsyncDisposable {
   }
 
   /** An answer after the expiry of the lease is useless. */
-  get #limit(): QueryOptions {
-    return { limitMs: Math.min(Math.max(this.#options.lease, SHORTEST_LIMIT_MS), STATEMENT_LIMIT_MS) };
+  #query(sql: string, parameters: readonly Parameter[]): Promise<Result> {
+    const limitMs = Math.min(Math.max(this.#options.lease, SHORTEST_LIMIT_MS), STATEMENT_LIMIT_MS);
+    return this.#transport.query(sql, parameters, { limitMs });
   }
 
-  #renew(): Promise<void> {
-    return this.#enqueue(() => this.#write(this.#values));
-  }
+  #renew = (): Promise<void> => this.#enqueue(() => this.#write(this.#values));
 
   /** @returns false if another process was faster */
   async #take({ values, version }: Row<Column>): Promise<boolean> {
@@ -211,11 +201,9 @@ export class Lease<Column extends string> implements AsyncDisposable {
 
   async #createRow(): Promise<void> {
     const { keyColumn, key } = this.#options;
-    await this.#transport.query(
-      `INSERT INTO ${this.#target} (${keyColumn}) VALUES ($1) ON CONFLICT (${keyColumn}) DO NOTHING`,
-      [key],
-      this.#limit,
-    );
+    const columns = `(${keyColumn})`;
+    const sql = `INSERT INTO ${this.#target} ${columns} VALUES ($1) ON CONFLICT ${columns} DO NOTHING`;
+    await this.#query(sql, [key]);
   }
 
   /** @throws UserError if the row does not exist */
@@ -231,11 +219,8 @@ export class Lease<Column extends string> implements AsyncDisposable {
     const { keyColumn, key, columns } = this.#options;
     const { millis, now, fence } = this.#transport.dialect;
     const selected = [...columns, "owner", millis("lease_until"), now, fence.select].join(", ");
-    const { rows: [row] } = await this.#transport.query(
-      `SELECT ${selected} FROM ${this.#target} WHERE ${keyColumn} = $1`,
-      [key],
-      this.#limit,
-    );
+    const sql = `SELECT ${selected} FROM ${this.#target} WHERE ${keyColumn} = $1`;
+    const { rows: [row] } = await this.#query(sql, [key]);
     if (!row) return undefined;
     const [owner, leaseUntil, serverTime, seqNo, primaryTerm] = row.slice(columns.length);
     return {
@@ -248,15 +233,15 @@ export class Lease<Column extends string> implements AsyncDisposable {
 
   async #write(
     values: LeaseValues<Column>,
-    { lease = this.#options.lease, isSave = false }: { lease?: number; isSave?: boolean } = {},
+    { lease = this.#options.lease, isSave = false } = {},
   ): Promise<void> {
     const { clock, takesOver } = this.#options;
     // If the answer of an update was lost, the row has a new version: write again.
     for (let written = 0; written === 0;) {
       const sentAt = clock.now();
-      written = await this.#update(values, { lease, isSave });
+      written = await this.#update(values, lease, isSave);
       const row = await this.#read();
-      if (row.owner !== this.#owner) throw new LeaseLostError(row.owner, takesOver);
+      if (row.owner !== this.owner) throw new LeaseLostError(row.owner, takesOver);
       this.#version = row.version;
       this.#confirmedAt = sentAt;
     }
@@ -264,34 +249,27 @@ export class Lease<Column extends string> implements AsyncDisposable {
   }
 
   /** @returns 1, or 0 if the row has another version */
-  async #update(
-    values: LeaseValues<Column>,
-    { lease, isSave }: { lease: number; isSave: boolean },
-  ): Promise<number> {
+  async #update(values: LeaseValues<Column>, lease: number, isSave: boolean): Promise<number> {
     const { keyColumn, key, columns, reported = () => [], ...at } = this.#options;
-    const times = [at.reportedAtColumn, ...isSave ? [at.savedAtColumn] : []].filter((name) =>
-      name !== undefined
-    );
+    const times = [at.reportedAtColumn, isSave ? at.savedAtColumn : undefined].filter((name) => name);
     const { fence, now, timestamp } = this.#transport.dialect;
-    const report = reported();
     const parameters: (string | null)[] = [];
     const parameter = (value: string | number | null) =>
       `$${parameters.push(value === null ? null : `${value}`)}`;
     const assignments = [
       ...columns.map((name) => `${name} = ${parameter(values[name])}`),
-      ...report.map(({ column, type, value }) => `${quoteName(column)} = ${parameter(value)}::${type}`),
-      `owner = ${parameter(this.#owner)}`,
+      ...reported().map(({ column, type, value }) => `${quoteName(column)} = ${parameter(value)}::${type}`),
+      `owner = ${parameter(this.owner)}`,
       `lease_until = ${timestamp(`${now} + ${parameter(lease)}::bigint`)}`,
       ...times.map((name) => `${name} = CURRENT_TIMESTAMP`),
     ];
     const isKey = `${keyColumn} = ${parameter(key)}`;
     const [one, other] = this.#version;
-    const { count: written } = await this.#transport.query(
-      `UPDATE ${this.#target} SET ${assignments.join(", ")} ` +
-        `WHERE ${isKey} AND ${fence.where(parameter(one), parameter(other))}`,
+    const isOwn = `${isKey} AND ${fence.where(parameter(one), parameter(other))}`;
+    return (await this.#query(
+      `UPDATE ${this.#target} SET ${assignments.join(", ")} WHERE ${isOwn}`,
       parameters,
-      this.#limit,
-    );
-    return written;
+    ))
+      .count;
   }
 }

@@ -6,7 +6,7 @@ import { bytesFromHex, bytesToHex, fieldsByName } from "../../bson/bson.ts";
 import { idDocument } from "../../key/query_literal.ts";
 import type { RowKey } from "../../key/document_key.ts";
 import type { Namespace } from "../../util/namespace.ts";
-import { refreshTable, type Transport } from "../connection/transport.ts";
+import { queryNumber, refreshTable, type Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
 import { createMetadataTable } from "./metadata_tables.ts";
 
@@ -16,18 +16,13 @@ export interface RepairRequest extends RowKey {
   readonly namespace: Namespace;
 }
 
-export interface RepairRequestsOptions {
-  readonly schema: string;
-  readonly stream: string;
-}
-
 export class RepairRequests {
   readonly #transport: Transport;
   readonly #name: TableName;
   readonly #table: string;
   readonly #stream: string;
 
-  constructor(transport: Transport, { schema, stream }: RepairRequestsOptions) {
+  constructor(transport: Transport, { schema, stream }: { schema: string; stream: string }) {
     this.#transport = transport;
     this.#name = { schema, name: TABLE };
     this.#table = quoteTable(this.#name);
@@ -61,7 +56,6 @@ export class RepairRequests {
     await refreshTable(this.#transport, this.#name);
   }
 
-  /** Open requests. */
   async list(limit: number): Promise<RepairRequest[]> {
     const { rows } = await this.#transport.query(
       `SELECT "database", collection, oid, id FROM ${this.#table} WHERE stream = $1 LIMIT ${limit}`,
@@ -76,21 +70,19 @@ export class RepairRequests {
 
   /** The number of open requests for these keys. */
   async left({ database, collection }: Namespace, keys: readonly RowKey[]): Promise<number> {
-    const { rows: [row] } = await this.#transport.query(
+    const values = [this.#stream, database, collection, keys.map(({ oid }) => oid)];
+    return await queryNumber(
+      this.#transport,
       `SELECT count(*) FROM ${this.#table} ${this.#whereKeys}`,
-      [this.#stream, database, collection, keys.map(({ oid }) => oid)],
+      values,
     );
-    return Number(row?.[0]);
   }
 
   /** Removes requests that are done or withdrawn. */
   async remove({ database, collection }: Namespace, keys: readonly RowKey[]): Promise<void> {
     await refreshTable(this.#transport, this.#name);
-    await this.#transport.query(
-      `DELETE FROM ${this.#table} ${this.#whereKeys}`,
-      [this.#stream, database, collection, keys.map(({ oid }) => oid)],
-      { writes: true },
-    );
+    const values = [this.#stream, database, collection, keys.map(({ oid }) => oid)];
+    await this.#transport.query(`DELETE FROM ${this.#table} ${this.#whereKeys}`, values, { writes: true });
     await refreshTable(this.#transport, this.#name);
   }
 

@@ -22,10 +22,9 @@ export interface SavedState {
 
 const COLUMNS = ["token", "snapshot", "origin", "barrier"] as const satisfies readonly (keyof SavedState)[];
 
-export interface StreamPositionOptions {
+interface StreamPositionOptions {
   /** The schema that `cdc_position` is in. */
   readonly schema: string;
-  /** Its name: databases, collections and table. */
   readonly stream: string;
   /** Milliseconds until another relay can take over. */
   readonly lease: number;
@@ -63,10 +62,7 @@ export class StreamPosition extends Lease<keyof SavedState> {
     this.stream = stream;
   }
 
-  /**
-   * Takes the lease of the stream. Waits for the lease of a dead relay to expire.
-   * @throws LeaseHeldError if a live relay follows the stream and `standsBy` is false
-   */
+  /** Takes the lease of the stream, see {@linkcode Lease.acquire}. */
   static async acquire(transport: Transport, options: StreamPositionOptions): Promise<StreamPosition> {
     const { schema, signal, log, standsBy = false, onWait } = options;
     await createTable(transport, schema);

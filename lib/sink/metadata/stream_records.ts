@@ -1,6 +1,6 @@
 /** The rows of a stream in all of the relay's own tables. */
 import { partsOfStream } from "../../key/stream_name.ts";
-import { type Parameter, refreshTable, type Transport } from "../connection/transport.ts";
+import { type Parameter, queryNumber, refreshTable, type Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
 import { deadLetterStream } from "./dead_letters.ts";
 import {
@@ -12,7 +12,6 @@ import {
 } from "./metadata_tables.ts";
 import { tableExists } from "../table/create_table.ts";
 
-/** A stream, and the schema that its position is in. */
 export interface StreamName {
   readonly schema: string;
   readonly stream: string;
@@ -66,10 +65,11 @@ export async function recordsOf(
 ): Promise<StreamRecords[]> {
   const [{ schema } = { schema: "" }] = streams;
   const names = streams.map(({ stream }) => stream);
-  const all = await followed(transport);
   const isOwn = (each: Followed) => each.schema === schema && names.includes(each.stream);
-  const own = all.filter(isOwn);
-  const others = all.filter((each) => !isOwn(each));
+  const { own = [], others = [] } = Object.groupBy(
+    await followed(transport),
+    (each) => isOwn(each) ? "own" : "others",
+  );
   const tables = await tablesInEverySchema(transport, ...METADATA_TABLES);
   const has = (name: MetadataTable) => tables.some((each) => each.schema === schema && each.name === name);
   const kept = new Set(others.filter((each) => each.schema === schema).map(({ letters }) => letters));
@@ -95,9 +95,8 @@ async function followed(transport: Transport): Promise<Followed[]> {
     (table, { schema }) => `SELECT '${schema.replaceAll("'", "''")}', ${columns} FROM ${table}`,
   );
   return rows.map((row) => {
-    const [schema = "", stream = "", database = "", collection = "", tableSchema = "", name = ""] = row.map(
-      String,
-    );
+    const [schema = "", stream = "", database = "", collection = "", ...at] = row.map(String);
+    const [tableSchema = "", name = ""] = at;
     const table = { schema: tableSchema, name };
     return { schema, stream, table, letters: deadLetterStream({ database, collection }, table) };
   });
@@ -131,11 +130,7 @@ async function locksOf(
 export async function countRecords(transport: Transport, records: StreamRecords): Promise<number> {
   const { table, where, parameters } = records;
   await refreshTable(transport, table);
-  const { rows: [row] } = await transport.query(
-    `SELECT count(*) FROM ${quoteTable(table)} WHERE ${where}`,
-    parameters,
-  );
-  return Number(row?.[0]);
+  return await queryNumber(transport, `SELECT count(*) FROM ${quoteTable(table)} WHERE ${where}`, parameters);
 }
 
 /** Deletes these rows with one statement, except rows that are written at the same time. @returns their number */
@@ -143,11 +138,8 @@ export async function removeRecords(transport: Transport, records: StreamRecords
   const { table, where, parameters } = records;
   // A query skips rows that were written after the last refresh.
   await refreshTable(transport, table);
-  const { count } = await transport.query(
-    `DELETE FROM ${quoteTable(table)} WHERE ${where}`,
-    parameters,
-    { writes: true },
-  );
+  const sql = `DELETE FROM ${quoteTable(table)} WHERE ${where}`;
+  const { count } = await transport.query(sql, parameters, { writes: true });
   await refreshTable(transport, table);
   return count;
 }

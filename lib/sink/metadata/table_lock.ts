@@ -2,20 +2,15 @@
  * The lock of a table during a rebuild, for all relays that write to the table. `cdc_lock` is in the table's schema and is
  * created at the first rebuild. Its row names the work table, so that the next relay can clean up after a crash.
  */
-import type { Clock } from "../../util/clock.ts";
 import type { Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
-import { Lease } from "./lease.ts";
+import { Lease, type LeaseOptions } from "./lease.ts";
 import { createMetadataTable } from "./metadata_tables.ts";
 import { tableExists } from "../table/create_table.ts";
 
 const TABLE = "cdc_lock";
 
-export interface TableLockOptions {
-  /** Milliseconds until the lock expires without a renewal. */
-  readonly lease: number;
-  readonly clock: Clock;
-}
+type TableLockOptions = Pick<LeaseOptions<"work_table">, "lease" | "clock">;
 
 export class TableLock extends Lease<"work_table"> {
   readonly #schema: string;
@@ -55,11 +50,8 @@ export class TableLock extends Lease<"work_table"> {
   static async isAtWork(transport: Transport, { schema, name }: TableName): Promise<boolean> {
     const locks = { schema, name: TABLE };
     if (!await tableExists(transport, locks)) return false;
-    const { rows } = await transport.query(
-      `SELECT 1 FROM ${quoteTable(locks)} WHERE table_name = $1 AND work_table IS NOT NULL`,
-      [name],
-    );
-    return rows.length > 0;
+    const sql = `SELECT 1 FROM ${quoteTable(locks)} WHERE table_name = $1 AND work_table IS NOT NULL`;
+    return (await transport.query(sql, [name])).rows.length > 0;
   }
 
   get workTable(): TableName | null {

@@ -10,9 +10,7 @@ const TIMES = ["started_at", "finished_at", "cluster_time"] as const;
 const COUNTS = [
   "documents",
   "rows",
-  "missing",
-  "extra",
-  "different",
+  ...DIFFERENCES,
   "overflowed",
   "dead_letters",
   "changing",
@@ -46,12 +44,11 @@ export async function saveVerifyResult(transport: Transport, schema: string, row
   const names = columns.map(([name]) => `"${name}"`);
   const values = columns.map(([, type], at) => `$${at + 1}::${type}`);
   const updates = names.slice(2).map((name) => `${name} = excluded.${name}`);
+  const table = { schema, name: TABLE };
   await transport.query(
-    `INSERT INTO ${quoteTable({ schema, name: TABLE })} (${names.join(", ")}) VALUES (${
-      values.join(", ")
-    }) ` +
+    `INSERT INTO ${quoteTable(table)} (${names.join(", ")}) VALUES (${values.join(", ")}) ` +
       `ON CONFLICT (stream, collection) DO UPDATE SET ${updates.join(", ")}`,
     columns.map(([name]) => row[name] === null ? null : String(row[name])),
   );
-  await refreshTable(transport, { schema, name: TABLE });
+  await refreshTable(transport, table);
 }

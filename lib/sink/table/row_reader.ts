@@ -1,12 +1,7 @@
 /** Reads rows of a table that documents were written to. */
+import type { StoredRow } from "../../mapping/split_document.ts";
 import { type Parameter, refreshTable, type Result, type Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
-
-/** The columns `data` and `overflow` of a row, as JSON text. */
-export interface StoredRow {
-  readonly data: string;
-  readonly overflow: string | null;
-}
 
 /** The columns of a table that the relay writes to. */
 export const COLUMNS = `SELECT column_name, data_type FROM information_schema.columns
