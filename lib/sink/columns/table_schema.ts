@@ -29,23 +29,22 @@ import { type DefinedColumn, definedColumns } from "../table/show_create_table.t
 import { columnFaults, unusableTable } from "../table/unusable_table.ts";
 import { columnTree, typeText, unfitColumns } from "./column_definition.ts";
 
-/** CrateDB's default. */
+/** CrateDB's default for the number of columns. */
 const DEFAULT_LIMIT = 1000;
 const LIMIT_HINT = 'ALTER TABLE … SET ("mapping.total_fields.limit" = 2000)';
 
-/** Columns that a warning names. */
+/** The most columns that a warning names. */
 const NAMED = 10;
 
 const UNFIT: Column = { kind: "unfit" };
 
-export interface TableSchemaOptions {
+interface TableSchemaOptions {
   readonly table: TableName;
   /** Whether CrateDB creates the columns. */
   readonly inferred: boolean;
   readonly log: Logger;
   /** Columns that statements write to, e.g. `["oid", "data", "overflow"]`. @default {[]} */
   readonly needed?: readonly string[];
-  /** Is called with the number of columns that were created. */
   readonly onAdded?: (columns: number) => void;
 }
 
@@ -89,7 +88,6 @@ export class TableSchema {
     return this.#definition;
   }
 
-  /** The column at a path below `data`. A path skips arrays, like CrateDB's subscripts. */
   columnAt(path: ColumnPath): Column | undefined {
     return columnAt(this.#columns, path);
   }
@@ -150,16 +148,13 @@ export class TableSchema {
       await this.#create(missing);
       await this.load();
       const { table, log, onAdded } = this.#options;
-      const added = this.#defined.length - before;
-      log.debug("Columns added", { table: quoteTable(table), columns: added });
-      onAdded?.(added);
+      const columns = this.#defined.length - before;
+      log.debug("Columns added", { table: quoteTable(table), columns });
+      onAdded?.(columns);
     }
-    for (const path of missing.flatMap(mapsIn)) {
-      if (!this.#isKind(path, "ignored")) continue;
-      this.#warn("An object with ids as keys is a map; its keys get no columns", {
-        column: subscript(path),
-        type: "OBJECT(IGNORED)",
-      });
+    for (const path of missing.flatMap(mapsIn).filter((path) => this.#isKind(path, "ignored"))) {
+      const fields = { column: subscript(path), type: "OBJECT(IGNORED)" };
+      this.#warn("An object with ids as keys is a map; its keys get no columns", fields);
     }
     for (const path of pathsWhere(recognised, (object) => object.hasIds === true)) this.#keepIdsOut(path);
     for (const object of full) this.#close(object);
@@ -183,12 +178,11 @@ export class TableSchema {
 
   /** Marks the objects that take no further columns, or none for ids. */
   #restrict(): void {
-    for (const path of this.#withIds.values()) {
-      this.#columns = replaceColumn(this.#columns, path, withIds);
-    }
-    for (const path of this.#isFull ? [[]] : this.#full.values()) {
-      this.#columns = replaceColumn(this.#columns, path, closed);
-    }
+    const change = (paths: Iterable<ColumnPath>, to: (column: Column) => Column) => {
+      for (const path of paths) this.#columns = replaceColumn(this.#columns, path, to);
+    };
+    change(this.#withIds.values(), withIds);
+    change(this.#isFull ? [[]] : this.#full.values(), closed);
   }
 
   /**
@@ -204,17 +198,15 @@ export class TableSchema {
     } catch (error) {
       if (!(error instanceof SinkError) || isRetryable(error)) throw error;
       await this.load();
+      const lacking = wanted.flatMap((each): readonly Addition[] => {
+        const existing = this.columnAt(each.path);
+        return existing ? additions(existing, each.column, each.path) : [each];
+      });
       const hasSome = wanted.some(({ path }) => this.columnAt(path) !== undefined);
-      const parts = hasSome ? [wanted.flatMap((each) => this.#lacking(each))] : split(wanted);
+      const parts = hasSome ? [lacking] : split(wanted);
       if (parts) { for (const part of parts) await this.#create(part); }
       else if (error.kind !== "exists") this.#refuse(first.path, error);
     }
-  }
-
-  /** The part of an addition that the table lacks. */
-  #lacking(addition: Addition): readonly Addition[] {
-    const existing = this.columnAt(addition.path);
-    return existing ? additions(existing, addition.column, addition.path) : [addition];
   }
 
   #warnOfUnfit(): void {
@@ -222,10 +214,8 @@ export class TableSchema {
       const column = subscript(path.slice(1));
       if (this.#unfit.has(column)) continue;
       this.#unfit.add(column);
-      this.#warn("A column of this type cannot store values unchanged; they go to overflow", {
-        column,
-        type,
-      });
+      const fields = { column, type };
+      this.#warn("A column of this type cannot store values unchanged; they go to overflow", fields);
     }
   }
 
@@ -254,17 +244,12 @@ export class TableSchema {
     if (path.length === 0) {
       if (this.#isFull) return;
       this.#reached = this.#limit;
-      this.#warn("The table has no room for further columns; new keys go to overflow", {
-        column: subscript(newcomer),
-        hint: LIMIT_HINT,
-      });
+      const fields = { column: subscript(newcomer), hint: LIMIT_HINT };
+      this.#warn("The table has no room for further columns; new keys go to overflow", fields);
     } else if (!this.#full.has(column)) {
       this.#full.set(column, path);
-      this.#warn("An object has its share of the table's columns; new keys in it go to overflow", {
-        column,
-        key: newcomer.at(-1),
-        hint: LIMIT_HINT,
-      });
+      const fields = { column, key: newcomer.at(-1), hint: LIMIT_HINT };
+      this.#warn("An object has its share of the table's columns; new keys in it go to overflow", fields);
     }
   }
 

@@ -66,12 +66,16 @@ export class LostWrites implements Disposable {
   async #waitForAll(): Promise<void> {
     const { clock, log } = this.#options;
     const { signal } = this.#closing;
-    while (true) {
+    while (this.some) {
       signal.throwIfAborted();
       // The answer may lack writes that are lost after the question.
       const asked = [...this.#lost];
       const running = await this.#mark.running(this.#transport);
-      if (!running) this.#warnOnce();
+      if (!running && !this.#hasWarned) {
+        const hint = "GRANT DQL ON TABLE sys.jobs TO <user>";
+        log.warn("The answer of a write was lost, and the user may not see whether it still runs", { hint });
+        this.#hasWarned = true;
+      }
       for (const [id, since] of asked) {
         if (running?.has(id) && clock.monotonic() - since < LONGEST_WAIT_MS) continue;
         if (running?.has(id)) {
@@ -79,17 +83,8 @@ export class LostWrites implements Disposable {
         }
         this.#lost.delete(id);
       }
-      if (!this.some) return;
-      await clock.wait(LOOK_INTERVAL_MS, { signal });
+      if (this.some) await clock.wait(LOOK_INTERVAL_MS, { signal });
     }
-  }
-
-  #warnOnce(): void {
-    if (this.#hasWarned) return;
-    this.#hasWarned = true;
-    this.#options.log.warn("The answer of a write was lost, and the user may not see whether it still runs", {
-      hint: "GRANT DQL ON TABLE sys.jobs TO <user>",
-    });
   }
 }
 
@@ -104,16 +99,12 @@ export class StatementMark {
     return { id, sql: `/* cdc-relay ${id} */ ${sql}` };
   }
 
-  /**
-   * The ids of marked statements that the server is running; undefined if the user may not see statements.
-   * @throws SinkError if the server does not answer
-   */
+  /** The ids of marked statements that the server is running; undefined if the user may not see statements. */
   async running(transport: Transport): Promise<ReadonlySet<string> | undefined> {
     try {
       const pattern = `/* cdc-relay ${this.#session}-%`;
-      const { rows } = await transport.query(transport.dialect.running, [pattern], {
-        limitMs: ANSWER_LIMIT_MS,
-      });
+      const limits = { limitMs: ANSWER_LIMIT_MS };
+      const { rows } = await transport.query(transport.dialect.running, [pattern], limits);
       return new Set(rows.map(([text]) => /^\/\* cdc-relay (\S+) /.exec(String(text))?.[1] ?? ""));
     } catch (error) {
       if (isSinkError(error, "unknown schema", "unknown relation", "privilege")) return undefined;

@@ -2,10 +2,10 @@
 import { Buffer } from "node:buffer";
 import http from "node:http";
 import https from "node:https";
-import { type Proxy, tunnelAgent } from "./proxy.ts";
+import { authorizationHeader, type Proxy, tunnelAgent } from "./proxy.ts";
 import type { Certificates } from "./url.ts";
 
-export interface Request {
+interface Request {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
   /** Milliseconds until the whole response has to have arrived. */
@@ -17,10 +17,8 @@ export interface Response {
   readonly text: string;
 }
 
-export interface PosterOptions {
-  /** @default {trusts the authorities that the runtime knows} */
+interface PosterOptions {
   readonly certificates?: Certificates | undefined;
-  /** @default {connects directly} */
   readonly proxy?: Proxy | undefined;
 }
 
@@ -54,15 +52,10 @@ export class Poster implements Disposable {
     const isTls = protocol === "https:";
     const kept = { ...certificates, keepAlive: true, timeout: IDLE_MS };
     const isForwarded = proxy !== undefined && !isTls;
-    this.#agent = proxy && isTls
-      ? tunnelAgent(proxy, kept)
-      : isTls
-      ? new https.Agent(kept)
-      : new http.Agent(kept);
+    if (!isTls) this.#agent = new http.Agent(kept);
+    else this.#agent = proxy ? tunnelAgent(proxy, kept) : new https.Agent(kept);
     this.#request = isTls ? https.request : http.request;
-    this.#proxyHeaders = isForwarded
-      ? { Host: host, ...proxy.authorization && { "Proxy-Authorization": proxy.authorization } }
-      : {};
+    this.#proxyHeaders = isForwarded ? { Host: host, ...authorizationHeader(proxy) } : {};
     const to = isForwarded ? { host: proxy.host, port: proxy.port, path: url } : {
       // A socket takes an IPv6 address without the brackets of a URL.
       host: hostname.replace(/^\[|\]$/g, ""),

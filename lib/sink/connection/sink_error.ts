@@ -154,7 +154,7 @@ const REFUSED_MESSAGE = new RegExp(
 const BACKUP_RUNNING = new RegExp(`${EXCEPTIONS}Cannot delete indices that are being snapshotted: \\[`);
 const COLUMN_EXISTS = new RegExp(`${EXCEPTIONS}The table .* already has a column named `, "s");
 
-export interface SinkErrorOptions {
+interface SinkErrorOptions {
   /** CrateDB's error code (HTTP), the SQLSTATE (PostgreSQL wire) or the system's code of a failed connection. */
   readonly code?: string | undefined;
   /** @default {decided by the code, or by the beginning of the message} */
@@ -214,7 +214,6 @@ const ROW_ERRORS: readonly SinkErrorKind[] = [
   "exists",
   "unspecific",
 ];
-/** Kinds of errors of the connection. */
 const SERVER_ERRORS: readonly SinkErrorKind[] = [...RETRYABLE, "tls", "foreign server"];
 
 /** What may be at fault if a write fails. @example IN: too large → OUT: row; IN: privilege → OUT: table */

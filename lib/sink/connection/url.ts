@@ -18,27 +18,17 @@ export interface SinkAddress {
   readonly certificates?: Certificates | undefined;
 }
 
-/** Certificates and their key, as PEM. */
-export interface Certificates {
-  /** The authority that has signed the server's certificate. @default {those that the runtime trusts} */
-  readonly ca?: string | undefined;
-  /** The client's certificate. */
-  readonly cert?: string | undefined;
-  readonly key?: string | undefined;
-}
+/** The authority that has signed the server's certificate, and the client's certificate and key, as PEM. */
+export type Certificates = { readonly [name in "ca" | "cert" | "key"]?: string | undefined };
 
-interface Scheme {
-  readonly transport: SinkAddress["transport"];
-  readonly port: number;
-  readonly tls: boolean;
-}
+type Scheme = Pick<SinkAddress, "transport" | "port" | "tls">;
 
 const HTTP: Scheme = { transport: "http", port: 4200, tls: false };
 const WIRE: Scheme = { transport: "wire", port: 5432, tls: false };
 
 /** The drivers of SQLAlchemy's URLs, after a `+`. */
-const WIRE_DRIVERS = ["asyncpg", "pg8000", "psycopg", "psycopg2", "psycopg_async"];
 const CRATE_WIRE_DRIVERS = ["asyncpg", "psycopg", "psycopg_async"];
+const WIRE_DRIVERS = ["asyncpg", "pg8000", "psycopg", "psycopg2", "psycopg_async"];
 const SCHEMES: ReadonlyMap<string, Scheme> = new Map([
   ["crate", HTTP],
   ["crate+urllib3", HTTP],
@@ -52,8 +42,8 @@ const SCHEMES: ReadonlyMap<string, Scheme> = new Map([
 
 const TRUE = ["true", "t", "yes", "y", "on", "1"];
 const FALSE = ["false", "f", "no", "n", "off", "0", ""];
-const PLAIN_MODES = ["disable"];
 const TLS_MODES = ["allow", "prefer", "require", "verify-ca", "verify-full"];
+const MODES = ["disable", ...TLS_MODES];
 
 const PARAMETERS = ["ssl", "sslmode", "schema"];
 /** Parameters of other programs, which have no effect here. */
@@ -83,8 +73,8 @@ export function parseSinkUrl(text: string): SinkAddress {
   const ssl = query("ssl") ?? "";
   const mode = query("sslmode");
   if (![...TRUE, ...FALSE].includes(ssl)) throw wrong(`has ssl=${ssl}, which is neither true nor false`);
-  if (mode !== undefined && ![...PLAIN_MODES, ...TLS_MODES].includes(mode)) {
-    throw wrong(`has sslmode=${mode}, which is none of ${[...PLAIN_MODES, ...TLS_MODES].join(", ")}`);
+  if (mode !== undefined && !MODES.includes(mode)) {
+    throw wrong(`has sslmode=${mode}, which is none of ${MODES.join(", ")}`);
   }
   const unknown = [...url.searchParams.keys()].find((name) => ![...PARAMETERS, ...OTHERS].includes(name));
   if (unknown !== undefined) {

@@ -105,23 +105,21 @@ export const abortable = (transport: Transport, shutdown: Shutdown): Transport =
     return await shutdown.limit(transport.query(...statement), () => 0);
   });
 
-export type RetryingOptions = Omit<RetryOptions, "isRetryable" | "allowedMs">;
-
-/** Kinds of errors that pass within a minute: at the start of the program, the same server has answered. */
+/**
+ * Kinds of errors that pass within a minute: a node that has just started has not recovered its tables yet, the password
+ * or the token was replaced on one side first, or a load balancer has no node.
+ */
 const PASSING_FOR_A_MINUTE: readonly SinkErrorKind[] = [
-  // A node that has just started has not recovered its tables yet.
-  "unknown relation",
-  "unknown schema",
-  // The password or the token was replaced, on one side first.
-  "login",
-  // A load balancer without a node.
-  "foreign server",
+  ...["unknown relation", "unknown schema", "login", "foreign server"] as const,
 ];
 /** How often a write is retried after an unknown error. */
 const UNSPECIFIC_RETRIES = 4;
 
 /** Retries a statement as long as the sink is away. Each statement must be safe to repeat. */
-export const retrying = (transport: Transport, options: RetryingOptions): Transport =>
+export const retrying = (
+  transport: Transport,
+  options: Omit<RetryOptions, "isRetryable" | "allowedMs">,
+): Transport =>
   wrapped(transport, (...statement) => {
     const [, , { writes = false, isTrial = false, mayBeDropped = false, limitMs = 0 } = {}] = statement;
     const { clock = SYSTEM_CLOCK } = options;

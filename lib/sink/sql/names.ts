@@ -30,15 +30,11 @@ export function tableName(text: string, schema: string): TableName {
   const name = /"(?:[^"]|"")+"|[^".]+/.source;
   const [, first, second] = new RegExp(`^(${name})(?:\\.(${name}))?$`).exec(text) ?? [];
   if (first === undefined) {
-    throw new RangeError(
-      'is neither TABLE nor SCHEMA.TABLE (a name with a dot in it goes in double quotes: "a.b")',
-    );
+    const why = 'is neither TABLE nor SCHEMA.TABLE (a name with a dot in it goes in double quotes: "a.b")';
+    throw new RangeError(why);
   }
-  return Object.freeze(
-    second === undefined
-      ? { schema, name: unquoted(first) }
-      : { schema: unquoted(first), name: unquoted(second) },
-  );
+  if (second === undefined) return Object.freeze({ schema, name: unquoted(first) });
+  return Object.freeze({ schema: unquoted(first), name: unquoted(second) });
 }
 
 const unquoted = (name: string): string =>

@@ -3,10 +3,7 @@ import { isSinkError } from "../connection/sink_error.ts";
 import type { Transport } from "../connection/transport.ts";
 import { quoteName, quoteTable, type TableName } from "../sql/names.ts";
 
-/**
- * Creates a table and its schema, unless they exist.
- * @param definition the part after the table's name, e.g. `(oid TEXT PRIMARY KEY)`
- */
+/** Creates a table and its schema, unless they exist. The definition is e.g. `(oid TEXT PRIMARY KEY)`. */
 export async function createTable(transport: Transport, table: TableName, definition: string): Promise<void> {
   const { schemas } = transport.dialect;
   // IF NOT EXISTS requires the privilege to create schemas even if the schema exists.

@@ -40,12 +40,11 @@ export class RowReader {
     const overflow = this.#columns.has("overflow") ? "overflow::text" : "NULL";
     const where = `WHERE oid = ANY($1::${this.#transport.dialect.lists[0]})`;
     const rows = await this.#select(`oid, data::text, ${overflow}`, where, [oids]);
-    return new Map(
-      rows.map(([oid, data, overflow]) => [
-        String(oid),
-        { data: String(data ?? "{}"), overflow: overflow === null ? null : String(overflow) },
-      ]),
-    );
+    const stored = rows.map(([oid, data, overflow]): [string, StoredRow] => [
+      String(oid),
+      { data: String(data ?? "{}"), overflow: overflow as string | null },
+    ]);
+    return new Map(stored);
   }
 
   /** Keys of all rows, in lists of at most `size`. */
@@ -59,8 +58,7 @@ export class RowReader {
   }
 
   async count(): Promise<number> {
-    const [row] = await this.#select("count(*)");
-    return Number(row?.[0] ?? 0);
+    return Number((await this.#select("count(*)"))[0]?.[0] ?? 0);
   }
 
   async #select(columns: string, rest = "", parameters: readonly Parameter[] = []): Promise<Result["rows"]> {
@@ -81,12 +79,11 @@ export async function* scanKeys(
   for await (const rows of scanTable(transport, table, { columns: ["oid"], size })) yield keysOf(rows);
 }
 
-export interface PagesOptions {
+interface PagesOptions {
   /** SQL expressions, one for each value of a row. */
   readonly columns: readonly string[];
-  /** SQL condition for the rows. @default {all rows} */
+  /** SQL condition for the rows, and its parameters. @default {all rows} */
   readonly where?: string;
-  /** Parameters of the condition. */
   readonly parameters?: readonly Parameter[];
   /** The most rows of a page. */
   readonly size: number;

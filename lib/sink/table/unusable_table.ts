@@ -13,10 +13,8 @@ export class RefusedTableError extends SinkError {
   }
 }
 
-/** Errors of one table, while it is in use. */
+/** Errors of one table, while it is in use, and while it is opened. */
 const TABLE_KINDS: readonly SinkErrorKind[] = ["privilege", "unknown relation", "unknown schema"];
-
-/** Errors of one table, while it is opened. */
 const OPENING_KINDS: readonly SinkErrorKind[] = [...TABLE_KINDS, "too many shards", "refused"];
 
 /** Whether an error concerns one table only. @example IN: the kind "privilege" → OUT: true; IN: "unreachable" → OUT: false */
@@ -34,7 +32,7 @@ export const errorOfOpening = (error: unknown, { hasRows }: { readonly hasRows: 
     : error;
 
 /** What is wrong with a table's columns. */
-export interface TableFault {
+interface TableFault {
   /** As part of a sentence, e.g. `it has no \`oid\` column of type TEXT`. */
   readonly what: string;
   /** Subscripts of the columns at fault, if the table can be used without them. */
@@ -55,9 +53,8 @@ export function columnFaults(
   const faults = columns.flatMap(({ path, type }): TableFault[] => {
     const [top] = path;
     if (top === "overflow" && path.length === 1 && type !== "OBJECT(IGNORED)") {
-      const what = `its \`overflow\` is not a plain OBJECT(IGNORED), but ${
-        type.replace(/ AS \($/, " with columns")
-      }`;
+      const kind = type.replace(/ AS \($/, " with columns");
+      const what = `its \`overflow\` is not a plain OBJECT(IGNORED), but ${kind}`;
       return [type === "OBJECT(IGNORED) AS (" ? { what, columns: below("overflow", columns) } : { what }];
     }
     const own = /\b(?:DEFAULT|GENERATED ALWAYS)\b/.exec(type)?.[0];
