@@ -57,7 +57,6 @@ function valueOf(json: Json): unknown {
 /** Types whose text is their Extended JSON. */
 const TYPES = new Set(["$oid", "$date", "$timestamp", "$binary", "$numberDecimal", "$minKey", "$maxKey"]);
 
-/** The value as plain JavaScript objects. */
 function plain(json: Json): unknown {
   if (json instanceof Digits) return Number(json.text);
   if (json instanceof Map) return Object.fromEntries([...json].map(([name, value]) => [name, plain(value)]));

@@ -57,9 +57,7 @@ export function partsOfStream(
 
 /**
  * The names of all parts of a divided stream, or the stream itself.
- * @example
- * IN: shop.* -> doc.t → OUT: ["shop.* -> doc.t"]
- * IN: … (worker 1/2) → OUT: ["… (worker 0/2)", "… (worker 1/2)"]
+ * @example IN: shop.* -> doc.t → OUT: ["shop.* -> doc.t"]; IN: … (worker 1/2) → OUT: ["… (worker 0/2)", "… (worker 1/2)"]
  */
 export function siblingsOf(stream: string): readonly string[] {
   const { whole, part } = partsOfStream(stream);

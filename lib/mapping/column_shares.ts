@@ -43,7 +43,6 @@ export function furtherColumns(weight: number, budget: ColumnBudget): number {
   return Math.max(share, Math.min(guaranteed(budget) - weight, budget.room), 0);
 }
 
-/** An object of the wanted columns. */
 interface Visited {
   readonly path: ColumnPath;
   readonly existing: Column | undefined;

@@ -21,7 +21,6 @@ export interface Column {
 /** Names below `data`; an array's element has the array's path. */
 export type ColumnPath = readonly string[];
 
-/** A column to be created. */
 export interface Addition {
   readonly path: ColumnPath;
   readonly column: Column;
@@ -112,7 +111,6 @@ export function additions(columns: Column, wanted: Column, path: ColumnPath = []
 /** An array's element, however deep it is nested; else the column itself. */
 export const innermost = (column: Column): Column => column.element ? innermost(column.element) : column;
 
-/** The column without the columns below it. */
 export function emptied(column: Column): Column {
   if (column.element) return { kind: column.kind, element: emptied(column.element) };
   return column.children ? objectColumn() : column;
@@ -122,7 +120,6 @@ export function emptied(column: Column): Column {
 export const columnAt = (root: Column, path: ColumnPath): Column | undefined =>
   path.reduce<Column | undefined>((at, name) => at && innermost(at).children?.get(name), root);
 
-/** Puts a column at a path, if its parent exists. */
 export function setColumn(root: Column, path: ColumnPath, column: Column): void {
   const parent = columnAt(root, path.slice(0, -1));
   const name = path.at(-1);

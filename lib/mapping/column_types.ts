@@ -73,7 +73,6 @@ export const isWidened = (column: Kind): boolean => column === "bigint" || colum
 export const needsWidening = ({ type, bytes, offset }: BsonValue, column: Kind): boolean =>
   type === BsonType.double && isWidened(column) && Number.isFinite(float64At(bytes, offset));
 
-/** Whether a BSON string of this length is too long for a text column. */
 export const isTooLong = (length: number): boolean => length - STRING_OVERHEAD_BYTES > MAX_TEXT_BYTES;
 
 const quoted: Render = (bytes, offset) => JSON.stringify(stringAt(bytes, offset));
@@ -133,7 +132,6 @@ function binaryText(bytes: Uint8Array, offset: number): string {
   return base64At(bytes, offset + 5 + inner, length - inner);
 }
 
-/** A type that is stored as text. */
 function textual(plain: Render): ScalarRow {
   const json: Render = (...value) => `"${plain(...value)}"`;
   const text: Fit = (...value) => {

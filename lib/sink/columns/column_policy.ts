@@ -15,7 +15,6 @@ import type { Writer } from "../table/writer.ts";
 import type { TableSchema } from "./table_schema.ts";
 import type { Widening } from "./widening.ts";
 
-/** A document and the key of its row. */
 export interface KeyedRow {
   readonly oid: string;
   readonly document: Uint8Array;

@@ -134,7 +134,6 @@ export class Rebuilder {
     return TableLock.tryAcquire(this.#transports.patient, this.#options.table, this.#options);
   }
 
-  /** Cleans up, and releases the lock. */
   async #cleanUpAfterDead(held: TableLock): Promise<void> {
     const { table, log } = this.#options;
     await using lock = held;
@@ -300,7 +299,6 @@ async function lastWrites(transport: Transport, { schema, name }: TableName, clo
   throw new RebuildError("a shard of the table has operations that do not end", true);
 }
 
-/** Top-level columns that are not generated. */
 async function ownColumns(transport: Transport, { schema, name }: TableName): Promise<string[]> {
   const { rows } = await transport.query(
     "SELECT column_name FROM information_schema.columns WHERE table_schema = $1 AND table_name = $2 " +

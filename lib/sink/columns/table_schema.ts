@@ -253,7 +253,6 @@ export class TableSchema {
     }
   }
 
-  /** Records that no column can be created at `path`. */
   #refuse(path: ColumnPath, { kind, message }: SinkError): void {
     if (kind === "too many columns") {
       this.#close({ path: [], newcomer: path });
@@ -306,7 +305,6 @@ const closed = (columns: Column): Column => mapObjects(columns, (object) => ({ .
 const withIds = (columns: Column): Column =>
   columns.element ? { ...columns, element: withIds(columns.element) } : { ...columns, hasIds: true };
 
-/** Paths of the maps in an added column. */
 const mapsIn = ({ path, column }: Addition): readonly ColumnPath[] =>
   pathsWhere(column, ({ kind }) => kind === "ignored", path);
 

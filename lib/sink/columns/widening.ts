@@ -121,7 +121,6 @@ export class Widening {
     }
   }
 
-  /** The columns of these that can be widened. */
   #narrow(paths: readonly ColumnPath[]): readonly ColumnPath[] {
     return paths.filter((path) => {
       const column = this.#options.tableSchema.columnAt(path);

@@ -33,7 +33,6 @@ export class LostWrites implements Disposable {
     this.#options = options;
   }
 
-  /** Whether a write whose answer was lost may still run. */
   get some(): boolean {
     return this.#lost.size > 0;
   }

@@ -22,7 +22,6 @@ interface PosterOptions {
   readonly proxy?: Proxy | undefined;
 }
 
-/** The response did not arrive in time. */
 export class OverdueError extends Error {
   override readonly name = "OverdueError";
   readonly code = "ETIMEDOUT";

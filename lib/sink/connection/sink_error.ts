@@ -157,12 +157,10 @@ const COLUMN_EXISTS = new RegExp(`${EXCEPTIONS}The table .* already has a column
 interface SinkErrorOptions {
   /** CrateDB's error code (HTTP), the SQLSTATE (PostgreSQL wire) or the system's code of a failed connection. */
   readonly code?: string | undefined;
-  /** @default {decided by the code, or by the beginning of the message} */
   readonly kind?: SinkErrorKind | undefined;
   readonly cause?: unknown;
 }
 
-/** An answer or a failed connection of the sink. */
 export class SinkError extends Error {
   override readonly name = "SinkError";
   readonly code: string | undefined;

@@ -11,7 +11,6 @@ export interface SinkAddress {
   /** Reads the current password from a file that may be replaced. */
   readonly latestPassword?: (() => string) | undefined;
   readonly tls: boolean;
-  /** The default schema. */
   readonly schema: string;
   /** Reads the current JSON Web Token, which replaces a password. */
   readonly jwt?: (() => string) | undefined;

@@ -81,7 +81,6 @@ export class WireTransport implements Transport {
   }
 }
 
-/** Asks the server whether it is CrateDB or PostgreSQL. */
 export async function dialectOf(query: Query): Promise<Dialect> {
   const { rows: [row] } = await query("SELECT version()");
   return /^PostgreSQL\b/.test(String(row?.[0])) ? POSTGRESQL : CRATEDB;

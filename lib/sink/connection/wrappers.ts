@@ -17,7 +17,6 @@ const RECOVERY_MS = 60_000;
 /** The time during which a table that was closed to writing may be swapped. */
 const SETTLING_MS = 10_000;
 
-/** The transport with another way to run statements. */
 const wrapped = (transport: Transport, query: Query): Transport => ({
   dialect: transport.dialect,
   query,
@@ -53,7 +52,6 @@ export interface CountingTransport extends Transport {
   settled(): Promise<void>;
 }
 
-/** Tracks whether a statement that writes rows is still running. */
 export function countingWrites(
   transport: Transport,
   { clock = SYSTEM_CLOCK, log = QUIET }: Partial<LostWritesOptions> = {},

@@ -76,7 +76,6 @@ export class DeadLetters {
     this.#table = quoteTable(this.#name);
   }
 
-  /** Creates the table, which all streams of a schema share. */
   static async prepare(transport: Transport, { schema }: { schema: string }): Promise<void> {
     const { longText } = transport.dialect;
     const columns = `stream TEXT, oid TEXT, document ${longText}, error ${longText}, ` +
@@ -96,7 +95,6 @@ export class DeadLetters {
     return await queryNumber(transport, `SELECT count(*) FROM ${table} WHERE stream = $1`, [stream]);
   }
 
-  /** Which of these keys have dead letters. */
   static async among(
     transport: Transport,
     { schema, stream }: DeadLettersOptions,
@@ -115,7 +113,6 @@ export class DeadLetters {
     return DeadLetters.count(this.#transport, this.#options);
   }
 
-  /** All keys, in lists of at most `size`. */
   async *keys(size: number): AsyncGenerator<string[]> {
     const own = { where: "stream = $1", parameters: [this.#options.stream] };
     const pages = scanTable(this.#transport, this.#name, { columns: ["oid"], ...own, size });
@@ -229,7 +226,6 @@ export class DeadLetters {
     await refreshTable(this.#transport, this.#name);
   }
 
-  /** Deletes the dead letters of documents that were written or deleted. */
   async resolve(oids: readonly string[]): Promise<void> {
     const known = this.#known;
     const resolved = known

@@ -13,7 +13,6 @@ import type { ColumnType } from "./status_columns.ts";
 export interface LeaseOptions<Column extends string> {
   /** Has `owner TEXT`, `lease_until TIMESTAMP WITH TIME ZONE`, and the columns below. */
   readonly table: TableName;
-  /** The column of the primary key. */
   readonly keyColumn: string;
   readonly key: string;
   /** Text columns that {@linkcode Lease.save} writes. */
@@ -43,7 +42,6 @@ interface ReportedValue {
 
 type LeaseValues<Column extends string> = Readonly<Record<Column, string | null>>;
 
-/** Another live process holds the lease. */
 export class LeaseHeldError extends UserError {
   constructor(readonly owner: string | null, holds: string) {
     super(`Another relay (${owner}) ${holds}`, {
@@ -52,7 +50,6 @@ export class LeaseHeldError extends UserError {
   }
 }
 
-/** Another process has taken the lease. */
 export class LeaseLostError extends UserError {
   constructor(readonly owner: string | null, takesOver: string) {
     super(`Another relay (${owner}) ${takesOver}`, {

@@ -25,7 +25,6 @@ export const KEPT_FOR: Readonly<Record<MetadataTable, "stream" | "collection" | 
   cdc_verify: "stream",
 };
 
-/** The view of the status of all streams. */
 export const STATUS_VIEW = "cdc_status";
 
 export const isMetadataTable = (name: string): boolean =>
@@ -90,7 +89,6 @@ export async function selectFromEach(
   return (await Promise.all(found)).flat();
 }
 
-/** Queries the tables of that name in every schema. */
 export const selectFromEverySchema = async (
   transport: Transport,
   name: MetadataTable,

@@ -29,7 +29,6 @@ export class RepairRequests {
     this.#stream = stream;
   }
 
-  /** Creates the table, which all streams of a schema share. */
   static async prepare(transport: Transport, { schema }: { schema: string }): Promise<void> {
     const columns =
       `stream TEXT, "database" TEXT, collection TEXT, oid TEXT, id ${transport.dialect.longText}, ` +
@@ -68,7 +67,6 @@ export class RepairRequests {
     }));
   }
 
-  /** The number of open requests for these keys. */
   async left({ database, collection }: Namespace, keys: readonly RowKey[]): Promise<number> {
     const values = [this.#stream, database, collection, keys.map(({ oid }) => oid)];
     return await queryNumber(
@@ -78,7 +76,6 @@ export class RepairRequests {
     );
   }
 
-  /** Removes requests that are done or withdrawn. */
   async remove({ database, collection }: Namespace, keys: readonly RowKey[]): Promise<void> {
     await refreshTable(this.#transport, this.#name);
     const values = [this.#stream, database, collection, keys.map(({ oid }) => oid)];

@@ -37,7 +37,6 @@ interface StreamPositionOptions {
   readonly standsBy?: boolean;
   /** Called once if another relay, live or dead, holds the lease. */
   readonly onWait?: (owner: string | null) => void;
-  /** Whether the lease may be released early, on disposal. */
   readonly isFree: () => boolean;
 }
 
@@ -84,7 +83,6 @@ export class StreamPosition extends Lease<keyof SavedState> {
     return this.values;
   }
 
-  /** Renews the lease and reports the status until disposal; calls `lost` if that fails. */
   override keep(lost: (error: unknown) => void): Disposable {
     return super.keep(lost, REPORT_INTERVAL_MS);
   }
@@ -101,7 +99,6 @@ const reportOf = (status: StatusColumns) =>
 const typesOf = <Types extends object>(types: Types) =>
   Object.entries(types) as [keyof Types & string, Types[keyof Types]][];
 
-/** @throws UserError if the table exists and lacks a column */
 async function createTable(transport: Transport, schema: string): Promise<void> {
   const { longText } = transport.dialect;
   const types = {

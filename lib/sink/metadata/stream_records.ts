@@ -17,7 +17,6 @@ export interface StreamName {
   readonly stream: string;
 }
 
-/** Rows of one of the relay's own tables: those that meet a condition. */
 export interface StreamRecords {
   readonly name: MetadataTable;
   readonly table: TableName;
@@ -46,7 +45,6 @@ export async function knownStreams(transport: Transport): Promise<StreamName[]> 
   return [...found].sort(([one], [other]) => one < other ? -1 : 1).map(([, each]) => each);
 }
 
-/** A collection, its table and the stream that writes it. */
 interface Followed extends StreamName {
   readonly letters: string;
   readonly table: TableName;

@@ -29,7 +29,6 @@ export class TableLock extends Lease<"work_table"> {
     this.#schema = schema;
   }
 
-  /** Creates `cdc_lock`. */
   static async prepare(transport: Transport, { schema }: TableName): Promise<void> {
     const columns =
       "table_name TEXT PRIMARY KEY, work_table TEXT, owner TEXT, lease_until TIMESTAMP WITH TIME ZONE";

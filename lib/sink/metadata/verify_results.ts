@@ -18,7 +18,6 @@ export type VerifyRow =
   & Readonly<Record<typeof TIMES[number], string | null>>
   & Readonly<Record<typeof COUNTS[number], number>>;
 
-/** Creates the table, which all streams of a schema share. */
 export async function prepareVerifyResults(transport: Transport, schema: string): Promise<void> {
   const columns = [
     ...TEXTS.map((name) => `${name} ${name === "differences" ? transport.dialect.longText : "TEXT"}`),
@@ -29,7 +28,6 @@ export async function prepareVerifyResults(transport: Transport, schema: string)
   await createMetadataTable(transport, { schema, name: TABLE, columns });
 }
 
-/** Replaces the previous result. */
 export async function saveVerifyResult(transport: Transport, schema: string, row: VerifyRow): Promise<void> {
   const columns = [
     ...TEXTS.map((name) => [name, "text"] as const),

@@ -57,9 +57,7 @@ const RESERVED = ["sys", "information_schema", "pg_catalog", "blob"];
 
 /**
  * The table for a collection. Characters that CrateDB refuses become `_`.
- * @example
- * IN: {schema: "{database}", name: "{collection}"}, shop.order.lines
- * OUT: {schema: "shop", name: "order_lines"}
+ * @example IN: {schema: "{database}", name: "{collection}"}, shop.order.lines → OUT: {schema: "shop", name: "order_lines"}
  */
 export function tableFor(
   template: TableName,

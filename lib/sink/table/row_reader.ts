@@ -24,17 +24,14 @@ export class RowReader {
     return new RowReader(transport, name, new Set(rows.map(([column]) => column)));
   }
 
-  /** A table that does not exist has no rows. */
   get exists(): boolean {
     return this.#columns.has("oid") && this.#columns.has("data");
   }
 
-  /** Makes written rows visible to queries. */
   async refresh(): Promise<void> {
     if (this.exists) await refreshTable(this.#transport, this.#name);
   }
 
-  /** The rows with these keys. */
   async rows(oids: readonly string[]): Promise<ReadonlyMap<string, StoredRow>> {
     if (oids.length === 0) return new Map();
     const overflow = this.#columns.has("overflow") ? "overflow::text" : "NULL";
@@ -47,12 +44,10 @@ export class RowReader {
     return new Map(stored);
   }
 
-  /** Keys of all rows, in lists of at most `size`. */
   async *keys(size: number): AsyncGenerator<string[]> {
     if (this.exists) yield* scanKeys(this.#transport, this.#name, size);
   }
 
-  /** Keys of rows chosen at random. */
   async sample(count: number): Promise<string[]> {
     return keysOf(await this.#select("oid", `ORDER BY random() LIMIT ${count}`));
   }
@@ -85,7 +80,6 @@ interface PagesOptions {
   /** SQL condition for the rows, and its parameters. @default {all rows} */
   readonly where?: string;
   readonly parameters?: readonly Parameter[];
-  /** The most rows of a page. */
   readonly size: number;
 }
 

@@ -24,7 +24,6 @@ interface OpenTableOptions {
 const TABLE_TYPE = `SELECT table_type FROM information_schema.tables
   WHERE table_schema = $1 AND table_name = $2`;
 
-/** Whether the table exists and has no rows. */
 export async function isEmptyTable(transport: Transport, table: TableName): Promise<boolean> {
   if (!await tableExists(transport, table)) return false;
   await refreshTable(transport, table);
@@ -63,7 +62,6 @@ export async function openTable(transport: Transport, options: OpenTableOptions)
   return Object.freeze({ ...table, hasOverflow: existing.get("overflow") === dialect.overflowType, isNew });
 }
 
-/** The error for a view, or anything else that stores no rows. */
 const otherKind = (table: TableName, kind: string): UnusableTableError =>
   new UnusableTableError(
     `Table ${quoteTable(table)} cannot be used: it is a ${kind === "view" ? kind : `${kind} table`}.`,

@@ -31,7 +31,6 @@ export const errorOfOpening = (error: unknown, { hasRows }: { readonly hasRows: 
     ? new RefusedTableError(error)
     : error;
 
-/** What is wrong with a table's columns. */
 interface TableFault {
   /** As part of a sentence, e.g. `it has no \`oid\` column of type TEXT`. */
   readonly what: string;

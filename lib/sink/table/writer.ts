@@ -14,7 +14,6 @@ export interface Row extends StoredRow {
   readonly oid: string;
 }
 
-/** A row that the sink refuses, and why. */
 export interface RefusedRow {
   readonly oid: string;
   readonly error: string;
@@ -106,7 +105,6 @@ export class Writer {
     await concurrently(chunks, this.#options.inFlight, (chunk) => this.#statements.run(() => run(chunk)));
   }
 
-  /** Deletes all rows, and makes that visible. */
   async truncate(): Promise<void> {
     await this.refresh();
     const options = { writes: true, limitMs: WHOLE_TABLE_LIMIT_MS };
@@ -125,12 +123,10 @@ export class Writer {
     }
   }
 
-  /** Keys of the rows that queries see, in lists of at most `size`. */
   keys(size: number): AsyncGenerator<string[]> {
     return scanKeys(this.#transport, this.#table, size);
   }
 
-  /** Makes rows visible to queries. */
   refresh(): Promise<void> {
     return refreshTable(this.#transport, this.#table);
   }
