@@ -59,12 +59,15 @@ export class TableSchema {
   readonly #withIds = new Map<string, ColumnPath>();
   /** Columns that store no values, which was logged. */
   readonly #unfit = new Set<string>();
-  #definition = "";
+  /** The table as `SHOW CREATE TABLE` prints it. */
+  definition = "";
   /** The columns and the limit in the definition, parsed once: each document of a batch may need them. */
   #defined: readonly DefinedColumn[] = [];
   #limit = limitOf("");
-  #version = 0;
-  #columns: Column = objectColumn();
+  /** Increases each time the columns turn out to have changed. */
+  version = 0;
+  /** The columns below `data`. */
+  columns: Column = objectColumn();
   /** The limit that the columns have reached, as in the definition; undefined below the limit. */
   #reached: string | undefined;
 
@@ -73,23 +76,8 @@ export class TableSchema {
     this.#options = options;
   }
 
-  /** The columns below `data`. */
-  get columns(): Column {
-    return this.#columns;
-  }
-
-  /** Increases each time the columns turn out to have changed. */
-  get version(): number {
-    return this.#version;
-  }
-
-  /** The table as `SHOW CREATE TABLE` prints it. */
-  get definition(): string {
-    return this.#definition;
-  }
-
   columnAt(path: ColumnPath): Column | undefined {
-    return columnAt(this.#columns, path);
+    return columnAt(this.columns, path);
   }
 
   /**
@@ -100,21 +88,21 @@ export class TableSchema {
     const { table, needed } = this.#options;
     const { rows: [row] } = await this.#transport.query(`SHOW CREATE TABLE ${quoteTable(table)}`);
     const definition = String(row?.[0]);
-    if (definition === this.#definition) return;
+    if (definition === this.definition) return;
     const defined = definedColumns(definition);
     const faults = columnFaults(defined, needed);
     if (faults.length > 0) throw unusableTable(table, faults);
     this.#warnOfDropped(droppedColumns(this.#defined, defined));
-    this.#definition = definition;
+    this.definition = definition;
     this.#defined = defined;
     this.#limit = limitOf(definition);
-    this.#version++;
+    this.version++;
     this.#warnOfUnfit();
     if (this.#reached !== this.#limit) this.#reached = undefined;
-    this.#columns = columnTree(defined, this.#options);
+    this.columns = columnTree(defined, this.#options);
     for (const [key, path] of this.#refused) {
       if (this.columnAt(path)) this.#refused.delete(key);
-      else setColumn(this.#columns, path, UNFIT);
+      else setColumn(this.columns, path, UNFIT);
     }
     for (const [key, path] of this.#full) {
       const object = this.columnAt(path);
@@ -162,9 +150,9 @@ export class TableSchema {
   }
 
   #plan(wanted: Column) {
-    const recognised = recogniseMaps(wanted, this.#columns);
-    const { columns, full } = shareColumns(this.#columns, recognised, this.#budget);
-    return { recognised, full, missing: additions(this.#columns, columns) };
+    const recognised = recogniseMaps(wanted, this.columns);
+    const { columns, full } = shareColumns(this.columns, recognised, this.#budget);
+    return { recognised, full, missing: additions(this.columns, columns) };
   }
 
   get #budget(): ColumnBudget {
@@ -179,7 +167,7 @@ export class TableSchema {
   /** Marks the objects that take no further columns, or none for ids. */
   #restrict(): void {
     const change = (paths: Iterable<ColumnPath>, to: (column: Column) => Column) => {
-      for (const path of paths) this.#columns = replaceColumn(this.#columns, path, to);
+      for (const path of paths) this.columns = replaceColumn(this.columns, path, to);
     };
     change(this.#withIds.values(), withIds);
     change(this.#isFull ? [[]] : this.#full.values(), closed);
@@ -260,7 +248,7 @@ export class TableSchema {
     }
     const column = subscript(path);
     this.#refused.set(column, path);
-    setColumn(this.#columns, path, UNFIT);
+    setColumn(this.columns, path, UNFIT);
     this.#warn("CrateDB refused a column; its values go to overflow", { column, error: message });
   }
 

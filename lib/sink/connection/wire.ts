@@ -19,7 +19,7 @@ export class WireTransport implements Transport {
   readonly #free: WireConnection[] = [];
   readonly #all = new Set<WireConnection>();
   #isClosed = false;
-  #dialect: Dialect = CRATEDB;
+  dialect: Dialect = CRATEDB;
 
   private constructor(address: SinkAddress) {
     this.#address = address;
@@ -31,16 +31,12 @@ export class WireTransport implements Transport {
     delete process.env.PGTARGETSESSIONATTRS;
     const transport = new WireTransport(address);
     try {
-      transport.#dialect = await dialectOf((sql) => transport.query(sql, [], { limitMs: CONNECT_LIMIT_MS }));
+      transport.dialect = await dialectOf((sql) => transport.query(sql, [], { limitMs: CONNECT_LIMIT_MS }));
       return transport;
     } catch (error) {
       await transport[Symbol.asyncDispose]();
       throw error;
     }
-  }
-
-  get dialect(): Dialect {
-    return this.#dialect;
   }
 
   query(

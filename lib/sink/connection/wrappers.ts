@@ -9,7 +9,7 @@ import { retry, type RetryOptions } from "../../util/retry.ts";
 import { QUIET } from "../../util/log.ts";
 import type { Shutdown } from "../../util/shutdown.ts";
 import { isRetryable, isSinkError, isUnknownRelation, SinkError, type SinkErrorKind } from "./sink_error.ts";
-import { LostWrites, type LostWritesOptions } from "./lost_writes.ts";
+import { lostWrites, type LostWritesOptions } from "./lost_writes.ts";
 import { type Query, STATEMENT_LIMIT_MS, type Transport } from "./transport.ts";
 
 /** The time that a node has to recover its tables after it has started. */
@@ -48,7 +48,7 @@ export function treatAsPassing(
 export interface CountingTransport extends Transport {
   /** Whether a statement that writes rows may still be running, even if its caller has stopped waiting. */
   readonly writing: boolean;
-  /** See {@linkcode LostWrites.settled}. */
+  /** Resolves once no write whose answer was lost is running. */
   settled(): Promise<void>;
 }
 
@@ -56,7 +56,7 @@ export function countingWrites(
   transport: Transport,
   { clock = SYSTEM_CLOCK, log = QUIET }: Partial<LostWritesOptions> = {},
 ): CountingTransport {
-  const lost = new LostWrites(transport, { clock, log });
+  const lost = lostWrites(transport, { clock, log });
   let running = 0;
   const query: Query = async (...statement) => {
     const [, , options] = statement;
@@ -71,11 +71,11 @@ export function countingWrites(
   return {
     ...wrapped(transport, query),
     get writing() {
-      return running > 0 || lost.some;
+      return running > 0 || lost.some();
     },
-    settled: () => lost.settled(),
+    settled: lost.settled,
     async [Symbol.asyncDispose]() {
-      lost[Symbol.dispose]();
+      lost.close();
       await transport[Symbol.asyncDispose]();
     },
   };

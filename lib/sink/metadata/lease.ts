@@ -87,7 +87,8 @@ export class Lease<Column extends string> implements AsyncDisposable {
   readonly #options: LeaseOptions<Column>;
   readonly owner = `${hostname()}/${process.pid}/${crypto.randomUUID().slice(0, 8)}`;
   readonly #target: string;
-  #values: LeaseValues<Column>;
+  /** The columns as last read or written. */
+  values: LeaseValues<Column>;
   #version: Row<Column>["version"] = ["", ""];
   #queue: Promise<void> = Promise.resolve();
   #waiting = 0;
@@ -98,7 +99,7 @@ export class Lease<Column extends string> implements AsyncDisposable {
     this.#transport = transport;
     this.#options = options;
     this.#target = quoteTable(options.table);
-    this.#values = Object.fromEntries(options.columns.map((name) => [name, null])) as LeaseValues<Column>;
+    this.values = Object.fromEntries(options.columns.map((name) => [name, null])) as LeaseValues<Column>;
   }
 
   /** Waits for the lease of a dead owner to expire. @throws LeaseHeldError if the owner is alive, unless it stands by */
@@ -131,14 +132,9 @@ export class Lease<Column extends string> implements AsyncDisposable {
     return row.left <= 0 && await this.#take(row);
   }
 
-  /** The columns as last read or written. */
-  get values(): LeaseValues<Column> {
-    return this.#values;
-  }
-
   /** Writes these columns. Writes never overlap. */
   save(change: Partial<LeaseValues<Column>>): Promise<void> {
-    return this.#enqueue(() => this.#write({ ...this.#values, ...change }, { isSave: true }));
+    return this.#enqueue(() => this.#write({ ...this.values, ...change }, { isSave: true }));
   }
 
   /** Renews the lease until disposal; calls `lost` if that fails. @param every maximum interval in milliseconds */
@@ -164,7 +160,7 @@ export class Lease<Column extends string> implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const { isFree = () => true } = this.#options;
     await this.#enqueue(async () => {
-      if (isFree()) await this.#write(this.#values, { lease: 0 });
+      if (isFree()) await this.#write(this.values, { lease: 0 });
     }).catch(() => {});
   }
 
@@ -174,11 +170,11 @@ export class Lease<Column extends string> implements AsyncDisposable {
     return this.#transport.query(sql, parameters, { limitMs });
   }
 
-  #renew = (): Promise<void> => this.#enqueue(() => this.#write(this.#values));
+  #renew = (): Promise<void> => this.#enqueue(() => this.#write(this.values));
 
   /** @returns false if another process was faster */
   async #take({ values, version }: Row<Column>): Promise<boolean> {
-    this.#values = values;
+    this.values = values;
     this.#version = version;
     try {
       await this.#renew();
@@ -242,7 +238,7 @@ export class Lease<Column extends string> implements AsyncDisposable {
       this.#version = row.version;
       this.#confirmedAt = sentAt;
     }
-    this.#values = values;
+    this.values = values;
   }
 
   /** @returns 1, or 0 if the row has another version */

@@ -86,11 +86,6 @@ export class StreamPosition extends Lease<keyof SavedState> {
   override keep(lost: (error: unknown) => void): Disposable {
     return super.keep(lost, REPORT_INTERVAL_MS);
   }
-
-  /** Writes the status. */
-  report(): Promise<void> {
-    return this.renew();
-  }
 }
 
 const reportOf = (status: StatusColumns) =>
