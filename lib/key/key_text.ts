@@ -129,10 +129,7 @@ const doubleKey = (value: number): string =>
 /** No double is larger than 10^309. Integers up to that are written in full. */
 const LARGEST_EXPONENT = 310;
 
-/**
- * MongoDB compares decimals and doubles by their exact value: 0.5 is equal in both, 0.1 is not.
- * @example IN: 1.0 → OUT: 1; IN: 0.50 → OUT: 0.5; IN: 0.10 → OUT: {"$numberDecimal":"1E-1"}
- */
+/** By the exact value, as MongoDB compares. @example IN: 0.50 → OUT: 0.5; IN: 0.10 → OUT: {"$numberDecimal":"1E-1"} */
 function decimalKey(text: string): string {
   const [, sign, whole, fraction = "", exponent = "0"] =
     /^(-?)(\d+)(?:\.(\d+))?(?:E([+-]?\d+))?$/.exec(text) ?? [];

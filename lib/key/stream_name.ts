@@ -1,7 +1,4 @@
-/**
- * Names of streams. Lists in them are sets: order and repetition have no meaning. Several relays may divide a stream into
- * parts, each of which is a stream with its own position.
- */
+/** Names of streams. Lists in them are sets: order and repetition have no meaning. */
 
 /** Names as in a stream's name: sorted, each once. @example IN: ["b", "a", "a"] → OUT: ["a", "b"] */
 export const asSet = (names: readonly string[]): readonly string[] => [...new Set(names)].sort();
@@ -55,10 +52,7 @@ export function partsOfStream(
     : { whole, part: parsePart(part) };
 }
 
-/**
- * The names of all parts of a divided stream, or the stream itself.
- * @example IN: shop.* -> doc.t → OUT: ["shop.* -> doc.t"]; IN: … (worker 1/2) → OUT: ["… (worker 0/2)", "… (worker 1/2)"]
- */
+/** @example IN: … (worker 1/2) → OUT: ["… (worker 0/2)", "… (worker 1/2)"]; IN: a whole stream → OUT: [itself] */
 export function siblingsOf(stream: string): readonly string[] {
   const { whole, part } = partsOfStream(stream);
   if (!part) return [stream];

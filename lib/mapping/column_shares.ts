@@ -34,10 +34,7 @@ export function weightOf(object: Column, budget: ColumnBudget): number {
   );
 }
 
-/**
- * How many more columns an object of this weight may have.
- * @example IN: 0, {limit: 1000, room: 900} → OUT: 300; IN: 20, {limit: 1000, room: 40} → OUT: 30
- */
+/** @example IN: 0, {limit: 1000, room: 900} → OUT: 300; IN: 20, {limit: 1000, room: 40} → OUT: 30 */
 export function furtherColumns(weight: number, budget: ColumnBudget): number {
   const share = Math.floor((budget.room - 2 * weight) / 3);
   return Math.max(share, Math.min(guaranteed(budget) - weight, budget.room), 0);
@@ -106,10 +103,7 @@ export function shareColumns(
   return { columns: root, full: [...new Map(full.map((each) => [each.path.join("\0"), each])).values()] };
 }
 
-/**
- * The object in a line, the innermost first, that has room for the fewest columns. An object around one that is so large
- * that more is not counted has room for any number.
- */
+/** The object in a line with room for the fewest columns, unless it is so large that more columns are not counted. */
 function tightestOf(
   line: readonly Visited[],
   further: (object: Visited) => number,

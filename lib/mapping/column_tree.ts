@@ -60,10 +60,7 @@ export function inferColumns(value: FieldOrItem, depth = 0): Column | undefined 
 export const inferDocumentColumns = (bytes: Uint8Array): Column | undefined =>
   inferColumns(documentValue(bytes));
 
-/**
- * The columns that all these documents need together, each of the widest kind among them.
- * @example IN: BSON of {t: 20}, BSON of {t: 20.5, n: 1} → OUT: {kind: "object", children: {t: double, n: bigint}}
- */
+/** @example IN: BSON of {t: 20}, BSON of {t: 20.5, n: 1} → OUT: {kind: "object", children: {t: double, n: bigint}} */
 export function inferColumnsOfAll(documents: Iterable<Uint8Array>): Column | undefined {
   let wanted: Column | undefined;
   for (const document of documents) wanted = mergeColumns(wanted, inferDocumentColumns(document));

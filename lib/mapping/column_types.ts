@@ -24,26 +24,10 @@ import {
  * - `ignored` stores all objects, `jsonb` what PostgreSQL's type keeps unchanged.
  * - `any` stores what the column created for the value would store, `unfit` stores nothing.
  */
-export type Kind =
-  | "text"
-  | "longtext"
-  | "varchar"
-  | "char"
-  | "ip"
-  | "bigint"
-  | "inferred"
-  | "integer"
-  | "smallint"
-  | "double"
-  | "real"
-  | "boolean"
-  | "timestamp"
-  | "object"
-  | "array"
-  | "ignored"
-  | "any"
-  | "jsonb"
-  | "unfit";
+export type Kind = TextKind | NumberKind | OtherKind;
+type TextKind = "text" | "longtext" | "varchar" | "char" | "ip";
+type NumberKind = "bigint" | "inferred" | "integer" | "smallint" | "double" | "real";
+type OtherKind = "boolean" | "timestamp" | "object" | "array" | "ignored" | "any" | "jsonb" | "unfit";
 
 type Render = (...value: Parameters<Fit>) => string;
 type Fit = (bytes: Uint8Array, offset: number, length: number) => string | undefined;

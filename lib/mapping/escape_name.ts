@@ -23,10 +23,7 @@ export const escapeTopName: Spell = (name) => {
   return MARKED.test(name) ? `#${name}` : name;
 };
 
-/**
- * For the levels below the first one, at which CrateDB changes names of digits.
- * @example IN: 1 → OUT: #1; IN: #1 → OUT: ##1; IN: _u_x → OUT: #_u_x; IN: a → OUT: a
- */
+/** Below the first level. @example IN: 1 → OUT: #1; IN: #1 → OUT: ##1; IN: _u_x → OUT: #_u_x; IN: a → OUT: a */
 export const escapeName: Spell = (name) =>
   NUMBERED.test(name) && isReadable(name) ? `#${name}` : escapeTopName(name);
 

@@ -1,7 +1,4 @@
-/**
- * Splits a document into `data` and `overflow`, which gets what a column would change or refuse. Both merged are always
- * the whole document.
- */
+/** Splits a document into `data` and `overflow`, which gets what a column would change or refuse. */
 import { BsonType, type BsonValue, documentValue, float64At, itemsOf } from "../bson/bson.ts";
 import { asDocument } from "../bson/build.ts";
 import { type Field, fieldsOf } from "../bson/fields.ts";

@@ -16,10 +16,7 @@ interface CopyRows {
 
 const LOOK_INTERVAL_MS = 10_000;
 
-/**
- * Copies all rows to an empty table with one statement, and logs the progress. If the answer is lost, because a connection
- * does not last that long, waits until the statement has ended and counts the rows.
- */
+/** Copies all rows to an empty table with one statement. If the answer is lost, waits for the statement and counts rows. */
 export async function copyRows(transport: Transport, options: CopyRows): Promise<void> {
   const { from, to, columns, log, clock } = options;
   const names = columns.map(quoteName).join(", ");

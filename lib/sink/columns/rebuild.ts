@@ -81,10 +81,7 @@ export class Rebuilder {
     this.#options = options;
   }
 
-  /**
-   * Rebuilds the table once. Waits for another relay that is rebuilding it. Calls `plan` once the table is locked and its
-   * columns are loaded; keeps the table if it returns undefined.
-   */
+  /** Rebuilds the table once, after other relays. Calls `plan` under the lock; keeps the table if it returns undefined. */
   async rebuild(plan: () => Promise<Redefinition | undefined>): Promise<RebuildFailure | undefined> {
     const { tableSchema, signal } = this.#options;
     let error: unknown;
@@ -103,10 +100,7 @@ export class Rebuilder {
     return error instanceof Error ? failureOf(error) : undefined;
   }
 
-  /**
-   * Cleans up after a rebuild of this table that was interrupted, or that a backup kept from cleaning up.
-   * @returns whether something is left: another relay holds the lock, or a backup is running
-   */
+  /** Cleans up after an interrupted rebuild. @returns whether another relay or a backup has prevented it */
   async recover(): Promise<boolean> {
     try {
       if (!await TableLock.isAtWork(this.#transports.patient, this.#options.table)) return false;
@@ -255,27 +249,14 @@ function reasonOf(error: Error): string {
 }
 
 /** @returns the error if another relay has taken over the lock: that one cleans up */
-async function unlessLost<T>(work: () => Promise<T>): Promise<T | LeaseLostError> {
-  try {
-    return await work();
-  } catch (error) {
-    if (error instanceof LeaseLostError) return error;
-    throw error;
-  }
-}
+const unlessLost = <T>(work: () => Promise<T>): Promise<T | LeaseLostError> =>
+  work().catch((error) => error instanceof LeaseLostError ? error : Promise.reject(error));
 
-/**
- * Whether CrateDB takes a snapshot, which would miss a table that is swapped. False if the user may not see backups, or a
- * repository cannot be read.
- */
+/** Whether CrateDB takes a snapshot, which would miss a swapped table. False if the user may not see backups. */
 export async function isBackupRunning(transport: Transport): Promise<boolean> {
-  try {
-    const { rows } = await transport.query("SELECT 1 FROM sys.snapshots WHERE state = 'IN_PROGRESS' LIMIT 1");
-    return rows.length > 0;
-  } catch (error) {
-    if (error instanceof SinkError) return false;
-    throw error;
-  }
+  const running = await transport.query("SELECT 1 FROM sys.snapshots WHERE state = 'IN_PROGRESS' LIMIT 1")
+    .catch((error) => error instanceof SinkError ? undefined : Promise.reject(error));
+  return running !== undefined && running.rows.length > 0;
 }
 
 async function checkBackup(transport: Transport): Promise<void> {

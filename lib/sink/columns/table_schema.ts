@@ -80,10 +80,7 @@ export class TableSchema {
     return columnAt(this.columns, path);
   }
 
-  /**
-   * Reads the columns again. Warns of those that a user has dropped or renamed.
-   * @throws UnusableTableError if the table was changed so that rows would not equal their documents
-   */
+  /** Reads the columns again. @throws UnusableTableError if rows would no longer equal their documents */
   async load(): Promise<void> {
     const { table, needed } = this.#options;
     const { rows: [row] } = await this.#transport.query(`SHOW CREATE TABLE ${quoteTable(table)}`);
@@ -124,10 +121,7 @@ export class TableSchema {
     return this.#isFull ? [] : this.#plan(wanted).missing;
   }
 
-  /**
-   * Creates those of the wanted columns that the table lacks and has room for. Values whose column the server refuses
-   * stay without one.
-   */
+  /** Creates the wanted columns that the table lacks and has room for, except those that the server refuses. */
   async add(wanted: Column): Promise<void> {
     if (this.#isFull) return;
     const { recognised, missing, full } = this.#plan(wanted);
@@ -173,10 +167,7 @@ export class TableSchema {
     change(this.#isFull ? [[]] : this.#full.values(), closed);
   }
 
-  /**
-   * After an error, reads the columns, as the server may have created some although its answer was lost or late, and
-   * tries smaller parts.
-   */
+  /** After an error, reads the columns, of which the server may have created some, and tries smaller parts. */
   async #create(wanted: readonly Addition[]): Promise<void> {
     const [first] = wanted;
     if (!first || this.#isFull) return;
@@ -263,10 +254,7 @@ export class TableSchema {
   }
 }
 
-/**
- * Paths below `data` that a table no longer has, without those below one of them.
- * @example IN: [data.a, data.o, data.o.x], [data, data.a] → OUT: [["o"]]
- */
+/** Dropped paths below `data`. @example IN: [data.a, data.o, data.o.x], [data, data.a] → OUT: [["o"]] */
 function droppedColumns(before: readonly DefinedColumn[], now: readonly DefinedColumn[]): ColumnPath[] {
   const left = new Set(now.map(({ path }) => JSON.stringify(path)));
   const has = (path: ColumnPath) => left.has(JSON.stringify(path));

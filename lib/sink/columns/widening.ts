@@ -1,7 +1,4 @@
-/**
- * Widens columns for values that they cannot store: a BIGINT column that meets `20.5` becomes DOUBLE PRECISION, by a
- * rebuild of the table, and earlier values return from `overflow`.
- */
+/** Rebuilds tables to widen columns: a BIGINT column that meets `20.5` becomes DOUBLE PRECISION. */
 import { type Column, type ColumnPath, innermost } from "../../mapping/column_tree.ts";
 import { isWidened, MAX_EXACT } from "../../mapping/column_types.ts";
 import { remapRow } from "../../mapping/remap_row.ts";

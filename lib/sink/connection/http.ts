@@ -113,9 +113,6 @@ function parse(text: string): Answer | undefined {
   }
 }
 
-/**
- * Objects are sent as text. In real objects, CrateDB 6 changes arrays of mixed types.
- * @example IN: ["a"] → OUT: ["a"]; IN: {json: ['{"n":1.0}', null]} → OUT: ['{"n":1.0}', null]
- */
+/** Objects are sent as text. In real objects, CrateDB 6 changes arrays of mixed types. */
 const argument = (parameter: Parameter) =>
   parameter !== null && typeof parameter === "object" && "json" in parameter ? parameter.json : parameter;

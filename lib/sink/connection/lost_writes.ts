@@ -1,7 +1,4 @@
-/**
- * Writes whose answers were lost: the connection broke, or the answer was late. The server may still run them, and would
- * overwrite newer values of the same rows.
- */
+/** Writes whose answers were lost: the server may still run them, and would overwrite newer values of the same rows. */
 import type { Clock } from "../../util/clock.ts";
 import type { Logger } from "../../util/log.ts";
 import { isAnswerLost, isSinkError } from "./sink_error.ts";

@@ -10,7 +10,6 @@ export type SinkErrorKind =
   | "tls"
   /** The server that answers is not CrateDB. */
   | "foreign server"
-  /** The user name or the password is wrong. */
   | "login"
   | "privilege"
   | "unknown database"
@@ -18,11 +17,9 @@ export type SinkErrorKind =
   | "unknown relation"
   /** Passes without help: an overload, a node that starts or stops, a table that is closed to writing. */
   | "unavailable"
-  /** The statement is larger than the server accepts. */
   | "too large"
   | "too many columns"
   | "too many shards"
-  /** The object to create exists already. */
   | "exists"
   /** Other objects need the object to drop. */
   | "needed"
@@ -30,7 +27,6 @@ export type SinkErrorKind =
   | "backup running"
   /** Unknown: the server, the table or a value may be at fault. */
   | "unspecific"
-  /** A value, or the statement, is wrong. */
   | "refused";
 
 /** The codes by kind: error codes of CrateDB (HTTP), SQLSTATEs (PostgreSQL wire), HTTP statuses, codes of the system. */

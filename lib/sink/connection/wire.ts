@@ -85,10 +85,7 @@ export async function dialectOf(query: Query): Promise<Dialect> {
 /** From the first packet until the end of the login. */
 const LOGIN_LIMIT_SECONDS = 10;
 
-/**
- * Runs statements one after the other on a connection of postgres.js that the first one opens. The caller closes and
- * replaces it after an error of the kind "unreachable".
- */
+/** Runs one statement at a time. The caller replaces the connection after an error of the kind "unreachable". */
 export class WireConnection {
   readonly #address: SinkAddress;
   readonly #sql: postgres.Sql;
@@ -185,10 +182,7 @@ export class WireConnection {
   }
 }
 
-/**
- * Arrays go as PostgreSQL array literals.
- * @example IN: ['a"b'] → OUT: {"a\"b"}; IN: {json: ['{"n":1}', null]} → OUT: {"{\"n\":1}",NULL}
- */
+/** @example IN: ['a"b'] → OUT: {"a\"b"}; IN: {json: ['{"n":1}', null]} → OUT: {"{\"n\":1}",NULL} */
 function argument(parameter: Parameter): string | number | null {
   if (parameter === null || typeof parameter !== "object") return parameter;
   const items = "json" in parameter

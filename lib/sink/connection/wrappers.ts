@@ -81,10 +81,7 @@ export function countingWrites(
   };
 }
 
-/**
- * Calls `check` before each statement, which is not sent if that throws. A write first waits until no lost write is
- * running, which would overwrite it.
- */
+/** Calls `check` before each statement. A write first waits until no lost write is running, which would overwrite it. */
 export const fenced = (
   transport: Transport & Partial<Pick<CountingTransport, "settled">>,
   check: () => Promise<void>,

@@ -47,20 +47,14 @@ interface DeadLettersOptions {
   readonly stream: string;
 }
 
-/**
- * The key of a table's dead letters. The view `cdc_status` builds the same text from `cdc_collection`.
- * @example IN: shop.orders, {schema: "doc", name: "t"} → OUT: shop.orders -> doc.t
- */
+/** @example IN: shop.orders, {schema: "doc", name: "t"} → OUT: shop.orders -> doc.t, as in the view `cdc_status` */
 export const deadLetterStream = (namespace: Namespace, { schema, name }: TableName): string =>
   `${namespaceText(namespace)} -> ${schema}.${name}`;
 
 /** A dead letter with its document as Extended JSON, see {@linkcode documentText}. */
 type LetterRow = Omit<DeadLetter, "document"> & { readonly document: string | null };
 
-/**
- * The dead letters of one table. A key has either a row or a dead letter, so no query sees an outdated row. Writing a later
- * version of the document deletes the dead letter.
- */
+/** The dead letters of one table. A key has either a row or a dead letter, so no query sees an outdated row. */
 export class DeadLetters {
   readonly #transport: Transport;
   readonly #options: DeadLettersOptions;

@@ -176,13 +176,8 @@ export class Lease<Column extends string> implements AsyncDisposable {
   async #take({ values, version }: Row<Column>): Promise<boolean> {
     this.values = values;
     this.#version = version;
-    try {
-      await this.#renew();
-      return true;
-    } catch (error) {
-      if (error instanceof LeaseLostError) return false;
-      throw error;
-    }
+    const failed = (error: unknown) => error instanceof LeaseLostError ? false : Promise.reject(error);
+    return await this.#renew().then(() => true, failed);
   }
 
   #enqueue(task: () => Promise<void>): Promise<void> {
@@ -259,10 +254,7 @@ export class Lease<Column extends string> implements AsyncDisposable {
     const isKey = `${keyColumn} = ${parameter(key)}`;
     const [one, other] = this.#version;
     const isOwn = `${isKey} AND ${fence.where(parameter(one), parameter(other))}`;
-    return (await this.#query(
-      `UPDATE ${this.#target} SET ${assignments.join(", ")} WHERE ${isOwn}`,
-      parameters,
-    ))
-      .count;
+    const sql = `UPDATE ${this.#target} SET ${assignments.join(", ")} WHERE ${isOwn}`;
+    return (await this.#query(sql, parameters)).count;
   }
 }

@@ -1,7 +1,4 @@
-/**
- * Requests to repair rows. Only the relay writes to its tables: `verify` adds a request for each row that differs, and the
- * relay reads the requests between two batches.
- */
+/** Requests of `verify` to repair rows, for the relay, which reads them between two batches. */
 import { bytesFromHex, bytesToHex, fieldsByName } from "../../bson/bson.ts";
 import { idDocument } from "../../key/query_literal.ts";
 import type { RowKey } from "../../key/document_key.ts";
@@ -56,10 +53,8 @@ export class RepairRequests {
   }
 
   async list(limit: number): Promise<RepairRequest[]> {
-    const { rows } = await this.#transport.query(
-      `SELECT "database", collection, oid, id FROM ${this.#table} WHERE stream = $1 LIMIT ${limit}`,
-      [this.#stream],
-    );
+    const sql = `SELECT "database", collection, oid, id FROM ${this.#table} WHERE stream = $1 LIMIT ${limit}`;
+    const { rows } = await this.#transport.query(sql, [this.#stream]);
     return rows.map(([database, collection, oid, id]) => ({
       namespace: { database: String(database), collection: String(collection) },
       oid: String(oid),
@@ -69,11 +64,8 @@ export class RepairRequests {
 
   async left({ database, collection }: Namespace, keys: readonly RowKey[]): Promise<number> {
     const values = [this.#stream, database, collection, keys.map(({ oid }) => oid)];
-    return await queryNumber(
-      this.#transport,
-      `SELECT count(*) FROM ${this.#table} ${this.#whereKeys}`,
-      values,
-    );
+    const sql = `SELECT count(*) FROM ${this.#table} ${this.#whereKeys}`;
+    return await queryNumber(this.#transport, sql, values);
   }
 
   async remove({ database, collection }: Namespace, keys: readonly RowKey[]): Promise<void> {

@@ -50,12 +50,7 @@ const positionOf = ([stream, token, snapshot, barrier, lag, isHeld]: readonly un
   isHeld: isHeld === true,
 });
 
-/**
- * The name under which a stream was saved: it may list the same collections in another order.
- * @example
- * IN: shop.{orders,users} -> …, saved: shop.{users,orders} -> … → OUT: shop.{users,orders} -> …
- * IN: shop.{orders,users} -> …, nothing saved → OUT: shop.{orders,users} -> …
- */
+/** The name under which a stream was saved, which may list the same collections in another order. */
 export async function savedName(
   transport: Transport,
   { schema, stream }: { readonly schema: string; readonly stream: string },

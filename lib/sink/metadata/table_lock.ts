@@ -1,7 +1,4 @@
-/**
- * The lock of a table during a rebuild, for all relays that write to the table. `cdc_lock` is in the table's schema and is
- * created at the first rebuild. Its row names the work table, so that the next relay can clean up after a crash.
- */
+/** The lock of a table during a rebuild. Its row in `cdc_lock` names the work table, for the cleanup after a crash. */
 import type { Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
 import { Lease, type LeaseOptions } from "./lease.ts";

@@ -14,18 +14,13 @@ export async function createTable(transport: Transport, table: TableName, defini
 }
 
 async function create(transport: Transport, statement: string): Promise<void> {
-  try {
-    await transport.query(statement);
-  } catch (error) {
+  await transport.query(statement).catch((error) => {
     // If two processes create the same at the same moment, PostgreSQL refuses one of them. It exists by then.
     if (!isSinkError(error, "exists")) throw error;
-  }
+  });
 }
 
 export async function tableExists(transport: Transport, { schema, name }: TableName): Promise<boolean> {
-  const { rows } = await transport.query(
-    "SELECT 1 FROM information_schema.tables WHERE table_schema = $1 AND table_name = $2",
-    [schema, name],
-  );
-  return rows.length > 0;
+  const sql = "SELECT 1 FROM information_schema.tables WHERE table_schema = $1 AND table_name = $2";
+  return (await transport.query(sql, [schema, name])).rows.length > 0;
 }

@@ -83,11 +83,7 @@ interface PagesOptions {
   readonly size: number;
 }
 
-/**
- * Reads all rows that queries see, page by page: ordered by `oid`, or by `md5(oid)` if CrateDB's two sort orders would make
- * pages skip rows.
- * @example IN: {columns: ["oid"], size: 2} → OUT: [["a"], ["b"]], [["c"]]
- */
+/** Reads rows by pages, ordered by `oid`, or by `md5(oid)` if CrateDB's two sort orders would make pages skip rows. */
 export async function* scanTable(
   transport: Transport,
   table: TableName,

@@ -30,10 +30,7 @@ export async function isEmptyTable(transport: Transport, table: TableName): Prom
   return (await transport.query(`SELECT 1 FROM ${quoteTable(table)} LIMIT 1`)).rows.length === 0;
 }
 
-/**
- * Creates the table if it does not exist, and uses an existing one if it fits.
- * @throws UnusableTableError for an existing table that does not fit, or a view, which stay as they are
- */
+/** Creates the table if it does not exist. @throws UnusableTableError for an existing table that does not fit */
 export async function openTable(transport: Transport, options: OpenTableOptions): Promise<OpenedTable> {
   const { table, columns, shards } = options;
   const { dialect } = transport;

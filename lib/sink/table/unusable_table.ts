@@ -22,10 +22,7 @@ export const isUnusableTable = (error: unknown): boolean =>
   error instanceof UnusableTableError || error instanceof RefusedTableError ||
   isSinkError(error, ...TABLE_KINDS);
 
-/**
- * The error of opening a table, marked if it concerns this table only. An unspecific error may pass: it counts only for a
- * table without rows, of which nothing can be lost.
- */
+/** Marks an error of one table. An unspecific one counts only for a table without rows, of which nothing can be lost. */
 export const errorOfOpening = (error: unknown, { hasRows }: { readonly hasRows: boolean }): unknown =>
   isSinkError(error, ...OPENING_KINDS) || !hasRows && isSinkError(error, "unspecific")
     ? new RefusedTableError(error)

@@ -75,11 +75,7 @@ export class Writer {
     this.#deleteOne = `DELETE FROM ${target} WHERE oid = $1`;
   }
 
-  /**
-   * Writes rows of different keys, several statements at once.
-   * @returns the rows that the sink refuses
-   * @throws UserError if the sink accepts no row at all; SinkError if it cannot be reached
-   */
+  /** Writes rows of different keys. @returns the refused ones @throws UserError if the sink accepts no row at all */
   async upsert(rows: readonly Row[]): Promise<RefusedRow[]> {
     const { inFlightBudget: budget = UNLIMITED } = this.#options;
     const refused = await concurrently(
@@ -90,10 +86,7 @@ export class Writer {
     return refused.flat();
   }
 
-  /**
-   * Deletes the rows with these keys, if they exist. Refreshes the table first: in CrateDB a delete by several keys is a
-   * search, which does not see rows written since the last refresh.
-   */
+  /** Deletes rows. Refreshes first: CrateDB searches for several keys, and does not find rows written since. */
   async delete(oids: readonly string[]): Promise<void> {
     if (oids.length === 0) return;
     await this.refresh();
