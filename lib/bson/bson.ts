@@ -81,10 +81,7 @@ export function fieldsByName(bytes: Uint8Array, offset = 0): Map<string, BsonVal
 export const bytesOf = ({ bytes, offset, length }: BsonValue): Uint8Array =>
   bytes.subarray(offset, offset + length);
 
-/**
- * A document as canonical Extended JSON, or its bytes as base64 if JSON would change it (repeated names, invalid BSON).
- * @example IN: {_id: 1} → OUT: {"_id":{"$numberInt":"1"}}
- */
+/** Canonical Extended JSON, or base64 if that would change it. @example IN: {_id: 1} → OUT: {"_id":{"$numberInt":"1"}} */
 export function extendedJson(document: Uint8Array): string {
   try {
     const text = BSON.EJSON.stringify(BSON.deserialize(document, LOSSLESS), { relaxed: false });

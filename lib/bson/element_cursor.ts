@@ -38,12 +38,7 @@ export interface BsonValue {
 /** The shortest document: its size and its terminator. */
 const MIN_DOCUMENT_BYTES = 5;
 
-/**
- * Steps through the elements of a document without creating an object for each.
- * @example
- * const element = new ElementCursor(bytes);
- * while (element.next()) visit(element.type, element.offset, element.length);
- */
+/** Steps through the elements of a document without creating an object for each: `while (element.next()) …`. */
 export class ElementCursor {
   readonly bytes: Uint8Array;
   type = 0;

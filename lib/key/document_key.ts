@@ -7,12 +7,7 @@ import { idOfKey } from "./key_to_id.ts";
 /** The paths of a shard key, in their order, without `_id`; none if `_id` is unique. */
 export type ShardKey = readonly string[];
 
-/**
- * The text of a document key, from a document or from the `documentKey` of a change event.
- * @example
- * IN: {_id: 1, region: "x", n: 2}, ["region"] → OUT: {"region":"x","_id":1}
- * IN: {_id: 1, a: {b: 2}}, or {"a.b": 2, _id: 1}, ["a.b"] → OUT: {"a.b":2,"_id":1}
- */
+/** @example IN: {_id: 1, a: {b: 2}}, or the document key {"a.b": 2, _id: 1}, ["a.b"] → OUT: {"a.b":2,"_id":1} */
 export function documentKeyText(source: Uint8Array, shardKey: ShardKey): string {
   const fields = fieldsByName(source);
   const parts = [...shardKey, "_id"].flatMap((path) => {

@@ -7,12 +7,7 @@ export const asSet = (names: readonly string[]): readonly string[] => [...new Se
 const LIST = /\{([^{}]*,[^{}]*)\}/g;
 const EXCLUDED = / without (.*?) -> /s;
 
-/**
- * The same text for all names of one stream.
- * @example
- * IN: shop.{users,orders,users} without b,a -> {database}.{collection}
- * OUT: shop.{orders,users} without a,b -> {database}.{collection}
- */
+/** @example IN: shop.{users,orders} without b,a -> doc.t → OUT: shop.{orders,users} without a,b -> doc.t */
 export const streamKey = (stream: string): string =>
   stream
     .replace(LIST, (_, list: string) => {

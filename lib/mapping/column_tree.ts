@@ -31,12 +31,7 @@ export const objectColumn = (): Column & { children: Map<string, Column> } => ({
   children: new Map(),
 });
 
-/**
- * The columns that a value needs; undefined if it needs none. Names that repeat in an object need none.
- * @example
- * IN: {t: 20.5, tags: ["a"]}
- * OUT: {kind: "object", children: {t: {kind: "double"}, tags: {kind: "array", element: {kind: "text"}}}}
- */
+/** The columns that a value needs, if any. @example IN: {t: 20.5, tags: ["a"]} → OUT: {t: double, tags: array of text} */
 export function inferColumns(value: FieldOrItem, depth = 0): Column | undefined {
   const fieldClass = ownClass(value, depth);
   if (fieldClass === "array") {
@@ -89,11 +84,7 @@ export function mergeColumns(one: Column | undefined, other: Column | undefined)
   return one;
 }
 
-/**
- * The columns that `wanted` has beyond `columns`: the topmost new ones, each with everything below it. A path skips
- * arrays of objects, like CrateDB's subscripts.
- * @example IN: {a: bigint}, {a: bigint, o: {b: text}} → OUT: [{path: ["o"], column: {b: text}}]
- */
+/** The topmost columns that are new. @example IN: {a: bigint}, {a: bigint, o: {b: text}} → OUT: [{path: ["o"], column: {b: text}}] */
 export function additions(columns: Column, wanted: Column, path: ColumnPath = []): Addition[] {
   if (columns.kind !== wanted.kind) return [];
   if (columns.element && wanted.element) return additions(columns.element, wanted.element, path);

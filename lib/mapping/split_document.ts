@@ -231,12 +231,7 @@ function hasLengthOf({ kind, length }: Column, json: string): boolean {
   return kind === "char" ? characters === length : characters <= length;
 }
 
-/**
- * Splits a document for PostgreSQL's JSONB, which refuses the character NUL and drops the sign of zero.
- * @example
- * IN: {_id: 1, a: "x\0", b: {c: -0.0, d: 1}}
- * OUT: {data: '{"_id":1,"b":{"d":1}}', overflow: '{"a":"x\\u0000","b":{"c":-0.0}}'}
- */
+/** For JSONB, which refuses NUL and drops the sign of zero. @example IN: {a: -0.0, d: 1} → OUT: {data: '{"d":1}', overflow: '{"a":-0.0}'} */
 export function splitForJsonb(document: BsonValue): { data: string; overflow: string | null } {
   const json = jsonOf(document);
   if (!SUSPECT.test(json)) return { data: json, overflow: null };

@@ -96,10 +96,7 @@ async function addColumns(tableSchema: TableSchema, documents: readonly Uint8Arr
   if (wanted) await tableSchema.add(wanted);
 }
 
-/**
- * Lets CrateDB infer columns from values. Writes documents with new paths one after the other, so that their columns are
- * created without conflicts. Paths of which CrateDB can create no column get one by type.
- */
+/** Writes documents with new paths one by one, so that CrateDB creates columns without conflicts; adds those it cannot. */
 async function inferColumns(rows: readonly KeyedRow[], deps: ColumnDeps): Promise<void> {
   const { tableSchema } = deps;
   for (const row of rows) {

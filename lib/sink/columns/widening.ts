@@ -141,11 +141,7 @@ const distinct = (paths: readonly ColumnPath[]): ColumnPath[] => [
 /** @example IN: ARRAY(BIGINT) → OUT: ARRAY(DOUBLE PRECISION) */
 const widerType = (type: string): string => type.replace(/^((?:ARRAY\()*)BIGINT\b/, "$1DOUBLE PRECISION");
 
-/**
- * SQL conditions for rows that may change when a column is widened: rows with an overflow, and rows with an integer that
- * the wider column would round.
- * @example IN: data['t'], 0 → OUT: ["overflow IS NOT NULL", "data['t'] > 9007199254740992", "data['t'] < -9007199254740992"]
- */
+/** SQL conditions for rows that may change: with an overflow, or with an integer that the wider column would round. */
 function rowsToChange(column: string, arrays: number): string[] {
   const own = arrays > 1
     ? [`${column} IS NOT NULL`]

@@ -34,12 +34,7 @@ export class OverdueError extends Error {
 /** Idle connections are closed before load balancers and proxies close them, usually after 60 s. */
 const IDLE_MS = 4_000;
 
-/**
- * Posts to one URL over connections that are kept open. Sends each request once: the caller decides whether a write is
- * repeated.
- * @example
- * IN: post({headers: {}, body: '{"stmt":"SELECT 1"}', limitMs: 1000}) → OUT: {status: 200, text: '{"rows":[[1]], …}'}
- */
+/** Posts to one URL over connections that are kept open. Sends each request once: the caller decides whether to repeat it. */
 export class Poster implements Disposable {
   readonly #options: https.RequestOptions;
   readonly #request: typeof https.request;

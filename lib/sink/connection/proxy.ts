@@ -20,13 +20,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 const LOOPBACK = /^(?:localhost|.+\.localhost|127(?:\.\d{1,3}){3}|\[?::1\]?)$/i;
 
-/**
- * The proxy to a URL; undefined to connect directly, to this machine and to the hosts in `NO_PROXY`.
- * @example
- * IN: "http://db.example.org:4200/_sql", {HTTP_PROXY: "http://me:pw@proxy:3128"}
- * OUT: {host: "proxy", port: 3128, authorization: "Basic bWU6cHc=", text: "HTTP_PROXY (http://me:***@proxy:3128)"}
- * @throws UsageError for a variable that is not the URL of an HTTP proxy
- */
+/** The proxy to a URL; undefined to connect directly, to this machine and to the hosts in `NO_PROXY`. */
 export function proxyTo(url: string, env: Environment): Proxy | undefined {
   const { protocol, hostname, port: urlPort } = new URL(url);
   const port = urlPort || (protocol === "https:" ? "443" : "80");
@@ -64,10 +58,7 @@ function loginOf({ username, password }: Pick<URL, "username" | "password">, var
   }
 }
 
-/**
- * @example
- * IN: "db.example.org", "4200", "localhost, .example.org" → OUT: true; IN: "db.example.org", "4200", "example.org:80" → OUT: false
- */
+/** @example IN: "db.example.org", "4200", ".example.org" → OUT: true; IN: "db.example.org", "4200", "example.org:80" → OUT: false */
 function isExempt(hostname: string, port: string, list: string): boolean {
   const host = hostname.replace(/^\[|\]$/g, "").toLowerCase();
   return list.toLowerCase().split(/[\s,]+/).filter((entry) => entry !== "").some((entry) => {

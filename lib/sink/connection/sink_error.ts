@@ -169,12 +169,7 @@ export class SinkError extends Error {
   }
 }
 
-/**
- * @example
- * IN: "4041", "Relation 'shop.certificates' unknown" → OUT: "unknown relation"
- * IN: "XX000", "Job killed. Participating node=n1 shut down" → OUT: "unavailable"
- * IN: "4000", "Cannot cast value `timeout` to type `bigint`" → OUT: "refused"
- */
+/** @example IN: "4041", "Relation 'shop.certificates' unknown" → OUT: "unknown relation" */
 export function sinkErrorKind(code: string | undefined, message: string): SinkErrorKind {
   if (code === undefined) return "unspecific";
   const kind = KIND_OF_CODE.get(code);

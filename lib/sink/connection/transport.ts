@@ -24,10 +24,7 @@ export interface QueryOptions {
   readonly isTrial?: boolean;
   /** Whether another process may have dropped the relation: its absence is thrown at once. @default {false} */
   readonly mayBeDropped?: boolean;
-  /**
-   * Milliseconds until the connection is closed and a SinkError of the kind "unreachable" is thrown; the server may still
-   * run the statement. @default {STATEMENT_LIMIT_MS}
-   */
+  /** Milliseconds until the connection is closed; the server may still run the statement. @default {STATEMENT_LIMIT_MS} */
   readonly limitMs?: number;
 }
 

@@ -54,11 +54,7 @@ const MISREAD = /[\t\r\n/?#\\].*@/s;
 const FORM = "It looks like crate://[user:password@]host[:4200][/?ssl=true&schema=doc] or " +
   "postgresql://crate@host:5432/doc ; percent-encode : / ? # @ % in passwords (% is %25). Of several servers, name one, or a load balancer.";
 
-/**
- * @example
- * IN: crate:// → OUT: {transport: "http", host: "localhost", port: 4200, user: "crate", schema: "doc", …}
- * IN: crate://me:s%40fe@db.example.org/?ssl=true → OUT: {…, user: "me", password: "s@fe", port: 4200, tls: true}
- */
+/** @example IN: crate://me:s%40fe@db/?ssl=true → OUT: {…, host: "db", port: 4200, user: "me", password: "s@fe", tls: true} */
 export function parseSinkUrl(text: string): SinkAddress {
   const wrong = (why: string) => new UsageError(`The CrateDB URL ${why}: ${maskUrl(text)}`, { hint: FORM });
   const [, start = "", afterScheme = ""] = /^([a-z0-9+_-]+):\/\/(.*)$/is.exec(text) ?? [];

@@ -1,7 +1,4 @@
-/**
- * A lease on a row: one process at a time may write it. The owner renews the lease, or it expires. Each write is fenced
- * by the row's version, so that a process that was frozen cannot write after another one has taken the lease.
- */
+/** A lease on a row, for one writer at a time. Writes are fenced by the row's version, in case their process was frozen. */
 import { hostname } from "node:os";
 import process from "node:process";
 import type { Clock } from "../../util/clock.ts";

@@ -50,13 +50,7 @@ interface Followed extends StreamName {
   readonly table: TableName;
 }
 
-/**
- * The rows of these streams of one schema, in the order of deletion. Without rows of a collection or table that another
- * stream writes too, and without the lock of a table whose rebuild was interrupted.
- * @example
- * IN: [{schema: "doc", stream: "shop.* -> …"}]
- * OUT: [{name: "cdc_dead_letter", table: doc.cdc_dead_letter, where: "stream = ANY(…)", …}, …, {name: "cdc_position", …}]
- */
+/** The rows of streams of one schema, in the order of deletion, without those that another stream or a rebuild needs. */
 export async function recordsOf(
   transport: Transport,
   streams: readonly StreamName[],

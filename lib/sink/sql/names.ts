@@ -21,11 +21,7 @@ export const columnName = ([top = "", ...path]: readonly string[]): string =>
 /** @example IN: ["a", "it's"] → OUT: data['a']['it''s'] */
 export const subscript = (path: readonly string[]): string => columnName(["data", ...path]);
 
-/**
- * @example
- * IN: weather.readings → OUT: {schema: "weather", name: "readings"}
- * IN: "a.b" (with the quotes) → OUT: {schema: <default>, name: "a.b"}
- */
+/** @example IN: shop.t → OUT: {schema: "shop", name: "t"}; IN: "a.b" (with the quotes) → OUT: {schema: <default>, name: "a.b"} */
 export function tableName(text: string, schema: string): TableName {
   const name = /"(?:[^"]|"")+"|[^".]+/.source;
   const [, first, second] = new RegExp(`^(${name})(?:\\.(${name}))?$`).exec(text) ?? [];
@@ -55,10 +51,7 @@ export interface NameLimits {
 /** Schemas in which no tables can be created. */
 const RESERVED = ["sys", "information_schema", "pg_catalog", "blob"];
 
-/**
- * The table for a collection. Characters that CrateDB refuses become `_`.
- * @example IN: {schema: "{database}", name: "{collection}"}, shop.order.lines → OUT: {schema: "shop", name: "order_lines"}
- */
+/** @example IN: {schema: "{database}", name: "{collection}"}, shop.order.lines → OUT: {schema: "shop", name: "order_lines"} */
 export function tableFor(
   template: TableName,
   { database, collection }: Namespace,

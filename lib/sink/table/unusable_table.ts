@@ -35,13 +35,7 @@ interface TableFault {
   readonly columns?: readonly string[];
 }
 
-/**
- * Columns that would change values, or add some to rows.
- * @param needed names of columns that statements write to
- * @example
- * IN: [{path: ["overflow"], type: "OBJECT(IGNORED) AS ("}, {path: ["overflow", "n"], type: "BIGINT"}], []
- * OUT: [{what: "its `overflow` is not a plain OBJECT(IGNORED), but OBJECT(IGNORED) with columns", columns: ["overflow['n']"]}]
- */
+/** Columns that would change values or add some to rows, and `needed` columns that were dropped. */
 export function columnFaults(
   columns: readonly DefinedColumn[],
   needed: readonly string[] = [],

@@ -189,10 +189,7 @@ export class Writer {
     }
   }
 
-  /**
-   * Whether the table accepts an empty row with this key: then an unknown error is about the values. The empty row
-   * replaces an earlier one, which must not stay in the table, and is deleted.
-   */
+  /** Whether the table accepts an empty row with this key, which is deleted: then an unknown error is about the values. */
   async #takesEmpty(oid: string): Promise<boolean> {
     const options = { writes: true, isTrial: true };
     try {
