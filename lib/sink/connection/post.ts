@@ -60,7 +60,7 @@ export class Poster implements Disposable {
   }
 
   /** @throws OverdueError, or the system's error of a failed connection */
-  post({ headers, body, limitMs }: Request): Promise<Response> {
+  async post({ headers, body, limitMs }: Request): Promise<Response> {
     const { promise, resolve, reject } = Promise.withResolvers<Response>();
     const sending = this.#request({
       ...this.#options,
@@ -81,7 +81,7 @@ export class Poster implements Disposable {
       response.on("error", reject);
     });
     sending.end(body);
-    return promise.finally(() => clearTimeout(timer));
+    return await promise.finally(() => clearTimeout(timer));
   }
 
   [Symbol.dispose](): void {

@@ -8,7 +8,7 @@ import { type Clock, SYSTEM_CLOCK } from "../../util/clock.ts";
 import { retry, type RetryOptions } from "../../util/retry.ts";
 import { QUIET } from "../../util/log.ts";
 import type { Shutdown } from "../../util/shutdown.ts";
-import { isRetryable, isSinkError, isUnknownRelation, SinkError, type SinkErrorKind } from "./sink_error.ts";
+import { isRetryable, isSinkError, isUnknownRelation, SinkError } from "./sink_error.ts";
 import { lostWrites, type LostWritesOptions } from "./lost_writes.ts";
 import { type Query, STATEMENT_LIMIT_MS, type Transport } from "./transport.ts";
 
@@ -100,13 +100,8 @@ export const abortable = (transport: Transport, shutdown: Shutdown): Transport =
     return await shutdown.limit(transport.query(...statement), () => 0);
   });
 
-/**
- * Kinds of errors that pass within a minute: a node that has just started has not recovered its tables yet, the password
- * or the token was replaced on one side first, or a load balancer has no node.
- */
-const PASSING_FOR_A_MINUTE: readonly SinkErrorKind[] = [
-  ...["unknown relation", "unknown schema", "login", "foreign server"] as const,
-];
+/** After the start of a node, the replacement of a password on one side first, or at a load balancer without a node. */
+const PASSING_FOR_A_MINUTE = ["unknown relation", "unknown schema", "login", "foreign server"] as const;
 /** How often a write is retried after an unknown error. */
 const UNSPECIFIC_RETRIES = 4;
 

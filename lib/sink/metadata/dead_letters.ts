@@ -1,8 +1,6 @@
 /**
- * Dead letters: documents that no row could hold, with the error. The relay tries them again at each start.
- *
- * A dead letter is saved without its document if the document is longer than {@linkcode Dialect.maxText}, or if CrateDB
- * refuses the dead letter with it.
+ * Dead letters: documents that no row could hold, with the error. The relay tries them again at each start. One is saved
+ * without its document if that is longer than {@linkcode Dialect.maxText}, or if CrateDB refuses it.
  */
 import { bytesJson, documentOfExtendedJson, extendedJson } from "../../bson/bson.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
@@ -11,7 +9,7 @@ import { grouped } from "../../util/grouped.ts";
 import type { Dialect } from "../sql/dialect.ts";
 import { queryNumber, refreshTable, type Result, type Transport } from "../connection/transport.ts";
 import { faultOf, SinkError } from "../connection/sink_error.ts";
-import { scanTable } from "../table/row_reader.ts";
+import { scanKeys } from "../table/row_reader.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
 import { createMetadataTable } from "./metadata_tables.ts";
 
@@ -107,10 +105,9 @@ export class DeadLetters {
     return DeadLetters.count(this.#transport, this.#options);
   }
 
-  async *keys(size: number): AsyncGenerator<string[]> {
+  keys(size: number): AsyncGenerator<string[]> {
     const own = { where: "stream = $1", parameters: [this.#options.stream] };
-    const pages = scanTable(this.#transport, this.#name, { columns: ["oid"], ...own, size });
-    for await (const rows of pages) yield rows.map(([oid]) => String(oid));
+    return scanKeys(this.#transport, this.#name, { ...own, size });
   }
 
   /** All dead letters with documents, in groups of limited size. */

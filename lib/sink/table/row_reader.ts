@@ -45,7 +45,7 @@ export class RowReader {
   }
 
   async *keys(size: number): AsyncGenerator<string[]> {
-    if (this.exists) yield* scanKeys(this.#transport, this.#name, size);
+    if (this.exists) yield* scanKeys(this.#transport, this.#name, { size });
   }
 
   async sample(count: number): Promise<string[]> {
@@ -69,9 +69,9 @@ const keysOf = (rows: Result["rows"]): string[] => rows.map(([oid]) => String(oi
 export async function* scanKeys(
   transport: Transport,
   table: TableName,
-  size: number,
+  options: Omit<PagesOptions, "columns">,
 ): AsyncGenerator<string[]> {
-  for await (const rows of scanTable(transport, table, { columns: ["oid"], size })) yield keysOf(rows);
+  for await (const rows of scanTable(transport, table, { ...options, columns: ["oid"] })) yield keysOf(rows);
 }
 
 interface PagesOptions {

@@ -91,9 +91,8 @@ export class Writer {
     if (oids.length === 0) return;
     await this.refresh();
     const chunks: string[][] = [];
-    for (let at = 0; at < oids.length; at += this.#options.statementRows) {
-      chunks.push(oids.slice(at, at + this.#options.statementRows));
-    }
+    const size = this.#options.statementRows;
+    for (let at = 0; at < oids.length; at += size) chunks.push(oids.slice(at, at + size));
     const run = (chunk: string[]) => this.#transport.query(this.#delete, [chunk], { writes: true });
     await concurrently(chunks, this.#options.inFlight, (chunk) => this.#statements.run(() => run(chunk)));
   }
@@ -117,7 +116,7 @@ export class Writer {
   }
 
   keys(size: number): AsyncGenerator<string[]> {
-    return scanKeys(this.#transport, this.#table, size);
+    return scanKeys(this.#transport, this.#table, { size });
   }
 
   refresh(): Promise<void> {
