@@ -10,13 +10,15 @@ export { BsonType, type BsonValue, ElementCursor, utf8 };
 
 const { ByteUtils, NumberUtils } = BSON;
 
-/** `[type, nameOffset, nameLength, offset, length]` */
-export type Element = readonly [number, number, number, number, number];
+export type Element = readonly [
+  type: number,
+  nameOffset: number,
+  nameLength: number,
+  offset: number,
+  length: number,
+];
 
-/**
- * The elements of the document at `offset`. For many documents, an {@linkcode ElementCursor} is faster.
- * @throws UnstorableError if the bytes are not BSON
- */
+/** The elements of the document at `offset`. For many documents, an {@linkcode ElementCursor} is faster. */
 export function elements(bytes: Uint8Array, offset = 0): Element[] {
   const found: Element[] = [];
   const element = new ElementCursor(bytes, offset);
@@ -26,7 +28,6 @@ export function elements(bytes: Uint8Array, offset = 0): Element[] {
   return found;
 }
 
-/** The values in an array, in their order. @throws UnstorableError if the bytes are not BSON */
 export function itemsOf({ bytes, offset }: BsonValue): BsonValue[] {
   const items: BsonValue[] = [];
   const item = new ElementCursor(bytes, offset);
@@ -34,7 +35,6 @@ export function itemsOf({ bytes, offset }: BsonValue): BsonValue[] {
   return items;
 }
 
-/** A whole document as a value. */
 export const documentValue = (bytes: Uint8Array): BsonValue => ({
   type: BsonType.document,
   bytes,
@@ -78,14 +78,10 @@ export function fieldsByName(bytes: Uint8Array, offset = 0): Map<string, BsonVal
   return found;
 }
 
-/** The bytes of a value, e.g. of an embedded document. */
 export const bytesOf = ({ bytes, offset, length }: BsonValue): Uint8Array =>
   bytes.subarray(offset, offset + length);
 
-/**
- * A document as canonical Extended JSON, or its bytes as base64 if JSON would change it (repeated names, invalid BSON).
- * @example IN: {_id: 1} → OUT: {"_id":{"$numberInt":"1"}}
- */
+/** Canonical Extended JSON, or base64 if that would change it. @example IN: {_id: 1} → OUT: {"_id":{"$numberInt":"1"}} */
 export function extendedJson(document: Uint8Array): string {
   try {
     const text = BSON.EJSON.stringify(BSON.deserialize(document, LOSSLESS), { relaxed: false });

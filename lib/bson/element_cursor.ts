@@ -1,4 +1,3 @@
-/** Steps through the elements of a document without creating an object for each. */
 import { BSON } from "mongodb";
 import { type Name, nameAt } from "./field_name_cache.ts";
 import { UnstorableError } from "./unstorable_error.ts";
@@ -39,11 +38,7 @@ export interface BsonValue {
 /** The shortest document: its size and its terminator. */
 const MIN_DOCUMENT_BYTES = 5;
 
-/**
- * @example
- * const element = new ElementCursor(bytes);
- * while (element.next()) visit(element.type, element.offset, element.length);
- */
+/** Steps through the elements of a document without creating an object for each: `while (element.next()) …`. */
 export class ElementCursor {
   readonly bytes: Uint8Array;
   type = 0;
@@ -53,13 +48,9 @@ export class ElementCursor {
   offset = 0;
   length = 0;
   #next: number;
-  /** The offset of the document's terminator. */
   readonly #end: number;
 
-  /**
-   * @param start the offset of the document
-   * @throws UnstorableError if the bytes are not a document
-   */
+  /** @throws UnstorableError if the bytes are not a document, as does {@linkcode next} */
   constructor(bytes: Uint8Array, start = 0) {
     const room = bytes.length - start;
     if (room < MIN_DOCUMENT_BYTES) {
@@ -75,11 +66,7 @@ export class ElementCursor {
     if (bytes[this.#end] !== 0) throw invalid("A document without a terminator", this.#end);
   }
 
-  /**
-   * Goes to the next element.
-   * @returns false after the last one
-   * @throws UnstorableError if the bytes are not BSON
-   */
+  /** Goes to the next element. False after the last one. */
   next(): boolean {
     const { bytes } = this;
     const start = this.#next;
@@ -98,7 +85,6 @@ export class ElementCursor {
     return true;
   }
 
-  /** @throws UnstorableError if the bytes are not UTF-8 */
   get name(): Name {
     return nameAt(this.bytes, this.nameOffset, this.nameLength);
   }

@@ -21,19 +21,13 @@ const MAX_KEPT_BYTES = 64;
 const kept = new Array<Name | undefined>(SLOTS).fill(undefined);
 let evictions = 0;
 
-/** How many names have been evicted from the cache. */
 export const evictedNames = (): number => evictions;
 
-/** Decoders replace bytes that are not UTF-8 by this character. */
-const REPLACEMENT = "\ufffd";
-
-/**
- * Decodes bytes `start` to `end`.
- * @throws UnstorableError for bytes that are not UTF-8, so that no text is changed silently
- */
+/** @throws UnstorableError for bytes that are not UTF-8, so that no text is changed silently */
 export function utf8(bytes: Uint8Array, start: number, end: number): string {
   const text = BSON.ByteUtils.toUTF8(bytes, start, end, false);
-  if (text.includes(REPLACEMENT) && !isUtf8(bytes.subarray(start, end))) {
+  // Decoders replace bytes that are not UTF-8 by this character.
+  if (text.includes("\ufffd") && !isUtf8(bytes.subarray(start, end))) {
     throw new UnstorableError(`A text or a name has bytes that are not UTF-8 (at byte ${start})`);
   }
   return text;

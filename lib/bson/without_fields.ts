@@ -12,7 +12,6 @@ export const isMongodbPath = (path: string): boolean => !/(?:^|\.)\$/.test(path)
  * @example
  * IN: {_id: 1, "card.number": "4111", card: {kind: "x"}}, ["card.number"] → OUT: {_id: 1, card: {kind: "x"}}
  * IN: {a: {"b.c": 1, d: 2}}, ["a.b"] → OUT: {a: {d: 2}}
- * @returns the same bytes if no field is removed
  */
 export function withoutFields(document: Uint8Array, paths: readonly string[]): Uint8Array {
   return paths.length === 0 ? document : without(document, { paths, prefix: "", isUnnamable: false });

@@ -7,13 +7,7 @@ import { idOfKey } from "./key_to_id.ts";
 /** The paths of a shard key, in their order, without `_id`; none if `_id` is unique. */
 export type ShardKey = readonly string[];
 
-/**
- * The text of a document key.
- * @param source a document, or the `documentKey` of a change event
- * @example
- * IN: {_id: 1, region: "x", n: 2}, ["region"] → OUT: {"region":"x","_id":1}
- * IN: {_id: 1, a: {b: 2}}, or {"a.b": 2, _id: 1}, ["a.b"] → OUT: {"a.b":2,"_id":1}
- */
+/** @example IN: {_id: 1, a: {b: 2}}, or the document key {"a.b": 2, _id: 1}, ["a.b"] → OUT: {"a.b":2,"_id":1} */
 export function documentKeyText(source: Uint8Array, shardKey: ShardKey): string {
   const fields = fieldsByName(source);
   const parts = [...shardKey, "_id"].flatMap((path) => {
@@ -36,15 +30,10 @@ export function idOfDocumentKey(text: string): BsonValue | undefined {
   return key?.type === BsonType.document ? fieldsByName(bytesOf(key)).get("_id") : undefined;
 }
 
-/** The `_id` in the key of a row; undefined if the key is only a hash. */
-export const idOfRow = (oid: string, shardKey: ShardKey): BsonValue | undefined =>
-  shardKey.length > 0 ? idOfDocumentKey(oid) : idOfKey(oid);
+type FieldMap = ReadonlyMap<string, BsonValue>;
 
 /** The value at a path. A shard key does not pass through arrays. */
-function at(
-  fields: ReadonlyMap<string, BsonValue>,
-  [name = "", ...rest]: readonly string[],
-): BsonValue | undefined {
+function at(fields: FieldMap, [name = "", ...rest]: readonly string[]): BsonValue | undefined {
   const value = fields.get(name);
   if (rest.length === 0) return value;
   return value?.type === BsonType.document ? at(fieldsByName(bytesOf(value)), rest) : undefined;
@@ -57,7 +46,10 @@ export interface RowKey {
 }
 
 /** @example IN: 42 → OUT: {oid: "42", id: 42}; IN: a key that is only a hash → OUT: {oid: …, id: undefined} */
-export const rowKeyOf = (oid: string, shardKey: ShardKey): RowKey => ({ oid, id: idOfRow(oid, shardKey) });
+export const rowKeyOf = (oid: string, shardKey: ShardKey): RowKey => ({
+  oid,
+  id: shardKey.length > 0 ? idOfDocumentKey(oid) : idOfKey(oid),
+});
 
 export const idsOf = (keys: readonly RowKey[]): BsonValue[] =>
   keys.map(({ id }) => id).filter((id) => id !== undefined);

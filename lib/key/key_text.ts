@@ -85,7 +85,7 @@ const NESTED: Readonly<Record<number, KeyText>> = {
   [BsonType.boolean]: ({ bytes, offset }) => bytes[offset] === 1 ? "true" : "false",
   [BsonType.null]: () => "null",
   [BsonType.document]: objectText,
-  [BsonType.array]: arrayText,
+  [BsonType.array]: (array) => `[${itemsOf(array).map(nestedText).join(",")}]`,
   [BsonType.undefined]: typed("undefined", one),
   [BsonType.minKey]: typed("minKey", one),
   [BsonType.maxKey]: typed("maxKey", one),
@@ -123,20 +123,13 @@ function objectText(document: BsonValue): string {
   return `{${members.join(",")}}`;
 }
 
-function arrayText(array: BsonValue): string {
-  return `[${itemsOf(array).map(nestedText).join(",")}]`;
-}
-
 const doubleKey = (value: number): string =>
   Number.isInteger(value) ? BigInt(value).toString() : String(value);
 
 /** No double is larger than 10^309. Integers up to that are written in full. */
 const LARGEST_EXPONENT = 310;
 
-/**
- * MongoDB compares decimals and doubles by their exact value: 0.5 is equal in both, 0.1 is not.
- * @example IN: 1.0 → OUT: 1; IN: 0.50 → OUT: 0.5; IN: 0.10 → OUT: {"$numberDecimal":"1E-1"}
- */
+/** By the exact value, as MongoDB compares. @example IN: 0.50 → OUT: 0.5; IN: 0.10 → OUT: {"$numberDecimal":"1E-1"} */
 function decimalKey(text: string): string {
   const [, sign, whole, fraction = "", exponent = "0"] =
     /^(-?)(\d+)(?:\.(\d+))?(?:E([+-]?\d+))?$/.exec(text) ?? [];

@@ -4,15 +4,7 @@ import { type BsonValue, fieldsByName } from "../bson/bson.ts";
 import { keyText } from "./key_text.ts";
 import { Digits, type Json, parseJson } from "../util/lossless_json.ts";
 
-/**
- * An `_id` that MongoDB treats as equal to those with this text; undefined for a hash. The result is checked: its text
- * is the given one.
- * @example
- * IN: 669683c2b0750b2c84893f3e → OUT: ObjectId("669683c2b0750b2c84893f3e")
- * IN: 42 → OUT: Long(42)
- * IN: "42" (with the quotes) → OUT: "42"
- * IN: {"b":1,"a":{"$oid":"…"}} → OUT: {b: Long(1), a: ObjectId(…)}
- */
+/** An `_id` with this text; undefined for a hash. @example IN: 42 → OUT: Long(42); IN: "42" (with the quotes) → OUT: "42" */
 export function idOfKey(text: string): BsonValue | undefined {
   try {
     const id = fieldsByName(BSON.serialize(new Map([["_id", guess(text)]]), { ignoreUndefined: false })).get(
@@ -57,7 +49,6 @@ function valueOf(json: Json): unknown {
 /** Types whose text is their Extended JSON. */
 const TYPES = new Set(["$oid", "$date", "$timestamp", "$binary", "$numberDecimal", "$minKey", "$maxKey"]);
 
-/** The value as plain JavaScript objects. */
 function plain(json: Json): unknown {
   if (json instanceof Digits) return Number(json.text);
   if (json instanceof Map) return Object.fromEntries([...json].map(([name, value]) => [name, plain(value)]));

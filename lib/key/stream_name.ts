@@ -1,7 +1,4 @@
-/**
- * Names of streams. Lists in them are sets: order and repetition have no meaning. Several relays may divide a stream into
- * parts, each of which is a stream with its own position.
- */
+/** Names of streams. Lists in them are sets: order and repetition have no meaning. */
 
 /** Names as in a stream's name: sorted, each once. @example IN: ["b", "a", "a"] → OUT: ["a", "b"] */
 export const asSet = (names: readonly string[]): readonly string[] => [...new Set(names)].sort();
@@ -10,12 +7,7 @@ export const asSet = (names: readonly string[]): readonly string[] => [...new Se
 const LIST = /\{([^{}]*,[^{}]*)\}/g;
 const EXCLUDED = / without (.*?) -> /s;
 
-/**
- * The same text for all names of one stream.
- * @example
- * IN: shop.{users,orders,users} without b,a -> {database}.{collection}
- * OUT: shop.{orders,users} without a,b -> {database}.{collection}
- */
+/** @example IN: shop.{users,orders} without b,a -> doc.t → OUT: shop.{orders,users} without a,b -> doc.t */
 export const streamKey = (stream: string): string =>
   stream
     .replace(LIST, (_, list: string) => {
@@ -24,17 +16,13 @@ export const streamKey = (stream: string): string =>
     })
     .replace(EXCLUDED, (_, list: string) => ` without ${asSet(list.split(",")).join()} -> `);
 
-/** One of the parts that a stream is divided into. */
+/** One of the parts that a stream is divided into. The first one has the index 0. */
 export interface StreamPart {
-  /** From 0. */
   readonly index: number;
   readonly count: number;
 }
 
-/**
- * @example IN: 1/4 → OUT: {index: 1, count: 4}
- * @throws RangeError
- */
+/** @example IN: 1/4 → OUT: {index: 1, count: 4} */
 export function parsePart(text: string): StreamPart {
   const [, index, count] = /^(\d{1,4})\/(\d{1,4})$/.exec(text) ?? [];
   if (index === undefined || count === undefined || Number(index) >= Number(count)) {
@@ -45,16 +33,11 @@ export function parsePart(text: string): StreamPart {
 
 const PART = /^(.*) \(worker (\d+\/\d+)\)$/s;
 
-/**
- * The name of a stream, or of a part of it.
- * @example IN: shop.* -> doc.t, {index: 1, count: 4} → OUT: shop.* -> doc.t (worker 1/4)
- */
+/** @example IN: shop.* -> doc.t, {index: 1, count: 4} → OUT: shop.* -> doc.t (worker 1/4) */
 export const streamOfPart = (whole: string, part: StreamPart | undefined): string =>
   part ? `${whole} (worker ${part.index}/${part.count})` : whole;
 
-/**
- * @example IN: shop.* -> doc.t (worker 1/4) → OUT: {whole: "shop.* -> doc.t", part: {index: 1, count: 4}}
- */
+/** @example IN: shop.* -> doc.t (worker 1/4) → OUT: {whole: "shop.* -> doc.t", part: {index: 1, count: 4}} */
 export function partsOfStream(
   stream: string,
 ): { readonly whole: string; readonly part: StreamPart | undefined } {
@@ -64,12 +47,7 @@ export function partsOfStream(
     : { whole, part: parsePart(part) };
 }
 
-/**
- * The names of all parts of a divided stream, or the stream itself.
- * @example
- * IN: shop.* -> doc.t → OUT: ["shop.* -> doc.t"]
- * IN: … (worker 1/2) → OUT: ["… (worker 0/2)", "… (worker 1/2)"]
- */
+/** @example IN: … (worker 1/2) → OUT: ["… (worker 0/2)", "… (worker 1/2)"]; IN: a whole stream → OUT: [itself] */
 export function siblingsOf(stream: string): readonly string[] {
   const { whole, part } = partsOfStream(stream);
   if (!part) return [stream];

@@ -24,11 +24,7 @@ export function escaped(name: Name): string {
   return json;
 }
 
-/**
- * JSON text of a BSON value.
- * @example IN: {n: Long(9007199254740993), d: Double(1), at: Date(0)} → OUT: {"n":9007199254740993,"d":1.0,"at":0}
- * @throws UnstorableError
- */
+/** @example IN: {n: Long(9007199254740993), d: Double(1), at: Date(0)} → OUT: {"n":9007199254740993,"d":1.0,"at":0} */
 export function jsonOf(value: BsonValue, spelling: Spelling = plain): string {
   const scalar = SCALARS[value.type];
   if (scalar) return scalar.json(value.bytes, value.offset, value.length);

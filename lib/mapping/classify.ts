@@ -1,7 +1,4 @@
-/**
- * The rules that decide what a field becomes. Inferring columns, splitting a document and writing JSON share them. The
- * table in `column_types.ts` has the values of each type that a column stores unchanged.
- */
+/** The rules that decide whether a field gets a column, for inferring columns and splitting documents. */
 import { Buffer } from "node:buffer";
 import { BsonType, type BsonValue, ElementCursor } from "../bson/bson.ts";
 import { asDocument } from "../bson/build.ts";
@@ -68,10 +65,7 @@ const ID = /^(?:[0-9a-f]{16,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{6,}
 /** @example IN: 507f1f77bcf86cd799439011 → OUT: true; IN: 2026-11-26 → OUT: true; IN: temperature → OUT: false */
 export const isId = (name: string): boolean => ID.test(name);
 
-/**
- * Refuses a name, at any depth, that is too long for CrateDB. A document that is shorter than that is not read.
- * @throws UnstorableError
- */
+/** Refuses a name, at any depth, that is too long for CrateDB. A document that is shorter than that is not read. */
 export function checkNames(value: BsonValue): void {
   if (value.length <= MAX_NAME_CHARACTERS) return;
   const { bytes, offset } = value.type === BsonType.array ? value : asDocument(value) ?? value;

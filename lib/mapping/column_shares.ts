@@ -6,31 +6,20 @@
 import { isId } from "./classify.ts";
 import { type Column, type ColumnPath, emptied, innermost } from "./column_tree.ts";
 
+/** The most columns of a table, and how many more fit. */
 export interface ColumnBudget {
-  /** The most columns of the table. */
   readonly limit: number;
-  /** How many more fit. */
   readonly room: number;
 }
 
-/** An object that takes no further columns. */
+/** An object that takes no further columns, and a path that got none. The root is full only if the table is. */
 export interface FullObject {
-  /** Its path; empty for the root, which is full only if the table is. */
   readonly path: ColumnPath;
-  /** A path that got no column because of that. */
   readonly newcomer: ColumnPath;
 }
 
-export interface SharedColumns {
-  /** The columns to create, and the objects around them. */
-  readonly columns: Column;
-  readonly full: readonly FullObject[];
-}
-
-/** The part of the limit that each object may use in any case. */
-const GUARANTEED_PART = 1 / 20;
-
-const guaranteed = ({ limit }: ColumnBudget): number => Math.floor(limit * GUARANTEED_PART);
+/** The columns that each object may have in any case. */
+const guaranteed = ({ limit }: ColumnBudget): number => Math.floor(limit / 20);
 
 /**
  * How many columns an object has. An object below it counts for no more than the guaranteed part: a map is not charged to
@@ -45,16 +34,12 @@ export function weightOf(object: Column, budget: ColumnBudget): number {
   );
 }
 
-/**
- * How many more columns an object of this weight may have.
- * @example IN: 0, {limit: 1000, room: 900} → OUT: 300; IN: 20, {limit: 1000, room: 40} → OUT: 30
- */
+/** @example IN: 0, {limit: 1000, room: 900} → OUT: 300; IN: 20, {limit: 1000, room: 40} → OUT: 30 */
 export function furtherColumns(weight: number, budget: ColumnBudget): number {
   const share = Math.floor((budget.room - 2 * weight) / 3);
   return Math.max(share, Math.min(guaranteed(budget) - weight, budget.room), 0);
 }
 
-/** An object of the wanted columns. */
 interface Visited {
   readonly path: ColumnPath;
   readonly existing: Column | undefined;
@@ -67,12 +52,16 @@ interface Visited {
 }
 
 /**
- * The wanted columns that fit beside the existing `columns`, breadth first.
+ * The wanted columns that fit beside the existing ones, breadth first, and the objects that take no further columns.
  * @example
  * IN: {}, wanted {likes: {ann: bigint, bob: bigint, …}, status: text}, {limit: 100, room: 12}
  * OUT: {columns: {likes: {ann: bigint, … 5 of them}, status: text}, full: [{path: ["likes"], newcomer: ["likes", "fay"]}]}
  */
-export function shareColumns(columns: Column, wanted: Column, budget: ColumnBudget): SharedColumns {
+export function shareColumns(
+  columns: Column,
+  wanted: Column,
+  budget: ColumnBudget,
+): { readonly columns: Column; readonly full: readonly FullObject[] } {
   const { limit } = budget;
   let { room } = budget;
   const further = ({ path, weight }: Visited): number =>
@@ -114,10 +103,7 @@ export function shareColumns(columns: Column, wanted: Column, budget: ColumnBudg
   return { columns: root, full: [...new Map(full.map((each) => [each.path.join("\0"), each])).values()] };
 }
 
-/**
- * The object in a line, the innermost first, that has room for the fewest columns. An object around one that is so large
- * that more is not counted has room for any number.
- */
+/** The object in a line with room for the fewest columns, unless it is so large that more columns are not counted. */
 function tightestOf(
   line: readonly Visited[],
   further: (object: Visited) => number,
@@ -150,13 +136,9 @@ const isAlike = (one: Column, other: Column): boolean =>
 /** An object with more names that differ only in their digits is a map, too. */
 const MAX_NUMBERED_NAMES = 100;
 
-/** Holds all keys of a map in one column. */
-const MAP: Column = { kind: "ignored" };
-
 /**
  * The wanted columns with one for each map, and none for ids among other names. An object that has a column already
  * cannot become a map, nor can the root.
- * @param existing the column in the table
  * @example
  * IN: {likes: {507f1f77bcf86cd799439011: bigint}, days: {2026-11-26: text, last: text}}
  * OUT: {likes: ignored, days: {last: text}, which has ids}
@@ -165,7 +147,7 @@ export function recogniseMaps(wanted: Column, existing: Column | undefined): Col
   if (wanted.element) return { ...wanted, element: recogniseMaps(wanted.element, existing?.element) };
   const { kind, children } = wanted;
   if (!children) return wanted;
-  if (!existing && isMap([...children.keys()])) return MAP;
+  if (!existing && isMap([...children.keys()])) return { kind: "ignored" };
   const known = existing?.children;
   const plain = [...children].filter(([name]) => known?.has(name) || !isId(name));
   const kept = new Map(plain.map(([name, child]) => [name, recogniseMaps(child, known?.get(name))]));

@@ -21,7 +21,6 @@ export interface Column {
 /** Names below `data`; an array's element has the array's path. */
 export type ColumnPath = readonly string[];
 
-/** A column to be created, e.g. `{path: ["temperature"], column: {kind: "double"}}`. */
 export interface Addition {
   readonly path: ColumnPath;
   readonly column: Column;
@@ -32,12 +31,7 @@ export const objectColumn = (): Column & { children: Map<string, Column> } => ({
   children: new Map(),
 });
 
-/**
- * The columns that a value needs; undefined if it needs none. Names that repeat in an object need none.
- * @example
- * IN: {t: 20.5, tags: ["a"]}
- * OUT: {kind: "object", children: {t: {kind: "double"}, tags: {kind: "array", element: {kind: "text"}}}}
- */
+/** The columns that a value needs, if any. @example IN: {t: 20.5, tags: ["a"]} → OUT: {t: double, tags: array of text} */
 export function inferColumns(value: FieldOrItem, depth = 0): Column | undefined {
   const fieldClass = ownClass(value, depth);
   if (fieldClass === "array") {
@@ -61,11 +55,7 @@ export function inferColumns(value: FieldOrItem, depth = 0): Column | undefined 
 export const inferDocumentColumns = (bytes: Uint8Array): Column | undefined =>
   inferColumns(documentValue(bytes));
 
-/**
- * The columns that all these documents need together, each of the widest kind among them.
- * @example
- * IN: BSON of {t: 20}, BSON of {t: 20.5, n: 1} → OUT: {kind: "object", children: {t: double, n: bigint}}
- */
+/** @example IN: BSON of {t: 20}, BSON of {t: 20.5, n: 1} → OUT: {kind: "object", children: {t: double, n: bigint}} */
 export function inferColumnsOfAll(documents: Iterable<Uint8Array>): Column | undefined {
   let wanted: Column | undefined;
   for (const document of documents) wanted = mergeColumns(wanted, inferDocumentColumns(document));
@@ -94,11 +84,7 @@ export function mergeColumns(one: Column | undefined, other: Column | undefined)
   return one;
 }
 
-/**
- * The columns that `wanted` has beyond `columns`: the topmost new ones, each with everything below it. A path skips
- * arrays of objects, like CrateDB's subscripts.
- * @example IN: {a: bigint}, {a: bigint, o: {b: text}} → OUT: [{path: ["o"], column: {b: text}}]
- */
+/** The topmost columns that are new. @example IN: {a: bigint}, {a: bigint, o: {b: text}} → OUT: [{path: ["o"], column: {b: text}}] */
 export function additions(columns: Column, wanted: Column, path: ColumnPath = []): Addition[] {
   if (columns.kind !== wanted.kind) return [];
   if (columns.element && wanted.element) return additions(columns.element, wanted.element, path);
@@ -111,11 +97,8 @@ export function additions(columns: Column, wanted: Column, path: ColumnPath = []
 }
 
 /** An array's element, however deep it is nested; else the column itself. */
-export function innermost(column: Column): Column {
-  return column.element ? innermost(column.element) : column;
-}
+export const innermost = (column: Column): Column => column.element ? innermost(column.element) : column;
 
-/** The column without the columns below it. */
 export function emptied(column: Column): Column {
   if (column.element) return { kind: column.kind, element: emptied(column.element) };
   return column.children ? objectColumn() : column;
@@ -125,7 +108,6 @@ export function emptied(column: Column): Column {
 export const columnAt = (root: Column, path: ColumnPath): Column | undefined =>
   path.reduce<Column | undefined>((at, name) => at && innermost(at).children?.get(name), root);
 
-/** Puts a column at a path, if its parent exists. */
 export function setColumn(root: Column, path: ColumnPath, column: Column): void {
   const parent = columnAt(root, path.slice(0, -1));
   const name = path.at(-1);

@@ -24,28 +24,12 @@ import {
  * - `ignored` stores all objects, `jsonb` what PostgreSQL's type keeps unchanged.
  * - `any` stores what the column created for the value would store, `unfit` stores nothing.
  */
-export type Kind =
-  | "text"
-  | "longtext"
-  | "varchar"
-  | "char"
-  | "ip"
-  | "bigint"
-  | "inferred"
-  | "integer"
-  | "smallint"
-  | "double"
-  | "real"
-  | "boolean"
-  | "timestamp"
-  | "object"
-  | "array"
-  | "ignored"
-  | "any"
-  | "jsonb"
-  | "unfit";
+export type Kind = TextKind | NumberKind | OtherKind;
+type TextKind = "text" | "longtext" | "varchar" | "char" | "ip";
+type NumberKind = "bigint" | "inferred" | "integer" | "smallint" | "double" | "real";
+type OtherKind = "boolean" | "timestamp" | "object" | "array" | "ignored" | "any" | "jsonb" | "unfit";
 
-type Render = (bytes: Uint8Array, offset: number, length: number) => string;
+type Render = (...value: Parameters<Fit>) => string;
 type Fit = (bytes: Uint8Array, offset: number, length: number) => string | undefined;
 
 interface ScalarRow {
@@ -73,7 +57,6 @@ export const isWidened = (column: Kind): boolean => column === "bigint" || colum
 export const needsWidening = ({ type, bytes, offset }: BsonValue, column: Kind): boolean =>
   type === BsonType.double && isWidened(column) && Number.isFinite(float64At(bytes, offset));
 
-/** Whether a BSON string of this length is too long for a text column. */
 export const isTooLong = (length: number): boolean => length - STRING_OVERHEAD_BYTES > MAX_TEXT_BYTES;
 
 const quoted: Render = (bytes, offset) => JSON.stringify(stringAt(bytes, offset));
@@ -88,6 +71,7 @@ export function doubleText(value: number): string {
   return Number.isInteger(value) && !text.includes("e") ? `${text}.0` : text;
 }
 
+const boolean: Render = (bytes, offset) => bytes[offset] === 1 ? "true" : "false";
 const double: Render = (bytes, offset) => doubleText(float64At(bytes, offset));
 const int32: Render = (bytes, offset) => String(int32At(bytes, offset));
 const int64: Render = int64TextAt;
@@ -100,9 +84,8 @@ const wholeDouble = (fit: Fit): Fit => (...value) => {
 
 const integralDouble = (limit: number): Fit => (bytes, offset) => {
   const value = float64At(bytes, offset);
-  return Number.isInteger(value) && Math.abs(value) <= limit && !Object.is(value, -0)
-    ? String(value)
-    : undefined;
+  const fits = Number.isInteger(value) && Math.abs(value) <= limit && !Object.is(value, -0);
+  return fits ? String(value) : undefined;
 };
 const smallInt64 = (limit: number): Fit => (bytes, offset) => {
   const value = int64At(bytes, offset);
@@ -133,20 +116,13 @@ function binaryText(bytes: Uint8Array, offset: number): string {
   return base64At(bytes, offset + 5 + inner, length - inner);
 }
 
-/** A type that is stored as text. */
-function textual(text: Render): ScalarRow {
-  const json: Render = (...value) => `"${text(...value)}"`;
-  return {
-    column: "text",
-    json,
-    fits: {
-      text: (...value) => {
-        const rendered = json(...value);
-        return rendered.length - 2 <= MAX_TEXT_BYTES ? rendered : undefined;
-      },
-      longtext: json,
-    },
+function textual(plain: Render): ScalarRow {
+  const json: Render = (...value) => `"${plain(...value)}"`;
+  const text: Fit = (...value) => {
+    const rendered = json(...value);
+    return rendered.length - 2 <= MAX_TEXT_BYTES ? rendered : undefined;
   };
+  return { column: "text", json, fits: { text, longtext: json } };
 }
 
 /** An address as CrateDB writes it. CrateDB rewrites other spellings. */
@@ -177,11 +153,7 @@ export const SCALARS: Readonly<Record<number, ScalarRow>> = {
   [BsonType.maxKey]: textual(() => "MaxKey"),
   [BsonType.null]: NULL,
   [BsonType.undefined]: NULL,
-  [BsonType.boolean]: {
-    column: "boolean",
-    json: (bytes, offset) => bytes[offset] === 1 ? "true" : "false",
-    fits: { boolean: (bytes, offset) => bytes[offset] === 1 ? "true" : "false" },
-  },
+  [BsonType.boolean]: { column: "boolean", json: boolean, fits: { boolean } },
   [BsonType.int32]: {
     column: "bigint",
     json: int32,

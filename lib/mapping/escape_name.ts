@@ -15,7 +15,6 @@ const MARKED = /^#+u:/;
 /** Matches any of these names in JSON text, and some values, too. Linear in the length, which may be megabytes. */
 const MAY_CHANGE = /"#*(?:[1-9]\d*":|_u_|#u:)|[\ud800-\udbff]/;
 
-/** How a name is written at one level of `overflow`. */
 type Spell = (name: string) => string;
 
 /** @example IN: 😀 → OUT: #u:%F0%9F%98%80; IN: #u:x → OUT: ##u:x; IN: 1 → OUT: 1 */
@@ -24,10 +23,7 @@ export const escapeTopName: Spell = (name) => {
   return MARKED.test(name) ? `#${name}` : name;
 };
 
-/**
- * For the levels below the first one, at which CrateDB changes names of digits.
- * @example IN: 1 → OUT: #1; IN: #1 → OUT: ##1; IN: _u_x → OUT: #_u_x; IN: a → OUT: a
- */
+/** Below the first level. @example IN: 1 → OUT: #1; IN: #1 → OUT: ##1; IN: _u_x → OUT: #_u_x; IN: a → OUT: a */
 export const escapeName: Spell = (name) =>
   NUMBERED.test(name) && isReadable(name) ? `#${name}` : escapeTopName(name);
 

@@ -16,10 +16,7 @@ export const normalizeRow = (data: string, overflow: string | null): string =>
     overflow === null ? parseJson(data) : merge(parseJson(data), unescapeNames(parseJson(overflow))),
   );
 
-/**
- * Merges objects. An array may be in both columns if `data` lacks only nulls and empty arrays in its objects. Any other
- * value that is in both is marked, so that it differs from the document's.
- */
+/** Merges objects. A value in both is marked, unless it is an array without its nulls and empty arrays in `data`. */
 function merge(data: Json, overflow: Json): Json {
   if (Array.isArray(overflow) && isRestOf(data, overflow)) return overflow;
   if (!(data instanceof Map && overflow instanceof Map)) return ["in data and in overflow", data, overflow];

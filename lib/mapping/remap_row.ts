@@ -3,12 +3,7 @@ import { Digits, isNothing, type Json, jsonText, parseJson } from "../util/lossl
 import type { Column, ColumnPath } from "./column_tree.ts";
 import { type Kind, MAX_EXACT, MAX_TEXT_BYTES } from "./column_types.ts";
 import { escapeNames, unescapeNames } from "./escape_name.ts";
-
-/** JSON texts of the columns `data` and `overflow`. */
-export interface RowTexts {
-  readonly data: string;
-  readonly overflow: string | null;
-}
+import type { StoredRow } from "./split_document.ts";
 
 /**
  * The row under the new columns. Values that fit now move from `overflow` to `data`, and those that no longer fit the
@@ -17,7 +12,11 @@ export interface RowTexts {
  * IN: {data: '{"n":1}', overflow: '{"t":20.5}'}, columns {n: bigint, t: double}, [["t"]]
  * OUT: {data: '{"n":1,"t":20.5}', overflow: null}
  */
-export function remapRow(row: RowTexts, columns: Column, paths: readonly ColumnPath[]): RowTexts | undefined {
+export function remapRow(
+  row: StoredRow,
+  columns: Column,
+  paths: readonly ColumnPath[],
+): StoredRow | undefined {
   const data = objectOf(parseJson(row.data));
   const overflow = objectOf(unescapeNames(parseJson(row.overflow ?? "{}")));
   let moved = false;
@@ -90,13 +89,8 @@ function fits(value: Json, names: Names): boolean {
   return true;
 }
 
-function valueAt(object: JsonObject, path: ColumnPath): Json | undefined {
-  const parent = path.slice(0, -1).reduce<Json | undefined>(
-    (at, name) => at instanceof Map ? at.get(name) : undefined,
-    object,
-  );
-  return parent instanceof Map ? parent.get(path.at(-1) ?? "") : undefined;
-}
+const valueAt = (object: JsonObject, path: ColumnPath): Json | undefined =>
+  path.reduce<Json | undefined>((at, name) => at instanceof Map ? at.get(name) : undefined, object);
 
 /** @returns false if a parent does not exist */
 function put(object: JsonObject, path: ColumnPath, value: Json, { makeParents = false } = {}): boolean {

@@ -1,23 +1,22 @@
-/**
- * Splits a document into `data` and `overflow`, which gets what a column would change or refuse. Both merged are always
- * the whole document.
- */
-import { BsonType, type BsonValue, documentValue, itemsOf } from "../bson/bson.ts";
+/** Splits a document into `data` and `overflow`, which gets what a column would change or refuse. */
+import { BsonType, type BsonValue, documentValue, float64At, itemsOf } from "../bson/bson.ts";
 import { asDocument } from "../bson/build.ts";
 import { type Field, fieldsOf } from "../bson/fields.ts";
-import { flatText } from "../util/lossless_json.ts";
+import { flatText, jsonText, parseJson } from "../util/lossless_json.ts";
 import { escaped, jsonOf, repeatJson } from "./bson_to_json.ts";
 import { checkNames, classify, isId, isNull, MAX_DEPTH } from "./classify.ts";
 import type { Column, ColumnPath } from "./column_tree.ts";
 import { needsWidening, SCALARS } from "./column_types.ts";
-import { escapeName, escapeTopName, isReadable, mayNeedEscaping } from "./escape_name.ts";
-import { splitForJsonb } from "./split_for_jsonb.ts";
+import { escapeName, escapeNames, escapeTopName, isReadable, mayNeedEscaping } from "./escape_name.ts";
 
-export interface SplitDocument {
-  /** JSON text for the column `data`. */
+/** The columns `data` and `overflow` of a row, as JSON text. */
+export interface StoredRow {
   readonly data: string;
-  /** JSON text for the column `overflow`, or null when everything fits. */
+  /** Null if everything fits. */
   readonly overflow: string | null;
+}
+
+export interface SplitDocument extends StoredRow {
   /** Whether `overflow` has more than nulls, which SQL does not distinguish from missing values. */
   readonly overflowed: boolean;
   /** Whether a value is in `overflow` only because it has no column yet. */
@@ -36,7 +35,6 @@ const LEFT_OUT = "";
  * @example
  * IN: {_id: 1, t: 20.5, "a.b": 1} with columns {_id: bigint, t: double}
  * OUT: {data: '{"_id":1,"t":20.5}', overflow: '{"a.b":1}', overflowed: true, needsColumns: false, needsWidening: []}
- * @throws UnstorableError
  */
 export function splitDocument(document: Uint8Array, columns: Column): SplitDocument {
   const root = documentValue(document);
@@ -231,4 +229,41 @@ function hasLengthOf({ kind, length }: Column, json: string): boolean {
   if (length === undefined) return true;
   const characters = (JSON.parse(json) as string).length;
   return kind === "char" ? characters === length : characters <= length;
+}
+
+/** For JSONB, which refuses NUL and drops the sign of zero. @example IN: {a: -0.0, d: 1} → OUT: {data: '{"d":1}', overflow: '{"a":-0.0}'} */
+export function splitForJsonb(document: BsonValue): { data: string; overflow: string | null } {
+  const json = jsonOf(document);
+  if (!SUSPECT.test(json)) return { data: json, overflow: null };
+  const { data = "{}", overflow = null } = split(document);
+  const needsEscaping = overflow !== null && mayNeedEscaping(overflow);
+  return { data, overflow: needsEscaping ? jsonText(escapeNames(parseJson(overflow))) : overflow };
+}
+
+/** The escape of a NUL; not an escaped backslash before `u0000`. */
+const NUL = /(?<!\\)(?:\\\\)*\\u0000/;
+const SUSPECT = /\\u0000|-0\.0/;
+
+/** Moves the smallest value outside any array to `overflow` that JSONB would change. */
+function split(value: BsonValue): { data: string | undefined; overflow: string | undefined } {
+  if (!isChanged(value)) return { data: jsonOf(value), overflow: undefined };
+  const document = asDocument(value);
+  const found = document && fieldsOf(document);
+  if (!found || found.repeats.size > 0) return { data: undefined, overflow: jsonOf(value) };
+  const data: string[] = [];
+  const overflow: string[] = [];
+  for (const field of found.fields) {
+    const parts = split(field);
+    if (parts.data !== undefined) data.push(field.name.json + parts.data);
+    if (parts.overflow !== undefined) overflow.push(field.name.json + parts.overflow);
+  }
+  return { data: `{${data.join(",")}}`, overflow: `{${overflow.join(",")}}` };
+}
+
+function isChanged(value: BsonValue): boolean {
+  const { type, bytes, offset } = value;
+  if (type === BsonType.double) return Object.is(float64At(bytes, offset), -0);
+  if (type === BsonType.array) return itemsOf(value).some(isChanged);
+  const document = asDocument(value);
+  return document ? fieldsOf(document).fields.some(isChanged) : NUL.test(jsonOf(value));
 }

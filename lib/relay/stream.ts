@@ -135,7 +135,7 @@ class Stream {
     const { clock, heartbeat, route, mongodbClock } = this.#connections;
     const { signal, log, status, emit, closing } = this.#parts;
     const { lease, onHeld } = this.#settings;
-    const reporter = new StatusReporter({ status, report: () => position.report(), fail: this.#fail });
+    const reporter = new StatusReporter({ status, report: () => position.renew(), fail: this.#fail });
     const position: StreamPosition = closing.use(
       await StreamPosition.acquire(this.#patient, {
         schema,

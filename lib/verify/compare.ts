@@ -2,7 +2,7 @@
 import { BsonType } from "../bson/bson.ts";
 import { jsonOf } from "../mapping/bson_to_json.ts";
 import { normalizeDocument, normalizeRow } from "../mapping/normalize.ts";
-import type { StoredRow } from "../sink/table/row_reader.ts";
+import type { StoredRow } from "../mapping/split_document.ts";
 import { type Json, jsonText, parseJson } from "../util/lossless_json.ts";
 import type { PathDifference } from "./result.ts";
 

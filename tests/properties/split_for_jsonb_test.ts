@@ -4,7 +4,7 @@ import { BsonType } from "../../lib/bson/bson.ts";
 import { jsonOf } from "../../lib/mapping/bson_to_json.ts";
 import { Digits, type Json, jsonText, parseJson } from "../../lib/util/lossless_json.ts";
 import { unescapeNames } from "../../lib/mapping/escape_name.ts";
-import { splitForJsonb } from "../../lib/mapping/split_for_jsonb.ts";
+import { splitForJsonb } from "../../lib/mapping/split_document.ts";
 import { eitherDocument } from "../support/raw_bson.ts";
 
 const valueOf = (bytes: Uint8Array) => ({ type: BsonType.document, bytes, offset: 0, length: bytes.length });

@@ -33,11 +33,7 @@ const TYPES: Readonly<Partial<Record<Kind, string>>> = {
   ignored: "OBJECT(IGNORED)",
 };
 
-/**
- * @example
- * IN: {kind: "array", element: {kind: "object", children: {x: bigint}}}
- * OUT: ARRAY(OBJECT(DYNAMIC) AS ("x" BIGINT))
- */
+/** @example IN: {kind: "array", element: {kind: "object", children: {x: bigint}}} → OUT: ARRAY(OBJECT(DYNAMIC) AS ("x" BIGINT)) */
 export function typeText(column: Column): string {
   if (column.element) return `ARRAY(${typeText(column.element)})`;
   if (!column.children) return TYPES[column.kind] ?? "TEXT";
@@ -45,12 +41,7 @@ export function typeText(column: Column): string {
   return inner.length === 0 ? "OBJECT(DYNAMIC)" : `OBJECT(DYNAMIC) AS (${inner.join(", ")})`;
 }
 
-/**
- * The columns below `data`, from the columns of a table.
- * @example
- * IN: [{path: ["data"], type: "OBJECT(DYNAMIC) AS ("}, {path: ["data", "t"], type: "BIGINT"}]
- * OUT: {kind: "object", children: {t: {kind: "bigint"}}}
- */
+/** The columns below `data`. @example IN: [data OBJECT(DYNAMIC) AS (, data.t BIGINT] → OUT: {t: bigint} */
 export function columnTree(columns: readonly DefinedColumn[], { inferred = false } = {}): Column {
   let root: Column = objectColumn();
   for (const { path: [top, ...path], type } of columns) {

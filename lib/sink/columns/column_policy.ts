@@ -15,7 +15,6 @@ import type { Writer } from "../table/writer.ts";
 import type { TableSchema } from "./table_schema.ts";
 import type { Widening } from "./widening.ts";
 
-/** A document and the key of its row. */
 export interface KeyedRow {
   readonly oid: string;
   readonly document: Uint8Array;
@@ -51,111 +50,75 @@ export const JSONB_COLUMNS: ColumnPolicy = {
   recover: () => Promise.resolve(false),
 };
 
-export interface ColumnDeps {
+interface ColumnDeps {
   readonly table: TargetTable;
   readonly tableSchema: TableSchema;
   readonly widening: Pick<Widening, "widen" | "retryPutOff" | "recover">;
   readonly writer: Pick<Writer, "upsert">;
 }
 
-/**
- * The policy of a table in CrateDB.
- * @throws UnusableTableError if the table's columns do not fit the mode
- */
+/** The policy of a table in CrateDB. @throws UnusableTableError if the table's columns do not fit the mode */
 export async function openColumnPolicy(mode: ColumnMode, deps: ColumnDeps): Promise<ColumnPolicy> {
-  const policy = mode === "dynamic" ? new InferredColumns(deps) : new TypedColumns(deps);
-  await policy.load();
-  if (mode === "ignored" && policy.columns.kind !== "ignored") {
+  const { table, tableSchema, widening } = deps;
+  await tableSchema.load();
+  if (mode === "ignored" && tableSchema.columns.kind !== "ignored") {
     throw new UnusableTableError(
-      `--columns ignored, but ${quoteTable(deps.table)} has a \`data\` that is not a plain OBJECT(IGNORED)`,
+      `--columns ignored, but ${quoteTable(table)} has a \`data\` that is not a plain OBJECT(IGNORED)`,
       { hint: "Leave --columns out, or name a new table with --table." },
     );
   }
-  return policy;
+  const isDynamic = mode === "dynamic";
+  return {
+    get columns() {
+      return tableSchema.columns;
+    },
+    get version() {
+      return tableSchema.version;
+    },
+    load: () => tableSchema.load(),
+    learn: async (sample) => {
+      const { children, closed } = tableSchema.columns;
+      if (!isDynamic && children?.size === 0 && !closed) await addColumns(tableSchema, await sample());
+    },
+    makeRoom: (rows) =>
+      isDynamic ? inferColumns(rows, deps) : addColumns(tableSchema, rows.map(({ document }) => document)),
+    widen: async (paths) => {
+      await widening.widen(paths);
+    },
+    retryPutOff: () => widening.retryPutOff(),
+    recover: () => widening.recover(),
+  };
 }
 
-/** Creates columns by BSON type before values arrive. An `OBJECT(IGNORED)` has no columns and needs none. */
-class TypedColumns implements ColumnPolicy {
-  protected readonly deps: ColumnDeps;
-
-  constructor(deps: ColumnDeps) {
-    this.deps = deps;
-  }
-
-  get columns(): Column {
-    return this.deps.tableSchema.columns;
-  }
-
-  get version(): number {
-    return this.deps.tableSchema.version;
-  }
-
-  load(): Promise<void> {
-    return this.deps.tableSchema.load();
-  }
-
-  async learn(sample: () => Promise<readonly Uint8Array[]>): Promise<void> {
-    if (this.columns.children?.size === 0 && !this.columns.closed) await this.#add(await sample());
-  }
-
-  async makeRoom(documents: readonly KeyedRow[]): Promise<void> {
-    await this.#add(documents.map(({ document }) => document));
-  }
-
-  async widen(paths: readonly ColumnPath[]): Promise<void> {
-    await this.deps.widening.widen(paths);
-  }
-
-  retryPutOff(): Promise<boolean> {
-    return this.deps.widening.retryPutOff();
-  }
-
-  recover(): Promise<boolean> {
-    return this.deps.widening.recover();
-  }
-
-  /** Creates the columns of all documents at once, each of the widest kind among them. */
-  async #add(documents: readonly Uint8Array[]): Promise<void> {
-    const wanted = inferColumnsOfAll(documents);
-    if (wanted) await this.deps.tableSchema.add(wanted);
-  }
+/** Creates the columns of all documents at once, each of the widest kind among them. */
+async function addColumns(tableSchema: TableSchema, documents: readonly Uint8Array[]): Promise<void> {
+  const wanted = inferColumnsOfAll(documents);
+  if (wanted) await tableSchema.add(wanted);
 }
 
-/** Lets CrateDB infer columns from values. */
-class InferredColumns extends TypedColumns {
-  override async learn(): Promise<void> {}
-
-  /**
-   * Writes documents with new paths one after the other, so that CrateDB creates their columns without conflicts. Paths
-   * of which it can create no column get one by type.
-   */
-  override async makeRoom(documents: readonly KeyedRow[]): Promise<void> {
-    const { tableSchema } = this.deps;
-    for (const row of documents) {
-      const wanted = inferDocumentColumns(row.document);
-      if (!wanted) continue;
-      const missing = tableSchema.missing(wanted);
-      if (missing.length > 0) {
-        await this.#infer(row, missing);
-        await tableSchema.load();
-      }
-      await tableSchema.add(wanted);
+/** Writes documents with new paths one by one, so that CrateDB creates columns without conflicts; adds those it cannot. */
+async function inferColumns(rows: readonly KeyedRow[], deps: ColumnDeps): Promise<void> {
+  const { tableSchema } = deps;
+  for (const row of rows) {
+    const wanted = inferDocumentColumns(row.document);
+    if (!wanted) continue;
+    const missing = tableSchema.missing(wanted);
+    if (missing.length > 0) {
+      await inferFrom(row, missing, deps);
+      await tableSchema.load();
     }
+    await tableSchema.add(wanted);
   }
+}
 
-  /**
-   * Bisects a refused document down to the paths at fault.
-   * @returns whether the table has room for further columns
-   */
-  async #infer(row: KeyedRow, missing: readonly Addition[]): Promise<boolean> {
-    const { tableSchema, writer } = this.deps;
-    const { data, overflow } = splitDocument(row.document, tableSchema.assuming(missing));
-    const [refused] = await writer.upsert([{ oid: row.oid, data, overflow }]);
-    if (!refused) return true;
-    if (refused.kind === "too many columns") return false;
-    if (missing.length === 1) return true;
-    const middle = missing.length >> 1;
-    return await this.#infer(row, missing.slice(0, middle)) &&
-      await this.#infer(row, missing.slice(middle));
-  }
+/** Bisects a refused document down to the paths at fault. @returns whether the table has room for further columns */
+async function inferFrom(row: KeyedRow, missing: readonly Addition[], deps: ColumnDeps): Promise<boolean> {
+  const { data, overflow } = splitDocument(row.document, deps.tableSchema.assuming(missing));
+  const [refused] = await deps.writer.upsert([{ oid: row.oid, data, overflow }]);
+  if (!refused) return true;
+  if (refused.kind === "too many columns") return false;
+  if (missing.length === 1) return true;
+  const middle = missing.length >> 1;
+  return await inferFrom(row, missing.slice(0, middle), deps) &&
+    await inferFrom(row, missing.slice(middle), deps);
 }

@@ -1,14 +1,13 @@
 /** Copies the rows of one table to another, which may take hours. */
 import { type Clock, waitAtMost } from "../../util/clock.ts";
 import type { Logger } from "../../util/log.ts";
-import { refreshTable, type Transport, WHOLE_TABLE_LIMIT_MS } from "../connection/transport.ts";
+import { queryNumber, refreshTable, type Transport, WHOLE_TABLE_LIMIT_MS } from "../connection/transport.ts";
 import { StatementMark } from "../connection/lost_writes.ts";
 import { isAnswerLost, SinkError } from "../connection/sink_error.ts";
 import { quoteName, quoteTable, type TableName } from "../sql/names.ts";
 
-export interface CopyRows {
+interface CopyRows {
   readonly from: TableName;
-  /** An empty table. */
   readonly to: TableName;
   readonly columns: readonly string[];
   readonly log: Logger;
@@ -17,15 +16,9 @@ export interface CopyRows {
 
 const LOOK_INTERVAL_MS = 10_000;
 
-/**
- * Copies all rows with one statement, and logs the progress. If the answer is lost, because a connection does not last
- * that long, waits until the statement has ended and counts the rows.
- * @throws SinkError if the server refuses the statement, or has not copied all rows
- */
-export async function copyRows(
-  transport: Transport,
-  { from, to, columns, log, clock }: CopyRows,
-): Promise<void> {
+/** Copies all rows to an empty table with one statement. If the answer is lost, waits for the statement and counts rows. */
+export async function copyRows(transport: Transport, options: CopyRows): Promise<void> {
+  const { from, to, columns, log, clock } = options;
   const names = columns.map(quoteName).join(", ");
   const mark = new StatementMark();
   const { id, sql } = mark.mark(
@@ -46,11 +39,8 @@ export async function copyRows(
     if (!running && outcome) throw outcome.error;
     if (running?.has(id)) {
       looksInVain = 0;
-      log.info("Rebuilding a table", {
-        table: quoteTable(from),
-        copied: await countRows(transport, to),
-        rows: total,
-      });
+      const copied = await countRows(transport, to);
+      log.info("Rebuilding a table", { table: quoteTable(from), copied, rows: total });
     } else if (running) looksInVain++;
     // The statement has ended, and its answer was lost.
     if (outcome && looksInVain > 0) break;
@@ -63,6 +53,5 @@ export async function copyRows(
 
 export async function countRows(transport: Transport, table: TableName): Promise<number> {
   await refreshTable(transport, table);
-  const { rows: [row] } = await transport.query(`SELECT count(*) FROM ${quoteTable(table)}`);
-  return Number(row?.[0]);
+  return await queryNumber(transport, `SELECT count(*) FROM ${quoteTable(table)}`);
 }

@@ -4,7 +4,7 @@
  * relay cleans up after one that was killed.
  */
 import { type Column } from "../../mapping/column_tree.ts";
-import type { RowTexts } from "../../mapping/remap_row.ts";
+import type { StoredRow } from "../../mapping/split_document.ts";
 import type { Clock } from "../../util/clock.ts";
 import { messageOf, UserError } from "../../util/errors.ts";
 import type { Logger } from "../../util/log.ts";
@@ -24,12 +24,8 @@ import { columnTree } from "./column_definition.ts";
 import { copyRows, countRows } from "./copy_rows.ts";
 import type { TableSchema } from "./table_schema.ts";
 
-export interface Transports {
-  /** Waits for a sink that is away, and checks the stream's lease before each statement. */
-  readonly patient: Transport;
-  /** Fails at once. */
-  readonly raw: Transport;
-}
+/** `patient` waits for a sink that is away, and checks the stream's lease before each statement; `raw` fails at once. */
+export type Transports = Readonly<Record<"patient" | "raw", Transport>>;
 
 export interface RebuildOptions extends WriterOptions {
   readonly table: TargetTable;
@@ -48,7 +44,7 @@ export interface Redefinition {
   /** SQL condition for the rows that may change. */
   readonly rowsToChange: string;
   /** A row of the old table in the new one, which has these columns; undefined if it does not change. */
-  readonly changed: (row: RowTexts, columns: Column) => RowTexts | undefined;
+  readonly changed: (row: StoredRow, columns: Column) => StoredRow | undefined;
   /** Is called after the swap, with the milliseconds that the rebuild has taken. */
   readonly onDone: (ms: number) => void;
 }
@@ -60,8 +56,6 @@ export interface RebuildFailure {
 }
 
 class RebuildError extends Error {
-  override readonly name = "RebuildError";
-
   constructor(message: string, readonly isPassing: boolean) {
     super(message);
   }
@@ -87,11 +81,7 @@ export class Rebuilder {
     this.#options = options;
   }
 
-  /**
-   * Rebuilds the table once. Waits for another relay that is rebuilding it.
-   * @param plan is called once the table is locked and its columns are loaded; returns undefined to keep the table
-   * @throws SinkError if the sink is away before the rebuild begins
-   */
+  /** Rebuilds the table once, after other relays. Calls `plan` under the lock; keeps the table if it returns undefined. */
   async rebuild(plan: () => Promise<Redefinition | undefined>): Promise<RebuildFailure | undefined> {
     const { tableSchema, signal } = this.#options;
     let error: unknown;
@@ -110,10 +100,7 @@ export class Rebuilder {
     return error instanceof Error ? failureOf(error) : undefined;
   }
 
-  /**
-   * Cleans up after a rebuild of this table that was interrupted, or that a backup kept from cleaning up.
-   * @returns whether something is left: another relay holds the lock, or a backup is running
-   */
+  /** Cleans up after an interrupted rebuild. @returns whether another relay or a backup has prevented it */
   async recover(): Promise<boolean> {
     try {
       if (!await TableLock.isAtWork(this.#transports.patient, this.#options.table)) return false;
@@ -124,11 +111,6 @@ export class Rebuilder {
       if (isSinkError(error, "backup running")) return true;
       throw error;
     }
-  }
-
-  /** Whether CrateDB takes a snapshot, which would miss a table that is swapped. */
-  isBackupRunning(): Promise<boolean> {
-    return isBackupRunning(this.#transports.raw);
   }
 
   async #lock(): Promise<TableLock> {
@@ -146,7 +128,6 @@ export class Rebuilder {
     return TableLock.tryAcquire(this.#transports.patient, this.#options.table, this.#options);
   }
 
-  /** Cleans up, and releases the lock. */
   async #cleanUpAfterDead(held: TableLock): Promise<void> {
     const { table, log } = this.#options;
     await using lock = held;
@@ -241,9 +222,7 @@ export class Rebuilder {
         return row ? [{ oid: String(oid), ...row }] : [];
       });
       const [refused] = await writer.upsert(rows);
-      if (refused) {
-        throw new RebuildError(`row ${refused.oid} cannot be moved: ${refused.error}`, false);
-      }
+      if (refused) throw new RebuildError(`row ${refused.oid} cannot be moved: ${refused.error}`, false);
     }
   }
 }
@@ -253,13 +232,10 @@ const isExpected = (error: Error): boolean =>
   error instanceof SinkError || error instanceof UserError || error instanceof RebuildError;
 
 function failureOf(error: Error): RebuildFailure {
+  const reason = reasonOf(error);
+  if (isSinkError(error, "backup running")) return { kind: "backup running", reason };
   const isPassing = error instanceof RebuildError ? error.isPassing : error instanceof LeaseLostError;
-  const kind = isSinkError(error, "backup running")
-    ? "backup running"
-    : isPassing || isRetryable(error)
-    ? "passing"
-    : "final";
-  return { kind, reason: reasonOf(error) };
+  return { kind: isPassing || isRetryable(error) ? "passing" : "final", reason };
 }
 
 /** CrateDB hides what a user may not read. No other table's name begins the message so. */
@@ -273,24 +249,14 @@ function reasonOf(error: Error): string {
 }
 
 /** @returns the error if another relay has taken over the lock: that one cleans up */
-async function unlessLost<T>(work: () => Promise<T>): Promise<T | LeaseLostError> {
-  try {
-    return await work();
-  } catch (error) {
-    if (error instanceof LeaseLostError) return error;
-    throw error;
-  }
-}
+const unlessLost = <T>(work: () => Promise<T>): Promise<T | LeaseLostError> =>
+  work().catch((error) => error instanceof LeaseLostError ? error : Promise.reject(error));
 
-/** False if the user may not see backups, or a repository cannot be read. */
-async function isBackupRunning(transport: Transport): Promise<boolean> {
-  try {
-    const { rows } = await transport.query("SELECT 1 FROM sys.snapshots WHERE state = 'IN_PROGRESS' LIMIT 1");
-    return rows.length > 0;
-  } catch (error) {
-    if (error instanceof SinkError) return false;
-    throw error;
-  }
+/** Whether CrateDB takes a snapshot, which would miss a swapped table. False if the user may not see backups. */
+export async function isBackupRunning(transport: Transport): Promise<boolean> {
+  const running = await transport.query("SELECT 1 FROM sys.snapshots WHERE state = 'IN_PROGRESS' LIMIT 1")
+    .catch((error) => error instanceof SinkError ? undefined : Promise.reject(error));
+  return running !== undefined && running.rows.length > 0;
 }
 
 async function checkBackup(transport: Transport): Promise<void> {
@@ -305,11 +271,7 @@ const LAST_WRITES = `SELECT id, seq_no_stats['max_seq_no'], seq_no_stats['local_
   WHERE schema_name = $1 AND table_name = $2 AND "primary" ORDER BY id`;
 
 /** The last operation of each shard, once every earlier operation has ended. */
-async function lastWrites(
-  transport: Transport,
-  { schema, name }: TableName,
-  clock: Pick<Clock, "wait">,
-): Promise<string> {
+async function lastWrites(transport: Transport, { schema, name }: TableName, clock: Clock): Promise<string> {
   for (let looks = 0; looks < MAX_LOOKS; looks++) {
     const { rows } = await transport.query(LAST_WRITES, [schema, name]);
     if (rows.every(([, last, done]) => last !== null && last === done)) return JSON.stringify(rows);
@@ -318,7 +280,6 @@ async function lastWrites(
   throw new RebuildError("a shard of the table has operations that do not end", true);
 }
 
-/** Top-level columns that are not generated. */
 async function ownColumns(transport: Transport, { schema, name }: TableName): Promise<string[]> {
   const { rows } = await transport.query(
     "SELECT column_name FROM information_schema.columns WHERE table_schema = $1 AND table_name = $2 " +
@@ -335,8 +296,7 @@ async function copyGrants(transport: Transport, table: TableName, workTable: Tab
     [`${table.schema}.${table.name}`],
   );
   for (const [grantee, type, state] of rows) {
-    await transport.query(
-      `${state} ${type} ON TABLE ${quoteTable(workTable)} TO ${quoteName(String(grantee))}`,
-    );
+    const user = quoteName(String(grantee));
+    await transport.query(`${state} ${type} ON TABLE ${quoteTable(workTable)} TO ${user}`);
   }
 }

@@ -29,23 +29,22 @@ import { type DefinedColumn, definedColumns } from "../table/show_create_table.t
 import { columnFaults, unusableTable } from "../table/unusable_table.ts";
 import { columnTree, typeText, unfitColumns } from "./column_definition.ts";
 
-/** CrateDB's default. */
+/** CrateDB's default for the number of columns. */
 const DEFAULT_LIMIT = 1000;
 const LIMIT_HINT = 'ALTER TABLE … SET ("mapping.total_fields.limit" = 2000)';
 
-/** Columns that a warning names. */
+/** The most columns that a warning names. */
 const NAMED = 10;
 
 const UNFIT: Column = { kind: "unfit" };
 
-export interface TableSchemaOptions {
+interface TableSchemaOptions {
   readonly table: TableName;
   /** Whether CrateDB creates the columns. */
   readonly inferred: boolean;
   readonly log: Logger;
   /** Columns that statements write to, e.g. `["oid", "data", "overflow"]`. @default {[]} */
   readonly needed?: readonly string[];
-  /** Is called with the number of columns that were created. */
   readonly onAdded?: (columns: number) => void;
 }
 
@@ -60,12 +59,15 @@ export class TableSchema {
   readonly #withIds = new Map<string, ColumnPath>();
   /** Columns that store no values, which was logged. */
   readonly #unfit = new Set<string>();
-  #definition = "";
+  /** The table as `SHOW CREATE TABLE` prints it. */
+  definition = "";
   /** The columns and the limit in the definition, parsed once: each document of a batch may need them. */
   #defined: readonly DefinedColumn[] = [];
   #limit = limitOf("");
-  #version = 0;
-  #columns: Column = objectColumn();
+  /** Increases each time the columns turn out to have changed. */
+  version = 0;
+  /** The columns below `data`. */
+  columns: Column = objectColumn();
   /** The limit that the columns have reached, as in the definition; undefined below the limit. */
   #reached: string | undefined;
 
@@ -74,49 +76,30 @@ export class TableSchema {
     this.#options = options;
   }
 
-  /** The columns below `data`. */
-  get columns(): Column {
-    return this.#columns;
-  }
-
-  /** Increases each time the columns turn out to have changed. */
-  get version(): number {
-    return this.#version;
-  }
-
-  /** The table as `SHOW CREATE TABLE` prints it. */
-  get definition(): string {
-    return this.#definition;
-  }
-
-  /** The column at a path below `data`. A path skips arrays, like CrateDB's subscripts. */
   columnAt(path: ColumnPath): Column | undefined {
-    return columnAt(this.#columns, path);
+    return columnAt(this.columns, path);
   }
 
-  /**
-   * Reads the columns again. Warns of those that a user has dropped or renamed.
-   * @throws UnusableTableError if the table was changed so that rows would not equal their documents
-   */
+  /** Reads the columns again. @throws UnusableTableError if rows would no longer equal their documents */
   async load(): Promise<void> {
     const { table, needed } = this.#options;
     const { rows: [row] } = await this.#transport.query(`SHOW CREATE TABLE ${quoteTable(table)}`);
     const definition = String(row?.[0]);
-    if (definition === this.#definition) return;
+    if (definition === this.definition) return;
     const defined = definedColumns(definition);
     const faults = columnFaults(defined, needed);
     if (faults.length > 0) throw unusableTable(table, faults);
     this.#warnOfDropped(droppedColumns(this.#defined, defined));
-    this.#definition = definition;
+    this.definition = definition;
     this.#defined = defined;
     this.#limit = limitOf(definition);
-    this.#version++;
+    this.version++;
     this.#warnOfUnfit();
     if (this.#reached !== this.#limit) this.#reached = undefined;
-    this.#columns = columnTree(defined, this.#options);
+    this.columns = columnTree(defined, this.#options);
     for (const [key, path] of this.#refused) {
       if (this.columnAt(path)) this.#refused.delete(key);
-      else setColumn(this.#columns, path, UNFIT);
+      else setColumn(this.columns, path, UNFIT);
     }
     for (const [key, path] of this.#full) {
       const object = this.columnAt(path);
@@ -138,10 +121,7 @@ export class TableSchema {
     return this.#isFull ? [] : this.#plan(wanted).missing;
   }
 
-  /**
-   * Creates those of the wanted columns that the table lacks and has room for. Values whose column the server refuses
-   * stay without one.
-   */
+  /** Creates the wanted columns that the table lacks and has room for, except those that the server refuses. */
   async add(wanted: Column): Promise<void> {
     if (this.#isFull) return;
     const { recognised, missing, full } = this.#plan(wanted);
@@ -150,16 +130,13 @@ export class TableSchema {
       await this.#create(missing);
       await this.load();
       const { table, log, onAdded } = this.#options;
-      const added = this.#defined.length - before;
-      log.debug("Columns added", { table: quoteTable(table), columns: added });
-      onAdded?.(added);
+      const columns = this.#defined.length - before;
+      log.debug("Columns added", { table: quoteTable(table), columns });
+      onAdded?.(columns);
     }
-    for (const path of missing.flatMap(mapsIn)) {
-      if (!this.#isKind(path, "ignored")) continue;
-      this.#warn("An object with ids as keys is a map; its keys get no columns", {
-        column: subscript(path),
-        type: "OBJECT(IGNORED)",
-      });
+    for (const path of missing.flatMap(mapsIn).filter((path) => this.#isKind(path, "ignored"))) {
+      const fields = { column: subscript(path), type: "OBJECT(IGNORED)" };
+      this.#warn("An object with ids as keys is a map; its keys get no columns", fields);
     }
     for (const path of pathsWhere(recognised, (object) => object.hasIds === true)) this.#keepIdsOut(path);
     for (const object of full) this.#close(object);
@@ -167,9 +144,9 @@ export class TableSchema {
   }
 
   #plan(wanted: Column) {
-    const recognised = recogniseMaps(wanted, this.#columns);
-    const { columns, full } = shareColumns(this.#columns, recognised, this.#budget);
-    return { recognised, full, missing: additions(this.#columns, columns) };
+    const recognised = recogniseMaps(wanted, this.columns);
+    const { columns, full } = shareColumns(this.columns, recognised, this.#budget);
+    return { recognised, full, missing: additions(this.columns, columns) };
   }
 
   get #budget(): ColumnBudget {
@@ -183,18 +160,14 @@ export class TableSchema {
 
   /** Marks the objects that take no further columns, or none for ids. */
   #restrict(): void {
-    for (const path of this.#withIds.values()) {
-      this.#columns = replaceColumn(this.#columns, path, withIds);
-    }
-    for (const path of this.#isFull ? [[]] : this.#full.values()) {
-      this.#columns = replaceColumn(this.#columns, path, closed);
-    }
+    const change = (paths: Iterable<ColumnPath>, to: (column: Column) => Column) => {
+      for (const path of paths) this.columns = replaceColumn(this.columns, path, to);
+    };
+    change(this.#withIds.values(), withIds);
+    change(this.#isFull ? [[]] : this.#full.values(), closed);
   }
 
-  /**
-   * After an error, reads the columns, as the server may have created some although its answer was lost or late, and
-   * tries smaller parts.
-   */
+  /** After an error, reads the columns, of which the server may have created some, and tries smaller parts. */
   async #create(wanted: readonly Addition[]): Promise<void> {
     const [first] = wanted;
     if (!first || this.#isFull) return;
@@ -204,17 +177,15 @@ export class TableSchema {
     } catch (error) {
       if (!(error instanceof SinkError) || isRetryable(error)) throw error;
       await this.load();
+      const lacking = wanted.flatMap((each): readonly Addition[] => {
+        const existing = this.columnAt(each.path);
+        return existing ? additions(existing, each.column, each.path) : [each];
+      });
       const hasSome = wanted.some(({ path }) => this.columnAt(path) !== undefined);
-      const parts = hasSome ? [wanted.flatMap((each) => this.#lacking(each))] : split(wanted);
+      const parts = hasSome ? [lacking] : split(wanted);
       if (parts) { for (const part of parts) await this.#create(part); }
       else if (error.kind !== "exists") this.#refuse(first.path, error);
     }
-  }
-
-  /** The part of an addition that the table lacks. */
-  #lacking(addition: Addition): readonly Addition[] {
-    const existing = this.columnAt(addition.path);
-    return existing ? additions(existing, addition.column, addition.path) : [addition];
   }
 
   #warnOfUnfit(): void {
@@ -222,10 +193,8 @@ export class TableSchema {
       const column = subscript(path.slice(1));
       if (this.#unfit.has(column)) continue;
       this.#unfit.add(column);
-      this.#warn("A column of this type cannot store values unchanged; they go to overflow", {
-        column,
-        type,
-      });
+      const fields = { column, type };
+      this.#warn("A column of this type cannot store values unchanged; they go to overflow", fields);
     }
   }
 
@@ -254,21 +223,15 @@ export class TableSchema {
     if (path.length === 0) {
       if (this.#isFull) return;
       this.#reached = this.#limit;
-      this.#warn("The table has no room for further columns; new keys go to overflow", {
-        column: subscript(newcomer),
-        hint: LIMIT_HINT,
-      });
+      const fields = { column: subscript(newcomer), hint: LIMIT_HINT };
+      this.#warn("The table has no room for further columns; new keys go to overflow", fields);
     } else if (!this.#full.has(column)) {
       this.#full.set(column, path);
-      this.#warn("An object has its share of the table's columns; new keys in it go to overflow", {
-        column,
-        key: newcomer.at(-1),
-        hint: LIMIT_HINT,
-      });
+      const fields = { column, key: newcomer.at(-1), hint: LIMIT_HINT };
+      this.#warn("An object has its share of the table's columns; new keys in it go to overflow", fields);
     }
   }
 
-  /** Records that no column can be created at `path`. */
   #refuse(path: ColumnPath, { kind, message }: SinkError): void {
     if (kind === "too many columns") {
       this.#close({ path: [], newcomer: path });
@@ -276,7 +239,7 @@ export class TableSchema {
     }
     const column = subscript(path);
     this.#refused.set(column, path);
-    setColumn(this.#columns, path, UNFIT);
+    setColumn(this.columns, path, UNFIT);
     this.#warn("CrateDB refused a column; its values go to overflow", { column, error: message });
   }
 
@@ -291,10 +254,7 @@ export class TableSchema {
   }
 }
 
-/**
- * Paths below `data` that a table no longer has, without those below one of them.
- * @example IN: [data.a, data.o, data.o.x], [data, data.a] → OUT: [["o"]]
- */
+/** Dropped paths below `data`. @example IN: [data.a, data.o, data.o.x], [data, data.a] → OUT: [["o"]] */
 function droppedColumns(before: readonly DefinedColumn[], now: readonly DefinedColumn[]): ColumnPath[] {
   const left = new Set(now.map(({ path }) => JSON.stringify(path)));
   const has = (path: ColumnPath) => left.has(JSON.stringify(path));
@@ -321,7 +281,6 @@ const closed = (columns: Column): Column => mapObjects(columns, (object) => ({ .
 const withIds = (columns: Column): Column =>
   columns.element ? { ...columns, element: withIds(columns.element) } : { ...columns, hasIds: true };
 
-/** Paths of the maps in an added column. */
 const mapsIn = ({ path, column }: Addition): readonly ColumnPath[] =>
   pathsWhere(column, ({ kind }) => kind === "ignored", path);
 

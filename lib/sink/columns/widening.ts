@@ -1,20 +1,23 @@
-/**
- * Widens columns for values that they cannot store: a BIGINT column that meets `20.5` becomes DOUBLE PRECISION, by a
- * rebuild of the table, and earlier values return from `overflow`.
- */
+/** Rebuilds tables to widen columns: a BIGINT column that meets `20.5` becomes DOUBLE PRECISION. */
 import { type Column, type ColumnPath, innermost } from "../../mapping/column_tree.ts";
 import { isWidened, MAX_EXACT } from "../../mapping/column_types.ts";
 import { remapRow } from "../../mapping/remap_row.ts";
+import { queryNumber } from "../connection/transport.ts";
 import { quoteTable, subscript } from "../sql/names.ts";
-import { Rebuilder, type RebuildOptions, type Redefinition, type Transports } from "./rebuild.ts";
+import {
+  isBackupRunning,
+  Rebuilder,
+  type RebuildOptions,
+  type Redefinition,
+  type Transports,
+} from "./rebuild.ts";
 
 export type { Transports };
 
-export interface WideningOptions extends RebuildOptions {
+interface WideningOptions extends RebuildOptions {
   readonly widen: "on" | "off";
   /** The columns of a table with more rows stay as they are. */
   readonly widenRows: number;
-  /** Is called with the number of columns that were widened. */
   readonly onWidened?: (columns: number) => void;
 }
 
@@ -36,11 +39,7 @@ export class Widening {
     this.#rebuilder = new Rebuilder(transports, options);
   }
 
-  /**
-   * Widens columns if possible; otherwise their values stay in `overflow`.
-   * @returns whether the table's columns have changed
-   * @example IN: [["temperature"]], column BIGINT → OUT: true, column DOUBLE PRECISION
-   */
+  /** Widens columns if possible; otherwise their values stay in `overflow`. @returns whether a column has changed */
   async widen(paths: readonly ColumnPath[]): Promise<boolean> {
     const { tableSchema } = this.#options;
     const before = tableSchema.columns;
@@ -48,10 +47,7 @@ export class Widening {
     return tableSchema.columns !== before;
   }
 
-  /**
-   * Cleans up after an interrupted rebuild of this table.
-   * @returns whether something is left: another relay holds the lock, or a backup is running
-   */
+  /** See {@linkcode Rebuilder.recover}. */
   recover(): Promise<boolean> {
     return this.#rebuilder.recover();
   }
@@ -59,7 +55,7 @@ export class Widening {
   /** Tries again what had to wait for a backup. @returns whether the table's columns have changed */
   async retryPutOff(): Promise<boolean> {
     const paths = this.#putOff;
-    if (!paths || await this.#rebuilder.isBackupRunning() || await this.recover()) return false;
+    if (!paths || await isBackupRunning(this.#transports.raw) || await this.recover()) return false;
     this.#putOff = undefined;
     return await this.widen(paths);
   }
@@ -78,26 +74,22 @@ export class Widening {
       if (!failure) return;
       const narrow = this.#narrow(wanted);
       const columns = narrow.map(subscript).join(", ");
-      if (failure.kind === "backup running") {
-        this.#putOff = narrow;
-        if (narrow.length === 0) return;
-        log.warn("CrateDB takes a snapshot: columns are widened once that is done", {
-          table: quoteTable(table),
-          columns,
-        });
-        return;
-      }
+      if (failure.kind === "backup running") this.#putOff = narrow;
       if (narrow.length === 0) return;
+      if (failure.kind === "backup running") {
+        const fields = { table: quoteTable(table), columns };
+        return log.warn("CrateDB takes a snapshot: columns are widened once that is done", fields);
+      }
       if (failure.kind === "final" || tries === MAX_TRIES) return this.#keep(narrow, failure.reason);
       log.warn("Not widened yet, trying again", { columns, error: failure.reason });
     }
   }
 
   async #plan(wanted: readonly ColumnPath[]): Promise<Redefinition | undefined> {
-    const { widenRows, log, onWidened } = this.#options;
+    const { table, widenRows, log, onWidened } = this.#options;
     const narrow = this.#narrow(wanted);
     if (narrow.length === 0) return undefined;
-    const rows = await this.#countRows();
+    const rows = await queryNumber(this.#transports.patient, `SELECT count(*) FROM ${quoteTable(table)}`);
     if (rows > widenRows) {
       this.#keep(narrow, `it has ${rows} rows, more than --widen-rows`);
       return undefined;
@@ -121,22 +113,11 @@ export class Widening {
     for (const path of paths) {
       const column = subscript(path);
       this.#kept.add(column);
-      log.warn("A column cannot store fractions; they go to overflow", {
-        table: quoteTable(table),
-        column,
-        reason,
-      });
+      const fields = { table: quoteTable(table), column, reason };
+      log.warn("A column cannot store fractions; they go to overflow", fields);
     }
   }
 
-  async #countRows(): Promise<number> {
-    const { rows: [row] } = await this.#transports.patient.query(
-      `SELECT count(*) FROM ${quoteTable(this.#options.table)}`,
-    );
-    return Number(row?.[0]);
-  }
-
-  /** The columns of these that can be widened. */
   #narrow(paths: readonly ColumnPath[]): readonly ColumnPath[] {
     return paths.filter((path) => {
       const column = this.#options.tableSchema.columnAt(path);
@@ -160,18 +141,12 @@ const distinct = (paths: readonly ColumnPath[]): ColumnPath[] => [
 /** @example IN: ARRAY(BIGINT) → OUT: ARRAY(DOUBLE PRECISION) */
 const widerType = (type: string): string => type.replace(/^((?:ARRAY\()*)BIGINT\b/, "$1DOUBLE PRECISION");
 
-/**
- * SQL conditions for rows that may change when a column is widened: rows with an overflow, and rows with an integer that
- * the wider column would round.
- * @example IN: data['t'], 0 → OUT: ["overflow IS NOT NULL", "data['t'] > 9007199254740992", "data['t'] < -9007199254740992"]
- */
+/** SQL conditions for rows that may change: with an overflow, or with an integer that the wider column would round. */
 function rowsToChange(column: string, arrays: number): string[] {
-  switch (arrays) {
-    case 0:
-      return ["overflow IS NOT NULL", `${column} > ${MAX_EXACT}`, `${column} < -${MAX_EXACT}`];
-    case 1:
-      return ["overflow IS NOT NULL", `${MAX_EXACT} < ANY(${column})`, `-${MAX_EXACT} > ANY(${column})`];
-    default:
-      return ["overflow IS NOT NULL", `${column} IS NOT NULL`];
-  }
+  const own = arrays > 1
+    ? [`${column} IS NOT NULL`]
+    : arrays === 1
+    ? [`${MAX_EXACT} < ANY(${column})`, `-${MAX_EXACT} > ANY(${column})`]
+    : [`${column} > ${MAX_EXACT}`, `${column} < -${MAX_EXACT}`];
+  return ["overflow IS NOT NULL", ...own];
 }

@@ -4,7 +4,7 @@ import process from "node:process";
 import { SinkError, sinkErrorKind } from "./sink_error.ts";
 import { CRATEDB } from "../sql/dialect.ts";
 import { Poster, type Response } from "./post.ts";
-import { type Proxy, proxyTo } from "./proxy.ts";
+import { proxyTo } from "./proxy.ts";
 import { type Parameter, type Query, type Result, STATEMENT_LIMIT_MS, type Transport } from "./transport.ts";
 import type { SinkAddress } from "./url.ts";
 
@@ -16,18 +16,18 @@ const NOT_LOGIN = [4010, 4011];
 
 export class HttpTransport implements Transport {
   readonly dialect = CRATEDB;
-  readonly #url: string;
+  /** The URL, and the proxy to it. */
+  readonly #server: string;
   readonly #authorization: () => string;
-  readonly #proxy: Proxy | undefined;
   readonly #poster: Poster;
 
-  /** @throws UsageError for a proxy in the environment that cannot be used */
   constructor(address: SinkAddress, env: Readonly<Record<string, string | undefined>> = process.env) {
     const { host, port, tls, certificates } = address;
-    this.#url = `${tls ? "https" : "http"}://${host}:${port}/_sql`;
+    const url = `${tls ? "https" : "http"}://${host}:${port}/_sql`;
+    const proxy = proxyTo(url, env);
+    this.#server = proxy ? `${url} through the proxy of ${proxy.text}` : url;
     this.#authorization = authorizationOf(address);
-    this.#proxy = proxyTo(this.#url, env);
-    this.#poster = new Poster(this.#url, { certificates, proxy: this.#proxy });
+    this.#poster = new Poster(url, { certificates, proxy });
   }
 
   /** @throws SinkError if CrateDB does not answer, or refuses the user */
@@ -42,29 +42,13 @@ export class HttpTransport implements Transport {
   ): Promise<Result> {
     const args = parameters.map(argument);
     checkTexts(args, this.dialect.maxText);
-    const body = JSON.stringify({ stmt: sql, args });
-    const response = await this.#post(body, limitMs);
-    const answer = parse(response.text);
-    if (!answer || response.status !== 200 || answer.error) {
-      throw answer?.error
-        ? answerError(response.status, answer.error)
-        : otherAnswerError(response, this.#server);
-    }
-    return { count: answer.rowcount ?? 0, rows: answer.rows ?? [] };
-  }
-
-  async #post(body: string, limitMs: number): Promise<Response> {
     const headers = { "Content-Type": "application/json", Authorization: this.#authorization() };
-    try {
-      return await this.#poster.post({ headers, body, limitMs });
-    } catch (cause) {
-      throw requestError(this.#server, cause);
-    }
-  }
-
-  /** The URL, and the proxy to it. */
-  get #server(): string {
-    return this.#proxy ? `${this.#url} through the proxy of ${this.#proxy.text}` : this.#url;
+    const response = await this.#poster.post({ headers, body: JSON.stringify({ stmt: sql, args }), limitMs })
+      .catch((cause) => Promise.reject(requestError(this.#server, cause)));
+    const answer = parse(response.text);
+    if (answer?.error) throw answerError(response.status, answer.error);
+    if (!answer || response.status !== 200) throw otherAnswerError(response, this.#server);
+    return { count: answer.rowcount ?? 0, rows: answer.rows ?? [] };
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -73,7 +57,7 @@ export class HttpTransport implements Transport {
   }
 }
 
-/** Refuses a text that CrateDB's parser would refuse with the whole statement in its answer. @throws SinkError */
+/** Refuses a text that CrateDB's parser would refuse with the whole statement in its answer. */
 function checkTexts(args: readonly ReturnType<typeof argument>[], max: number): void {
   for (const text of args.flat()) {
     if (typeof text !== "string" || text.length <= max) continue;
@@ -88,10 +72,8 @@ function checkTexts(args: readonly ReturnType<typeof argument>[], max: number): 
 /** @example IN: {user: "me", password: "s@fe"} → OUT: () => "Basic bWU6c0BmZQ==" */
 function authorizationOf({ user, password, latestPassword, jwt }: SinkAddress): () => string {
   if (jwt) return () => `Bearer ${jwt()}`;
-  const basic = (password: string) => `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
-  if (latestPassword) return () => basic(latestPassword());
-  const unchanged = basic(password);
-  return () => unchanged;
+  const latest = latestPassword ?? (() => password);
+  return () => `Basic ${Buffer.from(`${user}:${latest()}`).toString("base64")}`;
 }
 
 function answerError(status: number, { message, code }: NonNullable<Answer["error"]>): SinkError {
@@ -105,21 +87,16 @@ function otherAnswerError({ status, text }: Response, server: string): SinkError
   if (status === 401 && /^[^<{]/.test(text)) return new SinkError(text.trim(), { code });
   const message = `HTTP status ${status} from ${server}, which is not an answer of CrateDB`;
   const kind = sinkErrorKind(code, message);
-  return new SinkError(message, {
-    code,
-    kind: ["refused", "unspecific"].includes(kind) ? "foreign server" : kind,
-  });
+  const isForeign = ["refused", "unspecific"].includes(kind);
+  return new SinkError(message, { code, kind: isForeign ? "foreign server" : kind });
 }
 
 /** The error of a request without an answer: the statement was not refused. */
 function requestError(server: string, cause: unknown): SinkError {
   const { code = "ECONNECT", message } = cause as Error & { readonly code?: string };
-  const kind = sinkErrorKind(code, message);
-  return new SinkError(`${server}: ${message.trim()}`, {
-    code,
-    kind: ["unknown host", "tls"].includes(kind) ? kind : "unreachable",
-    cause,
-  });
+  const own = sinkErrorKind(code, message);
+  const kind = ["unknown host", "tls"].includes(own) ? own : "unreachable";
+  return new SinkError(`${server}: ${message.trim()}`, { code, kind, cause });
 }
 
 interface Answer {
@@ -136,9 +113,6 @@ function parse(text: string): Answer | undefined {
   }
 }
 
-/**
- * Objects are sent as text. In real objects, CrateDB 6 changes arrays of mixed types.
- * @example IN: ["a"] → OUT: ["a"]; IN: {json: ['{"n":1.0}', null]} → OUT: ['{"n":1.0}', null]
- */
+/** Objects are sent as text. In real objects, CrateDB 6 changes arrays of mixed types. */
 const argument = (parameter: Parameter) =>
   parameter !== null && typeof parameter === "object" && "json" in parameter ? parameter.json : parameter;

@@ -1,7 +1,4 @@
-/**
- * Writes whose answers were lost: the connection broke, or the answer was late. The server may still run them, and would
- * overwrite newer values of the same rows.
- */
+/** Writes whose answers were lost: the server may still run them, and would overwrite newer values of the same rows. */
 import type { Clock } from "../../util/clock.ts";
 import type { Logger } from "../../util/log.ts";
 import { isAnswerLost, isSinkError } from "./sink_error.ts";
@@ -18,79 +15,52 @@ export interface LostWritesOptions {
   readonly log: Logger;
 }
 
-export class LostWrites implements Disposable {
-  readonly #transport: Transport;
-  readonly #options: LostWritesOptions;
-  readonly #mark = new StatementMark();
+export function lostWrites(transport: Transport, { clock, log }: LostWritesOptions) {
+  const mark = new StatementMark();
   /** When the answer of each was lost, by its id. */
-  readonly #lost = new Map<string, number>();
-  readonly #closing = new AbortController();
-  #settling: Promise<void> | undefined;
-  #hasWarned = false;
-
-  constructor(transport: Transport, options: LostWritesOptions) {
-    this.#transport = transport;
-    this.#options = options;
-  }
-
-  /** Whether a write whose answer was lost may still run. */
-  get some(): boolean {
-    return this.#lost.size > 0;
-  }
-
-  /** Sends a write, and records it if its answer is lost. @throws SinkError */
-  async write(...[sql, parameters, options]: Parameters<Query>): Promise<Result> {
-    const marked = this.#mark.mark(sql);
-    try {
-      return await this.#transport.query(marked.sql, parameters, options);
-    } catch (error) {
-      if (isAnswerLost(error)) this.#lost.set(marked.id, this.#options.clock.monotonic());
-      throw error;
-    }
-  }
-
-  /**
-   * Resolves once no lost write is running. All callers wait together.
-   * @throws SinkError if the server does not answer; AbortError once it is disposed of
-   */
-  async settled(): Promise<void> {
-    if (!this.some) return;
-    this.#settling ??= this.#waitForAll().finally(() => this.#settling = undefined);
-    await this.#settling;
-  }
-
-  [Symbol.dispose](): void {
-    this.#closing.abort();
-  }
-
-  async #waitForAll(): Promise<void> {
-    const { clock, log } = this.#options;
-    const { signal } = this.#closing;
-    while (true) {
-      signal.throwIfAborted();
+  const lost = new Map<string, number>();
+  const closing = new AbortController();
+  let settling: Promise<void> | undefined;
+  let hasWarned = false;
+  const waitForAll = async (): Promise<void> => {
+    while (lost.size > 0) {
+      closing.signal.throwIfAborted();
       // The answer may lack writes that are lost after the question.
-      const asked = [...this.#lost];
-      const running = await this.#mark.running(this.#transport);
-      if (!running) this.#warnOnce();
+      const asked = [...lost];
+      const running = await mark.running(transport);
+      if (!running && !hasWarned) {
+        const hint = "GRANT DQL ON TABLE sys.jobs TO <user>";
+        log.warn("The answer of a write was lost, and the user may not see whether it still runs", { hint });
+        hasWarned = true;
+      }
       for (const [id, since] of asked) {
         if (running?.has(id) && clock.monotonic() - since < LONGEST_WAIT_MS) continue;
         if (running?.has(id)) {
           log.warn("A write whose answer was lost is still listed as running: going on", { id });
         }
-        this.#lost.delete(id);
+        lost.delete(id);
       }
-      if (!this.some) return;
-      await clock.wait(LOOK_INTERVAL_MS, { signal });
+      if (lost.size > 0) await clock.wait(LOOK_INTERVAL_MS, { signal: closing.signal });
     }
-  }
-
-  #warnOnce(): void {
-    if (this.#hasWarned) return;
-    this.#hasWarned = true;
-    this.#options.log.warn("The answer of a write was lost, and the user may not see whether it still runs", {
-      hint: "GRANT DQL ON TABLE sys.jobs TO <user>",
-    });
-  }
+  };
+  return {
+    some: (): boolean => lost.size > 0,
+    /** Sends a write, and records it if its answer is lost. */
+    write: async (...[sql, parameters, options]: Parameters<Query>): Promise<Result> => {
+      const marked = mark.mark(sql);
+      try {
+        return await transport.query(marked.sql, parameters, options);
+      } catch (error) {
+        if (isAnswerLost(error)) lost.set(marked.id, clock.monotonic());
+        throw error;
+      }
+    },
+    /** Resolves once no lost write is running. All callers wait together. @throws AbortError once it is closed */
+    settled: async (): Promise<void> => {
+      if (lost.size > 0) await (settling ??= waitForAll().finally(() => settling = undefined));
+    },
+    close: (): void => closing.abort(),
+  };
 }
 
 /** Finds statements that the server is running, by a comment at their beginning: servers show only the first characters. */
@@ -104,16 +74,12 @@ export class StatementMark {
     return { id, sql: `/* cdc-relay ${id} */ ${sql}` };
   }
 
-  /**
-   * The ids of marked statements that the server is running; undefined if the user may not see statements.
-   * @throws SinkError if the server does not answer
-   */
+  /** The ids of marked statements that the server is running; undefined if the user may not see statements. */
   async running(transport: Transport): Promise<ReadonlySet<string> | undefined> {
     try {
       const pattern = `/* cdc-relay ${this.#session}-%`;
-      const { rows } = await transport.query(transport.dialect.running, [pattern], {
-        limitMs: ANSWER_LIMIT_MS,
-      });
+      const limits = { limitMs: ANSWER_LIMIT_MS };
+      const { rows } = await transport.query(transport.dialect.running, [pattern], limits);
       return new Set(rows.map(([text]) => /^\/\* cdc-relay (\S+) /.exec(String(text))?.[1] ?? ""));
     } catch (error) {
       if (isSinkError(error, "unknown schema", "unknown relation", "privilege")) return undefined;

@@ -12,10 +12,7 @@ export const openTransport = async (address: SinkAddress): Promise<Transport> =>
     address.transport === "http" ? await HttpTransport.open(address) : await WireTransport.open(address),
   );
 
-/**
- * @example IN: crate://me:secret@localhost:4200 → OUT: {address: "http://localhost:4200", version: "5.7.6"}
- * @throws SinkError
- */
+/** @example IN: crate://me:secret@localhost:4200 → OUT: {address: "http://localhost:4200", version: "5.7.6"} */
 export async function sinkDescription(
   transport: Pick<Transport, "query">,
   { transport: kind, host, port, tls }: SinkAddress,

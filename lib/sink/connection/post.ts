@@ -2,10 +2,10 @@
 import { Buffer } from "node:buffer";
 import http from "node:http";
 import https from "node:https";
-import { type Proxy, tunnelAgent } from "./proxy.ts";
+import { authorizationHeader, type Proxy, tunnelAgent } from "./proxy.ts";
 import type { Certificates } from "./url.ts";
 
-export interface Request {
+interface Request {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
   /** Milliseconds until the whole response has to have arrived. */
@@ -17,14 +17,11 @@ export interface Response {
   readonly text: string;
 }
 
-export interface PosterOptions {
-  /** @default {trusts the authorities that the runtime knows} */
+interface PosterOptions {
   readonly certificates?: Certificates | undefined;
-  /** @default {connects directly} */
   readonly proxy?: Proxy | undefined;
 }
 
-/** The response did not arrive in time. */
 export class OverdueError extends Error {
   override readonly name = "OverdueError";
   readonly code = "ETIMEDOUT";
@@ -37,12 +34,7 @@ export class OverdueError extends Error {
 /** Idle connections are closed before load balancers and proxies close them, usually after 60 s. */
 const IDLE_MS = 4_000;
 
-/**
- * Posts to one URL over connections that are kept open. Sends each request once: the caller decides whether a write is
- * repeated.
- * @example
- * IN: post({headers: {}, body: '{"stmt":"SELECT 1"}', limitMs: 1000}) → OUT: {status: 200, text: '{"rows":[[1]], …}'}
- */
+/** Posts to one URL over connections that are kept open. Sends each request once: the caller decides whether to repeat it. */
 export class Poster implements Disposable {
   readonly #options: https.RequestOptions;
   readonly #request: typeof https.request;
@@ -54,15 +46,10 @@ export class Poster implements Disposable {
     const isTls = protocol === "https:";
     const kept = { ...certificates, keepAlive: true, timeout: IDLE_MS };
     const isForwarded = proxy !== undefined && !isTls;
-    this.#agent = proxy && isTls
-      ? tunnelAgent(proxy, kept)
-      : isTls
-      ? new https.Agent(kept)
-      : new http.Agent(kept);
+    if (!isTls) this.#agent = new http.Agent(kept);
+    else this.#agent = proxy ? tunnelAgent(proxy, kept) : new https.Agent(kept);
     this.#request = isTls ? https.request : http.request;
-    this.#proxyHeaders = isForwarded
-      ? { Host: host, ...proxy.authorization && { "Proxy-Authorization": proxy.authorization } }
-      : {};
+    this.#proxyHeaders = isForwarded ? { Host: host, ...authorizationHeader(proxy) } : {};
     const to = isForwarded ? { host: proxy.host, port: proxy.port, path: url } : {
       // A socket takes an IPv6 address without the brackets of a URL.
       host: hostname.replace(/^\[|\]$/g, ""),
@@ -73,7 +60,7 @@ export class Poster implements Disposable {
   }
 
   /** @throws OverdueError, or the system's error of a failed connection */
-  post({ headers, body, limitMs }: Request): Promise<Response> {
+  async post({ headers, body, limitMs }: Request): Promise<Response> {
     const { promise, resolve, reject } = Promise.withResolvers<Response>();
     const sending = this.#request({
       ...this.#options,
@@ -94,7 +81,7 @@ export class Poster implements Disposable {
       response.on("error", reject);
     });
     sending.end(body);
-    return promise.finally(() => clearTimeout(timer));
+    return await promise.finally(() => clearTimeout(timer));
   }
 
   [Symbol.dispose](): void {

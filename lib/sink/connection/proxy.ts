@@ -20,13 +20,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 const LOOPBACK = /^(?:localhost|.+\.localhost|127(?:\.\d{1,3}){3}|\[?::1\]?)$/i;
 
-/**
- * The proxy to a URL; undefined to connect directly, to this machine and to the hosts in `NO_PROXY`.
- * @example
- * IN: "http://db.example.org:4200/_sql", {HTTP_PROXY: "http://me:pw@proxy:3128"}
- * OUT: {host: "proxy", port: 3128, authorization: "Basic bWU6cHc=", text: "HTTP_PROXY (http://me:***@proxy:3128)"}
- * @throws UsageError for a variable that is not the URL of an HTTP proxy
- */
+/** The proxy to a URL; undefined to connect directly, to this machine and to the hosts in `NO_PROXY`. */
 export function proxyTo(url: string, env: Environment): Proxy | undefined {
   const { protocol, hostname, port: urlPort } = new URL(url);
   const port = urlPort || (protocol === "https:" ? "443" : "80");
@@ -53,7 +47,7 @@ export function proxyTo(url: string, env: Environment): Proxy | undefined {
   };
 }
 
-/** @example IN: {username: "me", password: "p%40ss"} → OUT: "bWU6cEBzcw==" */
+/** @example IN: {username: "me", password: "p%40ss"} → OUT: bWU6cEBzcw== */
 function loginOf({ username, password }: Pick<URL, "username" | "password">, variable: string): string {
   try {
     return Buffer.from([username, password].map(decodeURIComponent).join(":")).toString("base64");
@@ -64,10 +58,7 @@ function loginOf({ username, password }: Pick<URL, "username" | "password">, var
   }
 }
 
-/**
- * @example
- * IN: "db.example.org", "4200", "localhost, .example.org" → OUT: true; IN: "db.example.org", "4200", "example.org:80" → OUT: false
- */
+/** @example IN: "db.example.org", "4200", ".example.org" → OUT: true; IN: "db.example.org", "4200", "example.org:80" → OUT: false */
 function isExempt(hostname: string, port: string, list: string): boolean {
   const host = hostname.replace(/^\[|\]$/g, "").toLowerCase();
   return list.toLowerCase().split(/[\s,]+/).filter((entry) => entry !== "").some((entry) => {
@@ -79,6 +70,10 @@ function isExempt(hostname: string, port: string, list: string): boolean {
   });
 }
 
+/** The header for requests to the proxy, unless it needs no login. */
+export const authorizationHeader = ({ authorization }: Proxy): Readonly<Record<string, string>> =>
+  authorization === undefined ? {} : { "Proxy-Authorization": authorization };
+
 type Connected = (error: Error | null, socket?: net.Socket) => void;
 
 /** From the request to the proxy until the end of the handshake with the server. */
@@ -88,7 +83,7 @@ const CONNECT_LIMIT_MS = 10_000;
 export function tunnelAgent(
   proxy: Proxy,
   options: https.AgentOptions,
-  limitMs: number = CONNECT_LIMIT_MS,
+  limitMs = CONNECT_LIMIT_MS,
 ): http.Agent {
   const agent = new https.Agent(options);
   const destroyAgent = agent.destroy.bind(agent);
@@ -101,10 +96,7 @@ export function tunnelAgent(
       method: "CONNECT",
       path: `${host}:${port}`,
       agent: false,
-      headers: {
-        Host: `${host}:${port}`,
-        ...proxy.authorization && { "Proxy-Authorization": proxy.authorization },
-      },
+      headers: { Host: `${host}:${port}`, ...authorizationHeader(proxy) },
     });
     let tunnel: net.Socket | undefined;
     const settle: Connected = (error, socket) => {
@@ -125,24 +117,11 @@ export function tunnelAgent(
     asking.on("error", end);
     asking.on("connect", ({ statusCode }, socket) => {
       tunnel = socket;
-      if (!attempts.has(end)) {
-        socket.destroy();
-        return;
-      }
-      if (statusCode !== 200) {
-        end(new Error(`the proxy answers CONNECT with status ${statusCode}`));
-        return;
-      }
+      if (!attempts.has(end)) return void socket.destroy();
+      if (statusCode !== 200) return end(new Error(`the proxy answers CONNECT with status ${statusCode}`));
       const { ca, cert, key } = options;
-      const isName = host !== undefined && !net.isIP(host);
-      const secured = tls.connect({
-        socket,
-        ...host && { host },
-        ...isName && { servername: host },
-        ca,
-        cert,
-        key,
-      });
+      const name = host !== undefined && !net.isIP(host) && { servername: host };
+      const secured = tls.connect({ socket, ...host && { host }, ...name, ca, cert, key });
       tunnel = secured;
       secured.on("error", end);
       secured.on("secureConnect", () => settle(null, secured));

@@ -10,7 +10,6 @@ export type SinkErrorKind =
   | "tls"
   /** The server that answers is not CrateDB. */
   | "foreign server"
-  /** The user name or the password is wrong. */
   | "login"
   | "privilege"
   | "unknown database"
@@ -18,11 +17,9 @@ export type SinkErrorKind =
   | "unknown relation"
   /** Passes without help: an overload, a node that starts or stops, a table that is closed to writing. */
   | "unavailable"
-  /** The statement is larger than the server accepts. */
   | "too large"
   | "too many columns"
   | "too many shards"
-  /** The object to create exists already. */
   | "exists"
   /** Other objects need the object to drop. */
   | "needed"
@@ -30,7 +27,6 @@ export type SinkErrorKind =
   | "backup running"
   /** Unknown: the server, the table or a value may be at fault. */
   | "unspecific"
-  /** A value, or the statement, is wrong. */
   | "refused";
 
 /** The codes by kind: error codes of CrateDB (HTTP), SQLSTATEs (PostgreSQL wire), HTTP statuses, codes of the system. */
@@ -154,15 +150,13 @@ const REFUSED_MESSAGE = new RegExp(
 const BACKUP_RUNNING = new RegExp(`${EXCEPTIONS}Cannot delete indices that are being snapshotted: \\[`);
 const COLUMN_EXISTS = new RegExp(`${EXCEPTIONS}The table .* already has a column named `, "s");
 
-export interface SinkErrorOptions {
+interface SinkErrorOptions {
   /** CrateDB's error code (HTTP), the SQLSTATE (PostgreSQL wire) or the system's code of a failed connection. */
   readonly code?: string | undefined;
-  /** @default {decided by the code, or by the beginning of the message} */
   readonly kind?: SinkErrorKind | undefined;
   readonly cause?: unknown;
 }
 
-/** An answer or a failed connection of the sink. */
 export class SinkError extends Error {
   override readonly name = "SinkError";
   readonly code: string | undefined;
@@ -175,12 +169,7 @@ export class SinkError extends Error {
   }
 }
 
-/**
- * @example
- * IN: "4041", "Relation 'shop.certificates' unknown" → OUT: "unknown relation"
- * IN: "XX000", "Job killed. Participating node=n1 shut down" → OUT: "unavailable"
- * IN: "4000", "Cannot cast value `timeout` to type `bigint`" → OUT: "refused"
- */
+/** @example IN: "4041", "Relation 'shop.certificates' unknown" → OUT: "unknown relation" */
 export function sinkErrorKind(code: string | undefined, message: string): SinkErrorKind {
   if (code === undefined) return "unspecific";
   const kind = KIND_OF_CODE.get(code);
@@ -214,7 +203,6 @@ const ROW_ERRORS: readonly SinkErrorKind[] = [
   "exists",
   "unspecific",
 ];
-/** Kinds of errors of the connection. */
 const SERVER_ERRORS: readonly SinkErrorKind[] = [...RETRYABLE, "tls", "foreign server"];
 
 /** What may be at fault if a write fails. @example IN: too large → OUT: row; IN: privilege → OUT: table */

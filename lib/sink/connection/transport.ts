@@ -3,19 +3,16 @@ import type { Dialect } from "../sql/dialect.ts";
 import type { TableName } from "../sql/names.ts";
 
 /** JSON text of objects (or null), sent as `array(object)` without being parsed. */
-export interface JsonArray {
-  readonly json: readonly (string | null)[];
-}
+export type JsonArray = { readonly json: readonly (string | null)[] };
 
 export type Parameter = string | number | null | readonly string[] | JsonArray;
 
+/** The number of rows that a statement wrote, and the rows that it read. */
 export interface Result {
-  /** Rows that the statement wrote. */
   readonly count: number;
   readonly rows: readonly (readonly unknown[])[];
 }
 
-/** The default limit of a statement. */
 export const STATEMENT_LIMIT_MS = 120_000;
 /** The limit of a statement that reads or writes a whole table. */
 export const WHOLE_TABLE_LIMIT_MS = 24 * 60 * 60_000;
@@ -27,11 +24,7 @@ export interface QueryOptions {
   readonly isTrial?: boolean;
   /** Whether another process may have dropped the relation: its absence is thrown at once. @default {false} */
   readonly mayBeDropped?: boolean;
-  /**
-   * Milliseconds until the answer has to be complete. After that the connection is closed and a SinkError of the kind
-   * "unreachable" is thrown; the server may still run the statement.
-   * @default {STATEMENT_LIMIT_MS}
-   */
+  /** Milliseconds until the connection is closed; the server may still run the statement. @default {STATEMENT_LIMIT_MS} */
   readonly limitMs?: number;
 }
 
@@ -43,8 +36,14 @@ export type Query = (
 
 export interface Transport extends AsyncDisposable {
   readonly dialect: Dialect;
-  /** Runs one statement with the parameters `$1`, `$2`, …. @throws SinkError */
+  /** Runs one statement with the parameters `$1`, `$2`, …. */
   query(...statement: Parameters<Query>): ReturnType<Query>;
+}
+
+/** The first value of the first row, as a number. @example IN: SELECT count(*) FROM t → OUT: 3 */
+export async function queryNumber(transport: Transport, ...statement: Parameters<Query>): Promise<number> {
+  const { rows: [row] } = await transport.query(...statement);
+  return Number(row?.[0]);
 }
 
 /** Makes rows visible to queries, if the server does not do so at once. */

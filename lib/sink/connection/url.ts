@@ -11,34 +11,23 @@ export interface SinkAddress {
   /** Reads the current password from a file that may be replaced. */
   readonly latestPassword?: (() => string) | undefined;
   readonly tls: boolean;
-  /** The default schema. */
   readonly schema: string;
   /** Reads the current JSON Web Token, which replaces a password. */
   readonly jwt?: (() => string) | undefined;
   readonly certificates?: Certificates | undefined;
 }
 
-/** Certificates and their key, as PEM. */
-export interface Certificates {
-  /** The authority that has signed the server's certificate. @default {those that the runtime trusts} */
-  readonly ca?: string | undefined;
-  /** The client's certificate. */
-  readonly cert?: string | undefined;
-  readonly key?: string | undefined;
-}
+/** The authority that has signed the server's certificate, and the client's certificate and key, as PEM. */
+export type Certificates = { readonly [name in "ca" | "cert" | "key"]?: string | undefined };
 
-interface Scheme {
-  readonly transport: SinkAddress["transport"];
-  readonly port: number;
-  readonly tls: boolean;
-}
+type Scheme = Pick<SinkAddress, "transport" | "port" | "tls">;
 
 const HTTP: Scheme = { transport: "http", port: 4200, tls: false };
 const WIRE: Scheme = { transport: "wire", port: 5432, tls: false };
 
 /** The drivers of SQLAlchemy's URLs, after a `+`. */
-const WIRE_DRIVERS = ["asyncpg", "pg8000", "psycopg", "psycopg2", "psycopg_async"];
 const CRATE_WIRE_DRIVERS = ["asyncpg", "psycopg", "psycopg_async"];
+const WIRE_DRIVERS = ["asyncpg", "pg8000", "psycopg", "psycopg2", "psycopg_async"];
 const SCHEMES: ReadonlyMap<string, Scheme> = new Map([
   ["crate", HTTP],
   ["crate+urllib3", HTTP],
@@ -52,8 +41,8 @@ const SCHEMES: ReadonlyMap<string, Scheme> = new Map([
 
 const TRUE = ["true", "t", "yes", "y", "on", "1"];
 const FALSE = ["false", "f", "no", "n", "off", "0", ""];
-const PLAIN_MODES = ["disable"];
 const TLS_MODES = ["allow", "prefer", "require", "verify-ca", "verify-full"];
+const MODES = ["disable", ...TLS_MODES];
 
 const PARAMETERS = ["ssl", "sslmode", "schema"];
 /** Parameters of other programs, which have no effect here. */
@@ -65,12 +54,7 @@ const MISREAD = /[\t\r\n/?#\\].*@/s;
 const FORM = "It looks like crate://[user:password@]host[:4200][/?ssl=true&schema=doc] or " +
   "postgresql://crate@host:5432/doc ; percent-encode : / ? # @ % in passwords (% is %25). Of several servers, name one, or a load balancer.";
 
-/**
- * @example
- * IN: crate:// → OUT: {transport: "http", host: "localhost", port: 4200, user: "crate", schema: "doc", …}
- * IN: crate://me:s%40fe@db.example.org/?ssl=true → OUT: {…, user: "me", password: "s@fe", port: 4200, tls: true}
- * @throws UsageError
- */
+/** @example IN: crate://me:s%40fe@db/?ssl=true → OUT: {…, host: "db", port: 4200, user: "me", password: "s@fe", tls: true} */
 export function parseSinkUrl(text: string): SinkAddress {
   const wrong = (why: string) => new UsageError(`The CrateDB URL ${why}: ${maskUrl(text)}`, { hint: FORM });
   const [, start = "", afterScheme = ""] = /^([a-z0-9+_-]+):\/\/(.*)$/is.exec(text) ?? [];
@@ -84,8 +68,8 @@ export function parseSinkUrl(text: string): SinkAddress {
   const ssl = query("ssl") ?? "";
   const mode = query("sslmode");
   if (![...TRUE, ...FALSE].includes(ssl)) throw wrong(`has ssl=${ssl}, which is neither true nor false`);
-  if (mode !== undefined && ![...PLAIN_MODES, ...TLS_MODES].includes(mode)) {
-    throw wrong(`has sslmode=${mode}, which is none of ${[...PLAIN_MODES, ...TLS_MODES].join(", ")}`);
+  if (mode !== undefined && !MODES.includes(mode)) {
+    throw wrong(`has sslmode=${mode}, which is none of ${MODES.join(", ")}`);
   }
   const unknown = [...url.searchParams.keys()].find((name) => ![...PARAMETERS, ...OTHERS].includes(name));
   if (unknown !== undefined) {

@@ -19,7 +19,7 @@ export class WireTransport implements Transport {
   readonly #free: WireConnection[] = [];
   readonly #all = new Set<WireConnection>();
   #isClosed = false;
-  #dialect: Dialect = CRATEDB;
+  dialect: Dialect = CRATEDB;
 
   private constructor(address: SinkAddress) {
     this.#address = address;
@@ -31,16 +31,12 @@ export class WireTransport implements Transport {
     delete process.env.PGTARGETSESSIONATTRS;
     const transport = new WireTransport(address);
     try {
-      transport.#dialect = await dialectOf((sql) => transport.query(sql, [], { limitMs: CONNECT_LIMIT_MS }));
+      transport.dialect = await dialectOf((sql) => transport.query(sql, [], { limitMs: CONNECT_LIMIT_MS }));
       return transport;
     } catch (error) {
       await transport[Symbol.asyncDispose]();
       throw error;
     }
-  }
-
-  get dialect(): Dialect {
-    return this.#dialect;
   }
 
   query(
@@ -81,7 +77,6 @@ export class WireTransport implements Transport {
   }
 }
 
-/** Asks the server whether it is CrateDB or PostgreSQL. */
 export async function dialectOf(query: Query): Promise<Dialect> {
   const { rows: [row] } = await query("SELECT version()");
   return /^PostgreSQL\b/.test(String(row?.[0])) ? POSTGRESQL : CRATEDB;
@@ -90,10 +85,7 @@ export async function dialectOf(query: Query): Promise<Dialect> {
 /** From the first packet until the end of the login. */
 const LOGIN_LIMIT_SECONDS = 10;
 
-/**
- * Runs statements one after the other on a connection of postgres.js that the first one opens. The caller closes and
- * replaces it after an error of the kind "unreachable".
- */
+/** Runs one statement at a time. The caller replaces the connection after an error of the kind "unreachable". */
 export class WireConnection {
   readonly #address: SinkAddress;
   readonly #sql: postgres.Sql;
@@ -124,7 +116,7 @@ export class WireConnection {
     this.#sql = postgres(options);
   }
 
-  /** Runs one statement. Closes the connection if the answer is not complete in time. @throws SinkError */
+  /** Runs one statement. Closes the connection if the answer is not complete in time. */
   async run(statement: string, parameters: readonly Parameter[], limitMs: number): Promise<Result> {
     this.#hasConnected = false;
     const overdue = Promise.withResolvers<never>();
@@ -190,10 +182,7 @@ export class WireConnection {
   }
 }
 
-/**
- * Arrays go as PostgreSQL array literals.
- * @example IN: ['a"b'] → OUT: {"a\"b"}; IN: {json: ['{"n":1}', null]} → OUT: {"{\"n\":1}",NULL}
- */
+/** @example IN: ['a"b'] → OUT: {"a\"b"}; IN: {json: ['{"n":1}', null]} → OUT: {"{\"n\":1}",NULL} */
 function argument(parameter: Parameter): string | number | null {
   if (parameter === null || typeof parameter !== "object") return parameter;
   const items = "json" in parameter

@@ -8,8 +8,8 @@ import { type Clock, SYSTEM_CLOCK } from "../../util/clock.ts";
 import { retry, type RetryOptions } from "../../util/retry.ts";
 import { QUIET } from "../../util/log.ts";
 import type { Shutdown } from "../../util/shutdown.ts";
-import { isRetryable, isSinkError, isUnknownRelation, SinkError, type SinkErrorKind } from "./sink_error.ts";
-import { LostWrites, type LostWritesOptions } from "./lost_writes.ts";
+import { isRetryable, isSinkError, isUnknownRelation, SinkError } from "./sink_error.ts";
+import { lostWrites, type LostWritesOptions } from "./lost_writes.ts";
 import { type Query, STATEMENT_LIMIT_MS, type Transport } from "./transport.ts";
 
 /** The time that a node has to recover its tables after it has started. */
@@ -17,7 +17,6 @@ const RECOVERY_MS = 60_000;
 /** The time during which a table that was closed to writing may be swapped. */
 const SETTLING_MS = 10_000;
 
-/** The transport with another way to run statements. */
 const wrapped = (transport: Transport, query: Query): Transport => ({
   dialect: transport.dialect,
   query,
@@ -49,16 +48,15 @@ export function treatAsPassing(
 export interface CountingTransport extends Transport {
   /** Whether a statement that writes rows may still be running, even if its caller has stopped waiting. */
   readonly writing: boolean;
-  /** See {@linkcode LostWrites.settled}. */
+  /** Resolves once no write whose answer was lost is running. */
   settled(): Promise<void>;
 }
 
-/** Tracks whether a statement that writes rows is still running. */
 export function countingWrites(
   transport: Transport,
   { clock = SYSTEM_CLOCK, log = QUIET }: Partial<LostWritesOptions> = {},
 ): CountingTransport {
-  const lost = new LostWrites(transport, { clock, log });
+  const lost = lostWrites(transport, { clock, log });
   let running = 0;
   const query: Query = async (...statement) => {
     const [, , options] = statement;
@@ -73,20 +71,17 @@ export function countingWrites(
   return {
     ...wrapped(transport, query),
     get writing() {
-      return running > 0 || lost.some;
+      return running > 0 || lost.some();
     },
-    settled: () => lost.settled(),
+    settled: lost.settled,
     async [Symbol.asyncDispose]() {
-      lost[Symbol.dispose]();
+      lost.close();
       await transport[Symbol.asyncDispose]();
     },
   };
 }
 
-/**
- * Calls `check` before each statement, which is not sent if that throws. A write first waits until no lost write is
- * running, which would overwrite it.
- */
+/** Calls `check` before each statement. A write first waits until no lost write is running, which would overwrite it. */
 export const fenced = (
   transport: Transport & Partial<Pick<CountingTransport, "settled">>,
   check: () => Promise<void>,
@@ -105,23 +100,16 @@ export const abortable = (transport: Transport, shutdown: Shutdown): Transport =
     return await shutdown.limit(transport.query(...statement), () => 0);
   });
 
-export type RetryingOptions = Omit<RetryOptions, "isRetryable" | "allowedMs">;
-
-/** Kinds of errors that pass within a minute: at the start of the program, the same server has answered. */
-const PASSING_FOR_A_MINUTE: readonly SinkErrorKind[] = [
-  // A node that has just started has not recovered its tables yet.
-  "unknown relation",
-  "unknown schema",
-  // The password or the token was replaced, on one side first.
-  "login",
-  // A load balancer without a node.
-  "foreign server",
-];
+/** After the start of a node, the replacement of a password on one side first, or at a load balancer without a node. */
+const PASSING_FOR_A_MINUTE = ["unknown relation", "unknown schema", "login", "foreign server"] as const;
 /** How often a write is retried after an unknown error. */
 const UNSPECIFIC_RETRIES = 4;
 
 /** Retries a statement as long as the sink is away. Each statement must be safe to repeat. */
-export const retrying = (transport: Transport, options: RetryingOptions): Transport =>
+export const retrying = (
+  transport: Transport,
+  options: Omit<RetryOptions, "isRetryable" | "allowedMs">,
+): Transport =>
   wrapped(transport, (...statement) => {
     const [, , { writes = false, isTrial = false, mayBeDropped = false, limitMs = 0 } = {}] = statement;
     const { clock = SYSTEM_CLOCK } = options;

@@ -1,22 +1,19 @@
 /**
- * Dead letters: documents that no row could hold, with the error. The relay tries them again at each start.
- *
- * A dead letter is saved without its document if the document is longer than {@linkcode Dialect.maxText}, or if CrateDB
- * refuses the dead letter with it.
+ * Dead letters: documents that no row could hold, with the error. The relay tries them again at each start. One is saved
+ * without its document if that is longer than {@linkcode Dialect.maxText}, or if CrateDB refuses it.
  */
 import { bytesJson, documentOfExtendedJson, extendedJson } from "../../bson/bson.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import { messageOf } from "../../util/errors.ts";
 import { grouped } from "../../util/grouped.ts";
 import type { Dialect } from "../sql/dialect.ts";
-import { refreshTable, type Result, type Transport } from "../connection/transport.ts";
+import { queryNumber, refreshTable, type Result, type Transport } from "../connection/transport.ts";
 import { faultOf, SinkError } from "../connection/sink_error.ts";
-import { scanTable } from "../table/row_reader.ts";
+import { scanKeys } from "../table/row_reader.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
 import { createMetadataTable } from "./metadata_tables.ts";
 
 const TABLE = "cdc_dead_letter";
-
 const MAX_ERROR_CHARACTERS = 2_000;
 /** Larger documents are saved as BSON: 16 MB of Extended JSON would take many seconds. */
 const MAX_READABLE_BYTES = 2 ** 20;
@@ -42,32 +39,20 @@ export type StoredLetter =
   | { readonly oid: string; readonly document: Uint8Array }
   | { readonly oid: string; readonly unreadable: string };
 
-/** Selects the dead letters of one table. */
-export interface DeadLettersOptions {
+/** Selects the dead letters of one table, by {@linkcode deadLetterStream}. */
+interface DeadLettersOptions {
   readonly schema: string;
-  /** See {@linkcode deadLetterStream}. */
   readonly stream: string;
 }
 
-/**
- * The key of a table's dead letters. The view `cdc_status` builds the same text from `cdc_collection`.
- *
- * @example IN: shop.orders, {schema: "doc", name: "t"} → OUT: shop.orders -> doc.t
- */
+/** @example IN: shop.orders, {schema: "doc", name: "t"} → OUT: shop.orders -> doc.t, as in the view `cdc_status` */
 export const deadLetterStream = (namespace: Namespace, { schema, name }: TableName): string =>
   `${namespaceText(namespace)} -> ${schema}.${name}`;
 
-interface LetterRow {
-  readonly oid: string;
-  /** Canonical Extended JSON, see {@linkcode documentText}. */
-  readonly document: string | null;
-  readonly error: string;
-}
+/** A dead letter with its document as Extended JSON, see {@linkcode documentText}. */
+type LetterRow = Omit<DeadLetter, "document"> & { readonly document: string | null };
 
-/**
- * The dead letters of one table. A key has either a row or a dead letter, so no query sees an outdated row. Writing a later
- * version of the document deletes the dead letter.
- */
+/** The dead letters of one table. A key has either a row or a dead letter, so no query sees an outdated row. */
 export class DeadLetters {
   readonly #transport: Transport;
   readonly #options: DeadLettersOptions;
@@ -83,7 +68,6 @@ export class DeadLetters {
     this.#table = quoteTable(this.#name);
   }
 
-  /** Creates the table, which all streams of a schema share. */
   static async prepare(transport: Transport, { schema }: { schema: string }): Promise<void> {
     const { longText } = transport.dialect;
     const columns = `stream TEXT, oid TEXT, document ${longText}, error ${longText}, ` +
@@ -99,25 +83,19 @@ export class DeadLetters {
   }
 
   static async count(transport: Transport, { schema, stream }: DeadLettersOptions): Promise<number> {
-    const { rows: [row] } = await transport.query(
-      `SELECT count(*) FROM ${quoteTable({ schema, name: TABLE })} WHERE stream = $1`,
-      [stream],
-    );
-    return Number(row?.[0]);
+    const table = quoteTable({ schema, name: TABLE });
+    return await queryNumber(transport, `SELECT count(*) FROM ${table} WHERE stream = $1`, [stream]);
   }
 
-  /** Which of these keys have dead letters. */
   static async among(
     transport: Transport,
     { schema, stream }: DeadLettersOptions,
     oids: readonly string[],
   ): Promise<ReadonlySet<string>> {
+    const sql = `SELECT oid FROM ${quoteTable({ schema, name: TABLE })} ${whereKeys(transport.dialect)}`;
     const found = new Set<string>();
     for (const group of keyGroups(oids)) {
-      const { rows } = await transport.query(
-        `SELECT oid FROM ${quoteTable({ schema, name: TABLE })} ${whereKeys(transport.dialect)}`,
-        [stream, group],
-      );
+      const { rows } = await transport.query(sql, [stream, group]);
       for (const [oid] of rows) found.add(String(oid));
     }
     return found;
@@ -127,15 +105,9 @@ export class DeadLetters {
     return DeadLetters.count(this.#transport, this.#options);
   }
 
-  /** All keys, in lists of at most `size`. */
-  async *keys(size: number): AsyncGenerator<string[]> {
-    const pages = scanTable(this.#transport, this.#name, {
-      columns: ["oid"],
-      where: "stream = $1",
-      parameters: [this.#options.stream],
-      size,
-    });
-    for await (const rows of pages) yield rows.map(([oid]) => String(oid));
+  keys(size: number): AsyncGenerator<string[]> {
+    const own = { where: "stream = $1", parameters: [this.#options.stream] };
+    return scanKeys(this.#transport, this.#name, { ...own, size });
   }
 
   /** All dead letters with documents, in groups of limited size. */
@@ -162,25 +134,21 @@ export class DeadLetters {
     value: string,
     oids: readonly string[],
   ): Promise<{ readonly rows: Result["rows"]; readonly unreadable: StoredLetter[] }> {
+    const sql = `SELECT oid, ${value} FROM ${this.#table} ${whereKeys(this.#transport.dialect)}`;
     try {
-      const { rows } = await this.#transport.query(
-        `SELECT oid, ${value} FROM ${this.#table} ${whereKeys(this.#transport.dialect)}`,
-        [this.#options.stream, oids],
-      );
+      const { rows } = await this.#transport.query(sql, [this.#options.stream, oids]);
       return { rows, unreadable: [] };
     } catch (error) {
       if (!isRefusal(error)) throw error;
       if (oids.length === 1) return { rows: [], unreadable: oids.map((oid) => unreadable(oid, error)) };
       const middle = oids.length >> 1;
-      const [one, other] = [
-        await this.#select(value, oids.slice(0, middle)),
-        await this.#select(value, oids.slice(middle)),
-      ];
+      const one = await this.#select(value, oids.slice(0, middle));
+      const other = await this.#select(value, oids.slice(middle));
       return { rows: [...one.rows, ...other.rows], unreadable: [...one.unreadable, ...other.unreadable] };
     }
   }
 
-  /** Saves dead letters. Replaces earlier ones with the same keys. */
+  /** Replaces earlier dead letters with the same keys. */
   async add(letters: readonly DeadLetter[]): Promise<void> {
     if (letters.length === 0) return;
     const { maxText } = this.#transport.dialect;
@@ -243,14 +211,12 @@ export class DeadLetters {
 
   /** Deletes all dead letters, including those of other relays. */
   async clear(): Promise<void> {
-    await this.#transport.query(`DELETE FROM ${this.#table} WHERE stream = $1`, [this.#options.stream], {
-      writes: true,
-    });
+    const sql = `DELETE FROM ${this.#table} WHERE stream = $1`;
+    await this.#transport.query(sql, [this.#options.stream], { writes: true });
     this.#known = new Set();
     await refreshTable(this.#transport, this.#name);
   }
 
-  /** Deletes the dead letters of documents that were written or deleted. */
   async resolve(oids: readonly string[]): Promise<void> {
     const known = this.#known;
     const resolved = known
@@ -263,20 +229,15 @@ export class DeadLetters {
   }
 
   async #delete(oids: readonly string[]): Promise<void> {
+    const sql = `DELETE FROM ${this.#table} ${whereKeys(this.#transport.dialect)}`;
     for (const group of keyGroups(oids)) {
-      await this.#transport.query(
-        `DELETE FROM ${this.#table} ${whereKeys(this.#transport.dialect)}`,
-        [this.#options.stream, group],
-        { writes: true },
-      );
+      await this.#transport.query(sql, [this.#options.stream, group], { writes: true });
     }
   }
 
   async #learn(): Promise<void> {
-    const { rows } = await this.#transport.query(
-      `SELECT oid FROM ${this.#table} WHERE stream = $1 LIMIT ${MAX_KNOWN + 1}`,
-      [this.#options.stream],
-    );
+    const sql = `SELECT oid FROM ${this.#table} WHERE stream = $1 LIMIT ${MAX_KNOWN + 1}`;
+    const { rows } = await this.#transport.query(sql, [this.#options.stream]);
     this.#known = rows.length > MAX_KNOWN ? undefined : new Set(rows.map(([oid]) => String(oid)));
   }
 }

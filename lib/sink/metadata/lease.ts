@@ -1,26 +1,21 @@
-/**
- * A lease on a row: one process at a time may write it. The owner renews the lease, or it expires. Each write is fenced
- * by the row's version, so that a process that was frozen cannot write after another one has taken the lease.
- */
+/** A lease on a row, for one writer at a time. Writes are fenced by the row's version, in case their process was frozen. */
 import { hostname } from "node:os";
 import process from "node:process";
 import type { Clock } from "../../util/clock.ts";
 import { UserError } from "../../util/errors.ts";
-import { type QueryOptions, STATEMENT_LIMIT_MS, type Transport } from "../connection/transport.ts";
+import { type Parameter, type Result, STATEMENT_LIMIT_MS, type Transport } from "../connection/transport.ts";
 import { quoteName, quoteTable, type TableName } from "../sql/names.ts";
 import type { ColumnType } from "./status_columns.ts";
 
 export interface LeaseOptions<Column extends string> {
   /** Has `owner TEXT`, `lease_until TIMESTAMP WITH TIME ZONE`, and the columns below. */
   readonly table: TableName;
-  /** The column of the primary key. */
   readonly keyColumn: string;
   readonly key: string;
   /** Text columns that {@linkcode Lease.save} writes. */
   readonly columns: readonly Column[];
-  /** Further columns, which each write sets. @default {none} */
+  /** Further columns, which each write sets, and a timestamp column for its time. @default {none} */
   readonly reported?: () => readonly ReportedValue[];
-  /** A timestamp column that each write sets. @default {none} */
   readonly reportedAtColumn?: string;
   /** A timestamp column that each save sets. @default {none} */
   readonly savedAtColumn?: string;
@@ -35,16 +30,15 @@ export interface LeaseOptions<Column extends string> {
   readonly isFree?: () => boolean;
 }
 
-export interface ReportedValue {
+/** The value of a timestamp is in ISO 8601. */
+interface ReportedValue {
   readonly column: string;
   readonly type: ColumnType;
-  /** In ISO 8601 for a timestamp. */
   readonly value: string | number | null;
 }
 
-export type LeaseValues<Column extends string> = Readonly<Record<Column, string | null>>;
+type LeaseValues<Column extends string> = Readonly<Record<Column, string | null>>;
 
-/** Another live process holds the lease. */
 export class LeaseHeldError extends UserError {
   constructor(readonly owner: string | null, holds: string) {
     super(`Another relay (${owner}) ${holds}`, {
@@ -53,7 +47,6 @@ export class LeaseHeldError extends UserError {
   }
 }
 
-/** Another process has taken the lease. */
 export class LeaseLostError extends UserError {
   constructor(readonly owner: string | null, takesOver: string) {
     super(`Another relay (${owner}) ${takesOver}`, {
@@ -70,7 +63,7 @@ interface Row<Column extends string> {
   readonly version: readonly [seqNo: string, primaryTerm: string];
 }
 
-export interface AcquireOptions {
+interface AcquireOptions {
   readonly signal: AbortSignal;
   /** Called once if the lease of an earlier owner has to expire first. */
   readonly onWait: (owner: string | null, milliseconds: number) => void;
@@ -78,7 +71,7 @@ export interface AcquireOptions {
   readonly standsBy?: boolean;
 }
 
-/** Wait for the expiry of a dead owner's lease, beyond its duration. */
+/** How long to wait beyond the duration of a dead owner's lease. */
 export const LEASE_MARGIN_MS = 1_000;
 const LONGEST_WAIT_MS = 500;
 /** Minimum time limit of a statement. */
@@ -89,9 +82,10 @@ const CLOCK_MARGIN_MS = 50;
 export class Lease<Column extends string> implements AsyncDisposable {
   readonly #transport: Transport;
   readonly #options: LeaseOptions<Column>;
-  readonly #owner = `${hostname()}/${process.pid}/${crypto.randomUUID().slice(0, 8)}`;
+  readonly owner = `${hostname()}/${process.pid}/${crypto.randomUUID().slice(0, 8)}`;
   readonly #target: string;
-  #values: LeaseValues<Column>;
+  /** The columns as last read or written. */
+  values: LeaseValues<Column>;
   #version: Row<Column>["version"] = ["", ""];
   #queue: Promise<void> = Promise.resolve();
   #waiting = 0;
@@ -102,13 +96,10 @@ export class Lease<Column extends string> implements AsyncDisposable {
     this.#transport = transport;
     this.#options = options;
     this.#target = quoteTable(options.table);
-    this.#values = Object.fromEntries(options.columns.map((name) => [name, null])) as LeaseValues<Column>;
+    this.values = Object.fromEntries(options.columns.map((name) => [name, null])) as LeaseValues<Column>;
   }
 
-  /**
-   * Takes the lease. Waits for the lease of a dead owner to expire.
-   * @throws LeaseHeldError if the owner is alive and `standsBy` is false
-   */
+  /** Waits for the lease of a dead owner to expire. @throws LeaseHeldError if the owner is alive, unless it stands by */
   async acquire({ signal, onWait, standsBy = false }: AcquireOptions): Promise<void> {
     const { clock, lease, holds } = this.#options;
     await this.#createRow();
@@ -138,19 +129,9 @@ export class Lease<Column extends string> implements AsyncDisposable {
     return row.left <= 0 && await this.#take(row);
   }
 
-  /** Host, process id and a random part. */
-  get owner(): string {
-    return this.#owner;
-  }
-
-  /** The columns as last read or written. */
-  get values(): LeaseValues<Column> {
-    return this.#values;
-  }
-
-  /** Writes these columns. Writes never overlap. @throws LeaseLostError */
+  /** Writes these columns. Writes never overlap. */
   save(change: Partial<LeaseValues<Column>>): Promise<void> {
-    return this.#enqueue(() => this.#write({ ...this.#values, ...change }, { isSave: true }));
+    return this.#enqueue(() => this.#write({ ...this.values, ...change }, { isSave: true }));
   }
 
   /** Renews the lease until disposal; calls `lost` if that fails. @param every maximum interval in milliseconds */
@@ -159,15 +140,12 @@ export class Lease<Column extends string> implements AsyncDisposable {
     return { [Symbol.dispose]: () => clearInterval(timer) };
   }
 
-  /** Renews the lease, or waits for the current write. @throws LeaseLostError */
+  /** Renews the lease, or waits for the current write. */
   renew(): Promise<void> {
     return this.#waiting > 0 ? this.#queue : this.#renew();
   }
 
-  /**
-   * Renews the lease if its last confirmed write is old, for example after SIGSTOP or a step of the clock.
-   * @throws LeaseLostError
-   */
+  /** Renews the lease if its last confirmed write is old, for example after SIGSTOP or a step of the clock. */
   async check(): Promise<void> {
     const { clock, lease } = this.#options;
     const isOld = () => Math.abs(clock.now() - this.#confirmedAt) > lease / 2;
@@ -179,30 +157,24 @@ export class Lease<Column extends string> implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const { isFree = () => true } = this.#options;
     await this.#enqueue(async () => {
-      if (isFree()) await this.#write(this.#values, { lease: 0 });
+      if (isFree()) await this.#write(this.values, { lease: 0 });
     }).catch(() => {});
   }
 
   /** An answer after the expiry of the lease is useless. */
-  get #limit(): QueryOptions {
-    return { limitMs: Math.min(Math.max(this.#options.lease, SHORTEST_LIMIT_MS), STATEMENT_LIMIT_MS) };
+  #query(sql: string, parameters: readonly Parameter[]): Promise<Result> {
+    const limitMs = Math.min(Math.max(this.#options.lease, SHORTEST_LIMIT_MS), STATEMENT_LIMIT_MS);
+    return this.#transport.query(sql, parameters, { limitMs });
   }
 
-  #renew(): Promise<void> {
-    return this.#enqueue(() => this.#write(this.#values));
-  }
+  #renew = (): Promise<void> => this.#enqueue(() => this.#write(this.values));
 
   /** @returns false if another process was faster */
   async #take({ values, version }: Row<Column>): Promise<boolean> {
-    this.#values = values;
+    this.values = values;
     this.#version = version;
-    try {
-      await this.#renew();
-      return true;
-    } catch (error) {
-      if (error instanceof LeaseLostError) return false;
-      throw error;
-    }
+    const failed = (error: unknown) => error instanceof LeaseLostError ? false : Promise.reject(error);
+    return await this.#renew().then(() => true, failed);
   }
 
   #enqueue(task: () => Promise<void>): Promise<void> {
@@ -214,11 +186,9 @@ export class Lease<Column extends string> implements AsyncDisposable {
 
   async #createRow(): Promise<void> {
     const { keyColumn, key } = this.#options;
-    await this.#transport.query(
-      `INSERT INTO ${this.#target} (${keyColumn}) VALUES ($1) ON CONFLICT (${keyColumn}) DO NOTHING`,
-      [key],
-      this.#limit,
-    );
+    const columns = `(${keyColumn})`;
+    const sql = `INSERT INTO ${this.#target} ${columns} VALUES ($1) ON CONFLICT ${columns} DO NOTHING`;
+    await this.#query(sql, [key]);
   }
 
   /** @throws UserError if the row does not exist */
@@ -234,11 +204,8 @@ export class Lease<Column extends string> implements AsyncDisposable {
     const { keyColumn, key, columns } = this.#options;
     const { millis, now, fence } = this.#transport.dialect;
     const selected = [...columns, "owner", millis("lease_until"), now, fence.select].join(", ");
-    const { rows: [row] } = await this.#transport.query(
-      `SELECT ${selected} FROM ${this.#target} WHERE ${keyColumn} = $1`,
-      [key],
-      this.#limit,
-    );
+    const sql = `SELECT ${selected} FROM ${this.#target} WHERE ${keyColumn} = $1`;
+    const { rows: [row] } = await this.#query(sql, [key]);
     if (!row) return undefined;
     const [owner, leaseUntil, serverTime, seqNo, primaryTerm] = row.slice(columns.length);
     return {
@@ -251,50 +218,40 @@ export class Lease<Column extends string> implements AsyncDisposable {
 
   async #write(
     values: LeaseValues<Column>,
-    { lease = this.#options.lease, isSave = false }: { lease?: number; isSave?: boolean } = {},
+    { lease = this.#options.lease, isSave = false } = {},
   ): Promise<void> {
     const { clock, takesOver } = this.#options;
     // If the answer of an update was lost, the row has a new version: write again.
     for (let written = 0; written === 0;) {
       const sentAt = clock.now();
-      written = await this.#update(values, { lease, isSave });
+      written = await this.#update(values, lease, isSave);
       const row = await this.#read();
-      if (row.owner !== this.#owner) throw new LeaseLostError(row.owner, takesOver);
+      if (row.owner !== this.owner) throw new LeaseLostError(row.owner, takesOver);
       this.#version = row.version;
       this.#confirmedAt = sentAt;
     }
-    this.#values = values;
+    this.values = values;
   }
 
   /** @returns 1, or 0 if the row has another version */
-  async #update(
-    values: LeaseValues<Column>,
-    { lease, isSave }: { lease: number; isSave: boolean },
-  ): Promise<number> {
+  async #update(values: LeaseValues<Column>, lease: number, isSave: boolean): Promise<number> {
     const { keyColumn, key, columns, reported = () => [], ...at } = this.#options;
-    const times = [at.reportedAtColumn, ...isSave ? [at.savedAtColumn] : []].filter((name) =>
-      name !== undefined
-    );
+    const times = [at.reportedAtColumn, isSave ? at.savedAtColumn : undefined].filter((name) => name);
     const { fence, now, timestamp } = this.#transport.dialect;
-    const report = reported();
     const parameters: (string | null)[] = [];
     const parameter = (value: string | number | null) =>
       `$${parameters.push(value === null ? null : `${value}`)}`;
     const assignments = [
       ...columns.map((name) => `${name} = ${parameter(values[name])}`),
-      ...report.map(({ column, type, value }) => `${quoteName(column)} = ${parameter(value)}::${type}`),
-      `owner = ${parameter(this.#owner)}`,
+      ...reported().map(({ column, type, value }) => `${quoteName(column)} = ${parameter(value)}::${type}`),
+      `owner = ${parameter(this.owner)}`,
       `lease_until = ${timestamp(`${now} + ${parameter(lease)}::bigint`)}`,
       ...times.map((name) => `${name} = CURRENT_TIMESTAMP`),
     ];
     const isKey = `${keyColumn} = ${parameter(key)}`;
     const [one, other] = this.#version;
-    const { count: written } = await this.#transport.query(
-      `UPDATE ${this.#target} SET ${assignments.join(", ")} ` +
-        `WHERE ${isKey} AND ${fence.where(parameter(one), parameter(other))}`,
-      parameters,
-      this.#limit,
-    );
-    return written;
+    const isOwn = `${isKey} AND ${fence.where(parameter(one), parameter(other))}`;
+    const sql = `UPDATE ${this.#target} SET ${assignments.join(", ")} WHERE ${isOwn}`;
+    return (await this.#query(sql, parameters)).count;
   }
 }

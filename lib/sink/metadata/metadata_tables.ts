@@ -5,27 +5,18 @@ import { isUnknownRelation } from "../connection/sink_error.ts";
 import { type Parameter, refreshTable, type Result, type Transport } from "../connection/transport.ts";
 import { UserError } from "../../util/errors.ts";
 
-export const METADATA_TABLES = [
-  "cdc_position",
-  "cdc_collection",
-  "cdc_dead_letter",
-  "cdc_lock",
-  "cdc_repair",
-  "cdc_verify",
-] as const;
-export type MetadataTable = typeof METADATA_TABLES[number];
-
 /** What the rows of each table belong to. Several streams may share a collection or a table. `forget` depends on it. */
-export const KEPT_FOR: Readonly<Record<MetadataTable, "stream" | "collection" | "table">> = {
+export const KEPT_FOR = {
   cdc_position: "stream",
   cdc_collection: "stream",
   cdc_dead_letter: "collection",
   cdc_lock: "table",
   cdc_repair: "stream",
   cdc_verify: "stream",
-};
+} as const;
+export type MetadataTable = keyof typeof KEPT_FOR;
+export const METADATA_TABLES = Object.keys(KEPT_FOR) as readonly MetadataTable[];
 
-/** The view of the status of all streams. */
 export const STATUS_VIEW = "cdc_status";
 
 export const isMetadataTable = (name: string): boolean =>
@@ -44,10 +35,9 @@ export async function checkColumns(
   table: TableName,
   columns: readonly string[],
 ): Promise<void> {
-  const { rows } = await transport.query(
-    "SELECT column_name FROM information_schema.columns WHERE table_schema = $1 AND table_name = $2",
-    [table.schema, table.name],
-  );
+  const sql =
+    "SELECT column_name FROM information_schema.columns WHERE table_schema = $1 AND table_name = $2";
+  const { rows } = await transport.query(sql, [table.schema, table.name]);
   const missing = columns.find((name) => !rows.flat().includes(name));
   if (missing === undefined) return;
   throw new UserError(
@@ -90,7 +80,6 @@ export async function selectFromEach(
   return (await Promise.all(found)).flat();
 }
 
-/** Queries the tables of that name in every schema. */
 export const selectFromEverySchema = async (
   transport: Transport,
   name: MetadataTable,

@@ -1,12 +1,9 @@
-/**
- * Requests to repair rows. Only the relay writes to its tables: `verify` adds a request for each row that differs, and the
- * relay reads the requests between two batches.
- */
+/** Requests of `verify` to repair rows, for the relay, which reads them between two batches. */
 import { bytesFromHex, bytesToHex, fieldsByName } from "../../bson/bson.ts";
 import { idDocument } from "../../key/query_literal.ts";
 import type { RowKey } from "../../key/document_key.ts";
 import type { Namespace } from "../../util/namespace.ts";
-import { refreshTable, type Transport } from "../connection/transport.ts";
+import { queryNumber, refreshTable, type Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
 import { createMetadataTable } from "./metadata_tables.ts";
 
@@ -16,25 +13,19 @@ export interface RepairRequest extends RowKey {
   readonly namespace: Namespace;
 }
 
-export interface RepairRequestsOptions {
-  readonly schema: string;
-  readonly stream: string;
-}
-
 export class RepairRequests {
   readonly #transport: Transport;
   readonly #name: TableName;
   readonly #table: string;
   readonly #stream: string;
 
-  constructor(transport: Transport, { schema, stream }: RepairRequestsOptions) {
+  constructor(transport: Transport, { schema, stream }: { schema: string; stream: string }) {
     this.#transport = transport;
     this.#name = { schema, name: TABLE };
     this.#table = quoteTable(this.#name);
     this.#stream = stream;
   }
 
-  /** Creates the table, which all streams of a schema share. */
   static async prepare(transport: Transport, { schema }: { schema: string }): Promise<void> {
     const columns =
       `stream TEXT, "database" TEXT, collection TEXT, oid TEXT, id ${transport.dialect.longText}, ` +
@@ -61,12 +52,9 @@ export class RepairRequests {
     await refreshTable(this.#transport, this.#name);
   }
 
-  /** Open requests. */
   async list(limit: number): Promise<RepairRequest[]> {
-    const { rows } = await this.#transport.query(
-      `SELECT "database", collection, oid, id FROM ${this.#table} WHERE stream = $1 LIMIT ${limit}`,
-      [this.#stream],
-    );
+    const sql = `SELECT "database", collection, oid, id FROM ${this.#table} WHERE stream = $1 LIMIT ${limit}`;
+    const { rows } = await this.#transport.query(sql, [this.#stream]);
     return rows.map(([database, collection, oid, id]) => ({
       namespace: { database: String(database), collection: String(collection) },
       oid: String(oid),
@@ -74,23 +62,16 @@ export class RepairRequests {
     }));
   }
 
-  /** The number of open requests for these keys. */
   async left({ database, collection }: Namespace, keys: readonly RowKey[]): Promise<number> {
-    const { rows: [row] } = await this.#transport.query(
-      `SELECT count(*) FROM ${this.#table} ${this.#whereKeys}`,
-      [this.#stream, database, collection, keys.map(({ oid }) => oid)],
-    );
-    return Number(row?.[0]);
+    const values = [this.#stream, database, collection, keys.map(({ oid }) => oid)];
+    const sql = `SELECT count(*) FROM ${this.#table} ${this.#whereKeys}`;
+    return await queryNumber(this.#transport, sql, values);
   }
 
-  /** Removes requests that are done or withdrawn. */
   async remove({ database, collection }: Namespace, keys: readonly RowKey[]): Promise<void> {
     await refreshTable(this.#transport, this.#name);
-    await this.#transport.query(
-      `DELETE FROM ${this.#table} ${this.#whereKeys}`,
-      [this.#stream, database, collection, keys.map(({ oid }) => oid)],
-      { writes: true },
-    );
+    const values = [this.#stream, database, collection, keys.map(({ oid }) => oid)];
+    await this.#transport.query(`DELETE FROM ${this.#table} ${this.#whereKeys}`, values, { writes: true });
     await refreshTable(this.#transport, this.#name);
   }
 

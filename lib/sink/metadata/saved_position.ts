@@ -3,18 +3,13 @@ import { isStreamOf, partsOfStream, streamKey, streamOfPart } from "../../key/st
 import { refreshTable, type Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
 import { selectFromEach } from "./metadata_tables.ts";
+import type { SavedState } from "./stream_position.ts";
 import { tableExists } from "../table/create_table.ts";
 
 const TABLE = "cdc_position";
 
-export interface SavedPosition {
+export interface SavedPosition extends Omit<SavedState, "origin"> {
   readonly stream: string;
-  /** The resume token, as hex digits of its BSON; null before the first save. */
-  readonly token: string | null;
-  /** The rest of the snapshot, as JSON; null if it is done. */
-  readonly snapshot: string | null;
-  /** The drop event at which a worker waits for the others, as hex digits of its token; null for none. */
-  readonly barrier: string | null;
   /** Whether the stream was caught up at the last save. */
   readonly isUpToDate: boolean;
   /** Whether a relay holds the stream's lease. */
@@ -27,17 +22,12 @@ export async function readPosition(
   { schema, stream }: { readonly schema: string; readonly stream: string },
 ): Promise<SavedPosition | undefined> {
   if (!await tableExists(transport, { schema, name: TABLE })) return undefined;
-  const { rows: [row] } = await transport.query(
-    `${select(transport)} FROM ${quoteTable({ schema, name: TABLE })} WHERE stream = $1`,
-    [stream],
-  );
+  const sql = `${select(transport)} FROM ${quoteTable({ schema, name: TABLE })} WHERE stream = $1`;
+  const { rows: [row] } = await transport.query(sql, [stream]);
   return row && positionOf(row);
 }
 
-/**
- * The positions of all streams in these tables, or of one with all its workers.
- * @param tables from `tablesInEverySchema()`
- */
+/** The positions of all streams in tables from `tablesInEverySchema()`, or of one with all its workers. */
 export async function readPositions(
   transport: Transport,
   { tables, stream }: { readonly tables: readonly TableName[]; readonly stream: string | undefined },
@@ -60,13 +50,7 @@ const positionOf = ([stream, token, snapshot, barrier, lag, isHeld]: readonly un
   isHeld: isHeld === true,
 });
 
-/**
- * The name under which a stream was saved: it may list the same collections in another order.
- *
- * @example
- * IN: shop.{orders,users} -> …, saved: shop.{users,orders} -> … → OUT: shop.{users,orders} -> …
- * IN: shop.{orders,users} -> …, nothing saved → OUT: shop.{orders,users} -> …
- */
+/** The name under which a stream was saved, which may list the same collections in another order. */
 export async function savedName(
   transport: Transport,
   { schema, stream }: { readonly schema: string; readonly stream: string },
@@ -74,13 +58,12 @@ export async function savedName(
   const table = { schema, name: TABLE };
   if (!await tableExists(transport, table)) return stream;
   await refreshTable(transport, table);
-  const { rows } = await transport.query(
-    `SELECT stream FROM ${quoteTable(table)} ORDER BY saved_at DESC NULLS LAST, stream`,
-  );
+  const newest = "ORDER BY saved_at DESC NULLS LAST, stream";
+  const { rows } = await transport.query(`SELECT stream FROM ${quoteTable(table)} ${newest}`);
   return nameAmong(rows.map(([name]) => String(name)), stream);
 }
 
-/** @param saved names, the newest first */
+/** The name among those saved, the newest first. */
 export function nameAmong(saved: readonly string[], stream: string): string {
   if (saved.includes(stream)) return stream;
   const { whole, part } = partsOfStream(stream);

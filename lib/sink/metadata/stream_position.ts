@@ -22,10 +22,9 @@ export interface SavedState {
 
 const COLUMNS = ["token", "snapshot", "origin", "barrier"] as const satisfies readonly (keyof SavedState)[];
 
-export interface StreamPositionOptions {
+interface StreamPositionOptions {
   /** The schema that `cdc_position` is in. */
   readonly schema: string;
-  /** Its name: databases, collections and table. */
   readonly stream: string;
   /** Milliseconds until another relay can take over. */
   readonly lease: number;
@@ -38,7 +37,6 @@ export interface StreamPositionOptions {
   readonly standsBy?: boolean;
   /** Called once if another relay, live or dead, holds the lease. */
   readonly onWait?: (owner: string | null) => void;
-  /** Whether the lease may be released early, on disposal. */
   readonly isFree: () => boolean;
 }
 
@@ -63,10 +61,7 @@ export class StreamPosition extends Lease<keyof SavedState> {
     this.stream = stream;
   }
 
-  /**
-   * Takes the lease of the stream. Waits for the lease of a dead relay to expire.
-   * @throws LeaseHeldError if a live relay follows the stream and `standsBy` is false
-   */
+  /** Takes the lease of the stream, see {@linkcode Lease.acquire}. */
   static async acquire(transport: Transport, options: StreamPositionOptions): Promise<StreamPosition> {
     const { schema, signal, log, standsBy = false, onWait } = options;
     await createTable(transport, schema);
@@ -88,14 +83,8 @@ export class StreamPosition extends Lease<keyof SavedState> {
     return this.values;
   }
 
-  /** Renews the lease and reports the status until disposal; calls `lost` if that fails. */
   override keep(lost: (error: unknown) => void): Disposable {
     return super.keep(lost, REPORT_INTERVAL_MS);
-  }
-
-  /** Writes the status. @throws LeaseLostError */
-  report(): Promise<void> {
-    return this.renew();
   }
 }
 
@@ -105,7 +94,6 @@ const reportOf = (status: StatusColumns) =>
 const typesOf = <Types extends object>(types: Types) =>
   Object.entries(types) as [keyof Types & string, Types[keyof Types]][];
 
-/** @throws UserError if the table exists and lacks a column */
 async function createTable(transport: Transport, schema: string): Promise<void> {
   const { longText } = transport.dialect;
   const types = {

@@ -1,6 +1,6 @@
 /** The rows of a stream in all of the relay's own tables. */
 import { partsOfStream } from "../../key/stream_name.ts";
-import { type Parameter, refreshTable, type Transport } from "../connection/transport.ts";
+import { type Parameter, queryNumber, refreshTable, type Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
 import { deadLetterStream } from "./dead_letters.ts";
 import {
@@ -12,13 +12,11 @@ import {
 } from "./metadata_tables.ts";
 import { tableExists } from "../table/create_table.ts";
 
-/** A stream, and the schema that its position is in. */
 export interface StreamName {
   readonly schema: string;
   readonly stream: string;
 }
 
-/** Rows of one of the relay's own tables: those that meet a condition. */
 export interface StreamRecords {
   readonly name: MetadataTable;
   readonly table: TableName;
@@ -35,7 +33,7 @@ const OF_STREAMS: readonly MetadataTable[] = [
   "cdc_position",
 ];
 
-/** All streams with rows in these tables, in every schema that the user may see. @throws SinkError */
+/** All streams with rows in these tables, in every schema that the user may see. */
 export async function knownStreams(transport: Transport): Promise<StreamName[]> {
   const found = new Map<string, StreamName>();
   for (const table of await tablesInEverySchema(transport, ...OF_STREAMS)) {
@@ -47,31 +45,23 @@ export async function knownStreams(transport: Transport): Promise<StreamName[]> 
   return [...found].sort(([one], [other]) => one < other ? -1 : 1).map(([, each]) => each);
 }
 
-/** A collection, its table and the stream that writes it. */
 interface Followed extends StreamName {
   readonly letters: string;
   readonly table: TableName;
 }
 
-/**
- * The rows of these streams of one schema, in the order of deletion. Without rows of a collection or table that another
- * stream writes too, and without the lock of a table whose rebuild was interrupted.
- *
- * @example
- * IN: [{schema: "doc", stream: "shop.* -> …"}]
- * OUT: [{name: "cdc_dead_letter", table: doc.cdc_dead_letter, where: "stream = ANY(…)", …}, …, {name: "cdc_position", …}]
- * @throws SinkError
- */
+/** The rows of streams of one schema, in the order of deletion, without those that another stream or a rebuild needs. */
 export async function recordsOf(
   transport: Transport,
   streams: readonly StreamName[],
 ): Promise<StreamRecords[]> {
   const [{ schema } = { schema: "" }] = streams;
   const names = streams.map(({ stream }) => stream);
-  const all = await followed(transport);
   const isOwn = (each: Followed) => each.schema === schema && names.includes(each.stream);
-  const own = all.filter(isOwn);
-  const others = all.filter((each) => !isOwn(each));
+  const { own = [], others = [] } = Object.groupBy(
+    await followed(transport),
+    (each) => isOwn(each) ? "own" : "others",
+  );
   const tables = await tablesInEverySchema(transport, ...METADATA_TABLES);
   const has = (name: MetadataTable) => tables.some((each) => each.schema === schema && each.name === name);
   const kept = new Set(others.filter((each) => each.schema === schema).map(({ letters }) => letters));
@@ -98,9 +88,8 @@ async function followed(transport: Transport): Promise<Followed[]> {
       `SELECT '${schema.replaceAll("'", "''")}', ${columns} FROM ${table} WHERE table_name IS NOT NULL`,
   );
   return rows.map((row) => {
-    const [schema = "", stream = "", database = "", collection = "", tableSchema = "", name = ""] = row.map(
-      String,
-    );
+    const [schema = "", stream = "", database = "", collection = "", ...at] = row.map(String);
+    const [tableSchema = "", name = ""] = at;
     const table = { schema: tableSchema, name };
     return { schema, stream, table, letters: deadLetterStream({ database, collection }, table) };
   });
@@ -134,11 +123,7 @@ async function locksOf(
 export async function countRecords(transport: Transport, records: StreamRecords): Promise<number> {
   const { table, where, parameters } = records;
   await refreshTable(transport, table);
-  const { rows: [row] } = await transport.query(
-    `SELECT count(*) FROM ${quoteTable(table)} WHERE ${where}`,
-    parameters,
-  );
-  return Number(row?.[0]);
+  return await queryNumber(transport, `SELECT count(*) FROM ${quoteTable(table)} WHERE ${where}`, parameters);
 }
 
 /** Deletes these rows with one statement, except rows that are written at the same time. @returns their number */
@@ -146,11 +131,8 @@ export async function removeRecords(transport: Transport, records: StreamRecords
   const { table, where, parameters } = records;
   // A query skips rows that were written after the last refresh.
   await refreshTable(transport, table);
-  const { count } = await transport.query(
-    `DELETE FROM ${quoteTable(table)} WHERE ${where}`,
-    parameters,
-    { writes: true },
-  );
+  const sql = `DELETE FROM ${quoteTable(table)} WHERE ${where}`;
+  const { count } = await transport.query(sql, parameters, { writes: true });
   await refreshTable(transport, table);
   return count;
 }

@@ -1,30 +1,18 @@
-/**
- * The lock of a table during a rebuild, for all relays that write to the table. `cdc_lock` is in the table's schema and is
- * created at the first rebuild. Its row names the work table, so that the next relay can clean up after a crash.
- */
-import type { Clock } from "../../util/clock.ts";
+/** The lock of a table during a rebuild. Its row in `cdc_lock` names the work table, for the cleanup after a crash. */
 import type { Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
-import { Lease } from "./lease.ts";
+import { Lease, type LeaseOptions } from "./lease.ts";
 import { createMetadataTable } from "./metadata_tables.ts";
 import { tableExists } from "../table/create_table.ts";
 
 const TABLE = "cdc_lock";
 
-export interface TableLockOptions {
-  /** Milliseconds until the lock expires without a renewal. */
-  readonly lease: number;
-  readonly clock: Clock;
-}
+type TableLockOptions = Pick<LeaseOptions<"work_table">, "lease" | "clock">;
 
 export class TableLock extends Lease<"work_table"> {
   readonly #schema: string;
 
-  private constructor(
-    transport: Transport,
-    { schema, name }: TableName,
-    { lease, clock }: TableLockOptions,
-  ) {
+  private constructor(transport: Transport, { schema, name }: TableName, { lease, clock }: TableLockOptions) {
     super(transport, {
       table: { schema, name: TABLE },
       keyColumn: "table_name",
@@ -38,7 +26,6 @@ export class TableLock extends Lease<"work_table"> {
     this.#schema = schema;
   }
 
-  /** Creates `cdc_lock`. */
   static async prepare(transport: Transport, { schema }: TableName): Promise<void> {
     const columns =
       "table_name TEXT PRIMARY KEY, work_table TEXT, owner TEXT, lease_until TIMESTAMP WITH TIME ZONE";
@@ -59,11 +46,8 @@ export class TableLock extends Lease<"work_table"> {
   static async isAtWork(transport: Transport, { schema, name }: TableName): Promise<boolean> {
     const locks = { schema, name: TABLE };
     if (!await tableExists(transport, locks)) return false;
-    const { rows } = await transport.query(
-      `SELECT 1 FROM ${quoteTable(locks)} WHERE table_name = $1 AND work_table IS NOT NULL`,
-      [name],
-    );
-    return rows.length > 0;
+    const sql = `SELECT 1 FROM ${quoteTable(locks)} WHERE table_name = $1 AND work_table IS NOT NULL`;
+    return (await transport.query(sql, [name])).rows.length > 0;
   }
 
   get workTable(): TableName | null {
@@ -71,7 +55,6 @@ export class TableLock extends Lease<"work_table"> {
     return name === null ? null : { schema: this.#schema, name };
   }
 
-  /** @throws LeaseLostError */
   async setWorkTable(table: TableName | null): Promise<void> {
     await this.save({ work_table: table?.name ?? null });
   }

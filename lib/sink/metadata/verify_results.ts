@@ -8,16 +8,9 @@ const TABLE = "cdc_verify";
 const TEXTS = ["stream", "collection", "mode", "outcome", "differences"] as const;
 const TIMES = ["started_at", "finished_at", "cluster_time"] as const;
 const COUNTS = [
-  "documents",
-  "rows",
-  "missing",
-  "extra",
-  "different",
-  "overflowed",
-  "dead_letters",
-  "changing",
-  "repaired",
-] as const;
+  ...["documents", "rows", "missing", "extra", "different"] as const,
+  ...["overflowed", "dead_letters", "changing", "repaired"] as const,
+];
 
 /** `differences` is JSON of the first keys that differ; `cluster_time` is MongoDB's time of the comparison, in ISO 8601. */
 export type VerifyRow =
@@ -25,7 +18,6 @@ export type VerifyRow =
   & Readonly<Record<typeof TIMES[number], string | null>>
   & Readonly<Record<typeof COUNTS[number], number>>;
 
-/** Creates the table, which all streams of a schema share. */
 export async function prepareVerifyResults(transport: Transport, schema: string): Promise<void> {
   const columns = [
     ...TEXTS.map((name) => `${name} ${name === "differences" ? transport.dialect.longText : "TEXT"}`),
@@ -36,7 +28,6 @@ export async function prepareVerifyResults(transport: Transport, schema: string)
   await createMetadataTable(transport, { schema, name: TABLE, columns });
 }
 
-/** Replaces the previous result. */
 export async function saveVerifyResult(transport: Transport, schema: string, row: VerifyRow): Promise<void> {
   const columns = [
     ...TEXTS.map((name) => [name, "text"] as const),
@@ -46,12 +37,11 @@ export async function saveVerifyResult(transport: Transport, schema: string, row
   const names = columns.map(([name]) => `"${name}"`);
   const values = columns.map(([, type], at) => `$${at + 1}::${type}`);
   const updates = names.slice(2).map((name) => `${name} = excluded.${name}`);
+  const table = { schema, name: TABLE };
   await transport.query(
-    `INSERT INTO ${quoteTable({ schema, name: TABLE })} (${names.join(", ")}) VALUES (${
-      values.join(", ")
-    }) ` +
+    `INSERT INTO ${quoteTable(table)} (${names.join(", ")}) VALUES (${values.join(", ")}) ` +
       `ON CONFLICT (stream, collection) DO UPDATE SET ${updates.join(", ")}`,
     columns.map(([name]) => row[name] === null ? null : String(row[name])),
   );
-  await refreshTable(transport, { schema, name: TABLE });
+  await refreshTable(transport, table);
 }

@@ -21,25 +21,16 @@ export const columnName = ([top = "", ...path]: readonly string[]): string =>
 /** @example IN: ["a", "it's"] → OUT: data['a']['it''s'] */
 export const subscript = (path: readonly string[]): string => columnName(["data", ...path]);
 
-/**
- * @example
- * IN: weather.readings → OUT: {schema: "weather", name: "readings"}
- * IN: "a.b" (with the quotes) → OUT: {schema: <default>, name: "a.b"}
- * @throws RangeError
- */
+/** @example IN: shop.t → OUT: {schema: "shop", name: "t"}; IN: "a.b" (with the quotes) → OUT: {schema: <default>, name: "a.b"} */
 export function tableName(text: string, schema: string): TableName {
   const name = /"(?:[^"]|"")+"|[^".]+/.source;
   const [, first, second] = new RegExp(`^(${name})(?:\\.(${name}))?$`).exec(text) ?? [];
   if (first === undefined) {
-    throw new RangeError(
-      'is neither TABLE nor SCHEMA.TABLE (a name with a dot in it goes in double quotes: "a.b")',
-    );
+    const why = 'is neither TABLE nor SCHEMA.TABLE (a name with a dot in it goes in double quotes: "a.b")';
+    throw new RangeError(why);
   }
-  return Object.freeze(
-    second === undefined
-      ? { schema, name: unquoted(first) }
-      : { schema: unquoted(first), name: unquoted(second) },
-  );
+  if (second === undefined) return Object.freeze({ schema, name: unquoted(first) });
+  return Object.freeze({ schema: unquoted(first), name: unquoted(second) });
 }
 
 const unquoted = (name: string): string =>
@@ -60,12 +51,7 @@ export interface NameLimits {
 /** Schemas in which no tables can be created. */
 const RESERVED = ["sys", "information_schema", "pg_catalog", "blob"];
 
-/**
- * The table for a collection. Characters that CrateDB refuses become `_`.
- * @example
- * IN: {schema: "{database}", name: "{collection}"}, shop.order.lines
- * OUT: {schema: "shop", name: "order_lines"}
- */
+/** @example IN: {schema: "{database}", name: "{collection}"}, shop.order.lines → OUT: {schema: "shop", name: "order_lines"} */
 export function tableFor(
   template: TableName,
   { database, collection }: Namespace,

@@ -3,15 +3,8 @@ import { isSinkError } from "../connection/sink_error.ts";
 import type { Transport } from "../connection/transport.ts";
 import { quoteName, quoteTable, type TableName } from "../sql/names.ts";
 
-/**
- * Creates a table and its schema, unless they exist.
- * @param definition the part after the table's name, e.g. `(oid TEXT PRIMARY KEY)`
- */
-export async function createTable(
-  transport: Transport,
-  table: TableName,
-  definition: string,
-): Promise<void> {
+/** Creates a table and its schema, unless they exist. The definition is e.g. `(oid TEXT PRIMARY KEY)`. */
+export async function createTable(transport: Transport, table: TableName, definition: string): Promise<void> {
   const { schemas } = transport.dialect;
   // IF NOT EXISTS requires the privilege to create schemas even if the schema exists.
   if (schemas !== undefined && (await transport.query(schemas, [table.schema])).rows.length === 0) {
@@ -21,18 +14,13 @@ export async function createTable(
 }
 
 async function create(transport: Transport, statement: string): Promise<void> {
-  try {
-    await transport.query(statement);
-  } catch (error) {
+  await transport.query(statement).catch((error) => {
     // If two processes create the same at the same moment, PostgreSQL refuses one of them. It exists by then.
     if (!isSinkError(error, "exists")) throw error;
-  }
+  });
 }
 
 export async function tableExists(transport: Transport, { schema, name }: TableName): Promise<boolean> {
-  const { rows } = await transport.query(
-    "SELECT 1 FROM information_schema.tables WHERE table_schema = $1 AND table_name = $2",
-    [schema, name],
-  );
-  return rows.length > 0;
+  const sql = "SELECT 1 FROM information_schema.tables WHERE table_schema = $1 AND table_name = $2";
+  return (await transport.query(sql, [schema, name])).rows.length > 0;
 }

@@ -1,12 +1,7 @@
 /** Reads rows of a table that documents were written to. */
+import type { StoredRow } from "../../mapping/split_document.ts";
 import { type Parameter, refreshTable, type Result, type Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
-
-/** The columns `data` and `overflow` of a row, as JSON text. */
-export interface StoredRow {
-  readonly data: string;
-  readonly overflow: string | null;
-}
 
 /** The columns of a table that the relay writes to. */
 export const COLUMNS = `SELECT column_name, data_type FROM information_schema.columns
@@ -29,50 +24,39 @@ export class RowReader {
     return new RowReader(transport, name, new Set(rows.map(([column]) => column)));
   }
 
-  /** A table that does not exist has no rows. */
   get exists(): boolean {
     return this.#columns.has("oid") && this.#columns.has("data");
   }
 
-  /** Makes written rows visible to queries. */
   async refresh(): Promise<void> {
     if (this.exists) await refreshTable(this.#transport, this.#name);
   }
 
-  /** The rows with these keys. */
   async rows(oids: readonly string[]): Promise<ReadonlyMap<string, StoredRow>> {
     if (oids.length === 0) return new Map();
     const overflow = this.#columns.has("overflow") ? "overflow::text" : "NULL";
     const where = `WHERE oid = ANY($1::${this.#transport.dialect.lists[0]})`;
     const rows = await this.#select(`oid, data::text, ${overflow}`, where, [oids]);
-    return new Map(
-      rows.map(([oid, data, overflow]) => [
-        String(oid),
-        { data: String(data ?? "{}"), overflow: overflow === null ? null : String(overflow) },
-      ]),
-    );
+    const stored = rows.map(([oid, data, overflow]): [string, StoredRow] => [
+      String(oid),
+      { data: String(data ?? "{}"), overflow: overflow as string | null },
+    ]);
+    return new Map(stored);
   }
 
-  /** Keys of all rows, in lists of at most `size`. */
   async *keys(size: number): AsyncGenerator<string[]> {
-    if (this.exists) yield* scanKeys(this.#transport, this.#name, size);
+    if (this.exists) yield* scanKeys(this.#transport, this.#name, { size });
   }
 
-  /** Keys of rows chosen at random. */
   async sample(count: number): Promise<string[]> {
     return keysOf(await this.#select("oid", `ORDER BY random() LIMIT ${count}`));
   }
 
   async count(): Promise<number> {
-    const [row] = await this.#select("count(*)");
-    return Number(row?.[0] ?? 0);
+    return Number((await this.#select("count(*)"))[0]?.[0] ?? 0);
   }
 
-  async #select(
-    columns: string,
-    rest = "",
-    parameters: readonly Parameter[] = [],
-  ): Promise<Result["rows"]> {
+  async #select(columns: string, rest = "", parameters: readonly Parameter[] = []): Promise<Result["rows"]> {
     if (!this.exists) return [];
     const sql = `SELECT ${columns} FROM ${quoteTable(this.#name)} ${rest}`.trim();
     return (await this.#transport.query(sql, parameters)).rows;
@@ -85,27 +69,21 @@ const keysOf = (rows: Result["rows"]): string[] => rows.map(([oid]) => String(oi
 export async function* scanKeys(
   transport: Transport,
   table: TableName,
-  size: number,
+  options: Omit<PagesOptions, "columns">,
 ): AsyncGenerator<string[]> {
-  for await (const rows of scanTable(transport, table, { columns: ["oid"], size })) yield keysOf(rows);
+  for await (const rows of scanTable(transport, table, { ...options, columns: ["oid"] })) yield keysOf(rows);
 }
 
-export interface PagesOptions {
+interface PagesOptions {
   /** SQL expressions, one for each value of a row. */
   readonly columns: readonly string[];
-  /** SQL condition for the rows. @default {all rows} */
+  /** SQL condition for the rows, and its parameters. @default {all rows} */
   readonly where?: string;
-  /** Parameters of the condition. */
   readonly parameters?: readonly Parameter[];
-  /** The most rows of a page. */
   readonly size: number;
 }
 
-/**
- * Reads all rows that queries see, page by page: ordered by `oid`, or by `md5(oid)` if CrateDB's two sort orders would make
- * pages skip rows.
- * @example IN: {columns: ["oid"], size: 2} → OUT: [["a"], ["b"]], [["c"]]
- */
+/** Reads rows by pages, ordered by `oid`, or by `md5(oid)` if CrateDB's two sort orders would make pages skip rows. */
 export async function* scanTable(
   transport: Transport,
   table: TableName,

@@ -43,10 +43,7 @@ export function redefined(
   return lines.join("\n");
 }
 
-function eachColumn(
-  lines: readonly string[],
-  visit: (column: DefinedColumn, index: number) => void,
-): void {
+function eachColumn(lines: readonly string[], visit: (column: DefinedColumn, index: number) => void): void {
   const names: string[] = [];
   for (const [index, line] of lines.entries()) {
     if (line === ")") return;

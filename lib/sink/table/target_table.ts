@@ -12,12 +12,9 @@ export interface TargetTable extends TableName {
   readonly hasOverflow: boolean;
 }
 
-export interface OpenedTable extends TargetTable {
-  /** Whether it was just created. */
-  readonly isNew: boolean;
-}
+export type OpenedTable = TargetTable & { readonly isNew: boolean };
 
-export interface OpenTableOptions {
+interface OpenTableOptions {
   readonly table: TableName;
   readonly columns: ColumnMode;
   /** Shards of a new table; undefined for the server's default. */
@@ -27,17 +24,13 @@ export interface OpenTableOptions {
 const TABLE_TYPE = `SELECT table_type FROM information_schema.tables
   WHERE table_schema = $1 AND table_name = $2`;
 
-/** Whether the table exists and has no rows. */
 export async function isEmptyTable(transport: Transport, table: TableName): Promise<boolean> {
   if (!await tableExists(transport, table)) return false;
   await refreshTable(transport, table);
   return (await transport.query(`SELECT 1 FROM ${quoteTable(table)} LIMIT 1`)).rows.length === 0;
 }
 
-/**
- * Creates the table if it does not exist, and uses an existing one if it fits.
- * @throws UnusableTableError for an existing table that does not fit, or a view, which stay as they are
- */
+/** Creates the table if it does not exist. @throws UnusableTableError for an existing table that does not fit */
 export async function openTable(transport: Transport, options: OpenTableOptions): Promise<OpenedTable> {
   const { table, columns, shards } = options;
   const { dialect } = transport;
@@ -46,21 +39,16 @@ export async function openTable(transport: Transport, options: OpenTableOptions)
   if (type !== undefined && type !== "BASE TABLE") throw otherKind(table, String(type).toLowerCase());
   const before = await select(COLUMNS);
   const isNew = before.length === 0;
-  await createTable(
-    transport,
-    table,
-    `(oid TEXT PRIMARY KEY, data ${
-      dialect.dataDefinition[columns]
-    }, overflow ${dialect.overflowDefinition})` +
-      (shards === undefined ? "" : ` ${dialect.clustered(shards)}`),
-  );
-  const types = new Map((isNew ? await select(COLUMNS) : before).map(([name, type]) => [name, type]));
+  const types = `data ${dialect.dataDefinition[columns]}, overflow ${dialect.overflowDefinition}`;
+  const clustered = shards === undefined ? "" : ` ${dialect.clustered(shards)}`;
+  await createTable(transport, table, `(oid TEXT PRIMARY KEY, ${types})${clustered}`);
+  const existing = new Map((isNew ? await select(COLUMNS) : before).map(([name, type]) => [name, type]));
   const key = (await select(dialect.primaryKey)).flat();
   const dataType = dialect.dataType.toUpperCase();
   const wrong = [
     key.length === 1 && key[0] === "oid" ? [] : "`oid` is not its primary key",
-    types.get("data") === dialect.dataType ? [] : `it has no \`data\` column of type ${dataType}`,
-    types.get("oid") === "text" ? [] : "it has no `oid` column of type TEXT",
+    existing.get("data") === dialect.dataType ? [] : `it has no \`data\` column of type ${dataType}`,
+    existing.get("oid") === "text" ? [] : "it has no `oid` column of type TEXT",
   ].flat();
   const faults = wrong.map((what) => ({ what }));
   if (!dialect.isJsonb) {
@@ -68,10 +56,9 @@ export async function openTable(transport: Transport, options: OpenTableOptions)
     faults.push(...columnFaults(definedColumns(String(row?.[0]))));
   }
   if (faults.length > 0) throw unusableTable(table, faults);
-  return Object.freeze({ ...table, hasOverflow: types.get("overflow") === dialect.overflowType, isNew });
+  return Object.freeze({ ...table, hasOverflow: existing.get("overflow") === dialect.overflowType, isNew });
 }
 
-/** The error for a view, or anything else that stores no rows. */
 const otherKind = (table: TableName, kind: string): UnusableTableError =>
   new UnusableTableError(
     `Table ${quoteTable(table)} cannot be used: it is a ${kind === "view" ? kind : `${kind} table`}.`,

@@ -13,10 +13,8 @@ export class RefusedTableError extends SinkError {
   }
 }
 
-/** Errors of one table, while it is in use. */
+/** Errors of one table, while it is in use, and while it is opened. */
 const TABLE_KINDS: readonly SinkErrorKind[] = ["privilege", "unknown relation", "unknown schema"];
-
-/** Errors of one table, while it is opened. */
 const OPENING_KINDS: readonly SinkErrorKind[] = [...TABLE_KINDS, "too many shards", "refused"];
 
 /** Whether an error concerns one table only. @example IN: the kind "privilege" → OUT: true; IN: "unreachable" → OUT: false */
@@ -24,30 +22,20 @@ export const isUnusableTable = (error: unknown): boolean =>
   error instanceof UnusableTableError || error instanceof RefusedTableError ||
   isSinkError(error, ...TABLE_KINDS);
 
-/**
- * The error of opening a table, marked if it concerns this table only. An unspecific error may pass: it counts only for a
- * table without rows, of which nothing can be lost.
- */
+/** Marks an error of one table. An unspecific one counts only for a table without rows, of which nothing can be lost. */
 export const errorOfOpening = (error: unknown, { hasRows }: { readonly hasRows: boolean }): unknown =>
   isSinkError(error, ...OPENING_KINDS) || !hasRows && isSinkError(error, "unspecific")
     ? new RefusedTableError(error)
     : error;
 
-/** What is wrong with a table's columns. */
-export interface TableFault {
+interface TableFault {
   /** As part of a sentence, e.g. `it has no \`oid\` column of type TEXT`. */
   readonly what: string;
   /** Subscripts of the columns at fault, if the table can be used without them. */
   readonly columns?: readonly string[];
 }
 
-/**
- * Columns that would change values, or add some to rows.
- * @param needed names of columns that statements write to
- * @example
- * IN: [{path: ["overflow"], type: "OBJECT(IGNORED) AS ("}, {path: ["overflow", "n"], type: "BIGINT"}], []
- * OUT: [{what: "its `overflow` is not a plain OBJECT(IGNORED), but OBJECT(IGNORED) with columns", columns: ["overflow['n']"]}]
- */
+/** Columns that would change values or add some to rows, and `needed` columns that were dropped. */
 export function columnFaults(
   columns: readonly DefinedColumn[],
   needed: readonly string[] = [],
@@ -55,9 +43,8 @@ export function columnFaults(
   const faults = columns.flatMap(({ path, type }): TableFault[] => {
     const [top] = path;
     if (top === "overflow" && path.length === 1 && type !== "OBJECT(IGNORED)") {
-      const what = `its \`overflow\` is not a plain OBJECT(IGNORED), but ${
-        type.replace(/ AS \($/, " with columns")
-      }`;
+      const kind = type.replace(/ AS \($/, " with columns");
+      const what = `its \`overflow\` is not a plain OBJECT(IGNORED), but ${kind}`;
       return [type === "OBJECT(IGNORED) AS (" ? { what, columns: below("overflow", columns) } : { what }];
     }
     const own = /\b(?:DEFAULT|GENERATED ALWAYS)\b/.exec(type)?.[0];

@@ -1,5 +1,6 @@
 /** Bulk upserts and deletes. Accounts for each row, because a bulk statement can drop rows without an error. */
 import { Buffer } from "node:buffer";
+import type { StoredRow } from "../../mapping/split_document.ts";
 import { UserError } from "../../util/errors.ts";
 import { concurrently, Semaphore } from "../../util/concurrency.ts";
 import { quoteTable } from "../sql/names.ts";
@@ -9,13 +10,10 @@ import { UnusableTableError } from "./unusable_table.ts";
 import { faultOf, isSinkError, SinkError, type SinkErrorKind } from "../connection/sink_error.ts";
 import { refreshTable, type Transport, WHOLE_TABLE_LIMIT_MS } from "../connection/transport.ts";
 
-export interface Row {
+export interface Row extends StoredRow {
   readonly oid: string;
-  readonly data: string;
-  readonly overflow: string | null;
 }
 
-/** A row that the sink refuses, and why. */
 export interface RefusedRow {
   readonly oid: string;
   readonly error: string;
@@ -77,11 +75,7 @@ export class Writer {
     this.#deleteOne = `DELETE FROM ${target} WHERE oid = $1`;
   }
 
-  /**
-   * Writes rows of different keys, several statements at once.
-   * @returns the rows that the sink refuses
-   * @throws UserError if the sink accepts no row at all; SinkError if it cannot be reached
-   */
+  /** Writes rows of different keys. @returns the refused ones @throws UserError if the sink accepts no row at all */
   async upsert(rows: readonly Row[]): Promise<RefusedRow[]> {
     const { inFlightBudget: budget = UNLIMITED } = this.#options;
     const refused = await concurrently(
@@ -92,31 +86,21 @@ export class Writer {
     return refused.flat();
   }
 
-  /**
-   * Deletes the rows with these keys, if they exist. Refreshes the table first: in CrateDB a delete by several keys is a
-   * search, which does not see rows written since the last refresh.
-   */
+  /** Deletes rows. Refreshes first: CrateDB searches for several keys, and does not find rows written since. */
   async delete(oids: readonly string[]): Promise<void> {
     if (oids.length === 0) return;
     await this.refresh();
     const chunks: string[][] = [];
-    for (let at = 0; at < oids.length; at += this.#options.statementRows) {
-      chunks.push(oids.slice(at, at + this.#options.statementRows));
-    }
-    await concurrently(
-      chunks,
-      this.#options.inFlight,
-      (chunk) => this.#statements.run(() => this.#transport.query(this.#delete, [chunk], { writes: true })),
-    );
+    const size = this.#options.statementRows;
+    for (let at = 0; at < oids.length; at += size) chunks.push(oids.slice(at, at + size));
+    const run = (chunk: string[]) => this.#transport.query(this.#delete, [chunk], { writes: true });
+    await concurrently(chunks, this.#options.inFlight, (chunk) => this.#statements.run(() => run(chunk)));
   }
 
-  /** Deletes all rows, and makes that visible. */
   async truncate(): Promise<void> {
     await this.refresh();
-    await this.#transport.query(`DELETE FROM ${quoteTable(this.#table)}`, [], {
-      writes: true,
-      limitMs: WHOLE_TABLE_LIMIT_MS,
-    });
+    const options = { writes: true, limitMs: WHOLE_TABLE_LIMIT_MS };
+    await this.#transport.query(`DELETE FROM ${quoteTable(this.#table)}`, [], options);
     await this.refresh();
   }
 
@@ -131,14 +115,12 @@ export class Writer {
     }
   }
 
-  /** Keys of the rows that queries see, in lists of at most `size`. */
   keys(size: number): AsyncGenerator<string[]> {
-    return scanKeys(this.#transport, this.#table, size);
+    return scanKeys(this.#transport, this.#table, { size });
   }
 
-  /** Makes rows visible to queries. */
-  async refresh(): Promise<void> {
-    await refreshTable(this.#transport, this.#table);
+  refresh(): Promise<void> {
+    return refreshTable(this.#transport, this.#table);
   }
 
   *#chunks(rows: readonly Row[]): Iterable<{ readonly rows: readonly Row[]; readonly bytes: number }> {
@@ -196,11 +178,8 @@ export class Writer {
     try {
       const options = { writes: true, isTrial };
       const { count } = await this.#transport.query(this.#insertOne, this.#arguments([row]), options);
-      return count === 1 ? [] : [{
-        oid,
-        error: `${this.#transport.dialect.name} did not store the row and gave no reason`,
-        kind: "refused",
-      }];
+      const error = `${this.#transport.dialect.name} did not store the row and gave no reason`;
+      return count === 1 ? [] : [{ oid, error, kind: "refused" }];
     } catch (error) {
       const refusal = this.#rowError(error);
       const { message, kind } = refusal;
@@ -209,18 +188,12 @@ export class Writer {
     }
   }
 
-  /**
-   * Whether the table accepts an empty row with this key: then an unknown error is about the values. The empty row
-   * replaces an earlier one, which must not stay in the table, and is deleted.
-   */
+  /** Whether the table accepts an empty row with this key, which is deleted: then an unknown error is about the values. */
   async #takesEmpty(oid: string): Promise<boolean> {
     const options = { writes: true, isTrial: true };
     try {
-      await this.#transport.query(
-        this.#insertOne,
-        this.#arguments([{ oid, data: "{}", overflow: null }]),
-        options,
-      );
+      const empty = this.#arguments([{ oid, data: "{}", overflow: null }]);
+      await this.#transport.query(this.#insertOne, empty, options);
       await this.#transport.query(this.#deleteOne, [oid], options);
       return true;
     } catch (error) {
@@ -247,14 +220,12 @@ export class Writer {
   #tableError(error: SinkError): UserError {
     const isUnreadable = UNREADABLE_COLUMN.test(error.message);
     const isOfServer = !isUnreadable && ["login", "unspecific"].includes(error.kind);
+    const why = isUnreadable
+      ? "A column below `data` has a backslash or a control character in its name. "
+      : "";
     return new (isOfServer ? UserError : UnusableTableError)(
       `${this.#transport.dialect.name} refuses to write to ${quoteTable(this.#table)}: ${error.message}`,
-      {
-        hint: isUnreadable
-          ? `A column below \`data\` has a backslash or a control character in its name. ${NOTHING_LOST}`
-          : NOTHING_LOST,
-        cause: error,
-      },
+      { hint: why + NOTHING_LOST, cause: error },
     );
   }
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { BSON } from "mongodb";
 import { BsonType } from "../../../lib/bson/bson.ts";
-import { splitForJsonb } from "../../../lib/mapping/split_for_jsonb.ts";
+import { splitForJsonb } from "../../../lib/mapping/split_document.ts";
 import { documentOf, type Raw, raw } from "../../support/raw_bson.ts";
 
 const placed = (bytes: Uint8Array) =>
