@@ -36,13 +36,12 @@ export class Deployment implements AsyncDisposable {
 
   /** A new route, with a connection that no other route uses. */
   route(): Route {
-    return this.#routers().length > 0
-      ? new PinnedRoute({
-        addresses: this.#routers,
-        connect: (address) => this.#pin(address),
-        close: (client) => void this.#unpin(client),
-      })
-      : directRoute(this.#client);
+    if (this.#routers().length === 0) return directRoute(this.#client);
+    return new PinnedRoute({
+      addresses: this.#routers,
+      connect: (address) => this.#pin(address),
+      close: (client) => void this.#unpin(client),
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -83,11 +82,7 @@ export function pinnedUrl(url: string, address: string, authSource?: string): st
   return pinned.href;
 }
 
-/**
- * Describes the deployment for the log. Needs no privileges.
- * @example IN: mongodb://me:secret@a,b/?replicaSet=rs0 → OUT: {address: "a,b", version: "6.0.27", replica_set: "rs0"}
- * @throws MongoError
- */
+/** Describes the deployment for the log. Needs no privileges. */
 export async function serverDescription(reader: Pick<CausalReader, "read">, url: string): Promise<LogFields> {
   const admin = (command: Record<string, 1>) =>
     reader.read((client, options) => client.db("admin").command(command, options));

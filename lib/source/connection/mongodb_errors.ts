@@ -85,25 +85,11 @@ export const isNotAllowed = (error: unknown): boolean =>
   hasCode(error, MongodbCode.Unauthorized, MongodbCode.AtlasError);
 
 /** Labels by which a server or the driver recommends a retry. */
-const RETRYABLE_LABELS = [
-  "ResumableChangeStreamError",
-  "RetryableWriteError",
-  "RetryableError",
-  "SystemOverloadedError",
-];
+const RETRYABLE_LABEL = /^(?:ResumableChangeStream|RetryableWrite|Retryable|SystemOverloaded)Error$/;
 
 /** Operating system codes of a failed connection. The driver passes some on unchanged. */
-const LOST_CONNECTION = [
-  "ECONNABORTED",
-  "ECONNREFUSED",
-  "ECONNRESET",
-  "EHOSTDOWN",
-  "EHOSTUNREACH",
-  "ENETDOWN",
-  "ENETUNREACH",
-  "EPIPE",
-  "ETIMEDOUT",
-];
+const LOST_CONNECTION =
+  /^(?:ECONNABORTED|ECONNREFUSED|ECONNRESET|EHOSTDOWN|EHOSTUNREACH|ENETDOWN|ENETUNREACH|EPIPE|ETIMEDOUT)$/;
 
 /** MongoDB did not answer in time. The connection was closed, because it may be dead. */
 export class OverdueError extends UserError {
@@ -129,23 +115,20 @@ export class RouterLeftError extends Error {
 export const isConnectionLost = (error: unknown): boolean =>
   error instanceof MongoNetworkError || error instanceof MongoServerSelectionError ||
   error instanceof OverdueError || error instanceof RouterLeftError ||
-  error instanceof Error && "code" in error && LOST_CONNECTION.includes(String(error.code));
+  error instanceof Error && "code" in error && LOST_CONNECTION.test(String(error.code));
 
 /** No connection became free within `waitQueueTimeoutMS`. The driver does not export the class. */
 const NO_FREE_CONNECTION = "MongoWaitQueueTimeoutError";
-
-/** Whether no connection was free, or the primary has just changed. */
-const isShortage = (error: unknown): boolean =>
-  error instanceof MongoStalePrimaryError || error instanceof MongoError && error.name === NO_FREE_CONNECTION;
 
 /**
  * Whether an error of MongoDB passes by itself.
  * @example IN: MongoServerError with code 189 → OUT: true; IN: MongoMissingCredentialsError → OUT: false
  */
 export const isRetryableMongodbError = (error: unknown): boolean =>
-  isConnectionLost(error) || isShortage(error) || error instanceof MongoOperationTimeoutError ||
-  hasCode(error, ...Object.values(RETRYABLE)) ||
-  error instanceof MongoError && RETRYABLE_LABELS.some((label) => error.hasErrorLabel(label));
+  isConnectionLost(error) || hasCode(error, ...Object.values(RETRYABLE)) ||
+  error instanceof MongoStalePrimaryError || error instanceof MongoOperationTimeoutError ||
+  error instanceof MongoError &&
+    (error.name === NO_FREE_CONNECTION || error.errorLabels.some((label) => RETRYABLE_LABEL.test(label)));
 
 /** The saved token belongs to another deployment. The documents of this one may replace the rows. */
 export class OtherDeploymentError extends Error {
@@ -209,8 +192,4 @@ export const isRefusal = (error: unknown): error is MongoServerError =>
 /** Whether the server may have failed to transform one document: it became too large, or a value cannot be converted. */
 export const isTransformFailure = (error: unknown): error is MongoServerError =>
   isEventTooLarge(error) || isRefusal(error) &&
-    !hasCode(
-      error,
-      MongodbCode.ExceededMemoryLimit,
-      MongodbCode.QueryExceededMemoryLimitNoDiskUseAllowed,
-    );
+    !hasCode(error, MongodbCode.ExceededMemoryLimit, MongodbCode.QueryExceededMemoryLimitNoDiskUseAllowed);

@@ -17,11 +17,9 @@ export interface Route {
 export const directRoute = (client: MongoClient): Route => ({ client, failed: () => {} });
 
 export interface Servers {
-  /** The available servers. */
   readonly addresses: () => readonly string[];
   /** Makes a client with one connection. */
   readonly connect: (address: string) => MongoClient;
-  /** Closes a client after a failover. */
   readonly close: (client: MongoClient) => void;
 }
 
@@ -98,14 +96,14 @@ export class RoutedSession implements AsyncDisposable {
     advance(this.#session, time);
   }
 
-  /** @returns the error, or RouterLeftError if the route has switched to another server */
+  /** The error, or RouterLeftError if the route has switched to another server. */
   failed(client: MongoClient, error: unknown): unknown {
     this.#route.failed(client, error);
     return client === this.#route.client ? error : new RouterLeftError(error);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#session.endSession();
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#session.endSession();
   }
 }
 

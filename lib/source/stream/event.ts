@@ -18,7 +18,6 @@ export type DocumentOperation = (typeof OPERATIONS)[number];
 const isOfDocument = (operation: string): operation is DocumentOperation =>
   (OPERATIONS as readonly string[]).includes(operation);
 
-/** A change of one document. */
 export interface DocumentChange {
   readonly namespace: Namespace;
   readonly id: BsonValue;
@@ -57,11 +56,7 @@ const NO_FIELDS = {
   splitEvent: undefined,
 };
 
-/**
- * @example
- * IN: {_id: {_data: "82…"}, operationType: "insert", wallTime: …, ns: {db: "a", coll: "b"}, …}
- * OUT: {_id: {type: 3, …}, operationType: {type: 2, …}, ns: {type: 3, …}, to: undefined, …}
- */
+/** @example IN: {operationType: "insert", ns: {…}, wallTime: …, …} → OUT: {operationType: {type: 2, …}, to: undefined, …} */
 export function eventFields(bytes: Uint8Array, offset = 0): EventFields {
   const fields: Record<keyof EventFields, BsonValue | undefined> = { ...NO_FIELDS };
   const element = new ElementCursor(bytes, offset);
@@ -102,23 +97,17 @@ function isUnfollowed(description: BsonValue | undefined): boolean {
   return options.has("viewOn") || options.has("timeseries");
 }
 
-/** Undefined if the server's look-up found nothing: a delete event follows. */
-const fullDocumentOf = ({ fullDocument: full }: EventFields): Uint8Array | undefined =>
-  full?.type === BsonType.document ? bytesOf(full) : undefined;
-
 /**
  * A delete event with shard key fields does not prove that no document has the `_id`: the document may have moved to
  * another shard, the event may be of an orphan, or another shard may have a document with the same `_id`.
  */
-function changeOf(
-  event: EventFields,
-  { operation, namespace }: Pick<DocumentChange, "operation" | "namespace">,
-): DocumentChange {
-  const { id, key } = keyOf(event);
-  const deleted = key ? undefined : null;
-  const document = operation === "delete" ? deleted : fullDocumentOf(event);
-  const change = { namespace, id, document, operation };
-  return key ? { ...change, key } : change;
+function changeOf(event: EventFields, operation: DocumentOperation, namespace: Namespace): DocumentChange {
+  const key = keyOf(event);
+  const deleted = key.key ? undefined : null;
+  // Without one, the server's look-up found nothing: a delete event follows.
+  const { fullDocument: full } = event;
+  const current = full?.type === BsonType.document ? bytesOf(full) : undefined;
+  return { namespace, document: operation === "delete" ? deleted : current, operation, ...key };
 }
 
 /**
@@ -130,7 +119,7 @@ function changeOf(
 export function readEvent(event: EventFields): Change {
   const operation = textOf(event.operationType) || "(none)";
   const namespace = namespaceOf(event.ns);
-  if (isOfDocument(operation)) return { change: changeOf(event, { operation, namespace }) };
+  if (isOfDocument(operation)) return { change: changeOf(event, operation, namespace) };
   const { _id: token, to } = event;
   return {
     event: {

@@ -27,7 +27,7 @@ export type FullDocument = "lookup" | "updateLookup" | "whenAvailable" | "requir
 export interface ChangeStreamOptions {
   readonly route: Route;
   readonly scope: Scope;
-  /** Selects the documents whose events are read. @default {ALL_DOCUMENTS} */
+  /** Selects the documents whose events are read. */
   readonly share?: Pick<Share, "condition">;
   readonly features: FeatureTrial;
   /** "none" if all documents are looked up, also inserted ones. */
@@ -35,12 +35,11 @@ export interface ChangeStreamOptions {
   /** BSON of the token to resume after; null to start now. */
   readonly startAfter: Uint8Array | null;
   readonly batchSize: number;
-  /** The target size of a reply. @default {4 MiB} */
+  /** The target size of a reply. */
   readonly replyBytes?: number;
   readonly retryFor: number;
   readonly signal: AbortSignal;
   readonly outages: OutageTracker;
-  /** @default {ANSWER_LIMITS} */
   readonly limits?: AnswerLimits;
 }
 
@@ -63,10 +62,7 @@ export class FeatureTrial {
     this.#onRefused = onRefused;
   }
 
-  /**
-   * Opens a stream with as many features as possible.
-   * @throws MongoError when opening fails without features too, or for another reason
-   */
+  /** Opens a stream with as many features as possible. */
   async open<T>(open: (features: StreamFeatures) => Promise<T>): Promise<T> {
     let refusal: unknown;
     for (const [at, features] of this.#choices.entries()) {
@@ -128,9 +124,7 @@ export async function runStreamCommand(
 }
 
 /** The database and the `aggregate` value of the command that opens a stream. */
-export const targetOf = (
-  { level, only: { database = "", collection = "" } }: Scope,
-): { readonly database: string; readonly aggregate: string | 1 } =>
+export const targetOf = ({ level, only: { database = "", collection = "" } }: Scope) =>
   level === "deployment"
     ? { database: "admin", aggregate: 1 }
     : { database, aggregate: level === "database" ? 1 : collection };
@@ -138,13 +132,11 @@ export const targetOf = (
 /** Unused fields, removed to keep events under 16 MB. */
 const UNUSED = ["updateDescription", "fullDocumentBeforeChange"];
 
-export interface StreamSettings extends Pick<ChangeStreamOptions, "scope" | "share" | "fullDocument"> {
-  readonly features: StreamFeatures;
-}
-
 /** The pipeline of the command that opens a stream. */
 export function streamStages(
-  { scope, share = ALL_DOCUMENTS, fullDocument, features }: StreamSettings,
+  { scope, share = ALL_DOCUMENTS, fullDocument, features }:
+    & Pick<ChangeStreamOptions, "scope" | "share" | "fullDocument">
+    & { readonly features: StreamFeatures },
   token: Uint8Array | null,
 ): Document[] {
   const isIncluded = share.condition("$documentKey._id");
@@ -172,7 +164,7 @@ const BUSY_AWAIT_MS = 100;
 
 /**
  * How long the server may wait for a change: shorter than the client's timeouts.
- * @example IN: {socketTimeoutMS: 800} → OUT: 400; IN: {} → OUT: 1000; IN: {}, {wasBusy: true} → OUT: 100
+ * @example IN: {socketTimeoutMS: 800} → OUT: 400; IN: {}, {wasBusy: true} → OUT: 100
  */
 export const awaitMs = (
   { socketTimeoutMS, timeoutMS }: Pick<MongoClientOptions, "socketTimeoutMS" | "timeoutMS">,
