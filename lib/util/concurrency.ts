@@ -1,5 +1,3 @@
-/** Limits and order of asynchronous work. */
-
 /**
  * Runs `work` on all items, at most `limit` at once. Returns the results in the order of the items.
  * @throws the first error, after all running work has ended; starts no item after it
@@ -65,7 +63,6 @@ export class Semaphore {
 /**
  * Shared work overlaps with other shared work, exclusive work with nothing. First in, first out, so no work starves. Not
  * reentrant.
- *
  * @example IN: shared(a), shared(b), exclusive(c), shared(d) → OUT: a and b at once, then c, then d
  */
 export class ReadWriteLock {

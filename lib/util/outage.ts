@@ -57,7 +57,6 @@ export interface Liveness {
 export interface OutageTrackerOptions {
   readonly system: System;
   readonly emit: (event: OutageEvent) => void;
-  /** @default {the system's} */
   readonly clock?: Pick<Clock, "monotonic">;
 }
 
@@ -65,7 +64,6 @@ export interface OutageTrackerOptions {
  * @example
  * IN: two statements fail, one succeeds, then the other → OUT: one `outageBegan`, one `recovered`
  * IN: a request that is answered after 6 s → OUT: `outageBegan` with a SilentError, then `recovered`
- * IN: a request that allows 30 s and is answered after 34 s → OUT: nothing
  */
 export class OutageTracker implements Liveness {
   readonly #options: OutageTrackerOptions;

@@ -1,4 +1,3 @@
-/** Retries operations with backoff. */
 import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
 import type { OutageTracker, Question } from "./outage.ts";
 import type { Shutdown } from "./shutdown.ts";
@@ -9,7 +8,6 @@ export interface RetryOptions extends Question {
   readonly isRetryable: (error: unknown) => boolean;
   /** Milliseconds after which an error is thrown. */
   readonly retryFor: number;
-  /** @default {the system's} */
   readonly clock?: Pick<Clock, "monotonic" | "wait">;
 }
 

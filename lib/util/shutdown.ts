@@ -27,7 +27,6 @@ export class Shutdown implements Disposable {
 
   /**
    * The time limit of an operation in milliseconds; Infinity before the signal.
-   *
    * @example IN: 1 s after the signal → OUT: 2000; 4 s after it → OUT: 500; 6 s after it → OUT: 0
    */
   timeLeftMs(): number {

@@ -15,7 +15,7 @@ import type { RelaySettings } from "../settings.ts";
 import { snapshotStateText } from "../snapshot/saved_snapshot.ts";
 import { fullSnapshot } from "../snapshot/snapshot_state.ts";
 
-/** Whether two streams divide the same documents in different ways. @example IN: … (worker 0/2), … (worker 0/3) → OUT: true */
+/** Whether two streams divide the same documents in different ways. */
 export function isDividedOtherwise(stream: string, other: string): boolean {
   const [one, two] = [partsOfStream(stream), partsOfStream(other)];
   return streamKey(one.whole) === streamKey(two.whole) && one.part?.count !== two.part?.count;
@@ -24,30 +24,22 @@ export function isDividedOtherwise(stream: string, other: string): boolean {
 /** The saved streams of the same documents that are divided in another way. */
 export class DividedStreams {
   readonly #transport: Transport;
-  readonly #schema: string;
-  readonly #stream: string;
+  /** The schema of the metadata tables, and the relay's stream. */
+  readonly #names: { readonly schema: string; readonly stream: string };
 
-  /** @param options the schema of the metadata tables, and the relay's stream */
-  constructor(
-    transport: Transport,
-    { schema, stream }: { readonly schema: string; readonly stream: string },
-  ) {
+  constructor(transport: Transport, names: { readonly schema: string; readonly stream: string }) {
     this.#transport = transport;
-    this.#schema = schema;
-    this.#stream = stream;
+    this.#names = names;
   }
 
   async others(): Promise<readonly string[]> {
     const saved = await Promise.all([this.#streamsIn("cdc_position"), this.#streamsIn("cdc_collection")]);
-    return [...new Set(saved.flat())].filter((each) => isDividedOtherwise(each, this.#stream)).sort();
+    return [...new Set(saved.flat())].filter((each) => isDividedOtherwise(each, this.#names.stream)).sort();
   }
 
   /** The first of these streams that a relay follows now, if any. */
   async held(streams: readonly string[]): Promise<string | undefined> {
-    for (const stream of streams) {
-      const position = await readPosition(this.#transport, { schema: this.#schema, stream });
-      if (position?.isHeld) return stream;
-    }
+    for (const stream of streams) if ((await this.#position(stream))?.isHeld) return stream;
     return undefined;
   }
 
@@ -59,7 +51,7 @@ export class DividedStreams {
       `INSERT INTO ${table} (stream, ${columns}) (SELECT DISTINCT $1::text, ${columns} FROM ${table} ` +
         `WHERE stream = ANY($2::${this.#transport.dialect.lists[0]})) ` +
         'ON CONFLICT (stream, "database", collection) DO NOTHING',
-      [this.#stream, streams],
+      [this.#names.stream, streams],
     );
   }
 
@@ -69,15 +61,19 @@ export class DividedStreams {
    */
   async forget(streams: readonly string[]): Promise<void> {
     await this.#delete("cdc_position", streams);
-    for (const stream of siblingsOf(this.#stream)) {
-      const position = await readPosition(this.#transport, { schema: this.#schema, stream });
+    for (const stream of siblingsOf(this.#names.stream)) {
+      const position = await this.#position(stream);
       if (!position || position.token === null && position.snapshot === null) return;
     }
     await this.#delete("cdc_collection", streams);
   }
 
+  #position(stream: string): ReturnType<typeof readPosition> {
+    return readPosition(this.#transport, { ...this.#names, stream });
+  }
+
   async #streamsIn(name: string): Promise<string[]> {
-    await refreshTable(this.#transport, { schema: this.#schema, name });
+    await refreshTable(this.#transport, { schema: this.#names.schema, name });
     const { rows } = await this.#transport.query(`SELECT DISTINCT stream FROM ${this.#table(name)}`);
     return rows.map(([stream]) => String(stream));
   }
@@ -91,7 +87,7 @@ export class DividedStreams {
   }
 
   #table(name: string): string {
-    return quoteTable({ schema: this.#schema, name });
+    return quoteTable({ schema: this.#names.schema, name });
   }
 }
 

@@ -3,14 +3,9 @@
  * written all earlier changes, and none may write later ones. So no row of the dropped collection arrives late, and no row
  * of a new collection with the same name is deleted.
  *
- * Each worker saves its position before the event, and that it has reached the event. Then
- *
- * | Worker | Waits until                           |
- * | ------ | ------------------------------------- |
- * | 0      | all others have reached the event     |
- * | others | worker 0 has saved a position after it |
- *
- * After a crash, a worker resumes before the event and waits again.
+ * Each worker saves its position before the event, and that it has reached the event. Then worker 0 waits until all others
+ * have reached it, and the others wait until worker 0 has saved a position after it. After a crash, a worker resumes before
+ * the event and waits again.
  */
 import { bytesToHex } from "../../bson/bson.ts";
 import { siblingsOf } from "../../key/stream_name.ts";
@@ -77,12 +72,11 @@ export class DropBarrier implements Barrier {
 
   async #until(streams: readonly string[], isReached: (position: Saved) => boolean): Promise<void> {
     const { read, clock, signal, log } = this.#deps;
-    const since = clock.monotonic();
-    let isLogged = false;
+    let logsAt = clock.monotonic() + PATIENCE_MS;
     for (const stream of streams) {
       while (!isReached(await read(stream))) {
-        if (!isLogged && clock.monotonic() - since >= PATIENCE_MS) {
-          isLogged = true;
+        if (clock.monotonic() >= logsAt) {
+          logsAt = Infinity;
           log.warn("Waiting for another worker before the rows of a dropped collection are deleted", {
             stream,
           });

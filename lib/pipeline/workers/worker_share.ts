@@ -21,11 +21,7 @@ type Reader = Pick<CausalReader, "read">;
 const MAX_KEYS = 2_000;
 const MAX_KEY_BYTES = 2 ** 20;
 
-/**
- * The share of a worker; all documents without one.
- * @param namespace of a collection that the user may read
- * @throws UserError if MongoDB cannot divide documents
- */
+/** The share of a worker; all documents without one. @throws UserError if MongoDB cannot divide documents */
 export async function openShare(
   worker: StreamPart | undefined,
   { reader, namespace }: { readonly reader: Reader; readonly namespace: Namespace },
@@ -75,13 +71,8 @@ export class WorkerShare implements Share {
       return id ? [{ key, isOwn: this.condition(id), bytes: key.id?.length ?? 0 }] : [];
     });
     const own: Each[] = [];
-    for (
-      const group of grouped(named, {
-        count: MAX_KEYS,
-        weight: MAX_KEY_BYTES,
-        weightOf: ({ bytes }) => bytes,
-      })
-    ) {
+    const weightOf = ({ bytes }: { readonly bytes: number }) => bytes;
+    for (const group of grouped(named, { count: MAX_KEYS, weight: MAX_KEY_BYTES, weightOf })) {
       const conditions = group.map(({ isOwn }) => isOwn);
       // A mongos returns nothing for a deleted database.
       const results = await this.#evaluate(namespace, conditions) ??

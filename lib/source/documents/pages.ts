@@ -52,7 +52,6 @@ export class CollectionPages {
     return this.#reader.page(this.namespace, command, options);
   }
 
-  /** The documents of an aggregation that satisfy `isWanted`. */
   scan(
     pipeline: readonly Document[],
     isWanted: (document: KeyedDocument) => boolean,
@@ -61,10 +60,7 @@ export class CollectionPages {
   }
 
   /** The first (order 1) or last (-1) keys of the collection, without the keys in `but`. */
-  outerKeys(
-    order: 1 | -1,
-    { count, but = [] }: { readonly count: number; readonly but?: readonly unknown[] },
-  ): Promise<Page> {
+  outerKeys(order: 1 | -1, count: number, but: readonly unknown[] = []): Promise<Page> {
     const filter = { _id: { $nin: but } };
     return this.find({ filter, sort: { _id: order }, projection: KEY, limit: count, batchSize: count });
   }
@@ -80,8 +76,7 @@ export class CollectionPages {
 
   /**
    * The documents of a page with these keys. A document with another key is new, or equal under the collation; if it
-   * does not exist in the collection, the pipeline changed its `_id`.
-   * @throws UserError if the pipeline changed `_id`
+   * does not exist in the collection, the pipeline changed its `_id`: a UserError.
    */
   async withKeys(keys: ReadonlySet<string>, { documents }: Page): Promise<KeyedDocument[]> {
     const { wanted = [], others = [] } = Object.groupBy(

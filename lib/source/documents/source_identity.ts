@@ -1,7 +1,4 @@
-/**
- * Recognises a deployment: by the id of its replica set if the user may read it, otherwise by the UUIDs of its
- * collections.
- */
+/** Recognises a deployment: by the id of its replica set if the user may read it, else by the UUIDs of its collections. */
 import type { CausalReader } from "../connection/causal_reader.ts";
 import { hasCode, MongodbCode } from "../connection/mongodb_errors.ts";
 import { type FoundCollection } from "./scope.ts";
@@ -27,10 +24,7 @@ const UNAVAILABLE = [
   MongodbCode.AtlasError,
 ];
 
-/**
- * The id of the replica set in hex digits; undefined if it is unavailable.
- * @throws MongoError
- */
+/** The id of the replica set in hex digits; undefined if it is unavailable. */
 export async function deploymentOf(reader: CausalReader): Promise<string | undefined> {
   try {
     const { config } = await reader.read((client, options) =>
@@ -92,21 +86,17 @@ export function withoutCollection(origin: string | null, dropped: Namespace): st
 }
 
 function parse(origin: string | null): Identities {
-  const saved = parseJson(origin ?? "{}");
-  if (isIdentities(saved)) return saved;
+  try {
+    const saved: unknown = JSON.parse(origin ?? "{}");
+    if (isIdentities(saved)) return saved;
+  } catch {
+    // Refused below.
+  }
   throw new UserError(`The origin of this stream cannot be read: it is ${origin?.slice(0, 200)}`, {
     hint:
       "The saved origin was edited. If MONGODB_URL is correct, set the column `origin` of this stream in " +
       "cdc_position to NULL: the next start writes it again, and continues from the saved position.",
   });
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 const isIdentities = (value: unknown): value is Identities =>
