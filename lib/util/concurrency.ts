@@ -61,8 +61,7 @@ export class Semaphore {
 }
 
 /**
- * Shared work overlaps with other shared work, exclusive work with nothing. First in, first out, so no work starves. Not
- * reentrant.
+ * Shared work overlaps with other shared work, exclusive work with nothing. First in, first out. Not reentrant.
  * @example IN: shared(a), shared(b), exclusive(c), shared(d) → OUT: a and b at once, then c, then d
  */
 export class ReadWriteLock {

@@ -140,8 +140,7 @@ export class OutageTracker implements Liveness {
 
   /** Negative if no request is overdue. */
   get #longestWait(): number {
-    const now = this.#now();
-    return Math.max(...Array.from(this.#questions, ({ waitsFrom }) => now - waitsFrom));
+    return this.#now() - Math.min(...Array.from(this.#questions, ({ waitsFrom }) => waitsFrom));
   }
 
   get #isSilent(): boolean {

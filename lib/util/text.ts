@@ -73,7 +73,7 @@ export function similarName(name: string, names: readonly string[]): string | un
   return best;
 }
 
-/** The number of letters added, removed, changed or swapped with a neighbour. @example IN: "ab", "ba" → OUT: 1 */
+/** The number of letters added, removed, changed or swapped with a neighbour. */
 function mistakes(one: string, other: string): number {
   if (one.length > LONGEST || other.length > LONGEST) return one === other ? 0 : Infinity;
   let before: number[] = [];

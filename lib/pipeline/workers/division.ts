@@ -1,7 +1,4 @@
-/**
- * Takes over a stream that was divided in another way: by one relay for all documents, or by another number of workers.
- * Its rows are in the same tables, but its positions cannot be used any more.
- */
+/** Takes over a stream that was divided in another way: its rows are in the same tables, but its positions are useless. */
 import { partsOfStream, siblingsOf, streamKey } from "../../key/stream_name.ts";
 import { refreshTable, type Transport } from "../../sink/connection/transport.ts";
 import { LEASE_MARGIN_MS } from "../../sink/metadata/lease.ts";
@@ -128,9 +125,7 @@ async function untilFree(others: readonly string[], deps: DivisionDeps): Promise
   const { streams, settings: { lease, onHeld }, clock, signal, log } = deps;
   const until = onHeld === "wait" ? Infinity : clock.monotonic() + lease + LEASE_MARGIN_MS;
   let isLogged = false;
-  while (true) {
-    const held = await streams.held(others);
-    if (held === undefined) return;
+  for (let held = await streams.held(others); held !== undefined; held = await streams.held(others)) {
     if (clock.monotonic() >= until) {
       throw new UserError(`Another relay follows the same documents, divided in another way: ${held}`, {
         hint: "Stop all relays of the stream before you change the number of workers.",

@@ -92,10 +92,7 @@ export class AnswerLimit {
 const FIRST_DOCUMENTS = 100;
 const REPLY_BYTES = 4 * 2 ** 20;
 
-/**
- * The number of documents to request, so that replies have about the same size in bytes.
- * @example IN: 4 MiB, after 100 documents of 40 kB → OUT: 104 documents
- */
+/** The number of documents to request, so that replies have about the same size in bytes. */
 export class PageSize {
   readonly #bytes: number;
   /** Recent bytes per document. */

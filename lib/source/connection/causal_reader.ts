@@ -158,7 +158,9 @@ export class CausalReader implements AsyncDisposable {
       }, { beyond: this.#limits.report, signal: abortable ? this.#options.shutdown.signal : undefined });
     let cursorId = 0n;
     try {
-      let reply = await run({ ...command, readConcern: this.#readConcern() }, answers !== this.#scans);
+      // The driver adds this only to its own reads, not to commands.
+      const readConcern = { level: "majority", ...this.time && { afterClusterTime: this.time } };
+      let reply = await run({ ...command, readConcern }, answers !== this.#scans);
       while (true) {
         cursorId = reply.cursorId;
         yield reply;
@@ -187,12 +189,6 @@ export class CausalReader implements AsyncDisposable {
       ...question,
       isRetryable: retryableErrors(() => this.time !== undefined),
     });
-  }
-
-  /** The driver adds this only to its own reads, not to commands. */
-  #readConcern(): Document {
-    const { operationTime } = this.#session;
-    return { level: "majority", ...operationTime && { afterClusterTime: operationTime } };
   }
 }
 

@@ -62,8 +62,7 @@ export class Deployment implements AsyncDisposable {
 }
 
 /**
- * The URL of one server of a deployment.
- * @param authSource from the DNS record of an SRV URL
+ * The URL of one server of a deployment. An SRV record may name the `authSource`.
  * @example
  * IN: mongodb+srv://u:p@shop.example.net/?w=1, a.example.net:27017, admin →
  * OUT: mongodb://u:p@a.example.net:27017/?w=1&tls=true&authSource=admin

@@ -10,11 +10,7 @@ import {
 import { durationText } from "../../util/text.ts";
 import { messageOf, UserError } from "../../util/errors.ts";
 
-/**
- * Codes that pass by themselves: a primary steps down, a server starts or stops, a cursor was closed or overtaken by the
- * oplog, an operation was killed or took too long, a collection was dropped during a read, shards are added or removed,
- * credentials expire, or signing keys have not reached the server yet.
- */
+/** Codes that pass by themselves, such as after a step-down, a restart, a closed cursor, or changes of shards or keys. */
 const RETRYABLE = {
   HostUnreachable: 6,
   HostNotFound: 7,
@@ -120,10 +116,7 @@ export const isConnectionLost = (error: unknown): boolean =>
 /** No connection became free within `waitQueueTimeoutMS`. The driver does not export the class. */
 const NO_FREE_CONNECTION = "MongoWaitQueueTimeoutError";
 
-/**
- * Whether an error of MongoDB passes by itself.
- * @example IN: MongoServerError with code 189 → OUT: true; IN: MongoMissingCredentialsError → OUT: false
- */
+/** Whether an error of MongoDB passes by itself. */
 export const isRetryableMongodbError = (error: unknown): boolean =>
   isConnectionLost(error) || hasCode(error, ...Object.values(RETRYABLE)) ||
   error instanceof MongoStalePrimaryError || error instanceof MongoOperationTimeoutError ||
@@ -156,11 +149,7 @@ const LOGIN_TRIES = 2;
 /** Retries of a read after a cluster time that a shard has not reached. Other invalid options have the same code. */
 const CLUSTER_TIME_TRIES = 8;
 
-/**
- * Classifies the errors of one operation. Unlike {@linkcode isRetryableMongodbError}, it retries a refused login and a
- * cluster time ahead of a shard a few times.
- * @param isAfterTime whether the operation reads after a cluster time
- */
+/** Classifies the errors of one operation. Retries a refused login, and a read after a time ahead of a shard, a few times. */
 export function retryableErrors(isAfterTime: () => boolean = () => false): (error: unknown) => boolean {
   let refusedLogins = 0;
   let refusedTimes = 0;

@@ -37,11 +37,7 @@ export async function deploymentOf(reader: CausalReader): Promise<string | undef
   }
 }
 
-/**
- * The saved identity of a deployment.
- * @example
- * IN: [{database: "shop", collection: "orders", uuid: "0a1b…"}], 6690… → OUT: {"deployment":"6690…","shop.orders":"0a1b…"}
- */
+/** The saved identity of a deployment. @example OUT: {"deployment":"6690…","shop.orders":"0a1b…"} */
 export const identityOf = (collections: readonly FoundCollection[], deployment?: string): string =>
   JSON.stringify({
     ...deployment !== undefined && { [DEPLOYMENT]: deployment },
@@ -52,10 +48,7 @@ export const identityOf = (collections: readonly FoundCollection[], deployment?:
  * How a deployment differs from the saved one; undefined if it is the same or nothing can be compared. By collections,
  * it is another one if all collections with saved names have other UUIDs.
  * @throws UserError if the saved identity was edited
- * @example
- * IN: {"deployment":"6690…"}, [], "77a1…" → OUT: the replica set has the id 77a1…, not 6690…
- * IN: {"shop.orders":"0a1b…"}, [{database: "shop", collection: "orders", uuid: "9f8e…"}], undefined
- * OUT: the collections have other UUIDs: shop.orders
+ * @example IN: {"deployment":"6690…"}, [], "77a1…" → OUT: the replica set has the id 77a1…, not 6690…
  */
 export function differenceOf(
   origin: string | null,
@@ -76,10 +69,7 @@ export function differenceOf(
   return `the collections have other UUIDs: ${names.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
 }
 
-/**
- * Removes a dropped collection: the next collection of that name has another UUID.
- * @throws UserError if the saved identity was edited
- */
+/** Removes a dropped collection: the next collection of that name has another UUID. */
 export function withoutCollection(origin: string | null, dropped: Namespace): string {
   const { [namespaceText(dropped)]: _dropped, ...rest } = parse(origin);
   return JSON.stringify(rest);

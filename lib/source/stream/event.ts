@@ -11,12 +11,10 @@ import {
 } from "../../bson/bson.ts";
 import type { Namespace } from "../../util/namespace.ts";
 
-const OPERATIONS = ["insert", "update", "replace", "delete"] as const;
-
-export type DocumentOperation = (typeof OPERATIONS)[number];
+export type DocumentOperation = "insert" | "update" | "replace" | "delete";
 
 const isOfDocument = (operation: string): operation is DocumentOperation =>
-  (OPERATIONS as readonly string[]).includes(operation);
+  ["insert", "update", "replace", "delete"].includes(operation);
 
 export interface DocumentChange {
   readonly namespace: Namespace;
@@ -111,9 +109,7 @@ function changeOf(event: EventFields, operation: DocumentOperation, namespace: N
 }
 
 /**
- * @example
- * IN: {operationType: "insert", ns: {db: "a", coll: "b"}, documentKey: {_id: 1}, fullDocument: {_id: 1, t: 20.5}, …}
- * OUT: {change: {namespace: a.b, id: Int32(1), document: <bytes of fullDocument>, operation: "insert"}}
+ * @example IN: {operationType: "insert", ns, documentKey, …} → OUT: {change: {namespace, id, document, operation: "insert"}}
  * @see https://www.mongodb.com/docs/manual/reference/change-events/
  */
 export function readEvent(event: EventFields): Change {
@@ -177,9 +173,6 @@ export class SplitEvents {
 
   /**
    * The whole event, or undefined until its last fragment.
-   * @example
-   * IN: {documentKey, splitEvent: {fragment: 1, of: 2}} → OUT: undefined
-   * IN: {fullDocument, splitEvent: {fragment: 2, of: 2}} → OUT: {documentKey, fullDocument, …}
    * @see https://www.mongodb.com/docs/manual/reference/operator/aggregation/changeStreamSplitLargeEvent/
    */
   join(event: EventFields): EventFields | undefined {

@@ -52,12 +52,11 @@ const FEATURES = [[SPLIT, EXPANDED], [EXPANDED], [SPLIT], []] as const;
 
 export type StreamFeatures = readonly (typeof SPLIT | typeof EXPANDED)[];
 
-/** Finds and remembers the features that a deployment supports. */
+/** Finds and remembers the features that a deployment supports. Reports the others when a stream opens without them. */
 export class FeatureTrial {
   readonly #onRefused: (names: StreamFeatures) => void;
   #choices: readonly StreamFeatures[] = FEATURES;
 
-  /** @param onRefused gets the refused features once the stream opens without them */
   constructor(onRefused: (names: StreamFeatures) => void) {
     this.#onRefused = onRefused;
   }
@@ -157,13 +156,9 @@ export function streamStages(
   ];
 }
 
-/** Milliseconds that the server waits for a change before it returns an empty batch. */
-const MAX_AWAIT_MS = 1_000;
-/** The same after a batch with events, so that the end of a backlog is noticed soon. */
-const BUSY_AWAIT_MS = 100;
-
 /**
- * How long the server may wait for a change: shorter than the client's timeouts.
+ * How long the server may wait for a change: shorter than the client's timeouts, and short after a batch with events, so
+ * that the end of a backlog is noticed soon.
  * @example IN: {socketTimeoutMS: 800} → OUT: 400; IN: {}, {wasBusy: true} → OUT: 100
  */
 export const awaitMs = (
@@ -171,7 +166,7 @@ export const awaitMs = (
   { wasBusy = false } = {},
 ) =>
   Math.min(
-    wasBusy ? BUSY_AWAIT_MS : MAX_AWAIT_MS,
+    wasBusy ? 100 : 1_000,
     ...[socketTimeoutMS, timeoutMS].flatMap((limit) => limit ? [Math.ceil(limit / 2)] : []),
   );
 

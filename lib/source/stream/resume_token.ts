@@ -58,14 +58,9 @@ const AFTER_ALL = /^82[0-9A-F]{16}2B[0-9A-F]{2}29/i;
  */
 export function hasPassed(token: Uint8Array, { t, i }: BSON.Timestamp): boolean {
   const time = clusterTime(token);
-  if (!time) return false;
-  if (time.seconds !== t || time.ordinal !== i) {
-    return time.seconds > t || time.seconds === t && time.ordinal > i;
-  }
-  return AFTER_ALL.test(dataOf(token));
+  if (time?.seconds === t && time.ordinal === i) return AFTER_ALL.test(dataOf(token));
+  return time !== undefined && (time.seconds > t || time.seconds === t && time.ordinal > i);
 }
-
-export const lostSince = (token: Uint8Array): string | undefined => timeOf(token)?.toISOString();
 
 /** The lag of a stream in whole seconds. @param now by MongoDB's clock, in milliseconds since 1970 */
 export const secondsBehind = (token: Uint8Array, now: number): number =>
