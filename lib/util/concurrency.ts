@@ -26,7 +26,6 @@ export async function concurrently<T, R>(
   return results;
 }
 
-/** Limits the weight of concurrent work. */
 export class Semaphore {
   readonly #limit: number;
   #taken = 0;

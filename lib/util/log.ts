@@ -3,7 +3,6 @@ import { maskSecrets } from "./mask_url.ts";
 import { STDERR } from "./standard_streams.ts";
 import { durationText } from "./text.ts";
 
-/** Lowest first. */
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 export type LogLevel = typeof LOG_LEVELS[number];
 
@@ -17,7 +16,6 @@ export type LogFields = Readonly<Record<string, unknown>>;
 export interface LoggerOptions {
   readonly format: LogFormat;
   readonly level: LogLevel;
-  /** Whether to colour text lines. */
   readonly colour?: boolean;
   /** Takes a line without its line end. @default {writes to standard error} */
   readonly write?: (line: string) => void;
@@ -122,5 +120,4 @@ export function peopleField(name: string, value: unknown): readonly [name: strin
   return [stem, unit === "per_s" ? `${value}/s` : durationText(unit === "s" ? value * 1_000 : value)];
 }
 
-/** A logger that writes nothing. */
 export const QUIET: Logger = createLogger({ format: "text", level: "error", write: () => {} });

@@ -1,6 +1,5 @@
 /** JSON that keeps every digit of numbers and every key, for CrateDB's texts of objects. */
 
-/** A number as text. */
 export class Digits {
   constructor(readonly text: string) {}
 }

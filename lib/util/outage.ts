@@ -14,7 +14,6 @@ export type System = "MongoDB" | "CrateDB" | "PostgreSQL";
 export interface Outage {
   readonly system: System;
   readonly error: unknown;
-  /** Milliseconds since it began. */
   readonly lasted: number;
 }
 
@@ -24,7 +23,6 @@ export type OutageEvent =
   /** Repeated every minute during the outage. */
   | ({ readonly type: "outage" } & Outage)
   | ({ readonly type: "recovered" } & Omit<Outage, "error">)
-  /** A try has failed and is repeated. */
   | { readonly type: "retried"; readonly system: System };
 
 /** An answer that is overdue by so many milliseconds is an outage. */
@@ -45,10 +43,8 @@ export interface Question {
   readonly allowedMs?: number;
 }
 
-/** The read-only side of a tracker. */
 export interface Liveness {
   readonly system: System;
-  /** The current outage. */
   readonly current: Outage | undefined;
   /** Milliseconds by which the longest request is overdue. */
   readonly waited: number;
@@ -120,7 +116,6 @@ export class OutageTracker implements Liveness {
     this.#options.emit({ type: "recovered", system: this.system, lasted });
   }
 
-  /** A try has failed and is repeated. */
   failed(operation: symbol, error: unknown): void {
     this.#lastError = error;
     this.#failing.add(operation);
@@ -128,7 +123,6 @@ export class OutageTracker implements Liveness {
     this.#report(this.#now());
   }
 
-  /** The operation is not repeated. */
   gaveUp(operation: symbol): void {
     this.#failing.delete(operation);
   }

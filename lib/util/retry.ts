@@ -16,9 +16,7 @@ const LONGEST_WAIT_MS = 5_000;
 
 /**
  * Runs `operation` until it succeeds, with exponential backoff and jitter. A non-retryable error is an answer of the system,
- * so it ends an outage.
- * @throws a non-retryable error; the last error when `retryFor` is over; the signal's reason after a stop, if the last try
- * fails with a retryable error or takes too long
+ * so it ends an outage. After a stop, a last try that fails with a retryable error or takes too long throws the signal's reason.
  */
 export async function retry<T>(operation: () => Promise<T>, options: RetryOptions): Promise<T> {
   const { shutdown, outages, isRetryable, retryFor, allowedMs = 0, clock = SYSTEM_CLOCK } = options;

@@ -7,7 +7,6 @@ const LATE_TRY_MS = 500;
 /** No operation starts after this. */
 const END_MS = 5_000;
 
-/** Listens to the signal until disposal. */
 export class Shutdown implements Disposable {
   readonly signal: AbortSignal;
   readonly #now: () => number;

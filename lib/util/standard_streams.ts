@@ -9,7 +9,6 @@ export interface OutputStream {
   readonly isTerminal: boolean;
 }
 
-/** Between two tries while the pipe is full. */
 const FULL_PIPE_WAIT_MS = 5;
 
 function writeTo(file: 1 | 2, text: string): void {
@@ -45,7 +44,6 @@ export const STDERR: OutputStream = {
   },
 };
 
-/** Characters per line; undefined if standard output is not a terminal. */
 export const terminalColumns = (): number | undefined =>
   STDOUT.isTerminal ? process.stdout.columns : undefined;
 

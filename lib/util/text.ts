@@ -1,5 +1,3 @@
-/** Texts for people: durations, tables, and names that are similar. Pure. */
-
 /** The largest unit first; `from` is the shortest duration for which it is used. */
 const UNITS: readonly (readonly [from: number, unit: number, name: string])[] = [
   [172_800_000, 86_400_000, "d"],

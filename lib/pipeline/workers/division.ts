@@ -34,7 +34,6 @@ export class DividedStreams {
     return [...new Set(saved.flat())].filter((each) => isDividedOtherwise(each, this.#names.stream)).sort();
   }
 
-  /** The first of these streams that a relay follows now, if any. */
   async held(streams: readonly string[]): Promise<string | undefined> {
     for (const stream of streams) if ((await this.#position(stream))?.isHeld) return stream;
     return undefined;
@@ -100,9 +99,8 @@ export interface DivisionDeps {
 const POLL_INTERVAL_MS = 200;
 
 /**
- * Replaces relays that divided the stream in another way: waits until they stop, plans a snapshot that also deletes stale
- * rows, and deletes their positions, which cover other documents.
- * @throws UserError if one of them runs and `--on-held` is not `wait`
+ * Waits until relays that divided the stream in another way stop, plans a snapshot that also deletes stale rows, and
+ * deletes their positions. @throws UserError if one of them runs and `--on-held` is not `wait`
  */
 export async function takeOverDivision(deps: DivisionDeps): Promise<void> {
   const { streams, position, log } = deps;

@@ -36,7 +36,6 @@ export interface DropBarrierDeps {
 }
 
 const POLL_INTERVAL_MS = 50;
-/** A longer wait is logged. */
 const PATIENCE_MS = 10_000;
 
 export class DropBarrier implements Barrier {

@@ -53,10 +53,7 @@ export class WorkerShare implements Share {
     this.dropsRows = worker.index === 0;
   }
 
-  /**
-   * Hashes may be negative, and so are their remainders.
-   * @example IN: "$_id" in worker 1/4 → OUT: {$eq: [{$abs: {$mod: [{$toHashedIndexKey: "$_id"}, 4]}}, 1]}
-   */
+  /** Hashes may be negative, and so are their remainders. */
   condition(id: unknown): Document {
     const { index, count } = this.#worker;
     return { $eq: [{ $abs: { $mod: [{ $toHashedIndexKey: id }, count] } }, index] };

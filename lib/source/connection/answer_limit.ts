@@ -35,8 +35,7 @@ export interface AnswerOptions {
 /**
  * The adaptive time limit of one kind of answer. An overdue answer doubles it, so a slow server gets enough time after
  * a few attempts; later answers lower it again.
- * @example
- * IN: 30 s, an overdue answer → OUT: 60 s; an answer after 50 s → OUT: 100 s; quick answers → OUT: 90 s, … 30 s
+ * @example IN: 30 s, an overdue answer → OUT: 60 s; an answer after 50 s → OUT: 100 s; quick answers → OUT: 90 s, … 30 s
  */
 export class AnswerLimit {
   readonly #first: number;
@@ -51,10 +50,7 @@ export class AnswerLimit {
     return this.#milliseconds;
   }
 
-  /**
-   * @param options `beyond`: milliseconds beyond the limit until the connection is closed
-   * @throws OverdueError after closing the connection; the command's errors
-   */
+  /** Closes the connection `beyond` milliseconds after the limit, and throws an OverdueError. */
   async run<T>(
     command: (options: AnswerOptions) => Promise<T>,
     { beyond = 0, signal }: { readonly beyond?: number; readonly signal?: AbortSignal | undefined } = {},
@@ -95,7 +91,6 @@ const REPLY_BYTES = 4 * 2 ** 20;
 /** The number of documents to request, so that replies have about the same size in bytes. */
 export class PageSize {
   readonly #bytes: number;
-  /** Recent bytes per document. */
   #average: number | undefined;
 
   constructor(bytes = REPLY_BYTES) {

@@ -15,7 +15,6 @@ export interface KeyedDocument {
   readonly document: Uint8Array;
 }
 
-/** One reply of MongoDB, at most 16 MB. */
 export interface Page {
   readonly documents: readonly KeyedDocument[];
   /** Whether no documents follow. */
@@ -63,7 +62,6 @@ export class CausalReader implements AsyncDisposable {
     return this.#session[Symbol.asyncDispose]();
   }
 
-  /** The time of the last read. */
   get time(): BSON.Timestamp | undefined {
     return this.#session.operationTime;
   }
@@ -118,7 +116,6 @@ export class CausalReader implements AsyncDisposable {
     }, { allowedMs: isLong ? Infinity : abortable ? answers.milliseconds : 0 });
   }
 
-  /** The documents of an aggregation that satisfy `isWanted`. */
   scan(
     namespace: Namespace,
     pipeline: readonly Document[],
@@ -211,7 +208,6 @@ function replyOf(answer: Document): Reply {
   return { cursorId, documents };
 }
 
-/** Reads the cursor of a command's raw answer. */
 export function rawCursor({ cursor }: Document): {
   readonly cursorId: bigint;
   readonly batch: BsonValue;

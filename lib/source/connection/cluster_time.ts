@@ -30,11 +30,7 @@ export const clusterTimeFields = (time: BSON.Timestamp | undefined) => ({
 
 const isoOf = ({ t }: BSON.Timestamp): string => new Date(t * 1_000).toISOString();
 
-/**
- * The server's wall clock, continued by the local monotonic clock. The lag is measured by it, because the local wall
- * clock may differ or be set.
- * @example IN: a server at 12:00:00.000, 250 ms ago → OUT: now() is 12:00:00.250 in milliseconds since 1970
- */
+/** The server's wall clock, continued by the local monotonic clock, because the local wall clock may differ or be set. */
 export class ServerClock {
   readonly #clock: Pick<Clock, "monotonic">;
   /** The server's time at 0 of the monotonic clock. */

@@ -1,4 +1,3 @@
-/** The connections to a deployment: a replica set or a sharded cluster. */
 import type { MongoClient, ServerDescription } from "mongodb";
 import { ConnectionString } from "mongodb-connection-string-url";
 import type { LogFields } from "../../util/log.ts";
@@ -12,7 +11,6 @@ const ROUTERS = ["Mongos", "LoadBalancer"];
 export class Deployment implements AsyncDisposable {
   readonly #url: string;
   readonly #client: MongoClient;
-  /** Addresses of the available routers; empty in a replica set. */
   readonly #routers: () => readonly string[];
   readonly #pinned = new Set<MongoClient>();
 

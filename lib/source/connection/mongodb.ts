@@ -1,4 +1,3 @@
-/** Makes, connects and closes clients of MongoDB. */
 import { setTimeout as delay } from "node:timers/promises";
 import {
   MongoClient,
@@ -57,7 +56,6 @@ async function explained(error: unknown, { options }: MongoClient, url: string):
   return await whyUnreachable(url, options, error) ?? error;
 }
 
-/** Packages of compressors by the driver's names. */
 const COMPRESSORS: Readonly<Record<string, string>> = { snappy: "snappy", zstd: "@mongodb-js/zstd" };
 
 function missingCompressor(error: unknown, cause: unknown = error): UsageError | undefined {

@@ -1,4 +1,3 @@
-/** Classifies MongoDB's errors by class, code and label: retryable, lost history, refused, too large. */
 import {
   MongoError,
   MongoNetworkError,
@@ -44,7 +43,6 @@ const RETRYABLE = {
   NotPrimaryOrSecondary: 13436,
 } as const;
 
-/** The server's error codes by the server's names. */
 export const MongodbCode = {
   ...RETRYABLE,
   Unauthorized: 13,
@@ -166,7 +164,6 @@ export function retryableErrors(isAfterTime: () => boolean = () => false): (erro
 export const isAmbiguousLookup = (error: unknown): boolean =>
   hasCode(error, MongodbCode.TooManyMatchingDocuments, MongodbCode.ChangeStreamFatalError);
 
-/** Whether the next event is larger than 16 MB. */
 export const isEventTooLarge = (error: unknown): error is MongoServerError =>
   hasCode(error, MongodbCode.BSONObjectTooLarge, MongodbCode.ChangeStreamFragmentTooLarge);
 

@@ -7,13 +7,11 @@ import type { ClientSession, ClusterTime, MongoClient, Timestamp } from "mongodb
 import { hasCode, isConnectionLost, MongodbCode, RouterLeftError } from "./mongodb_errors.ts";
 
 export interface Route {
-  /** For the next command. */
   readonly client: MongoClient;
   /** Switches to another server if the error means that this one is down. */
   failed(client: MongoClient, error: unknown): void;
 }
 
-/** A route that lets the driver select the server. */
 export const directRoute = (client: MongoClient): Route => ({ client, failed: () => {} });
 
 export interface Servers {
@@ -86,7 +84,6 @@ export class RoutedSession implements AsyncDisposable {
     return { client, session: this.#session };
   }
 
-  /** The time of the last read. */
   get operationTime(): Timestamp | undefined {
     return this.#session.operationTime;
   }

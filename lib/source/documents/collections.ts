@@ -1,4 +1,3 @@
-/** Lists collections, and reads their size and shard key. */
 import type { Document } from "mongodb";
 import type { ShardKey } from "../../key/document_key.ts";
 import { concurrently } from "../../util/concurrency.ts";

@@ -15,13 +15,10 @@ import { ALL_DOCUMENTS, type Share } from "./share.ts";
 import { changesId } from "./transform.ts";
 
 export interface ReaderOptions {
-  /** The settings of a collection. */
   readonly for: (namespace: Namespace) => DocumentSettings;
   /** The maximum number of documents in a chunk. */
   readonly size: number;
-  /** The target size of a reply. */
   readonly replyBytes?: number;
-  /** Selects the documents of chunks. */
   readonly share?: Pick<Share, "condition">;
 }
 
@@ -29,7 +26,6 @@ export interface ReaderOptions {
 export class DocumentReader {
   readonly #causalReader: CausalReader;
   readonly #options: ReaderOptions;
-  /** By the names of collections. */
   readonly #pages = new Map<string, CollectionPages>();
 
   constructor(causalReader: CausalReader, options: ReaderOptions) {

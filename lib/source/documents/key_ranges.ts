@@ -55,7 +55,6 @@ export class RangeSplitter {
     return rangesOf(await this.#sample(namespace, size), ranges);
   }
 
-  /** In MongoDB's order of keys. */
   async #sample(namespace: Namespace, size: number): Promise<BsonValue[]> {
     try {
       const { documents } = await this.#reader.page(namespace, {

@@ -1,4 +1,3 @@
-/** Looks up documents by key. */
 import { type Document, MongoServerError } from "mongodb";
 import type { BsonValue } from "../../bson/bson.ts";
 import { keyText } from "../../key/key_text.ts";
@@ -111,7 +110,6 @@ function without(keys: readonly Asked[], found: readonly KeyedDocument[]): Asked
 
 /** After this many documents with the same error, and none without it, documents at the ends of the collection are tried. */
 const ALIKE = 10;
-/** Documents to try at each end of a collection. */
 const OTHERS = 2;
 
 /** Documents of one look-up that MongoDB could not transform. Decides whether they or the stages are the cause. */

@@ -1,4 +1,3 @@
-/** Reads pages of one collection, with its transform. */
 import type { Document } from "mongodb";
 import { keyText } from "../../key/key_text.ts";
 import { valueOf } from "../../key/query_literal.ts";

@@ -48,7 +48,6 @@ export class Sampler {
     }
   }
 
-  /** Undefined if the server refuses. */
   async #averageBytes({ database, collection }: Namespace): Promise<number | undefined> {
     const stages = [{ $collStats: { storageStats: {} } }];
     try {

@@ -24,7 +24,6 @@ const TEMPORARY = /^tmp\.(?:agg_out|mr)\.|^tmp.{5}\.(?:renameCollection$|convert
 /** MongoDB's metadata of a collection with Queryable Encryption, and its temporary copies. */
 const ENCRYPTION_STATE = /^enxcol_\..+\.(?:esc|ecc|ecoc)(?:\.\w+)?$/s;
 
-/** MongoDB's own databases. */
 const OWN = ["admin", "local", "config"];
 
 export class Scope {
@@ -119,7 +118,6 @@ export class Scope {
   }
 }
 
-/** Whether a collection of this name is internal to MongoDB. */
 const isInternal = (collection: string): boolean =>
   collection.startsWith("system.") || TEMPORARY.test(collection) || ENCRYPTION_STATE.test(collection);
 

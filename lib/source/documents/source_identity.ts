@@ -7,7 +7,6 @@ import { UserError } from "../../util/errors.ts";
 
 /** Saved collections. One matching UUID is enough. */
 const MAX_COLLECTIONS = 20;
-/** Collections in a message. */
 const NAMED = 3;
 /** Not a collection: their names contain a dot. */
 const DEPLOYMENT = "deployment";

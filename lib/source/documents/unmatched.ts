@@ -23,7 +23,6 @@ export interface Unmatched {
   readonly similar: string | undefined;
 }
 
-/** Databases whose collections are listed concurrently. */
 const LISTED_AT_ONCE = 8;
 const ANY = "*";
 
@@ -89,7 +88,6 @@ function unmatchedOf(
   return { kind, name, existing, similar };
 }
 
-/** Names in a message. */
 const MAX_NAMES = 20;
 
 /** @example IN: ["shop", "weather"] → OUT: shop, weather; IN: [] → OUT: none */

@@ -1,4 +1,3 @@
-/** Parses events of a change stream, without decoding their documents. */
 import {
   BsonType,
   type BsonValue,
@@ -31,7 +30,6 @@ export interface CollectionEvent {
   readonly operation: string;
   /** The collection is empty for an event of a database. */
   readonly namespace: Namespace;
-  /** The new name after a rename. */
   readonly to: Namespace | undefined;
   /** Whether the created collection is a view or a time series, which have no change stream. */
   readonly unfollowed: boolean;

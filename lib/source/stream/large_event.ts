@@ -12,7 +12,6 @@ import { type ChangeStreamOptions, streamStages, targetOf } from "./open_stream.
 /** The fields to request, in turn: a key of megabytes can make the event too large by itself. */
 const FIELDS: readonly Document[] = [{ ns: 1, documentKey: 1 }, { ns: 1 }];
 
-/** Characters of a key in the message. */
 const MAX_KEY_CHARACTERS = 200;
 
 /** Reads the document key of the event after a token. Returns the error to throw; it names what MongoDB can deliver. */

@@ -27,7 +27,6 @@ export type FullDocument = "lookup" | "updateLookup" | "whenAvailable" | "requir
 export interface ChangeStreamOptions {
   readonly route: Route;
   readonly scope: Scope;
-  /** Selects the documents whose events are read. */
   readonly share?: Pick<Share, "condition">;
   readonly features: FeatureTrial;
   /** "none" if all documents are looked up, also inserted ones. */
@@ -35,7 +34,6 @@ export interface ChangeStreamOptions {
   /** BSON of the token to resume after; null to start now. */
   readonly startAfter: Uint8Array | null;
   readonly batchSize: number;
-  /** The target size of a reply. */
   readonly replyBytes?: number;
   readonly retryFor: number;
   readonly signal: AbortSignal;
@@ -88,7 +86,6 @@ export interface Reply {
   readonly clusterTime?: ClusterTime | undefined;
 }
 
-/** Runs a command that returns a batch of the stream. */
 export async function runStreamCommand(
   database: Db,
   document: Document,

@@ -1,4 +1,3 @@
-/** Reads how far the oplog reaches back. */
 import { MongoServerError, ReadPreference } from "mongodb";
 import { isNotAllowed } from "../connection/mongodb_errors.ts";
 import type { Route } from "../connection/route.ts";
