@@ -38,17 +38,11 @@ export interface DropBarrierDeps {
 const POLL_INTERVAL_MS = 50;
 const PATIENCE_MS = 10_000;
 
-export class DropBarrier implements Barrier {
-  readonly #deps: DropBarrierDeps;
-
-  constructor(deps: DropBarrierDeps) {
-    this.#deps = deps;
-  }
-
-  /** Resolves at once for an event after which no rows are deleted. */
+/** Passes at once an event after which no rows are deleted. */
+export const dropBarrier = (deps: DropBarrierDeps): Barrier => ({
   async pass(event: CollectionEvent, { token, snapshot }: Applied): Promise<void> {
-    const { position, tables, share } = this.#deps;
-    if (!this.#deletesRows(event)) return;
+    const { position, tables, share, settings } = deps;
+    if (!deletesRows(event, settings)) return;
     await tables.refresh();
     await position.save({
       ...token && { token: bytesToHex(token), snapshot: snapshot && snapshotStateText(snapshot) },
@@ -58,30 +52,35 @@ export class DropBarrier implements Barrier {
     const hasPassed = (saved: string | null | undefined): boolean =>
       Boolean(saved && hasReachedEvent(savedToken(saved), event.token));
     await (share.dropsRows
-      ? this.#until(others, (saved) => hasPassed(saved?.token) || hasPassed(saved?.barrier))
-      : this.#until([first], (saved) => hasPassed(saved?.token)));
-  }
+      ? until(others, (saved) => hasPassed(saved?.token) || hasPassed(saved?.barrier), deps)
+      : until([first], (saved) => hasPassed(saved?.token), deps));
+  },
+});
 
-  #deletesRows({ operation, namespace }: CollectionEvent): boolean {
-    const { settings } = this.#deps;
-    if (settings.for(namespace).onDrop === "keep") return false;
-    if (operation === "dropDatabase") return settings.scope.includesDatabase(namespace.database);
-    return (operation === "drop" || operation === "rename") && settings.scope.includes(namespace);
-  }
+function deletesRows(
+  { operation, namespace }: CollectionEvent,
+  settings: DropBarrierDeps["settings"],
+): boolean {
+  if (settings.for(namespace).onDrop === "keep") return false;
+  if (operation === "dropDatabase") return settings.scope.includesDatabase(namespace.database);
+  return (operation === "drop" || operation === "rename") && settings.scope.includes(namespace);
+}
 
-  async #until(streams: readonly string[], isReached: (position: Saved) => boolean): Promise<void> {
-    const { read, clock, signal, log } = this.#deps;
-    let logsAt = clock.monotonic() + PATIENCE_MS;
-    for (const stream of streams) {
-      while (!isReached(await read(stream))) {
-        if (clock.monotonic() >= logsAt) {
-          logsAt = Infinity;
-          log.warn("Waiting for another worker before the rows of a dropped collection are deleted", {
-            stream,
-          });
-        }
-        await clock.wait(POLL_INTERVAL_MS, { signal });
+async function until(
+  streams: readonly string[],
+  isReached: (position: Saved) => boolean,
+  { read, clock, signal, log }: DropBarrierDeps,
+): Promise<void> {
+  let logsAt = clock.monotonic() + PATIENCE_MS;
+  for (const stream of streams) {
+    while (!isReached(await read(stream))) {
+      if (clock.monotonic() >= logsAt) {
+        logsAt = Infinity;
+        log.warn("Waiting for another worker before the rows of a dropped collection are deleted", {
+          stream,
+        });
       }
+      await clock.wait(POLL_INTERVAL_MS, { signal });
     }
   }
 }
