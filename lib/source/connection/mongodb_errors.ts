@@ -9,7 +9,7 @@ import {
 import { durationText } from "../../util/text.ts";
 import { messageOf, UserError } from "../../util/errors.ts";
 
-/** Codes that pass by themselves, such as after a step-down, a restart, a closed cursor, or changes of shards or keys. */
+/** Codes after which a retry helps: of a step-down, a restart, a closed cursor, or a change of shards or keys. */
 const RETRYABLE = {
   HostUnreachable: 6,
   HostNotFound: 7,
@@ -114,7 +114,7 @@ export const isConnectionLost = (error: unknown): boolean =>
 /** No connection became free within `waitQueueTimeoutMS`. The driver does not export the class. */
 const NO_FREE_CONNECTION = "MongoWaitQueueTimeoutError";
 
-/** Whether an error of MongoDB passes by itself. */
+/** Whether a retry may help. */
 export const isRetryableMongodbError = (error: unknown): boolean =>
   isConnectionLost(error) || hasCode(error, ...Object.values(RETRYABLE)) ||
   error instanceof MongoStalePrimaryError || error instanceof MongoOperationTimeoutError ||
