@@ -17,7 +17,7 @@ import { type Trace, UNTRACED } from "../pipeline/status/stages.ts";
 import { columnsOf, StatusTracker } from "../pipeline/status/status_tracker.ts";
 import { DividedStreams, takeOverDivision } from "../pipeline/workers/division.ts";
 import { NO_BARRIER } from "../pipeline/loop/barrier.ts";
-import { DropBarrier } from "../pipeline/workers/drop_barrier.ts";
+import { dropBarrier } from "../pipeline/workers/drop_barrier.ts";
 import type { Transport } from "../sink/connection/transport.ts";
 import { type CountingTransport, countingWrites, fenced, retrying } from "../sink/connection/wrappers.ts";
 import { DeadLetters } from "../sink/metadata/dead_letters.ts";
@@ -205,7 +205,7 @@ class Stream {
         scope: settings.scope,
       }),
       barrier: settings.worker
-        ? new DropBarrier({ ...shared, read: (stream) => readPosition(patient, { schema, stream }) })
+        ? dropBarrier({ ...shared, read: (stream) => readPosition(patient, { schema, stream }) })
         : NO_BARRIER,
       emit,
       trace,

@@ -1,4 +1,3 @@
-/** Clocks. Tests replace them. */
 import { setTimeout as delay } from "node:timers/promises";
 
 export interface Clock {

@@ -1,5 +1,3 @@
-/** Limits and order of asynchronous work. */
-
 /**
  * Runs `work` on all items, at most `limit` at once. Returns the results in the order of the items.
  * @throws the first error, after all running work has ended; starts no item after it
@@ -28,7 +26,6 @@ export async function concurrently<T, R>(
   return results;
 }
 
-/** Limits the weight of concurrent work. */
 export class Semaphore {
   readonly #limit: number;
   #taken = 0;
@@ -63,9 +60,7 @@ export class Semaphore {
 }
 
 /**
- * Shared work overlaps with other shared work, exclusive work with nothing. First in, first out, so no work starves. Not
- * reentrant.
- *
+ * Shared work overlaps with other shared work, exclusive work with nothing. First in, first out. Not reentrant.
  * @example IN: shared(a), shared(b), exclusive(c), shared(d) → OUT: a and b at once, then c, then d
  */
 export class ReadWriteLock {

@@ -1,17 +1,13 @@
-/** Errors for users. */
 import { maskSecrets } from "./mask_url.ts";
 
-export interface UserErrorOptions {
-  /** What to do next. */
-  readonly hint?: string | undefined;
-  readonly cause?: unknown;
-}
-
-/** A failure that ends the program, with what to do next. Exit code 1. */
+/** A failure that ends the program, with exit code 1. The hint says what to do next. */
 export class UserError extends Error {
   readonly hint: string | undefined;
 
-  constructor(message: string, { hint, cause }: UserErrorOptions = {}) {
+  constructor(
+    message: string,
+    { hint, cause }: { readonly hint?: string | undefined; readonly cause?: unknown } = {},
+  ) {
     super(message, { cause });
     this.name = new.target.name;
     this.hint = hint;

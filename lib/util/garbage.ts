@@ -15,13 +15,13 @@ export interface Heap {
 /** If most of the limit is live data, the next collection waits until a third is garbage. */
 const GROWTH = 1.5;
 
+/** Limits live data and garbage together. */
 export class GarbageLimit {
   readonly #bytes: number;
   readonly #heap: Heap;
   /** Minimum size for the next collection. */
   #worthwhile = 0;
 
-  /** @param bytes limit of live data and garbage together */
   constructor(bytes: number, heap: Heap = new V8Heap()) {
     this.#bytes = bytes;
     this.#heap = heap;
@@ -46,13 +46,10 @@ export class V8Heap implements Heap {
   }
 
   collect(): void {
-    this.#collect ??= collector();
-    this.#collect();
+    if (!this.#collect) {
+      setFlagsFromString("--expose-gc");
+      this.#collect = runInNewContext("globalThis.gc") ?? (() => {}); // Only a new context has the function.
+    }
+    this.#collect?.();
   }
-}
-
-/** Only a context created after the flag has the function. */
-function collector(): () => void {
-  setFlagsFromString("--expose-gc");
-  return runInNewContext("globalThis.gc") ?? (() => {});
 }

@@ -1,19 +1,14 @@
-export interface GroupLimits<T> {
-  readonly count: number;
-  /** A heavier item is the only one in its group. @default {Infinity} */
-  readonly weight?: number;
-  readonly weightOf?: (item: T) => number;
-}
-
 /**
- * Splits items into groups of limited count and weight, in order.
- *
- * @example
- * IN: ["a", "bb", "cccc", "d"], {count: 2, weight: 3, weightOf: length} → OUT: ["a", "bb"], ["cccc"], ["d"]
+ * Splits items into groups of limited count and weight, in order. A heavier item is the only one in its group.
+ * @example IN: ["a", "bb", "cccc", "d"], {count: 2, weight: 3, weightOf: length} → OUT: ["a", "bb"], ["cccc"], ["d"]
  */
 export function* grouped<T>(
   items: Iterable<T>,
-  { count, weight = Infinity, weightOf = () => 0 }: GroupLimits<T>,
+  { count, weight = Infinity, weightOf = () => 0 }: {
+    readonly count: number;
+    readonly weight?: number;
+    readonly weightOf?: (item: T) => number;
+  },
 ): Generator<T[]> {
   let group: T[] = [];
   let total = 0;

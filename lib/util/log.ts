@@ -3,11 +3,9 @@ import { maskSecrets } from "./mask_url.ts";
 import { STDERR } from "./standard_streams.ts";
 import { durationText } from "./text.ts";
 
-/** Levels of importance, lowest first. */
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 export type LogLevel = typeof LOG_LEVELS[number];
 
-/** For people (`text`) or for programs (`json`). */
 export const LOG_FORMATS = ["text", "json"] as const;
 export type LogFormat = typeof LOG_FORMATS[number];
 
@@ -18,28 +16,24 @@ export type LogFields = Readonly<Record<string, unknown>>;
 export interface LoggerOptions {
   readonly format: LogFormat;
   readonly level: LogLevel;
-  /** Whether to colour text lines. @default {false} */
   readonly colour?: boolean;
   /** Takes a line without its line end. @default {writes to standard error} */
   readonly write?: (line: string) => void;
-  /** @default {the clock} */
   readonly now?: () => Date;
 }
 
-interface Entry {
+interface Head {
   readonly time: Date;
   readonly level: LogLevel;
   readonly message: string;
-  readonly fields: LogFields;
-  readonly colour: boolean;
 }
 
 type Style = "dim" | "yellow" | "red" | undefined;
 
 const STYLES: Record<LogLevel, Style> = { debug: "dim", info: undefined, warn: "yellow", error: "red" };
 
-const FORMATS: Record<LogFormat, (entry: Entry) => string> = {
-  text: ({ time, level, message, fields, colour }) =>
+const FORMATS: Record<LogFormat, (head: Head, fields: LogFields, colour: boolean) => string> = {
+  text: ({ time, level, message }, fields, colour) =>
     [
       painted(localTime(time), colour ? "dim" : undefined),
       painted(level.toUpperCase().padEnd(5), colour ? STYLES[level] : undefined),
@@ -48,51 +42,41 @@ const FORMATS: Record<LogFormat, (entry: Entry) => string> = {
         .map(([key, value]) => peopleField(key, value))
         .map(([key, value]) => `${key}=${textValue(value)}`),
     ].join(" "),
-  // Fields do not replace these three.
-  json: ({ time, level, message, fields }) => {
-    const head = { time, level, message };
-    return toJson({ ...head, ...fields, ...head });
-  },
+  // Fields do not replace the head.
+  json: (head, fields) => toJson({ ...head, ...fields, ...head }),
 };
+
+const levels = (at: (level: LogLevel) => Logger[LogLevel]): Logger =>
+  Object.freeze({ debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") });
 
 /**
  * A logger that writes one line per call to standard error. Passwords in URLs are masked.
- *
- * IN: `createLogger({ format: "text", level: "info" }).info("batch written", { rows: 500, table: "doc.t" })`
- *
- * OUT: `2026-01-31T12:34:56+01:00 INFO  batch written rows=500 table=doc.t`
+ * @example
+ * IN: createLogger({ format: "text", level: "info" }).info("batch written", { rows: 500, table: "doc.t" })
+ * OUT: 2026-01-31T12:34:56+01:00 INFO  batch written rows=500 table=doc.t
  */
-export function createLogger(options: LoggerOptions): Logger {
-  const { write = writeToStderr, now = () => new Date(), colour = false } = options;
-  const format = FORMATS[options.format];
-  const lowest = LOG_LEVELS.indexOf(options.level);
-  const at = (level: LogLevel) => (message: string, fields: LogFields = {}) => {
-    if (LOG_LEVELS.indexOf(level) < lowest) return;
-    write(format({ time: now(), level, message: maskSecrets(message), fields, colour }));
-  };
-  return unfailing({ debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") });
+export function createLogger(
+  { format, level: lowest, colour = false, write = writeToStderr, now = () => new Date() }: LoggerOptions,
+): Logger {
+  return unfailing(levels((level) => (message, fields = {}) => {
+    if (LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(lowest)) return;
+    write(FORMATS[format]({ time: now(), level, message: maskSecrets(message) }, fields, colour));
+  }));
 }
 
 /** The same logger, which drops a line that cannot be written: a full disk does not end the relay. */
-export function unfailing(log: Logger): Logger {
-  const at = (level: LogLevel) => (message: string, fields?: LogFields) => {
+export const unfailing = (log: Logger): Logger =>
+  levels((level) => (message, fields) => {
     try {
       log[level](message, fields);
     } catch {
       // A report would fail as well.
     }
-  };
-  return Object.freeze({ debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") });
-}
+  });
 
 const writeToStderr = (line: string): void => STDERR.write(`${line}\n`);
 
-/**
- * The local time in RFC 3339.
- *
- * @example
- * IN: 11:34:56Z in Vienna, in winter → OUT: 2026-01-31T12:34:56+01:00; in UTC → OUT: 2026-01-31T11:34:56Z
- */
+/** The local time in RFC 3339. @example IN: 11:34:56Z in Vienna, in winter → OUT: 2026-01-31T12:34:56+01:00 */
 function localTime(time: Date): string {
   const offset = -time.getTimezoneOffset();
   const local = new Date(time.getTime() + offset * 60_000).toISOString().slice(0, 19);
@@ -102,22 +86,21 @@ function localTime(time: Date): string {
 }
 
 function textValue(value: unknown): string {
-  const text = typeof value === "string" ? maskSecrets(value) : unquote(toJson(value));
+  const json = typeof value === "string" ? "" : toJson(value);
+  const text = typeof value === "string"
+    ? maskSecrets(value)
+    : json.startsWith('"')
+    ? JSON.parse(json)
+    : json;
   return /^[^\s"=\p{Cc}]+$/u.test(text) ? text : visible(JSON.stringify(text));
 }
 
-function unquote(json: string): string {
-  return json.startsWith('"') ? JSON.parse(json) : json;
-}
-
-function oneLine(text: string): string {
-  return visible(text.replace(/\s+/g, (blanks) => /[\r\n]/.test(blanks) ? " " : blanks));
-}
+const oneLine = (text: string): string =>
+  visible(text.replace(/\s+/g, (blanks) => /[\r\n]/.test(blanks) ? " " : blanks));
 
 /** Escapes control characters: log lines contain keys and values of documents. */
-function visible(text: string): string {
-  return text.replace(/\p{Cc}/gu, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`);
-}
+const visible = (text: string): string =>
+  text.replace(/\p{Cc}/gu, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`);
 
 const painted = (text: string, style: Style): string =>
   style === undefined ? text : styleText(style, text, { validateStream: false });
@@ -130,28 +113,11 @@ function toJson(value: unknown): string {
   }) ?? String(value);
 }
 
-/** Formats of numbers by the ending of the field's name, the longest first. */
-const UNITS: readonly (readonly [ending: string, text: (value: number) => string])[] = [
-  ["_per_s", (value) => `${value}/s`],
-  ["_ms", durationText],
-  ["_s", (value) => durationText(value * 1_000)],
-];
-
-/**
- * Formats a number with a unit for people. Returns other fields unchanged.
- *
- * @example
- * IN: "lag_ms", 120000 → OUT: ["lag", "2 min"]
- * IN: "rate_per_s", 100 → OUT: ["rate", "100/s"]
- * IN: "rows", 5 → OUT: ["rows", 5]
- */
+/** Formats a number with a unit for people. @example IN: "lag_ms", 120000 → OUT: ["lag", "2 min"]; "rows", 5 → "rows", 5 */
 export function peopleField(name: string, value: unknown): readonly [name: string, value: unknown] {
-  if (typeof value !== "number" || !Number.isFinite(value)) return [name, value];
-  for (const [ending, text] of UNITS) {
-    if (name.endsWith(ending)) return [name.slice(0, -ending.length), text(value)];
-  }
-  return [name, value];
+  const [, stem = "", unit] = /^(.*?)_(per_s|ms|s)$/s.exec(name) ?? [];
+  if (typeof value !== "number" || !Number.isFinite(value) || unit === undefined) return [name, value];
+  return [stem, unit === "per_s" ? `${value}/s` : durationText(unit === "s" ? value * 1_000 : value)];
 }
 
-/** A logger that writes nothing. */
 export const QUIET: Logger = createLogger({ format: "text", level: "error", write: () => {} });

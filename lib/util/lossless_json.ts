@@ -1,17 +1,12 @@
 /** JSON that keeps every digit of numbers and every key, for CrateDB's texts of objects. */
 
-/** A number as text. */
 export class Digits {
   constructor(readonly text: string) {}
 }
 
 export type Json = null | boolean | string | Digits | Json[] | Map<string, Json>;
 
-/**
- * @example
- * IN: {"n":9007199254740993,"d":1.0} → OUT: Map { "n" → Digits "9007199254740993", "d" → Digits "1.0" }
- * @throws SyntaxError
- */
+/** @throws SyntaxError @example IN: {"n":9007199254740993,"d":1.0} → OUT: Map { "n" → Digits "9007199254740993", … } */
 export function parseJson(text: string): Json {
   const revive = (_key: string, value: unknown, { source = "" }: { source?: string } = {}): unknown => {
     if (typeof value === "number") return new Digits(source);

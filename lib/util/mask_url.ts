@@ -13,10 +13,7 @@ const END_OF_VALUE = /[&#\s]|$/g;
 /**
  * A URL that is safe to print: `***` replaces its password and secret parameters. Malformed URLs are masked too, rather
  * more than less. Takes linear time, because texts like URLs may be values of documents.
- *
- * IN: `crate://admin:s3cr/et@db.example.org/?ssl=true`
- *
- * OUT: `crate://admin:***@db.example.org/?ssl=true`
+ * @example IN: crate://admin:s3cr/et@db.example.org/ → OUT: crate://admin:***@db.example.org/
  */
 export const maskUrl = (url: string): string => maskParameters(maskLogin(url));
 
@@ -44,13 +41,7 @@ function maskParameters(url: string): string {
 
 const WEB_TOKENS = new RegExp(`(?<![\\w-])${WEB_TOKEN.source}`, "g");
 
-/**
- * Masks every URL and every JSON Web Token in a text.
- *
- * IN: `cannot reach mongodb://root:pw@localhost:27017/ with eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJ4In0.c2lnbmF0dXJl`
- *
- * OUT: `cannot reach mongodb://root:***@localhost:27017/ with ***`
- */
+/** Masks every URL and every JSON Web Token in a text. @example IN: at mongodb://me:pw@db/ → OUT: at mongodb://me:***@db/ */
 export function maskSecrets(text: string): string {
   // Matches only at the start of a word: linear time for long words.
   return text.replace(/(?<![a-z0-9+.-])[a-z0-9+.-]+:\/\/\S+/gi, maskUrl).replace(WEB_TOKENS, "***");

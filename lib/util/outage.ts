@@ -14,7 +14,6 @@ export type System = "MongoDB" | "CrateDB" | "PostgreSQL";
 export interface Outage {
   readonly system: System;
   readonly error: unknown;
-  /** Milliseconds since it began. */
   readonly lasted: number;
 }
 
@@ -24,7 +23,6 @@ export type OutageEvent =
   /** Repeated every minute during the outage. */
   | ({ readonly type: "outage" } & Outage)
   | ({ readonly type: "recovered" } & Omit<Outage, "error">)
-  /** A try has failed and is repeated. */
   | { readonly type: "retried"; readonly system: System };
 
 /** An answer that is overdue by so many milliseconds is an outage. */
@@ -45,10 +43,8 @@ export interface Question {
   readonly allowedMs?: number;
 }
 
-/** The read-only side of a tracker. */
 export interface Liveness {
   readonly system: System;
-  /** The current outage. */
   readonly current: Outage | undefined;
   /** Milliseconds by which the longest request is overdue. */
   readonly waited: number;
@@ -57,7 +53,6 @@ export interface Liveness {
 export interface OutageTrackerOptions {
   readonly system: System;
   readonly emit: (event: OutageEvent) => void;
-  /** @default {the system's} */
   readonly clock?: Pick<Clock, "monotonic">;
 }
 
@@ -65,7 +60,6 @@ export interface OutageTrackerOptions {
  * @example
  * IN: two statements fail, one succeeds, then the other → OUT: one `outageBegan`, one `recovered`
  * IN: a request that is answered after 6 s → OUT: `outageBegan` with a SilentError, then `recovered`
- * IN: a request that allows 30 s and is answered after 34 s → OUT: nothing
  */
 export class OutageTracker implements Liveness {
   readonly #options: OutageTrackerOptions;
@@ -122,7 +116,6 @@ export class OutageTracker implements Liveness {
     this.#options.emit({ type: "recovered", system: this.system, lasted });
   }
 
-  /** A try has failed and is repeated. */
   failed(operation: symbol, error: unknown): void {
     this.#lastError = error;
     this.#failing.add(operation);
@@ -130,7 +123,6 @@ export class OutageTracker implements Liveness {
     this.#report(this.#now());
   }
 
-  /** The operation is not repeated. */
   gaveUp(operation: symbol): void {
     this.#failing.delete(operation);
   }
@@ -142,8 +134,7 @@ export class OutageTracker implements Liveness {
 
   /** Negative if no request is overdue. */
   get #longestWait(): number {
-    const now = this.#now();
-    return Math.max(...Array.from(this.#questions, ({ waitsFrom }) => now - waitsFrom));
+    return this.#now() - Math.min(...Array.from(this.#questions, ({ waitsFrom }) => waitsFrom));
   }
 
   get #isSilent(): boolean {

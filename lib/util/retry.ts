@@ -1,4 +1,3 @@
-/** Retries operations with backoff. */
 import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
 import type { OutageTracker, Question } from "./outage.ts";
 import type { Shutdown } from "./shutdown.ts";
@@ -9,7 +8,6 @@ export interface RetryOptions extends Question {
   readonly isRetryable: (error: unknown) => boolean;
   /** Milliseconds after which an error is thrown. */
   readonly retryFor: number;
-  /** @default {the system's} */
   readonly clock?: Pick<Clock, "monotonic" | "wait">;
 }
 
@@ -18,9 +16,7 @@ const LONGEST_WAIT_MS = 5_000;
 
 /**
  * Runs `operation` until it succeeds, with exponential backoff and jitter. A non-retryable error is an answer of the system,
- * so it ends an outage.
- * @throws a non-retryable error; the last error when `retryFor` is over; the signal's reason after a stop, if the last try
- * fails with a retryable error or takes too long
+ * so it ends an outage. After a stop, a last try that fails with a retryable error or takes too long throws the signal's reason.
  */
 export async function retry<T>(operation: () => Promise<T>, options: RetryOptions): Promise<T> {
   const { shutdown, outages, isRetryable, retryFor, allowedMs = 0, clock = SYSTEM_CLOCK } = options;

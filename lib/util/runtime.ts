@@ -5,30 +5,18 @@ export interface Runtime {
   readonly version: string;
 }
 
-/**
- * @example
- * IN: {deno: "2.9.6", node: "24.2.0"} → OUT: {name: "Deno", version: "2.9.6"}; IN: {node: "22.4.0"} → OUT: {name: "Node.js", …}
- */
+/** @example IN: {deno: "2.9.6", node: "24.2.0"} → OUT: {name: "Deno", version: "2.9.6"} */
 export const runtimeOf = ({ deno, node = "" }: { readonly deno?: string; readonly node?: string }): Runtime =>
   deno === undefined ? { name: "Node.js", version: node } : { name: "Deno", version: deno };
 
-interface Requirement {
-  /** Major and minor version. */
-  readonly oldest: readonly [number, number];
-  readonly text: string;
-  readonly hint: string;
-}
-
-const REQUIRED: Readonly<Record<Runtime["name"], Requirement>> = {
+const REQUIRED = {
   Deno: { oldest: [2, 9], text: "Deno 2.9", hint: "Run: deno upgrade" },
   "Node.js": { oldest: [22, 0], text: "Node.js 22", hint: "See https://nodejs.org, or use Deno." },
-};
+} as const;
 
 /**
- * Returns why this runtime cannot run the program, with a hint; undefined if it can.
- *
- * @example
- * IN: Deno 2.6.0 → OUT: "Deno 2.9 or newer is needed; this is Deno 2.6.0.\nRun: deno upgrade"; IN: Deno 2.10.1 → OUT: undefined
+ * Why this runtime cannot run the program, with a hint; undefined if it can.
+ * @example IN: Deno 2.6.0 → OUT: "Deno 2.9 or newer is needed; this is Deno 2.6.0.\nRun: deno upgrade"
  */
 export function tooOld({ name, version }: Runtime): string | undefined {
   const { oldest: [oldestMajor, oldestMinor], text, hint } = REQUIRED[name];

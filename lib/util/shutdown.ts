@@ -7,7 +7,6 @@ const LATE_TRY_MS = 500;
 /** No operation starts after this. */
 const END_MS = 5_000;
 
-/** Listens to the signal until disposal. */
 export class Shutdown implements Disposable {
   readonly signal: AbortSignal;
   readonly #now: () => number;
@@ -27,7 +26,6 @@ export class Shutdown implements Disposable {
 
   /**
    * The time limit of an operation in milliseconds; Infinity before the signal.
-   *
    * @example IN: 1 s after the signal → OUT: 2000; 4 s after it → OUT: 500; 6 s after it → OUT: 0
    */
   timeLeftMs(): number {

@@ -9,48 +9,41 @@ export interface OutputStream {
   readonly isTerminal: boolean;
 }
 
-/** Between two tries while the pipe is full. */
 const FULL_PIPE_WAIT_MS = 5;
 
-class FileStream implements OutputStream {
-  readonly #file: 1 | 2;
-
-  constructor(file: 1 | 2) {
-    this.#file = file;
-  }
-
-  get isTerminal(): boolean {
-    return isatty(this.#file);
-  }
-
-  write(text: string): void {
-    let rest = new TextEncoder().encode(text);
-    while (rest.length > 0) {
-      try {
-        rest = rest.subarray(writeSync(this.#file, rest));
-      } catch (error) {
-        if (codeOf(error) !== "EAGAIN") throw error;
-        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, FULL_PIPE_WAIT_MS);
-      }
-    }
-  }
-}
-
-/** Log, progress and errors. Drops text that cannot be written: a full disk does not end the relay. */
-class Diagnostics extends FileStream {
-  override write(text: string): void {
+function writeTo(file: 1 | 2, text: string): void {
+  let rest = new TextEncoder().encode(text);
+  while (rest.length > 0) {
     try {
-      super.write(text);
-    } catch {
-      // A closed pipe, a full disk.
+      rest = rest.subarray(writeSync(file, rest));
+    } catch (error) {
+      if (codeOf(error) !== "EAGAIN") throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, FULL_PIPE_WAIT_MS);
     }
   }
 }
 
-export const STDOUT: OutputStream = new FileStream(1);
-export const STDERR: OutputStream = new Diagnostics(2);
+export const STDOUT: OutputStream = {
+  write: (text) => writeTo(1, text),
+  get isTerminal() {
+    return isatty(1);
+  },
+};
 
-/** Characters per line; undefined if standard output is not a terminal. */
+/** Log, progress and errors. Drops text that cannot be written: a closed pipe or a full disk does not end the relay. */
+export const STDERR: OutputStream = {
+  write(text) {
+    try {
+      writeTo(2, text);
+    } catch {
+      // A report would fail as well.
+    }
+  },
+  get isTerminal() {
+    return isatty(2);
+  },
+};
+
 export const terminalColumns = (): number | undefined =>
   STDOUT.isTerminal ? process.stdout.columns : undefined;
 

@@ -1,5 +1,3 @@
-/** Texts for people: durations, tables, and names that are similar. Pure. */
-
 /** The largest unit first; `from` is the shortest duration for which it is used. */
 const UNITS: readonly (readonly [from: number, unit: number, name: string])[] = [
   [172_800_000, 86_400_000, "d"],
@@ -8,11 +6,7 @@ const UNITS: readonly (readonly [from: number, unit: number, name: string])[] = 
   [10_000, 1_000, "s"],
 ];
 
-/**
- * Formats a duration for people.
- *
- * @example IN: 205 → OUT: 205 ms; IN: 2_350 → OUT: 2.4 s; IN: 90_000 → OUT: 90 s; IN: 5_400_000 → OUT: 90 min
- */
+/** @example IN: 205 → OUT: 205 ms; IN: 2_350 → OUT: 2.4 s; IN: 90_000 → OUT: 90 s; IN: 5_400_000 → OUT: 90 min */
 export function durationText(milliseconds: number): string {
   if (milliseconds < 0) return `-${durationText(-milliseconds)}`;
   for (const [from, unit, name] of UNITS) {
@@ -31,7 +25,6 @@ export interface TextTable {
 
 /**
  * Formats a table. Omits empty columns, and cuts the widest columns until the table fits.
- *
  * @example
  * IN: {header: ["field", "data", "overflow"], rows: [["_id", "1", ""], ["t", "20.5", ""]]}, 80
  * OUT: ["field  data", "_id    1", "t      20.5"]
@@ -39,14 +32,12 @@ export interface TextTable {
 export function textTable({ header, rows }: TextTable, width: number): string[] {
   const used = header.map((_, at) => rows.some((row) => row[at]));
   const lines = [header, ...rows].map((row) => row.filter((_, at) => used[at]));
-  const widths = fitted(widthsOf(lines), width);
+  const natural = (lines[0] ?? []).map((_, at) => Math.max(...lines.map((cells) => cells[at]?.length ?? 0)));
+  const widths = fitted(natural, width);
   return lines.map((cells) =>
     cells.map((cell, at) => cut(cell, widths[at] ?? 0).padEnd(widths[at] ?? 0)).join(GAP).trimEnd()
   );
 }
-
-const widthsOf = (lines: readonly (readonly string[])[]): number[] =>
-  (lines[0] ?? []).map((_, at) => Math.max(...lines.map((cells) => cells[at]?.length ?? 0)));
 
 function fitted(natural: readonly number[], width: number): number[] {
   const widths = [...natural];
@@ -67,14 +58,7 @@ const LETTERS_FOR_A_MISTAKE = 3;
 /** Longer names cost too much to compare. */
 const LONGEST = 100;
 
-/**
- * The most similar name, for "did you mean"; undefined if none is similar.
- *
- * @example
- * IN: "ordrs", ["orders", "users"] → OUT: "orders"
- * IN: "Orders", ["orders"] → OUT: "orders"
- * IN: "tmp", ["orders", "users"] → OUT: undefined
- */
+/** The most similar name, for "did you mean"; undefined if none is similar. @example IN: "ordrs", ["orders"] → OUT: "orders" */
 export function similarName(name: string, names: readonly string[]): string | undefined {
   const wanted = name.toLowerCase();
   const allowed = Math.max(1, Math.floor(wanted.length / LETTERS_FOR_A_MISTAKE));
@@ -87,7 +71,7 @@ export function similarName(name: string, names: readonly string[]): string | un
   return best;
 }
 
-/** The number of letters added, removed, changed or swapped with a neighbour. @example IN: "ab", "ba" → OUT: 1 */
+/** The number of letters added, removed, changed or swapped with a neighbour. */
 function mistakes(one: string, other: string): number {
   if (one.length > LONGEST || other.length > LONGEST) return one === other ? 0 : Infinity;
   let before: number[] = [];

@@ -8,7 +8,7 @@ import { fieldsByName } from "../../lib/bson/bson.ts";
 import { idOfKey } from "../../lib/key/key_to_id.ts";
 import { keyText } from "../../lib/key/key_text.ts";
 import { WHOLE } from "../../lib/source/documents/key_ranges.ts";
-import { WorkerShare } from "../../lib/pipeline/workers/worker_share.ts";
+import { workerShare } from "../../lib/pipeline/workers/worker_share.ts";
 import { inStep } from "../support/compare.ts";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
 import { insertMixed, type Mixed } from "../support/mixed_documents.ts";
@@ -62,7 +62,7 @@ mongodbTest(
     await using causalReader = quietReader(mongodb);
     const shares = Array.from(
       { length: count },
-      (_, index) => new WorkerShare({ index, count }, causalReader),
+      (_, index) => workerShare({ index, count }, causalReader),
     );
     const streams = shares.map((share) =>
       data.watch([{ $match: { $expr: share.condition("$documentKey._id") } }], { fullDocument: "default" })

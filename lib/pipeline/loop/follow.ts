@@ -2,7 +2,7 @@
 import type { StreamPosition } from "../../sink/metadata/stream_position.ts";
 import { isHistoryLost, OtherDeploymentError } from "../../source/connection/mongodb_errors.ts";
 import type { ChangeBatch } from "../../source/stream/change_stream.ts";
-import { lostSince, savedToken } from "../../source/stream/resume_token.ts";
+import { savedToken, timeOf } from "../../source/stream/resume_token.ts";
 import { messageOf, UserError } from "../../util/errors.ts";
 import { parseSnapshotState, snapshotStateText } from "../snapshot/saved_snapshot.ts";
 import { SnapshotBreaker } from "../snapshot/snapshot_breaker.ts";
@@ -96,7 +96,7 @@ async function snapshotAfterLoss(
     & { readonly breaker: SnapshotBreaker },
 ): Promise<SnapshotState> {
   const { token } = position.state;
-  const since = token === null ? undefined : lostSince(savedToken(token));
+  const since = token === null ? undefined : timeOf(savedToken(token))?.toISOString();
   if (settings.onHistoryLost === "fail" && !(error instanceof OtherDeploymentError)) {
     throw new UserError(`MongoDB no longer has the changes since ${since ?? "the saved position"}.`, {
       hint: "The oplog has moved on. --on-history-lost recopy takes a new snapshot; a larger oplog " +

@@ -1,7 +1,4 @@
-/**
- * Takes over a stream that was divided in another way: by one relay for all documents, or by another number of workers.
- * Its rows are in the same tables, but its positions cannot be used any more.
- */
+/** Takes over a stream that was divided in another way: its rows are in the same tables, but its positions are useless. */
 import { partsOfStream, siblingsOf, streamKey } from "../../key/stream_name.ts";
 import { refreshTable, type Transport } from "../../sink/connection/transport.ts";
 import { LEASE_MARGIN_MS } from "../../sink/metadata/lease.ts";
@@ -15,7 +12,7 @@ import type { RelaySettings } from "../settings.ts";
 import { snapshotStateText } from "../snapshot/saved_snapshot.ts";
 import { fullSnapshot } from "../snapshot/snapshot_state.ts";
 
-/** Whether two streams divide the same documents in different ways. @example IN: … (worker 0/2), … (worker 0/3) → OUT: true */
+/** Whether two streams divide the same documents in different ways. */
 export function isDividedOtherwise(stream: string, other: string): boolean {
   const [one, two] = [partsOfStream(stream), partsOfStream(other)];
   return streamKey(one.whole) === streamKey(two.whole) && one.part?.count !== two.part?.count;
@@ -24,30 +21,21 @@ export function isDividedOtherwise(stream: string, other: string): boolean {
 /** The saved streams of the same documents that are divided in another way. */
 export class DividedStreams {
   readonly #transport: Transport;
-  readonly #schema: string;
-  readonly #stream: string;
+  /** The schema of the metadata tables, and the relay's stream. */
+  readonly #names: { readonly schema: string; readonly stream: string };
 
-  /** @param options the schema of the metadata tables, and the relay's stream */
-  constructor(
-    transport: Transport,
-    { schema, stream }: { readonly schema: string; readonly stream: string },
-  ) {
+  constructor(transport: Transport, names: { readonly schema: string; readonly stream: string }) {
     this.#transport = transport;
-    this.#schema = schema;
-    this.#stream = stream;
+    this.#names = names;
   }
 
   async others(): Promise<readonly string[]> {
     const saved = await Promise.all([this.#streamsIn("cdc_position"), this.#streamsIn("cdc_collection")]);
-    return [...new Set(saved.flat())].filter((each) => isDividedOtherwise(each, this.#stream)).sort();
+    return [...new Set(saved.flat())].filter((each) => isDividedOtherwise(each, this.#names.stream)).sort();
   }
 
-  /** The first of these streams that a relay follows now, if any. */
   async held(streams: readonly string[]): Promise<string | undefined> {
-    for (const stream of streams) {
-      const position = await readPosition(this.#transport, { schema: this.#schema, stream });
-      if (position?.isHeld) return stream;
-    }
+    for (const stream of streams) if ((await this.#position(stream))?.isHeld) return stream;
     return undefined;
   }
 
@@ -59,7 +47,7 @@ export class DividedStreams {
       `INSERT INTO ${table} (stream, ${columns}, state) (SELECT DISTINCT $1::text, ${columns}, 'waiting' FROM ${table} ` +
         `WHERE stream = ANY($2::${this.#transport.dialect.lists[0]}) AND table_name IS NOT NULL) ` +
         'ON CONFLICT (stream, "database", collection) DO NOTHING',
-      [this.#stream, streams],
+      [this.#names.stream, streams],
     );
   }
 
@@ -69,15 +57,19 @@ export class DividedStreams {
    */
   async forget(streams: readonly string[]): Promise<void> {
     await this.#delete("cdc_position", streams);
-    for (const stream of siblingsOf(this.#stream)) {
-      const position = await readPosition(this.#transport, { schema: this.#schema, stream });
+    for (const stream of siblingsOf(this.#names.stream)) {
+      const position = await this.#position(stream);
       if (!position || position.token === null && position.snapshot === null) return;
     }
     await this.#delete("cdc_collection", streams);
   }
 
+  #position(stream: string): ReturnType<typeof readPosition> {
+    return readPosition(this.#transport, { ...this.#names, stream });
+  }
+
   async #streamsIn(name: string): Promise<string[]> {
-    await refreshTable(this.#transport, { schema: this.#schema, name });
+    await refreshTable(this.#transport, { schema: this.#names.schema, name });
     const { rows } = await this.#transport.query(`SELECT DISTINCT stream FROM ${this.#table(name)}`);
     return rows.map(([stream]) => String(stream));
   }
@@ -91,7 +83,7 @@ export class DividedStreams {
   }
 
   #table(name: string): string {
-    return quoteTable({ schema: this.#schema, name });
+    return quoteTable({ schema: this.#names.schema, name });
   }
 }
 
@@ -107,9 +99,8 @@ export interface DivisionDeps {
 const POLL_INTERVAL_MS = 200;
 
 /**
- * Replaces relays that divided the stream in another way: waits until they stop, plans a snapshot that also deletes stale
- * rows, and deletes their positions, which cover other documents.
- * @throws UserError if one of them runs and `--on-held` is not `wait`
+ * Waits until relays that divided the stream in another way stop, plans a snapshot that also deletes stale rows, and
+ * deletes their positions. @throws UserError if one of them runs and `--on-held` is not `wait`
  */
 export async function takeOverDivision(deps: DivisionDeps): Promise<void> {
   const { streams, position, log } = deps;
@@ -132,9 +123,7 @@ async function untilFree(others: readonly string[], deps: DivisionDeps): Promise
   const { streams, settings: { lease, onHeld }, clock, signal, log } = deps;
   const until = onHeld === "wait" ? Infinity : clock.monotonic() + lease + LEASE_MARGIN_MS;
   let isLogged = false;
-  while (true) {
-    const held = await streams.held(others);
-    if (held === undefined) return;
+  for (let held = await streams.held(others); held !== undefined; held = await streams.held(others)) {
     if (clock.monotonic() >= until) {
       throw new UserError(`Another relay follows the same documents, divided in another way: ${held}`, {
         hint: "Stop all relays of the stream before you change the number of workers.",

@@ -3,14 +3,9 @@
  * written all earlier changes, and none may write later ones. So no row of the dropped collection arrives late, and no row
  * of a new collection with the same name is deleted.
  *
- * Each worker saves its position before the event, and that it has reached the event. Then
- *
- * | Worker | Waits until                           |
- * | ------ | ------------------------------------- |
- * | 0      | all others have reached the event     |
- * | others | worker 0 has saved a position after it |
- *
- * After a crash, a worker resumes before the event and waits again.
+ * Each worker saves its position before the event, and that it has reached the event. Then worker 0 waits until all others
+ * have reached it, and the others wait until worker 0 has saved a position after it. After a crash, a worker resumes before
+ * the event and waits again.
  */
 import { bytesToHex } from "../../bson/bson.ts";
 import { siblingsOf } from "../../key/stream_name.ts";
@@ -41,20 +36,13 @@ export interface DropBarrierDeps {
 }
 
 const POLL_INTERVAL_MS = 50;
-/** A longer wait is logged. */
 const PATIENCE_MS = 10_000;
 
-export class DropBarrier implements Barrier {
-  readonly #deps: DropBarrierDeps;
-
-  constructor(deps: DropBarrierDeps) {
-    this.#deps = deps;
-  }
-
-  /** Resolves at once for an event after which no rows are deleted. */
+/** Passes at once an event after which no rows are deleted. */
+export const dropBarrier = (deps: DropBarrierDeps): Barrier => ({
   async pass(event: CollectionEvent, { token, snapshot }: Applied): Promise<void> {
-    const { position, tables, share } = this.#deps;
-    if (!this.#deletesRows(event)) return;
+    const { position, tables, share, settings } = deps;
+    if (!deletesRows(event, settings)) return;
     await tables.refresh();
     await position.save({
       ...token && { token: bytesToHex(token), snapshot: snapshot && snapshotStateText(snapshot) },
@@ -64,31 +52,35 @@ export class DropBarrier implements Barrier {
     const hasPassed = (saved: string | null | undefined): boolean =>
       Boolean(saved && hasReachedEvent(savedToken(saved), event.token));
     await (share.dropsRows
-      ? this.#until(others, (saved) => hasPassed(saved?.token) || hasPassed(saved?.barrier))
-      : this.#until([first], (saved) => hasPassed(saved?.token)));
-  }
+      ? until(others, (saved) => hasPassed(saved?.token) || hasPassed(saved?.barrier), deps)
+      : until([first], (saved) => hasPassed(saved?.token), deps));
+  },
+});
 
-  #deletesRows({ operation, namespace }: CollectionEvent): boolean {
-    const { settings } = this.#deps;
-    if (settings.for(namespace).onDrop === "keep") return false;
-    if (operation === "dropDatabase") return settings.scope.includesDatabase(namespace.database);
-    return (operation === "drop" || operation === "rename") && settings.scope.includes(namespace);
-  }
+function deletesRows(
+  { operation, namespace }: CollectionEvent,
+  settings: DropBarrierDeps["settings"],
+): boolean {
+  if (settings.for(namespace).onDrop === "keep") return false;
+  if (operation === "dropDatabase") return settings.scope.includesDatabase(namespace.database);
+  return (operation === "drop" || operation === "rename") && settings.scope.includes(namespace);
+}
 
-  async #until(streams: readonly string[], isReached: (position: Saved) => boolean): Promise<void> {
-    const { read, clock, signal, log } = this.#deps;
-    const since = clock.monotonic();
-    let isLogged = false;
-    for (const stream of streams) {
-      while (!isReached(await read(stream))) {
-        if (!isLogged && clock.monotonic() - since >= PATIENCE_MS) {
-          isLogged = true;
-          log.warn("Waiting for another worker before the rows of a dropped collection are deleted", {
-            stream,
-          });
-        }
-        await clock.wait(POLL_INTERVAL_MS, { signal });
+async function until(
+  streams: readonly string[],
+  isReached: (position: Saved) => boolean,
+  { read, clock, signal, log }: DropBarrierDeps,
+): Promise<void> {
+  let logsAt = clock.monotonic() + PATIENCE_MS;
+  for (const stream of streams) {
+    while (!isReached(await read(stream))) {
+      if (clock.monotonic() >= logsAt) {
+        logsAt = Infinity;
+        log.warn("Waiting for another worker before the rows of a dropped collection are deleted", {
+          stream,
+        });
       }
+      await clock.wait(POLL_INTERVAL_MS, { signal });
     }
   }
 }

@@ -4,7 +4,6 @@
  * ignores collations: strings that are equal under one may belong to different workers.
  */
 import type { Document } from "mongodb";
-import type { BsonValue } from "../../bson/bson.ts";
 import { idOfKey } from "../../key/key_to_id.ts";
 import { expressionOf } from "../../key/query_literal.ts";
 import type { StreamPart } from "../../key/stream_name.ts";
@@ -21,17 +20,13 @@ type Reader = Pick<CausalReader, "read">;
 const MAX_KEYS = 2_000;
 const MAX_KEY_BYTES = 2 ** 20;
 
-/**
- * The share of a worker; all documents without one.
- * @param namespace of a collection that the user may read
- * @throws UserError if MongoDB cannot divide documents
- */
+/** The share of a worker; all documents without one. @throws UserError if MongoDB cannot divide documents */
 export async function openShare(
   worker: StreamPart | undefined,
   { reader, namespace }: { readonly reader: Reader; readonly namespace: Namespace },
 ): Promise<Share> {
   if (!worker) return ALL_DOCUMENTS;
-  const share = new WorkerShare(worker, reader);
+  const share = workerShare(worker, reader);
   try {
     await share.among(namespace, [{ id: idOfKey("0") }]);
     return share;
@@ -44,66 +39,47 @@ export async function openShare(
   }
 }
 
-export class WorkerShare implements Share {
-  readonly relays: number;
-  readonly dropsRows: boolean;
-  readonly #worker: StreamPart;
-  readonly #reader: Reader;
+export function workerShare({ index, count }: StreamPart, reader: Reader): Share {
+  // Hashes may be negative, and so are their remainders.
+  const condition = (id: unknown): Document => ({
+    $eq: [{ $abs: { $mod: [{ $toHashedIndexKey: id }, count] } }, index],
+  });
+  return {
+    relays: count,
+    dropsRows: index === 0,
+    condition,
+    async among(namespace, keys) {
+      const named = keys.flatMap((key) => {
+        const id = key.id && expressionOf(key.id);
+        return id ? [{ key, isOwn: condition(id), bytes: key.id?.length ?? 0 }] : [];
+      });
+      const own: (typeof keys)[number][] = [];
+      const weightOf = ({ bytes }: { readonly bytes: number }) => bytes;
+      for (const group of grouped(named, { count: MAX_KEYS, weight: MAX_KEY_BYTES, weightOf })) {
+        const conditions = group.map(({ isOwn }) => isOwn);
+        // A mongos returns nothing for a deleted database.
+        const results = await evaluated(conditions, namespace, reader) ??
+          await evaluated(conditions, { ...namespace, database: "admin" }, reader);
+        for (const [at, { key }] of group.entries()) if (results?.[at]) own.push(key);
+      }
+      return own;
+    },
+  };
+}
 
-  constructor(worker: StreamPart, reader: Reader) {
-    this.#worker = worker;
-    this.#reader = reader;
-    this.relays = worker.count;
-    this.dropsRows = worker.index === 0;
-  }
-
-  /**
-   * Hashes may be negative, and so are their remainders.
-   * @example IN: "$_id" in worker 1/4 → OUT: {$eq: [{$abs: {$mod: [{$toHashedIndexKey: "$_id"}, 4]}}, 1]}
-   */
-  condition(id: unknown): Document {
-    const { index, count } = this.#worker;
-    return { $eq: [{ $abs: { $mod: [{ $toHashedIndexKey: id }, count] } }, index] };
-  }
-
-  async among<Each extends { readonly id: BsonValue | undefined }>(
-    namespace: Namespace,
-    keys: readonly Each[],
-  ): Promise<readonly Each[]> {
-    const named = keys.flatMap((key) => {
-      const id = key.id && expressionOf(key.id);
-      return id ? [{ key, isOwn: this.condition(id), bytes: key.id?.length ?? 0 }] : [];
-    });
-    const own: Each[] = [];
-    for (
-      const group of grouped(named, {
-        count: MAX_KEYS,
-        weight: MAX_KEY_BYTES,
-        weightOf: ({ bytes }) => bytes,
-      })
-    ) {
-      const conditions = group.map(({ isOwn }) => isOwn);
-      // A mongos returns nothing for a deleted database.
-      const results = await this.#evaluate(namespace, conditions) ??
-        await this.#evaluate({ ...namespace, database: "admin" }, conditions);
-      for (const [at, { key }] of group.entries()) if (results?.[at]) own.push(key);
-    }
-    return own;
-  }
-
-  /** Evaluates expressions without reading a collection. `$facet` returns one document even for empty input. */
-  async #evaluate(
-    { database, collection }: Namespace,
-    values: readonly Document[],
-  ): Promise<readonly boolean[] | undefined> {
-    const pipeline = [
-      { $match: { _id: { $in: [] } } },
-      { $facet: { none: [{ $limit: 1 }] } },
-      { $project: { values } },
-    ];
-    const { cursor } = await this.#reader.read((client, options) =>
-      client.db(database).command({ aggregate: collection, pipeline, cursor: {} }, options)
-    );
-    return cursor.firstBatch[0]?.values;
-  }
+/** Evaluates expressions without reading a collection. `$facet` returns one document even for empty input. */
+async function evaluated(
+  values: readonly Document[],
+  { database, collection }: Namespace,
+  reader: Reader,
+): Promise<readonly boolean[] | undefined> {
+  const pipeline = [
+    { $match: { _id: { $in: [] } } },
+    { $facet: { none: [{ $limit: 1 }] } },
+    { $project: { values } },
+  ];
+  const { cursor } = await reader.read((client, options) =>
+    client.db(database).command({ aggregate: collection, pipeline, cursor: {} }, options)
+  );
+  return cursor.firstBatch[0]?.values;
 }

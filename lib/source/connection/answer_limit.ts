@@ -6,26 +6,17 @@ import { setTimeout } from "node:timers";
 import { hasCode, MongodbCode, OverdueError } from "./mongodb_errors.ts";
 
 /** Initial limits, in milliseconds. Slow answers raise them. */
-export interface AnswerLimits {
-  /** Of a read. The server gets the same limit as `maxTimeMS`. */
-  readonly read: number;
-  /** Of a read that scans a whole collection. */
-  readonly scan: number;
-  /** Added to the limit of a read, so that the server can report its timeout. */
-  readonly report: number;
-  /** Of a change stream, added to the time that the server may wait for a change. */
-  readonly stream: number;
-}
-
-export const ANSWER_LIMITS: AnswerLimits = {
-  // 10,000 documents from a cold disk take some seconds.
+export const ANSWER_LIMITS = {
+  /** Of a read, also for the server: 10,000 documents from a cold disk take some seconds. */
   read: 30_000,
-  // A large collection on a disk takes minutes.
+  /** Of a read that scans a whole collection: a large one on a disk takes minutes. */
   scan: 600_000,
+  /** Added to the limit of a read, so that the server can report its timeout. */
   report: 5_000,
-  // A round trip around the world and a busy server.
+  /** Of a change stream, added to the time that the server may wait for a change. */
   stream: 5_000,
 };
+export type AnswerLimits = Readonly<typeof ANSWER_LIMITS>;
 
 /** Near the maximum of a timer. */
 const LONGEST_MS = 24 * 3_600_000;
@@ -33,13 +24,6 @@ const LONGEST_MS = 24 * 3_600_000;
 const MARGIN = 2;
 /** The factor by which each answer lowers a raised limit. */
 const DECAY = 0.9;
-
-export interface RunOptions {
-  /** Milliseconds beyond the limit until the connection is closed. @default {0} */
-  readonly beyond?: number;
-  /** Aborts the command too. */
-  readonly signal?: AbortSignal | undefined;
-}
 
 export interface AnswerOptions {
   /** Closes the connection. */
@@ -51,8 +35,7 @@ export interface AnswerOptions {
 /**
  * The adaptive time limit of one kind of answer. An overdue answer doubles it, so a slow server gets enough time after
  * a few attempts; later answers lower it again.
- * @example
- * IN: 30 s, an overdue answer → OUT: 60 s; an answer after 50 s → OUT: 100 s; quick answers → OUT: 90 s, … 30 s
+ * @example IN: 30 s, an overdue answer → OUT: 60 s; an answer after 50 s → OUT: 100 s; quick answers → OUT: 90 s, … 30 s
  */
 export class AnswerLimit {
   readonly #first: number;
@@ -67,18 +50,19 @@ export class AnswerLimit {
     return this.#milliseconds;
   }
 
-  /** @throws OverdueError when the answer is overdue, after closing the connection; the command's errors */
-  async run<T>(command: (options: AnswerOptions) => Promise<T>, options: RunOptions = {}): Promise<T> {
-    const { beyond = 0, signal } = options;
+  /** Closes the connection `beyond` milliseconds after the limit, and throws an OverdueError. */
+  async run<T>(
+    command: (options: AnswerOptions) => Promise<T>,
+    { beyond = 0, signal }: { readonly beyond?: number; readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<T> {
     const limit = this.#milliseconds;
     const overdue = new AbortController();
     const late = Promise.withResolvers<never>();
-    const giveUp = () => {
+    const timer = setTimeout(() => {
       const error = new OverdueError(limit + beyond);
       late.reject(error);
       overdue.abort(error);
-    };
-    const timer = setTimeout(giveUp, Math.min(LONGEST_MS, limit + beyond));
+    }, Math.min(LONGEST_MS, limit + beyond));
     const startedAt = performance.now();
     try {
       const either = AbortSignal.any([overdue.signal, ...signal ? [signal] : []]);
@@ -104,23 +88,17 @@ export class AnswerLimit {
 const FIRST_DOCUMENTS = 100;
 const REPLY_BYTES = 4 * 2 ** 20;
 
-/**
- * The number of documents to request, so that replies have about the same size in bytes.
- * @example IN: 4 MiB, after 100 documents of 40 kB → OUT: 104 documents
- */
+/** The number of documents to request, so that replies have about the same size in bytes. */
 export class PageSize {
   readonly #bytes: number;
-  /** Recent bytes per document. */
   #average: number | undefined;
 
-  /** @param bytes the maximum of a reply */
   constructor(bytes = REPLY_BYTES) {
     this.#bytes = bytes;
   }
 
   get documents(): number {
-    if (this.#average === undefined) return FIRST_DOCUMENTS;
-    return Math.max(1, Math.floor(this.#bytes / this.#average));
+    return this.#average ? Math.max(1, Math.floor(this.#bytes / this.#average)) : FIRST_DOCUMENTS;
   }
 
   /** Learns from a reply: from larger documents immediately, from smaller ones gradually. */

@@ -10,13 +10,11 @@ import { withoutTimeout } from "./mongodb.ts";
 import { retryableErrors } from "./mongodb_errors.ts";
 import { type Route, RoutedSession, type TimeOfCluster } from "./route.ts";
 
-/** A document and its `_id`. */
 export interface KeyedDocument {
   readonly id: BsonValue;
   readonly document: Uint8Array;
 }
 
-/** One reply of MongoDB, at most 16 MB. */
 export interface Page {
   readonly documents: readonly KeyedDocument[];
   /** Whether no documents follow. */
@@ -24,12 +22,8 @@ export interface Page {
 }
 
 export interface CausalReaderOptions extends Omit<RetryOptions, "isRetryable" | "allowedMs"> {
-  /** @default {ANSWER_LIMITS} */
   readonly limits?: AnswerLimits;
 }
-
-/** Options for the driver's methods. */
-export type ReadOptions = typeof FROM_PRIMARY & AnswerOptions & { readonly session: ClientSession };
 
 export interface PageOptions {
   /** Whether MongoDB scans a whole collection. @default {false} */
@@ -44,7 +38,6 @@ export interface PageOptions {
 
 const BY_KEY = { _id: 1 } as const;
 const FROM_PRIMARY = { readPreference: ReadPreference.primary } as const;
-const MAJORITY = { level: "majority" } as const;
 const KILL_CURSOR_TIMEOUT_MS = 1_000;
 
 export class CausalReader implements AsyncDisposable {
@@ -65,11 +58,10 @@ export class CausalReader implements AsyncDisposable {
     this.#scans = new AnswerLimit(this.#limits.scan);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#session[Symbol.asyncDispose]();
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#session[Symbol.asyncDispose]();
   }
 
-  /** The time of the last read. */
   get time(): BSON.Timestamp | undefined {
     return this.#session.operationTime;
   }
@@ -81,24 +73,24 @@ export class CausalReader implements AsyncDisposable {
 
   /** Runs an idempotent read, which passes the given options to the driver. One time limit covers all its replies. */
   read<T>(
-    work: (client: MongoClient, options: ReadOptions) => Promise<T>,
+    work: (
+      client: MongoClient,
+      options: typeof FROM_PRIMARY & AnswerOptions & { readonly session: ClientSession },
+    ) => Promise<T>,
     { isLong = false }: Pick<PageOptions, "isLong"> = {},
   ): Promise<T> {
     const answers = isLong ? this.#scans : this.#answers;
     return this.#tries((client, session) => {
       const shared = { ...FROM_PRIMARY, ...withoutTimeout(client), session };
-      return answers.run((answer) => work(client, { ...shared, ...answer }), {
-        beyond: this.#limits.report,
-      });
+      return answers.run((answer) => work(client, { ...shared, ...answer }), { beyond: this.#limits.report });
     }, { allowedMs: isLong ? Infinity : 0 });
   }
 
   /** Whether the collection exists; false for a view or a time-series collection. */
   async exists({ database, collection }: Namespace): Promise<boolean> {
-    const filter = { name: collection };
     const listed = await this.read((client, options) =>
       client.db(database)
-        .listCollections(filter, { ...options, nameOnly: true, authorizedCollections: true })
+        .listCollections({ name: collection }, { ...options, nameOnly: true, authorizedCollections: true })
         .toArray()
     );
     return listed.some(({ type = "collection" }) => type === "collection");
@@ -113,7 +105,7 @@ export class CausalReader implements AsyncDisposable {
     const answers = abortable ? this.#abortableAnswers : this.#answers;
     const first = { ...command, ...hint && { hint } };
     return this.#tries(async (client, session) => {
-      const cursor = { client, session, namespace, abortable, answers, serverLimited: true };
+      const cursor = { client, session, namespace, abortable, answers };
       let documents: readonly KeyedDocument[] = [];
       for await (const reply of this.#replies(first, cursor)) {
         documents = documents.concat(reply.documents);
@@ -124,7 +116,6 @@ export class CausalReader implements AsyncDisposable {
     }, { allowedMs: isLong ? Infinity : abortable ? answers.milliseconds : 0 });
   }
 
-  /** The documents of an aggregation that satisfy `isWanted`. */
   scan(
     namespace: Namespace,
     pipeline: readonly Document[],
@@ -141,20 +132,32 @@ export class CausalReader implements AsyncDisposable {
     }, { allowedMs: Infinity });
   }
 
-  /** The replies of a cursor, which is closed at the end. The time limit applies to each reply. */
-  async *#replies(command: Document, options: RepliesOptions): AsyncGenerator<Reply> {
-    const { client, session, answers, namespace: { database, collection } } = options;
-    const { abortable = false, serverLimited = false } = options;
+  /**
+   * The replies of a cursor, which is closed at the end. The time limit applies to each reply. The server sums the time of
+   * all replies, so it gets the limit only for cursors of about one reply.
+   */
+  async *#replies(
+    command: Document,
+    { client, session, answers, namespace: { database, collection }, abortable = false }: {
+      readonly client: MongoClient;
+      readonly session: ClientSession;
+      readonly namespace: Namespace;
+      readonly answers: AnswerLimit;
+      readonly abortable?: boolean;
+    },
+  ): AsyncGenerator<Reply> {
     const db = client.db(database);
     const shared = { raw: true, session, ...FROM_PRIMARY, ...withoutTimeout(client) };
-    const run = (command: Document, { serverLimited = false } = {}): Promise<Reply> =>
+    const run = (command: Document, isServerLimited = false): Promise<Reply> =>
       answers.run(async ({ signal, maxTimeMS }) => {
-        const limited = { ...command, ...serverLimited && { maxTimeMS } };
+        const limited = { ...command, ...isServerLimited && { maxTimeMS } };
         return replyOf(await db.command(limited, { ...shared, signal }));
       }, { beyond: this.#limits.report, signal: abortable ? this.#options.shutdown.signal : undefined });
     let cursorId = 0n;
     try {
-      let reply = await run({ ...command, readConcern: this.#readConcern() }, { serverLimited });
+      // The driver adds this only to its own reads, not to commands.
+      const readConcern = { level: "majority", ...this.time && { afterClusterTime: this.time } };
+      let reply = await run({ ...command, readConcern }, answers !== this.#scans);
       while (true) {
         cursorId = reply.cursorId;
         yield reply;
@@ -184,12 +187,6 @@ export class CausalReader implements AsyncDisposable {
       isRetryable: retryableErrors(() => this.time !== undefined),
     });
   }
-
-  /** The driver adds this only to its own reads, not to commands. */
-  #readConcern(): Document {
-    const { operationTime } = this.#session;
-    return { ...MAJORITY, ...operationTime && { afterClusterTime: operationTime } };
-  }
 }
 
 /** Closes a cursor on the server. A failure is harmless: the server closes idle cursors. */
@@ -198,21 +195,8 @@ export async function killCursor(db: Db, collection: string, cursorId: bigint): 
   await db.command(command, { signal: AbortSignal.timeout(KILL_CURSOR_TIMEOUT_MS) }).catch(() => {});
 }
 
-interface RepliesOptions extends Pick<PageOptions, "abortable"> {
-  readonly client: MongoClient;
-  readonly session: ClientSession;
-  readonly namespace: Namespace;
-  readonly answers: AnswerLimit;
-  /**
-   * Whether the server gets the limit too. The server sums the time of all replies of a cursor, so this suits only
-   * cursors of about one reply. @default {false}
-   */
-  readonly serverLimited?: boolean;
-}
-
-interface Reply {
+interface Reply extends Pick<Page, "documents"> {
   readonly cursorId: bigint;
-  readonly documents: readonly KeyedDocument[];
 }
 
 function replyOf(answer: Document): Reply {
@@ -224,7 +208,6 @@ function replyOf(answer: Document): Reply {
   return { cursorId, documents };
 }
 
-/** Reads the cursor of a command's raw answer. */
 export function rawCursor({ cursor }: Document): {
   readonly cursorId: bigint;
   readonly batch: BsonValue;

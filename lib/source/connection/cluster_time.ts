@@ -5,10 +5,7 @@ import { ANSWER_LIMITS, AnswerLimit } from "./answer_limit.ts";
 import type { CausalReader } from "./causal_reader.ts";
 import type { Route } from "./route.ts";
 
-/**
- * The time of the deployment's newest operation: everything written so far is not newer.
- * @throws MongoError; OverdueError
- */
+/** The time of the deployment's newest operation: everything written so far is not newer. */
 export async function operationTimeOf({ client }: Route): Promise<BSON.Timestamp> {
   await using session = client.startSession();
   await new AnswerLimit(ANSWER_LIMITS.read).run(({ signal }) =>
@@ -21,19 +18,11 @@ export async function operationTimeOf({ client }: Route): Promise<BSON.Timestamp
 /** The highest ordinal of a second: a time with it covers the whole second. */
 export const LAST_ORDINAL = 2 ** 32 - 1;
 
-/**
- * @example
- * IN: Timestamp {t: 1732665552, i: 3} → OUT: 2024-11-26T23:59:12.000Z (3)
- * IN: Timestamp {t: 1732665552, i: 4294967295} → OUT: 2024-11-26T23:59:12.000Z (all of that second)
- */
+/** @example IN: Timestamp {t: 1732665552, i: 3} → OUT: 2024-11-26T23:59:12.000Z (3) */
 export const clusterTimeText = (time: BSON.Timestamp): string =>
   `${isoOf(time)} (${time.i === LAST_ORDINAL ? "all of that second" : time.i})`;
 
-/**
- * The fields of a cluster time in `--json`. `wait --at` accepts `operation_time`.
- * @example
- * IN: Timestamp {t: 1732665552, i: 3} → OUT: {cluster_time: "2024-11-26T23:59:12.000Z", operation_time: "1732665552:3"}
- */
+/** The fields of a cluster time in `--json`. `wait --at` accepts `operation_time`, such as "1732665552:3". */
 export const clusterTimeFields = (time: BSON.Timestamp | undefined) => ({
   cluster_time: time ? isoOf(time) : null,
   operation_time: time ? `${time.t}:${time.i}` : null,
@@ -41,11 +30,7 @@ export const clusterTimeFields = (time: BSON.Timestamp | undefined) => ({
 
 const isoOf = ({ t }: BSON.Timestamp): string => new Date(t * 1_000).toISOString();
 
-/**
- * The server's wall clock, continued by the local monotonic clock. The lag is measured by it, because the local wall
- * clock may differ or be set.
- * @example IN: a server at 12:00:00.000, 250 ms ago → OUT: now() is 12:00:00.250 in milliseconds since 1970
- */
+/** The server's wall clock, continued by the local monotonic clock, because the local wall clock may differ or be set. */
 export class ServerClock {
   readonly #clock: Pick<Clock, "monotonic">;
   /** The server's time at 0 of the monotonic clock. */
@@ -56,7 +41,6 @@ export class ServerClock {
     this.#clock = clock;
   }
 
-  /** @throws MongoError */
   static async read(
     reader: Pick<CausalReader, "read">,
     clock: Pick<Clock, "now" | "monotonic">,
@@ -70,10 +54,7 @@ export class ServerClock {
     return this.#zero + this.#clock.monotonic();
   }
 
-  /**
-   * Reads the server's clock again: it may have been set, and clocks drift.
-   * @throws MongoError; then the clock stays unchanged
-   */
+  /** Reads the server's clock again: it may have been set, and clocks drift. */
   async readAgain(client: MongoClient): Promise<void> {
     const signal = AbortSignal.timeout(MAX_ROUND_TRIP_MS);
     this.#zero = await zeroOf(client, this.#clock, { signal }) ?? this.#zero;
@@ -83,7 +64,7 @@ export class ServerClock {
 /** A slower answer is too imprecise. */
 const MAX_ROUND_TRIP_MS = 2_000;
 
-/** Assumes that the server read its clock in the middle of the round trip. @returns undefined if that is too imprecise */
+/** Assumes that the server read its clock in the middle of the round trip. */
 async function zeroOf(
   client: MongoClient,
   clock: Pick<Clock, "monotonic">,
@@ -92,6 +73,6 @@ async function zeroOf(
   const askedAt = clock.monotonic();
   const { localTime } = await client.db("admin").command({ hello: 1 }, options);
   const answeredAt = clock.monotonic();
-  if (!(localTime instanceof Date) || answeredAt - askedAt > MAX_ROUND_TRIP_MS) return undefined;
-  return localTime.getTime() - (askedAt + answeredAt) / 2;
+  const isPrecise = localTime instanceof Date && answeredAt - askedAt <= MAX_ROUND_TRIP_MS;
+  return isPrecise ? localTime.getTime() - (askedAt + answeredAt) / 2 : undefined;
 }

@@ -1,4 +1,3 @@
-/** The connections to a deployment: a replica set or a sharded cluster. */
 import type { MongoClient, ServerDescription } from "mongodb";
 import { ConnectionString } from "mongodb-connection-string-url";
 import type { LogFields } from "../../util/log.ts";
@@ -12,7 +11,6 @@ const ROUTERS = ["Mongos", "LoadBalancer"];
 export class Deployment implements AsyncDisposable {
   readonly #url: string;
   readonly #client: MongoClient;
-  /** Addresses of the available routers; empty in a replica set. */
   readonly #routers: () => readonly string[];
   readonly #pinned = new Set<MongoClient>();
 
@@ -36,13 +34,12 @@ export class Deployment implements AsyncDisposable {
 
   /** A new route, with a connection that no other route uses. */
   route(): Route {
-    return this.#routers().length > 0
-      ? new PinnedRoute({
-        addresses: this.#routers,
-        connect: (address) => this.#pin(address),
-        close: (client) => void this.#unpin(client),
-      })
-      : directRoute(this.#client);
+    if (this.#routers().length === 0) return directRoute(this.#client);
+    return new PinnedRoute({
+      addresses: this.#routers,
+      connect: (address) => this.#pin(address),
+      close: (client) => void this.#unpin(client),
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -63,8 +60,7 @@ export class Deployment implements AsyncDisposable {
 }
 
 /**
- * The URL of one server of a deployment.
- * @param authSource from the DNS record of an SRV URL
+ * The URL of one server of a deployment. An SRV record may name the `authSource`.
  * @example
  * IN: mongodb+srv://u:p@shop.example.net/?w=1, a.example.net:27017, admin →
  * OUT: mongodb://u:p@a.example.net:27017/?w=1&tls=true&authSource=admin
@@ -83,11 +79,7 @@ export function pinnedUrl(url: string, address: string, authSource?: string): st
   return pinned.href;
 }
 
-/**
- * Describes the deployment for the log. Needs no privileges.
- * @example IN: mongodb://me:secret@a,b/?replicaSet=rs0 → OUT: {address: "a,b", version: "6.0.27", replica_set: "rs0"}
- * @throws MongoError
- */
+/** Describes the deployment for the log. Needs no privileges. */
 export async function serverDescription(reader: Pick<CausalReader, "read">, url: string): Promise<LogFields> {
   const admin = (command: Record<string, 1>) =>
     reader.read((client, options) => client.db("admin").command(command, options));

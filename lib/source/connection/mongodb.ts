@@ -1,4 +1,3 @@
-/** Makes, connects and closes clients of MongoDB. */
 import { setTimeout as delay } from "node:timers/promises";
 import {
   MongoClient,
@@ -29,8 +28,7 @@ const FIXED: Readonly<MongoClientOptions> = { readPreference: ReadPreference.pri
 
 /**
  * @param prepare called with the client before it connects
- * @throws UsageError for a URL that the driver refuses, or a file that cannot be read; MongoError when the servers
- *   cannot be reached
+ * @throws UsageError for a URL or file that cannot be used; MongoError if no server can be reached
  */
 export async function connectMongodb(
   url: string,
@@ -49,54 +47,43 @@ export async function connectMongodb(
 }
 
 async function explained(error: unknown, { options }: MongoClient, url: string): Promise<unknown> {
-  if (isUrlError(error)) return malformedUrl(error);
+  if (error instanceof MongoParseError || error instanceof MongoInvalidArgumentError) {
+    return malformedUrl(error);
+  }
   if (isFileError(error)) return unreadableFile(error);
   const compressor = missingCompressor(error);
-  if (compressor !== undefined) return unknownCompressor(compressor, error);
-  if (!(error instanceof MongoServerSelectionError)) return error;
+  if (compressor || !(error instanceof MongoServerSelectionError)) return compressor ?? error;
   return await whyUnreachable(url, options, error) ?? error;
 }
 
-/** Packages of compressors by the driver's names. */
 const COMPRESSORS: Readonly<Record<string, string>> = { snappy: "snappy", zstd: "@mongodb-js/zstd" };
 
-function missingCompressor(error: unknown): string | undefined {
+function missingCompressor(error: unknown, cause: unknown = error): UsageError | undefined {
   if (!(error instanceof Error)) return undefined;
-  return error instanceof MongoMissingDependencyError && Object.hasOwn(COMPRESSORS, error.dependencyName)
-    ? error.dependencyName
-    : missingCompressor(error.cause);
-}
-
-const unknownCompressor = (name: string, cause: unknown): UsageError => {
+  const name = error instanceof MongoMissingDependencyError ? error.dependencyName : "";
   const needed = COMPRESSORS[name];
+  if (needed === undefined) return missingCompressor(error.cause, cause);
   return new UsageError(`MONGODB_URL has compressors=${name}, which needs the npm package ${needed}.`, {
     hint:
       `compressors=zlib needs no package. To use ${name}: in a clone, deno add npm:${needed}; as a package, ` +
       `npm install -g ${needed}`,
     cause,
   });
-};
+}
 
 /** Disables the default socket timeout for a command with an {@linkcode AnswerLimit}; keeps a `socketTimeoutMS` of the URL. */
 export const withoutTimeout = ({ options }: MongoClient): { readonly socketTimeoutMS?: 0 } =>
   options.socketTimeoutMS === SOCKET_TIMEOUT_MS ? { socketTimeoutMS: 0 } : {};
 
-/**
- * A client that connects when it runs its first command.
- * @param options that the URL cannot override
- * @throws UsageError for a URL that the driver refuses
- */
+/** A client that connects when it runs its first command. The URL cannot override the options. */
 export function clientOf(url: string, options: Readonly<MongoClientOptions> = {}): MongoClient {
   try {
-    return new MongoClient(url, { ...without(DEFAULTS, optionsIn(url)), ...options, ...FIXED });
+    return new MongoClient(url, { ...defaultsFor(url), ...options, ...FIXED });
   } catch (error) {
     // The URL parser throws errors that are no MongoError.
     throw malformedUrl(error);
   }
 }
-
-const isUrlError = (error: unknown): boolean =>
-  error instanceof MongoParseError || error instanceof MongoInvalidArgumentError;
 
 const isFileError = (error: unknown): error is Error & { readonly path: string } =>
   error instanceof Error && "path" in error && "syscall" in error && error.syscall === "open";
@@ -120,14 +107,9 @@ const malformedUrl = (cause: unknown): UsageError =>
 export const closeMongodb = (client: MongoClient): Promise<void> =>
   Promise.race([client.close(), delay(CLOSE_TIMEOUT_MS, undefined, { ref: false })]);
 
-/**
- * The option names of a URL in lower case. Options passed to the driver would override them.
- * @example IN: mongodb://a,b/?appName=x&tls=true → OUT: {"appname", "tls"}
- */
-function optionsIn(url: string): ReadonlySet<string> {
+/** The defaults without the options of a URL, which they would override. */
+function defaultsFor(url: string): MongoClientOptions {
   const [, query = ""] = /\?(.*)$/s.exec(url) ?? [];
-  return new Set([...new URLSearchParams(query).keys()].map((name) => name.toLowerCase()));
+  const given = new Set([...new URLSearchParams(query).keys()].map((name) => name.toLowerCase()));
+  return Object.fromEntries(Object.entries(DEFAULTS).filter(([name]) => !given.has(name.toLowerCase())));
 }
-
-const without = (options: MongoClientOptions, names: ReadonlySet<string>): MongoClientOptions =>
-  Object.fromEntries(Object.entries(options).filter(([name]) => !names.has(name.toLowerCase())));

@@ -1,4 +1,3 @@
-/** Classifies MongoDB's errors by class, code and label: retryable, lost history, refused, too large. */
 import {
   MongoError,
   MongoNetworkError,
@@ -10,11 +9,7 @@ import {
 import { durationText } from "../../util/text.ts";
 import { messageOf, UserError } from "../../util/errors.ts";
 
-/**
- * Codes that pass by themselves: a primary steps down, a server starts or stops, a cursor was closed or overtaken by the
- * oplog, an operation was killed or took too long, a collection was dropped during a read, shards are added or removed,
- * credentials expire, or signing keys have not reached the server yet.
- */
+/** Codes after which a retry helps: of a step-down, a restart, a closed cursor, or a change of shards or keys. */
 const RETRYABLE = {
   HostUnreachable: 6,
   HostNotFound: 7,
@@ -48,7 +43,6 @@ const RETRYABLE = {
   NotPrimaryOrSecondary: 13436,
 } as const;
 
-/** The server's error codes by the server's names. */
 export const MongodbCode = {
   ...RETRYABLE,
   Unauthorized: 13,
@@ -85,25 +79,11 @@ export const isNotAllowed = (error: unknown): boolean =>
   hasCode(error, MongodbCode.Unauthorized, MongodbCode.AtlasError);
 
 /** Labels by which a server or the driver recommends a retry. */
-const RETRYABLE_LABELS = [
-  "ResumableChangeStreamError",
-  "RetryableWriteError",
-  "RetryableError",
-  "SystemOverloadedError",
-];
+const RETRYABLE_LABEL = /^(?:ResumableChangeStream|RetryableWrite|Retryable|SystemOverloaded)Error$/;
 
 /** Operating system codes of a failed connection. The driver passes some on unchanged. */
-const LOST_CONNECTION = [
-  "ECONNABORTED",
-  "ECONNREFUSED",
-  "ECONNRESET",
-  "EHOSTDOWN",
-  "EHOSTUNREACH",
-  "ENETDOWN",
-  "ENETUNREACH",
-  "EPIPE",
-  "ETIMEDOUT",
-];
+const LOST_CONNECTION =
+  /^(?:ECONNABORTED|ECONNREFUSED|ECONNRESET|EHOSTDOWN|EHOSTUNREACH|ENETDOWN|ENETUNREACH|EPIPE|ETIMEDOUT)$/;
 
 /** MongoDB did not answer in time. The connection was closed, because it may be dead. */
 export class OverdueError extends UserError {
@@ -129,23 +109,17 @@ export class RouterLeftError extends Error {
 export const isConnectionLost = (error: unknown): boolean =>
   error instanceof MongoNetworkError || error instanceof MongoServerSelectionError ||
   error instanceof OverdueError || error instanceof RouterLeftError ||
-  error instanceof Error && "code" in error && LOST_CONNECTION.includes(String(error.code));
+  error instanceof Error && "code" in error && LOST_CONNECTION.test(String(error.code));
 
 /** No connection became free within `waitQueueTimeoutMS`. The driver does not export the class. */
 const NO_FREE_CONNECTION = "MongoWaitQueueTimeoutError";
 
-/** Whether no connection was free, or the primary has just changed. */
-const isShortage = (error: unknown): boolean =>
-  error instanceof MongoStalePrimaryError || error instanceof MongoError && error.name === NO_FREE_CONNECTION;
-
-/**
- * Whether an error of MongoDB passes by itself.
- * @example IN: MongoServerError with code 189 → OUT: true; IN: MongoMissingCredentialsError → OUT: false
- */
+/** Whether a retry may help. */
 export const isRetryableMongodbError = (error: unknown): boolean =>
-  isConnectionLost(error) || isShortage(error) || error instanceof MongoOperationTimeoutError ||
-  hasCode(error, ...Object.values(RETRYABLE)) ||
-  error instanceof MongoError && RETRYABLE_LABELS.some((label) => error.hasErrorLabel(label));
+  isConnectionLost(error) || hasCode(error, ...Object.values(RETRYABLE)) ||
+  error instanceof MongoStalePrimaryError || error instanceof MongoOperationTimeoutError ||
+  error instanceof MongoError &&
+    (error.name === NO_FREE_CONNECTION || error.errorLabels.some((label) => RETRYABLE_LABEL.test(label)));
 
 /** The saved token belongs to another deployment. The documents of this one may replace the rows. */
 export class OtherDeploymentError extends Error {
@@ -173,11 +147,7 @@ const LOGIN_TRIES = 2;
 /** Retries of a read after a cluster time that a shard has not reached. Other invalid options have the same code. */
 const CLUSTER_TIME_TRIES = 8;
 
-/**
- * Classifies the errors of one operation. Unlike {@linkcode isRetryableMongodbError}, it retries a refused login and a
- * cluster time ahead of a shard a few times.
- * @param isAfterTime whether the operation reads after a cluster time
- */
+/** Classifies the errors of one operation. Retries a refused login, and a read after a time ahead of a shard, a few times. */
 export function retryableErrors(isAfterTime: () => boolean = () => false): (error: unknown) => boolean {
   let refusedLogins = 0;
   let refusedTimes = 0;
@@ -194,7 +164,6 @@ export function retryableErrors(isAfterTime: () => boolean = () => false): (erro
 export const isAmbiguousLookup = (error: unknown): boolean =>
   hasCode(error, MongodbCode.TooManyMatchingDocuments, MongodbCode.ChangeStreamFatalError);
 
-/** Whether the next event is larger than 16 MB. */
 export const isEventTooLarge = (error: unknown): error is MongoServerError =>
   hasCode(error, MongodbCode.BSONObjectTooLarge, MongodbCode.ChangeStreamFragmentTooLarge);
 
@@ -209,8 +178,4 @@ export const isRefusal = (error: unknown): error is MongoServerError =>
 /** Whether the server may have failed to transform one document: it became too large, or a value cannot be converted. */
 export const isTransformFailure = (error: unknown): error is MongoServerError =>
   isEventTooLarge(error) || isRefusal(error) &&
-    !hasCode(
-      error,
-      MongodbCode.ExceededMemoryLimit,
-      MongodbCode.QueryExceededMemoryLimitNoDiskUseAllowed,
-    );
+    !hasCode(error, MongodbCode.ExceededMemoryLimit, MongodbCode.QueryExceededMemoryLimitNoDiskUseAllowed);

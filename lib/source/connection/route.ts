@@ -7,21 +7,17 @@ import type { ClientSession, ClusterTime, MongoClient, Timestamp } from "mongodb
 import { hasCode, isConnectionLost, MongodbCode, RouterLeftError } from "./mongodb_errors.ts";
 
 export interface Route {
-  /** For the next command. */
   readonly client: MongoClient;
   /** Switches to another server if the error means that this one is down. */
   failed(client: MongoClient, error: unknown): void;
 }
 
-/** A route that lets the driver select the server. */
 export const directRoute = (client: MongoClient): Route => ({ client, failed: () => {} });
 
 export interface Servers {
-  /** The available servers. */
   readonly addresses: () => readonly string[];
   /** Makes a client with one connection. */
   readonly connect: (address: string) => MongoClient;
-  /** Closes a client after a failover. */
   readonly close: (client: MongoClient) => void;
 }
 
@@ -88,7 +84,6 @@ export class RoutedSession implements AsyncDisposable {
     return { client, session: this.#session };
   }
 
-  /** The time of the last read. */
   get operationTime(): Timestamp | undefined {
     return this.#session.operationTime;
   }
@@ -98,14 +93,14 @@ export class RoutedSession implements AsyncDisposable {
     advance(this.#session, time);
   }
 
-  /** @returns the error, or RouterLeftError if the route has switched to another server */
+  /** The error, or RouterLeftError if the route has switched to another server. */
   failed(client: MongoClient, error: unknown): unknown {
     this.#route.failed(client, error);
     return client === this.#route.client ? error : new RouterLeftError(error);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#session.endSession();
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#session.endSession();
   }
 }
 

@@ -10,12 +10,10 @@ const OMITTED =
   /^(?:replicaset|loadbalanced|auth(?:source|mechanism|mechanismproperties)|srv(?:servicename|maxhosts)|tls|ssl)$/;
 
 /**
- * Probes the hosts of a URL with `hello`, without credentials.
+ * Probes the hosts of a URL with `hello`, without credentials. Undefined if the reason is another one.
  * @example
  * IN: mongodb://a/?replicaSet=rsX, where a is in rs0
  * OUT: UserError "MONGODB_URL names the replica set rsX, but the server at a:27017 is in rs0."
- * @param options of the client that failed to connect
- * @returns undefined if the reason is another one
  */
 export async function whyUnreachable(
   url: string,
@@ -25,26 +23,23 @@ export async function whyUnreachable(
   const reasons = await Promise.all(
     hosts.map(String).map(async (host) => {
       const like = await helloOf(probeUrl(url, host, { tls }));
-      if (like) return replicaSet ? otherSet(like, { host, replicaSet }) : undefined;
+      if (like) return replicaSet ? otherSet(like, host, replicaSet) : undefined;
       // Nothing secret is sent, so any certificate is accepted.
       const otherwise = await helloOf(probeUrl(url, host, { tls: !tls, insecure: !tls }));
-      return otherwise && otherEncryption(host, { tls });
+      return otherwise && otherEncryption(host, tls);
     }),
   );
   const reason = reasons.find((each) => each !== undefined);
   return reason && new UserError(reason.message, { hint: reason.hint, cause });
 }
 
-interface Reason {
-  readonly message: string;
-  readonly hint: string;
-}
+type Reason = Readonly<Record<"message" | "hint", string>>;
 
 function otherSet(
-  hello: Document,
-  { host, replicaSet }: { readonly host: string; readonly replicaSet: string },
+  { msg, setName, isreplicaset }: Document,
+  host: string,
+  replicaSet: string,
 ): Reason | undefined {
-  const { msg, setName, isreplicaset } = hello;
   const reason = (what: string, hint: string): Reason => ({
     message: `MONGODB_URL names the replica set ${replicaSet}, but the server at ${host} ${what}.`,
     hint,
@@ -61,7 +56,7 @@ function otherSet(
   );
 }
 
-const otherEncryption = (host: string, { tls }: { readonly tls: boolean }): Reason =>
+const otherEncryption = (host: string, tls: boolean): Reason =>
   tls
     ? {
       message: `MONGODB_URL requires TLS, but the server at ${host} answers without it.`,

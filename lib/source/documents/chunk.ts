@@ -29,23 +29,19 @@ export const isNamed = ({ id }: Pick<KeyedDocument, "id">): boolean => expressio
 export const isThere = ({ document, refusal }: LookedUp): boolean =>
   document !== null || refusal !== undefined;
 
-export interface End {
-  /** Whether the range has no more documents. */
-  readonly isEnd: boolean;
-  /** The start of the chunk. */
-  readonly last: Uint8Array | null;
-  /** Whether documents may have equal `_id`s. @default {false} */
-  readonly idsRepeat?: boolean;
-}
-
 /**
  * A chunk of these documents, up to the last one after which the next chunk can start: a query can contain its key, and
- * the next document has another key.
- * @returns undefined if no document qualifies
+ * the next document has another key. Undefined if no document qualifies.
+ * @param options `isEnd`: the range has no more documents; `last`: the start of the chunk; `idsRepeat`: documents may have
+ *   equal `_id`s
  */
 export function chunkOf(
   documents: readonly KeyedDocument[],
-  { isEnd, last, idsRepeat = false }: End,
+  { isEnd, last, idsRepeat = false }: {
+    readonly isEnd: boolean;
+    readonly last: Uint8Array | null;
+    readonly idsRepeat?: boolean;
+  },
 ): Chunk | undefined {
   if (isEnd) {
     const named = documents.findLast(isNamed);

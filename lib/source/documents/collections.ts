@@ -1,4 +1,3 @@
-/** Lists collections, and reads their size and shard key. */
 import type { Document } from "mongodb";
 import type { ShardKey } from "../../key/document_key.ts";
 import { concurrently } from "../../util/concurrency.ts";
@@ -19,7 +18,7 @@ const UNFOLLOWED: Readonly<Record<string, string>> = {
 
 const COUNTS_AT_ONCE = 8;
 
-/** The databases that the user may see. @throws MongoError */
+/** The databases that the user may see. */
 export async function databasesOf(reader: Reader): Promise<string[]> {
   const { databases } = await reader.read((client, options) =>
     client.db("admin").admin().listDatabases({ ...options, nameOnly: true, authorizedDatabases: true })
@@ -33,18 +32,14 @@ interface Listed {
   readonly info?: { readonly uuid?: { toString(encoding: "hex"): string } };
 }
 
-interface ListOptions {
-  /** Lists only the collection of this name. */
-  readonly name?: string | undefined;
-  /** Omits UUIDs, which need the action `listCollections`. @default {true} */
-  readonly nameOnly?: boolean;
-}
-
-/** The collections of a database that the user may see. @throws MongoError */
+/**
+ * The collections of a database that the user may see, or only the one with a name. UUIDs, which `nameOnly` omits, need the
+ * action `listCollections`.
+ */
 export const listCollections = (
   reader: Reader,
   database: string,
-  { name, nameOnly = true }: ListOptions = {},
+  { name, nameOnly = true }: { readonly name?: string | undefined; readonly nameOnly?: boolean } = {},
 ): Promise<readonly Listed[]> =>
   reader.read((client, options) =>
     client.db(database)
@@ -59,7 +54,6 @@ export const listCollections = (
 /**
  * The collections of a scope, sorted by name. Logs those that a change stream cannot follow.
  * @example IN: shop.* → OUT: [{database: "shop", collection: "orders", uuid: "0a1b…"}, …]
- * @throws MongoError
  */
 export async function collectionsOf(
   reader: Reader,
@@ -100,21 +94,18 @@ async function withUuids(reader: Reader, database: string, name?: string): Promi
 
 /** The approximate number of documents in these collections, from their metadata. */
 export async function estimatedCount(reader: Reader, namespaces: readonly Namespace[]): Promise<number> {
-  const counts = await concurrently(
-    namespaces,
-    COUNTS_AT_ONCE,
-    ({ database, collection }) =>
-      reader.read((client, options) =>
-        client.db(database).collection(collection).estimatedDocumentCount(options)
-      ),
-  );
+  const count = ({ database, collection }: Namespace) =>
+    reader.read((client, options) =>
+      client.db(database).collection(collection).estimatedDocumentCount(options)
+    );
+  const counts = await concurrently(namespaces, COUNTS_AT_ONCE, count);
   return counts.reduce((sum, count) => sum + count, 0);
 }
 
 /**
  * The shard key of a collection without `_id`; empty if it is not sharded, or by `_id` alone.
  * @example IN: shop.orders, sharded by {region: 1, _id: 1} → OUT: ["region"]
- * @throws UserError if the user may not read it; MongoError
+ * @throws UserError if the user may not read it
  */
 export async function shardKeyOf(reader: Reader, namespace: Namespace): Promise<ShardKey> {
   const filter = { _id: namespaceText(namespace), dropped: { $ne: true } };

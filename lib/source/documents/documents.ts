@@ -5,7 +5,7 @@ import { rowKeyText, type ShardKey } from "../../key/document_key.ts";
 import { keyText } from "../../key/key_text.ts";
 import { expressionOf } from "../../key/query_literal.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
-import type { CausalReader } from "../connection/causal_reader.ts";
+import type { CausalReader, KeyedDocument } from "../connection/causal_reader.ts";
 import { isTransformFailure } from "../connection/mongodb_errors.ts";
 import { type Chunk, chunkOf, isNamed, isThere, lastEnd, type LookedUp } from "./chunk.ts";
 import type { KeyRange } from "./key_ranges.ts";
@@ -15,13 +15,10 @@ import { ALL_DOCUMENTS, type Share } from "./share.ts";
 import { changesId } from "./transform.ts";
 
 export interface ReaderOptions {
-  /** The settings of a collection. */
   readonly for: (namespace: Namespace) => DocumentSettings;
   /** The maximum number of documents in a chunk. */
   readonly size: number;
-  /** The target size of a reply. @default {4 MiB} */
   readonly replyBytes?: number;
-  /** Selects the documents of chunks. @default {ALL_DOCUMENTS} */
   readonly share?: Pick<Share, "condition">;
 }
 
@@ -29,7 +26,6 @@ export interface ReaderOptions {
 export class DocumentReader {
   readonly #causalReader: CausalReader;
   readonly #options: ReaderOptions;
-  /** By the names of collections. */
   readonly #pages = new Map<string, CollectionPages>();
 
   constructor(causalReader: CausalReader, options: ReaderOptions) {
@@ -40,7 +36,6 @@ export class DocumentReader {
   /**
    * The first documents of a range, in the order of `_id` across all BSON types: `$expr` compares like the index, while a
    * plain `$gt` finds only values of one type.
-   * @param options `atMost` is the maximum number of documents, if less than that of the reader
    * @throws UserError if the transform removes or changes `_id`
    */
   async chunk(
@@ -77,18 +72,12 @@ export class DocumentReader {
     }
   }
 
-  /**
-   * The current documents with these keys, transformed, in parts. Each key is returned once.
-   * @throws UserError if the transform removes or changes `_id`
-   */
+  /** The current documents with these keys, transformed, in parts. Each key is returned once. */
   lookUp(namespace: Namespace, ids: readonly BsonValue[]): AsyncGenerator<LookedUp[]> {
     return lookUp(this.#pagesOf(namespace), ids);
   }
 
-  /**
-   * The row keys of the documents with these `_id`s that match the filter.
-   * @param shardKey fields of row keys besides `_id`
-   */
+  /** The row keys of the documents with these `_id`s that match the filter. */
   async keysOf(
     namespace: Namespace,
     ids: readonly BsonValue[],
@@ -97,7 +86,7 @@ export class DocumentReader {
     const pages = this.#pagesOf(namespace);
     const keys = new Set<string>();
     for await (const part of lookUp(pages, ids, [...pages.transform, keysOnly(shardKey)])) {
-      for (const each of part) if (isThere(each)) keys.add(rowKey(each, shardKey));
+      for (const { id, document } of part.filter(isThere)) keys.add(rowKeyText(id, document, shardKey));
     }
     return keys;
   }
@@ -110,21 +99,21 @@ export class DocumentReader {
   ): Promise<string[]> {
     if (keys.size === 0) return [];
     const pages = this.#pagesOf(namespace);
+    const keyOf = ({ id, document }: KeyedDocument) => rowKeyText(id, document, shardKey);
     const stages = [...pages.transform, keysOnly(shardKey)];
-    const found = await pages.scan(stages, (each) => keys.has(rowKey(each, shardKey)));
-    return found.map((each) => rowKey(each, shardKey));
+    const found = await pages.scan(stages, (each) => keys.has(keyOf(each)));
+    return found.map(keyOf);
   }
 
   /**
-   * Checks the filter and the stages in MongoDB, without documents and with the first one of the collection.
-   * @param namespace of a collection that need not exist
+   * Checks the filter and the stages in MongoDB, without documents and with the first one of the collection, if it exists.
    * @throws MongoServerError for a filter or stage that MongoDB refuses; UserError if they remove or change `_id`
    */
   async check(namespace: Namespace): Promise<void> {
     const pages = this.#pagesOf(namespace);
     await pages.checkStages();
     if (!changesId(pages.transform)) return;
-    const { documents } = await pages.outerKeys(1, { count: 1 });
+    const { documents } = await pages.outerKeys(1, 1);
     await Array.fromAsync(lookUp(pages, documents.filter(isNamed).map(({ id }) => id)));
   }
 
@@ -196,5 +185,3 @@ function idExpression(key: Uint8Array | null): Document | undefined {
 const keysOnly = (shardKey: ShardKey): Document => ({
   $project: Object.fromEntries(["_id", ...shardKey].map((path) => [path, 1])),
 });
-
-const rowKey = ({ id, document }: LookedUp, shardKey: ShardKey): string => rowKeyText(id, document, shardKey);

@@ -44,7 +44,6 @@ export class RangeSplitter {
   /**
    * The ranges of a collection; one range if it is small or the server refuses a sample.
    * @example IN: shop.orders with 1,000,000 documents, 4 lanes → OUT: 16 ranges
-   * @throws MongoError after a long outage or without privileges
    */
   async split(namespace: Namespace): Promise<readonly KeyRange[]> {
     const { lanes } = this.#options;
@@ -56,7 +55,6 @@ export class RangeSplitter {
     return rangesOf(await this.#sample(namespace, size), ranges);
   }
 
-  /** In MongoDB's order of keys. */
   async #sample(namespace: Namespace, size: number): Promise<BsonValue[]> {
     try {
       const { documents } = await this.#reader.page(namespace, {
@@ -78,19 +76,16 @@ export class RangeSplitter {
 }
 
 /**
- * Divides a collection at keys of a sample.
- * @param sample in key order
- * @param count the maximum number of ranges
+ * Divides a collection into at most `count` ranges, at keys of an ordered sample.
  * @example IN: [1, 2, 3, 4, 5, 6], 3 → OUT: … to 2, after 2 to 4, after 4 …
  */
 export function rangesOf(sample: readonly BsonValue[], count: number): readonly KeyRange[] {
   const keys = sample.filter((id) => id.length <= MAX_BOUND_BYTES && isNamed({ id }));
-  const quantiles = Array.from(
-    { length: count - 1 },
-    (_, at) => keys[Math.floor((at + 1) * keys.length / count) - 1],
-  );
-  const bounds = [
-    ...new Map(quantiles.flatMap((id) => id ? [[keyText(id), idDocument(id)] as const] : [])).values(),
-  ];
+  const distinct = new Map<string, Uint8Array>();
+  for (let at = 1; at < count; at++) {
+    const id = keys[Math.floor(at * keys.length / count) - 1];
+    if (id) distinct.set(keyText(id), idDocument(id));
+  }
+  const bounds = [...distinct.values()];
   return [...bounds, null].map((upTo, at) => ({ after: bounds[at - 1] ?? null, upTo }));
 }

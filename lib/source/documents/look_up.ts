@@ -1,4 +1,3 @@
-/** Looks up documents by key. */
 import { type Document, MongoServerError } from "mongodb";
 import type { BsonValue } from "../../bson/bson.ts";
 import { keyText } from "../../key/key_text.ts";
@@ -25,7 +24,6 @@ const asked = (key: string, id: BsonValue): Asked => ({ key, id, name: valueOf(i
 
 /**
  * The current documents with these keys, in parts. Each key is returned once.
- * @param stages applied to the documents @default {the transform}
  * @throws UserError if the transform removes or changes `_id`, or fails for each document that was tried
  */
 export async function* lookUp(
@@ -47,13 +45,17 @@ export async function* lookUp(
     const reply = await pageOf(pages, group, stages);
     if (reply instanceof MongoServerError) {
       const [first, ...others] = group;
+      const middle = Math.ceil(group.length / 2);
       if (first && others.length === 0) await refusals.add(first, reply);
-      else for (const half of halves(group).reverse()) waiting.push({ keys: half, at: 0 });
+      else waiting.push({ keys: group.slice(middle), at: 0 }, { keys: group.slice(0, middle), at: 0 });
       continue;
     }
     if (stages === pages.transform) pages.learn(reply);
-    const found = withoutPartialKey(await pages.withKeys(keySet(group), reply), reply, pages);
-    if (found.length > 0) refusals.passed();
+    const wanted = await pages.withKeys(keySet(group), reply);
+    // More documents with the last key of a reply may follow.
+    const isPartial = pages.idsRepeat && !reply.exhausted;
+    const found = isPartial ? wanted.slice(0, lastEnd(wanted, true) + 1) : wanted;
+    refusals.hasPassed ||= found.length > 0;
     const missing = without(group, found);
     yield [...found, ...reply.exhausted ? missing.map(withoutDocument) : []];
     if (reply.exhausted) continue;
@@ -86,14 +88,6 @@ async function pageOf(
   }
 }
 
-/** Removes the last key of a reply if more documents with that key may follow. */
-const withoutPartialKey = (
-  found: readonly KeyedDocument[],
-  { exhausted }: Page,
-  { idsRepeat }: CollectionPages,
-): readonly KeyedDocument[] =>
-  exhausted || !idsRepeat ? found : found.slice(0, lastEnd(found, idsRepeat) + 1);
-
 /** The end of a group of keys from `start` on that fits in a query, with at most `most` keys. */
 function groupEnd(keys: readonly Asked[], start: number, most: number): number {
   let bytes = 0;
@@ -107,11 +101,6 @@ function groupEnd(keys: readonly Asked[], start: number, most: number): number {
 
 const keySet = (keys: readonly Asked[]): Set<string> => new Set(keys.map(({ key }) => key));
 
-const halves = <T>(values: readonly T[]): [T[], T[]] => {
-  const middle = Math.ceil(values.length / 2);
-  return [values.slice(0, middle), values.slice(middle)];
-};
-
 const withoutDocument = ({ id }: Asked): LookedUp => ({ id, document: null });
 
 function without(keys: readonly Asked[], found: readonly KeyedDocument[]): Asked[] {
@@ -121,7 +110,6 @@ function without(keys: readonly Asked[], found: readonly KeyedDocument[]): Asked
 
 /** After this many documents with the same error, and none without it, documents at the ends of the collection are tried. */
 const ALIKE = 10;
-/** Documents to try at each end of a collection. */
 const OTHERS = 2;
 
 /** Documents of one look-up that MongoDB could not transform. Decides whether they or the stages are the cause. */
@@ -129,7 +117,7 @@ class Refusals {
   readonly #pages: CollectionPages;
   readonly #refused: (readonly [Asked, MongoServerError])[] = [];
   /** Whether MongoDB could transform another document. */
-  #hasPassed = false;
+  hasPassed = false;
 
   constructor(pages: CollectionPages) {
     this.#pages = pages;
@@ -140,26 +128,21 @@ class Refusals {
     return this.#refused.map(([{ id }, error]) => ({ id, document: null, refusal: refusalOf(error) }));
   }
 
-  /** MongoDB has transformed another document. */
-  passed(): void {
-    this.#hasPassed = true;
-  }
-
   /** @throws MongoServerError for invalid stages; UserError if they fail for each document that was tried */
   async add(key: Asked, error: MongoServerError): Promise<void> {
     this.#refused.push([key, error]);
     if (this.#refused.length === 1) await this.#pages.checkStages();
-    if (this.#hasPassed || this.#refused.length < ALIKE) return;
+    if (this.hasPassed || this.#refused.length < ALIKE) return;
     const isAlike = this.#refused.every(([, each]) => each.code === error.code);
     if (isAlike && !await this.#isAnotherFine()) throw this.#ofAll(error);
-    this.#hasPassed = true;
+    this.hasPassed = true;
   }
 
   /** Whether MongoDB can transform a document at either end of the collection. */
   async #isAnotherFine(): Promise<boolean> {
     const but = this.#refused.map(([{ name }]) => name?.value);
     for (const order of [1, -1] as const) {
-      const { documents } = await this.#pages.outerKeys(order, { count: OTHERS, but });
+      const { documents } = await this.#pages.outerKeys(order, OTHERS, but);
       for (const { id } of documents) {
         const key = asked(keyText(id), id);
         const reply = key.name && await pageOf(this.#pages, [key], this.#pages.transform);

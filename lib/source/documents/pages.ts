@@ -1,4 +1,3 @@
-/** Reads pages of one collection, with its transform. */
 import type { Document } from "mongodb";
 import { keyText } from "../../key/key_text.ts";
 import { valueOf } from "../../key/query_literal.ts";
@@ -52,7 +51,6 @@ export class CollectionPages {
     return this.#reader.page(this.namespace, command, options);
   }
 
-  /** The documents of an aggregation that satisfy `isWanted`. */
   scan(
     pipeline: readonly Document[],
     isWanted: (document: KeyedDocument) => boolean,
@@ -61,10 +59,7 @@ export class CollectionPages {
   }
 
   /** The first (order 1) or last (-1) keys of the collection, without the keys in `but`. */
-  outerKeys(
-    order: 1 | -1,
-    { count, but = [] }: { readonly count: number; readonly but?: readonly unknown[] },
-  ): Promise<Page> {
+  outerKeys(order: 1 | -1, count: number, but: readonly unknown[] = []): Promise<Page> {
     const filter = { _id: { $nin: but } };
     return this.find({ filter, sort: { _id: order }, projection: KEY, limit: count, batchSize: count });
   }
@@ -80,8 +75,7 @@ export class CollectionPages {
 
   /**
    * The documents of a page with these keys. A document with another key is new, or equal under the collation; if it
-   * does not exist in the collection, the pipeline changed its `_id`.
-   * @throws UserError if the pipeline changed `_id`
+   * does not exist in the collection, the pipeline changed its `_id`: a UserError.
    */
   async withKeys(keys: ReadonlySet<string>, { documents }: Page): Promise<KeyedDocument[]> {
     const { wanted = [], others = [] } = Object.groupBy(

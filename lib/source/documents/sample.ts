@@ -22,7 +22,6 @@ export class Sampler {
   /**
    * Documents of a collection, transformed; none if the server refuses.
    * @example IN: shop.orders with 20,000 documents → OUT: 1,000 of them; documents of 160 kB → OUT: 26 of them
-   * @throws MongoError after a long outage or without privileges
    */
   async sample(namespace: Namespace, transform: readonly Document[]): Promise<Uint8Array[]> {
     try {
@@ -49,7 +48,6 @@ export class Sampler {
     }
   }
 
-  /** Undefined if the server refuses. */
   async #averageBytes({ database, collection }: Namespace): Promise<number | undefined> {
     const stages = [{ $collStats: { storageStats: {} } }];
     try {
@@ -64,9 +62,6 @@ export class Sampler {
   }
 }
 
-/**
- * The number of documents in a sample.
- * @example IN: 200 → OUT: 1000; IN: 160,000 → OUT: 26; IN: undefined → OUT: 1000
- */
+/** The number of documents in a sample. @example IN: 200 → OUT: 1000; IN: 160,000 → OUT: 26 */
 export const sampleSize = (averageBytes = 0): number =>
   Math.max(1, Math.min(MAX_DOCUMENTS, Math.floor(MAX_BYTES / averageBytes)));

@@ -18,33 +18,30 @@ export interface ScopeOptions {
   readonly exclude: readonly string[];
 }
 
-export type Level = "collection" | "database" | "deployment";
-
 /** MongoDB's temporary collections: results of `$out` and map-reduce, renames across databases, capping. */
 const TEMPORARY = /^tmp\.(?:agg_out|mr)\.|^tmp.{5}\.(?:renameCollection$|convertToCapped\.)/;
 
 /** MongoDB's metadata of a collection with Queryable Encryption, and its temporary copies. */
 const ENCRYPTION_STATE = /^enxcol_\..+\.(?:esc|ecc|ecoc)(?:\.\w+)?$/s;
 
-/** MongoDB's own databases. */
 const OWN = ["admin", "local", "config"];
 
 export class Scope {
-  readonly #options: ScopeOptions;
+  /** Without duplicates, sorted. */
+  readonly patterns: ScopeOptions;
   readonly #globs: Readonly<Record<keyof ScopeOptions, readonly RegExp[]>>;
   /** Results of `includes()`, which runs for every change: changes of one collection share a namespace object. */
   readonly #known = new WeakMap<Namespace, boolean>();
   /** The level of the change stream. */
-  readonly level: Level;
+  readonly level: "collection" | "database" | "deployment";
   /** The single database or collection of that level. */
   readonly only: Partial<Namespace>;
 
-  /** @param options lists, in which order and duplicates do not matter */
   constructor(options: ScopeOptions) {
     const databases = asSet(options.databases);
     const collections = asSet(options.collections);
     const exclude = asSet(options.exclude);
-    this.#options = { databases, collections, exclude };
+    this.patterns = { databases, collections, exclude };
     this.#globs = {
       databases: databases.map(glob),
       collections: collections.map(glob),
@@ -75,14 +72,9 @@ export class Scope {
 
   /** @example OUT: testdrive.data; shop.*; *.*; shop.{orders,users}; shop.* without shop.tmp_* */
   toString(): string {
-    const { databases, collections, exclude } = this.#options;
+    const { databases, collections, exclude } = this.patterns;
     const without = exclude.length > 0 ? ` without ${exclude.join(",")}` : "";
     return `${listed(databases)}.${listed(collections)}${without}`;
-  }
-
-  /** The patterns of its names. */
-  get patterns(): ScopeOptions {
-    return this.#options;
   }
 
   /** Whether a change stream can follow the database. */
@@ -106,7 +98,7 @@ export class Scope {
       collections.some((each) => each.test(collection)) &&
       !exclude.some((each, index) =>
         each.test(collection) ||
-        this.#options.exclude[index]?.includes(".") && each.test(namespaceText({ database, collection }))
+        this.patterns.exclude[index]?.includes(".") && each.test(namespaceText({ database, collection }))
       );
   }
 
@@ -116,16 +108,16 @@ export class Scope {
    */
   stages(): Document[] {
     if (this.level === "collection") return [];
-    const conditions = (field: string): Document => {
-      const { databases, collections } = this.#options;
-      return { [`${field}.db`]: anyOf(databases), [`${field}.coll`]: anyOf(collections) };
-    };
+    const { databases, collections } = this.patterns;
+    const conditions = (field: string): Document => ({
+      [`${field}.db`]: anyOf(databases),
+      [`${field}.coll`]: anyOf(collections),
+    });
     const wholes = { operationType: { $in: ["dropDatabase", "invalidate"] } };
     return [{ $match: { $or: [conditions("ns"), conditions("to"), wholes] } }];
   }
 }
 
-/** Whether a collection of this name is internal to MongoDB. */
 const isInternal = (collection: string): boolean =>
   collection.startsWith("system.") || TEMPORARY.test(collection) || ENCRYPTION_STATE.test(collection);
 

@@ -10,10 +10,7 @@ export interface Share {
   readonly dropsRows: boolean;
   /** An aggregation expression that tests an `_id`; undefined for all documents. */
   condition(id: unknown): Document | undefined;
-  /**
-   * The keys of documents in the share. A key without a known `_id` belongs to no share.
-   * @param namespace of a collection that the user may read
-   */
+  /** The keys of documents in the share. A key without a known `_id` belongs to no share. */
   among<Each extends { readonly id: BsonValue | undefined }>(
     namespace: Namespace,
     keys: readonly Each[],

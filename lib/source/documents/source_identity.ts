@@ -1,7 +1,4 @@
-/**
- * Recognises a deployment: by the id of its replica set if the user may read it, otherwise by the UUIDs of its
- * collections.
- */
+/** Recognises a deployment: by the id of its replica set if the user may read it, else by the UUIDs of its collections. */
 import type { CausalReader } from "../connection/causal_reader.ts";
 import { hasCode, MongodbCode } from "../connection/mongodb_errors.ts";
 import { type FoundCollection } from "./scope.ts";
@@ -10,7 +7,6 @@ import { UserError } from "../../util/errors.ts";
 
 /** Saved collections. One matching UUID is enough. */
 const MAX_COLLECTIONS = 20;
-/** Collections in a message. */
 const NAMED = 3;
 /** Not a collection: their names contain a dot. */
 const DEPLOYMENT = "deployment";
@@ -27,10 +23,7 @@ const UNAVAILABLE = [
   MongodbCode.AtlasError,
 ];
 
-/**
- * The id of the replica set in hex digits; undefined if it is unavailable.
- * @throws MongoError
- */
+/** The id of the replica set in hex digits; undefined if it is unavailable. */
 export async function deploymentOf(reader: CausalReader): Promise<string | undefined> {
   try {
     const { config } = await reader.read((client, options) =>
@@ -43,11 +36,7 @@ export async function deploymentOf(reader: CausalReader): Promise<string | undef
   }
 }
 
-/**
- * The saved identity of a deployment.
- * @example
- * IN: [{database: "shop", collection: "orders", uuid: "0a1b…"}], 6690… → OUT: {"deployment":"6690…","shop.orders":"0a1b…"}
- */
+/** The saved identity of a deployment. @example OUT: {"deployment":"6690…","shop.orders":"0a1b…"} */
 export const identityOf = (collections: readonly FoundCollection[], deployment?: string): string =>
   JSON.stringify({
     ...deployment !== undefined && { [DEPLOYMENT]: deployment },
@@ -58,10 +47,7 @@ export const identityOf = (collections: readonly FoundCollection[], deployment?:
  * How a deployment differs from the saved one; undefined if it is the same or nothing can be compared. By collections,
  * it is another one if all collections with saved names have other UUIDs.
  * @throws UserError if the saved identity was edited
- * @example
- * IN: {"deployment":"6690…"}, [], "77a1…" → OUT: the replica set has the id 77a1…, not 6690…
- * IN: {"shop.orders":"0a1b…"}, [{database: "shop", collection: "orders", uuid: "9f8e…"}], undefined
- * OUT: the collections have other UUIDs: shop.orders
+ * @example IN: {"deployment":"6690…"}, [], "77a1…" → OUT: the replica set has the id 77a1…, not 6690…
  */
 export function differenceOf(
   origin: string | null,
@@ -82,31 +68,24 @@ export function differenceOf(
   return `the collections have other UUIDs: ${names.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
 }
 
-/**
- * Removes a dropped collection: the next collection of that name has another UUID.
- * @throws UserError if the saved identity was edited
- */
+/** Removes a dropped collection: the next collection of that name has another UUID. */
 export function withoutCollection(origin: string | null, dropped: Namespace): string {
   const { [namespaceText(dropped)]: _dropped, ...rest } = parse(origin);
   return JSON.stringify(rest);
 }
 
 function parse(origin: string | null): Identities {
-  const saved = parseJson(origin ?? "{}");
-  if (isIdentities(saved)) return saved;
+  try {
+    const saved: unknown = JSON.parse(origin ?? "{}");
+    if (isIdentities(saved)) return saved;
+  } catch {
+    // Refused below.
+  }
   throw new UserError(`The origin of this stream cannot be read: it is ${origin?.slice(0, 200)}`, {
     hint:
       "The saved origin was edited. If MONGODB_URL is correct, set the column `origin` of this stream in " +
       "cdc_position to NULL: the next start writes it again, and continues from the saved position.",
   });
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 const isIdentities = (value: unknown): value is Identities =>

@@ -35,21 +35,16 @@ const STAGES: ReadonlyMap<string, ChangesId> = new Map(Object.entries({
 export const changesId = (stages: readonly Document[]): boolean =>
   stages.some((stage) => Object.entries(stage).some(([name, argument]) => STAGES.get(name)?.(argument)));
 
-/**
- * @example
- * IN: {filter: {active: true}, omit: ["password"], …}
- * OUT: [{$match: {active: true}}, {$unset: ["password"]}]
- */
+/** @example IN: {filter: {active: true}, omit: ["password"], …} → OUT: [{$match: {active: true}}, {$unset: ["password"]}] */
 export function transformStages({ filter, only, omit, pipeline }: TransformOptions): Document[] {
+  const unset = omit.filter(isMongodbPath);
   return [
     ...filter === undefined ? [] : [{ $match: filter }],
     ...only.length === 0 ? [] : [{ $project: Object.fromEntries(only.map((path) => [path, 1])) }],
-    ...unset(omit.filter(isMongodbPath)),
+    ...unset.length === 0 ? [] : [{ $unset: unset }],
     ...pipeline ?? [],
   ];
 }
-
-const unset = (paths: readonly string[]): Document[] => paths.length === 0 ? [] : [{ $unset: [...paths] }];
 
 /** @throws RangeError */
 export function parseFilter(given: unknown): Document {
@@ -86,14 +81,9 @@ export function parseOmitted(text: string): readonly string[] {
 /** Paths of fields to keep. @throws RangeError */
 export function parsePaths(text: string): readonly string[] {
   const paths = parseOmitted(text);
-  for (const path of paths) {
-    if (!isMongodbPath(path)) {
-      throw new RangeError(
-        `has a name with a dollar sign, which MongoDB cannot select: ${JSON.stringify(path)}`,
-      );
-    }
-  }
-  return paths;
+  const bad = paths.find((path) => !isMongodbPath(path));
+  if (bad === undefined) return paths;
+  throw new RangeError(`has a name with a dollar sign, which MongoDB cannot select: ${JSON.stringify(bad)}`);
 }
 
 /** Parses Extended JSON; what is not a text is returned as it is. */

@@ -23,7 +23,6 @@ export interface Unmatched {
   readonly similar: string | undefined;
 }
 
-/** Databases whose collections are listed concurrently. */
 const LISTED_AT_ONCE = 8;
 const ANY = "*";
 
@@ -45,9 +44,7 @@ async function unlessForbidden<T>(list: () => Promise<T>): Promise<T | undefined
 /**
  * The names of a scope that match nothing; none if the user may not list names.
  * @param found the collections of the scope; a single collection is looked up again, because it may not exist
- * @example
- * IN: shpo.*, [], a catalogue of shop and weather → OUT: [{kind: "database", name: "shpo", existing: ["shop", "weather"], similar: "shop"}]
- * @throws MongoError
+ * @example IN: shpo.*, [], a catalogue of shop → OUT: [{kind: "database", name: "shpo", existing: ["shop"], similar: "shop"}]
  */
 export async function unmatchedNames(
   scope: Scope,
@@ -59,9 +56,7 @@ export async function unmatchedNames(
   const isOpen = (pattern: string, names: readonly string[]): boolean =>
     pattern !== ANY && !names.some((name) => matches(pattern, name));
   const openDatabases = databases.filter((each) => isOpen(each, seen.map(({ database }) => database)));
-  const openCollections = collections.filter((each) =>
-    isOpen(each, seen.map(({ collection }) => collection))
-  );
+  const openCollections = collections.filter((each) => isOpen(each, seen.map((one) => one.collection)));
   if (openDatabases.length + openCollections.length === 0) return [];
   const existing = (await catalogue.databases())?.filter((each) => scope.isFollowable(each));
   if (!existing) return [];
@@ -93,7 +88,6 @@ function unmatchedOf(
   return { kind, name, existing, similar };
 }
 
-/** Names in a message. */
 const MAX_NAMES = 20;
 
 /** @example IN: ["shop", "weather"] → OUT: shop, weather; IN: [] → OUT: none */

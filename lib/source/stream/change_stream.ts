@@ -33,7 +33,7 @@ import {
   runStreamCommand,
   targetOf,
 } from "./open_stream.ts";
-import { timeOf } from "./resume_token.ts";
+import { secondsBehind } from "./resume_token.ts";
 
 export interface ChangeBatch {
   readonly changes: readonly DocumentChange[];
@@ -54,12 +54,6 @@ export interface ChangeBatch {
   readonly wallTime: number | undefined;
 }
 
-/** The limits of a stream's answers. They outlive a reopening. */
-interface StreamAnswers {
-  readonly opening: AnswerLimit;
-  readonly batches: AnswerLimit;
-}
-
 /**
  * How many times faster a server reads the oplog than it writes it, at least. It answers only when it has read up to the
  * end, through the events of all collections: `maxTimeMS` limits only its waiting.
@@ -69,8 +63,7 @@ const READS_FASTER = 10;
 const LONGEST_READING_MS = 600_000;
 
 /**
- * The maximum milliseconds that a server needs to read up to the end of the oplog.
- * @param idle milliseconds since the stream was at its end
+ * The maximum milliseconds that a server needs to read up to the end of the oplog, `idle` milliseconds after the last time.
  * @example IN: 1_000 → OUT: 100; IN: an hour → OUT: 360_000; IN: a day → OUT: 600_000
  */
 export const readingMs = (idle: number): number =>
@@ -79,20 +72,17 @@ export const readingMs = (idle: number): number =>
 /**
  * The change batches of a scope, without end. A failed stream is reopened after the last token in the same session, for
  * up to `retryFor`.
- * @throws MongoError when the stream cannot be opened or an error is not retryable; UserError for an event that MongoDB
- *   cannot deliver
+ * @throws UserError for an event that MongoDB cannot deliver
  */
 export async function* changeStream(options: ChangeStreamOptions): AsyncGenerator<ChangeBatch> {
   const { route, signal, outages, retryFor } = options;
   await using session = new RoutedSession(route);
   const id = Symbol();
-  let token = options.startAfter;
-  let { fullDocument } = options;
-  let { batchSize } = options;
+  let { startAfter: token, fullDocument, batchSize } = options;
   let failedSince = 0;
   let attempt = 0;
   const { read, stream } = options.limits ?? ANSWER_LIMITS;
-  const answers = { opening: new AnswerLimit(read), batches: new AnswerLimit(stream) };
+  const answers = { opening: new AnswerLimit(read), batches: new AnswerLimit(stream) }; // They outlive a reopening.
   const judge = () => retryableErrors(() => session.operationTime !== undefined);
   let isRetryable = judge();
   try {
@@ -137,7 +127,9 @@ export async function* changeStream(options: ChangeStreamOptions): AsyncGenerato
 
 async function* batchesFrom(
   startAfter: Uint8Array | null,
-  options: ChangeStreamOptions & ReturnType<RoutedSession["current"]> & { readonly answers: StreamAnswers },
+  options: ChangeStreamOptions & ReturnType<RoutedSession["current"]> & {
+    readonly answers: Readonly<Record<"opening" | "batches", AnswerLimit>>;
+  },
 ): AsyncGenerator<ChangeBatch> {
   const { client, session, batchSize, replyBytes, signal, scope, answers, outages } = options;
   const pageSize = new PageSize(replyBytes);
@@ -148,7 +140,7 @@ async function* batchesFrom(
     using _question = outages.asked({ allowedMs });
     return await runStreamCommand(database, document, { session, signal });
   };
-  const age = ageOf(startAfter);
+  const age = startAfter ? secondsBehind(startAfter, Date.now()) * 1_000 : 0;
   const open = (document: Document) =>
     answers.opening.run((answer) => command(document, answer, readingMs(age)), { signal });
   let reply = await openStream(startAfter, { ...options, database, command: open });
@@ -182,24 +174,13 @@ async function* batchesFrom(
   }
 }
 
-/** Milliseconds since the time of a token; 0 without one. */
-function ageOf(token: Uint8Array | null): number {
-  const time = token && timeOf(token);
-  return time ? Math.max(0, Date.now() - time.getTime()) : 0;
-}
-
-/**
- * The batches of a reply: one up to each event of a collection, and one with the token of the reply.
- * @param state the pending fragments, and the token before the reply
- */
+/** The batches of a reply: one up to each event of a collection, and one with the token of the reply. */
 export function* batchesOf(
   reply: Reply,
   { split, token: before }: { readonly split: SplitEvents; readonly token: Uint8Array | null },
 ): Generator<ChangeBatch> {
   const { batch, operationTime, clusterTime } = reply;
-  let changes: DocumentChange[] = [];
-  let events = 0;
-  let bytes = 0;
+  let [changes, events, bytes]: [DocumentChange[], number, number] = [[], 0, 0];
   let last: BsonValue | undefined;
   let newest = -1;
   const element = new ElementCursor(batch.bytes, batch.offset);
@@ -215,12 +196,9 @@ export function* batchesOf(
     if ("change" in read) changes.push(read.change);
     else {
       const { event } = read;
-      const wallTime = wallTimeOf(batch.bytes, newest);
-      const time = { operationTime, clusterTime, wallTime };
+      const time = { operationTime, clusterTime, wallTime: wallTimeOf(batch.bytes, newest) };
       yield { changes, event, events, bytes, token: event.token, tokenBeforeEvent: previous, ...time };
-      changes = [];
-      events = 0;
-      bytes = 0;
+      [changes, events, bytes] = [[], 0, 0];
     }
   }
   const read = last ? bytesOf(last) : before;

@@ -1,4 +1,3 @@
-/** Parses events of a change stream, without decoding their documents. */
 import {
   BsonType,
   type BsonValue,
@@ -11,14 +10,11 @@ import {
 } from "../../bson/bson.ts";
 import type { Namespace } from "../../util/namespace.ts";
 
-const OPERATIONS = ["insert", "update", "replace", "delete"] as const;
-
-export type DocumentOperation = (typeof OPERATIONS)[number];
+export type DocumentOperation = "insert" | "update" | "replace" | "delete";
 
 const isOfDocument = (operation: string): operation is DocumentOperation =>
-  (OPERATIONS as readonly string[]).includes(operation);
+  ["insert", "update", "replace", "delete"].includes(operation);
 
-/** A change of one document. */
 export interface DocumentChange {
   readonly namespace: Namespace;
   readonly id: BsonValue;
@@ -34,7 +30,6 @@ export interface CollectionEvent {
   readonly operation: string;
   /** The collection is empty for an event of a database. */
   readonly namespace: Namespace;
-  /** The new name after a rename. */
   readonly to: Namespace | undefined;
   /** Whether the created collection is a view or a time series, which have no change stream. */
   readonly unfollowed: boolean;
@@ -57,11 +52,7 @@ const NO_FIELDS = {
   splitEvent: undefined,
 };
 
-/**
- * @example
- * IN: {_id: {_data: "82…"}, operationType: "insert", wallTime: …, ns: {db: "a", coll: "b"}, …}
- * OUT: {_id: {type: 3, …}, operationType: {type: 2, …}, ns: {type: 3, …}, to: undefined, …}
- */
+/** @example IN: {operationType: "insert", ns: {…}, wallTime: …, …} → OUT: {operationType: {type: 2, …}, to: undefined, …} */
 export function eventFields(bytes: Uint8Array, offset = 0): EventFields {
   const fields: Record<keyof EventFields, BsonValue | undefined> = { ...NO_FIELDS };
   const element = new ElementCursor(bytes, offset);
@@ -102,35 +93,27 @@ function isUnfollowed(description: BsonValue | undefined): boolean {
   return options.has("viewOn") || options.has("timeseries");
 }
 
-/** Undefined if the server's look-up found nothing: a delete event follows. */
-const fullDocumentOf = ({ fullDocument: full }: EventFields): Uint8Array | undefined =>
-  full?.type === BsonType.document ? bytesOf(full) : undefined;
-
 /**
  * A delete event with shard key fields does not prove that no document has the `_id`: the document may have moved to
  * another shard, the event may be of an orphan, or another shard may have a document with the same `_id`.
  */
-function changeOf(
-  event: EventFields,
-  { operation, namespace }: Pick<DocumentChange, "operation" | "namespace">,
-): DocumentChange {
-  const { id, key } = keyOf(event);
-  const deleted = key ? undefined : null;
-  const document = operation === "delete" ? deleted : fullDocumentOf(event);
-  const change = { namespace, id, document, operation };
-  return key ? { ...change, key } : change;
+function changeOf(event: EventFields, operation: DocumentOperation, namespace: Namespace): DocumentChange {
+  const key = keyOf(event);
+  const deleted = key.key ? undefined : null;
+  // Without one, the server's look-up found nothing: a delete event follows.
+  const { fullDocument: full } = event;
+  const current = full?.type === BsonType.document ? bytesOf(full) : undefined;
+  return { namespace, document: operation === "delete" ? deleted : current, operation, ...key };
 }
 
 /**
- * @example
- * IN: {operationType: "insert", ns: {db: "a", coll: "b"}, documentKey: {_id: 1}, fullDocument: {_id: 1, t: 20.5}, …}
- * OUT: {change: {namespace: a.b, id: Int32(1), document: <bytes of fullDocument>, operation: "insert"}}
+ * @example IN: {operationType: "insert", ns, documentKey, …} → OUT: {change: {namespace, id, document, operation: "insert"}}
  * @see https://www.mongodb.com/docs/manual/reference/change-events/
  */
 export function readEvent(event: EventFields): Change {
   const operation = textOf(event.operationType) || "(none)";
   const namespace = namespaceOf(event.ns);
-  if (isOfDocument(operation)) return { change: changeOf(event, { operation, namespace }) };
+  if (isOfDocument(operation)) return { change: changeOf(event, operation, namespace) };
   const { _id: token, to } = event;
   return {
     event: {
@@ -188,9 +171,6 @@ export class SplitEvents {
 
   /**
    * The whole event, or undefined until its last fragment.
-   * @example
-   * IN: {documentKey, splitEvent: {fragment: 1, of: 2}} → OUT: undefined
-   * IN: {fullDocument, splitEvent: {fragment: 2, of: 2}} → OUT: {documentKey, fullDocument, …}
    * @see https://www.mongodb.com/docs/manual/reference/operator/aggregation/changeStreamSplitLargeEvent/
    */
   join(event: EventFields): EventFields | undefined {

@@ -10,19 +10,11 @@ import type { Scope } from "../documents/scope.ts";
 import { type ChangeStreamOptions, streamStages, targetOf } from "./open_stream.ts";
 
 /** The fields to request, in turn: a key of megabytes can make the event too large by itself. */
-const FIELDS: readonly Document[] = [
-  { ns: 1, documentKey: 1 },
-  { ns: 1 },
-];
+const FIELDS: readonly Document[] = [{ ns: 1, documentKey: 1 }, { ns: 1 }];
 
-/** Characters of a key in the message. */
 const MAX_KEY_CHARACTERS = 200;
 
-/**
- * Reads the document key of the event after a token.
- * @returns the error to throw; it names what MongoDB can deliver
- * @throws MongoError
- */
+/** Reads the document key of the event after a token. Returns the error to throw; it names what MongoDB can deliver. */
 export async function largeEvent(token: Uint8Array | null, options: ChangeStreamOptions): Promise<UserError> {
   for (const fields of FIELDS) {
     try {
@@ -53,7 +45,6 @@ function documentOf(event: Document | undefined, scope: Scope): string {
   return `${collection} ${key.length > MAX_KEY_CHARACTERS ? `${key.slice(0, MAX_KEY_CHARACTERS)}…` : key}`;
 }
 
-/** @throws MongoError; the event may be too large even with these fields only */
 async function eventAfter(
   token: Uint8Array | null,
   fields: Document,

@@ -27,7 +27,6 @@ export type FullDocument = "lookup" | "updateLookup" | "whenAvailable" | "requir
 export interface ChangeStreamOptions {
   readonly route: Route;
   readonly scope: Scope;
-  /** Selects the documents whose events are read. @default {ALL_DOCUMENTS} */
   readonly share?: Pick<Share, "condition">;
   readonly features: FeatureTrial;
   /** "none" if all documents are looked up, also inserted ones. */
@@ -35,12 +34,10 @@ export interface ChangeStreamOptions {
   /** BSON of the token to resume after; null to start now. */
   readonly startAfter: Uint8Array | null;
   readonly batchSize: number;
-  /** The target size of a reply. @default {4 MiB} */
   readonly replyBytes?: number;
   readonly retryFor: number;
   readonly signal: AbortSignal;
   readonly outages: OutageTracker;
-  /** @default {ANSWER_LIMITS} */
   readonly limits?: AnswerLimits;
 }
 
@@ -53,20 +50,16 @@ const FEATURES = [[SPLIT, EXPANDED], [EXPANDED], [SPLIT], []] as const;
 
 export type StreamFeatures = readonly (typeof SPLIT | typeof EXPANDED)[];
 
-/** Finds and remembers the features that a deployment supports. */
+/** Finds and remembers the features that a deployment supports. Reports the others when a stream opens without them. */
 export class FeatureTrial {
   readonly #onRefused: (names: StreamFeatures) => void;
   #choices: readonly StreamFeatures[] = FEATURES;
 
-  /** @param onRefused gets the refused features once the stream opens without them */
   constructor(onRefused: (names: StreamFeatures) => void) {
     this.#onRefused = onRefused;
   }
 
-  /**
-   * Opens a stream with as many features as possible.
-   * @throws MongoError when opening fails without features too, or for another reason
-   */
+  /** Opens a stream with as many features as possible. */
   async open<T>(open: (features: StreamFeatures) => Promise<T>): Promise<T> {
     let refusal: unknown;
     for (const [at, features] of this.#choices.entries()) {
@@ -93,7 +86,6 @@ export interface Reply {
   readonly clusterTime?: ClusterTime | undefined;
 }
 
-/** Runs a command that returns a batch of the stream. */
 export async function runStreamCommand(
   database: Db,
   document: Document,
@@ -128,9 +120,7 @@ export async function runStreamCommand(
 }
 
 /** The database and the `aggregate` value of the command that opens a stream. */
-export const targetOf = (
-  { level, only: { database = "", collection = "" } }: Scope,
-): { readonly database: string; readonly aggregate: string | 1 } =>
+export const targetOf = ({ level, only: { database = "", collection = "" } }: Scope) =>
   level === "deployment"
     ? { database: "admin", aggregate: 1 }
     : { database, aggregate: level === "database" ? 1 : collection };
@@ -138,13 +128,11 @@ export const targetOf = (
 /** Unused fields, removed to keep events under 16 MB. */
 const UNUSED = ["updateDescription", "fullDocumentBeforeChange"];
 
-export interface StreamSettings extends Pick<ChangeStreamOptions, "scope" | "share" | "fullDocument"> {
-  readonly features: StreamFeatures;
-}
-
 /** The pipeline of the command that opens a stream. */
 export function streamStages(
-  { scope, share = ALL_DOCUMENTS, fullDocument, features }: StreamSettings,
+  { scope, share = ALL_DOCUMENTS, fullDocument, features }:
+    & Pick<ChangeStreamOptions, "scope" | "share" | "fullDocument">
+    & { readonly features: StreamFeatures },
   token: Uint8Array | null,
 ): Document[] {
   const isIncluded = share.condition("$documentKey._id");
@@ -165,21 +153,17 @@ export function streamStages(
   ];
 }
 
-/** Milliseconds that the server waits for a change before it returns an empty batch. */
-const MAX_AWAIT_MS = 1_000;
-/** The same after a batch with events, so that the end of a backlog is noticed soon. */
-const BUSY_AWAIT_MS = 100;
-
 /**
- * How long the server may wait for a change: shorter than the client's timeouts.
- * @example IN: {socketTimeoutMS: 800} → OUT: 400; IN: {} → OUT: 1000; IN: {}, {wasBusy: true} → OUT: 100
+ * How long the server may wait for a change: shorter than the client's timeouts, and short after a batch with events, so
+ * that the end of a backlog is noticed soon.
+ * @example IN: {socketTimeoutMS: 800} → OUT: 400; IN: {}, {wasBusy: true} → OUT: 100
  */
 export const awaitMs = (
   { socketTimeoutMS, timeoutMS }: Pick<MongoClientOptions, "socketTimeoutMS" | "timeoutMS">,
   { wasBusy = false } = {},
 ) =>
   Math.min(
-    wasBusy ? BUSY_AWAIT_MS : MAX_AWAIT_MS,
+    wasBusy ? 100 : 1_000,
     ...[socketTimeoutMS, timeoutMS].flatMap((limit) => limit ? [Math.ceil(limit / 2)] : []),
   );
 

@@ -1,4 +1,3 @@
-/** Reads how far the oplog reaches back. */
 import { MongoServerError, ReadPreference } from "mongodb";
 import { isNotAllowed } from "../connection/mongodb_errors.ts";
 import type { Route } from "../connection/route.ts";
@@ -7,21 +6,15 @@ import type { Route } from "../connection/route.ts";
 export class OplogHiddenError extends Error {}
 
 const TIMEOUT_MS = 5_000;
-/** The message of the entry that initiates a replica set. */
-const INITIATING = "initiating set";
-
-export interface OldestEntry {
-  /** In milliseconds since 1970. */
-  readonly time: number;
-  /** Whether this entry initiated the replica set, so the oplog has dropped nothing yet. */
-  readonly isFirst: boolean;
-}
 
 /**
- * The oplog's oldest entry. Needs the action `find` on `local.oplog.rs`.
- * @throws OplogHiddenError if the user may not read it, or behind a mongos; MongoError
+ * The time of the oplog's oldest entry in milliseconds since 1970, and whether this entry initiated the replica set, so the
+ * oplog has dropped nothing yet. Needs the action `find` on `local.oplog.rs`.
+ * @throws OplogHiddenError if the user may not read it, or behind a mongos
  */
-export async function oldestEntry({ client }: Route): Promise<OldestEntry> {
+export async function oldestEntry(
+  { client }: Route,
+): Promise<{ readonly time: number; readonly isFirst: boolean }> {
   const options = {
     sort: { $natural: 1 },
     projection: { ts: 1, op: 1, "o.msg": 1 },
@@ -32,7 +25,7 @@ export async function oldestEntry({ client }: Route): Promise<OldestEntry> {
   try {
     const oldest = await client.db("local").collection("oplog.rs").findOne({}, options);
     if (oldest) {
-      return { time: oldest.ts.t * 1_000, isFirst: oldest.op === "n" && oldest.o?.msg === INITIATING };
+      return { time: oldest.ts.t * 1_000, isFirst: oldest.op === "n" && oldest.o?.msg === "initiating set" };
     }
   } catch (error) {
     if (!isNotAllowed(error) || !(error instanceof MongoServerError)) throw error;

@@ -1,12 +1,8 @@
-/** Parses resume tokens. */
 import { BSON } from "mongodb";
 import { UserError } from "../../util/errors.ts";
 import { bytesFromHex, fieldsByName, stringAt } from "../../bson/bson.ts";
 
-/**
- * Parses a saved resume token.
- * @throws UserError if it was edited
- */
+/** @throws UserError if the saved token was edited */
 export function savedToken(hex: string): Uint8Array {
   try {
     const token = bytesFromHex(hex);
@@ -36,10 +32,7 @@ function clusterTime(token: Uint8Array): { seconds: number; ordinal: number } | 
     : { seconds: parseInt(seconds, 16), ordinal: parseInt(ordinal, 16) };
 }
 
-/**
- * @example IN: {_data: "826B045A41000000012B…"} → OUT: 2026-11-23T15:22:25.000Z
- * @returns undefined for a token of another format
- */
+/** Undefined for a token of another format. @example IN: {_data: "826B045A41000000012B…"} → OUT: 2026-11-23T15:22:25.000Z */
 export function timeOf(token: Uint8Array): Date | undefined {
   const time = clusterTime(token);
   return time && new Date(time.seconds * 1_000);
@@ -65,17 +58,10 @@ const AFTER_ALL = /^82[0-9A-F]{16}2B[0-9A-F]{2}29/i;
  */
 export function hasPassed(token: Uint8Array, { t, i }: BSON.Timestamp): boolean {
   const time = clusterTime(token);
-  if (!time) return false;
-  if (time.seconds !== t || time.ordinal !== i) {
-    return time.seconds > t || time.seconds === t && time.ordinal > i;
-  }
-  return AFTER_ALL.test(dataOf(token));
+  if (time?.seconds === t && time.ordinal === i) return AFTER_ALL.test(dataOf(token));
+  return time !== undefined && (time.seconds > t || time.seconds === t && time.ordinal > i);
 }
-
-export const lostSince = (token: Uint8Array): string | undefined => timeOf(token)?.toISOString();
 
 /** The lag of a stream in whole seconds. @param now by MongoDB's clock, in milliseconds since 1970 */
-export function secondsBehind(token: Uint8Array, now: number): number {
-  const time = timeOf(token);
-  return time ? Math.max(0, Math.round((now - time.getTime()) / 1_000)) : 0;
-}
+export const secondsBehind = (token: Uint8Array, now: number): number =>
+  Math.max(0, Math.round((now - (timeOf(token)?.getTime() ?? now)) / 1_000));

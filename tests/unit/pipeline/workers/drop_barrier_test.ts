@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { BSON } from "mongodb";
 import { bytesToHex } from "../../../../lib/bson/bson.ts";
 import { streamOfPart } from "../../../../lib/key/stream_name.ts";
-import { DropBarrier, type DropBarrierDeps } from "../../../../lib/pipeline/workers/drop_barrier.ts";
+import { dropBarrier, type DropBarrierDeps } from "../../../../lib/pipeline/workers/drop_barrier.ts";
 import type { CollectionSettings } from "../../../../lib/pipeline/settings.ts";
 import { fullSnapshot } from "../../../../lib/pipeline/snapshot/snapshot_state.ts";
 import type { CollectionEvent } from "../../../../lib/source/stream/event.ts";
@@ -29,7 +29,7 @@ type Saved = Awaited<ReturnType<DropBarrierDeps["read"]>>;
 function workerOf(index: number, polls: readonly (readonly Saved[])[], onDrop: "drop" | "keep" = "drop") {
   const done: string[] = [];
   let poll = 0;
-  const barrier = new DropBarrier({
+  const barrier = dropBarrier({
     position: {
       stream: stream(index),
       save: ({ token, snapshot, barrier }) =>
@@ -56,7 +56,7 @@ function workerOf(index: number, polls: readonly (readonly Saved[])[], onDrop: "
 const at = (ordinal: number): Saved => ({ token: hex(ordinal), barrier: null });
 const waitingAt = (ordinal: number): Saved => ({ token: hex(ordinal - 1), barrier: hex(ordinal) });
 
-Deno.test("DropBarrier has worker 0 save its position, and wait until all others have reached the event", async () => {
+Deno.test("dropBarrier() has worker 0 save its position, and wait until all others have reached the event", async () => {
   const { barrier, done } = workerOf(0, [
     [at(4), at(4), undefined],
     [at(4), waitingAt(5), undefined],
@@ -75,7 +75,7 @@ Deno.test("DropBarrier has worker 0 save its position, and wait until all others
   ]);
 });
 
-Deno.test("DropBarrier has another worker save that it has reached the event, and wait for worker 0", async () => {
+Deno.test("dropBarrier() has another worker save that it has reached the event, and wait for worker 0", async () => {
   const { barrier, done } = workerOf(2, [[at(4)], [waitingAt(5)], [at(5)]]);
   await barrier.pass(dropAt(5), { token: token(3), snapshot: fullSnapshot({ removesStale: false }) });
   assert.deepEqual(done, [
@@ -87,7 +87,7 @@ Deno.test("DropBarrier has another worker save that it has reached the event, an
   ]);
 });
 
-Deno.test("DropBarrier passes events after which no rows are deleted", async () => {
+Deno.test("dropBarrier() passes events after which no rows are deleted", async () => {
   const elsewhere = { database: "other", collection: "orders" };
   for (
     const event of [
@@ -103,7 +103,7 @@ Deno.test("DropBarrier passes events after which no rows are deleted", async () 
   }
 });
 
-Deno.test("DropBarrier passes a drop after which rows are kept", async () => {
+Deno.test("dropBarrier() passes a drop after which rows are kept", async () => {
   const { barrier, done } = workerOf(1, [[]], "keep");
   await barrier.pass(dropAt(5), { token: null, snapshot: null });
   assert.deepEqual(done, []);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type Document, MongoServerError } from "mongodb";
 import { idOfKey } from "../../../../lib/key/key_to_id.ts";
-import { openShare, WorkerShare } from "../../../../lib/pipeline/workers/worker_share.ts";
+import { openShare, workerShare } from "../../../../lib/pipeline/workers/worker_share.ts";
 import { ALL_DOCUMENTS } from "../../../../lib/source/documents/share.ts";
 import { streamStages } from "../../../../lib/source/stream/open_stream.ts";
 import { Scope } from "../../../../lib/source/documents/scope.ts";
@@ -24,16 +24,16 @@ function asking(answers: readonly (readonly Document[] | Error)[]) {
         : Promise.resolve({ cursor: { firstBatch: answer } } as never);
     },
   };
-  return { reader, share: new WorkerShare(WORKER, reader), asked };
+  return { reader, share: workerShare(WORKER, reader), asked };
 }
 
-Deno.test("WorkerShare.condition() includes remainders of negative hashes", () =>
+Deno.test("workerShare(): condition() includes remainders of negative hashes", () =>
   assert.deepEqual(asking([]).share.condition("$_id"), {
     $eq: [{ $abs: { $mod: [{ $toHashedIndexKey: "$_id" }, 4] } }, 1],
   }));
 
-Deno.test("WorkerShare has the first worker drop the rows of all", () => {
-  const shares = [0, 1].map((index) => new WorkerShare({ index, count: 2 }, asking([]).reader));
+Deno.test("workerShare() has the first worker drop the rows of all", () => {
+  const shares = [0, 1].map((index) => workerShare({ index, count: 2 }, asking([]).reader));
   assert.deepEqual(shares.map(({ relays, dropsRows }) => [relays, dropsRows]), [[2, true], [2, false]]);
 });
 
@@ -67,7 +67,7 @@ Deno.test("openShare() is all documents without a worker, and does not ask Mongo
   assert.equal(asked.length, 0);
 });
 
-Deno.test("WorkerShare.among() asks for as many keys at once as fit in a command", async () => {
+Deno.test("workerShare(): among() asks for as many keys at once as fit in a command", async () => {
   const many = keys(...Array.from({ length: 4_500 }, (_, at) => `k${at}`));
   const answers = [2_000, 2_000, 500].map((length) => [{
     values: Array.from({ length }, (_, at) => at === 7),
@@ -77,13 +77,13 @@ Deno.test("WorkerShare.among() asks for as many keys at once as fit in a command
   assert.equal(asked.length, 3);
 });
 
-Deno.test("WorkerShare.among() returns the keys that MongoDB selects", async () => {
+Deno.test("workerShare(): among() returns the keys that MongoDB selects", async () => {
   const { share } = asking([[{ values: [true, false, true] }]]);
   const found = await share.among(ORDERS, [...keys("a", "b"), UNNAMED, ...keys("c")]);
   assert.deepEqual(found.map(({ oid }) => oid), ["a", "c"]);
 });
 
-Deno.test("WorkerShare.among() uses another database if a mongos does not have this one", async () => {
+Deno.test("workerShare(): among() uses another database if a mongos does not have this one", async () => {
   const { share, asked } = asking([[], [{ values: [true] }]]);
   assert.equal((await share.among(ORDERS, keys("a"))).length, 1);
   assert.equal(asked.length, 2);

@@ -4,7 +4,6 @@ import { UserError } from "../../../../lib/util/errors.ts";
 import {
   hasReached,
   hasReachedEvent,
-  lostSince,
   savedToken,
   secondsBehind,
   timeOf,
@@ -23,7 +22,6 @@ Deno.test("timeOf() is the operation's time", () => {
     timeOf(token(`82${hex(SECONDS).toLowerCase()}00000001`)),
     new Date("2023-11-14T22:13:20Z"),
   );
-  assert.equal(lostSince(at(SECONDS, 5)), "2023-11-14T22:13:20.000Z");
 });
 
 Deno.test("savedToken() is a token's bytes, and says so when they are none", () => {
@@ -46,7 +44,6 @@ const OTHERS = [token("8100000000"), token("82000000"), token(""), token(7), BSO
 for (const other of OTHERS) {
   Deno.test(`timeOf() is unknown of a token of another form: ${Deno.inspect(BSON.deserialize(other))}`, () => {
     assert.equal(timeOf(other), undefined);
-    assert.equal(lostSince(other), undefined);
     assert.equal(secondsBehind(other, Date.now()), 0);
     assert.equal(hasReached(other, new BSON.Timestamp({ t: SECONDS, i: 1 })), true);
   });
