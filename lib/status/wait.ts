@@ -34,12 +34,10 @@ export interface WaitContext {
   readonly log: Logger;
 }
 
-/** "not followed" if no relay follows the stream, so that waiting is useless. */
-export type StreamOutcome = "shown" | "behind" | "not followed";
-
 export interface WaitedStream {
   readonly stream: string;
-  readonly outcome: StreamOutcome;
+  /** "not followed" if no relay follows the stream, so that waiting is useless. */
+  readonly outcome: "shown" | "behind" | "not followed";
 }
 
 export interface Waited {
@@ -55,7 +53,6 @@ const LONGEST_INTERVAL_MS = 500;
 /** Interval of the search for tables with positions. */
 const SEARCH_INTERVAL_MS = 5_000;
 
-/** @throws MongoError, SinkError; AbortError when the signal is aborted */
 export async function wait(settings: WaitSettings, context: WaitContext): Promise<Waited> {
   const { sink, streamIn, timeout } = settings;
   const until = context.clock.monotonic() + timeout;
@@ -75,7 +72,6 @@ export interface WaitFor {
   readonly wanted: string | undefined;
 }
 
-/** @throws SinkError; AbortError when the signal is aborted */
 export async function waitFor(
   transport: Transport,
   { at, until, schema, wanted }: WaitFor,
@@ -88,17 +84,14 @@ export async function waitFor(
       tables = await tablesInEverySchema(transport, "cdc_position");
       searchAt = clock.monotonic() + SEARCH_INTERVAL_MS;
     }
-    const streams = outcomesOf(await readPositions(transport, { tables, stream: wanted }), { at, wanted });
-    const isShown = streams.length > 0 && streams.every(({ outcome }) => outcome === "shown");
-    if (interval === FIRST_INTERVAL_MS) {
-      const unfollowed = streams.filter(({ outcome }) => outcome === "not followed");
-      for (const { stream } of unfollowed) {
-        log.warn("No relay follows a stream that is waited for", { stream });
-      }
+    const streams = outcomesOf(await readPositions(transport, { tables, stream: wanted }), at, wanted);
+    const isShown = waitOutcome(streams) === "shown";
+    for (const { stream, outcome } of interval === FIRST_INTERVAL_MS ? streams : []) {
+      if (outcome === "not followed") log.warn("No relay follows a stream that is waited for", { stream });
     }
     if (isShown) await refresh(transport, streams.map(({ stream }) => stream));
     if (isShown || clock.monotonic() >= until) {
-      const absence = streams.length > 0 ? [] : await absenceOf(transport, { schema, wanted });
+      const absence = streams.length > 0 ? [] : await absenceOf(transport, schema, wanted);
       return { at, streams, absence };
     }
     await clock.wait(Math.min(interval, Math.max(1, until - clock.monotonic())), { signal });
@@ -108,27 +101,25 @@ export async function waitFor(
 /** The outcome of each stream, including workers that never ran. */
 function outcomesOf(
   positions: readonly SavedPosition[],
-  { at, wanted }: Pick<WaitFor, "at" | "wanted">,
+  at: BSON.Timestamp,
+  wanted: string | undefined,
 ): WaitedStream[] {
   const names = positions.map(({ stream }) => stream);
-  const parts = new Set(names.filter((stream) => stream !== wanted).flatMap(siblingsOf));
+  const workers = new Set(names.filter((stream) => stream !== wanted).flatMap(siblingsOf));
   return [
-    ...positions.map((each) => ({
+    ...positions.map((each): WaitedStream => ({
       stream: each.stream,
-      outcome: hasWritten(each, at)
-        ? "shown" as const
-        : each.isHeld
-        ? "behind" as const
-        : "not followed" as const,
+      outcome: hasWritten(each, at) ? "shown" : each.isHeld ? "behind" : "not followed",
     })),
-    ...[...parts].filter((each) => !names.includes(each))
-      .map((stream) => ({ stream, outcome: "not followed" as const })),
+    ...workers.difference(new Set(names)).values()
+      .map((stream): WaitedStream => ({ stream, outcome: "not followed" })),
   ].sort((one, other) => one.stream < other.stream ? -1 : 1);
 }
 
 async function absenceOf(
   transport: Transport,
-  { schema, wanted }: Pick<WaitFor, "schema" | "wanted">,
+  schema: string,
+  wanted: string | undefined,
 ): Promise<string[]> {
   const tables = await tablesInEverySchema(transport, "cdc_position");
   const positions = await readPositions(transport, { tables, stream: undefined });
@@ -160,15 +151,13 @@ async function refresh(transport: Transport, streams: readonly string[]): Promis
   }
 }
 
-/** "no stream" if no stream was found. */
-export type WaitOutcome = "shown" | "behind" | "no stream";
-
-export function waitOutcome({ streams }: Pick<Waited, "streams">): WaitOutcome {
+/** The outcome of all streams together; "no stream" if none was found. */
+export function waitOutcome(streams: readonly WaitedStream[]): "shown" | "behind" | "no stream" {
   if (streams.length === 0) return "no stream";
   return streams.every(({ outcome }) => outcome === "shown") ? "shown" : "behind";
 }
 
-const TEXTS: Readonly<Record<StreamOutcome, (time: string) => string>> = {
+const TEXTS: Readonly<Record<WaitedStream["outcome"], (time: string) => string>> = {
   shown: (time) => `shows everything up to ${time}`,
   behind: (time) => `does not show everything up to ${time}`,
   "not followed": (time) => `does not show everything up to ${time}, and no relay follows it`,
@@ -176,9 +165,9 @@ const TEXTS: Readonly<Record<StreamOutcome, (time: string) => string>> = {
 
 /**
  * A line for each stream, or the reason why none was found.
- * @param duration in milliseconds
+ *
  * @example
- * IN: {at: Timestamp(1700000000, 3), streams: [{stream: "shop.* -> …", outcome: "shown"}], …}, 120
+ * IN: {at: Timestamp(1700000000, 3), streams: [{stream: "shop.* -> …", outcome: "shown"}], …}, 120 ms
  * OUT: shop.* -> … shows everything up to 2023-11-14T22:13:20.000Z (3), after 120 ms
  */
 export function waitText({ at, streams, absence }: Waited, duration: number): string {
@@ -188,16 +177,10 @@ export function waitText({ at, streams, absence }: Waited, duration: number): st
   return [...lines, ...absence].join("\n");
 }
 
-/**
- * The result as one line of JSON.
- *
- * @example
- * OUT: {"outcome":"shown","cluster_time":"2023-11-14T22:13:20.000Z","operation_time":"1700000000:3","duration_ms":120,
- * "streams":[{"stream":"shop.* -> …","outcome":"shown"}]}
- */
+/** The result as one line of JSON. @example OUT: {"outcome":"shown","cluster_time":"2023-11-14T22:13:20.000Z",…} */
 export const waitJson = (waited: Waited, duration: number): string =>
   JSON.stringify({
-    outcome: waitOutcome(waited),
+    outcome: waitOutcome(waited.streams),
     ...clusterTimeFields(waited.at),
     duration_ms: Math.round(duration),
     streams: waited.streams,

@@ -38,11 +38,10 @@ export class RelayWatch {
     let movedAt = clock.monotonic();
     while (true) {
       const positions = await read();
-      const behind: string[] = [];
-      for (const position of positions) {
-        if (!position?.isHeld) return "not running";
-        if (!hasWritten(besideLeftOut(position), time)) behind.push(`${position.token} ${position.snapshot}`);
-      }
+      if (!positions.every((each) => each?.isHeld)) return "not running";
+      const behind = positions.flatMap((each) =>
+        each && !hasWritten(besideLeftOut(each), time) ? [`${each.token} ${each.snapshot}`] : []
+      );
       if (behind.length === 0) return "passed";
       const state = behind.join("\n");
       if (state !== last) movedAt = clock.monotonic();

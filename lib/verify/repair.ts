@@ -17,10 +17,7 @@ export interface RepairDeps {
   readonly relay: Pick<RelayWatch, "isRunning">;
   /** The requests to each worker, or to the one relay. Each worker repairs its own rows. */
   readonly requests: readonly Pick<RepairRequests, "add" | "left" | "remove">[];
-  /**
-   * Starts a relay for the stream.
-   * @throws LeaseHeldError if another relay follows the stream; UserError if none can be started
-   */
+  /** Starts a relay for the stream. @throws LeaseHeldError if another relay follows the stream */
   readonly startRelay: () => Promise<void>;
   /** Milliseconds without progress after which the relay is no longer waited for. */
   readonly settle: number;
@@ -32,7 +29,7 @@ export interface RepairDeps {
 const MAX_REQUESTS = 1_000;
 const POLL_INTERVAL_MS = 100;
 
-/** @throws UserError if no relay can be started, or the running one repairs nothing */
+/** Repairs the rows of these keys. @throws UserError if no relay can be started, or the running one repairs nothing */
 export async function repair(keys: readonly RowKey[], deps: RepairDeps): Promise<void> {
   for (const some of grouped(keys, { count: MAX_REQUESTS })) await repairSome(some, deps);
 }
@@ -75,32 +72,25 @@ async function requestRepair(
   return left === 0;
 }
 
-export interface OwnRelayDeps {
-  /** Runs the relay until the signal is aborted. Calls `onStarted` when it holds the lease. */
-  readonly run: (signal: AbortSignal, onStarted: () => void) => Promise<void>;
-  readonly log: Logger;
-}
-
 /** A relay in this process, from the first repair until it is disposed of. */
 export class OwnRelay implements AsyncDisposable {
-  readonly #deps: OwnRelayDeps;
+  readonly #run: (signal: AbortSignal, onStarted: () => void) => Promise<void>;
+  readonly #log: Logger;
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
   #started: Promise<void> | undefined;
 
-  constructor(deps: OwnRelayDeps) {
-    this.#deps = deps;
+  /** `run` runs the relay until the signal is aborted, and calls `onStarted` when the relay holds the lease. */
+  constructor(run: (signal: AbortSignal, onStarted: () => void) => Promise<void>, log: Logger) {
+    this.#run = run;
+    this.#log = log;
   }
 
-  /**
-   * Starts the relay, or starts it again if it has ended. Resolves when it holds the lease.
-   * @throws the error with which it ended
-   */
+  /** Starts the relay unless it runs. Resolves when it holds the lease; rejects with the error that ended it. */
   async start(): Promise<void> {
     if (!this.#running) {
       const started = Promise.withResolvers<void>();
-      const ended = () => this.#running = undefined;
-      this.#running = this.#deps.run(this.#stop.signal, started.resolve).finally(ended);
+      this.#running = this.#run(this.#stop.signal, started.resolve).finally(() => this.#running = undefined);
       this.#started = Promise.race([started.promise, this.#running]);
       this.#running.catch(() => {});
     }
@@ -111,7 +101,7 @@ export class OwnRelay implements AsyncDisposable {
     this.#stop.abort();
     await this.#running?.catch((error) => {
       if (error === this.#stop.signal.reason) return;
-      this.#deps.log.warn("The relay that was started for repairs has failed", { because: messageOf(error) });
+      this.#log.warn("The relay that was started for repairs has failed", { because: messageOf(error) });
     });
   }
 }

@@ -26,23 +26,14 @@ export interface Seen extends KeyDifference {
 export interface SettleDeps {
   /** Waits until the relay has passed everything that was read from MongoDB. */
   readonly pass: () => Promise<Passing>;
-  /** Compares the keys again. @returns those that differ */
+  /** Compares the keys again. Returns those that differ. */
   readonly look: (keys: readonly RowKey[]) => Promise<readonly Seen[]>;
   /** Maximum number of comparisons. */
   readonly generations: number;
 }
 
-export interface Settled {
-  readonly differing: readonly Seen[];
-  readonly changing: readonly Seen[];
-  /** Undefined if nothing had to be waited for. */
-  readonly relay: Passing | undefined;
-}
-
-export async function settle(
-  candidates: readonly Seen[],
-  { pass, look, generations }: SettleDeps,
-): Promise<Settled> {
+/** Compares keys until each is known to differ, or not. `relay` is undefined if nothing had to be waited for. */
+export async function settle(candidates: readonly Seen[], { pass, look, generations }: SettleDeps) {
   const differing: Seen[] = [];
   let waiting = candidates;
   let relay: Passing | undefined;
@@ -50,17 +41,17 @@ export async function settle(
     relay = await pass();
     const before = new Map(waiting.map((each) => [each.oid, each]));
     const now = await look(waiting.map(({ key }) => key));
-    const isReal = (each: Seen): boolean => relay !== "passed" || isUnchanged(each, before.get(each.oid));
-    differing.push(...now.filter(isReal));
-    waiting = now.filter((each) => !isReal(each));
+    const { real = [], changed = [] } = Object.groupBy(now, (each) => {
+      const { document, row } = before.get(each.oid) ?? {};
+      return relay !== "passed" || each.document === document && each.row === row ? "real" : "changed";
+    });
+    differing.push(...real);
+    waiting = changed;
   }
   return { differing, changing: waiting, relay };
 }
 
-const isUnchanged = (now: Seen, before: Seen | undefined): boolean =>
-  now.document === before?.document && now.row === before?.row;
-
-export interface TallyDeps extends SettleDeps {
+interface TallyDeps extends SettleDeps {
   /** Writes or deletes the rows of these keys; undefined to repair nothing. */
   readonly repair: ((keys: readonly RowKey[]) => Promise<void>) | undefined;
   /** Counts the rows of these keys that have overflow. */
@@ -136,12 +127,10 @@ export class Tally {
     }
   }
 
-  /** @param lot includes these keys, as they were when rows with overflow were counted; extra rows were not counted */
+  /** `lot` has the keys as they were when rows with overflow were counted; extra rows were not counted. */
   async #newlyOverflowed(wrong: readonly Seen[], lot: readonly Seen[]): Promise<number> {
     const oids = new Set(wrong.filter(({ kind }) => kind !== "extra").map(({ oid }) => oid));
-    const before = lot.filter(({ oid, kind, isOverflowed }) =>
-      oids.has(oid) && kind !== "extra" && isOverflowed
-    );
+    const before = lot.filter((each) => oids.has(each.oid) && each.kind !== "extra" && each.isOverflowed);
     return await this.#deps.overflowed([...oids]) - before.length;
   }
 }
