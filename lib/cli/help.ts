@@ -14,6 +14,11 @@ const MOST_WIDTH = 100;
 export const helpWidth = ({ COLUMNS }: Environment, columns: number | undefined): number =>
   Math.max(LEAST_WIDTH, Math.min(Number(COLUMNS) || columns || MOST_WIDTH, MOST_WIDTH));
 
+const COMMAND_COLUMN = 17;
+/** Column of the descriptions of options; narrow terminals have them below. */
+const OPTION_COLUMN = 35;
+const NARROW = 80;
+
 const EXIT_CODES =
   "Exit codes: 0 done or stopped by a signal, 1 failed, 2 wrong usage, 3 verify found differences, " +
   "4 status found a problem or wait timed out.";
@@ -26,22 +31,20 @@ export const programHelp = (commands: Readonly<Record<string, Command>>, width: 
     "Keeps CrateDB in sync with MongoDB.",
     "",
     "Commands:",
-    ...Object.entries(commands).flatMap(([name, { summary }]) => item(name, summary, { width, column: 17 })),
-    ...item("help", "Help for the program; help COMMAND is COMMAND --help", { width, column: 17 }),
+    ...Object.entries(commands).flatMap(([name, { summary }]) => item(name, summary, width, COMMAND_COLUMN)),
+    ...item("help", "Help for the program; help COMMAND is COMMAND --help", width, COMMAND_COLUMN),
     "",
     "Options:",
-    ...item("-h, --help", "Help for the program or, after a command, for that command", {
+    ...item(
+      "-h, --help",
+      "Help for the program or, after a command, for that command",
       width,
-      column: 17,
-    }),
-    ...item("-V, --version", "The version", { width, column: 17 }),
+      COMMAND_COLUMN,
+    ),
+    ...item("-V, --version", "The version", width, COMMAND_COLUMN),
     "",
     ...wrapped(EXIT_CODES, width),
   ].join("\n");
-
-/** Column of the descriptions of options; narrow terminals have them below. */
-const OPTION_COLUMN = 35;
-const NARROW = 80;
 
 /** The help of a command. */
 export function commandHelp(name: string, { summary, options, examples }: Command, width: number): string {
@@ -55,9 +58,9 @@ export function commandHelp(name: string, { summary, options, examples }: Comman
       "",
       `${title}:`,
       ...Object.entries(table).flatMap(([name, option]) => [
-        ...item(`--${flagOf(name)} ${placeholderOf(option)}`, helpOf(option), { width, column }),
+        ...item(`--${flagOf(name)} ${placeholderOf(option)}`, helpOf(option), width, column),
         ...switchesOf({ [name]: option }).flatMap(({ flag, letter, value }) =>
-          item(`-${letter}, --${flag}`, `Same as --${flagOf(name)} ${value}`, { width, column })
+          item(`-${letter}, --${flag}`, `Same as --${flagOf(name)} ${value}`, width, column)
         ),
       ]),
     ]),
@@ -85,16 +88,10 @@ const variables = (table: OptionTable): readonly string[] =>
     Object.entries(options).map(([name, option]) => variablesOf(name, option).join(" or "))
   );
 
-interface Layout {
-  readonly width: number;
-  /** Column of the descriptions; 0 for the line below the term. */
-  readonly column: number;
-}
-
 const BELOW_INDENT = 6;
 
-/** Lays out a term and its description: side by side if there is room. */
-function item(term: string, description: string, { width, column }: Layout): string[] {
+/** Lays out a term and its description: side by side if there is room. Column 0 is the line below the term. */
+function item(term: string, description: string, width: number, column: number): string[] {
   const indent = column || BELOW_INDENT;
   const [first = "", ...rest] = wrapped(description, width - indent);
   const head = `  ${term}`;
@@ -105,24 +102,20 @@ function item(term: string, description: string, { width, column }: Layout): str
 }
 
 /** Breaks a text into lines at its spaces. */
-function wrapped(text: string, width: number): string[] {
-  const lines: string[] = [];
-  for (const word of text.split(" ")) {
-    const line = lines.at(-1);
-    if (line === undefined || line.length + word.length >= width) lines.push(word);
-    else lines[lines.length - 1] = `${line} ${word}`;
-  }
-  return lines;
-}
+const wrapped = (text: string, width: number): string[] => filled(text.split(" "), width);
 
 /** Breaks a long command before its flags, so that a shell still accepts it. */
-function continued(command: string, width: number): string {
+const continued = (command: string, width: number): string =>
+  filled(command.split(/ (?=--)/), width - " \\".length, "      ").join(" \\\n");
+
+/** Joins parts to lines that fit. */
+function filled(parts: readonly string[], width: number, indent = ""): string[] {
   const lines: string[] = [];
-  for (const part of command.split(/ (?=--)/)) {
+  for (const part of parts) {
     const line = lines.at(-1);
-    if (line !== undefined && line.length + part.length + " \\ ".length <= width) {
-      lines[lines.length - 1] = `${line} ${part}`;
-    } else lines.push(line === undefined ? part : `      ${part}`);
+    if (line === undefined) lines.push(part);
+    else if (line.length + part.length >= width) lines.push(indent + part);
+    else lines[lines.length - 1] = `${line} ${part}`;
   }
-  return lines.join(" \\\n");
+  return lines;
 }

@@ -14,13 +14,9 @@ import { commandHelp, programHelp } from "./help.ts";
 export type Parsed = { readonly command: Command; readonly flags: Flags } | { readonly text: string };
 
 /**
- * @param width of the help, in characters
+ * Parses a command line. Its help has lines of `width` characters.
  *
- * @example
- * IN: ["cdc-relay", "--batch-size", "7"] → OUT: {command: cdc-relay, flags: {"batch-size": "7"}}
- * IN: ["--version"] → OUT: {text: "mongodb_cdc_cratedb 0.1.0"}
- *
- * @throws UsageError
+ * @example IN: ["cdc-relay", "--batch-size", "7"] → OUT: {command: cdc-relay, flags: {"batch-size": "7"}}
  */
 export function parseCommandLine(args: readonly string[], width: number): Parsed {
   const [first, ...rest] = args;
@@ -42,7 +38,7 @@ interface Call {
   readonly table: OptionTable;
 }
 
-/** @returns the options' values as texts, by flag; undefined if help is asked for */
+/** Returns the options' values as texts, by flag; undefined if help is asked for. */
 function parseFlags(args: readonly string[], call: Call): Flags | undefined {
   const { name, table } = call;
   const valued = valuedFlags(table);
@@ -106,23 +102,18 @@ const contradiction = (one: string, other: string): UsageError =>
   new UsageError(`${one} cannot be given with ${other}`, { hint: "Give one of the two." });
 
 function unknownOption(rawName: string, { name, table }: Call): UsageError {
-  const owners = Object.keys(COMMANDS).filter((each) => {
-    const options = COMMANDS[each]?.options ?? {};
-    return flagsOf(options).includes(rawName);
-  });
+  const owners = Object.entries(COMMANDS).filter(([, { options }]) => flagsOf(options).includes(rawName));
   if (owners.length > 0) {
-    return new UsageError(`${name} has no option ${rawName}`, {
-      hint: `It is an option of ${owners.join(", ")}.`,
-    });
+    const hint = `It is an option of ${owners.map(([owner]) => owner).join(", ")}.`;
+    return new UsageError(`${name} has no option ${rawName}`, { hint });
   }
-  return new UsageError(`Unknown option: ${rawName}`, {
-    hint: meant(rawName, flagsOf(table), `${name} --help`),
-  });
+  const hint = meant(rawName, flagsOf(table), `${name} --help`);
+  return new UsageError(`Unknown option: ${rawName}`, { hint });
 }
 
 const flagsOf = (table: OptionTable): readonly string[] =>
-  [...Object.keys(valuedFlags(table)), ...switchesOf(table).map(({ flag }) => flag)].map((flag) =>
-    `--${flag}`
+  [...Object.keys(valuedFlags(table)), ...switchesOf(table).map(({ flag }) => flag)].map((each) =>
+    `--${each}`
   );
 
 function meant(name: string, names: readonly string[], help: string): string {

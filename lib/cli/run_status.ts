@@ -9,14 +9,14 @@ type RunContext = Pick<StatusContext, "signal" | "log" | "print">;
 /** `status` found a problem, or `wait` timed out. */
 const NOT_WELL = 4;
 
-/** @returns the exit code */
+/** Returns the exit code. */
 export async function runStatus(settings: StatusSettings, context: RunContext): Promise<number> {
   const { signal, log, print } = context;
   const terminal = { columns: terminalColumns(), clock: SYSTEM_CLOCK };
   return await status(settings, { signal, log, print, ...terminal }) ? 0 : NOT_WELL;
 }
 
-/** @returns the exit code */
+/** Returns the exit code. */
 export async function runWait(settings: WaitSettings, { signal, log, print }: RunContext): Promise<number> {
   const startedAt = SYSTEM_CLOCK.monotonic();
   const waited = await wait(settings, { signal, log, clock: SYSTEM_CLOCK });
