@@ -80,8 +80,7 @@ export function commandHelp(name: string, { summary, options, examples }: Comman
   ].join("\n");
 }
 
-const helpOf = ({ help, default: fallback }: Option): string =>
-  fallback === "" ? help : `${help} [${fallback}]`;
+const helpOf = ({ help, default: fallback }: Option): string => fallback ? `${help} [${fallback}]` : help;
 
 const variables = (table: OptionTable): readonly string[] =>
   grouped(table).flatMap(([, options]) =>

@@ -41,8 +41,8 @@ export interface Option {
   readonly within?: readonly [from: string, to: string];
   /** Stands for the value in the help. @default {that of the type} */
   readonly placeholder?: string;
-  /** As text; empty for none. */
-  readonly default: string;
+  /** As text. @default {none} */
+  readonly default?: string;
   /** A phrase for `--help`. */
   readonly help: string;
   /** Sentences that follow it in docs/options.md. */
@@ -82,17 +82,12 @@ export const flagOf = (name: string): string =>
 export const variablesOf = (name: string, { env }: Option): readonly string[] =>
   env ?? [`CDC_${flagOf(name).replaceAll("-", "_").toUpperCase()}`];
 
-/** A flag without a value. */
-export interface Switch {
-  readonly flag: string;
-  readonly letter: string;
-  /** The option that it sets, and its value. */
-  readonly name: string;
-  readonly value: string;
-}
-
-/** @example IN: {logLevel: {switches: {quiet: "warn"}, …}} → OUT: [{flag: "quiet", letter: "q", name: "logLevel", value: "warn"}] */
-export const switchesOf = (table: OptionTable): readonly Switch[] =>
+/**
+ * The flags without a value, and the option and value that each sets.
+ *
+ * @example IN: {logLevel: {switches: {quiet: "warn"}, …}} → OUT: [{flag: "quiet", letter: "q", name: "logLevel", value: "warn"}]
+ */
+export const switchesOf = (table: OptionTable) =>
   Object.entries(table).flatMap(([name, { switches = {} }]) =>
     Object.entries(switches).map(([flag, value]) => ({ flag, letter: flag.charAt(0), name, value }))
   );

@@ -46,13 +46,13 @@ type ListType = "names" | "paths" | "omittedPaths";
 
 type Parsed<Each extends Option> = Each extends { readonly choices: readonly (infer Choice)[] } ? Choice
   : Each extends { readonly type: ListType } ? readonly string[]
-  : Each extends { readonly default: "" } ? ParsedTypes[Each["type"]] | undefined
-  : ParsedTypes[Each["type"]];
+  : Each extends { readonly default: string } ? ParsedTypes[Each["type"]]
+  : ParsedTypes[Each["type"]] | undefined;
 
 /** The parsed values of a table. */
 export type Values<Table extends OptionTable> = { readonly [Name in keyof Table]: Parsed<Table[Name]> };
 
-/** Parses a value. A default may be empty: then a list is empty, and other values are undefined. @throws RangeError */
+/** Parses a value. Empty is an empty list, or undefined. @throws RangeError */
 export const parse = (option: Option, given: unknown): unknown =>
   given === "" && !isList(option) ? undefined : PARSERS[option.type](given, option);
 
@@ -86,7 +86,6 @@ const PLACEHOLDERS: Readonly<Record<keyof InputTypes, string>> = {
   seed: "N",
 };
 
-/** Makes a parser of texts alone. */
 const textual = <Value>(parseText: (text: string) => Value) => (given: unknown): Value => {
   if (typeof given !== "string") throw new RangeError("is not a text");
   return parseText(given);
@@ -101,9 +100,7 @@ const list = (parseText: (text: string) => readonly string[]) => (given: unknown
 
 /** Makes a parser of a number, or of a text with a unit. */
 const quantity = (parseText: (text: string) => number) => (given: unknown): number =>
-  parseText(
-    given === Infinity ? "forever" : typeof given === "number" ? String(given) : textual(String)(given),
-  );
+  textual(parseText)(given === Infinity ? "forever" : typeof given === "number" ? String(given) : given);
 
 const UNITS_MS: Readonly<Record<string, number>> = { "": 1, ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
@@ -118,9 +115,7 @@ const UNITS_BYTES: Readonly<Record<string, number>> = { "": 1, kib: 2 ** 10, mib
 
 const size = quantity((text) => {
   const [, number, unit] = /^(\d+)(kib|mib|gib|)$/i.exec(text) ?? [];
-  if (number === undefined || Number(number) === 0) {
-    throw new RangeError("is not a size such as 16MiB or 500000");
-  }
+  if (!Number(number)) throw new RangeError("is not a size such as 16MiB or 500000");
   return Number(number) * (UNITS_BYTES[unit?.toLowerCase() ?? ""] ?? 1);
 });
 
@@ -137,9 +132,8 @@ const PARSERS: {
 } = {
   text: textual(String),
   choice(given, { choices = [] }) {
-    const choice = choices.find((each) => each === given);
-    if (choice === undefined) throw new RangeError(`is not one of ${choices.join(", ")}`);
-    return choice;
+    if (typeof given === "string" && choices.includes(given)) return given;
+    throw new RangeError(`is not one of ${choices.join(", ")}`);
   },
   count,
   duration(given, { within }) {
@@ -195,10 +189,7 @@ function pemFile(path: string, block: RegExp, what: string): string {
   return pem;
 }
 
-/**
- * @example
- * IN: now → OUT: "now"; IN: 1700000000:3 → OUT: Timestamp(1700000000, 3); IN: 2023-11-14T22:13:20Z → OUT: the end of that second
- */
+/** @example IN: 1700000000:3 → OUT: Timestamp(1700000000, 3); IN: 2023-11-14T22:13:20Z → OUT: the end of that second */
 function operationTime(text: string): "now" | BSON.Timestamp {
   if (text === "now") return text;
   const [, t, i] = /^(\d{1,10}):(\d{1,10})$/.exec(text) ?? [];

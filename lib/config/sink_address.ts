@@ -9,8 +9,6 @@ import { CRATEDB } from "./relay_options.ts";
  * @example
  * IN: {flags: {"cratedb-url": "crate://db/?ssl=true", "cratedb-ca": "ca.pem"}}
  * OUT: {host: "db", tls: true, certificates: {ca: "-----BEGIN …"}, …}
- *
- * @throws UsageError for options that contradict each other
  */
 export function sinkAddress(given: Given): SinkAddress {
   const { cratedbUrl: url, cratedbJwt: token, cratedbCa: ca, cratedbCert: cert, cratedbKey: key } =
@@ -36,9 +34,9 @@ export function sinkAddress(given: Given): SinkAddress {
       hint: "The token replaces the password. Remove one of them.",
     });
   }
-  const urlFile = find("cratedbUrl", CRATEDB.cratedbUrl, given)?.file;
-  const tokenFile = find("cratedbJwt", CRATEDB.cratedbJwt, given)?.file;
   const { cratedbUrl, cratedbJwt } = CRATEDB;
+  const urlFile = find("cratedbUrl", cratedbUrl, given)?.file;
+  const tokenFile = find("cratedbJwt", cratedbJwt, given)?.file;
   const passwordNow = () => readOptions({ cratedbUrl }, given).cratedbUrl.password;
   const tokenNow = () => readOptions({ cratedbJwt }, given).cratedbJwt;
   return Object.freeze({
@@ -50,10 +48,7 @@ export function sinkAddress(given: Given): SinkAddress {
   });
 }
 
-/**
- * Returns a function that returns the current secret. The file is read again after it has changed; if it cannot be read,
- * the last secret is returned.
- */
+/** Returns a function that returns the current secret: the last one that was read, if the file cannot be read. */
 function latest(file: string, first: string, read: () => string | undefined): () => string {
   let secret = first;
   let version = versionOf(file);
