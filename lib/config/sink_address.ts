@@ -15,24 +15,24 @@ export function sinkAddress(given: Given): SinkAddress {
     readOptions(CRATEDB, given);
   const hasCertificates = ca !== undefined || cert !== undefined;
   if ((cert === undefined) !== (key === undefined)) {
+    const hint = "Give the file of the certificate and that of its private key. One file may have both.";
     throw new UsageError("--cratedb-cert and --cratedb-key need each other, and one of them is missing", {
-      hint: "Give the file of the certificate and that of its private key. One file may have both.",
+      hint,
     });
   }
   if (hasCertificates && !url.tls) {
+    const hint = "Add ?ssl=true to crate://, or ?sslmode=verify-full to postgresql://.";
     throw new UsageError("--cratedb-ca, --cratedb-cert and --cratedb-key need a CrateDB URL with TLS", {
-      hint: "Add ?ssl=true to crate://, or ?sslmode=verify-full to postgresql://.",
+      hint,
     });
   }
   if (token !== undefined && url.transport === "wire") {
-    throw new UsageError("--cratedb-jwt needs HTTP, but the CrateDB URL is for the wire protocol", {
-      hint: "Use the HTTP endpoint, e.g. crate://host:4200/?ssl=true.",
-    });
+    const hint = "Use the HTTP endpoint, e.g. crate://host:4200/?ssl=true.";
+    throw new UsageError("--cratedb-jwt needs HTTP, but the CrateDB URL is for the wire protocol", { hint });
   }
   if (token !== undefined && url.password !== "") {
-    throw new UsageError("--cratedb-jwt is given, and the CrateDB URL has a password", {
-      hint: "The token replaces the password. Remove one of them.",
-    });
+    const hint = "The token replaces the password. Remove one of them.";
+    throw new UsageError("--cratedb-jwt is given, and the CrateDB URL has a password", { hint });
   }
   const { cratedbUrl, cratedbJwt } = CRATEDB;
   const urlFile = find("cratedbUrl", cratedbUrl, given)?.file;

@@ -56,9 +56,6 @@ export function absenceText(absence: Absence): string[] {
     ];
   }
   if (seesAll) return [`No stream exists yet: no relay has written to this ${server}.`];
-  return [
-    `No stream is visible to the user ${user}: none exists yet, or the user has no rights on the schema of the ` +
-    "relay's own tables.",
-    ...limit,
-  ];
+  const reasons = "none exists yet, or the user has no rights on the schema of the relay's own tables.";
+  return [`No stream is visible to the user ${user}: ${reasons}`, ...limit];
 }

@@ -53,11 +53,7 @@ export async function forget(settings: ForgetSettings, context: ForgetContext): 
  */
 export function chooseStreams(
   known: readonly StreamName[],
-  { name, schema, viewer }: {
-    readonly name: string | undefined;
-    readonly schema: string;
-    readonly viewer: Viewer;
-  },
+  { name, schema, viewer }: { name: string | undefined; schema: string; viewer: Viewer },
 ): readonly StreamName[] {
   const matching = known.filter(({ stream }) => name === undefined || isStreamOf(stream, name));
   if (matching.length === 0) {
@@ -67,21 +63,19 @@ export function chooseStreams(
   }
   const wholes = wholeStreams(matching);
   if (name === undefined && wholes.length > 1) {
-    throw new UsageError("Several streams exist, and --stream does not name one.", {
-      hint: ["These exist:", ...wholes.map((each) => `  ${each}`)].join("\n"),
-    });
+    const hint = ["These exist:", ...wholes.map((each) => `  ${each}`)].join("\n");
+    throw new UsageError("Several streams exist, and --stream does not name one.", { hint });
   }
   const schemas = [...new Set(matching.map((each) => each.schema))];
   const chosen = schemas.length > 1 ? schemas.find((each) => each === schema) : schemas[0];
   if (chosen === undefined) {
-    throw new UsageError(`Several schemas have this stream: ${schemas.join(", ")}`, {
-      hint: "Name one of them as the schema in CRATEDB_URL, e.g. crate://host:4200/?schema=shop",
-    });
+    const hint = "Name one of them as the schema in CRATEDB_URL, e.g. crate://host:4200/?schema=shop";
+    throw new UsageError(`Several schemas have this stream: ${schemas.join(", ")}`, { hint });
   }
   return matching.filter((each) => each.schema === chosen);
 }
 
-/** @throws UserError while a relay follows one of the streams; deletes nothing then */
+/** Deletes nothing and throws a UserError while a relay follows one of the streams. */
 export async function forgetStreams(
   transport: Transport,
   streams: readonly StreamName[],

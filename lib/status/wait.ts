@@ -11,10 +11,11 @@ import { readPositions, type SavedPosition } from "../sink/metadata/saved_positi
 import { quoteTable, type TableName } from "../sink/sql/names.ts";
 import { Deployment } from "../source/connection/deployment.ts";
 import { clusterTimeFields, clusterTimeText, operationTimeOf } from "../source/connection/cluster_time.ts";
-import type { Clock } from "../util/clock.ts";
-import type { Logger } from "../util/log.ts";
 import { durationText } from "../util/text.ts";
 import { absenceText, viewerOf } from "./absence.ts";
+import type { StatusContext } from "./status.ts";
+
+type WaitContext = Pick<StatusContext, "signal" | "clock" | "log">;
 
 export interface WaitSettings {
   /** Provides the time, if `at` is "now". */
@@ -26,12 +27,6 @@ export interface WaitSettings {
   /** Milliseconds. */
   readonly timeout: number;
   readonly output: "text" | "json";
-}
-
-export interface WaitContext {
-  readonly signal: AbortSignal;
-  readonly clock: Clock;
-  readonly log: Logger;
 }
 
 export interface WaitedStream {
@@ -62,13 +57,11 @@ export async function wait(settings: WaitSettings, context: WaitContext): Promis
   return await waitFor(transport, { at, until, schema, wanted: streamIn?.(schema) }, context);
 }
 
-export interface WaitFor {
+interface WaitFor {
   readonly at: BSON.Timestamp;
   /** Milliseconds of the monotonic clock. */
   readonly until: number;
-  /** The default schema. */
   readonly schema: string;
-  /** The stream to wait for with all its workers; undefined for all. */
   readonly wanted: string | undefined;
 }
 
@@ -91,8 +84,15 @@ export async function waitFor(
     }
     if (isShown) await refresh(transport, streams.map(({ stream }) => stream));
     if (isShown || clock.monotonic() >= until) {
-      const absence = streams.length > 0 ? [] : await absenceOf(transport, schema, wanted);
-      return { at, streams, absence };
+      if (streams.length > 0) return { at, streams, absence: [] };
+      tables = await tablesInEverySchema(transport, "cdc_position");
+      const positions = await readPositions(transport, { tables, stream: undefined });
+      const existing = positions.map(({ stream }) => stream).sort();
+      return {
+        at,
+        streams,
+        absence: absenceText({ ...await viewerOf(transport), wanted, existing, schema }),
+      };
     }
     await clock.wait(Math.min(interval, Math.max(1, until - clock.monotonic())), { signal });
   }
@@ -116,17 +116,6 @@ function outcomesOf(
   ].sort((one, other) => one.stream < other.stream ? -1 : 1);
 }
 
-async function absenceOf(
-  transport: Transport,
-  schema: string,
-  wanted: string | undefined,
-): Promise<string[]> {
-  const tables = await tablesInEverySchema(transport, "cdc_position");
-  const positions = await readPositions(transport, { tables, stream: undefined });
-  const existing = positions.map(({ stream }) => stream).sort();
-  return absenceText({ ...await viewerOf(transport), wanted, existing, schema });
-}
-
 async function timeOf(url: string): Promise<BSON.Timestamp> {
   await using deployment = await Deployment.connect(url);
   return await operationTimeOf(deployment.route());
@@ -141,13 +130,10 @@ async function refresh(transport: Transport, streams: readonly string[]): Promis
   );
   const tables = rows.filter(([, , stream]) => streams.includes(String(stream)))
     .map(([schema, name]) => ({ schema: String(schema), name: String(name) }));
-  const distinct = new Map(tables.map((table) => [quoteTable(table), table]));
-  for (const table of distinct.values()) {
-    try {
-      await refreshTable(transport, table);
-    } catch (error) {
+  for (const table of new Map(tables.map((each) => [quoteTable(each), each])).values()) {
+    await refreshTable(transport, table).catch((error) => {
       if (!isUnknownRelation(error)) throw error; // It was dropped with its collection.
-    }
+    });
   }
 }
 

@@ -3,14 +3,8 @@ import { createHash } from "node:crypto";
 import { type BsonValue, fieldsByName } from "../bson/bson.ts";
 import { UnstorableError } from "../bson/unstorable_error.ts";
 import { withoutFields } from "../bson/without_fields.ts";
-import {
-  idsOf,
-  oidsWithoutId,
-  type RowKey,
-  rowKeyOf,
-  rowKeyText,
-  type ShardKey,
-} from "../key/document_key.ts";
+import { idsOf, oidsWithoutId, type RowKey } from "../key/document_key.ts";
+import { rowKeyOf, rowKeyText, type ShardKey } from "../key/document_key.ts";
 import { idDocument } from "../key/query_literal.ts";
 import { normalizeDocument, normalizeRow } from "../mapping/normalize.ts";
 import { grouped } from "../util/grouped.ts";
@@ -21,7 +15,7 @@ import type { DocumentReader } from "../source/documents/documents.ts";
 import { isEqual, isOverflowed, pathDifferences } from "./compare.ts";
 import type { Seen } from "./settle.ts";
 
-export interface BothSidesDeps {
+interface BothSidesDeps {
   readonly namespace: Namespace;
   readonly reader: Pick<DocumentReader, "lookUp" | "keysOf" | "keysAmong">;
   readonly rows: Pick<RowReader, "rows" | "refresh">;
@@ -66,10 +60,8 @@ export class BothSides {
     const { namespace, reader, shardKey } = this.#deps;
     const keys = oids.map((oid) => rowKeyOf(oid, shardKey));
     const existing = await reader.keysOf(namespace, idsOf(keys), shardKey);
-    return {
-      differing: await this.#extra(keys.filter(({ oid, id }) => id !== undefined && !existing.has(oid))),
-      unclear: [...oidsWithoutId(keys)],
-    };
+    const deleted = keys.filter(({ oid, id }) => id !== undefined && !existing.has(oid));
+    return { differing: await this.#extra(deleted), unclear: [...oidsWithoutId(keys)] };
   }
 
   /** The same for keys without a readable `_id`. Reads all documents. */

@@ -5,7 +5,7 @@ import type { SavedPosition } from "../sink/metadata/saved_position.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Passing } from "./result.ts";
 
-export interface RelayWatchOptions {
+interface RelayWatchOptions {
   /** Reads the position of each worker, or of the one relay; undefined for one that never ran. */
   readonly read: () => Promise<readonly (SavedPosition | undefined)[]>;
   /** Milliseconds without progress after which the relay is no longer waited for. */

@@ -1,7 +1,4 @@
-/**
- * Repairs rows. Only a relay writes to its tables: it reads requests from `cdc_repair`. If no relay runs, `verify` starts
- * one in this process.
- */
+/** Repairs rows by requests in `cdc_repair` to the relay. If none runs, `verify` starts one in this process. */
 import type { RowKey } from "../key/document_key.ts";
 import { LeaseHeldError } from "../sink/metadata/lease.ts";
 import type { RepairRequests } from "../sink/metadata/repair_requests.ts";

@@ -18,7 +18,7 @@ import { type BothSides, MAX_KEYS } from "./both_sides.ts";
 import type { CollectionResult, Passing } from "./result.ts";
 import type { Seen } from "./settle.ts";
 
-export interface ScanDeps {
+interface ScanDeps {
   readonly namespace: Namespace;
   readonly reader: Pick<DocumentReader, "chunk" | "lookUp">;
   readonly causalReader: Pick<CausalReader, "page">;
@@ -137,11 +137,7 @@ async function allowance({ rate, clock, signal }: ScanDeps): Promise<number> {
   }
 }
 
-export interface CountDeps {
-  /** Counts the documents that the transform keeps. */
-  readonly documents: () => Promise<number>;
-  readonly rows: () => Promise<number>;
-  readonly deadLetters: () => Promise<number>;
+interface CountDeps extends Readonly<Record<"documents" | "rows" | "deadLetters", () => Promise<number>>> {
   /** Waits until the relay has passed everything that was read from MongoDB. */
   readonly pass: () => Promise<Passing>;
   /** Maximum number of counts. */

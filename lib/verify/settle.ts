@@ -1,14 +1,8 @@
 /**
  * Decides which differences are real. While a relay runs, a row is a moment behind its document. So a key that differs is
- * compared again after the relay has passed the time of the first comparison. Each comparison is a generation:
- *
- * | Then                                              | The key                              |
- * | ------------------------------------------------- | ------------------------------------ |
- * | Document and row are equal                        | is equal                             |
- * | Both are unchanged, and the relay has passed      | differs                              |
- * | One has changed                                   | is compared again                    |
- * | One has changed in each generation                | is changing: neither equal nor known |
- * | No relay runs, or it makes no progress            | differs                              |
+ * compared again after the relay has passed the time of the first comparison. Each comparison is a generation. A key
+ * differs if both sides are unchanged, or if no relay runs or makes progress. If one side has changed, the key is compared
+ * again; if one changes in each generation, the key is changing: neither equal nor known to differ.
  */
 import type { RowKey } from "../key/document_key.ts";
 import { Semaphore } from "../util/concurrency.ts";
@@ -23,7 +17,7 @@ export interface Seen extends KeyDifference {
   readonly isOverflowed: boolean;
 }
 
-export interface SettleDeps {
+interface SettleDeps {
   /** Waits until the relay has passed everything that was read from MongoDB. */
   readonly pass: () => Promise<Passing>;
   /** Compares the keys again. Returns those that differ. */
@@ -90,10 +84,7 @@ export class Tally {
     await this.#settling.run(() => this.#settle());
     const { missing, extra, different, "dead letter": deadLetters } = this.#counts;
     return {
-      missing,
-      extra,
-      different,
-      deadLetters,
+      ...{ missing, extra, different, deadLetters },
       changing: this.#changing,
       repaired: this.#repaired,
       /** Rows with overflow that the repair added, minus those that it removed. */

@@ -130,14 +130,13 @@ async function hasRows(namespace: Namespace, { settings, names, transport }: Sha
   return await rows.count() > 0;
 }
 
-export interface ComparableDeps {
+interface ComparableDeps extends Pick<VerifySettings, "runs"> {
   readonly scope: Scope;
   /** The collections that the scope has found; a single one may not exist. */
   readonly found: readonly FoundCollection[];
   readonly catalogue: Catalogue;
   /** Whether a deleted collection has rows that its relay should have deleted. */
   readonly hasRows: (namespace: Namespace) => Promise<boolean>;
-  readonly runs: "once" | "forever";
   readonly log: Logger;
 }
 
@@ -164,14 +163,12 @@ export async function comparable(deps: ComparableDeps): Promise<readonly FoundCo
 
 function nothingToCompare(scope: Scope, [first]: readonly Unmatched[]): UsageError {
   if (!first) {
-    return new UsageError(`Nothing to compare: no collection matches ${scope}`, {
-      hint: "MongoDB shows this user none, or --exclude excludes all of them.",
-    });
+    const hint = "MongoDB shows this user none, or --exclude excludes all of them.";
+    return new UsageError(`Nothing to compare: no collection matches ${scope}`, { hint });
   }
   const { kind, similar } = first;
-  return new UsageError(unmatchedText(first), {
-    hint: similar === undefined
-      ? `Name one of these with --${kind}, or grant the user the right to see others.`
-      : `Did you mean --${kind} ${similar}?`,
-  });
+  const hint = similar === undefined
+    ? `Name one of these with --${kind}, or grant the user the right to see others.`
+    : `Did you mean --${kind} ${similar}?`;
+  return new UsageError(unmatchedText(first), { hint });
 }

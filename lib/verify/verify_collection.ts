@@ -76,11 +76,6 @@ interface Collection extends VerifyDeps {
   readonly pass: () => Promise<Passing>;
 }
 
-type Found = Omit<
-  CollectionResult,
-  "stream" | "collection" | "table" | "mode" | "startedAt" | "finishedAt" | "clusterTime" | "outcome"
->;
-
 export async function verifyCollection(namespace: Namespace, deps: VerifyDeps): Promise<CollectionResult> {
   const { settings, names, transport, causalReader, clock } = deps;
   const startedAt = clock.now();
@@ -94,11 +89,8 @@ export async function verifyCollection(namespace: Namespace, deps: VerifyDeps): 
     collection: namespaceText(namespace),
     table: `${table.schema}.${table.name}`,
     mode: settings.compare === "counts" ? "count" : settings.sample > 0 ? "sample" : "full",
-    startedAt,
-    finishedAt: clock.now(),
-    clusterTime,
     outcome: outcomeOf(found),
-    ...found,
+    ...{ startedAt, finishedAt: clock.now(), clusterTime, ...found },
   };
   await saveVerifyResult(transport, names.metadataSchema, verifyRow(result));
   return result;
@@ -113,10 +105,8 @@ async function openCollection(namespace: Namespace, deps: VerifyDeps): Promise<C
   const streams = streamsAmong(writers, names.stream);
   const stream = wholeOf(streams);
   if (stream !== names.stream) {
-    log.info("The relay that writes to the table follows another scope", {
-      collection: namespaceText(namespace),
-      stream,
-    });
+    const collection = namespaceText(namespace);
+    log.info("The relay that writes to the table follows another scope", { collection, stream });
   }
   const read = () => Promise.all(streams.map((stream) => readPosition(transport, { schema, stream })));
   const relay = new RelayWatch({ read, settle: settings.settle, clock, signal });
@@ -145,7 +135,7 @@ export function streamsAmong(streams: readonly string[], own: string): readonly 
 
 const wholeOf = ([stream = ""]: readonly string[]): string => partsOfStream(stream).whole;
 
-async function countBoth(collection: Collection): Promise<Found> {
+async function countBoth(collection: Collection) {
   const { namespace, own, settings, causalReader, transport, rows, deadLetters, pass } = collection;
   const { generations } = settings;
   const counted = await count({
@@ -157,7 +147,7 @@ async function countBoth(collection: Collection): Promise<Found> {
   return { ...counted, different: 0, overflowed: 0, repaired: 0, differences: [] };
 }
 
-async function compareBoth(collection: Collection): Promise<Found> {
+async function compareBoth(collection: Collection) {
   const { namespace, own, settings, transport, causalReader, rows, deadLetters, pass } = collection;
   const { generations, relay: { for: settingsFor, replyBytes } } = settings;
   const reader = new DocumentReader(causalReader, { for: settingsFor, size: MAX_KEYS, replyBytes });
@@ -229,16 +219,13 @@ export function assertStartable(
 }
 
 /** Whether rows without documents are errors: other streams may own them, or `--on-drop keep` keeps them. */
-async function ownsExtraRows(
-  { namespace, own, table, causalReader, followed, log }: Collection,
-): Promise<boolean> {
+async function ownsExtraRows(deps: Collection): Promise<boolean> {
+  const { namespace, own, table, causalReader, followed, log } = deps;
   const collection = namespaceText(namespace);
   const stream = await followed.sharer(namespace, table);
   if (stream !== undefined) {
-    log.warn("Skipping the search for rows without documents: another stream writes to the table too", {
-      collection,
-      stream,
-    });
+    const text = "Skipping the search for rows without documents: another stream writes to the table too";
+    log.warn(text, { collection, stream });
     return false;
   }
   const isKept = own.onDrop === "keep" && !await causalReader.exists(namespace);
