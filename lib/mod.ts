@@ -106,7 +106,6 @@ export interface Relay extends AsyncDisposable {
  * @example
  * IN: {mongodbUrl: "mongodb://localhost/", cratedbUrl: "crate://localhost:4200", database: "shop", maxMemory: "128MiB"}
  * OUT: a relay, which keeps a table up to date for each collection of the database
- *
  * @throws UsageError for wrong options. Later, UserError, SinkError and MongoError, see `describe()`
  */
 export function startRelay(options: RelayOptions, surroundings: RelaySurroundings = {}): Relay {
@@ -160,7 +159,6 @@ const never = (): AbortSignal => new AbortController().signal;
  *
  * @example
  * IN: {cratedbUrl: "crate://localhost:4200"} → OUT: [{stream: "shop.* -> …", state: "ok", lag_ms: 0, …}]
- *
  * @throws UsageError, SinkError
  */
 export async function status(options: StatusOptions): Promise<readonly StreamStatus[]> {
@@ -175,7 +173,6 @@ export async function status(options: StatusOptions): Promise<readonly StreamSta
  * @example
  * IN: {mongodbUrl, cratedbUrl, at: "now", timeout: "30s"}
  * OUT: {at: Timestamp, streams: [{stream: "shop.* -> …", outcome: "shown"}], absence: []}
- *
  * @throws UsageError, MongoError, SinkError; the signal's reason when it is aborted
  */
 export async function wait(
@@ -192,7 +189,6 @@ export async function wait(
  * @example
  * IN: {mongodbUrl, cratedbUrl, database: "shop", differences: "repair"}
  * OUT: [{collection: "shop.orders", outcome: "repaired", repaired: 3, differences: [], …}]
- *
  * @throws UsageError, UserError, MongoError, SinkError; the signal's reason when it is aborted
  */
 export async function verify(

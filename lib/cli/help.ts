@@ -1,5 +1,5 @@
 /** The texts of `--help`, made from the option table. */
-import { flagOf, type Option, type OptionTable, switchesOf, variablesOf } from "../config/option.ts";
+import { flagOf, type Option, switchesOf, variablesOf } from "../config/option.ts";
 import { grouped } from "../config/options.ts";
 import { placeholderOf } from "../config/parsers.ts";
 import type { Environment } from "../config/read.ts";
@@ -24,32 +24,35 @@ const EXIT_CODES =
   "4 status found a problem or wait timed out.";
 
 /** The help of the program. */
-export const programHelp = (commands: Readonly<Record<string, Command>>, width: number): string =>
-  [
+export function programHelp(commands: Readonly<Record<string, Command>>, width: number): string {
+  const line = (term: string, description: string) => item(term, description, width, COMMAND_COLUMN);
+  return [
     `Usage: ${CALL} <command> [options]`,
     "",
     "Keeps CrateDB in sync with MongoDB.",
     "",
     "Commands:",
-    ...Object.entries(commands).flatMap(([name, { summary }]) => item(name, summary, width, COMMAND_COLUMN)),
-    ...item("help", "Help for the program; help COMMAND is COMMAND --help", width, COMMAND_COLUMN),
+    ...Object.entries(commands).flatMap(([name, { summary }]) => line(name, summary)),
+    ...line("help", "Help for the program; help COMMAND is COMMAND --help"),
     "",
     "Options:",
-    ...item(
-      "-h, --help",
-      "Help for the program or, after a command, for that command",
-      width,
-      COMMAND_COLUMN,
-    ),
-    ...item("-V, --version", "The version", width, COMMAND_COLUMN),
+    ...line("-h, --help", "Help for the program or, after a command, for that command"),
+    ...line("-V, --version", "The version"),
     "",
     ...wrapped(EXIT_CODES, width),
   ].join("\n");
+}
 
 /** The help of a command. */
 export function commandHelp(name: string, { summary, options, examples }: Command, width: number): string {
   const column = width < NARROW ? 0 : OPTION_COLUMN;
-  const secrets = Object.entries(options).filter(([, { secret }]) => secret);
+  const secrets = Object.entries(options).filter(([, { secret }]) => secret).map(([name]) =>
+    `--${flagOf(name)}-file`
+  );
+  const variables = grouped(options).flatMap(([, table]) =>
+    Object.entries(table).map(([name, option]) => variablesOf(name, option).join(" or "))
+  );
+  const files = ` Secrets may be in files: ${secrets.join(", ")}, or a variable with _FILE at its end.`;
   return [
     `Usage: ${CALL} ${name} [options]`,
     "",
@@ -66,12 +69,8 @@ export function commandHelp(name: string, { summary, options, examples }: Comman
     ]),
     "",
     ...wrapped(
-      `Environment variables, in the same order (a flag wins): ${variables(options).join(", ")}.` +
-        (secrets.length > 0
-          ? ` Secrets may be in files: ${secrets.map(([name]) => `--${flagOf(name)}-file`).join(", ")}, ` +
-            "or a variable with _FILE at its end."
-          : "") +
-        " Details: docs/options.md.",
+      `Environment variables, in the same order (a flag wins): ${variables.join(", ")}.` +
+        `${secrets.length > 0 ? files : ""} Details: docs/options.md.`,
       width,
     ),
     "",
@@ -81,11 +80,6 @@ export function commandHelp(name: string, { summary, options, examples }: Comman
 }
 
 const helpOf = ({ help, default: fallback }: Option): string => fallback ? `${help} [${fallback}]` : help;
-
-const variables = (table: OptionTable): readonly string[] =>
-  grouped(table).flatMap(([, options]) =>
-    Object.entries(options).map(([name, option]) => variablesOf(name, option).join(" or "))
-  );
 
 const BELOW_INDENT = 6;
 

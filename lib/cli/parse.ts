@@ -53,9 +53,8 @@ function parseFlags(args: readonly string[], call: Call): Flags | undefined {
   const switched: Record<string, string> = {};
   for (const token of tokens) {
     if (token.kind === "positional") {
-      throw new UsageError(`Unexpected argument: ${JSON.stringify(token.value)}`, {
-        hint: `Options are written --name VALUE. See ${name} --help.`,
-      });
+      const hint = `Options are written --name VALUE. See ${name} --help.`;
+      throw new UsageError(`Unexpected argument: ${JSON.stringify(token.value)}`, { hint });
     }
     if (token.kind === "option-terminator") continue;
     const { name: flag, rawName, value, inlineValue } = token;
@@ -64,8 +63,9 @@ function parseFlags(args: readonly string[], call: Call): Flags | undefined {
     const found = switches.find((each) => each.flag === flag);
     if (found) {
       if (value !== undefined) {
+        const hint = `See ${name} --help.`;
         throw new UsageError(`${rawName} takes no value: current value is ${JSON.stringify(value)}`, {
-          hint: `See ${name} --help.`,
+          hint,
         });
       }
       const set = flagOf(found.name);
@@ -73,7 +73,10 @@ function parseFlags(args: readonly string[], call: Call): Flags | undefined {
       if (before !== undefined && before !== flag) throw contradiction(`--${before}`, `--${flag}`);
       switched[set] = flag;
     } else if (option) {
-      if (value === undefined || !inlineValue && /^--|^-[a-z]$/i.test(value)) throw needsValue(flag, option);
+      if (value === undefined || !inlineValue && /^--|^-[a-z]$/i.test(value)) {
+        const hint = `e.g. --${flag} ${option.default || placeholderOf(option)}`;
+        throw new UsageError(`--${flag} needs a value`, { hint });
+      }
       flags[flag] = isList(option) && flags[flag] !== undefined ? `${flags[flag]},${value}` : value;
     } else throw unknownOption(rawName, call);
   }
@@ -92,11 +95,6 @@ const valuedFlags = (table: OptionTable): Readonly<Record<string, Option>> =>
       ...option.secret ? [[`${flagOf(name)}-file`, option]] : [],
     ]),
   );
-
-const needsValue = (flag: string, option: Option): UsageError =>
-  new UsageError(`--${flag} needs a value`, {
-    hint: `e.g. --${flag} ${option.default || placeholderOf(option)}`,
-  });
 
 const contradiction = (one: string, other: string): UsageError =>
   new UsageError(`${one} cannot be given with ${other}`, { hint: "Give one of the two." });

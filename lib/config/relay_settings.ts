@@ -88,14 +88,12 @@ function checkTransform(
 ): void {
   const others = "--filter, --only, --omit or --pipeline";
   if (hasTransform && fullDocument !== "lookup" && fullDocument !== "updateLookup") {
-    throw new UsageError(`--full-document ${fullDocument} cannot be given with ${others}`, {
-      hint: "MongoDB applies these to current documents, not to post-images. Remove one or the other.",
-    });
+    const hint = "MongoDB applies these to current documents, not to post-images. Remove one or the other.";
+    throw new UsageError(`--full-document ${fullDocument} cannot be given with ${others}`, { hint });
   }
   if (key === "documentKey" && (hasTransform || omit.length > 0)) {
-    throw new UsageError(`--key documentKey cannot be given with ${others}`, {
-      hint: "They could remove the fields of the key. Remove one or the other.",
-    });
+    const hint = "They could remove the fields of the key. Remove one or the other.";
+    throw new UsageError(`--key documentKey cannot be given with ${others}`, { hint });
   }
 }
 
@@ -107,9 +105,8 @@ function checkTemplate(template: TableName, scope: Scope): void {
   const text = `${template.schema}.${template.name}`;
   const [unknown] = UNKNOWN_PLACEHOLDER.exec(text) ?? [];
   if (unknown !== undefined) {
-    throw new UsageError(`--table ${text} has an unknown placeholder: ${unknown}`, {
-      hint: "Use {database} and {collection}, e.g. --table '{database}.{collection}'",
-    });
+    const hint = "Use {database} and {collection}, e.g. --table '{database}.{collection}'";
+    throw new UsageError(`--table ${text} has an unknown placeholder: ${unknown}`, { hint });
   }
   const wanted =
     { collection: [], database: ["collection"], deployment: ["database", "collection"] }[scope.level];

@@ -35,7 +35,7 @@ function isSame(one: unknown, other: unknown): boolean {
     names.every((name) => Object.hasOwn(other, name) && isSame(memberOf(one, name), memberOf(other, name)));
 }
 
-/** Paths that are reported for one key. */
+/** Per key. */
 const MAX_PATHS = 5;
 const MAX_VALUE_CHARACTERS = 200;
 

@@ -1,30 +1,76 @@
 /** Repairs rows by requests in `cdc_repair` to the relay. If none runs, `verify` starts one in this process. */
+import type { BSON } from "mongodb";
 import type { RowKey } from "../key/document_key.ts";
+import { besideLeftOut, hasWritten } from "../pipeline/snapshot/saved_snapshot.ts";
 import { LeaseHeldError } from "../sink/metadata/lease.ts";
 import type { RepairRequests } from "../sink/metadata/repair_requests.ts";
+import type { SavedPosition } from "../sink/metadata/saved_position.ts";
 import type { Clock } from "../util/clock.ts";
 import { messageOf, UserError } from "../util/errors.ts";
 import { grouped } from "../util/grouped.ts";
 import type { Logger } from "../util/log.ts";
 import type { Namespace } from "../util/namespace.ts";
-import type { RelayWatch } from "./relay_watch.ts";
+import type { Passing } from "./result.ts";
 
-export interface RepairDeps {
-  readonly namespace: Namespace;
-  readonly relay: Pick<RelayWatch, "isRunning">;
-  /** The requests to each worker, or to the one relay. Each worker repairs its own rows. */
-  readonly requests: readonly Pick<RepairRequests, "add" | "left" | "remove">[];
-  /** Starts a relay for the stream. @throws LeaseHeldError if another relay follows the stream */
-  readonly startRelay: () => Promise<void>;
+const POLL_INTERVAL_MS = 100;
+
+interface RelayWatchOptions {
+  /** Reads the position of each worker, or of the one relay; undefined for one that never ran. */
+  readonly read: () => Promise<readonly (SavedPosition | undefined)[]>;
   /** Milliseconds without progress after which the relay is no longer waited for. */
   readonly settle: number;
   readonly clock: Clock;
   readonly signal: AbortSignal;
 }
 
+/** Follows the progress of the relay of a stream by its saved positions. */
+export class RelayWatch {
+  readonly #options: RelayWatchOptions;
+
+  constructor(options: RelayWatchOptions) {
+    this.#options = options;
+  }
+
+  /** Whether the relay runs; of several workers, whether all run. */
+  async isRunning(): Promise<boolean> {
+    return (await this.#options.read()).every((position) => position?.isHeld);
+  }
+
+  /**
+   * Waits until all changes up to a time are in the tables and no snapshot is running. Does not wait for collections
+   * whose tables cannot be used.
+   */
+  async passes(time: BSON.Timestamp): Promise<Passing> {
+    const { read, settle, clock, signal } = this.#options;
+    let last: string | undefined;
+    let movedAt = clock.monotonic();
+    while (true) {
+      const positions = await read();
+      if (!positions.every((each) => each?.isHeld)) return "not running";
+      const behind = positions.flatMap((each) =>
+        each && !hasWritten(besideLeftOut(each), time) ? [`${each.token} ${each.snapshot}`] : []
+      );
+      if (behind.length === 0) return "passed";
+      const state = behind.join("\n");
+      if (state !== last) movedAt = clock.monotonic();
+      last = state;
+      if (clock.monotonic() - movedAt >= settle) return "stalled";
+      await clock.wait(POLL_INTERVAL_MS, { signal });
+    }
+  }
+}
+
+export interface RepairDeps extends Omit<RelayWatchOptions, "read"> {
+  readonly namespace: Namespace;
+  readonly relay: Pick<RelayWatch, "isRunning">;
+  /** The requests to each worker, or to the one relay. Each worker repairs its own rows. */
+  readonly requests: readonly Pick<RepairRequests, "add" | "left" | "remove">[];
+  /** Starts a relay for the stream. @throws LeaseHeldError if another relay follows the stream */
+  readonly startRelay: () => Promise<void>;
+}
+
 /** Keys per request. */
 const MAX_REQUESTS = 1_000;
-const POLL_INTERVAL_MS = 100;
 
 /** Repairs the rows of these keys. @throws UserError if no relay can be started, or the running one repairs nothing */
 export async function repair(keys: readonly RowKey[], deps: RepairDeps): Promise<void> {

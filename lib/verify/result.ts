@@ -30,9 +30,7 @@ export type Outcome = "equal" | "repaired" | "different" | "changing";
 
 export interface CollectionResult {
   readonly stream: string;
-  /** @example shop.orders */
   readonly collection: string;
-  /** @example shop.orders */
   readonly table: string;
   readonly mode: "full" | "sample" | "count";
   /** Milliseconds since 1970. */
@@ -86,9 +84,8 @@ export const worstOutcome = (results: readonly Pick<CollectionResult, "outcome">
  * The fields of `--json`, which are also the columns of `cdc_verify`. Times are in ISO 8601.
  *
  * @example
- * IN: {collection: "shop.orders", deadLetters: 2, startedAt: 0, finishedAt: 250, clusterTime: Timestamp {t: 1732665552, i: 3}, …}
- * OUT: {collection: "shop.orders", dead_letters: 2, started_at: "1970-01-01T00:00:00.000Z", …, duration_ms: 250,
- * cluster_time: "2024-11-26T23:59:12.000Z", operation_time: "1732665552:3"}
+ * IN: {collection: "shop.orders", deadLetters: 2, startedAt: 0, finishedAt: 250, …}
+ * OUT: {collection: "shop.orders", dead_letters: 2, started_at: "1970-01-01T00:00:00.000Z", …, duration_ms: 250}
  */
 export function resultFields(result: CollectionResult) {
   const { startedAt, finishedAt, clusterTime, deadLetters, relay = null, differences, ...same } = result;

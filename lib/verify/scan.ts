@@ -171,14 +171,10 @@ export async function countDocuments(
   transform: readonly Document[],
 ): Promise<number> {
   const pipeline = [...transform, { $group: { _id: null, documents: { $sum: 1 } } }];
-  const [counted] = await causalReader.read(
-    (client, options) =>
-      client.db(database).collection(collection).aggregate<Document>(pipeline, {
-        ...options,
-        readConcern: { level: "majority" },
-        ...transform.length === 0 && { hint: { _id: 1 } },
-      }).toArray(),
-    { isLong: true },
-  );
+  const hint = transform.length === 0 && { hint: { _id: 1 } };
+  const [counted] = await causalReader.read((client, options) => {
+    const counting = { ...options, readConcern: { level: "majority" as const }, ...hint };
+    return client.db(database).collection(collection).aggregate<Document>(pipeline, counting).toArray();
+  }, { isLong: true });
   return Number(counted?.documents ?? 0);
 }

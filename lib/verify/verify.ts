@@ -16,7 +16,7 @@ import { RangeSplitter } from "../source/documents/key_ranges.ts";
 import type { FoundCollection, Scope } from "../source/documents/scope.ts";
 import { type Catalogue, catalogueOf, namesText } from "../source/documents/unmatched.ts";
 import { type Unmatched, unmatchedNames, unmatchedText } from "../source/documents/unmatched.ts";
-import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
+import { SYSTEM_CLOCK as clock } from "../util/clock.ts";
 import { UsageError } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
 import type { Namespace } from "../util/namespace.ts";
@@ -40,8 +40,6 @@ export interface VerifyContext {
   readonly emit: (event: VerifyEvent) => void;
   /** Takes the results of each run. Returns whether to run again. */
   readonly onResults: (results: readonly CollectionResult[]) => boolean;
-  /** @default {the system's} */
-  readonly clock?: Clock;
 }
 
 /** Between two runs. */
@@ -54,7 +52,7 @@ export async function verify(
   settings: VerifySettings,
   context: VerifyContext,
 ): Promise<readonly CollectionResult[]> {
-  const { signal, log, emit, onResults, clock = SYSTEM_CLOCK } = context;
+  const { signal, log, emit, onResults } = context;
   const { relay, relay: { retryFor } } = settings;
   using shutdown = new Shutdown(signal);
   await using closing = new AsyncDisposableStack();

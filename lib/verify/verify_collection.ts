@@ -20,8 +20,7 @@ import type { Logger } from "../util/log.ts";
 import { type Namespace, namespaceText } from "../util/namespace.ts";
 import { BothSides, MAX_KEYS } from "./both_sides.ts";
 import { count, countDocuments, scan, scanSample } from "./scan.ts";
-import { RelayWatch } from "./relay_watch.ts";
-import { type OwnRelay, repair, type RepairDeps } from "./repair.ts";
+import { type OwnRelay, RelayWatch, repair, type RepairDeps } from "./repair.ts";
 import { type CollectionResult, outcomeOf, type Passing, verifyRow } from "./result.ts";
 import { Tally } from "./settle.ts";
 
@@ -64,15 +63,13 @@ interface Collection extends VerifyDeps {
   readonly namespace: Namespace;
   readonly own: CollectionSettings;
   readonly table: TableName;
-  /** The stream that writes to the table; without its worker. */
+  /** The stream that writes to the table, and that of each worker. */
   readonly stream: string;
-  /** The stream of each worker, or the stream itself. */
   readonly streams: readonly string[];
   readonly followed: FollowedCollections;
   readonly rows: RowReader;
   readonly relay: RelayWatch;
   readonly deadLetters: { readonly schema: string; readonly stream: string };
-  /** Waits until the relay has passed everything that was read from MongoDB. */
   readonly pass: () => Promise<Passing>;
 }
 

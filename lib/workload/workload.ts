@@ -31,15 +31,13 @@ export interface WorkloadSettings {
   readonly count: number;
   /** Operations per second; 0 for no limit. */
   readonly rate: number;
-  /** Weight of each operation. */
-  readonly mix: Readonly<Record<Operation, number>>;
+  readonly mix: ReturnType<typeof parseMix>;
   readonly seed: number;
 }
 
 /** Operations per bulk write. */
 const BULK_OPERATIONS = 1_000;
 
-/** The record of the example. */
 const exampleRecord = (): Document => ({
   id: "5F9E",
   data: { temperature: new BSON.Double(42.42), humidity: new BSON.Double(84.84) },
@@ -111,20 +109,17 @@ export function* generate(
       alive.pop();
     }
     const id = idOf(seed, drawn === "insert" ? serial : target);
-    yield { operation: drawn, write: WRITES[drawn](id, random) };
+    yield { operation: drawn, write: writeOf(drawn, id, random) };
   }
 }
 
-type Write = (_id: BSON.ObjectId, random: () => number) => AnyBulkWriteOperation;
-
-const WRITES: Readonly<Record<Operation, Write>> = {
-  insert: (_id, random) => ({ insertOne: { document: { _id, ...reading(random) } } }),
-  replace: (_id, random) => ({ replaceOne: { filter: { _id }, replacement: reading(random) } }),
-  update: (_id, random) => ({
-    updateOne: { filter: { _id }, update: { $set: { "data.temperature": temperature(random) } } },
-  }),
-  delete: (_id) => ({ deleteOne: { filter: { _id } } }),
-};
+function writeOf(operation: Operation, _id: BSON.ObjectId, random: () => number): AnyBulkWriteOperation {
+  const filter = { _id };
+  if (operation === "insert") return { insertOne: { document: { _id, ...reading(random) } } };
+  if (operation === "replace") return { replaceOne: { filter, replacement: reading(random) } };
+  if (operation === "delete") return { deleteOne: { filter } };
+  return { updateOne: { filter, update: { $set: { "data.temperature": temperature(random) } } } };
+}
 
 const temperature = (random: () => number) => new BSON.Double(Math.round(random() * 4_000) / 100);
 
