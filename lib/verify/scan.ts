@@ -30,13 +30,13 @@ interface ScanDeps {
   readonly rate: SnapshotRate;
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  /** Takes the differences, and resolves when there is room for more. */
+  /** Takes the differences. Resolves when it can take more. */
   readonly onDiffering: (seen: readonly Seen[]) => Promise<void>;
   /** Takes the number of documents that were compared. */
   readonly onCompared: (documents: number) => void;
 }
 
-/** Ranges of a collection that are read in parallel. */
+/** Ranges of a collection to read in parallel. */
 export const LANES = 3;
 /** Keys without a readable `_id` that share one scan of the collection. */
 const MAX_UNCLEAR = 100_000;

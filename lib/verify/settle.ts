@@ -2,7 +2,7 @@
  * Decides which differences are real. While a relay runs, a row is a moment behind its document. So a key that differs is
  * compared again after the relay has passed the time of the first comparison. Each comparison is a generation. A key
  * differs if both sides are unchanged, or if no relay runs or makes progress. If one side has changed, the key is compared
- * again; if one changes in each generation, the key is changing: neither equal nor known to differ.
+ * again; if one changes in each generation, the key counts as changing.
  */
 import type { RowKey } from "../key/document_key.ts";
 import { Semaphore } from "../util/concurrency.ts";
@@ -26,7 +26,7 @@ interface SettleDeps {
   readonly generations: number;
 }
 
-/** Compares keys until each is known to differ, or not. `relay` is undefined if nothing had to be waited for. */
+/** Compares keys until each one is equal, differs, or has changed in all generations. `relay` is undefined if nothing had to be waited for. */
 export async function settle(candidates: readonly Seen[], { pass, look, generations }: SettleDeps) {
   const differing: Seen[] = [];
   let waiting = candidates;
@@ -73,7 +73,7 @@ export class Tally {
     this.#deps = deps;
   }
 
-  /** Adds keys that differ. Resolves when there is room for more. */
+  /** Adds keys that differ. Resolves when it can take more. */
   async add(seen: readonly Seen[]): Promise<void> {
     this.#waiting.push(...seen);
     if (this.#waiting.length >= LOT_KEYS) await this.#settling.run(() => this.#settle());
