@@ -19,13 +19,8 @@
  */
 import process from "node:process";
 import { statusConfig, verifyConfig, waitConfig } from "./config/config.ts";
-import {
-  LIBRARY_OPTIONS,
-  type RelayOptions,
-  type StatusOptions,
-  type VerifyOptions,
-  type WaitOptions,
-} from "./config/options.ts";
+import { LIBRARY_OPTIONS, type RelayOptions, type StatusOptions } from "./config/options.ts";
+import type { VerifyOptions, WaitOptions } from "./config/options.ts";
 import type { OptionTable } from "./config/option.ts";
 import { givenByProgram, inProgramWords } from "./config/program_options.ts";
 import type { Given } from "./config/read.ts";
@@ -105,15 +100,12 @@ export interface Relay extends AsyncDisposable {
 }
 
 /**
- * Takes a snapshot of the collections, then follows their changes until it is stopped.
- *
- * An error that ends the relay rejects `done`, and `ready` as well if it was pending. If the program awaits neither of
- * them, it is an unhandled rejection.
+ * Takes a snapshot of the collections, then follows their changes until it is stopped. An error that ends the relay
+ * rejects `done`, and `ready` as well if it was pending. If the program awaits neither, it is an unhandled rejection.
  *
  * @example
  * IN: {mongodbUrl: "mongodb://localhost/", cratedbUrl: "crate://localhost:4200", database: "shop", maxMemory: "128MiB"}
  * OUT: a relay, which keeps a table up to date for each collection of the database
- *
  * @throws UsageError for wrong options. Later, UserError, SinkError and MongoError, see `describe()`
  */
 export function startRelay(options: RelayOptions, surroundings: RelaySurroundings = {}): Relay {
@@ -139,9 +131,9 @@ export function startRelay(options: RelayOptions, surroundings: RelaySurrounding
       if (!signal.aborted || error !== signal.reason) throw reworded(error);
     },
   );
-  const stopped = async () => {
+  const stopped = () => {
     stop.abort();
-    await done.catch(() => {});
+    return done.catch(() => {});
   };
   return {
     done,
@@ -167,7 +159,6 @@ const never = (): AbortSignal => new AbortController().signal;
  *
  * @example
  * IN: {cratedbUrl: "crate://localhost:4200"} → OUT: [{stream: "shop.* -> …", state: "ok", lag_ms: 0, …}]
- *
  * @throws UsageError, SinkError
  */
 export async function status(options: StatusOptions): Promise<readonly StreamStatus[]> {
@@ -177,13 +168,11 @@ export async function status(options: StatusOptions): Promise<readonly StreamSta
 }
 
 /**
- * Waits until CrateDB shows everything that was written to MongoDB until a time.
+ * Waits until CrateDB shows everything that was written to MongoDB until a time, or the timeout is over.
  *
  * @example
  * IN: {mongodbUrl, cratedbUrl, at: "now", timeout: "30s"}
  * OUT: {at: Timestamp, streams: [{stream: "shop.* -> …", outcome: "shown"}], absence: []}
- *
- * @returns the outcome of each stream, when all show it or the time is over
  * @throws UsageError, MongoError, SinkError; the signal's reason when it is aborted
  */
 export async function wait(
@@ -200,7 +189,6 @@ export async function wait(
  * @example
  * IN: {mongodbUrl, cratedbUrl, database: "shop", differences: "repair"}
  * OUT: [{collection: "shop.orders", outcome: "repaired", repaired: 3, differences: [], …}]
- *
  * @throws UsageError, UserError, MongoError, SinkError; the signal's reason when it is aborted
  */
 export async function verify(

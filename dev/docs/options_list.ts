@@ -39,7 +39,7 @@ const rank = (title: string): number => title === "Options" ? 1 : 0;
 
 const itemsOf = (table: OptionTable): string[] =>
   Object.entries(table).map(([name, option]) => {
-    const { secret, default: fallback, help, details } = option;
+    const { secret, default: fallback = "", help, details } = option;
     const file = secret ? [code(`--${flagOf(name)}-file FILE`)] : [];
     const switches = switchesOf({ [name]: option }).map(({ flag, letter, value }) =>
       `${code(`--${flag}`)}, ${code(`-${letter}`)} for ${value}`

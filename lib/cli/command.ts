@@ -18,6 +18,6 @@ export interface CommandContext {
   readonly log: Logger;
   /** Draws progress; undefined if standard error is not a terminal. */
   readonly statusLine: StatusLine | undefined;
-  /** Writes to standard output. @returns false if the output is closed */
+  /** Writes to standard output. Returns false if the output is closed. */
   readonly print: (text: string) => boolean;
 }

@@ -14,28 +14,22 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       "--database weather --collection readings --table weather.readings",
       `--collection orders --filter '{"status": "open"}' --omit card`,
     ],
-    run: async (given, context) => {
-      const settings = relayConfig(given);
-      await (await import("./run_relay.ts")).runRelay(settings, { ...context, given });
-    },
+    run: async (given, context) =>
+      await (await import("./run_relay.ts")).runRelay(relayConfig(given), { ...context, given }),
   },
   "status": {
     summary: "Report the state of the streams, from CrateDB alone; for people, machines and health checks",
     options: OPTIONS.status,
     examples: ["", "--watch", "--database shop --max-lag 30s --json"],
-    run: async (given, context) => {
-      const settings = statusConfig(given);
-      return await (await import("./run_status.ts")).runStatus(settings, context);
-    },
+    run: async (given, context) =>
+      await (await import("./run_status.ts")).runStatus(statusConfig(given), context),
   },
   "wait": {
     summary: "Return when CrateDB shows all writes up to now, or to another time",
     options: OPTIONS.wait,
     examples: ["", "--database shop --collection orders --timeout 30s", "--at 2026-01-31T12:00:00Z"],
-    run: async (given, context) => {
-      const settings = waitConfig(given);
-      return await (await import("./run_status.ts")).runWait(settings, context);
-    },
+    run: async (given, context) =>
+      await (await import("./run_status.ts")).runWait(waitConfig(given), context),
   },
   "verify": {
     summary: "Compare collections and tables, also while a relay runs, and repair differences",
@@ -46,10 +40,8 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       "--database shop --sample 10000 --json",
       "--database '*' --watch --rate 2000",
     ],
-    run: async (given, context) => {
-      const settings = verifyConfig(given);
-      return await (await import("./run_verify.ts")).runVerify(settings, { ...context, given });
-    },
+    run: async (given, context) =>
+      await (await import("./run_verify.ts")).runVerify(verifyConfig(given), { ...context, given }),
   },
   "forget": {
     summary: "Delete the saved state of a stream that is no longer needed; tables stay",
@@ -59,18 +51,14 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       "--stream 'shop.* -> {database}.{collection}'",
       "--stream 'testdrive.data -> doc.cdc-testdrive' --yes",
     ],
-    run: async (given, context) => {
-      const settings = forgetConfig(given);
-      return await (await import("./run_forget.ts")).runForget(settings, context);
-    },
+    run: async (given, context) =>
+      await (await import("./run_forget.ts")).runForget(forgetConfig(given), context),
   },
   "db-workload": {
     summary: "Write example data into a collection",
     options: OPTIONS["db-workload"],
     examples: ["", "--count 20000 --mix insert=70,update=20,replace=5,delete=5"],
-    run: async (given, context) => {
-      const settings = workloadConfig(given);
-      await (await import("../workload/workload.ts")).workload(settings, context);
-    },
+    run: async (given, context) =>
+      await (await import("../workload/workload.ts")).workload(workloadConfig(given), context),
   },
 };

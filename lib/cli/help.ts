@@ -1,5 +1,5 @@
 /** The texts of `--help`, made from the option table. */
-import { flagOf, type Option, type OptionTable, switchesOf, variablesOf } from "../config/option.ts";
+import { flagOf, type Option, switchesOf, variablesOf } from "../config/option.ts";
 import { grouped } from "../config/options.ts";
 import { placeholderOf } from "../config/parsers.ts";
 import type { Environment } from "../config/read.ts";
@@ -14,39 +14,45 @@ const MOST_WIDTH = 100;
 export const helpWidth = ({ COLUMNS }: Environment, columns: number | undefined): number =>
   Math.max(LEAST_WIDTH, Math.min(Number(COLUMNS) || columns || MOST_WIDTH, MOST_WIDTH));
 
+const COMMAND_COLUMN = 17;
+/** Column of the descriptions of options; narrow terminals have them below. */
+const OPTION_COLUMN = 35;
+const NARROW = 80;
+
 const EXIT_CODES =
   "Exit codes: 0 done or stopped by a signal, 1 failed, 2 wrong usage, 3 verify found differences, " +
   "4 status found a problem or wait timed out.";
 
 /** The help of the program. */
-export const programHelp = (commands: Readonly<Record<string, Command>>, width: number): string =>
-  [
+export function programHelp(commands: Readonly<Record<string, Command>>, width: number): string {
+  const line = (term: string, description: string) => item(term, description, width, COMMAND_COLUMN);
+  return [
     `Usage: ${CALL} <command> [options]`,
     "",
     "Keeps CrateDB in sync with MongoDB.",
     "",
     "Commands:",
-    ...Object.entries(commands).flatMap(([name, { summary }]) => item(name, summary, { width, column: 17 })),
-    ...item("help", "Help for the program; help COMMAND is COMMAND --help", { width, column: 17 }),
+    ...Object.entries(commands).flatMap(([name, { summary }]) => line(name, summary)),
+    ...line("help", "Help for the program; help COMMAND is COMMAND --help"),
     "",
     "Options:",
-    ...item("-h, --help", "Help for the program or, after a command, for that command", {
-      width,
-      column: 17,
-    }),
-    ...item("-V, --version", "The version", { width, column: 17 }),
+    ...line("-h, --help", "Help for the program or, after a command, for that command"),
+    ...line("-V, --version", "The version"),
     "",
     ...wrapped(EXIT_CODES, width),
   ].join("\n");
-
-/** Column of the descriptions of options; narrow terminals have them below. */
-const OPTION_COLUMN = 35;
-const NARROW = 80;
+}
 
 /** The help of a command. */
 export function commandHelp(name: string, { summary, options, examples }: Command, width: number): string {
   const column = width < NARROW ? 0 : OPTION_COLUMN;
-  const secrets = Object.entries(options).filter(([, { secret }]) => secret);
+  const secrets = Object.entries(options).filter(([, { secret }]) => secret).map(([name]) =>
+    `--${flagOf(name)}-file`
+  );
+  const variables = grouped(options).flatMap(([, table]) =>
+    Object.entries(table).map(([name, option]) => variablesOf(name, option).join(" or "))
+  );
+  const files = ` Secrets may be in files: ${secrets.join(", ")}, or a variable with _FILE at its end.`;
   return [
     `Usage: ${CALL} ${name} [options]`,
     "",
@@ -55,20 +61,16 @@ export function commandHelp(name: string, { summary, options, examples }: Comman
       "",
       `${title}:`,
       ...Object.entries(table).flatMap(([name, option]) => [
-        ...item(`--${flagOf(name)} ${placeholderOf(option)}`, helpOf(option), { width, column }),
+        ...item(`--${flagOf(name)} ${placeholderOf(option)}`, helpOf(option), width, column),
         ...switchesOf({ [name]: option }).flatMap(({ flag, letter, value }) =>
-          item(`-${letter}, --${flag}`, `Same as --${flagOf(name)} ${value}`, { width, column })
+          item(`-${letter}, --${flag}`, `Same as --${flagOf(name)} ${value}`, width, column)
         ),
       ]),
     ]),
     "",
     ...wrapped(
-      `Environment variables, in the same order (a flag wins): ${variables(options).join(", ")}.` +
-        (secrets.length > 0
-          ? ` Secrets may be in files: ${secrets.map(([name]) => `--${flagOf(name)}-file`).join(", ")}, ` +
-            "or a variable with _FILE at its end."
-          : "") +
-        " Details: docs/options.md.",
+      `Environment variables, in the same order (a flag wins): ${variables.join(", ")}.` +
+        `${secrets.length > 0 ? files : ""} Details: docs/options.md.`,
       width,
     ),
     "",
@@ -77,24 +79,12 @@ export function commandHelp(name: string, { summary, options, examples }: Comman
   ].join("\n");
 }
 
-const helpOf = ({ help, default: fallback }: Option): string =>
-  fallback === "" ? help : `${help} [${fallback}]`;
-
-const variables = (table: OptionTable): readonly string[] =>
-  grouped(table).flatMap(([, options]) =>
-    Object.entries(options).map(([name, option]) => variablesOf(name, option).join(" or "))
-  );
-
-interface Layout {
-  readonly width: number;
-  /** Column of the descriptions; 0 for the line below the term. */
-  readonly column: number;
-}
+const helpOf = ({ help, default: fallback }: Option): string => fallback ? `${help} [${fallback}]` : help;
 
 const BELOW_INDENT = 6;
 
-/** Lays out a term and its description: side by side if there is room. */
-function item(term: string, description: string, { width, column }: Layout): string[] {
+/** Lays out a term and its description: side by side if there is room. Column 0 is the line below the term. */
+function item(term: string, description: string, width: number, column: number): string[] {
   const indent = column || BELOW_INDENT;
   const [first = "", ...rest] = wrapped(description, width - indent);
   const head = `  ${term}`;
@@ -105,24 +95,20 @@ function item(term: string, description: string, { width, column }: Layout): str
 }
 
 /** Breaks a text into lines at its spaces. */
-function wrapped(text: string, width: number): string[] {
-  const lines: string[] = [];
-  for (const word of text.split(" ")) {
-    const line = lines.at(-1);
-    if (line === undefined || line.length + word.length >= width) lines.push(word);
-    else lines[lines.length - 1] = `${line} ${word}`;
-  }
-  return lines;
-}
+const wrapped = (text: string, width: number): string[] => filled(text.split(" "), width);
 
 /** Breaks a long command before its flags, so that a shell still accepts it. */
-function continued(command: string, width: number): string {
+const continued = (command: string, width: number): string =>
+  filled(command.split(/ (?=--)/), width - " \\".length, "      ").join(" \\\n");
+
+/** Joins parts to lines that fit. */
+function filled(parts: readonly string[], width: number, indent = ""): string[] {
   const lines: string[] = [];
-  for (const part of command.split(/ (?=--)/)) {
+  for (const part of parts) {
     const line = lines.at(-1);
-    if (line !== undefined && line.length + part.length + " \\ ".length <= width) {
-      lines[lines.length - 1] = `${line} ${part}`;
-    } else lines.push(line === undefined ? part : `      ${part}`);
+    if (line === undefined) lines.push(part);
+    else if (line.length + part.length >= width) lines.push(indent + part);
+    else lines[lines.length - 1] = `${line} ${part}`;
   }
-  return lines.join(" \\\n");
+  return lines;
 }

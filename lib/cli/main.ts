@@ -9,29 +9,22 @@ import { Output } from "./output.ts";
 import { parseCommandLine } from "./parse.ts";
 import { StatusLine } from "./status_line.ts";
 
-export interface Surroundings {
+interface Surroundings {
   readonly env: Environment;
   readonly signal: AbortSignal;
 }
 
-/**
- * Runs a command line.
- *
- * @example
- * IN: ["--version"] → OUT: prints "mongodb_cdc_cratedb 0.1.0", returns 0
- *
- * @returns the exit code: 0 done or stopped by a signal, 1 failed, 2 wrong usage, 3 collections and tables differ, 4 status
- * found a problem or wait timed out
- */
-export async function main(args: readonly string[], surroundings: Surroundings): Promise<number> {
+/** Runs a command line. Returns the exit code. @example IN: ["--version"] → OUT: prints "mongodb_cdc_cratedb 0.1.0", 0 */
+export async function main(args: readonly string[], { env, signal: stop }: Surroundings): Promise<number> {
   const outcome = { report: printError };
   const output = new Output(STDOUT);
-  const signal = AbortSignal.any([surroundings.signal, output.closed]);
+  const signal = AbortSignal.any([stop, output.closed]);
   try {
-    return await run(args, { env: surroundings.env, signal, output, outcome });
+    return await run(args, { env, signal, output, outcome });
   } catch (error) {
     const description = describe(error);
-    if (signal.aborted && description.exitCode === 1 && isAbort(error)) return 0;
+    const isAbort = error instanceof Error && error.name === "AbortError";
+    if (signal.aborted && description.exitCode === 1 && isAbort) return 0;
     outcome.report(description);
     return description.exitCode;
   }
@@ -44,8 +37,6 @@ const printWithStack = ({ stack, ...description }: Description): void => {
   printError(description);
   if (stack) STDERR.write(`${stack}\n`);
 };
-
-const isAbort = (error: unknown): boolean => error instanceof Error && error.name === "AbortError";
 
 interface RunOptions extends Surroundings {
   readonly output: Output;

@@ -14,13 +14,9 @@ import { commandHelp, programHelp } from "./help.ts";
 export type Parsed = { readonly command: Command; readonly flags: Flags } | { readonly text: string };
 
 /**
- * @param width of the help, in characters
+ * Parses a command line. Its help has lines of `width` characters.
  *
- * @example
- * IN: ["cdc-relay", "--batch-size", "7"] → OUT: {command: cdc-relay, flags: {"batch-size": "7"}}
- * IN: ["--version"] → OUT: {text: "mongodb_cdc_cratedb 0.1.0"}
- *
- * @throws UsageError
+ * @example IN: ["cdc-relay", "--batch-size", "7"] → OUT: {command: cdc-relay, flags: {"batch-size": "7"}}
  */
 export function parseCommandLine(args: readonly string[], width: number): Parsed {
   const [first, ...rest] = args;
@@ -42,7 +38,7 @@ interface Call {
   readonly table: OptionTable;
 }
 
-/** @returns the options' values as texts, by flag; undefined if help is asked for */
+/** Returns the options' values as texts, by flag; undefined if help is asked for. */
 function parseFlags(args: readonly string[], call: Call): Flags | undefined {
   const { name, table } = call;
   const valued = valuedFlags(table);
@@ -57,9 +53,8 @@ function parseFlags(args: readonly string[], call: Call): Flags | undefined {
   const switched: Record<string, string> = {};
   for (const token of tokens) {
     if (token.kind === "positional") {
-      throw new UsageError(`Unexpected argument: ${JSON.stringify(token.value)}`, {
-        hint: `Options are written --name VALUE. See ${name} --help.`,
-      });
+      const hint = `Options are written --name VALUE. See ${name} --help.`;
+      throw new UsageError(`Unexpected argument: ${JSON.stringify(token.value)}`, { hint });
     }
     if (token.kind === "option-terminator") continue;
     const { name: flag, rawName, value, inlineValue } = token;
@@ -68,8 +63,9 @@ function parseFlags(args: readonly string[], call: Call): Flags | undefined {
     const found = switches.find((each) => each.flag === flag);
     if (found) {
       if (value !== undefined) {
+        const hint = `See ${name} --help.`;
         throw new UsageError(`${rawName} takes no value: current value is ${JSON.stringify(value)}`, {
-          hint: `See ${name} --help.`,
+          hint,
         });
       }
       const set = flagOf(found.name);
@@ -77,7 +73,10 @@ function parseFlags(args: readonly string[], call: Call): Flags | undefined {
       if (before !== undefined && before !== flag) throw contradiction(`--${before}`, `--${flag}`);
       switched[set] = flag;
     } else if (option) {
-      if (value === undefined || !inlineValue && /^--|^-[a-z]$/i.test(value)) throw needsValue(flag, option);
+      if (value === undefined || !inlineValue && /^--|^-[a-z]$/i.test(value)) {
+        const hint = `e.g. --${flag} ${option.default || placeholderOf(option)}`;
+        throw new UsageError(`--${flag} needs a value`, { hint });
+      }
       flags[flag] = isList(option) && flags[flag] !== undefined ? `${flags[flag]},${value}` : value;
     } else throw unknownOption(rawName, call);
   }
@@ -97,32 +96,22 @@ const valuedFlags = (table: OptionTable): Readonly<Record<string, Option>> =>
     ]),
   );
 
-const needsValue = (flag: string, option: Option): UsageError =>
-  new UsageError(`--${flag} needs a value`, {
-    hint: `e.g. --${flag} ${option.default || placeholderOf(option)}`,
-  });
-
 const contradiction = (one: string, other: string): UsageError =>
   new UsageError(`${one} cannot be given with ${other}`, { hint: "Give one of the two." });
 
 function unknownOption(rawName: string, { name, table }: Call): UsageError {
-  const owners = Object.keys(COMMANDS).filter((each) => {
-    const options = COMMANDS[each]?.options ?? {};
-    return flagsOf(options).includes(rawName);
-  });
+  const owners = Object.entries(COMMANDS).filter(([, { options }]) => flagsOf(options).includes(rawName));
   if (owners.length > 0) {
-    return new UsageError(`${name} has no option ${rawName}`, {
-      hint: `It is an option of ${owners.join(", ")}.`,
-    });
+    const hint = `It is an option of ${owners.map(([owner]) => owner).join(", ")}.`;
+    return new UsageError(`${name} has no option ${rawName}`, { hint });
   }
-  return new UsageError(`Unknown option: ${rawName}`, {
-    hint: meant(rawName, flagsOf(table), `${name} --help`),
-  });
+  const hint = meant(rawName, flagsOf(table), `${name} --help`);
+  return new UsageError(`Unknown option: ${rawName}`, { hint });
 }
 
 const flagsOf = (table: OptionTable): readonly string[] =>
-  [...Object.keys(valuedFlags(table)), ...switchesOf(table).map(({ flag }) => flag)].map((flag) =>
-    `--${flag}`
+  [...Object.keys(valuedFlags(table)), ...switchesOf(table).map(({ flag }) => flag)].map((each) =>
+    `--${each}`
   );
 
 function meant(name: string, names: readonly string[], help: string): string {

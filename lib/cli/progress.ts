@@ -3,18 +3,10 @@ import { type Listener, on, type SnapshotProgress } from "../pipeline/status/eve
 import { durationText } from "../util/text.ts";
 import type { Logger } from "../util/log.ts";
 import type { VerifyEvent } from "../verify/verify.ts";
+import type { CommandContext } from "./command.ts";
 import type { StatusLine } from "./status_line.ts";
 
-/** Listens to events until it is disposed of. */
-interface ProgressListener<Heard> extends Disposable {
-  readonly listen: Heard;
-}
-
-export interface ProgressOptions {
-  /** Draws the bar; undefined if standard error is not a terminal. */
-  readonly statusLine: StatusLine | undefined;
-  readonly log: Logger;
-}
+type Options = Pick<CommandContext, "statusLine" | "log">;
 
 type Counted = Pick<SnapshotProgress, "documents" | "total">;
 
@@ -34,30 +26,29 @@ interface Display {
   stop(): void;
 }
 
-const LINE_INTERVAL_MS = 5_000;
-
-export function snapshotProgress({ statusLine, log }: ProgressOptions): ProgressListener<Listener> {
-  const display = statusLine ? new Bar("Snapshot", statusLine) : new Lines("Taking the snapshot", log);
+/** Listens to events of a relay until it is disposed of. */
+export function snapshotProgress({ statusLine, log }: Options): Disposable & { readonly listen: Listener } {
+  const { show, stop } = statusLine ? bar("Snapshot", statusLine) : logLines("Taking the snapshot", log);
   return {
     listen: on({
-      snapshotProgress: ({ documents, total, lagSeconds }) => display.show({ documents, total }, lagSeconds),
-      snapshotDone: () => display.stop(),
-      stopped: () => display.stop(),
+      snapshotProgress: ({ documents, total, lagSeconds }) => show({ documents, total }, lagSeconds),
+      ...{ snapshotDone: stop, stopped: stop },
     }),
-    [Symbol.dispose]: () => display.stop(),
+    [Symbol.dispose]: stop,
   };
 }
 
+/** Listens to events of a verification until it is disposed of. */
 export function verifyProgress(
-  { statusLine, log }: ProgressOptions,
-): ProgressListener<(event: VerifyEvent) => void> {
-  const display = statusLine ? new Bar("Verifying", statusLine) : new Lines("Comparing documents", log);
+  { statusLine, log }: Options,
+): Disposable & { readonly listen: (event: VerifyEvent) => void } {
+  const { show, stop } = statusLine ? bar("Verifying", statusLine) : logLines("Comparing documents", log);
   return {
     listen: (event) => {
-      if (event.type === "progress") display.show({ documents: event.documents, total: event.total });
-      else if (event.type === "done") display.stop();
+      if (event.type === "progress") show(event);
+      else if (event.type === "done") stop();
     },
-    [Symbol.dispose]: () => display.stop(),
+    [Symbol.dispose]: stop,
   };
 }
 
@@ -95,64 +86,45 @@ const secondsText = (seconds: number): string =>
 const countText = (count: number): string => count.toLocaleString("en-US");
 
 /** Measures documents per second since the first call, and estimates the seconds until all are read. */
-class Pace {
-  readonly #started = performance.now();
-  #first: number | undefined;
-
-  of({ documents, total }: Counted): Pick<Progress, "rate" | "left"> {
-    this.#first ??= documents;
-    const seconds = Math.max(0.001, (performance.now() - this.#started) / 1_000);
-    const rate = Math.round((documents - this.#first) / seconds);
+function startPace(): (counted: Counted) => Pick<Progress, "rate" | "left"> {
+  const started = performance.now();
+  let first: number | undefined;
+  return ({ documents, total }) => {
+    first ??= documents;
+    const seconds = Math.max(0.001, (performance.now() - started) / 1_000);
+    const rate = Math.round((documents - first) / seconds);
     return { rate, left: rate > 0 ? Math.ceil(Math.max(0, total - documents) / rate) : null };
-  }
+  };
 }
 
-class Lines implements Display {
-  readonly #message: string;
-  readonly #log: Logger;
-  #pace = new Pace();
-  #shownAt = performance.now();
+const LINE_INTERVAL_MS = 5_000;
 
-  constructor(message: string, log: Logger) {
-    this.#message = message;
-    this.#log = log;
-  }
-
-  show(progress: Counted, lag?: number): void {
-    const { rate, left } = this.#pace.of(progress);
-    if (performance.now() - this.#shownAt < LINE_INTERVAL_MS) return;
-    this.#shownAt = performance.now();
-    this.#log.info(this.#message, {
-      documents: progress.documents,
-      total: progress.total,
-      rate_per_s: rate,
-      left_s: left ?? undefined,
-      lag_s: lag,
-    });
-  }
-
-  stop(): void {
-    this.#pace = new Pace();
-  }
+function logLines(message: string, log: Logger): Display {
+  let paceOf = startPace();
+  let shownAt = performance.now();
+  return {
+    show({ documents, total }, lag) {
+      const { rate, left } = paceOf({ documents, total });
+      if (performance.now() - shownAt < LINE_INTERVAL_MS) return;
+      shownAt = performance.now();
+      log.info(message, { documents, total, rate_per_s: rate, left_s: left ?? undefined, lag_s: lag });
+    },
+    stop() {
+      paceOf = startPace();
+    },
+  };
 }
 
-class Bar implements Display {
-  readonly #title: string;
-  readonly #line: StatusLine;
-  #pace = new Pace();
-
-  constructor(title: string, line: StatusLine) {
-    this.#title = title;
-    this.#line = line;
-  }
-
-  show(progress: Counted, lag?: number): void {
-    const shown = { title: this.#title, ...progress, ...this.#pace.of(progress), lag };
-    this.#line.show((columns) => progressLine(shown, columns));
-  }
-
-  stop(): void {
-    this.#line.clear();
-    this.#pace = new Pace();
-  }
+function bar(title: string, line: StatusLine): Display {
+  let paceOf = startPace();
+  return {
+    show({ documents, total }, lag) {
+      const shown = { title, documents, total, ...paceOf({ documents, total }), lag };
+      line.show((columns) => progressLine(shown, columns));
+    },
+    stop() {
+      line.clear();
+      paceOf = startPace();
+    },
+  };
 }

@@ -7,14 +7,7 @@ import type { MetadataTable } from "../sink/metadata/metadata_tables.ts";
 import { forget, type Kept } from "../status/forget.ts";
 import { SYSTEM_CLOCK } from "../util/clock.ts";
 import { UsageError } from "../util/errors.ts";
-
-export interface RunForgetContext {
-  readonly signal: AbortSignal;
-  /** Writes to standard output. */
-  readonly print: (text: string) => void;
-  /** @default {whether standard input and standard error are a terminal} */
-  readonly canAsk?: () => boolean;
-}
+import type { CommandContext } from "./command.ts";
 
 const STDIN = 0;
 const STDERR = 2;
@@ -24,14 +17,14 @@ const isTerminal = (): boolean => isatty(STDIN) && isatty(STDERR);
 /** The answer was no. */
 const DECLINED = 1;
 
-/** @returns the exit code */
+/** Returns the exit code. */
 export async function runForget(
   settings: ReturnType<typeof forgetConfig>,
-  context: RunForgetContext,
+  { signal, print }: Pick<CommandContext, "signal" | "print">,
+  canAsk = isTerminal,
 ): Promise<number> {
-  const { signal, print } = context;
   const asks = settings.confirm === "ask";
-  if (asks && !(context.canAsk ?? isTerminal)()) {
+  if (asks && !canAsk()) {
     throw new UsageError("forget asks for confirmation on a terminal, and this is not a terminal.", {
       hint: "Give --yes to delete without a question.",
     });
@@ -39,8 +32,7 @@ export async function runForget(
   const forgotten = await forget(settings, {
     clock: SYSTEM_CLOCK,
     confirm: async (kept) =>
-      !asks ||
-      await confirm(questionText(kept), { input: process.stdin, output: process.stderr, signal }),
+      !asks || await confirm(questionText(kept), process.stdin, process.stderr, signal),
   });
   print(forgotten ? forgottenText(forgotten) : "Nothing was deleted.");
   return forgotten ? 0 : DECLINED;
@@ -65,41 +57,31 @@ function rowsText(rows: Kept["rows"]): string {
   return parts.join(", ") || "nothing";
 }
 
-const namesText = ({ streams }: Kept): string => streams.map(({ stream }) => stream).join("\n");
-
 /**
  * @example
  * OUT: shop.* -> …
  *   1 position, 3 collections
  * Tables with documents stay. … Delete the saved state?
  */
-export const questionText = (kept: Kept): string =>
-  `${namesText(kept)}\n  ${rowsText(kept.rows)}\n` +
+export const questionText = ({ streams, rows }: Kept): string =>
+  `${streams.map(({ stream }) => stream).join("\n")}\n  ${rowsText(rows)}\n` +
   "Tables with documents stay. A relay that follows this stream again takes a new snapshot.\n" +
   "Delete the saved state?";
 
 /** @example OUT: Forgotten: shop.* -> …\nDeleted: 1 position, 3 collections */
-export const forgottenText = (kept: Kept): string =>
-  kept.streams.map(({ stream }) => `Forgotten: ${stream}`).concat(`Deleted: ${rowsText(kept.rows)}`).join(
-    "\n",
-  );
-
-export interface Question {
-  readonly input: NodeJS.ReadableStream;
-  readonly output: NodeJS.WritableStream;
-  readonly signal: AbortSignal;
-}
+export const forgottenText = ({ streams, rows }: Kept): string =>
+  [...streams.map(({ stream }) => `Forgotten: ${stream}`), `Deleted: ${rowsText(rows)}`].join("\n");
 
 /**
  * Asks a question and waits for a line. Any answer but yes means no, as do the end of the input and an aborted signal.
- * The question is on standard error: standard output has the result alone.
  *
- * @example
- * IN: "Remove it?", and "y" is typed → OUT: true
+ * @example IN: "Remove it?", and "y" is typed → OUT: true
  */
 export async function confirm(
   question: string,
-  { input, output, signal }: Question,
+  input: NodeJS.ReadableStream,
+  output: NodeJS.WritableStream,
+  signal: AbortSignal,
 ): Promise<boolean> {
   output.write(`${question} [y/N] `);
   // A terminal in raw mode would swallow Ctrl-C.

@@ -4,11 +4,11 @@ import { ConnectionString } from "mongodb-connection-string-url";
 import { MONGODB, MONITORING, SCOPE } from "../config/relay_options.ts";
 import { find, type Given, readOptions } from "../config/read.ts";
 import { logListener } from "../monitor/log_listener.ts";
+import type { MonitorOptions } from "../monitor/monitor.ts";
 import { summaryListener } from "../monitor/summary_listener.ts";
 import type { RelaySettings } from "../pipeline/settings.ts";
 import { emitter, type Listener } from "../pipeline/status/events.ts";
-import type { StatusSource } from "../pipeline/status/relay_status.ts";
-import { type Trace, UNTRACED } from "../pipeline/status/stages.ts";
+import { UNTRACED } from "../pipeline/status/stages.ts";
 import { StatusTracker } from "../pipeline/status/status_tracker.ts";
 import { relay } from "../relay/relay.ts";
 import { SYSTEM_CLOCK } from "../util/clock.ts";
@@ -22,7 +22,6 @@ export interface RunRelayContext extends CommandContext {
   readonly given: Given;
 }
 
-/** @throws UsageError, UserError, SinkError, MongoError */
 export async function runRelay(settings: RelaySettings, context: RunRelayContext): Promise<void> {
   const { signal, log, given } = context;
   const { name, version } = runtimeOf(process.versions);
@@ -30,35 +29,22 @@ export async function runRelay(settings: RelaySettings, context: RunRelayContext
   log.info("Starting cdc-relay", versions);
   warnOfUrlDatabase(given, log);
   const status = new StatusTracker(SYSTEM_CLOCK);
-  await using watchers = await openWatchers(given, { status, log, versions });
+  await using watchers = await openWatchers(given, { log, versions, streams: [{ name: "", status }] });
   using progress = snapshotProgress(context);
   const summary = summaryListener({ log, status, clock: SYSTEM_CLOCK });
   const emit = emitter(logListener(log), progress.listen, summary, ...watchers.listeners);
   await relay(settings, { signal, log, status, emit, trace: watchers.trace });
 }
 
-interface Watchers extends AsyncDisposable {
-  readonly listeners: readonly Listener[];
-  readonly trace: Trace;
-}
-
-interface WatcherDeps {
-  readonly status: StatusSource;
-  readonly log: Logger;
-  readonly versions: { readonly version: string; readonly runtime: string };
-}
-
 /** Opens metrics and health for `--listen`, and traces if Deno exports them (`OTEL_DENO=true`). */
-async function openWatchers(given: Given, { status, log, versions }: WatcherDeps): Promise<Watchers> {
+async function openWatchers(given: Given, deps: Pick<MonitorOptions, "log" | "streams" | "versions">) {
   const { listen, maxLag } = readOptions(MONITORING, given);
   await using opened = new AsyncDisposableStack();
   const listeners: Listener[] = [];
   let trace = UNTRACED;
   if (listen) {
     const { openMonitor } = await import("../monitor/monitor.ts");
-    const monitor = opened.use(
-      await openMonitor({ listen, maxLag, streams: [{ name: "", status }], versions, log }),
-    );
+    const monitor = opened.use(await openMonitor({ listen, maxLag, ...deps }));
     listeners.push(monitor.listen);
   }
   if (given.env?.OTEL_DENO === "true") {
@@ -80,8 +66,6 @@ const EXPECTED = ["", "admin", "testdrive"];
  * @example
  * IN: mongodb://host/shop, without --database
  * OUT: WARN The database in MONGODB_URL is only for the login: following testdrive use="--database shop"
- *
- * @throws UsageError
  */
 export function warnOfUrlDatabase(given: Given, log: Logger): void {
   if (find("database", SCOPE.database, given)) return;

@@ -9,19 +9,15 @@ type RunContext = Pick<StatusContext, "signal" | "log" | "print">;
 /** `status` found a problem, or `wait` timed out. */
 const NOT_WELL = 4;
 
-/** @returns the exit code */
+/** Returns the exit code. */
 export async function runStatus(settings: StatusSettings, context: RunContext): Promise<number> {
   const { signal, log, print } = context;
-  return await status(settings, { signal, log, print, columns: terminalColumns(), clock: SYSTEM_CLOCK })
-    ? 0
-    : NOT_WELL;
+  const terminal = { columns: terminalColumns(), clock: SYSTEM_CLOCK };
+  return await status(settings, { signal, log, print, ...terminal }) ? 0 : NOT_WELL;
 }
 
-/** @returns the exit code */
-export async function runWait(
-  settings: WaitSettings,
-  { signal, log, print }: RunContext,
-): Promise<number> {
+/** Returns the exit code. */
+export async function runWait(settings: WaitSettings, { signal, log, print }: RunContext): Promise<number> {
   const startedAt = SYSTEM_CLOCK.monotonic();
   const waited = await wait(settings, { signal, log, clock: SYSTEM_CLOCK });
   const duration = Math.round(SYSTEM_CLOCK.monotonic() - startedAt);
@@ -29,5 +25,5 @@ export async function runWait(
     if (waited.absence.length > 0) log.warn(waited.absence.join(" "));
     print(waitJson(waited, duration));
   } else print(waitText(waited, duration));
-  return waitOutcome(waited) === "shown" ? 0 : NOT_WELL;
+  return waitOutcome(waited.streams) === "shown" ? 0 : NOT_WELL;
 }

@@ -14,11 +14,15 @@ export function stopSignal(): AbortSignal {
   let stoppedAt = Infinity;
   for (const [name, number] of STOP_SIGNALS) {
     if (name === "SIGHUP" && isIgnored(number)) continue;
-    listen(name, () => {
-      if (Date.now() - stoppedAt >= TOGETHER_MS) process.exit(128 + number);
-      stoppedAt = Math.min(stoppedAt, Date.now());
-      stop.abort();
-    });
+    try {
+      process.on(name, () => {
+        if (Date.now() - stoppedAt >= TOGETHER_MS) process.exit(128 + number);
+        stoppedAt = Math.min(stoppedAt, Date.now());
+        stop.abort();
+      });
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error; // The system does not have this signal.
+    }
   }
   return stop.signal;
 }
@@ -30,14 +34,5 @@ function isIgnored(number: number): boolean {
     return (BigInt(`0x${mask}`) >> BigInt(number - 1)) % 2n === 1n;
   } catch {
     return false;
-  }
-}
-
-/** Does nothing for a signal that the system does not have. */
-function listen(name: NodeJS.Signals, listener: () => void): void {
-  try {
-    process.on(name, listener);
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
   }
 }

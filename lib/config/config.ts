@@ -11,23 +11,23 @@ import { find, type Given, readOptions } from "./read.ts";
 import { relayConfig, wholeRelayConfig } from "./relay_settings.ts";
 import { sinkAddress } from "./sink_address.ts";
 
-/** @throws UsageError */
 export function statusConfig(given: Given): StatusSettings {
   const { maxLag, output, runs } = readOptions(OPTIONS.status, given);
   return Object.freeze({ maxLag, output, runs, sink: sinkAddress(given), streamIn: streamOf(given) });
 }
 
-/** @throws UsageError */
 export function waitConfig(given: Given): WaitSettings {
   const { mongodbUrl, at, timeout, output } = readOptions(OPTIONS.wait, given);
   return Object.freeze({
-    ...{ mongodbUrl, at, timeout, output },
+    mongodbUrl,
+    at,
+    timeout,
+    output,
     sink: sinkAddress(given),
     streamIn: streamOf(given),
   });
 }
 
-/** @throws UsageError */
 export function forgetConfig(given: Given): ForgetSettings & { readonly confirm: "ask" | "never" } {
   const { stream, confirm } = readOptions(OPTIONS.forget, given);
   return Object.freeze({ stream, confirm, sink: sinkAddress(given) });
@@ -40,28 +40,21 @@ function streamOf(given: Given): ((schema: string) => string) | undefined {
   return (schema) => namesIn(schema).stream;
 }
 
-/** @throws UsageError */
 export function verifyConfig(given: Given): VerifySettings {
-  const { compare, sample, differences, runs, rate, settle, generations, output } = readOptions(
-    OPTIONS.verify,
-    given,
-  );
+  const options = readOptions(OPTIONS.verify, given);
+  const { compare, sample, differences, runs, rate, settle, generations, output } = options;
   if (compare === "counts" && differences === "repair") {
     throw new UsageError("--compare counts cannot be given with --differences repair", {
       hint: "Counts do not show which rows differ. Remove --count-only to repair them.",
     });
   }
-  return Object.freeze({
-    ...{ compare, sample, differences, runs, rate, settle, generations, output },
-    relay: wholeRelayConfig(given),
-  });
+  const relay = wholeRelayConfig(given);
+  return Object.freeze({ relay, compare, sample, differences, runs, rate, settle, generations, output });
 }
 
-/** @throws UsageError */
 export const workloadConfig = (given: Given): WorkloadSettings =>
   Object.freeze(readOptions(OPTIONS["db-workload"], given));
 
-/** @throws UsageError */
 export function logOptions(given: Given): LoggerOptions {
   const { logFormat, logLevel } = readOptions(LOGGING, given);
   return { format: logFormat, level: logLevel };

@@ -6,10 +6,32 @@
 /** A document of MongoDB. */
 export type Json = Readonly<Record<string, unknown>>;
 
-/** What a program or a file may give for an option of each type. Each takes the text of the command line as well. */
-export interface InputTypes {
-  text: string;
-  choice: string;
+/** The types of options, and what stands for their values in the help. */
+export const PLACEHOLDERS = {
+  text: "NAME",
+  choice: "",
+  count: "N",
+  duration: "TIME",
+  size: "SIZE",
+  names: "NAME,…",
+  paths: "PATH,…",
+  omittedPaths: "PATH,…",
+  filter: "JSON",
+  pipeline: "JSON",
+  sinkUrl: "URL",
+  token: "TOKEN",
+  certificate: "FILE",
+  privateKey: "FILE",
+  table: "[SCHEMA.]TABLE",
+  worker: "K/N",
+  address: "HOST:PORT",
+  time: "TIME",
+  mix: "OP=WEIGHT,…",
+  seed: "N",
+};
+
+/** What a program may give for an option of each type; a text for the others. */
+interface InputTypes {
   count: number;
   /** Milliseconds, or a text with a unit. */
   duration: number | string;
@@ -20,20 +42,10 @@ export interface InputTypes {
   omittedPaths: string | readonly string[];
   filter: Json | string;
   pipeline: readonly Json[] | string;
-  sinkUrl: string;
-  token: string;
-  certificate: string;
-  privateKey: string;
-  table: string;
-  worker: string;
-  address: string;
-  time: string;
-  mix: string;
-  seed: string;
 }
 
 export interface Option {
-  readonly type: keyof InputTypes;
+  readonly type: keyof typeof PLACEHOLDERS;
   readonly choices?: readonly string[];
   /** The minimum of a count or a size. */
   readonly least?: number | string;
@@ -41,8 +53,8 @@ export interface Option {
   readonly within?: readonly [from: string, to: string];
   /** Stands for the value in the help. @default {that of the type} */
   readonly placeholder?: string;
-  /** As text; empty for none. */
-  readonly default: string;
+  /** As text. @default {none} */
+  readonly default?: string;
   /** A phrase for `--help`. */
   readonly help: string;
   /** Sentences that follow it in docs/options.md. */
@@ -63,9 +75,9 @@ export interface SecretFile {
 }
 
 type Input<Each> = Each extends { readonly choices: readonly (infer Choice)[] } ? Choice
-  : Each extends { readonly type: infer Type extends keyof InputTypes }
-    ? InputTypes[Type] | (Each extends { readonly secret: true } ? SecretFile : never)
-  : never;
+  : Each extends { readonly type: infer Type extends keyof InputTypes } ? InputTypes[Type]
+  : Each extends { readonly secret: true } ? string | SecretFile
+  : string;
 
 type Url = "mongodbUrl" | "cratedbUrl";
 
@@ -82,17 +94,12 @@ export const flagOf = (name: string): string =>
 export const variablesOf = (name: string, { env }: Option): readonly string[] =>
   env ?? [`CDC_${flagOf(name).replaceAll("-", "_").toUpperCase()}`];
 
-/** A flag without a value. */
-export interface Switch {
-  readonly flag: string;
-  readonly letter: string;
-  /** The option that it sets, and its value. */
-  readonly name: string;
-  readonly value: string;
-}
-
-/** @example IN: {logLevel: {switches: {quiet: "warn"}, …}} → OUT: [{flag: "quiet", letter: "q", name: "logLevel", value: "warn"}] */
-export const switchesOf = (table: OptionTable): readonly Switch[] =>
+/**
+ * The flags without a value, and the option and value that each sets.
+ *
+ * @example IN: {logLevel: {switches: {quiet: "warn"}, …}} → OUT: [{flag: "quiet", letter: "q", name: "logLevel", value: "warn"}]
+ */
+export const switchesOf = (table: OptionTable) =>
   Object.entries(table).flatMap(([name, { switches = {} }]) =>
     Object.entries(switches).map(([flag, value]) => ({ flag, letter: flag.charAt(0), name, value }))
   );

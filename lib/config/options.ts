@@ -1,5 +1,5 @@
 /** The option table: the options of each command, and of each function of the library. */
-import type { Inputs, Option, OptionTable } from "./option.ts";
+import type { Inputs, OptionTable } from "./option.ts";
 import {
   BATCHES,
   CRATEDB,
@@ -42,30 +42,6 @@ export const LOGGING = {
 
 /** The options of a relay that name its stream. */
 export const STREAM_NAME: typeof SCOPE & typeof TABLE & typeof WORKER = { ...SCOPE, ...TABLE, ...WORKER };
-
-/** The options that `verify` shares with the relay: it repairs rows as the relay would write them. */
-const VERIFIED:
-  & typeof MONGODB
-  & typeof SCOPE
-  & typeof TRANSFORM
-  & typeof CRATEDB
-  & typeof TABLE
-  & typeof ON_DROP
-  & typeof ROWS
-  & typeof MEMORY
-  & typeof STATEMENTS
-  & typeof LEASE = {
-    ...MONGODB,
-    ...SCOPE,
-    ...TRANSFORM,
-    ...CRATEDB,
-    ...TABLE,
-    ...ON_DROP,
-    ...ROWS,
-    ...MEMORY,
-    ...STATEMENTS,
-    ...LEASE,
-  };
 
 const COMPARISON = {
   compare: {
@@ -161,7 +137,6 @@ const FORGET = {
   stream: {
     type: "text",
     env: ["CDC_FORGET_STREAM"],
-    default: "",
     help: "Name of the stream as status prints it, with all its workers",
     details: "By default the only stream.",
   },
@@ -176,18 +151,8 @@ const FORGET = {
 } as const satisfies OptionTable;
 
 const WORKLOAD = {
-  database: {
-    type: "text",
-    env: ["MONGODB_DATABASE"],
-    default: "testdrive",
-    help: "Database to write to",
-  },
-  collection: {
-    type: "text",
-    env: ["MONGODB_COLLECTION"],
-    default: "data",
-    help: "Collection to write to",
-  },
+  database: { type: "text", env: ["MONGODB_DATABASE"], default: "testdrive", help: "Database to write to" },
+  collection: { type: "text", env: ["MONGODB_COLLECTION"], default: "data", help: "Collection to write to" },
   count: {
     type: "count",
     least: 1,
@@ -218,12 +183,24 @@ const WORKLOAD = {
 
 const STATUS: typeof CRATEDB & typeof STREAM_NAME & typeof LAG = { ...CRATEDB, ...STREAM_NAME, ...LAG };
 const WAIT: typeof MONGODB & typeof CRATEDB & typeof STREAM_NAME & typeof MOMENT = {
-  ...MONGODB,
-  ...CRATEDB,
-  ...STREAM_NAME,
-  ...MOMENT,
+  ...{ ...MONGODB, ...CRATEDB, ...STREAM_NAME, ...MOMENT },
 };
-const VERIFY: typeof VERIFIED & typeof COMPARISON = { ...VERIFIED, ...COMPARISON };
+/** With the options of the relay whose rows `verify` compares: it repairs them as the relay would write them. */
+const VERIFY:
+  & typeof MONGODB
+  & typeof SCOPE
+  & typeof TRANSFORM
+  & typeof CRATEDB
+  & typeof TABLE
+  & typeof ON_DROP
+  & typeof ROWS
+  & typeof MEMORY
+  & typeof STATEMENTS
+  & typeof LEASE
+  & typeof COMPARISON = {
+    ...{ ...MONGODB, ...SCOPE, ...TRANSFORM, ...CRATEDB, ...TABLE, ...ON_DROP },
+    ...{ ...ROWS, ...MEMORY, ...STATEMENTS, ...LEASE, ...COMPARISON },
+  };
 
 export const OPTIONS = {
   "cdc-relay": { ...RELAY, ...MONITORING, ...LOGGING },
@@ -270,19 +247,16 @@ const GROUPS: readonly (readonly [title: string, table: OptionTable])[] = [
 /**
  * Puts the options of a command under their headings.
  *
- * @example
- * IN: {timeout, logLevel} → OUT: [["Options", {timeout}], ["Log", {logLevel}]]
+ * @example IN: {timeout, logLevel} → OUT: [["Options", {timeout}], ["Log", {logLevel}]]
  */
-export function grouped(table: OptionTable): readonly (readonly [title: string, table: OptionTable])[] {
+export function grouped(table: OptionTable): typeof GROUPS {
+  const within = (names: readonly string[]): OptionTable =>
+    Object.fromEntries(names.flatMap((name) => table[name] ? [[name, table[name]]] : []));
   const titled = GROUPS.flatMap(([, group]) => Object.keys(group));
-  const rest = Object.entries(table).filter(([name]) => !titled.includes(name));
-  const groups = GROUPS.map(([title, group]) => [title, within(table, group)] as const);
-  return [["Options", Object.fromEntries(rest)] as const, ...groups]
+  const groups = GROUPS.map(([title, group]) => [title, within(Object.keys(group))] as const);
+  return [
+    ["Options", within(Object.keys(table).filter((name) => !titled.includes(name)))] as const,
+    ...groups,
+  ]
     .filter(([, options]) => Object.keys(options).length > 0);
 }
-
-/** The options of a table that a group has as well, in the order of the group. */
-const within = (table: OptionTable, group: OptionTable): OptionTable =>
-  Object.fromEntries(
-    Object.keys(group).flatMap((name): [string, Option][] => table[name] ? [[name, table[name]]] : []),
-  );

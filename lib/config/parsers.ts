@@ -3,56 +3,26 @@
  * file. A RangeError has the message that follows the option's name.
  */
 import { readFileSync } from "node:fs";
-import { BSON, type Document } from "mongodb";
-import { parsePart, type StreamPart } from "../key/stream_name.ts";
-import { type ListenAddress, parseListenAddress } from "../monitor/listen_address.ts";
-import { parseSinkUrl, type SinkAddress } from "../sink/connection/url.ts";
+import { BSON } from "mongodb";
+import { parsePart } from "../key/stream_name.ts";
+import { parseListenAddress } from "../monitor/listen_address.ts";
+import { parseSinkUrl } from "../sink/connection/url.ts";
 import { tableName } from "../sink/sql/names.ts";
 import { parseFilter, parseOmitted, parsePaths, parsePipeline } from "../source/documents/transform.ts";
 import { LAST_ORDINAL } from "../source/connection/cluster_time.ts";
 import { WEB_TOKEN } from "../util/mask_url.ts";
 import { parseMix } from "../workload/workload.ts";
-import type { InputTypes, Option, OptionTable } from "./option.ts";
-
-/** The parsed value of each type. */
-interface ParsedTypes extends Record<keyof InputTypes, unknown> {
-  text: string;
-  choice: string;
-  count: number;
-  /** Milliseconds. */
-  duration: number;
-  /** Bytes. */
-  size: number;
-  names: readonly string[];
-  paths: readonly string[];
-  omittedPaths: readonly string[];
-  filter: Document;
-  pipeline: readonly Document[];
-  sinkUrl: SinkAddress;
-  token: string;
-  /** PEM. */
-  certificate: string;
-  privateKey: string;
-  /** The name as it was given: the server has the default schema. */
-  table: string;
-  worker: StreamPart;
-  address: ListenAddress;
-  time: "now" | BSON.Timestamp;
-  mix: ReturnType<typeof parseMix>;
-  seed: number;
-}
-
-type ListType = "names" | "paths" | "omittedPaths";
+import { type Option, type OptionTable, PLACEHOLDERS } from "./option.ts";
 
 type Parsed<Each extends Option> = Each extends { readonly choices: readonly (infer Choice)[] } ? Choice
-  : Each extends { readonly type: ListType } ? readonly string[]
-  : Each extends { readonly default: "" } ? ParsedTypes[Each["type"]] | undefined
-  : ParsedTypes[Each["type"]];
+  : Each extends { readonly default: string } | { readonly type: "names" | "paths" | "omittedPaths" }
+    ? ReturnType<typeof PARSERS[Each["type"]]>
+  : ReturnType<typeof PARSERS[Each["type"]]> | undefined;
 
 /** The parsed values of a table. */
 export type Values<Table extends OptionTable> = { readonly [Name in keyof Table]: Parsed<Table[Name]> };
 
-/** Parses a value. A default may be empty: then a list is empty, and other values are undefined. @throws RangeError */
+/** Parses a value. Empty is an empty list, or undefined. @throws RangeError */
 export const parse = (option: Option, given: unknown): unknown =>
   given === "" && !isList(option) ? undefined : PARSERS[option.type](given, option);
 
@@ -63,30 +33,6 @@ export const isList = ({ type }: Option): boolean => ["names", "paths", "omitted
 export const placeholderOf = ({ type, choices, placeholder }: Option): string =>
   choices ? choices.join("|") : placeholder ?? PLACEHOLDERS[type];
 
-const PLACEHOLDERS: Readonly<Record<keyof InputTypes, string>> = {
-  text: "NAME",
-  choice: "",
-  count: "N",
-  duration: "TIME",
-  size: "SIZE",
-  names: "NAME,…",
-  paths: "PATH,…",
-  omittedPaths: "PATH,…",
-  filter: "JSON",
-  pipeline: "JSON",
-  sinkUrl: "URL",
-  token: "TOKEN",
-  certificate: "FILE",
-  privateKey: "FILE",
-  table: "[SCHEMA.]TABLE",
-  worker: "K/N",
-  address: "HOST:PORT",
-  time: "TIME",
-  mix: "OP=WEIGHT,…",
-  seed: "N",
-};
-
-/** Makes a parser of texts alone. */
 const textual = <Value>(parseText: (text: string) => Value) => (given: unknown): Value => {
   if (typeof given !== "string") throw new RangeError("is not a text");
   return parseText(given);
@@ -101,9 +47,7 @@ const list = (parseText: (text: string) => readonly string[]) => (given: unknown
 
 /** Makes a parser of a number, or of a text with a unit. */
 const quantity = (parseText: (text: string) => number) => (given: unknown): number =>
-  parseText(
-    given === Infinity ? "forever" : typeof given === "number" ? String(given) : textual(String)(given),
-  );
+  textual(parseText)(given === Infinity ? "forever" : typeof given === "number" ? String(given) : given);
 
 const UNITS_MS: Readonly<Record<string, number>> = { "": 1, ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
@@ -118,9 +62,7 @@ const UNITS_BYTES: Readonly<Record<string, number>> = { "": 1, kib: 2 ** 10, mib
 
 const size = quantity((text) => {
   const [, number, unit] = /^(\d+)(kib|mib|gib|)$/i.exec(text) ?? [];
-  if (number === undefined || Number(number) === 0) {
-    throw new RangeError("is not a size such as 16MiB or 500000");
-  }
+  if (!Number(number)) throw new RangeError("is not a size such as 16MiB or 500000");
   return Number(number) * (UNITS_BYTES[unit?.toLowerCase() ?? ""] ?? 1);
 });
 
@@ -132,23 +74,20 @@ function count(given: unknown, { least = 0 }: Pick<Option, "least">): number {
 
 const ONE_WEB_TOKEN = new RegExp(`^${WEB_TOKEN.source}$`);
 
-const PARSERS: {
-  readonly [Type in keyof InputTypes]: (given: unknown, option: Option) => ParsedTypes[Type];
-} = {
+const PARSERS = {
   text: textual(String),
-  choice(given, { choices = [] }) {
-    const choice = choices.find((each) => each === given);
-    if (choice === undefined) throw new RangeError(`is not one of ${choices.join(", ")}`);
-    return choice;
+  choice(given: unknown, { choices = [] }: Option) {
+    if (typeof given === "string" && choices.includes(given)) return given;
+    throw new RangeError(`is not one of ${choices.join(", ")}`);
   },
   count,
-  duration(given, { within }) {
+  duration(given: unknown, { within }: Option) {
     const time = duration(given);
     const [from, to] = within ?? [0, Infinity];
     if (time >= duration(from) && time <= duration(to)) return time;
     throw new RangeError(`is not from ${from} to ${to} (a number without a unit is milliseconds)`);
   },
-  size(given, { least }) {
+  size(given: unknown, { least }: Option) {
     const bytes = size(given);
     if (least === undefined || bytes >= size(least)) return bytes;
     throw new RangeError(`is less than ${least}`);
@@ -181,8 +120,8 @@ const PARSERS: {
   address: textual(parseListenAddress),
   time: textual(operationTime),
   mix: textual(parseMix),
-  seed: (given) => given === "random" ? Math.floor(Math.random() * 2 ** 32) : count(given, {}),
-};
+  seed: (given: unknown) => given === "random" ? Math.floor(Math.random() * 2 ** 32) : count(given, {}),
+} satisfies Readonly<Record<Option["type"], (given: unknown, option: Option) => unknown>>;
 
 function pemFile(path: string, block: RegExp, what: string): string {
   let pem;
@@ -195,10 +134,7 @@ function pemFile(path: string, block: RegExp, what: string): string {
   return pem;
 }
 
-/**
- * @example
- * IN: now → OUT: "now"; IN: 1700000000:3 → OUT: Timestamp(1700000000, 3); IN: 2023-11-14T22:13:20Z → OUT: the end of that second
- */
+/** @example IN: 1700000000:3 → OUT: Timestamp(1700000000, 3); IN: 2023-11-14T22:13:20Z → OUT: the end of that second */
 function operationTime(text: string): "now" | BSON.Timestamp {
   if (text === "now") return text;
   const [, t, i] = /^(\d{1,10}):(\d{1,10})$/.exec(text) ?? [];

@@ -5,8 +5,6 @@ import { flagOf, type OptionTable, switchesOf, variablesOf } from "./option.ts";
 import { OPTIONS } from "./options.ts";
 import type { Given } from "./read.ts";
 
-const URLS = ["mongodbUrl", "cratedbUrl"];
-
 /** What replaces an option of the command line. */
 const INSTEAD: Readonly<Record<string, string>> = {
   listen: "Serve status and metrics() of the relay yourself.",
@@ -17,14 +15,10 @@ const INSTEAD: Readonly<Record<string, string>> = {
   runs: "Call the function again.",
 };
 
-/**
- * Checks the names of a program's options. Nothing is read from the environment.
- *
- * @throws UsageError for an unknown name, or a missing URL
- */
+/** Checks the names of a program's options. Nothing is read from the environment. */
 export function givenByProgram(options: object, known: OptionTable): Given {
-  const given = Object.entries(options).filter(([, value]) => value !== undefined);
-  const unknown = given.find(([name]) => !(name in known))?.[0];
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  const unknown = Object.keys(given).find((name) => !(name in known));
   if (unknown !== undefined) {
     const meant = similarName(unknown, Object.keys(known));
     throw new UsageError(`Unknown option: ${unknown}`, {
@@ -32,21 +26,21 @@ export function givenByProgram(options: object, known: OptionTable): Given {
         (meant ? `Did you mean ${meant}?` : `Options: ${Object.keys(known).join(", ")}.`),
     });
   }
-  for (const name of URLS) {
-    if (name in known && !given.some(([each]) => each === name)) {
+  for (const name of ["mongodbUrl", "cratedbUrl"]) {
+    if (name in known && !(name in given)) {
       throw new UsageError(`${name} is missing`, { hint: "It has no default in a program." });
     }
   }
-  return { options: Object.fromEntries(given) };
+  return { options: given };
 }
 
 /** Flags and variables, and their names in a program. */
 const NAMES: ReadonlyMap<string, string> = new Map(
   Object.values<OptionTable>(OPTIONS).flatMap((table) => [
-    ...Object.entries(table).flatMap(([name, option]) =>
-      [`--${flagOf(name)}`, ...variablesOf(name, option)].map((each) => [each, name] as const)
-    ),
-    ...Object.keys(table).map((name) => [`--${flagOf(name)}-file`, `${name}.file`] as const),
+    ...Object.entries(table).flatMap(([name, option]) => [
+      ...[`--${flagOf(name)}`, ...variablesOf(name, option)].map((each) => [each, name] as const),
+      [`--${flagOf(name)}-file`, `${name}.file`] as const,
+    ]),
     ...switchesOf(table).map(({ flag, name, value }) => [`--${flag}`, `${name} ${value}`] as const),
   ]),
 );
@@ -54,9 +48,7 @@ const NAMES: ReadonlyMap<string, string> = new Map(
 /**
  * Returns a text of the command line in the words of the library.
  *
- * @example
- * IN: "Exclude some with --exclude, or give --shards 1." → OUT: "Exclude some with exclude, or give shards 1."
- * IN: "Check CRATEDB_SQLALCHEMY_URL or CRATEDB_URL." → OUT: "Check cratedbUrl."
+ * @example IN: "Give --shards 1, and check CRATEDB_SQLALCHEMY_URL or CRATEDB_URL." → OUT: "Give shards 1, and check cratedbUrl."
  */
 export const inProgramWords = (text: string): string =>
   text.replace(/--[a-z][a-z-]*\b|\b[A-Z]+_[A-Z_]+\b/g, (name) => NAMES.get(name) ?? name)

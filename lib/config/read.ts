@@ -17,50 +17,34 @@ export interface Given {
   readonly options?: Readonly<Record<string, unknown>>;
 }
 
-/** A value or the file that has it, and the name of its source: `--table`, `CRATEDB_TABLE`, `table`. */
-export interface Found {
-  readonly source: string;
-  readonly value: unknown;
-  readonly file: string | undefined;
-}
-
 /**
- * Finds the value of an option, or the file that has it; undefined if the default applies.
+ * Finds the value of an option, or the file that has it, and the name of its source; undefined if the default applies.
  *
  * @example
  * IN: "cratedbUrl", {flags: {}, env: {CRATEDB_URL_FILE: "/run/url"}} → OUT: {source: "CRATEDB_URL_FILE", file: "/run/url"}
  */
-export function find(name: string, option: Option, given: Given): Found | undefined {
+export function find(name: string, option: Option, given: Given) {
   const { flags = {}, env = {}, options = {} } = given;
   const flag = flagOf(name);
   const variables = variablesOf(name, option);
   const value = options[name];
-  const file = fileOf(value);
+  const { file } = (value ?? {}) as { readonly file?: unknown };
   // An empty variable is not set.
   const places: readonly (readonly [source: string, value: unknown, file?: string | undefined])[] = [
     [`--${flag}`, flags[flag]],
     [`--${flag}-file`, undefined, flags[`${flag}-file`]],
     ...variables.map((each) => [each, env[each] || undefined] as const),
     ...variables.map((each) => [`${each}_FILE`, undefined, env[`${each}_FILE`] || undefined] as const),
-    option.secret && file !== undefined ? [name, undefined, file] : [name, value],
+    option.secret && typeof file === "string" ? [name, undefined, file] : [name, value],
   ];
   const found = places.find(([, value, file]) => value !== undefined || option.secret && file !== undefined);
   return found && { source: found[0], value: found[1], file: found[2] };
 }
 
-/** @example IN: {file: "/run/url"} → OUT: "/run/url" */
-function fileOf(value: unknown): string | undefined {
-  const { file } = (value ?? {}) as { readonly file?: unknown };
-  return typeof file === "string" ? file : undefined;
-}
-
 /**
  * Returns the values of a table: what is given, else the defaults.
  *
- * @example
- * IN: {batchSize: …, lease: …}, {flags: {"batch-size": "7"}} → OUT: {batchSize: 7, lease: 10000}
- *
- * @throws UsageError that names the source of a bad value
+ * @example IN: {batchSize: …, lease: …}, {flags: {"batch-size": "7"}} → OUT: {batchSize: 7, lease: 10000}
  */
 export function readOptions<Table extends OptionTable>(table: Table, given: Given): Values<Table> {
   const entries = Object.entries(table).map(([name, option]) => [name, valueOf(name, option, given)]);
@@ -68,7 +52,7 @@ export function readOptions<Table extends OptionTable>(table: Table, given: Give
 }
 
 function valueOf(name: string, option: Option, given: Given): unknown {
-  const { secret, help, default: fallback } = option;
+  const { secret, help, default: fallback = "" } = option;
   const found = find(name, option, given);
   if (!found) return parse(option, fallback);
   const { source, file } = found;
@@ -96,7 +80,7 @@ function valueOf(name: string, option: Option, given: Given): unknown {
 /** A line of a shell script or an env file, instead of its value. */
 const NOT_BARE = /^(?:["'`]|export\s|[A-Z][A-Z0-9_]*=)/;
 
-/** Returns the content of a file, without the line end that editors add. */
+/** The content of a file, without the line end that editors add. */
 function contentOf(path: string, source: string): string {
   try {
     return readFileSync(path, "utf8").trim();

@@ -16,20 +16,17 @@ export const SCOPE = {
   database: {
     type: "names",
     env: ["MONGODB_DATABASE"],
-    default: "",
     help: "Databases, with * and ?; by default testdrive",
     details: "'*' is all databases of the deployment.",
   },
   collection: {
     type: "names",
     env: ["MONGODB_COLLECTION"],
-    default: "",
     help: "Collections, with * and ?; by default all of --database",
     details: "Without --database the default is data.",
   },
   exclude: {
     type: "names",
-    default: "",
     help: "Collections to exclude: collection or database.collection",
     details: "Names may have * and ?.",
   },
@@ -39,17 +36,12 @@ export const SCOPE = {
 export const TRANSFORM = {
   filter: {
     type: "filter",
-    default: "",
     help: "Only documents that match this MongoDB query (Extended JSON)",
     details: "Rows of other documents are deleted.",
   },
-  only: { type: "paths", default: "", help: "Only these fields, and _id" },
-  omit: { type: "omittedPaths", default: "", help: "Omit these fields" },
-  pipeline: {
-    type: "pipeline",
-    default: "",
-    help: 'Apply aggregation stages, e.g. [{"$set": {"a": "$b.c"}}]',
-  },
+  only: { type: "paths", help: "Only these fields, and _id" },
+  omit: { type: "omittedPaths", help: "Omit these fields" },
+  pipeline: { type: "pipeline", help: 'Apply aggregation stages, e.g. [{"$set": {"a": "$b.c"}}]' },
 } as const satisfies OptionTable;
 
 export const FULL_DOCUMENT = {
@@ -76,36 +68,27 @@ export const CRATEDB = {
     type: "token",
     env: ["CRATEDB_JWT"],
     secret: true,
-    default: "",
     help: "JSON Web Token to log in with, instead of a password",
   },
   cratedbCa: {
     type: "certificate",
     env: ["CRATEDB_CA"],
-    default: "",
     help: "CA bundle (PEM) to verify CrateDB's certificate with",
     details: "It replaces the CAs of the system.",
   },
   cratedbCert: {
     type: "certificate",
     env: ["CRATEDB_CERT"],
-    default: "",
     help: "Client certificate (PEM) to log in with",
     details: "--cratedb-key has its key.",
   },
-  cratedbKey: {
-    type: "privateKey",
-    env: ["CRATEDB_KEY"],
-    default: "",
-    help: "Private key (PEM) of --cratedb-cert",
-  },
+  cratedbKey: { type: "privateKey", env: ["CRATEDB_KEY"], help: "Private key (PEM) of --cratedb-cert" },
 } as const satisfies OptionTable;
 
 export const TABLE = {
   table: {
     type: "table",
     env: ["CRATEDB_TABLE"],
-    default: "",
     help: "Table name; may contain {database} and {collection}",
     details: "The default is cdc-testdrive for testdrive.data, and {database}.{collection} for the others.",
   },
@@ -115,7 +98,6 @@ export const SHARDS = {
   shards: {
     type: "count",
     least: 1,
-    default: "",
     help: "Shards of created tables; by default CrateDB's own number",
     details: "Fewer shards take less work to refresh.",
   },
@@ -198,7 +180,6 @@ export const MEMORY = {
   maxMemory: {
     type: "size",
     // With less, statements have a few rows each, and a snapshot does not end.
-    // With less, statements have a few rows each, and a snapshot does not end.
     least: "16MiB",
     default: "256MiB",
     help: "Memory for data in transit; sizes batches and statements",
@@ -208,11 +189,7 @@ export const MEMORY = {
 
 export const BATCHES = {
   batchSize: { type: "count", least: 1, default: "10000", help: "Events in one batch at most" },
-  batchBytes: {
-    type: "size",
-    default: "",
-    help: "Bytes in one batch at most; by default 1/32 of --max-memory",
-  },
+  batchBytes: { type: "size", help: "Bytes in one batch at most; by default 1/32 of --max-memory" },
   refreshInterval: {
     type: "duration",
     default: "1s",
@@ -226,7 +203,6 @@ export const STATEMENTS = {
   statementRows: { type: "count", least: 1, default: "2500", help: "Rows in one statement at most" },
   statementBytes: {
     type: "size",
-    default: "",
     help: "Bytes in one statement at most; by default 1/128 of --max-memory",
     details: "A larger row is sent alone.",
   },
@@ -246,7 +222,6 @@ export const LEASE = {
 export const WORKER = {
   worker: {
     type: "worker",
-    default: "",
     help: "Experimental: replicate part K of N (from 0) of the documents",
     details: "The parts are by a hash of _id. Each of the N relays has its own position and lease.",
   },
@@ -265,14 +240,11 @@ export const ON_HELD = {
 export const MONITORING = {
   listen: {
     type: "address",
-    default: "",
     help: "Serve /metrics, /healthz, /readyz, /status over HTTP",
     details: "For example 127.0.0.1:9464; off by default.",
   },
   maxLag: { type: "duration", default: "1m", help: "Lag up to which /readyz reports the relay as ready" },
 } as const satisfies OptionTable;
-/** Options with one value for all streams of a process. */
-export const PROCESS: typeof MONGODB & typeof CRATEDB & typeof MEMORY = { ...MONGODB, ...CRATEDB, ...MEMORY };
 
 /** Options with one value for each stream. */
 export const STREAM:
@@ -284,14 +256,8 @@ export const STREAM:
   & typeof LEASE
   & typeof WORKER
   & typeof ON_HELD = {
-    ...SCOPE,
-    ...SNAPSHOT,
-    ...MAX_DEAD_LETTERS,
-    ...BATCHES,
-    ...STATEMENTS,
-    ...LEASE,
-    ...WORKER,
-    ...ON_HELD,
+    ...{ ...SCOPE, ...SNAPSHOT, ...MAX_DEAD_LETTERS, ...BATCHES },
+    ...{ ...STATEMENTS, ...LEASE, ...WORKER, ...ON_HELD },
   };
 
 /** Options that each collection may have a value for. */
@@ -303,8 +269,7 @@ export const COLLECTION:
   & typeof ON_DROP
   & typeof ROWS = { ...TRANSFORM, ...FULL_DOCUMENT, ...TABLE, ...SHARDS, ...ON_DROP, ...ROWS };
 
-export const RELAY: typeof PROCESS & typeof STREAM & typeof COLLECTION = {
-  ...PROCESS,
-  ...STREAM,
-  ...COLLECTION,
+export const RELAY: typeof MONGODB & typeof CRATEDB & typeof MEMORY & typeof STREAM & typeof COLLECTION = {
+  ...{ ...MONGODB, ...CRATEDB, ...MEMORY },
+  ...{ ...STREAM, ...COLLECTION },
 };

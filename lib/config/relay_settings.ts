@@ -16,12 +16,10 @@ import { sinkAddress } from "./sink_address.ts";
  * @example
  * IN: {flags: {collection: "readings", table: "weather.readings"}}
  * OUT: {scope: testdrive.readings, namesIn: () => {tableOf: () => weather.readings, …}, batchSize: 10000, …}
- *
- * @throws UsageError
  */
 export const relayConfig = (given: Given): RelaySettings => relaySettings(readOptions(RELAY, given), given);
 
-/** The settings of all workers together: `verify` compares every document. @throws UsageError */
+/** The settings of all workers together: `verify` compares every document. */
 export const wholeRelayConfig = (given: Given): RelaySettings =>
   relaySettings({ ...readOptions(RELAY, given), worker: undefined }, given);
 
@@ -35,16 +33,12 @@ function relaySettings(options: Values<typeof RELAY>, given: Given): RelaySettin
     exclude,
   });
   const transform = transformStages({ filter, only, omit: rest.omit, pipeline });
-  if (transform.length > 0) checkFullDocument(rest.fullDocument);
-  if (rest.key === "documentKey" && (transform.length > 0 || rest.omit.length > 0)) throw keyInTransform();
+  checkTransform(rest, transform.length > 0);
   if (table !== undefined) checkTemplate(tableName(table, sink.schema), scope);
   const shares = memoryShares(options.maxMemory);
   return Object.freeze({
-    ...stream,
-    ...shares,
+    ...{ ...stream, ...shares, sink, scope },
     mongodbUrl: options.mongodbUrl,
-    sink,
-    scope,
     batchBytes: batchBytes ?? shares.batchBytes,
     statementBytes: statementBytes ?? shares.statementBytes,
     for: (namespace: Namespace): CollectionSettings =>
@@ -71,7 +65,7 @@ const namesOf =
     const table = template === undefined ? undefined : tableName(template, schema);
     return {
       tableOf: (namespace) => table ?? defaultTable(namespace, schema),
-      stream: streamOfPart(`${scope} -> ${streamTarget(table, { scope, schema })}`, worker),
+      stream: streamOfPart(`${scope} -> ${streamTarget(table, scope, schema)}`, worker),
       metadataSchema: table && !table.schema.includes("{") ? table.schema : schema,
     };
   };
@@ -79,30 +73,28 @@ const namesOf =
 const defaultTable = ({ database, collection }: Namespace, schema: string): TableName =>
   database === EXAMPLE.database && collection === EXAMPLE.collection ? { schema, name: EXAMPLE.table } : EACH;
 
-function streamTarget(
-  table: TableName | undefined,
-  { scope, schema }: { readonly scope: Scope; readonly schema: string },
-): string {
+function streamTarget(table: TableName | undefined, scope: Scope, schema: string): string {
   const { database, collection } = scope.only;
   const single = database !== undefined && collection !== undefined ? { database, collection } : undefined;
   const target = table ?? (single ? defaultTable(single, schema) : EACH);
-  const { schema: schemaName, name } = single ? tableFor(target, single) : target;
-  return `${schemaName}.${name}`;
+  const named = single ? tableFor(target, single) : target;
+  return `${named.schema}.${named.name}`;
 }
 
-/** A transform could remove the shard key. */
-const keyInTransform = (): UsageError =>
-  new UsageError("--key documentKey cannot be given with --filter, --only, --omit or --pipeline", {
-    hint: "They could remove the fields of the key. Remove one or the other.",
-  });
-
-/** MongoDB applies a transform to current documents, not to post-images. @throws UsageError */
-function checkFullDocument(fullDocument: CollectionSettings["fullDocument"]): void {
-  if (fullDocument === "lookup" || fullDocument === "updateLookup") return;
-  throw new UsageError(
-    `--full-document ${fullDocument} cannot be given with --filter, --only, --omit or --pipeline`,
-    { hint: "MongoDB applies these to current documents, not to post-images. Remove one or the other." },
-  );
+/** @throws UsageError for options that a transform excludes */
+function checkTransform(
+  { key, omit, fullDocument }: Pick<CollectionSettings, "key" | "omit" | "fullDocument">,
+  hasTransform: boolean,
+): void {
+  const others = "--filter, --only, --omit or --pipeline";
+  if (hasTransform && fullDocument !== "lookup" && fullDocument !== "updateLookup") {
+    const hint = "MongoDB applies these to current documents, not to post-images. Remove one or the other.";
+    throw new UsageError(`--full-document ${fullDocument} cannot be given with ${others}`, { hint });
+  }
+  if (key === "documentKey" && (hasTransform || omit.length > 0)) {
+    const hint = "They could remove the fields of the key. Remove one or the other.";
+    throw new UsageError(`--key documentKey cannot be given with ${others}`, { hint });
+  }
 }
 
 /** Text in braces that is not a placeholder. */
@@ -113,9 +105,8 @@ function checkTemplate(template: TableName, scope: Scope): void {
   const text = `${template.schema}.${template.name}`;
   const [unknown] = UNKNOWN_PLACEHOLDER.exec(text) ?? [];
   if (unknown !== undefined) {
-    throw new UsageError(`--table ${text} has an unknown placeholder: ${unknown}`, {
-      hint: "Use {database} and {collection}, e.g. --table '{database}.{collection}'",
-    });
+    const hint = "Use {database} and {collection}, e.g. --table '{database}.{collection}'";
+    throw new UsageError(`--table ${text} has an unknown placeholder: ${unknown}`, { hint });
   }
   const wanted =
     { collection: [], database: ["collection"], deployment: ["database", "collection"] }[scope.level];
@@ -128,12 +119,9 @@ function checkTemplate(template: TableName, scope: Scope): void {
 }
 
 /**
- * Divides the memory for data in transit among its forms.
+ * Divides the memory for data in transit among its forms, in bytes.
  *
- * @param maxMemory besides what the runtime takes, in bytes
- *
- * @example
- * IN: 256 MiB → OUT: replies of 4 MiB, batches of 8 MiB, statements of 2 MiB, 8 MiB in flight, a heap of 128 MiB
+ * @example IN: 256 MiB → OUT: replies of 4 MiB, batches of 8 MiB, statements of 2 MiB, 8 MiB in flight, a heap of 128 MiB
  */
 export function memoryShares(maxMemory: number): MemoryShares {
   const share = (parts: number): number => Math.max(1, Math.floor(maxMemory / parts));

@@ -9,36 +9,34 @@ import { CRATEDB } from "./relay_options.ts";
  * @example
  * IN: {flags: {"cratedb-url": "crate://db/?ssl=true", "cratedb-ca": "ca.pem"}}
  * OUT: {host: "db", tls: true, certificates: {ca: "-----BEGIN …"}, …}
- *
- * @throws UsageError for options that contradict each other
  */
 export function sinkAddress(given: Given): SinkAddress {
   const { cratedbUrl: url, cratedbJwt: token, cratedbCa: ca, cratedbCert: cert, cratedbKey: key } =
     readOptions(CRATEDB, given);
   const hasCertificates = ca !== undefined || cert !== undefined;
   if ((cert === undefined) !== (key === undefined)) {
+    const hint = "Give the file of the certificate and that of its private key. One file may have both.";
     throw new UsageError("--cratedb-cert and --cratedb-key need each other, and one of them is missing", {
-      hint: "Give the file of the certificate and that of its private key. One file may have both.",
+      hint,
     });
   }
   if (hasCertificates && !url.tls) {
+    const hint = "Add ?ssl=true to crate://, or ?sslmode=verify-full to postgresql://.";
     throw new UsageError("--cratedb-ca, --cratedb-cert and --cratedb-key need a CrateDB URL with TLS", {
-      hint: "Add ?ssl=true to crate://, or ?sslmode=verify-full to postgresql://.",
+      hint,
     });
   }
   if (token !== undefined && url.transport === "wire") {
-    throw new UsageError("--cratedb-jwt needs HTTP, but the CrateDB URL is for the wire protocol", {
-      hint: "Use the HTTP endpoint, e.g. crate://host:4200/?ssl=true.",
-    });
+    const hint = "Use the HTTP endpoint, e.g. crate://host:4200/?ssl=true.";
+    throw new UsageError("--cratedb-jwt needs HTTP, but the CrateDB URL is for the wire protocol", { hint });
   }
   if (token !== undefined && url.password !== "") {
-    throw new UsageError("--cratedb-jwt is given, and the CrateDB URL has a password", {
-      hint: "The token replaces the password. Remove one of them.",
-    });
+    const hint = "The token replaces the password. Remove one of them.";
+    throw new UsageError("--cratedb-jwt is given, and the CrateDB URL has a password", { hint });
   }
-  const urlFile = find("cratedbUrl", CRATEDB.cratedbUrl, given)?.file;
-  const tokenFile = find("cratedbJwt", CRATEDB.cratedbJwt, given)?.file;
   const { cratedbUrl, cratedbJwt } = CRATEDB;
+  const urlFile = find("cratedbUrl", cratedbUrl, given)?.file;
+  const tokenFile = find("cratedbJwt", cratedbJwt, given)?.file;
   const passwordNow = () => readOptions({ cratedbUrl }, given).cratedbUrl.password;
   const tokenNow = () => readOptions({ cratedbJwt }, given).cratedbJwt;
   return Object.freeze({
@@ -50,10 +48,7 @@ export function sinkAddress(given: Given): SinkAddress {
   });
 }
 
-/**
- * Returns a function that returns the current secret. The file is read again after it has changed; if it cannot be read,
- * the last secret is returned.
- */
+/** Returns a function that returns the current secret: the last one that was read, if the file cannot be read. */
 function latest(file: string, first: string, read: () => string | undefined): () => string {
   let secret = first;
   let version = versionOf(file);

@@ -16,7 +16,6 @@ export interface Absence extends Viewer {
   readonly schema: string;
 }
 
-/** @throws SinkError */
 export async function viewerOf(transport: Transport): Promise<Viewer> {
   const { rows: [row] } = await transport.query(transport.dialect.viewer);
   const [user, seesAll] = row ?? [];
@@ -38,17 +37,18 @@ const MAX_STREAMS = 20;
  *
  * @example
  * IN: {user: "reader", seesAll: false, existing: [], schema: "doc", …}
- * OUT: ["No stream is visible to the user reader: none exists yet, or …", "If it exists: GRANT DQL ON SCHEMA \"doc\" TO \"reader\""]
+ * OUT: ["No stream is visible to the user reader: none exists yet, or …", "If it exists: GRANT DQL ON SCHEMA …"]
  */
 export function absenceText(absence: Absence): string[] {
   const { user, seesAll, server, wanted, existing, schema } = absence;
   const limit = seesAll ? [] : [`If it exists: ${grantText(absence, schema)}`];
   if (wanted !== undefined && existing.length > 0) {
     const more = existing.length - MAX_STREAMS;
+    const what = seesAll
+      ? "No relay has followed this stream"
+      : `The user ${user} sees no stream of this name`;
     return [
-      `${
-        seesAll ? "No relay has followed this stream" : `The user ${user} sees no stream of this name`
-      }: ${wanted}`,
+      `${what}: ${wanted}`,
       "These exist:",
       ...existing.slice(0, MAX_STREAMS).map((each) => `  ${each}`),
       ...more > 0 ? [`  and ${more} more`] : [],
@@ -56,9 +56,6 @@ export function absenceText(absence: Absence): string[] {
     ];
   }
   if (seesAll) return [`No stream exists yet: no relay has written to this ${server}.`];
-  return [
-    `No stream is visible to the user ${user}: none exists yet, or the user has no rights on the schema of the ` +
-    "relay's own tables.",
-    ...limit,
-  ];
+  const reasons = "none exists yet, or the user has no rights on the schema of the relay's own tables.";
+  return [`No stream is visible to the user ${user}: ${reasons}`, ...limit];
 }

@@ -5,17 +5,10 @@ import type { Transport } from "../sink/connection/transport.ts";
 import type { SinkAddress } from "../sink/connection/url.ts";
 import { fenced } from "../sink/connection/wrappers.ts";
 import { Lease } from "../sink/metadata/lease.ts";
-import { type MetadataTable } from "../sink/metadata/metadata_tables.ts";
+import type { MetadataTable } from "../sink/metadata/metadata_tables.ts";
 import { tableExists } from "../sink/table/create_table.ts";
-import {
-  countRecords,
-  knownStreams,
-  recordsOf,
-  removeRecords,
-  type StreamName,
-  type StreamRecords,
-  wholeStreams,
-} from "../sink/metadata/stream_records.ts";
+import { countRecords, knownStreams, recordsOf, removeRecords } from "../sink/metadata/stream_records.ts";
+import { type StreamName, type StreamRecords, wholeStreams } from "../sink/metadata/stream_records.ts";
 import { quoteTable } from "../sink/sql/names.ts";
 import type { Clock } from "../util/clock.ts";
 import { durationText } from "../util/text.ts";
@@ -44,14 +37,9 @@ export interface Kept {
 const LEASE_MS = 10_000;
 const POSITIONS = "cdc_position";
 
-/**
- * @returns what was deleted; undefined if not confirmed
- * @throws UsageError if no stream or several have that name; UserError while a relay follows it; SinkError
- */
-export async function forget(
-  { sink, stream: name }: ForgetSettings,
-  context: ForgetContext,
-): Promise<Kept | undefined> {
+/** Returns what was deleted; undefined if not confirmed. */
+export async function forget(settings: ForgetSettings, context: ForgetContext): Promise<Kept | undefined> {
+  const { sink, stream: name } = settings;
   await using transport = await openTransport(sink);
   const schema = transport.dialect.schema ?? sink.schema;
   const known = await knownStreams(transport);
@@ -59,17 +47,13 @@ export async function forget(
   return await forgetStreams(transport, streams, context);
 }
 
-export interface ChooseOptions {
-  readonly name: string | undefined;
-  /** The default schema, for a name that several schemas have. */
-  readonly schema: string;
-  readonly viewer: Viewer;
-}
-
-/** The stream of that name with all its workers, or the only stream. Pure. @throws UsageError */
+/**
+ * The stream of that name with all its workers, or the only stream. Of several schemas, the default one wins.
+ * @throws UsageError if none or several match
+ */
 export function chooseStreams(
   known: readonly StreamName[],
-  { name, schema, viewer }: ChooseOptions,
+  { name, schema, viewer }: { name: string | undefined; schema: string; viewer: Viewer },
 ): readonly StreamName[] {
   const matching = known.filter(({ stream }) => name === undefined || isStreamOf(stream, name));
   if (matching.length === 0) {
@@ -79,21 +63,19 @@ export function chooseStreams(
   }
   const wholes = wholeStreams(matching);
   if (name === undefined && wholes.length > 1) {
-    throw new UsageError("Several streams exist, and --stream does not name one.", {
-      hint: ["These exist:", ...wholes.map((each) => `  ${each}`)].join("\n"),
-    });
+    const hint = ["These exist:", ...wholes.map((each) => `  ${each}`)].join("\n");
+    throw new UsageError("Several streams exist, and --stream does not name one.", { hint });
   }
   const schemas = [...new Set(matching.map((each) => each.schema))];
   const chosen = schemas.length > 1 ? schemas.find((each) => each === schema) : schemas[0];
   if (chosen === undefined) {
-    throw new UsageError(`Several schemas have this stream: ${schemas.join(", ")}`, {
-      hint: "Name one of them as the schema in CRATEDB_URL, e.g. crate://host:4200/?schema=shop",
-    });
+    const hint = "Name one of them as the schema in CRATEDB_URL, e.g. crate://host:4200/?schema=shop";
+    throw new UsageError(`Several schemas have this stream: ${schemas.join(", ")}`, { hint });
   }
   return matching.filter((each) => each.schema === chosen);
 }
 
-/** @throws UserError while a relay follows one of the streams; deletes nothing then */
+/** Deletes nothing and throws a UserError while a relay follows one of the streams. */
 export async function forgetStreams(
   transport: Transport,
   streams: readonly StreamName[],
@@ -117,17 +99,17 @@ export async function forgetStreams(
   });
   // The relay may have added rows before the answer.
   const found = await recordsOf(transport, streams);
-  const isPosition = ({ name }: StreamRecords) => name === POSITIONS;
-  const ofPositions = found.filter(isPosition);
-  const rows = await sumOf(found.filter((each) => !isPosition(each)), (each) => removeRecords(guarded, each));
+  const { ofPositions = [], others = [] } = Object.groupBy(
+    found,
+    ({ name }) => name === POSITIONS ? "ofPositions" : "others",
+  );
+  const rows = await sumOf(others, (each) => removeRecords(guarded, each));
   // A DELETE skips a position that is renewed at the same time, and a deleted position cannot be renewed.
   renewals.dispose();
   await Promise.all(held.map((lease) => lease.renew()));
   lost.signal.throwIfAborted();
-  return {
-    streams,
-    rows: { ...rows, ...await sumOf(ofPositions, (each) => removeRecords(transport, each)) },
-  };
+  const positionRows = await sumOf(ofPositions, (each) => removeRecords(transport, each));
+  return { streams, rows: { ...rows, ...positionRows } };
 }
 
 async function sumOf(
@@ -139,16 +121,11 @@ async function sumOf(
   return rows;
 }
 
-/** @throws UserError */
 async function leaseOf(transport: Transport, name: StreamName, clock: Clock): Promise<Lease<never>> {
   const { schema, stream } = name;
   const lease = new Lease<never>(transport, {
     table: { schema, name: POSITIONS },
-    keyColumn: "stream",
-    key: stream,
-    columns: [],
-    lease: LEASE_MS,
-    clock,
+    ...{ keyColumn: "stream", key: stream, columns: [], lease: LEASE_MS, clock },
     holds: `follows this stream: ${stream}`,
     takesOver: `has taken over this stream: ${stream}`,
   });

@@ -11,10 +11,11 @@ import { readPositions, type SavedPosition } from "../sink/metadata/saved_positi
 import { quoteTable, type TableName } from "../sink/sql/names.ts";
 import { Deployment } from "../source/connection/deployment.ts";
 import { clusterTimeFields, clusterTimeText, operationTimeOf } from "../source/connection/cluster_time.ts";
-import type { Clock } from "../util/clock.ts";
-import type { Logger } from "../util/log.ts";
 import { durationText } from "../util/text.ts";
 import { absenceText, viewerOf } from "./absence.ts";
+import type { StatusContext } from "./status.ts";
+
+type WaitContext = Pick<StatusContext, "signal" | "clock" | "log">;
 
 export interface WaitSettings {
   /** Provides the time, if `at` is "now". */
@@ -28,18 +29,10 @@ export interface WaitSettings {
   readonly output: "text" | "json";
 }
 
-export interface WaitContext {
-  readonly signal: AbortSignal;
-  readonly clock: Clock;
-  readonly log: Logger;
-}
-
-/** "not followed" if no relay follows the stream, so that waiting is useless. */
-export type StreamOutcome = "shown" | "behind" | "not followed";
-
 export interface WaitedStream {
   readonly stream: string;
-  readonly outcome: StreamOutcome;
+  /** "not followed" if no relay follows the stream, so that waiting is useless. */
+  readonly outcome: "shown" | "behind" | "not followed";
 }
 
 export interface Waited {
@@ -55,7 +48,6 @@ const LONGEST_INTERVAL_MS = 500;
 /** Interval of the search for tables with positions. */
 const SEARCH_INTERVAL_MS = 5_000;
 
-/** @throws MongoError, SinkError; AbortError when the signal is aborted */
 export async function wait(settings: WaitSettings, context: WaitContext): Promise<Waited> {
   const { sink, streamIn, timeout } = settings;
   const until = context.clock.monotonic() + timeout;
@@ -65,17 +57,14 @@ export async function wait(settings: WaitSettings, context: WaitContext): Promis
   return await waitFor(transport, { at, until, schema, wanted: streamIn?.(schema) }, context);
 }
 
-export interface WaitFor {
+interface WaitFor {
   readonly at: BSON.Timestamp;
   /** Milliseconds of the monotonic clock. */
   readonly until: number;
-  /** The default schema. */
   readonly schema: string;
-  /** The stream to wait for with all its workers; undefined for all. */
   readonly wanted: string | undefined;
 }
 
-/** @throws SinkError; AbortError when the signal is aborted */
 export async function waitFor(
   transport: Transport,
   { at, until, schema, wanted }: WaitFor,
@@ -88,18 +77,22 @@ export async function waitFor(
       tables = await tablesInEverySchema(transport, "cdc_position");
       searchAt = clock.monotonic() + SEARCH_INTERVAL_MS;
     }
-    const streams = outcomesOf(await readPositions(transport, { tables, stream: wanted }), { at, wanted });
-    const isShown = streams.length > 0 && streams.every(({ outcome }) => outcome === "shown");
-    if (interval === FIRST_INTERVAL_MS) {
-      const unfollowed = streams.filter(({ outcome }) => outcome === "not followed");
-      for (const { stream } of unfollowed) {
-        log.warn("No relay follows a stream that is waited for", { stream });
-      }
+    const streams = outcomesOf(await readPositions(transport, { tables, stream: wanted }), at, wanted);
+    const isShown = waitOutcome(streams) === "shown";
+    for (const { stream, outcome } of interval === FIRST_INTERVAL_MS ? streams : []) {
+      if (outcome === "not followed") log.warn("No relay follows a stream that is waited for", { stream });
     }
     if (isShown) await refresh(transport, streams.map(({ stream }) => stream));
     if (isShown || clock.monotonic() >= until) {
-      const absence = streams.length > 0 ? [] : await absenceOf(transport, { schema, wanted });
-      return { at, streams, absence };
+      if (streams.length > 0) return { at, streams, absence: [] };
+      tables = await tablesInEverySchema(transport, "cdc_position");
+      const positions = await readPositions(transport, { tables, stream: undefined });
+      const existing = positions.map(({ stream }) => stream).sort();
+      return {
+        at,
+        streams,
+        absence: absenceText({ ...await viewerOf(transport), wanted, existing, schema }),
+      };
     }
     await clock.wait(Math.min(interval, Math.max(1, until - clock.monotonic())), { signal });
   }
@@ -108,32 +101,19 @@ export async function waitFor(
 /** The outcome of each stream, including workers that never ran. */
 function outcomesOf(
   positions: readonly SavedPosition[],
-  { at, wanted }: Pick<WaitFor, "at" | "wanted">,
+  at: BSON.Timestamp,
+  wanted: string | undefined,
 ): WaitedStream[] {
   const names = positions.map(({ stream }) => stream);
-  const parts = new Set(names.filter((stream) => stream !== wanted).flatMap(siblingsOf));
+  const workers = new Set(names.filter((stream) => stream !== wanted).flatMap(siblingsOf));
   return [
-    ...positions.map((each) => ({
+    ...positions.map((each): WaitedStream => ({
       stream: each.stream,
-      outcome: hasWritten(each, at)
-        ? "shown" as const
-        : each.isHeld
-        ? "behind" as const
-        : "not followed" as const,
+      outcome: hasWritten(each, at) ? "shown" : each.isHeld ? "behind" : "not followed",
     })),
-    ...[...parts].filter((each) => !names.includes(each))
-      .map((stream) => ({ stream, outcome: "not followed" as const })),
+    ...workers.difference(new Set(names)).values()
+      .map((stream): WaitedStream => ({ stream, outcome: "not followed" })),
   ].sort((one, other) => one.stream < other.stream ? -1 : 1);
-}
-
-async function absenceOf(
-  transport: Transport,
-  { schema, wanted }: Pick<WaitFor, "schema" | "wanted">,
-): Promise<string[]> {
-  const tables = await tablesInEverySchema(transport, "cdc_position");
-  const positions = await readPositions(transport, { tables, stream: undefined });
-  const existing = positions.map(({ stream }) => stream).sort();
-  return absenceText({ ...await viewerOf(transport), wanted, existing, schema });
 }
 
 async function timeOf(url: string): Promise<BSON.Timestamp> {
@@ -150,25 +130,20 @@ async function refresh(transport: Transport, streams: readonly string[]): Promis
   );
   const tables = rows.filter(([, , stream]) => streams.includes(String(stream)))
     .map(([schema, name]) => ({ schema: String(schema), name: String(name) }));
-  const distinct = new Map(tables.map((table) => [quoteTable(table), table]));
-  for (const table of distinct.values()) {
-    try {
-      await refreshTable(transport, table);
-    } catch (error) {
+  for (const table of new Map(tables.map((each) => [quoteTable(each), each])).values()) {
+    await refreshTable(transport, table).catch((error) => {
       if (!isUnknownRelation(error)) throw error; // It was dropped with its collection.
-    }
+    });
   }
 }
 
-/** "no stream" if no stream was found. */
-export type WaitOutcome = "shown" | "behind" | "no stream";
-
-export function waitOutcome({ streams }: Pick<Waited, "streams">): WaitOutcome {
+/** The outcome of all streams together; "no stream" if none was found. */
+export function waitOutcome(streams: readonly WaitedStream[]): "shown" | "behind" | "no stream" {
   if (streams.length === 0) return "no stream";
   return streams.every(({ outcome }) => outcome === "shown") ? "shown" : "behind";
 }
 
-const TEXTS: Readonly<Record<StreamOutcome, (time: string) => string>> = {
+const TEXTS: Readonly<Record<WaitedStream["outcome"], (time: string) => string>> = {
   shown: (time) => `shows everything up to ${time}`,
   behind: (time) => `does not show everything up to ${time}`,
   "not followed": (time) => `does not show everything up to ${time}, and no relay follows it`,
@@ -176,9 +151,9 @@ const TEXTS: Readonly<Record<StreamOutcome, (time: string) => string>> = {
 
 /**
  * A line for each stream, or the reason why none was found.
- * @param duration in milliseconds
+ *
  * @example
- * IN: {at: Timestamp(1700000000, 3), streams: [{stream: "shop.* -> …", outcome: "shown"}], …}, 120
+ * IN: {at: Timestamp(1700000000, 3), streams: [{stream: "shop.* -> …", outcome: "shown"}], …}, 120 ms
  * OUT: shop.* -> … shows everything up to 2023-11-14T22:13:20.000Z (3), after 120 ms
  */
 export function waitText({ at, streams, absence }: Waited, duration: number): string {
@@ -188,16 +163,10 @@ export function waitText({ at, streams, absence }: Waited, duration: number): st
   return [...lines, ...absence].join("\n");
 }
 
-/**
- * The result as one line of JSON.
- *
- * @example
- * OUT: {"outcome":"shown","cluster_time":"2023-11-14T22:13:20.000Z","operation_time":"1700000000:3","duration_ms":120,
- * "streams":[{"stream":"shop.* -> …","outcome":"shown"}]}
- */
+/** The result as one line of JSON. @example OUT: {"outcome":"shown","cluster_time":"2023-11-14T22:13:20.000Z",…} */
 export const waitJson = (waited: Waited, duration: number): string =>
   JSON.stringify({
-    outcome: waitOutcome(waited),
+    outcome: waitOutcome(waited.streams),
     ...clusterTimeFields(waited.at),
     duration_ms: Math.round(duration),
     streams: waited.streams,

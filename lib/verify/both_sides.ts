@@ -3,14 +3,8 @@ import { createHash } from "node:crypto";
 import { type BsonValue, fieldsByName } from "../bson/bson.ts";
 import { UnstorableError } from "../bson/unstorable_error.ts";
 import { withoutFields } from "../bson/without_fields.ts";
-import {
-  idsOf,
-  oidsWithoutId,
-  type RowKey,
-  rowKeyOf,
-  rowKeyText,
-  type ShardKey,
-} from "../key/document_key.ts";
+import { idsOf, oidsWithoutId, type RowKey } from "../key/document_key.ts";
+import { rowKeyOf, rowKeyText, type ShardKey } from "../key/document_key.ts";
 import { idDocument } from "../key/query_literal.ts";
 import { normalizeDocument, normalizeRow } from "../mapping/normalize.ts";
 import { grouped } from "../util/grouped.ts";
@@ -22,7 +16,7 @@ import type { DocumentReader } from "../source/documents/documents.ts";
 import { isEqual, isOverflowed, pathDifferences } from "./compare.ts";
 import type { Seen } from "./settle.ts";
 
-export interface BothSidesDeps {
+interface BothSidesDeps {
   readonly namespace: Namespace;
   readonly reader: Pick<DocumentReader, "lookUp" | "keysOf" | "keysAmong">;
   readonly rows: Pick<RowReader, "rows" | "refresh">;
@@ -32,12 +26,6 @@ export interface BothSidesDeps {
   readonly shardKey: ShardKey;
   /** Paths of fields that the relay removes. */
   readonly omit: readonly string[];
-}
-
-export interface Compared {
-  readonly differing: readonly Seen[];
-  /** Rows with values in `overflow`. */
-  readonly overflowed: number;
 }
 
 /** Keys per statement. */
@@ -52,8 +40,10 @@ export class BothSides {
     this.#deps = deps;
   }
 
-  /** Compares documents with their rows. */
-  async compare(documents: readonly LookedUp[]): Promise<Compared> {
+  /** Compares documents with their rows, and counts rows with values in `overflow`. */
+  async compare(
+    documents: readonly LookedUp[],
+  ): Promise<{ readonly differing: readonly Seen[]; readonly overflowed: number }> {
     const byKey = new Map(documents.map((each) => [this.#keyOf(each), each]));
     const rows = await this.#deps.rows.rows([...byKey.keys()]);
     const differing: Seen[] = [];
@@ -71,20 +61,16 @@ export class BothSides {
     const { namespace, reader, shardKey } = this.#deps;
     const keys = oids.map((oid) => rowKeyOf(oid, shardKey));
     const existing = await reader.keysOf(namespace, idsOf(keys), shardKey);
-    return {
-      differing: await this.#extra(keys.filter(({ oid, id }) => id !== undefined && !existing.has(oid))),
-      unclear: [...oidsWithoutId(keys)],
-    };
+    const deleted = keys.filter(({ oid, id }) => id !== undefined && !existing.has(oid));
+    return { differing: await this.#extra(deleted), unclear: [...oidsWithoutId(keys)] };
   }
 
   /** The same for keys without a readable `_id`. Reads all documents. */
   async extraAmong(oids: readonly string[]): Promise<readonly Seen[]> {
-    const keys = oids.map((oid) => ({ oid, id: undefined }));
-    const existing = new Set(await this.#existingAmong(keys));
-    return await this.#extra(keys.filter(({ oid }) => !existing.has(oid)));
+    const keys = new Map(oids.map((oid) => [oid, { oid, id: undefined }]));
+    return await this.#extra(await this.#withoutDocument(keys));
   }
 
-  /** The rows of these keys, which have no documents. */
   async #extra(deleted: readonly RowKey[]): Promise<readonly Seen[]> {
     const differing: Seen[] = [];
     for (const keys of grouped(deleted, { count: MAX_EXTRA_ROWS })) {
@@ -102,13 +88,12 @@ export class BothSides {
     await this.#deps.rows.refresh();
     let count = 0;
     for (const group of grouped(oids, { count: MAX_KEYS })) {
-      const rows = await this.#deps.rows.rows(group);
-      count += [...rows.values()].filter(isOverflowed).length;
+      count += (await this.#deps.rows.rows(group)).values().filter(isOverflowed).toArray().length;
     }
     return count;
   }
 
-  /** Compares these keys again. @returns those that differ */
+  /** Compares these keys again. Returns those that differ. */
   async look(keys: readonly RowKey[]): Promise<readonly Seen[]> {
     const { rows, deadLetters } = this.#deps;
     await rows.refresh();
@@ -123,33 +108,29 @@ export class BothSides {
     const left = new Map(keys.map((key) => [key.oid, key]));
     const differing: Seen[] = [];
     for await (const part of reader.lookUp(namespace, idsOf(keys))) {
-      const found = part.filter((each) => isThere(each) && left.has(this.#keyOf(each)));
-      for (const each of found) left.delete(this.#keyOf(each));
+      const found = part.filter((each) => isThere(each) && left.delete(this.#keyOf(each)));
       differing.push(...(await this.compare(found)).differing);
     }
     // Documents of keys without a readable `_id` were compared when they were scanned.
-    for (const oid of await this.#existingAmong([...left.values()])) left.delete(oid);
-    return [...differing, ...await this.#extra([...left.values()])];
+    return [...differing, ...await this.#extra(await this.#withoutDocument(left))];
   }
 
-  /** The keys without a readable `_id` that a document has. Reads all documents. */
-  async #existingAmong(keys: readonly RowKey[]): Promise<readonly string[]> {
+  /** Removes keys without a readable `_id` that a document has. Reads all documents. */
+  async #withoutDocument(keys: Map<string, RowKey>): Promise<readonly RowKey[]> {
     const { namespace, reader, shardKey } = this.#deps;
-    return await reader.keysAmong(namespace, oidsWithoutId(keys), shardKey);
+    const unclear = oidsWithoutId([...keys.values()]);
+    for (const oid of await reader.keysAmong(namespace, unclear, shardKey)) keys.delete(oid);
+    return [...keys.values()];
   }
 
   #keyOf({ id, document }: LookedUp): string {
     return rowKeyText(id, document, this.#deps.shardKey);
   }
 
-  #withoutOmitted(document: Uint8Array): Uint8Array {
-    return withoutFields(document, this.#deps.omit);
-  }
-
   #isEqual({ document }: LookedUp, row: StoredRow | undefined): boolean {
     if (!row || !document) return false;
     try {
-      return isEqual(this.#withoutOmitted(document), row);
+      return isEqual(withoutFields(document, this.#deps.omit), row);
     } catch (error) {
       if (!(error instanceof UnstorableError)) throw error;
       return false;
@@ -175,7 +156,7 @@ export class BothSides {
   #textOf({ document, refusal }: LookedUp): string {
     if (document === null) return JSON.stringify(refusal ?? null);
     try {
-      return normalizeDocument(this.#withoutOmitted(document));
+      return normalizeDocument(withoutFields(document, this.#deps.omit));
     } catch (error) {
       if (!(error instanceof UnstorableError)) throw error;
       return JSON.stringify(error.message);

@@ -10,7 +10,6 @@ import type { PathDifference } from "./result.ts";
  * Whether `data` and `overflow` together are the document.
  *
  * @example IN: {_id: 1, t: 20.5}, {data: '{"_id":1}', overflow: '{"t":20.5}'} → OUT: true
- * @throws UnstorableError
  */
 export function isEqual(document: Uint8Array, { data, overflow }: StoredRow): boolean {
   if (overflow === null) {
@@ -22,10 +21,7 @@ export function isEqual(document: Uint8Array, { data, overflow }: StoredRow): bo
 
 /** Whether two parsed JSON values are equal; false if a number may have lost digits. */
 function isSame(one: unknown, other: unknown): boolean {
-  if (typeof one === "number") {
-    return one === other && Math.abs(one) <= Number.MAX_SAFE_INTEGER && one !== 0 ||
-      Object.is(one, other) && one === 0;
-  }
+  if (typeof one === "number") return Object.is(one, other) && Math.abs(one) <= Number.MAX_SAFE_INTEGER;
   if (one === null || typeof one !== "object" || other === null || typeof other !== "object") {
     return one === other;
   }
@@ -39,26 +35,20 @@ function isSame(one: unknown, other: unknown): boolean {
     names.every((name) => Object.hasOwn(other, name) && isSame(memberOf(one, name), memberOf(other, name)));
 }
 
-/** Paths that are reported for one key. */
+/** Per key. */
 const MAX_PATHS = 5;
 const MAX_VALUE_CHARACTERS = 200;
 
 /**
- * The first paths that differ.
- * @param document normalized JSON @param row normalized JSON
- * @example
- * IN: {"_id":1,"a":{"b":1}}, {"_id":1,"a":{"b":2}} → OUT: [{path: "a.b", document: "1", row: "2"}]
- * IN: {"list":[1,2]}, {"list":[1]} → OUT: [{path: "list[1]", document: "2", row: undefined}]
+ * The first paths that differ in two texts of normalized JSON.
+ *
+ * @example IN: {"_id":1,"a":{"b":1}}, {"_id":1,"a":{"b":2}} → OUT: [{path: "a.b", document: "1", row: "2"}]
  */
 export function pathDifferences(document: string, row: string): PathDifference[] {
-  return differencesOf(parseJson(document), parseJson(row), "").take(MAX_PATHS).toArray();
+  return differencesOf(parseJson(document), parseJson(row)).take(MAX_PATHS).toArray();
 }
 
-function* differencesOf(
-  document: Json | undefined,
-  row: Json | undefined,
-  path: string,
-): Generator<PathDifference> {
+function* differencesOf(document?: Json, row?: Json, path = ""): Generator<PathDifference> {
   if (document instanceof Map && row instanceof Map) {
     for (const name of new Set([...document.keys(), ...row.keys()])) {
       yield* differencesOf(document.get(name), row.get(name), path === "" ? name : `${path}.${name}`);
@@ -68,13 +58,9 @@ function* differencesOf(
       yield* differencesOf(document[at], row[at], `${path}[${at}]`);
     }
   } else {
-    const [one, other] = [textOf(document), textOf(row)];
+    const [one, other] = [document, row].map((each) => each === undefined ? undefined : jsonText(each));
     if (one !== other) yield { path, document: shortened(one), row: shortened(other) };
   }
-}
-
-function textOf(value: Json | undefined): string | undefined {
-  return value === undefined ? undefined : jsonText(value);
 }
 
 const shortened = (text: string | undefined): string | undefined =>

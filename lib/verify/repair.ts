@@ -1,38 +1,78 @@
-/**
- * Repairs rows. Only a relay writes to its tables: it reads requests from `cdc_repair`. If no relay runs, `verify` starts
- * one in this process.
- */
+/** Repairs rows by requests in `cdc_repair` to the relay. If none runs, `verify` starts one in this process. */
+import type { BSON } from "mongodb";
 import type { RowKey } from "../key/document_key.ts";
+import { besideSkipped, hasWritten } from "../pipeline/snapshot/saved_snapshot.ts";
 import { LeaseHeldError } from "../sink/metadata/lease.ts";
 import type { RepairRequests } from "../sink/metadata/repair_requests.ts";
+import type { SavedPosition } from "../sink/metadata/saved_position.ts";
 import type { Clock } from "../util/clock.ts";
 import { messageOf, UserError } from "../util/errors.ts";
 import { grouped } from "../util/grouped.ts";
 import type { Logger } from "../util/log.ts";
 import type { Namespace } from "../util/namespace.ts";
-import type { RelayWatch } from "./relay_watch.ts";
+import type { Passing } from "./result.ts";
 
-export interface RepairDeps {
-  readonly namespace: Namespace;
-  readonly relay: Pick<RelayWatch, "isRunning">;
-  /** The requests to each worker, or to the one relay. Each worker repairs its own rows. */
-  readonly requests: readonly Pick<RepairRequests, "add" | "left" | "remove">[];
-  /**
-   * Starts a relay for the stream.
-   * @throws LeaseHeldError if another relay follows the stream; UserError if none can be started
-   */
-  readonly startRelay: () => Promise<void>;
+const POLL_INTERVAL_MS = 100;
+
+interface RelayWatchOptions {
+  /** Reads the position of each worker, or of the one relay; undefined for one that never ran. */
+  readonly read: () => Promise<readonly (SavedPosition | undefined)[]>;
   /** Milliseconds without progress after which the relay is no longer waited for. */
   readonly settle: number;
   readonly clock: Clock;
   readonly signal: AbortSignal;
 }
 
+/** Follows the progress of the relay of a stream by its saved positions. */
+export class RelayWatch {
+  readonly #options: RelayWatchOptions;
+
+  constructor(options: RelayWatchOptions) {
+    this.#options = options;
+  }
+
+  /** Whether the relay runs; of several workers, whether all run. */
+  async isRunning(): Promise<boolean> {
+    return (await this.#options.read()).every((position) => position?.isHeld);
+  }
+
+  /**
+   * Waits until all changes up to a time are in the tables and no snapshot is running. Does not wait for collections
+   * whose tables cannot be used.
+   */
+  async passes(time: BSON.Timestamp): Promise<Passing> {
+    const { read, settle, clock, signal } = this.#options;
+    let last: string | undefined;
+    let movedAt = clock.monotonic();
+    while (true) {
+      const positions = await read();
+      if (!positions.every((each) => each?.isHeld)) return "not running";
+      const behind = positions.flatMap((each) =>
+        each && !hasWritten(besideSkipped(each), time) ? [`${each.token} ${each.snapshot}`] : []
+      );
+      if (behind.length === 0) return "passed";
+      const state = behind.join("\n");
+      if (state !== last) movedAt = clock.monotonic();
+      last = state;
+      if (clock.monotonic() - movedAt >= settle) return "stalled";
+      await clock.wait(POLL_INTERVAL_MS, { signal });
+    }
+  }
+}
+
+export interface RepairDeps extends Omit<RelayWatchOptions, "read"> {
+  readonly namespace: Namespace;
+  readonly relay: Pick<RelayWatch, "isRunning">;
+  /** The requests to each worker, or to the one relay. Each worker repairs its own rows. */
+  readonly requests: readonly Pick<RepairRequests, "add" | "left" | "remove">[];
+  /** Starts a relay for the stream. @throws LeaseHeldError if another relay follows the stream */
+  readonly startRelay: () => Promise<void>;
+}
+
 /** Keys per request. */
 const MAX_REQUESTS = 1_000;
-const POLL_INTERVAL_MS = 100;
 
-/** @throws UserError if no relay can be started, or the running one repairs nothing */
+/** Repairs the rows of these keys. @throws UserError if no relay can be started, or the running one repairs nothing */
 export async function repair(keys: readonly RowKey[], deps: RepairDeps): Promise<void> {
   for (const some of grouped(keys, { count: MAX_REQUESTS })) await repairSome(some, deps);
 }
@@ -75,32 +115,25 @@ async function requestRepair(
   return left === 0;
 }
 
-export interface OwnRelayDeps {
-  /** Runs the relay until the signal is aborted. Calls `onStarted` when it holds the lease. */
-  readonly run: (signal: AbortSignal, onStarted: () => void) => Promise<void>;
-  readonly log: Logger;
-}
-
 /** A relay in this process, from the first repair until it is disposed of. */
 export class OwnRelay implements AsyncDisposable {
-  readonly #deps: OwnRelayDeps;
+  readonly #run: (signal: AbortSignal, onStarted: () => void) => Promise<void>;
+  readonly #log: Logger;
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
   #started: Promise<void> | undefined;
 
-  constructor(deps: OwnRelayDeps) {
-    this.#deps = deps;
+  /** `run` runs the relay until the signal is aborted, and calls `onStarted` when the relay holds the lease. */
+  constructor(run: (signal: AbortSignal, onStarted: () => void) => Promise<void>, log: Logger) {
+    this.#run = run;
+    this.#log = log;
   }
 
-  /**
-   * Starts the relay, or starts it again if it has ended. Resolves when it holds the lease.
-   * @throws the error with which it ended
-   */
+  /** Starts the relay unless it runs. Resolves when it holds the lease; rejects with the error that ended it. */
   async start(): Promise<void> {
     if (!this.#running) {
       const started = Promise.withResolvers<void>();
-      const ended = () => this.#running = undefined;
-      this.#running = this.#deps.run(this.#stop.signal, started.resolve).finally(ended);
+      this.#running = this.#run(this.#stop.signal, started.resolve).finally(() => this.#running = undefined);
       this.#started = Promise.race([started.promise, this.#running]);
       this.#running.catch(() => {});
     }
@@ -111,7 +144,7 @@ export class OwnRelay implements AsyncDisposable {
     this.#stop.abort();
     await this.#running?.catch((error) => {
       if (error === this.#stop.signal.reason) return;
-      this.#deps.log.warn("The relay that was started for repairs has failed", { because: messageOf(error) });
+      this.#log.warn("The relay that was started for repairs has failed", { because: messageOf(error) });
     });
   }
 }

@@ -1,12 +1,6 @@
 /** Formats results as text and as JSON. Pure. */
 import { clusterTimeText } from "../source/connection/cluster_time.ts";
-import {
-  type CollectionResult,
-  type KeyDifference,
-  type Outcome,
-  resultFields,
-  worstOutcome,
-} from "./result.ts";
+import { type CollectionResult, type KeyDifference, resultFields, worstOutcome } from "./result.ts";
 
 /** Keys that are printed for one collection. */
 const MAX_KEYS = 10;
@@ -14,8 +8,7 @@ const MAX_KEYS = 10;
 /**
  * One line for each collection, followed by its differences.
  *
- * @example
- * OUT: shop.orders = shop.orders: equal up to 2026-11-27T04:00:00.000Z (1) | 3 documents, 3 rows, 0.1 s
+ * @example OUT: shop.orders = shop.orders: equal up to 2026-11-27T04:00:00.000Z (1) | 3 documents, 3 rows, 0.1 s
  */
 export const textReport = (results: readonly CollectionResult[]): string =>
   results.length === 0
@@ -40,20 +33,17 @@ function verdict(result: CollectionResult): string {
   const { outcome, mode, clusterTime, missing, extra, different, changing, repaired, relay } = result;
   const what = { full: "equal", sample: "equal in the sample", count: "equal counts" }[mode];
   const until = clusterTime ? ` up to ${clusterTimeText(clusterTime)}` : "";
-  const parts = [
-    ...missing > 0 ? [`${missing} missing`] : [],
-    ...extra > 0 ? [`${extra} extra`] : [],
-    ...different > 0 ? [`${different} different`] : [],
-    ...changing > 0 ? [`${changing} still changing`] : [],
-    ...repaired > 0 ? [`${repaired} repaired`] : [],
-  ];
-  const texts: Readonly<Record<Outcome, string>> = {
-    equal: `${what}${until}`,
-    repaired: `${parts.join(", ")}, ${what} now${until}`,
-    different: parts.join(", "),
-    changing: `${parts.join(", ")}, otherwise ${what}${until}`,
+  const counts = { missing, extra, different, "still changing": changing, repaired };
+  const parts = Object.entries(counts).filter(([, count]) => count > 0).map(([what, count]) =>
+    `${count} ${what}`
+  );
+  if (outcome === "equal") return what + until;
+  const equality = {
+    repaired: `, ${what} now${until}`,
+    different: "",
+    changing: `, otherwise ${what}${until}`,
   };
-  return texts[outcome] + (outcome === "equal" ? "" : RELAY[relay ?? "passed"]);
+  return parts.join(", ") + equality[outcome] + RELAY[relay ?? "passed"];
 }
 
 const RELAY = {
@@ -66,9 +56,8 @@ const RELAY = {
 const counted = (count: number, what: string): string =>
   `${count.toLocaleString("en")} ${what}${count === 1 ? "" : "s"}`;
 
-function differenceLines(
-  { differences, missing, extra, different, deadLetters }: CollectionResult,
-): string[] {
+function differenceLines(result: CollectionResult): string[] {
+  const { differences, missing, extra, different, deadLetters } = result;
   const shown = differences.slice(0, MAX_KEYS);
   const left = missing + extra + different + deadLetters - shown.length;
   return [...shown.flatMap(keyLines), ...left > 0 && shown.length > 0 ? [`  and ${left} more`] : []];
@@ -81,10 +70,6 @@ const keyLines = ({ oid, kind, paths }: KeyDifference): string[] => [
   ),
 ];
 
-/**
- * The same as one line of JSON.
- *
- * @example OUT: {"outcome":"equal","collections":[{"stream":"shop.orders -> shop.orders","collection":"shop.orders",…}]}
- */
+/** The same as one line of JSON. @example OUT: {"outcome":"equal","collections":[{"stream":"shop.orders -> …",…}]} */
 export const jsonReport = (results: readonly CollectionResult[]): string =>
   JSON.stringify({ outcome: worstOutcome(results), collections: results.map(resultFields) });

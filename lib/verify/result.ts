@@ -30,9 +30,7 @@ export type Outcome = "equal" | "repaired" | "different" | "changing";
 
 export interface CollectionResult {
   readonly stream: string;
-  /** @example shop.orders */
   readonly collection: string;
-  /** @example shop.orders */
   readonly table: string;
   readonly mode: "full" | "sample" | "count";
   /** Milliseconds since 1970. */
@@ -60,16 +58,19 @@ export interface CollectionResult {
 }
 
 /** @example IN: {missing: 0, extra: 0, different: 0, changing: 0, repaired: 3} → OUT: repaired */
-export function outcomeOf(
-  { missing, extra, different, changing, repaired }: Pick<
-    CollectionResult,
-    "missing" | "extra" | "different" | "changing" | "repaired"
+export const outcomeOf = (
+  { missing, extra, different, changing, repaired }: Record<
+    "missing" | "extra" | "different" | "changing" | "repaired",
+    number
   >,
-): Outcome {
-  if (missing + extra + different > 0) return "different";
-  if (changing > 0) return "changing";
-  return repaired > 0 ? "repaired" : "equal";
-}
+): Outcome =>
+  missing + extra + different > 0
+    ? "different"
+    : changing > 0
+    ? "changing"
+    : repaired > 0
+    ? "repaired"
+    : "equal";
 
 const WORST_FIRST: readonly Outcome[] = ["different", "changing", "repaired"];
 
@@ -83,35 +84,25 @@ export const worstOutcome = (results: readonly Pick<CollectionResult, "outcome">
  * The fields of `--json`, which are also the columns of `cdc_verify`. Times are in ISO 8601.
  *
  * @example
- * IN: {collection: "shop.orders", deadLetters: 2, startedAt: 0, finishedAt: 250, clusterTime: Timestamp {t: 1732665552, i: 3}, …}
- * OUT: {collection: "shop.orders", dead_letters: 2, started_at: "1970-01-01T00:00:00.000Z", …, duration_ms: 250,
- * cluster_time: "2024-11-26T23:59:12.000Z", operation_time: "1732665552:3"}
+ * IN: {collection: "shop.orders", deadLetters: 2, startedAt: 0, finishedAt: 250, …}
+ * OUT: {collection: "shop.orders", dead_letters: 2, started_at: "1970-01-01T00:00:00.000Z", …, duration_ms: 250}
  */
-export const resultFields = (result: CollectionResult) => ({
-  stream: result.stream,
-  collection: result.collection,
-  table: result.table,
-  mode: result.mode,
-  outcome: result.outcome,
-  started_at: new Date(result.startedAt).toISOString(),
-  finished_at: new Date(result.finishedAt).toISOString(),
-  duration_ms: result.finishedAt - result.startedAt,
-  ...clusterTimeFields(result.clusterTime),
-  documents: result.documents,
-  rows: result.rows,
-  missing: result.missing,
-  extra: result.extra,
-  different: result.different,
-  overflowed: result.overflowed,
-  dead_letters: result.deadLetters,
-  changing: result.changing,
-  repaired: result.repaired,
-  relay: result.relay ?? null,
-  differences: result.differences,
-});
+export function resultFields(result: CollectionResult) {
+  const { startedAt, finishedAt, clusterTime, deadLetters, relay = null, differences, ...same } = result;
+  return {
+    ...same,
+    started_at: new Date(startedAt).toISOString(),
+    finished_at: new Date(finishedAt).toISOString(),
+    duration_ms: finishedAt - startedAt,
+    ...clusterTimeFields(clusterTime),
+    dead_letters: deadLetters,
+    relay,
+    differences,
+  };
+}
 
 /** The row of `cdc_verify`. */
-export function verifyRow(result: CollectionResult): VerifyRow {
-  const fields = resultFields(result);
-  return { ...fields, differences: JSON.stringify(fields.differences) };
-}
+export const verifyRow = (result: CollectionResult): VerifyRow => ({
+  ...resultFields(result),
+  differences: JSON.stringify(result.differences),
+});

@@ -18,7 +18,7 @@ import { type BothSides, MAX_KEYS } from "./both_sides.ts";
 import type { CollectionResult, Passing } from "./result.ts";
 import type { Seen } from "./settle.ts";
 
-export interface ScanDeps {
+interface ScanDeps {
   readonly namespace: Namespace;
   readonly reader: Pick<DocumentReader, "chunk" | "lookUp">;
   readonly causalReader: Pick<CausalReader, "page">;
@@ -30,37 +30,26 @@ export interface ScanDeps {
   readonly rate: SnapshotRate;
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  /** Takes the differences, and resolves when there is room for more. */
+  /** Takes the differences. Resolves when it can take more. */
   readonly onDiffering: (seen: readonly Seen[]) => Promise<void>;
   /** Takes the number of documents that were compared. */
   readonly onCompared: (documents: number) => void;
 }
 
-export interface Scanned {
-  readonly documents: number;
-  readonly rows: number;
-  readonly overflowed: number;
-}
-
-/** Ranges of a collection that are read in parallel. */
+/** Ranges of a collection to read in parallel. */
 export const LANES = 3;
 /** Keys without a readable `_id` that share one scan of the collection. */
 const MAX_UNCLEAR = 100_000;
 
+type Scanned = Pick<CollectionResult, "documents" | "rows" | "overflowed">;
+
 /** Compares all documents and all rows. */
 export async function scan(deps: ScanDeps): Promise<Scanned> {
-  const { namespace, splitter, rows, seeksExtra } = deps;
-  const scanned = await concurrently(
-    await splitter.split(namespace),
-    LANES,
-    (range) => compareAll(chunksOf(range, deps), deps),
-  );
+  const ranges = await deps.splitter.split(deps.namespace);
+  const scanned = await concurrently(ranges, LANES, (range) => compareAll(chunksOf(range, deps), deps));
   const sum = (field: "documents" | "overflowed") => scanned.reduce((total, each) => total + each[field], 0);
-  return {
-    documents: sum("documents"),
-    overflowed: sum("overflowed"),
-    rows: seeksExtra ? await compareRows(pagesOf(rows, deps), deps) : 0,
-  };
+  const rows = deps.seeksExtra ? await compareRows(pagesOf(deps), deps) : 0;
+  return { documents: sum("documents"), overflowed: sum("overflowed"), rows };
 }
 
 /** Compares `size` documents and `size` rows, which both servers choose at random. */
@@ -103,15 +92,14 @@ async function compareAll(
 async function* chunksOf(range: KeyRange, deps: ScanDeps): AsyncGenerator<Chunk> {
   const { namespace, reader, rate, signal } = deps;
   let { after } = range;
-  let isDone = false;
-  while (!isDone) {
+  while (true) {
     signal.throwIfAborted();
     const atMost = await allowance(deps);
     const chunk = await reader.chunk(namespace, { ...range, after }, { atMost });
     rate.settle(atMost, chunk.seen);
     yield chunk;
+    if (chunk.done) return;
     after = chunk.last;
-    isDone = chunk.done;
   }
 }
 
@@ -133,46 +121,34 @@ async function compareRows(
   return count;
 }
 
-async function* pagesOf(rows: Pick<RowReader, "keys">, deps: ScanDeps): AsyncGenerator<readonly string[]> {
-  for await (const oids of rows.keys(MAX_KEYS)) {
+async function* pagesOf(deps: ScanDeps): AsyncGenerator<readonly string[]> {
+  for await (const oids of deps.rows.keys(MAX_KEYS)) {
     deps.rate.settle(await allowance(deps), oids.length);
     yield oids;
   }
 }
 
-/** Waits until the rate allows to read documents. @returns their maximum number */
+/** Waits until the rate allows to read documents. Returns their maximum number. */
 async function allowance({ rate, clock, signal }: ScanDeps): Promise<number> {
-  let documents = rate.take();
-  while (documents === 0) {
+  while (true) {
+    const documents = rate.take();
+    if (documents > 0) return documents;
     await clock.wait(Math.max(1, rate.nextAt - clock.monotonic()), { signal });
-    documents = rate.take();
   }
-  return documents;
 }
 
-export interface CountDeps {
-  /** Counts the documents that the transform keeps. */
-  readonly documents: () => Promise<number>;
-  readonly rows: () => Promise<number>;
-  readonly deadLetters: () => Promise<number>;
+interface CountDeps extends Readonly<Record<"documents" | "rows" | "deadLetters", () => Promise<number>>> {
   /** Waits until the relay has passed everything that was read from MongoDB. */
   readonly pass: () => Promise<Passing>;
   /** Maximum number of counts. */
   readonly generations: number;
 }
 
-type Counted = Pick<
-  CollectionResult,
-  "documents" | "rows" | "deadLetters" | "missing" | "extra" | "changing" | "relay"
->;
-
 /**
  * Compares the numbers of documents and rows: counts documents before and after the rows, until both counts are equal.
  * Equal numbers of documents and rows prove little.
  */
-export async function count(
-  { documents, rows, deadLetters, pass, generations }: CountDeps,
-): Promise<Counted> {
+export async function count({ documents, rows, deadLetters, pass, generations }: CountDeps) {
   for (let generation = 1;; generation++) {
     const before = await documents();
     const relay = await pass();
@@ -195,14 +171,10 @@ export async function countDocuments(
   transform: readonly Document[],
 ): Promise<number> {
   const pipeline = [...transform, { $group: { _id: null, documents: { $sum: 1 } } }];
-  const [counted] = await causalReader.read(
-    (client, options) =>
-      client.db(database).collection(collection).aggregate<Document>(pipeline, {
-        ...options,
-        readConcern: { level: "majority" },
-        ...transform.length === 0 && { hint: { _id: 1 } },
-      }).toArray(),
-    { isLong: true },
-  );
+  const hint = transform.length === 0 && { hint: { _id: 1 } };
+  const [counted] = await causalReader.read((client, options) => {
+    const counting = { ...options, readConcern: { level: "majority" as const }, ...hint };
+    return client.db(database).collection(collection).aggregate<Document>(pipeline, counting).toArray();
+  }, { isLong: true });
   return Number(counted?.documents ?? 0);
 }

@@ -1,14 +1,8 @@
 /**
  * Decides which differences are real. While a relay runs, a row is a moment behind its document. So a key that differs is
- * compared again after the relay has passed the time of the first comparison. Each comparison is a generation:
- *
- * | Then                                              | The key                              |
- * | ------------------------------------------------- | ------------------------------------ |
- * | Document and row are equal                        | is equal                             |
- * | Both are unchanged, and the relay has passed      | differs                              |
- * | One has changed                                   | is compared again                    |
- * | One has changed in each generation                | is changing: neither equal nor known |
- * | No relay runs, or it makes no progress            | differs                              |
+ * compared again after the relay has passed the time of the first comparison. Each comparison is a generation. A key
+ * differs if both sides are unchanged, or if no relay runs or makes progress. If one side has changed, the key is compared
+ * again; if one changes in each generation, the key counts as changing.
  */
 import type { RowKey } from "../key/document_key.ts";
 import { Semaphore } from "../util/concurrency.ts";
@@ -23,26 +17,17 @@ export interface Seen extends KeyDifference {
   readonly isOverflowed: boolean;
 }
 
-export interface SettleDeps {
+interface SettleDeps {
   /** Waits until the relay has passed everything that was read from MongoDB. */
   readonly pass: () => Promise<Passing>;
-  /** Compares the keys again. @returns those that differ */
+  /** Compares the keys again. Returns those that differ. */
   readonly look: (keys: readonly RowKey[]) => Promise<readonly Seen[]>;
   /** Maximum number of comparisons. */
   readonly generations: number;
 }
 
-export interface Settled {
-  readonly differing: readonly Seen[];
-  readonly changing: readonly Seen[];
-  /** Undefined if nothing had to be waited for. */
-  readonly relay: Passing | undefined;
-}
-
-export async function settle(
-  candidates: readonly Seen[],
-  { pass, look, generations }: SettleDeps,
-): Promise<Settled> {
+/** Compares keys until each one is equal, differs, or has changed in all generations. `relay` is undefined if nothing had to be waited for. */
+export async function settle(candidates: readonly Seen[], { pass, look, generations }: SettleDeps) {
   const differing: Seen[] = [];
   let waiting = candidates;
   let relay: Passing | undefined;
@@ -50,17 +35,17 @@ export async function settle(
     relay = await pass();
     const before = new Map(waiting.map((each) => [each.oid, each]));
     const now = await look(waiting.map(({ key }) => key));
-    const isReal = (each: Seen): boolean => relay !== "passed" || isUnchanged(each, before.get(each.oid));
-    differing.push(...now.filter(isReal));
-    waiting = now.filter((each) => !isReal(each));
+    const { real = [], changed = [] } = Object.groupBy(now, (each) => {
+      const { document, row } = before.get(each.oid) ?? {};
+      return relay !== "passed" || each.document === document && each.row === row ? "real" : "changed";
+    });
+    differing.push(...real);
+    waiting = changed;
   }
   return { differing, changing: waiting, relay };
 }
 
-const isUnchanged = (now: Seen, before: Seen | undefined): boolean =>
-  now.document === before?.document && now.row === before?.row;
-
-export interface TallyDeps extends SettleDeps {
+interface TallyDeps extends SettleDeps {
   /** Writes or deletes the rows of these keys; undefined to repair nothing. */
   readonly repair: ((keys: readonly RowKey[]) => Promise<void>) | undefined;
   /** Counts the rows of these keys that have overflow. */
@@ -88,7 +73,7 @@ export class Tally {
     this.#deps = deps;
   }
 
-  /** Adds keys that differ. Resolves when there is room for more. */
+  /** Adds keys that differ. Resolves when it can take more. */
   async add(seen: readonly Seen[]): Promise<void> {
     this.#waiting.push(...seen);
     if (this.#waiting.length >= LOT_KEYS) await this.#settling.run(() => this.#settle());
@@ -99,10 +84,7 @@ export class Tally {
     await this.#settling.run(() => this.#settle());
     const { missing, extra, different, "dead letter": deadLetters } = this.#counts;
     return {
-      missing,
-      extra,
-      different,
-      deadLetters,
+      ...{ missing, extra, different, deadLetters },
       changing: this.#changing,
       repaired: this.#repaired,
       /** Rows with overflow that the repair added, minus those that it removed. */
@@ -136,12 +118,10 @@ export class Tally {
     }
   }
 
-  /** @param lot includes these keys, as they were when rows with overflow were counted; extra rows were not counted */
+  /** `lot` has the keys as they were when rows with overflow were counted; extra rows were not counted. */
   async #newlyOverflowed(wrong: readonly Seen[], lot: readonly Seen[]): Promise<number> {
     const oids = new Set(wrong.filter(({ kind }) => kind !== "extra").map(({ oid }) => oid));
-    const before = lot.filter(({ oid, kind, isOverflowed }) =>
-      oids.has(oid) && kind !== "extra" && isOverflowed
-    );
+    const before = lot.filter((each) => oids.has(each.oid) && each.kind !== "extra" && each.isOverflowed);
     return await this.#deps.overflowed([...oids]) - before.length;
   }
 }

@@ -14,15 +14,9 @@ import { Deployment } from "../source/connection/deployment.ts";
 import { collectionsOf, estimatedCount } from "../source/documents/collections.ts";
 import { RangeSplitter } from "../source/documents/key_ranges.ts";
 import type { FoundCollection, Scope } from "../source/documents/scope.ts";
-import {
-  type Catalogue,
-  catalogueOf,
-  namesText,
-  type Unmatched,
-  unmatchedNames,
-  unmatchedText,
-} from "../source/documents/unmatched.ts";
-import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
+import { type Catalogue, catalogueOf, namesText } from "../source/documents/unmatched.ts";
+import { type Unmatched, unmatchedNames, unmatchedText } from "../source/documents/unmatched.ts";
+import { SYSTEM_CLOCK as clock } from "../util/clock.ts";
 import { UsageError } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
 import type { Namespace } from "../util/namespace.ts";
@@ -44,10 +38,8 @@ export interface VerifyContext {
   readonly signal: AbortSignal;
   readonly log: Logger;
   readonly emit: (event: VerifyEvent) => void;
-  /** Takes the results of each run. @returns whether to run again */
+  /** Takes the results of each run. Returns whether to run again. */
   readonly onResults: (results: readonly CollectionResult[]) => boolean;
-  /** @default {the system's} */
-  readonly clock?: Clock;
 }
 
 /** Between two runs. */
@@ -55,18 +47,13 @@ const PAUSE_MS = 5_000;
 
 type SharedDeps = Omit<VerifyDeps, "ownRelay" | "onCompared">;
 
-/**
- * Compares all collections of the scope, once or repeatedly.
- * @returns the results of the last run
- * @throws UserError, SinkError, MongoError; `describe()` describes all of them
- */
+/** Compares all collections of the scope, once or repeatedly. Returns the results of the last run. */
 export async function verify(
   settings: VerifySettings,
   context: VerifyContext,
 ): Promise<readonly CollectionResult[]> {
-  const { signal, log, emit, onResults, clock = SYSTEM_CLOCK } = context;
-  const { relay } = settings;
-  const { retryFor } = relay;
+  const { signal, log, emit, onResults } = context;
+  const { relay, relay: { retryFor } } = settings;
   using shutdown = new Shutdown(signal);
   await using closing = new AsyncDisposableStack();
   const raw = closing.use(await shutdown.limit(openTransport(relay.sink)));
@@ -80,26 +67,18 @@ export async function verify(
   await prepareVerifyResults(transport, schema);
 
   const deployment = closing.use(await shutdown.limit(Deployment.connect(relay.mongodbUrl)));
-  const mongodbOutages = new OutageTracker({ system: "MongoDB", emit });
-  const causalReader = closing.use(
-    new CausalReader(deployment.route(), { shutdown, outages: mongodbOutages, retryFor }),
-  );
+  const mongodb = { shutdown, outages: new OutageTracker({ system: "MongoDB", emit }), retryFor };
+  const causalReader = closing.use(new CausalReader(deployment.route(), mongodb));
   const deps: SharedDeps = {
-    settings,
-    names,
-    transport,
-    causalReader,
+    ...{ settings, names, transport, causalReader, signal, log, clock },
     splitter: new RangeSplitter(causalReader, { lanes: LANES, log }),
     rate: new SnapshotRate({ rate: settings.rate, readers: LANES, clock }),
-    signal,
-    log,
-    clock,
   };
   while (true) {
     const results = await verifyAll(deps, emit);
     if (!onResults(results) || settings.runs === "once") return results;
-    const isStopped = await clock.wait(PAUSE_MS, { signal }).then(() => false, () => true);
-    if (isStopped) return results;
+    await clock.wait(PAUSE_MS, { signal }).catch(() => {});
+    if (signal.aborted) return results;
   }
 }
 
@@ -121,10 +100,7 @@ async function verifyAll(deps: SharedDeps, emit: VerifyContext["emit"]): Promise
     documents += count;
     if (compare === "documents") emit({ type: "progress", documents, total });
   };
-  await using ownRelay = new OwnRelay({
-    run: (signal, onStarted) => runForRepairs(signal, onStarted, deps),
-    log,
-  });
+  await using ownRelay = new OwnRelay((stop, onStarted) => runForRepairs(stop, onStarted, deps), log);
   const results: CollectionResult[] = [];
   for (const namespace of namespaces) {
     results.push(await verifyCollection(namespace, { ...deps, ownRelay, onCompared }));
@@ -134,24 +110,16 @@ async function verifyAll(deps: SharedDeps, emit: VerifyContext["emit"]): Promise
 }
 
 /** Runs the relay from its saved position. It takes no new snapshot, and continues an unfinished one. */
-const runForRepairs = (
-  signal: AbortSignal,
-  onStarted: () => void,
-  { settings: { relay }, signal: stop, log, clock }: SharedDeps,
-): Promise<void> =>
-  runRelay({ ...relay, snapshot: "initial", onHistoryLost: "fail", onHeld: "fail" }, {
-    signal: AbortSignal.any([signal, stop]),
-    log,
-    clock,
+const runForRepairs = (stop: AbortSignal, onStarted: () => void, deps: SharedDeps): Promise<void> =>
+  runRelay({ ...deps.settings.relay, snapshot: "initial", onHistoryLost: "fail", onHeld: "fail" }, {
+    ...{ log: deps.log, clock: deps.clock },
+    signal: AbortSignal.any([stop, deps.signal]),
     emit: ({ type }) => type === "leaseTaken" && onStarted(),
   });
 
 /** Whether a collection that does not exist has rows that should have been deleted. */
-async function hasRows(
-  namespace: Namespace,
-  { settings: { relay }, names, transport }: Pick<VerifyDeps, "settings" | "names" | "transport">,
-): Promise<boolean> {
-  if (relay.for(namespace).onDrop === "keep") return false;
+async function hasRows(namespace: Namespace, { settings, names, transport }: SharedDeps): Promise<boolean> {
+  if (settings.relay.for(namespace).onDrop === "keep") return false;
   const table = tableFor(names.tableOf(namespace), namespace, transport.dialect);
   const followed = new SavedCollections(transport, { schema: names.metadataSchema, stream: names.stream });
   if ((await followed.streamsOf(namespace, table)).length === 0) return false;
@@ -160,14 +128,13 @@ async function hasRows(
   return await rows.count() > 0;
 }
 
-export interface ComparableDeps {
+interface ComparableDeps extends Pick<VerifySettings, "runs"> {
   readonly scope: Scope;
   /** The collections that the scope has found; a single one may not exist. */
   readonly found: readonly FoundCollection[];
   readonly catalogue: Catalogue;
   /** Whether a deleted collection has rows that its relay should have deleted. */
   readonly hasRows: (namespace: Namespace) => Promise<boolean>;
-  readonly runs: "once" | "forever";
   readonly log: Logger;
 }
 
@@ -194,14 +161,12 @@ export async function comparable(deps: ComparableDeps): Promise<readonly FoundCo
 
 function nothingToCompare(scope: Scope, [first]: readonly Unmatched[]): UsageError {
   if (!first) {
-    return new UsageError(`Nothing to compare: no collection matches ${scope}`, {
-      hint: "MongoDB shows this user none, or --exclude excludes all of them.",
-    });
+    const hint = "MongoDB shows this user none, or --exclude excludes all of them.";
+    return new UsageError(`Nothing to compare: no collection matches ${scope}`, { hint });
   }
   const { kind, similar } = first;
-  return new UsageError(unmatchedText(first), {
-    hint: similar === undefined
-      ? `Name one of these with --${kind}, or grant the user the right to see others.`
-      : `Did you mean --${kind} ${similar}?`,
-  });
+  const hint = similar === undefined
+    ? `Name one of these with --${kind}, or grant the user the right to see others.`
+    : `Did you mean --${kind} ${similar}?`;
+  return new UsageError(unmatchedText(first), { hint });
 }

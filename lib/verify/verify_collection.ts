@@ -20,8 +20,7 @@ import type { Logger } from "../util/log.ts";
 import { type Namespace, namespaceText } from "../util/namespace.ts";
 import { BothSides, MAX_KEYS } from "./both_sides.ts";
 import { count, countDocuments, scan, scanSample } from "./scan.ts";
-import { RelayWatch } from "./relay_watch.ts";
-import { type OwnRelay, repair, type RepairDeps } from "./repair.ts";
+import { type OwnRelay, RelayWatch, repair, type RepairDeps } from "./repair.ts";
 import { type CollectionResult, outcomeOf, type Passing, verifyRow } from "./result.ts";
 import { Tally } from "./settle.ts";
 
@@ -59,26 +58,20 @@ export interface VerifyDeps {
   readonly onCompared: (documents: number) => void;
 }
 
+/** A collection that is open for comparison. */
 interface Collection extends VerifyDeps {
   readonly namespace: Namespace;
   readonly own: CollectionSettings;
   readonly table: TableName;
-  /** The stream that writes to the table; without its worker. */
+  /** The stream that writes to the table, and that of each worker. */
   readonly stream: string;
-  /** The stream of each worker, or the stream itself. */
   readonly streams: readonly string[];
   readonly followed: SavedCollections;
   readonly rows: RowReader;
   readonly relay: RelayWatch;
   readonly deadLetters: { readonly schema: string; readonly stream: string };
-  /** Waits until the relay has passed everything that was read from MongoDB. */
   readonly pass: () => Promise<Passing>;
 }
-
-type Found = Omit<
-  CollectionResult,
-  "stream" | "collection" | "table" | "mode" | "startedAt" | "finishedAt" | "clusterTime" | "outcome"
->;
 
 export async function verifyCollection(namespace: Namespace, deps: VerifyDeps): Promise<CollectionResult> {
   const { settings, names, transport, causalReader, clock } = deps;
@@ -93,11 +86,8 @@ export async function verifyCollection(namespace: Namespace, deps: VerifyDeps): 
     collection: namespaceText(namespace),
     table: `${table.schema}.${table.name}`,
     mode: settings.compare === "counts" ? "count" : settings.sample > 0 ? "sample" : "full",
-    startedAt,
-    finishedAt: clock.now(),
-    clusterTime,
     outcome: outcomeOf(found),
-    ...found,
+    ...{ startedAt, finishedAt: clock.now(), clusterTime, ...found },
   };
   await saveVerifyResult(transport, names.metadataSchema, verifyRow(result));
   return result;
@@ -105,45 +95,31 @@ export async function verifyCollection(namespace: Namespace, deps: VerifyDeps): 
 
 async function openCollection(namespace: Namespace, deps: VerifyDeps): Promise<Collection> {
   const { settings, names, transport, causalReader, clock, signal, log } = deps;
-  const { metadataSchema: schema } = names;
+  const schema = names.metadataSchema;
   const table = tableFor(names.tableOf(namespace), namespace, transport.dialect);
   const writers = await new SavedCollections(transport, { schema, stream: names.stream })
     .streamsOf(namespace, table);
   const streams = streamsAmong(writers, names.stream);
   const stream = wholeOf(streams);
   if (stream !== names.stream) {
-    log.info("The relay that writes to the table follows another scope", {
-      collection: namespaceText(namespace),
-      stream,
-    });
+    const collection = namespaceText(namespace);
+    log.info("The relay that writes to the table follows another scope", { collection, stream });
   }
-  const relay = new RelayWatch({
-    read: () => Promise.all(streams.map((stream) => readPosition(transport, { schema, stream }))),
-    settle: settings.settle,
-    clock,
-    signal,
-  });
+  const read = () => Promise.all(streams.map((stream) => readPosition(transport, { schema, stream })));
+  const relay = new RelayWatch({ read, settle: settings.settle, clock, signal });
   return {
     ...deps,
-    namespace,
+    ...{ namespace, table, stream, streams, relay },
     own: settings.relay.for(namespace),
-    table,
-    stream,
-    streams,
     followed: new SavedCollections(transport, { schema, stream }),
     rows: await RowReader.open(transport, table),
-    relay,
     deadLetters: { schema, stream: deadLetterStream(namespace, table) },
-    pass: async () => {
-      const { time } = causalReader;
-      return time ? await relay.passes(time) : "not running";
-    },
+    pass: async () => causalReader.time ? await relay.passes(causalReader.time) : "not running",
   };
 }
 
 /**
- * The stream that writes to the table, one for each worker. It has another name if the relay follows more than is
- * verified.
+ * The stream that writes to the table, one for each worker. Its name differs if the relay follows more collections.
  *
  * @example
  * IN: ["shop.* -> … (worker 1/2)"], "shop.orders -> …" → OUT: ["shop.* -> … (worker 0/2)", "shop.* -> … (worker 1/2)"]
@@ -156,37 +132,31 @@ export function streamsAmong(streams: readonly string[], own: string): readonly 
 
 const wholeOf = ([stream = ""]: readonly string[]): string => partsOfStream(stream).whole;
 
-async function countBoth(collection: Collection): Promise<Found> {
+async function countBoth(collection: Collection) {
   const { namespace, own, settings, causalReader, transport, rows, deadLetters, pass } = collection;
+  const { generations } = settings;
   const counted = await count({
+    ...{ pass, generations },
     documents: () => countDocuments(causalReader, namespace, own.transform),
     rows: () => countRows(rows),
     deadLetters: () => DeadLetters.count(transport, deadLetters),
-    pass,
-    generations: settings.generations,
   });
   return { ...counted, different: 0, overflowed: 0, repaired: 0, differences: [] };
 }
 
-async function compareBoth(collection: Collection): Promise<Found> {
+async function compareBoth(collection: Collection) {
   const { namespace, own, settings, transport, causalReader, rows, deadLetters, pass } = collection;
-  const reader = new DocumentReader(causalReader, {
-    for: settings.relay.for,
-    size: MAX_KEYS,
-    replyBytes: settings.relay.replyBytes,
-  });
+  const { generations, relay: { for: settingsFor, replyBytes } } = settings;
+  const reader = new DocumentReader(causalReader, { for: settingsFor, size: MAX_KEYS, replyBytes });
   const sides = new BothSides({
-    namespace,
-    reader,
-    rows,
+    ...{ namespace, reader, rows },
     deadLetters: (oids) => DeadLetters.among(transport, deadLetters, oids),
     shardKey: own.key === "documentKey" ? await shardKeyOf(causalReader, namespace) : [],
     omit: own.omit,
   });
   const tally = new Tally({
-    pass,
+    ...{ pass, generations },
     look: (keys) => sides.look(keys),
-    generations: settings.generations,
     repair: settings.differences === "repair" ? (keys) => repair(keys, repairDeps(collection)) : undefined,
     overflowed: (oids) => sides.overflowed(oids),
   });
@@ -209,28 +179,23 @@ async function countRows(rows: RowReader): Promise<number> {
 }
 
 function repairDeps(collection: Collection): RepairDeps {
-  const { names: { metadataSchema: schema }, streams, transport, settings, ownRelay } = collection;
+  const { names: { metadataSchema: schema, stream: own }, streams, transport, settings, ownRelay } =
+    collection;
   return {
     ...collection,
     requests: streams.map((stream) => new RepairRequests(transport, { schema, stream })),
     startRelay: async () => {
-      await checkStartable(collection);
+      const [stream = own] = streams;
+      assertStartable(streams, own, await readPosition(transport, { schema, stream }));
       await ownRelay.start();
     },
     settle: settings.settle,
   };
 }
 
-async function checkStartable({ names, streams, transport }: Collection): Promise<void> {
-  const [stream = names.stream] = streams;
-  const position = await readPosition(transport, { schema: names.metadataSchema, stream });
-  assertStartable(streams, names.stream, position);
-}
-
 /**
  * A relay that `verify` starts continues from the saved position, with the scope of `verify`. For a wider stream it would
  * lose changes of other collections; without a position it would need a snapshot.
- * @param streams as from {@linkcode streamsAmong} @param own the stream of the scope
  * @throws UserError if `verify` cannot start the relay
  */
 export function assertStartable(
@@ -251,16 +216,13 @@ export function assertStartable(
 }
 
 /** Whether rows without documents are errors: other streams may own them, or `--on-drop keep` keeps them. */
-async function ownsExtraRows(
-  { namespace, own, table, causalReader, followed, log }: Collection,
-): Promise<boolean> {
+async function ownsExtraRows(deps: Collection): Promise<boolean> {
+  const { namespace, own, table, causalReader, followed, log } = deps;
   const collection = namespaceText(namespace);
   const stream = await followed.sharer(namespace, table);
   if (stream !== undefined) {
-    log.warn("Skipping the search for rows without documents: another stream writes to the table too", {
-      collection,
-      stream,
-    });
+    const text = "Skipping the search for rows without documents: another stream writes to the table too";
+    log.warn(text, { collection, stream });
     return false;
   }
   const isKept = own.onDrop === "keep" && !await causalReader.exists(namespace);

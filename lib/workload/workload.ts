@@ -6,21 +6,16 @@ import { hasCode, MongodbCode } from "../source/connection/mongodb_errors.ts";
 import { UserError } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
 
-export type Operation = "insert" | "update" | "replace" | "delete";
+const NONE = { insert: 0, update: 0, replace: 0, delete: 0 };
 
-const OPERATIONS: readonly Operation[] = ["insert", "update", "replace", "delete"];
+export type Operation = keyof typeof NONE;
 
-/**
- * The weight of each operation.
- *
- * @example IN: insert=70,delete=30 → OUT: {insert: 70, update: 0, replace: 0, delete: 30}
- * @throws RangeError
- */
+/** The weight of each operation. @example IN: insert=70,delete=30 → OUT: {insert: 70, update: 0, replace: 0, delete: 30} */
 export function parseMix(text: string): Readonly<Record<Operation, number>> {
-  const mix = { insert: 0, update: 0, replace: 0, delete: 0 };
+  const mix = { ...NONE };
   for (const part of text.split(",")) {
-    const [, operation, weight] = /^\s*(\w+)=(\d+(?:\.\d+)?)\s*$/.exec(part) ?? [];
-    if (!OPERATIONS.includes(operation as Operation) || weight === undefined) {
+    const [, operation = "", weight] = /^\s*(\w+)=(\d+(?:\.\d+)?)\s*$/.exec(part) ?? [];
+    if (!Object.hasOwn(mix, operation) || weight === undefined) {
       throw new RangeError(`cannot be understood at ${JSON.stringify(part)}`);
     }
     mix[operation as Operation] = Number(weight);
@@ -36,15 +31,13 @@ export interface WorkloadSettings {
   readonly count: number;
   /** Operations per second; 0 for no limit. */
   readonly rate: number;
-  /** Weight of each operation. */
-  readonly mix: Readonly<Record<Operation, number>>;
+  readonly mix: ReturnType<typeof parseMix>;
   readonly seed: number;
 }
 
 /** Operations per bulk write. */
 const BULK_OPERATIONS = 1_000;
 
-/** The record of the example. */
 const exampleRecord = (): Document => ({
   id: "5F9E",
   data: { temperature: new BSON.Double(42.42), humidity: new BSON.Double(84.84) },
@@ -55,10 +48,8 @@ const exampleRecord = (): Document => ({
 const CONFIRMED = { w: 1 };
 
 /**
- * By default inserts the example record and prints its id. With a count, makes that many operations of the mix.
- *
- * The seed alone determines the operations and the ids.
- * @throws UserError when the collection has the records of this seed already
+ * By default inserts the example record and prints its id. With a count, makes that many operations of the mix, which
+ * the seed alone determines, ids included.
  */
 export async function workload(
   config: WorkloadSettings,
@@ -73,50 +64,38 @@ export async function workload(
     return;
   }
   const started = Date.now();
-  const counts: Record<Operation, number> = { insert: 0, update: 0, replace: 0, delete: 0 };
-  const bulk = config.rate > 0
-    ? Math.min(BULK_OPERATIONS, Math.max(1, Math.floor(config.rate / 10)))
-    : BULK_OPERATIONS;
+  const counts = { ...NONE };
+  const bulk = Math.min(BULK_OPERATIONS, Math.max(1, Math.floor((config.rate || Infinity) / 10)));
   let done = 0;
   let operations: AnyBulkWriteOperation[] = [];
   for (const { operation, write } of generate(config)) {
     operations.push(write);
     counts[operation]++;
     if (++done % bulk !== 0 && done !== config.count) continue;
-    await collection.bulkWrite(operations, { ordered: true, writeConcern: CONFIRMED }).catch(
-      explain(config.seed),
-    );
+    await collection.bulkWrite(operations, { ordered: true, writeConcern: CONFIRMED }).catch((error) => {
+      if (!hasCode(error, MongodbCode.DuplicateKey)) throw error;
+      throw new UserError(
+        `The collection has records of this seed already: current value is ${config.seed}`,
+        {
+          hint: "Use another --seed, or drop the collection first.",
+          cause: error,
+        },
+      );
+    });
     operations = [];
     if (signal.aborted) break;
     const ahead = config.rate > 0 ? started + done / config.rate * 1_000 - Date.now() : 0;
     if (ahead > 0) await delay(ahead, undefined, { signal }).catch(() => {});
   }
   const seconds = (Date.now() - started) / 1_000;
-  log.info("Workload done", {
-    ...counts,
-    seed: config.seed,
-    duration_s: seconds,
-    rate_per_s: Math.round(done / seconds),
-  });
-}
-
-const explain = (seed: number) => (error: unknown): never => {
-  if (!hasCode(error, MongodbCode.DuplicateKey)) throw error;
-  throw new UserError(`The collection has records of this seed already: current value is ${seed}`, {
-    hint: "Use another --seed, or drop the collection first.",
-    cause: error,
-  });
-};
-
-interface Generated {
-  readonly operation: Operation;
-  readonly write: AnyBulkWriteOperation;
+  const rate = Math.round(done / seconds);
+  log.info("Workload done", { ...counts, seed: config.seed, duration_s: seconds, rate_per_s: rate });
 }
 
 /** The operations that a seed determines. */
 export function* generate(
   { count, mix, seed }: Pick<WorkloadSettings, "count" | "mix" | "seed">,
-): Generator<Generated> {
+): Generator<{ readonly operation: Operation; readonly write: AnyBulkWriteOperation }> {
   const random = mulberry32(seed);
   const total = Object.values(mix).reduce((sum, weight) => sum + weight, 0);
   const alive: number[] = [];
@@ -129,23 +108,18 @@ export function* generate(
       alive[at] = alive.at(-1) ?? 0;
       alive.pop();
     }
-    yield {
-      operation: drawn,
-      write: WRITES[drawn](idOf(seed, drawn === "insert" ? serial : target), random),
-    };
+    const id = idOf(seed, drawn === "insert" ? serial : target);
+    yield { operation: drawn, write: writeOf(drawn, id, random) };
   }
 }
 
-type Write = (_id: BSON.ObjectId, random: () => number) => AnyBulkWriteOperation;
-
-const WRITES: Readonly<Record<Operation, Write>> = {
-  insert: (_id, random) => ({ insertOne: { document: { _id, ...reading(random) } } }),
-  replace: (_id, random) => ({ replaceOne: { filter: { _id }, replacement: reading(random) } }),
-  update: (_id, random) => ({
-    updateOne: { filter: { _id }, update: { $set: { "data.temperature": temperature(random) } } },
-  }),
-  delete: (_id) => ({ deleteOne: { filter: { _id } } }),
-};
+function writeOf(operation: Operation, _id: BSON.ObjectId, random: () => number): AnyBulkWriteOperation {
+  const filter = { _id };
+  if (operation === "insert") return { insertOne: { document: { _id, ...reading(random) } } };
+  if (operation === "replace") return { replaceOne: { filter, replacement: reading(random) } };
+  if (operation === "delete") return { deleteOne: { filter } };
+  return { updateOne: { filter, update: { $set: { "data.temperature": temperature(random) } } } };
+}
 
 const temperature = (random: () => number) => new BSON.Double(Math.round(random() * 4_000) / 100);
 

@@ -36,7 +36,7 @@ for (const [command, options] of Object.entries<OptionTable>(OPTIONS)) {
       const [, text] = stdout.split(`  --${flagOf(name)} `);
       assert.ok(text, `--${flagOf(name)} is missing`);
       const entry = text.split("\n  -")[0] ?? "";
-      assert.ok(entry.includes(option.default), `--${flagOf(name)}: ${option.default} is missing`);
+      assert.ok(entry.includes(option.default ?? ""), `--${flagOf(name)}: ${option.default} is missing`);
       for (const each of variablesOf(name, option)) assert.ok(variables.includes(each), `${each} is missing`);
     }
   });

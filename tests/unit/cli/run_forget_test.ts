@@ -27,18 +27,19 @@ Deno.test("forgottenText() lists what was deleted", () => {
 
 Deno.test("forget without a terminal is wrong usage unless --yes is given", async () => {
   const settings = forgetConfig({ flags: { "cratedb-url": "crate://127.0.0.1:1" }, env: {} });
-  const context = { signal: new AbortController().signal, print: () => {}, canAsk: () => false };
-  await assert.rejects(runForget(settings, context), (error) => {
+  const context = { signal: new AbortController().signal, print: () => true };
+  const canAsk = () => false;
+  await assert.rejects(runForget(settings, context, canAsk), (error) => {
     assert.ok(error instanceof UsageError);
     assert.match(error.hint ?? "", /--yes/);
     return true;
   });
-  await assert.rejects(runForget({ ...settings, confirm: "never" }, context), { name: "SinkError" });
+  await assert.rejects(runForget({ ...settings, confirm: "never" }, context, canAsk), { name: "SinkError" });
 });
 
 async function answer(typed: string | undefined): Promise<boolean> {
   const [input, output] = [new PassThrough(), new PassThrough()];
-  const answered = confirm("Remove it?", { input, output, signal: new AbortController().signal });
+  const answered = confirm("Remove it?", input, output, new AbortController().signal);
   if (typed !== undefined) input.write(typed);
   input.end();
   const is = await answered;
@@ -58,7 +59,7 @@ for (const typed of ["\n", "n\n", "yellow\n", undefined]) {
 Deno.test("confirm() takes a stop of the program as a no", async () => {
   const stop = new AbortController();
   const [input, output] = [new PassThrough(), new PassThrough()];
-  const answered = confirm("Remove it?", { input, output, signal: stop.signal });
+  const answered = confirm("Remove it?", input, output, stop.signal);
   stop.abort();
   assert.equal(await answered, false);
 });

@@ -25,7 +25,7 @@ for (const [command, table] of Object.entries<OptionTable>(OPTIONS)) {
 
   Deno.test(`${command} has defaults that their options accept`, () => {
     for (const [name, option] of Object.entries(table)) {
-      assert.doesNotThrow(() => parse(option, option.default), name);
+      assert.doesNotThrow(() => parse(option, option.default ?? ""), name);
     }
   });
 

@@ -3,7 +3,7 @@ import { fullSnapshot } from "../../../lib/pipeline/snapshot/snapshot_state.ts";
 import { BSON } from "mongodb";
 import { bytesToHex } from "../../../lib/bson/bson.ts";
 import type { SavedPosition } from "../../../lib/sink/metadata/saved_position.ts";
-import { RelayWatch } from "../../../lib/verify/relay_watch.ts";
+import { RelayWatch } from "../../../lib/verify/repair.ts";
 
 const TIME = new BSON.Timestamp({ t: 1_000, i: 5 });
 

@@ -119,15 +119,12 @@ Deno.test("repair() requests 1,000 keys at a time", async () => {
 Deno.test("OwnRelay starts one relay, and stops it in the end", async () => {
   const done: string[] = [];
   {
-    await using relay = new OwnRelay({
-      run: async (signal, onStarted) => {
-        done.push("runs");
-        onStarted();
-        await new Promise((stop) => signal.addEventListener("abort", stop));
-        done.push("stops");
-      },
-      log: QUIET,
-    });
+    await using relay = new OwnRelay(async (signal, onStarted) => {
+      done.push("runs");
+      onStarted();
+      await new Promise((stop) => signal.addEventListener("abort", stop));
+      done.push("stops");
+    }, QUIET);
     await relay.start();
     await relay.start();
   }
@@ -136,7 +133,7 @@ Deno.test("OwnRelay starts one relay, and stops it in the end", async () => {
 
 Deno.test("OwnRelay throws the error of a relay that fails before it starts, and can start again", async () => {
   let runs = 0;
-  await using relay = new OwnRelay({ run: () => Promise.reject(new Error(`fails ${++runs}`)), log: QUIET });
+  await using relay = new OwnRelay(() => Promise.reject(new Error(`fails ${++runs}`)), QUIET);
   await assert.rejects(relay.start(), /fails 1/);
   await assert.rejects(relay.start(), /fails 2/);
 });
@@ -145,14 +142,11 @@ Deno.test("OwnRelay logs an error of the relay after the repairs, but not the en
   const lines: string[] = [];
   const log = createLogger({ format: "text", level: "warn", write: (line) => lines.push(line) });
   for (const failure of [new Error("lease lost"), undefined]) {
-    await using relay = new OwnRelay({
-      run: async (signal, onStarted) => {
-        onStarted();
-        await new Promise((stop) => signal.addEventListener("abort", stop));
-        throw failure ?? signal.reason;
-      },
-      log,
-    });
+    await using relay = new OwnRelay(async (signal, onStarted) => {
+      onStarted();
+      await new Promise((stop) => signal.addEventListener("abort", stop));
+      throw failure ?? signal.reason;
+    }, log);
     await relay.start();
   }
   assert.equal(lines.length, 1);

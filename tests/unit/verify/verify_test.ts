@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Scope } from "../../../lib/source/documents/scope.ts";
 import { UsageError } from "../../../lib/util/errors.ts";
 import { createLogger } from "../../../lib/util/log.ts";
-import { comparable, type ComparableDeps } from "../../../lib/verify/verify.ts";
+import { comparable } from "../../../lib/verify/verify.ts";
 
 const SHOP: Readonly<Record<string, readonly string[]>> = {
   shop: ["orders", "users"],
@@ -14,7 +14,7 @@ async function run(
   [databases, collections]: readonly [string, string],
   { withRows = [], runs = "once", existing = SHOP }: {
     readonly withRows?: readonly string[];
-    readonly runs?: ComparableDeps["runs"];
+    readonly runs?: "once" | "forever";
     readonly existing?: typeof SHOP;
   } = {},
 ) {
