@@ -55,7 +55,6 @@ export type { Json, SecretFile } from "./config/option.ts";
 export type { Namespace } from "./util/namespace.ts";
 export type {
   Advance,
-  CollectionEvents,
   ColumnChange,
   Counts,
   Listener,

@@ -1,5 +1,5 @@
 /** `--listen`: metrics, health and status of a relay over HTTP. */
-import { type FollowedStream, type Listener, on, type RelayEvent } from "../pipeline/status/events.ts";
+import { type FollowedStream, on, type RelayEvent } from "../pipeline/status/events.ts";
 import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import { type Answer, type RunningServer, serve, textAnswer } from "./http_server.ts";
@@ -8,7 +8,7 @@ import { readiness } from "./readiness.ts";
 import { type MonitoredStream, RelayMetrics, type RelayMetricsDeps } from "./relay_metrics.ts";
 import { statusReport } from "./status_report.ts";
 
-export interface MonitorOptions extends Pick<RelayMetricsDeps, "streams" | "versions"> {
+interface MonitorOptions extends Pick<RelayMetricsDeps, "streams" | "versions"> {
   readonly listen: ListenAddress;
   /** The lag up to which a stream is ready, in milliseconds. */
   readonly maxLag: number;
@@ -25,13 +25,11 @@ export interface Monitor extends RunningServer {
 /**
  * Answers `/metrics`, `/healthz`, `/readyz` and `/status` until it is disposed of. For several streams, `/readyz` has a
  * line for each, and `/status` a list.
- *
- * @throws UserError if it cannot listen on the address
  */
 export async function openMonitor(options: MonitorOptions): Promise<Monitor> {
   const { streams, maxLag, log, clock = SYSTEM_CLOCK } = options;
   const metrics = new RelayMetrics({ ...options, clock });
-  const watched = new Map(streams.map((each) => [each, new WatchedStream(each, clock)]));
+  const watched = new Map(streams.map((each) => [each, watchedStream(each, clock)]));
   const [first, ...others] = watched.values();
   const reports = () => [...watched.values()].map((each) => each.report());
   const server = await serve(options.listen, {
@@ -50,28 +48,18 @@ export async function openMonitor(options: MonitorOptions): Promise<Monitor> {
   };
 }
 
-/** What `/status` shows of a stream beside its status. */
-class WatchedStream {
-  readonly #monitored: MonitoredStream;
-  readonly #clock: Pick<Clock, "now">;
-  #stream: FollowedStream | undefined;
-  #savedAt: number | undefined;
-  readonly listen: Listener = on({
-    standingBy: (stream) => this.#stream = stream,
-    leaseTaken: (stream) => this.#stream = stream,
-    positionSaved: () => this.#savedAt = this.#clock.now(),
-  });
-
-  constructor(monitored: MonitoredStream, clock: Pick<Clock, "now">) {
-    this.#monitored = monitored;
-    this.#clock = clock;
-  }
-
-  report() {
-    const { status } = this.#monitored;
-    const now = this.#clock.now();
-    return statusReport(status.current, { stream: this.#stream, savedAt: this.#savedAt, now });
-  }
+/** What `/status` shows of a stream. */
+function watchedStream({ status }: MonitoredStream, clock: Pick<Clock, "now">) {
+  let stream: FollowedStream | undefined;
+  let savedAt: number | undefined;
+  return {
+    listen: on({
+      standingBy: (event) => stream = event,
+      leaseTaken: (event) => stream = event,
+      positionSaved: () => savedAt = clock.now(),
+    }),
+    report: () => statusReport(status.current, { stream, savedAt, now: clock.now() }),
+  };
 }
 
 function readyAnswer(streams: readonly MonitoredStream[], maxLag: number): Answer {

@@ -1,25 +1,19 @@
 /** Whether a stream is ready: its tables follow their collections closely. */
-import type { RelayStatus, StreamPhase } from "../pipeline/status/relay_status.ts";
-
-export interface Readiness {
-  readonly isReady: boolean;
-  /** One line. */
-  readonly why: string;
-}
-
-/** `maxLag` limits the lag while a stream is catching up. */
-const FOLLOWING: readonly StreamPhase[] = ["following", "catching up"];
+import type { RelayStatus } from "../pipeline/status/relay_status.ts";
 
 /**
- * @param maxLag milliseconds
+ * The reason is one line; `maxLag`, in milliseconds, limits the lag while a stream is catching up.
  *
  * @example
  * IN: {phase: "following", lag: 40, …}, 60000 → OUT: {isReady: true, why: "following, 0.04 s behind"}
  * IN: {phase: "waiting for CrateDB", …}, 60000 → OUT: {isReady: false, why: "waiting for CrateDB: connection refused"}
  */
-export function readiness(status: RelayStatus, maxLag: number): Readiness {
+export function readiness(
+  status: RelayStatus,
+  maxLag: number,
+): { readonly isReady: boolean; readonly why: string } {
   const { phase, lag, lastError, snapshotDone, snapshotTotal } = status;
-  if (!FOLLOWING.includes(phase)) {
+  if (phase !== "following" && phase !== "catching up") {
     const progress = phase === "snapshot" && snapshotDone !== null
       ? `${snapshotDone} of ${snapshotTotal} documents`
       : lastError;

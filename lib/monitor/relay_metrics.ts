@@ -2,7 +2,7 @@
 import process from "node:process";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { type Listener, on, type RelayEvent } from "../pipeline/status/events.ts";
-import type { RelayStatus, StatusSource, StreamPhase } from "../pipeline/status/relay_status.ts";
+import { PHASES, type RelayStatus, type StatusSource } from "../pipeline/status/relay_status.ts";
 import type { Clock } from "../util/clock.ts";
 import { type Namespace, namespaceText } from "../util/namespace.ts";
 import { type MetricDefinition, METRICS, type NameOf } from "./definitions.ts";
@@ -17,24 +17,10 @@ export interface RelayMetricsDeps {
   readonly streams: readonly [MonitoredStream, ...MonitoredStream[]];
   readonly clock: Pick<Clock, "now">;
   /** Of this program, and of its runtime. */
-  readonly versions: { readonly version: string; readonly runtime: string };
+  readonly versions: Record<"version" | "runtime", string>;
   /** @default {100 collections} */
   readonly labels?: CollectionLabels;
 }
-
-/** The compiler checks that no phase is missing. */
-const PHASES: Readonly<Record<StreamPhase, true>> = {
-  "starting": true,
-  "standby": true,
-  "snapshot": true,
-  "catching up": true,
-  "following": true,
-  "waiting for CrateDB": true,
-  "waiting for PostgreSQL": true,
-  "waiting for MongoDB": true,
-  "stopped": true,
-  "failed": true,
-};
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -42,9 +28,6 @@ export class RelayMetrics {
   readonly #deps: RelayMetricsDeps;
   readonly #labels: CollectionLabels;
   readonly #registry = new Registry();
-  readonly #counters = new Map<string, Counter>();
-  readonly #gauges = new Map<string, Gauge>();
-  readonly #histograms = new Map<string, Histogram>();
   readonly #listeners: ReadonlyMap<MonitoredStream, Listener>;
 
   constructor(deps: RelayMetricsDeps) {
@@ -69,21 +52,16 @@ export class RelayMetrics {
   async text(): Promise<string> {
     for (const each of this.#deps.streams) this.#readStatus(each.status.current, this.#streamLabel(each));
     const { counters, gauges } = processMetrics();
-    for (const [name, value] of Object.entries(gauges)) this.#gauges.get(name)?.set(value);
+    for (const [name, value] of Object.entries(gauges)) this.#gauge(name).set(value);
     for (const [name, value] of Object.entries(counters)) {
-      const counter = this.#counters.get(name);
-      counter?.reset();
-      counter?.inc(value);
+      this.#counter(name).reset();
+      this.#counter(name).inc(value);
     }
     return await this.#registry.metrics();
   }
 
-  get #hasSeveral(): boolean {
-    return this.#deps.streams.length > 1;
-  }
-
   #streamLabel({ name }: MonitoredStream): Labels {
-    return this.#hasSeveral ? { stream: name } : {};
+    return this.#deps.streams.length > 1 ? { stream: name } : {};
   }
 
   #listenerOf(monitored: MonitoredStream): Listener {
@@ -127,9 +105,9 @@ export class RelayMetrics {
   #readStatus(status: RelayStatus, stream: Labels): void {
     const { phase, lag, clusterTime, oplogHeadroom, snapshotDone, snapshotTotal, leftOut } = status;
     const set = (name: NameOf<"gauge">, value: number | null) =>
-      value === null ? this.#gauges.get(name)?.remove(stream) : this.#set(name, value, stream);
+      value === null ? this.#gauge(name).remove(stream) : this.#set(name, value, stream);
     const inSeconds = (milliseconds: number | null) => milliseconds === null ? null : milliseconds / 1_000;
-    for (const each of Object.keys(PHASES)) {
+    for (const each of PHASES) {
       this.#set("cdc_relay_phase", each === phase ? 1 : 0, { ...stream, phase: each });
     }
     set("cdc_relay_left_out_collections", leftOut.length);
@@ -141,39 +119,37 @@ export class RelayMetrics {
   }
 
   #define(name: string, { kind, help, labels = [], buckets = [], isShared }: MetricDefinition): void {
-    const labelNames = this.#hasSeveral && !isShared ? ["stream", ...labels] : [...labels];
+    const labelNames = this.#deps.streams.length > 1 && !isShared ? ["stream", ...labels] : [...labels];
     const definition = { name, help, labelNames, registers: [this.#registry] };
-    switch (kind) {
-      case "counter":
-        this.#counters.set(name, new Counter(definition));
-        break;
-      case "gauge": {
-        const gauge = new Gauge(definition);
-        if (labelNames.length === 0) gauge.remove(); // Absent until it is set.
-        this.#gauges.set(name, gauge);
-        break;
-      }
-      case "histogram":
-        this.#histograms.set(name, new Histogram({ ...definition, buckets: [...buckets] }));
-    }
+    if (kind === "counter") new Counter(definition);
+    else if (kind === "histogram") new Histogram({ ...definition, buckets: [...buckets] });
+    else if (labelNames.length > 0) new Gauge(definition);
+    else new Gauge(definition).remove(); // Absent until it is set.
+  }
+
+  #counter(name: string): Counter {
+    return this.#registry.getSingleMetric(name) as Counter;
+  }
+
+  #gauge(name: string): Gauge {
+    return this.#registry.getSingleMetric(name) as Gauge;
   }
 
   #add(name: NameOf<"counter">, value: number, labels: Labels): void {
-    this.#counters.get(name)?.inc(labels, value);
+    this.#counter(name).inc(labels, value);
   }
 
   #set(name: NameOf<"gauge">, value: number, labels: Labels): void {
-    this.#gauges.get(name)?.set(labels, value);
+    this.#gauge(name).set(labels, value);
   }
 
   #observe(name: NameOf<"histogram">, value: number, labels: Labels): void {
-    this.#histograms.get(name)?.observe(labels, value);
+    (this.#registry.getSingleMetric(name) as Histogram).observe(labels, value);
   }
 }
 
 /** No collection has this name: their names contain a dot. */
 const OTHER = "other";
-const MAX_COLLECTIONS = 100;
 
 /**
  * The values of the label `collection`: bounded, because each has its own time series.
@@ -185,7 +161,7 @@ export class CollectionLabels {
   readonly #atMost: number;
   readonly #known = new Set<string>();
 
-  constructor({ atMost = MAX_COLLECTIONS } = {}) {
+  constructor(atMost = 100) {
     this.#atMost = atMost;
   }
 
@@ -198,20 +174,19 @@ export class CollectionLabels {
   }
 }
 
-const MICROSECONDS = 1_000_000;
-
 /**
  * CPU and memory of the process, by the names that dashboards for Node.js use. The metrics of prom-client itself read
  * `/proc`, which takes a permission that the relay does not need, and are 0 without it.
  */
 function processMetrics() {
-  const { user, system } = process.cpuUsage();
+  const microseconds = process.cpuUsage();
+  const [user, system] = [microseconds.user / 1_000_000, microseconds.system / 1_000_000];
   const { rss, heapTotal, heapUsed, external } = process.memoryUsage();
   return {
     counters: {
-      process_cpu_user_seconds_total: user / MICROSECONDS,
-      process_cpu_system_seconds_total: system / MICROSECONDS,
-      process_cpu_seconds_total: (user + system) / MICROSECONDS,
+      process_cpu_user_seconds_total: user,
+      process_cpu_system_seconds_total: system,
+      process_cpu_seconds_total: user + system,
     },
     gauges: {
       process_start_time_seconds: Math.round(performance.timeOrigin / 1_000),

@@ -6,7 +6,7 @@ import { HEADROOM_PART } from "../sink/metadata/status_query.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 
-export interface SummaryDeps {
+interface SummaryDeps {
   readonly log: Logger;
   readonly status: StatusSource;
   readonly clock: Pick<Clock, "monotonic">;

@@ -14,7 +14,6 @@ export interface CollectionSettings {
   readonly table: (schema: string) => TableName;
   /** Pipeline stages applied to each document; empty for none. */
   readonly transform: readonly Document[];
-  /** The key of a row. */
   readonly key: "_id" | "documentKey";
   /** Paths of fields to omit, including those that a MongoDB projection cannot name. */
   readonly omit: readonly string[];
@@ -42,15 +41,10 @@ export interface MemoryShares {
   readonly heapBytes: number;
 }
 
-/** Settings that the streams of a process share. */
-export interface ProcessSettings extends MemoryShares {
+/** Settings of one stream. Times are in milliseconds, sizes in bytes. */
+export interface RelaySettings extends MemoryShares, Omit<CollectionSettings, "table"> {
   readonly mongodbUrl: string;
   readonly sink: SinkAddress;
-}
-
-/** Settings of one stream. Times are in milliseconds, sizes in bytes. */
-export interface RelaySettings extends ProcessSettings, Omit<CollectionSettings, "table"> {
-  /** Settings of one collection. */
   readonly for: (namespace: Namespace) => CollectionSettings;
   readonly scope: Scope;
   /** The part of the documents that this relay replicates; undefined for all. */
@@ -79,7 +73,6 @@ export interface RelaySettings extends ProcessSettings, Omit<CollectionSettings,
 export interface Names {
   /** The table of a collection, with `{database}` and `{collection}` in it. */
   readonly tableOf: (namespace: Namespace) => TableName;
-  /** The name of the relay's stream. */
   readonly stream: string;
   /** The schema of the relay's own tables. */
   readonly metadataSchema: string;

@@ -2,19 +2,15 @@
 import type { RelaySettings } from "../pipeline/settings.ts";
 import { emitter } from "../pipeline/status/events.ts";
 import { StatusTracker } from "../pipeline/status/status_tracker.ts";
-import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
-import { connect, type Connections } from "./connect.ts";
+import { SYSTEM_CLOCK } from "../util/clock.ts";
+import { connect, type ConnectContext, type Connections } from "./connect.ts";
 import { runStream, type StreamContext } from "./stream.ts";
 
-export interface RelayContext extends StreamContext {
-  /** @default {the system's} */
-  readonly clock?: Clock;
-}
+type RelayContext = StreamContext & Pick<ConnectContext, "clock">;
 
 /**
- * Takes a snapshot of the existing documents, then follows the changes until the signal is aborted.
- *
- * @throws UserError, SinkError, MongoError; the signal's reason
+ * Takes a snapshot of the existing documents, then follows the changes until the signal is aborted. Throws the signal's
+ * reason if it is aborted during a batch.
  */
 export async function relay(settings: RelaySettings, context: RelayContext): Promise<void> {
   const { clock = SYSTEM_CLOCK, status = new StatusTracker(clock) } = context;

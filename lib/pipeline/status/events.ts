@@ -31,12 +31,6 @@ export interface Counts {
   readonly deadLetters: number;
 }
 
-/** Events of one collection in a batch. */
-export interface CollectionEvents {
-  readonly namespace: Namespace;
-  readonly operations: ReadonlyMap<DocumentOperation, number>;
-}
-
 /** Rows of one collection that were written together. */
 export interface TableWrite extends Counts {
   readonly namespace: Namespace;
@@ -87,7 +81,11 @@ export type RelayEvent =
   /** A batch with events has arrived; its lag is the age of its newest change in milliseconds, null if unknown. */
   | { readonly type: "batchStarted"; readonly lag: number | null }
   /** A batch has events of a collection, which are applied next. */
-  | ({ readonly type: "eventsRead" } & CollectionEvents)
+  | {
+    readonly type: "eventsRead";
+    readonly namespace: Namespace;
+    readonly operations: ReadonlyMap<DocumentOperation, number>;
+  }
   /** CrateDB has confirmed rows of a collection, from a batch or a chunk of the snapshot. */
   | ({ readonly type: "tableWritten" } & TableWrite)
   /** The list of collections left out has changed. */

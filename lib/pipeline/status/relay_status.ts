@@ -1,19 +1,19 @@
 /** The status of a relay: phase, lag and progress, as the saved position, the metrics and the log report them. */
 import { messageOf } from "../../util/errors.ts";
-import type { Liveness, Outage, System } from "../../util/outage.ts";
+import type { Liveness, Outage } from "../../util/outage.ts";
 import { type Counts, type LeftOutCollection, NO_COUNTS, type SnapshotProgress } from "./events.ts";
 import { FRESH_MS } from "./stream_lag.ts";
 
+/** The phase names the first of these that has an outage. */
+const SYSTEMS = ["CrateDB", "PostgreSQL", "MongoDB"] as const;
+
 /** The phases that users see. The replication loop's own phases are in `next_step.ts`. */
-export type StreamPhase =
-  | "starting"
-  | "standby"
-  | "snapshot"
-  | "catching up"
-  | "following"
-  | `waiting for ${System}`
-  | "stopped"
-  | "failed";
+export const PHASES = [
+  ...["starting", "standby", "snapshot", "catching up", "following", "stopped", "failed"] as const,
+  ...SYSTEMS.map((system) => `waiting for ${system}` as const),
+];
+
+export type StreamPhase = typeof PHASES[number];
 
 export interface RelayStatus extends Counts {
   readonly phase: StreamPhase;
@@ -25,7 +25,6 @@ export interface RelayStatus extends Counts {
   readonly snapshotDone: number | null;
   /** Documents that the snapshot has to read in total, estimated; null if none is running. */
   readonly snapshotTotal: number | null;
-  /** Since the start of the process. */
   readonly events: number;
   /** Milliseconds that the relay could be stopped before the oplog drops its position; 0 if it has; null if unknown. */
   readonly oplogHeadroom: number | null;
@@ -34,13 +33,10 @@ export interface RelayStatus extends Counts {
   readonly lastError: string | null;
 }
 
-export interface StatusSource {
-  readonly current: RelayStatus;
-}
+export type StatusSource = { readonly current: RelayStatus };
 
-/** A lag at a time of the monotonic clock. */
-export interface KnownLag {
-  /** Milliseconds; null if unknown. */
+/** A lag in milliseconds, null if unknown, at a time of the monotonic clock. */
+interface KnownLag {
   readonly lag: number | null;
   readonly at: number;
 }
@@ -77,14 +73,11 @@ export const NOTHING_REPORTED: ReportedState = {
   leftOut: [],
 };
 
-export interface Circumstances {
+interface Circumstances {
   readonly systems: readonly Liveness[];
   /** By the monotonic clock, in milliseconds. */
   readonly now: number;
 }
-
-/** The phase names the first of these that has an outage. */
-const SYSTEMS: readonly System[] = ["CrateDB", "PostgreSQL", "MongoDB"];
 
 /**
  * Derives phase, lag, progress and last error from one state, so that they cannot contradict each other. Invariants:
@@ -96,12 +89,12 @@ const SYSTEMS: readonly System[] = ["CrateDB", "PostgreSQL", "MongoDB"];
  *   relay was doing.
  * - `lastError` is that of the end, else of the outage in the phase, else of the collections left out.
  */
-export function statusOf(state: ReportedState, { systems, now }: Circumstances): RelayStatus {
+export function statusOf(state: ReportedState, circumstances: Circumstances): RelayStatus {
   const { snapshot, clusterTime, oldest, events, counts, leftOut, ending } = state;
-  const outage = firstOutage(systems);
-  const lag = lagOf(state, { systems, now });
+  const outage = firstOutage(circumstances.systems);
+  const lag = lagOf(state, circumstances);
   return {
-    phase: phaseOf(state, { outage, lag }),
+    phase: phaseOf(state, outage, lag),
     clusterTime,
     lag: lag === null ? null : Math.round(lag),
     snapshotDone: snapshot?.documents ?? null,
@@ -116,7 +109,8 @@ export function statusOf(state: ReportedState, { systems, now }: Circumstances):
 
 function phaseOf(
   { ending, isStandby, isReady, snapshot }: ReportedState,
-  { outage, lag }: { readonly outage: Outage | undefined; readonly lag: number | null },
+  outage: Outage | undefined,
+  lag: number | null,
 ): StreamPhase {
   if (ending) return ending.error === null ? "stopped" : "failed";
   if (outage) return `waiting for ${outage.system}`;
@@ -139,8 +133,8 @@ function lagOf({ proved, applying }: ReportedState, { systems, now }: Circumstan
 }
 
 function firstOutage(systems: readonly Liveness[]): Outage | undefined {
-  const outages = systems.flatMap(({ current }) => current ? [current] : []);
-  return SYSTEMS.flatMap((system) => outages.filter((each) => each.system === system))[0];
+  const outages = systems.map(({ current }) => current);
+  return SYSTEMS.map((system) => outages.find((each) => each?.system === system)).find(Boolean);
 }
 
 function leftOutText([first, ...more]: readonly LeftOutCollection[]): string | null {

@@ -57,7 +57,7 @@ Deno.test("RelayMetrics counts events and rows by collection and operation", asy
 });
 
 Deno.test("RelayMetrics counts collections beyond the bound together", async () => {
-  const { emit, samples } = metricsOf({}, new CollectionLabels({ atMost: 1 }));
+  const { emit, samples } = metricsOf({}, new CollectionLabels(1));
   for (const collection of ["a", "b", "c", "a"]) {
     emit({ type: "columnsAdded", namespace: { database: "shop", collection }, columns: 2 });
   }
