@@ -1,12 +1,10 @@
 /** Reads ahead: while a batch is written, the replies that arrive are joined to the next one. */
 import type { ChangeBatch } from "../../source/stream/change_stream.ts";
 import type { DocumentChange } from "../../source/stream/event.ts";
+import type { RelaySettings } from "../settings.ts";
 
-export interface BatchLimits {
-  /** The most events of a batch, unless a single reply has more. */
-  readonly batchSize: number;
-  readonly batchBytes: number;
-}
+/** A single reply may have more events than `batchSize`. */
+type BatchLimits = Pick<RelaySettings, "batchSize" | "batchBytes">;
 
 /** One is written while the next one fills. */
 const BATCHES_AT_ONCE = 2;
@@ -89,14 +87,10 @@ function join(one: WaitingBatch, other: ChangeBatch): WaitingBatch {
   const { changes } = one;
   for (const change of other.changes) changes.push(change);
   return {
+    ...other,
     changes,
-    event: other.event,
     events: one.events + other.events,
     bytes: one.bytes + other.bytes,
-    token: other.token,
-    ...other.tokenBeforeEvent !== undefined && { tokenBeforeEvent: other.tokenBeforeEvent },
-    operationTime: other.operationTime,
-    clusterTime: other.clusterTime,
     wallTime: other.wallTime ?? one.wallTime,
   };
 }

@@ -11,7 +11,7 @@ import type { Emit } from "../status/events.ts";
 import { timed } from "../status/stages.ts";
 import { FRESH_MS } from "../status/stream_lag.ts";
 
-export interface CheckpointDeps {
+interface CheckpointDeps {
   readonly tables: Pick<TableRegistry, "refresh">;
   readonly position: Pick<StreamPosition, "state" | "save">;
   readonly settings: Pick<RelaySettings, "refreshInterval" | "saveInterval" | "lease">;
@@ -46,24 +46,20 @@ export class Checkpoint {
 
   constructor(deps: CheckpointDeps) {
     this.#deps = deps;
-    this.#pace = new RefreshPace({ longestPause: deps.settings.refreshInterval });
+    this.#pace = new RefreshPace(deps.settings.refreshInterval);
     const { token } = deps.position.state;
     this.#token = token === null ? null : bytesFromHex(token);
   }
 
-  /** BSON of the resume token after all applied changes; null before the first batch of a stream. */
+  /** After all applied changes; null before the first batch of a stream. */
   get token(): Uint8Array | null {
     return this.#token;
   }
 
-  /**
-   * When rows are to be made visible, by the monotonic clock; Infinity if all are.
-   *
-   * @param hasNext whether another batch is waiting
-   */
+  /** When rows are to be made visible, by the monotonic clock; Infinity if all are. @param hasNext batch that waits */
   refreshDueAt(hasNext: boolean): number {
     if (!this.#unrefreshed) return Infinity;
-    return hasNext && this.#isCatchingUp ? this.#pace.latestAt : this.#pace.dueAt;
+    return hasNext && this.lagSeconds > FRESH_MS / 1_000 ? this.#pace.latestAt : this.#pace.dueAt;
   }
 
   /** When the position is to be saved, by the monotonic clock; Infinity if it is. */
@@ -71,9 +67,9 @@ export class Checkpoint {
     return this.#savedAt + this.#saveAfter;
   }
 
-  get #isCatchingUp(): boolean {
-    return this.#token !== null &&
-      secondsBehind(this.#token, this.#deps.mongodbClock.now()) > FRESH_MS / 1_000;
+  /** The lag of the change stream, in seconds; 0 if it is unknown. */
+  get lagSeconds(): number {
+    return this.#token ? secondsBehind(this.#token, this.#deps.mongodbClock.now()) : 0;
   }
 
   applied({ token, hasRows, isUpToDate = false }: Applied): void {
@@ -96,7 +92,6 @@ export class Checkpoint {
     if (clock.monotonic() >= this.saveDueAt) await this.save();
   }
 
-  /** Refreshes and saves, even if neither is due. */
   async flush(): Promise<void> {
     await this.refresh();
     await this.save();
@@ -146,8 +141,7 @@ export class RefreshPace {
   #cost: number | undefined;
   #endedAt = -Infinity;
 
-  /** @param options.longestPause between two refreshes, in milliseconds */
-  constructor({ longestPause }: { readonly longestPause: number }) {
+  constructor(longestPause: number) {
     this.#longestPause = longestPause;
   }
 
@@ -163,7 +157,6 @@ export class RefreshPace {
     return this.#endedAt + this.#longestPause;
   }
 
-  /** Reports a refresh. */
   refreshed(startedAt: number, endedAt: number): void {
     const cost = endedAt - startedAt;
     this.#cost = this.#cost === undefined ? cost : this.#cost + LATEST_WEIGHT * (cost - this.#cost);

@@ -3,11 +3,11 @@ import type { StreamPosition } from "../../sink/metadata/stream_position.ts";
 import { isHistoryLost, OtherDeploymentError } from "../../source/connection/mongodb_errors.ts";
 import type { ChangeBatch } from "../../source/stream/change_stream.ts";
 import { lostSince, savedToken } from "../../source/stream/resume_token.ts";
+import type { Clock } from "../../util/clock.ts";
 import { messageOf, UserError } from "../../util/errors.ts";
 import { parseSnapshotState, snapshotStateText } from "../snapshot/saved_snapshot.ts";
-import { SnapshotBreaker } from "../snapshot/snapshot_breaker.ts";
 import { fullSnapshot, snapshotAtStart, type SnapshotState } from "../snapshot/snapshot_state.ts";
-import { emitter } from "../status/events.ts";
+import { emitter, on } from "../status/events.ts";
 import { checkOriginNow } from "./startup.ts";
 import { type LoopDeps, replicate } from "./replication_loop.ts";
 
@@ -17,11 +17,7 @@ import { type LoopDeps, replicate } from "./replication_loop.ts";
  */
 export type OpenStream = (startAfter: Uint8Array | null, left: AbortSignal) => AsyncGenerator<ChangeBatch>;
 
-/**
- * Takes the snapshot that is due, then follows the changes until the stream ends.
- *
- * @throws MongoError, SinkError, OtherDeploymentError; UserError, also if history was lost and no snapshot may replace it
- */
+/** Takes the snapshot that is due, then follows the changes until the stream ends. */
 export async function follow(open: OpenStream, deps: LoopDeps): Promise<void> {
   const { position, log, clock } = deps;
   const breaker = new SnapshotBreaker(clock);
@@ -72,15 +68,10 @@ export async function withStream(
   }
 }
 
-/**
- * Why history is lost: the error, or that this is another deployment.
- *
- * @throws UserError if it is another one and its documents may not replace the rows
- */
+/** Why history is lost: the error, or that this is another deployment. */
 async function reasonOf(error: unknown, deps: LoopDeps): Promise<unknown> {
-  if (error instanceof OtherDeploymentError) return error;
   try {
-    await checkOriginNow(deps);
+    if (!(error instanceof OtherDeploymentError)) await checkOriginNow(deps);
     return error;
   } catch (other) {
     if (other instanceof OtherDeploymentError) return other;
@@ -118,3 +109,40 @@ async function snapshotAfterLoss(
 /** The next stream starts now, with this snapshot. */
 const startOver = (snapshot: SnapshotState, position: Pick<StreamPosition, "save">): Promise<void> =>
   position.save({ token: null, snapshot: snapshotStateText(snapshot), origin: null, barrier: null });
+
+/** Snapshots in a row that were not followed for longer than they took. */
+const MAX_SNAPSHOTS = 3;
+
+/**
+ * Ends a relay that would take snapshots forever, because CrateDB writes more slowly than MongoDB's oplog drops changes:
+ * history is lost again during each snapshot, or soon after it.
+ */
+export class SnapshotBreaker {
+  readonly #clock: Pick<Clock, "monotonic">;
+  #inARow = 0;
+  #done: { readonly at: number; readonly took: number } | undefined;
+
+  constructor(clock: Pick<Clock, "monotonic">) {
+    this.#clock = clock;
+  }
+
+  readonly listen = on({
+    snapshotDone: ({ seconds }) => this.#done = { at: this.#clock.monotonic(), took: seconds * 1_000 },
+  });
+
+  /** Call it before the snapshot that replaces lost history. */
+  historyLost(): void {
+    const done = this.#done;
+    this.#done = undefined;
+    if (done && this.#clock.monotonic() - done.at > done.took) this.#inARow = 0;
+    if (this.#inARow++ < MAX_SNAPSHOTS) return;
+    throw new UserError(
+      `MongoDB lost the changes again after ${MAX_SNAPSHOTS} snapshots, each sooner than it had taken.`,
+      {
+        hint:
+          "The oplog keeps changes for less time than a snapshot needs. Enlarge it (replSetResizeOplog, " +
+          "storage.oplogMinRetentionHours), give CrateDB more room, or follow fewer collections. Then start again.",
+      },
+    );
+  }
+}

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { SnapshotBreaker } from "../../../../lib/pipeline/snapshot/snapshot_breaker.ts";
+import { SnapshotBreaker } from "../../../../lib/pipeline/loop/follow.ts";
 import { UserError } from "../../../../lib/util/errors.ts";
 
 const TOOK_SECONDS = 100;
