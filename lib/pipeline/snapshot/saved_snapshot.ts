@@ -7,11 +7,7 @@ import { isOnlyLeftOut, type SnapshotState } from "./snapshot_state.ts";
 
 export const snapshotStateText = (state: SnapshotState): string => JSON.stringify(state);
 
-/**
- * The inverse of {@linkcode snapshotStateText}.
- *
- * @throws UserError for any other text
- */
+/** The inverse of {@linkcode snapshotStateText}. Throws a UserError for any other text. */
 export function parseSnapshotState(text: string): SnapshotState {
   const saved = parseJson(text);
   if (isSnapshotState(saved)) return saved;
@@ -52,7 +48,6 @@ const isNamespace: Check = (value) =>
 const isRange: Check = (value) =>
   isObject(value) && isNullOr(isKey, value.after) && isNullOr(isKey, value.upTo);
 
-/** Hex digits. */
 const isKey: Check = (value) => typeof value === "string" && /^(?:[0-9a-f]{2})+$/i.test(value);
 
 /**

@@ -115,20 +115,19 @@ export class Snapshot {
   }
 
   #add(namespace: Namespace, plan: SnapshotPlan): void {
-    const name = namespaceText(namespace);
-    this.#staleRows.delete(name);
     this.#plan = plan;
-    this.#uncounted.add(name);
+    this.#staleRows.delete(namespaceText(namespace));
+    this.#uncounted.add(namespaceText(namespace));
     if (this.#begunAt === undefined) this.#start();
   }
 
   /** Stops reading a dropped collection. If it is created again, the stream brings it. */
   discard(namespace: Namespace): void {
     this.#staleRows.delete(namespaceText(namespace));
-    this.#plan = plans.withoutCollection(this.#plan, namespace);
+    this.#plan = plans.withoutCollections(this.#plan, [namespace]);
   }
 
-  /** Emits the end. Call it when rows are visible and the position is saved. */
+  /** Call it when rows are visible and the position is saved. */
   end(): void {
     const { clock, emit } = this.#deps;
     if (this.#begunAt === undefined) return;
@@ -145,18 +144,12 @@ export class Snapshot {
   }
 
   #report(): void {
-    const { emit, lagSeconds } = this.#deps;
     const { documents } = this.#plan;
-    // The total is estimated.
-    const total = Math.max(this.#total, documents);
-    emit({ type: "snapshotProgress", documents, total, lagSeconds: lagSeconds() });
+    const total = Math.max(this.#total, documents); // It is estimated.
+    this.#deps.emit({ type: "snapshotProgress", documents, total, lagSeconds: this.#deps.lagSeconds() });
   }
 
-  /**
-   * Reads and writes for {@linkcode SLICE_MS}. Apply nothing of the stream until it has ended.
-   *
-   * @throws UserError, SinkError, MongoError
-   */
+  /** Reads and writes for {@linkcode SLICE_MS}. Apply nothing of the stream until it has ended. */
   async runSlice(): Promise<void> {
     if (this.#begunAt === undefined && this.pending) this.#start();
     const { clock, signal, settings } = this.#deps;
@@ -179,7 +172,7 @@ export class Snapshot {
       if (ranges && ranges.length > 0) {
         const range = ranges.find(({ upTo }) => !slice.taken.has(`${name}\0${upTo}`));
         if (!range) continue;
-        const read = () => this.#readRange(range, { namespace, size, slice });
+        const read = () => this.#readRange(namespace, range, size, slice);
         return this.#taking(`${name}\0${range.upTo}`, slice, this.#ifExists(namespace, slice, read));
       }
       if (slice.taken.has(name)) continue;
@@ -226,15 +219,17 @@ export class Snapshot {
       this.#total += await this.#deps.countOf(namespace);
       this.#report();
     }
-    const left = ranges.map(({ after, upTo }) => ({
-      after: after && bytesToHex(after),
-      upTo: upTo && bytesToHex(upTo),
-    }));
+    const left = ranges.map(({ after, upTo }) => ({ after: hexOf(after), upTo: hexOf(upTo) }));
     this.#plan = plans.beginCollection(this.#plan, namespace, left);
   }
 
-  /** Reads a chunk while the one before it is written. */
-  async #readRange({ after, upTo }: RangeLeft, { namespace, size, slice }: Reading): Promise<void> {
+  /** Reads a chunk while the one before it is written. The first one has `size` documents at most. */
+  async #readRange(
+    namespace: Namespace,
+    { after, upTo }: RangeLeft,
+    size: number,
+    slice: Slice,
+  ): Promise<void> {
     const range = { after: keyOf(after), upTo: keyOf(upTo) };
     let reading: Promise<Chunk> | undefined = this.#read(namespace, range, size);
     try {
@@ -243,7 +238,7 @@ export class Snapshot {
         const next: number = done || slice.isOver() ? 0 : this.#rate.take();
         reading = next > 0 ? this.#read(namespace, { ...range, after: last }, next) : undefined;
         if (!await this.#write(namespace, documents)) return;
-        const progress = { last: last && bytesToHex(last), seen, done };
+        const progress = { last: hexOf(last), seen, done };
         this.#plan = plans.advanceRange(this.#plan, { namespace, upTo }, progress);
         await this.#onProgress();
       }
@@ -258,7 +253,7 @@ export class Snapshot {
     return reading;
   }
 
-  /** @returns whether the table could be used */
+  /** Resolves to whether the table could be used. */
   #write(namespace: Namespace, documents: Chunk["documents"]): Promise<boolean> {
     const { tables, log } = this.#deps;
     return tables.attempt(namespace, async () => {
@@ -295,6 +290,7 @@ export class Snapshot {
 }
 
 const keyOf = (hex: string | null) => hex === null ? null : bytesFromHex(hex);
+const hexOf = (key: Uint8Array | null) => key && bytesToHex(key);
 
 type Work = () => Promise<void>;
 
@@ -306,18 +302,9 @@ interface Slice {
   readonly exists: Map<string, Promise<boolean>>;
 }
 
-interface Reading {
-  readonly namespace: Namespace;
-  /** Documents that the first chunk may have. */
-  readonly size: number;
-  readonly slice: Slice;
-}
-
 /**
  * Runs work in parallel until `next` has none and all has ended. Calls `next` again whenever some work has ended, as that
- * may bring new work.
- *
- * @throws the first error, after all running work has ended; starts no work after it
+ * may bring new work. After an error no work is started; it is thrown when the running work has ended.
  */
 async function inParallel(atMost: number, next: () => Work | undefined): Promise<void> {
   const running = new Set<Promise<void>>();

@@ -1,7 +1,7 @@
 /** Limits how many documents a snapshot reads a second. */
 import type { Clock } from "../../util/clock.ts";
 
-export interface SnapshotRateOptions {
+interface SnapshotRateOptions {
   /** Documents a second at most; 0 for no limit. */
   readonly rate: number;
   /** Chunk readers that share it. */
@@ -24,7 +24,7 @@ export class SnapshotRate {
   readonly #capacity: number;
   /** Documents in one chunk at most. */
   readonly #size: number;
-  /** Negative if chunks had more documents than they were allowed. */
+  /** Negative if chunks had more documents than allowed. */
   #tokens: number;
   #filledAt: number;
 

@@ -37,21 +37,17 @@ export interface SnapshotPlan extends Omit<SnapshotState, "resumeAt"> {
   readonly pending: readonly Namespace[];
 }
 
-const NOTHING: SnapshotState = {
-  resumeAt: null,
-  done: [],
-  ranges: {},
-  removesStale: false,
-  documents: 0,
-  requeued: [],
-};
-
 /** A snapshot of all collections that has not begun. */
 export const fullSnapshot = ({ removesStale }: Pick<SnapshotState, "removesStale">): SnapshotState => ({
-  ...NOTHING,
   resumeAt: "",
+  done: [],
+  ranges: {},
   removesStale,
+  documents: 0,
+  requeued: [],
 });
+
+const NOTHING: SnapshotState = { ...fullSnapshot({ removesStale: false }), resumeAt: null };
 
 /** Whether only collections are left whose tables cannot be used. */
 export const isOnlyLeftOut = ({ resumeAt, requeued }: SnapshotState): boolean =>
@@ -64,7 +60,7 @@ export const isRepair = ({ removesStale, requeued }: SnapshotState): boolean =>
 /**
  * The snapshot to take at a start; null for none.
  *
- * @param saved the unfinished one of an earlier run; null for none
+ * @param saved the unfinished one of an earlier run
  * @param options.hasToken whether the stream was followed before
  * @param options.hadTables whether stale rows may exist
  *
@@ -122,11 +118,8 @@ export function stateOf(plan: SnapshotPlan): SnapshotState | null {
 }
 
 /** Finished collections after the first unfinished one: those before it need not be saved. */
-const doneAfter = (first: Namespace | undefined, done: readonly string[]): readonly string[] => {
-  if (!first) return [];
-  const resumeAt = namespaceText(first);
-  return done.filter((name) => name > resumeAt);
-};
+const doneAfter = (first: Namespace | undefined, done: readonly string[]): readonly string[] =>
+  first ? done.filter((name) => name > namespaceText(first)) : [];
 
 /** The plan after a collection was split into ranges. */
 export const beginCollection = (
@@ -135,18 +128,9 @@ export const beginCollection = (
   ranges: readonly RangeLeft[],
 ): SnapshotPlan => ({ ...plan, ranges: { ...plan.ranges, [namespaceText(namespace)]: ranges } });
 
-/** A chunk of a range. */
-export interface Progress {
-  /** The key read last. */
-  readonly last: string | null;
-  /** Documents read. */
-  readonly seen: number;
-  /** Whether the range is read to its end. */
-  readonly done: boolean;
-}
-
 /**
- * The plan after a chunk was written; the same plan if the collection is no longer in it.
+ * The plan after a chunk of a range was written; the same plan if the collection is no longer in it. `last` is the key
+ * read last, `seen` the number of documents, and `done` whether the range is read to its end.
  *
  * @example
  * IN: ranges [… to 5, after 5 …], … to 5, {last: 3, seen: 3, done: false} → OUT: ranges [after 3 to 5, after 5 …]
@@ -155,21 +139,15 @@ export interface Progress {
 export function advanceRange(
   plan: SnapshotPlan,
   { namespace, upTo }: Pick<RangeLeft, "upTo"> & { readonly namespace: Namespace },
-  { last, seen, done }: Progress,
+  { last, seen, done }: { readonly last: string | null; readonly seen: number; readonly done: boolean },
 ): SnapshotPlan {
   const ranges = rangesLeft(plan, namespace);
   if (!ranges) return plan;
-  const left = ranges.flatMap((each) => {
-    if (each.upTo !== upTo) return [each];
-    return done ? [] : [{ after: last, upTo }];
-  });
+  const left = ranges.flatMap((each) => each.upTo !== upTo ? [each] : done ? [] : [{ after: last, upTo }]);
   return { ...beginCollection(plan, namespace, left), documents: plan.documents + seen };
 }
 
-export const withoutCollection = (plan: SnapshotPlan, namespace: Namespace): SnapshotPlan =>
-  withoutCollections(plan, [namespace]);
-
-function withoutCollections(plan: SnapshotPlan, namespaces: readonly Namespace[]): SnapshotPlan {
+export function withoutCollections(plan: SnapshotPlan, namespaces: readonly Namespace[]): SnapshotPlan {
   const names = new Set(namespaces.map(namespaceText));
   const isOther = (each: Namespace) => !names.has(namespaceText(each));
   return {
@@ -195,9 +173,8 @@ export const requeue = (
 /** {@linkcode requeue} for several collections. */
 export function requeueAll(plan: SnapshotPlan, collections: readonly Requeued[]): SnapshotPlan {
   const rest = withoutCollections(plan, collections);
-  const entries = collections.map(({ database, collection, keepsGone = false, leftOut = false }) => ({
-    database,
-    collection,
+  const entries = collections.map(({ database, collection, keepsGone, leftOut }) => ({
+    ...{ database, collection },
     ...keepsGone && { keepsGone },
     ...leftOut && { leftOut },
   }));
@@ -218,10 +195,8 @@ export function requeueLeftOut(
 ): SnapshotPlan {
   const keeping = plan.requeued.filter((each) => each.keepsGone && settings.for(each).onDrop === "keep");
   const names = new Set(keeping.map(namespaceText));
-  return requeueAll(
-    plan,
-    collections.map((each) => names.has(namespaceText(each)) ? { ...each, keepsGone: true } : each),
-  );
+  const keepsGone = (each: Requeued) => names.has(namespaceText(each)) || each.keepsGone === true;
+  return requeueAll(plan, collections.map((each) => ({ ...each, keepsGone: keepsGone(each) })));
 }
 
 /** @param namespace one of {@linkcode collectionsLeft} */

@@ -15,7 +15,7 @@ import {
   type SnapshotPlan,
   type SnapshotState,
   stateOf,
-  withoutCollection,
+  withoutCollections,
 } from "../../../../lib/pipeline/snapshot/snapshot_state.ts";
 import type { CollectionSettings } from "../../../../lib/pipeline/settings.ts";
 
@@ -95,7 +95,7 @@ Deno.test("advanceRange() moves one range on, and drops it at its end", () => {
 });
 
 Deno.test("advanceRange() leaves out a collection that is no longer there", () => {
-  const plan = withoutCollection(beginCollection(planSnapshot(state(), ALL), B, LEFT), B);
+  const plan = withoutCollections(beginCollection(planSnapshot(state(), ALL), B, LEFT), [B]);
   assert.equal(advanceRange(plan, { namespace: B, upTo: null }, { last: "ff", seen: 1, done: false }), plan);
 });
 
@@ -129,9 +129,9 @@ Deno.test("requeue() reads a collection once more that is done", () => {
   assert.deepEqual([...collectionsLeft(planSnapshot(saved, ALL))], [A, C, B]);
 });
 
-Deno.test("withoutCollection() forgets the ranges only of that collection", () => {
+Deno.test("withoutCollections() forgets the ranges only of that collection", () => {
   const plan = planSnapshot(state({ ranges: { "shop.a": LEFT, "shop.b": LEFT } }), ALL);
-  assert.deepEqual(rangesOf(withoutCollection(plan, B)), [LEFT, undefined, undefined]);
+  assert.deepEqual(rangesOf(withoutCollections(plan, [B])), [LEFT, undefined, undefined]);
 });
 
 Deno.test("isRepair() is true for a snapshot that replaces changes", () => {
