@@ -1,10 +1,10 @@
 /** `--listen`: metrics, health and status of a relay over HTTP. */
 import { type FollowedStream, on, type RelayEvent } from "../pipeline/status/events.ts";
+import type { RelayStatus } from "../pipeline/status/relay_status.ts";
 import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import { type Answer, type RunningServer, serve, textAnswer } from "./http_server.ts";
 import type { ListenAddress } from "./listen_address.ts";
-import { readiness } from "./readiness.ts";
 import { type MonitoredStream, RelayMetrics, type RelayMetricsDeps } from "./relay_metrics.ts";
 import { statusReport } from "./status_report.ts";
 
@@ -69,6 +69,32 @@ function readyAnswer(streams: readonly MonitoredStream[], maxLag: number): Answe
     return all.length > 1 ? `${name} ${text}` : text;
   });
   return textAnswer(all.every(({ isReady }) => isReady) ? 200 : 503, lines.join("\n"));
+}
+
+/**
+ * The reason is one line; `maxLag`, in milliseconds, limits the lag while a stream is catching up.
+ *
+ * @example
+ * IN: {phase: "following", lag: 40, …}, 60000 → OUT: {isReady: true, why: "following, 0.04 s behind"}
+ * IN: {phase: "waiting for CrateDB", …}, 60000 → OUT: {isReady: false, why: "waiting for CrateDB: connection refused"}
+ */
+export function readiness(
+  status: RelayStatus,
+  maxLag: number,
+): { readonly isReady: boolean; readonly why: string } {
+  const { phase, lag, lastError, snapshotDone, snapshotTotal } = status;
+  if (phase !== "following" && phase !== "catching up") {
+    const progress = phase === "snapshot" && snapshotDone !== null
+      ? `${snapshotDone} of ${snapshotTotal} documents`
+      : lastError;
+    const why = progress === null ? phase : `${phase}: ${progress}`;
+    return { isReady: false, why: why.replaceAll(/\s+/g, " ") };
+  }
+  if (lag === null) return { isReady: false, why: `${phase}, the lag is unknown yet` };
+  const behind = `${phase}, ${lag / 1_000} s behind`;
+  return lag <= maxLag
+    ? { isReady: true, why: behind }
+    : { isReady: false, why: `${behind}, more than --max-lag ${maxLag / 1_000} s` };
 }
 
 const jsonAnswer = (value: unknown): Answer => ({

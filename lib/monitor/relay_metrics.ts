@@ -18,21 +18,18 @@ export interface RelayMetricsDeps {
   readonly clock: Pick<Clock, "now">;
   /** Of this program, and of its runtime. */
   readonly versions: Record<"version" | "runtime", string>;
-  /** @default {100 collections} */
-  readonly labels?: CollectionLabels;
 }
 
 type Labels = Readonly<Record<string, string>>;
 
 export class RelayMetrics {
   readonly #deps: RelayMetricsDeps;
-  readonly #labels: CollectionLabels;
+  readonly #collections = new Set<string>();
   readonly #registry = new Registry();
   readonly #listeners: ReadonlyMap<MonitoredStream, Listener>;
 
   constructor(deps: RelayMetricsDeps) {
     this.#deps = deps;
-    this.#labels = deps.labels ?? new CollectionLabels();
     for (const [name, definition] of Object.entries<MetricDefinition>(METRICS)) {
       this.#define(name, definition);
     }
@@ -64,9 +61,16 @@ export class RelayMetrics {
     return this.#deps.streams.length > 1 ? { stream: name } : {};
   }
 
+  /** Collections beyond {@linkcode MAX_COLLECTIONS} are `other`, which no collection is named: their names have a dot. */
+  #collectionLabel(namespace: Namespace): string {
+    const name = namespaceText(namespace);
+    if (this.#collections.size < MAX_COLLECTIONS) this.#collections.add(name);
+    return this.#collections.has(name) ? name : "other";
+  }
+
   #listenerOf(monitored: MonitoredStream): Listener {
     const stream = this.#streamLabel(monitored);
-    const of = (namespace: Namespace) => ({ ...stream, collection: this.#labels.of(namespace) });
+    const of = (namespace: Namespace) => ({ ...stream, collection: this.#collectionLabel(namespace) });
     return on({
       eventsRead: ({ namespace, operations }) => {
         for (const [operation, count] of operations) {
@@ -148,31 +152,8 @@ export class RelayMetrics {
   }
 }
 
-/** No collection has this name: their names contain a dot. */
-const OTHER = "other";
-
-/**
- * The values of the label `collection`: bounded, because each has its own time series.
- *
- * @example
- * IN: shop.orders, shop.users, shop.orders with `atMost` 1 → OUT: shop.orders, other, shop.orders
- */
-export class CollectionLabels {
-  readonly #atMost: number;
-  readonly #known = new Set<string>();
-
-  constructor(atMost = 100) {
-    this.#atMost = atMost;
-  }
-
-  of(namespace: Namespace): string {
-    const name = namespaceText(namespace);
-    if (this.#known.has(name)) return name;
-    if (this.#known.size >= this.#atMost) return OTHER;
-    this.#known.add(name);
-    return name;
-  }
-}
+/** The most values of the label `collection`: each has its own time series. */
+const MAX_COLLECTIONS = 100;
 
 /**
  * CPU and memory of the process, by the names that dashboards for Node.js use. The metrics of prom-client itself read

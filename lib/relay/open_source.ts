@@ -5,7 +5,6 @@ import { collectionsOf } from "../source/documents/collections.ts";
 import { DocumentReader } from "../source/documents/documents.ts";
 import { RangeSplitter } from "../source/documents/key_ranges.ts";
 import { openShare } from "../pipeline/workers/worker_share.ts";
-import type { Share } from "../source/documents/share.ts";
 import type { Scope } from "../source/documents/scope.ts";
 import { type Catalogue, catalogueOf, namesText, unmatchedNames } from "../source/documents/unmatched.ts";
 import { type Logger, QUIET } from "../util/log.ts";
@@ -13,17 +12,10 @@ import type { Namespace } from "../util/namespace.ts";
 import type { RetryOptions } from "../util/retry.ts";
 import type { Connections } from "./connect.ts";
 
-/** Parts of {@linkcode LoopDeps} that read from MongoDB. */
-export interface Source {
-  readonly causalReader: CausalReader;
-  readonly reader: DocumentReader;
-  readonly splitter: RangeSplitter;
-  readonly share: Share;
-  /** A collection that exists, or one that could. */
-  readonly example: Namespace;
-}
+/** Parts of `LoopDeps` that read from MongoDB. */
+export type Source = Awaited<ReturnType<typeof openSource>>;
 
-/** @param context.closing closes the reader */
+/** `example` is a collection that exists, or one that could. @param context.closing closes the reader */
 export async function openSource(
   { deployment, mongodbOutages }: Pick<Connections, "deployment" | "mongodbOutages">,
   settings: RelaySettings,
@@ -32,7 +24,7 @@ export async function openSource(
     readonly log: Logger;
     readonly closing: AsyncDisposableStack;
   },
-): Promise<Source> {
+) {
   const { scope, worker, batchSize, replyBytes, snapshotLanes: lanes } = settings;
   const causalReader = closing.use(
     new CausalReader(deployment.route(), { ...retries, outages: mongodbOutages }),
