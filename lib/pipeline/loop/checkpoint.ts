@@ -37,7 +37,8 @@ const IDLE_SAVE_MS = 1_000;
 export class Checkpoint {
   readonly #deps: CheckpointDeps;
   readonly #pace: RefreshPace;
-  #token: Uint8Array | null;
+  /** After all applied changes; null before the first batch of a stream. */
+  token: Uint8Array | null;
   #unrefreshed = false;
   /** Milliseconds from the last save to the next one; Infinity if nothing has changed. */
   #saveAfter = Infinity;
@@ -48,12 +49,7 @@ export class Checkpoint {
     this.#deps = deps;
     this.#pace = new RefreshPace(deps.settings.refreshInterval);
     const { token } = deps.position.state;
-    this.#token = token === null ? null : bytesFromHex(token);
-  }
-
-  /** After all applied changes; null before the first batch of a stream. */
-  get token(): Uint8Array | null {
-    return this.#token;
+    this.token = token === null ? null : bytesFromHex(token);
   }
 
   /** When rows are to be made visible, by the monotonic clock; Infinity if all are. @param hasNext batch that waits */
@@ -69,7 +65,7 @@ export class Checkpoint {
 
   /** The lag of the change stream, in seconds; 0 if it is unknown. */
   get lagSeconds(): number {
-    return this.#token ? secondsBehind(this.#token, this.#deps.mongodbClock.now()) : 0;
+    return this.token ? secondsBehind(this.token, this.#deps.mongodbClock.now()) : 0;
   }
 
   applied({ token, hasRows, isUpToDate = false }: Applied): void {
@@ -77,10 +73,10 @@ export class Checkpoint {
     const hasCaughtUp = isUpToDate && !this.#isUpToDate;
     if (hasRows || hasCaughtUp) this.#saveAfter = saveInterval;
     else if (token) {
-      const longest = isSame(token, this.#token) ? lease / 3 : IDLE_SAVE_MS;
+      const longest = isSame(token, this.token) ? lease / 3 : IDLE_SAVE_MS;
       this.#saveAfter = Math.min(this.#saveAfter, longest, lease / 3);
     }
-    if (token) this.#token = token;
+    if (token) this.token = token;
     this.#isUpToDate = isUpToDate;
     this.#unrefreshed ||= hasRows;
   }
@@ -108,9 +104,9 @@ export class Checkpoint {
   async save(): Promise<void> {
     const { position, snapshot, clock, emit } = this.#deps;
     this.#saveAfter = Infinity;
-    if (this.#token) {
+    if (this.token) {
       const state = snapshot();
-      const change = { token: bytesToHex(this.#token), snapshot: state && snapshotStateText(state) };
+      const change = { token: bytesToHex(this.token), snapshot: state && snapshotStateText(state) };
       await timed("save", () => position.save(change), this.#deps);
       emit({ type: "positionSaved" });
     }

@@ -122,57 +122,42 @@ class ReplicationLoop {
 
   async run(): Promise<void> {
     const { clock, trace, emit } = this.#deps;
+    const steps = {
+      apply: () => this.#apply(),
+      takeSnapshotSlice: () => trace("snapshot slice", () => this.#takeSnapshotSlice()),
+      endSnapshot: () => trace("checkpoint", () => this.#endSnapshot()),
+      becomeReady: () => this.#becomeReady(),
+      refresh: () => trace("checkpoint", () => this.#checkpoint.refresh()),
+      save: () => trace("checkpoint", () => this.#checkpoint.save()),
+    };
     while (true) {
       const step = nextStep(this.#state, clock.monotonic());
-      switch (step.kind) {
-        case "wait":
-          // An error of the stream is thrown by `#apply`.
-          await timed("read", () => waitAtMost(step.milliseconds, this.#stream.arrival, clock), { emit });
-          break;
-        case "apply":
-          await this.#apply();
-          break;
-        case "takeSnapshotSlice":
-          await trace("snapshot slice", () => this.#takeSnapshotSlice());
-          break;
-        case "endSnapshot":
-          await trace("checkpoint", () => this.#endSnapshot());
-          break;
-        case "becomeReady":
-          this.#isReady = true;
-          this.#snapshotTime ??= this.#timeRead;
-          emit({ type: "ready" });
-          break;
-        case "refresh":
-          await trace("checkpoint", () => this.#checkpoint.refresh());
-          break;
-        case "save":
-          await trace("checkpoint", () => this.#checkpoint.save());
-          break;
-        case "stop":
-          return await this.#stop();
-      }
+      if (step.kind === "stop") return await this.#stop();
+      // An error of the stream is thrown by `#apply`.
+      if (step.kind !== "wait") await steps[step.kind]();
+      else await timed("read", () => waitAtMost(step.milliseconds, this.#stream.arrival, clock), { emit });
     }
   }
 
   get #state(): LoopState {
     const { settings, signal } = this.#deps;
     const { token, saveDueAt } = this.#checkpoint;
+    const { state: batch, since: awaitedSince } = this.#stream;
     const until = settings.snapshot === "only" ? this.#snapshotTime : undefined;
     return {
       isStopping: signal.aborted,
-      batch: this.#stream.state,
+      batch,
       hasToken: token !== null,
       snapshotPending: this.#snapshot.pending,
       snapshotIsOver: this.#snapshot.isOver,
       snapshotResumesAt: this.#snapshot.resumesAt,
       isReady: this.#isReady,
-      refreshDueAt: this.#checkpoint.refreshDueAt(this.#stream.state === "there"),
+      refreshDueAt: this.#checkpoint.refreshDueAt(batch === "there"),
       saveDueAt,
       isStreamBusy: this.#isStreamBusy,
       isComplete: until !== undefined && token !== null && hasReached(token, until),
       streamTurnEnds: this.#streamTurnEnds,
-      awaitedSince: this.#stream.since,
+      awaitedSince,
     };
   }
 
@@ -219,6 +204,12 @@ class ReplicationLoop {
     this.#snapshotTime = this.#timeRead;
     await this.#checkpoint.flush();
     this.#snapshot.end();
+  }
+
+  #becomeReady(): void {
+    this.#isReady = true;
+    this.#snapshotTime ??= this.#timeRead;
+    this.#deps.emit({ type: "ready" });
   }
 
   get #timeRead(): BSON.Timestamp {

@@ -7,7 +7,7 @@ import { isOnlyLeftOut, type SnapshotState } from "./snapshot_state.ts";
 
 export const snapshotStateText = (state: SnapshotState): string => JSON.stringify(state);
 
-/** The inverse of {@linkcode snapshotStateText}. Throws a UserError for any other text. */
+/** The inverse of {@linkcode snapshotStateText}. */
 export function parseSnapshotState(text: string): SnapshotState {
   const saved = parseJson(text);
   if (isSnapshotState(saved)) return saved;

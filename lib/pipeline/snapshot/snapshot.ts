@@ -5,7 +5,6 @@
  * runs, and no two of them read the same key.
  */
 import { bytesFromHex, bytesToHex } from "../../bson/bson.ts";
-import type { CausalReader } from "../../source/connection/causal_reader.ts";
 import type { Chunk } from "../../source/documents/chunk.ts";
 import type { DocumentReader } from "../../source/documents/documents.ts";
 import type { KeyRange, RangeSplitter } from "../../source/documents/key_ranges.ts";
@@ -21,7 +20,6 @@ import type { RangeLeft, Requeued, SnapshotPlan, SnapshotState } from "./snapsho
 import { StaleRows, type StaleRowsDeps } from "./stale_rows.ts";
 
 export interface SnapshotDeps extends StaleRowsDeps {
-  readonly causalReader: Pick<CausalReader, "exists">;
   readonly reader: StaleRowsDeps["reader"] & Pick<DocumentReader, "chunk">;
   readonly splitter: Pick<RangeSplitter, "split">;
   readonly tables: Pick<TableRegistry, "of" | "sharer" | "attempt" | "leftOut">;
@@ -35,7 +33,6 @@ export interface SnapshotDeps extends StaleRowsDeps {
   readonly total: number;
   /** Estimates the documents of a collection that is added to the plan. */
   readonly countOf: (namespace: Namespace) => Promise<number>;
-  /** The lag of the change stream, in seconds. */
   readonly lagSeconds: () => number;
   /** Called after each chunk; no two calls overlap. */
   readonly onChunkApplied: () => Promise<void>;
@@ -54,13 +51,12 @@ export class Snapshot {
   #plan: SnapshotPlan;
   /** For collections whose documents are all read. */
   readonly #staleRows = new Map<string, StaleRows>();
-  /** Collections with a warning in the log. */
   readonly #warned = new Set<string>();
   readonly #saving = new Semaphore(1);
   /** Collections of the plan that are not in the total. */
   readonly #uncounted = new Set<string>();
   #total: number;
-  /** By the monotonic clock; undefined between snapshots. */
+  /** Undefined between snapshots. */
   #begunAt: number | undefined;
 
   constructor(plan: SnapshotPlan, deps: SnapshotDeps) {
@@ -267,7 +263,6 @@ export class Snapshot {
     });
   }
 
-  /** Removes stale rows in one reader. */
   async #finish(namespace: Requeued, { isOver }: Slice): Promise<void> {
     const name = namespaceText(namespace);
     const isRequeued = this.#plan.requeued.includes(namespace);

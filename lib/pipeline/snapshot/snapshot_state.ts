@@ -19,7 +19,6 @@ export interface SnapshotState {
   /** Ranges left of the collections that have begun; none if only stale rows are left to remove. */
   readonly ranges: Readonly<Record<string, readonly RangeLeft[]>>;
   readonly removesStale: boolean;
-  /** Documents read so far. */
   readonly documents: number;
   /** Collections to read again, after the others. */
   readonly requeued: readonly Requeued[];
@@ -121,7 +120,6 @@ export function stateOf(plan: SnapshotPlan): SnapshotState | null {
 const doneAfter = (first: Namespace | undefined, done: readonly string[]): readonly string[] =>
   first ? done.filter((name) => name > namespaceText(first)) : [];
 
-/** The plan after a collection was split into ranges. */
 export const beginCollection = (
   plan: SnapshotPlan,
   namespace: Namespace,
@@ -170,7 +168,6 @@ export const requeue = (
   options: Pick<Requeued, "keepsGone" | "leftOut"> = {},
 ): SnapshotPlan => requeueAll(plan, [{ ...namespace, ...options }]);
 
-/** {@linkcode requeue} for several collections. */
 export function requeueAll(plan: SnapshotPlan, collections: readonly Requeued[]): SnapshotPlan {
   const rest = withoutCollections(plan, collections);
   const entries = collections.map(({ database, collection, keepsGone, leftOut }) => ({
@@ -182,8 +179,8 @@ export function requeueAll(plan: SnapshotPlan, collections: readonly Requeued[])
 }
 
 /**
- * {@linkcode requeueAll} for collections whose tables cannot be used, or could not until now. A collection that is read
- * again after a drop keeps the rows of the dropped one if `--on-drop keep` holds for it.
+ * {@linkcode requeueAll} for collections whose tables cannot be used, or could not until now. One that is read again
+ * after a drop keeps the rows of the dropped one if `--on-drop keep` holds for it.
  *
  * @example
  * IN: requeued [{a, keepsGone: true}], [{a, leftOut: true}], "keep" → OUT: requeued [{a, keepsGone: true, leftOut: true}]

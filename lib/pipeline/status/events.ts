@@ -4,7 +4,6 @@ import type { Namespace } from "../../util/namespace.ts";
 import type { OutageEvent } from "../../util/outage.ts";
 import type { StageDone } from "./stages.ts";
 
-/** The stream that a relay is started for. */
 export interface FollowedStream {
   /** The schema of the relay's own tables. */
   readonly schema: string;
@@ -18,7 +17,6 @@ export interface SnapshotProgress {
   readonly documents: number;
   /** Documents to read in total, estimated. */
   readonly total: number;
-  /** The lag of the change stream, in seconds. */
   readonly lagSeconds: number;
 }
 
@@ -80,7 +78,7 @@ export type RelayEvent =
   | { readonly type: "snapshotDone"; readonly documents: number; readonly seconds: number }
   /** A batch with events has arrived; its lag is the age of its newest change in milliseconds, null if unknown. */
   | { readonly type: "batchStarted"; readonly lag: number | null }
-  /** A batch has events of a collection, which are applied next. */
+  /** Events of a collection are applied next. */
   | {
     readonly type: "eventsRead";
     readonly namespace: Namespace;
@@ -115,7 +113,7 @@ export type RelayEvent =
 
 export type Emit = (event: RelayEvent) => void;
 
-/** A failure of a listener, also of the promise that it returns, is reported as `listenerFailed`. */
+/** Its failure, also of the promise that it returns, is emitted as `listenerFailed`. */
 export type Listener = (event: RelayEvent) => unknown;
 
 /** A function per type of event. */
@@ -123,12 +121,7 @@ export type Handlers = {
   readonly [Type in RelayEvent["type"]]?: (event: Extract<RelayEvent, { readonly type: Type }>) => unknown;
 };
 
-/**
- * A listener that handles some types of events.
- *
- * @example
- * IN: on({ready: () => log("ready")})({type: "ready"}) → OUT: logs "ready"
- */
+/** A listener that handles some types of events. @example IN: on({ready: () => log("ready")})({type: "ready"}) → OUT: logs "ready" */
 export const on = (handlers: Handlers): Listener => (event) =>
   (handlers[event.type] as Listener | undefined)?.(event);
 

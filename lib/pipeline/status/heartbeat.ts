@@ -26,17 +26,14 @@ export class Heartbeat {
   readonly #deps: HeartbeatDeps;
   readonly #reporters = new Set<Pick<StatusReporter, "beat">>();
   readonly #closing = new AbortController();
+  /** Aborted when the heartbeat ends: no query may wait any longer. */
+  readonly closed = this.#closing.signal;
   #lastAt: number;
   #isAsking = false;
 
   constructor(deps: HeartbeatDeps) {
     this.#deps = deps;
     this.#lastAt = deps.clock.monotonic();
-  }
-
-  /** Aborted when the heartbeat ends: no query may wait any longer. */
-  get closed(): AbortSignal {
-    return this.#closing.signal;
   }
 
   add(reporter: Pick<StatusReporter, "beat">): Disposable {

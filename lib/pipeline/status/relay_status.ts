@@ -23,7 +23,7 @@ export interface RelayStatus extends Counts {
   readonly lag: number | null;
   /** Documents that the snapshot has read; null if none is running. */
   readonly snapshotDone: number | null;
-  /** Documents that the snapshot has to read in total, estimated; null if none is running. */
+  /** Documents to read in total, estimated; null if none is running. */
   readonly snapshotTotal: number | null;
   readonly events: number;
   /** Milliseconds that the relay could be stopped before the oplog drops its position; 0 if it has; null if unknown. */
@@ -36,19 +36,14 @@ export interface RelayStatus extends Counts {
 export type StatusSource = { readonly current: RelayStatus };
 
 /** A lag in milliseconds, null if unknown, at a time of the monotonic clock. */
-interface KnownLag {
-  readonly lag: number | null;
-  readonly at: number;
-}
+type KnownLag = { readonly lag: number | null; readonly at: number };
 
 /** What the relay has emitted so far. The status is derived from this and from {@linkcode Liveness} alone. */
 export interface ReportedState extends Pick<RelayStatus, "clusterTime" | "events" | "leftOut"> {
   readonly isStandby: boolean;
-  /** Whether the relay has taken its snapshot, or needed none. */
   readonly isReady: boolean;
   /** How the relay has ended; undefined while it runs. */
   readonly ending: { readonly error: string | null } | undefined;
-  /** The progress of the running snapshot; undefined without one. */
   readonly snapshot: Pick<SnapshotProgress, "documents" | "total"> | undefined;
   /** The lag after the last batch; undefined before the first one. */
   readonly proved: KnownLag | undefined;
@@ -73,11 +68,8 @@ export const NOTHING_REPORTED: ReportedState = {
   leftOut: [],
 };
 
-interface Circumstances {
-  readonly systems: readonly Liveness[];
-  /** By the monotonic clock, in milliseconds. */
-  readonly now: number;
-}
+/** `now` is a time of the monotonic clock. */
+type Circumstances = { readonly systems: readonly Liveness[]; readonly now: number };
 
 /**
  * Derives phase, lag, progress and last error from one state, so that they cannot contradict each other. Invariants:

@@ -20,11 +20,7 @@ export interface StageDone {
   readonly seconds: number;
 }
 
-interface StageOptions {
-  readonly emit: (event: StageDone) => void;
-  /** Milliseconds since some moment. */
-  readonly now?: () => number;
-}
+type StageOptions = { readonly emit: (event: StageDone) => void; readonly now?: () => number };
 
 /** Runs a piece of work, with its stages, in one span. */
 export type Trace = <T>(
