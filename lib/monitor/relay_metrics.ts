@@ -20,6 +20,9 @@ export interface RelayMetricsDeps {
   readonly versions: Record<"version" | "runtime", string>;
 }
 
+/** The most values of the label `collection`: each has its own time series. */
+const MAX_COLLECTIONS = 100;
+
 type Labels = Readonly<Record<string, string>>;
 
 export class RelayMetrics {
@@ -151,9 +154,6 @@ export class RelayMetrics {
     (this.#registry.getSingleMetric(name) as Histogram).observe(labels, value);
   }
 }
-
-/** The most values of the label `collection`: each has its own time series. */
-const MAX_COLLECTIONS = 100;
 
 /**
  * CPU and memory of the process, by the names that dashboards for Node.js use. The metrics of prom-client itself read

@@ -22,15 +22,6 @@ interface CheckpointDeps {
   readonly snapshot: () => SnapshotState | null;
 }
 
-/** What a batch or a chunk of the snapshot has changed, all of it confirmed. */
-export interface Applied {
-  /** BSON of the resume token after it; none for a chunk. */
-  readonly token?: Uint8Array;
-  readonly hasRows: boolean;
-  /** Whether MongoDB has no change after it yet. @default {false} */
-  readonly isUpToDate?: boolean;
-}
-
 /** The token of an idle stream moves as other collections change: how often it is saved. */
 const IDLE_SAVE_MS = 1_000;
 
@@ -68,7 +59,12 @@ export class Checkpoint {
     return this.token ? secondsBehind(this.token, this.#deps.mongodbClock.now()) : 0;
   }
 
-  applied({ token, hasRows, isUpToDate = false }: Applied): void {
+  /** Call it for each batch and chunk whose rows are confirmed. Only a batch has a token, and may be up to date. */
+  applied({ token, hasRows, isUpToDate = false }: {
+    readonly token?: Uint8Array;
+    readonly hasRows: boolean;
+    readonly isUpToDate?: boolean;
+  }): void {
     const { saveInterval, lease } = this.#deps.settings;
     const hasCaughtUp = isUpToDate && !this.#isUpToDate;
     if (hasRows || hasCaughtUp) this.#saveAfter = saveInterval;

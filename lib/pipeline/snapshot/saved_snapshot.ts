@@ -9,20 +9,17 @@ export const snapshotStateText = (state: SnapshotState): string => JSON.stringif
 
 /** The inverse of {@linkcode snapshotStateText}. */
 export function parseSnapshotState(text: string): SnapshotState {
-  const saved = parseJson(text);
+  let saved: unknown;
+  try {
+    saved = JSON.parse(text);
+  } catch {
+    // It is refused below.
+  }
   if (isSnapshotState(saved)) return saved;
   throw new UserError(`The snapshot of this stream cannot be read: it is ${text.slice(0, 200)}`, {
     hint: "Someone has changed it, or another version has written it. Delete the row of this stream from " +
       "cdc_position: the next start takes a new snapshot.",
   });
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function isSnapshotState(value: unknown): value is SnapshotState {

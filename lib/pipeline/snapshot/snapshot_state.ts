@@ -57,11 +57,10 @@ export const isRepair = ({ removesStale, requeued }: SnapshotState): boolean =>
   removesStale || requeued.length > 0;
 
 /**
- * The snapshot to take at a start; null for none.
+ * The snapshot to take at a start; null for none. The stream was followed before if it `hasToken`; stale rows may exist
+ * if it `hadTables`.
  *
  * @param saved the unfinished one of an earlier run
- * @param options.hasToken whether the stream was followed before
- * @param options.hadTables whether stale rows may exist
  *
  * @example
  * IN: null, "initial", {hasToken: true, …} → OUT: null

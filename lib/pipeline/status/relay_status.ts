@@ -43,26 +43,21 @@ export interface ReportedState extends Pick<RelayStatus, "clusterTime" | "events
   readonly isStandby: boolean;
   readonly isReady: boolean;
   /** How the relay has ended; undefined while it runs. */
-  readonly ending: { readonly error: string | null } | undefined;
-  readonly snapshot: Pick<SnapshotProgress, "documents" | "total"> | undefined;
+  readonly ending?: { readonly error: string | null };
+  readonly snapshot?: Pick<SnapshotProgress, "documents" | "total"> | undefined;
   /** The lag after the last batch; undefined before the first one. */
-  readonly proved: KnownLag | undefined;
+  readonly proved?: KnownLag;
   /** The lag at the beginning of the batch that is being applied; undefined between batches. */
-  readonly applying: KnownLag | undefined;
+  readonly applying?: KnownLag | undefined;
   /** The time of the oplog's oldest entry; undefined if the headroom cannot be computed from it. */
-  readonly oldest: number | undefined;
+  readonly oldest?: number | undefined;
   readonly counts: Counts;
 }
 
 export const NOTHING_REPORTED: ReportedState = {
   isStandby: false,
   isReady: false,
-  ending: undefined,
-  snapshot: undefined,
-  proved: undefined,
-  applying: undefined,
   clusterTime: null,
-  oldest: undefined,
   events: 0,
   counts: NO_COUNTS,
   leftOut: [],
