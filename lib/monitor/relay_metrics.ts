@@ -52,10 +52,11 @@ export class RelayMetrics {
   async text(): Promise<string> {
     for (const each of this.#deps.streams) this.#readStatus(each.status.current, this.#streamLabel(each));
     const { counters, gauges } = processMetrics();
-    for (const [name, value] of Object.entries(gauges)) this.#gauge(name).set(value);
+    for (const [name, value] of Object.entries(gauges)) this.#metric<Gauge>(name).set(value);
     for (const [name, value] of Object.entries(counters)) {
-      this.#counter(name).reset();
-      this.#counter(name).inc(value);
+      const counter = this.#metric<Counter>(name);
+      counter.reset();
+      counter.inc(value);
     }
     return await this.#registry.metrics();
   }
@@ -112,7 +113,7 @@ export class RelayMetrics {
   #readStatus(status: RelayStatus, stream: Labels): void {
     const { phase, lag, clusterTime, oplogHeadroom, snapshotDone, snapshotTotal, leftOut } = status;
     const set = (name: NameOf<"gauge">, value: number | null) =>
-      value === null ? this.#gauge(name).remove(stream) : this.#set(name, value, stream);
+      value === null ? this.#metric<Gauge>(name).remove(stream) : this.#set(name, value, stream);
     const inSeconds = (milliseconds: number | null) => milliseconds === null ? null : milliseconds / 1_000;
     for (const each of PHASES) {
       this.#set("cdc_relay_phase", each === phase ? 1 : 0, { ...stream, phase: each });
@@ -134,24 +135,20 @@ export class RelayMetrics {
     else new Gauge(definition).remove(); // Absent until it is set.
   }
 
-  #counter(name: string): Counter {
-    return this.#registry.getSingleMetric(name) as Counter;
-  }
-
-  #gauge(name: string): Gauge {
-    return this.#registry.getSingleMetric(name) as Gauge;
-  }
-
   #add(name: NameOf<"counter">, value: number, labels: Labels): void {
-    this.#counter(name).inc(labels, value);
+    this.#metric<Counter>(name).inc(labels, value);
   }
 
   #set(name: NameOf<"gauge">, value: number, labels: Labels): void {
-    this.#gauge(name).set(labels, value);
+    this.#metric<Gauge>(name).set(labels, value);
   }
 
   #observe(name: NameOf<"histogram">, value: number, labels: Labels): void {
-    (this.#registry.getSingleMetric(name) as Histogram).observe(labels, value);
+    this.#metric<Histogram>(name).observe(labels, value);
+  }
+
+  #metric<Kind extends Counter | Gauge | Histogram>(name: string): Kind {
+    return this.#registry.getSingleMetric(name) as Kind;
   }
 }
 

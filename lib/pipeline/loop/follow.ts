@@ -20,7 +20,7 @@ export type OpenStream = (startAfter: Uint8Array | null, left: AbortSignal) => A
 /** Takes the snapshot that is due, then follows the changes until the stream ends. */
 export async function follow(open: OpenStream, deps: LoopDeps): Promise<void> {
   const { position, log, clock } = deps;
-  const breaker = new SnapshotBreaker(clock);
+  const breaker = snapshotBreaker(clock);
   const watched = { ...deps, emit: emitter(deps.emit, breaker.listen) };
   let snapshot = await snapshotOfStart(deps);
   while (true) {
@@ -84,7 +84,7 @@ async function snapshotAfterLoss(
   error: unknown,
   { position, settings, log, breaker, emit }:
     & Pick<LoopDeps, "position" | "settings" | "log" | "emit">
-    & { readonly breaker: SnapshotBreaker },
+    & { readonly breaker: ReturnType<typeof snapshotBreaker> },
 ): Promise<SnapshotState> {
   const { token } = position.state;
   const since = token === null ? undefined : lostSince(savedToken(token));
@@ -117,25 +117,18 @@ const MAX_SNAPSHOTS = 3;
  * Ends a relay that would take snapshots forever, because CrateDB writes more slowly than MongoDB's oplog drops changes:
  * history is lost again during each snapshot, or soon after it.
  */
-export class SnapshotBreaker {
-  readonly #clock: Pick<Clock, "monotonic">;
-  #inARow = 0;
-  #done: { readonly at: number; readonly took: number } | undefined;
-
-  constructor(clock: Pick<Clock, "monotonic">) {
-    this.#clock = clock;
-  }
-
-  readonly listen = on({
-    snapshotDone: ({ seconds }) => this.#done = { at: this.#clock.monotonic(), took: seconds * 1_000 },
+export function snapshotBreaker(clock: Pick<Clock, "monotonic">) {
+  let inARow = 0;
+  let done: { readonly at: number; readonly took: number } | undefined;
+  const listen = on({
+    snapshotDone: ({ seconds }) => done = { at: clock.monotonic(), took: seconds * 1_000 },
   });
 
   /** Call it before the snapshot that replaces lost history. */
-  historyLost(): void {
-    const done = this.#done;
-    this.#done = undefined;
-    if (done && this.#clock.monotonic() - done.at > done.took) this.#inARow = 0;
-    if (this.#inARow++ < MAX_SNAPSHOTS) return;
+  const historyLost = (): void => {
+    if (done && clock.monotonic() - done.at > done.took) inARow = 0;
+    done = undefined;
+    if (inARow++ < MAX_SNAPSHOTS) return;
     throw new UserError(
       `MongoDB lost the changes again after ${MAX_SNAPSHOTS} snapshots, each sooner than it had taken.`,
       {
@@ -144,5 +137,6 @@ export class SnapshotBreaker {
           "storage.oplogMinRetentionHours), give CrateDB more room, or follow fewer collections. Then start again.",
       },
     );
-  }
+  };
+  return { listen, historyLost };
 }

@@ -96,7 +96,7 @@ export class Snapshot {
 
   /** Reads a collection again from its start. */
   requeue(namespace: Requeued): void {
-    this.#add(namespace, plans.requeue(this.#plan, namespace, namespace));
+    this.#add(namespace, plans.requeueAll(this.#plan, [namespace]));
   }
 
   /** {@linkcode requeue} for a collection that was left out, and whose table can be used now. */
@@ -107,7 +107,7 @@ export class Snapshot {
   /** {@linkcode requeue} for a collection whose table has rows of a dropped one: they follow `--on-drop`. */
   requeueAfterDrop(namespace: Namespace): void {
     const keepsGone = this.#deps.settings.for(namespace).onDrop === "keep";
-    this.#add(namespace, plans.requeue(this.#plan, namespace, { keepsGone }));
+    this.#add(namespace, plans.requeueAll(this.#plan, [{ ...namespace, keepsGone }]));
   }
 
   #add(namespace: Namespace, plan: SnapshotPlan): void {

@@ -156,17 +156,11 @@ export function withoutCollections(plan: SnapshotPlan, namespaces: readonly Name
 }
 
 /**
- * The plan with a collection at its end, which is read from its start.
+ * The plan with collections at its end, which are read from their start.
  *
  * @example
- * IN: pending [a, b], b → OUT: pending [a], requeued [b]
+ * IN: pending [a, b], [b] → OUT: pending [a], requeued [b]
  */
-export const requeue = (
-  plan: SnapshotPlan,
-  namespace: Namespace,
-  options: Pick<Requeued, "keepsGone" | "leftOut"> = {},
-): SnapshotPlan => requeueAll(plan, [{ ...namespace, ...options }]);
-
 export function requeueAll(plan: SnapshotPlan, collections: readonly Requeued[]): SnapshotPlan {
   const rest = withoutCollections(plan, collections);
   const entries = collections.map(({ database, collection, keepsGone, leftOut }) => ({

@@ -8,7 +8,6 @@ import {
   isRepair,
   planSnapshot,
   rangesLeft,
-  requeue,
   requeueAll,
   requeueLeftOut,
   snapshotAtStart,
@@ -36,6 +35,12 @@ const onDrop = (onDrop: "keep" | "truncate") => ({ for: () => ({ onDrop }) as Co
 const LEFT = [{ after: "0a", upTo: "0f" }, { after: "0f", upTo: null }];
 
 const rangesOf = (plan: SnapshotPlan) => ALL.map((each) => rangesLeft(plan, each));
+
+const requeue = (
+  plan: SnapshotPlan,
+  namespace: typeof A,
+  options: { readonly keepsGone?: boolean } = {},
+): SnapshotPlan => requeueAll(plan, [{ ...namespace, ...options }]);
 
 Deno.test("planSnapshot() begins with all collections, and resumes with the unfinished ones", () => {
   assert.deepEqual(planSnapshot(state(), ALL).pending, ALL);
@@ -99,7 +104,7 @@ Deno.test("advanceRange() leaves out a collection that is no longer there", () =
   assert.equal(advanceRange(plan, { namespace: B, upTo: null }, { last: "ff", seen: 1, done: false }), plan);
 });
 
-Deno.test("requeue() has a collection read from its start, at the end, once", () => {
+Deno.test("requeueAll() has a collection read from its start, at the end, once", () => {
   const plan = planSnapshot(state({ resumeAt: "shop.b", ranges: { "shop.b": LEFT, "shop.c": LEFT } }), ALL);
   const again = requeue(requeue(plan, B), B);
   assert.deepEqual([again.pending, again.requeued], [[C], [B]]);
@@ -108,7 +113,7 @@ Deno.test("requeue() has a collection read from its start, at the end, once", ()
   assert.deepEqual(rangesOf(requeue(plan, A)), [undefined, LEFT, LEFT]);
 });
 
-Deno.test("requeueAll() is as requeue() of each", () => {
+Deno.test("requeueAll() of two collections is as of one after the other", () => {
   const plan = planSnapshot(state({ ranges: { "shop.b": LEFT } }), ALL);
   assert.deepEqual(requeueAll(plan, [C, B]), requeue(requeue(plan, C), B));
 });
@@ -122,7 +127,7 @@ Deno.test("requeueLeftOut() keeps the rows of a dropped collection with --on-dro
   assert.deepEqual(requeueLeftOut(plan, leftOut, onDrop("truncate")).requeued, leftOut);
 });
 
-Deno.test("requeue() reads a collection once more that is done", () => {
+Deno.test("requeueAll() reads a collection once more that is done", () => {
   const plan = requeue(finishCollection(planSnapshot(state(), ALL), B), B);
   const saved = stateOf(plan);
   assert.ok(saved);
