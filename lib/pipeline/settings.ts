@@ -8,7 +8,6 @@ import type { Scope } from "../source/documents/scope.ts";
 import type { FullDocument } from "../source/stream/open_stream.ts";
 import type { Namespace } from "../util/namespace.ts";
 
-/** Settings that apply to one collection. */
 export interface CollectionSettings {
   /** Name of the table, with `{database}` and `{collection}` in it; `schema` is the default one. */
   readonly table: (schema: string) => TableName;
@@ -71,9 +70,8 @@ export interface RelaySettings extends MemoryShares, Omit<CollectionSettings, "t
 }
 
 export interface Names {
-  /** The table of a collection, with `{database}` and `{collection}` in it. */
   readonly tableOf: (namespace: Namespace) => TableName;
   readonly stream: string;
-  /** The schema of the relay's own tables. */
+  /** Of the relay's own tables. */
   readonly metadataSchema: string;
 }

@@ -47,7 +47,8 @@ export async function* bufferBatches(
     ended = true;
     wake.resolve();
   };
-  const makeRoom = () => {
+  const makeRoom = (bytes: number) => {
+    takenBytes = bytes;
     drained.resolve();
     drained = Promise.withResolvers();
   };
@@ -58,11 +59,9 @@ export async function* bufferBatches(
       wake = Promise.withResolvers();
       const batch = waiting;
       waiting = undefined;
-      takenBytes = batch?.bytes ?? 0;
-      makeRoom();
+      makeRoom(batch?.bytes ?? 0);
       if (batch) yield batch;
-      takenBytes = 0;
-      makeRoom();
+      makeRoom(0);
       if (waiting) wake.resolve();
       else if (ended) {
         if (failure) throw failure.error;
