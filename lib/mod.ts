@@ -50,7 +50,6 @@ export type { Json, SecretFile } from "./config/option.ts";
 export type { Namespace } from "./util/namespace.ts";
 export type {
   Advance,
-  CollectionEvents,
   ColumnChange,
   Counts,
   Listener,

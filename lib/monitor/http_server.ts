@@ -9,7 +9,7 @@ export interface Answer {
   readonly body: string;
 }
 
-export type Routes = Readonly<Record<string, () => Answer | Promise<Answer>>>;
+type Routes = Readonly<Record<string, () => Answer | Promise<Answer>>>;
 
 export interface RunningServer extends AsyncDisposable {
   readonly url: string;
@@ -21,11 +21,7 @@ export const textAnswer = (status: number, body: string): Answer => ({
   body: `${body}\n`,
 });
 
-/**
- * Answers until it is disposed of.
- *
- * @throws UserError if it cannot listen on the address
- */
+/** Answers until it is disposed of. */
 export async function serve({ host, port }: ListenAddress, routes: Routes): Promise<RunningServer> {
   const server = createServer((request, response) => void respond(request, response, routes));
   try {

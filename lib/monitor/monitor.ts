@@ -2,16 +2,15 @@
 import {
   type CollectionChange,
   type FollowedStream,
-  type Listener,
   on,
   type RelayEvent,
 } from "../pipeline/status/events.ts";
+import type { RelayStatus } from "../pipeline/status/relay_status.ts";
 import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
 import { namespaceText } from "../util/namespace.ts";
 import type { Logger } from "../util/log.ts";
 import { type Answer, type RunningServer, serve, textAnswer } from "./http_server.ts";
 import type { ListenAddress } from "./listen_address.ts";
-import { readiness } from "./readiness.ts";
 import { type MonitoredStream, RelayMetrics, type RelayMetricsDeps } from "./relay_metrics.ts";
 import { statusReport } from "./status_report.ts";
 
@@ -32,13 +31,11 @@ export interface Monitor extends RunningServer {
 /**
  * Answers `/metrics`, `/healthz`, `/readyz` and `/status` until it is disposed of. For several streams, `/readyz` has a
  * line for each, and `/status` a list.
- *
- * @throws UserError if it cannot listen on the address
  */
 export async function openMonitor(options: MonitorOptions): Promise<Monitor> {
   const { streams, maxLag, log, clock = SYSTEM_CLOCK } = options;
   const metrics = new RelayMetrics({ ...options, clock });
-  const watched = new Map(streams.map((each) => [each, new WatchedStream(each, clock)]));
+  const watched = new Map(streams.map((each) => [each, watchedStream(each, clock)]));
   const [first, ...others] = watched.values();
   const reports = () => [...watched.values()].map((each) => each.report());
   const server = await serve(options.listen, {
@@ -57,35 +54,21 @@ export async function openMonitor(options: MonitorOptions): Promise<Monitor> {
   };
 }
 
-/** What `/status` shows of a stream beside its status. */
-class WatchedStream {
-  readonly #monitored: MonitoredStream;
-  readonly #clock: Pick<Clock, "now">;
-  #stream: FollowedStream | undefined;
-  #savedAt: number | undefined;
-  readonly #collections = new Map<string, CollectionChange>();
-  readonly listen: Listener = on({
-    standingBy: (stream) => this.#stream = stream,
-    leaseTaken: (stream) => this.#stream = stream,
-    positionSaved: () => this.#savedAt = this.#clock.now(),
-    collectionChanged: (change) => this.#collections.set(namespaceText(change.namespace), change),
-  });
-
-  constructor(monitored: MonitoredStream, clock: Pick<Clock, "now">) {
-    this.#monitored = monitored;
-    this.#clock = clock;
-  }
-
-  report() {
-    const { status } = this.#monitored;
-    const now = this.#clock.now();
-    return statusReport(status.current, {
-      stream: this.#stream,
-      savedAt: this.#savedAt,
-      now,
-      collections: this.#collections.values(),
-    });
-  }
+/** What `/status` shows of a stream. */
+function watchedStream({ status }: MonitoredStream, clock: Pick<Clock, "now">) {
+  let stream: FollowedStream | undefined;
+  let savedAt: number | undefined;
+  const collections = new Map<string, CollectionChange>();
+  return {
+    listen: on({
+      standingBy: (event) => stream = event,
+      leaseTaken: (event) => stream = event,
+      positionSaved: () => savedAt = clock.now(),
+      collectionChanged: (change) => collections.set(namespaceText(change.namespace), change),
+    }),
+    report: () =>
+      statusReport(status.current, { stream, savedAt, now: clock.now(), collections: collections.values() }),
+  };
 }
 
 function readyAnswer(streams: readonly MonitoredStream[], maxLag: number): Answer {
@@ -95,6 +78,32 @@ function readyAnswer(streams: readonly MonitoredStream[], maxLag: number): Answe
     return all.length > 1 ? `${name} ${text}` : text;
   });
   return textAnswer(all.every(({ isReady }) => isReady) ? 200 : 503, lines.join("\n"));
+}
+
+/**
+ * The reason is one line; `maxLag`, in milliseconds, limits the lag while a stream is catching up.
+ *
+ * @example
+ * IN: {phase: "following", lag: 40, …}, 60000 → OUT: {isReady: true, why: "following, 0.04 s behind"}
+ * IN: {phase: "waiting for CrateDB", …}, 60000 → OUT: {isReady: false, why: "waiting for CrateDB: connection refused"}
+ */
+export function readiness(
+  status: RelayStatus,
+  maxLag: number,
+): { readonly isReady: boolean; readonly why: string } {
+  const { phase, lag, lastError, snapshotDone, snapshotTotal } = status;
+  if (phase !== "following" && phase !== "catching up") {
+    const progress = phase === "snapshot" && snapshotDone !== null
+      ? `${snapshotDone} of ${snapshotTotal} documents`
+      : lastError;
+    const why = progress === null ? phase : `${phase}: ${progress}`;
+    return { isReady: false, why: why.replaceAll(/\s+/g, " ") };
+  }
+  if (lag === null) return { isReady: false, why: `${phase}, the lag is unknown yet` };
+  const behind = `${phase}, ${lag / 1_000} s behind`;
+  return lag <= maxLag
+    ? { isReady: true, why: behind }
+    : { isReady: false, why: `${behind}, more than --max-lag ${maxLag / 1_000} s` };
 }
 
 const jsonAnswer = (value: unknown): Answer => ({

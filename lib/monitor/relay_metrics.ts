@@ -2,7 +2,7 @@
 import process from "node:process";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { type Listener, on, type RelayEvent } from "../pipeline/status/events.ts";
-import type { RelayStatus, StatusSource, StreamPhase } from "../pipeline/status/relay_status.ts";
+import { PHASES, type RelayStatus, type StatusSource } from "../pipeline/status/relay_status.ts";
 import type { Clock } from "../util/clock.ts";
 import { type Namespace, namespaceText } from "../util/namespace.ts";
 import { type MetricDefinition, METRICS, type NameOf } from "./definitions.ts";
@@ -17,39 +17,22 @@ export interface RelayMetricsDeps {
   readonly streams: readonly [MonitoredStream, ...MonitoredStream[]];
   readonly clock: Pick<Clock, "now">;
   /** Of this program, and of its runtime. */
-  readonly versions: { readonly version: string; readonly runtime: string };
-  /** @default {100 collections} */
-  readonly labels?: CollectionLabels;
+  readonly versions: Record<"version" | "runtime", string>;
 }
 
-/** The compiler checks that no phase is missing. */
-const PHASES: Readonly<Record<StreamPhase, true>> = {
-  "starting": true,
-  "standby": true,
-  "snapshot": true,
-  "catching up": true,
-  "following": true,
-  "waiting for CrateDB": true,
-  "waiting for PostgreSQL": true,
-  "waiting for MongoDB": true,
-  "stopped": true,
-  "failed": true,
-};
+/** The most values of the label `collection`: each has its own time series. */
+const MAX_COLLECTIONS = 100;
 
 type Labels = Readonly<Record<string, string>>;
 
 export class RelayMetrics {
   readonly #deps: RelayMetricsDeps;
-  readonly #labels: CollectionLabels;
+  readonly #collections = new Set<string>();
   readonly #registry = new Registry();
-  readonly #counters = new Map<string, Counter>();
-  readonly #gauges = new Map<string, Gauge>();
-  readonly #histograms = new Map<string, Histogram>();
   readonly #listeners: ReadonlyMap<MonitoredStream, Listener>;
 
   constructor(deps: RelayMetricsDeps) {
     this.#deps = deps;
-    this.#labels = deps.labels ?? new CollectionLabels();
     for (const [name, definition] of Object.entries<MetricDefinition>(METRICS)) {
       this.#define(name, definition);
     }
@@ -69,26 +52,29 @@ export class RelayMetrics {
   async text(): Promise<string> {
     for (const each of this.#deps.streams) this.#readStatus(each.status.current, this.#streamLabel(each));
     const { counters, gauges } = processMetrics();
-    for (const [name, value] of Object.entries(gauges)) this.#gauges.get(name)?.set(value);
+    for (const [name, value] of Object.entries(gauges)) this.#metric<Gauge>(name).set(value);
     for (const [name, value] of Object.entries(counters)) {
-      const counter = this.#counters.get(name);
-      counter?.reset();
-      counter?.inc(value);
+      const counter = this.#metric<Counter>(name);
+      counter.reset();
+      counter.inc(value);
     }
     return await this.#registry.metrics();
   }
 
-  get #hasSeveral(): boolean {
-    return this.#deps.streams.length > 1;
+  #streamLabel({ name }: MonitoredStream): Labels {
+    return this.#deps.streams.length > 1 ? { stream: name } : {};
   }
 
-  #streamLabel({ name }: MonitoredStream): Labels {
-    return this.#hasSeveral ? { stream: name } : {};
+  /** Collections beyond {@linkcode MAX_COLLECTIONS} are `other`, which no collection is named: their names have a dot. */
+  #collectionLabel(namespace: Namespace): string {
+    const name = namespaceText(namespace);
+    if (this.#collections.size < MAX_COLLECTIONS) this.#collections.add(name);
+    return this.#collections.has(name) ? name : "other";
   }
 
   #listenerOf(monitored: MonitoredStream): Listener {
     const stream = this.#streamLabel(monitored);
-    const of = (namespace: Namespace) => ({ ...stream, collection: this.#labels.of(namespace) });
+    const of = (namespace: Namespace) => ({ ...stream, collection: this.#collectionLabel(namespace) });
     return on({
       eventsRead: ({ namespace, operations }) => {
         for (const [operation, count] of operations) {
@@ -127,9 +113,9 @@ export class RelayMetrics {
   #readStatus(status: RelayStatus, stream: Labels): void {
     const { phase, lag, clusterTime, oplogHeadroom, snapshotDone, snapshotTotal, failedCollections } = status;
     const set = (name: NameOf<"gauge">, value: number | null) =>
-      value === null ? this.#gauges.get(name)?.remove(stream) : this.#set(name, value, stream);
+      value === null ? this.#metric<Gauge>(name).remove(stream) : this.#set(name, value, stream);
     const inSeconds = (milliseconds: number | null) => milliseconds === null ? null : milliseconds / 1_000;
-    for (const each of Object.keys(PHASES)) {
+    for (const each of PHASES) {
       this.#set("cdc_relay_phase", each === phase ? 1 : 0, { ...stream, phase: each });
     }
     set("cdc_relay_failed_collections", failedCollections.length);
@@ -141,77 +127,44 @@ export class RelayMetrics {
   }
 
   #define(name: string, { kind, help, labels = [], buckets = [], isShared }: MetricDefinition): void {
-    const labelNames = this.#hasSeveral && !isShared ? ["stream", ...labels] : [...labels];
+    const labelNames = this.#deps.streams.length > 1 && !isShared ? ["stream", ...labels] : [...labels];
     const definition = { name, help, labelNames, registers: [this.#registry] };
-    switch (kind) {
-      case "counter":
-        this.#counters.set(name, new Counter(definition));
-        break;
-      case "gauge": {
-        const gauge = new Gauge(definition);
-        if (labelNames.length === 0) gauge.remove(); // Absent until it is set.
-        this.#gauges.set(name, gauge);
-        break;
-      }
-      case "histogram":
-        this.#histograms.set(name, new Histogram({ ...definition, buckets: [...buckets] }));
-    }
+    if (kind === "counter") new Counter(definition);
+    else if (kind === "histogram") new Histogram({ ...definition, buckets: [...buckets] });
+    else if (labelNames.length > 0) new Gauge(definition);
+    else new Gauge(definition).remove(); // Absent until it is set.
   }
 
   #add(name: NameOf<"counter">, value: number, labels: Labels): void {
-    this.#counters.get(name)?.inc(labels, value);
+    this.#metric<Counter>(name).inc(labels, value);
   }
 
   #set(name: NameOf<"gauge">, value: number, labels: Labels): void {
-    this.#gauges.get(name)?.set(labels, value);
+    this.#metric<Gauge>(name).set(labels, value);
   }
 
   #observe(name: NameOf<"histogram">, value: number, labels: Labels): void {
-    this.#histograms.get(name)?.observe(labels, value);
+    this.#metric<Histogram>(name).observe(labels, value);
+  }
+
+  #metric<Kind extends Counter | Gauge | Histogram>(name: string): Kind {
+    return this.#registry.getSingleMetric(name) as Kind;
   }
 }
-
-/** No collection has this name: their names contain a dot. */
-const OTHER = "other";
-const MAX_COLLECTIONS = 100;
-
-/**
- * The values of the label `collection`: bounded, because each has its own time series.
- *
- * @example
- * IN: shop.orders, shop.users, shop.orders with `atMost` 1 → OUT: shop.orders, other, shop.orders
- */
-export class CollectionLabels {
-  readonly #atMost: number;
-  readonly #known = new Set<string>();
-
-  constructor({ atMost = MAX_COLLECTIONS } = {}) {
-    this.#atMost = atMost;
-  }
-
-  of(namespace: Namespace): string {
-    const name = namespaceText(namespace);
-    if (this.#known.has(name)) return name;
-    if (this.#known.size >= this.#atMost) return OTHER;
-    this.#known.add(name);
-    return name;
-  }
-}
-
-const MICROSECONDS = 1_000_000;
 
 /**
  * CPU and memory of the process, by the names that dashboards for Node.js use. The metrics of prom-client itself read
  * `/proc`, which takes a permission that the relay does not need, and are 0 without it.
  */
 function processMetrics() {
-  const { user, system } = process.cpuUsage();
+  const microseconds = process.cpuUsage();
+  const [user, system] = [microseconds.user / 1_000_000, microseconds.system / 1_000_000];
   const { rss, heapTotal, heapUsed, external } = process.memoryUsage();
   return {
     counters: {
-      process_cpu_user_seconds_total: user / MICROSECONDS,
-      process_cpu_system_seconds_total: system / MICROSECONDS,
-      process_cpu_seconds_total: (user + system) / MICROSECONDS,
+      process_cpu_user_seconds_total: user,
+      process_cpu_system_seconds_total: system,
+      process_cpu_seconds_total: user + system,
     },
     gauges: {
       process_start_time_seconds: Math.round(performance.timeOrigin / 1_000),

@@ -6,12 +6,6 @@ import { HEADROOM_PART } from "../sink/metadata/status_query.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 
-export interface SummaryDeps {
-  readonly log: Logger;
-  readonly status: StatusSource;
-  readonly clock: Pick<Clock, "monotonic">;
-}
-
 const INTERVAL_MS = 60_000;
 /** A warning is logged if the lag grows for longer than this. */
 const GROWS_FOR_MS = 5 * 60_000;
@@ -22,86 +16,65 @@ const GROWS_FOR_MS = 5 * 60_000;
  * @example
  * IN: 6,000 events within a minute → OUT: INFO In the last 60 s events=6000 rows=5200 rate=100/s lag="25 ms"
  */
-export function summaryListener(deps: SummaryDeps): Listener {
-  const summary = new Summary(deps);
-  const tick = () => summary.tick();
-  return on({
-    batchStarted: tick,
-    advanced: tick,
-    outage: tick,
-    oplogSeen: (reach) => summary.checkHeadroom(reach),
-  });
-}
-
-class Summary {
-  readonly #deps: SummaryDeps;
-  #at: number;
-  #last: RelayStatus;
+export function summaryListener({ log, status, clock }: {
+  readonly log: Logger;
+  readonly status: StatusSource;
+  readonly clock: Pick<Clock, "monotonic">;
+}): Listener {
+  let at = clock.monotonic();
+  let last = status.current;
   /** When the lag began to grow from minute to minute, by the monotonic clock. */
-  #growsSince: number | undefined;
-  #warnedOfGrowth = false;
-  #warnedOfHeadroom = false;
+  let growsSince: number | undefined;
+  let warnedOfGrowth = false;
+  let warnedOfHeadroom = false;
 
-  constructor(deps: SummaryDeps) {
-    this.#deps = deps;
-    this.#at = deps.clock.monotonic();
-    this.#last = deps.status.current;
-  }
-
-  tick(): void {
-    const { clock, status } = this.#deps;
+  const tick = () => {
     const now = clock.monotonic();
-    const milliseconds = now - this.#at;
-    if (milliseconds < INTERVAL_MS) return;
-    const current = status.current;
-    this.#logSummary(current, milliseconds);
-    this.#checkGrowth(current, now);
-    this.#at = now;
-    this.#last = current;
-  }
-
-  checkHeadroom({ window }: OplogReach): void {
-    const { log, status } = this.#deps;
-    const { oplogHeadroom: headroom } = status.current;
-    if (headroom === null) return;
-    const isLow = headroom < window / HEADROOM_PART;
-    if (isLow && !this.#warnedOfHeadroom) {
-      log.warn("The oplog has nearly passed the position: after that, a new snapshot is needed", {
-        left_ms: headroom,
-        window_ms: window,
-      });
-    }
-    this.#warnedOfHeadroom = isLow;
-  }
-
-  #logSummary(current: RelayStatus, milliseconds: number): void {
-    const events = current.events - this.#last.events;
-    const rows = rowsOf(current) - rowsOf(this.#last);
+    if (now - at < INTERVAL_MS) return;
+    const { current } = status;
+    logSummary(current, (now - at) / 1_000);
+    checkGrowth(current.lag, now);
+    at = now;
+    last = current;
+  };
+  const logSummary = (current: RelayStatus, seconds: number) => {
+    const events = current.events - last.events;
+    const rows = rowsOf(current) - rowsOf(last);
     if (events === 0 && rows === 0) return;
-    const seconds = milliseconds / 1_000;
-    this.#deps.log.info(`In the last ${Math.round(seconds)} s`, {
+    log.info(`In the last ${Math.round(seconds)} s`, {
       events,
       rows,
       rate_per_s: Math.round(Math.max(events, rows) / seconds),
       ...current.lag !== null && { lag_ms: current.lag },
     });
-  }
-
-  #checkGrowth({ lag }: RelayStatus, now: number): void {
-    const before = this.#last.lag ?? 0;
-    if (lag === null || lag <= FRESH_MS || lag <= before) {
-      this.#growsSince = undefined;
-      this.#warnedOfGrowth = false;
+  };
+  const checkGrowth = (lag: number | null, now: number) => {
+    if (lag === null || lag <= FRESH_MS || lag <= (last.lag ?? 0)) {
+      growsSince = undefined;
+      warnedOfGrowth = false;
       return;
     }
-    this.#growsSince ??= this.#at;
-    if (this.#warnedOfGrowth || now - this.#growsSince < GROWS_FOR_MS) return;
-    this.#warnedOfGrowth = true;
-    this.#deps.log.warn("The tables fall further and further behind the collections", {
+    growsSince ??= at;
+    if (warnedOfGrowth || now - growsSince < GROWS_FOR_MS) return;
+    warnedOfGrowth = true;
+    log.warn("The tables fall further and further behind the collections", {
       lag_ms: lag,
-      for_ms: now - this.#growsSince,
+      for_ms: now - growsSince,
     });
-  }
+  };
+  const checkHeadroom = ({ window }: OplogReach) => {
+    const { oplogHeadroom } = status.current;
+    if (oplogHeadroom === null) return;
+    const isLow = oplogHeadroom < window / HEADROOM_PART;
+    if (isLow && !warnedOfHeadroom) {
+      log.warn("The oplog has nearly passed the position: after that, a new snapshot is needed", {
+        left_ms: oplogHeadroom,
+        window_ms: window,
+      });
+    }
+    warnedOfHeadroom = isLow;
+  };
+  return on({ batchStarted: tick, advanced: tick, outage: tick, oplogSeen: checkHeadroom });
 }
 
 const rowsOf = ({ upserts, deletes }: RelayStatus): number => upserts + deletes;

@@ -9,14 +9,8 @@ import { type Listener, on } from "../pipeline/status/events.ts";
 import type { Trace } from "../pipeline/status/stages.ts";
 import { messageOf } from "../util/errors.ts";
 
-export interface Tracing {
-  /** Adds stages, and the size of a batch, to the open span. */
-  readonly listen: Listener;
-  readonly trace: Trace;
-}
-
-/** @param version of the program */
-export function openTracing(version: string): Tracing {
+/** Runs work in spans. `listen` adds stages, and the size of a batch, to the open one. */
+export function openTracing(version: string): { readonly listen: Listener; readonly trace: Trace } {
   const tracer = telemetry.getTracer("cdc-relay", version);
   return {
     trace: (name, work) =>

@@ -8,13 +8,11 @@ import type { Scope } from "../source/documents/scope.ts";
 import type { FullDocument } from "../source/stream/open_stream.ts";
 import type { Namespace } from "../util/namespace.ts";
 
-/** Settings that apply to one collection. */
 export interface CollectionSettings {
   /** Name of the table, with `{database}` and `{collection}` in it; `schema` is the default one. */
   readonly table: (schema: string) => TableName;
   /** Pipeline stages applied to each document; empty for none. */
   readonly transform: readonly Document[];
-  /** The key of a row. */
   readonly key: "_id" | "documentKey";
   /** Paths of fields to omit, including those that a MongoDB projection cannot name. */
   readonly omit: readonly string[];
@@ -42,15 +40,10 @@ export interface MemoryShares {
   readonly heapBytes: number;
 }
 
-/** Settings that the streams of a process share. */
-export interface ProcessSettings extends MemoryShares {
+/** Settings of one stream. Times are in milliseconds, sizes in bytes. */
+export interface RelaySettings extends MemoryShares {
   readonly mongodbUrl: string;
   readonly sink: SinkAddress;
-}
-
-/** Settings of one stream. Times are in milliseconds, sizes in bytes. */
-export interface RelaySettings extends ProcessSettings {
-  /** Settings of one collection. */
   readonly for: (namespace: Namespace) => CollectionSettings;
   readonly scope: Scope;
   /** The part of the documents that this relay replicates; undefined for all. */
@@ -77,10 +70,8 @@ export interface RelaySettings extends ProcessSettings {
 }
 
 export interface Names {
-  /** The table of a collection, with `{database}` and `{collection}` in it. */
   readonly tableOf: (namespace: Namespace) => TableName;
-  /** The name of the relay's stream. */
   readonly stream: string;
-  /** The schema of the relay's own tables. */
+  /** Of the relay's own tables. */
   readonly metadataSchema: string;
 }

@@ -3,8 +3,7 @@ import { Heartbeat } from "../pipeline/status/heartbeat.ts";
 import type { Emit } from "../pipeline/status/events.ts";
 import { type MemoryBudget, memoryBudget } from "../pipeline/memory_budget.ts";
 import type { RelaySettings } from "../pipeline/settings.ts";
-import { openTransport } from "../sink/connection/open_transport.ts";
-import { sinkDescription } from "../sink/connection/open_transport.ts";
+import { openTransport, sinkDescription } from "../sink/connection/open_transport.ts";
 import type { Transport } from "../sink/connection/transport.ts";
 import { retrying } from "../sink/connection/wrappers.ts";
 import { CausalReader } from "../source/connection/causal_reader.ts";
@@ -16,11 +15,6 @@ import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import { type Liveness, OutageTracker } from "../util/outage.ts";
 import { Shutdown } from "../util/shutdown.ts";
-
-export type ConnectSettings = Pick<
-  RelaySettings,
-  "mongodbUrl" | "sink" | "retryFor" | "inFlightBytes" | "heapBytes"
->;
 
 export interface ConnectContext {
   readonly signal: AbortSignal;
@@ -48,76 +42,31 @@ export interface Connections extends AsyncDisposable {
   readonly clock: Clock;
 }
 
-/**
- * Connects to both databases.
- *
- * @throws UserError, SinkError, MongoError; the signal's reason
- */
-export async function connect(settings: ConnectSettings, context: ConnectContext): Promise<Connections> {
-  const { clock = SYSTEM_CLOCK } = context;
+/** Connects to both databases. Throws the signal's reason if it is aborted. */
+export async function connect(
+  settings: Pick<RelaySettings, "mongodbUrl" | "sink" | "retryFor" | "inFlightBytes" | "heapBytes">,
+  { signal, log, emit, watch, clock = SYSTEM_CLOCK }: ConnectContext,
+): Promise<Connections> {
+  const { mongodbUrl, sink, retryFor } = settings;
   await using opened = new AsyncDisposableStack();
-  const shutdown = opened.use(new Shutdown(context.signal));
-  const sink = await connectSink(settings, { ...context, clock, shutdown, opened });
-  const mongodbOutages = watched("MongoDB", { ...context, clock });
-  const heartbeat = startHeartbeat(settings, { ...context, ...sink, clock, opened, mongodbOutages });
-  const mongodb = await connectMongodb(settings, { ...context, clock, shutdown, opened, mongodbOutages });
-  const closing = opened.move();
-  return {
-    ...sink,
-    ...mongodb,
-    mongodbOutages,
-    heartbeat,
-    memory: memoryBudget(settings),
-    clock,
-    [Symbol.asyncDispose]: () => closing.disposeAsync(),
+  const shutdown = opened.use(new Shutdown(signal));
+  const watched = (system: OutageTracker["system"]) => {
+    const outages = new OutageTracker({ system, emit, clock });
+    watch?.(outages);
+    return outages;
   };
-}
 
-interface Opening extends ConnectContext {
-  readonly clock: Clock;
-  readonly shutdown: Shutdown;
-  readonly opened: AsyncDisposableStack;
-}
-
-function watched(
-  system: OutageTracker["system"],
-  { emit, watch, clock }: Pick<Opening, "emit" | "watch" | "clock">,
-): OutageTracker {
-  const outages = new OutageTracker({ system, emit, clock });
-  watch?.(outages);
-  return outages;
-}
-
-async function connectSink({ sink }: ConnectSettings, opening: Opening) {
-  const { log, shutdown, opened } = opening;
   const transport = opened.use(await shutdown.limit(openTransport(sink)));
   log.info(`Connected to ${transport.dialect.name}`, await shutdown.limit(sinkDescription(transport, sink)));
-  const sinkOutages = watched(transport.dialect.name, opening);
-  return { transport, sinkOutages };
-}
+  const sinkOutages = watched(transport.dialect.name);
+  const mongodbOutages = watched("MongoDB");
 
-function startHeartbeat(
-  { retryFor }: ConnectSettings,
-  { transport, sinkOutages, mongodbOutages, signal, clock, opened }:
-    & Pick<Connections, "transport" | "sinkOutages" | "mongodbOutages">
-    & Pick<Opening, "signal" | "clock" | "opened">,
-): Heartbeat {
-  const heartbeat = new Heartbeat({
-    mongodb: mongodbOutages,
-    sink: sinkOutages,
-    ask: () => patient.query("SELECT 1"),
-    clock,
-  });
-  const shutdown = opened.use(new Shutdown(AbortSignal.any([signal, heartbeat.closed])));
-  const patient = retrying(transport, { shutdown, outages: sinkOutages, retryFor });
+  const ask = () => patient.query("SELECT 1");
+  const heartbeat = new Heartbeat({ mongodb: mongodbOutages, sink: sinkOutages, ask, clock });
+  const untilClosed = opened.use(new Shutdown(AbortSignal.any([signal, heartbeat.closed])));
+  const patient = retrying(transport, { shutdown: untilClosed, outages: sinkOutages, retryFor });
   opened.use(heartbeat.start());
-  return heartbeat;
-}
 
-async function connectMongodb(
-  { mongodbUrl, retryFor }: ConnectSettings,
-  { log, clock, shutdown, opened, mongodbOutages }: Opening & { readonly mongodbOutages: OutageTracker },
-) {
   const deployment = opened.use(await shutdown.limit(Deployment.connect(mongodbUrl)));
   const route = deployment.route();
   await using reader = new CausalReader(route, { shutdown, outages: mongodbOutages, retryFor });
@@ -126,5 +75,22 @@ async function connectMongodb(
   const features = new FeatureTrial((refused) =>
     log.info("MongoDB refuses a feature: continuing without it", { refused: refused.join(", ") })
   );
-  return { deployment, route, mongodbClock, features };
+  const memory = memoryBudget(settings);
+
+  const closing = opened.move();
+  return {
+    ...{
+      transport,
+      sinkOutages,
+      deployment,
+      mongodbOutages,
+      route,
+      mongodbClock,
+      features,
+      heartbeat,
+      memory,
+      clock,
+    },
+    [Symbol.asyncDispose]: () => closing.disposeAsync(),
+  };
 }

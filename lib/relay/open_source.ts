@@ -5,41 +5,26 @@ import { collectionsOf } from "../source/documents/collections.ts";
 import { DocumentReader } from "../source/documents/documents.ts";
 import { RangeSplitter } from "../source/documents/key_ranges.ts";
 import { openShare } from "../pipeline/workers/worker_share.ts";
-import type { Share } from "../source/documents/share.ts";
-import type { FoundCollection, Scope } from "../source/documents/scope.ts";
+import type { Scope } from "../source/documents/scope.ts";
 import { type Catalogue, catalogueOf, namesText, unmatchedNames } from "../source/documents/unmatched.ts";
 import { type Logger, QUIET } from "../util/log.ts";
+import type { Namespace } from "../util/namespace.ts";
 import type { RetryOptions } from "../util/retry.ts";
 import type { Connections } from "./connect.ts";
 
-export type SourceSettings = Pick<
-  RelaySettings,
-  "scope" | "worker" | "for" | "batchSize" | "replyBytes" | "snapshotLanes"
->;
+/** Parts of `LoopDeps` that read from MongoDB. */
+export type Source = Awaited<ReturnType<typeof openSource>>;
 
-export interface SourceContext {
-  readonly retries: Pick<RetryOptions, "shutdown" | "retryFor">;
-  readonly log: Logger;
-  /** Closes the reader. */
-  readonly closing: AsyncDisposableStack;
-}
-
-/** Parts of {@linkcode LoopDeps} that read from MongoDB. */
-export interface Source {
-  readonly causalReader: CausalReader;
-  readonly reader: DocumentReader;
-  readonly splitter: RangeSplitter;
-  readonly share: Share;
-  /** A collection that exists, or one that could. */
-  readonly example: { readonly database: string; readonly collection: string };
-}
-
-/** @throws MongoError, UserError */
+/** `example` is a collection that exists, or one that could. @param context.closing closes the reader */
 export async function openSource(
   { deployment, mongodbOutages }: Pick<Connections, "deployment" | "mongodbOutages">,
-  settings: SourceSettings,
-  { retries, log, closing }: SourceContext,
-): Promise<Source> {
+  settings: RelaySettings,
+  { retries, log, closing }: {
+    readonly retries: Pick<RetryOptions, "shutdown" | "retryFor">;
+    readonly log: Logger;
+    readonly closing: AsyncDisposableStack;
+  },
+) {
   const { scope, worker, batchSize, replyBytes, snapshotLanes: lanes } = settings;
   const causalReader = closing.use(
     new CausalReader(deployment.route(), { ...retries, outages: mongodbOutages }),
@@ -58,24 +43,20 @@ export async function openSource(
   };
 }
 
-export interface WarnOfUnmatchedDeps {
-  readonly scope: Scope;
-  /** The collections that match the scope. */
-  readonly found: readonly FoundCollection[];
-  readonly catalogue: Catalogue;
-  readonly log: Logger;
-}
-
 /**
  * Warns of a name in the scope that matches nothing: it may be a typing error.
  *
  * @example
  * IN: shop.ordrs, which does not exist
  * OUT: WARN No collection matches yet name=ordrs existing="orders, users" did_you_mean=orders
- *
- * @throws MongoError
  */
-export async function warnOfUnmatched({ scope, found, catalogue, log }: WarnOfUnmatchedDeps): Promise<void> {
+export async function warnOfUnmatched({ scope, found, catalogue, log }: {
+  readonly scope: Scope;
+  /** The collections that match the scope. */
+  readonly found: readonly Namespace[];
+  readonly catalogue: Catalogue;
+  readonly log: Logger;
+}): Promise<void> {
   const unmatched = await unmatchedNames(scope, found, catalogue);
   for (const { kind, name, existing, similar } of unmatched) {
     // In an empty MongoDB no name can be a mistake for another one.

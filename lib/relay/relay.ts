@@ -2,37 +2,21 @@
 import type { RelaySettings } from "../pipeline/settings.ts";
 import { emitter } from "../pipeline/status/events.ts";
 import { StatusTracker } from "../pipeline/status/status_tracker.ts";
-import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
-import { connect, type Connections } from "./connect.ts";
+import { SYSTEM_CLOCK } from "../util/clock.ts";
+import { connect, type ConnectContext } from "./connect.ts";
 import { runStream, type StreamContext } from "./stream.ts";
 
-export interface RelayContext extends StreamContext {
-  /** @default {the system's} */
-  readonly clock?: Clock;
-}
-
-/**
- * Takes a snapshot of the existing documents, then follows the changes until the signal is aborted.
- *
- * @throws UserError, SinkError, MongoError; the signal's reason
- */
-export async function relay(settings: RelaySettings, context: RelayContext): Promise<void> {
-  const { clock = SYSTEM_CLOCK, status = new StatusTracker(clock) } = context;
-  await using connections = await connectOrEnd(settings, { ...context, clock, status });
-  await runStream(connections, settings, { ...context, status });
-}
-
-/** Connects, and emits the end if that fails. */
-async function connectOrEnd(
+/** Takes a snapshot of the existing documents, then follows the changes until the signal is aborted. */
+export async function relay(
   settings: RelaySettings,
-  context: RelayContext & { readonly status: StatusTracker },
-): Promise<Connections> {
-  const { signal, status } = context;
+  context: StreamContext & Pick<ConnectContext, "clock">,
+): Promise<void> {
+  const { signal, clock = SYSTEM_CLOCK, status = new StatusTracker(clock) } = context;
   const emit = emitter(status.listen, context.emit);
-  try {
-    return await connect(settings, { ...context, emit, watch: (system) => status.watch(system) });
-  } catch (error) {
+  const connecting = connect(settings, { ...context, clock, emit, watch: (system) => status.watch(system) });
+  await using connections = await connecting.catch((error) => {
     emit({ type: "ended", error: signal.aborted && error === signal.reason ? undefined : error });
     throw error;
-  }
+  });
+  await runStream(connections, settings, { ...context, status });
 }

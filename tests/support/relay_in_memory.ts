@@ -6,7 +6,7 @@ import { BSON, MongoServerError } from "mongodb";
 import { fieldsByName } from "../../lib/bson/bson.ts";
 import type { Namespace } from "../../lib/util/namespace.ts";
 import { RelayMetrics } from "../../lib/monitor/relay_metrics.ts";
-import { readiness } from "../../lib/monitor/readiness.ts";
+import { readiness } from "../../lib/monitor/monitor.ts";
 import { Heartbeat, StatusReporter } from "../../lib/pipeline/status/heartbeat.ts";
 import { emitter, type Listener, on } from "../../lib/pipeline/status/events.ts";
 import { follow } from "../../lib/pipeline/loop/follow.ts";

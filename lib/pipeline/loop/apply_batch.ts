@@ -49,10 +49,7 @@ function countByOperation(changes: readonly DocumentChange[]): Map<DocumentOpera
 type LookUpDeps = Pick<ApplyDeps, "reader" | "emit"> & { readonly namespace: Namespace };
 
 /** The documents of changes as they are now. */
-const lookedUp = (
-  changes: readonly DocumentChange[],
-  { reader, emit, namespace }: LookUpDeps,
-): AsyncGenerator<readonly DocumentState[]> =>
+const lookedUp = (changes: readonly DocumentChange[], { reader, emit, namespace }: LookUpDeps) =>
   timedParts("look_up", reader.lookUp(namespace, changes.map(({ id }) => id)), { emit });
 
 const hasDocument = (change: DocumentChange): change is DocumentChange & DocumentState =>
@@ -70,8 +67,7 @@ async function* statesOf(
   changes: readonly DocumentChange[],
   deps: LookUpDeps & Pick<ApplyDeps, "settings">,
 ): AsyncGenerator<readonly DocumentState[]> {
-  const { transform } = deps.settings.for(deps.namespace);
-  if (transform.length > 0) return yield* lookedUp(changes, deps);
+  if (deps.settings.for(deps.namespace).transform.length > 0) return yield* lookedUp(changes, deps);
   if (changes.every(hasDocument)) return yield changes;
   const last = [...new Map(changes.map((change) => [keyText(change.id), change])).values()];
   const complete = last.filter(hasDocument);

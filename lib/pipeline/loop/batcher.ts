@@ -1,12 +1,10 @@
 /** Reads ahead: while a batch is written, the replies that arrive are joined to the next one. */
 import type { ChangeBatch } from "../../source/stream/change_stream.ts";
 import type { DocumentChange } from "../../source/stream/event.ts";
+import type { RelaySettings } from "../settings.ts";
 
-export interface BatchLimits {
-  /** The most events of a batch, unless a single reply has more. */
-  readonly batchSize: number;
-  readonly batchBytes: number;
-}
+/** A single reply may have more events than `batchSize`. */
+type BatchLimits = Pick<RelaySettings, "batchSize" | "batchBytes">;
 
 /** One is written while the next one fills. */
 const BATCHES_AT_ONCE = 2;
@@ -49,7 +47,8 @@ export async function* bufferBatches(
     ended = true;
     wake.resolve();
   };
-  const makeRoom = () => {
+  const makeRoom = (bytes: number) => {
+    takenBytes = bytes;
     drained.resolve();
     drained = Promise.withResolvers();
   };
@@ -60,11 +59,9 @@ export async function* bufferBatches(
       wake = Promise.withResolvers();
       const batch = waiting;
       waiting = undefined;
-      takenBytes = batch?.bytes ?? 0;
-      makeRoom();
+      makeRoom(batch?.bytes ?? 0);
       if (batch) yield batch;
-      takenBytes = 0;
-      makeRoom();
+      makeRoom(0);
       if (waiting) wake.resolve();
       else if (ended) {
         if (failure) throw failure.error;
@@ -89,14 +86,10 @@ function join(one: WaitingBatch, other: ChangeBatch): WaitingBatch {
   const { changes } = one;
   for (const change of other.changes) changes.push(change);
   return {
+    ...other,
     changes,
-    event: other.event,
     events: one.events + other.events,
     bytes: one.bytes + other.bytes,
-    token: other.token,
-    ...other.tokenBeforeEvent !== undefined && { tokenBeforeEvent: other.tokenBeforeEvent },
-    operationTime: other.operationTime,
-    clusterTime: other.clusterTime,
     wallTime: other.wallTime ?? one.wallTime,
   };
 }

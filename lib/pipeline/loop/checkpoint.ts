@@ -11,7 +11,7 @@ import type { Emit } from "../status/events.ts";
 import { timed } from "../status/stages.ts";
 import { FRESH_MS } from "../status/stream_lag.ts";
 
-export interface CheckpointDeps {
+interface CheckpointDeps {
   readonly tables: Pick<Collections, "refresh" | "saveStates">;
   readonly position: Pick<StreamPosition, "state" | "save">;
   readonly settings: Pick<RelaySettings, "refreshInterval" | "saveInterval" | "lease">;
@@ -22,22 +22,14 @@ export interface CheckpointDeps {
   readonly snapshot: () => SnapshotState | null;
 }
 
-/** What a batch or a chunk of the snapshot has changed, all of it confirmed. */
-export interface Applied {
-  /** BSON of the resume token after it; none for a chunk. */
-  readonly token?: Uint8Array;
-  readonly hasRows: boolean;
-  /** Whether MongoDB has no change after it yet. @default {false} */
-  readonly isUpToDate?: boolean;
-}
-
 /** The token of an idle stream moves as other collections change: how often it is saved. */
 const IDLE_SAVE_MS = 1_000;
 
 export class Checkpoint {
   readonly #deps: CheckpointDeps;
   readonly #pace: RefreshPace;
-  #token: Uint8Array | null;
+  /** After all applied changes; null before the first batch of a stream. */
+  token: Uint8Array | null;
   #unrefreshed = false;
   /** Milliseconds from the last save to the next one; Infinity if nothing has changed. */
   #saveAfter = Infinity;
@@ -46,24 +38,15 @@ export class Checkpoint {
 
   constructor(deps: CheckpointDeps) {
     this.#deps = deps;
-    this.#pace = new RefreshPace({ longestPause: deps.settings.refreshInterval });
+    this.#pace = new RefreshPace(deps.settings.refreshInterval);
     const { token } = deps.position.state;
-    this.#token = token === null ? null : bytesFromHex(token);
+    this.token = token === null ? null : bytesFromHex(token);
   }
 
-  /** BSON of the resume token after all applied changes; null before the first batch of a stream. */
-  get token(): Uint8Array | null {
-    return this.#token;
-  }
-
-  /**
-   * When rows are to be made visible, by the monotonic clock; Infinity if all are.
-   *
-   * @param hasNext whether another batch is waiting
-   */
+  /** When rows are to be made visible, by the monotonic clock; Infinity if all are. @param hasNext batch that waits */
   refreshDueAt(hasNext: boolean): number {
     if (!this.#unrefreshed) return Infinity;
-    return hasNext && this.#isCatchingUp ? this.#pace.latestAt : this.#pace.dueAt;
+    return hasNext && this.lagSeconds > FRESH_MS / 1_000 ? this.#pace.latestAt : this.#pace.dueAt;
   }
 
   /** When the position is to be saved, by the monotonic clock; Infinity if it is. */
@@ -71,20 +54,25 @@ export class Checkpoint {
     return this.#savedAt + this.#saveAfter;
   }
 
-  get #isCatchingUp(): boolean {
-    return this.#token !== null &&
-      secondsBehind(this.#token, this.#deps.mongodbClock.now()) > FRESH_MS / 1_000;
+  /** The lag of the change stream, in seconds; 0 if it is unknown. */
+  get lagSeconds(): number {
+    return this.token ? secondsBehind(this.token, this.#deps.mongodbClock.now()) : 0;
   }
 
-  applied({ token, hasRows, isUpToDate = false }: Applied): void {
+  /** Call it for each batch and chunk whose rows are confirmed. Only a batch has a token, and may be up to date. */
+  applied({ token, hasRows, isUpToDate = false }: {
+    readonly token?: Uint8Array;
+    readonly hasRows: boolean;
+    readonly isUpToDate?: boolean;
+  }): void {
     const { saveInterval, lease } = this.#deps.settings;
     const hasCaughtUp = isUpToDate && !this.#isUpToDate;
     if (hasRows || hasCaughtUp) this.#saveAfter = saveInterval;
     else if (token) {
-      const longest = isSame(token, this.#token) ? lease / 3 : IDLE_SAVE_MS;
+      const longest = isSame(token, this.token) ? lease / 3 : IDLE_SAVE_MS;
       this.#saveAfter = Math.min(this.#saveAfter, longest, lease / 3);
     }
-    if (token) this.#token = token;
+    if (token) this.token = token;
     this.#isUpToDate = isUpToDate;
     this.#unrefreshed ||= hasRows;
   }
@@ -96,7 +84,6 @@ export class Checkpoint {
     if (clock.monotonic() >= this.saveDueAt) await this.save();
   }
 
-  /** Refreshes and saves, even if neither is due. */
   async flush(): Promise<void> {
     await this.refresh();
     await this.#deps.tables.saveStates();
@@ -114,9 +101,9 @@ export class Checkpoint {
   async save(): Promise<void> {
     const { position, snapshot, clock, emit } = this.#deps;
     this.#saveAfter = Infinity;
-    if (this.#token) {
+    if (this.token) {
       const state = snapshot();
-      const change = { token: bytesToHex(this.#token), snapshot: state && snapshotStateText(state) };
+      const change = { token: bytesToHex(this.token), snapshot: state && snapshotStateText(state) };
       await timed("save", () => position.save(change), this.#deps);
       emit({ type: "positionSaved" });
     }
@@ -147,8 +134,7 @@ export class RefreshPace {
   #cost: number | undefined;
   #endedAt = -Infinity;
 
-  /** @param options.longestPause between two refreshes, in milliseconds */
-  constructor({ longestPause }: { readonly longestPause: number }) {
+  constructor(longestPause: number) {
     this.#longestPause = longestPause;
   }
 
@@ -164,7 +150,6 @@ export class RefreshPace {
     return this.#endedAt + this.#longestPause;
   }
 
-  /** Reports a refresh. */
   refreshed(startedAt: number, endedAt: number): void {
     const cost = endedAt - startedAt;
     this.#cost = this.#cost === undefined ? cost : this.#cost + LATEST_WEIGHT * (cost - this.#cost);

@@ -3,11 +3,11 @@ import type { StreamPosition } from "../../sink/metadata/stream_position.ts";
 import { isHistoryLost, OtherDeploymentError } from "../../source/connection/mongodb_errors.ts";
 import type { ChangeBatch } from "../../source/stream/change_stream.ts";
 import { savedToken, timeOf } from "../../source/stream/resume_token.ts";
+import type { Clock } from "../../util/clock.ts";
 import { messageOf, UserError } from "../../util/errors.ts";
 import { parseSnapshotState, snapshotStateText } from "../snapshot/saved_snapshot.ts";
-import { SnapshotBreaker } from "../snapshot/snapshot_breaker.ts";
 import { fullSnapshot, snapshotAtStart, type SnapshotState } from "../snapshot/snapshot_state.ts";
-import { emitter } from "../status/events.ts";
+import { emitter, on } from "../status/events.ts";
 import { checkOriginNow } from "./startup.ts";
 import { type LoopDeps, replicate } from "./replication_loop.ts";
 
@@ -17,14 +17,10 @@ import { type LoopDeps, replicate } from "./replication_loop.ts";
  */
 export type OpenStream = (startAfter: Uint8Array | null, left: AbortSignal) => AsyncGenerator<ChangeBatch>;
 
-/**
- * Takes the snapshot that is due, then follows the changes until the stream ends.
- *
- * @throws MongoError, SinkError, OtherDeploymentError; UserError, also if history was lost and no snapshot may replace it
- */
+/** Takes the snapshot that is due, then follows the changes until the stream ends. */
 export async function follow(open: OpenStream, deps: LoopDeps): Promise<void> {
   const { position, log, clock } = deps;
-  const breaker = new SnapshotBreaker(clock);
+  const breaker = snapshotBreaker(clock);
   const watched = { ...deps, emit: emitter(deps.emit, breaker.listen) };
   let snapshot = await snapshotOfStart(deps);
   while (true) {
@@ -72,15 +68,10 @@ export async function withStream(
   }
 }
 
-/**
- * Why history is lost: the error, or that this is another deployment.
- *
- * @throws UserError if it is another one and its documents may not replace the rows
- */
+/** Why history is lost: the error, or that this is another deployment. */
 async function reasonOf(error: unknown, deps: LoopDeps): Promise<unknown> {
-  if (error instanceof OtherDeploymentError) return error;
   try {
-    await checkOriginNow(deps);
+    if (!(error instanceof OtherDeploymentError)) await checkOriginNow(deps);
     return error;
   } catch (other) {
     if (other instanceof OtherDeploymentError) return other;
@@ -93,7 +84,7 @@ async function snapshotAfterLoss(
   error: unknown,
   { position, settings, log, breaker, emit }:
     & Pick<LoopDeps, "position" | "settings" | "log" | "emit">
-    & { readonly breaker: SnapshotBreaker },
+    & { readonly breaker: ReturnType<typeof snapshotBreaker> },
 ): Promise<SnapshotState> {
   const { token } = position.state;
   const since = token === null ? undefined : timeOf(savedToken(token))?.toISOString();
@@ -118,3 +109,34 @@ async function snapshotAfterLoss(
 /** The next stream starts now, with this snapshot. */
 const startOver = (snapshot: SnapshotState, position: Pick<StreamPosition, "save">): Promise<void> =>
   position.save({ token: null, snapshot: snapshotStateText(snapshot), origin: null, barrier: null });
+
+/** Snapshots in a row that were not followed for longer than they took. */
+const MAX_SNAPSHOTS = 3;
+
+/**
+ * Ends a relay that would take snapshots forever, because CrateDB writes more slowly than MongoDB's oplog drops changes:
+ * history is lost again during each snapshot, or soon after it.
+ */
+export function snapshotBreaker(clock: Pick<Clock, "monotonic">) {
+  let inARow = 0;
+  let done: { readonly at: number; readonly took: number } | undefined;
+  const listen = on({
+    snapshotDone: ({ seconds }) => done = { at: clock.monotonic(), took: seconds * 1_000 },
+  });
+
+  /** Call it before the snapshot that replaces lost history. */
+  const historyLost = (): void => {
+    if (done && clock.monotonic() - done.at > done.took) inARow = 0;
+    done = undefined;
+    if (inARow++ < MAX_SNAPSHOTS) return;
+    throw new UserError(
+      `MongoDB lost the changes again after ${MAX_SNAPSHOTS} snapshots, each sooner than it had taken.`,
+      {
+        hint:
+          "The oplog keeps changes for less time than a snapshot needs. Enlarge it (replSetResizeOplog, " +
+          "storage.oplogMinRetentionHours), give CrateDB more room, or follow fewer collections. Then start again.",
+      },
+    );
+  };
+  return { listen, historyLost };
+}

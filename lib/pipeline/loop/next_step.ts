@@ -1,33 +1,23 @@
 /**
- * What the replication loop does next, decided by its state and the time alone. Pure.
+ * What the replication loop does next, decided by its state and the time alone. Pure. The phases of the loop:
  *
- * The loop is in one of these phases:
+ * OPENING - until the first batch of a stream brings the first resume token. From then on no change is missed, so the
+ *   snapshot may begin.
  *
- * OPENING - The change stream is open, and its first batch has not arrived.
- *           Enter: when a stream is opened: at a start, and after history was lost.
- *           Exit: to SNAPSHOT or FOLLOWING with the first batch, which has the first resume token. From then on no
- *           change is missed, so the snapshot may begin.
+ * SNAPSHOT - while collections have to be read, at a start or after an event such as a rename: slices of the snapshot
+ *   and change batches alternate. While the snapshot's rate allows no slice, the loop follows the stream. At the end rows
+ *   are made visible, the position is saved, and the end of the snapshot is emitted.
  *
- * SNAPSHOT - Slices of the snapshot and change batches alternate. While the snapshot's rate allows no slice, the loop
- *           follows the stream.
- *           Enter: if collections have to be read, at a start or after an event such as a rename.
- *           Exit: to FOLLOWING when no collection is left to read. Then rows are made visible, the position is saved,
- *           and the end of the snapshot is emitted.
+ * FOLLOWING - batches are applied as they arrive. Their rows are made visible as often as `RefreshPace` allows, and the
+ *   position is saved at intervals. `ready` is emitted the first time.
  *
- * FOLLOWING - Batches are applied as they arrive. Their rows are made visible as often as `RefreshPace` allows, and the
- *           position is saved at intervals.
- *           Enter: `ready` is emitted the first time.
- *           Exit: to SNAPSHOT if a collection has to be read again; to STOPPING.
- *
- * STOPPING - Written rows are made visible, the position is saved, the stream is closed.
- *           Enter: from each phase when the stream ends, for example because the program stops. No slice of the
- *           snapshot begins after that. With `--snapshot only` from FOLLOWING, when the stream has reached the time at
- *           which the last snapshot ended.
+ * STOPPING - when the stream ends, in each phase, or, with `--snapshot only`, has reached the time at which the last
+ *   snapshot ended. No slice of the snapshot begins any more. Rows are made visible, and the position is saved.
  */
 
 /** All times are in milliseconds of the monotonic clock. */
 export interface LoopState {
-  /** Whether the program is stopping: the stream ends soon, and what it has read until then is applied. */
+  /** The stream ends soon, and what it has read until then is applied. */
   readonly isStopping: boolean;
   /** The stream's next batch: awaited, there (or failed), or none because the stream has ended. */
   readonly batch: "awaited" | "there" | "none";
@@ -35,9 +25,7 @@ export interface LoopState {
   readonly snapshotPending: boolean;
   /** Whether a snapshot has begun and nothing is left to read. */
   readonly snapshotIsOver: boolean;
-  /** When the snapshot's rate allows the next slice. */
   readonly snapshotResumesAt: number;
-  /** Whether `ready` was emitted. */
   readonly isReady: boolean;
   /** When rows are to be made visible; Infinity if all are. */
   readonly refreshDueAt: number;
@@ -47,24 +35,14 @@ export interface LoopState {
   readonly isStreamBusy: boolean;
   /** Whether only a snapshot was requested, and the stream has caught up with it. */
   readonly isComplete: boolean;
-  /** When the stream's turn ends during a snapshot. */
   readonly streamTurnEnds: number;
   /** When the wait for the next batch began. */
   readonly awaitedSince: number;
 }
 
 export type Step =
-  | { readonly kind: "wait"; readonly milliseconds: number }
-  | {
-    readonly kind:
-      | "apply"
-      | "takeSnapshotSlice"
-      | "endSnapshot"
-      | "becomeReady"
-      | "refresh"
-      | "save"
-      | "stop";
-  };
+  | { kind: "wait"; milliseconds: number }
+  | { kind: "apply" | "takeSnapshotSlice" | "endSnapshot" | "becomeReady" | "refresh" | "save" | "stop" };
 
 /** The longest turn of the stream during a snapshot. */
 export const STREAM_TURN_MS = 2_000;

@@ -4,12 +4,12 @@ import type { StreamPosition } from "../../sink/metadata/stream_position.ts";
 import { estimatedCount } from "../../source/documents/collections.ts";
 import type { Share } from "../../source/documents/share.ts";
 import type { ChangeBatch } from "../../source/stream/change_stream.ts";
-import { hasReached, secondsBehind } from "../../source/stream/resume_token.ts";
+import { hasReached } from "../../source/stream/resume_token.ts";
 import { type Clock, waitAtMost } from "../../util/clock.ts";
 import type { Namespace } from "../../util/namespace.ts";
 import type { RequestedRepairs } from "../collections/repair.ts";
 import { Snapshot, type SnapshotDeps } from "../snapshot/snapshot.ts";
-import type { SnapshotState } from "../snapshot/snapshot_state.ts";
+import type { SnapshotPlan, SnapshotState } from "../snapshot/snapshot_state.ts";
 import { timed, type Trace } from "../status/stages.ts";
 import { advanceOf, ageOf } from "../status/stream_lag.ts";
 import { applyBatch, type ApplyDeps } from "./apply_batch.ts";
@@ -34,7 +34,6 @@ const NO_TIME = new BSON.Timestamp(0n);
  * Applies batch after batch, and slices of the snapshot in between, until the stream ends.
  *
  * @param unfinished the snapshot to take; null for none
- * @throws MongoError of the stream; OtherDeploymentError, UserError, SinkError
  */
 export async function replicate(
   batches: AsyncGenerator<ChangeBatch>,
@@ -46,21 +45,22 @@ export async function replicate(
   await stream.arrival;
   const { namespaces, plan } = await startUp(unfinished, deps);
   /** Estimates how many documents of collections are this relay's. */
-  const countOf = async (all: readonly Namespace[]) =>
+  const countOf = async (...all: readonly Namespace[]) =>
     Math.round(await estimatedCount(causalReader, all) / share.relays);
   // Requeued collections count twice.
-  const total = await countOf([...unfinished === null ? [] : namespaces, ...plan.requeued]);
-  const snapshot = { plan, isDue: unfinished !== null, total, countOf };
-  await new ReplicationLoop(stream, deps, snapshot).run();
+  const total = await countOf(...unfinished === null ? [] : namespaces, ...plan.requeued);
+  await new ReplicationLoop(stream, deps, plan, { isDue: unfinished !== null, total, countOf }).run();
 }
 
 /** Reads the next batch ahead. */
 class NextBatch {
   readonly #batches: AsyncIterator<ChangeBatch>;
   readonly #clock: Pick<Clock, "monotonic">;
-  #reading!: Promise<IteratorResult<ChangeBatch>>;
-  #state: LoopState["batch"] = "awaited";
-  #since = 0;
+  state: LoopState["batch"] = "awaited";
+  /** When the wait for the batch began, by the monotonic clock. */
+  since = 0;
+  /** Settles when the batch has arrived or failed, or the stream has ended. */
+  arrival!: Promise<IteratorResult<ChangeBatch>>;
 
   constructor(batches: AsyncIterator<ChangeBatch>, clock: Pick<Clock, "monotonic">) {
     this.#batches = batches;
@@ -68,42 +68,21 @@ class NextBatch {
     this.advance();
   }
 
-  get state(): LoopState["batch"] {
-    return this.#state;
-  }
-
-  /** When the wait for the batch began, by the monotonic clock. */
-  get since(): number {
-    return this.#since;
-  }
-
-  /** Settles when the batch has arrived or failed, or the stream has ended. */
-  get arrival(): Promise<unknown> {
-    return this.#reading;
-  }
-
-  /** The batch that has arrived. */
   async value(): Promise<ChangeBatch> {
-    const { value, done } = await this.#reading;
+    const { value, done } = await this.arrival;
     if (done) throw new Error("The stream has ended");
     return value;
   }
 
-  /** Reads the batch after it. */
   advance(): void {
-    this.#state = "awaited";
-    this.#since = this.#clock.monotonic();
-    this.#reading = this.#batches.next();
-    this.#reading.then(
-      ({ done }) => this.#state = done ? "none" : "there",
-      () => this.#state = "there", // The error is thrown by `value`.
+    this.state = "awaited";
+    this.since = this.#clock.monotonic();
+    this.arrival = this.#batches.next();
+    this.arrival.then(
+      ({ done }) => this.state = done ? "none" : "there",
+      () => this.state = "there", // The error is thrown by `value`.
     );
   }
-}
-
-interface SnapshotStart extends Pick<SnapshotDeps, "isDue" | "total"> {
-  readonly plan: ConstructorParameters<typeof Snapshot>[0];
-  readonly countOf: (namespaces: readonly Namespace[]) => Promise<number>;
 }
 
 class ReplicationLoop {
@@ -120,74 +99,65 @@ class ReplicationLoop {
   #events = 0;
   #progress: ReturnType<typeof advanceOf> = { clusterTime: null, lag: null };
 
-  constructor(stream: NextBatch, deps: LoopDeps, { plan, isDue, total, countOf }: SnapshotStart) {
+  constructor(
+    stream: NextBatch,
+    deps: LoopDeps,
+    plan: SnapshotPlan,
+    start: Pick<SnapshotDeps, "isDue" | "total" | "countOf">,
+  ) {
     this.#stream = stream;
     this.#deps = deps;
     this.#startedAt = deps.clock.monotonic();
     this.#checkpoint = new Checkpoint({ ...deps, snapshot: () => this.#snapshot.state });
     this.#snapshot = new Snapshot(plan, {
       ...deps,
-      isDue,
-      total,
-      countOf: (namespace) => countOf([namespace]),
-      lagSeconds: () => this.#lagSeconds,
-      onChunkApplied: () => this.#onChunkApplied(),
+      ...start,
+      lagSeconds: () => this.#checkpoint.lagSeconds,
+      onChunkApplied: async () => {
+        this.#checkpoint.applied({ hasRows: true });
+        await this.#checkpoint.runIfDue();
+      },
     });
   }
 
   async run(): Promise<void> {
     const { clock, trace, emit } = this.#deps;
+    const steps = {
+      apply: () => this.#apply(),
+      takeSnapshotSlice: () => trace("snapshot slice", () => this.#takeSnapshotSlice()),
+      endSnapshot: () => trace("checkpoint", () => this.#endSnapshot()),
+      becomeReady: () => this.#becomeReady(),
+      refresh: () => trace("checkpoint", () => this.#checkpoint.refresh()),
+      save: () => trace("checkpoint", () => this.#checkpoint.save()),
+    };
     while (true) {
       const step = nextStep(this.#state, clock.monotonic());
-      switch (step.kind) {
-        case "wait":
-          // An error of the stream is thrown by `#apply`.
-          await timed("read", () => waitAtMost(step.milliseconds, this.#stream.arrival, clock), { emit });
-          break;
-        case "apply":
-          await this.#apply();
-          break;
-        case "takeSnapshotSlice":
-          await trace("snapshot slice", () => this.#takeSnapshotSlice());
-          break;
-        case "endSnapshot":
-          await trace("checkpoint", () => this.#endSnapshot());
-          break;
-        case "becomeReady":
-          this.#isReady = true;
-          this.#snapshotTime ??= this.#timeRead;
-          emit({ type: "ready" });
-          break;
-        case "refresh":
-          await trace("checkpoint", () => this.#checkpoint.refresh());
-          break;
-        case "save":
-          await trace("checkpoint", () => this.#checkpoint.save());
-          break;
-        case "stop":
-          return await this.#stop();
-      }
+      if (step.kind === "stop") return await this.#stop();
+      // An error of the stream is thrown by `#apply`.
+      if (step.kind !== "wait") await steps[step.kind]();
+      else await timed("read", () => waitAtMost(step.milliseconds, this.#stream.arrival, clock), { emit });
     }
   }
 
   get #state(): LoopState {
     const { settings, signal } = this.#deps;
     const { token, saveDueAt } = this.#checkpoint;
+    const { state: batch, since: awaitedSince } = this.#stream;
     const until = settings.snapshot === "only" ? this.#snapshotTime : undefined;
     return {
       isStopping: signal.aborted,
-      batch: this.#stream.state,
+      batch,
       hasToken: token !== null,
       snapshotPending: this.#snapshot.pending,
       snapshotIsOver: this.#snapshot.isOver,
       snapshotResumesAt: this.#snapshot.resumesAt,
       isReady: this.#isReady,
-      refreshDueAt: this.#checkpoint.refreshDueAt(this.#stream.state === "there"),
+      refreshDueAt: this.#checkpoint.refreshDueAt(batch === "there"),
       saveDueAt,
       isStreamBusy: this.#isStreamBusy,
       isComplete: until !== undefined && token !== null && hasReached(token, until),
       streamTurnEnds: this.#streamTurnEnds,
-      awaitedSince: this.#stream.since,
+      awaitedSince,
     };
   }
 
@@ -235,18 +205,14 @@ class ReplicationLoop {
     this.#snapshot.end();
   }
 
-  async #onChunkApplied(): Promise<void> {
-    this.#checkpoint.applied({ hasRows: true });
-    await this.#checkpoint.runIfDue();
+  #becomeReady(): void {
+    this.#isReady = true;
+    this.#snapshotTime ??= this.#timeRead;
+    this.#deps.emit({ type: "ready" });
   }
 
   get #timeRead(): BSON.Timestamp {
     return this.#deps.causalReader.time ?? NO_TIME;
-  }
-
-  get #lagSeconds(): number {
-    const { token } = this.#checkpoint;
-    return token ? secondsBehind(token, this.#deps.mongodbClock.now()) : 0;
   }
 
   async #stop(): Promise<void> {

@@ -7,26 +7,19 @@ import { isOnlySkipped, type SnapshotState } from "./snapshot_state.ts";
 
 export const snapshotStateText = (state: SnapshotState): string => JSON.stringify(state);
 
-/**
- * The inverse of {@linkcode snapshotStateText}.
- *
- * @throws UserError for any other text
- */
+/** The inverse of {@linkcode snapshotStateText}. */
 export function parseSnapshotState(text: string): SnapshotState {
-  const saved = parseJson(text);
+  let saved: unknown;
+  try {
+    saved = JSON.parse(text);
+  } catch {
+    // It is refused below.
+  }
   if (isSnapshotState(saved)) return saved;
   throw new UserError(`The snapshot of this stream cannot be read: it is ${text.slice(0, 200)}`, {
     hint: "Someone has changed it, or another version has written it. Delete the row of this stream from " +
       "cdc_position: the next start takes a new snapshot.",
   });
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function isSnapshotState(value: unknown): value is SnapshotState {
@@ -52,7 +45,6 @@ const isNamespace: Check = (value) =>
 const isRange: Check = (value) =>
   isObject(value) && isNullOr(isKey, value.after) && isNullOr(isKey, value.upTo);
 
-/** Hex digits. */
 const isKey: Check = (value) => typeof value === "string" && /^(?:[0-9a-f]{2})+$/i.test(value);
 
 /**

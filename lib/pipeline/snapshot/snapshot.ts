@@ -5,7 +5,6 @@
  * runs, and no two of them read the same key.
  */
 import { bytesFromHex, bytesToHex } from "../../bson/bson.ts";
-import type { CausalReader } from "../../source/connection/causal_reader.ts";
 import type { Chunk } from "../../source/documents/chunk.ts";
 import type { DocumentReader } from "../../source/documents/documents.ts";
 import type { KeyRange, RangeSplitter } from "../../source/documents/key_ranges.ts";
@@ -22,7 +21,6 @@ import type { RangeLeft, SnapshotPlan, SnapshotState } from "./snapshot_state.ts
 import { StaleRows, type StaleRowsDeps } from "./stale_rows.ts";
 
 export interface SnapshotDeps extends StaleRowsDeps {
-  readonly causalReader: Pick<CausalReader, "exists">;
   readonly reader: StaleRowsDeps["reader"] & Pick<DocumentReader, "chunk">;
   readonly splitter: Pick<RangeSplitter, "split">;
   readonly tables: Pick<Collections, "of" | "sharer" | "attempt" | "skipped" | "isSkipped" | "states">;
@@ -36,7 +34,6 @@ export interface SnapshotDeps extends StaleRowsDeps {
   readonly total: number;
   /** Estimates the documents of a collection that is added to the plan. */
   readonly countOf: (namespace: Namespace) => Promise<number>;
-  /** The lag of the change stream, in seconds. */
   readonly lagSeconds: () => number;
   /** Called after each chunk; no two calls overlap. */
   readonly onChunkApplied: () => Promise<void>;
@@ -55,13 +52,12 @@ export class Snapshot {
   #plan: SnapshotPlan;
   /** For collections whose documents are all read. */
   readonly #staleRows = new Map<string, StaleRows>();
-  /** Collections with a warning in the log. */
   readonly #warned = new Set<string>();
   readonly #saving = new Semaphore(1);
   /** Collections of the plan that are not in the total. */
   readonly #uncounted = new Set<string>();
   #total: number;
-  /** By the monotonic clock; undefined between snapshots. */
+  /** Undefined between snapshots. */
   #begunAt: number | undefined;
 
   constructor(plan: SnapshotPlan, deps: SnapshotDeps) {
@@ -101,7 +97,7 @@ export class Snapshot {
 
   /** Reads a collection again from its start. */
   requeue(namespace: Requeued): void {
-    this.#add(namespace, plans.requeue(this.#plan, namespace, namespace));
+    this.#add(namespace, plans.requeueAll(this.#plan, [namespace]));
   }
 
   /** {@linkcode requeue} for a collection whose changes were skipped until now. */
@@ -112,25 +108,24 @@ export class Snapshot {
   /** {@linkcode requeue} for a collection whose table has rows of a dropped one: they follow `--on-drop`. */
   requeueAfterDrop(namespace: Namespace): void {
     const keepsStale = this.#deps.settings.for(namespace).onDrop === "keep";
-    this.#add(namespace, plans.requeue(this.#plan, namespace, { keepsStale }));
+    this.#add(namespace, plans.requeueAll(this.#plan, [{ ...namespace, keepsStale }]));
   }
 
   #add(namespace: Namespace, plan: SnapshotPlan): void {
-    const name = namespaceText(namespace);
-    this.#staleRows.delete(name);
     this.#plan = plan;
     this.#deps.tables.states.move(namespace, { what: "snapshot planned" });
-    this.#uncounted.add(name);
+    this.#staleRows.delete(namespaceText(namespace));
+    this.#uncounted.add(namespaceText(namespace));
     if (this.#begunAt === undefined) this.#start();
   }
 
   /** Stops reading a dropped collection. If it is created again, the stream brings it. */
   discard(namespace: Namespace): void {
     this.#staleRows.delete(namespaceText(namespace));
-    this.#plan = plans.withoutCollection(this.#plan, namespace);
+    this.#plan = plans.withoutCollections(this.#plan, [namespace]);
   }
 
-  /** Emits the end. Call it when rows are visible and the position is saved. */
+  /** Call it when rows are visible and the position is saved. */
   end(): void {
     const { clock, emit } = this.#deps;
     if (this.#begunAt === undefined) return;
@@ -147,18 +142,12 @@ export class Snapshot {
   }
 
   #report(): void {
-    const { emit, lagSeconds } = this.#deps;
     const { documents } = this.#plan;
-    // The total is estimated.
-    const total = Math.max(this.#total, documents);
-    emit({ type: "snapshotProgress", documents, total, lagSeconds: lagSeconds() });
+    const total = Math.max(this.#total, documents); // It is estimated.
+    this.#deps.emit({ type: "snapshotProgress", documents, total, lagSeconds: this.#deps.lagSeconds() });
   }
 
-  /**
-   * Reads and writes for {@linkcode SLICE_MS}. Apply nothing of the stream until it has ended.
-   *
-   * @throws UserError, SinkError, MongoError
-   */
+  /** Reads and writes for {@linkcode SLICE_MS}. Apply nothing of the stream until it has ended. */
   async runSlice(): Promise<void> {
     if (this.#begunAt === undefined && this.pending) this.#start();
     const { clock, signal, settings } = this.#deps;
@@ -182,7 +171,7 @@ export class Snapshot {
       if (ranges && ranges.length > 0) {
         const range = ranges.find(({ upTo }) => !slice.taken.has(`${name}\0${upTo}`));
         if (!range) continue;
-        const read = () => this.#readRange(range, { namespace, size, slice });
+        const read = () => this.#readRange(namespace, range, size, slice);
         return this.#taking(`${name}\0${range.upTo}`, slice, this.#ifExists(namespace, slice, read));
       }
       if (slice.taken.has(name)) continue;
@@ -229,15 +218,17 @@ export class Snapshot {
       this.#total += await this.#deps.countOf(namespace);
       this.#report();
     }
-    const left = ranges.map(({ after, upTo }) => ({
-      after: after && bytesToHex(after),
-      upTo: upTo && bytesToHex(upTo),
-    }));
+    const left = ranges.map(({ after, upTo }) => ({ after: hexOf(after), upTo: hexOf(upTo) }));
     this.#plan = plans.beginCollection(this.#plan, namespace, left);
   }
 
-  /** Reads a chunk while the one before it is written. */
-  async #readRange({ after, upTo }: RangeLeft, { namespace, size, slice }: Reading): Promise<void> {
+  /** Reads a chunk while the one before it is written. The first one has `size` documents at most. */
+  async #readRange(
+    namespace: Namespace,
+    { after, upTo }: RangeLeft,
+    size: number,
+    slice: Slice,
+  ): Promise<void> {
     const range = { after: keyOf(after), upTo: keyOf(upTo) };
     let reading: Promise<Chunk> | undefined = this.#read(namespace, range, size);
     try {
@@ -247,7 +238,7 @@ export class Snapshot {
         reading = next > 0 ? this.#read(namespace, { ...range, after: last }, next) : undefined;
         if (!await this.#write(namespace, documents)) return;
         this.#deps.tables.states.countRead(namespace, seen);
-        const progress = { last: last && bytesToHex(last), seen, done };
+        const progress = { last: hexOf(last), seen, done };
         this.#plan = plans.advanceRange(this.#plan, { namespace, upTo }, progress);
         await this.#onProgress();
       }
@@ -262,7 +253,7 @@ export class Snapshot {
     return reading;
   }
 
-  /** @returns whether the table could be used */
+  /** Resolves to whether the table could be used. */
   #write(namespace: Namespace, documents: Chunk["documents"]): Promise<boolean> {
     const { tables, log } = this.#deps;
     return tables.attempt(namespace, async () => {
@@ -276,7 +267,6 @@ export class Snapshot {
     });
   }
 
-  /** Removes stale rows in one reader. */
   async #finish(namespace: Requeued, { isOver }: Slice): Promise<void> {
     const name = namespaceText(namespace);
     const isRequeued = this.#plan.requeued.includes(namespace);
@@ -300,6 +290,7 @@ export class Snapshot {
 }
 
 const keyOf = (hex: string | null) => hex === null ? null : bytesFromHex(hex);
+const hexOf = (key: Uint8Array | null) => key && bytesToHex(key);
 
 type Work = () => Promise<void>;
 
@@ -311,18 +302,9 @@ interface Slice {
   readonly exists: Map<string, Promise<boolean>>;
 }
 
-interface Reading {
-  readonly namespace: Namespace;
-  /** Documents that the first chunk may have. */
-  readonly size: number;
-  readonly slice: Slice;
-}
-
 /**
  * Runs work in parallel until `next` has none and all has ended. Calls `next` again whenever some work has ended, as that
- * may bring new work.
- *
- * @throws the first error, after all running work has ended; starts no work after it
+ * may bring new work. After an error no work is started; it is thrown when the running work has ended.
  */
 async function inParallel(atMost: number, next: () => Work | undefined): Promise<void> {
   const running = new Set<Promise<void>>();

@@ -1,34 +1,30 @@
 /** Limits how many documents a snapshot reads a second. */
 import type { Clock } from "../../util/clock.ts";
 
-export interface SnapshotRateOptions {
-  /** Documents a second at most; 0 for no limit. */
-  readonly rate: number;
-  /** Chunk readers that share it. */
-  readonly readers: number;
-  readonly clock: Pick<Clock, "monotonic">;
-}
-
 /** The documents of this time may be read at once, in one chunk per reader. */
 const BURST_SECONDS = 0.25;
 
 /**
- * A token bucket that is full at the start.
+ * A token bucket that is full at the start: `rate` documents a second, 0 for no limit, for `readers` of chunks.
  *
  * @example
  * IN: {rate: 1600, readers: 4} → OUT: chunks of 100 documents, 400 at once
  */
 export class SnapshotRate {
   readonly #rate: number;
-  readonly #clock: SnapshotRateOptions["clock"];
+  readonly #clock: Pick<Clock, "monotonic">;
   readonly #capacity: number;
   /** Documents in one chunk at most. */
   readonly #size: number;
-  /** Negative if chunks had more documents than they were allowed. */
+  /** Negative if chunks had more documents than allowed. */
   #tokens: number;
   #filledAt: number;
 
-  constructor({ rate, readers, clock }: SnapshotRateOptions) {
+  constructor({ rate, readers, clock }: {
+    readonly rate: number;
+    readonly readers: number;
+    readonly clock: Pick<Clock, "monotonic">;
+  }) {
     this.#rate = rate === 0 ? Infinity : rate;
     this.#clock = clock;
     this.#capacity = Math.max(1, this.#rate * BURST_SECONDS);

@@ -20,7 +20,6 @@ export interface SnapshotState {
   /** Ranges left of the collections that have begun; none if only stale rows are left to remove. */
   readonly ranges: Readonly<Record<string, readonly RangeLeft[]>>;
   readonly removesStale: boolean;
-  /** Documents read so far. */
   readonly documents: number;
   /** Collections to read again, after the others. */
   readonly requeued: readonly Requeued[];
@@ -31,21 +30,17 @@ export interface SnapshotPlan extends Omit<SnapshotState, "resumeAt"> {
   readonly pending: readonly Namespace[];
 }
 
-const NOTHING: SnapshotState = {
-  resumeAt: null,
-  done: [],
-  ranges: {},
-  removesStale: false,
-  documents: 0,
-  requeued: [],
-};
-
 /** A snapshot of all collections that has not begun. */
 export const fullSnapshot = ({ removesStale }: Pick<SnapshotState, "removesStale">): SnapshotState => ({
-  ...NOTHING,
   resumeAt: "",
+  done: [],
+  ranges: {},
   removesStale,
+  documents: 0,
+  requeued: [],
 });
+
+const NOTHING: SnapshotState = { ...fullSnapshot({ removesStale: false }), resumeAt: null };
 
 /** Whether only collections are left whose changes are skipped. */
 export const isOnlySkipped = ({ resumeAt, requeued }: SnapshotState): boolean =>
@@ -56,11 +51,10 @@ export const isRepair = ({ removesStale, requeued }: SnapshotState): boolean =>
   removesStale || requeued.length > 0;
 
 /**
- * The snapshot to take at a start; null for none.
+ * The snapshot to take at a start; null for none. The stream was followed before if it `hasToken`; stale rows may exist
+ * if it `hadTables`.
  *
- * @param saved the unfinished one of an earlier run; null for none
- * @param options.hasToken whether the stream was followed before
- * @param options.hadTables whether stale rows may exist
+ * @param saved the unfinished one of an earlier run
  *
  * @example
  * IN: null, "initial", {hasToken: true, …} → OUT: null
@@ -116,31 +110,18 @@ export function stateOf(plan: SnapshotPlan): SnapshotState | null {
 }
 
 /** Finished collections after the first unfinished one: those before it need not be saved. */
-const doneAfter = (first: Namespace | undefined, done: readonly string[]): readonly string[] => {
-  if (!first) return [];
-  const resumeAt = namespaceText(first);
-  return done.filter((name) => name > resumeAt);
-};
+const doneAfter = (first: Namespace | undefined, done: readonly string[]): readonly string[] =>
+  first ? done.filter((name) => name > namespaceText(first)) : [];
 
-/** The plan after a collection was split into ranges. */
 export const beginCollection = (
   plan: SnapshotPlan,
   namespace: Namespace,
   ranges: readonly RangeLeft[],
 ): SnapshotPlan => ({ ...plan, ranges: { ...plan.ranges, [namespaceText(namespace)]: ranges } });
 
-/** A chunk of a range. */
-export interface Progress {
-  /** The key read last. */
-  readonly last: string | null;
-  /** Documents read. */
-  readonly seen: number;
-  /** Whether the range is read to its end. */
-  readonly done: boolean;
-}
-
 /**
- * The plan after a chunk was written; the same plan if the collection is no longer in it.
+ * The plan after a chunk of a range was written; the same plan if the collection is no longer in it. `last` is the key
+ * read last, `seen` the number of documents, and `done` whether the range is read to its end.
  *
  * @example
  * IN: ranges [… to 5, after 5 …], … to 5, {last: 3, seen: 3, done: false} → OUT: ranges [after 3 to 5, after 5 …]
@@ -149,21 +130,15 @@ export interface Progress {
 export function advanceRange(
   plan: SnapshotPlan,
   { namespace, upTo }: Pick<RangeLeft, "upTo"> & { readonly namespace: Namespace },
-  { last, seen, done }: Progress,
+  { last, seen, done }: { readonly last: string | null; readonly seen: number; readonly done: boolean },
 ): SnapshotPlan {
   const ranges = rangesLeft(plan, namespace);
   if (!ranges) return plan;
-  const left = ranges.flatMap((each) => {
-    if (each.upTo !== upTo) return [each];
-    return done ? [] : [{ after: last, upTo }];
-  });
+  const left = ranges.flatMap((each) => each.upTo !== upTo ? [each] : done ? [] : [{ after: last, upTo }]);
   return { ...beginCollection(plan, namespace, left), documents: plan.documents + seen };
 }
 
-export const withoutCollection = (plan: SnapshotPlan, namespace: Namespace): SnapshotPlan =>
-  withoutCollections(plan, [namespace]);
-
-function withoutCollections(plan: SnapshotPlan, namespaces: readonly Namespace[]): SnapshotPlan {
+export function withoutCollections(plan: SnapshotPlan, namespaces: readonly Namespace[]): SnapshotPlan {
   const names = new Set(namespaces.map(namespaceText));
   const isOther = (each: Namespace) => !names.has(namespaceText(each));
   return {
@@ -175,23 +150,15 @@ function withoutCollections(plan: SnapshotPlan, namespaces: readonly Namespace[]
 }
 
 /**
- * The plan with a collection at its end, which is read from its start.
+ * The plan with collections at its end, which are read from their start.
  *
  * @example
- * IN: pending [a, b], b → OUT: pending [a], requeued [b]
+ * IN: pending [a, b], [b] → OUT: pending [a], requeued [b]
  */
-export const requeue = (
-  plan: SnapshotPlan,
-  namespace: Namespace,
-  options: Pick<Requeued, "keepsStale" | "skipped"> = {},
-): SnapshotPlan => requeueAll(plan, [{ ...namespace, ...options }]);
-
-/** {@linkcode requeue} for several collections. */
 export function requeueAll(plan: SnapshotPlan, collections: readonly Requeued[]): SnapshotPlan {
   const rest = withoutCollections(plan, collections);
-  const entries = collections.map(({ database, collection, keepsStale = false, skipped = false }) => ({
-    database,
-    collection,
+  const entries = collections.map(({ database, collection, keepsStale, skipped }) => ({
+    ...{ database, collection },
     ...keepsStale && { keepsStale },
     ...skipped && { skipped },
   }));
@@ -199,8 +166,8 @@ export function requeueAll(plan: SnapshotPlan, collections: readonly Requeued[])
 }
 
 /**
- * {@linkcode requeueAll} for collections whose changes are skipped, or were until now. A collection that is read
- * again after a drop keeps the rows of the dropped one if `--on-drop keep` holds for it.
+ * {@linkcode requeueAll} for collections whose changes are or were skipped. One that is read again
+ * after a drop keeps the rows of the dropped one if `--on-drop keep` holds for it.
  *
  * @example
  * IN: requeued [{a, keepsStale: true}], [{a, skipped: true}], "keep" → OUT: requeued [{a, keepsStale: true, skipped: true}]
@@ -212,10 +179,8 @@ export function requeueSkipped(
 ): SnapshotPlan {
   const keeping = plan.requeued.filter((each) => each.keepsStale && settings.for(each).onDrop === "keep");
   const names = new Set(keeping.map(namespaceText));
-  return requeueAll(
-    plan,
-    collections.map((each) => names.has(namespaceText(each)) ? { ...each, keepsStale: true } : each),
-  );
+  const keepsStale = (each: Requeued) => names.has(namespaceText(each)) || each.keepsStale === true;
+  return requeueAll(plan, collections.map((each) => ({ ...each, keepsStale: keepsStale(each) })));
 }
 
 /** @param namespace one of {@linkcode collectionsLeft} */

@@ -1,6 +1,5 @@
 /** Removes rows whose documents no longer exist, after their collection was read to its end. */
-import type { ShardKey } from "../../key/document_key.ts";
-import { idsOf, oidsWithoutId, type RowKey, rowKeyOf } from "../../key/document_key.ts";
+import { idsOf, oidsWithoutId, type RowKey, rowKeyOf, type ShardKey } from "../../key/document_key.ts";
 import type { CausalReader } from "../../source/connection/causal_reader.ts";
 import type { DocumentReader } from "../../source/documents/documents.ts";
 import type { Share } from "../../source/documents/share.ts";
@@ -22,12 +21,7 @@ export interface StaleRowsDeps {
 /** Rows, or dead letters, that are checked in one step. */
 const STEP_ROWS = 2_000;
 
-interface Page {
-  readonly keys: readonly string[];
-  readonly what: "dead letters" | "rows";
-}
-
-async function* pagesOf(applier: Pick<TableApplier, "deadKeys" | "keys">): AsyncGenerator<Page> {
+async function* pagesOf(applier: Pick<TableApplier, "deadKeys" | "keys">) {
   for await (const keys of applier.deadKeys(STEP_ROWS)) yield { keys, what: "dead letters" };
   for await (const keys of applier.keys(STEP_ROWS)) yield { keys, what: "rows" };
 }
@@ -36,14 +30,14 @@ async function* pagesOf(applier: Pick<TableApplier, "deadKeys" | "keys">): Async
 export class StaleRows {
   readonly #namespace: Namespace;
   readonly #deps: StaleRowsDeps;
-  #unchecked: AsyncGenerator<Page> | undefined;
+  #unchecked: ReturnType<typeof pagesOf> | undefined;
 
   constructor(namespace: Namespace, deps: StaleRowsDeps) {
     this.#namespace = namespace;
     this.#deps = deps;
   }
 
-  /** Removes rows until `isOver`. @returns whether all rows were checked */
+  /** Removes rows until `isOver`. Resolves to whether all rows were checked. */
   async remove(isOver: () => boolean): Promise<boolean> {
     const { tables, log } = this.#deps;
     const applier = await tables.of(this.#namespace);

@@ -51,7 +51,7 @@ function textOf(error: unknown): Text {
   const message = messageOf(error);
   if (error instanceof UserError) return { message, hint: error.hint };
   if (error instanceof SinkError) return filled(SINK_ERRORS[error.kind], message);
-  if (error instanceof MongoServerError) return serverText(error);
+  if (error instanceof MongoServerError) return serverText(error, message);
   if (isSrvLookup(error)) return filled(MONGODB_HOST, message);
   if (error instanceof MongoServerSelectionError || error instanceof MongoNetworkError) {
     return filled(connectionError(error), message);
@@ -72,17 +72,13 @@ const filled = (known: KnownError | undefined, text: string): Text =>
     ? { message: known.message.replace("…", () => text), hint: known.hint }
     : { message: text, hint: undefined };
 
-function serverText(error: MongoServerError): Text {
-  const { code, codeName } = error;
-  const text = messageOf(error);
-  const known = MONGODB_ERRORS.get(Number(code));
+function serverText({ code, codeName }: MongoServerError, text: string): Text {
+  const known = MONGODB_ERRORS.find(({ codes }) => codes.includes(Number(code)));
   return known ? filled(known, withoutCommand(text)) : {
     message: text,
     hint: `MongoDB refused this with code ${code}${codeName ? ` (${codeName})` : ""}.`,
   };
 }
-
-const UNKNOWN_HOST_CODES = ["ENOTFOUND", "EAI_AGAIN"];
 
 /** The host of `mongodb+srv://` is resolved before a connection exists, so the error is not the driver's. */
 const isSrvLookup = (error: unknown): boolean =>
@@ -91,22 +87,18 @@ const isSrvLookup = (error: unknown): boolean =>
 function connectionError(error: MongoServerSelectionError | MongoNetworkError): KnownError {
   const servers = serversOf(error);
   if (servers.some(({ type }) => type === "RSGhost")) return NOT_INITIATED;
-  const codes = [error, ...servers.map((server) => server.error)].flatMap(codesOf);
-  return codes.some((code) => UNKNOWN_HOST_CODES.includes(code)) ? MONGODB_HOST : MONGODB_UNREACHABLE;
+  const errors = [error, ...servers.map((server) => server.error)].flatMap(withCauses);
+  const codes = errors.map((each) => (each as { code?: unknown }).code);
+  return codes.some((code) => code === "ENOTFOUND" || code === "EAI_AGAIN")
+    ? MONGODB_HOST
+    : MONGODB_UNREACHABLE;
 }
 
-interface SeenServer {
-  readonly type?: string;
-  readonly error?: unknown;
-}
+type SeenServer = { readonly type?: string; readonly error?: unknown };
 
 const serversOf = (error: MongoError): SeenServer[] => [
   ...(error as { reason?: { servers?: Map<string, SeenServer> } }).reason?.servers?.values() ?? [],
 ];
-
-/** The codes of an error and of its causes. */
-const codesOf = (error: unknown): string[] =>
-  withCauses(error).map((each) => String((each as { code?: unknown }).code ?? ""));
 
 const withCauses = (error: unknown): Error[] =>
   error instanceof Error ? [error, ...withCauses(error.cause)] : [];

@@ -5,7 +5,6 @@ import type { OutageEvent } from "../../util/outage.ts";
 import type { CollectionState } from "../collections/collection_state.ts";
 import type { StageDone } from "./stages.ts";
 
-/** The stream that a relay is started for. */
 export interface FollowedStream {
   /** The schema of the relay's own tables. */
   readonly schema: string;
@@ -19,7 +18,6 @@ export interface SnapshotProgress {
   readonly documents: number;
   /** Documents to read in total, estimated. */
   readonly total: number;
-  /** The lag of the change stream, in seconds. */
   readonly lagSeconds: number;
 }
 
@@ -30,12 +28,6 @@ export interface Counts {
   /** Rows with values in `overflow`. */
   readonly overflowed: number;
   readonly deadLetters: number;
-}
-
-/** Events of one collection in a batch. */
-export interface CollectionEvents {
-  readonly namespace: Namespace;
-  readonly operations: ReadonlyMap<DocumentOperation, number>;
 }
 
 /** Rows of one collection that were written together. */
@@ -92,8 +84,12 @@ export type RelayEvent =
   | { readonly type: "snapshotDone"; readonly documents: number; readonly seconds: number }
   /** A batch with events has arrived; its lag is the age of its newest change in milliseconds, null if unknown. */
   | { readonly type: "batchStarted"; readonly lag: number | null }
-  /** A batch has events of a collection, which are applied next. */
-  | ({ readonly type: "eventsRead" } & CollectionEvents)
+  /** Events of a collection are applied next. */
+  | {
+    readonly type: "eventsRead";
+    readonly namespace: Namespace;
+    readonly operations: ReadonlyMap<DocumentOperation, number>;
+  }
   /** CrateDB has confirmed rows of a collection, from a batch or a chunk of the snapshot. */
   | ({ readonly type: "tableWritten" } & TableWrite)
   | ({ readonly type: "collectionChanged" } & CollectionChange)
@@ -122,7 +118,7 @@ export type RelayEvent =
 
 export type Emit = (event: RelayEvent) => void;
 
-/** A failure of a listener, also of the promise that it returns, is reported as `listenerFailed`. */
+/** Its failure, also of the promise that it returns, is emitted as `listenerFailed`. */
 export type Listener = (event: RelayEvent) => unknown;
 
 /** A function per type of event. */
@@ -130,12 +126,7 @@ export type Handlers = {
   readonly [Type in RelayEvent["type"]]?: (event: Extract<RelayEvent, { readonly type: Type }>) => unknown;
 };
 
-/**
- * A listener that handles some types of events.
- *
- * @example
- * IN: on({ready: () => log("ready")})({type: "ready"}) → OUT: logs "ready"
- */
+/** A listener that handles some types of events. @example IN: on({ready: () => log("ready")})({type: "ready"}) → OUT: logs "ready" */
 export const on = (handlers: Handlers): Listener => (event) =>
   (handlers[event.type] as Listener | undefined)?.(event);
 

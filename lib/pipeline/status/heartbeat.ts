@@ -8,7 +8,7 @@ import type { OutageTracker } from "../../util/outage.ts";
 import type { RelayStatus, StatusSource } from "./relay_status.ts";
 import { FRESH_MS } from "./stream_lag.ts";
 
-export interface HeartbeatDeps {
+interface HeartbeatDeps {
   readonly mongodb: Pick<OutageTracker, "check">;
   readonly sink: Pick<OutageTracker, "check" | "quietFor">;
   /** Sends the sink a cheap query. */
@@ -26,6 +26,8 @@ export class Heartbeat {
   readonly #deps: HeartbeatDeps;
   readonly #reporters = new Set<Pick<StatusReporter, "beat">>();
   readonly #closing = new AbortController();
+  /** Aborted when the heartbeat ends: no query may wait any longer. */
+  readonly closed = this.#closing.signal;
   #lastAt: number;
   #isAsking = false;
 
@@ -34,27 +36,24 @@ export class Heartbeat {
     this.#lastAt = deps.clock.monotonic();
   }
 
-  /** Aborted when the heartbeat ends: no query may wait any longer. */
-  get closed(): AbortSignal {
-    return this.#closing.signal;
-  }
-
-  /** Has a stream report its status until the result is disposed of. */
   add(reporter: Pick<StatusReporter, "beat">): Disposable {
     this.#reporters.add(reporter);
     return { [Symbol.dispose]: () => void this.#reporters.delete(reporter) };
   }
 
-  /** Call it once a second. */
   beat(): void {
-    const { mongodb, sink, clock } = this.#deps;
+    const { mongodb, sink, ask, clock } = this.#deps;
     const now = clock.monotonic();
     const isLate = now - this.#lastAt > LATE_MS;
     this.#lastAt = now;
     if (isLate) return;
     mongodb.check();
     sink.check();
-    if (!this.#isAsking && sink.quietFor >= INTERVAL_MS) void this.#ask();
+    if (!this.#isAsking && sink.quietFor >= INTERVAL_MS) {
+      this.#isAsking = true;
+      // The outage tracker has a failure.
+      ask().catch(() => {}).finally(() => this.#isAsking = false);
+    }
     for (const reporter of this.#reporters) reporter.beat();
   }
 
@@ -68,15 +67,9 @@ export class Heartbeat {
       },
     };
   }
-
-  async #ask(): Promise<void> {
-    this.#isAsking = true;
-    await this.#deps.ask().catch(() => {}); // The outage tracker has the failure.
-    this.#isAsking = false;
-  }
 }
 
-export interface StatusReporterDeps {
+interface StatusReporterDeps {
   readonly status: StatusSource;
   /** Writes the status. */
   readonly report: () => Promise<void>;
@@ -84,12 +77,10 @@ export interface StatusReporterDeps {
   readonly fail: (error: unknown) => void;
 }
 
-type Reported = Pick<RelayStatus, "phase" | "lag">;
-
 /** Writes the status of one stream when it differs from the one written last. */
 export class StatusReporter {
   readonly #deps: StatusReporterDeps;
-  #reported: Reported | undefined;
+  #reported: RelayStatus | undefined;
   #isReporting = false;
 
   constructor(deps: StatusReporterDeps) {
@@ -98,26 +89,19 @@ export class StatusReporter {
 
   /** Returns the status for a statement that writes it, and remembers it as written. */
   reported(): RelayStatus {
-    const { current } = this.#deps.status;
-    this.#reported = current;
-    return current;
+    return this.#reported = this.#deps.status.current;
   }
 
   beat(): void {
-    const { status } = this.#deps;
+    const { status, report, fail } = this.#deps;
     if (this.#isReporting || !this.#reported || !differs(status.current, this.#reported)) return;
-    void this.#write();
-  }
-
-  async #write(): Promise<void> {
     this.#isReporting = true;
-    await this.#deps.report().catch(this.#deps.fail);
-    this.#isReporting = false;
+    report().catch(fail).finally(() => this.#isReporting = false);
   }
 }
 
 /** Treats the lag of an idle stream as 0. */
-const differs = (one: Reported, other: Reported): boolean =>
+const differs = (one: RelayStatus, other: RelayStatus): boolean =>
   one.phase !== other.phase || Math.abs(shown(one) - shown(other)) >= LAG_STEP_MS;
 
-const shown = ({ lag }: Reported): number => lag === null || lag <= FRESH_MS ? 0 : lag;
+const shown = ({ lag }: RelayStatus): number => lag === null || lag <= FRESH_MS ? 0 : lag;

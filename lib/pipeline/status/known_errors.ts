@@ -11,44 +11,23 @@ export interface KnownError {
   readonly hint: string;
 }
 
+interface MongodbError extends KnownError {
+  readonly codes: readonly number[];
+}
+
 const REPLICA_SET = "Start mongod with --replSet rs0 (one node is enough), then run once:\n" +
   `  mongosh --eval 'rs.initiate({_id: "rs0", members: [{_id: 0, host: "localhost:27017"}]})'\n` +
   "In a container: docker exec <container> mongosh --eval '…', with the address that clients use.";
 
-const NO_REPLICA_SET = {
-  message: "MongoDB runs without a replica set, so it has no change streams.",
-  hint: REPLICA_SET,
-};
-
-export const NOT_INITIATED = {
+export const NOT_INITIATED: MongodbError = {
+  codes: [
+    MongodbCode.NotYetInitialized,
+    MongodbCode.NotWritablePrimary,
+    MongodbCode.NotPrimaryOrSecondary,
+    MongodbCode.KeyNotFound,
+  ],
   message: "The MongoDB replica set has not been initiated yet.",
   hint: REPLICA_SET,
-};
-
-const MONGODB_LOGIN = {
-  message: "MongoDB refused the user name or password.",
-  hint:
-    "Check user, password and authSource in MONGODB_URL, e.g. mongodb://user:password@host/?authSource=admin. " +
-    "MONGODB-X509 needs a user in $external that is named by the certificate's subject.",
-};
-
-const MONGODB_RIGHTS = {
-  message: "MongoDB does not allow this: …",
-  hint: "Put a user with the role read on the database (readAnyDatabase for several) into MONGODB_URL; " +
-    "db-workload needs readWrite.",
-};
-
-const NO_POST_IMAGE = {
-  message: "MongoDB has no post-image of a change, and --full-document required asks for one.",
-  why: "The collection keeps no post-images, or kept none when the change was made.",
-  hint: "Enable post-images, which MongoDB keeps from then on:\n" +
-    "  db.runCommand({collMod: 'data', changeStreamPreAndPostImages: {enabled: true}})\n" +
-    "Or use --full-document whenAvailable or lookup.",
-};
-
-const NO_CHANGE_STREAM = {
-  message: "This collection has no change stream: …",
-  hint: "It is a view or a time-series collection. Follow the collection that the view reads.",
 };
 
 export const MONGODB_HOST = {
@@ -70,19 +49,41 @@ export const MISSING_PACKAGE = {
   hint: "Install it: deno add npm:PACKAGE in a clone, npm install -g PACKAGE with the npm package.",
 };
 
-/** By the code of MongoDB's error. */
-export const MONGODB_ERRORS: ReadonlyMap<number, KnownError> = new Map<number, KnownError>([
-  [MongodbCode.ChangeStreamNeedsReplicaSet, NO_REPLICA_SET],
-  [MongodbCode.NotYetInitialized, NOT_INITIATED],
-  [MongodbCode.NotWritablePrimary, NOT_INITIATED],
-  [MongodbCode.NotPrimaryOrSecondary, NOT_INITIATED],
-  [MongodbCode.KeyNotFound, NOT_INITIATED],
-  [MongodbCode.AuthenticationFailed, MONGODB_LOGIN],
-  [MongodbCode.AtlasError, MONGODB_LOGIN],
-  [MongodbCode.Unauthorized, MONGODB_RIGHTS],
-  [MongodbCode.NoMatchingDocument, NO_POST_IMAGE],
-  [MongodbCode.CommandNotSupportedOnView, NO_CHANGE_STREAM],
-]);
+/** Errors that MongoDB answers with a code. */
+export const MONGODB_ERRORS: readonly MongodbError[] = [
+  {
+    codes: [MongodbCode.ChangeStreamNeedsReplicaSet],
+    message: "MongoDB runs without a replica set, so it has no change streams.",
+    hint: REPLICA_SET,
+  },
+  NOT_INITIATED,
+  {
+    codes: [MongodbCode.AuthenticationFailed, MongodbCode.AtlasError],
+    message: "MongoDB refused the user name or password.",
+    hint:
+      "Check user, password and authSource in MONGODB_URL, e.g. mongodb://user:password@host/?authSource=admin. " +
+      "MONGODB-X509 needs a user in $external that is named by the certificate's subject.",
+  },
+  {
+    codes: [MongodbCode.Unauthorized],
+    message: "MongoDB does not allow this: …",
+    hint: "Put a user with the role read on the database (readAnyDatabase for several) into MONGODB_URL; " +
+      "db-workload needs readWrite.",
+  },
+  {
+    codes: [MongodbCode.NoMatchingDocument],
+    message: "MongoDB has no post-image of a change, and --full-document required asks for one.",
+    why: "The collection keeps no post-images, or kept none when the change was made.",
+    hint: "Enable post-images, which MongoDB keeps from then on:\n" +
+      "  db.runCommand({collMod: 'data', changeStreamPreAndPostImages: {enabled: true}})\n" +
+      "Or use --full-document whenAvailable or lookup.",
+  },
+  {
+    codes: [MongodbCode.CommandNotSupportedOnView],
+    message: "This collection has no change stream: …",
+    hint: "It is a view or a time-series collection. Follow the collection that the view reads.",
+  },
+];
 
 const CRATEDB_UNREACHABLE = {
   message: "CrateDB cannot be reached: …",
@@ -135,6 +136,6 @@ export const SINK_ERRORS: Readonly<Partial<Record<SinkErrorKind, KnownError>>> =
 
 /** All of them, by the system that they are of. */
 export const KNOWN_ERRORS: Readonly<Record<"MongoDB" | "CrateDB", readonly KnownError[]>> = {
-  MongoDB: [...new Set([...MONGODB_ERRORS.values(), MONGODB_HOST, MONGODB_UNREACHABLE, MISSING_PACKAGE])],
+  MongoDB: [...MONGODB_ERRORS, MONGODB_HOST, MONGODB_UNREACHABLE, MISSING_PACKAGE],
   CrateDB: [...new Set(Object.values(SINK_ERRORS))],
 };

@@ -7,7 +7,7 @@ import { messageOf } from "../../util/errors.ts";
 import type { Logger } from "../../util/log.ts";
 import type { Emit } from "./events.ts";
 
-export interface OplogWatchDeps {
+interface OplogWatchDeps {
   readonly route: Route;
   readonly emit: Emit;
   readonly clock: Pick<Clock, "wait">;
@@ -28,14 +28,14 @@ async function watch(signal: AbortSignal, deps: OplogWatchDeps): Promise<void> {
   const { route, clock, mongodbClock } = deps;
   let isVisible = true;
   while (true) {
-    isVisible &&= await lookAtOplog(signal, deps);
+    isVisible &&= await readOplog(signal, deps);
     await clock.wait(INTERVAL_MS, { signal });
     await mongodbClock.readAgain(route.client).catch(() => {}); // Retried in a minute.
   }
 }
 
 /** @returns whether to look again */
-async function lookAtOplog(
+async function readOplog(
   signal: AbortSignal,
   { route, emit, mongodbClock, log }: OplogWatchDeps,
 ): Promise<boolean> {

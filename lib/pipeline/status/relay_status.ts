@@ -1,19 +1,19 @@
 /** The status of a relay: phase, lag and progress, as the saved position, the metrics and the log report them. */
 import { messageOf } from "../../util/errors.ts";
-import type { Liveness, Outage, System } from "../../util/outage.ts";
+import type { Liveness, Outage } from "../../util/outage.ts";
 import { type Counts, NO_COUNTS, type SnapshotProgress } from "./events.ts";
 import { FRESH_MS } from "./stream_lag.ts";
 
+/** The phase names the first of these that has an outage. */
+const SYSTEMS = ["CrateDB", "PostgreSQL", "MongoDB"] as const;
+
 /** The phases that users see. The replication loop's own phases are in `next_step.ts`. */
-export type StreamPhase =
-  | "starting"
-  | "standby"
-  | "snapshot"
-  | "catching up"
-  | "following"
-  | `waiting for ${System}`
-  | "stopped"
-  | "failed";
+export const PHASES = [
+  ...["starting", "standby", "snapshot", "catching up", "following", "stopped", "failed"] as const,
+  ...SYSTEMS.map((system) => `waiting for ${system}` as const),
+];
+
+export type StreamPhase = typeof PHASES[number];
 
 export interface RelayStatus extends Counts {
   readonly phase: StreamPhase;
@@ -23,9 +23,8 @@ export interface RelayStatus extends Counts {
   readonly lag: number | null;
   /** Documents that the snapshot has read; null if none is running. */
   readonly snapshotDone: number | null;
-  /** Documents that the snapshot has to read in total, estimated; null if none is running. */
+  /** Documents to read in total, estimated; null if none is running. */
   readonly snapshotTotal: number | null;
-  /** Since the start of the process. */
   readonly events: number;
   /** Milliseconds that the relay could be stopped before the oplog drops its position; 0 if it has; null if unknown. */
   readonly oplogHeadroom: number | null;
@@ -35,62 +34,40 @@ export interface RelayStatus extends Counts {
 }
 
 /** A collection whose table cannot be used, and the reason. */
-export interface FailedCollection {
-  readonly collection: string;
-  readonly reason: string;
-}
+export type FailedCollection = { readonly collection: string; readonly reason: string };
 
-export interface StatusSource {
-  readonly current: RelayStatus;
-}
+export type StatusSource = { readonly current: RelayStatus };
 
-/** A lag at a time of the monotonic clock. */
-export interface KnownLag {
-  /** Milliseconds; null if unknown. */
-  readonly lag: number | null;
-  readonly at: number;
-}
+/** A lag in milliseconds, null if unknown, at a time of the monotonic clock. */
+type KnownLag = { readonly lag: number | null; readonly at: number };
 
 /** What the relay has emitted so far. The status is derived from this and from {@linkcode Liveness} alone. */
 export interface ReportedState extends Pick<RelayStatus, "clusterTime" | "events" | "failedCollections"> {
   readonly isStandby: boolean;
-  /** Whether the relay has taken its snapshot, or needed none. */
   readonly isReady: boolean;
   /** How the relay has ended; undefined while it runs. */
-  readonly ending: { readonly error: string | null } | undefined;
-  /** The progress of the running snapshot; undefined without one. */
-  readonly snapshot: Pick<SnapshotProgress, "documents" | "total"> | undefined;
+  readonly ending?: { readonly error: string | null };
+  readonly snapshot?: Pick<SnapshotProgress, "documents" | "total"> | undefined;
   /** The lag after the last batch; undefined before the first one. */
-  readonly proved: KnownLag | undefined;
+  readonly proved?: KnownLag;
   /** The lag at the beginning of the batch that is being applied; undefined between batches. */
-  readonly applying: KnownLag | undefined;
+  readonly applying?: KnownLag | undefined;
   /** The time of the oplog's oldest entry; undefined if the headroom cannot be computed from it. */
-  readonly oldest: number | undefined;
+  readonly oldest?: number | undefined;
   readonly counts: Counts;
 }
 
 export const NOTHING_REPORTED: ReportedState = {
   isStandby: false,
   isReady: false,
-  ending: undefined,
-  snapshot: undefined,
-  proved: undefined,
-  applying: undefined,
   clusterTime: null,
-  oldest: undefined,
   events: 0,
   counts: NO_COUNTS,
   failedCollections: [],
 };
 
-export interface Circumstances {
-  readonly systems: readonly Liveness[];
-  /** By the monotonic clock, in milliseconds. */
-  readonly now: number;
-}
-
-/** The phase names the first of these that has an outage. */
-const SYSTEMS: readonly System[] = ["CrateDB", "PostgreSQL", "MongoDB"];
+/** `now` is a time of the monotonic clock. */
+type Circumstances = { readonly systems: readonly Liveness[]; readonly now: number };
 
 /**
  * Derives phase, lag, progress and last error from one state, so that they cannot contradict each other. Invariants:
@@ -102,12 +79,12 @@ const SYSTEMS: readonly System[] = ["CrateDB", "PostgreSQL", "MongoDB"];
  *   relay was doing.
  * - `lastError` is that of the end, else of the outage in the phase, else of the first failed collection.
  */
-export function statusOf(state: ReportedState, { systems, now }: Circumstances): RelayStatus {
+export function statusOf(state: ReportedState, circumstances: Circumstances): RelayStatus {
   const { snapshot, clusterTime, oldest, events, counts, failedCollections, ending } = state;
-  const outage = firstOutage(systems);
-  const lag = lagOf(state, { systems, now });
+  const outage = firstOutage(circumstances.systems);
+  const lag = lagOf(state, circumstances);
   return {
-    phase: phaseOf(state, { outage, lag }),
+    phase: phaseOf(state, outage, lag),
     clusterTime,
     lag: lag === null ? null : Math.round(lag),
     snapshotDone: snapshot?.documents ?? null,
@@ -122,7 +99,8 @@ export function statusOf(state: ReportedState, { systems, now }: Circumstances):
 
 function phaseOf(
   { ending, isStandby, isReady, snapshot }: ReportedState,
-  { outage, lag }: { readonly outage: Outage | undefined; readonly lag: number | null },
+  outage: Outage | undefined,
+  lag: number | null,
 ): StreamPhase {
   if (ending) return ending.error === null ? "stopped" : "failed";
   if (outage) return `waiting for ${outage.system}`;
@@ -145,8 +123,8 @@ function lagOf({ proved, applying }: ReportedState, { systems, now }: Circumstan
 }
 
 function firstOutage(systems: readonly Liveness[]): Outage | undefined {
-  const outages = systems.flatMap(({ current }) => current ? [current] : []);
-  return SYSTEMS.flatMap((system) => outages.filter((each) => each.system === system))[0];
+  const outages = systems.map(({ current }) => current);
+  return SYSTEMS.map((system) => outages.find((each) => each?.system === system)).find(Boolean);
 }
 
 function failureText([first, ...more]: readonly FailedCollection[]): string | null {

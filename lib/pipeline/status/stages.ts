@@ -20,11 +20,7 @@ export interface StageDone {
   readonly seconds: number;
 }
 
-export interface StageOptions {
-  readonly emit: (event: StageDone) => void;
-  /** Milliseconds since some moment. @default {performance.now} */
-  readonly now?: () => number;
-}
+type StageOptions = { readonly emit: (event: StageDone) => void; readonly now?: () => number };
 
 /** Runs a piece of work, with its stages, in one span. */
 export type Trace = <T>(
@@ -34,13 +30,11 @@ export type Trace = <T>(
 
 export const UNTRACED: Trace = (_name, work) => work();
 
-const monotonic = (): number => performance.now();
-
 /** Runs a stage, and emits how long it took. */
 export async function timed<T>(
   stage: Stage,
   work: () => T | Promise<T>,
-  { emit, now = monotonic }: StageOptions,
+  { emit, now = () => performance.now() }: StageOptions,
 ): Promise<T> {
   const startedAt = now();
   try {
@@ -54,7 +48,7 @@ export async function timed<T>(
 export async function* timedParts<T>(
   stage: Stage,
   parts: AsyncIterable<T>,
-  { emit, now = monotonic }: StageOptions,
+  { emit, now = () => performance.now() }: StageOptions,
 ): AsyncGenerator<T> {
   let startedAt = now();
   for await (const part of parts) {

@@ -21,22 +21,18 @@ export function ageOf(batch: Read, now: number): number | null {
   return time === null ? null : Math.max(1, Math.round(now - time));
 }
 
-interface When {
-  /** By MongoDB's clock, in milliseconds since 1970. */
-  readonly now: number;
-  /** The cluster time before the batch; null if unknown. */
-  readonly before: number | null;
-}
-
 /**
- * Cluster time and lag after a batch is applied. An empty batch proves that no change is waiting, unless it is from the
+ * Cluster time and lag after a batch is applied, by MongoDB's clock; `before` is the cluster time before it. An empty batch proves that no change is waiting, unless it is from the
  * middle of a long oplog of other collections.
  *
  * @example
  * IN: {events: 3, wallTime: 12:00:00.000, …}, {now: 12:00:00.020, …} → OUT: {clusterTime: 12:00:00.000, lag: 20}
  * IN: {events: 0, token of 12:00:00, operationTime 12:00:00, …}, {now: 12:00:09, …} → OUT: {clusterTime: 12:00:00, lag: 0}
  */
-export function advanceOf(batch: Read, { now, before }: When): Advance {
+export function advanceOf(
+  batch: Read,
+  { now, before }: { readonly now: number; readonly before: number | null },
+): Advance {
   const time = timeOfBatch(batch);
   // A token has seconds; the event before it may have had milliseconds.
   const clusterTime = time === null ? before : Math.max(before ?? time, time);

@@ -14,7 +14,7 @@ export interface TargetTable extends TableName {
 
 export type OpenedTable = TargetTable & { readonly isNew: boolean };
 
-interface OpenTableOptions {
+export interface OpenTableOptions {
   readonly table: TableName;
   readonly columns: ColumnMode;
   /** Shards of a new table; undefined for the server's default. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readiness } from "../../../lib/monitor/readiness.ts";
+import { readiness } from "../../../lib/monitor/monitor.ts";
 import type { RelayStatus } from "../../../lib/pipeline/status/relay_status.ts";
 import { statusOf } from "../../support/status_of.ts";
 

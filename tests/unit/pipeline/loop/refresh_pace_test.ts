@@ -4,13 +4,13 @@ import { RefreshPace } from "../../../../lib/pipeline/loop/checkpoint.ts";
 const NOW = 1_000_000;
 
 function paceAfter(costs: readonly number[], longestPause = 1_000) {
-  const pace = new RefreshPace({ longestPause });
+  const pace = new RefreshPace(longestPause);
   for (const cost of costs) pace.refreshed(NOW - cost, NOW);
   return { due: pace.dueAt - NOW, latest: pace.latestAt - NOW };
 }
 
 Deno.test("RefreshPace lets the first refresh begin at once", () => {
-  assert.ok(new RefreshPace({ longestPause: 1_000 }).dueAt <= NOW);
+  assert.ok(new RefreshPace(1_000).dueAt <= NOW);
 });
 
 Deno.test("RefreshPace makes rows visible 40 times a second at most", () => {

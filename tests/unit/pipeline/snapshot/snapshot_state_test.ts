@@ -8,14 +8,13 @@ import {
   isRepair,
   planSnapshot,
   rangesLeft,
-  requeue,
   requeueAll,
   requeueSkipped,
   snapshotAtStart,
   type SnapshotPlan,
   type SnapshotState,
   stateOf,
-  withoutCollection,
+  withoutCollections,
 } from "../../../../lib/pipeline/snapshot/snapshot_state.ts";
 import type { CollectionSettings } from "../../../../lib/pipeline/settings.ts";
 
@@ -36,6 +35,12 @@ const onDrop = (onDrop: "keep" | "truncate") => ({ for: () => ({ onDrop }) as Co
 const LEFT = [{ after: "0a", upTo: "0f" }, { after: "0f", upTo: null }];
 
 const rangesOf = (plan: SnapshotPlan) => ALL.map((each) => rangesLeft(plan, each));
+
+const requeue = (
+  plan: SnapshotPlan,
+  namespace: typeof A,
+  options: { readonly keepsStale?: boolean } = {},
+): SnapshotPlan => requeueAll(plan, [{ ...namespace, ...options }]);
 
 Deno.test("planSnapshot() begins with all collections, and resumes with the unfinished ones", () => {
   assert.deepEqual(planSnapshot(state(), ALL).pending, ALL);
@@ -95,11 +100,11 @@ Deno.test("advanceRange() moves one range on, and drops it at its end", () => {
 });
 
 Deno.test("advanceRange() leaves out a collection that is no longer there", () => {
-  const plan = withoutCollection(beginCollection(planSnapshot(state(), ALL), B, LEFT), B);
+  const plan = withoutCollections(beginCollection(planSnapshot(state(), ALL), B, LEFT), [B]);
   assert.equal(advanceRange(plan, { namespace: B, upTo: null }, { last: "ff", seen: 1, done: false }), plan);
 });
 
-Deno.test("requeue() has a collection read from its start, at the end, once", () => {
+Deno.test("requeueAll() has a collection read from its start, at the end, once", () => {
   const plan = planSnapshot(state({ resumeAt: "shop.b", ranges: { "shop.b": LEFT, "shop.c": LEFT } }), ALL);
   const again = requeue(requeue(plan, B), B);
   assert.deepEqual([again.pending, again.requeued], [[C], [B]]);
@@ -108,7 +113,7 @@ Deno.test("requeue() has a collection read from its start, at the end, once", ()
   assert.deepEqual(rangesOf(requeue(plan, A)), [undefined, LEFT, LEFT]);
 });
 
-Deno.test("requeueAll() is as requeue() of each", () => {
+Deno.test("requeueAll() of two collections is as of one after the other", () => {
   const plan = planSnapshot(state({ ranges: { "shop.b": LEFT } }), ALL);
   assert.deepEqual(requeueAll(plan, [C, B]), requeue(requeue(plan, C), B));
 });
@@ -122,16 +127,16 @@ Deno.test("requeueSkipped() keeps the rows of a dropped collection with --on-dro
   assert.deepEqual(requeueSkipped(plan, skipped, onDrop("truncate")).requeued, skipped);
 });
 
-Deno.test("requeue() reads a collection once more that is done", () => {
+Deno.test("requeueAll() reads a collection once more that is done", () => {
   const plan = requeue(finishCollection(planSnapshot(state(), ALL), B), B);
   const saved = stateOf(plan);
   assert.ok(saved);
   assert.deepEqual([...collectionsLeft(planSnapshot(saved, ALL))], [A, C, B]);
 });
 
-Deno.test("withoutCollection() forgets the ranges only of that collection", () => {
+Deno.test("withoutCollections() forgets the ranges only of that collection", () => {
   const plan = planSnapshot(state({ ranges: { "shop.a": LEFT, "shop.b": LEFT } }), ALL);
-  assert.deepEqual(rangesOf(withoutCollection(plan, B)), [LEFT, undefined, undefined]);
+  assert.deepEqual(rangesOf(withoutCollections(plan, [B])), [LEFT, undefined, undefined]);
 });
 
 Deno.test("isRepair() is true for a snapshot that replaces changes", () => {

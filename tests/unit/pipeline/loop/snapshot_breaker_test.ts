@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { SnapshotBreaker } from "../../../../lib/pipeline/snapshot/snapshot_breaker.ts";
+import { snapshotBreaker } from "../../../../lib/pipeline/loop/follow.ts";
 import { UserError } from "../../../../lib/util/errors.ts";
 
 const TOOK_SECONDS = 100;
@@ -14,7 +14,7 @@ const LONG: Turn = { done: true, followedSeconds: TOOK_SECONDS + 1 };
 /** @returns how often history could be lost before the relay stopped; undefined if it did not stop */
 function lossesUntilStop(turns: readonly Turn[]): number | undefined {
   let now = 1_000_000;
-  const breaker = new SnapshotBreaker({ monotonic: () => now });
+  const breaker = snapshotBreaker({ monotonic: () => now });
   for (const [at, { done, followedSeconds }] of turns.entries()) {
     if (done) breaker.listen({ type: "snapshotDone", documents: 1, seconds: TOOK_SECONDS });
     now += followedSeconds * 1_000;
@@ -37,5 +37,5 @@ const CASES: Readonly<Record<string, readonly [turns: readonly Turn[], stops: nu
 };
 
 for (const [what, [turns, stops]] of Object.entries(CASES)) {
-  Deno.test(`SnapshotBreaker with ${what}`, () => assert.equal(lossesUntilStop(turns), stops));
+  Deno.test(`snapshotBreaker() with ${what}`, () => assert.equal(lossesUntilStop(turns), stops));
 }
