@@ -7,13 +7,15 @@ import { FRESH_MS } from "./stream_lag.ts";
 /** The phase names the first of these that has an outage. */
 const SYSTEMS = ["CrateDB", "PostgreSQL", "MongoDB"] as const;
 
+const OWN = ["starting", "standby", "snapshot", "catching up", "following", "stopped", "failed"] as const;
+
 /** The phases that users see. The replication loop's own phases are in `next_step.ts`. */
-export const PHASES = [
-  ...["starting", "standby", "snapshot", "catching up", "following", "stopped", "failed"] as const,
+export type StreamPhase = typeof OWN[number] | `waiting for ${typeof SYSTEMS[number]}`;
+
+export const PHASES: readonly StreamPhase[] = [
+  ...OWN,
   ...SYSTEMS.map((system) => `waiting for ${system}` as const),
 ];
-
-export type StreamPhase = typeof PHASES[number];
 
 export interface RelayStatus extends Counts {
   readonly phase: StreamPhase;
