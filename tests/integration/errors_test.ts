@@ -41,7 +41,7 @@ const FAILURES: Readonly<Record<string, Failure>> = {
   "MongoDB cannot be reached": {
     env: () => ({ MONGODB_URL: `mongodb://unknown:${SECRET}@127.0.0.1:${closed.port}/?${SOON}` }),
     message: new RegExp(`MongoDB cannot be reached: .*127\\.0\\.0\\.1:${closed.port}`),
-    hint: /Is it running/,
+    hint: /that it is running/,
   },
   "the host of MongoDB is unknown": {
     env: () => ({ MONGODB_URL: `mongodb://unknown:${SECRET}@no-such-host.invalid/?${SOON}` }),
@@ -61,12 +61,12 @@ const FAILURES: Readonly<Record<string, Failure>> = {
   "CrateDB cannot be reached over HTTP": {
     env: ({ httpUrl }) => ({ CRATEDB_SQLALCHEMY_URL: changed(httpUrl, closed) }),
     message: new RegExp(`CrateDB cannot be reached: .*127\\.0\\.0\\.1:${closed.port}`),
-    hint: /Is it running/,
+    hint: /that it is running/,
   },
   "CrateDB cannot be reached over the wire": {
     env: ({ wireUrl }) => ({ CRATEDB_URL: changed(wireUrl, closed) }),
     message: new RegExp(`CrateDB cannot be reached: .*127\\.0\\.0\\.1:${closed.port}`),
-    hint: /Is it running/,
+    hint: /that it is running/,
   },
   "the host of CrateDB is unknown over HTTP": {
     env: ({ httpUrl }) => ({ CRATEDB_SQLALCHEMY_URL: changed(httpUrl, unknown) }),

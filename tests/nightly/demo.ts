@@ -97,7 +97,10 @@ cratedbTest("demo() reports a named server that does not answer", async ({ httpU
   const { code, stdout, stderr } = await run([], { script, env });
   assert.equal(code, 1);
   assert.equal(stdout, "");
-  assert.match(stderr, /^Error: MongoDB cannot be reached: .*127\.0\.0\.1:1\nIs it running, .*\n$/m);
+  assert.match(
+    stderr,
+    /^Error: MongoDB cannot be reached: .*127\.0\.0\.1:1\nCheck that it is running, .*\n$/m,
+  );
 });
 
 mongodbTest("demo() runs on PGlite if no CrateDB is available", async ({ mongodbUrl }) => {

@@ -67,8 +67,9 @@ export const MONGODB_ERRORS: readonly MongodbError[] = [
   {
     codes: [MongodbCode.Unauthorized],
     message: "MongoDB does not allow this: …",
-    hint: "Put a user with the role read on the database (readAnyDatabase for several) into MONGODB_URL; " +
-      "db-workload needs readWrite.",
+    hint:
+      "Put a user with the role read on the database (readAnyDatabase for several) into MONGODB_URL, or with the " +
+      "actions `find` and `changeStream`; db-workload needs readWrite.",
   },
   {
     codes: [MongodbCode.NoMatchingDocument],
