@@ -41,7 +41,7 @@ import { SYSTEM_CLOCK } from "./util/clock.ts";
 import { UserError } from "./util/errors.ts";
 import { type Logger, QUIET, unfailing } from "./util/log.ts";
 import { runtimeOf } from "./util/runtime.ts";
-import { VERSION } from "./util/version.ts";
+import { VERSION } from "./util/runtime.ts";
 import type { CollectionResult } from "./verify/result.ts";
 import { verify as compare } from "./verify/verify.ts";
 
@@ -61,7 +61,7 @@ export type {
 export type { RelayStatus, StreamPhase } from "./pipeline/status/relay_status.ts";
 export type { Stage, StageDone, Trace } from "./pipeline/status/stages.ts";
 export { SinkError, type SinkErrorKind } from "./sink/connection/sink_error.ts";
-export type { StreamState } from "./sink/metadata/status_query.ts";
+export type { StreamState } from "./sink/metadata/status_view.ts";
 export type { DocumentOperation } from "./source/stream/event.ts";
 export type { StreamStatus } from "./status/stream_status.ts";
 export type { Waited } from "./status/wait.ts";

@@ -1,7 +1,7 @@
 /** `deno task pack [FILE]`: builds the package for npm. Adds a command to the output of `deno pack`, and supports Node.js 22. */
 import { dirname, join, normalize } from "node:path";
 import deno from "../../deno.json" with { type: "json" };
-import { INSTALLED_NAME } from "../../lib/util/version.ts";
+import { INSTALLED_NAME } from "../../lib/util/runtime.ts";
 import { STDOUT } from "../../lib/util/standard_streams.ts";
 import { loadEsbuild } from "../deps.ts";
 

@@ -1,6 +1,6 @@
 import { BSON } from "mongodb";
 import { type Name, nameAt } from "./field_name_cache.ts";
-import { UnstorableError } from "./unstorable_error.ts";
+import { UnstorableError } from "../util/errors.ts";
 
 /** The element types of the BSON specification. */
 export const BsonType = {

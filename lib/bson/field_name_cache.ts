@@ -1,7 +1,7 @@
 /** A cache of field names, so that each is decoded once for all documents. */
 import { isUtf8 } from "node:buffer";
 import { BSON } from "mongodb";
-import { UnstorableError } from "./unstorable_error.ts";
+import { UnstorableError } from "../util/errors.ts";
 
 export interface Name {
   readonly text: string;

@@ -1,7 +1,7 @@
 /** Removes fields that no path of MongoDB can name: their names contain a dot or begin with a dollar sign. */
 import { BsonType, bytesOf, type Element, elements, nameOf } from "./bson.ts";
 import { documentOf, joined } from "./build.ts";
-import { UnstorableError } from "./unstorable_error.ts";
+import { UnstorableError } from "../util/errors.ts";
 
 /** Whether MongoDB accepts a path: no name in it begins with a dollar sign. @example IN: a.b → OUT: true; IN: $pin → OUT: false */
 export const isMongodbPath = (path: string): boolean => !/(?:^|\.)\$/.test(path);

@@ -5,7 +5,7 @@ import { isList, placeholderOf } from "../config/parsers.ts";
 import type { Flags } from "../config/read.ts";
 import { UsageError } from "../util/errors.ts";
 import { similarName } from "../util/text.ts";
-import { PROGRAM, VERSION } from "../util/version.ts";
+import { PROGRAM, VERSION } from "../util/runtime.ts";
 import type { Command } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
 import { commandHelp, programHelp } from "./help.ts";

@@ -14,7 +14,7 @@ import { relay } from "../relay/relay.ts";
 import { SYSTEM_CLOCK } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import { runtimeOf } from "../util/runtime.ts";
-import { VERSION } from "../util/version.ts";
+import { VERSION } from "../util/runtime.ts";
 import type { CommandContext } from "./command.ts";
 import { snapshotProgress } from "./progress.ts";
 

@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs";
 import { BSON } from "mongodb";
 import { parsePart } from "../key/stream_name.ts";
-import { parseListenAddress } from "../monitor/listen_address.ts";
+import { parseListenAddress } from "../monitor/http_server.ts";
 import { parseSinkUrl } from "../sink/connection/url.ts";
 import { tableName } from "../sink/sql/names.ts";
 import { parseFilter, parseOmitted, parsePaths, parsePipeline } from "../source/documents/transform.ts";

@@ -17,7 +17,7 @@ import {
 } from "../bson/bson.ts";
 import { asDocument } from "../bson/build.ts";
 import { fieldsOf } from "../bson/fields.ts";
-import { UnstorableError } from "../bson/unstorable_error.ts";
+import { UnstorableError } from "../util/errors.ts";
 import { idDocument } from "./query_literal.ts";
 
 /** Fits the index of every server, with a stream's name. PostgreSQL's limit is about 2,700 bytes. */

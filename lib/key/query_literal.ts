@@ -3,7 +3,7 @@ import { BSON, type Document } from "mongodb";
 import { BsonType, type BsonValue, bytesOf, fieldsByName, int64At, itemsOf } from "../bson/bson.ts";
 import { documentOf, elementOf } from "../bson/build.ts";
 import { fieldsOf } from "../bson/fields.ts";
-import { UnstorableError } from "../bson/unstorable_error.ts";
+import { UnstorableError } from "../util/errors.ts";
 
 /** The key as an aggregation expression. Dates are computed, because JavaScript's range is smaller. */
 export function expressionOf(id: BsonValue): Document | undefined {

@@ -3,7 +3,7 @@ import { BsonType, type BsonValue, itemsOf } from "../bson/bson.ts";
 import { asDocument } from "../bson/build.ts";
 import { type Name, SLOTS } from "../bson/field_name_cache.ts";
 import { type Field, type Fields, fieldsOf } from "../bson/fields.ts";
-import { UnstorableError } from "../bson/unstorable_error.ts";
+import { UnstorableError } from "../util/errors.ts";
 import { SCALARS } from "./column_types.ts";
 import { escapeName } from "./escape_name.ts";
 

@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import { BsonType, type BsonValue, ElementCursor } from "../bson/bson.ts";
 import { asDocument } from "../bson/build.ts";
 import type { Name } from "../bson/field_name_cache.ts";
-import { UnstorableError } from "../bson/unstorable_error.ts";
+import { UnstorableError } from "../util/errors.ts";
 import { isTooLong, SCALARS } from "./column_types.ts";
 
 /** How deep below `data` columns are created. */

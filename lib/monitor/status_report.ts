@@ -2,7 +2,7 @@
 import type { CollectionChange, FollowedStream } from "../pipeline/status/events.ts";
 import type { RelayStatus } from "../pipeline/status/relay_status.ts";
 import { columnsOf } from "../pipeline/status/status_tracker.ts";
-import type { STATUS_FIELDS } from "../sink/metadata/status_query.ts";
+import type { STATUS_FIELDS } from "../sink/metadata/status_view.ts";
 import { namespaceText } from "../util/namespace.ts";
 
 /** All but `state`, which is derived from outside. Times are in ISO 8601, units are in the names. */

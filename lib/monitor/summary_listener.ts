@@ -2,7 +2,7 @@
 import { type Listener, on, type OplogReach } from "../pipeline/status/events.ts";
 import type { RelayStatus, StatusSource } from "../pipeline/status/relay_status.ts";
 import { FRESH_MS } from "../pipeline/status/stream_lag.ts";
-import { HEADROOM_PART } from "../sink/metadata/status_query.ts";
+import { HEADROOM_PART } from "../sink/metadata/status_view.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 

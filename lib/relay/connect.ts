@@ -1,7 +1,7 @@
 /** What the streams of a process share: connections, outages, MongoDB's clock and the memory budget. */
 import { Heartbeat } from "../pipeline/status/heartbeat.ts";
 import type { Emit } from "../pipeline/status/events.ts";
-import { type MemoryBudget, memoryBudget } from "../pipeline/memory_budget.ts";
+import { type MemoryBudget, memoryBudget } from "../util/garbage.ts";
 import type { RelaySettings } from "../pipeline/settings.ts";
 import { openTransport, sinkDescription } from "../sink/connection/open_transport.ts";
 import type { Transport } from "../sink/connection/transport.ts";

@@ -25,3 +25,8 @@ export function messageOf(error: unknown): string {
   const text = maskSecrets(error instanceof Error ? error.message || error.name : String(error));
   return text.length > MAX_MESSAGE_CHARACTERS ? `${text.slice(0, MAX_MESSAGE_CHARACTERS)}…` : text;
 }
+
+/** A document that no row can store: not BSON, not UTF-8, an unknown type, or a long name. It becomes a dead letter. */
+export class UnstorableError extends Error {
+  override readonly name = "UnstorableError";
+}

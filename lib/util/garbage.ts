@@ -5,6 +5,8 @@
 import process from "node:process";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import { Semaphore } from "./concurrency.ts";
+import type { RelaySettings } from "../pipeline/settings.ts";
 
 export interface Heap {
   /** Live data and garbage, in bytes. */
@@ -53,3 +55,15 @@ export class V8Heap implements Heap {
     this.#collect?.();
   }
 }
+
+/** The memory that all streams of a process share. */
+
+export interface MemoryBudget {
+  /** Bytes of JSON in statements that are being sent. */
+  readonly inFlight: Semaphore;
+  readonly garbage: Pick<GarbageLimit, "makeRoom">;
+}
+
+export const memoryBudget = (
+  { inFlightBytes, heapBytes }: Pick<RelaySettings, "inFlightBytes" | "heapBytes">,
+): MemoryBudget => ({ inFlight: new Semaphore(inFlightBytes), garbage: new GarbageLimit(heapBytes) });

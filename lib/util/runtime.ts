@@ -24,3 +24,8 @@ export function tooOld({ name, version }: Runtime): string | undefined {
   if (major > oldestMajor || major === oldestMajor && minor >= oldestMinor) return undefined;
   return `${text} or newer is needed; this is ${name} ${version}.\n${hint}`;
 }
+
+export const VERSION = "0.1.0";
+
+export const PROGRAM = "mongodb_cdc_cratedb";
+export const INSTALLED_NAME = "mongodb-cdc-cratedb";

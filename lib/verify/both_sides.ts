@@ -1,7 +1,7 @@
 /** Compares documents of a collection with rows of its table. */
 import { createHash } from "node:crypto";
 import { type BsonValue, fieldsByName } from "../bson/bson.ts";
-import { UnstorableError } from "../bson/unstorable_error.ts";
+import { UnstorableError } from "../util/errors.ts";
 import { withoutFields } from "../bson/without_fields.ts";
 import { idsOf, oidsWithoutId, type RowKey } from "../key/document_key.ts";
 import { rowKeyOf, rowKeyText, type ShardKey } from "../key/document_key.ts";

@@ -149,7 +149,7 @@ cratedbTest("a relay leaves behind how it has ended, over wire", async (context)
   await sql("INSERT INTO cdc_status (n) VALUES (7)");
   await sql("REFRESH TABLE cdc_status");
   const second = relay([], { transport: "wire" });
-  await second.waitForLine(/WARN +The view of all streams cannot be made/);
+  await second.waitForLine(/WARN +The view of all streams cannot be created/);
   await second.waitForLine(/Ready/);
   assert.deepEqual(await sql("SELECT n FROM cdc_status"), [{ n: 7 }]);
   assert.equal((await second.kill()).code, 0);

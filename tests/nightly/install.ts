@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { delimiter, dirname, join } from "node:path";
 import deno from "../../deno.json" with { type: "json" };
-import { INSTALLED_NAME } from "../../lib/util/version.ts";
+import { INSTALLED_NAME } from "../../lib/util/runtime.ts";
 
 const ROOT = join(import.meta.dirname ?? "", "..", "..");
 

@@ -5,7 +5,7 @@ import process from "node:process";
 import deno from "../../deno.json" with { type: "json" };
 import { pack } from "../../dev/package/pack.ts";
 import { type Running, startCommand } from "../../dev/process/program.ts";
-import { INSTALLED_NAME } from "../../lib/util/version.ts";
+import { INSTALLED_NAME } from "../../lib/util/runtime.ts";
 import { corpus, corpusFolder, REFUSED, refusedOf } from "../support/bson_corpus.ts";
 import { inStep } from "../support/compare.ts";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";

@@ -20,7 +20,7 @@ import type { Share } from "../../source/documents/share.ts";
 import type { Clock } from "../../util/clock.ts";
 import type { Logger } from "../../util/log.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
-import type { MemoryBudget } from "../memory_budget.ts";
+import type { MemoryBudget } from "../../util/garbage.ts";
 import type { Names, RelaySettings } from "../settings.ts";
 import type { Emit } from "../status/events.ts";
 import type { OpenTable } from "./collection.ts";

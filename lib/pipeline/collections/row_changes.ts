@@ -1,6 +1,6 @@
 /** Changes of rows: reduced to one per key, and split into `data` and `overflow`. Pure. */
 import { BsonType } from "../../bson/bson.ts";
-import { UnstorableError } from "../../bson/unstorable_error.ts";
+import { UnstorableError } from "../../util/errors.ts";
 import { jsonOf } from "../../mapping/bson_to_json.ts";
 import type { ColumnPath } from "../../mapping/column_tree.ts";
 import { splitDocument } from "../../mapping/split_document.ts";

@@ -1,10 +1,10 @@
 /** Keeps the status of a relay, from its events and from the answers that it waits for. */
-import type { StatusColumns } from "../../sink/metadata/status_columns.ts";
+import type { StatusColumns } from "../../sink/metadata/status_view.ts";
 import { type Clock, SYSTEM_CLOCK } from "../../util/clock.ts";
 import { messageOf } from "../../util/errors.ts";
 import type { Liveness } from "../../util/outage.ts";
 import { namespaceText } from "../../util/namespace.ts";
-import { VERSION } from "../../util/version.ts";
+import { VERSION } from "../../util/runtime.ts";
 import { type CollectionChange, on, sumOf } from "./events.ts";
 import {
   NOTHING_REPORTED,

@@ -5,7 +5,7 @@ import type { Clock } from "../../util/clock.ts";
 import { UserError } from "../../util/errors.ts";
 import { type Parameter, type Result, STATEMENT_LIMIT_MS, type Transport } from "../connection/transport.ts";
 import { quoteName, quoteTable, type TableName } from "../sql/names.ts";
-import type { ColumnType } from "./status_columns.ts";
+import type { ColumnType } from "./status_view.ts";
 
 export interface LeaseOptions<Column extends string> {
   /** Has `owner TEXT`, `lease_until TIMESTAMP WITH TIME ZONE`, and the columns below. */

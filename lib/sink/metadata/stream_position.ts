@@ -5,7 +5,7 @@ import type { Transport } from "../connection/transport.ts";
 import { quoteName } from "../sql/names.ts";
 import { Lease } from "./lease.ts";
 import { checkColumns, createMetadataTable } from "./metadata_tables.ts";
-import { REPORT_INTERVAL_MS, REPORTED_AT, STATUS_COLUMNS, type StatusColumns } from "./status_columns.ts";
+import { REPORT_INTERVAL_MS, REPORTED_AT, STATUS_COLUMNS, type StatusColumns } from "./status_view.ts";
 
 const TABLE = "cdc_position";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { int64TextAt, utf8 } from "../../../lib/bson/bson.ts";
-import { UnstorableError } from "../../../lib/bson/unstorable_error.ts";
+import { UnstorableError } from "../../../lib/util/errors.ts";
 import { raw, valueOf } from "../../support/raw_bson.ts";
 
 const around = (value: bigint): readonly bigint[] => [value - 1n, value, value + 1n];

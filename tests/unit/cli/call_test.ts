@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { callOf } from "../../../lib/cli/call.ts";
+import { callOf } from "../../../lib/cli/help.ts";
 
 const DENO = "/usr/bin/deno";
 const NODE = "/usr/bin/node";

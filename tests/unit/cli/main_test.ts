@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import deno from "../../../deno.json" with { type: "json" };
-import { VERSION } from "../../../lib/util/version.ts";
+import { VERSION } from "../../../lib/util/runtime.ts";
 import { flagOf, type OptionTable, variablesOf } from "../../../lib/config/option.ts";
 import { OPTIONS } from "../../../lib/config/options.ts";
 import { type Outcome, run, start } from "../../../dev/process/program.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Output } from "../../../lib/cli/output.ts";
+import { Output } from "../../../lib/cli/main.ts";
 import { UserError } from "../../../lib/util/errors.ts";
 
 const failing = (code: string): Output =>

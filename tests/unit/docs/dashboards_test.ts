@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { METRICS } from "../../../lib/monitor/definitions.ts";
-import { STATUS_COLUMNS } from "../../../lib/sink/metadata/status_columns.ts";
+import { STATUS_COLUMNS } from "../../../lib/sink/metadata/status_view.ts";
 import { assertMetrics } from "../../support/metric_names.ts";
 
 const FOLDER = join(import.meta.dirname ?? "", "..", "..", "..", "deploy", "grafana");

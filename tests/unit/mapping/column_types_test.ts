@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { fieldsOf } from "../../../lib/bson/fields.ts";
-import { UnstorableError } from "../../../lib/bson/unstorable_error.ts";
+import { UnstorableError } from "../../../lib/util/errors.ts";
 import { jsonOf, repeatJson } from "../../../lib/mapping/bson_to_json.ts";
 import {
   doubleText,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { parseListenAddress } from "../../../lib/monitor/listen_address.ts";
+import { parseListenAddress } from "../../../lib/monitor/http_server.ts";
 
 const GOOD: readonly (readonly [string, string, number])[] = [
   ["127.0.0.1:9464", "127.0.0.1", 9464],

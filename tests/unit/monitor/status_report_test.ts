@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { statusReport } from "../../../lib/monitor/status_report.ts";
 import type { CollectionChange } from "../../../lib/pipeline/status/events.ts";
-import { STATUS_FIELDS } from "../../../lib/sink/metadata/status_query.ts";
-import { VERSION } from "../../../lib/util/version.ts";
+import { STATUS_FIELDS } from "../../../lib/sink/metadata/status_view.ts";
+import { VERSION } from "../../../lib/util/runtime.ts";
 import { statusOf } from "../../support/status_of.ts";
 
 const NOW = Date.parse("2026-01-31T12:00:00Z");

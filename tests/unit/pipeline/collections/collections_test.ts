@@ -4,7 +4,7 @@ import type { Namespace } from "../../../../lib/util/namespace.ts";
 import { type Emit, on } from "../../../../lib/pipeline/status/events.ts";
 import { Scope } from "../../../../lib/source/documents/scope.ts";
 import type { CollectionSettings, RelaySettings } from "../../../../lib/pipeline/settings.ts";
-import { memoryBudget } from "../../../../lib/pipeline/memory_budget.ts";
+import { memoryBudget } from "../../../../lib/util/garbage.ts";
 import { Collections } from "../../../../lib/pipeline/collections/collections.ts";
 import { POSTGRESQL } from "../../../../lib/sink/sql/dialect.ts";
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
