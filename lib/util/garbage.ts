@@ -6,7 +6,6 @@ import process from "node:process";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { Semaphore } from "./concurrency.ts";
-import type { RelaySettings } from "../pipeline/settings.ts";
 
 export interface Heap {
   /** Live data and garbage, in bytes. */
@@ -65,5 +64,5 @@ export interface MemoryBudget {
 }
 
 export const memoryBudget = (
-  { inFlightBytes, heapBytes }: Pick<RelaySettings, "inFlightBytes" | "heapBytes">,
+  { inFlightBytes, heapBytes }: { readonly inFlightBytes: number; readonly heapBytes: number },
 ): MemoryBudget => ({ inFlight: new Semaphore(inFlightBytes), garbage: new GarbageLimit(heapBytes) });
