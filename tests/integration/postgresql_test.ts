@@ -358,7 +358,7 @@ postgresqlTest("main() reports that PostgreSQL cannot be reached", async ({ runR
   const outcome = await runRelay([], { CRATEDB_URL: `postgresql://me:${SECRET}@127.0.0.1:${port}/db` });
   assertTold(outcome, {
     message: new RegExp(`cannot be reached: .*127\\.0\\.0\\.1:${port}`),
-    hint: /Is it running/,
+    hint: /that it is running/,
   });
 });
 
