@@ -197,7 +197,9 @@ for (
       const elsewhere = { ...context, ...other };
       await insertMixed(collectionOf(elsewhere), 10);
       await using second = startRelay(elsewhere, [...flags, "--snapshot", "always"]);
-      await second.waitForLine(new RegExp(`WARN .*is gone.*collection=${database}.gone rows=${onDrop}`));
+      await second.waitForLine(
+        new RegExp(`WARN .*A collection was dropped.*collection=${database}.gone rows=${onDrop}`),
+      );
       await second.waitForLine(/Ready/);
       await inStep(elsewhere);
       assert.deepEqual(await tablesOf(context, schema), tables);
