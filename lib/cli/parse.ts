@@ -49,6 +49,7 @@ function parseFlags(args: readonly string[], call: Call): Flags | undefined {
     ...Object.fromEntries(switches.map(({ flag, letter }) => [flag, { type: "boolean", short: letter }])),
   };
   const { tokens } = parseArgs({ args: [...args], options: config, strict: false, tokens: true });
+  if (tokens.some((token) => token.kind === "option" && token.name === "help")) return undefined;
   const flags: Record<string, string> = {};
   const switched: Record<string, string> = {};
   for (const token of tokens) {
@@ -58,7 +59,6 @@ function parseFlags(args: readonly string[], call: Call): Flags | undefined {
     }
     if (token.kind === "option-terminator") continue;
     const { name: flag, rawName, value, inlineValue } = token;
-    if (flag === "help") return undefined;
     const option = Object.hasOwn(valued, flag) ? valued[flag] : undefined;
     const found = switches.find((each) => each.flag === flag);
     if (found) {

@@ -58,6 +58,9 @@ function valueOf(name: string, option: Option, given: Given): unknown {
   const { source, file } = found;
   if ((file ?? found.value) === "") throw new UsageError(`${source} is empty`, { hint: `${help}.` });
   const value = file === undefined ? found.value : contentOf(file, source);
+  if (value === "" && fallback !== "") {
+    throw new UsageError(`${source} names an empty file`, { hint: `${help}.` });
+  }
   if (secret && NOT_BARE.test(String(value))) {
     throw new UsageError(`${source} has quotation marks or a variable's name around its value`, {
       hint: 'Write only the value: mongodb://host/, not "mongodb://host/" or MONGODB_URL=mongodb://host/.',

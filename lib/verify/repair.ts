@@ -67,10 +67,14 @@ export interface RepairDeps extends Omit<RelayWatchOptions, "read"> {
   readonly requests: readonly Pick<RepairRequests, "add" | "left" | "remove">[];
   /** Starts a relay for the stream. @throws LeaseHeldError if another relay follows the stream */
   readonly startRelay: () => Promise<void>;
+  /** The error that ended the relay that `startRelay` has started, if any. */
+  readonly failure: () => unknown;
 }
 
 /** Keys per request. */
 const MAX_REQUESTS = 1_000;
+/** A relay that starts opens its tables and its stream first. */
+const LEAST_SETTLE_MS = 30_000;
 
 /** Repairs the rows of these keys. @throws UserError if no relay can be started, or the running one repairs nothing */
 export async function repair(keys: readonly RowKey[], deps: RepairDeps): Promise<void> {
@@ -78,15 +82,19 @@ export async function repair(keys: readonly RowKey[], deps: RepairDeps): Promise
 }
 
 async function repairSome(keys: readonly RowKey[], deps: RepairDeps): Promise<void> {
-  if (await deps.relay.isRunning() && await requestRepair(keys, deps)) return;
+  const { relay, startRelay, failure, settle } = deps;
+  if (await relay.isRunning() && await requestRepair(keys, deps)) return;
   let cause: unknown;
-  try {
-    await deps.startRelay();
-  } catch (error) {
-    if (!(error instanceof LeaseHeldError)) throw error;
-    cause = error; // Another relay has started, or the running one takes no requests.
+  if (!await relay.isRunning()) {
+    try {
+      await startRelay();
+    } catch (error) {
+      if (!(error instanceof LeaseHeldError)) throw error;
+      cause = error; // Another relay has started.
+    }
+    if (await requestRepair(keys, { ...deps, settle: Math.max(settle, LEAST_SETTLE_MS) })) return;
   }
-  if (await requestRepair(keys, deps)) return;
+  if (failure() !== undefined) throw failure();
   throw new UserError("The relay that holds the stream takes no repairs.", {
     hint:
       "It may be waiting for a database: see its log. Start it again, or stop it: verify then starts one.",
@@ -122,6 +130,8 @@ export class OwnRelay implements AsyncDisposable {
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
   #started: Promise<void> | undefined;
+  /** The error that ended the relay. */
+  failure: unknown;
 
   /** `run` runs the relay until the signal is aborted, and calls `onStarted` when the relay holds the lease. */
   constructor(run: (signal: AbortSignal, onStarted: () => void) => Promise<void>, log: Logger) {
@@ -135,7 +145,7 @@ export class OwnRelay implements AsyncDisposable {
       const started = Promise.withResolvers<void>();
       this.#running = this.#run(this.#stop.signal, started.resolve).finally(() => this.#running = undefined);
       this.#started = Promise.race([started.promise, this.#running]);
-      this.#running.catch(() => {});
+      this.#running.catch((error) => this.failure = error);
     }
     await this.#started;
   }

@@ -50,7 +50,7 @@ export interface VerifyDeps {
   readonly splitter: RangeSplitter;
   readonly rate: SnapshotRate;
   /** Repairs rows if no other relay runs. */
-  readonly ownRelay: Pick<OwnRelay, "start">;
+  readonly ownRelay: Pick<OwnRelay, "start" | "failure">;
   readonly signal: AbortSignal;
   readonly log: Logger;
   readonly clock: Clock;
@@ -189,6 +189,7 @@ function repairDeps(collection: Collection): RepairDeps {
       assertStartable(streams, own, await readPosition(transport, { schema, stream }));
       await ownRelay.start();
     },
+    failure: () => ownRelay.failure,
     settle: settings.settle,
   };
 }

@@ -17,11 +17,16 @@ export interface CollectionStatesDeps extends Omit<CollectionDeps, "onChange"> {
 
 /** Between two saves. */
 const SAVE_INTERVAL_MS = 1_000;
+/** Between two saves of counts alone. */
+const COUNT_INTERVAL_MS = 10_000;
 
 export class CollectionStates {
   readonly #deps: CollectionStatesDeps;
   readonly #collections = new Map<string, Collection>();
   readonly #unsaved = new Set<Collection>();
+  /** Collections of which only the counts have changed. */
+  readonly #counted = new Set<Collection>();
+  #countsSavedAt = -Infinity;
   #savedAt = -Infinity;
   /** Whether collections are followed as soon as they are open. */
   hasStarted = false;
@@ -81,7 +86,14 @@ export class CollectionStates {
 
   /** Counts documents that a snapshot has read. */
   countRead(namespace: Namespace, documents: number): void {
-    this.get(namespace).documents += documents;
+    const collection = this.get(namespace);
+    collection.documents += documents;
+    this.countsChanged(collection);
+  }
+
+  /** Saves the counts of a collection within ten seconds. */
+  countsChanged(collection: Collection): void {
+    this.#counted.add(collection);
   }
 
   saveLater(collection: Collection): void {
@@ -90,21 +102,26 @@ export class CollectionStates {
 
   /** Saves changed states. A saved position does not depend on them: it contains which collections are skipped. */
   async save(): Promise<void> {
-    const changed = [...this.#unsaved];
+    const changed = [...this.#unsaved.union(this.#counted)];
     this.#unsaved.clear();
-    this.#savedAt = this.#deps.clock.monotonic();
+    this.#counted.clear();
+    this.#countsSavedAt = this.#savedAt = this.#deps.clock.monotonic();
     await this.#deps.saved.save(changed);
   }
 
   /** The same, once a second at most. */
   async saveIfDue(): Promise<void> {
-    if (this.#deps.clock.monotonic() - this.#savedAt >= SAVE_INTERVAL_MS) await this.save();
+    const now = this.#deps.clock.monotonic();
+    const isDue = now - this.#savedAt >= SAVE_INTERVAL_MS && this.#unsaved.size > 0 ||
+      now - this.#countsSavedAt >= COUNT_INTERVAL_MS;
+    if (isDue) await this.save();
   }
 
   /** Removes a collection, and what is saved of it. */
   async remove(collection: Collection): Promise<void> {
     await this.#deps.saved.remove(collection.namespace);
     this.#unsaved.delete(collection);
+    this.#counted.delete(collection);
     if (this.#collections.delete(collection.name)) this.#emit(collection, undefined);
   }
 

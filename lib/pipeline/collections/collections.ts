@@ -298,6 +298,7 @@ export class Collections {
     this.#counts = sumOf(this.#counts, counts);
     const collection = this.states.get(namespace);
     collection.rows += counts.upserts + counts.deletes;
+    this.states.countsChanged(collection);
     this.#tables.written(collection);
   }
 

@@ -81,7 +81,7 @@ export class Drops {
       const isTaken = this.#deps.owners.has(quoteTable(collection.table));
       if (!isTaken && await unlessUnusable(() => applier.retryDrop())) continue;
       this.#undropped.delete(collection);
-      if (!isTaken) await this.#deps.states.remove(collection);
+      if (!isTaken && !collection.isSkipped) await this.#deps.states.remove(collection);
     }
   }
 

@@ -86,8 +86,8 @@ export class Checkpoint {
 
   async flush(): Promise<void> {
     await this.refresh();
-    await this.#deps.tables.saveStates();
     await this.save();
+    await this.#deps.tables.saveStates();
   }
 
   async refresh(): Promise<void> {

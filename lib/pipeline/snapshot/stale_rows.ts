@@ -86,7 +86,7 @@ export class StaleRows {
     const rows = unclear.size - existing.length;
     if (rows === 0) return;
     this.#deps.log.warn(
-      "Keeping stale rows: their keys do not show which relay they belong to. verify --repair deletes them while no relay runs",
+      "Keeping stale rows: their keys do not show which relay they belong to. A snapshot without --worker deletes them",
       { rows },
     );
   }

@@ -25,7 +25,13 @@ for (const [args, flags] of GIVEN) {
   });
 }
 
-for (const args of [["help", "wait"], ["wait", "-h"], ["wait", "--timeout", "1s", "--help"]]) {
+for (
+  const args of [["help", "wait"], ["wait", "-h"], ["wait", "--timeout", "1s", "--help"], [
+    "wait",
+    "--bogus",
+    "--help",
+  ]]
+) {
   Deno.test(`parseCommandLine() ${args.join(" ")} is the help of wait`, () => {
     const parsed = parseCommandLine(args, 100);
     assert.ok("text" in parsed);

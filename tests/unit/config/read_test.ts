@@ -15,6 +15,8 @@ await Deno.writeTextFile(MONGODB_FILE, "mongodb://relay:hush@db/\n");
 await Deno.writeTextFile(CRATEDB, "crate://relay:hush@file:4200\n");
 const QUOTED = join(FOLDER, "quoted");
 await Deno.writeTextFile(QUOTED, '"mongodb://relay:hush@file/"\r\n');
+const EMPTY = join(FOLDER, "empty");
+await Deno.writeTextFile(EMPTY, "\n");
 const EXPORTED = join(FOLDER, "exported");
 await Deno.writeTextFile(EXPORTED, "export MONGODB_URL=mongodb://relay:hush@file/\n");
 await Deno.writeTextFile(WRONG, "mysql://relay:hush@file\n");
@@ -62,6 +64,11 @@ const WRONG_FILES: readonly (readonly [string, Given, RegExp])[] = [
     "has a wrong URL",
     given({ "cratedb-url-file": WRONG }),
     /^--cratedb-url-file: The CrateDB URL must start with/,
+  ],
+  [
+    "is empty",
+    given({}, { CRATEDB_URL_FILE: EMPTY }),
+    /^CRATEDB_URL_FILE names an empty file/,
   ],
   [
     "has quotation marks",

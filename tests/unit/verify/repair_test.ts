@@ -11,8 +11,11 @@ interface Relay {
   isRunning: boolean;
   /** The requests that each worker takes per poll. @default {[1]} */
   takes?: readonly number[];
+  /** Polls before it takes the first ones. @default {0} */
+  idlePolls?: number;
   /** Runs when `verify` starts a relay. */
   onStart?: () => void;
+  failure?: unknown;
 }
 
 function repairing(relay: Relay) {
@@ -25,12 +28,13 @@ function repairing(relay: Relay) {
   };
   const requests = (relay.takes ?? [1]).map((takes, at) => {
     let left = 0;
+    let polls = 0;
     return {
       add: (_: unknown, keys: RepairKeys) => {
         left = keys.length;
         return Promise.resolve(void done.push(`ask ${at} for ${keys.length}`));
       },
-      left: () => Promise.resolve(left = Math.max(0, left - takes)),
+      left: () => Promise.resolve(polls++ < (relay.idlePolls ?? 0) ? left : left = Math.max(0, left - takes)),
       remove: () => Promise.resolve(void done.push(`take back from ${at}`)),
     };
   });
@@ -43,6 +47,7 @@ function repairing(relay: Relay) {
       relay.onStart?.();
       return Promise.resolve();
     },
+    failure: () => relay.failure,
     settle: 1_000,
     clock,
     signal: new AbortController().signal,
@@ -103,10 +108,20 @@ Deno.test("repair() throws the error of a relay that cannot start", async () => 
   assert.deepEqual(done, ["start"]);
 });
 
-Deno.test("repair() throws if a relay holds the lease and takes no requests", async () => {
-  const { repairKeys, done } = repairing({ isRunning: true, takes: [0], onStart: held });
+Deno.test("repair() throws if the running relay takes no requests, and starts no other one", async () => {
+  const { repairKeys, done } = repairing({ isRunning: true, takes: [0] });
   await assert.rejects(repairKeys(), /The relay that holds the stream takes no repairs/);
-  assert.deepEqual(done, ["ask 0 for 2", "take back from 0", "start", "ask 0 for 2", "take back from 0"]);
+  assert.deepEqual(done, ["ask 0 for 2", "take back from 0"]);
+});
+
+Deno.test("repair() throws the error that ended the relay that it has started", async () => {
+  const relay: Relay = { isRunning: false, failure: new Error("history is lost") };
+  await assert.rejects(repairing(relay).repairKeys(), /history is lost/);
+});
+
+Deno.test("repair() waits for a started relay for longer than a short --settle", async () => {
+  const relay: Relay = { isRunning: false, idlePolls: 20, onStart: () => relay.isRunning = true };
+  await repairing(relay).repairKeys();
 });
 
 Deno.test("repair() requests 1,000 keys at a time", async () => {
@@ -136,6 +151,7 @@ Deno.test("OwnRelay throws the error of a relay that fails before it starts, and
   await using relay = new OwnRelay(() => Promise.reject(new Error(`fails ${++runs}`)), QUIET);
   await assert.rejects(relay.start(), /fails 1/);
   await assert.rejects(relay.start(), /fails 2/);
+  assert.match(String(relay.failure), /fails 2/);
 });
 
 Deno.test("OwnRelay logs an error of the relay after the repairs, but not the end that it asked for", async () => {

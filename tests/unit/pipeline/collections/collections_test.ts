@@ -482,6 +482,21 @@ Deno.test("Collections.maintain() saves changed states, once a second at most", 
   assert.equal(saves(), 2);
 });
 
+Deno.test("Collections.maintain() saves the numbers of rows within ten seconds", async () => {
+  const { clock, registry, sink } = refusing();
+  await registry.openAll(ALL);
+  registry.states.start([]);
+  await registry.maintain();
+  const saves = () => sink.sent.filter((sql) => sql.includes("UNNEST")).length;
+  registry.states.countRead(ORDERS, 5);
+  clock.time += 9_999;
+  await registry.maintain();
+  assert.equal(saves(), 1);
+  clock.time += 1;
+  await registry.maintain();
+  assert.equal(saves(), 2);
+});
+
 Deno.test("Collections.retry() has a failed collection retried the next time", async () => {
   const { registry, sink } = refusing();
   await registry.openAll(ALL);
