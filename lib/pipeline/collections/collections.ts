@@ -206,9 +206,7 @@ export class Collections {
 
   /**
    * Retries failed collections and what waits for a backup of CrateDB, and saves states, each when it is due. Apply
-   * nothing else while it runs.
-   *
-   * @returns the collections that can be followed again: each needs a snapshot
+   * nothing else while it runs. Returns the collections that can be followed again: each needs a snapshot.
    */
   async maintain(): Promise<readonly Requeued[]> {
     await this.#retryPutOff();
