@@ -76,7 +76,7 @@ cratedbTest("relay() brings back what --widen off left in overflow", async (cont
   );
   await inStep(context);
   const warning =
-    /A column takes no fractions; they go to overflow .*column=data\['t'\] reason="--widen is off"/;
+    /A column cannot store fractions; they go to overflow .*column=data\['t'\] reason="--widen is off"/;
   await off.waitForLine(warning);
   assert.equal(off.stderr.filter((line) => warning.test(line)).length, 1);
   assert.deepEqual(await columnTypes(context), { _id: "bigint", t: "bigint" });
