@@ -8,7 +8,8 @@
  */
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { secondsPerFile, slowest } from "./support/junit.ts";
+import { lines } from "../dev/process/lines.ts";
+import { FileTimes } from "./support/file_times.ts";
 
 const PARTS = {
   // The long files first, so that no worker is left with one of them at the end.
@@ -18,11 +19,17 @@ const PARTS = {
 /** Tests wait for servers more than they compute. */
 const JOBS = `${availableParallelism() + 1}`;
 
-async function denoTest(args: readonly string[]): Promise<number> {
+async function denoTest(args: readonly string[], times = new FileTimes()): Promise<number> {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["test", "--allow-all", ...args],
     env: { DENO_JOBS: Deno.env.get("DENO_JOBS") || JOBS },
+    stdout: "piped",
   }).spawn();
+  for await (const line of lines(child.stdout)) {
+    // deno-lint-ignore no-console
+    console.log(line);
+    times.add(line);
+  }
   return (await child.status).code;
 }
 
@@ -31,19 +38,18 @@ async function runAll(): Promise<number> {
   const folder = given || await Deno.makeTempDir();
   await Deno.mkdir(folder, { recursive: true });
   const only = Deno.env.get("TEST_PART");
-  const files: Record<string, number> = {};
+  const times = new FileTimes();
   const took: string[] = [];
   let code = 0;
   for (const [part, args] of Object.entries(PARTS)) {
     if (only && part !== only) continue;
     const report = join(folder, `${part}.xml`);
     const begin = performance.now();
-    code = await denoTest([`--junit-path=${report}`, ...args]) || code;
+    code = await denoTest([`--junit-path=${report}`, ...args], times) || code;
     took.push(`${part} ${((performance.now() - begin) / 60_000).toFixed(1)} min`);
-    Object.assign(files, secondsPerFile(await Deno.readTextFile(report).catch(() => "")));
   }
   if (!given) await Deno.remove(folder, { recursive: true });
-  const lines = slowest(files, 10).map(([file, seconds]) => `${seconds.toFixed(1).padStart(7)} s  ${file}`);
+  const lines = times.slowest(10).map(([file, seconds]) => `${seconds.toFixed(1).padStart(7)} s  ${file}`);
   const text = `Slowest files (${took.join(", ")}):\n${lines.join("\n")}\n`;
   Deno.stdout.writeSync(new TextEncoder().encode(text));
   return code;
