@@ -19,8 +19,13 @@
  */
 import process from "node:process";
 import { statusConfig, verifyConfig, waitConfig } from "./config/config.ts";
-import { LIBRARY_OPTIONS, type RelayOptions, type StatusOptions } from "./config/options.ts";
-import type { VerifyOptions, WaitOptions } from "./config/options.ts";
+import {
+  LIBRARY_OPTIONS,
+  type RelayOptions,
+  type StatusOptions,
+  type VerifyOptions,
+  type WaitOptions,
+} from "./config/options.ts";
 import type { OptionTable } from "./config/option.ts";
 import { givenByProgram, inProgramWords } from "./config/program_options.ts";
 import type { Given } from "./config/read.ts";
@@ -40,8 +45,7 @@ import { wait as waitFor, type Waited } from "./status/wait.ts";
 import { SYSTEM_CLOCK } from "./util/clock.ts";
 import { UserError } from "./util/errors.ts";
 import { type Logger, QUIET, unfailing } from "./util/log.ts";
-import { runtimeOf } from "./util/runtime.ts";
-import { VERSION } from "./util/runtime.ts";
+import { runtimeOf, VERSION } from "./util/runtime.ts";
 import type { CollectionResult } from "./verify/result.ts";
 import { verify as compare } from "./verify/verify.ts";
 
@@ -120,7 +124,10 @@ export function startRelay(options: RelayOptions, surroundings: RelaySurrounding
   const ready = Promise.withResolvers<void>();
   ready.promise.catch(() => {}); // `done` rejects as well.
   const running = runRelay(settings, {
-    ...{ signal, log, status, trace },
+    signal,
+    log,
+    status,
+    trace,
     emit: emitter(logListener(log), metrics.listen, on({ ready: () => ready.resolve() }), onEvent),
   });
   const done = running.then(

@@ -1,12 +1,12 @@
 /** The texts of `--help`, made from the option table. */
+import { basename, isAbsolute, relative } from "node:path";
+import process from "node:process";
 import { flagOf, type Option, switchesOf, variablesOf } from "../config/option.ts";
 import { grouped } from "../config/options.ts";
 import { placeholderOf } from "../config/parsers.ts";
 import type { Environment } from "../config/read.ts";
-import type { Command } from "./command.ts";
-import { basename, isAbsolute, relative } from "node:path";
-import process from "node:process";
 import { INSTALLED_NAME } from "../util/runtime.ts";
+import type { Command } from "./command.ts";
 
 const LEAST_WIDTH = 40;
 /** Longer lines are hard to read. */
@@ -85,7 +85,7 @@ const helpOf = ({ help, default: fallback }: Option): string => fallback ? `${he
 
 const BELOW_INDENT = 6;
 
-/** Lays out a term and its description: side by side if there is room. Column 0 is the line below the term. */
+/** Lays out a term and its description: side by side if both fit. With column 0 the description is below the term. */
 function item(term: string, description: string, width: number, column: number): string[] {
   const indent = column || BELOW_INDENT;
   const [first = "", ...rest] = wrapped(description, width - indent);
@@ -138,4 +138,4 @@ export function callOf(
 }
 
 /** The command that called this program. */
-export const CALL = callOf(process, process.argv[1] ?? "");
+const CALL = callOf(process, process.argv[1] ?? "");

@@ -3,12 +3,17 @@ import { logOptions } from "../config/config.ts";
 import type { Environment } from "../config/read.ts";
 import { describe, type Description } from "../pipeline/status/describe_error.ts";
 import { createLogger } from "../util/log.ts";
-import { STDERR, STDOUT, terminalColumns } from "../util/standard_streams.ts";
+import {
+  isBrokenPipe,
+  type OutputStream,
+  STDERR,
+  STDOUT,
+  terminalColumns,
+} from "../util/standard_streams.ts";
 import { helpWidth } from "./help.ts";
 import { parseCommandLine } from "./parse.ts";
 import { StatusLine } from "./status_line.ts";
 import { messageOf, UserError } from "../util/errors.ts";
-import { isBrokenPipe, type OutputStream } from "../util/standard_streams.ts";
 
 interface Surroundings {
   readonly env: Environment;
@@ -74,7 +79,6 @@ async function run(args: readonly string[], { env, signal, output, outcome }: Ru
 }
 
 /** Standard output: the results of a command. */
-
 export class Output {
   readonly #stream: Pick<OutputStream, "write">;
   readonly #closed = new AbortController();

@@ -32,7 +32,8 @@ export function snapshotProgress({ statusLine, log }: Options): Disposable & { r
   return {
     listen: on({
       snapshotProgress: ({ documents, total, lagSeconds }) => show({ documents, total }, lagSeconds),
-      ...{ snapshotDone: stop, stopped: stop },
+      snapshotDone: stop,
+      stopped: stop,
     }),
     [Symbol.dispose]: stop,
   };

@@ -13,8 +13,7 @@ import { StatusTracker } from "../pipeline/status/status_tracker.ts";
 import { relay } from "../relay/relay.ts";
 import { SYSTEM_CLOCK } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
-import { runtimeOf } from "../util/runtime.ts";
-import { VERSION } from "../util/runtime.ts";
+import { runtimeOf, VERSION } from "../util/runtime.ts";
 import type { CommandContext } from "./command.ts";
 import { snapshotProgress } from "./progress.ts";
 

@@ -183,7 +183,10 @@ const WORKLOAD = {
 
 const STATUS: typeof CRATEDB & typeof STREAM_NAME & typeof LAG = { ...CRATEDB, ...STREAM_NAME, ...LAG };
 const WAIT: typeof MONGODB & typeof CRATEDB & typeof STREAM_NAME & typeof MOMENT = {
-  ...{ ...MONGODB, ...CRATEDB, ...STREAM_NAME, ...MOMENT },
+  ...MONGODB,
+  ...CRATEDB,
+  ...STREAM_NAME,
+  ...MOMENT,
 };
 /** With the options of the relay whose rows `verify` compares: it repairs them as the relay would write them. */
 const VERIFY:
@@ -198,8 +201,17 @@ const VERIFY:
   & typeof STATEMENTS
   & typeof LEASE
   & typeof COMPARISON = {
-    ...{ ...MONGODB, ...SCOPE, ...TRANSFORM, ...CRATEDB, ...TABLE, ...ON_DROP },
-    ...{ ...ROWS, ...MEMORY, ...STATEMENTS, ...LEASE, ...COMPARISON },
+    ...MONGODB,
+    ...SCOPE,
+    ...TRANSFORM,
+    ...CRATEDB,
+    ...TABLE,
+    ...ON_DROP,
+    ...ROWS,
+    ...MEMORY,
+    ...STATEMENTS,
+    ...LEASE,
+    ...COMPARISON,
   };
 
 export const OPTIONS = {

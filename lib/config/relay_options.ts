@@ -256,8 +256,14 @@ export const STREAM:
   & typeof LEASE
   & typeof WORKER
   & typeof ON_HELD = {
-    ...{ ...SCOPE, ...SNAPSHOT, ...MAX_DEAD_LETTERS, ...BATCHES },
-    ...{ ...STATEMENTS, ...LEASE, ...WORKER, ...ON_HELD },
+    ...SCOPE,
+    ...SNAPSHOT,
+    ...MAX_DEAD_LETTERS,
+    ...BATCHES,
+    ...STATEMENTS,
+    ...LEASE,
+    ...WORKER,
+    ...ON_HELD,
   };
 
 /** Options that each collection may have a value for. */
@@ -270,6 +276,9 @@ export const COLLECTION:
   & typeof ROWS = { ...TRANSFORM, ...FULL_DOCUMENT, ...TABLE, ...SHARDS, ...ON_DROP, ...ROWS };
 
 export const RELAY: typeof MONGODB & typeof CRATEDB & typeof MEMORY & typeof STREAM & typeof COLLECTION = {
-  ...{ ...MONGODB, ...CRATEDB, ...MEMORY },
-  ...{ ...STREAM, ...COLLECTION },
+  ...MONGODB,
+  ...CRATEDB,
+  ...MEMORY,
+  ...STREAM,
+  ...COLLECTION,
 };

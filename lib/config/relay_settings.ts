@@ -37,7 +37,10 @@ function relaySettings(options: Values<typeof RELAY>, given: Given): RelaySettin
   if (table !== undefined) checkTemplate(tableName(table, sink.schema), scope);
   const shares = memoryShares(options.maxMemory);
   return Object.freeze({
-    ...{ ...stream, ...shares, sink, scope },
+    ...stream,
+    ...shares,
+    sink,
+    scope,
     mongodbUrl: options.mongodbUrl,
     batchBytes: batchBytes ?? shares.batchBytes,
     statementBytes: statementBytes ?? shares.statementBytes,
@@ -64,7 +67,7 @@ const namesOf =
   (template: string | undefined, scope: Scope, worker: StreamPart | undefined) => (schema: string): Names => {
     const table = template === undefined ? undefined : tableName(template, schema);
     return {
-      tableOf: (namespace) => table ?? defaultTable(namespace, schema),
+      tableOf: (namespace) => tableIn(template, namespace)(schema),
       stream: streamOfPart(`${scope} -> ${streamTarget(table, scope, schema)}`, worker),
       metadataSchema: table && !table.schema.includes("{") ? table.schema : schema,
     };

@@ -9,8 +9,7 @@ import type { RelayStatus } from "../pipeline/status/relay_status.ts";
 import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
 import { namespaceText } from "../util/namespace.ts";
 import type { Logger } from "../util/log.ts";
-import { type Answer, type RunningServer, serve, textAnswer } from "./http_server.ts";
-import type { ListenAddress } from "./http_server.ts";
+import { type Answer, type ListenAddress, type RunningServer, serve, textAnswer } from "./http_server.ts";
 import { type MonitoredStream, RelayMetrics, type RelayMetricsDeps } from "./relay_metrics.ts";
 import { statusReport } from "./status_report.ts";
 

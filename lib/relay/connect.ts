@@ -79,18 +79,16 @@ export async function connect(
 
   const closing = opened.move();
   return {
-    ...{
-      transport,
-      sinkOutages,
-      deployment,
-      mongodbOutages,
-      route,
-      mongodbClock,
-      features,
-      heartbeat,
-      memory,
-      clock,
-    },
+    transport,
+    sinkOutages,
+    deployment,
+    mongodbOutages,
+    route,
+    mongodbClock,
+    features,
+    heartbeat,
+    memory,
+    clock,
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
   };
 }

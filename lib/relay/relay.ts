@@ -4,7 +4,7 @@ import { emitter } from "../pipeline/status/events.ts";
 import { StatusTracker } from "../pipeline/status/status_tracker.ts";
 import { SYSTEM_CLOCK } from "../util/clock.ts";
 import { connect, type ConnectContext } from "./connect.ts";
-import { runStream, type StreamContext } from "./stream.ts";
+import { endOf, runStream, type StreamContext } from "./stream.ts";
 
 /** Takes a snapshot of the existing documents, then follows the changes until the signal is aborted. */
 export async function relay(
@@ -15,7 +15,7 @@ export async function relay(
   const emit = emitter(status.listen, context.emit);
   const connecting = connect(settings, { ...context, clock, emit, watch: (system) => status.watch(system) });
   await using connections = await connecting.catch((error) => {
-    emit({ type: "ended", error: signal.aborted && error === signal.reason ? undefined : error });
+    emit(endOf(error, signal));
     throw error;
   });
   await runStream(connections, settings, { ...context, status });

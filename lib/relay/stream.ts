@@ -10,7 +10,7 @@ import { bufferBatches } from "../pipeline/loop/batcher.ts";
 import { follow, type OpenStream } from "../pipeline/loop/follow.ts";
 import type { LoopDeps } from "../pipeline/loop/replication_loop.ts";
 import type { Names, RelaySettings } from "../pipeline/settings.ts";
-import { type Emit, emitter } from "../pipeline/status/events.ts";
+import { type Emit, emitter, type RelayEvent } from "../pipeline/status/events.ts";
 import { StatusReporter } from "../pipeline/status/heartbeat.ts";
 import { watchOplog } from "../pipeline/status/oplog_watch.ts";
 import { type Trace, UNTRACED } from "../pipeline/status/stages.ts";
@@ -20,11 +20,9 @@ import { NO_BARRIER } from "../pipeline/loop/barrier.ts";
 import { dropBarrier } from "../pipeline/workers/drop_barrier.ts";
 import type { Transport } from "../sink/connection/transport.ts";
 import { type CountingTransport, countingWrites, fenced, retrying } from "../sink/connection/wrappers.ts";
-import { DeadLetters } from "../sink/metadata/dead_letters.ts";
-import { SavedCollections } from "../sink/metadata/saved_collections.ts";
+import { prepareSharedTables } from "../sink/metadata/stream_records.ts";
 import { RepairRequests } from "../sink/metadata/repair_requests.ts";
-import { savedName } from "../sink/metadata/saved_position.ts";
-import { readPosition } from "../sink/metadata/saved_position.ts";
+import { readPosition, savedName } from "../sink/metadata/saved_position.ts";
 import { createStatusView } from "../sink/metadata/status_view.ts";
 import { StreamPosition } from "../sink/metadata/stream_position.ts";
 import { shardKeyOf } from "../source/documents/collections.ts";
@@ -62,10 +60,16 @@ export async function runStream(
     await new Stream(connections, settings, { ...context, status, trace, emit, closing }).run();
     emit({ type: "ended" });
   } catch (error) {
-    emit({ type: "ended", error: signal.aborted && error === signal.reason ? undefined : error });
+    emit(endOf(error, signal));
     throw error;
   }
 }
+
+/** The end of a relay that an error has ended. The reason of the signal is a stop, and no error. */
+export const endOf = (error: unknown, signal: AbortSignal): RelayEvent => ({
+  type: "ended",
+  error: signal.aborted && error === signal.reason ? undefined : error,
+});
 
 interface StreamParts extends Required<StreamContext> {
   readonly closing: AsyncDisposableStack;
@@ -124,9 +128,7 @@ class Stream {
     const schema = names.metadataSchema;
     const once = retrying(this.#raw, { ...this.#retries, retryFor: 0 });
     const stream = await savedName(once, { schema, stream: names.stream });
-    await DeadLetters.prepare(once, { schema });
-    await SavedCollections.prepare(once, { schema });
-    await RepairRequests.prepare(once, { schema });
+    await prepareSharedTables(once, { schema });
     return { ...names, stream };
   }
 

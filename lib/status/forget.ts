@@ -7,8 +7,15 @@ import { fenced } from "../sink/connection/wrappers.ts";
 import { Lease } from "../sink/metadata/lease.ts";
 import type { MetadataTable } from "../sink/metadata/metadata_tables.ts";
 import { tableExists } from "../sink/table/create_table.ts";
-import { countRecords, knownStreams, recordsOf, removeRecords } from "../sink/metadata/stream_records.ts";
-import { type StreamName, type StreamRecords, wholeStreams } from "../sink/metadata/stream_records.ts";
+import {
+  countRecords,
+  knownStreams,
+  recordsOf,
+  removeRecords,
+  type StreamName,
+  type StreamRecords,
+  wholeStreams,
+} from "../sink/metadata/stream_records.ts";
 import { quoteTable } from "../sink/sql/names.ts";
 import type { Clock } from "../util/clock.ts";
 import { durationText } from "../util/text.ts";
@@ -125,7 +132,11 @@ async function leaseOf(transport: Transport, name: StreamName, clock: Clock): Pr
   const { schema, stream } = name;
   const lease = new Lease<never>(transport, {
     table: { schema, name: POSITIONS },
-    ...{ keyColumn: "stream", key: stream, columns: [], lease: LEASE_MS, clock },
+    keyColumn: "stream",
+    key: stream,
+    columns: [],
+    lease: LEASE_MS,
+    clock,
     holds: `follows this stream: ${stream}`,
     takesOver: `has taken over this stream: ${stream}`,
   });

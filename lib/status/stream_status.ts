@@ -2,9 +2,14 @@
 import { isUnknownRelation } from "../sink/connection/sink_error.ts";
 import { refreshTable, type Transport } from "../sink/connection/transport.ts";
 import { checkColumns, tablesInEverySchema } from "../sink/metadata/metadata_tables.ts";
-import { REPORTED_AT, STATUS_COLUMNS } from "../sink/metadata/status_view.ts";
+import {
+  REPORTED_AT,
+  STATUS_COLUMNS,
+  STATUS_FIELDS,
+  statusQuery,
+  type StreamState,
+} from "../sink/metadata/status_view.ts";
 import { tableExists } from "../sink/table/create_table.ts";
-import { STATUS_FIELDS, statusQuery, type StreamState } from "../sink/metadata/status_view.ts";
 import { quoteName, quoteTable, type TableName } from "../sink/sql/names.ts";
 import { UserError } from "../util/errors.ts";
 import { grantText, viewerOf } from "./absence.ts";

@@ -56,7 +56,6 @@ export class V8Heap implements Heap {
 }
 
 /** The memory that all streams of a process share. */
-
 export interface MemoryBudget {
   /** Bytes of JSON in statements that are being sent. */
   readonly inFlight: Semaphore;

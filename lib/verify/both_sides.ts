@@ -3,8 +3,14 @@ import { createHash } from "node:crypto";
 import { type BsonValue, fieldsByName } from "../bson/bson.ts";
 import { UnstorableError } from "../util/errors.ts";
 import { withoutFields } from "../bson/without_fields.ts";
-import { idsOf, oidsWithoutId, type RowKey } from "../key/document_key.ts";
-import { rowKeyOf, rowKeyText, type ShardKey } from "../key/document_key.ts";
+import {
+  idsOf,
+  oidsWithoutId,
+  type RowKey,
+  rowKeyOf,
+  rowKeyText,
+  type ShardKey,
+} from "../key/document_key.ts";
 import { idDocument } from "../key/query_literal.ts";
 import { normalizeDocument, normalizeRow } from "../mapping/normalize.ts";
 import { grouped } from "../util/grouped.ts";

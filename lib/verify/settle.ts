@@ -84,7 +84,10 @@ export class Tally {
     await this.#settling.run(() => this.#settle());
     const { missing, extra, different, "dead letter": deadLetters } = this.#counts;
     return {
-      ...{ missing, extra, different, deadLetters },
+      missing,
+      extra,
+      different,
+      deadLetters,
       changing: this.#changing,
       repaired: this.#repaired,
       /** Rows with overflow that the repair added, minus those that it removed. */

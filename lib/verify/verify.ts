@@ -3,9 +3,8 @@ import { SnapshotRate } from "../pipeline/snapshot/snapshot_rate.ts";
 import { relay as runRelay } from "../relay/relay.ts";
 import { openTransport } from "../sink/connection/open_transport.ts";
 import { retrying } from "../sink/connection/wrappers.ts";
-import { DeadLetters } from "../sink/metadata/dead_letters.ts";
+import { prepareSharedTables } from "../sink/metadata/stream_records.ts";
 import { SavedCollections } from "../sink/metadata/saved_collections.ts";
-import { RepairRequests } from "../sink/metadata/repair_requests.ts";
 import { prepareVerifyResults } from "../sink/metadata/verify_results.ts";
 import { tableFor } from "../sink/sql/names.ts";
 import { RowReader } from "../sink/table/row_reader.ts";
@@ -14,8 +13,14 @@ import { Deployment } from "../source/connection/deployment.ts";
 import { collectionsOf, estimatedCount } from "../source/documents/collections.ts";
 import { RangeSplitter } from "../source/documents/key_ranges.ts";
 import type { FoundCollection, Scope } from "../source/documents/scope.ts";
-import { type Catalogue, catalogueOf, namesText } from "../source/documents/unmatched.ts";
-import { type Unmatched, unmatchedNames, unmatchedText } from "../source/documents/unmatched.ts";
+import {
+  type Catalogue,
+  catalogueOf,
+  namesText,
+  type Unmatched,
+  unmatchedNames,
+  unmatchedText,
+} from "../source/documents/unmatched.ts";
 import { SYSTEM_CLOCK as clock } from "../util/clock.ts";
 import { UsageError } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
@@ -61,16 +66,20 @@ export async function verify(
   const transport = retrying(raw, { shutdown, outages, retryFor });
   const names = relay.namesIn(raw.dialect.schema ?? relay.sink.schema);
   const schema = names.metadataSchema;
-  await DeadLetters.prepare(transport, { schema });
-  await SavedCollections.prepare(transport, { schema });
-  await RepairRequests.prepare(transport, { schema });
+  await prepareSharedTables(transport, { schema });
   await prepareVerifyResults(transport, schema);
 
   const deployment = closing.use(await shutdown.limit(Deployment.connect(relay.mongodbUrl)));
   const mongodb = { shutdown, outages: new OutageTracker({ system: "MongoDB", emit }), retryFor };
   const causalReader = closing.use(new CausalReader(deployment.route(), mongodb));
   const deps: SharedDeps = {
-    ...{ settings, names, transport, causalReader, signal, log, clock },
+    settings,
+    names,
+    transport,
+    causalReader,
+    signal,
+    log,
+    clock,
     splitter: new RangeSplitter(causalReader, { lanes: LANES, log }),
     rate: new SnapshotRate({ rate: settings.rate, readers: LANES, clock }),
   };
@@ -112,7 +121,8 @@ async function verifyAll(deps: SharedDeps, emit: VerifyContext["emit"]): Promise
 /** Runs the relay from its saved position. It takes no new snapshot, and continues an unfinished one. */
 const runForRepairs = (stop: AbortSignal, onStarted: () => void, deps: SharedDeps): Promise<void> =>
   runRelay({ ...deps.settings.relay, snapshot: "initial", onHistoryLost: "fail", onHeld: "fail" }, {
-    ...{ log: deps.log, clock: deps.clock },
+    log: deps.log,
+    clock: deps.clock,
     signal: AbortSignal.any([stop, deps.signal]),
     emit: ({ type }) => type === "leaseTaken" && onStarted(),
   });

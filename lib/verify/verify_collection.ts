@@ -87,7 +87,10 @@ export async function verifyCollection(namespace: Namespace, deps: VerifyDeps): 
     table: `${table.schema}.${table.name}`,
     mode: settings.compare === "counts" ? "count" : settings.sample > 0 ? "sample" : "full",
     outcome: outcomeOf(found),
-    ...{ startedAt, finishedAt: clock.now(), clusterTime, ...found },
+    startedAt,
+    finishedAt: clock.now(),
+    clusterTime,
+    ...found,
   };
   await saveVerifyResult(transport, names.metadataSchema, verifyRow(result));
   return result;
@@ -109,7 +112,11 @@ async function openCollection(namespace: Namespace, deps: VerifyDeps): Promise<C
   const relay = new RelayWatch({ read, settle: settings.settle, clock, signal });
   return {
     ...deps,
-    ...{ namespace, table, stream, streams, relay },
+    namespace,
+    table,
+    stream,
+    streams,
+    relay,
     own: settings.relay.for(namespace),
     followed: new SavedCollections(transport, { schema, stream }),
     rows: await RowReader.open(transport, table),
@@ -136,7 +143,8 @@ async function countBoth(collection: Collection) {
   const { namespace, own, settings, causalReader, transport, rows, deadLetters, pass } = collection;
   const { generations } = settings;
   const counted = await count({
-    ...{ pass, generations },
+    pass,
+    generations,
     documents: () => countDocuments(causalReader, namespace, own.transform),
     rows: () => countRows(rows),
     deadLetters: () => DeadLetters.count(transport, deadLetters),
@@ -149,13 +157,16 @@ async function compareBoth(collection: Collection) {
   const { generations, relay: { for: settingsFor, replyBytes } } = settings;
   const reader = new DocumentReader(causalReader, { for: settingsFor, size: MAX_KEYS, replyBytes });
   const sides = new BothSides({
-    ...{ namespace, reader, rows },
+    namespace,
+    reader,
+    rows,
     deadLetters: (oids) => DeadLetters.among(transport, deadLetters, oids),
     shardKey: own.key === "documentKey" ? await shardKeyOf(causalReader, namespace) : [],
     omit: own.omit,
   });
   const tally = new Tally({
-    ...{ pass, generations },
+    pass,
+    generations,
     look: (keys) => sides.look(keys),
     repair: settings.differences === "repair" ? (keys) => repair(keys, repairDeps(collection)) : undefined,
     overflowed: (oids) => sides.overflowed(oids),

@@ -82,7 +82,7 @@ export class Collection {
     return { ...this.namespace, ...this.keepsStale && { keepsStale: true } };
   }
 
-  /** Changes the state as {@linkcode nextState} says. */
+  /** Changes the state by {@linkcode nextState}. */
   move(change: StateChange): void {
     const { what } = change;
     if (PLANNING.includes(what)) this.#needsSnapshot = true;

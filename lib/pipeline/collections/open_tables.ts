@@ -68,7 +68,7 @@ export class OpenTables {
   }
 
   /**
-   * Finishes column changes of relays that have died, in intervals: while statements fail, as they do in a table that is
+   * Finishes column changes of relays that have died, in intervals: while statements fail, for example in a table that is
    * closed to writing, and while another relay was changing columns at the opening.
    */
   recoverDuring(outages: OutageTracker, { every, fail }: RecoverOptions): Disposable {

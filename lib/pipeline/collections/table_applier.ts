@@ -176,7 +176,7 @@ export class TableApplier {
   }
 
   /**
-   * Removes rows and dead letters of a dropped collection, as `--on-drop` says.
+   * Removes rows and dead letters of a dropped collection, according to `--on-drop`.
    *
    * @returns whether the emptied table is to be dropped later, because a backup of CrateDB keeps it
    */

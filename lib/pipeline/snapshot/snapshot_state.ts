@@ -158,7 +158,8 @@ export function withoutCollections(plan: SnapshotPlan, namespaces: readonly Name
 export function requeueAll(plan: SnapshotPlan, collections: readonly Requeued[]): SnapshotPlan {
   const rest = withoutCollections(plan, collections);
   const entries = collections.map(({ database, collection, keepsStale, skipped }) => ({
-    ...{ database, collection },
+    database,
+    collection,
     ...keepsStale && { keepsStale },
     ...skipped && { skipped },
   }));
@@ -166,7 +167,7 @@ export function requeueAll(plan: SnapshotPlan, collections: readonly Requeued[])
 }
 
 /**
- * {@linkcode requeueAll} for collections whose changes are or were skipped. One that is read again
+ * {@linkcode requeueAll} for collections whose changes are or were skipped. A collection read again
  * after a drop keeps the rows of the dropped one if `--on-drop keep` holds for it.
  *
  * @example

@@ -7,27 +7,35 @@ import { STATUS_VIEW } from "./metadata_tables.ts";
 import type { Dialect } from "../sql/dialect.ts";
 import { quoteName, quoteTable } from "../sql/names.ts";
 
-/** Creates or replaces the view. If the server refuses, logs a warning: the relay and `status` work without the view. */
-export async function createStatusView(
-  transport: Transport,
-  { schema, log }: { readonly schema: string; readonly log: Logger },
-): Promise<void> {
-  const view = quoteTable({ schema, name: STATUS_VIEW });
-  const skip = (because: string) =>
-    log.warn("The view of all streams cannot be created: continuing without it", { view, because });
-  // CrateDB 6 would replace a table of that name, and delete its rows.
-  const { rows } = await transport.query(
-    "SELECT 1 FROM information_schema.tables WHERE table_schema = $1 AND table_name = $2 AND table_type <> 'VIEW'",
-    [schema, STATUS_VIEW],
-  );
-  if (rows.length > 0) return skip("a table has that name");
-  try {
-    await transport.query(`CREATE OR REPLACE VIEW ${view} AS ${statusQuery(transport.dialect, { schema })}`);
-  } catch (error) {
-    if (!(error instanceof SinkError) || isRetryable(error)) throw error;
-    skip(messageOf(error));
-  }
-}
+/** The columns of `cdc_position` that contain the status. Each write of the row updates them. */
+export const STATUS_COLUMNS = {
+  phase: "TEXT",
+  cluster_time: "TIMESTAMP WITH TIME ZONE",
+  lag_ms: "BIGINT",
+  snapshot_done: "BIGINT",
+  snapshot_total: "BIGINT",
+  events: "BIGINT",
+  rows: "BIGINT",
+  overflowed: "BIGINT",
+  dead_letters: "BIGINT",
+  failed_collections: "BIGINT",
+  oplog_headroom_s: "BIGINT",
+  last_error: "TEXT",
+  version: "TEXT",
+} as const satisfies Readonly<Record<string, ColumnType>>;
+
+/** The column with the time of the last report. */
+export const REPORTED_AT = "reported_at";
+
+/** A relay that is alive reports at least this often, in milliseconds. */
+export const REPORT_INTERVAL_MS = 3_000;
+/** After more milliseconds without a report, the lag counts from the last report. */
+export const OVERDUE_MS = REPORT_INTERVAL_MS + 2_000;
+
+export type ColumnType = "TEXT" | "BIGINT" | "TIMESTAMP WITH TIME ZONE";
+
+/** Times are in ISO 8601. */
+export type StatusColumns = Readonly<Record<keyof typeof STATUS_COLUMNS, string | number | null>>;
 
 export interface StatusQueryOptions {
   /** The schema of the relay's own tables. */
@@ -37,10 +45,10 @@ export interface StatusQueryOptions {
 }
 
 const MAX_LAG_MS = 60_000;
-/** The part of the oplog's window that should be left, one in so many. */
+/** One part in so many of the oplog's window should remain. */
 export const HEADROOM_PART = 10;
 
-/** What `state` says of a stream; all but "ok" are problems. The first that is true counts. */
+/** The values of `state`, of which the first that applies counts. All but "ok" are problems. */
 export const STATES = [
   "failed",
   "stopped",
@@ -126,31 +134,24 @@ export function statusQuery(dialect: Dialect, options: StatusQueryOptions): stri
   return `SELECT ${fields.join(", ")} FROM (${grown}) g`;
 }
 
-export const STATUS_COLUMNS = {
-  phase: "TEXT",
-  cluster_time: "TIMESTAMP WITH TIME ZONE",
-  lag_ms: "BIGINT",
-  snapshot_done: "BIGINT",
-  snapshot_total: "BIGINT",
-  events: "BIGINT",
-  rows: "BIGINT",
-  overflowed: "BIGINT",
-  dead_letters: "BIGINT",
-  failed_collections: "BIGINT",
-  oplog_headroom_s: "BIGINT",
-  last_error: "TEXT",
-  version: "TEXT",
-} as const satisfies Readonly<Record<string, ColumnType>>;
-
-/** When they were written last. */
-export const REPORTED_AT = "reported_at";
-
-/** A relay that is alive writes them at least this often. In milliseconds. */
-export const REPORT_INTERVAL_MS = 3_000;
-/** If nothing was reported for longer than this, the lag has grown since the last report. In milliseconds. */
-export const OVERDUE_MS = REPORT_INTERVAL_MS + 2_000;
-
-export type ColumnType = "TEXT" | "BIGINT" | "TIMESTAMP WITH TIME ZONE";
-
-/** Times are in ISO 8601. */
-export type StatusColumns = Readonly<Record<keyof typeof STATUS_COLUMNS, string | number | null>>;
+/** Creates or replaces the view. If the server refuses, logs a warning: the relay and `status` work without the view. */
+export async function createStatusView(
+  transport: Transport,
+  { schema, log }: { readonly schema: string; readonly log: Logger },
+): Promise<void> {
+  const view = quoteTable({ schema, name: STATUS_VIEW });
+  const skip = (because: string) =>
+    log.warn("The view of all streams cannot be created: continuing without it", { view, because });
+  // CrateDB 6 would replace a table of that name, and delete its rows.
+  const { rows } = await transport.query(
+    "SELECT 1 FROM information_schema.tables WHERE table_schema = $1 AND table_name = $2 AND table_type <> 'VIEW'",
+    [schema, STATUS_VIEW],
+  );
+  if (rows.length > 0) return skip("a table has that name");
+  try {
+    await transport.query(`CREATE OR REPLACE VIEW ${view} AS ${statusQuery(transport.dialect, { schema })}`);
+  } catch (error) {
+    if (!(error instanceof SinkError) || isRetryable(error)) throw error;
+    skip(messageOf(error));
+  }
+}

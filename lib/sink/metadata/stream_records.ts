@@ -2,7 +2,7 @@
 import { partsOfStream } from "../../key/stream_name.ts";
 import { type Parameter, queryNumber, refreshTable, type Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
-import { deadLetterStream } from "./dead_letters.ts";
+import { DeadLetters, deadLetterStream } from "./dead_letters.ts";
 import {
   KEPT_FOR,
   METADATA_TABLES,
@@ -10,6 +10,8 @@ import {
   selectFromEverySchema,
   tablesInEverySchema,
 } from "./metadata_tables.ts";
+import { RepairRequests } from "./repair_requests.ts";
+import { SavedCollections } from "./saved_collections.ts";
 import { tableExists } from "../table/create_table.ts";
 
 export interface StreamName {
@@ -32,6 +34,16 @@ const OF_STREAMS: readonly MetadataTable[] = [
   "cdc_collection",
   "cdc_position",
 ];
+
+/** Creates the tables that a relay and `verify` share, if they are missing. */
+export async function prepareSharedTables(
+  transport: Transport,
+  { schema }: Pick<StreamName, "schema">,
+): Promise<void> {
+  await DeadLetters.prepare(transport, { schema });
+  await SavedCollections.prepare(transport, { schema });
+  await RepairRequests.prepare(transport, { schema });
+}
 
 /** All streams with rows in these tables, in every schema that the user may see. */
 export async function knownStreams(transport: Transport): Promise<StreamName[]> {

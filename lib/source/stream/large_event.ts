@@ -9,7 +9,7 @@ import { isEventTooLarge, retryableErrors } from "../connection/mongodb_errors.t
 import type { Scope } from "../documents/scope.ts";
 import { type ChangeStreamOptions, streamStages, targetOf } from "./open_stream.ts";
 
-/** The fields to request, in turn: a key of megabytes can make the event too large by itself. */
+/** The fields to request, in turn: a key of megabytes alone can make the event too large. */
 const FIELDS: readonly Document[] = [{ ns: 1, documentKey: 1 }, { ns: 1 }];
 
 const MAX_KEY_CHARACTERS = 200;
