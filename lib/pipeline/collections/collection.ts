@@ -1,8 +1,11 @@
 /** One collection that a relay follows. */
-import type { ColumnPolicy } from "../../sink/columns/column_policy.ts";
+import { isUnusableTable } from "../../sink/table/unusable_table.ts";
 import type { TableName } from "../../sink/sql/names.ts";
-import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import type { Clock } from "../../util/clock.ts";
+import { messageOf } from "../../util/errors.ts";
+import { type Namespace, namespaceText } from "../../util/namespace.ts";
+import { describe } from "../status/describe_error.ts";
+import type { CollectionOpener, OpenTable } from "./collection_opener.ts";
 import {
   type CollectionState,
   isSkipped,
@@ -10,28 +13,14 @@ import {
   type Requeued,
   type StateChange,
 } from "./collection_state.ts";
-import type { TableApplier } from "./table_applier.ts";
-
-/** The table of a collection while it is open. */
-export interface OpenTable {
-  readonly applier: TableApplier;
-  readonly columns: ColumnPolicy;
-  /** Whether the collection had rows before, and its table was missing. */
-  readonly wasDropped: boolean;
-  /** Whether another relay was changing the columns at the opening. */
-  readonly isUnrecovered: boolean;
-}
 
 /** Changes after which only a snapshot leads to `following`. */
 const PLANNING: readonly StateChange["what"][] = ["snapshot planned", "resumed", "usable again"];
 
 export interface CollectionDeps {
-  readonly tableOf: (namespace: Namespace) => TableName;
-  readonly open: (namespace: Namespace) => Promise<OpenTable>;
-  /** Called when the table is closed, or could not be opened. */
-  readonly onClosed: (collection: Collection) => void;
+  readonly opener: Pick<CollectionOpener, "tableOf" | "open" | "release">;
   /** Called after each change of the state. */
-  readonly onChange: (collection: Collection) => void;
+  readonly onChange: (collection: Collection, before: CollectionState) => void;
   readonly clock: Pick<Clock, "now">;
 }
 
@@ -53,12 +42,12 @@ export class Collection {
   #since: number;
   #needsSnapshot = false;
   #opening: Promise<OpenTable> | undefined;
-  #open: OpenTable | undefined;
+  #opened: OpenTable | undefined;
 
   constructor({ database, collection }: Namespace, deps: CollectionDeps) {
     this.namespace = { database, collection };
     this.name = namespaceText(this.namespace);
-    this.table = deps.tableOf(this.namespace);
+    this.table = deps.opener.tableOf(this.namespace);
     this.#deps = deps;
     this.#since = deps.clock.now();
   }
@@ -87,22 +76,23 @@ export class Collection {
     const { what } = change;
     if (PLANNING.includes(what)) this.#needsSnapshot = true;
     if (what === "snapshot done" || what === "dropped") this.#needsSnapshot = false;
-    const next = nextState(this.#state, change);
-    if (next === this.#state) return;
+    const before = this.#state;
+    const next = nextState(before, change);
+    if (next === before) return;
     if (next.name === "snapshot") this.documents = 0;
     this.#state = next;
     this.#since = this.#deps.clock.now();
-    this.#deps.onChange(this);
+    this.#deps.onChange(this, before);
   }
 
   /** Moves an open collection that needs no snapshot to `following`. */
   follow(): void {
-    if (this.#open && !this.#needsSnapshot) this.move({ what: "followed without snapshot" });
+    if (this.#opened && !this.#needsSnapshot) this.move({ what: "followed without snapshot" });
   }
 
   /** The table while it is open. */
   get opened(): OpenTable | undefined {
-    return this.#open;
+    return this.#opened;
   }
 
   /** Opens the table. Concurrent calls get the same result; the call after a failure tries again. */
@@ -112,17 +102,56 @@ export class Collection {
 
   async #openNow(): Promise<OpenTable> {
     try {
-      return this.#open = await this.#deps.open(this.namespace);
+      return this.#opened = await this.#deps.opener.open(this.namespace);
     } catch (error) {
-      this.close();
+      this.#release();
       throw error;
     }
   }
 
-  /** Closes the table. The next use opens it again. */
-  close(): void {
+  /** Makes the rows visible and closes the table. The next use opens it again. */
+  async close(): Promise<void> {
+    const applier = this.#opened?.applier;
+    if (applier?.dirty) await unlessUnusable(() => applier.refresh());
+    this.abandon();
+  }
+
+  /** Closes a table that cannot be used. */
+  abandon(): void {
+    if (this.#opened) this.#release();
+  }
+
+  #release(): void {
     this.#opening = undefined;
-    this.#open = undefined;
-    this.#deps.onClosed(this);
+    this.#opened = undefined;
+    this.#deps.opener.release(this.namespace);
+  }
+
+  /** Removes rows of a dropped collection. If the table cannot be used, the collection fails until it can. */
+  async removeRows(work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (!isUnusableTable(error)) throw error;
+      this.abandon();
+      this.keepsStale = false;
+      this.move(failure(error));
+    }
+  }
+}
+
+/** The change of a collection whose table cannot be used. */
+export function failure(error: unknown): StateChange {
+  const { hint } = describe(error);
+  return { what: "failed", reason: messageOf(error), ...hint !== undefined && { hint } };
+}
+
+/** The result of the work; undefined if it fails because the table cannot be used. */
+export async function unlessUnusable<T>(work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!isUnusableTable(error)) throw error;
+    return undefined;
   }
 }

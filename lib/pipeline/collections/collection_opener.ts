@@ -1,19 +1,13 @@
 /** Opens the table of a collection, with all that writes to it. */
 import { rowKeyOf, type ShardKey } from "../../key/document_key.ts";
-import { type ColumnPolicy, JSONB_COLUMNS, openColumnPolicy } from "../../sink/columns/column_policy.ts";
-import { TableSchema } from "../../sink/columns/table_schema.ts";
-import { type Transports, Widening } from "../../sink/columns/widening.ts";
+import { type ColumnPolicy, openColumnPolicy } from "../../sink/columns/column_policy.ts";
+import type { Transports } from "../../sink/columns/rebuild.ts";
 import { SinkError } from "../../sink/connection/sink_error.ts";
 import { DeadLetters, deadLetterStream } from "../../sink/metadata/dead_letters.ts";
 import { isMetadataTable } from "../../sink/metadata/metadata_tables.ts";
 import type { SavedCollections } from "../../sink/metadata/saved_collections.ts";
 import { quoteTable, tableFor, type TableName } from "../../sink/sql/names.ts";
-import {
-  type OpenedTable,
-  openTable,
-  type OpenTableOptions,
-  type TargetTable,
-} from "../../sink/table/target_table.ts";
+import { openTable, type OpenTableOptions } from "../../sink/table/target_table.ts";
 import { errorOfOpening, isUnusableTable, UnusableTableError } from "../../sink/table/unusable_table.ts";
 import { Writer } from "../../sink/table/writer.ts";
 import type { Share } from "../../source/documents/share.ts";
@@ -23,10 +17,19 @@ import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import type { MemoryBudget } from "../../util/garbage.ts";
 import type { Names, RelaySettings } from "../settings.ts";
 import type { Emit } from "../status/events.ts";
-import type { OpenTable } from "./collection.ts";
 import { DeadLetterLimit } from "./dead_letter_limit.ts";
 import { TableApplier } from "./table_applier.ts";
 import type { TableOwners } from "./table_owners.ts";
+
+/** The table of a collection while it is open. */
+export interface OpenTable {
+  readonly applier: TableApplier;
+  readonly columns: ColumnPolicy;
+  /** Whether the collection had rows before, and its table was missing. */
+  readonly wasDropped: boolean;
+  /** Whether another relay is changing the columns since the opening. */
+  isUnrecovered: boolean;
+}
 
 export interface OpenerDeps {
   readonly names: Names;
@@ -68,7 +71,7 @@ export class CollectionOpener {
    * @throws UnusableTableError, SinkError if the table cannot be used, see {@linkcode isUnusableTable}
    */
   async open(namespace: Namespace): Promise<OpenTable> {
-    const { names, settings, memory, saved, shardKeyOf, log, emit } = this.#deps;
+    const { names, settings, memory, saved, shardKeyOf, signal, log, clock, emit } = this.#deps;
     const { patient, raw } = this.#transports;
     const { table, isKnown } = await this.#claimed(namespace, async (isKnown, options) => {
       if (isKnown) return { table: await openTable(patient, options), isKnown };
@@ -80,8 +83,19 @@ export class CollectionOpener {
       });
       return { table, isKnown };
     });
+    const ofCollection = settings.for(namespace);
     const writer = new Writer(patient, table, { ...settings, inFlightBudget: memory.inFlight });
-    const columns = await this.#columnsOf(namespace, table, writer);
+    const columns = await openColumnPolicy(this.#transports, {
+      ...settings,
+      ...ofCollection,
+      table,
+      writer,
+      signal,
+      log,
+      clock,
+      onAdded: (columns) => emit({ type: "columnsAdded", namespace, columns }),
+      onWidened: (columns) => emit({ type: "columnsWidened", namespace, columns }),
+    });
     const isUnrecovered = await columns.recover();
     if (!isKnown) await saved.setTable(namespace, table);
     const stream = deadLetterStream(namespace, table);
@@ -93,7 +107,7 @@ export class CollectionOpener {
       writer,
       deadLetters: await DeadLetters.open(patient, { schema: names.metadataSchema, stream }),
       deadLetterLimit: this.#deadLetterLimit,
-      settings: settings.for(namespace),
+      settings: ofCollection,
       ownKeys: (oids) => this.#ownKeys(namespace, oids, shardKey),
       shardKey,
       garbage: memory.garbage,
@@ -145,34 +159,5 @@ export class CollectionOpener {
   async #ownKeys(namespace: Namespace, oids: readonly string[], shardKey: ShardKey): Promise<string[]> {
     const keys = oids.map((oid) => rowKeyOf(oid, shardKey));
     return (await this.#deps.share.among(namespace, keys)).map(({ oid }) => oid);
-  }
-
-  async #columnsOf(
-    namespace: Namespace,
-    table: OpenedTable & TargetTable,
-    writer: Writer,
-  ): Promise<ColumnPolicy> {
-    const { settings, log, signal, clock, emit } = this.#deps;
-    const { patient } = this.#transports;
-    if (patient.dialect.isJsonb) return JSONB_COLUMNS;
-    const ofCollection = settings.for(namespace);
-    const tableSchema = new TableSchema(patient, {
-      table,
-      log,
-      inferred: ofCollection.columns === "dynamic",
-      needed: table.hasOverflow ? ["oid", "data", "overflow"] : ["oid", "data"],
-      onAdded: (columns) => emit({ type: "columnsAdded", namespace, columns }),
-    });
-    const widening = new Widening(this.#transports, {
-      ...settings,
-      ...ofCollection,
-      table,
-      tableSchema,
-      signal,
-      log,
-      clock,
-      onWidened: (columns) => emit({ type: "columnsWidened", namespace, columns }),
-    });
-    return await openColumnPolicy(ofCollection.columns, { table, tableSchema, widening, writer });
   }
 }

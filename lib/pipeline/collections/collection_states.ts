@@ -1,33 +1,36 @@
-/** The states of a stream's collections: changed, emitted and saved here. */
+/** The states of a stream's collections: changed, emitted and saved here; also the warnings and retries of failed ones. */
 import type { SavedCollections } from "../../sink/metadata/saved_collections.ts";
 import { quoteTable } from "../../sink/sql/names.ts";
 import type { Clock } from "../../util/clock.ts";
+import { UserError } from "../../util/errors.ts";
+import type { Logger } from "../../util/log.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import type { Emit } from "../status/events.ts";
 import { Collection, type CollectionDeps } from "./collection.ts";
-import type { CollectionState, StateChange } from "./collection_state.ts";
-import type { SkippedCollections } from "./skipped_collections.ts";
+import { type CollectionState, isSkipped, type StateChange } from "./collection_state.ts";
 
-export interface CollectionStatesDeps extends Omit<CollectionDeps, "onChange"> {
+export interface CollectionStatesDeps extends Pick<CollectionDeps, "opener"> {
   readonly saved: Pick<SavedCollections, "list" | "remove" | "save">;
-  readonly skipped: Pick<SkippedCollections, "update">;
+  readonly log: Logger;
   readonly emit: Emit;
   readonly clock: Pick<Clock, "now" | "monotonic">;
 }
 
-/** Between two saves. */
+/** Between two saves, and between two saves of counts alone. */
 const SAVE_INTERVAL_MS = 1_000;
-/** Between two saves of counts alone. */
 const COUNT_INTERVAL_MS = 10_000;
+/** Between two retries of a failed collection, and between two warnings. */
+const RETRY_MS = 60_000;
+/** Collections that a warning names. */
+const NAMED = 5;
 
 export class CollectionStates {
   readonly #deps: CollectionStatesDeps;
   readonly #collections = new Map<string, Collection>();
   readonly #unsaved = new Set<Collection>();
-  /** Collections of which only the counts have changed. */
-  readonly #counted = new Set<Collection>();
-  #countsSavedAt = -Infinity;
   #savedAt = -Infinity;
+  #saveDueAt = Infinity;
+  #warnedAt = -Infinity;
   /** Whether collections are followed as soon as they are open. */
   hasStarted = false;
 
@@ -47,7 +50,12 @@ export class CollectionStates {
   get(namespace: Namespace): Collection {
     const known = this.find(namespace);
     if (known) return known;
-    const collection = new Collection(namespace, { ...this.#deps, onChange: (each) => this.#onChange(each) });
+    const { opener, clock } = this.#deps;
+    const collection = new Collection(namespace, {
+      opener,
+      clock,
+      onChange: (each, before) => this.#onChange(each, before),
+    });
     this.#collections.set(collection.name, collection);
     return collection;
   }
@@ -75,11 +83,10 @@ export class CollectionStates {
     for (const collection of this.all) {
       if (waiting.has(collection.name)) collection.move({ what: "snapshot planned" });
       else collection.follow();
-      if (collection.state.name === "waiting") this.#onChange(collection);
+      if (collection.state.name === "waiting") this.#onChange(collection, collection.state);
     }
   }
 
-  /** Changes the state of a collection. */
   move(namespace: Namespace, change: StateChange): void {
     this.get(namespace).move(change);
   }
@@ -91,47 +98,96 @@ export class CollectionStates {
     this.countsChanged(collection);
   }
 
-  /** Saves the counts of a collection within ten seconds. */
   countsChanged(collection: Collection): void {
-    this.#counted.add(collection);
+    this.saveLater(collection, COUNT_INTERVAL_MS);
   }
 
-  saveLater(collection: Collection): void {
+  saveLater(collection: Collection, interval = SAVE_INTERVAL_MS): void {
     this.#unsaved.add(collection);
+    this.#saveDueAt = Math.min(this.#saveDueAt, this.#savedAt + interval);
   }
 
   /** Saves changed states. A saved position does not depend on them: it contains which collections are skipped. */
   async save(): Promise<void> {
-    const changed = [...this.#unsaved.union(this.#counted)];
+    const changed = [...this.#unsaved];
     this.#unsaved.clear();
-    this.#counted.clear();
-    this.#countsSavedAt = this.#savedAt = this.#deps.clock.monotonic();
+    this.#saveDueAt = Infinity;
+    this.#savedAt = this.#deps.clock.monotonic();
     await this.#deps.saved.save(changed);
   }
 
-  /** The same, once a second at most. */
   async saveIfDue(): Promise<void> {
-    const now = this.#deps.clock.monotonic();
-    const isDue = now - this.#savedAt >= SAVE_INTERVAL_MS && this.#unsaved.size > 0 ||
-      now - this.#countsSavedAt >= COUNT_INTERVAL_MS;
-    if (isDue) await this.save();
+    if (this.#deps.clock.monotonic() >= this.#saveDueAt) await this.save();
   }
 
   /** Removes a collection, and what is saved of it. */
   async remove(collection: Collection): Promise<void> {
     await this.#deps.saved.remove(collection.namespace);
     this.#unsaved.delete(collection);
-    this.#counted.delete(collection);
     if (this.#collections.delete(collection.name)) this.#emit(collection, undefined);
   }
 
-  #onChange(collection: Collection): void {
-    this.#deps.skipped.update(collection);
+  /** Makes retries of all failed collections due: a table may have become free. */
+  retryNow(): void {
+    for (const collection of this.all) collection.retryAt = -Infinity;
+  }
+
+  /** At most so many failed collections whose retries are due. Warns once a minute while a collection has failed. */
+  due(atMost: number): readonly Collection[] {
+    const failed = this.#failed;
+    const now = this.#deps.clock.monotonic();
+    if (failed.length > 0 && now - this.#warnedAt >= RETRY_MS) {
+      this.#warnedAt = now;
+      this.#deps.log.warn("Collections have failed, because their tables cannot be used", {
+        count: failed.length,
+        collections: namesOf(failed),
+        reason: failed[0]?.state.reason,
+      });
+    }
+    return failed.filter(({ retryAt }) => now >= retryAt).slice(0, atMost);
+  }
+
+  /** Postpones the next retry of a collection. */
+  retryLater(collection: Collection): void {
+    collection.retryAt = this.#deps.clock.monotonic() + RETRY_MS;
+  }
+
+  /** @throws UserError if a collection has failed */
+  failIfAny(): void {
+    const failed = this.#failed;
+    const [first] = failed;
+    if (!first) return;
+    const { name, state: { reason, hint } } = first;
+    const why = [reason, hint].filter((each) => each !== undefined).join(" ");
+    throw new UserError(`${failed.length} of the collections were not read: ${namesOf(failed)}`, {
+      hint: `Their tables cannot be used. ${name}: ${why}`,
+    });
+  }
+
+  get #failed(): Collection[] {
+    return this.all.filter(({ state }) => state.name === "failed").toArray();
+  }
+
+  #onChange(collection: Collection, before: CollectionState): void {
+    const { name, state } = collection;
+    const { log, clock } = this.#deps;
+    this.retryLater(collection);
+    if (state.name === "failed" && !isSkipped(before)) {
+      this.#warnedAt = clock.monotonic();
+      log.warn("A collection failed, because its table cannot be used; the others continue", {
+        collection: name,
+        reason: state.reason,
+        ...state.hint !== undefined && { hint: state.hint },
+      });
+    }
     this.saveLater(collection);
-    this.#emit(collection, collection.state);
+    this.#emit(collection, state);
   }
 
   #emit({ namespace, table, since }: Collection, state: CollectionState | undefined): void {
     this.#deps.emit({ type: "collectionChanged", namespace, table: quoteTable(table), state, since });
   }
 }
+
+const namesOf = (collections: readonly Collection[]): string =>
+  collections.slice(0, NAMED).map(({ name }) => name).join(", ") + (collections.length > NAMED ? ", …" : "");

@@ -1,5 +1,5 @@
 /** The collections that a relay follows, with their states and tables. */
-import type { Transports } from "../../sink/columns/widening.ts";
+import type { Transports } from "../../sink/columns/rebuild.ts";
 import { SinkError } from "../../sink/connection/sink_error.ts";
 import { SavedCollections } from "../../sink/metadata/saved_collections.ts";
 import { quoteTable } from "../../sink/sql/names.ts";
@@ -10,13 +10,11 @@ import { byNamespace, type Namespace } from "../../util/namespace.ts";
 import type { OutageTracker } from "../../util/outage.ts";
 import type { RelaySettings } from "../settings.ts";
 import { type Counts, NO_COUNTS, sumOf, type TableWrite } from "../status/events.ts";
-import type { Collection } from "./collection.ts";
+import { type Collection, failure, unlessUnusable } from "./collection.ts";
 import { CollectionOpener, type OpenerDeps } from "./collection_opener.ts";
 import type { Requeued, StateChange } from "./collection_state.ts";
 import { CollectionStates } from "./collection_states.ts";
 import { Drops } from "./drops.ts";
-import { type Attempt, OpenTables, TABLES_AT_ONCE } from "./open_tables.ts";
-import { failure, SkippedCollections } from "./skipped_collections.ts";
 import type { TableApplier } from "./table_applier.ts";
 import { TableOwners } from "./table_owners.ts";
 
@@ -32,17 +30,17 @@ export interface CollectionChanges<T> {
   readonly applier: TableApplier;
 }
 
+/** Tables that are worked on at once. */
+const TABLES_AT_ONCE = 4;
 /** Between two tries of what waits for a backup of CrateDB. */
 const PUT_OFF_INTERVAL_MS = 5_000;
 
 export class Collections {
   readonly #options: CollectionsOptions;
   readonly states: CollectionStates;
-  readonly #skipped: SkippedCollections;
   readonly #saved: SavedCollections;
   readonly #opener: CollectionOpener;
   readonly #drops: Drops;
-  readonly #tables: OpenTables;
   #putOffTriedAt = 0;
   #counts = NO_COUNTS;
 
@@ -61,25 +59,8 @@ export class Collections {
         options.emit(event);
       },
     });
-    this.#skipped = new SkippedCollections(options);
-    this.states = new CollectionStates({
-      ...options,
-      saved,
-      skipped: this.#skipped,
-      tableOf: (namespace) => this.#opener.tableOf(namespace),
-      open: async (namespace) => this.#tables.opened(await this.#opener.open(namespace)),
-      onClosed: ({ namespace }) => this.#opener.release(namespace),
-    });
-    this.#tables = new OpenTables(() => this.states.all);
-    this.#drops = new Drops({
-      ...options,
-      transports,
-      owners,
-      saved,
-      states: this.states,
-      close: (collection) => this.#tables.close(collection),
-      attempt: (collection, work) => this.removeRows(collection.namespace, work),
-    });
+    this.states = new CollectionStates({ ...options, saved, opener: this.#opener });
+    this.#drops = new Drops({ ...options, transports, owners, saved, states: this.states });
   }
 
   /** Rows of all tables since the start, also of closed ones. */
@@ -89,7 +70,8 @@ export class Collections {
 
   /** Collections whose changes are skipped. Each needs a snapshot: save that with the position. */
   get skipped(): readonly Requeued[] {
-    return this.#skipped.all;
+    return this.states.all.filter(({ isSkipped }) => isSkipped)
+      .map(({ requeued }) => ({ ...requeued, skipped: true })).toArray();
   }
 
   isSkipped(namespace: Namespace): boolean {
@@ -98,7 +80,7 @@ export class Collections {
 
   /** @throws UserError if a collection has failed */
   failIfAny(): void {
-    this.#skipped.failIfAny();
+    this.states.failIfAny();
   }
 
   /** Another stream that writes to the collection's table; undefined for none. */
@@ -201,7 +183,10 @@ export class Collections {
 
   /** Makes written rows visible to queries. */
   async refresh(): Promise<void> {
-    await this.#tables.refresh(this.#attempt);
+    const dirty = this.states.all.filter(({ opened }) => opened?.applier.dirty).toArray();
+    await concurrently(dirty, TABLES_AT_ONCE, async ({ namespace, opened }) => {
+      await this.attempt(namespace, async () => await opened?.applier.refresh());
+    });
   }
 
   /**
@@ -210,7 +195,7 @@ export class Collections {
    */
   async maintain(): Promise<readonly Requeued[]> {
     await this.#retryPutOff();
-    const due = this.#skipped.due(TABLES_AT_ONCE);
+    const due = this.states.due(TABLES_AT_ONCE);
     const usable = await concurrently(due, TABLES_AT_ONCE, (collection) => this.#retry(collection));
     await this.states.saveIfDue();
     return usable.flat();
@@ -224,7 +209,7 @@ export class Collections {
   /** Skips the changes of a collection from now on; its rows stay. Apply nothing else while it runs. */
   async pause(namespace: Namespace, reason?: string): Promise<void> {
     const collection = this.states.get(namespace);
-    await this.#tables.close(collection);
+    await collection.close();
     await this.#skip(collection, { what: "paused", ...reason !== undefined && { reason } });
     await this.saveStates();
   }
@@ -251,26 +236,18 @@ export class Collections {
    * @returns the collection that has the table now, which needs a snapshot; undefined for none
    */
   drop(namespace: Namespace): Promise<Namespace | undefined> {
-    this.#skipped.retryNow();
+    this.states.retryNow();
     return this.#drops.drop(this.states.get(namespace));
   }
 
-  /** Removes rows of a dropped collection. If the table cannot be used, the collection fails until it can. */
-  async removeRows(namespace: Namespace, work: () => Promise<unknown>): Promise<void> {
-    try {
-      await work();
-    } catch (error) {
-      if (!isUnusableTable(error)) throw error;
-      const collection = this.states.get(namespace);
-      this.#tables.abandon(collection);
-      collection.keepsStale = false;
-      collection.move(failure(error));
-    }
+  /** See {@linkcode Collection.removeRows}. */
+  removeRows(namespace: Namespace, work: () => Promise<unknown>): Promise<void> {
+    return this.states.get(namespace).removeRows(work);
   }
 
   /** Opens the table again: the shard key has changed, or another relay may have dropped the table. */
   reopen(namespace: Namespace): Promise<void> {
-    return this.#tables.close(this.states.get(namespace));
+    return this.states.get(namespace).close();
   }
 
   /** Drops the emptied tables of dropped collections that a backup of CrateDB kept when the last run ended. */
@@ -285,25 +262,42 @@ export class Collections {
       .map(({ namespace }) => namespace).filter((each) => each.database === database);
   }
 
-  /** Finishes column changes of relays that have died, see {@linkcode OpenTables.recoverDuring}. */
+  /**
+   * Finishes column changes of relays that have died, in intervals: while statements fail, for example in a table that is
+   * closed to writing, and while another relay was changing columns at the opening.
+   */
   recoverDuring(outages: OutageTracker, fail: (error: unknown) => void): Disposable {
-    return this.#tables.recoverDuring(outages, { every: this.#options.settings.lease / 3, fail });
+    let isBusy = false;
+    const recover = async () => {
+      if (isBusy) return;
+      isBusy = true;
+      try {
+        const all = outages.active;
+        for (const { opened } of [...this.states.all]) {
+          if (!opened || !all && !opened.isUnrecovered) continue;
+          if (!await unlessUnusable(() => opened.columns.recover())) opened.isUnrecovered = false;
+        }
+      } catch (error) {
+        fail(error);
+      } finally {
+        isBusy = false;
+      }
+    };
+    const timer = setInterval(recover, this.#options.settings.lease / 3);
+    return { [Symbol.dispose]: () => clearInterval(timer) };
   }
-
-  readonly #attempt: Attempt = ({ namespace }, work) => this.attempt(namespace, work);
 
   #onWritten({ namespace, ...counts }: TableWrite): void {
     this.#counts = sumOf(this.#counts, counts);
     const collection = this.states.get(namespace);
     collection.rows += counts.upserts + counts.deletes;
     this.states.countsChanged(collection);
-    this.#tables.written(collection);
   }
 
   /** @throws the error if it is not of one table, or if the relay follows this collection alone */
   async #fail(collection: Collection, error: unknown): Promise<void> {
     if (!isUnusableTable(error)) throw error;
-    this.#tables.abandon(collection);
+    collection.abandon();
     if (collection.isSkipped) return;
     if (this.#options.settings.scope.level === "collection") throw error;
     await this.#skip(collection, failure(error));
@@ -319,7 +313,7 @@ export class Collections {
   /** Retries a failed collection. If it was dropped since it failed, its rows follow `--on-drop`. */
   async #retry(collection: Collection): Promise<readonly Requeued[]> {
     const { namespace, name } = collection;
-    this.#skipped.retryLater(collection);
+    this.states.retryLater(collection);
     let exists: boolean;
     try {
       exists = await this.#options.causalReader.exists(namespace);
@@ -343,7 +337,9 @@ export class Collections {
     const now = this.#options.clock.monotonic();
     if (now - this.#putOffTriedAt < PUT_OFF_INTERVAL_MS) return;
     this.#putOffTriedAt = now;
-    await this.#tables.retryPutOff(this.#attempt);
+    for (const { namespace, opened } of [...this.states.all]) {
+      if (opened) await this.attempt(namespace, () => opened.columns.retryPutOff());
+    }
     await this.#drops.finish();
   }
 }

@@ -1,5 +1,5 @@
 /** Drops: the rows of a collection that MongoDB no longer has follow `--on-drop`. */
-import type { Transports } from "../../sink/columns/widening.ts";
+import type { Transports } from "../../sink/columns/rebuild.ts";
 import type { SavedCollections } from "../../sink/metadata/saved_collections.ts";
 import { quoteTable } from "../../sink/sql/names.ts";
 import { isEmptyTable } from "../../sink/table/target_table.ts";
@@ -7,9 +7,8 @@ import type { Share } from "../../source/documents/share.ts";
 import type { Logger } from "../../util/log.ts";
 import type { Namespace } from "../../util/namespace.ts";
 import type { CollectionSettings, RelaySettings } from "../settings.ts";
-import type { Collection } from "./collection.ts";
+import { type Collection, unlessUnusable } from "./collection.ts";
 import type { CollectionStates } from "./collection_states.ts";
-import { unlessUnusable } from "./open_tables.ts";
 import type { TableApplier } from "./table_applier.ts";
 import type { TableOwners } from "./table_owners.ts";
 
@@ -20,11 +19,7 @@ export interface DropsDeps {
   readonly owners: Pick<TableOwners, "has" | "newOwner">;
   readonly saved: Pick<SavedCollections, "has" | "isShared" | "sharer">;
   readonly log: Logger;
-  /** Closes the table, and makes its rows visible before. */
-  readonly close: (collection: Collection) => Promise<void>;
   readonly states: Pick<CollectionStates, "remove" | "saveLater">;
-  /** Works on the table. If it cannot be used, the collection fails. */
-  readonly attempt: (collection: Collection, work: () => Promise<void>) => Promise<void>;
 }
 
 export class Drops {
@@ -43,15 +38,15 @@ export class Drops {
    * @returns the collection that has the table now, which needs a snapshot; undefined for none
    */
   async drop(collection: Collection): Promise<Namespace | undefined> {
-    const { owners, states, close } = this.#deps;
+    const { owners, states, share } = this.#deps;
     const hasNoRows = collection.isSkipped && collection.keepsStale;
     collection.move({ what: "dropped" });
     if (hasNoRows || !await this.#isKnown(collection)) return void await states.remove(collection);
     const newOwner = await owners.newOwner(quoteTable(collection.table), collection.namespace);
     if (this.#onDrop(collection.namespace) === "keep") states.saveLater(collection);
-    else if (!this.#deps.share.dropsRows) await states.remove(collection);
-    else await this.#deps.attempt(collection, () => this.#dropRows(collection, newOwner));
-    await close(collection);
+    else if (!share.dropsRows) await states.remove(collection);
+    else await collection.removeRows(() => this.#dropRows(collection, newOwner));
+    await collection.close();
     return newOwner;
   }
 

@@ -9,11 +9,11 @@ import {
 import { splitDocument } from "../../mapping/split_document.ts";
 import type { ColumnMode } from "../sql/dialect.ts";
 import { quoteTable } from "../sql/names.ts";
-import type { TargetTable } from "../table/target_table.ts";
 import { UnusableTableError } from "../table/unusable_table.ts";
 import type { Writer } from "../table/writer.ts";
-import type { TableSchema } from "./table_schema.ts";
-import type { Widening } from "./widening.ts";
+import type { Transports } from "./rebuild.ts";
+import { TableSchema } from "./table_schema.ts";
+import { Widening, type WideningOptions } from "./widening.ts";
 
 export interface KeyedRow {
   readonly oid: string;
@@ -33,33 +33,41 @@ export interface ColumnPolicy {
   /** Widens columns that do not store their values. Callers keep others from writing to the table. */
   widen(paths: readonly ColumnPath[]): Promise<void>;
   /** Tries again to widen columns that had to wait for a backup of CrateDB. */
-  retryPutOff(): Promise<boolean>;
+  retryPutOff(): Promise<void>;
   /** Cleans up after an interrupted rebuild. @returns whether something is left, or another relay is rebuilding the table */
   recover(): Promise<boolean>;
 }
 
 /** PostgreSQL's JSONB has no columns, and stores nearly every value unchanged. */
-export const JSONB_COLUMNS: ColumnPolicy = {
+const JSONB_COLUMNS: ColumnPolicy = {
   columns: { kind: "jsonb" },
   version: 0,
   load: async () => {},
   learn: async () => {},
   makeRoom: async () => {},
   widen: async () => {},
-  retryPutOff: () => Promise.resolve(false),
+  retryPutOff: async () => {},
   recover: () => Promise.resolve(false),
 };
 
-interface ColumnDeps {
-  readonly table: TargetTable;
-  readonly tableSchema: TableSchema;
-  readonly widening: Pick<Widening, "widen" | "retryPutOff" | "recover">;
+interface ColumnPolicyOptions extends Omit<WideningOptions, "tableSchema"> {
+  readonly columns: ColumnMode;
   readonly writer: Pick<Writer, "upsert">;
+  readonly onAdded: (columns: number) => void;
 }
 
-/** The policy of a table in CrateDB. @throws UnusableTableError if the table's columns do not fit the mode */
-export async function openColumnPolicy(mode: ColumnMode, deps: ColumnDeps): Promise<ColumnPolicy> {
-  const { table, tableSchema, widening } = deps;
+/** The policy of a table. @throws UnusableTableError if the table's columns do not fit the mode */
+export async function openColumnPolicy(
+  transports: Transports,
+  options: ColumnPolicyOptions,
+): Promise<ColumnPolicy> {
+  const { patient } = transports;
+  const { columns: mode, table, writer } = options;
+  if (patient.dialect.isJsonb) return JSONB_COLUMNS;
+  const isDynamic = mode === "dynamic";
+  const needed = ["oid", "data", ...table.hasOverflow ? ["overflow"] : []];
+  const tableSchema = new TableSchema(patient, { ...options, inferred: isDynamic, needed });
+  const widening = new Widening(transports, { ...options, tableSchema });
   await tableSchema.load();
   if (mode === "ignored" && tableSchema.columns.kind !== "ignored") {
     throw new UnusableTableError(
@@ -67,7 +75,6 @@ export async function openColumnPolicy(mode: ColumnMode, deps: ColumnDeps): Prom
       { hint: "Leave --columns out, or name a new table with --table." },
     );
   }
-  const isDynamic = mode === "dynamic";
   return {
     get columns() {
       return tableSchema.columns;
@@ -81,10 +88,10 @@ export async function openColumnPolicy(mode: ColumnMode, deps: ColumnDeps): Prom
       if (!isDynamic && children?.size === 0 && !closed) await addColumns(tableSchema, await sample());
     },
     makeRoom: (rows) =>
-      isDynamic ? inferColumns(rows, deps) : addColumns(tableSchema, rows.map(({ document }) => document)),
-    widen: async (paths) => {
-      await widening.widen(paths);
-    },
+      isDynamic
+        ? inferColumns(rows, { tableSchema, writer })
+        : addColumns(tableSchema, rows.map(({ document }) => document)),
+    widen: (paths) => widening.widen(paths),
     retryPutOff: () => widening.retryPutOff(),
     recover: () => widening.recover(),
   };
@@ -96,8 +103,13 @@ async function addColumns(tableSchema: TableSchema, documents: readonly Uint8Arr
   if (wanted) await tableSchema.add(wanted);
 }
 
+interface InferDeps {
+  readonly tableSchema: TableSchema;
+  readonly writer: Pick<Writer, "upsert">;
+}
+
 /** Writes documents with new paths one by one, so that CrateDB creates columns without conflicts; adds those it cannot. */
-async function inferColumns(rows: readonly KeyedRow[], deps: ColumnDeps): Promise<void> {
+async function inferColumns(rows: readonly KeyedRow[], deps: InferDeps): Promise<void> {
   const { tableSchema } = deps;
   for (const row of rows) {
     const wanted = inferDocumentColumns(row.document);
@@ -112,7 +124,7 @@ async function inferColumns(rows: readonly KeyedRow[], deps: ColumnDeps): Promis
 }
 
 /** Bisects a refused document down to the paths at fault. @returns whether the table has room for further columns */
-async function inferFrom(row: KeyedRow, missing: readonly Addition[], deps: ColumnDeps): Promise<boolean> {
+async function inferFrom(row: KeyedRow, missing: readonly Addition[], deps: InferDeps): Promise<boolean> {
   const { data, overflow } = splitDocument(row.document, deps.tableSchema.assuming(missing));
   const [refused] = await deps.writer.upsert([{ oid: row.oid, data, overflow }]);
   if (!refused) return true;

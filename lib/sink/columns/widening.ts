@@ -12,9 +12,7 @@ import {
   type Transports,
 } from "./rebuild.ts";
 
-export type { Transports };
-
-interface WideningOptions extends RebuildOptions {
+export interface WideningOptions extends RebuildOptions {
   readonly widen: "on" | "off";
   /** The columns of a table with more rows stay as they are. */
   readonly widenRows: number;
@@ -39,29 +37,23 @@ export class Widening {
     this.#rebuilder = new Rebuilder(transports, options);
   }
 
-  /** Widens columns if possible; otherwise their values stay in `overflow`. @returns whether a column has changed */
-  async widen(paths: readonly ColumnPath[]): Promise<boolean> {
-    const { tableSchema } = this.#options;
-    const before = tableSchema.columns;
-    await this.#widen(distinct(paths).filter((path) => !this.#kept.has(subscript(path))));
-    return tableSchema.columns !== before;
-  }
-
   /** See {@linkcode Rebuilder.recover}. */
   recover(): Promise<boolean> {
     return this.#rebuilder.recover();
   }
 
-  /** Tries again what had to wait for a backup. @returns whether the table's columns have changed */
-  async retryPutOff(): Promise<boolean> {
+  /** Tries again what had to wait for a backup. */
+  async retryPutOff(): Promise<void> {
     const paths = this.#putOff;
-    if (!paths || await isBackupRunning(this.#transports.raw) || await this.recover()) return false;
+    if (!paths || await isBackupRunning(this.#transports.raw) || await this.recover()) return;
     this.#putOff = undefined;
-    return await this.widen(paths);
+    await this.widen(paths);
   }
 
-  async #widen(wanted: readonly ColumnPath[]): Promise<void> {
+  /** Widens columns if possible; otherwise their values stay in `overflow`. */
+  async widen(paths: readonly ColumnPath[]): Promise<void> {
     const { table, widen, log } = this.#options;
+    const wanted = distinct(paths).filter((path) => !this.#kept.has(subscript(path)));
     if (wanted.length === 0) return;
     if (this.#putOff) {
       this.#putOff = distinct([...this.#putOff, ...wanted]);
@@ -74,9 +66,10 @@ export class Widening {
       if (!failure) return;
       const narrow = this.#narrow(wanted);
       const columns = narrow.map(subscript).join(", ");
-      if (failure.kind === "backup running") this.#putOff = narrow;
+      const waits = failure.kind === "backup running";
+      if (waits) this.#putOff = narrow;
       if (narrow.length === 0) return;
-      if (failure.kind === "backup running") {
+      if (waits) {
         const fields = { table: quoteTable(table), columns };
         return log.warn("CrateDB takes a snapshot: columns are widened once that is done", fields);
       }

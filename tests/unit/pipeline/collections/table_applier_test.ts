@@ -44,7 +44,7 @@ function applierOf(
       learn: async () => {},
       makeRoom: async () => {},
       widen: async () => {},
-      retryPutOff: () => Promise.resolve(false),
+      retryPutOff: async () => {},
       recover: () => Promise.resolve(false),
     },
     writer: {
@@ -236,7 +236,7 @@ function growingTable() {
         }
       }),
     widen: (paths) => change(() => paths.forEach(([name = ""]) => children.set(name, { kind: "double" }))),
-    retryPutOff: () => Promise.resolve(false),
+    retryPutOff: async () => {},
     recover: () => Promise.resolve(false),
   };
   const table = new Map<string, Row>();

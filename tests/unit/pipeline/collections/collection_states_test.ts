@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { Collection } from "../../../../lib/pipeline/collections/collection.ts";
-import { failure, SkippedCollections } from "../../../../lib/pipeline/collections/skipped_collections.ts";
+import { failure } from "../../../../lib/pipeline/collections/collection.ts";
+import { CollectionStates } from "../../../../lib/pipeline/collections/collection_states.ts";
 import { UnusableTableError } from "../../../../lib/sink/table/unusable_table.ts";
 import { type LogFields, QUIET } from "../../../../lib/util/log.ts";
 
@@ -9,29 +9,29 @@ const FAILED = failure(new UnusableTableError("it is a view", { hint: "Drop it" 
 function setUp() {
   const clock = { time: 1_000_000, now: () => clock.time, monotonic: () => clock.time };
   const warned: (LogFields | undefined)[] = [];
-  const skipped = new SkippedCollections({
+  const states = new CollectionStates({
     clock,
     log: { ...QUIET, warn: (_, fields) => void warned.push(fields) },
-  });
-  const collectionOf = (collection: string) =>
-    new Collection({ database: "shop", collection }, {
-      tableOf: () => ({ schema: "shop", name: collection }),
+    opener: {
+      tableOf: ({ collection: name }) => ({ schema: "shop", name }),
       open: () => Promise.reject(new Error("It opens a table")),
-      onClosed: () => {},
-      onChange: (changed) => skipped.update(changed),
-      clock,
-    });
+      release: () => {},
+    },
+    saved: { list: () => Promise.resolve([]), remove: async () => {}, save: async () => {} },
+    emit: () => {},
+  });
+  const collectionOf = (collection: string) => states.get({ database: "shop", collection });
   /** Retries what is due; in vain. */
   const retry = (atMost: number) =>
-    skipped.due(atMost).map((collection) => {
-      skipped.retryLater(collection);
+    states.due(atMost).map((collection) => {
+      states.retryLater(collection);
       collection.move(failure(new UnusableTableError("it has no `data`")));
       return collection.name;
     });
-  return { clock, warned, retry, skipped, collectionOf };
+  return { clock, warned, retry, states, collectionOf };
 }
 
-Deno.test("SkippedCollections warns of a failure at once and every minute, not with each batch", () => {
+Deno.test("CollectionStates warns of a failure at once and every minute, not with each batch", () => {
   const { clock, warned, retry, collectionOf } = setUp();
   collectionOf("a").move(FAILED);
   assert.deepEqual(warned.splice(0), [{ collection: "shop.a", reason: "it is a view", hint: "Drop it" }]);
@@ -43,7 +43,7 @@ Deno.test("SkippedCollections warns of a failure at once and every minute, not w
   assert.deepEqual(warned.at(-1), { count: 1, collections: "shop.a", reason: "it has no `data`" });
 });
 
-Deno.test("SkippedCollections names a few of many in one warning, and has a few retried at once", () => {
+Deno.test("CollectionStates names a few of many in one warning, and has a few retried at once", () => {
   const { clock, warned, retry, collectionOf } = setUp();
   for (let at = 0; at < 9; at++) collectionOf(`c${at}`).move(FAILED);
   warned.splice(0);
@@ -57,32 +57,30 @@ Deno.test("SkippedCollections names a few of many in one warning, and has a few 
   }]);
 });
 
-Deno.test("SkippedCollections.retryNow() makes all retries due", () => {
-  const { skipped, collectionOf } = setUp();
+Deno.test("CollectionStates.retryNow() makes all retries due", () => {
+  const { states, collectionOf } = setUp();
   const collection = collectionOf("a");
-  collection.keepsStale = true;
   collection.move(FAILED);
-  assert.deepEqual(skipped.due(4), []);
-  skipped.retryNow();
-  assert.deepEqual(skipped.due(4), [collection]);
-  assert.deepEqual(skipped.all, [{ database: "shop", collection: "a", keepsStale: true, skipped: true }]);
+  assert.deepEqual(states.due(4), []);
+  states.retryNow();
+  assert.deepEqual(states.due(4), [collection]);
   collection.move({ what: "usable again" });
-  assert.deepEqual(skipped.all, []);
+  assert.deepEqual(states.due(4), []);
 });
 
-Deno.test("SkippedCollections neither warns of a paused collection nor has it retried", () => {
-  const { clock, warned, skipped, collectionOf } = setUp();
+Deno.test("CollectionStates neither warns of a paused collection nor has it retried", () => {
+  const { clock, warned, states, collectionOf } = setUp();
   collectionOf("a").move({ what: "paused" });
   clock.time += 120_000;
-  assert.deepEqual([skipped.due(4), warned, skipped.all.length], [[], [], 1]);
-  skipped.failIfAny();
+  assert.deepEqual([states.due(4), warned], [[], []]);
+  states.failIfAny();
 });
 
-Deno.test("SkippedCollections.failIfAny() names what was not read", () => {
-  const { skipped, collectionOf } = setUp();
-  skipped.failIfAny();
+Deno.test("CollectionStates.failIfAny() names what was not read", () => {
+  const { states, collectionOf } = setUp();
+  states.failIfAny();
   collectionOf("a").move(FAILED);
-  assert.throws(() => skipped.failIfAny(), {
+  assert.throws(() => states.failIfAny(), {
     message: "1 of the collections were not read: shop.a",
     hint: "Their tables cannot be used. shop.a: it is a view Drop it",
   });
