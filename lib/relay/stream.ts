@@ -116,7 +116,7 @@ class Stream {
     const tables = this.#openTables(source, { names, patient });
     const deps = this.#loopDeps({ names, source, position, patient, tables });
     await this.#follow(this.#streams(source), deps);
-    if (this.#settings.snapshot === "only" && !this.#parts.signal.aborted) tables.failIfAny();
+    if (this.#settings.snapshot === "only" && !this.#parts.signal.aborted) tables.states.failIfAny();
   }
 
   readonly #fail = (error: unknown): void => this.#failed.abort(error);

@@ -249,7 +249,6 @@ export function relayInMemory(options: RelayOptions = {}) {
   const tables = {
     ...usableTables(),
     overlaps: () => Promise.resolve([]),
-    removeRows: (_: unknown, work: () => Promise<unknown>) => work(),
     openAll: async () => {
       await cratedb.ask("open");
       return [];

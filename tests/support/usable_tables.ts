@@ -28,8 +28,13 @@ export function usableTables() {
         return false;
       }
     },
-    states: { move: () => {}, countRead: () => {}, start: () => {} },
-    saveStates: () => Promise.resolve(),
+    states: {
+      move: () => {},
+      countRead: () => {},
+      start: () => {},
+      save: () => Promise.resolve(),
+      get: () => ({ removeRows: (work: () => Promise<unknown>) => work() }),
+    },
     maintain: () => Promise.resolve([]),
   };
 }

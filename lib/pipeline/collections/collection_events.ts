@@ -55,46 +55,31 @@ export async function handleCollectionEvent(
   deps: CollectionEventDeps,
 ): Promise<void> {
   const { operation, namespace } = event;
-  if (deps.settings.for(namespace).key === "documentKey" && REKEYING.includes(operation)) {
-    await onRekey(namespace, deps);
+  const { tables, snapshot, settings, log } = deps;
+  const collection = namespaceText(namespace);
+  const isFollowed = settings.scope.includes(namespace);
+  if (isFollowed && settings.for(namespace).key === "documentKey" && REKEYING.includes(operation)) {
+    log.info("A collection has another shard key: taking a new snapshot of it", { collection });
+    await tables.reopen(namespace);
+    snapshot.requeue(namespace);
   }
+  if (REMAKING.includes(operation)) return await forgetIdentity(namespace, deps);
   switch (operation) {
     case "create":
-      return await onCreate(event, deps);
+      if (isFollowed && !event.unfollowed) await tables.attempt(namespace, () => tables.of(namespace));
+      return;
     case "drop":
       return await onDrop(event, deps);
     case "rename":
       return await onRename(event, deps);
     case "dropDatabase":
-      return await onDropDatabase(event, deps);
+      // Its collections that had no drop event.
+      for (const each of tables.openIn(namespace.database)) await onDrop({ ...event, namespace: each }, deps);
+      return;
     default:
-      if (REMAKING.includes(operation)) return await forgetIdentity(namespace, deps);
-      if (HARMLESS.includes(operation)) return;
-      deps.log.warn("Skipping an unknown operation", {
-        operation,
-        collection: namespaceText(namespace),
-      });
-  }
-}
-
-async function onRekey(
-  namespace: Namespace,
-  { tables, snapshot, settings, log }: CollectionEventDeps,
-): Promise<void> {
-  if (!settings.scope.includes(namespace)) return;
-  log.info("A collection has another shard key: taking a new snapshot of it", {
-    collection: namespaceText(namespace),
-  });
-  await tables.reopen(namespace);
-  snapshot.requeue(namespace);
-}
-
-async function onCreate(
-  { namespace, unfollowed }: CollectionEvent,
-  { tables, settings }: CollectionEventDeps,
-): Promise<void> {
-  if (settings.scope.includes(namespace) && !unfollowed) {
-    await tables.attempt(namespace, () => tables.of(namespace));
+      if (!HARMLESS.includes(operation)) {
+        log.warn("Skipping an unknown operation", { operation, collection });
+      }
   }
 }
 
@@ -120,20 +105,13 @@ async function onDrop({ operation, namespace }: CollectionEvent, deps: Collectio
 }
 
 async function onRename(event: CollectionEvent, deps: CollectionEventDeps): Promise<void> {
-  const { settings, snapshot, log } = deps;
   const { to } = event;
+  const { settings, snapshot, log } = deps;
   await onDrop(event, deps);
   if (!to || !settings.scope.includes(to)) return;
   await forgetIdentity(to, deps);
   log.info("A collection has a new name: taking a snapshot of it", { collection: namespaceText(to) });
   snapshot.requeue(to);
-}
-
-/** Drops the collections that had no drop event. */
-async function onDropDatabase(event: CollectionEvent, deps: CollectionEventDeps): Promise<void> {
-  for (const namespace of deps.tables.openIn(event.namespace.database)) {
-    await onDrop({ ...event, namespace }, deps);
-  }
 }
 
 /** Removes the UUID of a collection from the saved identity, as the name will have another one. */

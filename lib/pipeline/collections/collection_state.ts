@@ -19,8 +19,6 @@ export type CollectionState =
   | { readonly name: "paused"; readonly reason?: string; readonly hint?: never }
   | { readonly name: "failed"; readonly reason: string; readonly hint?: string };
 
-export type StateName = CollectionState["name"];
-
 /** What happens to a collection. */
 export type StateChange =
   | {
@@ -37,7 +35,9 @@ export type StateChange =
   | { readonly what: "failed"; readonly reason: string; readonly hint?: string };
 
 /** The transitions. A change that a state does not list leaves the state as it is: a chunk may end after a failure. */
-const TRANSITIONS: Readonly<Record<StateName, Readonly<Partial<Record<StateChange["what"], StateName>>>>> = {
+const TRANSITIONS: Readonly<
+  Record<CollectionState["name"], Partial<Record<StateChange["what"], CollectionState["name"]>>>
+> = {
   waiting: {
     "snapshot begun": "snapshot",
     "followed without snapshot": "following",
@@ -68,11 +68,9 @@ export function nextState(state: CollectionState, change: StateChange): Collecti
   if (name === undefined) return state;
   const { what: _, ...details } = change;
   const next = { name, ...details } as CollectionState;
-  return isSame(state, next) ? state : next;
+  const isSame = next.name === state.name && next.reason === state.reason && next.hint === state.hint;
+  return isSame ? state : next;
 }
-
-const isSame = (one: CollectionState, other: CollectionState): boolean =>
-  one.name === other.name && one.reason === other.reason && one.hint === other.hint;
 
 /** Whether changes of the collection are skipped. */
 export const isSkipped = ({ name }: CollectionState): boolean => name === "paused" || name === "failed";

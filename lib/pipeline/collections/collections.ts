@@ -23,13 +23,6 @@ export interface CollectionsOptions extends Omit<OpenerDeps, "owners" | "saved">
   readonly causalReader: Pick<CausalReader, "exists">;
 }
 
-/** The changes of one collection, and what applies them. */
-export interface CollectionChanges<T> {
-  readonly namespace: Namespace;
-  readonly changes: readonly T[];
-  readonly applier: TableApplier;
-}
-
 /** Tables that are worked on at once. */
 const TABLES_AT_ONCE = 4;
 /** Between two tries of what waits for a backup of CrateDB. */
@@ -78,11 +71,6 @@ export class Collections {
     return this.states.find(namespace)?.isSkipped === true;
   }
 
-  /** @throws UserError if a collection has failed */
-  failIfAny(): void {
-    this.states.failIfAny();
-  }
-
   /** Another stream that writes to the collection's table; undefined for none. */
   sharer(namespace: Namespace): Promise<string | undefined> {
     return this.#saved.sharer(namespace, this.#opener.tableOf(namespace));
@@ -114,26 +102,23 @@ export class Collections {
    */
   async openAll(namespaces: readonly Namespace[]): Promise<Namespace[]> {
     await this.states.load(namespaces);
-    const collections = namespaces.map((each) => this.states.get(each)).filter(({ isSkipped }) => !isSkipped);
-    const unopened = new Set(collections.filter(({ opened }) => !opened));
+    const collections = namespaces.map((each) => this.states.get(each))
+      .filter(({ isSkipped, opened }) => !isSkipped && !opened);
     const failures: (readonly [Collection, unknown])[] = [];
-    const opened = await concurrently(collections, TABLES_AT_ONCE, async (collection) => {
+    await concurrently(collections, TABLES_AT_ONCE, async (collection) => {
       this.#options.signal.throwIfAborted();
       try {
-        const table = await collection.open();
-        if (unopened.has(collection)) await table.applier.retryDeadLetters();
-        return table;
+        const { applier } = await collection.open();
+        await applier.retryDeadLetters();
       } catch (error) {
         if (!isUnusableTable(error)) throw error;
         failures.push([collection, error]);
-        return undefined;
       }
     });
     const [first] = failures;
     if (first && !this.states.all.some(({ opened }) => opened)) throw first[1];
     for (const [collection, error] of failures) await this.#fail(collection, error);
-    return collections.filter((each, at) => opened[at]?.wasDropped && unopened.has(each))
-      .map(({ namespace }) => namespace);
+    return collections.filter(({ opened }) => opened?.wasDropped).map(({ namespace }) => namespace);
   }
 
   /**
@@ -170,14 +155,15 @@ export class Collections {
   /** Groups changes by collection and works on several collections at once. Skips those of skipped collections. */
   async forEachCollection<T extends { readonly namespace: Namespace }>(
     changes: readonly T[],
-    work: (group: CollectionChanges<T>) => Promise<void>,
+    work: (group: { namespace: Namespace; changes: readonly T[]; applier: TableApplier }) => Promise<void>,
   ): Promise<void> {
-    await concurrently(byNamespace(changes), TABLES_AT_ONCE, async (group) => {
-      const namespace = group[0]?.namespace;
+    await concurrently(byNamespace(changes), TABLES_AT_ONCE, async (changes) => {
+      const namespace = changes[0]?.namespace;
       if (!namespace) return;
-      const applied = async () =>
-        await work({ namespace, changes: group, applier: await this.of(namespace) });
-      await this.attempt(namespace, applied);
+      await this.attempt(
+        namespace,
+        async () => await work({ namespace, changes, applier: await this.of(namespace) }),
+      );
     });
   }
 
@@ -201,17 +187,12 @@ export class Collections {
     return usable.flat();
   }
 
-  /** Saves the states that have changed. */
-  saveStates(): Promise<void> {
-    return this.states.save();
-  }
-
   /** Skips the changes of a collection from now on; its rows stay. Apply nothing else while it runs. */
   async pause(namespace: Namespace, reason?: string): Promise<void> {
     const collection = this.states.get(namespace);
     await collection.close();
     await this.#skip(collection, { what: "paused", ...reason !== undefined && { reason } });
-    await this.saveStates();
+    await this.states.save();
   }
 
   /** @returns the collection, which needs a snapshot; undefined if it is not paused */
@@ -238,11 +219,6 @@ export class Collections {
   drop(namespace: Namespace): Promise<Namespace | undefined> {
     this.states.retryNow();
     return this.#drops.drop(this.states.get(namespace));
-  }
-
-  /** See {@linkcode Collection.removeRows}. */
-  removeRows(namespace: Namespace, work: () => Promise<unknown>): Promise<void> {
-    return this.states.get(namespace).removeRows(work);
   }
 
   /** Opens the table again: the shard key has changed, or another relay may have dropped the table. */

@@ -8,39 +8,10 @@ import type { Share } from "../../source/documents/share.ts";
 import type { Scope } from "../../source/documents/scope.ts";
 import type { Clock } from "../../util/clock.ts";
 import type { Logger } from "../../util/log.ts";
-import type { TableApplier } from "./table_applier.ts";
 import type { Collections } from "./collections.ts";
 
-export interface RepairDeps {
+export interface RequestedRepairsDeps {
   readonly reader: Pick<DocumentReader, "lookUp" | "keysAmong">;
-  readonly tables: {
-    of(namespace: Namespace): Promise<Pick<TableApplier, "apply" | "keyOf" | "remove" | "shardKey">>;
-  };
-}
-
-/**
- * Looks up the documents of these keys, writes their rows, and removes rows without a document. A looked-up document is not
- * older than the applied changes, and the stream brings later ones.
- */
-export async function repairRows(
-  namespace: Namespace,
-  keys: readonly RowKey[],
-  { reader, tables }: RepairDeps,
-): Promise<void> {
-  const applier = await tables.of(namespace);
-  const existing = new Set<string>();
-  for await (const part of reader.lookUp(namespace, idsOf(keys))) {
-    const found = part.filter(isThere);
-    for (const each of found) existing.add(applier.keyOf(each));
-    await applier.apply(found);
-  }
-  for (const oid of await reader.keysAmong(namespace, oidsWithoutId(keys), applier.shardKey)) {
-    existing.add(oid);
-  }
-  await applier.remove(keys.map(({ oid }) => oid).filter((oid) => !existing.has(oid)));
-}
-
-export interface RequestedRepairsDeps extends RepairDeps {
   readonly requests: Pick<RepairRequests, "list" | "remove">;
   readonly tables: Pick<Collections, "of" | "attempt">;
   readonly scope: Pick<Scope, "includes">;
@@ -65,7 +36,7 @@ export class RequestedRepairs {
 
   /** Looks for requests, once a second at most. @returns whether it has written rows */
   async runIfDue(): Promise<boolean> {
-    const { requests, scope, share, clock, log } = this.#deps;
+    const { requests, tables, scope, share, clock, log } = this.#deps;
     const now = clock.monotonic();
     if (now - this.#polledAt < POLL_INTERVAL_MS) return false;
     const waiting = await requests.list(MAX_REQUESTS);
@@ -79,7 +50,7 @@ export class RequestedRepairs {
       if (scope.includes(namespace)) {
         const own = await share.among(namespace, group);
         // A skipped collection is read again as a whole later.
-        if (await this.#deps.tables.attempt(namespace, () => repairRows(namespace, own, this.#deps))) {
+        if (await tables.attempt(namespace, () => this.#repair(namespace, own))) {
           log.info("Repaired rows that were found to differ", {
             collection: namespaceText(namespace),
             rows: own.length,
@@ -90,5 +61,24 @@ export class RequestedRepairs {
       await requests.remove(namespace, group);
     }
     return hasRows;
+  }
+
+  /**
+   * Looks up the documents of these keys, writes their rows, and removes rows without a document. A looked-up document is
+   * not older than the applied changes, and the stream brings later ones.
+   */
+  async #repair(namespace: Namespace, keys: readonly RowKey[]): Promise<void> {
+    const { reader, tables } = this.#deps;
+    const applier = await tables.of(namespace);
+    const existing = new Set<string>();
+    for await (const part of reader.lookUp(namespace, idsOf(keys))) {
+      const found = part.filter(isThere);
+      for (const each of found) existing.add(applier.keyOf(each));
+      await applier.apply(found);
+    }
+    for (const oid of await reader.keysAmong(namespace, oidsWithoutId(keys), applier.shardKey)) {
+      existing.add(oid);
+    }
+    await applier.remove(keys.map(({ oid }) => oid).filter((oid) => !existing.has(oid)));
   }
 }

@@ -14,7 +14,7 @@ export interface RowChange {
   readonly oid: string;
   readonly document: Uint8Array | null;
   /** Why MongoDB does not return the document, although it is not deleted. */
-  readonly refusal?: string;
+  readonly refusal?: string | undefined;
 }
 
 /**

@@ -3,11 +3,12 @@ import { type BsonValue, bytesOf } from "../../bson/bson.ts";
 import { withoutFields } from "../../bson/without_fields.ts";
 import { rowKeyText, type ShardKey } from "../../key/document_key.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
-import type { DeadLetter, DeadLetters } from "../../sink/metadata/dead_letters.ts";
+import type { DeadLetters } from "../../sink/metadata/dead_letters.ts";
 import type { ColumnPolicy, KeyedRow } from "../../sink/columns/column_policy.ts";
 import { quoteTable } from "../../sink/sql/names.ts";
 import type { TargetTable } from "../../sink/table/target_table.ts";
-import type { RefusedRow, Writer } from "../../sink/table/writer.ts";
+import type { Writer } from "../../sink/table/writer.ts";
+import type { LookedUp } from "../../source/documents/chunk.ts";
 import type { Logger } from "../../util/log.ts";
 import type { GarbageLimit } from "../../util/garbage.ts";
 import { ReadWriteLock } from "../../util/concurrency.ts";
@@ -35,24 +36,14 @@ export interface TableApplierDeps {
   readonly emit: Emit;
 }
 
-/** A document as it is now; null if it is deleted, or if MongoDB refuses to return it. */
-export interface DocumentState {
-  readonly id: BsonValue;
+/** A document as it is now. One that MongoDB refuses to return becomes a dead letter without content. */
+export interface DocumentState extends LookedUp {
   /** `_id` with the shard key, if an event has named it. */
   readonly key?: BsonValue;
-  readonly document: Uint8Array | null;
-  /** Why MongoDB refuses to return the document, which becomes a dead letter without content. */
-  readonly refusal?: string;
 }
 
 /** Copies of a document that is written: its JSON, the statement, the statement in UTF-8, and the next reply. */
 const COPIES = 4;
-
-/** The result of a write. */
-interface Outcome extends Pick<Split, "letters"> {
-  /** Written rows with values in `overflow`. */
-  readonly overflowed: number;
-}
 
 /** Of an error in the log, which may quote a document. */
 const MAX_ERROR_CHARACTERS = 500;
@@ -141,15 +132,12 @@ export class TableApplier {
    * @returns the number of different keys
    */
   async apply(changes: readonly DocumentState[]): Promise<number> {
-    const last = coalesce(changes.map((state) => this.#rowChange(state)));
+    const last = coalesce(changes.map((state) => {
+      const { document, refusal } = state;
+      return { oid: this.keyOf(state), document: document && this.#withoutOmitted(document), refusal };
+    }));
     await this.#write(last);
     return last.length;
-  }
-
-  #rowChange(state: DocumentState): RowChange {
-    const { document, refusal } = state;
-    const change = { oid: this.keyOf(state), document: document && this.#withoutOmitted(document) };
-    return refusal === undefined ? change : { ...change, refusal };
   }
 
   /** Removes rows and dead letters. */
@@ -206,23 +194,23 @@ export class TableApplier {
     const upserts = changes.filter((change): change is KeyedRow => change.document !== null);
     const deleted = changes.filter(({ document }) => document === null).map(({ oid }) => oid);
     const room = COPIES * upserts.reduce((bytes, { document }) => bytes + document.length, 0);
-    let outcome: Outcome | undefined;
-    while (!outcome) {
+    const attempt = async () => {
       garbage.makeRoom(room);
       const split = await this.#split(upserts);
       garbage.makeRoom(room);
-      outcome = await this.#lock.shared(() => this.#writeSplit(split, { upserts, deleted }));
-    }
+      return await this.#lock.shared(() => this.#writeSplit(split, upserts, deleted));
+    };
+    let outcome = await attempt();
+    while (!outcome) outcome = await attempt();
     const { overflowed } = outcome;
+    const written = upserts.length - outcome.letters.length;
     const refused = changes.flatMap(({ oid, refusal: error }) =>
       error === undefined ? [] : { oid, error, document: null }
     );
     const letters = [...outcome.letters, ...refused];
     await deadLetters.add(letters);
     const dead = new Set(letters.map(({ oid }) => oid));
-    if (!this.#isReplaying) {
-      deadLetterLimit.count({ written: upserts.length - outcome.letters.length, letters: outcome.letters });
-    }
+    if (!this.#isReplaying) deadLetterLimit.count({ written, letters: outcome.letters });
     await deadLetters.resolve(changes.map(({ oid }) => oid).filter((oid) => !dead.has(oid)));
     const collection = namespaceText(namespace);
     // A retry that fails adds no dead letter.
@@ -231,36 +219,45 @@ export class TableApplier {
       log.warn("A document went to the dead letters", { oid, collection, error: quoted(error) });
     }
     this.dirty = true;
-    const counts = {
-      upserts: upserts.length - outcome.letters.length,
-      deletes: deleted.length - refused.length,
+    const deletes = deleted.length - refused.length;
+    emit({
+      type: "tableWritten",
+      namespace,
+      upserts: written,
+      deletes,
       overflowed,
       deadLetters: added.length,
-    };
-    emit({ type: "tableWritten", namespace, ...counts });
+    });
   }
 
   /**
    * Writes rows if the columns are still those that they were split for, and reads the columns again afterwards.
    *
-   * @returns undefined if the columns have changed (widened, inferred by CrateDB, or in a table that another process has
+   * @returns the dead letters, and the number of rows with values in `overflow`; undefined if the columns have changed (widened, inferred by CrateDB, or in a table that another process has
    * swapped): split and write again
    */
   async #writeSplit(
     { version, rows, letters, overflowed }: Split,
-    { upserts, deleted }: { readonly upserts: readonly KeyedRow[]; readonly deleted: readonly string[] },
-  ): Promise<Outcome | undefined> {
+    upserts: readonly KeyedRow[],
+    deleted: readonly string[],
+  ) {
     const { writer, columns, deadLetterLimit } = this.#deps;
     if (columns.version !== version) return undefined;
     return await this.#timed("write", async () => {
       const refused = rows.length > 0 ? await writer.upsert(rows) : [];
-      const dead = [...letters, ...lettersOf(refused, upserts)];
+      const errors = new Map(refused.map(({ oid, error }) => [oid, error]));
+      const dead = [
+        ...letters,
+        ...upserts.flatMap(({ oid, document }) => {
+          const error = errors.get(oid);
+          return error === undefined ? [] : { oid, error, document };
+        }),
+      ];
       if (!this.#isReplaying) deadLetterLimit.check({ written: rows.length - refused.length, letters: dead });
       await writer.delete([...deleted, ...dead.map(({ oid }) => oid)]);
       await columns.load();
       if (columns.version !== version) return undefined;
-      const unwritten = new Set(refused.map(({ oid }) => oid));
-      return { letters: dead, overflowed: overflowed.filter((oid) => !unwritten.has(oid)).length };
+      return { letters: dead, overflowed: overflowed.filter((oid) => !errors.has(oid)).length };
     });
   }
 
@@ -288,12 +285,6 @@ export class TableApplier {
   #timed<T>(stage: Stage, work: () => T | Promise<T>): Promise<T> {
     return timed(stage, work, this.#deps);
   }
-}
-
-function lettersOf(refused: readonly RefusedRow[], upserts: readonly KeyedRow[]): DeadLetter[] {
-  if (refused.length === 0) return [];
-  const documents = new Map(upserts.map(({ oid, document }) => [oid, document]));
-  return refused.map(({ oid, error }) => ({ oid, error, document: documents.get(oid) ?? null }));
 }
 
 const quoted = (error: string): string =>

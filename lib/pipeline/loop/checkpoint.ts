@@ -12,7 +12,7 @@ import { timed } from "../status/stages.ts";
 import { FRESH_MS } from "../status/stream_lag.ts";
 
 interface CheckpointDeps {
-  readonly tables: Pick<Collections, "refresh" | "saveStates">;
+  readonly tables: { readonly states: Pick<Collections["states"], "save"> } & Pick<Collections, "refresh">;
   readonly position: Pick<StreamPosition, "state" | "save">;
   readonly settings: Pick<RelaySettings, "refreshInterval" | "saveInterval" | "lease">;
   readonly clock: Pick<Clock, "monotonic">;
@@ -87,7 +87,7 @@ export class Checkpoint {
   async flush(): Promise<void> {
     await this.refresh();
     await this.save();
-    await this.#deps.tables.saveStates();
+    await this.#deps.tables.states.save();
   }
 
   async refresh(): Promise<void> {

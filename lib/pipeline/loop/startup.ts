@@ -55,7 +55,7 @@ export async function startUp(snapshot: SnapshotState | null, deps: StartupDeps)
   const toRead = plans.requeueAll(plans.planSnapshot(snapshot ?? undefined, namespaces), lost);
   const plan = plans.requeueSkipped(toRead, tables.skipped, settings);
   tables.states.start(plans.collectionsLeft(plan));
-  await tables.saveStates();
+  await tables.states.save();
   const state = plans.stateOf(plan);
   await position.save({
     snapshot: state && snapshotStateText(state),
@@ -139,7 +139,7 @@ async function dropMissing(namespaces: readonly FoundCollection[], deps: Startup
     if (share.relays === 1) await tables.drop(namespace);
     else if (onDrop !== "keep") {
       const rows = new StaleRows(namespace, deps);
-      await tables.removeRows(namespace, () => rows.remove(() => false));
+      await tables.states.get(namespace).removeRows(() => rows.remove(() => false));
     }
   }
 }

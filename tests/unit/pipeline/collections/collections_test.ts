@@ -254,7 +254,7 @@ Deno.test("Collections: a new collection whose table is refused fails, and chang
 Deno.test("Collections.maintain() retries a failed collection each minute, and has it read once its table can be used", async () => {
   const { sink, clock, registry, reported } = refusing();
   await registry.openAll(ALL);
-  await registry.saveStates();
+  await registry.states.save();
   for (let second = 0; second < 59; second++) {
     clock.time += 1_000;
     const before = sink.sent.length;
@@ -525,21 +525,21 @@ Deno.test("Collections.pause() skips changes of a collection, also after a resta
   assert.deepEqual(second.resume(LINES), LINES);
   assert.equal(second.resume(LINES), undefined);
   assert.deepEqual((await appliedOf(second)).sort(), ["lines", "orders"]);
-  await second.saveStates();
+  await second.states.save();
   assert.equal(sink.states.get("shop.lines")?.[0], "waiting");
 });
 
 Deno.test("Collections: a failed collection is known as such after a crash, and is retried at the next start", async () => {
   const { sink, registry } = refusing();
   await registry.openAll(ALL);
-  await registry.saveStates();
+  await registry.states.save();
   assert.equal(sink.states.get("shop.lines")?.[0], "failed");
   sink.fail = () => undefined;
   const next = registryOf(sink, { tableOf });
   await next.openAll(ALL);
   assert.deepEqual(next.skipped, []);
   next.states.start([LINES]);
-  await next.saveStates();
+  await next.states.save();
   assert.deepEqual(sink.states.get("shop.lines"), ["waiting", ""]);
 });
 
@@ -549,7 +549,7 @@ Deno.test("Collections: a collection that MongoDB no longer has waits if its row
   await registry.openAll(ALL);
   registry.states.start([]);
   await registry.drop(LINES);
-  await registry.saveStates();
+  await registry.states.save();
   assert.deepEqual(sink.states.get("shop.lines"), ["waiting", ""]);
   await registry.of(LINES);
   assert.deepEqual(reported.slice(2), [["lines", "waiting"], ["lines", "following"]]);
@@ -563,7 +563,7 @@ Deno.test("Collections.drop() removes the saved state with the rows", async () =
   await registry.openAll([LINES]);
   registry.states.start([]);
   await registry.drop(LINES);
-  await registry.saveStates();
+  await registry.states.save();
   assert.deepEqual([sink.states.size, sink.followed.size], [0, 0]);
   assert.equal(reported.at(-1)?.[1], undefined);
 });
@@ -575,7 +575,7 @@ Deno.test("Collections: what an earlier run has saved of collections that MongoD
   const registry = registryOf(sink, { tableOf });
   await registry.openAll([ORDERS]);
   registry.states.start([]);
-  await registry.saveStates();
+  await registry.states.save();
   assert.deepEqual([...sink.states], [["shop.lines", ["waiting", ""]], ["shop.orders", ["following", ""]]]);
 });
 

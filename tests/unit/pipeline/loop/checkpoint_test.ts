@@ -19,7 +19,7 @@ function checkpointOf({ token = null as string | null, snapshot = null as Snapsh
   const clock = { time: NOW, now: () => clock.time, monotonic: () => clock.time };
   const checkpoint = new Checkpoint({
     tables: {
-      saveStates: () => Promise.resolve(void done.push("states")),
+      states: { save: () => Promise.resolve(void done.push("states")) },
       refresh: () => {
         clock.time += 10;
         return Promise.resolve(void done.push("refresh"));
