@@ -93,7 +93,7 @@ export async function openColumnPolicy(
         : addColumns(tableSchema, rows.map(({ document }) => document)),
     widen: (paths) => widening.widen(paths),
     retryPutOff: () => widening.retryPutOff(),
-    recover: () => widening.recover(),
+    recover: () => widening.rebuilder.recover(),
   };
 }
 

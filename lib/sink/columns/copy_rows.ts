@@ -6,19 +6,19 @@ import { StatementMark } from "../connection/lost_writes.ts";
 import { isAnswerLost, SinkError } from "../connection/sink_error.ts";
 import { quoteName, quoteTable, type TableName } from "../sql/names.ts";
 
-interface CopyRows {
-  readonly from: TableName;
-  readonly to: TableName;
-  readonly columns: readonly string[];
-  readonly log: Logger;
-  readonly clock: Pick<Clock, "wait">;
-}
-
 const LOOK_INTERVAL_MS = 10_000;
 
 /** Copies all rows to an empty table with one statement. If the answer is lost, waits for the statement and counts rows. */
-export async function copyRows(transport: Transport, options: CopyRows): Promise<void> {
-  const { from, to, columns, log, clock } = options;
+export async function copyRows(
+  transport: Transport,
+  { from, to, columns, log, clock }: {
+    readonly from: TableName;
+    readonly to: TableName;
+    readonly columns: readonly string[];
+    readonly log: Logger;
+    readonly clock: Pick<Clock, "wait">;
+  },
+): Promise<void> {
   const names = columns.map(quoteName).join(", ");
   const mark = new StatementMark();
   const { id, sql } = mark.mark(
@@ -46,8 +46,7 @@ export async function copyRows(transport: Transport, options: CopyRows): Promise
     if (outcome && looksInVain > 0) break;
   }
   if (await countRows(transport, to) === total) return;
-  const because = outcome && "error" in outcome ? outcome.error : undefined;
-  throw because ??
+  throw outcome?.error ??
     new SinkError("The statement that copies the rows has ended without an answer", { code: "ETIMEDOUT" });
 }
 

@@ -3,7 +3,8 @@
  * The swap is atomic; until then the table is unchanged. A row in `cdc_lock` names the work table, so that the next
  * relay cleans up after one that was killed.
  */
-import { type Column } from "../../mapping/column_tree.ts";
+import { isDeepStrictEqual } from "node:util";
+import type { Column } from "../../mapping/column_tree.ts";
 import type { StoredRow } from "../../mapping/split_document.ts";
 import type { Clock } from "../../util/clock.ts";
 import { messageOf, UserError } from "../../util/errors.ts";
@@ -181,14 +182,14 @@ export class Rebuilder {
     const transport = abortable(fenced(this.#transports.raw, () => lock.check()), shutdown);
     const { definition } = tableSchema;
     const create = redefined(definition, workTable, change.typeOf);
-    const [source, target] = [quoteTable(table), quoteTable(workTable)];
+    const source = quoteTable(table);
     await transport.query(`ALTER TABLE ${source} SET ${CLOSED}`);
     const written = await lastWrites(transport, table, clock);
     await transport.query(create);
     await copyGrants(transport, table, workTable);
     const columns = await ownColumns(transport, table);
     await copyRows(transport, { from: table, to: workTable, columns, log, clock });
-    await this.#changeRows(transport, change, { workTable, columns: columnTree(definedColumns(create)) });
+    await this.#changeRows(transport, change, workTable, columnTree(definedColumns(create)));
     const [before, after] = [await countRows(transport, table), await countRows(transport, workTable)];
     if (before !== after) {
       throw new RebuildError(`the new table has ${after} rows, the old one ${before}`, false);
@@ -200,18 +201,19 @@ export class Rebuilder {
     }
     await checkBackup(transport);
     await tableSchema.load();
-    if (!hasSameColumns(tableSchema.definition, definition)) {
+    if (!isDeepStrictEqual(definedColumns(tableSchema.definition), definedColumns(definition))) {
       throw new RebuildError("the columns of the table were changed during the rebuild", true);
     }
     await lock.setWorkTable(workTable);
-    await transport.query(`ALTER CLUSTER SWAP TABLE ${target} TO ${source}`);
+    await transport.query(`ALTER CLUSTER SWAP TABLE ${quoteTable(workTable)} TO ${source}`);
     change.onDone(Math.round(clock.monotonic() - started));
   }
 
   async #changeRows(
     transport: Transport,
     { rowsToChange, changed }: Redefinition,
-    { workTable, columns: tree }: { readonly workTable: TableName; readonly columns: Column },
+    workTable: TableName,
+    tree: Column,
   ): Promise<void> {
     const { table } = this.#options;
     const writer = new Writer(transport, { ...table, ...workTable }, this.#options);
@@ -264,9 +266,6 @@ async function checkBackup(transport: Transport): Promise<void> {
   throw new SinkError("CrateDB takes a snapshot", { kind: "backup running" });
 }
 
-const hasSameColumns = (one: string, other: string): boolean =>
-  JSON.stringify(definedColumns(one)) === JSON.stringify(definedColumns(other));
-
 const LAST_WRITES = `SELECT id, seq_no_stats['max_seq_no'], seq_no_stats['local_checkpoint'] FROM sys.shards
   WHERE schema_name = $1 AND table_name = $2 AND "primary" ORDER BY id`;
 
@@ -280,12 +279,12 @@ async function lastWrites(transport: Transport, { schema, name }: TableName, clo
   throw new RebuildError("a shard of the table has operations that do not end", true);
 }
 
+const OWN_COLUMNS =
+  `SELECT column_name FROM information_schema.columns WHERE table_schema = $1 AND table_name = $2
+  AND is_generated = 'NEVER' AND column_details['path'] = [] ORDER BY ordinal_position`;
+
 async function ownColumns(transport: Transport, { schema, name }: TableName): Promise<string[]> {
-  const { rows } = await transport.query(
-    "SELECT column_name FROM information_schema.columns WHERE table_schema = $1 AND table_name = $2 " +
-      "AND is_generated = 'NEVER' AND column_details['path'] = [] ORDER BY ordinal_position",
-    [schema, name],
-  );
+  const { rows } = await transport.query(OWN_COLUMNS, [schema, name]);
   return rows.map(([column]) => String(column));
 }
 

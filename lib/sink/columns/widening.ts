@@ -25,7 +25,7 @@ const MAX_TRIES = 3;
 export class Widening {
   readonly #transports: Transports;
   readonly #options: WideningOptions;
-  readonly #rebuilder: Rebuilder;
+  readonly rebuilder: Rebuilder;
   /** Columns that stay as they are, which was logged. */
   readonly #kept = new Set<string>();
   /** Columns that wait for the end of a backup of CrateDB; undefined if none is running. */
@@ -34,18 +34,13 @@ export class Widening {
   constructor(transports: Transports, options: WideningOptions) {
     this.#transports = transports;
     this.#options = options;
-    this.#rebuilder = new Rebuilder(transports, options);
-  }
-
-  /** See {@linkcode Rebuilder.recover}. */
-  recover(): Promise<boolean> {
-    return this.#rebuilder.recover();
+    this.rebuilder = new Rebuilder(transports, options);
   }
 
   /** Tries again what had to wait for a backup. */
   async retryPutOff(): Promise<void> {
     const paths = this.#putOff;
-    if (!paths || await isBackupRunning(this.#transports.raw) || await this.recover()) return;
+    if (!paths || await isBackupRunning(this.#transports.raw) || await this.rebuilder.recover()) return;
     this.#putOff = undefined;
     await this.widen(paths);
   }
@@ -55,14 +50,11 @@ export class Widening {
     const { table, widen, log } = this.#options;
     const wanted = distinct(paths).filter((path) => !this.#kept.has(subscript(path)));
     if (wanted.length === 0) return;
-    if (this.#putOff) {
-      this.#putOff = distinct([...this.#putOff, ...wanted]);
-      return;
-    }
+    if (this.#putOff) return void (this.#putOff = distinct([...this.#putOff, ...wanted]));
     if (!table.hasOverflow) return this.#keep(wanted, "the table has no column `overflow`");
     if (widen === "off") return this.#keep(wanted, "--widen is off");
     for (let tries = 1;; tries++) {
-      const failure = await this.#rebuilder.rebuild(() => this.#plan(wanted));
+      const failure = await this.rebuilder.rebuild(() => this.#plan(wanted));
       if (!failure) return;
       const narrow = this.#narrow(wanted);
       const columns = narrow.map(subscript).join(", ");
@@ -83,10 +75,7 @@ export class Widening {
     const narrow = this.#narrow(wanted);
     if (narrow.length === 0) return undefined;
     const rows = await queryNumber(this.#transports.patient, `SELECT count(*) FROM ${quoteTable(table)}`);
-    if (rows > widenRows) {
-      this.#keep(narrow, `it has ${rows} rows, more than --widen-rows`);
-      return undefined;
-    }
+    if (rows > widenRows) return this.#keep(narrow, `it has ${rows} rows, more than --widen-rows`);
     const columns = narrow.map(subscript);
     return {
       typeOf: ({ path: [top, ...path], type }) =>
@@ -101,13 +90,15 @@ export class Widening {
     };
   }
 
-  #keep(paths: readonly ColumnPath[], reason: string): void {
-    const { log, table } = this.#options;
-    for (const path of paths) {
-      const column = subscript(path);
+  #keep(paths: readonly ColumnPath[], reason: string): undefined {
+    const table = quoteTable(this.#options.table);
+    for (const column of paths.map(subscript)) {
       this.#kept.add(column);
-      const fields = { table: quoteTable(table), column, reason };
-      log.warn("A column cannot store fractions; they go to overflow", fields);
+      this.#options.log.warn("A column cannot store fractions; they go to overflow", {
+        table,
+        column,
+        reason,
+      });
     }
   }
 
@@ -136,10 +127,7 @@ const widerType = (type: string): string => type.replace(/^((?:ARRAY\()*)BIGINT\
 
 /** SQL conditions for rows that may change: with an overflow, or with an integer that the wider column would round. */
 function rowsToChange(column: string, arrays: number): string[] {
-  const own = arrays > 1
-    ? [`${column} IS NOT NULL`]
-    : arrays === 1
-    ? [`${MAX_EXACT} < ANY(${column})`, `-${MAX_EXACT} > ANY(${column})`]
-    : [`${column} > ${MAX_EXACT}`, `${column} < -${MAX_EXACT}`];
-  return ["overflow IS NOT NULL", ...own];
+  if (arrays > 1) return ["overflow IS NOT NULL", `${column} IS NOT NULL`];
+  const value = arrays === 1 ? `ANY(${column})` : column;
+  return ["overflow IS NOT NULL", `${MAX_EXACT} < ${value}`, `-${MAX_EXACT} > ${value}`];
 }
