@@ -37,28 +37,25 @@ export class Collection {
   keepsStale = false;
   /** When a failed collection is retried, by the monotonic clock. */
   retryAt = Infinity;
+  /** When it got into its state, in milliseconds since 1970. */
+  since: number;
+  /** The table while it is open. */
+  opened: OpenTable | undefined;
   readonly #deps: CollectionDeps;
   #state: CollectionState = { name: "waiting" };
-  #since: number;
   #needsSnapshot = false;
   #opening: Promise<OpenTable> | undefined;
-  #opened: OpenTable | undefined;
 
   constructor({ database, collection }: Namespace, deps: CollectionDeps) {
     this.namespace = { database, collection };
     this.name = namespaceText(this.namespace);
     this.table = deps.opener.tableOf(this.namespace);
     this.#deps = deps;
-    this.#since = deps.clock.now();
+    this.since = deps.clock.now();
   }
 
   get state(): CollectionState {
     return this.#state;
-  }
-
-  /** When it got into its state, in milliseconds since 1970. */
-  get since(): number {
-    return this.#since;
   }
 
   /** Whether its changes are skipped. */
@@ -81,18 +78,13 @@ export class Collection {
     if (next === before) return;
     if (next.name === "snapshot") this.documents = 0;
     this.#state = next;
-    this.#since = this.#deps.clock.now();
+    this.since = this.#deps.clock.now();
     this.#deps.onChange(this, before);
   }
 
   /** Moves an open collection that needs no snapshot to `following`. */
   follow(): void {
-    if (this.#opened && !this.#needsSnapshot) this.move({ what: "followed without snapshot" });
-  }
-
-  /** The table while it is open. */
-  get opened(): OpenTable | undefined {
-    return this.#opened;
+    if (this.opened && !this.#needsSnapshot) this.move({ what: "followed without snapshot" });
   }
 
   /** Opens the table. Concurrent calls get the same result; the call after a failure tries again. */
@@ -102,7 +94,7 @@ export class Collection {
 
   async #openNow(): Promise<OpenTable> {
     try {
-      return this.#opened = await this.#deps.opener.open(this.namespace);
+      return this.opened = await this.#deps.opener.open(this.namespace);
     } catch (error) {
       this.#release();
       throw error;
@@ -111,19 +103,19 @@ export class Collection {
 
   /** Makes the rows visible and closes the table. The next use opens it again. */
   async close(): Promise<void> {
-    const applier = this.#opened?.applier;
+    const applier = this.opened?.applier;
     if (applier?.dirty) await unlessUnusable(() => applier.refresh());
     this.abandon();
   }
 
   /** Closes a table that cannot be used. */
   abandon(): void {
-    if (this.#opened) this.#release();
+    if (this.opened) this.#release();
   }
 
   #release(): void {
     this.#opening = undefined;
-    this.#opened = undefined;
+    this.opened = undefined;
     this.#deps.opener.release(this.namespace);
   }
 

@@ -17,7 +17,7 @@ import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import type { MemoryBudget } from "../../util/garbage.ts";
 import type { Names, RelaySettings } from "../settings.ts";
 import type { Emit } from "../status/events.ts";
-import { DeadLetterLimit } from "./dead_letter_limit.ts";
+import { deadLetterLimit } from "./dead_letter_limit.ts";
 import { TableApplier } from "./table_applier.ts";
 import type { TableOwners } from "./table_owners.ts";
 
@@ -39,7 +39,7 @@ export interface OpenerDeps {
   >;
   readonly memory: MemoryBudget;
   readonly owners: TableOwners;
-  readonly saved: Pick<SavedCollections, "has" | "othersIn" | "setTable">;
+  readonly saved: SavedCollections;
   readonly share: Share;
   /** The fields beside `_id` that name a row. */
   readonly shardKeyOf: (namespace: Namespace) => Promise<ShardKey>;
@@ -52,12 +52,12 @@ export interface OpenerDeps {
 export class CollectionOpener {
   readonly #transports: Transports;
   readonly #deps: OpenerDeps;
-  readonly #deadLetterLimit: DeadLetterLimit;
+  readonly #deadLetterLimit;
 
   constructor(transports: Transports, deps: OpenerDeps) {
     this.#transports = transports;
     this.#deps = deps;
-    this.#deadLetterLimit = new DeadLetterLimit(deps.settings.maxDeadLetters);
+    this.#deadLetterLimit = deadLetterLimit(deps.settings.maxDeadLetters);
   }
 
   tableOf(namespace: Namespace): TableName {
@@ -71,17 +71,16 @@ export class CollectionOpener {
    * @throws UnusableTableError, SinkError if the table cannot be used, see {@linkcode isUnusableTable}
    */
   async open(namespace: Namespace): Promise<OpenTable> {
-    const { names, settings, memory, saved, shardKeyOf, signal, log, clock, emit } = this.#deps;
+    const { names, settings, memory, saved, share, shardKeyOf, signal, log, clock, emit } = this.#deps;
     const { patient, raw } = this.#transports;
-    const { table, isKnown } = await this.#claimed(namespace, async (isKnown, options) => {
-      if (isKnown) return { table: await openTable(patient, options), isKnown };
-      const table = await openTable(raw, options).catch((error) => {
-        if (!(error instanceof SinkError) || isUnusableTable(errorOfOpening(error, { hasRows: false }))) {
-          throw error;
-        }
-        return openTable(patient, options);
-      });
-      return { table, isKnown };
+    const { result: table, isKnown } = await this.#claimed(namespace, async (options, isKnown) => {
+      try {
+        return await openTable(isKnown ? patient : raw, options);
+      } catch (error) {
+        const isFinal = isUnusableTable(errorOfOpening(error, { hasRows: isKnown }));
+        if (isKnown || isFinal || !(error instanceof SinkError)) throw error;
+        return await openTable(patient, options);
+      }
     });
     const ofCollection = settings.for(namespace);
     const writer = new Writer(patient, table, { ...settings, inFlightBudget: memory.inFlight });
@@ -98,17 +97,22 @@ export class CollectionOpener {
     });
     const isUnrecovered = await columns.recover();
     if (!isKnown) await saved.setTable(namespace, table);
-    const stream = deadLetterStream(namespace, table);
     const shardKey = await shardKeyOf(namespace);
     const applier = new TableApplier({
       namespace,
       table,
       columns,
       writer,
-      deadLetters: await DeadLetters.open(patient, { schema: names.metadataSchema, stream }),
+      deadLetters: await DeadLetters.open(patient, {
+        schema: names.metadataSchema,
+        stream: deadLetterStream(namespace, table),
+      }),
       deadLetterLimit: this.#deadLetterLimit,
       settings: ofCollection,
-      ownKeys: (oids) => this.#ownKeys(namespace, oids, shardKey),
+      ownKeys: async (oids) => {
+        const own = await share.among(namespace, oids.map((oid) => rowKeyOf(oid, shardKey)));
+        return own.map(({ oid }) => oid);
+      },
       shardKey,
       garbage: memory.garbage,
       log,
@@ -123,7 +127,7 @@ export class CollectionOpener {
    * @throws as {@linkcode open}; SinkError if the sink cannot be reached
    */
   async probe(namespace: Namespace): Promise<void> {
-    await this.#claimed(namespace, (_, options) => openTable(this.#transports.raw, options));
+    await this.#claimed(namespace, (options) => openTable(this.#transports.raw, options));
   }
 
   /** Leaves the table to another collection with the same table name. */
@@ -134,8 +138,8 @@ export class CollectionOpener {
   /** Claims the table for the work, and releases it if the work fails. */
   async #claimed<T>(
     namespace: Namespace,
-    work: (isKnown: boolean, options: OpenTableOptions) => Promise<T>,
-  ): Promise<T> {
+    work: (options: OpenTableOptions, isKnown: boolean) => Promise<T>,
+  ): Promise<{ readonly result: T; readonly isKnown: boolean }> {
     const { owners, saved, settings } = this.#deps;
     const { columns, shards } = settings.for(namespace);
     const table = this.tableOf(namespace);
@@ -149,15 +153,10 @@ export class CollectionOpener {
     const others = isKnown ? [] : await saved.othersIn(namespace, table);
     await owners.claim(quoteTable(table), namespace, others);
     try {
-      return await work(isKnown, { columns, shards, table });
+      return { result: await work({ columns, shards, table }, isKnown), isKnown };
     } catch (error) {
       this.release(namespace);
       throw errorOfOpening(error, { hasRows: isKnown });
     }
-  }
-
-  async #ownKeys(namespace: Namespace, oids: readonly string[], shardKey: ShardKey): Promise<string[]> {
-    const keys = oids.map((oid) => rowKeyOf(oid, shardKey));
-    return (await this.#deps.share.among(namespace, keys)).map(({ oid }) => oid);
   }
 }

@@ -1,25 +1,18 @@
 /** Drops: the rows of a collection that MongoDB no longer has follow `--on-drop`. */
 import type { Transports } from "../../sink/columns/rebuild.ts";
-import type { SavedCollections } from "../../sink/metadata/saved_collections.ts";
 import { quoteTable } from "../../sink/sql/names.ts";
 import { isEmptyTable } from "../../sink/table/target_table.ts";
-import type { Share } from "../../source/documents/share.ts";
-import type { Logger } from "../../util/log.ts";
 import type { Namespace } from "../../util/namespace.ts";
 import type { CollectionSettings, RelaySettings } from "../settings.ts";
 import { type Collection, unlessUnusable } from "./collection.ts";
+import type { OpenerDeps } from "./collection_opener.ts";
 import type { CollectionStates } from "./collection_states.ts";
 import type { TableApplier } from "./table_applier.ts";
-import type { TableOwners } from "./table_owners.ts";
 
-export interface DropsDeps {
+export interface DropsDeps extends Pick<OpenerDeps, "share" | "owners" | "saved" | "log"> {
   readonly transports: Transports;
   readonly settings: Pick<RelaySettings, "for">;
-  readonly share: Pick<Share, "relays" | "dropsRows">;
-  readonly owners: Pick<TableOwners, "has" | "newOwner">;
-  readonly saved: Pick<SavedCollections, "has" | "isShared" | "sharer">;
-  readonly log: Logger;
-  readonly states: Pick<CollectionStates, "remove" | "saveLater">;
+  readonly states: CollectionStates;
 }
 
 export class Drops {

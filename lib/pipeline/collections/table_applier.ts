@@ -92,27 +92,20 @@ export class TableApplier {
     try {
       for await (const letters of deadLetters.read()) {
         const own = new Set(await ownKeys(letters.map(({ oid }) => oid)));
-        const rows: KeyedRow[] = [];
-        for (const letter of letters) {
-          if (!own.has(letter.oid)) continue;
-          if ("document" in letter) rows.push(letter);
-          else {
-            const { oid, unreadable: error } = letter;
-            log.warn("A dead letter cannot be read, and stays", { oid, collection, error: quoted(error) });
-          }
-        }
+        const rows = letters.filter(({ oid }) => own.has(oid)).flatMap((letter): KeyedRow[] => {
+          if ("document" in letter) return [letter];
+          const { oid, unreadable: error } = letter;
+          log.warn("A dead letter cannot be read, and stays", { oid, collection, error: quoted(error) });
+          return [];
+        });
         await this.#write(rows);
       }
     } finally {
       this.#isReplaying = false;
     }
     const left = await deadLetters.count();
-    log.warn("Dead letters were tried again", {
-      stored: before - left,
-      left,
-      collection,
-      table: "cdc_dead_letter",
-    });
+    const fields = { stored: before - left, left, collection, table: "cdc_dead_letter" };
+    log.warn("Dead letters were tried again", fields);
   }
 
   /** Creates the first columns of a table that has none. */
@@ -202,15 +195,15 @@ export class TableApplier {
     };
     let outcome = await attempt();
     while (!outcome) outcome = await attempt();
-    const { overflowed } = outcome;
-    const written = upserts.length - outcome.letters.length;
+    const { letters: unstorable, overflowed } = outcome;
+    const written = upserts.length - unstorable.length;
     const refused = changes.flatMap(({ oid, refusal: error }) =>
       error === undefined ? [] : { oid, error, document: null }
     );
-    const letters = [...outcome.letters, ...refused];
+    const letters = [...unstorable, ...refused];
     await deadLetters.add(letters);
     const dead = new Set(letters.map(({ oid }) => oid));
-    if (!this.#isReplaying) deadLetterLimit.count({ written, letters: outcome.letters });
+    if (!this.#isReplaying) deadLetterLimit.count({ written, letters: unstorable });
     await deadLetters.resolve(changes.map(({ oid }) => oid).filter((oid) => !dead.has(oid)));
     const collection = namespaceText(namespace);
     // A retry that fails adds no dead letter.
@@ -220,21 +213,15 @@ export class TableApplier {
     }
     this.dirty = true;
     const deletes = deleted.length - refused.length;
-    emit({
-      type: "tableWritten",
-      namespace,
-      upserts: written,
-      deletes,
-      overflowed,
-      deadLetters: added.length,
-    });
+    const counts = { upserts: written, deletes, overflowed, deadLetters: added.length };
+    emit({ type: "tableWritten", namespace, ...counts });
   }
 
   /**
    * Writes rows if the columns are still those that they were split for, and reads the columns again afterwards.
    *
-   * @returns the dead letters, and the number of rows with values in `overflow`; undefined if the columns have changed (widened, inferred by CrateDB, or in a table that another process has
-   * swapped): split and write again
+   * @returns the dead letters, and how many written rows have an overflow; undefined if the columns have changed
+   * (widened, inferred by CrateDB, or in a table that another process has swapped): split and write again
    */
   async #writeSplit(
     { version, rows, letters, overflowed }: Split,

@@ -41,11 +41,12 @@ export class DividedStreams {
 
   /** Adds their collections to those of this stream, so that stale rows in their tables are found. */
   async inherit(streams: readonly string[]): Promise<void> {
+    const { lists: [texts] } = this.#transport.dialect;
     const table = this.#table("cdc_collection");
     const columns = '"database", collection, table_schema, table_name';
     await this.#transport.query(
       `INSERT INTO ${table} (stream, ${columns}, state) (SELECT DISTINCT $1::text, ${columns}, 'waiting' FROM ${table} ` +
-        `WHERE stream = ANY($2::${this.#transport.dialect.lists[0]}) AND table_name IS NOT NULL) ` +
+        `WHERE stream = ANY($2::${texts}) AND table_name IS NOT NULL) ` +
         'ON CONFLICT (stream, "database", collection) DO NOTHING',
       [this.#names.stream, streams],
     );
@@ -75,11 +76,9 @@ export class DividedStreams {
   }
 
   async #delete(name: string, streams: readonly string[]): Promise<void> {
-    await this.#transport.query(
-      `DELETE FROM ${this.#table(name)} WHERE stream = ANY($1::${this.#transport.dialect.lists[0]})`,
-      [streams],
-      { writes: true },
-    );
+    const { lists: [texts] } = this.#transport.dialect;
+    const sql = `DELETE FROM ${this.#table(name)} WHERE stream = ANY($1::${texts})`;
+    await this.#transport.query(sql, [streams], { writes: true });
   }
 
   #table(name: string): string {
@@ -122,15 +121,14 @@ export async function takeOverDivision(deps: DivisionDeps): Promise<void> {
 async function untilFree(others: readonly string[], deps: DivisionDeps): Promise<void> {
   const { streams, settings: { lease, onHeld }, clock, signal, log } = deps;
   const until = onHeld === "wait" ? Infinity : clock.monotonic() + lease + LEASE_MARGIN_MS;
-  let isLogged = false;
-  for (let held = await streams.held(others); held !== undefined; held = await streams.held(others)) {
+  let held = await streams.held(others);
+  if (held) log.info("Waiting for a relay that divides the stream in another way", { stream: held });
+  for (; held; held = await streams.held(others)) {
     if (clock.monotonic() >= until) {
       throw new UserError(`Another relay follows the same documents, divided in another way: ${held}`, {
         hint: "Stop all relays of the stream before you change the number of workers.",
       });
     }
-    if (!isLogged) log.info("Waiting for a relay that divides the stream in another way", { stream: held });
-    isLogged = true;
     await clock.wait(POLL_INTERVAL_MS, { signal });
   }
 }

@@ -71,14 +71,13 @@ async function until(
   isReached: (position: Saved) => boolean,
   { read, clock, signal, log }: DropBarrierDeps,
 ): Promise<void> {
+  const warning = "Waiting for another worker before the rows of a dropped collection are deleted";
   let logsAt = clock.monotonic() + PATIENCE_MS;
   for (const stream of streams) {
     while (!isReached(await read(stream))) {
       if (clock.monotonic() >= logsAt) {
         logsAt = Infinity;
-        log.warn("Waiting for another worker before the rows of a dropped collection are deleted", {
-          stream,
-        });
+        log.warn(warning, { stream });
       }
       await clock.wait(POLL_INTERVAL_MS, { signal });
     }

@@ -54,13 +54,13 @@ export function workerShare({ index, count }: StreamPart, reader: Reader): Share
         return id ? [{ key, isOwn: condition(id), bytes: key.id?.length ?? 0 }] : [];
       });
       const own: (typeof keys)[number][] = [];
-      const weightOf = ({ bytes }: { readonly bytes: number }) => bytes;
-      for (const group of grouped(named, { count: MAX_KEYS, weight: MAX_KEY_BYTES, weightOf })) {
+      const limits = { count: MAX_KEYS, weight: MAX_KEY_BYTES };
+      for (const group of grouped(named, { ...limits, weightOf: ({ bytes }) => bytes })) {
         const conditions = group.map(({ isOwn }) => isOwn);
         // A mongos returns nothing for a deleted database.
         const results = await evaluated(conditions, namespace, reader) ??
           await evaluated(conditions, { ...namespace, database: "admin" }, reader);
-        for (const [at, { key }] of group.entries()) if (results?.[at]) own.push(key);
+        own.push(...group.filter((_, at) => results?.[at]).map(({ key }) => key));
       }
       return own;
     },

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import {
-  DeadLetterLimit,
+  deadLetterLimit,
   type WriteOutcome,
 } from "../../../../lib/pipeline/collections/dead_letter_limit.ts";
 
@@ -21,8 +21,8 @@ const RUNS: readonly (readonly [number, readonly (readonly [number, number])[], 
 ];
 
 for (const [limit, writes, expected] of RUNS) {
-  Deno.test(`DeadLetterLimit(${limit}) after ${JSON.stringify(writes)}`, () => {
-    const deadLetters = new DeadLetterLimit(limit);
+  Deno.test(`deadLetterLimit(${limit}) after ${JSON.stringify(writes)}`, () => {
+    const deadLetters = deadLetterLimit(limit);
     const refused = writes.findIndex(([written, letters]) => {
       try {
         deadLetters.check(outcome(written, letters));
@@ -36,8 +36,8 @@ for (const [limit, writes, expected] of RUNS) {
   });
 }
 
-Deno.test("DeadLetterLimit names the number, the last document and its error", () => {
-  assert.throws(() => new DeadLetterLimit(1).check(outcome(0, 2)), {
+Deno.test("deadLetterLimit() names the number, the last document and its error", () => {
+  assert.throws(() => deadLetterLimit(1).check(outcome(0, 2)), {
     name: "UserError",
     message: /More than 1 documents in succession .* k1: too long$/,
     hint: /^Nothing is lost: the table has at most older rows of these documents, /,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { BSON } from "mongodb";
 import { fieldsByName } from "../../../../lib/bson/bson.ts";
-import { DeadLetterLimit } from "../../../../lib/pipeline/collections/dead_letter_limit.ts";
+import { deadLetterLimit } from "../../../../lib/pipeline/collections/dead_letter_limit.ts";
 import { QUIET } from "../../../../lib/util/log.ts";
 import { on, type TableWrite } from "../../../../lib/pipeline/status/events.ts";
 import { TableApplier, type TableApplierDeps } from "../../../../lib/pipeline/collections/table_applier.ts";
@@ -67,7 +67,7 @@ function applierOf(
       resolve: async () => {},
       clear: async () => {},
     },
-    deadLetterLimit: new DeadLetterLimit(limit),
+    deadLetterLimit: deadLetterLimit(limit),
     ownKeys: (oids) => Promise.resolve(oids),
     settings: { onDrop, omit: [] },
     shardKey: [],
