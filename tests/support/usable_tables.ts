@@ -30,7 +30,7 @@ export function usableTables() {
     },
     states: {
       move: () => {},
-      countRead: () => {},
+      count: () => {},
       start: () => {},
       save: () => Promise.resolve(),
       get: () => ({ removeRows: (work: () => Promise<unknown>) => work() }),

@@ -7,7 +7,7 @@ import { DeadLetters, deadLetterStream } from "../../sink/metadata/dead_letters.
 import { isMetadataTable } from "../../sink/metadata/metadata_tables.ts";
 import type { SavedCollections } from "../../sink/metadata/saved_collections.ts";
 import { quoteTable, tableFor, type TableName } from "../../sink/sql/names.ts";
-import { openTable, type OpenTableOptions } from "../../sink/table/target_table.ts";
+import { openTable } from "../../sink/table/target_table.ts";
 import { errorOfOpening, isUnusableTable, UnusableTableError } from "../../sink/table/unusable_table.ts";
 import { Writer } from "../../sink/table/writer.ts";
 import type { Share } from "../../source/documents/share.ts";
@@ -71,27 +71,17 @@ export class CollectionOpener {
    * @throws UnusableTableError, SinkError if the table cannot be used, see {@linkcode isUnusableTable}
    */
   async open(namespace: Namespace): Promise<OpenTable> {
-    const { names, settings, memory, saved, share, shardKeyOf, signal, log, clock, emit } = this.#deps;
-    const { patient, raw } = this.#transports;
-    const { result: table, isKnown } = await this.#claimed(namespace, async (options, isKnown) => {
-      try {
-        return await openTable(isKnown ? patient : raw, options);
-      } catch (error) {
-        const isFinal = isUnusableTable(errorOfOpening(error, { hasRows: isKnown }));
-        if (isKnown || isFinal || !(error instanceof SinkError)) throw error;
-        return await openTable(patient, options);
-      }
-    });
+    const { names, settings, memory, saved, share, shardKeyOf, emit } = this.#deps;
+    const { patient } = this.#transports;
+    const { table, isKnown } = await this.#openTable(namespace, { waits: true });
     const ofCollection = settings.for(namespace);
     const writer = new Writer(patient, table, { ...settings, inFlightBudget: memory.inFlight });
     const columns = await openColumnPolicy(this.#transports, {
+      ...this.#deps,
       ...settings,
       ...ofCollection,
       table,
       writer,
-      signal,
-      log,
-      clock,
       onAdded: (columns) => emit({ type: "columnsAdded", namespace, columns }),
       onWidened: (columns) => emit({ type: "columnsWidened", namespace, columns }),
     });
@@ -99,6 +89,7 @@ export class CollectionOpener {
     if (!isKnown) await saved.setTable(namespace, table);
     const shardKey = await shardKeyOf(namespace);
     const applier = new TableApplier({
+      ...this.#deps,
       namespace,
       table,
       columns,
@@ -115,8 +106,6 @@ export class CollectionOpener {
       },
       shardKey,
       garbage: memory.garbage,
-      log,
-      emit,
     });
     return { applier, columns, wasDropped: isKnown && table.isNew, isUnrecovered };
   }
@@ -127,7 +116,7 @@ export class CollectionOpener {
    * @throws as {@linkcode open}; SinkError if the sink cannot be reached
    */
   async probe(namespace: Namespace): Promise<void> {
-    await this.#claimed(namespace, (options) => openTable(this.#transports.raw, options));
+    await this.#openTable(namespace, { waits: false });
   }
 
   /** Leaves the table to another collection with the same table name. */
@@ -135,11 +124,9 @@ export class CollectionOpener {
     this.#deps.owners.release(quoteTable(this.tableOf(namespace)), namespace);
   }
 
-  /** Claims the table for the work, and releases it if the work fails. */
-  async #claimed<T>(
-    namespace: Namespace,
-    work: (options: OpenTableOptions, isKnown: boolean) => Promise<T>,
-  ): Promise<{ readonly result: T; readonly isKnown: boolean }> {
+  /** Claims the table and opens it. Releases it if that fails. */
+  async #openTable(namespace: Namespace, { waits }: { readonly waits: boolean }) {
+    const { patient, raw } = this.#transports;
     const { owners, saved, settings } = this.#deps;
     const { columns, shards } = settings.for(namespace);
     const table = this.tableOf(namespace);
@@ -152,8 +139,14 @@ export class CollectionOpener {
     const isKnown = await saved.has(namespace);
     const others = isKnown ? [] : await saved.othersIn(namespace, table);
     await owners.claim(quoteTable(table), namespace, others);
+    const options = { columns, shards, table };
+    const isFinal = (error: unknown) => isUnusableTable(errorOfOpening(error, { hasRows: false }));
     try {
-      return { result: await work({ columns, shards, table }, isKnown), isKnown };
+      const opened = await openTable(waits && isKnown ? patient : raw, options).catch((error) => {
+        if (!waits || isKnown || isFinal(error) || !(error instanceof SinkError)) throw error;
+        return openTable(patient, options);
+      });
+      return { table: opened, isKnown };
     } catch (error) {
       this.release(namespace);
       throw errorOfOpening(error, { hasRows: isKnown });

@@ -91,14 +91,11 @@ export class CollectionStates {
     this.get(namespace).move(change);
   }
 
-  /** Counts documents that a snapshot has read. */
-  countRead(namespace: Namespace, documents: number): void {
+  /** Adds documents that a snapshot has read, and rows that were written or deleted. */
+  count(namespace: Namespace, { documents = 0, rows = 0 }): void {
     const collection = this.get(namespace);
     collection.documents += documents;
-    this.countsChanged(collection);
-  }
-
-  countsChanged(collection: Collection): void {
+    collection.rows += rows;
     this.saveLater(collection, COUNT_INTERVAL_MS);
   }
 

@@ -40,7 +40,7 @@ export class Collections {
   constructor(transports: Transports, options: CollectionsOptions) {
     this.#options = options;
     const { names: { stream, metadataSchema: schema } } = options;
-    const owners = new TableOwners((namespace) => options.causalReader.exists(namespace));
+    const owners = new TableOwners(options.causalReader);
     const saved = new SavedCollections(transports.patient, { schema, stream });
     this.#saved = saved;
     this.#opener = new CollectionOpener(transports, {
@@ -160,10 +160,8 @@ export class Collections {
     await concurrently(byNamespace(changes), TABLES_AT_ONCE, async (changes) => {
       const namespace = changes[0]?.namespace;
       if (!namespace) return;
-      await this.attempt(
-        namespace,
-        async () => await work({ namespace, changes, applier: await this.of(namespace) }),
-      );
+      const apply = async () => await work({ namespace, changes, applier: await this.of(namespace) });
+      await this.attempt(namespace, apply);
     });
   }
 
@@ -211,13 +209,8 @@ export class Collections {
     return true;
   }
 
-  /**
-   * Applies `--on-drop` to the rows of a collection that was dropped or renamed, see {@linkcode Drops}.
-   *
-   * @returns the collection that has the table now, which needs a snapshot; undefined for none
-   */
+  /** Applies `--on-drop` to the rows of a collection that was dropped or renamed, see {@linkcode Drops.drop}. */
   drop(namespace: Namespace): Promise<Namespace | undefined> {
-    this.states.retryNow();
     return this.#drops.drop(this.states.get(namespace));
   }
 
@@ -228,14 +221,13 @@ export class Collections {
 
   /** Drops the emptied tables of dropped collections that a backup of CrateDB kept when the last run ended. */
   async resumeDrops(namespaces: readonly Namespace[]): Promise<void> {
-    const missing = (await this.missing(namespaces)).map((each) => this.states.get(each));
-    for (const collection of await this.#drops.unfinished(missing)) await this.drop(collection.namespace);
+    await this.#drops.resume((await this.missing(namespaces)).map((each) => this.states.get(each)));
   }
 
   /** The collections of a database whose tables are open or whose changes are skipped. */
   openIn(database: string): Namespace[] {
-    return [...this.states.all].filter(({ opened, isSkipped }) => opened || isSkipped)
-      .map(({ namespace }) => namespace).filter((each) => each.database === database);
+    return this.states.all.filter(({ opened, isSkipped }) => opened || isSkipped)
+      .map(({ namespace }) => namespace).filter((each) => each.database === database).toArray();
   }
 
   /**
@@ -265,9 +257,7 @@ export class Collections {
 
   #onWritten({ namespace, ...counts }: TableWrite): void {
     this.#counts = sumOf(this.#counts, counts);
-    const collection = this.states.get(namespace);
-    collection.rows += counts.upserts + counts.deletes;
-    this.states.countsChanged(collection);
+    this.states.count(namespace, { rows: counts.upserts + counts.deletes });
   }
 
   /** @throws the error if it is not of one table, or if the relay follows this collection alone */

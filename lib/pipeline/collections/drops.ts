@@ -33,10 +33,11 @@ export class Drops {
   async drop(collection: Collection): Promise<Namespace | undefined> {
     const { owners, states, share } = this.#deps;
     const hasNoRows = collection.isSkipped && collection.keepsStale;
+    states.retryNow();
     collection.move({ what: "dropped" });
     if (hasNoRows || !await this.#isKnown(collection)) return void await states.remove(collection);
     const newOwner = await owners.newOwner(quoteTable(collection.table), collection.namespace);
-    if (this.#onDrop(collection.namespace) === "keep") states.saveLater(collection);
+    if (this.#onDrop(collection) === "keep") states.saveLater(collection);
     else if (!share.dropsRows) await states.remove(collection);
     else await collection.removeRows(() => this.#dropRows(collection, newOwner));
     await collection.close();
@@ -45,21 +46,18 @@ export class Drops {
 
   /** Whether this relay leaves the rows of a dropped collection as they are. */
   leavesRows(collection: Collection): boolean {
-    return this.#onDrop(collection.namespace) === "keep" || !this.#deps.share.dropsRows;
+    return this.#onDrop(collection) === "keep" || !this.#deps.share.dropsRows;
   }
 
-  /** Of these dropped collections, those whose emptied tables a backup of CrateDB kept when the last run ended. */
-  async unfinished(collections: readonly Collection[]): Promise<Collection[]> {
+  /** Drops the emptied tables of these collections that a backup of CrateDB kept when the last run ended. */
+  async resume(collections: readonly Collection[]): Promise<void> {
+    const { share, transports: { patient } } = this.#deps;
     // Another relay may have written to the table since.
-    if (this.#deps.share.relays > 1) return [];
-    const found: Collection[] = [];
+    if (share.relays > 1) return;
     for (const collection of collections) {
-      const isEmpty = () => isEmptyTable(this.#deps.transports.patient, collection.table);
-      if (this.#onDrop(collection.namespace) === "drop" && await unlessUnusable(isEmpty)) {
-        found.push(collection);
-      }
+      const isEmpty = () => isEmptyTable(patient, collection.table);
+      if (this.#onDrop(collection) === "drop" && await unlessUnusable(isEmpty)) await this.drop(collection);
     }
-    return found;
   }
 
   /** Drops the tables that a backup of CrateDB has kept until now. */
@@ -73,7 +71,7 @@ export class Drops {
     }
   }
 
-  #onDrop(namespace: Namespace): CollectionSettings["onDrop"] {
+  #onDrop({ namespace }: Collection): CollectionSettings["onDrop"] {
     return this.#deps.settings.for(namespace).onDrop;
   }
 

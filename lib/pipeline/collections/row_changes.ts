@@ -26,9 +26,6 @@ export interface RowChange {
 export function coalesce(changes: Iterable<RowChange>): RowChange[] {
   const last = new Map<string, RowChange>();
   for (const change of changes) {
-    const { size } = last;
-    last.set(change.oid, change);
-    if (last.size > size) continue;
     // A repeated key moves to the end.
     last.delete(change.oid);
     last.set(change.oid, change);
@@ -52,10 +49,8 @@ export interface Split {
 
 export function splitRows(
   upserts: readonly KeyedRow[],
-  { columns: { columns, version }, table }: {
-    readonly columns: Pick<ColumnPolicy, "columns" | "version">;
-    readonly table: Pick<TargetTable, "hasOverflow">;
-  },
+  { columns, version }: Pick<ColumnPolicy, "columns" | "version">,
+  { hasOverflow }: TargetTable,
 ): Split {
   const result: Split = { version, rows: [], letters: [], overflowed: [], needColumns: [], needWidening: [] };
   for (const upsert of upserts) {
@@ -64,10 +59,8 @@ export function splitRows(
       const { data, overflow, overflowed, needsColumns, needsWidening } = splitDocument(document, columns);
       if (needsColumns) result.needColumns.push(upsert);
       for (const path of needsWidening) result.needWidening.push(path);
-      if (overflowed && !table.hasOverflow) {
-        const error = `The table has no column for overflow: ${overflow}`;
-        result.letters.push({ oid, document, error });
-        continue;
+      if (overflowed && !hasOverflow) {
+        throw new UnstorableError(`The table has no column for overflow: ${overflow}`);
       }
       if (overflowed) result.overflowed.push(oid);
       result.rows.push({ oid, data, overflow });

@@ -253,12 +253,12 @@ export class TableApplier {
    * then `#writeSplit` has all split again.
    */
   async #split(upserts: readonly KeyedRow[]): Promise<Split> {
-    const { columns } = this.#deps;
-    let split = await this.#timed("split", () => splitRows(upserts, this.#deps));
+    const { columns, table } = this.#deps;
+    let split = await this.#timed("split", () => splitRows(upserts, columns, table));
     if (split.needColumns.length > 0) {
       const { needColumns } = split;
       await this.#lock.exclusive(() => this.#timed("columns", () => columns.makeRoom(needColumns)));
-      split = await this.#timed("split", () => splitRows(upserts, this.#deps));
+      split = await this.#timed("split", () => splitRows(upserts, columns, table));
     }
     if (split.needWidening.length > 0) {
       const { needWidening, version } = split;

@@ -10,17 +10,17 @@
  *
  * If a dropped collection's table already belongs to another collection, that one keeps it and is read again.
  */
+import type { CausalReader } from "../../source/connection/causal_reader.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import { UnusableTableError } from "../../sink/table/unusable_table.ts";
 
 export class TableOwners {
-  readonly #exists: (namespace: Namespace) => Promise<boolean>;
+  readonly #mongodb: Pick<CausalReader, "exists">;
   /** By the quoted name of the table. */
   readonly #owners = new Map<string, Namespace>();
 
-  /** @param exists whether MongoDB has the collection now */
-  constructor(exists: (namespace: Namespace) => Promise<boolean>) {
-    this.#exists = exists;
+  constructor(mongodb: Pick<CausalReader, "exists">) {
+    this.#mongodb = mongodb;
   }
 
   /**
@@ -31,9 +31,11 @@ export class TableOwners {
    */
   async claim(table: string, namespace: Namespace, recorded: readonly Namespace[] = []): Promise<void> {
     const owner = this.#owners.get(table);
-    if (owner && !await this.#exists(namespace)) return;
+    if (owner && !await this.#mongodb.exists(namespace)) return;
     for (const other of owner ? [owner, ...recorded] : recorded) {
-      if (!isSame(other, namespace) && await this.#exists(other)) throw sharedTable(table, other, namespace);
+      if (!isSame(other, namespace) && await this.#mongodb.exists(other)) {
+        throw sharedTable(table, other, namespace);
+      }
     }
     // Another collection may have claimed the table while MongoDB was asked.
     if (this.#owners.get(table) !== owner) return await this.claim(table, namespace, recorded);
@@ -43,8 +45,7 @@ export class TableOwners {
   /** The existing collection that has the table of a dropped one; undefined for none. */
   async newOwner(table: string, dropped: Namespace): Promise<Namespace | undefined> {
     const owner = this.#owners.get(table);
-    const isOther = owner !== undefined && !isSame(owner, dropped);
-    return isOther && await this.#exists(owner) ? owner : undefined;
+    return owner && !isSame(owner, dropped) && await this.#mongodb.exists(owner) ? owner : undefined;
   }
 
   has(table: string): boolean {

@@ -237,7 +237,7 @@ export class Snapshot {
         const next: number = done || slice.isOver() ? 0 : this.#rate.take();
         reading = next > 0 ? this.#read(namespace, { ...range, after: last }, next) : undefined;
         if (!await this.#write(namespace, documents)) return;
-        this.#deps.tables.states.countRead(namespace, seen);
+        this.#deps.tables.states.count(namespace, { documents: seen });
         const progress = { last: hexOf(last), seen, done };
         this.#plan = plans.advanceRange(this.#plan, { namespace, upTo }, progress);
         await this.#onProgress();

@@ -53,10 +53,10 @@ export function columnTree(columns: readonly DefinedColumn[], { inferred = false
   return root;
 }
 
-const ARRAY = "ARRAY(";
-
 function columnOf(type: string, inferred: boolean): Column {
-  if (type.startsWith(ARRAY)) return { kind: "array", element: columnOf(type.slice(ARRAY.length), inferred) };
+  if (type.startsWith("ARRAY(")) {
+    return { kind: "array", element: columnOf(type.replace("ARRAY(", ""), inferred) };
+  }
   const kind = KINDS.find(([pattern]) => pattern.test(type))?.[1] ?? "unfit";
   if (kind === "object") {
     return /^OBJECT\((?:STRICT|IGNORED)\)/.test(type) ? { ...objectColumn(), closed: true } : objectColumn();

@@ -488,7 +488,7 @@ Deno.test("Collections.maintain() saves the numbers of rows within ten seconds",
   registry.states.start([]);
   await registry.maintain();
   const saves = () => sink.sent.filter((sql) => sql.includes("UNNEST")).length;
-  registry.states.countRead(ORDERS, 5);
+  registry.states.count(ORDERS, { documents: 5 });
   clock.time += 9_999;
   await registry.maintain();
   assert.equal(saves(), 1);

@@ -8,7 +8,10 @@ const TABLE = '"shop"."order_lines"';
 
 function ownersWith(...there: Namespace[]) {
   const exists = new Set<Namespace>(there);
-  return { owners: new TableOwners((namespace) => Promise.resolve(exists.has(namespace))), exists };
+  return {
+    owners: new TableOwners({ exists: (namespace) => Promise.resolve(exists.has(namespace)) }),
+    exists,
+  };
 }
 
 Deno.test("TableOwners: the first collection owns a table", async () => {
