@@ -89,7 +89,7 @@ export async function openColumnPolicy(
     },
     makeRoom: (rows) =>
       isDynamic
-        ? inferColumns(rows, { tableSchema, writer })
+        ? inferColumns(rows, tableSchema, writer)
         : addColumns(tableSchema, rows.map(({ document }) => document)),
     widen: (paths) => widening.widen(paths),
     retryPutOff: () => widening.retryPutOff(),
@@ -103,34 +103,30 @@ async function addColumns(tableSchema: TableSchema, documents: readonly Uint8Arr
   if (wanted) await tableSchema.add(wanted);
 }
 
-interface InferDeps {
-  readonly tableSchema: TableSchema;
-  readonly writer: Pick<Writer, "upsert">;
-}
-
 /** Writes documents with new paths one by one, so that CrateDB creates columns without conflicts; adds those it cannot. */
-async function inferColumns(rows: readonly KeyedRow[], deps: InferDeps): Promise<void> {
-  const { tableSchema } = deps;
+async function inferColumns(
+  rows: readonly KeyedRow[],
+  tableSchema: TableSchema,
+  writer: Pick<Writer, "upsert">,
+): Promise<void> {
+  /** Bisects a refused document down to the paths at fault. Resolves to whether the table has room for further columns. */
+  const inferFrom = async (row: KeyedRow, missing: readonly Addition[]): Promise<boolean> => {
+    const { data, overflow } = splitDocument(row.document, tableSchema.assuming(missing));
+    const [refused] = await writer.upsert([{ oid: row.oid, data, overflow }]);
+    if (!refused) return true;
+    if (refused.kind === "too many columns") return false;
+    if (missing.length === 1) return true;
+    const middle = missing.length >> 1;
+    return await inferFrom(row, missing.slice(0, middle)) && await inferFrom(row, missing.slice(middle));
+  };
   for (const row of rows) {
     const wanted = inferDocumentColumns(row.document);
     if (!wanted) continue;
     const missing = tableSchema.missing(wanted);
     if (missing.length > 0) {
-      await inferFrom(row, missing, deps);
+      await inferFrom(row, missing);
       await tableSchema.load();
     }
     await tableSchema.add(wanted);
   }
-}
-
-/** Bisects a refused document down to the paths at fault. @returns whether the table has room for further columns */
-async function inferFrom(row: KeyedRow, missing: readonly Addition[], deps: InferDeps): Promise<boolean> {
-  const { data, overflow } = splitDocument(row.document, deps.tableSchema.assuming(missing));
-  const [refused] = await deps.writer.upsert([{ oid: row.oid, data, overflow }]);
-  if (!refused) return true;
-  if (refused.kind === "too many columns") return false;
-  if (missing.length === 1) return true;
-  const middle = missing.length >> 1;
-  return await inferFrom(row, missing.slice(0, middle), deps) &&
-    await inferFrom(row, missing.slice(middle), deps);
 }
