@@ -1,8 +1,9 @@
 /** Packages of the development tools, which users of the relay do not download. */
 // deno-lint-ignore-file no-import-prefix
 export type { PGlite } from "npm:@electric-sql/pglite@0.5.16";
-export { MongoBinary, MongoMemoryReplSet, MongoMemoryServer } from "npm:mongodb-memory-server-core@11.3.0";
-export { GenericContainer, getContainerRuntimeClient, ImageName } from "npm:testcontainers@12.2.0";
 
+// Loaded when they are needed: each takes longer than most test files.
 export const loadEsbuild = () => import("npm:esbuild@0.28.2");
+export const loadMongodbServers = () => import("npm:mongodb-memory-server-core@11.3.0");
+export const loadContainers = () => import("npm:testcontainers@12.2.0");
 export const loadPglite = () => import("npm:@electric-sql/pglite@0.5.16");

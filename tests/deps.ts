@@ -1,4 +1,4 @@
 /** Packages of the tests, which users of the relay do not download. */
 // deno-lint-ignore-file no-import-prefix
 export { default as fc } from "npm:fast-check@4.10.2";
-export { getContainerRuntimeClient, MongoMemoryReplSet, MongoMemoryServer } from "../dev/deps.ts";
+export { loadContainers, loadMongodbServers } from "../dev/deps.ts";

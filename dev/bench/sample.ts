@@ -1,6 +1,6 @@
 /** Time, CPU time and memory of a measured piece of work. */
 import type { MongoClient } from "mongodb";
-import { getContainerRuntimeClient } from "../deps.ts";
+import { loadContainers } from "../deps.ts";
 import { mostMemory } from "../process/most_memory.ts";
 
 /** In microseconds; undefined if unknown. */
@@ -102,6 +102,7 @@ async function cpuOfMongodb(client: MongoClient): Promise<number | undefined> {
 
 /** Returns the main process of a container; undefined on another or a virtual machine. */
 export async function pidOfContainer(id: string): Promise<number | undefined> {
+  const { getContainerRuntimeClient } = await loadContainers();
   const { container } = await getContainerRuntimeClient();
   const { State: { Pid: pid } } = await container.getById(id).inspect();
   const groups = await Deno.readTextFile(`/proc/${pid}/cgroup`).catch(() => "");

@@ -3,11 +3,14 @@ import { setTimeout as delay } from "node:timers/promises";
 export interface EventuallyOptions {
   /** In milliseconds. @default 60_000 */
   readonly timeout?: number;
-  /** Between two attempts, in milliseconds. @default 25 */
+  /** Between two attempts, in milliseconds; longer after an attempt that took long. @default 25 */
   readonly interval?: number;
   /** Ends the attempts. @default {none} */
   readonly signal?: AbortSignal;
 }
+
+/** Pauses are so many times as long as attempts, which cost the servers what they are needed for. */
+const PAUSE_PER_ATTEMPT = 2;
 
 /**
  * Tries `attempt` until it does not throw.
@@ -25,11 +28,12 @@ export async function eventually<T>(
   const end = performance.now() + timeout;
   for (;;) {
     signal?.throwIfAborted();
+    const begin = performance.now();
     try {
       return await attempt();
     } catch (error) {
       if (performance.now() >= end) throw error;
     }
-    await delay(interval);
+    await delay(Math.max(interval, PAUSE_PER_ATTEMPT * (performance.now() - begin)));
   }
 }

@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { GenericContainer, getContainerRuntimeClient, ImageName } from "../deps.ts";
+import { loadContainers } from "../deps.ts";
 import { messageOf } from "../../lib/util/errors.ts";
 import { NoServerError, type StartOptions } from "./first_server.ts";
 import { freePort } from "./free_port.ts";
@@ -43,6 +43,7 @@ export async function startContainer(image: string, options: ContainerOptions): 
     content: Buffer.from(content),
   }));
   const hostPorts = ports.map(({ host }) => host);
+  const { GenericContainer, getContainerRuntimeClient } = await loadContainers();
   const container = await new GenericContainer(image)
     .withCommand(command(hostPorts))
     .withEnvironment(environment)
@@ -64,6 +65,7 @@ async function provideImage(
   image: string,
   { pullTimeout = PULL_TIMEOUT_MS, signal }: StartOptions,
 ): Promise<void> {
+  const { getContainerRuntimeClient, ImageName } = await loadContainers();
   const client = await getContainerRuntimeClient().catch(() => {
     throw new NoServerError("no container engine answers");
   });

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { MongoClient } from "mongodb";
-import { MongoBinary, MongoMemoryReplSet } from "../deps.ts";
+import { loadMongodbServers } from "../deps.ts";
 import { messageOf } from "../../lib/util/errors.ts";
 import { eventually } from "./eventually.ts";
 import { firstServer, named, NoServerError, type Server, type StartOptions } from "./first_server.ts";
@@ -83,6 +83,7 @@ async function asChildProcess(): Promise<Mongodb> {
   const binary = Deno.env.get("MONGOMS_SYSTEM_BINARY") || mongodOnPath();
   // The package warns of versions other than its default.
   Deno.env.set("MONGOMS_SYSTEM_BINARY_VERSION_CHECK", "false");
+  const { MongoBinary, MongoMemoryReplSet } = await loadMongodbServers();
   const systemBinary = binary ?? await MongoBinary.getPath({}).catch(packagedMongod);
   const servers = await MongoMemoryReplSet.create({
     binary: { systemBinary },

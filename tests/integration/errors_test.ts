@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { MongoMemoryServer } from "../deps.ts";
+import { loadMongodbServers } from "../deps.ts";
 import { freePort } from "../../dev/servers/free_port.ts";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
 import { run } from "../../dev/process/program.ts";
@@ -233,7 +233,9 @@ const withMongod = systemBinary ? cratedbTest : (name: string) => Deno.test.igno
 withMongod("main() reports that MongoDB runs without a replica set", async (context) => {
   await using closing = new AsyncDisposableStack();
   const server = closing.adopt(
-    await MongoMemoryServer.create({ binary: { systemBinary: systemBinary ?? "" } }),
+    await (await loadMongodbServers()).MongoMemoryServer.create({
+      binary: { systemBinary: systemBinary ?? "" },
+    }),
     async (open) => void await open.stop(),
   );
   await fails(context, {

@@ -1,4 +1,4 @@
-import { getContainerRuntimeClient } from "../deps.ts";
+import { loadContainers } from "../deps.ts";
 
 /** Faults of a server in a container. */
 export interface ContainerControl {
@@ -12,7 +12,10 @@ export interface ContainerControl {
 }
 
 export function containerControl(id: string, ready: () => Promise<unknown>): ContainerControl {
-  const container = async () => (await getContainerRuntimeClient()).container.getById(id);
+  const container = async () => {
+    const { getContainerRuntimeClient } = await loadContainers();
+    return (await getContainerRuntimeClient()).container.getById(id);
+  };
   return {
     pause: async () => void await (await container()).pause(),
     resume: async () => void await (await container()).unpause(),

@@ -1,6 +1,6 @@
 /** A MongoDB of one test's own: to be followed as a whole, or started in a way that would harm the other tests. */
 import { MongoClient } from "mongodb";
-import { MongoMemoryReplSet } from "../deps.ts";
+import { loadContainers, loadMongodbServers } from "../deps.ts";
 import { messageOf } from "../../lib/util/errors.ts";
 import { NoServerError } from "../../dev/servers/first_server.ts";
 import { startContainer } from "../../dev/servers/start_container.ts";
@@ -74,7 +74,7 @@ function canStart({ binary = false }: OwnMongodbOptions): boolean {
 }
 
 export const hasContainers: boolean = await (async () => {
-  const { getContainerRuntimeClient } = await import("../deps.ts");
+  const { getContainerRuntimeClient } = await loadContainers();
   return await getContainerRuntimeClient().then(() => true, () => false);
 })();
 
@@ -107,7 +107,7 @@ async function asChildProcess({ args = [], auth = false }: OwnMongodbOptions): P
   Deno.env.set("MONGOMS_SYSTEM_BINARY_VERSION_CHECK", "false");
   await using stack = new AsyncDisposableStack();
   const servers = stack.adopt(
-    await MongoMemoryReplSet.create({
+    await (await loadMongodbServers()).MongoMemoryReplSet.create({
       binary: { systemBinary: BINARY },
       instanceOpts: [{ args: [...args] }],
       replSet: {

@@ -1,5 +1,5 @@
 /** A CrateDB with TLS and host-based authentication. */
-import { getContainerRuntimeClient } from "../deps.ts";
+import { loadContainers } from "../deps.ts";
 import { eventually } from "../../dev/servers/eventually.ts";
 import { startContainer } from "../../dev/servers/start_container.ts";
 import { openTransport } from "../../lib/sink/connection/open_transport.ts";
@@ -59,6 +59,7 @@ export async function securedCratedb(authority: Authority): Promise<SecuredCrate
   await using stack = new AsyncDisposableStack();
   const { jwks, issue } = tokenIssuer();
   const ca = await Deno.readTextFile(authority.ca);
+  const { getContainerRuntimeClient } = await loadContainers();
   const { info: { containerRuntime: { host } } } = await getContainerRuntimeClient();
   const server = await authority.issue("/CN=server", host);
   const { ports: [http, wire] } = stack.use(
