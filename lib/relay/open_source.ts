@@ -15,15 +15,17 @@ import type { Connections } from "./connect.ts";
 /** Parts of `LoopDeps` that read from MongoDB. */
 export type Source = Awaited<ReturnType<typeof openSource>>;
 
-/** `example` is a collection that exists, or one that could. @param context.closing closes the reader */
+interface SourceContext extends Pick<Connections, "deployment" | "mongodbOutages"> {
+  readonly settings: RelaySettings;
+  readonly retries: Pick<RetryOptions, "shutdown" | "retryFor">;
+  readonly log: Logger;
+  /** Closes the reader. */
+  readonly closing: AsyncDisposableStack;
+}
+
+/** `example` is a collection that exists, or one that could. */
 export async function openSource(
-  { deployment, mongodbOutages }: Pick<Connections, "deployment" | "mongodbOutages">,
-  settings: RelaySettings,
-  { retries, log, closing }: {
-    readonly retries: Pick<RetryOptions, "shutdown" | "retryFor">;
-    readonly log: Logger;
-    readonly closing: AsyncDisposableStack;
-  },
+  { deployment, mongodbOutages, settings, retries, log, closing }: SourceContext,
 ) {
   const { scope, worker, batchSize, replyBytes, snapshotLanes: lanes } = settings;
   const causalReader = closing.use(
