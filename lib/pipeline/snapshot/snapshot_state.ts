@@ -77,11 +77,12 @@ export function snapshotAtStart(
   }
 }
 
-/** @param namespaces the collections that exist, in the order of their names */
+/** @param saved null for nothing to read @param namespaces the collections that exist, in the order of their names */
 export function planSnapshot(
-  { resumeAt, ...rest }: SnapshotState = NOTHING,
+  saved: SnapshotState | null,
   namespaces: readonly Namespace[],
 ): SnapshotPlan {
+  const { resumeAt, ...rest } = saved ?? NOTHING;
   const requeued = rest.requeued.map(({ skipped: _, ...each }) => each);
   const passed = new Set([...rest.done, ...requeued.map(namespaceText)]);
   const isPending = (name: string) => resumeAt !== null && name >= resumeAt && !passed.has(name);

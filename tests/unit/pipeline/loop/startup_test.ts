@@ -67,7 +67,7 @@ Deno.test("startUp() saves that a skipped collection keeps the rows of a dropped
     },
     log: QUIET,
   };
-  const before = stateOf(requeueAll(planSnapshot(undefined, []), [{ ...A, keepsStale: true }]));
+  const before = stateOf(requeueAll(planSnapshot(null, []), [{ ...A, keepsStale: true }]));
   await startUp(before, deps as unknown as StartupDeps);
   const [{ snapshot = null } = {}] = saved;
   assert.ok(snapshot);
