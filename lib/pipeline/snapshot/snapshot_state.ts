@@ -98,10 +98,8 @@ export function* collectionsLeft({ pending, requeued }: SnapshotPlan): Generator
 }
 
 /** The ranges left of a collection; undefined if it has not begun. */
-export const rangesLeft = (
-  { ranges }: SnapshotPlan,
-  namespace: Namespace,
-): readonly RangeLeft[] | undefined => ranges[namespaceText(namespace)];
+export const rangesLeft = ({ ranges }: SnapshotPlan, namespace: Namespace) =>
+  ranges[namespaceText(namespace)];
 
 /** The plan as it is saved; null if it is done. */
 export function stateOf(plan: SnapshotPlan): SnapshotState | null {
@@ -117,8 +115,11 @@ const doneAfter = (first: Namespace | undefined, done: readonly string[]): reado
 export const beginCollection = (
   plan: SnapshotPlan,
   namespace: Namespace,
-  ranges: readonly RangeLeft[],
-): SnapshotPlan => ({ ...plan, ranges: { ...plan.ranges, [namespaceText(namespace)]: ranges } });
+  left: readonly RangeLeft[],
+): SnapshotPlan => ({
+  ...plan,
+  ranges: { ...plan.ranges, [namespaceText(namespace)]: left },
+});
 
 /**
  * The plan after a chunk of a range was written; the same plan if the collection is no longer in it. `last` is the key
@@ -185,27 +186,11 @@ export function requeueSkipped(
   return requeueAll(plan, collections.map((each) => ({ ...each, keepsStale: keepsStale(each) })));
 }
 
-/** @param namespace one of {@linkcode collectionsLeft} */
-export function finishCollection(plan: SnapshotPlan, namespace: Requeued): SnapshotPlan {
-  const name = namespaceText(namespace);
-  const pending = without(plan.pending, namespace);
-  return {
-    ...plan,
-    pending,
-    requeued: without(plan.requeued, namespace),
-    done: pending === plan.pending ? plan.done : doneAfter(pending[0], [...plan.done, name]),
-    ranges: only(plan.ranges, (each) => each !== name),
-  };
+export function finishCollection(plan: SnapshotPlan, namespace: Namespace): SnapshotPlan {
+  const rest = withoutCollections(plan, [namespace]);
+  if (rest.pending.length === plan.pending.length) return rest;
+  return { ...rest, done: doneAfter(rest.pending[0], [...plan.done, namespaceText(namespace)]) };
 }
-
-/** The same list if the entry is not in it. */
-function without<T>(list: readonly T[], entry: T): readonly T[] {
-  const at = list.indexOf(entry);
-  return at < 0 ? list : list.toSpliced(at, 1);
-}
-
-/** The plan after the end of a snapshot: the next one counts its documents from 0. */
-export const startAgain = (plan: SnapshotPlan): SnapshotPlan => ({ ...plan, documents: 0, done: [] });
 
 const only = <T>(
   entries: Readonly<Record<string, T>>,
