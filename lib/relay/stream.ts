@@ -24,12 +24,18 @@ import { RepairRequests } from "../sink/metadata/repair_requests.ts";
 import { readPosition, savedName } from "../sink/metadata/saved_position.ts";
 import { createStatusView } from "../sink/metadata/status_view.ts";
 import { StreamPosition } from "../sink/metadata/stream_position.ts";
-import { shardKeyOf } from "../source/documents/collections.ts";
+import { CausalReader } from "../source/connection/causal_reader.ts";
+import { collectionsOf, shardKeyOf } from "../source/documents/collections.ts";
+import { DocumentReader } from "../source/documents/documents.ts";
+import { RangeSplitter } from "../source/documents/key_ranges.ts";
+import { openShare } from "../pipeline/workers/worker_share.ts";
+import type { Scope } from "../source/documents/scope.ts";
+import { type Catalogue, catalogueOf, namesText, unmatchedNames } from "../source/documents/unmatched.ts";
+import { type Logger, QUIET } from "../util/log.ts";
+import type { Namespace } from "../util/namespace.ts";
 import { changeStream } from "../source/stream/change_stream.ts";
-import type { Logger } from "../util/log.ts";
 import { Shutdown } from "../util/shutdown.ts";
 import type { Connections } from "./connect.ts";
-import { openSource, type Source } from "./open_source.ts";
 
 export interface StreamContext {
   readonly signal: AbortSignal;
@@ -75,7 +81,7 @@ interface RunContext extends Required<StreamContext> {
 }
 
 async function run(connections: Connections, settings: RelaySettings, context: RunContext): Promise<void> {
-  const { signal, status, closing } = context;
+  const { signal, log, status, closing } = context;
   const { sinkOutages, mongodbOutages } = connections;
   const failed = new AbortController();
   const parts = partsOf(connections, settings, context, failed);
@@ -84,12 +90,22 @@ async function run(connections: Connections, settings: RelaySettings, context: R
   const source = await openSource(parts);
   const position = await acquire(parts, names);
   const patient = retrying(fenced(parts.raw, () => position.check()), parts.retries);
+  const opened = { ...parts, ...source, names, position, patient };
   const streams = new DividedStreams(patient, { schema: names.metadataSchema, stream: names.stream });
-  await takeOverDivision({ ...parts, streams, position });
-  const tables = openTables(parts, source, { names, patient });
+  await takeOverDivision({ ...opened, streams });
+  const tables = openTables(opened);
   closing.use(tables.recoverDuring(sinkOutages, parts.fail));
-  const deps = loopDeps({ ...parts, ...source, position, tables }, { names, patient });
-  await followUntil(signal, failed.signal, () => follow(streamsOf(parts, source), deps), context);
+  try {
+    await follow(openerOf(opened), loopDeps(opened, tables));
+  } catch (error) {
+    // What runs beside the loop explains the error of the loop.
+    const reason = failed.signal.aborted ? failed.signal.reason : error;
+    if (!signal.aborted || reason !== signal.reason) throw reason;
+    log.warn(
+      "Stopped while a batch was being applied: the next start resumes from the position saved before",
+    );
+  }
+  if (failed.signal.aborted && failed.signal.reason !== signal.reason) throw failed.signal.reason;
   if (settings.snapshot === "only" && !signal.aborted) tables.failIfAny();
 }
 
@@ -127,6 +143,53 @@ async function openMetadata({ settings: { namesIn, sink }, raw, retries }: Parts
   return { ...names, stream };
 }
 
+type Source = Awaited<ReturnType<typeof openSource>>;
+
+/** What the stream reads from MongoDB. `example` is a collection that exists, or one that could. */
+async function openSource({ deployment, mongodbOutages, settings, retries, log, closing }: Parts) {
+  const { scope, worker, batchSize, replyBytes, snapshotLanes: lanes } = settings;
+  const causalReader = closing.use(
+    new CausalReader(deployment.route(), { ...retries, outages: mongodbOutages }),
+  );
+  const found = await collectionsOf(causalReader, scope, { log: QUIET });
+  const [example = { database: scope.only.database ?? "admin", collection: "none" }] = found;
+  const share = await openShare(worker, { reader: causalReader, namespace: example });
+  log.info(`Following ${scope}`, { collections: found.length });
+  await warnOfUnmatched({ scope, found, catalogue: catalogueOf(causalReader), log });
+  return {
+    causalReader,
+    reader: new DocumentReader(causalReader, { for: settings.for, size: batchSize, replyBytes, share }),
+    splitter: new RangeSplitter(causalReader, { lanes, log }),
+    share,
+    example,
+  };
+}
+
+/**
+ * Warns of a name in the scope that matches nothing: it may be a typing error.
+ *
+ * @example
+ * IN: shop.ordrs, which does not exist
+ * OUT: WARN No collection matches yet name=ordrs existing="orders, users" did_you_mean=orders
+ */
+export async function warnOfUnmatched({ scope, found, catalogue, log }: {
+  readonly scope: Scope;
+  /** The collections that match the scope. */
+  readonly found: readonly Namespace[];
+  readonly catalogue: Catalogue;
+  readonly log: Logger;
+}): Promise<void> {
+  const unmatched = await unmatchedNames(scope, found, catalogue);
+  for (const { kind, name, existing, similar } of unmatched) {
+    // In an empty MongoDB no name can be a mistake for another one.
+    const level = existing.length > 0 ? "warn" : "info";
+    log[level](`No ${kind} matches yet`, { name, existing: namesText(existing), did_you_mean: similar });
+  }
+  if (found.length === 0 && unmatched.length === 0) {
+    log.warn("The scope has no collection yet that can be followed", { scope: `${scope}` });
+  }
+}
+
 /** Takes the lease, and reports status and oplog from then on. */
 async function acquire(
   parts: Parts,
@@ -155,40 +218,37 @@ async function acquire(
   return position;
 }
 
-interface Fenced {
+type Opened = Parts & Source & {
   readonly names: Names;
+  readonly position: StreamPosition;
   /** Waits for the sink, and checks the lease before each statement. */
   readonly patient: Transport;
-}
+};
 
-function openTables(parts: Parts, source: Source, { names, patient }: Fenced): Collections {
-  return new Collections({ patient, raw: parts.raw }, {
-    ...parts,
-    ...source,
-    names,
+const openTables = (opened: Opened): Collections =>
+  new Collections(opened, {
+    ...opened,
     shardKeyOf: async (namespace) =>
-      parts.settings.for(namespace).key === "documentKey"
-        ? await shardKeyOf(source.causalReader, namespace)
+      opened.settings.for(namespace).key === "documentKey"
+        ? await shardKeyOf(opened.causalReader, namespace)
         : [],
   });
-}
 
-function loopDeps(
-  parts: Parts & Source & { readonly position: StreamPosition; readonly tables: Collections },
-  { names: { metadataSchema: schema, stream }, patient }: Fenced,
-) {
-  const { scope, worker } = parts.settings;
+function loopDeps(opened: Opened, tables: Collections) {
+  const { names: { metadataSchema: schema, stream }, patient, settings: { scope, worker } } = opened;
+  const deps = { ...opened, tables };
   const requests = new RepairRequests(patient, { schema, stream });
+  const read = (stream: string) => readPosition(patient, { schema, stream });
   return {
-    ...parts,
-    repairs: new RequestedRepairs({ ...parts, requests, scope }),
-    ...worker &&
-      { barrier: dropBarrier({ ...parts, read: (stream) => readPosition(patient, { schema, stream }) }) },
+    ...deps,
+    repairs: new RequestedRepairs({ ...deps, requests, scope }),
+    ...worker && { barrier: dropBarrier({ ...deps, read }) },
   };
 }
 
-function streamsOf(parts: Parts, { example, share }: Source): OpenStream {
-  const { settings, signal, deployment, features, mongodbOutages: outages } = parts;
+function openerOf(
+  { settings, signal, deployment, features, mongodbOutages, share, example }: Opened,
+): OpenStream {
   const route = deployment.route();
   const { transform, fullDocument } = settings.for(example);
   return (startAfter, left) =>
@@ -201,29 +261,10 @@ function streamsOf(parts: Parts, { example, share }: Source): OpenStream {
         fullDocument: transform.length > 0 ? "none" : fullDocument,
         startAfter,
         signal: AbortSignal.any([signal, left]),
-        outages,
+        outages: mongodbOutages,
       }),
       settings,
     );
-}
-
-/** @throws the error of what runs beside the loop rather than that of the loop; nothing for a stop */
-async function followUntil(
-  stop: AbortSignal,
-  failed: AbortSignal,
-  loop: () => Promise<void>,
-  { log }: Pick<RunContext, "log">,
-): Promise<void> {
-  try {
-    await loop();
-  } catch (error) {
-    const reason = failed.aborted ? failed.reason : error;
-    if (!stop.aborted || reason !== stop.reason) throw reason;
-    log.warn(
-      "Stopped while a batch was being applied: the next start resumes from the position saved before",
-    );
-  }
-  if (failed.aborted && failed.reason !== stop.reason) throw failed.reason;
 }
 
 /** The same transport, which other streams use too, so this one does not close it. */
