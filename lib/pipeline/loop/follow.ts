@@ -5,8 +5,13 @@ import type { ChangeBatch } from "../../source/stream/change_stream.ts";
 import { savedToken, timeOf } from "../../source/stream/resume_token.ts";
 import type { Clock } from "../../util/clock.ts";
 import { messageOf, UserError } from "../../util/errors.ts";
-import { parseSnapshotState, snapshotStateText } from "../snapshot/saved_snapshot.ts";
-import { fullSnapshot, snapshotAtStart, type SnapshotState } from "../snapshot/snapshot_state.ts";
+import {
+  fullSnapshot,
+  parseSnapshotState,
+  snapshotAtStart,
+  type SnapshotState,
+  snapshotStateText,
+} from "../snapshot/snapshot_state.ts";
 import { emitter, on } from "../status/events.ts";
 import { checkOriginNow } from "./startup.ts";
 import { type LoopDeps, replicate } from "./replication_loop.ts";

@@ -77,13 +77,16 @@ class ReplicationLoop {
   readonly #startedAt: number;
   /** Settles when the next batch has arrived or failed, or the stream has ended. */
   #arrival: Promise<IteratorResult<ChangeBatch>>;
-  #batch: LoopState["batch"] = "awaited";
-  #awaitedSince = 0;
-  #streamTurnEnds = 0;
+  /** The part of {@linkcode LoopState} that the loop itself keeps. */
+  readonly #own = {
+    batch: "awaited" as LoopState["batch"],
+    awaitedSince: 0,
+    streamTurnEnds: 0,
+    isReady: false,
+    isStreamBusy: false,
+  };
   /** The time that the stream has to reach with `--snapshot only`; undefined until the snapshot ends. */
   #snapshotTime: BSON.Timestamp | undefined;
-  #isReady = false;
-  #isStreamBusy = false;
   #events = 0;
   #progress: Advance = { clusterTime: null, lag: null };
 
@@ -116,28 +119,24 @@ class ReplicationLoop {
     const { token } = checkpoint;
     const until = settings.snapshot === "only" ? this.#snapshotTime : undefined;
     return {
+      ...this.#own,
       isStopping: signal.aborted,
-      batch: this.#batch,
       hasToken: token !== null,
       snapshotPending: snapshot.pending,
       snapshotIsOver: snapshot.isOver,
       snapshotResumesAt: snapshot.resumesAt,
-      isReady: this.#isReady,
-      refreshDueAt: checkpoint.refreshDueAt(this.#batch === "there"),
+      refreshDueAt: checkpoint.refreshDueAt(this.#own.batch === "there"),
       saveDueAt: checkpoint.saveDueAt,
-      isStreamBusy: this.#isStreamBusy,
       isComplete: until !== undefined && token !== null && hasReached(token, until),
-      streamTurnEnds: this.#streamTurnEnds,
-      awaitedSince: this.#awaitedSince,
     };
   }
 
   #awaiting(arrival: Promise<IteratorResult<ChangeBatch>>): typeof arrival {
-    this.#batch = "awaited";
-    this.#awaitedSince = this.#deps.clock.monotonic();
+    this.#own.batch = "awaited";
+    this.#own.awaitedSince = this.#deps.clock.monotonic();
     arrival.then(
-      ({ done }) => this.#batch = done ? "none" : "there",
-      () => this.#batch = "there", // The error is thrown by `#apply`.
+      ({ done }) => this.#own.batch = done ? "none" : "there",
+      () => this.#own.batch = "there", // The error is thrown by `#apply`.
     );
     return arrival;
   }
@@ -162,7 +161,7 @@ class ReplicationLoop {
     checkpoint.applied({ token, hasRows, isUpToDate: this.#progress.lag === 0 && !hasRows });
     if (hasRows) {
       this.#events += events;
-      this.#isStreamBusy = true;
+      this.#own.isStreamBusy = true;
       const seconds = Math.round(clock.monotonic() - startedAt) / 1_000;
       emit({ type: "batchApplied", events, bytes, seconds });
     }
@@ -174,10 +173,10 @@ class ReplicationLoop {
   async #takeSnapshotSlice(): Promise<void> {
     const { clock, snapshot } = this.#deps;
     const startedAt = clock.monotonic();
-    this.#isStreamBusy = false;
+    this.#own.isStreamBusy = false;
     await snapshot.runSlice();
     const now = clock.monotonic();
-    this.#streamTurnEnds = now + Math.min(STREAM_TURN_MS, STREAM_TURN_SLICES * (now - startedAt));
+    this.#own.streamTurnEnds = now + Math.min(STREAM_TURN_MS, STREAM_TURN_SLICES * (now - startedAt));
   }
 
   /** No document of the snapshot is newer than the last read. */
@@ -188,7 +187,7 @@ class ReplicationLoop {
   }
 
   #becomeReady(): void {
-    this.#isReady = true;
+    this.#own.isReady = true;
     this.#snapshotTime ??= this.#timeRead;
     this.#deps.emit({ type: "ready" });
   }

@@ -17,7 +17,6 @@ import { QUIET } from "../../util/log.ts";
 import { namespaceText } from "../../util/namespace.ts";
 import type { Collections } from "../collections/collections.ts";
 import type { RelaySettings } from "../settings.ts";
-import { snapshotStateText } from "../snapshot/saved_snapshot.ts";
 import * as plans from "../snapshot/snapshot_state.ts";
 import type { SnapshotPlan, SnapshotState } from "../snapshot/snapshot_state.ts";
 import { StaleRows, type StaleRowsDeps } from "../snapshot/stale_rows.ts";
@@ -56,7 +55,7 @@ export async function startUp(
   await tables.saveStates();
   const state = plans.stateOf(plan);
   await position.save({
-    snapshot: state && snapshotStateText(state),
+    snapshot: state && plans.snapshotStateText(state),
     origin: identityOf(namespaces, found.deployment),
   });
   return { namespaces, plan };

@@ -19,7 +19,7 @@ import type { Logger } from "../../util/log.ts";
 import type { Collections } from "../collections/collections.ts";
 import type { Barrier } from "../loop/apply_batch.ts";
 import type { RelaySettings } from "../settings.ts";
-import { snapshotStateText } from "../snapshot/saved_snapshot.ts";
+import { snapshotStateText } from "../snapshot/snapshot_state.ts";
 
 type Saved = Pick<SavedPosition, "token" | "barrier"> | undefined;
 
