@@ -1,7 +1,6 @@
 /** The answer of `/status`: the fields of `status --json` and of the view `cdc_status`, from the relay itself. */
 import type { CollectionChange, FollowedStream } from "../pipeline/status/events.ts";
-import type { RelayStatus } from "../pipeline/status/relay_status.ts";
-import { columnsOf } from "../pipeline/status/status_tracker.ts";
+import { columnsOf, type RelayStatus } from "../pipeline/status/relay_status.ts";
 import type { STATUS_FIELDS } from "../sink/metadata/status_view.ts";
 import { namespaceText } from "../util/namespace.ts";
 

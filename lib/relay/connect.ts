@@ -75,7 +75,6 @@ export async function connect(
   const features = new FeatureTrial((refused) =>
     log.info("MongoDB refuses a feature: continuing without it", { refused: refused.join(", ") })
   );
-  const memory = memoryBudget(settings);
 
   const closing = opened.move();
   return {
@@ -87,7 +86,7 @@ export async function connect(
     mongodbClock,
     features,
     heartbeat,
-    memory,
+    memory: memoryBudget(settings),
     clock,
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
   };

@@ -8,29 +8,34 @@ import { RequestedRepairs } from "../pipeline/collections/repair.ts";
 import { Collections } from "../pipeline/collections/collections.ts";
 import { bufferBatches } from "../pipeline/loop/batcher.ts";
 import { follow, type OpenStream } from "../pipeline/loop/follow.ts";
-import type { LoopDeps } from "../pipeline/loop/replication_loop.ts";
 import type { Names, RelaySettings } from "../pipeline/settings.ts";
 import { type Emit, emitter, type RelayEvent } from "../pipeline/status/events.ts";
 import { StatusReporter } from "../pipeline/status/heartbeat.ts";
 import { watchOplog } from "../pipeline/status/oplog_watch.ts";
 import { type Trace, UNTRACED } from "../pipeline/status/stages.ts";
-import { columnsOf, StatusTracker } from "../pipeline/status/status_tracker.ts";
+import { columnsOf } from "../pipeline/status/relay_status.ts";
+import { StatusTracker } from "../pipeline/status/status_tracker.ts";
 import { DividedStreams, takeOverDivision } from "../pipeline/workers/division.ts";
-import { NO_BARRIER } from "../pipeline/loop/barrier.ts";
 import { dropBarrier } from "../pipeline/workers/drop_barrier.ts";
 import type { Transport } from "../sink/connection/transport.ts";
-import { type CountingTransport, countingWrites, fenced, retrying } from "../sink/connection/wrappers.ts";
+import { countingWrites, fenced, retrying } from "../sink/connection/wrappers.ts";
 import { prepareSharedTables } from "../sink/metadata/stream_records.ts";
 import { RepairRequests } from "../sink/metadata/repair_requests.ts";
 import { readPosition, savedName } from "../sink/metadata/saved_position.ts";
 import { createStatusView } from "../sink/metadata/status_view.ts";
 import { StreamPosition } from "../sink/metadata/stream_position.ts";
-import { shardKeyOf } from "../source/documents/collections.ts";
+import { CausalReader } from "../source/connection/causal_reader.ts";
+import { collectionsOf, shardKeyOf } from "../source/documents/collections.ts";
+import { DocumentReader } from "../source/documents/documents.ts";
+import { RangeSplitter } from "../source/documents/key_ranges.ts";
+import { openShare } from "../pipeline/workers/worker_share.ts";
+import type { Scope } from "../source/documents/scope.ts";
+import { type Catalogue, catalogueOf, namesText, unmatchedNames } from "../source/documents/unmatched.ts";
+import { type Logger, QUIET } from "../util/log.ts";
+import type { Namespace } from "../util/namespace.ts";
 import { changeStream } from "../source/stream/change_stream.ts";
-import type { Logger } from "../util/log.ts";
 import { Shutdown } from "../util/shutdown.ts";
 import type { Connections } from "./connect.ts";
-import { openSource, type Source } from "./open_source.ts";
 
 export interface StreamContext {
   readonly signal: AbortSignal;
@@ -57,7 +62,7 @@ export async function runStream(
   // Closed after the end is emitted: the status written last has the end of the stream.
   await using closing = new AsyncDisposableStack();
   try {
-    await new Stream(connections, settings, { ...context, status, trace, emit, closing }).run();
+    await run(connections, settings, { ...context, status, trace, emit, closing });
     emit({ type: "ended" });
   } catch (error) {
     emit(endOf(error, signal));
@@ -71,198 +76,195 @@ export const endOf = (error: unknown, signal: AbortSignal): RelayEvent => ({
   error: signal.aborted && error === signal.reason ? undefined : error,
 });
 
-interface StreamParts extends Required<StreamContext> {
+interface RunContext extends Required<StreamContext> {
   readonly closing: AsyncDisposableStack;
 }
 
-class Stream {
-  readonly #connections: Connections;
-  readonly #settings: RelaySettings;
-  readonly #parts: StreamParts;
-  /** Aborted with the error of what runs beside the loop. */
-  readonly #failed = new AbortController();
-  readonly #ended: AbortSignal;
-  readonly #retries;
-  /** Fails at once if the sink does. */
-  readonly #raw: CountingTransport;
-  /** Waits for the sink. */
-  readonly #patient: Transport;
-
-  constructor(connections: Connections, settings: RelaySettings, parts: StreamParts) {
-    const { transport, clock, sinkOutages, mongodbOutages } = connections;
-    const { signal, log, status, closing } = parts;
-    this.#connections = connections;
-    this.#settings = settings;
-    this.#parts = parts;
-    this.#ended = AbortSignal.any([signal, this.#failed.signal]);
-    const shutdown = closing.use(new Shutdown(this.#ended));
-    this.#retries = { shutdown, outages: sinkOutages, retryFor: settings.retryFor };
-    this.#raw = closing.use(countingWrites(leftOpen(transport), { clock, log }));
-    this.#patient = retrying(this.#raw, this.#retries);
-    for (const system of [mongodbOutages, sinkOutages]) status.watch(system);
-  }
-
-  async run(): Promise<void> {
-    const { log, closing } = this.#parts;
-    const names = await this.#openMetadata();
-    const source = await openSource(this.#connections, this.#settings, {
-      retries: this.#retries,
-      log,
-      closing,
-    });
-    const position = await this.#acquire(names);
-    const patient = retrying(fenced(this.#raw, () => position.check()), this.#retries);
-    await this.#takeOverDivision(position, { names, patient });
-    const tables = this.#openTables(source, { names, patient });
-    const deps = this.#loopDeps({ names, source, position, patient, tables });
-    await this.#follow(this.#streams(source), deps);
-    if (this.#settings.snapshot === "only" && !this.#parts.signal.aborted) tables.states.failIfAny();
-  }
-
-  readonly #fail = (error: unknown): void => this.#failed.abort(error);
-
-  /** Creates the relay's own tables. */
-  async #openMetadata(): Promise<Names> {
-    const { namesIn, sink } = this.#settings;
-    const names = namesIn(this.#raw.dialect.schema ?? sink.schema);
-    const schema = names.metadataSchema;
-    const once = retrying(this.#raw, { ...this.#retries, retryFor: 0 });
-    const stream = await savedName(once, { schema, stream: names.stream });
-    await prepareSharedTables(once, { schema });
-    return { ...names, stream };
-  }
-
-  /** Takes the lease, and reports status and oplog from then on. */
-  async #acquire({ metadataSchema: schema, stream }: Names): Promise<StreamPosition> {
-    const { clock, heartbeat, route, mongodbClock } = this.#connections;
-    const { signal, log, status, emit, closing } = this.#parts;
-    const { lease, onHeld } = this.#settings;
-    const reporter = new StatusReporter({ status, report: () => position.renew(), fail: this.#fail });
-    const position: StreamPosition = closing.use(
-      await StreamPosition.acquire(this.#patient, {
-        schema,
-        stream,
-        lease,
-        signal,
-        log,
-        clock,
-        status: () => columnsOf(reporter.reported()),
-        standsBy: onHeld === "wait",
-        onWait: (owner) => emit({ type: "standingBy", schema, stream, owner }),
-        isFree: () => !this.#raw.writing,
-      }),
+async function run(connections: Connections, settings: RelaySettings, context: RunContext): Promise<void> {
+  const { signal, log, status, closing } = context;
+  const { sinkOutages, mongodbOutages } = connections;
+  const failed = new AbortController();
+  const parts = partsOf(connections, settings, context, failed);
+  for (const system of [mongodbOutages, sinkOutages]) status.watch(system);
+  const names = await openMetadata(parts);
+  const source = await openSource(parts);
+  const position = await acquire(parts, names);
+  const patient = retrying(fenced(parts.raw, () => position.check()), parts.retries);
+  const opened = { ...parts, ...source, names, position, patient };
+  const streams = new DividedStreams(patient, { schema: names.metadataSchema, stream: names.stream });
+  await takeOverDivision({ ...opened, streams });
+  const tables = openTables(opened);
+  closing.use(tables.recoverDuring(sinkOutages, parts.fail));
+  try {
+    await follow(openerOf(opened), loopDeps(opened, tables));
+  } catch (error) {
+    // What runs beside the loop explains the error of the loop.
+    const reason = failed.signal.aborted ? failed.signal.reason : error;
+    if (!signal.aborted || reason !== signal.reason) throw reason;
+    log.warn(
+      "Stopped while a batch was being applied: the next start resumes from the position saved before",
     );
-    emit({ type: "leaseTaken", schema, stream, owner: position.owner });
-    closing.use(position.keep(this.#fail));
-    closing.use(heartbeat.add(reporter));
-    await createStatusView(this.#patient, { schema, log });
-    closing.use(watchOplog({ route, emit, clock, mongodbClock, log }));
-    return position;
   }
+  if (failed.signal.aborted && failed.signal.reason !== signal.reason) throw failed.signal.reason;
+  if (settings.snapshot === "only" && !signal.aborted) tables.states.failIfAny();
+}
 
-  async #takeOverDivision(position: StreamPosition, { names, patient }: Fenced): Promise<void> {
-    const { metadataSchema: schema, stream } = names;
-    await takeOverDivision({
-      streams: new DividedStreams(patient, { schema, stream }),
-      position,
-      settings: this.#settings,
-      signal: this.#ended,
-      log: this.#parts.log,
-      clock: this.#connections.clock,
-    });
+type Parts = ReturnType<typeof partsOf>;
+
+/** What the parts of the stream have in common. `failed` is aborted with the error of what runs beside the loop. */
+function partsOf(
+  connections: Connections,
+  settings: RelaySettings,
+  context: RunContext,
+  failed: AbortController,
+) {
+  const { transport, sinkOutages: outages, clock } = connections;
+  const { log, closing } = context;
+  const signal = AbortSignal.any([context.signal, failed.signal]);
+  return {
+    ...context,
+    ...connections,
+    settings,
+    signal,
+    fail: (error: unknown) => failed.abort(error),
+    retries: { shutdown: closing.use(new Shutdown(signal)), outages, retryFor: settings.retryFor },
+    /** Fails at once if the sink does. */
+    raw: closing.use(countingWrites(leftOpen(transport), { clock, log })),
+  };
+}
+
+/** Creates the relay's own tables. */
+async function openMetadata({ settings: { namesIn, sink }, raw, retries }: Parts): Promise<Names> {
+  const names = namesIn(raw.dialect.schema ?? sink.schema);
+  const schema = names.metadataSchema;
+  const once = retrying(raw, { ...retries, retryFor: 0 });
+  const stream = await savedName(once, { schema, stream: names.stream });
+  await prepareSharedTables(once, { schema });
+  return { ...names, stream };
+}
+
+type Source = Awaited<ReturnType<typeof openSource>>;
+
+/** What the stream reads from MongoDB. `example` is a collection that exists, or one that could. */
+async function openSource({ deployment, mongodbOutages, settings, retries, log, closing }: Parts) {
+  const { scope, worker, batchSize, replyBytes, snapshotLanes: lanes } = settings;
+  const causalReader = closing.use(
+    new CausalReader(deployment.route(), { ...retries, outages: mongodbOutages }),
+  );
+  const found = await collectionsOf(causalReader, scope, { log: QUIET });
+  const [example = { database: scope.only.database ?? "admin", collection: "none" }] = found;
+  const share = await openShare(worker, { reader: causalReader, namespace: example });
+  log.info(`Following ${scope}`, { collections: found.length });
+  await warnOfUnmatched({ scope, found, catalogue: catalogueOf(causalReader), log });
+  return {
+    causalReader,
+    reader: new DocumentReader(causalReader, { for: settings.for, size: batchSize, replyBytes, share }),
+    splitter: new RangeSplitter(causalReader, { lanes, log }),
+    share,
+    example,
+  };
+}
+
+/**
+ * Warns of a name in the scope that matches nothing: it may be a typing error.
+ *
+ * @example
+ * IN: shop.ordrs, which does not exist
+ * OUT: WARN No collection matches yet name=ordrs existing="orders, users" did_you_mean=orders
+ */
+export async function warnOfUnmatched({ scope, found, catalogue, log }: {
+  readonly scope: Scope;
+  /** The collections that match the scope. */
+  readonly found: readonly Namespace[];
+  readonly catalogue: Catalogue;
+  readonly log: Logger;
+}): Promise<void> {
+  const unmatched = await unmatchedNames(scope, found, catalogue);
+  for (const { kind, name, existing, similar } of unmatched) {
+    // In an empty MongoDB no name can be a mistake for another one.
+    const level = existing.length > 0 ? "warn" : "info";
+    log[level](`No ${kind} matches yet`, { name, existing: namesText(existing), did_you_mean: similar });
   }
-
-  #openTables({ causalReader, share }: Source, { names, patient }: Fenced): Collections {
-    const { clock, memory, sinkOutages } = this.#connections;
-    const { log, emit, closing } = this.#parts;
-    const settings = this.#settings;
-    const tables = new Collections({ patient, raw: this.#raw }, {
-      names,
-      settings,
-      memory,
-      causalReader,
-      share,
-      shardKeyOf: async (namespace) =>
-        settings.for(namespace).key === "documentKey" ? await shardKeyOf(causalReader, namespace) : [],
-      signal: this.#ended,
-      log,
-      clock,
-      emit,
-    });
-    closing.use(tables.recoverDuring(sinkOutages, this.#fail));
-    return tables;
-  }
-
-  #loopDeps({ names, source, position, patient, tables }: LoopParts): LoopDeps {
-    const { clock, mongodbClock } = this.#connections;
-    const { log, emit, trace } = this.#parts;
-    const settings = this.#settings;
-    const { metadataSchema: schema, stream } = names;
-    const shared = { ...source, position, tables, settings, signal: this.#ended, log, clock };
-    return {
-      ...shared,
-      repairs: new RequestedRepairs({
-        ...shared,
-        requests: new RepairRequests(patient, { schema, stream }),
-        scope: settings.scope,
-      }),
-      barrier: settings.worker
-        ? dropBarrier({ ...shared, read: (stream) => readPosition(patient, { schema, stream }) })
-        : NO_BARRIER,
-      emit,
-      trace,
-      mongodbClock,
-    };
-  }
-
-  #streams({ example, share }: Source): OpenStream {
-    const { deployment, features, mongodbOutages: outages } = this.#connections;
-    const settings = this.#settings;
-    const route = deployment.route();
-    const { transform, fullDocument } = settings.for(example);
-    return (startAfter, left) =>
-      bufferBatches(
-        changeStream({
-          ...settings,
-          route,
-          share,
-          features,
-          fullDocument: transform.length > 0 ? "none" : fullDocument,
-          startAfter,
-          signal: AbortSignal.any([this.#ended, left]),
-          outages,
-        }),
-        settings,
-      );
-  }
-
-  /** @throws the error of what runs beside the loop rather than that of the loop; nothing for a stop */
-  async #follow(open: OpenStream, deps: LoopDeps): Promise<void> {
-    const { signal, log } = this.#parts;
-    const failed = this.#failed.signal;
-    try {
-      await follow(open, deps);
-    } catch (error) {
-      const reason = failed.aborted ? failed.reason : error;
-      if (!signal.aborted || reason !== signal.reason) throw reason;
-      log.warn(
-        "Stopped while a batch was being applied: the next start resumes from the position saved before",
-      );
-    }
-    if (failed.aborted && failed.reason !== signal.reason) throw failed.reason;
+  if (found.length === 0 && unmatched.length === 0) {
+    log.warn("The scope has no collection yet that can be followed", { scope: `${scope}` });
   }
 }
 
-interface Fenced {
+/** Takes the lease, and reports status and oplog from then on. */
+async function acquire(
+  parts: Parts,
+  { metadataSchema: schema, stream }: Pick<Names, "metadataSchema" | "stream">,
+): Promise<StreamPosition> {
+  const { settings: { lease, onHeld }, status, emit, closing, raw, fail, log } = parts;
+  const patient = retrying(raw, parts.retries);
+  const reporter = new StatusReporter({ status, report: () => position.renew(), fail });
+  const position: StreamPosition = closing.use(
+    await StreamPosition.acquire(patient, {
+      ...parts,
+      schema,
+      stream,
+      lease,
+      status: () => columnsOf(reporter.reported()),
+      standsBy: onHeld === "wait",
+      onWait: (owner) => emit({ type: "standingBy", schema, stream, owner }),
+      isFree: () => !raw.writing,
+    }),
+  );
+  emit({ type: "leaseTaken", schema, stream, owner: position.owner });
+  closing.use(position.keep(fail));
+  closing.use(parts.heartbeat.add(reporter));
+  await createStatusView(patient, { schema, log });
+  closing.use(watchOplog(parts));
+  return position;
+}
+
+type Opened = Parts & Source & {
   readonly names: Names;
+  readonly position: StreamPosition;
   /** Waits for the sink, and checks the lease before each statement. */
   readonly patient: Transport;
+};
+
+const openTables = (opened: Opened): Collections =>
+  new Collections(opened, {
+    ...opened,
+    shardKeyOf: async (namespace) =>
+      opened.settings.for(namespace).key === "documentKey"
+        ? await shardKeyOf(opened.causalReader, namespace)
+        : [],
+  });
+
+function loopDeps(opened: Opened, tables: Collections) {
+  const { names: { metadataSchema: schema, stream }, patient, settings: { scope, worker } } = opened;
+  const deps = { ...opened, tables };
+  const requests = new RepairRequests(patient, { schema, stream });
+  const read = (stream: string) => readPosition(patient, { schema, stream });
+  return {
+    ...deps,
+    repairs: new RequestedRepairs({ ...deps, requests, scope }),
+    ...worker && { barrier: dropBarrier({ ...deps, read }) },
+  };
 }
 
-interface LoopParts extends Fenced {
-  readonly source: Source;
-  readonly position: StreamPosition;
-  readonly tables: Collections;
+function openerOf(
+  { settings, signal, deployment, features, mongodbOutages, share, example }: Opened,
+): OpenStream {
+  const route = deployment.route();
+  const { transform, fullDocument } = settings.for(example);
+  return (startAfter, left) =>
+    bufferBatches(
+      changeStream({
+        ...settings,
+        route,
+        share,
+        features,
+        fullDocument: transform.length > 0 ? "none" : fullDocument,
+        startAfter,
+        signal: AbortSignal.any([signal, left]),
+        outages: mongodbOutages,
+      }),
+      settings,
+    );
 }
 
 /** The same transport, which other streams use too, so this one does not close it. */

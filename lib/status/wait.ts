@@ -1,7 +1,7 @@
 /** `wait`: returns when CrateDB shows everything up to a time of MongoDB. */
 import type { BSON } from "mongodb";
 import { siblingsOf } from "../key/stream_name.ts";
-import { hasWritten } from "../pipeline/snapshot/saved_snapshot.ts";
+import { hasWritten } from "../pipeline/snapshot/snapshot_state.ts";
 import { openTransport } from "../sink/connection/open_transport.ts";
 import { isUnknownRelation } from "../sink/connection/sink_error.ts";
 import { refreshTable, type Transport } from "../sink/connection/transport.ts";

@@ -1,7 +1,7 @@
 /** Repairs rows by requests in `cdc_repair` to the relay. If none runs, `verify` starts one in this process. */
 import type { BSON } from "mongodb";
 import type { RowKey } from "../key/document_key.ts";
-import { besideSkipped, hasWritten } from "../pipeline/snapshot/saved_snapshot.ts";
+import { besideSkipped, hasWritten } from "../pipeline/snapshot/snapshot_state.ts";
 import { LeaseHeldError } from "../sink/metadata/lease.ts";
 import type { RepairRequests } from "../sink/metadata/repair_requests.ts";
 import type { SavedPosition } from "../sink/metadata/saved_position.ts";

@@ -13,11 +13,11 @@ import { follow } from "../../lib/pipeline/loop/follow.ts";
 import type { LoopDeps } from "../../lib/pipeline/loop/replication_loop.ts";
 import type { SavedState } from "../../lib/sink/metadata/stream_position.ts";
 import { UNTRACED } from "../../lib/pipeline/status/stages.ts";
-import { columnsOf, StatusTracker } from "../../lib/pipeline/status/status_tracker.ts";
+import { columnsOf } from "../../lib/pipeline/status/relay_status.ts";
+import { StatusTracker } from "../../lib/pipeline/status/status_tracker.ts";
 import { MongodbCode } from "../../lib/source/connection/mongodb_errors.ts";
 import type { ChangeBatch } from "../../lib/source/stream/change_stream.ts";
 import type { DocumentChange } from "../../lib/source/stream/event.ts";
-import { NO_BARRIER } from "../../lib/pipeline/loop/barrier.ts";
 import { ALL_DOCUMENTS } from "../../lib/source/documents/share.ts";
 import { Scope } from "../../lib/source/documents/scope.ts";
 import { usableTables } from "./usable_tables.ts";
@@ -308,7 +308,6 @@ export function relayInMemory(options: RelayOptions = {}) {
     tables,
     share: ALL_DOCUMENTS,
     repairs: { runIfDue: () => cratedb.ask("list").then(() => false) },
-    barrier: NO_BARRIER,
     position,
     settings: {
       scope: new Scope({ databases: ["shop"], collections: ["*"], exclude: [] }),

@@ -3,40 +3,52 @@ import { keyText } from "../../key/key_text.ts";
 import type { CausalReader } from "../../source/connection/causal_reader.ts";
 import type { DocumentReader } from "../../source/documents/documents.ts";
 import type { ChangeBatch } from "../../source/stream/change_stream.ts";
-import type { DocumentChange, DocumentOperation } from "../../source/stream/event.ts";
-import type { Namespace } from "../../util/namespace.ts";
+import type { CollectionEvent, DocumentChange, DocumentOperation } from "../../source/stream/event.ts";
 import { readAhead } from "../../util/concurrency.ts";
 import { type CollectionEventDeps, handleCollectionEvent } from "../collections/collection_events.ts";
 import type { DocumentState, TableApplier } from "../collections/table_applier.ts";
 import type { RelaySettings } from "../settings.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
+import type { SnapshotState } from "../snapshot/snapshot_state.ts";
 import type { Emit } from "../status/events.ts";
 import { timedParts } from "../status/stages.ts";
-import type { Barrier } from "./barrier.ts";
 
 export interface ApplyDeps extends CollectionEventDeps {
   readonly causalReader: CausalReader;
   readonly reader: DocumentReader;
   readonly settings: RelaySettings;
-  readonly barrier: Barrier;
+  /** Undefined for a relay that replicates all documents. */
+  readonly barrier?: Barrier;
   readonly snapshot: CollectionEventDeps["snapshot"] & Pick<Snapshot, "state">;
   readonly emit: Emit;
 }
 
+/**
+ * Holds back an event of a whole collection until the other relays of a divided stream are ready for it. All changes before
+ * the event are applied: `token` is that before the event, `snapshot` the rest of the snapshot, null for none.
+ */
+export type Barrier = (
+  event: CollectionEvent,
+  applied: { readonly token: ChangeBatch["tokenBeforeEvent"]; readonly snapshot: SnapshotState | null },
+) => Promise<void>;
+
 /** Resolves when all rows of the batch are confirmed. */
 export async function applyBatch(batch: ChangeBatch, deps: ApplyDeps): Promise<void> {
-  const { tables, causalReader, settings, emit } = deps;
+  const { tables, causalReader, reader, settings, emit } = deps;
   causalReader.after(batch);
   const changes = batch.changes.filter(({ namespace }) => settings.scope.includes(namespace));
   await tables.forEachCollection(changes, async ({ namespace, changes, applier }) => {
     emit({ type: "eventsRead", namespace, operations: countByOperation(changes) });
+    const lookUp: LookUp = (some) =>
+      timedParts("look_up", reader.lookUp(namespace, some.map(({ id }) => id)), { emit });
+    const hasTransform = settings.for(namespace).transform.length > 0;
     const states = applier.shardKey.length > 0
-      ? statesByDocumentKey(changes, { ...deps, namespace, applier })
-      : statesOf(changes, { ...deps, namespace });
+      ? statesByDocumentKey(changes, lookUp, applier)
+      : statesOf(changes, lookUp, { hasTransform });
     for await (const part of readAhead(states)) await applier.apply(part);
   });
   if (!batch.event) return;
-  await deps.barrier.pass(batch.event, { token: batch.tokenBeforeEvent, snapshot: deps.snapshot.state });
+  await deps.barrier?.(batch.event, { token: batch.tokenBeforeEvent, snapshot: deps.snapshot.state });
   await handleCollectionEvent(batch.event, deps);
 }
 
@@ -46,11 +58,8 @@ function countByOperation(changes: readonly DocumentChange[]): Map<DocumentOpera
   return new Map(Object.entries(counts) as [DocumentOperation, number][]);
 }
 
-type LookUpDeps = Pick<ApplyDeps, "reader" | "emit"> & { readonly namespace: Namespace };
-
-/** The documents of changes as they are now. */
-const lookedUp = (changes: readonly DocumentChange[], { reader, emit, namespace }: LookUpDeps) =>
-  timedParts("look_up", reader.lookUp(namespace, changes.map(({ id }) => id)), { emit });
+/** Reads the documents of changes as they are now. */
+type LookUp = (changes: readonly DocumentChange[]) => AsyncGenerator<readonly DocumentState[]>;
 
 const hasDocument = (change: DocumentChange): change is DocumentChange & DocumentState =>
   change.document !== undefined;
@@ -65,18 +74,19 @@ const isDelete = ({ operation }: DocumentChange): boolean => operation === "dele
  */
 async function* statesOf(
   changes: readonly DocumentChange[],
-  deps: LookUpDeps & Pick<ApplyDeps, "settings">,
+  lookUp: LookUp,
+  { hasTransform }: { readonly hasTransform: boolean },
 ): AsyncGenerator<readonly DocumentState[]> {
-  if (deps.settings.for(deps.namespace).transform.length > 0) return yield* lookedUp(changes, deps);
+  if (hasTransform) return yield* lookUp(changes);
   if (changes.every(hasDocument)) return yield changes;
   const last = [...new Map(changes.map((change) => [keyText(change.id), change])).values()];
   const complete = last.filter(hasDocument);
   if (complete.length > 0) yield complete;
   const open = last.filter((change) => !hasDocument(change));
-  for await (const part of lookedUp(open.filter((change) => !isDelete(change)), deps)) {
+  for await (const part of lookUp(open.filter((change) => !isDelete(change)))) {
     yield part.filter(({ document }) => document !== null);
   }
-  yield* lookedUp(open.filter(isDelete), deps);
+  yield* lookUp(open.filter(isDelete));
 }
 
 /**
@@ -86,15 +96,15 @@ async function* statesOf(
  */
 async function* statesByDocumentKey(
   changes: readonly DocumentChange[],
-  deps: LookUpDeps & { readonly applier: Pick<TableApplier, "keyOf"> },
+  lookUp: LookUp,
+  applier: Pick<TableApplier, "keyOf">,
 ): AsyncGenerator<readonly DocumentState[]> {
-  const { applier } = deps;
   const keyOf = (change: DocumentChange): string => applier.keyOf({ ...change, document: null });
   const isSettled = (change: DocumentChange): change is DocumentChange & DocumentState =>
     hasDocument(change) && change.document !== null && applier.keyOf(change) === keyOf(change);
   yield changes.filter(isSettled);
   const open = changes.filter((change) => !isSettled(change));
-  const states = (await Array.fromAsync(lookedUp(open, deps))).flat();
+  const states = (await Array.fromAsync(lookUp(open))).flat();
   const found = states.filter(({ document }) => document !== null);
   const refusals = new Map(
     states.flatMap(({ id, refusal }) => refusal === undefined ? [] : [[keyText(id), { refusal }]]),

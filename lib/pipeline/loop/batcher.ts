@@ -24,9 +24,12 @@ export async function* bufferBatches(
   let ended = false;
   let stopped = false;
   let failure: { error: unknown } | undefined;
-  let wake = Promise.withResolvers<void>();
-  let drained = Promise.withResolvers<void>();
+  let changed = Promise.withResolvers<void>();
 
+  const change = () => {
+    changed.resolve();
+    changed = Promise.withResolvers();
+  };
   /** Whether another reply of this size fits in memory. */
   const hasRoom = (replyBytes: number): boolean => {
     const bytes = takenBytes + (waiting?.bytes ?? 0);
@@ -35,42 +38,35 @@ export async function* bufferBatches(
   const read = async () => {
     try {
       for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
-        while (waiting && !stopped && !canJoin(waiting, next.value, limits)) await drained.promise;
+        while (waiting && !stopped && !canJoin(waiting, next.value, limits)) await changed.promise;
         if (stopped) return;
         waiting = waiting ? join(waiting, next.value) : { ...next.value, changes: [...next.value.changes] };
-        wake.resolve();
-        while (!stopped && !hasRoom(next.value.bytes)) await drained.promise;
+        change();
+        while (!stopped && !hasRoom(next.value.bytes)) await changed.promise;
       }
     } catch (error) {
       failure = { error };
     }
     ended = true;
-    wake.resolve();
-  };
-  const makeRoom = (bytes: number) => {
-    takenBytes = bytes;
-    drained.resolve();
-    drained = Promise.withResolvers();
+    change();
   };
   const reading = read();
   try {
     while (true) {
-      await wake.promise;
-      wake = Promise.withResolvers();
+      while (!waiting && !ended) await changed.promise;
       const batch = waiting;
+      if (!batch) break;
       waiting = undefined;
-      makeRoom(batch?.bytes ?? 0);
-      if (batch) yield batch;
-      makeRoom(0);
-      if (waiting) wake.resolve();
-      else if (ended) {
-        if (failure) throw failure.error;
-        return;
-      }
+      takenBytes = batch.bytes;
+      change();
+      yield batch;
+      takenBytes = 0;
+      change();
     }
+    if (failure) throw failure.error;
   } finally {
     stopped = true;
-    drained.resolve();
+    change();
     await iterator.return?.();
     await reading;
   }

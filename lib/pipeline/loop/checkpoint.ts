@@ -5,28 +5,16 @@ import { secondsBehind } from "../../source/stream/resume_token.ts";
 import type { Clock } from "../../util/clock.ts";
 import type { Collections } from "../collections/collections.ts";
 import type { RelaySettings } from "../settings.ts";
-import { snapshotStateText } from "../snapshot/saved_snapshot.ts";
-import type { SnapshotState } from "../snapshot/snapshot_state.ts";
+import { type SnapshotState, snapshotStateText } from "../snapshot/snapshot_state.ts";
 import type { Emit } from "../status/events.ts";
 import { timed } from "../status/stages.ts";
 import { FRESH_MS } from "../status/stream_lag.ts";
-
-interface CheckpointDeps {
-  readonly tables: { readonly states: Pick<Collections["states"], "save"> } & Pick<Collections, "refresh">;
-  readonly position: Pick<StreamPosition, "state" | "save">;
-  readonly settings: Pick<RelaySettings, "refreshInterval" | "saveInterval" | "lease">;
-  readonly clock: Pick<Clock, "monotonic">;
-  readonly mongodbClock: Pick<Clock, "now">;
-  readonly emit: Emit;
-  /** The unfinished snapshot; null for none. */
-  readonly snapshot: () => SnapshotState | null;
-}
 
 /** The token of an idle stream moves as other collections change: how often it is saved. */
 const IDLE_SAVE_MS = 1_000;
 
 export class Checkpoint {
-  readonly #deps: CheckpointDeps;
+  readonly #deps;
   readonly #pace: RefreshPace;
   /** After all applied changes; null before the first batch of a stream. */
   token: Uint8Array | null;
@@ -36,7 +24,16 @@ export class Checkpoint {
   #isUpToDate = false;
   #savedAt = 0;
 
-  constructor(deps: CheckpointDeps) {
+  constructor(deps: {
+    readonly tables: { readonly states: Pick<Collections["states"], "save"> } & Pick<Collections, "refresh">;
+    readonly position: Pick<StreamPosition, "state" | "save">;
+    readonly settings: Pick<RelaySettings, "refreshInterval" | "saveInterval" | "lease">;
+    readonly clock: Pick<Clock, "monotonic">;
+    readonly mongodbClock: Pick<Clock, "now">;
+    readonly emit: Emit;
+    /** The unfinished snapshot; null for none. */
+    readonly snapshot: () => SnapshotState | null;
+  }) {
     this.#deps = deps;
     this.#pace = new RefreshPace(deps.settings.refreshInterval);
     const { token } = deps.position.state;
@@ -69,7 +66,8 @@ export class Checkpoint {
     const hasCaughtUp = isUpToDate && !this.#isUpToDate;
     if (hasRows || hasCaughtUp) this.#saveAfter = saveInterval;
     else if (token) {
-      const longest = isSame(token, this.token) ? lease / 3 : IDLE_SAVE_MS;
+      const isSame = this.token !== null && bytesToHex(token) === bytesToHex(this.token);
+      const longest = isSame ? lease / 3 : IDLE_SAVE_MS;
       this.#saveAfter = Math.min(this.#saveAfter, longest, lease / 3);
     }
     if (token) this.token = token;
@@ -110,9 +108,6 @@ export class Checkpoint {
     this.#savedAt = clock.monotonic();
   }
 }
-
-const isSame = (token: Uint8Array, other: Uint8Array | null): boolean =>
-  other !== null && bytesToHex(token) === bytesToHex(other);
 
 /** The pause after a refresh, in times of what refreshes take. */
 const PAUSE_PER_COST = 0.5;

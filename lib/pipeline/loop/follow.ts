@@ -5,8 +5,13 @@ import type { ChangeBatch } from "../../source/stream/change_stream.ts";
 import { savedToken, timeOf } from "../../source/stream/resume_token.ts";
 import type { Clock } from "../../util/clock.ts";
 import { messageOf, UserError } from "../../util/errors.ts";
-import { parseSnapshotState, snapshotStateText } from "../snapshot/saved_snapshot.ts";
-import { fullSnapshot, snapshotAtStart, type SnapshotState } from "../snapshot/snapshot_state.ts";
+import {
+  fullSnapshot,
+  parseSnapshotState,
+  snapshotAtStart,
+  type SnapshotState,
+  snapshotStateText,
+} from "../snapshot/snapshot_state.ts";
 import { emitter, on } from "../status/events.ts";
 import { checkOriginNow } from "./startup.ts";
 import { type LoopDeps, replicate } from "./replication_loop.ts";
@@ -34,15 +39,14 @@ export async function follow(open: OpenStream, deps: LoopDeps): Promise<void> {
       );
     } catch (error) {
       if (!isHistoryLost(error)) throw error;
-      snapshot = await snapshotAfterLoss(await reasonOf(error, deps), { ...watched, breaker });
+      const reason = error instanceof OtherDeploymentError ? error : await otherDeployment(deps) ?? error;
+      snapshot = await snapshotAfterLoss(reason, watched, breaker.historyLost);
     }
   }
 }
 
 /** What is left of the snapshot that this start has to take; null for none. */
-async function snapshotOfStart(
-  { position, tables, settings }: Pick<LoopDeps, "position" | "tables" | "settings">,
-): Promise<SnapshotState | null> {
+async function snapshotOfStart({ position, tables, settings }: LoopDeps): Promise<SnapshotState | null> {
   const { token, snapshot: saved } = position.state;
   const snapshot = snapshotAtStart(saved === null ? null : parseSnapshotState(saved), settings.snapshot, {
     hasToken: token !== null,
@@ -68,23 +72,22 @@ export async function withStream(
   }
 }
 
-/** Why history is lost: the error, or that this is another deployment. */
-async function reasonOf(error: unknown, deps: LoopDeps): Promise<unknown> {
+/** That this is another deployment; undefined if it is the same. */
+async function otherDeployment(deps: LoopDeps): Promise<OtherDeploymentError | undefined> {
   try {
-    if (!(error instanceof OtherDeploymentError)) await checkOriginNow(deps);
-    return error;
-  } catch (other) {
-    if (other instanceof OtherDeploymentError) return other;
-    throw other;
+    await checkOriginNow(deps);
+    return undefined;
+  } catch (error) {
+    if (error instanceof OtherDeploymentError) return error;
+    throw error;
   }
 }
 
 /** @returns the snapshot that replaces the changes which MongoDB no longer has */
 async function snapshotAfterLoss(
   error: unknown,
-  { position, settings, log, breaker, emit }:
-    & Pick<LoopDeps, "position" | "settings" | "log" | "emit">
-    & { readonly breaker: ReturnType<typeof snapshotBreaker> },
+  { position, settings, log, emit }: LoopDeps,
+  checkSnapshots: () => void,
 ): Promise<SnapshotState> {
   const { token } = position.state;
   const since = token === null ? undefined : timeOf(savedToken(token))?.toISOString();
@@ -95,7 +98,7 @@ async function snapshotAfterLoss(
       cause: error,
     });
   }
-  breaker.historyLost();
+  checkSnapshots();
   emit({ type: "historyLost" });
   log.warn("MongoDB no longer has the changes since the saved position: taking a new snapshot", {
     since,
@@ -120,23 +123,23 @@ const MAX_SNAPSHOTS = 3;
 export function snapshotBreaker(clock: Pick<Clock, "monotonic">) {
   let inARow = 0;
   let done: { readonly at: number; readonly took: number } | undefined;
-  const listen = on({
-    snapshotDone: ({ seconds }) => done = { at: clock.monotonic(), took: seconds * 1_000 },
-  });
-
-  /** Call it before the snapshot that replaces lost history. */
-  const historyLost = (): void => {
-    if (done && clock.monotonic() - done.at > done.took) inARow = 0;
-    done = undefined;
-    if (inARow++ < MAX_SNAPSHOTS) return;
-    throw new UserError(
-      `MongoDB lost the changes again after ${MAX_SNAPSHOTS} snapshots, each sooner than it had taken.`,
-      {
-        hint:
-          "The oplog keeps changes for less time than a snapshot needs. Enlarge it (replSetResizeOplog, " +
-          "storage.oplogMinRetentionHours), give CrateDB more room, or follow fewer collections. Then start again.",
-      },
-    );
+  return {
+    listen: on({
+      snapshotDone: ({ seconds }) => done = { at: clock.monotonic(), took: seconds * 1_000 },
+    }),
+    /** Call it before the snapshot that replaces lost history. */
+    historyLost(): void {
+      if (done && clock.monotonic() - done.at > done.took) inARow = 0;
+      done = undefined;
+      if (inARow++ < MAX_SNAPSHOTS) return;
+      throw new UserError(
+        `MongoDB lost the changes again after ${MAX_SNAPSHOTS} snapshots, each sooner than it had taken.`,
+        {
+          hint:
+            "The oplog keeps changes for less time than a snapshot needs. Enlarge it (replSetResizeOplog, " +
+            "storage.oplogMinRetentionHours), give CrateDB more room, or follow fewer collections. Then start again.",
+        },
+      );
+    },
   };
-  return { listen, historyLost };
 }

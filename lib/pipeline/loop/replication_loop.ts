@@ -9,7 +9,8 @@ import { type Clock, waitAtMost } from "../../util/clock.ts";
 import type { Namespace } from "../../util/namespace.ts";
 import type { RequestedRepairs } from "../collections/repair.ts";
 import { Snapshot, type SnapshotDeps } from "../snapshot/snapshot.ts";
-import type { SnapshotPlan, SnapshotState } from "../snapshot/snapshot_state.ts";
+import type { SnapshotState } from "../snapshot/snapshot_state.ts";
+import type { Advance } from "../status/events.ts";
 import { timed, type Trace } from "../status/stages.ts";
 import { advanceOf, ageOf } from "../status/stream_lag.ts";
 import { applyBatch, type ApplyDeps } from "./apply_batch.ts";
@@ -41,172 +42,152 @@ export async function replicate(
   deps: LoopDeps,
 ): Promise<void> {
   const { causalReader, share } = deps;
-  const stream = new NextBatch(batches, deps.clock);
-  await stream.arrival;
+  const first = batches.next();
+  await first;
   const { namespaces, plan } = await startUp(unfinished, deps);
   /** Estimates how many documents of collections are this relay's. */
   const countOf = async (...all: readonly Namespace[]) =>
     Math.round(await estimatedCount(causalReader, all) / share.relays);
   // Requeued collections count twice.
   const total = await countOf(...unfinished === null ? [] : namespaces, ...plan.requeued);
-  await new ReplicationLoop(stream, deps, plan, { isDue: unfinished !== null, total, countOf }).run();
+  const checkpoint: Checkpoint = new Checkpoint({ ...deps, snapshot: () => snapshot.state });
+  const snapshot: Snapshot = new Snapshot(plan, {
+    ...deps,
+    isDue: unfinished !== null,
+    total,
+    countOf,
+    lagSeconds: () => checkpoint.lagSeconds,
+    onChunkApplied: async () => {
+      checkpoint.applied({ hasRows: true });
+      await checkpoint.runIfDue();
+    },
+  });
+  await new ReplicationLoop({ ...deps, batches, checkpoint, snapshot }, first).run();
+}
+
+interface RunningDeps extends LoopDeps {
+  readonly batches: AsyncIterator<ChangeBatch>;
+  readonly checkpoint: Checkpoint;
+  readonly snapshot: Snapshot;
 }
 
 /** Reads the next batch ahead. */
-class NextBatch {
-  readonly #batches: AsyncIterator<ChangeBatch>;
-  readonly #clock: Pick<Clock, "monotonic">;
-  state: LoopState["batch"] = "awaited";
-  /** When the wait for the batch began, by the monotonic clock. */
-  since = 0;
-  /** Settles when the batch has arrived or failed, or the stream has ended. */
-  arrival!: Promise<IteratorResult<ChangeBatch>>;
-
-  constructor(batches: AsyncIterator<ChangeBatch>, clock: Pick<Clock, "monotonic">) {
-    this.#batches = batches;
-    this.#clock = clock;
-    this.advance();
-  }
-
-  async value(): Promise<ChangeBatch> {
-    const { value, done } = await this.arrival;
-    if (done) throw new Error("The stream has ended");
-    return value;
-  }
-
-  advance(): void {
-    this.state = "awaited";
-    this.since = this.#clock.monotonic();
-    this.arrival = this.#batches.next();
-    this.arrival.then(
-      ({ done }) => this.state = done ? "none" : "there",
-      () => this.state = "there", // The error is thrown by `value`.
-    );
-  }
-}
-
 class ReplicationLoop {
-  readonly #stream: NextBatch;
-  readonly #deps: LoopDeps;
-  readonly #snapshot: Snapshot;
-  readonly #checkpoint: Checkpoint;
+  readonly #deps: RunningDeps;
   readonly #startedAt: number;
-  #streamTurnEnds = 0;
+  /** Settles when the next batch has arrived or failed, or the stream has ended. */
+  #arrival: Promise<IteratorResult<ChangeBatch>>;
+  /** The part of {@linkcode LoopState} that the loop itself keeps. */
+  readonly #own = {
+    batch: "awaited" as LoopState["batch"],
+    awaitedSince: 0,
+    streamTurnEnds: 0,
+    isReady: false,
+    isStreamBusy: false,
+  };
   /** The time that the stream has to reach with `--snapshot only`; undefined until the snapshot ends. */
   #snapshotTime: BSON.Timestamp | undefined;
-  #isReady = false;
-  #isStreamBusy = false;
   #events = 0;
-  #progress: ReturnType<typeof advanceOf> = { clusterTime: null, lag: null };
+  #progress: Advance = { clusterTime: null, lag: null };
 
-  constructor(
-    stream: NextBatch,
-    deps: LoopDeps,
-    plan: SnapshotPlan,
-    start: Pick<SnapshotDeps, "isDue" | "total" | "countOf">,
-  ) {
-    this.#stream = stream;
+  constructor(deps: RunningDeps, first: Promise<IteratorResult<ChangeBatch>>) {
     this.#deps = deps;
     this.#startedAt = deps.clock.monotonic();
-    this.#checkpoint = new Checkpoint({ ...deps, snapshot: () => this.#snapshot.state });
-    this.#snapshot = new Snapshot(plan, {
-      ...deps,
-      ...start,
-      lagSeconds: () => this.#checkpoint.lagSeconds,
-      onChunkApplied: async () => {
-        this.#checkpoint.applied({ hasRows: true });
-        await this.#checkpoint.runIfDue();
-      },
-    });
+    this.#arrival = this.#awaiting(first);
   }
 
   async run(): Promise<void> {
-    const { clock, trace, emit } = this.#deps;
+    const { clock, trace, emit, checkpoint } = this.#deps;
     const steps = {
       apply: () => this.#apply(),
       takeSnapshotSlice: () => trace("snapshot slice", () => this.#takeSnapshotSlice()),
       endSnapshot: () => trace("checkpoint", () => this.#endSnapshot()),
       becomeReady: () => this.#becomeReady(),
-      refresh: () => trace("checkpoint", () => this.#checkpoint.refresh()),
-      save: () => trace("checkpoint", () => this.#checkpoint.save()),
+      refresh: () => trace("checkpoint", () => checkpoint.refresh()),
+      save: () => trace("checkpoint", () => checkpoint.save()),
     };
     while (true) {
       const step = nextStep(this.#state, clock.monotonic());
       if (step.kind === "stop") return await this.#stop();
-      // An error of the stream is thrown by `#apply`.
       if (step.kind !== "wait") await steps[step.kind]();
-      else await timed("read", () => waitAtMost(step.milliseconds, this.#stream.arrival, clock), { emit });
+      else await timed("read", () => waitAtMost(step.milliseconds, this.#arrival, clock), { emit });
     }
   }
 
   get #state(): LoopState {
-    const { settings, signal } = this.#deps;
-    const { token, saveDueAt } = this.#checkpoint;
-    const { state: batch, since: awaitedSince } = this.#stream;
+    const { settings, signal, checkpoint, snapshot } = this.#deps;
+    const { token } = checkpoint;
     const until = settings.snapshot === "only" ? this.#snapshotTime : undefined;
     return {
+      ...this.#own,
       isStopping: signal.aborted,
-      batch,
       hasToken: token !== null,
-      snapshotPending: this.#snapshot.pending,
-      snapshotIsOver: this.#snapshot.isOver,
-      snapshotResumesAt: this.#snapshot.resumesAt,
-      isReady: this.#isReady,
-      refreshDueAt: this.#checkpoint.refreshDueAt(batch === "there"),
-      saveDueAt,
-      isStreamBusy: this.#isStreamBusy,
+      snapshotPending: snapshot.pending,
+      snapshotIsOver: snapshot.isOver,
+      snapshotResumesAt: snapshot.resumesAt,
+      refreshDueAt: checkpoint.refreshDueAt(this.#own.batch === "there"),
+      saveDueAt: checkpoint.saveDueAt,
       isComplete: until !== undefined && token !== null && hasReached(token, until),
-      streamTurnEnds: this.#streamTurnEnds,
-      awaitedSince,
     };
   }
 
+  #awaiting(arrival: Promise<IteratorResult<ChangeBatch>>): typeof arrival {
+    this.#own.batch = "awaited";
+    this.#own.awaitedSince = this.#deps.clock.monotonic();
+    arrival.then(
+      ({ done }) => this.#own.batch = done ? "none" : "there",
+      () => this.#own.batch = "there", // The error is thrown by `#apply`.
+    );
+    return arrival;
+  }
+
   async #apply(): Promise<void> {
-    const batch = await this.#stream.value();
+    const { value: batch, done } = await this.#arrival;
+    if (done) throw new Error("The stream has ended");
     const apply = () => this.#applyBatch(batch);
     // MongoDB sends an empty batch every second.
     await (batch.events > 0 ? this.#deps.trace("batch", apply) : apply());
   }
 
   async #applyBatch(batch: ChangeBatch): Promise<void> {
-    const { emit, clock, mongodbClock, tables, repairs } = this.#deps;
+    const { emit, clock, mongodbClock, tables, repairs, batches, checkpoint, snapshot } = this.#deps;
     const { events, bytes, token } = batch;
     const hasRows = events > 0;
     const startedAt = clock.monotonic();
     if (hasRows) emit({ type: "batchStarted", lag: ageOf(batch, mongodbClock.now()) });
-    await applyBatch(batch, { ...this.#deps, snapshot: this.#snapshot });
-    this.#stream.advance();
+    await applyBatch(batch, this.#deps);
+    this.#arrival = this.#awaiting(batches.next());
     this.#progress = advanceOf(batch, { now: mongodbClock.now(), before: this.#progress.clusterTime });
-    this.#checkpoint.applied({ token, hasRows, isUpToDate: this.#progress.lag === 0 && !hasRows });
+    checkpoint.applied({ token, hasRows, isUpToDate: this.#progress.lag === 0 && !hasRows });
     if (hasRows) {
       this.#events += events;
-      this.#isStreamBusy = true;
+      this.#own.isStreamBusy = true;
       const seconds = Math.round(clock.monotonic() - startedAt) / 1_000;
       emit({ type: "batchApplied", events, bytes, seconds });
     }
     emit({ type: "advanced", ...this.#progress });
-    for (const collection of await tables.maintain()) this.#snapshot.requeueSkipped(collection);
-    if (await repairs.runIfDue()) this.#checkpoint.applied({ hasRows: true });
+    for (const collection of await tables.maintain()) snapshot.requeueSkipped(collection);
+    if (await repairs.runIfDue()) checkpoint.applied({ hasRows: true });
   }
 
   async #takeSnapshotSlice(): Promise<void> {
-    const { clock } = this.#deps;
+    const { clock, snapshot } = this.#deps;
     const startedAt = clock.monotonic();
-    this.#isStreamBusy = false;
-    await this.#snapshot.runSlice();
+    this.#own.isStreamBusy = false;
+    await snapshot.runSlice();
     const now = clock.monotonic();
-    this.#streamTurnEnds = now + Math.min(STREAM_TURN_MS, STREAM_TURN_SLICES * (now - startedAt));
+    this.#own.streamTurnEnds = now + Math.min(STREAM_TURN_MS, STREAM_TURN_SLICES * (now - startedAt));
   }
 
   /** No document of the snapshot is newer than the last read. */
   async #endSnapshot(): Promise<void> {
     this.#snapshotTime = this.#timeRead;
-    await this.#checkpoint.flush();
-    this.#snapshot.end();
+    await this.#deps.checkpoint.flush();
+    this.#deps.snapshot.end();
   }
 
   #becomeReady(): void {
-    this.#isReady = true;
+    this.#own.isReady = true;
     this.#snapshotTime ??= this.#timeRead;
     this.#deps.emit({ type: "ready" });
   }
@@ -216,8 +197,8 @@ class ReplicationLoop {
   }
 
   async #stop(): Promise<void> {
-    const { emit, tables, clock } = this.#deps;
-    await this.#checkpoint.flush();
+    const { emit, tables, clock, checkpoint } = this.#deps;
+    await checkpoint.flush();
     const seconds = Math.round((clock.monotonic() - this.#startedAt) / 100) / 10;
     emit({ type: "stopped", events: this.#events, ...tables.counts, seconds });
   }

@@ -1,5 +1,4 @@
 /** What a relay does after its change stream is open, and before it applies the changes. */
-import type { MongoServerError } from "mongodb";
 import type { StreamPosition } from "../../sink/metadata/stream_position.ts";
 import type { CausalReader } from "../../source/connection/causal_reader.ts";
 import {
@@ -18,7 +17,6 @@ import { QUIET } from "../../util/log.ts";
 import { namespaceText } from "../../util/namespace.ts";
 import type { Collections } from "../collections/collections.ts";
 import type { RelaySettings } from "../settings.ts";
-import { snapshotStateText } from "../snapshot/saved_snapshot.ts";
 import * as plans from "../snapshot/snapshot_state.ts";
 import type { SnapshotPlan, SnapshotState } from "../snapshot/snapshot_state.ts";
 import { StaleRows, type StaleRowsDeps } from "../snapshot/stale_rows.ts";
@@ -32,34 +30,33 @@ export interface StartupDeps extends StaleRowsDeps {
   readonly settings: Pick<RelaySettings, "for" | "scope" | "snapshot">;
 }
 
-export interface Started {
-  readonly namespaces: readonly FoundCollection[];
-  readonly plan: SnapshotPlan;
-}
-
 /**
  * Opens the tables of the collections that exist, and plans the snapshot. The stream is open already, so it brings the
  * collections that are created from now on.
  *
  * @throws UserError, OtherDeploymentError as {@linkcode checkOrigin}; MongoError, SinkError
  */
-export async function startUp(snapshot: SnapshotState | null, deps: StartupDeps): Promise<Started> {
+export async function startUp(
+  snapshot: SnapshotState | null,
+  deps: StartupDeps,
+): Promise<{ readonly namespaces: readonly FoundCollection[]; readonly plan: SnapshotPlan }> {
   const { tables, position, settings } = deps;
-  const { collections: namespaces, deployment } = await foundDeployment(deps);
-  checkOrigin({ collections: namespaces, deployment }, deps);
+  const found = await findDeployment(deps);
+  checkOrigin(found, deps);
+  const namespaces = found.collections;
   await checkTransform(namespaces, deps);
   if (snapshot && plans.isRepair(snapshot)) await dropMissing(namespaces, deps);
   else await tables.resumeDrops(namespaces);
   await dropSkipped(snapshot, namespaces, deps);
   const lost = await openTables(namespaces, deps);
-  const toRead = plans.requeueAll(plans.planSnapshot(snapshot ?? undefined, namespaces), lost);
+  const toRead = plans.requeueAll(plans.planSnapshot(snapshot, namespaces), lost);
   const plan = plans.requeueSkipped(toRead, tables.skipped, settings);
   tables.states.start(plans.collectionsLeft(plan));
   await tables.states.save();
   const state = plans.stateOf(plan);
   await position.save({
-    snapshot: state && snapshotStateText(state),
-    origin: identityOf(namespaces, deployment),
+    snapshot: state && plans.snapshotStateText(state),
+    origin: identityOf(namespaces, found.deployment),
   });
   return { namespaces, plan };
 }
@@ -71,9 +68,8 @@ async function openTables(
 ): Promise<readonly FoundCollection[]> {
   const lost = await tables.openAll(namespaces);
   for (const namespace of lost) {
-    log.warn("The table of a collection was dropped: taking a new snapshot of it", {
-      collection: namespaceText(namespace),
-    });
+    const collection = namespaceText(namespace);
+    log.warn("The table of a collection was dropped: taking a new snapshot of it", { collection });
   }
   for (const { stream, collections } of await tables.overlaps()) {
     log.warn("Another relay that is alive writes the same collections to the same tables", {
@@ -84,10 +80,8 @@ async function openTables(
   }
   const sampler = new Sampler(causalReader, log);
   for (const namespace of position.state.token === null ? namespaces : lost) {
-    const { transform } = settings.for(namespace);
-    await tables.attempt(namespace, async () => {
-      await (await tables.of(namespace)).learn(() => sampler.sample(namespace, transform));
-    });
+    const sample = () => sampler.sample(namespace, settings.for(namespace).transform);
+    await tables.attempt(namespace, async () => await (await tables.of(namespace)).learn(sample));
   }
   return lost;
 }
@@ -98,7 +92,7 @@ async function openTables(
  */
 async function checkTransform(
   [first]: readonly FoundCollection[],
-  { reader, settings }: Pick<StartupDeps, "reader" | "settings">,
+  { reader, settings }: StartupDeps,
 ): Promise<void> {
   const namespace = first ?? { database: settings.scope.only.database ?? "admin", collection: "none" };
   if (settings.for(namespace).transform.length === 0) return;
@@ -108,21 +102,21 @@ async function checkTransform(
     if (isNotAllowed(error)) {
       // A user needs no rights to the placeholder.
       if (first) throw error;
-    } else throw isTransformFailure(error) ? refusedTransform(error) : error;
+      return;
+    }
+    if (!isTransformFailure(error)) throw error;
+    throw new UsageError(`MongoDB refuses --filter, --only, --omit or --pipeline: ${messageOf(error)}`, {
+      hint: "Correct the query or the stages. aggregate() in mongosh shows the same message.",
+      cause: error,
+    });
   }
 }
-
-const refusedTransform = (cause: MongoServerError): UsageError =>
-  new UsageError(`MongoDB refuses --filter, --only, --omit or --pipeline: ${messageOf(cause)}`, {
-    hint: "Correct the query or the stages. aggregate() in mongosh shows the same message.",
-    cause,
-  });
 
 /** Applies `--on-drop` to collections that an earlier run skipped and that were dropped since. */
 async function dropSkipped(
   snapshot: SnapshotState | null,
   namespaces: readonly FoundCollection[],
-  { tables }: Pick<StartupDeps, "tables">,
+  { tables }: StartupDeps,
 ): Promise<void> {
   const existing = new Set(namespaces.map(namespaceText));
   for (const collection of snapshot?.requeued ?? []) {
@@ -144,25 +138,13 @@ async function dropMissing(namespaces: readonly FoundCollection[], deps: Startup
   }
 }
 
-export interface FoundDeployment {
-  readonly collections: readonly FoundCollection[];
-  /** The identity of the replica set; undefined if MongoDB does not report it. */
-  readonly deployment: string | undefined;
-}
-
-type FindDeps = Pick<StartupDeps, "causalReader" | "settings"> & Partial<Pick<StartupDeps, "log">>;
-
-const foundDeployment = async (
-  { causalReader, settings, log = QUIET }: FindDeps,
-): Promise<FoundDeployment> => ({
+/** The collections that exist, and the identity of the replica set; undefined if MongoDB does not report it. */
+const findDeployment = async (
+  { causalReader, settings, log }: Pick<StartupDeps, "causalReader" | "settings" | "log">,
+) => ({
   collections: await collectionsOf(causalReader, settings.scope, { log }),
   deployment: await deploymentOf(causalReader),
 });
-
-export interface OriginDeps {
-  readonly position: { readonly stream: string; readonly state: Pick<StreamPosition["state"], "origin"> };
-  readonly settings: Pick<RelaySettings, "snapshot">;
-}
 
 /**
  * Checks that the deployment is the one that the stream has followed, so that a wrong URL deletes no rows.
@@ -170,27 +152,22 @@ export interface OriginDeps {
  * @throws UserError if it is another one; OtherDeploymentError if `--snapshot always` has its documents replace the rows
  */
 export function checkOrigin(
-  { collections, deployment }: FoundDeployment,
-  { position, settings }: OriginDeps,
+  { collections, deployment }: Awaited<ReturnType<typeof findDeployment>>,
+  { position: { stream, state }, settings: { snapshot } }: {
+    readonly position: { readonly stream: string; readonly state: Pick<StreamPosition["state"], "origin"> };
+    readonly settings: Pick<RelaySettings, "snapshot">;
+  },
 ): void {
-  const difference = differenceOf(position.state.origin, collections, deployment);
+  const difference = differenceOf(state.origin, collections, deployment);
   if (difference === undefined) return;
-  if (settings.snapshot === "always") {
-    throw new OtherDeploymentError(`this is another deployment: ${difference}`);
-  }
-  throw new UserError(
-    `This is another deployment than the one that ${position.stream} has followed: ${difference}.`,
-    {
-      hint: "No row was changed. Check MONGODB_URL. If it is right, start once with --snapshot always: all " +
-        "documents are written again, and rows without a document removed. Or begin a new stream: " +
-        `forget --stream '${position.stream}'`,
-    },
-  );
+  if (snapshot === "always") throw new OtherDeploymentError(`this is another deployment: ${difference}`);
+  throw new UserError(`This is another deployment than the one that ${stream} has followed: ${difference}.`, {
+    hint: "No row was changed. Check MONGODB_URL. If it is right, start once with --snapshot always: all " +
+      "documents are written again, and rows without a document removed. Or begin a new stream: " +
+      `forget --stream '${stream}'`,
+  });
 }
 
 /** {@linkcode checkOrigin} of the deployment as it is now. */
-export async function checkOriginNow(
-  { causalReader, settings, position }: OriginDeps & Pick<StartupDeps, "causalReader" | "settings">,
-): Promise<void> {
-  checkOrigin(await foundDeployment({ causalReader, settings }), { position, settings });
-}
+export const checkOriginNow = async (deps: Pick<StartupDeps, "causalReader" | "settings" | "position">) =>
+  checkOrigin(await findDeployment({ ...deps, log: QUIET }), deps);

@@ -96,27 +96,22 @@ export class Snapshot {
   }
 
   /** Reads a collection again from its start. */
-  requeue(namespace: Requeued): void {
-    this.#add(namespace, plans.requeueAll(this.#plan, [namespace]));
-  }
-
-  /** {@linkcode requeue} for a collection whose changes were skipped until now. */
-  requeueSkipped(namespace: Requeued): void {
-    this.#add(namespace, plans.requeueSkipped(this.#plan, [namespace], this.#deps.settings));
-  }
-
-  /** {@linkcode requeue} for a collection whose table has rows of a dropped one: they follow `--on-drop`. */
-  requeueAfterDrop(namespace: Namespace): void {
-    const keepsStale = this.#deps.settings.for(namespace).onDrop === "keep";
-    this.#add(namespace, plans.requeueAll(this.#plan, [{ ...namespace, keepsStale }]));
-  }
-
-  #add(namespace: Namespace, plan: SnapshotPlan): void {
+  requeue(namespace: Requeued, plan = plans.requeueAll(this.#plan, [namespace])): void {
     this.#plan = plan;
     this.#deps.tables.states.move(namespace, { what: "snapshot planned" });
     this.#staleRows.delete(namespaceText(namespace));
     this.#uncounted.add(namespaceText(namespace));
     if (this.#begunAt === undefined) this.#start();
+  }
+
+  /** {@linkcode requeue} for a collection whose changes were skipped until now. */
+  requeueSkipped(namespace: Requeued): void {
+    this.requeue(namespace, plans.requeueSkipped(this.#plan, [namespace], this.#deps.settings));
+  }
+
+  /** {@linkcode requeue} for a collection whose table has rows of a dropped one: they follow `--on-drop`. */
+  requeueAfterDrop(namespace: Namespace): void {
+    this.requeue({ ...namespace, keepsStale: this.#deps.settings.for(namespace).onDrop === "keep" });
   }
 
   /** Stops reading a dropped collection. If it is created again, the stream brings it. */
@@ -132,7 +127,7 @@ export class Snapshot {
     const seconds = Math.round((clock.monotonic() - this.#begunAt) / 100) / 10;
     emit({ type: "snapshotDone", documents: this.#plan.documents, seconds });
     this.#begunAt = undefined;
-    this.#plan = plans.startAgain(this.#plan);
+    this.#plan = { ...this.#plan, documents: 0, done: [] };
     this.#total = 0;
   }
 

@@ -20,11 +20,7 @@ export class SnapshotRate {
   #tokens: number;
   #filledAt: number;
 
-  constructor({ rate, readers, clock }: {
-    readonly rate: number;
-    readonly readers: number;
-    readonly clock: Pick<Clock, "monotonic">;
-  }) {
+  constructor({ rate, readers, clock }: { rate: number; readers: number; clock: Pick<Clock, "monotonic"> }) {
     this.#rate = rate === 0 ? Infinity : rate;
     this.#clock = clock;
     this.#capacity = Math.max(1, this.#rate * BURST_SECONDS);

@@ -1,4 +1,8 @@
-/** The unread part of a snapshot: as it is saved, and as it is planned from that. Pure. */
+/** The unread part of a snapshot: as it is saved, what that proves, and as it is planned from that. Pure. */
+import type { BSON } from "mongodb";
+import type { SavedPosition } from "../../sink/metadata/saved_position.ts";
+import { hasPassed, hasReached, savedToken } from "../../source/stream/resume_token.ts";
+import { UserError } from "../../util/errors.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import type { Requeued } from "../collections/collection_state.ts";
 import type { RelaySettings } from "../settings.ts";
@@ -77,11 +81,12 @@ export function snapshotAtStart(
   }
 }
 
-/** @param namespaces the collections that exist, in the order of their names */
+/** @param saved null for nothing to read @param namespaces the collections that exist, in the order of their names */
 export function planSnapshot(
-  { resumeAt, ...rest }: SnapshotState = NOTHING,
+  saved: SnapshotState | null,
   namespaces: readonly Namespace[],
 ): SnapshotPlan {
+  const { resumeAt, ...rest } = saved ?? NOTHING;
   const requeued = rest.requeued.map(({ skipped: _, ...each }) => each);
   const passed = new Set([...rest.done, ...requeued.map(namespaceText)]);
   const isPending = (name: string) => resumeAt !== null && name >= resumeAt && !passed.has(name);
@@ -97,10 +102,8 @@ export function* collectionsLeft({ pending, requeued }: SnapshotPlan): Generator
 }
 
 /** The ranges left of a collection; undefined if it has not begun. */
-export const rangesLeft = (
-  { ranges }: SnapshotPlan,
-  namespace: Namespace,
-): readonly RangeLeft[] | undefined => ranges[namespaceText(namespace)];
+export const rangesLeft = ({ ranges }: SnapshotPlan, namespace: Namespace) =>
+  ranges[namespaceText(namespace)];
 
 /** The plan as it is saved; null if it is done. */
 export function stateOf(plan: SnapshotPlan): SnapshotState | null {
@@ -116,8 +119,11 @@ const doneAfter = (first: Namespace | undefined, done: readonly string[]): reado
 export const beginCollection = (
   plan: SnapshotPlan,
   namespace: Namespace,
-  ranges: readonly RangeLeft[],
-): SnapshotPlan => ({ ...plan, ranges: { ...plan.ranges, [namespaceText(namespace)]: ranges } });
+  left: readonly RangeLeft[],
+): SnapshotPlan => ({
+  ...plan,
+  ranges: { ...plan.ranges, [namespaceText(namespace)]: left },
+});
 
 /**
  * The plan after a chunk of a range was written; the same plan if the collection is no longer in it. `last` is the key
@@ -184,29 +190,86 @@ export function requeueSkipped(
   return requeueAll(plan, collections.map((each) => ({ ...each, keepsStale: keepsStale(each) })));
 }
 
-/** @param namespace one of {@linkcode collectionsLeft} */
-export function finishCollection(plan: SnapshotPlan, namespace: Requeued): SnapshotPlan {
-  const name = namespaceText(namespace);
-  const pending = without(plan.pending, namespace);
-  return {
-    ...plan,
-    pending,
-    requeued: without(plan.requeued, namespace),
-    done: pending === plan.pending ? plan.done : doneAfter(pending[0], [...plan.done, name]),
-    ranges: only(plan.ranges, (each) => each !== name),
-  };
+export function finishCollection(plan: SnapshotPlan, namespace: Namespace): SnapshotPlan {
+  const rest = withoutCollections(plan, [namespace]);
+  if (rest.pending.length === plan.pending.length) return rest;
+  return { ...rest, done: doneAfter(rest.pending[0], [...plan.done, namespaceText(namespace)]) };
 }
-
-/** The same list if the entry is not in it. */
-function without<T>(list: readonly T[], entry: T): readonly T[] {
-  const at = list.indexOf(entry);
-  return at < 0 ? list : list.toSpliced(at, 1);
-}
-
-/** The plan after the end of a snapshot: the next one counts its documents from 0. */
-export const startAgain = (plan: SnapshotPlan): SnapshotPlan => ({ ...plan, documents: 0, done: [] });
 
 const only = <T>(
   entries: Readonly<Record<string, T>>,
   isWanted: (name: string) => boolean,
 ): Record<string, T> => Object.fromEntries(Object.entries(entries).filter(([name]) => isWanted(name)));
+
+export const snapshotStateText = (state: SnapshotState): string => JSON.stringify(state);
+
+/** The inverse of {@linkcode snapshotStateText}. */
+export function parseSnapshotState(text: string): SnapshotState {
+  let saved: unknown;
+  try {
+    saved = JSON.parse(text);
+  } catch {
+    // It is refused below.
+  }
+  if (isSnapshotState(saved)) return saved;
+  throw new UserError(`The snapshot of this stream cannot be read: it is ${text.slice(0, 200)}`, {
+    hint: "Someone has changed it, or another version has written it. Delete the row of this stream from " +
+      "cdc_position: the next start takes a new snapshot.",
+  });
+}
+
+function isSnapshotState(value: unknown): value is SnapshotState {
+  if (!isObject(value)) return false;
+  const { resumeAt, done, ranges, removesStale, documents, requeued } = value;
+  return isNullOr(isString, resumeAt) && isListOf(isString, done) &&
+    isObject(ranges) && Object.values(ranges).every((each) => isListOf(isRange, each)) &&
+    typeof removesStale === "boolean" && typeof documents === "number" && isListOf(isNamespace, requeued);
+}
+
+type Check = (value: unknown) => boolean;
+
+const isString: Check = (value) => typeof value === "string";
+const isNullOr = (check: Check, value: unknown): boolean => value === null || check(value);
+const isListOf = (check: Check, value: unknown): boolean => Array.isArray(value) && value.every(check);
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  value !== null && typeof value === "object" && !Array.isArray(value);
+
+const isNamespace: Check = (value) =>
+  isObject(value) && isString(value.database) && isString(value.collection);
+
+const isRange: Check = (value) =>
+  isObject(value) && isNullOr(isKey, value.after) && isNullOr(isKey, value.upTo);
+
+const isKey: Check = (value) => typeof value === "string" && /^(?:[0-9a-f]{2})+$/i.test(value);
+
+/**
+ * Whether a relay has written all changes up to a time. Events of a transaction share a time, so the token of an event
+ * alone does not prove it.
+ *
+ * @example
+ * IN: {token of an event at that time, snapshot: null, isUpToDate: true, …} → OUT: true
+ * IN: {token of an event at that time, snapshot: null, isUpToDate: false, …} → OUT: false
+ */
+export function hasWritten(
+  { token, snapshot, isUpToDate }: Pick<SavedPosition, "token" | "snapshot" | "isUpToDate">,
+  at: BSON.Timestamp,
+): boolean {
+  if (token === null || snapshot !== null) return false;
+  const bytes = savedToken(token);
+  return hasPassed(bytes, at) || isUpToDate && hasReached(bytes, at);
+}
+
+/**
+ * The position of all collections but skipped ones, which a relay reads again before it follows them.
+ *
+ * @example
+ * IN: {snapshot: a skipped collection that is to be read, …} → OUT: {snapshot: null, …}
+ */
+export function besideSkipped<Position extends Pick<SavedPosition, "snapshot">>(
+  position: Position,
+): Position {
+  const { snapshot } = position;
+  if (snapshot === null || !isOnlySkipped(parseSnapshotState(snapshot))) return position;
+  return { ...position, snapshot: null };
+}

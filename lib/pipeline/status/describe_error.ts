@@ -9,15 +9,7 @@ import {
 import { SinkError } from "../../sink/connection/sink_error.ts";
 import { messageOf, UsageError, UserError } from "../../util/errors.ts";
 import { maskSecrets } from "../../util/mask_url.ts";
-import {
-  type KnownError,
-  MISSING_PACKAGE,
-  MONGODB_ERRORS,
-  MONGODB_HOST,
-  MONGODB_UNREACHABLE,
-  NOT_INITIATED,
-  SINK_ERRORS,
-} from "./known_errors.ts";
+import * as known from "./known_errors.ts";
 
 export interface Description {
   readonly message: string;
@@ -42,23 +34,23 @@ export function describe(error: unknown): Description {
 }
 
 function unexpectedStack(error: unknown): string | undefined {
-  const isExpected = [UserError, SinkError, MongoError].some((type) => error instanceof type) ||
-    isSrvLookup(error);
-  return error instanceof Error && !isExpected && error.stack ? maskSecrets(error.stack) : undefined;
+  const isExpected = [UserError, SinkError, MongoError].some((type) => error instanceof type);
+  if (!(error instanceof Error) || isExpected || isSrvLookup(error)) return undefined;
+  return error.stack && maskSecrets(error.stack);
 }
 
 function textOf(error: unknown): Text {
   const message = messageOf(error);
   if (error instanceof UserError) return { message, hint: error.hint };
-  if (error instanceof SinkError) return filled(SINK_ERRORS[error.kind], message);
+  if (error instanceof SinkError) return filled(known.SINK_ERRORS[error.kind], message);
   if (error instanceof MongoServerError) return serverText(error, message);
-  if (isSrvLookup(error)) return filled(MONGODB_HOST, message);
+  if (isSrvLookup(error)) return filled(known.MONGODB_HOST, message);
   if (error instanceof MongoServerSelectionError || error instanceof MongoNetworkError) {
     return filled(connectionError(error), message);
   }
   const missing = withCauses(error).find((each) => each instanceof MongoMissingDependencyError);
   if (missing) {
-    const { message, hint } = filled(MISSING_PACKAGE, missing.dependencyName);
+    const { message, hint } = filled(known.MISSING_PACKAGE, missing.dependencyName);
     return { message, hint: hint?.replaceAll("PACKAGE", missing.dependencyName) };
   }
   return { message, hint: error instanceof MongoError ? MONGODB_DRIVER : undefined };
@@ -67,14 +59,15 @@ function textOf(error: unknown): Text {
 const MONGODB_DRIVER = "The MongoDB driver refused this. Check MONGODB_URL and its options.";
 
 /** @example IN: {message: "CrateDB does not allow this: …", …}, "Missing 'DML' privilege" → OUT: {message: "CrateDB does not allow this: Missing …", …} */
-const filled = (known: KnownError | undefined, text: string): Text =>
-  known
-    ? { message: known.message.replace("…", () => text), hint: known.hint }
-    : { message: text, hint: undefined };
+const filled = (error: known.KnownError | undefined, text: string): Text => ({
+  message: error ? error.message.replace("…", () => text) : text,
+  hint: error?.hint,
+});
 
 function serverText({ code, codeName }: MongoServerError, text: string): Text {
-  const known = MONGODB_ERRORS.find(({ codes }) => codes.includes(Number(code)));
-  return known ? filled(known, withoutCommand(text)) : {
+  const found = known.MONGODB_ERRORS.find(({ codes }) => codes.includes(Number(code)));
+  if (found) return filled(found, withoutCommand(text));
+  return {
     message: text,
     hint: `MongoDB refused this with code ${code}${codeName ? ` (${codeName})` : ""}.`,
   };
@@ -84,14 +77,13 @@ function serverText({ code, codeName }: MongoServerError, text: string): Text {
 const isSrvLookup = (error: unknown): boolean =>
   error instanceof Error && /^query(?:Srv|Txt)$/.test(String((error as { syscall?: unknown }).syscall));
 
-function connectionError(error: MongoServerSelectionError | MongoNetworkError): KnownError {
+function connectionError(error: MongoServerSelectionError | MongoNetworkError): known.KnownError {
   const servers = serversOf(error);
-  if (servers.some(({ type }) => type === "RSGhost")) return NOT_INITIATED;
+  if (servers.some(({ type }) => type === "RSGhost")) return known.NOT_INITIATED;
   const errors = [error, ...servers.map((server) => server.error)].flatMap(withCauses);
   const codes = errors.map((each) => (each as { code?: unknown }).code);
-  return codes.some((code) => code === "ENOTFOUND" || code === "EAI_AGAIN")
-    ? MONGODB_HOST
-    : MONGODB_UNREACHABLE;
+  const isUnknown = codes.some((code) => code === "ENOTFOUND" || code === "EAI_AGAIN");
+  return isUnknown ? known.MONGODB_HOST : known.MONGODB_UNREACHABLE;
 }
 
 type SeenServer = { readonly type?: string; readonly error?: unknown };

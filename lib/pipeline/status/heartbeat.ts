@@ -8,14 +8,6 @@ import type { OutageTracker } from "../../util/outage.ts";
 import type { RelayStatus, StatusSource } from "./relay_status.ts";
 import { FRESH_MS } from "./stream_lag.ts";
 
-interface HeartbeatDeps {
-  readonly mongodb: Pick<OutageTracker, "check">;
-  readonly sink: Pick<OutageTracker, "check" | "quietFor">;
-  /** Sends the sink a cheap query. */
-  readonly ask: () => Promise<unknown>;
-  readonly clock: Pick<Clock, "monotonic">;
-}
-
 const INTERVAL_MS = 1_000;
 /** After a longer pause this process itself was stopped or busy, and may have unread answers. */
 const LATE_MS = 3 * INTERVAL_MS;
@@ -23,7 +15,7 @@ const LATE_MS = 3 * INTERVAL_MS;
 const LAG_STEP_MS = 500;
 
 export class Heartbeat {
-  readonly #deps: HeartbeatDeps;
+  readonly #deps;
   readonly #reporters = new Set<Pick<StatusReporter, "beat">>();
   readonly #closing = new AbortController();
   /** Aborted when the heartbeat ends: no query may wait any longer. */
@@ -31,7 +23,13 @@ export class Heartbeat {
   #lastAt: number;
   #isAsking = false;
 
-  constructor(deps: HeartbeatDeps) {
+  constructor(deps: {
+    readonly mongodb: Pick<OutageTracker, "check">;
+    readonly sink: Pick<OutageTracker, "check" | "quietFor">;
+    /** Sends the sink a cheap query. */
+    readonly ask: () => Promise<unknown>;
+    readonly clock: Pick<Clock, "monotonic">;
+  }) {
     this.#deps = deps;
     this.#lastAt = deps.clock.monotonic();
   }
@@ -69,21 +67,19 @@ export class Heartbeat {
   }
 }
 
-interface StatusReporterDeps {
-  readonly status: StatusSource;
-  /** Writes the status. */
-  readonly report: () => Promise<void>;
-  /** Called if the status cannot be written. */
-  readonly fail: (error: unknown) => void;
-}
-
 /** Writes the status of one stream when it differs from the one written last. */
 export class StatusReporter {
-  readonly #deps: StatusReporterDeps;
+  readonly #deps;
   #reported: RelayStatus | undefined;
   #isReporting = false;
 
-  constructor(deps: StatusReporterDeps) {
+  constructor(deps: {
+    readonly status: StatusSource;
+    /** Writes the status. */
+    readonly report: () => Promise<void>;
+    /** Called if the status cannot be written. */
+    readonly fail: (error: unknown) => void;
+  }) {
     this.#deps = deps;
   }
 

@@ -11,9 +11,7 @@ export interface KnownError {
   readonly hint: string;
 }
 
-interface MongodbError extends KnownError {
-  readonly codes: readonly number[];
-}
+type MongodbError = KnownError & { readonly codes: readonly number[] };
 
 const REPLICA_SET = "Start mongod with --replSet rs0 (one node is enough), then run once:\n" +
   `  mongosh --eval 'rs.initiate({_id: "rs0", members: [{_id: 0, host: "localhost:27017"}]})'\n` +

@@ -24,30 +24,23 @@ export function watchOplog(deps: OplogWatchDeps): Disposable {
   return { [Symbol.dispose]: () => stop.abort() };
 }
 
-async function watch(signal: AbortSignal, deps: OplogWatchDeps): Promise<void> {
-  const { route, clock, mongodbClock } = deps;
+async function watch(
+  signal: AbortSignal,
+  { route, emit, clock, mongodbClock, log }: OplogWatchDeps,
+): Promise<void> {
   let isVisible = true;
   while (true) {
-    isVisible &&= await readOplog(signal, deps);
+    try {
+      if (isVisible) {
+        const { time, isFirst } = await oldestEntry(route);
+        signal.throwIfAborted();
+        emit({ type: "oplogSeen", oldest: time, window: mongodbClock.now() - time, isGrowing: isFirst });
+      }
+    } catch (error) {
+      isVisible = !(error instanceof OplogHiddenError);
+      if (!isVisible) log.debug("The oplog headroom is unknown", { because: messageOf(error) });
+    }
     await clock.wait(INTERVAL_MS, { signal });
     await mongodbClock.readAgain(route.client).catch(() => {}); // Retried in a minute.
   }
-}
-
-/** @returns whether to look again */
-async function readOplog(
-  signal: AbortSignal,
-  { route, emit, mongodbClock, log }: OplogWatchDeps,
-): Promise<boolean> {
-  try {
-    const { time, isFirst } = await oldestEntry(route);
-    signal.throwIfAborted();
-    emit({ type: "oplogSeen", oldest: time, window: mongodbClock.now() - time, isGrowing: isFirst });
-  } catch (error) {
-    if (error instanceof OplogHiddenError) {
-      log.debug("The oplog headroom is unknown", { because: messageOf(error) });
-      return false;
-    }
-  }
-  return true;
 }

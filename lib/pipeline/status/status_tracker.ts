@@ -1,31 +1,46 @@
 /** Keeps the status of a relay, from its events and from the answers that it waits for. */
-import type { StatusColumns } from "../../sink/metadata/status_view.ts";
 import { type Clock, SYSTEM_CLOCK } from "../../util/clock.ts";
 import { messageOf } from "../../util/errors.ts";
-import type { Liveness } from "../../util/outage.ts";
 import { namespaceText } from "../../util/namespace.ts";
-import { VERSION } from "../../util/runtime.ts";
-import { type CollectionChange, on, sumOf } from "./events.ts";
-import {
-  NOTHING_REPORTED,
-  type RelayStatus,
-  type ReportedState,
-  statusOf,
-  type StatusSource,
-} from "./relay_status.ts";
+import type { Liveness, Outage } from "../../util/outage.ts";
+import { type CollectionChange, NO_COUNTS, on, type SnapshotProgress, sumOf } from "./events.ts";
+import { type RelayStatus, type StatusSource, type StreamPhase, SYSTEMS } from "./relay_status.ts";
+import { FRESH_MS } from "./stream_lag.ts";
 
+/** A lag in milliseconds, null if unknown, at a time of the monotonic clock. */
+type KnownLag = { readonly lag: number | null; readonly at: number };
+
+/**
+ * Derives phase, lag, progress and last error from one state, so that they cannot contradict each other. Invariants:
+ * - The phase is the first that applies: `stopped` or `failed` after the end, `waiting for` a system with an outage,
+ *   `standby`, `snapshot` during one, `starting`, `catching up` with a lag over 2 s, `following`.
+ * - `snapshotDone` and `snapshotTotal` are numbers during a snapshot, and null otherwise.
+ * - Only an applied batch or an answer reduces the lag. It is counted from the last proof, and grows with time if the last
+ *   batch, or the oldest open request, is older than in an idle stream. So a silent database is visible, whatever the
+ *   relay was doing.
+ * - `lastError` is that of the end, else of the outage in the phase, else of the first failed collection.
+ */
 export class StatusTracker implements StatusSource {
   readonly #clock: Pick<Clock, "monotonic">;
   readonly #collections = new Map<string, CollectionChange>();
   readonly #systems = new Set<Liveness>();
-  #state: ReportedState = NOTHING_REPORTED;
+  #isStandby = false;
+  #isReady = false;
+  /** How the relay has ended; undefined while it runs. */
+  #ending: { readonly error: string | null } | undefined;
+  #snapshot: Pick<SnapshotProgress, "documents" | "total"> | undefined;
+  #clusterTime: number | null = null;
+  /** The lag after the last batch; undefined before the first one. */
+  #proved: KnownLag | undefined;
+  /** The lag at the beginning of the batch that is being applied; undefined between batches. */
+  #applying: KnownLag | undefined;
+  /** The time of the oplog's oldest entry; undefined if the headroom cannot be computed from it. */
+  #oldest: number | undefined;
+  #events = 0;
+  #counts = NO_COUNTS;
 
   constructor(clock: Pick<Clock, "monotonic"> = SYSTEM_CLOCK) {
     this.#clock = clock;
-  }
-
-  get current(): RelayStatus {
-    return statusOf(this.#state, { systems: [...this.#systems], now: this.#clock.monotonic() });
   }
 
   /** Includes the outages and overdue answers of this system in the status. */
@@ -34,58 +49,91 @@ export class StatusTracker implements StatusSource {
   }
 
   readonly listen = on({
-    standingBy: () => this.#set({ isStandby: true }),
-    leaseTaken: () => this.#set({ isStandby: false }),
-    ready: () => this.#set({ isReady: true }),
-    snapshotProgress: ({ documents, total }) => this.#set({ snapshot: { documents, total } }),
-    snapshotDone: () => this.#set({ snapshot: undefined }),
+    standingBy: () => this.#isStandby = true,
+    leaseTaken: () => this.#isStandby = false,
+    ready: () => this.#isReady = true,
+    snapshotProgress: (progress) => this.#snapshot = progress,
+    snapshotDone: () => this.#snapshot = undefined,
     // Until its rows are written, the lag grows.
-    batchStarted: ({ lag }) => this.#set({ applying: { lag, at: this.#clock.monotonic() } }),
-    batchApplied: ({ events }) => this.#set({ events: this.#state.events + events }),
-    tableWritten: (write) => this.#set({ counts: sumOf(this.#state.counts, write) }),
-    advanced: ({ clusterTime, lag }) =>
-      this.#set({
-        clusterTime: clusterTime ?? this.#state.clusterTime,
-        proved: { lag, at: this.#clock.monotonic() },
-        applying: undefined,
-      }),
+    batchStarted: ({ lag }) => this.#applying = { lag, at: this.#clock.monotonic() },
+    batchApplied: ({ events }) => this.#events += events,
+    tableWritten: (write) => this.#counts = sumOf(this.#counts, write),
+    advanced: ({ clusterTime, lag }) => {
+      this.#clusterTime = clusterTime ?? this.#clusterTime;
+      this.#proved = { lag, at: this.#clock.monotonic() };
+      this.#applying = undefined;
+    },
     // An oplog that has dropped no entry yet gives a lower bound, not the headroom.
-    oplogSeen: ({ oldest, isGrowing }) => this.#set({ oldest: isGrowing ? undefined : oldest }),
-    collectionChanged: (change) => this.#collectionChanged(change),
-    historyLost: () => this.#set({ isReady: false, snapshot: undefined, applying: undefined }),
-    ended: ({ error }) => this.#set({ ending: { error: error === undefined ? null : messageOf(error) } }),
+    oplogSeen: ({ oldest, isGrowing }) => this.#oldest = isGrowing ? undefined : oldest,
+    collectionChanged: (change) => {
+      const name = namespaceText(change.namespace);
+      if (change.state) this.#collections.set(name, change);
+      else this.#collections.delete(name);
+    },
+    historyLost: () => {
+      this.#isReady = false;
+      this.#snapshot = undefined;
+      this.#applying = undefined;
+    },
+    ended: ({ error }) => this.#ending = { error: error === undefined ? null : messageOf(error) },
   });
 
-  #collectionChanged(change: CollectionChange): void {
-    const name = namespaceText(change.namespace);
-    const before = this.#collections.get(name)?.state?.name;
-    if (change.state) this.#collections.set(name, change);
-    else this.#collections.delete(name);
-    if (before !== "failed" && change.state?.name !== "failed") return;
+  get current(): RelayStatus {
+    const lag = this.#lag;
     const failedCollections = [...this.#collections].flatMap(([collection, { state }]) =>
       state?.name === "failed" ? [{ collection, reason: state.reason }] : []
     );
-    this.#set({ failedCollections });
+    return {
+      phase: this.#phaseWith(lag),
+      clusterTime: this.#clusterTime,
+      lag: lag === null ? null : Math.round(lag),
+      snapshotDone: this.#snapshot?.documents ?? null,
+      snapshotTotal: this.#snapshot?.total ?? null,
+      events: this.#events,
+      ...this.#counts,
+      oplogHeadroom: this.#clusterTime === null || this.#oldest === undefined
+        ? null
+        : Math.max(0, this.#clusterTime - this.#oldest),
+      failedCollections,
+      lastError: this.#ending
+        ? this.#ending.error
+        : this.#outage
+        ? messageOf(this.#outage.error)
+        : failureText(failedCollections),
+    };
   }
 
-  #set(change: Partial<ReportedState>): void {
-    this.#state = { ...this.#state, ...change };
+  #phaseWith(lag: number | null): StreamPhase {
+    if (this.#ending) return this.#ending.error === null ? "stopped" : "failed";
+    if (this.#outage) return `waiting for ${this.#outage.system}`;
+    if (this.#isStandby) return "standby";
+    if (this.#snapshot) return "snapshot";
+    if (!this.#isReady) return "starting";
+    return (lag ?? 0) > FRESH_MS ? "catching up" : "following";
+  }
+
+  /**
+   * @example
+   * IN: a lag of 40 ms proved 1 s ago → OUT: 40; 7 s ago → OUT: 7,040
+   * IN: a lag of 0 proved 1 s ago, a statement that has waited 4 s for its answer → OUT: 4,000
+   */
+  get #lag(): number | null {
+    const now = this.#clock.monotonic();
+    const known = this.#applying ?? this.#proved;
+    if (!known || known.lag === null) return null;
+    if (this.#applying) return known.lag + now - known.at;
+    const unproved = Math.max(now - known.at, ...Array.from(this.#systems, ({ waited }) => waited));
+    return unproved > FRESH_MS ? known.lag + unproved : known.lag;
+  }
+
+  get #outage(): Outage | undefined {
+    const outages = Array.from(this.#systems, ({ current }) => current);
+    return SYSTEMS.map((system) => outages.find((each) => each?.system === system)).find(Boolean);
   }
 }
 
-/** As columns of `cdc_position`. */
-export const columnsOf = (status: RelayStatus): StatusColumns => ({
-  phase: status.phase,
-  cluster_time: status.clusterTime === null ? null : new Date(status.clusterTime).toISOString(),
-  lag_ms: status.lag,
-  snapshot_done: status.snapshotDone,
-  snapshot_total: status.snapshotTotal,
-  events: status.events,
-  rows: status.upserts + status.deletes,
-  overflowed: status.overflowed,
-  dead_letters: status.deadLetters,
-  failed_collections: status.failedCollections.length,
-  oplog_headroom_s: status.oplogHeadroom === null ? null : Math.round(status.oplogHeadroom / 1_000),
-  last_error: status.lastError,
-  version: VERSION,
-});
+function failureText([first, ...more]: RelayStatus["failedCollections"]): string | null {
+  if (!first) return null;
+  const others = more.length > 0 ? ` (and ${more.length} more)` : "";
+  return `${first.collection} failed: ${first.reason}${others}`;
+}

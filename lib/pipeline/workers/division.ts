@@ -9,8 +9,7 @@ import type { Clock } from "../../util/clock.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Logger } from "../../util/log.ts";
 import type { RelaySettings } from "../settings.ts";
-import { snapshotStateText } from "../snapshot/saved_snapshot.ts";
-import { fullSnapshot } from "../snapshot/snapshot_state.ts";
+import { fullSnapshot, snapshotStateText } from "../snapshot/snapshot_state.ts";
 
 /** Whether two streams divide the same documents in different ways. */
 export function isDividedOtherwise(stream: string, other: string): boolean {

@@ -17,9 +17,9 @@ import { hasReachedEvent, savedToken } from "../../source/stream/resume_token.ts
 import type { Clock } from "../../util/clock.ts";
 import type { Logger } from "../../util/log.ts";
 import type { Collections } from "../collections/collections.ts";
-import type { Applied, Barrier } from "../loop/barrier.ts";
+import type { Barrier } from "../loop/apply_batch.ts";
 import type { RelaySettings } from "../settings.ts";
-import { snapshotStateText } from "../snapshot/saved_snapshot.ts";
+import { snapshotStateText } from "../snapshot/snapshot_state.ts";
 
 type Saved = Pick<SavedPosition, "token" | "barrier"> | undefined;
 
@@ -39,23 +39,21 @@ const POLL_INTERVAL_MS = 50;
 const PATIENCE_MS = 10_000;
 
 /** Passes at once an event after which no rows are deleted. */
-export const dropBarrier = (deps: DropBarrierDeps): Barrier => ({
-  async pass(event: CollectionEvent, { token, snapshot }: Applied): Promise<void> {
-    const { position, tables, share, settings } = deps;
-    if (!deletesRows(event, settings)) return;
-    await tables.refresh();
-    await position.save({
-      ...token && { token: bytesToHex(token), snapshot: snapshot && snapshotStateText(snapshot) },
-      barrier: bytesToHex(event.token),
-    });
-    const [first = "", ...others] = siblingsOf(position.stream);
-    const hasPassed = (saved: string | null | undefined): boolean =>
-      Boolean(saved && hasReachedEvent(savedToken(saved), event.token));
-    await (share.dropsRows
-      ? until(others, (saved) => hasPassed(saved?.token) || hasPassed(saved?.barrier), deps)
-      : until([first], (saved) => hasPassed(saved?.token), deps));
-  },
-});
+export const dropBarrier = (deps: DropBarrierDeps): Barrier => async (event, { token, snapshot }) => {
+  const { position, tables, share, settings } = deps;
+  if (!deletesRows(event, settings)) return;
+  await tables.refresh();
+  await position.save({
+    ...token && { token: bytesToHex(token), snapshot: snapshot && snapshotStateText(snapshot) },
+    barrier: bytesToHex(event.token),
+  });
+  const [first = "", ...others] = siblingsOf(position.stream);
+  const hasPassed = (saved: string | null | undefined): boolean =>
+    Boolean(saved && hasReachedEvent(savedToken(saved), event.token));
+  await (share.dropsRows
+    ? until(others, (saved) => hasPassed(saved?.token) || hasPassed(saved?.barrier), deps)
+    : until([first], (saved) => hasPassed(saved?.token), deps));
+};
 
 function deletesRows(
   { operation, namespace }: CollectionEvent,

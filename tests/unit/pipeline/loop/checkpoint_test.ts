@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { Checkpoint } from "../../../../lib/pipeline/loop/checkpoint.ts";
 import { on } from "../../../../lib/pipeline/status/events.ts";
-import { snapshotStateText } from "../../../../lib/pipeline/snapshot/saved_snapshot.ts";
-import { fullSnapshot, type SnapshotState } from "../../../../lib/pipeline/snapshot/snapshot_state.ts";
+import {
+  fullSnapshot,
+  type SnapshotState,
+  snapshotStateText,
+} from "../../../../lib/pipeline/snapshot/snapshot_state.ts";
 import { bytesFromHex, bytesToHex } from "../../../../lib/bson/bson.ts";
 import { BSON } from "mongodb";
 

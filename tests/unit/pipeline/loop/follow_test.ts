@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { bufferBatches } from "../../../../lib/pipeline/loop/batcher.ts";
-import { parseSnapshotState } from "../../../../lib/pipeline/snapshot/saved_snapshot.ts";
+import { parseSnapshotState } from "../../../../lib/pipeline/snapshot/snapshot_state.ts";
 import { relayInMemory, SECOND } from "../../../support/relay_in_memory.ts";
 import { withStream } from "../../../../lib/pipeline/loop/follow.ts";
 import type { ChangeBatch } from "../../../../lib/source/stream/change_stream.ts";

@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
 import { MongoServerError } from "mongodb";
 import { checkOrigin, startUp, type StartupDeps } from "../../../../lib/pipeline/loop/startup.ts";
-import { parseSnapshotState } from "../../../../lib/pipeline/snapshot/saved_snapshot.ts";
-import { planSnapshot, requeueAll, stateOf } from "../../../../lib/pipeline/snapshot/snapshot_state.ts";
+import {
+  parseSnapshotState,
+  planSnapshot,
+  requeueAll,
+  stateOf,
+} from "../../../../lib/pipeline/snapshot/snapshot_state.ts";
 import { Scope } from "../../../../lib/source/documents/scope.ts";
 import { QUIET } from "../../../../lib/util/log.ts";
 import { usableTables } from "../../../support/usable_tables.ts";
@@ -67,7 +71,7 @@ Deno.test("startUp() saves that a skipped collection keeps the rows of a dropped
     },
     log: QUIET,
   };
-  const before = stateOf(requeueAll(planSnapshot(undefined, []), [{ ...A, keepsStale: true }]));
+  const before = stateOf(requeueAll(planSnapshot(null, []), [{ ...A, keepsStale: true }]));
   await startUp(before, deps as unknown as StartupDeps);
   const [{ snapshot = null } = {}] = saved;
   assert.ok(snapshot);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { BSON } from "mongodb";
 import { bytesToHex } from "../../../../lib/bson/bson.ts";
-import { besideSkipped, hasWritten } from "../../../../lib/pipeline/snapshot/saved_snapshot.ts";
+import { besideSkipped, hasWritten } from "../../../../lib/pipeline/snapshot/snapshot_state.ts";
 import type { SavedPosition } from "../../../../lib/sink/metadata/saved_position.ts";
 
 const AT = new BSON.Timestamp({ t: 1_700_000_000, i: 3 });

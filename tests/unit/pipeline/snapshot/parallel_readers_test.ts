@@ -5,11 +5,12 @@ import { fieldsByName } from "../../../../lib/bson/bson.ts";
 import { keyText } from "../../../../lib/key/key_text.ts";
 import type { Namespace } from "../../../../lib/util/namespace.ts";
 import { Snapshot, type SnapshotDeps } from "../../../../lib/pipeline/snapshot/snapshot.ts";
-import { parseSnapshotState, snapshotStateText } from "../../../../lib/pipeline/snapshot/saved_snapshot.ts";
 import {
   fullSnapshot,
+  parseSnapshotState,
   planSnapshot,
   type SnapshotState,
+  snapshotStateText,
 } from "../../../../lib/pipeline/snapshot/snapshot_state.ts";
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
 import { UnusableTableError } from "../../../../lib/sink/table/unusable_table.ts";

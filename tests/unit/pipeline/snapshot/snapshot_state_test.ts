@@ -55,7 +55,7 @@ Deno.test("planSnapshot() forgets the ranges of a dropped collection", () => {
 });
 
 Deno.test("planSnapshot() of nothing has nothing to do", () => {
-  const plan = planSnapshot(undefined, ALL);
+  const plan = planSnapshot(null, ALL);
   assert.deepEqual([...collectionsLeft(plan)], []);
   assert.equal(stateOf(plan), null);
 });

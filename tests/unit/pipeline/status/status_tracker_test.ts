@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import type { CollectionState } from "../../../../lib/pipeline/collections/collection_state.ts";
 import type { Advance } from "../../../../lib/pipeline/status/events.ts";
-import type { StreamPhase } from "../../../../lib/pipeline/status/relay_status.ts";
-import { columnsOf, StatusTracker } from "../../../../lib/pipeline/status/status_tracker.ts";
+import { columnsOf, type StreamPhase } from "../../../../lib/pipeline/status/relay_status.ts";
+import { StatusTracker } from "../../../../lib/pipeline/status/status_tracker.ts";
 import { OutageTracker } from "../../../../lib/util/outage.ts";
 import { fakeClock, START } from "../../../support/fake_clock.ts";
 

@@ -4,8 +4,7 @@ import {
   isDividedOtherwise,
   takeOverDivision,
 } from "../../../../lib/pipeline/workers/division.ts";
-import { parseSnapshotState } from "../../../../lib/pipeline/snapshot/saved_snapshot.ts";
-import { fullSnapshot } from "../../../../lib/pipeline/snapshot/snapshot_state.ts";
+import { fullSnapshot, parseSnapshotState } from "../../../../lib/pipeline/snapshot/snapshot_state.ts";
 import type { SavedState } from "../../../../lib/sink/metadata/stream_position.ts";
 import { UserError } from "../../../../lib/util/errors.ts";
 import { QUIET } from "../../../../lib/util/log.ts";

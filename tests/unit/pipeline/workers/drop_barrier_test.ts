@@ -63,7 +63,7 @@ Deno.test("dropBarrier() has worker 0 save its position, and wait until all othe
     [at(4), waitingAt(5), waitingAt(4)],
     [at(4), waitingAt(5), at(6)],
   ]);
-  await barrier.pass(dropAt(5), { token: token(4), snapshot: null });
+  await barrier(dropAt(5), { token: token(4), snapshot: null });
   assert.deepEqual(done, [
     "refresh",
     `save ${hex(4)} null ${hex(5)}`,
@@ -77,7 +77,7 @@ Deno.test("dropBarrier() has worker 0 save its position, and wait until all othe
 
 Deno.test("dropBarrier() has another worker save that it has reached the event, and wait for worker 0", async () => {
   const { barrier, done } = workerOf(2, [[at(4)], [waitingAt(5)], [at(5)]]);
-  await barrier.pass(dropAt(5), { token: token(3), snapshot: fullSnapshot({ removesStale: false }) });
+  await barrier(dropAt(5), { token: token(3), snapshot: fullSnapshot({ removesStale: false }) });
   assert.deepEqual(done, [
     "refresh",
     `save ${hex(3)} snapshot ${hex(5)}`,
@@ -98,13 +98,13 @@ Deno.test("dropBarrier() passes events after which no rows are deleted", async (
     ]
   ) {
     const { barrier, done } = workerOf(1, [[]]);
-    await barrier.pass(event, { token: null, snapshot: null });
+    await barrier(event, { token: null, snapshot: null });
     assert.deepEqual(done, []);
   }
 });
 
 Deno.test("dropBarrier() passes a drop after which rows are kept", async () => {
   const { barrier, done } = workerOf(1, [[]], "keep");
-  await barrier.pass(dropAt(5), { token: null, snapshot: null });
+  await barrier(dropAt(5), { token: null, snapshot: null });
   assert.deepEqual(done, []);
 });

@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
-import { parseSnapshotState, snapshotStateText } from "../../../../lib/pipeline/snapshot/saved_snapshot.ts";
-import { fullSnapshot, type SnapshotState } from "../../../../lib/pipeline/snapshot/snapshot_state.ts";
+import {
+  fullSnapshot,
+  parseSnapshotState,
+  type SnapshotState,
+  snapshotStateText,
+} from "../../../../lib/pipeline/snapshot/snapshot_state.ts";
 import { UserError } from "../../../../lib/util/errors.ts";
 
 const [A, B] = [
