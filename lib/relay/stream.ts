@@ -20,7 +20,7 @@ import { NO_BARRIER } from "../pipeline/loop/barrier.ts";
 import { dropBarrier } from "../pipeline/workers/drop_barrier.ts";
 import type { Transport } from "../sink/connection/transport.ts";
 import { type CountingTransport, countingWrites, fenced, retrying } from "../sink/connection/wrappers.ts";
-import { prepareSharedTables } from "../sink/metadata/stream_records.ts";
+import { prepareSharedTables } from "../sink/metadata/metadata_tables.ts";
 import { RepairRequests } from "../sink/metadata/repair_requests.ts";
 import { readPosition, savedName } from "../sink/metadata/saved_position.ts";
 import { createStatusView } from "../sink/metadata/status_view.ts";
@@ -128,7 +128,7 @@ class Stream {
     const schema = names.metadataSchema;
     const once = retrying(this.#raw, { ...this.#retries, retryFor: 0 });
     const stream = await savedName(once, { schema, stream: names.stream });
-    await prepareSharedTables(once, { schema });
+    await prepareSharedTables(once, schema);
     return { ...names, stream };
   }
 

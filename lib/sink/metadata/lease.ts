@@ -14,8 +14,12 @@ export interface LeaseOptions<Column extends string> {
   readonly key: string;
   /** Text columns that {@linkcode Lease.save} writes. */
   readonly columns: readonly Column[];
-  /** Further columns, which each write sets, and a timestamp column for its time. @default {none} */
-  readonly reported?: () => readonly ReportedValue[];
+  /** Further columns, which each write sets (times in ISO 8601), and a timestamp column for its time. @default {none} */
+  readonly reported?: () => readonly {
+    readonly column: string;
+    readonly type: ColumnType;
+    readonly value: string | number | null;
+  }[];
   readonly reportedAtColumn?: string;
   /** A timestamp column that each save sets. @default {none} */
   readonly savedAtColumn?: string;
@@ -28,13 +32,6 @@ export interface LeaseOptions<Column extends string> {
   readonly takesOver: string;
   /** Whether the lease may be released early, on disposal. @default {always} */
   readonly isFree?: () => boolean;
-}
-
-/** The value of a timestamp is in ISO 8601. */
-interface ReportedValue {
-  readonly column: string;
-  readonly type: ColumnType;
-  readonly value: string | number | null;
 }
 
 type LeaseValues<Column extends string> = Readonly<Record<Column, string | null>>;
@@ -63,7 +60,7 @@ interface Row<Column extends string> {
   readonly version: readonly [seqNo: string, primaryTerm: string];
 }
 
-interface AcquireOptions {
+export interface AcquireOptions {
   readonly signal: AbortSignal;
   /** Called once if the lease of an earlier owner has to expire first. */
   readonly onWait: (owner: string | null, milliseconds: number) => void;
@@ -84,6 +81,7 @@ export class Lease<Column extends string> implements AsyncDisposable {
   readonly #options: LeaseOptions<Column>;
   readonly owner = `${hostname()}/${process.pid}/${crypto.randomUUID().slice(0, 8)}`;
   readonly #target: string;
+  readonly key: string;
   /** The columns as last read or written. */
   values: LeaseValues<Column>;
   #version: Row<Column>["version"] = ["", ""];
@@ -96,6 +94,7 @@ export class Lease<Column extends string> implements AsyncDisposable {
     this.#transport = transport;
     this.#options = options;
     this.#target = quoteTable(options.table);
+    this.key = options.key;
     this.values = Object.fromEntries(options.columns.map((name) => [name, null])) as LeaseValues<Column>;
   }
 
@@ -185,27 +184,25 @@ export class Lease<Column extends string> implements AsyncDisposable {
   }
 
   async #createRow(): Promise<void> {
-    const { keyColumn, key } = this.#options;
-    const columns = `(${keyColumn})`;
+    const columns = `(${this.#options.keyColumn})`;
     const sql = `INSERT INTO ${this.#target} ${columns} VALUES ($1) ON CONFLICT ${columns} DO NOTHING`;
-    await this.#query(sql, [key]);
+    await this.#query(sql, [this.key]);
   }
 
   /** @throws UserError if the row does not exist */
   async #read(): Promise<Row<Column>> {
     const row = await this.#find();
     if (row) return row;
-    throw new UserError(`The row of ${this.#options.key} was deleted from ${this.#target}.`, {
-      hint: "Start the relay again.",
-    });
+    const message = `The row of ${this.key} was deleted from ${this.#target}.`;
+    throw new UserError(message, { hint: "Start the relay again." });
   }
 
   async #find(): Promise<Row<Column> | undefined> {
-    const { keyColumn, key, columns } = this.#options;
+    const { keyColumn, columns } = this.#options;
     const { millis, now, fence } = this.#transport.dialect;
     const selected = [...columns, "owner", millis("lease_until"), now, fence.select].join(", ");
     const sql = `SELECT ${selected} FROM ${this.#target} WHERE ${keyColumn} = $1`;
-    const { rows: [row] } = await this.#query(sql, [key]);
+    const { rows: [row] } = await this.#query(sql, [this.key]);
     if (!row) return undefined;
     const [owner, leaseUntil, serverTime, seqNo, primaryTerm] = row.slice(columns.length);
     return {
@@ -235,8 +232,8 @@ export class Lease<Column extends string> implements AsyncDisposable {
 
   /** @returns 1, or 0 if the row has another version */
   async #update(values: LeaseValues<Column>, lease: number, isSave: boolean): Promise<number> {
-    const { keyColumn, key, columns, reported = () => [], ...at } = this.#options;
-    const times = [at.reportedAtColumn, isSave ? at.savedAtColumn : undefined].filter((name) => name);
+    const { keyColumn, columns, reported = () => [], reportedAtColumn, savedAtColumn } = this.#options;
+    const times = [reportedAtColumn, isSave ? savedAtColumn : undefined].filter((name) => name);
     const { fence, now, timestamp } = this.#transport.dialect;
     const parameters: (string | null)[] = [];
     const parameter = (value: string | number | null) =>
@@ -248,9 +245,8 @@ export class Lease<Column extends string> implements AsyncDisposable {
       `lease_until = ${timestamp(`${now} + ${parameter(lease)}::bigint`)}`,
       ...times.map((name) => `${name} = CURRENT_TIMESTAMP`),
     ];
-    const isKey = `${keyColumn} = ${parameter(key)}`;
-    const [one, other] = this.#version;
-    const isOwn = `${isKey} AND ${fence.where(parameter(one), parameter(other))}`;
+    const [key, one, other] = [this.key, ...this.#version].map(parameter);
+    const isOwn = `${keyColumn} = ${key} AND ${fence.where(`${one}`, `${other}`)}`;
     const sql = `UPDATE ${this.#target} SET ${assignments.join(", ")} WHERE ${isOwn}`;
     return (await this.#query(sql, parameters)).count;
   }

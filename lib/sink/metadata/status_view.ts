@@ -3,9 +3,10 @@ import { isRetryable, SinkError } from "../connection/sink_error.ts";
 import type { Transport } from "../connection/transport.ts";
 import type { Logger } from "../../util/log.ts";
 import { messageOf } from "../../util/errors.ts";
-import { STATUS_VIEW } from "./metadata_tables.ts";
 import type { Dialect } from "../sql/dialect.ts";
 import { quoteName, quoteTable } from "../sql/names.ts";
+
+export const STATUS_VIEW = "cdc_status";
 
 /** The columns of `cdc_position` that contain the status. Each write of the row updates them. */
 export const STATUS_COLUMNS = {

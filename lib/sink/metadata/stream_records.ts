@@ -2,22 +2,10 @@
 import { partsOfStream } from "../../key/stream_name.ts";
 import { type Parameter, queryNumber, refreshTable, type Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
-import { DeadLetters, deadLetterStream } from "./dead_letters.ts";
-import {
-  KEPT_FOR,
-  METADATA_TABLES,
-  type MetadataTable,
-  selectFromEverySchema,
-  tablesInEverySchema,
-} from "./metadata_tables.ts";
-import { RepairRequests } from "./repair_requests.ts";
-import { SavedCollections } from "./saved_collections.ts";
+import { deadLetterStream } from "./dead_letters.ts";
+import { type MetadataTable, selectFromEverySchema, tablesInEverySchema } from "./metadata_tables.ts";
+import type { StreamName } from "./stream_rows.ts";
 import { tableExists } from "../table/create_table.ts";
-
-export interface StreamName {
-  readonly schema: string;
-  readonly stream: string;
-}
 
 export interface StreamRecords {
   readonly name: MetadataTable;
@@ -27,23 +15,7 @@ export interface StreamRecords {
 }
 
 /** The tables with a column `stream`, in the order of deletion: an interrupted deletion can be repeated. */
-const OF_STREAMS: readonly MetadataTable[] = [
-  ...METADATA_TABLES.filter((name) =>
-    KEPT_FOR[name] === "stream" && !["cdc_position", "cdc_collection"].includes(name)
-  ),
-  "cdc_collection",
-  "cdc_position",
-];
-
-/** Creates the tables that a relay and `verify` share, if they are missing. */
-export async function prepareSharedTables(
-  transport: Transport,
-  { schema }: Pick<StreamName, "schema">,
-): Promise<void> {
-  await DeadLetters.prepare(transport, { schema });
-  await SavedCollections.prepare(transport, { schema });
-  await RepairRequests.prepare(transport, { schema });
-}
+const OF_STREAMS = ["cdc_repair", "cdc_verify", "cdc_collection", "cdc_position"] as const;
 
 /** All streams with rows in these tables, in every schema that the user may see. */
 export async function knownStreams(transport: Transport): Promise<StreamName[]> {
@@ -74,7 +46,7 @@ export async function recordsOf(
     await followed(transport),
     (each) => isOwn(each) ? "own" : "others",
   );
-  const tables = await tablesInEverySchema(transport, ...METADATA_TABLES);
+  const tables = await tablesInEverySchema(transport, "cdc_dead_letter", ...OF_STREAMS);
   const has = (name: MetadataTable) => tables.some((each) => each.schema === schema && each.name === name);
   const kept = new Set(others.filter((each) => each.schema === schema).map(({ letters }) => letters));
   const letters = [...new Set(own.map((each) => each.letters))].filter((each) => !kept.has(each));

@@ -2,7 +2,6 @@
 import type { Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
 import { Lease, type LeaseOptions } from "./lease.ts";
-import { createMetadataTable } from "./metadata_tables.ts";
 import { tableExists } from "../table/create_table.ts";
 
 const TABLE = "cdc_lock";
@@ -24,12 +23,6 @@ export class TableLock extends Lease<"work_table"> {
       takesOver: `has taken over the rebuilding of ${quoteTable({ schema, name })}`,
     });
     this.#schema = schema;
-  }
-
-  static async prepare(transport: Transport, { schema }: TableName): Promise<void> {
-    const columns =
-      "table_name TEXT PRIMARY KEY, work_table TEXT, owner TEXT, lease_until TIMESTAMP WITH TIME ZONE";
-    await createMetadataTable(transport, { schema, name: TABLE, columns });
   }
 
   /** Takes the lock of a table unless a live relay holds it. `cdc_lock` must exist. */
