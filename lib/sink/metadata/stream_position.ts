@@ -46,6 +46,7 @@ export class StreamPosition extends Lease<keyof SavedState> {
       reported: () => reportOf(status()),
       reportedAtColumn: REPORTED_AT,
       savedAtColumn: "saved_at",
+      renewal: REPORT_INTERVAL_MS,
       holds: `follows this stream: ${stream}`,
       takesOver: `has taken over this stream: ${stream}`,
     });
@@ -61,16 +62,12 @@ export class StreamPosition extends Lease<keyof SavedState> {
   }
 
   get stream(): string {
-    return this.key;
+    return this.options.key;
   }
 
   /** As saved last. Save a new state only after CrateDB has confirmed all rows before it. */
   get state(): SavedState {
     return this.values;
-  }
-
-  override keep(lost: (error: unknown) => void): Disposable {
-    return super.keep(lost, REPORT_INTERVAL_MS);
   }
 }
 

@@ -41,10 +41,9 @@ export async function recordsOf(
 ): Promise<StreamRecords[]> {
   const [{ schema } = { schema: "" }] = streams;
   const names = streams.map(({ stream }) => stream);
-  const isOwn = (each: Followed) => each.schema === schema && names.includes(each.stream);
   const { own = [], others = [] } = Object.groupBy(
     await followed(transport),
-    (each) => isOwn(each) ? "own" : "others",
+    (each) => each.schema === schema && names.includes(each.stream) ? "own" : "others",
   );
   const tables = await tablesInEverySchema(transport, "cdc_dead_letter", ...OF_STREAMS);
   const has = (name: MetadataTable) => tables.some((each) => each.schema === schema && each.name === name);
@@ -85,16 +84,15 @@ async function locksOf(
   others: readonly Followed[],
   transport: Transport,
 ): Promise<StreamRecords[]> {
-  const name = "cdc_lock";
   const { lists: [texts], now, millis } = transport.dialect;
   const kept = new Set(others.map(({ table }) => quoteTable(table)));
   const tables = own.map(({ table }) => table).filter((table) => !kept.has(quoteTable(table)));
   const records: StreamRecords[] = [];
   for (const [schema, inSchema] of Map.groupBy(tables, (table) => table.schema)) {
-    const table = { schema, name };
+    const table = { schema, name: "cdc_lock" } as const;
     if (!await tableExists(transport, table)) continue;
     records.push({
-      name,
+      name: table.name,
       table,
       where: `table_name = ANY($1::${texts}) AND work_table IS NULL ` +
         `AND (lease_until IS NULL OR ${millis("lease_until")} <= ${now})`,
