@@ -48,14 +48,15 @@ export class WireTransport implements Transport {
       }
       const connection = this.#free.pop() ?? new WireConnection(this.#address);
       this.#all.add(connection);
+      let isLost = false;
       try {
-        const result = await connection.run(sql, parameters, limitMs);
-        this.#keep(connection);
-        return result;
+        return await connection.run(sql, parameters, limitMs);
       } catch (error) {
-        if (isSinkError(error, "unreachable")) void this.#drop(connection);
-        else this.#keep(connection);
+        isLost = isSinkError(error, "unreachable");
         throw error;
+      } finally {
+        if (isLost) void this.#drop(connection);
+        else if (!this.#isClosed) this.#free.push(connection);
       }
     });
   }
@@ -65,10 +66,6 @@ export class WireTransport implements Transport {
     this.#isClosed = true;
     this.#free.length = 0;
     await Promise.all([...this.#all].map((connection) => this.#drop(connection)));
-  }
-
-  #keep(connection: WireConnection): void {
-    if (!this.#isClosed) this.#free.push(connection);
   }
 
   async #drop(connection: WireConnection): Promise<void> {
@@ -97,7 +94,7 @@ export class WireConnection {
   constructor(address: SinkAddress) {
     const { host, user, password, latestPassword, tls, schema, certificates } = address;
     this.#address = address;
-    const options: postgres.Options<Record<never, never>> & { socket: () => Promise<Socket> } = {
+    const options: postgres.Options<Record<never, never>> & { readonly socket: () => Promise<Socket> } = {
       host,
       port: address.port,
       user,
