@@ -79,7 +79,6 @@ const CLOCK_MARGIN_MS = 50;
 
 export class Lease<Column extends string> implements AsyncDisposable {
   readonly #transport: Transport;
-  protected readonly options: LeaseOptions<Column>;
   readonly owner = `${hostname()}/${process.pid}/${crypto.randomUUID().slice(0, 8)}`;
   readonly #target: string;
   /** The columns as last read or written. */
@@ -90,9 +89,8 @@ export class Lease<Column extends string> implements AsyncDisposable {
   /** When the last confirmed write was sent. */
   #confirmedAt = 0;
 
-  constructor(transport: Transport, options: LeaseOptions<Column>) {
+  constructor(transport: Transport, protected readonly options: LeaseOptions<Column>) {
     this.#transport = transport;
-    this.options = options;
     this.#target = quoteTable(options.table);
     this.values = Object.fromEntries(options.columns.map((name) => [name, null])) as LeaseValues<Column>;
   }

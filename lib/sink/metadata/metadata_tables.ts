@@ -45,7 +45,7 @@ const CHECKED: Partial<Record<MetadataTable, readonly string[]>> = {
 };
 
 export const isMetadataTable = (name: string): boolean =>
-  [...METADATA_TABLES, STATUS_VIEW].some((own) => own === name);
+  name === STATUS_VIEW || Object.hasOwn(DEFINITIONS, name);
 
 /** Creates a table unless it exists. @throws UserError for a table of another version */
 export async function prepareTable(transport: Transport, schema: string, name: MetadataTable): Promise<void> {

@@ -16,14 +16,12 @@ export interface StreamName {
 }
 
 export abstract class StreamRows {
-  protected readonly transport: Transport;
   protected readonly stream: string;
   protected readonly name: TableName;
   /** Its name in SQL. */
   protected readonly table: string;
 
-  constructor(transport: Transport, { schema, stream }: StreamName, name: MetadataTable) {
-    this.transport = transport;
+  constructor(protected readonly transport: Transport, { schema, stream }: StreamName, name: MetadataTable) {
     this.stream = stream;
     this.name = { schema, name };
     this.table = quoteTable(this.name);
