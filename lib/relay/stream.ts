@@ -19,7 +19,8 @@ import { DividedStreams, takeOverDivision } from "../pipeline/workers/division.t
 import { NO_BARRIER } from "../pipeline/loop/barrier.ts";
 import { dropBarrier } from "../pipeline/workers/drop_barrier.ts";
 import type { Transport } from "../sink/connection/transport.ts";
-import { type CountingTransport, countingWrites, fenced, retrying } from "../sink/connection/wrappers.ts";
+import { type CountingTransport, countingWrites } from "../sink/connection/lost_writes.ts";
+import { fenced, retrying } from "../sink/connection/wrappers.ts";
 import { prepareSharedTables } from "../sink/metadata/metadata_tables.ts";
 import { RepairRequests } from "../sink/metadata/repair_requests.ts";
 import { readPosition, savedName } from "../sink/metadata/saved_position.ts";
