@@ -3,9 +3,16 @@ import type { Logger } from "../../util/log.ts";
 import type { Transport } from "../connection/transport.ts";
 import { type AcquireOptions, Lease, type LeaseOptions } from "./lease.ts";
 import { prepareTable } from "./metadata_tables.ts";
-import { REPORT_INTERVAL_MS, REPORTED_AT, STATUS_COLUMNS, type StatusColumns } from "./status_view.ts";
+import {
+  type ColumnType,
+  REPORT_INTERVAL_MS,
+  REPORTED_AT,
+  STATUS_COLUMNS,
+  type StatusColumns,
+} from "./status_view.ts";
 
 const TABLE = "cdc_position";
+const STATUS_ENTRIES = Object.entries(STATUS_COLUMNS) as [keyof StatusColumns, ColumnType][];
 
 export interface SavedState {
   /** The resume token, as hex digits of its BSON; null before the first save. */
@@ -43,7 +50,10 @@ export class StreamPosition extends Lease<keyof SavedState> {
       keyColumn: "stream",
       key: stream,
       columns: ["token", "snapshot", "origin", "barrier"],
-      reported: () => reportOf(status()),
+      reported: () => {
+        const values = status();
+        return STATUS_ENTRIES.map(([column, type]) => ({ column, type, value: values[column] }));
+      },
       reportedAtColumn: REPORTED_AT,
       savedAtColumn: "saved_at",
       renewal: REPORT_INTERVAL_MS,
@@ -70,10 +80,3 @@ export class StreamPosition extends Lease<keyof SavedState> {
     return this.values;
   }
 }
-
-const reportOf = (status: StatusColumns) =>
-  Object.entries(STATUS_COLUMNS).map(([column, type]) => ({
-    column,
-    type,
-    value: status[column as keyof StatusColumns],
-  }));

@@ -29,10 +29,7 @@ export async function knownStreams(transport: Transport): Promise<StreamName[]> 
   return [...found].sort(([one], [other]) => one < other ? -1 : 1).map(([, each]) => each);
 }
 
-interface Followed extends StreamName {
-  readonly letters: string;
-  readonly table: TableName;
-}
+type Followed = StreamName & { readonly letters: string; readonly table: TableName };
 
 /** The rows of streams of one schema, in the order of deletion, without those that another stream or a rebuild needs. */
 export async function recordsOf(
@@ -47,8 +44,9 @@ export async function recordsOf(
   );
   const tables = await tablesInEverySchema(transport, "cdc_dead_letter", ...OF_STREAMS);
   const has = (name: MetadataTable) => tables.some((each) => each.schema === schema && each.name === name);
-  const kept = new Set(others.filter((each) => each.schema === schema).map(({ letters }) => letters));
-  const letters = [...new Set(own.map((each) => each.letters))].filter((each) => !kept.has(each));
+  const lettersOf = (each: readonly Followed[]) => new Set(each.map(({ letters }) => letters));
+  const kept = lettersOf(others.filter((each) => each.schema === schema));
+  const letters = [...lettersOf(own).difference(kept)];
   const byStream = (name: MetadataTable, values: readonly string[]): StreamRecords => ({
     name,
     table: { schema, name },
