@@ -53,14 +53,12 @@ const WRITES = { writes: true };
 export class DeadLetters extends StreamRows {
   /** Keys with dead letters; undefined if they are too many, or were not read. */
   #known: Set<string> | undefined;
-  readonly #texts: string;
   /** The condition for keys. */
   readonly #areKeys: string;
 
   constructor(transport: Transport, stream: StreamName) {
     super(transport, stream, "cdc_dead_letter");
-    [this.#texts] = transport.dialect.lists;
-    this.#areKeys = `AND oid = ANY($2::${this.#texts})`;
+    this.#areKeys = `AND oid = ANY($2::${transport.dialect.lists[0]})`;
   }
 
   /** Dead letters with their keys in memory, for one writer. */
@@ -146,7 +144,8 @@ export class DeadLetters extends StreamRows {
 
   /** @returns whether all were written: a bulk statement may skip rows without an error */
   async #insertAll(rows: readonly LetterRow[]): Promise<boolean> {
-    const lists = `$2::${this.#texts}, $3::${this.#texts}, $4::${this.#texts}`;
+    const [texts] = this.transport.dialect.lists;
+    const lists = `$2::${texts}, $3::${texts}, $4::${texts}`;
     const values = "(SELECT $1::text, l.oid, l.document, l.error, CURRENT_TIMESTAMP " +
       `FROM UNNEST(${lists}) AS l (oid, document, error))`;
     const oids = rows.map(({ oid }) => oid);

@@ -192,8 +192,9 @@ export class Lease<Column extends string> implements AsyncDisposable {
   async #read(): Promise<Row<Column>> {
     const row = await this.#find();
     if (row) return row;
-    const message = `The row of ${this.options.key} was deleted from ${this.#target}.`;
-    throw new UserError(message, { hint: "Start the relay again." });
+    throw new UserError(`The row of ${this.options.key} was deleted from ${this.#target}.`, {
+      hint: "Start the relay again.",
+    });
   }
 
   async #find(): Promise<Row<Column> | undefined> {

@@ -60,8 +60,8 @@ export async function openTable(transport: Transport, options: OpenTableOptions)
   return Object.freeze({ ...table, hasOverflow: existing.get("overflow") === dialect.overflowType, isNew });
 }
 
-function otherKind(table: TableName, kind: string): UnusableTableError {
-  const what = kind === "view" ? kind : `${kind} table`;
-  const hint = `Name another table with --table, or rename or drop the ${kind}.`;
-  return new UnusableTableError(`Table ${quoteTable(table)} cannot be used: it is a ${what}.`, { hint });
-}
+const otherKind = (table: TableName, kind: string): UnusableTableError =>
+  new UnusableTableError(
+    `Table ${quoteTable(table)} cannot be used: it is a ${kind === "view" ? kind : `${kind} table`}.`,
+    { hint: `Name another table with --table, or rename or drop the ${kind}.` },
+  );
