@@ -18,8 +18,9 @@ import { StatusTracker } from "../pipeline/status/status_tracker.ts";
 import { DividedStreams, takeOverDivision } from "../pipeline/workers/division.ts";
 import { dropBarrier } from "../pipeline/workers/drop_barrier.ts";
 import type { Transport } from "../sink/connection/transport.ts";
-import { countingWrites, fenced, retrying } from "../sink/connection/wrappers.ts";
-import { prepareSharedTables } from "../sink/metadata/stream_records.ts";
+import { countingWrites } from "../sink/connection/lost_writes.ts";
+import { fenced, retrying } from "../sink/connection/wrappers.ts";
+import { prepareSharedTables } from "../sink/metadata/metadata_tables.ts";
 import { RepairRequests } from "../sink/metadata/repair_requests.ts";
 import { readPosition, savedName } from "../sink/metadata/saved_position.ts";
 import { createStatusView } from "../sink/metadata/status_view.ts";
@@ -139,7 +140,7 @@ async function openMetadata({ settings: { namesIn, sink }, raw, retries }: Parts
   const schema = names.metadataSchema;
   const once = retrying(raw, { ...retries, retryFor: 0 });
   const stream = await savedName(once, { schema, stream: names.stream });
-  await prepareSharedTables(once, { schema });
+  await prepareSharedTables(once, schema);
   return { ...names, stream };
 }
 

@@ -12,10 +12,10 @@ import {
   knownStreams,
   recordsOf,
   removeRecords,
-  type StreamName,
   type StreamRecords,
   wholeStreams,
 } from "../sink/metadata/stream_records.ts";
+import type { StreamName } from "../sink/metadata/stream_rows.ts";
 import { quoteTable } from "../sink/sql/names.ts";
 import type { Clock } from "../util/clock.ts";
 import { durationText } from "../util/text.ts";

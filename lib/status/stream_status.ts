@@ -97,7 +97,7 @@ async function streamsIn(
   const { schema } = table;
   try {
     await refreshTable(transport, table);
-    const { rows } = await transport.query(statusQuery(transport.dialect, { schema, maxLag }));
+    const { rows } = await transport.query(statusQuery(transport.dialect, schema, maxLag));
     const collections = await collectionsIn(transport, schema);
     return rows.map((row) => {
       const fields = STATUS_FIELDS.map((name, at) => [name, valueOf(name, row[at])]);

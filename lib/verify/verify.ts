@@ -3,9 +3,8 @@ import { SnapshotRate } from "../pipeline/snapshot/snapshot_rate.ts";
 import { relay as runRelay } from "../relay/relay.ts";
 import { openTransport } from "../sink/connection/open_transport.ts";
 import { retrying } from "../sink/connection/wrappers.ts";
-import { prepareSharedTables } from "../sink/metadata/stream_records.ts";
+import { prepareSharedTables, prepareTable } from "../sink/metadata/metadata_tables.ts";
 import { SavedCollections } from "../sink/metadata/saved_collections.ts";
-import { prepareVerifyResults } from "../sink/metadata/verify_results.ts";
 import { tableFor } from "../sink/sql/names.ts";
 import { RowReader } from "../sink/table/row_reader.ts";
 import { CausalReader } from "../source/connection/causal_reader.ts";
@@ -66,8 +65,8 @@ export async function verify(
   const transport = retrying(raw, { shutdown, outages, retryFor });
   const names = relay.namesIn(raw.dialect.schema ?? relay.sink.schema);
   const schema = names.metadataSchema;
-  await prepareSharedTables(transport, { schema });
-  await prepareVerifyResults(transport, schema);
+  await prepareSharedTables(transport, schema);
+  await prepareTable(transport, schema, "cdc_verify");
 
   const deployment = closing.use(await shutdown.limit(Deployment.connect(relay.mongodbUrl)));
   const mongodb = { shutdown, outages: new OutageTracker({ system: "MongoDB", emit }), retryFor };

@@ -69,7 +69,7 @@ interface Collection extends VerifyDeps {
   readonly followed: SavedCollections;
   readonly rows: RowReader;
   readonly relay: RelayWatch;
-  readonly deadLetters: { readonly schema: string; readonly stream: string };
+  readonly deadLetters: DeadLetters;
   readonly pass: () => Promise<Passing>;
 }
 
@@ -120,7 +120,7 @@ async function openCollection(namespace: Namespace, deps: VerifyDeps): Promise<C
     own: settings.relay.for(namespace),
     followed: new SavedCollections(transport, { schema, stream }),
     rows: await RowReader.open(transport, table),
-    deadLetters: { schema, stream: deadLetterStream(namespace, table) },
+    deadLetters: new DeadLetters(transport, { schema, stream: deadLetterStream(namespace, table) }),
     pass: async () => causalReader.time ? await relay.passes(causalReader.time) : "not running",
   };
 }
@@ -140,27 +140,27 @@ export function streamsAmong(streams: readonly string[], own: string): readonly 
 const wholeOf = ([stream = ""]: readonly string[]): string => partsOfStream(stream).whole;
 
 async function countBoth(collection: Collection) {
-  const { namespace, own, settings, causalReader, transport, rows, deadLetters, pass } = collection;
+  const { namespace, own, settings, causalReader, rows, deadLetters, pass } = collection;
   const { generations } = settings;
   const counted = await count({
     pass,
     generations,
     documents: () => countDocuments(causalReader, namespace, own.transform),
     rows: () => countRows(rows),
-    deadLetters: () => DeadLetters.count(transport, deadLetters),
+    deadLetters: () => deadLetters.count(),
   });
   return { ...counted, different: 0, overflowed: 0, repaired: 0, differences: [] };
 }
 
 async function compareBoth(collection: Collection) {
-  const { namespace, own, settings, transport, causalReader, rows, deadLetters, pass } = collection;
+  const { namespace, own, settings, causalReader, rows, deadLetters, pass } = collection;
   const { generations, relay: { for: settingsFor, replyBytes } } = settings;
   const reader = new DocumentReader(causalReader, { for: settingsFor, size: MAX_KEYS, replyBytes });
   const sides = new BothSides({
     namespace,
     reader,
     rows,
-    deadLetters: (oids) => DeadLetters.among(transport, deadLetters, oids),
+    deadLetters: (oids) => deadLetters.among(oids),
     shardKey: own.key === "documentKey" ? await shardKeyOf(causalReader, namespace) : [],
     omit: own.omit,
   });

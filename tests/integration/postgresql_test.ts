@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { BSON, type Document } from "mongodb";
 import { freePort } from "../../dev/servers/free_port.ts";
-import { SavedCollections } from "../../lib/sink/metadata/saved_collections.ts";
+import { prepareTable } from "../../lib/sink/metadata/metadata_tables.ts";
 import { openTable } from "../../lib/sink/table/target_table.ts";
 import { openTransport } from "../../lib/sink/connection/open_transport.ts";
 import { parseSinkUrl } from "../../lib/sink/connection/url.ts";
@@ -288,7 +288,7 @@ postgresqlTest("tables are made in PostgreSQL by several relays at the same mome
   );
   for (let round = 0; round < 10; round++) {
     await Promise.all(transports.map(async (transport) => {
-      await SavedCollections.prepare(transport, { schema });
+      await prepareTable(transport, schema, "cdc_collection");
       await openTable(transport, { table: { schema, name: "data" }, columns: "typed" });
     }));
     assert.deepEqual(await tablesIn(context, schema), ["data"]);

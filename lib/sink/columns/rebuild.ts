@@ -14,6 +14,7 @@ import { isRetryable, isSinkError, isUnknownRelation, SinkError } from "../conne
 import type { Transport } from "../connection/transport.ts";
 import { abortable, fenced } from "../connection/wrappers.ts";
 import { LeaseLostError } from "../metadata/lease.ts";
+import { prepareTable } from "../metadata/metadata_tables.ts";
 import { TableLock } from "../metadata/table_lock.ts";
 import { quoteName, quoteTable, type TableName } from "../sql/names.ts";
 import { tableExists } from "../table/create_table.ts";
@@ -116,7 +117,7 @@ export class Rebuilder {
 
   async #lock(): Promise<TableLock> {
     const { clock, signal, table } = this.#options;
-    await TableLock.prepare(this.#transports.patient, table);
+    await prepareTable(this.#transports.patient, table.schema, "cdc_lock");
     while (true) {
       const lock = await this.#tryLock();
       if (lock?.workTable === null) return lock;

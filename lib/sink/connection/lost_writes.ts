@@ -1,8 +1,8 @@
 /** Writes whose answers were lost: the server may still run them, and would overwrite newer values of the same rows. */
-import type { Clock } from "../../util/clock.ts";
-import type { Logger } from "../../util/log.ts";
+import { type Clock, SYSTEM_CLOCK } from "../../util/clock.ts";
+import { type Logger, QUIET } from "../../util/log.ts";
 import { isAnswerLost, isSinkError } from "./sink_error.ts";
-import type { Query, Result, Transport } from "./transport.ts";
+import { type Query, type Transport, wrapped } from "./transport.ts";
 
 const LOOK_INTERVAL_MS = 200;
 /** Shorter than the limit of other statements, so that a silent server delays a write less. */
@@ -10,15 +10,21 @@ const ANSWER_LIMIT_MS = 10_000;
 /** CrateDB lists some statements forever that have failed. */
 const LONGEST_WAIT_MS = 120_000;
 
-export interface LostWritesOptions {
-  readonly clock: Pick<Clock, "monotonic" | "wait">;
-  readonly log: Logger;
+export interface CountingTransport extends Transport {
+  /** Whether a statement that writes rows may still be running, even if its caller has stopped waiting. */
+  readonly writing: boolean;
+  /** Resolves once no write whose answer was lost is running. All callers wait together. @throws AbortError once it is closed */
+  settled(): Promise<void>;
 }
 
-export function lostWrites(transport: Transport, { clock, log }: LostWritesOptions) {
+export function countingWrites(
+  transport: Transport,
+  { clock = SYSTEM_CLOCK, log = QUIET }: { clock?: Pick<Clock, "monotonic" | "wait">; log?: Logger } = {},
+): CountingTransport {
   const mark = new StatementMark();
   /** When the answer of each was lost, by its id. */
   const lost = new Map<string, number>();
+  let inProgress = 0;
   const closing = new AbortController();
   let settling: Promise<void> | undefined;
   let hasWarned = false;
@@ -43,23 +49,32 @@ export function lostWrites(transport: Transport, { clock, log }: LostWritesOptio
       if (lost.size > 0) await clock.wait(LOOK_INTERVAL_MS, { signal: closing.signal });
     }
   };
+  const query: Query = async (...statement) => {
+    const [sql, parameters, options] = statement;
+    if (!options?.writes) return await transport.query(...statement);
+    const marked = mark.mark(sql);
+    inProgress++;
+    try {
+      return await transport.query(marked.sql, parameters, options);
+    } catch (error) {
+      if (isAnswerLost(error)) lost.set(marked.id, clock.monotonic());
+      throw error;
+    } finally {
+      inProgress--;
+    }
+  };
   return {
-    some: (): boolean => lost.size > 0,
-    /** Sends a write, and records it if its answer is lost. */
-    write: async (...[sql, parameters, options]: Parameters<Query>): Promise<Result> => {
-      const marked = mark.mark(sql);
-      try {
-        return await transport.query(marked.sql, parameters, options);
-      } catch (error) {
-        if (isAnswerLost(error)) lost.set(marked.id, clock.monotonic());
-        throw error;
-      }
+    ...wrapped(transport, query),
+    get writing() {
+      return inProgress > 0 || lost.size > 0;
     },
-    /** Resolves once no lost write is running. All callers wait together. @throws AbortError once it is closed */
-    settled: async (): Promise<void> => {
+    settled: async () => {
       if (lost.size > 0) await (settling ??= waitForAll().finally(() => settling = undefined));
     },
-    close: (): void => closing.abort(),
+    async [Symbol.asyncDispose]() {
+      closing.abort();
+      await transport[Symbol.asyncDispose]();
+    },
   };
 }
 

@@ -5,30 +5,9 @@ import https from "node:https";
 import { authorizationHeader, type Proxy, tunnelAgent } from "./proxy.ts";
 import type { Certificates } from "./url.ts";
 
-interface Request {
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
-  /** Milliseconds until the whole response has to have arrived. */
-  readonly limitMs: number;
-}
-
 export interface Response {
   readonly status: number;
   readonly text: string;
-}
-
-interface PosterOptions {
-  readonly certificates?: Certificates | undefined;
-  readonly proxy?: Proxy | undefined;
-}
-
-export class OverdueError extends Error {
-  override readonly name = "OverdueError";
-  readonly code = "ETIMEDOUT";
-
-  constructor(limitMs: number) {
-    super(`no answer within ${limitMs / 1000} s`);
-  }
 }
 
 /** Idle connections are closed before load balancers and proxies close them, usually after 60 s. */
@@ -41,7 +20,10 @@ export class Poster implements Disposable {
   readonly #agent: http.Agent;
   readonly #proxyHeaders: Readonly<Record<string, string>>;
 
-  constructor(url: string, { certificates, proxy }: PosterOptions = {}) {
+  constructor(
+    url: string,
+    { certificates, proxy }: { certificates?: Certificates | undefined; proxy?: Proxy | undefined } = {},
+  ) {
     const { protocol, hostname, host, port, pathname } = new URL(url);
     const isTls = protocol === "https:";
     const kept = { ...certificates, keepAlive: true, timeout: IDLE_MS };
@@ -59,15 +41,17 @@ export class Poster implements Disposable {
     this.#options = { method: "POST", agent: this.#agent, ...to };
   }
 
-  /** @throws OverdueError, or the system's error of a failed connection */
-  async post({ headers, body, limitMs }: Request): Promise<Response> {
+  /** @param limitMs milliseconds until the whole response has to have arrived @throws the error of a failed connection */
+  async post(
+    { headers, body, limitMs }: { headers: http.OutgoingHttpHeaders; body: string; limitMs: number },
+  ): Promise<Response> {
     const { promise, resolve, reject } = Promise.withResolvers<Response>();
     const sending = this.#request({
       ...this.#options,
       headers: { ...headers, ...this.#proxyHeaders, "Content-Length": Buffer.byteLength(body) },
     });
     const timer = setTimeout(() => {
-      reject(new OverdueError(limitMs));
+      reject(Object.assign(new Error(`no answer within ${limitMs / 1000} s`), { code: "ETIMEDOUT" }));
       sending.destroy();
     }, limitMs);
     // Deno repeats a request that has failed on a connection used before, unless it counts as a new one.

@@ -16,20 +16,16 @@ export interface Proxy {
   readonly text: string;
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
 const LOOPBACK = /^(?:localhost|.+\.localhost|127(?:\.\d{1,3}){3}|\[?::1\]?)$/i;
 
 /** The proxy to a URL; undefined to connect directly, to this machine and to the hosts in `NO_PROXY`. */
-export function proxyTo(url: string, env: Environment): Proxy | undefined {
+export function proxyTo(url: string, env: Readonly<Record<string, string | undefined>>): Proxy | undefined {
   const { protocol, hostname, port: urlPort } = new URL(url);
   const port = urlPort || (protocol === "https:" ? "443" : "80");
-  if (LOOPBACK.test(hostname) || isExempt(hostname, port, env.no_proxy ?? env.NO_PROXY ?? "")) {
-    return undefined;
-  }
   const names = protocol === "https:" ? ["https_proxy", "HTTPS_PROXY"] : ["http_proxy", "HTTP_PROXY"];
   const variable = [...names, "all_proxy", "ALL_PROXY"].find((name) => env[name]);
-  if (variable === undefined) return undefined;
+  const isDirect = LOOPBACK.test(hostname) || isExempt(hostname, port, env.no_proxy ?? env.NO_PROXY ?? "");
+  if (isDirect || variable === undefined) return undefined;
   const value = env[variable] ?? "";
   const proxy = /^[a-z][a-z0-9+.-]*:\/\//i.test(value) ? value : `http://${value}`;
   if (!URL.canParse(proxy) || new URL(proxy).protocol !== "http:") {

@@ -68,16 +68,18 @@ const KIND_OF_CODE: ReadonlyMap<string, SinkErrorKind> = new Map(
   Object.entries(CODES).flatMap(([kind, codes]) => codes.map((code) => [code, kind as SinkErrorKind])),
 );
 
-/** Codes of postgres.js and of the system for a connection that was lost or never made. */
-const LOST_CONNECTION = /^(?:E[A-Z]{3,}|CONNECT\w+)$/;
-/** Codes of OpenSSL and of Node for certificates and handshakes. */
-const TLS =
-  /^(?:EPROTO$|ERR_(?:SSL|TLS)_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|INVALID_CA)/;
-/**
- * Classes of SQLSTATEs: connection exception, insufficient resources (a full disk), object not in prerequisite state (a
- * lock), operator intervention (a cancelled statement, a shutdown), system error.
- */
-const UNAVAILABLE_CLASS = /^(?:08|53|55|57|58)\w{3}$/;
+/** The text of each kind, in the order in which they are tried. */
+type Rules = Readonly<Partial<Record<SinkErrorKind, RegExp>>>;
+
+const CODE_RULES: Rules = {
+  // OpenSSL and Node.
+  tls: /^(?:EPROTO$|ERR_(?:SSL|TLS)_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|INVALID_CA)/,
+  // postgres.js and the system, for a connection that was lost or never made.
+  unreachable: /^(?:E[A-Z]{3,}|CONNECT\w+)$/,
+  // Classes of SQLSTATEs: connection exception, insufficient resources (a full disk), object not in prerequisite state
+  // (a lock), operator intervention (a cancelled statement, a shutdown), system error.
+  unavailable: /^(?:08|53|55|57|58)\w{3}$/,
+};
 /**
  * Codes of CrateDB for what is wrong with a statement or its values. Classes of SQLSTATEs: feature not supported,
  * cardinality violation, data exception, integrity constraint violation, syntax error or access rule violation, check
@@ -87,18 +89,33 @@ const REFUSED_CODE = /^(?:4(?!040$)\d{3}|(?:0A|21|22|23|42|44|54|P0)\w{3})$/;
 /** STATEMENT_INVALID_OR_UNSUPPORTED_SYNTAX, which CrateDB uses for a few other errors, too. */
 const INVALID_STATEMENT = "4000";
 
-/** Names of exceptions, nested in one another, which HTTP has before the message. */
-const EXCEPTIONS = String.raw`^ ?(?:\w+\[)*`;
+/** Matches the beginning, after names of exceptions, nested in one another, which HTTP has before the message. */
+const begins = (flags: "" | "s", ...messages: readonly string[]): RegExp =>
+  new RegExp(`^ ?(?:\\w+\\[)*(?:${messages.join("|")})`, flags);
 
-const UNAVAILABLE_EXCEPTION = new RegExp(
-  `${EXCEPTIONS}\\w*(?:IllegalIndexShardState|CircuitBreaking|NoShardAvailable|IndexNotFound|UnavailableShards|` +
-    "ClusterBlock|RejectedExecution|MasterNotDiscovered|NodeDisconnected|NodeNotConnected|NodeClosed|JobKilled|" +
-    "Timeout)\\w*\\[",
-);
+/** Messages of the code for invalid statements, and of unspecific codes. */
+const STATEMENT_RULES: Rules = {
+  // A node that has just started plans statements before it has recovered its tables.
+  unavailable: begins(
+    "",
+    "Couldn't create execution plan from logical plan because of: no such (?:shard|index)",
+  ),
+  "too many columns": begins("", "Limit of total (?:fields|columns) \\[\\d+\\]"),
+  "too many shards": begins(
+    "",
+    "(?:Validation Failed: \\d+: )?this action would add \\[\\d+\\] total shards, but",
+  ),
+  exists: begins("s", "The table .* already has a column named "),
+};
 
-/** The same errors over the PostgreSQL wire, which omits the name. Versions of CrateDB word some differently. */
-const UNAVAILABLE_MESSAGE = new RegExp(`${EXCEPTIONS}(?:${
-  [
+/** Messages of unspecific codes. The PostgreSQL wire omits the code and the name of the exception. */
+const MESSAGE_RULES: Rules = {
+  "backup running": begins("", "Cannot delete indices that are being snapshotted: \\["),
+  unavailable: begins(
+    "",
+    "\\w*(?:IllegalIndexShardState|CircuitBreaking|NoShardAvailable|IndexNotFound|UnavailableShards|ClusterBlock|" +
+      "RejectedExecution|MasterNotDiscovered|NodeDisconnected|NodeNotConnected|NodeClosed|JobKilled|Timeout)\\w*\\[",
+    // Versions of CrateDB word some differently.
     "blocked by: \\[",
     'The relation ".*" doesn\'t support or allow [A-Z ]+ operations',
     "the shard \\d+ of table \\[.*\\] is not available",
@@ -117,52 +134,32 @@ const UNAVAILABLE_MESSAGE = new RegExp(`${EXCEPTIONS}(?:${
     "\\[.*\\] (?:disconnected|Node not connected)$",
     "Job killed",
     'Cannot invoke "org\\.elasticsearch\\.cluster\\.ClusterState\\.',
-  ].join("|")
-})`);
-
-/** A node that has just started plans statements before it has recovered its tables. */
-const PLANNED_TOO_EARLY = new RegExp(
-  `${EXCEPTIONS}Couldn't create execution plan from logical plan because of: no such (?:shard|index)`,
-);
-const UNKNOWN_SCHEMA = new RegExp(`${EXCEPTIONS}Schema '.*' unknown\\]?$`, "s");
-const TOO_MANY_COLUMNS = new RegExp(`${EXCEPTIONS}Limit of total (?:fields|columns) \\[\\d+\\]`);
-const TOO_MANY_SHARDS = new RegExp(
-  `${EXCEPTIONS}(?:Validation Failed: \\d+: )?this action would add \\[\\d+\\] total shards, but`,
-);
-/** CrateDB's messages for refused values, for the PostgreSQL wire, which omits the code. */
-const REFUSED_MESSAGE = new RegExp(
-  `${EXCEPTIONS}(?:${
-    [
-      "Cannot (?:cast|detect the type of the value|add column|parse)\\b",
-      "Dynamic nested arrays are not supported",
-      "Mixed dataTypes inside a list are not supported",
-      "Document contains at least one immense term in field=",
-      "Failed to parse mapping: ",
-      "Failed CONSTRAINT ",
-      "Duplicate field '",
-      '".*" (?:contains a dot|conflicts with subscript pattern|must not be null)',
-      "A primary key value must not be NULL",
-    ].join("|")
-  })`,
-  "s",
-);
-/** SnapshotInProgressException, whose name the PostgreSQL wire omits. */
-const BACKUP_RUNNING = new RegExp(`${EXCEPTIONS}Cannot delete indices that are being snapshotted: \\[`);
-const COLUMN_EXISTS = new RegExp(`${EXCEPTIONS}The table .* already has a column named `, "s");
-
-interface SinkErrorOptions {
-  /** CrateDB's error code (HTTP), the SQLSTATE (PostgreSQL wire) or the system's code of a failed connection. */
-  readonly code?: string | undefined;
-  readonly kind?: SinkErrorKind | undefined;
-  readonly cause?: unknown;
-}
+  ),
+  "unknown schema": begins("s", "Schema '.*' unknown\\]?$"),
+  refused: begins(
+    "s",
+    "Cannot (?:cast|detect the type of the value|add column|parse)\\b",
+    "Dynamic nested arrays are not supported",
+    "Mixed dataTypes inside a list are not supported",
+    "Document contains at least one immense term in field=",
+    "Failed to parse mapping: ",
+    "Failed CONSTRAINT ",
+    "Duplicate field '",
+    '".*" (?:contains a dot|conflicts with subscript pattern|must not be null)',
+    "A primary key value must not be NULL",
+  ),
+};
 
 export class SinkError extends Error {
   override readonly name = "SinkError";
+  /** CrateDB's error code (HTTP), the SQLSTATE (PostgreSQL wire) or the system's code of a failed connection. */
   readonly code: string | undefined;
   readonly kind: SinkErrorKind;
 
-  constructor(message: string, { code, kind, cause }: SinkErrorOptions = {}) {
+  constructor(
+    message: string,
+    { code, kind, cause }: Partial<Pick<SinkError, "code" | "kind" | "cause">> = {},
+  ) {
     super(message, { cause });
     this.code = code;
     this.kind = kind ?? sinkErrorKind(code, message);
@@ -172,23 +169,14 @@ export class SinkError extends Error {
 /** @example IN: "4041", "Relation 'shop.certificates' unknown" → OUT: "unknown relation" */
 export function sinkErrorKind(code: string | undefined, message: string): SinkErrorKind {
   if (code === undefined) return "unspecific";
-  const kind = KIND_OF_CODE.get(code);
-  if (kind) return kind;
-  if (TLS.test(code)) return "tls";
-  if (LOST_CONNECTION.test(code)) return "unreachable";
-  if (UNAVAILABLE_CLASS.test(code)) return "unavailable";
-  if (code === INVALID_STATEMENT || !REFUSED_CODE.test(code)) {
-    if (PLANNED_TOO_EARLY.test(message)) return "unavailable";
-    if (TOO_MANY_COLUMNS.test(message)) return "too many columns";
-    if (TOO_MANY_SHARDS.test(message)) return "too many shards";
-    if (COLUMN_EXISTS.test(message)) return "exists";
-  }
-  if (REFUSED_CODE.test(code)) return "refused";
-  if (BACKUP_RUNNING.test(message)) return "backup running";
-  if (UNAVAILABLE_EXCEPTION.test(message) || UNAVAILABLE_MESSAGE.test(message)) return "unavailable";
-  if (UNKNOWN_SCHEMA.test(message)) return "unknown schema";
-  return REFUSED_MESSAGE.test(message) ? "refused" : "unspecific";
+  const isStatement = code === INVALID_STATEMENT || !REFUSED_CODE.test(code);
+  return KIND_OF_CODE.get(code) ?? ruled(CODE_RULES, code) ??
+    (isStatement ? ruled(STATEMENT_RULES, message) : undefined) ??
+    (REFUSED_CODE.test(code) ? "refused" : ruled(MESSAGE_RULES, message)) ?? "unspecific";
 }
+
+const ruled = (rules: Rules, text: string): SinkErrorKind | undefined =>
+  (Object.keys(rules) as SinkErrorKind[]).find((kind) => rules[kind]?.test(text));
 
 const RETRYABLE: readonly SinkErrorKind[] = ["unavailable", "unreachable", "unknown host"];
 

@@ -40,6 +40,13 @@ export interface Transport extends AsyncDisposable {
   query(...statement: Parameters<Query>): ReturnType<Query>;
 }
 
+/** A transport around another one. */
+export const wrapped = (transport: Transport, query: Query): Transport => ({
+  dialect: transport.dialect,
+  query,
+  [Symbol.asyncDispose]: () => transport[Symbol.asyncDispose](),
+});
+
 /** The first value of the first row, as a number. @example IN: SELECT count(*) FROM t → OUT: 3 */
 export async function queryNumber(transport: Transport, ...statement: Parameters<Query>): Promise<number> {
   const { rows: [row] } = await transport.query(...statement);

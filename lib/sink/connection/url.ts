@@ -25,18 +25,14 @@ type Scheme = Pick<SinkAddress, "transport" | "port" | "tls">;
 const HTTP: Scheme = { transport: "http", port: 4200, tls: false };
 const WIRE: Scheme = { transport: "wire", port: 5432, tls: false };
 
-/** The drivers of SQLAlchemy's URLs, after a `+`. */
-const CRATE_WIRE_DRIVERS = ["asyncpg", "psycopg", "psycopg_async"];
-const WIRE_DRIVERS = ["asyncpg", "pg8000", "psycopg", "psycopg2", "psycopg_async"];
+const named = (scheme: Scheme, names: string) => names.split(" ").map((name) => [name, scheme] as const);
+
+/** The names of schemes, with the drivers of SQLAlchemy's URLs after a `+`. */
 const SCHEMES: ReadonlyMap<string, Scheme> = new Map([
-  ["crate", HTTP],
-  ["crate+urllib3", HTTP],
-  ...CRATE_WIRE_DRIVERS.map((driver) => [`crate+${driver}`, WIRE] as const),
-  ["http", HTTP],
-  ["https", { ...HTTP, tls: true }],
-  ["postgres", WIRE],
-  ["postgresql", WIRE],
-  ...WIRE_DRIVERS.map((driver) => [`postgresql+${driver}`, WIRE] as const),
+  ...named(HTTP, "crate crate+urllib3 http"),
+  ...named({ ...HTTP, tls: true }, "https"),
+  ...named(WIRE, "crate+asyncpg crate+psycopg crate+psycopg_async postgres postgresql postgresql+asyncpg"),
+  ...named(WIRE, "postgresql+pg8000 postgresql+psycopg postgresql+psycopg2 postgresql+psycopg_async"),
 ]);
 
 const TRUE = ["true", "t", "yes", "y", "on", "1"];

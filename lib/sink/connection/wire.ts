@@ -14,16 +14,13 @@ const CONNECT_LIMIT_MS = 15_000;
 
 /** Opens connections on demand. Each runs one statement at a time, so that a silent one delays no other. */
 export class WireTransport implements Transport {
-  readonly #address: SinkAddress;
   readonly #room = new Semaphore(MAX_CONNECTIONS);
   readonly #free: WireConnection[] = [];
   readonly #all = new Set<WireConnection>();
   #isClosed = false;
   dialect: Dialect = CRATEDB;
 
-  private constructor(address: SinkAddress) {
-    this.#address = address;
-  }
+  private constructor(private readonly address: SinkAddress) {}
 
   /** @throws SinkError if no server answers, or it refuses the user */
   static async open(address: SinkAddress): Promise<WireTransport> {
@@ -44,18 +41,19 @@ export class WireTransport implements Transport {
   ): Promise<Result> {
     return this.#room.run(async () => {
       if (this.#isClosed) {
-        throw new Error(`The connections to ${this.#address.host}:${this.#address.port} are closed`);
+        throw new Error(`The connections to ${this.address.host}:${this.address.port} are closed`);
       }
-      const connection = this.#free.pop() ?? new WireConnection(this.#address);
+      const connection = this.#free.pop() ?? new WireConnection(this.address);
       this.#all.add(connection);
+      let isLost = false;
       try {
-        const result = await connection.run(sql, parameters, limitMs);
-        this.#keep(connection);
-        return result;
+        return await connection.run(sql, parameters, limitMs);
       } catch (error) {
-        if (isSinkError(error, "unreachable")) void this.#drop(connection);
-        else this.#keep(connection);
+        isLost = isSinkError(error, "unreachable");
         throw error;
+      } finally {
+        if (isLost) void this.#drop(connection);
+        else if (!this.#isClosed) this.#free.push(connection);
       }
     });
   }
@@ -65,10 +63,6 @@ export class WireTransport implements Transport {
     this.#isClosed = true;
     this.#free.length = 0;
     await Promise.all([...this.#all].map((connection) => this.#drop(connection)));
-  }
-
-  #keep(connection: WireConnection): void {
-    if (!this.#isClosed) this.#free.push(connection);
   }
 
   async #drop(connection: WireConnection): Promise<void> {
@@ -87,17 +81,15 @@ const LOGIN_LIMIT_SECONDS = 10;
 
 /** Runs one statement at a time. The caller replaces the connection after an error of the kind "unreachable". */
 export class WireConnection {
-  readonly #address: SinkAddress;
   readonly #sql: postgres.Sql;
   #socket: Socket | undefined;
   /** Whether the current statement has opened the connection. */
   #hasConnected = false;
   #isClosed = false;
 
-  constructor(address: SinkAddress) {
+  constructor(private readonly address: SinkAddress) {
     const { host, user, password, latestPassword, tls, schema, certificates } = address;
-    this.#address = address;
-    const options: postgres.Options<Record<never, never>> & { socket: () => Promise<Socket> } = {
+    const options: postgres.Options<Record<never, never>> & { readonly socket: () => Promise<Socket> } = {
       host,
       port: address.port,
       user,
@@ -132,7 +124,7 @@ export class WireConnection {
     } catch (cause) {
       if (cause instanceof SinkError) throw cause;
       const { message, code } = cause as { message?: string; code?: string };
-      const { host, port } = this.#address;
+      const { host, port } = this.address;
       // With TLS, postgres.js leaves the address out.
       const text = (message || String(code ?? cause)).replace("undefined:undefined", `${host}:${port}`);
       throw new SinkError(text, { code, cause });
@@ -153,7 +145,7 @@ export class WireConnection {
     const closed = this.#lost("the server has closed the connection before the login", "ECONNRESET");
     if (this.#hasConnected || this.#isClosed) throw closed;
     this.#hasConnected = true;
-    const { host, port } = this.#address;
+    const { host, port } = this.address;
     const socket = connect(port, host);
     this.#socket = socket;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -177,7 +169,7 @@ export class WireConnection {
   }
 
   #lost(why: string, code: string): SinkError {
-    const { host, port } = this.#address;
+    const { host, port } = this.address;
     return new SinkError(`${host}:${port}: ${why}`, { code });
   }
 }

@@ -6,22 +6,15 @@
  */
 import { type Clock, SYSTEM_CLOCK } from "../../util/clock.ts";
 import { retry, type RetryOptions } from "../../util/retry.ts";
-import { QUIET } from "../../util/log.ts";
 import type { Shutdown } from "../../util/shutdown.ts";
 import { isRetryable, isSinkError, isUnknownRelation, SinkError } from "./sink_error.ts";
-import { lostWrites, type LostWritesOptions } from "./lost_writes.ts";
-import { type Query, STATEMENT_LIMIT_MS, type Transport } from "./transport.ts";
+import type { CountingTransport } from "./lost_writes.ts";
+import { STATEMENT_LIMIT_MS, type Transport, wrapped } from "./transport.ts";
 
 /** The time that a node has to recover its tables after it has started. */
 const RECOVERY_MS = 60_000;
 /** The time during which a table that was closed to writing may be swapped. */
 const SETTLING_MS = 10_000;
-
-const wrapped = (transport: Transport, query: Query): Transport => ({
-  dialect: transport.dialect,
-  query,
-  [Symbol.asyncDispose]: () => transport[Symbol.asyncDispose](),
-});
 
 /**
  * Treats unspecific errors as passing ones, so that they are retried, for a minute after a lost connection and for ten
@@ -43,42 +36,6 @@ export function treatAsPassing(
       throw new SinkError(error.message, { code: error.code, kind: "unavailable", cause: error });
     }
   });
-}
-
-export interface CountingTransport extends Transport {
-  /** Whether a statement that writes rows may still be running, even if its caller has stopped waiting. */
-  readonly writing: boolean;
-  /** Resolves once no write whose answer was lost is running. */
-  settled(): Promise<void>;
-}
-
-export function countingWrites(
-  transport: Transport,
-  { clock = SYSTEM_CLOCK, log = QUIET }: Partial<LostWritesOptions> = {},
-): CountingTransport {
-  const lost = lostWrites(transport, { clock, log });
-  let running = 0;
-  const query: Query = async (...statement) => {
-    const [, , options] = statement;
-    if (!options?.writes) return await transport.query(...statement);
-    running++;
-    try {
-      return await lost.write(...statement);
-    } finally {
-      running--;
-    }
-  };
-  return {
-    ...wrapped(transport, query),
-    get writing() {
-      return running > 0 || lost.some();
-    },
-    settled: lost.settled,
-    async [Symbol.asyncDispose]() {
-      lost.close();
-      await transport[Symbol.asyncDispose]();
-    },
-  };
 }
 
 /** Calls `check` before each statement. A write first waits until no lost write is running, which would overwrite it. */

@@ -6,14 +6,12 @@ import { bytesJson, documentOfExtendedJson, extendedJson } from "../../bson/bson
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import { messageOf } from "../../util/errors.ts";
 import { grouped } from "../../util/grouped.ts";
-import type { Dialect } from "../sql/dialect.ts";
-import { queryNumber, refreshTable, type Result, type Transport } from "../connection/transport.ts";
+import type { Parameter, Result, Transport } from "../connection/transport.ts";
 import { faultOf, SinkError } from "../connection/sink_error.ts";
 import { scanKeys } from "../table/row_reader.ts";
-import { quoteTable, type TableName } from "../sql/names.ts";
-import { createMetadataTable } from "./metadata_tables.ts";
+import type { TableName } from "../sql/names.ts";
+import { type StreamName, StreamRows } from "./stream_rows.ts";
 
-const TABLE = "cdc_dead_letter";
 const MAX_ERROR_CHARACTERS = 2_000;
 /** Larger documents are saved as BSON: 16 MB of Extended JSON would take many seconds. */
 const MAX_READABLE_BYTES = 2 ** 20;
@@ -39,12 +37,6 @@ export type StoredLetter =
   | { readonly oid: string; readonly document: Uint8Array }
   | { readonly oid: string; readonly unreadable: string };
 
-/** Selects the dead letters of one table, by {@linkcode deadLetterStream}. */
-interface DeadLettersOptions {
-  readonly schema: string;
-  readonly stream: string;
-}
-
 /** @example IN: shop.orders, {schema: "doc", name: "t"} → OUT: shop.orders -> doc.t, as in the view `cdc_status` */
 export const deadLetterStream = (namespace: Namespace, { schema, name }: TableName): string =>
   `${namespaceText(namespace)} -> ${schema}.${name}`;
@@ -52,68 +44,51 @@ export const deadLetterStream = (namespace: Namespace, { schema, name }: TableNa
 /** A dead letter with its document as Extended JSON, see {@linkcode documentText}. */
 type LetterRow = Omit<DeadLetter, "document"> & { readonly document: string | null };
 
-/** The dead letters of one table. A key has either a row or a dead letter, so no query sees an outdated row. */
-export class DeadLetters {
-  readonly #transport: Transport;
-  readonly #options: DeadLettersOptions;
-  readonly #name: TableName;
-  readonly #table: string;
-  /** Keys with dead letters; undefined if they are too many. */
-  #known: Set<string> | undefined = new Set();
+const WRITES = { writes: true };
 
-  private constructor(transport: Transport, options: DeadLettersOptions) {
-    this.#transport = transport;
-    this.#options = options;
-    this.#name = { schema: options.schema, name: TABLE };
-    this.#table = quoteTable(this.#name);
+/**
+ * The dead letters of one table, named by {@linkcode deadLetterStream}. A key has either a row or a dead letter, so no
+ * query sees an outdated row.
+ */
+export class DeadLetters extends StreamRows {
+  /** Keys with dead letters; undefined if they are too many, or were not read. */
+  #known: Set<string> | undefined;
+  /** The condition for keys. */
+  readonly #areKeys: string;
+
+  constructor(transport: Transport, stream: StreamName) {
+    super(transport, stream, "cdc_dead_letter");
+    this.#areKeys = `AND oid = ANY($2::${transport.dialect.lists[0]})`;
   }
 
-  static async prepare(transport: Transport, { schema }: { schema: string }): Promise<void> {
-    const { longText } = transport.dialect;
-    const columns = `stream TEXT, oid TEXT, document ${longText}, error ${longText}, ` +
-      "time TIMESTAMP WITH TIME ZONE, PRIMARY KEY (stream, oid)";
-    await createMetadataTable(transport, { schema, name: TABLE, columns });
-    await refreshTable(transport, { schema, name: TABLE });
-  }
-
-  static async open(transport: Transport, options: DeadLettersOptions): Promise<DeadLetters> {
-    const letters = new DeadLetters(transport, options);
+  /** Dead letters with their keys in memory, for one writer. */
+  static async open(transport: Transport, stream: StreamName): Promise<DeadLetters> {
+    const letters = new DeadLetters(transport, stream);
     await letters.#learn();
     return letters;
   }
 
-  static async count(transport: Transport, { schema, stream }: DeadLettersOptions): Promise<number> {
-    const table = quoteTable({ schema, name: TABLE });
-    return await queryNumber(transport, `SELECT count(*) FROM ${table} WHERE stream = $1`, [stream]);
+  async count(): Promise<number> {
+    const [row] = await this.select("count(*)");
+    return Number(row?.[0]);
   }
 
-  static async among(
-    transport: Transport,
-    { schema, stream }: DeadLettersOptions,
-    oids: readonly string[],
-  ): Promise<ReadonlySet<string>> {
-    const sql = `SELECT oid FROM ${quoteTable({ schema, name: TABLE })} ${whereKeys(transport.dialect)}`;
+  async among(oids: readonly string[]): Promise<ReadonlySet<string>> {
     const found = new Set<string>();
     for (const group of keyGroups(oids)) {
-      const { rows } = await transport.query(sql, [stream, group]);
-      for (const [oid] of rows) found.add(String(oid));
+      for (const [oid] of await this.select("oid", this.#areKeys, [group])) found.add(String(oid));
     }
     return found;
   }
 
-  count(): Promise<number> {
-    return DeadLetters.count(this.#transport, this.#options);
-  }
-
   keys(size: number): AsyncGenerator<string[]> {
-    const own = { where: "stream = $1", parameters: [this.#options.stream] };
-    return scanKeys(this.#transport, this.#name, { ...own, size });
+    return scanKeys(this.transport, this.name, { where: "stream = $1", parameters: [this.stream], size });
   }
 
   /** All dead letters with documents, in groups of limited size. */
   async *read(): AsyncGenerator<StoredLetter[]> {
     for await (const oids of this.keys(MAX_LETTERS)) {
-      const sizes = await this.#select("char_length(document)", oids);
+      const sizes = await this.#selectReadable("char_length(document)", oids);
       if (sizes.unreadable.length > 0) yield sizes.unreadable;
       const groups = grouped(sizes.rows.filter(([, characters]) => characters !== null), {
         count: MAX_LETTERS,
@@ -121,7 +96,10 @@ export class DeadLetters {
         weightOf: ([, characters]) => Number(characters),
       });
       for (const group of groups) {
-        const { rows, unreadable } = await this.#select("document", group.map(([oid]) => String(oid)));
+        const { rows, unreadable } = await this.#selectReadable(
+          "document",
+          group.map(([oid]) => String(oid)),
+        );
         yield [...rows.map(([oid, document]) => parsed(String(oid), String(document))), ...unreadable];
       }
     }
@@ -130,20 +108,18 @@ export class DeadLetters {
   }
 
   /** Selects a value of each dead letter. One that CrateDB cannot read fails the statement: finds it by bisection. */
-  async #select(
+  async #selectReadable(
     value: string,
     oids: readonly string[],
   ): Promise<{ readonly rows: Result["rows"]; readonly unreadable: StoredLetter[] }> {
-    const sql = `SELECT oid, ${value} FROM ${this.#table} ${whereKeys(this.#transport.dialect)}`;
     try {
-      const { rows } = await this.#transport.query(sql, [this.#options.stream, oids]);
-      return { rows, unreadable: [] };
+      return { rows: await this.select(`oid, ${value}`, this.#areKeys, [oids]), unreadable: [] };
     } catch (error) {
       if (!isRefusal(error)) throw error;
       if (oids.length === 1) return { rows: [], unreadable: oids.map((oid) => unreadable(oid, error)) };
       const middle = oids.length >> 1;
-      const one = await this.#select(value, oids.slice(0, middle));
-      const other = await this.#select(value, oids.slice(middle));
+      const one = await this.#selectReadable(value, oids.slice(0, middle));
+      const other = await this.#selectReadable(value, oids.slice(middle));
       return { rows: [...one.rows, ...other.rows], unreadable: [...one.unreadable, ...other.unreadable] };
     }
   }
@@ -151,7 +127,7 @@ export class DeadLetters {
   /** Replaces earlier dead letters with the same keys. */
   async add(letters: readonly DeadLetter[]): Promise<void> {
     if (letters.length === 0) return;
-    const { maxText } = this.#transport.dialect;
+    const { maxText } = this.transport.dialect;
     const groups = grouped(Iterator.from(letters).map((letter) => letterRow(letter, maxText)), {
       count: MAX_LETTERS,
       weight: MAX_CHARACTERS,
@@ -163,25 +139,19 @@ export class DeadLetters {
     }
     for (const { oid } of letters) this.#known?.add(oid);
     if ((this.#known?.size ?? 0) > MAX_KNOWN) this.#known = undefined;
-    await refreshTable(this.#transport, this.#name);
+    await this.refresh();
   }
 
   /** @returns whether all were written: a bulk statement may skip rows without an error */
   async #insertAll(rows: readonly LetterRow[]): Promise<boolean> {
-    const [texts] = this.#transport.dialect.lists;
+    const [texts] = this.transport.dialect.lists;
+    const lists = `$2::${texts}, $3::${texts}, $4::${texts}`;
+    const values = "(SELECT $1::text, l.oid, l.document, l.error, CURRENT_TIMESTAMP " +
+      `FROM UNNEST(${lists}) AS l (oid, document, error))`;
+    const oids = rows.map(({ oid }) => oid);
+    const documents = { json: rows.map(({ document }) => document) };
     try {
-      const { count } = await this.#transport.query(
-        `INSERT INTO ${this.#table} (stream, oid, document, error, time) ` +
-          "(SELECT $1::text, l.oid, l.document, l.error, CURRENT_TIMESTAMP " +
-          `FROM UNNEST($2::${texts}, $3::${texts}, $4::${texts}) AS l (oid, document, error)) ${OR_UPDATE}`,
-        [
-          this.#options.stream,
-          rows.map(({ oid }) => oid),
-          { json: rows.map(({ document }) => document) },
-          rows.map(({ error }) => error),
-        ],
-        { writes: true },
-      );
+      const { count } = await this.#insert(values, [oids, documents, rows.map(({ error }) => error)]);
       return count === rows.length;
     } catch (error) {
       if (!isRefusal(error)) throw error;
@@ -191,61 +161,49 @@ export class DeadLetters {
 
   /** CrateDB cannot overwrite a dead letter that it cannot read: deletes it first. */
   async #insertOne(row: LetterRow): Promise<void> {
+    const insert = ({ oid, document, error }: LetterRow) =>
+      this.#insert("VALUES ($1, $2, $3, $4, CURRENT_TIMESTAMP)", [oid, document, error]);
     try {
-      return await this.#insert(row);
+      await insert(row);
     } catch (error) {
       if (!isRefusal(error)) throw error;
+      await this.#delete([row.oid]);
+      await insert(row.document === null ? row : withoutDocument(row));
     }
-    await this.#delete([row.oid]);
-    await this.#insert(row.document === null ? row : withoutDocument(row));
   }
 
-  async #insert({ oid, document, error }: LetterRow): Promise<void> {
-    await this.#transport.query(
-      `INSERT INTO ${this.#table} (stream, oid, document, error, time) ` +
-        `VALUES ($1, $2, $3, $4, CURRENT_TIMESTAMP) ${OR_UPDATE}`,
-      [this.#options.stream, oid, document, error],
-      { writes: true },
-    );
+  #insert(values: string, parameters: readonly Parameter[]): Promise<Result> {
+    const sql = `INSERT INTO ${this.table} (stream, oid, document, error, time) ${values} ` +
+      "ON CONFLICT (stream, oid) DO UPDATE SET " +
+      "document = excluded.document, error = excluded.error, time = excluded.time";
+    return this.run(sql, parameters, WRITES);
   }
 
   /** Deletes all dead letters, including those of other relays. */
   async clear(): Promise<void> {
-    const sql = `DELETE FROM ${this.#table} WHERE stream = $1`;
-    await this.#transport.query(sql, [this.#options.stream], { writes: true });
+    await this.delete("", [], WRITES);
     this.#known = new Set();
-    await refreshTable(this.#transport, this.#name);
+    await this.refresh();
   }
 
   async resolve(oids: readonly string[]): Promise<void> {
     const known = this.#known;
-    const resolved = known
-      ? oids.filter((oid) => known.has(oid))
-      : [...await DeadLetters.among(this.#transport, this.#options, oids)];
+    const resolved = known ? oids.filter((oid) => known.has(oid)) : [...await this.among(oids)];
     if (resolved.length === 0) return;
     await this.#delete(resolved);
     for (const oid of resolved) this.#known?.delete(oid);
-    await refreshTable(this.#transport, this.#name);
+    await this.refresh();
   }
 
   async #delete(oids: readonly string[]): Promise<void> {
-    const sql = `DELETE FROM ${this.#table} ${whereKeys(this.#transport.dialect)}`;
-    for (const group of keyGroups(oids)) {
-      await this.#transport.query(sql, [this.#options.stream, group], { writes: true });
-    }
+    for (const group of keyGroups(oids)) await this.delete(this.#areKeys, [group], WRITES);
   }
 
   async #learn(): Promise<void> {
-    const sql = `SELECT oid FROM ${this.#table} WHERE stream = $1 LIMIT ${MAX_KNOWN + 1}`;
-    const { rows } = await this.#transport.query(sql, [this.#options.stream]);
+    const rows = await this.select("oid", `LIMIT ${MAX_KNOWN + 1}`);
     this.#known = rows.length > MAX_KNOWN ? undefined : new Set(rows.map(([oid]) => String(oid)));
   }
 }
-
-const OR_UPDATE = "ON CONFLICT (stream, oid) DO UPDATE SET " +
-  "document = excluded.document, error = excluded.error, time = excluded.time";
-
-const whereKeys = ({ lists: [texts] }: Dialect): string => `WHERE stream = $1 AND oid = ANY($2::${texts})`;
 
 const keyGroups = (oids: readonly string[]): Generator<string[]> =>
   grouped(oids, { count: MAX_LETTERS, weight: MAX_CHARACTERS, weightOf: ({ length }) => length });

@@ -14,13 +14,18 @@ export interface LeaseOptions<Column extends string> {
   readonly key: string;
   /** Text columns that {@linkcode Lease.save} writes. */
   readonly columns: readonly Column[];
-  /** Further columns, which each write sets, and a timestamp column for its time. @default {none} */
-  readonly reported?: () => readonly ReportedValue[];
+  /** Further columns, which each write sets (times in ISO 8601), and a timestamp column for its time. @default {none} */
+  readonly reported?: () => readonly {
+    readonly column: string;
+    readonly type: ColumnType;
+    readonly value: string | number | null;
+  }[];
   readonly reportedAtColumn?: string;
   /** A timestamp column that each save sets. @default {none} */
   readonly savedAtColumn?: string;
-  /** Milliseconds until the lease expires without a renewal. */
+  /** Milliseconds until the lease expires without a renewal, and at most between two renewals. @default {a third of it} */
   readonly lease: number;
+  readonly renewal?: number;
   readonly clock: Clock;
   /** Predicate for the error if another process holds the lease, e.g. "follows this stream: shop.*". */
   readonly holds: string;
@@ -28,13 +33,6 @@ export interface LeaseOptions<Column extends string> {
   readonly takesOver: string;
   /** Whether the lease may be released early, on disposal. @default {always} */
   readonly isFree?: () => boolean;
-}
-
-/** The value of a timestamp is in ISO 8601. */
-interface ReportedValue {
-  readonly column: string;
-  readonly type: ColumnType;
-  readonly value: string | number | null;
 }
 
 type LeaseValues<Column extends string> = Readonly<Record<Column, string | null>>;
@@ -63,7 +61,7 @@ interface Row<Column extends string> {
   readonly version: readonly [seqNo: string, primaryTerm: string];
 }
 
-interface AcquireOptions {
+export interface AcquireOptions {
   readonly signal: AbortSignal;
   /** Called once if the lease of an earlier owner has to expire first. */
   readonly onWait: (owner: string | null, milliseconds: number) => void;
@@ -81,7 +79,6 @@ const CLOCK_MARGIN_MS = 50;
 
 export class Lease<Column extends string> implements AsyncDisposable {
   readonly #transport: Transport;
-  readonly #options: LeaseOptions<Column>;
   readonly owner = `${hostname()}/${process.pid}/${crypto.randomUUID().slice(0, 8)}`;
   readonly #target: string;
   /** The columns as last read or written. */
@@ -92,16 +89,15 @@ export class Lease<Column extends string> implements AsyncDisposable {
   /** When the last confirmed write was sent. */
   #confirmedAt = 0;
 
-  constructor(transport: Transport, options: LeaseOptions<Column>) {
+  constructor(transport: Transport, protected readonly options: LeaseOptions<Column>) {
     this.#transport = transport;
-    this.#options = options;
     this.#target = quoteTable(options.table);
     this.values = Object.fromEntries(options.columns.map((name) => [name, null])) as LeaseValues<Column>;
   }
 
   /** Waits for the lease of a dead owner to expire. @throws LeaseHeldError if the owner is alive, unless it stands by */
   async acquire({ signal, onWait, standsBy = false }: AcquireOptions): Promise<void> {
-    const { clock, lease, holds } = this.#options;
+    const { clock, lease, holds } = this.options;
     await this.#createRow();
     let deadline: number | undefined;
     while (true) {
@@ -134,9 +130,10 @@ export class Lease<Column extends string> implements AsyncDisposable {
     return this.#enqueue(() => this.#write({ ...this.values, ...change }, { isSave: true }));
   }
 
-  /** Renews the lease until disposal; calls `lost` if that fails. @param every maximum interval in milliseconds */
-  keep(lost: (error: unknown) => void, every = Infinity): Disposable {
-    const timer = setInterval(() => this.renew().catch(lost), Math.min(this.#options.lease / 3, every));
+  /** Renews the lease until disposal; calls `lost` if that fails. Without it, the next {@linkcode check} finds the loss. */
+  keep(lost: (error: unknown) => void = () => {}): Disposable {
+    const { lease, renewal = Infinity } = this.options;
+    const timer = setInterval(() => this.renew().catch(lost), Math.min(lease / 3, renewal));
     return { [Symbol.dispose]: () => clearInterval(timer) };
   }
 
@@ -147,7 +144,7 @@ export class Lease<Column extends string> implements AsyncDisposable {
 
   /** Renews the lease if its last confirmed write is old, for example after SIGSTOP or a step of the clock. */
   async check(): Promise<void> {
-    const { clock, lease } = this.#options;
+    const { clock, lease } = this.options;
     const isOld = () => Math.abs(clock.now() - this.#confirmedAt) > lease / 2;
     if (isOld() && this.#waiting > 0) await this.#queue;
     if (isOld()) await this.#renew();
@@ -155,7 +152,7 @@ export class Lease<Column extends string> implements AsyncDisposable {
 
   /** Releases the lease for the next owner, unless rows are still being written. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const { isFree = () => true } = this.#options;
+    const { isFree = () => true } = this.options;
     await this.#enqueue(async () => {
       if (isFree()) await this.#write(this.values, { lease: 0 });
     }).catch(() => {});
@@ -163,7 +160,7 @@ export class Lease<Column extends string> implements AsyncDisposable {
 
   /** An answer after the expiry of the lease is useless. */
   #query(sql: string, parameters: readonly Parameter[]): Promise<Result> {
-    const limitMs = Math.min(Math.max(this.#options.lease, SHORTEST_LIMIT_MS), STATEMENT_LIMIT_MS);
+    const limitMs = Math.min(Math.max(this.options.lease, SHORTEST_LIMIT_MS), STATEMENT_LIMIT_MS);
     return this.#transport.query(sql, parameters, { limitMs });
   }
 
@@ -185,9 +182,9 @@ export class Lease<Column extends string> implements AsyncDisposable {
   }
 
   async #createRow(): Promise<void> {
-    const { keyColumn, key } = this.#options;
-    const columns = `(${keyColumn})`;
-    const sql = `INSERT INTO ${this.#target} ${columns} VALUES ($1) ON CONFLICT ${columns} DO NOTHING`;
+    const { keyColumn, key } = this.options;
+    const sql =
+      `INSERT INTO ${this.#target} (${keyColumn}) VALUES ($1) ON CONFLICT (${keyColumn}) DO NOTHING`;
     await this.#query(sql, [key]);
   }
 
@@ -195,13 +192,13 @@ export class Lease<Column extends string> implements AsyncDisposable {
   async #read(): Promise<Row<Column>> {
     const row = await this.#find();
     if (row) return row;
-    throw new UserError(`The row of ${this.#options.key} was deleted from ${this.#target}.`, {
+    throw new UserError(`The row of ${this.options.key} was deleted from ${this.#target}.`, {
       hint: "Start the relay again.",
     });
   }
 
   async #find(): Promise<Row<Column> | undefined> {
-    const { keyColumn, key, columns } = this.#options;
+    const { keyColumn, key, columns } = this.options;
     const { millis, now, fence } = this.#transport.dialect;
     const selected = [...columns, "owner", millis("lease_until"), now, fence.select].join(", ");
     const sql = `SELECT ${selected} FROM ${this.#target} WHERE ${keyColumn} = $1`;
@@ -218,9 +215,9 @@ export class Lease<Column extends string> implements AsyncDisposable {
 
   async #write(
     values: LeaseValues<Column>,
-    { lease = this.#options.lease, isSave = false } = {},
+    { lease = this.options.lease, isSave = false } = {},
   ): Promise<void> {
-    const { clock, takesOver } = this.#options;
+    const { clock, takesOver } = this.options;
     // If the answer of an update was lost, the row has a new version: write again.
     for (let written = 0; written === 0;) {
       const sentAt = clock.now();
@@ -235,8 +232,8 @@ export class Lease<Column extends string> implements AsyncDisposable {
 
   /** @returns 1, or 0 if the row has another version */
   async #update(values: LeaseValues<Column>, lease: number, isSave: boolean): Promise<number> {
-    const { keyColumn, key, columns, reported = () => [], ...at } = this.#options;
-    const times = [at.reportedAtColumn, isSave ? at.savedAtColumn : undefined].filter((name) => name);
+    const { keyColumn, columns, reported = () => [], reportedAtColumn, savedAtColumn } = this.options;
+    const times = [reportedAtColumn, isSave ? savedAtColumn : undefined].filter((name) => name);
     const { fence, now, timestamp } = this.#transport.dialect;
     const parameters: (string | null)[] = [];
     const parameter = (value: string | number | null) =>
@@ -248,9 +245,8 @@ export class Lease<Column extends string> implements AsyncDisposable {
       `lease_until = ${timestamp(`${now} + ${parameter(lease)}::bigint`)}`,
       ...times.map((name) => `${name} = CURRENT_TIMESTAMP`),
     ];
-    const isKey = `${keyColumn} = ${parameter(key)}`;
-    const [one, other] = this.#version;
-    const isOwn = `${isKey} AND ${fence.where(parameter(one), parameter(other))}`;
+    const [key, one, other] = [this.options.key, ...this.#version].map(parameter);
+    const isOwn = `${keyColumn} = ${key} AND ${fence.where(`${one}`, `${other}`)}`;
     const sql = `UPDATE ${this.#target} SET ${assignments.join(", ")} WHERE ${isOwn}`;
     return (await this.#query(sql, parameters)).count;
   }

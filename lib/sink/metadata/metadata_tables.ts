@@ -1,32 +1,68 @@
 /** The relay's own tables, in each schema that relays write to. */
 import { createTable } from "../table/create_table.ts";
-import { quoteTable, type TableName } from "../sql/names.ts";
+import type { Dialect } from "../sql/dialect.ts";
+import { quoteName, quoteTable, type TableName } from "../sql/names.ts";
 import { isUnknownRelation } from "../connection/sink_error.ts";
 import { type Parameter, refreshTable, type Result, type Transport } from "../connection/transport.ts";
 import { UserError } from "../../util/errors.ts";
+import { REPORTED_AT, STATUS_COLUMNS, STATUS_VIEW } from "./status_view.ts";
+import { VERIFY_COLUMNS } from "./verify_results.ts";
 
-/** What the rows of each table belong to. Several streams may share a collection or a table. `forget` depends on it. */
-export const KEPT_FOR = {
-  cdc_position: "stream",
-  cdc_collection: "stream",
-  cdc_dead_letter: "collection",
-  cdc_lock: "table",
-  cdc_repair: "stream",
-  cdc_verify: "stream",
-} as const;
-export type MetadataTable = keyof typeof KEPT_FOR;
-export const METADATA_TABLES = Object.keys(KEPT_FOR) as readonly MetadataTable[];
+const TIME = "TIMESTAMP WITH TIME ZONE";
 
-export const STATUS_VIEW = "cdc_status";
+/** The columns of each table. Several streams may share a collection, its dead letters, or the lock of its table. */
+const DEFINITIONS = {
+  cdc_position: ({ longText }) =>
+    `stream TEXT PRIMARY KEY, token ${longText}, snapshot ${longText}, origin ${longText}, barrier ${longText}, ` +
+    `owner TEXT, lease_until ${TIME}, saved_at ${TIME}, ${REPORTED_AT} ${TIME}, ${
+      definitionsOf(STATUS_COLUMNS)
+    }`,
+  cdc_collection: () =>
+    'stream TEXT, "database" TEXT, collection TEXT, table_schema TEXT, table_name TEXT, "state" TEXT, reason TEXT, ' +
+    `hint TEXT, "rows" BIGINT, documents BIGINT, "since" ${TIME}, PRIMARY KEY (stream, "database", collection)`,
+  cdc_dead_letter: ({ longText }) =>
+    `stream TEXT, oid TEXT, document ${longText}, error ${longText}, time ${TIME}, PRIMARY KEY (stream, oid)`,
+  cdc_lock: () => `table_name TEXT PRIMARY KEY, work_table TEXT, owner TEXT, lease_until ${TIME}`,
+  cdc_repair: ({ longText }) =>
+    `stream TEXT, "database" TEXT, collection TEXT, oid TEXT, id ${longText}, requested_at ${TIME}, ` +
+    'PRIMARY KEY (stream, "database", collection, oid)',
+  cdc_verify: ({ longText }) =>
+    `${definitionsOf({ ...VERIFY_COLUMNS, differences: longText })}, PRIMARY KEY (stream, collection)`,
+} as const satisfies Readonly<Record<string, (dialect: Dialect) => string>>;
+export type MetadataTable = keyof typeof DEFINITIONS;
+export const METADATA_TABLES = Object.keys(DEFINITIONS) as readonly MetadataTable[];
+
+const definitionsOf = (types: Readonly<Record<string, string>>): string =>
+  Object.entries(types).map(([name, type]) => `${quoteName(name)} ${type}`).join(", ");
+
+/** Columns by which a table of this version is recognised. */
+const CHECKED: Partial<Record<MetadataTable, readonly string[]>> = {
+  cdc_position: [
+    ...["stream", "token", "snapshot", "origin", "barrier", "owner", "lease_until", "saved_at", REPORTED_AT],
+    ...Object.keys(STATUS_COLUMNS),
+  ],
+  cdc_collection: ["state", "since"],
+};
 
 export const isMetadataTable = (name: string): boolean =>
-  [...METADATA_TABLES, STATUS_VIEW].some((own) => own === name);
+  name === STATUS_VIEW || Object.hasOwn(DEFINITIONS, name);
 
-export async function createMetadataTable(
-  transport: Transport,
-  { schema, name, columns }: { schema: string; name: MetadataTable; columns: string },
-): Promise<void> {
-  await createTable(transport, { schema, name }, `(${columns}) ${transport.dialect.clustered(1)}`);
+/** Creates a table unless it exists. @throws UserError for a table of another version */
+export async function prepareTable(transport: Transport, schema: string, name: MetadataTable): Promise<void> {
+  const { dialect } = transport;
+  const table = { schema, name };
+  await createTable(transport, table, `(${DEFINITIONS[name](dialect)}) ${dialect.clustered(1)}`);
+  const checked = CHECKED[name];
+  if (checked) await checkColumns(transport, table, checked);
+}
+
+/** Creates the tables that a relay and `verify` share, if they are missing. */
+export async function prepareSharedTables(transport: Transport, schema: string): Promise<void> {
+  const letters = "cdc_dead_letter";
+  for (const name of [letters, "cdc_collection", "cdc_repair"] as const) {
+    await prepareTable(transport, schema, name);
+  }
+  await refreshTable(transport, { schema, name: letters });
 }
 
 /** @throws UserError if a table that exists lacks one of these columns */

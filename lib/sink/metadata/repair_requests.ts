@@ -3,58 +3,42 @@ import { bytesFromHex, bytesToHex, fieldsByName } from "../../bson/bson.ts";
 import { idDocument } from "../../key/query_literal.ts";
 import type { RowKey } from "../../key/document_key.ts";
 import type { Namespace } from "../../util/namespace.ts";
-import { queryNumber, refreshTable, type Transport } from "../connection/transport.ts";
-import { quoteTable, type TableName } from "../sql/names.ts";
-import { createMetadataTable } from "./metadata_tables.ts";
+import type { Transport } from "../connection/transport.ts";
+import { type StreamName, StreamRows } from "./stream_rows.ts";
 
-const TABLE = "cdc_repair";
+const WRITES = { writes: true };
 
 export interface RepairRequest extends RowKey {
   readonly namespace: Namespace;
 }
 
-export class RepairRequests {
-  readonly #transport: Transport;
-  readonly #name: TableName;
-  readonly #table: string;
-  readonly #stream: string;
+export class RepairRequests extends StreamRows {
+  /** The condition for keys of a collection. */
+  readonly #areKeys: string;
 
-  constructor(transport: Transport, { schema, stream }: { schema: string; stream: string }) {
-    this.#transport = transport;
-    this.#name = { schema, name: TABLE };
-    this.#table = quoteTable(this.#name);
-    this.#stream = stream;
-  }
-
-  static async prepare(transport: Transport, { schema }: { schema: string }): Promise<void> {
-    const columns =
-      `stream TEXT, "database" TEXT, collection TEXT, oid TEXT, id ${transport.dialect.longText}, ` +
-      'requested_at TIMESTAMP WITH TIME ZONE, PRIMARY KEY (stream, "database", collection, oid)';
-    await createMetadataTable(transport, { schema, name: TABLE, columns });
+  constructor(transport: Transport, stream: StreamName) {
+    super(transport, stream, "cdc_repair");
+    const [texts] = transport.dialect.lists;
+    this.#areKeys = `AND "database" = $2 AND collection = $3 AND oid = ANY($4::${texts})`;
   }
 
   async add({ database, collection }: Namespace, keys: readonly RowKey[]): Promise<void> {
-    const [texts] = this.#transport.dialect.lists;
-    await this.#transport.query(
-      `INSERT INTO ${this.#table} (stream, "database", collection, oid, id, requested_at) ` +
+    const [texts] = this.transport.dialect.lists;
+    const oids = keys.map(({ oid }) => oid);
+    const ids = keys.map(({ id }) => id ? bytesToHex(idDocument(id)) : "");
+    await this.run(
+      `INSERT INTO ${this.table} (stream, "database", collection, oid, id, requested_at) ` +
         "(SELECT $1::text, $2::text, $3::text, k.oid, k.id, CURRENT_TIMESTAMP " +
         `FROM UNNEST($4::${texts}, $5::${texts}) AS k (oid, id)) ` +
         'ON CONFLICT (stream, "database", collection, oid) DO UPDATE SET requested_at = excluded.requested_at',
-      [
-        this.#stream,
-        database,
-        collection,
-        keys.map(({ oid }) => oid),
-        keys.map(({ id }) => id ? bytesToHex(idDocument(id)) : ""),
-      ],
-      { writes: true },
+      [database, collection, oids, ids],
+      WRITES,
     );
-    await refreshTable(this.#transport, this.#name);
+    await this.refresh();
   }
 
   async list(limit: number): Promise<RepairRequest[]> {
-    const sql = `SELECT "database", collection, oid, id FROM ${this.#table} WHERE stream = $1 LIMIT ${limit}`;
-    const { rows } = await this.#transport.query(sql, [this.#stream]);
+    const rows = await this.select('"database", collection, oid, id', `LIMIT ${limit}`);
     return rows.map(([database, collection, oid, id]) => ({
       namespace: { database: String(database), collection: String(collection) },
       oid: String(oid),
@@ -62,21 +46,20 @@ export class RepairRequests {
     }));
   }
 
-  async left({ database, collection }: Namespace, keys: readonly RowKey[]): Promise<number> {
-    const values = [this.#stream, database, collection, keys.map(({ oid }) => oid)];
-    const sql = `SELECT count(*) FROM ${this.#table} ${this.#whereKeys}`;
-    return await queryNumber(this.#transport, sql, values);
+  async left(namespace: Namespace, keys: readonly RowKey[]): Promise<number> {
+    const [row] = await this.select("count(*)", this.#areKeys, valuesOf(namespace, keys));
+    return Number(row?.[0]);
   }
 
-  async remove({ database, collection }: Namespace, keys: readonly RowKey[]): Promise<void> {
-    await refreshTable(this.#transport, this.#name);
-    const values = [this.#stream, database, collection, keys.map(({ oid }) => oid)];
-    await this.#transport.query(`DELETE FROM ${this.#table} ${this.#whereKeys}`, values, { writes: true });
-    await refreshTable(this.#transport, this.#name);
-  }
-
-  get #whereKeys(): string {
-    return 'WHERE stream = $1 AND "database" = $2 AND collection = $3 ' +
-      `AND oid = ANY($4::${this.#transport.dialect.lists[0]})`;
+  async remove(namespace: Namespace, keys: readonly RowKey[]): Promise<void> {
+    await this.refresh();
+    await this.delete(this.#areKeys, valuesOf(namespace, keys), WRITES);
+    await this.refresh();
   }
 }
+
+const valuesOf = ({ database, collection }: Namespace, keys: readonly RowKey[]) => [
+  database,
+  collection,
+  keys.map(({ oid }) => oid),
+];

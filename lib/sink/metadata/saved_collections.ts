@@ -1,20 +1,17 @@
 /** The table `cdc_collection`: the state of each collection, and the table that has rows of it. */
 import { isStreamOf, partsOfStream } from "../../key/stream_name.ts";
+import { grouped } from "../../util/grouped.ts";
 import type { Namespace } from "../../util/namespace.ts";
-import { refreshTable, type Transport } from "../connection/transport.ts";
+import type { Parameter, Result, Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
-import { checkColumns, createMetadataTable, selectFromEverySchema } from "./metadata_tables.ts";
+import { selectFromEverySchema } from "./metadata_tables.ts";
+import { type StreamName, StreamRows } from "./stream_rows.ts";
 
 const TABLE = "cdc_collection";
+const KEY = 'stream, "database", collection';
 const MAX_COLLECTIONS = 1_000_000;
 /** Collections of one statement. */
 const PAGE = 1_000;
-
-export interface SavedCollectionsOptions {
-  /** The schema of `cdc_collection`. */
-  readonly schema: string;
-  readonly stream: string;
-}
 
 /** A collection as it was found. */
 export interface SavedCollection extends Namespace {
@@ -36,96 +33,63 @@ export interface CollectionRecord {
   readonly documents: number;
 }
 
-const KEY = 'stream, "database", collection';
+/** The columns that change with the state, after the key, and their values as text. */
+const VALUES: Readonly<Record<string, (record: CollectionRecord) => string>> = {
+  database: ({ namespace }) => namespace.database,
+  collection: ({ namespace }) => namespace.collection,
+  state: ({ state }) => state.name,
+  reason: ({ state }) => state.reason ?? "",
+  hint: ({ state }) => state.hint ?? "",
+  rows: ({ rows }) => String(rows),
+  documents: ({ documents }) => String(documents),
+  since: ({ since }) => String(since),
+};
 
-export class SavedCollections {
-  readonly #transport: Transport;
-  readonly #stream: string;
-  readonly #table: TableName;
-
-  constructor(transport: Transport, { schema, stream }: SavedCollectionsOptions) {
-    this.#transport = transport;
-    this.#stream = stream;
-    this.#table = { schema, name: TABLE };
-  }
-
-  /**
-   * Creates the table if it is missing. All streams of a schema share it.
-   *
-   * @throws UserError for a table of another version
-   */
-  static async prepare(transport: Transport, { schema }: { schema: string }): Promise<void> {
-    const columns = 'stream TEXT, "database" TEXT, collection TEXT, table_schema TEXT, table_name TEXT, ' +
-      '"state" TEXT, reason TEXT, hint TEXT, "rows" BIGINT, documents BIGINT, "since" TIMESTAMP WITH TIME ZONE, ' +
-      `PRIMARY KEY (${KEY})`;
-    await createMetadataTable(transport, { schema, name: TABLE, columns });
-    await checkColumns(transport, { schema, name: TABLE }, ["state", "since"]);
+export class SavedCollections extends StreamRows {
+  constructor(transport: Transport, stream: StreamName) {
+    super(transport, stream, TABLE);
   }
 
   /** Records that a table has rows of a collection. Call it before the first row is written. */
   async setTable({ database, collection }: Namespace, { schema, name }: TableName): Promise<void> {
-    await this.#transport.query(
-      `INSERT INTO ${quoteTable(this.#table)} (${KEY}, table_schema, table_name, state) ` +
+    await this.run(
+      `INSERT INTO ${this.table} (${KEY}, table_schema, table_name, state) ` +
         `VALUES ($1, $2, $3, $4, $5, 'waiting') ON CONFLICT (${KEY}) DO UPDATE ` +
         "SET table_schema = excluded.table_schema, table_name = excluded.table_name",
-      [this.#stream, database, collection, schema, name],
+      [database, collection, schema, name],
     );
   }
 
   /** Saves states. The tables of the collections stay as they are. */
   async save(records: readonly CollectionRecord[]): Promise<void> {
-    const { lists: [texts], timestamp } = this.#transport.dialect;
-    const columns = ["database", "collection", "state", "reason", "hint", "rows", "documents", "since"];
+    const { lists: [texts], timestamp } = this.transport.dialect;
+    const columns = Object.keys(VALUES).map((name) => `"${name}"`);
     const lists = columns.map((_, at) => `$${at + 2}::${texts}`).join(", ");
-    const names = columns.map((name) => `"${name}"`).join(", ");
-    const updates = columns.slice(2).map((name) => `"${name}" = excluded."${name}"`).join(", ");
-    for (let at = 0; at < records.length; at += PAGE) {
-      const page = records.slice(at, at + PAGE);
-      await this.#transport.query(
-        `INSERT INTO ${quoteTable(this.#table)} (stream, ${names}) (SELECT $1::text, ` +
-          "l.\"database\", l.collection, l.state, nullif(l.reason, ''), nullif(l.hint, ''), " +
-          `l."rows"::bigint, l.documents::bigint, ${timestamp("l.since::bigint")} ` +
-          `FROM UNNEST(${lists}) AS l (${names})) ON CONFLICT (${KEY}) DO UPDATE SET ${updates}`,
-        [
-          this.#stream,
-          page.map(({ namespace }) => namespace.database),
-          page.map(({ namespace }) => namespace.collection),
-          page.map(({ state }) => state.name),
-          page.map(({ state }) => state.reason ?? ""),
-          page.map(({ state }) => state.hint ?? ""),
-          page.map(({ rows }) => String(rows)),
-          page.map(({ documents }) => String(documents)),
-          page.map(({ since }) => String(since)),
-        ],
-      );
+    const updates = columns.slice(2).map((name) => `${name} = excluded.${name}`).join(", ");
+    const sql = `INSERT INTO ${this.table} (stream, ${columns.join(", ")}) (SELECT $1::text, ` +
+      "l.\"database\", l.collection, l.state, nullif(l.reason, ''), nullif(l.hint, ''), " +
+      `l."rows"::bigint, l.documents::bigint, ${timestamp("l.since::bigint")} ` +
+      `FROM UNNEST(${lists}) AS l (${columns.join(", ")})) ON CONFLICT (${KEY}) DO UPDATE SET ${updates}`;
+    for (const page of grouped(records, { count: PAGE })) {
+      await this.run(sql, Object.values(VALUES).map((valueOf) => page.map(valueOf)));
     }
   }
 
   /** Whether a table has or had rows of the collection. */
   async has({ database, collection }: Namespace): Promise<boolean> {
-    const { rows } = await this.#transport.query(
-      `SELECT 1 FROM ${quoteTable(this.#table)} WHERE stream = $1 AND "database" = $2 AND collection = $3 ` +
-        "AND table_name IS NOT NULL",
-      [this.#stream, database, collection],
-    );
-    return rows.length > 0;
+    const where = 'AND "database" = $2 AND collection = $3 AND table_name IS NOT NULL';
+    return (await this.select("1", where, [database, collection])).length > 0;
   }
 
-  async remove({ database, collection }: Namespace): Promise<void> {
-    await this.#transport.query(
-      `DELETE FROM ${quoteTable(this.#table)} WHERE stream = $1 AND "database" = $2 AND collection = $3`,
-      [this.#stream, database, collection],
-    );
+  remove({ database, collection }: Namespace): Promise<void> {
+    return this.delete('AND "database" = $2 AND collection = $3', [database, collection]);
   }
 
   /** The collections of the stream, sorted by name. */
   async list(): Promise<SavedCollection[]> {
-    await refreshTable(this.#transport, this.#table);
-    const { rows } = await this.#transport.query(
-      `SELECT "database", collection, table_name, state, reason FROM ${quoteTable(this.#table)} ` +
-        `WHERE stream = $1 ORDER BY "database", collection LIMIT ${MAX_COLLECTIONS}`,
-      [this.#stream],
-    );
+    await this.refresh();
+    const order = `ORDER BY "database", collection LIMIT ${MAX_COLLECTIONS}`;
+    const rows = await this.select('"database", collection, table_name, state, reason', order);
     return rows.map(([database, collection, table, state, reason]) => ({
       database: String(database),
       collection: String(collection),
@@ -137,9 +101,8 @@ export class SavedCollections {
 
   /** The streams of this schema that write the collection to the table. */
   async streamsOf({ database, collection }: Namespace, { schema, name }: TableName): Promise<string[]> {
-    await refreshTable(this.#transport, this.#table);
-    const { rows } = await this.#transport.query(
-      `SELECT stream FROM ${quoteTable(this.#table)} WHERE "database" = $1 AND collection = $2 ` +
+    const rows = await this.#selectAll(
+      `SELECT stream FROM ${this.table} WHERE "database" = $1 AND collection = $2 ` +
         "AND table_schema = $3 AND table_name = $4 ORDER BY stream",
       [database, collection, schema, name],
     );
@@ -147,16 +110,9 @@ export class SavedCollections {
   }
 
   /** The other collections of this stream, or of another worker of it, that have or had rows in the table. */
-  async othersIn(
-    { database, collection }: Namespace,
-    { schema, name }: TableName,
-  ): Promise<Namespace[]> {
-    await refreshTable(this.#transport, this.#table);
-    const { rows } = await this.#transport.query(
-      `SELECT ${KEY} FROM ${quoteTable(this.#table)} ` +
-        'WHERE table_schema = $1 AND table_name = $2 AND NOT ("database" = $3 AND collection = $4)',
-      [schema, name, database, collection],
-    );
+  async othersIn(namespace: Namespace, table: TableName): Promise<Namespace[]> {
+    const sql = `SELECT ${KEY} FROM ${this.table} WHERE ${OTHERS_IN_TABLE}`;
+    const rows = await this.#selectAll(sql, valuesOf(namespace, table));
     return rows.filter(([stream]) => this.#isSame(String(stream))).map(([, database, collection]) => ({
       database: String(database),
       collection: String(collection),
@@ -168,15 +124,14 @@ export class SavedCollections {
    * the number of these collections.
    */
   async overlaps(): Promise<{ readonly stream: string; readonly collections: number }[]> {
-    await refreshTable(this.#transport, this.#table);
-    const positions = quoteTable({ schema: this.#table.schema, name: "cdc_position" });
-    const { rows } = await this.#transport.query(
-      `SELECT o.stream, count(*) FROM ${quoteTable(this.#table)} m JOIN ${quoteTable(this.#table)} o ` +
+    const positions = quoteTable({ schema: this.name.schema, name: "cdc_position" });
+    const rows = await this.#selectAll(
+      `SELECT o.stream, count(*) FROM ${this.table} m JOIN ${this.table} o ` +
         'ON o."database" = m."database" AND o.collection = m.collection ' +
         "AND o.table_schema = m.table_schema AND o.table_name = m.table_name " +
         `JOIN ${positions} p ON p.stream = o.stream ` +
         "WHERE m.stream = $1 AND o.stream <> $1 AND p.lease_until > CURRENT_TIMESTAMP GROUP BY o.stream",
-      [this.#stream],
+      [this.stream],
     );
     return rows.map(([stream, count]) => ({ stream: String(stream), collections: Number(count) }))
       .filter(({ stream }) => !this.#isSame(stream));
@@ -188,23 +143,29 @@ export class SavedCollections {
   }
 
   /** Another stream that has rows of another collection in the table, in any schema; undefined for none. */
-  async sharer(
-    { database, collection }: Namespace,
-    { schema, name }: TableName,
-  ): Promise<string | undefined> {
-    const rows = await selectFromEverySchema(
-      this.#transport,
-      TABLE,
-      (table) =>
-        `SELECT DISTINCT stream FROM ${table} WHERE table_schema = $1 AND table_name = $2 ` +
-        'AND NOT ("database" = $3 AND collection = $4)',
-      [schema, name, database, collection],
-    );
+  async sharer(namespace: Namespace, table: TableName): Promise<string | undefined> {
+    const statement = (name: string) => `SELECT DISTINCT stream FROM ${name} WHERE ${OTHERS_IN_TABLE}`;
+    const rows = await selectFromEverySchema(this.transport, TABLE, statement, valuesOf(namespace, table));
     return rows.map(([stream]) => String(stream)).find((each) => !this.#isSame(each));
+  }
+
+  /** Queries the rows of all streams of this schema. */
+  async #selectAll(sql: string, parameters: readonly Parameter[]): Promise<Result["rows"]> {
+    await this.refresh();
+    return (await this.transport.query(sql, parameters)).rows;
   }
 
   /** Workers of one stream are not other streams: each removes its own rows. */
   #isSame(stream: string): boolean {
-    return isStreamOf(stream, partsOfStream(this.#stream).whole);
+    return isStreamOf(stream, partsOfStream(this.stream).whole);
   }
 }
+
+const OTHERS_IN_TABLE = 'NOT ("database" = $1 AND collection = $2) AND table_schema = $3 AND table_name = $4';
+
+const valuesOf = ({ database, collection }: Namespace, { schema, name }: TableName) => [
+  database,
+  collection,
+  schema,
+  name,
+];

@@ -4,6 +4,7 @@ import { refreshTable, type Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
 import { selectFromEach } from "./metadata_tables.ts";
 import type { SavedState } from "./stream_position.ts";
+import type { StreamName } from "./stream_rows.ts";
 import { tableExists } from "../table/create_table.ts";
 
 const TABLE = "cdc_position";
@@ -19,10 +20,11 @@ export interface SavedPosition extends Omit<SavedState, "origin"> {
 /** The current position of a stream; undefined if no relay has ever followed it. */
 export async function readPosition(
   transport: Transport,
-  { schema, stream }: { readonly schema: string; readonly stream: string },
+  { schema, stream }: StreamName,
 ): Promise<SavedPosition | undefined> {
-  if (!await tableExists(transport, { schema, name: TABLE })) return undefined;
-  const sql = `${select(transport)} FROM ${quoteTable({ schema, name: TABLE })} WHERE stream = $1`;
+  const table = { schema, name: TABLE };
+  if (!await tableExists(transport, table)) return undefined;
+  const sql = `${select(transport)} FROM ${quoteTable(table)} WHERE stream = $1`;
   const { rows: [row] } = await transport.query(sql, [stream]);
   return row && positionOf(row);
 }
@@ -37,9 +39,8 @@ export async function readPositions(
 }
 
 const select = ({ dialect: { millis, now } }: Transport): string =>
-  `SELECT stream, token, snapshot, barrier, lag_ms, coalesce(${
-    millis("lease_until")
-  } > ${now}, FALSE) AS is_held`;
+  "SELECT stream, token, snapshot, barrier, lag_ms, " +
+  `coalesce(${millis("lease_until")} > ${now}, FALSE) AS is_held`;
 
 const positionOf = ([stream, token, snapshot, barrier, lag, isHeld]: readonly unknown[]): SavedPosition => ({
   stream: String(stream),
@@ -51,10 +52,7 @@ const positionOf = ([stream, token, snapshot, barrier, lag, isHeld]: readonly un
 });
 
 /** The name under which a stream was saved, which may list the same collections in another order. */
-export async function savedName(
-  transport: Transport,
-  { schema, stream }: { readonly schema: string; readonly stream: string },
-): Promise<string> {
+export async function savedName(transport: Transport, { schema, stream }: StreamName): Promise<string> {
   const table = { schema, name: TABLE };
   if (!await tableExists(transport, table)) return stream;
   await refreshTable(transport, table);

@@ -3,9 +3,10 @@ import { isRetryable, SinkError } from "../connection/sink_error.ts";
 import type { Transport } from "../connection/transport.ts";
 import type { Logger } from "../../util/log.ts";
 import { messageOf } from "../../util/errors.ts";
-import { STATUS_VIEW } from "./metadata_tables.ts";
 import type { Dialect } from "../sql/dialect.ts";
 import { quoteName, quoteTable } from "../sql/names.ts";
+
+export const STATUS_VIEW = "cdc_status";
 
 /** The columns of `cdc_position` that contain the status. Each write of the row updates them. */
 export const STATUS_COLUMNS = {
@@ -37,14 +38,6 @@ export type ColumnType = "TEXT" | "BIGINT" | "TIMESTAMP WITH TIME ZONE";
 /** Times are in ISO 8601. */
 export type StatusColumns = Readonly<Record<keyof typeof STATUS_COLUMNS, string | number | null>>;
 
-export interface StatusQueryOptions {
-  /** The schema of the relay's own tables. */
-  readonly schema: string;
-  /** Milliseconds; a larger lag is a problem. @default 60000 */
-  readonly maxLag?: number;
-}
-
-const MAX_LAG_MS = 60_000;
 /** One part in so many of the oplog's window should remain. */
 export const HEADROOM_PART = 10;
 
@@ -66,29 +59,13 @@ export type StreamState = typeof STATES[number];
 
 /** The columns of the result, in their order. */
 export const STATUS_FIELDS = [
-  "stream",
-  "state",
-  "phase",
-  "lag_ms",
-  "cluster_time",
-  "snapshot_done",
-  "snapshot_total",
-  "events",
-  "rows",
-  "overflowed",
-  "dead_letters",
-  "failed_collections",
-  "oplog_headroom_s",
-  "last_error",
-  "owner",
-  "version",
-  "reported_at",
-  "saved_at",
-] as const;
+  ...["stream", "state", "phase", "lag_ms", "cluster_time", "snapshot_done", "snapshot_total"] as const,
+  ...["events", "rows", "overflowed", "dead_letters", "failed_collections", "oplog_headroom_s"] as const,
+  ...["last_error", "owner", "version", "reported_at", "saved_at"] as const,
+];
 
-/** A SELECT without parameters. */
-export function statusQuery(dialect: Dialect, options: StatusQueryOptions): string {
-  const { schema, maxLag = MAX_LAG_MS } = options;
+/** A SELECT without parameters. @param maxLag in milliseconds; a larger lag is a problem */
+export function statusQuery(dialect: Dialect, schema: string, maxLag = 60_000): string {
   const reported = [...Object.keys(STATUS_COLUMNS), REPORTED_AT].map((name) => `p.${quoteName(name)}`);
   const { now, millis } = dialect;
   const table = (name: string) => quoteTable({ schema, name });
@@ -149,7 +126,7 @@ export async function createStatusView(
   );
   if (rows.length > 0) return skip("a table has that name");
   try {
-    await transport.query(`CREATE OR REPLACE VIEW ${view} AS ${statusQuery(transport.dialect, { schema })}`);
+    await transport.query(`CREATE OR REPLACE VIEW ${view} AS ${statusQuery(transport.dialect, schema)}`);
   } catch (error) {
     if (!(error instanceof SinkError) || isRetryable(error)) throw error;
     skip(messageOf(error));

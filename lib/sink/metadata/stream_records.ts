@@ -2,22 +2,10 @@
 import { partsOfStream } from "../../key/stream_name.ts";
 import { type Parameter, queryNumber, refreshTable, type Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
-import { DeadLetters, deadLetterStream } from "./dead_letters.ts";
-import {
-  KEPT_FOR,
-  METADATA_TABLES,
-  type MetadataTable,
-  selectFromEverySchema,
-  tablesInEverySchema,
-} from "./metadata_tables.ts";
-import { RepairRequests } from "./repair_requests.ts";
-import { SavedCollections } from "./saved_collections.ts";
+import { deadLetterStream } from "./dead_letters.ts";
+import { type MetadataTable, selectFromEverySchema, tablesInEverySchema } from "./metadata_tables.ts";
+import type { StreamName } from "./stream_rows.ts";
 import { tableExists } from "../table/create_table.ts";
-
-export interface StreamName {
-  readonly schema: string;
-  readonly stream: string;
-}
 
 export interface StreamRecords {
   readonly name: MetadataTable;
@@ -27,23 +15,7 @@ export interface StreamRecords {
 }
 
 /** The tables with a column `stream`, in the order of deletion: an interrupted deletion can be repeated. */
-const OF_STREAMS: readonly MetadataTable[] = [
-  ...METADATA_TABLES.filter((name) =>
-    KEPT_FOR[name] === "stream" && !["cdc_position", "cdc_collection"].includes(name)
-  ),
-  "cdc_collection",
-  "cdc_position",
-];
-
-/** Creates the tables that a relay and `verify` share, if they are missing. */
-export async function prepareSharedTables(
-  transport: Transport,
-  { schema }: Pick<StreamName, "schema">,
-): Promise<void> {
-  await DeadLetters.prepare(transport, { schema });
-  await SavedCollections.prepare(transport, { schema });
-  await RepairRequests.prepare(transport, { schema });
-}
+const OF_STREAMS = ["cdc_repair", "cdc_verify", "cdc_collection", "cdc_position"] as const;
 
 /** All streams with rows in these tables, in every schema that the user may see. */
 export async function knownStreams(transport: Transport): Promise<StreamName[]> {
@@ -57,10 +29,7 @@ export async function knownStreams(transport: Transport): Promise<StreamName[]> 
   return [...found].sort(([one], [other]) => one < other ? -1 : 1).map(([, each]) => each);
 }
 
-interface Followed extends StreamName {
-  readonly letters: string;
-  readonly table: TableName;
-}
+type Followed = StreamName & { readonly letters: string; readonly table: TableName };
 
 /** The rows of streams of one schema, in the order of deletion, without those that another stream or a rebuild needs. */
 export async function recordsOf(
@@ -69,15 +38,15 @@ export async function recordsOf(
 ): Promise<StreamRecords[]> {
   const [{ schema } = { schema: "" }] = streams;
   const names = streams.map(({ stream }) => stream);
-  const isOwn = (each: Followed) => each.schema === schema && names.includes(each.stream);
   const { own = [], others = [] } = Object.groupBy(
     await followed(transport),
-    (each) => isOwn(each) ? "own" : "others",
+    (each) => each.schema === schema && names.includes(each.stream) ? "own" : "others",
   );
-  const tables = await tablesInEverySchema(transport, ...METADATA_TABLES);
+  const tables = await tablesInEverySchema(transport, "cdc_dead_letter", ...OF_STREAMS);
   const has = (name: MetadataTable) => tables.some((each) => each.schema === schema && each.name === name);
-  const kept = new Set(others.filter((each) => each.schema === schema).map(({ letters }) => letters));
-  const letters = [...new Set(own.map((each) => each.letters))].filter((each) => !kept.has(each));
+  const lettersOf = (each: readonly Followed[]) => new Set(each.map(({ letters }) => letters));
+  const kept = lettersOf(others.filter((each) => each.schema === schema));
+  const letters = [...lettersOf(own).difference(kept)];
   const byStream = (name: MetadataTable, values: readonly string[]): StreamRecords => ({
     name,
     table: { schema, name },
@@ -113,16 +82,15 @@ async function locksOf(
   others: readonly Followed[],
   transport: Transport,
 ): Promise<StreamRecords[]> {
-  const name = "cdc_lock";
   const { lists: [texts], now, millis } = transport.dialect;
   const kept = new Set(others.map(({ table }) => quoteTable(table)));
   const tables = own.map(({ table }) => table).filter((table) => !kept.has(quoteTable(table)));
   const records: StreamRecords[] = [];
   for (const [schema, inSchema] of Map.groupBy(tables, (table) => table.schema)) {
-    const table = { schema, name };
+    const table = { schema, name: "cdc_lock" } as const;
     if (!await tableExists(transport, table)) continue;
     records.push({
-      name,
+      name: table.name,
       table,
       where: `table_name = ANY($1::${texts}) AND work_table IS NULL ` +
         `AND (lease_until IS NULL OR ${millis("lease_until")} <= ${now})`,

@@ -2,43 +2,27 @@
 import type { Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
 import { Lease, type LeaseOptions } from "./lease.ts";
-import { createMetadataTable } from "./metadata_tables.ts";
 import { tableExists } from "../table/create_table.ts";
 
 const TABLE = "cdc_lock";
 
-type TableLockOptions = Pick<LeaseOptions<"work_table">, "lease" | "clock">;
-
 export class TableLock extends Lease<"work_table"> {
-  readonly #schema: string;
-
-  private constructor(transport: Transport, { schema, name }: TableName, { lease, clock }: TableLockOptions) {
-    super(transport, {
-      table: { schema, name: TABLE },
-      keyColumn: "table_name",
-      key: name,
-      columns: ["work_table"],
-      lease,
-      clock,
-      holds: `rebuilds ${quoteTable({ schema, name })}`,
-      takesOver: `has taken over the rebuilding of ${quoteTable({ schema, name })}`,
-    });
-    this.#schema = schema;
-  }
-
-  static async prepare(transport: Transport, { schema }: TableName): Promise<void> {
-    const columns =
-      "table_name TEXT PRIMARY KEY, work_table TEXT, owner TEXT, lease_until TIMESTAMP WITH TIME ZONE";
-    await createMetadataTable(transport, { schema, name: TABLE, columns });
-  }
-
   /** Takes the lock of a table unless a live relay holds it. `cdc_lock` must exist. */
   static async tryAcquire(
     transport: Transport,
     table: TableName,
-    options: TableLockOptions,
+    { lease, clock }: Pick<LeaseOptions<"work_table">, "lease" | "clock">,
   ): Promise<TableLock | undefined> {
-    const lock = new TableLock(transport, table, options);
+    const lock = new TableLock(transport, {
+      table: { schema: table.schema, name: TABLE },
+      keyColumn: "table_name",
+      key: table.name,
+      columns: ["work_table"],
+      lease,
+      clock,
+      holds: `rebuilds ${quoteTable(table)}`,
+      takesOver: `has taken over the rebuilding of ${quoteTable(table)}`,
+    });
     return await lock.tryAcquire() ? lock : undefined;
   }
 
@@ -52,15 +36,10 @@ export class TableLock extends Lease<"work_table"> {
 
   get workTable(): TableName | null {
     const { work_table: name } = this.values;
-    return name === null ? null : { schema: this.#schema, name };
+    return name === null ? null : { schema: this.options.table.schema, name };
   }
 
-  async setWorkTable(table: TableName | null): Promise<void> {
-    await this.save({ work_table: table?.name ?? null });
-  }
-
-  /** Renews the lock until disposal. The next {@linkcode check} finds that it was lost. */
-  override keep(): Disposable {
-    return super.keep(() => {});
+  setWorkTable(table: TableName | null): Promise<void> {
+    return this.save({ work_table: table?.name ?? null });
   }
 }

@@ -4,10 +4,10 @@ import { type NameLimits, quoteTable, type TableName } from "./names.ts";
 /** Columns below `data`: created by the relay, by CrateDB, or none. */
 export type ColumnMode = "typed" | "dynamic" | "ignored";
 
-export interface Dialect extends Required<NameLimits> {
+export interface Dialect extends NameLimits {
   readonly name: "CrateDB" | "PostgreSQL";
-  /** The default schema; undefined if the URL has it. */
-  readonly schema: string | undefined;
+  /** The default schema; none if the URL has it. */
+  readonly schema?: string;
   /** Whether `data` is a JSONB value, without columns below it. */
   readonly isJsonb: boolean;
   /** The types of `data` (for each column mode) and of `overflow` in a new table. */
@@ -18,8 +18,8 @@ export interface Dialect extends Required<NameLimits> {
   readonly overflowType: string;
   /** The parameter types for lists of keys, of `data` and of `overflow`. */
   readonly lists: readonly [oids: string, data: string, overflow: string];
-  /** A query that finds a schema by name; undefined if a schema exists as long as it has tables. */
-  readonly schemas: string | undefined;
+  /** A query that finds a schema by name; none if a schema exists as long as it has tables. */
+  readonly schemas?: string;
   /** The clause after a table's columns for a number of shards; empty if the server has no shards. */
   readonly clustered: (shards: number) => string;
   /** The longest text that the server can read back, in characters. */
@@ -27,10 +27,10 @@ export interface Dialect extends Required<NameLimits> {
   /** The type of long text that is not searched. */
   readonly longText: string;
   readonly primaryKey: string;
-  /** Matches keys that the server sorts inconsistently; undefined if it sorts all consistently. */
-  readonly twoOrders: string | undefined;
-  /** The statement that makes rows visible; undefined if they are visible at once. */
-  readonly refresh: ((table: TableName) => string) | undefined;
+  /** Matches keys that the server sorts inconsistently. */
+  readonly twoOrders?: string;
+  /** The statement that makes rows visible; none if they are visible at once. */
+  readonly refresh?: (table: TableName) => string;
   /** Optimistic locking: selects a row's version as two texts, and tests it. */
   readonly fence: { readonly select: string; readonly where: (one: string, other: string) => string };
   /** Selects the name of the user, and whether the user sees all schemas. */
@@ -45,18 +45,15 @@ export interface Dialect extends Required<NameLimits> {
 
 export const CRATEDB: Dialect = {
   name: "CrateDB",
-  schema: undefined,
   maxNameBytes: 255,
   // The limit is 255; the name of a work table is nine longer.
   maxPathBytes: 246,
-  ownSchemas: undefined,
   isJsonb: false,
   dataDefinition: { typed: "OBJECT(DYNAMIC)", dynamic: "OBJECT(DYNAMIC)", ignored: "OBJECT(IGNORED)" },
   overflowDefinition: "OBJECT(IGNORED)",
   dataType: "object",
   overflowType: "object",
   lists: ["array(text)", "array(object)", "array(object)"],
-  schemas: undefined,
   clustered: (shards) => `CLUSTERED INTO ${shards} SHARDS`,
   // The limit of its parser for one string, in requests over HTTP and in stored values.
   maxText: 20_000_000,
@@ -81,7 +78,6 @@ export const POSTGRESQL: Dialect = {
   name: "PostgreSQL",
   schema: "public",
   maxNameBytes: 63,
-  maxPathBytes: Infinity,
   ownSchemas: /^pg_/,
   isJsonb: true,
   dataDefinition: { typed: "JSONB", dynamic: "JSONB", ignored: "JSONB" },
@@ -97,8 +93,6 @@ export const POSTGRESQL: Dialect = {
     JOIN information_schema.key_column_usage k
       ON k.constraint_schema = c.constraint_schema AND k.constraint_name = c.constraint_name
     WHERE c.constraint_type = 'PRIMARY KEY' AND c.table_schema = $1 AND c.table_name = $2`,
-  twoOrders: undefined,
-  refresh: undefined,
   fence: { select: "xmin::text, '0'", where: (one, other) => `xmin::text = ${one} AND ${other} = '0'` },
   viewer: "SELECT rolname, rolsuper FROM pg_catalog.pg_roles WHERE rolname = CURRENT_USER",
   running:

@@ -8,16 +8,12 @@ export const COLUMNS = `SELECT column_name, data_type FROM information_schema.co
   WHERE table_schema = $1 AND table_name = $2 AND column_name IN ('oid', 'data', 'overflow')`;
 
 export class RowReader {
-  readonly #transport: Transport;
-  readonly #name: TableName;
-  /** The columns of the table; none if it does not exist. */
-  readonly #columns: ReadonlySet<unknown>;
-
-  private constructor(transport: Transport, name: TableName, columns: ReadonlySet<unknown>) {
-    this.#transport = transport;
-    this.#name = name;
-    this.#columns = columns;
-  }
+  /** @param columns none if the table does not exist */
+  private constructor(
+    private readonly transport: Transport,
+    private readonly name: TableName,
+    private readonly columns: ReadonlySet<unknown>,
+  ) {}
 
   static async open(transport: Transport, name: TableName): Promise<RowReader> {
     const { rows } = await transport.query(COLUMNS, [name.schema, name.name]);
@@ -25,27 +21,26 @@ export class RowReader {
   }
 
   get exists(): boolean {
-    return this.#columns.has("oid") && this.#columns.has("data");
+    return this.columns.has("oid") && this.columns.has("data");
   }
 
   async refresh(): Promise<void> {
-    if (this.exists) await refreshTable(this.#transport, this.#name);
+    if (this.exists) await refreshTable(this.transport, this.name);
   }
 
   async rows(oids: readonly string[]): Promise<ReadonlyMap<string, StoredRow>> {
     if (oids.length === 0) return new Map();
-    const overflow = this.#columns.has("overflow") ? "overflow::text" : "NULL";
-    const where = `WHERE oid = ANY($1::${this.#transport.dialect.lists[0]})`;
+    const overflow = this.columns.has("overflow") ? "overflow::text" : "NULL";
+    const where = `WHERE oid = ANY($1::${this.transport.dialect.lists[0]})`;
     const rows = await this.#select(`oid, data::text, ${overflow}`, where, [oids]);
-    const stored = rows.map(([oid, data, overflow]): [string, StoredRow] => [
+    return new Map(rows.map(([oid, data, overflow]) => [
       String(oid),
       { data: String(data ?? "{}"), overflow: overflow as string | null },
-    ]);
-    return new Map(stored);
+    ]));
   }
 
   async *keys(size: number): AsyncGenerator<string[]> {
-    if (this.exists) yield* scanKeys(this.#transport, this.#name, { size });
+    if (this.exists) yield* scanKeys(this.transport, this.name, { size });
   }
 
   async sample(count: number): Promise<string[]> {
@@ -58,8 +53,8 @@ export class RowReader {
 
   async #select(columns: string, rest = "", parameters: readonly Parameter[] = []): Promise<Result["rows"]> {
     if (!this.exists) return [];
-    const sql = `SELECT ${columns} FROM ${quoteTable(this.#name)} ${rest}`.trim();
-    return (await this.#transport.query(sql, parameters)).rows;
+    const sql = `SELECT ${columns} FROM ${quoteTable(this.name)} ${rest}`.trim();
+    return (await this.transport.query(sql, parameters)).rows;
   }
 }
 
@@ -90,18 +85,15 @@ export async function* scanTable(
   { columns, where = "TRUE", parameters = [], size }: PagesOptions,
 ): AsyncGenerator<Result["rows"]> {
   const key = await hasTwoOrders(transport, table) ? "md5(oid)" : "oid";
-  let last: string | undefined;
-  let more = true;
-  while (more) {
-    const { rows } = await transport.query(
-      `SELECT ${[key, ...columns].join(", ")} FROM ${quoteTable(table)} ` +
-        `WHERE (${where})${last === undefined ? "" : ` AND ${key} > $${parameters.length + 1}`} ` +
-        `ORDER BY ${key} LIMIT ${size}`,
-      last === undefined ? parameters : [...parameters, last],
-    );
-    if (rows.length > 0) yield rows.map((row) => row.slice(1));
-    last = String(rows.at(-1)?.[0]);
-    more = rows.length === size;
+  const select = `SELECT ${[key, ...columns].join(", ")} FROM ${quoteTable(table)} WHERE (${where})`;
+  const order = `ORDER BY ${key} LIMIT ${size}`;
+  let page = await transport.query(`${select} ${order}`, parameters);
+  while (page.rows.length > 0) {
+    yield page.rows.map((row) => row.slice(1));
+    if (page.rows.length < size) return;
+    const last = String(page.rows.at(-1)?.[0]);
+    const sql = `${select} AND ${key} > $${parameters.length + 1} ${order}`;
+    page = await transport.query(sql, [...parameters, last]);
   }
 }
 

@@ -17,9 +17,7 @@ const INDENT_SPACES = 3;
  * OUT: [{path: ["data"], type: "OBJECT(DYNAMIC) AS ("}, {path: ["data", "t"], type: "BIGINT"}]
  */
 export function definedColumns(definition: string): DefinedColumn[] {
-  const columns: DefinedColumn[] = [];
-  eachColumn(definition.split("\n"), (column) => columns.push(column));
-  return columns;
+  return [...columnsIn(definition.split("\n"))].map(({ path, type }) => ({ path, type }));
 }
 
 /**
@@ -34,16 +32,17 @@ export function redefined(
   retype: (column: DefinedColumn) => string,
 ): string {
   const lines = definition.split("\n");
-  eachColumn(lines, (column, index) => {
-    const line = lines[index] ?? "";
+  for (const { index, line, ...column } of columnsIn(lines)) {
     const end = line.length - (line.endsWith(",") ? 1 : 0);
     lines[index] = line.slice(0, end - column.type.length) + retype(column) + line.slice(end);
-  });
+  }
   lines[0] = `CREATE TABLE ${quoteTable(table)} (`;
   return lines.join("\n");
 }
 
-function eachColumn(lines: readonly string[], visit: (column: DefinedColumn, index: number) => void): void {
+function* columnsIn(
+  lines: readonly string[],
+): Generator<DefinedColumn & { readonly index: number; readonly line: string }> {
   const names: string[] = [];
   for (const [index, line] of lines.entries()) {
     if (line === ")") return;
@@ -51,6 +50,6 @@ function eachColumn(lines: readonly string[], visit: (column: DefinedColumn, ind
     if (name === "") continue;
     names.length = indent.length / INDENT_SPACES - 1;
     names.push(name.replaceAll('""', '"'));
-    visit({ path: [...names], type }, index);
+    yield { path: [...names], type, index, line };
   }
 }

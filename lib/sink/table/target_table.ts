@@ -21,8 +21,8 @@ export interface OpenTableOptions {
   readonly shards?: number | undefined;
 }
 
-const TABLE_TYPE = `SELECT table_type FROM information_schema.tables
-  WHERE table_schema = $1 AND table_name = $2`;
+const TABLE_TYPE =
+  "SELECT table_type FROM information_schema.tables WHERE table_schema = $1 AND table_name = $2";
 
 export async function isEmptyTable(transport: Transport, table: TableName): Promise<boolean> {
   if (!await tableExists(transport, table)) return false;
@@ -45,12 +45,13 @@ export async function openTable(transport: Transport, options: OpenTableOptions)
   const existing = new Map((isNew ? await select(COLUMNS) : before).map(([name, type]) => [name, type]));
   const key = (await select(dialect.primaryKey)).flat();
   const dataType = dialect.dataType.toUpperCase();
-  const wrong = [
-    key.length === 1 && key[0] === "oid" ? [] : "`oid` is not its primary key",
-    existing.get("data") === dialect.dataType ? [] : `it has no \`data\` column of type ${dataType}`,
-    existing.get("oid") === "text" ? [] : "it has no `oid` column of type TEXT",
+  const faults = [
+    key.length === 1 && key[0] === "oid" ? [] : { what: "`oid` is not its primary key" },
+    existing.get("data") === dialect.dataType
+      ? []
+      : { what: `it has no \`data\` column of type ${dataType}` },
+    existing.get("oid") === "text" ? [] : { what: "it has no `oid` column of type TEXT" },
   ].flat();
-  const faults = wrong.map((what) => ({ what }));
   if (!dialect.isJsonb) {
     const { rows: [row] } = await transport.query(`SHOW CREATE TABLE ${quoteTable(table)}`);
     faults.push(...columnFaults(definedColumns(String(row?.[0]))));

@@ -45,7 +45,8 @@ export function columnFaults(
     if (top === "overflow" && path.length === 1 && type !== "OBJECT(IGNORED)") {
       const kind = type.replace(/ AS \($/, " with columns");
       const what = `its \`overflow\` is not a plain OBJECT(IGNORED), but ${kind}`;
-      return [type === "OBJECT(IGNORED) AS (" ? { what, columns: below("overflow", columns) } : { what }];
+      const below = columns.filter(({ path }) => path.length === 2 && path[0] === top);
+      return [type === "OBJECT(IGNORED) AS (" ? { what, columns: below.map(nameOf) } : { what }];
     }
     const own = /\b(?:DEFAULT|GENERATED ALWAYS)\b/.exec(type)?.[0];
     if (top !== "data" || !own) return [];
@@ -56,10 +57,7 @@ export function columnFaults(
   return [...faults, ...missing.map((name) => ({ what: `its column \`${name}\` was dropped` }))];
 }
 
-/** @example IN: "overflow", columns overflow, overflow.n, overflow.n.m → OUT: ["overflow['n']"] */
-const below = (name: string, columns: readonly DefinedColumn[]): string[] =>
-  columns.filter(({ path }) => path.length === 2 && path[0] === name)
-    .map(({ path }) => columnName(path));
+const nameOf = ({ path }: DefinedColumn): string => columnName(path);
 
 export function unusableTable(table: TableName, faults: readonly TableFault[]): UnusableTableError {
   const name = quoteTable(table);

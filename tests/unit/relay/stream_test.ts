@@ -59,7 +59,7 @@ function setUp({ heldBy, onHeld = "wait" }: { heldBy?: string; onHeld?: "wait" |
       const [sql] = statement;
       if (IS_LEASE.test(sql)) return table.query(...statement);
       if (sql.startsWith("CREATE TABLE")) {
-        columns.push(...sql.matchAll(/"(\w+)" [A-Z]/g).map(([, name = ""]) => name));
+        columns.push(...sql.matchAll(/[(,] ?"?([a-z_]+)"? [A-Z]/g).map(([, name = ""]) => name));
       }
       const rows = sql.includes("information_schema.columns") ? columns.map((name) => [name]) : [];
       return Promise.resolve({ count: rows.length, rows });

@@ -57,7 +57,10 @@ Deno.test("Poster gives up on a server that does not answer in time", async () =
   const { promise, resolve } = Promise.withResolvers<Response>();
   await using server = Deno.serve({ hostname: HOSTNAME, port: 0, onListen: () => {} }, () => promise);
   using poster = new Poster(`http://${HOSTNAME}:${server.addr.port}/_sql`);
-  await assert.rejects(poster.post({ ...request, limitMs: 50 }), { name: "OverdueError", code: "ETIMEDOUT" });
+  await assert.rejects(poster.post({ ...request, limitMs: 50 }), {
+    message: "no answer within 0.05 s",
+    code: "ETIMEDOUT",
+  });
   resolve(new Response());
 });
 
@@ -68,7 +71,7 @@ Deno.test("Poster gives up on a response that does not end in time", async () =>
     () => new Response(new ReadableStream({ start: (controller) => controller.enqueue(part) })),
   );
   using poster = new Poster(`http://${HOSTNAME}:${server.addr.port}/_sql`);
-  await assert.rejects(poster.post({ ...request, limitMs: 200 }), { name: "OverdueError" });
+  await assert.rejects(poster.post({ ...request, limitMs: 200 }), { code: "ETIMEDOUT" });
 });
 
 Deno.test("Poster sends each request once, also on a connection that breaks after an earlier one", async () => {
