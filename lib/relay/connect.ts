@@ -7,7 +7,7 @@ import { openTransport, sinkDescription } from "../sink/connection/open_transpor
 import type { Transport } from "../sink/connection/transport.ts";
 import { retrying } from "../sink/connection/wrappers.ts";
 import { CausalReader } from "../source/connection/causal_reader.ts";
-import { Deployment, serverDescription } from "../source/connection/deployment.ts";
+import { connectDeployment, type Deployment, serverDescription } from "../source/connection/deployment.ts";
 import type { Route } from "../source/connection/route.ts";
 import { ServerClock } from "../source/connection/cluster_time.ts";
 import { FeatureTrial } from "../source/stream/open_stream.ts";
@@ -67,7 +67,7 @@ export async function connect(
   const patient = retrying(transport, { shutdown: untilClosed, outages: sinkOutages, retryFor });
   opened.use(heartbeat.start());
 
-  const deployment = opened.use(await shutdown.limit(Deployment.connect(mongodbUrl)));
+  const deployment = opened.use(await shutdown.limit(connectDeployment(mongodbUrl)));
   const route = deployment.route();
   await using reader = new CausalReader(route, { shutdown, outages: mongodbOutages, retryFor });
   log.info("Connected to MongoDB", await serverDescription(reader, mongodbUrl));

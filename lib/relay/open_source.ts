@@ -3,7 +3,7 @@ import type { RelaySettings } from "../pipeline/settings.ts";
 import { CausalReader } from "../source/connection/causal_reader.ts";
 import { collectionsOf } from "../source/documents/collections.ts";
 import { DocumentReader } from "../source/documents/documents.ts";
-import { RangeSplitter } from "../source/documents/key_ranges.ts";
+import { rangeSplitter } from "../source/documents/key_ranges.ts";
 import { openShare } from "../pipeline/workers/worker_share.ts";
 import type { Scope } from "../source/documents/scope.ts";
 import { type Catalogue, catalogueOf, namesText, unmatchedNames } from "../source/documents/unmatched.ts";
@@ -37,7 +37,7 @@ export async function openSource(
   return {
     causalReader,
     reader: new DocumentReader(causalReader, { for: settings.for, size: batchSize, replyBytes, share }),
-    splitter: new RangeSplitter(causalReader, { lanes, log }),
+    splitter: rangeSplitter(causalReader, { lanes, log }),
     share,
     example,
   };

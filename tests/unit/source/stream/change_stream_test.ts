@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { BSON, type Document, MongoServerError } from "mongodb";
 import { changeStream, readingMs } from "../../../../lib/source/stream/change_stream.ts";
-import { Deployment } from "../../../../lib/source/connection/deployment.ts";
+import { connectDeployment, type Deployment } from "../../../../lib/source/connection/deployment.ts";
 import { isHistoryLost } from "../../../../lib/source/connection/mongodb_errors.ts";
 import { awaitMs, FeatureTrial } from "../../../../lib/source/stream/open_stream.ts";
 import { Scope } from "../../../../lib/source/documents/scope.ts";
@@ -41,7 +41,7 @@ const streamOf = (deployment: Deployment, { startAfter, onRefused = () => {} }: 
 /** Reads so many batches of a service. */
 async function read({ answer, startAfter, batches = 1 }: Opening) {
   await using server = await FakeMongos.start(answer);
-  await using deployment = await Deployment.connect(`mongodb://${server.address}/`);
+  await using deployment = await connectDeployment(`mongodb://${server.address}/`);
   const refused: (readonly string[])[] = [];
   const stream = streamOf(deployment, {
     ...startAfter && { startAfter },
@@ -179,7 +179,7 @@ for (const [how, readable, message] of LARGE) {
         : tooLarge;
     };
     await using server = await FakeMongos.start(answer);
-    await using deployment = await Deployment.connect(`mongodb://${server.address}/`);
+    await using deployment = await connectDeployment(`mongodb://${server.address}/`);
     const stream = streamOf(deployment);
     await assert.rejects(
       Array.fromAsync(stream),
@@ -204,7 +204,7 @@ Deno.test("changeStream() gives the events before one that is too large", async 
     return command.batchSize > 1 || sizes.length > 3 ? tooLarge : undefined;
   };
   await using server = await FakeMongos.start(answer);
-  await using deployment = await Deployment.connect(`mongodb://${server.address}/`);
+  await using deployment = await connectDeployment(`mongodb://${server.address}/`);
   const stream = streamOf(deployment);
   let batches = 0;
   const all = async () => {
@@ -266,7 +266,7 @@ for (const command of ["aggregate", "getMore"]) {
     const asked = Promise.withResolvers<void>();
     const answer: Answer = (document) => command in document ? (asked.resolve(), SILENCE) : undefined;
     await using server = await FakeMongos.start(answer);
-    await using deployment = await Deployment.connect(`mongodb://${server.address}/`);
+    await using deployment = await connectDeployment(`mongodb://${server.address}/`);
     const clock = fakeClock();
     const outages = new OutageTracker({ system: "MongoDB", emit: () => {}, clock });
     const stop = new AbortController();
