@@ -10,7 +10,7 @@ import { CausalReader } from "../source/connection/causal_reader.ts";
 import { connectDeployment, type Deployment, serverDescription } from "../source/connection/deployment.ts";
 import type { Route } from "../source/connection/route.ts";
 import { ServerClock } from "../source/connection/cluster_time.ts";
-import { FeatureTrial } from "../source/stream/open_stream.ts";
+import { type FeatureTrial, featureTrial } from "../source/stream/open_stream.ts";
 import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import { type Liveness, OutageTracker } from "../util/outage.ts";
@@ -72,7 +72,7 @@ export async function connect(
   await using reader = new CausalReader(route, { shutdown, outages: mongodbOutages, retryFor });
   log.info("Connected to MongoDB", await serverDescription(reader, mongodbUrl));
   const mongodbClock = await ServerClock.read(reader, clock);
-  const features = new FeatureTrial((refused) =>
+  const features = featureTrial((refused) =>
     log.info("MongoDB refuses a feature: continuing without it", { refused: refused.join(", ") })
   );
   const memory = memoryBudget(settings);

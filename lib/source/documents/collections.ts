@@ -4,7 +4,7 @@ import { concurrently } from "../../util/concurrency.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Logger } from "../../util/log.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
-import type { CausalReader } from "../connection/causal_reader.ts";
+import { type CausalReader, listCollections } from "../connection/causal_reader.ts";
 import { isNotAllowed } from "../connection/mongodb_errors.ts";
 import type { FoundCollection, Scope } from "./scope.ts";
 
@@ -25,31 +25,6 @@ export async function databasesOf(reader: Reader): Promise<string[]> {
   );
   return databases.map(({ name }) => name);
 }
-
-interface Listed {
-  readonly name: string;
-  readonly type?: string;
-  readonly info?: { readonly uuid?: { toString(encoding: "hex"): string } };
-}
-
-/**
- * The collections of a database that the user may see, or only the one with a name. UUIDs, which `nameOnly` omits, need the
- * action `listCollections`.
- */
-export const listCollections = (
-  reader: Reader,
-  database: string,
-  { name, nameOnly = true }: { readonly name?: string | undefined; readonly nameOnly?: boolean } = {},
-): Promise<readonly Listed[]> =>
-  reader.read((client, options) =>
-    client.db(database)
-      .listCollections(name === undefined ? {} : { name }, {
-        ...options,
-        nameOnly,
-        authorizedCollections: true,
-      })
-      .toArray()
-  );
 
 /**
  * The collections of a scope, sorted by name. Logs those that a change stream cannot follow.
@@ -83,22 +58,22 @@ export async function collectionsOf(
 }
 
 /** Without UUIDs if the user may see only names. */
-async function withUuids(reader: Reader, database: string, name?: string): Promise<readonly Listed[]> {
-  try {
-    return await listCollections(reader, database, { name, nameOnly: false });
-  } catch (error) {
+const withUuids = (reader: Reader, database: string, name?: string) =>
+  listCollections(reader, database, { name, nameOnly: false }).catch((error: unknown) => {
     if (!isNotAllowed(error)) throw error;
-    return await listCollections(reader, database, { name });
-  }
-}
+    return listCollections(reader, database, { name });
+  });
 
 /** The approximate number of documents in these collections, from their metadata. */
 export async function estimatedCount(reader: Reader, namespaces: readonly Namespace[]): Promise<number> {
-  const count = ({ database, collection }: Namespace) =>
-    reader.read((client, options) =>
-      client.db(database).collection(collection).estimatedDocumentCount(options)
-    );
-  const counts = await concurrently(namespaces, COUNTS_AT_ONCE, count);
+  const counts = await concurrently(
+    namespaces,
+    COUNTS_AT_ONCE,
+    ({ database, collection }) =>
+      reader.read((client, options) =>
+        client.db(database).collection(collection).estimatedDocumentCount(options)
+      ),
+  );
   return counts.reduce((sum, count) => sum + count, 0);
 }
 

@@ -54,7 +54,7 @@ export class CollectionPages {
   scan(
     pipeline: readonly Document[],
     isWanted: (document: KeyedDocument) => boolean,
-  ): Promise<KeyedDocument[]> {
+  ): Promise<readonly KeyedDocument[]> {
     return this.#reader.scan(this.namespace, pipeline, isWanted);
   }
 

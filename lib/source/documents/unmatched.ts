@@ -2,9 +2,9 @@
 import { concurrently } from "../../util/concurrency.ts";
 import type { Namespace } from "../../util/namespace.ts";
 import { similarName } from "../../util/text.ts";
-import type { CausalReader } from "../connection/causal_reader.ts";
+import { type CausalReader, listCollections } from "../connection/causal_reader.ts";
 import { isNotAllowed } from "../connection/mongodb_errors.ts";
-import { databasesOf, listCollections } from "./collections.ts";
+import { databasesOf } from "./collections.ts";
 import { matches, type Scope } from "./scope.ts";
 
 /** Existing names; undefined if the user may not list them. */
@@ -27,18 +27,15 @@ const LISTED_AT_ONCE = 8;
 const ANY = "*";
 
 export const catalogueOf = (reader: Pick<CausalReader, "read">): Catalogue => ({
-  databases: () => unlessForbidden(() => databasesOf(reader)),
+  databases: () => databasesOf(reader).catch(undefinedIfForbidden),
   collections: (database) =>
-    unlessForbidden(async () => (await listCollections(reader, database)).map(({ name }) => name)),
+    listCollections(reader, database).then((listed) => listed.map(({ name }) => name)).catch(
+      undefinedIfForbidden,
+    ),
 });
 
-async function unlessForbidden<T>(list: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await list();
-  } catch (error) {
-    if (!isNotAllowed(error)) throw error;
-    return undefined;
-  }
+function undefinedIfForbidden(error: unknown): undefined {
+  if (!isNotAllowed(error)) throw error;
 }
 
 /**

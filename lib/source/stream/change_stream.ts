@@ -9,16 +9,17 @@
  * - Our own lists of classes, codes and labels define retryable errors, and `retryFor` limits the retries.
  * @see https://github.com/mongodb/specifications/blob/master/source/change-streams/change-streams.md
  */
-import { BSON, type ClusterTime, type Document } from "mongodb";
-import { type BsonValue, bytesOf, ElementCursor } from "../../bson/bson.ts";
+import { BSON, type Document } from "mongodb";
+import { bytesOf, ElementCursor } from "../../bson/bson.ts";
 import { backoff } from "../../util/retry.ts";
 import { ANSWER_LIMITS, AnswerLimit, type AnswerOptions, PageSize } from "../connection/answer_limit.ts";
 import { killCursor } from "../connection/causal_reader.ts";
 import { isAmbiguousLookup, isEventTooLarge, retryableErrors } from "../connection/mongodb_errors.ts";
-import { RoutedSession } from "../connection/route.ts";
+import { RoutedSession, type TimeOfCluster } from "../connection/route.ts";
 import {
   type CollectionEvent,
   type DocumentChange,
+  type EventFields,
   eventFields,
   readEvent,
   SplitEvents,
@@ -35,7 +36,8 @@ import {
 } from "./open_stream.ts";
 import { secondsBehind } from "./resume_token.ts";
 
-export interface ChangeBatch {
+/** Its cluster time is the server's time of the reply: reads after it see everything in the batch. */
+export interface ChangeBatch extends TimeOfCluster {
   readonly changes: readonly DocumentChange[];
   /** An event of a collection ends the batch: changes before and after it must not be mixed. */
   readonly event: CollectionEvent | undefined;
@@ -46,10 +48,6 @@ export interface ChangeBatch {
   readonly token: Uint8Array;
   /** The token between `changes` and `event`; null at the start of a stream. */
   readonly tokenBeforeEvent?: Uint8Array | null;
-  /** The server's time of the reply. Reads after it see everything in the batch. */
-  readonly operationTime: BSON.Timestamp | undefined;
-  /** Signed by the deployment, for a shard that is behind; undefined without a signature. */
-  readonly clusterTime?: ClusterTime | undefined;
   /** The `wallTime` of the newest event in milliseconds since 1970; undefined without events or before MongoDB 6.0. */
   readonly wallTime: number | undefined;
 }
@@ -176,34 +174,29 @@ async function* batchesFrom(
 
 /** The batches of a reply: one up to each event of a collection, and one with the token of the reply. */
 export function* batchesOf(
-  reply: Reply,
+  { batch, token, operationTime, clusterTime }: Reply,
   { split, token: before }: { readonly split: SplitEvents; readonly token: Uint8Array | null },
 ): Generator<ChangeBatch> {
-  const { batch, operationTime, clusterTime } = reply;
   let [changes, events, bytes]: [DocumentChange[], number, number] = [[], 0, 0];
-  let last: BsonValue | undefined;
-  let newest = -1;
+  let newest: EventFields | undefined;
+  const readUpTo = () => newest?._id ? bytesOf(newest._id) : before;
   const element = new ElementCursor(batch.bytes, batch.offset);
   while (element.next()) {
-    newest = element.offset;
-    const whole = split.join(eventFields(batch.bytes, element.offset));
     bytes += element.length;
+    const whole = split.join(eventFields(batch.bytes, element.offset));
     if (!whole) continue;
     events++;
-    const previous = last ? bytesOf(last) : before;
-    last = whole._id ?? last;
     const read = readEvent(whole);
-    if ("change" in read) changes.push(read.change);
-    else {
+    if ("event" in read) {
       const { event } = read;
-      const time = { operationTime, clusterTime, wallTime: wallTimeOf(batch.bytes, newest) };
-      yield { changes, event, events, bytes, token: event.token, tokenBeforeEvent: previous, ...time };
+      const place = { token: event.token, tokenBeforeEvent: readUpTo(), wallTime: wallTimeOf(whole) };
+      yield { changes, event, events, bytes, operationTime, clusterTime, ...place };
       [changes, events, bytes] = [[], 0, 0];
-    }
+    } else changes.push(read.change);
+    newest = whole;
   }
-  const read = last ? bytesOf(last) : before;
-  const end = split.incomplete ? read : reply.token;
-  const wallTime = events > 0 ? wallTimeOf(batch.bytes, newest) : undefined;
+  const end = split.incomplete ? readUpTo() : token;
+  const wallTime = newest && events > 0 ? wallTimeOf(newest) : undefined;
   if (end) {
     yield { changes, event: undefined, events, bytes, token: end, operationTime, clusterTime, wallTime };
   }

@@ -50,9 +50,10 @@ const NO_FIELDS = {
   fullDocument: undefined,
   operationDescription: undefined,
   splitEvent: undefined,
+  wallTime: undefined,
 };
 
-/** @example IN: {operationType: "insert", ns: {…}, wallTime: …, …} → OUT: {operationType: {type: 2, …}, to: undefined, …} */
+/** @example IN: {operationType: "insert", ns: {…}, lsid: …, …} → OUT: {operationType: {type: 2, …}, to: undefined, …} */
 export function eventFields(bytes: Uint8Array, offset = 0): EventFields {
   const fields: Record<keyof EventFields, BsonValue | undefined> = { ...NO_FIELDS };
   const element = new ElementCursor(bytes, offset);
@@ -63,16 +64,9 @@ export function eventFields(bytes: Uint8Array, offset = 0): EventFields {
   return fields;
 }
 
-/** The `wallTime` of an event in milliseconds since 1970; undefined before MongoDB 6.0. Read once per reply. */
-export function wallTimeOf(bytes: Uint8Array, offset: number): number | undefined {
-  const element = new ElementCursor(bytes, offset);
-  while (element.next()) {
-    if (element.type === BsonType.date && element.name.text === "wallTime") {
-      return Number(int64At(bytes, element.offset));
-    }
-  }
-  return undefined;
-}
+/** Milliseconds since 1970; undefined before MongoDB 6.0. */
+export const wallTimeOf = ({ wallTime }: EventFields): number | undefined =>
+  wallTime?.type === BsonType.date ? Number(int64At(wallTime.bytes, wallTime.offset)) : undefined;
 
 function keyOf({ documentKey: key }: EventFields): Pick<DocumentChange, "id" | "key"> {
   if (!key) throw new Error("A change event without documentKey");

@@ -1,11 +1,9 @@
 /** Describes an event over 16 MB that cannot be split, so MongoDB cannot deliver it. */
 import { BSON, type Document } from "mongodb";
 import { UserError } from "../../util/errors.ts";
-import { retry } from "../../util/retry.ts";
 import { Shutdown } from "../../util/shutdown.ts";
-import { ANSWER_LIMITS, AnswerLimit } from "../connection/answer_limit.ts";
-import { killCursor } from "../connection/causal_reader.ts";
-import { isEventTooLarge, retryableErrors } from "../connection/mongodb_errors.ts";
+import { CausalReader } from "../connection/causal_reader.ts";
+import { isEventTooLarge } from "../connection/mongodb_errors.ts";
 import type { Scope } from "../documents/scope.ts";
 import { type ChangeStreamOptions, streamStages, targetOf } from "./open_stream.ts";
 
@@ -50,25 +48,14 @@ async function eventAfter(
   fields: Document,
   options: ChangeStreamOptions,
 ): Promise<Document | undefined> {
-  const { route, scope, signal, outages, retryFor, limits = ANSWER_LIMITS } = options;
-  const target = targetOf(scope);
+  const { database, aggregate } = targetOf(options.scope);
   const stages = streamStages({ ...options, fullDocument: "none", features: [] }, token);
-  const command = {
-    aggregate: target.aggregate,
-    pipeline: [...stages, { $project: fields }],
-    cursor: { batchSize: 1 },
-  };
-  const answers = new AnswerLimit(limits.read);
-  const attempt = async () => {
-    const database = route.client.db(target.database);
-    const { cursor } = await answers.run(
-      ({ signal }) => database.command(command, { enableUtf8Validation: false, signal }),
-      { signal, beyond: limits.report },
-    );
-    const id = BSON.Long.fromValue(cursor.id).toBigInt();
-    if (id !== 0n) await killCursor(database, cursor.ns.slice(cursor.ns.indexOf(".") + 1), id);
-    return cursor.firstBatch[0];
-  };
-  using shutdown = new Shutdown(signal);
-  return await retry(attempt, { shutdown, outages, retryFor, isRetryable: retryableErrors() });
+  using shutdown = new Shutdown(options.signal);
+  await using reader = new CausalReader(options.route, { ...options, shutdown });
+  const { documents: [event] } = await reader.page(
+    { database, collection: aggregate === 1 ? "$cmd.aggregate" : aggregate },
+    { aggregate, pipeline: [...stages, { $project: fields }], cursor: { batchSize: 1 } },
+    { hint: null, abortable: true },
+  );
+  return event && BSON.deserialize(event.document, { validation: { utf8: false } });
 }

@@ -1,12 +1,5 @@
 /** The commands of a change stream: opens it with the features that the server supports, and reads its replies. */
-import {
-  BSON,
-  type ClientSession,
-  type ClusterTime,
-  type Db,
-  type Document,
-  type MongoClientOptions,
-} from "mongodb";
+import { BSON, type ClientSession, type Db, type Document, type MongoClientOptions } from "mongodb";
 import { type BsonValue, bytesOf, stringAt } from "../../bson/bson.ts";
 import { messageOf, UserError } from "../../util/errors.ts";
 import type { OutageTracker } from "../../util/outage.ts";
@@ -14,7 +7,7 @@ import type { AnswerLimits } from "../connection/answer_limit.ts";
 import { killCursor, rawCursor } from "../connection/causal_reader.ts";
 import { withoutTimeout } from "../connection/mongodb.ts";
 import { isRefusal, TokenRefusedError } from "../connection/mongodb_errors.ts";
-import type { Route } from "../connection/route.ts";
+import type { Route, TimeOfCluster } from "../connection/route.ts";
 import type { Scope } from "../documents/scope.ts";
 import { ALL_DOCUMENTS, type Share } from "../documents/share.ts";
 
@@ -50,23 +43,19 @@ const FEATURES = [[SPLIT, EXPANDED], [EXPANDED], [SPLIT], []] as const;
 
 export type StreamFeatures = readonly (typeof SPLIT | typeof EXPANDED)[];
 
+/** Opens a stream with as many features as possible. */
+export type FeatureTrial = <T>(open: (features: StreamFeatures) => Promise<T>) => Promise<T>;
+
 /** Finds and remembers the features that a deployment supports. Reports the others when a stream opens without them. */
-export class FeatureTrial {
-  readonly #onRefused: (names: StreamFeatures) => void;
-  #choices: readonly StreamFeatures[] = FEATURES;
-
-  constructor(onRefused: (names: StreamFeatures) => void) {
-    this.#onRefused = onRefused;
-  }
-
-  /** Opens a stream with as many features as possible. */
-  async open<T>(open: (features: StreamFeatures) => Promise<T>): Promise<T> {
+export function featureTrial(onRefused: (names: StreamFeatures) => void): FeatureTrial {
+  let choices: readonly StreamFeatures[] = FEATURES;
+  return async (open) => {
     let refusal: unknown;
-    for (const [at, features] of this.#choices.entries()) {
+    for (const [at, features] of choices.entries()) {
       try {
         const opened = await open(features);
-        this.#choices = this.#choices.slice(at);
-        if (at > 0) this.#onRefused(FEATURES[0].filter((each) => !features.includes(each)));
+        choices = choices.slice(at);
+        if (at > 0) onRefused(FEATURES[0].filter((each) => !features.includes(each)));
         return opened;
       } catch (error) {
         if (!isRefusal(error)) throw error;
@@ -74,16 +63,14 @@ export class FeatureTrial {
       }
     }
     throw refusal;
-  }
+  };
 }
 
-export interface Reply {
+export interface Reply extends TimeOfCluster {
   readonly cursorId: bigint;
   readonly collection: string;
   readonly batch: BsonValue;
   readonly token: Uint8Array;
-  readonly operationTime: BSON.Timestamp | undefined;
-  readonly clusterTime?: ClusterTime | undefined;
 }
 
 export async function runStreamCommand(
@@ -91,10 +78,8 @@ export async function runStreamCommand(
   document: Document,
   options: { session: ClientSession; signal: AbortSignal },
 ): Promise<Reply> {
-  const unlimited = withoutTimeout(database.client);
-  const { cursorId, batch, fields } = rawCursor(
-    await database.command(document, { ...options, ...unlimited, raw: true }),
-  );
+  const raw = { ...options, ...withoutTimeout(database.client), raw: true };
+  const { cursorId, batch, fields } = rawCursor(await database.command(document, raw));
   const ns = fields.get("ns");
   const token = fields.get("postBatchResumeToken");
   if (!ns) throw new Error("MongoDB answered without a namespace");
@@ -109,18 +94,21 @@ export async function runStreamCommand(
     );
   }
   const namespace = stringAt(ns.bytes, ns.offset);
+  const { operationTime, clusterTime } = options.session;
   return {
     cursorId,
     collection: namespace.slice(namespace.indexOf(".") + 1),
     batch,
     token: bytesOf(token),
-    operationTime: options.session.operationTime,
-    clusterTime: options.session.clusterTime,
+    operationTime,
+    clusterTime,
   };
 }
 
 /** The database and the `aggregate` value of the command that opens a stream. */
-export const targetOf = ({ level, only: { database = "", collection = "" } }: Scope) =>
+export const targetOf = (
+  { level, only: { database = "", collection = "" } }: Scope,
+): { readonly database: string; readonly aggregate: string | 1 } =>
   level === "deployment"
     ? { database: "admin", aggregate: 1 }
     : { database, aggregate: level === "database" ? 1 : collection };
@@ -179,7 +167,7 @@ export async function openStream(
   },
 ): Promise<Reply> {
   const open = (token: Uint8Array | null) =>
-    options.features.open((features) =>
+    options.features((features) =>
       command({
         aggregate: targetOf(options.scope).aggregate,
         pipeline: streamStages({ ...options, features }, token),

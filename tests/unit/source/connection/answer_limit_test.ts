@@ -8,7 +8,7 @@ import { changeStream } from "../../../../lib/source/stream/change_stream.ts";
 import { connectDeployment } from "../../../../lib/source/connection/deployment.ts";
 import { OverdueError } from "../../../../lib/source/connection/mongodb_errors.ts";
 import { Scope } from "../../../../lib/source/documents/scope.ts";
-import { FeatureTrial } from "../../../../lib/source/stream/open_stream.ts";
+import { featureTrial } from "../../../../lib/source/stream/open_stream.ts";
 import { OutageTracker, SILENT_MS } from "../../../../lib/util/outage.ts";
 import { Shutdown } from "../../../../lib/util/shutdown.ts";
 import { fakeClock } from "../../../support/fake_clock.ts";
@@ -115,7 +115,7 @@ for (const command of ["aggregate", "getMore"]) {
     const stream = changeStream({
       route: deployment.route(),
       scope: new Scope({ databases: ["shop"], collections: ["orders"], exclude: [] }),
-      features: new FeatureTrial(() => {}),
+      features: featureTrial(() => {}),
       fullDocument: "lookup",
       startAfter: null,
       batchSize: 10,

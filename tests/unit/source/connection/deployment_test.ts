@@ -9,7 +9,7 @@ import {
 } from "../../../../lib/source/connection/deployment.ts";
 import { pinnedRoute } from "../../../../lib/source/connection/route.ts";
 import { Scope } from "../../../../lib/source/documents/scope.ts";
-import { FeatureTrial } from "../../../../lib/source/stream/open_stream.ts";
+import { featureTrial } from "../../../../lib/source/stream/open_stream.ts";
 import { OutageTracker } from "../../../../lib/util/outage.ts";
 import { Shutdown } from "../../../../lib/util/shutdown.ts";
 import { type Answer, FakeBalancer, FakeMongos } from "../../../support/fake_mongos.ts";
@@ -41,7 +41,7 @@ const streamOf = (deployment: Deployment, { signal }: AbortController) =>
   changeStream({
     route: deployment.route(),
     scope: new Scope({ databases: ["shop"], collections: ["orders"], exclude: [] }),
-    features: new FeatureTrial(() => {}),
+    features: featureTrial(() => {}),
     fullDocument: "updateLookup",
     startAfter: null,
     batchSize: 10,

@@ -3,7 +3,7 @@ import { BSON, type Document, MongoServerError } from "mongodb";
 import { changeStream, readingMs } from "../../../../lib/source/stream/change_stream.ts";
 import { connectDeployment, type Deployment } from "../../../../lib/source/connection/deployment.ts";
 import { isHistoryLost } from "../../../../lib/source/connection/mongodb_errors.ts";
-import { awaitMs, FeatureTrial } from "../../../../lib/source/stream/open_stream.ts";
+import { awaitMs, featureTrial } from "../../../../lib/source/stream/open_stream.ts";
 import { Scope } from "../../../../lib/source/documents/scope.ts";
 import { UserError } from "../../../../lib/util/errors.ts";
 import { OutageTracker, SILENT_MS } from "../../../../lib/util/outage.ts";
@@ -29,7 +29,7 @@ const streamOf = (deployment: Deployment, { startAfter, onRefused = () => {} }: 
   changeStream({
     route: deployment.route(),
     scope: new Scope({ databases: ["shop"], collections: ["orders"], exclude: [] }),
-    features: new FeatureTrial(onRefused),
+    features: featureTrial(onRefused),
     fullDocument: "updateLookup",
     startAfter: startAfter ?? null,
     batchSize: 10,
@@ -175,7 +175,10 @@ for (const [how, readable, message] of LARGE) {
       if (failures-- > 0) return error(189, "not primary");
       const event = readable(names);
       return event
-        ? { ok: 1, cursor: { id: BSON.Long.fromNumber(77), ns: "shop.orders", firstBatch: [event] } }
+        ? {
+          ok: 1,
+          cursor: { id: BSON.Long.fromNumber(77), ns: "shop.orders", firstBatch: [{ _id: {}, ...event }] },
+        }
         : tooLarge;
     };
     await using server = await FakeMongos.start(answer);
@@ -196,7 +199,7 @@ Deno.test("changeStream() gives the events before one that is too large", async 
   const sizes: unknown[] = [];
   const answer: Answer = (command) => {
     if (asksFor(command)) {
-      return { ok: 1, cursor: { id: BSON.Long.ZERO, ns: "shop.orders", firstBatch: [{}] } };
+      return { ok: 1, cursor: { id: BSON.Long.ZERO, ns: "shop.orders", firstBatch: [{ _id: {} }] } };
     }
     if (!command.getMore) return undefined;
     sizes.push(command.batchSize);
@@ -274,7 +277,7 @@ for (const command of ["aggregate", "getMore"]) {
     const stream = changeStream({
       route: deployment.route(),
       scope: new Scope({ databases: ["shop"], collections: ["orders"], exclude: [] }),
-      features: new FeatureTrial(() => {}),
+      features: featureTrial(() => {}),
       fullDocument: "lookup",
       startAfter: BSON.serialize({ _data: `82${hourAgo.toString(16).padStart(8, "0")}00000001` }),
       batchSize: 10,
