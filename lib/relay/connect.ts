@@ -9,7 +9,7 @@ import { retrying } from "../sink/connection/wrappers.ts";
 import { CausalReader } from "../source/connection/causal_reader.ts";
 import { connectDeployment, type Deployment, serverDescription } from "../source/connection/deployment.ts";
 import type { Route } from "../source/connection/route.ts";
-import { ServerClock } from "../source/connection/cluster_time.ts";
+import { type ServerClock, serverClock } from "../source/connection/cluster_time.ts";
 import { type FeatureTrial, featureTrial } from "../source/stream/open_stream.ts";
 import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
@@ -71,7 +71,7 @@ export async function connect(
   const route = deployment.route();
   await using reader = new CausalReader(route, { shutdown, outages: mongodbOutages, retryFor });
   log.info("Connected to MongoDB", await serverDescription(reader, mongodbUrl));
-  const mongodbClock = await ServerClock.read(reader, clock);
+  const mongodbClock = await serverClock(reader, clock);
   const features = featureTrial((refused) =>
     log.info("MongoDB refuses a feature: continuing without it", { refused: refused.join(", ") })
   );

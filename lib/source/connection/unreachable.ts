@@ -3,7 +3,7 @@ import { type Document, MongoClient, type MongoOptions } from "mongodb";
 import { ConnectionString } from "mongodb-connection-string-url";
 import { UserError } from "../../util/errors.ts";
 
-const PROBE_TIMEOUT_MS = 2_000;
+const TIMEOUTS = { serverSelectionTimeoutMS: 2_000, connectTimeoutMS: 2_000, socketTimeoutMS: 2_000 };
 
 /** URL parameters that a probe omits: it does not log in, and accepts any replica set. TLS is set again below. */
 const OMITTED =
@@ -29,45 +29,43 @@ export async function whyUnreachable(
       return otherwise && otherEncryption(host, tls);
     }),
   );
-  const reason = reasons.find((each) => each !== undefined);
-  return reason && new UserError(reason.message, { hint: reason.hint, cause });
+  const [message, hint] = reasons.find((each) => each !== undefined) ?? [];
+  return message === undefined ? undefined : new UserError(message, { hint, cause });
 }
 
-type Reason = Readonly<Record<"message" | "hint", string>>;
+type Reason = readonly [message: string, hint: string];
 
 function otherSet(
   { msg, setName, isreplicaset }: Document,
   host: string,
   replicaSet: string,
 ): Reason | undefined {
-  const reason = (what: string, hint: string): Reason => ({
-    message: `MONGODB_URL names the replica set ${replicaSet}, but the server at ${host} ${what}.`,
+  const reason = (what: string, hint: string): Reason => [
+    `MONGODB_URL names the replica set ${replicaSet}, but the server at ${host} ${what}.`,
     hint,
-  });
+  ];
   if (msg === "isdbgrid") return reason("is a mongos of a sharded cluster", "Remove replicaSet.");
   if (setName === replicaSet) return undefined;
   if (typeof setName === "string") {
     return reason(`is in ${setName}`, `Use replicaSet=${setName}, or remove replicaSet.`);
   }
   if (isreplicaset === true) return undefined;
-  return reason(
-    "runs without a replica set",
-    `Change streams need one. Start mongod with --replSet ${replicaSet}, then run rs.initiate() once.`,
-  );
+  const hint =
+    `Change streams need one. Start mongod with --replSet ${replicaSet}, then run rs.initiate() once.`;
+  return reason("runs without a replica set", hint);
 }
 
 const otherEncryption = (host: string, tls: boolean): Reason =>
   tls
-    ? {
-      message: `MONGODB_URL requires TLS, but the server at ${host} answers without it.`,
-      hint: "Remove tls=true (with mongodb+srv, add tls=false), or enable TLS in the server (net.tls.mode).",
-    }
-    : {
-      message: `The server at ${host} accepts only TLS, but MONGODB_URL does not enable it.`,
-      hint: "Add tls=true, and tlsCAFile=ca.pem if a private CA signed its certificate.",
-    };
+    ? [
+      `MONGODB_URL requires TLS, but the server at ${host} answers without it.`,
+      "Remove tls=true (with mongodb+srv, add tls=false), or enable TLS in the server (net.tls.mode).",
+    ]
+    : [
+      `The server at ${host} accepts only TLS, but MONGODB_URL does not enable it.`,
+      "Add tls=true, and tlsCAFile=ca.pem if a private CA signed its certificate.",
+    ];
 
-/** @param encryption `insecure` accepts any certificate */
 function probeUrl(
   url: string,
   host: string,
@@ -92,13 +90,8 @@ function probeUrl(
 
 /** The answer to `hello`; undefined if the server does not answer. */
 async function helloOf(url: string): Promise<Document | undefined> {
-  const timeouts = {
-    serverSelectionTimeoutMS: PROBE_TIMEOUT_MS,
-    connectTimeoutMS: PROBE_TIMEOUT_MS,
-    socketTimeoutMS: PROBE_TIMEOUT_MS,
-  };
   try {
-    await using client = new MongoClient(url, timeouts);
+    await using client = new MongoClient(url, TIMEOUTS);
     return await client.db("admin").command({ hello: 1 });
   } catch {
     return undefined;

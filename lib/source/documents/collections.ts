@@ -35,13 +35,13 @@ export async function collectionsOf(
   scope: Scope,
   { log }: { log: Logger },
 ): Promise<FoundCollection[]> {
-  const { database: onlyDatabase, collection: onlyCollection } = scope.only;
-  const databases = onlyDatabase === undefined
+  const { only } = scope;
+  const databases = only.database === undefined
     ? (await databasesOf(reader)).filter((name) => scope.includesDatabase(name))
-    : [onlyDatabase];
+    : [only.database];
   const found: FoundCollection[] = [];
   for (const database of databases) {
-    for (const { name, type = "collection", info } of await withUuids(reader, database, onlyCollection)) {
+    for (const { name, type = "collection", info } of await withUuids(reader, database, only.collection)) {
       const uuid = info?.uuid?.toString("hex");
       const namespace = { database, collection: name, ...uuid !== undefined && { uuid } };
       if (!scope.includes(namespace)) continue;
@@ -50,9 +50,10 @@ export async function collectionsOf(
       else found.push(namespace);
     }
   }
-  // Of a single collection, at most one is listed.
-  if (onlyDatabase !== undefined && onlyCollection !== undefined && found.length === 0) {
-    found.push({ database: onlyDatabase, collection: onlyCollection });
+  // A single collection may not exist yet.
+  const { database, collection } = only;
+  if (found.length === 0 && database !== undefined && collection !== undefined) {
+    found.push({ database, collection });
   }
   return found.sort((one, other) => namespaceText(one) < namespaceText(other) ? -1 : 1);
 }
@@ -83,18 +84,17 @@ export async function estimatedCount(reader: Reader, namespaces: readonly Namesp
  * @throws UserError if the user may not read it
  */
 export async function shardKeyOf(reader: Reader, namespace: Namespace): Promise<ShardKey> {
-  const filter = { _id: namespaceText(namespace), dropped: { $ne: true } };
+  const filter: Document = { _id: namespaceText(namespace), dropped: { $ne: true } };
   try {
     const sharded = await reader.read((client, options) =>
-      client.db("config").collection<Document>("collections").findOne(filter as Document, options)
+      client.db("config").collection<Document>("collections").findOne(filter, options)
     );
     return Object.keys(sharded?.key ?? {}).filter((path) => path !== "_id");
   } catch (error) {
     if (!isNotAllowed(error)) throw error;
-    throw new UserError(`The user may not read the shard key of ${namespaceText(namespace)}.`, {
-      hint:
-        "--key documentKey needs the action `find` on the collection config.collections. Grant it, or remove --key.",
-      cause: error,
-    });
+    const hint =
+      "--key documentKey needs the action `find` on the collection config.collections. Grant it, or remove --key.";
+    const message = `The user may not read the shard key of ${namespaceText(namespace)}.`;
+    throw new UserError(message, { hint, cause: error });
   }
 }
