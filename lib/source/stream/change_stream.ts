@@ -12,7 +12,7 @@
 import { BSON, type Document } from "mongodb";
 import { bytesOf, ElementCursor } from "../../bson/bson.ts";
 import { backoff } from "../../util/retry.ts";
-import { ANSWER_LIMITS, AnswerLimit, type AnswerOptions, PageSize } from "../connection/answer_limit.ts";
+import { ANSWER_LIMITS, AnswerLimit, PageSize } from "../connection/answer_limit.ts";
 import { killCursor } from "../connection/causal_reader.ts";
 import { isAmbiguousLookup, isEventTooLarge, retryableErrors } from "../connection/mongodb_errors.ts";
 import { RoutedSession, type TimeOfCluster } from "../connection/route.ts";
@@ -57,11 +57,11 @@ export interface ChangeBatch extends TimeOfCluster {
  * end, through the events of all collections: `maxTimeMS` limits only its waiting.
  */
 const READS_FASTER = 10;
-/** The maximum of that time. Retries raise the limit further. */
 const LONGEST_READING_MS = 600_000;
 
 /**
- * The maximum milliseconds that a server needs to read up to the end of the oplog, `idle` milliseconds after the last time.
+ * The maximum time that a server needs to read up to the end of the oplog, `idle` milliseconds after the last time. Retries
+ * raise it further.
  * @example IN: 1_000 → OUT: 100; IN: an hour → OUT: 360_000; IN: a day → OUT: 600_000
  */
 export const readingMs = (idle: number): number =>
@@ -80,7 +80,8 @@ export async function* changeStream(options: ChangeStreamOptions): AsyncGenerato
   let failedSince = 0;
   let attempt = 0;
   const { read, stream } = options.limits ?? ANSWER_LIMITS;
-  const answers = { opening: new AnswerLimit(read), batches: new AnswerLimit(stream) }; // They outlive a reopening.
+  // They outlive a reopening.
+  const [openings, batches] = [new AnswerLimit(read), new AnswerLimit(stream)];
   const judge = () => retryableErrors(() => session.operationTime !== undefined);
   let isRetryable = judge();
   try {
@@ -88,9 +89,8 @@ export async function* changeStream(options: ChangeStreamOptions): AsyncGenerato
       const current = session.current();
       try {
         let isOpening = true; // The first batch is empty and does not prove that events can be read.
-        for await (
-          const batch of batchesFrom(token, { ...options, ...current, fullDocument, batchSize, answers })
-        ) {
+        const opened = { ...options, ...current, fullDocument, batchSize, openings, batches };
+        for await (const batch of batchesFrom(token, opened)) {
           if (!isOpening) {
             outages.answered(id);
             attempt = 0;
@@ -125,23 +125,23 @@ export async function* changeStream(options: ChangeStreamOptions): AsyncGenerato
 
 async function* batchesFrom(
   startAfter: Uint8Array | null,
-  options: ChangeStreamOptions & ReturnType<RoutedSession["current"]> & {
-    readonly answers: Readonly<Record<"opening" | "batches", AnswerLimit>>;
-  },
+  options:
+    & ChangeStreamOptions
+    & ReturnType<RoutedSession["current"]>
+    & Readonly<Record<"openings" | "batches", AnswerLimit>>,
 ): AsyncGenerator<ChangeBatch> {
-  const { client, session, batchSize, replyBytes, signal, scope, answers, outages } = options;
+  const { client, session, batchSize, replyBytes, signal, openings, batches, outages } = options;
   const pageSize = new PageSize(replyBytes);
   let token = startAfter;
-  const target = targetOf(scope);
-  const database = client.db(target.database);
-  const command = async (document: Document, { signal }: AnswerOptions, allowedMs: number) => {
-    using _question = outages.asked({ allowedMs });
-    return await runStreamCommand(database, document, { session, signal });
-  };
+  const database = client.db(targetOf(options.scope).database);
+  const run = (answers: AnswerLimit, document: Document, allowedMs: number, beyond = 0): Promise<Reply> =>
+    answers.run(async ({ signal }) => {
+      using _question = outages.asked({ allowedMs });
+      return await runStreamCommand(database, document, { session, signal });
+    }, { beyond, signal });
   const age = startAfter ? secondsBehind(startAfter, Date.now()) * 1_000 : 0;
-  const open = (document: Document) =>
-    answers.opening.run((answer) => command(document, answer, readingMs(age)), { signal });
-  let reply = await openStream(startAfter, { ...options, database, command: open });
+  const command = (document: Document) => run(openings, document, readingMs(age));
+  let reply = await openStream(startAfter, { ...options, database, command });
   /** When the stream was last at its end, on the clock of `performance`. */
   let readAt = performance.now() - age;
   const split = new SplitEvents();
@@ -163,8 +163,7 @@ async function* batchesFrom(
         maxTimeMS,
       };
       const reading = readingMs(performance.now() - readAt);
-      const beyond = maxTimeMS + reading;
-      reply = await answers.batches.run((answer) => command(getMore, answer, reading), { beyond, signal });
+      reply = await run(batches, getMore, reading, maxTimeMS + reading);
       readAt = performance.now();
     }
   } finally {
