@@ -48,20 +48,18 @@ const KILL_CURSOR_TIMEOUT_MS = 1_000;
 
 export class CausalReader implements AsyncDisposable {
   readonly #session: RoutedSession;
-  readonly #options: CausalReaderOptions;
-  readonly #limits: AnswerLimits;
+  readonly #options: CausalReaderOptions & { readonly limits: AnswerLimits };
   readonly #answers: AnswerLimit;
   /** Pages of a snapshot may be slow while other reads are quick. */
   readonly #abortableAnswers: AnswerLimit;
   readonly #scans: AnswerLimit;
 
   constructor(route: Route, options: CausalReaderOptions) {
-    this.#limits = options.limits ?? ANSWER_LIMITS;
+    const { limits } = this.#options = { limits: ANSWER_LIMITS, ...options };
     this.#session = new RoutedSession(route);
-    this.#options = options;
-    this.#answers = new AnswerLimit(this.#limits.read);
-    this.#abortableAnswers = new AnswerLimit(this.#limits.read);
-    this.#scans = new AnswerLimit(this.#limits.scan);
+    this.#answers = new AnswerLimit(limits.read);
+    this.#abortableAnswers = new AnswerLimit(limits.read);
+    this.#scans = new AnswerLimit(limits.scan);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -88,7 +86,9 @@ export class CausalReader implements AsyncDisposable {
     const answers = isLong ? this.#scans : this.#answers;
     return this.#tries((client, session) => {
       const shared = { ...FROM_PRIMARY, ...withoutTimeout(client), session };
-      return answers.run((answer) => work(client, { ...shared, ...answer }), { beyond: this.#limits.report });
+      return answers.run((answer) => work(client, { ...shared, ...answer }), {
+        beyond: this.#options.limits.report,
+      });
     }, { allowedMs: isLong ? Infinity : 0 });
   }
 
@@ -117,60 +117,41 @@ export class CausalReader implements AsyncDisposable {
     return (await this.#documents(namespace, command, reading)).documents;
   }
 
-  #documents(namespace: Namespace, command: Document, reading: Reading): Promise<Page> {
-    const { abortable, hint, isLong, isWanted = () => true, goesOn = () => false, answers } = reading;
-    return this.#tries(async (client, session) => {
-      const documents: KeyedDocument[] = [];
-      const replies = this.#replies({ ...command, ...hint && { hint } }, {
-        client,
-        session,
-        namespace,
-        ...reading,
-      });
-      for await (const { cursorId, batch } of replies) {
-        for (const document of itemsOf(batch).map((item) => keyed(bytesOf(item)))) {
-          if (isWanted(document)) documents.push(document);
-        }
-        if (cursorId === 0n) return { documents, exhausted: true };
-        if (!goesOn(documents)) break;
-      }
-      return { documents, exhausted: false };
-    }, { allowedMs: isLong ? Infinity : abortable ? answers.milliseconds : 0 });
-  }
-
   /**
-   * The replies of a cursor, which is closed at the end. The time limit applies to each reply. The server sums the time of
-   * all replies, so it gets the limit only for cursors of about one reply.
+   * The wanted documents of a cursor, which is closed at the end. The time limit applies to each reply. The server sums
+   * the time of all replies, so it gets the limit only for cursors of about one reply.
    */
-  async *#replies(
-    command: Document,
-    { client, session, answers, namespace: { database, collection }, abortable = false }: Reading & {
-      readonly client: MongoClient;
-      readonly session: ClientSession;
-      readonly namespace: Namespace;
-    },
-  ): AsyncGenerator<RawCursor> {
-    const db = client.db(database);
-    const shared = { raw: true, session, ...FROM_PRIMARY, ...withoutTimeout(client) };
-    const run = (command: Document, isServerLimited = false): Promise<RawCursor> =>
-      answers.run(async ({ signal, maxTimeMS }) => {
-        const limited = { ...command, ...isServerLimited && { maxTimeMS } };
-        return rawCursor(await db.command(limited, { ...shared, signal }));
-      }, { beyond: this.#limits.report, signal: abortable ? this.#options.shutdown.signal : undefined });
-    let cursorId = 0n;
-    try {
+  #documents({ database, collection }: Namespace, command: Document, reading: Reading): Promise<Page> {
+    const { abortable, hint, isLong, isWanted = () => true, goesOn = () => false, answers } = reading;
+    const limits = {
+      beyond: this.#options.limits.report,
+      signal: abortable ? this.#options.shutdown.signal : undefined,
+    };
+    return this.#tries(async (client, session) => {
+      const db = client.db(database);
+      const shared = { raw: true, session, ...FROM_PRIMARY, ...withoutTimeout(client) };
+      const run = (command: Document, isServerLimited = false): Promise<RawCursor> =>
+        answers.run(async ({ signal, maxTimeMS }) => {
+          const limited = { ...command, ...isServerLimited && { maxTimeMS } };
+          return rawCursor(await db.command(limited, { ...shared, signal }));
+        }, limits);
       // The driver adds this only to its own reads, not to commands.
       const readConcern = { level: "majority", ...this.time && { afterClusterTime: this.time } };
-      let reply = await run({ ...command, readConcern }, answers !== this.#scans);
-      while (true) {
-        cursorId = reply.cursorId;
-        yield reply;
-        if (cursorId === 0n) return;
-        reply = await run({ getMore: BSON.Long.fromBigInt(cursorId), collection });
+      let reply = await run({ ...command, ...hint && { hint }, readConcern }, answers !== this.#scans);
+      const documents: KeyedDocument[] = [];
+      try {
+        while (true) {
+          for (const document of itemsOf(reply.batch).map((item) => keyed(bytesOf(item)))) {
+            if (isWanted(document)) documents.push(document);
+          }
+          if (reply.cursorId === 0n) return { documents, exhausted: true };
+          if (!goesOn(documents)) return { documents, exhausted: false };
+          reply = await run({ getMore: BSON.Long.fromBigInt(reply.cursorId), collection });
+        }
+      } finally {
+        if (reply.cursorId !== 0n) await killCursor(db, collection, reply.cursorId);
       }
-    } finally {
-      if (cursorId !== 0n) await killCursor(db, collection, cursorId);
-    }
+    }, { allowedMs: isLong ? Infinity : abortable ? answers.milliseconds : 0 });
   }
 
   #tries<T>(

@@ -38,15 +38,17 @@ export interface ChangeStreamOptions {
 const SPLIT = "$changeStreamSplitLargeEvent";
 /** Adds events such as `create`. */
 const EXPANDED = "showExpandedEvents";
-/** Features of a change stream that not every server supports. Versions do not show it, so they are tried in this order. */
+/** Not every server supports them. Versions do not show it, so they are tried in this order. */
 const FEATURES = [[SPLIT, EXPANDED], [EXPANDED], [SPLIT], []] as const;
 
 export type StreamFeatures = readonly (typeof SPLIT | typeof EXPANDED)[];
 
-/** Opens a stream with as many features as possible. */
 export type FeatureTrial = <T>(open: (features: StreamFeatures) => Promise<T>) => Promise<T>;
 
-/** Finds and remembers the features that a deployment supports. Reports the others when a stream opens without them. */
+/**
+ * Opens streams with as many features as possible, and remembers those that the deployment supports. Reports the others
+ * when a stream opens without them.
+ */
 export function featureTrial(onRefused: (names: StreamFeatures) => void): FeatureTrial {
   let choices: readonly StreamFeatures[] = FEATURES;
   return async (open) => {
@@ -83,27 +85,19 @@ export async function runStreamCommand(
   const ns = fields.get("ns");
   const token = fields.get("postBatchResumeToken");
   if (!ns) throw new Error("MongoDB answered without a namespace");
-  if (!token) {
-    throw new UserError(
-      "This service gives no postBatchResumeToken with its change streams, so it is no MongoDB.",
-      {
-        hint:
-          "It speaks MongoDB's protocol, whatever version it reports. Without that token no position is safe to save. " +
-          "Use MongoDB 4.4 or newer as the source.",
-      },
-    );
-  }
+  if (!token) throw noMongodb();
   const namespace = stringAt(ns.bytes, ns.offset);
+  const collection = namespace.slice(namespace.indexOf(".") + 1);
   const { operationTime, clusterTime } = options.session;
-  return {
-    cursorId,
-    collection: namespace.slice(namespace.indexOf(".") + 1),
-    batch,
-    token: bytesOf(token),
-    operationTime,
-    clusterTime,
-  };
+  return { cursorId, collection, batch, token: bytesOf(token), operationTime, clusterTime };
 }
+
+const noMongodb = (): UserError =>
+  new UserError("This service gives no postBatchResumeToken with its change streams, so it is no MongoDB.", {
+    hint:
+      "It speaks MongoDB's protocol, whatever version it reports. Without that token no position is safe to save. " +
+      "Use MongoDB 4.4 or newer as the source.",
+  });
 
 /** The database and the `aggregate` value of the command that opens a stream. */
 export const targetOf = (
@@ -146,14 +140,13 @@ export function streamStages(
  * that the end of a backlog is noticed soon.
  * @example IN: {socketTimeoutMS: 800} → OUT: 400; IN: {}, {wasBusy: true} → OUT: 100
  */
-export const awaitMs = (
+export function awaitMs(
   { socketTimeoutMS, timeoutMS }: Pick<MongoClientOptions, "socketTimeoutMS" | "timeoutMS">,
   { wasBusy = false } = {},
-) =>
-  Math.min(
-    wasBusy ? 100 : 1_000,
-    ...[socketTimeoutMS, timeoutMS].flatMap((limit) => limit ? [Math.ceil(limit / 2)] : []),
-  );
+): number {
+  const limits = [socketTimeoutMS, timeoutMS].flatMap((limit) => limit ? [Math.ceil(limit / 2)] : []);
+  return Math.min(wasBusy ? 100 : 1_000, ...limits);
+}
 
 /**
  * Opens a stream with as many features as possible. Its first batch is empty.
