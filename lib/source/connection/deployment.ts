@@ -66,10 +66,6 @@ export async function serverDescription(reader: Pick<CausalReader, "read">, url:
   const admin = (command: Record<string, 1>) =>
     reader.read((client, options) => client.db("admin").command(command, options));
   const [{ version }, { setName, msg }] = await Promise.all([admin({ buildInfo: 1 }), admin({ hello: 1 })]);
-  return {
-    address: new ConnectionString(url).hosts.join(","),
-    version,
-    replica_set: setName,
-    sharded: msg === "isdbgrid" ? true : undefined,
-  };
+  const address = new ConnectionString(url).hosts.join(",");
+  return { address, version, replica_set: setName, sharded: msg === "isdbgrid" || undefined };
 }

@@ -25,10 +25,10 @@ import {
   SplitEvents,
   wallTimeOf,
 } from "./event.ts";
-import { largeEvent } from "./large_event.ts";
 import {
   awaitMs,
   type ChangeStreamOptions,
+  largeEvent,
   openStream,
   type Reply,
   runStreamCommand,
