@@ -29,21 +29,21 @@ export async function whyUnreachable(
       return otherwise && otherEncryption(host, tls);
     }),
   );
-  const [message, hint] = reasons.find((each) => each !== undefined) ?? [];
-  return message === undefined ? undefined : new UserError(message, { hint, cause });
+  const reason = reasons.find((each) => each !== undefined);
+  return reason && new UserError(reason.message, { hint: reason.hint, cause });
 }
 
-type Reason = readonly [message: string, hint: string];
+type Reason = Readonly<Record<"message" | "hint", string>>;
 
 function otherSet(
   { msg, setName, isreplicaset }: Document,
   host: string,
   replicaSet: string,
 ): Reason | undefined {
-  const reason = (what: string, hint: string): Reason => [
-    `MONGODB_URL names the replica set ${replicaSet}, but the server at ${host} ${what}.`,
+  const reason = (what: string, hint: string): Reason => ({
+    message: `MONGODB_URL names the replica set ${replicaSet}, but the server at ${host} ${what}.`,
     hint,
-  ];
+  });
   if (msg === "isdbgrid") return reason("is a mongos of a sharded cluster", "Remove replicaSet.");
   if (setName === replicaSet) return undefined;
   if (typeof setName === "string") {
@@ -57,14 +57,14 @@ function otherSet(
 
 const otherEncryption = (host: string, tls: boolean): Reason =>
   tls
-    ? [
-      `MONGODB_URL requires TLS, but the server at ${host} answers without it.`,
-      "Remove tls=true (with mongodb+srv, add tls=false), or enable TLS in the server (net.tls.mode).",
-    ]
-    : [
-      `The server at ${host} accepts only TLS, but MONGODB_URL does not enable it.`,
-      "Add tls=true, and tlsCAFile=ca.pem if a private CA signed its certificate.",
-    ];
+    ? {
+      message: `MONGODB_URL requires TLS, but the server at ${host} answers without it.`,
+      hint: "Remove tls=true (with mongodb+srv, add tls=false), or enable TLS in the server (net.tls.mode).",
+    }
+    : {
+      message: `The server at ${host} accepts only TLS, but MONGODB_URL does not enable it.`,
+      hint: "Add tls=true, and tlsCAFile=ca.pem if a private CA signed its certificate.",
+    };
 
 function probeUrl(
   url: string,

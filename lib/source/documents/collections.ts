@@ -92,9 +92,10 @@ export async function shardKeyOf(reader: Reader, namespace: Namespace): Promise<
     return Object.keys(sharded?.key ?? {}).filter((path) => path !== "_id");
   } catch (error) {
     if (!isNotAllowed(error)) throw error;
-    const hint =
-      "--key documentKey needs the action `find` on the collection config.collections. Grant it, or remove --key.";
-    const message = `The user may not read the shard key of ${namespaceText(namespace)}.`;
-    throw new UserError(message, { hint, cause: error });
+    throw new UserError(`The user may not read the shard key of ${namespaceText(namespace)}.`, {
+      hint:
+        "--key documentKey needs the action `find` on the collection config.collections. Grant it, or remove --key.",
+      cause: error,
+    });
   }
 }

@@ -152,13 +152,16 @@ class Refusals {
 }
 
 function refusedByAll(collection: string, cause: MongoServerError): UserError {
-  const applied = "MongoDB cannot apply the filter and the pipeline to any document";
-  return new UserError(`${applied} of ${collection} that was tried: ${nameOf(cause)}`, {
-    hint:
-      "So the stages are the cause, not a document. MongoDB's message is omitted because it may quote values: to see " +
-      "it, run the stages in mongosh with db.getCollection(…).aggregate([…]).",
-    cause,
-  });
+  const name = nameOf(cause);
+  return new UserError(
+    `MongoDB cannot apply the filter and the pipeline to any document of ${collection} that was tried: ${name}`,
+    {
+      hint:
+        "So the stages are the cause, not a document. MongoDB's message is omitted because it may quote values: to see " +
+        "it, run the stages in mongosh with db.getCollection(…).aggregate([…]).",
+      cause,
+    },
+  );
 }
 
 const nameOf = ({ code, codeName }: MongoServerError): string => `${codeName ?? "error"}, code ${code}`;
