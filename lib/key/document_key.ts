@@ -7,6 +7,8 @@ import { idOfKey } from "./key_to_id.ts";
 /** The paths of a shard key, in their order, without `_id`; none if `_id` is unique. */
 export type ShardKey = readonly string[];
 
+type Fields = ReadonlyMap<string, BsonValue>;
+
 /** @example IN: {_id: 1, a: {b: 2}}, or the document key {"a.b": 2, _id: 1}, ["a.b"] → OUT: {"a.b":2,"_id":1} */
 export function documentKeyText(source: Uint8Array, shardKey: ShardKey): string {
   const fields = fieldsByName(source);
@@ -24,16 +26,8 @@ export const rowKeyText = (
   shardKey: ShardKey,
 ): string => shardKey.length > 0 && source ? documentKeyText(source, shardKey) : keyText(id);
 
-/** The `_id` in the text of a document key; undefined for a hash. @example IN: {"region":"x","_id":1} → OUT: Long(1) */
-export function idOfDocumentKey(text: string): BsonValue | undefined {
-  const key = idOfKey(text);
-  return key?.type === BsonType.document ? fieldsByName(bytesOf(key)).get("_id") : undefined;
-}
-
-type FieldMap = ReadonlyMap<string, BsonValue>;
-
 /** The value at a path. A shard key does not pass through arrays. */
-function at(fields: FieldMap, [name = "", ...rest]: readonly string[]): BsonValue | undefined {
+function at(fields: Fields, [name = "", ...rest]: readonly string[]): BsonValue | undefined {
   const value = fields.get(name);
   if (rest.length === 0) return value;
   return value?.type === BsonType.document ? at(fieldsByName(bytesOf(value)), rest) : undefined;
@@ -45,11 +39,12 @@ export interface RowKey {
   readonly id: BsonValue | undefined;
 }
 
-/** @example IN: 42 → OUT: {oid: "42", id: 42}; IN: a key that is only a hash → OUT: {oid: …, id: undefined} */
-export const rowKeyOf = (oid: string, shardKey: ShardKey): RowKey => ({
-  oid,
-  id: shardKey.length > 0 ? idOfDocumentKey(oid) : idOfKey(oid),
-});
+/** @example IN: {"region":"x","_id":42}, ["region"] → OUT: {oid: …, id: 42}; IN: a hash → OUT: {oid: …, id: undefined} */
+export function rowKeyOf(oid: string, shardKey: ShardKey): RowKey {
+  const key = idOfKey(oid);
+  if (shardKey.length === 0) return { oid, id: key };
+  return { oid, id: key?.type === BsonType.document ? fieldsByName(bytesOf(key)).get("_id") : undefined };
+}
 
 export const idsOf = (keys: readonly RowKey[]): BsonValue[] =>
   keys.map(({ id }) => id).filter((id) => id !== undefined);

@@ -12,8 +12,6 @@ import {
   int64At,
   itemsOf,
   stringAt,
-  uint32At,
-  utf8,
 } from "../bson/bson.ts";
 import { asDocument } from "../bson/build.ts";
 import { fieldsOf } from "../bson/fields.ts";
@@ -46,7 +44,7 @@ export function keyText(id: BsonValue): string {
   return `{"$sha256":"${createHash("sha256").update(text).digest("hex")}"}`;
 }
 
-/** Undefined for a key with bytes that are not UTF-8, which MongoDB accepts. */
+/** Undefined for bytes that are not UTF-8, which MongoDB accepts. */
 function proper(id: BsonValue): string | undefined {
   try {
     return (TOP_LEVEL[id.type] ?? nestedText)(id);
@@ -56,10 +54,10 @@ function proper(id: BsonValue): string | undefined {
   }
 }
 
-const plainString: KeyText = ({ bytes, offset }) => {
+function plainString({ bytes, offset }: BsonValue): string {
   const text = stringAt(bytes, offset);
   return AMBIGUOUS.test(text) ? JSON.stringify(text) : text;
-};
+}
 
 const TOP_LEVEL: Readonly<Record<number, KeyText>> = {
   [BsonType.objectId]: ({ bytes, offset }) => hexAt(bytes, offset, 12),
@@ -91,19 +89,12 @@ const NESTED: Readonly<Record<number, KeyText>> = {
   [BsonType.maxKey]: typed("maxKey", one),
   [BsonType.objectId]: typed("oid", ({ bytes, offset }) => `"${hexAt(bytes, offset, 12)}"`),
   [BsonType.date]: typed("date", ({ bytes, offset }) => `{"$numberLong":"${int64At(bytes, offset)}"}`),
-  [BsonType.timestamp]: typed(
-    "timestamp",
-    ({ bytes, offset }) => `{"t":${uint32At(bytes, offset + 4)},"i":${uint32At(bytes, offset)}}`,
-  ),
+  [BsonType.timestamp]: typed("timestamp", document),
   [BsonType.binary]: typed("binary", ({ bytes, offset, length }) => {
     const subType = hexAt(bytes, offset + 4, 1);
     return `{"base64":"${base64At(bytes, offset + 5, length - 5)}","subType":"${subType}"}`;
   }),
-  [BsonType.regex]: typed("regularExpression", ({ bytes, offset, length }) => {
-    const middle = bytes.indexOf(0, offset);
-    const pattern = utf8(bytes, offset, middle);
-    return JSON.stringify({ pattern, options: utf8(bytes, middle + 1, offset + length - 1) });
-  }),
+  [BsonType.regex]: typed("regularExpression", document),
   [BsonType.code]: typed("code", string),
   [BsonType.codeWithScope]: typed("codeWithScope", document),
   [BsonType.dbPointer]: typed("dbPointer", document),

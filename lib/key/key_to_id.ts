@@ -1,20 +1,21 @@
 /** Turns the text of a key back into an `_id`. */
 import { BSON, type Document } from "mongodb";
-import { type BsonValue, fieldsByName } from "../bson/bson.ts";
-import { keyText } from "./key_text.ts";
+import type { BsonValue } from "../bson/bson.ts";
 import { Digits, type Json, parseJson } from "../util/lossless_json.ts";
+import { keyText } from "./key_text.ts";
+import { bsonValueOf } from "./query_literal.ts";
 
 /** An `_id` with this text; undefined for a hash. @example IN: 42 → OUT: Long(42); IN: "42" (with the quotes) → OUT: "42" */
 export function idOfKey(text: string): BsonValue | undefined {
   try {
-    const id = fieldsByName(BSON.serialize(new Map([["_id", guess(text)]]), { ignoreUndefined: false })).get(
-      "_id",
-    );
+    const id = bsonValueOf(guess(text));
     return id && keyText(id) === text ? id : undefined;
   } catch {
     return undefined;
   }
 }
+
+const WORDS: ReadonlyMap<string, unknown> = new Map([["true", true], ["false", false], ["null", null]]);
 
 function guess(text: string): unknown {
   if (/^[0-9a-f]{24}$/.test(text)) return new BSON.ObjectId(text);
@@ -22,8 +23,6 @@ function guess(text: string): unknown {
   if (/^-?(?:\d|Infinity$)|^NaN$/.test(text)) return numberOf(text);
   return WORDS.has(text) ? WORDS.get(text) : text;
 }
-
-const WORDS: ReadonlyMap<string, unknown> = new Map([["true", true], ["false", false], ["null", null]]);
 
 function numberOf(text: string): unknown {
   if (!/^-?\d+$/.test(text)) return new BSON.Double(Number(text));
@@ -35,6 +34,9 @@ function numberOf(text: string): unknown {
     : BSON.Decimal128.fromString(text);
 }
 
+/** Types whose text is their Extended JSON. */
+const TYPES = new Set(["$oid", "$date", "$timestamp", "$binary", "$numberDecimal", "$minKey", "$maxKey"]);
+
 function valueOf(json: Json): unknown {
   if (json instanceof Digits) return numberOf(json.text);
   if (Array.isArray(json)) return json.map(valueOf);
@@ -45,9 +47,6 @@ function valueOf(json: Json): unknown {
   }
   return new Map([...json].map(([key, each]) => [key.replace(/^\$\$/, "$"), valueOf(each)]));
 }
-
-/** Types whose text is their Extended JSON. */
-const TYPES = new Set(["$oid", "$date", "$timestamp", "$binary", "$numberDecimal", "$minKey", "$maxKey"]);
 
 function plain(json: Json): unknown {
   if (json instanceof Digits) return Number(json.text);

@@ -14,17 +14,16 @@ export function expressionOf(id: BsonValue): Document | undefined {
 
 /** The key as a value for the driver; undefined if the driver would change it: very large dates, bytes that are not UTF-8. */
 export function valueOf(id: BsonValue): { value: unknown } | undefined {
-  let value: unknown;
   try {
-    value = decoded(id);
+    const value = decoded(id);
+    const sent = bsonValueOf(value);
+    return sent?.type === id.type && BSON.ByteUtils.equals(bytesOf(sent), bytesOf(id))
+      ? { value }
+      : undefined;
   } catch (error) {
     if (error instanceof UnstorableError || error instanceof BSON.BSONError) return undefined;
     throw error;
   }
-  const sent = fieldsByName(BSON.serialize(new Map([["_id", value]]), { ignoreUndefined: false })).get("_id");
-  return sent && sent.type === id.type && BSON.ByteUtils.equals(bytesOf(sent), bytesOf(id))
-    ? { value }
-    : undefined;
 }
 
 /** Documents become maps: JavaScript's objects put names that look like numbers first. */
@@ -35,6 +34,10 @@ function decoded(value: BsonValue): unknown {
   if (value.type === BsonType.array) return itemsOf(value).map(decoded);
   return BSON.deserialize(idDocument(value), { promoteValues: false, bsonRegExp: true })._id;
 }
+
+/** A value as the driver sends it. */
+export const bsonValueOf = (value: unknown): BsonValue | undefined =>
+  fieldsByName(BSON.serialize(new Map([["_id", value]]), { ignoreUndefined: false })).get("_id");
 
 /** `{_id: <value>}` with the value's bytes unchanged. */
 export const idDocument = (id: BsonValue): Uint8Array => documentOf([elementOf("_id", id)]);

@@ -41,18 +41,15 @@ export const streamOfPart = (whole: string, part: StreamPart | undefined): strin
 export function partsOfStream(
   stream: string,
 ): { readonly whole: string; readonly part: StreamPart | undefined } {
-  const [, whole, part] = PART.exec(stream) ?? [];
-  return whole === undefined || part === undefined
-    ? { whole: stream, part: undefined }
-    : { whole, part: parsePart(part) };
+  const [, whole = stream, part] = PART.exec(stream) ?? [];
+  return { whole, part: part === undefined ? undefined : parsePart(part) };
 }
 
 /** @example IN: … (worker 1/2) → OUT: ["… (worker 0/2)", "… (worker 1/2)"]; IN: a whole stream → OUT: [itself] */
 export function siblingsOf(stream: string): readonly string[] {
   const { whole, part } = partsOfStream(stream);
   if (!part) return [stream];
-  const { count } = part;
-  return Array.from({ length: count }, (_, index) => streamOfPart(whole, { index, count }));
+  return Array.from({ length: part.count }, (_, index) => streamOfPart(whole, { ...part, index }));
 }
 
 /** Whether a stream has this name, or is a part of the stream with this name. */

@@ -7,10 +7,10 @@ import { openTransport, sinkDescription } from "../sink/connection/open_transpor
 import type { Transport } from "../sink/connection/transport.ts";
 import { retrying } from "../sink/connection/wrappers.ts";
 import { CausalReader } from "../source/connection/causal_reader.ts";
-import { Deployment, serverDescription } from "../source/connection/deployment.ts";
+import { connectDeployment, type Deployment, serverDescription } from "../source/connection/deployment.ts";
 import type { Route } from "../source/connection/route.ts";
-import { ServerClock } from "../source/connection/cluster_time.ts";
-import { FeatureTrial } from "../source/stream/open_stream.ts";
+import { type ServerClock, serverClock } from "../source/connection/cluster_time.ts";
+import { type FeatureTrial, featureTrial } from "../source/stream/open_stream.ts";
 import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import { type Liveness, OutageTracker } from "../util/outage.ts";
@@ -67,12 +67,12 @@ export async function connect(
   const patient = retrying(transport, { shutdown: untilClosed, outages: sinkOutages, retryFor });
   opened.use(heartbeat.start());
 
-  const deployment = opened.use(await shutdown.limit(Deployment.connect(mongodbUrl)));
+  const deployment = opened.use(await shutdown.limit(connectDeployment(mongodbUrl)));
   const route = deployment.route();
   await using reader = new CausalReader(route, { shutdown, outages: mongodbOutages, retryFor });
   log.info("Connected to MongoDB", await serverDescription(reader, mongodbUrl));
-  const mongodbClock = await ServerClock.read(reader, clock);
-  const features = new FeatureTrial((refused) =>
+  const mongodbClock = await serverClock(reader, clock);
+  const features = featureTrial((refused) =>
     log.info("MongoDB refuses a feature: continuing without it", { refused: refused.join(", ") })
   );
 

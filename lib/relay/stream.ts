@@ -28,7 +28,7 @@ import { StreamPosition } from "../sink/metadata/stream_position.ts";
 import { CausalReader } from "../source/connection/causal_reader.ts";
 import { collectionsOf, shardKeyOf } from "../source/documents/collections.ts";
 import { DocumentReader } from "../source/documents/documents.ts";
-import { RangeSplitter } from "../source/documents/key_ranges.ts";
+import { rangeSplitter } from "../source/documents/key_ranges.ts";
 import { openShare } from "../pipeline/workers/worker_share.ts";
 import type { Scope } from "../source/documents/scope.ts";
 import { type Catalogue, catalogueOf, namesText, unmatchedNames } from "../source/documents/unmatched.ts";
@@ -160,7 +160,7 @@ async function openSource({ deployment, mongodbOutages, settings, retries, log, 
   return {
     causalReader,
     reader: new DocumentReader(causalReader, { for: settings.for, size: batchSize, replyBytes, share }),
-    splitter: new RangeSplitter(causalReader, { lanes, log }),
+    splitter: rangeSplitter(causalReader, { lanes, log }),
     share,
     example,
   };

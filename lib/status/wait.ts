@@ -9,7 +9,7 @@ import type { SinkAddress } from "../sink/connection/url.ts";
 import { selectFromEverySchema, tablesInEverySchema } from "../sink/metadata/metadata_tables.ts";
 import { readPositions, type SavedPosition } from "../sink/metadata/saved_position.ts";
 import { quoteTable, type TableName } from "../sink/sql/names.ts";
-import { Deployment } from "../source/connection/deployment.ts";
+import { connectDeployment } from "../source/connection/deployment.ts";
 import { clusterTimeFields, clusterTimeText, operationTimeOf } from "../source/connection/cluster_time.ts";
 import { durationText } from "../util/text.ts";
 import { absenceText, viewerOf } from "./absence.ts";
@@ -117,7 +117,7 @@ function outcomesOf(
 }
 
 async function timeOf(url: string): Promise<BSON.Timestamp> {
-  await using deployment = await Deployment.connect(url);
+  await using deployment = await connectDeployment(url);
   return await operationTimeOf(deployment.route());
 }
 

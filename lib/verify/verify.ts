@@ -8,9 +8,9 @@ import { SavedCollections } from "../sink/metadata/saved_collections.ts";
 import { tableFor } from "../sink/sql/names.ts";
 import { RowReader } from "../sink/table/row_reader.ts";
 import { CausalReader } from "../source/connection/causal_reader.ts";
-import { Deployment } from "../source/connection/deployment.ts";
+import { connectDeployment } from "../source/connection/deployment.ts";
 import { collectionsOf, estimatedCount } from "../source/documents/collections.ts";
-import { RangeSplitter } from "../source/documents/key_ranges.ts";
+import { rangeSplitter } from "../source/documents/key_ranges.ts";
 import type { FoundCollection, Scope } from "../source/documents/scope.ts";
 import {
   type Catalogue,
@@ -68,7 +68,7 @@ export async function verify(
   await prepareSharedTables(transport, schema);
   await prepareTable(transport, schema, "cdc_verify");
 
-  const deployment = closing.use(await shutdown.limit(Deployment.connect(relay.mongodbUrl)));
+  const deployment = closing.use(await shutdown.limit(connectDeployment(relay.mongodbUrl)));
   const mongodb = { shutdown, outages: new OutageTracker({ system: "MongoDB", emit }), retryFor };
   const causalReader = closing.use(new CausalReader(deployment.route(), mongodb));
   const deps: SharedDeps = {
@@ -79,7 +79,7 @@ export async function verify(
     signal,
     log,
     clock,
-    splitter: new RangeSplitter(causalReader, { lanes: LANES, log }),
+    splitter: rangeSplitter(causalReader, { lanes: LANES, log }),
     rate: new SnapshotRate({ rate: settings.rate, readers: LANES, clock }),
   };
   while (true) {

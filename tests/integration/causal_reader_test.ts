@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { CausalReader } from "../../lib/source/connection/causal_reader.ts";
 import { collectionsOf, estimatedCount } from "../../lib/source/documents/collections.ts";
-import { Sampler } from "../../lib/source/documents/sample.ts";
+import { sampler } from "../../lib/source/documents/sample.ts";
 import { Scope } from "../../lib/source/documents/scope.ts";
 import { deploymentOf } from "../../lib/source/documents/source_identity.ts";
 import { QUIET } from "../../lib/util/log.ts";
@@ -21,7 +21,7 @@ const READS: Readonly<Record<string, (reader: CausalReader, source: Source) => P
   replSetGetConfig: async (reader) => (await deploymentOf(reader))?.length === 24 ? 1 : 0,
   count: (reader, { database }) => estimatedCount(reader, [{ database, collection: "data" }]),
   aggregate: async (reader, { database }) =>
-    (await new Sampler(reader, QUIET).sample({ database, collection: "data" }, [])).length,
+    (await sampler(reader, QUIET)({ database, collection: "data" }, [])).length,
 };
 
 for (const [command, read] of Object.entries(READS)) {

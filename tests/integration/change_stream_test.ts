@@ -6,7 +6,7 @@ import { type ChangeBatch, changeStream } from "../../lib/source/stream/change_s
 import { directRoute } from "../../lib/source/connection/route.ts";
 import { isHistoryLost } from "../../lib/source/connection/mongodb_errors.ts";
 import { Scope } from "../../lib/source/documents/scope.ts";
-import { FeatureTrial } from "../../lib/source/stream/open_stream.ts";
+import { featureTrial } from "../../lib/source/stream/open_stream.ts";
 import { type Outage, OutageTracker } from "../../lib/util/outage.ts";
 import { failNext, TEST_COMMANDS } from "../support/fail_point.ts";
 import { ownMongodbTest } from "../support/own_mongodb.ts";
@@ -28,7 +28,7 @@ const streamOf = (
     route: directRoute(client),
     startAfter,
     scope: new Scope({ databases: [database], collections: ["*"], exclude: [] }),
-    features: new FeatureTrial(() => {}),
+    features: featureTrial(() => {}),
     fullDocument: "updateLookup",
     batchSize: 100,
     retryFor: 60_000,

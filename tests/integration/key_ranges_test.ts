@@ -5,7 +5,7 @@ import type { BsonValue } from "../../lib/bson/bson.ts";
 import { keyText } from "../../lib/key/key_text.ts";
 import type { DocumentReader } from "../../lib/source/documents/documents.ts";
 import type { DocumentSettings } from "../../lib/source/documents/pages.ts";
-import { type KeyRange, rangesOf, RangeSplitter, WHOLE } from "../../lib/source/documents/key_ranges.ts";
+import { type KeyRange, rangesOf, rangeSplitter, WHOLE } from "../../lib/source/documents/key_ranges.ts";
 import { QUIET } from "../../lib/util/log.ts";
 import { failNext, TEST_COMMANDS } from "../support/fail_point.ts";
 import { insertMixed, type Mixed } from "../support/mixed_documents.ts";
@@ -111,14 +111,14 @@ for (const [what, transform] of Object.entries({ "": [], ", transformed": [{ $un
 }
 
 mongodbTest(
-  "RangeSplitter divides a large collection in about equal ranges, and no small one",
+  "rangeSplitter divides a large collection in about equal ranges, and no small one",
   async (source) => {
     const { mongodb, database } = source;
     await using causalReader = quietReader(mongodb);
     const data = mongodb.db(database).collection<Mixed>("data");
     await insertMixed(data, 5_000);
     const namespace = { database, collection: "data" };
-    const splitter = new RangeSplitter(causalReader, { lanes: 4, log: QUIET });
+    const splitter = rangeSplitter(causalReader, { lanes: 4, log: QUIET });
     assert.deepEqual(await splitter.split(namespace), [WHOLE]);
     assert.deepEqual(await splitter.split({ database, collection: "missing" }), [WHOLE]);
     await insertMixed(data, 25_000, 5_000);
@@ -133,19 +133,19 @@ mongodbTest(
     }
     assert.equal(found.length, 30_000);
     assert.equal(new Set(found).size, 30_000);
-    const one = new RangeSplitter(causalReader, { lanes: 1, log: QUIET });
+    const one = rangeSplitter(causalReader, { lanes: 1, log: QUIET });
     assert.deepEqual(await one.split(namespace), [WHOLE]);
   },
 );
 
-ownMongodbTest("RangeSplitter takes a collection whole if the server refuses a sample", async (own) => {
+ownMongodbTest("rangeSplitter takes a collection whole if the server refuses a sample", async (own) => {
   const { mongodb, database } = own;
   await insertMixed(mongodb.db(database).collection<Mixed>("data"), 20_000);
   await failNext(mongodb, ["aggregate"], 1, { errorCode: 28799 });
   await using causalReader = quietReader(mongodb);
   const warnings: unknown[] = [];
   const log = { ...QUIET, warn: (...told: unknown[]) => void warnings.push(told) };
-  const ranges = await new RangeSplitter(causalReader, { lanes: 4, log }).split({
+  const ranges = await rangeSplitter(causalReader, { lanes: 4, log }).split({
     database,
     collection: "data",
   });

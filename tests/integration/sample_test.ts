@@ -1,7 +1,7 @@
 /** The sample of a collection is a help for the first columns, never a condition. */
 import assert from "node:assert/strict";
 import type { MongoClient } from "mongodb";
-import { Sampler } from "../../lib/source/documents/sample.ts";
+import { sampler } from "../../lib/source/documents/sample.ts";
 import { QUIET } from "../../lib/util/log.ts";
 import { inStep } from "../support/compare.ts";
 import { failNext, TEST_COMMANDS } from "../support/fail_point.ts";
@@ -87,14 +87,14 @@ for (const code of [13, 18]) {
 }
 
 ownMongodbTest(
-  "Sampler takes fewer of large documents, and as many as it may of small ones",
+  "sampler takes fewer of large documents, and as many as it may of small ones",
   async (context) => {
     const { mongodb, database } = context;
     await fill(context, "large", { documents: 40, bytes: 1_000_000 });
     await fill(context, "small", { documents: 1_100, bytes: 10 });
     await using reader = quietReader(mongodb);
-    const sampler = new Sampler(reader, QUIET);
-    const sizeOf = async (collection: string) => (await sampler.sample({ database, collection }, [])).length;
+    const sample = sampler(reader, QUIET);
+    const sizeOf = async (collection: string) => (await sample({ database, collection }, [])).length;
     assert.equal(await sizeOf("large"), 4);
     assert.equal(await sizeOf("small"), 1_000);
     assert.equal(await sizeOf("missing"), 0);

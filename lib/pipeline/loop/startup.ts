@@ -8,7 +8,7 @@ import {
 } from "../../source/connection/mongodb_errors.ts";
 import { collectionsOf } from "../../source/documents/collections.ts";
 import type { DocumentReader } from "../../source/documents/documents.ts";
-import { Sampler } from "../../source/documents/sample.ts";
+import { sampler } from "../../source/documents/sample.ts";
 import type { FoundCollection } from "../../source/documents/scope.ts";
 import type { Share } from "../../source/documents/share.ts";
 import { deploymentOf, differenceOf, identityOf } from "../../source/documents/source_identity.ts";
@@ -78,10 +78,12 @@ async function openTables(
       hint: "Give relays scopes that do not overlap, with --collection and --exclude.",
     });
   }
-  const sampler = new Sampler(causalReader, log);
+  const sample = sampler(causalReader, log);
   for (const namespace of position.state.token === null ? namespaces : lost) {
-    const sample = () => sampler.sample(namespace, settings.for(namespace).transform);
-    await tables.attempt(namespace, async () => await (await tables.of(namespace)).learn(sample));
+    const { transform } = settings.for(namespace);
+    await tables.attempt(namespace, async () => {
+      await (await tables.of(namespace)).learn(() => sample(namespace, transform));
+    });
   }
   return lost;
 }

@@ -1,6 +1,6 @@
 /** Reads from the primary in one causal session, with retries. No read is older than a given time. */
 import { BSON, type ClientSession, type Db, type Document, type MongoClient, ReadPreference } from "mongodb";
-import { type BsonValue, ElementCursor, elements, fieldsByName, int64At } from "../../bson/bson.ts";
+import { type BsonValue, bytesOf, ElementCursor, fieldsByName, int64At, itemsOf } from "../../bson/bson.ts";
 import type { Namespace } from "../../util/namespace.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Question } from "../../util/outage.ts";
@@ -36,26 +36,30 @@ export interface PageOptions {
   readonly goesOn?: (documents: readonly KeyedDocument[]) => boolean;
 }
 
+interface Reading extends PageOptions {
+  readonly answers: AnswerLimit;
+  /** @default {all} */
+  readonly isWanted?: (document: KeyedDocument) => boolean;
+}
+
 const BY_KEY = { _id: 1 } as const;
 const FROM_PRIMARY = { readPreference: ReadPreference.primary } as const;
 const KILL_CURSOR_TIMEOUT_MS = 1_000;
 
 export class CausalReader implements AsyncDisposable {
   readonly #session: RoutedSession;
-  readonly #options: CausalReaderOptions;
-  readonly #limits: AnswerLimits;
+  readonly #options: CausalReaderOptions & { readonly limits: AnswerLimits };
   readonly #answers: AnswerLimit;
   /** Pages of a snapshot may be slow while other reads are quick. */
   readonly #abortableAnswers: AnswerLimit;
   readonly #scans: AnswerLimit;
 
   constructor(route: Route, options: CausalReaderOptions) {
-    this.#limits = options.limits ?? ANSWER_LIMITS;
+    const { limits } = this.#options = { limits: ANSWER_LIMITS, ...options };
     this.#session = new RoutedSession(route);
-    this.#options = options;
-    this.#answers = new AnswerLimit(this.#limits.read);
-    this.#abortableAnswers = new AnswerLimit(this.#limits.read);
-    this.#scans = new AnswerLimit(this.#limits.scan);
+    this.#answers = new AnswerLimit(limits.read);
+    this.#abortableAnswers = new AnswerLimit(limits.read);
+    this.#scans = new AnswerLimit(limits.scan);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -82,17 +86,15 @@ export class CausalReader implements AsyncDisposable {
     const answers = isLong ? this.#scans : this.#answers;
     return this.#tries((client, session) => {
       const shared = { ...FROM_PRIMARY, ...withoutTimeout(client), session };
-      return answers.run((answer) => work(client, { ...shared, ...answer }), { beyond: this.#limits.report });
+      return answers.run((answer) => work(client, { ...shared, ...answer }), {
+        beyond: this.#options.limits.report,
+      });
     }, { allowedMs: isLong ? Infinity : 0 });
   }
 
   /** Whether the collection exists; false for a view or a time-series collection. */
   async exists({ database, collection }: Namespace): Promise<boolean> {
-    const listed = await this.read((client, options) =>
-      client.db(database)
-        .listCollections({ name: collection }, { ...options, nameOnly: true, authorizedCollections: true })
-        .toArray()
-    );
+    const listed = await listCollections(this, database, { name: collection });
     return listed.some(({ type = "collection" }) => type === "collection");
   }
 
@@ -101,72 +103,55 @@ export class CausalReader implements AsyncDisposable {
    * may take as long as its limit without being reported as an outage.
    */
   page(namespace: Namespace, command: Document, options: PageOptions = {}): Promise<Page> {
-    const { abortable = false, hint = BY_KEY, goesOn = () => false, isLong = false } = options;
-    const answers = abortable ? this.#abortableAnswers : this.#answers;
-    const first = { ...command, ...hint && { hint } };
-    return this.#tries(async (client, session) => {
-      const cursor = { client, session, namespace, abortable, answers };
-      let documents: readonly KeyedDocument[] = [];
-      for await (const reply of this.#replies(first, cursor)) {
-        documents = documents.concat(reply.documents);
-        if (reply.cursorId === 0n) return { documents, exhausted: true };
-        if (!goesOn(documents)) break;
-      }
-      return { documents, exhausted: false };
-    }, { allowedMs: isLong ? Infinity : abortable ? answers.milliseconds : 0 });
+    const answers = options.abortable ? this.#abortableAnswers : this.#answers;
+    return this.#documents(namespace, command, { hint: BY_KEY, ...options, answers });
   }
 
-  scan(
+  async scan(
     namespace: Namespace,
     pipeline: readonly Document[],
     isWanted: (document: KeyedDocument) => boolean,
-  ): Promise<KeyedDocument[]> {
+  ): Promise<readonly KeyedDocument[]> {
     const command = { aggregate: namespace.collection, pipeline, cursor: {} };
-    return this.#tries(async (client, session) => {
-      const found: KeyedDocument[] = [];
-      const cursor = { client, session, namespace, answers: this.#scans };
-      for await (const { documents } of this.#replies(command, cursor)) {
-        for (const document of documents) if (isWanted(document)) found.push(document);
-      }
-      return found;
-    }, { allowedMs: Infinity });
+    const reading = { isLong: true, goesOn: () => true, isWanted, answers: this.#scans };
+    return (await this.#documents(namespace, command, reading)).documents;
   }
 
   /**
-   * The replies of a cursor, which is closed at the end. The time limit applies to each reply. The server sums the time of
-   * all replies, so it gets the limit only for cursors of about one reply.
+   * The wanted documents of a cursor, which is closed at the end. The time limit applies to each reply. The server sums
+   * the time of all replies, so it gets the limit only for cursors of about one reply.
    */
-  async *#replies(
-    command: Document,
-    { client, session, answers, namespace: { database, collection }, abortable = false }: {
-      readonly client: MongoClient;
-      readonly session: ClientSession;
-      readonly namespace: Namespace;
-      readonly answers: AnswerLimit;
-      readonly abortable?: boolean;
-    },
-  ): AsyncGenerator<Reply> {
-    const db = client.db(database);
-    const shared = { raw: true, session, ...FROM_PRIMARY, ...withoutTimeout(client) };
-    const run = (command: Document, isServerLimited = false): Promise<Reply> =>
-      answers.run(async ({ signal, maxTimeMS }) => {
-        const limited = { ...command, ...isServerLimited && { maxTimeMS } };
-        return replyOf(await db.command(limited, { ...shared, signal }));
-      }, { beyond: this.#limits.report, signal: abortable ? this.#options.shutdown.signal : undefined });
-    let cursorId = 0n;
-    try {
+  #documents({ database, collection }: Namespace, command: Document, reading: Reading): Promise<Page> {
+    const { abortable, hint, isLong, isWanted = () => true, goesOn = () => false, answers } = reading;
+    const limits = {
+      beyond: this.#options.limits.report,
+      signal: abortable ? this.#options.shutdown.signal : undefined,
+    };
+    return this.#tries(async (client, session) => {
+      const db = client.db(database);
+      const shared = { raw: true, session, ...FROM_PRIMARY, ...withoutTimeout(client) };
+      const run = (command: Document, isServerLimited = false): Promise<RawCursor> =>
+        answers.run(async ({ signal, maxTimeMS }) => {
+          const limited = { ...command, ...isServerLimited && { maxTimeMS } };
+          return rawCursor(await db.command(limited, { ...shared, signal }));
+        }, limits);
       // The driver adds this only to its own reads, not to commands.
       const readConcern = { level: "majority", ...this.time && { afterClusterTime: this.time } };
-      let reply = await run({ ...command, readConcern }, answers !== this.#scans);
-      while (true) {
-        cursorId = reply.cursorId;
-        yield reply;
-        if (cursorId === 0n) return;
-        reply = await run({ getMore: BSON.Long.fromBigInt(cursorId), collection });
+      let reply = await run({ ...command, ...hint && { hint }, readConcern }, answers !== this.#scans);
+      const documents: KeyedDocument[] = [];
+      try {
+        while (true) {
+          for (const document of itemsOf(reply.batch).map((item) => keyed(bytesOf(item)))) {
+            if (isWanted(document)) documents.push(document);
+          }
+          if (reply.cursorId === 0n) return { documents, exhausted: true };
+          if (!goesOn(documents)) return { documents, exhausted: false };
+          reply = await run({ getMore: BSON.Long.fromBigInt(reply.cursorId), collection });
+        }
+      } finally {
+        if (reply.cursorId !== 0n) await killCursor(db, collection, reply.cursorId);
       }
-    } finally {
-      if (cursorId !== 0n) await killCursor(db, collection, cursorId);
-    }
+    }, { allowedMs: isLong ? Infinity : abortable ? answers.milliseconds : 0 });
   }
 
   #tries<T>(
@@ -181,13 +166,31 @@ export class CausalReader implements AsyncDisposable {
         throw this.#session.failed(client, error);
       }
     };
-    return retry(attempt, {
-      ...this.#options,
-      ...question,
-      isRetryable: retryableErrors(() => this.time !== undefined),
-    });
+    const isRetryable = retryableErrors(() => this.time !== undefined);
+    return retry(attempt, { ...this.#options, ...question, isRetryable });
   }
 }
+
+interface Listed {
+  readonly name: string;
+  readonly type?: string;
+  readonly info?: { readonly uuid?: { toString(encoding: "hex"): string } };
+}
+
+/**
+ * The collections of a database that the user may see, or only the one with a name. UUIDs, which `nameOnly` omits, need the
+ * action `listCollections`.
+ */
+export const listCollections = (
+  reader: Pick<CausalReader, "read">,
+  database: string,
+  { name, nameOnly = true }: { readonly name?: string | undefined; readonly nameOnly?: boolean } = {},
+): Promise<readonly Listed[]> =>
+  reader.read((client, options) => {
+    const filter = name === undefined ? {} : { name };
+    return client.db(database).listCollections(filter, { ...options, nameOnly, authorizedCollections: true })
+      .toArray();
+  });
 
 /** Closes a cursor on the server. A failure is harmless: the server closes idle cursors. */
 export async function killCursor(db: Db, collection: string, cursorId: bigint): Promise<void> {
@@ -195,24 +198,13 @@ export async function killCursor(db: Db, collection: string, cursorId: bigint): 
   await db.command(command, { signal: AbortSignal.timeout(KILL_CURSOR_TIMEOUT_MS) }).catch(() => {});
 }
 
-interface Reply extends Pick<Page, "documents"> {
-  readonly cursorId: bigint;
-}
-
-function replyOf(answer: Document): Reply {
-  const { cursorId, batch: { bytes, offset } } = rawCursor(answer);
-  const documents = Array.from(
-    elements(bytes, offset),
-    ([, , , offset, length]) => keyed(bytes.subarray(offset, offset + length)),
-  );
-  return { cursorId, documents };
-}
-
-export function rawCursor({ cursor }: Document): {
+interface RawCursor {
   readonly cursorId: bigint;
   readonly batch: BsonValue;
   readonly fields: ReadonlyMap<string, BsonValue>;
-} {
+}
+
+export function rawCursor({ cursor }: Document): RawCursor {
   const fields = fieldsByName(cursor as Uint8Array);
   const batch = fields.get("firstBatch") ?? fields.get("nextBatch");
   const id = fields.get("id");

@@ -31,34 +31,27 @@ export const clusterTimeFields = (time: BSON.Timestamp | undefined) => ({
 const isoOf = ({ t }: BSON.Timestamp): string => new Date(t * 1_000).toISOString();
 
 /** The server's wall clock, continued by the local monotonic clock, because the local wall clock may differ or be set. */
-export class ServerClock {
-  readonly #clock: Pick<Clock, "monotonic">;
-  /** The server's time at 0 of the monotonic clock. */
-  #zero: number;
-
-  private constructor(zero: number, clock: Pick<Clock, "monotonic">) {
-    this.#zero = zero;
-    this.#clock = clock;
-  }
-
-  static async read(
-    reader: Pick<CausalReader, "read">,
-    clock: Pick<Clock, "now" | "monotonic">,
-  ): Promise<ServerClock> {
-    const zero = await reader.read((client, options) => zeroOf(client, clock, options));
-    return new ServerClock(zero ?? clock.now() - clock.monotonic(), clock);
-  }
-
+export interface ServerClock {
   /** Milliseconds since 1970. */
-  now(): number {
-    return this.#zero + this.#clock.monotonic();
-  }
-
+  now(): number;
   /** Reads the server's clock again: it may have been set, and clocks drift. */
-  async readAgain(client: MongoClient): Promise<void> {
-    const signal = AbortSignal.timeout(MAX_ROUND_TRIP_MS);
-    this.#zero = await zeroOf(client, this.#clock, { signal }) ?? this.#zero;
-  }
+  readAgain(client: MongoClient): Promise<void>;
+}
+
+export async function serverClock(
+  reader: Pick<CausalReader, "read">,
+  clock: Pick<Clock, "now" | "monotonic">,
+): Promise<ServerClock> {
+  /** The server's time at 0 of the monotonic clock. */
+  let zero = await reader.read((client, options) => zeroOf(client, clock, options)) ??
+    clock.now() - clock.monotonic();
+  return {
+    now: () => zero + clock.monotonic(),
+    async readAgain(client) {
+      const signal = AbortSignal.timeout(MAX_ROUND_TRIP_MS);
+      zero = await zeroOf(client, clock, { signal }) ?? zero;
+    },
+  };
 }
 
 /** A slower answer is too imprecise. */

@@ -3,60 +3,42 @@ import { ConnectionString } from "mongodb-connection-string-url";
 import type { LogFields } from "../../util/log.ts";
 import type { CausalReader } from "./causal_reader.ts";
 import { clientOf, closeMongodb, connectMongodb } from "./mongodb.ts";
-import { directRoute, PinnedRoute, type Route } from "./route.ts";
+import { directRoute, pinnedRoute, type Route } from "./route.ts";
 
 /** The driver's types of servers that a cursor must stay on. */
 const ROUTERS = ["Mongos", "LoadBalancer"];
 
-export class Deployment implements AsyncDisposable {
-  readonly #url: string;
-  readonly #client: MongoClient;
-  readonly #routers: () => readonly string[];
-  readonly #pinned = new Set<MongoClient>();
-
-  private constructor(url: string, client: MongoClient, routers: () => readonly string[]) {
-    this.#url = url;
-    this.#client = client;
-    this.#routers = routers;
-  }
-
-  /** @throws UsageError for a URL that the driver refuses; MongoError when the servers cannot be reached */
-  static async connect(url: string): Promise<Deployment> {
-    let servers: readonly ServerDescription[] = [];
-    const client = await connectMongodb(url, (client) => {
-      client.on("topologyDescriptionChanged", ({ newDescription }) => {
-        servers = [...newDescription.servers.values()];
-      });
-    });
-    const routers = () => servers.filter(({ type }) => ROUTERS.includes(type)).map(({ address }) => address);
-    return new Deployment(url, client, routers);
-  }
-
+export interface Deployment extends AsyncDisposable {
   /** A new route, with a connection that no other route uses. */
-  route(): Route {
-    if (this.#routers().length === 0) return directRoute(this.#client);
-    return new PinnedRoute({
-      addresses: this.#routers,
-      connect: (address) => this.#pin(address),
-      close: (client) => void this.#unpin(client),
+  route(): Route;
+}
+
+/** @throws UsageError for a URL that the driver refuses; MongoError when the servers cannot be reached */
+export async function connectDeployment(url: string): Promise<Deployment> {
+  let servers: readonly ServerDescription[] = [];
+  const main = await connectMongodb(url, (client) => {
+    client.on("topologyDescriptionChanged", ({ newDescription }) => {
+      servers = [...newDescription.servers.values()];
     });
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([this.#client, ...this.#pinned].map(closeMongodb));
-  }
-
-  #pin(address: string): MongoClient {
-    const authSource = this.#client.options.credentials?.source;
-    const client = clientOf(pinnedUrl(this.#url, address, authSource), { maxPoolSize: 1, minPoolSize: 0 });
-    this.#pinned.add(client);
+  });
+  const addresses = () => servers.filter(({ type }) => ROUTERS.includes(type)).map(({ address }) => address);
+  const pinned = new Set<MongoClient>();
+  const connect = (address: string): MongoClient => {
+    const authSource = main.options.credentials?.source;
+    const client = clientOf(pinnedUrl(url, address, authSource), { maxPoolSize: 1, minPoolSize: 0 });
+    pinned.add(client);
     return client;
-  }
-
-  async #unpin(client: MongoClient): Promise<void> {
+  };
+  const close = async (client: MongoClient): Promise<void> => {
     await closeMongodb(client).catch(() => {}); // Its server may be down.
-    this.#pinned.delete(client);
-  }
+    pinned.delete(client);
+  };
+  return {
+    route: () => addresses().length === 0 ? directRoute(main) : pinnedRoute({ addresses, connect, close }),
+    async [Symbol.asyncDispose]() {
+      await Promise.all([main, ...pinned].map(closeMongodb));
+    },
+  };
 }
 
 /**
@@ -84,10 +66,6 @@ export async function serverDescription(reader: Pick<CausalReader, "read">, url:
   const admin = (command: Record<string, 1>) =>
     reader.read((client, options) => client.db("admin").command(command, options));
   const [{ version }, { setName, msg }] = await Promise.all([admin({ buildInfo: 1 }), admin({ hello: 1 })]);
-  return {
-    address: new ConnectionString(url).hosts.join(","),
-    version,
-    replica_set: setName,
-    sharded: msg === "isdbgrid" ? true : undefined,
-  };
+  const address = new ConnectionString(url).hosts.join(",");
+  return { address, version, replica_set: setName, sharded: msg === "isdbgrid" || undefined };
 }

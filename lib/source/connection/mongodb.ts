@@ -13,6 +13,7 @@ import { whyUnreachable } from "./unreachable.ts";
 
 /** Closes a silent connection while the driver logs in or ends sessions. {@linkcode AnswerLimit} limits other commands. */
 const SOCKET_TIMEOUT_MS = 60_000;
+const CLOSE_TIMEOUT_MS = 1_000;
 
 /** Defaults that the URL may override. */
 const DEFAULTS: Readonly<MongoClientOptions> = {
@@ -21,7 +22,6 @@ const DEFAULTS: Readonly<MongoClientOptions> = {
   socketTimeoutMS: SOCKET_TIMEOUT_MS,
   appName: "mongodb_cdc_cratedb",
 };
-const CLOSE_TIMEOUT_MS = 1_000;
 
 /** Options that the URL cannot override: only the primary has the latest data. */
 const FIXED: Readonly<MongoClientOptions> = { readPreference: ReadPreference.primary, raw: false };
@@ -50,9 +50,8 @@ async function explained(error: unknown, { options }: MongoClient, url: string):
   if (error instanceof MongoParseError || error instanceof MongoInvalidArgumentError) {
     return malformedUrl(error);
   }
-  if (isFileError(error)) return unreadableFile(error);
-  const compressor = missingCompressor(error);
-  if (compressor || !(error instanceof MongoServerSelectionError)) return compressor ?? error;
+  const reason = unreadableFile(error) ?? missingCompressor(error);
+  if (reason || !(error instanceof MongoServerSelectionError)) return reason ?? error;
   return await whyUnreachable(url, options, error) ?? error;
 }
 
@@ -80,21 +79,20 @@ export function clientOf(url: string, options: Readonly<MongoClientOptions> = {}
   try {
     return new MongoClient(url, { ...defaultsFor(url), ...options, ...FIXED });
   } catch (error) {
-    // The URL parser throws errors that are no MongoError.
-    throw malformedUrl(error);
+    throw malformedUrl(error); // The URL parser throws errors that are no MongoError.
   }
 }
 
-const isFileError = (error: unknown): error is Error & { readonly path: string } =>
-  error instanceof Error && "path" in error && "syscall" in error && error.syscall === "open";
-
-const unreadableFile = (cause: Error & { readonly path: string }): UsageError =>
-  new UsageError(`A file of the MongoDB login cannot be read: ${cause.path}`, {
+function unreadableFile(cause: unknown): UsageError | undefined {
+  const { syscall, path } = cause as NodeJS.ErrnoException;
+  if (syscall !== "open" || path === undefined) return undefined;
+  return new UsageError(`A file of the MongoDB login cannot be read: ${path}`, {
     hint:
       "It is named by tlsCAFile or tlsCertificateKeyFile in MONGODB_URL, or by a variable of an authMechanism. " +
       "It must exist and be readable by the user of this program.",
     cause,
   });
+}
 
 const malformedUrl = (cause: unknown): UsageError =>
   new UsageError(`MONGODB_URL is malformed: ${messageOf(cause)}`, {

@@ -80,7 +80,6 @@ export const isNotAllowed = (error: unknown): boolean =>
 
 /** Labels by which a server or the driver recommends a retry. */
 const RETRYABLE_LABEL = /^(?:ResumableChangeStream|RetryableWrite|Retryable|SystemOverloaded)Error$/;
-
 /** Operating system codes of a failed connection. The driver passes some on unchanged. */
 const LOST_CONNECTION =
   /^(?:ECONNABORTED|ECONNREFUSED|ECONNRESET|EHOSTDOWN|EHOSTUNREACH|ENETDOWN|ENETUNREACH|EPIPE|ETIMEDOUT)$/;
@@ -105,21 +104,19 @@ export class RouterLeftError extends Error {
   }
 }
 
-/** Whether a connection failed. Waiting does not help against other errors of the driver. */
+/** Waiting does not help against other errors of the driver. */
 export const isConnectionLost = (error: unknown): boolean =>
   error instanceof MongoNetworkError || error instanceof MongoServerSelectionError ||
   error instanceof OverdueError || error instanceof RouterLeftError ||
   error instanceof Error && "code" in error && LOST_CONNECTION.test(String(error.code));
 
-/** No connection became free within `waitQueueTimeoutMS`. The driver does not export the class. */
-const NO_FREE_CONNECTION = "MongoWaitQueueTimeoutError";
-
-/** Whether a retry may help. */
 export const isRetryableMongodbError = (error: unknown): boolean =>
   isConnectionLost(error) || hasCode(error, ...Object.values(RETRYABLE)) ||
   error instanceof MongoStalePrimaryError || error instanceof MongoOperationTimeoutError ||
   error instanceof MongoError &&
-    (error.name === NO_FREE_CONNECTION || error.errorLabels.some((label) => RETRYABLE_LABEL.test(label)));
+    // No connection became free within `waitQueueTimeoutMS`. The driver does not export the class.
+    (error.name === "MongoWaitQueueTimeoutError" ||
+      error.errorLabels.some((label) => RETRYABLE_LABEL.test(label)));
 
 /** The saved token belongs to another deployment. The documents of this one may replace the rows. */
 export class OtherDeploymentError extends Error {
@@ -131,23 +128,19 @@ export class TokenRefusedError extends Error {
   override readonly name = "TokenRefusedError";
 }
 
+const { ChangeStreamHistoryLost, ChangeStreamFatalError, InvalidResumeToken } = MongodbCode;
+
 /** Whether the oplog no longer has the token, the token belongs to another deployment, or is invalid. */
 export const isHistoryLost = (error: unknown): boolean =>
   error instanceof OtherDeploymentError || error instanceof TokenRefusedError ||
-  hasCode(
-    error,
-    MongodbCode.ChangeStreamHistoryLost,
-    MongodbCode.ChangeStreamFatalError,
-    MongodbCode.InvalidResumeToken,
-  );
+  hasCode(error, ChangeStreamHistoryLost, ChangeStreamFatalError, InvalidResumeToken);
 
 /** Retries of a refused login: the credentials may be changing. */
 const LOGIN_TRIES = 2;
-
 /** Retries of a read after a cluster time that a shard has not reached. Other invalid options have the same code. */
 const CLUSTER_TIME_TRIES = 8;
 
-/** Classifies the errors of one operation. Retries a refused login, and a read after a time ahead of a shard, a few times. */
+/** Classifies the errors of one operation. */
 export function retryableErrors(isAfterTime: () => boolean = () => false): (error: unknown) => boolean {
   let refusedLogins = 0;
   let refusedTimes = 0;
@@ -157,20 +150,14 @@ export function retryableErrors(isAfterTime: () => boolean = () => false): (erro
     hasCode(error, MongodbCode.InvalidOptions) && isAfterTime() && ++refusedTimes <= CLUSTER_TIME_TRIES;
 }
 
-/**
- * Whether the server could not look up a document because two shards have documents with the same `_id`. Newer servers
- * report this with a code that also means lost history.
- */
+/** Two shards have documents with the same `_id`. Newer servers report this with a code that also means lost history. */
 export const isAmbiguousLookup = (error: unknown): boolean =>
   hasCode(error, MongodbCode.TooManyMatchingDocuments, MongodbCode.ChangeStreamFatalError);
 
 export const isEventTooLarge = (error: unknown): error is MongoServerError =>
   hasCode(error, MongodbCode.BSONObjectTooLarge, MongodbCode.ChangeStreamFragmentTooLarge);
 
-/**
- * Whether the server may have refused an unsupported command. MongoDB-compatible services use their own codes, so this
- * excludes what is *not* a refusal.
- */
+/** Whether the server may have refused an unsupported command. MongoDB-compatible services use their own codes. */
 export const isRefusal = (error: unknown): error is MongoServerError =>
   error instanceof MongoServerError && !isRetryableMongodbError(error) && !isHistoryLost(error) &&
   !isEventTooLarge(error) && !hasCode(error, MongodbCode.Unauthorized, MongodbCode.AuthenticationFailed);

@@ -22,28 +22,21 @@ export interface Servers {
 }
 
 /** Pins one mongos; fails over when it goes down. */
-export class PinnedRoute implements Route {
-  readonly #servers: Servers;
-  #client: MongoClient | undefined;
-  #address: string;
-
-  constructor(servers: Servers) {
-    this.#servers = servers;
-    this.#address = oneOf(servers.addresses()) ?? "";
-  }
-
-  get client(): MongoClient {
-    return this.#client ??= this.#servers.connect(this.#address);
-  }
-
-  failed(client: MongoClient, error: unknown): void {
-    if (client !== this.#client || !isServerDown(error)) return;
-    const next = oneOf(this.#servers.addresses().filter((each) => each !== this.#address));
-    if (next === undefined) return;
-    this.#client = undefined;
-    this.#address = next;
-    this.#servers.close(client);
-  }
+export function pinnedRoute({ addresses, connect, close }: Servers): Route {
+  let address = oneOf(addresses()) ?? "";
+  let client: MongoClient | undefined;
+  return {
+    get client() {
+      return client ??= connect(address);
+    },
+    failed(failed, error) {
+      if (failed !== client || !isServerDown(error)) return;
+      const next = oneOf(addresses().filter((each) => each !== address));
+      if (next === undefined) return;
+      [client, address] = [undefined, next];
+      close(failed);
+    },
+  };
 }
 
 /** Random, so that relays spread over the servers. */
@@ -60,37 +53,42 @@ export interface TimeOfCluster {
   readonly clusterTime?: ClusterTime | undefined;
 }
 
+/** The client for the next command, and the session in it. */
+interface Current {
+  readonly client: MongoClient;
+  readonly session: ClientSession;
+}
+
 /** A causal session that survives the failover of its route. */
 export class RoutedSession implements AsyncDisposable {
   readonly #route: Route;
-  #client: MongoClient;
-  #session: ClientSession;
+  #current: Current;
 
   constructor(route: Route) {
     this.#route = route;
-    this.#client = route.client;
-    this.#session = startSession(route.client);
+    this.#current = startSession(route);
   }
 
-  /** The client for the next command, and the session in it. */
-  current(): { readonly client: MongoClient; readonly session: ClientSession } {
-    const { client } = this.#route;
-    if (client !== this.#client) {
-      const before = this.#session;
-      this.#session = startSession(client, before);
-      this.#client = client;
-      before.endSession().catch(() => {}); // Its server is down.
+  current(): Current {
+    const before = this.#current;
+    if (this.#route.client !== before.client) {
+      this.#current = startSession(this.#route);
+      this.after(before.session);
+      before.session.endSession().catch(() => {}); // Its server is down.
     }
-    return { client, session: this.#session };
+    return this.#current;
   }
 
   get operationTime(): Timestamp | undefined {
-    return this.#session.operationTime;
+    return this.#current.session.operationTime;
   }
 
   /** Later reads return nothing older than this time. */
-  after(time: TimeOfCluster): void {
-    advance(this.#session, time);
+  after({ operationTime, clusterTime }: TimeOfCluster): void {
+    const { session } = this.#current;
+    // Some services do not sign their time, and the driver refuses an unsigned one.
+    if (clusterTime?.signature) session.advanceClusterTime(clusterTime);
+    if (operationTime) session.advanceOperationTime(operationTime);
   }
 
   /** The error, or RouterLeftError if the route has switched to another server. */
@@ -100,18 +98,11 @@ export class RoutedSession implements AsyncDisposable {
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    return this.#session.endSession();
+    return this.#current.session.endSession();
   }
 }
 
-function startSession(client: MongoClient, before?: ClientSession): ClientSession {
-  const session = client.startSession({ causalConsistency: true });
-  if (before) advance(session, before);
-  return session;
-}
-
-function advance(session: ClientSession, { operationTime, clusterTime }: TimeOfCluster): void {
-  // Some services do not sign their time, and the driver refuses an unsigned one.
-  if (clusterTime?.signature) session.advanceClusterTime(clusterTime);
-  if (operationTime) session.advanceOperationTime(operationTime);
-}
+const startSession = ({ client }: Route): Current => ({
+  client,
+  session: client.startSession({ causalConsistency: true }),
+});

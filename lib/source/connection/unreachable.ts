@@ -3,7 +3,7 @@ import { type Document, MongoClient, type MongoOptions } from "mongodb";
 import { ConnectionString } from "mongodb-connection-string-url";
 import { UserError } from "../../util/errors.ts";
 
-const PROBE_TIMEOUT_MS = 2_000;
+const TIMEOUTS = { serverSelectionTimeoutMS: 2_000, connectTimeoutMS: 2_000, socketTimeoutMS: 2_000 };
 
 /** URL parameters that a probe omits: it does not log in, and accepts any replica set. TLS is set again below. */
 const OMITTED =
@@ -50,10 +50,9 @@ function otherSet(
     return reason(`is in ${setName}`, `Use replicaSet=${setName}, or remove replicaSet.`);
   }
   if (isreplicaset === true) return undefined;
-  return reason(
-    "runs without a replica set",
-    `Change streams need one. Start mongod with --replSet ${replicaSet}, then run rs.initiate() once.`,
-  );
+  const hint =
+    `Change streams need one. Start mongod with --replSet ${replicaSet}, then run rs.initiate() once.`;
+  return reason("runs without a replica set", hint);
 }
 
 const otherEncryption = (host: string, tls: boolean): Reason =>
@@ -67,7 +66,6 @@ const otherEncryption = (host: string, tls: boolean): Reason =>
       hint: "Add tls=true, and tlsCAFile=ca.pem if a private CA signed its certificate.",
     };
 
-/** @param encryption `insecure` accepts any certificate */
 function probeUrl(
   url: string,
   host: string,
@@ -92,13 +90,8 @@ function probeUrl(
 
 /** The answer to `hello`; undefined if the server does not answer. */
 async function helloOf(url: string): Promise<Document | undefined> {
-  const timeouts = {
-    serverSelectionTimeoutMS: PROBE_TIMEOUT_MS,
-    connectTimeoutMS: PROBE_TIMEOUT_MS,
-    socketTimeoutMS: PROBE_TIMEOUT_MS,
-  };
   try {
-    await using client = new MongoClient(url, timeouts);
+    await using client = new MongoClient(url, TIMEOUTS);
     return await client.db("admin").command({ hello: 1 });
   } catch {
     return undefined;

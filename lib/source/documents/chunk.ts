@@ -4,9 +4,9 @@ import { keyText } from "../../key/key_text.ts";
 import { expressionOf, idDocument } from "../../key/query_literal.ts";
 import type { KeyedDocument } from "../connection/causal_reader.ts";
 
-/** A key and its document; null if it does not exist, does not match the filter, or cannot be transformed. */
 export interface LookedUp {
   readonly id: BsonValue;
+  /** Null if it does not exist, does not match the filter, or cannot be transformed. */
   readonly document: Uint8Array | null;
   /** Why MongoDB cannot transform the document. */
   readonly refusal?: string;
@@ -32,32 +32,29 @@ export const isThere = ({ document, refusal }: LookedUp): boolean =>
 /**
  * A chunk of these documents, up to the last one after which the next chunk can start: a query can contain its key, and
  * the next document has another key. Undefined if no document qualifies.
- * @param options `isEnd`: the range has no more documents; `last`: the start of the chunk; `idsRepeat`: documents may have
- *   equal `_id`s
+ * @param options `isEnd`: the range has no more documents; `start`: of the chunk; `idsRepeat`: documents may have equal
+ *   `_id`s
  */
 export function chunkOf(
   documents: readonly KeyedDocument[],
-  { isEnd, last, idsRepeat = false }: {
+  { isEnd, start, idsRepeat }: {
     readonly isEnd: boolean;
-    readonly last: Uint8Array | null;
-    readonly idsRepeat?: boolean;
+    readonly start: Uint8Array | null;
+    readonly idsRepeat: boolean;
   },
 ): Chunk | undefined {
-  if (isEnd) {
-    const named = documents.findLast(isNamed);
-    return { documents, last: named ? idDocument(named.id) : last, seen: documents.length, done: true };
-  }
-  const at = lastEnd(documents, idsRepeat);
+  const at = isEnd ? documents.findLastIndex(isNamed) : lastEnd(documents, idsRepeat);
   const end = documents[at];
-  return end &&
-    { documents: documents.slice(0, at + 1), last: idDocument(end.id), seen: at + 1, done: false };
+  if (!end && !isEnd) return undefined;
+  const seen = isEnd ? documents.length : at + 1;
+  return { documents: documents.slice(0, seen), last: end ? idDocument(end.id) : start, seen, done: isEnd };
 }
 
 /** The index of the last document that can end a chunk; -1 for none. */
 export function lastEnd(documents: readonly KeyedDocument[], idsRepeat: boolean): number {
-  const hasOtherAfter = (at: number): boolean => {
-    const [one, next] = [documents[at], documents[at + 1]];
-    return one !== undefined && next !== undefined && keyText(one.id) !== keyText(next.id);
-  };
-  return documents.findLastIndex((each, at) => isNamed(each) && (!idsRepeat || hasOtherAfter(at)));
+  const isBeforeOther = ({ id }: KeyedDocument, next: KeyedDocument | undefined): boolean =>
+    next !== undefined && keyText(id) !== keyText(next.id);
+  return documents.findLastIndex((each, at) =>
+    isNamed(each) && (!idsRepeat || isBeforeOther(each, documents[at + 1]))
+  );
 }

@@ -4,7 +4,7 @@ import { concurrently } from "../../util/concurrency.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Logger } from "../../util/log.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
-import type { CausalReader } from "../connection/causal_reader.ts";
+import { type CausalReader, listCollections } from "../connection/causal_reader.ts";
 import { isNotAllowed } from "../connection/mongodb_errors.ts";
 import type { FoundCollection, Scope } from "./scope.ts";
 
@@ -26,31 +26,6 @@ export async function databasesOf(reader: Reader): Promise<string[]> {
   return databases.map(({ name }) => name);
 }
 
-interface Listed {
-  readonly name: string;
-  readonly type?: string;
-  readonly info?: { readonly uuid?: { toString(encoding: "hex"): string } };
-}
-
-/**
- * The collections of a database that the user may see, or only the one with a name. UUIDs, which `nameOnly` omits, need the
- * action `listCollections`.
- */
-export const listCollections = (
-  reader: Reader,
-  database: string,
-  { name, nameOnly = true }: { readonly name?: string | undefined; readonly nameOnly?: boolean } = {},
-): Promise<readonly Listed[]> =>
-  reader.read((client, options) =>
-    client.db(database)
-      .listCollections(name === undefined ? {} : { name }, {
-        ...options,
-        nameOnly,
-        authorizedCollections: true,
-      })
-      .toArray()
-  );
-
 /**
  * The collections of a scope, sorted by name. Logs those that a change stream cannot follow.
  * @example IN: shop.* → OUT: [{database: "shop", collection: "orders", uuid: "0a1b…"}, …]
@@ -60,13 +35,13 @@ export async function collectionsOf(
   scope: Scope,
   { log }: { log: Logger },
 ): Promise<FoundCollection[]> {
-  const { database: onlyDatabase, collection: onlyCollection } = scope.only;
-  const databases = onlyDatabase === undefined
+  const { only } = scope;
+  const databases = only.database === undefined
     ? (await databasesOf(reader)).filter((name) => scope.includesDatabase(name))
-    : [onlyDatabase];
+    : [only.database];
   const found: FoundCollection[] = [];
   for (const database of databases) {
-    for (const { name, type = "collection", info } of await withUuids(reader, database, onlyCollection)) {
+    for (const { name, type = "collection", info } of await withUuids(reader, database, only.collection)) {
       const uuid = info?.uuid?.toString("hex");
       const namespace = { database, collection: name, ...uuid !== undefined && { uuid } };
       if (!scope.includes(namespace)) continue;
@@ -75,30 +50,31 @@ export async function collectionsOf(
       else found.push(namespace);
     }
   }
-  // Of a single collection, at most one is listed.
-  if (onlyDatabase !== undefined && onlyCollection !== undefined && found.length === 0) {
-    found.push({ database: onlyDatabase, collection: onlyCollection });
+  // A single collection may not exist yet.
+  const { database, collection } = only;
+  if (found.length === 0 && database !== undefined && collection !== undefined) {
+    found.push({ database, collection });
   }
   return found.sort((one, other) => namespaceText(one) < namespaceText(other) ? -1 : 1);
 }
 
 /** Without UUIDs if the user may see only names. */
-async function withUuids(reader: Reader, database: string, name?: string): Promise<readonly Listed[]> {
-  try {
-    return await listCollections(reader, database, { name, nameOnly: false });
-  } catch (error) {
+const withUuids = (reader: Reader, database: string, name?: string) =>
+  listCollections(reader, database, { name, nameOnly: false }).catch((error: unknown) => {
     if (!isNotAllowed(error)) throw error;
-    return await listCollections(reader, database, { name });
-  }
-}
+    return listCollections(reader, database, { name });
+  });
 
 /** The approximate number of documents in these collections, from their metadata. */
 export async function estimatedCount(reader: Reader, namespaces: readonly Namespace[]): Promise<number> {
-  const count = ({ database, collection }: Namespace) =>
-    reader.read((client, options) =>
-      client.db(database).collection(collection).estimatedDocumentCount(options)
-    );
-  const counts = await concurrently(namespaces, COUNTS_AT_ONCE, count);
+  const counts = await concurrently(
+    namespaces,
+    COUNTS_AT_ONCE,
+    ({ database, collection }) =>
+      reader.read((client, options) =>
+        client.db(database).collection(collection).estimatedDocumentCount(options)
+      ),
+  );
   return counts.reduce((sum, count) => sum + count, 0);
 }
 
@@ -108,10 +84,10 @@ export async function estimatedCount(reader: Reader, namespaces: readonly Namesp
  * @throws UserError if the user may not read it
  */
 export async function shardKeyOf(reader: Reader, namespace: Namespace): Promise<ShardKey> {
-  const filter = { _id: namespaceText(namespace), dropped: { $ne: true } };
+  const filter: Document = { _id: namespaceText(namespace), dropped: { $ne: true } };
   try {
     const sharded = await reader.read((client, options) =>
-      client.db("config").collection<Document>("collections").findOne(filter as Document, options)
+      client.db("config").collection<Document>("collections").findOne(filter, options)
     );
     return Object.keys(sharded?.key ?? {}).filter((path) => path !== "_id");
   } catch (error) {

@@ -10,7 +10,7 @@ import { isTransformFailure } from "../connection/mongodb_errors.ts";
 import { type Chunk, chunkOf, isNamed, isThere, lastEnd, type LookedUp } from "./chunk.ts";
 import type { KeyRange } from "./key_ranges.ts";
 import { lookUp } from "./look_up.ts";
-import { CollectionPages, type DocumentSettings, KEY } from "./pages.ts";
+import { type CollectionPages, collectionPages, type DocumentSettings, KEY } from "./pages.ts";
 import { ALL_DOCUMENTS, type Share } from "./share.ts";
 import { changesId } from "./transform.ts";
 
@@ -57,9 +57,8 @@ export class DocumentReader {
     const page = await pages.find({ ...find, limit }, { abortable: true });
     if (transform.length === 0) pages.learn(page);
     const isEnd = page.exhausted && page.documents.length < limit;
-    // Keys that no query can contain are rare, and a chunk of only such keys is rarer.
-    const chunk = chunkOf(page.documents, { isEnd, last: range.after, idsRepeat }) ??
-      await chunkUpToNamed(pages, find, range.after);
+    const chunk = chunkOf(page.documents, { isEnd, start: range.after, idsRepeat }) ??
+      await longChunk(pages, find, range.after);
     const end = chunk.documents.at(-1);
     if (transform.length === 0 || !end) return chunk;
     const filter = this.#within(range.after, expressionOf(end.id) ?? idExpression(range.upTo));
@@ -98,10 +97,9 @@ export class DocumentReader {
     shardKey: ShardKey = [],
   ): Promise<string[]> {
     if (keys.size === 0) return [];
-    const pages = this.#pagesOf(namespace);
+    const { transform, scan } = this.#pagesOf(namespace);
     const keyOf = ({ id, document }: KeyedDocument) => rowKeyText(id, document, shardKey);
-    const stages = [...pages.transform, keysOnly(shardKey)];
-    const found = await pages.scan(stages, (each) => keys.has(keyOf(each)));
+    const found = await scan([...transform, keysOnly(shardKey)], (each) => keys.has(keyOf(each)));
     return found.map(keyOf);
   }
 
@@ -122,7 +120,7 @@ export class DocumentReader {
     let pages = this.#pages.get(name);
     if (!pages) {
       const settings = { ...this.#options.for(namespace), replyBytes: this.#options.replyBytes };
-      this.#pages.set(name, pages = new CollectionPages(this.#causalReader, namespace, settings));
+      this.#pages.set(name, pages = collectionPages(this.#causalReader, namespace, settings));
     }
     return pages;
   }
@@ -130,28 +128,24 @@ export class DocumentReader {
   /** @example IN: {_id: 1}, 5 → OUT: {$expr: {$and: [{$gt: ["$_id", 1]}, {$lte: ["$_id", 5]}]}} */
   #within(after: Uint8Array | null, upTo: Document | undefined): Document {
     const start = idExpression(after);
-    const isIncluded = (this.#options.share ?? ALL_DOCUMENTS).condition("$_id");
     const conditions = [
-      ...start ? [{ $gt: ["$_id", start] }] : [],
-      ...upTo ? [{ $lte: ["$_id", upTo] }] : [],
-      ...isIncluded ? [isIncluded] : [],
-    ];
+      start && { $gt: ["$_id", start] },
+      upTo && { $lte: ["$_id", upTo] },
+      (this.#options.share ?? ALL_DOCUMENTS).condition("$_id"),
+    ].filter((each) => each !== undefined);
     return conditions.length > 0 ? { $expr: { $and: conditions } } : {};
   }
 }
 
-/** Reads on until the next chunk can start after a key. */
-async function chunkUpToNamed(
-  pages: CollectionPages,
-  find: Document,
-  last: Uint8Array | null,
+/** Reads on until the next chunk can start after a key. Keys that no query can contain are rare. */
+async function longChunk(
+  { find, idsRepeat }: CollectionPages,
+  command: Document,
+  start: Uint8Array | null,
 ): Promise<Chunk> {
-  const { idsRepeat } = pages;
-  const { documents, exhausted } = await pages.find(find, {
-    abortable: true,
-    goesOn: (documents) => lastEnd(documents, idsRepeat) < 0,
-  });
-  const chunk = chunkOf(documents, { isEnd: exhausted, last, idsRepeat });
+  const goesOn = (documents: readonly KeyedDocument[]) => lastEnd(documents, idsRepeat) < 0;
+  const { documents, exhausted } = await find(command, { abortable: true, goesOn });
+  const chunk = chunkOf(documents, { isEnd: exhausted, start, idsRepeat });
   if (!chunk) throw new Error("A chunk without a key to continue after");
   return chunk;
 }
@@ -170,7 +164,7 @@ async function transformed(pages: CollectionPages, chunk: Chunk, filter: Documen
   pages.learn(reply);
   const documents = await pages.withKeys(wanted, reply);
   if (reply.exhausted) return { ...chunk, documents };
-  const part = chunkOf(documents, { isEnd: false, last: null });
+  const part = chunkOf(documents, { isEnd: false, start: null, idsRepeat: false });
   const last = part?.documents.at(-1);
   if (!part || !last) throw new Error("A chunk without a key to continue after");
   return { ...part, seen: keys.indexOf(keyText(last.id)) + 1 };

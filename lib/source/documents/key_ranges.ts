@@ -7,7 +7,8 @@ import type { Logger } from "../../util/log.ts";
 import type { CausalReader } from "../connection/causal_reader.ts";
 import { isNamed } from "./chunk.ts";
 import { estimatedCount } from "./collections.ts";
-import { isRefusal } from "../connection/mongodb_errors.ts";
+import { KEY } from "./pages.ts";
+import { sampleOf } from "./sample.ts";
 
 /** A part of a collection in key order. Its ends are BSON of `{_id}`. */
 export interface KeyRange {
@@ -21,7 +22,6 @@ export const WHOLE: KeyRange = { after: null, upTo: null };
 
 /** A smaller collection is one range. */
 const MIN_DOCUMENTS = 20_000;
-/** The approximate minimum of a range. */
 const MIN_RANGE_DOCUMENTS = 2_500;
 /** More than one, so that all lanes finish at about the same time. */
 const RANGES_PER_LANE = 4;
@@ -32,48 +32,32 @@ const MAX_SHARE = 1 / 25;
 /** A longer key is not used as a bound, because bounds are saved with the position. */
 const MAX_BOUND_BYTES = 1_024;
 
-export class RangeSplitter {
-  readonly #reader: CausalReader;
-  readonly #options: { readonly lanes: number; readonly log: Logger };
+export type RangeSplitter = ReturnType<typeof rangeSplitter>;
 
-  constructor(reader: CausalReader, options: { readonly lanes: number; readonly log: Logger }) {
-    this.#reader = reader;
-    this.#options = options;
-  }
-
+export const rangeSplitter = (
+  reader: CausalReader,
+  { lanes, log }: { readonly lanes: number; readonly log: Logger },
+) => ({
   /**
    * The ranges of a collection; one range if it is small or the server refuses a sample.
    * @example IN: shop.orders with 1,000,000 documents, 4 lanes → OUT: 16 ranges
    */
   async split(namespace: Namespace): Promise<readonly KeyRange[]> {
-    const { lanes } = this.#options;
-    if (lanes === 1) return [WHOLE];
-    const count = await estimatedCount(this.#reader, [namespace]);
+    const count = lanes === 1 ? 0 : await estimatedCount(reader, [namespace]);
     if (count < MIN_DOCUMENTS) return [WHOLE];
     const ranges = Math.min(lanes * RANGES_PER_LANE, Math.floor(count / MIN_RANGE_DOCUMENTS));
-    const size = Math.min(ranges * KEYS_PER_RANGE, Math.floor(count * MAX_SHARE));
-    return rangesOf(await this.#sample(namespace, size), ranges);
-  }
-
-  async #sample(namespace: Namespace, size: number): Promise<BsonValue[]> {
-    try {
-      const { documents } = await this.#reader.page(namespace, {
-        aggregate: namespace.collection,
-        pipeline: [{ $sample: { size } }, { $project: { _id: 1 } }, { $sort: { _id: 1 } }],
-        allowDiskUse: true,
-        cursor: { batchSize: size },
-      }, { hint: null, abortable: true, isLong: true });
-      return documents.map(({ id }) => id);
-    } catch (error) {
-      if (!isRefusal(error)) throw error;
-      this.#options.log.warn("MongoDB refused a sample of the keys: reading a collection in one lane", {
-        collection: namespaceText(namespace),
-        code: error.code,
-      });
-      return [];
-    }
-  }
-}
+    const sample = await sampleOf(reader, namespace, {
+      size: Math.min(ranges * KEYS_PER_RANGE, Math.floor(count * MAX_SHARE)),
+      stages: [{ $project: KEY }, { $sort: KEY }],
+      onRefused: ({ code }) =>
+        log.warn("MongoDB refused a sample of the keys: reading a collection in one lane", {
+          collection: namespaceText(namespace),
+          code,
+        }),
+    });
+    return rangesOf(sample.map(({ id }) => id), ranges);
+  },
+});
 
 /**
  * Divides a collection into at most `count` ranges, at keys of an ordered sample.

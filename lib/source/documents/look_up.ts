@@ -13,14 +13,10 @@ import { type CollectionPages, KEY } from "./pages.ts";
 const MAX_KEYS = 2_500;
 const MAX_KEY_BYTES = 2 ** 20;
 
-/** A key to look up. `name` is its value in a query, if a query can contain it. */
-interface Asked {
-  readonly key: string;
-  readonly id: BsonValue;
-  readonly name: { readonly value: unknown } | undefined;
-}
+type Asked = ReturnType<typeof asked>;
 
-const asked = (key: string, id: BsonValue): Asked => ({ key, id, name: valueOf(id) });
+/** A key to look up. `name` is its value in a query, if a query can contain it. */
+const asked = (key: string, id: BsonValue) => ({ key, id, name: valueOf(id) });
 
 /**
  * The current documents with these keys, in parts. Each key is returned once.
@@ -35,18 +31,18 @@ export async function* lookUp(
   const { named = [], unnamed = [] } = Object.groupBy(keys, ({ name }) => name ? "named" : "unnamed");
   const refusals = new Refusals(pages);
   // A stack of lists; `at` is the first key of a list that is still to be looked up.
-  const waiting = [{ keys: named as readonly Asked[], at: 0 }];
+  const waiting = [{ keys: named, at: 0 }];
   for (let next = waiting.pop(); next; next = waiting.pop()) {
     const { keys, at } = next;
     const end = groupEnd(keys, at, Math.min(MAX_KEYS, pages.size.documents));
     const group = keys.slice(at, end);
     if (end < keys.length) waiting.push({ keys, at: end });
-    if (group.length === 0) continue;
+    const [first] = group;
+    if (!first) continue;
     const reply = await pageOf(pages, group, stages);
     if (reply instanceof MongoServerError) {
-      const [first, ...others] = group;
       const middle = Math.ceil(group.length / 2);
-      if (first && others.length === 0) await refusals.add(first, reply);
+      if (group.length === 1) await refusals.add(first, reply);
       else waiting.push({ keys: group.slice(middle), at: 0 }, { keys: group.slice(0, middle), at: 0 });
       continue;
     }
@@ -134,7 +130,9 @@ class Refusals {
     if (this.#refused.length === 1) await this.#pages.checkStages();
     if (this.hasPassed || this.#refused.length < ALIKE) return;
     const isAlike = this.#refused.every(([, each]) => each.code === error.code);
-    if (isAlike && !await this.#isAnotherFine()) throw this.#ofAll(error);
+    if (isAlike && !await this.#isAnotherFine()) {
+      throw refusedByAll(namespaceText(this.#pages.namespace), error);
+    }
     this.hasPassed = true;
   }
 
@@ -151,20 +149,19 @@ class Refusals {
     }
     return false;
   }
+}
 
-  #ofAll(error: MongoServerError): UserError {
-    const collection = namespaceText(this.#pages.namespace);
-    const name = nameOf(error);
-    return new UserError(
-      `MongoDB cannot apply the filter and the pipeline to any document of ${collection} that was tried: ${name}`,
-      {
-        hint:
-          "So the stages are the cause, not a document. MongoDB's message is omitted because it may quote values: to see " +
-          "it, run the stages in mongosh with db.getCollection(…).aggregate([…]).",
-        cause: error,
-      },
-    );
-  }
+function refusedByAll(collection: string, cause: MongoServerError): UserError {
+  const name = nameOf(cause);
+  return new UserError(
+    `MongoDB cannot apply the filter and the pipeline to any document of ${collection} that was tried: ${name}`,
+    {
+      hint:
+        "So the stages are the cause, not a document. MongoDB's message is omitted because it may quote values: to see " +
+        "it, run the stages in mongosh with db.getCollection(…).aggregate([…]).",
+      cause,
+    },
+  );
 }
 
 const nameOf = ({ code, codeName }: MongoServerError): string => `${codeName ?? "error"}, code ${code}`;

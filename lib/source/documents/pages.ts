@@ -20,73 +20,60 @@ export interface DocumentSettings {
   readonly key: "_id" | "documentKey";
 }
 
-export class CollectionPages {
-  readonly namespace: Namespace;
-  readonly transform: readonly Document[];
-  /** Whether documents may have equal `_id`s. */
-  readonly idsRepeat: boolean;
-  /** The size of the collection's documents, transformed. */
-  readonly size: PageSize;
-  readonly #reader: CausalReader;
+export type CollectionPages = ReturnType<typeof collectionPages>;
 
-  constructor(
-    reader: CausalReader,
-    namespace: Namespace,
-    { transform, key, replyBytes }: DocumentSettings & { readonly replyBytes: number | undefined },
-  ) {
-    this.#reader = reader;
-    this.namespace = namespace;
-    this.transform = transform;
-    this.idsRepeat = key === "documentKey";
-    this.size = new PageSize(replyBytes);
-  }
-
-  find(command: Document, options: PageOptions = {}): Promise<Page> {
-    return this.#reader.page(this.namespace, { find: this.namespace.collection, ...command }, options);
-  }
-
-  aggregate(pipeline: readonly Document[], options: PageOptions = {}): Promise<Page> {
+/** Reads pages of one collection. */
+export function collectionPages(
+  reader: CausalReader,
+  namespace: Namespace,
+  { transform, key, replyBytes }: DocumentSettings & { readonly replyBytes: number | undefined },
+) {
+  /** Of the collection's documents, transformed. */
+  const size = new PageSize(replyBytes);
+  const find = (command: Document, options?: PageOptions): Promise<Page> =>
+    reader.page(namespace, { find: namespace.collection, ...command }, options);
+  const aggregate = (pipeline: readonly Document[], options?: PageOptions): Promise<Page> => {
     const cursor = { batchSize: UNLIMITED_DOCUMENTS };
-    const command = { aggregate: this.namespace.collection, pipeline, cursor };
-    return this.#reader.page(this.namespace, command, options);
-  }
+    return reader.page(namespace, { aggregate: namespace.collection, pipeline, cursor }, options);
+  };
+  return {
+    namespace,
+    transform,
+    /** Whether documents may have equal `_id`s. */
+    idsRepeat: key === "documentKey",
+    size,
+    find,
+    aggregate,
 
-  scan(
-    pipeline: readonly Document[],
-    isWanted: (document: KeyedDocument) => boolean,
-  ): Promise<KeyedDocument[]> {
-    return this.#reader.scan(this.namespace, pipeline, isWanted);
-  }
+    scan: (pipeline: readonly Document[], isWanted: (document: KeyedDocument) => boolean) =>
+      reader.scan(namespace, pipeline, isWanted),
 
-  /** The first (order 1) or last (-1) keys of the collection, without the keys in `but`. */
-  outerKeys(order: 1 | -1, count: number, but: readonly unknown[] = []): Promise<Page> {
-    const filter = { _id: { $nin: but } };
-    return this.find({ filter, sort: { _id: order }, projection: KEY, limit: count, batchSize: count });
-  }
+    /** The first (order 1) or last (-1) keys of the collection, without the keys in `but`. */
+    outerKeys(order: 1 | -1, count: number, but: readonly unknown[] = []): Promise<Page> {
+      const filter = { _id: { $nin: but } };
+      return find({ filter, sort: { _id: order }, projection: KEY, limit: count, batchSize: count });
+    },
 
-  /** @throws MongoServerError for a filter or stage that MongoDB refuses, even in an empty collection */
-  async checkStages(): Promise<void> {
-    await this.aggregate([{ $match: { _id: { $in: [] } } }, ...this.transform]);
-  }
+    /** @throws MongoServerError for a filter or stage that MongoDB refuses, even in an empty collection */
+    checkStages: () => aggregate([{ $match: { _id: { $in: [] } } }, ...transform]),
 
-  learn({ documents }: Page): void {
-    this.size.read(documents.length, documents.reduce((sum, { document }) => sum + document.length, 0));
-  }
+    learn({ documents }: Page): void {
+      size.read(documents.length, documents.reduce((sum, { document }) => sum + document.length, 0));
+    },
 
-  /**
-   * The documents of a page with these keys. A document with another key is new, or equal under the collation; if it
-   * does not exist in the collection, the pipeline changed its `_id`: a UserError.
-   */
-  async withKeys(keys: ReadonlySet<string>, { documents }: Page): Promise<KeyedDocument[]> {
-    const { wanted = [], others = [] } = Object.groupBy(
-      documents,
-      ({ id }) => keys.has(keyText(id)) ? "wanted" : "others",
-    );
-    const values = others.map(({ id }) => valueOf(id)?.value).filter((value) => value !== undefined);
-    if (values.length === 0 || !changesId(this.transform)) return wanted;
-    const filter = { _id: { $in: values } };
-    const existing = await this.find({ filter, projection: KEY, batchSize: values.length });
-    if (existing.documents.length === values.length) return wanted;
-    throw new UserError("The pipeline changes _id, which names the row.", { hint: "Keep _id unchanged." });
-  }
+    /**
+     * The documents of a page with these keys. A document with another key is new, or equal under the collation; if it
+     * does not exist in the collection, the pipeline changed its `_id`: a UserError.
+     */
+    async withKeys(keys: ReadonlySet<string>, { documents }: Page): Promise<KeyedDocument[]> {
+      const isWanted = ({ id }: KeyedDocument) => keys.has(keyText(id)) ? "wanted" : "others";
+      const { wanted = [], others = [] } = Object.groupBy(documents, isWanted);
+      const values = others.map(({ id }) => valueOf(id)?.value).filter((value) => value !== undefined);
+      if (values.length === 0 || !changesId(transform)) return wanted;
+      const filter = { _id: { $in: values } };
+      const existing = await find({ filter, projection: KEY, batchSize: values.length });
+      if (existing.documents.length === values.length) return wanted;
+      throw new UserError("The pipeline changes _id, which names the row.", { hint: "Keep _id unchanged." });
+    },
+  };
 }

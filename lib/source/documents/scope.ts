@@ -20,7 +20,6 @@ export interface ScopeOptions {
 
 /** MongoDB's temporary collections: results of `$out` and map-reduce, renames across databases, capping. */
 const TEMPORARY = /^tmp\.(?:agg_out|mr)\.|^tmp.{5}\.(?:renameCollection$|convertToCapped\.)/;
-
 /** MongoDB's metadata of a collection with Queryable Encryption, and its temporary copies. */
 const ENCRYPTION_STATE = /^enxcol_\..+\.(?:esc|ecc|ecoc)(?:\.\w+)?$/s;
 
@@ -38,23 +37,13 @@ export class Scope {
   readonly only: Partial<Namespace>;
 
   constructor(options: ScopeOptions) {
-    const databases = asSet(options.databases);
-    const collections = asSet(options.collections);
-    const exclude = asSet(options.exclude);
-    this.patterns = { databases, collections, exclude };
-    this.#globs = {
-      databases: databases.map(glob),
-      collections: collections.map(glob),
-      exclude: exclude.map(glob),
-    };
-    const database = literal(databases);
-    const collection = literal(collections);
+    this.patterns = mapped(options, asSet);
+    this.#globs = mapped(this.patterns, (patterns) => patterns.map(glob));
+    const database = literal(this.patterns.databases);
+    const collection = database === undefined ? undefined : literal(this.patterns.collections);
     this.level = database === undefined ? "deployment" : collection === undefined ? "database" : "collection";
-    this.only = {
-      ...database !== undefined && { database },
-      ...database !== undefined && collection !== undefined && { collection },
-    };
-    const impossible = databases.find((each) => /[./\\ "$]/.test(each));
+    this.only = { ...database !== undefined && { database }, ...collection !== undefined && { collection } };
+    const impossible = this.patterns.databases.find((each) => /[./\\ "$]/.test(each));
     if (impossible !== undefined) {
       throw new UsageError(`--database ${impossible} is not a valid database name.`, {
         hint: "For one collection: --database shop --collection orders",
@@ -109,14 +98,22 @@ export class Scope {
   stages(): Document[] {
     if (this.level === "collection") return [];
     const { databases, collections } = this.patterns;
-    const conditions = (field: string): Document => ({
-      [`${field}.db`]: anyOf(databases),
-      [`${field}.coll`]: anyOf(collections),
-    });
+    const [db, coll] = [anyOf(databases), anyOf(collections)];
     const wholes = { operationType: { $in: ["dropDatabase", "invalidate"] } };
-    return [{ $match: { $or: [conditions("ns"), conditions("to"), wholes] } }];
+    return [{
+      $match: { $or: [{ "ns.db": db, "ns.coll": coll }, { "to.db": db, "to.coll": coll }, wholes] },
+    }];
   }
 }
+
+const mapped = <T>(
+  { databases, collections, exclude }: ScopeOptions,
+  map: (patterns: readonly string[]) => T,
+) => ({
+  databases: map(databases),
+  collections: map(collections),
+  exclude: map(exclude),
+});
 
 const isInternal = (collection: string): boolean =>
   collection.startsWith("system.") || TEMPORARY.test(collection) || ENCRYPTION_STATE.test(collection);

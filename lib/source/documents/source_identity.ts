@@ -1,29 +1,24 @@
 /** Recognises a deployment: by the id of its replica set if the user may read it, else by the UUIDs of its collections. */
 import type { CausalReader } from "../connection/causal_reader.ts";
-import { hasCode, MongodbCode } from "../connection/mongodb_errors.ts";
+import { hasCode, isNotAllowed, MongodbCode } from "../connection/mongodb_errors.ts";
 import { type FoundCollection } from "./scope.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import { UserError } from "../../util/errors.ts";
 
 /** Saved collections. One matching UUID is enough. */
 const MAX_COLLECTIONS = 20;
+/** Collections that an error names. */
 const NAMED = 3;
 /** Not a collection: their names contain a dot. */
 const DEPLOYMENT = "deployment";
 
 type Identities = Readonly<Record<string, string>>;
 
-/** The user may not run the command, or the service does not support it. */
-const UNAVAILABLE = [
-  MongodbCode.Unauthorized,
-  MongodbCode.CommandNotFound,
-  MongodbCode.NoReplicationEnabled,
-  MongodbCode.CommandNotSupported,
-  MongodbCode.UnsupportedByDocumentDB,
-  MongodbCode.AtlasError,
-];
+/** The service does not support the command. */
+const { CommandNotFound, NoReplicationEnabled, CommandNotSupported, UnsupportedByDocumentDB } = MongodbCode;
+const UNSUPPORTED = [CommandNotFound, NoReplicationEnabled, CommandNotSupported, UnsupportedByDocumentDB];
 
-/** The id of the replica set in hex digits; undefined if it is unavailable. */
+/** The id of the replica set in hex digits; undefined if the user may not read it or the service has none. */
 export async function deploymentOf(reader: CausalReader): Promise<string | undefined> {
   try {
     const { config } = await reader.read((client, options) =>
@@ -31,7 +26,7 @@ export async function deploymentOf(reader: CausalReader): Promise<string | undef
     );
     return config?.settings?.replicaSetId?.toString("hex");
   } catch (error) {
-    if (hasCode(error, ...UNAVAILABLE)) return undefined;
+    if (isNotAllowed(error) || hasCode(error, ...UNSUPPORTED)) return undefined;
     throw error;
   }
 }
@@ -60,7 +55,7 @@ export function differenceOf(
   const same = common.filter((name) => before[name] === now[name]);
   if (known !== undefined && deployment !== undefined) {
     if (known === deployment) return undefined;
-    const copied = same.length > 0 ? `; it has the same collections, so it is a copy or was restored` : "";
+    const copied = same.length > 0 ? "; it has the same collections, so it is a copy or was restored" : "";
     return `the replica set has the id ${deployment}, not ${known}${copied}`;
   }
   if (common.length === 0 || same.length > 0) return undefined;
@@ -78,9 +73,7 @@ function parse(origin: string | null): Identities {
   try {
     const saved: unknown = JSON.parse(origin ?? "{}");
     if (isIdentities(saved)) return saved;
-  } catch {
-    // Refused below.
-  }
+  } catch { /* Refused below. */ }
   throw new UserError(`The origin of this stream cannot be read: it is ${origin?.slice(0, 200)}`, {
     hint:
       "The saved origin was edited. If MONGODB_URL is correct, set the column `origin` of this stream in " +

@@ -14,17 +14,15 @@ export interface TransformOptions {
   readonly pipeline: readonly Document[] | undefined;
 }
 
-type ChangesId = (argument: unknown) => boolean;
-
 const isOfId = (path: unknown): boolean => /^_id(?:\.|$)/.test(String(path));
-const names: ChangesId = (fields) => Object.keys(fields as Document).some(isOfId);
+const namesId = (fields: unknown): boolean => Object.keys(fields as Document).some(isOfId);
 
 /** Stages that return at most one document for each, and whether they may change its `_id`. */
-const STAGES: ReadonlyMap<string, ChangesId> = new Map(Object.entries({
+const STAGES: ReadonlyMap<string, (argument: unknown) => boolean> = new Map(Object.entries({
   $match: () => false,
-  $project: names,
-  $addFields: names,
-  $set: names,
+  $project: namesId,
+  $addFields: namesId,
+  $set: namesId,
   $unset: (paths) => [paths].flat().some(isOfId),
   $replaceRoot: () => true,
   $replaceWith: () => true,

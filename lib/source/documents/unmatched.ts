@@ -2,9 +2,9 @@
 import { concurrently } from "../../util/concurrency.ts";
 import type { Namespace } from "../../util/namespace.ts";
 import { similarName } from "../../util/text.ts";
-import type { CausalReader } from "../connection/causal_reader.ts";
+import { type CausalReader, listCollections } from "../connection/causal_reader.ts";
 import { isNotAllowed } from "../connection/mongodb_errors.ts";
-import { databasesOf, listCollections } from "./collections.ts";
+import { databasesOf } from "./collections.ts";
 import { matches, type Scope } from "./scope.ts";
 
 /** Existing names; undefined if the user may not list them. */
@@ -24,21 +24,17 @@ export interface Unmatched {
 }
 
 const LISTED_AT_ONCE = 8;
-const ANY = "*";
 
 export const catalogueOf = (reader: Pick<CausalReader, "read">): Catalogue => ({
-  databases: () => unlessForbidden(() => databasesOf(reader)),
+  databases: () => databasesOf(reader).catch(undefinedIfForbidden),
   collections: (database) =>
-    unlessForbidden(async () => (await listCollections(reader, database)).map(({ name }) => name)),
+    listCollections(reader, database).then((listed) => listed.map(({ name }) => name)).catch(
+      undefinedIfForbidden,
+    ),
 });
 
-async function unlessForbidden<T>(list: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await list();
-  } catch (error) {
-    if (!isNotAllowed(error)) throw error;
-    return undefined;
-  }
+function undefinedIfForbidden(error: unknown): undefined {
+  if (!isNotAllowed(error)) throw error;
 }
 
 /**
@@ -53,27 +49,29 @@ export async function unmatchedNames(
 ): Promise<readonly Unmatched[]> {
   const { databases, collections } = scope.patterns;
   const seen = scope.level === "collection" ? [] : found;
-  const isOpen = (pattern: string, names: readonly string[]): boolean =>
-    pattern !== ANY && !names.some((name) => matches(pattern, name));
-  const openDatabases = databases.filter((each) => isOpen(each, seen.map(({ database }) => database)));
-  const openCollections = collections.filter((each) => isOpen(each, seen.map((one) => one.collection)));
+  const openDatabases = notMatching(databases, seen.map(({ database }) => database));
+  const openCollections = notMatching(collections, seen.map(({ collection }) => collection));
   if (openDatabases.length + openCollections.length === 0) return [];
   const existing = (await catalogue.databases())?.filter((each) => scope.isFollowable(each));
   if (!existing) return [];
-  const unmatched = openDatabases.filter((each) => isOpen(each, existing))
-    .map((name) => unmatchedOf("database", name, existing));
+  const unmatched = notMatching(openDatabases, existing).map((name) =>
+    unmatchedOf("database", name, existing)
+  );
   const included = existing.filter((each) => scope.includesDatabase(each));
   if (openCollections.length === 0 || included.length === 0) return unmatched;
   const lists = await concurrently(included, LISTED_AT_ONCE, (each) => catalogue.collections(each));
   const known = lists.filter((list) => list !== undefined);
   if (known.length < lists.length) return unmatched;
   const names = [...new Set(known.flat())].filter((name) => !name.startsWith("system."));
-  return [
-    ...unmatched,
-    ...openCollections.filter((each) => isOpen(each, names))
-      .map((name) => unmatchedOf("collection", name, names, databases)),
-  ];
+  const others = notMatching(openCollections, names).map((name) =>
+    unmatchedOf("collection", name, names, databases)
+  );
+  return [...unmatched, ...others];
 }
+
+/** The patterns that match none of the names. */
+const notMatching = (patterns: readonly string[], names: readonly string[]): string[] =>
+  patterns.filter((pattern) => pattern !== "*" && !names.some((name) => matches(pattern, name)));
 
 /** @param databases whose names may precede the collection's name */
 function unmatchedOf(

@@ -9,25 +9,26 @@
  * - Our own lists of classes, codes and labels define retryable errors, and `retryFor` limits the retries.
  * @see https://github.com/mongodb/specifications/blob/master/source/change-streams/change-streams.md
  */
-import { BSON, type ClusterTime, type Document } from "mongodb";
-import { type BsonValue, bytesOf, ElementCursor } from "../../bson/bson.ts";
+import { BSON, type Document } from "mongodb";
+import { bytesOf, ElementCursor } from "../../bson/bson.ts";
 import { backoff } from "../../util/retry.ts";
-import { ANSWER_LIMITS, AnswerLimit, type AnswerOptions, PageSize } from "../connection/answer_limit.ts";
+import { ANSWER_LIMITS, AnswerLimit, PageSize } from "../connection/answer_limit.ts";
 import { killCursor } from "../connection/causal_reader.ts";
 import { isAmbiguousLookup, isEventTooLarge, retryableErrors } from "../connection/mongodb_errors.ts";
-import { RoutedSession } from "../connection/route.ts";
+import { RoutedSession, type TimeOfCluster } from "../connection/route.ts";
 import {
   type CollectionEvent,
   type DocumentChange,
+  type EventFields,
   eventFields,
   readEvent,
   SplitEvents,
   wallTimeOf,
 } from "./event.ts";
-import { largeEvent } from "./large_event.ts";
 import {
   awaitMs,
   type ChangeStreamOptions,
+  largeEvent,
   openStream,
   type Reply,
   runStreamCommand,
@@ -35,7 +36,8 @@ import {
 } from "./open_stream.ts";
 import { secondsBehind } from "./resume_token.ts";
 
-export interface ChangeBatch {
+/** Its cluster time is the server's time of the reply: reads after it see everything in the batch. */
+export interface ChangeBatch extends TimeOfCluster {
   readonly changes: readonly DocumentChange[];
   /** An event of a collection ends the batch: changes before and after it must not be mixed. */
   readonly event: CollectionEvent | undefined;
@@ -46,10 +48,6 @@ export interface ChangeBatch {
   readonly token: Uint8Array;
   /** The token between `changes` and `event`; null at the start of a stream. */
   readonly tokenBeforeEvent?: Uint8Array | null;
-  /** The server's time of the reply. Reads after it see everything in the batch. */
-  readonly operationTime: BSON.Timestamp | undefined;
-  /** Signed by the deployment, for a shard that is behind; undefined without a signature. */
-  readonly clusterTime?: ClusterTime | undefined;
   /** The `wallTime` of the newest event in milliseconds since 1970; undefined without events or before MongoDB 6.0. */
   readonly wallTime: number | undefined;
 }
@@ -59,11 +57,11 @@ export interface ChangeBatch {
  * end, through the events of all collections: `maxTimeMS` limits only its waiting.
  */
 const READS_FASTER = 10;
-/** The maximum of that time. Retries raise the limit further. */
 const LONGEST_READING_MS = 600_000;
 
 /**
- * The maximum milliseconds that a server needs to read up to the end of the oplog, `idle` milliseconds after the last time.
+ * The maximum time that a server needs to read up to the end of the oplog, `idle` milliseconds after the last time. Retries
+ * raise it further.
  * @example IN: 1_000 → OUT: 100; IN: an hour → OUT: 360_000; IN: a day → OUT: 600_000
  */
 export const readingMs = (idle: number): number =>
@@ -82,7 +80,8 @@ export async function* changeStream(options: ChangeStreamOptions): AsyncGenerato
   let failedSince = 0;
   let attempt = 0;
   const { read, stream } = options.limits ?? ANSWER_LIMITS;
-  const answers = { opening: new AnswerLimit(read), batches: new AnswerLimit(stream) }; // They outlive a reopening.
+  // They outlive a reopening.
+  const [openings, batches] = [new AnswerLimit(read), new AnswerLimit(stream)];
   const judge = () => retryableErrors(() => session.operationTime !== undefined);
   let isRetryable = judge();
   try {
@@ -90,9 +89,8 @@ export async function* changeStream(options: ChangeStreamOptions): AsyncGenerato
       const current = session.current();
       try {
         let isOpening = true; // The first batch is empty and does not prove that events can be read.
-        for await (
-          const batch of batchesFrom(token, { ...options, ...current, fullDocument, batchSize, answers })
-        ) {
+        const opened = { ...options, ...current, fullDocument, batchSize, openings, batches };
+        for await (const batch of batchesFrom(token, opened)) {
           if (!isOpening) {
             outages.answered(id);
             attempt = 0;
@@ -127,23 +125,23 @@ export async function* changeStream(options: ChangeStreamOptions): AsyncGenerato
 
 async function* batchesFrom(
   startAfter: Uint8Array | null,
-  options: ChangeStreamOptions & ReturnType<RoutedSession["current"]> & {
-    readonly answers: Readonly<Record<"opening" | "batches", AnswerLimit>>;
-  },
+  options:
+    & ChangeStreamOptions
+    & ReturnType<RoutedSession["current"]>
+    & Readonly<Record<"openings" | "batches", AnswerLimit>>,
 ): AsyncGenerator<ChangeBatch> {
-  const { client, session, batchSize, replyBytes, signal, scope, answers, outages } = options;
+  const { client, session, batchSize, replyBytes, signal, openings, batches, outages } = options;
   const pageSize = new PageSize(replyBytes);
   let token = startAfter;
-  const target = targetOf(scope);
-  const database = client.db(target.database);
-  const command = async (document: Document, { signal }: AnswerOptions, allowedMs: number) => {
-    using _question = outages.asked({ allowedMs });
-    return await runStreamCommand(database, document, { session, signal });
-  };
+  const database = client.db(targetOf(options.scope).database);
+  const run = (answers: AnswerLimit, document: Document, allowedMs: number, beyond = 0): Promise<Reply> =>
+    answers.run(async ({ signal }) => {
+      using _question = outages.asked({ allowedMs });
+      return await runStreamCommand(database, document, { session, signal });
+    }, { beyond, signal });
   const age = startAfter ? secondsBehind(startAfter, Date.now()) * 1_000 : 0;
-  const open = (document: Document) =>
-    answers.opening.run((answer) => command(document, answer, readingMs(age)), { signal });
-  let reply = await openStream(startAfter, { ...options, database, command: open });
+  const command = (document: Document) => run(openings, document, readingMs(age));
+  let reply = await openStream(startAfter, { ...options, database, command });
   /** When the stream was last at its end, on the clock of `performance`. */
   let readAt = performance.now() - age;
   const split = new SplitEvents();
@@ -165,8 +163,7 @@ async function* batchesFrom(
         maxTimeMS,
       };
       const reading = readingMs(performance.now() - readAt);
-      const beyond = maxTimeMS + reading;
-      reply = await answers.batches.run((answer) => command(getMore, answer, reading), { beyond, signal });
+      reply = await run(batches, getMore, reading, maxTimeMS + reading);
       readAt = performance.now();
     }
   } finally {
@@ -176,34 +173,29 @@ async function* batchesFrom(
 
 /** The batches of a reply: one up to each event of a collection, and one with the token of the reply. */
 export function* batchesOf(
-  reply: Reply,
+  { batch, token, operationTime, clusterTime }: Reply,
   { split, token: before }: { readonly split: SplitEvents; readonly token: Uint8Array | null },
 ): Generator<ChangeBatch> {
-  const { batch, operationTime, clusterTime } = reply;
   let [changes, events, bytes]: [DocumentChange[], number, number] = [[], 0, 0];
-  let last: BsonValue | undefined;
-  let newest = -1;
+  let newest: EventFields | undefined;
+  const readUpTo = () => newest?._id ? bytesOf(newest._id) : before;
   const element = new ElementCursor(batch.bytes, batch.offset);
   while (element.next()) {
-    newest = element.offset;
-    const whole = split.join(eventFields(batch.bytes, element.offset));
     bytes += element.length;
+    const whole = split.join(eventFields(batch.bytes, element.offset));
     if (!whole) continue;
     events++;
-    const previous = last ? bytesOf(last) : before;
-    last = whole._id ?? last;
     const read = readEvent(whole);
-    if ("change" in read) changes.push(read.change);
-    else {
+    if ("event" in read) {
       const { event } = read;
-      const time = { operationTime, clusterTime, wallTime: wallTimeOf(batch.bytes, newest) };
-      yield { changes, event, events, bytes, token: event.token, tokenBeforeEvent: previous, ...time };
+      const place = { token: event.token, tokenBeforeEvent: readUpTo(), wallTime: wallTimeOf(whole) };
+      yield { changes, event, events, bytes, operationTime, clusterTime, ...place };
       [changes, events, bytes] = [[], 0, 0];
-    }
+    } else changes.push(read.change);
+    newest = whole;
   }
-  const read = last ? bytesOf(last) : before;
-  const end = split.incomplete ? read : reply.token;
-  const wallTime = events > 0 ? wallTimeOf(batch.bytes, newest) : undefined;
+  const end = split.incomplete ? readUpTo() : token;
+  const wallTime = newest && events > 0 ? wallTimeOf(newest) : undefined;
   if (end) {
     yield { changes, event: undefined, events, bytes, token: end, operationTime, clusterTime, wallTime };
   }

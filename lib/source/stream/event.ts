@@ -10,10 +10,9 @@ import {
 } from "../../bson/bson.ts";
 import type { Namespace } from "../../util/namespace.ts";
 
-export type DocumentOperation = "insert" | "update" | "replace" | "delete";
+const OPERATIONS = ["insert", "update", "replace", "delete"] as const;
 
-const isOfDocument = (operation: string): operation is DocumentOperation =>
-  ["insert", "update", "replace", "delete"].includes(operation);
+export type DocumentOperation = typeof OPERATIONS[number];
 
 export interface DocumentChange {
   readonly namespace: Namespace;
@@ -36,7 +35,7 @@ export interface CollectionEvent {
   readonly token: Uint8Array;
 }
 
-export type Change = { readonly change: DocumentChange } | { readonly event: CollectionEvent };
+type Change = { readonly change: DocumentChange } | { readonly event: CollectionEvent };
 
 /** The fields of an event that the relay uses, joined from all fragments if it was split. */
 export type EventFields = Readonly<Record<keyof typeof NO_FIELDS, BsonValue | undefined>>;
@@ -50,9 +49,10 @@ const NO_FIELDS = {
   fullDocument: undefined,
   operationDescription: undefined,
   splitEvent: undefined,
+  wallTime: undefined,
 };
 
-/** @example IN: {operationType: "insert", ns: {…}, wallTime: …, …} → OUT: {operationType: {type: 2, …}, to: undefined, …} */
+/** @example IN: {operationType: "insert", ns: {…}, lsid: …, …} → OUT: {operationType: {type: 2, …}, to: undefined, …} */
 export function eventFields(bytes: Uint8Array, offset = 0): EventFields {
   const fields: Record<keyof EventFields, BsonValue | undefined> = { ...NO_FIELDS };
   const element = new ElementCursor(bytes, offset);
@@ -63,16 +63,9 @@ export function eventFields(bytes: Uint8Array, offset = 0): EventFields {
   return fields;
 }
 
-/** The `wallTime` of an event in milliseconds since 1970; undefined before MongoDB 6.0. Read once per reply. */
-export function wallTimeOf(bytes: Uint8Array, offset: number): number | undefined {
-  const element = new ElementCursor(bytes, offset);
-  while (element.next()) {
-    if (element.type === BsonType.date && element.name.text === "wallTime") {
-      return Number(int64At(bytes, element.offset));
-    }
-  }
-  return undefined;
-}
+/** Milliseconds since 1970; undefined before MongoDB 6.0. */
+export const wallTimeOf = ({ wallTime }: EventFields): number | undefined =>
+  wallTime?.type === BsonType.date ? Number(int64At(wallTime.bytes, wallTime.offset)) : undefined;
 
 function keyOf({ documentKey: key }: EventFields): Pick<DocumentChange, "id" | "key"> {
   if (!key) throw new Error("A change event without documentKey");
@@ -87,12 +80,6 @@ function keyOf({ documentKey: key }: EventFields): Pick<DocumentChange, "id" | "
   return others > 0 ? { id, key } : { id };
 }
 
-function isUnfollowed(description: BsonValue | undefined): boolean {
-  if (description?.type !== BsonType.document) return false;
-  const options = fieldsByName(description.bytes, description.offset);
-  return options.has("viewOn") || options.has("timeseries");
-}
-
 /**
  * A delete event with shard key fields does not prove that no document has the `_id`: the document may have moved to
  * another shard, the event may be of an orphan, or another shard may have a document with the same `_id`.
@@ -101,10 +88,14 @@ function changeOf(event: EventFields, operation: DocumentOperation, namespace: N
   const key = keyOf(event);
   const deleted = key.key ? undefined : null;
   // Without one, the server's look-up found nothing: a delete event follows.
-  const { fullDocument: full } = event;
-  const current = full?.type === BsonType.document ? bytesOf(full) : undefined;
+  const current = isDocument(event.fullDocument) ? bytesOf(event.fullDocument) : undefined;
   return { namespace, document: operation === "delete" ? deleted : current, operation, ...key };
 }
+
+const isDocument = (value: BsonValue | undefined): value is BsonValue => value?.type === BsonType.document;
+
+const inside = (value: BsonValue | undefined): ReadonlyMap<string, BsonValue> =>
+  isDocument(value) ? fieldsByName(value.bytes, value.offset) : new Map();
 
 /**
  * @example IN: {operationType: "insert", ns, documentKey, …} → OUT: {change: {namespace, id, document, operation: "insert"}}
@@ -113,23 +104,19 @@ function changeOf(event: EventFields, operation: DocumentOperation, namespace: N
 export function readEvent(event: EventFields): Change {
   const operation = textOf(event.operationType) || "(none)";
   const namespace = namespaceOf(event.ns);
-  if (isOfDocument(operation)) return { change: changeOf(event, operation, namespace) };
-  const { _id: token, to } = event;
-  return {
-    event: {
-      operation,
-      namespace,
-      to: to && namespaceOf(to),
-      unfollowed: isUnfollowed(event.operationDescription),
-      token: token ? bytesOf(token) : new Uint8Array(),
-    },
-  };
+  const ofDocument = OPERATIONS.find((each) => each === operation);
+  if (ofDocument) return { change: changeOf(event, ofDocument, namespace) };
+  const { _id: id, to: renamed, operationDescription } = event;
+  const to = renamed && namespaceOf(renamed);
+  const token = id ? bytesOf(id) : new Uint8Array();
+  const created = inside(operationDescription);
+  const unfollowed = created.has("viewOn") || created.has("timeseries");
+  return { event: { operation, namespace, to, unfollowed, token } };
 }
 
 /** A direct-mapped cache of namespaces, because most events share one. */
+const cache: ({ readonly bytes: Uint8Array; readonly namespace: Namespace } | undefined)[] = [];
 const SLOTS = 64;
-const cache = new Array<{ readonly bytes: Uint8Array; readonly namespace: Namespace } | undefined>(SLOTS)
-  .fill(undefined);
 
 const NO_NAMESPACE: Namespace = { database: "", collection: "" };
 /** The terminators of the collection's name and of the document. */
@@ -137,13 +124,13 @@ const BYTES_AFTER_NAME = 2;
 
 /** Returns the same object for the same bytes. @example IN: {db: "shop"} → OUT: {database: "shop", collection: ""} */
 function namespaceOf(value: BsonValue | undefined): Namespace {
-  if (value?.type !== BsonType.document) return NO_NAMESPACE;
+  if (!isDocument(value)) return NO_NAMESPACE;
   const { bytes, offset, length } = value;
   const lastLetter = bytes[offset + length - BYTES_AFTER_NAME - 1] ?? 0;
   const slot = (length * 31 + lastLetter) % SLOTS;
   const cached = cache[slot];
   if (cached && isAt(cached.bytes, bytes, offset)) return cached.namespace;
-  const names = fieldsByName(bytes, offset);
+  const names = inside(value);
   const namespace = { database: textOf(names.get("db")), collection: textOf(names.get("coll")) };
   // A copy, because the bytes belong to a reply of megabytes.
   cache[slot] = { bytes: Uint8Array.from(bytesOf(value)), namespace };
@@ -175,7 +162,7 @@ export class SplitEvents {
    */
   join(event: EventFields): EventFields | undefined {
     if (!event.splitEvent) return event;
-    const split = fieldsByName(event.splitEvent.bytes, event.splitEvent.offset);
+    const split = inside(event.splitEvent);
     const [fragment, of] = [split.get("fragment"), split.get("of")].map((value) =>
       value ? int32At(value.bytes, value.offset) : 0
     );

@@ -1,20 +1,17 @@
-/** The commands of a change stream: opens it with the features that the server supports, and reads its replies. */
-import {
-  BSON,
-  type ClientSession,
-  type ClusterTime,
-  type Db,
-  type Document,
-  type MongoClientOptions,
-} from "mongodb";
+/**
+ * The commands of a change stream: opens it with the features that the server supports, reads its replies, and describes
+ * an event over 16 MB that cannot be split, so MongoDB cannot deliver it.
+ */
+import { BSON, type ClientSession, type Db, type Document, type MongoClientOptions } from "mongodb";
 import { type BsonValue, bytesOf, stringAt } from "../../bson/bson.ts";
 import { messageOf, UserError } from "../../util/errors.ts";
 import type { OutageTracker } from "../../util/outage.ts";
+import { Shutdown } from "../../util/shutdown.ts";
 import type { AnswerLimits } from "../connection/answer_limit.ts";
-import { killCursor, rawCursor } from "../connection/causal_reader.ts";
+import { CausalReader, killCursor, rawCursor } from "../connection/causal_reader.ts";
 import { withoutTimeout } from "../connection/mongodb.ts";
-import { isRefusal, TokenRefusedError } from "../connection/mongodb_errors.ts";
-import type { Route } from "../connection/route.ts";
+import { isEventTooLarge, isRefusal, TokenRefusedError } from "../connection/mongodb_errors.ts";
+import type { Route, TimeOfCluster } from "../connection/route.ts";
 import type { Scope } from "../documents/scope.ts";
 import { ALL_DOCUMENTS, type Share } from "../documents/share.ts";
 
@@ -45,28 +42,26 @@ export interface ChangeStreamOptions {
 const SPLIT = "$changeStreamSplitLargeEvent";
 /** Adds events such as `create`. */
 const EXPANDED = "showExpandedEvents";
-/** Features of a change stream that not every server supports. Versions do not show it, so they are tried in this order. */
+/** Not every server supports them. Versions do not show it, so they are tried in this order. */
 const FEATURES = [[SPLIT, EXPANDED], [EXPANDED], [SPLIT], []] as const;
 
 export type StreamFeatures = readonly (typeof SPLIT | typeof EXPANDED)[];
 
-/** Finds and remembers the features that a deployment supports. Reports the others when a stream opens without them. */
-export class FeatureTrial {
-  readonly #onRefused: (names: StreamFeatures) => void;
-  #choices: readonly StreamFeatures[] = FEATURES;
+export type FeatureTrial = <T>(open: (features: StreamFeatures) => Promise<T>) => Promise<T>;
 
-  constructor(onRefused: (names: StreamFeatures) => void) {
-    this.#onRefused = onRefused;
-  }
-
-  /** Opens a stream with as many features as possible. */
-  async open<T>(open: (features: StreamFeatures) => Promise<T>): Promise<T> {
+/**
+ * Opens streams with as many features as possible, and remembers those that the deployment supports. Reports the others
+ * when a stream opens without them.
+ */
+export function featureTrial(onRefused: (names: StreamFeatures) => void): FeatureTrial {
+  let choices: readonly StreamFeatures[] = FEATURES;
+  return async (open) => {
     let refusal: unknown;
-    for (const [at, features] of this.#choices.entries()) {
+    for (const [at, features] of choices.entries()) {
       try {
         const opened = await open(features);
-        this.#choices = this.#choices.slice(at);
-        if (at > 0) this.#onRefused(FEATURES[0].filter((each) => !features.includes(each)));
+        choices = choices.slice(at);
+        if (at > 0) onRefused(FEATURES[0].filter((each) => !features.includes(each)));
         return opened;
       } catch (error) {
         if (!isRefusal(error)) throw error;
@@ -74,16 +69,14 @@ export class FeatureTrial {
       }
     }
     throw refusal;
-  }
+  };
 }
 
-export interface Reply {
+export interface Reply extends TimeOfCluster {
   readonly cursorId: bigint;
   readonly collection: string;
   readonly batch: BsonValue;
   readonly token: Uint8Array;
-  readonly operationTime: BSON.Timestamp | undefined;
-  readonly clusterTime?: ClusterTime | undefined;
 }
 
 export async function runStreamCommand(
@@ -91,36 +84,29 @@ export async function runStreamCommand(
   document: Document,
   options: { session: ClientSession; signal: AbortSignal },
 ): Promise<Reply> {
-  const unlimited = withoutTimeout(database.client);
-  const { cursorId, batch, fields } = rawCursor(
-    await database.command(document, { ...options, ...unlimited, raw: true }),
-  );
+  const raw = { ...options, ...withoutTimeout(database.client), raw: true };
+  const { cursorId, batch, fields } = rawCursor(await database.command(document, raw));
   const ns = fields.get("ns");
   const token = fields.get("postBatchResumeToken");
   if (!ns) throw new Error("MongoDB answered without a namespace");
-  if (!token) {
-    throw new UserError(
-      "This service gives no postBatchResumeToken with its change streams, so it is no MongoDB.",
-      {
-        hint:
-          "It speaks MongoDB's protocol, whatever version it reports. Without that token no position is safe to save. " +
-          "Use MongoDB 4.4 or newer as the source.",
-      },
-    );
-  }
+  if (!token) throw noMongodb();
   const namespace = stringAt(ns.bytes, ns.offset);
-  return {
-    cursorId,
-    collection: namespace.slice(namespace.indexOf(".") + 1),
-    batch,
-    token: bytesOf(token),
-    operationTime: options.session.operationTime,
-    clusterTime: options.session.clusterTime,
-  };
+  const collection = namespace.slice(namespace.indexOf(".") + 1);
+  const { operationTime, clusterTime } = options.session;
+  return { cursorId, collection, batch, token: bytesOf(token), operationTime, clusterTime };
 }
 
+const noMongodb = (): UserError =>
+  new UserError("This service gives no postBatchResumeToken with its change streams, so it is no MongoDB.", {
+    hint:
+      "It speaks MongoDB's protocol, whatever version it reports. Without that token no position is safe to save. " +
+      "Use MongoDB 4.4 or newer as the source.",
+  });
+
 /** The database and the `aggregate` value of the command that opens a stream. */
-export const targetOf = ({ level, only: { database = "", collection = "" } }: Scope) =>
+export const targetOf = (
+  { level, only: { database = "", collection = "" } }: Scope,
+): { readonly database: string; readonly aggregate: string | 1 } =>
   level === "deployment"
     ? { database: "admin", aggregate: 1 }
     : { database, aggregate: level === "database" ? 1 : collection };
@@ -158,14 +144,13 @@ export function streamStages(
  * that the end of a backlog is noticed soon.
  * @example IN: {socketTimeoutMS: 800} → OUT: 400; IN: {}, {wasBusy: true} → OUT: 100
  */
-export const awaitMs = (
+export function awaitMs(
   { socketTimeoutMS, timeoutMS }: Pick<MongoClientOptions, "socketTimeoutMS" | "timeoutMS">,
   { wasBusy = false } = {},
-) =>
-  Math.min(
-    wasBusy ? 100 : 1_000,
-    ...[socketTimeoutMS, timeoutMS].flatMap((limit) => limit ? [Math.ceil(limit / 2)] : []),
-  );
+): number {
+  const limits = [socketTimeoutMS, timeoutMS].flatMap((limit) => limit ? [Math.ceil(limit / 2)] : []);
+  return Math.min(wasBusy ? 100 : 1_000, ...limits);
+}
 
 /**
  * Opens a stream with as many features as possible. Its first batch is empty.
@@ -179,7 +164,7 @@ export async function openStream(
   },
 ): Promise<Reply> {
   const open = (token: Uint8Array | null) =>
-    options.features.open((features) =>
+    options.features((features) =>
       command({
         aggregate: targetOf(options.scope).aggregate,
         pipeline: streamStages({ ...options, features }, token),
@@ -200,4 +185,56 @@ export async function openStream(
   } catch (error) {
     throw isRefusal(error) ? new TokenRefusedError(messageOf(error), { cause: error }) : error;
   }
+}
+
+/** The fields to request, in turn: a key of megabytes alone can make the event too large. */
+const FIELDS: readonly Document[] = [{ ns: 1, documentKey: 1 }, { ns: 1 }];
+const MAX_KEY_CHARACTERS = 200;
+
+/** Reads the document key of the event after a token. Returns the error to throw; it names what MongoDB can deliver. */
+export async function largeEvent(token: Uint8Array | null, options: ChangeStreamOptions): Promise<UserError> {
+  for (const fields of FIELDS) {
+    try {
+      return described(await eventAfter(token, fields, options), options.scope);
+    } catch (error) {
+      if (!isEventTooLarge(error)) throw error;
+    }
+  }
+  return described(undefined, options.scope);
+}
+
+const described = (event: Document | undefined, scope: Scope): UserError =>
+  new UserError(
+    `A change event is larger than 16 MB, and MongoDB cannot deliver it: ${documentOf(event, scope)}`,
+    {
+      hint:
+        "MongoDB 6.0.9 and newer split events, except for fields that each part repeats, such as the key. To skip " +
+        "this event, start once with --snapshot always: it copies all documents, and the stream continues after that. " +
+        "The next change of this document may stop the relay again: make the document or its key smaller, or exclude " +
+        "its collection with --exclude, which starts another stream with a new snapshot.",
+    },
+  );
+
+function documentOf(event: Document | undefined, scope: Scope): string {
+  const collection = event?.ns ? `${event.ns.db}.${event.ns.coll}` : `${scope}`;
+  if (!event?.documentKey) return `in ${collection}, with a key that is too large to show`;
+  const key = BSON.EJSON.stringify(event.documentKey);
+  return `${collection} ${key.length > MAX_KEY_CHARACTERS ? `${key.slice(0, MAX_KEY_CHARACTERS)}…` : key}`;
+}
+
+async function eventAfter(
+  token: Uint8Array | null,
+  fields: Document,
+  options: ChangeStreamOptions,
+): Promise<Document | undefined> {
+  const { database, aggregate } = targetOf(options.scope);
+  const stages = streamStages({ ...options, fullDocument: "none", features: [] }, token);
+  using shutdown = new Shutdown(options.signal);
+  await using reader = new CausalReader(options.route, { ...options, shutdown });
+  const { documents: [event] } = await reader.page(
+    { database, collection: aggregate === 1 ? "$cmd.aggregate" : aggregate },
+    { aggregate, pipeline: [...stages, { $project: fields }], cursor: { batchSize: 1 } },
+    { hint: null, abortable: true },
+  );
+  return event && BSON.deserialize(event.document, { validation: { utf8: false } });
 }

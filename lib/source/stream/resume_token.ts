@@ -17,32 +17,26 @@ export function savedToken(hex: string): Uint8Array {
   }
 }
 
-/** A token of version 1 starts with the cluster time: seconds and ordinal, eight hex digits each. */
-const TIME = /^82([0-9A-F]{8})([0-9A-F]{8})/i;
-
 function dataOf(token: Uint8Array): string {
   const data = fieldsByName(token).get("_data");
   return data ? stringAt(data.bytes, data.offset) : "";
 }
 
-function clusterTime(token: Uint8Array): { seconds: number; ordinal: number } | undefined {
-  const [, seconds, ordinal] = TIME.exec(dataOf(token)) ?? [];
-  return seconds === undefined || ordinal === undefined
-    ? undefined
-    : { seconds: parseInt(seconds, 16), ordinal: parseInt(ordinal, 16) };
+/** A token of version 1 starts with the cluster time: seconds and ordinal, eight hex digits each. */
+function clusterTime(token: Uint8Array): BSON.Timestamp | undefined {
+  const [, time] = /^82([0-9A-F]{16})/i.exec(dataOf(token)) ?? [];
+  return time === undefined ? undefined : new BSON.Timestamp(BigInt(`0x${time}`));
 }
 
 /** Undefined for a token of another format. @example IN: {_data: "826B045A41000000012B…"} → OUT: 2026-11-23T15:22:25.000Z */
 export function timeOf(token: Uint8Array): Date | undefined {
   const time = clusterTime(token);
-  return time && new Date(time.seconds * 1_000);
+  return time && new Date(time.t * 1_000);
 }
 
 /** Whether a stream has reached a time; true for a token without a time. */
-export function hasReached(token: Uint8Array, { t, i }: BSON.Timestamp): boolean {
-  const time = clusterTime(token);
-  return !time || time.seconds > t || time.seconds === t && time.ordinal >= i;
-}
+export const hasReached = (token: Uint8Array, time: BSON.Timestamp): boolean =>
+  clusterTime(token)?.gte(time) ?? true;
 
 /** Whether a stream is at or after an event. Tokens sort like their events. */
 export const hasReachedEvent = (token: Uint8Array, event: Uint8Array): boolean =>
@@ -56,10 +50,9 @@ const AFTER_ALL = /^82[0-9A-F]{16}2B[0-9A-F]{2}29/i;
  * does not prove that for its own time.
  * @example IN: a token of 12:00:00, ordinal 1, {t: 12:00:00, i: 1} → OUT: true for a token of no event, false otherwise
  */
-export function hasPassed(token: Uint8Array, { t, i }: BSON.Timestamp): boolean {
-  const time = clusterTime(token);
-  if (time?.seconds === t && time.ordinal === i) return AFTER_ALL.test(dataOf(token));
-  return time !== undefined && (time.seconds > t || time.seconds === t && time.ordinal > i);
+export function hasPassed(token: Uint8Array, time: BSON.Timestamp): boolean {
+  const reached = clusterTime(token);
+  return reached?.eq(time) ? AFTER_ALL.test(dataOf(token)) : reached?.gt(time) ?? false;
 }
 
 /** The lag of a stream in whole seconds. @param now by MongoDB's clock, in milliseconds since 1970 */

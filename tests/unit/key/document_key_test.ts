@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { BSON, type Document } from "mongodb";
-import { documentKeyText, idOfDocumentKey } from "../../../lib/key/document_key.ts";
+import { documentKeyText, rowKeyOf } from "../../../lib/key/document_key.ts";
 import { keyText } from "../../../lib/key/key_text.ts";
 
 const text = (source: Document, shardKey: readonly string[]) =>
@@ -40,10 +40,10 @@ for (const [what, [shardKey, sources, expected]] of Object.entries(EQUAL)) {
   });
 }
 
-Deno.test("idOfDocumentKey() has the _id of a document key, and of no other key", () => {
-  const id = idOfDocumentKey('{"region":"x","_id":"k"}');
+Deno.test("rowKeyOf() has the _id of a document key, and of no other key", () => {
+  const id = rowKeyOf('{"region":"x","_id":"k"}', ["region"]).id;
   assert.equal(id && keyText(id), "k");
   for (const other of ["k", "42", '{"a":1}', '{"$oid":"669683c2b0750b2c84893f3e"}', '{"$sha256":"00"}']) {
-    assert.equal(idOfDocumentKey(other), undefined, other);
+    assert.equal(rowKeyOf(other, ["region"]).id, undefined, other);
   }
 });

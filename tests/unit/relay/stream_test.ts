@@ -11,7 +11,7 @@ import { runStream } from "../../../lib/relay/stream.ts";
 import type { Transport } from "../../../lib/sink/connection/transport.ts";
 import { directRoute } from "../../../lib/source/connection/route.ts";
 import type { ServerClock } from "../../../lib/source/connection/cluster_time.ts";
-import { FeatureTrial } from "../../../lib/source/stream/open_stream.ts";
+import { featureTrial } from "../../../lib/source/stream/open_stream.ts";
 import { QUIET } from "../../../lib/util/log.ts";
 import { OutageTracker } from "../../../lib/util/outage.ts";
 import { fakeClock } from "../../support/fake_clock.ts";
@@ -85,7 +85,7 @@ function setUp({ heldBy, onHeld = "wait" }: { heldBy?: string; onHeld?: "wait" |
     mongodbOutages: outages("MongoDB"),
     route,
     mongodbClock: { now: () => clock.time, readAgain: () => Promise.resolve() } as unknown as ServerClock,
-    features: new FeatureTrial(() => {}),
+    features: featureTrial(() => {}),
     heartbeat: {
       add: (reporter) => {
         beat = () => reporter.beat();

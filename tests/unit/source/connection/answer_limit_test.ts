@@ -5,10 +5,10 @@ import { on } from "../../../../lib/pipeline/status/events.ts";
 import { AnswerLimit, type AnswerLimits, PageSize } from "../../../../lib/source/connection/answer_limit.ts";
 import { CausalReader } from "../../../../lib/source/connection/causal_reader.ts";
 import { changeStream } from "../../../../lib/source/stream/change_stream.ts";
-import { Deployment } from "../../../../lib/source/connection/deployment.ts";
+import { connectDeployment } from "../../../../lib/source/connection/deployment.ts";
 import { OverdueError } from "../../../../lib/source/connection/mongodb_errors.ts";
 import { Scope } from "../../../../lib/source/documents/scope.ts";
-import { FeatureTrial } from "../../../../lib/source/stream/open_stream.ts";
+import { featureTrial } from "../../../../lib/source/stream/open_stream.ts";
 import { OutageTracker, SILENT_MS } from "../../../../lib/util/outage.ts";
 import { Shutdown } from "../../../../lib/util/shutdown.ts";
 import { fakeClock } from "../../../support/fake_clock.ts";
@@ -102,7 +102,7 @@ function watched() {
 
 async function connected(answer: Answer, stack: AsyncDisposableStack) {
   const server = stack.use(await FakeMongos.start(answer));
-  const deployment = stack.use(await Deployment.connect(`mongodb://${server.address}/`));
+  const deployment = stack.use(await connectDeployment(`mongodb://${server.address}/`));
   return { server, deployment };
 }
 
@@ -115,7 +115,7 @@ for (const command of ["aggregate", "getMore"]) {
     const stream = changeStream({
       route: deployment.route(),
       scope: new Scope({ databases: ["shop"], collections: ["orders"], exclude: [] }),
-      features: new FeatureTrial(() => {}),
+      features: featureTrial(() => {}),
       fullDocument: "lookup",
       startAfter: null,
       batchSize: 10,

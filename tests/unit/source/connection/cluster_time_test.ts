@@ -4,7 +4,7 @@ import {
   clusterTimeFields,
   clusterTimeText,
   LAST_ORDINAL,
-  ServerClock,
+  serverClock,
 } from "../../../../lib/source/connection/cluster_time.ts";
 import type { CausalReader } from "../../../../lib/source/connection/causal_reader.ts";
 import { fakeClock } from "../../../support/fake_clock.ts";
@@ -39,30 +39,30 @@ function serverOf({ ahead = 0, roundTrip = 200, isTold = true } = {}) {
 }
 
 for (const [what, ahead] of [["ahead", 90_000], ["behind", -90_000]] as const) {
-  Deno.test(`ServerClock of a server whose clock is ${what}`, async () => {
+  Deno.test(`serverClock() of a server whose clock is ${what}`, async () => {
     const { reader, clock } = serverOf({ ahead });
-    const mongodbClock = await ServerClock.read(reader, clock);
+    const mongodbClock = await serverClock(reader, clock);
     clock.pass(7);
     assert.equal(mongodbClock.now(), clock.time + ahead);
   });
 }
 
-Deno.test("ServerClock is this machine's clock if the server does not say its time", async () => {
+Deno.test("serverClock() is this machine's clock if the server does not say its time", async () => {
   const { reader, clock } = serverOf({ isTold: false });
   clock.step = 5_000;
-  assert.equal((await ServerClock.read(reader, clock)).now(), clock.now());
+  assert.equal((await serverClock(reader, clock)).now(), clock.now());
 });
 
-Deno.test("ServerClock does not follow a change of this machine's clock", async () => {
+Deno.test("serverClock() does not follow a change of this machine's clock", async () => {
   const { reader, clock } = serverOf({ ahead: 30 });
-  const mongodbClock = await ServerClock.read(reader, clock);
+  const mongodbClock = await serverClock(reader, clock);
   clock.step = -3_600_000;
   assert.equal(mongodbClock.now(), clock.time + 30);
 });
 
-Deno.test("ServerClock follows the server's clock once it is read again, unless that took long", async () => {
+Deno.test("serverClock() follows the server's clock once it is read again, unless that took long", async () => {
   const { reader, client, clock, server } = serverOf();
-  const mongodbClock = await ServerClock.read(reader, clock);
+  const mongodbClock = await serverClock(reader, clock);
   Object.assign(server, { ahead: -60_000, roundTrip: 9_000 });
   await mongodbClock.readAgain(client);
   assert.equal(mongodbClock.now(), clock.time);

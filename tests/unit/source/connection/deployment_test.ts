@@ -2,10 +2,14 @@ import assert from "node:assert/strict";
 import { CausalReader } from "../../../../lib/source/connection/causal_reader.ts";
 import { changeStream } from "../../../../lib/source/stream/change_stream.ts";
 import { BSON, type Document, MongoClient, MongoNetworkError } from "mongodb";
-import { Deployment, pinnedUrl } from "../../../../lib/source/connection/deployment.ts";
-import { PinnedRoute } from "../../../../lib/source/connection/route.ts";
+import {
+  connectDeployment,
+  type Deployment,
+  pinnedUrl,
+} from "../../../../lib/source/connection/deployment.ts";
+import { pinnedRoute } from "../../../../lib/source/connection/route.ts";
 import { Scope } from "../../../../lib/source/documents/scope.ts";
-import { FeatureTrial } from "../../../../lib/source/stream/open_stream.ts";
+import { featureTrial } from "../../../../lib/source/stream/open_stream.ts";
 import { OutageTracker } from "../../../../lib/util/outage.ts";
 import { Shutdown } from "../../../../lib/util/shutdown.ts";
 import { type Answer, FakeBalancer, FakeMongos } from "../../../support/fake_mongos.ts";
@@ -37,7 +41,7 @@ const streamOf = (deployment: Deployment, { signal }: AbortController) =>
   changeStream({
     route: deployment.route(),
     scope: new Scope({ databases: ["shop"], collections: ["orders"], exclude: [] }),
-    features: new FeatureTrial(() => {}),
+    features: featureTrial(() => {}),
     fullDocument: "updateLookup",
     startAfter: null,
     batchSize: 10,
@@ -68,12 +72,12 @@ interface Routers {
 const WAYS: Readonly<Record<string, (routers: AsyncDisposableStack) => Promise<Routers>>> = {
   "two mongos in the URL": async (stack) => {
     const servers = [stack.use(await FakeMongos.start()), stack.use(await FakeMongos.start())] as const;
-    return { servers, deployment: stack.use(await Deployment.connect(urlOf(...servers))) };
+    return { servers, deployment: stack.use(await connectDeployment(urlOf(...servers))) };
   },
   "two mongos behind one name": async (stack) => {
     const servers = [stack.use(await FakeMongos.start()), stack.use(await FakeMongos.start())] as const;
     const balancer = stack.use(await FakeBalancer.start(servers));
-    return { servers, deployment: stack.use(await Deployment.connect(urlOf(balancer))) };
+    return { servers, deployment: stack.use(await connectDeployment(urlOf(balancer))) };
   },
 };
 
@@ -126,7 +130,7 @@ for (const [command, start] of Object.entries(READS)) {
   Deno.test(`a read that begins with ${command} goes on at another mongos when its own is gone`, async () => {
     await using stack = new AsyncDisposableStack();
     const servers = [stack.use(await FakeMongos.start()), stack.use(await FakeMongos.start())];
-    const deployment = stack.use(await Deployment.connect(urlOf(...servers)));
+    const deployment = stack.use(await connectDeployment(urlOf(...servers)));
     const read = start(deployment, stack);
     await read();
     const [used, other] = servers.sort(({ commands }) => commands.includes(command) ? -1 : 1);
@@ -136,10 +140,10 @@ for (const [command, start] of Object.entries(READS)) {
   });
 }
 
-Deno.test("PinnedRoute closes the client of each server that it leaves", () => {
+Deno.test("pinnedRoute closes the client of each server that it leaves", () => {
   const open = new Set<MongoClient>();
   let made = 0;
-  const route = new PinnedRoute({
+  const route = pinnedRoute({
     addresses: () => [`pod-${made}:27017`, `pod-${made + 1}:27017`],
     connect: (address) => {
       made++;
@@ -167,7 +171,7 @@ Deno.test("CausalReader repeats a read whose mongos was left while it ran", asyn
       ? { ok: 0, code: 91, codeName: "ShutdownInProgress", errmsg: "shutting down" }
       : undefined;
   const servers = [stack.use(await FakeMongos.start(answer)), stack.use(await FakeMongos.start(answer))];
-  const deployment = stack.use(await Deployment.connect(urlOf(...servers)));
+  const deployment = stack.use(await connectDeployment(urlOf(...servers)));
   const reader = stack.use(readerOf(deployment));
   const left = Promise.withResolvers<void>();
   let tries = 0;
@@ -196,7 +200,7 @@ Deno.test("CausalReader passes the time of a batch on, so that no shard is behin
     return undefined;
   };
   const server = stack.use(await FakeMongos.start(answer, { $clusterTime: timeAt(5) }));
-  const deployment = stack.use(await Deployment.connect(urlOf(server)));
+  const deployment = stack.use(await connectDeployment(urlOf(server)));
   const reader = stack.use(readerOf(deployment));
   reader.after({ operationTime: new BSON.Timestamp({ t: 9, i: 1 }), clusterTime: timeAt(9) });
   await reader.page(ORDERS, { find: "orders" });
@@ -207,7 +211,7 @@ Deno.test("CausalReader passes the time of a batch on, so that no shard is behin
 Deno.test("changeStream() gives the time of the deployment with each batch", async () => {
   await using stack = new AsyncDisposableStack();
   const server = stack.use(await FakeMongos.start(undefined, { $clusterTime: timeAt(5) }));
-  const deployment = stack.use(await Deployment.connect(urlOf(server)));
+  const deployment = stack.use(await connectDeployment(urlOf(server)));
   const stream = streamOf(deployment, new AbortController());
   const { value } = await stream.next();
   await stream.return(undefined);
@@ -222,7 +226,7 @@ Deno.test("CausalReader tries again where a shard says that the time of the read
       ? { ok: 0, code: 72, codeName: "InvalidOptions", errmsg: "readConcern afterClusterTime …" }
       : undefined;
   const server = stack.use(await FakeMongos.start(answer));
-  const deployment = stack.use(await Deployment.connect(urlOf(server)));
+  const deployment = stack.use(await connectDeployment(urlOf(server)));
   const reader = stack.use(readerOf(deployment));
   reader.after({ operationTime: new BSON.Timestamp({ t: 9, i: 1 }) });
   await reader.page(ORDERS, { find: "orders" });

@@ -41,7 +41,7 @@ const CASES: Readonly<Record<string, Case>> = {
 
 for (const [what, { keys, isEnd = false, idsRepeat = false, expected }] of Object.entries(CASES)) {
   Deno.test(`chunkOf(): a chunk ${what}`, () => {
-    const chunk = chunkOf(keys.map(keyed), { isEnd, idsRepeat, last: null });
+    const chunk = chunkOf(keys.map(keyed), { isEnd, idsRepeat, start: null });
     const id = chunk?.last && fieldsByName(chunk.last).get("_id");
     assert.deepEqual(chunk && [chunk.documents.length, id ? keyText(id) : undefined], expected);
     if (chunk) assert.equal(chunk.done, isEnd);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { MongoServerError } from "mongodb";
 import type { CausalReader } from "../../../../lib/source/connection/causal_reader.ts";
-import { Sampler, sampleSize } from "../../../../lib/source/documents/sample.ts";
+import { sampler, sampleSize } from "../../../../lib/source/documents/sample.ts";
 import { type Logger, QUIET } from "../../../../lib/util/log.ts";
 
 /** The average document in bytes; how many are sampled. */
@@ -19,14 +19,14 @@ for (const [bytes, size] of SIZES) {
   Deno.test(`sampleSize() of documents of ${bytes} bytes`, () => assert.equal(sampleSize(bytes), size));
 }
 
-Deno.test("Sampler says once that samples are refused", async () => {
+Deno.test("sampler says once that samples are refused", async () => {
   const refusal = new MongoServerError({ message: "no sample", code: 8000 });
   const reader = { read: () => Promise.reject(refusal), page: () => Promise.reject(refusal) };
   const told: unknown[] = [];
   const log: Logger = { ...QUIET, warn: (_message, fields) => void told.push(fields) };
-  const sampler = new Sampler(reader as unknown as CausalReader, log);
+  const sample = sampler(reader as unknown as CausalReader, log);
   for (const collection of ["one", "two"]) {
-    assert.deepEqual(await sampler.sample({ database: "shop", collection }, []), []);
+    assert.deepEqual(await sample({ database: "shop", collection }, []), []);
   }
   assert.deepEqual(told, [{ collection: "shop.one", code: 8000 }]);
 });

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { BSON, type Document, MongoServerError } from "mongodb";
 import { changeStream, readingMs } from "../../../../lib/source/stream/change_stream.ts";
-import { Deployment } from "../../../../lib/source/connection/deployment.ts";
+import { connectDeployment, type Deployment } from "../../../../lib/source/connection/deployment.ts";
 import { isHistoryLost } from "../../../../lib/source/connection/mongodb_errors.ts";
-import { awaitMs, FeatureTrial } from "../../../../lib/source/stream/open_stream.ts";
+import { awaitMs, featureTrial } from "../../../../lib/source/stream/open_stream.ts";
 import { Scope } from "../../../../lib/source/documents/scope.ts";
 import { UserError } from "../../../../lib/util/errors.ts";
 import { OutageTracker, SILENT_MS } from "../../../../lib/util/outage.ts";
@@ -29,7 +29,7 @@ const streamOf = (deployment: Deployment, { startAfter, onRefused = () => {} }: 
   changeStream({
     route: deployment.route(),
     scope: new Scope({ databases: ["shop"], collections: ["orders"], exclude: [] }),
-    features: new FeatureTrial(onRefused),
+    features: featureTrial(onRefused),
     fullDocument: "updateLookup",
     startAfter: startAfter ?? null,
     batchSize: 10,
@@ -41,7 +41,7 @@ const streamOf = (deployment: Deployment, { startAfter, onRefused = () => {} }: 
 /** Reads so many batches of a service. */
 async function read({ answer, startAfter, batches = 1 }: Opening) {
   await using server = await FakeMongos.start(answer);
-  await using deployment = await Deployment.connect(`mongodb://${server.address}/`);
+  await using deployment = await connectDeployment(`mongodb://${server.address}/`);
   const refused: (readonly string[])[] = [];
   const stream = streamOf(deployment, {
     ...startAfter && { startAfter },
@@ -175,11 +175,14 @@ for (const [how, readable, message] of LARGE) {
       if (failures-- > 0) return error(189, "not primary");
       const event = readable(names);
       return event
-        ? { ok: 1, cursor: { id: BSON.Long.fromNumber(77), ns: "shop.orders", firstBatch: [event] } }
+        ? {
+          ok: 1,
+          cursor: { id: BSON.Long.fromNumber(77), ns: "shop.orders", firstBatch: [{ _id: {}, ...event }] },
+        }
         : tooLarge;
     };
     await using server = await FakeMongos.start(answer);
-    await using deployment = await Deployment.connect(`mongodb://${server.address}/`);
+    await using deployment = await connectDeployment(`mongodb://${server.address}/`);
     const stream = streamOf(deployment);
     await assert.rejects(
       Array.fromAsync(stream),
@@ -196,7 +199,7 @@ Deno.test("changeStream() gives the events before one that is too large", async 
   const sizes: unknown[] = [];
   const answer: Answer = (command) => {
     if (asksFor(command)) {
-      return { ok: 1, cursor: { id: BSON.Long.ZERO, ns: "shop.orders", firstBatch: [{}] } };
+      return { ok: 1, cursor: { id: BSON.Long.ZERO, ns: "shop.orders", firstBatch: [{ _id: {} }] } };
     }
     if (!command.getMore) return undefined;
     sizes.push(command.batchSize);
@@ -204,7 +207,7 @@ Deno.test("changeStream() gives the events before one that is too large", async 
     return command.batchSize > 1 || sizes.length > 3 ? tooLarge : undefined;
   };
   await using server = await FakeMongos.start(answer);
-  await using deployment = await Deployment.connect(`mongodb://${server.address}/`);
+  await using deployment = await connectDeployment(`mongodb://${server.address}/`);
   const stream = streamOf(deployment);
   let batches = 0;
   const all = async () => {
@@ -266,7 +269,7 @@ for (const command of ["aggregate", "getMore"]) {
     const asked = Promise.withResolvers<void>();
     const answer: Answer = (document) => command in document ? (asked.resolve(), SILENCE) : undefined;
     await using server = await FakeMongos.start(answer);
-    await using deployment = await Deployment.connect(`mongodb://${server.address}/`);
+    await using deployment = await connectDeployment(`mongodb://${server.address}/`);
     const clock = fakeClock();
     const outages = new OutageTracker({ system: "MongoDB", emit: () => {}, clock });
     const stop = new AbortController();
@@ -274,7 +277,7 @@ for (const command of ["aggregate", "getMore"]) {
     const stream = changeStream({
       route: deployment.route(),
       scope: new Scope({ databases: ["shop"], collections: ["orders"], exclude: [] }),
-      features: new FeatureTrial(() => {}),
+      features: featureTrial(() => {}),
       fullDocument: "lookup",
       startAfter: BSON.serialize({ _data: `82${hourAgo.toString(16).padStart(8, "0")}00000001` }),
       batchSize: 10,
