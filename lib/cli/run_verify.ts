@@ -1,8 +1,8 @@
 /** Runs `verify`, and prints its results. */
-import { worstOutcome } from "../verify/result.ts";
-import { jsonReport, textReport } from "../verify/report.ts";
+
+import { jsonReport, textReport, worstOutcome } from "../verify/result.ts";
 import { verify } from "../verify/verify.ts";
-import { type VerifySettings } from "../verify/verify_collection.ts";
+import { type VerifySettings } from "../verify/collection.ts";
 import { logListener } from "../monitor/log_listener.ts";
 import { verifyProgress } from "./progress.ts";
 import { type RunRelayContext, warnOfUrlDatabase } from "./run_relay.ts";

@@ -6,7 +6,7 @@
  */
 import type { RowKey } from "../key/document_key.ts";
 import { Semaphore } from "../util/concurrency.ts";
-import type { DifferenceKind, KeyDifference, Passing } from "./result.ts";
+import type { KeyDifference, Passing } from "./result.ts";
 
 /** A key that differed in a comparison. */
 export interface Seen extends KeyDifference {
@@ -61,12 +61,11 @@ const MAX_DIFFERENCES = 20;
 export class Tally {
   readonly #deps: TallyDeps;
   readonly #settling = new Semaphore(1);
-  readonly #counts: Record<DifferenceKind, number> = { missing: 0, extra: 0, different: 0, "dead letter": 0 };
+  readonly #counts = { missing: 0, extra: 0, different: 0, deadLetters: 0, changing: 0, repaired: 0 };
   readonly #differences: KeyDifference[] = [];
-  #waiting: Seen[] = [];
-  #changing = 0;
-  #repaired = 0;
+  /** Rows with overflow that the repair added, minus those that it removed. */
   #overflowedByRepair = 0;
+  #waiting: Seen[] = [];
   #relay: Passing | undefined;
 
   constructor(deps: TallyDeps) {
@@ -82,15 +81,8 @@ export class Tally {
   /** Settles the rest. */
   async finish() {
     await this.#settling.run(() => this.#settle());
-    const { missing, extra, different, "dead letter": deadLetters } = this.#counts;
     return {
-      missing,
-      extra,
-      different,
-      deadLetters,
-      changing: this.#changing,
-      repaired: this.#repaired,
-      /** Rows with overflow that the repair added, minus those that it removed. */
+      ...this.#counts,
       overflowedByRepair: this.#overflowedByRepair,
       relay: this.#relay,
       differences: this.#differences,
@@ -103,20 +95,25 @@ export class Tally {
     if (lot.length === 0) return;
     const { repair, look } = this.#deps;
     let { differing, changing, relay } = await settle(lot, this.#deps);
-    const wrong = differing.filter(({ kind }) => kind !== "dead letter");
-    const toRepair = wrong.map(({ key }) => key);
-    if (repair && toRepair.length > 0) {
-      await repair(toRepair);
-      const after = await settle(await look(toRepair), this.#deps);
+    const { dead = [], wrong = [] } = Object.groupBy(
+      differing,
+      ({ kind }) => kind === "dead letter" ? "dead" : "wrong",
+    );
+    if (repair && wrong.length > 0) {
+      const keys = wrong.map(({ key }) => key);
+      await repair(keys);
+      const after = await settle(await look(keys), this.#deps);
       this.#overflowedByRepair += await this.#newlyOverflowed(wrong, lot);
-      this.#repaired += toRepair.length - after.differing.length - after.changing.length;
-      differing = [...differing.filter(({ kind }) => kind === "dead letter"), ...after.differing];
+      this.#counts.repaired += keys.length - after.differing.length - after.changing.length;
+      differing = [...dead, ...after.differing];
       changing = [...changing, ...after.changing];
+      // A relay runs now: it has repaired the rows.
+      relay = after.relay ?? "passed";
     }
     this.#relay = relay;
-    this.#changing += changing.length;
+    this.#counts.changing += changing.length;
     for (const { oid, kind, paths } of differing) {
-      this.#counts[kind]++;
+      this.#counts[kind === "dead letter" ? "deadLetters" : kind]++;
       if (this.#differences.length < MAX_DIFFERENCES) this.#differences.push({ oid, kind, paths });
     }
   }

@@ -188,3 +188,23 @@ Deno.test("Tally counts rows with overflow as they are after the repair", async 
   const { repaired, overflowedByRepair } = await tally.finish();
   assert.deepEqual({ repaired, overflowedByRepair }, { repaired: 5, overflowedByRepair: 1 });
 });
+
+Deno.test("Tally no longer says that no relay runs after one has repaired the rows", async () => {
+  const kinds = new Map<string, DifferenceKind>([["a", "missing"]]);
+  const tallyWith = (repair?: () => Promise<void>) =>
+    new Tally({
+      generations: 3,
+      pass: () => Promise.resolve("not running"),
+      look: (keys) =>
+        Promise.resolve(keys.filter(({ oid }) => kinds.has(oid)).map(({ oid }) => differing(oid, "missing"))),
+      repair,
+      overflowed: () => Promise.resolve(0),
+    });
+  const reported = tallyWith();
+  await reported.add([differing("a", "missing")]);
+  assert.equal((await reported.finish()).relay, "not running");
+  const repairing = tallyWith(() => Promise.resolve(kinds.clear()));
+  await repairing.add([differing("a", "missing")]);
+  const { repaired, relay } = await repairing.finish();
+  assert.deepEqual([repaired, relay], [1, "passed"]);
+});
