@@ -9,10 +9,8 @@ import { SYSTEM_CLOCK } from "../util/clock.ts";
 import { UsageError } from "../util/errors.ts";
 import type { CommandContext } from "./command.ts";
 
-const STDIN = 0;
-const STDERR = 2;
-
-const isTerminal = (): boolean => isatty(STDIN) && isatty(STDERR);
+/** Standard input and standard error. */
+const isTerminal = (): boolean => isatty(0) && isatty(2);
 
 /** The answer was no. */
 const DECLINED = 1;
@@ -85,18 +83,9 @@ export async function confirm(
 ): Promise<boolean> {
   output.write(`${question} [y/N] `);
   // A terminal in raw mode would swallow Ctrl-C.
-  const lines = createInterface({ input, terminal: false });
-  const stop = () => lines.close();
-  signal.addEventListener("abort", stop);
-  try {
-    const answer = await new Promise<string>((resolve) => {
-      lines.once("line", resolve);
-      lines.once("close", () => resolve(""));
-    });
-    if (signal.aborted) output.write("\n");
+  for await (const answer of createInterface({ input, terminal: false, signal })) {
     return /^\s*y(?:es)?\s*$/i.test(answer);
-  } finally {
-    signal.removeEventListener("abort", stop);
-    lines.close();
   }
+  if (signal.aborted) output.write("\n");
+  return false;
 }
