@@ -12,7 +12,7 @@ import { quoteTable, type TableName } from "../sink/sql/names.ts";
 import { Deployment } from "../source/connection/deployment.ts";
 import { clusterTimeFields, clusterTimeText, operationTimeOf } from "../source/connection/cluster_time.ts";
 import { durationText } from "../util/text.ts";
-import { absenceText, viewerOf } from "./absence.ts";
+import { explainAbsence } from "./absence.ts";
 import type { StatusContext } from "./status.ts";
 
 type WaitContext = Pick<StatusContext, "signal" | "clock" | "log">;
@@ -57,17 +57,15 @@ export async function wait(settings: WaitSettings, context: WaitContext): Promis
   return await waitFor(transport, { at, until, schema, wanted: streamIn?.(schema) }, context);
 }
 
-interface WaitFor {
-  readonly at: BSON.Timestamp;
-  /** Milliseconds of the monotonic clock. */
-  readonly until: number;
-  readonly schema: string;
-  readonly wanted: string | undefined;
-}
-
+/** `until` is a time of the monotonic clock, in milliseconds. */
 export async function waitFor(
   transport: Transport,
-  { at, until, schema, wanted }: WaitFor,
+  { at, until, schema, wanted }: {
+    readonly at: BSON.Timestamp;
+    readonly until: number;
+    readonly schema: string;
+    readonly wanted: string | undefined;
+  },
   { clock, log, signal }: WaitContext,
 ): Promise<Waited> {
   let tables: readonly TableName[] = [];
@@ -88,11 +86,7 @@ export async function waitFor(
       tables = await tablesInEverySchema(transport, "cdc_position");
       const positions = await readPositions(transport, { tables, stream: undefined });
       const existing = positions.map(({ stream }) => stream).sort();
-      return {
-        at,
-        streams,
-        absence: absenceText({ ...await viewerOf(transport), wanted, existing, schema }),
-      };
+      return { at, streams, absence: await explainAbsence(transport, { wanted, existing, schema }) };
     }
     await clock.wait(Math.min(interval, Math.max(1, until - clock.monotonic())), { signal });
   }
