@@ -78,12 +78,13 @@ Deno.test("SkippedCollections neither warns of a paused collection nor has it re
   skipped.failIfAny();
 });
 
-Deno.test("SkippedCollections.failIfAny() names what was not read", () => {
+Deno.test("SkippedCollections.failIfAny() names the collections that were not read, each with its reason", () => {
   const { skipped, collectionOf } = setUp();
   skipped.failIfAny();
   collectionOf("a").move(FAILED);
+  collectionOf("b").move(FAILED);
   assert.throws(() => skipped.failIfAny(), {
-    message: "1 of the collections were not read: shop.a",
-    hint: "Their tables cannot be used. shop.a: it is a view Drop it",
+    message: "Not all collections were read, because tables cannot be used: shop.a, shop.b",
+    hint: "shop.a: it is a view. Drop it.\nshop.b: it is a view. Drop it.",
   });
 });
