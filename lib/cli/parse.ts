@@ -15,7 +15,6 @@ export type Parsed = { readonly command: Command; readonly flags: Flags } | { re
 
 /**
  * Parses a command line. Its help has lines of `width` characters.
- *
  * @example IN: ["cdc-relay", "--batch-size", "7"] → OUT: {command: cdc-relay, flags: {"batch-size": "7"}}
  */
 export function parseCommandLine(args: readonly string[], width: number): Parsed {

@@ -10,7 +10,6 @@ type Counted = Pick<SnapshotProgress, "documents" | "total">;
 
 export interface Progress extends Counted {
   readonly title: string;
-  /** Documents per second. */
   readonly rate: number;
   /** Seconds until the end; null if the rate is 0. */
   readonly left: number | null;
@@ -68,7 +67,6 @@ const SHORTEST_BAR = 5;
 
 /**
  * Draws a line with a bar that fills the terminal.
- *
  * @example
  * IN: {title: "Snapshot", documents: 67_500, total: 150_000, rate: 27_120, left: 4, lag: 0}, 79
  * OUT: Snapshot ██████░░░░░░░ 45 % | 67,500 of 150,000 | 27,120/s | 4 s left | lag 0 s

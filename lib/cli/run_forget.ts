@@ -12,10 +12,8 @@ import type { CommandContext } from "./command.ts";
 /** Standard input and standard error. */
 const isTerminal = (): boolean => isatty(0) && isatty(2);
 
-/** The answer was no. */
 const DECLINED = 1;
 
-/** Returns the exit code. */
 export async function runForget(
   settings: ReturnType<typeof forgetConfig>,
   { signal, print }: Pick<CommandContext, "signal" | "print">,
@@ -36,21 +34,21 @@ export async function runForget(
   return forgotten ? 0 : DECLINED;
 }
 
-/** The rows of each table, singular and plural. */
-const WORDS: Readonly<Record<MetadataTable, readonly [one: string, several: string]>> = {
-  cdc_position: ["position", "positions"],
-  cdc_collection: ["collection", "collections"],
-  cdc_dead_letter: ["dead letter", "dead letters"],
-  cdc_lock: ["table lock", "table locks"],
-  cdc_repair: ["repair request", "repair requests"],
-  cdc_verify: ["verify result", "verify results"],
+/** What a row of each table is. */
+const WORDS: Readonly<Record<MetadataTable, string>> = {
+  cdc_position: "position",
+  cdc_collection: "collection",
+  cdc_dead_letter: "dead letter",
+  cdc_lock: "table lock",
+  cdc_repair: "repair request",
+  cdc_verify: "verify result",
 };
 
 /** @example IN: {cdc_position: 1, cdc_dead_letter: 2} → OUT: 1 position, 2 dead letters */
 function rowsText(rows: Kept["rows"]): string {
-  const parts = Object.entries(WORDS).flatMap(([name, [one, several]]) => {
+  const parts = Object.entries(WORDS).flatMap(([name, word]) => {
     const count = rows[name as MetadataTable] ?? 0;
-    return count === 0 ? [] : [`${count} ${count === 1 ? one : several}`];
+    return count === 0 ? [] : [`${count} ${word}${count === 1 ? "" : "s"}`];
   });
   return parts.join(", ") || "nothing";
 }
@@ -72,7 +70,6 @@ export const forgottenText = ({ streams, rows }: Kept): string =>
 
 /**
  * Asks a question and waits for a line. Any answer but yes means no, as do the end of the input and an aborted signal.
- *
  * @example IN: "Remove it?", and "y" is typed → OUT: true
  */
 export async function confirm(

@@ -60,7 +60,6 @@ const EXPECTED = ["", "admin", "testdrive"];
 
 /**
  * Warns if MONGODB_URL names a database, and no option does.
- *
  * @example
  * IN: mongodb://host/shop, without --database
  * OUT: WARN The database in MONGODB_URL is only for the login: following testdrive use="--database shop"

@@ -10,7 +10,6 @@ import { type RunRelayContext, warnOfUrlDatabase } from "./run_relay.ts";
 /** Collections and tables differ, or could not be compared. */
 const DIFFERENT = 3;
 
-/** Returns the exit code. */
 export async function runVerify(settings: VerifySettings, context: RunRelayContext): Promise<number> {
   const { signal, log, print } = context;
   warnOfUrlDatabase(context.given, log);

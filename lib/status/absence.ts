@@ -34,12 +34,10 @@ export const grantText = ({ server, user }: Viewer, schema: string): string =>
     : `GRANT USAGE ON SCHEMA ${quoteName(schema)} TO ${quoteName(user)}; ` +
       `GRANT SELECT ON ALL TABLES IN SCHEMA ${quoteName(schema)} TO ${quoteName(user)}`;
 
-/** Printed streams. */
 const MAX_STREAMS = 20;
 
 /**
  * Explains that no stream was found, without claims about what the user cannot see.
- *
  * @example
  * IN: {user: "reader", seesAll: false, existing: [], schema: "doc", …}
  * OUT: ["No stream is visible to the user reader: none exists yet, or …", "If it exists: GRANT DQL ON SCHEMA …"]

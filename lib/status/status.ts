@@ -31,7 +31,6 @@ export interface StatusContext {
   readonly print: (text: string) => boolean;
 }
 
-/** The streams, or the reason why none was found. */
 export interface Found {
   readonly streams: readonly StreamStatus[];
   /** Empty if a stream was found. */
@@ -51,10 +50,7 @@ export async function status(settings: StatusSettings, context: StatusContext): 
   return isWell(found.streams);
 }
 
-/**
- * @returns whether all streams were well when the output was closed
- * @throws AbortError when the signal is aborted
- */
+/** @returns whether all streams were well when the output was closed. @throws AbortError when the signal is aborted */
 async function watch(
   read: () => Promise<Found>,
   settings: StatusSettings,
@@ -80,7 +76,6 @@ async function watch(
   }
 }
 
-/** @throws SinkError, UserError */
 export async function findStreams(
   transport: Transport,
   { sink, streamIn, maxLag }: Pick<StatusSettings, "sink" | "streamIn" | "maxLag">,
@@ -131,7 +126,6 @@ const countText = (count: number | null): string => count === null ? "" : String
 /**
  * A table with a row for each stream, followed by the last errors.
  * @param now by CrateDB's clock or this machine's, in milliseconds since 1970
- *
  * @example
  * IN: [{stream: "shop.* -> …", state: "ok", phase: "following", lag_ms: 0, …}]
  * OUT: ["stream       state  phase      lag   …", "shop.* -> …  ok     following  0 ms  …"]
@@ -171,7 +165,6 @@ const OPTIONAL = ["reported", "rows", "events", "oplog", "phase", "snapshot"];
 /** Minimum width of a stream's name, so that names stay distinct. */
 const STREAM_WIDTH = 28;
 
-/** Omits columns until names and states fit. */
 function fittingColumns({ header, rows }: TextTable, width: number): TextTable {
   const widthOf = (at: number) => {
     const widest = Math.max(...[header, ...rows].map((cells) => cells[at]?.length ?? 0));

@@ -105,7 +105,6 @@ async function streamsIn(transport: Transport, table: TableName, maxLag: number)
 
 const COLLECTION_FIELDS = ["state", "reason", "hint", "rows", "documents", "since"] as const;
 
-/** The collections of each stream, ordered by name. */
 async function collectionsIn(transport: Transport, schema: string): Promise<Map<string, CollectionStatus[]>> {
   const table = { schema, name: "cdc_collection" };
   await refreshTable(transport, table);

@@ -137,23 +137,20 @@ export function waitOutcome(streams: readonly WaitedStream[]): "shown" | "behind
   return streams.every(({ outcome }) => outcome === "shown") ? "shown" : "behind";
 }
 
-const TEXTS: Readonly<Record<WaitedStream["outcome"], (time: string) => string>> = {
-  shown: (time) => `shows everything up to ${time}`,
-  behind: (time) => `does not show everything up to ${time}`,
-  "not followed": (time) => `does not show everything up to ${time}, and no relay follows it`,
-};
-
 /**
  * A line for each stream, or the reason why none was found.
- *
  * @example
  * IN: {at: Timestamp(1700000000, 3), streams: [{stream: "shop.* -> …", outcome: "shown"}], …}, 120 ms
  * OUT: shop.* -> … shows everything up to 2023-11-14T22:13:20.000Z (3), after 120 ms
  */
 export function waitText({ at, streams, absence }: Waited, duration: number): string {
-  const lines = streams.map(({ stream, outcome }) =>
-    `${stream} ${TEXTS[outcome](clusterTimeText(at))}, after ${durationText(duration)}`
-  );
+  const lines = streams.map(({ stream, outcome }) => {
+    const verb = outcome === "shown" ? "shows" : "does not show";
+    const addition = outcome === "not followed" ? ", and no relay follows it" : "";
+    return `${stream} ${verb} everything up to ${clusterTimeText(at)}${addition}, after ${
+      durationText(duration)
+    }`;
+  });
   return [...lines, ...absence].join("\n");
 }
 

@@ -71,7 +71,6 @@ export function bothSides(collection: Collection, shardKey: ShardKey) {
     return differing;
   }
 
-  /** Counts the rows of these keys that have overflow. */
   async function overflowed(oids: readonly string[]): Promise<number> {
     await table.refresh();
     let count = 0;

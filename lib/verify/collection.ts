@@ -18,7 +18,6 @@ import { type OwnRelay, type RelayWatch, relayWatch } from "./repair.ts";
 
 /** Times are in milliseconds. */
 export interface VerifySettings {
-  /** The settings of the relay whose tables are verified. */
   readonly relay: RelaySettings;
   readonly compare: "documents" | "counts";
   /** Documents of each collection, and rows of each table, that are compared; 0 for all. */
@@ -46,11 +45,9 @@ export interface VerifyDeps {
   readonly signal: AbortSignal;
   readonly log: Logger;
   readonly clock: Clock;
-  /** Takes the number of documents that were compared. */
   readonly onCompared: (documents: number) => void;
 }
 
-/** A collection that is open for comparison. */
 export interface Collection extends VerifyDeps {
   readonly namespace: Namespace;
   readonly own: CollectionSettings;
@@ -64,7 +61,6 @@ export interface Collection extends VerifyDeps {
   readonly deadLetters: { readonly schema: string; readonly stream: string };
 }
 
-/** Keys per statement. */
 export const MAX_KEYS = 2_500;
 
 /** The table of a collection, and the streams that write the collection to it. */
@@ -89,11 +85,8 @@ export async function openCollection(namespace: Namespace, deps: VerifyDeps): Pr
     log.info("The relay that writes to the table follows another scope", { collection, stream });
   }
   if (writers.length === 0 && !rows.exists) {
-    const missing = `${table.schema}.${table.name}`;
-    log.warn("The table does not exist, and no stream writes the collection to it", {
-      collection,
-      table: missing,
-    });
+    const missing = "The table does not exist, and no stream writes the collection to it";
+    log.warn(missing, { collection, table: `${table.schema}.${table.name}` });
   }
   const read = () => Promise.all(streams.map((stream) => readPosition(transport, { schema, stream })));
   const { for: settingsFor, replyBytes } = relay;
@@ -113,7 +106,6 @@ export async function openCollection(namespace: Namespace, deps: VerifyDeps): Pr
 
 /**
  * The stream that writes to the table, one for each worker. Its name differs if the relay follows more collections.
- *
  * @example
  * IN: ["shop.* -> … (worker 1/2)"], "shop.orders -> …" → OUT: ["shop.* -> … (worker 0/2)", "shop.* -> … (worker 1/2)"]
  */

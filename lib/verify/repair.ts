@@ -23,9 +23,9 @@ interface RelayWatchOptions {
   readonly signal: AbortSignal;
 }
 
+/** Follows the progress of the relay of a stream by its saved positions. */
 export type RelayWatch = ReturnType<typeof relayWatch>;
 
-/** Follows the progress of the relay of a stream by its saved positions. */
 export function relayWatch({ read, settle, clock, signal }: RelayWatchOptions) {
   /** Whether the relay runs; of several workers, whether all run. */
   const isRunning = async (): Promise<boolean> => (await read()).every((position) => position?.isHeld);
@@ -66,7 +66,6 @@ export interface RepairDeps extends Omit<RelayWatchOptions, "read"> {
   readonly failure: () => unknown;
 }
 
-/** Keys per request. */
 const MAX_REQUESTS = 1_000;
 /** A relay that starts opens its tables and its stream first. */
 const LEAST_SETTLE_MS = 30_000;
@@ -140,7 +139,6 @@ export function ownRelay(run: (signal: AbortSignal, onStarted: () => void) => Pr
       }
       await started;
     },
-    /** The error that ended the relay. */
     failure: (): unknown => failure,
     async [Symbol.asyncDispose](): Promise<void> {
       stop.abort();

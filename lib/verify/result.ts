@@ -19,7 +19,6 @@ export type DifferenceKind = "missing" | "extra" | "different" | "dead letter";
 export interface KeyDifference {
   readonly oid: string;
   readonly kind: DifferenceKind;
-  /** Some of the paths that differ. */
   readonly paths: readonly PathDifference[];
 }
 
@@ -76,7 +75,6 @@ export const worstOutcome = (results: readonly Pick<CollectionResult, "outcome">
 
 /**
  * The fields of `--json`, which are also the columns of `cdc_verify`. Times are in ISO 8601.
- *
  * @example
  * IN: {collection: "shop.orders", deadLetters: 2, startedAt: 0, finishedAt: 250, …}
  * OUT: {collection: "shop.orders", dead_letters: 2, started_at: "1970-01-01T00:00:00.000Z", …, duration_ms: 250}
@@ -95,18 +93,15 @@ export function resultFields(result: CollectionResult) {
   };
 }
 
-/** The row of `cdc_verify`. */
 export const verifyRow = (result: CollectionResult): VerifyRow => ({
   ...resultFields(result),
   differences: JSON.stringify(result.differences),
 });
 
-/** Keys that are printed for one collection. */
 const PRINTED_KEYS = 10;
 
 /**
  * One line for each collection, followed by its differences.
- *
  * @example OUT: shop.orders = shop.orders: equal up to 2026-11-27T04:00:00.000Z (1) | 3 documents, 3 rows, 0.1 s
  */
 export const textReport = (results: readonly CollectionResult[]): string =>

@@ -17,7 +17,6 @@ import type { Seen } from "./settle.ts";
 
 interface ScanDeps extends Collection {
   readonly sides: BothSides;
-  /** Whether to look for rows without documents. */
   readonly seeksExtra: boolean;
   /** Takes the differences. Resolves when it can take more. */
   readonly onDiffering: (seen: readonly Seen[]) => Promise<void>;
@@ -30,7 +29,6 @@ const MAX_UNCLEAR = 100_000;
 
 type Scanned = Pick<CollectionResult, "documents" | "rows" | "overflowed">;
 
-/** Compares all documents and all rows. */
 export async function scan(deps: ScanDeps): Promise<Scanned> {
   const ranges = await deps.splitter.split(deps.namespace);
   const scanned = await concurrently(ranges, LANES, (range) => compareAll(chunksOf(range, deps), deps));
@@ -127,7 +125,6 @@ async function allowance({ rate, clock, signal }: ScanDeps): Promise<number> {
 interface CountDeps extends Readonly<Record<"documents" | "rows" | "deadLetters", () => Promise<number>>> {
   /** Waits until the relay has passed everything that was read from MongoDB. */
   readonly pass: () => Promise<Passing>;
-  /** Maximum number of counts. */
   readonly generations: number;
 }
 

@@ -8,7 +8,6 @@ import type { RowKey } from "../key/document_key.ts";
 import { Semaphore } from "../util/concurrency.ts";
 import type { KeyDifference, Passing } from "./result.ts";
 
-/** A key that differed in a comparison. */
 export interface Seen extends KeyDifference {
   readonly key: RowKey;
   /** Fingerprints of both sides; null for a missing one. */
@@ -22,7 +21,6 @@ interface SettleDeps {
   readonly pass: () => Promise<Passing>;
   /** Compares the keys again. Returns those that differ. */
   readonly look: (keys: readonly RowKey[]) => Promise<readonly Seen[]>;
-  /** Maximum number of comparisons. */
   readonly generations: number;
 }
 
@@ -48,13 +46,11 @@ export async function settle(candidates: readonly Seen[], { pass, look, generati
 interface TallyDeps extends SettleDeps {
   /** Writes or deletes the rows of these keys; undefined to repair nothing. */
   readonly repair: ((keys: readonly RowKey[]) => Promise<void>) | undefined;
-  /** Counts the rows of these keys that have overflow. */
   readonly overflowed: (oids: readonly string[]) => Promise<number>;
 }
 
 /** Keys that are settled together. */
 const LOT_KEYS = 5_000;
-/** Differences that are kept. */
 const MAX_DIFFERENCES = 20;
 
 /** Counts the differences of one collection. Settles and repairs them in lots, so that memory is bounded. */
@@ -78,7 +74,6 @@ export class Tally {
     if (this.#waiting.length >= LOT_KEYS) await this.#settling.run(() => this.#settle());
   }
 
-  /** Settles the rest. */
   async finish() {
     await this.#settling.run(() => this.#settle());
     return {

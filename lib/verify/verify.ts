@@ -48,7 +48,6 @@ export interface VerifyContext {
   readonly onResults: (results: readonly CollectionResult[]) => boolean;
 }
 
-/** Between two runs. */
 const PAUSE_MS = 5_000;
 
 type SharedDeps = Omit<VerifyDeps, "ownRelay" | "onCompared">;
@@ -91,7 +90,6 @@ export async function verify(
   }
 }
 
-/** Streams that an error names. */
 const MAX_STREAMS = 20;
 
 /**
@@ -156,19 +154,16 @@ async function hasRows(namespace: Namespace, deps: SharedDeps): Promise<boolean>
   return await rows.count() > 0;
 }
 
-interface ComparableDeps extends Pick<VerifySettings, "runs"> {
+interface ComparableDeps extends Pick<VerifySettings, "runs">, Pick<VerifyContext, "log"> {
   readonly scope: Scope;
   /** The collections that the scope has found; a single one may not exist. */
   readonly found: readonly FoundCollection[];
   readonly catalogue: Catalogue;
-  /** Whether a deleted collection has rows that its relay should have deleted. */
   readonly hasRows: (namespace: Namespace) => Promise<boolean>;
-  readonly log: Logger;
 }
 
 /**
  * The collections of the scope, including a deleted one that still has rows.
- *
  * @example
  * IN: {scope: shpo.*, found: [], …} → OUT: throws "No database matches shpo; MongoDB shows these: shop, weather"
  * @throws UsageError if no collection matches, unless `verify` runs repeatedly
