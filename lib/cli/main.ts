@@ -25,7 +25,7 @@ type Report = (description: Description) => void;
 /** Runs a command line. Returns the exit code. @example IN: ["--version"] → OUT: prints "mongodb_cdc_cratedb 0.1.0", 0 */
 export async function main(args: readonly string[], { env, signal: stop }: Surroundings): Promise<number> {
   let report: Report = printError;
-  const output = new Output(STDOUT);
+  const output = outputTo(STDOUT);
   const signal = AbortSignal.any([stop, output.closed]);
   try {
     const parsed = parseCommandLine(args, helpWidth(env, terminalColumns()));
@@ -72,21 +72,16 @@ function reportTo(log: Logger, { format, level }: LoggerOptions): Report {
 }
 
 /** Standard output: the results of a command. */
-export class Output {
-  readonly #stream: Pick<OutputStream, "write">;
-  readonly #closed = new AbortController();
+export function outputTo(stream: Pick<OutputStream, "write">) {
+  const closing = new AbortController();
   /** Aborted when the reader has closed the output: a command that prints forever then ends. */
-  readonly closed = this.#closed.signal;
-
-  constructor(stream: Pick<OutputStream, "write">) {
-    this.#stream = stream;
-  }
+  const closed = closing.signal;
 
   /** Writes a text and a line end, unless the output is closed. Returns whether it is still open. */
-  print(text: string): boolean {
-    if (this.closed.aborted) return false;
+  function print(text: string): boolean {
+    if (closed.aborted) return false;
     try {
-      this.#stream.write(`${text}\n`);
+      stream.write(`${text}\n`);
     } catch (cause) {
       if (!isBrokenPipe(cause)) {
         throw new UserError(`Standard output cannot be written: ${messageOf(cause)}`, {
@@ -94,8 +89,10 @@ export class Output {
           cause,
         });
       }
-      this.#closed.abort();
+      closing.abort();
     }
-    return !this.closed.aborted;
+    return !closed.aborted;
   }
+
+  return { closed, print };
 }

@@ -54,69 +54,57 @@ const LOT_KEYS = 5_000;
 const MAX_DIFFERENCES = 20;
 
 /** Counts the differences of one collection. Settles and repairs them in lots, so that memory is bounded. */
-export class Tally {
-  readonly #deps: TallyDeps;
-  readonly #settling = new Semaphore(1);
-  readonly #counts = { missing: 0, extra: 0, different: 0, deadLetters: 0, changing: 0, repaired: 0 };
-  readonly #differences: KeyDifference[] = [];
+export function newTally(deps: TallyDeps) {
+  const { repair, look, overflowed } = deps;
+  const settling = new Semaphore(1);
+  const counts = { missing: 0, extra: 0, different: 0, deadLetters: 0, changing: 0, repaired: 0 };
+  const differences: KeyDifference[] = [];
   /** Rows with overflow that the repair added, minus those that it removed. */
-  #overflowedByRepair = 0;
-  #waiting: Seen[] = [];
-  #relay: Passing | undefined;
+  let overflowedByRepair = 0;
+  let waiting: Seen[] = [];
+  let relay: Passing | undefined;
 
-  constructor(deps: TallyDeps) {
-    this.#deps = deps;
-  }
-
-  /** Adds keys that differ. Resolves when it can take more. */
-  async add(seen: readonly Seen[]): Promise<void> {
-    this.#waiting.push(...seen);
-    if (this.#waiting.length >= LOT_KEYS) await this.#settling.run(() => this.#settle());
-  }
-
-  async finish() {
-    await this.#settling.run(() => this.#settle());
-    return {
-      ...this.#counts,
-      overflowedByRepair: this.#overflowedByRepair,
-      relay: this.#relay,
-      differences: this.#differences,
-    };
-  }
-
-  async #settle(): Promise<void> {
-    const lot = this.#waiting;
-    this.#waiting = [];
+  async function settleLot(): Promise<void> {
+    const lot = waiting;
+    waiting = [];
     if (lot.length === 0) return;
-    const { repair, look } = this.#deps;
-    let { differing, changing, relay } = await settle(lot, this.#deps);
-    const { dead = [], wrong = [] } = Object.groupBy(
-      differing,
-      ({ kind }) => kind === "dead letter" ? "dead" : "wrong",
-    );
+    let { differing, changing, relay: passing } = await settle(lot, deps);
+    const wrong = differing.filter(({ kind }) => kind !== "dead letter");
     if (repair && wrong.length > 0) {
       const keys = wrong.map(({ key }) => key);
       await repair(keys);
-      const after = await settle(await look(keys), this.#deps);
-      this.#overflowedByRepair += await this.#newlyOverflowed(wrong, lot);
-      this.#counts.repaired += keys.length - after.differing.length - after.changing.length;
-      differing = [...dead, ...after.differing];
+      const after = await settle(await look(keys), deps);
+      overflowedByRepair += await newlyOverflowed(wrong, lot);
+      counts.repaired += keys.length - after.differing.length - after.changing.length;
+      differing = [...differing.filter(({ kind }) => kind === "dead letter"), ...after.differing];
       changing = [...changing, ...after.changing];
       // A relay runs now: it has repaired the rows.
-      relay = after.relay ?? "passed";
+      passing = after.relay ?? "passed";
     }
-    this.#relay = relay;
-    this.#counts.changing += changing.length;
+    relay = passing;
+    counts.changing += changing.length;
     for (const { oid, kind, paths } of differing) {
-      this.#counts[kind === "dead letter" ? "deadLetters" : kind]++;
-      if (this.#differences.length < MAX_DIFFERENCES) this.#differences.push({ oid, kind, paths });
+      counts[kind === "dead letter" ? "deadLetters" : kind]++;
+      if (differences.length < MAX_DIFFERENCES) differences.push({ oid, kind, paths });
     }
   }
 
   /** `lot` has the keys as they were when rows with overflow were counted; extra rows were not counted. */
-  async #newlyOverflowed(wrong: readonly Seen[], lot: readonly Seen[]): Promise<number> {
+  async function newlyOverflowed(wrong: readonly Seen[], lot: readonly Seen[]): Promise<number> {
     const oids = new Set(wrong.filter(({ kind }) => kind !== "extra").map(({ oid }) => oid));
     const before = lot.filter((each) => oids.has(each.oid) && each.kind !== "extra" && each.isOverflowed);
-    return await this.#deps.overflowed([...oids]) - before.length;
+    return await overflowed([...oids]) - before.length;
   }
+
+  return {
+    /** Adds keys that differ. Resolves when it can take more. */
+    async add(seen: readonly Seen[]): Promise<void> {
+      waiting.push(...seen);
+      if (waiting.length >= LOT_KEYS) await settling.run(settleLot);
+    },
+    async finish() {
+      await settling.run(settleLot);
+      return { ...counts, overflowedByRepair, relay, differences };
+    },
+  };
 }

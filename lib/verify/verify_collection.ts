@@ -14,7 +14,7 @@ import { type Collection, openCollection, type VerifyDeps, wholeOf } from "./col
 import { repair, type RepairDeps } from "./repair.ts";
 import { type CollectionResult, outcomeOf, verifyRow } from "./result.ts";
 import { count, countDocuments, scan, scanSample } from "./scan.ts";
-import { Tally } from "./settle.ts";
+import { newTally } from "./settle.ts";
 
 export async function verifyCollection(namespace: Namespace, deps: VerifyDeps): Promise<CollectionResult> {
   const { settings: { compare, sample }, names, transport, causalReader, clock } = deps;
@@ -58,7 +58,7 @@ async function compareBoth(collection: Collection) {
     collection,
     own.key === "documentKey" ? await shardKeyOf(causalReader, namespace) : [],
   );
-  const tally = new Tally({
+  const tally = newTally({
     pass: () => relay.passes(causalReader.time),
     generations,
     look: sides.look,
@@ -66,7 +66,7 @@ async function compareBoth(collection: Collection) {
     overflowed: sides.overflowed,
   });
   const seeksExtra = await ownsExtraRows(collection);
-  const scanning = { ...collection, sides, seeksExtra, onDiffering: tally.add.bind(tally) };
+  const scanning = { ...collection, sides, seeksExtra, onDiffering: tally.add };
   const scanned = sample > 0 ? await scanSample(sample, scanning) : await scan(scanning);
   const { overflowedByRepair, ...found } = await tally.finish();
   return {

@@ -73,9 +73,10 @@ export async function workload(
     if (++done % bulk !== 0 && done !== config.count) continue;
     await collection.bulkWrite(operations, { ordered: true, writeConcern: CONFIRMED }).catch((error) => {
       if (!hasCode(error, MongodbCode.DuplicateKey)) throw error;
-      const message = `The collection has records of this seed already: current value is ${config.seed}`;
-      const hint = "Use another --seed, or drop the collection first.";
-      throw new UserError(message, { hint, cause: error });
+      throw new UserError(
+        `The collection has records of this seed already: current value is ${config.seed}`,
+        { hint: "Use another --seed, or drop the collection first.", cause: error },
+      );
     });
     operations = [];
     if (signal.aborted) break;
