@@ -40,37 +40,29 @@ export interface Found {
 const INTERVAL_MS = 1_000;
 const WIDTH_ELSEWHERE = 200;
 
-/** @returns whether a stream was found and all are well */
+/**
+ * @returns whether a stream was found and all were well, once or when the output was closed
+ * @throws SinkError, UserError; AbortError when the signal is aborted
+ */
 export async function status(settings: StatusSettings, context: StatusContext): Promise<boolean> {
-  await using transport = await openTransport(settings.sink);
-  const read = () => findStreams(transport, settings);
-  if (settings.runs === "forever") return await watch(read, settings, context);
-  const found = await read();
-  context.print(textOf(found, settings, context));
-  return isWell(found.streams);
-}
-
-/** @returns whether all streams were well when the output was closed. @throws AbortError when the signal is aborted */
-async function watch(
-  read: () => Promise<Found>,
-  settings: StatusSettings,
-  context: StatusContext,
-): Promise<boolean> {
+  const { output, runs } = settings;
   const { signal, clock, columns, print } = context;
-  const isDrawn = columns !== undefined && settings.output === "text";
+  await using transport = await openTransport(settings.sink);
+  const isDrawn = columns !== undefined && output === "text";
   let drawn = 0;
   while (true) {
     let isAllWell = false;
     let text: string;
     try {
-      const found = await read();
+      const found = await findStreams(transport, settings);
       isAllWell = isWell(found.streams);
       text = textOf(found, settings, context);
     } catch (error) {
-      if (!isRetryable(error)) throw error;
-      text = settings.output === "json" ? JSON.stringify({ error: messageOf(error) }) : messageOf(error);
+      if (runs === "once" || !isRetryable(error)) throw error;
+      text = output === "json" ? JSON.stringify({ error: messageOf(error) }) : messageOf(error);
     }
-    if (!print(isDrawn ? redrawn(text, drawn) : text)) return isAllWell;
+    const isOpen = print(isDrawn ? redrawn(text, drawn) : text);
+    if (runs === "once" || !isOpen) return isAllWell;
     drawn = text.split("\n").length;
     await clock.wait(INTERVAL_MS, { signal });
   }
