@@ -5,7 +5,7 @@ import { parseSinkUrl } from "../../lib/sink/connection/url.ts";
 import { quoteTable } from "../../lib/sink/sql/names.ts";
 import { closeMongodb, connectMongodb } from "../../lib/source/connection/mongodb.ts";
 import { maskUrl } from "../../lib/util/mask_url.ts";
-import { textReport } from "../../lib/verify/report.ts";
+import { textReport } from "../../lib/verify/result.ts";
 import type { Screen } from "./screen.ts";
 import { type NamedServer, openServers } from "./servers.ts";
 import { showLoad } from "./show_load.ts";

@@ -25,7 +25,6 @@ const EXIT_CODES =
   "Exit codes: 0 done or stopped by a signal, 1 failed, 2 wrong usage, 3 verify found differences, " +
   "4 status found a problem or wait timed out.";
 
-/** The help of the program. */
 export function programHelp(commands: Readonly<Record<string, Command>>, width: number): string {
   const line = (term: string, description: string) => item(term, description, width, COMMAND_COLUMN);
   return [
@@ -45,7 +44,6 @@ export function programHelp(commands: Readonly<Record<string, Command>>, width: 
   ].join("\n");
 }
 
-/** The help of a command. */
 export function commandHelp(name: string, { summary, options, examples }: Command, width: number): string {
   const column = width < NARROW ? 0 : OPTION_COLUMN;
   const secrets = Object.entries(options).filter(([, { secret }]) => secret).map(([name]) =>
@@ -96,7 +94,6 @@ function item(term: string, description: string, width: number, column: number):
     : [head, ...[first, ...rest].map((line) => pad + line)];
 }
 
-/** Breaks a text into lines at its spaces. */
 const wrapped = (text: string, width: number): string[] => filled(text.split(" "), width);
 
 /** Breaks a long command before its flags, so that a shell still accepts it. */
@@ -119,7 +116,6 @@ const RUNTIME = /^(?:deno|node|nodejs|bun)(?:\.exe)?$/i;
 
 /**
  * Returns the command that calls this program. The script is an absolute path or a URL.
- *
  * @example
  * IN: {execPath: "/usr/bin/deno", cwd: () => "/src/relay"}, "/src/relay/mongodb_cdc_cratedb.ts"
  * OUT: "deno run -A mongodb_cdc_cratedb.ts"
@@ -137,5 +133,4 @@ export function callOf(
   return `deno run -A ${fromHere.startsWith("..") ? script : fromHere}`;
 }
 
-/** The command that called this program. */
 const CALL = callOf(process, process.argv[1] ?? "");

@@ -15,7 +15,6 @@ export type Parsed = { readonly command: Command; readonly flags: Flags } | { re
 
 /**
  * Parses a command line. Its help has lines of `width` characters.
- *
  * @example IN: ["cdc-relay", "--batch-size", "7"] → OUT: {command: cdc-relay, flags: {"batch-size": "7"}}
  */
 export function parseCommandLine(args: readonly string[], width: number): Parsed {
@@ -29,18 +28,12 @@ export function parseCommandLine(args: readonly string[], width: number): Parsed
   if (!command) {
     throw new UsageError(`Unknown command: ${name}`, { hint: meant(name, Object.keys(COMMANDS), "--help") });
   }
-  const flags = isHelp ? undefined : parseFlags(rest, { name, table: command.options });
+  const flags = isHelp ? undefined : parseFlags(rest, name, command.options);
   return flags ? { command, flags } : { text: commandHelp(name, command, width) };
 }
 
-interface Call {
-  readonly name: string;
-  readonly table: OptionTable;
-}
-
 /** Returns the options' values as texts, by flag; undefined if help is asked for. */
-function parseFlags(args: readonly string[], call: Call): Flags | undefined {
-  const { name, table } = call;
+function parseFlags(args: readonly string[], name: string, table: OptionTable): Flags | undefined {
   const valued = valuedFlags(table);
   const switches = switchesOf(table);
   const config: ParseArgsConfig["options"] = {
@@ -63,10 +56,8 @@ function parseFlags(args: readonly string[], call: Call): Flags | undefined {
     const found = switches.find((each) => each.flag === flag);
     if (found) {
       if (value !== undefined) {
-        const hint = `See ${name} --help.`;
-        throw new UsageError(`${rawName} takes no value: current value is ${JSON.stringify(value)}`, {
-          hint,
-        });
+        const message = `${rawName} takes no value: current value is ${JSON.stringify(value)}`;
+        throw new UsageError(message, { hint: `See ${name} --help.` });
       }
       const set = flagOf(found.name);
       const before = switched[set];
@@ -78,7 +69,7 @@ function parseFlags(args: readonly string[], call: Call): Flags | undefined {
         throw new UsageError(`--${flag} needs a value`, { hint });
       }
       flags[flag] = isList(option) && flags[flag] !== undefined ? `${flags[flag]},${value}` : value;
-    } else throw unknownOption(rawName, call);
+    } else throw unknownOption(rawName, name, table);
   }
   for (const [set, flag] of Object.entries(switched)) {
     if (flags[set] !== undefined) throw contradiction(`--${flag}`, `--${set} ${flags[set]}`);
@@ -90,16 +81,16 @@ function parseFlags(args: readonly string[], call: Call): Flags | undefined {
 /** The options by flag; a secret has a second flag, for its file. */
 const valuedFlags = (table: OptionTable): Readonly<Record<string, Option>> =>
   Object.fromEntries(
-    Object.entries(table).flatMap(([name, option]) => [
-      [flagOf(name), option],
-      ...option.secret ? [[`${flagOf(name)}-file`, option]] : [],
-    ]),
+    Object.entries(table).flatMap(([name, option]) => {
+      const flag = flagOf(name);
+      return (option.secret ? [flag, `${flag}-file`] : [flag]).map((each) => [each, option]);
+    }),
   );
 
 const contradiction = (one: string, other: string): UsageError =>
   new UsageError(`${one} cannot be given with ${other}`, { hint: "Give one of the two." });
 
-function unknownOption(rawName: string, { name, table }: Call): UsageError {
+function unknownOption(rawName: string, name: string, table: OptionTable): UsageError {
   const owners = Object.entries(COMMANDS).filter(([, { options }]) => flagsOf(options).includes(rawName));
   if (owners.length > 0) {
     const hint = `It is an option of ${owners.map(([owner]) => owner).join(", ")}.`;

@@ -9,15 +9,11 @@ import { SYSTEM_CLOCK } from "../util/clock.ts";
 import { UsageError } from "../util/errors.ts";
 import type { CommandContext } from "./command.ts";
 
-const STDIN = 0;
-const STDERR = 2;
+/** Standard input and standard error. */
+const isTerminal = (): boolean => isatty(0) && isatty(2);
 
-const isTerminal = (): boolean => isatty(STDIN) && isatty(STDERR);
-
-/** The answer was no. */
 const DECLINED = 1;
 
-/** Returns the exit code. */
 export async function runForget(
   settings: ReturnType<typeof forgetConfig>,
   { signal, print }: Pick<CommandContext, "signal" | "print">,
@@ -38,21 +34,21 @@ export async function runForget(
   return forgotten ? 0 : DECLINED;
 }
 
-/** The rows of each table, singular and plural. */
-const WORDS: Readonly<Record<MetadataTable, readonly [one: string, several: string]>> = {
-  cdc_position: ["position", "positions"],
-  cdc_collection: ["collection", "collections"],
-  cdc_dead_letter: ["dead letter", "dead letters"],
-  cdc_lock: ["table lock", "table locks"],
-  cdc_repair: ["repair request", "repair requests"],
-  cdc_verify: ["verify result", "verify results"],
+/** What a row of each table is. */
+const WORDS: Readonly<Record<MetadataTable, string>> = {
+  cdc_position: "position",
+  cdc_collection: "collection",
+  cdc_dead_letter: "dead letter",
+  cdc_lock: "table lock",
+  cdc_repair: "repair request",
+  cdc_verify: "verify result",
 };
 
 /** @example IN: {cdc_position: 1, cdc_dead_letter: 2} → OUT: 1 position, 2 dead letters */
 function rowsText(rows: Kept["rows"]): string {
-  const parts = Object.entries(WORDS).flatMap(([name, [one, several]]) => {
+  const parts = Object.entries(WORDS).flatMap(([name, word]) => {
     const count = rows[name as MetadataTable] ?? 0;
-    return count === 0 ? [] : [`${count} ${count === 1 ? one : several}`];
+    return count === 0 ? [] : [`${count} ${word}${count === 1 ? "" : "s"}`];
   });
   return parts.join(", ") || "nothing";
 }
@@ -74,7 +70,6 @@ export const forgottenText = ({ streams, rows }: Kept): string =>
 
 /**
  * Asks a question and waits for a line. Any answer but yes means no, as do the end of the input and an aborted signal.
- *
  * @example IN: "Remove it?", and "y" is typed → OUT: true
  */
 export async function confirm(
@@ -85,18 +80,9 @@ export async function confirm(
 ): Promise<boolean> {
   output.write(`${question} [y/N] `);
   // A terminal in raw mode would swallow Ctrl-C.
-  const lines = createInterface({ input, terminal: false });
-  const stop = () => lines.close();
-  signal.addEventListener("abort", stop);
-  try {
-    const answer = await new Promise<string>((resolve) => {
-      lines.once("line", resolve);
-      lines.once("close", () => resolve(""));
-    });
-    if (signal.aborted) output.write("\n");
+  for await (const answer of createInterface({ input, terminal: false, signal })) {
     return /^\s*y(?:es)?\s*$/i.test(answer);
-  } finally {
-    signal.removeEventListener("abort", stop);
-    lines.close();
   }
+  if (signal.aborted) output.write("\n");
+  return false;
 }

@@ -43,8 +43,7 @@ async function openWatchers(given: Given, deps: Pick<MonitorOptions, "log" | "st
   let trace = UNTRACED;
   if (listen) {
     const { openMonitor } = await import("../monitor/monitor.ts");
-    const monitor = opened.use(await openMonitor({ listen, maxLag, ...deps }));
-    listeners.push(monitor.listen);
+    listeners.push(opened.use(await openMonitor({ listen, maxLag, ...deps })).listen);
   }
   if (given.env?.OTEL_DENO === "true") {
     const { openTracing } = await import("../monitor/tracing.ts");
@@ -61,7 +60,6 @@ const EXPECTED = ["", "admin", "testdrive"];
 
 /**
  * Warns if MONGODB_URL names a database, and no option does.
- *
  * @example
  * IN: mongodb://host/shop, without --database
  * OUT: WARN The database in MONGODB_URL is only for the login: following testdrive use="--database shop"

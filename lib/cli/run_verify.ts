@@ -1,8 +1,8 @@
 /** Runs `verify`, and prints its results. */
-import { worstOutcome } from "../verify/result.ts";
-import { jsonReport, textReport } from "../verify/report.ts";
+
+import { jsonReport, textReport, worstOutcome } from "../verify/result.ts";
 import { verify } from "../verify/verify.ts";
-import { type VerifySettings } from "../verify/verify_collection.ts";
+import { type VerifySettings } from "../verify/collection.ts";
 import { logListener } from "../monitor/log_listener.ts";
 import { verifyProgress } from "./progress.ts";
 import { type RunRelayContext, warnOfUrlDatabase } from "./run_relay.ts";
@@ -10,7 +10,6 @@ import { type RunRelayContext, warnOfUrlDatabase } from "./run_relay.ts";
 /** Collections and tables differ, or could not be compared. */
 const DIFFERENT = 3;
 
-/** Returns the exit code. */
 export async function runVerify(settings: VerifySettings, context: RunRelayContext): Promise<number> {
   const { signal, log, print } = context;
   warnOfUrlDatabase(context.given, log);

@@ -11,9 +11,7 @@ const ERASE = "\r\x1b[2K";
 
 const STDERR_TERMINAL = {
   stream: STDERR as Pick<OutputStream, "write">,
-  /** Characters in a line. */
   columns: (): number => process.stderr.columns || DEFAULT_COLUMNS,
-  /** A monotonic clock in milliseconds. */
   now: (): number => performance.now(),
 };
 
@@ -47,7 +45,6 @@ export class StatusLine {
     }
   }
 
-  /** Erases the line. */
   clear(): void {
     if (this.#render) this.#terminal.stream.write(ERASE);
     this.#render = undefined;

@@ -2,7 +2,6 @@
 import { readFileSync } from "node:fs";
 import process from "node:process";
 
-/** Names and numbers. */
 const STOP_SIGNALS = [["SIGHUP", 1], ["SIGINT", 2], ["SIGTERM", 15]] as const;
 
 /** Signals within this time count as one: a task runner repeats the signal of the terminal. */

@@ -4,7 +4,7 @@ import type { StatusSettings } from "../status/status.ts";
 import type { WaitSettings } from "../status/wait.ts";
 import { UsageError } from "../util/errors.ts";
 import type { LoggerOptions } from "../util/log.ts";
-import type { VerifySettings } from "../verify/verify_collection.ts";
+import type { VerifySettings } from "../verify/collection.ts";
 import type { WorkloadSettings } from "../workload/workload.ts";
 import { LOGGING, OPTIONS, STREAM_NAME } from "./options.ts";
 import { find, type Given, readOptions } from "./read.ts";

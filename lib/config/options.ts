@@ -43,6 +43,22 @@ export const LOGGING = {
 /** The options of a relay that name its stream. */
 export const STREAM_NAME: typeof SCOPE & typeof TABLE & typeof WORKER = { ...SCOPE, ...TABLE, ...WORKER };
 
+const STREAM_DATABASE = {
+  database: {
+    type: "names",
+    env: ["MONGODB_DATABASE"],
+    help: "Databases of the stream, with * and ?; by default all streams",
+    details:
+      "'*' is all databases of the deployment. With other options of the stream alone, the default is testdrive.",
+  },
+} as const satisfies OptionTable;
+
+/** The same for a command that reads all streams by default. */
+const ANY_STREAM: Omit<typeof STREAM_NAME, "database"> & typeof STREAM_DATABASE = {
+  ...STREAM_NAME,
+  ...STREAM_DATABASE,
+};
+
 const COMPARISON = {
   compare: {
     type: "choice",
@@ -181,11 +197,11 @@ const WORKLOAD = {
   },
 } as const satisfies OptionTable;
 
-const STATUS: typeof CRATEDB & typeof STREAM_NAME & typeof LAG = { ...CRATEDB, ...STREAM_NAME, ...LAG };
-const WAIT: typeof MONGODB & typeof CRATEDB & typeof STREAM_NAME & typeof MOMENT = {
+const STATUS: typeof CRATEDB & typeof ANY_STREAM & typeof LAG = { ...CRATEDB, ...ANY_STREAM, ...LAG };
+const WAIT: typeof MONGODB & typeof CRATEDB & typeof ANY_STREAM & typeof MOMENT = {
   ...MONGODB,
   ...CRATEDB,
-  ...STREAM_NAME,
+  ...ANY_STREAM,
   ...MOMENT,
 };
 /** With the options of the relay whose rows `verify` compares: it repairs them as the relay would write them. */

@@ -22,6 +22,11 @@ export async function viewerOf(transport: Transport): Promise<Viewer> {
   return { user: String(user), seesAll: seesAll === true, server: transport.dialect.name };
 }
 
+export const explainAbsence = async (
+  transport: Transport,
+  absence: Omit<Absence, keyof Viewer>,
+): Promise<string[]> => absenceText({ ...await viewerOf(transport), ...absence });
+
 /** The statement that shows the tables of a schema to the user. */
 export const grantText = ({ server, user }: Viewer, schema: string): string =>
   server === "CrateDB"
@@ -29,12 +34,10 @@ export const grantText = ({ server, user }: Viewer, schema: string): string =>
     : `GRANT USAGE ON SCHEMA ${quoteName(schema)} TO ${quoteName(user)}; ` +
       `GRANT SELECT ON ALL TABLES IN SCHEMA ${quoteName(schema)} TO ${quoteName(user)}`;
 
-/** Printed streams. */
 const MAX_STREAMS = 20;
 
 /**
  * Explains that no stream was found, without claims about what the user cannot see.
- *
  * @example
  * IN: {user: "reader", seesAll: false, existing: [], schema: "doc", …}
  * OUT: ["No stream is visible to the user reader: none exists yet, or …", "If it exists: GRANT DQL ON SCHEMA …"]
@@ -44,11 +47,10 @@ export function absenceText(absence: Absence): string[] {
   const limit = seesAll ? [] : [`If it exists: ${grantText(absence, schema)}`];
   if (wanted !== undefined && existing.length > 0) {
     const more = existing.length - MAX_STREAMS;
-    const what = seesAll
-      ? "No relay has followed this stream"
-      : `The user ${user} sees no stream of this name`;
     return [
-      `${what}: ${wanted}`,
+      `${
+        seesAll ? "No relay has followed this stream" : `The user ${user} sees no stream of this name`
+      }: ${wanted}`,
       "These exist:",
       ...existing.slice(0, MAX_STREAMS).map((each) => `  ${each}`),
       ...more > 0 ? [`  and ${more} more`] : [],

@@ -106,15 +106,15 @@ export async function forgetStreams(
   });
   // The relay may have added rows before the answer.
   const found = await recordsOf(transport, streams);
-  const { ofPositions = [], others = [] } = Object.groupBy(
-    found,
-    ({ name }) => name === POSITIONS ? "ofPositions" : "others",
+  const rows = await sumOf(
+    found.filter(({ name }) => name !== POSITIONS),
+    (each) => removeRecords(guarded, each),
   );
-  const rows = await sumOf(others, (each) => removeRecords(guarded, each));
   // A DELETE skips a position that is renewed at the same time, and a deleted position cannot be renewed.
   renewals.dispose();
   await Promise.all(held.map((lease) => lease.renew()));
   lost.signal.throwIfAborted();
+  const ofPositions = found.filter(({ name }) => name === POSITIONS);
   const positionRows = await sumOf(ofPositions, (each) => removeRecords(transport, each));
   return { streams, rows: { ...rows, ...positionRows } };
 }

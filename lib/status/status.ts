@@ -8,7 +8,7 @@ import type { Clock } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
 import { durationText, GAP, type TextTable, textTable } from "../util/text.ts";
-import { absenceText, viewerOf } from "./absence.ts";
+import { explainAbsence } from "./absence.ts";
 import { readStreams, type StreamStatus } from "./stream_status.ts";
 
 export interface StatusSettings {
@@ -31,7 +31,6 @@ export interface StatusContext {
   readonly print: (text: string) => boolean;
 }
 
-/** The streams, or the reason why none was found. */
 export interface Found {
   readonly streams: readonly StreamStatus[];
   /** Empty if a stream was found. */
@@ -41,47 +40,34 @@ export interface Found {
 const INTERVAL_MS = 1_000;
 const WIDTH_ELSEWHERE = 200;
 
-/** @returns whether a stream was found and all are well */
-export async function status(settings: StatusSettings, context: StatusContext): Promise<boolean> {
-  await using transport = await openTransport(settings.sink);
-  const read = () => findStreams(transport, settings);
-  if (settings.runs === "forever") return await watch(read, settings, context);
-  const found = await read();
-  context.print(textOf(found, settings, context));
-  return isWell(found.streams);
-}
-
 /**
- * @returns whether all streams were well when the output was closed
- * @throws AbortError when the signal is aborted
+ * @returns whether a stream was found and all were well, once or when the output was closed
+ * @throws SinkError, UserError; AbortError when the signal is aborted
  */
-async function watch(
-  read: () => Promise<Found>,
-  settings: StatusSettings,
-  context: StatusContext,
-): Promise<boolean> {
+export async function status(settings: StatusSettings, context: StatusContext): Promise<boolean> {
+  const { output, runs } = settings;
   const { signal, clock, columns, print } = context;
-  const isDrawn = columns !== undefined && settings.output === "text";
+  await using transport = await openTransport(settings.sink);
+  const isDrawn = columns !== undefined && output === "text";
   let drawn = 0;
   while (true) {
     let isAllWell = false;
-    const text = await read().then(
-      (found) => {
-        isAllWell = isWell(found.streams);
-        return textOf(found, settings, context);
-      },
-      (error) => {
-        if (!isRetryable(error)) throw error;
-        return settings.output === "json" ? JSON.stringify({ error: messageOf(error) }) : messageOf(error);
-      },
-    );
-    if (!print(isDrawn ? redrawn(text, drawn) : text)) return isAllWell;
+    let text: string;
+    try {
+      const found = await findStreams(transport, settings);
+      isAllWell = isWell(found.streams);
+      text = textOf(found, settings, context);
+    } catch (error) {
+      if (runs === "once" || !isRetryable(error)) throw error;
+      text = output === "json" ? JSON.stringify({ error: messageOf(error) }) : messageOf(error);
+    }
+    const isOpen = print(isDrawn ? redrawn(text, drawn) : text);
+    if (runs === "once" || !isOpen) return isAllWell;
     drawn = text.split("\n").length;
     await clock.wait(INTERVAL_MS, { signal });
   }
 }
 
-/** @throws SinkError, UserError */
 export async function findStreams(
   transport: Transport,
   { sink, streamIn, maxLag }: Pick<StatusSettings, "sink" | "streamIn" | "maxLag">,
@@ -92,7 +78,7 @@ export async function findStreams(
   const streams = all.filter(({ stream }) => wanted === undefined || isStreamOf(stream, wanted));
   if (streams.length > 0) return { streams, absence: [] };
   const existing = all.map(({ stream }) => stream);
-  return { streams, absence: absenceText({ ...await viewerOf(transport), wanted, existing, schema }) };
+  return { streams, absence: await explainAbsence(transport, { wanted, existing, schema }) };
 }
 
 /** Erases the last lines and draws the text over them. @example IN: "a", 2 → OUT: "\x1b[2A\x1b[Ja" */
@@ -104,33 +90,34 @@ function textOf({ streams, absence }: Found, { output }: StatusSettings, context
     if (absence.length > 0) context.log.warn(absence.join(" "));
     return JSON.stringify(streams);
   }
-  if (absence.length > 0) return absence.join("\n");
-  return statusText(streams, { width: context.columns ?? WIDTH_ELSEWHERE, now: context.clock.now() }).join(
-    "\n",
-  );
+  const size = { width: context.columns ?? WIDTH_ELSEWHERE, now: context.clock.now() };
+  return (absence.length > 0 ? absence : statusText(streams, size)).join("\n");
 }
 
 /** Whether a health check passes. */
 export const isWell = (streams: readonly Pick<StreamStatus, "state">[]): boolean =>
   streams.length > 0 && streams.every(({ state }) => state === "ok");
 
-const HEADER = [
-  "stream",
-  "state",
-  "phase",
-  "lag",
-  "snapshot",
-  "events",
-  "rows",
-  "dead letters",
-  "oplog",
-  "reported",
-];
+/** The columns of the table, with the cell of a stream. */
+const CELLS: Readonly<Record<string, (status: StreamStatus, now: number) => string>> = {
+  "stream": ({ stream }) => stream,
+  "state": ({ state }) => state,
+  "phase": ({ phase }) => phase ?? "",
+  "lag": ({ lag_ms }) => lag_ms === null ? "" : durationText(lag_ms),
+  "snapshot": ({ snapshot_done: done, snapshot_total: total }) => done === null ? "" : `${done} of ${total}`,
+  "events": ({ events }) => countText(events),
+  "rows": ({ rows }) => countText(rows),
+  "dead letters": ({ dead_letters }) => countText(dead_letters),
+  "oplog": ({ oplog_headroom_s: left }) => left === null ? "" : durationText(left * 1_000),
+  "reported": ({ reported_at: time }, now) =>
+    time === null ? "" : `${durationText(Math.max(0, now - Date.parse(time)))} ago`,
+};
+
+const countText = (count: number | null): string => count === null ? "" : String(count);
 
 /**
  * A table with a row for each stream, followed by the last errors.
  * @param now by CrateDB's clock or this machine's, in milliseconds since 1970
- *
  * @example
  * IN: [{stream: "shop.* -> …", state: "ok", phase: "following", lag_ms: 0, …}]
  * OUT: ["stream       state  phase      lag   …", "shop.* -> …  ok     following  0 ms  …"]
@@ -139,17 +126,13 @@ export function statusText(
   streams: readonly StreamStatus[],
   { width, now }: { readonly width: number; readonly now: number },
 ): string[] {
-  const table = fittingColumns({ header: HEADER, rows: streams.map((each) => cellsOf(each, now)) }, width);
-  const errors = streams.filter(({ state, last_error }) =>
-    last_error !== null && state !== "failed collections"
-  )
-    .map(({ stream, last_error }) => `${stream}: ${flat(last_error ?? "")}`);
-  return [
-    ...textTable(table, width),
-    ...[...errors, ...streams.flatMap(skippedLines), ...streams.some(isUnfollowed) ? [FORGET] : []].map((
-      line,
-    ) => line.length > width ? `${line.slice(0, width - 1)}…` : line),
-  ];
+  const rows = streams.map((each) => Object.values(CELLS).map((cell) => cell(each, now)));
+  const table = textTable(fittingColumns({ header: Object.keys(CELLS), rows }, width), width);
+  const errors = streams.flatMap(({ stream, state, last_error }) =>
+    last_error === null || state === "failed collections" ? [] : [`${stream}: ${flat(last_error)}`]
+  );
+  const notes = [...errors, ...streams.flatMap(skippedLines), ...streams.some(isUnfollowed) ? [FORGET] : []];
+  return [...table, ...notes.map((line) => line.length > width ? `${line.slice(0, width - 1)}…` : line)];
 }
 
 const SKIPPED = ["failed", "paused"];
@@ -174,14 +157,11 @@ const OPTIONAL = ["reported", "rows", "events", "oplog", "phase", "snapshot"];
 /** Minimum width of a stream's name, so that names stay distinct. */
 const STREAM_WIDTH = 28;
 
-/** Omits columns until names and states fit. */
 function fittingColumns({ header, rows }: TextTable, width: number): TextTable {
-  const widthOf = (at: number) =>
-    Math.max(
-      ...[header, ...rows].map((cells) =>
-        Math.min(cells[at]?.length ?? 0, at === 0 ? STREAM_WIDTH : Infinity)
-      ),
-    );
+  const widthOf = (at: number) => {
+    const widest = Math.max(...[header, ...rows].map((cells) => cells[at]?.length ?? 0));
+    return at === 0 ? Math.min(widest, STREAM_WIDTH) : widest;
+  };
   const isEmpty = (at: number) => rows.every((cells) => cells[at] === "");
   const shown = new Set(header.keys().filter((at) => !isEmpty(at)));
   for (const name of OPTIONAL) {
@@ -197,21 +177,3 @@ const FORGET = "forget --stream NAME removes the metadata of a stream that is no
 
 /** Whether no relay follows the stream. A failed one needs a repair first. */
 const isUnfollowed = ({ state }: StreamStatus): boolean => state === "stopped" || state === "no sign of life";
-
-function cellsOf(status: StreamStatus, now: number): string[] {
-  const { snapshot_done: done, snapshot_total: total, oplog_headroom_s: headroom, reported_at } = status;
-  return [
-    status.stream,
-    status.state,
-    status.phase ?? "",
-    status.lag_ms === null ? "" : durationText(status.lag_ms),
-    done === null ? "" : `${done} of ${total}`,
-    countText(status.events),
-    countText(status.rows),
-    countText(status.dead_letters),
-    headroom === null ? "" : durationText(headroom * 1_000),
-    reported_at === null ? "" : `${durationText(Math.max(0, now - Date.parse(reported_at)))} ago`,
-  ];
-}
-
-const countText = (count: number | null): string => count === null ? "" : String(count);

@@ -52,16 +52,8 @@ export interface CollectionStatus {
   readonly since: string | null;
 }
 
-const TEXTS: readonly string[] = [
-  "stream",
-  "state",
-  "phase",
-  "reason",
-  "hint",
-  "last_error",
-  "owner",
-  "version",
-];
+const TEXTS = /^(?:stream|state|phase|reason|hint|last_error|owner|version)$/;
+const TIMES = /_(?:at|time)$|^since$/;
 const MAX_COLLECTIONS = 1_000_000;
 
 /** The tables that the status needs. A relay creates `cdc_position` last. */
@@ -79,21 +71,21 @@ export async function readStreams(
   const tables = await tablesInEverySchema(transport, ...TABLES);
   const positions = tables.filter(({ name }) => name === TABLES[0]);
   for (const { schema } of positions) {
-    const hidden = TABLES.find((name) =>
-      !tables.some((each) => each.schema === schema && each.name === name)
-    );
-    if (hidden !== undefined) await refuse(transport, { schema, name: hidden });
+    const visible = tables.filter((each) => each.schema === schema).map(({ name }) => name);
+    const hidden = TABLES.find((name) => !visible.includes(name));
+    if (hidden === undefined) continue;
+    const viewer = await viewerOf(transport);
+    const what = quoteTable({ schema, name: hidden });
+    throw new UserError(`The user ${viewer.user} may not see ${what}, which the status needs.`, {
+      hint: grantText(viewer, schema),
+    });
   }
   const found = await Promise.all(positions.map((table) => streamsIn(transport, table, maxLag)));
   return found.flat().sort((one, other) => textOf(one) < textOf(other) ? -1 : 1);
 }
 
 /** No streams if the schema was dropped in between. @throws UserError for a table of another version */
-async function streamsIn(
-  transport: Transport,
-  table: TableName,
-  maxLag: number,
-): Promise<StreamStatus[]> {
+async function streamsIn(transport: Transport, table: TableName, maxLag: number): Promise<StreamStatus[]> {
   const { schema } = table;
   try {
     await refreshTable(transport, table);
@@ -113,11 +105,7 @@ async function streamsIn(
 
 const COLLECTION_FIELDS = ["state", "reason", "hint", "rows", "documents", "since"] as const;
 
-/** The collections of each stream, ordered by name. */
-async function collectionsIn(
-  transport: Transport,
-  schema: string,
-): Promise<Map<string, CollectionStatus[]>> {
+async function collectionsIn(transport: Transport, schema: string): Promise<Map<string, CollectionStatus[]>> {
   const table = { schema, name: "cdc_collection" };
   await refreshTable(transport, table);
   const fields = COLLECTION_FIELDS.map((name) => quoteName(name)).join(", ");
@@ -138,20 +126,12 @@ async function collectionsIn(
   return found;
 }
 
-/** @throws UserError */
-async function refuse(transport: Transport, table: TableName): Promise<never> {
-  const viewer = await viewerOf(transport);
-  throw new UserError(`The user ${viewer.user} may not see ${quoteTable(table)}, which the status needs.`, {
-    hint: grantText(viewer, table.schema),
-  });
-}
-
 const textOf = ({ schema, stream }: StreamStatus): string => `${schema}\0${stream}`;
 
 /** Times are numbers over HTTP, and dates over the wire, where large integers are texts. */
 function valueOf(name: string, value: unknown): string | number | null {
   if (value === null || value === undefined) return null;
-  if (TEXTS.includes(name)) return String(value);
-  if (!/_(?:at|time)$|^since$/.test(name)) return Number(value);
+  if (TEXTS.test(name)) return String(value);
+  if (!TIMES.test(name)) return Number(value);
   return new Date(value instanceof Date ? value : Number(value)).toISOString();
 }

@@ -12,7 +12,7 @@ import { quoteTable, type TableName } from "../sink/sql/names.ts";
 import { connectDeployment } from "../source/connection/deployment.ts";
 import { clusterTimeFields, clusterTimeText, operationTimeOf } from "../source/connection/cluster_time.ts";
 import { durationText } from "../util/text.ts";
-import { absenceText, viewerOf } from "./absence.ts";
+import { explainAbsence } from "./absence.ts";
 import type { StatusContext } from "./status.ts";
 
 type WaitContext = Pick<StatusContext, "signal" | "clock" | "log">;
@@ -57,17 +57,15 @@ export async function wait(settings: WaitSettings, context: WaitContext): Promis
   return await waitFor(transport, { at, until, schema, wanted: streamIn?.(schema) }, context);
 }
 
-interface WaitFor {
-  readonly at: BSON.Timestamp;
-  /** Milliseconds of the monotonic clock. */
-  readonly until: number;
-  readonly schema: string;
-  readonly wanted: string | undefined;
-}
-
+/** `until` is a time of the monotonic clock, in milliseconds. */
 export async function waitFor(
   transport: Transport,
-  { at, until, schema, wanted }: WaitFor,
+  { at, until, schema, wanted }: {
+    readonly at: BSON.Timestamp;
+    readonly until: number;
+    readonly schema: string;
+    readonly wanted: string | undefined;
+  },
   { clock, log, signal }: WaitContext,
 ): Promise<Waited> {
   let tables: readonly TableName[] = [];
@@ -88,11 +86,7 @@ export async function waitFor(
       tables = await tablesInEverySchema(transport, "cdc_position");
       const positions = await readPositions(transport, { tables, stream: undefined });
       const existing = positions.map(({ stream }) => stream).sort();
-      return {
-        at,
-        streams,
-        absence: absenceText({ ...await viewerOf(transport), wanted, existing, schema }),
-      };
+      return { at, streams, absence: await explainAbsence(transport, { wanted, existing, schema }) };
     }
     await clock.wait(Math.min(interval, Math.max(1, until - clock.monotonic())), { signal });
   }
@@ -143,23 +137,20 @@ export function waitOutcome(streams: readonly WaitedStream[]): "shown" | "behind
   return streams.every(({ outcome }) => outcome === "shown") ? "shown" : "behind";
 }
 
-const TEXTS: Readonly<Record<WaitedStream["outcome"], (time: string) => string>> = {
-  shown: (time) => `shows everything up to ${time}`,
-  behind: (time) => `does not show everything up to ${time}`,
-  "not followed": (time) => `does not show everything up to ${time}, and no relay follows it`,
-};
-
 /**
  * A line for each stream, or the reason why none was found.
- *
  * @example
  * IN: {at: Timestamp(1700000000, 3), streams: [{stream: "shop.* -> …", outcome: "shown"}], …}, 120 ms
  * OUT: shop.* -> … shows everything up to 2023-11-14T22:13:20.000Z (3), after 120 ms
  */
 export function waitText({ at, streams, absence }: Waited, duration: number): string {
-  const lines = streams.map(({ stream, outcome }) =>
-    `${stream} ${TEXTS[outcome](clusterTimeText(at))}, after ${durationText(duration)}`
-  );
+  const lines = streams.map(({ stream, outcome }) => {
+    const verb = outcome === "shown" ? "shows" : "does not show";
+    const addition = outcome === "not followed" ? ", and no relay follows it" : "";
+    return `${stream} ${verb} everything up to ${clusterTimeText(at)}${addition}, after ${
+      durationText(duration)
+    }`;
+  });
   return [...lines, ...absence].join("\n");
 }
 

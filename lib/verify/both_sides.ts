@@ -1,7 +1,6 @@
 /** Compares documents of a collection with rows of its table. */
 import { createHash } from "node:crypto";
 import { type BsonValue, fieldsByName } from "../bson/bson.ts";
-import { UnstorableError } from "../util/errors.ts";
 import { withoutFields } from "../bson/without_fields.ts";
 import {
   idsOf,
@@ -13,161 +12,134 @@ import {
 } from "../key/document_key.ts";
 import { idDocument } from "../key/query_literal.ts";
 import { normalizeDocument, normalizeRow } from "../mapping/normalize.ts";
-import { grouped } from "../util/grouped.ts";
-import type { Namespace } from "../util/namespace.ts";
 import type { StoredRow } from "../mapping/split_document.ts";
-import type { RowReader } from "../sink/table/row_reader.ts";
 import { isThere, type LookedUp } from "../source/documents/chunk.ts";
-import type { DocumentReader } from "../source/documents/documents.ts";
+import { UnstorableError } from "../util/errors.ts";
+import { grouped } from "../util/grouped.ts";
+import { type Collection, MAX_KEYS } from "./collection.ts";
 import { isEqual, isOverflowed, pathDifferences } from "./compare.ts";
 import type { Seen } from "./settle.ts";
 
-interface BothSidesDeps {
-  readonly namespace: Namespace;
-  readonly reader: Pick<DocumentReader, "lookUp" | "keysOf" | "keysAmong">;
-  readonly rows: Pick<RowReader, "rows" | "refresh">;
-  /** Which of these keys have dead letters. */
-  readonly deadLetters: (oids: readonly string[]) => Promise<ReadonlySet<string>>;
-  /** Fields of the row key besides `_id`. */
-  readonly shardKey: ShardKey;
-  /** Paths of fields that the relay removes. */
-  readonly omit: readonly string[];
-}
-
-/** Keys per statement. */
-export const MAX_KEYS = 2_500;
 /** Rows per statement if their size is unknown. */
 const MAX_EXTRA_ROWS = 100;
 
-export class BothSides {
-  readonly #deps: BothSidesDeps;
+export type BothSides = ReturnType<typeof bothSides>;
 
-  constructor(deps: BothSidesDeps) {
-    this.#deps = deps;
-  }
+/** The comparisons of a collection. `shardKey` has the fields of the row key besides `_id`. */
+export function bothSides(collection: Collection, shardKey: ShardKey) {
+  const { namespace, reader, rows: table, deadLetters, own: { omit } } = collection;
+
+  const keyOf = ({ id, document }: LookedUp): string => rowKeyText(id, document, shardKey);
 
   /** Compares documents with their rows, and counts rows with values in `overflow`. */
-  async compare(
-    documents: readonly LookedUp[],
-  ): Promise<{ readonly differing: readonly Seen[]; readonly overflowed: number }> {
-    const byKey = new Map(documents.map((each) => [this.#keyOf(each), each]));
-    const rows = await this.#deps.rows.rows([...byKey.keys()]);
+  async function compare(documents: readonly LookedUp[]) {
+    const byKey = new Map(documents.map((each) => [keyOf(each), each]));
+    const rows = await table.rows([...byKey.keys()]);
     const differing: Seen[] = [];
     let overflowed = 0;
     for (const [oid, found] of byKey) {
       const row = rows.get(oid);
       if (row && isOverflowed(row)) overflowed++;
-      if (!this.#isEqual(found, row)) differing.push(this.#seen({ oid, id: copied(found.id) }, found, row));
+      if (isSame(found, row, omit)) continue;
+      differing.push(seenOf({ oid, id: copied(found.id) }, textOf(found, omit), row));
     }
     return { differing, overflowed };
   }
 
   /** Rows of these keys without documents. Returns keys without a readable `_id` for {@linkcode extraAmong}. */
-  async extra(oids: readonly string[]): Promise<{ differing: readonly Seen[]; unclear: readonly string[] }> {
-    const { namespace, reader, shardKey } = this.#deps;
+  async function extra(oids: readonly string[]) {
     const keys = oids.map((oid) => rowKeyOf(oid, shardKey));
     const existing = await reader.keysOf(namespace, idsOf(keys), shardKey);
     const deleted = keys.filter(({ oid, id }) => id !== undefined && !existing.has(oid));
-    return { differing: await this.#extra(deleted), unclear: [...oidsWithoutId(keys)] };
+    return { differing: await rowsOf(deleted), unclear: [...oidsWithoutId(keys)] };
   }
 
   /** The same for keys without a readable `_id`. Reads all documents. */
-  async extraAmong(oids: readonly string[]): Promise<readonly Seen[]> {
-    const keys = new Map(oids.map((oid) => [oid, { oid, id: undefined }]));
-    return await this.#extra(await this.#withoutDocument(keys));
-  }
+  const extraAmong = async (oids: readonly string[]): Promise<readonly Seen[]> =>
+    await rowsOf(await withoutDocument(oids.map((oid) => ({ oid, id: undefined }))));
 
-  async #extra(deleted: readonly RowKey[]): Promise<readonly Seen[]> {
+  async function rowsOf(deleted: readonly RowKey[]): Promise<readonly Seen[]> {
     const differing: Seen[] = [];
     for (const keys of grouped(deleted, { count: MAX_EXTRA_ROWS })) {
-      const rows = await this.#deps.rows.rows(keys.map(({ oid }) => oid));
+      const rows = await table.rows(keys.map(({ oid }) => oid));
       for (const key of keys) {
         const row = rows.get(key.oid);
-        if (row) differing.push(this.#seen(key, undefined, row));
+        if (row) differing.push(seenOf(key, undefined, row));
       }
     }
     return differing;
   }
 
-  /** Counts the rows of these keys that have overflow. */
-  async overflowed(oids: readonly string[]): Promise<number> {
-    await this.#deps.rows.refresh();
+  async function overflowed(oids: readonly string[]): Promise<number> {
+    await table.refresh();
     let count = 0;
     for (const group of grouped(oids, { count: MAX_KEYS })) {
-      count += (await this.#deps.rows.rows(group)).values().filter(isOverflowed).toArray().length;
+      count += (await table.rows(group)).values().filter(isOverflowed).toArray().length;
     }
     return count;
   }
 
   /** Compares these keys again. Returns those that differ. */
-  async look(keys: readonly RowKey[]): Promise<readonly Seen[]> {
-    const { rows, deadLetters } = this.#deps;
-    await rows.refresh();
+  async function look(keys: readonly RowKey[]): Promise<readonly Seen[]> {
+    await table.refresh();
     const differing: Seen[] = [];
-    for (const group of grouped(keys, { count: MAX_KEYS })) differing.push(...await this.#look(group));
-    const dead = await deadLetters(differing.filter(({ kind }) => kind === "missing").map(({ oid }) => oid));
+    for (const group of grouped(keys, { count: MAX_KEYS })) differing.push(...await lookAt(group));
+    const missing = differing.filter(({ kind }) => kind === "missing").map(({ oid }) => oid);
+    const dead = await deadLetters.among(missing);
     return differing.map((each) => dead.has(each.oid) ? { ...each, kind: "dead letter" } : each);
   }
 
-  async #look(keys: readonly RowKey[]): Promise<readonly Seen[]> {
-    const { namespace, reader } = this.#deps;
+  async function lookAt(keys: readonly RowKey[]): Promise<readonly Seen[]> {
     const left = new Map(keys.map((key) => [key.oid, key]));
     const differing: Seen[] = [];
     for await (const part of reader.lookUp(namespace, idsOf(keys))) {
-      const found = part.filter((each) => isThere(each) && left.delete(this.#keyOf(each)));
-      differing.push(...(await this.compare(found)).differing);
+      const found = part.filter((each) => isThere(each) && left.delete(keyOf(each)));
+      differing.push(...(await compare(found)).differing);
     }
     // Documents of keys without a readable `_id` were compared when they were scanned.
-    return [...differing, ...await this.#extra(await this.#withoutDocument(left))];
+    return [...differing, ...await rowsOf(await withoutDocument([...left.values()]))];
   }
 
   /** Removes keys without a readable `_id` that a document has. Reads all documents. */
-  async #withoutDocument(keys: Map<string, RowKey>): Promise<readonly RowKey[]> {
-    const { namespace, reader, shardKey } = this.#deps;
-    const unclear = oidsWithoutId([...keys.values()]);
-    for (const oid of await reader.keysAmong(namespace, unclear, shardKey)) keys.delete(oid);
-    return [...keys.values()];
+  async function withoutDocument(keys: readonly RowKey[]): Promise<readonly RowKey[]> {
+    const existing = new Set(await reader.keysAmong(namespace, oidsWithoutId(keys), shardKey));
+    return keys.filter(({ oid }) => !existing.has(oid));
   }
 
-  #keyOf({ id, document }: LookedUp): string {
-    return rowKeyText(id, document, this.#deps.shardKey);
-  }
+  return { compare, extra, extraAmong, overflowed, look };
+}
 
-  #isEqual({ document }: LookedUp, row: StoredRow | undefined): boolean {
-    if (!row || !document) return false;
-    try {
-      return isEqual(withoutFields(document, this.#deps.omit), row);
-    } catch (error) {
-      if (!(error instanceof UnstorableError)) throw error;
-      return false;
-    }
-  }
+const isSame = ({ document }: LookedUp, row: StoredRow | undefined, omit: readonly string[]): boolean =>
+  row !== undefined && document !== null &&
+  unlessUnstorable(() => isEqual(withoutFields(document, omit), row), () => false);
 
-  #seen(key: RowKey, found: LookedUp | undefined, row: StoredRow | undefined): Seen {
-    const document = found && this.#textOf(found);
-    const rowText = row && normalizeRow(row.data, row.overflow);
-    const isBoth = document !== undefined && rowText !== undefined;
-    return {
-      key,
-      oid: key.oid,
-      kind: isBoth ? "different" : found ? "missing" : "extra",
-      paths: isBoth ? pathDifferences(document, rowText) : [],
-      document: fingerprint(document),
-      row: fingerprint(rowText),
-      isOverflowed: row !== undefined && isOverflowed(row),
-    };
-  }
+/** Normalized JSON; for a document that no row can hold, the reason. */
+const textOf = ({ document, refusal }: LookedUp, omit: readonly string[]): string =>
+  document === null
+    ? JSON.stringify(refusal ?? null)
+    : unlessUnstorable(() => normalizeDocument(withoutFields(document, omit)), JSON.stringify);
 
-  /** Normalized JSON; for a document that no row can hold, the reason. */
-  #textOf({ document, refusal }: LookedUp): string {
-    if (document === null) return JSON.stringify(refusal ?? null);
-    try {
-      return normalizeDocument(withoutFields(document, this.#deps.omit));
-    } catch (error) {
-      if (!(error instanceof UnstorableError)) throw error;
-      return JSON.stringify(error.message);
-    }
+function unlessUnstorable<T>(make: () => T, otherwise: (reason: string) => T): T {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof UnstorableError)) throw error;
+    return otherwise(error.message);
   }
+}
+
+function seenOf(key: RowKey, document: string | undefined, stored: StoredRow | undefined): Seen {
+  const row = stored && normalizeRow(stored.data, stored.overflow);
+  const isBoth = document !== undefined && row !== undefined;
+  return {
+    key,
+    oid: key.oid,
+    kind: isBoth ? "different" : row === undefined ? "missing" : "extra",
+    paths: isBoth ? pathDifferences(document, row) : [],
+    document: fingerprint(document),
+    row: fingerprint(row),
+    isOverflowed: stored !== undefined && isOverflowed(stored),
+  };
 }
 
 /** Copies the key, so that the reply can be freed. */

@@ -8,7 +8,6 @@ import type { PathDifference } from "./result.ts";
 
 /**
  * Whether `data` and `overflow` together are the document.
- *
  * @example IN: {_id: 1, t: 20.5}, {data: '{"_id":1}', overflow: '{"t":20.5}'} → OUT: true
  */
 export function isEqual(document: Uint8Array, { data, overflow }: StoredRow): boolean {
@@ -35,13 +34,11 @@ function isSame(one: unknown, other: unknown): boolean {
     names.every((name) => Object.hasOwn(other, name) && isSame(memberOf(one, name), memberOf(other, name)));
 }
 
-/** Per key. */
 const MAX_PATHS = 5;
 const MAX_VALUE_CHARACTERS = 200;
 
 /**
  * The first paths that differ in two texts of normalized JSON.
- *
  * @example IN: {"_id":1,"a":{"b":1}}, {"_id":1,"a":{"b":2}} → OUT: [{path: "a.b", document: "1", row: "2"}]
  */
 export function pathDifferences(document: string, row: string): PathDifference[] {

@@ -24,29 +24,22 @@ interface RelayWatchOptions {
 }
 
 /** Follows the progress of the relay of a stream by its saved positions. */
-export class RelayWatch {
-  readonly #options: RelayWatchOptions;
+export type RelayWatch = ReturnType<typeof relayWatch>;
 
-  constructor(options: RelayWatchOptions) {
-    this.#options = options;
-  }
-
+export function relayWatch({ read, settle, clock, signal }: RelayWatchOptions) {
   /** Whether the relay runs; of several workers, whether all run. */
-  async isRunning(): Promise<boolean> {
-    return (await this.#options.read()).every((position) => position?.isHeld);
-  }
+  const isRunning = async (): Promise<boolean> => (await read()).every((position) => position?.isHeld);
 
   /**
    * Waits until all changes up to a time are in the tables and no snapshot is running. Does not wait for collections
    * whose tables cannot be used.
    */
-  async passes(time: BSON.Timestamp): Promise<Passing> {
-    const { read, settle, clock, signal } = this.#options;
+  async function passes(time: BSON.Timestamp | undefined): Promise<Passing> {
     let last: string | undefined;
     let movedAt = clock.monotonic();
     while (true) {
       const positions = await read();
-      if (!positions.every((each) => each?.isHeld)) return "not running";
+      if (!time || !positions.every((each) => each?.isHeld)) return "not running";
       const behind = positions.flatMap((each) =>
         each && !hasWritten(besideSkipped(each), time) ? [`${each.token} ${each.snapshot}`] : []
       );
@@ -58,6 +51,8 @@ export class RelayWatch {
       await clock.wait(POLL_INTERVAL_MS, { signal });
     }
   }
+
+  return { isRunning, passes };
 }
 
 export interface RepairDeps extends Omit<RelayWatchOptions, "read"> {
@@ -71,7 +66,6 @@ export interface RepairDeps extends Omit<RelayWatchOptions, "read"> {
   readonly failure: () => unknown;
 }
 
-/** Keys per request. */
 const MAX_REQUESTS = 1_000;
 /** A relay that starts opens its tables and its stream first. */
 const LEAST_SETTLE_MS = 30_000;
@@ -123,38 +117,35 @@ async function requestRepair(
   return left === 0;
 }
 
-/** A relay in this process, from the first repair until it is disposed of. */
-export class OwnRelay implements AsyncDisposable {
-  readonly #run: (signal: AbortSignal, onStarted: () => void) => Promise<void>;
-  readonly #log: Logger;
-  readonly #stop = new AbortController();
-  #running: Promise<void> | undefined;
-  #started: Promise<void> | undefined;
-  /** The error that ended the relay. */
-  failure: unknown;
+export type OwnRelay = ReturnType<typeof ownRelay>;
 
-  /** `run` runs the relay until the signal is aborted, and calls `onStarted` when the relay holds the lease. */
-  constructor(run: (signal: AbortSignal, onStarted: () => void) => Promise<void>, log: Logger) {
-    this.#run = run;
-    this.#log = log;
-  }
-
-  /** Starts the relay unless it runs. Resolves when it holds the lease; rejects with the error that ended it. */
-  async start(): Promise<void> {
-    if (!this.#running) {
-      const started = Promise.withResolvers<void>();
-      this.#running = this.#run(this.#stop.signal, started.resolve).finally(() => this.#running = undefined);
-      this.#started = Promise.race([started.promise, this.#running]);
-      this.#running.catch((error) => this.failure = error);
-    }
-    await this.#started;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#stop.abort();
-    await this.#running?.catch((error) => {
-      if (error === this.#stop.signal.reason) return;
-      this.#log.warn("The relay that was started for repairs has failed", { because: messageOf(error) });
-    });
-  }
+/**
+ * A relay in this process, from the first repair until it is disposed of. `run` runs it until the signal is aborted, and
+ * calls `onStarted` when it holds the lease.
+ */
+export function ownRelay(run: (signal: AbortSignal, onStarted: () => void) => Promise<void>, log: Logger) {
+  const stop = new AbortController();
+  let running: Promise<void> | undefined;
+  let started: Promise<void> | undefined;
+  let failure: unknown;
+  return {
+    /** Starts the relay unless it runs. Resolves when it holds the lease; rejects with the error that ended it. */
+    async start(): Promise<void> {
+      if (!running) {
+        const held = Promise.withResolvers<void>();
+        running = run(stop.signal, held.resolve).finally(() => running = undefined);
+        started = Promise.race([held.promise, running]);
+        running.catch((error) => failure = error);
+      }
+      await started;
+    },
+    failure: (): unknown => failure,
+    async [Symbol.asyncDispose](): Promise<void> {
+      stop.abort();
+      await running?.catch((error) => {
+        if (error === stop.signal.reason) return;
+        log.warn("The relay that was started for repairs has failed", { because: messageOf(error) });
+      });
+    },
+  };
 }

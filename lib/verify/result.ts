@@ -1,7 +1,7 @@
-/** The result of a verification. Pure. */
+/** The result of a verification, and its texts. Pure. */
 import type { BSON } from "mongodb";
 import type { VerifyRow } from "../sink/metadata/verify_results.ts";
-import { clusterTimeFields } from "../source/connection/cluster_time.ts";
+import { clusterTimeFields, clusterTimeText } from "../source/connection/cluster_time.ts";
 
 /** A path with different values: JSON text of both; undefined for a missing one. */
 export interface PathDifference {
@@ -19,7 +19,6 @@ export type DifferenceKind = "missing" | "extra" | "different" | "dead letter";
 export interface KeyDifference {
   readonly oid: string;
   readonly kind: DifferenceKind;
-  /** Some of the paths that differ. */
   readonly paths: readonly PathDifference[];
 }
 
@@ -57,20 +56,14 @@ export interface CollectionResult {
   readonly differences: readonly KeyDifference[];
 }
 
+type Counts = Pick<CollectionResult, "missing" | "extra" | "different" | "changing" | "repaired">;
+
 /** @example IN: {missing: 0, extra: 0, different: 0, changing: 0, repaired: 3} → OUT: repaired */
-export const outcomeOf = (
-  { missing, extra, different, changing, repaired }: Record<
-    "missing" | "extra" | "different" | "changing" | "repaired",
-    number
-  >,
-): Outcome =>
-  missing + extra + different > 0
-    ? "different"
-    : changing > 0
-    ? "changing"
-    : repaired > 0
-    ? "repaired"
-    : "equal";
+export function outcomeOf({ missing, extra, different, changing, repaired }: Counts): Outcome {
+  if (missing + extra + different > 0) return "different";
+  if (changing > 0) return "changing";
+  return repaired > 0 ? "repaired" : "equal";
+}
 
 const WORST_FIRST: readonly Outcome[] = ["different", "changing", "repaired"];
 
@@ -82,7 +75,6 @@ export const worstOutcome = (results: readonly Pick<CollectionResult, "outcome">
 
 /**
  * The fields of `--json`, which are also the columns of `cdc_verify`. Times are in ISO 8601.
- *
  * @example
  * IN: {collection: "shop.orders", deadLetters: 2, startedAt: 0, finishedAt: 250, …}
  * OUT: {collection: "shop.orders", dead_letters: 2, started_at: "1970-01-01T00:00:00.000Z", …, duration_ms: 250}
@@ -101,8 +93,76 @@ export function resultFields(result: CollectionResult) {
   };
 }
 
-/** The row of `cdc_verify`. */
 export const verifyRow = (result: CollectionResult): VerifyRow => ({
   ...resultFields(result),
   differences: JSON.stringify(result.differences),
 });
+
+const PRINTED_KEYS = 10;
+
+/**
+ * One line for each collection, followed by its differences.
+ * @example OUT: shop.orders = shop.orders: equal up to 2026-11-27T04:00:00.000Z (1) | 3 documents, 3 rows, 0.1 s
+ */
+export const textReport = (results: readonly CollectionResult[]): string =>
+  results.length === 0
+    ? "Nothing was compared: no collection matches"
+    : results.flatMap((each) => [collectionLine(each), ...differenceLines(each)]).join("\n");
+
+function collectionLine(result: CollectionResult): string {
+  const { collection, table, documents, rows, overflowed, deadLetters, startedAt, finishedAt } = result;
+  const seconds = Math.max(0.001, (finishedAt - startedAt) / 1_000);
+  const counts = [
+    counted(documents, "document"),
+    counted(rows, "row"),
+    ...overflowed > 0 ? [`${counted(overflowed, "row")} with overflow`] : [],
+    ...deadLetters > 0 ? [counted(deadLetters, "dead letter")] : [],
+    `${seconds.toFixed(1)} s`,
+    ...result.mode === "count" ? [] : [`${Math.round(documents / seconds).toLocaleString("en")}/s`],
+  ];
+  return `${collection} -> ${table}: ${verdict(result)} | ${counts.join(", ")}`;
+}
+
+function verdict(result: CollectionResult): string {
+  const { outcome, mode, clusterTime, missing, extra, different, changing, repaired, relay } = result;
+  const what = { full: "equal", sample: "equal in the sample", count: "equal counts" }[mode];
+  const until = clusterTime ? ` up to ${clusterTimeText(clusterTime)}` : "";
+  const counts = { missing, extra, different, "still changing": changing, repaired };
+  if (outcome === "equal") return what + until;
+  const found = Object.entries(counts).filter(([, count]) => count > 0);
+  const equality = {
+    repaired: `, ${what} now${until}`,
+    different: "",
+    changing: `, otherwise ${what}${until}`,
+  };
+  return found.map(([kind, count]) => `${count} ${kind}`).join(", ") + equality[outcome] +
+    RELAY[relay ?? "passed"];
+}
+
+const RELAY = {
+  passed: "",
+  "not running": " (no relay runs: differences count as found)",
+  stalled: " (the relay makes no progress: differences count as found)",
+};
+
+/** @example IN: 200000, "row" → OUT: 200,000 rows */
+const counted = (count: number, what: string): string =>
+  `${count.toLocaleString("en")} ${what}${count === 1 ? "" : "s"}`;
+
+function differenceLines(result: CollectionResult): string[] {
+  const { differences, missing, extra, different, deadLetters } = result;
+  const shown = differences.slice(0, PRINTED_KEYS);
+  const left = missing + extra + different + deadLetters - shown.length;
+  return [...shown.flatMap(keyLines), ...left > 0 && shown.length > 0 ? [`  and ${left} more`] : []];
+}
+
+const keyLines = ({ oid, kind, paths }: KeyDifference): string[] => [
+  `  ${kind.padEnd("dead letter".length)}  ${oid}`,
+  ...paths.map(({ path, document, row }) =>
+    `    ${path}: document ${document ?? "has none"}, row ${row ?? "has none"}`
+  ),
+];
+
+/** The same as one line of JSON. @example OUT: {"outcome":"equal","collections":[{"stream":"shop.orders -> …",…}]} */
+export const jsonReport = (results: readonly CollectionResult[]): string =>
+  JSON.stringify({ outcome: worstOutcome(results), collections: results.map(resultFields) });

@@ -4,36 +4,22 @@
  * is looked up in the collection.
  */
 import type { Document } from "mongodb";
-import type { Namespace } from "../util/namespace.ts";
-import type { SnapshotRate } from "../pipeline/snapshot/snapshot_rate.ts";
-import type { RowReader } from "../sink/table/row_reader.ts";
 import type { CausalReader } from "../source/connection/causal_reader.ts";
 import { type Chunk, isThere } from "../source/documents/chunk.ts";
-import type { DocumentReader } from "../source/documents/documents.ts";
-import type { KeyRange, RangeSplitter } from "../source/documents/key_ranges.ts";
-import type { Clock } from "../util/clock.ts";
+import type { KeyRange } from "../source/documents/key_ranges.ts";
 import { concurrently, readAhead } from "../util/concurrency.ts";
 import { grouped } from "../util/grouped.ts";
-import { type BothSides, MAX_KEYS } from "./both_sides.ts";
+import type { Namespace } from "../util/namespace.ts";
+import type { BothSides } from "./both_sides.ts";
+import { type Collection, MAX_KEYS } from "./collection.ts";
 import type { CollectionResult, Passing } from "./result.ts";
 import type { Seen } from "./settle.ts";
 
-interface ScanDeps {
-  readonly namespace: Namespace;
-  readonly reader: Pick<DocumentReader, "chunk" | "lookUp">;
-  readonly causalReader: Pick<CausalReader, "page">;
-  readonly splitter: Pick<RangeSplitter, "split">;
-  readonly rows: Pick<RowReader, "keys" | "sample">;
-  readonly sides: Pick<BothSides, "compare" | "extra" | "extraAmong">;
-  /** Whether to look for rows without documents. */
+interface ScanDeps extends Collection {
+  readonly sides: BothSides;
   readonly seeksExtra: boolean;
-  readonly rate: SnapshotRate;
-  readonly clock: Clock;
-  readonly signal: AbortSignal;
   /** Takes the differences. Resolves when it can take more. */
   readonly onDiffering: (seen: readonly Seen[]) => Promise<void>;
-  /** Takes the number of documents that were compared. */
-  readonly onCompared: (documents: number) => void;
 }
 
 /** Ranges of a collection to read in parallel. */
@@ -43,7 +29,6 @@ const MAX_UNCLEAR = 100_000;
 
 type Scanned = Pick<CollectionResult, "documents" | "rows" | "overflowed">;
 
-/** Compares all documents and all rows. */
 export async function scan(deps: ScanDeps): Promise<Scanned> {
   const ranges = await deps.splitter.split(deps.namespace);
   const scanned = await concurrently(ranges, LANES, (range) => compareAll(chunksOf(range, deps), deps));
@@ -140,7 +125,6 @@ async function allowance({ rate, clock, signal }: ScanDeps): Promise<number> {
 interface CountDeps extends Readonly<Record<"documents" | "rows" | "deadLetters", () => Promise<number>>> {
   /** Waits until the relay has passed everything that was read from MongoDB. */
   readonly pass: () => Promise<Passing>;
-  /** Maximum number of counts. */
   readonly generations: number;
 }
 

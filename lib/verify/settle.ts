@@ -6,9 +6,8 @@
  */
 import type { RowKey } from "../key/document_key.ts";
 import { Semaphore } from "../util/concurrency.ts";
-import type { DifferenceKind, KeyDifference, Passing } from "./result.ts";
+import type { KeyDifference, Passing } from "./result.ts";
 
-/** A key that differed in a comparison. */
 export interface Seen extends KeyDifference {
   readonly key: RowKey;
   /** Fingerprints of both sides; null for a missing one. */
@@ -22,7 +21,6 @@ interface SettleDeps {
   readonly pass: () => Promise<Passing>;
   /** Compares the keys again. Returns those that differ. */
   readonly look: (keys: readonly RowKey[]) => Promise<readonly Seen[]>;
-  /** Maximum number of comparisons. */
   readonly generations: number;
 }
 
@@ -48,83 +46,65 @@ export async function settle(candidates: readonly Seen[], { pass, look, generati
 interface TallyDeps extends SettleDeps {
   /** Writes or deletes the rows of these keys; undefined to repair nothing. */
   readonly repair: ((keys: readonly RowKey[]) => Promise<void>) | undefined;
-  /** Counts the rows of these keys that have overflow. */
   readonly overflowed: (oids: readonly string[]) => Promise<number>;
 }
 
 /** Keys that are settled together. */
 const LOT_KEYS = 5_000;
-/** Differences that are kept. */
 const MAX_DIFFERENCES = 20;
 
 /** Counts the differences of one collection. Settles and repairs them in lots, so that memory is bounded. */
-export class Tally {
-  readonly #deps: TallyDeps;
-  readonly #settling = new Semaphore(1);
-  readonly #counts: Record<DifferenceKind, number> = { missing: 0, extra: 0, different: 0, "dead letter": 0 };
-  readonly #differences: KeyDifference[] = [];
-  #waiting: Seen[] = [];
-  #changing = 0;
-  #repaired = 0;
-  #overflowedByRepair = 0;
-  #relay: Passing | undefined;
+export function newTally(deps: TallyDeps) {
+  const { repair, look, overflowed } = deps;
+  const settling = new Semaphore(1);
+  const counts = { missing: 0, extra: 0, different: 0, deadLetters: 0, changing: 0, repaired: 0 };
+  const differences: KeyDifference[] = [];
+  /** Rows with overflow that the repair added, minus those that it removed. */
+  let overflowedByRepair = 0;
+  let waiting: Seen[] = [];
+  let relay: Passing | undefined;
 
-  constructor(deps: TallyDeps) {
-    this.#deps = deps;
-  }
-
-  /** Adds keys that differ. Resolves when it can take more. */
-  async add(seen: readonly Seen[]): Promise<void> {
-    this.#waiting.push(...seen);
-    if (this.#waiting.length >= LOT_KEYS) await this.#settling.run(() => this.#settle());
-  }
-
-  /** Settles the rest. */
-  async finish() {
-    await this.#settling.run(() => this.#settle());
-    const { missing, extra, different, "dead letter": deadLetters } = this.#counts;
-    return {
-      missing,
-      extra,
-      different,
-      deadLetters,
-      changing: this.#changing,
-      repaired: this.#repaired,
-      /** Rows with overflow that the repair added, minus those that it removed. */
-      overflowedByRepair: this.#overflowedByRepair,
-      relay: this.#relay,
-      differences: this.#differences,
-    };
-  }
-
-  async #settle(): Promise<void> {
-    const lot = this.#waiting;
-    this.#waiting = [];
+  async function settleLot(): Promise<void> {
+    const lot = waiting;
+    waiting = [];
     if (lot.length === 0) return;
-    const { repair, look } = this.#deps;
-    let { differing, changing, relay } = await settle(lot, this.#deps);
+    let { differing, changing, relay: passing } = await settle(lot, deps);
     const wrong = differing.filter(({ kind }) => kind !== "dead letter");
-    const toRepair = wrong.map(({ key }) => key);
-    if (repair && toRepair.length > 0) {
-      await repair(toRepair);
-      const after = await settle(await look(toRepair), this.#deps);
-      this.#overflowedByRepair += await this.#newlyOverflowed(wrong, lot);
-      this.#repaired += toRepair.length - after.differing.length - after.changing.length;
+    if (repair && wrong.length > 0) {
+      const keys = wrong.map(({ key }) => key);
+      await repair(keys);
+      const after = await settle(await look(keys), deps);
+      overflowedByRepair += await newlyOverflowed(wrong, lot);
+      counts.repaired += keys.length - after.differing.length - after.changing.length;
       differing = [...differing.filter(({ kind }) => kind === "dead letter"), ...after.differing];
       changing = [...changing, ...after.changing];
+      // A relay runs now: it has repaired the rows.
+      passing = after.relay ?? "passed";
     }
-    this.#relay = relay;
-    this.#changing += changing.length;
+    relay = passing;
+    counts.changing += changing.length;
     for (const { oid, kind, paths } of differing) {
-      this.#counts[kind]++;
-      if (this.#differences.length < MAX_DIFFERENCES) this.#differences.push({ oid, kind, paths });
+      counts[kind === "dead letter" ? "deadLetters" : kind]++;
+      if (differences.length < MAX_DIFFERENCES) differences.push({ oid, kind, paths });
     }
   }
 
   /** `lot` has the keys as they were when rows with overflow were counted; extra rows were not counted. */
-  async #newlyOverflowed(wrong: readonly Seen[], lot: readonly Seen[]): Promise<number> {
+  async function newlyOverflowed(wrong: readonly Seen[], lot: readonly Seen[]): Promise<number> {
     const oids = new Set(wrong.filter(({ kind }) => kind !== "extra").map(({ oid }) => oid));
     const before = lot.filter((each) => oids.has(each.oid) && each.kind !== "extra" && each.isOverflowed);
-    return await this.#deps.overflowed([...oids]) - before.length;
+    return await overflowed([...oids]) - before.length;
   }
+
+  return {
+    /** Adds keys that differ. Resolves when it can take more. */
+    async add(seen: readonly Seen[]): Promise<void> {
+      waiting.push(...seen);
+      if (waiting.length >= LOT_KEYS) await settling.run(settleLot);
+    },
+    async finish() {
+      await settling.run(settleLot);
+      return { ...counts, overflowedByRepair, relay, differences };
+    },
+  };
 }

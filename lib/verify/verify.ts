@@ -1,12 +1,13 @@
 /** `verify`: compares collections with their tables, with the settings of the relay and while it runs. */
+import type { Names } from "../pipeline/settings.ts";
 import { SnapshotRate } from "../pipeline/snapshot/snapshot_rate.ts";
 import { relay as runRelay } from "../relay/relay.ts";
 import { openTransport } from "../sink/connection/open_transport.ts";
 import { retrying } from "../sink/connection/wrappers.ts";
-import { prepareSharedTables, prepareTable } from "../sink/metadata/metadata_tables.ts";
-import { SavedCollections } from "../sink/metadata/saved_collections.ts";
-import { tableFor } from "../sink/sql/names.ts";
-import { RowReader } from "../sink/table/row_reader.ts";
+import type { Transport } from "../sink/connection/transport.ts";
+import { knownStreams } from "../sink/metadata/stream_records.ts";
+import { prepareTable } from "../sink/metadata/metadata_tables.ts";
+import { tableExists } from "../sink/table/create_table.ts";
 import { CausalReader } from "../source/connection/causal_reader.ts";
 import { connectDeployment } from "../source/connection/deployment.ts";
 import { collectionsOf, estimatedCount } from "../source/documents/collections.ts";
@@ -26,10 +27,11 @@ import type { Logger } from "../util/log.ts";
 import type { Namespace } from "../util/namespace.ts";
 import { type OutageEvent, OutageTracker } from "../util/outage.ts";
 import { Shutdown } from "../util/shutdown.ts";
-import { OwnRelay } from "./repair.ts";
+import { ownRelay } from "./repair.ts";
+import { openTable, type VerifyDeps, type VerifySettings } from "./collection.ts";
 import type { CollectionResult } from "./result.ts";
 import { LANES } from "./scan.ts";
-import { verifyCollection, type VerifyDeps, type VerifySettings } from "./verify_collection.ts";
+import { verifyCollection } from "./verify_collection.ts";
 
 export type VerifyEvent =
   | OutageEvent
@@ -46,7 +48,6 @@ export interface VerifyContext {
   readonly onResults: (results: readonly CollectionResult[]) => boolean;
 }
 
-/** Between two runs. */
 const PAUSE_MS = 5_000;
 
 type SharedDeps = Omit<VerifyDeps, "ownRelay" | "onCompared">;
@@ -64,9 +65,8 @@ export async function verify(
   const outages = new OutageTracker({ system: raw.dialect.name, emit });
   const transport = retrying(raw, { shutdown, outages, retryFor });
   const names = relay.namesIn(raw.dialect.schema ?? relay.sink.schema);
-  const schema = names.metadataSchema;
-  await prepareSharedTables(transport, schema);
-  await prepareTable(transport, schema, "cdc_verify");
+  await checkSchema(transport, names);
+  await prepareTable(transport, names.metadataSchema, "cdc_verify");
 
   const deployment = closing.use(await shutdown.limit(connectDeployment(relay.mongodbUrl)));
   const mongodb = { shutdown, outages: new OutageTracker({ system: "MongoDB", emit }), retryFor };
@@ -90,6 +90,25 @@ export async function verify(
   }
 }
 
+const MAX_STREAMS = 20;
+
+/**
+ * Nothing is created in the schema of a mistyped table.
+ * @throws UsageError if no relay has written to the schema: a relay creates `cdc_position` last
+ */
+export async function checkSchema(
+  transport: Transport,
+  { metadataSchema: schema, stream }: Pick<Names, "metadataSchema" | "stream">,
+): Promise<void> {
+  if (await tableExists(transport, { schema, name: "cdc_position" })) return;
+  const known = (await knownStreams(transport)).slice(0, MAX_STREAMS);
+  const existing = known.map((each) => `\n  ${each.stream} (schema ${each.schema})`).join("");
+  const hint = existing === ""
+    ? "Start cdc-relay first, or grant the user the right to see its tables."
+    : `Check --table, and the schema in CRATEDB_URL. These streams exist:${existing}`;
+  throw new UsageError(`The schema ${schema} has no stream: ${stream}`, { hint });
+}
+
 async function verifyAll(deps: SharedDeps, emit: VerifyContext["emit"]): Promise<CollectionResult[]> {
   const { settings: { relay, sample, compare, runs }, causalReader, log } = deps;
   const namespaces = await comparable({
@@ -108,10 +127,10 @@ async function verifyAll(deps: SharedDeps, emit: VerifyContext["emit"]): Promise
     documents += count;
     if (compare === "documents") emit({ type: "progress", documents, total });
   };
-  await using ownRelay = new OwnRelay((stop, onStarted) => runForRepairs(stop, onStarted, deps), log);
+  await using repairing = ownRelay((stop, onStarted) => runForRepairs(stop, onStarted, deps), log);
   const results: CollectionResult[] = [];
   for (const namespace of namespaces) {
-    results.push(await verifyCollection(namespace, { ...deps, ownRelay, onCompared }));
+    results.push(await verifyCollection(namespace, { ...deps, ownRelay: repairing, onCompared }));
   }
   emit({ type: "done" });
   return results;
@@ -127,29 +146,24 @@ const runForRepairs = (stop: AbortSignal, onStarted: () => void, deps: SharedDep
   });
 
 /** Whether a collection that does not exist has rows that should have been deleted. */
-async function hasRows(namespace: Namespace, { settings, names, transport }: SharedDeps): Promise<boolean> {
-  if (settings.relay.for(namespace).onDrop === "keep") return false;
-  const table = tableFor(names.tableOf(namespace), namespace, transport.dialect);
-  const followed = new SavedCollections(transport, { schema: names.metadataSchema, stream: names.stream });
-  if ((await followed.streamsOf(namespace, table)).length === 0) return false;
-  const rows = await RowReader.open(transport, table);
+async function hasRows(namespace: Namespace, deps: SharedDeps): Promise<boolean> {
+  if (deps.settings.relay.for(namespace).onDrop === "keep") return false;
+  const { writers, rows } = await openTable(namespace, deps);
+  if (writers.length === 0) return false;
   await rows.refresh();
   return await rows.count() > 0;
 }
 
-interface ComparableDeps extends Pick<VerifySettings, "runs"> {
+interface ComparableDeps extends Pick<VerifySettings, "runs">, Pick<VerifyContext, "log"> {
   readonly scope: Scope;
   /** The collections that the scope has found; a single one may not exist. */
   readonly found: readonly FoundCollection[];
   readonly catalogue: Catalogue;
-  /** Whether a deleted collection has rows that its relay should have deleted. */
   readonly hasRows: (namespace: Namespace) => Promise<boolean>;
-  readonly log: Logger;
 }
 
 /**
  * The collections of the scope, including a deleted one that still has rows.
- *
  * @example
  * IN: {scope: shpo.*, found: [], …} → OUT: throws "No database matches shpo; MongoDB shows these: shop, weather"
  * @throws UsageError if no collection matches, unless `verify` runs repeatedly

@@ -1,91 +1,33 @@
 /** Verifies one collection and its table: completely, by a sample, or by counts. */
-import { isStreamOf, partsOfStream, siblingsOf } from "../key/stream_name.ts";
-import type { CollectionSettings, Names, RelaySettings } from "../pipeline/settings.ts";
-import type { SnapshotRate } from "../pipeline/snapshot/snapshot_rate.ts";
-import type { Transport } from "../sink/connection/transport.ts";
-import { DeadLetters, deadLetterStream } from "../sink/metadata/dead_letters.ts";
+import { isStreamOf } from "../key/stream_name.ts";
 import { SavedCollections } from "../sink/metadata/saved_collections.ts";
 import { RepairRequests } from "../sink/metadata/repair_requests.ts";
 import { readPosition, type SavedPosition } from "../sink/metadata/saved_position.ts";
 import { saveVerifyResult } from "../sink/metadata/verify_results.ts";
-import { tableFor, type TableName } from "../sink/sql/names.ts";
-import { RowReader } from "../sink/table/row_reader.ts";
-import type { CausalReader } from "../source/connection/causal_reader.ts";
-import { DocumentReader } from "../source/documents/documents.ts";
-import type { RangeSplitter } from "../source/documents/key_ranges.ts";
+import type { RowReader } from "../sink/table/row_reader.ts";
 import { shardKeyOf } from "../source/documents/collections.ts";
-import type { Clock } from "../util/clock.ts";
 import { UserError } from "../util/errors.ts";
-import type { Logger } from "../util/log.ts";
 import { type Namespace, namespaceText } from "../util/namespace.ts";
-import { BothSides, MAX_KEYS } from "./both_sides.ts";
+import { bothSides } from "./both_sides.ts";
+import { type Collection, openCollection, type VerifyDeps, wholeOf } from "./collection.ts";
+import { repair, type RepairDeps } from "./repair.ts";
+import { type CollectionResult, outcomeOf, verifyRow } from "./result.ts";
 import { count, countDocuments, scan, scanSample } from "./scan.ts";
-import { type OwnRelay, RelayWatch, repair, type RepairDeps } from "./repair.ts";
-import { type CollectionResult, outcomeOf, type Passing, verifyRow } from "./result.ts";
-import { Tally } from "./settle.ts";
-
-/** Times are in milliseconds. */
-export interface VerifySettings {
-  /** The settings of the relay whose tables are verified. */
-  readonly relay: RelaySettings;
-  readonly compare: "documents" | "counts";
-  /** Documents of each collection, and rows of each table, that are compared; 0 for all. */
-  readonly sample: number;
-  readonly differences: "report" | "repair";
-  readonly runs: "once" | "forever";
-  /** Maximum number of documents per second; 0 for no limit. */
-  readonly rate: number;
-  /** Time without progress after which the relay is no longer waited for. */
-  readonly settle: number;
-  /** Maximum number of comparisons of a key that keeps changing. */
-  readonly generations: number;
-  readonly output: "text" | "json";
-}
-
-export interface VerifyDeps {
-  readonly settings: VerifySettings;
-  readonly names: Names;
-  readonly transport: Transport;
-  readonly causalReader: CausalReader;
-  readonly splitter: RangeSplitter;
-  readonly rate: SnapshotRate;
-  /** Repairs rows if no other relay runs. */
-  readonly ownRelay: Pick<OwnRelay, "start" | "failure">;
-  readonly signal: AbortSignal;
-  readonly log: Logger;
-  readonly clock: Clock;
-  /** Takes the number of documents that were compared. */
-  readonly onCompared: (documents: number) => void;
-}
-
-/** A collection that is open for comparison. */
-interface Collection extends VerifyDeps {
-  readonly namespace: Namespace;
-  readonly own: CollectionSettings;
-  readonly table: TableName;
-  /** The stream that writes to the table, and that of each worker. */
-  readonly stream: string;
-  readonly streams: readonly string[];
-  readonly followed: SavedCollections;
-  readonly rows: RowReader;
-  readonly relay: RelayWatch;
-  readonly deadLetters: DeadLetters;
-  readonly pass: () => Promise<Passing>;
-}
+import { newTally } from "./settle.ts";
 
 export async function verifyCollection(namespace: Namespace, deps: VerifyDeps): Promise<CollectionResult> {
-  const { settings, names, transport, causalReader, clock } = deps;
+  const { settings: { compare, sample }, names, transport, causalReader, clock } = deps;
   const startedAt = clock.now();
   const collection = await openCollection(namespace, deps);
   const { stream, table, rows } = collection;
   const clusterTime = causalReader.time;
   await rows.refresh();
-  const found = settings.compare === "counts" ? await countBoth(collection) : await compareBoth(collection);
+  const found = compare === "counts" ? await countBoth(collection) : await compareBoth(collection);
   const result: CollectionResult = {
     stream,
     collection: namespaceText(namespace),
     table: `${table.schema}.${table.name}`,
-    mode: settings.compare === "counts" ? "count" : settings.sample > 0 ? "sample" : "full",
+    mode: compare === "counts" ? "count" : sample > 0 ? "sample" : "full",
     outcome: outcomeOf(found),
     startedAt,
     finishedAt: clock.now(),
@@ -96,55 +38,11 @@ export async function verifyCollection(namespace: Namespace, deps: VerifyDeps): 
   return result;
 }
 
-async function openCollection(namespace: Namespace, deps: VerifyDeps): Promise<Collection> {
-  const { settings, names, transport, causalReader, clock, signal, log } = deps;
-  const schema = names.metadataSchema;
-  const table = tableFor(names.tableOf(namespace), namespace, transport.dialect);
-  const writers = await new SavedCollections(transport, { schema, stream: names.stream })
-    .streamsOf(namespace, table);
-  const streams = streamsAmong(writers, names.stream);
-  const stream = wholeOf(streams);
-  if (stream !== names.stream) {
-    const collection = namespaceText(namespace);
-    log.info("The relay that writes to the table follows another scope", { collection, stream });
-  }
-  const read = () => Promise.all(streams.map((stream) => readPosition(transport, { schema, stream })));
-  const relay = new RelayWatch({ read, settle: settings.settle, clock, signal });
-  return {
-    ...deps,
-    namespace,
-    table,
-    stream,
-    streams,
-    relay,
-    own: settings.relay.for(namespace),
-    followed: new SavedCollections(transport, { schema, stream }),
-    rows: await RowReader.open(transport, table),
-    deadLetters: new DeadLetters(transport, { schema, stream: deadLetterStream(namespace, table) }),
-    pass: async () => causalReader.time ? await relay.passes(causalReader.time) : "not running",
-  };
-}
-
-/**
- * The stream that writes to the table, one for each worker. Its name differs if the relay follows more collections.
- *
- * @example
- * IN: ["shop.* -> … (worker 1/2)"], "shop.orders -> …" → OUT: ["shop.* -> … (worker 0/2)", "shop.* -> … (worker 1/2)"]
- */
-export function streamsAmong(streams: readonly string[], own: string): readonly string[] {
-  const writer = streams.find((each) => isStreamOf(each, own)) ?? streams[0] ?? own;
-  const parts = streams.filter((each) => isStreamOf(each, wholeOf([writer])));
-  return [...new Set((parts.length > 0 ? parts : [own]).flatMap(siblingsOf))];
-}
-
-const wholeOf = ([stream = ""]: readonly string[]): string => partsOfStream(stream).whole;
-
 async function countBoth(collection: Collection) {
-  const { namespace, own, settings, causalReader, rows, deadLetters, pass } = collection;
-  const { generations } = settings;
+  const { namespace, own, settings, causalReader, relay, rows, deadLetters } = collection;
   const counted = await count({
-    pass,
-    generations,
+    pass: () => relay.passes(causalReader.time),
+    generations: settings.generations,
     documents: () => countDocuments(causalReader, namespace, own.transform),
     rows: () => countRows(rows),
     deadLetters: () => deadLetters.count(),
@@ -153,33 +51,28 @@ async function countBoth(collection: Collection) {
 }
 
 async function compareBoth(collection: Collection) {
-  const { namespace, own, settings, causalReader, rows, deadLetters, pass } = collection;
-  const { generations, relay: { for: settingsFor, replyBytes } } = settings;
-  const reader = new DocumentReader(causalReader, { for: settingsFor, size: MAX_KEYS, replyBytes });
-  const sides = new BothSides({
-    namespace,
-    reader,
-    rows,
-    deadLetters: (oids) => deadLetters.among(oids),
-    shardKey: own.key === "documentKey" ? await shardKeyOf(causalReader, namespace) : [],
-    omit: own.omit,
-  });
-  const tally = new Tally({
-    pass,
+  const { namespace, own, causalReader, relay, rows } = collection;
+  const { sample, differences, generations } = collection.settings;
+  const sides = bothSides(
+    collection,
+    own.key === "documentKey" ? await shardKeyOf(causalReader, namespace) : [],
+  );
+  const tally = newTally({
+    pass: () => relay.passes(causalReader.time),
     generations,
-    look: (keys) => sides.look(keys),
-    repair: settings.differences === "repair" ? (keys) => repair(keys, repairDeps(collection)) : undefined,
-    overflowed: (oids) => sides.overflowed(oids),
+    look: sides.look,
+    repair: differences === "repair" ? (keys) => repair(keys, repairDeps(collection)) : undefined,
+    overflowed: sides.overflowed,
   });
   const seeksExtra = await ownsExtraRows(collection);
-  const scanning = { ...collection, reader, sides, seeksExtra, onDiffering: tally.add.bind(tally) };
-  const scanned = settings.sample > 0 ? await scanSample(settings.sample, scanning) : await scan(scanning);
+  const scanning = { ...collection, sides, seeksExtra, onDiffering: tally.add };
+  const scanned = sample > 0 ? await scanSample(sample, scanning) : await scan(scanning);
   const { overflowedByRepair, ...found } = await tally.finish();
   return {
     ...scanned,
     overflowed: scanned.overflowed + overflowedByRepair,
     // The rows were counted before the repair.
-    ...found.repaired > 0 && seeksExtra && settings.sample === 0 && { rows: await countRows(rows) },
+    ...found.repaired > 0 && seeksExtra && sample === 0 && { rows: await countRows(rows) },
     ...found,
   };
 }
@@ -194,14 +87,14 @@ function repairDeps(collection: Collection): RepairDeps {
     collection;
   return {
     ...collection,
+    settle: settings.settle,
     requests: streams.map((stream) => new RepairRequests(transport, { schema, stream })),
     startRelay: async () => {
       const [stream = own] = streams;
       assertStartable(streams, own, await readPosition(transport, { schema, stream }));
       await ownRelay.start();
     },
-    failure: () => ownRelay.failure,
-    settle: settings.settle,
+    failure: ownRelay.failure,
   };
 }
 
@@ -228,9 +121,11 @@ export function assertStartable(
 }
 
 /** Whether rows without documents are errors: other streams may own them, or `--on-drop keep` keeps them. */
-async function ownsExtraRows(deps: Collection): Promise<boolean> {
-  const { namespace, own, table, causalReader, followed, log } = deps;
+async function ownsExtraRows(
+  { namespace, own, table, names, transport, causalReader, log, ...rest }: Collection,
+) {
   const collection = namespaceText(namespace);
+  const followed = new SavedCollections(transport, { schema: names.metadataSchema, stream: rest.stream });
   const stream = await followed.sharer(namespace, table);
   if (stream !== undefined) {
     const text = "Skipping the search for rows without documents: another stream writes to the table too";

@@ -35,7 +35,6 @@ export interface WorkloadSettings {
   readonly seed: number;
 }
 
-/** Operations per bulk write. */
 const BULK_OPERATIONS = 1_000;
 
 const exampleRecord = (): Document => ({
@@ -76,10 +75,7 @@ export async function workload(
       if (!hasCode(error, MongodbCode.DuplicateKey)) throw error;
       throw new UserError(
         `The collection has records of this seed already: current value is ${config.seed}`,
-        {
-          hint: "Use another --seed, or drop the collection first.",
-          cause: error,
-        },
+        { hint: "Use another --seed, or drop the collection first.", cause: error },
       );
     });
     operations = [];
@@ -88,8 +84,8 @@ export async function workload(
     if (ahead > 0) await delay(ahead, undefined, { signal }).catch(() => {});
   }
   const seconds = (Date.now() - started) / 1_000;
-  const rate = Math.round(done / seconds);
-  log.info("Workload done", { ...counts, seed: config.seed, duration_s: seconds, rate_per_s: rate });
+  const speed = { duration_s: seconds, rate_per_s: Math.round(done / seconds) };
+  log.info("Workload done", { ...counts, seed: config.seed, ...speed });
 }
 
 /** The operations that a seed determines. */

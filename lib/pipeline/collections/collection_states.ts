@@ -152,13 +152,14 @@ export class CollectionStates {
   /** @throws UserError if a collection has failed */
   failIfAny(): void {
     const failed = this.#failed;
-    const [first] = failed;
-    if (!first) return;
-    const { name, state: { reason, hint } } = first;
-    const why = [reason, hint].filter((each) => each !== undefined).join(" ");
-    throw new UserError(`${failed.length} of the collections were not read: ${namesOf(failed)}`, {
-      hint: `Their tables cannot be used. ${name}: ${why}`,
-    });
+    if (failed.length === 0) return;
+    const reasons = failed.slice(0, NAMED).map(({ name, state: { reason, hint } }) =>
+      `${name}: ${[reason, hint].filter((each) => each !== undefined).map(sentence).join(" ")}`
+    );
+    throw new UserError(
+      `Not all collections were read, because tables cannot be used: ${namesOf(failed)}`,
+      { hint: reasons.join("\n") },
+    );
   }
 
   get #failed(): Collection[] {
@@ -188,3 +189,5 @@ export class CollectionStates {
 
 const namesOf = (collections: readonly Collection[]): string =>
   collections.slice(0, NAMED).map(({ name }) => name).join(", ") + (collections.length > NAMED ? ", …" : "");
+
+const sentence = (text: string): string => /[.!?]$/.test(text) ? text : `${text}.`;

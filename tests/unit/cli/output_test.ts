@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { Output } from "../../../lib/cli/main.ts";
+import { outputTo } from "../../../lib/cli/main.ts";
 import { UserError } from "../../../lib/util/errors.ts";
 
-const failing = (code: string): Output =>
-  new Output({
+const failing = (code: string) =>
+  outputTo({
     write: () => {
       throw Object.assign(new Error(`${code}: not written`), { code });
     },
@@ -11,7 +11,7 @@ const failing = (code: string): Output =>
 
 Deno.test("print() writes lines", () => {
   const written: string[] = [];
-  const output = new Output({ write: (text) => written.push(text) });
+  const output = outputTo({ write: (text) => written.push(text) });
   output.print("one");
   output.print("two");
   assert.deepEqual(written, ["one\n", "two\n"]);

@@ -58,3 +58,16 @@ for (const [args, message] of WRONG) {
       return true;
     }));
 }
+
+for (
+  const [command, isOneStream] of [["status", false], ["wait", false], ["cdc-relay", true], [
+    "verify",
+    true,
+  ]] as const
+) {
+  Deno.test(`the help of ${command} names its default scope`, () => {
+    const parsed = parseCommandLine([command, "--help"], 100);
+    assert.ok("text" in parsed);
+    assert.match(parsed.text, isOneStream ? /; by default testdrive\n/ : /; by default all\s+streams\n/);
+  });
+}

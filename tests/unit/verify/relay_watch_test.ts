@@ -3,7 +3,7 @@ import { fullSnapshot } from "../../../lib/pipeline/snapshot/snapshot_state.ts";
 import { BSON } from "mongodb";
 import { bytesToHex } from "../../../lib/bson/bson.ts";
 import type { SavedPosition } from "../../../lib/sink/metadata/saved_position.ts";
-import { RelayWatch } from "../../../lib/verify/repair.ts";
+import { relayWatch } from "../../../lib/verify/repair.ts";
 
 const TIME = new BSON.Timestamp({ t: 1_000, i: 5 });
 
@@ -30,7 +30,7 @@ function watching(...saved: readonly (readonly (SavedPosition | undefined)[])[])
     wait: (ms: number) => Promise.resolve(void (clock.time += ms)),
   };
   let at = 0;
-  const watch = new RelayWatch({
+  const watch = relayWatch({
     read: () => {
       const poll = at++;
       return Promise.resolve(saved.map((each) => each[Math.min(poll, each.length - 1)]));
@@ -42,13 +42,13 @@ function watching(...saved: readonly (readonly (SavedPosition | undefined)[])[])
   return { watch, clock };
 }
 
-Deno.test("RelayWatch reports that no relay runs", async () => {
+Deno.test("relayWatch() reports that no relay runs", async () => {
   for (const saved of [undefined, { ...running(tokenAt(2_000)), isHeld: false }]) {
     assert.equal(await watching([saved]).watch.passes(TIME), "not running");
   }
 });
 
-Deno.test("RelayWatch waits until the position has reached the time", async () => {
+Deno.test("relayWatch() waits until the position has reached the time", async () => {
   const { watch, clock } = watching([
     running(null),
     running(tokenAt(999, 9)),
@@ -59,25 +59,25 @@ Deno.test("RelayWatch waits until the position has reached the time", async () =
   assert.equal(clock.time, 300);
 });
 
-Deno.test("RelayWatch waits for a snapshot as long as it gets on", async () => {
+Deno.test("relayWatch() waits for a snapshot as long as it gets on", async () => {
   const snapshot = (documents: number) =>
     JSON.stringify({ ...fullSnapshot({ removesStale: false }), resumeAt: "shop.a", documents });
   const chunks = Array.from({ length: 50 }, (_, at) => running(tokenAt(1_001), snapshot(at)));
   assert.equal(await watching([...chunks, running(tokenAt(1_001))]).watch.passes(TIME), "passed");
 });
 
-Deno.test("RelayWatch gives up on a position that does not move", async () => {
+Deno.test("relayWatch() gives up on a position that does not move", async () => {
   const { watch, clock } = watching([running(tokenAt(10)), running(tokenAt(11))]);
   assert.equal(await watch.passes(TIME), "stalled");
   assert.equal(clock.time, 1_100);
 });
 
-Deno.test("RelayWatch reports that a relay ends while it waits", async () => {
+Deno.test("relayWatch() reports that a relay ends while it waits", async () => {
   const { watch } = watching([running(tokenAt(10)), { ...running(tokenAt(10)), isHeld: false }]);
   assert.equal(await watch.passes(TIME), "not running");
 });
 
-Deno.test("RelayWatch of several workers waits for the one that is behind most", async () => {
+Deno.test("relayWatch() of several workers waits for the one that is behind most", async () => {
   const passed = running(tokenAt(1_001));
   const stalled = running(tokenAt(10));
   const ended = { ...passed, isHeld: false };
@@ -88,7 +88,7 @@ Deno.test("RelayWatch of several workers waits for the one that is behind most",
   assert.equal(await passes(stalled, ended, passed), "not running");
 });
 
-Deno.test("RelayWatch of several workers runs if each of them runs", async () => {
+Deno.test("relayWatch() of several workers runs if each of them runs", async () => {
   const [alive, ended] = [running(null), { ...running(null), isHeld: false }];
   const areRunning = (...all: readonly SavedPosition[]) =>
     watching(...all.map((each) => [each])).watch.isRunning();

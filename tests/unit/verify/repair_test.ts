@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { LeaseHeldError } from "../../../lib/sink/metadata/lease.ts";
 import { createLogger, QUIET } from "../../../lib/util/log.ts";
-import { OwnRelay, repair, type RepairDeps } from "../../../lib/verify/repair.ts";
+import { ownRelay, repair, type RepairDeps } from "../../../lib/verify/repair.ts";
 
 const KEYS = [{ oid: "a", id: undefined }, { oid: "b", id: undefined }];
 
@@ -131,10 +131,10 @@ Deno.test("repair() requests 1,000 keys at a time", async () => {
   assert.deepEqual(done, ["ask 0 for 1000", "ask 0 for 1000", "ask 0 for 500"]);
 });
 
-Deno.test("OwnRelay starts one relay, and stops it in the end", async () => {
+Deno.test("ownRelay() starts one relay, and stops it in the end", async () => {
   const done: string[] = [];
   {
-    await using relay = new OwnRelay(async (signal, onStarted) => {
+    await using relay = ownRelay(async (signal, onStarted) => {
       done.push("runs");
       onStarted();
       await new Promise((stop) => signal.addEventListener("abort", stop));
@@ -146,19 +146,19 @@ Deno.test("OwnRelay starts one relay, and stops it in the end", async () => {
   assert.deepEqual(done, ["runs", "stops"]);
 });
 
-Deno.test("OwnRelay throws the error of a relay that fails before it starts, and can start again", async () => {
+Deno.test("ownRelay() throws the error of a relay that fails before it starts, and can start again", async () => {
   let runs = 0;
-  await using relay = new OwnRelay(() => Promise.reject(new Error(`fails ${++runs}`)), QUIET);
+  await using relay = ownRelay(() => Promise.reject(new Error(`fails ${++runs}`)), QUIET);
   await assert.rejects(relay.start(), /fails 1/);
   await assert.rejects(relay.start(), /fails 2/);
-  assert.match(String(relay.failure), /fails 2/);
+  assert.match(String(relay.failure()), /fails 2/);
 });
 
-Deno.test("OwnRelay logs an error of the relay after the repairs, but not the end that it asked for", async () => {
+Deno.test("ownRelay() logs an error of the relay after the repairs, but not the end that it asked for", async () => {
   const lines: string[] = [];
   const log = createLogger({ format: "text", level: "warn", write: (line) => lines.push(line) });
   for (const failure of [new Error("lease lost"), undefined]) {
-    await using relay = new OwnRelay(async (signal, onStarted) => {
+    await using relay = ownRelay(async (signal, onStarted) => {
       onStarted();
       await new Promise((stop) => signal.addEventListener("abort", stop));
       throw failure ?? signal.reason;

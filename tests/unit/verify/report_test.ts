@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { BSON } from "mongodb";
-import { jsonReport, textReport } from "../../../lib/verify/report.ts";
-import { type CollectionResult, outcomeOf, worstOutcome } from "../../../lib/verify/result.ts";
+
+import {
+  type CollectionResult,
+  jsonReport,
+  outcomeOf,
+  textReport,
+  worstOutcome,
+} from "../../../lib/verify/result.ts";
 
 const resultOf = (found: Partial<CollectionResult> = {}): CollectionResult => {
   const result = {

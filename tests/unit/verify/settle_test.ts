@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { DifferenceKind, Passing } from "../../../lib/verify/result.ts";
-import { type Seen, settle, Tally } from "../../../lib/verify/settle.ts";
+import { newTally, type Seen, settle } from "../../../lib/verify/settle.ts";
 
 const seen = (oid: string, document: string | null, row: string | null): Seen => ({
   oid,
@@ -108,7 +108,7 @@ const tallyOf = (
   overflowed: readonly string[] = [],
 ) => {
   const looks: number[] = [];
-  const tally = new Tally({
+  const tally = newTally({
     generations: 3,
     pass: () => Promise.resolve("passed"),
     look: (keys) => {
@@ -127,7 +127,7 @@ const tallyOf = (
   return { tally, looks };
 };
 
-Deno.test("Tally counts each kind, and a dead letter as that", async () => {
+Deno.test("newTally() counts each kind, and a dead letter as that", async () => {
   const kinds = [["a", "missing"], ["b", "extra"], ["c", "different"], ["d", "dead letter"]] as const;
   const { tally } = tallyOf(new Map(kinds));
   await tally.add([...kinds, ["e", "missing"] as const].map(([oid, kind]) => differing(oid, kind)));
@@ -145,7 +145,7 @@ Deno.test("Tally counts each kind, and a dead letter as that", async () => {
   assert.deepEqual(differences.map(({ oid, kind }) => [oid, kind]), kinds);
 });
 
-Deno.test("Tally repairs what differs, leaves dead letters alone, and verifies again", async () => {
+Deno.test("newTally() repairs what differs, leaves dead letters alone, and verifies again", async () => {
   const { tally } = tallyOf(
     new Map([["a", "missing"], ["b", "different"], ["c", "dead letter"]]),
     new Set(["a", "c"]),
@@ -160,7 +160,7 @@ Deno.test("Tally repairs what differs, leaves dead letters alone, and verifies a
   });
 });
 
-Deno.test("Tally settles lots of keys on the way, and keeps the first differences only", async () => {
+Deno.test("newTally() settles lots of keys on the way, and keeps the first differences only", async () => {
   const oids = Array.from({ length: 12_000 }, (_, at) => `${at}`);
   const { tally, looks } = tallyOf(new Map(oids.map((oid) => [oid, "missing"])));
   for (let at = 0; at < oids.length; at += 1_000) {
@@ -171,7 +171,7 @@ Deno.test("Tally settles lots of keys on the way, and keeps the first difference
   assert.deepEqual([missing, differences.length], [12_000, 20]);
 });
 
-Deno.test("Tally counts rows with overflow as they are after the repair", async () => {
+Deno.test("newTally() counts rows with overflow as they are after the repair", async () => {
   const kinds = [["gains", "missing"], ["gains too", "different"], ["keeps", "different"], [
     "loses",
     "different",
@@ -187,4 +187,24 @@ Deno.test("Tally counts rows with overflow as they are after the repair", async 
   await tally.add(kinds.map(([oid, kind]) => differing(oid, kind, ["keeps", "loses", "goes"].includes(oid))));
   const { repaired, overflowedByRepair } = await tally.finish();
   assert.deepEqual({ repaired, overflowedByRepair }, { repaired: 5, overflowedByRepair: 1 });
+});
+
+Deno.test("newTally() no longer says that no relay runs after one has repaired the rows", async () => {
+  const kinds = new Map<string, DifferenceKind>([["a", "missing"]]);
+  const tallyWith = (repair?: () => Promise<void>) =>
+    newTally({
+      generations: 3,
+      pass: () => Promise.resolve("not running"),
+      look: (keys) =>
+        Promise.resolve(keys.filter(({ oid }) => kinds.has(oid)).map(({ oid }) => differing(oid, "missing"))),
+      repair,
+      overflowed: () => Promise.resolve(0),
+    });
+  const reported = tallyWith();
+  await reported.add([differing("a", "missing")]);
+  assert.equal((await reported.finish()).relay, "not running");
+  const repairing = tallyWith(() => Promise.resolve(kinds.clear()));
+  await repairing.add([differing("a", "missing")]);
+  const { repaired, relay } = await repairing.finish();
+  assert.deepEqual([repaired, relay], [1, "passed"]);
 });

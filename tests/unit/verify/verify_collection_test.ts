@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { CRATEDB } from "../../../lib/sink/sql/dialect.ts";
+import { createLogger } from "../../../lib/util/log.ts";
 import { UserError } from "../../../lib/util/errors.ts";
-import { assertStartable, streamsAmong } from "../../../lib/verify/verify_collection.ts";
+import { openCollection, streamsAmong } from "../../../lib/verify/collection.ts";
+import { assertStartable } from "../../../lib/verify/verify_collection.ts";
 
 const OWN = "shop.orders -> shop.orders";
 const WIDER = "shop.* -> {database}.{collection}";
@@ -45,4 +48,36 @@ for (
       assert.match(error.hint ?? "", hint);
       return true;
     }));
+}
+
+for (
+  const [what, columns, isWarned] of [["a missing table", [], true], [
+    "a table",
+    ["oid", "data"],
+    false,
+  ]] as const
+) {
+  Deno.test(`openCollection() ${isWarned ? "warns" : "does not warn"} of ${what} that no stream writes to`, async () => {
+    const lines: string[] = [];
+    await openCollection({ database: "shop", collection: "orders" }, {
+      settings: { relay: { for: () => ({}) }, settle: 0 },
+      names: { metadataSchema: "doc", stream: OWN, tableOf: () => ({ schema: "doc", name: "typo" }) },
+      transport: {
+        dialect: CRATEDB,
+        query: (sql: string) =>
+          Promise.resolve({
+            count: 0,
+            rows: /information_schema/.test(sql) ? columns.map((each) => [each]) : [],
+          }),
+      },
+      log: createLogger({
+        format: "text",
+        level: "warn",
+        write: (line) => lines.push(line.replace(/^\S+ /, "")),
+      }),
+    } as never);
+    const warning = "WARN  The table does not exist, and no stream writes the collection to it " +
+      "collection=shop.orders table=doc.typo";
+    assert.deepEqual(lines, isWarned ? [warning] : []);
+  });
 }

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import type { Transport } from "../../../lib/sink/connection/transport.ts";
+import { CRATEDB } from "../../../lib/sink/sql/dialect.ts";
 import { Scope } from "../../../lib/source/documents/scope.ts";
 import { UsageError } from "../../../lib/util/errors.ts";
 import { createLogger } from "../../../lib/util/log.ts";
-import { comparable } from "../../../lib/verify/verify.ts";
+import { checkSchema, comparable } from "../../../lib/verify/verify.ts";
 
 const SHOP: Readonly<Record<string, readonly string[]>> = {
   shop: ["orders", "users"],
@@ -96,4 +98,36 @@ Deno.test("comparable() warns of a name that matches nothing beside others that 
 Deno.test("comparable() of nothing is warned of if later runs may find something", async () => {
   const { compared, warnings } = await run(["shpo", "*"], { runs: "forever" });
   assert.deepEqual([compared, warnings.length], [[], 1]);
+});
+
+/** A server that has the relay's own tables in the schema `doc` alone, and refuses to create any. */
+function readOnly(streams: readonly string[]): Transport {
+  return {
+    dialect: CRATEDB,
+    query: (sql, [first] = []) => {
+      assert.doesNotMatch(sql, /^(?:CREATE|INSERT|ALTER)/);
+      const answer = (...rows: readonly unknown[][]) => Promise.resolve({ count: 0, rows });
+      if (/JOIN information_schema/.test(sql)) return answer(["doc", "cdc_position"]);
+      if (/information_schema/.test(sql)) return first === "doc" ? answer([1]) : answer();
+      return /^SELECT DISTINCT stream/.test(sql) ? answer(...streams.map((each) => [each])) : answer();
+    },
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}
+
+Deno.test("checkSchema() refuses a schema that no relay has written to, names the streams, and creates nothing", async () => {
+  const typo = { metadataSchema: "shpo", stream: "shop.* -> shpo.{collection}" };
+  const message = "The schema shpo has no stream: shop.* -> shpo.{collection}";
+  await assert.rejects(
+    checkSchema(readOnly(["shop.* -> {collection}"]), typo),
+    isWrongUsage(
+      message,
+      "Check --table, and the schema in CRATEDB_URL. These streams exist:\n  shop.* -> {collection} (schema doc)",
+    ),
+  );
+  await assert.rejects(
+    checkSchema(readOnly([]), typo),
+    isWrongUsage(message, "Start cdc-relay first, or grant the user the right to see its tables."),
+  );
+  await checkSchema(readOnly([]), { ...typo, metadataSchema: "doc" });
 });

@@ -76,12 +76,13 @@ Deno.test("CollectionStates neither warns of a paused collection nor has it retr
   states.failIfAny();
 });
 
-Deno.test("CollectionStates.failIfAny() names what was not read", () => {
+Deno.test("CollectionStates.failIfAny() names the collections that were not read, each with its reason", () => {
   const { states, collectionOf } = setUp();
   states.failIfAny();
   collectionOf("a").move(FAILED);
+  collectionOf("b").move(FAILED);
   assert.throws(() => states.failIfAny(), {
-    message: "1 of the collections were not read: shop.a",
-    hint: "Their tables cannot be used. shop.a: it is a view Drop it",
+    message: "Not all collections were read, because tables cannot be used: shop.a, shop.b",
+    hint: "shop.a: it is a view. Drop it.\nshop.b: it is a view. Drop it.",
   });
 });
