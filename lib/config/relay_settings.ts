@@ -25,7 +25,8 @@ export const wholeRelayConfig = (given: Given): RelaySettings =>
 
 function relaySettings(options: Values<typeof RELAY>, given: Given): RelaySettings {
   const { filter, only, pipeline, table, ...rest } = picked(COLLECTION, options);
-  const { database, collection, exclude, batchBytes, statementBytes, ...stream } = picked(STREAM, options);
+  const { batchBytes, statementBytes, ...stream } = picked(STREAM, options);
+  const { database, collection, exclude } = options;
   const sink = sinkAddress(given);
   const scope = new Scope({
     databases: database.length > 0 ? database : [EXAMPLE.database],
