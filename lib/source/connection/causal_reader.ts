@@ -1,6 +1,6 @@
 /** Reads from the primary in one causal session, with retries. No read is older than a given time. */
 import { BSON, type ClientSession, type Db, type Document, type MongoClient, ReadPreference } from "mongodb";
-import { type BsonValue, ElementCursor, elements, fieldsByName, int64At } from "../../bson/bson.ts";
+import { type BsonValue, bytesOf, ElementCursor, fieldsByName, int64At, itemsOf } from "../../bson/bson.ts";
 import type { Namespace } from "../../util/namespace.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Question } from "../../util/outage.ts";
@@ -200,12 +200,8 @@ interface Reply extends Pick<Page, "documents"> {
 }
 
 function replyOf(answer: Document): Reply {
-  const { cursorId, batch: { bytes, offset } } = rawCursor(answer);
-  const documents = Array.from(
-    elements(bytes, offset),
-    ([, , , offset, length]) => keyed(bytes.subarray(offset, offset + length)),
-  );
-  return { cursorId, documents };
+  const { cursorId, batch } = rawCursor(answer);
+  return { cursorId, documents: itemsOf(batch).map((item) => keyed(bytesOf(item))) };
 }
 
 export function rawCursor({ cursor }: Document): {
