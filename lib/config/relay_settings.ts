@@ -123,13 +123,10 @@ function checkTemplate(template: TableName, scope: Scope): void {
  *
  * @example IN: 256 MiB → OUT: replies of 4 MiB, batches of 8 MiB, statements of 2 MiB, 8 MiB in flight, a heap of 128 MiB
  */
-export function memoryShares(maxMemory: number): MemoryShares {
-  const share = (parts: number): number => Math.max(1, Math.floor(maxMemory / parts));
-  return {
-    replyBytes: share(64),
-    batchBytes: share(32),
-    statementBytes: share(128),
-    inFlightBytes: share(32),
-    heapBytes: share(2),
-  };
-}
+const memoryShares = (maxMemory: number): MemoryShares => ({
+  replyBytes: Math.floor(maxMemory / 64),
+  batchBytes: Math.floor(maxMemory / 32),
+  statementBytes: Math.floor(maxMemory / 128),
+  inFlightBytes: Math.floor(maxMemory / 32),
+  heapBytes: Math.floor(maxMemory / 2),
+});
