@@ -19,13 +19,8 @@
  */
 import process from "node:process";
 import { statusConfig, verifyConfig, waitConfig } from "./config/config.ts";
-import {
-  LIBRARY_OPTIONS,
-  type RelayOptions,
-  type StatusOptions,
-  type VerifyOptions,
-  type WaitOptions,
-} from "./config/options.ts";
+import { LIBRARY_OPTIONS } from "./config/options.ts";
+import type { RelayOptions, StatusOptions, VerifyOptions, WaitOptions } from "./config/options.ts";
 import type { OptionTable } from "./config/option.ts";
 import { givenByProgram, inProgramWords } from "./config/program_options.ts";
 import type { Given } from "./config/read.ts";

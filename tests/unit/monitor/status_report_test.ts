@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { statusReport } from "../../../lib/monitor/status_report.ts";
+import { statusReport } from "../../../lib/monitor/monitor.ts";
 import type { CollectionChange } from "../../../lib/pipeline/status/events.ts";
 import { STATUS_FIELDS } from "../../../lib/sink/metadata/status_view.ts";
 import { VERSION } from "../../../lib/util/runtime.ts";
