@@ -19,13 +19,8 @@
  */
 import process from "node:process";
 import { statusConfig, verifyConfig, waitConfig } from "./config/config.ts";
-import {
-  LIBRARY_OPTIONS,
-  type RelayOptions,
-  type StatusOptions,
-  type VerifyOptions,
-  type WaitOptions,
-} from "./config/options.ts";
+import { LIBRARY_OPTIONS } from "./config/options.ts";
+import type { RelayOptions, StatusOptions, VerifyOptions, WaitOptions } from "./config/options.ts";
 import type { OptionTable } from "./config/option.ts";
 import { givenByProgram, inProgramWords } from "./config/program_options.ts";
 import type { Given } from "./config/read.ts";
@@ -47,7 +42,7 @@ import { UserError } from "./util/errors.ts";
 import { type Logger, QUIET, unfailing } from "./util/log.ts";
 import { runtimeOf, VERSION } from "./util/runtime.ts";
 import type { CollectionResult } from "./verify/result.ts";
-import { verify as compare } from "./verify/verify.ts";
+import { verify as compare, type VerifyContext } from "./verify/verify.ts";
 
 export type { RelayOptions, StatusOptions, VerifyOptions, WaitOptions } from "./config/options.ts";
 export type { Json, SecretFile } from "./config/option.ts";
@@ -158,7 +153,10 @@ export function startRelay(options: RelayOptions, surroundings: RelaySurrounding
 }
 
 /** A new signal for each call: listeners would accumulate on a shared one. */
-const never = (): AbortSignal => new AbortController().signal;
+const contextOf = ({ signal = new AbortController().signal, log = QUIET }: CommandSurroundings) => ({
+  signal,
+  log: unfailing(log),
+});
 
 /**
  * Reads the status of streams from CrateDB alone: one row for each, as in the view `cdc_status`.
@@ -181,12 +179,9 @@ export async function status(options: StatusOptions): Promise<readonly StreamSta
  * OUT: {at: Timestamp, streams: [{stream: "shop.* -> …", outcome: "shown"}], absence: []}
  * @throws UsageError, MongoError, SinkError; the signal's reason when it is aborted
  */
-export async function wait(
-  options: WaitOptions,
-  { signal = never(), log = QUIET }: CommandSurroundings = {},
-): Promise<Waited> {
+export async function wait(options: WaitOptions, surroundings: CommandSurroundings = {}): Promise<Waited> {
   const settings = configured(waitConfig, options, LIBRARY_OPTIONS.wait);
-  return await waitFor(settings, { signal, log: unfailing(log), clock: SYSTEM_CLOCK });
+  return await waitFor(settings, { ...contextOf(surroundings), clock: SYSTEM_CLOCK });
 }
 
 /**
@@ -199,19 +194,15 @@ export async function wait(
  */
 export async function verify(
   options: VerifyOptions,
-  { signal = never(), log = QUIET }: CommandSurroundings = {},
+  surroundings: CommandSurroundings = {},
 ): Promise<readonly CollectionResult[]> {
   const settings = configured(verifyConfig, options, LIBRARY_OPTIONS.verify);
-  const safeLog = unfailing(log);
-  const outages = logListener(safeLog);
-  return await compare(settings, {
-    signal,
-    log: safeLog,
-    emit: (event) => {
-      if (event.type !== "progress" && event.type !== "done") outages(event);
-    },
-    onResults: () => false,
-  });
+  const context = contextOf(surroundings);
+  const outages = logListener(context.log);
+  const emit: VerifyContext["emit"] = (event) => {
+    if (event.type !== "progress" && event.type !== "done") outages(event);
+  };
+  return await compare(settings, { ...context, emit, onResults: () => false });
 }
 
 /** What went wrong, and what to do next. */

@@ -1,6 +1,6 @@
 /** Splitting of documents, beside decoding them and walking over them: `deno bench -A dev/bench/split_bench.ts`. */
 import { BSON } from "mongodb";
-import { elements } from "../../lib/bson/bson.ts";
+import { ElementCursor } from "../../lib/bson/bson.ts";
 import { inferDocumentColumns } from "../../lib/mapping/column_tree.ts";
 import { splitDocument } from "../../lib/mapping/split_document.ts";
 import { makeDocument } from "./documents.ts";
@@ -10,8 +10,9 @@ const COUNT = 1_000;
 /** Reads every element of a document and its sub-documents. */
 function walk(bytes: Uint8Array, offset = 0): number {
   let count = 0;
-  for (const [type, , , start] of elements(bytes, offset)) {
-    count += type === 3 || type === 4 ? walk(bytes, start) : 1;
+  const element = new ElementCursor(bytes, offset);
+  while (element.next()) {
+    count += element.type === 3 || element.type === 4 ? walk(bytes, element.offset) : 1;
   }
   return count;
 }

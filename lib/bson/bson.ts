@@ -4,29 +4,11 @@
  */
 import { BSON } from "mongodb";
 import { BsonType, type BsonValue, ElementCursor } from "./element_cursor.ts";
-import { nameAt, utf8 } from "./field_name_cache.ts";
+import { utf8 } from "./field_name_cache.ts";
 
 export { BsonType, type BsonValue, ElementCursor, utf8 };
 
 const { ByteUtils, NumberUtils } = BSON;
-
-export type Element = readonly [
-  type: number,
-  nameOffset: number,
-  nameLength: number,
-  offset: number,
-  length: number,
-];
-
-/** The elements of the document at `offset`. For many documents, an {@linkcode ElementCursor} is faster. */
-export function elements(bytes: Uint8Array, offset = 0): Element[] {
-  const found: Element[] = [];
-  const element = new ElementCursor(bytes, offset);
-  while (element.next()) {
-    found.push([element.type, element.nameOffset, element.nameLength, element.offset, element.length]);
-  }
-  return found;
-}
 
 export function itemsOf({ bytes, offset }: BsonValue): BsonValue[] {
   const items: BsonValue[] = [];
@@ -41,9 +23,6 @@ export const documentValue = (bytes: Uint8Array): BsonValue => ({
   offset: 0,
   length: bytes.length,
 });
-
-export const nameOf = (bytes: Uint8Array, [, offset, length]: Element): string =>
-  nameAt(bytes, offset, length).text;
 
 /** A string, symbol or code value: `int32 length, bytes, 0x00`. */
 export const stringAt = (bytes: Uint8Array, offset: number): string =>

@@ -32,11 +32,9 @@ export function fieldsOf({ bytes, offset: start }: BsonValue): Fields {
     fields.push({ name, type: element.type, bytes, offset: element.offset, length: element.length });
   }
   const mayRepeat = collided || evictedNames() > evicted;
-  const repeated = mayRepeat && new Set(fields.map(({ name }) => name.text)).size < fields.length;
-  return { fields, repeats: repeated ? repeatsIn(fields) : NO_REPEATS };
-}
-
-function repeatsIn(fields: readonly Field[]): Fields["repeats"] {
+  if (!mayRepeat || new Set(fields.map(({ name }) => name.text)).size === fields.length) {
+    return { fields, repeats: NO_REPEATS };
+  }
   const byName = Map.groupBy(fields, ({ name }) => name.text);
-  return new Map([...byName].filter(([, { length }]) => length > 1));
+  return { fields, repeats: new Map([...byName].filter(([, { length }]) => length > 1)) };
 }

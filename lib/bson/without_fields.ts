@@ -1,7 +1,7 @@
 /** Removes fields that no path of MongoDB can name: their names contain a dot or begin with a dollar sign. */
-import { BsonType, bytesOf, type Element, elements, nameOf } from "./bson.ts";
-import { documentOf, joined } from "./build.ts";
 import { UnstorableError } from "../util/errors.ts";
+import { BsonType, ElementCursor } from "./bson.ts";
+import { documentOf, joined } from "./build.ts";
 
 /** Whether MongoDB accepts a path: no name in it begins with a dollar sign. @example IN: a.b → OUT: true; IN: $pin → OUT: false */
 export const isMongodbPath = (path: string): boolean => !/(?:^|\.)\$/.test(path);
@@ -13,9 +13,8 @@ export const isMongodbPath = (path: string): boolean => !/(?:^|\.)\$/.test(path)
  * IN: {_id: 1, "card.number": "4111", card: {kind: "x"}}, ["card.number"] → OUT: {_id: 1, card: {kind: "x"}}
  * IN: {a: {"b.c": 1, d: 2}}, ["a.b"] → OUT: {a: {d: 2}}
  */
-export function withoutFields(document: Uint8Array, paths: readonly string[]): Uint8Array {
-  return paths.length === 0 ? document : without(document, { paths, prefix: "", isUnnamable: false });
-}
+export const withoutFields = (document: Uint8Array, paths: readonly string[]): Uint8Array =>
+  paths.length === 0 ? document : without(document, { paths, prefix: "", isUnnamable: false });
 
 interface Place {
   readonly paths: readonly string[];
@@ -23,62 +22,52 @@ interface Place {
   readonly prefix: string;
   /** Whether a name of the path is one that no path can name. */
   readonly isUnnamable: boolean;
+  /** Paths pass through arrays, without the names of items. */
+  readonly isArray?: boolean;
 }
 
+/** The same object if no field is removed. */
 function without(document: Uint8Array, place: Place): Uint8Array {
   const kept: Uint8Array[] = [];
   let isChanged = false;
-  for (const element of elements(document)) {
-    const before = elementBytes(document, element);
-    const after = keptOf(document, element, place);
-    isChanged ||= after !== "same";
-    if (after !== "removed") kept.push(after === "same" ? before : after);
+  const element = new ElementCursor(document);
+  while (element.next()) {
+    const before = document.subarray(element.nameOffset - 1, element.offset + element.length);
+    const after = keptOf(element, before, place);
+    isChanged ||= after !== before;
+    if (after) kept.push(after);
   }
   return isChanged ? documentOf(kept) : document;
 }
 
-/** The bytes of an element without the fields, unless all of it stays or is removed. */
-function keptOf(document: Uint8Array, element: Element, place: Place): "same" | "removed" | Uint8Array {
-  const name = nameAt(document, element);
-  if (name === undefined) return "same";
+/** The bytes of an element without the fields; undefined if all of it is removed. */
+function keptOf(element: ElementCursor, before: Uint8Array, place: Place): Uint8Array | undefined {
+  if (place.isArray) return inside(element, before, place);
+  const name = nameOf(element);
+  if (name === undefined) return before;
   const path = `${place.prefix}${name}`;
   const isUnnamable = place.isUnnamable || name.includes(".") || name.startsWith("$");
   const isNamed = place.paths.some((each) => path === each || path.startsWith(`${each}.`));
-  if (isNamed && isUnnamable) return "removed";
-  return inside(document, element, { ...place, prefix: `${path}.`, isUnnamable });
+  if (isNamed && isUnnamable) return undefined;
+  return inside(element, before, { ...place, prefix: `${path}.`, isUnnamable });
 }
 
-function inside(document: Uint8Array, element: Element, place: Place): "same" | Uint8Array {
-  const [type, nameOffset, , offset, length] = element;
+function inside(element: ElementCursor, before: Uint8Array, place: Place): Uint8Array {
+  const { type, bytes, nameOffset, offset, length } = element;
   const isArray = type === BsonType.array;
-  if (!isArray && type !== BsonType.document) return "same";
-  const { paths, prefix } = place;
-  if (!paths.some((path) => path.startsWith(prefix))) return "same";
-  const value = bytesOf({ type, bytes: document, offset, length });
-  const after = isArray ? withoutInItems(value, place) : without(value, place);
-  return after === value ? "same" : joined([document.subarray(nameOffset - 1, offset), after]);
-}
-
-/** Paths pass through arrays. */
-function withoutInItems(array: Uint8Array, place: Place): Uint8Array {
-  let isChanged = false;
-  const items = Array.from(elements(array), (element) => {
-    const after = inside(array, element, place);
-    isChanged ||= after !== "same";
-    return after === "same" ? elementBytes(array, element) : after;
-  });
-  return isChanged ? documentOf(items) : array;
+  if (!isArray && type !== BsonType.document) return before;
+  if (!place.paths.some((path) => path.startsWith(place.prefix))) return before;
+  const value = bytes.subarray(offset, offset + length);
+  const after = without(value, { ...place, isArray });
+  return after === value ? before : joined([bytes.subarray(nameOffset - 1, offset), after]);
 }
 
 /** Undefined for a name that is not UTF-8: no path names it. */
-function nameAt(document: Uint8Array, element: Element): string | undefined {
+function nameOf(element: ElementCursor): string | undefined {
   try {
-    return nameOf(document, element);
+    return element.name.text;
   } catch (error) {
     if (error instanceof UnstorableError) return undefined;
     throw error;
   }
 }
-
-const elementBytes = (document: Uint8Array, [, nameOffset, , offset, length]: Element): Uint8Array =>
-  document.subarray(nameOffset - 1, offset + length);

@@ -8,48 +8,33 @@ import type { VerifySettings } from "../verify/collection.ts";
 import type { WorkloadSettings } from "../workload/workload.ts";
 import { LOGGING, OPTIONS, STREAM_NAME } from "./options.ts";
 import { find, type Given, readOptions } from "./read.ts";
-import { relayConfig, wholeRelayConfig } from "./relay_settings.ts";
+import { relayConfig } from "./relay_settings.ts";
 import { sinkAddress } from "./sink_address.ts";
 
-export function statusConfig(given: Given): StatusSettings {
-  const { maxLag, output, runs } = readOptions(OPTIONS.status, given);
-  return Object.freeze({ maxLag, output, runs, sink: sinkAddress(given), streamIn: streamOf(given) });
-}
+export const statusConfig = (given: Given): StatusSettings =>
+  Object.freeze({ ...readOptions(OPTIONS.status, given), ...streamsOf(given) });
 
-export function waitConfig(given: Given): WaitSettings {
-  const { mongodbUrl, at, timeout, output } = readOptions(OPTIONS.wait, given);
-  return Object.freeze({
-    mongodbUrl,
-    at,
-    timeout,
-    output,
-    sink: sinkAddress(given),
-    streamIn: streamOf(given),
-  });
-}
+export const waitConfig = (given: Given): WaitSettings =>
+  Object.freeze({ ...readOptions(OPTIONS.wait, given), ...streamsOf(given) });
 
-export function forgetConfig(given: Given): ForgetSettings & { readonly confirm: "ask" | "never" } {
-  const { stream, confirm } = readOptions(OPTIONS.forget, given);
-  return Object.freeze({ stream, confirm, sink: sinkAddress(given) });
-}
+export const forgetConfig = (given: Given): ForgetSettings & { readonly confirm: "ask" | "never" } =>
+  Object.freeze({ ...readOptions(OPTIONS.forget, given), sink: sinkAddress(given) });
 
-/** The stream that a relay with these options follows; undefined if no option names one. */
-function streamOf(given: Given): ((schema: string) => string) | undefined {
-  if (!Object.entries(STREAM_NAME).some(([name, option]) => find(name, option, given))) return undefined;
-  const { namesIn } = relayConfig(given);
-  return (schema) => namesIn(schema).stream;
+/** CrateDB, and the stream of a relay with these options; undefined, for all, if no option names one. */
+function streamsOf(given: Given): Pick<StatusSettings, "sink" | "streamIn"> {
+  const isNamed = Object.entries(STREAM_NAME).some(([name, option]) => find(name, option, given));
+  const { namesIn } = isNamed ? relayConfig(given) : {};
+  return { sink: sinkAddress(given), streamIn: namesIn && ((schema) => namesIn(schema).stream) };
 }
 
 export function verifyConfig(given: Given): VerifySettings {
   const options = readOptions(OPTIONS.verify, given);
-  const { compare, sample, differences, runs, rate, settle, generations, output } = options;
-  if (compare === "counts" && differences === "repair") {
+  if (options.compare === "counts" && options.differences === "repair") {
     throw new UsageError("--compare counts cannot be given with --differences repair", {
       hint: "Counts do not show which rows differ. Remove --count-only to repair them.",
     });
   }
-  const relay = wholeRelayConfig(given);
-  return Object.freeze({ relay, compare, sample, differences, runs, rate, settle, generations, output });
+  return Object.freeze({ ...options, relay: relayConfig(given, { worker: undefined }) });
 }
 
 export const workloadConfig = (given: Given): WorkloadSettings =>

@@ -90,9 +90,18 @@ export type Inputs<Table> =
 export const flagOf = (name: string): string =>
   name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
+const variableOf = (prefix: string, name: string): string =>
+  `${prefix}_${flagOf(name).replaceAll("-", "_").toUpperCase()}`;
+
 /** @example IN: snapshotLanes, {env: undefined, …} → OUT: ["CDC_SNAPSHOT_LANES"] */
 export const variablesOf = (name: string, { env }: Option): readonly string[] =>
-  env ?? [`CDC_${flagOf(name).replaceAll("-", "_").toUpperCase()}`];
+  env ?? [variableOf("CDC", name)];
+
+/** Gives variables with another prefix to options that name none. @example IN: "CDC_WAIT", {at} → OUT: {at: {env: ["CDC_WAIT_AT"], …}} */
+export const prefixed = <Table extends OptionTable>(prefix: string, table: Table): Table =>
+  Object.fromEntries(
+    Object.entries(table).map(([name, option]) => [name, { env: [variableOf(prefix, name)], ...option }]),
+  ) as Table;
 
 /**
  * The flags without a value, and the option and value that each sets.

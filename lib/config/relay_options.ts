@@ -1,4 +1,4 @@
-/** The options of a relay, as data. Each object has the options of one group and one scope. */
+/** The options of a relay, as data. */
 import type { OptionTable } from "./option.ts";
 
 export const MONGODB = {
@@ -9,49 +9,6 @@ export const MONGODB = {
     secret: true,
     default: "mongodb://localhost/",
     help: "MongoDB, a replica set or sharded cluster",
-  },
-} as const satisfies OptionTable;
-
-export const SCOPE = {
-  database: {
-    type: "names",
-    env: ["MONGODB_DATABASE"],
-    help: "Databases, with * and ?; by default testdrive",
-    details: "'*' is all databases of the deployment.",
-  },
-  collection: {
-    type: "names",
-    env: ["MONGODB_COLLECTION"],
-    help: "Collections, with * and ?; by default all of --database",
-    details: "Without --database the default is data.",
-  },
-  exclude: {
-    type: "names",
-    help: "Collections to exclude: collection or database.collection",
-    details: "Names may have * and ?.",
-  },
-} as const satisfies OptionTable;
-
-/** Which parts of the documents are replicated. */
-export const TRANSFORM = {
-  filter: {
-    type: "filter",
-    help: "Only documents that match this MongoDB query (Extended JSON)",
-    details: "Rows of other documents are deleted.",
-  },
-  only: { type: "paths", help: "Only these fields, and _id" },
-  omit: { type: "omittedPaths", help: "Omit these fields" },
-  pipeline: { type: "pipeline", help: 'Apply aggregation stages, e.g. [{"$set": {"a": "$b.c"}}]' },
-} as const satisfies OptionTable;
-
-export const FULL_DOCUMENT = {
-  fullDocument: {
-    type: "choice",
-    choices: ["lookup", "updateLookup", "whenAvailable", "required"],
-    default: "lookup",
-    help: "Source of an updated document: bulk reads, or post-images",
-    details:
-      "lookup reads in bulk, updateLookup once for each event; whenAvailable uses the post-image or else reads, required uses only post-images.",
   },
 } as const satisfies OptionTable;
 
@@ -85,34 +42,140 @@ export const CRATEDB = {
   cratedbKey: { type: "privateKey", env: ["CRATEDB_KEY"], help: "Private key (PEM) of --cratedb-cert" },
 } as const satisfies OptionTable;
 
-export const TABLE = {
+export const MEMORY = {
+  maxMemory: {
+    type: "size",
+    // With less, statements have a few rows each, and a snapshot does not end.
+    least: "16MiB",
+    default: "256MiB",
+    help: "Memory for data in transit; sizes batches and statements",
+    details: "The runtime needs its own memory besides.",
+  },
+} as const satisfies OptionTable;
+
+export const SCOPE = {
+  database: {
+    type: "names",
+    env: ["MONGODB_DATABASE"],
+    help: "Databases, with * and ?; by default testdrive",
+    details: "'*' is all databases of the deployment.",
+  },
+  collection: {
+    type: "names",
+    env: ["MONGODB_COLLECTION"],
+    help: "Collections, with * and ?; by default all of --database",
+    details: "Without --database the default is data.",
+  },
+  exclude: {
+    type: "names",
+    help: "Collections to exclude: collection or database.collection",
+    details: "Names may have * and ?.",
+  },
+} as const satisfies OptionTable;
+
+/** With one value for each stream. */
+export const STREAM = {
+  snapshot: {
+    type: "choice",
+    choices: ["initial", "never", "always", "only"],
+    default: "initial",
+    help: "Copy documents: at the first start, never, at each start, or only copy",
+    details: "only also applies the changes since the start, and exits.",
+  },
+  snapshotLanes: {
+    type: "count",
+    least: 1,
+    default: "4",
+    help: "Key ranges to copy at the same time",
+    details: "They are of one collection, or of several.",
+  },
+  snapshotRate: { type: "count", default: "0", help: "Documents to read per second at most; 0 for no limit" },
+  onHistoryLost: {
+    type: "choice",
+    choices: ["recopy", "fail"],
+    default: "recopy",
+    help: "If the oplog lost changes: take a new snapshot, or fail",
+    details: "The new snapshot deletes stale rows.",
+  },
+  maxDeadLetters: {
+    type: "count",
+    default: "1000",
+    help: "Stop after more dead letters than this in succession",
+    details: "A written row starts the count again; 0 stops at the first dead letter.",
+  },
+  batchSize: { type: "count", least: 1, default: "10000", help: "Events in one batch at most" },
+  batchBytes: { type: "size", help: "Bytes in one batch at most; by default 1/32 of --max-memory" },
+  refreshInterval: {
+    type: "duration",
+    default: "1s",
+    help: "Longest pause between refreshes of a table",
+    details: "A refresh makes rows visible.",
+  },
+  saveInterval: { type: "duration", default: "200ms", help: "Interval to save the position at, under load" },
+  statementRows: { type: "count", least: 1, default: "2500", help: "Rows in one statement at most" },
+  statementBytes: {
+    type: "size",
+    help: "Bytes in one statement at most; by default 1/128 of --max-memory",
+    details: "A larger row is sent alone.",
+  },
+  inFlight: { type: "count", least: 1, default: "4", help: "Statements to send at the same time" },
+  lease: {
+    type: "duration",
+    within: ["1s", "24h"],
+    default: "10s",
+    help: "Time until another relay can take over from one that hangs",
+  },
+  retryFor: { type: "duration", default: "forever", help: "Time to retry a database that fails" },
+  worker: {
+    type: "worker",
+    help: "Experimental: replicate part K of N (from 0) of the documents",
+    details: "The parts are by a hash of _id. Each of the N relays has its own position and lease.",
+  },
+  onHeld: {
+    type: "choice",
+    choices: ["fail", "wait"],
+    default: "fail",
+    help: "If another relay holds the stream: fail, or wait on standby",
+    switches: { standby: "wait" },
+  },
+} as const satisfies OptionTable;
+
+/** Each collection may have a value for these. */
+export const COLLECTION = {
+  filter: {
+    type: "filter",
+    help: "Only documents that match this MongoDB query (Extended JSON)",
+    details: "Rows of other documents are deleted.",
+  },
+  only: { type: "paths", help: "Only these fields, and _id" },
+  omit: { type: "omittedPaths", help: "Omit these fields" },
+  pipeline: { type: "pipeline", help: 'Apply aggregation stages, e.g. [{"$set": {"a": "$b.c"}}]' },
+  fullDocument: {
+    type: "choice",
+    choices: ["lookup", "updateLookup", "whenAvailable", "required"],
+    default: "lookup",
+    help: "Source of an updated document: bulk reads, or post-images",
+    details:
+      "lookup reads in bulk, updateLookup once for each event; whenAvailable uses the post-image or else reads, required uses only post-images.",
+  },
   table: {
     type: "table",
     env: ["CRATEDB_TABLE"],
     help: "Table name; may contain {database} and {collection}",
     details: "The default is cdc-testdrive for testdrive.data, and {database}.{collection} for the others.",
   },
-} as const satisfies OptionTable;
-
-export const SHARDS = {
   shards: {
     type: "count",
     least: 1,
     help: "Shards of created tables; by default CrateDB's own number",
     details: "Fewer shards take less work to refresh.",
   },
-} as const satisfies OptionTable;
-
-export const ON_DROP = {
   onDrop: {
     type: "choice",
     choices: ["keep", "truncate", "drop"],
     default: "keep",
     help: "After a drop or rename: keep rows, delete rows, drop the table",
   },
-} as const satisfies OptionTable;
-
-export const ROWS = {
   key: {
     type: "choice",
     choices: ["_id", "documentKey"],
@@ -142,101 +205,6 @@ export const ROWS = {
   },
 } as const satisfies OptionTable;
 
-export const MAX_DEAD_LETTERS = {
-  maxDeadLetters: {
-    type: "count",
-    default: "1000",
-    help: "Stop after more dead letters than this in succession",
-    details: "A written row starts the count again; 0 stops at the first dead letter.",
-  },
-} as const satisfies OptionTable;
-
-export const SNAPSHOT = {
-  snapshot: {
-    type: "choice",
-    choices: ["initial", "never", "always", "only"],
-    default: "initial",
-    help: "Copy documents: at the first start, never, at each start, or only copy",
-    details: "only also applies the changes since the start, and exits.",
-  },
-  snapshotLanes: {
-    type: "count",
-    least: 1,
-    default: "4",
-    help: "Key ranges to copy at the same time",
-    details: "They are of one collection, or of several.",
-  },
-  snapshotRate: { type: "count", default: "0", help: "Documents to read per second at most; 0 for no limit" },
-  onHistoryLost: {
-    type: "choice",
-    choices: ["recopy", "fail"],
-    default: "recopy",
-    help: "If the oplog lost changes: take a new snapshot, or fail",
-    details: "The new snapshot deletes stale rows.",
-  },
-} as const satisfies OptionTable;
-
-export const MEMORY = {
-  maxMemory: {
-    type: "size",
-    // With less, statements have a few rows each, and a snapshot does not end.
-    least: "16MiB",
-    default: "256MiB",
-    help: "Memory for data in transit; sizes batches and statements",
-    details: "The runtime needs its own memory besides.",
-  },
-} as const satisfies OptionTable;
-
-export const BATCHES = {
-  batchSize: { type: "count", least: 1, default: "10000", help: "Events in one batch at most" },
-  batchBytes: { type: "size", help: "Bytes in one batch at most; by default 1/32 of --max-memory" },
-  refreshInterval: {
-    type: "duration",
-    default: "1s",
-    help: "Longest pause between refreshes of a table",
-    details: "A refresh makes rows visible.",
-  },
-  saveInterval: { type: "duration", default: "200ms", help: "Interval to save the position at, under load" },
-} as const satisfies OptionTable;
-
-export const STATEMENTS = {
-  statementRows: { type: "count", least: 1, default: "2500", help: "Rows in one statement at most" },
-  statementBytes: {
-    type: "size",
-    help: "Bytes in one statement at most; by default 1/128 of --max-memory",
-    details: "A larger row is sent alone.",
-  },
-  inFlight: { type: "count", least: 1, default: "4", help: "Statements to send at the same time" },
-} as const satisfies OptionTable;
-
-export const LEASE = {
-  lease: {
-    type: "duration",
-    within: ["1s", "24h"],
-    default: "10s",
-    help: "Time until another relay can take over from one that hangs",
-  },
-  retryFor: { type: "duration", default: "forever", help: "Time to retry a database that fails" },
-} as const satisfies OptionTable;
-
-export const WORKER = {
-  worker: {
-    type: "worker",
-    help: "Experimental: replicate part K of N (from 0) of the documents",
-    details: "The parts are by a hash of _id. Each of the N relays has its own position and lease.",
-  },
-} as const satisfies OptionTable;
-
-export const ON_HELD = {
-  onHeld: {
-    type: "choice",
-    choices: ["fail", "wait"],
-    default: "fail",
-    help: "If another relay holds the stream: fail, or wait on standby",
-    switches: { standby: "wait" },
-  },
-} as const satisfies OptionTable;
-
 export const MONITORING = {
   listen: {
     type: "address",
@@ -246,39 +214,10 @@ export const MONITORING = {
   maxLag: { type: "duration", default: "1m", help: "Lag up to which /readyz reports the relay as ready" },
 } as const satisfies OptionTable;
 
-/** Options with one value for each stream. */
-export const STREAM:
+export const RELAY:
+  & typeof MONGODB
+  & typeof CRATEDB
+  & typeof MEMORY
   & typeof SCOPE
-  & typeof SNAPSHOT
-  & typeof MAX_DEAD_LETTERS
-  & typeof BATCHES
-  & typeof STATEMENTS
-  & typeof LEASE
-  & typeof WORKER
-  & typeof ON_HELD = {
-    ...SCOPE,
-    ...SNAPSHOT,
-    ...MAX_DEAD_LETTERS,
-    ...BATCHES,
-    ...STATEMENTS,
-    ...LEASE,
-    ...WORKER,
-    ...ON_HELD,
-  };
-
-/** Options that each collection may have a value for. */
-export const COLLECTION:
-  & typeof TRANSFORM
-  & typeof FULL_DOCUMENT
-  & typeof TABLE
-  & typeof SHARDS
-  & typeof ON_DROP
-  & typeof ROWS = { ...TRANSFORM, ...FULL_DOCUMENT, ...TABLE, ...SHARDS, ...ON_DROP, ...ROWS };
-
-export const RELAY: typeof MONGODB & typeof CRATEDB & typeof MEMORY & typeof STREAM & typeof COLLECTION = {
-  ...MONGODB,
-  ...CRATEDB,
-  ...MEMORY,
-  ...STREAM,
-  ...COLLECTION,
-};
+  & typeof STREAM
+  & typeof COLLECTION = { ...MONGODB, ...CRATEDB, ...MEMORY, ...SCOPE, ...STREAM, ...COLLECTION };

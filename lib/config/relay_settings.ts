@@ -13,19 +13,16 @@ import { COLLECTION, RELAY, STREAM } from "./relay_options.ts";
 import { sinkAddress } from "./sink_address.ts";
 
 /**
+ * @param fixed replaces what is given: `verify` compares the documents of all workers
  * @example
  * IN: {flags: {collection: "readings", table: "weather.readings"}}
  * OUT: {scope: testdrive.readings, namesIn: () => {tableOf: () => weather.readings, …}, batchSize: 10000, …}
  */
-export const relayConfig = (given: Given): RelaySettings => relaySettings(readOptions(RELAY, given), given);
-
-/** The settings of all workers together: `verify` compares every document. */
-export const wholeRelayConfig = (given: Given): RelaySettings =>
-  relaySettings({ ...readOptions(RELAY, given), worker: undefined }, given);
-
-function relaySettings(options: Values<typeof RELAY>, given: Given): RelaySettings {
+export function relayConfig(given: Given, fixed: { readonly worker?: undefined } = {}): RelaySettings {
+  const options = { ...readOptions(RELAY, given), ...fixed };
   const { filter, only, pipeline, table, ...rest } = picked(COLLECTION, options);
-  const { database, collection, exclude, batchBytes, statementBytes, ...stream } = picked(STREAM, options);
+  const { batchBytes, statementBytes, ...stream } = picked(STREAM, options);
+  const { database, collection, exclude } = options;
   const sink = sinkAddress(given);
   const scope = new Scope({
     databases: database.length > 0 ? database : [EXAMPLE.database],
@@ -45,8 +42,8 @@ function relaySettings(options: Values<typeof RELAY>, given: Given): RelaySettin
     batchBytes: batchBytes ?? shares.batchBytes,
     statementBytes: statementBytes ?? shares.statementBytes,
     for: (namespace: Namespace): CollectionSettings =>
-      Object.freeze({ ...rest, transform, table: tableIn(table, namespace) }),
-    namesIn: namesOf(table, scope, stream.worker),
+      Object.freeze({ ...rest, transform, table: (schema: string) => tableOf(table, namespace, schema) }),
+    namesIn: (schema: string) => namesOf(table, scope, stream.worker, schema),
   });
 }
 
@@ -60,28 +57,28 @@ const EXAMPLE = { database: "testdrive", collection: "data", table: "cdc-testdri
 /** The table of each other collection. */
 const EACH: TableName = { schema: "{database}", name: "{collection}" };
 
-const tableIn = (template: string | undefined, namespace: Namespace) => (schema: string): TableName =>
-  template === undefined ? defaultTable(namespace, schema) : tableName(template, schema);
+/** The table of a collection, or of several, with placeholders. */
+function tableOf(template: string | undefined, namespace: Partial<Namespace>, schema: string): TableName {
+  if (template !== undefined) return tableName(template, schema);
+  const isExample = namespace.database === EXAMPLE.database && namespace.collection === EXAMPLE.collection;
+  return isExample ? { schema, name: EXAMPLE.table } : EACH;
+}
 
-const namesOf =
-  (template: string | undefined, scope: Scope, worker: StreamPart | undefined) => (schema: string): Names => {
-    const table = template === undefined ? undefined : tableName(template, schema);
-    return {
-      tableOf: (namespace) => tableIn(template, namespace)(schema),
-      stream: streamOfPart(`${scope} -> ${streamTarget(table, scope, schema)}`, worker),
-      metadataSchema: table && !table.schema.includes("{") ? table.schema : schema,
-    };
-  };
-
-const defaultTable = ({ database, collection }: Namespace, schema: string): TableName =>
-  database === EXAMPLE.database && collection === EXAMPLE.collection ? { schema, name: EXAMPLE.table } : EACH;
-
-function streamTarget(table: TableName | undefined, scope: Scope, schema: string): string {
+function namesOf(
+  template: string | undefined,
+  scope: Scope,
+  worker: StreamPart | undefined,
+  schema: string,
+): Names {
+  const table = tableOf(template, scope.only, schema);
   const { database, collection } = scope.only;
-  const single = database !== undefined && collection !== undefined ? { database, collection } : undefined;
-  const target = table ?? (single ? defaultTable(single, schema) : EACH);
-  const named = single ? tableFor(target, single) : target;
-  return `${named.schema}.${named.name}`;
+  const isSingle = database !== undefined && collection !== undefined;
+  const named = isSingle ? tableFor(table, { database, collection }) : table;
+  return {
+    tableOf: (namespace) => tableOf(template, namespace, schema),
+    stream: streamOfPart(`${scope} -> ${named.schema}.${named.name}`, worker),
+    metadataSchema: table.schema.includes("{") ? schema : table.schema,
+  };
 }
 
 /** @throws UsageError for options that a transform excludes */
@@ -126,13 +123,10 @@ function checkTemplate(template: TableName, scope: Scope): void {
  *
  * @example IN: 256 MiB → OUT: replies of 4 MiB, batches of 8 MiB, statements of 2 MiB, 8 MiB in flight, a heap of 128 MiB
  */
-export function memoryShares(maxMemory: number): MemoryShares {
-  const share = (parts: number): number => Math.max(1, Math.floor(maxMemory / parts));
-  return {
-    replyBytes: share(64),
-    batchBytes: share(32),
-    statementBytes: share(128),
-    inFlightBytes: share(32),
-    heapBytes: share(2),
-  };
-}
+const memoryShares = (maxMemory: number): MemoryShares => ({
+  replyBytes: Math.floor(maxMemory / 64),
+  batchBytes: Math.floor(maxMemory / 32),
+  statementBytes: Math.floor(maxMemory / 128),
+  inFlightBytes: Math.floor(maxMemory / 32),
+  heapBytes: Math.floor(maxMemory / 2),
+});

@@ -15,10 +15,8 @@ const counter = (help: string, ...labels: string[]) => ({ kind: "counter", help,
 const gauge = (help: string, ...labels: string[]) => ({ kind: "gauge", help, labels }) as const;
 const histogram = (help: string, buckets: readonly number[], ...labels: string[]) =>
   ({ kind: "histogram", help, buckets, labels }) as const;
-const shared = <Definition extends MetricDefinition>(definition: Definition) => ({
-  ...definition,
-  isShared: true,
-});
+const shared = <Definition extends MetricDefinition>(definition: Definition) =>
+  ({ ...definition, isShared: true }) as const;
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 const EVENTS = [1, 10, 100, 1_000, 2_500, 5_000, 10_000, 25_000];
@@ -85,10 +83,3 @@ export const METRICS = {
   nodejs_heap_size_used_bytes: shared(gauge("Heap of JavaScript in use")),
   nodejs_external_memory_bytes: shared(gauge("Memory of the runtime outside the heap")),
 } as const satisfies Readonly<Record<string, MetricDefinition>>;
-
-export type MetricName = keyof typeof METRICS;
-
-/** The names of metrics of one kind. */
-export type NameOf<Kind extends MetricDefinition["kind"]> = {
-  [Name in MetricName]: (typeof METRICS)[Name]["kind"] extends Kind ? Name : never;
-}[MetricName];

@@ -1,5 +1,6 @@
 /** A small HTTP server that reports: each path has one answer, and changes nothing. */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
 import { messageOf, UserError } from "../util/errors.ts";
 
 export interface Answer {
@@ -21,20 +22,19 @@ export const textAnswer = (status: number, body: string): Answer => ({
 });
 
 /** Answers until it is disposed of. */
-export async function serve({ host, port }: ListenAddress, routes: Routes): Promise<RunningServer> {
+export async function serve(listen: ListenAddress, routes: Routes): Promise<RunningServer> {
   const server = createServer((request, response) => void respond(request, response, routes));
   try {
     await new Promise<void>((resolve, reject) => {
       server.on("error", reject); // Also handles later errors, of single connections, which must not end the relay.
-      server.listen({ host, port }, resolve);
+      server.listen({ ...listen }, resolve);
     });
   } catch (error) {
-    throw cannotListen({ host, port }, error);
+    throw cannotListen(listen, error);
   }
-  const address = server.address();
-  const actual = typeof address === "object" && address !== null ? address.port : port;
+  const { port } = server.address() as AddressInfo;
   return {
-    url: `http://${hostText(host)}:${actual}`,
+    url: `http://${addressText({ ...listen, port })}`,
     [Symbol.asyncDispose]: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -61,7 +61,8 @@ async function answerOf({ method = "", url = "" }: IncomingMessage, routes: Rout
   }
 }
 
-const hostText = (host: string): string => host.includes(":") ? `[${host}]` : host;
+const addressText = ({ host, port }: ListenAddress): string =>
+  `${host.includes(":") ? `[${host}]` : host}:${port}`;
 
 const REASONS: Readonly<Record<string, string>> = {
   EADDRINUSE: "another program listens on it",
@@ -71,10 +72,9 @@ const REASONS: Readonly<Record<string, string>> = {
   EACCES: "permission denied",
 };
 
-function cannotListen({ host, port }: ListenAddress, error: unknown): UserError {
+function cannotListen(listen: ListenAddress, error: unknown): UserError {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  const address = `${hostText(host)}:${port}`;
-  return new UserError(`Cannot listen on ${address}: ${REASONS[code] ?? messageOf(error)}`, {
+  return new UserError(`Cannot listen on ${addressText(listen)}: ${REASONS[code] ?? messageOf(error)}`, {
     hint: "Give --listen another address, e.g. 127.0.0.1:9465. Ports below 1024 often need privileges.",
     cause: error,
   });

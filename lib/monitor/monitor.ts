@@ -5,13 +5,14 @@ import {
   on,
   type RelayEvent,
 } from "../pipeline/status/events.ts";
-import type { RelayStatus } from "../pipeline/status/relay_status.ts";
+import { columnsOf, type RelayStatus, type StatusSource } from "../pipeline/status/relay_status.ts";
+
+import type { STATUS_FIELDS } from "../sink/metadata/status_view.ts";
 import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
-import { namespaceText } from "../util/namespace.ts";
 import type { Logger } from "../util/log.ts";
+import { namespaceText } from "../util/namespace.ts";
 import { type Answer, type ListenAddress, type RunningServer, serve, textAnswer } from "./http_server.ts";
 import { type MonitoredStream, RelayMetrics, type RelayMetricsDeps } from "./relay_metrics.ts";
-import { statusReport } from "./status_report.ts";
 
 export interface MonitorOptions extends Pick<RelayMetricsDeps, "streams" | "versions"> {
   readonly listen: ListenAddress;
@@ -34,39 +35,21 @@ export interface Monitor extends RunningServer {
 export async function openMonitor(options: MonitorOptions): Promise<Monitor> {
   const { streams, maxLag, log, clock = SYSTEM_CLOCK } = options;
   const metrics = new RelayMetrics({ ...options, clock });
-  const watched = new Map(streams.map((each) => [each, watchedStream(each, clock)]));
-  const [first, ...others] = watched.values();
-  const reports = () => [...watched.values()].map((each) => each.report());
+  const reports = new Map(streams.map((each) => [each, statusReport(each.status, clock)]));
+  const status = () => Array.from(reports.values(), ({ report }) => report());
   const server = await serve(options.listen, {
     "/metrics": async () => ({ status: 200, type: metrics.contentType, body: await metrics.text() }),
     "/healthz": () => textAnswer(200, "alive"),
     "/readyz": () => readyAnswer(streams, maxLag),
-    "/status": () => jsonAnswer(others.length === 0 ? first?.report() : reports()),
+    "/status": () => jsonAnswer(streams.length === 1 ? status()[0] : status()),
   });
   log.info("Metrics and health", { url: server.url });
   return {
     ...server,
     listen: (event, stream = streams[0]) => {
       metrics.listen(event, stream);
-      watched.get(stream)?.listen(event);
+      reports.get(stream)?.listen(event);
     },
-  };
-}
-
-/** What `/status` shows of a stream. */
-function watchedStream({ status }: MonitoredStream, clock: Pick<Clock, "now">) {
-  let stream: FollowedStream | undefined;
-  let savedAt: number | undefined;
-  const collections = new Map<string, CollectionChange>();
-  return {
-    listen: on({
-      standingBy: (event) => stream = event,
-      leaseTaken: (event) => stream = event,
-      positionSaved: () => savedAt = clock.now(),
-      collectionChanged: (change) => collections.set(namespaceText(change.namespace), change),
-    }),
-    report: () =>
-      statusReport(status.current, { stream, savedAt, now: clock.now(), collections: collections.values() }),
   };
 }
 
@@ -86,10 +69,7 @@ function readyAnswer(streams: readonly MonitoredStream[], maxLag: number): Answe
  * IN: {phase: "following", lag: 40, …}, 60000 → OUT: {isReady: true, why: "following, 0.04 s behind"}
  * IN: {phase: "waiting for CrateDB", …}, 60000 → OUT: {isReady: false, why: "waiting for CrateDB: connection refused"}
  */
-export function readiness(
-  status: RelayStatus,
-  maxLag: number,
-): { readonly isReady: boolean; readonly why: string } {
+export function readiness(status: RelayStatus, maxLag: number) {
   const { phase, lag, lastError, snapshotDone, snapshotTotal } = status;
   if (phase !== "following" && phase !== "catching up") {
     const progress = phase === "snapshot" && snapshotDone !== null
@@ -99,10 +79,9 @@ export function readiness(
     return { isReady: false, why: why.replaceAll(/\s+/g, " ") };
   }
   if (lag === null) return { isReady: false, why: `${phase}, the lag is unknown yet` };
-  const behind = `${phase}, ${lag / 1_000} s behind`;
-  return lag <= maxLag
-    ? { isReady: true, why: behind }
-    : { isReady: false, why: `${behind}, more than --max-lag ${maxLag / 1_000} s` };
+  const isReady = lag <= maxLag;
+  const excess = isReady ? "" : `, more than --max-lag ${maxLag / 1_000} s`;
+  return { isReady, why: `${phase}, ${lag / 1_000} s behind${excess}` };
 }
 
 const jsonAnswer = (value: unknown): Answer => ({
@@ -110,3 +89,44 @@ const jsonAnswer = (value: unknown): Answer => ({
   type: "application/json; charset=utf-8",
   body: `${JSON.stringify(value, null, 2)}\n`,
 });
+
+/**
+ * The fields of `status --json` and of the view `cdc_status`, but not `state`, which is derived from outside. Times are in
+ * ISO 8601, units are in the names.
+ */
+type ReportedFields = Record<"schema" | Exclude<typeof STATUS_FIELDS[number], "state">, unknown>;
+
+/**
+ * The answer of `/status` for a stream, from its status and its events.
+ *
+ * @example
+ * IN: {current: {phase: "following", lag: 25, upserts: 80, deletes: 10, …}}, leaseTaken({schema: "doc", stream: "shop.* -> …"})
+ * OUT: {schema: "doc", stream: "shop.* -> …", phase: "following", lag_ms: 25, rows: 90, …}
+ */
+export function statusReport(status: StatusSource, clock: Pick<Clock, "now">) {
+  /** Undefined until both databases are connected. */
+  let stream: FollowedStream | undefined;
+  let savedAt: string | null = null;
+  const changes = new Map<string, CollectionChange>();
+  const timeText = (time: number) => new Date(time).toISOString();
+  const listen = on({
+    standingBy: (event) => stream = event,
+    leaseTaken: (event) => stream = event,
+    positionSaved: () => savedAt = timeText(clock.now()),
+    collectionChanged: (change) => changes.set(namespaceText(change.namespace), change),
+  });
+  const report = () => ({
+    schema: stream?.schema ?? null,
+    stream: stream?.stream ?? null,
+    ...columnsOf(status.current),
+    owner: stream?.owner ?? null,
+    reported_at: timeText(clock.now()),
+    saved_at: savedAt,
+    collections: [...changes].flatMap(([collection, { table, state, since }]) => {
+      if (!state) return [];
+      const { name, reason = null, hint = null } = state;
+      return [{ collection, table, state: name, reason, hint, since: timeText(since) }];
+    }),
+  } satisfies ReportedFields & { readonly collections: readonly unknown[] });
+  return { listen, report };
+}

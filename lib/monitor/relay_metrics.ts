@@ -5,7 +5,7 @@ import { type Listener, on, type RelayEvent } from "../pipeline/status/events.ts
 import { PHASES, type RelayStatus, type StatusSource } from "../pipeline/status/relay_status.ts";
 import type { Clock } from "../util/clock.ts";
 import { type Namespace, namespaceText } from "../util/namespace.ts";
-import { type MetricDefinition, METRICS, type NameOf } from "./definitions.ts";
+import { type MetricDefinition, METRICS } from "./definitions.ts";
 
 export interface MonitoredStream {
   /** The value of the label `stream`, which only a process with several streams has. */
@@ -24,6 +24,7 @@ export interface RelayMetricsDeps {
 const MAX_COLLECTIONS = 100;
 
 type Labels = Readonly<Record<string, string>>;
+type Kinds = { readonly counter: Counter; readonly gauge: Gauge; readonly histogram: Histogram };
 
 export class RelayMetrics {
   readonly #deps: RelayMetricsDeps;
@@ -36,7 +37,7 @@ export class RelayMetrics {
     for (const [name, definition] of Object.entries<MetricDefinition>(METRICS)) {
       this.#define(name, definition);
     }
-    this.#set("cdc_relay_build_info", 1, deps.versions);
+    this.#metric("cdc_relay_build_info").set(deps.versions, 1);
     this.#listeners = new Map(deps.streams.map((each) => [each, this.#listenerOf(each)]));
   }
 
@@ -51,12 +52,9 @@ export class RelayMetrics {
   /** All metrics as they are now, in Prometheus' text format. */
   async text(): Promise<string> {
     for (const each of this.#deps.streams) this.#readStatus(each.status.current, this.#streamLabel(each));
-    const { counters, gauges } = processMetrics();
-    for (const [name, value] of Object.entries(gauges)) this.#metric<Gauge>(name).set(value);
-    for (const [name, value] of Object.entries(counters)) {
-      const counter = this.#metric<Counter>(name);
-      counter.reset();
-      counter.inc(value);
+    for (const [name, value] of entries(processMetrics())) {
+      this.#metric(name).reset();
+      this.#metric(name).inc(value);
     }
     return await this.#registry.metrics();
   }
@@ -78,52 +76,55 @@ export class RelayMetrics {
     return on({
       eventsRead: ({ namespace, operations }) => {
         for (const [operation, count] of operations) {
-          this.#add("cdc_relay_events_total", count, { ...of(namespace), operation });
+          this.#metric("cdc_relay_events_total").inc({ ...of(namespace), operation }, count);
         }
       },
       tableWritten: ({ namespace, upserts, deletes, overflowed, deadLetters }) => {
         const labels = of(namespace);
-        this.#add("cdc_relay_rows_total", upserts, { ...labels, operation: "upsert" });
-        this.#add("cdc_relay_rows_total", deletes, { ...labels, operation: "delete" });
-        this.#add("cdc_relay_overflowed_rows_total", overflowed, labels);
-        this.#add("cdc_relay_dead_letters_total", deadLetters, labels);
+        this.#metric("cdc_relay_rows_total").inc({ ...labels, operation: "upsert" }, upserts);
+        this.#metric("cdc_relay_rows_total").inc({ ...labels, operation: "delete" }, deletes);
+        this.#metric("cdc_relay_overflowed_rows_total").inc(labels, overflowed);
+        this.#metric("cdc_relay_dead_letters_total").inc(labels, deadLetters);
       },
       columnsAdded: ({ namespace, columns }) =>
-        this.#add("cdc_relay_columns_added_total", columns, of(namespace)),
+        this.#metric("cdc_relay_columns_added_total").inc(of(namespace), columns),
       columnsWidened: ({ namespace, columns }) =>
-        this.#add("cdc_relay_columns_widened_total", columns, of(namespace)),
+        this.#metric("cdc_relay_columns_widened_total").inc(of(namespace), columns),
       batchApplied: ({ events, bytes, seconds }) => {
-        this.#add("cdc_relay_event_bytes_total", bytes, stream);
-        this.#observe("cdc_relay_batch_events", events, stream);
-        this.#observe("cdc_relay_batch_duration_seconds", seconds, stream);
+        this.#metric("cdc_relay_event_bytes_total").inc(stream, bytes);
+        this.#metric("cdc_relay_batch_events").observe(stream, events);
+        this.#metric("cdc_relay_batch_duration_seconds").observe(stream, seconds);
       },
       stageDone: ({ stage, seconds }) =>
-        this.#observe("cdc_relay_stage_duration_seconds", seconds, { ...stream, stage }),
+        this.#metric("cdc_relay_stage_duration_seconds").observe({ ...stream, stage }, seconds),
       positionSaved: () =>
-        this.#set("cdc_relay_saved_timestamp_seconds", this.#deps.clock.now() / 1_000, stream),
+        this.#metric("cdc_relay_saved_timestamp_seconds").set(stream, this.#deps.clock.now() / 1_000),
       outageBegan: ({ system }) => {
-        this.#add("cdc_relay_outages_total", 1, { system });
-        this.#set("cdc_relay_outage", 1, { system });
+        this.#metric("cdc_relay_outages_total").inc({ system });
+        this.#metric("cdc_relay_outage").set({ system }, 1);
       },
-      recovered: ({ system }) => this.#set("cdc_relay_outage", 0, { system }),
-      retried: ({ system }) => this.#add("cdc_relay_retries_total", 1, { system }),
+      recovered: ({ system }) => this.#metric("cdc_relay_outage").set({ system }, 0),
+      retried: ({ system }) => this.#metric("cdc_relay_retries_total").inc({ system }),
     });
   }
 
   #readStatus(status: RelayStatus, stream: Labels): void {
-    const { phase, lag, clusterTime, oplogHeadroom, snapshotDone, snapshotTotal, failedCollections } = status;
-    const set = (name: NameOf<"gauge">, value: number | null) =>
-      value === null ? this.#metric<Gauge>(name).remove(stream) : this.#set(name, value, stream);
     const inSeconds = (milliseconds: number | null) => milliseconds === null ? null : milliseconds / 1_000;
-    for (const each of PHASES) {
-      this.#set("cdc_relay_phase", each === phase ? 1 : 0, { ...stream, phase: each });
+    const gauges = {
+      cdc_relay_failed_collections: status.failedCollections.length,
+      cdc_relay_lag_seconds: inSeconds(status.lag),
+      cdc_relay_applied_timestamp_seconds: inSeconds(status.clusterTime),
+      cdc_relay_oplog_headroom_seconds: inSeconds(status.oplogHeadroom),
+      cdc_relay_snapshot_documents: status.snapshotDone,
+      cdc_relay_snapshot_documents_expected: status.snapshotTotal,
+    };
+    for (const [name, value] of entries(gauges)) {
+      if (value === null) this.#metric(name).remove(stream);
+      else this.#metric(name).set(stream, value);
     }
-    set("cdc_relay_failed_collections", failedCollections.length);
-    set("cdc_relay_lag_seconds", inSeconds(lag));
-    set("cdc_relay_applied_timestamp_seconds", inSeconds(clusterTime));
-    set("cdc_relay_oplog_headroom_seconds", inSeconds(oplogHeadroom));
-    set("cdc_relay_snapshot_documents", snapshotDone);
-    set("cdc_relay_snapshot_documents_expected", snapshotTotal);
+    for (const phase of PHASES) {
+      this.#metric("cdc_relay_phase").set({ ...stream, phase }, phase === status.phase ? 1 : 0);
+    }
   }
 
   #define(name: string, { kind, help, labels = [], buckets = [], isShared }: MetricDefinition): void {
@@ -135,22 +136,12 @@ export class RelayMetrics {
     else new Gauge(definition).remove(); // Absent until it is set.
   }
 
-  #add(name: NameOf<"counter">, value: number, labels: Labels): void {
-    this.#metric<Counter>(name).inc(labels, value);
-  }
-
-  #set(name: NameOf<"gauge">, value: number, labels: Labels): void {
-    this.#metric<Gauge>(name).set(labels, value);
-  }
-
-  #observe(name: NameOf<"histogram">, value: number, labels: Labels): void {
-    this.#metric<Histogram>(name).observe(labels, value);
-  }
-
-  #metric<Kind extends Counter | Gauge | Histogram>(name: string): Kind {
-    return this.#registry.getSingleMetric(name) as Kind;
+  #metric<Name extends keyof typeof METRICS>(name: Name): Kinds[typeof METRICS[Name]["kind"]] {
+    return this.#registry.getSingleMetric(name) as Kinds[typeof METRICS[Name]["kind"]];
   }
 }
+
+const entries = Object.entries as <Name extends string, Value>(of: Record<Name, Value>) => [Name, Value][];
 
 /**
  * CPU and memory of the process, by the names that dashboards for Node.js use. The metrics of prom-client itself read
@@ -161,17 +152,13 @@ function processMetrics() {
   const [user, system] = [microseconds.user / 1_000_000, microseconds.system / 1_000_000];
   const { rss, heapTotal, heapUsed, external } = process.memoryUsage();
   return {
-    counters: {
-      process_cpu_user_seconds_total: user,
-      process_cpu_system_seconds_total: system,
-      process_cpu_seconds_total: user + system,
-    },
-    gauges: {
-      process_start_time_seconds: Math.round(performance.timeOrigin / 1_000),
-      process_resident_memory_bytes: rss,
-      nodejs_heap_size_total_bytes: heapTotal,
-      nodejs_heap_size_used_bytes: heapUsed,
-      nodejs_external_memory_bytes: external,
-    },
+    process_cpu_user_seconds_total: user,
+    process_cpu_system_seconds_total: system,
+    process_cpu_seconds_total: user + system,
+    process_start_time_seconds: Math.round(performance.timeOrigin / 1_000),
+    process_resident_memory_bytes: rss,
+    nodejs_heap_size_total_bytes: heapTotal,
+    nodejs_heap_size_used_bytes: heapUsed,
+    nodejs_external_memory_bytes: external,
   };
 }

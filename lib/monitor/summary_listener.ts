@@ -32,21 +32,17 @@ export function summaryListener({ log, status, clock }: {
     const now = clock.monotonic();
     if (now - at < INTERVAL_MS) return;
     const { current } = status;
-    logSummary(current, (now - at) / 1_000);
+    const seconds = (now - at) / 1_000;
+    const events = current.events - last.events;
+    const rows = rowsOf(current) - rowsOf(last);
+    if (events > 0 || rows > 0) {
+      const rate_per_s = Math.round(Math.max(events, rows) / seconds);
+      const lag_ms = current.lag ?? undefined;
+      log.info(`In the last ${Math.round(seconds)} s`, { events, rows, rate_per_s, lag_ms });
+    }
     checkGrowth(current.lag, now);
     at = now;
     last = current;
-  };
-  const logSummary = (current: RelayStatus, seconds: number) => {
-    const events = current.events - last.events;
-    const rows = rowsOf(current) - rowsOf(last);
-    if (events === 0 && rows === 0) return;
-    log.info(`In the last ${Math.round(seconds)} s`, {
-      events,
-      rows,
-      rate_per_s: Math.round(Math.max(events, rows) / seconds),
-      ...current.lag !== null && { lag_ms: current.lag },
-    });
   };
   const checkGrowth = (lag: number | null, now: number) => {
     if (lag === null || lag <= FRESH_MS || lag <= (last.lag ?? 0)) {

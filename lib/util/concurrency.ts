@@ -59,29 +59,21 @@ export class Semaphore {
   }
 }
 
+const ALL = 2 ** 32;
+
 /**
  * Shared work overlaps with other shared work, exclusive work with nothing. First in, first out. Not reentrant.
  * @example IN: shared(a), shared(b), exclusive(c), shared(d) → OUT: a and b at once, then c, then d
  */
 export class ReadWriteLock {
-  /** Settles when the last exclusive work is done. */
-  #exclusive: Promise<unknown> = Promise.resolve();
-  /** Shared work after that. */
-  #shared = new Set<Promise<unknown>>();
+  readonly #semaphore = new Semaphore(ALL);
 
   shared<T>(work: () => Promise<T>): Promise<T> {
-    const all = this.#shared;
-    const running = this.#exclusive.then(work);
-    const settled = running.then(() => {}, () => {}).finally(() => all.delete(settled));
-    all.add(settled);
-    return running;
+    return this.#semaphore.run(work);
   }
 
   exclusive<T>(work: () => Promise<T>): Promise<T> {
-    const running = Promise.all([this.#exclusive, ...this.#shared]).then(work);
-    this.#exclusive = running.catch(() => {});
-    this.#shared = new Set();
-    return running;
+    return this.#semaphore.run(work, ALL);
   }
 }
 

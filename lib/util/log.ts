@@ -22,25 +22,20 @@ export interface LoggerOptions {
   readonly now?: () => Date;
 }
 
-interface Head {
-  readonly time: Date;
-  readonly level: LogLevel;
-  readonly message: string;
-}
+type Head = Readonly<{ time: Date; level: LogLevel; message: string }>;
 
-type Style = "dim" | "yellow" | "red" | undefined;
-
-const STYLES: Record<LogLevel, Style> = { debug: "dim", info: undefined, warn: "yellow", error: "red" };
+const STYLES = { debug: "dim", info: "none", warn: "yellow", error: "red" } as const;
 
 const FORMATS: Record<LogFormat, (head: Head, fields: LogFields, colour: boolean) => string> = {
   text: ({ time, level, message }, fields, colour) =>
     [
-      painted(localTime(time), colour ? "dim" : undefined),
-      painted(level.toUpperCase().padEnd(5), colour ? STYLES[level] : undefined),
+      painted(localTime(time), colour ? "dim" : "none"),
+      painted(level.toUpperCase().padEnd(5), colour ? STYLES[level] : "none"),
       oneLine(message),
-      ...Object.entries(fields).filter(([, value]) => value !== undefined)
-        .map(([key, value]) => peopleField(key, value))
-        .map(([key, value]) => `${key}=${textValue(value)}`),
+      ...Object.entries(fields).filter(([, value]) => value !== undefined).map(([name, field]) => {
+        const [key, value] = peopleField(name, field);
+        return `${key}=${textValue(value)}`;
+      }),
     ].join(" "),
   // Fields do not replace the head.
   json: (head, fields) => toJson({ ...head, ...fields, ...head }),
@@ -56,7 +51,13 @@ const levels = (at: (level: LogLevel) => Logger[LogLevel]): Logger =>
  * OUT: 2026-01-31T12:34:56+01:00 INFO  batch written rows=500 table=doc.t
  */
 export function createLogger(
-  { format, level: lowest, colour = false, write = writeToStderr, now = () => new Date() }: LoggerOptions,
+  {
+    format,
+    level: lowest,
+    colour = false,
+    write = (line) => STDERR.write(`${line}\n`),
+    now = () => new Date(),
+  }: LoggerOptions,
 ): Logger {
   return unfailing(levels((level) => (message, fields = {}) => {
     if (LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(lowest)) return;
@@ -74,8 +75,6 @@ export const unfailing = (log: Logger): Logger =>
     }
   });
 
-const writeToStderr = (line: string): void => STDERR.write(`${line}\n`);
-
 /** The local time in RFC 3339. @example IN: 11:34:56Z in Vienna, in winter → OUT: 2026-01-31T12:34:56+01:00 */
 function localTime(time: Date): string {
   const offset = -time.getTimezoneOffset();
@@ -86,12 +85,8 @@ function localTime(time: Date): string {
 }
 
 function textValue(value: unknown): string {
-  const json = typeof value === "string" ? "" : toJson(value);
-  const text = typeof value === "string"
-    ? maskSecrets(value)
-    : json.startsWith('"')
-    ? JSON.parse(json)
-    : json;
+  const json = toJson(value);
+  const text = json.startsWith('"') ? JSON.parse(json) : json;
   return /^[^\s"=\p{Cc}]+$/u.test(text) ? text : visible(JSON.stringify(text));
 }
 
@@ -102,8 +97,8 @@ const oneLine = (text: string): string =>
 const visible = (text: string): string =>
   text.replace(/\p{Cc}/gu, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`);
 
-const painted = (text: string, style: Style): string =>
-  style === undefined ? text : styleText(style, text, { validateStream: false });
+const painted = (text: string, style: "none" | "dim" | "yellow" | "red"): string =>
+  style === "none" ? text : styleText(style, text, { validateStream: false });
 
 function toJson(value: unknown): string {
   return JSON.stringify(value, (_key, item) => {

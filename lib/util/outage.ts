@@ -17,10 +17,9 @@ export interface Outage {
   readonly lasted: number;
 }
 
+/** The error is a {@linkcode SilentError} if an answer is overdue. `outage` is repeated every minute. */
 export type OutageEvent =
-  /** The error is a {@linkcode SilentError} if an answer is overdue. */
   | ({ readonly type: "outageBegan" } & Outage)
-  /** Repeated every minute during the outage. */
   | ({ readonly type: "outage" } & Outage)
   | ({ readonly type: "recovered" } & Omit<Outage, "error">)
   | { readonly type: "retried"; readonly system: System };
@@ -43,14 +42,9 @@ export interface Question {
   readonly allowedMs?: number;
 }
 
-export interface Liveness {
-  readonly system: System;
-  readonly current: Outage | undefined;
-  /** Milliseconds by which the longest request is overdue. */
-  readonly waited: number;
-}
+export type Liveness = Pick<OutageTracker, "system" | "current" | "waited">;
 
-export interface OutageTrackerOptions {
+interface OutageTrackerOptions {
   readonly system: System;
   readonly emit: (event: OutageEvent) => void;
   readonly clock?: Pick<Clock, "monotonic">;
@@ -61,7 +55,7 @@ export interface OutageTrackerOptions {
  * IN: two statements fail, one succeeds, then the other → OUT: one `outageBegan`, one `recovered`
  * IN: a request that is answered after 6 s → OUT: `outageBegan` with a SilentError, then `recovered`
  */
-export class OutageTracker implements Liveness {
+export class OutageTracker {
   readonly #options: OutageTrackerOptions;
   readonly #failing = new Set<symbol>();
   /** Open requests, and from when they are overdue. */
@@ -88,6 +82,7 @@ export class OutageTracker implements Liveness {
     return { system: this.system, error: this.#lastError ?? new SilentError(lasted), lasted };
   }
 
+  /** Milliseconds by which the longest request is overdue. */
   get waited(): number {
     return Math.max(0, this.#longestWait);
   }
@@ -109,11 +104,11 @@ export class OutageTracker implements Liveness {
   answered(operation: symbol): void {
     this.#answeredAt = this.#now();
     this.#failing.delete(operation);
-    if (!this.#outage || this.#failing.size > 0 || this.#isSilent) return;
-    const lasted = Math.round(this.#now() - this.#outage.since);
+    const { system, current } = this;
+    if (!current || this.#failing.size > 0 || this.#isSilent) return;
     this.#outage = undefined;
     this.#lastError = undefined;
-    this.#options.emit({ type: "recovered", system: this.system, lasted });
+    this.#options.emit({ type: "recovered", system, lasted: current.lasted });
   }
 
   failed(operation: symbol, error: unknown): void {
@@ -143,16 +138,13 @@ export class OutageTracker implements Liveness {
 
   /** @param since when the outage began, if it is a new one */
   #report(since: number): void {
-    const { emit } = this.#options;
     const now = this.#now();
-    const isNew = this.#outage === undefined;
-    this.#outage ??= { since, remindedAt: now };
+    const type = this.#outage ? "outage" : "outageBegan";
+    const outage = this.#outage ??= { since, remindedAt: now };
+    if (type === "outage" && now - outage.remindedAt < REMINDER_MS) return;
+    outage.remindedAt = now;
     const { current } = this;
-    if (!current) return;
-    if (isNew) return emit({ type: "outageBegan", ...current });
-    if (now - this.#outage.remindedAt < REMINDER_MS) return;
-    this.#outage.remindedAt = now;
-    emit({ type: "outage", ...current });
+    if (current) this.#options.emit({ type, ...current });
   }
 
   #now(): number {

@@ -23,26 +23,23 @@ function writeTo(file: 1 | 2, text: string): void {
   }
 }
 
-export const STDOUT: OutputStream = {
-  write: (text) => writeTo(1, text),
+const streamOf = (file: 1 | 2, write: OutputStream["write"]): OutputStream => ({
+  write,
   get isTerminal() {
-    return isatty(1);
+    return isatty(file);
   },
-};
+});
+
+export const STDOUT: OutputStream = streamOf(1, (text) => writeTo(1, text));
 
 /** Log, progress and errors. Drops text that cannot be written: a closed pipe or a full disk does not end the relay. */
-export const STDERR: OutputStream = {
-  write(text) {
-    try {
-      writeTo(2, text);
-    } catch {
-      // A report would fail as well.
-    }
-  },
-  get isTerminal() {
-    return isatty(2);
-  },
-};
+export const STDERR: OutputStream = streamOf(2, (text) => {
+  try {
+    writeTo(2, text);
+  } catch {
+    // A report would fail as well.
+  }
+});
 
 export const terminalColumns = (): number | undefined =>
   STDOUT.isTerminal ? process.stdout.columns : undefined;

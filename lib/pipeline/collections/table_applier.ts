@@ -10,7 +10,7 @@ import type { TargetTable } from "../../sink/table/target_table.ts";
 import type { Writer } from "../../sink/table/writer.ts";
 import type { LookedUp } from "../../source/documents/chunk.ts";
 import type { Logger } from "../../util/log.ts";
-import type { GarbageLimit } from "../../util/garbage.ts";
+import type { MemoryBudget } from "../../util/garbage.ts";
 import { ReadWriteLock } from "../../util/concurrency.ts";
 import type { DeadLetterLimit } from "./dead_letter_limit.ts";
 import { coalesce, isStorable, type RowChange, type Split, splitRows } from "./row_changes.ts";
@@ -31,7 +31,7 @@ export interface TableApplierDeps {
   readonly ownKeys: (oids: readonly string[]) => Promise<readonly string[]>;
   /** The fields beside `_id` that name a row. */
   readonly shardKey: ShardKey;
-  readonly garbage: Pick<GarbageLimit, "makeRoom">;
+  readonly garbage: MemoryBudget["garbage"];
   readonly log: Logger;
   readonly emit: Emit;
 }

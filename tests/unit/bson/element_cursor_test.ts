@@ -1,15 +1,17 @@
 import assert from "node:assert/strict";
 import { fc } from "../../deps.ts";
 import { BSON } from "mongodb";
-import { ElementCursor, elements, int32At } from "../../../lib/bson/bson.ts";
+import { ElementCursor, int32At } from "../../../lib/bson/bson.ts";
 import { anyDocument, documentOf, raw, valueOf } from "../../support/raw_bson.ts";
 
-/** Visits the elements of a document. */
-function visit(bytes: Uint8Array, start = 0): number {
+/** The elements of a document, in the form of the BSON library. */
+function elements(bytes: Uint8Array, start = 0) {
   const element = new ElementCursor(bytes, start);
-  let count = 0;
-  while (element.next()) count++;
-  return count;
+  const found: number[][] = [];
+  while (element.next()) {
+    found.push([element.type, element.nameOffset, element.nameLength, element.offset, element.length]);
+  }
+  return found;
 }
 
 /** What the BSON library's own parser finds. */
@@ -24,7 +26,6 @@ Deno.test("ElementCursor finds what the BSON library finds, in documents of all 
 Deno.test("ElementCursor reads a document at an offset", () => {
   const { bytes, offset } = valueOf(raw.document([["a", raw.int32(1)], ["", raw.regex("x", "i")]]));
   assert.deepEqual(elements(bytes, offset), expected(bytes, offset));
-  assert.equal(visit(bytes, offset), 2);
 });
 
 Deno.test("ElementCursor.next() stays false at the end", () => {
@@ -56,7 +57,7 @@ for (const [what, bytes] of Object.entries(MALFORMED)) {
   for (const after of [[], [1, 2, 3, 0, 0, 0, 0]]) {
     if (after.length > 0 && ["nothing", "too few bytes", "a size beyond the bytes"].includes(what)) continue;
     Deno.test(`ElementCursor refuses ${what}${after.length > 0 ? ", other bytes after it" : ""}`, () => {
-      assert.throws(() => visit(Uint8Array.from([9, ...bytes, ...after]), 1), { name: "UnstorableError" });
+      assert.throws(() => elements(Uint8Array.from([9, ...bytes, ...after]), 1), { name: "UnstorableError" });
     });
   }
 }

@@ -41,3 +41,15 @@ Deno.test("one variable is of one option of a command", () => {
     assert.equal(new Set(variables).size, variables.length);
   }
 });
+
+Deno.test("every option of cdc-relay is under a heading", () => {
+  assert.deepEqual(grouped(OPTIONS["cdc-relay"]).map(([title]) => title), [
+    "Source (MongoDB)",
+    "Target (CrateDB)",
+    "Snapshot",
+    "Rows",
+    "Performance",
+    "Operation",
+    "Log",
+  ]);
+});

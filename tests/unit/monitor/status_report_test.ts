@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { statusReport } from "../../../lib/monitor/status_report.ts";
+import { statusReport } from "../../../lib/monitor/monitor.ts";
 import type { CollectionChange } from "../../../lib/pipeline/status/events.ts";
 import { STATUS_FIELDS } from "../../../lib/sink/metadata/status_view.ts";
 import { VERSION } from "../../../lib/util/runtime.ts";
@@ -27,46 +27,44 @@ const COLLECTIONS = [
 ];
 
 Deno.test("statusReport() has the fields of `status --json`, with their units", () => {
-  assert.deepEqual(
-    statusReport(STATUS, { stream: STREAM, savedAt: NOW - 1_500, now: NOW, collections: COLLECTIONS }),
-    {
-      schema: "doc",
-      stream: "shop.* -> t",
-      phase: "following",
-      cluster_time: "2026-01-31T11:59:59.975Z",
-      lag_ms: 25,
-      snapshot_done: null,
-      snapshot_total: null,
-      events: 0,
-      rows: 90,
-      overflowed: 0,
-      dead_letters: 0,
-      oplog_headroom_s: 7_200,
-      failed_collections: 0,
-      last_error: null,
-      version: VERSION,
-      owner: "host/1/ab",
-      reported_at: "2026-01-31T12:00:00.000Z",
-      saved_at: "2026-01-31T11:59:58.500Z",
-      collections: [{
-        collection: "shop.lines",
-        table: '"shop"."lines"',
-        state: "failed",
-        reason: "it is a view",
-        hint: "Drop it",
-        since: "2026-01-31T12:00:00.000Z",
-      }],
-    },
-  );
+  let now = NOW - 1_500;
+  const { listen, report } = statusReport({ current: STATUS }, { now: () => now });
+  listen({ type: "leaseTaken", ...STREAM });
+  listen({ type: "positionSaved" });
+  for (const change of COLLECTIONS) listen({ type: "collectionChanged", ...change });
+  now = NOW;
+  assert.deepEqual(report(), {
+    schema: "doc",
+    stream: "shop.* -> t",
+    phase: "following",
+    cluster_time: "2026-01-31T11:59:59.975Z",
+    lag_ms: 25,
+    snapshot_done: null,
+    snapshot_total: null,
+    events: 0,
+    rows: 90,
+    overflowed: 0,
+    dead_letters: 0,
+    oplog_headroom_s: 7_200,
+    failed_collections: 0,
+    last_error: null,
+    version: VERSION,
+    owner: "host/1/ab",
+    reported_at: "2026-01-31T12:00:00.000Z",
+    saved_at: "2026-01-31T11:59:58.500Z",
+    collections: [{
+      collection: "shop.lines",
+      table: '"shop"."lines"',
+      state: "failed",
+      reason: "it is a view",
+      hint: "Drop it",
+      since: "2026-01-31T12:00:00.000Z",
+    }],
+  });
 });
 
 Deno.test("statusReport() has each field of the view but its state, also before the databases are connected", () => {
-  const report = statusReport(STATUS, {
-    stream: undefined,
-    savedAt: undefined,
-    now: NOW,
-    collections: [],
-  });
+  const report = statusReport({ current: STATUS }, { now: () => NOW }).report();
   assert.deepEqual(
     Object.keys(report).sort(),
     ["schema", "collections", ...STATUS_FIELDS.filter((name) => name !== "state")].sort(),

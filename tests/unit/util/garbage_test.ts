@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { GarbageLimit, type Heap, V8Heap } from "../../../lib/util/garbage.ts";
+import { garbageLimit, V8_HEAP } from "../../../lib/util/garbage.ts";
 
 /** A heap whose live data is `live`. */
-class FakeHeap implements Heap {
+class FakeHeap {
   live = 0;
   garbage = 0;
   collections = 0;
@@ -17,9 +17,9 @@ class FakeHeap implements Heap {
   }
 }
 
-Deno.test("GarbageLimit collects when the limit is reached, and not before", () => {
+Deno.test("garbageLimit() collects when the limit is reached, and not before", () => {
   const heap = new FakeHeap();
-  const limit = new GarbageLimit(100, heap);
+  const limit = garbageLimit(100, heap);
   heap.live = 30;
   for (const [garbage, collections] of [[69, 0], [70, 1], [69, 1], [80, 2]] as const) {
     heap.garbage = garbage;
@@ -28,9 +28,9 @@ Deno.test("GarbageLimit collects when the limit is reached, and not before", () 
   }
 });
 
-Deno.test("GarbageLimit collects before an addition would exceed the limit", () => {
+Deno.test("garbageLimit() collects before an addition would exceed the limit", () => {
   const heap = new FakeHeap();
-  const limit = new GarbageLimit(100, heap);
+  const limit = garbageLimit(100, heap);
   heap.garbage = 30;
   limit.makeRoom(69);
   assert.equal(heap.collections, 0);
@@ -38,9 +38,9 @@ Deno.test("GarbageLimit collects before an addition would exceed the limit", () 
   assert.equal(heap.collections, 1);
 });
 
-Deno.test("GarbageLimit does not collect repeatedly if live data exceeds the limit", () => {
+Deno.test("garbageLimit() does not collect repeatedly if live data exceeds the limit", () => {
   const heap = new FakeHeap();
-  const limit = new GarbageLimit(100, heap);
+  const limit = garbageLimit(100, heap);
   heap.live = 200;
   for (let n = 0; n <= 100; n++) {
     heap.garbage++;
@@ -49,8 +49,8 @@ Deno.test("GarbageLimit does not collect repeatedly if live data exceeds the lim
   assert.equal(heap.collections, 2); // At first, and when a third is garbage.
 });
 
-Deno.test("V8Heap collects what nothing holds any more", () => {
-  const heap = new V8Heap();
+Deno.test("V8_HEAP collects what nothing holds any more", () => {
+  const heap = V8_HEAP;
   heap.collect();
   const before = heap.size();
   const bytes = 32 * 2 ** 20;
