@@ -138,8 +138,7 @@ const STREAM_DATABASE = {
     type: "names",
     env: ["MONGODB_DATABASE"],
     help: "Databases of the stream, with * and ?; by default all streams",
-    details:
-      "'*' is all databases of the deployment. With other options of the stream alone, the default is testdrive.",
+    details: "'*' is all databases.",
   },
 } as const satisfies OptionTable;
 

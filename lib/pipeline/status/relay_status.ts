@@ -3,16 +3,17 @@ import type { StatusColumns } from "../../sink/metadata/status_view.ts";
 import { VERSION } from "../../util/runtime.ts";
 import type { Counts } from "./events.ts";
 
+const OWN = ["starting", "standby", "snapshot", "catching up", "following", "stopped", "failed"] as const;
 /** The phase names the first of these that has an outage. */
-export const SYSTEMS = ["CrateDB", "PostgreSQL", "MongoDB"] as const;
+export const SYSTEMS: readonly ["CrateDB", "PostgreSQL", "MongoDB"] = ["CrateDB", "PostgreSQL", "MongoDB"];
 
 /** The phases that users see. The replication loop's own phases are in `next_step.ts`. */
-export const PHASES = [
-  ...["starting", "standby", "snapshot", "catching up", "following", "stopped", "failed"] as const,
+export type StreamPhase = typeof OWN[number] | `waiting for ${typeof SYSTEMS[number]}`;
+
+export const PHASES: readonly StreamPhase[] = [
+  ...OWN,
   ...SYSTEMS.map((system) => `waiting for ${system}` as const),
 ];
-
-export type StreamPhase = typeof PHASES[number];
 
 export interface RelayStatus extends Counts {
   readonly phase: StreamPhase;
