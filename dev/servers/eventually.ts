@@ -9,7 +9,7 @@ export interface EventuallyOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Pauses are so many times as long as attempts, which cost the servers what they are needed for. */
+/** A pause is at least this many times as long as the attempt before it, so that polling leaves the servers CPU time. */
 const PAUSE_PER_ATTEMPT = 2;
 
 /**

@@ -111,7 +111,7 @@ cratedbTest(
   "relay() takes over when the lease of one that died has run out, be it longer than its own",
   async (context) => {
     const { mongodb, database, relay } = context;
-    const first = relay(["--lease", "3s"]);
+    const first = relay(["--lease", "8s"]);
     await first.waitForLine(/Ready/);
     await first.kill("SIGKILL");
     await mongodb.db(database).collection("data").insertOne({ n: 1 });

@@ -8,7 +8,7 @@ import { runUnread } from "../support/run_unread.ts";
 import { insertMixed, mixedLoad } from "../support/mixed_documents.ts";
 
 /** Positions of an idle stream are saved often. */
-const env = { CDC_LEASE: "1s" };
+const env = { CDC_LEASE: "3s" };
 
 const found = ({ stdout, stderr }: Outcome) => {
   assert.ok(stdout, stderr);

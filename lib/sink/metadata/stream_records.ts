@@ -3,7 +3,12 @@ import { partsOfStream } from "../../key/stream_name.ts";
 import { type Parameter, queryNumber, refreshTable, type Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
 import { deadLetterStream } from "./dead_letters.ts";
-import { type MetadataTable, selectFromEverySchema, tablesInEverySchema } from "./metadata_tables.ts";
+import {
+  type MetadataTable,
+  selectFromEach,
+  selectFromEverySchema,
+  tablesInEverySchema,
+} from "./metadata_tables.ts";
 import type { StreamName } from "./stream_rows.ts";
 import { tableExists } from "../table/create_table.ts";
 
@@ -21,9 +26,8 @@ const OF_STREAMS = ["cdc_repair", "cdc_verify", "cdc_collection", "cdc_position"
 export async function knownStreams(transport: Transport): Promise<StreamName[]> {
   const found = new Map<string, StreamName>();
   for (const table of await tablesInEverySchema(transport, ...OF_STREAMS)) {
-    await refreshTable(transport, table);
-    const { rows } = await transport.query(`SELECT DISTINCT stream FROM ${quoteTable(table)}`);
     const { schema } = table;
+    const rows = await selectFromEach(transport, [table], (name) => `SELECT DISTINCT stream FROM ${name}`);
     for (const [stream] of rows) found.set(`${schema}\0${stream}`, { schema, stream: String(stream) });
   }
   return [...found].sort(([one], [other]) => one < other ? -1 : 1).map(([, each]) => each);
