@@ -81,9 +81,9 @@ cratedbTest(
   "relay() is refused while another one follows the stream, and warns if one writes to the same table",
   async (context) => {
     const { mongodb, database, relay, schema } = context;
-    const first = relay(["--lease", "1s"]);
+    const first = relay(["--lease", "4s"]);
     await first.waitForLine(/Ready/);
-    const second = relay(["--lease", "1s"]);
+    const second = relay(["--lease", "4s"]);
     assert.equal((await second.status).code, 1);
     await second.waitForLine(/^Error: Another relay \(.+\) follows this stream/);
     await second.waitForLine(/Stop it first/);
