@@ -28,6 +28,7 @@ export class CollectionStates {
   readonly #deps: CollectionStatesDeps;
   readonly #collections = new Map<string, Collection>();
   readonly #unsaved = new Set<Collection>();
+  readonly #skipped = new Set<Collection>();
   #savedAt = -Infinity;
   #saveDueAt = Infinity;
   #warnedAt = -Infinity;
@@ -40,6 +41,11 @@ export class CollectionStates {
 
   get all(): IteratorObject<Collection> {
     return this.#collections.values();
+  }
+
+  /** Collections whose changes are skipped: few, if any. */
+  get skipped(): readonly Collection[] {
+    return [...this.#skipped];
   }
 
   find(namespace: Namespace): Collection | undefined {
@@ -121,12 +127,13 @@ export class CollectionStates {
   async remove(collection: Collection): Promise<void> {
     await this.#deps.saved.remove(collection.namespace);
     this.#unsaved.delete(collection);
+    this.#skipped.delete(collection);
     if (this.#collections.delete(collection.name)) this.#emit(collection, undefined);
   }
 
   /** Makes retries of all failed collections due: a table may have become free. */
   retryNow(): void {
-    for (const collection of this.all) collection.retryAt = -Infinity;
+    for (const collection of this.#skipped) collection.retryAt = -Infinity;
   }
 
   /** At most so many failed collections whose retries are due. Warns once a minute while a collection has failed. */
@@ -162,14 +169,16 @@ export class CollectionStates {
     );
   }
 
-  get #failed(): Collection[] {
-    return this.all.filter(({ state }) => state.name === "failed").toArray();
+  get #failed(): readonly Collection[] {
+    return this.skipped.filter(({ state }) => state.name === "failed");
   }
 
   #onChange(collection: Collection, before: CollectionState): void {
     const { name, state } = collection;
     const { log, clock } = this.#deps;
     this.retryLater(collection);
+    if (isSkipped(state)) this.#skipped.add(collection);
+    else this.#skipped.delete(collection);
     if (state.name === "failed" && !isSkipped(before)) {
       this.#warnedAt = clock.monotonic();
       log.warn("A collection failed, because its table cannot be used; the others continue", {

@@ -63,8 +63,7 @@ export class Collections {
 
   /** Collections whose changes are skipped. Each needs a snapshot: save that with the position. */
   get skipped(): readonly Requeued[] {
-    return this.states.all.filter(({ isSkipped }) => isSkipped)
-      .map(({ requeued }) => ({ ...requeued, skipped: true })).toArray();
+    return this.states.skipped.map(({ requeued }) => ({ ...requeued, skipped: true }));
   }
 
   isSkipped(namespace: Namespace): boolean {

@@ -54,10 +54,13 @@ export class Drops {
     const { share, transports: { patient } } = this.#deps;
     // Another relay may have written to the table since.
     if (share.relays > 1) return;
+    const emptied: Collection[] = [];
     for (const collection of collections) {
       const isEmpty = () => isEmptyTable(patient, collection.table);
-      if (this.#onDrop(collection) === "drop" && await unlessUnusable(isEmpty)) await this.drop(collection);
+      if (this.#onDrop(collection) === "drop" && await unlessUnusable(isEmpty)) emptied.push(collection);
     }
+    // Several may share a table, which the first drop removes.
+    for (const collection of emptied) await this.drop(collection);
   }
 
   /** Drops the tables that a backup of CrateDB has kept until now. */

@@ -37,6 +37,7 @@ export class StatusTracker implements StatusSource {
   /** The time of the oplog's oldest entry; undefined if the headroom cannot be computed from it. */
   #oldest: number | undefined;
   #events = 0;
+  #failedCollections: RelayStatus["failedCollections"] = [];
   #counts = NO_COUNTS;
 
   constructor(clock: Pick<Clock, "monotonic"> = SYSTEM_CLOCK) {
@@ -67,8 +68,13 @@ export class StatusTracker implements StatusSource {
     oplogSeen: ({ oldest, isGrowing }) => this.#oldest = isGrowing ? undefined : oldest,
     collectionChanged: (change) => {
       const name = namespaceText(change.namespace);
+      const before = this.#collections.get(name)?.state?.name;
       if (change.state) this.#collections.set(name, change);
       else this.#collections.delete(name);
+      if (before !== "failed" && change.state?.name !== "failed") return;
+      this.#failedCollections = [...this.#collections].flatMap(([collection, { state }]) =>
+        state?.name === "failed" ? [{ collection, reason: state.reason }] : []
+      );
     },
     historyLost: () => {
       this.#isReady = false;
@@ -80,9 +86,7 @@ export class StatusTracker implements StatusSource {
 
   get current(): RelayStatus {
     const lag = this.#lag;
-    const failedCollections = [...this.#collections].flatMap(([collection, { state }]) =>
-      state?.name === "failed" ? [{ collection, reason: state.reason }] : []
-    );
+    const failedCollections = this.#failedCollections;
     return {
       phase: this.#phaseWith(lag),
       clusterTime: this.#clusterTime,
