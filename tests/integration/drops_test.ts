@@ -1,6 +1,4 @@
 import { SavedCollections } from "../../lib/sink/metadata/saved_collections.ts";
-import { relayConfig } from "../../lib/config/relay_settings.ts";
-import { prepareSharedTables } from "../../lib/sink/metadata/metadata_tables.ts";
 import { parseSinkUrl } from "../../lib/sink/connection/url.ts";
 import { openTransport } from "../../lib/sink/connection/open_transport.ts";
 import assert from "node:assert/strict";
@@ -347,19 +345,21 @@ cratedbTest("relay() follows one collection that another one is renamed to", asy
 
 cratedbTest("relay() forgets all dropped collections whose names give one emptied table", async (context) => {
   const { database, httpUrl, schema, sql } = context;
+  const args = ["--database", database, "--table", `${schema}.{collection}`, "--on-drop", "drop"];
+  const runs = async () => {
+    const running = startRelay(context, args);
+    await running.waitForLine(/Ready/);
+    assert.equal((await running.kill()).code, 0);
+  };
+  await runs();
+  const [{ stream } = {}] = await sql("SELECT stream FROM cdc_position");
   await using transport = await openTransport(parseSinkUrl(httpUrl));
-  await prepareSharedTables(transport, schema);
-  const args = { database, table: `${schema}.{collection}`, "on-drop": "drop", "cratedb-url": httpUrl };
-  const settings = relayConfig({ flags: args });
-  const { stream } = settings.namesIn(schema);
-  const saved = new SavedCollections(transport, { schema, stream });
+  const saved = new SavedCollections(transport, { schema, stream: String(stream) });
   for (const collection of ["a.b", "a_b"]) {
     await saved.setTable({ database, collection }, { schema, name: "a_b" });
   }
   await sql("CREATE TABLE a_b (oid TEXT PRIMARY KEY, data OBJECT(DYNAMIC), overflow OBJECT(IGNORED))");
-  const running = startRelay(context, ["--database", database, "--table", args.table, "--on-drop", "drop"]);
-  await running.waitForLine(/Ready/);
-  assert.equal((await running.kill()).code, 0);
+  await runs();
   assert.deepEqual(await tablesOf(context, schema), []);
   assert.deepEqual(await saved.list(), []);
 });
