@@ -90,6 +90,20 @@ export const STREAM = {
     details: "They are of one collection, or of several.",
   },
   snapshotRate: { type: "count", default: "0", help: "Documents to read per second at most; 0 for no limit" },
+  snapshotOrder: {
+    type: "choice",
+    choices: ["key", "natural"],
+    default: "key",
+    help: "Copy in the order of _id, or of the records on disk",
+    details: "natural needs a replica set; where MongoDB refuses it, the relay warns and uses key.",
+  },
+  snapshotReadPreference: {
+    type: "choice",
+    choices: ["primary", "secondary"],
+    default: "primary",
+    help: "Copy and verify from the primary, or from a secondary",
+    details: "If no secondary answers in time, the primary does. No read is older than the stream.",
+  },
   onHistoryLost: {
     type: "choice",
     choices: ["recopy", "fail"],
