@@ -104,7 +104,7 @@ mongodbTest("DocumentReader.chunk() begins again on another server", async (cont
   assert.equal((await read(documents, namespace, elsewhere)).ids.length, 30);
 });
 
-const COUNT = 3_000;
+const COUNT = 2_000;
 
 cratedbTest(
   "relay() goes on in the order of records where it was killed, while documents change",
@@ -114,7 +114,7 @@ cratedbTest(
     await insertMixed(data, COUNT);
     const flags = ["--snapshot-order", "natural", "--lease", "1s", "--refresh-interval", "50ms"];
     const stop = new AbortController();
-    const load = mixedLoad(data, { count: COUNT, signal: stop.signal, bulk: 20, pause: 50 });
+    const load = mixedLoad(data, { count: COUNT, signal: stop.signal, bulk: 20, pause: 50, most: 1_000 });
     load.catch(() => {}); // It is awaited at the end.
     const first = relay([...flags, "--snapshot-rate", "800", "--save-interval", "0ms"]);
     await eventually(async () => assert.ok(await countRows(context) > COUNT / 4), { interval: 10 });

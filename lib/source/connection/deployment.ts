@@ -12,8 +12,8 @@ export interface Deployment extends AsyncDisposable {
   /** A new route, with a connection that no other route uses. */
   route(): Route;
   /**
-   * A route to one secondary, which stays the same after a restart. If none answers in time, to the primary. In a sharded
-   * cluster, to a mongos. Calls `onConnect` with the address of each member.
+   * A route to one secondary; to the primary if none answers in time. In a sharded cluster, to a mongos. Calls `onConnect`
+   * with the address of each member.
    */
   secondaryRoute(onConnect: (address: string) => void): Promise<Route>;
 }
