@@ -95,14 +95,14 @@ export const STREAM = {
     choices: ["key", "natural"],
     default: "key",
     help: "Copy in the order of _id, or of the records on disk",
-    details: "natural needs a replica set; where MongoDB refuses it, the relay warns and uses key.",
+    details: "If MongoDB refuses natural, the relay uses key.",
   },
   snapshotReadPreference: {
     type: "choice",
     choices: ["primary", "secondary"],
     default: "primary",
     help: "Copy and verify from the primary, or from a secondary",
-    details: "If no secondary answers in time, the primary does. No read is older than the stream.",
+    details: "The primary stands in for secondaries that do not answer.",
   },
   onHistoryLost: {
     type: "choice",
