@@ -50,10 +50,7 @@ async function countBoth(collection: Collection) {
   return { ...counted, different: 0, overflowed: 0, repaired: 0, differences: [] };
 }
 
-/**
- * Waits until the relay has passed everything that was read. Later reads, also from a secondary, are not older than the
- * rows that were read.
- */
+/** Waits for the relay. Later reads, also from a secondary, are not older than the rows that were read before. */
 async function pass({ causalReader, relay }: Collection): Promise<Passing> {
   await causalReader.read((client, options) => client.db("admin").command({ hello: 1 }, options));
   return await relay.passes(causalReader.time);

@@ -55,14 +55,15 @@ const KILL_CURSOR_TIMEOUT_MS = 1_000;
 
 export class CausalReader implements AsyncDisposable {
   readonly #session: RoutedSession;
-  readonly #options: CausalReaderOptions & { readonly limits: AnswerLimits };
+  readonly #options: CausalReaderOptions & Required<Pick<CausalReaderOptions, "limits" | "readPreference">>;
   readonly #answers: AnswerLimit;
   /** Pages of a snapshot may be slow while other reads are quick. */
   readonly #abortableAnswers: AnswerLimit;
   readonly #scans: AnswerLimit;
 
   constructor(route: Route, options: CausalReaderOptions) {
-    const { limits } = this.#options = { limits: ANSWER_LIMITS, ...options };
+    const defaults = { limits: ANSWER_LIMITS, readPreference: ReadPreference.primary };
+    const { limits } = this.#options = { ...defaults, ...options };
     this.#session = new RoutedSession(route);
     this.#answers = new AnswerLimit(limits.read);
     this.#abortableAnswers = new AnswerLimit(limits.read);
@@ -82,10 +83,6 @@ export class CausalReader implements AsyncDisposable {
     this.#session.after(time);
   }
 
-  get #readPreference(): ReadPreference {
-    return this.#options.readPreference ?? ReadPreference.primary;
-  }
-
   /** Runs an idempotent read, which passes the given options to the driver. One time limit covers all its replies. */
   read<T>(
     work: (
@@ -95,8 +92,9 @@ export class CausalReader implements AsyncDisposable {
     { isLong = false }: Pick<PageOptions, "isLong"> = {},
   ): Promise<T> {
     const answers = isLong ? this.#scans : this.#answers;
+    const { readPreference } = this.#options;
     return this.#tries((client, session) => {
-      const shared = { readPreference: this.#readPreference, ...withoutTimeout(client), session };
+      const shared = { readPreference, ...withoutTimeout(client), session };
       return answers.run((answer) => work(client, { ...shared, ...answer }), {
         beyond: this.#options.limits.report,
       });
@@ -133,20 +131,15 @@ export class CausalReader implements AsyncDisposable {
    * the time of all replies, so it gets the limit only for cursors of about one reply.
    */
   #documents({ database, collection }: Namespace, command: Document, reading: Reading): Promise<Page> {
-    const { abortable, hint, isLong, isWanted = () => true, goesOn = () => false, isAnswer, answers } =
-      reading;
+    const { abortable, hint, isLong, isWanted = () => true, goesOn = () => false, answers } = reading;
+    const { readPreference } = this.#options;
     const limits = {
       beyond: this.#options.limits.report,
       signal: abortable ? this.#options.shutdown.signal : undefined,
     };
     return this.#tries(async (client, session) => {
       const db = client.db(database);
-      const shared = {
-        raw: true,
-        session,
-        readPreference: this.#readPreference,
-        ...withoutTimeout(client),
-      };
+      const shared = { raw: true, session, readPreference, ...withoutTimeout(client) };
       const run = (command: Document, isServerLimited = false): Promise<RawCursor> =>
         answers.run(async ({ signal, maxTimeMS }) => {
           const limited = { ...command, ...isServerLimited && { maxTimeMS } };
@@ -170,7 +163,7 @@ export class CausalReader implements AsyncDisposable {
       } finally {
         if (reply.cursorId !== 0n) await killCursor(db, collection, reply.cursorId);
       }
-    }, { allowedMs: isLong ? Infinity : abortable ? answers.milliseconds : 0, isAnswer });
+    }, { allowedMs: isLong ? Infinity : abortable ? answers.milliseconds : 0, ...reading });
   }
 
   #tries<T>(

@@ -40,10 +40,10 @@ export async function connectDeployment(url: string): Promise<Deployment> {
   };
   const members = (left?: string): readonly string[] => {
     const others = (kind: string) => servers.filter(({ type, address }) => type === kind && address !== left);
-    const secondaries = near(others("RSSecondary"), main.options.localThresholdMS);
-    return secondaries.length > 0
-      ? secondaries.slice(0, 1)
-      : others("RSPrimary").map(({ address }) => address);
+    const secondaries = others("RSSecondary");
+    const nearest = Math.min(...secondaries.map(({ roundTripTime }) => roundTripTime));
+    const near = secondaries.filter((each) => each.roundTripTime <= nearest + main.options.localThresholdMS);
+    return (near.length > 0 ? near : others("RSPrimary")).map(({ address }) => address).sort().slice(0, 1);
   };
   const route = () =>
     addresses().length === 0
@@ -56,6 +56,7 @@ export async function connectDeployment(url: string): Promise<Deployment> {
       // When the driver has found the primary, it may not know the secondaries yet.
       const hello = main.db("admin").command({ hello: 1 }, { readPreference: ReadPreference.secondary });
       await hello.catch(() => {}); // There may be none.
+      if (members().length === 0) return route();
       return pinnedRoute({
         addresses: members,
         connect(address) {
@@ -70,12 +71,6 @@ export async function connectDeployment(url: string): Promise<Deployment> {
       await Promise.all([main, ...pinned].map(closeMongodb));
     },
   };
-}
-
-/** The addresses of the servers that are about as near as the nearest one, in their order. */
-function near(servers: readonly ServerDescription[], thresholdMs: number): readonly string[] {
-  const limit = Math.min(...servers.map(({ roundTripTime }) => roundTripTime)) + thresholdMs;
-  return servers.filter(({ roundTripTime }) => roundTripTime <= limit).map(({ address }) => address).sort();
 }
 
 /**

@@ -50,11 +50,9 @@ const isServerDown = (error: unknown): boolean =>
   isConnectionLost(error) ||
   hasCode(error, MongodbCode.ShutdownInProgress, MongodbCode.InterruptedAtShutdown);
 
-const { MaxTimeMSExpired, NotPrimaryOrSecondary } = MongodbCode;
-
 /** Whether a secondary is down, or too far behind for a read after a time, or recovering. */
 export const isSecondaryAway = (error: unknown): boolean =>
-  isServerDown(error) || hasCode(error, MaxTimeMSExpired, NotPrimaryOrSecondary);
+  isServerDown(error) || hasCode(error, MongodbCode.MaxTimeMSExpired, MongodbCode.NotPrimaryOrSecondary);
 
 /** The logical time of the deployment, as servers exchange it. */
 export interface TimeOfCluster {

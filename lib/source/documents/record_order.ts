@@ -23,7 +23,7 @@ export interface RecordPosition {
 
 const KEPT_TOKENS = 3;
 
-/** @example IN: {server: "656a…:6", tokens: [{$recordId: 7}]} → OUT: its BSON, which takes the place of a key */
+/** @example IN: {server: "656a…:6", tokens: [{$recordId: 7}]} → OUT: its BSON, in place of a key */
 export const positionBytes = (position: RecordPosition): Uint8Array => BSON.serialize(position);
 
 /** The inverse of {@linkcode positionBytes}; undefined for a key. */
@@ -65,24 +65,23 @@ export async function recordChunk(
   { filter, size, log }: { readonly filter: Document; readonly size: number; readonly log: Logger },
 ): Promise<Chunk | undefined> {
   const { namespace, transform } = pages;
-  const isWhole = transform.length === 0;
-  const find = { filter, limit: size, batchSize: size, ...!isWhole && { projection: KEY }, ...REQUEST };
+  const projection = transform.length > 0 ? KEY : {};
+  const find = { filter, projection, limit: size, batchSize: size, ...REQUEST };
   while (true) {
     const [token] = tokens;
     const page = await unlessRefused(pages.find({ ...find, ...token && { $_resumeAfter: token } }, OPTIONS));
     const now = page || token ? await serverOf(reader) : undefined;
     if (now === undefined) return refused(namespace, log);
     if (page && now === server) {
-      if (isWhole) pages.learn(page);
-      const last = positionBytes({ server, tokens: [...tokenOf(page), ...tokens].slice(0, KEPT_TOKENS) });
-      const { length: seen } = page.documents;
-      return { documents: await wholeOf(page, pages), last, seen, done: page.exhausted && seen < size };
+      const { documents: { length: seen }, resumeToken, exhausted } = page;
+      const newest = resumeToken ? [BSON.deserialize(bytesOf(resumeToken), { promoteLongs: false })] : [];
+      const last = positionBytes({ server, tokens: [...newest, ...tokens].slice(0, KEPT_TOKENS) });
+      return { documents: await wholeOf(page, pages), last, seen, done: exhausted && seen < size };
     }
     tokens = now === server ? tokens.slice(1) : [];
     server = now;
-    if (tokens.length === 0) {
-      log.info("Reading a collection from its first record again", { collection: namespaceText(namespace) });
-    }
+    const collection = namespaceText(namespace);
+    if (tokens.length === 0) log.info("Reading a collection from its first record again", { collection });
   }
 }
 
@@ -108,12 +107,13 @@ async function unlessRefused(reading: Promise<Page>): Promise<Page | undefined> 
   }
 }
 
-const tokenOf = ({ resumeToken }: Page): readonly Document[] =>
-  resumeToken ? [BSON.deserialize(bytesOf(resumeToken), { promoteLongs: false })] : [];
-
 /** The documents of a page, or with a transform those that the keys of a page have now. */
-async function wholeOf({ documents }: Page, pages: CollectionPages): Promise<Chunk["documents"]> {
-  if (pages.transform.length === 0) return documents;
+async function wholeOf(page: Page, pages: CollectionPages): Promise<Chunk["documents"]> {
+  const { documents } = page;
+  if (pages.transform.length === 0) {
+    pages.learn(page);
+    return documents;
+  }
   const parts = await Array.fromAsync(lookUp(pages, documents.map(({ id }) => id)));
   return parts.flat().filter(isThere);
 }
