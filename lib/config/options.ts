@@ -125,7 +125,7 @@ const WORKLOAD = {
 } as const satisfies OptionTable;
 
 const { fullDocument: _fullDocument, shards: _shards, ...COMPARED } = COLLECTION;
-const { statementRows, statementBytes, inFlight, lease, retryFor, worker } = STREAM;
+const { statementRows, statementBytes, inFlight, lease, retryFor, worker, snapshotReadPreference } = STREAM;
 
 /** The options of a relay that name its stream. */
 export const STREAM_NAME: typeof SCOPE & Pick<typeof COLLECTION, "table"> & Pick<typeof STREAM, "worker"> = {
@@ -161,14 +161,17 @@ const VERIFY:
   & typeof MEMORY
   & typeof SCOPE
   & Omit<typeof COLLECTION, "fullDocument" | "shards">
-  & Pick<typeof STREAM, "statementRows" | "statementBytes" | "inFlight" | "lease" | "retryFor">
+  & Pick<
+    typeof STREAM,
+    "statementRows" | "statementBytes" | "inFlight" | "lease" | "retryFor" | "snapshotReadPreference"
+  >
   & typeof COMPARISON = {
     ...MONGODB,
     ...CRATEDB,
     ...MEMORY,
     ...SCOPE,
     ...COMPARED,
-    ...{ statementRows, statementBytes, inFlight, lease, retryFor },
+    ...{ statementRows, statementBytes, inFlight, lease, retryFor, snapshotReadPreference },
     ...COMPARISON,
   };
 
@@ -212,7 +215,7 @@ export type VerifyOptions = Inputs<typeof VERIFY>;
 const HEADINGS = {
   "Source (MongoDB)": "mongodbUrl database collection exclude filter only omit pipeline fullDocument",
   "Target (CrateDB)": "cratedbUrl cratedbJwt cratedbCa cratedbCert cratedbKey table shards onDrop",
-  "Snapshot": "snapshot snapshotLanes snapshotRate onHistoryLost",
+  "Snapshot": "snapshot snapshotLanes snapshotRate snapshotOrder snapshotReadPreference onHistoryLost",
   "Rows": "key columns widen widenRows maxDeadLetters",
   "Performance":
     "maxMemory batchSize batchBytes refreshInterval saveInterval statementRows statementBytes inFlight",

@@ -90,6 +90,20 @@ export const STREAM = {
     details: "They are of one collection, or of several.",
   },
   snapshotRate: { type: "count", default: "0", help: "Documents to read per second at most; 0 for no limit" },
+  snapshotOrder: {
+    type: "choice",
+    choices: ["key", "natural"],
+    default: "key",
+    help: "Copy in the order of _id, or of the records on disk",
+    details: "If MongoDB refuses natural, the relay uses key.",
+  },
+  snapshotReadPreference: {
+    type: "choice",
+    choices: ["primary", "secondary"],
+    default: "primary",
+    help: "Copy and verify from the primary, or from a secondary",
+    details: "The primary stands in for secondaries that do not answer.",
+  },
   onHistoryLost: {
     type: "choice",
     choices: ["recopy", "fail"],

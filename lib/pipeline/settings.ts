@@ -55,6 +55,9 @@ export interface RelaySettings extends MemoryShares {
   readonly snapshotLanes: number;
   /** Documents that a snapshot reads per second at most; 0 for no limit. */
   readonly snapshotRate: number;
+  readonly snapshotOrder: "key" | "natural";
+  /** What copies, samples and comparisons are read from. */
+  readonly snapshotReadPreference: "primary" | "secondary";
   readonly onHistoryLost: "recopy" | "fail";
   readonly batchSize: number;
   readonly statementRows: number;

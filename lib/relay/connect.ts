@@ -31,7 +31,7 @@ export interface Connections extends AsyncDisposable {
   /** Fails at once if the sink does; {@linkcode Connections} close it. */
   readonly transport: Transport;
   readonly sinkOutages: OutageTracker;
-  readonly deployment: Pick<Deployment, "route">;
+  readonly deployment: Pick<Deployment, "route" | "secondaryRoute">;
   readonly mongodbOutages: OutageTracker;
   /** For requests to MongoDB that belong to no stream. */
   readonly route: Route;

@@ -25,6 +25,7 @@ import { RepairRequests } from "../sink/metadata/repair_requests.ts";
 import { readPosition, savedName } from "../sink/metadata/saved_position.ts";
 import { createStatusView } from "../sink/metadata/status_view.ts";
 import { StreamPosition } from "../sink/metadata/stream_position.ts";
+import { openBulkReader } from "../source/connection/bulk_reader.ts";
 import { CausalReader } from "../source/connection/causal_reader.ts";
 import { collectionsOf, shardKeyOf } from "../source/documents/collections.ts";
 import { DocumentReader } from "../source/documents/documents.ts";
@@ -148,19 +149,25 @@ type Source = Awaited<ReturnType<typeof openSource>>;
 
 /** What the stream reads from MongoDB. `example` is a collection that exists, or one that could. */
 async function openSource({ deployment, mongodbOutages, settings, retries, log, closing }: Parts) {
-  const { scope, worker, batchSize, replyBytes, snapshotLanes: lanes } = settings;
-  const causalReader = closing.use(
-    new CausalReader(deployment.route(), { ...retries, outages: mongodbOutages }),
+  const { scope, worker, batchSize, replyBytes, snapshotLanes: lanes, snapshotOrder: order } = settings;
+  const { snapshotReadPreference: preference } = settings;
+  const reading = { ...retries, outages: mongodbOutages };
+  const causalReader = closing.use(new CausalReader(deployment.route(), reading));
+  const bulkReader = closing.use(
+    await openBulkReader(causalReader, { ...reading, deployment, preference, log }),
   );
   const found = await collectionsOf(causalReader, scope, { log: QUIET });
   const [example = { database: scope.only.database ?? "admin", collection: "none" }] = found;
   const share = await openShare(worker, { reader: causalReader, namespace: example });
   log.info(`Following ${scope}`, { collections: found.length });
   await warnOfUnmatched({ scope, found, catalogue: catalogueOf(causalReader), log });
+  const documents = { for: settings.for, size: batchSize, replyBytes, share, log };
   return {
     causalReader,
-    reader: new DocumentReader(causalReader, { for: settings.for, size: batchSize, replyBytes, share }),
-    splitter: rangeSplitter(causalReader, { lanes, log }),
+    bulkReader,
+    reader: new DocumentReader(causalReader, documents),
+    chunks: new DocumentReader(bulkReader, documents),
+    splitter: rangeSplitter(bulkReader, { lanes, log, order }),
     share,
     example,
   };

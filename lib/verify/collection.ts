@@ -38,6 +38,8 @@ export interface VerifyDeps {
   readonly names: Names;
   readonly transport: Transport;
   readonly causalReader: CausalReader;
+  /** For documents. */
+  readonly bulkReader: CausalReader;
   readonly splitter: RangeSplitter;
   readonly rate: SnapshotRate;
   /** Repairs rows if no other relay runs. */
@@ -75,7 +77,7 @@ export async function openTable(
 }
 
 export async function openCollection(namespace: Namespace, deps: VerifyDeps): Promise<Collection> {
-  const { settings: { relay, settle }, names, transport, causalReader, log } = deps;
+  const { settings: { relay, settle }, names, transport, bulkReader, log } = deps;
   const { table, writers, rows } = await openTable(namespace, deps);
   const schema = names.metadataSchema;
   const streams = streamsAmong(writers, names.stream);
@@ -98,7 +100,7 @@ export async function openCollection(namespace: Namespace, deps: VerifyDeps): Pr
     streams,
     rows,
     own: settingsFor(namespace),
-    reader: new DocumentReader(causalReader, { for: settingsFor, size: MAX_KEYS, replyBytes }),
+    reader: new DocumentReader(bulkReader, { for: settingsFor, size: MAX_KEYS, replyBytes }),
     relay: relayWatch({ ...deps, settle, read }),
     deadLetters: new DeadLetters(transport, { schema, stream: deadLetterStream(namespace, table) }),
   };

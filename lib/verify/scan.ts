@@ -39,8 +39,8 @@ export async function scan(deps: ScanDeps): Promise<Scanned> {
 
 /** Compares `size` documents and `size` rows, which both servers choose at random. */
 export async function scanSample(size: number, deps: ScanDeps): Promise<Scanned> {
-  const { namespace, causalReader, reader, rows, seeksExtra } = deps;
-  const { documents: sampled } = await causalReader.page(namespace, {
+  const { namespace, bulkReader, reader, rows, seeksExtra } = deps;
+  const { documents: sampled } = await bulkReader.page(namespace, {
     aggregate: namespace.collection,
     pipeline: [{ $sample: { size } }, { $project: { _id: 1 } }],
     allowDiskUse: true,
@@ -150,13 +150,13 @@ export async function count({ documents, rows, deadLetters, pass, generations }:
 }
 
 export async function countDocuments(
-  causalReader: CausalReader,
+  bulkReader: CausalReader,
   { database, collection }: Namespace,
   transform: readonly Document[],
 ): Promise<number> {
   const pipeline = [...transform, { $group: { _id: null, documents: { $sum: 1 } } }];
   const hint = transform.length === 0 && { hint: { _id: 1 } };
-  const [counted] = await causalReader.read((client, options) => {
+  const [counted] = await bulkReader.read((client, options) => {
     const counting = { ...options, readConcern: { level: "majority" as const }, ...hint };
     return client.db(database).collection(collection).aggregate<Document>(pipeline, counting).toArray();
   }, { isLong: true });

@@ -8,6 +8,7 @@ import type { Transport } from "../sink/connection/transport.ts";
 import { knownStreams } from "../sink/metadata/stream_records.ts";
 import { prepareSharedTables, prepareTable } from "../sink/metadata/metadata_tables.ts";
 import { tableExists } from "../sink/table/create_table.ts";
+import { openBulkReader } from "../source/connection/bulk_reader.ts";
 import { CausalReader } from "../source/connection/causal_reader.ts";
 import { connectDeployment } from "../source/connection/deployment.ts";
 import { collectionsOf, estimatedCount } from "../source/documents/collections.ts";
@@ -58,7 +59,7 @@ export async function verify(
   context: VerifyContext,
 ): Promise<readonly CollectionResult[]> {
   const { signal, log, emit, onResults } = context;
-  const { relay, relay: { retryFor } } = settings;
+  const { relay, relay: { retryFor, snapshotReadPreference: preference } } = settings;
   using shutdown = new Shutdown(signal);
   await using closing = new AsyncDisposableStack();
   const raw = closing.use(await shutdown.limit(openTransport(relay.sink)));
@@ -72,15 +73,19 @@ export async function verify(
   const deployment = closing.use(await shutdown.limit(connectDeployment(relay.mongodbUrl)));
   const mongodb = { shutdown, outages: new OutageTracker({ system: "MongoDB", emit }), retryFor };
   const causalReader = closing.use(new CausalReader(deployment.route(), mongodb));
+  const bulkReader = closing.use(
+    await openBulkReader(causalReader, { ...mongodb, deployment, preference, log }),
+  );
   const deps: SharedDeps = {
     settings,
     names,
     transport,
     causalReader,
+    bulkReader,
     signal,
     log,
     clock,
-    splitter: rangeSplitter(causalReader, { lanes: LANES, log }),
+    splitter: rangeSplitter(bulkReader, { lanes: LANES, log }),
     rate: new SnapshotRate({ rate: settings.rate, readers: LANES, clock }),
   };
   while (true) {

@@ -11,7 +11,7 @@ import { type Namespace, namespaceText } from "../util/namespace.ts";
 import { bothSides } from "./both_sides.ts";
 import { type Collection, openCollection, type VerifyDeps, wholeOf } from "./collection.ts";
 import { repair, type RepairDeps } from "./repair.ts";
-import { type CollectionResult, outcomeOf, verifyRow } from "./result.ts";
+import { type CollectionResult, outcomeOf, type Passing, verifyRow } from "./result.ts";
 import { count, countDocuments, scan, scanSample } from "./scan.ts";
 import { newTally } from "./settle.ts";
 
@@ -39,26 +39,32 @@ export async function verifyCollection(namespace: Namespace, deps: VerifyDeps): 
 }
 
 async function countBoth(collection: Collection) {
-  const { namespace, own, settings, causalReader, relay, rows, deadLetters } = collection;
+  const { namespace, own, settings, bulkReader, rows, deadLetters } = collection;
   const counted = await count({
-    pass: () => relay.passes(causalReader.time),
+    pass: () => pass(collection),
     generations: settings.generations,
-    documents: () => countDocuments(causalReader, namespace, own.transform),
+    documents: () => countDocuments(bulkReader, namespace, own.transform),
     rows: () => countRows(rows),
     deadLetters: () => deadLetters.count(),
   });
   return { ...counted, different: 0, overflowed: 0, repaired: 0, differences: [] };
 }
 
+/** Waits for the relay. Later reads, also from a secondary, are not older than the rows that were read before. */
+async function pass({ causalReader, relay }: Collection): Promise<Passing> {
+  await causalReader.read((client, options) => client.db("admin").command({ hello: 1 }, options));
+  return await relay.passes(causalReader.time);
+}
+
 async function compareBoth(collection: Collection) {
-  const { namespace, own, causalReader, relay, rows } = collection;
+  const { namespace, own, causalReader, rows } = collection;
   const { sample, differences, generations } = collection.settings;
   const sides = bothSides(
     collection,
     own.key === "documentKey" ? await shardKeyOf(causalReader, namespace) : [],
   );
   const tally = newTally({
-    pass: () => relay.passes(causalReader.time),
+    pass: () => pass(collection),
     generations,
     look: sides.look,
     repair: differences === "repair" ? (keys) => repair(keys, repairDeps(collection)) : undefined,

@@ -22,6 +22,8 @@ export interface OwnMongodbOptions {
   readonly binary?: boolean;
   /** Whether users have to log in; only with `binary`. `mongodb` is the administrator's. @default false */
   readonly auth?: boolean;
+  /** Of the replica set; several only with `binary`. @default 1 */
+  readonly members?: number;
 }
 
 const ADMINISTRATOR = { name: "administrator", password: "secret" };
@@ -102,17 +104,19 @@ async function inContainer(args: readonly string[]): Promise<OwnMongodb> {
   return await opened(`mongodb://${address}/?replicaSet=${REPLICA_SET}`, stack);
 }
 
-async function asChildProcess({ args = [], auth = false }: OwnMongodbOptions): Promise<OwnMongodb> {
+async function asChildProcess(
+  { args = [], auth = false, members = 1 }: OwnMongodbOptions,
+): Promise<OwnMongodb> {
   if (!BINARY) throw new NoServerError("MONGOMS_SYSTEM_BINARY is not set");
   Deno.env.set("MONGOMS_SYSTEM_BINARY_VERSION_CHECK", "false");
   await using stack = new AsyncDisposableStack();
   const servers = stack.adopt(
     await (await loadMongodbServers()).MongoMemoryReplSet.create({
       binary: { systemBinary: BINARY },
-      instanceOpts: [{ args: [...args] }],
+      instanceOpts: Array.from({ length: members }, () => ({ args: [...args] })),
       replSet: {
         name: REPLICA_SET,
-        count: 1,
+        count: members,
         storageEngine: "wiredTiger",
         ...auth && {
           auth: {

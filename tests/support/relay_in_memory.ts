@@ -303,7 +303,9 @@ export function relayInMemory(options: RelayOptions = {}) {
   heartbeat.add(reporter);
   const deps = {
     causalReader,
+    bulkReader: causalReader,
     reader,
+    chunks: reader,
     splitter: { split: () => Promise.resolve([{ after: null, upTo: null }]) },
     tables,
     share: ALL_DOCUMENTS,

@@ -1,6 +1,7 @@
 /** The replication loop: runs the steps that {@linkcode nextStep} returns. */
 import { BSON } from "mongodb";
 import type { StreamPosition } from "../../sink/metadata/stream_position.ts";
+import type { CausalReader } from "../../source/connection/causal_reader.ts";
 import { estimatedCount } from "../../source/documents/collections.ts";
 import type { Share } from "../../source/documents/share.ts";
 import type { ChangeBatch } from "../../source/stream/change_stream.ts";
@@ -20,7 +21,9 @@ import { startUp } from "./startup.ts";
 
 export interface LoopDeps extends Omit<ApplyDeps, "snapshot"> {
   readonly position: StreamPosition;
+  readonly chunks: SnapshotDeps["chunks"];
   readonly splitter: SnapshotDeps["splitter"];
+  readonly bulkReader: CausalReader;
   readonly repairs: Pick<RequestedRepairs, "runIfDue">;
   readonly share: Share;
   readonly signal: AbortSignal;

@@ -23,6 +23,8 @@ import { StaleRows, type StaleRowsDeps } from "../snapshot/stale_rows.ts";
 
 export interface StartupDeps extends StaleRowsDeps {
   readonly causalReader: CausalReader;
+  /** For samples. */
+  readonly bulkReader: CausalReader;
   readonly reader: StaleRowsDeps["reader"] & Pick<DocumentReader, "check">;
   readonly share: Share;
   readonly tables: Collections;
@@ -64,7 +66,7 @@ export async function startUp(
 /** @returns the collections whose tables were dropped */
 async function openTables(
   namespaces: readonly FoundCollection[],
-  { causalReader, tables, position, settings, log }: StartupDeps,
+  { bulkReader, tables, position, settings, log }: StartupDeps,
 ): Promise<readonly FoundCollection[]> {
   const lost = await tables.openAll(namespaces);
   for (const namespace of lost) {
@@ -78,7 +80,7 @@ async function openTables(
       hint: "Give relays scopes that do not overlap, with --collection and --exclude.",
     });
   }
-  const sample = sampler(causalReader, log);
+  const sample = sampler(bulkReader, log);
   for (const namespace of position.state.token === null ? namespaces : lost) {
     const { transform } = settings.for(namespace);
     await tables.attempt(namespace, async () => {

@@ -21,7 +21,7 @@ import type { RangeLeft, SnapshotPlan, SnapshotState } from "./snapshot_state.ts
 import { StaleRows, type StaleRowsDeps } from "./stale_rows.ts";
 
 export interface SnapshotDeps extends StaleRowsDeps {
-  readonly reader: StaleRowsDeps["reader"] & Pick<DocumentReader, "chunk">;
+  readonly chunks: Pick<DocumentReader, "chunk">;
   readonly splitter: Pick<RangeSplitter, "split">;
   readonly tables: Pick<Collections, "of" | "sharer" | "attempt" | "skipped" | "isSkipped" | "states">;
   readonly settings: Pick<RelaySettings, "for" | "snapshotLanes" | "snapshotRate">;
@@ -243,7 +243,7 @@ export class Snapshot {
   }
 
   #read(namespace: Namespace, range: KeyRange, atMost: number): Promise<Chunk> {
-    const reading = this.#deps.reader.chunk(namespace, range, { atMost });
+    const reading = this.#deps.chunks.chunk(namespace, range, { atMost });
     reading.then(({ seen }) => this.#rate.settle(atMost, seen), () => {}); // `reading` rejects with the error.
     return reading;
   }

@@ -9,7 +9,7 @@ import type { RelaySettings } from "../settings.ts";
 
 /** A range of keys that is not read to its end. Keys are BSON of `{_id}` in hex digits. */
 export interface RangeLeft {
-  /** The key read last, or the one before the range; null at the start of the collection. */
+  /** The key read last, the one before the range, or a position in record order; null at the start of the collection. */
   readonly after: string | null;
   /** The last key of the range, which identifies it; null at the end of the collection. */
   readonly upTo: string | null;

@@ -1,4 +1,4 @@
-/** Reads from the primary in one causal session, with retries. No read is older than a given time. */
+/** Reads in one causal session, with retries. No read is older than a given time. */
 import { BSON, type ClientSession, type Db, type Document, type MongoClient, ReadPreference } from "mongodb";
 import { type BsonValue, bytesOf, ElementCursor, fieldsByName, int64At, itemsOf } from "../../bson/bson.ts";
 import type { Namespace } from "../../util/namespace.ts";
@@ -19,10 +19,16 @@ export interface Page {
   readonly documents: readonly KeyedDocument[];
   /** Whether no documents follow. */
   readonly exhausted: boolean;
+  /** Where the last reply ends, if the command requests it. */
+  readonly resumeToken: BsonValue | undefined;
 }
 
 export interface CausalReaderOptions extends Omit<RetryOptions, "isRetryable" | "allowedMs"> {
   readonly limits?: AnswerLimits;
+  /** @default {primary} */
+  readonly readPreference?: ReadPreference;
+  /** Its reads and those of this reader follow each other: none is older than one before it. @default {none} */
+  readonly beside?: CausalReader;
 }
 
 export interface PageOptions {
@@ -34,6 +40,8 @@ export interface PageOptions {
   readonly hint?: Document | null;
   /** Whether to read further replies after these documents. @default {never} */
   readonly goesOn?: (documents: readonly KeyedDocument[]) => boolean;
+  /** Whether an error is the answer, so that no retry would help. @default {never} */
+  readonly isAnswer?: ((error: unknown) => boolean) | undefined;
 }
 
 interface Reading extends PageOptions {
@@ -43,19 +51,19 @@ interface Reading extends PageOptions {
 }
 
 const BY_KEY = { _id: 1 } as const;
-const FROM_PRIMARY = { readPreference: ReadPreference.primary } as const;
 const KILL_CURSOR_TIMEOUT_MS = 1_000;
 
 export class CausalReader implements AsyncDisposable {
   readonly #session: RoutedSession;
-  readonly #options: CausalReaderOptions & { readonly limits: AnswerLimits };
+  readonly #options: CausalReaderOptions & Required<Pick<CausalReaderOptions, "limits" | "readPreference">>;
   readonly #answers: AnswerLimit;
   /** Pages of a snapshot may be slow while other reads are quick. */
   readonly #abortableAnswers: AnswerLimit;
   readonly #scans: AnswerLimit;
 
   constructor(route: Route, options: CausalReaderOptions) {
-    const { limits } = this.#options = { limits: ANSWER_LIMITS, ...options };
+    const defaults = { limits: ANSWER_LIMITS, readPreference: ReadPreference.primary };
+    const { limits } = this.#options = { ...defaults, ...options };
     this.#session = new RoutedSession(route);
     this.#answers = new AnswerLimit(limits.read);
     this.#abortableAnswers = new AnswerLimit(limits.read);
@@ -79,13 +87,14 @@ export class CausalReader implements AsyncDisposable {
   read<T>(
     work: (
       client: MongoClient,
-      options: typeof FROM_PRIMARY & AnswerOptions & { readonly session: ClientSession },
+      options: AnswerOptions & { readonly session: ClientSession; readonly readPreference: ReadPreference },
     ) => Promise<T>,
     { isLong = false }: Pick<PageOptions, "isLong"> = {},
   ): Promise<T> {
     const answers = isLong ? this.#scans : this.#answers;
+    const { readPreference } = this.#options;
     return this.#tries((client, session) => {
-      const shared = { ...FROM_PRIMARY, ...withoutTimeout(client), session };
+      const shared = { readPreference, ...withoutTimeout(client), session };
       return answers.run((answer) => work(client, { ...shared, ...answer }), {
         beyond: this.#options.limits.report,
       });
@@ -123,13 +132,14 @@ export class CausalReader implements AsyncDisposable {
    */
   #documents({ database, collection }: Namespace, command: Document, reading: Reading): Promise<Page> {
     const { abortable, hint, isLong, isWanted = () => true, goesOn = () => false, answers } = reading;
+    const { readPreference } = this.#options;
     const limits = {
       beyond: this.#options.limits.report,
       signal: abortable ? this.#options.shutdown.signal : undefined,
     };
     return this.#tries(async (client, session) => {
       const db = client.db(database);
-      const shared = { raw: true, session, ...FROM_PRIMARY, ...withoutTimeout(client) };
+      const shared = { raw: true, session, readPreference, ...withoutTimeout(client) };
       const run = (command: Document, isServerLimited = false): Promise<RawCursor> =>
         answers.run(async ({ signal, maxTimeMS }) => {
           const limited = { ...command, ...isServerLimited && { maxTimeMS } };
@@ -144,29 +154,36 @@ export class CausalReader implements AsyncDisposable {
           for (const document of itemsOf(reply.batch).map((item) => keyed(bytesOf(item)))) {
             if (isWanted(document)) documents.push(document);
           }
-          if (reply.cursorId === 0n) return { documents, exhausted: true };
-          if (!goesOn(documents)) return { documents, exhausted: false };
+          const exhausted = reply.cursorId === 0n;
+          if (exhausted || !goesOn(documents)) {
+            return { documents, exhausted, resumeToken: reply.fields.get("postBatchResumeToken") };
+          }
           reply = await run({ getMore: BSON.Long.fromBigInt(reply.cursorId), collection });
         }
       } finally {
         if (reply.cursorId !== 0n) await killCursor(db, collection, reply.cursorId);
       }
-    }, { allowedMs: isLong ? Infinity : abortable ? answers.milliseconds : 0 });
+    }, { allowedMs: isLong ? Infinity : abortable ? answers.milliseconds : 0, ...reading });
   }
 
   #tries<T>(
     work: (client: MongoClient, session: ClientSession) => Promise<T>,
-    question: Question,
+    { isAnswer = () => false, ...question }: Question & Pick<Reading, "isAnswer">,
   ): Promise<T> {
+    const { beside } = this.#options;
     const attempt = async () => {
       const { client, session } = this.#session.current();
+      if (beside) this.after(beside.#session.current().session);
       try {
-        return await work(client, session);
+        const result = await work(client, session);
+        beside?.after(session);
+        return result;
       } catch (error) {
         throw this.#session.failed(client, error);
       }
     };
-    const isRetryable = retryableErrors(() => this.time !== undefined);
+    const isTransient = retryableErrors(() => this.time !== undefined);
+    const isRetryable = (error: unknown) => !isAnswer(error) && isTransient(error);
     return retry(attempt, { ...this.#options, ...question, isRetryable });
   }
 }

@@ -1,9 +1,9 @@
-import type { MongoClient, ServerDescription } from "mongodb";
+import { type MongoClient, type MongoClientOptions, ReadPreference, type ServerDescription } from "mongodb";
 import { ConnectionString } from "mongodb-connection-string-url";
 import type { LogFields } from "../../util/log.ts";
 import type { CausalReader } from "./causal_reader.ts";
 import { clientOf, closeMongodb, connectMongodb } from "./mongodb.ts";
-import { directRoute, pinnedRoute, type Route } from "./route.ts";
+import { directRoute, isSecondaryAway, pinnedRoute, type Route } from "./route.ts";
 
 /** The driver's types of servers that a cursor must stay on. */
 const ROUTERS = ["Mongos", "LoadBalancer"];
@@ -11,6 +11,11 @@ const ROUTERS = ["Mongos", "LoadBalancer"];
 export interface Deployment extends AsyncDisposable {
   /** A new route, with a connection that no other route uses. */
   route(): Route;
+  /**
+   * A route to one secondary; to the primary if none answers in time. In a sharded cluster, to a mongos. Calls `onConnect`
+   * with the address of each member.
+   */
+  secondaryRoute(onConnect: (address: string) => void): Promise<Route>;
 }
 
 /** @throws UsageError for a URL that the driver refuses; MongoError when the servers cannot be reached */
@@ -23,9 +28,9 @@ export async function connectDeployment(url: string): Promise<Deployment> {
   });
   const addresses = () => servers.filter(({ type }) => ROUTERS.includes(type)).map(({ address }) => address);
   const pinned = new Set<MongoClient>();
-  const connect = (address: string): MongoClient => {
+  const connect = (address: string, options: Readonly<MongoClientOptions>): MongoClient => {
     const authSource = main.options.credentials?.source;
-    const client = clientOf(pinnedUrl(url, address, authSource), { maxPoolSize: 1, minPoolSize: 0 });
+    const client = clientOf(pinnedUrl(url, address, authSource), { ...options, minPoolSize: 0 });
     pinned.add(client);
     return client;
   };
@@ -33,8 +38,35 @@ export async function connectDeployment(url: string): Promise<Deployment> {
     await closeMongodb(client).catch(() => {}); // Its server may be down.
     pinned.delete(client);
   };
+  const members = (left?: string): readonly string[] => {
+    const others = (kind: string) => servers.filter(({ type, address }) => type === kind && address !== left);
+    const secondaries = others("RSSecondary");
+    const nearest = Math.min(...secondaries.map(({ roundTripTime }) => roundTripTime));
+    const near = secondaries.filter((each) => each.roundTripTime <= nearest + main.options.localThresholdMS);
+    return (near.length > 0 ? near : others("RSPrimary")).map(({ address }) => address).sort().slice(0, 1);
+  };
+  const route = () =>
+    addresses().length === 0
+      ? directRoute(main)
+      : pinnedRoute({ addresses, connect: (address) => connect(address, { maxPoolSize: 1 }), close });
   return {
-    route: () => addresses().length === 0 ? directRoute(main) : pinnedRoute({ addresses, connect, close }),
+    route,
+    async secondaryRoute(onConnect) {
+      if (addresses().length > 0 || main.options.directConnection) return route();
+      // When the driver has found the primary, it may not know the secondaries yet.
+      const hello = main.db("admin").command({ hello: 1 }, { readPreference: ReadPreference.secondary });
+      await hello.catch(() => {}); // There may be none.
+      if (members().length === 0) return route();
+      return pinnedRoute({
+        addresses: members,
+        connect(address) {
+          onConnect(address);
+          return connect(address, { directConnection: true });
+        },
+        close,
+        isToBeLeft: isSecondaryAway,
+      });
+    },
     async [Symbol.asyncDispose]() {
       await Promise.all([main, ...pinned].map(closeMongodb));
     },

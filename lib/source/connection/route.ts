@@ -1,7 +1,8 @@
 /**
  * The server that commands are sent to, and a causal session with it. A cursor exists only on the server that opened
- * it, but the driver selects a server for each command. In a replica set that is always the primary. In a sharded
- * cluster it may be any mongos, even behind one host name, so each route keeps one connection to one mongos while it works.
+ * it, but the driver selects a server for each command. In a replica set that is always the primary, unless secondaries
+ * are wanted. In a sharded cluster it may be any mongos, even behind one host name. So each route keeps to one mongos, by
+ * one connection, or to one secondary, while it works.
  */
 import type { ClientSession, ClusterTime, MongoClient, Timestamp } from "mongodb";
 import { hasCode, isConnectionLost, MongodbCode, RouterLeftError } from "./mongodb_errors.ts";
@@ -15,14 +16,17 @@ export interface Route {
 export const directRoute = (client: MongoClient): Route => ({ client, failed: () => {} });
 
 export interface Servers {
-  readonly addresses: () => readonly string[];
-  /** Makes a client with one connection. */
+  /** The servers to choose from, after `left` was left. */
+  readonly addresses: (left?: string) => readonly string[];
+  /** Makes a client of this server alone. */
   readonly connect: (address: string) => MongoClient;
   readonly close: (client: MongoClient) => void;
+  /** @default {whether the error means that the server is down} */
+  readonly isToBeLeft?: (error: unknown) => boolean;
 }
 
-/** Pins one mongos; fails over when it goes down. */
-export function pinnedRoute({ addresses, connect, close }: Servers): Route {
+/** Pins one server; fails over when it goes down. */
+export function pinnedRoute({ addresses, connect, close, isToBeLeft = isServerDown }: Servers): Route {
   let address = oneOf(addresses()) ?? "";
   let client: MongoClient | undefined;
   return {
@@ -30,8 +34,8 @@ export function pinnedRoute({ addresses, connect, close }: Servers): Route {
       return client ??= connect(address);
     },
     failed(failed, error) {
-      if (failed !== client || !isServerDown(error)) return;
-      const next = oneOf(addresses().filter((each) => each !== address));
+      if (failed !== client || !isToBeLeft(error)) return;
+      const next = oneOf(addresses(address).filter((each) => each !== address));
       if (next === undefined) return;
       [client, address] = [undefined, next];
       close(failed);
@@ -45,6 +49,10 @@ const oneOf = <T>(values: readonly T[]): T | undefined => values[Math.floor(Math
 const isServerDown = (error: unknown): boolean =>
   isConnectionLost(error) ||
   hasCode(error, MongodbCode.ShutdownInProgress, MongodbCode.InterruptedAtShutdown);
+
+/** Whether a secondary is down, or too far behind for a read after a time, or recovering. */
+export const isSecondaryAway = (error: unknown): boolean =>
+  isServerDown(error) || hasCode(error, MongodbCode.MaxTimeMSExpired, MongodbCode.NotPrimaryOrSecondary);
 
 /** The logical time of the deployment, as servers exchange it. */
 export interface TimeOfCluster {

@@ -4,13 +4,15 @@ import { type BsonValue, fieldsByName } from "../../bson/bson.ts";
 import { rowKeyText, type ShardKey } from "../../key/document_key.ts";
 import { keyText } from "../../key/key_text.ts";
 import { expressionOf } from "../../key/query_literal.ts";
+import { type Logger, QUIET } from "../../util/log.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import type { CausalReader, KeyedDocument } from "../connection/causal_reader.ts";
 import { isTransformFailure } from "../connection/mongodb_errors.ts";
 import { type Chunk, chunkOf, isNamed, isThere, lastEnd, type LookedUp } from "./chunk.ts";
-import type { KeyRange } from "./key_ranges.ts";
+import { type KeyRange, WHOLE } from "./key_ranges.ts";
 import { lookUp } from "./look_up.ts";
 import { type CollectionPages, collectionPages, type DocumentSettings, KEY } from "./pages.ts";
+import { recordChunk, recordPosition } from "./record_order.ts";
 import { ALL_DOCUMENTS, type Share } from "./share.ts";
 import { changesId } from "./transform.ts";
 
@@ -20,6 +22,7 @@ export interface ReaderOptions {
   readonly size: number;
   readonly replyBytes?: number;
   readonly share?: Pick<Share, "condition">;
+  readonly log?: Logger;
 }
 
 /** Its methods may run concurrently. */
@@ -35,17 +38,23 @@ export class DocumentReader {
 
   /**
    * The first documents of a range, in the order of `_id` across all BSON types: `$expr` compares like the index, while a
-   * plain `$gt` finds only values of one type.
+   * plain `$gt` finds only values of one type. Or in the order of records, if the range starts at a position in it.
    * @throws UserError if the transform removes or changes `_id`
    */
   async chunk(
     namespace: Namespace,
     range: KeyRange,
-    { atMost = Infinity }: { readonly atMost?: number } = {},
+    options: { readonly atMost?: number } = {},
   ): Promise<Chunk> {
     const pages = this.#pagesOf(namespace);
     const { transform, idsRepeat } = pages;
-    const size = Math.min(this.#options.size, atMost, pages.size.documents);
+    const size = Math.min(this.#options.size, options.atMost ?? Infinity, pages.size.documents);
+    const position = recordPosition(range.after);
+    if (position) {
+      const find = { filter: this.#within(null, undefined), size, log: this.#options.log ?? QUIET };
+      const chunk = await recordChunk(this.#causalReader, pages, position, find);
+      return chunk ?? await this.chunk(namespace, WHOLE, options);
+    }
     // With repeated keys, one more document shows whether it has the same key.
     const limit = idsRepeat ? size + 1 : size;
     const find = {

@@ -51,6 +51,16 @@ Deno.test("relayConfig() takes the scope from the environment too", () => {
   assert.equal(String(configOf({}, env).scope), "{shop,store}.a* without ab");
 });
 
+Deno.test("relayConfig() reads snapshots from the primary in key order unless it is told otherwise", () => {
+  const read = (env: Environment) => {
+    const { snapshotOrder, snapshotReadPreference } = configOf({}, env);
+    return [snapshotOrder, snapshotReadPreference];
+  };
+  assert.deepEqual(read({}), ["key", "primary"]);
+  const env = { CDC_SNAPSHOT_ORDER: "natural", CDC_SNAPSHOT_READ_PREFERENCE: "secondary" };
+  assert.deepEqual(read(env), ["natural", "secondary"]);
+});
+
 /** Table, schema of those that name none; the table of shop.orders, the schema of the relay's own tables. */
 const TABLES: readonly (readonly [string, string, string, string])[] = [
   ["{database}.{collection}", "doc", "{database}.{collection}", "doc"],

@@ -81,7 +81,7 @@ function setUp({ heldBy, onHeld = "wait" }: { heldBy?: string; onHeld?: "wait" |
   const connections: Connections = {
     transport,
     sinkOutages: outages("CrateDB"),
-    deployment: { route: () => route },
+    deployment: { route: () => route, secondaryRoute: () => Promise.resolve(route) },
     mongodbOutages: outages("MongoDB"),
     route,
     mongodbClock: { now: () => clock.time, readAgain: () => Promise.resolve() } as unknown as ServerClock,

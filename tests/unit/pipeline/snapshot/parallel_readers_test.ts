@@ -100,8 +100,8 @@ function snapshotOf(setting: Setting) {
   });
   const usable = usableTables();
   const deps = {
+    chunks: { chunk },
     reader: {
-      chunk,
       keysOf: () => Promise.resolve(new Set<string>()),
       keysAmong: () => Promise.resolve([]),
     },

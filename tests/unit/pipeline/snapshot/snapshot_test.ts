@@ -27,7 +27,7 @@ async function read(chunks: readonly (readonly number[])[]): Promise<readonly un
     apply: (changes) => Promise.resolve(new Set(changes.map(({ id }) => id.bytes[id.offset])).size),
   };
   const deps = {
-    reader: {
+    chunks: {
       chunk: () => {
         const documents = (chunks[at] ?? []).map(keyed);
         return Promise.resolve({

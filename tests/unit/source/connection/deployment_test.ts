@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { CausalReader } from "../../../../lib/source/connection/causal_reader.ts";
 import { changeStream } from "../../../../lib/source/stream/change_stream.ts";
-import { BSON, type Document, MongoClient, MongoNetworkError } from "mongodb";
+import { BSON, type Document, MongoClient, MongoNetworkError, MongoServerError } from "mongodb";
 import {
   connectDeployment,
   type Deployment,
   pinnedUrl,
 } from "../../../../lib/source/connection/deployment.ts";
-import { pinnedRoute } from "../../../../lib/source/connection/route.ts";
+import { MongodbCode } from "../../../../lib/source/connection/mongodb_errors.ts";
+import { isSecondaryAway, pinnedRoute } from "../../../../lib/source/connection/route.ts";
 import { Scope } from "../../../../lib/source/documents/scope.ts";
 import { featureTrial } from "../../../../lib/source/stream/open_stream.ts";
 import { OutageTracker } from "../../../../lib/util/outage.ts";
@@ -161,6 +162,25 @@ Deno.test("pinnedRoute closes the client of each server that it leaves", () => {
   const { client } = route;
   route.failed(client, new Error("a refusal"));
   assert.equal(route.client, client);
+});
+
+Deno.test("pinnedRoute leaves a server by its own rule, for one of those that are left", () => {
+  const secondaries = ["a:27017"];
+  const connected: string[] = [];
+  const route = pinnedRoute({
+    addresses: (left) => secondaries.filter((each) => each !== left).concat("primary:27017").slice(0, 1),
+    connect: (address) => {
+      connected.push(address);
+      return new MongoClient(`mongodb://${address}/`);
+    },
+    close: () => {},
+    isToBeLeft: isSecondaryAway,
+  });
+  const expired = new MongoServerError({ code: MongodbCode.MaxTimeMSExpired, message: "too late" });
+  const other = new MongoServerError({ code: MongodbCode.CursorNotFound, message: "another error" });
+  for (const error of [other, expired]) route.failed(route.client, error);
+  assert.ok(route.client);
+  assert.deepEqual(connected, ["a:27017", "primary:27017"]);
 });
 
 Deno.test("CausalReader repeats a read whose mongos was left while it ran", async () => {
