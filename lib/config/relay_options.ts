@@ -117,7 +117,7 @@ export const STREAM = {
     help: "Stop after more dead letters than this in succession",
     details: "A written row starts the count again; 0 stops at the first dead letter.",
   },
-  batchSize: { type: "count", least: 1, default: "10000", help: "Events in one batch at most" },
+  batchSize: { type: "count", least: 1, default: "5000", help: "Events in one batch at most" },
   batchBytes: { type: "size", help: "Bytes in one batch at most; by default 1/32 of --max-memory" },
   refreshInterval: {
     type: "duration",
@@ -126,7 +126,7 @@ export const STREAM = {
     details: "A refresh makes rows visible.",
   },
   saveInterval: { type: "duration", default: "200ms", help: "Interval to save the position at, under load" },
-  statementRows: { type: "count", least: 1, default: "2500", help: "Rows in one statement at most" },
+  statementRows: { type: "count", least: 1, default: "1250", help: "Rows in one statement at most" },
   statementBytes: {
     type: "size",
     help: "Bytes in one statement at most; by default 1/128 of --max-memory",

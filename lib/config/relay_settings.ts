@@ -121,12 +121,11 @@ function checkTemplate(template: TableName, scope: Scope): void {
 /**
  * Divides the memory for data in transit among its forms, in bytes.
  *
- * @example IN: 256 MiB → OUT: replies of 4 MiB, batches of 8 MiB, statements of 2 MiB, 8 MiB in flight, a heap of 128 MiB
+ * @example IN: 256 MiB → OUT: replies of 4 MiB, batches of 8 MiB, statements of 2 MiB, 8 MiB in flight
  */
 const memoryShares = (maxMemory: number): MemoryShares => ({
   replyBytes: Math.floor(maxMemory / 64),
   batchBytes: Math.floor(maxMemory / 32),
   statementBytes: Math.floor(maxMemory / 128),
   inFlightBytes: Math.floor(maxMemory / 32),
-  heapBytes: Math.floor(maxMemory / 2),
 });

@@ -14,7 +14,7 @@ import type { Share } from "../../source/documents/share.ts";
 import type { Clock } from "../../util/clock.ts";
 import type { Logger } from "../../util/log.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
-import type { MemoryBudget } from "../../util/garbage.ts";
+import type { Semaphore } from "../../util/concurrency.ts";
 import type { Names, RelaySettings } from "../settings.ts";
 import type { Emit } from "../status/events.ts";
 import { deadLetterLimit } from "./dead_letter_limit.ts";
@@ -37,7 +37,7 @@ export interface OpenerDeps {
     RelaySettings,
     "for" | "lease" | "inFlight" | "statementRows" | "statementBytes" | "maxDeadLetters"
   >;
-  readonly memory: MemoryBudget;
+  readonly inFlightBudget: Semaphore;
   readonly owners: TableOwners;
   readonly saved: SavedCollections;
   readonly share: Share;
@@ -71,11 +71,11 @@ export class CollectionOpener {
    * @throws UnusableTableError, SinkError if the table cannot be used, see {@linkcode isUnusableTable}
    */
   async open(namespace: Namespace): Promise<OpenTable> {
-    const { names, settings, memory, saved, share, shardKeyOf, emit } = this.#deps;
+    const { names, settings, inFlightBudget, saved, share, shardKeyOf, emit } = this.#deps;
     const { patient } = this.#transports;
     const { table, isKnown } = await this.#openTable(namespace, { waits: true });
     const ofCollection = settings.for(namespace);
-    const writer = new Writer(patient, table, { ...settings, inFlightBudget: memory.inFlight });
+    const writer = new Writer(patient, table, { ...settings, inFlightBudget });
     const columns = await openColumnPolicy(this.#transports, {
       ...this.#deps,
       ...settings,
@@ -105,7 +105,6 @@ export class CollectionOpener {
         return own.map(({ oid }) => oid);
       },
       shardKey,
-      garbage: memory.garbage,
     });
     return { applier, columns, wasDropped: isKnown && table.isNew, isUnrecovered };
   }

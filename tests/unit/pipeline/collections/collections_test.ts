@@ -4,7 +4,7 @@ import type { Namespace } from "../../../../lib/util/namespace.ts";
 import { type Emit, on } from "../../../../lib/pipeline/status/events.ts";
 import { Scope } from "../../../../lib/source/documents/scope.ts";
 import type { CollectionSettings, RelaySettings } from "../../../../lib/pipeline/settings.ts";
-import { memoryBudget } from "../../../../lib/util/garbage.ts";
+import { Semaphore } from "../../../../lib/util/concurrency.ts";
 import { Collections } from "../../../../lib/pipeline/collections/collections.ts";
 import { POSTGRESQL } from "../../../../lib/sink/sql/dialect.ts";
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
@@ -98,7 +98,7 @@ class FakeSink implements Transport {
   async [Symbol.asyncDispose](): Promise<void> {}
 }
 
-const MEMORY = memoryBudget({ inFlightBytes: 2 ** 20, heapBytes: 2 ** 30 });
+const BUDGET = new Semaphore(2 ** 20);
 
 interface Given extends Partial<RelaySettings>, Partial<CollectionSettings> {
   readonly part?: StreamPart;
@@ -130,7 +130,7 @@ function registryOf(
   const options = {
     names,
     settings,
-    memory: MEMORY,
+    inFlightBudget: BUDGET,
     causalReader,
     share: part ? shareOf(part) : ALL_DOCUMENTS,
     shardKeyOf,
@@ -170,7 +170,7 @@ Deno.test("Collections refuses a table with a name of the relay's own tables", a
       metadataSchema: "public",
     },
     settings: { for: () => ({ columns: "typed", onDrop: "keep" }) } as unknown as RelaySettings,
-    memory: MEMORY,
+    inFlightBudget: BUDGET,
     causalReader: { exists: () => Promise.resolve(true) },
     share: ALL_DOCUMENTS,
     shardKeyOf: () => Promise.resolve([]),
