@@ -1,12 +1,12 @@
 /** A cache of field names, so that each is decoded once for all documents. */
 import { isUtf8 } from "node:buffer";
 import { BSON } from "mongodb";
-import { UnstorableError } from "../util/errors.ts";
+import { jsonBytes, notUtf8 } from "../util/json_writer.ts";
 
 export interface Name {
   readonly text: string;
-  /** The name as JSON, with the colon. */
-  readonly json: string;
+  /** The name as JSON, with the colon, as {@linkcode jsonBytes} makes it. */
+  readonly json: Uint8Array;
   /** Its place in the cache. Two names share a slot only if one of them was evicted or is not cached. */
   readonly slot: number;
   readonly bytes: Uint8Array;
@@ -28,12 +28,12 @@ export function utf8(bytes: Uint8Array, start: number, end: number): string {
   const text = BSON.ByteUtils.toUTF8(bytes, start, end, false);
   // Decoders replace bytes that are not UTF-8 by this character.
   if (text.includes("\ufffd") && !isUtf8(bytes.subarray(start, end))) {
-    throw new UnstorableError(`A text or a name has bytes that are not UTF-8 (at byte ${start})`);
+    throw notUtf8(start);
   }
   return text;
 }
 
-/** @example IN: the bytes of é" → OUT: {text: 'é"', json: '"é\\"":', …} */
+/** @example IN: the bytes of é" → OUT: {text: 'é"', json: the bytes of \\"é\\\\\\"\\":, …} */
 export function nameAt(bytes: Uint8Array, offset: number, length: number): Name {
   const end = offset + length;
   let hash = 0;
@@ -52,7 +52,7 @@ export function nameAt(bytes: Uint8Array, offset: number, length: number): Name 
 /** Copies the bytes, which may be part of a reply of megabytes. */
 function nameOf(bytes: Uint8Array, slot: number): Name {
   const text = utf8(bytes, 0, bytes.length);
-  return { text, json: `${JSON.stringify(text)}:`, slot, bytes: new Uint8Array(bytes) };
+  return { text, json: jsonBytes(`${JSON.stringify(text)}:`), slot, bytes: new Uint8Array(bytes) };
 }
 
 /** Whether the name and its end are at `offset`. */

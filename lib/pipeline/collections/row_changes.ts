@@ -1,6 +1,7 @@
 /** Changes of rows: reduced to one per key, and split into `data` and `overflow`. Pure. */
 import { BsonType } from "../../bson/bson.ts";
 import { UnstorableError } from "../../util/errors.ts";
+import { jsonOfBytes } from "../../util/json_writer.ts";
 import { jsonOf } from "../../mapping/bson_to_json.ts";
 import type { ColumnPath } from "../../mapping/column_tree.ts";
 import { splitDocument } from "../../mapping/split_document.ts";
@@ -65,7 +66,7 @@ export function splitRows(
       if (needsColumns) result.needColumns.push(upsert);
       for (const path of needsWidening) result.needWidening.push(path);
       if (overflowed && !table.hasOverflow) {
-        const error = `The table has no column for overflow: ${overflow}`;
+        const error = `The table has no column for overflow: ${overflow && jsonOfBytes(overflow)}`;
         result.letters.push({ oid, document, error });
         continue;
       }

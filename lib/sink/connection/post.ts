@@ -1,5 +1,4 @@
 /** Sends requests to the HTTP endpoint. */
-import { Buffer } from "node:buffer";
 import http from "node:http";
 import https from "node:https";
 import { authorizationHeader, type Proxy, tunnelAgent } from "./proxy.ts";
@@ -7,7 +6,7 @@ import type { Certificates } from "./url.ts";
 
 interface Request {
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
+  readonly body: Uint8Array;
   /** Milliseconds until the whole response has to have arrived. */
   readonly limitMs: number;
 }
@@ -64,7 +63,7 @@ export class Poster implements Disposable {
     const { promise, resolve, reject } = Promise.withResolvers<Response>();
     const sending = this.#request({
       ...this.#options,
-      headers: { ...headers, ...this.#proxyHeaders, "Content-Length": Buffer.byteLength(body) },
+      headers: { ...headers, ...this.#proxyHeaders, "Content-Length": body.length },
     });
     const timer = setTimeout(() => {
       reject(new OverdueError(limitMs));

@@ -6,6 +6,7 @@ import { bytesJson, documentOfExtendedJson, extendedJson } from "../../bson/bson
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import { messageOf } from "../../util/errors.ts";
 import { grouped } from "../../util/grouped.ts";
+import { jsonBytes } from "../../util/json_writer.ts";
 import type { Dialect } from "../sql/dialect.ts";
 import { queryNumber, refreshTable, type Result, type Transport } from "../connection/transport.ts";
 import { faultOf, SinkError } from "../connection/sink_error.ts";
@@ -177,7 +178,7 @@ export class DeadLetters {
         [
           this.#options.stream,
           rows.map(({ oid }) => oid),
-          { json: rows.map(({ document }) => document) },
+          { json: rows.map(({ document }) => document === null ? null : jsonBytes(document)) },
           rows.map(({ error }) => error),
         ],
         { writes: true },
