@@ -27,6 +27,7 @@ import { createLogger } from "../lib/util/log.ts";
 import { maskSecrets, maskUrl } from "../lib/util/mask_url.ts";
 import { isEqual, pathDifferences } from "../lib/verify/compare.ts";
 import { documentReader } from "./support/quiet_reader.ts";
+import { splitText } from "./support/row_text.ts";
 
 const FACTOR = 8;
 const MOST = 3 * FACTOR;
@@ -148,8 +149,8 @@ const CASES: Readonly<Record<string, Case>> = {
     size: NAMES,
     make: (size) => {
       const document = wide(size);
-      const { data, overflow } = splitDocument(document, object(["name1", "name2"], { kind: "double" }));
-      return () => isEqual(document, { data, overflow });
+      const row = splitText(document, object(["name1", "name2"], { kind: "double" }));
+      return () => isEqual(document, row);
     },
   },
   "normalizing an array of objects": {

@@ -95,15 +95,23 @@ export class JsonWriter {
 
   /** Bytes that {@linkcode jsonBytes} has made. */
   raw(part: Uint8Array): void {
-    this.#reserve(part.length);
+    const { length } = part;
+    this.#reserve(length);
+    const bytes = this.#bytes;
+    const to = this.#end;
     // A loop is faster than a call of `set` for parts as short as names.
-    for (let at = 0; at < part.length; at++) this.#bytes[this.#end++] = part[at] as number;
+    for (let at = 0; at < length; at++) bytes[to + at] = part[at] as number;
+    this.#end = to + length;
   }
 
   /** Text of ASCII that needs no escape, such as a number. */
   ascii(text: string): void {
-    this.#reserve(text.length);
-    for (let at = 0; at < text.length; at++) this.#bytes[this.#end++] = text.charCodeAt(at);
+    const { length } = text;
+    this.#reserve(length);
+    const bytes = this.#bytes;
+    const to = this.#end;
+    for (let at = 0; at < length; at++) bytes[to + at] = text.charCodeAt(at);
+    this.#end = to + length;
   }
 
   /** The quotation mark at the start or the end of a string. */
@@ -113,8 +121,8 @@ export class JsonWriter {
 
   /** UTF-8 as a JSON string. @throws UnstorableError for bytes that are not UTF-8 @example IN: the bytes of a"b → OUT: \"a\\\"b\" */
   text(source: Uint8Array, start: number, end: number): void {
+    this.#reserve(end - start + 2 * QUOTE.length);
     this.quote();
-    this.#reserve(end - start);
     let bytes = this.#bytes;
     let to = this.#end;
     for (let from = start; from < end; from++) {
@@ -191,11 +199,15 @@ export class JsonWriter {
 
   /** The last digits of an integer of 32 bits. */
   #digits(value: number, count: number): void {
+    const bytes = this.#bytes;
+    const start = this.#end;
     this.#end += count;
-    for (let at = this.#end - 1; count > 0; count--, at--) {
-      const rest = Math.trunc(value / 10);
-      this.#bytes[at] = ZERO + (value - rest * 10);
-      value = rest;
+    // The engine divides by a constant without a division only what it knows to be of 32 bits.
+    let left = value | 0;
+    for (let at = this.#end - 1; at >= start; at--) {
+      const rest = left / 10 | 0;
+      bytes[at] = ZERO + left - rest * 10;
+      left = rest;
     }
   }
 

@@ -10,7 +10,6 @@ import {
   hexAt,
   int32At,
   int64At,
-  int64TextAt,
   itemsOf,
   stringAt,
 } from "../../lib/bson/bson.ts";
@@ -19,11 +18,17 @@ import type { Name } from "../../lib/bson/field_name_cache.ts";
 import { type Field, type Fields, fieldsOf } from "../../lib/bson/fields.ts";
 import { checkNames, classify, isId, isNull, MAX_DEPTH } from "../../lib/mapping/classify.ts";
 import type { Column, ColumnPath } from "../../lib/mapping/column_tree.ts";
-import { type Kind, MAX_EXACT, MAX_TEXT_BYTES, needsWidening } from "../../lib/mapping/column_types.ts";
+import {
+  isTooLong,
+  type Kind,
+  MAX_EXACT,
+  MAX_TEXT_BYTES,
+  needsWidening,
+} from "../../lib/mapping/column_types.ts";
 import { escapeName, escapeNames, escapeTopName, isReadable } from "../../lib/mapping/escape_name.ts";
+import type { SplitDocument, StoredRow } from "../../lib/mapping/split_document.ts";
 import { UnstorableError } from "../../lib/util/errors.ts";
 import { jsonText, parseJson } from "../../lib/util/lossless_json.ts";
-
 const MAY_CHANGE = /"#*(?:[1-9]\d*":|_u_|#u:)|[\ud800-\udbff]/;
 const mayNeedEscaping = (json: string): boolean => MAY_CHANGE.test(json);
 
@@ -31,41 +36,31 @@ type Render = (...value: Parameters<Fit>) => string;
 type Fit = (bytes: Uint8Array, offset: number, length: number) => string | undefined;
 
 interface ScalarRow {
-  /** The kind of the column created for it; none for null. */
   readonly column: Kind | undefined;
   readonly json: Render;
   readonly fits: Partial<Record<Kind, Fit>>;
 }
 
-const STRING_OVERHEAD_BYTES = 5;
 const FLOAT_DIGITS = 6;
 const INT64_MIN = "-9223372036854775808";
 const INT64_MAX = "9223372036854775807";
-const isTooLong = (length: number): boolean => length - STRING_OVERHEAD_BYTES > MAX_TEXT_BYTES;
-
 const quoted: Render = (bytes, offset) => JSON.stringify(stringAt(bytes, offset));
 const quotedShort: Fit = (bytes, offset, length) =>
   isTooLong(length) ? undefined : quoted(bytes, offset, length);
-
-/** A double as JSON that is read back as a double. @example IN: 1 → OUT: 1.0; IN: 1e21 → OUT: 1e+21; IN: NaN → OUT: "NaN" */
 function doubleText(value: number): string {
   if (!Number.isFinite(value)) return `"${value}"`;
   if (Object.is(value, -0)) return "-0.0";
   const text = String(value);
   return Number.isInteger(value) && !text.includes("e") ? `${text}.0` : text;
 }
-
 const boolean: Render = (bytes, offset) => bytes[offset] === 1 ? "true" : "false";
 const double: Render = (bytes, offset) => doubleText(float64At(bytes, offset));
 const int32: Render = (bytes, offset) => String(int32At(bytes, offset));
-const int64: Render = int64TextAt;
-
-/** An integer as JSON that reads back as a double, in case the column is dropped by then. */
+const int64: Render = (bytes, offset) => String(int64At(bytes, offset));
 const wholeDouble = (fit: Fit): Fit => (...value) => {
   const text = fit(...value);
   return text === undefined ? undefined : `${text}.0`;
 };
-
 const integralDouble = (limit: number): Fit => (bytes, offset) => {
   const value = float64At(bytes, offset);
   const fits = Number.isInteger(value) && Math.abs(value) <= limit && !Object.is(value, -0);
@@ -75,12 +70,10 @@ const smallInt64 = (limit: number): Fit => (bytes, offset) => {
   const value = int64At(bytes, offset);
   return value >= -limit && value <= limit ? String(value) : undefined;
 };
-/** CrateDB 6 refuses both ends of the range, so no column gets them. */
 const innerInt64: Fit = (bytes, offset) => {
-  const text = int64TextAt(bytes, offset);
+  const text = int64(bytes, offset, 8);
   return text === INT64_MIN || text === INT64_MAX ? undefined : text;
 };
-/** A REAL column returns the shortest text of the float: up to six digits, that is the double's text. */
 const singleDouble: Fit = (bytes, offset) => {
   const value = float64At(bytes, offset);
   const digits = String(value).replace(/e.*|^-?[0.]*|\./g, "").replace(/0+$/, "");
@@ -89,7 +82,6 @@ const singleDouble: Fit = (bytes, offset) => {
 };
 const smallInt32 = (limit: number): Fit => (bytes, offset) =>
   Math.abs(int32At(bytes, offset)) <= limit ? int32(bytes, offset, 4) : undefined;
-
 function binaryText(bytes: Uint8Array, offset: number): string {
   const length = int32At(bytes, offset);
   const subtype = bytes[offset + 4];
@@ -99,7 +91,6 @@ function binaryText(bytes: Uint8Array, offset: number): string {
   const inner = subtype === 2 ? 4 : 0;
   return base64At(bytes, offset + 5 + inner, length - inner);
 }
-
 function textual(plain: Render): ScalarRow {
   const json: Render = (...value) => `"${plain(...value)}"`;
   const text: Fit = (...value) => {
@@ -108,22 +99,18 @@ function textual(plain: Render): ScalarRow {
   };
   return { column: "text", json, fits: { text, longtext: json } };
 }
-
-/** An address as CrateDB writes it. CrateDB rewrites other spellings. */
 const address: Fit = (bytes, offset) => {
   const text = stringAt(bytes, offset);
   return isIPv4(text) || isIPv6(text) && isCanonical(text) ? JSON.stringify(text) : undefined;
 };
 const isCanonical = (text: string): boolean =>
   !text.startsWith("::ffff:") && new URL(`http://[${text}]/`).hostname === `[${text}]`;
-
 const STRING: ScalarRow = {
   column: "text",
   json: quoted,
   fits: { text: quotedShort, longtext: quoted, varchar: quotedShort, char: quotedShort, ip: address },
 };
 const NULL: ScalarRow = { column: undefined, json: () => "null", fits: {} };
-
 const STRINGS: Readonly<Record<number, ScalarRow>> = {
   [BsonType.string]: STRING,
   [BsonType.symbol]: STRING,
@@ -181,13 +168,9 @@ const STRINGS: Readonly<Record<number, ScalarRow>> = {
   },
 };
 
-/** How a name is written as JSON, with the colon. */
 type Spelling = (name: Name) => string;
 const plain: Spelling = ({ text }) => `${JSON.stringify(text)}:`;
-
 const escaped: Spelling = ({ text }) => `${JSON.stringify(escapeName(text))}:`;
-
-/** @example IN: {n: Long(9007199254740993), d: Double(1), at: Date(0)} → OUT: {"n":9007199254740993,"d":1.0,"at":0} */
 function jsonOf(value: BsonValue, spelling: Spelling = plain): string {
   const scalar = STRINGS[value.type];
   if (scalar) return scalar.json(value.bytes, value.offset, value.length);
@@ -204,8 +187,6 @@ function jsonOf(value: BsonValue, spelling: Spelling = plain): string {
   }
   return `{${json}}`;
 }
-
-/** Puts a name that repeats at its first occurrence, with all its values. */
 function repeatedJson({ fields, repeats }: Fields, spelling: Spelling): string {
   const json = new Map(fields.map((field) => {
     const equal = repeats.get(field.name.text);
@@ -213,21 +194,12 @@ function repeatedJson({ fields, repeats }: Fields, spelling: Spelling): string {
   }));
   return `{${[...json].map(([name, value]) => `${name}${value}`).join(",")}}`;
 }
-
-/** All values of a name that repeats. @example IN: the fields a: 1, a: 3 → OUT: {"$duplicateKey":[1,3]} */
 const repeatJson = (equal: readonly Field[], spelling: Spelling = plain): string =>
   `{"$duplicateKey":[${equal.map((each) => jsonOf(each, spelling)).join(",")}]}`;
 
-export interface StringSplit {
-  readonly data: string;
-  readonly overflow: string | null;
-  readonly overflowed: boolean;
-  readonly needsColumns: boolean;
-  readonly needsWidening: readonly ColumnPath[];
-}
+type StringSplit = StoredRow & Omit<SplitDocument, "data" | "overflow">;
 
 type Overflow = Map<string, Overflow | string>;
-
 const COMPLETE = { overflow: null, overflowed: false, needsColumns: false, needsWidening: [] } as const;
 const LEFT_OUT = "";
 
@@ -262,7 +234,6 @@ class Splitter {
   readonly #path: string[] = [];
   #arrays = 0;
   #leavesOut = false;
-
   object(document: BsonValue, column: Column): string {
     const { fields, repeats } = fieldsOf(document);
     for (const [name, equal] of repeats) this.#putOverflow(name, repeatJson(equal, escaped));
@@ -283,19 +254,16 @@ class Splitter {
       if (json !== "") json += ",";
       json += plain(name);
       json += text;
-      // `data` keeps the rest of the array for queries; `overflow` gets all of it.
       if (this.#leavesOut && type === BsonType.array) this.#put(name.text, jsonOf(field, escaped));
     }
     return `{${json}}`;
   }
-
   #item(document: BsonValue, column: Column): string | undefined {
     const { fields, repeats } = fieldsOf(document);
     if (repeats.size > 0) return undefined;
     let json = "";
     let fits = true;
     for (const field of fields) {
-      // CrateDB drops nulls from objects with columns.
       if (isNull(field.type)) {
         this.#leavesOut = true;
         continue;
@@ -310,7 +278,6 @@ class Splitter {
     }
     return fits ? `{${json}}` : undefined;
   }
-
   #field(field: Field, parent: Column): string | undefined {
     const { text: name } = field.name;
     if (parent.kind === "ignored") return isReadable(name) ? unchangedJson(field) : undefined;
@@ -321,7 +288,6 @@ class Splitter {
     this.#path.pop();
     return text;
   }
-
   #withoutColumn(field: Field, { closed, hasIds }: Column): string | undefined {
     if (closed || hasIds && isId(field.name.text)) return undefined;
     const fieldClass = classify(field, this.#depth);
@@ -330,7 +296,6 @@ class Splitter {
     this.overflowed = this.#leavesOut = true;
     return LEFT_OUT;
   }
-
   #value(value: BsonValue, column: Column): string | undefined {
     const scalar = STRINGS[value.type];
     if (scalar) {
@@ -351,7 +316,6 @@ class Splitter {
     const document = takesAll || column.kind === "object" ? asDocument(value) : undefined;
     return document && (this.#arrays > 0 ? this.#item(document, column) : this.object(document, column));
   }
-
   #array(array: BsonValue, column: Column): string | undefined {
     this.#arrays++;
     let json = "";
@@ -364,21 +328,17 @@ class Splitter {
     this.#arrays--;
     return fits ? `[${json}]` : undefined;
   }
-
   get #depth(): number {
     return this.#path.length + this.#arrays;
   }
-
   #widen(): void {
     this.needsWidening ??= new Map();
     this.needsWidening.set(JSON.stringify(this.#path), [...this.#path]);
   }
-
   #putOverflow(name: string, json: string): void {
     this.overflowed = true;
     this.#put(name, json);
   }
-
   #put(name: string, json: string): void {
     let node = this.overflow ??= new Map();
     for (const step of this.#path) {
@@ -394,7 +354,6 @@ function unchangedJson(value: BsonValue): string | undefined {
   const json = jsonOf(value);
   return mayNeedEscaping(json) && json !== jsonOf(value, escaped) ? undefined : json;
 }
-
 function ignoredJson(value: BsonValue): string | undefined {
   const document = asDocument(value);
   if (!document) return undefined;
@@ -403,20 +362,17 @@ function ignoredJson(value: BsonValue): string | undefined {
   const isUnchanged = (field: Field) => isReadable(field.name.text) && unchangedJson(field) !== undefined;
   return fieldsOf(document).fields.every(isUnchanged) ? json : undefined;
 }
-
 const overflowText = (overflow: Overflow, spell = escapeTopName): string =>
   `{${
     [...overflow].map(([name, value]) =>
       `${JSON.stringify(spell(name))}:${typeof value === "string" ? value : overflowText(value, escapeName)}`
     ).join(",")
   }}`;
-
 function hasLengthOf({ kind, length }: Column, json: string): boolean {
   if (length === undefined) return true;
   const characters = (JSON.parse(json) as string).length;
   return kind === "char" ? characters === length : characters <= length;
 }
-
 function splitForJsonb(document: BsonValue): { data: string; overflow: string | null } {
   const json = jsonOf(document);
   if (!SUSPECT.test(json)) return { data: json, overflow: null };
@@ -424,12 +380,8 @@ function splitForJsonb(document: BsonValue): { data: string; overflow: string | 
   const needsEscaping = overflow !== null && mayNeedEscaping(overflow);
   return { data, overflow: needsEscaping ? jsonText(escapeNames(parseJson(overflow))) : overflow };
 }
-
-/** The escape of a NUL; not an escaped backslash before `u0000`. */
 const NUL = /(?<!\\)(?:\\\\)*\\u0000/;
 const SUSPECT = /\\u0000|-0\.0/;
-
-/** Moves the smallest value outside any array to `overflow` that JSONB would change. */
 function split(value: BsonValue): { data: string | undefined; overflow: string | undefined } {
   if (!isChanged(value)) return { data: jsonOf(value), overflow: undefined };
   const document = asDocument(value);
@@ -444,7 +396,6 @@ function split(value: BsonValue): { data: string | undefined; overflow: string |
   }
   return { data: `{${data.join(",")}}`, overflow: `{${overflow.join(",")}}` };
 }
-
 function isChanged(value: BsonValue): boolean {
   const { type, bytes, offset } = value;
   if (type === BsonType.double) return Object.is(float64At(bytes, offset), -0);
