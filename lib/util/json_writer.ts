@@ -2,12 +2,13 @@
  * Writes JSON from bytes to bytes, without a string for each value. What is written is the inside of a JSON string, which
  * is how both transports send an object: `{"a":1}` is written as `{\"a\":1}`.
  */
-import { Buffer } from "node:buffer";
+import { Buffer, isUtf8 } from "node:buffer";
 import { UnstorableError } from "./errors.ts";
 
 /** Texts that are written into one buffer. A longer one gets its own. */
 const BUFFER_BYTES = 2 ** 18;
 const GROWTH = 2;
+const LOOP_BYTES = 64;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -47,8 +48,9 @@ const ESCAPES = Array.from({ length: 0x80 }, (_, code) => {
   const json = unquoted(JSON.stringify(String.fromCharCode(code)));
   return json.length > 1 ? jsonBytes(json) : undefined;
 });
-/** Whether a byte is copied into a JSON string as it is. */
-const IS_PLAIN = Uint8Array.from({ length: 0x100 }, (_, byte) => byte < 0x80 && !ESCAPES[byte] ? 1 : 0);
+/** Whether a byte is copied into a JSON string as it is: in UTF-8, and in ASCII. */
+const IS_PLAIN = Uint8Array.from({ length: 0x100 }, (_, byte) => ESCAPES[byte] ? 0 : 1);
+const IS_PLAIN_ASCII = IS_PLAIN.map((isPlain, byte) => byte < 0x80 ? isPlain : 0);
 
 const HEX = Array.from({ length: 0x100 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 const HIGH_DIGITS = Uint8Array.from(HEX, (hex) => hex.charCodeAt(0));
@@ -93,15 +95,10 @@ export class JsonWriter {
     return text;
   }
 
-  /** Bytes that {@linkcode jsonBytes} has made. */
-  raw(part: Uint8Array): void {
-    const { length } = part;
-    this.#reserve(length);
-    const bytes = this.#bytes;
-    const to = this.#end;
-    // A loop is faster than a call of `set` for parts as short as names.
-    for (let at = 0; at < length; at++) bytes[to + at] = part[at] as number;
-    this.#end = to + length;
+  /** Bytes that {@linkcode jsonBytes} has made, without the first `from`. */
+  raw(part: Uint8Array, from = 0): void {
+    this.#reserve(part.length);
+    this.#copy(part, from, part.length);
   }
 
   /** Text of ASCII that needs no escape, such as a number. */
@@ -123,27 +120,20 @@ export class JsonWriter {
   text(source: Uint8Array, start: number, end: number): void {
     this.#reserve(end - start + 2 * QUOTE.length);
     this.quote();
-    let bytes = this.#bytes;
-    let to = this.#end;
-    for (let from = start; from < end; from++) {
+    let isPlain = IS_PLAIN_ASCII;
+    for (let from = start; from < end;) {
+      from = this.#copyPlain(isPlain, source, from, end);
+      if (from === end) break;
       const byte = source[from] as number;
-      if (IS_PLAIN[byte] === 1) {
-        bytes[to++] = byte;
-      } else if (byte >= 0x80) {
-        const next = from + sequenceLength(source, from, end);
-        if (next === from) throw notUtf8(start);
-        bytes[to++] = byte;
-        while (++from < next) bytes[to++] = source[from] as number;
-        from--;
+      const escape = ESCAPES[byte];
+      if (escape) {
+        this.raw(escape);
+        this.#reserve(end - ++from + QUOTE.length);
       } else {
-        this.#end = to;
-        this.raw(ESCAPES[byte] as Uint8Array);
-        this.#reserve(end - from);
-        bytes = this.#bytes;
-        to = this.#end;
+        if (!isUtf8(source.subarray(start, end))) throw notUtf8(start);
+        isPlain = IS_PLAIN;
       }
     }
-    this.#end = to;
     this.quote();
   }
 
@@ -211,6 +201,34 @@ export class JsonWriter {
     }
   }
 
+  /** @returns the offset of the first byte that is not copied as it is */
+  #copyPlain(isPlain: Uint8Array, source: Uint8Array, from: number, end: number): number {
+    let at = from;
+    if (end - from > LOOP_BYTES) {
+      while (at < end && isPlain[source[at] as number] === 1) at++;
+      this.#copy(source, from, at);
+      return at;
+    }
+    const bytes = this.#bytes;
+    let to = this.#end;
+    for (; at < end; at++) {
+      const byte = source[at] as number;
+      if (isPlain[byte] !== 1) break;
+      bytes[to++] = byte;
+    }
+    this.#end = to;
+    return at;
+  }
+
+  #copy(source: Uint8Array, from: number, end: number): void {
+    const bytes = this.#bytes;
+    const to = this.#end;
+    this.#end += end - from;
+    // A loop is faster than a call for up to about 64 bytes.
+    if (end - from > LOOP_BYTES) bytes.set(source.subarray(from, end), to);
+    else for (let at = from; at < end; at++) bytes[to + at - from] = source[at] as number;
+  }
+
   #reserve(count: number): void {
     if (this.#end + count > this.#bytes.length) this.#grow(count);
   }
@@ -233,20 +251,4 @@ function digitsOf(value: number): number {
   let count = 1;
   for (let least = 10; value >= least; least *= 10) count++;
   return count;
-}
-
-/** The bytes of the character at `at`, which is beyond ASCII; 0 if they are not UTF-8. See RFC 3629, section 4. */
-function sequenceLength(bytes: Uint8Array, at: number, end: number): number {
-  const lead = bytes[at] as number;
-  const length = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-  if (lead < 0xc2 || lead > 0xf4 || at + length > end) return 0;
-  // The second byte tells forms that are too long, surrogates, and what is beyond U+10FFFF.
-  const least = lead === 0xe0 ? 0xa0 : lead === 0xf0 ? 0x90 : 0x80;
-  const most = lead === 0xed ? 0x9f : lead === 0xf4 ? 0x8f : 0xbf;
-  const second = bytes[at + 1] as number;
-  if (second < least || second > most) return 0;
-  for (let next = at + 2; next < at + length; next++) {
-    if (((bytes[next] as number) & 0xc0) !== 0x80) return 0;
-  }
-  return length;
 }
