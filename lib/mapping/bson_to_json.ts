@@ -4,7 +4,7 @@ import { asDocument } from "../bson/build.ts";
 import { type Name, SLOTS } from "../bson/field_name_cache.ts";
 import { type Field, fieldsOf } from "../bson/fields.ts";
 import { UnstorableError } from "../util/errors.ts";
-import { JSON_PART, jsonBytes, jsonOfBytes, JsonWriter } from "../util/json_writer.ts";
+import { jsonBytes, jsonOfBytes, JsonWriter, SIGN } from "../util/json_writer.ts";
 import { SCALARS } from "./column_types.ts";
 import { escapeName, escapeTopName, isReadable } from "./escape_name.ts";
 
@@ -52,18 +52,18 @@ export function writeJson(json: JsonWriter, value: BsonValue, below: Spelling = 
   if (!document) throw new UnstorableError(`Unknown BSON type ${value.type}`);
   const { fields, repeats } = fieldsOf(document);
   const written = repeats.size > 0 ? firsts(fields) : fields;
-  json.raw(JSON_PART.objectStart);
+  json.sign(SIGN.objectStart);
   let isFirst = true;
   for (const field of written) {
     const name = top(field.name);
     if (!name) return false;
-    if (!isFirst) json.raw(JSON_PART.comma);
+    if (!isFirst) json.sign(SIGN.comma);
     isFirst = false;
     json.raw(name);
     const equal = repeats.get(field.name.text);
     if (!(equal ? writeRepeat(json, equal, below) : writeJson(json, field, below))) return false;
   }
-  json.raw(JSON_PART.objectEnd);
+  json.sign(SIGN.objectEnd);
   return true;
 }
 
@@ -75,21 +75,21 @@ const firsts = (fields: readonly Field[]): Iterable<Field> =>
 export function writeRepeat(json: JsonWriter, equal: readonly Field[], spelling: Spelling = plain): boolean {
   json.raw(DUPLICATE_KEY);
   const isWritten = writeItems(json, equal, spelling);
-  json.raw(JSON_PART.objectEnd);
+  json.sign(SIGN.objectEnd);
   return isWritten;
 }
 
 const DUPLICATE_KEY = jsonBytes('{"$duplicateKey":');
 
 function writeItems(json: JsonWriter, items: readonly BsonValue[], spelling: Spelling): boolean {
-  json.raw(JSON_PART.arrayStart);
+  json.sign(SIGN.arrayStart);
   let isFirst = true;
   for (const item of items) {
-    if (!isFirst) json.raw(JSON_PART.comma);
+    if (!isFirst) json.sign(SIGN.comma);
     isFirst = false;
     if (!writeJson(json, item, spelling)) return false;
   }
-  json.raw(JSON_PART.arrayEnd);
+  json.sign(SIGN.arrayEnd);
   return true;
 }
 

@@ -14,7 +14,7 @@ import {
   stringAt,
   uint32At,
 } from "../bson/bson.ts";
-import { JSON_PART, jsonBytes, type JsonWriter } from "../util/json_writer.ts";
+import { JSON_PART, type JsonWriter, QUOTES_BYTES } from "../util/json_writer.ts";
 
 /**
  * The kinds of column below `data`.
@@ -45,7 +45,6 @@ interface ScalarRow {
 export const MAX_TEXT_BYTES = 32_766;
 /** A BSON string's length field and terminating NUL. */
 const STRING_OVERHEAD_BYTES = 5;
-const QUOTES_BYTES = 2 * jsonBytes('"').length;
 const FLOAT_DIGITS = 6;
 const INT64_END = 2n ** 63n - 1n;
 
@@ -87,7 +86,10 @@ const ifAny =
     if (fits) render(json, bytes, offset, length);
     return fits;
   };
-const all = (render: Render): Fit => ifAny(render, () => true);
+const all = (render: Render): Fit => (json, bytes, offset, length) => {
+  render(json, bytes, offset, length);
+  return true;
+};
 
 /** An integer as JSON that reads back as a double, in case the column is dropped by then. */
 const wholeDouble = (fit: Fit): Fit => (json, bytes, offset, length) => {

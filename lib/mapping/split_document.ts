@@ -3,7 +3,7 @@ import { BsonType, type BsonValue, documentValue, float64At, itemsOf, stringAt }
 import { asDocument } from "../bson/build.ts";
 import type { Name } from "../bson/field_name_cache.ts";
 import { type Field, fieldsOf } from "../bson/fields.ts";
-import { JSON_PART, jsonBytes, jsonOfBytes, JsonWriter, latin1 } from "../util/json_writer.ts";
+import { JSON_PART, jsonBytes, jsonOfBytes, JsonWriter, latin1, SIGN } from "../util/json_writer.ts";
 import { jsonText, parseJson } from "../util/lossless_json.ts";
 import {
   escaped,
@@ -98,7 +98,7 @@ class Splitter {
     for (const [first, ...others] of repeats.values()) {
       if (first) this.#putOverflow(first.name, [first, ...others]);
     }
-    json.raw(JSON_PART.objectStart);
+    json.sign(SIGN.objectStart);
     const start = json.length;
     for (const field of fields) {
       const { name, type } = field;
@@ -112,14 +112,14 @@ class Splitter {
       // `data` keeps the rest of the array for queries; `overflow` gets all of it.
       else if (this.#leavesOut && type === BsonType.array) this.#put(name, field);
     }
-    json.raw(JSON_PART.objectEnd);
+    json.sign(SIGN.objectEnd);
   }
 
   /** Writes an object inside an array. False unless all of it fits. Visits all fields in any case. */
   #item(document: BsonValue, column: Column): boolean {
     const { fields, repeats } = fieldsOf(document);
     if (repeats.size > 0) return false;
-    json.raw(JSON_PART.objectStart);
+    json.sign(SIGN.objectStart);
     const start = json.length;
     let fits = true;
     for (const field of fields) {
@@ -127,7 +127,7 @@ class Splitter {
       if (isNull(field.type)) this.#leavesOut = true;
       else if (this.#member(field, column, start) === "overflow") fits = false;
     }
-    json.raw(JSON_PART.objectEnd);
+    json.sign(SIGN.objectEnd);
     return fits;
   }
 
@@ -190,14 +190,14 @@ class Splitter {
 
   #array(array: BsonValue, column: Column): boolean {
     this.#arrays++;
-    json.raw(JSON_PART.arrayStart);
+    json.sign(SIGN.arrayStart);
     const start = json.length;
     let fits = true;
     for (const item of itemsOf(array)) {
-      if (json.length > start) json.raw(JSON_PART.comma);
+      if (json.length > start) json.sign(SIGN.comma);
       if (!this.#value(item, column)) fits = false;
     }
-    json.raw(JSON_PART.arrayEnd);
+    json.sign(SIGN.arrayEnd);
     this.#arrays--;
     return fits;
   }
@@ -230,7 +230,7 @@ class Splitter {
 
 /** Writes the name of the next member of an object whose members begin at `start`. */
 function startMember(to: JsonWriter, start: number, name: Uint8Array): void {
-  if (to.length > start) to.raw(JSON_PART.comma);
+  if (to.length > start) to.sign(SIGN.comma);
   to.raw(name);
 }
 
@@ -242,7 +242,7 @@ function overflowOf(overflow: Overflow): Uint8Array {
 }
 
 function writeOverflow(overflow: Overflow, spelling: typeof escaped): void {
-  json.raw(JSON_PART.objectStart);
+  json.sign(SIGN.objectStart);
   const start = json.length;
   for (const [name, outside] of overflow) {
     startMember(json, start, spelling(name));
@@ -250,7 +250,7 @@ function writeOverflow(overflow: Overflow, spelling: typeof escaped): void {
     else if ("type" in outside) writeJson(json, outside, escaped);
     else writeRepeat(json, outside, escaped);
   }
-  json.raw(JSON_PART.objectEnd);
+  json.sign(SIGN.objectEnd);
 }
 
 /** Whether a string has a length that its column stores unchanged. Other columns have no limit. */
@@ -294,8 +294,8 @@ function fieldsToSplit(value: BsonValue): readonly Field[] | undefined {
 
 /** Writes the smallest values outside any array that JSONB would change to `rest`, and the others to `json`. */
 function splitFields(fields: readonly Field[]): void {
-  json.raw(JSON_PART.objectStart);
-  rest.raw(JSON_PART.objectStart);
+  json.sign(SIGN.objectStart);
+  rest.sign(SIGN.objectStart);
   const starts = [json.length, rest.length] as const;
   for (const field of fields) {
     const changed = isChanged(field);
@@ -305,8 +305,8 @@ function splitFields(fields: readonly Field[]): void {
     if (inside) splitFields(inside);
     else writeJson(changed ? rest : json, field);
   }
-  json.raw(JSON_PART.objectEnd);
-  rest.raw(JSON_PART.objectEnd);
+  json.sign(SIGN.objectEnd);
+  rest.sign(SIGN.objectEnd);
 }
 
 function isChanged(value: BsonValue): boolean {

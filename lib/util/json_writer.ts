@@ -1,6 +1,7 @@
 /**
  * Writes JSON from bytes to bytes, without a string for each value. What is written is the inside of a JSON string, which
- * is how both transports send an object: `{"a":1}` is written as `{\"a\":1}`.
+ * is how both transports send an object: `{"a":1}` is written as `{\"a\":1}`. To escape the JSON afterwards would take a
+ * quarter of the time again.
  */
 import { Buffer, isUtf8 } from "node:buffer";
 import { UnstorableError } from "./errors.ts";
@@ -30,15 +31,22 @@ export const JSON_PART = {
   null: jsonBytes("null"),
   true: jsonBytes("true"),
   false: jsonBytes("false"),
-  comma: jsonBytes(","),
-  objectStart: jsonBytes("{"),
-  objectEnd: jsonBytes("}"),
-  arrayStart: jsonBytes("["),
-  arrayEnd: jsonBytes("]"),
   fraction: jsonBytes(".0"),
 } as const;
 
-const QUOTE = jsonBytes('"');
+/** The characters between the values of JSON. */
+export const SIGN = {
+  comma: 0x2c,
+  objectStart: 0x7b,
+  objectEnd: 0x7d,
+  arrayStart: 0x5b,
+  arrayEnd: 0x5d,
+} as const;
+
+/** Around a string. */
+export const QUOTES_BYTES = 2 * jsonBytes('"').length;
+const BACKSLASH = 0x5c;
+const QUOTATION_MARK = 0x22;
 const ZERO = 0x30;
 const MINUS = 0x2d;
 const POINT = 0x2e;
@@ -113,12 +121,19 @@ export class JsonWriter {
 
   /** The quotation mark at the start or the end of a string. */
   quote(): void {
-    this.raw(QUOTE);
+    this.sign(BACKSLASH);
+    this.sign(QUOTATION_MARK);
+  }
+
+  /** One character of ASCII that needs no escape. */
+  sign(code: number): void {
+    this.#reserve(1);
+    this.#bytes[this.#end++] = code;
   }
 
   /** UTF-8 as a JSON string. @throws UnstorableError for bytes that are not UTF-8 @example IN: the bytes of a"b → OUT: \"a\\\"b\" */
   text(source: Uint8Array, start: number, end: number): void {
-    this.#reserve(end - start + 2 * QUOTE.length);
+    this.#reserve(end - start + QUOTES_BYTES);
     this.quote();
     let isPlain = IS_PLAIN_ASCII;
     for (let from = start; from < end;) {
@@ -128,7 +143,7 @@ export class JsonWriter {
       const escape = ESCAPES[byte];
       if (escape) {
         this.raw(escape);
-        this.#reserve(end - ++from + QUOTE.length);
+        this.#reserve(end - ++from);
       } else {
         if (!isUtf8(source.subarray(start, end))) throw notUtf8(start);
         isPlain = IS_PLAIN;

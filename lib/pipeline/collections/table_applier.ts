@@ -45,8 +45,8 @@ export interface DocumentState {
   readonly refusal?: string;
 }
 
-/** Copies of a document that is written: its JSON, the statement, the statement in UTF-8, and the next reply. */
-const COPIES = 4;
+/** Copies of a document that is written: its JSON, the statement, and the next reply. */
+const COPIES = 3;
 
 /** The result of a write. */
 interface Outcome extends Pick<Split, "letters"> {

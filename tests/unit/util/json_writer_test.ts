@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { isUtf8 } from "node:buffer";
 import { fc } from "../../deps.ts";
 import { UnstorableError } from "../../../lib/util/errors.ts";
-import { JSON_PART, jsonBytes, jsonOfBytes, JsonWriter } from "../../../lib/util/json_writer.ts";
+import { jsonBytes, jsonOfBytes, JsonWriter, SIGN } from "../../../lib/util/json_writer.ts";
 
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
 
@@ -131,13 +131,13 @@ Deno.test("JsonWriter.double() writes the shortest decimal that is the same doub
 
 Deno.test("JsonWriter takes back what was written after a length, also into another buffer", () => {
   const json = new JsonWriter();
-  json.raw(JSON_PART.arrayStart);
+  json.sign(SIGN.arrayStart);
   const { length } = json;
   for (const text of ["a", "b".repeat(1_000_000)]) {
     json.text(utf8(text), 0, text.length);
     json.truncate(length);
   }
-  json.raw(JSON_PART.arrayEnd);
+  json.sign(SIGN.arrayEnd);
   assert.equal(jsonOfBytes(json.take()), "[]");
 });
 
