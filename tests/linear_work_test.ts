@@ -131,6 +131,13 @@ const CASES: Readonly<Record<string, Case>> = {
       return () => [splitDocument(document, columns), splitDocument(document, objectColumn())];
     },
   },
+  "splitting a text that is longer in JSON": {
+    size: 200_000,
+    make: (size) => {
+      const document = BSON.serialize({ text: "\u0001".repeat(size) });
+      return () => splitDocument(document, objectColumn());
+    },
+  },
   "leaving fields out of a wide document": {
     size: NAMES,
     make: (size) => {

@@ -250,8 +250,9 @@ export class JsonWriter {
 
   #grow(count: number): void {
     const written = this.#bytes.subarray(this.#start, this.#end);
-    const bytes = Math.max(BUFFER_BYTES, written.length + count, GROWTH * written.length);
-    this.#bytes = new Uint8Array(bytes);
+    const needed = written.length + count;
+    // A text that outgrows what it began with may do so again with each escape.
+    this.#bytes = new Uint8Array(Math.max(BUFFER_BYTES, written.length > 0 ? GROWTH * needed : needed));
     this.#bytes.set(written);
     this.#start = 0;
     this.#end = written.length;
