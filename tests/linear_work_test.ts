@@ -27,6 +27,7 @@ import { createLogger } from "../lib/util/log.ts";
 import { maskSecrets, maskUrl } from "../lib/util/mask_url.ts";
 import { isEqual, pathDifferences } from "../lib/verify/compare.ts";
 import { documentReader } from "./support/quiet_reader.ts";
+import { splitText } from "./support/row_text.ts";
 
 const FACTOR = 8;
 const MOST = 3 * FACTOR;
@@ -130,6 +131,13 @@ const CASES: Readonly<Record<string, Case>> = {
       return () => [splitDocument(document, columns), splitDocument(document, objectColumn())];
     },
   },
+  "splitting a text that is longer in JSON": {
+    size: 200_000,
+    make: (size) => {
+      const document = BSON.serialize({ text: "\u0001".repeat(size) });
+      return () => splitDocument(document, objectColumn());
+    },
+  },
   "leaving fields out of a wide document": {
     size: NAMES,
     make: (size) => {
@@ -148,8 +156,8 @@ const CASES: Readonly<Record<string, Case>> = {
     size: NAMES,
     make: (size) => {
       const document = wide(size);
-      const { data, overflow } = splitDocument(document, object(["name1", "name2"], { kind: "double" }));
-      return () => isEqual(document, { data, overflow });
+      const row = splitText(document, object(["name1", "name2"], { kind: "double" }));
+      return () => isEqual(document, row);
     },
   },
   "normalizing an array of objects": {

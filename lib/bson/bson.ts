@@ -37,18 +37,6 @@ export const hexAt = (bytes: Uint8Array, offset: number, length: number): string
 export const base64At = (bytes: Uint8Array, offset: number, length: number): string =>
   ByteUtils.toBase64(bytes.subarray(offset, offset + length));
 
-/** The upper half of 2^53. */
-const MAX_EXACT_HIGH = 2 ** 21;
-
-/** A 64-bit integer as decimal digits. @example IN: the bytes of Long(-1) → OUT: -1 */
-export function int64TextAt(bytes: Uint8Array, offset: number): string {
-  const high = int32At(bytes, offset + 4);
-  // A number is several times as fast as a BigInt, if it is exact.
-  return high >= -MAX_EXACT_HIGH && high < MAX_EXACT_HIGH
-    ? String(high * 2 ** 32 + uint32At(bytes, offset))
-    : String(int64At(bytes, offset));
-}
-
 /** The values of a document by name; the last one of a name that repeats. @example IN: {a: "x"} → OUT: Map { "a" → {type: 2, …} } */
 export function fieldsByName(bytes: Uint8Array, offset = 0): Map<string, BsonValue> {
   const found = new Map<string, BsonValue>();

@@ -1,15 +1,17 @@
 /** A cache of field names, so that each is decoded once for all documents. */
 import { isUtf8 } from "node:buffer";
 import { BSON } from "mongodb";
-import { UnstorableError } from "../util/errors.ts";
+import { jsonBytes, notUtf8 } from "../util/json_writer.ts";
 
 export interface Name {
   readonly text: string;
-  /** The name as JSON, with the colon. */
-  readonly json: string;
+  /** The name as JSON, with the colon, as {@linkcode jsonBytes} makes it. */
+  readonly json: Uint8Array;
   /** Its place in the cache. Two names share a slot only if one of them was evicted or is not cached. */
   readonly slot: number;
   readonly bytes: Uint8Array;
+  /** The slot of the name that came after it last. */
+  next: number;
 }
 
 /** The slots at which the search for a name may begin, and how many of them it reads. */
@@ -20,6 +22,8 @@ export const SLOTS = HOMES + PROBES - 1;
 const MAX_KEPT_BYTES = 64;
 const kept = new Array<Name | undefined>(SLOTS).fill(undefined);
 let evictions = 0;
+/** Documents of a collection are alike: the next name is mostly the one that came next before, and needs no hash. */
+let last: Name | undefined;
 
 export const evictedNames = (): number => evictions;
 
@@ -28,13 +32,21 @@ export function utf8(bytes: Uint8Array, start: number, end: number): string {
   const text = BSON.ByteUtils.toUTF8(bytes, start, end, false);
   // Decoders replace bytes that are not UTF-8 by this character.
   if (text.includes("\ufffd") && !isUtf8(bytes.subarray(start, end))) {
-    throw new UnstorableError(`A text or a name has bytes that are not UTF-8 (at byte ${start})`);
+    throw notUtf8(start);
   }
   return text;
 }
 
-/** @example IN: the bytes of é" → OUT: {text: 'é"', json: '"é\\"":', …} */
+/** @example IN: the bytes of é" → OUT: {text: 'é"', json: the bytes of \\"é\\\\\\"\\":, …} */
 export function nameAt(bytes: Uint8Array, offset: number, length: number): Name {
+  const guess = last && kept[last.next];
+  if (guess && isAt(guess.bytes, bytes, offset)) return last = guess;
+  const name = lookUp(bytes, offset, length);
+  if (last) last.next = name.slot;
+  return last = name;
+}
+
+function lookUp(bytes: Uint8Array, offset: number, length: number): Name {
   const end = offset + length;
   let hash = 0;
   for (let at = offset; at < end; at++) hash = Math.imul(hash ^ (bytes[at] ?? 0), 0x01000193);
@@ -52,7 +64,13 @@ export function nameAt(bytes: Uint8Array, offset: number, length: number): Name 
 /** Copies the bytes, which may be part of a reply of megabytes. */
 function nameOf(bytes: Uint8Array, slot: number): Name {
   const text = utf8(bytes, 0, bytes.length);
-  return { text, json: `${JSON.stringify(text)}:`, slot, bytes: new Uint8Array(bytes) };
+  return {
+    text,
+    json: jsonBytes(`${JSON.stringify(text)}:`),
+    slot,
+    bytes: new Uint8Array(bytes),
+    next: slot,
+  };
 }
 
 /** Whether the name and its end are at `offset`. */

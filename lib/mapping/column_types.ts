@@ -1,6 +1,6 @@
 /**
- * What each BSON type becomes: its JSON text, the kind of column created for it, and the other kinds of column that store
- * it unchanged. One row per type. A cell returns `undefined` for a value that does not fit, e.g. an integer out of range.
+ * What each BSON type becomes: its JSON, the kind of column created for it, and the other kinds of column that store it
+ * unchanged. One row per type. A cell writes nothing for a value that does not fit, e.g. an integer out of range.
  */
 import { isIPv4, isIPv6 } from "node:net";
 import { BSON } from "mongodb";
@@ -9,12 +9,12 @@ import {
   BsonType,
   type BsonValue,
   float64At,
-  hexAt,
   int32At,
   int64At,
-  int64TextAt,
   stringAt,
+  uint32At,
 } from "../bson/bson.ts";
+import { JSON_PART, type JsonWriter, QUOTES_BYTES } from "../util/json_writer.ts";
 
 /**
  * The kinds of column below `data`.
@@ -29,8 +29,10 @@ type TextKind = "text" | "longtext" | "varchar" | "char" | "ip";
 type NumberKind = "bigint" | "inferred" | "integer" | "smallint" | "double" | "real";
 type OtherKind = "boolean" | "timestamp" | "object" | "array" | "ignored" | "any" | "jsonb" | "unfit";
 
-type Render = (...value: Parameters<Fit>) => string;
-type Fit = (bytes: Uint8Array, offset: number, length: number) => string | undefined;
+/** Writes a value as JSON. */
+type Render = (json: JsonWriter, bytes: Uint8Array, offset: number, length: number) => void;
+/** Writes a value as a column stores it. @returns false, with nothing written, if the column would change it */
+type Fit = (json: JsonWriter, bytes: Uint8Array, offset: number, length: number) => boolean;
 
 interface ScalarRow {
   /** The kind of the column created for it; none for null. */
@@ -44,8 +46,7 @@ export const MAX_TEXT_BYTES = 32_766;
 /** A BSON string's length field and terminating NUL. */
 const STRING_OVERHEAD_BYTES = 5;
 const FLOAT_DIGITS = 6;
-const INT64_MIN = "-9223372036854775808";
-const INT64_MAX = "9223372036854775807";
+const INT64_END = 2n ** 63n - 1n;
 
 /** Doubles hold integers up to this one exactly; larger ones move to `overflow` when their column is widened. */
 export const MAX_EXACT = 2 ** 53;
@@ -59,110 +60,143 @@ export const needsWidening = ({ type, bytes, offset }: BsonValue, column: Kind):
 
 export const isTooLong = (length: number): boolean => length - STRING_OVERHEAD_BYTES > MAX_TEXT_BYTES;
 
-const quoted: Render = (bytes, offset) => JSON.stringify(stringAt(bytes, offset));
-const quotedShort: Fit = (bytes, offset, length) =>
-  isTooLong(length) ? undefined : quoted(bytes, offset, length);
+const text: Render = (json, bytes, offset) =>
+  json.text(bytes, offset + 4, offset + 3 + int32At(bytes, offset));
+const boolean: Render = (json, bytes, offset) =>
+  json.raw(bytes[offset] === 1 ? JSON_PART.true : JSON_PART.false);
+const double: Render = (json, bytes, offset) => json.double(float64At(bytes, offset));
+const int32: Render = (json, bytes, offset) => json.integer(int32At(bytes, offset));
 
-/** A double as JSON that is read back as a double. @example IN: 1 → OUT: 1.0; IN: 1e21 → OUT: 1e+21; IN: NaN → OUT: "NaN" */
-export function doubleText(value: number): string {
-  if (!Number.isFinite(value)) return `"${value}"`;
-  if (Object.is(value, -0)) return "-0.0";
-  const text = String(value);
-  return Number.isInteger(value) && !text.includes("e") ? `${text}.0` : text;
-}
+/** The upper half of 2^53. */
+const MAX_EXACT_HIGH = 2 ** 21;
 
-const boolean: Render = (bytes, offset) => bytes[offset] === 1 ? "true" : "false";
-const double: Render = (bytes, offset) => doubleText(float64At(bytes, offset));
-const int32: Render = (bytes, offset) => String(int32At(bytes, offset));
-const int64: Render = int64TextAt;
+const int64: Render = (json, bytes, offset) => {
+  const high = int32At(bytes, offset + 4);
+  // A number is several times as fast as a BigInt, if it is exact.
+  if (high >= -MAX_EXACT_HIGH && high < MAX_EXACT_HIGH) {
+    json.integer(high * 2 ** 32 + uint32At(bytes, offset));
+  } else json.ascii(String(int64At(bytes, offset)));
+};
+
+/** A value that fits if it passes a test. */
+const ifAny =
+  (render: Render, test: (bytes: Uint8Array, offset: number, length: number) => boolean): Fit =>
+  (json, bytes, offset, length) => {
+    const fits = test(bytes, offset, length);
+    if (fits) render(json, bytes, offset, length);
+    return fits;
+  };
+const all = (render: Render): Fit => (json, bytes, offset, length) => {
+  render(json, bytes, offset, length);
+  return true;
+};
 
 /** An integer as JSON that reads back as a double, in case the column is dropped by then. */
-const wholeDouble = (fit: Fit): Fit => (...value) => {
-  const text = fit(...value);
-  return text === undefined ? undefined : `${text}.0`;
+const wholeDouble = (fit: Fit): Fit => (json, bytes, offset, length) => {
+  const fits = fit(json, bytes, offset, length);
+  if (fits) json.raw(JSON_PART.fraction);
+  return fits;
 };
 
-const integralDouble = (limit: number): Fit => (bytes, offset) => {
-  const value = float64At(bytes, offset);
-  const fits = Number.isInteger(value) && Math.abs(value) <= limit && !Object.is(value, -0);
-  return fits ? String(value) : undefined;
-};
-const smallInt64 = (limit: number): Fit => (bytes, offset) => {
-  const value = int64At(bytes, offset);
-  return value >= -limit && value <= limit ? String(value) : undefined;
-};
+const integralDouble = (limit: number): Fit =>
+  ifAny((json, bytes, offset) => json.integer(float64At(bytes, offset)), (bytes, offset) => {
+    const value = float64At(bytes, offset);
+    return Number.isInteger(value) && Math.abs(value) <= limit && !Object.is(value, -0);
+  });
+const smallInt64 = (limit: number): Fit =>
+  ifAny(int64, (bytes, offset) => {
+    const value = int64At(bytes, offset);
+    return value >= -limit && value <= limit;
+  });
 /** CrateDB 6 refuses both ends of the range, so no column gets them. */
-const innerInt64: Fit = (bytes, offset) => {
-  const text = int64TextAt(bytes, offset);
-  return text === INT64_MIN || text === INT64_MAX ? undefined : text;
-};
+const innerInt64 = ifAny(int64, (bytes, offset) => {
+  const high = int32At(bytes, offset + 4);
+  if (high > -(2 ** 31) && high < 2 ** 31 - 1) return true;
+  const value = int64At(bytes, offset);
+  return value < INT64_END && value > -INT64_END - 1n;
+});
 /** A REAL column returns the shortest text of the float: up to six digits, that is the double's text. */
-const singleDouble: Fit = (bytes, offset) => {
+const singleDouble = ifAny(double, (bytes, offset) => {
   const value = float64At(bytes, offset);
   const digits = String(value).replace(/e.*|^-?[0.]*|\./g, "").replace(/0+$/, "");
-  const isSame = Object.is(Math.fround(value), value) && digits.length <= FLOAT_DIGITS;
-  return isSame || !Number.isFinite(value) ? doubleText(value) : undefined;
-};
-const smallInt32 = (limit: number): Fit => (bytes, offset) =>
-  Math.abs(int32At(bytes, offset)) <= limit ? int32(bytes, offset, 4) : undefined;
+  return Object.is(Math.fround(value), value) && digits.length <= FLOAT_DIGITS || !Number.isFinite(value);
+});
+const smallInt32 = (limit: number): Fit =>
+  ifAny(int32, (bytes, offset) => Math.abs(int32At(bytes, offset)) <= limit);
 
-function binaryText(bytes: Uint8Array, offset: number): string {
+function binary(json: JsonWriter, bytes: Uint8Array, offset: number): void {
   const length = int32At(bytes, offset);
   const subtype = bytes[offset + 4];
-  if ((subtype === 3 || subtype === 4) && length === 16) {
-    return hexAt(bytes, offset + 5, 16).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
-  }
+  if ((subtype === 3 || subtype === 4) && length === 16) return uuid(json, bytes, offset + 5);
   const inner = subtype === 2 ? 4 : 0;
-  return base64At(bytes, offset + 5 + inner, length - inner);
+  json.ascii(base64At(bytes, offset + 5 + inner, length - inner));
+}
+
+/** The bytes of a UUID between its hyphens. */
+const UUID_PARTS = [[0, 4], [4, 6], [6, 8], [8, 10], [10, 16]] as const;
+
+function uuid(json: JsonWriter, bytes: Uint8Array, offset: number): void {
+  for (const [start, end] of UUID_PARTS) {
+    if (start > 0) json.ascii("-");
+    json.hex(bytes, offset + start, offset + end);
+  }
 }
 
 function textual(plain: Render): ScalarRow {
-  const json: Render = (...value) => `"${plain(...value)}"`;
-  const text: Fit = (...value) => {
-    const rendered = json(...value);
-    return rendered.length - 2 <= MAX_TEXT_BYTES ? rendered : undefined;
+  const render: Render = (json, bytes, offset, length) => {
+    json.quote();
+    plain(json, bytes, offset, length);
+    json.quote();
   };
-  return { column: "text", json, fits: { text, longtext: json } };
+  const text: Fit = (json, bytes, offset, length) => {
+    const before = json.length;
+    render(json, bytes, offset, length);
+    const fits = json.length - before - QUOTES_BYTES <= MAX_TEXT_BYTES;
+    if (!fits) json.truncate(before);
+    return fits;
+  };
+  return { column: "text", json: render, fits: { text, longtext: all(render) } };
 }
 
 /** An address as CrateDB writes it. CrateDB rewrites other spellings. */
-const address: Fit = (bytes, offset) => {
+const address = ifAny(text, (bytes, offset) => {
   const text = stringAt(bytes, offset);
-  return isIPv4(text) || isIPv6(text) && isCanonical(text) ? JSON.stringify(text) : undefined;
-};
+  return isIPv4(text) || isIPv6(text) && isCanonical(text);
+});
 const isCanonical = (text: string): boolean =>
   !text.startsWith("::ffff:") && new URL(`http://[${text}]/`).hostname === `[${text}]`;
 
+const shortText = ifAny(text, (_bytes, _offset, length) => !isTooLong(length));
 const STRING: ScalarRow = {
   column: "text",
-  json: quoted,
-  fits: { text: quotedShort, longtext: quoted, varchar: quotedShort, char: quotedShort, ip: address },
+  json: text,
+  fits: { text: shortText, longtext: all(text), varchar: shortText, char: shortText, ip: address },
 };
-const NULL: ScalarRow = { column: undefined, json: () => "null", fits: {} };
+const NULL: ScalarRow = { column: undefined, json: (json) => json.raw(JSON_PART.null), fits: {} };
 
 export const SCALARS: Readonly<Record<number, ScalarRow>> = {
   [BsonType.string]: STRING,
   [BsonType.symbol]: STRING,
   [BsonType.code]: STRING,
-  [BsonType.objectId]: textual((bytes, offset) => hexAt(bytes, offset, 12)),
-  [BsonType.decimal128]: textual((bytes, offset) =>
-    new BSON.Decimal128(bytes.subarray(offset, offset + 16)).toString()
+  [BsonType.objectId]: textual((json, bytes, offset) => json.hex(bytes, offset, offset + 12)),
+  [BsonType.decimal128]: textual((json, bytes, offset) =>
+    json.ascii(new BSON.Decimal128(bytes.subarray(offset, offset + 16)).toString())
   ),
-  [BsonType.binary]: textual(binaryText),
-  [BsonType.minKey]: textual(() => "MinKey"),
-  [BsonType.maxKey]: textual(() => "MaxKey"),
+  [BsonType.binary]: textual(binary),
+  [BsonType.minKey]: textual((json) => json.ascii("MinKey")),
+  [BsonType.maxKey]: textual((json) => json.ascii("MaxKey")),
   [BsonType.null]: NULL,
   [BsonType.undefined]: NULL,
-  [BsonType.boolean]: { column: "boolean", json: boolean, fits: { boolean } },
+  [BsonType.boolean]: { column: "boolean", json: boolean, fits: { boolean: all(boolean) } },
   [BsonType.int32]: {
     column: "bigint",
     json: int32,
     fits: {
-      bigint: int32,
-      inferred: int32,
+      bigint: all(int32),
+      inferred: all(int32),
       integer: smallInt32(2 ** 31 - 1),
       smallint: smallInt32(2 ** 15 - 1),
-      double: wholeDouble(int32),
+      double: wholeDouble(all(int32)),
       real: wholeDouble(smallInt32(2 ** 24)),
     },
   },
@@ -182,7 +216,7 @@ export const SCALARS: Readonly<Record<number, ScalarRow>> = {
     column: "double",
     json: double,
     fits: {
-      double,
+      double: all(double),
       real: singleDouble,
       bigint: integralDouble(MAX_EXACT),
       inferred: integralDouble(MAX_EXACT),

@@ -5,6 +5,7 @@
  * number of a column, and it strips `_u_` from the start of a name: CrateDB 5.7 in each answer, 6.4 when it recovers from
  * a crash. 6.4 cannot read back names beyond the Basic Multilingual Plane: a crash loses the row.
  */
+import { latin1 } from "../util/json_writer.ts";
 import type { Json } from "../util/lossless_json.ts";
 
 const NUMBERED = /^#*(?:[1-9]\d*$|_u_)/;
@@ -12,8 +13,11 @@ const ASTRAL = /[\u{10000}-\u{10ffff}]/u;
 /** Marks a name whose characters beyond the Basic Multilingual Plane are escaped. */
 const MARK = "#u:";
 const MARKED = /^#+u:/;
-/** Matches any of these names in JSON text, and some values, too. Linear in the length, which may be megabytes. */
-const MAY_CHANGE = /"#*(?:[1-9]\d*":|_u_|#u:)|[\ud800-\udbff]/;
+/**
+ * Matches any of these names in the bytes of JSON, each as a character, and some values, too. Linear in the length, which
+ * may be megabytes. The last five are the first bytes of characters beyond the Basic Multilingual Plane.
+ */
+const MAY_CHANGE = /"#*(?:[1-9]\d*\\":|_u_|#u:)|[\xf0-\xf4]/;
 
 type Spell = (name: string) => string;
 
@@ -50,8 +54,8 @@ function decoded(name: string): string {
 export const unescapeName: Spell = (name) =>
   name.startsWith("#") && NUMBERED.test(name) ? name.slice(1) : unescapeTopName(name);
 
-/** False only if no name in the text needs escaping. */
-export const mayNeedEscaping = (json: string): boolean => MAY_CHANGE.test(json);
+/** False only if no name in the JSON of a row needs escaping. */
+export const mayNeedEscaping = (json: Uint8Array): boolean => MAY_CHANGE.test(latin1(json));
 
 /** @example IN: {"1":{"2":true}} → OUT: {"1":{"#2":true}} */
 export const escapeNames = (overflow: Json): Json => respelled(overflow, escapeTopName, escapeName);

@@ -29,13 +29,3 @@ export function jsonText(value: Json): string {
 /** Whether a value is null, or an array of only null at any depth. */
 export const isNothing = (value: Json): boolean =>
   value === null || Array.isArray(value) && value.every(isNothing);
-
-/**
- * The same text as one flat string. V8 keeps a concatenated string as a tree until a character is read. The tree is much
- * larger, and the garbage collector copies it repeatedly.
- */
-export function flatText(json: string): string {
-  // The compiler would remove an unused read.
-  if (json.charCodeAt(0) === 0) throw new TypeError("No JSON begins with a NUL");
-  return json;
-}

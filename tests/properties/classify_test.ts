@@ -6,6 +6,7 @@ import { jsonOf } from "../../lib/mapping/bson_to_json.ts";
 import { type Column, inferDocumentColumns, objectColumn } from "../../lib/mapping/column_tree.ts";
 import { splitDocument } from "../../lib/mapping/split_document.ts";
 import { anyDocument, eitherDocument } from "../support/raw_bson.ts";
+import { splitText } from "../support/row_text.ts";
 
 const RUNS = { numRuns: 2_000 };
 
@@ -67,7 +68,7 @@ Deno.test("splitDocument() puts into data what inferColumns() has columns for, a
       const fits = (path: string) => !isEndOfRange(valueAt(json, path));
       const wanted = columnPaths(columns).filter(fits);
       for (const assumed of [columns, { kind: "any" } as const]) {
-        const found = pathsIn(jsonObject(splitDocument(document, assumed).data));
+        const found = pathsIn(jsonObject(splitText(document, assumed).data));
         assert.deepEqual(new Set(found.filter(fits)), new Set(wanted));
       }
     }),
@@ -79,7 +80,7 @@ Deno.test("jsonOf() marks the names that repeat, and neither inferColumns() nor 
   fc.assert(
     fc.property(anyDocument({ unique: false }), (document) => {
       const columns = inferred(document);
-      const data = jsonObject(splitDocument(document, columns).data);
+      const data = jsonObject(splitText(document, columns).data);
       for (const [name, value] of Object.entries(jsonObject(whole(document)))) {
         if (!isObject(value) || !Object.hasOwn(value, "$duplicateKey")) continue;
         assert.equal(columns.children?.has(name), false);

@@ -4,9 +4,10 @@ import { BsonType } from "../../lib/bson/bson.ts";
 import { type Column, inferColumnsOfAll, inferDocumentColumns } from "../../lib/mapping/column_tree.ts";
 import { jsonOf } from "../../lib/mapping/bson_to_json.ts";
 import { type Json, jsonText, parseJson } from "../../lib/util/lossless_json.ts";
-import { splitDocument } from "../../lib/mapping/split_document.ts";
 import { mayNeedEscaping, unescapeNames } from "../../lib/mapping/escape_name.ts";
+import { jsonBytes } from "../../lib/util/json_writer.ts";
 import { anyColumns, anyDocument, eitherDocument } from "../support/raw_bson.ts";
+import { splitText } from "../support/row_text.ts";
 
 const RUNS = { numRuns: 2_000 };
 
@@ -69,7 +70,7 @@ function assertRest(rest: unknown, whole: unknown): void {
 Deno.test("splitDocument() puts every value into data or overflow, and only arrays with nulls into both", () => {
   fc.assert(
     fc.property(eitherDocument, anyColumns, (document, columns) => {
-      const { data, overflow } = splitDocument(document, columns);
+      const { data, overflow } = splitText(document, columns);
       const merged = overflow === null
         ? parseAlike(data)
         : merge(parseAlike(data), parseAlike(jsonText(unescapeNames(parseJson(overflow)))));
@@ -82,9 +83,9 @@ Deno.test("splitDocument() puts every value into data or overflow, and only arra
 Deno.test("splitDocument() keeps the order of keys in data", () => {
   fc.assert(
     fc.property(eitherDocument, (document) => {
-      const { data, overflow } = splitDocument(document, { kind: "ignored" });
+      const { data, overflow } = splitText(document, { kind: "ignored" });
       if (overflow === null) assert.equal(data, whole(document));
-      else assert.ok(mayNeedEscaping(whole(document)));
+      else assert.ok(mayNeedEscaping(jsonBytes(whole(document))));
     }),
     RUNS,
   );
@@ -103,8 +104,8 @@ const allNames = (value: Json): string[] => [
 Deno.test("splitDocument() puts no name that CrateDB misreads below the first level of an ignored object", () => {
   fc.assert(
     fc.property(eitherDocument, anyColumns, (document, columns) => {
-      const ignored = splitDocument(document, { kind: "ignored" });
-      const texts = [ignored.data, ignored.overflow, splitDocument(document, columns).overflow];
+      const ignored = splitText(document, { kind: "ignored" });
+      const texts = [ignored.data, ignored.overflow, splitText(document, columns).overflow];
       for (const name of texts.flatMap((text) => innerNames(parseJson(text ?? "{}")))) {
         assert.doesNotMatch(name, /^[1-9]\d*$|^_u_|[\u{10000}-\u{10ffff}]/u);
       }
@@ -167,7 +168,7 @@ function assertHeld(value: unknown, column: Column | undefined, path: string): v
 Deno.test("splitDocument() leaves in data only what its columns hold unchanged", () => {
   fc.assert(
     fc.property(eitherDocument, anyColumns, (document, columns) => {
-      assertHeld(parse(splitDocument(document, columns).data), columns, "data");
+      assertHeld(parse(splitText(document, columns).data), columns, "data");
     }),
     RUNS,
   );
@@ -190,7 +191,7 @@ function narrowPaths(value: unknown, column: Column | undefined, path: readonly 
 Deno.test("splitDocument() names exactly the BIGINT columns that meet a double which they cannot hold, each once", () => {
   fc.assert(
     fc.property(anyDocument({ unique: true }), anyColumns, (document, columns) => {
-      const { needsWidening } = splitDocument(document, columns);
+      const { needsWidening } = splitText(document, columns);
       const expected = new Set(narrowPaths(parse(whole(document)), columns));
       assert.deepEqual(
         needsWidening.map((path) => JSON.stringify(path)).toSorted(),
@@ -214,8 +215,8 @@ Deno.test("inferColumnsOfAll() has every column of both documents, and holds wha
       const both = inferColumnsOfAll([document, other]);
       assert.ok(one && both);
       assert.deepEqual(new Set(paths(one)).difference(new Set(paths(both))), new Set());
-      assertHeld(parse(splitDocument(document, both).data), both, "data");
-      assertHeld(parse(splitDocument(other, both).data), both, "data");
+      assertHeld(parse(splitText(document, both).data), both, "data");
+      assertHeld(parse(splitText(other, both).data), both, "data");
     }),
     RUNS,
   );

@@ -4,8 +4,8 @@ import { BsonType } from "../../lib/bson/bson.ts";
 import { jsonOf } from "../../lib/mapping/bson_to_json.ts";
 import { Digits, type Json, jsonText, parseJson } from "../../lib/util/lossless_json.ts";
 import { unescapeNames } from "../../lib/mapping/escape_name.ts";
-import { splitForJsonb } from "../../lib/mapping/split_document.ts";
 import { eitherDocument } from "../support/raw_bson.ts";
+import { splitTextForJsonb } from "../support/row_text.ts";
 
 const valueOf = (bytes: Uint8Array) => ({ type: BsonType.document, bytes, offset: 0, length: bytes.length });
 
@@ -47,7 +47,7 @@ const isRepeating = (value: Map<string, Json>): boolean =>
 Deno.test("splitForJsonb() puts every value into data or overflow, and none into both", () => {
   fc.assert(
     fc.property(eitherDocument, (bytes) => {
-      const { data, overflow } = splitForJsonb(valueOf(bytes));
+      const { data, overflow } = splitTextForJsonb(valueOf(bytes));
       const whole = overflow === null
         ? parseJson(data)
         : merged(parseJson(data), unescapeNames(parseJson(overflow)));
@@ -60,7 +60,7 @@ Deno.test("splitForJsonb() puts every value into data or overflow, and none into
 Deno.test("splitForJsonb() leaves nothing in data that JSONB would change, and takes nothing out that it would not", () => {
   fc.assert(
     fc.property(eitherDocument, (bytes) => {
-      const { data, overflow } = splitForJsonb(valueOf(bytes));
+      const { data, overflow } = splitTextForJsonb(valueOf(bytes));
       assert.ok(!isChanged(parseJson(data)), data);
       if (overflow === null) assert.equal(data, jsonOf(valueOf(bytes)));
       else assert.ok(leaves(parseJson(overflow)).every(isChanged), overflow);

@@ -1,6 +1,7 @@
 /** Changes of rows: reduced to one per key, and split into `data` and `overflow`. Pure. */
 import { BsonType } from "../../bson/bson.ts";
 import { UnstorableError } from "../../util/errors.ts";
+import { jsonOfBytes } from "../../util/json_writer.ts";
 import { jsonOf } from "../../mapping/bson_to_json.ts";
 import type { ColumnPath } from "../../mapping/column_tree.ts";
 import { splitDocument } from "../../mapping/split_document.ts";
@@ -60,7 +61,9 @@ export function splitRows(
       if (needsColumns) result.needColumns.push(upsert);
       for (const path of needsWidening) result.needWidening.push(path);
       if (overflowed && !hasOverflow) {
-        throw new UnstorableError(`The table has no column for overflow: ${overflow}`);
+        throw new UnstorableError(
+          `The table has no column for overflow: ${overflow && jsonOfBytes(overflow)}`,
+        );
       }
       if (overflowed) result.overflowed.push(oid);
       result.rows.push({ oid, data, overflow });

@@ -42,8 +42,8 @@ export interface DocumentState extends LookedUp {
   readonly key?: BsonValue;
 }
 
-/** Copies of a document that is written: its JSON, the statement, the statement in UTF-8, and the next reply. */
-const COPIES = 4;
+/** Copies of a document that is written: its JSON, the statement, and the next reply. */
+const COPIES = 3;
 
 /** Of an error in the log, which may quote a document. */
 const MAX_ERROR_CHARACTERS = 500;

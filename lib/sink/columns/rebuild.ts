@@ -9,6 +9,7 @@ import type { StoredRow } from "../../mapping/split_document.ts";
 import type { Clock } from "../../util/clock.ts";
 import { messageOf, UserError } from "../../util/errors.ts";
 import type { Logger } from "../../util/log.ts";
+import { jsonBytes } from "../../util/json_writer.ts";
 import { Shutdown } from "../../util/shutdown.ts";
 import { isRetryable, isSinkError, isUnknownRelation, SinkError } from "../connection/sink_error.ts";
 import type { Transport } from "../connection/transport.ts";
@@ -222,13 +223,19 @@ export class Rebuilder {
     for await (const page of scanTable(transport, table, { columns, where: rowsToChange, size: PAGE_ROWS })) {
       const rows = page.flatMap(([oid, data, overflow]): Row[] => {
         const row = changed({ data: String(data), overflow: overflow as string | null }, tree);
-        return row ? [{ oid: String(oid), ...row }] : [];
+        return row ? [rowOf(String(oid), row)] : [];
       });
       const [refused] = await writer.upsert(rows);
       if (refused) throw new RebuildError(`row ${refused.oid} cannot be moved: ${refused.error}`, false);
     }
   }
 }
+
+const rowOf = (oid: string, { data, overflow }: StoredRow): Row => ({
+  oid,
+  data: jsonBytes(data),
+  overflow: overflow === null ? null : jsonBytes(overflow),
+});
 
 /** Errors of the server, and of a rebuild. Any other error is a defect of the relay. */
 const isExpected = (error: Error): boolean =>

@@ -1,11 +1,20 @@
 /** CrateDB's HTTP endpoint. See https://cratedb.com/docs/crate/reference/en/latest/interfaces/http.html */
 import { Buffer } from "node:buffer";
 import process from "node:process";
+import { joined } from "../../bson/build.ts";
+import { jsonOfBytes } from "../../util/json_writer.ts";
 import { SinkError, sinkErrorKind } from "./sink_error.ts";
 import { CRATEDB } from "../sql/dialect.ts";
 import { Poster, type Response } from "./post.ts";
 import { proxyTo } from "./proxy.ts";
-import { type Parameter, type Query, type Result, STATEMENT_LIMIT_MS, type Transport } from "./transport.ts";
+import {
+  type JsonArray,
+  type Parameter,
+  type Query,
+  type Result,
+  STATEMENT_LIMIT_MS,
+  type Transport,
+} from "./transport.ts";
 import type { SinkAddress } from "./url.ts";
 
 /** Limit of the first statement, which checks that CrateDB answers. */
@@ -40,10 +49,9 @@ export class HttpTransport implements Transport {
   async query(
     ...[sql, parameters = [], { limitMs = STATEMENT_LIMIT_MS } = {}]: Parameters<Query>
   ): Promise<Result> {
-    const args = parameters.map(argument);
-    checkTexts(args, this.dialect.maxText);
+    checkTexts(parameters, this.dialect.maxText);
     const headers = { "Content-Type": "application/json", Authorization: this.#authorization() };
-    const response = await this.#poster.post({ headers, body: JSON.stringify({ stmt: sql, args }), limitMs })
+    const response = await this.#poster.post({ headers, body: requestBody(sql, parameters), limitMs })
       .catch((cause) => Promise.reject(requestError(this.#server, cause)));
     const answer = parse(response.text);
     if (answer?.error) throw answerError(response.status, answer.error);
@@ -58,15 +66,24 @@ export class HttpTransport implements Transport {
 }
 
 /** Refuses a text that CrateDB's parser would refuse with the whole statement in its answer. */
-function checkTexts(args: readonly ReturnType<typeof argument>[], max: number): void {
-  for (const text of args.flat()) {
-    if (typeof text !== "string" || text.length <= max) continue;
-    throw new SinkError(
-      `A text of ${text.length} characters is longer than the ${max} that CrateDB takes. Over HTTP that is the limit for ` +
-        "the JSON of a document, over the PostgreSQL wire (CRATEDB_URL) for each of its values.",
-      { kind: "too large" },
-    );
+function checkTexts(parameters: readonly Parameter[], max: number): void {
+  for (const parameter of parameters) {
+    for (const text of isJson(parameter) ? parameter.json : [parameter].flat()) {
+      const length = lengthOf(text, max);
+      if (length <= max) continue;
+      throw new SinkError(
+        `A text of ${length} characters is longer than the ${max} that CrateDB takes. Over HTTP that is the limit for ` +
+          "the JSON of a document, over the PostgreSQL wire (CRATEDB_URL) for each of its values.",
+        { kind: "too large" },
+      );
+    }
   }
+}
+
+/** The characters of a text, in units of UTF-16; of JSON with fewer bytes than `max`, only a bound. */
+function lengthOf(text: string | number | Uint8Array | null, max: number): number {
+  if (text === null || typeof text === "number") return 0;
+  return typeof text === "string" || text.length <= max ? text.length : jsonOfBytes(text).length;
 }
 
 /** @example IN: {user: "me", password: "s@fe"} → OUT: () => "Basic bWU6c0BmZQ==" */
@@ -113,6 +130,42 @@ function parse(text: string): Answer | undefined {
   }
 }
 
-/** Objects are sent as text. In real objects, CrateDB 6 changes arrays of mixed types. */
-const argument = (parameter: Parameter) =>
-  parameter !== null && typeof parameter === "object" && "json" in parameter ? parameter.json : parameter;
+const isJson = (parameter: Parameter): parameter is JsonArray =>
+  parameter !== null && typeof parameter === "object" && "json" in parameter;
+
+/**
+ * Objects are sent as text. In real objects, CrateDB 6 changes arrays of mixed types.
+ *
+ * @example IN: "SELECT $1", [{json: [{"n":1}, null]}] → OUT: {"stmt":"SELECT $1","args":[["{\"n\":1}",null]]}
+ */
+export function requestBody(sql: string, parameters: readonly Parameter[]): Uint8Array {
+  const parts: Uint8Array[] = [PART.start, Buffer.from(JSON.stringify(sql)), PART.args];
+  for (const [at, parameter] of parameters.entries()) {
+    if (at > 0) parts.push(PART.comma);
+    if (!isJson(parameter)) {
+      parts.push(Buffer.from(JSON.stringify(parameter)));
+      continue;
+    }
+    let before: Uint8Array = PART.open;
+    for (const item of parameter.json) {
+      parts.push(before);
+      if (item) parts.push(PART.quote, item, PART.quote);
+      else parts.push(PART.null);
+      before = PART.comma;
+    }
+    parts.push(parameter.json.length === 0 ? PART.empty : PART.close);
+  }
+  return joined([...parts, PART.end]);
+}
+
+const PART = {
+  start: Buffer.from('{"stmt":'),
+  args: Buffer.from(',"args":['),
+  comma: Buffer.from(","),
+  open: Buffer.from("["),
+  quote: Buffer.from('"'),
+  null: Buffer.from("null"),
+  close: Buffer.from("]"),
+  empty: Buffer.from("[]"),
+  end: Buffer.from("]}"),
+} as const;

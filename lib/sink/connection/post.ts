@@ -1,5 +1,4 @@
 /** Sends requests to the HTTP endpoint. */
-import { Buffer } from "node:buffer";
 import http from "node:http";
 import https from "node:https";
 import { authorizationHeader, type Proxy, tunnelAgent } from "./proxy.ts";
@@ -43,12 +42,12 @@ export class Poster implements Disposable {
 
   /** @param limitMs milliseconds until the whole response has to have arrived @throws the error of a failed connection */
   async post(
-    { headers, body, limitMs }: { headers: http.OutgoingHttpHeaders; body: string; limitMs: number },
+    { headers, body, limitMs }: { headers: http.OutgoingHttpHeaders; body: Uint8Array; limitMs: number },
   ): Promise<Response> {
     const { promise, resolve, reject } = Promise.withResolvers<Response>();
     const sending = this.#request({
       ...this.#options,
-      headers: { ...headers, ...this.#proxyHeaders, "Content-Length": Buffer.byteLength(body) },
+      headers: { ...headers, ...this.#proxyHeaders, "Content-Length": body.length },
     });
     const timer = setTimeout(() => {
       reject(Object.assign(new Error(`no answer within ${limitMs / 1000} s`), { code: "ETIMEDOUT" }));

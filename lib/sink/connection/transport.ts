@@ -2,8 +2,8 @@
 import type { Dialect } from "../sql/dialect.ts";
 import type { TableName } from "../sql/names.ts";
 
-/** JSON text of objects (or null), sent as `array(object)` without being parsed. */
-export type JsonArray = { readonly json: readonly (string | null)[] };
+/** JSON of objects (or null) as `jsonBytes()` makes it, sent as `array(object)` without being parsed. */
+export type JsonArray = { readonly json: readonly (Uint8Array | null)[] };
 
 export type Parameter = string | number | null | readonly string[] | JsonArray;
 

@@ -174,12 +174,14 @@ export class WireConnection {
   }
 }
 
-/** @example IN: ['a"b'] → OUT: {"a\"b"}; IN: {json: ['{"n":1}', null]} → OUT: {"{\"n\":1}",NULL} */
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** @example IN: ['a"b'] → OUT: {"a\"b"}; IN: {json: [{"n":1}, null]} → OUT: {"{\"n\":1}",NULL} */
 function argument(parameter: Parameter): string | number | null {
   if (parameter === null || typeof parameter !== "object") return parameter;
   const items = "json" in parameter
-    // JSON text has no control characters, so quoting it as JSON again gives the same result faster.
-    ? parameter.json.map((item) => item === null ? "NULL" : JSON.stringify(item))
+    // JSON has no control characters, so inside a JSON string it is what it is inside quotes here.
+    ? parameter.json.map((item) => item === null ? "NULL" : `"${decoder.decode(item)}"`)
     : parameter.map((item) => `"${item.replace(/["\\]/g, "\\$&")}"`);
   return `{${items.join(",")}}`;
 }

@@ -6,6 +6,7 @@ import { bytesJson, documentOfExtendedJson, extendedJson } from "../../bson/bson
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import { messageOf } from "../../util/errors.ts";
 import { grouped } from "../../util/grouped.ts";
+import { jsonBytes } from "../../util/json_writer.ts";
 import type { Parameter, Result, Transport } from "../connection/transport.ts";
 import { faultOf, SinkError } from "../connection/sink_error.ts";
 import { scanKeys } from "../table/row_reader.ts";
@@ -149,7 +150,7 @@ export class DeadLetters extends StreamRows {
     const values = "(SELECT $1::text, l.oid, l.document, l.error, CURRENT_TIMESTAMP " +
       `FROM UNNEST(${lists}) AS l (oid, document, error))`;
     const oids = rows.map(({ oid }) => oid);
-    const documents = { json: rows.map(({ document }) => document) };
+    const documents = { json: rows.map(({ document }) => document === null ? null : jsonBytes(document)) };
     try {
       const { count } = await this.#insert(values, [oids, documents, rows.map(({ error }) => error)]);
       return count === rows.length;

@@ -1,7 +1,8 @@
 /** Bulk upserts and deletes. Accounts for each row, because a bulk statement can drop rows without an error. */
 import { Buffer } from "node:buffer";
-import type { StoredRow } from "../../mapping/split_document.ts";
+import type { SplitDocument } from "../../mapping/split_document.ts";
 import { UserError } from "../../util/errors.ts";
+import { jsonBytes } from "../../util/json_writer.ts";
 import { concurrently, Semaphore } from "../../util/concurrency.ts";
 import { quoteTable } from "../sql/names.ts";
 import { scanKeys } from "./row_reader.ts";
@@ -10,7 +11,8 @@ import { UnusableTableError } from "./unusable_table.ts";
 import { faultOf, isSinkError, SinkError, type SinkErrorKind } from "../connection/sink_error.ts";
 import { refreshTable, type Transport, WHOLE_TABLE_LIMIT_MS } from "../connection/transport.ts";
 
-export interface Row extends StoredRow {
+/** A row of a table; its JSON is as {@linkcode jsonBytes} makes it. */
+export interface Row extends Pick<SplitDocument, "data" | "overflow"> {
   readonly oid: string;
 }
 
@@ -34,15 +36,11 @@ const UNREADABLE_COLUMN = /^(?:TypeSignatureParsingException\[)?line \d+:\d+: to
 const NOTHING_LOST =
   "Nothing is lost: fix it, and start the relay again if it has ended; it resumes from the saved position.";
 
-/** No unit of UTF-16 takes more bytes of UTF-8. */
-const MAX_BYTES_PER_UNIT = 3;
+const EMPTY = jsonBytes("{}");
 
-/** An upper bound of the bytes of a row; exact if they may exceed its share of a statement. */
-function bytesOf({ oid, data, overflow }: Row, share: number): number {
-  const atMost = MAX_BYTES_PER_UNIT * (oid.length + data.length + (overflow?.length ?? 0));
-  if (atMost <= share) return atMost;
-  return Buffer.byteLength(oid) + Buffer.byteLength(data) + Buffer.byteLength(overflow ?? "");
-}
+/** The bytes of a row in a statement. */
+const bytesOf = ({ oid, data, overflow }: Row): number =>
+  Buffer.byteLength(oid) + data.length + (overflow?.length ?? 0);
 
 const UNLIMITED = new Semaphore(Infinity);
 
@@ -125,11 +123,10 @@ export class Writer {
 
   *#chunks(rows: readonly Row[]): Iterable<{ readonly rows: readonly Row[]; readonly bytes: number }> {
     const { statementRows, statementBytes } = this.#options;
-    const share = statementBytes / statementRows;
     let chunk: Row[] = [];
     let size = 0;
     for (const row of rows) {
-      const rowSize = bytesOf(row, share);
+      const rowSize = bytesOf(row);
       if (chunk.length > 0 && (chunk.length >= statementRows || size + rowSize > statementBytes)) {
         yield { rows: chunk, bytes: size };
         chunk = [];
@@ -192,7 +189,7 @@ export class Writer {
   async #takesEmpty(oid: string): Promise<boolean> {
     const options = { writes: true, isTrial: true };
     try {
-      const empty = this.#arguments([{ oid, data: "{}", overflow: null }]);
+      const empty = this.#arguments([{ oid, data: EMPTY, overflow: null }]);
       await this.#transport.query(this.#insertOne, empty, options);
       await this.#transport.query(this.#deleteOne, [oid], options);
       return true;

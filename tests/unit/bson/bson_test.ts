@@ -1,19 +1,6 @@
 import assert from "node:assert/strict";
-import { int64TextAt, utf8 } from "../../../lib/bson/bson.ts";
+import { utf8 } from "../../../lib/bson/bson.ts";
 import { UnstorableError } from "../../../lib/util/errors.ts";
-import { raw, valueOf } from "../../support/raw_bson.ts";
-
-const around = (value: bigint): readonly bigint[] => [value - 1n, value, value + 1n];
-const INTEGERS = [0n, 2n ** 31n, 2n ** 32n, 2n ** 52n, 2n ** 53n, 2n ** 54n, 2n ** 62n]
-  .flatMap((value) => [...around(value), ...around(-value)])
-  .concat(2n ** 63n - 1n, 2n - 2n ** 63n, 1n - 2n ** 63n, -(2n ** 63n));
-
-for (const integer of INTEGERS) {
-  Deno.test(`int64TextAt() of ${integer}`, () => {
-    const { bytes, offset } = valueOf(raw.int64(integer));
-    assert.equal(int64TextAt(bytes, offset), String(integer));
-  });
-}
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
 

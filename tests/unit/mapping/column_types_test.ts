@@ -1,17 +1,19 @@
 import assert from "node:assert/strict";
 import { fieldsOf } from "../../../lib/bson/fields.ts";
 import { UnstorableError } from "../../../lib/util/errors.ts";
-import { jsonOf, repeatJson } from "../../../lib/mapping/bson_to_json.ts";
-import {
-  doubleText,
-  type Kind,
-  MAX_TEXT_BYTES,
-  needsWidening,
-  SCALARS,
-} from "../../../lib/mapping/column_types.ts";
+import { jsonOf, writeRepeat } from "../../../lib/mapping/bson_to_json.ts";
+import { type Kind, MAX_TEXT_BYTES, needsWidening, SCALARS } from "../../../lib/mapping/column_types.ts";
+import { jsonOfBytes, JsonWriter } from "../../../lib/util/json_writer.ts";
 import { documentOf, type Raw, raw, valueOf } from "../../support/raw_bson.ts";
 
 const json = (value: Raw): string => jsonOf(valueOf(value));
+
+function written(write: (json: JsonWriter) => unknown): string {
+  const json = new JsonWriter();
+  write(json);
+  return jsonOfBytes(json.take());
+}
+
 const UUID = Uint8Array.from({ length: 16 }, (_, index) => index * 17);
 const bytes12 = Uint8Array.from({ length: 12 }, (_, index) => index);
 
@@ -106,10 +108,10 @@ for (const [what, value, message] of UNSTORABLE) {
     ));
 }
 
-Deno.test("repeatJson() has all values of a name", () => {
+Deno.test("writeRepeat() has all values of a name", () => {
   const value = raw.document([["a", raw.int32(1)], ["b", raw.int32(2)], ["a", raw.int32(3)]]);
   const { repeats } = fieldsOf(valueOf(value));
-  assert.deepEqual([...repeats].map(([name, equal]) => [name, repeatJson(equal)]), [
+  assert.deepEqual([...repeats].map(([name, equal]) => [name, written((json) => writeRepeat(json, equal))]), [
     ["a", '{"$duplicateKey":[1,3]}'],
   ]);
 });
@@ -125,10 +127,20 @@ const DOUBLES: readonly (readonly [number, string])[] = [
   [0.1, "0.1"],
 ];
 for (const [value, text] of DOUBLES) {
-  Deno.test(`doubleText() of ${value}`, () => {
-    assert.equal(doubleText(value), text);
+  Deno.test(`jsonOf() of the Double ${value}`, () => {
+    assert.equal(json(raw.double(value)), text);
     assert.equal(Number(text), value);
   });
+}
+
+const around = (value: bigint): readonly bigint[] => [value - 1n, value, value + 1n];
+const INTEGERS = [0n, 2n ** 31n, 2n ** 32n, 2n ** 52n, 2n ** 53n, 2n ** 54n, 2n ** 62n]
+  .flatMap((value) => [...around(value), ...around(-value)])
+  .concat(2n ** 63n - 1n, 2n - 2n ** 63n, 1n - 2n ** 63n, -(2n ** 63n));
+
+for (const integer of INTEGERS) {
+  Deno.test(`jsonOf() of the Int64 ${integer}`, () =>
+    assert.equal(json(raw.int64(integer)), String(integer)));
 }
 
 type Fit = readonly [string, Raw, keyof typeof SCALARS[number]["fits"], string | undefined];
@@ -172,7 +184,9 @@ const FITS: readonly Fit[] = [
 for (const [what, value, kind, expected] of FITS) {
   Deno.test(`SCALARS: ${what} ${expected === undefined ? "does not fit" : "fits"}`, () => {
     const { type, bytes, offset, length } = valueOf(value);
-    assert.equal(SCALARS[type]?.fits[kind]?.(bytes, offset, length), expected);
+    const fit = SCALARS[type]?.fits[kind] ?? (() => false);
+    const text = written((json) => assert.equal(fit(json, bytes, offset, length), expected !== undefined));
+    assert.equal(text, expected ?? "");
   });
 }
 

@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { MAX_DEPTH } from "../../../lib/mapping/classify.ts";
 import type { Column, ColumnPath } from "../../../lib/mapping/column_tree.ts";
 import type { Kind } from "../../../lib/mapping/column_types.ts";
-import { type SplitDocument, splitDocument } from "../../../lib/mapping/split_document.ts";
+import type { SplitDocument } from "../../../lib/mapping/split_document.ts";
 import { documentOf, type Raw, raw } from "../../support/raw_bson.ts";
+import { splitText } from "../../support/row_text.ts";
 
 const of = (kind: Kind): Column => ({ kind });
 const list = (element: Column): Column => ({ kind: "array", element });
@@ -16,8 +17,10 @@ const closed = (children: Readonly<Record<string, Column>> = {}): Column => ({
   closed: true,
 });
 
+type SplitText = ReturnType<typeof splitText>;
+
 const MISSING = undefined;
-const data = (json: string): SplitDocument => ({
+const data = (json: string): SplitText => ({
   data: json,
   overflow: null,
   overflowed: false,
@@ -25,7 +28,7 @@ const data = (json: string): SplitDocument => ({
   needsWidening: [],
 });
 type Flags = Partial<Pick<SplitDocument, "overflowed" | "needsColumns" | "needsWidening">>;
-const split = (flags: Flags) => (json: string, rest = "{}"): SplitDocument => ({
+const split = (flags: Flags) => (json: string, rest = "{}"): SplitText => ({
   ...data(rest),
   overflow: json,
   overflowed: true,
@@ -39,7 +42,7 @@ const TWICE = [["a", raw.int32(1)], ["b", raw.int32(2)], ["a", raw.string("x")]]
 const LONG = "x".repeat(32_767);
 
 /** A value `v` and its existing column. */
-const PLACES: readonly (readonly [string, Raw, Column | undefined, SplitDocument])[] = [
+const PLACES: readonly (readonly [string, Raw, Column | undefined, SplitText])[] = [
   ["text in TEXT", raw.string("x"), of("text"), data('{"v":"x"}')],
   ["a number in TEXT", raw.int32(1), of("text"), overflow('{"v":1}')],
   ["text in BIGINT", raw.string("1"), of("bigint"), overflow('{"v":"1"}')],
@@ -282,14 +285,14 @@ const PLACES: readonly (readonly [string, Raw, Column | undefined, SplitDocument
 
 for (const [what, value, column, expected] of PLACES) {
   Deno.test(`splitDocument() ${what}`, () => {
-    assert.deepEqual(splitDocument(documentOf([["v", value]]), object(column && { v: column })), expected);
+    assert.deepEqual(splitText(documentOf([["v", value]]), object(column && { v: column })), expected);
   });
 }
 
 for (const name of ["", "a.b", "x[1]", "a\tb"]) {
   Deno.test(`splitDocument() puts the name ${JSON.stringify(name)} into overflow, null too`, () => {
     const json = JSON.stringify({ [name]: null });
-    assert.deepEqual(splitDocument(documentOf([[name, raw.null()]]), object()), nulls(json));
+    assert.deepEqual(splitText(documentOf([[name, raw.null()]]), object()), nulls(json));
   });
 }
 
@@ -298,7 +301,7 @@ Deno.test("splitDocument() puts what lies deeper than columns go into overflow",
     levels === 0 ? raw.string("end") : raw.document([["o", nested(levels - 1)]]);
   const columns = (levels: number): Column =>
     object({ ...levels > 0 && { o: columns(levels - 1) }, end: of("text") });
-  const { data, overflow } = splitDocument(nested(MAX_DEPTH + 5).bytes, columns(MAX_DEPTH + 10));
+  const { data, overflow } = splitText(nested(MAX_DEPTH + 5).bytes, columns(MAX_DEPTH + 10));
   assert.ok(!data.includes("end"));
   assert.ok(overflow?.includes('"end"'));
 });
@@ -306,15 +309,15 @@ Deno.test("splitDocument() puts what lies deeper than columns go into overflow",
 Deno.test("splitDocument() of names that repeat in the root, with columns of all kinds", () => {
   const document = documentOf(TWICE);
   const text = '{"a":{"$duplicateKey":[1,"x"]},"b":2}';
-  assert.deepEqual(splitDocument(document, of("ignored")), data(text));
-  assert.deepEqual(splitDocument(document, object()), withoutColumn(text));
+  assert.deepEqual(splitText(document, of("ignored")), data(text));
+  assert.deepEqual(splitText(document, object()), withoutColumn(text));
 });
 
 Deno.test("splitDocument() looks at equal keys once, however deep they are nested", () => {
   const nested = (levels: number): Raw =>
     levels === 0 ? raw.int32(1) : raw.document([["o", nested(levels - 1)], ...TWICE]);
   const columns = (levels: number): Column => object(levels > 0 ? { o: columns(levels - 1) } : {});
-  const { overflow } = splitDocument(nested(MAX_DEPTH).bytes, columns(MAX_DEPTH));
+  const { overflow } = splitText(nested(MAX_DEPTH).bytes, columns(MAX_DEPTH));
   assert.equal(overflow?.split("$duplicateKey").length, MAX_DEPTH + 1);
 });
 
@@ -322,8 +325,8 @@ Deno.test("splitDocument() asks for no column for a value that is too deep", () 
   const nested = (levels: number): Raw =>
     levels === 0 ? raw.int32(1) : raw.document([["o", nested(levels - 1)]]);
   const columns = (levels: number): Column => object(levels > 0 ? { o: columns(levels - 1) } : {});
-  assert.equal(splitDocument(nested(MAX_DEPTH).bytes, columns(MAX_DEPTH - 1)).needsColumns, true);
-  assert.equal(splitDocument(nested(MAX_DEPTH + 1).bytes, columns(MAX_DEPTH)).needsColumns, false);
+  assert.equal(splitText(nested(MAX_DEPTH).bytes, columns(MAX_DEPTH - 1)).needsColumns, true);
+  assert.equal(splitText(nested(MAX_DEPTH + 1).bytes, columns(MAX_DEPTH)).needsColumns, false);
 });
 
 const LIMIT = 50_000;
@@ -338,15 +341,15 @@ for (const [place, documentWith] of Object.entries(LONG_NAMES)) {
   Deno.test(`splitDocument() refuses a name ${place} that is too long for CrateDB`, () => {
     const columns = object({ a: of("ignored") });
     const longest = "é".repeat(LIMIT);
-    const { data, overflow } = splitDocument(documentWith(longest).bytes, columns);
+    const { data, overflow } = splitText(documentWith(longest).bytes, columns);
     assert.match(`${data}${overflow}`, /éé/);
     for (const column of [columns, of("ignored")]) {
-      assert.throws(() => splitDocument(documentWith(`${longest}é`).bytes, column), {
+      assert.throws(() => splitText(documentWith(`${longest}é`).bytes, column), {
         name: "UnstorableError",
         message: `A field name has 50001 characters, and CrateDB takes 50000: ${"é".repeat(40)}…`,
       });
     }
-    assert.equal(splitDocument(documentWith(`${longest}é`).bytes, of("jsonb")).overflow, null);
+    assert.equal(splitText(documentWith(`${longest}é`).bytes, of("jsonb")).overflow, null);
   });
 }
 
@@ -358,7 +361,7 @@ for (
 ) {
   Deno.test(`splitDocument() refuses ${what} that is not UTF-8, wherever it would be put`, () => {
     for (const column of [MISSING, of("text"), of("ignored"), object(), list(object())]) {
-      assert.throws(() => splitDocument(documentOf([["v", value]]), object(column && { v: column })), {
+      assert.throws(() => splitText(documentOf([["v", value]]), object(column && { v: column })), {
         name: "UnstorableError",
       });
     }

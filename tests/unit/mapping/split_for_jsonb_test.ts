@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { BSON } from "mongodb";
 import { BsonType } from "../../../lib/bson/bson.ts";
-import { splitForJsonb } from "../../../lib/mapping/split_document.ts";
 import { documentOf, type Raw, raw } from "../../support/raw_bson.ts";
+import { splitTextForJsonb } from "../../support/row_text.ts";
 
 const placed = (bytes: Uint8Array) =>
-  splitForJsonb({ type: BsonType.document, bytes, offset: 0, length: bytes.length });
+  splitTextForJsonb({ type: BsonType.document, bytes, offset: 0, length: bytes.length });
 
 const of = (entries: Readonly<Record<string, Raw>>): Uint8Array => documentOf(Object.entries(entries));
 

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { fc } from "../../../deps.ts";
 import { isRetryable, SinkError } from "../../../../lib/sink/connection/sink_error.ts";
-import { HttpTransport } from "../../../../lib/sink/connection/http.ts";
+import { HttpTransport, requestBody } from "../../../../lib/sink/connection/http.ts";
+import type { Parameter } from "../../../../lib/sink/connection/transport.ts";
+import { jsonBytes, jsonOfBytes } from "../../../../lib/util/json_writer.ts";
 import { parseSinkUrl } from "../../../../lib/sink/connection/url.ts";
 
 /** An endpoint that answers each statement alike, and the requests that it got. */
@@ -45,7 +48,7 @@ Deno.test("HttpTransport asks for the token at each request", async () => {
 Deno.test("HttpTransport sends documents digit by digit", async () => {
   await using http = endpoint(ok);
   await using transport = new HttpTransport(parseSinkUrl(http.url()));
-  await transport.query("x", [["k"], { json: ['{"n":9007199254740993,"d":1.0}', null] }]);
+  await transport.query("x", [["k"], { json: [jsonBytes('{"n":9007199254740993,"d":1.0}'), null] }]);
   assert.equal(
     http.requests[0]?.body,
     '{"stmt":"x","args":[["k"],["{\\"n\\":9007199254740993,\\"d\\":1.0}",null]]}',
@@ -56,7 +59,9 @@ Deno.test("HttpTransport sends no text that CrateDB's parser does not take", asy
   await using http = endpoint(ok);
   await using transport = new HttpTransport(parseSinkUrl(http.url()));
   const longest = "x".repeat(transport.dialect.maxText);
-  for (const parameter of [`${longest}x`, [`${longest}x`], { json: ["{}", `${longest}x`] }]) {
+  for (
+    const parameter of [`${longest}x`, [`${longest}x`], { json: [jsonBytes("{}"), jsonBytes(`${longest}x`)] }]
+  ) {
     await assert.rejects(transport.query("x", ["k", parameter]), (error) => {
       assert.ok(error instanceof SinkError);
       assert.equal(error.kind, "too large");
@@ -65,8 +70,31 @@ Deno.test("HttpTransport sends no text that CrateDB's parser does not take", asy
     });
   }
   assert.equal(http.requests.length, 0);
-  await transport.query("x", [longest]);
+  await transport.query("x", [longest, { json: [jsonBytes("é".repeat(longest.length))] }]);
   assert.equal(http.requests.length, 1);
+});
+
+Deno.test("requestBody() is what JSON.stringify() makes of texts", () => {
+  const json = fc.oneof(
+    fc.json({ stringUnit: "binary" }).map((text) => text.toWellFormed()),
+    fc.constant(null),
+  );
+  const parameter = fc.oneof(
+    fc.constantFrom<Parameter>(null, 7, 'a"é😀\n'),
+    fc.array(fc.string({ unit: "grapheme" })),
+    fc.array(json).map((texts) => ({ json: texts.map((text) => text === null ? null : jsonBytes(text)) })),
+  );
+  const text = (each: Parameter) =>
+    each !== null && typeof each === "object" && "json" in each
+      ? each.json.map((bytes) => bytes && jsonOfBytes(bytes))
+      : each;
+  fc.assert(
+    fc.property(fc.string(), fc.array(parameter, { maxLength: 4 }), (stmt, parameters) => {
+      const body = new TextDecoder().decode(requestBody(stmt, parameters));
+      assert.equal(body, JSON.stringify({ stmt, args: parameters.map(text) }));
+    }),
+    { numRuns: 1_000 },
+  );
 });
 
 /** Status and body; code and message of the error; whether it goes away by waiting. */

@@ -33,7 +33,7 @@ function certifiedTest(name: string, test: (certified: Certified) => Promise<voi
   });
 }
 
-const request = { headers: { Some: "header" }, body: "pä", limitMs: 10_000 };
+const request = { headers: { Some: "header" }, body: new TextEncoder().encode("pä"), limitMs: 10_000 };
 
 certifiedTest(
   "Poster posts one request after the other on one connection",

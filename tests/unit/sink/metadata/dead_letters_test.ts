@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { BSON } from "mongodb";
 import { CRATEDB } from "../../../../lib/sink/sql/dialect.ts";
-import type { Parameter, Result, Transport } from "../../../../lib/sink/connection/transport.ts";
+import type { JsonArray, Parameter, Result, Transport } from "../../../../lib/sink/connection/transport.ts";
+import { jsonOfBytes } from "../../../../lib/util/json_writer.ts";
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
 import { type DeadLetter, DeadLetters } from "../../../../lib/sink/metadata/dead_letters.ts";
 
@@ -42,7 +43,9 @@ class FakeTable implements Transport {
   }
 
   #insert(isBulk: boolean, [oids, documents, errors]: readonly Parameter[]): number {
-    const texts = isBulk ? (documents as { json: readonly (string | null)[] }).json : [documents];
+    const texts = isBulk
+      ? (documents as JsonArray).json.map((json) => json && jsonOfBytes(json))
+      : [documents];
     const rows = [oids].flat().map((oid, at) => ({
       oid: String(oid),
       document: texts[at] as string | null,
