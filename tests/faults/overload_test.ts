@@ -1,0 +1,30 @@
+import type { Document } from "mongodb";
+import { eventually } from "../../dev/servers/eventually.ts";
+import { inStep } from "../support/compare.ts";
+import { faultTest } from "../support/cratedb_harness.ts";
+
+const ROWS = 1_000;
+/** CrateDB reserves 2 MB for a small statement, and more than the limit for all rows in one. */
+const LIMIT = "4mb";
+
+faultTest("relay() writes in smaller parts what CrateDB refuses for lack of memory", async (context) => {
+  const { mongodb, database, relay, sql, table, schema } = context;
+  const data = mongodb.db(database).collection<Document>("data");
+  const running = relay();
+  await running.waitForLine(/Ready/);
+  await data.insertOne({ _id: -1, s: "" } as Document);
+  await inStep(context);
+  await sql(`SET GLOBAL TRANSIENT "indices.breaker.query.limit" = '${LIMIT}'`);
+  try {
+    const documents = Array.from({ length: ROWS }, (_, _id) => ({ _id, s: "x".repeat(2_000) }));
+    await data.insertMany(documents as Document[]);
+    await running.waitForLine(/CircuitBreaking|breaker would use|Data too large/);
+    await eventually(async () => {
+      const [row] = await sql(`SELECT count(*) AS n FROM "${schema}"."${table}"`);
+      if (row?.n !== ROWS + 1) throw new Error(`${row?.n} rows of ${ROWS + 1}`);
+    });
+  } finally {
+    await sql('RESET GLOBAL "indices.breaker.query.limit"');
+  }
+  await inStep(context);
+});
