@@ -51,7 +51,7 @@ export const fenced = (
     return await transport.query(...statement);
   });
 
-/** Tells the pace how long upserts take, and what the server refuses as too much. */
+/** Reports to the pace how long upserts take, and what the server refuses as too much. */
 export const paced = (
   transport: Transport,
   pace: Pick<WritePace, "answered" | "refused">,
@@ -70,13 +70,16 @@ export const paced = (
     }
   });
 
-/** Of JSON, which only upserts have. @example IN: [["k1", "k2"], {json: ["{}", "{}"]}] → OUT: {rows: 2, bytes: 4} */
+/** Of JSON, which only upserts have. @example IN: [["k1", "k2"], {json: [{}, {}]}] → OUT: {rows: 2, bytes: 4} */
 function sizeOf(parameters: readonly Parameter[]): { readonly rows: number; readonly bytes: number } {
-  const lists = parameters.flatMap((each) =>
-    each !== null && typeof each === "object" && "json" in each ? [each.json] : []
-  );
-  const bytes = lists.flat().reduce((sum, each) => sum + (each?.length ?? 0), 0);
-  return { rows: lists[0]?.length ?? 0, bytes };
+  let rows = 0;
+  let bytes = 0;
+  for (const each of parameters) {
+    if (each === null || typeof each !== "object" || !("json" in each)) continue;
+    rows = each.json.length;
+    for (const json of each.json) bytes += json?.length ?? 0;
+  }
+  return { rows, bytes };
 }
 
 /** Waits for no answer once the program has to stop; the server may still run the statement. */

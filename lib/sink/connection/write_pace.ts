@@ -31,7 +31,7 @@ const TIMES_THE_BEST = 8;
 const BEST_DOUBLES_MS = 10_000;
 /** Bytes that take as long to write as a row without any. */
 const BYTES_OF_A_ROW = 512;
-/** A smaller statement says nothing about the time for a row. */
+/** In a smaller statement, the time for a row is not meaningful. */
 const LEAST_ROWS = 100;
 
 /**

@@ -22,7 +22,7 @@ export interface Dialect extends NameLimits {
   readonly schemas?: string;
   /** The clause after a table's columns for a number of shards; empty if the server has no shards. */
   readonly clustered: (shards: number) => string;
-  /** Whether a statement for each of several rows tells the error of each. */
+  /** Whether a statement that runs for each of several rows returns the error of each. */
   readonly rowErrors: boolean;
   /** The longest text that the server can read back, in characters. */
   readonly maxText: number;

@@ -47,7 +47,7 @@ const bytesOf = (item: Row | string): number =>
 const UNLIMITED = new Semaphore(Infinity);
 
 /** Kinds of errors that are about the row alone. */
-const TOLD: readonly SinkErrorKind[] = ["refused", "too large", "too many columns"];
+const ROW_KINDS: readonly SinkErrorKind[] = ["refused", "too large", "too many columns"];
 
 export class Writer {
   readonly #transport: Transport;
@@ -153,8 +153,8 @@ export class Writer {
   }
 
   /**
-   * Finds the rows at fault of a chunk of which not all were written: by the errors of single rows, if the server tells
-   * them, and else by bisection. If none was written, the first one is written alone: its error may be that the table
+   * Finds the rows at fault of a chunk of which not all were written: by the errors of single rows, if the server reports
+   * them, else by bisection. If none was written, the first one is written alone: its error may be that the table
    * accepts no rows at the moment.
    */
   async #upsertChunk(chunk: readonly Row[], isTrial = false): Promise<RefusedRow[]> {
@@ -188,11 +188,11 @@ export class Writer {
     }
   }
 
-  /** Writes rows by one statement for each. @returns the refused ones, and those of which the server does not say why */
+  /** Writes rows by one statement for each. @returns the refused ones, and those with an unknown result */
   async #upsertEach(chunk: readonly Row[]) {
     const refused: RefusedRow[] = [];
     let unknown = chunk;
-    // The server tells the errors of ten rows of each shard.
+    // The server returns at most ten errors of each shard.
     for (let before = Infinity; unknown.length > 1 && unknown.length < before;) {
       before = unknown.length;
       const errors = await this.#errorsOfEach(unknown);
@@ -214,7 +214,7 @@ export class Writer {
     try {
       const options = { writes: true, isTrial: true, isDivisible: true, forEach: true };
       const { errors = [] } = await this.#transport.query(this.#insertOne, this.#arguments(rows), options);
-      return errors.map((error) => error && (isSinkError(error, ...TOLD) ? error : undefined));
+      return errors.map((error) => error && (isSinkError(error, ...ROW_KINDS) ? error : undefined));
     } catch (error) {
       this.#rowError(error);
       return [];
