@@ -20,9 +20,7 @@ const MS_PER_LINE = 3_000;
 function walk(bytes: Uint8Array, offset = 0): number {
   let count = 0;
   const element = new ElementCursor(bytes, offset);
-  while (element.next()) {
-    count += element.type === 3 || element.type === 4 ? walk(bytes, element.offset) : 1;
-  }
+  while (element.next()) count += element.type === 3 || element.type === 4 ? walk(bytes, element.offset) : 1;
   return count;
 }
 

@@ -126,13 +126,23 @@ export const STREAM = {
     details: "A refresh makes rows visible.",
   },
   saveInterval: { type: "duration", default: "200ms", help: "Interval to save the position at, under load" },
-  statementRows: { type: "count", least: 1, default: "1250", help: "Rows in one statement at most" },
+  statementRows: {
+    type: "count",
+    least: 1,
+    default: "1250",
+    help: "Rows in one statement at most; fewer while CrateDB is overloaded",
+  },
   statementBytes: {
     type: "size",
     help: "Bytes in one statement at most; by default 1/128 of --max-memory",
     details: "A larger row is sent alone.",
   },
-  inFlight: { type: "count", least: 1, default: "4", help: "Statements to send at the same time" },
+  inFlight: {
+    type: "count",
+    least: 1,
+    default: "4",
+    help: "Statements to send at the same time at most, for each table",
+  },
   lease: {
     type: "duration",
     within: ["1s", "24h"],

@@ -64,6 +64,10 @@ export const METRICS = {
   ),
   cdc_relay_columns_added_total: counter("Columns added", "collection"),
   cdc_relay_columns_widened_total: counter("Columns widened", "collection"),
+  cdc_relay_statement_rows: gauge("Rows in one statement at most; fewer while CrateDB is overloaded"),
+  cdc_relay_statements_in_flight: gauge(
+    "Statements for each table at once, at most; fewer while CrateDB is overloaded",
+  ),
   cdc_relay_snapshot_documents: gauge("Documents that the snapshot has read; absent between snapshots"),
   cdc_relay_snapshot_documents_expected: gauge(
     "Documents that the snapshot has to read, estimated; absent between snapshots",

@@ -115,6 +115,8 @@ export class RelayMetrics {
       cdc_relay_lag_seconds: inSeconds(status.lag),
       cdc_relay_applied_timestamp_seconds: inSeconds(status.clusterTime),
       cdc_relay_oplog_headroom_seconds: inSeconds(status.oplogHeadroom),
+      cdc_relay_statement_rows: status.writeLimits?.statementRows ?? null,
+      cdc_relay_statements_in_flight: status.writeLimits?.inFlight ?? null,
       cdc_relay_snapshot_documents: status.snapshotDone,
       cdc_relay_snapshot_documents_expected: status.snapshotTotal,
     };

@@ -19,7 +19,8 @@ import { DividedStreams, takeOverDivision } from "../pipeline/workers/division.t
 import { dropBarrier } from "../pipeline/workers/drop_barrier.ts";
 import type { Transport } from "../sink/connection/transport.ts";
 import { countingWrites } from "../sink/connection/lost_writes.ts";
-import { fenced, retrying } from "../sink/connection/wrappers.ts";
+import { fenced, paced, retrying } from "../sink/connection/wrappers.ts";
+import { WritePace } from "../sink/connection/write_pace.ts";
 import { prepareSharedTables } from "../sink/metadata/metadata_tables.ts";
 import { RepairRequests } from "../sink/metadata/repair_requests.ts";
 import { readPosition, savedName } from "../sink/metadata/saved_position.ts";
@@ -88,10 +89,12 @@ async function run(connections: Connections, settings: RelaySettings, context: R
   const failed = new AbortController();
   const parts = partsOf(connections, settings, context, failed);
   for (const system of [mongodbOutages, sinkOutages]) status.watch(system);
+  status.writeLimits = parts.limits;
   const names = await openMetadata(parts);
   const source = await openSource(parts);
   const position = await acquire(parts, names);
-  const patient = retrying(fenced(parts.raw, () => position.check()), parts.retries);
+  const fencing = fenced(parts.raw, () => position.check());
+  const patient = retrying(paced(fencing, parts.limits, parts.clock), parts.retries);
   const opened = { ...parts, ...source, names, position, patient };
   const streams = new DividedStreams(patient, { schema: names.metadataSchema, stream: names.stream });
   await takeOverDivision({ ...opened, streams });
@@ -130,6 +133,7 @@ function partsOf(
     signal,
     fail: (error: unknown) => failed.abort(error),
     retries: { shutdown: closing.use(new Shutdown(signal)), outages, retryFor: settings.retryFor },
+    limits: new WritePace(settings, clock),
     /** Fails at once if the sink does. */
     raw: closing.use(countingWrites(leftOpen(transport), { clock, log })),
   };

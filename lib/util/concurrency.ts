@@ -27,12 +27,13 @@ export async function concurrently<T, R>(
 }
 
 export class Semaphore {
-  readonly #limit: number;
+  readonly #limit: () => number;
   #taken = 0;
   readonly #waiting: { readonly weight: number; readonly enter: () => void }[] = [];
 
-  constructor(limit: number) {
-    this.#limit = limit;
+  /** @param limit a number, or how to find it each time */
+  constructor(limit: number | (() => number)) {
+    this.#limit = typeof limit === "number" ? () => limit : limit;
   }
 
   /** Runs the work when the limit allows it, in the order of the calls. Work above the limit runs alone. */
@@ -51,7 +52,7 @@ export class Semaphore {
 
   #admit(): void {
     for (let next = this.#waiting[0]; next; next = this.#waiting[0]) {
-      if (this.#taken > 0 && this.#taken + next.weight > this.#limit) return;
+      if (this.#taken > 0 && this.#taken + next.weight > this.#limit()) return;
       this.#waiting.shift();
       this.#taken += next.weight;
       next.enter();

@@ -6,6 +6,8 @@ export interface RetryOptions extends Question {
   readonly shutdown: Shutdown;
   readonly outages: OutageTracker;
   readonly isRetryable: (error: unknown) => boolean;
+  /** Whether the caller repeats the operation in another form: a retryable error is thrown after the pause. @default {never} */
+  readonly isReturned?: (error: unknown) => boolean;
   /** Milliseconds after which an error is thrown. */
   readonly retryFor: number;
   readonly clock?: Pick<Clock, "monotonic" | "wait">;
@@ -19,7 +21,8 @@ const LONGEST_WAIT_MS = 5_000;
  * so it ends an outage. After a stop, a last try that fails with a retryable error or takes too long throws the signal's reason.
  */
 export async function retry<T>(operation: () => Promise<T>, options: RetryOptions): Promise<T> {
-  const { shutdown, outages, isRetryable, retryFor, allowedMs = 0, clock = SYSTEM_CLOCK } = options;
+  const { shutdown, outages, isRetryable, isReturned, retryFor, allowedMs = 0, clock = SYSTEM_CLOCK } =
+    options;
   const { signal } = shutdown;
   const id = Symbol();
   const started = clock.monotonic();
@@ -43,6 +46,7 @@ export async function retry<T>(operation: () => Promise<T>, options: RetryOption
         signal.throwIfAborted();
         outages.failed(id, error);
         await backoff(failures, signal, clock).catch(() => {});
+        if (isReturned?.(error)) throw error;
       }
     }
   } finally {

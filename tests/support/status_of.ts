@@ -13,6 +13,7 @@ export const statusOf = (what: Partial<RelayStatus>): RelayStatus => ({
   overflowed: 0,
   deadLetters: 0,
   oplogHeadroom: null,
+  writeLimits: null,
   failedCollections: [],
   lastError: null,
   ...what,

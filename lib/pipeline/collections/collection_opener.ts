@@ -3,6 +3,7 @@ import { rowKeyOf, type ShardKey } from "../../key/document_key.ts";
 import { type ColumnPolicy, openColumnPolicy } from "../../sink/columns/column_policy.ts";
 import type { Transports } from "../../sink/columns/rebuild.ts";
 import { SinkError } from "../../sink/connection/sink_error.ts";
+import type { WriteLimits } from "../../sink/connection/write_pace.ts";
 import { DeadLetters, deadLetterStream } from "../../sink/metadata/dead_letters.ts";
 import { isMetadataTable } from "../../sink/metadata/metadata_tables.ts";
 import type { SavedCollections } from "../../sink/metadata/saved_collections.ts";
@@ -35,9 +36,10 @@ export interface OpenerDeps {
   readonly names: Names;
   readonly settings: Pick<
     RelaySettings,
-    "for" | "lease" | "inFlight" | "statementRows" | "statementBytes" | "maxDeadLetters"
+    "for" | "lease" | "maxDeadLetters"
   >;
   readonly inFlightBudget: Semaphore;
+  readonly limits: WriteLimits;
   readonly owners: TableOwners;
   readonly saved: SavedCollections;
   readonly share: Share;
@@ -71,11 +73,11 @@ export class CollectionOpener {
    * @throws UnusableTableError, SinkError if the table cannot be used, see {@linkcode isUnusableTable}
    */
   async open(namespace: Namespace): Promise<OpenTable> {
-    const { names, settings, inFlightBudget, saved, share, shardKeyOf, emit } = this.#deps;
+    const { names, settings, inFlightBudget, limits, saved, share, shardKeyOf, emit } = this.#deps;
     const { patient } = this.#transports;
     const { table, isKnown } = await this.#openTable(namespace, { waits: true });
     const ofCollection = settings.for(namespace);
-    const writer = new Writer(patient, table, { ...settings, inFlightBudget });
+    const writer = new Writer(patient, table, { limits, inFlightBudget });
     const columns = await openColumnPolicy(this.#transports, {
       ...this.#deps,
       ...settings,

@@ -1,4 +1,5 @@
 /** The status of a relay: phase, lag and progress, as the saved position, the metrics and the log report them. */
+import type { WriteLimits } from "../../sink/connection/write_pace.ts";
 import type { StatusColumns } from "../../sink/metadata/status_view.ts";
 import { VERSION } from "../../util/runtime.ts";
 import type { Counts } from "./events.ts";
@@ -28,6 +29,8 @@ export interface RelayStatus extends Counts {
   readonly events: number;
   /** Milliseconds that the relay could be stopped before the oplog drops its position; 0 if it has; null if unknown. */
   readonly oplogHeadroom: number | null;
+  /** What is written at once at the moment; null until the stream is opened. */
+  readonly writeLimits: Pick<WriteLimits, "statementRows" | "inFlight"> | null;
   /** Collections whose changes are not applied, because their tables cannot be used, and the reason. */
   readonly failedCollections: readonly { readonly collection: string; readonly reason: string }[];
   readonly lastError: string | null;

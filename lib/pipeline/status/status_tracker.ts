@@ -24,6 +24,8 @@ export class StatusTracker implements StatusSource {
   readonly #clock: Pick<Clock, "monotonic">;
   readonly #collections = new Map<string, CollectionChange>();
   readonly #systems = new Set<Liveness>();
+  /** What is written at once, if it is known. */
+  writeLimits: RelayStatus["writeLimits"] = null;
   #isStandby = false;
   #isReady = false;
   /** How the relay has ended; undefined while it runs. */
@@ -98,6 +100,7 @@ export class StatusTracker implements StatusSource {
       oplogHeadroom: this.#clusterTime === null || this.#oldest === undefined
         ? null
         : Math.max(0, this.#clusterTime - this.#oldest),
+      writeLimits: this.writeLimits,
       failedCollections,
       lastError: this.#ending
         ? this.#ending.error

@@ -4,7 +4,7 @@ import process from "node:process";
 import { joined } from "../../bson/build.ts";
 import { jsonOfBytes } from "../../util/json_writer.ts";
 import { SinkError, sinkErrorKind } from "./sink_error.ts";
-import { CRATEDB } from "../sql/dialect.ts";
+import { CRATEDB, type Dialect } from "../sql/dialect.ts";
 import { Poster, type Response } from "./post.ts";
 import { proxyTo } from "./proxy.ts";
 import {
@@ -24,7 +24,7 @@ const CONNECT_LIMIT_MS = 10_000;
 const NOT_LOGIN = [4010, 4011];
 
 export class HttpTransport implements Transport {
-  readonly dialect = CRATEDB;
+  dialect: Dialect = CRATEDB;
   /** The URL, and the proxy to it. */
   readonly #server: string;
   readonly #authorization: () => string;
@@ -42,21 +42,27 @@ export class HttpTransport implements Transport {
   /** @throws SinkError if CrateDB does not answer, or refuses the user */
   static async open(address: SinkAddress): Promise<HttpTransport> {
     const transport = new HttpTransport(address);
-    await transport.query("SELECT 1", [], { limitMs: CONNECT_LIMIT_MS });
+    const { rows: [row] } = await transport.query("SELECT version()", [], { limitMs: CONNECT_LIMIT_MS });
+    transport.dialect = { ...CRATEDB, rowErrors: hasRowErrors(String(row?.[0])) };
     return transport;
   }
 
   async query(
-    ...[sql, parameters = [], { limitMs = STATEMENT_LIMIT_MS } = {}]: Parameters<Query>
+    ...[sql, parameters = [], { limitMs = STATEMENT_LIMIT_MS, forEach = false } = {}]: Parameters<Query>
   ): Promise<Result> {
     checkTexts(parameters, this.dialect.maxText);
     const headers = { "Content-Type": "application/json", Authorization: this.#authorization() };
-    const response = await this.#poster.post({ headers, body: requestBody(sql, parameters), limitMs })
+    const response = await this.#poster.post({
+      headers,
+      body: requestBody(sql, parameters, { forEach }),
+      limitMs,
+    })
       .catch((cause) => Promise.reject(requestError(this.#server, cause)));
     const answer = parse(response.text);
     if (answer?.error) throw answerError(response.status, answer.error);
     if (!answer || response.status !== 200) throw otherAnswerError(response, this.#server);
-    return { count: answer.rowcount ?? 0, rows: answer.rows ?? [] };
+    const { rowcount = 0, rows = [], results } = answer;
+    return { count: rowcount, rows, ...results && { errors: errorsOf(results) } };
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -116,10 +122,20 @@ function requestError(server: string, cause: unknown): SinkError {
   return new SinkError(`${server}: ${message.trim()}`, { code, kind, cause });
 }
 
+/** @example IN: CrateDB 5.9.9 (built …) → OUT: false; IN: CrateDB 5.10.0 (built …) → OUT: true */
+function hasRowErrors(version: string): boolean {
+  const [, major, minor] = /^CrateDB (\d+)\.(\d+)/.exec(version) ?? [];
+  return Number(major) > 5 || Number(major) === 5 && Number(minor) >= 10;
+}
+
+const errorsOf = (results: NonNullable<Answer["results"]>): NonNullable<Result["errors"]> =>
+  results.map(({ rowcount, error }) => rowcount === 1 ? null : error && answerError(200, error));
+
 interface Answer {
   readonly error?: { readonly message: string; readonly code: number };
   readonly rowcount?: number;
   readonly rows?: readonly (readonly unknown[])[];
+  readonly results?: readonly Pick<Answer, "error" | "rowcount">[];
 }
 
 function parse(text: string): Answer | undefined {
@@ -136,10 +152,39 @@ const isJson = (parameter: Parameter): parameter is JsonArray =>
 /**
  * Objects are sent as text. In real objects, CrateDB 6 changes arrays of mixed types.
  *
- * @example IN: "SELECT $1", [{json: [{"n":1}, null]}] → OUT: {"stmt":"SELECT $1","args":[["{\"n\":1}",null]]}
+ * @example
+ * IN: "SELECT $1", [{json: [{"n":1}, null]}] → OUT: {"stmt":"SELECT $1","args":[["{\"n\":1}",null]]}
+ * IN: the same, {forEach: true} → OUT: {"stmt":"SELECT $1","bulk_args":[[["{\"n\":1}"]],[[null]]]}
  */
-export function requestBody(sql: string, parameters: readonly Parameter[]): Uint8Array {
-  const parts: Uint8Array[] = [PART.start, Buffer.from(JSON.stringify(sql)), PART.args];
+export function requestBody(
+  sql: string,
+  parameters: readonly Parameter[],
+  { forEach = false }: { readonly forEach?: boolean } = {},
+): Uint8Array {
+  const stmt = Buffer.from(JSON.stringify(sql));
+  if (!forEach) return joined([PART.start, stmt, PART.args, ...listOf(parameters), PART.end]);
+  const items = transposed(parameters).flatMap((
+    each,
+    at,
+  ) => [at > 0 ? PART.comma : PART.open, ...listOf(each)]);
+  return joined([PART.start, stmt, PART.bulkArgs, ...items, PART.close, PART.end]);
+}
+
+/** @example IN: [["k", "l"], {json: [{"n":1}, {}]}] → OUT: [["k"], {json: [{"n":1}]}], [["l"], {json: [{}]}] */
+function transposed(lists: readonly Parameter[]): Parameter[][] {
+  const [first] = lists;
+  if (!Array.isArray(first)) {
+    throw new TypeError("forEach needs parameters that are lists, the first one of texts");
+  }
+  return first.map((_, at) =>
+    lists.map((list) =>
+      isJson(list) ? { json: list.json.slice(at, at + 1) } : (list as string[]).slice(at, at + 1)
+    )
+  );
+}
+
+function listOf(parameters: readonly Parameter[]): Uint8Array[] {
+  const parts: Uint8Array[] = [PART.open];
   for (const [at, parameter] of parameters.entries()) {
     if (at > 0) parts.push(PART.comma);
     if (!isJson(parameter)) {
@@ -155,17 +200,18 @@ export function requestBody(sql: string, parameters: readonly Parameter[]): Uint
     }
     parts.push(parameter.json.length === 0 ? PART.empty : PART.close);
   }
-  return joined([...parts, PART.end]);
+  return [...parts, PART.close];
 }
 
 const PART = {
   start: Buffer.from('{"stmt":'),
-  args: Buffer.from(',"args":['),
+  args: Buffer.from(',"args":'),
+  bulkArgs: Buffer.from(',"bulk_args":'),
   comma: Buffer.from(","),
   open: Buffer.from("["),
   quote: Buffer.from('"'),
   null: Buffer.from("null"),
   close: Buffer.from("]"),
   empty: Buffer.from("[]"),
-  end: Buffer.from("]}"),
+  end: Buffer.from("}"),
 } as const;

@@ -15,8 +15,10 @@ export type SinkErrorKind =
   | "unknown database"
   | "unknown schema"
   | "unknown relation"
-  /** Passes without help: an overload, a node that starts or stops, a table that is closed to writing. */
+  /** Passes without help: a node that starts or stops, a table that is closed to writing. */
   | "unavailable"
+  /** Too much at once: passes without help, and a smaller statement may pass now. */
+  | "overloaded"
   | "too large"
   | "too many columns"
   | "too many shards"
@@ -44,8 +46,8 @@ const CODES: Readonly<Partial<Record<SinkErrorKind, readonly string[]>>> = {
   // RELATION_UNKNOWN; undefined_table.
   "unknown relation": ["4041", "42P01"],
   unavailable: [
-    // Request Timeout, Too Many Requests, Bad Gateway, Service Unavailable, Gateway Timeout.
-    ...["408", "429", "502", "503", "504"],
+    // Request Timeout, Bad Gateway, Service Unavailable, Gateway Timeout.
+    ...["408", "502", "503", "504"],
     "4007", // RELATION_OPERATION_NOT_SUPPORTED: a block on the table
     "4037", // a blocked relation, in newer servers
     "4092", // VERSION_CONFLICT: another write of the same row was faster
@@ -55,6 +57,8 @@ const CODES: Readonly<Partial<Record<SinkErrorKind, readonly string[]>>> = {
     // serialization_failure, statement_completion_unknown, deadlock_detected.
     ...["40001", "40003", "40P01"],
   ],
+  // Too Many Requests, also as an error code of CrateDB.
+  overloaded: ["429", "4290"],
   // Content Too Large.
   "too large": ["413"],
   // RELATION_ALREADY_EXISTS; duplicate_schema, duplicate_table, duplicate_object (the type of a table), duplicate_column,
@@ -111,10 +115,18 @@ const STATEMENT_RULES: Rules = {
 /** Messages of unspecific codes. The PostgreSQL wire omits the code and the name of the exception. */
 const MESSAGE_RULES: Rules = {
   "backup running": begins("", "Cannot delete indices that are being snapshotted: \\["),
+  overloaded: begins(
+    "",
+    "\\w*(?:CircuitBreaking|RejectedExecution)\\w*\\[",
+    "rejected execution of ",
+    "Allocating .* failed, breaker would use",
+    "\\[\\w+\\] Data too large, data for \\[",
+    '".*" reached operation memory limit',
+  ),
   unavailable: begins(
     "",
-    "\\w*(?:IllegalIndexShardState|CircuitBreaking|NoShardAvailable|IndexNotFound|UnavailableShards|ClusterBlock|" +
-      "RejectedExecution|MasterNotDiscovered|NodeDisconnected|NodeNotConnected|NodeClosed|JobKilled|Timeout)\\w*\\[",
+    "\\w*(?:IllegalIndexShardState|NoShardAvailable|IndexNotFound|UnavailableShards|ClusterBlock|" +
+      "MasterNotDiscovered|NodeDisconnected|NodeNotConnected|NodeClosed|JobKilled|Timeout)\\w*\\[",
     // Versions of CrateDB word some differently.
     "blocked by: \\[",
     'The relation ".*" doesn\'t support or allow [A-Z ]+ operations',
@@ -124,10 +136,6 @@ const MESSAGE_RULES: Rules = {
     "no shards available for shard",
     "no such (?:index \\[|shard)",
     "CurrentState\\[",
-    "rejected execution of ",
-    "Allocating .* failed, breaker would use",
-    "\\[\\w+\\] Data too large, data for \\[",
-    '".*" reached operation memory limit',
     "failed to process cluster event \\(",
     "node closed \\{",
     'node ".*" not found in cluster state!',
@@ -178,7 +186,7 @@ export function sinkErrorKind(code: string | undefined, message: string): SinkEr
 const ruled = (rules: Rules, text: string): SinkErrorKind | undefined =>
   (Object.keys(rules) as SinkErrorKind[]).find((kind) => rules[kind]?.test(text));
 
-const RETRYABLE: readonly SinkErrorKind[] = ["unavailable", "unreachable", "unknown host"];
+const RETRYABLE: readonly SinkErrorKind[] = ["unavailable", "overloaded", "unreachable", "unknown host"];
 
 /** Whether an error of the sink passes while the caller waits. */
 export const isRetryable = (error: unknown): boolean => isSinkError(error, ...RETRYABLE);

@@ -1,6 +1,7 @@
 /** How statements reach the sink: over HTTP (`http.ts`) or the PostgreSQL wire (`wire.ts`). */
 import type { Dialect } from "../sql/dialect.ts";
 import type { TableName } from "../sql/names.ts";
+import type { SinkError } from "./sink_error.ts";
 
 /** JSON of objects (or null) as `jsonBytes()` makes it, sent as `array(object)` without being parsed. */
 export type JsonArray = { readonly json: readonly (Uint8Array | null)[] };
@@ -11,6 +12,8 @@ export type Parameter = string | number | null | readonly string[] | JsonArray;
 export interface Result {
   readonly count: number;
   readonly rows: readonly (readonly unknown[])[];
+  /** With {@linkcode QueryOptions.forEach}, of each item: null if it was written; undefined or missing if that is not known. */
+  readonly errors?: readonly (SinkError | null | undefined)[];
 }
 
 export const STATEMENT_LIMIT_MS = 120_000;
@@ -22,6 +25,10 @@ export interface QueryOptions {
   readonly writes?: boolean;
   /** Whether the statement tests what the server refuses: an unknown error is thrown at once. @default {false} */
   readonly isTrial?: boolean;
+  /** Whether the caller repeats the statement in parts if the server refuses it as too much. @default {false} */
+  readonly isDivisible?: boolean;
+  /** Whether the parameters are lists, and the statement runs for each of their items. Needs `rowErrors`. @default {false} */
+  readonly forEach?: boolean;
   /** Whether another process may have dropped the relation: its absence is thrown at once. @default {false} */
   readonly mayBeDropped?: boolean;
   /** Milliseconds until the connection is closed; the server may still run the statement. @default {STATEMENT_LIMIT_MS} */

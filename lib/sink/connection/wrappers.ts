@@ -2,14 +2,15 @@
  * Transports around a transport. Each adds one thing to how statements run. From the server outwards they are nested in
  * this order; `docs/architecture.md` has the reasons:
  *
- *     treatAsPassing → countingWrites → fenced → retrying, or → fenced → abortable
+ *     treatAsPassing → countingWrites → fenced → paced → retrying, or → fenced → abortable
  */
 import { type Clock, SYSTEM_CLOCK } from "../../util/clock.ts";
 import { retry, type RetryOptions } from "../../util/retry.ts";
 import type { Shutdown } from "../../util/shutdown.ts";
 import { isRetryable, isSinkError, isUnknownRelation, SinkError } from "./sink_error.ts";
 import type { CountingTransport } from "./lost_writes.ts";
-import { STATEMENT_LIMIT_MS, type Transport, wrapped } from "./transport.ts";
+import { type Parameter, STATEMENT_LIMIT_MS, type Transport, wrapped } from "./transport.ts";
+import type { WritePace } from "./write_pace.ts";
 
 /** The time that a node has to recover its tables after it has started. */
 const RECOVERY_MS = 60_000;
@@ -31,7 +32,7 @@ export function treatAsPassing(
       return await transport.query(...statement);
     } catch (error) {
       if (isSinkError(error, "unreachable", "unknown host")) expect(RECOVERY_MS);
-      if (isSinkError(error, "unavailable")) expect(SETTLING_MS);
+      if (isSinkError(error, "unavailable", "overloaded")) expect(SETTLING_MS);
       if (!isSinkError(error, "unspecific") || clock.monotonic() >= passingUntil) throw error;
       throw new SinkError(error.message, { code: error.code, kind: "unavailable", cause: error });
     }
@@ -50,6 +51,37 @@ export const fenced = (
     return await transport.query(...statement);
   });
 
+/** Reports to the pace how long upserts take, and what the server refuses as too much. */
+export const paced = (
+  transport: Transport,
+  pace: Pick<WritePace, "answered" | "refused">,
+  clock: Pick<Clock, "monotonic"> = SYSTEM_CLOCK,
+): Transport =>
+  wrapped(transport, async (...statement) => {
+    const [, parameters = [], { writes = false } = {}] = statement;
+    const began = clock.monotonic();
+    try {
+      const result = await transport.query(...statement);
+      if (writes) pace.answered({ began, ...sizeOf(parameters) });
+      return result;
+    } catch (error) {
+      if (isSinkError(error, "overloaded")) pace.refused(began);
+      throw error;
+    }
+  });
+
+/** Of JSON, which only upserts have. @example IN: [["k1", "k2"], {json: [{}, {}]}] → OUT: {rows: 2, bytes: 4} */
+function sizeOf(parameters: readonly Parameter[]): { readonly rows: number; readonly bytes: number } {
+  let rows = 0;
+  let bytes = 0;
+  for (const each of parameters) {
+    if (each === null || typeof each !== "object" || !("json" in each)) continue;
+    rows = each.json.length;
+    for (const json of each.json) bytes += json?.length ?? 0;
+  }
+  return { rows, bytes };
+}
+
 /** Waits for no answer once the program has to stop; the server may still run the statement. */
 export const abortable = (transport: Transport, shutdown: Shutdown): Transport =>
   wrapped(transport, async (...statement) => {
@@ -65,10 +97,14 @@ const UNSPECIFIC_RETRIES = 4;
 /** Retries a statement as long as the sink is away. Each statement must be safe to repeat. */
 export const retrying = (
   transport: Transport,
-  options: Omit<RetryOptions, "isRetryable" | "allowedMs">,
+  options: Omit<RetryOptions, "isRetryable" | "isReturned" | "allowedMs">,
 ): Transport =>
   wrapped(transport, (...statement) => {
-    const [, , { writes = false, isTrial = false, mayBeDropped = false, limitMs = 0 } = {}] = statement;
+    const [
+      ,
+      ,
+      { writes = false, isTrial = false, isDivisible = false, mayBeDropped = false, limitMs = 0 } = {},
+    ] = statement;
     const { clock = SYSTEM_CLOCK } = options;
     const started = clock.monotonic();
     let triesLeft = writes && !isTrial ? UNSPECIFIC_RETRIES : 0;
@@ -80,5 +116,6 @@ export const retrying = (
       ...options,
       allowedMs: limitMs > STATEMENT_LIMIT_MS ? limitMs : 0,
       isRetryable: (error) => isRetryable(error) || isPassing(error) || isUnspecific(error),
+      isReturned: (error) => isDivisible && isSinkError(error, "overloaded"),
     });
   });

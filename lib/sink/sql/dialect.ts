@@ -22,6 +22,8 @@ export interface Dialect extends NameLimits {
   readonly schemas?: string;
   /** The clause after a table's columns for a number of shards; empty if the server has no shards. */
   readonly clustered: (shards: number) => string;
+  /** Whether a statement that runs for each of several rows returns the error of each. */
+  readonly rowErrors: boolean;
   /** The longest text that the server can read back, in characters. */
   readonly maxText: number;
   /** The type of long text that is not searched. */
@@ -55,6 +57,7 @@ export const CRATEDB: Dialect = {
   overflowType: "object",
   lists: ["array(text)", "array(object)", "array(object)"],
   clustered: (shards) => `CLUSTERED INTO ${shards} SHARDS`,
+  rowErrors: false,
   // The limit of its parser for one string, in requests over HTTP and in stored values.
   maxText: 20_000_000,
   longText: "TEXT INDEX OFF STORAGE WITH (columnstore = false)",
@@ -87,6 +90,7 @@ export const POSTGRESQL: Dialect = {
   lists: ["text[]", "jsonb[]", "json[]"],
   schemas: "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1",
   clustered: () => "",
+  rowErrors: false,
   maxText: Infinity,
   longText: "TEXT",
   primaryKey: `SELECT k.column_name FROM information_schema.table_constraints c

@@ -4,12 +4,14 @@ import type { SplitDocument } from "../../mapping/split_document.ts";
 import { UserError } from "../../util/errors.ts";
 import { jsonBytes } from "../../util/json_writer.ts";
 import { concurrently, Semaphore } from "../../util/concurrency.ts";
+import { grouped } from "../../util/grouped.ts";
 import { quoteTable } from "../sql/names.ts";
 import { scanKeys } from "./row_reader.ts";
 import type { TargetTable } from "./target_table.ts";
 import { UnusableTableError } from "./unusable_table.ts";
 import { faultOf, isSinkError, SinkError, type SinkErrorKind } from "../connection/sink_error.ts";
 import { refreshTable, type Transport, WHOLE_TABLE_LIMIT_MS } from "../connection/transport.ts";
+import type { WriteLimits } from "../connection/write_pace.ts";
 
 /** A row of a table; its JSON is as {@linkcode jsonBytes} makes it. */
 export interface Row extends Pick<SplitDocument, "data" | "overflow"> {
@@ -23,10 +25,8 @@ export interface RefusedRow {
 }
 
 export interface WriterOptions {
-  readonly statementRows: number;
-  readonly statementBytes: number;
-  /** Statements at once, of all callers. */
-  readonly inFlight: number;
+  /** Of all callers together. They may change at any time. */
+  readonly limits: WriteLimits;
   /** Bytes of statements in progress, shared by tables. @default {unlimited} */
   readonly inFlightBudget?: Semaphore;
 }
@@ -38,11 +38,16 @@ const NOTHING_LOST =
 
 const EMPTY = jsonBytes("{}");
 
-/** The bytes of a row in a statement. */
-const bytesOf = ({ oid, data, overflow }: Row): number =>
-  Buffer.byteLength(oid) + data.length + (overflow?.length ?? 0);
+/** The bytes of a row, or of a key, in a statement. */
+const bytesOf = (item: Row | string): number =>
+  typeof item === "string"
+    ? Buffer.byteLength(item)
+    : Buffer.byteLength(item.oid) + item.data.length + (item.overflow?.length ?? 0);
 
 const UNLIMITED = new Semaphore(Infinity);
+
+/** Kinds of errors that are about the row alone. */
+const ROW_KINDS: readonly SinkErrorKind[] = ["refused", "too large", "too many columns"];
 
 export class Writer {
   readonly #transport: Transport;
@@ -58,7 +63,7 @@ export class Writer {
     this.#transport = transport;
     this.#table = table;
     this.#options = options;
-    this.#statements = new Semaphore(options.inFlight);
+    this.#statements = new Semaphore(() => options.limits.inFlight);
     const target = quoteTable(table);
     const columns = table.hasOverflow ? ["oid", "data", "overflow"] : ["oid", "data"];
     const types = transport.dialect.lists.slice(0, columns.length);
@@ -75,12 +80,12 @@ export class Writer {
 
   /** Writes rows of different keys. @returns the refused ones @throws UserError if the sink accepts no row at all */
   async upsert(rows: readonly Row[]): Promise<RefusedRow[]> {
-    const { inFlightBudget: budget = UNLIMITED } = this.#options;
-    const refused = await concurrently(
-      this.#chunks(rows),
-      this.#options.inFlight,
-      ({ rows, bytes }) => this.#statements.run(() => budget.run(() => this.#upsertChunk(rows), bytes)),
-    );
+    const { limits, inFlightBudget: budget = UNLIMITED } = this.#options;
+    const refused = await concurrently(this.#parts(rows), limits.inFlight, (chunk) => {
+      const bytes = chunk.reduce((sum, row) => sum + bytesOf(row), 0);
+      const write = () => this.#inParts(chunk, (part) => this.#upsertChunk(part));
+      return this.#statements.run(() => budget.run(write, bytes));
+    });
     return refused.flat();
   }
 
@@ -88,11 +93,37 @@ export class Writer {
   async delete(oids: readonly string[]): Promise<void> {
     if (oids.length === 0) return;
     await this.refresh();
-    const chunks: string[][] = [];
-    const size = this.#options.statementRows;
-    for (let at = 0; at < oids.length; at += size) chunks.push(oids.slice(at, at + size));
-    const run = (chunk: string[]) => this.#transport.query(this.#delete, [chunk], { writes: true });
-    await concurrently(chunks, this.#options.inFlight, (chunk) => this.#statements.run(() => run(chunk)));
+    const run = async (part: readonly string[]) => {
+      await this.#transport.query(this.#delete, [part], { writes: true, isDivisible: part.length > 1 });
+      return [];
+    };
+    const write = (chunk: readonly string[]) => this.#statements.run(() => this.#inParts(chunk, run));
+    await concurrently(this.#parts(oids), this.#options.limits.inFlight, write);
+  }
+
+  /** Writes these, and in ever smaller parts what the server refuses as too much. */
+  async #inParts<T extends Row | string>(
+    all: readonly T[],
+    write: (part: readonly T[]) => Promise<RefusedRow[]>,
+    most = Infinity,
+  ): Promise<RefusedRow[]> {
+    const refused: RefusedRow[] = [];
+    // The limits may have fallen since these were put together.
+    for (const part of this.#parts(all, most)) {
+      try {
+        refused.push(...await write(part));
+      } catch (error) {
+        if (part.length === 1 || !isSinkError(error, "overloaded")) throw error;
+        refused.push(...await this.#inParts(part, write, Math.ceil(part.length / 2)));
+      }
+    }
+    return refused;
+  }
+
+  /** What each statement may have, by the present limits. */
+  #parts<T extends Row | string>(all: readonly T[], most = Infinity): Iterable<T[]> {
+    const { statementRows, statementBytes } = this.#options.limits;
+    return grouped(all, { count: Math.min(most, statementRows), weight: statementBytes, weightOf: bytesOf });
   }
 
   async truncate(): Promise<void> {
@@ -121,26 +152,10 @@ export class Writer {
     return refreshTable(this.#transport, this.#table);
   }
 
-  *#chunks(rows: readonly Row[]): Iterable<{ readonly rows: readonly Row[]; readonly bytes: number }> {
-    const { statementRows, statementBytes } = this.#options;
-    let chunk: Row[] = [];
-    let size = 0;
-    for (const row of rows) {
-      const rowSize = bytesOf(row);
-      if (chunk.length > 0 && (chunk.length >= statementRows || size + rowSize > statementBytes)) {
-        yield { rows: chunk, bytes: size };
-        chunk = [];
-        size = 0;
-      }
-      chunk.push(row);
-      size += rowSize;
-    }
-    if (chunk.length > 0) yield { rows: chunk, bytes: size };
-  }
-
   /**
-   * Bisects a chunk of which not all rows were written down to the rows at fault. If none was written, the first one is
-   * written alone: its error may be that the table accepts no rows at the moment.
+   * Finds the rows at fault of a chunk of which not all were written: by the errors of single rows, if the server reports
+   * them, else by bisection. If none was written, the first one is written alone: its error may be that the table
+   * accepts no rows at the moment.
    */
   async #upsertChunk(chunk: readonly Row[], isTrial = false): Promise<RefusedRow[]> {
     const [first] = chunk;
@@ -148,6 +163,10 @@ export class Writer {
     if (chunk.length === 1) return await this.#upsertOne(first, isTrial);
     const written = await this.#upsertAll(chunk, isTrial);
     if (written === chunk.length) return [];
+    if (this.#transport.dialect.rowErrors && !isTrial) {
+      const { refused, unknown } = await this.#upsertEach(chunk);
+      if (unknown.length < chunk.length) return [...refused, ...await this.#upsertChunk(unknown, true)];
+    }
     const refused = written === 0 ? await this.#upsertOne(first, isTrial) : [];
     const rest = written === 0 ? chunk.slice(1) : chunk;
     const middle = rest.length >> 1;
@@ -161,11 +180,44 @@ export class Writer {
   /** @returns the number of rows written; 0 for an error that a row may have caused */
   async #upsertAll(chunk: readonly Row[], isTrial: boolean): Promise<number> {
     try {
-      const options = { writes: true, isTrial };
+      const options = { writes: true, isTrial, isDivisible: true };
       return (await this.#transport.query(this.#upsert, this.#arguments(chunk), options)).count;
     } catch (error) {
       this.#rowError(error);
       return 0;
+    }
+  }
+
+  /** Writes rows by one statement for each. @returns the refused ones, and those with an unknown result */
+  async #upsertEach(chunk: readonly Row[]) {
+    const refused: RefusedRow[] = [];
+    let unknown = chunk;
+    // The server returns at most ten errors of each shard.
+    for (let before = Infinity; unknown.length > 1 && unknown.length < before;) {
+      before = unknown.length;
+      const errors = await this.#errorsOfEach(unknown);
+      // Before 5.10.11, CrateDB gives all rows the error of the first one that cannot be converted.
+      if (unknown === chunk && errors[0] && errors.every((each) => each?.message === errors[0]?.message)) {
+        break;
+      }
+      refused.push(...unknown.flatMap(({ oid }, at): RefusedRow[] => {
+        const error = errors[at];
+        return error ? [{ oid, error: error.message, kind: error.kind }] : [];
+      }));
+      unknown = unknown.filter((_, at) => errors[at] === undefined);
+    }
+    return { refused, unknown };
+  }
+
+  /** @returns the error of each row, null if it was written, undefined if it has to be written alone to find out */
+  async #errorsOfEach(rows: readonly Row[]): Promise<readonly (SinkError | null | undefined)[]> {
+    try {
+      const options = { writes: true, isTrial: true, isDivisible: true, forEach: true };
+      const { errors = [] } = await this.#transport.query(this.#insertOne, this.#arguments(rows), options);
+      return errors.map((error) => error && (isSinkError(error, ...ROW_KINDS) ? error : undefined));
+    } catch (error) {
+      this.#rowError(error);
+      return [];
     }
   }
 

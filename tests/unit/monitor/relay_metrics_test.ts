@@ -83,18 +83,22 @@ Deno.test("RelayMetrics reports the status in seconds, without unknown values", 
     oplogHeadroom: 3_600_000,
     snapshotDone: 10,
     snapshotTotal: 40,
+    writeLimits: { statementRows: 1_250, inFlight: 2 },
   });
   assert.deepEqual(
     [
       ...await known.samples("cdc_relay_lag_seconds"),
       ...await known.samples("cdc_relay_applied"),
       ...await known.samples("cdc_relay_oplog"),
+      ...await known.samples("cdc_relay_statement"),
       ...await known.samples("cdc_relay_snapshot"),
     ],
     [
       "cdc_relay_lag_seconds 1.25",
       "cdc_relay_applied_timestamp_seconds 1800000000.5",
       "cdc_relay_oplog_headroom_seconds 3600",
+      "cdc_relay_statement_rows 1250",
+      "cdc_relay_statements_in_flight 2",
       "cdc_relay_snapshot_documents 10",
       "cdc_relay_snapshot_documents_expected 40",
     ],
@@ -102,7 +106,7 @@ Deno.test("RelayMetrics reports the status in seconds, without unknown values", 
   const phases = await known.samples("cdc_relay_phase{");
   assert.deepEqual(phases.filter((line) => line.endsWith(" 1")), ['cdc_relay_phase{phase="snapshot"} 1']);
   const unknown = metricsOf({ lag: null, clusterTime: null });
-  for (const name of ["lag", "applied", "oplog", "snapshot", "saved"]) {
+  for (const name of ["lag", "applied", "oplog", "statement", "snapshot", "saved"]) {
     assert.deepEqual(await unknown.samples(`cdc_relay_${name}`), []);
   }
 });

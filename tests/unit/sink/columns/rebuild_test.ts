@@ -71,9 +71,7 @@ function serverOf({ during, isBackupRunning = false, lacking = 0, lock }: Server
   const rebuilder = new Rebuilder({ patient: transport, raw: transport }, {
     table: TABLE,
     tableSchema,
-    statementRows: 10,
-    statementBytes: 1_000,
-    inFlight: 1,
+    limits: { statementRows: 10, statementBytes: 1_000, inFlight: 1 },
     lease: 10_000,
     signal: new AbortController().signal,
     log: QUIET,

@@ -168,3 +168,36 @@ Deno.test("HttpTransport names the proxy and its variable when nothing answers t
       "connect ECONNREFUSED 127.0.0.1:1",
   });
 });
+
+Deno.test("HttpTransport runs a statement for each of its items, and tells the error of each", async () => {
+  const results = [{ rowcount: 1 }, { rowcount: -2, error: { code: 4000, message: "no" } }, { rowcount: -2 }];
+  await using http = endpoint(() => Response.json({ cols: [], results }));
+  await using transport = new HttpTransport(parseSinkUrl(http.url()));
+  const items = [["k1", "k2", "k3"], { json: [jsonBytes('{"n":1}'), jsonBytes("{}"), null] }];
+  const { errors = [] } = await transport.query("x", items, { forEach: true });
+  assert.equal(
+    http.requests[0]?.body,
+    '{"stmt":"x","bulk_args":[[["k1"],["{\\"n\\":1}"]],[["k2"],["{}"]],[["k3"],[null]]]}',
+  );
+  const [written, refused, unknown] = errors;
+  assert.equal(written, null);
+  assert.ok(refused instanceof SinkError);
+  assert.deepEqual([refused.code, refused.message, refused.kind], ["4000", "no", "refused"]);
+  assert.equal(unknown, undefined);
+});
+
+for (
+  const [version, expected] of [
+    ["CrateDB 5.7.6 (built 1234567/2024-11-12T09:11:37Z, Linux amd64)", false],
+    ["CrateDB 5.10.0 (built 1234567/2025-01-31T00:00:00Z)", true],
+    ["CrateDB 6.4.3 (built 1234567/2026-08-20T00:00:00Z)", true],
+    ["CrateDB 4.8.4", false],
+    ["something else", false],
+  ] as const
+) {
+  Deno.test(`HttpTransport.open() learns whether the server tells the errors of rows: ${version}`, async () => {
+    await using http = endpoint(() => Response.json({ rowcount: 1, rows: [[version]] }));
+    await using transport = await HttpTransport.open(parseSinkUrl(http.url()));
+    assert.equal(transport.dialect.rowErrors, expected);
+  });
+}

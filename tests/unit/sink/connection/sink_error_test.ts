@@ -107,6 +107,9 @@ for (const [message, code, expected] of RELATIONS) {
 
 const KINDS: readonly (readonly [string, string, SinkErrorKind])[] = [
   ["connect ECONNREFUSED 127.0.0.1:4200", "ECONNREFUSED", "unreachable"],
+  ["Too many requests", "429", "overloaded"],
+  ["CircuitBreakingException[Allocating 2mb for 'upsert' failed]", "5000", "overloaded"],
+  ["rejected execution of org.elasticsearch.Task@1 on EsThreadPoolExecutor[write]", "XX000", "overloaded"],
   ["getaddrinfo ENOTFOUND nosuch.invalid", "ENOTFOUND", "unknown host"],
   ["self-signed certificate", "DEPTH_ZERO_SELF_SIGNED_CERT", "tls"],
   ["wrong version number", "ERR_SSL_WRONG_VERSION_NUMBER", "tls"],

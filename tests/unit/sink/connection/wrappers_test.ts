@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
+import { setImmediate } from "node:timers/promises";
 import { isRetryable, SinkError } from "../../../../lib/sink/connection/sink_error.ts";
 import { CRATEDB } from "../../../../lib/sink/sql/dialect.ts";
-import { fenced, retrying, treatAsPassing } from "../../../../lib/sink/connection/wrappers.ts";
+import { fenced, paced, retrying, treatAsPassing } from "../../../../lib/sink/connection/wrappers.ts";
 import { type Transport } from "../../../../lib/sink/connection/transport.ts";
+import { jsonBytes } from "../../../../lib/util/json_writer.ts";
 import { OutageTracker } from "../../../../lib/util/outage.ts";
 import { Shutdown } from "../../../../lib/util/shutdown.ts";
+import { fakeClock } from "../../../support/fake_clock.ts";
 
 const REFUSED = new SinkError("something new", { code: "XX000" });
 const LOST = new SinkError("write CONNECTION_CLOSED localhost:5432", { code: "CONNECTION_CLOSED" });
@@ -120,4 +123,45 @@ Deno.test("retrying() retries a write four times after an unspecific error", asy
 Deno.test("retrying() does not do so for a read, and for a write that is a trial", async () => {
   assert.deepEqual(await tries(REFUSED, 1), { sent: 1, outcome: REFUSED });
   assert.deepEqual(await tries(REFUSED, 1, { writes: true, isTrial: true }), { sent: 1, outcome: REFUSED });
+});
+
+const OVERLOADED = new SinkError("rejected execution of a task", { code: "XX000" });
+
+Deno.test("retrying() retries an overload, unless the caller repeats the statement in parts", async () => {
+  assert.deepEqual(await tries(OVERLOADED, 1, { writes: true }), { sent: 2, outcome: "written" });
+  assert.deepEqual(await tries(OVERLOADED, 1, { isDivisible: true }), { sent: 1, outcome: OVERLOADED });
+  assert.deepEqual(await tries(LOST, 1, { isDivisible: true }), { sent: 2, outcome: "written" });
+});
+
+Deno.test("retrying() reports an overload, and pauses, before it leaves the statement to the caller", async () => {
+  const told: string[] = [];
+  const clock = fakeClock();
+  const outages = new OutageTracker({ system: "CrateDB", emit: ({ type }) => told.push(type), clock });
+  const shutdown = new Shutdown(new AbortController().signal);
+  const transport = retrying(failing(OVERLOADED), { shutdown, outages, retryFor: Infinity, clock });
+  const asked = transport.query("x", [], { isDivisible: true }).then(() => "written", (error) => error);
+  while (clock.waits === 0) await setImmediate();
+  assert.deepEqual(told, ["retried", "outageBegan"]);
+  clock.pass(100);
+  assert.equal(await asked, OVERLOADED);
+  assert.equal(await transport.query("a part").then(({ count }) => count), 1);
+  assert.deepEqual(told, ["retried", "outageBegan", "recovered"]);
+});
+
+Deno.test("paced() tells the size and the time of what is written, and each refusal", async () => {
+  const clock = fakeClock(0);
+  const told: unknown[] = [];
+  const pace = {
+    answered: (written: unknown) => void told.push(written),
+    refused: (began: number) => void told.push(began),
+  };
+  const failures = failing(OVERLOADED, LOST);
+  const transport = paced(failures, pace, clock);
+  clock.pass(7);
+  assert.equal(await outcome(transport), OVERLOADED);
+  assert.equal(await outcome(transport), LOST);
+  const rows = [["k1", "k2"], { json: ["{}", '{"a":1}'].map(jsonBytes) }, { json: [null, null] }];
+  assert.deepEqual(await transport.query("INSERT", rows, { writes: true }), { count: 1, rows: [] });
+  await transport.query("SELECT 1");
+  assert.deepEqual(told, [7, { began: 7, rows: 2, bytes: 2 + jsonBytes('{"a":1}').length }]);
 });
