@@ -11,6 +11,7 @@ import type { Writer } from "../../sink/table/writer.ts";
 import type { LookedUp } from "../../source/documents/chunk.ts";
 import type { Logger } from "../../util/log.ts";
 import { ReadWriteLock } from "../../util/concurrency.ts";
+import { makeRoom } from "../../util/garbage.ts";
 import type { DeadLetterLimit } from "./dead_letter_limit.ts";
 import { coalesce, isStorable, type RowChange, type Split, splitRows } from "./row_changes.ts";
 import type { Emit } from "../status/events.ts";
@@ -181,8 +182,11 @@ export class TableApplier {
     const { deadLetters, deadLetterLimit, log, namespace, emit } = this.#deps;
     const upserts = changes.filter((change): change is KeyedRow => change.document !== null);
     const deleted = changes.filter(({ document }) => document === null).map(({ oid }) => oid);
+    const largest = upserts.reduce((bytes, { document }) => Math.max(bytes, document.length), 0);
     const attempt = async () => {
+      makeRoom(largest);
       const split = await this.#split(upserts);
+      makeRoom(largest);
       return await this.#lock.shared(() => this.#writeSplit(split, upserts, deleted));
     };
     let outcome = await attempt();
