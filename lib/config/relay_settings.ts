@@ -121,11 +121,12 @@ function checkTemplate(template: TableName, scope: Scope): void {
 /**
  * Divides the memory for data in transit among its forms, in bytes.
  *
- * @example IN: 256 MiB → OUT: replies of 4 MiB, batches of 8 MiB, statements of 2 MiB, 8 MiB in flight
+ * @example IN: 256 MiB → OUT: replies of 4 MiB, batches of 8 MiB, statements of 2 MiB, 8 MiB in flight, a heap of 160 MiB
  */
 const memoryShares = (maxMemory: number): MemoryShares => ({
   replyBytes: Math.floor(maxMemory / 64),
   batchBytes: Math.floor(maxMemory / 32),
   statementBytes: Math.floor(maxMemory / 128),
   inFlightBytes: Math.floor(maxMemory / 32),
+  heapBytes: Math.floor(maxMemory * 5 / 8),
 });

@@ -36,6 +36,8 @@ export interface MemoryShares {
   readonly statementBytes: number;
   /** JSON of all statements that are not yet answered. */
   readonly inFlightBytes: number;
+  /** The heap size above which garbage is collected. */
+  readonly heapBytes: number;
 }
 
 /** Settings of one stream. Times are in milliseconds, sizes in bytes. */

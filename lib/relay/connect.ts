@@ -1,8 +1,7 @@
 /** What the streams of a process share: connections, outages, MongoDB's clock and the memory budget. */
 import { Heartbeat } from "../pipeline/status/heartbeat.ts";
 import type { Emit } from "../pipeline/status/events.ts";
-import { Semaphore } from "../util/concurrency.ts";
-import { collectEarly } from "../util/garbage.ts";
+import { type MemoryBudget, memoryBudget } from "../util/garbage.ts";
 import type { RelaySettings } from "../pipeline/settings.ts";
 import { openTransport, sinkDescription } from "../sink/connection/open_transport.ts";
 import type { Transport } from "../sink/connection/transport.ts";
@@ -39,18 +38,16 @@ export interface Connections extends AsyncDisposable {
   readonly mongodbClock: ServerClock;
   readonly features: FeatureTrial;
   readonly heartbeat: Pick<Heartbeat, "add">;
-  /** Bytes of JSON in statements that are being sent, of all streams. */
-  readonly inFlightBudget: Semaphore;
+  readonly memory: MemoryBudget;
   readonly clock: Clock;
 }
 
 /** Connects to both databases. Throws the signal's reason if it is aborted. */
 export async function connect(
-  settings: Pick<RelaySettings, "mongodbUrl" | "sink" | "retryFor" | "inFlightBytes">,
+  settings: Pick<RelaySettings, "mongodbUrl" | "sink" | "retryFor" | "inFlightBytes" | "heapBytes">,
   { signal, log, emit, watch, clock = SYSTEM_CLOCK }: ConnectContext,
 ): Promise<Connections> {
   const { mongodbUrl, sink, retryFor } = settings;
-  collectEarly();
   await using opened = new AsyncDisposableStack();
   const shutdown = opened.use(new Shutdown(signal));
   const watched = (system: OutageTracker["system"]) => {
@@ -89,7 +86,7 @@ export async function connect(
     mongodbClock,
     features,
     heartbeat,
-    inFlightBudget: new Semaphore(settings.inFlightBytes),
+    memory: memoryBudget(settings),
     clock,
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
   };

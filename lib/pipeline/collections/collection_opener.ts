@@ -15,7 +15,7 @@ import type { Share } from "../../source/documents/share.ts";
 import type { Clock } from "../../util/clock.ts";
 import type { Logger } from "../../util/log.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
-import type { Semaphore } from "../../util/concurrency.ts";
+import type { MemoryBudget } from "../../util/garbage.ts";
 import type { Names, RelaySettings } from "../settings.ts";
 import type { Emit } from "../status/events.ts";
 import { deadLetterLimit } from "./dead_letter_limit.ts";
@@ -38,7 +38,7 @@ export interface OpenerDeps {
     RelaySettings,
     "for" | "lease" | "maxDeadLetters"
   >;
-  readonly inFlightBudget: Semaphore;
+  readonly memory: MemoryBudget;
   readonly limits: WriteLimits;
   readonly owners: TableOwners;
   readonly saved: SavedCollections;
@@ -73,11 +73,11 @@ export class CollectionOpener {
    * @throws UnusableTableError, SinkError if the table cannot be used, see {@linkcode isUnusableTable}
    */
   async open(namespace: Namespace): Promise<OpenTable> {
-    const { names, settings, inFlightBudget, limits, saved, share, shardKeyOf, emit } = this.#deps;
+    const { names, settings, memory, limits, saved, share, shardKeyOf, emit } = this.#deps;
     const { patient } = this.#transports;
     const { table, isKnown } = await this.#openTable(namespace, { waits: true });
     const ofCollection = settings.for(namespace);
-    const writer = new Writer(patient, table, { limits, inFlightBudget });
+    const writer = new Writer(patient, table, { limits, inFlightBudget: memory.inFlight });
     const columns = await openColumnPolicy(this.#transports, {
       ...this.#deps,
       ...settings,
@@ -107,6 +107,7 @@ export class CollectionOpener {
         return own.map(({ oid }) => oid);
       },
       shardKey,
+      garbage: memory.garbage,
     });
     return { applier, columns, wasDropped: isKnown && table.isNew, isUnrecovered };
   }

@@ -10,8 +10,8 @@ import type { TargetTable } from "../../sink/table/target_table.ts";
 import type { Writer } from "../../sink/table/writer.ts";
 import type { LookedUp } from "../../source/documents/chunk.ts";
 import type { Logger } from "../../util/log.ts";
+import type { MemoryBudget } from "../../util/garbage.ts";
 import { ReadWriteLock } from "../../util/concurrency.ts";
-import { makeRoom } from "../../util/garbage.ts";
 import type { DeadLetterLimit } from "./dead_letter_limit.ts";
 import { coalesce, isStorable, type RowChange, type Split, splitRows } from "./row_changes.ts";
 import type { Emit } from "../status/events.ts";
@@ -31,6 +31,7 @@ export interface TableApplierDeps {
   readonly ownKeys: (oids: readonly string[]) => Promise<readonly string[]>;
   /** The fields beside `_id` that name a row. */
   readonly shardKey: ShardKey;
+  readonly garbage: MemoryBudget["garbage"];
   readonly log: Logger;
   readonly emit: Emit;
 }
@@ -40,6 +41,9 @@ export interface DocumentState extends LookedUp {
   /** `_id` with the shard key, if an event has named it. */
   readonly key?: BsonValue;
 }
+
+/** Copies of a document that is written: its JSON, the statement, and the next reply. */
+const COPIES = 3;
 
 /** Of an error in the log, which may quote a document. */
 const MAX_ERROR_CHARACTERS = 500;
@@ -179,14 +183,14 @@ export class TableApplier {
   /** Precondition: one change per key. */
   async #write(changes: readonly RowChange[]): Promise<void> {
     if (changes.length === 0) return;
-    const { deadLetters, deadLetterLimit, log, namespace, emit } = this.#deps;
+    const { deadLetters, deadLetterLimit, garbage, log, namespace, emit } = this.#deps;
     const upserts = changes.filter((change): change is KeyedRow => change.document !== null);
     const deleted = changes.filter(({ document }) => document === null).map(({ oid }) => oid);
-    const largest = upserts.reduce((bytes, { document }) => Math.max(bytes, document.length), 0);
+    const room = COPIES * upserts.reduce((bytes, { document }) => bytes + document.length, 0);
     const attempt = async () => {
-      makeRoom(largest);
+      garbage.makeRoom(room);
       const split = await this.#split(upserts);
-      makeRoom(largest);
+      garbage.makeRoom(room);
       return await this.#lock.shared(() => this.#writeSplit(split, upserts, deleted));
     };
     let outcome = await attempt();

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { BSON, type Document, type MongoClient } from "mongodb";
 import { eventually } from "../../../dev/servers/eventually.ts";
 import { relayConfig } from "../../../lib/config/relay_settings.ts";
-import { Semaphore } from "../../../lib/util/concurrency.ts";
+import { memoryBudget } from "../../../lib/util/garbage.ts";
 import type { RelayEvent } from "../../../lib/pipeline/status/events.ts";
 import { StatusTracker } from "../../../lib/pipeline/status/status_tracker.ts";
 import type { Connections } from "../../../lib/relay/connect.ts";
@@ -92,7 +92,7 @@ function setUp({ heldBy, onHeld = "wait" }: { heldBy?: string; onHeld?: "wait" |
         return { [Symbol.dispose]() {} };
       },
     },
-    inFlightBudget: new Semaphore(settings.inFlightBytes),
+    memory: memoryBudget(settings),
     clock,
     async [Symbol.asyncDispose]() {},
   };

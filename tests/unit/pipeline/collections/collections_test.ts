@@ -4,7 +4,7 @@ import type { Namespace } from "../../../../lib/util/namespace.ts";
 import { type Emit, on } from "../../../../lib/pipeline/status/events.ts";
 import { Scope } from "../../../../lib/source/documents/scope.ts";
 import type { CollectionSettings, RelaySettings } from "../../../../lib/pipeline/settings.ts";
-import { Semaphore } from "../../../../lib/util/concurrency.ts";
+import { memoryBudget } from "../../../../lib/util/garbage.ts";
 import { Collections } from "../../../../lib/pipeline/collections/collections.ts";
 import { POSTGRESQL } from "../../../../lib/sink/sql/dialect.ts";
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
@@ -98,7 +98,7 @@ class FakeSink implements Transport {
   async [Symbol.asyncDispose](): Promise<void> {}
 }
 
-const BUDGET = new Semaphore(2 ** 20);
+const MEMORY = memoryBudget({ inFlightBytes: 2 ** 20, heapBytes: 2 ** 30 });
 
 interface Given extends Partial<RelaySettings>, Partial<CollectionSettings> {
   readonly part?: StreamPart;
@@ -130,7 +130,7 @@ function registryOf(
   const options = {
     names,
     settings,
-    inFlightBudget: BUDGET,
+    memory: MEMORY,
     limits: { statementRows: 100, statementBytes: 100_000, inFlight: 1 },
     causalReader,
     share: part ? shareOf(part) : ALL_DOCUMENTS,
@@ -171,7 +171,7 @@ Deno.test("Collections refuses a table with a name of the relay's own tables", a
       metadataSchema: "public",
     },
     settings: { for: () => ({ columns: "typed", onDrop: "keep" }) } as unknown as RelaySettings,
-    inFlightBudget: BUDGET,
+    memory: MEMORY,
     limits: { statementRows: 100, statementBytes: 100_000, inFlight: 1 },
     causalReader: { exists: () => Promise.resolve(true) },
     share: ALL_DOCUMENTS,

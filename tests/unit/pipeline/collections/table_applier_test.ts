@@ -72,6 +72,7 @@ function applierOf(
     ownKeys: (oids) => Promise.resolve(oids),
     settings: { onDrop, omit: [] },
     shardKey: [],
+    garbage: { makeRoom: () => {} },
     log: QUIET,
     emit: on({
       stageDone: ({ stage }) => stages.push(stage),
