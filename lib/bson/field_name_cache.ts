@@ -27,6 +27,9 @@ let last: Name | undefined;
 
 export const evictedNames = (): number => evictions;
 
+/** Whether the cache has the name. What is kept of others would be without a limit. */
+export const isKept = (name: Name): boolean => kept[name.slot] === name;
+
 /** @throws UnstorableError for bytes that are not UTF-8, so that no text is changed silently */
 export function utf8(bytes: Uint8Array, start: number, end: number): string {
   const text = BSON.ByteUtils.toUTF8(bytes, start, end, false);

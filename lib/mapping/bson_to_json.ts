@@ -1,7 +1,7 @@
 /** A document as JSON, by the table of types alone, whatever columns exist. */
 import { BsonType, type BsonValue, itemsOf } from "../bson/bson.ts";
 import { asDocument } from "../bson/build.ts";
-import { type Name, SLOTS } from "../bson/field_name_cache.ts";
+import { isKept, type Name, SLOTS } from "../bson/field_name_cache.ts";
 import { type Field, fieldsOf } from "../bson/fields.ts";
 import { UnstorableError } from "../util/errors.ts";
 import { jsonBytes, jsonOfBytes, JsonWriter, SIGN } from "../util/json_writer.ts";
@@ -23,7 +23,7 @@ function spelling(spell: (name: string) => string): (name: Name) => Uint8Array {
     if (cached?.name === name) return cached.json;
     const text = spell(name.text);
     const json = text === name.text ? name.json : jsonBytes(`${JSON.stringify(text)}:`);
-    known[name.slot] = { name, json };
+    if (isKept(name)) known[name.slot] = { name, json };
     return json;
   };
 }

@@ -93,8 +93,8 @@ async function run(connections: Connections, settings: RelaySettings, context: R
   const names = await openMetadata(parts);
   const source = await openSource(parts);
   const position = await acquire(parts, names);
-  const fencing = fenced(parts.raw, () => position.check());
-  const patient = retrying(paced(fencing, parts.limits, parts.clock), parts.retries);
+  const fencing = fenced(paced(parts.raw, parts.limits, parts), () => position.check(), parts.raw);
+  const patient = retrying(fencing, parts.retries);
   const opened = { ...parts, ...source, names, position, patient };
   const streams = new DividedStreams(patient, { schema: names.metadataSchema, stream: names.stream });
   await takeOverDivision({ ...opened, streams });

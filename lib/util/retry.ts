@@ -6,7 +6,7 @@ export interface RetryOptions extends Question {
   readonly shutdown: Shutdown;
   readonly outages: OutageTracker;
   readonly isRetryable: (error: unknown) => boolean;
-  /** Whether the caller repeats the operation in another form: a retryable error is thrown after the pause. @default {never} */
+  /** Whether the caller repeats the operation in another form: a retryable error is thrown after a pause, and is no outage. @default {never} */
   readonly isReturned?: (error: unknown) => boolean;
   /** Milliseconds after which an error is thrown. */
   readonly retryFor: number;
@@ -44,9 +44,11 @@ export async function retry<T>(operation: () => Promise<T>, options: RetryOption
         }
         if (clock.monotonic() - started >= retryFor) throw error;
         signal.throwIfAborted();
-        outages.failed(id, error);
+        const returns = isReturned?.(error) === true;
+        if (returns) outages.answered(id);
+        else outages.failed(id, error);
         await backoff(failures, signal, clock).catch(() => {});
-        if (isReturned?.(error)) throw error;
+        if (returns) throw error;
       }
     }
   } finally {

@@ -13,6 +13,7 @@ import { jsonBytes } from "../../util/json_writer.ts";
 import { Shutdown } from "../../util/shutdown.ts";
 import { isRetryable, isSinkError, isUnknownRelation, SinkError } from "../connection/sink_error.ts";
 import type { Transport } from "../connection/transport.ts";
+import type { CountingTransport } from "../connection/lost_writes.ts";
 import { abortable, fenced } from "../connection/wrappers.ts";
 import { LeaseLostError } from "../metadata/lease.ts";
 import { prepareTable } from "../metadata/metadata_tables.ts";
@@ -28,7 +29,10 @@ import { copyRows, countRows } from "./copy_rows.ts";
 import type { TableSchema } from "./table_schema.ts";
 
 /** `patient` waits for a sink that is away, and checks the stream's lease before each statement; `raw` fails at once. */
-export type Transports = Readonly<Record<"patient" | "raw", Transport>>;
+export interface Transports {
+  readonly patient: Transport;
+  readonly raw: Transport & Partial<Pick<CountingTransport, "settled">>;
+}
 
 export interface RebuildOptions extends WriterOptions {
   readonly table: TargetTable;
@@ -181,7 +185,8 @@ export class Rebuilder {
     const { table, tableSchema, signal, clock, log } = this.#options;
     const started = clock.monotonic();
     using shutdown = new Shutdown(signal);
-    const transport = abortable(fenced(this.#transports.raw, () => lock.check()), shutdown);
+    const { raw } = this.#transports;
+    const transport = abortable(fenced(raw, () => lock.check(), raw), shutdown);
     const { definition } = tableSchema;
     const create = redefined(definition, workTable, change.typeOf);
     const source = quoteTable(table);

@@ -2,9 +2,10 @@
  * Transports around a transport. Each adds one thing to how statements run. From the server outwards they are nested in
  * this order; `docs/architecture.md` has the reasons:
  *
- *     treatAsPassing → countingWrites → fenced → paced → retrying, or → fenced → abortable
+ *     treatAsPassing → countingWrites → paced → fenced → retrying, or → fenced → abortable
  */
 import { type Clock, SYSTEM_CLOCK } from "../../util/clock.ts";
+import { type Logger, QUIET } from "../../util/log.ts";
 import { retry, type RetryOptions } from "../../util/retry.ts";
 import type { Shutdown } from "../../util/shutdown.ts";
 import { isRetryable, isSinkError, isUnknownRelation, SinkError } from "./sink_error.ts";
@@ -41,31 +42,37 @@ export function treatAsPassing(
 
 /** Calls `check` before each statement. A write first waits until no lost write is running, which would overwrite it. */
 export const fenced = (
-  transport: Transport & Partial<Pick<CountingTransport, "settled">>,
+  transport: Transport,
   check: () => Promise<void>,
+  { settled }: Partial<Pick<CountingTransport, "settled">> = {},
 ): Transport =>
   wrapped(transport, async (...statement) => {
     const [, , { writes = false } = {}] = statement;
-    if (writes) await transport.settled?.();
+    if (writes) await settled?.();
     await check();
     return await transport.query(...statement);
   });
 
-/** Reports to the pace how long upserts take, and what the server refuses as too much. */
+/** Reports to the pace how long upserts take, and what the server refuses as too much. Warns when that begins. */
 export const paced = (
   transport: Transport,
   pace: Pick<WritePace, "answered" | "refused">,
-  clock: Pick<Clock, "monotonic"> = SYSTEM_CLOCK,
+  { clock = SYSTEM_CLOCK, log = QUIET }: { clock?: Pick<Clock, "monotonic">; log?: Logger } = {},
 ): Transport =>
   wrapped(transport, async (...statement) => {
     const [, parameters = [], { writes = false } = {}] = statement;
     const began = clock.monotonic();
     try {
       const result = await transport.query(...statement);
-      if (writes) pace.answered({ began, ...sizeOf(parameters) });
+      const size = sizeOf(parameters);
+      if (writes && size.rows > 0) pace.answered({ began, ...size });
       return result;
     } catch (error) {
-      if (isSinkError(error, "overloaded")) pace.refused(began);
+      if (isSinkError(error, "overloaded") && pace.refused(began)) {
+        log.warn(`${transport.dialect.name} refuses a statement as too much: writing less at once`, {
+          error: error.message,
+        });
+      }
       throw error;
     }
   });

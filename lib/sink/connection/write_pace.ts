@@ -89,9 +89,11 @@ export class WritePace implements WriteLimits {
     this.#answeredAt = now;
   }
 
-  /** The server has refused a statement that began then, because it has too much to do. */
-  refused(began: number): void {
+  /** The server has refused a statement that began then, because it has too much to do. @returns whether nothing had fallen before */
+  refused(began: number): boolean {
+    const isFirst = this.#share === 1;
     this.#fall(began, HALF);
+    return isFirst;
   }
 
   #fall(began: number, left: number): void {

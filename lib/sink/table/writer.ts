@@ -49,6 +49,9 @@ const UNLIMITED = new Semaphore(Infinity);
 /** Kinds of errors that are about the row alone. */
 const ROW_KINDS: readonly SinkErrorKind[] = ["refused", "too large", "too many columns"];
 
+const isOfRow = (error: SinkError): boolean =>
+  isSinkError(error, ...ROW_KINDS) && !UNREADABLE_COLUMN.test(error.message);
+
 export class Writer {
   readonly #transport: Transport;
   readonly #table: TargetTable;
@@ -197,9 +200,7 @@ export class Writer {
       before = unknown.length;
       const errors = await this.#errorsOfEach(unknown);
       // Before 5.10.11, CrateDB gives all rows the error of the first one that cannot be converted.
-      if (unknown === chunk && errors[0] && errors.every((each) => each?.message === errors[0]?.message)) {
-        break;
-      }
+      if (errors[0] && errors.every((each) => each?.message === errors[0]?.message)) break;
       refused.push(...unknown.flatMap(({ oid }, at): RefusedRow[] => {
         const error = errors[at];
         return error ? [{ oid, error: error.message, kind: error.kind }] : [];
@@ -214,7 +215,7 @@ export class Writer {
     try {
       const options = { writes: true, isTrial: true, isDivisible: true, forEach: true };
       const { errors = [] } = await this.#transport.query(this.#insertOne, this.#arguments(rows), options);
-      return errors.map((error) => error && (isSinkError(error, ...ROW_KINDS) ? error : undefined));
+      return errors.map((error) => error && (isOfRow(error) ? error : undefined));
     } catch (error) {
       this.#rowError(error);
       return [];

@@ -44,9 +44,20 @@ export async function recordStart(
 ): Promise<RecordPosition | undefined> {
   const server = await serverOf(reader);
   const find = { find: namespace.collection, limit: 1, ...REQUEST };
-  const isAccepted = server !== undefined && await unlessRefused(reader.page(namespace, find, OPTIONS));
-  return isAccepted ? { server, tokens: [] } : refused(namespace, log);
+  const trial = async (command: Document) => {
+    const page = await unlessRefused(reader.page(namespace, command, OPTIONS));
+    return page === "gone" || page && (page.resumeToken ?? page.documents.length === 0) ? page : undefined;
+  };
+  const first = server === undefined ? undefined : await trial(find);
+  if (!first) return refused(namespace, log);
+  // Some servers could return tokens, or ignore the request for them, and not go on after them.
+  const token = first === "gone" || first.documents.length === 0 ? undefined : tokenOf(first);
+  const isAccepted = !token || await trial({ ...find, $_resumeAfter: token });
+  return isAccepted && server !== undefined ? { server, tokens: [] } : refused(namespace, log);
 }
+
+const tokenOf = ({ resumeToken }: Page): Document | undefined =>
+  resumeToken && BSON.deserialize(bytesOf(resumeToken), { promoteLongs: false });
 
 function refused(namespace: Namespace, log: Logger): undefined {
   log.warn("MongoDB refuses a read in the order of records: reading a collection in the order of _id", {
@@ -70,13 +81,19 @@ export async function recordChunk(
   while (true) {
     const [token] = tokens;
     const page = await unlessRefused(pages.find({ ...find, ...token && { $_resumeAfter: token } }, OPTIONS));
-    const now = page || token ? await serverOf(reader) : undefined;
+    const now = page === "gone" ? token && await serverOf(reader) : page && await serverOf(reader);
     if (now === undefined) return refused(namespace, log);
-    if (page && now === server) {
-      const { documents: { length: seen }, resumeToken, exhausted } = page;
-      const newest = resumeToken ? [BSON.deserialize(bytesOf(resumeToken), { promoteLongs: false })] : [];
-      const last = positionBytes({ server, tokens: [...newest, ...tokens].slice(0, KEPT_TOKENS) });
-      return { documents: await wholeOf(page, pages), last, seen, done: exhausted && seen < size };
+    if (page && page !== "gone" && now === server) {
+      const { documents: { length: seen }, exhausted } = page;
+      const done = exhausted && seen < size;
+      const newest = tokenOf(page);
+      // Without it, the next chunk would be this one again.
+      if (!newest && !done) return refused(namespace, log);
+      const last = positionBytes({
+        server,
+        tokens: [...newest ? [newest] : [], ...tokens].slice(0, KEPT_TOKENS),
+      });
+      return { documents: await wholeOf(page, pages), last, seen, done };
     }
     tokens = now === server ? tokens.slice(1) : [];
     server = now;
@@ -98,11 +115,13 @@ async function serverOf(reader: Pick<CausalReader, "read">): Promise<string | un
   return msg === "isdbgrid" || !version ? undefined : `${version.processId}:${version.counter}`;
 }
 
-async function unlessRefused(reading: Promise<Page>): Promise<Page | undefined> {
+/** @returns "gone" if the record of the token is deleted; undefined if the server refuses such a read */
+async function unlessRefused(reading: Promise<Page>): Promise<Page | "gone" | undefined> {
   try {
     return await reading;
   } catch (error) {
-    if (isGone(error) || isRefusal(error)) return undefined;
+    if (isGone(error)) return "gone";
+    if (isRefusal(error)) return undefined;
     throw error;
   }
 }

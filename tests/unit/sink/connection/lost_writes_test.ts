@@ -37,7 +37,7 @@ function setUp({ looks = 3, error = LOST }: { looks?: number; error?: SinkError 
     log: createLogger({ format: "text", level: "info", write: (line) => lines.push(line) }),
   });
   let checks = 0;
-  const transport = fenced(counting, () => Promise.resolve(void checks++));
+  const transport = fenced(counting, () => Promise.resolve(void checks++), counting);
   const write = (sql: string) => transport.query(sql, [], { writes: true }).catch((error) => error);
   return { counting, transport, write, sent, lines, state, checks: () => checks };
 }
