@@ -25,6 +25,8 @@ function serverOf(records: number) {
     changes: 0,
     isMongos: false,
     accepts: true,
+    givesTokens: true,
+    resumes: true,
     /** Called before a page is returned. */
     onPage: () => {},
     commands: [] as Document[],
@@ -35,6 +37,7 @@ function serverOf(records: number) {
     const { $_resumeAfter: token, limit, $_requestResumeToken: isNatural } = command;
     if (isNatural && !server.accepts) throw UNKNOWN;
     const after = idOf(token);
+    if (token && !server.resumes) throw UNKNOWN;
     if (token && !left.has(after)) throw GONE;
     const found = [...left].filter((n) => n > after).slice(0, limit);
     const documents = found.map((_id) => {
@@ -45,7 +48,7 @@ function serverOf(records: number) {
     });
     server.onPage();
     const last = BSON.serialize({ $recordId: BSON.Long.fromNumber(found.at(-1) ?? after) });
-    return { documents, exhausted: true, resumeToken: documentValue(last) };
+    return { documents, exhausted: true, resumeToken: server.givesTokens ? documentValue(last) : undefined };
   };
   const client = {
     db: () => ({
@@ -170,6 +173,15 @@ for (const refusal of [{ isMongos: true }, { accepts: false }]) {
     Object.assign(server, refusal);
     const ranges = await rangeSplitter(reader, { lanes: 4, log, order: "natural" }).split(ORDERS);
     assert.deepEqual(ranges, [{ after: null, upTo: null }]);
+    assert.equal(server.warned.length, 1);
+  });
+}
+
+for (const missing of ["givesTokens", "resumes"] as const) {
+  Deno.test(`recordStart() refuses a server without what a resumed read needs: ${missing}`, async () => {
+    const { server, reader, log } = serverOf(5);
+    server[missing] = false;
+    assert.equal(await recordStart(reader, ORDERS, log), undefined);
     assert.equal(server.warned.length, 1);
   });
 }
