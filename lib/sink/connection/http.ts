@@ -52,11 +52,8 @@ export class HttpTransport implements Transport {
   ): Promise<Result> {
     checkTexts(parameters, this.dialect.maxText);
     const headers = { "Content-Type": "application/json", Authorization: this.#authorization() };
-    const response = await this.#poster.post({
-      headers,
-      body: requestBody(sql, parameters, { forEach }),
-      limitMs,
-    })
+    const body = requestBody(sql, parameters, { forEach });
+    const response = await this.#poster.post({ headers, body, limitMs })
       .catch((cause) => Promise.reject(requestError(this.#server, cause)));
     const answer = parse(response.text);
     if (answer?.error) throw answerError(response.status, answer.error);
@@ -166,8 +163,8 @@ export function requestBody(
   const items = transposed(parameters).flatMap((
     each,
     at,
-  ) => [at > 0 ? PART.comma : PART.open, ...listOf(each)]);
-  return joined([PART.start, stmt, PART.bulkArgs, ...items, PART.close, PART.end]);
+  ) => [...at > 0 ? [PART.comma] : [], ...listOf(each)]);
+  return joined([PART.start, stmt, PART.bulkArgs, PART.open, ...items, PART.close, PART.end]);
 }
 
 /** @example IN: [["k", "l"], {json: [{"n":1}, {}]}] → OUT: [["k"], {json: [{"n":1}]}], [["l"], {json: [{}]}] */
@@ -191,16 +188,16 @@ function listOf(parameters: readonly Parameter[]): Uint8Array[] {
       parts.push(Buffer.from(JSON.stringify(parameter)));
       continue;
     }
-    let before: Uint8Array = PART.open;
-    for (const item of parameter.json) {
-      parts.push(before);
+    parts.push(PART.open);
+    for (const [at, item] of parameter.json.entries()) {
+      if (at > 0) parts.push(PART.comma);
       if (item) parts.push(PART.quote, item, PART.quote);
       else parts.push(PART.null);
-      before = PART.comma;
     }
-    parts.push(parameter.json.length === 0 ? PART.empty : PART.close);
+    parts.push(PART.close);
   }
-  return [...parts, PART.close];
+  parts.push(PART.close);
+  return parts;
 }
 
 const PART = {
@@ -212,6 +209,5 @@ const PART = {
   quote: Buffer.from('"'),
   null: Buffer.from("null"),
   close: Buffer.from("]"),
-  empty: Buffer.from("[]"),
   end: Buffer.from("}"),
 } as const;

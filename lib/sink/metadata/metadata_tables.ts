@@ -12,11 +12,7 @@ const TIME = "TIMESTAMP WITH TIME ZONE";
 
 /** The columns of each table. Several streams may share a collection, its dead letters, or the lock of its table. */
 const DEFINITIONS = {
-  cdc_position: ({ longText }) =>
-    `stream TEXT PRIMARY KEY, token ${longText}, snapshot ${longText}, origin ${longText}, barrier ${longText}, ` +
-    `owner TEXT, lease_until ${TIME}, saved_at ${TIME}, ${REPORTED_AT} ${TIME}, ${
-      definitionsOf(STATUS_COLUMNS)
-    }`,
+  cdc_position: ({ longText }) => definitionsOf(positionColumns(longText)),
   cdc_collection: () =>
     'stream TEXT, "database" TEXT, collection TEXT, table_schema TEXT, table_name TEXT, "state" TEXT, reason TEXT, ' +
     `hint TEXT, "rows" BIGINT, documents BIGINT, "since" ${TIME}, PRIMARY KEY (stream, "database", collection)`,
@@ -32,15 +28,25 @@ const DEFINITIONS = {
 export type MetadataTable = keyof typeof DEFINITIONS;
 export const METADATA_TABLES = Object.keys(DEFINITIONS) as readonly MetadataTable[];
 
+const positionColumns = (longText: string) => ({
+  stream: "TEXT PRIMARY KEY",
+  token: longText,
+  snapshot: longText,
+  origin: longText,
+  barrier: longText,
+  owner: "TEXT",
+  lease_until: TIME,
+  saved_at: TIME,
+  [REPORTED_AT]: TIME,
+  ...STATUS_COLUMNS,
+});
+
 const definitionsOf = (types: Readonly<Record<string, string>>): string =>
   Object.entries(types).map(([name, type]) => `${quoteName(name)} ${type}`).join(", ");
 
 /** Columns by which a table of this version is recognised. */
 const CHECKED: Partial<Record<MetadataTable, readonly string[]>> = {
-  cdc_position: [
-    ...["stream", "token", "snapshot", "origin", "barrier", "owner", "lease_until", "saved_at", REPORTED_AT],
-    ...Object.keys(STATUS_COLUMNS),
-  ],
+  cdc_position: Object.keys(positionColumns("")),
   cdc_collection: ["state", "since"],
 };
 

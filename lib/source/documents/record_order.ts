@@ -1,7 +1,7 @@
 /**
- * Reads a collection in the order of its records on disk, which is faster than in that of random keys. MongoDB goes on
+ * Reads a collection in the order of its records on disk, which is faster than the order of random keys. MongoDB resumes
  * after a record. The ids of records differ between servers, and those of recent documents change if a server recovers
- * from a crash or rolls back. So a position is of one server process in one state; in any other the read begins again.
+ * from a crash or rolls back. So a position is valid for one server process in one state; in any other, the read begins again.
  */
 import { BSON, type Document } from "mongodb";
 import { bytesOf, fieldsByName } from "../../bson/bson.ts";
@@ -13,7 +13,7 @@ import { type Chunk, isThere } from "./chunk.ts";
 import { lookUp } from "./look_up.ts";
 import { type CollectionPages, KEY } from "./pages.ts";
 
-/** Where a read goes on. */
+/** The place at which a read resumes. */
 export interface RecordPosition {
   /** The process of the server, and the number of changes of its state. */
   readonly server: string;
@@ -43,18 +43,20 @@ export async function recordStart(
   log: Logger,
 ): Promise<RecordPosition | undefined> {
   const server = await serverOf(reader);
+  if (server === undefined) return refused(namespace, log);
   const find = { find: namespace.collection, limit: 1, ...REQUEST };
-  const trial = async (command: Document) => {
-    const page = await unlessRefused(reader.page(namespace, command, OPTIONS));
-    return page === "gone" || page && (page.resumeToken ?? page.documents.length === 0) ? page : undefined;
-  };
-  const first = server === undefined ? undefined : await trial(find);
-  if (!first) return refused(namespace, log);
-  // Some servers could return tokens, or ignore the request for them, and not go on after them.
-  const token = first === "gone" || first.documents.length === 0 ? undefined : tokenOf(first);
-  const isAccepted = !token || await trial({ ...find, $_resumeAfter: token });
-  return isAccepted && server !== undefined ? { server, tokens: [] } : refused(namespace, log);
+  const trial = (command: Document) => unlessRefused(reader.page(namespace, command, OPTIONS));
+  const first = await trial(find);
+  if (!isUsable(first)) return refused(namespace, log);
+  // A server may return tokens and not resume after them.
+  const token = first === "deleted" || first.documents.length === 0 ? undefined : tokenOf(first);
+  const resumes = !token || isUsable(await trial({ ...find, $_resumeAfter: token }));
+  return resumes ? { server, tokens: [] } : refused(namespace, log);
 }
+
+/** Whether a read was accepted, and a page with documents has a token. */
+const isUsable = (page: Trial): page is Page | "deleted" =>
+  page === "deleted" || page !== undefined && (page.resumeToken !== undefined || page.documents.length === 0);
 
 const tokenOf = ({ resumeToken }: Page): Document | undefined =>
   resumeToken && BSON.deserialize(bytesOf(resumeToken), { promoteLongs: false });
@@ -67,7 +69,7 @@ function refused(namespace: Namespace, log: Logger): undefined {
 
 /**
  * The first documents after a position, and the position after them. Begins again at the first record if the server has
- * changed or none of the records of the position exists. Undefined if the server refuses this too.
+ * changed, or if all records of the position are deleted. Undefined if the server refuses this, too.
  */
 export async function recordChunk(
   reader: CausalReader,
@@ -81,9 +83,11 @@ export async function recordChunk(
   while (true) {
     const [token] = tokens;
     const page = await unlessRefused(pages.find({ ...find, ...token && { $_resumeAfter: token } }, OPTIONS));
-    const now = page === "gone" ? token && await serverOf(reader) : page && await serverOf(reader);
+    // Without a token, the server cannot miss a record.
+    const isAccepted = page !== undefined && (page !== "deleted" || token !== undefined);
+    const now = isAccepted ? await serverOf(reader) : undefined;
     if (now === undefined) return refused(namespace, log);
-    if (page && page !== "gone" && now === server) {
+    if (page && page !== "deleted" && now === server) {
       const { documents: { length: seen }, exhausted } = page;
       const done = exhausted && seen < size;
       const newest = tokenOf(page);
@@ -104,8 +108,8 @@ export async function recordChunk(
 
 const REQUEST = { $_requestResumeToken: true } as const;
 /** The server reports a deleted record like a missing key, for which a retry could help. */
-const isGone = (error: unknown): boolean => hasCode(error, MongodbCode.KeyNotFound);
-const OPTIONS = { hint: { $natural: 1 }, abortable: true, isAnswer: isGone } as const;
+const isDeleted = (error: unknown): boolean => hasCode(error, MongodbCode.KeyNotFound);
+const OPTIONS = { hint: { $natural: 1 }, abortable: true, isAnswer: isDeleted } as const;
 
 /** Asked after a read, it shows that the server was the same during the read. Undefined for a mongos or another service. */
 async function serverOf(reader: Pick<CausalReader, "read">): Promise<string | undefined> {
@@ -115,12 +119,14 @@ async function serverOf(reader: Pick<CausalReader, "read">): Promise<string | un
   return msg === "isdbgrid" || !version ? undefined : `${version.processId}:${version.counter}`;
 }
 
-/** @returns "gone" if the record of the token is deleted; undefined if the server refuses such a read */
-async function unlessRefused(reading: Promise<Page>): Promise<Page | "gone" | undefined> {
+/** A page; "deleted" if the record of the token is deleted; undefined if the server refuses the read. */
+type Trial = Page | "deleted" | undefined;
+
+async function unlessRefused(reading: Promise<Page>): Promise<Trial> {
   try {
     return await reading;
   } catch (error) {
-    if (isGone(error)) return "gone";
+    if (isDeleted(error)) return "deleted";
     if (isRefusal(error)) return undefined;
     throw error;
   }
