@@ -10,7 +10,7 @@ export interface Name {
   /** Its place in the cache. Two names share a slot only if one of them was evicted or is not cached. */
   readonly slot: number;
   readonly bytes: Uint8Array;
-  /** The slot of the name that came after it last. */
+  /** The slot of the name that followed it last. */
   next: number;
 }
 
@@ -22,7 +22,7 @@ export const SLOTS = HOMES + PROBES - 1;
 const MAX_KEPT_BYTES = 64;
 const kept = new Array<Name | undefined>(SLOTS).fill(undefined);
 let evictions = 0;
-/** Documents of a collection are alike: the next name is mostly the one that came next before, and needs no hash. */
+/** Documents of a collection are alike: the next name is mostly the one that followed before, and needs no hash. */
 let last: Name | undefined;
 
 export const evictedNames = (): number => evictions;

@@ -97,7 +97,7 @@ function writeItems(json: JsonWriter, items: readonly BsonValue[], spelling: Spe
 export const writeUnescaped = (json: JsonWriter, value: BsonValue): boolean =>
   writeJson(json, value, unescaped);
 
-/** Writes such an object as a whole; CrateDB returns more names unchanged at its first level. */
+/** Writes an OBJECT(IGNORED) as a whole; CrateDB returns more names unchanged at its first level. */
 export const writeIgnored = (json: JsonWriter, value: BsonValue): boolean =>
   writeJson(json, value, unescaped, unescapedAtTop);
 

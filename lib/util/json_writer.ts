@@ -78,7 +78,7 @@ export class JsonWriter {
   #start = 0;
   #end = 0;
 
-  /** Begins a text of about that many bytes. What was written of one that was not taken is gone. */
+  /** Begins a text of about that many bytes, and discards one that was not taken. */
   begin(bytes: number): void {
     this.#end = this.#start;
     this.#reserve(bytes);
@@ -207,7 +207,7 @@ export class JsonWriter {
     const bytes = this.#bytes;
     const start = this.#end;
     this.#end += count;
-    // The engine divides by a constant without a division only what it knows to be of 32 bits.
+    // The engine replaces a division by a constant with a multiplication only for integers of 32 bits.
     let left = value | 0;
     for (let at = this.#end - 1; at >= start; at--) {
       const rest = left / 10 | 0;

@@ -72,7 +72,7 @@ mongodbTest("DocumentReader.chunk() reads large records once", async (context) =
 });
 
 mongodbTest(
-  "DocumentReader.chunk() loses nothing when the records that it goes on after are deleted",
+  "DocumentReader.chunk() loses nothing when the records that it resumes after are deleted",
   async (context) => {
     await using stack = new AsyncDisposableStack();
     const data = context.mongodb.db(context.database).collection<{ _id: number }>("data");
@@ -107,7 +107,7 @@ mongodbTest("DocumentReader.chunk() begins again on another server", async (cont
 const COUNT = 2_000;
 
 cratedbTest(
-  "relay() goes on in the order of records where it was killed, while documents change",
+  "relay() resumes in the order of records after kill -9, while documents change",
   async (context) => {
     const { mongodb, database, relay, sql } = context;
     const data = mongodb.db(database).collection<Mixed>("data");

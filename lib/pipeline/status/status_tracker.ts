@@ -24,7 +24,7 @@ export class StatusTracker implements StatusSource {
   readonly #clock: Pick<Clock, "monotonic">;
   readonly #collections = new Map<string, CollectionChange>();
   readonly #systems = new Set<Liveness>();
-  /** What is written at once, if it is known. */
+  /** The limits of what is written at once; null before the relay writes. */
   writeLimits: RelayStatus["writeLimits"] = null;
   #isStandby = false;
   #isReady = false;

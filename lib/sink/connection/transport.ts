@@ -12,7 +12,7 @@ export type Parameter = string | number | null | readonly string[] | JsonArray;
 export interface Result {
   readonly count: number;
   readonly rows: readonly (readonly unknown[])[];
-  /** With {@linkcode QueryOptions.forEach}, of each item: null if it was written; undefined or missing if that is not known. */
+  /** With {@linkcode QueryOptions.forEach}, the error of each item: null if it was written; undefined or missing if the server does not report it. */
   readonly errors?: readonly (SinkError | null | undefined)[];
 }
 

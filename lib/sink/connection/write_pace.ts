@@ -1,4 +1,4 @@
-/** How much is written at once, as the server bears it. Pure but for the clock. */
+/** Limits how much is written at once, by the latency and the refusals of the server. Pure except for the clock. */
 import { type Clock, SYSTEM_CLOCK } from "../../util/clock.ts";
 
 export interface WriteLimits {

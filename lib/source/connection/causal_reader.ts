@@ -19,7 +19,7 @@ export interface Page {
   readonly documents: readonly KeyedDocument[];
   /** Whether no documents follow. */
   readonly exhausted: boolean;
-  /** Where the last reply ends, if the command requests it. */
+  /** The end of the last reply, if the command requests it. */
   readonly resumeToken: BsonValue | undefined;
 }
 

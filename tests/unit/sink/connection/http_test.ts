@@ -169,7 +169,7 @@ Deno.test("HttpTransport names the proxy and its variable when nothing answers t
   });
 });
 
-Deno.test("HttpTransport runs a statement for each of its items, and tells the error of each", async () => {
+Deno.test("HttpTransport runs a statement for each of its items, and returns the error of each", async () => {
   const results = [{ rowcount: 1 }, { rowcount: -2, error: { code: 4000, message: "no" } }, { rowcount: -2 }];
   await using http = endpoint(() => Response.json({ cols: [], results }));
   await using transport = new HttpTransport(parseSinkUrl(http.url()));
@@ -195,7 +195,7 @@ for (
     ["something else", false],
   ] as const
 ) {
-  Deno.test(`HttpTransport.open() learns whether the server tells the errors of rows: ${version}`, async () => {
+  Deno.test(`HttpTransport.open() detects whether the server reports the errors of rows: ${version}`, async () => {
     await using http = endpoint(() => Response.json({ rowcount: 1, rows: [[version]] }));
     await using transport = await HttpTransport.open(parseSinkUrl(http.url()));
     assert.equal(transport.dialect.rowErrors, expected);

@@ -65,7 +65,7 @@ function simulate(
   return seen;
 }
 
-Deno.test("WritePace begins with the limits, and keeps to them while the server bears it", () => {
+Deno.test("WritePace begins with the limits, and keeps them while the server answers promptly", () => {
   const { clock, pace } = paceOf();
   assert.deepEqual(limitsOf(pace), MOST);
   const { statements } = simulate(pace, clock, { rowMs: () => 0.08 }, 60_000);

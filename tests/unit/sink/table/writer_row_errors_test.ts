@@ -17,7 +17,7 @@ const rows = (count: number): Row[] =>
 
 type Failure = (oid: string) => SinkError | null;
 
-/** A server with one shard: it drops bad rows of an UNNEST, and tells ten errors of a statement for each row. */
+/** A server with one shard: it drops bad rows of an UNNEST, and reports ten errors of a statement that runs for each row. */
 function server(failureOf: Failure, { rowErrors = true, failsAsAWhole = false } = {}) {
   const statements: { readonly sql: string; readonly oids: readonly string[]; readonly forEach: boolean }[] =
     [];
@@ -55,7 +55,7 @@ const upserted = async (count: number, ...given: Parameters<typeof server>) => {
 const CASES: readonly (readonly [string, number, Failure, number])[] = [
   ["one row of many", 1_024, badOf(700), 2],
   ["ten rows of many", 1_024, badOf(0, 1, 2, 100, 200, 300, 400, 500, 1_022, 1_023), 2],
-  ["25 rows, of which the server tells ten each time", 1_024, badOf(...Array(25).keys()), 4],
+  ["25 rows, of which the server reports ten each time", 1_024, badOf(...Array(25).keys()), 4],
   ["every row", 40, badOf(...Array(40).keys()), 5],
 ];
 

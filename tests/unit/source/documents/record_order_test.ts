@@ -98,7 +98,7 @@ async function startOf({ reader, log }: Setting): Promise<Uint8Array> {
   return positionBytes(start);
 }
 
-Deno.test("recordPosition() keeps 64-bit record ids, and tells a position from a key", () => {
+Deno.test("recordPosition() keeps 64-bit record ids, and distinguishes a position from a key", () => {
   const tokens = [{ $recordId: BSON.Long.fromBigInt(2n ** 62n + 1n) }];
   assert.deepEqual(recordPosition(positionBytes({ server: "a:6", tokens })), { server: "a:6", tokens });
   for (const key of [null, BSON.serialize({ _id: 1 })]) assert.equal(recordPosition(key), undefined);
@@ -109,7 +109,7 @@ Deno.test("DocumentReader.chunk() reads each record once, in their order", async
   assert.deepEqual((await read(setting, await startOf(setting))).seen, [0, 1, 2, 3, 4]);
 });
 
-Deno.test("DocumentReader.chunk() goes on after an older record when the last one is deleted", async () => {
+Deno.test("DocumentReader.chunk() resumes after an older record when the last one is deleted", async () => {
   const setting = serverOf(9);
   const { after } = await read(setting, await startOf(setting), 3);
   setting.server.left.delete(5);
@@ -149,7 +149,7 @@ for (
   });
 }
 
-Deno.test("DocumentReader.chunk() goes on in the order of _id, from the first key, where records are refused", async () => {
+Deno.test("DocumentReader.chunk() continues in the order of _id, from the first key, where records are refused", async () => {
   const setting = serverOf(5);
   const { after } = await read(setting, await startOf(setting), 1);
   setting.server.accepts = false;
