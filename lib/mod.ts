@@ -57,6 +57,7 @@ export type {
   SnapshotProgress,
   TableWrite,
 } from "./pipeline/status/events.ts";
+export type { Finding } from "./pipeline/status/finding.ts";
 export type { RelayStatus, StreamPhase } from "./pipeline/status/relay_status.ts";
 export type { Stage, StageDone, Trace } from "./pipeline/status/stages.ts";
 export { SinkError, type SinkErrorKind } from "./sink/connection/sink_error.ts";

@@ -1,5 +1,13 @@
 /** The commands: summary, options, examples, and what runs each. */
-import { forgetConfig, statusConfig, verifyConfig, waitConfig, workloadConfig } from "../config/config.ts";
+import {
+  checkConfig,
+  forgetConfig,
+  planConfig,
+  statusConfig,
+  verifyConfig,
+  waitConfig,
+  workloadConfig,
+} from "../config/config.ts";
 import { OPTIONS } from "../config/options.ts";
 import { relayConfig } from "../config/relay_settings.ts";
 import type { Command } from "./command.ts";
@@ -16,6 +24,24 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     ],
     run: async (given, context) =>
       await (await import("./run_relay.ts")).runRelay(relayConfig(given), { ...context, given }),
+  },
+  "check": {
+    summary: "Ask both databases whether a relay would work; changes nothing",
+    options: OPTIONS.check,
+    examples: ["--database shop", "--database shop --strict --json"],
+    run: async (given, context) =>
+      await (await import("./run_plan.ts")).runCheck(checkConfig(given), context),
+  },
+  "plan": {
+    summary: "Preview the tables, what will not fit in them, and how long the snapshot takes",
+    options: OPTIONS.plan,
+    examples: [
+      "--database shop",
+      "--database shop --output sql",
+      "--database shop --measure 10000",
+      "--database shop --apply",
+    ],
+    run: async (given, context) => await (await import("./run_plan.ts")).runPlan(planConfig(given), context),
   },
   "status": {
     summary: "Report the state of the streams, from CrateDB alone; for people, machines and health checks",

@@ -31,7 +31,13 @@ export async function runRelay(settings: RelaySettings, context: RunRelayContext
   await using watchers = await openWatchers(given, { log, versions, streams: [{ name: "", status }] });
   using progress = snapshotProgress(context);
   const summary = summaryListener({ log, status, clock: SYSTEM_CLOCK });
-  const emit = emitter(logListener(log), progress.listen, summary, ...watchers.listeners);
+  const emit = emitter(
+    logListener(log),
+    firstStart(context),
+    progress.listen,
+    summary,
+    ...watchers.listeners,
+  );
   await relay(settings, { signal, log, status, emit, trace: watchers.trace });
 }
 
@@ -81,3 +87,9 @@ function databaseOf(url: string): string {
     return "";
   }
 }
+
+/** Prints what the first start has found, on a terminal. */
+const firstStart = ({ statusLine, log }: Pick<CommandContext, "statusLine" | "log">): Listener => (event) => {
+  if (event.type !== "checked" || !event.isFirst || !statusLine) return;
+  for (const { level, text, hint } of event.findings) log[level === "ok" ? "info" : "warn"](text, { hint });
+};

@@ -1,5 +1,6 @@
 /** The settings of each command from its options, checked and frozen. Only this folder reads the environment. */
 import type { ForgetSettings } from "../status/forget.ts";
+import type { PlanSettings } from "../plan/plan.ts";
 import type { StatusSettings } from "../status/status.ts";
 import type { WaitSettings } from "../status/wait.ts";
 import { UsageError } from "../util/errors.ts";
@@ -35,6 +36,17 @@ export function verifyConfig(given: Given): VerifySettings {
     });
   }
   return Object.freeze({ ...options, relay: relayConfig(given, { worker: undefined }) });
+}
+
+export const planConfig = (given: Given): PlanSettings & { readonly output: "text" | "json" | "sql" } =>
+  Object.freeze({ ...readOptions(OPTIONS.plan, given), relay: relayConfig(given) });
+
+/** `others` is the way to CrateDB that is configured beside the one in use. */
+export function checkConfig(given: Given) {
+  const { CRATEDB_URL: used, CRATEDB_SQLALCHEMY_URL: other } = given.env ?? {};
+  const isOther = used && other && given.flags?.["cratedb-url"] === undefined;
+  const others = isOther ? [sinkAddress({ ...given, env: { ...given.env, CRATEDB_URL: other } })] : [];
+  return { ...readOptions(OPTIONS.check, given), relay: relayConfig(given), others };
 }
 
 export const workloadConfig = (given: Given): WorkloadSettings =>

@@ -81,6 +81,47 @@ const OUTPUT = {
   },
 } as const satisfies OptionTable;
 
+const CHECK = {
+  failOn: {
+    type: "choice",
+    choices: ["wrong", "warning"],
+    default: "wrong",
+    help: "Level of a finding from which the exit code is 4",
+    switches: { strict: "warning" },
+  },
+  ...OUTPUT,
+} as const satisfies OptionTable;
+
+const PLAN = {
+  sample: {
+    type: "count",
+    least: 1,
+    default: "1000",
+    help: "Documents to read of each collection",
+    details: "Fewer if they are large.",
+  },
+  measure: {
+    type: "count",
+    default: "0",
+    help: "Rows to write to a scratch table, to measure CrateDB; 0 for none",
+    details: "The table is dropped afterwards.",
+  },
+  tables: {
+    type: "choice",
+    choices: ["plan", "create"],
+    default: "plan",
+    help: "Only plan the tables, or also create those that are missing",
+    switches: { apply: "create" },
+  },
+  output: {
+    type: "choice",
+    choices: ["text", "json", "sql"],
+    default: "text",
+    help: "Format of the result on standard output; sql is a script to edit and run",
+    switches: { json: "json" },
+  },
+} as const satisfies OptionTable;
+
 const runs = (help: string) =>
   ({
     type: "choice",
@@ -174,6 +215,14 @@ const VERIFY:
 
 export const OPTIONS = {
   "cdc-relay": { ...RELAY, ...MONITORING, ...LOGGING },
+  // --standby would have the letter of --strict.
+  "check": {
+    ...RELAY,
+    onHeld: { ...RELAY.onHeld, switches: {} },
+    ...prefixed("CDC_CHECK", CHECK),
+    ...LOGGING,
+  },
+  "plan": { ...RELAY, ...prefixed("CDC_PLAN", PLAN), ...LOGGING },
   "status": {
     ...STATUS,
     ...prefixed("CDC_STATUS", {

@@ -37,6 +37,7 @@ import type { Namespace } from "../util/namespace.ts";
 import { changeStream } from "../source/stream/change_stream.ts";
 import { Shutdown } from "../util/shutdown.ts";
 import type { Connections } from "./connect.ts";
+import { askAtStart } from "./probes/start.ts";
 
 export interface StreamContext {
   readonly signal: AbortSignal;
@@ -87,6 +88,7 @@ async function run(connections: Connections, settings: RelaySettings, context: R
   const failed = new AbortController();
   const parts = partsOf(connections, settings, context, failed);
   for (const system of [mongodbOutages, sinkOutages]) status.watch(system);
+  await askAtStart(connections, settings, parts);
   const names = await openMetadata(parts);
   const source = await openSource(parts);
   const position = await acquire(parts, names);

@@ -92,9 +92,9 @@ async function openTables(
  * @throws UsageError for a filter or stage that MongoDB refuses, even before a collection exists; UserError if they remove
  * or change `_id`
  */
-async function checkTransform(
+export async function checkTransform(
   [first]: readonly FoundCollection[],
-  { reader, settings }: StartupDeps,
+  { reader, settings }: Pick<StartupDeps, "settings"> & { readonly reader: Pick<DocumentReader, "check"> },
 ): Promise<void> {
   const namespace = first ?? { database: settings.scope.only.database ?? "admin", collection: "none" };
   if (settings.for(namespace).transform.length === 0) return;

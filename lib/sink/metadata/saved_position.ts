@@ -15,6 +15,9 @@ export interface SavedPosition extends Omit<SavedState, "origin"> {
   readonly isUpToDate: boolean;
   /** Whether a relay holds the stream's lease. */
   readonly isHeld: boolean;
+  readonly owner?: string | null;
+  /** In milliseconds since 1970. */
+  readonly leaseUntil?: number;
 }
 
 /** The current position of a stream; undefined if no relay has ever followed it. */
@@ -40,15 +43,19 @@ export async function readPositions(
 
 const select = ({ dialect: { millis, now } }: Transport): string =>
   "SELECT stream, token, snapshot, barrier, lag_ms, " +
-  `coalesce(${millis("lease_until")} > ${now}, FALSE) AS is_held`;
+  `coalesce(${millis("lease_until")} > ${now}, FALSE) AS is_held, owner, ${millis("lease_until")}`;
 
-const positionOf = ([stream, token, snapshot, barrier, lag, isHeld]: readonly unknown[]): SavedPosition => ({
+const positionOf = (
+  [stream, token, snapshot, barrier, lag, isHeld, owner, leaseUntil]: readonly unknown[],
+): SavedPosition => ({
   stream: String(stream),
   token: token as string | null,
   snapshot: snapshot as string | null,
   barrier: barrier as string | null,
   isUpToDate: lag !== null && Number(lag) === 0,
   isHeld: isHeld === true,
+  owner: owner as string | null,
+  leaseUntil: Number(leaseUntil ?? 0),
 });
 
 /** The name under which a stream was saved, which may list the same collections in another order. */
