@@ -10,6 +10,7 @@ import { typeName, typeText } from "../sink/columns/column_definition.ts";
 import { columnsAfter } from "../sink/columns/column_plan.ts";
 import { addColumns, TableSchema } from "../sink/columns/table_schema.ts";
 import type { Transport } from "../sink/connection/transport.ts";
+import { type ColumnMode, CRATEDB } from "../sink/sql/dialect.ts";
 import { quoteTable, type TableName } from "../sink/sql/names.ts";
 import { tableDefinition } from "../sink/table/target_table.ts";
 import { UnstorableError } from "../util/errors.ts";
@@ -47,10 +48,15 @@ export interface TableOptions {
 }
 
 /** Answers as CrateDB does for a table without columns below `data`. */
-const paper = ({ dialect }: Transport, data: string): Transport => {
-  const columns = ['"oid" TEXT', `"data" ${data}`, `"overflow" ${dialect.overflowDefinition}`].join(",\n   ");
+const paper = (mode: ColumnMode): Transport => {
+  const { dataDefinition, overflowDefinition } = CRATEDB;
+  const columns = `"oid" TEXT,\n   "data" ${dataDefinition[mode]},\n   "overflow" ${overflowDefinition}`;
   const rows = [[`CREATE TABLE (\n   ${columns}\n)`]];
-  return { dialect, query: () => Promise.resolve({ count: 1, rows }), async [Symbol.asyncDispose]() {} };
+  return {
+    dialect: CRATEDB,
+    query: () => Promise.resolve({ count: 1, rows }),
+    async [Symbol.asyncDispose]() {},
+  };
 };
 
 /** @returns the plan, and the rows of the sample */
@@ -63,7 +69,7 @@ export async function planTable(
   const documents = sample.map((document) => withoutFields(document, omit));
   const counts = countFields(documents);
   const [isTyped, isDynamic] = [mode === "typed" && !isJsonb, mode === "dynamic" && !isJsonb];
-  const source = exists && !isJsonb ? transport : paper(transport, dialect.dataDefinition[mode]);
+  const source = isJsonb ? paper("ignored") : exists ? transport : paper(mode);
   const schema = new TableSchema(source, { table, inferred: isDynamic, log: QUIET });
   await schema.load();
   const wanted = schema.columns.kind === "object" ? columnOfMost(counts) : undefined;
