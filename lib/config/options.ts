@@ -1,6 +1,16 @@
 /** The option table: the options of each command, and of each function of the library. */
 import { type Inputs, type OptionTable, prefixed } from "./option.ts";
-import { COLLECTION, CRATEDB, MEMORY, MONGODB, MONITORING, RELAY, SCOPE, STREAM } from "./relay_options.ts";
+import {
+  COLLECTION,
+  CRATEDB,
+  MEMORY,
+  MONGODB,
+  MONITORING,
+  RELAY,
+  SCOPE,
+  STREAM,
+  SUPERVISION,
+} from "./relay_options.ts";
 
 export const LOGGING = {
   logFormat: {
@@ -13,12 +23,21 @@ export const LOGGING = {
   logLevel: {
     type: "choice",
     choices: ["debug", "info", "warn", "error"],
+    reload: "live",
     env: ["LOG_LEVEL"],
     default: "info",
     help: "Minimum log level",
     switches: { quiet: "warn", verbose: "debug" },
   },
 } as const satisfies OptionTable;
+
+/** With one value for the process, whatever the number of its streams. */
+export const PROCESS: typeof MEMORY & typeof MONITORING & typeof LOGGING & typeof SUPERVISION = {
+  ...MEMORY,
+  ...MONITORING,
+  ...LOGGING,
+  ...SUPERVISION,
+};
 
 const COMPARISON = {
   compare: {
