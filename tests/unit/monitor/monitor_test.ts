@@ -10,7 +10,7 @@ const LOOPBACK = { host: "127.0.0.1", port: 0 };
 const open = (status: Partial<RelayStatus> = {}, listen = LOOPBACK): Promise<Monitor> =>
   openMonitor({
     listen,
-    maxLag: 1_000,
+    maxLag: () => 1_000,
     streams: [{ name: "", status: { current: statusOf(status) } }],
     versions: { version: "1", runtime: "2" },
     log: QUIET,
@@ -97,7 +97,7 @@ Deno.test("openMonitor() distinguishes several streams", async () => {
   const bank = { name: "bank", status: { current: statusOf({ phase: "starting" }) } };
   await using monitor = await openMonitor({
     listen: LOOPBACK,
-    maxLag: 1_000,
+    maxLag: () => 1_000,
     streams: [shop, bank],
     versions: { version: "1", runtime: "2" },
     log: QUIET,

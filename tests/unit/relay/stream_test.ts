@@ -8,6 +8,7 @@ import type { RelayEvent } from "../../../lib/pipeline/status/events.ts";
 import { StatusTracker } from "../../../lib/pipeline/status/status_tracker.ts";
 import type { Connections } from "../../../lib/relay/connect.ts";
 import { runStream } from "../../../lib/relay/stream.ts";
+import { StreamSettings } from "../../../lib/relay/stream_settings.ts";
 import type { Transport } from "../../../lib/sink/connection/transport.ts";
 import { directRoute } from "../../../lib/source/connection/route.ts";
 import type { ServerClock } from "../../../lib/source/connection/cluster_time.ts";
@@ -99,7 +100,7 @@ function setUp({ heldBy, onHeld = "wait" }: { heldBy?: string; onHeld?: "wait" |
   const stop = new AbortController();
   const events: RelayEvent[] = [];
   const status = new StatusTracker(clock);
-  const running = runStream(connections, settings, {
+  const running = runStream(connections, new StreamSettings({ settings }), {
     signal: stop.signal,
     log: QUIET,
     emit: (event) => events.push(event),
