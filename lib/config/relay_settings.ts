@@ -6,6 +6,7 @@ import { Scope } from "../source/documents/scope.ts";
 import { transformStages } from "../source/documents/transform.ts";
 import { UsageError } from "../util/errors.ts";
 import type { Namespace } from "../util/namespace.ts";
+import { givenFor, isName, ruleFor } from "./collection_rules.ts";
 import type { OptionTable } from "./option.ts";
 import type { Values } from "./parsers.ts";
 import { type Given, readOptions } from "./read.ts";
@@ -20,7 +21,6 @@ import { sinkAddress } from "./sink_address.ts";
  */
 export function relayConfig(given: Given, fixed: { readonly worker?: undefined } = {}): RelaySettings {
   const options = { ...readOptions(RELAY, given), ...fixed };
-  const { filter, only, pipeline, table, ...rest } = picked(COLLECTION, options);
   const { batchBytes, statementBytes, ...stream } = picked(STREAM, options);
   const { database, collection, exclude } = options;
   const sink = sinkAddress(given);
@@ -29,9 +29,17 @@ export function relayConfig(given: Given, fixed: { readonly worker?: undefined }
     collections: collection.length > 0 ? collection : [database.length > 0 ? "*" : EXAMPLE.collection],
     exclude,
   });
-  const transform = transformStages({ filter, only, omit: rest.omit, pipeline });
-  checkTransform(rest, transform.length > 0);
-  if (table !== undefined) checkTemplate(tableName(table, sink.schema), scope);
+  const whole = collectionConfig(given);
+  const { schema } = sink;
+  checkTemplate(whole.template, { missing: SHARED[scope.level], what: `${scope}`, schema });
+  const rules = (given.collections ?? []).map((rule) => {
+    const ofRule = collectionConfig(givenFor(given, rule));
+    if (ofRule.template !== whole.template) {
+      checkTemplate(ofRule.template, { ...sharedBy(rule.pattern, scope), schema });
+    }
+    return { pattern: rule.pattern, ...ofRule };
+  });
+  const of = (namespace: Namespace) => ruleFor(rules, namespace) ?? whole;
   const shares = memoryShares(options.maxMemory);
   return Object.freeze({
     ...stream,
@@ -41,10 +49,23 @@ export function relayConfig(given: Given, fixed: { readonly worker?: undefined }
     mongodbUrl: options.mongodbUrl,
     batchBytes: batchBytes ?? shares.batchBytes,
     statementBytes: statementBytes ?? shares.statementBytes,
-    for: (namespace: Namespace): CollectionSettings =>
-      Object.freeze({ ...rest, transform, table: (schema: string) => tableOf(table, namespace, schema) }),
-    namesIn: (schema: string) => namesOf(table, scope, stream.worker, schema),
+    for: (namespace: Namespace): CollectionSettings => {
+      const { template, settings } = of(namespace);
+      return Object.freeze({ ...settings, table: (schema: string) => tableOf(template, namespace, schema) });
+    },
+    namesIn: (schema: string): Names => ({
+      tableOf: (namespace) => tableOf(of(namespace).template, namespace, schema),
+      ...namesOf(isOne(scope.only) ? of(scope.only).template : whole.template, scope, stream.worker, schema),
+    }),
   });
+}
+
+/** The settings of the collections that have no others, and the template of their table. @throws UsageError */
+export function collectionConfig(given: Given) {
+  const { filter, only, pipeline, table: template, ...settings } = readOptions(COLLECTION, given);
+  const transform = transformStages({ filter, only, omit: settings.omit, pipeline });
+  checkTransform(settings, transform.length > 0);
+  return { template, settings: { ...settings, transform } };
 }
 
 /** The values of the options of one scope. */
@@ -64,18 +85,18 @@ function tableOf(template: string | undefined, namespace: Partial<Namespace>, sc
   return isExample ? { schema, name: EXAMPLE.table } : EACH;
 }
 
+const isOne = (only: Partial<Namespace>): only is Namespace =>
+  only.database !== undefined && only.collection !== undefined;
+
 function namesOf(
   template: string | undefined,
   scope: Scope,
   worker: StreamPart | undefined,
   schema: string,
-): Names {
+): Omit<Names, "tableOf"> {
   const table = tableOf(template, scope.only, schema);
-  const { database, collection } = scope.only;
-  const isSingle = database !== undefined && collection !== undefined;
-  const named = isSingle ? tableFor(table, { database, collection }) : table;
+  const named = isOne(scope.only) ? tableFor(table, scope.only) : table;
   return {
-    tableOf: (namespace) => tableOf(template, namespace, schema),
     stream: streamOfPart(`${scope} -> ${named.schema}.${named.name}`, worker),
     metadataSchema: table.schema.includes("{") ? schema : table.schema,
   };
@@ -100,20 +121,39 @@ function checkTransform(
 /** Text in braces that is not a placeholder. */
 const UNKNOWN_PLACEHOLDER = /\{(?!(?:database|collection)\})[^{}]*\}/;
 
+/** The placeholders without which the collections of a scope would share a table. */
+const SHARED = { collection: [], database: ["collection"], deployment: ["database", "collection"] } as const;
+
+interface Shared {
+  readonly missing: readonly ("database" | "collection")[];
+  /** The collections. */
+  readonly what: string;
+  /** That of a table without one. */
+  readonly schema: string;
+}
+
+const sharedBy = (pattern: string, scope: Scope): Omit<Shared, "schema"> => ({
+  missing: [
+    ...scope.level === "deployment" && !pattern.includes(".") ? ["database"] as const : [],
+    ...isName(pattern) ? [] : ["collection"] as const,
+  ],
+  what: pattern,
+});
+
 /** @throws UsageError for an unknown placeholder, or if several collections would share one table */
-function checkTemplate(template: TableName, scope: Scope): void {
-  const text = `${template.schema}.${template.name}`;
+function checkTemplate(template: string | undefined, { missing, what, schema }: Shared): void {
+  if (template === undefined) return;
+  const table = tableName(template, schema);
+  const text = `${table.schema}.${table.name}`;
   const [unknown] = UNKNOWN_PLACEHOLDER.exec(text) ?? [];
   if (unknown !== undefined) {
     const hint = "Use {database} and {collection}, e.g. --table '{database}.{collection}'";
     throw new UsageError(`--table ${text} has an unknown placeholder: ${unknown}`, { hint });
   }
-  const wanted =
-    { collection: [], database: ["collection"], deployment: ["database", "collection"] }[scope.level];
-  const missing = wanted.find((name) => !text.includes(`{${name}}`));
-  if (missing === undefined) return;
-  throw new UsageError(`--table ${text} would be the table of several collections: ${scope}`, {
-    hint: `Add {${missing}} to it, e.g. --table '{database}.{collection}', or name one collection with ` +
+  const needed = missing.find((each) => !text.includes(`{${each}}`));
+  if (needed === undefined) return;
+  throw new UsageError(`--table ${text} would be the table of several collections: ${what}`, {
+    hint: `Add {${needed}} to it, e.g. --table '{database}.{collection}', or name one collection with ` +
       "--database and --collection.",
   });
 }
