@@ -141,27 +141,29 @@ function streamOf(file: FileParts, { name, part, rules }: Draft, outside: Given)
   const path = ["streams", name];
   const { options, places } = part;
   const given: Given = { ...outside, options, places, collections: rules };
-  const fit = rules.filter((rule) =>
-    file.attempt(
-      [...path, "collections", rule.pattern],
-      merged(part, rule.part),
-      () => collectionConfig(givenFor(given, rule)),
-    )
-  );
-  const settings = fit.length === rules.length && file.attempt(path, part, () => relayConfig(given));
-  if (!settings) return [];
+  const whole = file.attempt(path, part, () => relayConfig({ ...given, collections: [] }));
+  if (!whole) return [];
+  const { scope, sink: { schema } } = whole;
+  const fit = rules.filter((rule) => {
+    const { pattern } = rule;
+    const own = [...path, "collections", pattern];
+    const all = merged(part, rule.part);
+    return file.attempt(own, all, () => collectionConfig(givenFor(given, rule), { scope, schema, pattern }));
+  });
+  if (fit.length < rules.length) return [];
+  const settings = relayConfig(given);
   const unmatched = (namespaces: readonly Namespace[]) =>
     rules.map(({ pattern }) => pattern).filter((each) =>
-      !namespaces.some((namespace) => settings.scope.includes(namespace) && isAbout(each, namespace))
+      !namespaces.some((namespace) => scope.includes(namespace) && isAbout(each, namespace))
     );
-  const { databases } = settings.scope.patterns;
+  const { databases } = scope.patterns;
   const names = rules.map(({ pattern }) => pattern).filter((each) => isName(each) && !each.includes("."));
   if (databases.every(isName)) {
     const outOfScope = unmatched(
       names.flatMap((collection) => databases.map((database) => ({ database, collection }))),
     );
     for (const each of names.filter((name) => outOfScope.includes(name))) {
-      file.warn([...path, "collections", each], `${each} is not in the scope of ${name}: ${settings.scope}`);
+      file.warn([...path, "collections", each], `${each} is not in the scope of ${name}: ${scope}`);
     }
   }
   const effective = effectiveOf(given);
