@@ -1,7 +1,7 @@
-/** The settings in effect, with their origins, and how they differ after a change. */
+/** The settings in effect, with their origins. */
 import { BSON } from "mongodb";
 import { maskUrl } from "../util/mask_url.ts";
-import { type Namespace, namespaceText } from "../util/namespace.ts";
+import type { Namespace } from "../util/namespace.ts";
 import { givenFor, ruleFor } from "./collection_rules.ts";
 import type { Option, OptionTable, Reload } from "./option.ts";
 import { find, type Given, valueOf } from "./read.ts";
@@ -20,27 +20,19 @@ export interface Setting {
 
 /** The settings of a stream, as data that a relay may save. */
 export interface Effective {
-  readonly settings: readonly Setting[];
+  /** Those of the stream, including the ones that its collections inherit. */
+  readonly effective: readonly Setting[];
   /** Those of the collections that have others. */
-  readonly collections: readonly { readonly pattern: string; readonly settings: readonly Setting[] }[];
-}
-
-export interface Change {
-  readonly setting: string;
-  /** The collection that has the setting; undefined for the stream. */
-  readonly collection?: string;
-  readonly before: string;
-  readonly after: string;
-  readonly reload: Reload;
+  readonly collections: readonly { readonly pattern: string; readonly effective: readonly Setting[] }[];
 }
 
 const OF_STREAM: OptionTable = { ...MONGODB, ...CRATEDB, ...SCOPE, ...STREAM, ...COLLECTION };
 
 export const effectiveOf = (given: Given): Effective => ({
-  settings: settingsIn(OF_STREAM, given),
+  effective: settingsIn(OF_STREAM, given),
   collections: (given.collections ?? []).map((rule) => ({
     pattern: rule.pattern,
-    settings: settingsIn(COLLECTION, givenFor(given, rule)),
+    effective: settingsIn(COLLECTION, givenFor(given, rule)),
   })),
 });
 
@@ -90,35 +82,8 @@ function textOf(
 }
 
 /** The settings of one collection. */
-export const effectiveFor = ({ settings, collections }: Effective, namespace: Namespace) =>
-  ruleFor(collections, namespace)?.settings ?? settings.filter(({ name }) => name in COLLECTION);
-
-/**
- * The settings that differ, of the stream and of the given collections.
- *
- * @example OUT: [{setting: "columns", collection: "shop.log_1", before: "typed", after: "ignored", reload: "snapshot"}]
- */
-export function diffOf(
-  before: Effective,
-  after: Effective,
-  namespaces: readonly Namespace[],
-): readonly Change[] {
-  const ofStream = ({ settings }: Effective) => settings.filter(({ name }) => !(name in COLLECTION));
-  return [
-    ...differing(ofStream(before), ofStream(after)),
-    ...namespaces.flatMap((namespace) =>
-      differing(effectiveFor(before, namespace), effectiveFor(after, namespace)).map((change) => ({
-        ...change,
-        collection: namespaceText(namespace),
-      }))
-    ),
-  ];
-}
-
-export function differing(before: readonly Setting[], after: readonly Setting[]): readonly Change[] {
-  const texts = new Map(before.map(({ name, text }) => [name, text]));
-  return after.flatMap(({ name, text, reload }) => {
-    const old = texts.get(name) ?? "";
-    return old === text ? [] : [{ setting: name, before: old, after: text, reload }];
-  });
-}
+export const effectiveFor = (
+  { effective, collections }: Effective,
+  namespace: Namespace,
+): readonly Setting[] =>
+  ruleFor(collections, namespace)?.effective ?? effective.filter(({ name }) => name in COLLECTION);

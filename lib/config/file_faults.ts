@@ -54,7 +54,7 @@ export function faultText(issue: v.BaseIssue<unknown>, path: Path): FaultText {
 export const SECRET_FAULT = "is neither a text, nor { env: VARIABLE }, nor { file: PATH }";
 
 const KINDS: Readonly<Record<string, string>> = {
-  Object: "a mapping of settings",
+  unknown: "a mapping of settings",
   Array: "a list",
   number: "a number (without quotes)",
   string: "a text (in quotes)",
@@ -65,11 +65,11 @@ const expected = ({ expected }: v.BaseIssue<unknown>, path: Path): string =>
 
 function hintFor(key: string, part: keyof typeof PARTS | undefined): string | undefined {
   const known = part === undefined ? ["env", "file"] : PARTS[part];
-  const similar = similarName(key, known);
-  if (similar !== undefined) return `Did you mean ${similar}?`;
   for (const [server, table] of Object.entries({ mongodb: MONGODB, cratedb: CRATEDB })) {
     if (Object.hasOwn(table, key)) return `Write it as ${server}: { ${withoutServer(key, server)}: … }`;
   }
+  const similar = similarName(key, known);
+  if (similar !== undefined) return `Did you mean ${similar}?`;
   const homes = Object.entries(PARTS).filter(([, keys]) => keys.includes(key)).map(([home]) => home);
   return homes.length > 0 ? `It belongs to ${homes.join(" or ")}` : `Known keys: ${known.join(", ")}`;
 }

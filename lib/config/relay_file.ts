@@ -4,7 +4,7 @@ import { UsageError } from "../util/errors.ts";
 import type { Namespace } from "../util/namespace.ts";
 import { givenFor, isAbout, isName } from "./collection_rules.ts";
 import { ConfigError } from "./config_error.ts";
-import { type Effective, effectiveOf, type Setting, settingsIn } from "./effective.ts";
+import { type Effective, effectiveFor, effectiveOf, type Setting, settingsIn } from "./effective.ts";
 import { FileParts, merged, NOTHING, type Part } from "./file_parts.ts";
 import { PROCESS } from "./options.ts";
 import type { Values } from "./parsers.ts";
@@ -17,13 +17,16 @@ import { sharedTables } from "./shared_tables.ts";
 /** Settings of the whole process: memory, monitoring, log, and what to do when a stream fails. */
 export type ProcessSettings = Values<typeof PROCESS>;
 
-export interface StreamSettings {
+export { ConfigError, type Problem } from "./config_error.ts";
+export type { Setting } from "./effective.ts";
+
+export interface StreamSettings extends Effective {
   /** In the file, and in metrics, logs and traces. */
   readonly name: string;
   /** What the file, flags and variables give: for the settings of other commands. */
   readonly given: Given;
   readonly settings: RelaySettings;
-  readonly effective: Effective;
+  readonly effectiveFor: (namespace: Namespace) => readonly Setting[];
   /** The names and patterns below `collections` that match none of these. */
   readonly unmatched: (namespaces: readonly Namespace[]) => readonly string[];
 }
@@ -138,28 +141,38 @@ function streamOf(file: FileParts, { name, part, rules }: Draft, outside: Given)
   const path = ["streams", name];
   const { options, places } = part;
   const given: Given = { ...outside, options, places, collections: rules };
-  const fit = rules.filter((rule) =>
-    file.attempt(
-      [...path, "collections", rule.pattern],
-      merged(part, rule.part),
-      () => collectionConfig(givenFor(given, rule)),
-    )
-  );
-  const settings = fit.length === rules.length && file.attempt(path, part, () => relayConfig(given));
-  if (!settings) return [];
+  const whole = file.attempt(path, part, () => relayConfig({ ...given, collections: [] }));
+  if (!whole) return [];
+  const { scope, sink: { schema } } = whole;
+  const fit = rules.filter((rule) => {
+    const { pattern } = rule;
+    const own = [...path, "collections", pattern];
+    const all = merged(part, rule.part);
+    return file.attempt(own, all, () => collectionConfig(givenFor(given, rule), { scope, schema, pattern }));
+  });
+  if (fit.length < rules.length) return [];
+  const settings = relayConfig(given);
   const unmatched = (namespaces: readonly Namespace[]) =>
     rules.map(({ pattern }) => pattern).filter((each) =>
-      !namespaces.some((namespace) => settings.scope.includes(namespace) && isAbout(each, namespace))
+      !namespaces.some((namespace) => scope.includes(namespace) && isAbout(each, namespace))
     );
-  const { databases } = settings.scope.patterns;
+  const { databases } = scope.patterns;
   const names = rules.map(({ pattern }) => pattern).filter((each) => isName(each) && !each.includes("."));
   if (databases.every(isName)) {
     const outOfScope = unmatched(
       names.flatMap((collection) => databases.map((database) => ({ database, collection }))),
     );
     for (const each of names.filter((name) => outOfScope.includes(name))) {
-      file.warn([...path, "collections", each], `${each} is not in the scope of ${name}: ${settings.scope}`);
+      file.warn([...path, "collections", each], `${each} is not in the scope of ${name}: ${scope}`);
     }
   }
-  return [{ name, given, settings, effective: effectiveOf(given), unmatched }];
+  const effective = effectiveOf(given);
+  return [{
+    ...effective,
+    name,
+    given,
+    settings,
+    effectiveFor: (namespace) => effectiveFor(effective, namespace),
+    unmatched,
+  }];
 }

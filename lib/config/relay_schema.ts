@@ -6,7 +6,11 @@ import { COLLECTION, CRATEDB, MONGODB, SCOPE, STREAM } from "./relay_options.ts"
 
 const text = v.pipe(v.string(), v.minLength(1));
 const texts = v.union([text, v.array(text)]);
-const document = v.record(v.string(), v.unknown());
+/** The schemas of objects accept arrays. */
+const mappable = v.custom<Readonly<Record<string, unknown>>>((value) =>
+  value !== null && typeof value === "object" && !Array.isArray(value)
+);
+const document = v.pipe(mappable, v.record(v.string(), v.unknown()));
 const pattern = (source: RegExp) => v.pipe(v.string(), v.regex(source));
 
 /** The forms of values in a file, by type. */
@@ -29,7 +33,7 @@ const secret = v.union([text, mapping({ env: text }), mapping({ file: text })]);
 
 /** Of all unknown keys, each is an issue; `strictObject()` would report the first one alone. */
 function mapping(entries: Readonly<Record<string, v.GenericSchema>>) {
-  return v.objectWithRest(entries, v.never());
+  return v.pipe(mappable, v.objectWithRest(entries, v.never()));
 }
 
 const descriptionOf = ({ help, details = "", default: fallback }: Option): string =>
@@ -72,12 +76,13 @@ export const relaySchema = (): v.GenericSchema =>
     ...settings(PROCESS),
     defaults: v.optional(mapping(settings(DEFAULTS))),
     streams: v.pipe(
+      mappable,
       v.record(
         text,
         mapping({
           ...servers(),
           ...settings(OF_STREAM),
-          collections: v.optional(v.record(text, mapping(settings(COLLECTION)))),
+          collections: v.optional(v.pipe(mappable, v.record(text, mapping(settings(COLLECTION))))),
         }),
       ),
       v.minEntries(1),

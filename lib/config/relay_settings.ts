@@ -29,15 +29,11 @@ export function relayConfig(given: Given, fixed: { readonly worker?: undefined }
     collections: collection.length > 0 ? collection : [database.length > 0 ? "*" : EXAMPLE.collection],
     exclude,
   });
-  const whole = collectionConfig(given);
   const { schema } = sink;
-  checkTemplate(whole.template, { missing: SHARED[scope.level], what: `${scope}`, schema });
+  const whole = collectionConfig(given, { scope, schema });
   const rules = (given.collections ?? []).map((rule) => {
-    const ofRule = collectionConfig(givenFor(given, rule));
-    if (ofRule.template !== whole.template) {
-      checkTemplate(ofRule.template, { ...sharedBy(rule.pattern, scope), schema });
-    }
-    return { pattern: rule.pattern, ...ofRule };
+    const { pattern } = rule;
+    return { pattern, ...collectionConfig(givenFor(given, rule), { scope, schema, pattern }) };
   });
   const of = (namespace: Namespace) => ruleFor(rules, namespace) ?? whole;
   const shares = memoryShares(options.maxMemory);
@@ -60,11 +56,20 @@ export function relayConfig(given: Given, fixed: { readonly worker?: undefined }
   });
 }
 
-/** The settings of the collections that have no others, and the template of their table. @throws UsageError */
-export function collectionConfig(given: Given) {
+interface Shared {
+  readonly scope: Scope;
+  /** That of a table without one. */
+  readonly schema: string;
+  /** The collections of the scope that have these settings. @default {all} */
+  readonly pattern?: string;
+}
+
+/** The settings of collections, and the template of their tables. @throws UsageError for settings that exclude each other */
+export function collectionConfig(given: Given, shared: Shared) {
   const { filter, only, pipeline, table: template, ...settings } = readOptions(COLLECTION, given);
   const transform = transformStages({ filter, only, omit: settings.omit, pipeline });
   checkTransform(settings, transform.length > 0);
+  if (template !== undefined) checkTemplate(tableName(template, shared.schema), shared);
   return { template, settings: { ...settings, transform } };
 }
 
@@ -121,39 +126,26 @@ function checkTransform(
 /** Text in braces that is not a placeholder. */
 const UNKNOWN_PLACEHOLDER = /\{(?!(?:database|collection)\})[^{}]*\}/;
 
-/** The placeholders without which the collections of a scope would share a table. */
-const SHARED = { collection: [], database: ["collection"], deployment: ["database", "collection"] } as const;
-
-interface Shared {
-  readonly missing: readonly ("database" | "collection")[];
-  /** The collections. */
-  readonly what: string;
-  /** That of a table without one. */
-  readonly schema: string;
+/** The placeholders without which several collections would share a table. */
+function neededBy({ scope: { level }, pattern }: Shared): readonly string[] {
+  const several = pattern === undefined ? level !== "collection" : !isName(pattern);
+  const databases = level === "deployment" && !pattern?.includes(".");
+  return [...databases ? ["database"] : [], ...several ? ["collection"] : []];
 }
 
-const sharedBy = (pattern: string, scope: Scope): Omit<Shared, "schema"> => ({
-  missing: [
-    ...scope.level === "deployment" && !pattern.includes(".") ? ["database"] as const : [],
-    ...isName(pattern) ? [] : ["collection"] as const,
-  ],
-  what: pattern,
-});
-
 /** @throws UsageError for an unknown placeholder, or if several collections would share one table */
-function checkTemplate(template: string | undefined, { missing, what, schema }: Shared): void {
-  if (template === undefined) return;
-  const table = tableName(template, schema);
-  const text = `${table.schema}.${table.name}`;
+function checkTemplate(template: TableName, shared: Shared): void {
+  const text = `${template.schema}.${template.name}`;
   const [unknown] = UNKNOWN_PLACEHOLDER.exec(text) ?? [];
   if (unknown !== undefined) {
     const hint = "Use {database} and {collection}, e.g. --table '{database}.{collection}'";
     throw new UsageError(`--table ${text} has an unknown placeholder: ${unknown}`, { hint });
   }
-  const needed = missing.find((each) => !text.includes(`{${each}}`));
-  if (needed === undefined) return;
-  throw new UsageError(`--table ${text} would be the table of several collections: ${what}`, {
-    hint: `Add {${needed}} to it, e.g. --table '{database}.{collection}', or name one collection with ` +
+  const missing = neededBy(shared).find((each) => !text.includes(`{${each}}`));
+  if (missing === undefined) return;
+  const { scope, pattern = `${scope}` } = shared;
+  throw new UsageError(`--table ${text} would be the table of several collections: ${pattern}`, {
+    hint: `Add {${missing}} to it, e.g. --table '{database}.{collection}', or name one collection with ` +
       "--database and --collection.",
   });
 }

@@ -5,10 +5,9 @@ import { type Namespace, namespaceText } from "../util/namespace.ts";
 import { isName } from "./collection_rules.ts";
 import type { Effective } from "./effective.ts";
 
-interface Stream {
+interface Stream extends Pick<Effective, "collections"> {
   readonly name: string;
   readonly settings: Pick<RelaySettings, "scope" | "sink" | "for">;
-  readonly effective: Pick<Effective, "collections">;
 }
 
 export interface SharedTable {
@@ -47,7 +46,7 @@ export function sharedTables(streams: readonly Stream[]): readonly SharedTable[]
   return [...found.values()];
 }
 
-function namedIn({ settings: { scope }, effective: { collections } }: Stream): Namespace[] {
+function namedIn({ settings: { scope }, collections }: Stream): Namespace[] {
   const { databases, collections: inScope } = scope.patterns;
   const names = [...inScope, ...collections.map(({ pattern }) => pattern)];
   return databases.flatMap((database) =>
