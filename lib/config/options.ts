@@ -3,6 +3,7 @@ import { type Inputs, type OptionTable, prefixed } from "./option.ts";
 import {
   COLLECTION,
   CRATEDB,
+  FILE,
   MEMORY,
   MONGODB,
   MONITORING,
@@ -192,8 +193,9 @@ const VERIFY:
   };
 
 export const OPTIONS = {
-  "cdc-relay": { ...RELAY, ...MONITORING, ...LOGGING },
+  "cdc-relay": { ...FILE, ...RELAY, ...SUPERVISION, ...MONITORING, ...LOGGING },
   "status": {
+    ...FILE,
     ...STATUS,
     ...prefixed("CDC_STATUS", {
       runs: runs("Print the status once, or every second until stopped"),
@@ -201,8 +203,9 @@ export const OPTIONS = {
     }),
     ...LOGGING,
   },
-  "wait": { ...WAIT, ...prefixed("CDC_WAIT", { ...MOMENT, ...OUTPUT }), ...LOGGING },
+  "wait": { ...FILE, ...WAIT, ...prefixed("CDC_WAIT", { ...MOMENT, ...OUTPUT }), ...LOGGING },
   "verify": {
+    ...FILE,
     ...VERIFY,
     ...prefixed("CDC_VERIFY", {
       ...COMPARISON,
@@ -235,7 +238,7 @@ const HEADINGS = {
   "Rows": "key columns widen widenRows maxDeadLetters",
   "Performance":
     "maxMemory batchSize batchBytes refreshInterval saveInterval statementRows statementBytes inFlight",
-  "Operation": "lease retryFor worker onHeld listen maxLag",
+  "Operation": "lease retryFor worker onHeld onFailure listen maxLag",
   "Log": "logFormat logLevel",
 };
 

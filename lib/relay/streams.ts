@@ -3,6 +3,7 @@ import { collectionsOf } from "../source/documents/collections.ts";
 import { DocumentReader } from "../source/documents/documents.ts";
 import { CausalReader } from "../source/connection/causal_reader.ts";
 import { checkTransforms } from "../pipeline/loop/startup.ts";
+import { describe } from "../pipeline/status/describe_error.ts";
 import { type Emit, emitter, on } from "../pipeline/status/events.ts";
 import { columnsOf, type StatusSource } from "../pipeline/status/relay_status.ts";
 import type { MemoryShares, RelaySettings } from "../pipeline/settings.ts";
@@ -12,7 +13,7 @@ import { savedName } from "../sink/metadata/saved_position.ts";
 import { StreamPosition } from "../sink/metadata/stream_position.ts";
 import { tableExists } from "../sink/table/create_table.ts";
 import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
-import { messageOf, UsageError } from "../util/errors.ts";
+import { UsageError } from "../util/errors.ts";
 import { type Logger, QUIET } from "../util/log.ts";
 import { Shutdown } from "../util/shutdown.ts";
 import { ConnectionPool, type Connections } from "./connect.ts";
@@ -73,8 +74,12 @@ export async function runStreams(
       hurry: () => stream.settings.replaced,
       onFailure: (error, pause) => {
         if (onFailure === "end") throw error;
-        const fields = { error: messageOf(error), after_ms: pause };
-        stream.log.error("The stream failed, and is started again", fields);
+        const { message, hint } = describe(error);
+        stream.log.error("The stream failed, and is started again", {
+          error: message,
+          hint,
+          after_ms: pause,
+        });
       },
     }).catch((error) => {
       end.abort(error);
