@@ -115,6 +115,8 @@ async function run(connections: Connections, settings: StreamSettings, context: 
     }
     if (failed.signal.aborted && failed.signal.reason !== signal.reason) throw failed.signal.reason;
     isReplaced = replaced.aborted && !signal.aborted;
+    // A late write must not replace a newer one of the same row.
+    if (isReplaced) await parts.retries.shutdown.limit(parts.raw.idle(), () => 0);
   }
 }
 

@@ -96,7 +96,7 @@ cratedbTest(
     const overlapping = ["--database", database, "--table", `${schema}.{collection}`];
     await using third = startRelay(context, overlapping);
     await third.waitForLine(
-      /WARN .*same collections to the same tables stream="\S+\.data -> \S+" collections=1/,
+      /WARN .*same collections to the same tables other="\S+\.data -> \S+" collections=1/,
     );
     await third.waitForLine(/Ready/);
     assert.equal((await third.kill()).code, 0);

@@ -31,7 +31,9 @@ export async function follow(open: OpenStream, deps: LoopDeps): Promise<void> {
   while (true) {
     const { stream, state: { token } } = position;
     const startAfter = token === null ? null : savedToken(token);
-    log.info(startAfter ? "Resuming from the saved position" : "Opening a new change stream", { stream });
+    log.info(startAfter ? "Resuming from the saved position" : "Opening a new change stream", {
+      position: stream,
+    });
     try {
       return await withStream(
         (left) => open(startAfter, left),

@@ -88,7 +88,7 @@ async function openTables(
   }
   for (const { stream, collections } of await tables.overlaps()) {
     log.warn("Another relay that is alive writes the same collections to the same tables", {
-      stream,
+      other: stream,
       collections,
       hint: "Give relays scopes that do not overlap, with --collection and --exclude.",
     });
