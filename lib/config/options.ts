@@ -3,6 +3,7 @@ import { type Inputs, type OptionTable, prefixed } from "./option.ts";
 import {
   COLLECTION,
   CRATEDB,
+  FILE,
   MEMORY,
   MONGODB,
   MONITORING,
@@ -212,6 +213,10 @@ export const OPTIONS = {
     ...LOGGING,
   },
   "forget": { ...CRATEDB, ...prefixed("CDC_FORGET", FORGET), ...LOGGING },
+  "config check": { ...FILE, ...LOGGING },
+  "config show": { ...FILE, ...RELAY, ...PROCESS },
+  "config init": { ...RELAY, ...PROCESS },
+  "config schema": { ...LOGGING },
   "db-workload": { ...MONGODB, ...prefixed("WORKLOAD", WORKLOAD), ...LOGGING },
 } satisfies Record<string, OptionTable>;
 
@@ -229,13 +234,14 @@ export type VerifyOptions = Inputs<typeof VERIFY>;
 
 /** The headings of the help and of docs/options.md, with their options. Those of one command have none of these. */
 const HEADINGS = {
+  "Streams": "config stream",
   "Source (MongoDB)": "mongodbUrl database collection exclude filter only omit pipeline fullDocument",
   "Target (CrateDB)": "cratedbUrl cratedbJwt cratedbCa cratedbCert cratedbKey table shards onDrop",
   "Snapshot": "snapshot snapshotLanes snapshotRate onHistoryLost",
   "Rows": "key columns widen widenRows maxDeadLetters",
   "Performance":
     "maxMemory batchSize batchBytes refreshInterval saveInterval statementRows statementBytes inFlight",
-  "Operation": "lease retryFor worker onHeld listen maxLag",
+  "Operation": "lease retryFor worker onHeld onFailure listen maxLag",
   "Log": "logFormat logLevel",
 };
 
