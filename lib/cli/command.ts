@@ -7,6 +7,8 @@ import type { StatusLine } from "./status_line.ts";
 export interface Command {
   readonly summary: string;
   readonly options: OptionTable;
+  /** The option that an argument without a flag sets. @default {none} */
+  readonly argument?: string;
   /** The options of each example. */
   readonly examples: readonly string[];
   /** Loads its modules when it is called, so that help is instant. Resolves to an exit code unless that is 0. */

@@ -84,6 +84,32 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     run: async (given, context) =>
       await (await import("./run_forget.ts")).runForget(forgetConfig(given), context),
   },
+  "config check": {
+    summary: "Check relay.yaml without a server: all errors, each with its line",
+    options: OPTIONS["config check"],
+    argument: "config",
+    examples: ["", "deploy/relay.yaml"],
+    run: async (given, context) => (await import("./run_config.ts")).checkFile(given, context),
+  },
+  "config show": {
+    summary: "Print the settings in effect, each with its origin; of relay.yaml, or of flags and variables",
+    options: OPTIONS["config show"],
+    argument: "config",
+    examples: ["", "relay.yaml --collection shop.orders"],
+    run: async (given, context) => (await import("./run_config.ts")).showSettings(given, context),
+  },
+  "config init": {
+    summary: "Print a relay.yaml with the settings of flags and variables",
+    options: OPTIONS["config init"],
+    examples: ["", "--database shop --exclude 'tmp_*' > relay.yaml"],
+    run: async (given, context) => (await import("./run_config.ts")).printFile(given, context),
+  },
+  "config schema": {
+    summary: "Print the JSON Schema of relay.yaml, for editors",
+    options: OPTIONS["config schema"],
+    examples: ["> relay.schema.json"],
+    run: async (_given, context) => (await import("./run_config.ts")).printSchema(context),
+  },
   "db-workload": {
     summary: "Write example data into a collection",
     options: OPTIONS["db-workload"],

@@ -43,7 +43,7 @@ export function faultText(issue: v.BaseIssue<unknown>, path: Path): FaultText {
   if (issue.received === "undefined") {
     return { message: `${key} is missing`, hint: key === "version" ? "Add version: 1" : undefined };
   }
-  if (issue.type === "min_entries") return { message: `${key} is empty`, hint: "Add a stream" };
+  if (issue.type === "min_entries") return { hint: "Add a stream", message: `${key} is empty` };
   return {
     message: `${key} is not ${expected(issue, path)}: current value is ${JSON.stringify(issue.input)}`,
     hint: undefined,

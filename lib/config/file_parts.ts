@@ -8,7 +8,7 @@ import { faultText, SECRET_FAULT } from "./file_faults.ts";
 import type { Option, OptionTable } from "./option.ts";
 import { inProgramWords } from "./program_options.ts";
 import { type Environment, type Given, valueOf } from "./read.ts";
-import { relaySchema, SERVERS } from "./relay_schema.ts";
+import { relaySchema, serverOption, SERVERS } from "./relay_schema.ts";
 import { parseYaml, type Path, type YamlText } from "./yaml_text.ts";
 
 /** What a part of the file gives. */
@@ -71,7 +71,7 @@ export class FileParts {
     return this.#part(
       own,
       options.map(([key, option]) => ({
-        name: `${server}${key.charAt(0).toUpperCase()}${key.slice(1)}`,
+        name: serverOption(server, key),
         key,
         option,
       })),

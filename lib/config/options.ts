@@ -215,6 +215,10 @@ export const OPTIONS = {
     ...LOGGING,
   },
   "forget": { ...CRATEDB, ...prefixed("CDC_FORGET", FORGET), ...LOGGING },
+  "config check": { ...FILE, ...LOGGING },
+  "config show": { ...FILE, ...RELAY, ...PROCESS },
+  "config init": { ...RELAY, ...PROCESS },
+  "config schema": { ...LOGGING },
   "db-workload": { ...MONGODB, ...prefixed("WORKLOAD", WORKLOAD), ...LOGGING },
 } satisfies Record<string, OptionTable>;
 
@@ -232,6 +236,7 @@ export type VerifyOptions = Inputs<typeof VERIFY>;
 
 /** The headings of the help and of docs/options.md, with their options. Those of one command have none of these. */
 const HEADINGS = {
+  "Streams": "config stream",
   "Source (MongoDB)": "mongodbUrl database collection exclude filter only omit pipeline fullDocument",
   "Target (CrateDB)": "cratedbUrl cratedbJwt cratedbCa cratedbCert cratedbKey table shards onDrop",
   "Snapshot": "snapshot snapshotLanes snapshotRate onHistoryLost",

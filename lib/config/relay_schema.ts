@@ -49,14 +49,18 @@ const formOf = (option: Option): v.GenericSchema =>
 const settings = (table: OptionTable): Record<string, v.GenericSchema> =>
   Object.fromEntries(Object.entries(table).map(([name, option]) => [name, v.optional(formOf(option))]));
 
-/** Options of one server have its name in theirs. @example IN: "mongodb", {mongodbUrl} → OUT: {url: {…}} */
-export const serverTable = (server: string, table: OptionTable): OptionTable =>
+/** In the file, an option of a server lacks its name. @example IN: "mongodb", {mongodbUrl} → OUT: {url: {…}} */
+const serverTable = (server: string, table: OptionTable): OptionTable =>
   Object.fromEntries(
     Object.entries(table).map(([name, option]) => {
       const rest = name.slice(server.length);
       return [rest.charAt(0).toLowerCase() + rest.slice(1), option];
     }),
   );
+
+/** @example IN: "mongodb", "url" → OUT: mongodbUrl */
+export const serverOption = (server: string, key: string): string =>
+  `${server}${key.charAt(0).toUpperCase()}${key.slice(1)}`;
 
 /** The tables of each part of the file. A part below a stream has those of the stream, too. */
 export const SERVERS = { mongodb: serverTable("mongodb", MONGODB), cratedb: serverTable("cratedb", CRATEDB) };
