@@ -1,8 +1,29 @@
 /** The commands: summary, options, examples, and what runs each. */
-import { forgetConfig, statusConfig, verifyConfig, waitConfig, workloadConfig } from "../config/config.ts";
+import {
+  fileOf,
+  forgetConfig,
+  statusConfig,
+  verifyConfig,
+  waitConfig,
+  workloadConfig,
+} from "../config/config.ts";
 import { OPTIONS } from "../config/options.ts";
+import type { Given } from "../config/read.ts";
 import { relayConfig } from "../config/relay_settings.ts";
 import type { Command } from "./command.ts";
+
+/** The settings of each stream of the file, or of the one that flags and variables name. */
+async function ofEachStream<Settings>(
+  given: Given,
+  config: (given: Given) => Settings,
+): Promise<readonly [Settings, ...Settings[]]> {
+  const path = fileOf(given);
+  const file = path === undefined
+    ? undefined
+    : (await import("../config/open_file.ts")).openRelayFile(path, given);
+  const [first = given, ...others] = file?.streams.map((stream) => stream.given) ?? [];
+  return [config(first), ...others.map(config)];
+}
 
 export const COMMANDS: Readonly<Record<string, Command>> = {
   "cdc-relay": {
@@ -10,26 +31,32 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     options: OPTIONS["cdc-relay"],
     examples: [
       "",
+      "--config relay.yaml",
       "--database shop --exclude 'tmp_*' --listen 127.0.0.1:9464",
       "--database weather --collection readings --table weather.readings",
       `--collection orders --filter '{"status": "open"}' --omit card`,
     ],
-    run: async (given, context) =>
-      await (await import("./run_relay.ts")).runRelay(relayConfig(given), { ...context, given }),
+    run: async (given, context) => {
+      const file = fileOf(given);
+      if (file === undefined) {
+        return await (await import("./run_relay.ts")).runRelay(relayConfig(given), { ...context, given });
+      }
+      await (await import("./run_streams.ts")).runFile(file, { ...context, given });
+    },
   },
   "status": {
     summary: "Report the state of the streams, from CrateDB alone; for people, machines and health checks",
     options: OPTIONS.status,
     examples: ["", "--watch", "--database shop --max-lag 30s --json"],
     run: async (given, context) =>
-      await (await import("./run_status.ts")).runStatus(statusConfig(given), context),
+      await (await import("./run_status.ts")).runStatus(await ofEachStream(given, statusConfig), context),
   },
   "wait": {
     summary: "Return when CrateDB shows all writes up to now, or to another time",
     options: OPTIONS.wait,
     examples: ["", "--database shop --collection orders --timeout 30s", "--at 2026-01-31T12:00:00Z"],
     run: async (given, context) =>
-      await (await import("./run_status.ts")).runWait(waitConfig(given), context),
+      await (await import("./run_status.ts")).runWait(await ofEachStream(given, waitConfig), context),
   },
   "verify": {
     summary: "Compare collections and tables, also while a relay runs, and repair differences",
@@ -41,7 +68,10 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       "--database '*' --watch --rate 2000",
     ],
     run: async (given, context) =>
-      await (await import("./run_verify.ts")).runVerify(verifyConfig(given), { ...context, given }),
+      await (await import("./run_verify.ts")).runVerify(await ofEachStream(given, verifyConfig), {
+        ...context,
+        given,
+      }),
   },
   "forget": {
     summary: "Delete the saved state of a stream that is no longer needed; tables stay",

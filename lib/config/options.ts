@@ -193,8 +193,9 @@ const VERIFY:
   };
 
 export const OPTIONS = {
-  "cdc-relay": { ...RELAY, ...MONITORING, ...LOGGING },
+  "cdc-relay": { ...FILE, ...RELAY, ...SUPERVISION, ...MONITORING, ...LOGGING },
   "status": {
+    ...FILE,
     ...STATUS,
     ...prefixed("CDC_STATUS", {
       runs: runs("Print the status once, or every second until stopped"),
@@ -202,8 +203,9 @@ export const OPTIONS = {
     }),
     ...LOGGING,
   },
-  "wait": { ...WAIT, ...prefixed("CDC_WAIT", { ...MOMENT, ...OUTPUT }), ...LOGGING },
+  "wait": { ...FILE, ...WAIT, ...prefixed("CDC_WAIT", { ...MOMENT, ...OUTPUT }), ...LOGGING },
   "verify": {
+    ...FILE,
     ...VERIFY,
     ...prefixed("CDC_VERIFY", {
       ...COMPARISON,
