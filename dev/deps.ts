@@ -8,4 +8,3 @@ export const loadMongodbServers = () => import("npm:mongodb-memory-server-core@1
 export const loadContainers = () => import("npm:testcontainers@12.2.0");
 export const loadPglite = () => import("npm:@electric-sql/pglite@0.5.16");
 export const loadSchemaExport = () => import("npm:@valibot/to-json-schema@1.8.0");
-export const loadAjv = () => import("npm:ajv@8.20.0/dist/2020.js");

@@ -33,7 +33,9 @@ const secret = v.union([text, mapping({ env: text }), mapping({ file: text })]);
 
 /** Of all unknown keys, each is an issue; `strictObject()` would report the first one alone. */
 function mapping(entries: Readonly<Record<string, v.GenericSchema>>) {
-  return v.pipe(mappable, v.objectWithRest(entries, v.never()));
+  // Without a prototype, so that `toString` is unknown, too.
+  const known: typeof entries = Object.assign(Object.create(null), entries);
+  return v.pipe(mappable, v.objectWithRest(known, v.never()));
 }
 
 const descriptionOf = ({ help, details = "", default: fallback }: Option): string =>
