@@ -169,7 +169,7 @@ const contextOf = ({ signal = new AbortController().signal, log = QUIET }: Comma
 export async function status(options: StatusOptions): Promise<readonly StreamStatus[]> {
   const settings = configured(statusConfig, options, LIBRARY_OPTIONS.status);
   await using transport = await openTransport(settings.sink);
-  return (await findStreams(transport, settings)).streams;
+  return (await findStreams(transport, [settings])).streams;
 }
 
 /**

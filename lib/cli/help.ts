@@ -44,7 +44,11 @@ export function programHelp(commands: Readonly<Record<string, Command>>, width: 
   ].join("\n");
 }
 
-export function commandHelp(name: string, { summary, options, examples }: Command, width: number): string {
+export function commandHelp(
+  name: string,
+  { summary, options, argument, examples }: Command,
+  width: number,
+): string {
   const column = width < NARROW ? 0 : OPTION_COLUMN;
   const secrets = Object.entries(options).filter(([, { secret }]) => secret).map(([name]) =>
     `--${flagOf(name)}-file`
@@ -54,7 +58,7 @@ export function commandHelp(name: string, { summary, options, examples }: Comman
   );
   const files = ` Secrets may be in files: ${secrets.join(", ")}, or a variable with _FILE at its end.`;
   return [
-    `Usage: ${CALL} ${name} [options]`,
+    `Usage: ${CALL} ${name} ${argument === undefined ? "" : "[FILE] "}[options]`,
     "",
     ...wrapped(`${summary}.`, width),
     ...grouped(options).flatMap(([title, table]) => [

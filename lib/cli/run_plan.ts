@@ -16,11 +16,12 @@ const WIDTH = 120;
 
 /** Returns the exit code. */
 export async function runCheck(
-  { relay, others, failOn, output }: ReturnType<typeof checkConfig>,
+  { relay, failOn, output, ...context }: ReturnType<typeof checkConfig>,
   { signal, print }: RunContext,
 ): Promise<number> {
-  const findings = await check(relay, { signal, others });
-  print(output === "json" ? JSON.stringify(findings) : checkText(findings));
+  const findings = await check(relay, { ...context, signal });
+  const scope = `${relay.scope}`;
+  print(output === "json" ? JSON.stringify({ scope, findings }) : `${scope}\n${checkText(findings)}`);
   return findings.some(({ level }) => level === "wrong" || level === failOn) ? NOT_WELL : 0;
 }
 

@@ -7,9 +7,12 @@ import { UsageError } from "../util/errors.ts";
 import type { LoggerOptions } from "../util/log.ts";
 import type { VerifySettings } from "../verify/collection.ts";
 import type { WorkloadSettings } from "../workload/workload.ts";
+import { effectiveOf } from "./effective.ts";
 import { LOGGING, OPTIONS, STREAM_NAME } from "./options.ts";
 import { find, type Given, readOptions } from "./read.ts";
+import { FILE } from "./relay_options.ts";
 import { relayConfig } from "./relay_settings.ts";
+import { contentOf } from "./reload.ts";
 import { sinkAddress } from "./sink_address.ts";
 
 export const statusConfig = (given: Given): StatusSettings =>
@@ -23,9 +26,19 @@ export const forgetConfig = (given: Given): ForgetSettings & { readonly confirm:
 
 /** CrateDB, and the stream of a relay with these options; undefined, for all, if no option names one. */
 function streamsOf(given: Given): Pick<StatusSettings, "sink" | "streamIn"> {
-  const isNamed = Object.entries(STREAM_NAME).some(([name, option]) => find(name, option, given));
+  const isOfFile = given.places !== undefined;
+  const isNamed = isOfFile || Object.entries(STREAM_NAME).some(([name, option]) => find(name, option, given));
   const { namesIn } = isNamed ? relayConfig(given) : {};
   return { sink: sinkAddress(given), streamIn: namesIn && ((schema) => namesIn(schema).stream) };
+}
+
+/** The file of `--config`; undefined without one. @throws UsageError for a stream of no file */
+export function fileOf(given: Given): string | undefined {
+  const config = find("config", FILE.config, given);
+  if (config) return String(config.value);
+  const stream = find("stream", FILE.stream, given);
+  if (!stream) return undefined;
+  throw new UsageError(`${stream.source} needs a file`, { hint: "Name it with --config relay.yaml." });
 }
 
 export function verifyConfig(given: Given): VerifySettings {
@@ -46,7 +59,12 @@ export function checkConfig(given: Given) {
   const { CRATEDB_URL: used, CRATEDB_SQLALCHEMY_URL: other } = given.env ?? {};
   const isOther = used && other && given.flags?.["cratedb-url"] === undefined;
   const others = isOther ? [sinkAddress({ ...given, env: { ...given.env, CRATEDB_URL: other } })] : [];
-  return { ...readOptions(OPTIONS.check, given), relay: relayConfig(given), others };
+  return {
+    ...readOptions(OPTIONS.check, given),
+    relay: relayConfig(given),
+    others,
+    content: contentOf(effectiveOf(given)),
+  };
 }
 
 export const workloadConfig = (given: Given): WorkloadSettings =>

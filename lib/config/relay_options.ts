@@ -89,9 +89,15 @@ export const STREAM = {
     help: "Key ranges to copy at the same time",
     details: "They are of one collection, or of several.",
   },
-  snapshotRate: { type: "count", default: "0", help: "Documents to read per second at most; 0 for no limit" },
+  snapshotRate: {
+    type: "count",
+    reload: "live",
+    default: "0",
+    help: "Documents to read per second at most; 0 for no limit",
+  },
   onHistoryLost: {
     type: "choice",
+    reload: "live",
     choices: ["recopy", "fail"],
     default: "recopy",
     help: "If the oplog lost changes: take a new snapshot, or fail",
@@ -99,6 +105,7 @@ export const STREAM = {
   },
   maxDeadLetters: {
     type: "count",
+    reload: "live",
     default: "1000",
     help: "Stop after more dead letters than this in succession",
     details: "A written row starts the count again; 0 stops at the first dead letter.",
@@ -107,11 +114,17 @@ export const STREAM = {
   batchBytes: { type: "size", help: "Bytes in one batch at most; by default 1/32 of --max-memory" },
   refreshInterval: {
     type: "duration",
+    reload: "live",
     default: "1s",
     help: "Longest pause between refreshes of a table",
     details: "A refresh makes rows visible.",
   },
-  saveInterval: { type: "duration", default: "200ms", help: "Interval to save the position at, under load" },
+  saveInterval: {
+    type: "duration",
+    reload: "live",
+    default: "200ms",
+    help: "Interval to save the position at, under load",
+  },
   statementRows: { type: "count", least: 1, default: "2500", help: "Rows in one statement at most" },
   statementBytes: {
     type: "size",
@@ -144,12 +157,17 @@ export const STREAM = {
 export const COLLECTION = {
   filter: {
     type: "filter",
+    reload: "snapshot",
     help: "Only documents that match this MongoDB query (Extended JSON)",
     details: "Rows of other documents are deleted.",
   },
-  only: { type: "paths", help: "Only these fields, and _id" },
-  omit: { type: "omittedPaths", help: "Omit these fields" },
-  pipeline: { type: "pipeline", help: 'Apply aggregation stages, e.g. [{"$set": {"a": "$b.c"}}]' },
+  only: { type: "paths", reload: "snapshot", help: "Only these fields, and _id" },
+  omit: { type: "omittedPaths", reload: "from now on", help: "Omit these fields" },
+  pipeline: {
+    type: "pipeline",
+    reload: "snapshot",
+    help: 'Apply aggregation stages, e.g. [{"$set": {"a": "$b.c"}}]',
+  },
   fullDocument: {
     type: "choice",
     choices: ["lookup", "updateLookup", "whenAvailable", "required"],
@@ -166,18 +184,21 @@ export const COLLECTION = {
   },
   shards: {
     type: "count",
+    reload: "from now on",
     least: 1,
     help: "Shards of created tables; by default CrateDB's own number",
     details: "Fewer shards take less work to refresh.",
   },
   onDrop: {
     type: "choice",
+    reload: "from now on",
     choices: ["keep", "truncate", "drop"],
     default: "keep",
     help: "After a drop or rename: keep rows, delete rows, drop the table",
   },
   key: {
     type: "choice",
+    reload: "snapshot",
     choices: ["_id", "documentKey"],
     default: "_id",
     help: "Value of oid; documentKey includes the shard key",
@@ -185,6 +206,7 @@ export const COLLECTION = {
   },
   columns: {
     type: "choice",
+    reload: "snapshot",
     choices: ["typed", "dynamic", "ignored"],
     default: "typed",
     help: "Columns in data: by BSON type, inferred by CrateDB, or none",
@@ -192,6 +214,7 @@ export const COLLECTION = {
   },
   widen: {
     type: "choice",
+    reload: "from now on",
     choices: ["on", "off"],
     default: "on",
     help: "Change a BIGINT column to DOUBLE PRECISION for fractions",
@@ -199,6 +222,7 @@ export const COLLECTION = {
   },
   widenRows: {
     type: "count",
+    reload: "live",
     default: "2000000",
     help: "Widen columns only in tables of up to this many rows",
     details: "Widening rebuilds the table; until it is done, nothing is written to it.",
@@ -211,7 +235,34 @@ export const MONITORING = {
     help: "Serve /metrics, /healthz, /readyz, /status over HTTP",
     details: "For example 127.0.0.1:9464; off by default.",
   },
-  maxLag: { type: "duration", default: "1m", help: "Lag up to which /readyz reports the relay as ready" },
+  maxLag: {
+    type: "duration",
+    reload: "live",
+    default: "1m",
+    help: "Lag up to which /readyz reports the relay as ready",
+  },
+} as const satisfies OptionTable;
+
+/** Of a process with a file. */
+export const SUPERVISION = {
+  onFailure: {
+    type: "choice",
+    choices: ["restart", "end"],
+    default: "restart",
+    help: "If a stream fails: restart it after a pause, or end the process",
+    switches: { "fail-fast": "end" },
+  },
+} as const satisfies OptionTable;
+
+/** The file, and the part of it that a command is about. */
+export const FILE = {
+  config: {
+    type: "text",
+    placeholder: "FILE",
+    help: "File with the settings of all streams",
+    details: "docs/configuration.md describes it.",
+  },
+  stream: { type: "text", help: "Only this stream of the file" },
 } as const satisfies OptionTable;
 
 export const RELAY:

@@ -5,6 +5,7 @@ import { CRATEDB_PROBES, PROBES_OF_BOTH } from "../relay/probes/cratedb_probes.t
 import { MONGODB_PROBES } from "../relay/probes/mongodb_probes.ts";
 import { askAll, type SinkSide } from "../relay/probes/probe.ts";
 import { openSourceSide } from "../relay/probes/start.ts";
+import type { Content } from "../relay/stream_settings.ts";
 import { openTransport } from "../sink/connection/open_transport.ts";
 import type { SinkAddress } from "../sink/connection/url.ts";
 import { savedName } from "../sink/metadata/saved_position.ts";
@@ -47,7 +48,11 @@ async function openSink(settings: RelaySettings, opened: AsyncDisposableStack): 
 /** @param others further ways to CrateDB that are configured */
 export async function check(
   settings: RelaySettings,
-  { signal, others = [] }: { readonly signal: AbortSignal; readonly others?: readonly SinkAddress[] },
+  { signal, others = [], content }: {
+    readonly signal: AbortSignal;
+    readonly others?: readonly SinkAddress[];
+    readonly content?: Content;
+  },
 ): Promise<readonly Finding[]> {
   await using opened = new AsyncDisposableStack();
   const { source, sink, findings } = await openSides(settings, { signal, opened });
@@ -59,7 +64,7 @@ export async function check(
   const asked = [
     source ? askAll(MONGODB_PROBES, source) : [],
     sink ? askAll(CRATEDB_PROBES, sink) : [],
-    source && sink ? askAll(PROBES_OF_BOTH, { ...source, ...sink }) : [],
+    source && sink ? askAll(PROBES_OF_BOTH, { ...source, ...sink, ...content && { content } }) : [],
     ...others.map(askOther),
   ];
   return [...findings, ...(await Promise.all(asked)).flat()];

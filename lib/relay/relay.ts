@@ -5,6 +5,7 @@ import { StatusTracker } from "../pipeline/status/status_tracker.ts";
 import { SYSTEM_CLOCK } from "../util/clock.ts";
 import { connect, type ConnectContext } from "./connect.ts";
 import { endOf, runStream, type StreamContext } from "./stream.ts";
+import { StreamSettings } from "./stream_settings.ts";
 
 /** Takes a snapshot of the existing documents, then follows the changes until the signal is aborted. */
 export async function relay(
@@ -18,5 +19,5 @@ export async function relay(
     emit(endOf(error, signal));
     throw error;
   });
-  await runStream(connections, settings, { ...context, status });
+  await runStream(connections, new StreamSettings({ settings }), { ...context, status });
 }

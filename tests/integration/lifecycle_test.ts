@@ -11,6 +11,7 @@ import { emitter, on } from "../../lib/pipeline/status/events.ts";
 import { StatusTracker } from "../../lib/pipeline/status/status_tracker.ts";
 import { connect } from "../../lib/relay/connect.ts";
 import { runStream } from "../../lib/relay/stream.ts";
+import { StreamSettings } from "../../lib/relay/stream_settings.ts";
 import { QUIET } from "../../lib/util/log.ts";
 
 const ROOT = join(import.meta.dirname ?? "", "..", "..");
@@ -95,7 +96,7 @@ cratedbTest(
     const overlapping = ["--database", database, "--table", `${schema}.{collection}`];
     await using third = startRelay(context, overlapping);
     await third.waitForLine(
-      /WARN .*same collections to the same tables stream="\S+\.data -> \S+" collections=1/,
+      /WARN .*same collections to the same tables other="\S+\.data -> \S+" collections=1/,
     );
     await third.waitForLine(/Ready/);
     assert.equal((await third.kill()).code, 0);
@@ -222,7 +223,7 @@ cratedbTest("runStream() runs two streams of one process over one connect()", as
   }] as const;
   await using monitor = await openMonitor({
     listen: { host: "127.0.0.1", port: 0 },
-    maxLag: 60_000,
+    maxLag: () => 60_000,
     streams,
     versions: { version: "", runtime: "" },
     log: QUIET,
@@ -233,7 +234,11 @@ cratedbTest("runStream() runs two streams of one process over one connect()", as
       (event) => monitor.listen(event, stream),
       on({ ready: () => ready.push(stream.name) }),
     );
-    return runStream(connections, settingsOf(stream.name), { ...shared, emit, status: stream.status });
+    return runStream(connections, new StreamSettings({ settings: settingsOf(stream.name) }), {
+      ...shared,
+      emit,
+      status: stream.status,
+    });
   });
   try {
     await eventually(() => assert.deepEqual(ready.toSorted(), collections));

@@ -7,6 +7,7 @@ import { sinkDescription } from "../../sink/connection/open_transport.ts";
 import { queryNumber, type Transport } from "../../sink/connection/transport.ts";
 import { METADATA_TABLES } from "../../sink/metadata/metadata_tables.ts";
 import { readPosition } from "../../sink/metadata/saved_position.ts";
+import { SavedSettings } from "../../sink/metadata/saved_settings.ts";
 import { quoteName, quoteTable, type TableName } from "../../sink/sql/names.ts";
 import { existingTable } from "../../sink/table/target_table.ts";
 import { isUnusableTable } from "../../sink/table/unusable_table.ts";
@@ -209,6 +210,17 @@ async function position(side: BothSides): Promise<Answer[]> {
   }
 }
 
+async function settings({ transport, names, content, collections }: BothSides): Promise<Answer[]> {
+  const { metadataSchema: schema, stream } = names;
+  const saved = content && await SavedSettings.find(transport, { schema, stream });
+  if (!content || saved === undefined) return [];
+  if (saved === content.text) return [ok("The settings are those of the last run")];
+  const outdated = collections.filter(content.isOutdated(saved)).map(namespaceText).join(", ");
+  if (outdated === "") return [ok("The settings have changed since the last run; no snapshot is needed")];
+  const text = `The settings have changed since the last run: a relay takes a snapshot of ${outdated}`;
+  return [warning(text, "See what has changed, with config diff.")];
+}
+
 export const CRATEDB_PROBES: readonly Probe<SinkSide>[] = [
   { name: "CrateDB", ask: server },
   { name: "cluster", ask: cluster, isOfStart: true },
@@ -222,4 +234,5 @@ export const PROBES_OF_BOTH: readonly Probe<BothSides>[] = [
   { name: "shards", ask: shards, isOfStart: true },
   { name: "clocks", ask: clocks },
   { name: "position", ask: position },
+  { name: "settings", ask: settings },
 ];

@@ -1,7 +1,7 @@
 /** What is asked of MongoDB. */
 import { connect } from "node:net";
 import type { Document } from "mongodb";
-import { checkTransform } from "../../pipeline/loop/startup.ts";
+import { checkTransforms } from "../../pipeline/loop/startup.ts";
 import { type Answer, failed, ok, warning, wrong } from "../../pipeline/status/finding.ts";
 import { killCursor, listCollections } from "../../source/connection/causal_reader.ts";
 import { serverDescription } from "../../source/connection/deployment.ts";
@@ -95,7 +95,7 @@ async function collections({ settings: { scope }, ...side }: SourceSide): Promis
 
 /** Tries the transform, and reads a document of each collection. */
 async function documents({ settings, collections, causalReader }: SourceSide): Promise<Answer[]> {
-  await checkTransform(collections, {
+  await checkTransforms(collections, {
     reader: new DocumentReader(causalReader, { for: settings.for, size: 1 }),
     settings,
   });

@@ -10,6 +10,7 @@ import type { FoundCollection } from "../../source/documents/scope.ts";
 import type { FeatureTrial } from "../../source/stream/open_stream.ts";
 import type { Clock } from "../../util/clock.ts";
 import type { Namespace } from "../../util/namespace.ts";
+import type { Content } from "../stream_settings.ts";
 
 export interface SourceSide {
   readonly settings: RelaySettings;
@@ -28,6 +29,8 @@ export interface SinkSide {
   readonly clock: Clock;
   readonly transport: Transport;
   readonly names: Names;
+  /** The settings as a relay saves them. @default {they are not compared} */
+  readonly content?: Content;
 }
 
 export type BothSides = SourceSide & SinkSide;

@@ -3,7 +3,9 @@ import { relayConfig } from "../../../../lib/config/relay_settings.ts";
 import { CRATEDB_PROBES, PROBES_OF_BOTH } from "../../../../lib/relay/probes/cratedb_probes.ts";
 import { askAll, type BothSides } from "../../../../lib/relay/probes/probe.ts";
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
+import { METADATA_TABLES } from "../../../../lib/sink/metadata/metadata_tables.ts";
 import { CRATEDB } from "../../../../lib/sink/sql/dialect.ts";
+import type { Namespace } from "../../../../lib/util/namespace.ts";
 import { fakeClock } from "../../../support/fake_clock.ts";
 
 type Rows = readonly (readonly unknown[])[];
@@ -90,15 +92,17 @@ const shards = (existing: number, limit: number): Answers => [
 ];
 
 Deno.test("the probe of shards counts existing and planned ones", async () => {
-  // Five tables of the relay, and shop.users with CrateDB's own number of shards.
-  const [fits] = await ask("shards", shards(91, 100));
-  assert.equal(fits?.text, "91 shards exist and 9 are planned; the limit is 100");
-  const [full] = await ask("shards", shards(92, 100));
+  // The other tables of the relay, and shop.users with CrateDB's own number of shards.
+  const planned = METADATA_TABLES.length - 1 + 4;
+  const most = 100 - planned;
+  const [fits] = await ask("shards", shards(most, 100));
+  assert.equal(fits?.text, `${most} shards exist and ${planned} are planned; the limit is 100`);
+  const [full] = await ask("shards", shards(most + 1, 100));
   assert.deepEqual([full?.level, full?.collection], ["wrong", "shop.*"]);
   assert.match(full?.hint ?? "", /SET GLOBAL PERSISTENT "cluster\.max_shards_per_node" = 101;/);
-  const [fewer] = await ask("shards", shards(92, 100), { flags: { shards: "1" } });
+  const [fewer] = await ask("shards", shards(most + 1, 100), { flags: { shards: "1" } });
   assert.equal(fewer?.level, "ok");
-  assert.deepEqual(await ask("shards", [[/sys\.cluster/, "hidden"], ...shards(92, 100)]), []);
+  assert.deepEqual(await ask("shards", [[/sys\.cluster/, "hidden"], ...shards(most, 100)]), []);
 });
 
 Deno.test("the probe of tables names collections that would share a table, and those of the relay", async () => {
@@ -150,4 +154,24 @@ Deno.test("the probe of the lease names the owner, unless the relay would wait",
     "ok",
   ]);
   assert.deepEqual((await ask("lease", [])).map(({ level }) => level), ["ok"]);
+});
+
+Deno.test("the probe of settings names the collections that a relay would read again", async () => {
+  const saved: Answers = [[/FROM information_schema\.tables/, [[1]]], [/cdc_settings/, [["before"]]]];
+  const content = {
+    text: "now",
+    isOutdated: (before: string) => ({ collection }: Namespace) =>
+      before === "before" && collection === "users",
+  };
+  const settings = PROBES_OF_BOTH.filter(({ name }) => name === "settings");
+  const [finding] = await askAll(settings, { ...sideOf(saved, {}), content });
+  assert.equal(finding?.level, "warning");
+  assert.match(finding?.text ?? "", /a relay takes a snapshot of shop\.users$/);
+  const asked = async (change: Partial<typeof content>) =>
+    (await askAll(settings, { ...sideOf(saved, {}), content: { ...content, ...change } })).map(({ level }) =>
+      level
+    );
+  assert.deepEqual(await asked({ text: "before" }), ["ok"]);
+  assert.deepEqual(await asked({ isOutdated: () => () => false }), ["ok"]);
+  assert.deepEqual(await ask("settings", saved), []);
 });
