@@ -10,7 +10,7 @@ import { type Kind, SCALARS } from "./column_types.ts";
 export interface FieldCounts {
   /** The number of values of each BSON type, by its name; `long text` is text that no column takes. */
   readonly types: Map<string, number>;
-  /** The number of values for which each kind of column is created, in the order of the first of each. */
+  /** The number of values for which each kind of column is created. */
   readonly kinds: Map<Kind, number>;
   /** The fields of the objects. */
   readonly children: Map<string, FieldCounts>;
@@ -56,27 +56,29 @@ function add(counts: FieldCounts, value: FieldOrItem, depth: number): void {
 }
 
 /**
- * The columns for most of the values at each path; of as many, for the first ones.
+ * The columns for most of the values at each path, whatever the order of the documents. Frequent fields come first: they
+ * get the room that a table has.
  * @example IN: 30 integers, 20 doubles and 40 strings → OUT: double; IN: only nulls → OUT: undefined
  */
 export function columnOfMost({ kinds, children, items }: FieldCounts): Column | undefined {
   const [bigint = 0, double = 0] = [kinds.get("bigint"), kinds.get("double")];
-  const number = double > 0 ? "double" : "bigint";
-  let [best, most] = [undefined as Kind | undefined, 0];
-  for (const [kind, votes] of kinds) {
-    const isNumber = kind === "bigint" || kind === "double";
-    const all = isNumber ? bigint + double : votes;
-    if (all > most) [best, most] = [isNumber ? number : kind, all];
-  }
-  if (best === undefined) return undefined;
-  if (best === "array") {
+  const votes = new Map(kinds);
+  // One column stores both.
+  if (bigint + double > 0) votes.set(double > 0 ? "double" : "bigint", bigint + double);
+  const [kind] = [...votes].sort(([one, most], [other, more]) => more - most || (one < other ? -1 : 1))[0] ??
+    [];
+  if (kind === undefined) return undefined;
+  if (kind === "array") {
     const element = items && columnOfMost(items);
-    return element && { kind: best, element };
+    return element && { kind, element };
   }
-  if (best !== "object") return { kind: best };
-  const columns = [...children].flatMap(([name, child]) => {
-    const column = columnOfMost(child);
-    return column ? [[name, column] as const] : [];
-  });
-  return { kind: best, children: new Map(columns) };
+  if (kind !== "object") return { kind };
+  const columns = [...children].sort(([, one], [, other]) => valuesOf(other) - valuesOf(one))
+    .map(([name, child]) => [name, columnOfMost(child)] as const);
+  return {
+    kind,
+    children: new Map(columns.filter((each): each is [string, Column] => each[1] !== undefined)),
+  };
 }
+
+const valuesOf = ({ kinds }: FieldCounts): number => kinds.values().reduce((sum, each) => sum + each, 0);

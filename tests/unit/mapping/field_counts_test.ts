@@ -18,8 +18,17 @@ Deno.test("columnOfMost() adds integers and doubles up, which one column stores"
   assert.deepEqual(chosen(...values), { kind: "double" });
 });
 
-Deno.test("columnOfMost() of as many values of each kind is for the first one", () => {
-  assert.deepEqual(chosen(raw.boolean(true), raw.string("x")), { kind: "boolean" });
+Deno.test("columnOfMost() does not depend on the order of the documents", () => {
+  const values = [raw.boolean(true), raw.string("x"), raw.int32(1)];
+  for (const order of [values, values.toReversed()]) assert.deepEqual(chosen(...order), { kind: "bigint" });
+});
+
+Deno.test("columnOfMost() has frequent fields first", () => {
+  const sample = [
+    documentOf([["rare", raw.int32(1)], ["often", raw.int32(1)]]),
+    documentOf([["often", raw.int32(2)]]),
+  ];
+  assert.deepEqual([...columnOfMost(countFields(sample))?.children?.keys() ?? []], ["often", "rare"]);
 });
 
 Deno.test("columnOfMost() counts the items of all arrays", () => {
