@@ -12,7 +12,6 @@ type RunContext = Pick<CommandContext, "signal" | "print">;
 const NOT_WELL = 4;
 /** A table exists, and does not fit. */
 const CONFLICT = 3;
-const WIDTH = 120;
 
 /** Returns the exit code. */
 export async function runCheck(
@@ -32,7 +31,7 @@ export async function runPlan(
 ): Promise<number> {
   const planned = await plan(settings, { signal });
   if (settings.output === "json") print(JSON.stringify(planned));
-  else print(settings.output === "sql" ? planSql(planned) : planText(planned, terminalColumns() ?? WIDTH));
+  else print(settings.output === "sql" ? planSql(planned) : planText(planned, terminalColumns() ?? Infinity));
   const wrong = planned.findings.filter(({ level }) => level === "wrong");
   if (settings.tables === "create" && wrong.some(({ probe }) => probe === "tables")) return CONFLICT;
   return wrong.length > 0 ? NOT_WELL : 0;

@@ -89,8 +89,10 @@ export async function plan(
   };
 }
 
-/** Stands for a CrateDB that cannot be reached: as if it had no tables. */
-const emptySink = (settings: RelaySettings): SinkSide => ({
+/** Stands for a CrateDB that cannot be reached: it has no tables, and gets none. */
+const emptySink = (settings: RelaySettings): SinkSide & Pick<PlanSettings, "measure" | "tables"> => ({
+  measure: 0,
+  tables: "plan",
   settings,
   clock,
   names: settings.namesIn(settings.sink.schema),

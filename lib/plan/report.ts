@@ -5,9 +5,10 @@ import type { CollectionPlan, StreamPlan } from "./plan.ts";
 import type { PlannedPath } from "./table_plan.ts";
 
 /** @example OUT: warning  oplog               The oplog reaches back 3 h: …\n           For a day: … */
-export const findingText = ({ probe, level, text, hint }: Finding): string => {
+export const findingText = ({ probe, level, text, hint, collection = "" }: Finding): string => {
   const next = level === "ok" || !hint ? [] : hint.split("\n").map((line) => " ".repeat(11) + line);
-  return [`${level.padEnd(9)}${probe.padEnd(20)}${text}`, ...next].join("\n");
+  const named = text.includes(collection) ? text : `${collection}: ${text}`;
+  return [`${level.padEnd(9)}${probe.padEnd(20)}${named}`, ...next].join("\n");
 };
 
 export const checkText = (findings: readonly Finding[]): string =>
@@ -57,6 +58,7 @@ function collectionText(plan: CollectionPlan, width: number): string {
       ]
       : [],
     ...plan.suggestions,
+    ...plan.ddl === "" ? [] : plan.ddl.split("\n"),
   ];
   return `${[head, ...lines].join("\n  ")}\n`;
 }

@@ -80,7 +80,7 @@ cratedbTest(
   },
 );
 
-cratedbTest("check tells what ends a relay: a table with another key", async (context) => {
+cratedbTest("check reports what ends a relay: a table with another key", async (context) => {
   await context.sql('CREATE TABLE "data" (id TEXT PRIMARY KEY) CLUSTERED INTO 1 SHARDS');
   const checked = await check(context);
   const [fault] = wrongOf(checked);
@@ -142,7 +142,7 @@ const systemBinary = Deno.env.get("MONGOMS_SYSTEM_BINARY");
 const withMongod = systemBinary ? cratedbTest : (name: string) => Deno.test.ignore(name, () => {});
 
 withMongod(
-  "check tells what ends a relay: MongoDB without a replica set, and CrateDB away",
+  "check reports what ends a relay: MongoDB without a replica set, and CrateDB away",
   async (context) => {
     await using closing = new AsyncDisposableStack();
     const { MongoMemoryServer } = await loadMongodbServers();

@@ -90,7 +90,7 @@ async function privileges(side: BothSides): Promise<Answer[]> {
     const has = "SELECT has_schema_privilege($1, 'CREATE'), has_schema_privilege($1, 'USAGE')";
     const { rows: [[ddl, dql] = []] } = await transport.query(has, [schema]);
     const own = (granted ?? []).flatMap(([type, ident]) => ident === null || ident === schema ? [type] : []);
-    // Only these rows tell of DML. They lack what a role grants: then it is unknown.
+    // Only these rows have DML. They lack what a role grants: then it is unknown.
     const isOwn = granted && user !== '"crate"' && ddl === own.includes("DDL") && dql === own.includes("DQL");
     const lacks = { DQL: !dql, DML: isOwn && !own.includes("DML"), DDL: !ddl };
     const missing = Object.entries(lacks).flatMap(([type, isMissing]) => isMissing ? [type] : []).join(", ");
@@ -101,16 +101,26 @@ async function privileges(side: BothSides): Promise<Answer[]> {
   return answers.flat().length > 0 ? answers.flat() : [ok(`${user} may create and write tables`)];
 }
 
+/** Whether a table exists, of those that the user sees. */
+async function tablesOf(transport: Transport): Promise<(table: TableName) => boolean> {
+  const { rows } = await transport.query("SELECT table_schema, table_name FROM information_schema.tables");
+  const found = new Set(rows.map(([schema, name]) => `${schema}\0${name}`));
+  return ({ schema, name }) => found.has(`${schema}\0${name}`);
+}
+
 async function tables(side: BothSides): Promise<Answer[]> {
+  const { transport, collections } = side;
+  const exists = await tablesOf(transport);
   const owners = new Map<string, Namespace>();
-  const answers = await concurrently(side.collections, AT_ONCE, async (namespace): Promise<Answer[]> => {
+  const answers = await concurrently(collections, AT_ONCE, async (namespace): Promise<Answer[]> => {
     const table = tableOf(namespace, side);
     const owner = owners.get(quoteTable(table));
     owners.set(quoteTable(table), namespace);
     try {
       if (owner) throw sharedTable(quoteTable(table), owner, namespace);
       checkName(table, namespace);
-      return await existingTable(side.transport, table) ? await existing(table, namespace, side) : [];
+      if (!exists(table) || !await existingTable(transport, table)) return [];
+      return await existing(table, namespace, side);
     } catch (error) {
       if (!isUnusableTable(error)) throw error;
       return [failed(error, namespaceText(namespace))];
@@ -145,16 +155,14 @@ export async function shardsOf(side: BothSides) {
   const { transport, settings, collections, names: { metadataSchema: schema } } = side;
   const read = async (sql: string) =>
     (await rowsIfAllowed(transport, sql))?.map(([value]) => Number(value))[0];
-  const [existing, nodes = 1, perNode, { rows }] = await Promise.all([
+  const [existing, nodes = 1, perNode, exists] = await Promise.all([
     read("SELECT count(*) FROM sys.shards"),
     read("SELECT count(*) FROM sys.nodes"),
     read("SELECT settings['cluster']['max_shards_per_node'] FROM sys.cluster"),
-    transport.query("SELECT table_schema, table_name FROM information_schema.tables"),
+    tablesOf(transport),
   ]);
-  const found = new Set(rows.map(([schema, name]) => `${schema}\0${name}`));
-  const isNew = ({ schema, name }: TableName) => !found.has(`${schema}\0${name}`);
-  const own = METADATA_TABLES.filter((name) => isNew({ schema, name })).length;
-  const planned = collections.filter((each) => isNew(tableOf(each, side)))
+  const own = METADATA_TABLES.filter((name) => !exists({ schema, name })).length;
+  const planned = collections.filter((each) => !exists(tableOf(each, side)))
     // CrateDB's own number of shards.
     .reduce((sum, each) => sum + (settings.for(each).shards ?? Math.max(4, 2 * nodes)), own);
   return { existing, planned: planned * (nodes > 1 ? 2 : 1), nodes, limit: perNode && perNode * nodes };

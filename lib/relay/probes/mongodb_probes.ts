@@ -44,7 +44,7 @@ async function members(side: SourceSide): Promise<Answer[]> {
     const why = await whyClosed(name);
     return why === undefined ? ok(`${name} can be reached`) : warning(
       `The replica set announces ${name}, which cannot be reached from here: ${why}`,
-      "Give the member a name that clients know, with rs.reconfig(), or the name an address, in /etc/hosts.",
+      "Give the member a name that clients can resolve, with rs.reconfig(), or add the name to /etc/hosts.",
     );
   }));
   return answers;
@@ -102,11 +102,11 @@ async function documents({ settings, collections, causalReader }: SourceSide): P
   const answers = await concurrently(collections, AT_ONCE, async (each) => {
     try {
       if (settings.for(each).key === "documentKey") await shardKeyOf(causalReader, each);
-      await causalReader.page(each, { find: each.collection, limit: 1, projection: { _id: 1 } });
+      const one = { find: each.collection, limit: 1, projection: { _id: 1 } };
+      await causalReader.page(each, one, { hint: null });
       return [];
     } catch (error) {
-      const answer = failed(error);
-      return [{ ...answer, text: `${namespaceText(each)}: ${answer.text}` }];
+      return [failed(error, namespaceText(each))];
     }
   });
   const faults = answers.flat();
@@ -118,7 +118,7 @@ interface Privilege {
   /** An empty name stands for all. */
   readonly db: string;
   readonly collection: string;
-  /** What a relay does not know without it; undefined if it needs it. */
+  /** What is unknown without it; undefined if a relay needs it. */
   readonly unknown?: string;
 }
 
@@ -129,9 +129,12 @@ const privilegesFor = ({ only: { database: db = "", collection = "" } }: Scope):
   { action: "find", db: "local", collection: "oplog.rs", unknown: "how far the oplog reaches back" },
 ];
 
+/** A privilege on all databases is none on `local`. */
 const covers = ({ resource, actions }: Document, { action, db, collection }: Privilege): boolean =>
-  actions.includes(action) && (resource.anyResource === true ||
-    ["", db].includes(resource.db) && ["", collection].includes(resource.collection));
+  actions.includes(action) &&
+  (resource.anyResource === true ||
+    (resource.db === db || resource.db === "" && db !== "local") &&
+      ["", collection].includes(resource.collection));
 
 async function privileges(side: SourceSide): Promise<Answer[]> {
   const { authInfo } = await run(side, { connectionStatus: 1, showPrivileges: true });
@@ -147,7 +150,7 @@ async function privileges(side: SourceSide): Promise<Answer[]> {
     const hint = `Grant it:\n  db.getSiblingDB("${user.db}").grantRolesToUser("${user.user}", [${
       JSON.stringify(role)
     }])`;
-    return unknown ? warning(`${text}: a relay does not know ${unknown}`, hint) : wrong(text, hint);
+    return unknown ? warning(`${text}, so it is unknown ${unknown}`, hint) : wrong(text, hint);
   });
   return answers.length > 0 ? answers : [ok(`${user.user} has all privileges`)];
 }

@@ -41,7 +41,7 @@ export async function openSourceSide(
 const LIMIT_MS = 5_000;
 
 /**
- * Asks what the next steps of a start do not find out by themselves. Waits for no database that does not answer.
+ * Asks what the next steps of a start do not. Waits for no database that does not answer.
  * @throws UserError for what is wrong with the whole stream
  */
 export async function askAtStart(

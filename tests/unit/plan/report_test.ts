@@ -65,7 +65,7 @@ Deno.test("planText() has the types in per cent, the column, and the overflow of
   assert.match(text, /about 70 s at 20,000 rows per second, a default: .*; the oplog reaches back 24 h$/);
 });
 
-Deno.test("planText() says that a rate was measured, and that an empty collection has no columns yet", () => {
+Deno.test("planText() reports a measured rate, and an empty collection without columns", () => {
   const measured = { rows: 10_000, rowsPerSecond: 31_000, bytesPerRow: 88, refused: 1 };
   const empty = { ...ORDERS, collection: "shop.new", sampled: 0, paths: [], exists: true };
   const text = planText({ ...PLAN, collections: [{ ...ORDERS, measured }, empty], oplogSeconds: null }, 120);

@@ -73,17 +73,20 @@ const LACKING: Readonly<Record<string, readonly [Given, level: string, text: Reg
   "listCollections": [
     { privileges: [on("shop", "", ["find", "changeStream"]), on("local", "")] },
     "warning",
-    /^ann lacks listCollections on shop: a relay does not know whether/,
+    /^ann lacks listCollections on shop, so it is unknown whether/,
     GRANT_SHOP,
   ],
   "the oplog": [
     { privileges: [on("shop", "")] },
     "warning",
-    /^ann lacks find on local\.oplog\.rs: /,
+    /^ann lacks find on local\.oplog\.rs, so/,
     /\[\{"role":"read","db":"local"\}\]/,
   ],
   "all databases": [
-    { flags: { database: "*" }, privileges: [on("shop", ""), on("", "", ["find", "listCollections"])] },
+    {
+      flags: { database: "*" },
+      privileges: [on("shop", ""), on("", "", ["find", "listCollections"]), on("local", "")],
+    },
     "wrong",
     /^ann lacks changeStream on all databases$/,
     /\[\{"role":"readAnyDatabase","db":"admin"\}\]/,
