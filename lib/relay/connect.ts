@@ -56,7 +56,7 @@ export async function connect(
     return outages;
   };
 
-  const transport = opened.use(await shutdown.limit(openTransport(sink)));
+  const transport = opened.use(await shutdown.limit(openTransport(sink, { log })));
   log.info(`Connected to ${transport.dialect.name}`, await shutdown.limit(sinkDescription(transport, sink)));
   const sinkOutages = watched(transport.dialect.name);
   const mongodbOutages = watched("MongoDB");

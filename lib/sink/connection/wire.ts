@@ -20,12 +20,13 @@ export class WireTransport implements Transport {
   #isClosed = false;
   dialect: Dialect = CRATEDB;
 
-  private constructor(private readonly address: SinkAddress) {}
+  constructor(private readonly address: SinkAddress) {
+    // With this variable, postgres.js asks for a setting that CrateDB lacks, and the program ends.
+    delete process.env.PGTARGETSESSIONATTRS;
+  }
 
   /** @throws SinkError if no server answers, or it refuses the user */
   static async open(address: SinkAddress): Promise<WireTransport> {
-    // With this variable, postgres.js asks for a setting that CrateDB lacks, and the program ends.
-    delete process.env.PGTARGETSESSIONATTRS;
     const transport = new WireTransport(address);
     try {
       transport.dialect = await dialectOf((sql) => transport.query(sql, [], { limitMs: CONNECT_LIMIT_MS }));
