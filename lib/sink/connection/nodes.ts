@@ -97,7 +97,7 @@ export async function openNodes(
       answered.abort();
     }
   };
-  const dialect = await dialectOf(query);
+  const dialect = await dialectOf((sql) => atAnyNode(() => query(sql)));
   const close = async () => {
     closing.abort();
     await Promise.all(nodes.map(({ transport }) => transport[Symbol.asyncDispose]()));
