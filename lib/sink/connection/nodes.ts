@@ -70,7 +70,7 @@ export async function openNodes(
       const asked = [node, ...othersOf(node)];
       node.asking ??= firstAnswer(asked, context).finally(() => node.asking = undefined);
       const first = await node.asking.catch(() => node);
-      if (first === node || node.transport !== transport || answered.aborted) continue;
+      if (first === node || answered.aborted) continue;
       node.transport = node.make();
       leaveOut(node, NO_ANSWER, [first]);
       await transport[Symbol.asyncDispose]();

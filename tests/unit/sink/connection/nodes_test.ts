@@ -3,7 +3,7 @@ import { eventually } from "../../../../dev/servers/eventually.ts";
 import { countingWrites } from "../../../../lib/sink/connection/lost_writes.ts";
 import { openNodes } from "../../../../lib/sink/connection/nodes.ts";
 import { openTransport, sinkDescription } from "../../../../lib/sink/connection/open_transport.ts";
-import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
+import { isAnswerLost, isRetryable, SinkError } from "../../../../lib/sink/connection/sink_error.ts";
 import type { Transport } from "../../../../lib/sink/connection/transport.ts";
 import { parseSinkUrl } from "../../../../lib/sink/connection/url.ts";
 import { fenced, retrying } from "../../../../lib/sink/connection/wrappers.ts";
@@ -11,7 +11,7 @@ import { CRATEDB } from "../../../../lib/sink/sql/dialect.ts";
 import { createLogger } from "../../../../lib/util/log.ts";
 import { type OutageEvent, OutageTracker } from "../../../../lib/util/outage.ts";
 import { Shutdown } from "../../../../lib/util/shutdown.ts";
-import { fakeClock } from "../../../support/fake_clock.ts";
+import { type FakeClock, fakeClock } from "../../../support/fake_clock.ts";
 import { silentPostgresql } from "../../../support/silent_postgresql.ts";
 
 const REFUSED = new SinkError("connect ECONNREFUSED", { code: "ECONNREFUSED" });
@@ -23,8 +23,10 @@ const NO_MASTER = new SinkError("blocked by: [SERVICE_UNAVAILABLE/2/no master];"
 
 type State = "answers" | "silent" | SinkError;
 
-/** A cluster of two nodes that do what `state` says, the statements that each got, and how they are sent. */
+/** A cluster of two nodes that do what `state` says, what they got and have not answered, and how statements are sent. */
 function cluster() {
+  const unanswered = new Set<Transport>();
+  const late = Promise.withResolvers<{ count: number; rows: [] }>();
   const state: Record<string, State> = { a: "answers", b: "answers" };
   const sent: string[] = [];
   const lines: string[] = [];
@@ -33,16 +35,23 @@ function cluster() {
   const node = (name: string): Transport => {
     const closed = Promise.withResolvers<never>();
     closed.promise.catch(() => {});
-    return {
+    const transport: Transport = {
       dialect: CRATEDB,
       query: (sql) => {
         if (sql !== "SELECT version()") sent.push(`${name} ${sql.replace(/^\/\*.*\*\/ /, "")}`);
         const now = state[name] ?? "answers";
-        if (now === "silent") return closed.promise;
+        if (now === "silent") {
+          unanswered.add(transport);
+          return sql === "SELECT 1" ? closed.promise : Promise.race([closed.promise, late.promise]);
+        }
         return now === "answers" ? Promise.resolve({ count: 1, rows: [] }) : Promise.reject(now);
       },
-      [Symbol.asyncDispose]: () => Promise.resolve(closed.reject(LOST)),
+      async [Symbol.asyncDispose]() {
+        closed.reject(LOST);
+        unanswered.delete(transport);
+      },
     };
+    return transport;
   };
   const open = () =>
     openNodes(parseSinkUrl("crate://a:4200,b:4200"), ({ host }) => node(host), {
@@ -56,7 +65,8 @@ function cluster() {
       retryFor: Infinity,
       clock,
     });
-  return { state, sent, lines, events, clock, open, patient };
+  const answerLate = () => late.resolve({ count: 1, rows: [] });
+  return { state, sent, lines, events, clock, unanswered, answerLate, open, patient };
 }
 
 const failure = (promise: Promise<unknown>): Promise<unknown> =>
@@ -108,7 +118,7 @@ for (const [what, error] of Object.entries({ "is not reached": REFUSED, "has no 
 }
 
 Deno.test("An outage begins if no node answers, and ends with the first one that does", async () => {
-  const { state, sent, events, clock, open, patient } = cluster();
+  const { state, sent, lines, events, clock, open, patient } = cluster();
   await using transport = await open();
   state.a = state.b = NO_MASTER;
   const asking = patient(transport).query("x");
@@ -120,6 +130,7 @@ Deno.test("An outage begins if no node answers, and ends with the first one that
   await asking;
   assert.deepEqual(sent.slice(3), ["a x"]);
   assert.deepEqual(events, ["retried", "outageBegan", "recovered"]);
+  assert.equal(lines.length, 1);
 });
 
 Deno.test("A refusal and a late answer are no reason to leave a node out", async () => {
@@ -145,8 +156,57 @@ Deno.test("A node that is silent while another one answers loses its statements 
   clock.pass(1_000);
   await Promise.all(asking);
   assert.deepEqual(sent.slice(1), ["a one", "a two", "a SELECT 1", "b SELECT 1", "b one", "b two"]);
+  assert.equal(lines.length, 1);
   assert.match(lines[0] ?? "", /error="no answer, while another node answers" instead=b:4200$/);
   assert.deepEqual(events, []);
+});
+
+/** Has the transport's nodes asked because of a statement without an answer: the first one, then the second. */
+async function askBoth(clock: FakeClock) {
+  for (const milliseconds of [2_000, 1_000]) {
+    await eventually(() => assert.equal(clock.waits, 1));
+    clock.pass(milliseconds);
+  }
+}
+
+Deno.test("The error of a statement at a silent node says so, and its answer may be lost", async () => {
+  const { state, clock, open } = cluster();
+  await using transport = await open();
+  state.a = "silent";
+  const failing = failure(transport.query("x"));
+  await askBoth(clock);
+  const error = await failing;
+  assert.match(String(error), /a:4200: no answer, while another node answers$/);
+  assert.ok(isRetryable(error) && isAnswerLost(error));
+});
+
+Deno.test("A node that was left out takes over as soon as it answers", async () => {
+  const { state, sent, events, clock, open, patient } = cluster();
+  await using transport = await open();
+  state.a = REFUSED;
+  await patient(transport).query("one");
+  Object.assign(state, { a: "answers", b: "silent" });
+  const asking = patient(transport).query("two");
+  await askBoth(clock);
+  await asking;
+  assert.equal(sent.at(-1), "a two");
+  assert.deepEqual(events, []);
+});
+
+Deno.test("A node keeps its place if it answers the statement while the others are asked", async () => {
+  const { state, sent, clock, answerLate, open } = cluster();
+  await using transport = await open();
+  state.a = "silent";
+  const slow = transport.query("slow");
+  const asking = askBoth(clock);
+  await eventually(() => assert.equal(sent.at(-1), "a SELECT 1"));
+  answerLate();
+  await slow;
+  await asking;
+  await eventually(() => assert.equal(sent.at(-1), "b SELECT 1"));
+  state.a = "answers";
+  await transport.query("x");
+  assert.equal(sent.at(-1), "a x");
 });
 
 Deno.test("A long statement stays where it is while its node answers others", async () => {
@@ -167,7 +227,7 @@ Deno.test("A long statement stays where it is while its node answers others", as
 });
 
 Deno.test("A silent node keeps its statements while no other node answers", async () => {
-  const { state, sent, clock, open } = cluster();
+  const { state, sent, clock, unanswered, open } = cluster();
   const transport = await open();
   state.a = "silent";
   state.b = REFUSED;
@@ -180,6 +240,7 @@ Deno.test("A silent node keeps its statements while no other node answers", asyn
   assert.deepEqual(sent.slice(1), ["a x", "a SELECT 1", "b SELECT 1"]);
   await transport[Symbol.asyncDispose]();
   assert.equal(await failure(asking), LOST);
+  assert.equal(unanswered.size, 0);
 });
 
 Deno.test("A wrong certificate of one node does not end the program when the other one restarts", async () => {
@@ -241,7 +302,7 @@ Deno.test("openTransport() writes to no other node by itself, and names the one 
   await one[Symbol.asyncDispose]();
   const error = await failure(transport.query("UPDATE t", [], { writes: true }));
   assert.ok(error instanceof SinkError);
-  assert.match(error.message, new RegExp(`127\\.0\\.0\\.1:${one.port}`));
+  assert.match(error.message, new RegExp(`^http://127\\.0\\.0\\.1:${one.port}/_sql: `));
   assert.deepEqual((await transport.query("UPDATE t")).rows, [["other"]]);
 });
 
