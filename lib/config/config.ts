@@ -1,6 +1,7 @@
 /** The settings of each command from its options, checked and frozen. Only this folder reads the environment. */
 import type { ForgetSettings } from "../status/forget.ts";
 import type { PlanSettings } from "../plan/plan.ts";
+import { nodesOf } from "../sink/connection/url.ts";
 import type { StatusSettings } from "../status/status.ts";
 import type { WaitSettings } from "../status/wait.ts";
 import { UsageError } from "../util/errors.ts";
@@ -54,17 +55,15 @@ export function verifyConfig(given: Given): VerifySettings {
 export const planConfig = (given: Given): PlanSettings & { readonly output: "text" | "json" | "sql" } =>
   Object.freeze({ ...readOptions(OPTIONS.plan, given), relay: relayConfig(given) });
 
-/** `others` is the way to CrateDB that is configured beside the one in use. */
+/** `others` are the nodes of CrateDB, if there are several, and the way to it that is configured beside the one in use. */
 export function checkConfig(given: Given) {
   const { CRATEDB_URL: used, CRATEDB_SQLALCHEMY_URL: other } = given.env ?? {};
+  const relay = relayConfig(given);
+  const nodes = nodesOf(relay.sink);
   const isOther = used && other && given.flags?.["cratedb-url"] === undefined;
-  const others = isOther ? [sinkAddress({ ...given, env: { ...given.env, CRATEDB_URL: other } })] : [];
-  return {
-    ...readOptions(OPTIONS.check, given),
-    relay: relayConfig(given),
-    others,
-    content: contentOf(effectiveOf(given)),
-  };
+  const unused = isOther ? [sinkAddress({ ...given, env: { ...given.env, CRATEDB_URL: other } })] : [];
+  const others = [...nodes.length > 1 ? nodes : [], ...unused];
+  return { ...readOptions(OPTIONS.check, given), relay, others, content: contentOf(effectiveOf(given)) };
 }
 
 export const workloadConfig = (given: Given): WorkloadSettings =>

@@ -19,7 +19,9 @@ export const CRATEDB = {
     secret: true,
     default: "crate://",
     help: "CrateDB: crate:// for HTTP, postgresql:// for the wire",
-    details: "crate://[user:password@]host[:4200] or postgresql://crate@host:5432/doc.",
+    details:
+      "crate://[user:password@]host[:4200] or postgresql://crate@host:5432/doc. Several nodes of a cluster: " +
+      "crate://a:4200,b:4200; statements go to the first one that answers.",
   },
   cratedbJwt: {
     type: "token",

@@ -45,7 +45,7 @@ async function openSink(settings: RelaySettings, opened: AsyncDisposableStack): 
   return { settings, clock, transport, names: { ...names, stream } };
 }
 
-/** @param others further ways to CrateDB that are configured */
+/** @param others further ways to CrateDB, which a relay can do without */
 export async function check(
   settings: RelaySettings,
   { signal, others = [], content }: {
@@ -59,7 +59,7 @@ export async function check(
   const askOther = (sink: SinkAddress) =>
     openSink({ ...settings, sink }, opened).then(
       (side) => askAll(CRATEDB_PROBES.slice(0, 1), side),
-      (error) => [{ probe: "CrateDB", ...failed(error) }],
+      (error) => [{ probe: "CrateDB", ...failed(error), level: "warning" } as const],
     );
   const asked = [
     source ? askAll(MONGODB_PROBES, source) : [],

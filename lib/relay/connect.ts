@@ -120,7 +120,7 @@ export class ConnectionPool implements AsyncDisposable {
     return shared(this.#sinks, JSON.stringify({ ...address, jwt: address.jwt?.() }), async () => {
       const { clock, log } = this.#context;
       await using opening = new AsyncDisposableStack();
-      const transport = opening.use(await this.#shutdown.limit(openTransport(address)));
+      const transport = opening.use(await this.#shutdown.limit(openTransport(address, { log })));
       const description = await this.#shutdown.limit(sinkDescription(transport, address));
       log.info(`Connected to ${transport.dialect.name}`, description);
       this.#opened.use(opening.move());
