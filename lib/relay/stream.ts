@@ -102,7 +102,8 @@ async function run(connections: Connections, settings: StreamSettings, context: 
     try {
       const source = await openSource(term);
       position ??= await acquire(parts, names);
-      await followFor({ ...term, ...source, names, position });
+      // A standby may have waited for long.
+      if (!replaced.aborted) await followFor({ ...term, ...source, names, position });
     } catch (error) {
       // What runs beside the loop explains the error of the loop.
       const reason = failed.signal.aborted ? failed.signal.reason : error;
