@@ -261,12 +261,12 @@ const WRONG: readonly (readonly [what: string, text: string, errors: readonly st
   [
     "two streams with one table",
     "streams:\n  a: { database: shop, exclude: b* }\n  b: { database: shop, collection: [orders, users] }",
-    ["4:3: shop.orders of b would be written to shop.orders, the table of shop.orders of a"],
+    ["4:3: shop.orders of b would have the table shop.orders, which is that of shop.orders of a"],
   ],
   [
     "two collections with one table",
     "streams:\n  a: { database: a, collections: { b: { table: t }, c: { table: t } } }",
-    ["3:3: a.c of a would be written to doc.t, the table of a.b of a"],
+    ["3:3: a.c of a would have the table doc.t, which is that of a.b of a"],
   ],
 ];
 
