@@ -12,17 +12,20 @@ import type { Given } from "../config/read.ts";
 import { relayConfig } from "../config/relay_settings.ts";
 import type { Command } from "./command.ts";
 
-/** The settings of each stream of the file, or of the one that flags and variables name. */
-async function ofEachStream<Settings>(
-  given: Given,
-  config: (given: Given) => Settings,
-): Promise<readonly [Settings, ...Settings[]]> {
+/** What is given for each stream of the file, or for the one that flags and variables name. */
+async function streamsOf(given: Given): Promise<readonly [Given, ...Given[]]> {
   const path = fileOf(given);
-  const file = path === undefined
-    ? undefined
-    : (await import("../config/open_file.ts")).openRelayFile(path, given);
-  const [first = given, ...others] = file?.streams.map((stream) => stream.given) ?? [];
-  return [config(first), ...others.map(config)];
+  if (path === undefined) return [given];
+  const { streams } = (await import("../config/open_file.ts")).openRelayFile(path, given);
+  const [first = given, ...others] = streams.map((stream) => stream.given);
+  return [first, ...others];
+}
+
+/** Runs a command for one stream after the other. Resolves to the highest exit code. */
+async function forEachStream(given: Given, run: (given: Given) => Promise<number>): Promise<number> {
+  let code = 0;
+  for (const each of await streamsOf(given)) code = Math.max(code, await run(each));
+  return code;
 }
 
 export const COMMANDS: Readonly<Record<string, Command>> = {
@@ -48,15 +51,20 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     summary: "Report the state of the streams, from CrateDB alone; for people, machines and health checks",
     options: OPTIONS.status,
     examples: ["", "--watch", "--database shop --max-lag 30s --json"],
-    run: async (given, context) =>
-      await (await import("./run_status.ts")).runStatus(await ofEachStream(given, statusConfig), context),
+    run: async (given, context) => {
+      const [first, ...others] = await streamsOf(given);
+      const settings = [statusConfig(first), ...others.map(statusConfig)] as const;
+      return await (await import("./run_status.ts")).runStatus(settings, context);
+    },
   },
   "wait": {
     summary: "Return when CrateDB shows all writes up to now, or to another time",
     options: OPTIONS.wait,
     examples: ["", "--database shop --collection orders --timeout 30s", "--at 2026-01-31T12:00:00Z"],
-    run: async (given, context) =>
-      await (await import("./run_status.ts")).runWait(await ofEachStream(given, waitConfig), context),
+    run: async (given, context) => {
+      const { runWait } = await import("./run_status.ts");
+      return await forEachStream(given, (each) => runWait(waitConfig(each), context));
+    },
   },
   "verify": {
     summary: "Compare collections and tables, also while a relay runs, and repair differences",
@@ -67,11 +75,10 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       "--database shop --sample 10000 --json",
       "--database '*' --watch --rate 2000",
     ],
-    run: async (given, context) =>
-      await (await import("./run_verify.ts")).runVerify(await ofEachStream(given, verifyConfig), {
-        ...context,
-        given,
-      }),
+    run: async (given, context) => {
+      const { runVerify } = await import("./run_verify.ts");
+      return await forEachStream(given, (each) => runVerify(verifyConfig(each), { ...context, given: each }));
+    },
   },
   "forget": {
     summary: "Delete the saved state of a stream that is no longer needed; tables stay",

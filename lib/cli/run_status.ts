@@ -19,20 +19,14 @@ export async function runStatus(
   return await status(settings, { signal, log, print, ...terminal }) ? 0 : NOT_WELL;
 }
 
-/** Waits for all streams of a file at once. Returns the exit code. */
-export async function runWait(
-  all: readonly WaitSettings[],
-  { signal, log, print }: RunContext,
-): Promise<number> {
+/** Returns the exit code. */
+export async function runWait(settings: WaitSettings, { signal, log, print }: RunContext): Promise<number> {
   const startedAt = SYSTEM_CLOCK.monotonic();
-  const outcomes = await Promise.all(all.map(async (settings) => {
-    const waited = await wait(settings, { signal, log, clock: SYSTEM_CLOCK });
-    const duration = Math.round(SYSTEM_CLOCK.monotonic() - startedAt);
-    if (settings.output === "json") {
-      if (waited.absence.length > 0) log.warn(waited.absence.join(" "));
-      print(waitJson(waited, duration));
-    } else print(waitText(waited, duration));
-    return waitOutcome(waited.streams);
-  }));
-  return outcomes.every((each) => each === "shown") ? 0 : NOT_WELL;
+  const waited = await wait(settings, { signal, log, clock: SYSTEM_CLOCK });
+  const duration = Math.round(SYSTEM_CLOCK.monotonic() - startedAt);
+  if (settings.output === "json") {
+    if (waited.absence.length > 0) log.warn(waited.absence.join(" "));
+    print(waitJson(waited, duration));
+  } else print(waitText(waited, duration));
+  return waitOutcome(waited.streams) === "shown" ? 0 : NOT_WELL;
 }

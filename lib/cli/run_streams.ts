@@ -1,6 +1,6 @@
 /** Runs the streams of a file, and reads it again on SIGHUP. */
 import process from "node:process";
-import { changesOf, contentOf, isSame } from "../config/reload.ts";
+import { changesOf, contentOf, savedText } from "../config/reload.ts";
 import { openRelayFile } from "../config/open_file.ts";
 import type { RelayFile, StreamSettings as StreamOfFile } from "../config/relay_file.ts";
 import { logListener } from "../monitor/log_listener.ts";
@@ -65,7 +65,7 @@ export async function runFile(path: string, context: RunRelayContext): Promise<v
     file = next;
     configureLog({ format, level: file.process.logLevel });
   }));
-  const shares = streams[0].settings.current;
+  const shares = streams[0].settings.current.settings;
   await runStreams(streams, { signal, log, shares, onFailure });
 }
 
@@ -77,7 +77,7 @@ function streamOf({ streams }: RelayFile, name: string): StreamOfFile {
 
 function configured(file: RelayFile, name: string) {
   const stream = streamOf(file, name);
-  return { settings: sharedBy(file.streams.length, stream.settings), contentOf: contentOf(stream) };
+  return { settings: sharedBy(file.streams.length, stream.settings), content: contentOf(stream) };
 }
 
 /** Warns of names and patterns below `collections` that may be typing errors. */
@@ -132,7 +132,7 @@ export function reloaded(
   }
   for (const { name, settings } of streams) {
     const [old, next] = [streamOf(before, name), streamOf(after, name)];
-    if (!isSame(old, next)) settings.replace(configured(after, name));
+    if (savedText(old) !== savedText(next)) settings.replace(configured(after, name));
   }
   return after;
 }

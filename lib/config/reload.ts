@@ -1,7 +1,8 @@
-/** Compares the file that a process runs with the one that it reads again. */
+/** Compares settings with those of an earlier reading of the file, or an earlier run. */
 import type { Namespace } from "../util/namespace.ts";
+import { type Effective, effectiveFor, type Setting } from "./effective.ts";
 import type { Reload } from "./option.ts";
-import type { RelayFile, Setting, StreamSettings } from "./relay_file.ts";
+import type { RelayFile, StreamSettings } from "./relay_file.ts";
 import { COLLECTION } from "./relay_options.ts";
 
 /** A setting with another value. */
@@ -16,68 +17,62 @@ export interface Change {
   readonly reload: Reload;
 }
 
-/**
- * What differs between two files.
- *
- * @example
- * IN: shop with omit: [], the same with omit: [card] → OUT: [{stream: "shop", setting: "omit", after: "card", reload: "from now on", …}]
- */
+/** Streams that were added or removed are changes too. */
 export function changesOf(before: RelayFile, after: RelayFile): readonly Change[] {
-  const names = new Set([...before.streams, ...after.streams].map(({ name }) => name));
+  const streams = new Set([...before.streams, ...after.streams].map(({ name }) => name));
   return [
     ...differing(before.processEffective, after.processEffective),
-    ...[...names].flatMap((name) => {
-      const [old, next] = [before, after].map(({ streams }) => streams.find((each) => each.name === name));
-      return old && next ? changesOfStream(old, next) : [addedOrRemoved(name, next !== undefined)];
+    ...[...streams].flatMap((stream): readonly Change[] => {
+      const [old, next] = [before, after].map(({ streams }) => streams.find(({ name }) => name === stream));
+      if (old && next) return changesOfStream(old, next).map((change) => ({ stream, ...change }));
+      return [{ stream, setting: "streams", before: nameOf(old), after: nameOf(next), reload: "restart" }];
     }),
   ];
 }
 
-const addedOrRemoved = (stream: string, isAdded: boolean): Change => ({
-  stream,
-  setting: "streams",
-  before: isAdded ? "" : stream,
-  after: isAdded ? stream : "",
-  reload: "restart",
-});
+const nameOf = (stream: StreamSettings | undefined): string => stream?.name ?? "";
 
-function changesOfStream(before: StreamSettings, after: StreamSettings): readonly Change[] {
+/**
+ * @example
+ * IN: omit: [], omit: [card] → OUT: [{setting: "omit", before: "", after: "card", reload: "from now on"}]
+ */
+export function changesOfStream(before: Effective, after: Effective): readonly Change[] {
   const ofAll = differing(before.effective, after.effective);
-  const isOfAll = ({ setting, ...change }: Change) =>
-    ofAll.some((each) => each.setting === setting && each.after === change.after);
+  const isOfAll = ({ setting, after }: Change) =>
+    ofAll.some((each) => each.setting === setting && each.after === after);
   const patterns = new Set([...before.collections, ...after.collections].map(({ pattern }) => pattern));
   const ofRules = [...patterns].flatMap((collection) =>
     differing(ofRule(before, collection), ofRule(after, collection))
       .filter((change) => !isOfAll(change)).map((change) => ({ collection, ...change }))
   );
-  return [...ofAll, ...ofRules].map((change) => ({ stream: before.name, ...change }));
+  return [...ofAll, ...ofRules];
 }
 
 /** The settings of a name or a pattern; without any, its collections have those of the stream. */
-const ofRule = ({ effective, collections }: StreamSettings, pattern: string): readonly Setting[] =>
+const ofRule = ({ effective, collections }: Effective, pattern: string): readonly Setting[] =>
   collections.find((each) => each.pattern === pattern)?.effective ??
     effective.filter(({ name }) => name in COLLECTION);
 
+/** An option that an earlier version did not have is no change. */
 function differing(before: readonly Setting[], after: readonly Setting[]): readonly Change[] {
   const old = new Map(before.map(({ name, text }) => [name, text]));
-  return after.filter(({ name, text }) => old.get(name) !== text)
-    .map(({ name, text, reload }) => ({ setting: name, before: old.get(name) ?? "", after: text, reload }));
+  return after.flatMap(({ name: setting, text: after, reload }) => {
+    const before = old.get(setting);
+    return before === undefined || before === after ? [] : [{ setting, before, after, reload }];
+  });
 }
 
-/** Whether a stream has the same settings in both, for each collection that may ever exist. */
-export const isSame = (before: StreamSettings, after: StreamSettings): boolean =>
-  textOf(before) === textOf(after);
+/** The settings of a stream as they are saved: the same text for the same settings, wherever they are from. */
+export const savedText = ({ effective, collections }: Effective): string =>
+  JSON.stringify({ effective, collections }, (name, value) => name === "origin" ? undefined : value);
 
-const textOf = ({ effective, collections }: StreamSettings): string =>
-  JSON.stringify([
-    effective.map(({ text }) => text),
-    collections.map((each) => [each.pattern, each.effective.map(({ text }) => text)]),
-  ]);
-
-/** The settings of a collection on which the content of its rows depends, as a text. */
-export const contentOf = ({ effectiveFor }: StreamSettings) => (namespace: Namespace): string =>
-  JSON.stringify(
-    effectiveFor(namespace).filter(({ reload }) => reload === "snapshot").map((
-      { name, text },
-    ) => [name, text]),
-  );
+/** The settings for {@linkcode StreamSettings}: with a text to save, and a comparison with one that was saved. */
+export const contentOf = (stream: Effective) => ({
+  text: savedText(stream),
+  isOutdated: (saved: string) => {
+    const before: Effective = JSON.parse(saved);
+    return (namespace: Namespace): boolean =>
+      differing(effectiveFor(before, namespace), effectiveFor(stream, namespace))
+        .some(({ reload }) => reload === "snapshot");
+  },
+});

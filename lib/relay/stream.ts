@@ -23,6 +23,7 @@ import { countingWrites } from "../sink/connection/lost_writes.ts";
 import { fenced, retrying } from "../sink/connection/wrappers.ts";
 import { prepareSharedTables } from "../sink/metadata/metadata_tables.ts";
 import { RepairRequests } from "../sink/metadata/repair_requests.ts";
+import { SavedSettings } from "../sink/metadata/saved_settings.ts";
 import { readPosition, savedName } from "../sink/metadata/saved_position.ts";
 import { createStatusView } from "../sink/metadata/status_view.ts";
 import { StreamPosition } from "../sink/metadata/stream_position.ts";
@@ -39,7 +40,7 @@ import { changeStream } from "../source/stream/change_stream.ts";
 import { requestedDocument } from "../source/stream/requested_document.ts";
 import { Shutdown } from "../util/shutdown.ts";
 import type { Connections } from "./connect.ts";
-import type { StreamSettings } from "./stream_settings.ts";
+import type { Configured, Content, StreamSettings } from "./stream_settings.ts";
 
 export interface StreamContext {
   readonly signal: AbortSignal;
@@ -90,7 +91,7 @@ async function run(connections: Connections, settings: StreamSettings, context: 
   const { signal, status } = context;
   const { sinkOutages, mongodbOutages } = connections;
   const failed = new AbortController();
-  const parts = partsOf(connections, settings.current, context, failed);
+  const parts = partsOf(connections, settings.current.settings, context, failed);
   for (const system of [mongodbOutages, sinkOutages]) status.watch(system);
   const names = await openMetadata(parts);
   let position: StreamPosition | undefined;
@@ -126,8 +127,7 @@ function termOf(parts: Parts, settings: StreamSettings, closing: AsyncDisposable
   const signal = AbortSignal.any([parts.signal, replaced]);
   return {
     ...parts,
-    settings: settings.current,
-    outdated: settings,
+    ...settings.current,
     goesOn: settings.hasBegun,
     signal,
     closing,
@@ -148,13 +148,29 @@ async function followFor(term: Term & Source & Pick<Opened, "names" | "position"
   await takeOverDivision({ ...opened, streams });
   const tables = openTables(opened);
   closing.use(tables.recoverDuring(sinkOutages, fail));
-  await follow(openerOf(opened), loopDeps(opened, tables));
+  const outdated = term.content && await outdatedWith(term.content, opened);
+  await follow(openerOf(opened), { ...loopDeps(opened, tables), ...outdated && { outdated } });
   if (settings.snapshot === "only" && !signal.aborted) tables.states.failIfAny();
+}
+
+/** The collections whose rows need a snapshot, by the settings that were saved last, and the saving of these. */
+async function outdatedWith(
+  { text, isOutdated }: Content,
+  { patient, names: { metadataSchema: schema, stream } }: Pick<Opened, "patient" | "names">,
+): Promise<Outdated> {
+  const saved = await SavedSettings.open(patient, { schema, stream });
+  const before = await saved.read();
+  return {
+    includes: before === undefined ? () => false : isOutdated(before),
+    planned: async () => {
+      if (before !== text) await saved.save(text);
+    },
+  };
 }
 
 type Parts = ReturnType<typeof partsOf>;
 
-type Term = Parts & { readonly outdated: Outdated; readonly goesOn: boolean };
+type Term = Parts & Configured & { readonly goesOn: boolean };
 
 /** What the parts of the stream have in common. `failed` is aborted with the error of what runs beside the loop. */
 function partsOf(

@@ -106,7 +106,7 @@ interface RunDeps {
 
 /** @throws UsageError for a filter or stage that MongoDB refuses. Other errors appear again when the stream runs */
 async function checkSettings(
-  { settings: { current: settings } }: Stream,
+  { settings: { current: { settings } } }: Stream,
   { pool, signal }: Omit<RunDeps, "clock">,
 ): Promise<void> {
   try {
@@ -132,7 +132,7 @@ async function runOnce(stream: Stream, { pool, signal, clock }: RunDeps): Promis
   const told = emitter(status.listen, emit);
   let connections: Connections | undefined;
   try {
-    connections = await pool.connect(settings.current, {
+    connections = await pool.connect(settings.current.settings, {
       emit: told,
       watch: (system) => status.watch(system),
     });
@@ -148,7 +148,7 @@ async function runOnce(stream: Stream, { pool, signal, clock }: RunDeps): Promis
 
 /** Shows a failure before the lease was taken in `cdc_status` too, if CrateDB can be reached. */
 async function saveFailure(
-  { settings: { current: { sink, namesIn, lease } }, status }: Stream,
+  { settings: { current: { settings: { sink, namesIn, lease } } }, status }: Stream,
   { pool, clock }: Omit<RunDeps, "signal">,
 ): Promise<void> {
   try {

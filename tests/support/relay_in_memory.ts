@@ -332,7 +332,7 @@ export function relayInMemory(options: RelayOptions = {}) {
     goesOn: options.goesOn ?? false,
     outdated: {
       includes: ({ collection }: Namespace) => outdated.has(collection),
-      planned: () => outdated.clear(),
+      planned: () => Promise.resolve(outdated.clear()),
     },
     signal: stop.signal,
     log: QUIET,

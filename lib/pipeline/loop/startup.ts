@@ -36,7 +36,7 @@ export interface StartupDeps extends StaleRowsDeps {
 export interface Outdated {
   includes(namespace: Namespace): boolean;
   /** Call it when the snapshots that these collections need are saved with the position. */
-  planned(): void;
+  planned(): Promise<void>;
 }
 
 /**
@@ -72,7 +72,7 @@ export async function startUp(
     snapshot: state && plans.snapshotStateText(state),
     origin: identityOf(namespaces, found.deployment),
   });
-  outdated?.planned();
+  await outdated?.planned();
   return { namespaces, plan };
 }
 

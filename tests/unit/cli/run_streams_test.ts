@@ -28,7 +28,7 @@ Deno.test("reloaded() replaces the settings of the streams that have others, and
   const { file, lines, streams, replaced } = reload("saveInterval: 2s");
   assert.ok(file);
   assert.deepEqual(replaced, [true, false]);
-  assert.equal(streams[0]?.settings.current.saveInterval, 2_000);
+  assert.equal(streams[0]?.settings.current.settings.saveInterval, 2_000);
   const [, { stream, setting, before, after, effect } = {}] = lines;
   assert.deepEqual([stream, setting, before, after, effect], ["shop", "saveInterval", "1s", "2s", "at once"]);
 });
@@ -38,8 +38,8 @@ Deno.test("reloaded() has the streams share the memory of one", () => {
   const alone = file?.streams[0]?.settings;
   assert.ok(alone && shop);
   assert.deepEqual([alone.replyBytes / 2, alone.batchBytes / 2], [
-    shop.settings.current.replyBytes,
-    shop.settings.current.batchBytes,
+    shop.settings.current.settings.replyBytes,
+    shop.settings.current.settings.batchBytes,
   ]);
 });
 

@@ -108,7 +108,7 @@ function setUp({ heldBy, onHeld = "wait" }: { heldBy?: string; onHeld?: "wait" |
     status,
   });
   running.catch(() => {});
-  return { clock, table, stop, events, status, running, source, beat: () => beat() };
+  return { clock, table, stop, events, status, running, settings, source, beat: () => beat() };
 }
 
 const typesOf = (events: readonly RelayEvent[]) =>
@@ -180,10 +180,10 @@ Deno.test("runStream() ends with the error if another relay has taken the lease 
 });
 
 Deno.test("runStream() goes on with replaced settings, and keeps the lease", async () => {
-  const { table, stop, events, status, running, source } = setUp();
+  const { table, stop, events, status, running, settings, source } = setUp();
   await eventually(() => assert.deepEqual(typesOf(events), ["leaseTaken", "ready"]));
   const owner = table.rows.get(STREAM)?.owner;
-  source.replace({ settings: { ...source.current, saveInterval: 1 } });
+  source.replace({ settings: { ...settings, saveInterval: 1 } });
   await eventually(() => assert.deepEqual(typesOf(events), ["leaseTaken", "ready", "ready"]));
   assert.equal(table.rows.get(STREAM)?.owner, owner);
   assert.equal(status.current.phase, "following");
