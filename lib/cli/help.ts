@@ -22,7 +22,7 @@ const OPTION_COLUMN = 35;
 const NARROW = 80;
 
 const EXIT_CODES =
-  "Exit codes: 0 done or stopped by a signal, 1 failed, 2 wrong usage, 3 verify found differences, " +
+  "Exit codes: 0 done or stopped by a signal, 1 failed, 2 wrong usage, 3 verify or config diff found differences, " +
   "4 status found a problem or wait timed out.";
 
 export function programHelp(commands: Readonly<Record<string, Command>>, width: number): string {

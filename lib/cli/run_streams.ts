@@ -1,6 +1,6 @@
 /** Runs the streams of a file, and reads it again on SIGHUP. */
 import process from "node:process";
-import { changesOf, contentOf, savedText } from "../config/reload.ts";
+import { changesOf, contentOf, EFFECTS, savedText } from "../config/reload.ts";
 import { openRelayFile } from "../config/open_file.ts";
 import type { RelayFile, StreamSettings as StreamOfFile } from "../config/relay_file.ts";
 import { logListener } from "../monitor/log_listener.ts";
@@ -79,13 +79,6 @@ function configured(file: RelayFile, name: string) {
   const stream = streamOf(file, name);
   return { settings: sharedBy(file.streams.length, stream.settings), content: contentOf(stream) };
 }
-
-const EFFECTS = {
-  "live": "at once",
-  "from now on": "from the next batch on; rows written before stay as they are until a snapshot",
-  "snapshot": "a new snapshot of the collection, beside the stream",
-  "restart": "after a restart",
-};
 
 /**
  * Has the streams take what has changed in the file.
