@@ -130,6 +130,13 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     examples: ["", "relay.yaml --collection shop.orders"],
     run: async (given, context) => (await import("./run_config.ts")).showSettings(given, context),
   },
+  "config diff": {
+    summary: "Compare relay.yaml with the settings that its relay uses: what a reload would do",
+    options: OPTIONS["config diff"],
+    argument: "config",
+    examples: ["", "relay.yaml --stream shop"],
+    run: async (given, context) => await (await import("./run_diff.ts")).diffFile(given, context),
+  },
   "config init": {
     summary: "Print a relay.yaml with the settings of flags and variables",
     options: OPTIONS["config init"],

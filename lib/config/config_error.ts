@@ -7,7 +7,7 @@ export interface Problem {
   readonly column: number;
   readonly message: string;
   /** What to do, without a full stop. */
-  readonly hint: string | undefined;
+  readonly hint?: string | undefined;
 }
 
 /** A file with errors: all of them. */
@@ -25,4 +25,4 @@ export class ConfigError extends UsageError {
 
 /** @example OUT: relay.yaml:12:5: Unknown key: onDrp. Did you mean onDrop? */
 export const problemText = (path: string, { line, column, message, hint }: Problem): string =>
-  `${path}:${line}:${column}: ${message}${hint === undefined ? "" : `. ${hint}`}`;
+  `${path}:${line}:${column}: ${message}${hint === undefined ? "" : `. ${hint.replace(/\.$/, "")}`}`;

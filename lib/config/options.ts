@@ -267,6 +267,7 @@ export const OPTIONS = {
   "forget": { ...CRATEDB, ...prefixed("CDC_FORGET", FORGET), ...LOGGING },
   "config check": { ...FILE, ...LOGGING },
   "config show": { ...FILE, ...RELAY, ...PROCESS },
+  "config diff": { ...FILE, ...LOGGING },
   "config init": { ...RELAY, ...PROCESS },
   "config schema": { ...LOGGING },
   "db-workload": { ...MONGODB, ...prefixed("WORKLOAD", WORKLOAD), ...LOGGING },

@@ -2,10 +2,10 @@
 import type { RelaySettings } from "../pipeline/settings.ts";
 import { UsageError } from "../util/errors.ts";
 import type { Namespace } from "../util/namespace.ts";
-import { givenFor, isAbout, isName } from "./collection_rules.ts";
+import { givenFor, isAbout } from "./collection_rules.ts";
 import { ConfigError } from "./config_error.ts";
 import { type Effective, effectiveFor, effectiveOf, type Setting, settingsIn } from "./effective.ts";
-import { FileParts, merged, NOTHING, type Part } from "./file_parts.ts";
+import { FileParts, merged, type Part } from "./file_parts.ts";
 import { PROCESS } from "./options.ts";
 import type { Values } from "./parsers.ts";
 import { type CollectionRule, type Environment, find, type Flags, type Given, readOptions } from "./read.ts";
@@ -57,18 +57,16 @@ export interface FileContext {
  */
 export function readRelayFile(text: string, context: FileContext): RelayFile {
   const { path, stream, flags = {}, env = {} } = context;
-  const file = new FileParts(text, { path, env });
+  const file = new FileParts(text, { path, env, stream });
   const check = () => {
     if (file.problems.length > 0) throw new ConfigError(path, file.problems);
   };
-  const process = file.part([], PROCESS);
-  const all = file.keys(["streams"]);
-  const drafts = draftsOf(file, process, all.filter((name) => stream === undefined || name === stream));
-  file.checkForm();
   check();
-  if (stream !== undefined && drafts.length === 0) {
-    const hint = `Its streams: ${all.join(", ")}.`;
-    throw new UsageError(`${path} has no stream ${stream}`, { hint });
+  const process = file.part([], PROCESS);
+  const names = file.keysAt(["streams"]);
+  const drafts = draftsOf(file, process, names.filter((name) => stream === undefined || name === stream));
+  if (drafts.length === 0) {
+    throw new UsageError(`${path} has no stream ${stream}`, { hint: `Its streams: ${names.join(", ")}.` });
   }
   const unnamed = Object.entries(env).filter(([name]) => !file.variables.has(name));
   const outside: Given = { flags, env: Object.fromEntries(unnamed) };
@@ -76,9 +74,9 @@ export function readRelayFile(text: string, context: FileContext): RelayFile {
   checkIdentity(drafts, outside);
   const streams = drafts.flatMap((draft) => streamOf(file, draft, outside));
   check();
-  for (const { stream, message } of sharedTables(streams)) file.report(["streams", stream], { message });
+  for (const { stream, message } of sharedTables(streams)) file.report(["streams", stream], message);
   check();
-  const given = { ...outside, ...process };
+  const given = { ...outside, options: process.options, places: file.placesOf(process) };
   return {
     process: Object.freeze(readOptions(PROCESS, given)),
     processEffective: settingsIn(PROCESS, given),
@@ -90,30 +88,32 @@ export function readRelayFile(text: string, context: FileContext): RelayFile {
 interface Draft {
   readonly name: string;
   readonly part: Part;
-  readonly rules: readonly (CollectionRule & { readonly part: Part })[];
+  readonly rules: readonly { readonly pattern: string; readonly part: Part }[];
 }
 
-const draftsOf = (file: FileParts, process: Part, names: readonly string[]): Draft[] => {
+function draftsOf(file: FileParts, process: Part, names: readonly string[]): Draft[] {
   const defaults = file.part(["defaults"], DEFAULTS);
-  const mongodb = file.server([], "mongodb") ?? NOTHING;
-  const cratedb = file.server([], "cratedb") ?? NOTHING;
+  const [mongodb, cratedb] = [file.server([], "mongodb"), file.server([], "cratedb")];
   return names.map((name) => {
     const path = ["streams", name];
-    const part = merged(
-      process,
-      // All of it: a login must not be sent to another server.
-      file.server(path, "mongodb") ?? mongodb,
-      file.server(path, "cratedb") ?? cratedb,
-      defaults,
-      file.part(path, OF_STREAM),
-    );
-    const rules = file.keys([...path, "collections"]).map((pattern) => {
-      const ofRule = file.part([...path, "collections", pattern], COLLECTION);
-      return { pattern, part: ofRule, options: ofRule.options, places: ofRule.places };
-    });
-    return { name, part, rules };
+    const collections = [...path, "collections"];
+    return {
+      name,
+      part: merged(
+        process,
+        // All of it: a login must not be sent to another server.
+        file.server(path, "mongodb") ?? mongodb,
+        file.server(path, "cratedb") ?? cratedb,
+        defaults,
+        file.part(path, OF_STREAM),
+      ),
+      rules: file.keysAt(collections).map((pattern) => ({
+        pattern,
+        part: file.part([...collections, pattern], COLLECTION),
+      })),
+    };
   });
-};
+}
 
 const IDENTITY = {
   ...SCOPE,
@@ -139,40 +139,30 @@ function checkIdentity(drafts: readonly Draft[], outside: Given): void {
 /** Empty if the settings do not fit together. */
 function streamOf(file: FileParts, { name, part, rules }: Draft, outside: Given): StreamSettings[] {
   const path = ["streams", name];
-  const { options, places } = part;
-  const given: Given = { ...outside, options, places, collections: rules };
-  const whole = file.attempt(path, part, () => relayConfig({ ...given, collections: [] }));
-  if (!whole) return [];
-  const { scope, sink: { schema } } = whole;
-  const fit = rules.filter((rule) => {
+  const whole: Given = { ...outside, options: part.options, places: file.placesOf(part) };
+  const ofAll = file.attempt(path, part, () => relayConfig(whole));
+  if (!ofAll) return [];
+  const { scope, sink: { schema } } = ofAll;
+  const collections = rules.map(({ pattern, part }): CollectionRule => (
+    { pattern, options: part.options, places: file.placesOf(part) }
+  ));
+  const fit = collections.filter((rule, at) => {
     const { pattern } = rule;
-    const own = [...path, "collections", pattern];
-    const all = merged(part, rule.part);
-    return file.attempt(own, all, () => collectionConfig(givenFor(given, rule), { scope, schema, pattern }));
+    const make = () => collectionConfig(givenFor(whole, rule), { scope, schema, pattern });
+    return file.attempt([...path, "collections", pattern], merged(part, rules[at]?.part), make);
   });
   if (fit.length < rules.length) return [];
-  const settings = relayConfig(given);
-  const unmatched = (namespaces: readonly Namespace[]) =>
-    rules.map(({ pattern }) => pattern).filter((each) =>
-      !namespaces.some((namespace) => scope.includes(namespace) && isAbout(each, namespace))
-    );
-  const { databases } = scope.patterns;
-  const names = rules.map(({ pattern }) => pattern).filter((each) => isName(each) && !each.includes("."));
-  if (databases.every(isName)) {
-    const outOfScope = unmatched(
-      names.flatMap((collection) => databases.map((database) => ({ database, collection }))),
-    );
-    for (const each of names.filter((name) => outOfScope.includes(name))) {
-      file.warn([...path, "collections", each], `${each} is not in the scope of ${name}: ${scope}`);
-    }
-  }
+  const given: Given = { ...whole, collections };
   const effective = effectiveOf(given);
   return [{
     ...effective,
     name,
     given,
-    settings,
+    settings: relayConfig(given),
     effectiveFor: (namespace) => effectiveFor(effective, namespace),
-    unmatched,
+    unmatched: (namespaces) =>
+      rules.map(({ pattern }) => pattern).filter((each) =>
+        !namespaces.some((namespace) => scope.includes(namespace) && isAbout(each, namespace))
+      ),
   }];
 }

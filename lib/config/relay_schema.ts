@@ -1,19 +1,48 @@
-/** The form of `relay.yaml`, made from the option table. The parsers of the options check the values further. */
+/** The form of `relay.yaml`, made from the option table. The parsers of the options check the values. */
+import { BSON } from "mongodb";
 import * as v from "valibot";
+import { UsageError } from "../util/errors.ts";
+import { similarName } from "../util/text.ts";
 import type { Option, OptionTable } from "./option.ts";
 import { PROCESS } from "./options.ts";
+import { type Environment, valueOf } from "./read.ts";
 import { COLLECTION, CRATEDB, MONGODB, SCOPE, STREAM } from "./relay_options.ts";
 
+/** In the file, the options of a server lack its name. */
+const withoutName = (server: string, table: OptionTable): OptionTable =>
+  Object.fromEntries(
+    Object.entries(table).map(([name, option]) => {
+      const rest = name.slice(server.length);
+      return [rest.charAt(0).toLowerCase() + rest.slice(1), option];
+    }),
+  );
+
+/** @example IN: "mongodb", "url" → OUT: mongodbUrl */
+export const serverOption = (server: string, key: string): string =>
+  `${server}${key.charAt(0).toUpperCase()}${key.slice(1)}`;
+
+/** The tables of the parts of the file. */
+export const SERVERS = { mongodb: withoutName("mongodb", MONGODB), cratedb: withoutName("cratedb", CRATEDB) };
+export const DEFAULTS: OptionTable = { ...STREAM, ...COLLECTION };
+export const OF_STREAM: OptionTable = { ...SCOPE, ...DEFAULTS };
+
+const HOMES: Readonly<Record<string, OptionTable>> = {
+  "the top of the file": PROCESS,
+  "a stream": OF_STREAM,
+  "mongodb: { … }": SERVERS.mongodb,
+  "cratedb: { … }": SERVERS.cratedb,
+};
+
+export const isMapping = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  value !== null && typeof value === "object" && !Array.isArray(value);
+
+const mappable = v.custom(isMapping);
 const text = v.pipe(v.string(), v.minLength(1));
 const texts = v.union([text, v.array(text)]);
-/** The schemas of objects accept arrays. */
-const mappable = v.custom<Readonly<Record<string, unknown>>>((value) =>
-  value !== null && typeof value === "object" && !Array.isArray(value)
-);
 const document = v.pipe(mappable, v.record(v.string(), v.unknown()));
 const pattern = (source: RegExp) => v.pipe(v.string(), v.regex(source));
 
-/** The forms of values in a file, by type. */
+/** The forms of values, by type; of other types, a text. */
 const FORMS: Partial<Readonly<Record<Option["type"], (option: Option) => v.GenericSchema>>> = {
   choice: ({ choices = [] }) => v.picklist(choices),
   count: ({ least = 0 }) => v.pipe(v.number(), v.integer(), v.minValue(Number(least))),
@@ -28,69 +57,100 @@ const FORMS: Partial<Readonly<Record<Option["type"], (option: Option) => v.Gener
   pipeline: () => v.array(document),
 };
 
+type Entries = Readonly<Record<string, v.GenericSchema>>;
+
+const mapping = (entries: Entries) =>
+  v.pipe(
+    mappable,
+    v.looseObject(entries),
+    v.rawCheck(({ dataset, addIssue }) => {
+      const input = dataset.value as Record<string, unknown>;
+      for (const [key, value] of Object.entries(input)) {
+        if (Object.hasOwn(entries, key)) continue;
+        const message = `Unknown key: ${key}. ${hintFor(key, Object.keys(entries))}`;
+        addIssue({ message, path: [{ type: "object", origin: "key", input, key, value }] });
+      }
+    }),
+  );
+
+function hintFor(key: string, known: readonly string[]): string {
+  const similar = similarName(key, known);
+  if (similar !== undefined) return `Did you mean ${similar}?`;
+  const homes = Object.keys(HOMES).filter((home) => Object.hasOwn(HOMES[home] ?? {}, key));
+  return homes.length > 0 ? `It belongs to ${homes.join(" or ")}` : `Known keys: ${known.join(", ")}`;
+}
+
 /** A secret, the variable that has it, or the file. */
 const secret = v.union([text, mapping({ env: text }), mapping({ file: text })]);
-
-/** Of all unknown keys, each is an issue; `strictObject()` would report the first one alone. */
-function mapping(entries: Readonly<Record<string, v.GenericSchema>>) {
-  // Without a prototype, so that `toString` is unknown, too.
-  const known: typeof entries = Object.assign(Object.create(null), entries);
-  return v.pipe(mappable, v.objectWithRest(known, v.never()));
-}
 
 const descriptionOf = ({ help, details = "", default: fallback }: Option): string =>
   [`${help}.`, details, fallback ? `Default: ${fallback}.` : ""].filter(Boolean).join(" ");
 
-const formOf = (option: Option): v.GenericSchema =>
-  v.pipe(
-    option.secret ? secret : FORMS[option.type]?.(option) ?? text,
-    v.description(descriptionOf(option)),
-  );
+/**
+ * Returns the value of an option from that of the file.
+ *
+ * @example IN: "url", {secret: true, …}, {env: "MONGODB_URL"} → OUT: the content of the variable
+ * @throws UsageError for a variable that is not set, and another form of a secret
+ */
+export function given(option: Option, value: unknown, env: Environment): unknown {
+  if (option.type === "filter" || option.type === "pipeline") return BSON.EJSON.stringify(value);
+  if (!option.secret || !isMapping(value) || typeof value.file === "string") return value;
+  if (typeof value.env !== "string") {
+    throw new UsageError("This is neither a text, nor { env: VARIABLE }, nor { file: PATH }");
+  }
+  const found = env[value.env];
+  if (found) return found;
+  throw new UsageError(`The variable ${value.env} is not set`, { hint: "Set it, or use { file: PATH }" });
+}
 
 /** Settings, none of which is required. */
-const settings = (table: OptionTable): Record<string, v.GenericSchema> =>
-  Object.fromEntries(Object.entries(table).map(([name, option]) => [name, v.optional(formOf(option))]));
-
-/** In the file, an option of a server lacks its name. @example IN: "mongodb", {mongodbUrl} → OUT: {url: {…}} */
-const serverTable = (server: string, table: OptionTable): OptionTable =>
-  Object.fromEntries(
-    Object.entries(table).map(([name, option]) => {
-      const rest = name.slice(server.length);
-      return [rest.charAt(0).toLowerCase() + rest.slice(1), option];
-    }),
+function settings(table: OptionTable, env: Environment, server = ""): Entries {
+  const form = (name: string, option: Option) =>
+    v.pipe(
+      v.unknown(),
+      v.rawCheck(({ dataset, addIssue }) => {
+        try {
+          valueOf(name, option, { options: { [name]: given(option, dataset.value, env) } });
+        } catch (error) {
+          if (!(error instanceof UsageError)) throw error;
+          addIssue({ message: error.hint === undefined ? error.message : `${error.message}. ${error.hint}` });
+        }
+      }),
+      option.secret ? secret : FORMS[option.type]?.(option) ?? text,
+      v.description(descriptionOf(option)),
+    );
+  return Object.fromEntries(
+    Object.entries(table).map(([name, option]) => [name, v.optional(form(server + name, option))]),
   );
+}
 
-/** @example IN: "mongodb", "url" → OUT: mongodbUrl */
-export const serverOption = (server: string, key: string): string =>
-  `${server}${key.charAt(0).toUpperCase()}${key.slice(1)}`;
-
-/** The tables of each part of the file. A part below a stream has those of the stream, too. */
-export const SERVERS = { mongodb: serverTable("mongodb", MONGODB), cratedb: serverTable("cratedb", CRATEDB) };
-export const DEFAULTS: OptionTable = { ...STREAM, ...COLLECTION };
-export const OF_STREAM: OptionTable = { ...SCOPE, ...DEFAULTS };
-
-const servers = () => ({
-  mongodb: v.optional(mapping(settings(SERVERS.mongodb))),
-  cratedb: v.optional(mapping(settings(SERVERS.cratedb))),
-});
-
-/** Made when it is needed: it takes a moment. */
-export const relaySchema = (): v.GenericSchema =>
-  mapping({
+/** @param env the variables that the file may name */
+export function relaySchema(env: Environment = {}): v.GenericSchema {
+  const servers = {
+    mongodb: v.optional(mapping(settings(SERVERS.mongodb, env, "mongodb."))),
+    cratedb: v.optional(mapping(settings(SERVERS.cratedb, env, "cratedb."))),
+  };
+  const collections = v.pipe(mappable, v.record(text, mapping(settings(COLLECTION, env))));
+  const stream = mapping({ ...servers, ...settings(OF_STREAM, env), collections: v.optional(collections) });
+  return mapping({
     version: v.pipe(v.literal(1), v.description("The version of this format.")),
-    ...servers(),
-    ...settings(PROCESS),
-    defaults: v.optional(mapping(settings(DEFAULTS))),
-    streams: v.pipe(
-      mappable,
-      v.record(
-        text,
-        mapping({
-          ...servers(),
-          ...settings(OF_STREAM),
-          collections: v.optional(v.pipe(mappable, v.record(text, mapping(settings(COLLECTION))))),
-        }),
-      ),
-      v.minEntries(1),
-    ),
+    ...servers,
+    ...settings(PROCESS, env),
+    defaults: v.optional(mapping(settings(DEFAULTS, env))),
+    streams: v.pipe(mappable, v.record(text, stream), v.minEntries(1)),
   });
+}
+
+const KINDS: Readonly<Record<string, string>> = {
+  unknown: "a mapping of settings",
+  number: "a number (without quotes)",
+  ">=1": "a mapping with a stream",
+};
+
+/** What is wrong with a value, for people. */
+export function issueText({ type, message, expected, received, path, input }: v.BaseIssue<unknown>): string {
+  if (type === "raw_check") return message;
+  const key = path?.at(-1)?.key ?? "The file";
+  if (received === "undefined") return `${key} is missing`;
+  return `${key} is not ${KINDS[`${expected}`] ?? expected}: current value is ${JSON.stringify(input)}`;
+}

@@ -17,6 +17,14 @@ export interface Change {
   readonly reload: Reload;
 }
 
+/** When a running relay takes another value. */
+export const EFFECTS: Readonly<Record<Reload, string>> = {
+  "live": "at once",
+  "from now on": "from the next batch on; rows written before stay as they are until a snapshot",
+  "snapshot": "a new snapshot of the collection, beside the stream",
+  "restart": "after a restart",
+};
+
 /** Streams that were added or removed are changes too. */
 export function changesOf(before: RelayFile, after: RelayFile): readonly Change[] {
   const streams = new Set([...before.streams, ...after.streams].map(({ name }) => name));
@@ -66,8 +74,9 @@ function differing(before: readonly Setting[], after: readonly Setting[]): reado
 export const savedText = ({ effective, collections }: Effective): string =>
   JSON.stringify({ effective, collections }, (name, value) => name === "origin" ? undefined : value);
 
-/** The settings for {@linkcode StreamSettings}: with a text to save, and a comparison with one that was saved. */
-export const contentOf = (stream: Effective) => ({
+/** The settings of a stream with a text to save, and a comparison with one that was saved. */
+export const contentOf = (stream: Effective & Pick<StreamSettings, "unmatched">) => ({
+  unmatched: stream.unmatched,
   text: savedText(stream),
   isOutdated: (saved: string) => {
     const before: Effective = JSON.parse(saved);

@@ -3,6 +3,7 @@ import type { Transport } from "../connection/transport.ts";
 import { tableExists } from "../table/create_table.ts";
 import { prepareTable } from "./metadata_tables.ts";
 import { type StreamName, StreamRows } from "./stream_rows.ts";
+import { tableExists } from "../table/create_table.ts";
 
 const TABLE = "cdc_settings";
 
@@ -34,4 +35,10 @@ export class SavedSettings extends StreamRows {
       { writes: true },
     );
   }
+}
+
+/** The settings of a stream, as they were saved last; undefined for a stream that had no file. */
+export async function readSettings(transport: Transport, stream: StreamName): Promise<string | undefined> {
+  if (!await tableExists(transport, { schema: stream.schema, name: TABLE })) return undefined;
+  return await new SavedSettings(transport, stream, TABLE).read();
 }
