@@ -82,7 +82,9 @@ export async function plan(
   return {
     findings,
     collections,
-    shards: source && sink ? (await shardsOf({ ...source, ...sink })).planned : null,
+    shards: source && sink && !sink.transport.dialect.isJsonb
+      ? (await shardsOf({ ...source, ...sink })).planned
+      : null,
     rowsPerSecond,
     snapshotSeconds: documents / rowsPerSecond,
     oplogSeconds: oldest ? (clock.now() - oldest.time) / 1_000 : null,

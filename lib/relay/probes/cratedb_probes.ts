@@ -7,7 +7,7 @@ import { sinkDescription } from "../../sink/connection/open_transport.ts";
 import { queryNumber, type Transport } from "../../sink/connection/transport.ts";
 import { METADATA_TABLES } from "../../sink/metadata/metadata_tables.ts";
 import { readPosition } from "../../sink/metadata/saved_position.ts";
-import { SavedSettings } from "../../sink/metadata/saved_settings.ts";
+import { readSettings } from "../../sink/metadata/saved_settings.ts";
 import { quoteName, quoteTable, type TableName } from "../../sink/sql/names.ts";
 import { existingTable } from "../../sink/table/target_table.ts";
 import { isUnusableTable } from "../../sink/table/unusable_table.ts";
@@ -220,13 +220,24 @@ async function position(side: BothSides): Promise<Answer[]> {
 
 async function settings({ transport, names, content, collections }: BothSides): Promise<Answer[]> {
   const { metadataSchema: schema, stream } = names;
-  const saved = content && await SavedSettings.find(transport, { schema, stream });
-  if (!content || saved === undefined) return [];
-  if (saved === content.text) return [ok("The settings are those of the last run")];
+  const unmatched = content?.unmatched(collections).map((name) =>
+    warning(
+      `Settings below collections are for no collection yet: ${name}`,
+      "Correct the name, if it is mistyped.",
+    )
+  ) ?? [];
+  const saved = content && await readSettings(transport, { schema, stream });
+  if (!content || saved === undefined) return unmatched;
+  if (saved === content.text) return [...unmatched, ok("The settings are those of the last run")];
   const outdated = collections.filter(content.isOutdated(saved)).map(namespaceText).join(", ");
-  if (outdated === "") return [ok("The settings have changed since the last run; no snapshot is needed")];
-  const text = `The settings have changed since the last run: a relay takes a snapshot of ${outdated}`;
-  return [warning(text, "See what has changed, with config diff.")];
+  const text = "The settings have changed since the last run";
+  return [
+    ...unmatched,
+    outdated === "" ? ok(`${text}; no snapshot is needed`) : warning(
+      `${text}: a relay takes a snapshot of ${outdated}`,
+      "See what has changed, with config diff.",
+    ),
+  ];
 }
 
 export const CRATEDB_PROBES: readonly Probe<SinkSide>[] = [

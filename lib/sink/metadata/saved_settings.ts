@@ -1,6 +1,5 @@
 /** The table `cdc_settings`: with which settings of a file the rows of a stream were written. */
 import type { Transport } from "../connection/transport.ts";
-import { tableExists } from "../table/create_table.ts";
 import { prepareTable } from "./metadata_tables.ts";
 import { type StreamName, StreamRows } from "./stream_rows.ts";
 import { tableExists } from "../table/create_table.ts";
@@ -12,12 +11,6 @@ export class SavedSettings extends StreamRows {
   static async open(transport: Transport, stream: StreamName): Promise<SavedSettings> {
     await prepareTable(transport, stream.schema, TABLE);
     return new SavedSettings(transport, stream, TABLE);
-  }
-
-  /** The settings of a stream, if any are saved. Creates no table. */
-  static async find(transport: Transport, stream: StreamName): Promise<string | undefined> {
-    const exists = await tableExists(transport, { schema: stream.schema, name: TABLE });
-    return exists ? await new SavedSettings(transport, stream, TABLE).read() : undefined;
   }
 
   /** Undefined for a stream that had no file. */

@@ -161,6 +161,7 @@ Deno.test("the probe of settings names the collections that a relay would read a
   const saved: Answers = [[/FROM information_schema\.tables/, [[1]]], [/cdc_settings/, [["before"]]]];
   const content = {
     text: "now",
+    unmatched: (): readonly string[] => [],
     isOutdated: (before: string) => ({ collection }: Namespace) =>
       before === "before" && collection === "users",
   };
@@ -174,5 +175,6 @@ Deno.test("the probe of settings names the collections that a relay would read a
     );
   assert.deepEqual(await asked({ text: "before" }), ["ok"]);
   assert.deepEqual(await asked({ isOutdated: () => () => false }), ["ok"]);
+  assert.deepEqual(await asked({ text: "before", unmatched: () => ["usres"] }), ["warning", "ok"]);
   assert.deepEqual(await ask("settings", saved), []);
 });
