@@ -9,7 +9,7 @@ export interface Finding {
   readonly text: string;
   /** What to do next, with the command to run. */
   readonly hint?: string | undefined;
-  /** What alone is at fault: a relay continues with other collections. */
+  /** Of which alone it is the fault: a relay continues with others. */
   readonly collection?: string | undefined;
 }
 

@@ -1,12 +1,12 @@
 /** The probes of each start of a relay. */
 import type { RelaySettings } from "../../pipeline/settings.ts";
 import type { Emit } from "../../pipeline/status/events.ts";
-import { type Finding, warning } from "../../pipeline/status/finding.ts";
+import { warning } from "../../pipeline/status/finding.ts";
 import { readPosition } from "../../sink/metadata/saved_position.ts";
 import { CausalReader } from "../../source/connection/causal_reader.ts";
 import { collectionsOf } from "../../source/documents/collections.ts";
 import { waitAtMost } from "../../util/clock.ts";
-import { messageOf, UserError } from "../../util/errors.ts";
+import { messageOf } from "../../util/errors.ts";
 import { type Logger, QUIET } from "../../util/log.ts";
 import { OutageTracker } from "../../util/outage.ts";
 import { Shutdown } from "../../util/shutdown.ts";
@@ -41,8 +41,8 @@ export async function openSourceSide(
 const LIMIT_MS = 5_000;
 
 /**
- * Asks what the next steps of a start do not. Waits for no database that does not answer.
- * @throws UserError for what is wrong with the whole stream
+ * Asks what the next steps of a start do not: they end it with the same text as `check`. Throws nothing, and waits for no
+ * database that does not answer.
  */
 export async function askAtStart(
   connections: Connections,
@@ -51,20 +51,17 @@ export async function askAtStart(
 ): Promise<void> {
   const { transport, clock } = connections;
   const names = settings.namesIn(transport.dialect.schema ?? settings.sink.schema);
-  let findings: readonly Finding[] = [];
   const ask = async () => {
     await using source = await openSourceSide({ ...connections, settings, signal });
     const { metadataSchema: schema, stream } = names;
     const isFirst = !await readPosition(transport, { schema, stream });
     const probes = PROBES.filter(({ isOfStart }) => isOfStart);
     const onError = (error: unknown) => warning(messageOf(error), "Run check.");
-    findings = await askAll(probes, { ...source, transport, names }, onError);
+    const findings = await askAll(probes, { ...source, transport, names }, onError);
+    for (const { probe, level, text, hint } of findings) {
+      if (level !== "ok") log.debug(text, { probe, hint });
+    }
     emit({ type: "checked", findings, isFirst });
   };
-  // The next steps meet the same error.
   await waitAtMost(LIMIT_MS, ask(), clock);
-  for (const { probe, level, text, hint, collection } of findings) {
-    if (level === "wrong" && collection === undefined) throw new UserError(text, { hint });
-    if (level !== "ok") log.debug(text, { probe, hint });
-  }
 }
