@@ -77,7 +77,7 @@ function hintFor(key: string, known: readonly string[]): string {
   const similar = similarName(key, known);
   if (similar !== undefined) return `Did you mean ${similar}?`;
   const homes = Object.keys(HOMES).filter((home) => Object.hasOwn(HOMES[home] ?? {}, key));
-  return homes.length > 0 ? `It belongs to ${homes.join(" or ")}` : `Known keys: ${known.join(", ")}`;
+  return homes.length > 0 ? `It belongs to ${homes.join(" or ")}` : `Possible keys: ${known.join(", ")}`;
 }
 
 /** A secret, the variable that has it, or the file. */
@@ -103,7 +103,7 @@ export function given(option: Option, value: unknown, env: Environment): unknown
   throw new UsageError(`The variable ${value.env} is not set`, { hint: "Set it, or use { file: PATH }" });
 }
 
-/** Settings, none of which is required. */
+/** Each setting is optional. */
 function settings(table: OptionTable, env: Environment, server = ""): Entries {
   const form = (name: string, option: Option) =>
     v.pipe(

@@ -8,7 +8,7 @@ export interface YamlText {
   /** Undefined if the text is not YAML. */
   readonly value: unknown;
   readonly problems: readonly Problem[];
-  /** Of the key at a path; of the part around it if there is none. */
+  /** Of the key at a path; of the part around it if the key is missing. */
   readonly placeOf: (path: Path) => Pick<Problem, "line" | "column">;
 }
 
@@ -32,7 +32,7 @@ export function parseYaml(text: string): YamlText {
   const hasValue = document.errors.every(({ code }) => code === "DUPLICATE_KEY");
   return {
     value: hasValue ? document.toJS({ reviver: (_key, value) => exact(value) }) : undefined,
-    problems: document.errors.map(({ code, message, pos: [offset] }) => ({
+    problems: [...document.errors, ...document.warnings].map(({ code, message, pos: [offset] }) => ({
       ...at(offset),
       message: `This is not YAML: ${message}`,
       hint: HINTS[code],

@@ -1,4 +1,4 @@
-/** `relay.yaml`: what is read, what wins, and what is wrong where. */
+/** `relay.yaml`: what is read, what wins, and the errors with their places. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { verifyConfig } from "../../../lib/config/config.ts";
@@ -210,7 +210,7 @@ const WRONG: readonly (readonly [what: string, text: string, errors: readonly st
       "3:17: Unknown key: onDrp. Did you mean onDrop?",
       "3:30: Unknown key: on-drop. Did you mean onDrop?",
       "3:45: Unknown key: listen. It belongs to the top of the file",
-      "3:56: Unknown key: nonsense. Known keys: mongodb, cratedb, database,",
+      "3:56: Unknown key: nonsense. Possible keys: mongodb, cratedb, database,",
     ],
   ],
   [
@@ -226,6 +226,9 @@ const WRONG: readonly (readonly [what: string, text: string, errors: readonly st
       "5:1: Unknown key: lease. It belongs to a stream",
     ],
   ],
+  ["a tag of another program", "streams: { a: { table: !env TABLE } }", [
+    "2:24: This is not YAML: Unresolved tag: !env",
+  ]],
   ["an unquoted *", "streams:\n  a: { database: * }", ["3:18: This is not YAML: Alias"]],
   [
     "wrong values, all of them",
