@@ -6,13 +6,14 @@ import type { RelayFile, StreamSettings as StreamOfFile } from "../config/relay_
 import { logListener } from "../monitor/log_listener.ts";
 import { summaryListener } from "../monitor/summary_listener.ts";
 import { describe } from "../pipeline/status/describe_error.ts";
-import { emitter, on } from "../pipeline/status/events.ts";
-import { LatestStatus, runStreams, sharedBy, type Stream } from "../relay/streams.ts";
+import { emitter } from "../pipeline/status/events.ts";
+import type { RelayStatus } from "../pipeline/status/relay_status.ts";
+import { StatusTracker } from "../pipeline/status/status_tracker.ts";
+import { runStreams, sharedBy, type Stream } from "../relay/streams.ts";
 import { StreamSettings } from "../relay/stream_settings.ts";
 import { SYSTEM_CLOCK as clock } from "../util/clock.ts";
 import { UsageError } from "../util/errors.ts";
 import { type Logger, withFields } from "../util/log.ts";
-import { type Namespace, namespaceText } from "../util/namespace.ts";
 import { runtimeOf, VERSION } from "../util/runtime.ts";
 import { snapshotProgress } from "./progress.ts";
 import type { RunRelayContext } from "./run_relay.ts";
@@ -30,31 +31,22 @@ export async function runFile(path: string, context: RunRelayContext): Promise<v
   log.info("Starting cdc-relay", { ...versions, config: path, streams: file.streams.length });
   for (const warning of file.warnings) log.warn(warning);
 
-  const named = file.streams.map(({ name }) => ({ name, status: new LatestStatus(clock) }));
+  const named = file.streams.map(({ name }) => ({ name, status: latestStatus() }));
   const [first, ...more] = named;
   if (!first) throw new UsageError(`${path} has no stream`, { hint: "Name one below streams." });
   const monitoring = { listen, maxLag: () => file.process.maxLag, env: given.env, log, versions };
   await using watchers = await openWatchers({ ...monitoring, streams: [first, ...more] });
   using opened = new DisposableStack();
   const runningOf = (each: typeof first): Stream => {
-    const ofFile = () => streamOf(file, each.name);
-    const collections = new Map<string, Namespace>();
     const own = withFields(log, { stream: each.name });
     const progress = opened.use(snapshotProgress({ log: own, statusLine: undefined }));
     const watcher = watchers.of(each);
-    const followed = on({
-      collectionChanged: ({ namespace, state }) => {
-        if (state) collections.set(namespaceText(namespace), namespace);
-        else collections.delete(namespaceText(namespace));
-      },
-      ready: () => warnOfPatterns(ofFile(), collections, own),
-    });
     const summary = summaryListener({ log: own, status: each.status, clock });
     return {
       ...each,
       settings: new StreamSettings(configured(file, each.name)),
       log: own,
-      emit: emitter(logListener(own), progress.listen, summary, followed, watcher.listen),
+      emit: emitter(logListener(own), progress.listen, summary, watcher.listen),
       trace: watcher.trace,
     };
   };
@@ -69,6 +61,14 @@ export async function runFile(path: string, context: RunRelayContext): Promise<v
   await runStreams(streams, { signal, log, shares, onFailure });
 }
 
+/** The status of the last start of a stream. */
+const latestStatus = () => ({
+  tracker: new StatusTracker(clock),
+  get current(): RelayStatus {
+    return this.tracker.current;
+  },
+});
+
 function streamOf({ streams }: RelayFile, name: string): StreamOfFile {
   const found = streams.find((each) => each.name === name);
   if (!found) throw new Error(`No stream ${name}`);
@@ -78,17 +78,6 @@ function streamOf({ streams }: RelayFile, name: string): StreamOfFile {
 function configured(file: RelayFile, name: string) {
   const stream = streamOf(file, name);
   return { settings: sharedBy(file.streams.length, stream.settings), content: contentOf(stream) };
-}
-
-/** Warns of names and patterns below `collections` that may be typing errors. */
-function warnOfPatterns(
-  { unmatched }: StreamOfFile,
-  collections: ReadonlyMap<string, Namespace>,
-  log: Logger,
-): void {
-  for (const name of unmatched([...collections.values()])) {
-    log.warn("Settings below collections are for no collection yet", { name });
-  }
 }
 
 /**

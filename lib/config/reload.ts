@@ -74,8 +74,9 @@ function differing(before: readonly Setting[], after: readonly Setting[]): reado
 export const savedText = ({ effective, collections }: Effective): string =>
   JSON.stringify({ effective, collections }, (name, value) => name === "origin" ? undefined : value);
 
-/** The settings for {@linkcode StreamSettings}: with a text to save, and a comparison with one that was saved. */
-export const contentOf = (stream: Effective) => ({
+/** The settings of a stream with a text to save, and a comparison with one that was saved. */
+export const contentOf = (stream: Effective & Pick<StreamSettings, "unmatched">) => ({
+  unmatched: stream.unmatched,
   text: savedText(stream),
   isOutdated: (saved: string) => {
     const before: Effective = JSON.parse(saved);

@@ -17,7 +17,7 @@ import type { Logger } from "../util/log.ts";
 import { type Liveness, OutageTracker, type System } from "../util/outage.ts";
 import { Shutdown } from "../util/shutdown.ts";
 
-interface PoolContext {
+export interface PoolContext {
   readonly signal: AbortSignal;
   readonly log: Logger;
   /** @default {the system's} */
@@ -30,8 +30,6 @@ interface StreamWatch {
   /** Called with each system before it is asked anything. */
   readonly watch?: (system: Liveness) => void;
 }
-
-export type ConnectContext = PoolContext & StreamWatch;
 
 export interface Connections extends AsyncDisposable {
   /** Fails at once if the sink does; {@linkcode Connections} close it. */
@@ -50,18 +48,6 @@ export interface Connections extends AsyncDisposable {
 
 type Addresses = Pick<RelaySettings, "mongodbUrl" | "sink" | "retryFor">;
 
-/** Connects one stream to both databases. Throws the signal's reason if it is aborted. */
-export async function connect(
-  settings: Addresses & Pick<RelaySettings, "inFlightBytes" | "heapBytes">,
-  context: ConnectContext,
-): Promise<Connections> {
-  await using opened = new AsyncDisposableStack();
-  const pool = opened.use(new ConnectionPool(settings, context));
-  const connections = opened.use(await pool.connect(settings, context));
-  const closing = opened.move();
-  return { ...connections, [Symbol.asyncDispose]: () => closing.disposeAsync() };
-}
-
 /** The connections of a process: one for each URL, whatever the number of streams. Those that fail are opened again. */
 export class ConnectionPool implements AsyncDisposable {
   readonly #context: Required<PoolContext>;
@@ -77,7 +63,7 @@ export class ConnectionPool implements AsyncDisposable {
     this.#shutdown = this.#opened.use(new Shutdown(context.signal));
   }
 
-  /** Connects a stream. Disposal leaves the connections to the other streams. */
+  /** Connects a stream. Its disposal leaves the connections to the others. @throws the signal's reason if it is aborted */
   async connect(settings: Addresses, { emit, watch }: StreamWatch): Promise<Connections> {
     const { signal, clock } = this.#context;
     await using opened = new AsyncDisposableStack();

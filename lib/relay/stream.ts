@@ -102,7 +102,8 @@ async function run(connections: Connections, settings: StreamSettings, context: 
     try {
       const source = await openSource(term);
       position ??= await acquire(parts, names);
-      await followFor({ ...term, ...source, names, position });
+      // A standby may have waited for long.
+      if (!replaced.aborted) await followFor({ ...term, ...source, names, position });
     } catch (error) {
       // What runs beside the loop explains the error of the loop.
       const reason = failed.signal.aborted ? failed.signal.reason : error;
@@ -207,7 +208,7 @@ async function openMetadata({ settings: { namesIn, sink }, raw, retries }: Parts
 type Source = Awaited<ReturnType<typeof openSource>>;
 
 /** What the stream reads from MongoDB. `examples` are the collections that exist, or one that could. */
-async function openSource({ deployment, mongodbOutages, settings, retries, log, closing }: Parts) {
+async function openSource({ deployment, mongodbOutages, settings, content, retries, log, closing }: Term) {
   const { scope, worker, batchSize, replyBytes, snapshotLanes: lanes } = settings;
   const causalReader = closing.use(
     new CausalReader(deployment.route(), { ...retries, outages: mongodbOutages }),
@@ -218,6 +219,9 @@ async function openSource({ deployment, mongodbOutages, settings, retries, log, 
   const share = await openShare(worker, { reader: causalReader, namespace: examples[0] });
   log.info(`Following ${scope}`, { collections: found.length });
   await warnOfUnmatched({ scope, found, catalogue: catalogueOf(causalReader), log });
+  for (const name of content?.unmatched(found) ?? []) {
+    log.warn("Settings below collections are for no collection yet", { name });
+  }
   return {
     causalReader,
     reader: new DocumentReader(causalReader, { for: settings.for, size: batchSize, replyBytes, share }),

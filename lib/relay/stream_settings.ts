@@ -14,11 +14,8 @@ export interface Content {
   readonly text: string;
   /** Whether the rows of a collection have other content than with the settings that were saved before. */
   readonly isOutdated: (before: string) => (namespace: Namespace) => boolean;
-}
-
-/** The reason of a stop after which the stream goes on with other settings. */
-class Replaced extends Error {
-  override readonly name = "Replaced";
+  /** Names and patterns with settings of their own that match none of these. */
+  readonly unmatched: (found: readonly Namespace[]) => readonly string[];
 }
 
 export class StreamSettings {
@@ -44,6 +41,6 @@ export class StreamSettings {
     const replacing = this.#replacing;
     this.#current = next;
     this.#replacing = new AbortController();
-    replacing.abort(new Replaced("The settings were replaced"));
+    replacing.abort(new Error("The settings were replaced"));
   }
 }

@@ -5,15 +5,13 @@ import { CausalReader } from "../source/connection/causal_reader.ts";
 import { checkTransforms } from "../pipeline/loop/startup.ts";
 import { describe } from "../pipeline/status/describe_error.ts";
 import { type Emit, emitter, on } from "../pipeline/status/events.ts";
-import { columnsOf, type StatusSource } from "../pipeline/status/relay_status.ts";
 import type { MemoryShares, RelaySettings } from "../pipeline/settings.ts";
 import { StatusTracker } from "../pipeline/status/status_tracker.ts";
 import type { Trace } from "../pipeline/status/stages.ts";
-import { savedName } from "../sink/metadata/saved_position.ts";
-import { StreamPosition } from "../sink/metadata/stream_position.ts";
+import { savedName, saveFailure } from "../sink/metadata/saved_position.ts";
 import { tableExists } from "../sink/table/create_table.ts";
 import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
-import { UsageError } from "../util/errors.ts";
+import { messageOf, UsageError } from "../util/errors.ts";
 import { type Logger, QUIET } from "../util/log.ts";
 import { Shutdown } from "../util/shutdown.ts";
 import { ConnectionPool, type Connections } from "./connect.ts";
@@ -21,23 +19,11 @@ import { endOf, runStream } from "./stream.ts";
 import type { StreamSettings } from "./stream_settings.ts";
 import { supervise } from "./supervise.ts";
 
-/** The status of a stream that may be started several times: that of its last start. */
-export class LatestStatus implements StatusSource {
-  tracker: StatusTracker;
-
-  constructor(clock: Clock) {
-    this.tracker = new StatusTracker(clock);
-  }
-
-  get current(): StatusTracker["current"] {
-    return this.tracker.current;
-  }
-}
-
 export interface Stream {
   readonly name: string;
   readonly settings: StreamSettings;
-  readonly status: LatestStatus;
+  /** Gets another tracker with each start. */
+  readonly status: { tracker: StatusTracker };
   readonly log: Logger;
   readonly emit: Emit;
   readonly trace: Trace;
@@ -139,7 +125,7 @@ async function runOnce(stream: Stream, { pool, signal, clock }: RunDeps): Promis
     await runStream(connections, settings, { signal, log, emit, status, trace });
   } catch (error) {
     if (!connections) told(endOf(error, signal));
-    if (!hadLease && !signal.aborted) await saveFailure(stream, { pool, clock });
+    if (!hadLease && !signal.aborted) await showFailure(stream, pool, messageOf(error));
     throw error;
   } finally {
     await connections?.[Symbol.asyncDispose]();
@@ -147,21 +133,16 @@ async function runOnce(stream: Stream, { pool, signal, clock }: RunDeps): Promis
 }
 
 /** Shows a failure before the lease was taken in `cdc_status` too, if CrateDB can be reached. */
-async function saveFailure(
-  { settings: { current: { settings: { sink, namesIn, lease } } }, status }: Stream,
-  { pool, clock }: Omit<RunDeps, "signal">,
+async function showFailure(
+  { settings: { current: { settings: { sink, namesIn } } } }: Stream,
+  pool: ConnectionPool,
+  error: string,
 ): Promise<void> {
   try {
     const transport = await pool.transport(sink);
     const { metadataSchema: schema, stream } = namesIn(transport.dialect.schema ?? sink.schema);
     if (!await tableExists(transport, { schema, name: "cdc_position" })) return;
-    await StreamPosition.report(transport, {
-      schema,
-      stream: await savedName(transport, { schema, stream }),
-      lease,
-      clock,
-      status: () => columnsOf(status.current),
-    });
+    await saveFailure(transport, { schema, stream: await savedName(transport, { schema, stream }), error });
   } catch {
     // The stream is started again, and the log has the failure.
   }

@@ -25,7 +25,6 @@ export async function supervise(run: () => Promise<void>, options: SuperviseOpti
   let pause = FIRST_PAUSE_MS;
   while (true) {
     const startedAt = clock.monotonic();
-    const hurried = hurry();
     try {
       return await run();
     } catch (error) {
@@ -33,7 +32,7 @@ export async function supervise(run: () => Promise<void>, options: SuperviseOpti
       if (clock.monotonic() - startedAt >= LONGEST_PAUSE_MS) pause = FIRST_PAUSE_MS;
       await onFailure(error, pause);
     }
-    await clock.wait(pause, { signal: AbortSignal.any([signal, hurried]) }).catch(() => {});
+    await clock.wait(pause, { signal: AbortSignal.any([signal, hurry()]) }).catch(() => {});
     if (signal.aborted) return;
     pause = Math.min(2 * pause, LONGEST_PAUSE_MS);
   }

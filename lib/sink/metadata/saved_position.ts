@@ -1,4 +1,4 @@
-/** Reads saved positions, without their leases. */
+/** Reads saved positions, and writes failures, without leases. */
 import { isStreamOf, partsOfStream, streamKey, streamOfPart } from "../../key/stream_name.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
@@ -50,6 +50,22 @@ const positionOf = ([stream, token, snapshot, barrier, lag, isHeld]: readonly un
   isUpToDate: lag !== null && Number(lag) === 0,
   isHeld: isHeld === true,
 });
+
+/** Writes the error of a stream that no relay follows, for `cdc_status`. */
+export async function saveFailure(
+  transport: Transport,
+  { schema, stream, error }: StreamName & { readonly error: string },
+): Promise<void> {
+  const { millis, now } = transport.dialect;
+  const table = quoteTable({ schema, name: TABLE });
+  const insert = `INSERT INTO ${table} (stream) VALUES ($1) ON CONFLICT (stream) DO NOTHING`;
+  await transport.query(insert, [stream]);
+  await transport.query(
+    `UPDATE ${table} SET phase = 'failed', last_error = $2, reported_at = CURRENT_TIMESTAMP ` +
+      `WHERE stream = $1 AND coalesce(${millis("lease_until")}, 0) <= ${now}`,
+    [stream, error],
+  );
+}
 
 /** The name under which a stream was saved, which may list the same collections in another order. */
 export async function savedName(transport: Transport, { schema, stream }: StreamName): Promise<string> {

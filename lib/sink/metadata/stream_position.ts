@@ -25,16 +25,16 @@ export interface SavedState {
   readonly barrier: string | null;
 }
 
-interface ReportOptions extends Pick<LeaseOptions<never>, "lease" | "clock" | "isFree"> {
+interface StreamPositionOptions
+  extends
+    Pick<AcquireOptions, "signal" | "standsBy">,
+    Pick<LeaseOptions<never>, "lease" | "clock" | "isFree"> {
   /** The schema that `cdc_position` is in. */
   readonly schema: string;
   readonly stream: string;
+  readonly log: Logger;
   /** The status that each save and each renewal writes. */
   readonly status: () => StatusColumns;
-}
-
-interface StreamPositionOptions extends ReportOptions, Pick<AcquireOptions, "signal" | "standsBy"> {
-  readonly log: Logger;
   /** Called once if another relay, live or dead, holds the lease. */
   readonly onWait: (owner: string | null) => void;
 }
@@ -42,29 +42,9 @@ interface StreamPositionOptions extends ReportOptions, Pick<AcquireOptions, "sig
 export class StreamPosition extends Lease<keyof SavedState> {
   /** Takes the lease of the stream, see {@linkcode Lease.acquire}. */
   static async acquire(transport: Transport, options: StreamPositionOptions): Promise<StreamPosition> {
-    const { log, standsBy, onWait } = options;
-    const position = await StreamPosition.#prepare(transport, options);
-    await position.acquire({
-      ...options,
-      onWait: (owner, ms) => {
-        if (standsBy) log.info("Standing by: another relay follows this stream", { owner });
-        else log.info("Waiting for the lease of an earlier relay to expire", { owner, left_ms: ms });
-        onWait(owner);
-      },
-    });
-    return position;
-  }
-
-  /** Writes the status of a stream once, unless a relay follows it. */
-  static async report(transport: Transport, options: ReportOptions): Promise<void> {
-    const position = await StreamPosition.#prepare(transport, options);
-    if (await position.tryAcquire()) await position[Symbol.asyncDispose]();
-  }
-
-  static async #prepare(transport: Transport, options: ReportOptions): Promise<StreamPosition> {
-    const { schema, stream, status } = options;
+    const { schema, stream, status, log, standsBy, onWait } = options;
     await prepareTable(transport, schema, TABLE);
-    return new StreamPosition(transport, {
+    const position = new StreamPosition(transport, {
       ...options,
       table: { schema, name: TABLE },
       keyColumn: "stream",
@@ -80,6 +60,15 @@ export class StreamPosition extends Lease<keyof SavedState> {
       holds: `follows this stream: ${stream}`,
       takesOver: `has taken over this stream: ${stream}`,
     });
+    await position.acquire({
+      ...options,
+      onWait: (owner, ms) => {
+        if (standsBy) log.info("Standing by: another relay follows this stream", { owner });
+        else log.info("Waiting for the lease of an earlier relay to expire", { owner, left_ms: ms });
+        onWait(owner);
+      },
+    });
+    return position;
   }
 
   get stream(): string {
