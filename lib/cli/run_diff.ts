@@ -55,7 +55,9 @@ async function differences(
     rows += await queryNumber(transport, `SELECT count(*) FROM ${quoteTable(table)}`);
   }
   if (collections.length > 0) {
-    changes.push(`Snapshots: of ${collections.length} collections, whose tables have ${rows} rows`);
+    changes.push(
+      `Collections that need a snapshot: ${collections.length}, with ${rows} rows in their tables`,
+    );
   }
   return changes;
 }
