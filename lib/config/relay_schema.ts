@@ -103,8 +103,15 @@ export function given(option: Option, value: unknown, env: Environment): unknown
   throw new UsageError(`The variable ${value.env} is not set`, { hint: "Set it, or use { file: PATH }" });
 }
 
-/** Each setting is optional. */
-function settings(table: OptionTable, env: Environment, server = ""): Entries {
+interface SettingsContext {
+  readonly env: Environment;
+  /** Stands before the names in messages. */
+  readonly prefix?: string;
+  /** The others are optional. */
+  readonly required?: string | undefined;
+}
+
+function settings(table: OptionTable, { env, prefix = "", required }: SettingsContext): Entries {
   const form = (name: string, option: Option) =>
     v.pipe(
       v.unknown(),
@@ -120,23 +127,31 @@ function settings(table: OptionTable, env: Environment, server = ""): Entries {
       v.description(descriptionOf(option)),
     );
   return Object.fromEntries(
-    Object.entries(table).map(([name, option]) => [name, v.optional(form(server + name, option))]),
+    Object.entries(table).map(([name, option]) => {
+      const value = form(prefix + name, option);
+      return [name, name === required ? value : v.optional(value)];
+    }),
   );
 }
 
 /** @param env the variables that the file may name */
 export function relaySchema(env: Environment = {}): v.GenericSchema {
-  const servers = {
-    mongodb: v.optional(mapping(settings(SERVERS.mongodb, env, "mongodb."))),
-    cratedb: v.optional(mapping(settings(SERVERS.cratedb, env, "cratedb."))),
-  };
-  const collections = v.pipe(mappable, v.record(text, mapping(settings(COLLECTION, env))));
-  const stream = mapping({ ...servers, ...settings(OF_STREAM, env), collections: v.optional(collections) });
+  const servers = (required?: "url") => ({
+    mongodb: v.optional(mapping(settings(SERVERS.mongodb, { env, prefix: "mongodb.", required }))),
+    cratedb: v.optional(mapping(settings(SERVERS.cratedb, { env, prefix: "cratedb.", required }))),
+  });
+  const collections = v.pipe(mappable, v.record(text, mapping(settings(COLLECTION, { env }))));
+  const stream = mapping({
+    // A stream's own server has nothing of the other one.
+    ...servers("url"),
+    ...settings(OF_STREAM, { env }),
+    collections: v.optional(collections),
+  });
   return mapping({
     version: v.pipe(v.literal(1), v.description("The version of this format.")),
-    ...servers,
-    ...settings(PROCESS, env),
-    defaults: v.optional(mapping(settings(DEFAULTS, env))),
+    ...servers(),
+    ...settings(PROCESS, { env }),
+    defaults: v.optional(mapping(settings(DEFAULTS, { env }))),
     streams: v.pipe(mappable, v.record(text, stream), v.minEntries(1)),
   });
 }

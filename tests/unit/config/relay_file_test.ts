@@ -252,6 +252,11 @@ const WRONG: readonly (readonly [what: string, text: string, errors: readonly st
     ],
   ],
   [
+    "a server of a stream without a URL",
+    "cratedb: { url: crate://one }\nstreams: { a: { cratedb: { jwt: eyJh.eyJi.aHVzaA } } }",
+    ["3:17: url is missing"],
+  ],
+  [
     "settings that exclude each other",
     "streams:\n  a: { database: a, key: documentKey, collections: { b: { omit: [x] }, c: { only: [y] } } }",
     ["3:21: key documentKey cannot be given with", "3:21: key documentKey cannot be given with"],
