@@ -93,7 +93,8 @@ const descriptionOf = ({ help, details = "", default: fallback }: Option): strin
  * @throws UsageError for a variable that is not set, and another form of a secret
  */
 export function given(option: Option, value: unknown, env: Environment): unknown {
-  if (option.type === "filter" || option.type === "pipeline") return BSON.EJSON.stringify(value);
+  const isDocument = option.type === "filter" || option.type === "pipeline";
+  if (isDocument && typeof value !== "string") return BSON.EJSON.stringify(value);
   if (!option.secret || !isMapping(value) || typeof value.file === "string") return value;
   if (typeof value.env !== "string") {
     throw new UsageError("This is neither a text, nor { env: VARIABLE }, nor { file: PATH }");
@@ -157,7 +158,7 @@ export function relaySchema(env: Environment = {}): v.GenericSchema {
 }
 
 const KINDS: Readonly<Record<string, string>> = {
-  unknown: "a mapping of settings",
+  unknown: "a mapping (key: value)",
   number: "a number (without quotes)",
   ">=1": "a mapping with a stream",
 };

@@ -199,9 +199,11 @@ const WRONG: readonly (readonly [what: string, text: string, errors: readonly st
     "2:1: streams is not a mapping with a stream: current value is {}",
   ]],
   ["a list instead of a mapping", "streams: [shop]", [
-    "2:1: streams is not a mapping of settings: current value is",
+    "2:1: streams is not a mapping (key: value): current value is",
   ]],
-  ["a stream with nothing", "streams:\n  a:", ["3:3: a is not a mapping of settings: current value is null"]],
+  ["a stream with nothing", "streams:\n  a:", [
+    "3:3: a is not a mapping (key: value): current value is null",
+  ]],
   [
     "unknown keys, all of them",
     "strems: {}\nstreams: { a: { onDrp: keep, on-drop: keep, listen: x, nonsense: 1 } }",
