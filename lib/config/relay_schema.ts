@@ -80,10 +80,8 @@ function hintFor(key: string, known: readonly string[]): string {
   return homes.length > 0 ? `It belongs to ${homes.join(" or ")}` : `Possible keys: ${known.join(", ")}`;
 }
 
-const SECRET = "This is neither a text, nor { env: VARIABLE }, nor { file: PATH }";
-
 /** A secret, the variable that has it, or the file. */
-const secret = v.union([text, mapping({ env: text }), mapping({ file: text })], SECRET);
+const secret = v.union([text, mapping({ env: text }), mapping({ file: text })]);
 
 const descriptionOf = ({ help, details = "", default: fallback }: Option): string =>
   [`${help}.`, details, fallback ? `Default: ${fallback}.` : ""].filter(Boolean).join(" ");
@@ -98,7 +96,9 @@ export function given(option: Option, value: unknown, env: Environment): unknown
   const isDocument = option.type === "filter" || option.type === "pipeline";
   if (isDocument && typeof value !== "string") return BSON.EJSON.stringify(value);
   if (!option.secret || !isMapping(value) || typeof value.file === "string") return value;
-  if (typeof value.env !== "string") throw new UsageError(SECRET);
+  if (typeof value.env !== "string") {
+    throw new UsageError("This is neither a text, nor { env: VARIABLE }, nor { file: PATH }");
+  }
   const found = env[value.env];
   if (found) return found;
   throw new UsageError(`The variable ${value.env} is not set`, { hint: "Set it, or use { file: PATH }" });
@@ -165,7 +165,7 @@ const KINDS: Readonly<Record<string, string>> = {
 
 /** What is wrong with a value, for people. */
 export function issueText({ type, message, expected, received, path, input }: v.BaseIssue<unknown>): string {
-  if (type === "raw_check" || message === SECRET) return message;
+  if (type === "raw_check") return message;
   const key = path?.at(-1)?.key ?? "The file";
   if (received === "undefined") return `${key} is missing`;
   return `${key} is not ${KINDS[`${expected}`] ?? expected}: current value is ${JSON.stringify(input)}`;

@@ -246,14 +246,17 @@ const WRONG: readonly (readonly [what: string, text: string, errors: readonly st
   ],
   [
     "secrets that are not there",
-    "mongodb: { url: { env: NONE } }\ncratedb: { url: { file: /none }, jwt: { fil: x } }\n" +
-    `streams: { a: { cratedb: { url: { file: ${SECRET}, hush: 1 } } } }`,
+    "mongodb: { url: { env: NONE } }\ncratedb: { url: { file: /none }, jwt: { fil: x } }\nstreams: { a: {} }",
     [
       "2:12: The variable NONE is not set. Set it, or use { file: PATH }",
       "3:12: cratedb.url names a file that cannot be read: /none",
       "3:34: This is neither a text, nor { env: VARIABLE }, nor { file: PATH }",
-      "4:28: This is neither a text, nor { env: VARIABLE }, nor { file: PATH }",
     ],
+  ],
+  [
+    "a secret from two places",
+    `streams: { a: { cratedb: { url: { env: MONGODB_URL, file: x } } } }`,
+    ["2:28: cratedb.url names a file that cannot be read: x"],
   ],
   [
     "a server of a stream without a URL",
