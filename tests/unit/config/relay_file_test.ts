@@ -163,6 +163,15 @@ Deno.test("a variable that the file names does not win over the file", () => {
   ]);
 });
 
+Deno.test("another variable of the same option does not win either", () => {
+  const text = "version: 1\ncratedb: { url: { env: CRATEDB_URL } }\nstreams: { a: { database: a } }";
+  const one = { CRATEDB_URL: "crate://one" };
+  for (const name of ["CRATEDB_SQLALCHEMY_URL", "CRATEDB_SQLALCHEMY_URL_FILE", "CRATEDB_URL_FILE"]) {
+    const { streams: [stream] } = read(text, { env: { ...one, [name]: "crate://other" } });
+    assert.equal(stream?.settings.sink.host, "one");
+  }
+});
+
 Deno.test("a flag or a variable must not give several streams one scope", () => {
   for (const context of [{ flags: { database: "x" } }, { env: { ...ENV, MONGODB_DATABASE: "x" } }]) {
     assert.throws(() => read(EXAMPLE, context), (error) => {
