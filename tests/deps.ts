@@ -2,4 +2,4 @@
 // deno-lint-ignore-file no-import-prefix
 export { default as fc } from "npm:fast-check@4.10.2";
 export { loadContainers, loadMongodbServers } from "../dev/deps.ts";
-export { Ajv2020 } from "npm:ajv@8.20.0/dist/2020.js";
+export { Ajv } from "npm:ajv@8.20.0";

@@ -5,11 +5,12 @@ import { loadSchemaExport } from "../deps.ts";
 /** The one that editors show for the file. */
 const HEAD = { title: "relay.yaml", description: "The streams of a cdc-relay, from MongoDB to CrateDB." };
 
-/** @example OUT: {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "relay.yaml", …} */
+/** @example OUT: {"$schema": "http://json-schema.org/draft-07/schema#", "title": "relay.yaml", …} */
 export async function relaySchemaJson(): Promise<Record<string, unknown>> {
   const { toJsonSchema } = await loadSchemaExport();
   const { $schema, ...schema } = toJsonSchema(relaySchema(), {
-    target: "draft-2020-12",
+    // Editors support this version.
+    target: "draft-07",
     typeMode: "output",
     ignoreActions: ["raw_check"],
     // A check refuses unknown keys, so that all of them are reported.

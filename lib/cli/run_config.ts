@@ -25,13 +25,13 @@ const WIDTH_ELSEWHERE = 1_000;
 
 const pathOf = (given: Given): string => String(find("config", FILE.config, given)?.value ?? DEFAULT_PATH);
 
-export const fileOf = (given: Given): RelayFile => openRelayFile(pathOf(given), given);
+export const openFile = (given: Given): RelayFile => openRelayFile(pathOf(given), given);
 
 /** Prints each error on its own line. Returns the exit code. */
 export function checkFile(given: Given, { print }: RunContext): number {
   const path = pathOf(given);
   try {
-    const { streams, warnings } = fileOf(given);
+    const { streams, warnings } = openFile(given);
     for (const warning of warnings) print(`Warning: ${warning}`);
     print(`${path} is right. Its streams: ${streams.map(({ name }) => name).join(", ")}`);
     return 0;
@@ -54,7 +54,7 @@ export function showSettings(given: Given, { print }: RunContext): void {
     return;
   }
   const { collection, ...flags } = given.flags ?? {};
-  const file = fileOf({ ...given, flags });
+  const file = openFile({ ...given, flags });
   const texts = collection === undefined ? textsOf(file) : textsOfCollection(collection, file);
   print(texts.join("\n\n"));
 }

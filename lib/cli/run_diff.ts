@@ -10,7 +10,7 @@ import { SavedCollections } from "../sink/metadata/saved_collections.ts";
 import { readSettings } from "../sink/metadata/saved_settings.ts";
 import { quoteTable, tableFor } from "../sink/sql/names.ts";
 import type { CommandContext } from "./command.ts";
-import { fileOf } from "./run_config.ts";
+import { openFile } from "./run_config.ts";
 
 /** The relay has other settings. */
 const DIFFERENT = 3;
@@ -18,7 +18,7 @@ const DIFFERENT = 3;
 /** Prints what would change if the relay read the file again. Returns the exit code. */
 export async function diffFile(given: Given, { print }: Pick<CommandContext, "print">): Promise<number> {
   let isSame = true;
-  for (const stream of fileOf(given).streams) {
+  for (const stream of openFile(given).streams) {
     const { settings: { sink, namesIn }, name } = stream;
     await using transport = await openTransport(sink);
     const names = namesIn(transport.dialect.schema ?? sink.schema);
@@ -55,7 +55,9 @@ async function differences(
     rows += await queryNumber(transport, `SELECT count(*) FROM ${quoteTable(table)}`);
   }
   if (collections.length > 0) {
-    changes.push(`Snapshots: of ${collections.length} collections, whose tables have ${rows} rows`);
+    changes.push(
+      `Collections that need a snapshot: ${collections.length}, with ${rows} rows in their tables`,
+    );
   }
   return changes;
 }

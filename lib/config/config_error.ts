@@ -25,4 +25,4 @@ export class ConfigError extends UsageError {
 
 /** @example OUT: relay.yaml:12:5: Unknown key: onDrp. Did you mean onDrop? */
 export const problemText = (path: string, { line, column, message, hint }: Problem): string =>
-  `${path}:${line}:${column}: ${message}${hint === undefined ? "" : `. ${hint.replace(/\.$/, "")}`}`;
+  `${path}:${line}:${column}: ${[message, ...hint ? [hint] : []].join(". ").replace(/\.$/, "")}`;

@@ -5,7 +5,7 @@ import type { Namespace } from "../util/namespace.ts";
 import { givenFor, ruleFor } from "./collection_rules.ts";
 import type { Option, OptionTable, Reload } from "./option.ts";
 import { find, type Given, valueOf } from "./read.ts";
-import { COLLECTION, CRATEDB, MONGODB, SCOPE, STREAM } from "./relay_options.ts";
+import { COLLECTION, RELAY } from "./relay_options.ts";
 
 /** A setting in effect, with its origin. */
 export interface Setting {
@@ -26,7 +26,7 @@ export interface Effective {
   readonly collections: readonly { readonly pattern: string; readonly effective: readonly Setting[] }[];
 }
 
-const OF_STREAM: OptionTable = { ...MONGODB, ...CRATEDB, ...SCOPE, ...STREAM, ...COLLECTION };
+const { maxMemory: _ofProcess, ...OF_STREAM } = RELAY;
 
 export const effectiveOf = (given: Given): Effective => ({
   effective: settingsIn(OF_STREAM, given),

@@ -9,7 +9,7 @@ import type { Environment } from "./read.ts";
 import { given, isMapping, issueText, relaySchema, serverOption, SERVERS } from "./relay_schema.ts";
 import { parseYaml, type Path, type YamlText } from "./yaml_text.ts";
 
-/** The options of a part by name, and where they are. */
+/** The options of a part by name, and their paths in the file. */
 export interface Part {
   readonly options: Readonly<Record<string, unknown>>;
   readonly paths: Readonly<Record<string, Path>>;
@@ -24,7 +24,7 @@ export const merged = (...parts: readonly (Part | undefined)[]): Part => ({
 const step = (node: unknown, key: string | number): unknown =>
   isMapping(node) && Object.hasOwn(node, key) ? node[key] : undefined;
 
-/** The value of a file with one of its streams; with all if it has no such stream. */
+/** The value of a file with one of its streams; with all if it lacks that one. */
 function withOne(stream: string, value: unknown): unknown {
   const found = ["streams", stream].reduce(step, value);
   return isMapping(value) && found !== undefined ? { ...value, streams: { [stream]: found } } : value;

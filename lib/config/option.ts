@@ -91,9 +91,15 @@ export type Inputs<Table> =
   & { readonly [Name in keyof Table & Url]: Input<Table[Name]> }
   & { readonly [Name in Exclude<keyof Table, Url>]?: Input<Table[Name]> };
 
+const FLAGS = new Map<string, string>();
+
 /** @example IN: snapshotLanes → OUT: snapshot-lanes */
-export const flagOf = (name: string): string =>
-  name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+export function flagOf(name: string): string {
+  // A file with many collections asks again and again.
+  const flag = FLAGS.get(name) ?? name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  FLAGS.set(name, flag);
+  return flag;
+}
 
 const variableOf = (prefix: string, name: string): string =>
   `${prefix}_${flagOf(name).replaceAll("-", "_").toUpperCase()}`;

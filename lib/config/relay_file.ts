@@ -6,6 +6,7 @@ import { givenFor, isAbout } from "./collection_rules.ts";
 import { ConfigError } from "./config_error.ts";
 import { type Effective, effectiveFor, effectiveOf, type Setting, settingsIn } from "./effective.ts";
 import { FileParts, merged, type Part } from "./file_parts.ts";
+import { variablesOf } from "./option.ts";
 import { PROCESS } from "./options.ts";
 import type { Values } from "./parsers.ts";
 import { type CollectionRule, type Environment, find, type Flags, type Given, readOptions } from "./read.ts";
@@ -68,8 +69,7 @@ export function readRelayFile(text: string, context: FileContext): RelayFile {
   if (drafts.length === 0) {
     throw new UsageError(`${path} has no stream ${stream}`, { hint: `Its streams: ${names.join(", ")}.` });
   }
-  const unnamed = Object.entries(env).filter(([name]) => !file.variables.has(name));
-  const outside: Given = { flags, env: Object.fromEntries(unnamed) };
+  const outside: Given = { flags, env: without(file.variables, env) };
   readOptions({ ...RELAY, ...PROCESS }, outside);
   checkIdentity(drafts, outside);
   const streams = drafts.flatMap((draft) => streamOf(file, draft, outside));
@@ -83,6 +83,14 @@ export function readRelayFile(text: string, context: FileContext): RelayFile {
     streams,
     warnings: file.warnings,
   };
+}
+
+/** The variables, except all of those options of which the file names one. */
+function without(named: ReadonlySet<string>, env: Environment): Environment {
+  const variables = Object.entries(RELAY).map(([name, option]) => variablesOf(name, option));
+  const taken = variables.filter((each) => each.some((name) => named.has(name))).flat();
+  const isTaken = (name: string) => taken.includes(name.replace(/_FILE$/, ""));
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !isTaken(name)));
 }
 
 interface Draft {

@@ -26,13 +26,17 @@ export function relayFileText(given: Given): string {
   );
   const stream = part(OF_STREAM, given);
   const { database } = stream;
+  const isEmpty = ([, options]: typeof servers[number]) => Object.keys(options).length === 0;
+  const hints = servers.filter(isEmpty).map(([server]) =>
+    `# ${server}: { url: { env: ${server.toUpperCase()}_URL } }\n`
+  );
   const file = {
     version: 1,
-    ...Object.fromEntries(servers.filter(([, options]) => Object.keys(options).length > 0)),
+    ...Object.fromEntries(servers.filter((each) => !isEmpty(each))),
     ...part(PROCESS, given),
     streams: { [typeof database === "string" && isName(database) ? database : "main"]: stream },
   };
-  return `${HEAD}${stringify(file)}`;
+  return `${HEAD}${hints.join("")}${stringify(file)}`;
 }
 
 const part = (

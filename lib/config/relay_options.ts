@@ -86,6 +86,7 @@ export const STREAM = {
   },
   snapshotLanes: {
     type: "count",
+    reload: "live",
     least: 1,
     default: "4",
     help: "Key ranges to copy at the same time",
@@ -112,8 +113,18 @@ export const STREAM = {
     help: "Stop after more dead letters than this in succession",
     details: "A written row starts the count again; 0 stops at the first dead letter.",
   },
-  batchSize: { type: "count", least: 1, default: "10000", help: "Events in one batch at most" },
-  batchBytes: { type: "size", help: "Bytes in one batch at most; by default 1/32 of --max-memory" },
+  batchSize: {
+    type: "count",
+    reload: "live",
+    least: 1,
+    default: "10000",
+    help: "Events in one batch at most",
+  },
+  batchBytes: {
+    type: "size",
+    reload: "live",
+    help: "Bytes in one batch at most; by default 1/32 of --max-memory",
+  },
   refreshInterval: {
     type: "duration",
     reload: "live",
@@ -127,13 +138,26 @@ export const STREAM = {
     default: "200ms",
     help: "Interval to save the position at, under load",
   },
-  statementRows: { type: "count", least: 1, default: "2500", help: "Rows in one statement at most" },
+  statementRows: {
+    type: "count",
+    reload: "live",
+    least: 1,
+    default: "2500",
+    help: "Rows in one statement at most",
+  },
   statementBytes: {
     type: "size",
+    reload: "live",
     help: "Bytes in one statement at most; by default 1/128 of --max-memory",
     details: "A larger row is sent alone.",
   },
-  inFlight: { type: "count", least: 1, default: "4", help: "Statements to send at the same time" },
+  inFlight: {
+    type: "count",
+    reload: "live",
+    least: 1,
+    default: "4",
+    help: "Statements to send at the same time",
+  },
   lease: {
     type: "duration",
     within: ["1s", "24h"],
@@ -172,6 +196,7 @@ export const COLLECTION = {
   },
   fullDocument: {
     type: "choice",
+    reload: "live",
     choices: ["lookup", "updateLookup", "whenAvailable", "required"],
     default: "lookup",
     help: "Source of an updated document: bulk reads, or post-images",

@@ -77,7 +77,7 @@ function hintFor(key: string, known: readonly string[]): string {
   const similar = similarName(key, known);
   if (similar !== undefined) return `Did you mean ${similar}?`;
   const homes = Object.keys(HOMES).filter((home) => Object.hasOwn(HOMES[home] ?? {}, key));
-  return homes.length > 0 ? `It belongs to ${homes.join(" or ")}` : `Known keys: ${known.join(", ")}`;
+  return homes.length > 0 ? `It belongs to ${homes.join(" or ")}` : `Possible keys: ${known.join(", ")}`;
 }
 
 /** A secret, the variable that has it, or the file. */
@@ -93,7 +93,8 @@ const descriptionOf = ({ help, details = "", default: fallback }: Option): strin
  * @throws UsageError for a variable that is not set, and another form of a secret
  */
 export function given(option: Option, value: unknown, env: Environment): unknown {
-  if (option.type === "filter" || option.type === "pipeline") return BSON.EJSON.stringify(value);
+  const isDocument = option.type === "filter" || option.type === "pipeline";
+  if (isDocument && typeof value !== "string") return BSON.EJSON.stringify(value);
   if (!option.secret || !isMapping(value) || typeof value.file === "string") return value;
   if (typeof value.env !== "string") {
     throw new UsageError("This is neither a text, nor { env: VARIABLE }, nor { file: PATH }");
@@ -103,8 +104,15 @@ export function given(option: Option, value: unknown, env: Environment): unknown
   throw new UsageError(`The variable ${value.env} is not set`, { hint: "Set it, or use { file: PATH }" });
 }
 
-/** Settings, none of which is required. */
-function settings(table: OptionTable, env: Environment, server = ""): Entries {
+interface SettingsContext {
+  readonly env: Environment;
+  /** Stands before the names in messages. */
+  readonly prefix?: string;
+  /** The others are optional. */
+  readonly required?: string | undefined;
+}
+
+function settings(table: OptionTable, { env, prefix = "", required }: SettingsContext): Entries {
   const form = (name: string, option: Option) =>
     v.pipe(
       v.unknown(),
@@ -120,29 +128,37 @@ function settings(table: OptionTable, env: Environment, server = ""): Entries {
       v.description(descriptionOf(option)),
     );
   return Object.fromEntries(
-    Object.entries(table).map(([name, option]) => [name, v.optional(form(server + name, option))]),
+    Object.entries(table).map(([name, option]) => {
+      const value = form(prefix + name, option);
+      return [name, name === required ? value : v.optional(value)];
+    }),
   );
 }
 
 /** @param env the variables that the file may name */
 export function relaySchema(env: Environment = {}): v.GenericSchema {
-  const servers = {
-    mongodb: v.optional(mapping(settings(SERVERS.mongodb, env, "mongodb."))),
-    cratedb: v.optional(mapping(settings(SERVERS.cratedb, env, "cratedb."))),
-  };
-  const collections = v.pipe(mappable, v.record(text, mapping(settings(COLLECTION, env))));
-  const stream = mapping({ ...servers, ...settings(OF_STREAM, env), collections: v.optional(collections) });
+  const servers = (required?: "url") => ({
+    mongodb: v.optional(mapping(settings(SERVERS.mongodb, { env, prefix: "mongodb.", required }))),
+    cratedb: v.optional(mapping(settings(SERVERS.cratedb, { env, prefix: "cratedb.", required }))),
+  });
+  const collections = v.pipe(mappable, v.record(text, mapping(settings(COLLECTION, { env }))));
+  const stream = mapping({
+    // A stream's own server has nothing of the other one.
+    ...servers("url"),
+    ...settings(OF_STREAM, { env }),
+    collections: v.optional(collections),
+  });
   return mapping({
     version: v.pipe(v.literal(1), v.description("The version of this format.")),
-    ...servers,
-    ...settings(PROCESS, env),
-    defaults: v.optional(mapping(settings(DEFAULTS, env))),
+    ...servers(),
+    ...settings(PROCESS, { env }),
+    defaults: v.optional(mapping(settings(DEFAULTS, { env }))),
     streams: v.pipe(mappable, v.record(text, stream), v.minEntries(1)),
   });
 }
 
 const KINDS: Readonly<Record<string, string>> = {
-  unknown: "a mapping of settings",
+  unknown: "a mapping (key: value)",
   number: "a number (without quotes)",
   ">=1": "a mapping with a stream",
 };

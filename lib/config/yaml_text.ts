@@ -1,5 +1,16 @@
 /** YAML 1.2 with positions. */
-import { Alias, type Document, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import {
+  Alias,
+  type Document,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  type Pair,
+  parseDocument,
+  type YAMLMap,
+} from "yaml";
 import type { Problem } from "./config_error.ts";
 
 export type Path = readonly (string | number)[];
@@ -8,7 +19,7 @@ export interface YamlText {
   /** Undefined if the text is not YAML. */
   readonly value: unknown;
   readonly problems: readonly Problem[];
-  /** Of the key at a path; of the part around it if there is none. */
+  /** Of the key at a path; of the part around it if the key is missing. */
   readonly placeOf: (path: Path) => Pick<Problem, "line" | "column">;
 }
 
@@ -28,16 +39,17 @@ export function parseYaml(text: string): YamlText {
     const { line, col } = lines.linePos(offset);
     return { line: Math.max(line, 1), column: Math.max(col, 1) };
   };
+  const offsetOf = offsetsIn(document);
   // With a key twice, a file may have other problems, too.
   const hasValue = document.errors.every(({ code }) => code === "DUPLICATE_KEY");
   return {
     value: hasValue ? document.toJS({ reviver: (_key, value) => exact(value) }) : undefined,
-    problems: document.errors.map(({ code, message, pos: [offset] }) => ({
+    problems: [...document.errors, ...document.warnings].map(({ code, message, pos: [offset] }) => ({
       ...at(offset),
       message: `This is not YAML: ${message}`,
       hint: HINTS[code],
     })),
-    placeOf: (path) => at(offsetOf(document, path)),
+    placeOf: (path) => at(offsetOf(path)),
   };
 }
 
@@ -48,16 +60,25 @@ function exact(value: unknown): unknown {
   return isExact || BigInt.asIntN(64, value) !== value ? Number(value) : { $numberLong: String(value) };
 }
 
-function offsetOf(document: Document.Parsed, path: Path): number {
-  let node: unknown = document.contents;
-  let offset = offsetAt(node);
-  for (const step of path) {
-    const parent: unknown = node instanceof Alias ? node.resolve(document) : node;
-    const pair = isMap(parent) ? parent.items.find(({ key }) => keyText(key) === `${step}`) : undefined;
-    node = isSeq(parent) ? parent.items[Number(step)] : pair?.value;
-    offset = offsetAt(pair?.key ?? node) || offset;
-  }
-  return offset;
+/** Looks up the offsets of keys, or of the part around one that is missing. */
+function offsetsIn(document: Document.Parsed): (path: Path) => number {
+  const pairs = new WeakMap<object, ReadonlyMap<string, Pair>>();
+  const pairsOf = (map: YAMLMap) => {
+    const found = pairs.get(map) ?? new Map(map.items.map((pair) => [keyText(pair.key), pair]));
+    pairs.set(map, found);
+    return found;
+  };
+  return (path) => {
+    let node: unknown = document.contents;
+    let offset = offsetAt(node);
+    for (const step of path) {
+      const parent: unknown = node instanceof Alias ? node.resolve(document) : node;
+      const pair = isMap(parent) ? pairsOf(parent).get(`${step}`) : undefined;
+      node = isSeq(parent) ? parent.items[Number(step)] : pair?.value;
+      offset = offsetAt(pair?.key ?? node) || offset;
+    }
+    return offset;
+  };
 }
 
 const keyText = (key: unknown): string => String(isScalar(key) ? key.value : key);

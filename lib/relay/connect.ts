@@ -48,7 +48,7 @@ export interface Connections extends AsyncDisposable {
 
 type Addresses = Pick<RelaySettings, "mongodbUrl" | "sink" | "retryFor">;
 
-/** The connections of a process: one for each URL, whatever the number of streams. Those that fail are opened again. */
+/** The connections of a process: one for each URL, for any number of streams. Those that fail are opened again. */
 export class ConnectionPool implements AsyncDisposable {
   readonly #context: Required<PoolContext>;
   readonly #memory: MemoryBudget;
@@ -150,17 +150,17 @@ interface SharedDeployment extends SharedOutages {
   readonly connected: Promise<Pick<Connections, "deployment" | "route" | "mongodbClock" | "features">>;
 }
 
-/** The outages of one system, of which each stream that uses it is told. */
+/** The outages of one system, for each stream that uses it. */
 function sharedOutages(system: System, clock: Clock) {
   const streams = new Set<Emit>();
-  const tell: Emit = (event) => {
-    for (const emit of streams) emit(event);
+  const emit: Emit = (event) => {
+    for (const each of streams) each(event);
   };
-  const listen = (emit: Emit): Disposable => {
-    streams.add(emit);
-    return { [Symbol.dispose]: () => void streams.delete(emit) };
+  const listen = (stream: Emit): Disposable => {
+    streams.add(stream);
+    return { [Symbol.dispose]: () => void streams.delete(stream) };
   };
-  return { outages: new OutageTracker({ system, emit: tell, clock }), listen };
+  return { outages: new OutageTracker({ system, emit, clock }), listen };
 }
 
 /** The value of a key, made at the first call. After a failure the next call makes it again. */

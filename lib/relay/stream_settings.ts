@@ -5,7 +5,7 @@ import type { Namespace } from "../util/namespace.ts";
 /** What a stream is started with. */
 export interface Configured {
   readonly settings: RelaySettings;
-  /** @default {the settings are not saved, and change at no collection what was written} */
+  /** @default {the settings are not saved, and no rows are outdated} */
   readonly content?: Content;
 }
 
@@ -14,7 +14,7 @@ export interface Content {
   readonly text: string;
   /** Whether the rows of a collection have other content than with the settings that were saved before. */
   readonly isOutdated: (before: string) => (namespace: Namespace) => boolean;
-  /** Names and patterns with settings of their own that match none of these. */
+  /** Names and patterns below `collections` that match none of these. */
   readonly unmatched: (found: readonly Namespace[]) => readonly string[];
 }
 

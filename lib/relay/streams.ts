@@ -1,4 +1,4 @@
-/** Runs the streams of a process: each by itself, over shared connections and with one memory budget. */
+/** Runs the streams of a process: each on its own, over shared connections and with one memory budget. */
 import { collectionsOf } from "../source/documents/collections.ts";
 import { DocumentReader } from "../source/documents/documents.ts";
 import { CausalReader } from "../source/connection/causal_reader.ts";

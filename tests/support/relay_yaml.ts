@@ -30,7 +30,7 @@ export async function relayYaml(
   return {
     write,
     relay: (...args) => closing.use(start(["cdc-relay", "--config", path, ...args])),
-    run: (command = "", ...args) => run([command, "--config", path, ...args]),
+    run: (command = "", ...args) => run([...command.split(" "), "--config", path, ...args]),
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
   };
 }

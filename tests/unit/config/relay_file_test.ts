@@ -1,4 +1,4 @@
-/** `relay.yaml`: what is read, what wins, and what is wrong where. */
+/** `relay.yaml`: what is read, what wins, and the errors with their places. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { verifyConfig } from "../../../lib/config/config.ts";
@@ -163,6 +163,15 @@ Deno.test("a variable that the file names does not win over the file", () => {
   ]);
 });
 
+Deno.test("another variable of the same option does not win either", () => {
+  const text = "version: 1\ncratedb: { url: { env: CRATEDB_URL } }\nstreams: { a: { database: a } }";
+  const one = { CRATEDB_URL: "crate://one" };
+  for (const name of ["CRATEDB_SQLALCHEMY_URL", "CRATEDB_SQLALCHEMY_URL_FILE", "CRATEDB_URL_FILE"]) {
+    const { streams: [stream] } = read(text, { env: { ...one, [name]: "crate://other" } });
+    assert.equal(stream?.settings.sink.host, "one");
+  }
+});
+
 Deno.test("a flag or a variable must not give several streams one scope", () => {
   for (const context of [{ flags: { database: "x" } }, { env: { ...ENV, MONGODB_DATABASE: "x" } }]) {
     assert.throws(() => read(EXAMPLE, context), (error) => {
@@ -199,9 +208,11 @@ const WRONG: readonly (readonly [what: string, text: string, errors: readonly st
     "2:1: streams is not a mapping with a stream: current value is {}",
   ]],
   ["a list instead of a mapping", "streams: [shop]", [
-    "2:1: streams is not a mapping of settings: current value is",
+    "2:1: streams is not a mapping (key: value): current value is",
   ]],
-  ["a stream with nothing", "streams:\n  a:", ["3:3: a is not a mapping of settings: current value is null"]],
+  ["a stream with nothing", "streams:\n  a:", [
+    "3:3: a is not a mapping (key: value): current value is null",
+  ]],
   [
     "unknown keys, all of them",
     "strems: {}\nstreams: { a: { onDrp: keep, on-drop: keep, listen: x, nonsense: 1 } }",
@@ -210,7 +221,7 @@ const WRONG: readonly (readonly [what: string, text: string, errors: readonly st
       "3:17: Unknown key: onDrp. Did you mean onDrop?",
       "3:30: Unknown key: on-drop. Did you mean onDrop?",
       "3:45: Unknown key: listen. It belongs to the top of the file",
-      "3:56: Unknown key: nonsense. Known keys: mongodb, cratedb, database,",
+      "3:56: Unknown key: nonsense. Possible keys: mongodb, cratedb, database,",
     ],
   ],
   [
@@ -226,6 +237,9 @@ const WRONG: readonly (readonly [what: string, text: string, errors: readonly st
       "5:1: Unknown key: lease. It belongs to a stream",
     ],
   ],
+  ["a tag of another program", "streams: { a: { table: !env TABLE } }", [
+    "2:24: This is not YAML: Unresolved tag: !env",
+  ]],
   ["an unquoted *", "streams:\n  a: { database: * }", ["3:18: This is not YAML: Alias"]],
   [
     "wrong values, all of them",
@@ -247,6 +261,16 @@ const WRONG: readonly (readonly [what: string, text: string, errors: readonly st
       "3:12: cratedb.url names a file that cannot be read: /none",
       "3:34: This is neither a text, nor { env: VARIABLE }, nor { file: PATH }",
     ],
+  ],
+  [
+    "a secret from two places",
+    `streams: { a: { cratedb: { url: { env: MONGODB_URL, file: x } } } }`,
+    ["2:28: cratedb.url names a file that cannot be read: x"],
+  ],
+  [
+    "a server of a stream without a URL",
+    "cratedb: { url: crate://one }\nstreams: { a: { cratedb: { jwt: eyJh.eyJi.aHVzaA } } }",
+    ["3:17: url is missing"],
   ],
   [
     "settings that exclude each other",
