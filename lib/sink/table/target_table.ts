@@ -55,7 +55,8 @@ export async function existingTable(
   const { rows: [[type] = []] } = await transport.query(TABLE_TYPE, [table.schema, table.name]);
   if (type !== undefined && type !== "BASE TABLE") throw otherKind(table, String(type).toLowerCase());
   const types = await columnTypes(transport, table);
-  return types.size === 0 ? undefined : await inspected(transport, table, types, { isNew: false });
+  if (type === undefined && types.size === 0) return undefined;
+  return await inspected(transport, table, types, { isNew: false });
 }
 
 const columnTypes = async (transport: Transport, { schema, name }: TableName) =>
