@@ -56,8 +56,8 @@ function add(counts: FieldCounts, value: FieldOrItem, depth: number): void {
 }
 
 /**
- * The columns for most of the values at each path, whatever the order of the documents. Frequent fields come first: they
- * get the room that a table has.
+ * The columns for most of the values at each path, whatever the order of the documents. Frequent fields are first, because
+ * a table may have no room for all; those of all documents keep their order.
  * @example IN: 30 integers, 20 doubles and 40 strings → OUT: double; IN: only nulls → OUT: undefined
  */
 export function columnOfMost({ kinds, children, items }: FieldCounts): Column | undefined {
@@ -73,7 +73,10 @@ export function columnOfMost({ kinds, children, items }: FieldCounts): Column | 
     return element && { kind, element };
   }
   if (kind !== "object") return { kind };
-  const columns = [...children].sort(([, one], [, other]) => valuesOf(other) - valuesOf(one))
+  const objects = kinds.get(kind) ?? 0;
+  const columns = [...children].sort(([name, one], [next, other]) =>
+    valuesOf(other) - valuesOf(one) || (valuesOf(one) === objects ? 0 : name < next ? -1 : 1)
+  )
     .map(([name, child]) => [name, columnOfMost(child)] as const);
   return {
     kind,

@@ -23,12 +23,18 @@ Deno.test("columnOfMost() does not depend on the order of the documents", () => 
   for (const order of [values, values.toReversed()]) assert.deepEqual(chosen(...order), { kind: "bigint" });
 });
 
-Deno.test("columnOfMost() has frequent fields first", () => {
+Deno.test("columnOfMost() has frequent fields first, and rare ones by name", () => {
   const sample = [
-    documentOf([["rare", raw.int32(1)], ["often", raw.int32(1)]]),
-    documentOf([["often", raw.int32(2)]]),
+    documentOf([["rare", raw.int32(1)], ["often", raw.int32(1)], ["always", raw.int32(1)]]),
+    documentOf([["never", raw.null()], ["often", raw.int32(2)], ["always", raw.int32(1)], [
+      "less",
+      raw.int32(1),
+    ]]),
   ];
-  assert.deepEqual([...columnOfMost(countFields(sample))?.children?.keys() ?? []], ["often", "rare"]);
+  for (const order of [sample, sample.toReversed()]) {
+    const columns = columnOfMost(countFields(order))?.children?.keys() ?? [];
+    assert.deepEqual([...columns], ["often", "always", "less", "rare"]);
+  }
 });
 
 Deno.test("columnOfMost() counts the items of all arrays", () => {
