@@ -49,7 +49,7 @@ async function cluster({ transport }: SinkSide): Promise<Answer[]> {
       warning(text, "Add disk space: CrateDB writes to no table on a full disk.")
     ),
   ];
-  return faults.length > 0 || !nodes ? faults : [ok(`The cluster is healthy, of ${nodes} nodes`)];
+  return faults.length > 0 || !nodes ? faults : [ok(`The cluster is healthy; nodes: ${nodes}`)];
 }
 
 /** What the relay reads to widen columns and after a lost answer, and what is asked here. */

@@ -85,7 +85,7 @@ async function changeStream(side: SourceSide): Promise<Answer[]> {
 async function collections({ settings: { scope }, ...side }: SourceSide): Promise<Answer[]> {
   const unmatched = await unmatchedNames(scope, side.collections, catalogueOf(side.causalReader));
   return [
-    ok(`${scope} has ${side.collections.length} collections`),
+    ok(`Collections of ${scope}: ${side.collections.length}`),
     ...side.skipped.map((each) => warning(`Not followed: ${each}`, "Exclude it, with --exclude.")),
     ...unmatched.map((each) =>
       warning(unmatchedText(each), each.similar ? `Did you mean ${each.similar}?` : "A relay waits for it.")
