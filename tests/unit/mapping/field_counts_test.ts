@@ -8,7 +8,7 @@ const chosen = (...values: readonly Raw[]) =>
   columnOfMost(countFields(documents(...values)))?.children?.get("v");
 const times = (count: number, value: Raw) => Array.from({ length: count }, () => value);
 
-Deno.test("columnOfMost() stores most values, whatever comes first", () => {
+Deno.test("columnOfMost() stores most values, in any order", () => {
   const values = [raw.string("x"), ...times(3, raw.int32(1)), raw.string("y")];
   assert.deepEqual(chosen(...values), { kind: "bigint" });
 });
