@@ -1,4 +1,4 @@
-/** What is wrong in a file with settings, and where. */
+/** The errors of a file with settings, with their places. */
 import { UsageError } from "../util/errors.ts";
 
 /** The first line and column are 1. */

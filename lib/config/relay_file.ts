@@ -28,7 +28,7 @@ export interface StreamSettings extends Effective {
   readonly given: Given;
   readonly settings: RelaySettings;
   readonly effectiveFor: (namespace: Namespace) => readonly Setting[];
-  /** The names and patterns below `collections` that match none of these. */
+  /** Those names and patterns below `collections` for which these lack a collection. */
   readonly unmatched: (namespaces: readonly Namespace[]) => readonly string[];
 }
 

@@ -73,11 +73,11 @@ const mapping = (entries: Entries) =>
     }),
   );
 
-function hintFor(key: string, known: readonly string[]): string {
-  const similar = similarName(key, known);
+function hintFor(key: string, keys: readonly string[]): string {
+  const similar = similarName(key, keys);
   if (similar !== undefined) return `Did you mean ${similar}?`;
   const homes = Object.keys(HOMES).filter((home) => Object.hasOwn(HOMES[home] ?? {}, key));
-  return homes.length > 0 ? `It belongs to ${homes.join(" or ")}` : `Possible keys: ${known.join(", ")}`;
+  return homes.length > 0 ? `It belongs to ${homes.join(" or ")}` : `Possible keys: ${keys.join(", ")}`;
 }
 
 /** A secret, the variable that has it, or the file. */
