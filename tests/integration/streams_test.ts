@@ -64,7 +64,7 @@ cratedbTest(
     assert.deepEqual([waited.code, status.code, verified.code], [0, 0, 0], verified.stderr);
     assert.equal(waited.stdout.match(/shows everything/g)?.length, 2);
     assert.deepEqual(JSON.parse(status.stdout).map(({ state }: { state: string }) => state), ["ok", "ok"]);
-    assert.match(verified.stdout, /\.more = .*: equal up to .*31 documents, 31 rows/);
+    assert.match(verified.stdout, /\.more -> .*: equal up to .*31 documents, 31 rows/);
     assert.equal((await relay.kill()).code, 0);
     for (const each of Object.keys(streams)) await relay.waitForLine(new RegExp(`Stopped stream=${each}`));
   },
