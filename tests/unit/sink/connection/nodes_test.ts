@@ -46,9 +46,10 @@ function cluster() {
         }
         return now === "answers" ? Promise.resolve({ count: 1, rows: [] }) : Promise.reject(now);
       },
-      async [Symbol.asyncDispose]() {
+      [Symbol.asyncDispose]() {
         closed.reject(LOST);
         unanswered.delete(transport);
+        return Promise.resolve();
       },
     };
     return transport;
