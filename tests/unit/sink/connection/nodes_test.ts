@@ -23,7 +23,7 @@ const NO_MASTER = new SinkError("blocked by: [SERVICE_UNAVAILABLE/2/no master];"
 
 type State = "answers" | "silent" | SinkError;
 
-/** A cluster of two nodes that do what `state` says, what they got and have not answered, and how statements are sent. */
+/** A cluster of two nodes that behave as in `state`, what they got and have not answered, and how statements are sent. */
 function cluster() {
   const unanswered = new Set<Transport>();
   const late = Promise.withResolvers<{ count: number; rows: [] }>();
@@ -73,7 +73,7 @@ function cluster() {
 const failure = (promise: Promise<unknown>): Promise<unknown> =>
   promise.then(() => undefined, (error) => error);
 
-Deno.test("openNodes() stays with the first node that answers, and says why it is not the first one", async () => {
+Deno.test("openNodes() stays with the first node that answers, and logs why it is not the first one", async () => {
   const { state, sent, lines, open } = cluster();
   state.a = REFUSED;
   await using transport = await open();
@@ -170,7 +170,7 @@ async function askBoth(clock: FakeClock) {
   }
 }
 
-Deno.test("The error of a statement at a silent node says so, and its answer may be lost", async () => {
+Deno.test("The error of a statement at a silent node gives the reason, and its answer may be lost", async () => {
   const { state, clock, open } = cluster();
   await using transport = await open();
   state.a = "silent";
@@ -210,7 +210,7 @@ Deno.test("A node keeps its place if it answers the statement while the others a
   assert.equal(sent.at(-1), "a x");
 });
 
-Deno.test("A long statement stays where it is while its node answers others", async () => {
+Deno.test("A long statement stays at its node while that one answers others", async () => {
   const { state, sent, clock, open } = cluster();
   await using transport = await open();
   state.a = "silent";
@@ -295,7 +295,7 @@ Deno.test("openTransport() reads over HTTP from the node that answers, with the 
   assert.deepEqual((await transport.query("SELECT name")).rows, [["other 5.7"]]);
 });
 
-Deno.test("openTransport() writes to no other node by itself, and names the one that failed", async () => {
+Deno.test("openTransport() repeats no write at another node, and names the one that failed", async () => {
   await using one = startNode("one");
   await using other = startNode("other");
   const url = `crate://127.0.0.1:${one.port},127.0.0.1:${other.port}`;
