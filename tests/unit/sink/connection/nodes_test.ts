@@ -96,14 +96,14 @@ Deno.test("openNodes() asks the next node if the first one is late", async () =>
   assert.deepEqual(sent, ["a SELECT 1", "b SELECT 1", "b x"]);
 });
 
-Deno.test("openNodes() fails with the errors of all nodes, of the kind that waiting does not cure", async () => {
+Deno.test("openNodes() fails with the errors of all nodes, of the kind of a refusal", async () => {
   const { state, open } = cluster();
-  state.a = REFUSED;
+  state.a = CERTIFICATE;
   state.b = new SinkError("password authentication failed", { code: "401" });
   const error = await failure(open());
   assert.ok(error instanceof SinkError);
   assert.equal(error.kind, "login");
-  assert.equal(error.message, "connect ECONNREFUSED; password authentication failed");
+  assert.equal(error.message, "certificate has expired; password authentication failed");
 });
 
 for (const [what, error] of Object.entries({ "is not reached": REFUSED, "has no master": NO_MASTER })) {
