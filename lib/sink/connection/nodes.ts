@@ -128,7 +128,8 @@ async function firstAnswer(
     if (first) return first;
   }
   return await Promise.any(answers).catch(({ errors }: AggregateError) => {
-    const cause: SinkError = errors.find((error) => !isRetryable(error)) ?? errors[0];
+    const refusal = errors.find((error) => !isRetryable(error) && !isNodeError(error));
+    const cause: SinkError = refusal ?? errors[0];
     const message = [...new Set(errors.map(messageOf))].join("; ");
     throw new SinkError(message, { code: cause.code, kind: cause.kind, cause });
   });

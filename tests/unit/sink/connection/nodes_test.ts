@@ -23,7 +23,7 @@ const NO_MASTER = new SinkError("blocked by: [SERVICE_UNAVAILABLE/2/no master];"
 
 type State = "answers" | "silent" | SinkError;
 
-/** A cluster of two nodes that do what `state` says, what they got and have not answered, and how statements are sent. */
+/** A cluster of two nodes that behave as in `state`, what they got and have not answered, and how statements are sent. */
 function cluster() {
   const unanswered = new Set<Transport>();
   const late = Promise.withResolvers<{ count: number; rows: [] }>();
@@ -46,9 +46,10 @@ function cluster() {
         }
         return now === "answers" ? Promise.resolve({ count: 1, rows: [] }) : Promise.reject(now);
       },
-      async [Symbol.asyncDispose]() {
+      [Symbol.asyncDispose]() {
         closed.reject(LOST);
         unanswered.delete(transport);
+        return Promise.resolve();
       },
     };
     return transport;
@@ -72,7 +73,7 @@ function cluster() {
 const failure = (promise: Promise<unknown>): Promise<unknown> =>
   promise.then(() => undefined, (error) => error);
 
-Deno.test("openNodes() stays with the first node that answers, and says why it is not the first one", async () => {
+Deno.test("openNodes() stays with the first node that answers, and logs why it is not the first one", async () => {
   const { state, sent, lines, open } = cluster();
   state.a = REFUSED;
   await using transport = await open();
@@ -95,14 +96,14 @@ Deno.test("openNodes() asks the next node if the first one is late", async () =>
   assert.deepEqual(sent, ["a SELECT 1", "b SELECT 1", "b x"]);
 });
 
-Deno.test("openNodes() fails with the errors of all nodes, of the kind that waiting does not cure", async () => {
+Deno.test("openNodes() fails with the errors of all nodes, of the kind of a refusal", async () => {
   const { state, open } = cluster();
-  state.a = REFUSED;
+  state.a = CERTIFICATE;
   state.b = new SinkError("password authentication failed", { code: "401" });
   const error = await failure(open());
   assert.ok(error instanceof SinkError);
   assert.equal(error.kind, "login");
-  assert.equal(error.message, "connect ECONNREFUSED; password authentication failed");
+  assert.equal(error.message, "certificate has expired; password authentication failed");
 });
 
 for (const [what, error] of Object.entries({ "is not reached": REFUSED, "has no master": NO_MASTER })) {
@@ -169,7 +170,7 @@ async function askBoth(clock: FakeClock) {
   }
 }
 
-Deno.test("The error of a statement at a silent node says so, and its answer may be lost", async () => {
+Deno.test("The error of a statement at a silent node gives the reason, and its answer may be lost", async () => {
   const { state, clock, open } = cluster();
   await using transport = await open();
   state.a = "silent";
@@ -209,7 +210,7 @@ Deno.test("A node keeps its place if it answers the statement while the others a
   assert.equal(sent.at(-1), "a x");
 });
 
-Deno.test("A long statement stays where it is while its node answers others", async () => {
+Deno.test("A long statement stays at its node while that one answers others", async () => {
   const { state, sent, clock, open } = cluster();
   await using transport = await open();
   state.a = "silent";
@@ -294,7 +295,7 @@ Deno.test("openTransport() reads over HTTP from the node that answers, with the 
   assert.deepEqual((await transport.query("SELECT name")).rows, [["other 5.7"]]);
 });
 
-Deno.test("openTransport() writes to no other node by itself, and names the one that failed", async () => {
+Deno.test("openTransport() repeats no write at another node, and names the one that failed", async () => {
   await using one = startNode("one");
   await using other = startNode("other");
   const url = `crate://127.0.0.1:${one.port},127.0.0.1:${other.port}`;
