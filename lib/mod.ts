@@ -57,6 +57,7 @@ export type {
   SnapshotProgress,
   TableWrite,
 } from "./pipeline/status/events.ts";
+export type { Finding } from "./pipeline/status/finding.ts";
 export type { RelayStatus, StreamPhase } from "./pipeline/status/relay_status.ts";
 export type { Stage, StageDone, Trace } from "./pipeline/status/stages.ts";
 export { SinkError, type SinkErrorKind } from "./sink/connection/sink_error.ts";
@@ -168,7 +169,7 @@ const contextOf = ({ signal = new AbortController().signal, log = QUIET }: Comma
 export async function status(options: StatusOptions): Promise<readonly StreamStatus[]> {
   const settings = configured(statusConfig, options, LIBRARY_OPTIONS.status);
   await using transport = await openTransport(settings.sink);
-  return (await findStreams(transport, settings)).streams;
+  return (await findStreams(transport, [settings])).streams;
 }
 
 /**

@@ -13,25 +13,30 @@ const MAIN = "cdc-relay";
  */
 export function optionLists(): string {
   const commands = Object.entries<OptionTable>(OPTIONS);
+  const programs = new Set(commands.map(([command]) => command.replace(/ .*/, "")));
   const titles = new Map<string, Map<string, string[]>>();
   for (const [command, table] of commands) {
     for (const [title, options] of grouped(table)) {
       const items = titles.get(title) ?? new Map<string, string[]>();
       titles.set(title, items);
-      for (const item of itemsOf(options)) items.set(item, [...items.get(item) ?? [], command]);
+      for (const item of itemsOf(options)) {
+        items.set(item, [...new Set([...items.get(item) ?? [], command.replace(/ .*/, "")])]);
+      }
     }
   }
   return [...titles].sort(([one], [other]) => rank(one) - rank(other)).map(([title, items]) =>
     `### ${title}\n\n${
-      [...items].map(([item, users]) => `- ${item}${usersText(users, commands.length)}\n`).join("")
+      [...items].map(([item, users]) => `- ${item}${usersText(users, programs.size)}\n`).join("")
     }`
   ).join("\n");
 }
 
-/** @example IN: ["cdc-relay", "verify"] → OUT: " (cdc-relay, verify)" */
+/** @example IN: ["cdc-relay", "verify", "config"] → OUT: " (cdc-relay, verify)" */
 const usersText = (users: readonly string[], commands: number): string => {
   if (users.length === commands) return " (all commands)";
-  return users.length === 1 && users[0] === MAIN ? "" : ` (${users.join(", ")})`;
+  // `config` has the options of the relay.
+  const named = users.includes(MAIN) ? users.filter((each) => each !== "config") : users;
+  return named.join() === MAIN ? "" : ` (${named.join(", ")})`;
 };
 
 /** The options of one command are last. */
@@ -39,13 +44,14 @@ const rank = (title: string): number => title === "Options" ? 1 : 0;
 
 const itemsOf = (table: OptionTable): string[] =>
   Object.entries(table).map(([name, option]) => {
-    const { secret, default: fallback = "", help, details } = option;
+    const { secret, default: fallback = "", help, details, reload } = option;
     const file = secret ? [code(`--${flagOf(name)}-file FILE`)] : [];
     const switches = switchesOf({ [name]: option }).map(({ flag, letter, value }) =>
       `${code(`--${flag}`)}, ${code(`-${letter}`)} for ${value}`
     );
     const names = [code(`--${flagOf(name)} ${placeholderOf(option)}`), ...file, ...switches];
-    const text = details ? `${help}. ${details}` : help;
+    const text = [details ? `${help}. ${details}` : help, ...reload ? [`Reload: ${reload}.`] : []]
+      .join(details || !reload ? " " : ". ");
     return [
       ...names,
       ...variablesOf(name, option).map(code),

@@ -1,6 +1,7 @@
-/** `deno task docs`: writes the generated parts of the documentation. */
+/** `deno task docs`: writes the generated parts of the documentation, and the schema of `relay.yaml`. */
 import { join } from "node:path";
 import { markdownTable, metricRows } from "./metrics_table.ts";
+import { relaySchemaJson } from "./relay_schema_json.ts";
 import { optionLists } from "./options_list.ts";
 import { troubles, troublesText } from "./troubleshooting.ts";
 
@@ -19,3 +20,8 @@ for (const [page, text] of Object.entries(GENERATED)) {
   const [head = ""] = (await Deno.readTextFile(path)).split(MARK);
   await Deno.writeTextFile(path, `${head}${MARK}\n${text}`);
 }
+
+await Deno.writeTextFile(
+  join(ROOT, "relay.schema.json"),
+  `${JSON.stringify(await relaySchemaJson(), null, 2)}\n`,
+);

@@ -1,8 +1,34 @@
 /** The commands: summary, options, examples, and what runs each. */
-import { forgetConfig, statusConfig, verifyConfig, waitConfig, workloadConfig } from "../config/config.ts";
+import {
+  checkConfig,
+  fileOf,
+  forgetConfig,
+  planConfig,
+  statusConfig,
+  verifyConfig,
+  waitConfig,
+  workloadConfig,
+} from "../config/config.ts";
 import { OPTIONS } from "../config/options.ts";
+import type { Given } from "../config/read.ts";
 import { relayConfig } from "../config/relay_settings.ts";
 import type { Command } from "./command.ts";
+
+/** What is given for each stream of the file, or for the one that flags and variables name. */
+async function streamsOf(given: Given): Promise<readonly [Given, ...Given[]]> {
+  const path = fileOf(given);
+  if (path === undefined) return [given];
+  const { streams } = (await import("../config/open_file.ts")).openRelayFile(path, given);
+  const [first = given, ...others] = streams.map((stream) => stream.given);
+  return [first, ...others];
+}
+
+/** Runs a command for one stream after the other. Resolves to the highest exit code. */
+async function forEachStream(given: Given, run: (given: Given) => Promise<number>): Promise<number> {
+  let code = 0;
+  for (const each of await streamsOf(given)) code = Math.max(code, await run(each));
+  return code;
+}
 
 export const COMMANDS: Readonly<Record<string, Command>> = {
   "cdc-relay": {
@@ -10,26 +36,60 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     options: OPTIONS["cdc-relay"],
     examples: [
       "",
+      "--config relay.yaml",
       "--database shop --exclude 'tmp_*' --listen 127.0.0.1:9464",
       "--database weather --collection readings --table weather.readings",
       `--collection orders --filter '{"status": "open"}' --omit card`,
     ],
-    run: async (given, context) =>
-      await (await import("./run_relay.ts")).runRelay(relayConfig(given), { ...context, given }),
+    run: async (given, context) => {
+      const file = fileOf(given);
+      if (file === undefined) {
+        return await (await import("./run_relay.ts")).runRelay(relayConfig(given), { ...context, given });
+      }
+      await (await import("./run_streams.ts")).runFile(file, { ...context, given });
+    },
+  },
+  "check": {
+    summary: "Ask both databases whether a relay would work; changes nothing",
+    options: OPTIONS.check,
+    examples: ["--database shop", "--config relay.yaml --strict --json"],
+    run: async (given, context) => {
+      const { runCheck } = await import("./run_plan.ts");
+      return await forEachStream(given, (each) => runCheck(checkConfig(each), context));
+    },
+  },
+  "plan": {
+    summary: "Preview the tables, what will not fit in them, and how long the snapshot takes",
+    options: OPTIONS.plan,
+    examples: [
+      "--database shop",
+      "--database shop --output sql",
+      "--database shop --measure 10000",
+      "--database shop --apply",
+    ],
+    run: async (given, context) => {
+      const { runPlan } = await import("./run_plan.ts");
+      return await forEachStream(given, (each) => runPlan(planConfig(each), context));
+    },
   },
   "status": {
     summary: "Report the state of the streams, from CrateDB alone; for people, machines and health checks",
     options: OPTIONS.status,
     examples: ["", "--watch", "--database shop --max-lag 30s --json"],
-    run: async (given, context) =>
-      await (await import("./run_status.ts")).runStatus(statusConfig(given), context),
+    run: async (given, context) => {
+      const [first, ...others] = await streamsOf(given);
+      const settings = [statusConfig(first), ...others.map(statusConfig)] as const;
+      return await (await import("./run_status.ts")).runStatus(settings, context);
+    },
   },
   "wait": {
     summary: "Return when CrateDB shows all writes up to now, or to another time",
     options: OPTIONS.wait,
     examples: ["", "--database shop --collection orders --timeout 30s", "--at 2026-01-31T12:00:00Z"],
-    run: async (given, context) =>
-      await (await import("./run_status.ts")).runWait(waitConfig(given), context),
+    run: async (given, context) => {
+      const { runWait } = await import("./run_status.ts");
+      return await forEachStream(given, (each) => runWait(waitConfig(each), context));
+    },
   },
   "verify": {
     summary: "Compare collections and tables, also while a relay runs, and repair differences",
@@ -40,8 +100,10 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       "--database shop --sample 10000 --json",
       "--database '*' --watch --rate 2000",
     ],
-    run: async (given, context) =>
-      await (await import("./run_verify.ts")).runVerify(verifyConfig(given), { ...context, given }),
+    run: async (given, context) => {
+      const { runVerify } = await import("./run_verify.ts");
+      return await forEachStream(given, (each) => runVerify(verifyConfig(each), { ...context, given: each }));
+    },
   },
   "forget": {
     summary: "Delete the saved state of a stream that is no longer needed; tables stay",
@@ -53,6 +115,39 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     ],
     run: async (given, context) =>
       await (await import("./run_forget.ts")).runForget(forgetConfig(given), context),
+  },
+  "config check": {
+    summary: "Check relay.yaml without a server: all errors, each with its line",
+    options: OPTIONS["config check"],
+    argument: "config",
+    examples: ["", "deploy/relay.yaml"],
+    run: async (given, context) => (await import("./run_config.ts")).checkFile(given, context),
+  },
+  "config show": {
+    summary: "Print the settings in effect, each with its origin; of relay.yaml, or of flags and variables",
+    options: OPTIONS["config show"],
+    argument: "config",
+    examples: ["", "relay.yaml --collection shop.orders"],
+    run: async (given, context) => (await import("./run_config.ts")).showSettings(given, context),
+  },
+  "config diff": {
+    summary: "Compare relay.yaml with the settings that its relay uses: what a reload would do",
+    options: OPTIONS["config diff"],
+    argument: "config",
+    examples: ["", "relay.yaml --stream shop"],
+    run: async (given, context) => await (await import("./run_diff.ts")).diffFile(given, context),
+  },
+  "config init": {
+    summary: "Print a relay.yaml with the settings of flags and variables",
+    options: OPTIONS["config init"],
+    examples: ["", "--database shop --exclude 'tmp_*' > relay.yaml"],
+    run: async (given, context) => (await import("./run_config.ts")).printFile(given, context),
+  },
+  "config schema": {
+    summary: "Print the JSON Schema of relay.yaml, for editors",
+    options: OPTIONS["config schema"],
+    examples: ["> relay.schema.json"],
+    run: async (_given, context) => (await import("./run_config.ts")).printSchema(context),
   },
   "db-workload": {
     summary: "Write example data into a collection",

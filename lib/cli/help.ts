@@ -22,8 +22,8 @@ const OPTION_COLUMN = 35;
 const NARROW = 80;
 
 const EXIT_CODES =
-  "Exit codes: 0 done or stopped by a signal, 1 failed, 2 wrong usage, 3 verify found differences, " +
-  "4 status found a problem or wait timed out.";
+  "Exit codes: 0 done or stopped by a signal, 1 failed, 2 wrong usage, 3 verify, config diff or plan --apply found a " +
+  "difference, 4 check, plan or status found a problem or wait timed out.";
 
 export function programHelp(commands: Readonly<Record<string, Command>>, width: number): string {
   const line = (term: string, description: string) => item(term, description, width, COMMAND_COLUMN);
@@ -44,7 +44,11 @@ export function programHelp(commands: Readonly<Record<string, Command>>, width: 
   ].join("\n");
 }
 
-export function commandHelp(name: string, { summary, options, examples }: Command, width: number): string {
+export function commandHelp(
+  name: string,
+  { summary, options, argument, examples }: Command,
+  width: number,
+): string {
   const column = width < NARROW ? 0 : OPTION_COLUMN;
   const secrets = Object.entries(options).filter(([, { secret }]) => secret).map(([name]) =>
     `--${flagOf(name)}-file`
@@ -54,7 +58,7 @@ export function commandHelp(name: string, { summary, options, examples }: Comman
   );
   const files = ` Secrets may be in files: ${secrets.join(", ")}, or a variable with _FILE at its end.`;
   return [
-    `Usage: ${CALL} ${name} [options]`,
+    `Usage: ${CALL} ${name} ${argument === undefined ? "" : "[FILE] "}[options]`,
     "",
     ...wrapped(`${summary}.`, width),
     ...grouped(options).flatMap(([title, table]) => [

@@ -34,16 +34,17 @@ export async function main(args: readonly string[], { env, signal: stop }: Surro
       return 0;
     }
     const given = { flags: parsed.flags, env };
-    const logging = logOptions(given);
+    const logging = { ...logOptions(given) };
     const terminal = STDERR.isTerminal && env.TERM !== "dumb";
     const statusLine = new StatusLine();
     const write = (line: string) => statusLine.above(() => STDERR.write(`${line}\n`));
-    const log = createLogger({ ...logging, colour: terminal && !env.NO_COLOR, write });
+    const log = createLogger(Object.assign(logging, { colour: terminal && !env.NO_COLOR, write }));
     report = reportTo(log, logging);
     const isShown = terminal && logging.format === "text" && ["debug", "info"].includes(logging.level);
     const exitCode = await parsed.command.run(given, {
       signal,
       log,
+      configureLog: (options) => Object.assign(logging, options),
       statusLine: isShown ? statusLine : undefined,
       print: (text) => statusLine.above(() => output.print(text)),
     });
@@ -61,11 +62,11 @@ const printError: Report = ({ message, hint }) =>
   STDERR.write([`Error: ${message}`, ...hint ? [hint] : [], ""].join("\n"));
 
 /** Reports the error that ends the program in the format of the log, with its stack at level debug. */
-function reportTo(log: Logger, { format, level }: LoggerOptions): Report {
+function reportTo(log: Logger, logging: LoggerOptions): Report {
   return ({ stack, ...description }) => {
     const { message, hint, exitCode } = description;
-    const shown = level === "debug" ? stack : undefined;
-    if (format === "json") return log.error(message, { hint, exit_code: exitCode, stack: shown });
+    const shown = logging.level === "debug" ? stack : undefined;
+    if (logging.format === "json") return log.error(message, { hint, exit_code: exitCode, stack: shown });
     printError(description);
     if (shown) STDERR.write(`${shown}\n`);
   };

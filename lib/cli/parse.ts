@@ -22,18 +22,27 @@ export function parseCommandLine(args: readonly string[], width: number): Parsed
   if (first === undefined) throw new UsageError(`No command given.\n\n${programHelp(COMMANDS, width)}`);
   if (first === "--version" || first === "-V") return { text: `${PROGRAM} ${VERSION}` };
   const isHelp = ["--help", "-h", "help"].includes(first);
-  const name = isHelp ? rest[0] : first;
+  const words = isHelp ? rest : args;
+  const name = commandIn(words);
   if (name === undefined) return { text: programHelp(COMMANDS, width) };
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (!command) {
     throw new UsageError(`Unknown command: ${name}`, { hint: meant(name, Object.keys(COMMANDS), "--help") });
   }
-  const flags = isHelp ? undefined : parseFlags(rest, name, command.options);
+  const flags = isHelp ? undefined : parseFlags(words.slice(name.split(" ").length), name, command);
   return flags ? { command, flags } : { text: commandHelp(name, command, width) };
 }
 
+/** The name of the command, of one word or two. @example IN: ["config", "check", "relay.yaml"] → OUT: config check */
+function commandIn([first, second]: readonly string[]): string | undefined {
+  const isGroup = first !== undefined && Object.keys(COMMANDS).some((name) => name.startsWith(`${first} `));
+  if (!isGroup) return first;
+  return second === undefined || /^-/.test(second) ? undefined : `${first} ${second}`;
+}
+
 /** Returns the options' values as texts, by flag; undefined if help is asked for. */
-function parseFlags(args: readonly string[], name: string, table: OptionTable): Flags | undefined {
+function parseFlags(args: readonly string[], name: string, command: Command): Flags | undefined {
+  const { options: table, argument } = command;
   const valued = valuedFlags(table);
   const switches = switchesOf(table);
   const config: ParseArgsConfig["options"] = {
@@ -47,6 +56,10 @@ function parseFlags(args: readonly string[], name: string, table: OptionTable): 
   const switched: Record<string, string> = {};
   for (const token of tokens) {
     if (token.kind === "positional") {
+      if (argument !== undefined && flags[argument] === undefined) {
+        flags[argument] = token.value;
+        continue;
+      }
       const hint = `Options are written --name VALUE. See ${name} --help.`;
       throw new UsageError(`Unexpected argument: ${JSON.stringify(token.value)}`, { hint });
     }

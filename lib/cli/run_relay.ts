@@ -4,11 +4,9 @@ import { ConnectionString } from "mongodb-connection-string-url";
 import { MONGODB, MONITORING, SCOPE } from "../config/relay_options.ts";
 import { find, type Given, readOptions } from "../config/read.ts";
 import { logListener } from "../monitor/log_listener.ts";
-import type { MonitorOptions } from "../monitor/monitor.ts";
 import { summaryListener } from "../monitor/summary_listener.ts";
 import type { RelaySettings } from "../pipeline/settings.ts";
 import { emitter, type Listener } from "../pipeline/status/events.ts";
-import { UNTRACED } from "../pipeline/status/stages.ts";
 import { StatusTracker } from "../pipeline/status/status_tracker.ts";
 import { relay } from "../relay/relay.ts";
 import { SYSTEM_CLOCK } from "../util/clock.ts";
@@ -16,6 +14,7 @@ import type { Logger } from "../util/log.ts";
 import { runtimeOf, VERSION } from "../util/runtime.ts";
 import type { CommandContext } from "./command.ts";
 import { snapshotProgress } from "./progress.ts";
+import { openWatchers } from "./watchers.ts";
 
 export interface RunRelayContext extends CommandContext {
   readonly given: Given;
@@ -28,31 +27,16 @@ export async function runRelay(settings: RelaySettings, context: RunRelayContext
   log.info("Starting cdc-relay", versions);
   warnOfUrlDatabase(given, log);
   const status = new StatusTracker(SYSTEM_CLOCK);
-  await using watchers = await openWatchers(given, { log, versions, streams: [{ name: "", status }] });
+  const stream = { name: "", status };
+  const { listen, maxLag } = readOptions(MONITORING, given);
+  const { env } = given;
+  const monitoring = { listen, maxLag: () => maxLag, env, log, versions };
+  await using watchers = await openWatchers({ ...monitoring, streams: [stream] });
+  const watcher = watchers.of(stream);
   using progress = snapshotProgress(context);
   const summary = summaryListener({ log, status, clock: SYSTEM_CLOCK });
-  const emit = emitter(logListener(log), progress.listen, summary, ...watchers.listeners);
-  await relay(settings, { signal, log, status, emit, trace: watchers.trace });
-}
-
-/** Opens metrics and health for `--listen`, and traces if Deno exports them (`OTEL_DENO=true`). */
-async function openWatchers(given: Given, deps: Pick<MonitorOptions, "log" | "streams" | "versions">) {
-  const { listen, maxLag } = readOptions(MONITORING, given);
-  await using opened = new AsyncDisposableStack();
-  const listeners: Listener[] = [];
-  let trace = UNTRACED;
-  if (listen) {
-    const { openMonitor } = await import("../monitor/monitor.ts");
-    listeners.push(opened.use(await openMonitor({ listen, maxLag, ...deps })).listen);
-  }
-  if (given.env?.OTEL_DENO === "true") {
-    const { openTracing } = await import("../monitor/tracing.ts");
-    const tracing = openTracing(VERSION);
-    listeners.push(tracing.listen);
-    trace = tracing.trace;
-  }
-  const closing = opened.move();
-  return { listeners, trace, [Symbol.asyncDispose]: () => closing.disposeAsync() };
+  const emit = emitter(logListener(log), firstStart(context), progress.listen, summary, watcher.listen);
+  await relay(settings, { signal, log, status, emit, trace: watcher.trace });
 }
 
 /** Databases that users log in to; `testdrive` is the default. */
@@ -81,3 +65,9 @@ function databaseOf(url: string): string {
     return "";
   }
 }
+
+/** Prints what the first start has found, on a terminal. */
+const firstStart = ({ statusLine, log }: Pick<CommandContext, "statusLine" | "log">): Listener => (event) => {
+  if (event.type !== "checked" || !event.isFirst || !statusLine) return;
+  for (const { level, text, hint } of event.findings) log[level === "ok" ? "info" : "warn"](text, { hint });
+};

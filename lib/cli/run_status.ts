@@ -10,7 +10,10 @@ type RunContext = Pick<StatusContext, "signal" | "log" | "print">;
 const NOT_WELL = 4;
 
 /** Returns the exit code. */
-export async function runStatus(settings: StatusSettings, context: RunContext): Promise<number> {
+export async function runStatus(
+  settings: readonly [StatusSettings, ...StatusSettings[]],
+  context: RunContext,
+): Promise<number> {
   const { signal, log, print } = context;
   const terminal = { columns: terminalColumns(), clock: SYSTEM_CLOCK };
   return await status(settings, { signal, log, print, ...terminal }) ? 0 : NOT_WELL;

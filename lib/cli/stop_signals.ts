@@ -4,6 +4,14 @@ import process from "node:process";
 
 const STOP_SIGNALS = [["SIGHUP", 1], ["SIGINT", 2], ["SIGTERM", 15]] as const;
 
+let hangup: (() => void) | undefined;
+
+/** Has SIGHUP call this, instead of ending the program, until it is disposed of. */
+export function onHangup(listener: () => void): Disposable {
+  hangup = listener;
+  return { [Symbol.dispose]: () => void (hangup = undefined) };
+}
+
 /** Signals within this time count as one: a task runner repeats the signal of the terminal. */
 const TOGETHER_MS = 500;
 
@@ -15,6 +23,7 @@ export function stopSignal(): AbortSignal {
     if (name === "SIGHUP" && isIgnored(number)) continue;
     try {
       process.on(name, () => {
+        if (name === "SIGHUP" && hangup) return hangup();
         if (Date.now() - stoppedAt >= TOGETHER_MS) process.exit(128 + number);
         stoppedAt = Math.min(stoppedAt, Date.now());
         stop.abort();

@@ -1,14 +1,20 @@
 /** The settings of each command from its options, checked and frozen. Only this folder reads the environment. */
 import type { ForgetSettings } from "../status/forget.ts";
+import type { PlanSettings } from "../plan/plan.ts";
+import { nodesOf } from "../sink/connection/url.ts";
 import type { StatusSettings } from "../status/status.ts";
 import type { WaitSettings } from "../status/wait.ts";
 import { UsageError } from "../util/errors.ts";
 import type { LoggerOptions } from "../util/log.ts";
 import type { VerifySettings } from "../verify/collection.ts";
 import type { WorkloadSettings } from "../workload/workload.ts";
+import { isAbout } from "./collection_rules.ts";
+import { effectiveOf } from "./effective.ts";
 import { LOGGING, OPTIONS, STREAM_NAME } from "./options.ts";
 import { find, type Given, readOptions } from "./read.ts";
+import { FILE } from "./relay_options.ts";
 import { relayConfig } from "./relay_settings.ts";
+import { contentOf } from "./reload.ts";
 import { sinkAddress } from "./sink_address.ts";
 
 export const statusConfig = (given: Given): StatusSettings =>
@@ -22,9 +28,19 @@ export const forgetConfig = (given: Given): ForgetSettings & { readonly confirm:
 
 /** CrateDB, and the stream of a relay with these options; undefined, for all, if no option names one. */
 function streamsOf(given: Given): Pick<StatusSettings, "sink" | "streamIn"> {
-  const isNamed = Object.entries(STREAM_NAME).some(([name, option]) => find(name, option, given));
+  const isOfFile = given.places !== undefined;
+  const isNamed = isOfFile || Object.entries(STREAM_NAME).some(([name, option]) => find(name, option, given));
   const { namesIn } = isNamed ? relayConfig(given) : {};
   return { sink: sinkAddress(given), streamIn: namesIn && ((schema) => namesIn(schema).stream) };
+}
+
+/** The file of `--config`; undefined without one. @throws UsageError for a stream of no file */
+export function fileOf(given: Given): string | undefined {
+  const config = find("config", FILE.config, given);
+  if (config) return String(config.value);
+  const stream = find("stream", FILE.stream, given);
+  if (!stream) return undefined;
+  throw new UsageError(`${stream.source} needs a file`, { hint: "Name it with --config relay.yaml." });
 }
 
 export function verifyConfig(given: Given): VerifySettings {
@@ -35,6 +51,25 @@ export function verifyConfig(given: Given): VerifySettings {
     });
   }
   return Object.freeze({ ...options, relay: relayConfig(given, { worker: undefined }) });
+}
+
+export const planConfig = (given: Given): PlanSettings & { readonly output: "text" | "json" | "sql" } =>
+  Object.freeze({ ...readOptions(OPTIONS.plan, given), relay: relayConfig(given) });
+
+/** `others` are the nodes of CrateDB, if there are several, and the way to it that is configured beside the one in use. */
+export function checkConfig(given: Given) {
+  const { CRATEDB_URL: used, CRATEDB_SQLALCHEMY_URL: other } = given.env ?? {};
+  const relay = relayConfig(given);
+  const nodes = nodesOf(relay.sink);
+  const isOther = used && other && given.flags?.["cratedb-url"] === undefined;
+  const unused = isOther ? [sinkAddress({ ...given, env: { ...given.env, CRATEDB_URL: other } })] : [];
+  const others = [...nodes.length > 1 ? nodes : [], ...unused];
+  const patterns = (given.collections ?? []).map(({ pattern }) => pattern);
+  const content = contentOf({
+    ...effectiveOf(given),
+    unmatched: (found) => patterns.filter((each) => !found.some((namespace) => isAbout(each, namespace))),
+  });
+  return { ...readOptions(OPTIONS.check, given), relay, others, content };
 }
 
 export const workloadConfig = (given: Given): WorkloadSettings =>

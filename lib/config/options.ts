@@ -1,6 +1,17 @@
 /** The option table: the options of each command, and of each function of the library. */
 import { type Inputs, type OptionTable, prefixed } from "./option.ts";
-import { COLLECTION, CRATEDB, MEMORY, MONGODB, MONITORING, RELAY, SCOPE, STREAM } from "./relay_options.ts";
+import {
+  COLLECTION,
+  CRATEDB,
+  FILE,
+  MEMORY,
+  MONGODB,
+  MONITORING,
+  RELAY,
+  SCOPE,
+  STREAM,
+  SUPERVISION,
+} from "./relay_options.ts";
 
 export const LOGGING = {
   logFormat: {
@@ -13,12 +24,21 @@ export const LOGGING = {
   logLevel: {
     type: "choice",
     choices: ["debug", "info", "warn", "error"],
+    reload: "live",
     env: ["LOG_LEVEL"],
     default: "info",
     help: "Minimum log level",
     switches: { quiet: "warn", verbose: "debug" },
   },
 } as const satisfies OptionTable;
+
+/** With one value for the process, whatever the number of its streams. */
+export const PROCESS: typeof MEMORY & typeof MONITORING & typeof LOGGING & typeof SUPERVISION = {
+  ...MEMORY,
+  ...MONITORING,
+  ...LOGGING,
+  ...SUPERVISION,
+};
 
 const COMPARISON = {
   compare: {
@@ -77,6 +97,47 @@ const OUTPUT = {
     choices: ["text", "json"],
     default: "text",
     help: "Format of the result on standard output",
+    switches: { json: "json" },
+  },
+} as const satisfies OptionTable;
+
+const CHECK = {
+  failOn: {
+    type: "choice",
+    choices: ["wrong", "warning"],
+    default: "wrong",
+    help: "Level of a finding from which the exit code is 4",
+    switches: { strict: "warning" },
+  },
+  ...OUTPUT,
+} as const satisfies OptionTable;
+
+const PLAN = {
+  sample: {
+    type: "count",
+    least: 1,
+    default: "1000",
+    help: "Documents to read of each collection",
+    details: "Fewer if they are large.",
+  },
+  measure: {
+    type: "count",
+    default: "0",
+    help: "Rows to write to a scratch table, to measure CrateDB; 0 for none",
+    details: "The table is dropped afterwards.",
+  },
+  tables: {
+    type: "choice",
+    choices: ["plan", "create"],
+    default: "plan",
+    help: "Only plan the tables, or also create those that are missing",
+    switches: { apply: "create" },
+  },
+  output: {
+    type: "choice",
+    choices: ["text", "json", "sql"],
+    default: "text",
+    help: "Format of the result on standard output; sql is a script to edit and run",
     switches: { json: "json" },
   },
 } as const satisfies OptionTable;
@@ -176,8 +237,18 @@ const VERIFY:
   };
 
 export const OPTIONS = {
-  "cdc-relay": { ...RELAY, ...MONITORING, ...LOGGING },
+  "cdc-relay": { ...FILE, ...RELAY, ...SUPERVISION, ...MONITORING, ...LOGGING },
+  // --standby would have the letter of --strict.
+  "check": {
+    ...FILE,
+    ...RELAY,
+    onHeld: { ...RELAY.onHeld, switches: {} },
+    ...prefixed("CDC_CHECK", CHECK),
+    ...LOGGING,
+  },
+  "plan": { ...FILE, ...RELAY, ...prefixed("CDC_PLAN", PLAN), ...LOGGING },
   "status": {
+    ...FILE,
     ...STATUS,
     ...prefixed("CDC_STATUS", {
       runs: runs("Print the status once, or every second until stopped"),
@@ -185,8 +256,9 @@ export const OPTIONS = {
     }),
     ...LOGGING,
   },
-  "wait": { ...WAIT, ...prefixed("CDC_WAIT", { ...MOMENT, ...OUTPUT }), ...LOGGING },
+  "wait": { ...FILE, ...WAIT, ...prefixed("CDC_WAIT", { ...MOMENT, ...OUTPUT }), ...LOGGING },
   "verify": {
+    ...FILE,
     ...VERIFY,
     ...prefixed("CDC_VERIFY", {
       ...COMPARISON,
@@ -196,6 +268,11 @@ export const OPTIONS = {
     ...LOGGING,
   },
   "forget": { ...CRATEDB, ...prefixed("CDC_FORGET", FORGET), ...LOGGING },
+  "config check": { ...FILE, ...LOGGING },
+  "config show": { ...FILE, ...RELAY, ...PROCESS },
+  "config diff": { ...FILE, ...LOGGING },
+  "config init": { ...RELAY, ...PROCESS },
+  "config schema": { ...LOGGING },
   "db-workload": { ...MONGODB, ...prefixed("WORKLOAD", WORKLOAD), ...LOGGING },
 } satisfies Record<string, OptionTable>;
 
@@ -213,13 +290,14 @@ export type VerifyOptions = Inputs<typeof VERIFY>;
 
 /** The headings of the help and of docs/options.md, with their options. Those of one command have none of these. */
 const HEADINGS = {
+  "Streams": "config stream",
   "Source (MongoDB)": "mongodbUrl database collection exclude filter only omit pipeline fullDocument",
   "Target (CrateDB)": "cratedbUrl cratedbJwt cratedbCa cratedbCert cratedbKey table shards onDrop",
   "Snapshot": "snapshot snapshotLanes snapshotRate snapshotOrder snapshotReadPreference onHistoryLost",
   "Rows": "key columns widen widenRows maxDeadLetters",
   "Performance":
     "maxMemory batchSize batchBytes refreshInterval saveInterval statementRows statementBytes inFlight",
-  "Operation": "lease retryFor worker onHeld listen maxLag",
+  "Operation": "lease retryFor worker onHeld onFailure listen maxLag",
   "Log": "logFormat logLevel",
 };
 

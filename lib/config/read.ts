@@ -15,6 +15,15 @@ export interface Given {
   readonly env?: Environment;
   /** By name, with typed values: those of a program that embeds the relay. */
   readonly options?: Readonly<Record<string, unknown>>;
+  /** Where `options` are from, by name, for messages. @default {their names} */
+  readonly places?: Readonly<Record<string, string>>;
+  /** Other values of `options` for some collections. */
+  readonly collections?: readonly CollectionRule[];
+}
+
+/** What is given for the collections that match a pattern: a collection, or `database.collection`. */
+export interface CollectionRule extends Pick<Given, "options" | "places"> {
+  readonly pattern: string;
 }
 
 /**
@@ -24,20 +33,21 @@ export interface Given {
  * IN: "cratedbUrl", {flags: {}, env: {CRATEDB_URL_FILE: "/run/url"}} → OUT: {source: "CRATEDB_URL_FILE", file: "/run/url"}
  */
 export function find(name: string, option: Option, given: Given) {
-  const { flags = {}, env = {}, options = {} } = given;
+  const { flags = {}, env = {}, options = {}, places = {} } = given;
   const flag = flagOf(name);
   const variables = variablesOf(name, option);
   const value = options[name];
+  const place = places[name] ?? name;
   const { file } = (value ?? {}) as { readonly file?: unknown };
   // An empty variable is not set.
-  const places: readonly (readonly [source: string, value: unknown, file?: string | undefined])[] = [
+  const sources: readonly (readonly [source: string, value: unknown, file?: string | undefined])[] = [
     [`--${flag}`, flags[flag]],
     [`--${flag}-file`, undefined, flags[`${flag}-file`]],
     ...variables.map((each) => [each, env[each] || undefined] as const),
     ...variables.map((each) => [`${each}_FILE`, undefined, env[`${each}_FILE`] || undefined] as const),
-    option.secret && typeof file === "string" ? [name, undefined, file] : [name, value],
+    option.secret && typeof file === "string" ? [place, undefined, file] : [place, value],
   ];
-  const found = places.find(([, value, file]) => value !== undefined || option.secret && file !== undefined);
+  const found = sources.find(([, value, file]) => value !== undefined || option.secret && file !== undefined);
   return found && { source: found[0], value: found[1], file: found[2] };
 }
 
@@ -51,7 +61,8 @@ export function readOptions<Table extends OptionTable>(table: Table, given: Give
   return Object.fromEntries(entries) as Values<Table>;
 }
 
-function valueOf(name: string, option: Option, given: Given): unknown {
+/** The value of one option. @throws UsageError */
+export function valueOf(name: string, option: Option, given: Given): unknown {
   const { secret, help, default: fallback = "" } = option;
   const found = find(name, option, given);
   if (!found) return parse(option, fallback);

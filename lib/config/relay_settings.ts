@@ -6,6 +6,7 @@ import { Scope } from "../source/documents/scope.ts";
 import { transformStages } from "../source/documents/transform.ts";
 import { UsageError } from "../util/errors.ts";
 import type { Namespace } from "../util/namespace.ts";
+import { givenFor, isName, ruleFor } from "./collection_rules.ts";
 import type { OptionTable } from "./option.ts";
 import type { Values } from "./parsers.ts";
 import { type Given, readOptions } from "./read.ts";
@@ -20,7 +21,6 @@ import { sinkAddress } from "./sink_address.ts";
  */
 export function relayConfig(given: Given, fixed: { readonly worker?: undefined } = {}): RelaySettings {
   const options = { ...readOptions(RELAY, given), ...fixed };
-  const { filter, only, pipeline, table, ...rest } = picked(COLLECTION, options);
   const { batchBytes, statementBytes, ...stream } = picked(STREAM, options);
   const { database, collection, exclude } = options;
   const sink = sinkAddress(given);
@@ -29,9 +29,13 @@ export function relayConfig(given: Given, fixed: { readonly worker?: undefined }
     collections: collection.length > 0 ? collection : [database.length > 0 ? "*" : EXAMPLE.collection],
     exclude,
   });
-  const transform = transformStages({ filter, only, omit: rest.omit, pipeline });
-  checkTransform(rest, transform.length > 0);
-  if (table !== undefined) checkTemplate(tableName(table, sink.schema), scope);
+  const { schema } = sink;
+  const whole = collectionConfig(given, { scope, schema });
+  const rules = (given.collections ?? []).map((rule) => {
+    const { pattern } = rule;
+    return { pattern, ...collectionConfig(givenFor(given, rule), { scope, schema, pattern }) };
+  });
+  const of = (namespace: Namespace) => ruleFor(rules, namespace) ?? whole;
   const shares = memoryShares(options.maxMemory);
   return Object.freeze({
     ...stream,
@@ -41,10 +45,32 @@ export function relayConfig(given: Given, fixed: { readonly worker?: undefined }
     mongodbUrl: options.mongodbUrl,
     batchBytes: batchBytes ?? shares.batchBytes,
     statementBytes: statementBytes ?? shares.statementBytes,
-    for: (namespace: Namespace): CollectionSettings =>
-      Object.freeze({ ...rest, transform, table: (schema: string) => tableOf(table, namespace, schema) }),
-    namesIn: (schema: string) => namesOf(table, scope, stream.worker, schema),
+    for: (namespace: Namespace): CollectionSettings => {
+      const { template, settings } = of(namespace);
+      return Object.freeze({ ...settings, table: (schema: string) => tableOf(template, namespace, schema) });
+    },
+    namesIn: (schema: string): Names => ({
+      tableOf: (namespace) => tableOf(of(namespace).template, namespace, schema),
+      ...namesOf(isOne(scope.only) ? of(scope.only).template : whole.template, scope, stream.worker, schema),
+    }),
   });
+}
+
+interface Shared {
+  readonly scope: Scope;
+  /** That of a table without one. */
+  readonly schema: string;
+  /** The collections of the scope that have these settings. @default {all} */
+  readonly pattern?: string;
+}
+
+/** The settings of collections, and the template of their tables. @throws UsageError for settings that exclude each other */
+export function collectionConfig(given: Given, shared: Shared) {
+  const { filter, only, pipeline, table: template, ...settings } = readOptions(COLLECTION, given);
+  const transform = transformStages({ filter, only, omit: settings.omit, pipeline });
+  checkTransform(settings, transform.length > 0);
+  if (template !== undefined) checkTemplate(tableName(template, shared.schema), shared);
+  return { template, settings: { ...settings, transform } };
 }
 
 /** The values of the options of one scope. */
@@ -64,18 +90,18 @@ function tableOf(template: string | undefined, namespace: Partial<Namespace>, sc
   return isExample ? { schema, name: EXAMPLE.table } : EACH;
 }
 
+const isOne = (only: Partial<Namespace>): only is Namespace =>
+  only.database !== undefined && only.collection !== undefined;
+
 function namesOf(
   template: string | undefined,
   scope: Scope,
   worker: StreamPart | undefined,
   schema: string,
-): Names {
+): Omit<Names, "tableOf"> {
   const table = tableOf(template, scope.only, schema);
-  const { database, collection } = scope.only;
-  const isSingle = database !== undefined && collection !== undefined;
-  const named = isSingle ? tableFor(table, { database, collection }) : table;
+  const named = isOne(scope.only) ? tableFor(table, scope.only) : table;
   return {
-    tableOf: (namespace) => tableOf(template, namespace, schema),
     stream: streamOfPart(`${scope} -> ${named.schema}.${named.name}`, worker),
     metadataSchema: table.schema.includes("{") ? schema : table.schema,
   };
@@ -100,19 +126,25 @@ function checkTransform(
 /** Text in braces that is not a placeholder. */
 const UNKNOWN_PLACEHOLDER = /\{(?!(?:database|collection)\})[^{}]*\}/;
 
+/** The placeholders without which several collections would share a table. */
+function neededBy({ scope: { level }, pattern }: Shared): readonly string[] {
+  const several = pattern === undefined ? level !== "collection" : !isName(pattern);
+  const databases = level === "deployment" && !pattern?.includes(".");
+  return [...databases ? ["database"] : [], ...several ? ["collection"] : []];
+}
+
 /** @throws UsageError for an unknown placeholder, or if several collections would share one table */
-function checkTemplate(template: TableName, scope: Scope): void {
+function checkTemplate(template: TableName, shared: Shared): void {
   const text = `${template.schema}.${template.name}`;
   const [unknown] = UNKNOWN_PLACEHOLDER.exec(text) ?? [];
   if (unknown !== undefined) {
     const hint = "Use {database} and {collection}, e.g. --table '{database}.{collection}'";
     throw new UsageError(`--table ${text} has an unknown placeholder: ${unknown}`, { hint });
   }
-  const wanted =
-    { collection: [], database: ["collection"], deployment: ["database", "collection"] }[scope.level];
-  const missing = wanted.find((name) => !text.includes(`{${name}}`));
+  const missing = neededBy(shared).find((each) => !text.includes(`{${each}}`));
   if (missing === undefined) return;
-  throw new UsageError(`--table ${text} would be the table of several collections: ${scope}`, {
+  const { scope, pattern = `${scope}` } = shared;
+  throw new UsageError(`--table ${text} would be the table of several collections: ${pattern}`, {
     hint: `Add {${missing}} to it, e.g. --table '{database}.{collection}', or name one collection with ` +
       "--database and --collection.",
   });

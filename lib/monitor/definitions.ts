@@ -37,12 +37,12 @@ export const METRICS = {
   cdc_relay_oplog_headroom_seconds: gauge(
     "How long the relay could be stopped before the oplog drops its position; absent if unknown, and until the oplog drops entries",
   ),
-  cdc_relay_outage: shared(gauge(
+  cdc_relay_outage: gauge(
     "1 while MongoDB, CrateDB or PostgreSQL fails or does not answer, 0 after that; absent before the first outage",
     "system",
-  )),
-  cdc_relay_outages_total: shared(counter("Outages that have begun", "system")),
-  cdc_relay_retries_total: shared(counter("Tries that failed and were repeated", "system")),
+  ),
+  cdc_relay_outages_total: counter("Outages that have begun", "system"),
+  cdc_relay_retries_total: counter("Tries that failed and were repeated", "system"),
   cdc_relay_events_total: counter(
     "Change events read: insert, update, replace, delete",
     "collection",

@@ -9,7 +9,7 @@ export interface Answer {
   readonly body: string;
 }
 
-type Routes = Readonly<Record<string, () => Answer | Promise<Answer>>>;
+type Routes = Readonly<Record<string, (query: URLSearchParams) => Answer | Promise<Answer>>>;
 
 export interface RunningServer extends AsyncDisposable {
   readonly url: string;
@@ -50,12 +50,12 @@ async function respond(request: IncomingMessage, response: ServerResponse, route
 }
 
 async function answerOf({ method = "", url = "" }: IncomingMessage, routes: Routes): Promise<Answer> {
-  const [path = ""] = url.split("?");
+  const [path = "", query] = url.split("?");
   const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
   if (!route) return textAnswer(404, `${path} does not exist. Paths: ${Object.keys(routes).join(", ")}`);
   if (method !== "GET" && method !== "HEAD") return textAnswer(405, "Only GET and HEAD are answered.");
   try {
-    return await route();
+    return await route(new URLSearchParams(query));
   } catch (error) {
     return textAnswer(500, messageOf(error));
   }

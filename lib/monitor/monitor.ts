@@ -16,8 +16,8 @@ import { type MonitoredStream, RelayMetrics, type RelayMetricsDeps } from "./rel
 
 export interface MonitorOptions extends Pick<RelayMetricsDeps, "streams" | "versions"> {
   readonly listen: ListenAddress;
-  /** The lag up to which a stream is ready, in milliseconds. */
-  readonly maxLag: number;
+  /** The lag up to which a stream is ready, in milliseconds; a reload may change it. */
+  readonly maxLag: () => number;
   readonly log: Logger;
   /** @default {the system's} */
   readonly clock?: Pick<Clock, "now">;
@@ -30,7 +30,7 @@ export interface Monitor extends RunningServer {
 
 /**
  * Answers `/metrics`, `/healthz`, `/readyz` and `/status` until it is disposed of. For several streams, `/readyz` has a
- * line for each, and `/status` a list.
+ * line for each, or for the one in `?stream=`, and `/status` a list.
  */
 export async function openMonitor(options: MonitorOptions): Promise<Monitor> {
   const { streams, maxLag, log, clock = SYSTEM_CLOCK } = options;
@@ -40,7 +40,7 @@ export async function openMonitor(options: MonitorOptions): Promise<Monitor> {
   const server = await serve(options.listen, {
     "/metrics": async () => ({ status: 200, type: metrics.contentType, body: await metrics.text() }),
     "/healthz": () => textAnswer(200, "alive"),
-    "/readyz": () => readyAnswer(streams, maxLag),
+    "/readyz": (query) => readyAnswer(asked(streams, query.get("stream")), maxLag()),
     "/status": () => jsonAnswer(streams.length === 1 ? status()[0] : status()),
   });
   log.info("Metrics and health", { url: server.url });
@@ -53,7 +53,11 @@ export async function openMonitor(options: MonitorOptions): Promise<Monitor> {
   };
 }
 
+const asked = (streams: readonly MonitoredStream[], stream: string | null): readonly MonitoredStream[] =>
+  stream === null ? streams : streams.filter(({ name }) => name === stream);
+
 function readyAnswer(streams: readonly MonitoredStream[], maxLag: number): Answer {
+  if (streams.length === 0) return textAnswer(404, "This process has no stream of that name.");
   const all = streams.map(({ name, status }) => ({ name, ...readiness(status.current, maxLag) }));
   const lines = all.map(({ name, isReady, why }) => {
     const text = `${isReady ? "ready" : "not ready"}: ${why}`;

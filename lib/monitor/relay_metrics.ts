@@ -8,7 +8,7 @@ import { type Namespace, namespaceText } from "../util/namespace.ts";
 import { type MetricDefinition, METRICS } from "./definitions.ts";
 
 export interface MonitoredStream {
-  /** The value of the label `stream`, which only a process with several streams has. */
+  /** The value of the label `stream`; empty for a relay without a file, which has no such label. */
   readonly name: string;
   readonly status: StatusSource;
 }
@@ -60,7 +60,7 @@ export class RelayMetrics {
   }
 
   #streamLabel({ name }: MonitoredStream): Labels {
-    return this.#deps.streams.length > 1 ? { stream: name } : {};
+    return name === "" ? {} : { stream: name };
   }
 
   /** Collections beyond {@linkcode MAX_COLLECTIONS} are `other`, which no collection is named: their names have a dot. */
@@ -100,11 +100,11 @@ export class RelayMetrics {
       positionSaved: () =>
         this.#metric("cdc_relay_saved_timestamp_seconds").set(stream, this.#deps.clock.now() / 1_000),
       outageBegan: ({ system }) => {
-        this.#metric("cdc_relay_outages_total").inc({ system });
-        this.#metric("cdc_relay_outage").set({ system }, 1);
+        this.#metric("cdc_relay_outages_total").inc({ ...stream, system });
+        this.#metric("cdc_relay_outage").set({ ...stream, system }, 1);
       },
-      recovered: ({ system }) => this.#metric("cdc_relay_outage").set({ system }, 0),
-      retried: ({ system }) => this.#metric("cdc_relay_retries_total").inc({ system }),
+      recovered: ({ system }) => this.#metric("cdc_relay_outage").set({ ...stream, system }, 0),
+      retried: ({ system }) => this.#metric("cdc_relay_retries_total").inc({ ...stream, system }),
     });
   }
 
@@ -130,7 +130,8 @@ export class RelayMetrics {
   }
 
   #define(name: string, { kind, help, labels = [], buckets = [], isShared }: MetricDefinition): void {
-    const labelNames = this.#deps.streams.length > 1 && !isShared ? ["stream", ...labels] : [...labels];
+    const isNamed = this.#deps.streams.some(({ name }) => name !== "");
+    const labelNames = isNamed && !isShared ? ["stream", ...labels] : [...labels];
     const definition = { name, help, labelNames, registers: [this.#registry] };
     if (kind === "counter") new Counter(definition);
     else if (kind === "histogram") new Histogram({ ...definition, buckets: [...buckets] });

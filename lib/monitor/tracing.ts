@@ -9,12 +9,20 @@ import { type Listener, on } from "../pipeline/status/events.ts";
 import type { Trace } from "../pipeline/status/stages.ts";
 import { messageOf } from "../util/errors.ts";
 
-/** Runs work in spans. `listen` adds stages, and the size of a batch, to the open one. */
-export function openTracing(version: string): { readonly listen: Listener; readonly trace: Trace } {
+/**
+ * Runs work in spans. `listen` adds stages, and the size of a batch, to the open one.
+ *
+ * @param stream the attribute `cdc.stream` of each span; empty for none
+ */
+export function openTracing(
+  version: string,
+  stream = "",
+): { readonly listen: Listener; readonly trace: Trace } {
   const tracer = telemetry.getTracer("cdc-relay", version);
+  const attributes = stream === "" ? {} : { "cdc.stream": stream };
   return {
     trace: (name, work) =>
-      tracer.startActiveSpan(name, async (span) => {
+      tracer.startActiveSpan(name, { attributes }, async (span) => {
         try {
           return await work();
         } catch (error) {
@@ -29,7 +37,7 @@ export function openTracing(version: string): { readonly listen: Listener; reado
         // The stage `read` is in no span.
         if (!telemetry.getActiveSpan()) return;
         const now = Date.now();
-        tracer.startSpan(stage, { startTime: now - seconds * 1_000 }).end(now);
+        tracer.startSpan(stage, { attributes, startTime: now - seconds * 1_000 }).end(now);
       },
       batchApplied: ({ events, bytes }) => {
         telemetry.getActiveSpan()?.setAttributes({ "cdc.events": events, "cdc.bytes": bytes });

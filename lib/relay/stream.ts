@@ -8,8 +8,9 @@ import { RequestedRepairs } from "../pipeline/collections/repair.ts";
 import { Collections } from "../pipeline/collections/collections.ts";
 import { bufferBatches } from "../pipeline/loop/batcher.ts";
 import { follow, type OpenStream } from "../pipeline/loop/follow.ts";
+import type { Outdated } from "../pipeline/loop/startup.ts";
 import type { Names, RelaySettings } from "../pipeline/settings.ts";
-import { type Emit, emitter, type RelayEvent } from "../pipeline/status/events.ts";
+import { type Emit, emitter, on, type RelayEvent } from "../pipeline/status/events.ts";
 import { StatusReporter } from "../pipeline/status/heartbeat.ts";
 import { watchOplog } from "../pipeline/status/oplog_watch.ts";
 import { type Trace, UNTRACED } from "../pipeline/status/stages.ts";
@@ -23,6 +24,7 @@ import { fenced, paced, retrying } from "../sink/connection/wrappers.ts";
 import { WritePace } from "../sink/connection/write_pace.ts";
 import { prepareSharedTables } from "../sink/metadata/metadata_tables.ts";
 import { RepairRequests } from "../sink/metadata/repair_requests.ts";
+import { SavedSettings } from "../sink/metadata/saved_settings.ts";
 import { readPosition, savedName } from "../sink/metadata/saved_position.ts";
 import { createStatusView } from "../sink/metadata/status_view.ts";
 import { StreamPosition } from "../sink/metadata/stream_position.ts";
@@ -37,8 +39,11 @@ import { type Catalogue, catalogueOf, namesText, unmatchedNames } from "../sourc
 import { type Logger, QUIET } from "../util/log.ts";
 import type { Namespace } from "../util/namespace.ts";
 import { changeStream } from "../source/stream/change_stream.ts";
+import { requestedDocument } from "../source/stream/requested_document.ts";
 import { Shutdown } from "../util/shutdown.ts";
 import type { Connections } from "./connect.ts";
+import { askAtStart } from "./probes/start.ts";
+import type { Configured, Content, StreamSettings } from "./stream_settings.ts";
 
 export interface StreamContext {
   readonly signal: AbortSignal;
@@ -57,11 +62,12 @@ export interface StreamContext {
  */
 export async function runStream(
   connections: Connections,
-  settings: RelaySettings,
+  settings: StreamSettings,
   context: StreamContext,
 ): Promise<void> {
   const { signal, status = new StatusTracker(connections.clock), trace = UNTRACED } = context;
-  const emit = emitter(status.listen, context.emit);
+  const begin = () => settings.hasBegun = true;
+  const emit = emitter(status.listen, context.emit, on({ snapshotProgress: begin, ready: begin }));
   // Closed after the end is emitted: the status written last has the end of the stream.
   await using closing = new AsyncDisposableStack();
   try {
@@ -83,38 +89,96 @@ interface RunContext extends Required<StreamContext> {
   readonly closing: AsyncDisposableStack;
 }
 
-async function run(connections: Connections, settings: RelaySettings, context: RunContext): Promise<void> {
-  const { signal, log, status, closing } = context;
+/** Each turn of the loop has other settings; the lease is kept. */
+async function run(connections: Connections, settings: StreamSettings, context: RunContext): Promise<void> {
+  const { signal, status } = context;
   const { sinkOutages, mongodbOutages } = connections;
   const failed = new AbortController();
-  const parts = partsOf(connections, settings, context, failed);
+  const parts = partsOf(connections, settings.current.settings, context, failed);
   for (const system of [mongodbOutages, sinkOutages]) status.watch(system);
-  status.writeLimits = parts.limits;
+  await askAtStart(connections, settings.current.settings, parts);
   const names = await openMetadata(parts);
-  const source = await openSource(parts);
-  const position = await acquire(parts, names);
-  const fencing = fenced(paced(parts.raw, parts.limits, parts), () => position.check(), parts.raw);
-  const patient = retrying(fencing, parts.retries);
-  const opened = { ...parts, ...source, names, position, patient };
+  let position: StreamPosition | undefined;
+  for (let isReplaced = true; isReplaced;) {
+    const { replaced } = settings;
+    await using closing = new AsyncDisposableStack();
+    const term = termOf(parts, settings, closing);
+    status.writeLimits = term.limits;
+    try {
+      const source = await openSource(term);
+      position ??= await acquire(parts, names);
+      // A standby may have waited for long.
+      if (!replaced.aborted) await followFor({ ...term, ...source, names, position });
+    } catch (error) {
+      // What runs beside the loop explains the error of the loop.
+      const reason = failed.signal.aborted ? failed.signal.reason : error;
+      const isReload = replaced.aborted && reason === replaced.reason;
+      if (!isReload && !(position && signal.aborted && reason === signal.reason)) throw reason;
+      if (position) {
+        parts.log.warn(
+          "Stopped while a batch was being applied: the next start resumes from the position saved before",
+        );
+      }
+    }
+    if (failed.signal.aborted && failed.signal.reason !== signal.reason) throw failed.signal.reason;
+    isReplaced = replaced.aborted && !signal.aborted;
+    // A late write must not replace a newer one of the same row.
+    if (isReplaced) await parts.retries.shutdown.limit(parts.raw.idle(), () => 0);
+  }
+}
+
+/** The parts while the settings are the present ones. */
+function termOf(parts: Parts, settings: StreamSettings, closing: AsyncDisposableStack): Term {
+  const { replaced } = settings;
+  const signal = AbortSignal.any([parts.signal, replaced]);
+  return {
+    ...parts,
+    ...settings.current,
+    limits: new WritePace(settings.current.settings, parts.clock),
+    goesOn: settings.hasBegun,
+    signal,
+    closing,
+    retries: { ...parts.retries, shutdown: closing.use(new Shutdown(signal)) },
+    emit: (event) => {
+      const goesOn = replaced.aborted && !parts.signal.aborted;
+      if (event.type !== "stopped" || !goesOn) parts.emit(event);
+    },
+  };
+}
+
+/** Follows the stream with these settings. */
+async function followFor(term: Term & Source & Pick<Opened, "names" | "position">): Promise<void> {
+  const { names, position, settings, signal, closing, sinkOutages, fail } = term;
+  const fencing = fenced(paced(term.raw, term.limits, term), () => position.check(), term.raw);
+  const patient = retrying(fencing, term.retries);
+  const opened = { ...term, patient };
   const streams = new DividedStreams(patient, { schema: names.metadataSchema, stream: names.stream });
   await takeOverDivision({ ...opened, streams });
   const tables = openTables(opened);
-  closing.use(tables.recoverDuring(sinkOutages, parts.fail));
-  try {
-    await follow(openerOf(opened), loopDeps(opened, tables));
-  } catch (error) {
-    // What runs beside the loop explains the error of the loop.
-    const reason = failed.signal.aborted ? failed.signal.reason : error;
-    if (!signal.aborted || reason !== signal.reason) throw reason;
-    log.warn(
-      "Stopped while a batch was being applied: the next start resumes from the position saved before",
-    );
-  }
-  if (failed.signal.aborted && failed.signal.reason !== signal.reason) throw failed.signal.reason;
+  closing.use(tables.recoverDuring(sinkOutages, fail));
+  const outdated = term.content && await outdatedWith(term.content, opened);
+  await follow(openerOf(opened), { ...loopDeps(opened, tables), ...outdated && { outdated } });
   if (settings.snapshot === "only" && !signal.aborted) tables.states.failIfAny();
 }
 
+/** The collections whose rows need a snapshot, by the settings that were saved last, and the saving of these. */
+async function outdatedWith(
+  { text, isOutdated }: Content,
+  { patient, names: { metadataSchema: schema, stream } }: Pick<Opened, "patient" | "names">,
+): Promise<Outdated> {
+  const saved = await SavedSettings.open(patient, { schema, stream });
+  const before = await saved.read();
+  return {
+    includes: before === undefined ? () => false : isOutdated(before),
+    planned: async () => {
+      if (before !== text) await saved.save(text);
+    },
+  };
+}
+
 type Parts = ReturnType<typeof partsOf>;
+
+type Term = Parts & Configured & { readonly goesOn: boolean; readonly limits: WritePace };
 
 /** What the parts of the stream have in common. `failed` is aborted with the error of what runs beside the loop. */
 function partsOf(
@@ -133,7 +197,6 @@ function partsOf(
     signal,
     fail: (error: unknown) => failed.abort(error),
     retries: { shutdown: closing.use(new Shutdown(signal)), outages, retryFor: settings.retryFor },
-    limits: new WritePace(settings, clock),
     /** Fails at once if the sink does. */
     raw: closing.use(countingWrites(leftOpen(transport), { clock, log })),
   };
@@ -151,8 +214,8 @@ async function openMetadata({ settings: { namesIn, sink }, raw, retries }: Parts
 
 type Source = Awaited<ReturnType<typeof openSource>>;
 
-/** What the stream reads from MongoDB. `example` is a collection that exists, or one that could. */
-async function openSource({ deployment, mongodbOutages, settings, retries, log, closing }: Parts) {
+/** What the stream reads from MongoDB. `examples` are the collections that exist, or one that could. */
+async function openSource({ deployment, mongodbOutages, settings, content, retries, log, closing }: Term) {
   const { scope, worker, batchSize, replyBytes, snapshotLanes: lanes, snapshotOrder: order } = settings;
   const { snapshotReadPreference: preference } = settings;
   const reading = { ...retries, outages: mongodbOutages };
@@ -161,10 +224,14 @@ async function openSource({ deployment, mongodbOutages, settings, retries, log, 
     await openBulkReader(causalReader, { ...reading, deployment, preference, log }),
   );
   const found = await collectionsOf(causalReader, scope, { log: QUIET });
-  const [example = { database: scope.only.database ?? "admin", collection: "none" }] = found;
-  const share = await openShare(worker, { reader: causalReader, namespace: example });
+  const example = { database: scope.only.database ?? "admin", collection: "none" };
+  const examples: readonly [Namespace, ...Namespace[]] = [found[0] ?? example, ...found.slice(1)];
+  const share = await openShare(worker, { reader: causalReader, namespace: examples[0] });
   log.info(`Following ${scope}`, { collections: found.length });
   await warnOfUnmatched({ scope, found, catalogue: catalogueOf(causalReader), log });
+  for (const name of content?.unmatched(found) ?? []) {
+    log.warn("Settings below collections are for no collection yet", { name });
+  }
   const documents = { for: settings.for, size: batchSize, replyBytes, share, log };
   return {
     causalReader,
@@ -173,7 +240,7 @@ async function openSource({ deployment, mongodbOutages, settings, retries, log, 
     chunks: new DocumentReader(bulkReader, documents),
     splitter: rangeSplitter(bulkReader, { lanes, log, order }),
     share,
-    example,
+    examples,
   };
 }
 
@@ -230,7 +297,7 @@ async function acquire(
   return position;
 }
 
-type Opened = Parts & Source & {
+type Opened = Term & Source & {
   readonly names: Names;
   readonly position: StreamPosition;
   /** Waits for the sink, and checks the lease before each statement. */
@@ -259,10 +326,10 @@ function loopDeps(opened: Opened, tables: Collections) {
 }
 
 function openerOf(
-  { settings, signal, deployment, features, mongodbOutages, share, example }: Opened,
+  { settings, signal, deployment, features, mongodbOutages, share, examples }: Opened,
 ): OpenStream {
   const route = deployment.route();
-  const { transform, fullDocument } = settings.for(example);
+  const fullDocument = requestedDocument(examples.map((each) => settings.for(each)));
   return (startAfter, left) =>
     bufferBatches(
       changeStream({
@@ -270,7 +337,7 @@ function openerOf(
         route,
         share,
         features,
-        fullDocument: transform.length > 0 ? "none" : fullDocument,
+        fullDocument,
         startAfter,
         signal: AbortSignal.any([signal, left]),
         outages: mongodbOutages,

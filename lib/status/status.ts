@@ -33,9 +33,12 @@ export interface StatusContext {
 
 export interface Found {
   readonly streams: readonly StreamStatus[];
-  /** Empty if a stream was found. */
+  /** Why streams are missing; empty if none is. */
   readonly absence: readonly string[];
 }
+
+/** The same for all streams of a file, but for the stream and its CrateDB. */
+type AllSettings = readonly [StatusSettings, ...StatusSettings[]];
 
 const INTERVAL_MS = 1_000;
 const WIDTH_ELSEWHERE = 200;
@@ -44,19 +47,26 @@ const WIDTH_ELSEWHERE = 200;
  * @returns whether a stream was found and all were well, once or when the output was closed
  * @throws SinkError, UserError; AbortError when the signal is aborted
  */
-export async function status(settings: StatusSettings, context: StatusContext): Promise<boolean> {
-  const { output, runs } = settings;
+export async function status(all: AllSettings, context: StatusContext): Promise<boolean> {
+  const [{ output, runs }] = all;
   const { signal, clock, columns, print } = context;
-  await using transport = await openTransport(settings.sink);
+  await using opened = new AsyncDisposableStack();
+  const sinks: (readonly [Transport, readonly StatusSettings[]])[] = [];
+  for (const settings of Map.groupBy(all, ({ sink }) => JSON.stringify(sink)).values()) {
+    const [{ sink } = all[0]] = settings;
+    sinks.push([opened.use(await openTransport(sink)), settings]);
+  }
   const isDrawn = columns !== undefined && output === "text";
   let drawn = 0;
   while (true) {
     let isAllWell = false;
     let text: string;
     try {
-      const found = await findStreams(transport, settings);
-      isAllWell = isWell(found.streams);
-      text = textOf(found, settings, context);
+      const found = await Promise.all(sinks.map((each) => findStreams(...each)));
+      const streams = found.flatMap(({ streams }) => streams);
+      const absence = found.flatMap(({ absence }) => absence);
+      isAllWell = isWell(streams) && absence.length === 0;
+      text = textOf({ streams, absence }, all[0], context);
     } catch (error) {
       if (runs === "once" || !isRetryable(error)) throw error;
       text = output === "json" ? JSON.stringify({ error: messageOf(error) }) : messageOf(error);
@@ -68,17 +78,26 @@ export async function status(settings: StatusSettings, context: StatusContext): 
   }
 }
 
+/** Finds the streams of one CrateDB. */
 export async function findStreams(
   transport: Transport,
-  { sink, streamIn, maxLag }: Pick<StatusSettings, "sink" | "streamIn" | "maxLag">,
+  settings: readonly Pick<StatusSettings, "sink" | "streamIn" | "maxLag">[],
 ): Promise<Found> {
-  const schema = transport.dialect.schema ?? sink.schema;
-  const wanted = streamIn?.(schema);
-  const all = await readStreams(transport, { maxLag });
-  const streams = all.filter(({ stream }) => wanted === undefined || isStreamOf(stream, wanted));
-  if (streams.length > 0) return { streams, absence: [] };
+  const all = await readStreams(transport, { maxLag: settings[0]?.maxLag ?? 0 });
+  const wanted = settings.map(({ sink, streamIn }) => {
+    const schema = transport.dialect.schema ?? sink.schema;
+    return { schema, wanted: streamIn?.(schema) };
+  });
+  type Wanted = typeof wanted[number];
+  const isOf = ({ stream }: StreamStatus, { wanted }: Wanted) =>
+    wanted === undefined || isStreamOf(stream, wanted);
+  const missing = wanted.filter((each) => !all.some((found) => isOf(found, each)));
   const existing = all.map(({ stream }) => stream);
-  return { streams, absence: await explainAbsence(transport, { wanted, existing, schema }) };
+  const absence = await Promise.all(
+    missing.map((each) => explainAbsence(transport, { ...each, existing })),
+  );
+  const streams = all.filter((found) => wanted.some((each) => isOf(found, each)));
+  return { streams, absence: absence.flat() };
 }
 
 /** Erases the last lines and draws the text over them. @example IN: "a", 2 → OUT: "\x1b[2A\x1b[Ja" */
@@ -91,7 +110,7 @@ function textOf({ streams, absence }: Found, { output }: StatusSettings, context
     return JSON.stringify(streams);
   }
   const size = { width: context.columns ?? WIDTH_ELSEWHERE, now: context.clock.now() };
-  return (absence.length > 0 ? absence : statusText(streams, size)).join("\n");
+  return [...streams.length > 0 ? statusText(streams, size) : [], ...absence].join("\n");
 }
 
 /** Whether a health check passes. */

@@ -13,6 +13,7 @@ export type LogFormat = typeof LOG_FORMATS[number];
 export type Logger = { readonly [level in LogLevel]: (message: string, fields?: LogFields) => void };
 export type LogFields = Readonly<Record<string, unknown>>;
 
+/** The logger reads format and level for each line: they may change. */
 export interface LoggerOptions {
   readonly format: LogFormat;
   readonly level: LogLevel;
@@ -51,17 +52,12 @@ const levels = (at: (level: LogLevel) => Logger[LogLevel]): Logger =>
  * OUT: 2026-01-31T12:34:56+01:00 INFO  batch written rows=500 table=doc.t
  */
 export function createLogger(
-  {
-    format,
-    level: lowest,
-    colour = false,
-    write = (line) => STDERR.write(`${line}\n`),
-    now = () => new Date(),
-  }: LoggerOptions,
+  options: LoggerOptions,
 ): Logger {
+  const { colour = false, write = (line) => STDERR.write(`${line}\n`), now = () => new Date() } = options;
   return unfailing(levels((level) => (message, fields = {}) => {
-    if (LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(lowest)) return;
-    write(FORMATS[format]({ time: now(), level, message: maskSecrets(message) }, fields, colour));
+    if (LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(options.level)) return;
+    write(FORMATS[options.format]({ time: now(), level, message: maskSecrets(message) }, fields, colour));
   }));
 }
 
@@ -74,6 +70,10 @@ export const unfailing = (log: Logger): Logger =>
       // A report would fail as well.
     }
   });
+
+/** The same logger, whose lines also have these fields. */
+export const withFields = (log: Logger, fields: LogFields): Logger =>
+  levels((level) => (message, more) => log[level](message, { ...fields, ...more }));
 
 /** The local time in RFC 3339. @example IN: 11:34:56Z in Vienna, in winter → OUT: 2026-01-31T12:34:56+01:00 */
 function localTime(time: Date): string {

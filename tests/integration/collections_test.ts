@@ -122,7 +122,7 @@ for (const onDrop of ["truncate", "drop"]) {
 
       const { code, stderr } = await runRelay(context, [...flags(database), "--snapshot", "only"]);
       assert.equal(code, 0, stderr);
-      assert.match(stderr, new RegExp(`WARN .*stays?.* another stream .*stream="?${other}`));
+      assert.match(stderr, new RegExp(`WARN .*stays?.* another stream .*other="?${other}`));
       assert.deepEqual(await oidsOf(context, "one"), ["a", "b", "c"]);
 
       const again = stack.use(startRelay(context, flags(database)));

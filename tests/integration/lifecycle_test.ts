@@ -9,8 +9,9 @@ import { relayConfig } from "../../lib/config/relay_settings.ts";
 import { openMonitor } from "../../lib/monitor/monitor.ts";
 import { emitter, on } from "../../lib/pipeline/status/events.ts";
 import { StatusTracker } from "../../lib/pipeline/status/status_tracker.ts";
-import { connect } from "../../lib/relay/connect.ts";
+import { ConnectionPool } from "../../lib/relay/connect.ts";
 import { runStream } from "../../lib/relay/stream.ts";
+import { StreamSettings } from "../../lib/relay/stream_settings.ts";
 import { QUIET } from "../../lib/util/log.ts";
 
 const ROOT = join(import.meta.dirname ?? "", "..", "..");
@@ -95,7 +96,7 @@ cratedbTest(
     const overlapping = ["--database", database, "--table", `${schema}.{collection}`];
     await using third = startRelay(context, overlapping);
     await third.waitForLine(
-      /WARN .*same collections to the same tables stream="\S+\.data -> \S+" collections=1/,
+      /WARN .*same collections to the same tables other="\S+\.data -> \S+" collections=1/,
     );
     await third.waitForLine(/Ready/);
     assert.equal((await third.kill()).code, 0);
@@ -189,7 +190,7 @@ cratedbTest("relay() keeps its lease when it is stopped while rows are on their 
   assert.deepEqual(await sql(`SELECT data['v'] AS v FROM "${context.table}"`), [{ v: 2 }]);
 });
 
-cratedbTest("runStream() runs two streams of one process over one connect()", async (context) => {
+cratedbTest("runStream() runs two streams of one process over one pool of connections", async (context) => {
   const { mongodb, mongodbUrl, httpUrl, database, schema, table } = context;
   const stop = new AbortController();
   const collections = ["data", "more"];
@@ -215,25 +216,30 @@ cratedbTest("runStream() runs two streams of one process over one connect()", as
     info: (message: string) => void (message.startsWith("Connected") && connected.push(message)),
   };
   const shared = { signal: stop.signal, log };
-  await using connections = await connect(settingsOf("data"), { ...shared, emit: () => {} });
+  await using pool = new ConnectionPool(settingsOf("data"), shared);
   const streams = [{ name: "data", status: new StatusTracker() }, {
     name: "more",
     status: new StatusTracker(),
   }] as const;
   await using monitor = await openMonitor({
     listen: { host: "127.0.0.1", port: 0 },
-    maxLag: 60_000,
+    maxLag: () => 60_000,
     streams,
     versions: { version: "", runtime: "" },
     log: QUIET,
   });
   const ready: string[] = [];
-  const running = streams.map((stream) => {
+  const running = streams.map(async (stream) => {
     const emit = emitter(
       (event) => monitor.listen(event, stream),
       on({ ready: () => ready.push(stream.name) }),
     );
-    return runStream(connections, settingsOf(stream.name), { ...shared, emit, status: stream.status });
+    await using connections = await pool.connect(settingsOf(stream.name), { emit });
+    await runStream(connections, new StreamSettings({ settings: settingsOf(stream.name) }), {
+      ...shared,
+      emit,
+      status: stream.status,
+    });
   });
   try {
     await eventually(() => assert.deepEqual(ready.toSorted(), collections));

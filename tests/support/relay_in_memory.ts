@@ -52,6 +52,10 @@ export interface RelayOptions {
   /** The position that an earlier relay has saved. @default {none} */
   readonly saved?: SavedState;
   readonly onHistoryLost?: "recopy" | "fail";
+  /** Whether this process has begun the snapshot before. @default {false} */
+  readonly goesOn?: boolean;
+  /** Collections whose rows were written with other settings. @default {none} */
+  readonly outdated?: readonly string[];
 }
 
 export type RelayInMemory = ReturnType<typeof relayInMemory>;
@@ -295,6 +299,7 @@ export function relayInMemory(options: RelayOptions = {}) {
       });
     },
   };
+  const outdated = new Set(options.outdated);
   const reporter = new StatusReporter({
     status,
     report: () => position.save(),
@@ -325,6 +330,11 @@ export function relayInMemory(options: RelayOptions = {}) {
       saveInterval: 200,
       lease: 10 * SECOND,
       fullDocument: "lookup",
+    },
+    goesOn: options.goesOn ?? false,
+    outdated: {
+      includes: ({ collection }: Namespace) => outdated.has(collection),
+      planned: () => Promise.resolve(outdated.clear()),
     },
     signal: stop.signal,
     log: QUIET,

@@ -22,7 +22,9 @@ const int32 = (
   value: number,
 ): number[] => [value >> 24 & 255, value >> 16 & 255, value >> 8 & 255, value & 255];
 
-const LOGGED_IN = [message("R", int32(0)), message("K", int32(1), int32(2)), message("Z", [73])].flat();
+/** What a server answers to a login. */
+export const LOGGED_IN = [message("R", int32(0)), message("K", int32(1), int32(2)), message("Z", [73])]
+  .flat();
 /** One row with one text, `PostgreSQL 16`, in answer to a statement without parameters. */
 const TEXT = "PostgreSQL 16";
 const ANSWER = [

@@ -132,12 +132,7 @@ export class CollectionOpener {
     const { owners, saved, settings } = this.#deps;
     const { columns, shards } = settings.for(namespace);
     const table = this.tableOf(namespace);
-    if (isMetadataTable(table.name)) {
-      throw new UnusableTableError(
-        `${quoteTable(table)} is a name of the relay's own tables: ${namespaceText(namespace)}`,
-        { hint: "Give the collection another table with --table, or exclude it with --exclude." },
-      );
-    }
+    checkName(table, namespace);
     const isKnown = await saved.has(namespace);
     const others = isKnown ? [] : await saved.othersIn(namespace, table);
     await owners.claim(quoteTable(table), namespace, others);
@@ -154,4 +149,13 @@ export class CollectionOpener {
       throw errorOfOpening(error, { hasRows: isKnown });
     }
   }
+}
+
+/** @throws UnusableTableError for a name of the relay's own tables */
+export function checkName(table: TableName, namespace: Namespace): void {
+  if (!isMetadataTable(table.name)) return;
+  throw new UnusableTableError(
+    `${quoteTable(table)} is a name of the relay's own tables: ${namespaceText(namespace)}`,
+    { hint: "Give the collection another table with --table, or exclude it with --exclude." },
+  );
 }

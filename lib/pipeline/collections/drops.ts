@@ -88,7 +88,9 @@ export class Drops {
     const { saved, share, log, states } = this.#deps;
     const stream = newOwner ? undefined : await saved.sharer(collection.namespace, collection.table);
     if (stream) {
-      log.warn("Rows of a dropped collection stay: another stream writes to the table too", { stream });
+      log.warn("Rows of a dropped collection stay: another stream writes to the table too", {
+        other: stream,
+      });
       return;
     }
     const { applier } = await collection.open();

@@ -58,7 +58,7 @@ export class TableOwners {
   }
 }
 
-const sharedTable = (table: string, owner: Namespace, other: Namespace): UnusableTableError =>
+export const sharedTable = (table: string, owner: Namespace, other: Namespace): UnusableTableError =>
   new UnusableTableError(
     `Two collections would share ${table}: ${namespaceText(owner)} and ${namespaceText(other)}`,
     {

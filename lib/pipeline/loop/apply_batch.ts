@@ -1,6 +1,8 @@
 /** Applies a change batch: groups it by collection, looks up the documents that its events lack, and writes the rows. */
+import { MongoServerError } from "mongodb";
 import { keyText } from "../../key/key_text.ts";
 import type { CausalReader } from "../../source/connection/causal_reader.ts";
+import { MongodbCode } from "../../source/connection/mongodb_errors.ts";
 import type { DocumentReader } from "../../source/documents/documents.ts";
 import type { ChangeBatch } from "../../source/stream/change_stream.ts";
 import type { CollectionEvent, DocumentChange, DocumentOperation } from "../../source/stream/event.ts";
@@ -41,7 +43,9 @@ export async function applyBatch(batch: ChangeBatch, deps: ApplyDeps): Promise<v
     emit({ type: "eventsRead", namespace, operations: countByOperation(changes) });
     const lookUp: LookUp = (some) =>
       timedParts("look_up", reader.lookUp(namespace, some.map(({ id }) => id)), { emit });
-    const hasTransform = settings.for(namespace).transform.length > 0;
+    const { transform, fullDocument } = settings.for(namespace);
+    const hasTransform = transform.length > 0;
+    if (fullDocument === "required" && !hasTransform) checkPostImages(changes);
     const states = applier.shardKey.length > 0
       ? statesByDocumentKey(changes, lookUp, applier)
       : statesOf(changes, lookUp, { hasTransform });
@@ -50,6 +54,15 @@ export async function applyBatch(batch: ChangeBatch, deps: ApplyDeps): Promise<v
   if (!batch.event) return;
   await deps.barrier?.(batch.event, { token: batch.tokenBeforeEvent, snapshot: deps.snapshot.state });
   await handleCollectionEvent(batch.event, deps);
+}
+
+/** The stream asks for post-images where they exist if it has other collections too, so MongoDB does not check them. */
+function checkPostImages(changes: readonly DocumentChange[]): void {
+  if (changes.every(hasDocument)) return;
+  throw new MongoServerError({
+    message: "an update without a post-image",
+    code: MongodbCode.NoMatchingDocument,
+  });
 }
 
 function countByOperation(changes: readonly DocumentChange[]): Map<DocumentOperation, number> {

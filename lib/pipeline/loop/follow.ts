@@ -31,7 +31,9 @@ export async function follow(open: OpenStream, deps: LoopDeps): Promise<void> {
   while (true) {
     const { stream, state: { token } } = position;
     const startAfter = token === null ? null : savedToken(token);
-    log.info(startAfter ? "Resuming from the saved position" : "Opening a new change stream", { stream });
+    log.info(startAfter ? "Resuming from the saved position" : "Opening a new change stream", {
+      position: stream,
+    });
     try {
       return await withStream(
         (left) => open(startAfter, left),
@@ -46,14 +48,17 @@ export async function follow(open: OpenStream, deps: LoopDeps): Promise<void> {
 }
 
 /** What is left of the snapshot that this start has to take; null for none. */
-async function snapshotOfStart({ position, tables, settings }: LoopDeps): Promise<SnapshotState | null> {
+async function snapshotOfStart(
+  { position, tables, settings, goesOn = false }: LoopDeps,
+): Promise<SnapshotState | null> {
   const { token, snapshot: saved } = position.state;
-  const snapshot = snapshotAtStart(saved === null ? null : parseSnapshotState(saved), settings.snapshot, {
+  const mode = goesOn && settings.snapshot !== "never" ? "initial" : settings.snapshot;
+  const snapshot = snapshotAtStart(saved === null ? null : parseSnapshotState(saved), mode, {
     hasToken: token !== null,
     hadTables: token === null && await tables.hadTables(),
   });
   // All documents are read again, so the changes since the saved position are not needed.
-  if (snapshot && settings.snapshot === "always" && token !== null) await startOver(snapshot, position);
+  if (snapshot && mode === "always" && token !== null) await startOver(snapshot, position);
   return snapshot;
 }
 

@@ -17,7 +17,7 @@ import { advanceOf, ageOf } from "../status/stream_lag.ts";
 import { applyBatch, type ApplyDeps } from "./apply_batch.ts";
 import { Checkpoint } from "./checkpoint.ts";
 import { type LoopState, nextStep, STREAM_TURN_MS, STREAM_TURN_SLICES } from "./next_step.ts";
-import { startUp } from "./startup.ts";
+import { type Outdated, startUp } from "./startup.ts";
 
 export interface LoopDeps extends Omit<ApplyDeps, "snapshot"> {
   readonly position: StreamPosition;
@@ -30,6 +30,9 @@ export interface LoopDeps extends Omit<ApplyDeps, "snapshot"> {
   readonly clock: Clock;
   readonly mongodbClock: Pick<Clock, "now">;
   readonly trace: Trace;
+  readonly outdated?: Outdated;
+  /** Whether this process has begun the snapshot of `--snapshot always` or `only` before. @default {false} */
+  readonly goesOn?: boolean;
 }
 
 const NO_TIME = new BSON.Timestamp(0n);

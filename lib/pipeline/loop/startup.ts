@@ -14,7 +14,7 @@ import type { Share } from "../../source/documents/share.ts";
 import { deploymentOf, differenceOf, identityOf } from "../../source/documents/source_identity.ts";
 import { messageOf, UsageError, UserError } from "../../util/errors.ts";
 import { QUIET } from "../../util/log.ts";
-import { namespaceText } from "../../util/namespace.ts";
+import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import type { Collections } from "../collections/collections.ts";
 import type { RelaySettings } from "../settings.ts";
 import * as plans from "../snapshot/snapshot_state.ts";
@@ -30,6 +30,15 @@ export interface StartupDeps extends StaleRowsDeps {
   readonly tables: Collections;
   readonly position: Pick<StreamPosition, "stream" | "state" | "save">;
   readonly settings: Pick<RelaySettings, "for" | "scope" | "snapshot">;
+  /** @default {none} */
+  readonly outdated?: Outdated;
+}
+
+/** Collections whose rows were written with other settings than those of now. */
+export interface Outdated {
+  includes(namespace: Namespace): boolean;
+  /** Call it when the snapshots that these collections need are saved with the position. */
+  planned(): Promise<void>;
 }
 
 /**
@@ -42,16 +51,21 @@ export async function startUp(
   snapshot: SnapshotState | null,
   deps: StartupDeps,
 ): Promise<{ readonly namespaces: readonly FoundCollection[]; readonly plan: SnapshotPlan }> {
-  const { tables, position, settings } = deps;
+  const { tables, position, settings, outdated, log } = deps;
   const found = await findDeployment(deps);
   checkOrigin(found, deps);
   const namespaces = found.collections;
-  await checkTransform(namespaces, deps);
+  await checkTransforms(namespaces, deps);
   if (snapshot && plans.isRepair(snapshot)) await dropMissing(namespaces, deps);
   else await tables.resumeDrops(namespaces);
   await dropSkipped(snapshot, namespaces, deps);
   const lost = await openTables(namespaces, deps);
-  const toRead = plans.requeueAll(plans.planSnapshot(snapshot, namespaces), lost);
+  const changed = namespaces.filter((each) => outdated?.includes(each));
+  for (const namespace of changed) {
+    const collection = namespaceText(namespace);
+    log.info("The settings of a collection have changed: taking a new snapshot of it", { collection });
+  }
+  const toRead = plans.requeueAll(plans.planSnapshot(snapshot, namespaces), [...lost, ...changed]);
   const plan = plans.requeueSkipped(toRead, tables.skipped, settings);
   tables.states.start(plans.collectionsLeft(plan));
   await tables.states.save();
@@ -60,6 +74,7 @@ export async function startUp(
     snapshot: state && plans.snapshotStateText(state),
     origin: identityOf(namespaces, found.deployment),
   });
+  await outdated?.planned();
   return { namespaces, plan };
 }
 
@@ -75,7 +90,7 @@ async function openTables(
   }
   for (const { stream, collections } of await tables.overlaps()) {
     log.warn("Another relay that is alive writes the same collections to the same tables", {
-      stream,
+      other: stream,
       collections,
       hint: "Give relays scopes that do not overlap, with --collection and --exclude.",
     });
@@ -94,18 +109,33 @@ async function openTables(
  * @throws UsageError for a filter or stage that MongoDB refuses, even before a collection exists; UserError if they remove
  * or change `_id`
  */
-async function checkTransform(
-  [first]: readonly FoundCollection[],
-  { reader, settings }: StartupDeps,
+export async function checkTransforms(
+  found: readonly Namespace[],
+  { reader, settings }: {
+    readonly reader: Pick<DocumentReader, "check">;
+    readonly settings: Pick<RelaySettings, "for" | "scope">;
+  },
 ): Promise<void> {
-  const namespace = first ?? { database: settings.scope.only.database ?? "admin", collection: "none" };
-  if (settings.for(namespace).transform.length === 0) return;
+  const placeholder = { database: settings.scope.only.database ?? "admin", collection: "none" };
+  const existing = found.length > 0 ? found : [placeholder];
+  // Collections with the same settings have the same list of stages.
+  const different = new Map(existing.map((each) => [settings.for(each).transform, each]));
+  for (const [transform, namespace] of different) {
+    if (transform.length > 0) await checkTransform(namespace, reader, { exists: found.length > 0 });
+  }
+}
+
+async function checkTransform(
+  namespace: Namespace,
+  reader: Pick<DocumentReader, "check">,
+  { exists }: { readonly exists: boolean },
+): Promise<void> {
   try {
     await reader.check(namespace);
   } catch (error) {
     if (isNotAllowed(error)) {
       // A user needs no rights to the placeholder.
-      if (first) throw error;
+      if (exists) throw error;
       return;
     }
     if (!isTransformFailure(error)) throw error;

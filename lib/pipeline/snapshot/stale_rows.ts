@@ -44,7 +44,7 @@ export class StaleRows {
     if (!this.#unchecked) {
       const stream = await tables.sharer(this.#namespace);
       if (stream) {
-        log.warn("Stale rows stay: another stream writes to the table too", { stream });
+        log.warn("Stale rows stay: another stream writes to the table too", { other: stream });
         return true;
       }
       await applier.refresh();

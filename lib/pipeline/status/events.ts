@@ -3,6 +3,7 @@ import type { DocumentOperation } from "../../source/stream/event.ts";
 import type { Namespace } from "../../util/namespace.ts";
 import type { OutageEvent } from "../../util/outage.ts";
 import type { CollectionState } from "../collections/collection_state.ts";
+import type { Finding } from "./finding.ts";
 import type { StageDone } from "./stages.ts";
 
 export interface FollowedStream {
@@ -72,6 +73,8 @@ export interface OplogReach {
 export type RelayEvent =
   | OutageEvent
   | StageDone
+  /** The databases were asked what a start needs. */
+  | { readonly type: "checked"; readonly findings: readonly Finding[]; readonly isFirst: boolean }
   /** Another process has the lease: this one is the standby. */
   | ({ readonly type: "standingBy" } & FollowedStream)
   /** This process has the lease. */

@@ -108,7 +108,7 @@ export async function takeOverDivision(deps: DivisionDeps): Promise<void> {
   const { token, snapshot } = position.state;
   if (token === null && snapshot === null) {
     log.warn("The stream was divided in another way before: taking a new snapshot", {
-      stream: position.stream,
+      position: position.stream,
       before: others.join("; "),
     });
     await streams.inherit(others);
@@ -121,7 +121,7 @@ async function untilFree(others: readonly string[], deps: DivisionDeps): Promise
   const { streams, settings: { lease, onHeld }, clock, signal, log } = deps;
   const until = onHeld === "wait" ? Infinity : clock.monotonic() + lease + LEASE_MARGIN_MS;
   let held = await streams.held(others);
-  if (held) log.info("Waiting for a relay that divides the stream in another way", { stream: held });
+  if (held) log.info("Waiting for a relay that divides the stream in another way", { other: held });
   for (; held; held = await streams.held(others)) {
     if (clock.monotonic() >= until) {
       throw new UserError(`Another relay follows the same documents, divided in another way: ${held}`, {

@@ -75,7 +75,7 @@ async function until(
     while (!isReached(await read(stream))) {
       if (clock.monotonic() >= logsAt) {
         logsAt = Infinity;
-        log.warn(warning, { stream });
+        log.warn(warning, { other: stream });
       }
       await clock.wait(POLL_INTERVAL_MS, { signal });
     }

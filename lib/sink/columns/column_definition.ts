@@ -33,13 +33,25 @@ const TYPES: Readonly<Partial<Record<Kind, string>>> = {
   ignored: "OBJECT(IGNORED)",
 };
 
-/** @example IN: {kind: "array", element: {kind: "object", children: {x: bigint}}} → OUT: ARRAY(OBJECT(DYNAMIC) AS ("x" BIGINT)) */
-export function typeText(column: Column): string {
-  if (column.element) return `ARRAY(${typeText(column.element)})`;
+/**
+ * The type of a column, in one line or, `depth` levels deep, with each column below it in a line.
+ * @example IN: {kind: "array", element: {kind: "object", children: {x: bigint}}} → OUT: ARRAY(OBJECT(DYNAMIC) AS ("x" BIGINT))
+ */
+export function typeText(column: Column, depth?: number): string {
+  if (column.element) return `ARRAY(${typeText(column.element, depth)})`;
   if (!column.children) return TYPES[column.kind] ?? "TEXT";
-  const inner = [...column.children].map(([name, child]) => `${quoteName(name)} ${typeText(child)}`);
-  return inner.length === 0 ? "OBJECT(DYNAMIC)" : `OBJECT(DYNAMIC) AS (${inner.join(", ")})`;
+  const below = depth === undefined ? undefined : depth + 1;
+  const inner = [...column.children].map(([name, child]) => `${quoteName(name)} ${typeText(child, below)}`);
+  if (inner.length === 0) return "OBJECT(DYNAMIC)";
+  const [start, gap, end] = depth === undefined
+    ? ["", " ", ""]
+    : [1, 1, 0].map((more) => `\n${"   ".repeat(depth + more)}`);
+  return `OBJECT(DYNAMIC) AS (${start}${inner.join(`,${gap}`)}${end})`;
 }
+
+/** @example IN: array of {x: bigint} → OUT: ARRAY(OBJECT); IN: ip → OUT: IP */
+export const typeName = ({ kind, element, children }: Column): string =>
+  element ? `ARRAY(${typeName(element)})` : children ? "OBJECT" : TYPES[kind] ?? kind.toUpperCase();
 
 /** The columns below `data`. @example IN: [data OBJECT(DYNAMIC) AS (, data.t BIGINT] → OUT: {t: bigint} */
 export function columnTree(columns: readonly DefinedColumn[], { inferred = false } = {}): Column {

@@ -6,6 +6,7 @@ import {
   inferColumnsOfAll,
   inferDocumentColumns,
 } from "../../mapping/column_tree.ts";
+import { columnOfMost, countFields } from "../../mapping/field_counts.ts";
 import { splitDocument } from "../../mapping/split_document.ts";
 import type { ColumnMode } from "../sql/dialect.ts";
 import { quoteTable } from "../sql/names.ts";
@@ -85,7 +86,9 @@ export async function openColumnPolicy(
     load: () => tableSchema.load(),
     learn: async (sample) => {
       const { children, closed } = tableSchema.columns;
-      if (!isDynamic && children?.size === 0 && !closed) await addColumns(tableSchema, await sample());
+      if (isDynamic || children?.size !== 0 || closed) return;
+      const wanted = columnOfMost(countFields(await sample()));
+      if (wanted) await tableSchema.add(wanted);
     },
     makeRoom: (rows) =>
       isDynamic

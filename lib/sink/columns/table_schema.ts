@@ -1,12 +1,5 @@
 /** The columns below a table's `data`: read from the server, and created before values arrive, so that none is guessed. */
-import {
-  type ColumnBudget,
-  type FullObject,
-  furtherColumns,
-  recogniseMaps,
-  shareColumns,
-  weightOf,
-} from "../../mapping/column_shares.ts";
+import { type ColumnBudget, type FullObject, furtherColumns, weightOf } from "../../mapping/column_shares.ts";
 import {
   type Addition,
   additions,
@@ -15,10 +8,8 @@ import {
   type ColumnPath,
   emptied,
   innermost,
-  mapObjects,
   objectColumn,
   pathsWhere,
-  replaceColumn,
   setColumn,
 } from "../../mapping/column_tree.ts";
 import type { LogFields, Logger } from "../../util/log.ts";
@@ -28,6 +19,7 @@ import { quoteTable, subscript, type TableName } from "../sql/names.ts";
 import { type DefinedColumn, definedColumns } from "../table/show_create_table.ts";
 import { columnFaults, unusableTable } from "../table/unusable_table.ts";
 import { columnTree, typeText, unfitColumns } from "./column_definition.ts";
+import { type ColumnPlan, planColumns, restricted } from "./column_plan.ts";
 
 /** CrateDB's default for the number of columns. */
 const DEFAULT_LIMIT = 1000;
@@ -103,7 +95,7 @@ export class TableSchema {
     }
     for (const [key, path] of this.#full) {
       const object = this.columnAt(path);
-      const budget = this.#budget;
+      const { budget } = this;
       if (object && furtherColumns(weightOf(object, budget), budget) > 0) this.#full.delete(key);
     }
     this.#restrict();
@@ -118,13 +110,13 @@ export class TableSchema {
 
   /** The columns that {@linkcode add} would create. */
   missing(wanted: Column): readonly Addition[] {
-    return this.#isFull ? [] : this.#plan(wanted).missing;
+    return this.#isFull ? [] : this.plan(wanted).missing;
   }
 
   /** Creates the wanted columns that the table lacks and has room for, except those that the server refuses. */
   async add(wanted: Column): Promise<void> {
     if (this.#isFull) return;
-    const { recognised, missing, full } = this.#plan(wanted);
+    const { missing, full, withIds } = this.plan(wanted);
     if (missing.length > 0) {
       const before = this.#defined.length;
       await this.#create(missing);
@@ -138,18 +130,16 @@ export class TableSchema {
       const fields = { column: subscript(path), type: "OBJECT(IGNORED)" };
       this.#warn("An object with ids as keys is a map; its keys get no columns", fields);
     }
-    for (const path of pathsWhere(recognised, (object) => object.hasIds === true)) this.#keepIdsOut(path);
+    for (const path of withIds) this.#keepIdsOut(path);
     for (const object of full) this.#close(object);
     this.#restrict();
   }
 
-  #plan(wanted: Column) {
-    const recognised = recogniseMaps(wanted, this.columns);
-    const { columns, full } = shareColumns(this.columns, recognised, this.#budget);
-    return { recognised, full, missing: additions(this.columns, columns) };
+  plan(wanted: Column): ColumnPlan {
+    return planColumns(this.columns, wanted, this.budget);
   }
 
-  get #budget(): ColumnBudget {
+  get budget(): ColumnBudget {
     const limit = Number(/\d+$/.exec(this.#limit)?.[0] ?? DEFAULT_LIMIT);
     return { limit, room: Math.max(limit - this.#defined.length, 0) };
   }
@@ -160,20 +150,16 @@ export class TableSchema {
 
   /** Marks the objects that take no further columns, or none for ids. */
   #restrict(): void {
-    const change = (paths: Iterable<ColumnPath>, to: (column: Column) => Column) => {
-      for (const path of paths) this.columns = replaceColumn(this.columns, path, to);
-    };
-    change(this.#withIds.values(), withIds);
-    change(this.#isFull ? [[]] : this.#full.values(), closed);
+    const full = this.#isFull ? [[]] : this.#full.values();
+    this.columns = restricted(this.columns, { withIds: this.#withIds.values(), full });
   }
 
   /** After an error, reads the columns, of which the server may have created some, and tries smaller parts. */
   async #create(wanted: readonly Addition[]): Promise<void> {
     const [first] = wanted;
     if (!first || this.#isFull) return;
-    const clauses = wanted.map(({ path, column }) => `ADD COLUMN ${subscript(path)} ${typeText(column)}`);
     try {
-      await this.#transport.query(`ALTER TABLE ${quoteTable(this.#options.table)} ${clauses.join(", ")}`);
+      await this.#transport.query(addColumns(this.#options.table, wanted));
     } catch (error) {
       if (!(error instanceof SinkError) || isRetryable(error)) throw error;
       await this.load();
@@ -254,6 +240,12 @@ export class TableSchema {
   }
 }
 
+/** The statement that creates columns below `data`. */
+export function addColumns(table: TableName, added: readonly Addition[]): string {
+  const clauses = added.map(({ path, column }) => `ADD COLUMN ${subscript(path)} ${typeText(column)}`);
+  return `ALTER TABLE ${quoteTable(table)} ${clauses.join(", ")}`;
+}
+
 /** Dropped paths below `data`. @example IN: [data.a, data.o, data.o.x], [data, data.a] → OUT: [["o"]] */
 function droppedColumns(before: readonly DefinedColumn[], now: readonly DefinedColumn[]): ColumnPath[] {
   const left = new Set(now.map(({ path }) => JSON.stringify(path)));
@@ -275,11 +267,6 @@ function split(wanted: readonly Addition[]): readonly (readonly Addition[])[] | 
   const bare = emptied(first.column);
   return [[{ path: first.path, column: bare }], additions(bare, first.column, first.path)];
 }
-
-const closed = (columns: Column): Column => mapObjects(columns, (object) => ({ ...object, closed: true }));
-
-const withIds = (columns: Column): Column =>
-  columns.element ? { ...columns, element: withIds(columns.element) } : { ...columns, hasIds: true };
 
 const mapsIn = ({ path, column }: Addition): readonly ColumnPath[] =>
   pathsWhere(column, ({ kind }) => kind === "ignored", path);

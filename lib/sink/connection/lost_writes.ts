@@ -15,6 +15,8 @@ export interface CountingTransport extends Transport {
   readonly writing: boolean;
   /** Resolves once no write whose answer was lost is running. All callers wait together. @throws AbortError once it is closed */
   settled(): Promise<void>;
+  /** Resolves once every write has ended or lost its answer, also those whose callers have stopped waiting. */
+  idle(): Promise<void>;
 }
 
 export function countingWrites(
@@ -24,7 +26,7 @@ export function countingWrites(
   const mark = new StatementMark();
   /** When the answer of each was lost, by its id. */
   const lost = new Map<string, number>();
-  let inProgress = 0;
+  const inProgress = new Set<Promise<unknown>>();
   const closing = new AbortController();
   let settling: Promise<void> | undefined;
   let hasWarned = false;
@@ -53,20 +55,24 @@ export function countingWrites(
     const [sql, parameters, options] = statement;
     if (!options?.writes) return await transport.query(...statement);
     const marked = mark.mark(sql);
-    inProgress++;
+    const write = transport.query(marked.sql, parameters, options);
+    inProgress.add(write);
     try {
-      return await transport.query(marked.sql, parameters, options);
+      return await write;
     } catch (error) {
       if (isAnswerLost(error)) lost.set(marked.id, clock.monotonic());
       throw error;
     } finally {
-      inProgress--;
+      inProgress.delete(write);
     }
   };
   return {
     ...wrapped(transport, query),
     get writing() {
-      return inProgress > 0 || lost.size > 0;
+      return inProgress.size > 0 || lost.size > 0;
+    },
+    async idle() {
+      while (inProgress.size > 0) await Promise.allSettled(inProgress);
     },
     settled: async () => {
       if (lost.size > 0) await (settling ??= waitForAll().finally(() => settling = undefined));

@@ -51,6 +51,7 @@ export class Poster implements Disposable {
     });
     const timer = setTimeout(() => {
       reject(Object.assign(new Error(`no answer within ${limitMs / 1000} s`), { code: "ETIMEDOUT" }));
+      sending.socket?.resetAndDestroy();
       sending.destroy();
     }, limitMs);
     // Deno repeats a request that has failed on a connection used before, unless it counts as a new one.
@@ -67,7 +68,9 @@ export class Poster implements Disposable {
     return await promise.finally(() => clearTimeout(timer));
   }
 
+  /** Resets connections in use, so that no server receives a request later that has been given up. */
   [Symbol.dispose](): void {
+    for (const socket of Object.values(this.#agent.sockets).flat()) socket?.resetAndDestroy();
     this.#agent.destroy();
   }
 }

@@ -219,6 +219,15 @@ export const isAnswerLost = (error: unknown): boolean =>
 /** HTTP statuses Request Timeout, Bad Gateway, Service Unavailable, Gateway Timeout. */
 const PROXY_GAVE_UP = ["408", "502", "503", "504"];
 
+/** HTTP statuses as above. PostgreSQL: read_only_sql_transaction, and a server that stops or starts. */
+const NODE_CODE = /^(?:50[234]|25006|57P0[123])$/;
+const NODE_AWAY = begins("", "MasterNotDiscovered|NodeClosed|node closed|blocked by: \\[SERVICE_UNAVAILABLE");
+
+/** Whether another node of the cluster may do better. A late answer says nothing: the statement may take long. */
+export const isNodeError = (error: unknown): error is SinkError =>
+  isSinkError(error, "unreachable", "unknown host", "tls", "foreign server") && error.code !== "ETIMEDOUT" ||
+  isSinkError(error, "unavailable") && (NODE_CODE.test(error.code ?? "") || NODE_AWAY.test(error.message));
+
 /** A node that has just started and has not recovered its tables yet answers so, too. */
 export const isUnknownRelation = (error: unknown): boolean =>
   isSinkError(error, "unknown relation", "unknown schema");

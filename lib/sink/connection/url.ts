@@ -6,6 +6,8 @@ export interface SinkAddress {
   readonly transport: "http" | "wire";
   readonly host: string;
   readonly port: number;
+  /** Further nodes of the cluster, which take over when the first one does not answer. */
+  readonly others?: readonly Node[];
   readonly user: string;
   readonly password: string;
   /** Reads the current password from a file that may be replaced. */
@@ -16,6 +18,8 @@ export interface SinkAddress {
   readonly jwt?: (() => string) | undefined;
   readonly certificates?: Certificates | undefined;
 }
+
+type Node = Pick<SinkAddress, "host" | "port">;
 
 /** The authority that has signed the server's certificate, and the client's certificate and key, as PEM. */
 export type Certificates = { readonly [name in "ca" | "cert" | "key"]?: string | undefined };
@@ -48,7 +52,14 @@ const OTHERS = "application_name channel_binding connect_timeout error_trace poo
 const MISREAD = /[\t\r\n/?#\\].*@/s;
 
 const FORM = "It looks like crate://[user:password@]host[:4200][/?ssl=true&schema=doc] or " +
-  "postgresql://crate@host:5432/doc ; percent-encode : / ? # @ % in passwords (% is %25). Of several servers, name one, or a load balancer.";
+  "postgresql://crate@host:5432/doc ; percent-encode : / ? # @ % in passwords (% is %25). Several nodes of a cluster are crate://a:4200,b:4200.";
+
+/** The address of each node. @example IN: crate://a,b → OUT: [crate://a, crate://b] */
+export const nodesOf = ({ others = [], ...first }: SinkAddress): readonly SinkAddress[] =>
+  [first, ...others].map((node) => ({ ...first, ...node }));
+
+/** @example IN: crate://me:pw@a → OUT: a:4200 */
+export const nodeText = ({ host, port }: Node): string => `${host}:${port}`;
 
 /** @example IN: crate://me:s%40fe@db/?ssl=true → OUT: {…, host: "db", port: 4200, user: "me", password: "s@fe", tls: true} */
 export function parseSinkUrl(text: string): SinkAddress {
@@ -56,10 +67,12 @@ export function parseSinkUrl(text: string): SinkAddress {
   const [, start = "", afterScheme = ""] = /^([a-z0-9+_-]+):\/\/(.*)$/is.exec(text) ?? [];
   const scheme = SCHEMES.get(start.toLowerCase());
   if (!scheme) throw wrong(wrongStart(start));
-  const rest = afterScheme.replace(/^(?=[/?:]|$)|(?<=@)(?=[/?:]|$)/, "localhost");
-  if (!isDecodable(rest)) throw wrong("has a % that encodes nothing");
-  if (MISREAD.test(rest) || !URL.canParse(`http://${rest}`)) throw wrong("is malformed");
-  const url = new URL(`http://${rest}`);
+  if (!isDecodable(afterScheme)) throw wrong("has a % that encodes nothing");
+  const [, login = "", names = "", rest = ""] = /^(.*@)?([^/?#]*)(.*)$/s.exec(afterScheme) ?? [];
+  const [first = "", ...others] = names.replace(/^(?=:|$)/, "localhost").split(",");
+  const isHost = (host: string) => host !== "" && URL.canParse(`http://${login}${host}${rest}`);
+  if (MISREAD.test(afterScheme) || ![first, ...others].every(isHost)) throw wrong("is malformed");
+  const url = new URL(`http://${login}${first}${rest}`);
   const query = (name: string): string | undefined => url.searchParams.get(name)?.toLowerCase();
   const ssl = query("ssl") ?? "";
   const mode = query("sslmode");
@@ -75,14 +88,23 @@ export function parseSinkUrl(text: string): SinkAddress {
   const path = decodeURIComponent(url.pathname.slice(1)).replace(/^_sql$/, "");
   return Object.freeze({
     transport: scheme.transport,
-    // A socket takes an IPv6 address without the brackets of a URL.
-    host: scheme.transport === "wire" ? url.hostname.replace(/^\[|\]$/g, "") : url.hostname,
-    port: url.port === "" ? (/:80(?:[/?]|$)/.test(rest) ? 80 : scheme.port) : Number(url.port),
+    ...nodeIn(first, scheme),
+    ...others.length > 0 && { others: others.map((host) => nodeIn(host, scheme)) },
     user: decodeURIComponent(url.username) || "crate",
     password: decodeURIComponent(url.password),
     tls: mode === undefined ? scheme.tls || TRUE.includes(ssl) : TLS_MODES.includes(mode),
     schema: url.searchParams.get("schema") || path || "doc",
   });
+}
+
+/** @example IN: db:4201 → OUT: {host: "db", port: 4201} */
+function nodeIn(text: string, scheme: Scheme): Node {
+  const { hostname, port } = new URL(`http://${text}`);
+  return {
+    // A socket takes an IPv6 address without the brackets of a URL.
+    host: scheme.transport === "wire" ? hostname.replace(/^\[|\]$/g, "") : hostname,
+    port: port === "" ? (text.endsWith(":80") ? 80 : scheme.port) : Number(port),
+  };
 }
 
 /** @example IN: 50%25off → OUT: true; IN: 50%off → OUT: false */

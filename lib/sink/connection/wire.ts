@@ -20,12 +20,13 @@ export class WireTransport implements Transport {
   #isClosed = false;
   dialect: Dialect = CRATEDB;
 
-  private constructor(private readonly address: SinkAddress) {}
+  constructor(private readonly address: SinkAddress) {
+    // With this variable, postgres.js asks for a setting that CrateDB lacks, and the program ends.
+    delete process.env.PGTARGETSESSIONATTRS;
+  }
 
   /** @throws SinkError if no server answers, or it refuses the user */
   static async open(address: SinkAddress): Promise<WireTransport> {
-    // With this variable, postgres.js asks for a setting that CrateDB lacks, and the program ends.
-    delete process.env.PGTARGETSESSIONATTRS;
     const transport = new WireTransport(address);
     try {
       transport.dialect = await dialectOf((sql) => transport.query(sql, [], { limitMs: CONNECT_LIMIT_MS }));
@@ -85,6 +86,7 @@ export class WireConnection {
   #socket: Socket | undefined;
   /** Whether the current statement has opened the connection. */
   #hasConnected = false;
+  #isRunning = false;
   #isClosed = false;
 
   constructor(private readonly address: SinkAddress) {
@@ -111,6 +113,7 @@ export class WireConnection {
   /** Runs one statement. Closes the connection if the answer is not complete in time. */
   async run(statement: string, parameters: readonly Parameter[], limitMs: number): Promise<Result> {
     this.#hasConnected = false;
+    this.#isRunning = true;
     const overdue = Promise.withResolvers<never>();
     const timer = setTimeout(() => {
       overdue.reject(this.#lost(`no answer within ${limitMs / 1_000} s`, "ETIMEDOUT"));
@@ -130,12 +133,14 @@ export class WireConnection {
       throw new SinkError(text, { code, cause });
     } finally {
       clearTimeout(timer);
+      this.#isRunning = false;
     }
   }
 
-  /** Closes the connection for good. The current statement fails. */
+  /** Closes the connection for good. The current statement fails, and no server receives it later. */
   async close(): Promise<void> {
     this.#isClosed = true;
+    if (this.#isRunning) this.#socket?.resetAndDestroy();
     await this.#sql.end({ timeout: 0 }).catch(() => {});
     this.#socket?.destroy();
   }

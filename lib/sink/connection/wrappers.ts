@@ -2,7 +2,7 @@
  * Transports around a transport. Each adds one thing to how statements run. From the server outwards they are nested in
  * this order; `docs/architecture.md` has the reasons:
  *
- *     treatAsPassing → countingWrites → paced → fenced → retrying, or → fenced → abortable
+ *     openNodes → treatAsPassing → countingWrites → paced → fenced → retrying, or → fenced → abortable
  */
 import { type Clock, SYSTEM_CLOCK } from "../../util/clock.ts";
 import { type Logger, QUIET } from "../../util/log.ts";
@@ -10,6 +10,7 @@ import { retry, type RetryOptions } from "../../util/retry.ts";
 import type { Shutdown } from "../../util/shutdown.ts";
 import { isRetryable, isSinkError, isUnknownRelation, SinkError } from "./sink_error.ts";
 import type { CountingTransport } from "./lost_writes.ts";
+import { atAnyNode } from "./nodes.ts";
 import { type Parameter, STATEMENT_LIMIT_MS, type Transport, wrapped } from "./transport.ts";
 import type { WritePace } from "./write_pace.ts";
 
@@ -119,7 +120,7 @@ export const retrying = (
       isSinkError(error, ...PASSING_FOR_A_MINUTE) && !(mayBeDropped && isUnknownRelation(error)) &&
       clock.monotonic() - started < RECOVERY_MS;
     const isUnspecific = (error: unknown) => isSinkError(error, "unspecific") && triesLeft-- > 0;
-    return retry(() => transport.query(...statement), {
+    return retry(() => atAnyNode(() => transport.query(...statement)), {
       ...options,
       allowedMs: limitMs > STATEMENT_LIMIT_MS ? limitMs : 0,
       isRetryable: (error) => isRetryable(error) || isPassing(error) || isUnspecific(error),

@@ -22,6 +22,7 @@ const DEFINITIONS = {
   cdc_repair: ({ longText }) =>
     `stream TEXT, "database" TEXT, collection TEXT, oid TEXT, id ${longText}, requested_at ${TIME}, ` +
     'PRIMARY KEY (stream, "database", collection, oid)',
+  cdc_settings: ({ longText }) => `stream TEXT PRIMARY KEY, settings ${longText}, saved_at ${TIME}`,
   cdc_verify: ({ longText }) =>
     `${definitionsOf({ ...VERIFY_COLUMNS, differences: longText })}, PRIMARY KEY (stream, collection)`,
 } as const satisfies Readonly<Record<string, (dialect: Dialect) => string>>;

@@ -1,4 +1,4 @@
-/** Reads saved positions, without their leases. */
+/** Reads saved positions, and writes failures, without leases. */
 import { isStreamOf, partsOfStream, streamKey, streamOfPart } from "../../key/stream_name.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
@@ -15,6 +15,9 @@ export interface SavedPosition extends Omit<SavedState, "origin"> {
   readonly isUpToDate: boolean;
   /** Whether a relay holds the stream's lease. */
   readonly isHeld: boolean;
+  readonly owner?: string | null;
+  /** In milliseconds since 1970. */
+  readonly leaseUntil?: number;
 }
 
 /** The current position of a stream; undefined if no relay has ever followed it. */
@@ -40,16 +43,36 @@ export async function readPositions(
 
 const select = ({ dialect: { millis, now } }: Transport): string =>
   "SELECT stream, token, snapshot, barrier, lag_ms, " +
-  `coalesce(${millis("lease_until")} > ${now}, FALSE) AS is_held`;
+  `coalesce(${millis("lease_until")} > ${now}, FALSE) AS is_held, owner, ${millis("lease_until")}`;
 
-const positionOf = ([stream, token, snapshot, barrier, lag, isHeld]: readonly unknown[]): SavedPosition => ({
+const positionOf = (
+  [stream, token, snapshot, barrier, lag, isHeld, owner, leaseUntil]: readonly unknown[],
+): SavedPosition => ({
   stream: String(stream),
   token: token as string | null,
   snapshot: snapshot as string | null,
   barrier: barrier as string | null,
   isUpToDate: lag !== null && Number(lag) === 0,
   isHeld: isHeld === true,
+  owner: owner as string | null,
+  leaseUntil: Number(leaseUntil ?? 0),
 });
+
+/** Writes the error of a stream that no relay follows, for `cdc_status`. */
+export async function saveFailure(
+  transport: Transport,
+  { schema, stream, error }: StreamName & { readonly error: string },
+): Promise<void> {
+  const { millis, now } = transport.dialect;
+  const table = quoteTable({ schema, name: TABLE });
+  const insert = `INSERT INTO ${table} (stream) VALUES ($1) ON CONFLICT (stream) DO NOTHING`;
+  await transport.query(insert, [stream]);
+  await transport.query(
+    `UPDATE ${table} SET phase = 'failed', last_error = $2, reported_at = CURRENT_TIMESTAMP ` +
+      `WHERE stream = $1 AND coalesce(${millis("lease_until")}, 0) <= ${now}`,
+    [stream, error],
+  );
+}
 
 /** The name under which a stream was saved, which may list the same collections in another order. */
 export async function savedName(transport: Transport, { schema, stream }: StreamName): Promise<string> {

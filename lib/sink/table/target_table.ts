@@ -1,6 +1,6 @@
 /** Opens the table that documents are written to. */
 import { refreshTable, type Transport } from "../connection/transport.ts";
-import type { ColumnMode } from "../sql/dialect.ts";
+import type { ColumnMode, Dialect } from "../sql/dialect.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
 import { createTable, tableExists } from "./create_table.ts";
 import { COLUMNS } from "./row_reader.ts";
@@ -30,34 +30,59 @@ export async function isEmptyTable(transport: Transport, table: TableName): Prom
   return (await transport.query(`SELECT 1 FROM ${quoteTable(table)} LIMIT 1`)).rows.length === 0;
 }
 
+/** The columns of a new table, with the type of `data`; between two of them `gap`. */
+export const tableDefinition = (
+  { dataDefinition, overflowDefinition, clustered }: Dialect,
+  { columns, shards }: Pick<OpenTableOptions, "columns" | "shards">,
+  { data = dataDefinition[columns], gap = " " } = {},
+): string =>
+  `(oid TEXT PRIMARY KEY,${gap}data ${data},${gap}overflow ${overflowDefinition})` +
+  (shards === undefined ? "" : ` ${clustered(shards)}`);
+
 /** Creates the table if it does not exist. @throws UnusableTableError for an existing table that does not fit */
 export async function openTable(transport: Transport, options: OpenTableOptions): Promise<OpenedTable> {
-  const { table, columns, shards } = options;
-  const { dialect } = transport;
-  const select = async (sql: string) => (await transport.query(sql, [table.schema, table.name])).rows;
-  const [type] = (await select(TABLE_TYPE)).flat();
+  const { table } = options;
+  const existing = await existingTable(transport, table);
+  await createTable(transport, table, tableDefinition(transport.dialect, options));
+  return existing ?? await inspected(transport, table, await columnTypes(transport, table), { isNew: true });
+}
+
+/** A table that exists; undefined for none. Changes nothing. @throws UnusableTableError if it does not fit */
+export async function existingTable(
+  transport: Transport,
+  table: TableName,
+): Promise<OpenedTable | undefined> {
+  const { rows: [[type] = []] } = await transport.query(TABLE_TYPE, [table.schema, table.name]);
   if (type !== undefined && type !== "BASE TABLE") throw otherKind(table, String(type).toLowerCase());
-  const before = await select(COLUMNS);
-  const isNew = before.length === 0;
-  const types = `data ${dialect.dataDefinition[columns]}, overflow ${dialect.overflowDefinition}`;
-  const clustered = shards === undefined ? "" : ` ${dialect.clustered(shards)}`;
-  await createTable(transport, table, `(oid TEXT PRIMARY KEY, ${types})${clustered}`);
-  const existing = new Map((isNew ? await select(COLUMNS) : before).map(([name, type]) => [name, type]));
-  const key = (await select(dialect.primaryKey)).flat();
+  const types = await columnTypes(transport, table);
+  if (type === undefined && types.size === 0) return undefined;
+  return await inspected(transport, table, types, { isNew: false });
+}
+
+const columnTypes = async (transport: Transport, { schema, name }: TableName) =>
+  new Map((await transport.query(COLUMNS, [schema, name])).rows.map(([name, type]) => [name, type]));
+
+async function inspected(
+  transport: Transport,
+  table: TableName,
+  types: ReadonlyMap<unknown, unknown>,
+  { isNew }: Pick<OpenedTable, "isNew">,
+): Promise<OpenedTable> {
+  const { dialect } = transport;
+  const { rows } = await transport.query(dialect.primaryKey, [table.schema, table.name]);
+  const key = rows.flat();
   const dataType = dialect.dataType.toUpperCase();
   const faults = [
     key.length === 1 && key[0] === "oid" ? [] : { what: "`oid` is not its primary key" },
-    existing.get("data") === dialect.dataType
-      ? []
-      : { what: `it has no \`data\` column of type ${dataType}` },
-    existing.get("oid") === "text" ? [] : { what: "it has no `oid` column of type TEXT" },
+    types.get("data") === dialect.dataType ? [] : { what: `it has no \`data\` column of type ${dataType}` },
+    types.get("oid") === "text" ? [] : { what: "it has no `oid` column of type TEXT" },
   ].flat();
   if (!dialect.isJsonb) {
     const { rows: [row] } = await transport.query(`SHOW CREATE TABLE ${quoteTable(table)}`);
     faults.push(...columnFaults(definedColumns(String(row?.[0]))));
   }
   if (faults.length > 0) throw unusableTable(table, faults);
-  return Object.freeze({ ...table, hasOverflow: existing.get("overflow") === dialect.overflowType, isNew });
+  return Object.freeze({ ...table, hasOverflow: types.get("overflow") === dialect.overflowType, isNew });
 }
 
 const otherKind = (table: TableName, kind: string): UnusableTableError =>

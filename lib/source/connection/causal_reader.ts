@@ -192,6 +192,7 @@ interface Listed {
   readonly name: string;
   readonly type?: string;
   readonly info?: { readonly uuid?: { toString(encoding: "hex"): string } };
+  readonly options?: Document;
 }
 
 /**

@@ -55,9 +55,9 @@ export function sampler(reader: CausalReader, log: Logger) {
   };
 }
 
-async function averageBytes(
+export async function averageBytes(
   { database, collection }: Namespace,
-  reader: CausalReader,
+  reader: Pick<CausalReader, "read">,
 ): Promise<number | undefined> {
   const stages = [{ $collStats: { storageStats: {} } }];
   try {
@@ -72,5 +72,5 @@ async function averageBytes(
 }
 
 /** The number of documents in a sample. @example IN: 200 → OUT: 1000; IN: 160,000 → OUT: 26 */
-export const sampleSize = (averageBytes = 0): number =>
-  Math.max(1, Math.min(MAX_DOCUMENTS, Math.floor(MAX_BYTES / averageBytes)));
+export const sampleSize = (averageBytes = 0, documents = MAX_DOCUMENTS): number =>
+  Math.max(1, Math.min(documents, Math.floor(MAX_BYTES * documents / MAX_DOCUMENTS / averageBytes)));

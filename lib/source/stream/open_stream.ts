@@ -158,10 +158,9 @@ export function awaitMs(
  */
 export async function openStream(
   token: Uint8Array | null,
-  { database, command, ...options }: ChangeStreamOptions & {
-    readonly database: Db;
-    readonly command: (document: Document) => Promise<Reply>;
-  },
+  { database, command, ...options }:
+    & Pick<ChangeStreamOptions, "scope" | "share" | "features" | "fullDocument">
+    & { readonly database: Db; readonly command: (document: Document) => Promise<Reply> },
 ): Promise<Reply> {
   const open = (token: Uint8Array | null) =>
     options.features((features) =>

@@ -34,6 +34,7 @@ Deno.test("cdc-relay --help fits two screens", async () => {
   assert.ok(lines.every((line) => line.length <= 100));
   const headings = lines.filter((line) => /^[A-Z]\w+(?: \(\w+\))?:$/.test(line));
   assert.deepEqual(headings, [
+    "Streams:",
     "Source (MongoDB):",
     "Target (CrateDB):",
     "Snapshot:",

@@ -29,7 +29,7 @@ Deno.test("--help lists the commands", async () => {
 
 for (const [command, options] of Object.entries<OptionTable>(OPTIONS)) {
   Deno.test(`${command} --help lists every option with its default, and the variables`, async () => {
-    const { code, stdout } = await run([command, "--help"]);
+    const { code, stdout } = await run([...command.split(" "), "--help"]);
     assert.equal(code, 0);
     const variables = stdout.slice(stdout.indexOf("Environment variables"));
     for (const [name, option] of Object.entries(options)) {

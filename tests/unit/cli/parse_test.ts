@@ -71,3 +71,33 @@ for (
     assert.match(parsed.text, isOneStream ? /; by default testdrive\n/ : /; by default all\s+streams\n/);
   });
 }
+
+for (const args of [["relay.yaml"], ["--config", "relay.yaml"]]) {
+  Deno.test(`parseCommandLine() config check ${args.join(" ")}`, () => {
+    assert.deepEqual({ ...flagsOf("config", "check", ...args) }, { config: "relay.yaml" });
+  });
+}
+
+Deno.test("parseCommandLine() refuses a second file", () => {
+  assert.throws(() => parseCommandLine(["config", "check", "a", "b"], 100), /Unexpected argument: "b"/);
+});
+
+for (const args of [["config", "check", "-h"], ["help", "config", "check"]]) {
+  Deno.test(`parseCommandLine() ${args.join(" ")} is the help of config check`, () => {
+    const parsed = parseCommandLine(args, 100);
+    assert.ok("text" in parsed);
+    assert.match(parsed.text, /^Usage: .* config check \[FILE\] \[options\]$/m);
+  });
+}
+
+for (const args of [["config"], ["config", "--help"], ["help", "config"]]) {
+  Deno.test(`parseCommandLine() ${args.join(" ")} is the help of the program`, () => {
+    const parsed = parseCommandLine(args, 100);
+    assert.ok("text" in parsed);
+    assert.match(parsed.text, /config show/);
+  });
+}
+
+Deno.test("parseCommandLine() suggests a command of two words", () => {
+  assert.throws(() => parseCommandLine(["config", "chekc"], 100), { hint: "Did you mean config check?" });
+});

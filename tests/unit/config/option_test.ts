@@ -44,6 +44,7 @@ Deno.test("one variable is of one option of a command", () => {
 
 Deno.test("every option of cdc-relay is under a heading", () => {
   assert.deepEqual(grouped(OPTIONS["cdc-relay"]).map(([title]) => title), [
+    "Streams",
     "Source (MongoDB)",
     "Target (CrateDB)",
     "Snapshot",

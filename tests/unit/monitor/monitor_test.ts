@@ -10,7 +10,7 @@ const LOOPBACK = { host: "127.0.0.1", port: 0 };
 const open = (status: Partial<RelayStatus> = {}, listen = LOOPBACK): Promise<Monitor> =>
   openMonitor({
     listen,
-    maxLag: 1_000,
+    maxLag: () => 1_000,
     streams: [{ name: "", status: { current: statusOf(status) } }],
     versions: { version: "1", runtime: "2" },
     log: QUIET,
@@ -97,13 +97,14 @@ Deno.test("openMonitor() distinguishes several streams", async () => {
   const bank = { name: "bank", status: { current: statusOf({ phase: "starting" }) } };
   await using monitor = await openMonitor({
     listen: LOOPBACK,
-    maxLag: 1_000,
+    maxLag: () => 1_000,
     streams: [shop, bank],
     versions: { version: "1", runtime: "2" },
     log: QUIET,
   });
   monitor.listen({ type: "leaseTaken", schema: "doc", stream: "bank.* -> t", owner: "host/1/ab" }, bank);
   monitor.listen({ type: "batchApplied", events: 3, bytes: 90, seconds: 0.1 }, bank);
+  monitor.listen({ type: "outageBegan", system: "MongoDB", error: new Error("away"), lasted: 0 }, bank);
   const [, metrics] = await get(`${monitor.url}/metrics`);
   for (
     const line of [
@@ -111,6 +112,7 @@ Deno.test("openMonitor() distinguishes several streams", async () => {
       'cdc_relay_phase{stream="bank",phase="starting"} 1',
       'cdc_relay_event_bytes_total{stream="bank"} 90',
       'cdc_relay_lag_seconds{stream="shop"} 0.02',
+      'cdc_relay_outage{stream="bank",system="MongoDB"} 1',
       'cdc_relay_build_info{version="1",runtime="2"} 1',
     ]
   ) assert.ok(metrics.split("\n").includes(line), line);
@@ -118,6 +120,10 @@ Deno.test("openMonitor() distinguishes several streams", async () => {
     503,
     "shop ready: following, 0.02 s behind\nbank not ready: starting\n",
   ]);
+  const readyOf = (stream: string) => get(`${monitor.url}/readyz?stream=${stream}`);
+  assert.deepEqual(await readyOf("shop"), [200, "ready: following, 0.02 s behind\n"]);
+  assert.deepEqual(await readyOf("bank"), [503, "not ready: starting\n"]);
+  assert.deepEqual(await readyOf("none"), [404, "This process has no stream of that name.\n"]);
   const [, status] = await get(`${monitor.url}/status`);
   assert.deepEqual(JSON.parse(status).map((each: Record<string, unknown>) => [each.stream, each.phase]), [
     [null, "following"],

@@ -8,6 +8,7 @@ import type { RelayEvent } from "../../../lib/pipeline/status/events.ts";
 import { StatusTracker } from "../../../lib/pipeline/status/status_tracker.ts";
 import type { Connections } from "../../../lib/relay/connect.ts";
 import { runStream } from "../../../lib/relay/stream.ts";
+import { StreamSettings } from "../../../lib/relay/stream_settings.ts";
 import type { Transport } from "../../../lib/sink/connection/transport.ts";
 import { directRoute } from "../../../lib/source/connection/route.ts";
 import type { ServerClock } from "../../../lib/source/connection/cluster_time.ts";
@@ -99,14 +100,15 @@ function setUp({ heldBy, onHeld = "wait" }: { heldBy?: string; onHeld?: "wait" |
   const stop = new AbortController();
   const events: RelayEvent[] = [];
   const status = new StatusTracker(clock);
-  const running = runStream(connections, settings, {
+  const source = new StreamSettings({ settings });
+  const running = runStream(connections, source, {
     signal: stop.signal,
     log: QUIET,
     emit: (event) => events.push(event),
     status,
   });
   running.catch(() => {});
-  return { clock, table, stop, events, status, running, beat: () => beat() };
+  return { clock, table, stop, events, status, running, settings, source, beat: () => beat() };
 }
 
 const typesOf = (events: readonly RelayEvent[]) =>
@@ -132,7 +134,7 @@ Deno.test("runStream() stands by until the other relay's lease has run out", asy
   const { clock, table, stop, events, status, running } = setUp({ heldBy: "other/1/ab" });
   await eventually(() => assert.deepEqual(typesOf(events), ["standingBy"]));
   assert.equal(status.current.phase, "standby");
-  const [event] = events;
+  const event = events.find(({ type }) => type === "standingBy");
   assert.deepEqual(event, { type: "standingBy", schema: "doc", stream: STREAM, owner: "other/1/ab" });
   table.serverTime += 10_001;
   clock.pass(500);
@@ -175,4 +177,19 @@ Deno.test("runStream() ends with the error if another relay has taken the lease 
   beat();
   await assert.rejects(running, { name: "LeaseLostError" });
   assert.equal(status.current.phase, "failed");
+});
+
+Deno.test("runStream() goes on with replaced settings, and keeps the lease", async () => {
+  const { table, stop, events, status, running, settings, source } = setUp();
+  await eventually(() => assert.deepEqual(typesOf(events), ["leaseTaken", "ready"]));
+  const owner = table.rows.get(STREAM)?.owner;
+  source.replace({ settings: { ...settings, saveInterval: 1 } });
+  await eventually(() => assert.deepEqual(typesOf(events), ["leaseTaken", "ready", "ready"]));
+  assert.equal(table.rows.get(STREAM)?.owner, owner);
+  assert.equal(status.current.phase, "following");
+  assert.ok(events.every(({ type }) => type !== "stopped"));
+  stop.abort(new Error("told to stop"));
+  await running;
+  assert.deepEqual(typesOf(events), ["leaseTaken", "ready", "ready", "ended"]);
+  assert.equal(events.filter(({ type }) => type === "stopped").length, 1);
 });

@@ -103,7 +103,13 @@ Deno.test("forgetStreams() shows what is kept, and removes nothing if the answer
     },
   });
   assert.equal(forgotten, undefined);
-  assert.deepEqual(shown, [{ cdc_repair: 3, cdc_verify: 3, cdc_collection: 3, cdc_position: 3 }]);
+  assert.deepEqual(shown, [{
+    cdc_repair: 3,
+    cdc_verify: 3,
+    cdc_settings: 3,
+    cdc_collection: 3,
+    cdc_position: 3,
+  }]);
   assert.deepEqual(deleted, []);
 });
 

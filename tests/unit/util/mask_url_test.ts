@@ -8,6 +8,8 @@ const URLS: Readonly<Record<string, string>> = {
   "crate://admin:s3cr/et@db.example.org/?ssl=true": "crate://admin:***@db.example.org/?ssl=true",
   "mongodb://user:p@ss:w@localhost/": "mongodb://user:***@localhost/",
   "  mongodb://user:pw@localhost/": "  mongodb://user:***@localhost/",
+  "crate://user:pw@a:4200,b:4200": "crate://user:***@a:4200,b:4200",
+  "postgresql://a:5432,b:5432/doc": "postgresql://a:5432,b:5432/doc",
   "user:pw@localhost": "user:***@localhost",
   "a/b:pw@localhost": "***@localhost",
   "//user:pw@localhost": "***@localhost",

@@ -11,6 +11,7 @@ import { keyText } from "../../../../lib/key/key_text.ts";
 import { applyBatch, type ApplyDeps } from "../../../../lib/pipeline/loop/apply_batch.ts";
 import { type Emit, on } from "../../../../lib/pipeline/status/events.ts";
 import type { DocumentState } from "../../../../lib/pipeline/collections/table_applier.ts";
+import { MongodbCode } from "../../../../lib/source/connection/mongodb_errors.ts";
 import type { DocumentChange } from "../../../../lib/source/stream/event.ts";
 
 const NAMESPACE = { database: "shop", collection: "orders" };
@@ -40,10 +41,11 @@ const untoldDelete = (_id: number) => change(_id, { operation: "delete" });
 /** The tenant of each row after the changes are applied; MongoDB has `documents`. */
 async function applied(
   changes: readonly DocumentChange[],
-  { documents = {}, rows = {}, transform = [], asked = [], emit = () => {} }: {
+  { documents = {}, rows = {}, transform = [], fullDocument, asked = [], emit = () => {} }: {
     documents?: Record<number, string>;
     rows?: Record<number, string>;
     transform?: readonly Document[];
+    fullDocument?: "lookup" | "required";
     /** Takes the keys of each look-up. */
     asked?: string[][];
     emit?: Emit;
@@ -52,7 +54,7 @@ async function applied(
   const there = new Map(Object.entries(documents).map(([id, tenant]) => [keyText(idOf(Number(id))), tenant]));
   const left = new Map(Object.entries(rows));
   const deps = {
-    settings: { scope: { includes: () => true }, for: () => ({ transform }) },
+    settings: { scope: { includes: () => true }, for: () => ({ transform, fullDocument }) },
     emit,
     causalReader: { after: () => {} },
     reader: {
@@ -308,4 +310,13 @@ Deno.test("applyBatch() with rows named by document keys: a document that MongoD
   const left = await keyedRows(changes, { documents: [a, other], rows: [a, other], refused: 1, letters });
   assert.deepEqual(left, [keyTextOf(other)]);
   assert.deepEqual([...letters], [keyTextOf(a)]);
+});
+
+Deno.test("applyBatch() looks nothing up for a collection that requires post-images", async () => {
+  const options = { fullDocument: "required", documents: { 1: "later" } } as const;
+  assert.deepEqual(await applied([upsert(1, "a"), deletion(2)], options), { 1: "a" });
+  await assert.rejects(applied([upsert(1, "a"), untoldUpdate(1)], options), {
+    name: "MongoServerError",
+    code: MongodbCode.NoMatchingDocument,
+  });
 });

@@ -98,3 +98,28 @@ Deno.test("follow() takes the whole snapshot again with --snapshot always", asyn
   await relay.pass(SECOND);
   assert.deepEqual([relay.opened, relay.status.current.upserts], [[null], 7]);
 });
+
+for (const snapshot of ["always", "only"] as const) {
+  Deno.test(`follow() goes on with --snapshot ${snapshot} if this process has begun the snapshot`, async () => {
+    const options = { collections: { a: 20 }, snapshotRate: 4 };
+    await using first = relayInMemory({ ...options, snapshot });
+    await first.pass(2 * SECOND);
+    await first.stop();
+    const { upserts } = first.status.current;
+    assert.ok(upserts > 0);
+    await using relay = relayInMemory({ ...options, snapshot, saved: first.position.state, goesOn: true });
+    await relay.pass(30 * SECOND);
+    assert.equal(relay.status.current.upserts, 20 - upserts);
+  });
+}
+
+Deno.test("follow() reads collections again whose settings have changed, beside the stream", async () => {
+  const options = { collections: { a: 7, b: 5 } };
+  await using first = relayInMemory(options);
+  await first.pass(SECOND);
+  await first.stop();
+  await using relay = relayInMemory({ ...options, saved: first.position.state, outdated: ["b"] });
+  await relay.pass(SECOND);
+  assert.notEqual(relay.opened[0], null);
+  assert.deepEqual([relay.status.current.phase, relay.status.current.upserts], ["following", 5]);
+});

@@ -142,3 +142,20 @@ Deno.test("No look at the server after the transport is disposed of", async () =
   await assert.rejects(counting.settled(), { name: "AbortError" });
   assert.equal(looks(), 1);
 });
+
+Deno.test("idle() resolves when all writes have ended, also those that began meanwhile", async () => {
+  const answers: (() => void)[] = [];
+  const query: Query = () => new Promise((resolve) => answers.push(() => resolve({ count: 1, rows: [] })));
+  const counting = countingWrites({ dialect: CRATEDB, query, async [Symbol.asyncDispose]() {} });
+  const write = () => void counting.query("UPDATE t", [], { writes: true });
+  write();
+  let isIdle = false;
+  const idle = counting.idle().then(() => isIdle = true);
+  write();
+  answers[0]?.();
+  await new Promise((resolve) => setTimeout(resolve)); // All that the answer has as its consequence.
+  assert.equal(isIdle, false);
+  answers[1]?.();
+  await idle;
+  assert.ok(!counting.writing);
+});

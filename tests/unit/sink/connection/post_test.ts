@@ -74,6 +74,22 @@ Deno.test("Poster gives up on a response that does not end in time", async () =>
   await assert.rejects(poster.post({ ...request, limitMs: 200 }), { code: "ETIMEDOUT" });
 });
 
+for (const how of ["limit", "disposal"] as const) {
+  Deno.test(`Poster takes back what a frozen server has not received, at its ${how}`, async () => {
+    const body = new Uint8Array(2_000_000);
+    using listener = Deno.listen({ hostname: HOSTNAME, port: 0 });
+    using poster = new Poster(`http://${HOSTNAME}:${listener.addr.port}/_sql`);
+    const sending = poster.post({ ...request, body, limitMs: how === "limit" ? 200 : 60_000 });
+    const outcome = sending.then(() => "answered", () => "given up");
+    using connection = await listener.accept();
+    await connection.read(new Uint8Array(1));
+    if (how === "disposal") poster[Symbol.dispose]();
+    assert.equal(await outcome, "given up");
+    const received = await new Response(connection.readable).bytes().catch(() => []);
+    assert.ok(received.length < body.length);
+  });
+}
+
 Deno.test("Poster sends each request once, also on a connection that breaks after an earlier one", async () => {
   const answer = new TextEncoder().encode("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
   let requests = 0;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import {
   isAnswerLost,
+  isNodeError,
   isRetryable,
   isUnknownRelation,
   SinkError,
@@ -213,5 +214,28 @@ const LOST: readonly (readonly [string, boolean])[] = [
 for (const [code, expected] of LOST) {
   Deno.test(`isAnswerLost() of ${code}`, () => {
     assert.equal(isAnswerLost(new SinkError("Oh.", { code })), expected);
+  });
+}
+
+const OF_A_NODE: readonly (readonly [string, string, boolean])[] = [
+  ["ECONNREFUSED", "connect ECONNREFUSED 127.0.0.1:4200", true],
+  ["ENOTFOUND", "getaddrinfo ENOTFOUND a", true],
+  ["CERT_HAS_EXPIRED", "certificate has expired", true],
+  ["503", "HTTP status 503", true],
+  ["5000", "MasterNotDiscoveredException[null]", true],
+  ["5000", "ClusterBlockException[blocked by: [SERVICE_UNAVAILABLE/2/no master];]", true],
+  ["XX000", "blocked by: [SERVICE_UNAVAILABLE/1/state not recovered / initialized];", true],
+  ["XX000", "node closed {n1}{abc}{10.0.0.1}", true],
+  ["57P03", "the database system is starting up", true],
+  ["ETIMEDOUT", "no answer within 120 s", false],
+  ["XX000", "blocked by: [FORBIDDEN/8/index write (api)];", false],
+  ["XX000", "[doc.t] shard 0 is not available", false],
+  ["4092", "VersionConflictException[…]", false],
+  ["28P01", "password authentication failed", false],
+];
+
+for (const [code, message, expected] of OF_A_NODE) {
+  Deno.test(`isNodeError() ${code}: ${message}`, () => {
+    assert.equal(isNodeError(new SinkError(message, { code })), expected);
   });
 }

@@ -3,7 +3,7 @@ import { eventually } from "../../../../dev/servers/eventually.ts";
 import { isRetryable, SinkError } from "../../../../lib/sink/connection/sink_error.ts";
 import { parseSinkUrl } from "../../../../lib/sink/connection/url.ts";
 import { dialectOf, WireConnection, WireTransport } from "../../../../lib/sink/connection/wire.ts";
-import { type SilentPostgresql, silentPostgresql } from "../../../support/silent_postgresql.ts";
+import { LOGGED_IN, type SilentPostgresql, silentPostgresql } from "../../../support/silent_postgresql.ts";
 
 const addressOf = ({ port }: SilentPostgresql) => parseSinkUrl(`postgresql://me@127.0.0.1:${port}/doc`);
 
@@ -59,6 +59,21 @@ Deno.test("WireConnection connects once for a statement to a server that closes 
   assertLost(await failure(connection.run("SELECT 1", [], 60_000)), /before the login$/);
   assert.equal(server.opened, 1);
   await connection.close();
+});
+
+Deno.test("WireConnection takes back what a frozen server has not received when it is closed", async () => {
+  const text = "x".repeat(2_000_000);
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const connection = new WireConnection(parseSinkUrl(`postgresql://me@127.0.0.1:${listener.addr.port}`));
+  const running = failure(connection.run(`SELECT '${text}'`, [], 60_000));
+  using server = await listener.accept();
+  await server.read(new Uint8Array(1_000));
+  await server.write(new Uint8Array(LOGGED_IN));
+  await server.read(new Uint8Array(1));
+  await connection.close();
+  assertLost(await running, /./);
+  const received = await new Response(server.readable).bytes().catch(() => []);
+  assert.ok(received.length < text.length);
 });
 
 Deno.test("WireTransport.open() fails at a server that closes each connection", async () => {

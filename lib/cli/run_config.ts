@@ -1,0 +1,113 @@
+/** Runs `config check`, `config show`, `config init` and `config schema`. */
+import { existsSync } from "node:fs";
+import schema from "../../relay.schema.json" with { type: "json" };
+import { ConfigError, problemText } from "../config/config_error.ts";
+import { effectiveOf, type Setting, settingsIn } from "../config/effective.ts";
+import { openRelayFile } from "../config/open_file.ts";
+import { PROCESS } from "../config/options.ts";
+import { find, type Given, readOptions } from "../config/read.ts";
+import type { RelayFile } from "../config/relay_file.ts";
+import { relayFileText } from "../config/relay_init.ts";
+import { FILE } from "../config/relay_options.ts";
+import { relayConfig } from "../config/relay_settings.ts";
+import { quoteTable, tableFor } from "../sink/sql/names.ts";
+import { messageOf, UsageError } from "../util/errors.ts";
+import { terminalColumns } from "../util/standard_streams.ts";
+import { textTable } from "../util/text.ts";
+import type { CommandContext } from "./command.ts";
+
+type RunContext = Pick<CommandContext, "print">;
+
+/** The file has errors. */
+const WRONG = 2;
+const DEFAULT_PATH = "relay.yaml";
+const WIDTH_ELSEWHERE = 1_000;
+
+const pathOf = (given: Given): string => String(find("config", FILE.config, given)?.value ?? DEFAULT_PATH);
+
+export const openFile = (given: Given): RelayFile => openRelayFile(pathOf(given), given);
+
+/** Prints each error on its own line. Returns the exit code. */
+export function checkFile(given: Given, { print }: RunContext): number {
+  const path = pathOf(given);
+  try {
+    const { streams, warnings } = openFile(given);
+    for (const warning of warnings) print(`Warning: ${warning}`);
+    print(`${path} is right. Its streams: ${streams.map(({ name }) => name).join(", ")}`);
+    return 0;
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    for (const problem of error.problems) print(messageOf(problemText(path, problem)));
+    return WRONG;
+  }
+}
+
+/** Prints the settings of the process and of each stream; with `--collection`, those of one collection of the file. */
+export function showSettings(given: Given, { print }: RunContext): void {
+  const isAsked = find("config", FILE.config, given) !== undefined;
+  if (!isAsked && !existsSync(DEFAULT_PATH)) {
+    checkFlags(given);
+    const { effective } = effectiveOf(given);
+    print(
+      [settingsText("Process", settingsIn(PROCESS, given)), settingsText("Stream", effective)].join("\n\n"),
+    );
+    return;
+  }
+  const { collection, ...flags } = given.flags ?? {};
+  const file = openFile({ ...given, flags });
+  const texts = collection === undefined ? textsOf(file) : textsOfCollection(collection, file);
+  print(texts.join("\n\n"));
+}
+
+/** @throws UsageError */
+function checkFlags(given: Given): void {
+  relayConfig(given);
+  readOptions(PROCESS, given);
+}
+
+const textsOf = ({ processEffective, streams }: RelayFile): string[] => [
+  settingsText("Process", processEffective),
+  ...streams.flatMap(({ name, effective, collections }) => [
+    settingsText(`Stream ${name}`, effective),
+    ...collections.map((each) => {
+      const own = each.effective.filter((setting) =>
+        !effective.some(({ name, origin }) => name === setting.name && origin === setting.origin)
+      );
+      return settingsText(`Collections ${each.pattern} of stream ${name}`, own);
+    }),
+  ]),
+];
+
+/** @param text such as shop.orders */
+function textsOfCollection(text: string, { streams }: RelayFile): string[] {
+  const [database = "", ...rest] = text.split(".");
+  const namespace = { database, collection: rest.join(".") };
+  const owners = streams.filter(({ settings }) => settings.scope.includes(namespace));
+  if (owners.length === 0) {
+    const scopes = streams.map(({ settings }) => `${settings.scope}`).join("; ");
+    throw new UsageError(`No stream has the collection ${text} in its scope`, {
+      hint: `Write it as database.collection. Scopes: ${scopes}`,
+    });
+  }
+  return owners.map(({ name, settings: { namesIn, sink }, effectiveFor }) => {
+    const table = quoteTable(tableFor(namesIn(sink.schema).tableOf(namespace), namespace));
+    return settingsText(`${text} of stream ${name}, table ${table}`, effectiveFor(namespace));
+  });
+}
+
+function settingsText(title: string, settings: readonly Setting[]): string {
+  const rows = settings.map(({ name, text, origin }) => [name, text, origin]);
+  const header = ["setting", "value", "origin"];
+  const lines = textTable({ header, rows }, terminalColumns() ?? WIDTH_ELSEWHERE);
+  return [`${title}:`, ...lines].join("\n  ");
+}
+
+/** Prints a file that has the settings of flags and variables, which are checked before. */
+export function printFile(given: Given, { print }: RunContext): void {
+  checkFlags(given);
+  print(relayFileText(given).trimEnd());
+}
+
+export function printSchema({ print }: RunContext): void {
+  print(JSON.stringify(schema, null, 2));
+}

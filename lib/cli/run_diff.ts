@@ -1,0 +1,63 @@
+/** Runs `config diff`: compares a file with the settings that the relay of each stream has saved. */
+import { changesOfStream, contentOf, EFFECTS } from "../config/reload.ts";
+import type { StreamSettings } from "../config/relay_file.ts";
+import type { Given } from "../config/read.ts";
+import type { Names } from "../pipeline/settings.ts";
+import { openTransport } from "../sink/connection/open_transport.ts";
+import { queryNumber, refreshTable, type Transport } from "../sink/connection/transport.ts";
+import { savedName } from "../sink/metadata/saved_position.ts";
+import { SavedCollections } from "../sink/metadata/saved_collections.ts";
+import { readSettings } from "../sink/metadata/saved_settings.ts";
+import { quoteTable, tableFor } from "../sink/sql/names.ts";
+import type { CommandContext } from "./command.ts";
+import { openFile } from "./run_config.ts";
+
+/** The relay has other settings. */
+const DIFFERENT = 3;
+
+/** Prints what would change if the relay read the file again. Returns the exit code. */
+export async function diffFile(given: Given, { print }: Pick<CommandContext, "print">): Promise<number> {
+  let isSame = true;
+  for (const stream of openFile(given).streams) {
+    const { settings: { sink, namesIn }, name } = stream;
+    await using transport = await openTransport(sink);
+    const names = namesIn(transport.dialect.schema ?? sink.schema);
+    const lines = await differences(transport, stream, names);
+    isSame &&= lines.length === 0;
+    print(lines.length === 0 ? `${name}: the relay has these settings` : `${name}:\n  ${lines.join("\n  ")}`);
+  }
+  return isSame ? 0 : DIFFERENT;
+}
+
+async function differences(
+  transport: Transport,
+  stream: StreamSettings,
+  { metadataSchema: schema, stream: wanted, tableOf }: Names,
+): Promise<string[]> {
+  const name = { schema, stream: await savedName(transport, { schema, stream: wanted }) };
+  const before = await readSettings(transport, name);
+  if (before === undefined) {
+    return [`No relay has saved settings of ${name.stream}: it is a new stream, or had no file`];
+  }
+  const changes = changesOfStream(JSON.parse(before), stream).map(
+    ({ collection, setting, before, after, reload }) =>
+      `${setting}${collection ? ` of ${collection}` : ""}: ${before || "(none)"} → ${after || "(none)"}: ${
+        EFFECTS[reload]
+      }`,
+  );
+  const isOutdated = contentOf(stream).isOutdated(before);
+  const collections = (await new SavedCollections(transport, name).list())
+    .filter((each) => each.hasTable && isOutdated(each));
+  let rows = 0;
+  for (const each of collections) {
+    const table = tableFor(tableOf(each), each, transport.dialect);
+    await refreshTable(transport, table);
+    rows += await queryNumber(transport, `SELECT count(*) FROM ${quoteTable(table)}`);
+  }
+  if (collections.length > 0) {
+    changes.push(
+      `Collections that need a snapshot: ${collections.length}, with ${rows} rows in their tables`,
+    );
+  }
+  return changes;
+}

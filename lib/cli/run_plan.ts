@@ -1,0 +1,38 @@
+/** Runs `check` and `plan`, and prints their results. */
+import type { checkConfig, planConfig } from "../config/config.ts";
+import { check } from "../plan/check.ts";
+import { plan } from "../plan/plan.ts";
+import { checkText, planSql, planText } from "../plan/report.ts";
+import { terminalColumns } from "../util/standard_streams.ts";
+import type { CommandContext } from "./command.ts";
+
+type RunContext = Pick<CommandContext, "signal" | "print">;
+
+/** A finding is wrong. */
+const NOT_WELL = 4;
+/** A table exists, and does not fit. */
+const CONFLICT = 3;
+
+/** Returns the exit code. */
+export async function runCheck(
+  { relay, failOn, output, ...context }: ReturnType<typeof checkConfig>,
+  { signal, print }: RunContext,
+): Promise<number> {
+  const findings = await check(relay, { ...context, signal });
+  const scope = `${relay.scope}`;
+  print(output === "json" ? JSON.stringify({ scope, findings }) : `${scope}\n${checkText(findings)}`);
+  return findings.some(({ level }) => level === "wrong" || level === failOn) ? NOT_WELL : 0;
+}
+
+/** Returns the exit code. */
+export async function runPlan(
+  settings: ReturnType<typeof planConfig>,
+  { signal, print }: RunContext,
+): Promise<number> {
+  const planned = await plan(settings, { signal });
+  if (settings.output === "json") print(JSON.stringify(planned));
+  else print(settings.output === "sql" ? planSql(planned) : planText(planned, terminalColumns() ?? Infinity));
+  const wrong = planned.findings.filter(({ level }) => level === "wrong");
+  if (settings.tables === "create" && wrong.some(({ probe }) => probe === "tables")) return CONFLICT;
+  return wrong.length > 0 ? NOT_WELL : 0;
+}

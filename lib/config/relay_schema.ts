@@ -1,0 +1,172 @@
+/** The form of `relay.yaml`, made from the option table. The parsers of the options check the values. */
+import { BSON } from "mongodb";
+import * as v from "valibot";
+import { UsageError } from "../util/errors.ts";
+import { similarName } from "../util/text.ts";
+import type { Option, OptionTable } from "./option.ts";
+import { PROCESS } from "./options.ts";
+import { type Environment, valueOf } from "./read.ts";
+import { COLLECTION, CRATEDB, MONGODB, SCOPE, STREAM } from "./relay_options.ts";
+
+/** In the file, the options of a server lack its name. */
+const withoutName = (server: string, table: OptionTable): OptionTable =>
+  Object.fromEntries(
+    Object.entries(table).map(([name, option]) => {
+      const rest = name.slice(server.length);
+      return [rest.charAt(0).toLowerCase() + rest.slice(1), option];
+    }),
+  );
+
+/** @example IN: "mongodb", "url" → OUT: mongodbUrl */
+export const serverOption = (server: string, key: string): string =>
+  `${server}${key.charAt(0).toUpperCase()}${key.slice(1)}`;
+
+/** The tables of the parts of the file. */
+export const SERVERS = { mongodb: withoutName("mongodb", MONGODB), cratedb: withoutName("cratedb", CRATEDB) };
+export const DEFAULTS: OptionTable = { ...STREAM, ...COLLECTION };
+export const OF_STREAM: OptionTable = { ...SCOPE, ...DEFAULTS };
+
+const HOMES: Readonly<Record<string, OptionTable>> = {
+  "the top of the file": PROCESS,
+  "a stream": OF_STREAM,
+  "mongodb: { … }": SERVERS.mongodb,
+  "cratedb: { … }": SERVERS.cratedb,
+};
+
+export const isMapping = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  value !== null && typeof value === "object" && !Array.isArray(value);
+
+const mappable = v.custom(isMapping);
+const text = v.pipe(v.string(), v.minLength(1));
+const texts = v.union([text, v.array(text)]);
+const document = v.pipe(mappable, v.record(v.string(), v.unknown()));
+const pattern = (source: RegExp) => v.pipe(v.string(), v.regex(source));
+
+/** The forms of values, by type; of other types, a text. */
+const FORMS: Partial<Readonly<Record<Option["type"], (option: Option) => v.GenericSchema>>> = {
+  choice: ({ choices = [] }) => v.picklist(choices),
+  count: ({ least = 0 }) => v.pipe(v.number(), v.integer(), v.minValue(Number(least))),
+  duration: () =>
+    v.union([v.pipe(v.number(), v.minValue(0)), pattern(/^(?:\d+(?:\.\d+)?(?:ms|s|m|h)?|forever)$/)]),
+  size: () =>
+    v.union([v.pipe(v.number(), v.integer(), v.minValue(1)), pattern(/^\d+(?:[KkMmGg][Ii][Bb])?$/)]),
+  names: () => texts,
+  paths: () => texts,
+  omittedPaths: () => texts,
+  filter: () => document,
+  pipeline: () => v.array(document),
+};
+
+type Entries = Readonly<Record<string, v.GenericSchema>>;
+
+const mapping = (entries: Entries) =>
+  v.pipe(
+    mappable,
+    v.looseObject(entries),
+    v.rawCheck(({ dataset, addIssue }) => {
+      const input = dataset.value as Record<string, unknown>;
+      for (const [key, value] of Object.entries(input)) {
+        if (Object.hasOwn(entries, key)) continue;
+        const message = `Unknown key: ${key}. ${hintFor(key, Object.keys(entries))}`;
+        addIssue({ message, path: [{ type: "object", origin: "key", input, key, value }] });
+      }
+    }),
+  );
+
+function hintFor(key: string, keys: readonly string[]): string {
+  const similar = similarName(key, keys);
+  if (similar !== undefined) return `Did you mean ${similar}?`;
+  const homes = Object.keys(HOMES).filter((home) => Object.hasOwn(HOMES[home] ?? {}, key));
+  return homes.length > 0 ? `It belongs to ${homes.join(" or ")}` : `Possible keys: ${keys.join(", ")}`;
+}
+
+/** A secret, the variable that has it, or the file. */
+const secret = v.union([text, mapping({ env: text }), mapping({ file: text })]);
+
+const descriptionOf = ({ help, details = "", default: fallback }: Option): string =>
+  [`${help}.`, details, fallback ? `Default: ${fallback}.` : ""].filter(Boolean).join(" ");
+
+/**
+ * Returns the value of an option from that of the file.
+ *
+ * @example IN: "url", {secret: true, …}, {env: "MONGODB_URL"} → OUT: the content of the variable
+ * @throws UsageError for a variable that is not set, and another form of a secret
+ */
+export function given(option: Option, value: unknown, env: Environment): unknown {
+  const isDocument = option.type === "filter" || option.type === "pipeline";
+  if (isDocument && typeof value !== "string") return BSON.EJSON.stringify(value);
+  if (!option.secret || !isMapping(value) || typeof value.file === "string") return value;
+  if (typeof value.env !== "string") {
+    throw new UsageError("This is neither a text, nor { env: VARIABLE }, nor { file: PATH }");
+  }
+  const found = env[value.env];
+  if (found) return found;
+  throw new UsageError(`The variable ${value.env} is not set`, { hint: "Set it, or use { file: PATH }" });
+}
+
+interface SettingsContext {
+  readonly env: Environment;
+  /** Stands before the names in messages. */
+  readonly prefix?: string;
+  /** The others are optional. */
+  readonly required?: string | undefined;
+}
+
+function settings(table: OptionTable, { env, prefix = "", required }: SettingsContext): Entries {
+  const form = (name: string, option: Option) =>
+    v.pipe(
+      v.unknown(),
+      v.rawCheck(({ dataset, addIssue }) => {
+        try {
+          valueOf(name, option, { options: { [name]: given(option, dataset.value, env) } });
+        } catch (error) {
+          if (!(error instanceof UsageError)) throw error;
+          addIssue({ message: error.hint === undefined ? error.message : `${error.message}. ${error.hint}` });
+        }
+      }),
+      option.secret ? secret : FORMS[option.type]?.(option) ?? text,
+      v.description(descriptionOf(option)),
+    );
+  return Object.fromEntries(
+    Object.entries(table).map(([name, option]) => {
+      const value = form(prefix + name, option);
+      return [name, name === required ? value : v.optional(value)];
+    }),
+  );
+}
+
+/** @param env the variables that the file may name */
+export function relaySchema(env: Environment = {}): v.GenericSchema {
+  const servers = (required?: "url") => ({
+    mongodb: v.optional(mapping(settings(SERVERS.mongodb, { env, prefix: "mongodb.", required }))),
+    cratedb: v.optional(mapping(settings(SERVERS.cratedb, { env, prefix: "cratedb.", required }))),
+  });
+  const collections = v.pipe(mappable, v.record(text, mapping(settings(COLLECTION, { env }))));
+  const stream = mapping({
+    // A stream's own server has nothing of the other one.
+    ...servers("url"),
+    ...settings(OF_STREAM, { env }),
+    collections: v.optional(collections),
+  });
+  return mapping({
+    version: v.pipe(v.literal(1), v.description("The version of this format.")),
+    ...servers(),
+    ...settings(PROCESS, { env }),
+    defaults: v.optional(mapping(settings(DEFAULTS, { env }))),
+    streams: v.pipe(mappable, v.record(text, stream), v.minEntries(1)),
+  });
+}
+
+const KINDS: Readonly<Record<string, string>> = {
+  unknown: "a mapping (key: value)",
+  number: "a number (without quotes)",
+  ">=1": "a mapping with a stream",
+};
+
+/** What is wrong with a value, for people. */
+export function issueText({ type, message, expected, received, path, input }: v.BaseIssue<unknown>): string {
+  if (type === "raw_check") return message;
+  const key = path?.at(-1)?.key ?? "The file";
+  if (received === "undefined") return `${key} is missing`;
+  return `${key} is not ${KINDS[`${expected}`] ?? expected}: current value is ${JSON.stringify(input)}`;
+}

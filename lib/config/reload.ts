@@ -1,0 +1,87 @@
+/** Compares settings with those of an earlier reading of the file, or an earlier run. */
+import type { Namespace } from "../util/namespace.ts";
+import { type Effective, effectiveFor, type Setting } from "./effective.ts";
+import type { Reload } from "./option.ts";
+import type { RelayFile, StreamSettings } from "./relay_file.ts";
+import { COLLECTION } from "./relay_options.ts";
+
+/** A setting with another value. */
+export interface Change {
+  /** Undefined for a setting of the process. */
+  readonly stream?: string;
+  /** The name or pattern below `collections`; undefined for a setting of the stream. */
+  readonly collection?: string;
+  readonly setting: string;
+  readonly before: string;
+  readonly after: string;
+  readonly reload: Reload;
+}
+
+/** When a running relay takes another value. */
+export const EFFECTS: Readonly<Record<Reload, string>> = {
+  "live": "at once",
+  "from now on": "from the next batch on; rows written before stay as they are until a snapshot",
+  "snapshot": "a new snapshot of the collection, beside the stream",
+  "restart": "after a restart",
+};
+
+/** Streams that were added or removed are changes too. */
+export function changesOf(before: RelayFile, after: RelayFile): readonly Change[] {
+  const streams = new Set([...before.streams, ...after.streams].map(({ name }) => name));
+  return [
+    ...differing(before.processEffective, after.processEffective),
+    ...[...streams].flatMap((stream): readonly Change[] => {
+      const [old, next] = [before, after].map(({ streams }) => streams.find(({ name }) => name === stream));
+      if (old && next) return changesOfStream(old, next).map((change) => ({ stream, ...change }));
+      return [{ stream, setting: "streams", before: nameOf(old), after: nameOf(next), reload: "restart" }];
+    }),
+  ];
+}
+
+const nameOf = (stream: StreamSettings | undefined): string => stream?.name ?? "";
+
+/**
+ * @example
+ * IN: omit: [], omit: [card] → OUT: [{setting: "omit", before: "", after: "card", reload: "from now on"}]
+ */
+export function changesOfStream(before: Effective, after: Effective): readonly Change[] {
+  const ofAll = differing(before.effective, after.effective);
+  const isOfAll = ({ setting, after }: Change) =>
+    ofAll.some((each) => each.setting === setting && each.after === after);
+  const patterns = new Set([...before.collections, ...after.collections].map(({ pattern }) => pattern));
+  const ofRules = [...patterns].flatMap((collection) =>
+    differing(ofRule(before, collection), ofRule(after, collection))
+      .filter((change) => !isOfAll(change)).map((change) => ({ collection, ...change }))
+  );
+  return [...ofAll, ...ofRules];
+}
+
+/** The settings of a name or a pattern; without any, its collections have those of the stream. */
+const ofRule = ({ effective, collections }: Effective, pattern: string): readonly Setting[] =>
+  collections.find((each) => each.pattern === pattern)?.effective ??
+    effective.filter(({ name }) => name in COLLECTION);
+
+/** An option that an earlier version did not have is no change. */
+function differing(before: readonly Setting[], after: readonly Setting[]): readonly Change[] {
+  const old = new Map(before.map(({ name, text }) => [name, text]));
+  return after.flatMap(({ name: setting, text: after, reload }) => {
+    const before = old.get(setting);
+    return before === undefined || before === after ? [] : [{ setting, before, after, reload }];
+  });
+}
+
+/** The settings of a stream as they are saved: the same text for the same settings, wherever they are from. */
+export const savedText = ({ effective, collections }: Effective): string =>
+  JSON.stringify({ effective, collections }, (name, value) => name === "origin" ? undefined : value);
+
+/** The settings of a stream with a text to save, and a comparison with one that was saved. */
+export const contentOf = (stream: Effective & Pick<StreamSettings, "unmatched">) => ({
+  unmatched: stream.unmatched,
+  text: savedText(stream),
+  isOutdated: (saved: string) => {
+    const before: Effective = JSON.parse(saved);
+    return (namespace: Namespace): boolean =>
+      differing(effectiveFor(before, namespace), effectiveFor(stream, namespace))
+        .some(({ reload }) => reload === "snapshot");
+  },
+});

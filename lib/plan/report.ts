@@ -1,0 +1,96 @@
+/** The results of `check` and `plan` as texts. */
+import type { Finding } from "../pipeline/status/finding.ts";
+import { durationText, textTable } from "../util/text.ts";
+import type { CollectionPlan, StreamPlan } from "./plan.ts";
+import type { PlannedPath } from "./table_plan.ts";
+
+/** @example OUT: warning  oplog               The oplog reaches back 3 h: …\n           For a day: … */
+export const findingText = ({ probe, level, text, hint, collection = "" }: Finding): string => {
+  const next = level === "ok" || !hint ? [] : hint.split("\n").map((line) => " ".repeat(11) + line);
+  const named = text.includes(collection) ? text : `${collection}: ${text}`;
+  return [`${level.padEnd(9)}${probe.padEnd(20)}${named}`, ...next].join("\n");
+};
+
+export const checkText = (findings: readonly Finding[]): string =>
+  [...findings.map(findingText), "", summaryText(findings)].join("\n");
+
+/** @example OUT: 14 ok, 2 warning, 0 wrong */
+export const summaryText = (findings: readonly Finding[]): string =>
+  ["ok", "warning", "wrong"].map((level) =>
+    `${findings.filter((each) => each.level === level).length} ${level}`
+  )
+    .join(", ");
+
+const percent = (share: number): string => `${Number((share * 100).toFixed(1)) || "<0.1"} %`;
+const number = (count: number): string => Math.round(count).toLocaleString("en-US");
+
+/** @example OUT: ["price", "double 97.1 %, string 2.9 %", "DOUBLE PRECISION", "about 41,000 (2.9 %)"] */
+function pathRow({ path, types, column, overflow }: PlannedPath, documents: number): string[] {
+  const shares = Object.entries(types).map(([type, share]) =>
+    share === 1 ? type : `${type} ${percent(share)}`
+  );
+  const lost = overflow > 0 ? `about ${number(overflow * documents)} (${percent(overflow)})` : "";
+  return [path, shares.join(", "), column, lost];
+}
+
+function collectionText(plan: CollectionPlan, width: number): string {
+  const { collection, table, exists, documents, columns, measured, overflowing, unstorable } = plan;
+  const head = `${collection} -> ${table}${exists ? ", which exists" : ""}`;
+  if (plan.sampled === 0) {
+    return `${head}\n  No document to sample: columns are created as documents arrive\n`;
+  }
+  const rows = plan.paths.map((each) => pathRow(each, documents));
+  const lines = [
+    `${number(documents)} documents of ${number(plan.averageBytes)} bytes on average; ` +
+    `the largest of ${number(plan.sampled)} sampled has ${number(plan.largestBytes)}`,
+    ...textTable({ header: ["path", "types", "column", "to overflow"], rows }, width - 2),
+    `${columns.used} of ${columns.limit} columns`,
+    ...overflowing > 0
+      ? [`About ${number(overflowing * documents)} rows (${percent(overflowing)}) with an overflow`]
+      : [],
+    ...unstorable > 0 ? [`About ${number(unstorable * documents)} dead letters: no row can store them`] : [],
+    ...measured
+      ? [
+        `Measured: ${number(measured.rowsPerSecond)} rows per second, ${
+          measured.bytesPerRow ?? "unknown"
+        } bytes per ` +
+        `row, ${measured.refused} of ${measured.rows} refused`,
+      ]
+      : [],
+    ...plan.suggestions,
+    ...plan.ddl === "" ? [] : plan.ddl.split("\n"),
+  ];
+  return `${[head, ...lines].join("\n  ")}\n`;
+}
+
+export function planText({ findings, collections, ...totals }: StreamPlan, width: number): string {
+  const { shards, snapshotSeconds, rowsPerSecond, oplogSeconds } = totals;
+  const isMeasured = collections.some(({ measured }) => measured);
+  const reach = oplogSeconds === null ? "an unknown time" : durationText(oplogSeconds * 1_000);
+  return [
+    ...findings.map(findingText),
+    ...collections.map((each) => collectionText(each, width)),
+    `${collections.length} collections, ${shards ?? "unknown"} shards to create`,
+    `The snapshot takes about ${durationText(snapshotSeconds * 1_000)} at ${
+      number(rowsPerSecond)
+    } rows per second, ` +
+    `${
+      isMeasured ? "as measured" : "a default: --measure 10000 measures it"
+    }; the oplog reaches back ${reach}`,
+  ].join("\n");
+}
+
+/** A script to edit and run: a relay uses the tables that exist. */
+export const planSql = ({ findings, collections }: StreamPlan): string =>
+  [
+    ...findings.map((each) => comment(findingText(each))),
+    ...collections.map(({ collection, ddl, paths, documents, suggestions }) => {
+      const lost = paths.filter(({ overflow }) => overflow > 0).map((each) =>
+        pathRow(each, documents).join("  ")
+      );
+      const about = comment([collection, ...lost, ...suggestions].join("\n"));
+      return `${about}\n${ddl === "" ? "-- The table exists, and lacks nothing" : `${ddl};`}\n`;
+    }),
+  ].join("\n");
+
+const comment = (text: string): string => text.replace(/^/gm, "-- ");

@@ -1,0 +1,198 @@
+/** What is asked of MongoDB. */
+import { connect } from "node:net";
+import type { Document } from "mongodb";
+import { checkTransforms } from "../../pipeline/loop/startup.ts";
+import { type Answer, failed, ok, warning, wrong } from "../../pipeline/status/finding.ts";
+import { killCursor, listCollections } from "../../source/connection/causal_reader.ts";
+import { serverDescription } from "../../source/connection/deployment.ts";
+import { shardKeyOf } from "../../source/documents/collections.ts";
+import { DocumentReader } from "../../source/documents/documents.ts";
+import type { Scope } from "../../source/documents/scope.ts";
+import { catalogueOf, unmatchedNames, unmatchedText } from "../../source/documents/unmatched.ts";
+import { oldestEntry, OplogHiddenError } from "../../source/stream/oplog.ts";
+import { openStream, runStreamCommand, targetOf } from "../../source/stream/open_stream.ts";
+import { concurrently } from "../../util/concurrency.ts";
+import { namespaceText } from "../../util/namespace.ts";
+import { durationText } from "../../util/text.ts";
+import type { Probe, SourceSide } from "./probe.ts";
+
+const AT_ONCE = 8;
+const CONNECT_MS = 2_000;
+const HOUR_MS = 3_600_000;
+
+const run = ({ causalReader }: SourceSide, command: Document, database = "admin"): Promise<Document> =>
+  causalReader.read((client, options) => client.db(database).command(command, options));
+
+async function server(side: SourceSide): Promise<Answer[]> {
+  const { address, version, replica_set, sharded } = await serverDescription(
+    side.causalReader,
+    side.settings.mongodbUrl,
+  );
+  const asked = side.clock.monotonic();
+  await run(side, { ping: 1 });
+  const took = durationText(side.clock.monotonic() - asked);
+  const kind = sharded ? "sharded cluster" : replica_set ? `replica set ${replica_set}` : "standalone server";
+  return [ok(`MongoDB ${version} at ${address}, ${kind}, answers in ${took}`)];
+}
+
+/** The driver connects to the names that the servers announce, whatever names the URL has. */
+async function members(side: SourceSide): Promise<Answer[]> {
+  const { directConnection, proxyHost } = side.route.client.options;
+  if (directConnection || proxyHost) return [];
+  const { hosts = [], passives = [] } = await run(side, { hello: 1 });
+  const answers = await Promise.all([...hosts, ...passives].map(async (name) => {
+    const why = await whyClosed(name);
+    return why === undefined ? ok(`${name} can be reached`) : warning(
+      `The replica set announces ${name}, which cannot be reached from here: ${why}`,
+      "Give the member a name that clients can resolve, with rs.reconfig(), or add the name to /etc/hosts.",
+    );
+  }));
+  return answers;
+}
+
+const whyClosed = (name: string): Promise<string | undefined> =>
+  new Promise((resolve) => {
+    const { hostname, port } = new URL(`tcp://${name}`);
+    const socket = connect({
+      host: hostname.replace(/^\[|\]$/g, ""),
+      port: Number(port),
+      timeout: CONNECT_MS,
+    });
+    const close = (why?: string) => resolve((socket.destroy(), why));
+    socket.once("connect", () => close()).once("error", ({ message }) => close(message));
+    socket.once("timeout", () => close(`no answer for ${durationText(CONNECT_MS)}`));
+  });
+
+/** Opens the change stream after a token, or now, and closes it. */
+export async function tryStream(
+  { causalReader, settings: { scope }, features }: SourceSide,
+  startAfter: Uint8Array | null,
+): Promise<void> {
+  await causalReader.read(async (client, { session, signal }) => {
+    const database = client.db(targetOf(scope).database);
+    const command = (document: Document) => runStreamCommand(database, document, { session, signal });
+    const options = { scope, features, fullDocument: "lookup", database, command } as const;
+    const { cursorId, collection } = await openStream(startAfter, options);
+    await killCursor(database, collection, cursorId);
+  });
+}
+
+async function changeStream(side: SourceSide): Promise<Answer[]> {
+  await tryStream(side, null);
+  return [ok(`The change stream of ${side.settings.scope} opens`)];
+}
+
+async function collections({ settings: { scope }, ...side }: SourceSide): Promise<Answer[]> {
+  const unmatched = await unmatchedNames(scope, side.collections, catalogueOf(side.causalReader));
+  return [
+    ok(`Collections of ${scope}: ${side.collections.length}`),
+    ...side.skipped.map((each) => warning(`Not followed: ${each}`, "Exclude it, with --exclude.")),
+    ...unmatched.map((each) =>
+      warning(unmatchedText(each), each.similar ? `Did you mean ${each.similar}?` : "A relay waits for it.")
+    ),
+  ];
+}
+
+/** Tries the transform, and reads a document of each collection. */
+async function documents({ settings, collections, causalReader }: SourceSide): Promise<Answer[]> {
+  await checkTransforms(collections, {
+    reader: new DocumentReader(causalReader, { for: settings.for, size: 1 }),
+    settings,
+  });
+  const answers = await concurrently(collections, AT_ONCE, async (each) => {
+    try {
+      if (settings.for(each).key === "documentKey") await shardKeyOf(causalReader, each);
+      const one = { find: each.collection, limit: 1, projection: { _id: 1 } };
+      await causalReader.page(each, one, { hint: null });
+      return [];
+    } catch (error) {
+      return [failed(error, namespaceText(each))];
+    }
+  });
+  const faults = answers.flat();
+  return faults.length > 0 ? faults : [ok("The documents can be read")];
+}
+
+interface Privilege {
+  readonly action: string;
+  /** An empty name stands for all. */
+  readonly db: string;
+  readonly collection: string;
+  /** What is unknown without it; undefined if a relay needs it. */
+  readonly unknown?: string;
+}
+
+const privilegesFor = ({ only: { database: db = "", collection = "" } }: Scope): readonly Privilege[] => [
+  { action: "find", db, collection },
+  { action: "changeStream", db, collection },
+  { action: "listCollections", db, collection: "", unknown: "whether a collection was created again" },
+  { action: "find", db: "local", collection: "oplog.rs", unknown: "how far the oplog reaches back" },
+];
+
+/** A privilege on all databases is none on `local`. */
+const covers = ({ resource, actions }: Document, { action, db, collection }: Privilege): boolean =>
+  actions.includes(action) &&
+  (resource.anyResource === true ||
+    (resource.db === db || resource.db === "" && db !== "local") &&
+      ["", collection].includes(resource.collection));
+
+async function privileges(side: SourceSide): Promise<Answer[]> {
+  const { authInfo } = await run(side, { connectionStatus: 1, showPrivileges: true });
+  const [user] = authInfo.authenticatedUsers;
+  if (!user) return [ok("MongoDB asks for no login")];
+  const held: readonly Document[] = authInfo.authenticatedUserPrivileges ?? [];
+  const missing = privilegesFor(side.settings.scope).filter((each) => !held.some((own) => covers(own, each)));
+  const answers = missing.map(({ action, db, collection, unknown }) => {
+    const role = db === "" ? { role: "readAnyDatabase", db: "admin" } : { role: "read", db };
+    const text = `${user.user} lacks ${action} on ${
+      [db || "all databases", collection].filter(Boolean).join(".")
+    }`;
+    const hint = `Grant it:\n  db.getSiblingDB("${user.db}").grantRolesToUser("${user.user}", [${
+      JSON.stringify(role)
+    }])`;
+    return unknown ? warning(`${text}, so it is unknown ${unknown}`, hint) : wrong(text, hint);
+  });
+  return answers.length > 0 ? answers : [ok(`${user.user} has all privileges`)];
+}
+
+async function oplog(side: SourceSide): Promise<Answer[]> {
+  const oldest = await oldestEntry(side.route).catch((error) => {
+    if (!(error instanceof OplogHiddenError)) throw error;
+  });
+  if (!oldest) return [];
+  const { localTime } = await run(side, { hello: 1 });
+  const stats = await run(side, { collStats: "oplog.rs", scale: 2 ** 20 }, "local").catch(() => undefined);
+  const hours = Math.max(1, localTime.getTime() - oldest.time) / HOUR_MS;
+  const growth = stats ? `, and grows by ${(stats.size / hours).toFixed(1)} MiB per hour` : "";
+  const text = `The oplog reaches back ${durationText(hours * HOUR_MS)}${growth}`;
+  if (oldest.isFirst) return [ok(`${text}; it has dropped nothing yet`)];
+  if (hours >= 24) return [ok(text)];
+  const size = Math.max(990, Math.ceil((stats?.maxSize ?? 0) * 24 / hours));
+  const hint = `For a day:\n  db.adminCommand({ replSetResizeOplog: 1, size: ${size} })`;
+  return [warning(`${text}: a relay that stands still for longer takes a new snapshot`, hint)];
+}
+
+async function postImages({ settings, collections, causalReader }: SourceSide): Promise<Answer[]> {
+  const asking = collections.filter((each) => settings.for(each).fullDocument === "required");
+  const answers = await concurrently(asking, AT_ONCE, async (each) => {
+    const { database, collection: name } = each;
+    const [found] = await listCollections(causalReader, database, { name, nameOnly: false });
+    if (!found || found.options?.changeStreamPreAndPostImages?.enabled) return [];
+    const change = `{ collMod: "${name}", changeStreamPreAndPostImages: { enabled: true } }`;
+    const hint = `Enable them:\n  db.getSiblingDB("${database}").runCommand(${change})`;
+    const text = `${namespaceText(each)} keeps no post-images, and --full-document required asks for them`;
+    return [wrong(text, hint, namespaceText(each))];
+  });
+  return answers.flat();
+}
+
+export const MONGODB_PROBES: readonly Probe<SourceSide>[] = [
+  { name: "MongoDB", ask: server },
+  { name: "members", ask: members },
+  { name: "change stream", ask: changeStream },
+  { name: "MongoDB privileges", ask: privileges },
+  { name: "collections", ask: collections },
+  { name: "documents", ask: documents },
+  { name: "oplog", ask: oplog, isOfStart: true },
+  { name: "post-images", ask: postImages, isOfStart: true },
+];

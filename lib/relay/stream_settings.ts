@@ -1,0 +1,46 @@
+/** The settings of a stream, which a reload replaces while the stream runs. */
+import type { RelaySettings } from "../pipeline/settings.ts";
+import type { Namespace } from "../util/namespace.ts";
+
+/** What a stream is started with. */
+export interface Configured {
+  readonly settings: RelaySettings;
+  /** @default {the settings are not saved, and no rows are outdated} */
+  readonly content?: Content;
+}
+
+/** The settings as they are saved, to find out later what has changed. */
+export interface Content {
+  readonly text: string;
+  /** Whether the rows of a collection have other content than with the settings that were saved before. */
+  readonly isOutdated: (before: string) => (namespace: Namespace) => boolean;
+  /** Names and patterns below `collections` that match none of these. */
+  readonly unmatched: (found: readonly Namespace[]) => readonly string[];
+}
+
+export class StreamSettings {
+  #current: Configured;
+  #replacing = new AbortController();
+  /** Whether its snapshot has begun, or was not needed. */
+  hasBegun = false;
+
+  constructor(first: Configured) {
+    this.#current = first;
+  }
+
+  get current(): Configured {
+    return this.#current;
+  }
+
+  /** Aborted when the current settings are replaced. */
+  get replaced(): AbortSignal {
+    return this.#replacing.signal;
+  }
+
+  replace(next: Configured): void {
+    const replacing = this.#replacing;
+    this.#current = next;
+    this.#replacing = new AbortController();
+    replacing.abort(new Error("The settings were replaced"));
+  }
+}

@@ -1,0 +1,180 @@
+import assert from "node:assert/strict";
+import { relayConfig } from "../../../../lib/config/relay_settings.ts";
+import { CRATEDB_PROBES, PROBES_OF_BOTH } from "../../../../lib/relay/probes/cratedb_probes.ts";
+import { askAll, type BothSides } from "../../../../lib/relay/probes/probe.ts";
+import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
+import { METADATA_TABLES } from "../../../../lib/sink/metadata/metadata_tables.ts";
+import { CRATEDB } from "../../../../lib/sink/sql/dialect.ts";
+import type { Namespace } from "../../../../lib/util/namespace.ts";
+import { fakeClock } from "../../../support/fake_clock.ts";
+
+type Rows = readonly (readonly unknown[])[];
+
+/** The answers of CrateDB: the first that a statement matches; "hidden" for a table that the user may not read. */
+type Answers = readonly (readonly [statement: RegExp, rows: Rows | "hidden"])[];
+
+const NO_PRIVILEGE = new SinkError("Missing 'DQL' privilege", { code: "4011" });
+
+interface Given {
+  readonly flags?: Readonly<Record<string, string>>;
+  readonly collections?: readonly string[];
+}
+
+function sideOf(answers: Answers, { flags = {}, collections = ["orders", "users"] }: Given): BothSides {
+  const settings = relayConfig({ flags: { database: "shop", ...flags }, env: {} });
+  const query = (sql: string) => {
+    assert.match(sql, /^(?:SELECT|SHOW|REFRESH)/, "a probe changes nothing");
+    const rows = answers.find(([statement]) => statement.test(sql))?.[1] ?? [];
+    return rows === "hidden" ? Promise.reject(NO_PRIVILEGE) : Promise.resolve({ count: rows.length, rows });
+  };
+  const found = collections.map((collection) => ({ database: "shop", collection }));
+  const names = settings.namesIn("doc");
+  const transport = { dialect: CRATEDB, query };
+  return { settings, clock: fakeClock(), collections: found, names, transport } as unknown as BothSides;
+}
+
+const ask = (name: string, answers: Answers, given: Given = {}) =>
+  askAll(
+    [...CRATEDB_PROBES, ...PROBES_OF_BOTH].filter((each) => each.name === name),
+    sideOf(answers, given),
+  );
+
+const ANN: Answers[number] = [/CURRENT_USER$/, [["ann"]]];
+const has = (ddl: boolean, dql: boolean): Answers[number] => [/has_schema_privilege/, [[ddl, dql]]];
+const granted = (...types: readonly string[]): Answers[number] => [
+  /sys\.privileges/,
+  types.flatMap((type) => [[type, "doc"], [type, "shop"]]),
+];
+
+const MISSING: Readonly<Record<string, readonly [Answers, missing: string]>> = {
+  DQL: [[has(true, false), granted("DML", "DDL")], "DQL"],
+  DML: [[has(true, true), granted("DQL", "DDL")], "DML"],
+  DDL: [[has(false, true), granted("DQL", "DML")], "DDL"],
+  "everything": [[has(false, false), granted()], "DQL, DML, DDL"],
+};
+
+for (const [what, [answers, missing]] of Object.entries(MISSING)) {
+  Deno.test(`the probe of privileges names a schema without ${what}, and grants it`, async () => {
+    const findings = await ask("CrateDB privileges", [...answers, ANN]);
+    assert.deepEqual(
+      findings.map(({ level, text, hint }) => [level, text, hint]),
+      ["doc", "shop"].map((schema) => [
+        "wrong",
+        `"ann" lacks ${missing} ON SCHEMA "${schema}"`,
+        `Grant it:\n  GRANT ${missing} ON SCHEMA "${schema}" TO "ann";`,
+      ]),
+    );
+  });
+}
+
+Deno.test("the probe of privileges claims nothing about DML that a role may grant", async () => {
+  const unknown: readonly Answers[] = [
+    [has(true, true), granted(), ANN],
+    [has(true, true), [/sys\.privileges/, "hidden"], ANN],
+    [has(true, true), granted("DDL", "DQL"), [/CURRENT_USER$/, [["crate"]]]],
+  ];
+  for (const answers of unknown) {
+    assert.deepEqual((await ask("CrateDB privileges", answers)).map(({ level }) => level), ["ok"]);
+  }
+});
+
+Deno.test("the probe of system tables lists those that are hidden, with one grant", async () => {
+  const [finding] = await ask("system tables", [[/FROM sys\.(?:jobs|health)/, "hidden"], ANN]);
+  assert.equal(finding?.level, "warning");
+  assert.equal(finding?.hint, 'Grant it:\n  GRANT DQL ON TABLE sys.jobs, sys.health TO "ann";');
+});
+
+const shards = (existing: number, limit: number): Answers => [
+  [/FROM sys\.shards/, [[existing]]],
+  [/FROM sys\.nodes/, [[1]]],
+  [/FROM sys\.cluster/, [[limit]]],
+  [/^SELECT table_schema/, [["shop", "orders"], ["doc", "cdc_position"]]],
+];
+
+Deno.test("the probe of shards counts existing and planned ones", async () => {
+  // The other tables of the relay, and shop.users with CrateDB's own number of shards.
+  const planned = METADATA_TABLES.length - 1 + 4;
+  const most = 100 - planned;
+  const [fits] = await ask("shards", shards(most, 100));
+  assert.equal(fits?.text, `${most} shards exist and ${planned} are planned; the limit is 100`);
+  const [full] = await ask("shards", shards(most + 1, 100));
+  assert.deepEqual([full?.level, full?.collection], ["wrong", "shop.*"]);
+  assert.match(full?.hint ?? "", /SET GLOBAL PERSISTENT "cluster\.max_shards_per_node" = 101;/);
+  const [fewer] = await ask("shards", shards(most + 1, 100), { flags: { shards: "1" } });
+  assert.equal(fewer?.level, "ok");
+  assert.deepEqual(await ask("shards", [[/sys\.cluster/, "hidden"], ...shards(most, 100)]), []);
+});
+
+Deno.test("the probe of tables names collections that would share a table, and those of the relay", async () => {
+  const collide = await ask("tables", [], { collections: ["a.b", "a_b"] });
+  assert.deepEqual(collide.map(({ level, collection }) => [level, collection]), [["wrong", "shop.a_b"]]);
+  assert.match(collide[0]?.text ?? "", /shop\.a\.b and shop\.a_b/);
+  const own = await ask("tables", [], { collections: ["cdc_lock"] });
+  assert.match(own[0]?.text ?? "", /is a name of the relay's own tables/);
+});
+
+Deno.test("the probe of tables reports the faults of existing ones", async () => {
+  const definition = 'CREATE TABLE IF NOT EXISTS "shop"."orders" (\n   "oid" TEXT NOT NULL,\n' +
+    '   "data" OBJECT(DYNAMIC) AS (\n      "place" GEO_POINT\n   ),\n   "overflow" OBJECT(IGNORED)\n)\n' +
+    'WITH (\n   "blocks.write" = true,\n   "mapping.total_fields.limit" = 4\n)';
+  const existing = (key: string): Answers => [
+    [/^SELECT table_schema/, [["shop", "orders"]]],
+    [/table_type/, [["BASE TABLE"]]],
+    [/key_column_usage/, [[key]]],
+    [/information_schema\.columns/, [["oid", "text"], ["data", "object"], ["overflow", "object"]]],
+    [/^SHOW/, [[definition]]],
+  ];
+  const given = { collections: ["orders"] };
+  const findings = await ask("tables", existing("oid"), given);
+  assert.deepEqual(findings.map(({ level, text }) => [level, text]), [
+    [
+      "warning",
+      '"shop"."orders": A column of this type cannot store values unchanged; they go to overflow: ' +
+      "data['place'] GEO_POINT",
+    ],
+    ["wrong", '"shop"."orders" is closed by "blocks.write"'],
+    ["warning", '"shop"."orders" has 4 columns, near the limit of 4'],
+  ]);
+  const [other] = await ask("tables", existing("id"), given);
+  assert.match(other?.text ?? "", /`oid` is not its primary key/);
+  assert.match(other?.hint ?? "", /RENAME TO/);
+});
+
+Deno.test("the probe of the lease names the owner, unless the relay would wait", async () => {
+  const held: Answers = [
+    [/FROM information_schema\.tables/, [[1]]],
+    [/cdc_position/, [["shop.*", null, null, null, 0, true, "host/1/ab", Date.UTC(2026, 0, 1)]]],
+  ];
+  const [finding] = await ask("lease", held);
+  assert.equal(finding?.level, "warning");
+  assert.match(
+    finding?.text ?? "",
+    /^Another relay \(host\/1\/ab\) follows this stream: .*2026-01-01T00:00:00/,
+  );
+  assert.deepEqual((await ask("lease", held, { flags: { "on-held": "wait" } })).map(({ level }) => level), [
+    "ok",
+  ]);
+  assert.deepEqual((await ask("lease", [])).map(({ level }) => level), ["ok"]);
+});
+
+Deno.test("the probe of settings names the collections that a relay would read again", async () => {
+  const saved: Answers = [[/FROM information_schema\.tables/, [[1]]], [/cdc_settings/, [["before"]]]];
+  const content = {
+    text: "now",
+    unmatched: (): readonly string[] => [],
+    isOutdated: (before: string) => ({ collection }: Namespace) =>
+      before === "before" && collection === "users",
+  };
+  const settings = PROBES_OF_BOTH.filter(({ name }) => name === "settings");
+  const [finding] = await askAll(settings, { ...sideOf(saved, {}), content });
+  assert.equal(finding?.level, "warning");
+  assert.match(finding?.text ?? "", /a relay takes a snapshot of shop\.users$/);
+  const asked = async (change: Partial<typeof content>) =>
+    (await askAll(settings, { ...sideOf(saved, {}), content: { ...content, ...change } })).map(({ level }) =>
+      level
+    );
+  assert.deepEqual(await asked({ text: "before" }), ["ok"]);
+  assert.deepEqual(await asked({ isOutdated: () => () => false }), ["ok"]);
+  assert.deepEqual(await asked({ text: "before", unmatched: () => ["usres"] }), ["warning", "ok"]);
+  assert.deepEqual(await ask("settings", saved), []);
+});
