@@ -4,19 +4,20 @@ import { setTimeout as delay } from "node:timers/promises";
 /** Of a message: length, its own id, the id of what it answers, kind. */
 const HEADER_BYTES = 16;
 const OP_MSG = 2_013;
+const BSON_STRING = 2;
 /** Flags, and the kind of the first section; then the length and the first type of the command's document. */
 const NAME_OFFSET = HEADER_BYTES + 4 + 1 + 4 + 1;
 
 export interface SlowMongodb extends AsyncDisposable {
   readonly url: string;
-  /** The most commands of the counted name that waited for their replies at once. */
+  /** The most counted commands that waited for their replies at once. */
   readonly mostAtOnce: number;
 }
 
 export interface SlowOptions {
   readonly milliseconds: number;
-  /** The name of the commands that are counted. */
-  readonly counted: string;
+  /** The name of the commands that are counted, and their collections. */
+  readonly counted: { readonly command: string; readonly collections: readonly string[] };
   /** The first of these have no reply before so many of them wait at once. @default 1 */
   readonly atOnce?: number;
 }
@@ -37,7 +38,8 @@ export function slowMongodb(url: string, { milliseconds, counted, atOnce = 1 }: 
     for (const each of [client, server]) connections.add(each);
     const requests = async () => {
       for await (const message of messages(client)) {
-        if (commandOf(message) === counted) {
+        const { name, collection } = commandOf(message);
+        if (name === counted.command && counted.collections.includes(collection)) {
           waiting.add(`${id} ${idOf(message)}`);
           most = Math.max(most, waiting.size);
           if (most >= atOnce) enough.resolve();
@@ -105,9 +107,14 @@ const int32 = (bytes: Uint8Array, offset: number): number =>
 const idOf = (message: Uint8Array): number => int32(message, 4);
 const answeredBy = (message: Uint8Array): number => int32(message, 8);
 
-function commandOf(message: Uint8Array): string | undefined {
-  if (int32(message, 12) !== OP_MSG) return undefined;
-  return new TextDecoder().decode(message.subarray(NAME_OFFSET, message.indexOf(0, NAME_OFFSET)));
+/** A command's name is its first field, whose value is the name of the collection if it has one. */
+function commandOf(message: Uint8Array): { name: string; collection: string } {
+  if (int32(message, 12) !== OP_MSG) return { name: "", collection: "" };
+  const text = (start: number) =>
+    new TextDecoder().decode(message.subarray(start, message.indexOf(0, start)));
+  const name = text(NAME_OFFSET);
+  const isText = message[NAME_OFFSET - 1] === BSON_STRING;
+  return { name, collection: isText ? text(NAME_OFFSET + name.length + 1 + 4) : "" };
 }
 
 async function writeAll(connection: Deno.TcpConn, bytes: Uint8Array): Promise<void> {
