@@ -16,6 +16,6 @@ Deno.test("relaySchemaJson() explains each setting, and refuses unknown ones", a
   assert.deepEqual(properties.onFailure, {
     enum: ["restart", "end"],
     type: "string",
-    description: "If a stream fails: restart it after a pause, or end the process. Default: restart.",
+    description: "If a stream fails: restart it, or end the process. Default: restart.",
   });
 });
