@@ -4,6 +4,7 @@ import { UnstorableError } from "../../util/errors.ts";
 import { jsonOfBytes } from "../../util/json_writer.ts";
 import { jsonOf } from "../../mapping/bson_to_json.ts";
 import type { ColumnPath } from "../../mapping/column_tree.ts";
+import { type PartitionBy, partOf, unfitPart } from "../../mapping/partition.ts";
 import { splitDocument } from "../../mapping/split_document.ts";
 import type { ColumnPolicy, KeyedRow } from "../../sink/columns/column_policy.ts";
 import type { DeadLetter } from "../../sink/metadata/dead_letters.ts";
@@ -16,6 +17,14 @@ export interface RowChange {
   readonly document: Uint8Array | null;
   /** Why MongoDB does not return the document, although it is not deleted. */
   readonly refusal?: string | undefined;
+  /** Whether an insert is all that has happened: no other partition has its row. @default {false} */
+  readonly isNew?: boolean;
+}
+
+/** How the rows of a table are divided. */
+export interface Partitioning extends PartitionBy {
+  /** The first partition that is kept. @default {all are} */
+  readonly firstKept?: () => number;
 }
 
 /**
@@ -28,8 +37,8 @@ export function coalesce(changes: Iterable<RowChange>): RowChange[] {
   const last = new Map<string, RowChange>();
   for (const change of changes) {
     // A repeated key moves to the end.
-    last.delete(change.oid);
-    last.set(change.oid, change);
+    const isRepeated = last.delete(change.oid);
+    last.set(change.oid, isRepeated && change.isNew ? { ...change, isNew: false } : change);
   }
   return [...last.values()];
 }
@@ -46,17 +55,39 @@ export interface Split {
   readonly needColumns: KeyedRow[];
   /** Columns that are too narrow for a value. */
   readonly needWidening: ColumnPath[];
+  /** Keys of documents whose partitions are no longer kept. */
+  readonly expired: string[];
+  /** Rows whose document has no value for its partition. */
+  unfit: number;
 }
 
 export function splitRows(
   upserts: readonly KeyedRow[],
   { columns, version }: Pick<ColumnPolicy, "columns" | "version">,
   { hasOverflow }: TargetTable,
+  partitioning?: Partitioning,
 ): Split {
-  const result: Split = { version, rows: [], letters: [], overflowed: [], needColumns: [], needWidening: [] };
+  const result: Split = {
+    version,
+    rows: [],
+    letters: [],
+    overflowed: [],
+    needColumns: [],
+    needWidening: [],
+    expired: [],
+    unfit: 0,
+  };
+  const firstKept = partitioning?.firstKept?.() ?? -Infinity;
   for (const upsert of upserts) {
     const { oid, document } = upsert;
     try {
+      const found = partitioning && partOf(document, partitioning);
+      if (found !== undefined && Number(found) < firstKept) {
+        result.expired.push(oid);
+        continue;
+      }
+      if (partitioning && found === undefined) result.unfit++;
+      const part = partitioning && (found ?? unfitPart(partitioning));
       const { data, overflow, overflowed, needsColumns, needsWidening } = splitDocument(document, columns);
       if (needsColumns) result.needColumns.push(upsert);
       for (const path of needsWidening) result.needWidening.push(path);
@@ -66,7 +97,7 @@ export function splitRows(
         );
       }
       if (overflowed) result.overflowed.push(oid);
-      result.rows.push({ oid, data, overflow });
+      result.rows.push(part === undefined ? { oid, data, overflow } : { oid, data, overflow, part });
     } catch (error) {
       if (!(error instanceof UnstorableError)) throw error;
       result.letters.push({ oid, document, error: error.message });

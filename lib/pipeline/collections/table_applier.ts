@@ -1,19 +1,28 @@
 /** Applies changes to one table: each row is written, deleted or a dead letter in the end. */
 import { type BsonValue, bytesOf } from "../../bson/bson.ts";
 import { withoutFields } from "../../bson/without_fields.ts";
-import { rowKeyText, type ShardKey } from "../../key/document_key.ts";
+import { rowKeyOf, rowKeyText, type ShardKey } from "../../key/document_key.ts";
+import { isFixed, partOfId, unfitPart } from "../../mapping/partition.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import type { DeadLetters } from "../../sink/metadata/dead_letters.ts";
 import type { ColumnPolicy, KeyedRow } from "../../sink/columns/column_policy.ts";
 import { quoteTable } from "../../sink/sql/names.ts";
 import type { TargetTable } from "../../sink/table/target_table.ts";
-import type { Writer } from "../../sink/table/writer.ts";
+import type { Row, RowKey, Writer } from "../../sink/table/writer.ts";
 import type { LookedUp } from "../../source/documents/chunk.ts";
+import type { DocumentOperation } from "../../source/stream/event.ts";
 import type { Logger } from "../../util/log.ts";
 import type { MemoryBudget } from "../../util/garbage.ts";
 import { ReadWriteLock } from "../../util/concurrency.ts";
 import type { DeadLetterLimit } from "./dead_letter_limit.ts";
-import { coalesce, isStorable, type RowChange, type Split, splitRows } from "./row_changes.ts";
+import {
+  coalesce,
+  isStorable,
+  type Partitioning,
+  type RowChange,
+  type Split,
+  splitRows,
+} from "./row_changes.ts";
 import type { Emit } from "../status/events.ts";
 import type { CollectionSettings } from "../settings.ts";
 import { type Stage, timed } from "../status/stages.ts";
@@ -22,7 +31,12 @@ export interface TableApplierDeps {
   readonly namespace: Namespace;
   readonly table: TargetTable;
   readonly columns: ColumnPolicy;
-  readonly writer: Pick<Writer, "upsert" | "delete" | "truncate" | "drop" | "keys" | "refresh">;
+  readonly writer: Pick<
+    Writer,
+    "upsert" | "delete" | "deleteMoved" | "truncate" | "drop" | "keys" | "refresh"
+  >;
+  /** @default {one part} */
+  readonly partitioning?: Partitioning | undefined;
   readonly deadLetters: Pick<DeadLetters, "keys" | "count" | "read" | "add" | "resolve" | "clear">;
   /** The limit of all tables. */
   readonly deadLetterLimit: Pick<DeadLetterLimit, "check" | "count">;
@@ -40,6 +54,8 @@ export interface TableApplierDeps {
 export interface DocumentState extends LookedUp {
   /** `_id` with the shard key, if an event has named it. */
   readonly key?: BsonValue;
+  /** Of the event that brings it. */
+  readonly operation?: DocumentOperation;
 }
 
 /** Copies of a document that is written: its JSON, the statement, and the next reply. */
@@ -126,8 +142,13 @@ export class TableApplier {
    */
   async apply(changes: readonly DocumentState[]): Promise<number> {
     const last = coalesce(changes.map((state) => {
-      const { document, refusal } = state;
-      return { oid: this.keyOf(state), document: document && this.#withoutOmitted(document), refusal };
+      const { document, refusal, operation } = state;
+      return {
+        oid: this.keyOf(state),
+        document: document && this.#withoutOmitted(document),
+        refusal,
+        isNew: operation === "insert",
+      };
     }));
     await this.#write(last);
     return last.length;
@@ -184,7 +205,7 @@ export class TableApplier {
   async #write(changes: readonly RowChange[]): Promise<void> {
     if (changes.length === 0) return;
     const { deadLetters, deadLetterLimit, garbage, log, namespace, emit } = this.#deps;
-    const upserts = changes.filter((change): change is KeyedRow => change.document !== null);
+    const upserts = changes.filter((change): change is RowChange & KeyedRow => change.document !== null);
     const deleted = changes.filter(({ document }) => document === null).map(({ oid }) => oid);
     const room = COPIES * upserts.reduce((bytes, { document }) => bytes + document.length, 0);
     const attempt = async () => {
@@ -224,8 +245,8 @@ export class TableApplier {
    * (widened, inferred by CrateDB, or in a table that another process has swapped): split and write again
    */
   async #writeSplit(
-    { version, rows, letters, overflowed }: Split,
-    upserts: readonly KeyedRow[],
+    { version, rows, letters, overflowed, expired }: Split,
+    upserts: readonly (RowChange & KeyedRow)[],
     deleted: readonly string[],
   ) {
     const { writer, columns, deadLetterLimit } = this.#deps;
@@ -241,7 +262,10 @@ export class TableApplier {
         }),
       ];
       if (!this.#isReplaying) deadLetterLimit.check({ written: rows.length - refused.length, letters: dead });
-      await writer.delete([...deleted, ...dead.map(({ oid }) => oid)]);
+      await writer.deleteMoved(this.#mayHaveMoved(rows, upserts, errors));
+      await writer.delete(
+        [...deleted, ...expired, ...dead.map(({ oid }) => oid)].map((oid) => this.#rowKey(oid)),
+      );
       await columns.load();
       if (columns.version !== version) return undefined;
       return { letters: dead, overflowed: overflowed.filter((oid) => !errors.has(oid)).length };
@@ -253,12 +277,12 @@ export class TableApplier {
    * then `#writeSplit` has all split again.
    */
   async #split(upserts: readonly KeyedRow[]): Promise<Split> {
-    const { columns, table } = this.#deps;
-    let split = await this.#timed("split", () => splitRows(upserts, columns, table));
+    const { columns, table, partitioning } = this.#deps;
+    let split = await this.#timed("split", () => splitRows(upserts, columns, table, partitioning));
     if (split.needColumns.length > 0) {
       const { needColumns } = split;
       await this.#lock.exclusive(() => this.#timed("columns", () => columns.makeRoom(needColumns)));
-      split = await this.#timed("split", () => splitRows(upserts, columns, table));
+      split = await this.#timed("split", () => splitRows(upserts, columns, table, partitioning));
     }
     if (split.needWidening.length > 0) {
       const { needWidening, version } = split;
@@ -267,6 +291,26 @@ export class TableApplier {
       });
     }
     return split;
+  }
+
+  /** Rows that may have one in another partition. */
+  #mayHaveMoved(
+    rows: readonly Row[],
+    upserts: readonly RowChange[],
+    refused: ReadonlyMap<string, unknown>,
+  ): readonly Row[] {
+    const { partitioning } = this.#deps;
+    if (!partitioning || isFixed(partitioning)) return [];
+    const isNew = new Set(upserts.flatMap(({ oid, isNew }) => isNew ? [oid] : []));
+    return rows.filter(({ oid }) => !isNew.has(oid) && !refused.has(oid));
+  }
+
+  /** A row's key, with its partition if that follows from it. */
+  #rowKey(oid: string): RowKey {
+    const { partitioning, shardKey } = this.#deps;
+    if (!partitioning || !isFixed(partitioning)) return { oid };
+    const { id } = rowKeyOf(oid, shardKey);
+    return { oid, part: id && (partOfId(id, partitioning) ?? unfitPart(partitioning)) };
   }
 
   #timed<T>(stage: Stage, work: () => T | Promise<T>): Promise<T> {

@@ -93,7 +93,8 @@ async function* statesOf(
   if (hasTransform) return yield* lookUp(changes);
   if (changes.every(hasDocument)) return yield changes;
   const last = [...new Map(changes.map((change) => [keyText(change.id), change])).values()];
-  const complete = last.filter(hasDocument);
+  // Without the operation: it may not be the only one of its key.
+  const complete = last.filter(hasDocument).map(({ id, document }) => ({ id, document }));
   if (complete.length > 0) yield complete;
   const open = last.filter((change) => !hasDocument(change));
   for await (const part of lookUp(open.filter((change) => !isDelete(change)))) {

@@ -1,4 +1,5 @@
 /** Opens the table that documents are written to. */
+import type { PartType } from "../../mapping/partition.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
 import type { ColumnMode, Dialect } from "../sql/dialect.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
@@ -10,6 +11,8 @@ import { columnFaults, unusableTable, UnusableTableError } from "./unusable_tabl
 export interface TargetTable extends TableName {
   /** Whether the table has a usable column `overflow`. */
   readonly hasOverflow: boolean;
+  /** The type of the column `part` in statements; undefined for a table without partitions. */
+  readonly partType?: PartType | undefined;
 }
 
 export type OpenedTable = TargetTable & { readonly isNew: boolean };

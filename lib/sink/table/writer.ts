@@ -1,5 +1,6 @@
 /** Bulk upserts and deletes. Accounts for each row, because a bulk statement can drop rows without an error. */
 import { Buffer } from "node:buffer";
+import type { Part } from "../../mapping/partition.ts";
 import type { SplitDocument } from "../../mapping/split_document.ts";
 import { UserError } from "../../util/errors.ts";
 import { jsonBytes } from "../../util/json_writer.ts";
@@ -16,6 +17,14 @@ import type { WriteLimits } from "../connection/write_pace.ts";
 /** A row of a table; its JSON is as {@linkcode jsonBytes} makes it. */
 export interface Row extends Pick<SplitDocument, "data" | "overflow"> {
   readonly oid: string;
+  /** Of a partitioned table. */
+  readonly part?: Part;
+}
+
+export interface RowKey {
+  readonly oid: string;
+  /** If it is known. @default {any} */
+  readonly part?: Part | undefined;
 }
 
 export interface RefusedRow {
@@ -39,10 +48,10 @@ const NOTHING_LOST =
 const EMPTY = jsonBytes("{}");
 
 /** The bytes of a row, or of a key, in a statement. */
-const bytesOf = (item: Row | string): number =>
+const bytesOf = (item: Row | RowKey | string): number =>
   typeof item === "string"
     ? Buffer.byteLength(item)
-    : Buffer.byteLength(item.oid) + item.data.length + (item.overflow?.length ?? 0);
+    : Buffer.byteLength(item.oid) + ("data" in item ? item.data.length + (item.overflow?.length ?? 0) : 0);
 
 const UNLIMITED = new Semaphore(Infinity);
 
@@ -59,6 +68,9 @@ export class Writer {
   readonly #upsert: string;
   readonly #insertOne: string;
   readonly #delete: string;
+  readonly #deleteIn: string;
+  /** Of a partitioned table. */
+  readonly #partsOf: string;
   readonly #deleteOne: string;
   readonly #statements: Semaphore;
 
@@ -68,16 +80,22 @@ export class Writer {
     this.#options = options;
     this.#statements = new Semaphore(() => options.limits.inFlight);
     const target = quoteTable(table);
-    const columns = table.hasOverflow ? ["oid", "data", "overflow"] : ["oid", "data"];
-    const types = transport.dialect.lists.slice(0, columns.length);
+    const { partType, hasOverflow } = table;
+    const [oids, data, overflow] = transport.dialect.lists;
+    const values = { data, ...hasOverflow && { overflow } };
+    const columns = { oid: oids, ...values, ...partType && { part: `array(${partType})` } };
+    const types = Object.values(columns);
     const arrays = types.map((type, index) => `$${index + 1}::${type}`).join(", ");
-    const update = columns.slice(1).map((name) => `${name} = excluded.${name}`).join(", ");
-    const into = `INSERT INTO ${target} (${columns.join(", ")})`;
-    const conflict = `ON CONFLICT (oid) DO UPDATE SET ${update}`;
+    const update = Object.keys(values).map((name) => `${name} = excluded.${name}`).join(", ");
+    const into = `INSERT INTO ${target} (${Object.keys(columns).join(", ")})`;
+    const conflict = `ON CONFLICT (${partType ? "oid, part" : "oid"}) DO UPDATE SET ${update}`;
     this.#upsert = `${into} (SELECT * FROM UNNEST(${arrays})) ${conflict}`;
     const firsts = types.map((type, index) => `($${index + 1}::${type})[1]`).join(", ");
     this.#insertOne = `${into} VALUES (${firsts}) ${conflict}`;
-    this.#delete = `DELETE FROM ${target} WHERE oid = ANY($1::${types[0]})`;
+    this.#delete = `DELETE FROM ${target} WHERE oid = ANY($1::${oids})`;
+    this.#deleteIn = `${this.#delete} AND part = ANY($2::array(${partType}))`;
+    const part = partType === "bigint" ? "part::bigint" : "part";
+    this.#partsOf = `SELECT oid, ${part} FROM ${target} WHERE oid = ANY($1::${oids})`;
     this.#deleteOne = `DELETE FROM ${target} WHERE oid = $1`;
   }
 
@@ -93,19 +111,44 @@ export class Writer {
   }
 
   /** Deletes rows. Refreshes first: CrateDB searches for several keys, and does not find rows written since. */
-  async delete(oids: readonly string[]): Promise<void> {
-    if (oids.length === 0) return;
+  async delete(rows: readonly RowKey[]): Promise<void> {
+    if (rows.length === 0) return;
     await this.refresh();
-    const run = async (part: readonly string[]) => {
-      await this.#transport.query(this.#delete, [part], { writes: true, isDivisible: part.length > 1 });
+    await this.#deleteVisible(rows);
+  }
+
+  /** Deletes the rows that these have in other partitions. Refreshes first, like {@linkcode delete}. */
+  async deleteMoved(rows: readonly Row[]): Promise<void> {
+    if (rows.length === 0) return;
+    await this.refresh();
+    const partOf = new Map(rows.map(({ oid, part }) => [oid, part]));
+    const moved: RowKey[] = [];
+    for (const chunk of this.#parts(rows.map(({ oid }) => oid))) {
+      const found = await this.#transport.query(this.#partsOf, [chunk]);
+      for (const [oid, part] of found.rows.map((row) => row.map(String))) {
+        if (oid !== undefined && part !== partOf.get(oid)) moved.push({ oid, part });
+      }
+    }
+    // One partition by one: a row may have moved to what another one has left.
+    for (const left of Map.groupBy(moved, ({ part }) => part).values()) await this.#deleteVisible(left);
+  }
+
+  async #deleteVisible(rows: readonly RowKey[]): Promise<void> {
+    const { partType } = this.#table;
+    const run = async (chunk: readonly RowKey[]) => {
+      const oids = chunk.map(({ oid }) => oid);
+      const parts = [...new Set(chunk.map(({ part }) => part))].filter((part) => part !== undefined);
+      const areKnown = partType && chunk.every(({ part }) => part !== undefined);
+      const [sql, parameters] = areKnown ? [this.#deleteIn, [oids, parts]] : [this.#delete, [oids]];
+      await this.#transport.query(sql, parameters, { writes: true, isDivisible: chunk.length > 1 });
       return [];
     };
-    const write = (chunk: readonly string[]) => this.#statements.run(() => this.#inParts(chunk, run));
-    await concurrently(this.#parts(oids), this.#options.limits.inFlight, write);
+    const write = (chunk: readonly RowKey[]) => this.#statements.run(() => this.#inParts(chunk, run));
+    await concurrently(this.#parts(rows), this.#options.limits.inFlight, write);
   }
 
   /** Writes these, and in ever smaller parts what the server refuses as too much. */
-  async #inParts<T extends Row | string>(
+  async #inParts<T extends Row | RowKey | string>(
     all: readonly T[],
     write: (part: readonly T[]) => Promise<RefusedRow[]>,
     most = Infinity,
@@ -124,7 +167,7 @@ export class Writer {
   }
 
   /** What each statement may have, by the present limits. */
-  #parts<T extends Row | string>(all: readonly T[], most = Infinity): Iterable<T[]> {
+  #parts<T extends Row | RowKey | string>(all: readonly T[], most = Infinity): Iterable<T[]> {
     const { statementRows, statementBytes } = this.#options.limits;
     return grouped(all, { count: Math.min(most, statementRows), weight: statementBytes, weightOf: bytesOf });
   }
@@ -233,16 +276,21 @@ export class Writer {
     } catch (error) {
       const refusal = this.#rowError(error);
       const { message, kind } = refusal;
-      if (kind === "unspecific" && !await this.#takesEmpty(oid)) throw this.#tableError(refusal);
+      if (kind === "unspecific" && !await this.#takesEmpty(row)) throw this.#tableError(refusal);
       return [{ oid, error: message, kind }];
     }
   }
 
   /** Whether the table accepts an empty row with this key, which is deleted: then an unknown error is about the values. */
-  async #takesEmpty(oid: string): Promise<boolean> {
+  async #takesEmpty({ oid, part }: Row): Promise<boolean> {
     const options = { writes: true, isTrial: true };
     try {
-      const empty = this.#arguments([{ oid, data: EMPTY, overflow: null }]);
+      const empty = this.#arguments([{
+        oid,
+        data: EMPTY,
+        overflow: null,
+        ...part !== undefined && { part },
+      }]);
       await this.#transport.query(this.#insertOne, empty, options);
       await this.#transport.query(this.#deleteOne, [oid], options);
       return true;
@@ -254,9 +302,13 @@ export class Writer {
   #arguments(chunk: readonly Row[]) {
     const oids = chunk.map(({ oid }) => oid);
     const data = { json: chunk.map(({ data }) => data) };
-    return this.#table.hasOverflow
-      ? [oids, data, { json: chunk.map(({ overflow }) => overflow) }]
-      : [oids, data];
+    const { hasOverflow, partType } = this.#table;
+    return [
+      oids,
+      data,
+      ...hasOverflow ? [{ json: chunk.map(({ overflow }) => overflow) }] : [],
+      ...partType ? [chunk.map(({ part = "" }) => part)] : [],
+    ];
   }
 
   /** @throws an error that a row cannot cause */

@@ -54,7 +54,9 @@ function applierOf(
         const refused = rows.filter(({ oid }) => refuses(oid));
         return Promise.resolve(refused.map(({ oid }) => ({ oid, error: "no room", kind: "refused" })));
       },
-      delete: (oids) => Promise.resolve(void (oids.length > 0 && done.push(`delete ${oids}`))),
+      delete: (rows) =>
+        Promise.resolve(void (rows.length > 0 && done.push(`delete ${rows.map(({ oid }) => oid)}`))),
+      deleteMoved: async () => {},
       truncate: () => Promise.resolve(void done.push("truncate")),
       drop: () => Promise.resolve((done.push("drop"), kept)),
       async *keys() {},

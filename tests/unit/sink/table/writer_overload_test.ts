@@ -70,7 +70,7 @@ Deno.test("Writer.upsert() finds rows at fault among refused chunks", async () =
 Deno.test("Writer.delete() repeats in parts what is refused", async () => {
   const { transport, taken, undivided } = smallServer(() => 30);
   const limits = { statementRows: 100, statementBytes: 1_000_000, inFlight: 2 };
-  await new Writer(transport, TABLE, { limits }).delete(oidsOf(250));
+  await new Writer(transport, TABLE, { limits }).delete(oidsOf(250).map((oid) => ({ oid })));
   assert.deepEqual(taken.toSorted(), oidsOf(250).toSorted());
   assert.deepEqual(undivided, []);
 });

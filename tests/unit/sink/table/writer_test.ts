@@ -96,7 +96,11 @@ Deno.test("Writer limits the statements in flight of several callers together", 
   const transport = new FakeTransport();
   const writer = new Writer(transport, TABLE, { limits: LIMITS });
   const oids = rows(95).map(({ oid }) => oid);
-  await Promise.all([writer.upsert(rows(95)), writer.upsert(rows(95)), writer.delete(oids)]);
+  await Promise.all([
+    writer.upsert(rows(95)),
+    writer.upsert(rows(95)),
+    writer.delete(oids.map((oid) => ({ oid }))),
+  ]);
   assert.equal(transport.mostInFlight, LIMITS.inFlight + 1, "those, and the refresh before the deletes");
 });
 
@@ -222,7 +226,7 @@ Deno.test("Writer never puts a key or a document into the statement's text", asy
     data: jsonBytes('{"x":"DROP"}'),
     overflow: jsonBytes('{"y":"DROP"}'),
   }]);
-  await writer.delete(["'; DROP"]);
+  await writer.delete([{ oid: "'; DROP" }]);
   for (const { sql } of transport.statements) {
     assert.doesNotMatch(sql, /DROP/);
     assert.match(sql, /"doc"\."it""s"/);
@@ -232,7 +236,7 @@ Deno.test("Writer never puts a key or a document into the statement's text", asy
 Deno.test("Writer.delete() refreshes first, then deletes every key in statements of limited size", async () => {
   const transport = new FakeTransport();
   const keys = rows(25).map(({ oid }) => oid);
-  await new Writer(transport, TABLE, { limits: LIMITS }).delete(keys);
+  await new Writer(transport, TABLE, { limits: LIMITS }).delete(keys.map((oid) => ({ oid })));
   const [first, ...rest] = transport.statements;
   assert.match(first?.sql ?? "", /^REFRESH/);
   assert.deepEqual(rest.map(({ oids }) => oids.length), [10, 10, 5]);
@@ -333,6 +337,6 @@ Deno.test("Writer gives the deletion of all rows more time than other statements
   });
   const writer = new Writer(spied, TABLE, { limits: LIMITS });
   await writer.truncate();
-  await writer.delete(["k1"]);
+  await writer.delete([{ oid: "k1" }]);
   assert.deepEqual(limits, [24 * 60 * 60_000, undefined]);
 });

@@ -1,0 +1,138 @@
+/** Which partition of its table a document's row is in. Pure. */
+import { BSON } from "mongodb";
+import {
+  BsonType,
+  type BsonValue,
+  documentValue,
+  ElementCursor,
+  hexAt,
+  int32At,
+  int64At,
+  stringAt,
+} from "../bson/bson.ts";
+
+export const TIME_UNITS = ["year", "month", "week", "day", "hour"] as const;
+
+export type TimeUnit = typeof TIME_UNITS[number];
+
+export interface PartitionBy {
+  /** A time is cut to the start of its unit in UTC; a value is itself. */
+  readonly unit: TimeUnit | "value";
+  /** From the document down. `_id` never changes, so a row stays in its partition. */
+  readonly path: readonly string[];
+}
+
+/** How long rows are kept: `24 months`. */
+export interface Retention {
+  readonly count: number;
+  readonly unit: TimeUnit;
+}
+
+/** The value of the column `part`: the digits of milliseconds since 1970, or a text. */
+export type Part = string;
+
+/** The type of `part` in statements; of a time, it becomes a timestamp. */
+export type PartType = "bigint" | "text";
+
+export const partTypeOf = ({ unit }: PartitionBy): PartType => unit === "value" ? "text" : "bigint";
+
+/** CrateDB makes the name of a partition, which has a limit, from its value. */
+const MAX_VALUE_BYTES = 100;
+
+/** The partition of values that are missing or unfit. */
+export const unfitPart = ({ unit }: PartitionBy): Part => unit === "value" ? "" : "0";
+
+export const isFixed = ({ path }: PartitionBy): boolean => path[0] === "_id";
+
+/**
+ * @example
+ * IN: {at: ISODate("2026-11-30T07:00:00Z")}, {unit: "month", path: ["at"]} → OUT: 1793491200000 for 2026-11-01
+ * IN: {_id: ObjectId("669683c2…")}, {unit: "day", path: ["_id"]} → OUT: 1721088000000 for 2024-07-16
+ * IN: {country: "AT"}, {unit: "value", path: ["country"]} → OUT: AT
+ * IN: {}, {unit: "day", path: ["at"]} → OUT: undefined
+ */
+export const partOf = (document: Uint8Array, { unit, path }: PartitionBy): Part | undefined =>
+  partOfValue(valueAt(documentValue(document), path), unit);
+
+/** The partition of a row that an `_id` determines: with {@linkcode isFixed}. */
+export const partOfId = (id: BsonValue, { unit, path }: PartitionBy): Part | undefined =>
+  partOfValue(valueAt(id, path.slice(1)), unit);
+
+/** Not in an array. Of a name that repeats, the last one. */
+function valueAt(value: BsonValue, path: readonly string[]): BsonValue | undefined {
+  let found: BsonValue | undefined = value;
+  for (const name of path) {
+    if (found?.type !== BsonType.document) return undefined;
+    const element: ElementCursor = new ElementCursor(found.bytes, found.offset);
+    found = undefined;
+    while (element.next()) if (element.name.text === name) found = element.value;
+  }
+  return found;
+}
+
+function partOfValue(value: BsonValue | undefined, unit: PartitionBy["unit"]): Part | undefined {
+  if (!value) return undefined;
+  if (unit === "value") return TEXTS[value.type]?.(value);
+  const time = TIMES[value.type]?.(value);
+  return time === undefined || time < FIRST_MS || time >= END_MS
+    ? undefined
+    : String(startOf(unit, new Date(time)));
+}
+
+/** The years that have four digits. */
+const FIRST_MS = Date.parse("0001-01-01T00:00:00Z");
+const END_MS = Date.parse("+010000-01-01T00:00:00Z");
+
+const TIMES: Readonly<Record<number, (value: BsonValue) => number>> = {
+  [BsonType.date]: ({ bytes, offset }) => Number(int64At(bytes, offset)),
+  [BsonType.objectId]: ({ bytes, offset }) => Number.parseInt(hexAt(bytes, offset, 4), 16) * 1_000,
+  [BsonType.timestamp]: ({ bytes, offset }) => new BSON.Timestamp(int64At(bytes, offset)).t * 1_000,
+};
+
+const TEXTS: Readonly<Record<number, (value: BsonValue) => string | undefined>> = {
+  [BsonType.string]: ({ bytes, offset }) =>
+    int32At(bytes, offset) - 1 <= MAX_VALUE_BYTES ? stringAt(bytes, offset) : undefined,
+  [BsonType.int32]: ({ bytes, offset }) => String(int32At(bytes, offset)),
+  [BsonType.int64]: ({ bytes, offset }) => String(int64At(bytes, offset)),
+  [BsonType.boolean]: ({ bytes, offset }) => String(bytes[offset] === 1),
+  [BsonType.objectId]: ({ bytes, offset }) => hexAt(bytes, offset, 12),
+};
+
+/**
+ * The first partition that is kept: older ones have expired as a whole.
+ * @example IN: 24 months by day at 2026-11-30T07:00Z → OUT: 2024-11-30T00:00Z
+ */
+export function firstKept({ count, unit }: Retention, by: TimeUnit, now: number): number {
+  const time = new Date(now);
+  const [years, months, days, hours] = SPANS[unit];
+  // The 31st of a month has no counterpart in shorter ones.
+  const day = Math.min(
+    time.getUTCDate(),
+    lastDay(time.getUTCFullYear() - years * count, time.getUTCMonth() - months * count),
+  );
+  time.setUTCFullYear(time.getUTCFullYear() - years * count, time.getUTCMonth() - months * count, day);
+  return startOf(by, new Date(time.getTime() - (days * 24 + hours) * count * HOUR_MS));
+}
+
+const HOUR_MS = 3_600_000;
+const SPANS: Readonly<
+  Record<TimeUnit, readonly [years: number, months: number, days: number, hours: number]>
+> = {
+  year: [1, 0, 0, 0],
+  month: [0, 1, 0, 0],
+  week: [0, 0, 7, 0],
+  day: [0, 0, 1, 0],
+  hour: [0, 0, 0, 1],
+};
+
+const lastDay = (year: number, month: number): number => new Date(Date.UTC(year, month + 1, 0)).getUTCDate();
+
+/** A week starts on Monday. */
+function startOf(unit: TimeUnit, time: Date): number {
+  time.setUTCMinutes(0, 0, 0);
+  if (unit !== "hour") time.setUTCHours(0);
+  if (unit === "week") time.setUTCDate(time.getUTCDate() - (time.getUTCDay() + 6) % 7);
+  if (unit === "month" || unit === "year") time.setUTCDate(1);
+  if (unit === "year") time.setUTCMonth(0);
+  return time.getTime();
+}
