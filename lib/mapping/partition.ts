@@ -98,6 +98,19 @@ const TEXTS: Readonly<Record<number, (value: BsonValue) => string | undefined>> 
   [BsonType.objectId]: ({ bytes, offset }) => hexAt(bytes, offset, 12),
 };
 
+/** The first partition that is kept now: of a table whose settings these are. */
+export function firstKeptNow(
+  { partitionBy, keep }: {
+    readonly partitionBy?: PartitionBy | undefined;
+    readonly keep?: Retention | undefined;
+  },
+  now: number,
+): number {
+  return partitionBy && partitionBy.unit !== "value" && keep
+    ? firstKept(keep, partitionBy.unit, now)
+    : -Infinity;
+}
+
 /**
  * The first partition that is kept: older ones have expired as a whole.
  * @example IN: 24 months by day at 2026-11-30T07:00Z → OUT: 2024-11-30T00:00Z

@@ -1,6 +1,7 @@
 /** Settings of a relay: of the process, of a stream, and of each collection. */
 import type { Document } from "mongodb";
 import type { StreamPart } from "../key/stream_name.ts";
+import type { PartitionBy, Retention } from "../mapping/partition.ts";
 import type { SinkAddress } from "../sink/connection/url.ts";
 import type { ColumnMode } from "../sink/sql/dialect.ts";
 import type { TableName } from "../sink/sql/names.ts";
@@ -17,6 +18,10 @@ export interface CollectionSettings {
   /** Paths of fields to omit, including those that a MongoDB projection cannot name. */
   readonly omit: readonly string[];
   readonly columns: ColumnMode;
+  /** How rows are divided into partitions; undefined for a table without. */
+  readonly partitionBy?: PartitionBy | undefined;
+  /** Older partitions are dropped. Only with a time. */
+  readonly keep?: Retention | undefined;
   /** Shards of a created table; undefined for CrateDB's default. */
   readonly shards: number | undefined;
   readonly widen: "on" | "off";

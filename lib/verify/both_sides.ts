@@ -12,12 +12,15 @@ import {
 } from "../key/document_key.ts";
 import { idDocument } from "../key/query_literal.ts";
 import { normalizeDocument, normalizeRow } from "../mapping/normalize.ts";
-import type { StoredRow } from "../mapping/split_document.ts";
+import { firstKeptNow, type Part, partOf, unfitPart } from "../mapping/partition.ts";
+import type { CollectionSettings } from "../pipeline/settings.ts";
+import type { FoundRow } from "../sink/table/row_reader.ts";
 import { isThere, type LookedUp } from "../source/documents/chunk.ts";
 import { UnstorableError } from "../util/errors.ts";
 import { grouped } from "../util/grouped.ts";
 import { type Collection, MAX_KEYS } from "./collection.ts";
 import { isEqual, isOverflowed, pathDifferences } from "./compare.ts";
+import type { PathDifference } from "./result.ts";
 import type { Seen } from "./settle.ts";
 
 /** Rows per statement if their size is unknown. */
@@ -27,21 +30,27 @@ export type BothSides = ReturnType<typeof bothSides>;
 
 /** The comparisons of a collection. `shardKey` has the fields of the row key besides `_id`. */
 export function bothSides(collection: Collection, shardKey: ShardKey) {
-  const { namespace, reader, rows: table, deadLetters, own: { omit } } = collection;
+  const { namespace, reader, rows: table, deadLetters, own, clock } = collection;
 
   const keyOf = ({ id, document }: LookedUp): string => rowKeyText(id, document, shardKey);
+  const kept = (documents: readonly LookedUp[]): readonly LookedUp[] => {
+    const { partitionBy, keep } = own;
+    if (!partitionBy || !keep) return documents;
+    const first = firstKeptNow(own, clock.now());
+    return documents.filter(({ document }) => !(document && Number(partOf(document, partitionBy)) < first));
+  };
 
   /** Compares documents with their rows, and counts rows with values in `overflow`. */
   async function compare(documents: readonly LookedUp[]) {
-    const byKey = new Map(documents.map((each) => [keyOf(each), each]));
+    const byKey = new Map(kept(documents).map((each) => [keyOf(each), each]));
     const rows = await table.rows([...byKey.keys()]);
     const differing: Seen[] = [];
     let overflowed = 0;
     for (const [oid, found] of byKey) {
       const row = rows.get(oid);
       if (row && isOverflowed(row)) overflowed++;
-      if (isSame(found, row, omit)) continue;
-      differing.push(seenOf({ oid, id: copied(found.id) }, textOf(found, omit), row));
+      if (isSame(found, row, own)) continue;
+      differing.push(seenOf({ oid, id: copied(found.id) }, found, row, own));
     }
     return { differing, overflowed };
   }
@@ -64,7 +73,7 @@ export function bothSides(collection: Collection, shardKey: ShardKey) {
       const rows = await table.rows(keys.map(({ oid }) => oid));
       for (const key of keys) {
         const row = rows.get(key.oid);
-        if (row) differing.push(seenOf(key, undefined, row));
+        if (row) differing.push(seenOf(key, undefined, row, own));
       }
     }
     return differing;
@@ -93,7 +102,7 @@ export function bothSides(collection: Collection, shardKey: ShardKey) {
     const left = new Map(keys.map((key) => [key.oid, key]));
     const differing: Seen[] = [];
     for await (const part of reader.lookUp(namespace, idsOf(keys))) {
-      const found = part.filter((each) => isThere(each) && left.delete(keyOf(each)));
+      const found = kept(part).filter((each) => isThere(each) && left.delete(keyOf(each)));
       differing.push(...(await compare(found)).differing);
     }
     // Documents of keys without a readable `_id` were compared when they were scanned.
@@ -109,12 +118,22 @@ export function bothSides(collection: Collection, shardKey: ShardKey) {
   return { compare, extra, extraAmong, overflowed, look };
 }
 
-const isSame = ({ document }: LookedUp, row: StoredRow | undefined, omit: readonly string[]): boolean =>
-  row !== undefined && document !== null &&
-  unlessUnstorable(() => isEqual(withoutFields(document, omit), row), () => false);
+type Own = Pick<CollectionSettings, "omit" | "partitionBy">;
+
+/** In which partitions the row of a document should be. */
+const partsOf = ({ document }: LookedUp, { partitionBy, omit }: Own): readonly Part[] =>
+  partitionBy && document
+    ? [partOf(withoutFields(document, omit), partitionBy) ?? unfitPart(partitionBy)]
+    : [];
+
+const isSame = (found: LookedUp, row: FoundRow | undefined, own: Own): boolean => {
+  const { document } = found;
+  return row !== undefined && document !== null && String(partsOf(found, own)) === String(row.parts) &&
+    unlessUnstorable(() => isEqual(withoutFields(document, own.omit), row), () => false);
+};
 
 /** Normalized JSON; for a document that no row can hold, the reason. */
-const textOf = ({ document, refusal }: LookedUp, omit: readonly string[]): string =>
+const textOf = ({ document, refusal }: LookedUp, { omit }: Own): string =>
   document === null
     ? JSON.stringify(refusal ?? null)
     : unlessUnstorable(() => normalizeDocument(withoutFields(document, omit)), JSON.stringify);
@@ -128,19 +147,29 @@ function unlessUnstorable<T>(make: () => T, otherwise: (reason: string) => T): T
   }
 }
 
-function seenOf(key: RowKey, document: string | undefined, stored: StoredRow | undefined): Seen {
-  const row = stored && normalizeRow(stored.data, stored.overflow);
-  const isBoth = document !== undefined && row !== undefined;
+function seenOf(key: RowKey, found: LookedUp | undefined, stored: FoundRow | undefined, own: Own): Seen {
+  const document = found && { text: textOf(found, own), parts: partsOf(found, own).join(", ") };
+  const row = stored && { text: normalizeRow(stored.data, stored.overflow), parts: stored.parts.join(", ") };
   return {
     key,
     oid: key.oid,
-    kind: isBoth ? "different" : row === undefined ? "missing" : "extra",
-    paths: isBoth ? pathDifferences(document, row) : [],
-    document: fingerprint(document),
-    row: fingerprint(row),
+    kind: document && row ? "different" : row ? "extra" : "missing",
+    paths: document && row ? differencesOf(document, row) : [],
+    document: fingerprint(document && document.text + document.parts),
+    row: fingerprint(row && row.text + row.parts),
     isOverflowed: stored !== undefined && isOverflowed(stored),
   };
 }
+
+interface Side {
+  readonly text: string;
+  readonly parts: string;
+}
+
+const differencesOf = (document: Side, row: Side): PathDifference[] => [
+  ...document.parts === row.parts ? [] : [{ path: "part", document: document.parts, row: row.parts }],
+  ...pathDifferences(document.text, row.text),
+];
 
 /** Copies the key, so that the reply can be freed. */
 const copied = (id: BsonValue): BsonValue | undefined => fieldsByName(idDocument(id)).get("_id");

@@ -68,12 +68,12 @@ export const MAX_KEYS = 2_500;
 /** The table of a collection, and the streams that write the collection to it. */
 export async function openTable(
   namespace: Namespace,
-  { names, transport }: Pick<VerifyDeps, "names" | "transport">,
+  { names, transport, settings: { relay } }: Pick<VerifyDeps, "names" | "transport" | "settings">,
 ) {
   const { metadataSchema: schema, stream } = names;
   const table = tableFor(names.tableOf(namespace), namespace, transport.dialect);
   const writers = await new SavedCollections(transport, { schema, stream }).streamsOf(namespace, table);
-  return { table, writers, rows: await RowReader.open(transport, table) };
+  return { table, writers, rows: await RowReader.open(transport, table, relay.for(namespace)) };
 }
 
 export async function openCollection(namespace: Namespace, deps: VerifyDeps): Promise<Collection> {

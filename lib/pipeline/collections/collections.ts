@@ -173,7 +173,7 @@ export class Collections {
   }
 
   /**
-   * Retries failed collections and what waits for a backup of CrateDB, and saves states, each when it is due. Apply
+   * Retries failed collections and what waits for a backup of CrateDB, drops expired partitions, and saves states, each when it is due. Apply
    * nothing else while it runs. Returns the collections that can be followed again: each needs a snapshot.
    */
   async maintain(): Promise<readonly Requeued[]> {
@@ -303,7 +303,11 @@ export class Collections {
     if (now - this.#putOffTriedAt < PUT_OFF_INTERVAL_MS) return;
     this.#putOffTriedAt = now;
     for (const { namespace, opened } of [...this.states.all]) {
-      if (opened) await this.attempt(namespace, () => opened.columns.retryPutOff());
+      if (!opened) continue;
+      await this.attempt(namespace, async () => {
+        await opened.columns.retryPutOff();
+        await opened.applier.dropExpired();
+      });
     }
     await this.#drops.finish();
   }

@@ -33,7 +33,7 @@ export interface TableApplierDeps {
   readonly columns: ColumnPolicy;
   readonly writer: Pick<
     Writer,
-    "upsert" | "delete" | "deleteMoved" | "truncate" | "drop" | "keys" | "refresh"
+    "upsert" | "delete" | "deleteMoved" | "deletePartsBefore" | "truncate" | "drop" | "keys" | "refresh"
   >;
   /** @default {one part} */
   readonly partitioning?: Partitioning | undefined;
@@ -77,6 +77,8 @@ export class TableApplier {
   readonly #deps: TableApplierDeps;
   /** Shared by writes, exclusive for changes of columns. */
   readonly #lock = new ReadWriteLock();
+  /** Older partitions are dropped. */
+  #firstKept = -Infinity;
   /** Whether dead letters are being retried. */
   #isReplaying = false;
 
@@ -190,6 +192,18 @@ export class TableApplier {
     await this.discardDeadLetters();
     this.dirty = false;
     return why === "backup running";
+  }
+
+  /** Drops the partitions that have expired since the last call. */
+  async dropExpired(): Promise<void> {
+    const { partitioning, writer, table, log } = this.#deps;
+    const firstKept = partitioning?.firstKept?.() ?? -Infinity;
+    if (firstKept <= this.#firstKept) return;
+    const before = new Date(firstKept).toISOString();
+    if (await writer.deletePartsBefore(firstKept)) {
+      log.info("Dropped partitions that have expired", { table: quoteTable(table), before });
+    }
+    this.#firstKept = firstKept;
   }
 
   /** @returns whether a backup of CrateDB still keeps the table */

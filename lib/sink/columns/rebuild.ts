@@ -20,7 +20,7 @@ import { prepareTable } from "../metadata/metadata_tables.ts";
 import { TableLock } from "../metadata/table_lock.ts";
 import { quoteName, quoteTable, type TableName } from "../sql/names.ts";
 import { tableExists } from "../table/create_table.ts";
-import { scanTable } from "../table/row_reader.ts";
+import { scanTable, selectPart } from "../table/row_reader.ts";
 import { type DefinedColumn, definedColumns, redefined } from "../table/show_create_table.ts";
 import type { TargetTable } from "../table/target_table.ts";
 import { type Row, Writer, type WriterOptions } from "../table/writer.ts";
@@ -224,11 +224,12 @@ export class Rebuilder {
   ): Promise<void> {
     const { table } = this.#options;
     const writer = new Writer(transport, { ...table, ...workTable }, this.#options);
-    const columns = ["oid", "data::text", "overflow::text"];
+    const { partType } = table;
+    const columns = ["oid", "data::text", "overflow::text", ...partType ? [selectPart(partType)] : []];
     for await (const page of scanTable(transport, table, { columns, where: rowsToChange, size: PAGE_ROWS })) {
-      const rows = page.flatMap(([oid, data, overflow]): Row[] => {
+      const rows = page.flatMap(([oid, data, overflow, part]): Row[] => {
         const row = changed({ data: String(data), overflow: overflow as string | null }, tree);
-        return row ? [rowOf(String(oid), row)] : [];
+        return row ? [{ ...rowOf(String(oid), row), ...partType && { part: String(part) } }] : [];
       });
       const [refused] = await writer.upsert(rows);
       if (refused) throw new RebuildError(`row ${refused.oid} cannot be moved: ${refused.error}`, false);
@@ -279,14 +280,15 @@ async function checkBackup(transport: Transport): Promise<void> {
   throw new SinkError("CrateDB takes a snapshot", { kind: "backup running" });
 }
 
-const LAST_WRITES = `SELECT id, seq_no_stats['max_seq_no'], seq_no_stats['local_checkpoint'] FROM sys.shards
-  WHERE schema_name = $1 AND table_name = $2 AND "primary" ORDER BY id`;
+const LAST_WRITES =
+  `SELECT partition_ident, id, seq_no_stats['max_seq_no'], seq_no_stats['local_checkpoint'] FROM sys.shards
+  WHERE schema_name = $1 AND table_name = $2 AND "primary" ORDER BY partition_ident, id`;
 
 /** The last operation of each shard, once every earlier operation has ended. */
 async function lastWrites(transport: Transport, { schema, name }: TableName, clock: Clock): Promise<string> {
   for (let looks = 0; looks < MAX_LOOKS; looks++) {
     const { rows } = await transport.query(LAST_WRITES, [schema, name]);
-    if (rows.every(([, last, done]) => last !== null && last === done)) return JSON.stringify(rows);
+    if (rows.every(([, , last, done]) => last !== null && last === done)) return JSON.stringify(rows);
     await clock.wait(LOOK_INTERVAL_MS);
   }
   throw new RebuildError("a shard of the table has operations that do not end", true);

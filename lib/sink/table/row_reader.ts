@@ -1,4 +1,5 @@
 /** Reads rows of a table that documents were written to. */
+import { type Part, type PartitionBy, type PartType, partTypeOf } from "../../mapping/partition.ts";
 import type { StoredRow } from "../../mapping/split_document.ts";
 import { type Parameter, refreshTable, type Result, type Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
@@ -7,17 +8,28 @@ import { quoteTable, type TableName } from "../sql/names.ts";
 export const COLUMNS = `SELECT column_name, data_type FROM information_schema.columns
   WHERE table_schema = $1 AND table_name = $2 AND column_name IN ('oid', 'data', 'overflow')`;
 
+/** The row of a key, and the partitions in which it is: one, unless it was moved half. Empty without partitions. */
+export interface FoundRow extends StoredRow {
+  readonly parts: readonly Part[];
+}
+
 export class RowReader {
   /** @param columns none if the table does not exist */
   private constructor(
     private readonly transport: Transport,
     private readonly name: TableName,
     private readonly columns: ReadonlySet<unknown>,
+    private readonly part: string | undefined,
   ) {}
 
-  static async open(transport: Transport, name: TableName): Promise<RowReader> {
+  static async open(
+    transport: Transport,
+    name: TableName,
+    { partitionBy }: { readonly partitionBy?: PartitionBy | undefined } = {},
+  ): Promise<RowReader> {
     const { rows } = await transport.query(COLUMNS, [name.schema, name.name]);
-    return new RowReader(transport, name, new Set(rows.map(([column]) => column)));
+    const part = partitionBy && selectPart(partTypeOf(partitionBy));
+    return new RowReader(transport, name, new Set(rows.map(([column]) => column)), part);
   }
 
   get exists(): boolean {
@@ -28,15 +40,18 @@ export class RowReader {
     if (this.exists) await refreshTable(this.transport, this.name);
   }
 
-  async rows(oids: readonly string[]): Promise<ReadonlyMap<string, StoredRow>> {
+  async rows(oids: readonly string[]): Promise<ReadonlyMap<string, FoundRow>> {
     if (oids.length === 0) return new Map();
     const overflow = this.columns.has("overflow") ? "overflow::text" : "NULL";
     const where = `WHERE oid = ANY($1::${this.transport.dialect.lists[0]})`;
-    const rows = await this.#select(`oid, data::text, ${overflow}`, where, [oids]);
-    return new Map(rows.map(([oid, data, overflow]) => [
-      String(oid),
-      { data: String(data ?? "{}"), overflow: overflow as string | null },
-    ]));
+    const found = new Map<string, FoundRow>();
+    const columns = `oid, data::text, ${overflow}, ${this.part ?? "NULL"}`;
+    for (const [key, data, overflow, part] of await this.#select(columns, where, [oids])) {
+      const oid = String(key);
+      const parts = [...found.get(oid)?.parts ?? [], ...this.part ? [String(part)] : []];
+      found.set(oid, { data: String(data ?? "{}"), overflow: overflow as string | null, parts });
+    }
+    return found;
   }
 
   async *keys(size: number): AsyncGenerator<string[]> {
@@ -57,6 +72,9 @@ export class RowReader {
     return (await this.transport.query(sql, parameters)).rows;
   }
 }
+
+/** Selects the column `part`: of a timestamp, the milliseconds. */
+export const selectPart = (type: PartType): string => type === "bigint" ? "part::bigint" : "part";
 
 const keysOf = (rows: Result["rows"]): string[] => rows.map(([oid]) => String(oid));
 

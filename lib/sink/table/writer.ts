@@ -7,7 +7,7 @@ import { jsonBytes } from "../../util/json_writer.ts";
 import { concurrently, Semaphore } from "../../util/concurrency.ts";
 import { grouped } from "../../util/grouped.ts";
 import { quoteTable } from "../sql/names.ts";
-import { scanKeys } from "./row_reader.ts";
+import { scanKeys, selectPart } from "./row_reader.ts";
 import type { TargetTable } from "./target_table.ts";
 import { UnusableTableError } from "./unusable_table.ts";
 import { faultOf, isSinkError, SinkError, type SinkErrorKind } from "../connection/sink_error.ts";
@@ -94,8 +94,9 @@ export class Writer {
     this.#insertOne = `${into} VALUES (${firsts}) ${conflict}`;
     this.#delete = `DELETE FROM ${target} WHERE oid = ANY($1::${oids})`;
     this.#deleteIn = `${this.#delete} AND part = ANY($2::array(${partType}))`;
-    const part = partType === "bigint" ? "part::bigint" : "part";
-    this.#partsOf = `SELECT oid, ${part} FROM ${target} WHERE oid = ANY($1::${oids})`;
+    this.#partsOf = `SELECT oid, ${
+      selectPart(partType ?? "text")
+    } FROM ${target} WHERE oid = ANY($1::${oids})`;
     this.#deleteOne = `DELETE FROM ${target} WHERE oid = $1`;
   }
 
@@ -170,6 +171,12 @@ export class Writer {
   #parts<T extends Row | RowKey | string>(all: readonly T[], most = Infinity): Iterable<T[]> {
     const { statementRows, statementBytes } = this.#options.limits;
     return grouped(all, { count: Math.min(most, statementRows), weight: statementBytes, weightOf: bytesOf });
+  }
+
+  /** Drops the partitions before a time, but not that of rows without one. @returns whether there were any */
+  async deletePartsBefore(time: number): Promise<boolean> {
+    const sql = `DELETE FROM ${quoteTable(this.#table)} WHERE part < $1 AND part <> 0`;
+    return (await this.#transport.query(sql, [time], { writes: true })).count !== 0;
   }
 
   async truncate(): Promise<void> {

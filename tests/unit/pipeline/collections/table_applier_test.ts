@@ -57,6 +57,7 @@ function applierOf(
       delete: (rows) =>
         Promise.resolve(void (rows.length > 0 && done.push(`delete ${rows.map(({ oid }) => oid)}`))),
       deleteMoved: async () => {},
+      deletePartsBefore: () => Promise.resolve(false),
       truncate: () => Promise.resolve(void done.push("truncate")),
       drop: () => Promise.resolve((done.push("drop"), kept)),
       async *keys() {},
