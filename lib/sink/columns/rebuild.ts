@@ -281,14 +281,14 @@ async function checkBackup(transport: Transport): Promise<void> {
 }
 
 const LAST_WRITES =
-  `SELECT partition_ident, id, seq_no_stats['max_seq_no'], seq_no_stats['local_checkpoint'] FROM sys.shards
+  `SELECT id, seq_no_stats['max_seq_no'], seq_no_stats['local_checkpoint'], partition_ident FROM sys.shards
   WHERE schema_name = $1 AND table_name = $2 AND "primary" ORDER BY partition_ident, id`;
 
 /** The last operation of each shard, once every earlier operation has ended. */
 async function lastWrites(transport: Transport, { schema, name }: TableName, clock: Clock): Promise<string> {
   for (let looks = 0; looks < MAX_LOOKS; looks++) {
     const { rows } = await transport.query(LAST_WRITES, [schema, name]);
-    if (rows.every(([, , last, done]) => last !== null && last === done)) return JSON.stringify(rows);
+    if (rows.every(([, last, done]) => last !== null && last === done)) return JSON.stringify(rows);
     await clock.wait(LOOK_INTERVAL_MS);
   }
   throw new RebuildError("a shard of the table has operations that do not end", true);
