@@ -1,10 +1,10 @@
 /** Opens the table that documents are written to. */
-import type { PartType } from "../../mapping/partition.ts";
+import { type PartType, partTypeOf } from "../../mapping/partition.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
-import type { ColumnMode, Dialect } from "../sql/dialect.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
 import { createTable, tableExists } from "./create_table.ts";
 import { definedColumns, readDefinition } from "./show_create_table.ts";
+import { partitionsIn, tableDefinition, type TableDesign } from "./table_design.ts";
 import { columnFaults, unusableTable, UnusableTableError } from "./unusable_table.ts";
 
 export interface TargetTable extends TableName {
@@ -20,11 +20,8 @@ export interface OpenedTable extends TargetTable {
   readonly definition: string;
 }
 
-export interface OpenTableOptions {
+export interface OpenTableOptions extends TableDesign {
   readonly table: TableName;
-  readonly columns: ColumnMode;
-  /** Shards of a new table; undefined for the server's default. */
-  readonly shards?: number | undefined;
 }
 
 export async function isEmptyTable(transport: Transport, table: TableName): Promise<boolean> {
@@ -33,37 +30,30 @@ export async function isEmptyTable(transport: Transport, table: TableName): Prom
   return (await transport.query(`SELECT 1 FROM ${quoteTable(table)} LIMIT 1`)).rows.length === 0;
 }
 
-/** The columns of a new table, with the type of `data`; between two of them `gap`. */
-export const tableDefinition = (
-  { dataDefinition, overflowDefinition, clustered }: Dialect,
-  { columns, shards }: Pick<OpenTableOptions, "columns" | "shards">,
-  { data = dataDefinition[columns], gap = " " } = {},
-): string =>
-  `(oid TEXT PRIMARY KEY,${gap}data ${data},${gap}overflow ${overflowDefinition})` +
-  (shards === undefined ? "" : ` ${clustered(shards)}`);
-
 /** Creates the table if it does not exist. @throws UnusableTableError for an existing table that does not fit */
 export async function openTable(transport: Transport, options: OpenTableOptions): Promise<OpenedTable> {
   const { table } = options;
-  const existing = await existingTable(transport, table);
+  const existing = await existingTable(transport, table, options);
   await createTable(transport, table, tableDefinition(transport.dialect, options));
   return existing ??
-    opened(table, transport, { definition: await readDefinition(transport, table), isNew: true });
+    opened(table, options, transport, { definition: await readDefinition(transport, table), isNew: true });
 }
 
 /** A table that exists; undefined for none. Changes nothing. @throws UnusableTableError if it does not fit */
 export async function existingTable(
   transport: Transport,
   table: TableName,
+  design: Pick<TableDesign, "partitionBy"> = {},
 ): Promise<OpenedTable | undefined> {
   const definition = await readDefinition(transport, table);
-  return definition === undefined ? undefined : opened(table, transport, { definition, isNew: false });
+  return definition === undefined
+    ? undefined
+    : opened(table, design, transport, { definition, isNew: false });
 }
-
-const PRIMARY_KEY = /^ +(?:CONSTRAINT .*)?PRIMARY KEY \("?oid"?\),?$/m;
 
 function opened(
   table: TableName,
+  { partitionBy }: Pick<TableDesign, "partitionBy">,
   { dialect }: Transport,
   { definition = "", isNew }: { readonly definition: string | undefined; readonly isNew: boolean },
 ): OpenedTable {
@@ -72,8 +62,9 @@ function opened(
   const columns = definedColumns(definition);
   const typeOf = (name: string) =>
     /^\w+/.exec(columns.find(({ path }) => path.length === 1 && path[0] === name)?.type ?? "")?.[0];
+  const wanted = partitionBy ? partTypeOf(partitionBy) : "none";
   const faults = [
-    PRIMARY_KEY.test(definition) ? [] : { what: "`oid` is not its primary key" },
+    partitionsIn(definition, typeOf("part")) === wanted ? [] : { what: KEY_FAULTS[wanted] },
     typeOf("data") === dialect.dataType
       ? []
       : { what: `it has no \`data\` column of type ${dialect.dataType}` },
@@ -82,8 +73,15 @@ function opened(
   ].flat();
   if (faults.length > 0) throw unusableTable(table, faults);
   const hasOverflow = typeOf("overflow") === dialect.overflowType;
-  return Object.freeze({ ...table, hasOverflow, isNew, definition });
+  const partType = wanted === "none" ? undefined : wanted;
+  return Object.freeze({ ...table, hasOverflow, ...partType && { partType }, isNew, definition });
 }
+
+const KEY_FAULTS: Readonly<Record<PartType | "none", string>> = {
+  none: "`oid` is not its primary key",
+  bigint: "it is not partitioned by a TIMESTAMP `part`, with `oid` and `part` as its primary key",
+  text: "it is not partitioned by a TEXT `part`, with `oid` and `part` as its primary key",
+};
 
 const otherKind = (table: TableName, kind: string): UnusableTableError =>
   new UnusableTableError(

@@ -76,3 +76,31 @@ Deno.test("openTable() creates a missing table, and reads its definition", async
   assert.deepEqual([isNew, definition], [true, USABLE]);
   assert.deepEqual(sent, ["SHOW CREATE TABLE", "CREATE TABLE IF NOT EXISTS", "SHOW CREATE TABLE"]);
 });
+
+const PARTITIONED = definitionOf(
+  OID,
+  '"part" TIMESTAMP WITH TIME ZONE NOT NULL',
+  DATA,
+  OVERFLOW,
+  'PRIMARY KEY ("oid", "part")',
+) + '\nPARTITIONED BY ("part")';
+const BY_MONTH = { unit: "month", path: ["at"] } as const;
+
+Deno.test("existingTable() has the type of the partitions that are asked for", async () => {
+  const { transport } = serverWith(PARTITIONED);
+  assert.equal((await existingTable(transport, TABLE, { partitionBy: BY_MONTH }))?.partType, "bigint");
+});
+
+for (
+  const [definition, partitionBy, message] of [
+    [USABLE, BY_MONTH, /: it is not partitioned by a TIMESTAMP `part`, /],
+    [PARTITIONED, { unit: "value", path: ["at"] }, /: it is not partitioned by a TEXT `part`, /],
+    [PARTITIONED, undefined, /: `oid` is not its primary key/],
+  ] as const
+) {
+  Deno.test(`existingTable() refuses a table with other partitions than ${partitionBy?.unit ?? "none"}`, () =>
+    assert.rejects(existingTable(serverWith(definition).transport, TABLE, { partitionBy }), {
+      name: "UnusableTableError",
+      message,
+    }));
+}
