@@ -1,5 +1,5 @@
 /** The settings in effect, with their origins. */
-import { BSON } from "mongodb";
+import { BSON } from "../bson/library.ts";
 import { maskUrl } from "../util/mask_url.ts";
 import type { Namespace } from "../util/namespace.ts";
 import { givenFor, ruleFor } from "./collection_rules.ts";

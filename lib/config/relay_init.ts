@@ -1,5 +1,5 @@
 /** Writes a `relay.yaml` with what flags and variables give. */
-import { BSON } from "mongodb";
+import { BSON } from "../bson/library.ts";
 import { stringify } from "yaml";
 import { maskUrl } from "../util/mask_url.ts";
 import { isName } from "./collection_rules.ts";

@@ -1,5 +1,5 @@
 /** The form of `relay.yaml`, made from the option table. The parsers of the options check the values. */
-import { BSON } from "mongodb";
+import { BSON } from "../bson/library.ts";
 import * as v from "valibot";
 import { UsageError } from "../util/errors.ts";
 import { similarName } from "../util/text.ts";
