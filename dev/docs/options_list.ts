@@ -2,6 +2,7 @@
 import { flagOf, type OptionTable, switchesOf, variablesOf } from "../../lib/config/option.ts";
 import { grouped, OPTIONS } from "../../lib/config/options.ts";
 import { placeholderOf } from "../../lib/config/parsers.ts";
+import { reloadOf } from "../../lib/config/relay_options.ts";
 
 const MAIN = "cdc-relay";
 
@@ -44,14 +45,18 @@ const rank = (title: string): number => title === "Options" ? 1 : 0;
 
 const itemsOf = (table: OptionTable): string[] =>
   Object.entries(table).map(([name, option]) => {
-    const { secret, default: fallback = "", help, details, reload } = option;
+    const { secret, default: fallback = "", help, details } = option;
     const file = secret ? [code(`--${flagOf(name)}-file FILE`)] : [];
     const switches = switchesOf({ [name]: option }).map(({ flag, letter, value }) =>
       `${code(`--${flag}`)}, ${code(`-${letter}`)} for ${value}`
     );
     const names = [code(`--${flagOf(name)} ${placeholderOf(option)}`), ...file, ...switches];
-    const text = [details ? `${help}. ${details}` : help, ...reload ? [`Reload: ${reload}.`] : []]
-      .join(details || !reload ? " " : ". ");
+    const reload = reloadOf(name, option);
+    const text = [
+      details ? `${help}. ${details}` : help,
+      ...reload !== "restart" ? [`Reload: ${reload}.`] : [],
+    ]
+      .join(details || reload === "restart" ? " " : ". ");
     return [
       ...names,
       ...variablesOf(name, option).map(code),

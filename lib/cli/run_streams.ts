@@ -1,8 +1,7 @@
 /** Runs the streams of a file, and reads it again on SIGHUP. */
 import process from "node:process";
-import { changesOf, contentOf, EFFECTS, savedText } from "../config/reload.ts";
-import { openRelayFile } from "../config/open_file.ts";
-import type { RelayFile, StreamSettings as StreamOfFile } from "../config/relay_file.ts";
+import { changesOf, contentOf, EFFECTS } from "../config/reload.ts";
+import { openRelayFile, type RelayFile, type StreamSettings as StreamOfFile } from "../config/relay_file.ts";
 import { logListener } from "../monitor/log_listener.ts";
 import { summaryListener } from "../monitor/summary_listener.ts";
 import { describe } from "../pipeline/status/describe_error.ts";
@@ -12,7 +11,6 @@ import { StatusTracker } from "../pipeline/status/status_tracker.ts";
 import { runStreams, sharedBy, type Stream } from "../relay/streams.ts";
 import { StreamSettings } from "../relay/stream_settings.ts";
 import { SYSTEM_CLOCK as clock } from "../util/clock.ts";
-import { UsageError } from "../util/errors.ts";
 import { type Logger, withFields } from "../util/log.ts";
 import { runtimeOf, VERSION } from "../util/runtime.ts";
 import { snapshotProgress } from "./progress.ts";
@@ -24,41 +22,34 @@ export async function runFile(path: string, context: RunRelayContext): Promise<v
   const { signal, log, given, configureLog } = context;
   const read = () => openRelayFile(path, given);
   let file = read();
-  const { listen, onFailure, logFormat: format } = file.process;
-  configureLog({ format, level: file.process.logLevel });
+  const { listen, onFailure, logFormat: format, logLevel } = file.process;
+  configureLog({ format, level: logLevel });
   const { name, version } = runtimeOf(process.versions);
   const versions = { version: VERSION, runtime: `${name} ${version}` };
   log.info("Starting cdc-relay", { ...versions, config: path, streams: file.streams.length });
   for (const warning of file.warnings) log.warn(warning);
 
-  const named = file.streams.map(({ name }) => ({ name, status: latestStatus() }));
-  const [first, ...more] = named;
-  if (!first) throw new UsageError(`${path} has no stream`, { hint: "Name one below streams." });
+  const [first, ...others] = file.streams;
+  const watched = (stream: StreamOfFile) => ({ stream, name: stream.name, status: latestStatus() });
+  const all = [watched(first), ...others.map(watched)] as const;
   const monitoring = { listen, maxLag: () => file.process.maxLag, env: given.env, log, versions };
-  await using watchers = await openWatchers({ ...monitoring, streams: [first, ...more] });
+  await using watchers = await openWatchers({ ...monitoring, streams: all });
   using opened = new DisposableStack();
-  const runningOf = (each: typeof first): Stream => {
-    const own = withFields(log, { stream: each.name });
+  const running = (each: typeof all[0]): Stream => {
+    const { stream, name, status } = each;
+    const own = withFields(log, { stream: name });
     const progress = opened.use(snapshotProgress({ log: own, statusLine: undefined }));
-    const watcher = watchers.of(each);
-    const summary = summaryListener({ log: own, status: each.status, clock });
-    return {
-      ...each,
-      settings: new StreamSettings(configured(file, each.name)),
-      log: own,
-      emit: emitter(logListener(own), progress.listen, summary, watcher.listen),
-      trace: watcher.trace,
-    };
+    const { listen, trace } = watchers.of(each);
+    const summary = summaryListener({ log: own, status, clock });
+    const emit = emitter(logListener(own), progress.listen, summary, listen);
+    return { name, status, settings: new StreamSettings(configured(file, stream)), log: own, emit, trace };
   };
-  const streams: readonly [Stream, ...Stream[]] = [runningOf(first), ...more.map(runningOf)];
+  const streams = [running(all[0]), ...all.slice(1).map(running)] as const;
   opened.use(onHangup(() => {
-    const next = reloaded(file, read, { streams, log });
-    if (!next) return;
-    file = next;
+    file = reloaded(file, read, { streams, log }) ?? file;
     configureLog({ format, level: file.process.logLevel });
   }));
-  const shares = streams[0].settings.current.settings;
-  await runStreams(streams, { signal, log, shares, onFailure });
+  await runStreams(streams, { signal, log, shares: first.settings, onFailure });
 }
 
 /** The status of the last start of a stream. */
@@ -69,15 +60,14 @@ const latestStatus = () => ({
   },
 });
 
-function streamOf({ streams }: RelayFile, name: string): StreamOfFile {
-  const found = streams.find((each) => each.name === name);
-  if (!found) throw new Error(`No stream ${name}`);
-  return found;
-}
+const configured = ({ streams }: RelayFile, stream: StreamOfFile) => ({
+  settings: sharedBy(streams.length, stream.settings),
+  content: contentOf(stream),
+});
 
-function configured(file: RelayFile, name: string) {
-  const stream = streamOf(file, name);
-  return { settings: sharedBy(file.streams.length, stream.settings), content: contentOf(stream) };
+interface ReloadContext {
+  readonly streams: readonly Pick<Stream, "name" | "settings">[];
+  readonly log: Logger;
 }
 
 /**
@@ -88,10 +78,7 @@ function configured(file: RelayFile, name: string) {
 export function reloaded(
   before: RelayFile,
   read: () => RelayFile,
-  { streams, log }: {
-    readonly streams: readonly Pick<Stream, "name" | "settings">[];
-    readonly log: Logger;
-  },
+  { streams, log }: ReloadContext,
 ): RelayFile | undefined {
   let after: RelayFile;
   try {
@@ -112,9 +99,10 @@ export function reloaded(
   for (const { reload, ...change } of changes) {
     log.info("A setting has changed", { ...change, effect: EFFECTS[reload] });
   }
-  for (const { name, settings } of streams) {
-    const [old, next] = [streamOf(before, name), streamOf(after, name)];
-    if (savedText(old) !== savedText(next)) settings.replace(configured(after, name));
+  for (const stream of after.streams) {
+    const settings = streams.find(({ name }) => name === stream.name)?.settings;
+    const next = configured(after, stream);
+    if (settings?.current.content?.text !== next.content.text) settings?.replace(next);
   }
   return after;
 }

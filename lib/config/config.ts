@@ -8,7 +8,6 @@ import { UsageError } from "../util/errors.ts";
 import type { LoggerOptions } from "../util/log.ts";
 import type { VerifySettings } from "../verify/collection.ts";
 import type { WorkloadSettings } from "../workload/workload.ts";
-import { isAbout } from "./collection_rules.ts";
 import { effectiveOf } from "./effective.ts";
 import { LOGGING, OPTIONS, STREAM_NAME } from "./options.ts";
 import { find, type Given, readOptions } from "./read.ts";
@@ -64,12 +63,7 @@ export function checkConfig(given: Given) {
   const isOther = used && other && given.flags?.["cratedb-url"] === undefined;
   const unused = isOther ? [sinkAddress({ ...given, env: { ...given.env, CRATEDB_URL: other } })] : [];
   const others = [...nodes.length > 1 ? nodes : [], ...unused];
-  const patterns = (given.collections ?? []).map(({ pattern }) => pattern);
-  const content = contentOf({
-    ...effectiveOf(given),
-    unmatched: (found) => patterns.filter((each) => !found.some((namespace) => isAbout(each, namespace))),
-  });
-  return { ...readOptions(OPTIONS.check, given), relay, others, content };
+  return { ...readOptions(OPTIONS.check, given), relay, others, content: contentOf(effectiveOf(given)) };
 }
 
 export const workloadConfig = (given: Given): WorkloadSettings =>

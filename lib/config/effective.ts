@@ -2,10 +2,10 @@
 import { BSON } from "../bson/library.ts";
 import { maskUrl } from "../util/mask_url.ts";
 import type { Namespace } from "../util/namespace.ts";
-import { givenFor, ruleFor } from "./collection_rules.ts";
+import { givenFor, ruleIn } from "./collection_rules.ts";
 import type { Option, OptionTable, Reload } from "./option.ts";
-import { find, type Given, valueOf } from "./read.ts";
-import { COLLECTION, RELAY } from "./relay_options.ts";
+import { find, type Found, type Given, valueOf } from "./read.ts";
+import { COLLECTION, RELAY, reloadOf } from "./relay_options.ts";
 
 /** A setting in effect, with its origin. */
 export interface Setting {
@@ -36,6 +36,13 @@ export const effectiveOf = (given: Given): Effective => ({
   })),
 });
 
+/** The settings of one collection. */
+export const effectiveFor = (
+  { effective, collections }: Effective,
+  namespace: Namespace,
+): readonly Setting[] =>
+  ruleIn(collections)(namespace)?.effective ?? effective.filter(({ name }) => name in COLLECTION);
+
 /** @example IN: {lease}, {flags: {lease: "10000"}} → OUT: [{name: "lease", text: "10s", origin: "--lease", reload: "restart"}] */
 export const settingsIn = (table: OptionTable, given: Given): readonly Setting[] =>
   Object.entries(table).map(([name, option]) => {
@@ -44,7 +51,7 @@ export const settingsIn = (table: OptionTable, given: Given): readonly Setting[]
       name,
       text: found ? textOf(option, found, valueOf(name, option, given)) : option.default ?? "",
       origin: found?.source ?? "default",
-      reload: option.reload ?? "restart",
+      reload: reloadOf(name, option),
     };
   });
 
@@ -57,33 +64,12 @@ function inUnits(value: number, units: readonly (readonly [size: number, name: s
   return `${value / size}${unit}`;
 }
 
-function textOf(
-  option: Option,
-  { value: given, file }: NonNullable<ReturnType<typeof find>>,
-  value: unknown,
-) {
+function textOf({ type, secret }: Option, { value: given, file }: Found, value: unknown): string {
   if (file !== undefined) return `the content of ${file}`;
-  if (option.secret) return option.type === "token" ? "***" : maskUrl(String(given));
-  switch (option.type) {
-    case "duration":
-      return value === Infinity ? "forever" : inUnits(Number(value), UNITS_MS);
-    case "size":
-      return inUnits(Number(value), UNITS_BYTES);
-    case "filter":
-    case "pipeline":
-      return BSON.EJSON.stringify(value, { relaxed: true });
-    case "names":
-    case "paths":
-    case "omittedPaths":
-      return (value as readonly string[]).join(",");
-    default:
-      return String(typeof value === "object" ? given : value);
-  }
+  if (secret) return type === "token" ? "***" : maskUrl(String(given));
+  if (type === "filter" || type === "pipeline") return BSON.EJSON.stringify(value, { relaxed: true });
+  if (type === "duration") return value === Infinity ? "forever" : inUnits(Number(value), UNITS_MS);
+  if (type === "size") return inUnits(Number(value), UNITS_BYTES);
+  if (Array.isArray(value)) return value.join(",");
+  return String(typeof value === "object" ? given : value);
 }
-
-/** The settings of one collection. */
-export const effectiveFor = (
-  { effective, collections }: Effective,
-  namespace: Namespace,
-): readonly Setting[] =>
-  ruleFor(collections, namespace)?.effective ?? effective.filter(({ name }) => name in COLLECTION);

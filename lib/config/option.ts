@@ -44,7 +44,7 @@ interface InputTypes {
   pipeline: readonly Json[] | string;
 }
 
-/** What a changed setting of a running relay needs: nothing, nothing but rows written before stay as they are, a snapshot, a restart. */
+/** When a running relay takes a new value: at once, for later rows, with a snapshot, after a restart. */
 export type Reload = "live" | "from now on" | "snapshot" | "restart";
 
 export interface Option {
@@ -66,7 +66,7 @@ export interface Option {
   readonly env?: readonly string[];
   /** Whether a file may have the value: `--FLAG-file`, `VARIABLE_FILE`, `{file: PATH}`. */
   readonly secret?: true;
-  /** How a relay takes a new value from its file. @default {restart} */
+  /** @default {live for an option of a stream, else restart} */
   readonly reload?: Reload;
   /** Flags without a value, and the value that each stands for. The first letter does the same. */
   readonly switches?: Readonly<Record<string, string>>;

@@ -1,5 +1,5 @@
 /** The options of a relay, as data. */
-import type { OptionTable } from "./option.ts";
+import type { Option, OptionTable, Reload } from "./option.ts";
 
 export const MONGODB = {
   mongodbUrl: {
@@ -75,10 +75,11 @@ export const SCOPE = {
   },
 } as const satisfies OptionTable;
 
-/** With one value for each stream. */
+/** With one value for each stream. They are live unless they say otherwise. */
 export const STREAM = {
   snapshot: {
     type: "choice",
+    reload: "restart",
     choices: ["initial", "never", "always", "only"],
     default: "initial",
     help: "Copy documents: at the first start, never, at each start, or only copy",
@@ -86,7 +87,6 @@ export const STREAM = {
   },
   snapshotLanes: {
     type: "count",
-    reload: "live",
     least: 1,
     default: "4",
     help: "Key ranges to copy at the same time",
@@ -94,13 +94,11 @@ export const STREAM = {
   },
   snapshotRate: {
     type: "count",
-    reload: "live",
     default: "0",
     help: "Documents to read per second at most; 0 for no limit",
   },
   snapshotOrder: {
     type: "choice",
-    reload: "live",
     choices: ["key", "natural"],
     default: "key",
     help: "Copy in the order of _id, or of the records on disk",
@@ -108,7 +106,6 @@ export const STREAM = {
   },
   snapshotReadPreference: {
     type: "choice",
-    reload: "live",
     choices: ["primary", "secondary"],
     default: "primary",
     help: "Copy and verify from the primary, or from a secondary",
@@ -116,7 +113,6 @@ export const STREAM = {
   },
   onHistoryLost: {
     type: "choice",
-    reload: "live",
     choices: ["recopy", "fail"],
     default: "recopy",
     help: "If the oplog lost changes: take a new snapshot, or fail",
@@ -124,76 +120,80 @@ export const STREAM = {
   },
   maxDeadLetters: {
     type: "count",
-    reload: "live",
     default: "1000",
     help: "Stop after more dead letters than this in succession",
     details: "A written row starts the count again; 0 stops at the first dead letter.",
   },
   batchSize: {
     type: "count",
-    reload: "live",
     least: 1,
     default: "5000",
     help: "Events in one batch at most",
   },
   batchBytes: {
     type: "size",
-    reload: "live",
     help: "Bytes in one batch at most; by default 1/32 of --max-memory",
   },
   refreshInterval: {
     type: "duration",
-    reload: "live",
     default: "1s",
     help: "Longest pause between refreshes of a table",
     details: "A refresh makes rows visible.",
   },
   saveInterval: {
     type: "duration",
-    reload: "live",
     default: "200ms",
     help: "Interval to save the position at, under load",
   },
   statementRows: {
     type: "count",
-    reload: "live",
     least: 1,
     default: "1250",
     help: "Rows in one statement at most; fewer under overload",
   },
   statementBytes: {
     type: "size",
-    reload: "live",
     help: "Bytes in one statement at most; by default 1/128 of --max-memory",
     details: "A larger row is sent alone.",
   },
   inFlight: {
     type: "count",
-    reload: "live",
     least: 1,
     default: "4",
     help: "Statements to send at the same time at most, for each table",
   },
   lease: {
     type: "duration",
+    reload: "restart",
     within: ["1s", "24h"],
     default: "10s",
     help: "Time until another relay can take over from one that hangs",
   },
-  retryFor: { type: "duration", default: "forever", help: "Time to retry a database that fails" },
+  retryFor: {
+    type: "duration",
+    reload: "restart",
+    default: "forever",
+    help: "Time to retry a database that fails",
+  },
   worker: {
     type: "worker",
+    reload: "restart",
     help: "Experimental: replicate part K of N (from 0) of the documents",
     details: "The parts are by a hash of _id. Each of the N relays has its own position and lease.",
   },
   onHeld: {
     type: "choice",
+    reload: "restart",
     choices: ["fail", "wait"],
     default: "fail",
     help: "If another relay holds the stream: fail, or wait on standby",
     switches: { standby: "wait" },
   },
 } as const satisfies OptionTable;
+
+/** How a relay takes a new value of an option from its file. */
+export const reloadOf = (name: string, { reload }: Option): Reload =>
+  reload ?? (Object.hasOwn(STREAM, name) ? "live" : "restart");
 
 /** Each collection may have a value for these. */
 export const COLLECTION = {

@@ -105,14 +105,17 @@ export function given(option: Option, value: unknown, env: Environment): unknown
 }
 
 interface SettingsContext {
-  readonly env: Environment;
   /** Stands before the names in messages. */
   readonly prefix?: string;
   /** The others are optional. */
   readonly required?: string | undefined;
 }
 
-function settings(table: OptionTable, { env, prefix = "", required }: SettingsContext): Entries {
+function settings(
+  table: OptionTable,
+  env: Environment,
+  { prefix = "", required }: SettingsContext = {},
+): Entries {
   const form = (name: string, option: Option) =>
     v.pipe(
       v.unknown(),
@@ -138,21 +141,21 @@ function settings(table: OptionTable, { env, prefix = "", required }: SettingsCo
 /** @param env the variables that the file may name */
 export function relaySchema(env: Environment = {}): v.GenericSchema {
   const servers = (required?: "url") => ({
-    mongodb: v.optional(mapping(settings(SERVERS.mongodb, { env, prefix: "mongodb.", required }))),
-    cratedb: v.optional(mapping(settings(SERVERS.cratedb, { env, prefix: "cratedb.", required }))),
+    mongodb: v.optional(mapping(settings(SERVERS.mongodb, env, { prefix: "mongodb.", required }))),
+    cratedb: v.optional(mapping(settings(SERVERS.cratedb, env, { prefix: "cratedb.", required }))),
   });
-  const collections = v.pipe(mappable, v.record(text, mapping(settings(COLLECTION, { env }))));
+  const collections = v.pipe(mappable, v.record(text, mapping(settings(COLLECTION, env))));
   const stream = mapping({
     // A stream's own server has nothing of the other one.
     ...servers("url"),
-    ...settings(OF_STREAM, { env }),
+    ...settings(OF_STREAM, env),
     collections: v.optional(collections),
   });
   return mapping({
     version: v.pipe(v.literal(1), v.description("The version of this format.")),
     ...servers(),
-    ...settings(PROCESS, { env }),
-    defaults: v.optional(mapping(settings(DEFAULTS, { env }))),
+    ...settings(PROCESS, env),
+    defaults: v.optional(mapping(settings(DEFAULTS, env))),
     streams: v.pipe(mappable, v.record(text, stream), v.minEntries(1)),
   });
 }

@@ -1,9 +1,9 @@
 /** Compares settings with those of an earlier reading of the file, or an earlier run. */
 import type { Namespace } from "../util/namespace.ts";
+import { exampleOf, isAbout } from "./collection_rules.ts";
 import { type Effective, effectiveFor, type Setting } from "./effective.ts";
 import type { Reload } from "./option.ts";
-import type { RelayFile, StreamSettings } from "./relay_file.ts";
-import { COLLECTION } from "./relay_options.ts";
+import type { RelayFile } from "./relay_file.ts";
 
 /** A setting with another value. */
 export interface Change {
@@ -33,14 +33,15 @@ export function changesOf(before: RelayFile, after: RelayFile): readonly Change[
     ...[...streams].flatMap((stream): readonly Change[] => {
       const [old, next] = [before, after].map(({ streams }) => streams.find(({ name }) => name === stream));
       if (old && next) return changesOfStream(old, next).map((change) => ({ stream, ...change }));
-      return [{ stream, setting: "streams", before: nameOf(old), after: nameOf(next), reload: "restart" }];
+      const names = { before: old?.name ?? "", after: next?.name ?? "" };
+      return [{ stream, setting: "streams", ...names, reload: "restart" }];
     }),
   ];
 }
 
-const nameOf = (stream: StreamSettings | undefined): string => stream?.name ?? "";
-
 /**
+ * Of each name or pattern below `collections`, an example is compared.
+ *
  * @example
  * IN: omit: [], omit: [card] → OUT: [{setting: "omit", before: "", after: "card", reload: "from now on"}]
  */
@@ -48,18 +49,15 @@ export function changesOfStream(before: Effective, after: Effective): readonly C
   const ofAll = differing(before.effective, after.effective);
   const isOfAll = ({ setting, after }: Change) =>
     ofAll.some((each) => each.setting === setting && each.after === after);
+  const [database = ""] = after.effective.find(({ name }) => name === "database")?.text.split(",") ?? [];
   const patterns = new Set([...before.collections, ...after.collections].map(({ pattern }) => pattern));
-  const ofRules = [...patterns].flatMap((collection) =>
-    differing(ofRule(before, collection), ofRule(after, collection))
-      .filter((change) => !isOfAll(change)).map((change) => ({ collection, ...change }))
-  );
+  const ofRules = [...patterns].flatMap((collection) => {
+    const example = exampleOf(collection, database);
+    return differing(effectiveFor(before, example), effectiveFor(after, example))
+      .filter((change) => !isOfAll(change)).map((change) => ({ collection, ...change }));
+  });
   return [...ofAll, ...ofRules];
 }
-
-/** The settings of a name or a pattern; without any, its collections have those of the stream. */
-const ofRule = ({ effective, collections }: Effective, pattern: string): readonly Setting[] =>
-  collections.find((each) => each.pattern === pattern)?.effective ??
-    effective.filter(({ name }) => name in COLLECTION);
 
 /** An option that an earlier version did not have is no change. */
 function differing(before: readonly Setting[], after: readonly Setting[]): readonly Change[] {
@@ -74,10 +72,12 @@ function differing(before: readonly Setting[], after: readonly Setting[]): reado
 export const savedText = ({ effective, collections }: Effective): string =>
   JSON.stringify({ effective, collections }, (name, value) => name === "origin" ? undefined : value);
 
-/** The settings of a stream with a text to save, and a comparison with one that was saved. */
-export const contentOf = (stream: Effective & Pick<StreamSettings, "unmatched">) => ({
-  unmatched: stream.unmatched,
+/** The settings of a stream as a relay takes them: a text to save, and a comparison with one that was saved. */
+export const contentOf = (stream: Effective) => ({
   text: savedText(stream),
+  unmatched: (found: readonly Namespace[]): readonly string[] =>
+    stream.collections.map(({ pattern }) => pattern)
+      .filter((each) => !found.some((namespace) => isAbout(each, namespace))),
   isOutdated: (saved: string) => {
     const before: Effective = JSON.parse(saved);
     return (namespace: Namespace): boolean =>

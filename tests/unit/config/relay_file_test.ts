@@ -2,7 +2,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { verifyConfig } from "../../../lib/config/config.ts";
-import { ConfigError, type FileContext, readRelayFile } from "../../../lib/config/relay_file.ts";
+import { effectiveFor } from "../../../lib/config/effective.ts";
+import { ConfigError, type FileContext } from "../../../lib/config/file_parts.ts";
+import { readRelayFile } from "../../../lib/config/relay_file.ts";
+import { contentOf } from "../../../lib/config/reload.ts";
 import { UsageError } from "../../../lib/util/errors.ts";
 
 const FOLDER = await Deno.makeTempDir();
@@ -77,7 +80,7 @@ Deno.test("an exact name wins over a pattern; of several patterns, the first one
   const [stream] = inShop(`collections: ${collections}`).streams;
   const shards = ["ax", "x", "ab", "b"].map((name) => stream?.settings.for(of(name)).shards);
   assert.deepEqual(shards, [1, 2, 3, 4]);
-  assert.deepEqual(stream?.unmatched([of("ax"), of("ab")]), ["shop.b", "other.*"]);
+  assert.deepEqual(stream && contentOf(stream).unmatched([of("ax"), of("ab")]), ["shop.b", "other.*"]);
 });
 
 /** From the least to the most. */
@@ -114,7 +117,7 @@ Deno.test("each setting has its origin", () => {
     columns: "typed relay.yaml:7",
     onDrop: "keep relay.yaml:7",
   });
-  assert.deepEqual(origins(shop?.effectiveFor(of("log_1"))), {
+  assert.deepEqual(origins(shop && effectiveFor(shop, of("log_1"))), {
     columns: "ignored relay.yaml:18",
     onDrop: "truncate relay.yaml:18",
   });
@@ -178,7 +181,7 @@ Deno.test("a flag or a variable must not give several streams one scope", () => 
       assert.ok(error instanceof UsageError && !(error instanceof ConfigError));
       assert.match(
         error.message,
-        /^(--database|MONGODB_DATABASE) would replace what the file has for shop, weather$/,
+        /^(--database|MONGODB_DATABASE) would replace what the file has for shop$/,
       );
       return true;
     });
@@ -239,6 +242,9 @@ const WRONG: readonly (readonly [what: string, text: string, errors: readonly st
   ],
   ["a tag of another program", "streams: { a: { table: !env TABLE } }", [
     "2:24: This is not YAML: Unresolved tag: !env",
+  ]],
+  ["a part that contains itself", "streams:\n  a: &a { database: a, collections: *a }", [
+    "1:1: The aliases cannot be resolved",
   ]],
   ["an unquoted *", "streams:\n  a: { database: * }", ["3:18: This is not YAML: Alias"]],
   [

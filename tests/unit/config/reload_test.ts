@@ -38,6 +38,12 @@ const CASES: readonly (readonly [
     "columns: ignored, collections: { a: { shards: 1 } }",
     [["columns", undefined, "snapshot"]],
   ],
+  [
+    "a collection that leaves a pattern",
+    "collections: { 'a*': { table: 's.{collection}' } }",
+    "collections: { 'a*': { table: 's.{collection}' }, ab: { shards: 1 } }",
+    [["table", "ab", "restart"], ["shards", "ab", "from now on"]],
+  ],
   ["the scope", "exclude: [a]", "exclude: [b]", [["exclude", undefined, "restart"]]],
 ];
 
