@@ -1,8 +1,8 @@
 /** The options as `docs/options.md` lists them. */
 import { flagOf, type OptionTable, switchesOf, variablesOf } from "../../lib/config/option.ts";
-import { grouped, OPTIONS } from "../../lib/config/options.ts";
+import { grouped, OPTIONS, PROCESS } from "../../lib/config/options.ts";
 import { placeholderOf } from "../../lib/config/parsers.ts";
-import { reloadOf } from "../../lib/config/relay_options.ts";
+import { RELAY, reloadOf } from "../../lib/config/relay_options.ts";
 
 const MAIN = "cdc-relay";
 
@@ -43,6 +43,9 @@ const usersText = (users: readonly string[], commands: number): string => {
 /** The options of one command are last. */
 const rank = (title: string): number => title === "Options" ? 1 : 0;
 
+/** Those with a value in `relay.yaml`, which a reload may change. */
+const OF_FILE: OptionTable = { ...RELAY, ...PROCESS };
+
 const itemsOf = (table: OptionTable): string[] =>
   Object.entries(table).map(([name, option]) => {
     const { secret, default: fallback = "", help, details } = option;
@@ -51,12 +54,8 @@ const itemsOf = (table: OptionTable): string[] =>
       `${code(`--${flag}`)}, ${code(`-${letter}`)} for ${value}`
     );
     const names = [code(`--${flagOf(name)} ${placeholderOf(option)}`), ...file, ...switches];
-    const reload = reloadOf(name, option);
-    const text = [
-      details ? `${help}. ${details}` : help,
-      ...reload !== "restart" ? [`Reload: ${reload}.`] : [],
-    ]
-      .join(details || reload === "restart" ? " " : ". ");
+    const reload = OF_FILE[name] === option ? [`Reload: ${reloadOf(name)}.`] : [];
+    const text = [details ? `${help}. ${details}` : help, ...reload].join(details ? " " : ". ");
     return [
       ...names,
       ...variablesOf(name, option).map(code),

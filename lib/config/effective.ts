@@ -3,9 +3,9 @@ import { BSON } from "../bson/library.ts";
 import { maskUrl } from "../util/mask_url.ts";
 import type { Namespace } from "../util/namespace.ts";
 import { givenFor, ruleIn } from "./collection_rules.ts";
-import type { Option, OptionTable, Reload } from "./option.ts";
+import type { Option, OptionTable } from "./option.ts";
 import { find, type Found, type Given, valueOf } from "./read.ts";
-import { COLLECTION, RELAY, reloadOf } from "./relay_options.ts";
+import { COLLECTION, RELAY, type Reload, reloadOf } from "./relay_options.ts";
 
 /** A setting in effect, with its origin. */
 export interface Setting {
@@ -51,7 +51,7 @@ export const settingsIn = (table: OptionTable, given: Given): readonly Setting[]
       name,
       text: found ? textOf(option, found, valueOf(name, option, given)) : option.default ?? "",
       origin: found?.source ?? "default",
-      reload: reloadOf(name, option),
+      reload: reloadOf(name),
     };
   });
 

@@ -24,7 +24,6 @@ export const LOGGING = {
   logLevel: {
     type: "choice",
     choices: ["debug", "info", "warn", "error"],
-    reload: "live",
     env: ["LOG_LEVEL"],
     default: "info",
     help: "Minimum log level",

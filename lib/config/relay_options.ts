@@ -1,5 +1,5 @@
 /** The options of a relay, as data. */
-import type { Option, OptionTable, Reload } from "./option.ts";
+import type { OptionTable } from "./option.ts";
 
 export const MONGODB = {
   mongodbUrl: {
@@ -75,11 +75,10 @@ export const SCOPE = {
   },
 } as const satisfies OptionTable;
 
-/** With one value for each stream. They are live unless they say otherwise. */
+/** With one value for each stream. */
 export const STREAM = {
   snapshot: {
     type: "choice",
-    reload: "restart",
     choices: ["initial", "never", "always", "only"],
     default: "initial",
     help: "Copy documents: at the first start, never, at each start, or only copy",
@@ -92,11 +91,7 @@ export const STREAM = {
     help: "Key ranges to copy at the same time",
     details: "They are of one collection, or of several.",
   },
-  snapshotRate: {
-    type: "count",
-    default: "0",
-    help: "Documents to read per second at most; 0 for no limit",
-  },
+  snapshotRate: { type: "count", default: "0", help: "Documents to read per second at most; 0 for no limit" },
   snapshotOrder: {
     type: "choice",
     choices: ["key", "natural"],
@@ -124,27 +119,15 @@ export const STREAM = {
     help: "Stop after more dead letters than this in succession",
     details: "A written row starts the count again; 0 stops at the first dead letter.",
   },
-  batchSize: {
-    type: "count",
-    least: 1,
-    default: "5000",
-    help: "Events in one batch at most",
-  },
-  batchBytes: {
-    type: "size",
-    help: "Bytes in one batch at most; by default 1/32 of --max-memory",
-  },
+  batchSize: { type: "count", least: 1, default: "5000", help: "Events in one batch at most" },
+  batchBytes: { type: "size", help: "Bytes in one batch at most; by default 1/32 of --max-memory" },
   refreshInterval: {
     type: "duration",
     default: "1s",
     help: "Longest pause between refreshes of a table",
     details: "A refresh makes rows visible.",
   },
-  saveInterval: {
-    type: "duration",
-    default: "200ms",
-    help: "Interval to save the position at, under load",
-  },
+  saveInterval: { type: "duration", default: "200ms", help: "Interval to save the position at, under load" },
   statementRows: {
     type: "count",
     least: 1,
@@ -164,26 +147,18 @@ export const STREAM = {
   },
   lease: {
     type: "duration",
-    reload: "restart",
     within: ["1s", "24h"],
     default: "10s",
     help: "Time until another relay can take over from one that hangs",
   },
-  retryFor: {
-    type: "duration",
-    reload: "restart",
-    default: "forever",
-    help: "Time to retry a database that fails",
-  },
+  retryFor: { type: "duration", default: "forever", help: "Time to retry a database that fails" },
   worker: {
     type: "worker",
-    reload: "restart",
     help: "Experimental: replicate part K of N (from 0) of the documents",
     details: "The parts are by a hash of _id. Each of the N relays has its own position and lease.",
   },
   onHeld: {
     type: "choice",
-    reload: "restart",
     choices: ["fail", "wait"],
     default: "fail",
     help: "If another relay holds the stream: fail, or wait on standby",
@@ -191,28 +166,18 @@ export const STREAM = {
   },
 } as const satisfies OptionTable;
 
-/** How a relay takes a new value of an option from its file. */
-export const reloadOf = (name: string, { reload }: Option): Reload =>
-  reload ?? (Object.hasOwn(STREAM, name) ? "live" : "restart");
-
 /** Each collection may have a value for these. */
 export const COLLECTION = {
   filter: {
     type: "filter",
-    reload: "snapshot",
     help: "Only documents that match this MongoDB query (Extended JSON)",
     details: "Rows of other documents are deleted.",
   },
-  only: { type: "paths", reload: "snapshot", help: "Only these fields, and _id" },
-  omit: { type: "omittedPaths", reload: "from now on", help: "Omit these fields" },
-  pipeline: {
-    type: "pipeline",
-    reload: "snapshot",
-    help: 'Apply aggregation stages, e.g. [{"$set": {"a": "$b.c"}}]',
-  },
+  only: { type: "paths", help: "Only these fields, and _id" },
+  omit: { type: "omittedPaths", help: "Omit these fields" },
+  pipeline: { type: "pipeline", help: 'Apply aggregation stages, e.g. [{"$set": {"a": "$b.c"}}]' },
   fullDocument: {
     type: "choice",
-    reload: "live",
     choices: ["lookup", "updateLookup", "whenAvailable", "required"],
     default: "lookup",
     help: "Source of an updated document: bulk reads, or post-images",
@@ -227,21 +192,18 @@ export const COLLECTION = {
   },
   shards: {
     type: "count",
-    reload: "from now on",
     least: 1,
     help: "Shards of created tables; by default CrateDB's own number",
     details: "Fewer shards take less work to refresh.",
   },
   onDrop: {
     type: "choice",
-    reload: "from now on",
     choices: ["keep", "truncate", "drop"],
     default: "keep",
     help: "After a drop or rename: keep rows, delete rows, drop the table",
   },
   key: {
     type: "choice",
-    reload: "snapshot",
     choices: ["_id", "documentKey"],
     default: "_id",
     help: "Value of oid; documentKey includes the shard key",
@@ -249,7 +211,6 @@ export const COLLECTION = {
   },
   columns: {
     type: "choice",
-    reload: "snapshot",
     choices: ["typed", "dynamic", "ignored"],
     default: "typed",
     help: "Columns in data: by BSON type, inferred by CrateDB, or none",
@@ -257,7 +218,6 @@ export const COLLECTION = {
   },
   widen: {
     type: "choice",
-    reload: "from now on",
     choices: ["on", "off"],
     default: "on",
     help: "Change a BIGINT column to DOUBLE PRECISION for fractions",
@@ -265,7 +225,6 @@ export const COLLECTION = {
   },
   widenRows: {
     type: "count",
-    reload: "live",
     default: "2000000",
     help: "Widen columns only in tables of up to this many rows",
     details: "Widening rebuilds the table; until it is done, nothing is written to it.",
@@ -278,12 +237,7 @@ export const MONITORING = {
     help: "Serve /metrics, /healthz, /readyz, /status over HTTP",
     details: "For example 127.0.0.1:9464; off by default.",
   },
-  maxLag: {
-    type: "duration",
-    reload: "live",
-    default: "1m",
-    help: "Lag up to which /readyz reports the relay as ready",
-  },
+  maxLag: { type: "duration", default: "1m", help: "Lag up to which /readyz reports the relay as ready" },
 } as const satisfies OptionTable;
 
 /** Of a process with a file. */
@@ -315,3 +269,24 @@ export const RELAY:
   & typeof SCOPE
   & typeof STREAM
   & typeof COLLECTION = { ...MONGODB, ...CRATEDB, ...MEMORY, ...SCOPE, ...STREAM, ...COLLECTION };
+
+/** How a running relay takes a new value from its file: at once, for later rows, with a snapshot. Others need a restart. */
+const RELOAD = {
+  "live":
+    "snapshotLanes snapshotRate snapshotOrder snapshotReadPreference onHistoryLost maxDeadLetters batchSize batchBytes " +
+    "refreshInterval saveInterval statementRows statementBytes inFlight fullDocument widenRows maxLag logLevel",
+  "from now on": "omit shards onDrop widen",
+  "snapshot": "filter only pipeline key columns",
+  "restart": "",
+};
+
+export type Reload = keyof typeof RELOAD;
+
+const RELOADS = new Map(
+  Object.entries(RELOAD).flatMap(([reload, names]) =>
+    names.split(" ").map((name) => [name, reload as Reload] as const)
+  ),
+);
+
+/** @example IN: omit → OUT: from now on */
+export const reloadOf = (name: string): Reload => RELOADS.get(name) ?? "restart";

@@ -2,8 +2,8 @@
 import type { Namespace } from "../util/namespace.ts";
 import { exampleOf, isAbout } from "./collection_rules.ts";
 import { type Effective, effectiveFor, type Setting } from "./effective.ts";
-import type { Reload } from "./option.ts";
 import type { RelayFile } from "./relay_file.ts";
+import type { Reload } from "./relay_options.ts";
 
 /** A setting with another value. */
 export interface Change {
