@@ -5,24 +5,14 @@ import type { Namespace } from "../util/namespace.ts";
 import { givenFor, ruleIn } from "./collection_rules.ts";
 import type { Option, OptionTable } from "./option.ts";
 import { find, type Found, type Given, valueOf } from "./read.ts";
-import { COLLECTION, RELAY, type Reload, reloadOf } from "./relay_options.ts";
+import { COLLECTION, RELAY } from "./relay_options.ts";
 
-/** A setting in effect, with its origin. */
-export interface Setting {
-  /** As in the option table. */
-  readonly name: string;
-  /** Its value for people: one value has one text. Secrets are masked. */
-  readonly text: string;
-  /** A flag, a variable, a place such as `relay.yaml:12`, or `default`. */
-  readonly origin: string;
-  readonly reload: Reload;
-}
+/** Its text is for people: one value has one text, and secrets are masked. Its origin is a flag, a variable, a place, or `default`. */
+export type Setting = Readonly<Record<"name" | "text" | "origin", string>>;
 
-/** The settings of a stream, as data that a relay may save. */
+/** The settings of a stream, as data that a relay may save: its own, and those of the collections that have others. */
 export interface Effective {
-  /** Those of the stream, including the ones that its collections inherit. */
   readonly effective: readonly Setting[];
-  /** Those of the collections that have others. */
   readonly collections: readonly { readonly pattern: string; readonly effective: readonly Setting[] }[];
 }
 
@@ -37,13 +27,10 @@ export const effectiveOf = (given: Given): Effective => ({
 });
 
 /** The settings of one collection. */
-export const effectiveFor = (
-  { effective, collections }: Effective,
-  namespace: Namespace,
-): readonly Setting[] =>
+export const effectiveFor = ({ effective, collections }: Effective, namespace: Namespace) =>
   ruleIn(collections)(namespace)?.effective ?? effective.filter(({ name }) => name in COLLECTION);
 
-/** @example IN: {lease}, {flags: {lease: "10000"}} → OUT: [{name: "lease", text: "10s", origin: "--lease", reload: "restart"}] */
+/** @example IN: {lease}, {flags: {lease: "10000"}} → OUT: [{name: "lease", text: "10s", origin: "--lease"}] */
 export const settingsIn = (table: OptionTable, given: Given): readonly Setting[] =>
   Object.entries(table).map(([name, option]) => {
     const found = find(name, option, given);
@@ -51,7 +38,6 @@ export const settingsIn = (table: OptionTable, given: Given): readonly Setting[]
       name,
       text: found ? textOf(option, found, valueOf(name, option, given)) : option.default ?? "",
       origin: found?.source ?? "default",
-      reload: reloadOf(name),
     };
   });
 

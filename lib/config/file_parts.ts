@@ -5,25 +5,19 @@ import { maskUrl } from "../util/mask_url.ts";
 import { flagOf, type OptionTable } from "./option.ts";
 import { inProgramWords } from "./program_options.ts";
 import type { Given } from "./read.ts";
-import { given, isMapping, issueText, relaySchema, serverOption, SERVERS } from "./relay_schema.ts";
+import { given, isMapping, issueText, relaySchema, serverOption, SERVERS, textOf } from "./relay_schema.ts";
 import { parseYaml, type Path, type Problem } from "./yaml_text.ts";
 
-/** A file with errors: all of them. */
+/** A file with errors: all of them. @example OUT: relay.yaml:12:5: Unknown key: onDrp. Did you mean onDrop? */
 export class ConfigError extends UsageError {
-  readonly problems: readonly Problem[];
-
   constructor(path: string, problems: readonly Problem[]) {
-    const sorted = [...problems].sort((one, other) => one.line - other.line || one.column - other.column);
-    super(sorted.map((each) => problemText(path, each)).join("\n"), {
+    const sorted = problems.toSorted((one, other) => one.line - other.line || one.column - other.column);
+    const lines = sorted.map(({ line, column, message }) => `${path}:${line}:${column}: ${message}`);
+    super(lines.join("\n"), {
       hint: `Nothing has been started or changed. To see them all: config check ${path}`,
     });
-    this.problems = sorted;
   }
 }
-
-/** @example OUT: relay.yaml:12:5: Unknown key: onDrp. Did you mean onDrop? */
-const problemText = (path: string, { line, column, message, hint }: Problem): string =>
-  `${path}:${line}:${column}: ${[message, ...hint ? [hint] : []].join(". ").replace(/\.$/, "")}`;
 
 /** Options by name, with their paths in the file. */
 export type Part = Readonly<Record<string, { readonly value: unknown; readonly path: Path }>>;
@@ -66,8 +60,8 @@ export class FileParts {
     if (this.#problems.length > 0) throw new ConfigError(this.context.path, this.#problems);
   }
 
-  report(path: Path, message: string, hint?: string): void {
-    this.#problems.push({ ...this.#yaml.placeOf(path), message, hint });
+  report(path: Path, text: string): void {
+    this.#problems.push({ ...this.#yaml.placeOf(path), message: text.replace(/\.$/, "") });
   }
 
   keysAt(path: Path): readonly string[] {
@@ -111,11 +105,10 @@ export class FileParts {
       return make();
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;
-      const { message, hint } = error;
-      const place = (name: string) => message.search(new RegExp(`--${flagOf(name)}\\b`));
+      const place = (name: string) => error.message.search(new RegExp(`--${flagOf(name)}\\b`));
       const named = Object.keys(part).filter((name) => place(name) >= 0);
       const [first = ""] = named.sort((one, other) => place(one) - place(other));
-      this.report(part[first]?.path ?? path, inProgramWords(message), hint && inProgramWords(hint));
+      this.report(part[first]?.path ?? path, inProgramWords(textOf(error)));
       return undefined;
     }
   }

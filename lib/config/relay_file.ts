@@ -88,13 +88,9 @@ function without(named: ReadonlySet<string>, env: Environment): Environment {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !isTaken(name)));
 }
 
-interface Draft {
-  readonly name: string;
-  readonly part: Part;
-  readonly rules: Readonly<Record<string, Part>>;
-}
+type Draft = ReturnType<typeof draftsOf>[number];
 
-function draftsOf(file: FileParts, process: Part, names: readonly string[]): Draft[] {
+function draftsOf(file: FileParts, process: Part, names: readonly string[]) {
   const defaults = file.part(["defaults"], DEFAULTS);
   const [mongodb, cratedb] = [file.server([], "mongodb"), file.server([], "cratedb")];
   return names.map((name) => {

@@ -3,19 +3,13 @@ import type { Namespace } from "../util/namespace.ts";
 import { exampleOf, isAbout } from "./collection_rules.ts";
 import { type Effective, effectiveFor, type Setting } from "./effective.ts";
 import type { RelayFile } from "./relay_file.ts";
-import type { Reload } from "./relay_options.ts";
+import { type Reload, reloadOf } from "./relay_options.ts";
 
-/** A setting with another value. */
-export interface Change {
-  /** Undefined for a setting of the process. */
-  readonly stream?: string;
-  /** The name or pattern below `collections`; undefined for a setting of the stream. */
-  readonly collection?: string;
-  readonly setting: string;
-  readonly before: string;
-  readonly after: string;
-  readonly reload: Reload;
-}
+/** A setting with another value: of the process, of a stream, or of a name or pattern below its `collections`. */
+type Change = Readonly<
+  & Record<"setting" | "before" | "after", string>
+  & { stream?: string; collection?: string; reload: Reload }
+>;
 
 /** When a running relay takes another value. */
 export const EFFECTS: Readonly<Record<Reload, string>> = {
@@ -39,12 +33,7 @@ export function changesOf(before: RelayFile, after: RelayFile): readonly Change[
   ];
 }
 
-/**
- * Of each name or pattern below `collections`, an example is compared.
- *
- * @example
- * IN: omit: [], omit: [card] → OUT: [{setting: "omit", before: "", after: "card", reload: "from now on"}]
- */
+/** @example IN: omit: [], omit: [card] → OUT: [{setting: "omit", before: "", after: "card", reload: "from now on"}] */
 export function changesOfStream(before: Effective, after: Effective): readonly Change[] {
   const ofAll = differing(before.effective, after.effective);
   const isOfAll = ({ setting, after }: Change) =>
@@ -62,9 +51,10 @@ export function changesOfStream(before: Effective, after: Effective): readonly C
 /** An option that an earlier version did not have is no change. */
 function differing(before: readonly Setting[], after: readonly Setting[]): readonly Change[] {
   const old = new Map(before.map(({ name, text }) => [name, text]));
-  return after.flatMap(({ name: setting, text: after, reload }) => {
+  return after.flatMap(({ name: setting, text: after }) => {
     const before = old.get(setting);
-    return before === undefined || before === after ? [] : [{ setting, before, after, reload }];
+    const change = { setting, before: before ?? after, after, reload: reloadOf(setting) };
+    return change.before === after ? [] : [change];
   });
 }
 

@@ -2,20 +2,18 @@
 import { Alias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
 import { messageOf } from "../util/errors.ts";
 
-/** Something wrong at a place. The first line and column are 1. */
+/** The first line and column are 1. */
 export interface Problem {
   readonly line: number;
   readonly column: number;
   readonly message: string;
-  /** What to do, without a full stop. */
-  readonly hint?: string | undefined;
 }
 
 export type Path = readonly (string | number)[];
 
 const HINTS: Readonly<Record<string, string>> = {
-  BAD_ALIAS: "Put a text that starts with * in quotes: '*'",
-  DUPLICATE_KEY: "Remove one of the two",
+  BAD_ALIAS: ". Put a text that starts with * in quotes: '*'",
+  DUPLICATE_KEY: ". Remove one of the two",
 };
 
 /**
@@ -34,7 +32,7 @@ export function parseYaml(text: string) {
   const problems = [...document.errors, ...document.warnings].map((
     { code, message, pos: [offset] },
   ): Problem => (
-    { ...at(offset), message: `This is not YAML: ${message}`, hint: HINTS[code] }
+    { ...at(offset), message: `This is not YAML: ${message}${HINTS[code] ?? ""}` }
   ));
   let value: unknown;
   try {
