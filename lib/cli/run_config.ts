@@ -20,7 +20,6 @@ type RunContext = Pick<CommandContext, "print">;
 /** The file has errors. */
 const WRONG = 2;
 const DEFAULT_PATH = "relay.yaml";
-const WIDTH_ELSEWHERE = 1_000;
 
 const pathOf = (given: Given): string => String(find("config", FILE.config, given)?.value ?? DEFAULT_PATH);
 
@@ -44,15 +43,13 @@ export function checkFile(given: Given, { print }: RunContext): number {
 export function showSettings(given: Given, { print }: RunContext): void {
   if (!find("config", FILE.config, given) && !existsSync(DEFAULT_PATH)) {
     checkFlags(given);
-    const { effective } = effectiveOf(given);
     const process = settingsText("Process", settingsIn(PROCESS, given));
-    print(`${process}\n\n${settingsText("Stream", effective)}`);
+    print(`${process}\n\n${settingsText("Stream", effectiveOf(given).effective)}`);
     return;
   }
   const { collection, ...flags } = given.flags ?? {};
   const file = openFile({ ...given, flags });
-  const texts = collection === undefined ? textsOf(file) : textsOfCollection(collection, file);
-  print(texts.join("\n\n"));
+  print((collection === undefined ? textsOf(file) : textsOfCollection(collection, file)).join("\n\n"));
 }
 
 /** @throws UsageError */
@@ -94,9 +91,8 @@ function textsOfCollection(text: string, { streams }: RelayFile): string[] {
 
 function settingsText(title: string, settings: readonly Setting[]): string {
   const rows = settings.map(({ name, text, origin }) => [name, text, origin]);
-  const header = ["setting", "value", "origin"];
-  const lines = textTable({ header, rows }, terminalColumns() ?? WIDTH_ELSEWHERE);
-  return [`${title}:`, ...lines].join("\n  ");
+  const table = textTable({ header: ["setting", "value", "origin"], rows }, terminalColumns() ?? Infinity);
+  return [`${title}:`, ...table].join("\n  ");
 }
 
 /** Prints a file that has the settings of flags and variables, which are checked before. */

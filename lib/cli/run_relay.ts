@@ -29,8 +29,7 @@ export async function runRelay(settings: RelaySettings, context: RunRelayContext
   const status = new StatusTracker(SYSTEM_CLOCK);
   const stream = { name: "", status };
   const { listen, maxLag } = readOptions(MONITORING, given);
-  const { env } = given;
-  const monitoring = { listen, maxLag: () => maxLag, env, log, versions };
+  const monitoring = { listen, maxLag: () => maxLag, env: given.env, log, versions };
   await using watchers = await openWatchers({ ...monitoring, streams: [stream] });
   const watcher = watchers.of(stream);
   using progress = snapshotProgress(context);

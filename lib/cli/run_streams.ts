@@ -1,12 +1,11 @@
 /** Runs the streams of a file, and reads it again on SIGHUP. */
 import process from "node:process";
-import { changesOf, contentOf, EFFECTS } from "../config/reload.ts";
+import { changesOf, contentOf, EFFECTS } from "../config/effective.ts";
 import { openRelayFile, type RelayFile, type StreamSettings as StreamOfFile } from "../config/relay_file.ts";
 import { logListener } from "../monitor/log_listener.ts";
 import { summaryListener } from "../monitor/summary_listener.ts";
 import { describe } from "../pipeline/status/describe_error.ts";
 import { emitter } from "../pipeline/status/events.ts";
-import type { RelayStatus } from "../pipeline/status/relay_status.ts";
 import { StatusTracker } from "../pipeline/status/status_tracker.ts";
 import { runStreams, sharedBy, type Stream } from "../relay/streams.ts";
 import { StreamSettings } from "../relay/stream_settings.ts";
@@ -55,7 +54,7 @@ export async function runFile(path: string, context: RunRelayContext): Promise<v
 /** The status of the last start of a stream. */
 const latestStatus = () => ({
   tracker: new StatusTracker(clock),
-  get current(): RelayStatus {
+  get current() {
     return this.tracker.current;
   },
 });

@@ -31,10 +31,10 @@ export const givenFor = (given: Given, { options, places }: CollectionRule): Giv
   places: { ...given.places, ...places },
 });
 
-/** A collection that a name or a pattern is about. @example IN: "log_*", "shop" → OUT: {database: "shop", collection: "log_x"} */
+/** A collection that a name or a pattern is about. @example IN: "log_*", "shop" → OUT: {database: "shop", collection: "log_example"} */
 export const exampleOf = (pattern: string, database: string): Namespace => ({
   database: example(database),
   collection: example(pattern.startsWith(`${database}.`) ? pattern.slice(database.length + 1) : pattern),
 });
 
-const example = (pattern: string): string => pattern.replace(/[*?]/g, "x");
+const example = (pattern: string): string => pattern.replaceAll("*", "example").replaceAll("?", "x");

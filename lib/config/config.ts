@@ -8,12 +8,11 @@ import { UsageError } from "../util/errors.ts";
 import type { LoggerOptions } from "../util/log.ts";
 import type { VerifySettings } from "../verify/collection.ts";
 import type { WorkloadSettings } from "../workload/workload.ts";
-import { effectiveOf } from "./effective.ts";
+import { contentOf, effectiveOf } from "./effective.ts";
 import { LOGGING, OPTIONS, STREAM_NAME } from "./options.ts";
 import { find, type Given, readOptions } from "./read.ts";
 import { FILE } from "./relay_options.ts";
 import { relayConfig } from "./relay_settings.ts";
-import { contentOf } from "./reload.ts";
 import { sinkAddress } from "./sink_address.ts";
 
 export const statusConfig = (given: Given): StatusSettings =>

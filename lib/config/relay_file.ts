@@ -5,7 +5,7 @@ import { tableFor } from "../sink/sql/names.ts";
 import { UsageError } from "../util/errors.ts";
 import { type Namespace, namespaceText } from "../util/namespace.ts";
 import { exampleOf } from "./collection_rules.ts";
-import { type Effective, effectiveOf, type Setting, settingsIn } from "./effective.ts";
+import { type Effective, type EffectiveFile, effectiveOf, settingsIn } from "./effective.ts";
 import { type FileContext, FileParts, type Part } from "./file_parts.ts";
 import { variablesOf } from "./option.ts";
 import { PROCESS } from "./options.ts";
@@ -23,10 +23,9 @@ export interface StreamSettings extends Effective {
   readonly settings: RelaySettings;
 }
 
-export interface RelayFile {
+export interface RelayFile extends EffectiveFile {
   /** Memory, monitoring, log, and what to do when a stream fails. */
   readonly process: Values<typeof PROCESS>;
-  readonly processEffective: readonly Setting[];
   readonly streams: readonly [StreamSettings, ...StreamSettings[]];
   readonly warnings: readonly string[];
 }
@@ -113,13 +112,15 @@ function draftsOf(file: FileParts, process: Part, names: readonly string[]) {
 }
 
 const { table } = COLLECTION;
+const { cratedbUrl, cratedbJwt } = CRATEDB;
 /** What distinguishes several streams. */
-const IDENTITY = { ...SCOPE, table, mongodbUrl: MONGODB.mongodbUrl, cratedbUrl: CRATEDB.cratedbUrl };
+const IDENTITY = { ...SCOPE, table, ...MONGODB, cratedbUrl, cratedbJwt };
 
-/** @throws UsageError if a flag or a variable would replace what distinguishes a stream */
+/** @throws UsageError if a flag or a variable would replace what distinguishes a stream, or be a login of its own server */
 function checkIdentity({ name: stream, part }: Draft, outside: Given): void {
   for (const [name, option] of Object.entries(IDENTITY)) {
-    const found = part[name]?.path[0] === "streams" && find(name, option, outside);
+    const place = part[name === "cratedbJwt" ? "cratedbUrl" : name]?.path;
+    const found = place?.[0] === "streams" && find(name, option, outside);
     if (!found) continue;
     throw new UsageError(`${found.source} would replace what the file has for ${stream}`, {
       hint: "Remove it, or choose one stream: --stream NAME",

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { reloaded } from "../../../lib/cli/run_streams.ts";
 import { readRelayFile } from "../../../lib/config/relay_file.ts";
-import { contentOf } from "../../../lib/config/reload.ts";
+import { contentOf } from "../../../lib/config/effective.ts";
 import { StreamSettings } from "../../../lib/relay/stream_settings.ts";
 import { createLogger } from "../../../lib/util/log.ts";
 

@@ -2,10 +2,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { verifyConfig } from "../../../lib/config/config.ts";
-import { effectiveFor } from "../../../lib/config/effective.ts";
+import { contentOf, effectiveFor } from "../../../lib/config/effective.ts";
 import { ConfigError, type FileContext } from "../../../lib/config/file_parts.ts";
 import { readRelayFile } from "../../../lib/config/relay_file.ts";
-import { contentOf } from "../../../lib/config/reload.ts";
 import { UsageError } from "../../../lib/util/errors.ts";
 
 const FOLDER = await Deno.makeTempDir();
@@ -145,6 +144,15 @@ streams: { a: { database: a }, b: { database: b, cratedb: { url: "crate://two" }
   assert.deepEqual(warnings, [
     "relay.yaml:2: cratedb.jwt has a password. Use { env: VARIABLE } or { file: PATH }",
   ]);
+});
+
+Deno.test("a token of a variable is not for the own server of one of several streams", () => {
+  const env = { CRATEDB_JWT: "eyJh.eyJi.aHVzaA" };
+  const streams = (b: string) => `version: 1\nstreams: { a: { database: a }, b: { database: b, ${b} } }`;
+  assert.equal(read(streams(""), { env }).streams[1]?.settings.sink.jwt?.(), env.CRATEDB_JWT);
+  assert.throws(() => read(streams("cratedb: { url: crate://two/?ssl=true }"), { env }), {
+    message: "CRATEDB_JWT would replace what the file has for b",
+  });
 });
 
 Deno.test("a password in the file is a warning, which does not show it", () => {
@@ -292,6 +300,16 @@ const WRONG: readonly (readonly [what: string, text: string, errors: readonly st
     "two streams with one table",
     "streams:\n  a: { database: shop, exclude: b* }\n  b: { database: shop, collection: [orders, users] }",
     ["4:3: shop.orders of b would have the table shop.orders, which is that of shop.orders of a"],
+  ],
+  [
+    "two streams with one database",
+    "streams:\n  a: { database: shop }\n  b: { database: shop }",
+    ["4:3: shop.example of b would have the table shop.example, which is that of shop.example of a"],
+  ],
+  [
+    "an empty name of a collection",
+    'streams: { a: { database: a, collections: { "": { shards: 1 } } } }',
+    ['2:45: A name is not a text: current value is ""'],
   ],
   [
     "two collections with one table",

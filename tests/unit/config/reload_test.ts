@@ -1,6 +1,6 @@
 /** What a changed file changes. */
 import assert from "node:assert/strict";
-import { changesOf, contentOf, savedText } from "../../../lib/config/reload.ts";
+import { changesOf, contentOf, savedText } from "../../../lib/config/effective.ts";
 import { readRelayFile } from "../../../lib/config/relay_file.ts";
 
 const read = (shop: string, process = "") =>
