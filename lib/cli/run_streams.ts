@@ -1,18 +1,12 @@
 /** Runs the streams of a file, and reads it again on SIGHUP. */
-import process from "node:process";
 import { changesOf, contentOf, EFFECTS } from "../config/effective.ts";
 import { openRelayFile, type RelayFile, type StreamSettings as StreamOfFile } from "../config/relay_file.ts";
-import { logListener } from "../monitor/log_listener.ts";
-import { summaryListener } from "../monitor/summary_listener.ts";
 import { describe } from "../pipeline/status/describe_error.ts";
-import { emitter } from "../pipeline/status/events.ts";
 import { StatusTracker } from "../pipeline/status/status_tracker.ts";
 import { runStreams, sharedBy, type Stream } from "../relay/streams.ts";
 import { StreamSettings } from "../relay/stream_settings.ts";
 import { SYSTEM_CLOCK as clock } from "../util/clock.ts";
 import { type Logger, withFields } from "../util/log.ts";
-import { runtimeOf, VERSION } from "../util/runtime.ts";
-import { snapshotProgress } from "./progress.ts";
 import type { RunRelayContext } from "./run_relay.ts";
 import { onHangup } from "./stop_signals.ts";
 import { openWatchers } from "./watchers.ts";
@@ -23,31 +17,23 @@ export async function runFile(path: string, context: RunRelayContext): Promise<v
   let file = read();
   const { listen, onFailure, logFormat: format, logLevel } = file.process;
   configureLog({ format, level: logLevel });
-  const { name, version } = runtimeOf(process.versions);
-  const versions = { version: VERSION, runtime: `${name} ${version}` };
-  log.info("Starting cdc-relay", { ...versions, config: path, streams: file.streams.length });
-  for (const warning of file.warnings) log.warn(warning);
-
   const [first, ...others] = file.streams;
   const watched = (stream: StreamOfFile) => ({ stream, name: stream.name, status: latestStatus() });
   const all = [watched(first), ...others.map(watched)] as const;
-  const monitoring = { listen, maxLag: () => file.process.maxLag, env: given.env, log, versions };
+  const monitoring = { listen, maxLag: () => file.process.maxLag, env: given.env, log };
   await using watchers = await openWatchers({ ...monitoring, streams: all });
-  using opened = new DisposableStack();
+  for (const warning of file.warnings) log.warn(warning);
   const running = (each: typeof all[0]): Stream => {
     const { stream, name, status } = each;
     const own = withFields(log, { stream: name });
-    const progress = opened.use(snapshotProgress({ log: own, statusLine: undefined }));
-    const { listen, trace } = watchers.of(each);
-    const summary = summaryListener({ log: own, status, clock });
-    const emit = emitter(logListener(own), progress.listen, summary, listen);
-    return { name, status, settings: new StreamSettings(configured(file, stream)), log: own, emit, trace };
+    const watcher = watchers.of(each, { log: own, statusLine: undefined });
+    return { name, status, settings: new StreamSettings(configured(file, stream)), log: own, ...watcher };
   };
   const streams = [running(all[0]), ...all.slice(1).map(running)] as const;
-  opened.use(onHangup(() => {
+  using _hangup = onHangup(() => {
     file = reloaded(file, read, { streams, log }) ?? file;
     configureLog({ format, level: file.process.logLevel });
-  }));
+  });
   await runStreams(streams, { signal, log, shares: first.settings, onFailure });
 }
 
