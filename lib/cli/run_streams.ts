@@ -31,7 +31,7 @@ export async function runFile(path: string, context: RunRelayContext): Promise<v
   };
   const streams = [running(all[0]), ...all.slice(1).map(running)] as const;
   using _hangup = onHangup(() => {
-    file = reloaded(file, read, { streams, log }) ?? file;
+    file = reloaded(file, read, { streams, log });
     configureLog({ format, level: file.process.logLevel });
   });
   await runStreams(streams, { signal, log, shares: first.settings, onFailure });
@@ -55,23 +55,19 @@ interface ReloadContext {
   readonly log: Logger;
 }
 
-/**
- * Has the streams take what has changed in the file.
- *
- * @returns the file; undefined if it has errors or needs a restart, so that nothing was changed
- */
+/** Has the streams take what has changed. Returns the file in effect: the one before if the other cannot be used. */
 export function reloaded(
   before: RelayFile,
   read: () => RelayFile,
   { streams, log }: ReloadContext,
-): RelayFile | undefined {
+): RelayFile {
   let after: RelayFile;
   try {
     after = read();
   } catch (error) {
     const { message, hint } = describe(error);
     log.error("The file was not reloaded, and nothing has changed", { error: message, hint });
-    return undefined;
+    return before;
   }
   const changes = changesOf(before, after);
   const refused = changes.filter(({ reload }) => reload === "restart");
@@ -79,7 +75,7 @@ export function reloaded(
     const hint = "Restart cdc-relay: it resumes from its position. Or undo this change, and reload again.";
     log.error("The file was not reloaded: this setting needs a restart", { ...change, hint });
   }
-  if (refused.length > 0) return undefined;
+  if (refused.length > 0) return before;
   log.info("The file was reloaded", { changes: changes.length });
   for (const { reload, ...change } of changes) {
     log.info("A setting has changed", { ...change, effect: EFFECTS[reload] });

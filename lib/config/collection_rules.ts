@@ -11,11 +11,7 @@ export const isAbout = (pattern: string, namespace: Namespace): boolean =>
   [namespace.collection, ...pattern.includes(".") ? [namespaceText(namespace)] : []]
     .some((name) => isName(pattern) ? name === pattern : matches(pattern, name));
 
-/**
- * Finds the rule of a collection: an exact name wins over a pattern; of several patterns, the first one wins.
- *
- * @example IN: [{pattern: "log_*"}, {pattern: "log_in"}], {collection: "log_in", …} → OUT: {pattern: "log_in"}
- */
+/** Finds the rule of a collection: an exact name wins over a pattern; of several patterns, the first one wins. */
 export function ruleIn<Rule extends Pick<CollectionRule, "pattern">>(rules: readonly Rule[]) {
   const named = new Map(rules.map((rule) => [rule.pattern, rule]));
   const patterns = rules.filter(({ pattern }) => !isName(pattern));

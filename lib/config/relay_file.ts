@@ -47,10 +47,6 @@ export function openRelayFile(path: string, given: Given): RelayFile {
 
 /**
  * Reads a file. A flag or a variable wins over it, for each stream; a variable that the file itself names does not.
- *
- * @example
- * IN: "version: 1\nstreams: { shop: { database: shop } }", {path: "relay.yaml"}
- * OUT: {process: {maxMemory: 268435456, …}, streams: [{name: "shop", settings: {scope: shop.*, …}, …}], warnings: [], …}
  * @throws ConfigError with all problems of the file; UsageError for flags and variables
  */
 export function readRelayFile(text: string, context: FileContext): RelayFile {

@@ -15,10 +15,7 @@ const HEAD = `# yaml-language-server: $schema=./relay.schema.json
 
 /**
  * Returns the text of a file with which a relay has the same settings. A password becomes the name of a variable.
- *
- * @example
- * IN: {flags: {database: "shop", lease: "20s"}, env: {MONGODB_URL: "mongodb://db/"}}
- * OUT: version: 1\nmongodb:\n  url:\n    env: MONGODB_URL\nstreams:\n  shop:\n    database: shop\n    lease: 20s\n
+ * @example IN: {flags: {database: "shop", lease: "20s"}} → OUT: version: 1\nstreams:\n  shop:\n    database: shop\n    lease: 20s\n
  */
 export function relayFileText(given: Given): string {
   const stream = part(OF_STREAM, given);

@@ -86,11 +86,7 @@ const secret = v.union([text, mapping({ env: text }), mapping({ file: text })]);
 const descriptionOf = ({ help, details = "", default: fallback }: Option): string =>
   [`${help}.`, details, fallback ? `Default: ${fallback}.` : ""].filter(Boolean).join(" ");
 
-/**
- * Returns the value of an option from that of the file, such as the content of the variable for {env: "MONGODB_URL"}.
- *
- * @throws UsageError for a variable that is not set, and another form of a secret
- */
+/** Returns the value of an option from that of the file, such as the content of the variable of {env: "MONGODB_URL"}. */
 export function given(option: Option, value: unknown, env: Environment): unknown {
   const isDocument = option.type === "filter" || option.type === "pipeline";
   if (isDocument && typeof value !== "string") return BSON.EJSON.stringify(value);

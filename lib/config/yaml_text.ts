@@ -18,9 +18,7 @@ const HINTS: Readonly<Record<string, string>> = {
 
 /**
  * The value is undefined if the text is not YAML. A place is that of the key at a path, or of the part that lacks it.
- *
- * @example
- * IN: a: 1\nb: no → OUT: {value: {a: 1, b: "no"}, problems: [], placeOf: (["b"]) => {line: 2, column: 1}}
+ * @example IN: a: 1\nb: no → OUT: {value: {a: 1, b: "no"}, problems: [], placeOf: (["b"]) => {line: 2, column: 1}}
  */
 export function parseYaml(text: string) {
   const lines = new LineCounter();

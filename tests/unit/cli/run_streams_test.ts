@@ -22,7 +22,12 @@ function reload(after: string, process = "") {
   const lines: Record<string, unknown>[] = [];
   const log = createLogger({ format: "json", level: "info", write: (line) => lines.push(JSON.parse(line)) });
   const file = reloaded(before, () => read(after, process), { streams, log });
-  return { file, lines, streams, replaced: signals.map(({ aborted }) => aborted) };
+  return {
+    file: file === before ? undefined : file,
+    lines,
+    streams,
+    replaced: signals.map(({ aborted }) => aborted),
+  };
 }
 
 Deno.test("reloaded() replaces the settings of the streams that have others, and logs the effect", () => {
