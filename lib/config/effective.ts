@@ -8,7 +8,7 @@ import { find, type Found, type Given, valueOf } from "./read.ts";
 import { COLLECTION, RELAY, type Reload, reloadOf } from "./relay_options.ts";
 
 /** Its text is for people: one value has one text, and secrets are masked. Its origin is a flag, a variable, a place, or `default`. */
-export type Setting = Readonly<Record<"name" | "text" | "origin", string>>;
+export type Setting = Readonly<Record<"name" | "text" | "origin", string> & { secret?: string }>;
 
 /** The settings of a stream, as data that a relay may save: its own, and those of the collections that have others. */
 export interface Effective {
@@ -38,6 +38,7 @@ export const settingsIn = (table: OptionTable, given: Given): readonly Setting[]
       name,
       text: found ? textOf(option, found, valueOf(name, option, given)) : option.default ?? "",
       origin: found?.source ?? "default",
+      ...option.secret && found?.value !== undefined && { secret: String(found.value) },
     };
   });
 
@@ -109,19 +110,22 @@ export function changesOfStream(before: Effective, after: Effective): readonly C
   return [...ofAll, ...ofRules];
 }
 
-/** An option that an earlier version did not have is no change. */
+/** An option that an earlier version did not have is no change; another password is one, unless none was saved. */
 function differing(before: readonly Setting[], after: readonly Setting[]): readonly Change[] {
-  const old = new Map(before.map(({ name, text }) => [name, text]));
-  return after.flatMap(({ name: setting, text: after }) => {
-    const before = old.get(setting);
-    const change = { setting, before: before ?? after, after, reload: reloadOf(setting) };
-    return change.before === after ? [] : [change];
+  const old = new Map(before.map((each) => [each.name, each]));
+  return after.flatMap((next) => {
+    const { text, secret = next.secret } = old.get(next.name) ?? next;
+    const change = { setting: next.name, before: text, after: next.text, reload: reloadOf(next.name) };
+    return text === next.text && secret === next.secret ? [] : [change];
   });
 }
 
 /** The settings of a stream as they are saved: the same text for the same settings, wherever they are from. */
 export const savedText = ({ effective, collections }: Effective): string =>
-  JSON.stringify({ effective, collections }, (name, value) => name === "origin" ? undefined : value);
+  JSON.stringify(
+    { effective, collections },
+    (name, value) => /^(?:origin|secret)$/.test(name) ? undefined : value,
+  );
 
 /** The settings of a stream as a relay takes them: a text to save, and a comparison with one that was saved. */
 export const contentOf = (stream: Effective) => ({
