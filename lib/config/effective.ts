@@ -1,5 +1,6 @@
 /** The settings in effect, with their origins, and what a changed file changes. */
 import { BSON } from "../bson/library.ts";
+import { type PartitionBy, partitionText, type Retention, retentionText } from "../mapping/partition.ts";
 import { maskUrl } from "../util/mask_url.ts";
 import type { Namespace } from "../util/namespace.ts";
 import { exampleOf, givenFor, isAbout, ruleIn } from "./collection_rules.ts";
@@ -55,6 +56,8 @@ function textOf({ type, secret }: Option, { value: given, file }: Found, value: 
   if (file !== undefined) return `the content of ${file}`;
   if (secret) return type === "token" ? "***" : maskUrl(String(given));
   if (type === "filter" || type === "pipeline") return BSON.EJSON.stringify(value, { relaxed: true });
+  if (type === "partition") return partitionText(value as PartitionBy);
+  if (type === "retention") return retentionText(value as Retention);
   if (type === "duration") return value === Infinity ? "forever" : inUnits(Number(value), UNITS_MS);
   if (type === "size") return inUnits(Number(value), UNITS_BYTES);
   if (Array.isArray(value)) return value.join(",");

@@ -18,6 +18,9 @@ export const PLACEHOLDERS = {
   omittedPaths: "PATH,…",
   filter: "JSON",
   pipeline: "JSON",
+  partition: "UNIT=PATH",
+  retention: "TIME",
+  replicas: "N",
   sinkUrl: "URL",
   token: "TOKEN",
   certificate: "FILE",
@@ -42,6 +45,7 @@ interface InputTypes {
   omittedPaths: string | readonly string[];
   filter: Json | string;
   pipeline: readonly Json[] | string;
+  partition: Readonly<Record<string, string>> | string;
 }
 
 export interface Option {

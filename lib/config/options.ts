@@ -286,7 +286,8 @@ export type VerifyOptions = Inputs<typeof VERIFY>;
 const HEADINGS = {
   "Streams": "config stream",
   "Source (MongoDB)": "mongodbUrl database collection exclude filter only omit pipeline fullDocument",
-  "Target (CrateDB)": "cratedbUrl cratedbJwt cratedbCa cratedbCert cratedbKey table shards onDrop",
+  "Target (CrateDB)":
+    "cratedbUrl cratedbJwt cratedbCa cratedbCert cratedbKey table shards replicas partitionBy keep onDrop",
   "Snapshot": "snapshot snapshotLanes snapshotRate snapshotOrder snapshotReadPreference onHistoryLost",
   "Rows": "key columns widen widenRows maxDeadLetters",
   "Performance":

@@ -5,6 +5,7 @@
 import { readFileSync } from "node:fs";
 import { BSON, LAST_ORDINAL } from "../bson/library.ts";
 import { parsePart } from "../key/stream_name.ts";
+import { parsePartitionBy, parseRetention } from "../mapping/partition.ts";
 import { parseListenAddress } from "../monitor/http_server.ts";
 import { parseSinkUrl } from "../sink/connection/url.ts";
 import { tableName } from "../sink/sql/names.ts";
@@ -100,6 +101,13 @@ const PARSERS = {
   omittedPaths: list(parseOmitted),
   filter: parseFilter,
   pipeline: parsePipeline,
+  partition: parsePartitionBy,
+  retention: textual(parseRetention),
+  replicas(given: unknown) {
+    const text = String(given);
+    if (/^\d+(?:-(?:\d+|all))?$/.test(text)) return text;
+    throw new RangeError("is not a number of replicas such as 1, 0-1 or 0-all");
+  },
   sinkUrl: textual(parseSinkUrl),
   token: textual((text) => {
     if (!ONE_WEB_TOKEN.test(text)) throw new RangeError("is not a JSON Web Token");

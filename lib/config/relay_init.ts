@@ -1,6 +1,7 @@
 /** Writes a `relay.yaml` with what flags and variables give. */
 import { stringify } from "yaml";
 import { BSON } from "../bson/library.ts";
+import { type PartitionBy, partitionText } from "../mapping/partition.ts";
 import { maskUrl } from "../util/mask_url.ts";
 import { isName } from "./collection_rules.ts";
 import { type Option, type OptionTable, variablesOf } from "./option.ts";
@@ -50,6 +51,7 @@ function valueOf(name: string, option: Option, { source, value, file }: Found): 
   }
   const parsed = parse(option, value);
   if (option.type === "count") return parsed;
+  if (option.type === "partition") return partitionText(parsed as PartitionBy);
   if (option.type === "filter" || option.type === "pipeline") return plain(parsed);
   return isList(option) && Array.isArray(parsed) ? parsed.length === 1 ? parsed[0] : parsed : value;
 }

@@ -196,6 +196,18 @@ export const COLLECTION = {
     help: "Shards of created tables; by default CrateDB's own number",
     details: "Fewer shards take less work to refresh.",
   },
+  replicas: { type: "replicas", help: "Replicas of created tables, e.g. 1 or 0-1; by default CrateDB's own" },
+  partitionBy: {
+    type: "partition",
+    help: "Partition created tables: month=$id, day=PATH, value=PATH, …",
+    details:
+      "The unit is year, month, week, day or hour of a time, or value. $id is the time of an ObjectId. docs/tables.md describes it.",
+  },
+  keep: {
+    type: "retention",
+    help: "Drop partitions older than this, e.g. 24 months",
+    details: "Documents that are older have no row.",
+  },
   onDrop: {
     type: "choice",
     choices: ["keep", "truncate", "drop"],
@@ -275,7 +287,7 @@ const RELOAD = {
   "live":
     "snapshotLanes snapshotRate snapshotOrder snapshotReadPreference onHistoryLost maxDeadLetters batchSize batchBytes " +
     "refreshInterval saveInterval statementRows statementBytes inFlight fullDocument widenRows maxLag logLevel",
-  "from now on": "omit shards onDrop widen",
+  "from now on": "omit shards replicas onDrop widen keep",
   "snapshot": "filter only pipeline key columns",
   "restart": "",
 };

@@ -3,6 +3,7 @@ import { BSON } from "../bson/library.ts";
 import * as v from "valibot";
 import { UsageError } from "../util/errors.ts";
 import { similarName } from "../util/text.ts";
+import { TIME_UNITS } from "../mapping/partition.ts";
 import type { Option, OptionTable } from "./option.ts";
 import { PROCESS } from "./options.ts";
 import { type Environment, valueOf } from "./read.ts";
@@ -42,6 +43,8 @@ const texts = v.union([text, v.array(text)]);
 const document = v.pipe(mappable, v.record(v.string(), v.unknown()));
 const pattern = (source: RegExp) => v.pipe(v.string(), v.regex(source));
 
+const PARTITION_UNITS = Object.fromEntries([...TIME_UNITS, "value"].map((unit) => [unit, v.optional(text)]));
+
 /** The forms of values, by type; of other types, a text. */
 const FORMS: Partial<Readonly<Record<Option["type"], (option: Option) => v.GenericSchema>>> = {
   choice: ({ choices = [] }) => v.picklist(choices),
@@ -55,6 +58,14 @@ const FORMS: Partial<Readonly<Record<Option["type"], (option: Option) => v.Gener
   omittedPaths: () => texts,
   filter: () => document,
   pipeline: () => v.array(document),
+  partition: () =>
+    v.union([
+      pattern(/^(?:year|month|week|day|hour|value)=.+$/),
+      v.pipe(v.strictObject(PARTITION_UNITS), v.minEntries(1), v.maxEntries(1)),
+    ]),
+  retention: () => pattern(/^\d{1,4} ?(?:year|month|week|day|hour)s?$/),
+  replicas: () =>
+    v.union([v.pipe(v.number(), v.integer(), v.minValue(0)), pattern(/^\d+(?:-(?:\d+|all))?$/)]),
 };
 
 type Entries = Readonly<Record<string, v.GenericSchema>>;

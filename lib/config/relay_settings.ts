@@ -81,6 +81,7 @@ function collectionConfig(given: Given, shared: Shared) {
   const { filter, only, pipeline, table: template, ...settings } = readOptions(COLLECTION, given);
   const transform = transformStages({ filter, only, omit: settings.omit, pipeline });
   checkTransform(settings, transform.length > 0);
+  checkRetention(settings);
   if (template !== undefined) checkTemplate(tableName(template, shared.schema), shared);
   return { template, settings: { ...settings, transform } };
 }
@@ -133,6 +134,13 @@ function checkTransform(
     const hint = "They could remove the fields of the key. Remove one or the other.";
     throw new UsageError(`--key documentKey cannot be given with ${others}`, { hint });
   }
+}
+
+/** @throws UsageError for a retention without partitions by a time */
+function checkRetention({ keep, partitionBy }: Pick<CollectionSettings, "keep" | "partitionBy">): void {
+  if (!keep || partitionBy && partitionBy.unit !== "value") return;
+  const hint = "Add --partition-by with a time, such as month=$id, or remove --keep.";
+  throw new UsageError("--keep drops partitions, and the table has none by a time", { hint });
 }
 
 /** Text in braces that is not a placeholder. */

@@ -23,6 +23,10 @@ const VALUES: Readonly<Record<Option["type"], readonly unknown[]>> = {
   paths: ["a", ["a.b", "c"]],
   omittedPaths: ["a", ["a.b", "c"]],
   filter: [{ a: { $gt: 1 } }, "{}"],
+  partition: [{ month: "$id" }, "day=a.b", "day", { day: "a", hour: "b" }],
+  // It needs partitions.
+  retention: ["24"],
+  replicas: ["0-1", "1", 1],
   pipeline: [[{ $unset: "a" }], "[]", { $unset: "a" }],
   sinkUrl: ["crate://db"],
   token: ["eyJh.eyJi.aHVzaA"],
