@@ -135,13 +135,19 @@ interface Answer {
   readonly results?: readonly Pick<Answer, "error" | "rowcount">[];
 }
 
+/** Undefined for an answer of another server or a proxy: statements that it has not run must not count as done. */
 function parse(text: string): Answer | undefined {
   try {
-    return JSON.parse(text);
+    const answer = JSON.parse(text);
+    return isAnswer(answer) ? answer : undefined;
   } catch {
     return undefined;
   }
 }
+
+const isAnswer = (value: Partial<Answer> | null): boolean =>
+  typeof value?.error?.code === "number" || Array.isArray(value?.results) ||
+  Array.isArray(value?.rows) && typeof value.rowcount === "number";
 
 const isJson = (parameter: Parameter): parameter is JsonArray =>
   parameter !== null && typeof parameter === "object" && "json" in parameter;

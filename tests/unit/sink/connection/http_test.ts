@@ -113,6 +113,28 @@ const FAILURES: readonly (readonly [string, number, string, string, RegExp, bool
   ["a proxy without a server", 502, "<html>Bad gateway</html>", "502", /502/, true],
   ["a server that starts", 503, "", "503", /503/, true],
   ["an answer that is not JSON", 200, "<html>Hello</html>", "200", /./, false],
+  ...[
+    "{}",
+    "[]",
+    "null",
+    "5",
+    '"done"',
+    '{"status":"ok"}',
+    '{"rows":null}',
+    '{"rowcount":1}',
+    '{"error":"no"}',
+  ].map(
+    (body) =>
+      [`JSON of another server: ${body}`, 200, body, "200", /is not an answer of CrateDB$/, false] as const,
+  ),
+  [
+    "an error of another server",
+    400,
+    '{"error":{"reason":"no"},"status":400}',
+    "400",
+    /^HTTP status 400 from /,
+    false,
+  ],
 ];
 
 for (const [what, status, body, code, message, transient] of FAILURES) {
