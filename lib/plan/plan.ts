@@ -1,19 +1,22 @@
 /** `plan`: the tables of a stream, what will not fit in them, and how long the snapshot will take. */
+import { checkTransforms } from "../pipeline/loop/startup.ts";
 import { checkName } from "../pipeline/collections/collection_opener.ts";
 import type { RelaySettings } from "../pipeline/settings.ts";
-import { failed, type Finding } from "../pipeline/status/finding.ts";
+import { failed, type Finding, warning } from "../pipeline/status/finding.ts";
 import { shardsOf } from "../relay/probes/cratedb_probes.ts";
 import { type SinkSide, type SourceSide, tableOf } from "../relay/probes/probe.ts";
 import { CRATEDB } from "../sink/sql/dialect.ts";
-import { quoteTable, subscript } from "../sink/sql/names.ts";
+import { quoteName, quoteTable, subscript } from "../sink/sql/names.ts";
 import { createTable } from "../sink/table/create_table.ts";
 import { existingTable } from "../sink/table/target_table.ts";
-import { isUnusableTable } from "../sink/table/unusable_table.ts";
+import { errorOfOpening, isUnusableTable } from "../sink/table/unusable_table.ts";
 import { isNotAllowed } from "../source/connection/mongodb_errors.ts";
 import { estimatedCount } from "../source/documents/collections.ts";
+import { DocumentReader } from "../source/documents/documents.ts";
 import { averageBytes, sampleOf, sampleSize } from "../source/documents/sample.ts";
 import { oldestEntry } from "../source/stream/oplog.ts";
 import { SYSTEM_CLOCK as clock } from "../util/clock.ts";
+import { UserError } from "../util/errors.ts";
 import { type Namespace, namespaceText } from "../util/namespace.ts";
 import { openSides } from "./check.ts";
 import { measure, type Measured } from "./measure.ts";
@@ -66,33 +69,41 @@ export async function plan(
   const collections: CollectionPlan[] = [];
   for (const namespace of source?.collections ?? []) {
     signal.throwIfAborted();
-    const deps = { ...settings, ...source as SourceSide, ...sink ?? emptySink(settings.relay), signal };
+    const deps = {
+      ...settings,
+      ...source as SourceSide,
+      ...sink ?? noSink(settings.relay),
+      signal,
+      findings,
+    };
     try {
       collections.push(await planCollection(namespace, deps));
     } catch (error) {
-      if (!isNotAllowed(error) && !isUnusableTable(error)) throw error;
-      const probe = isNotAllowed(error) ? "documents" : "tables";
-      findings.push({ probe, ...failed(error, namespaceText(namespace)) });
+      const isOfTable = isUnusableTable(error);
+      if (!isOfTable && !isNotAllowed(error) && !(error instanceof UserError)) throw error;
+      findings.push({
+        probe: isOfTable ? "tables" : "documents",
+        ...failed(error, namespaceText(namespace)),
+      });
     }
   }
   const documents = collections.reduce((sum, each) => sum + each.documents, 0);
-  const rates = collections.flatMap(({ measured }) => measured?.rowsPerSecond ?? []);
-  const rowsPerSecond = rates.length > 0 ? Math.min(...rates) : RATE;
+  const rowsPerSecond = Math.min(...collections.flatMap(({ measured }) => measured?.rowsPerSecond ?? []));
+  const rate = Number.isFinite(rowsPerSecond) ? rowsPerSecond : RATE;
+  const snapshotSeconds = documents / rate;
   const oldest = source && await oldestEntry(source.route).catch(() => undefined);
-  return {
-    findings,
-    collections,
-    shards: source && sink && !sink.transport.dialect.isJsonb
-      ? (await shardsOf({ ...source, ...sink })).planned
-      : null,
-    rowsPerSecond,
-    snapshotSeconds: documents / rowsPerSecond,
-    oplogSeconds: oldest ? (clock.now() - oldest.time) / 1_000 : null,
-  };
+  const oplogSeconds = oldest ? (source.mongodbClock.now() - oldest.time) / 1_000 : null;
+  if (oldest?.isFirst === false && snapshotSeconds > Number(oplogSeconds)) {
+    const text = "The snapshot takes longer than the oplog reaches back: its relay would have to begin again";
+    findings.push({ probe: "oplog", ...warning(text, "Enlarge the oplog first; check prints the command.") });
+  }
+  const shards = source && sink && !sink.transport.dialect.isJsonb && await shardsOf({ ...source, ...sink });
+  const planned = shards ? shards.planned : null;
+  return { findings, collections, shards: planned, rowsPerSecond: rate, snapshotSeconds, oplogSeconds };
 }
 
 /** Stands for a CrateDB that cannot be reached: it has no tables, and gets none. */
-const emptySink = (settings: RelaySettings): SinkSide & Pick<PlanSettings, "measure" | "tables"> => ({
+const noSink = (settings: RelaySettings): SinkSide & Pick<PlanSettings, "measure" | "tables"> => ({
   measure: 0,
   tables: "plan",
   settings,
@@ -105,31 +116,43 @@ const emptySink = (settings: RelaySettings): SinkSide & Pick<PlanSettings, "meas
   },
 });
 
-type PlanDeps = PlanSettings & SourceSide & SinkSide & { readonly signal: AbortSignal };
+type PlanDeps = PlanSettings & SourceSide & SinkSide & {
+  readonly signal: AbortSignal;
+  readonly findings: Finding[];
+};
 
 async function planCollection(namespace: Namespace, deps: PlanDeps): Promise<CollectionPlan> {
-  const { causalReader, transport, relay, signal } = deps;
+  const { causalReader, transport, relay, signal, findings } = deps;
   const settings = relay.for(namespace);
+  const collection = namespaceText(namespace);
+  const reader = new DocumentReader(causalReader, { for: relay.for, size: 1 });
+  await checkTransforms([namespace], { reader, settings: relay });
   const table = tableOf(namespace, deps);
   checkName(table, namespace);
   const exists = await existingTable(transport, table) !== undefined;
   const count = await estimatedCount(causalReader, [namespace]);
   const average = await averageBytes(namespace, causalReader) ?? 0;
   const size = sampleSize(average, deps.sample);
-  const options = { size, stages: settings.transform, onRefused: () => {} };
-  const sample = (await sampleOf(causalReader, namespace, options)).map(({ document }) => document);
+  const onRefused = ({ message }: Error) =>
+    void findings.push({
+      probe: "documents",
+      ...warning(`MongoDB refuses a sample: ${message}`, ""),
+      collection,
+    });
+  const found = await sampleOf(causalReader, namespace, { size, stages: settings.transform, onRefused });
+  const sample = found.map(({ document }) => document);
   const { plan, rows } = await planTable(sample, transport, { table, settings, exists });
-  const measuring = {
-    limits: relay,
-    schema: table.schema,
-    definition: plan.definition,
-    rows: deps.measure,
-    signal,
-  };
+  const { definition } = plan;
+  const { schema } = table;
+  const measuring = { limits: relay, schema, definition, rows: deps.measure, signal };
   const measured = deps.measure > 0 && rows.length > 0 ? await measure(rows, transport, measuring) : null;
-  if (!exists && deps.tables === "create") await createTable(transport, table, plan.definition);
+  if (!exists && deps.tables === "create") {
+    await createTable(transport, table, definition).catch((error) => {
+      throw errorOfOpening(error, { hasRows: false });
+    });
+  }
   return {
-    collection: namespaceText(namespace),
+    collection,
     table: quoteTable(table),
     exists,
     // A filter selects the same share of all documents as of the sample.
@@ -151,16 +174,16 @@ async function suggestionsOf(
   const indexes = await reader.read((client, options) =>
     client.db(database).collection(collection).listIndexes(options).toArray()
   ).catch(() => []);
-  return indexes.flatMap(({ name, key, weights, expireAfterSeconds }) => {
-    const columns = (fields: Record<string, unknown>) =>
-      Object.keys(fields).map((path) => subscript(path.split(".")));
-    const places = Object.keys(key).filter((path) => key[path] === "2dsphere");
+  const column = (path: string) => subscript(path.split("."));
+  return indexes.flatMap(({ name, key, weights = {}, expireAfterSeconds: seconds }) => {
+    const texts = Object.keys(weights).map(column).join(", ");
     const all = [
-      ...places.map((path) => `a column GEO_SHAPE GENERATED ALWAYS AS ${subscript(path.split("."))}`),
-      ...weights ? [`INDEX "${name}" USING FULLTEXT (${columns(weights).join(", ")})`] : [],
-      ...expireAfterSeconds === undefined
+      ...Object.keys(key).filter((path) => key[path] === "2dsphere")
+        .map((path) => `a column GEO_SHAPE GENERATED ALWAYS AS ${column(path)}`),
+      ...texts ? [`INDEX ${quoteName(name)} USING FULLTEXT (${texts})`] : [],
+      ...seconds === undefined
         ? []
-        : [`partitions by ${columns(key)}, dropped after ${expireAfterSeconds} s`],
+        : [`partitions by ${Object.keys(key).map(column)}, dropped after ${seconds} s`],
     ];
     return all.map((each) => `For the index ${name}: ${each}`);
   });

@@ -60,7 +60,7 @@ cratedbTest(
       ["ok", "ok"],
       "over both transports",
     );
-    assert.match(named(checked, "position")[0]?.text ?? "", /No position is saved/);
+    assert.match(named(checked, "position")[1]?.text ?? "", /No position is saved/);
     const tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = ?";
     assert.deepEqual(await sql(tables, [schema]), []);
     assert.deepEqual((await mongodb.db(database).listCollections().toArray()).length, 3);
@@ -74,8 +74,8 @@ cratedbTest(
     await running.waitForLine(/Ready/);
     const beside = await check(context, ["--strict"]);
     assert.equal(beside.code, 4);
-    assert.match(named(beside, "lease")[0]?.text ?? "", /^Another relay \(.+\) follows this stream/);
-    assert.match(named(beside, "position")[0]?.text ?? "", /A relay resumes from 20/);
+    assert.match(named(beside, "position")[0]?.text ?? "", /^Another relay \(.+\) follows this stream/);
+    assert.match(named(beside, "position")[1]?.text ?? "", /A relay resumes from 20/);
     assert.equal((await running.kill()).code, 0);
   },
 );

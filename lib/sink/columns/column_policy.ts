@@ -9,7 +9,7 @@ import {
 import { columnOfMost, countFields } from "../../mapping/field_counts.ts";
 import { splitDocument } from "../../mapping/split_document.ts";
 import type { ColumnMode } from "../sql/dialect.ts";
-import { quoteTable } from "../sql/names.ts";
+import { quoteTable, type TableName } from "../sql/names.ts";
 import { UnusableTableError } from "../table/unusable_table.ts";
 import type { Writer } from "../table/writer.ts";
 import type { Transports } from "./rebuild.ts";
@@ -70,12 +70,7 @@ export async function openColumnPolicy(
   const tableSchema = new TableSchema(patient, { ...options, inferred: isDynamic, needed });
   const widening = new Widening(transports, { ...options, tableSchema });
   await tableSchema.load();
-  if (mode === "ignored" && tableSchema.columns.kind !== "ignored") {
-    throw new UnusableTableError(
-      `--columns ignored, but ${quoteTable(table)} has a \`data\` that is not a plain OBJECT(IGNORED)`,
-      { hint: "Leave --columns out, or name a new table with --table." },
-    );
-  }
+  checkMode(tableSchema, table, mode);
   return {
     get columns() {
       return tableSchema.columns;
@@ -98,6 +93,19 @@ export async function openColumnPolicy(
     retryPutOff: () => widening.retryPutOff(),
     recover: () => widening.rebuilder.recover(),
   };
+}
+
+/** @throws UnusableTableError for a table whose columns do not fit the mode */
+export function checkMode(
+  { columns }: Pick<TableSchema, "columns">,
+  table: TableName,
+  mode: ColumnMode,
+): void {
+  if (mode !== "ignored" || columns.kind === "ignored") return;
+  throw new UnusableTableError(
+    `--columns ignored, but ${quoteTable(table)} has a \`data\` that is not a plain OBJECT(IGNORED)`,
+    { hint: "Leave --columns out, or name a new table with --table." },
+  );
 }
 
 /** Creates the columns of all documents at once, each of the widest kind among them. */

@@ -61,7 +61,7 @@ Deno.test("planText() has the types in per cent, the column, and the overflow of
   assert.match(text, /^shop\.orders -> "shop"\."orders"\n/);
   assert.match(text, /price +double 97\.1 %, string 2\.9 % +DOUBLE PRECISION +about 40,600 \(2\.9 %\)\n/);
   assert.match(text, /_id +objectId +TEXT\n/);
-  assert.match(text, /About 40,600 rows \(2\.9 %\) with an overflow\n {2}For the index place/);
+  assert.match(text, /Rows with an overflow: about 40,600 \(2\.9 %\)\n {2}For the index place/);
   assert.match(text, /about 70 s at 20,000 rows per second, a default: .*; the oplog reaches back 24 h$/);
 });
 
