@@ -31,7 +31,8 @@ function pathRow({ path, types, column, overflow }: PlannedPath, documents: numb
   const shares = Object.entries(types).map(([type, share]) =>
     share === 1 ? type : `${type} ${percent(share)}`
   );
-  return [path, shares.join(", "), column, overflow > 0 ? part(overflow, documents) : ""];
+  const printable = path.replaceAll(/\p{Cc}/gu, encodeURIComponent);
+  return [printable, shares.join(", "), column, overflow > 0 ? part(overflow, documents) : ""];
 }
 
 function collectionText(plan: CollectionPlan, width: number): string {

@@ -3,7 +3,7 @@ import { withoutFields } from "../bson/without_fields.ts";
 import { isRefusedName } from "../mapping/classify.ts";
 import { type Column, innermost } from "../mapping/column_tree.ts";
 import { escapeName, escapeTopName, unescapeNames } from "../mapping/escape_name.ts";
-import { columnOfMost, countFields, type FieldCounts } from "../mapping/field_counts.ts";
+import { columnOfMost, countFields, type FieldCounts, inOrder } from "../mapping/field_counts.ts";
 import { type SplitDocument, splitDocument } from "../mapping/split_document.ts";
 import type { CollectionSettings } from "../pipeline/settings.ts";
 import { typeName, typeText } from "../sink/columns/column_definition.ts";
@@ -115,7 +115,7 @@ function splitAll(documents: readonly Uint8Array[], columns: Column) {
   return { rows, outside };
 }
 
-/** The paths below an object, in the order of their first values. The keys of a map are none. */
+/** The paths below an object, in the order of its columns. The keys of a map are none. */
 function* pathsOf(
   counts: FieldCounts,
   parent: Column,
@@ -126,7 +126,7 @@ function* pathsOf(
     readonly overflowOf: (names: readonly string[]) => number;
   },
 ): Generator<PlannedPath> {
-  for (const [name, field] of counts.children) {
+  for (const [name, field] of inOrder(counts.children)) {
     const names = [...above, name];
     let [column, values, path] = [parent.children?.get(name), field, prefix + name];
     const none = isRefusedName(name) ? "none, for its name" : parent.children ? "none" : parent.kind;
