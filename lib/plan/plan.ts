@@ -4,7 +4,8 @@ import { checkName } from "../pipeline/collections/collection_opener.ts";
 import type { RelaySettings } from "../pipeline/settings.ts";
 import { failed, type Finding, warning } from "../pipeline/status/finding.ts";
 import { shardsOf } from "../relay/probes/cratedb_probes.ts";
-import { type SinkSide, type SourceSide, tableOf } from "../relay/probes/probe.ts";
+import { MONGODB_PROBES } from "../relay/probes/mongodb_probes.ts";
+import { askAll, type SinkSide, type SourceSide, tableOf } from "../relay/probes/probe.ts";
 import { CRATEDB } from "../sink/sql/dialect.ts";
 import { quoteName, quoteTable, subscript } from "../sink/sql/names.ts";
 import { createTable } from "../sink/table/create_table.ts";
@@ -66,6 +67,8 @@ export async function plan(
 ): Promise<StreamPlan> {
   await using opened = new AsyncDisposableStack();
   const { source, sink, findings } = await openSides(settings.relay, { signal, opened });
+  const inScope = MONGODB_PROBES.filter(({ name }) => name === "collections");
+  if (source) findings.push(...(await askAll(inScope, source)).filter(({ level }) => level !== "ok"));
   const collections: CollectionPlan[] = [];
   for (const namespace of source?.collections ?? []) {
     signal.throwIfAborted();

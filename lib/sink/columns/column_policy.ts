@@ -122,7 +122,8 @@ async function inferColumns(
 ): Promise<void> {
   /** Bisects a refused document down to the paths at fault. Resolves to whether the table has room for further columns. */
   const inferFrom = async (row: KeyedRow, missing: readonly Addition[]): Promise<boolean> => {
-    const { data, overflow } = splitDocument(row.document, tableSchema.assuming(missing));
+    const assumed = missing.map(({ path, column }) => ({ path, column: inferred(column) }));
+    const { data, overflow } = splitDocument(row.document, tableSchema.assuming(assumed));
     const [refused] = await writer.upsert([{ oid: row.oid, data, overflow }]);
     if (!refused) return true;
     if (refused.kind === "too many columns") return false;
@@ -140,4 +141,11 @@ async function inferColumns(
     }
     await tableSchema.add(wanted);
   }
+}
+
+/** The column that CrateDB would create from any values in the place of the scalars. It creates no maps. */
+function inferred({ element, children, kind }: Column): Column {
+  if (element) return { kind, element: inferred(element) };
+  if (!children) return { kind: kind === "ignored" ? "unfit" : "any" };
+  return { kind, children: new Map([...children].map(([name, child]) => [name, inferred(child)])) };
 }

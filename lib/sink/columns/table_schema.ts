@@ -109,12 +109,10 @@ export class TableSchema {
     this.#restrict();
   }
 
-  /** The columns as if these had been created, too: by CrateDB, if it creates them. */
+  /** The columns as if these had been created, too. */
   assuming(added: readonly Addition[]): Column {
     const columns = columnTree(this.#defined, this.#options);
-    for (const { path, column } of added) {
-      setColumn(columns, path, this.#options.inferred ? inferred(column) : column);
-    }
+    for (const { path, column } of added) setColumn(columns, path, column);
     return columns;
   }
 
@@ -290,11 +288,3 @@ const withIds = (columns: Column): Column =>
 
 const mapsIn = ({ path, column }: Addition): readonly ColumnPath[] =>
   pathsWhere(column, ({ kind }) => kind === "ignored", path);
-
-/** The column that CrateDB would create from any values in the place of the scalars. It creates no maps. */
-function inferred(column: Column): Column {
-  const { element, children, kind } = column;
-  if (element) return { kind, element: inferred(element) };
-  if (!children) return kind === "ignored" ? UNFIT : { kind: "any" };
-  return { kind, children: new Map([...children].map(([name, child]) => [name, inferred(child)])) };
-}

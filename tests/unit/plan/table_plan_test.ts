@@ -123,6 +123,8 @@ Deno.test("planTable() has no columns for --columns ignored, nor for those that 
   const dynamic = await planned(documents, { columns: "dynamic" });
   assert.match(dynamic.ddl, /"data" OBJECT\(DYNAMIC\),/);
   assert.deepEqual([ignored.overflowing, dynamic.overflowing], [0, 0]);
+  const mixed = await planned([...documents, ...documents, [["b", raw.int32(1)]]], { columns: "dynamic" });
+  assert.deepEqual(overflowOf(mixed), { b: 1 / 3 });
 });
 
 Deno.test("planTable() plans JSONB for PostgreSQL", async () => {
