@@ -1,4 +1,4 @@
-/** Counts the types at each path of documents, and chooses the columns that store most of these values. */
+/** Counts the types at each path of documents, and infers the columns that store most of these values. */
 import { BsonType, documentValue, itemsOf } from "../bson/bson.ts";
 import { asDocument } from "../bson/build.ts";
 import { fieldsOf } from "../bson/fields.ts";
@@ -57,6 +57,10 @@ function add(counts: FieldCounts, value: FieldOrItem, depth: number): void {
     if (!repeats.has(name)) add(child, field, depth + 1);
   }
 }
+
+/** @example IN: BSON of {t: 20}, BSON of {t: 20.5, n: 1} → OUT: {kind: "object", children: {t: double, n: bigint}} */
+export const inferColumns = (documents: Iterable<Uint8Array>): Column | undefined =>
+  columnOfMost(countFields(documents));
 
 /**
  * The columns for most of the values at each path, whatever the order of the documents. A table may have no room for all,

@@ -1,12 +1,6 @@
 /** Who creates the columns below `data` (`--columns`), and what happens to values that do not fit them. */
-import {
-  type Addition,
-  type Column,
-  type ColumnPath,
-  inferColumnsOfAll,
-  inferDocumentColumns,
-} from "../../mapping/column_tree.ts";
-import { columnOfMost, countFields } from "../../mapping/field_counts.ts";
+import type { Addition, Column, ColumnPath } from "../../mapping/column_tree.ts";
+import { inferColumns } from "../../mapping/field_counts.ts";
 import { splitDocument } from "../../mapping/split_document.ts";
 import type { ColumnMode } from "../sql/dialect.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
@@ -81,13 +75,11 @@ export async function openColumnPolicy(
     load: () => tableSchema.load(),
     learn: async (sample) => {
       const { children, closed } = tableSchema.columns;
-      if (isDynamic || children?.size !== 0 || closed) return;
-      const wanted = columnOfMost(countFields(await sample()));
-      if (wanted) await tableSchema.add(wanted);
+      if (!isDynamic && children?.size === 0 && !closed) await addColumns(tableSchema, await sample());
     },
     makeRoom: (rows) =>
       isDynamic
-        ? inferColumns(rows, tableSchema, writer)
+        ? letCratedbInfer(rows, tableSchema, writer)
         : addColumns(tableSchema, rows.map(({ document }) => document)),
     widen: (paths) => widening.widen(paths),
     retryPutOff: () => widening.retryPutOff(),
@@ -108,14 +100,14 @@ export function checkMode(
   );
 }
 
-/** Creates the columns of all documents at once, each of the widest kind among them. */
+/** Creates the columns of all documents at once. */
 async function addColumns(tableSchema: TableSchema, documents: readonly Uint8Array[]): Promise<void> {
-  const wanted = inferColumnsOfAll(documents);
+  const wanted = inferColumns(documents);
   if (wanted) await tableSchema.add(wanted);
 }
 
 /** Writes documents with new paths one by one, so that CrateDB creates columns without conflicts; adds those it cannot. */
-async function inferColumns(
+async function letCratedbInfer(
   rows: readonly KeyedRow[],
   tableSchema: TableSchema,
   writer: Pick<Writer, "upsert">,
@@ -132,7 +124,7 @@ async function inferColumns(
     return await inferFrom(row, missing.slice(0, middle)) && await inferFrom(row, missing.slice(middle));
   };
   for (const row of rows) {
-    const wanted = inferDocumentColumns(row.document);
+    const wanted = inferColumns([row.document]);
     if (!wanted) continue;
     const missing = tableSchema.missing(wanted);
     if (missing.length > 0) {
