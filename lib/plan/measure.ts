@@ -7,15 +7,9 @@ import { Writer, type WriterOptions } from "../sink/table/writer.ts";
 import { SYSTEM_CLOCK as clock } from "../util/clock.ts";
 import { grouped } from "../util/grouped.ts";
 
-export interface Measured {
-  readonly rows: number;
-  readonly rowsPerSecond: number;
-  /** Null if the user may not read `sys.shards`. */
-  readonly bytesPerRow: number | null;
-  readonly refused: number;
-}
+export type Measured = Awaited<ReturnType<typeof measure>>;
 
-/** Writes the sample again and again, up to so many rows. */
+/** Writes the sample again and again, up to so many rows. The bytes are null if the user may not read `sys.shards`. */
 export async function measure(
   sample: readonly SplitDocument[],
   transport: Transport,
@@ -25,7 +19,7 @@ export async function measure(
     readonly rows: number;
     readonly signal: AbortSignal;
   },
-): Promise<Measured> {
+) {
   const name = `cdc_plan_${crypto.randomUUID().slice(0, 8)}`;
   const table = { schema, name, hasOverflow: true };
   const rows = Array.from({ length: Math.ceil(count / sample.length) }, () => sample).flat().slice(0, count)

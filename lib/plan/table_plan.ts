@@ -7,7 +7,6 @@ import { columnOfMost, countFields, type FieldCounts, inOrder } from "../mapping
 import { type SplitDocument, splitDocument } from "../mapping/split_document.ts";
 import type { CollectionSettings } from "../pipeline/settings.ts";
 import { typeName, typeText } from "../sink/columns/column_definition.ts";
-import { checkMode } from "../sink/columns/column_policy.ts";
 import { addColumns, TableSchema } from "../sink/columns/table_schema.ts";
 import type { Transport } from "../sink/connection/transport.ts";
 import { CRATEDB } from "../sink/sql/dialect.ts";
@@ -29,30 +28,18 @@ export interface PlannedPath {
   readonly overflow: number;
 }
 
-export interface TablePlan {
-  /** The columns of the table, as a relay would create it. */
-  readonly definition: string;
-  /** The statement that creates the table, or the columns that it lacks; empty for none. */
-  readonly ddl: string;
-  readonly columns: { readonly used: number; readonly limit: number };
-  readonly paths: readonly PlannedPath[];
-  /** The shares of the documents whose rows have an overflow, and of those that no row can store. */
-  readonly overflowing: number;
-  readonly unstorable: number;
-}
-
 export interface TableOptions {
   readonly table: TableName;
   readonly exists: boolean;
   readonly settings: Pick<CollectionSettings, "columns" | "shards" | "omit">;
 }
 
-/** @returns the plan, and the rows of the sample. @throws UnusableTableError */
+/** @returns the plan, and the rows of the sample */
 export async function planTable(
   sample: readonly Uint8Array[],
   transport: Pick<Transport, "dialect" | "query">,
   { table, exists, settings: { columns: mode, shards, omit } }: TableOptions,
-): Promise<{ readonly plan: TablePlan; readonly rows: readonly SplitDocument[] }> {
+) {
   const { dialect, dialect: { isJsonb } } = transport;
   const documents = sample.map((document) => withoutFields(document, omit));
   const counts = countFields(documents);
@@ -65,7 +52,6 @@ export async function planTable(
   const source = { ...transport, query: exists && !isJsonb ? transport.query : empty } as Transport;
   const schema = new TableSchema(source, { table, inferred: mode === "dynamic", log: QUIET });
   await schema.load();
-  if (!isJsonb) checkMode(schema, table, mode);
   const wanted = columnOfMost(counts);
   const missing = wanted ? schema.missing(wanted) : [];
   const columns = isJsonb ? { kind: "jsonb" } as const : schema.assuming(missing);
@@ -81,9 +67,11 @@ export async function planTable(
   const share = (part = 0) => documents.length === 0 ? 0 : part / documents.length;
   const plan = {
     definition,
+    /** The statement that creates the table, or the columns that it lacks; empty for none. */
     ddl: exists ? lacking : `CREATE TABLE IF NOT EXISTS ${quoteTable(table)} ${definition}`,
     columns: { limit, used: limit - room + sizeOf(columns) - sizeOf(schema.columns) },
     paths: [...pathsOf(counts, columns, { overflowOf: (path) => share(outside.get(JSON.stringify(path))) })],
+    /** The shares of the documents whose rows have an overflow, and of those that no row can store. */
     overflowing: share(rows.filter(({ overflowed }) => overflowed).length),
     unstorable: share(documents.length - rows.length),
   };

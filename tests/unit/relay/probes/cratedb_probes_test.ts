@@ -81,10 +81,18 @@ Deno.test("the probe of privileges claims nothing about DML that a role may gran
   }
 });
 
-Deno.test("the probe of system tables lists those that are hidden, with one grant", async () => {
-  const [finding] = await ask("system tables", [[/FROM sys\.(?:jobs|health)/, "hidden"], ANN]);
-  assert.equal(finding?.level, "warning");
-  assert.equal(finding?.hint, 'Grant it:\n  GRANT DQL ON TABLE sys.jobs, sys.health TO "ann";');
+Deno.test("the probe of the cluster names red tables and full disks, or grants what it may not read", async () => {
+  const health = [["node", "n1"], ["table", '"shop"."t"'], ["disk", "over the low watermark"]];
+  const ill = await ask("cluster", [[/FROM sys\.health/, health]]);
+  assert.deepEqual(ill.map(({ level, text }) => [level, text]), [
+    ["warning", '"shop"."t" lacks shards'],
+    ["warning", "over the low watermark"],
+  ]);
+  const [well] = await ask("cluster", [[/FROM sys\.health/, health.slice(0, 1)]]);
+  assert.equal(well?.text, "The cluster is healthy; nodes: 1");
+  const [hidden] = await ask("cluster", [[/FROM sys\.jobs/, "hidden"], ANN]);
+  assert.equal(hidden?.level, "warning");
+  assert.match(hidden?.hint ?? "", /^Grant it:\n {2}GRANT DQL ON TABLE sys\.jobs, .* TO "ann";$/);
 });
 
 const shards = (existing: number, limit: number): Answers => [
