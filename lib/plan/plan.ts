@@ -142,17 +142,14 @@ async function suggestionsOf(
   const indexes = await reader.read((client, options) =>
     client.db(database).collection(collection).listIndexes(options).toArray()
   ).catch(() => []);
-  const column = (path: string) => subscript(path.split("."));
-  return indexes.flatMap(({ name, key, weights = {}, expireAfterSeconds: seconds }) => {
-    const texts = Object.keys(weights).map(column).join(", ");
+  const columns = (fields: object) => Object.keys(fields).map((path) => subscript(path.split(".")));
+  return indexes.flatMap(({ name, key, weights, expireAfterSeconds: seconds }) => {
+    const places = Object.entries(key).filter(([, kind]) => kind === "2dsphere");
     const all = [
-      ...Object.keys(key).filter((path) => key[path] === "2dsphere")
-        .map((path) => `a column GEO_SHAPE GENERATED ALWAYS AS ${column(path)}`),
-      ...texts ? [`INDEX ${quoteName(name)} USING FULLTEXT (${texts})`] : [],
-      ...seconds === undefined
-        ? []
-        : [`partitions by ${Object.keys(key).map(column)}, dropped after ${seconds} s`],
+      ...columns(Object.fromEntries(places)).map((each) => `a column GEO_SHAPE GENERATED ALWAYS AS ${each}`),
+      weights && `INDEX ${quoteName(name)} USING FULLTEXT (${columns(weights).join(", ")})`,
+      seconds !== undefined && `partitions by ${columns(key)}, dropped after ${seconds} s`,
     ];
-    return all.map((each) => `For the index ${name}: ${each}`);
+    return all.filter(Boolean).map((each) => `For the index ${name}: ${each}`);
   });
 }

@@ -11,15 +11,11 @@ export const findingText = ({ probe, level, text, hint, collection = "" }: Findi
   return [`${level.padEnd(9)}${probe.padEnd(20)}${named}`, ...next].join("\n");
 };
 
-export const checkText = (findings: readonly Finding[]): string =>
-  [...findings.map(findingText), "", summaryText(findings)].join("\n");
-
-/** @example OUT: 14 ok, 2 warning, 0 wrong */
-export const summaryText = (findings: readonly Finding[]): string =>
-  ["ok", "warning", "wrong"].map((level) =>
-    `${findings.filter((each) => each.level === level).length} ${level}`
-  )
-    .join(", ");
+/** A line for each finding, and e.g. `14 ok, 2 warning, 0 wrong`. */
+export function checkText(findings: readonly Finding[]): string {
+  const count = (level: string) => `${findings.filter((each) => each.level === level).length} ${level}`;
+  return [...findings.map(findingText), "", ["ok", "warning", "wrong"].map(count).join(", ")].join("\n");
+}
 
 const percent = (share: number): string => `${Number((share * 100).toFixed(1)) || "<0.1"} %`;
 const number = (count: number): string => Math.round(count).toLocaleString("en-US");

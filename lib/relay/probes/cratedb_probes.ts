@@ -210,24 +210,19 @@ async function historyOf(saved: SavedPosition | undefined, side: BothSides): Pro
 
 async function settings({ transport, names, content, collections }: BothSides): Promise<Answer[]> {
   if (!content) return [];
-  const { metadataSchema: schema, stream } = names;
-  const answers = content.unmatched(collections).map((name) =>
-    warning(
-      `Settings below collections are for no collection yet: ${name}`,
-      "Correct the name, if it is mistyped.",
-    )
+  const mistyped = "Correct the name, if it is mistyped.";
+  const unmatched = content.unmatched(collections).map((name) =>
+    warning(`Settings below collections are for no collection yet: ${name}`, mistyped)
   );
-  const saved = await readSettings(transport, { schema, stream });
-  if (saved === undefined) return answers;
-  const text = "The settings have changed since the last run";
+  const saved = await readSettings(transport, { schema: names.metadataSchema, stream: names.stream });
+  if (saved === undefined) return unmatched;
+  if (saved === content.text) return [...unmatched, ok("The settings are those of the last run")];
   const outdated = collections.filter(content.isOutdated(saved)).map(namespaceText).join(", ");
-  if (saved === content.text) answers.push(ok("The settings are those of the last run"));
-  else if (outdated === "") answers.push(ok(`${text}; no snapshot is needed`));
-  else {
-    const hint = "See what has changed, with config diff.";
-    answers.push(warning(`${text}: a relay takes a snapshot of ${outdated}`, hint));
-  }
-  return answers;
+  const text = "The settings have changed since the last run";
+  const answer = outdated === ""
+    ? ok(`${text}; no snapshot is needed`)
+    : warning(`${text}: a relay takes a snapshot of ${outdated}`, "See what has changed, with config diff.");
+  return [...unmatched, answer];
 }
 
 export const CRATEDB_PROBES: readonly Probe<SinkSide>[] = [

@@ -7,7 +7,6 @@ import { killCursor, listCollections } from "../../source/connection/causal_read
 import { serverDescription } from "../../source/connection/deployment.ts";
 import { shardKeyOf } from "../../source/documents/collections.ts";
 import { DocumentReader } from "../../source/documents/documents.ts";
-import type { Scope } from "../../source/documents/scope.ts";
 import { catalogueOf, unmatchedNames, unmatchedText } from "../../source/documents/unmatched.ts";
 import { oldestEntry, OplogHiddenError } from "../../source/stream/oplog.ts";
 import { featureTrial, openStream, runStreamCommand, targetOf } from "../../source/stream/open_stream.ts";
@@ -110,41 +109,37 @@ async function documents({ settings, collections, causalReader }: SourceSide): P
   return faults.some(([fault]) => fault) ? faults.flat() : [ok("The documents can be read")];
 }
 
-interface Privilege {
-  readonly action: string;
-  /** An empty name stands for all. */
-  readonly db: string;
-  readonly collection: string;
-  /** What is unknown without it; undefined if a relay needs it. */
-  readonly unknown?: string;
-}
-
-const privilegesFor = ({ only: { database: db = "", collection = "" } }: Scope): readonly Privilege[] => [
-  { action: "find", db, collection },
-  { action: "changeStream", db, collection },
-  { action: "listCollections", db, collection: "", unknown: "whether a collection was created again" },
-  { action: "find", db: "local", collection: "oplog.rs", unknown: "how far the oplog reaches back" },
-];
-
-/** A privilege on all databases is none on `local`. */
-const covers = ({ resource, actions }: Document, { action, db, collection }: Privilege): boolean =>
-  actions.includes(action) &&
-  (resource.anyResource === true ||
-    (resource.db === db || resource.db === "" && db !== "local") &&
-      ["", collection].includes(resource.collection));
+/** What is unknown without an action; a relay needs the others. */
+const UNKNOWN: Readonly<Record<string, string>> = {
+  listCollections: "whether a collection was created again",
+  local: "how far the oplog reaches back",
+};
 
 async function privileges(side: SourceSide): Promise<Answer[]> {
   const { authInfo } = await run(side, { connectionStatus: 1, showPrivileges: true });
   const [user] = authInfo.authenticatedUsers;
   if (!user) return [ok("MongoDB asks for no login")];
   const held: readonly Document[] = authInfo.authenticatedUserPrivileges ?? [];
-  const missing = privilegesFor(side.settings.scope).filter((each) => !held.some((own) => covers(own, each)));
-  const answers = missing.map(({ action, db, collection, unknown }) => {
+  // An empty name stands for all, but a privilege on all databases is none on `local`.
+  const mayDo = (action: string, db: string, collection: string) =>
+    held.some(({ resource, actions }) =>
+      actions.includes(action) && (resource.anyResource || ["", collection].includes(resource.collection) &&
+          (resource.db === db || resource.db === "" && db !== "local"))
+    );
+  const { database = "", collection = "" } = side.settings.scope.only;
+  const needed: readonly (readonly [action: string, db: string, collection: string])[] = [
+    ["find", database, collection],
+    ["changeStream", database, collection],
+    ["listCollections", database, ""],
+    ["find", "local", "oplog.rs"],
+  ];
+  const answers = needed.filter((each) => !mayDo(...each)).map(([action, db, collection]) => {
     const role = db === "" ? { role: "readAnyDatabase", db: "admin" } : { role: "read", db };
     const on = [db || "all databases", collection].filter(Boolean).join(".");
     const text = `${user.user} lacks ${action} on ${on}`;
     const given = `${JSON.stringify(user.user)}, [${JSON.stringify(role)}]`;
     const hint = `Grant it:\n  db.getSiblingDB("${user.db}").grantRolesToUser(${given})`;
+    const unknown = UNKNOWN[action] ?? UNKNOWN[db];
     return unknown ? warning(`${text}, so it is unknown ${unknown}`, hint) : wrong(text, hint);
   });
   return answers.length > 0 ? answers : [ok(`${user.user} has all privileges`)];
