@@ -43,7 +43,7 @@ export async function planTable(
   const { dialect, dialect: { isJsonb } } = transport;
   const documents = sample.map((document) => withoutFields(document, omit));
   const counts = countFields(documents);
-  /** Answers as CrateDB does for a table without columns below `data`. */
+  /** The answer of CrateDB for a table without columns below `data`. */
   const empty = () =>
     Promise.resolve({
       count: 1,

@@ -7,7 +7,7 @@ import { askAll, type BothSides, type Probe } from "./probe.ts";
 
 export const PROBES: readonly Probe<BothSides>[] = [...MONGODB_PROBES, ...CRATEDB_PROBES, ...PROBES_OF_BOTH];
 
-/** Asks what a start does not meet by itself, beside it. Throws nothing. */
+/** Asks what no step of a start meets, and delays none. Throws nothing. */
 export async function askAtStart(
   side: BothSides,
   { isFirst, log, emit }: { readonly isFirst: boolean; readonly log: Logger; readonly emit: Emit },
