@@ -96,7 +96,6 @@ async function run(connections: Connections, settings: StreamSettings, context: 
   const failed = new AbortController();
   const parts = partsOf(connections, settings.current.settings, context, failed);
   for (const system of [mongodbOutages, sinkOutages]) status.watch(system);
-  await askAtStart(connections, settings.current.settings, parts);
   const names = await openMetadata(parts);
   let position: StreamPosition | undefined;
   for (let isReplaced = true; isReplaced;) {
@@ -106,7 +105,11 @@ async function run(connections: Connections, settings: StreamSettings, context: 
     status.writeLimits = term.limits;
     try {
       const source = await openSource(term);
-      position ??= await acquire(parts, names);
+      if (!position) {
+        position = await acquire(parts, names);
+        const side = { ...term, ...source, names, skipped: [] };
+        askAtStart(side, { ...parts, isFirst: position.state.token === null });
+      }
       // A standby may have waited for long.
       if (!replaced.aborted) await followFor({ ...term, ...source, names, position });
     } catch (error) {
@@ -241,6 +244,7 @@ async function openSource({ deployment, mongodbOutages, settings, content, retri
     splitter: rangeSplitter(bulkReader, { lanes, log, order }),
     share,
     examples,
+    collections: found,
   };
 }
 

@@ -30,21 +30,22 @@ export async function isEmptyTable(transport: Transport, table: TableName): Prom
   return (await transport.query(`SELECT 1 FROM ${quoteTable(table)} LIMIT 1`)).rows.length === 0;
 }
 
-/** The columns of a new table, with the type of `data`; between two of them `gap`. */
+/** The columns of a new table, as `SHOW CREATE TABLE` prints them. `data` is the type of the column `data`. */
 export const tableDefinition = (
   { dataDefinition, overflowDefinition, clustered }: Dialect,
   { columns, shards }: Pick<OpenTableOptions, "columns" | "shards">,
-  { data = dataDefinition[columns], gap = " " } = {},
+  data = dataDefinition[columns],
 ): string =>
-  `(oid TEXT PRIMARY KEY,${gap}data ${data},${gap}overflow ${overflowDefinition})` +
+  `(\n   "oid" TEXT PRIMARY KEY,\n   "data" ${data},\n   "overflow" ${overflowDefinition}\n)` +
   (shards === undefined ? "" : ` ${clustered(shards)}`);
 
 /** Creates the table if it does not exist. @throws UnusableTableError for an existing table that does not fit */
 export async function openTable(transport: Transport, options: OpenTableOptions): Promise<OpenedTable> {
   const { table } = options;
   const existing = await existingTable(transport, table);
+  if (existing) return existing;
   await createTable(transport, table, tableDefinition(transport.dialect, options));
-  return existing ?? await inspected(transport, table, await columnTypes(transport, table), { isNew: true });
+  return await inspected(transport, table, { isNew: true });
 }
 
 /** A table that exists; undefined for none. Changes nothing. @throws UnusableTableError if it does not fit */
@@ -53,24 +54,20 @@ export async function existingTable(
   table: TableName,
 ): Promise<OpenedTable | undefined> {
   const { rows: [[type] = []] } = await transport.query(TABLE_TYPE, [table.schema, table.name]);
-  if (type !== undefined && type !== "BASE TABLE") throw otherKind(table, String(type).toLowerCase());
-  const types = await columnTypes(transport, table);
-  if (type === undefined && types.size === 0) return undefined;
-  return await inspected(transport, table, types, { isNew: false });
+  if (type === undefined) return undefined;
+  if (type !== "BASE TABLE") throw otherKind(table, String(type).toLowerCase());
+  return await inspected(transport, table, { isNew: false });
 }
-
-const columnTypes = async (transport: Transport, { schema, name }: TableName) =>
-  new Map((await transport.query(COLUMNS, [schema, name])).rows.map(([name, type]) => [name, type]));
 
 async function inspected(
   transport: Transport,
   table: TableName,
-  types: ReadonlyMap<unknown, unknown>,
   { isNew }: Pick<OpenedTable, "isNew">,
 ): Promise<OpenedTable> {
   const { dialect } = transport;
-  const { rows } = await transport.query(dialect.primaryKey, [table.schema, table.name]);
-  const key = rows.flat();
+  const select = async (sql: string) => (await transport.query(sql, [table.schema, table.name])).rows;
+  const types = new Map((await select(COLUMNS)).map(([name, type]) => [name, type]));
+  const key = (await select(dialect.primaryKey)).flat();
   const dataType = dialect.dataType.toUpperCase();
   const faults = [
     key.length === 1 && key[0] === "oid" ? [] : { what: "`oid` is not its primary key" },
