@@ -1,21 +1,18 @@
 /** Runs the streams of a process: each on its own, over shared connections and with one memory budget. */
-import { collectionsOf } from "../source/documents/collections.ts";
-import { DocumentReader } from "../source/documents/documents.ts";
-import { CausalReader } from "../source/connection/causal_reader.ts";
 import { checkTransforms } from "../pipeline/loop/startup.ts";
+import type { MemoryShares, RelaySettings } from "../pipeline/settings.ts";
 import { describe } from "../pipeline/status/describe_error.ts";
 import { type Emit, emitter, on } from "../pipeline/status/events.ts";
-import type { MemoryShares, RelaySettings } from "../pipeline/settings.ts";
-import { StatusTracker } from "../pipeline/status/status_tracker.ts";
 import type { Trace } from "../pipeline/status/stages.ts";
-import { savedName, saveFailure } from "../sink/metadata/saved_position.ts";
-import { tableExists } from "../sink/table/create_table.ts";
-import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
+import { StatusTracker } from "../pipeline/status/status_tracker.ts";
+import { saveFailure } from "../sink/metadata/saved_position.ts";
+import { DocumentReader } from "../source/documents/documents.ts";
+import { SYSTEM_CLOCK, waitAtMost } from "../util/clock.ts";
 import { messageOf, UsageError } from "../util/errors.ts";
-import { type Logger, QUIET } from "../util/log.ts";
-import { Shutdown } from "../util/shutdown.ts";
-import { ConnectionPool, type Connections } from "./connect.ts";
-import { endOf, runStream } from "./stream.ts";
+import type { Logger } from "../util/log.ts";
+import { ConnectionPool, type PoolContext } from "./connect.ts";
+import { openSourceSide } from "./probes/start.ts";
+import { runStream } from "./stream.ts";
 import type { StreamSettings } from "./stream_settings.ts";
 import { supervise } from "./supervise.ts";
 
@@ -29,52 +26,51 @@ export interface Stream {
   readonly trace: Trace;
 }
 
-export interface StreamsContext {
-  readonly signal: AbortSignal;
-  readonly log: Logger;
+export interface StreamsContext extends PoolContext {
   readonly shares: Pick<MemoryShares, "inFlightBytes" | "heapBytes">;
   /** `restart` a stream that fails, or `end` all of them. */
   readonly onFailure: "restart" | "end";
-  /** @default {the system's} */
-  readonly clock?: Clock;
 }
+
+/** A MongoDB that does not answer holds back the streams of others no longer than this. */
+const CHECK_LIMIT_MS = 10_000;
 
 /**
  * Runs until all streams are done, or the signal is aborted: then each saves its position.
  *
  * @throws UsageError if MongoDB refuses a setting of one stream, before any is started; the error of the first stream that
- * fails with `end`; the signal's reason
+ * fails with `end`
  */
 export async function runStreams(
-  streams: readonly [Stream, ...Stream[]],
-  { shares, onFailure, clock = SYSTEM_CLOCK, ...context }: StreamsContext,
+  streams: readonly Stream[],
+  { shares, onFailure, clock = SYSTEM_CLOCK, log, ...context }: StreamsContext,
 ): Promise<void> {
   const end = new AbortController();
   const signal = AbortSignal.any([context.signal, end.signal]);
-  await using pool = new ConnectionPool(shares, { ...context, clock, signal });
-  await Promise.all(streams.map((stream) => checkSettings(stream, { pool, signal })));
+  await using pool = new ConnectionPool(shares, { log, clock, signal });
+  const wrong: UsageError[] = [];
+  const checks = streams.map((each) =>
+    checkSettings(each, pool, signal).catch((error) => error instanceof UsageError && wrong.push(error))
+  );
+  await waitAtMost(CHECK_LIMIT_MS, Promise.all(checks), clock);
+  if (wrong[0]) throw wrong[0];
   const running = streams.map((stream) =>
-    supervise(() => runOnce(stream, { pool, signal, clock }), {
+    supervise(() => runOnce(stream, pool, signal), {
       signal,
       clock,
       hurry: () => stream.settings.replaced,
       onFailure: (error, pause) => {
         if (onFailure === "end") throw error;
         const { message, hint } = describe(error);
-        stream.log.error("The stream failed, and is started again", {
-          error: message,
-          hint,
-          after_ms: pause,
-        });
+        const fields = { error: message, hint, after_ms: pause };
+        stream.log.error("The stream failed, and is started again", fields);
       },
     }).catch((error) => {
       end.abort(error);
       throw error;
     })
   );
-  const ends = await Promise.allSettled(running);
-  const errors = ends.flatMap((each) => each.status === "rejected" ? [each.reason] : []);
-  if (errors.length > 0) throw errors.find((each) => each !== signal.reason) ?? signal.reason;
+  await Promise.all(running).finally(() => Promise.allSettled(running));
 }
 
 /** The settings of one of several streams, which together take no more memory than one. */
@@ -84,66 +80,36 @@ export const sharedBy = (streams: number, settings: RelaySettings): RelaySetting
   batchBytes: Math.floor(settings.batchBytes / streams),
 });
 
-interface RunDeps {
-  readonly pool: ConnectionPool;
-  readonly signal: AbortSignal;
-  readonly clock: Clock;
-}
-
-/** @throws UsageError for a filter or stage that MongoDB refuses. Other errors appear again when the stream runs */
+/** @throws UsageError for a filter or stage that MongoDB refuses; other errors, which appear again when the stream runs */
 async function checkSettings(
   { settings: { current: { settings } } }: Stream,
-  { pool, signal }: Omit<RunDeps, "clock">,
-): Promise<void> {
-  try {
-    await using connections = await pool.connect(settings, { emit: () => {} });
-    using shutdown = new Shutdown(signal);
-    const { deployment, mongodbOutages: outages } = connections;
-    const retries = { shutdown, outages, retryFor: 0 };
-    await using causalReader = new CausalReader(deployment.route(), retries);
-    const found = await collectionsOf(causalReader, settings.scope, { log: QUIET });
-    const reader = new DocumentReader(causalReader, { for: settings.for, size: 1 });
-    await checkTransforms(found, { reader, settings });
-  } catch (error) {
-    if (error instanceof UsageError || signal.aborted) throw error;
-  }
-}
-
-async function runOnce(stream: Stream, { pool, signal, clock }: RunDeps): Promise<void> {
-  const { settings, log, trace } = stream;
-  const status = stream.status.tracker = new StatusTracker(clock);
-  let hadLease = false;
-  const lease = on({ leaseTaken: () => hadLease = true });
-  const emit = emitter(lease, stream.emit);
-  const told = emitter(status.listen, emit);
-  let connections: Connections | undefined;
-  try {
-    connections = await pool.connect(settings.current.settings, {
-      emit: told,
-      watch: (system) => status.watch(system),
-    });
-    await runStream(connections, settings, { signal, log, emit, status, trace });
-  } catch (error) {
-    if (!connections) told(endOf(error, signal));
-    if (!hadLease && !signal.aborted) await showFailure(stream, pool, messageOf(error));
-    throw error;
-  } finally {
-    await connections?.[Symbol.asyncDispose]();
-  }
-}
-
-/** Shows a failure before the lease was taken in `cdc_status` too, if CrateDB can be reached. */
-async function showFailure(
-  { settings: { current: { settings: { sink, namesIn } } } }: Stream,
   pool: ConnectionPool,
-  error: string,
+  signal: AbortSignal,
 ): Promise<void> {
+  await using connections = await pool.connect(settings, { emit: () => {} });
+  await using source = await openSourceSide({ ...connections, settings, signal });
+  const reader = new DocumentReader(source.causalReader, { for: settings.for, size: 1 });
+  await checkTransforms(source.collections, { reader, settings });
+}
+
+async function runOnce(stream: Stream, pool: ConnectionPool, signal: AbortSignal): Promise<void> {
+  const { settings, log, trace } = stream;
+  const status = stream.status.tracker = new StatusTracker(pool.clock);
+  let hadLease = false;
+  const emit = emitter(on({ leaseTaken: () => hadLease = true }), stream.emit);
   try {
-    const transport = await pool.transport(sink);
-    const { metadataSchema: schema, stream } = namesIn(transport.dialect.schema ?? sink.schema);
-    if (!await tableExists(transport, { schema, name: "cdc_position" })) return;
-    await saveFailure(transport, { schema, stream: await savedName(transport, { schema, stream }), error });
-  } catch {
-    // The stream is started again, and the log has the failure.
+    await runStream(pool, settings, { signal, log, emit, status, trace });
+  } catch (error) {
+    // With the lease, the status written last has the error.
+    if (!hadLease && !signal.aborted) {
+      await showFailure(settings.current.settings, pool, error).catch(() => {});
+    }
+    throw error;
   }
+}
+
+async function showFailure({ sink, namesIn }: RelaySettings, pool: ConnectionPool, error: unknown) {
+  const transport = await pool.transport(sink);
+  const { metadataSchema: schema, stream } = namesIn(transport.dialect.schema ?? sink.schema);
+  await saveFailure(transport, { schema, stream, error: messageOf(error) });
 }

@@ -28,6 +28,7 @@ export async function supervise(run: () => Promise<void>, options: SuperviseOpti
     try {
       return await run();
     } catch (error) {
+      if (signal.aborted && error === signal.reason) return;
       if (signal.aborted) throw error;
       if (clock.monotonic() - startedAt >= LONGEST_PAUSE_MS) pause = FIRST_PAUSE_MS;
       await onFailure(error, pause);

@@ -101,7 +101,8 @@ function setUp({ heldBy, onHeld = "wait" }: { heldBy?: string; onHeld?: "wait" |
   const events: RelayEvent[] = [];
   const status = new StatusTracker(clock);
   const source = new StreamSettings({ settings });
-  const running = runStream(connections, source, {
+  const pool = { clock, connect: () => Promise.resolve(connections) };
+  const running = runStream(pool, source, {
     signal: stop.signal,
     log: QUIET,
     emit: (event) => events.push(event),
