@@ -6,9 +6,9 @@ import { type Clock, SYSTEM_CLOCK, waitAtMost } from "../../util/clock.ts";
 import { messageOf } from "../../util/errors.ts";
 import { type Logger, QUIET } from "../../util/log.ts";
 import { isNodeError, isRetryable, SinkError } from "./sink_error.ts";
+import { CRATEDB } from "../sql/dialect.ts";
 import type { Query, Result, Transport } from "./transport.ts";
 import { nodesOf, nodeText, type SinkAddress } from "./url.ts";
-import { dialectOf } from "./wire.ts";
 
 /** If a statement has no answer for so long, its node is asked whether it answers at all, and then the others. */
 const SUSPECT_MS = 2_000;
@@ -76,7 +76,7 @@ export async function openNodes(
       await transport[Symbol.asyncDispose]();
     }
   };
-  const query: Query = async (...statement) => {
+  const send: Query = async (...statement) => {
     const node = current;
     const { transport } = node;
     const answered = new AbortController();
@@ -97,12 +97,18 @@ export async function openNodes(
       answered.abort();
     }
   };
-  const dialect = await dialectOf((sql) => atAnyNode(() => query(sql)));
-  const close = async () => {
-    closing.abort();
-    await Promise.all(nodes.map(({ transport }) => transport[Symbol.asyncDispose]()));
+  return {
+    dialect: CRATEDB,
+    query(...statement) {
+      // A write whose answer was lost may still be running.
+      const isRead = /^SELECT\b/.test(statement[0]);
+      return isRead ? atAnyNode(() => send(...statement)) : send(...statement);
+    },
+    async [Symbol.asyncDispose]() {
+      closing.abort();
+      await Promise.all(nodes.map(({ transport }) => transport[Symbol.asyncDispose]()));
+    },
   };
-  return { dialect, query, [Symbol.asyncDispose]: close };
 }
 
 async function firstAnswer(
