@@ -2,28 +2,22 @@
 import { checkTransforms } from "../pipeline/loop/startup.ts";
 import type { MemoryShares, RelaySettings } from "../pipeline/settings.ts";
 import { describe } from "../pipeline/status/describe_error.ts";
-import { type Emit, emitter, on } from "../pipeline/status/events.ts";
-import type { Trace } from "../pipeline/status/stages.ts";
+import { emitter, on } from "../pipeline/status/events.ts";
 import { StatusTracker } from "../pipeline/status/status_tracker.ts";
 import { saveFailure } from "../sink/metadata/saved_position.ts";
 import { DocumentReader } from "../source/documents/documents.ts";
-import { SYSTEM_CLOCK, waitAtMost } from "../util/clock.ts";
+import { type Clock, SYSTEM_CLOCK, waitAtMost } from "../util/clock.ts";
 import { messageOf, UsageError } from "../util/errors.ts";
-import type { Logger } from "../util/log.ts";
 import { ConnectionPool, type PoolContext } from "./connect.ts";
 import { openSourceSide } from "./probes/start.ts";
-import { runStream } from "./stream.ts";
+import { runStream, type StreamContext } from "./stream.ts";
 import type { StreamSettings } from "./stream_settings.ts";
-import { supervise } from "./supervise.ts";
 
-export interface Stream {
+export interface Stream extends Required<Pick<StreamContext, "log" | "emit" | "trace">> {
   readonly name: string;
   readonly settings: StreamSettings;
   /** Gets another tracker with each start. */
   readonly status: { tracker: StatusTracker };
-  readonly log: Logger;
-  readonly emit: Emit;
-  readonly trace: Trace;
 }
 
 export interface StreamsContext extends PoolContext {
@@ -38,8 +32,7 @@ const CHECK_LIMIT_MS = 10_000;
 /**
  * Runs until all streams are done, or the signal is aborted: then each saves its position.
  *
- * @throws UsageError if MongoDB refuses a setting of one stream, before any is started; the error of the first stream that
- * fails with `end`
+ * @throws UsageError if MongoDB refuses a setting of one stream, before any is started; the first error that ends a stream
  */
 export async function runStreams(
   streams: readonly Stream[],
@@ -48,12 +41,13 @@ export async function runStreams(
   const end = new AbortController();
   const signal = AbortSignal.any([context.signal, end.signal]);
   await using pool = new ConnectionPool(shares, { log, clock, signal });
-  const wrong: UsageError[] = [];
-  const checks = streams.map((each) =>
-    checkSettings(each, pool, signal).catch((error) => error instanceof UsageError && wrong.push(error))
+  const wrong: unknown[] = [];
+  const checks = streams.map(({ settings }) =>
+    checkSettings(settings.current.settings, pool, signal).catch((error) => wrong.push(error))
   );
   await waitAtMost(CHECK_LIMIT_MS, Promise.all(checks), clock);
-  if (wrong[0]) throw wrong[0];
+  // Other errors appear again when the stream runs.
+  for (const error of wrong) if (error instanceof UsageError) throw error;
   const running = streams.map((stream) =>
     supervise(() => runOnce(stream, pool, signal), {
       signal,
@@ -80,9 +74,8 @@ export const sharedBy = (streams: number, settings: RelaySettings): RelaySetting
   batchBytes: Math.floor(settings.batchBytes / streams),
 });
 
-/** @throws UsageError for a filter or stage that MongoDB refuses; other errors, which appear again when the stream runs */
 async function checkSettings(
-  { settings: { current: { settings } } }: Stream,
+  settings: RelaySettings,
   pool: ConnectionPool,
   signal: AbortSignal,
 ): Promise<void> {
@@ -92,24 +85,56 @@ async function checkSettings(
   await checkTransforms(source.collections, { reader, settings });
 }
 
+/** Shows a failure in `cdc_status`: the stream itself does that with the lease. */
 async function runOnce(stream: Stream, pool: ConnectionPool, signal: AbortSignal): Promise<void> {
-  const { settings, log, trace } = stream;
   const status = stream.status.tracker = new StatusTracker(pool.clock);
+  const { settings } = stream;
   let hadLease = false;
   const emit = emitter(on({ leaseTaken: () => hadLease = true }), stream.emit);
   try {
-    await runStream(pool, settings, { signal, log, emit, status, trace });
+    await runStream(pool, settings, { ...stream, signal, emit, status });
   } catch (error) {
-    // With the lease, the status written last has the error.
-    if (!hadLease && !signal.aborted) {
-      await showFailure(settings.current.settings, pool, error).catch(() => {});
-    }
+    const { sink, namesIn } = settings.current.settings;
+    const show = async () => {
+      const transport = await pool.transport(sink);
+      const { metadataSchema: schema, stream } = namesIn(transport.dialect.schema ?? sink.schema);
+      await saveFailure(transport, { schema, stream, error: messageOf(error) });
+    };
+    if (!hadLease && !signal.aborted) await show().catch(() => {});
     throw error;
   }
 }
 
-async function showFailure({ sink, namesIn }: RelaySettings, pool: ConnectionPool, error: unknown) {
-  const transport = await pool.transport(sink);
-  const { metadataSchema: schema, stream } = namesIn(transport.dialect.schema ?? sink.schema);
-  await saveFailure(transport, { schema, stream, error: messageOf(error) });
+const FIRST_PAUSE_MS = 1_000;
+/** Also the time after which a stream counts as well: its next failure is the first one again. */
+export const LONGEST_PAUSE_MS = 5 * 60_000;
+
+/**
+ * Runs until it succeeds, or the signal is aborted.
+ *
+ * @example
+ * IN: a run that fails at once, again and again → OUT: pauses of 1 s, 2 s, 4 s, … 5 min
+ */
+export async function supervise(run: () => Promise<void>, { signal, clock, onFailure, hurry }: {
+  readonly signal: AbortSignal;
+  readonly clock: Pick<Clock, "monotonic" | "wait">;
+  /** Called before the pause, in milliseconds. What it throws ends the supervision. */
+  readonly onFailure: (error: unknown, pause: number) => void;
+  /** A signal that ends the pause of now. */
+  readonly hurry: () => AbortSignal;
+}): Promise<void> {
+  let pause = FIRST_PAUSE_MS;
+  while (!signal.aborted) {
+    const startedAt = clock.monotonic();
+    try {
+      return await run();
+    } catch (error) {
+      if (signal.aborted && error !== signal.reason) throw error;
+      if (signal.aborted) return;
+      if (clock.monotonic() - startedAt >= LONGEST_PAUSE_MS) pause = FIRST_PAUSE_MS;
+      onFailure(error, pause);
+    }
+    await clock.wait(pause, { signal: AbortSignal.any([signal, hurry()]) }).catch(() => {});
+    pause = Math.min(2 * pause, LONGEST_PAUSE_MS);
+  }
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { eventually } from "../../../dev/servers/eventually.ts";
-import { LONGEST_PAUSE_MS, supervise } from "../../../lib/relay/supervise.ts";
+import { LONGEST_PAUSE_MS, supervise } from "../../../lib/relay/streams.ts";
 import { fakeClock } from "../../support/fake_clock.ts";
 
 /** Supervises runs that fail, unless a test has the next one do something else. */
