@@ -24,13 +24,6 @@ export interface PoolContext {
   readonly clock?: Clock;
 }
 
-interface StreamWatch {
-  /** Receives the outages of both systems. */
-  readonly emit: Emit;
-  /** Called with each system before it is asked anything. */
-  readonly watch?: (system: Liveness) => void;
-}
-
 export interface Connections extends AsyncDisposable {
   /** Fails at once if the sink does; {@linkcode Connections} close it. */
   readonly transport: Transport;
@@ -72,7 +65,12 @@ export class ConnectionPool implements AsyncDisposable {
    */
   async connect(
     { mongodbUrl, sink, retryFor }: Pick<RelaySettings, "mongodbUrl" | "sink" | "retryFor">,
-    { emit, watch }: StreamWatch,
+    { emit, watch }: {
+      /** Receives the outages of both systems. */
+      readonly emit: Emit;
+      /** Called with each system before it is asked anything. */
+      readonly watch?: (system: Liveness) => void;
+    },
   ): Promise<Connections> {
     const { clock } = this;
     await using opened = new AsyncDisposableStack();
@@ -146,11 +144,7 @@ export class ConnectionPool implements AsyncDisposable {
 type SharedMongodb = Pick<Connections, "deployment" | "route" | "mongodbClock" | "features">;
 
 /** The value of a key, made at the first call. After a failure the next call makes it again. */
-function shared<Value>(
-  all: Map<string, Promise<Value>>,
-  key: string,
-  make: () => Promise<Value>,
-): Promise<Value> {
+function shared<Value>(all: Map<string, Promise<Value>>, key: string, make: () => Promise<Value>) {
   const made = all.get(key) ?? make();
   all.set(key, made);
   made.catch(() => all.delete(key));

@@ -132,10 +132,7 @@ function termOf(parts: Parts, settings: StreamSettings, closing: AsyncDisposable
     closing,
     retries: { ...parts.retries, shutdown: closing.use(new Shutdown(signal)) },
     fail: (error) => isEndedBy(replaced, error) || parts.fail(error),
-    emit: (event) => {
-      const goesOn = replaced.aborted && !parts.signal.aborted;
-      if (event.type !== "stopped" || !goesOn) parts.emit(event);
-    },
+    emit: (event) => event.type === "stopped" && replaced.aborted || parts.emit(event),
   };
 }
 

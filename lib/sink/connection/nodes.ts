@@ -23,6 +23,7 @@ interface Node {
   readonly make: () => Transport;
   transport: Transport;
   outUntil: number;
+  /** Why it did not answer first. */
   lastError: unknown;
   /** Resolves with the node that answers first. */
   asking?: Promise<Node> | undefined;
@@ -55,7 +56,6 @@ export async function openNodes(
     nodes.filter((each) => each !== node).sort((one, other) => one.outUntil - other.outUntil);
   const leaveOut = (node: Node, error: unknown, [next = node] = othersOf(node)) => {
     node.outUntil = clock.monotonic() + LEFT_OUT_MS;
-    node.lastError = error;
     if (node !== current) return;
     current = next;
     const fields = { node: node.name, error: messageOf(error), instead: next.name };
@@ -90,8 +90,7 @@ export async function openNodes(
       const { message, code } = error;
       const text = message.includes(node.name) ? message : `${node.name}: ${message}`;
       // A wrong certificate of one node does not end the program.
-      const isPassing = !isRetryable(error) && nodes.some(({ lastError }) => isRetryable(lastError));
-      const kind = isPassing ? "unreachable" : error.kind;
+      const kind = isRetryable(error) ? error.kind : "unreachable";
       throw new (isOut(current) ? SinkError : OtherNodeError)(text, { code, kind, cause });
     } finally {
       answered.abort();
