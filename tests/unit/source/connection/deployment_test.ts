@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { MongoClient } from "mongodb";
 import { CausalReader } from "../../../../lib/source/connection/causal_reader.ts";
 import { changeStream } from "../../../../lib/source/stream/change_stream.ts";
 import { BSON, type Document, MongoClient, MongoNetworkError, MongoServerError } from "mongodb";
@@ -9,6 +10,7 @@ import {
 } from "../../../../lib/source/connection/deployment.ts";
 import { MongodbCode } from "../../../../lib/source/connection/mongodb_errors.ts";
 import { isSecondaryAway, pinnedRoute } from "../../../../lib/source/connection/route.ts";
+import { pinnedRoute } from "../../../../lib/source/connection/route.ts";
 import { Scope } from "../../../../lib/source/documents/scope.ts";
 import { featureTrial } from "../../../../lib/source/stream/open_stream.ts";
 import { OutageTracker } from "../../../../lib/util/outage.ts";
@@ -251,4 +253,20 @@ Deno.test("CausalReader tries again where a shard says that the time of the read
   reader.after({ operationTime: new BSON.Timestamp({ t: 9, i: 1 }) });
   await reader.page(ORDERS, { find: "orders" });
   assert.equal(count([server], "find"), 3);
+});
+
+Deno.test("pinnedRoute() closes its client when it is disposed of, and makes none for that", () => {
+  const closed: MongoClient[] = [];
+  const client = {} as MongoClient;
+  const servers = {
+    addresses: () => ["a"],
+    connect: () => client,
+    close: (each: MongoClient) => closed.push(each),
+  };
+  pinnedRoute(servers)[Symbol.dispose]();
+  assert.deepEqual(closed, []);
+  using route = pinnedRoute(servers);
+  assert.equal(route.client, client);
+  route[Symbol.dispose]();
+  assert.deepEqual(closed, [client]);
 });
