@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import type { MongoClient } from "mongodb";
 import { CausalReader } from "../../../../lib/source/connection/causal_reader.ts";
 import { changeStream } from "../../../../lib/source/stream/change_stream.ts";
 import { BSON, type Document, MongoClient, MongoNetworkError, MongoServerError } from "mongodb";
@@ -10,7 +9,6 @@ import {
 } from "../../../../lib/source/connection/deployment.ts";
 import { MongodbCode } from "../../../../lib/source/connection/mongodb_errors.ts";
 import { isSecondaryAway, pinnedRoute } from "../../../../lib/source/connection/route.ts";
-import { pinnedRoute } from "../../../../lib/source/connection/route.ts";
 import { Scope } from "../../../../lib/source/documents/scope.ts";
 import { featureTrial } from "../../../../lib/source/stream/open_stream.ts";
 import { OutageTracker } from "../../../../lib/util/outage.ts";
