@@ -31,6 +31,7 @@ import { shardKeyOf } from "../source/documents/collections.ts";
 import type { Logger } from "../util/log.ts";
 import { changeStream } from "../source/stream/change_stream.ts";
 import { requestedDocument } from "../source/stream/requested_document.ts";
+import { UsageError } from "../util/errors.ts";
 import type { Liveness } from "../util/outage.ts";
 import { Shutdown } from "../util/shutdown.ts";
 import type { ConnectionPool, Connections } from "./connect.ts";
@@ -59,8 +60,7 @@ export async function runStream(
   context: StreamContext,
 ): Promise<void> {
   const { signal, status = new StatusTracker(pool.clock), trace = UNTRACED } = context;
-  const begin = () => settings.hasBegun = true;
-  const emit = emitter(status.listen, context.emit, on({ snapshotProgress: begin, ready: begin }));
+  const emit = emitter(status.listen, context.emit);
   // Closed after the end is emitted: the status written last has the end of the stream.
   await using closing = new AsyncDisposableStack();
   try {
@@ -84,7 +84,7 @@ interface RunContext extends Required<StreamContext> {
 
 /** Each turn of the loop has other settings; the lease is kept. */
 async function run(connections: Connections, settings: StreamSettings, context: RunContext): Promise<void> {
-  const { signal, status } = context;
+  const { signal, status, log } = context;
   const failed = new AbortController();
   const parts = partsOf(connections, settings.current.settings, context, failed);
   await askAtStart(connections, settings.current.settings, parts);
@@ -103,9 +103,15 @@ async function run(connections: Connections, settings: StreamSettings, context: 
     } catch (error) {
       // What runs beside the loop explains the error of the loop.
       failed.signal.throwIfAborted();
-      if (!isEndedBy(replaced, error) && !(position && isEndedBy(signal, error))) throw error;
-      if (position) {
-        parts.log.warn(
+      const { current, proven } = settings;
+      if (error instanceof UsageError && proven && proven !== current && !replaced.aborted) {
+        const { message, hint } = error;
+        log.error("The new settings were refused: going on with those before", { error: message, hint });
+        settings.replace(proven);
+      } else if (!isEndedBy(replaced, error) && !(position && isEndedBy(signal, error))) {
+        throw error;
+      } else if (position) {
+        log.warn(
           "Stopped while a batch was being applied: the next start resumes from the position saved before",
         );
       }
@@ -121,18 +127,22 @@ async function run(connections: Connections, settings: StreamSettings, context: 
 
 /** The parts while the settings are the present ones. */
 function termOf(parts: Parts, settings: StreamSettings, closing: AsyncDisposableStack): Term {
-  const { replaced } = settings;
+  const { replaced, current, proven } = settings;
   const signal = AbortSignal.any([parts.signal, replaced]);
+  const prove = () => settings.proven = current;
   return {
     ...parts,
-    ...settings.current,
-    limits: new WritePace(settings.current.settings, parts.clock),
-    goesOn: settings.hasBegun,
+    ...current,
+    limits: new WritePace(current.settings, parts.clock),
+    goesOn: proven !== undefined,
     signal,
     closing,
     retries: { ...parts.retries, shutdown: closing.use(new Shutdown(signal)) },
     fail: (error) => isEndedBy(replaced, error) || parts.fail(error),
-    emit: (event) => event.type === "stopped" && replaced.aborted || parts.emit(event),
+    emit: emitter(
+      on({ snapshotProgress: prove, ready: prove }),
+      (event) => event.type === "stopped" && replaced.aborted || parts.emit(event),
+    ),
   };
 }
 

@@ -19,8 +19,8 @@ export interface Content {
 
 export class StreamSettings {
   #replacing = new AbortController();
-  /** Whether its snapshot has begun, or was not needed. */
-  hasBegun = false;
+  /** Those with which a snapshot was begun, or the stream followed. */
+  proven: Configured | undefined;
 
   constructor(public current: Configured) {}
 
