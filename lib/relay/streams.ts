@@ -10,7 +10,7 @@ import { type Clock, SYSTEM_CLOCK, waitAtMost } from "../util/clock.ts";
 import { messageOf, UsageError } from "../util/errors.ts";
 import { ConnectionPool, type PoolContext } from "./connect.ts";
 import { openSourceSide } from "./probes/start.ts";
-import { runStream, type StreamContext } from "./stream.ts";
+import { isEndedBy, runStream, type StreamContext } from "./stream.ts";
 import type { StreamSettings } from "./stream_settings.ts";
 
 export interface Stream extends Required<Pick<StreamContext, "log" | "emit" | "trace">> {
@@ -129,8 +129,8 @@ export async function supervise(run: () => Promise<void>, { signal, clock, onFai
     try {
       return await run();
     } catch (error) {
-      if (signal.aborted && error !== signal.reason) throw error;
-      if (signal.aborted) return;
+      if (isEndedBy(signal, error)) return;
+      if (signal.aborted) throw error;
       if (clock.monotonic() - startedAt >= LONGEST_PAUSE_MS) pause = FIRST_PAUSE_MS;
       onFailure(error, pause);
     }

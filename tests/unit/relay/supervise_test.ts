@@ -71,6 +71,17 @@ Deno.test("supervise() restarts at once when it is hurried, and ends with a run 
   assert.deepEqual(pauses, [1_000]);
 });
 
+Deno.test("supervise() ends without an error if the stop has ended the run", async () => {
+  const { stop, become, passPause, running, pauses } = setUp();
+  become(() => {
+    stop.abort(new Error("stopped"));
+    return Promise.reject(new DOMException("a wait has ended", "AbortError"));
+  });
+  await passPause();
+  await running;
+  assert.deepEqual(pauses, [1_000]);
+});
+
 Deno.test("supervise() ends with the error of the run when it is stopped, and of what a failure calls", async () => {
   const stop = new AbortController();
   const clock = fakeClock();
