@@ -19,7 +19,7 @@ export interface Content {
 
 export class StreamSettings {
   #replacing = new AbortController();
-  /** Those with which a snapshot was begun, or the stream followed. */
+  /** The last settings that MongoDB has accepted. */
   proven: Configured | undefined;
 
   constructor(public current: Configured) {}

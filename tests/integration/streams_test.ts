@@ -151,7 +151,7 @@ function load(context: CratedbContext): AsyncDisposable {
   const data = collectionOf(context);
   let isOver = false;
   const writing = (async () => {
-    for (let _id = 1_000; !isOver; _id++) {
+    for (let _id = 10_000; !isOver; _id++) {
       await data.insertOne({ _id, n: _id % 200, card: "a card" });
       await data.updateOne({ _id: _id % 1_000 }, { $inc: { n: 1 } });
     }
@@ -210,6 +210,43 @@ cratedbTest(
     assert.match(verified.stdout, /equal/);
     assert.equal((await relay.kill()).code, 0, relay.stderr.join("\n"));
     assert.deepEqual(relay.stderr.filter((line) => /Stopped stream|Starting cdc-relay/.test(line)).length, 2);
+  },
+);
+
+cratedbTest(
+  "two reloads in the middle of a snapshot leave the rows that the last filter wants",
+  async (context) => {
+    await collectionOf(context).insertMany(numbered(6_000));
+    const { database, schema } = context;
+    const streams = (least: number) => ({
+      shop: {
+        database,
+        table: `${schema}.{collection}`,
+        snapshotRate: 2_000,
+        collections: { data: { filter: { n: { $gte: least } } } },
+      },
+    });
+    await using file = await relayYaml(context, streams(0));
+    const relay = file.relay();
+    await eventually(async () => {
+      await context.sql("REFRESH TABLE data");
+      assert.ok(await countRows(context) > 0);
+    });
+    {
+      await using _load = load(context);
+      for (const least of [50, 100]) {
+        const reloads = () => relay.stderr.filter((line) => line.includes("was reloaded")).length;
+        const before = reloads();
+        await file.write(streams(least));
+        Deno.kill(relay.pid, "SIGHUP");
+        await eventually(() => assert.equal(reloads(), before + 1));
+      }
+      await relay.waitForLine(/Ready stream=shop/);
+    }
+    assert.equal(relay.stderr.filter((line) => /Stopped stream|stream failed/.test(line)).length, 0);
+    const verified = await file.run("verify");
+    assert.equal(verified.code, 0, verified.stdout + verified.stderr);
+    assert.equal((await relay.kill()).code, 0, relay.stderr.join("\n"));
   },
 );
 
