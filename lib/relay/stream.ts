@@ -90,7 +90,7 @@ async function run(connections: Connections, settings: StreamSettings, context: 
   await askAtStart(connections, settings.current.settings, parts);
   const names = await openMetadata(parts);
   let position: StreamPosition | undefined;
-  for (let isReplaced = true; isReplaced;) {
+  while (true) {
     const { replaced } = settings;
     await using closing = new AsyncDisposableStack();
     const term = termOf(parts, settings, closing);
@@ -117,8 +117,7 @@ async function run(connections: Connections, settings: StreamSettings, context: 
       }
     }
     failed.signal.throwIfAborted();
-    isReplaced = replaced.aborted && !signal.aborted;
-    if (!isReplaced) return;
+    if (!replaced.aborted || signal.aborted) return;
     await closing.disposeAsync();
     // A late write must not replace a newer one of the same row.
     await parts.retries.shutdown.limit(parts.raw.idle(), () => 0);
@@ -146,7 +145,7 @@ function termOf(parts: Parts, settings: StreamSettings, closing: AsyncDisposable
   };
 }
 
-/** Follows the stream with these settings. */
+/** Follows the stream until it ends, or other settings replace these. */
 async function followFor(term: Term & StreamSource & Pick<Opened, "names" | "position">): Promise<void> {
   const { names, position, settings, content, signal, closing, sinkOutages, fail } = term;
   const over = new AbortController();
