@@ -4,8 +4,7 @@ import type { FullDocument } from "./open_stream.ts";
 
 /**
  * What serves all of these collections. An event without its document is looked up, so this decides how much is looked
- * up, and never what is written. A post-image and a look-up by the server exclude each other: post-images win, as only
- * they are of the time of the event.
+ * up, and never what is written. MongoDB gives post-images or looked-up documents: post-images are of the time of the event.
  *
  * @example
  * IN: lookup, required → OUT: whenAvailable; IN: lookup, updateLookup → OUT: updateLookup

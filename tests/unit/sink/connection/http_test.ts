@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { fc } from "../../../deps.ts";
 import { isRetryable, SinkError } from "../../../../lib/sink/connection/sink_error.ts";
 import { HttpTransport, requestBody } from "../../../../lib/sink/connection/http.ts";
+import { openTransport } from "../../../../lib/sink/connection/open_transport.ts";
 import type { Parameter } from "../../../../lib/sink/connection/transport.ts";
 import { jsonBytes, jsonOfBytes } from "../../../../lib/util/json_writer.ts";
 import { parseSinkUrl } from "../../../../lib/sink/connection/url.ts";
@@ -217,9 +218,9 @@ for (
     ["something else", false],
   ] as const
 ) {
-  Deno.test(`HttpTransport.open() detects whether the server reports the errors of rows: ${version}`, async () => {
+  Deno.test(`openTransport() detects whether the server reports the errors of rows: ${version}`, async () => {
     await using http = endpoint(() => Response.json({ rowcount: 1, rows: [[version]] }));
-    await using transport = await HttpTransport.open(parseSinkUrl(http.url()));
+    await using transport = await openTransport(parseSinkUrl(http.url()));
     assert.equal(transport.dialect.rowErrors, expected);
   });
 }
