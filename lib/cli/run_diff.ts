@@ -47,7 +47,7 @@ async function differences(
   );
   const isOutdated = contentOf(stream).isOutdated(before);
   const collections = (await new SavedCollections(transport, name).list())
-    .filter((each) => each.hasTable && isOutdated(each));
+    .filter((each) => each.table && isOutdated(each));
   let rows = 0;
   for (const each of collections) {
     const table = tableFor(tableOf(each), each, transport.dialect);

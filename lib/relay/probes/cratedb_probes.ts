@@ -66,10 +66,12 @@ const SYSTEM_TABLES = [
 
 async function systemTables({ transport }: SinkSide): Promise<Answer[]> {
   if (transport.dialect.isJsonb) return [];
-  const hidden = await concurrently(SYSTEM_TABLES, AT_ONCE, async (name) => {
-    return await rowsIfAllowed(transport, `SELECT 1 FROM sys.${name} LIMIT 1`) ? [] : [`sys.${name}`];
-  });
-  const names = hidden.flat().join(", ");
+  const { rows } = await transport.query(
+    "SELECT tablename FROM pg_catalog.pg_tables WHERE schemaname = 'sys'",
+  );
+  const names = SYSTEM_TABLES.filter((name) => !rows.flat().includes(name)).map((name) => `sys.${name}`).join(
+    ", ",
+  );
   if (names === "") return [];
   const hint = `Grant it:\n  GRANT DQL ON TABLE ${names} TO ${await userOf(transport)};`;
   return [warning(`The user may not read ${names}: columns may stay narrow, and findings are missing`, hint)];
@@ -103,14 +105,13 @@ async function privileges(side: BothSides): Promise<Answer[]> {
 
 /** Whether a table exists, of those that the user sees. */
 async function tablesOf(transport: Transport): Promise<(table: TableName) => boolean> {
-  const { rows } = await transport.query("SELECT table_schema, table_name FROM information_schema.tables");
+  const { rows } = await transport.query("SELECT schemaname, tablename FROM pg_catalog.pg_tables");
   const found = new Set(rows.map(([schema, name]) => `${schema}\0${name}`));
   return ({ schema, name }) => found.has(`${schema}\0${name}`);
 }
 
 async function tables(side: BothSides): Promise<Answer[]> {
   const { transport, collections } = side;
-  const exists = await tablesOf(transport);
   const owners = new Map<string, Namespace>();
   const answers = await concurrently(collections, AT_ONCE, async (namespace): Promise<Answer[]> => {
     const table = tableOf(namespace, side);
@@ -119,7 +120,7 @@ async function tables(side: BothSides): Promise<Answer[]> {
     try {
       if (owner) throw sharedTable(quoteTable(table), owner, namespace);
       checkName(table, namespace);
-      if (!exists(table) || !await existingTable(transport, table)) return [];
+      if (!await existingTable(transport, table)) return [];
       return await existing(table, namespace, side);
     } catch (error) {
       if (!isUnusableTable(error)) throw error;

@@ -80,17 +80,16 @@ class FakeSink implements Transport {
       this.followed.delete(`${second}.${third}`);
       this.states.delete(`${second}.${third}`);
     }
+    if (sql.startsWith("SELECT DISTINCT stream")) return this.streams.map((stream) => [stream]);
     if (sql.includes("table_name, state, reason")) {
       return [...new Set([...this.followed, ...this.states.keys()])].map((name) => {
         const [state = "waiting", reason = ""] = this.states.get(name) ?? [];
-        const table = this.followed.has(name) ? "table" : null;
-        return [...name.split(/\.(.*)/).slice(0, 2), table, state, reason === "" ? null : reason];
+        const [database, collection = ""] = name.split(/\.(.*)/);
+        const table = this.followed.has(name) ? ["shop", collection] : [null, null];
+        return [database, collection, ...table, state, reason === "" ? null : reason];
       });
     }
     if (sql.startsWith("CREATE TABLE")) this.tables.add(/"([^"]+)" \(/.exec(sql)?.[1] ?? "");
-    if (sql.startsWith("SELECT 1 FROM") && sql.includes("cdc_collection")) {
-      return this.followed.has(`${second}.${third}`) ? [[1]] : [];
-    }
     const [, name] = OPENING.exec(sql) ?? [];
     if (name !== undefined) return [[this.views.has(name) ? "CREATE VIEW" : DEFINITION]];
     if (sql.startsWith('SELECT stream, "database"')) {
