@@ -78,7 +78,7 @@ export class CollectionOpener {
     const { table, isKnown } = await this.#openTable(namespace, { waits: true });
     const ofCollection = settings.for(namespace);
     const writer = new Writer(patient, table, { limits, inFlightBudget: memory.inFlight });
-    const columns = openColumnPolicy(this.#transports, {
+    const columns = await openColumnPolicy(this.#transports, {
       ...this.#deps,
       ...settings,
       ...ofCollection,

@@ -103,13 +103,6 @@ async function privileges(side: BothSides): Promise<Answer[]> {
   return answers.flat().length > 0 ? answers.flat() : [ok(`${user} may create and write tables`)];
 }
 
-/** Whether a table exists, of those that the user sees. */
-async function tablesOf(transport: Transport): Promise<(table: TableName) => boolean> {
-  const { rows } = await transport.query("SELECT schemaname, tablename FROM pg_catalog.pg_tables");
-  const found = new Set(rows.map(([schema, name]) => `${schema}\0${name}`));
-  return ({ schema, name }) => found.has(`${schema}\0${name}`);
-}
-
 async function tables(side: BothSides): Promise<Answer[]> {
   const { transport, collections } = side;
   const owners = new Map<string, Namespace>();
@@ -156,12 +149,14 @@ export async function shardsOf(side: BothSides) {
   const { transport, settings, collections, names: { metadataSchema: schema } } = side;
   const read = async (sql: string) =>
     (await rowsIfAllowed(transport, sql))?.map(([value]) => Number(value))[0];
-  const [existing, nodes = 1, perNode, exists] = await Promise.all([
+  const [existing, nodes = 1, perNode, { rows }] = await Promise.all([
     read("SELECT count(*) FROM sys.shards"),
     read("SELECT count(*) FROM sys.nodes"),
     read("SELECT settings['cluster']['max_shards_per_node'] FROM sys.cluster"),
-    tablesOf(transport),
+    transport.query("SELECT schemaname, tablename FROM pg_catalog.pg_tables"),
   ]);
+  const visible = new Set(rows.map(([schema, name]) => `${schema}\0${name}`));
+  const exists = ({ schema, name }: TableName) => visible.has(`${schema}\0${name}`);
   const own = METADATA_TABLES.filter((name) => !exists({ schema, name })).length;
   const planned = collections.filter((each) => !exists(tableOf(each, side)))
     // CrateDB's own number of shards.

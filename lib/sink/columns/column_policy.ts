@@ -60,7 +60,10 @@ interface ColumnPolicyOptions extends Omit<WideningOptions, "tableSchema"> {
 }
 
 /** The policy of a table. @throws UnusableTableError if the table's columns do not fit the mode */
-export function openColumnPolicy(transports: Transports, options: ColumnPolicyOptions): ColumnPolicy {
+export async function openColumnPolicy(
+  transports: Transports,
+  options: ColumnPolicyOptions,
+): Promise<ColumnPolicy> {
   const { patient } = transports;
   const { columns: mode, table, writer } = options;
   if (patient.dialect.isJsonb) return JSONB_COLUMNS;
@@ -68,7 +71,7 @@ export function openColumnPolicy(transports: Transports, options: ColumnPolicyOp
   const needed = ["oid", "data", ...table.hasOverflow ? ["overflow"] : []];
   const tableSchema = new TableSchema(patient, { ...options, inferred: isDynamic, needed });
   const widening = new Widening(transports, { ...options, tableSchema });
-  tableSchema.use(table.definition);
+  await tableSchema.load(table.definition);
   if (mode === "ignored" && tableSchema.columns.kind !== "ignored") {
     throw new UnusableTableError(
       `--columns ignored, but ${quoteTable(table)} has a \`data\` that is not a plain OBJECT(IGNORED)`,

@@ -45,16 +45,9 @@ const VALUES: Readonly<Record<string, (record: CollectionRecord) => string>> = {
   since: ({ since }) => String(since),
 };
 
-interface OwnRows {
-  /** By the text of the namespace. */
-  readonly rows: Map<string, SavedCollection>;
-  /** Whether no other worker of the stream, and no other name of it, has rows. */
-  readonly isAlone: boolean;
-}
-
 export class SavedCollections extends StreamRows {
-  /** Read once: no other relay writes the rows of the stream. */
-  #own: Promise<OwnRows> | undefined;
+  /** The rows of the stream, by namespace. Read once, because no other relay writes them; later states are not kept. */
+  #own: Promise<Map<string, SavedCollection>> | undefined;
 
   constructor(transport: Transport, stream: StreamName) {
     super(transport, stream, TABLE);
@@ -62,16 +55,14 @@ export class SavedCollections extends StreamRows {
 
   /** Records that a table has rows of a collection. Call it before the first row is written. */
   async setTable({ database, collection }: Namespace, { schema, name }: TableName): Promise<void> {
-    const { rows } = await this.#load();
     await this.run(
       `INSERT INTO ${this.table} (${KEY}, table_schema, table_name, state) ` +
         `VALUES ($1, $2, $3, $4, $5, 'waiting') ON CONFLICT (${KEY}) DO UPDATE ` +
         "SET table_schema = excluded.table_schema, table_name = excluded.table_name",
       [database, collection, schema, name],
     );
-    const key = namespaceText({ database, collection });
-    const { state = "waiting", reason } = rows.get(key) ?? {};
-    rows.set(key, { database, collection, table: { schema, name }, state, reason });
+    const saved = { database, collection, table: { schema, name }, state: "waiting", reason: undefined };
+    (await this.#own)?.set(namespaceText(saved), saved);
   }
 
   /** Saves states. The tables of the collections stay as they are. */
@@ -84,58 +75,41 @@ export class SavedCollections extends StreamRows {
       "l.\"database\", l.collection, l.state, nullif(l.reason, ''), nullif(l.hint, ''), " +
       `l."rows"::bigint, l.documents::bigint, ${timestamp("l.since::bigint")} ` +
       `FROM UNNEST(${lists}) AS l (${columns.join(", ")})) ON CONFLICT (${KEY}) DO UPDATE SET ${updates}`;
-    const { rows } = await this.#load();
     for (const page of grouped(records, { count: PAGE })) {
       await this.run(sql, Object.values(VALUES).map((valueOf) => page.map(valueOf)));
-      for (const { namespace, state: { name: state, reason } } of page) {
-        const key = namespaceText(namespace);
-        rows.set(key, { ...namespace, table: rows.get(key)?.table, state, reason });
-      }
     }
   }
 
   /** Whether a table has or had rows of the collection. */
   async has(namespace: Namespace): Promise<boolean> {
-    return (await this.#load()).rows.get(namespaceText(namespace))?.table !== undefined;
+    return (await this.#rows()).get(namespaceText(namespace))?.table !== undefined;
   }
 
   async remove({ database, collection }: Namespace): Promise<void> {
-    const { rows } = await this.#load();
     await this.delete('AND "database" = $2 AND collection = $3', [database, collection]);
-    rows.delete(namespaceText({ database, collection }));
+    (await this.#own)?.delete(namespaceText({ database, collection }));
   }
 
   /** The collections of the stream. */
   async list(): Promise<SavedCollection[]> {
-    return [...(await this.#load()).rows.values()];
+    return [...(await this.#rows()).values()];
   }
 
-  #load(): Promise<OwnRows> {
-    return this.#own ??= this.#read().catch((error) => {
-      this.#own = undefined;
-      throw error;
-    });
-  }
+  #rows = (): Promise<Map<string, SavedCollection>> => this.#own ??= this.#read();
 
-  async #read(): Promise<OwnRows> {
+  async #read(): Promise<Map<string, SavedCollection>> {
     await this.refresh();
     const order = `ORDER BY "database", collection LIMIT ${MAX_COLLECTIONS}`;
-    const [own, streams] = await Promise.all([
-      this.select('"database", collection, table_schema, table_name, state, reason', order),
-      this.transport.query(`SELECT DISTINCT stream FROM ${this.table}`),
-    ]);
-    const rows = own.map(([database, collection, schema, name, state, reason]): SavedCollection => ({
-      database: String(database),
-      collection: String(collection),
-      table: name === null ? undefined : { schema: String(schema), name: String(name) },
-      state: String(state),
-      reason: reason === null ? undefined : String(reason),
+    const rows = await this.select('"database", collection, table_schema, table_name, state, reason', order);
+    return new Map(rows.map(([database, collection, schema, name, state, reason]) => {
+      const namespace = { database: String(database), collection: String(collection) };
+      return [namespaceText(namespace), {
+        ...namespace,
+        table: name === null ? undefined : { schema: String(schema), name: String(name) },
+        state: String(state),
+        reason: reason === null ? undefined : String(reason),
+      }];
     }));
-    const others = streams.rows.filter(([stream]) => stream !== this.stream && this.#isSame(String(stream)));
-    return {
-      rows: new Map(rows.map((row) => [namespaceText(row), row])),
-      isAlone: others.length === 0 && partsOfStream(this.stream).part === undefined,
-    };
   }
 
   /** The streams of this schema that write the collection to the table. */
@@ -150,11 +124,10 @@ export class SavedCollections extends StreamRows {
 
   /** The other collections of this stream, or of another worker of it, that have or had rows in the table. */
   async othersIn(namespace: Namespace, table: TableName): Promise<Namespace[]> {
-    const { rows: own, isAlone } = await this.#load();
-    if (isAlone) {
-      return [...own.values()].filter((each) =>
-        each.table?.schema === table.schema && each.table.name === table.name &&
-        namespaceText(each) !== namespaceText(namespace)
+    if (partsOfStream(this.stream).part === undefined) {
+      const isIn = (each: SavedCollection) => each.table && quoteTable(each.table) === quoteTable(table);
+      return (await this.list()).filter((each) =>
+        isIn(each) && namespaceText(each) !== namespaceText(namespace)
       );
     }
     const sql = `SELECT ${KEY} FROM ${this.table} WHERE ${OTHERS_IN_TABLE}`;

@@ -44,8 +44,7 @@ export async function openTable(transport: Transport, options: OpenTableOptions)
   const { table } = options;
   const existing = await existingTable(transport, table);
   await createTable(transport, table, tableDefinition(transport.dialect, options));
-  return existing ??
-    opened(table, transport, { definition: await readDefinition(transport, table), isNew: true });
+  return existing ?? opened(table, transport, await readDefinition(transport, table), { isNew: true });
 }
 
 /** A table that exists; undefined for none. Changes nothing. @throws UnusableTableError if it does not fit */
@@ -54,7 +53,7 @@ export async function existingTable(
   table: TableName,
 ): Promise<OpenedTable | undefined> {
   const definition = await readDefinition(transport, table);
-  return definition === undefined ? undefined : opened(table, transport, { definition, isNew: false });
+  return definition === undefined ? undefined : opened(table, transport, definition, { isNew: false });
 }
 
 const PRIMARY_KEY = /^ +(?:CONSTRAINT .*)?PRIMARY KEY \("?oid"?\),?$/m;
@@ -62,7 +61,8 @@ const PRIMARY_KEY = /^ +(?:CONSTRAINT .*)?PRIMARY KEY \("?oid"?\),?$/m;
 function opened(
   table: TableName,
   { dialect }: Transport,
-  { definition = "", isNew }: { readonly definition: string | undefined; readonly isNew: boolean },
+  definition = "",
+  { isNew }: Pick<OpenedTable, "isNew">,
 ): OpenedTable {
   const [, kind] = /^CREATE (VIEW|FOREIGN)/.exec(definition) ?? [];
   if (kind) throw otherKind(table, kind.toLowerCase());
