@@ -96,8 +96,8 @@ async function run(connections: Connections, settings: StreamSettings, context: 
   const failed = new AbortController();
   const parts = partsOf(connections, settings.current.settings, context, failed);
   for (const system of [mongodbOutages, sinkOutages]) status.watch(system);
-  await askAtStart(connections, settings.current.settings, parts);
-  const names = await openMetadata(parts);
+  const asked = askAtStart(connections, settings.current.settings, parts);
+  const names = await openMetadata(parts).finally(() => asked);
   let position: StreamPosition | undefined;
   for (let isReplaced = true; isReplaced;) {
     const { replaced } = settings;
