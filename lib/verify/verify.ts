@@ -99,7 +99,7 @@ const MAX_STREAMS = 20;
 
 /**
  * Nothing is created in the schema of a mistyped table.
- * @throws UsageError if no relay has written to the schema: a relay creates `cdc_position` last
+ * @throws UsageError if no relay has written to the schema: it would have `cdc_position`
  */
 export async function checkSchema(
   transport: Transport,
