@@ -21,7 +21,7 @@ import type { Transport } from "../sink/connection/transport.ts";
 import { countingWrites } from "../sink/connection/lost_writes.ts";
 import { fenced, paced, retrying } from "../sink/connection/wrappers.ts";
 import { WritePace } from "../sink/connection/write_pace.ts";
-import { prepareSharedTables } from "../sink/metadata/metadata_tables.ts";
+import { prepareTables } from "../sink/metadata/metadata_tables.ts";
 import { RepairRequests } from "../sink/metadata/repair_requests.ts";
 import { readSettings, saveSettings } from "../sink/metadata/saved_settings.ts";
 import { readPosition, savedName } from "../sink/metadata/saved_position.ts";
@@ -212,7 +212,7 @@ async function openMetadata({ settings: { namesIn, sink }, raw, retries }: Parts
   const schema = names.metadataSchema;
   const once = retrying(raw, { ...retries, retryFor: 0 });
   const stream = await savedName(once, { schema, stream: names.stream });
-  await prepareSharedTables(once, schema);
+  await prepareTables(once, schema, "cdc_position");
   return { ...names, stream };
 }
 

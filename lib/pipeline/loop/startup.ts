@@ -12,10 +12,11 @@ import { sampler } from "../../source/documents/sample.ts";
 import type { FoundCollection } from "../../source/documents/scope.ts";
 import type { Share } from "../../source/documents/share.ts";
 import { deploymentOf, differenceOf, identityOf } from "../../source/documents/source_identity.ts";
+import { concurrently } from "../../util/concurrency.ts";
 import { messageOf, UsageError, UserError } from "../../util/errors.ts";
 import { QUIET } from "../../util/log.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
-import type { Collections } from "../collections/collections.ts";
+import { type Collections, TABLES_AT_ONCE } from "../collections/collections.ts";
 import type { RelaySettings } from "../settings.ts";
 import * as plans from "../snapshot/snapshot_state.ts";
 import type { SnapshotPlan, SnapshotState } from "../snapshot/snapshot_state.ts";
@@ -96,12 +97,12 @@ async function openTables(
     });
   }
   const sample = sampler(bulkReader, log);
-  for (const namespace of position.state.token === null ? namespaces : lost) {
+  await concurrently(position.state.token === null ? namespaces : lost, TABLES_AT_ONCE, async (namespace) => {
     const { transform } = settings.for(namespace);
     await tables.attempt(namespace, async () => {
       await (await tables.of(namespace)).learn(() => sample(namespace, transform));
     });
-  }
+  });
   return lost;
 }
 

@@ -85,7 +85,8 @@ async function privileges(side: BothSides): Promise<Answer[]> {
 
 /** Whether a table exists, of those that the user sees. */
 async function tablesOf(transport: Transport): Promise<(table: TableName) => boolean> {
-  const { rows } = await transport.query("SELECT table_schema, table_name FROM information_schema.tables");
+  // A query of information_schema would analyse all views.
+  const { rows } = await transport.query("SELECT schemaname, tablename FROM pg_catalog.pg_tables");
   const found = new Set(rows.map(([schema, name]) => `${schema}\0${name}`));
   return ({ schema, name }) => found.has(`${schema}\0${name}`);
 }

@@ -4,6 +4,7 @@ import { inferColumns } from "../../mapping/field_counts.ts";
 import { splitDocument } from "../../mapping/split_document.ts";
 import type { ColumnMode } from "../sql/dialect.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
+import type { OpenedTable } from "../table/target_table.ts";
 import { UnusableTableError } from "../table/unusable_table.ts";
 import type { Writer } from "../table/writer.ts";
 import type { Transports } from "./rebuild.ts";
@@ -46,6 +47,7 @@ const JSONB_COLUMNS: ColumnPolicy = {
 };
 
 interface ColumnPolicyOptions extends Omit<WideningOptions, "tableSchema"> {
+  readonly table: OpenedTable;
   readonly columns: ColumnMode;
   readonly writer: Pick<Writer, "upsert">;
   readonly onAdded: (columns: number) => void;
@@ -63,7 +65,7 @@ export async function openColumnPolicy(
   const needed = ["oid", "data", ...table.hasOverflow ? ["overflow"] : []];
   const tableSchema = new TableSchema(patient, { ...options, inferred: isDynamic, needed });
   const widening = new Widening(transports, { ...options, tableSchema });
-  await tableSchema.load();
+  await tableSchema.load(table.definition);
   checkMode(tableSchema, table, mode);
   return {
     get columns() {

@@ -194,7 +194,7 @@ export class Rebuilder {
     const written = await lastWrites(transport, table, clock);
     await transport.query(create);
     await copyGrants(transport, table, workTable);
-    const columns = await ownColumns(transport, table);
+    const columns = ownColumns(definition);
     await copyRows(transport, { from: table, to: workTable, columns, log, clock });
     await this.#changeRows(transport, change, workTable, columnTree(definedColumns(create)));
     const [before, after] = [await countRows(transport, table), await countRows(transport, workTable)];
@@ -292,14 +292,12 @@ async function lastWrites(transport: Transport, { schema, name }: TableName, clo
   throw new RebuildError("a shard of the table has operations that do not end", true);
 }
 
-const OWN_COLUMNS =
-  `SELECT column_name FROM information_schema.columns WHERE table_schema = $1 AND table_name = $2
-  AND is_generated = 'NEVER' AND column_details['path'] = [] ORDER BY ordinal_position`;
-
-async function ownColumns(transport: Transport, { schema, name }: TableName): Promise<string[]> {
-  const { rows } = await transport.query(OWN_COLUMNS, [schema, name]);
-  return rows.map(([column]) => String(column));
-}
+/** The columns that no expression generates, and that are below no other column. */
+const ownColumns = (definition: string): string[] =>
+  definedColumns(definition).filter(({ path, type }) =>
+    path.length === 1 && !/^[^']*\bGENERATED ALWAYS AS\b/.test(type)
+  )
+    .map(({ path: [name = ""] }) => name);
 
 /** Grants belong to the name of a table, and are swapped with it. */
 async function copyGrants(transport: Transport, table: TableName, workTable: TableName): Promise<void> {

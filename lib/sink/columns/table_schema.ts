@@ -80,11 +80,11 @@ export class TableSchema {
     return columnAt(this.columns, path);
   }
 
-  /** Reads the columns again. @throws UnusableTableError if rows would no longer equal their documents */
-  async load(): Promise<void> {
+  /** Reads the columns again, unless `known` was just read. @throws UnusableTableError if rows would not equal documents */
+  async load(known?: string): Promise<void> {
     const { table, needed } = this.#options;
-    const { rows: [row] } = await this.#transport.query(`SHOW CREATE TABLE ${quoteTable(table)}`);
-    const definition = String(row?.[0]);
+    const show = `SHOW CREATE TABLE ${quoteTable(table)}`;
+    const definition = known ?? String((await this.#transport.query(show)).rows[0]?.[0]);
     if (definition === this.definition) return;
     const defined = definedColumns(definition);
     const faults = columnFaults(defined, needed);

@@ -2,22 +2,18 @@
 import type { StoredRow } from "../../mapping/split_document.ts";
 import { type Parameter, refreshTable, type Result, type Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
-
-/** The columns of a table that the relay writes to. */
-export const COLUMNS = `SELECT column_name, data_type FROM information_schema.columns
-  WHERE table_schema = $1 AND table_name = $2 AND column_name IN ('oid', 'data', 'overflow')`;
+import { readColumns } from "./show_create_table.ts";
 
 export class RowReader {
   /** @param columns none if the table does not exist */
   private constructor(
     private readonly transport: Transport,
     private readonly name: TableName,
-    private readonly columns: ReadonlySet<unknown>,
+    private readonly columns: ReadonlySet<string>,
   ) {}
 
   static async open(transport: Transport, name: TableName): Promise<RowReader> {
-    const { rows } = await transport.query(COLUMNS, [name.schema, name.name]);
-    return new RowReader(transport, name, new Set(rows.map(([column]) => column)));
+    return new RowReader(transport, name, await readColumns(transport, name));
   }
 
   get exists(): boolean {

@@ -3,8 +3,7 @@ import { refreshTable, type Transport } from "../connection/transport.ts";
 import type { ColumnMode, Dialect } from "../sql/dialect.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
 import { createTable, tableExists } from "./create_table.ts";
-import { COLUMNS } from "./row_reader.ts";
-import { definedColumns } from "./show_create_table.ts";
+import { definedColumns, readDefinition } from "./show_create_table.ts";
 import { columnFaults, unusableTable, UnusableTableError } from "./unusable_table.ts";
 
 export interface TargetTable extends TableName {
@@ -12,7 +11,11 @@ export interface TargetTable extends TableName {
   readonly hasOverflow: boolean;
 }
 
-export type OpenedTable = TargetTable & { readonly isNew: boolean };
+export interface OpenedTable extends TargetTable {
+  readonly isNew: boolean;
+  /** As it was when the table was opened. */
+  readonly definition: string;
+}
 
 export interface OpenTableOptions {
   readonly table: TableName;
@@ -20,9 +23,6 @@ export interface OpenTableOptions {
   /** Shards of a new table; undefined for the server's default. */
   readonly shards?: number | undefined;
 }
-
-const TABLE_TYPE =
-  "SELECT table_type FROM information_schema.tables WHERE table_schema = $1 AND table_name = $2";
 
 export async function isEmptyTable(transport: Transport, table: TableName): Promise<boolean> {
   if (!await tableExists(transport, table)) return false;
@@ -45,7 +45,7 @@ export async function openTable(transport: Transport, options: OpenTableOptions)
   const existing = await existingTable(transport, table);
   if (existing) return existing;
   await createTable(transport, table, tableDefinition(transport.dialect, options));
-  return await inspected(transport, table, { isNew: true });
+  return opened(table, transport, await readDefinition(transport, table), { isNew: true });
 }
 
 /** A table that exists; undefined for none. Changes nothing. @throws UnusableTableError if it does not fit */
@@ -53,33 +53,34 @@ export async function existingTable(
   transport: Transport,
   table: TableName,
 ): Promise<OpenedTable | undefined> {
-  const { rows: [[type] = []] } = await transport.query(TABLE_TYPE, [table.schema, table.name]);
-  if (type === undefined) return undefined;
-  if (type !== "BASE TABLE") throw otherKind(table, String(type).toLowerCase());
-  return await inspected(transport, table, { isNew: false });
+  const definition = await readDefinition(transport, table);
+  return definition === undefined ? undefined : opened(table, transport, definition, { isNew: false });
 }
 
-async function inspected(
-  transport: Transport,
+const PRIMARY_KEY = /^ +(?:CONSTRAINT .*)?PRIMARY KEY \("?oid"?\),?$/m;
+
+function opened(
   table: TableName,
+  { dialect }: Transport,
+  definition = "",
   { isNew }: Pick<OpenedTable, "isNew">,
-): Promise<OpenedTable> {
-  const { dialect } = transport;
-  const select = async (sql: string) => (await transport.query(sql, [table.schema, table.name])).rows;
-  const types = new Map((await select(COLUMNS)).map(([name, type]) => [name, type]));
-  const key = (await select(dialect.primaryKey)).flat();
-  const dataType = dialect.dataType.toUpperCase();
+): OpenedTable {
+  const [, kind] = /^CREATE (VIEW|FOREIGN)/.exec(definition) ?? [];
+  if (kind) throw otherKind(table, kind.toLowerCase());
+  const columns = definedColumns(definition);
+  const typeOf = (name: string) =>
+    /^\w+/.exec(columns.find(({ path }) => path.length === 1 && path[0] === name)?.type ?? "")?.[0];
   const faults = [
-    key.length === 1 && key[0] === "oid" ? [] : { what: "`oid` is not its primary key" },
-    types.get("data") === dialect.dataType ? [] : { what: `it has no \`data\` column of type ${dataType}` },
-    types.get("oid") === "text" ? [] : { what: "it has no `oid` column of type TEXT" },
+    PRIMARY_KEY.test(definition) ? [] : { what: "`oid` is not its primary key" },
+    typeOf("data") === dialect.dataType
+      ? []
+      : { what: `it has no \`data\` column of type ${dialect.dataType}` },
+    typeOf("oid") === "TEXT" ? [] : { what: "it has no `oid` column of type TEXT" },
+    dialect.isJsonb ? [] : columnFaults(columns),
   ].flat();
-  if (!dialect.isJsonb) {
-    const { rows: [row] } = await transport.query(`SHOW CREATE TABLE ${quoteTable(table)}`);
-    faults.push(...columnFaults(definedColumns(String(row?.[0]))));
-  }
   if (faults.length > 0) throw unusableTable(table, faults);
-  return Object.freeze({ ...table, hasOverflow: types.get("overflow") === dialect.overflowType, isNew });
+  const hasOverflow = typeOf("overflow") === dialect.overflowType;
+  return Object.freeze({ ...table, hasOverflow, isNew, definition });
 }
 
 const otherKind = (table: TableName, kind: string): UnusableTableError =>
