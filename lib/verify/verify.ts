@@ -72,9 +72,7 @@ export async function verify(
   const deployment = closing.use(await shutdown.limit(connectDeployment(relay.mongodbUrl)));
   const mongodb = { shutdown, outages: new OutageTracker({ system: "MongoDB", emit }), retryFor };
   const causalReader = closing.use(new CausalReader(deployment.route(), mongodb));
-  const bulkReader = closing.use(
-    await openBulkReader(causalReader, { ...mongodb, deployment, preference, log }),
-  );
+  const bulkReader = await openBulkReader(causalReader, { ...mongodb, deployment, preference, log, closing });
   const deps: SharedDeps = {
     settings,
     names,

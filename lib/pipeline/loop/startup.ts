@@ -122,28 +122,19 @@ export async function checkTransforms(
   // Collections with the same settings have the same list of stages.
   const different = new Map(existing.map((each) => [settings.for(each).transform, each]));
   for (const [transform, namespace] of different) {
-    if (transform.length > 0) await checkTransform(namespace, reader, { exists: found.length > 0 });
-  }
-}
-
-async function checkTransform(
-  namespace: Namespace,
-  reader: Pick<DocumentReader, "check">,
-  { exists }: { readonly exists: boolean },
-): Promise<void> {
-  try {
-    await reader.check(namespace);
-  } catch (error) {
-    if (isNotAllowed(error)) {
+    if (transform.length === 0) continue;
+    try {
+      await reader.check(namespace);
+    } catch (error) {
       // A user needs no rights to the placeholder.
-      if (exists) throw error;
-      return;
+      if (isNotAllowed(error) && namespace === placeholder) continue;
+      if (isNotAllowed(error) || !isTransformFailure(error)) throw error;
+      const what = `--filter, --only, --omit or --pipeline of ${namespaceText(namespace)}`;
+      throw new UsageError(`MongoDB refuses ${what}: ${messageOf(error)}`, {
+        hint: "Correct the query or the stages. aggregate() in mongosh shows the same message.",
+        cause: error,
+      });
     }
-    if (!isTransformFailure(error)) throw error;
-    throw new UsageError(`MongoDB refuses --filter, --only, --omit or --pipeline: ${messageOf(error)}`, {
-      hint: "Correct the query or the stages. aggregate() in mongosh shows the same message.",
-      cause: error,
-    });
   }
 }
 

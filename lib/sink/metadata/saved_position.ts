@@ -6,6 +6,7 @@ import { quoteTable, type TableName } from "../sql/names.ts";
 import { selectFromEach } from "./metadata_tables.ts";
 import type { SavedState } from "./stream_position.ts";
 import type { StreamName } from "./stream_rows.ts";
+import { tableExists } from "../table/create_table.ts";
 
 const TABLE = "cdc_position";
 
@@ -57,13 +58,15 @@ const positionOf = (
   leaseUntil: Number(leaseUntil ?? 0),
 });
 
-/** Writes the error of a stream that no relay follows, for `cdc_status`. */
+/** Shows the error of a stream that no relay follows in `cdc_status`, if a relay has created the tables. */
 export async function saveFailure(
   transport: Transport,
-  { schema, stream, error }: StreamName & { readonly error: string },
+  { error, ...name }: StreamName & { readonly error: string },
 ): Promise<void> {
   const { millis, now } = transport.dialect;
-  const table = quoteTable({ schema, name: TABLE });
+  if (!await tableExists(transport, { schema: name.schema, name: TABLE })) return;
+  const table = quoteTable({ schema: name.schema, name: TABLE });
+  const stream = await savedName(transport, name);
   const insert = `INSERT INTO ${table} (stream) VALUES ($1) ON CONFLICT (stream) DO NOTHING`;
   await transport.query(insert, [stream]);
   await transport.query(

@@ -30,21 +30,22 @@ export async function isEmptyTable(transport: Transport, table: TableName): Prom
   return (await transport.query(`SELECT 1 FROM ${quoteTable(table)} LIMIT 1`)).rows.length === 0;
 }
 
-/** The columns of a new table, with the type of `data`; between two of them `gap`. */
+/** The columns of a new table, as `SHOW CREATE TABLE` prints them. `data` is the type of the column `data`. */
 export const tableDefinition = (
   { dataDefinition, overflowDefinition, clustered }: Dialect,
   { columns, shards }: Pick<OpenTableOptions, "columns" | "shards">,
-  { data = dataDefinition[columns], gap = " " } = {},
+  data = dataDefinition[columns],
 ): string =>
-  `(oid TEXT PRIMARY KEY,${gap}data ${data},${gap}overflow ${overflowDefinition})` +
+  `(\n   "oid" TEXT PRIMARY KEY,\n   "data" ${data},\n   "overflow" ${overflowDefinition}\n)` +
   (shards === undefined ? "" : ` ${clustered(shards)}`);
 
 /** Creates the table if it does not exist. @throws UnusableTableError for an existing table that does not fit */
 export async function openTable(transport: Transport, options: OpenTableOptions): Promise<OpenedTable> {
   const { table } = options;
   const existing = await existingTable(transport, table);
+  if (existing) return existing;
   await createTable(transport, table, tableDefinition(transport.dialect, options));
-  return existing ?? opened(table, transport, await readDefinition(transport, table), { isNew: true });
+  return opened(table, transport, await readDefinition(transport, table), { isNew: true });
 }
 
 /** A table that exists; undefined for none. Changes nothing. @throws UnusableTableError if it does not fit */
