@@ -6,7 +6,6 @@ import { quoteTable, type TableName } from "../sql/names.ts";
 import { selectFromEach } from "./metadata_tables.ts";
 import type { SavedState } from "./stream_position.ts";
 import type { StreamName } from "./stream_rows.ts";
-import { tableExists } from "../table/create_table.ts";
 
 const TABLE = "cdc_position";
 
