@@ -57,8 +57,11 @@ export async function runStreams(
       clock,
       hurry: () => stream.settings.replaced,
       onFailure: (error, pause) => {
-        if (onFailure === "end") throw error;
         const { message, hint } = describe(error);
+        if (onFailure === "end") {
+          stream.log.error("The stream failed, which ends the process", { error: message, hint });
+          throw error;
+        }
         const fields = { error: message, hint, after_ms: pause };
         stream.log.error("The stream failed, and is started again", fields);
       },

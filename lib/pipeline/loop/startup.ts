@@ -87,7 +87,7 @@ async function openTables(
   const lost = await tables.openAll(namespaces);
   for (const namespace of lost) {
     const collection = namespaceText(namespace);
-    log.warn("The table of a collection was dropped: taking a new snapshot of it", { collection });
+    log.warn("The table of a collection is missing: taking a new snapshot of it", { collection });
   }
   for (const { stream, collections } of await tables.overlaps()) {
     log.warn("Another relay that is alive writes the same collections to the same tables", {

@@ -70,17 +70,31 @@ async function privileges(side: BothSides): Promise<Answer[]> {
   const sql = "SELECT type, ident FROM sys.privileges WHERE grantee = CURRENT_USER AND state = 'GRANT' " +
     "AND \"class\" IN ('CLUSTER', 'SCHEMA')";
   const granted = await rowsIfAllowed(transport, sql);
+  /** Schemas to which the user may not be allowed to write. */
+  const unknown: string[] = [];
   const answers = rows.flatMap(([user, schema, ddl, dql]) => {
     const own = granted?.flatMap(([type, ident]) => ident === null || ident === schema ? [type] : []);
     // Only these rows have DML. They lack what a role grants: then it is unknown.
-    const isOwn = own && user !== "crate" && ddl === own.includes("DDL") && dql === own.includes("DQL");
-    const lacks = { DQL: !dql, DML: isOwn && !own.includes("DML"), DDL: !ddl };
+    const isOwn = own && ddl === own.includes("DDL") && dql === own.includes("DQL");
+    const isKnown = isOwn || user === "crate";
+    const lacks = { DQL: !dql, DML: isOwn && user !== "crate" && !own.includes("DML"), DDL: !ddl };
+    if (!isKnown && dql && ddl) unknown.push(String(schema));
     const missing = Object.entries(lacks).flatMap(([type, isMissing]) => isMissing ? [type] : []).join(", ");
     if (missing === "") return [];
     const [to, on] = [quoteName(String(user)), `ON SCHEMA ${quoteName(String(schema))}`];
     return [wrong(`${to} lacks ${missing} ${on}`, `Grant it:\n  GRANT ${missing} ${on} TO ${to};`)];
   });
-  return answers.length > 0 ? answers : [ok(`The user may create and write tables: ${rows[0]?.[0]}`)];
+  if (answers.length > 0) return answers;
+  const user = `${rows[0]?.[0]}`;
+  return [
+    ok(
+      unknown.length === 0
+        ? `The user may create and write tables: ${user}`
+        : `The user may create tables: ${user}; CrateDB does not show whether it has DML on ${
+          unknown.join(", ")
+        }`,
+    ),
+  ];
 }
 
 /** Whether a table exists, of those that the user sees. */
@@ -176,7 +190,9 @@ const CLOCK_MS = 5_000;
 async function clocks({ mongodbClock, transport }: BothSides): Promise<Answer[]> {
   const asked = mongodbClock.now();
   const now = await queryNumber(transport, `SELECT ${transport.dialect.now}`);
-  const difference = Math.abs(now - (asked + mongodbClock.now()) / 2);
+  // The answer may have taken long on either way.
+  const difference = Math.max(asked - now, now - mongodbClock.now(), 0);
+  if (difference === 0) return [ok("The clocks of both servers agree")];
   const text = `The clocks of both servers differ by ${durationText(difference)}`;
   return [difference < CLOCK_MS ? ok(text) : warning(text, "Run NTP on both machines, e.g. chronyd.")];
 }
