@@ -3,16 +3,23 @@ import { isUtf8 } from "node:buffer";
 import { BSON } from "./library.ts";
 import { type JsonPart, jsonPart, notUtf8 } from "../util/json_writer.ts";
 
-export interface Name {
-  readonly text: string;
+export class Name {
+  #json: JsonPart | undefined;
+
+  constructor(
+    readonly text: string,
+    /** Its place in the cache. Two names share a slot only if one of them was evicted or is not cached. */
+    readonly slot: number,
+    /** The bytes of its text. */
+    readonly length: number,
+    /** How many names had been evicted when it was read. */
+    readonly evictions: number,
+  ) {}
+
   /** The name as JSON, with the colon. */
-  readonly json: JsonPart;
-  /** Its place in the cache. Two names share a slot only if one of them was evicted or is not cached. */
-  readonly slot: number;
-  /** The bytes of its text. */
-  readonly length: number;
-  /** How many names had been evicted when it was read. */
-  readonly evictions: number;
+  get json(): JsonPart {
+    return this.#json ??= jsonPart(`${JSON.stringify(this.text)}:`);
+  }
 }
 
 /** The slots at which the search for a name may begin, and how many of them it reads. */
@@ -59,9 +66,8 @@ export function nameAt(bytes: Uint8Array, offset: number): Name {
 }
 
 function lookUp(bytes: Uint8Array, offset: number): Name {
-  let hash = 0;
-  let end = offset;
-  for (let byte; (byte = bytes[end] ?? 0) !== 0; end++) hash = Math.imul(hash ^ byte, 0x01000193);
+  const end = offset + lengthAt(bytes, offset);
+  const hash = hashOf(bytes, offset, end);
   const home = (hash ^ hash >>> 16) & HOMES - 1;
   if (end - offset > MAX_KEPT_BYTES) {
     uncached++;
@@ -76,6 +82,19 @@ function lookUp(bytes: Uint8Array, offset: number): Name {
   return keep(bytes.subarray(offset, end), home);
 }
 
+function lengthAt(bytes: Uint8Array, offset: number): number {
+  let end = offset;
+  while ((bytes[end] ?? 0) !== 0) end++;
+  return end - offset;
+}
+
+/** Equal names have equal hashes. */
+export function hashOf(bytes: Uint8Array, offset: number, end: number): number {
+  let hash = 0;
+  for (let at = offset; at < end; at++) hash = Math.imul(hash ^ (bytes[at] as number), 0x01000193);
+  return hash;
+}
+
 function keep(bytes: Uint8Array, slot: number): Name {
   const name = nameOf(bytes, slot);
   lines.set(bytes, slot * LINE);
@@ -83,11 +102,8 @@ function keep(bytes: Uint8Array, slot: number): Name {
   return kept[slot] = name;
 }
 
-function nameOf(bytes: Uint8Array, slot: number): Name {
-  const text = utf8(bytes, 0, bytes.length);
-  const json = jsonPart(`${JSON.stringify(text)}:`);
-  return { text, json, slot, length: bytes.length, evictions };
-}
+const nameOf = (bytes: Uint8Array, slot: number): Name =>
+  new Name(utf8(bytes, 0, bytes.length), slot, bytes.length, evictions);
 
 /** Whether the name in a slot and its end are at `offset`. */
 function isAt(slot: number, bytes: Uint8Array, offset: number): boolean {

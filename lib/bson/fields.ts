@@ -1,7 +1,7 @@
 /** The fields of a document: values with their names, and which names repeat. */
 import { type BsonValue, ElementCursor } from "./bson.ts";
 import { EMPTY_DOCUMENT } from "./element_cursor.ts";
-import { evictedNames, type Name, nameAt, SLOTS } from "./field_name_cache.ts";
+import { evictedNames, hashOf, type Name, nameAt, SLOTS } from "./field_name_cache.ts";
 
 export interface Field extends BsonValue {
   readonly name: Name;
@@ -72,6 +72,17 @@ export class FieldCursor extends ElementCursor {
   }
 }
 
+/** Whether two names in a document may be equal, by their hashes: names that are not cached need not be read again. */
+export function namesMayRepeat({ bytes, offset }: BsonValue): boolean {
+  const seen = new Set<number>();
+  const element = new ElementCursor(bytes, offset);
+  for (let count = 0; element.next(); count++) {
+    seen.add(hashOf(bytes, element.nameOffset, element.nameOffset + element.nameLength));
+    if (seen.size <= count) return true;
+  }
+  return false;
+}
+
 const scan = new FieldCursor();
 
 /** @example IN: {a: 1, b: 2, a: 3} → OUT: {fields: [a, b, a], repeats: Map { "a" → [a, a] }} */
@@ -83,7 +94,7 @@ export function fieldsOf(document: BsonValue): Fields {
     fields.push({ name, type, bytes, offset, length });
   }
   scan.release();
-  if (!field.mayRepeat || new Set(fields.map(({ name }) => name.text)).size === fields.length) {
+  if (!field.mayRepeat || !namesMayRepeat(document)) {
     return { fields, repeats: NO_REPEATS };
   }
   const byName = Map.groupBy(fields, ({ name }) => name.text);

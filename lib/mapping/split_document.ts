@@ -2,7 +2,7 @@
 import { BsonType, type BsonValue, documentValue, float64At, itemsOf, stringAt } from "../bson/bson.ts";
 import { asDocument } from "../bson/build.ts";
 import { longNames, type Name } from "../bson/field_name_cache.ts";
-import { type Field, FieldCursor, fieldsOf, NO_REPEATS } from "../bson/fields.ts";
+import { type Field, FieldCursor, fieldsOf, namesMayRepeat, NO_REPEATS } from "../bson/fields.ts";
 import { JSON_PART, jsonBytes, jsonOfBytes, JsonWriter, latin1, SIGN } from "../util/json_writer.ts";
 import { jsonText, parseJson } from "../util/lossless_json.ts";
 import {
@@ -130,7 +130,7 @@ class Splitter {
       // `data` keeps the rest of the array for queries; `overflow` gets all of it.
       else if (this.#leavesOut && field.type === BsonType.array) this.#put(field.path, field.value);
     }
-    this.mayRepeat ||= field.mayRepeat;
+    this.mayRepeat ||= field.mayRepeat && namesMayRepeat(document);
     json.sign(SIGN.objectEnd);
   }
 
@@ -146,26 +146,23 @@ class Splitter {
       if (isNull(field.type)) this.#leavesOut = true;
       else if (this.#member(field, column, start) === "overflow") fits = false;
     }
-    this.mayRepeat ||= field.mayRepeat;
+    this.mayRepeat ||= field.mayRepeat && namesMayRepeat(document);
     json.sign(SIGN.objectEnd);
     return fits;
   }
 
   /** Writes a field of an object whose members begin at `start`, unless it is not in `data`. */
   #member(field: FieldCursor, parent: Column, start: number): Place {
-    const before = json.length;
-    json.member(field.name.json, start);
-    const place = this.#field(field, parent);
-    if (place !== "data") json.truncate(before);
-    return place;
-  }
-
-  #field(field: FieldCursor, parent: Column): Place {
     const { name } = field;
-    if (parent.kind === "ignored") return placeIf(isReadable(name.text) && writeUnescaped(json, field));
     const isInferred = parent.kind === "any" && classify(field, field.depth) === "column";
     const column = isInferred ? parent : parent.children?.get(name.text);
-    return column ? placeIf(this.#value(field, column)) : this.#withoutColumn(field, parent);
+    if (parent.kind !== "ignored" && !column) return this.#withoutColumn(field, parent);
+    if (!column && !isReadable(name.text)) return "overflow";
+    const before = json.length;
+    json.member(name.json, start);
+    const fits = column ? this.#value(field, column) : writeUnescaped(json, field);
+    if (!fits) json.truncate(before);
+    return fits ? "data" : "overflow";
   }
 
   #withoutColumn(field: FieldCursor, { closed, hasIds }: Column): Place {
@@ -242,8 +239,6 @@ class Splitter {
     node.set(path.at(-1) as Name, outside);
   }
 }
-
-const placeIf = (fits: boolean): Place => fits ? "data" : "overflow";
 
 function overflowOf(overflow: Overflow): Uint8Array {
   writeOverflow(overflow, escapedAtTop);

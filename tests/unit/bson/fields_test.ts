@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { BsonType } from "../../../lib/bson/bson.ts";
-import { FieldCursor, fieldsOf } from "../../../lib/bson/fields.ts";
+import { FieldCursor, fieldsOf, namesMayRepeat } from "../../../lib/bson/fields.ts";
 import { SLOTS } from "../../../lib/bson/field_name_cache.ts";
 import { jsonOfBytes, type JsonPart, JsonWriter } from "../../../lib/util/json_writer.ts";
 import { type Raw, raw, valueOf } from "../../support/raw_bson.ts";
@@ -141,4 +141,10 @@ Deno.test("FieldCursor.release() lets go of documents at all depths", () => {
   const inner = field.inside(field);
   root.release();
   for (const each of [field, inner]) assert.notEqual(each.bytes, value.bytes);
+});
+
+Deno.test("namesMayRepeat() tells documents with ever new names from those with a name twice", () => {
+  const names = Array.from({ length: 10_000 }, (_, n) => `name ${n}`);
+  assert.equal(namesMayRepeat(valueOf(named(...names))), false);
+  assert.equal(namesMayRepeat(valueOf(named(...names, "name 17"))), true);
 });
