@@ -19,6 +19,7 @@
  */
 import process from "node:process";
 import { statusConfig, verifyConfig, waitConfig } from "./config/config.ts";
+import { contentOf, effectiveOf } from "./config/effective.ts";
 import { LIBRARY_OPTIONS } from "./config/options.ts";
 import type { RelayOptions, StatusOptions, VerifyOptions, WaitOptions } from "./config/options.ts";
 import type { OptionTable } from "./config/option.ts";
@@ -108,7 +109,8 @@ export interface Relay extends AsyncDisposable {
  * @throws UsageError for wrong options. Later, UserError, SinkError and MongoError, see `describe()`
  */
 export function startRelay(options: RelayOptions, surroundings: RelaySurroundings = {}): Relay {
-  const settings = configured(relayConfig, options, LIBRARY_OPTIONS.startRelay);
+  const make = (given: Given) => ({ settings: relayConfig(given), content: contentOf(effectiveOf(given)) });
+  const { settings, content } = configured(make, options, LIBRARY_OPTIONS.startRelay);
   const { onEvent = () => {}, trace = UNTRACED } = surroundings;
   const log = unfailing(surroundings.log ?? QUIET);
   const status = new StatusTracker(SYSTEM_CLOCK);
@@ -120,6 +122,7 @@ export function startRelay(options: RelayOptions, surroundings: RelaySurrounding
   const ready = Promise.withResolvers<void>();
   ready.promise.catch(() => {}); // `done` rejects as well.
   const running = runRelay(settings, {
+    content,
     signal,
     log,
     status,

@@ -8,13 +8,8 @@ import { BSON } from "mongodb";
 import { extendedJson, fieldsByName } from "../lib/bson/bson.ts";
 import { withoutFields } from "../lib/bson/without_fields.ts";
 import { recogniseMaps, shareColumns } from "../lib/mapping/column_shares.ts";
-import {
-  additions,
-  type Column,
-  inferColumnsOfAll,
-  inferDocumentColumns,
-  objectColumn,
-} from "../lib/mapping/column_tree.ts";
+import { additions, type Column, objectColumn } from "../lib/mapping/column_tree.ts";
+import { inferColumns } from "../lib/mapping/field_counts.ts";
 import { normalizeDocument } from "../lib/mapping/normalize.ts";
 import { remapRow } from "../lib/mapping/remap_row.ts";
 import { splitDocument } from "../lib/mapping/split_document.ts";
@@ -93,7 +88,7 @@ const CASES: Readonly<Record<string, Case>> = {
     size: NAMES,
     make: (size) => {
       const document = dataAsKeys(size);
-      return () => inferDocumentColumns(document);
+      return () => inferColumns([document]);
     },
   },
   "splitting an array of objects whose keys are data": {
@@ -107,13 +102,13 @@ const CASES: Readonly<Record<string, Case>> = {
     size: NAMES,
     make: (size) => {
       const documents = list(size, (at) => BSON.serialize({ _id: at, [`k${at}`]: 1 }));
-      return () => inferColumnsOfAll(documents);
+      return () => inferColumns(documents);
     },
   },
   "choosing among ever new columns": {
     size: NAMES,
     make: (size) => {
-      const wanted = inferDocumentColumns(dataAsKeys(size)) ?? objectColumn();
+      const wanted = inferColumns([dataAsKeys(size)]) ?? objectColumn();
       return () => {
         const { columns } = shareColumns(objectColumn(), recogniseMaps(wanted, objectColumn()), {
           limit: 1_000,
@@ -127,7 +122,7 @@ const CASES: Readonly<Record<string, Case>> = {
     size: NAMES,
     make: (size) => {
       const document = wide(size);
-      const columns = inferDocumentColumns(document) ?? objectColumn();
+      const columns = inferColumns([document]) ?? objectColumn();
       return () => [splitDocument(document, columns), splitDocument(document, objectColumn())];
     },
   },

@@ -5,7 +5,8 @@
 import process from "node:process";
 import { BSON } from "mongodb";
 import { ElementCursor } from "../lib/bson/bson.ts";
-import { inferColumnsOfAll, objectColumn } from "../lib/mapping/column_tree.ts";
+import { objectColumn } from "../lib/mapping/column_tree.ts";
+import { inferColumns } from "../lib/mapping/field_counts.ts";
 import { splitDocument } from "../lib/mapping/split_document.ts";
 import { requestBody } from "../lib/sink/connection/http.ts";
 import { stringSplit } from "./support/string_split.ts";
@@ -36,7 +37,7 @@ function microseconds(work: () => unknown): number {
 
 for (const [shape, count] of Object.entries(COUNTS) as [Shape, number][]) {
   const documents = Array.from({ length: count }, (_, at) => BSON.serialize(makeDocument(shape, at)));
-  const columns = inferColumnsOfAll(documents) ?? objectColumn();
+  const columns = inferColumns(documents) ?? objectColumn();
   const oids = documents.map((_, at) => String(at).padStart(24, "0"));
   const rows = documents.map((bytes) => splitDocument(bytes, columns));
   const body = (split: typeof rows) =>

@@ -14,19 +14,27 @@ import type { Given } from "../config/read.ts";
 import { relayConfig } from "../config/relay_settings.ts";
 import type { Command } from "./command.ts";
 
+interface StreamGiven {
+  readonly given: Given;
+  /** In the file. */
+  readonly name?: string;
+}
+
 /** What is given for each stream of the file, or for the one that flags and variables name. */
-async function streamsOf(given: Given): Promise<readonly [Given, ...Given[]]> {
+async function streamsOf(given: Given): Promise<readonly [StreamGiven, ...StreamGiven[]]> {
   const path = fileOf(given);
-  if (path === undefined) return [given];
+  if (path === undefined) return [{ given }];
   const { streams } = (await import("../config/relay_file.ts")).openRelayFile(path, given);
-  const [first, ...others] = streams;
-  return [first.given, ...others.map((stream) => stream.given)];
+  return streams;
 }
 
 /** Runs a command for one stream after the other. Resolves to the highest exit code. */
-async function forEachStream(given: Given, run: (given: Given) => Promise<number>): Promise<number> {
+async function forEachStream(
+  given: Given,
+  run: (given: Given, name?: string) => Promise<number>,
+): Promise<number> {
   let code = 0;
-  for (const each of await streamsOf(given)) code = Math.max(code, await run(each));
+  for (const { given: each, name } of await streamsOf(given)) code = Math.max(code, await run(each, name));
   return code;
 }
 
@@ -55,7 +63,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     examples: ["--database shop", "--config relay.yaml --strict --json"],
     run: async (given, context) => {
       const { runCheck } = await import("./run_plan.ts");
-      return await forEachStream(given, (each) => runCheck(checkConfig(each), context));
+      return await forEachStream(given, (each, name) => runCheck({ ...checkConfig(each), name }, context));
     },
   },
   "plan": {
@@ -78,7 +86,10 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     examples: ["", "--watch", "--database shop --max-lag 30s --json"],
     run: async (given, context) => {
       const [first, ...others] = await streamsOf(given);
-      const settings = [statusConfig(first), ...others.map(statusConfig)] as const;
+      const settings = [
+        statusConfig(first.given),
+        ...others.map(({ given }) => statusConfig(given)),
+      ] as const;
       return await (await import("./run_status.ts")).runStatus(settings, context);
     },
   },

@@ -48,7 +48,7 @@ async function differences(
   );
   const isOutdated = contentOf(stream).isOutdated(before);
   const outdated = (await new SavedCollections(transport, name).list())
-    .filter((each) => each.hasTable && isOutdated(each));
+    .filter((each) => each.table && isOutdated(each));
   if (outdated.length === 0) return changes;
   let rows = 0;
   for (const each of outdated) {

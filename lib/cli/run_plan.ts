@@ -15,12 +15,20 @@ const CONFLICT = 3;
 
 /** Returns the exit code. */
 export async function runCheck(
-  { relay, failOn, output, ...context }: ReturnType<typeof checkConfig>,
+  { relay, failOn, output, name, ...context }: ReturnType<typeof checkConfig> & {
+    /** Of the stream in its file. */
+    readonly name?: string | undefined;
+  },
   { signal, print }: RunContext,
 ): Promise<number> {
   const findings = await check(relay, { ...context, signal });
   const scope = `${relay.scope}`;
-  print(output === "json" ? JSON.stringify({ scope, findings }) : `${scope}\n${checkText(findings)}`);
+  const title = name === undefined ? scope : `${name}: ${scope}`;
+  print(
+    output === "json"
+      ? JSON.stringify({ stream: name, scope, findings })
+      : `${title}\n${checkText(findings)}`,
+  );
   return findings.some(({ level }) => level === "wrong" || level === failOn) ? NOT_WELL : 0;
 }
 

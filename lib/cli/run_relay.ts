@@ -1,5 +1,6 @@
 /** Runs `cdc-relay`, with log, progress bar, metrics and traces. */
 import { ConnectionString } from "mongodb-connection-string-url";
+import { contentOf, effectiveOf } from "../config/effective.ts";
 import { MONGODB, MONITORING, SCOPE } from "../config/relay_options.ts";
 import { find, type Given, readOptions } from "../config/read.ts";
 import type { RelaySettings } from "../pipeline/settings.ts";
@@ -24,7 +25,8 @@ export async function runRelay(settings: RelaySettings, context: RunRelayContext
   await using watchers = await openWatchers({ ...monitoring, streams: [stream] });
   warnOfUrlDatabase(given, log);
   const { emit, trace } = watchers.of(stream, context, firstStart(context));
-  await relay(settings, { signal, log, status, emit, trace });
+  const content = contentOf(effectiveOf(given));
+  await relay(settings, { content, signal, log, status, emit, trace });
 }
 
 /** Databases that users log in to; `testdrive` is the default. */

@@ -1,9 +1,5 @@
-/** The columns below a table's `data` as a tree of names, and the columns that documents need. */
-import { documentValue, itemsOf } from "../bson/bson.ts";
-import { asDocument } from "../bson/build.ts";
-import { fieldsOf } from "../bson/fields.ts";
-import { type FieldOrItem, ownClass } from "./classify.ts";
-import { type Kind, SCALARS } from "./column_types.ts";
+/** The columns below a table's `data` as a tree of names. */
+import type { Kind } from "./column_types.ts";
 
 /** A column: objects have children by name, arrays have an element. */
 export interface Column {
@@ -30,59 +26,6 @@ export const objectColumn = (): Column & { children: Map<string, Column> } => ({
   kind: "object",
   children: new Map(),
 });
-
-/** The columns that a value needs, if any. @example IN: {t: 20.5, tags: ["a"]} → OUT: {t: double, tags: array of text} */
-export function inferColumns(value: FieldOrItem, depth = 0): Column | undefined {
-  const fieldClass = ownClass(value, depth);
-  if (fieldClass === "array") {
-    let element: Column | undefined;
-    for (const item of itemsOf(value)) element = mergeColumns(element, inferColumns(item, depth + 1));
-    return element && { kind: "array", element };
-  }
-  if (fieldClass !== "column") return undefined;
-  const document = asDocument(value);
-  if (!document) return { kind: SCALARS[value.type]?.column ?? "unfit" };
-  const column = objectColumn();
-  const { fields, repeats } = fieldsOf(document);
-  for (const field of fields) {
-    const { text: name } = field.name;
-    const wanted = repeats.has(name) ? undefined : inferColumns(field, depth + 1);
-    if (wanted) column.children.set(name, wanted);
-  }
-  return column;
-}
-
-export const inferDocumentColumns = (bytes: Uint8Array): Column | undefined =>
-  inferColumns(documentValue(bytes));
-
-/** @example IN: BSON of {t: 20}, BSON of {t: 20.5, n: 1} → OUT: {kind: "object", children: {t: double, n: bigint}} */
-export function inferColumnsOfAll(documents: Iterable<Uint8Array>): Column | undefined {
-  let wanted: Column | undefined;
-  for (const document of documents) wanted = mergeColumns(wanted, inferDocumentColumns(document));
-  return wanted;
-}
-
-/**
- * The column that stores the values of both; the first one if the kinds exclude each other. Takes time in proportion to
- * the second one: the first one grows, and the result shares parts of both.
- * @example IN: {a: bigint}, {a: double, b: text} → OUT: {a: double, b: text}
- */
-export function mergeColumns(one: Column | undefined, other: Column | undefined): Column | undefined {
-  if (!one || !other) return one ?? other;
-  if (one.kind === "bigint" && other.kind === "double") return other;
-  if (one.kind !== other.kind) return one;
-  if (one.kind === "array") {
-    const element = mergeColumns(one.element, other.element);
-    return element ? { kind: "array", element } : one;
-  }
-  if (one.children && other.children) {
-    for (const [name, column] of other.children) {
-      const merged = mergeColumns(one.children.get(name), column);
-      if (merged) one.children.set(name, merged);
-    }
-  }
-  return one;
-}
 
 /** The topmost columns that are new. @example IN: {a: bigint}, {a: bigint, o: {b: text}} → OUT: [{path: ["o"], column: {b: text}}] */
 export function additions(columns: Column, wanted: Column, path: ColumnPath = []): Addition[] {

@@ -3,42 +3,51 @@ import type { RelaySettings } from "../pipeline/settings.ts";
 import { failed, type Finding } from "../pipeline/status/finding.ts";
 import { CRATEDB_PROBES, PROBES_OF_BOTH } from "../relay/probes/cratedb_probes.ts";
 import { MONGODB_PROBES } from "../relay/probes/mongodb_probes.ts";
-import { askAll, type SinkSide } from "../relay/probes/probe.ts";
-import { openSourceSide } from "../relay/probes/start.ts";
-import type { Content } from "../relay/stream_settings.ts";
+import { askAll, type BothSides, type SinkSide, type SourceSide } from "../relay/probes/probe.ts";
 import { openTransport } from "../sink/connection/open_transport.ts";
 import type { SinkAddress } from "../sink/connection/url.ts";
 import { savedName } from "../sink/metadata/saved_position.ts";
+import { CausalReader } from "../source/connection/causal_reader.ts";
+import { serverClock } from "../source/connection/cluster_time.ts";
 import { connectDeployment } from "../source/connection/deployment.ts";
-import { featureTrial } from "../source/stream/open_stream.ts";
+import { collectionsOf } from "../source/documents/collections.ts";
 import { SYSTEM_CLOCK as clock } from "../util/clock.ts";
+import { type Logger, QUIET } from "../util/log.ts";
+import { OutageTracker } from "../util/outage.ts";
+import { Shutdown } from "../util/shutdown.ts";
 
-interface SidesContext {
+interface Opening {
   readonly signal: AbortSignal;
   /** Closes what is opened. */
   readonly opened: AsyncDisposableStack;
 }
 
 /** The sides of the databases that answer, and a finding for each that does not. */
-export async function openSides(settings: RelaySettings, { signal, opened }: SidesContext) {
+export async function openSides(settings: RelaySettings, opening: Opening) {
   const findings: Finding[] = [];
-  const none = (probe: string) => (error: unknown) => {
-    findings.push({ probe, ...failed(error) });
-    return undefined;
-  };
-  const openSource = async () => {
-    const route = opened.use(await connectDeployment(settings.mongodbUrl)).route();
-    const features = featureTrial(() => {});
-    return opened.use(await openSourceSide({ route, features, settings, clock, signal }));
-  };
+  const without = (probe: string) => (error: unknown) => void findings.push({ probe, ...failed(error) });
   const [source, sink] = await Promise.all([
-    openSource().catch(none("MongoDB")),
-    openSink(settings, opened).catch(none("CrateDB")),
+    openSource(settings, opening).catch(without("MongoDB")),
+    openSink(settings, opening).catch(without("CrateDB")),
   ]);
   return { source, sink, findings };
 }
 
-async function openSink(settings: RelaySettings, opened: AsyncDisposableStack): Promise<SinkSide> {
+/** Each read is tried once. */
+async function openSource(settings: RelaySettings, { signal, opened }: Opening): Promise<SourceSide> {
+  const route = opened.use(await connectDeployment(settings.mongodbUrl)).route();
+  const shutdown = opened.use(new Shutdown(signal));
+  const outages = new OutageTracker({ system: "MongoDB", emit: () => {} });
+  const causalReader = opened.use(new CausalReader(route, { shutdown, outages, retryFor: 0 }));
+  const mongodbClock = await serverClock(causalReader, clock);
+  const skipped: string[] = [];
+  const warn: Logger["warn"] = (_, { collection, because } = {}) =>
+    void skipped.push(`${collection}: ${because}`);
+  const collections = await collectionsOf(causalReader, settings.scope, { log: { ...QUIET, warn } });
+  return { settings, clock, route, causalReader, mongodbClock, collections, skipped };
+}
+
+async function openSink(settings: RelaySettings, { opened }: Pick<Opening, "opened">): Promise<SinkSide> {
   const transport = opened.use(await openTransport(settings.sink));
   const names = settings.namesIn(transport.dialect.schema ?? settings.sink.schema);
   const stream = await savedName(transport, { schema: names.metadataSchema, stream: names.stream });
@@ -48,24 +57,23 @@ async function openSink(settings: RelaySettings, opened: AsyncDisposableStack): 
 /** @param others further ways to CrateDB, which a relay can do without */
 export async function check(
   settings: RelaySettings,
-  { signal, others = [], content }: {
+  { signal, others = [], content }: Pick<BothSides, "content"> & {
     readonly signal: AbortSignal;
     readonly others?: readonly SinkAddress[];
-    readonly content?: Content;
   },
 ): Promise<readonly Finding[]> {
   await using opened = new AsyncDisposableStack();
   const { source, sink, findings } = await openSides(settings, { signal, opened });
   const askOther = (sink: SinkAddress) =>
-    openSink({ ...settings, sink }, opened).then(
+    openSink({ ...settings, sink }, { opened }).then(
       (side) => askAll(CRATEDB_PROBES.slice(0, 1), side),
       (error) => [{ probe: "CrateDB", ...failed(error), level: "warning" } as const],
     );
-  const asked = [
+  const ofEach = await Promise.all([
     source ? askAll(MONGODB_PROBES, source) : [],
     sink ? askAll(CRATEDB_PROBES, sink) : [],
-    source && sink ? askAll(PROBES_OF_BOTH, { ...source, ...sink, ...content && { content } }) : [],
     ...others.map(askOther),
-  ];
-  return [...findings, ...(await Promise.all(asked)).flat()];
+  ]);
+  const both = source && sink && { ...source, ...sink, ...content && { content } };
+  return [findings, ...ofEach, both ? await askAll(PROBES_OF_BOTH, both) : []].flat();
 }

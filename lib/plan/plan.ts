@@ -1,23 +1,25 @@
 /** `plan`: the tables of a stream, what will not fit in them, and how long the snapshot will take. */
-import { checkName } from "../pipeline/collections/collection_opener.ts";
+import { checkTransforms } from "../pipeline/loop/startup.ts";
 import type { RelaySettings } from "../pipeline/settings.ts";
-import { failed, type Finding } from "../pipeline/status/finding.ts";
-import { shardsOf } from "../relay/probes/cratedb_probes.ts";
-import { type SinkSide, type SourceSide, tableOf } from "../relay/probes/probe.ts";
+import { failed, warning } from "../pipeline/status/finding.ts";
+import { PROBES_OF_BOTH, shardsOf } from "../relay/probes/cratedb_probes.ts";
+import { MONGODB_PROBES } from "../relay/probes/mongodb_probes.ts";
+import { askAll, type SinkSide, type SourceSide, tableOf } from "../relay/probes/probe.ts";
 import { CRATEDB } from "../sink/sql/dialect.ts";
-import { quoteTable, subscript } from "../sink/sql/names.ts";
-import { createTable } from "../sink/table/create_table.ts";
-import { existingTable } from "../sink/table/target_table.ts";
-import { isUnusableTable } from "../sink/table/unusable_table.ts";
+import { quoteName, quoteTable, subscript } from "../sink/sql/names.ts";
+import { createTable, tableExists } from "../sink/table/create_table.ts";
+import { errorOfOpening, isUnusableTable } from "../sink/table/unusable_table.ts";
 import { isNotAllowed } from "../source/connection/mongodb_errors.ts";
 import { estimatedCount } from "../source/documents/collections.ts";
+import { DocumentReader } from "../source/documents/documents.ts";
 import { averageBytes, sampleOf, sampleSize } from "../source/documents/sample.ts";
 import { oldestEntry } from "../source/stream/oplog.ts";
 import { SYSTEM_CLOCK as clock } from "../util/clock.ts";
+import { UserError } from "../util/errors.ts";
 import { type Namespace, namespaceText } from "../util/namespace.ts";
 import { openSides } from "./check.ts";
-import { measure, type Measured } from "./measure.ts";
-import { planTable, type TablePlan } from "./table_plan.ts";
+import { measure } from "./measure.ts";
+import { planTable } from "./table_plan.ts";
 
 export interface PlanSettings {
   readonly relay: RelaySettings;
@@ -28,73 +30,61 @@ export interface PlanSettings {
   readonly tables: "plan" | "create";
 }
 
-export interface CollectionPlan extends TablePlan {
-  readonly collection: string;
-  readonly table: string;
-  readonly exists: boolean;
-  readonly documents: number;
-  readonly sampled: number;
-  /** The sizes of documents; the largest is of the sample. */
-  readonly averageBytes: number;
-  readonly largestBytes: number;
-  /** What MongoDB's indexes suggest. Nothing of it is applied. */
-  readonly suggestions: readonly string[];
-  readonly measured: Measured | null;
-}
-
-export interface StreamPlan {
-  readonly findings: readonly Finding[];
-  readonly collections: readonly CollectionPlan[];
-  /** Shards to create, with replicas; null if unknown. */
-  readonly shards: number | null;
-  readonly rowsPerSecond: number;
-  readonly snapshotSeconds: number;
-  /** How far the oplog reaches back; null if unknown. */
-  readonly oplogSeconds: number | null;
-}
+export type CollectionPlan = Awaited<ReturnType<typeof planCollection>>;
+export type StreamPlan = Awaited<ReturnType<typeof plan>>;
 
 /** Rows that a snapshot writes per second, unless it is measured. */
 const RATE = 20_000;
 
 /** Plans the tables of all collections that can be read. Creates them if that is asked for. */
-export async function plan(
-  settings: PlanSettings,
-  { signal }: { readonly signal: AbortSignal },
-): Promise<StreamPlan> {
+export async function plan(settings: PlanSettings, { signal }: { readonly signal: AbortSignal }) {
   await using opened = new AsyncDisposableStack();
   const { source, sink, findings } = await openSides(settings.relay, { signal, opened });
+  const both = source && sink && { ...source, ...sink };
+  const asked = [
+    source ? await askAll(MONGODB_PROBES.filter(({ name }) => name === "collections"), source) : [],
+    both ? await askAll(PROBES_OF_BOTH.filter(({ name }) => name === "tables"), both) : [],
+  ];
+  findings.push(...asked.flat().filter(({ level }) => level !== "ok"));
+  const unusable = findings.flatMap(({ level, collection }) => level === "wrong" ? [collection] : []);
   const collections: CollectionPlan[] = [];
   for (const namespace of source?.collections ?? []) {
     signal.throwIfAborted();
-    const deps = { ...settings, ...source as SourceSide, ...sink ?? emptySink(settings.relay), signal };
+    const collection = namespaceText(namespace);
+    if (unusable.includes(collection)) continue;
+    const deps = both ? settings : { ...settings, measure: 0, tables: "plan" } as const;
+    const sides = both ?? { ...source as SourceSide, ...withoutTables(settings.relay) };
     try {
-      collections.push(await planCollection(namespace, deps));
+      collections.push(await planCollection(namespace, { ...deps, ...sides, signal }));
     } catch (error) {
-      if (!isNotAllowed(error) && !isUnusableTable(error)) throw error;
-      const probe = isNotAllowed(error) ? "documents" : "tables";
-      findings.push({ probe, ...failed(error, namespaceText(namespace)) });
+      const isOfTable = isUnusableTable(error);
+      if (!isOfTable && !isNotAllowed(error) && !(error instanceof UserError)) throw error;
+      findings.push({ probe: isOfTable ? "tables" : "documents", ...failed(error, collection) });
     }
   }
   const documents = collections.reduce((sum, each) => sum + each.documents, 0);
   const rates = collections.flatMap(({ measured }) => measured?.rowsPerSecond ?? []);
   const rowsPerSecond = rates.length > 0 ? Math.min(...rates) : RATE;
+  const snapshotSeconds = documents / rowsPerSecond;
   const oldest = source && await oldestEntry(source.route).catch(() => undefined);
+  const oplogSeconds = oldest ? (source.mongodbClock.now() - oldest.time) / 1_000 : null;
+  if (oldest?.isFirst === false && snapshotSeconds > Number(oplogSeconds)) {
+    const text = "The snapshot takes longer than the oplog reaches back: its relay would have to begin again";
+    findings.push({ probe: "oplog", ...warning(text, "Enlarge the oplog first; check prints the command.") });
+  }
+  const shards = both && !both.transport.dialect.isJsonb && await shardsOf(both) || null;
   return {
     findings,
     collections,
-    shards: source && sink && !sink.transport.dialect.isJsonb
-      ? (await shardsOf({ ...source, ...sink })).planned
-      : null,
+    shards: shards && shards.planned,
     rowsPerSecond,
-    snapshotSeconds: documents / rowsPerSecond,
-    oplogSeconds: oldest ? (clock.now() - oldest.time) / 1_000 : null,
+    snapshotSeconds,
+    oplogSeconds,
   };
 }
 
-/** Stands for a CrateDB that cannot be reached: it has no tables, and gets none. */
-const emptySink = (settings: RelaySettings): SinkSide & Pick<PlanSettings, "measure" | "tables"> => ({
-  measure: 0,
-  tables: "plan",
+/** Stands for a CrateDB that cannot be reached. */
+const withoutTables = (settings: RelaySettings): SinkSide => ({
   settings,
   clock,
   names: settings.namesIn(settings.sink.schema),
@@ -105,29 +95,30 @@ const emptySink = (settings: RelaySettings): SinkSide & Pick<PlanSettings, "meas
   },
 });
 
-type PlanDeps = PlanSettings & SourceSide & SinkSide & { readonly signal: AbortSignal };
-
-async function planCollection(namespace: Namespace, deps: PlanDeps): Promise<CollectionPlan> {
+async function planCollection(
+  namespace: Namespace,
+  deps: PlanSettings & SourceSide & SinkSide & { readonly signal: AbortSignal },
+) {
   const { causalReader, transport, relay, signal } = deps;
   const settings = relay.for(namespace);
+  const reader = new DocumentReader(causalReader, { for: relay.for, size: 1 });
+  await checkTransforms([namespace], { reader, settings: relay });
   const table = tableOf(namespace, deps);
-  checkName(table, namespace);
-  const exists = await existingTable(transport, table, settings) !== undefined;
+  const exists = await tableExists(transport, table);
   const count = await estimatedCount(causalReader, [namespace]);
   const average = await averageBytes(namespace, causalReader) ?? 0;
   const size = sampleSize(average, deps.sample);
-  const options = { size, stages: settings.transform, onRefused: () => {} };
-  const sample = (await sampleOf(causalReader, namespace, options)).map(({ document }) => document);
+  const sampling = { size, stages: settings.transform, onRefused: () => {} };
+  const sample = (await sampleOf(causalReader, namespace, sampling)).map(({ document }) => document);
   const { plan, rows } = await planTable(sample, transport, { table, settings, exists });
-  const measuring = {
-    limits: relay,
-    schema: table.schema,
-    definition: plan.definition,
-    rows: deps.measure,
-    signal,
-  };
+  const { definition } = plan;
+  const measuring = { limits: relay, schema: table.schema, definition, rows: deps.measure, signal };
   const measured = deps.measure > 0 && rows.length > 0 ? await measure(rows, transport, measuring) : null;
-  if (!exists && deps.tables === "create") await createTable(transport, table, plan.definition);
+  if (!exists && deps.tables === "create") {
+    await createTable(transport, table, definition).catch((error) => {
+      throw errorOfOpening(error, { hasRows: false });
+    });
+  }
   return {
     collection: namespaceText(namespace),
     table: quoteTable(table),
@@ -151,17 +142,14 @@ async function suggestionsOf(
   const indexes = await reader.read((client, options) =>
     client.db(database).collection(collection).listIndexes(options).toArray()
   ).catch(() => []);
-  return indexes.flatMap(({ name, key, weights, expireAfterSeconds }) => {
-    const columns = (fields: Record<string, unknown>) =>
-      Object.keys(fields).map((path) => subscript(path.split(".")));
-    const places = Object.keys(key).filter((path) => key[path] === "2dsphere");
+  const columns = (fields: object) => Object.keys(fields).map((path) => subscript(path.split(".")));
+  return indexes.flatMap(({ name, key, weights, expireAfterSeconds: seconds }) => {
+    const places = Object.entries(key).filter(([, kind]) => kind === "2dsphere");
     const all = [
-      ...places.map((path) => `a column GEO_SHAPE GENERATED ALWAYS AS ${subscript(path.split("."))}`),
-      ...weights ? [`INDEX "${name}" USING FULLTEXT (${columns(weights).join(", ")})`] : [],
-      ...expireAfterSeconds === undefined
-        ? []
-        : [`partitions by ${columns(key)}, dropped after ${expireAfterSeconds} s`],
+      ...columns(Object.fromEntries(places)).map((each) => `a column GEO_SHAPE GENERATED ALWAYS AS ${each}`),
+      weights && `INDEX ${quoteName(name)} USING FULLTEXT (${columns(weights).join(", ")})`,
+      seconds !== undefined && `partitions by ${columns(key)}, dropped after ${seconds} s`,
     ];
-    return all.map((each) => `For the index ${name}: ${each}`);
+    return all.filter(Boolean).map((each) => `For the index ${name}: ${each}`);
   });
 }

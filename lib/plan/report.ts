@@ -11,31 +11,29 @@ export const findingText = ({ probe, level, text, hint, collection = "" }: Findi
   return [`${level.padEnd(9)}${probe.padEnd(20)}${named}`, ...next].join("\n");
 };
 
-export const checkText = (findings: readonly Finding[]): string =>
-  [...findings.map(findingText), "", summaryText(findings)].join("\n");
-
-/** @example OUT: 14 ok, 2 warning, 0 wrong */
-export const summaryText = (findings: readonly Finding[]): string =>
-  ["ok", "warning", "wrong"].map((level) =>
-    `${findings.filter((each) => each.level === level).length} ${level}`
-  )
-    .join(", ");
+/** A line for each finding, and e.g. `14 ok, 2 warning, 0 wrong`. */
+export function checkText(findings: readonly Finding[]): string {
+  const count = (level: string) => `${findings.filter((each) => each.level === level).length} ${level}`;
+  return [...findings.map(findingText), "", ["ok", "warning", "wrong"].map(count).join(", ")].join("\n");
+}
 
 const percent = (share: number): string => `${Number((share * 100).toFixed(1)) || "<0.1"} %`;
 const number = (count: number): string => Math.round(count).toLocaleString("en-US");
+/** @example IN: 0.029, 1_400_000 → OUT: about 40,600 (2.9 %) */
+const part = (share: number, all: number): string => `about ${number(share * all)} (${percent(share)})`;
 
-/** @example OUT: ["price", "double 97.1 %, string 2.9 %", "DOUBLE PRECISION", "about 41,000 (2.9 %)"] */
+/** @example OUT: ["price", "double 97.1 %, string 2.9 %", "DOUBLE PRECISION", "about 40,600 (2.9 %)"] */
 function pathRow({ path, types, column, overflow }: PlannedPath, documents: number): string[] {
   const shares = Object.entries(types).map(([type, share]) =>
     share === 1 ? type : `${type} ${percent(share)}`
   );
-  const lost = overflow > 0 ? `about ${number(overflow * documents)} (${percent(overflow)})` : "";
-  return [path, shares.join(", "), column, lost];
+  const printable = path.replaceAll(/\p{Cc}/gu, encodeURIComponent);
+  return [printable, shares.join(", "), column, overflow > 0 ? part(overflow, documents) : ""];
 }
 
 function collectionText(plan: CollectionPlan, width: number): string {
-  const { collection, table, exists, documents, columns, measured, overflowing, unstorable } = plan;
-  const head = `${collection} -> ${table}${exists ? ", which exists" : ""}`;
+  const { documents, columns, measured, overflowing, unstorable, suggestions, ddl } = plan;
+  const head = `${plan.collection} -> ${plan.table}${plan.exists ? ", which exists" : ""}`;
   if (plan.sampled === 0) {
     return `${head}\n  No document to sample: columns are created as documents arrive\n`;
   }
@@ -45,38 +43,28 @@ function collectionText(plan: CollectionPlan, width: number): string {
     `the largest of ${number(plan.sampled)} sampled has ${number(plan.largestBytes)}`,
     ...textTable({ header: ["path", "types", "column", "to overflow"], rows }, width - 2),
     `${columns.used} of ${columns.limit} columns`,
-    ...overflowing > 0
-      ? [`About ${number(overflowing * documents)} rows (${percent(overflowing)}) with an overflow`]
-      : [],
-    ...unstorable > 0 ? [`About ${number(unstorable * documents)} dead letters: no row can store them`] : [],
-    ...measured
-      ? [
-        `Measured: ${number(measured.rowsPerSecond)} rows per second, ${
-          measured.bytesPerRow ?? "unknown"
-        } bytes per ` +
-        `row, ${measured.refused} of ${measured.rows} refused`,
-      ]
-      : [],
-    ...plan.suggestions,
-    ...plan.ddl === "" ? [] : plan.ddl.split("\n"),
+    overflowing > 0 && `Rows with an overflow: ${part(overflowing, documents)}`,
+    unstorable > 0 && `Dead letters, because no row can store them: ${part(unstorable, documents)}`,
+    measured && `Measured: ${number(measured.rowsPerSecond)} rows per second, ` +
+      `${measured.bytesPerRow ?? "unknown"} bytes per row, ${measured.refused} of ${measured.rows} refused`,
+    ...suggestions,
+    ...ddl.split("\n"),
   ];
-  return `${[head, ...lines].join("\n  ")}\n`;
+  return `${[head, ...lines.filter(Boolean)].join("\n  ")}\n`;
 }
 
 export function planText({ findings, collections, ...totals }: StreamPlan, width: number): string {
   const { shards, snapshotSeconds, rowsPerSecond, oplogSeconds } = totals;
   const isMeasured = collections.some(({ measured }) => measured);
+  const rate = `${number(rowsPerSecond)} rows per second`;
+  const origin = isMeasured ? "as measured" : "a default: --measure 10000 measures it";
   const reach = oplogSeconds === null ? "an unknown time" : durationText(oplogSeconds * 1_000);
   return [
     ...findings.map(findingText),
     ...collections.map((each) => collectionText(each, width)),
     `${collections.length} collections, ${shards ?? "unknown"} shards to create`,
-    `The snapshot takes about ${durationText(snapshotSeconds * 1_000)} at ${
-      number(rowsPerSecond)
-    } rows per second, ` +
-    `${
-      isMeasured ? "as measured" : "a default: --measure 10000 measures it"
-    }; the oplog reaches back ${reach}`,
+    `The snapshot takes about ${durationText(snapshotSeconds * 1_000)} at ${rate}, ${origin}; ` +
+    `the oplog reaches back ${reach}`,
   ].join("\n");
 }
 

@@ -2,15 +2,14 @@
 import { withoutFields } from "../bson/without_fields.ts";
 import { isRefusedName } from "../mapping/classify.ts";
 import { type Column, innermost } from "../mapping/column_tree.ts";
-import { unescapeNames } from "../mapping/escape_name.ts";
-import { columnOfMost, countFields, type FieldCounts } from "../mapping/field_counts.ts";
+import { escapeName, escapeTopName, unescapeNames } from "../mapping/escape_name.ts";
+import { columnOfMost, countFields, type FieldCounts, inOrder } from "../mapping/field_counts.ts";
 import { type SplitDocument, splitDocument } from "../mapping/split_document.ts";
 import type { CollectionSettings } from "../pipeline/settings.ts";
 import { typeName, typeText } from "../sink/columns/column_definition.ts";
-import { columnsAfter } from "../sink/columns/column_plan.ts";
 import { addColumns, TableSchema } from "../sink/columns/table_schema.ts";
 import type { Transport } from "../sink/connection/transport.ts";
-import { type ColumnMode, CRATEDB } from "../sink/sql/dialect.ts";
+import { CRATEDB } from "../sink/sql/dialect.ts";
 import { quoteTable, type TableName } from "../sink/sql/names.ts";
 import { tableDefinition } from "../sink/table/table_design.ts";
 import { UnstorableError } from "../util/errors.ts";
@@ -29,64 +28,50 @@ export interface PlannedPath {
   readonly overflow: number;
 }
 
-export interface TablePlan {
-  /** The columns of the table, as a relay would create it. */
-  readonly definition: string;
-  /** The statement that creates the table, or the columns that it lacks; empty for none. */
-  readonly ddl: string;
-  readonly columns: { readonly used: number; readonly limit: number };
-  readonly paths: readonly PlannedPath[];
-  /** The shares of the documents whose rows have an overflow, and of those that no row can store. */
-  readonly overflowing: number;
-  readonly unstorable: number;
-}
-
 export interface TableOptions {
   readonly table: TableName;
   readonly exists: boolean;
   readonly settings: Pick<CollectionSettings, "columns" | "shards" | "omit">;
 }
 
-/** Answers as CrateDB does for a table without columns below `data`. */
-const paper = (mode: ColumnMode): Transport => {
-  const { dataDefinition, overflowDefinition } = CRATEDB;
-  const columns = `"oid" TEXT,\n   "data" ${dataDefinition[mode]},\n   "overflow" ${overflowDefinition}`;
-  const rows = [[`CREATE TABLE (\n   ${columns}\n)`]];
-  return {
-    dialect: CRATEDB,
-    query: () => Promise.resolve({ count: 1, rows }),
-    async [Symbol.asyncDispose]() {},
-  };
-};
-
 /** @returns the plan, and the rows of the sample */
 export async function planTable(
   sample: readonly Uint8Array[],
-  transport: Transport,
+  transport: Pick<Transport, "dialect" | "query">,
   { table, exists, settings: { columns: mode, shards, omit } }: TableOptions,
-): Promise<{ readonly plan: TablePlan; readonly rows: readonly SplitDocument[] }> {
+) {
   const { dialect, dialect: { isJsonb } } = transport;
   const documents = sample.map((document) => withoutFields(document, omit));
   const counts = countFields(documents);
-  const [isTyped, isDynamic] = [mode === "typed" && !isJsonb, mode === "dynamic" && !isJsonb];
-  const source = isJsonb ? paper("ignored") : exists ? transport : paper(mode);
-  const schema = new TableSchema(source, { table, inferred: isDynamic, log: QUIET });
+  /** The answer of CrateDB for a table without columns below `data`. */
+  const empty = () =>
+    Promise.resolve({
+      count: 1,
+      rows: [[tableDefinition(CRATEDB, { columns: isJsonb ? "ignored" : mode })]],
+    });
+  const source = { ...transport, query: exists && !isJsonb ? transport.query : empty } as Transport;
+  const schema = new TableSchema(source, { table, inferred: mode === "dynamic", log: QUIET });
   await schema.load();
-  const wanted = schema.columns.kind === "object" ? columnOfMost(counts) : undefined;
-  const added = wanted ? schema.plan(wanted) : { missing: [], full: [], withIds: [] };
-  const after = columnsAfter(schema.columns, added);
-  const columns = isJsonb ? { kind: "jsonb" } as const : isDynamic ? schema.assuming(added.missing) : after;
+  const wanted = columnOfMost(counts);
+  const missing = wanted ? schema.missing(wanted) : [];
+  const columns = isJsonb ? { kind: "jsonb" } as const : schema.assuming(missing);
   const { rows, outside } = splitAll(documents, columns);
-  const types = { ...isTyped && { data: typeText(after, 1) }, gap: "\n   " };
-  const definition = tableDefinition(dialect, { columns: mode, shards }, types);
-  const lacks = isTyped && added.missing.length > 0 ? addColumns(table, added.missing) : "";
+  const isTyped = mode === "typed" && !isJsonb;
+  const definition = tableDefinition(
+    dialect,
+    { columns: mode, shards },
+    isTyped ? typeText(columns) : undefined,
+  );
+  const lacking = isTyped && missing.length > 0 ? addColumns(table, missing) : "";
   const { limit, room } = schema.budget;
   const share = (part = 0) => documents.length === 0 ? 0 : part / documents.length;
   const plan = {
     definition,
-    ddl: exists ? lacks : `CREATE TABLE IF NOT EXISTS ${quoteTable(table)} ${definition}`,
-    columns: { limit, used: limit - room + sizeOf(after) - sizeOf(schema.columns) },
-    paths: [...pathsOf(counts, columns, { prefix: "", names: [], overflow: (at) => share(outside.get(at)) })],
+    /** The statement that creates the table, or the columns that it lacks; empty for none. */
+    ddl: exists ? lacking : `CREATE TABLE IF NOT EXISTS ${quoteTable(table)} ${definition}`,
+    columns: { limit, used: limit - room + sizeOf(columns) - sizeOf(schema.columns) },
+    paths: [...pathsOf(counts, columns, { overflowOf: (path) => share(outside.get(JSON.stringify(path))) })],
+    /** The shares of the documents whose rows have an overflow, and of those that no row can store. */
     overflowing: share(rows.filter(({ overflowed }) => overflowed).length),
     unstorable: share(documents.length - rows.length),
   };
@@ -118,26 +103,30 @@ function splitAll(documents: readonly Uint8Array[], columns: Column) {
   return { rows, outside };
 }
 
-interface Place {
-  /** The path of the object, with a dot at its end. */
-  readonly prefix: string;
-  readonly names: readonly string[];
-  readonly overflow: (path: string) => number;
-}
-
-/** The paths below an object, in the order of their first values. The keys of a map are none. */
-function* pathsOf(counts: FieldCounts, parent: Column, place: Place): Generator<PlannedPath> {
-  for (const [name, field] of counts.children) {
-    const names = [...place.names, name];
-    let [column, values, path] = [parent.children?.get(name), field, place.prefix + name];
+/** The paths below an object, in the order of its columns. The keys of a map are none. */
+function* pathsOf(
+  counts: FieldCounts,
+  parent: Column,
+  { prefix = "", names: above = [], overflowOf }: {
+    /** The path of the object, with a dot at its end. */
+    readonly prefix?: string;
+    readonly names?: readonly string[];
+    readonly overflowOf: (names: readonly string[]) => number;
+  },
+): Generator<PlannedPath> {
+  for (const [name, field] of inOrder(counts.children)) {
+    const names = [...above, name];
+    let [column, values, path] = [parent.children?.get(name), field, prefix + name];
     const none = isRefusedName(name) ? "none, for its name" : parent.children ? "none" : parent.kind;
-    const overflow = place.overflow(JSON.stringify(names));
-    yield { path, types: sharesOf(values), column: column ? typeName(column) : none, overflow };
+    const overflow = overflowOf(names);
+    const spelled = above.length > 0 ? escapeName(name) : escapeTopName(name);
+    const note = overflow > 0 && spelled !== name ? `; in overflow ${spelled}` : "";
+    yield { path, types: sharesOf(values), column: (column ? typeName(column) : none) + note, overflow };
     while (column?.element && values.items) {
       [column, values, path] = [column.element, values.items, `${path}[]`];
       yield { path, types: sharesOf(values), column: typeName(column), overflow: 0 };
     }
-    if (column?.children) yield* pathsOf(values, column, { ...place, prefix: `${path}.`, names });
+    if (column?.children) yield* pathsOf(values, column, { prefix: `${path}.`, names, overflowOf });
   }
 }
 

@@ -1,4 +1,4 @@
-/** What the streams of a process share: connections, outages, MongoDB's clock and the memory budget. */
+/** What the streams of a process share: connections, MongoDB's clock and the memory budget. */
 import { Heartbeat } from "../pipeline/status/heartbeat.ts";
 import type { Emit } from "../pipeline/status/events.ts";
 import { type MemoryBudget, memoryBudget } from "../util/garbage.ts";
@@ -24,13 +24,6 @@ export interface PoolContext {
   readonly clock?: Clock;
 }
 
-interface StreamWatch {
-  /** Receives the outages of both systems. */
-  readonly emit: Emit;
-  /** Called with each system before it is asked anything. */
-  readonly watch?: (system: Liveness) => void;
-}
-
 export interface Connections extends AsyncDisposable {
   /** Fails at once if the sink does; {@linkcode Connections} close it. */
   readonly transport: Transport;
@@ -46,46 +39,65 @@ export interface Connections extends AsyncDisposable {
   readonly clock: Clock;
 }
 
-type Addresses = Pick<RelaySettings, "mongodbUrl" | "sink" | "retryFor">;
-
 /** The connections of a process: one for each URL, for any number of streams. Those that fail are opened again. */
 export class ConnectionPool implements AsyncDisposable {
-  readonly #context: Required<PoolContext>;
+  readonly clock: Clock;
+  readonly #log: Logger;
   readonly #memory: MemoryBudget;
   readonly #opened = new AsyncDisposableStack();
   readonly #shutdown: Shutdown;
-  readonly #sinks = new Map<string, Promise<SharedSink>>();
-  readonly #deployments = new Map<string, SharedDeployment>();
+  readonly #transports = new Map<string, Promise<Transport>>();
+  readonly #deployments = new Map<string, Promise<SharedMongodb>>();
 
-  constructor(shares: Pick<MemoryShares, "inFlightBytes" | "heapBytes">, context: PoolContext) {
-    this.#context = { clock: SYSTEM_CLOCK, ...context };
+  constructor(
+    shares: Pick<MemoryShares, "inFlightBytes" | "heapBytes">,
+    { signal, log, clock = SYSTEM_CLOCK }: PoolContext,
+  ) {
+    this.clock = clock;
+    this.#log = log;
     this.#memory = memoryBudget(shares);
-    this.#shutdown = this.#opened.use(new Shutdown(context.signal));
+    this.#shutdown = this.#opened.use(new Shutdown(signal));
   }
 
-  /** Connects a stream. Its disposal leaves the connections to the others. @throws the signal's reason if it is aborted */
-  async connect(settings: Addresses, { emit, watch }: StreamWatch): Promise<Connections> {
-    const { signal, clock } = this.#context;
+  /**
+   * Connects a stream, with its own outages: what one stream waits for may answer the others. Its disposal leaves the
+   * connections to the others. @throws the signal's reason if it is aborted
+   */
+  async connect(
+    { mongodbUrl, sink, retryFor }: Pick<RelaySettings, "mongodbUrl" | "sink" | "retryFor">,
+    { emit, watch }: {
+      /** Receives the outages of both systems. */
+      readonly emit: Emit;
+      /** Called with each system before it is asked anything. */
+      readonly watch?: (system: Liveness) => void;
+    },
+  ): Promise<Connections> {
+    const { clock } = this;
     await using opened = new AsyncDisposableStack();
-    const { transport, ...sink } = await this.#sink(settings.sink);
-    opened.use(sink.listen(emit));
-    watch?.(sink.outages);
-    const mongodb = this.#deployment(settings);
-    opened.use(mongodb.listen(emit));
-    watch?.(mongodb.outages);
-
+    const watched = (system: System) => {
+      const outages = new OutageTracker({ system, emit, clock });
+      watch?.(outages);
+      return outages;
+    };
+    const transport = await this.transport(sink);
+    const sinkOutages = watched(transport.dialect.name);
+    const mongodbOutages = watched("MongoDB");
     const ask = () => patient.query("SELECT 1");
-    const heartbeat = new Heartbeat({ mongodb: mongodb.outages, sink: sink.outages, ask, clock });
-    const untilClosed = opened.use(new Shutdown(AbortSignal.any([signal, heartbeat.closed])));
-    const retries = { shutdown: untilClosed, outages: sink.outages, retryFor: settings.retryFor };
-    const patient = retrying(transport, retries);
+    const heartbeat = new Heartbeat({ mongodb: mongodbOutages, sink: sinkOutages, ask, clock });
+    const untilClosed = AbortSignal.any([this.#shutdown.signal, heartbeat.closed]);
+    const shutdown = opened.use(new Shutdown(untilClosed));
+    const patient = retrying(transport, { shutdown, outages: sinkOutages, retryFor });
     opened.use(heartbeat.start());
-    const connected = await mongodb.connected;
+    const connected = await shared(
+      this.#deployments,
+      mongodbUrl,
+      () => this.#connectMongodb(mongodbUrl, { outages: mongodbOutages, retryFor }),
+    );
     const closing = opened.move();
     return {
       transport,
-      sinkOutages: sink.outages,
-      mongodbOutages: mongodb.outages,
+      sinkOutages,
+      mongodbOutages,
       ...connected,
       heartbeat,
       memory: this.#memory,
@@ -94,81 +106,45 @@ export class ConnectionPool implements AsyncDisposable {
     };
   }
 
-  async transport(sink: SinkAddress): Promise<Transport> {
-    return (await this.#sink(sink)).transport;
+  transport(address: SinkAddress): Promise<Transport> {
+    return shared(this.#transports, JSON.stringify({ ...address, jwt: address.jwt?.() }), async () => {
+      await using opening = new AsyncDisposableStack();
+      const open = openTransport(address, { log: this.#log });
+      const transport = opening.use(await this.#shutdown.limit(open));
+      const description = await this.#shutdown.limit(sinkDescription(transport, address));
+      this.#log.info(`Connected to ${transport.dialect.name}`, description);
+      this.#opened.use(opening.move());
+      return transport;
+    });
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#opened.disposeAsync();
   }
 
-  #sink(address: SinkAddress): Promise<SharedSink> {
-    return shared(this.#sinks, JSON.stringify({ ...address, jwt: address.jwt?.() }), async () => {
-      const { clock, log } = this.#context;
-      await using opening = new AsyncDisposableStack();
-      const transport = opening.use(await this.#shutdown.limit(openTransport(address, { log })));
-      const description = await this.#shutdown.limit(sinkDescription(transport, address));
-      log.info(`Connected to ${transport.dialect.name}`, description);
-      this.#opened.use(opening.move());
-      return { transport, ...sharedOutages(transport.dialect.name, clock) };
-    });
-  }
-
-  #deployment({ mongodbUrl, retryFor }: Addresses): SharedDeployment {
-    const known = this.#deployments.get(mongodbUrl);
-    if (known) return known;
-    const shares = sharedOutages("MongoDB", this.#context.clock);
-    const connected = this.#connectMongodb(mongodbUrl, { outages: shares.outages, retryFor });
-    connected.catch(() => this.#deployments.delete(mongodbUrl));
-    const deployment = { ...shares, connected };
-    this.#deployments.set(mongodbUrl, deployment);
-    return deployment;
-  }
-
-  async #connectMongodb(url: string, retries: { outages: OutageTracker; retryFor: number }) {
-    const { clock, log } = this.#context;
+  async #connectMongodb(
+    url: string,
+    retries: { readonly outages: OutageTracker; readonly retryFor: number },
+  ): Promise<SharedMongodb> {
     const shutdown = this.#shutdown;
     await using opening = new AsyncDisposableStack();
     const deployment = opening.use(await shutdown.limit(connectDeployment(url)));
     const route = deployment.route();
     await using reader = new CausalReader(route, { shutdown, ...retries });
-    log.info("Connected to MongoDB", await serverDescription(reader, url));
-    const mongodbClock = await serverClock(reader, clock);
+    this.#log.info("Connected to MongoDB", await serverDescription(reader, url));
+    const mongodbClock = await serverClock(reader, this.clock);
     const features = featureTrial((refused) =>
-      log.info("MongoDB refuses a feature: continuing without it", { refused: refused.join(", ") })
+      this.#log.info("MongoDB refuses a feature: continuing without it", { refused: refused.join(", ") })
     );
     this.#opened.use(opening.move());
     return { deployment, route, mongodbClock, features };
   }
 }
 
-type SharedOutages = ReturnType<typeof sharedOutages>;
-
-type SharedSink = SharedOutages & Pick<Connections, "transport">;
-
-interface SharedDeployment extends SharedOutages {
-  readonly connected: Promise<Pick<Connections, "deployment" | "route" | "mongodbClock" | "features">>;
-}
-
-/** The outages of one system, for each stream that uses it. */
-function sharedOutages(system: System, clock: Clock) {
-  const streams = new Set<Emit>();
-  const emit: Emit = (event) => {
-    for (const each of streams) each(event);
-  };
-  const listen = (stream: Emit): Disposable => {
-    streams.add(stream);
-    return { [Symbol.dispose]: () => void streams.delete(stream) };
-  };
-  return { outages: new OutageTracker({ system, emit, clock }), listen };
-}
+type SharedMongodb = Pick<Connections, "deployment" | "route" | "mongodbClock" | "features">;
 
 /** The value of a key, made at the first call. After a failure the next call makes it again. */
-function shared<Value>(
-  all: Map<string, Promise<Value>>,
-  key: string,
-  make: () => Promise<Value>,
-): Promise<Value> {
+function shared<Value>(all: Map<string, Promise<Value>>, key: string, make: () => Promise<Value>) {
   const made = all.get(key) ?? make();
   all.set(key, made);
   made.catch(() => all.delete(key));

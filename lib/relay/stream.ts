@@ -8,9 +8,8 @@ import { RequestedRepairs } from "../pipeline/collections/repair.ts";
 import { Collections } from "../pipeline/collections/collections.ts";
 import { bufferBatches } from "../pipeline/loop/batcher.ts";
 import { follow, type OpenStream } from "../pipeline/loop/follow.ts";
-import type { Outdated } from "../pipeline/loop/startup.ts";
 import type { Names, RelaySettings } from "../pipeline/settings.ts";
-import { type Emit, emitter, on, type RelayEvent } from "../pipeline/status/events.ts";
+import { type Emit, emitter, on } from "../pipeline/status/events.ts";
 import { StatusReporter } from "../pipeline/status/heartbeat.ts";
 import { watchOplog } from "../pipeline/status/oplog_watch.ts";
 import { type Trace, UNTRACED } from "../pipeline/status/stages.ts";
@@ -22,28 +21,23 @@ import type { Transport } from "../sink/connection/transport.ts";
 import { countingWrites } from "../sink/connection/lost_writes.ts";
 import { fenced, paced, retrying } from "../sink/connection/wrappers.ts";
 import { WritePace } from "../sink/connection/write_pace.ts";
-import { prepareSharedTables } from "../sink/metadata/metadata_tables.ts";
+import { prepareTables } from "../sink/metadata/metadata_tables.ts";
 import { RepairRequests } from "../sink/metadata/repair_requests.ts";
-import { SavedSettings } from "../sink/metadata/saved_settings.ts";
+import { readSettings, saveSettings } from "../sink/metadata/saved_settings.ts";
 import { readPosition, savedName } from "../sink/metadata/saved_position.ts";
 import { createStatusView } from "../sink/metadata/status_view.ts";
 import { StreamPosition } from "../sink/metadata/stream_position.ts";
-import { openBulkReader } from "../source/connection/bulk_reader.ts";
-import { CausalReader } from "../source/connection/causal_reader.ts";
-import { collectionsOf, shardKeyOf } from "../source/documents/collections.ts";
-import { DocumentReader } from "../source/documents/documents.ts";
-import { rangeSplitter } from "../source/documents/key_ranges.ts";
-import { openShare } from "../pipeline/workers/worker_share.ts";
-import type { Scope } from "../source/documents/scope.ts";
-import { type Catalogue, catalogueOf, namesText, unmatchedNames } from "../source/documents/unmatched.ts";
-import { type Logger, QUIET } from "../util/log.ts";
-import type { Namespace } from "../util/namespace.ts";
+import { shardKeyOf } from "../source/documents/collections.ts";
+import type { Logger } from "../util/log.ts";
 import { changeStream } from "../source/stream/change_stream.ts";
 import { requestedDocument } from "../source/stream/requested_document.ts";
+import { UsageError } from "../util/errors.ts";
+import type { Liveness } from "../util/outage.ts";
 import { Shutdown } from "../util/shutdown.ts";
-import type { Connections } from "./connect.ts";
+import type { ConnectionPool, Connections } from "./connect.ts";
 import { askAtStart } from "./probes/start.ts";
-import type { Configured, Content, StreamSettings } from "./stream_settings.ts";
+import type { Configured, StreamSettings } from "./stream_settings.ts";
+import { openSource, type StreamSource } from "./stream_source.ts";
 
 export interface StreamContext {
   readonly signal: AbortSignal;
@@ -56,34 +50,33 @@ export interface StreamContext {
 }
 
 /**
- * Takes a snapshot of the existing documents, then follows the changes until the signal is aborted.
+ * Connects, takes a snapshot of the existing documents, then follows the changes until the signal is aborted.
  *
  * @throws UserError, SinkError, MongoError; the signal's reason
  */
 export async function runStream(
-  connections: Connections,
+  pool: Pick<ConnectionPool, "connect" | "clock">,
   settings: StreamSettings,
   context: StreamContext,
 ): Promise<void> {
-  const { signal, status = new StatusTracker(connections.clock), trace = UNTRACED } = context;
-  const begin = () => settings.hasBegun = true;
-  const emit = emitter(status.listen, context.emit, on({ snapshotProgress: begin, ready: begin }));
+  const { signal, status = new StatusTracker(pool.clock), trace = UNTRACED } = context;
+  const emit = emitter(status.listen, context.emit);
   // Closed after the end is emitted: the status written last has the end of the stream.
   await using closing = new AsyncDisposableStack();
   try {
+    const watch = (system: Liveness) => status.watch(system);
+    const connections = closing.use(await pool.connect(settings.current.settings, { emit, watch }));
     await run(connections, settings, { ...context, status, trace, emit, closing });
     emit({ type: "ended" });
   } catch (error) {
-    emit(endOf(error, signal));
+    emit({ type: "ended", error: isEndedBy(signal, error) ? undefined : error });
     throw error;
   }
 }
 
-/** The end of a relay that an error has ended. The reason of the signal is a stop, and no error. */
-export const endOf = (error: unknown, signal: AbortSignal): RelayEvent => ({
-  type: "ended",
-  error: signal.aborted && error === signal.reason ? undefined : error,
-});
+/** Whether the error is that of an operation which the signal has ended. */
+export const isEndedBy = ({ aborted, reason }: AbortSignal, error: unknown): boolean =>
+  aborted && (error === reason || error instanceof Error && error.name === "AbortError");
 
 interface RunContext extends Required<StreamContext> {
   readonly closing: AsyncDisposableStack;
@@ -91,89 +84,98 @@ interface RunContext extends Required<StreamContext> {
 
 /** Each turn of the loop has other settings; the lease is kept. */
 async function run(connections: Connections, settings: StreamSettings, context: RunContext): Promise<void> {
-  const { signal, status } = context;
-  const { sinkOutages, mongodbOutages } = connections;
+  const { signal, status, log } = context;
   const failed = new AbortController();
   const parts = partsOf(connections, settings.current.settings, context, failed);
-  for (const system of [mongodbOutages, sinkOutages]) status.watch(system);
-  await askAtStart(connections, settings.current.settings, parts);
   const names = await openMetadata(parts);
   let position: StreamPosition | undefined;
-  for (let isReplaced = true; isReplaced;) {
+  while (true) {
     const { replaced } = settings;
     await using closing = new AsyncDisposableStack();
     const term = termOf(parts, settings, closing);
     status.writeLimits = term.limits;
     try {
       const source = await openSource(term);
-      position ??= await acquire(parts, names);
+      if (!position) {
+        position = await acquire(parts, names);
+        const side = { ...term, ...source, names, skipped: [] };
+        askAtStart(side, { ...parts, isFirst: position.state.token === null });
+      }
       // A standby may have waited for long.
       if (!replaced.aborted) await followFor({ ...term, ...source, names, position });
     } catch (error) {
       // What runs beside the loop explains the error of the loop.
-      const reason = failed.signal.aborted ? failed.signal.reason : error;
-      const isReload = replaced.aborted && reason === replaced.reason;
-      if (!isReload && !(position && signal.aborted && reason === signal.reason)) throw reason;
-      if (position) {
-        parts.log.warn(
+      failed.signal.throwIfAborted();
+      const { current, proven } = settings;
+      if (error instanceof UsageError && proven && proven !== current && !replaced.aborted) {
+        const { message, hint } = error;
+        log.error("The new settings were refused: going on with those before", { error: message, hint });
+        settings.replace(proven);
+      } else if (!isEndedBy(replaced, error) && !(position && isEndedBy(signal, error))) {
+        throw error;
+      } else if (position) {
+        log.warn(
           "Stopped while a batch was being applied: the next start resumes from the position saved before",
         );
       }
     }
-    if (failed.signal.aborted && failed.signal.reason !== signal.reason) throw failed.signal.reason;
-    isReplaced = replaced.aborted && !signal.aborted;
+    failed.signal.throwIfAborted();
+    if (!replaced.aborted || signal.aborted) return;
+    await closing.disposeAsync();
     // A late write must not replace a newer one of the same row.
-    if (isReplaced) await parts.retries.shutdown.limit(parts.raw.idle(), () => 0);
+    await parts.retries.shutdown.limit(parts.raw.idle(), () => 0);
   }
 }
 
 /** The parts while the settings are the present ones. */
 function termOf(parts: Parts, settings: StreamSettings, closing: AsyncDisposableStack): Term {
-  const { replaced } = settings;
+  const { replaced, current, proven } = settings;
   const signal = AbortSignal.any([parts.signal, replaced]);
+  const prove = () => settings.proven = current;
   return {
     ...parts,
-    ...settings.current,
-    limits: new WritePace(settings.current.settings, parts.clock),
-    goesOn: settings.hasBegun,
+    ...current,
+    limits: new WritePace(current.settings, parts.clock),
+    goesOn: proven !== undefined,
     signal,
     closing,
     retries: { ...parts.retries, shutdown: closing.use(new Shutdown(signal)) },
-    emit: (event) => {
-      const goesOn = replaced.aborted && !parts.signal.aborted;
-      if (event.type !== "stopped" || !goesOn) parts.emit(event);
-    },
+    fail: (error) => isEndedBy(replaced, error) || parts.fail(error),
+    emit: emitter(
+      on({ snapshotProgress: prove, ready: prove }),
+      (event) => event.type === "stopped" && replaced.aborted || parts.emit(event),
+    ),
   };
 }
 
-/** Follows the stream with these settings. */
-async function followFor(term: Term & Source & Pick<Opened, "names" | "position">): Promise<void> {
-  const { names, position, settings, signal, closing, sinkOutages, fail } = term;
-  const fencing = fenced(paced(term.raw, term.limits, term), () => position.check(), term.raw);
+/** Follows the stream until it ends, or other settings replace these. */
+async function followFor(term: Term & StreamSource & Pick<Opened, "names" | "position">): Promise<void> {
+  const { names, position, settings, content, signal, closing, sinkOutages, fail } = term;
+  const over = new AbortController();
+  closing.defer(() => over.abort(signal.reason));
+  const check = async () => {
+    await position.check();
+    // A statement that still waits here was given up.
+    over.signal.throwIfAborted();
+  };
+  const fencing = fenced(paced(term.raw, term.limits, term), check, term.raw);
   const patient = retrying(fencing, term.retries);
   const opened = { ...term, patient };
-  const streams = new DividedStreams(patient, { schema: names.metadataSchema, stream: names.stream });
-  await takeOverDivision({ ...opened, streams });
+  const stream = { schema: names.metadataSchema, stream: names.stream };
+  await takeOverDivision({ ...opened, streams: new DividedStreams(patient, stream) });
   const tables = openTables(opened);
   closing.use(tables.recoverDuring(sinkOutages, fail));
-  const outdated = term.content && await outdatedWith(term.content, opened);
-  await follow(openerOf(opened), { ...loopDeps(opened, tables), ...outdated && { outdated } });
-  if (settings.snapshot === "only" && !signal.aborted) tables.states.failIfAny();
-}
-
-/** The collections whose rows need a snapshot, by the settings that were saved last, and the saving of these. */
-async function outdatedWith(
-  { text, isOutdated }: Content,
-  { patient, names: { metadataSchema: schema, stream } }: Pick<Opened, "patient" | "names">,
-): Promise<Outdated> {
-  const saved = await SavedSettings.open(patient, { schema, stream });
-  const before = await saved.read();
-  return {
-    includes: before === undefined ? () => false : isOutdated(before),
+  const before = content && await readSettings(patient, stream);
+  const outdated = {
+    includes: content && before !== undefined ? content.isOutdated(before) : () => false,
     planned: async () => {
-      if (before !== text) await saved.save(text);
+      if (content && before !== content.text) {
+        await saveSettings(patient, { ...stream, settings: content.text });
+      }
     },
   };
+  await follow(openerOf(opened), { ...loopDeps(opened, tables), outdated });
+  if (settings.snapshot === "only" && !signal.aborted) tables.states.failIfAny();
 }
 
 type Parts = ReturnType<typeof partsOf>;
@@ -195,7 +197,9 @@ function partsOf(
     ...connections,
     settings,
     signal,
-    fail: (error: unknown) => failed.abort(error),
+    fail: (error: unknown): void => {
+      if (!isEndedBy(context.signal, error)) failed.abort(error);
+    },
     retries: { shutdown: closing.use(new Shutdown(signal)), outages, retryFor: settings.retryFor },
     /** Fails at once if the sink does. */
     raw: closing.use(countingWrites(leftOpen(transport), { clock, log })),
@@ -208,65 +212,8 @@ async function openMetadata({ settings: { namesIn, sink }, raw, retries }: Parts
   const schema = names.metadataSchema;
   const once = retrying(raw, { ...retries, retryFor: 0 });
   const stream = await savedName(once, { schema, stream: names.stream });
-  await prepareSharedTables(once, schema);
+  await prepareTables(once, schema, "cdc_position");
   return { ...names, stream };
-}
-
-type Source = Awaited<ReturnType<typeof openSource>>;
-
-/** What the stream reads from MongoDB. `examples` are the collections that exist, or one that could. */
-async function openSource({ deployment, mongodbOutages, settings, content, retries, log, closing }: Term) {
-  const { scope, worker, batchSize, replyBytes, snapshotLanes: lanes, snapshotOrder: order } = settings;
-  const { snapshotReadPreference: preference } = settings;
-  const reading = { ...retries, outages: mongodbOutages };
-  const causalReader = closing.use(new CausalReader(deployment.route(), reading));
-  const bulkReader = closing.use(
-    await openBulkReader(causalReader, { ...reading, deployment, preference, log }),
-  );
-  const found = await collectionsOf(causalReader, scope, { log: QUIET });
-  const example = { database: scope.only.database ?? "admin", collection: "none" };
-  const examples: readonly [Namespace, ...Namespace[]] = [found[0] ?? example, ...found.slice(1)];
-  const share = await openShare(worker, { reader: causalReader, namespace: examples[0] });
-  log.info(`Following ${scope}`, { collections: found.length });
-  await warnOfUnmatched({ scope, found, catalogue: catalogueOf(causalReader), log });
-  for (const name of content?.unmatched(found) ?? []) {
-    log.warn("Settings below collections are for no collection yet", { name });
-  }
-  const documents = { for: settings.for, size: batchSize, replyBytes, share, log };
-  return {
-    causalReader,
-    bulkReader,
-    reader: new DocumentReader(causalReader, documents),
-    chunks: new DocumentReader(bulkReader, documents),
-    splitter: rangeSplitter(bulkReader, { lanes, log, order }),
-    share,
-    examples,
-  };
-}
-
-/**
- * Warns of a name in the scope that matches nothing: it may be a typing error.
- *
- * @example
- * IN: shop.ordrs, which does not exist
- * OUT: WARN No collection matches yet name=ordrs existing="orders, users" did_you_mean=orders
- */
-export async function warnOfUnmatched({ scope, found, catalogue, log }: {
-  readonly scope: Scope;
-  /** The collections that match the scope. */
-  readonly found: readonly Namespace[];
-  readonly catalogue: Catalogue;
-  readonly log: Logger;
-}): Promise<void> {
-  const unmatched = await unmatchedNames(scope, found, catalogue);
-  for (const { kind, name, existing, similar } of unmatched) {
-    // In an empty MongoDB no name can be a mistake for another one.
-    const level = existing.length > 0 ? "warn" : "info";
-    log[level](`No ${kind} matches yet`, { name, existing: namesText(existing), did_you_mean: similar });
-  }
-  if (found.length === 0 && unmatched.length === 0) {
-    log.warn("The scope has no collection yet that can be followed", { scope: `${scope}` });
-  }
 }
 
 /** Takes the lease, and reports status and oplog from then on. */
@@ -297,7 +244,7 @@ async function acquire(
   return position;
 }
 
-type Opened = Term & Source & {
+type Opened = Term & StreamSource & {
   readonly names: Names;
   readonly position: StreamPosition;
   /** Waits for the sink, and checks the lease before each statement. */
@@ -326,9 +273,9 @@ function loopDeps(opened: Opened, tables: Collections) {
 }
 
 function openerOf(
-  { settings, signal, deployment, features, mongodbOutages, share, examples }: Opened,
+  { settings, signal, closing, deployment, features, mongodbOutages, share, examples }: Opened,
 ): OpenStream {
-  const route = deployment.route();
+  const route = closing.use(deployment.route());
   const fullDocument = requestedDocument(examples.map((each) => settings.for(each)));
   return (startAfter, left) =>
     bufferBatches(

@@ -2,7 +2,6 @@
 import type { RelaySettings } from "../pipeline/settings.ts";
 import type { Namespace } from "../util/namespace.ts";
 
-/** What a stream is started with. */
 export interface Configured {
   readonly settings: RelaySettings;
   /** @default {the settings are not saved, and no rows are outdated} */
@@ -19,18 +18,11 @@ export interface Content {
 }
 
 export class StreamSettings {
-  #current: Configured;
   #replacing = new AbortController();
-  /** Whether its snapshot has begun, or was not needed. */
-  hasBegun = false;
+  /** The last settings that MongoDB has accepted. */
+  proven: Configured | undefined;
 
-  constructor(first: Configured) {
-    this.#current = first;
-  }
-
-  get current(): Configured {
-    return this.#current;
-  }
+  constructor(public current: Configured) {}
 
   /** Aborted when the current settings are replaced. */
   get replaced(): AbortSignal {
@@ -38,9 +30,9 @@ export class StreamSettings {
   }
 
   replace(next: Configured): void {
-    const replacing = this.#replacing;
-    this.#current = next;
+    const before = this.#replacing;
+    this.current = next;
     this.#replacing = new AbortController();
-    replacing.abort(new Error("The settings were replaced"));
+    before.abort(new Error("The settings were replaced"));
   }
 }

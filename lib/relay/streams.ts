@@ -1,80 +1,76 @@
 /** Runs the streams of a process: each on its own, over shared connections and with one memory budget. */
+import { checkTransforms } from "../pipeline/loop/startup.ts";
+import type { MemoryShares, RelaySettings } from "../pipeline/settings.ts";
+import { describe } from "../pipeline/status/describe_error.ts";
+import { emitter, on } from "../pipeline/status/events.ts";
+import { StatusTracker } from "../pipeline/status/status_tracker.ts";
+import { saveFailure } from "../sink/metadata/saved_position.ts";
+import { CausalReader } from "../source/connection/causal_reader.ts";
 import { collectionsOf } from "../source/documents/collections.ts";
 import { DocumentReader } from "../source/documents/documents.ts";
-import { CausalReader } from "../source/connection/causal_reader.ts";
-import { checkTransforms } from "../pipeline/loop/startup.ts";
-import { describe } from "../pipeline/status/describe_error.ts";
-import { type Emit, emitter, on } from "../pipeline/status/events.ts";
-import type { MemoryShares, RelaySettings } from "../pipeline/settings.ts";
-import { StatusTracker } from "../pipeline/status/status_tracker.ts";
-import type { Trace } from "../pipeline/status/stages.ts";
-import { savedName, saveFailure } from "../sink/metadata/saved_position.ts";
-import { tableExists } from "../sink/table/create_table.ts";
-import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
+import { type Clock, SYSTEM_CLOCK, waitAtMost } from "../util/clock.ts";
 import { messageOf, UsageError } from "../util/errors.ts";
-import { type Logger, QUIET } from "../util/log.ts";
+import { QUIET } from "../util/log.ts";
 import { Shutdown } from "../util/shutdown.ts";
-import { ConnectionPool, type Connections } from "./connect.ts";
-import { endOf, runStream } from "./stream.ts";
+import { ConnectionPool, type PoolContext } from "./connect.ts";
+import { isEndedBy, runStream, type StreamContext } from "./stream.ts";
 import type { StreamSettings } from "./stream_settings.ts";
-import { supervise } from "./supervise.ts";
 
-export interface Stream {
+export interface Stream extends Required<Pick<StreamContext, "log" | "emit" | "trace">> {
   readonly name: string;
   readonly settings: StreamSettings;
   /** Gets another tracker with each start. */
   readonly status: { tracker: StatusTracker };
-  readonly log: Logger;
-  readonly emit: Emit;
-  readonly trace: Trace;
 }
 
-export interface StreamsContext {
-  readonly signal: AbortSignal;
-  readonly log: Logger;
+export interface StreamsContext extends PoolContext {
   readonly shares: Pick<MemoryShares, "inFlightBytes" | "heapBytes">;
   /** `restart` a stream that fails, or `end` all of them. */
   readonly onFailure: "restart" | "end";
-  /** @default {the system's} */
-  readonly clock?: Clock;
 }
+
+/** A MongoDB that does not answer holds back the streams of others no longer than this. */
+const CHECK_LIMIT_MS = 10_000;
 
 /**
  * Runs until all streams are done, or the signal is aborted: then each saves its position.
  *
- * @throws UsageError if MongoDB refuses a setting of one stream, before any is started; the error of the first stream that
- * fails with `end`; the signal's reason
+ * @throws UsageError if MongoDB refuses a setting of one stream, before any is started; the first error that ends a stream
  */
 export async function runStreams(
-  streams: readonly [Stream, ...Stream[]],
-  { shares, onFailure, clock = SYSTEM_CLOCK, ...context }: StreamsContext,
+  streams: readonly Stream[],
+  { shares, onFailure, clock = SYSTEM_CLOCK, log, ...context }: StreamsContext,
 ): Promise<void> {
   const end = new AbortController();
   const signal = AbortSignal.any([context.signal, end.signal]);
-  await using pool = new ConnectionPool(shares, { ...context, clock, signal });
-  await Promise.all(streams.map((stream) => checkSettings(stream, { pool, signal })));
+  await using pool = new ConnectionPool(shares, { log, clock, signal });
+  const wrong: unknown[] = [];
+  const checks = streams.map(({ settings }) =>
+    checkSettings(settings.current.settings, pool, signal).catch((error) => wrong.push(error))
+  );
+  await waitAtMost(CHECK_LIMIT_MS, Promise.all(checks), clock);
+  // Other errors appear again when the stream runs.
+  for (const error of wrong) if (error instanceof UsageError) throw error;
   const running = streams.map((stream) =>
-    supervise(() => runOnce(stream, { pool, signal, clock }), {
+    supervise(() => runOnce(stream, pool, signal), {
       signal,
       clock,
       hurry: () => stream.settings.replaced,
       onFailure: (error, pause) => {
-        if (onFailure === "end") throw error;
         const { message, hint } = describe(error);
-        stream.log.error("The stream failed, and is started again", {
-          error: message,
-          hint,
-          after_ms: pause,
-        });
+        if (onFailure === "end") {
+          stream.log.error("The stream failed, which ends the process", { error: message, hint });
+          throw error;
+        }
+        const fields = { error: message, hint, after_ms: pause };
+        stream.log.error("The stream failed, and is started again", fields);
       },
     }).catch((error) => {
       end.abort(error);
       throw error;
     })
   );
-  const ends = await Promise.allSettled(running);
-  const errors = ends.flatMap((each) => each.status === "rejected" ? [each.reason] : []);
-  if (errors.length > 0) throw errors.find((each) => each !== signal.reason) ?? signal.reason;
+  await Promise.all(running).finally(() => Promise.allSettled(running));
 }
 
 /** The settings of one of several streams, which together take no more memory than one. */
@@ -84,66 +80,70 @@ export const sharedBy = (streams: number, settings: RelaySettings): RelaySetting
   batchBytes: Math.floor(settings.batchBytes / streams),
 });
 
-interface RunDeps {
-  readonly pool: ConnectionPool;
-  readonly signal: AbortSignal;
-  readonly clock: Clock;
-}
-
-/** @throws UsageError for a filter or stage that MongoDB refuses. Other errors appear again when the stream runs */
 async function checkSettings(
-  { settings: { current: { settings } } }: Stream,
-  { pool, signal }: Omit<RunDeps, "clock">,
-): Promise<void> {
-  try {
-    await using connections = await pool.connect(settings, { emit: () => {} });
-    using shutdown = new Shutdown(signal);
-    const { deployment, mongodbOutages: outages } = connections;
-    const retries = { shutdown, outages, retryFor: 0 };
-    await using causalReader = new CausalReader(deployment.route(), retries);
-    const found = await collectionsOf(causalReader, settings.scope, { log: QUIET });
-    const reader = new DocumentReader(causalReader, { for: settings.for, size: 1 });
-    await checkTransforms(found, { reader, settings });
-  } catch (error) {
-    if (error instanceof UsageError || signal.aborted) throw error;
-  }
-}
-
-async function runOnce(stream: Stream, { pool, signal, clock }: RunDeps): Promise<void> {
-  const { settings, log, trace } = stream;
-  const status = stream.status.tracker = new StatusTracker(clock);
-  let hadLease = false;
-  const lease = on({ leaseTaken: () => hadLease = true });
-  const emit = emitter(lease, stream.emit);
-  const told = emitter(status.listen, emit);
-  let connections: Connections | undefined;
-  try {
-    connections = await pool.connect(settings.current.settings, {
-      emit: told,
-      watch: (system) => status.watch(system),
-    });
-    await runStream(connections, settings, { signal, log, emit, status, trace });
-  } catch (error) {
-    if (!connections) told(endOf(error, signal));
-    if (!hadLease && !signal.aborted) await showFailure(stream, pool, messageOf(error));
-    throw error;
-  } finally {
-    await connections?.[Symbol.asyncDispose]();
-  }
-}
-
-/** Shows a failure before the lease was taken in `cdc_status` too, if CrateDB can be reached. */
-async function showFailure(
-  { settings: { current: { settings: { sink, namesIn } } } }: Stream,
+  settings: RelaySettings,
   pool: ConnectionPool,
-  error: string,
+  signal: AbortSignal,
 ): Promise<void> {
+  await using connections = await pool.connect(settings, { emit: () => {} });
+  const { route, mongodbOutages: outages } = connections;
+  using shutdown = new Shutdown(signal);
+  await using causalReader = new CausalReader(route, { shutdown, outages, retryFor: 0 });
+  const collections = await collectionsOf(causalReader, settings.scope, { log: QUIET });
+  const reader = new DocumentReader(causalReader, { for: settings.for, size: 1 });
+  await checkTransforms(collections, { reader, settings });
+}
+
+/** Shows a failure in `cdc_status`: the stream itself does that with the lease. */
+async function runOnce(stream: Stream, pool: ConnectionPool, signal: AbortSignal): Promise<void> {
+  const status = stream.status.tracker = new StatusTracker(pool.clock);
+  const { settings } = stream;
+  let hadLease = false;
+  const emit = emitter(on({ leaseTaken: () => hadLease = true }), stream.emit);
   try {
-    const transport = await pool.transport(sink);
-    const { metadataSchema: schema, stream } = namesIn(transport.dialect.schema ?? sink.schema);
-    if (!await tableExists(transport, { schema, name: "cdc_position" })) return;
-    await saveFailure(transport, { schema, stream: await savedName(transport, { schema, stream }), error });
-  } catch {
-    // The stream is started again, and the log has the failure.
+    await runStream(pool, settings, { ...stream, signal, emit, status });
+  } catch (error) {
+    const { sink, namesIn } = settings.current.settings;
+    const show = async () => {
+      const transport = await pool.transport(sink);
+      const { metadataSchema: schema, stream } = namesIn(transport.dialect.schema ?? sink.schema);
+      await saveFailure(transport, { schema, stream, error: messageOf(error) });
+    };
+    if (!hadLease && !signal.aborted) await show().catch(() => {});
+    throw error;
+  }
+}
+
+const FIRST_PAUSE_MS = 1_000;
+/** Also the time after which a stream counts as well: its next failure is the first one again. */
+export const LONGEST_PAUSE_MS = 5 * 60_000;
+
+/**
+ * Runs until it succeeds, or the signal is aborted.
+ *
+ * @example
+ * IN: a run that fails at once, again and again → OUT: pauses of 1 s, 2 s, 4 s, … 5 min
+ */
+export async function supervise(run: () => Promise<void>, { signal, clock, onFailure, hurry }: {
+  readonly signal: AbortSignal;
+  readonly clock: Pick<Clock, "monotonic" | "wait">;
+  /** Called before the pause, in milliseconds. What it throws ends the supervision. */
+  readonly onFailure: (error: unknown, pause: number) => void;
+  /** A signal that ends the pause of now. */
+  readonly hurry: () => AbortSignal;
+}): Promise<void> {
+  let pause = FIRST_PAUSE_MS;
+  while (!signal.aborted) {
+    const startedAt = clock.monotonic();
+    try {
+      return await run();
+    } catch (error) {
+      if (isEndedBy(signal, error)) return;
+      if (signal.aborted) throw error;
+      if (clock.monotonic() - startedAt >= LONGEST_PAUSE_MS) pause = FIRST_PAUSE_MS;
+      onFailure(error, pause);
+    }
+    await clock.wait(pause, { signal: AbortSignal.any([signal, hurry()]) }).catch(() => {});
+    pause = Math.min(2 * pause, LONGEST_PAUSE_MS);
   }
 }

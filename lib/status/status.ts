@@ -37,17 +37,18 @@ export interface Found {
   readonly absence: readonly string[];
 }
 
-/** The same for all streams of a file, but for the stream and its CrateDB. */
-type AllSettings = readonly [StatusSettings, ...StatusSettings[]];
-
 const INTERVAL_MS = 1_000;
 const WIDTH_ELSEWHERE = 200;
 
 /**
+ * @param all the same for all streams of a file, but for the stream and its CrateDB
  * @returns whether a stream was found and all were well, once or when the output was closed
  * @throws SinkError, UserError; AbortError when the signal is aborted
  */
-export async function status(all: AllSettings, context: StatusContext): Promise<boolean> {
+export async function status(
+  all: readonly [StatusSettings, ...StatusSettings[]],
+  context: StatusContext,
+): Promise<boolean> {
   const [{ output, runs }] = all;
   const { signal, clock, columns, print } = context;
   await using opened = new AsyncDisposableStack();
@@ -84,20 +85,17 @@ export async function findStreams(
   settings: readonly Pick<StatusSettings, "sink" | "streamIn" | "maxLag">[],
 ): Promise<Found> {
   const all = await readStreams(transport, { maxLag: settings[0]?.maxLag ?? 0 });
-  const wanted = settings.map(({ sink, streamIn }) => {
-    const schema = transport.dialect.schema ?? sink.schema;
-    return { schema, wanted: streamIn?.(schema) };
-  });
-  type Wanted = typeof wanted[number];
-  const isOf = ({ stream }: StreamStatus, { wanted }: Wanted) =>
-    wanted === undefined || isStreamOf(stream, wanted);
-  const missing = wanted.filter((each) => !all.some((found) => isOf(found, each)));
   const existing = all.map(({ stream }) => stream);
-  const absence = await Promise.all(
-    missing.map((each) => explainAbsence(transport, { ...each, existing })),
-  );
-  const streams = all.filter((found) => wanted.some((each) => isOf(found, each)));
-  return { streams, absence: absence.flat() };
+  const streams: StreamStatus[] = [];
+  const absence: string[] = [];
+  for (const { sink, streamIn } of settings) {
+    const schema = transport.dialect.schema ?? sink.schema;
+    const wanted = streamIn?.(schema);
+    const found = all.filter(({ stream }) => wanted === undefined || isStreamOf(stream, wanted));
+    streams.push(...found);
+    if (found.length === 0) absence.push(...await explainAbsence(transport, { wanted, existing, schema }));
+  }
+  return { streams, absence };
 }
 
 /** Erases the last lines and draws the text over them. @example IN: "a", 2 → OUT: "\x1b[2A\x1b[Ja" */

@@ -1,7 +1,7 @@
 import { styleText } from "node:util";
 import { maskSecrets } from "./mask_url.ts";
 import { STDERR } from "./standard_streams.ts";
-import { durationText } from "./text.ts";
+import { durationText, visible } from "./text.ts";
 
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 export type LogLevel = typeof LOG_LEVELS[number];
@@ -92,10 +92,6 @@ function textValue(value: unknown): string {
 
 const oneLine = (text: string): string =>
   visible(text.replace(/\s+/g, (blanks) => /[\r\n]/.test(blanks) ? " " : blanks));
-
-/** Escapes control characters: log lines contain keys and values of documents. */
-const visible = (text: string): string =>
-  text.replace(/\p{Cc}/gu, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`);
 
 const painted = (text: string, style: "none" | "dim" | "yellow" | "red"): string =>
   style === "none" ? text : styleText(style, text, { validateStream: false });

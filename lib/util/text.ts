@@ -15,6 +15,10 @@ export function durationText(milliseconds: number): string {
   return milliseconds < 1_000 ? `${Math.round(milliseconds)} ms` : `${(milliseconds / 1_000).toFixed(1)} s`;
 }
 
+/** Escapes control characters, which keys, names and values of documents may have. @example IN: a, a newline, b → OUT: a\\u000ab */
+export const visible = (text: string): string =>
+  text.replace(/\p{Cc}/gu, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
 export const GAP = "  ";
 const NARROWEST = 4;
 

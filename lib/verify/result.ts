@@ -1,6 +1,7 @@
 /** The result of a verification, and its texts. Pure. */
 import type { BSON } from "mongodb";
 import type { VerifyRow } from "../sink/metadata/verify_results.ts";
+import { visible } from "../util/text.ts";
 import { clusterTimeFields, clusterTimeText } from "../source/connection/cluster_time.ts";
 
 /** A path with different values: JSON text of both; undefined for a missing one. */
@@ -156,12 +157,13 @@ function differenceLines(result: CollectionResult): string[] {
   return [...shown.flatMap(keyLines), ...left > 0 && shown.length > 0 ? [`  and ${left} more`] : []];
 }
 
-const keyLines = ({ oid, kind, paths }: KeyDifference): string[] => [
-  `  ${kind.padEnd("dead letter".length)}  ${oid}`,
-  ...paths.map(({ path, document, row }) =>
-    `    ${path}: document ${document ?? "has none"}, row ${row ?? "has none"}`
-  ),
-];
+const keyLines = ({ oid, kind, paths }: KeyDifference): string[] =>
+  [
+    `  ${kind.padEnd("dead letter".length)}  ${oid}`,
+    ...paths.map(({ path, document, row }) =>
+      `    ${path}: document ${document ?? "has none"}, row ${row ?? "has none"}`
+    ),
+  ].map(visible);
 
 /** The same as one line of JSON. @example OUT: {"outcome":"equal","collections":[{"stream":"shop.orders -> …",…}]} */
 export const jsonReport = (results: readonly CollectionResult[]): string =>

@@ -6,7 +6,7 @@ import { openTransport } from "../sink/connection/open_transport.ts";
 import { retrying } from "../sink/connection/wrappers.ts";
 import type { Transport } from "../sink/connection/transport.ts";
 import { knownStreams } from "../sink/metadata/stream_records.ts";
-import { prepareSharedTables, prepareTable } from "../sink/metadata/metadata_tables.ts";
+import { prepareTables } from "../sink/metadata/metadata_tables.ts";
 import { tableExists } from "../sink/table/create_table.ts";
 import { openBulkReader } from "../source/connection/bulk_reader.ts";
 import { CausalReader } from "../source/connection/causal_reader.ts";
@@ -67,15 +67,12 @@ export async function verify(
   const transport = retrying(raw, { shutdown, outages, retryFor });
   const names = relay.namesIn(raw.dialect.schema ?? relay.sink.schema);
   await checkSchema(transport, names);
-  await prepareSharedTables(transport, names.metadataSchema);
-  await prepareTable(transport, names.metadataSchema, "cdc_verify");
+  await prepareTables(transport, names.metadataSchema, "cdc_verify");
 
   const deployment = closing.use(await shutdown.limit(connectDeployment(relay.mongodbUrl)));
   const mongodb = { shutdown, outages: new OutageTracker({ system: "MongoDB", emit }), retryFor };
   const causalReader = closing.use(new CausalReader(deployment.route(), mongodb));
-  const bulkReader = closing.use(
-    await openBulkReader(causalReader, { ...mongodb, deployment, preference, log }),
-  );
+  const bulkReader = await openBulkReader(causalReader, { ...mongodb, deployment, preference, log, closing });
   const deps: SharedDeps = {
     settings,
     names,
@@ -100,7 +97,7 @@ const MAX_STREAMS = 20;
 
 /**
  * Nothing is created in the schema of a mistyped table.
- * @throws UsageError if no relay has written to the schema: a relay creates `cdc_position` last
+ * @throws UsageError if no relay has written to the schema: it would have `cdc_position`
  */
 export async function checkSchema(
   transport: Transport,

@@ -354,12 +354,13 @@ cratedbTest("relay() forgets all dropped collections whose names give one emptie
   await runs();
   const [{ stream } = {}] = await sql("SELECT stream FROM cdc_position");
   await using transport = await openTransport(parseSinkUrl(httpUrl));
-  const saved = new SavedCollections(transport, { schema, stream: String(stream) });
+  const open = () => new SavedCollections(transport, { schema, stream: String(stream) });
+  const saved = open();
   for (const collection of ["a.b", "a_b"]) {
     await saved.setTable({ database, collection }, { schema, name: "a_b" });
   }
   await sql("CREATE TABLE a_b (oid TEXT PRIMARY KEY, data OBJECT(DYNAMIC), overflow OBJECT(IGNORED))");
   await runs();
   assert.deepEqual(await tablesOf(context, schema), []);
-  assert.deepEqual(await saved.list(), []);
+  assert.deepEqual(await open().list(), []);
 });

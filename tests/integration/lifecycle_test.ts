@@ -234,8 +234,7 @@ cratedbTest("runStream() runs two streams of one process over one pool of connec
       (event) => monitor.listen(event, stream),
       on({ ready: () => ready.push(stream.name) }),
     );
-    await using connections = await pool.connect(settingsOf(stream.name), { emit });
-    await runStream(connections, new StreamSettings({ settings: settingsOf(stream.name) }), {
+    await runStream(pool, new StreamSettings({ settings: settingsOf(stream.name) }), {
       ...shared,
       emit,
       status: stream.status,

@@ -203,3 +203,15 @@ cratedbTest("relay() refuses a table without the partitions that are asked for",
   await running.waitForLine(/it is not partitioned by a TIMESTAMP `part`/);
   assert.notEqual((await running.status).code, 0);
 });
+
+cratedbTest("relay() writes the partitions of rows whose columns CrateDB infers", async (context) => {
+  const data = dataOf(context);
+  const flags = ["--partition-by", "day=at", "--columns", "dynamic"];
+  const running = context.relay([...FLAGS, ...flags]);
+  await running.waitForLine(/Ready/);
+  await data.insertMany([0, 1, 2, 3].map((n) => ({ _id: n, at: dayOf(n), n, [`field${n}`]: { n } })));
+  await inStep(context);
+  assert.equal((await running.kill()).code, 0, running.stderr.join("\n"));
+  await assertInPlace(context, "day=at");
+  assert.deepEqual(await context.sql("SELECT oid FROM cdc_dead_letter"), []);
+});

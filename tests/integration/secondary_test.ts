@@ -42,8 +42,8 @@ async function readersOf(
   const servers: string[] = [];
   const log: Logger = { ...QUIET, info: (_message, fields) => void servers.push(String(fields?.server)) };
   const reader = stack.use(new CausalReader(deployment.route(), reading));
-  const options = { ...reading, deployment, preference: "secondary", log } as const;
-  const bulkReader = stack.use(await openBulkReader(reader, options));
+  const options = { ...reading, deployment, preference: "secondary", log, closing: stack } as const;
+  const bulkReader = await openBulkReader(reader, options);
   await bulkReader.exists({ database: "admin", collection: "none" });
   return { reader, bulkReader, servers, secondary: memberAt(servers[0] ?? "", stack) };
 }

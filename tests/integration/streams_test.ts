@@ -53,15 +53,18 @@ cratedbTest(
       await inStep({ ...context, table: collection }, { collections: [collection] });
       assert.equal((await fetch(`${base}/readyz?stream=${collection}`)).status, 200);
     }
-    const metrics = await (await fetch(`${base}/metrics`)).text();
-    assert.match(metrics, /^cdc_relay_rows_total\{stream="data",.*operation="upsert"\} 2$/m);
-    assert.match(metrics, /^cdc_relay_rows_total\{stream="more",.*operation="upsert"\} 31$/m);
+    // Rows are visible before they are counted.
+    await eventually(async () => {
+      const metrics = await (await fetch(`${base}/metrics`)).text();
+      assert.match(metrics, /^cdc_relay_rows_total\{stream="data",.*operation="upsert"\} 2$/m);
+      assert.match(metrics, /^cdc_relay_rows_total\{stream="more",.*operation="upsert"\} 31$/m);
+    });
     const [waited, status, verified] = [
       await file.run("wait"),
       await file.run("status", "--json"),
       await file.run("verify", "--stream", "more"),
     ];
-    assert.deepEqual([waited.code, status.code, verified.code], [0, 0, 0], verified.stderr);
+    assert.deepEqual([waited.code, status.code, verified.code], [0, 0, 0], status.stdout + verified.stderr);
     assert.equal(waited.stdout.match(/shows everything/g)?.length, 2);
     assert.deepEqual(JSON.parse(status.stdout).map(({ state }: { state: string }) => state), ["ok", "ok"]);
     assert.match(verified.stdout, /\.more -> .*: equal up to .*31 documents, 31 rows/);
@@ -151,7 +154,7 @@ function load(context: CratedbContext): AsyncDisposable {
   const data = collectionOf(context);
   let isOver = false;
   const writing = (async () => {
-    for (let _id = 1_000; !isOver; _id++) {
+    for (let _id = 10_000; !isOver; _id++) {
       await data.insertOne({ _id, n: _id % 200, card: "a card" });
       await data.updateOne({ _id: _id % 1_000 }, { $inc: { n: 1 } });
     }
@@ -210,6 +213,117 @@ cratedbTest(
     assert.match(verified.stdout, /equal/);
     assert.equal((await relay.kill()).code, 0, relay.stderr.join("\n"));
     assert.deepEqual(relay.stderr.filter((line) => /Stopped stream|Starting cdc-relay/.test(line)).length, 2);
+  },
+);
+
+cratedbTest(
+  "two reloads in the middle of a snapshot leave the rows that the last filter wants",
+  async (context) => {
+    await collectionOf(context).insertMany(numbered(3_000));
+    const { database, schema } = context;
+    const streams = (least: number) => ({
+      shop: {
+        database,
+        table: `${schema}.{collection}`,
+        snapshotRate: 1_000,
+        collections: { data: { filter: { n: { $gte: least } } } },
+      },
+    });
+    await using file = await relayYaml(context, streams(0));
+    const relay = file.relay();
+    await eventually(async () => {
+      await context.sql("REFRESH TABLE data");
+      assert.ok(await countRows(context) > 0);
+    });
+    {
+      await using _load = load(context);
+      for (const least of [50, 100]) {
+        const reloads = () => relay.stderr.filter((line) => line.includes("was reloaded")).length;
+        const before = reloads();
+        await file.write(streams(least));
+        Deno.kill(relay.pid, "SIGHUP");
+        await eventually(() => assert.equal(reloads(), before + 1));
+      }
+    }
+    await relay.waitForLine(/Ready stream=shop/);
+    assert.equal(relay.stderr.filter((line) => /Stopped stream|stream failed/.test(line)).length, 0);
+    const verified = await file.run("verify");
+    assert.equal(verified.code, 0, verified.stdout + verified.stderr);
+    assert.equal((await relay.kill()).code, 0, relay.stderr.join("\n"));
+  },
+);
+
+cratedbTest(
+  "reloads while CrateDB is away, and while it is silent, lose nothing and restart no stream",
+  async (context) => {
+    await collectionOf(context).insertMany(numbered(500));
+    const { hostname, port, pathname, search } = new URL(context.httpUrl);
+    await using proxy = await startTcpProxy({ hostname, port: Number(port) });
+    const httpUrl = `crate://127.0.0.1:${proxy.port}${pathname}${search}`;
+    const { database, schema } = context;
+    const shop = { database, table: `${schema}.{collection}`, lease: "5s" };
+    await using file = await relayYaml({ ...context, httpUrl }, { shop }, LISTEN);
+    const relay = file.relay();
+    const base = baseOf(await relay.waitForLine(/Metrics and health/));
+    await relay.waitForLine(/Ready stream=shop/);
+    const lines = (expected: RegExp) => relay.stderr.filter((line) => expected.test(line)).length;
+    const retries = async () => {
+      const metrics = await (await fetch(`${base}/metrics`)).text();
+      return Number(/^cdc_relay_retries_total\{.*system="CrateDB"\} (\d+)$/m.exec(metrics)?.[1] ?? 0);
+    };
+    /** @param count of tries that fail before the reload: long enough for all that runs beside the stream */
+    const reloadDuring = async (
+      count: number,
+      { begin, end, until }: Record<"begin" | "end", () => Promise<void> | void> & { until: RegExp },
+    ) => {
+      const before = {
+        failed: lines(/CrateDB failed/),
+        ready: lines(/Ready stream/),
+        until: lines(until),
+        retries: await retries(),
+      };
+      await begin();
+      await eventually(() => assert.ok(lines(/CrateDB failed/) > before.failed));
+      await eventually(async () => assert.ok(await retries() >= before.retries + count));
+      await file.write({ shop: { ...shop, saveInterval: `${count + 1}s` } }, LISTEN);
+      Deno.kill(relay.pid, "SIGHUP");
+      await eventually(() => assert.ok(lines(until) > before.until));
+      await end();
+      await eventually(() => assert.ok(lines(/Ready stream=shop/) > before.ready));
+    };
+    {
+      await using _load = load(context);
+      await reloadDuring(12, { begin: () => proxy.cut(), end: () => proxy.mend(), until: /Following / });
+      await reloadDuring(0, { begin: () => proxy.freeze(), end: () => proxy.thaw(), until: /was reloaded/ });
+    }
+    assert.equal(lines(/The stream failed/), 0, relay.stderr.join("\n"));
+    const verified = await file.run("verify");
+    assert.equal(verified.code, 0, verified.stdout + verified.stderr);
+    assert.equal((await relay.kill()).code, 0);
+  },
+);
+
+cratedbTest(
+  "a table that is closed to writing is an outage of its own stream alone",
+  async (context) => {
+    const names = ["data", "more"];
+    for (const each of names) await collectionOf(context, each).insertOne({ _id: 0 });
+    const streams = Object.fromEntries(names.map((each) => [each, streamOf(context, each)]));
+    await using file = await relayYaml(context, streams, LISTEN);
+    const relay = file.relay();
+    const base = baseOf(await relay.waitForLine(/Metrics and health/));
+    for (const each of names) await relay.waitForLine(new RegExp(`Ready stream=${each}`));
+    await context.sql('ALTER TABLE data SET ("blocks.write" = true)');
+    for (const each of names) await collectionOf(context, each).insertOne({ _id: 1 });
+    await relay.waitForLine(/CrateDB failed, trying again stream=data/);
+    await inStep({ ...context, table: "more" }, { collections: ["more"] });
+    const ready = (stream: string) => fetch(`${base}/readyz?stream=${stream}`);
+    assert.match(await (await ready("data")).text(), /waiting for CrateDB/);
+    assert.equal((await ready("more")).status, 200);
+    assert.ok(!relay.stderr.some((line) => /CrateDB failed.* stream=more/.test(line)));
+    await context.sql('ALTER TABLE data SET ("blocks.write" = false)');
+    await inStep({ ...context, table: "data" }, { collections: ["data"] });
+    assert.equal((await relay.kill()).code, 0);
   },
 );
 

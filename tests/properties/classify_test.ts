@@ -3,14 +3,15 @@ import assert from "node:assert/strict";
 import { fc } from "../deps.ts";
 import { BsonType } from "../../lib/bson/bson.ts";
 import { jsonOf } from "../../lib/mapping/bson_to_json.ts";
-import { type Column, inferDocumentColumns, objectColumn } from "../../lib/mapping/column_tree.ts";
+import { type Column, objectColumn } from "../../lib/mapping/column_tree.ts";
+import { inferColumns } from "../../lib/mapping/field_counts.ts";
 import { splitDocument } from "../../lib/mapping/split_document.ts";
 import { anyDocument, eitherDocument } from "../support/raw_bson.ts";
 import { splitText } from "../support/row_text.ts";
 
 const RUNS = { numRuns: 2_000 };
 
-const inferred = (document: Uint8Array): Column => inferDocumentColumns(document) ?? objectColumn();
+const inferred = (document: Uint8Array): Column => inferColumns([document]) ?? objectColumn();
 
 type Json = Readonly<Record<string, unknown>>;
 const jsonObject = (text: string): Json => JSON.parse(text);

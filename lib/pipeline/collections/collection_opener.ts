@@ -80,7 +80,7 @@ export class CollectionOpener {
     const ofCollection = settings.for(namespace);
     const { partitionBy } = ofCollection;
     const writer = new Writer(patient, table, { limits, inFlightBudget: memory.inFlight });
-    const columns = openColumnPolicy(this.#transports, {
+    const columns = await openColumnPolicy(this.#transports, {
       ...this.#deps,
       ...settings,
       ...ofCollection,

@@ -70,13 +70,13 @@ export class CollectionStates {
   async load(existing: readonly Namespace[]): Promise<void> {
     if (this.hasStarted) return;
     const names = new Set(existing.map(namespaceText));
-    for (const { hasTable, state, reason, ...namespace } of await this.#deps.saved.list()) {
+    for (const { table, state, reason, ...namespace } of await this.#deps.saved.list()) {
       if (!names.has(namespaceText(namespace))) {
-        if (!hasTable) await this.#deps.saved.remove(namespace);
+        if (!table) await this.#deps.saved.remove(namespace);
         else if (state !== "waiting") this.saveLater(this.get(namespace));
       } else if (state === "paused") {
         const collection = this.get(namespace);
-        collection.keepsStale = !hasTable;
+        collection.keepsStale = !table;
         collection.move({ what: "paused", ...reason !== undefined && { reason } });
       }
     }

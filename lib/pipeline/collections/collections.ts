@@ -24,7 +24,7 @@ export interface CollectionsOptions extends Omit<OpenerDeps, "owners" | "saved">
 }
 
 /** Tables that are worked on at once. */
-const TABLES_AT_ONCE = 4;
+export const TABLES_AT_ONCE = 4;
 /** Between two tries of what waits for a backup of CrateDB. */
 const PUT_OFF_INTERVAL_MS = 5_000;
 
@@ -79,12 +79,12 @@ export class Collections {
   async missing(namespaces: readonly Namespace[]): Promise<Namespace[]> {
     const nameOf = (each: Namespace) => quoteTable(this.#opener.tableOf(each));
     const taken = new Set(namespaces.map(nameOf));
-    return (await this.#saved.list()).filter((each) => each.hasTable && !taken.has(nameOf(each)));
+    return (await this.#saved.list()).filter((each) => each.table && !taken.has(nameOf(each)));
   }
 
   /** Whether this stream had tables before, which may have stale rows. */
   async hadTables(): Promise<boolean> {
-    return (await this.#saved.list()).some(({ hasTable }) => hasTable);
+    return (await this.#saved.list()).some(({ table }) => table);
   }
 
   /** Other streams with a running relay that write collections of this one to the same tables. */

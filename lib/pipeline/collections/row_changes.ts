@@ -89,7 +89,7 @@ export function splitRows(
       if (partitioning && found === undefined) result.unfit++;
       const part = partitioning && (found ?? unfitPart(partitioning));
       const { data, overflow, overflowed, needsColumns, needsWidening } = splitDocument(document, columns);
-      if (needsColumns) result.needColumns.push(upsert);
+      if (needsColumns) result.needColumns.push({ oid, document, part });
       for (const path of needsWidening) result.needWidening.push(path);
       if (overflowed && !hasOverflow) {
         throw new UnstorableError(
@@ -97,7 +97,7 @@ export function splitRows(
         );
       }
       if (overflowed) result.overflowed.push(oid);
-      result.rows.push(part === undefined ? { oid, data, overflow } : { oid, data, overflow, part });
+      result.rows.push({ oid, data, overflow, ...part !== undefined && { part } });
     } catch (error) {
       if (!(error instanceof UnstorableError)) throw error;
       result.letters.push({ oid, document, error: error.message });

@@ -45,7 +45,11 @@ export async function applyBatch(batch: ChangeBatch, deps: ApplyDeps): Promise<v
       timedParts("look_up", reader.lookUp(namespace, some.map(({ id }) => id)), { emit });
     const { transform, fullDocument } = settings.for(namespace);
     const hasTransform = transform.length > 0;
-    if (fullDocument === "required" && !hasTransform) checkPostImages(changes);
+    if (fullDocument === "required" && !hasTransform && !changes.every(hasDocument)) {
+      // MongoDB itself checks that only if all collections of the stream require post-images.
+      const message = "an update without a post-image";
+      throw new MongoServerError({ message, code: MongodbCode.NoMatchingDocument });
+    }
     const states = applier.shardKey.length > 0
       ? statesByDocumentKey(changes, lookUp, applier)
       : statesOf(changes, lookUp, { hasTransform });
@@ -54,15 +58,6 @@ export async function applyBatch(batch: ChangeBatch, deps: ApplyDeps): Promise<v
   if (!batch.event) return;
   await deps.barrier?.(batch.event, { token: batch.tokenBeforeEvent, snapshot: deps.snapshot.state });
   await handleCollectionEvent(batch.event, deps);
-}
-
-/** The stream asks for post-images where they exist if it has other collections too, so MongoDB does not check them. */
-function checkPostImages(changes: readonly DocumentChange[]): void {
-  if (changes.every(hasDocument)) return;
-  throw new MongoServerError({
-    message: "an update without a post-image",
-    code: MongodbCode.NoMatchingDocument,
-  });
 }
 
 function countByOperation(changes: readonly DocumentChange[]): Map<DocumentOperation, number> {

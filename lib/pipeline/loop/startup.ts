@@ -12,10 +12,11 @@ import { sampler } from "../../source/documents/sample.ts";
 import type { FoundCollection } from "../../source/documents/scope.ts";
 import type { Share } from "../../source/documents/share.ts";
 import { deploymentOf, differenceOf, identityOf } from "../../source/documents/source_identity.ts";
+import { concurrently } from "../../util/concurrency.ts";
 import { messageOf, UsageError, UserError } from "../../util/errors.ts";
 import { QUIET } from "../../util/log.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
-import type { Collections } from "../collections/collections.ts";
+import { type Collections, TABLES_AT_ONCE } from "../collections/collections.ts";
 import type { RelaySettings } from "../settings.ts";
 import * as plans from "../snapshot/snapshot_state.ts";
 import type { SnapshotPlan, SnapshotState } from "../snapshot/snapshot_state.ts";
@@ -86,7 +87,7 @@ async function openTables(
   const lost = await tables.openAll(namespaces);
   for (const namespace of lost) {
     const collection = namespaceText(namespace);
-    log.warn("The table of a collection was dropped: taking a new snapshot of it", { collection });
+    log.warn("The table of a collection is missing: taking a new snapshot of it", { collection });
   }
   for (const { stream, collections } of await tables.overlaps()) {
     log.warn("Another relay that is alive writes the same collections to the same tables", {
@@ -96,12 +97,12 @@ async function openTables(
     });
   }
   const sample = sampler(bulkReader, log);
-  for (const namespace of position.state.token === null ? namespaces : lost) {
+  await concurrently(position.state.token === null ? namespaces : lost, TABLES_AT_ONCE, async (namespace) => {
     const { transform } = settings.for(namespace);
     await tables.attempt(namespace, async () => {
       await (await tables.of(namespace)).learn(() => sample(namespace, transform));
     });
-  }
+  });
   return lost;
 }
 
@@ -121,28 +122,19 @@ export async function checkTransforms(
   // Collections with the same settings have the same list of stages.
   const different = new Map(existing.map((each) => [settings.for(each).transform, each]));
   for (const [transform, namespace] of different) {
-    if (transform.length > 0) await checkTransform(namespace, reader, { exists: found.length > 0 });
-  }
-}
-
-async function checkTransform(
-  namespace: Namespace,
-  reader: Pick<DocumentReader, "check">,
-  { exists }: { readonly exists: boolean },
-): Promise<void> {
-  try {
-    await reader.check(namespace);
-  } catch (error) {
-    if (isNotAllowed(error)) {
+    if (transform.length === 0) continue;
+    try {
+      await reader.check(namespace);
+    } catch (error) {
       // A user needs no rights to the placeholder.
-      if (exists) throw error;
-      return;
+      if (isNotAllowed(error) && namespace === placeholder) continue;
+      if (isNotAllowed(error) || !isTransformFailure(error)) throw error;
+      const what = `--filter, --only, --omit or --pipeline of ${namespaceText(namespace)}`;
+      throw new UsageError(`MongoDB refuses ${what}: ${messageOf(error)}`, {
+        hint: "Correct the query or the stages. aggregate() in mongosh shows the same message.",
+        cause: error,
+      });
     }
-    if (!isTransformFailure(error)) throw error;
-    throw new UsageError(`MongoDB refuses --filter, --only, --omit or --pipeline: ${messageOf(error)}`, {
-      hint: "Correct the query or the stages. aggregate() in mongosh shows the same message.",
-      cause: error,
-    });
   }
 }
 

@@ -54,7 +54,11 @@ export class StatusTracker implements StatusSource {
   readonly listen = on({
     standingBy: () => this.#isStandby = true,
     leaseTaken: () => this.#isStandby = false,
-    ready: () => this.#isReady = true,
+    // After a reload, nobody may report the end of a snapshot that was read to its end before.
+    ready: () => {
+      this.#isReady = true;
+      this.#snapshot = undefined;
+    },
     snapshotProgress: (progress) => this.#snapshot = progress,
     snapshotDone: () => this.#snapshot = undefined,
     // Until its rows are written, the lag grows.

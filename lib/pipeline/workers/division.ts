@@ -1,7 +1,8 @@
 /** Takes over a stream that was divided in another way: its rows are in the same tables, but its positions are useless. */
 import { partsOfStream, siblingsOf, streamKey } from "../../key/stream_name.ts";
-import { refreshTable, type Transport } from "../../sink/connection/transport.ts";
+import type { Transport } from "../../sink/connection/transport.ts";
 import { LEASE_MARGIN_MS } from "../../sink/metadata/lease.ts";
+import { selectFromEach } from "../../sink/metadata/metadata_tables.ts";
 import { readPosition } from "../../sink/metadata/saved_position.ts";
 import type { StreamPosition } from "../../sink/metadata/stream_position.ts";
 import { quoteTable } from "../../sink/sql/names.ts";
@@ -29,8 +30,12 @@ export class DividedStreams {
   }
 
   async others(): Promise<readonly string[]> {
-    const saved = await Promise.all([this.#streamsIn("cdc_position"), this.#streamsIn("cdc_collection")]);
-    return [...new Set(saved.flat())].filter((each) => isDividedOtherwise(each, this.#names.stream)).sort();
+    const tables = ["cdc_position", "cdc_collection"].map((name) => ({ schema: this.#names.schema, name }));
+    const streamsIn = (table: string) => `SELECT DISTINCT stream FROM ${table}`;
+    const saved = (await selectFromEach(this.#transport, tables, streamsIn)).map(([stream]) =>
+      String(stream)
+    );
+    return [...new Set(saved)].filter((each) => isDividedOtherwise(each, this.#names.stream)).sort();
   }
 
   async held(streams: readonly string[]): Promise<string | undefined> {
@@ -66,12 +71,6 @@ export class DividedStreams {
 
   #position(stream: string): ReturnType<typeof readPosition> {
     return readPosition(this.#transport, { ...this.#names, stream });
-  }
-
-  async #streamsIn(name: string): Promise<string[]> {
-    await refreshTable(this.#transport, { schema: this.#names.schema, name });
-    const { rows } = await this.#transport.query(`SELECT DISTINCT stream FROM ${this.#table(name)}`);
-    return rows.map(([stream]) => String(stream));
   }
 
   async #delete(name: string, streams: readonly string[]): Promise<void> {

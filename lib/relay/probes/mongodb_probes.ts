@@ -7,10 +7,9 @@ import { killCursor, listCollections } from "../../source/connection/causal_read
 import { serverDescription } from "../../source/connection/deployment.ts";
 import { shardKeyOf } from "../../source/documents/collections.ts";
 import { DocumentReader } from "../../source/documents/documents.ts";
-import type { Scope } from "../../source/documents/scope.ts";
 import { catalogueOf, unmatchedNames, unmatchedText } from "../../source/documents/unmatched.ts";
 import { oldestEntry, OplogHiddenError } from "../../source/stream/oplog.ts";
-import { openStream, runStreamCommand, targetOf } from "../../source/stream/open_stream.ts";
+import { featureTrial, openStream, runStreamCommand, targetOf } from "../../source/stream/open_stream.ts";
 import { concurrently } from "../../util/concurrency.ts";
 import { namespaceText } from "../../util/namespace.ts";
 import { durationText } from "../../util/text.ts";
@@ -24,13 +23,14 @@ const run = ({ causalReader }: SourceSide, command: Document, database = "admin"
   causalReader.read((client, options) => client.db(database).command(command, options));
 
 async function server(side: SourceSide): Promise<Answer[]> {
+  const { causalReader, settings, clock } = side;
   const { address, version, replica_set, sharded } = await serverDescription(
-    side.causalReader,
-    side.settings.mongodbUrl,
+    causalReader,
+    settings.mongodbUrl,
   );
-  const asked = side.clock.monotonic();
+  const asked = clock.monotonic();
   await run(side, { ping: 1 });
-  const took = durationText(side.clock.monotonic() - asked);
+  const took = durationText(clock.monotonic() - asked);
   const kind = sharded ? "sharded cluster" : replica_set ? `replica set ${replica_set}` : "standalone server";
   return [ok(`MongoDB ${version} at ${address}, ${kind}, answers in ${took}`)];
 }
@@ -40,34 +40,32 @@ async function members(side: SourceSide): Promise<Answer[]> {
   const { directConnection, proxyHost } = side.route.client.options;
   if (directConnection || proxyHost) return [];
   const { hosts = [], passives = [] } = await run(side, { hello: 1 });
-  const answers = await Promise.all([...hosts, ...passives].map(async (name) => {
+  return await Promise.all([...hosts, ...passives].map(async (name) => {
     const why = await whyClosed(name);
     return why === undefined ? ok(`${name} can be reached`) : warning(
       `The replica set announces ${name}, which cannot be reached from here: ${why}`,
       "Give the member a name that clients can resolve, with rs.reconfig(), or add the name to /etc/hosts.",
     );
   }));
-  return answers;
 }
 
 const whyClosed = (name: string): Promise<string | undefined> =>
   new Promise((resolve) => {
     const { hostname, port } = new URL(`tcp://${name}`);
-    const socket = connect({
-      host: hostname.replace(/^\[|\]$/g, ""),
-      port: Number(port),
-      timeout: CONNECT_MS,
-    });
+    const address = { host: hostname.replace(/^\[|\]$/g, ""), port: Number(port), timeout: CONNECT_MS };
+    const socket = connect(address);
     const close = (why?: string) => resolve((socket.destroy(), why));
     socket.once("connect", () => close()).once("error", ({ message }) => close(message));
     socket.once("timeout", () => close(`no answer for ${durationText(CONNECT_MS)}`));
   });
 
-/** Opens the change stream after a token, or now, and closes it. */
+/** Opens the change stream after a token, or now, and closes it. Resolves to the features that MongoDB refuses. */
 export async function tryStream(
-  { causalReader, settings: { scope }, features }: SourceSide,
+  { causalReader, settings: { scope } }: SourceSide,
   startAfter: Uint8Array | null,
-): Promise<void> {
+): Promise<readonly string[]> {
+  let refused: readonly string[] = [];
+  const features = featureTrial((names) => refused = names);
   await causalReader.read(async (client, { session, signal }) => {
     const database = client.db(targetOf(scope).database);
     const command = (document: Document) => runStreamCommand(database, document, { session, signal });
@@ -75,11 +73,12 @@ export async function tryStream(
     const { cursorId, collection } = await openStream(startAfter, options);
     await killCursor(database, collection, cursorId);
   });
+  return refused;
 }
 
 async function changeStream(side: SourceSide): Promise<Answer[]> {
-  await tryStream(side, null);
-  return [ok(`The change stream of ${side.settings.scope} opens`)];
+  const refused = (await tryStream(side, null)).map((feature) => `, without ${feature}`);
+  return [ok(`The change stream of ${side.settings.scope} opens${refused.join("")}`)];
 }
 
 async function collections({ settings: { scope }, ...side }: SourceSide): Promise<Answer[]> {
@@ -95,11 +94,9 @@ async function collections({ settings: { scope }, ...side }: SourceSide): Promis
 
 /** Tries the transform, and reads a document of each collection. */
 async function documents({ settings, collections, causalReader }: SourceSide): Promise<Answer[]> {
-  await checkTransforms(collections, {
-    reader: new DocumentReader(causalReader, { for: settings.for, size: 1 }),
-    settings,
-  });
-  const answers = await concurrently(collections, AT_ONCE, async (each) => {
+  const reader = new DocumentReader(causalReader, { for: settings.for, size: 1 });
+  await checkTransforms(collections, { reader, settings });
+  const faults = await concurrently(collections, AT_ONCE, async (each) => {
     try {
       if (settings.for(each).key === "documentKey") await shardKeyOf(causalReader, each);
       const one = { find: each.collection, limit: 1, projection: { _id: 1 } };
@@ -109,47 +106,40 @@ async function documents({ settings, collections, causalReader }: SourceSide): P
       return [failed(error, namespaceText(each))];
     }
   });
-  const faults = answers.flat();
-  return faults.length > 0 ? faults : [ok("The documents can be read")];
+  return faults.some(([fault]) => fault) ? faults.flat() : [ok("The documents can be read")];
 }
 
-interface Privilege {
-  readonly action: string;
-  /** An empty name stands for all. */
-  readonly db: string;
-  readonly collection: string;
-  /** What is unknown without it; undefined if a relay needs it. */
-  readonly unknown?: string;
-}
-
-const privilegesFor = ({ only: { database: db = "", collection = "" } }: Scope): readonly Privilege[] => [
-  { action: "find", db, collection },
-  { action: "changeStream", db, collection },
-  { action: "listCollections", db, collection: "", unknown: "whether a collection was created again" },
-  { action: "find", db: "local", collection: "oplog.rs", unknown: "how far the oplog reaches back" },
-];
-
-/** A privilege on all databases is none on `local`. */
-const covers = ({ resource, actions }: Document, { action, db, collection }: Privilege): boolean =>
-  actions.includes(action) &&
-  (resource.anyResource === true ||
-    (resource.db === db || resource.db === "" && db !== "local") &&
-      ["", collection].includes(resource.collection));
+/** What is unknown without an action; a relay needs the others. */
+const UNKNOWN: Readonly<Record<string, string>> = {
+  listCollections: "whether a collection was created again",
+  local: "how far the oplog reaches back",
+};
 
 async function privileges(side: SourceSide): Promise<Answer[]> {
   const { authInfo } = await run(side, { connectionStatus: 1, showPrivileges: true });
   const [user] = authInfo.authenticatedUsers;
   if (!user) return [ok("MongoDB asks for no login")];
   const held: readonly Document[] = authInfo.authenticatedUserPrivileges ?? [];
-  const missing = privilegesFor(side.settings.scope).filter((each) => !held.some((own) => covers(own, each)));
-  const answers = missing.map(({ action, db, collection, unknown }) => {
+  // An empty name stands for all, but a privilege on all databases is none on `local`.
+  const mayDo = (action: string, db: string, collection: string) =>
+    held.some(({ resource, actions }) =>
+      actions.includes(action) && (resource.anyResource || ["", collection].includes(resource.collection) &&
+          (resource.db === db || resource.db === "" && db !== "local"))
+    );
+  const { database = "", collection = "" } = side.settings.scope.only;
+  const needed: readonly (readonly [action: string, db: string, collection: string])[] = [
+    ["find", database, collection],
+    ["changeStream", database, collection],
+    ["listCollections", database, ""],
+    ["find", "local", "oplog.rs"],
+  ];
+  const answers = needed.filter((each) => !mayDo(...each)).map(([action, db, collection]) => {
     const role = db === "" ? { role: "readAnyDatabase", db: "admin" } : { role: "read", db };
-    const text = `${user.user} lacks ${action} on ${
-      [db || "all databases", collection].filter(Boolean).join(".")
-    }`;
-    const hint = `Grant it:\n  db.getSiblingDB("${user.db}").grantRolesToUser("${user.user}", [${
-      JSON.stringify(role)
-    }])`;
+    const on = [db || "all databases", collection].filter(Boolean).join(".");
+    const text = `${user.user} lacks ${action} on ${on}`;
+    const given = `${JSON.stringify(user.user)}, [${JSON.stringify(role)}]`;
+    const hint = `Grant it:\n  db.getSiblingDB("${user.db}").grantRolesToUser(${given})`;
+    const unknown = UNKNOWN[action] ?? UNKNOWN[db];
     return unknown ? warning(`${text}, so it is unknown ${unknown}`, hint) : wrong(text, hint);
   });
   return answers.length > 0 ? answers : [ok(`${user.user} has all privileges`)];
@@ -160,9 +150,8 @@ async function oplog(side: SourceSide): Promise<Answer[]> {
     if (!(error instanceof OplogHiddenError)) throw error;
   });
   if (!oldest) return [];
-  const { localTime } = await run(side, { hello: 1 });
   const stats = await run(side, { collStats: "oplog.rs", scale: 2 ** 20 }, "local").catch(() => undefined);
-  const hours = Math.max(1, localTime.getTime() - oldest.time) / HOUR_MS;
+  const hours = Math.max(1, side.mongodbClock.now() - oldest.time) / HOUR_MS;
   const growth = stats ? `, and grows by ${(stats.size / hours).toFixed(1)} MiB per hour` : "";
   const text = `The oplog reaches back ${durationText(hours * HOUR_MS)}${growth}`;
   if (oldest.isFirst) return [ok(`${text}; it has dropped nothing yet`)];

@@ -5,9 +5,9 @@ import { isSinkError } from "../../sink/connection/sink_error.ts";
 import type { Transport } from "../../sink/connection/transport.ts";
 import { tableFor, type TableName } from "../../sink/sql/names.ts";
 import type { CausalReader } from "../../source/connection/causal_reader.ts";
+import type { ServerClock } from "../../source/connection/cluster_time.ts";
 import type { Route } from "../../source/connection/route.ts";
 import type { FoundCollection } from "../../source/documents/scope.ts";
-import type { FeatureTrial } from "../../source/stream/open_stream.ts";
 import type { Clock } from "../../util/clock.ts";
 import type { Namespace } from "../../util/namespace.ts";
 import type { Content } from "../stream_settings.ts";
@@ -17,7 +17,7 @@ export interface SourceSide {
   readonly clock: Clock;
   readonly causalReader: CausalReader;
   readonly route: Route;
-  readonly features: FeatureTrial;
+  readonly mongodbClock: Pick<ServerClock, "now">;
   /** Those in the scope that can be followed. */
   readonly collections: readonly FoundCollection[];
   /** Those in the scope that cannot, and why. */
@@ -29,11 +29,12 @@ export interface SinkSide {
   readonly clock: Clock;
   readonly transport: Transport;
   readonly names: Names;
+}
+
+export interface BothSides extends SourceSide, SinkSide {
   /** The settings as a relay saves them. @default {they are not compared} */
   readonly content?: Content;
 }
-
-export type BothSides = SourceSide & SinkSide;
 
 export interface Probe<Side> {
   readonly name: string;
@@ -42,17 +43,15 @@ export interface Probe<Side> {
   readonly ask: (side: Side) => Promise<readonly Answer[]>;
 }
 
-/** Asks all probes at once. */
+/** Asks all probes: the first one alone, because it measures time, then the others at once. */
 export async function askAll<Side>(
-  probes: readonly Probe<Side>[],
+  [first, ...others]: readonly Probe<Side>[],
   side: Side,
-  onError: (error: unknown) => Answer = failed,
-): Promise<Finding[]> {
-  const asked = probes.map(async ({ name, ask }) => {
-    const answers = await ask(side).catch((error) => [onError(error)]);
-    return answers.map((answer) => ({ probe: name, ...answer }));
-  });
-  return (await Promise.all(asked)).flat();
+): Promise<readonly Finding[]> {
+  const ask = async ({ name, ask }: Probe<Side>) =>
+    (await ask(side).catch((error) => [failed(error)])).map((answer) => ({ probe: name, ...answer }));
+  const timed = first ? await ask(first) : [];
+  return [timed, ...await Promise.all(others.map(ask))].flat();
 }
 
 /** The rows of a query; undefined if the user may not read the table. */

@@ -33,23 +33,18 @@ const TYPES: Readonly<Partial<Record<Kind, string>>> = {
   ignored: "OBJECT(IGNORED)",
 };
 
-/**
- * The type of a column, in one line or, `depth` levels deep, with each column below it in a line.
- * @example IN: {kind: "array", element: {kind: "object", children: {x: bigint}}} → OUT: ARRAY(OBJECT(DYNAMIC) AS ("x" BIGINT))
- */
-export function typeText(column: Column, depth?: number): string {
-  if (column.element) return `ARRAY(${typeText(column.element, depth)})`;
+/** @example IN: {kind: "array", element: {kind: "object", children: {x: bigint}}} → OUT: ARRAY(OBJECT(DYNAMIC) AS (… "x" BIGINT …)) */
+export function typeText(column: Column, indent = "   "): string {
+  if (column.element) return `ARRAY(${typeText(column.element, indent)})`;
   if (!column.children) return TYPES[column.kind] ?? "TEXT";
-  const below = depth === undefined ? undefined : depth + 1;
-  const inner = [...column.children].map(([name, child]) => `${quoteName(name)} ${typeText(child, below)}`);
-  if (inner.length === 0) return "OBJECT(DYNAMIC)";
-  const [start, gap, end] = depth === undefined
-    ? ["", " ", ""]
-    : [1, 1, 0].map((more) => `\n${"   ".repeat(depth + more)}`);
-  return `OBJECT(DYNAMIC) AS (${start}${inner.join(`,${gap}`)}${end})`;
+  const below = `${indent}   `;
+  const lines = [...column.children].map(([name, child]) =>
+    `\n${below}${quoteName(name)} ${typeText(child, below)}`
+  );
+  return lines.length === 0 ? "OBJECT(DYNAMIC)" : `OBJECT(DYNAMIC) AS (${lines.join(",")}\n${indent})`;
 }
 
-/** @example IN: array of {x: bigint} → OUT: ARRAY(OBJECT); IN: ip → OUT: IP */
+/** @example IN: array of {x: bigint} → OUT: ARRAY(OBJECT); IN: ip → OUT: IP; IN: ignored → OUT: OBJECT(IGNORED) */
 export const typeName = ({ kind, element, children }: Column): string =>
   element ? `ARRAY(${typeName(element)})` : children ? "OBJECT" : TYPES[kind] ?? kind.toUpperCase();
 

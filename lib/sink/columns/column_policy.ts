@@ -1,24 +1,17 @@
 /** Who creates the columns below `data` (`--columns`), and what happens to values that do not fit them. */
-import {
-  type Addition,
-  type Column,
-  type ColumnPath,
-  inferColumnsOfAll,
-  inferDocumentColumns,
-} from "../../mapping/column_tree.ts";
-import { columnOfMost, countFields } from "../../mapping/field_counts.ts";
+import type { Addition, Column, ColumnPath } from "../../mapping/column_tree.ts";
+import { inferColumns } from "../../mapping/field_counts.ts";
 import { splitDocument } from "../../mapping/split_document.ts";
 import type { ColumnMode } from "../sql/dialect.ts";
-import { quoteTable } from "../sql/names.ts";
+import { quoteTable, type TableName } from "../sql/names.ts";
 import type { OpenedTable } from "../table/target_table.ts";
 import { UnusableTableError } from "../table/unusable_table.ts";
-import type { Writer } from "../table/writer.ts";
+import type { RowKey, Writer } from "../table/writer.ts";
 import type { Transports } from "./rebuild.ts";
 import { TableSchema } from "./table_schema.ts";
 import { Widening, type WideningOptions } from "./widening.ts";
 
-export interface KeyedRow {
-  readonly oid: string;
+export interface KeyedRow extends RowKey {
   readonly document: Uint8Array;
 }
 
@@ -60,7 +53,10 @@ interface ColumnPolicyOptions extends Omit<WideningOptions, "tableSchema"> {
 }
 
 /** The policy of a table. @throws UnusableTableError if the table's columns do not fit the mode */
-export function openColumnPolicy(transports: Transports, options: ColumnPolicyOptions): ColumnPolicy {
+export async function openColumnPolicy(
+  transports: Transports,
+  options: ColumnPolicyOptions,
+): Promise<ColumnPolicy> {
   const { patient } = transports;
   const { columns: mode, table, writer } = options;
   if (patient.dialect.isJsonb) return JSONB_COLUMNS;
@@ -68,13 +64,8 @@ export function openColumnPolicy(transports: Transports, options: ColumnPolicyOp
   const needed = ["oid", "data", ...table.hasOverflow ? ["overflow"] : []];
   const tableSchema = new TableSchema(patient, { ...options, inferred: isDynamic, needed });
   const widening = new Widening(transports, { ...options, tableSchema });
-  tableSchema.use(table.definition);
-  if (mode === "ignored" && tableSchema.columns.kind !== "ignored") {
-    throw new UnusableTableError(
-      `--columns ignored, but ${quoteTable(table)} has a \`data\` that is not a plain OBJECT(IGNORED)`,
-      { hint: "Leave --columns out, or name a new table with --table." },
-    );
-  }
+  await tableSchema.load(table.definition);
+  checkMode(tableSchema, table, mode);
   return {
     get columns() {
       return tableSchema.columns;
@@ -85,13 +76,11 @@ export function openColumnPolicy(transports: Transports, options: ColumnPolicyOp
     load: () => tableSchema.load(),
     learn: async (sample) => {
       const { children, closed } = tableSchema.columns;
-      if (isDynamic || children?.size !== 0 || closed) return;
-      const wanted = columnOfMost(countFields(await sample()));
-      if (wanted) await tableSchema.add(wanted);
+      if (!isDynamic && children?.size === 0 && !closed) await addColumns(tableSchema, await sample());
     },
     makeRoom: (rows) =>
       isDynamic
-        ? inferColumns(rows, tableSchema, writer)
+        ? letCratedbInfer(rows, tableSchema, writer)
         : addColumns(tableSchema, rows.map(({ document }) => document)),
     widen: (paths) => widening.widen(paths),
     retryPutOff: () => widening.retryPutOff(),
@@ -99,30 +88,48 @@ export function openColumnPolicy(transports: Transports, options: ColumnPolicyOp
   };
 }
 
-/** Creates the columns of all documents at once, each of the widest kind among them. */
+/** @throws UnusableTableError for a table whose columns do not fit the mode */
+export function checkMode(
+  { columns }: Pick<TableSchema, "columns">,
+  table: TableName,
+  mode: ColumnMode,
+): void {
+  if (mode !== "ignored" || columns.kind === "ignored") return;
+  throw new UnusableTableError(
+    `--columns ignored, but ${quoteTable(table)} has a \`data\` that is not a plain OBJECT(IGNORED)`,
+    { hint: "Leave --columns out, or name a new table with --table." },
+  );
+}
+
+/** Creates the columns of all documents at once. */
 async function addColumns(tableSchema: TableSchema, documents: readonly Uint8Array[]): Promise<void> {
-  const wanted = inferColumnsOfAll(documents);
+  const wanted = inferColumns(documents);
   if (wanted) await tableSchema.add(wanted);
 }
 
 /** Writes documents with new paths one by one, so that CrateDB creates columns without conflicts; adds those it cannot. */
-async function inferColumns(
+async function letCratedbInfer(
   rows: readonly KeyedRow[],
   tableSchema: TableSchema,
   writer: Pick<Writer, "upsert">,
 ): Promise<void> {
   /** Bisects a refused document down to the paths at fault. Resolves to whether the table has room for further columns. */
-  const inferFrom = async (row: KeyedRow, missing: readonly Addition[]): Promise<boolean> => {
-    const { data, overflow } = splitDocument(row.document, tableSchema.assuming(missing));
-    const [refused] = await writer.upsert([{ oid: row.oid, data, overflow }]);
+  const inferFrom = async (
+    { document, ...key }: KeyedRow,
+    missing: readonly Addition[],
+  ): Promise<boolean> => {
+    const assumed = missing.map(({ path, column }) => ({ path, column: inferred(column) }));
+    const { data, overflow } = splitDocument(document, tableSchema.assuming(assumed));
+    const [refused] = await writer.upsert([{ ...key, data, overflow }]);
     if (!refused) return true;
     if (refused.kind === "too many columns") return false;
     if (missing.length === 1) return true;
     const middle = missing.length >> 1;
+    const row = { ...key, document };
     return await inferFrom(row, missing.slice(0, middle)) && await inferFrom(row, missing.slice(middle));
   };
   for (const row of rows) {
-    const wanted = inferDocumentColumns(row.document);
+    const wanted = inferColumns([row.document]);
     if (!wanted) continue;
     const missing = tableSchema.missing(wanted);
     if (missing.length > 0) {
@@ -131,4 +138,11 @@ async function inferColumns(
     }
     await tableSchema.add(wanted);
   }
+}
+
+/** The column that CrateDB would create from any values in the place of the scalars. It creates no maps. */
+function inferred({ element, children, kind }: Column): Column {
+  if (element) return { kind, element: inferred(element) };
+  if (!children) return { kind: kind === "ignored" ? "unfit" : "any" };
+  return { kind, children: new Map([...children].map(([name, child]) => [name, inferred(child)])) };
 }

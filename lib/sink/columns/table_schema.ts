@@ -1,5 +1,12 @@
 /** The columns below a table's `data`: read from the server, and created before values arrive, so that none is guessed. */
-import { type ColumnBudget, type FullObject, furtherColumns, weightOf } from "../../mapping/column_shares.ts";
+import {
+  type ColumnBudget,
+  type FullObject,
+  furtherColumns,
+  recogniseMaps,
+  shareColumns,
+  weightOf,
+} from "../../mapping/column_shares.ts";
 import {
   type Addition,
   additions,
@@ -8,8 +15,10 @@ import {
   type ColumnPath,
   emptied,
   innermost,
+  mapObjects,
   objectColumn,
   pathsWhere,
+  replaceColumn,
   setColumn,
 } from "../../mapping/column_tree.ts";
 import type { LogFields, Logger } from "../../util/log.ts";
@@ -19,7 +28,6 @@ import { quoteTable, subscript, type TableName } from "../sql/names.ts";
 import { type DefinedColumn, definedColumns } from "../table/show_create_table.ts";
 import { columnFaults, unusableTable } from "../table/unusable_table.ts";
 import { columnTree, typeText, unfitColumns } from "./column_definition.ts";
-import { type ColumnPlan, planColumns, restricted } from "./column_plan.ts";
 
 /** CrateDB's default for the number of columns. */
 const DEFAULT_LIMIT = 1000;
@@ -72,16 +80,11 @@ export class TableSchema {
     return columnAt(this.columns, path);
   }
 
-  /** Reads the columns again. @throws UnusableTableError if rows would no longer equal their documents */
-  async load(): Promise<void> {
-    const { dialect: { definition } } = this.#transport;
-    const { rows: [row] } = await this.#transport.query(definition(this.#options.table));
-    this.use(String(row?.[0]));
-  }
-
-  /** Takes the columns from a definition. @throws UnusableTableError as {@linkcode load} */
-  use(definition: string): void {
+  /** Reads the columns again, unless `known` was just read. @throws UnusableTableError if rows would not equal documents */
+  async load(known?: string): Promise<void> {
     const { table, needed } = this.#options;
+    const show = `SHOW CREATE TABLE ${quoteTable(table)}`;
+    const definition = known ?? String((await this.#transport.query(show)).rows[0]?.[0]);
     if (definition === this.definition) return;
     const defined = definedColumns(definition);
     const faults = columnFaults(defined, needed);
@@ -106,22 +109,22 @@ export class TableSchema {
     this.#restrict();
   }
 
-  /** The columns as if CrateDB had created these, too. */
+  /** The columns as if these had been created, too. */
   assuming(added: readonly Addition[]): Column {
     const columns = columnTree(this.#defined, this.#options);
-    for (const { path, column } of added) setColumn(columns, path, inferred(column));
+    for (const { path, column } of added) setColumn(columns, path, column);
     return columns;
   }
 
   /** The columns that {@linkcode add} would create. */
   missing(wanted: Column): readonly Addition[] {
-    return this.#isFull ? [] : this.plan(wanted).missing;
+    return this.#isFull ? [] : this.#plan(wanted).missing;
   }
 
   /** Creates the wanted columns that the table lacks and has room for, except those that the server refuses. */
   async add(wanted: Column): Promise<void> {
     if (this.#isFull) return;
-    const { missing, full, withIds } = this.plan(wanted);
+    const { recognised, missing, full } = this.#plan(wanted);
     if (missing.length > 0) {
       const before = this.#defined.length;
       await this.#create(missing);
@@ -135,13 +138,15 @@ export class TableSchema {
       const fields = { column: subscript(path), type: "OBJECT(IGNORED)" };
       this.#warn("An object with ids as keys is a map; its keys get no columns", fields);
     }
-    for (const path of withIds) this.#keepIdsOut(path);
+    for (const path of pathsWhere(recognised, (object) => object.hasIds === true)) this.#keepIdsOut(path);
     for (const object of full) this.#close(object);
     this.#restrict();
   }
 
-  plan(wanted: Column): ColumnPlan {
-    return planColumns(this.columns, wanted, this.budget);
+  #plan(wanted: Column) {
+    const recognised = recogniseMaps(wanted, this.columns);
+    const { columns, full } = shareColumns(this.columns, recognised, this.budget);
+    return { recognised, full, missing: additions(this.columns, columns) };
   }
 
   get budget(): ColumnBudget {
@@ -155,8 +160,11 @@ export class TableSchema {
 
   /** Marks the objects that take no further columns, or none for ids. */
   #restrict(): void {
-    const full = this.#isFull ? [[]] : this.#full.values();
-    this.columns = restricted(this.columns, { withIds: this.#withIds.values(), full });
+    const change = (paths: Iterable<ColumnPath>, to: (column: Column) => Column) => {
+      for (const path of paths) this.columns = replaceColumn(this.columns, path, to);
+    };
+    change(this.#withIds.values(), withIds);
+    change(this.#isFull ? [[]] : this.#full.values(), closed);
   }
 
   /** After an error, reads the columns, of which the server may have created some, and tries smaller parts. */
@@ -273,13 +281,10 @@ function split(wanted: readonly Addition[]): readonly (readonly Addition[])[] | 
   return [[{ path: first.path, column: bare }], additions(bare, first.column, first.path)];
 }
 
+const closed = (columns: Column): Column => mapObjects(columns, (object) => ({ ...object, closed: true }));
+
+const withIds = (columns: Column): Column =>
+  columns.element ? { ...columns, element: withIds(columns.element) } : { ...columns, hasIds: true };
+
 const mapsIn = ({ path, column }: Addition): readonly ColumnPath[] =>
   pathsWhere(column, ({ kind }) => kind === "ignored", path);
-
-/** The column that CrateDB would create from any values in the place of the scalars. It creates no maps. */
-function inferred(column: Column): Column {
-  const { element, children, kind } = column;
-  if (element) return { kind, element: inferred(element) };
-  if (!children) return kind === "ignored" ? UNFIT : { kind: "any" };
-  return { kind, children: new Map([...children].map(([name, child]) => [name, inferred(child)])) };
-}

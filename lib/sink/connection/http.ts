@@ -4,7 +4,7 @@ import process from "node:process";
 import { joined } from "../../bson/build.ts";
 import { jsonOfBytes } from "../../util/json_writer.ts";
 import { SinkError, sinkErrorKind } from "./sink_error.ts";
-import { CRATEDB, type Dialect } from "../sql/dialect.ts";
+import { CRATEDB } from "../sql/dialect.ts";
 import { Poster, type Response } from "./post.ts";
 import { proxyTo } from "./proxy.ts";
 import {
@@ -17,14 +17,11 @@ import {
 } from "./transport.ts";
 import type { SinkAddress } from "./url.ts";
 
-/** Limit of the first statement, which checks that CrateDB answers. */
-const CONNECT_LIMIT_MS = 10_000;
-
 /** Error codes of status 401 if user and password are right. */
 const NOT_LOGIN = [4010, 4011];
 
 export class HttpTransport implements Transport {
-  dialect: Dialect = CRATEDB;
+  readonly dialect = CRATEDB;
   /** The URL, and the proxy to it. */
   readonly #server: string;
   readonly #authorization: () => string;
@@ -37,14 +34,6 @@ export class HttpTransport implements Transport {
     this.#server = proxy ? `${url} through the proxy of ${proxy.text}` : url;
     this.#authorization = authorizationOf(address);
     this.#poster = new Poster(url, { certificates, proxy });
-  }
-
-  /** @throws SinkError if CrateDB does not answer, or refuses the user */
-  static async open(address: SinkAddress): Promise<HttpTransport> {
-    const transport = new HttpTransport(address);
-    const { rows: [row] } = await transport.query("SELECT version()", [], { limitMs: CONNECT_LIMIT_MS });
-    transport.dialect = { ...CRATEDB, rowErrors: hasRowErrors(String(row?.[0])) };
-    return transport;
   }
 
   async query(
@@ -119,12 +108,6 @@ function requestError(server: string, cause: unknown): SinkError {
   return new SinkError(`${server}: ${message.trim()}`, { code, kind, cause });
 }
 
-/** @example IN: CrateDB 5.9.9 (built …) → OUT: false; IN: CrateDB 5.10.0 (built …) → OUT: true */
-function hasRowErrors(version: string): boolean {
-  const [, major, minor] = /^CrateDB (\d+)\.(\d+)/.exec(version) ?? [];
-  return Number(major) > 5 || Number(major) === 5 && Number(minor) >= 10;
-}
-
 const errorsOf = (results: NonNullable<Answer["results"]>): NonNullable<Result["errors"]> =>
   results.map(({ rowcount, error }) => rowcount === 1 ? null : error && answerError(200, error));
 
@@ -135,13 +118,19 @@ interface Answer {
   readonly results?: readonly Pick<Answer, "error" | "rowcount">[];
 }
 
+/** Undefined for an answer of another server or a proxy: statements that it has not run must not count as done. */
 function parse(text: string): Answer | undefined {
   try {
-    return JSON.parse(text);
+    const answer = JSON.parse(text);
+    return isAnswer(answer) ? answer : undefined;
   } catch {
     return undefined;
   }
 }
+
+const isAnswer = (value: Partial<Answer> | null): boolean =>
+  typeof value?.error?.code === "number" || Array.isArray(value?.results) ||
+  Array.isArray(value?.rows) && typeof value.rowcount === "number";
 
 const isJson = (parameter: Parameter): parameter is JsonArray =>
   parameter !== null && typeof parameter === "object" && "json" in parameter;

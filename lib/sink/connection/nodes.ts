@@ -6,9 +6,9 @@ import { type Clock, SYSTEM_CLOCK, waitAtMost } from "../../util/clock.ts";
 import { messageOf } from "../../util/errors.ts";
 import { type Logger, QUIET } from "../../util/log.ts";
 import { isNodeError, isRetryable, SinkError } from "./sink_error.ts";
+import { CRATEDB } from "../sql/dialect.ts";
 import type { Query, Result, Transport } from "./transport.ts";
 import { nodesOf, nodeText, type SinkAddress } from "./url.ts";
-import { dialectOf } from "./wire.ts";
 
 /** If a statement has no answer for so long, its node is asked whether it answers at all, and then the others. */
 const SUSPECT_MS = 2_000;
@@ -23,6 +23,7 @@ interface Node {
   readonly make: () => Transport;
   transport: Transport;
   outUntil: number;
+  /** Why it did not answer first. */
   lastError: unknown;
   /** Resolves with the node that answers first. */
   asking?: Promise<Node> | undefined;
@@ -55,7 +56,6 @@ export async function openNodes(
     nodes.filter((each) => each !== node).sort((one, other) => one.outUntil - other.outUntil);
   const leaveOut = (node: Node, error: unknown, [next = node] = othersOf(node)) => {
     node.outUntil = clock.monotonic() + LEFT_OUT_MS;
-    node.lastError = error;
     if (node !== current) return;
     current = next;
     const fields = { node: node.name, error: messageOf(error), instead: next.name };
@@ -76,7 +76,7 @@ export async function openNodes(
       await transport[Symbol.asyncDispose]();
     }
   };
-  const query: Query = async (...statement) => {
+  const send: Query = async (...statement) => {
     const node = current;
     const { transport } = node;
     const answered = new AbortController();
@@ -90,19 +90,24 @@ export async function openNodes(
       const { message, code } = error;
       const text = message.includes(node.name) ? message : `${node.name}: ${message}`;
       // A wrong certificate of one node does not end the program.
-      const isPassing = !isRetryable(error) && nodes.some(({ lastError }) => isRetryable(lastError));
-      const kind = isPassing ? "unreachable" : error.kind;
+      const kind = isRetryable(error) ? error.kind : "unreachable";
       throw new (isOut(current) ? SinkError : OtherNodeError)(text, { code, kind, cause });
     } finally {
       answered.abort();
     }
   };
-  const dialect = await dialectOf((sql) => atAnyNode(() => query(sql)));
-  const close = async () => {
-    closing.abort();
-    await Promise.all(nodes.map(({ transport }) => transport[Symbol.asyncDispose]()));
+  return {
+    dialect: CRATEDB,
+    query(...statement) {
+      // A write whose answer was lost may still be running.
+      const isRead = /^SELECT\b/.test(statement[0]);
+      return isRead ? atAnyNode(() => send(...statement)) : send(...statement);
+    },
+    async [Symbol.asyncDispose]() {
+      closing.abort();
+      await Promise.all(nodes.map(({ transport }) => transport[Symbol.asyncDispose]()));
+    },
   };
-  return { dialect, query, [Symbol.asyncDispose]: close };
 }
 
 async function firstAnswer(

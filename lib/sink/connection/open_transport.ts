@@ -1,25 +1,44 @@
 /** Opens the transport of an address. */
 import type { LogFields, Logger } from "../../util/log.ts";
+import { CRATEDB, type Dialect, POSTGRESQL } from "../sql/dialect.ts";
 import { HttpTransport } from "./http.ts";
-import { atAnyNode, openNodes } from "./nodes.ts";
-import { type Transport, wrapped } from "./transport.ts";
+import { openNodes } from "./nodes.ts";
+import type { Transport } from "./transport.ts";
 import { nodesOf, nodeText, type SinkAddress } from "./url.ts";
 import { WireTransport } from "./wire.ts";
 import { treatAsPassing } from "./wrappers.ts";
 
-/** @throws SinkError if no server can be reached */
+/** Limit of the first statement, which asks for the version. */
+const CONNECT_LIMIT_MS = 15_000;
+
+/** @throws SinkError if no server can be reached, or it refuses the user */
 export async function openTransport(
   address: SinkAddress,
   context?: { readonly log?: Logger },
 ): Promise<Transport> {
   const Kind = address.transport === "http" ? HttpTransport : WireTransport;
-  if (!address.others) return treatAsPassing(await Kind.open(address));
-  const transport = treatAsPassing(await openNodes(address, (node) => new Kind(node), context));
-  // A write whose answer was lost may still be running.
-  return wrapped(transport, (...statement) => {
-    const send = () => transport.query(...statement);
-    return /^SELECT\b/.test(statement[0]) ? atAnyNode(send) : send();
-  });
+  const make = (node: SinkAddress) => new Kind(node);
+  await using opening = new AsyncDisposableStack();
+  const transport = opening.use(address.others ? await openNodes(address, make, context) : make(address));
+  const dialect = await dialectOf(transport, address);
+  opening.move();
+  return { ...treatAsPassing(transport), dialect };
+}
+
+export async function dialectOf(
+  transport: Pick<Transport, "query">,
+  address: Pick<SinkAddress, "transport">,
+): Promise<Dialect> {
+  const limits = { limitMs: CONNECT_LIMIT_MS };
+  const { rows: [[version] = []] } = await transport.query("SELECT version()", [], limits);
+  if (/^PostgreSQL\b/.test(String(version))) return POSTGRESQL;
+  return { ...CRATEDB, rowErrors: address.transport === "http" && hasRowErrors(String(version)) };
+}
+
+/** @example IN: CrateDB 5.9.9 (built …) → OUT: false; IN: CrateDB 5.10.0 (built …) → OUT: true */
+function hasRowErrors(version: string): boolean {
+  const [, major, minor] = /^CrateDB (\d+)\.(\d+)/.exec(version) ?? [];
+  return Number(major) > 5 || Number(major) === 5 && Number(minor) >= 10;
 }
 
 /** @example IN: crate://me:secret@localhost:4200 → OUT: {address: "http://localhost:4200", version: "5.7.6"} */

@@ -239,9 +239,5 @@ export const isUnknownRelation = (error: unknown): boolean =>
   isSinkError(error, "unknown relation", "unknown schema");
 
 /** The result; undefined if a relation does not exist. */
-export async function ifExists<T>(work: Promise<T>): Promise<T | undefined> {
-  return await work.catch((error) => {
-    if (!isUnknownRelation(error)) throw error;
-    return undefined;
-  });
-}
+export const ifExists = <T>(work: Promise<T>): Promise<T | undefined> =>
+  work.catch((error) => isUnknownRelation(error) ? undefined : Promise.reject(error));

@@ -3,38 +3,23 @@ import { connect, type Socket } from "node:net";
 import process from "node:process";
 import postgres from "postgres";
 import { Semaphore } from "../../util/concurrency.ts";
-import { CRATEDB, type Dialect, POSTGRESQL } from "../sql/dialect.ts";
+import { CRATEDB } from "../sql/dialect.ts";
 import { type Parameter, type Query, type Result, STATEMENT_LIMIT_MS, type Transport } from "./transport.ts";
 import { isSinkError, SinkError } from "./sink_error.ts";
 import type { SinkAddress } from "./url.ts";
 
 const MAX_CONNECTIONS = 32;
-/** Limit of the first statement, which asks for the version. */
-const CONNECT_LIMIT_MS = 15_000;
-
 /** Opens connections on demand. Each runs one statement at a time, so that a silent one delays no other. */
 export class WireTransport implements Transport {
   readonly #room = new Semaphore(MAX_CONNECTIONS);
   readonly #free: WireConnection[] = [];
   readonly #all = new Set<WireConnection>();
   #isClosed = false;
-  dialect: Dialect = CRATEDB;
+  readonly dialect = CRATEDB;
 
   constructor(private readonly address: SinkAddress) {
     // With this variable, postgres.js asks for a setting that CrateDB lacks, and the program ends.
     delete process.env.PGTARGETSESSIONATTRS;
-  }
-
-  /** @throws SinkError if no server answers, or it refuses the user */
-  static async open(address: SinkAddress): Promise<WireTransport> {
-    const transport = new WireTransport(address);
-    try {
-      transport.dialect = await dialectOf((sql) => transport.query(sql, [], { limitMs: CONNECT_LIMIT_MS }));
-      return transport;
-    } catch (error) {
-      await transport[Symbol.asyncDispose]();
-      throw error;
-    }
   }
 
   query(
@@ -70,11 +55,6 @@ export class WireTransport implements Transport {
     this.#all.delete(connection);
     await connection.close();
   }
-}
-
-export async function dialectOf(query: Query): Promise<Dialect> {
-  const { rows: [row] } = await query("SELECT version()");
-  return /^PostgreSQL\b/.test(String(row?.[0])) ? POSTGRESQL : CRATEDB;
 }
 
 /** From the first packet until the end of the login. */

@@ -70,6 +70,7 @@ export class DeadLetters extends StreamRows {
   }
 
   async count(): Promise<number> {
+    if (this.#known) return this.#known.size;
     const [row] = await this.select("count(*)");
     return Number(row?.[0]);
   }

@@ -98,10 +98,9 @@ export class Lease<Column extends string> implements AsyncDisposable {
   /** Waits for the lease of a dead owner to expire. @throws LeaseHeldError if the owner is alive, unless it stands by */
   async acquire({ signal, onWait, standsBy = false }: AcquireOptions): Promise<void> {
     const { clock, lease, holds } = this.options;
-    await this.#createRow();
     let deadline: number | undefined;
     while (true) {
-      const row = await this.#read();
+      const row = await this.#findOrCreate();
       if (row.left <= 0) {
         if (await this.#take(row)) return;
         continue;
@@ -117,11 +116,7 @@ export class Lease<Column extends string> implements AsyncDisposable {
 
   /** Takes the lease unless a live process holds it. @returns whether it was taken */
   async tryAcquire(): Promise<boolean> {
-    let row = await this.#find();
-    if (!row) {
-      await this.#createRow();
-      row = await this.#read();
-    }
+    const row = await this.#findOrCreate();
     return row.left <= 0 && await this.#take(row);
   }
 
@@ -181,11 +176,14 @@ export class Lease<Column extends string> implements AsyncDisposable {
     return done;
   }
 
-  async #createRow(): Promise<void> {
+  async #findOrCreate(): Promise<Row<Column>> {
+    const found = await this.#find();
+    if (found) return found;
     const { keyColumn, key } = this.options;
     const sql =
       `INSERT INTO ${this.#target} (${keyColumn}) VALUES ($1) ON CONFLICT (${keyColumn}) DO NOTHING`;
     await this.#query(sql, [key]);
+    return await this.#read();
   }
 
   /** @throws UserError if the row does not exist */

@@ -64,11 +64,15 @@ export async function prepareTable(transport: Transport, schema: string, name: M
   if (checked) await checkColumns(transport, table, checked);
 }
 
-/** Creates the tables that a relay and `verify` share, if they are missing. */
-export async function prepareSharedTables(transport: Transport, schema: string): Promise<void> {
+/** Creates the tables that a relay and `verify` share, and that of one of them, if they are missing. */
+export async function prepareTables(
+  transport: Transport,
+  schema: string,
+  own: "cdc_position" | "cdc_verify",
+): Promise<void> {
   const letters = "cdc_dead_letter";
   const prepare = (name: MetadataTable) => prepareTable(transport, schema, name);
-  await Promise.all(([letters, "cdc_collection", "cdc_repair"] as const).map(prepare));
+  await Promise.all(([letters, "cdc_collection", "cdc_repair", own] as const).map(prepare));
   await refreshTable(transport, { schema, name: letters });
 }
 

@@ -1,7 +1,7 @@
 /** The table `cdc_collection`: the state of each collection, and the table that has rows of it. */
 import { isStreamOf, partsOfStream } from "../../key/stream_name.ts";
 import { grouped } from "../../util/grouped.ts";
-import type { Namespace } from "../../util/namespace.ts";
+import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import type { Parameter, Result, Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
 import { selectFromEverySchema } from "./metadata_tables.ts";
@@ -15,8 +15,8 @@ const PAGE = 1_000;
 
 /** A collection as it was found. */
 export interface SavedCollection extends Namespace {
-  /** Whether a table has or had rows of it. */
-  readonly hasTable: boolean;
+  /** The table that has or had rows of it; undefined for none. */
+  readonly table: TableName | undefined;
   readonly state: string;
   readonly reason: string | undefined;
 }
@@ -46,6 +46,9 @@ const VALUES: Readonly<Record<string, (record: CollectionRecord) => string>> = {
 };
 
 export class SavedCollections extends StreamRows {
+  /** The rows of the stream, by namespace. Read once, because no other relay writes them; later states are not kept. */
+  #own: Promise<Map<string, SavedCollection>> | undefined;
+
   constructor(transport: Transport, stream: StreamName) {
     super(transport, stream, TABLE);
   }
@@ -58,6 +61,8 @@ export class SavedCollections extends StreamRows {
         "SET table_schema = excluded.table_schema, table_name = excluded.table_name",
       [database, collection, schema, name],
     );
+    const saved = { database, collection, table: { schema, name }, state: "waiting", reason: undefined };
+    (await this.#own)?.set(namespaceText(saved), saved);
   }
 
   /** Saves states. The tables of the collections stay as they are. */
@@ -76,26 +81,34 @@ export class SavedCollections extends StreamRows {
   }
 
   /** Whether a table has or had rows of the collection. */
-  async has({ database, collection }: Namespace): Promise<boolean> {
-    const where = 'AND "database" = $2 AND collection = $3 AND table_name IS NOT NULL';
-    return (await this.select("1", where, [database, collection])).length > 0;
+  async has(namespace: Namespace): Promise<boolean> {
+    return (await this.#rows()).get(namespaceText(namespace))?.table !== undefined;
   }
 
-  remove({ database, collection }: Namespace): Promise<void> {
-    return this.delete('AND "database" = $2 AND collection = $3', [database, collection]);
+  async remove({ database, collection }: Namespace): Promise<void> {
+    await this.delete('AND "database" = $2 AND collection = $3', [database, collection]);
+    (await this.#own)?.delete(namespaceText({ database, collection }));
   }
 
-  /** The collections of the stream, sorted by name. */
+  /** The collections of the stream. */
   async list(): Promise<SavedCollection[]> {
+    return [...(await this.#rows()).values()];
+  }
+
+  #rows = (): Promise<Map<string, SavedCollection>> => this.#own ??= this.#read();
+
+  async #read(): Promise<Map<string, SavedCollection>> {
     await this.refresh();
     const order = `ORDER BY "database", collection LIMIT ${MAX_COLLECTIONS}`;
-    const rows = await this.select('"database", collection, table_name, state, reason', order);
-    return rows.map(([database, collection, table, state, reason]) => ({
-      database: String(database),
-      collection: String(collection),
-      hasTable: table !== null,
-      state: String(state),
-      reason: reason === null ? undefined : String(reason),
+    const rows = await this.select('"database", collection, table_schema, table_name, state, reason', order);
+    return new Map(rows.map(([database, collection, schema, name, state, reason]) => {
+      const namespace = { database: String(database), collection: String(collection) };
+      return [namespaceText(namespace), {
+        ...namespace,
+        table: name === null ? undefined : { schema: String(schema), name: String(name) },
+        state: String(state),
+        reason: reason === null ? undefined : String(reason),
+      }];
     }));
   }
 
@@ -111,6 +124,12 @@ export class SavedCollections extends StreamRows {
 
   /** The other collections of this stream, or of another worker of it, that have or had rows in the table. */
   async othersIn(namespace: Namespace, table: TableName): Promise<Namespace[]> {
+    if (partsOfStream(this.stream).part === undefined) {
+      const isIn = (each: SavedCollection) => each.table && quoteTable(each.table) === quoteTable(table);
+      return (await this.list()).filter((each) =>
+        isIn(each) && namespaceText(each) !== namespaceText(namespace)
+      );
+    }
     const sql = `SELECT ${KEY} FROM ${this.table} WHERE ${OTHERS_IN_TABLE}`;
     const rows = await this.#selectAll(sql, valuesOf(namespace, table));
     return rows.filter(([stream]) => this.#isSame(String(stream))).map(([, database, collection]) => ({

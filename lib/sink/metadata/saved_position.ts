@@ -57,15 +57,16 @@ const positionOf = (
   leaseUntil: Number(leaseUntil ?? 0),
 });
 
-/** Writes the error of a stream that no relay follows, for `cdc_status`. */
+/** Shows the error of a stream that no relay follows in `cdc_status`, if a relay has created the tables. */
 export async function saveFailure(
   transport: Transport,
-  { schema, stream, error }: StreamName & { readonly error: string },
+  { error, ...name }: StreamName & { readonly error: string },
 ): Promise<void> {
   const { millis, now } = transport.dialect;
-  const table = quoteTable({ schema, name: TABLE });
+  const table = quoteTable({ schema: name.schema, name: TABLE });
+  const stream = await savedName(transport, name);
   const insert = `INSERT INTO ${table} (stream) VALUES ($1) ON CONFLICT (stream) DO NOTHING`;
-  await transport.query(insert, [stream]);
+  if (!await ifExists(transport.query(insert, [stream], { mayBeDropped: true }))) return;
   await transport.query(
     `UPDATE ${table} SET phase = 'failed', last_error = $2, reported_at = CURRENT_TIMESTAMP ` +
       `WHERE stream = $1 AND coalesce(${millis("lease_until")}, 0) <= ${now}`,

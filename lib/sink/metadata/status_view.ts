@@ -5,6 +5,7 @@ import type { Logger } from "../../util/log.ts";
 import { messageOf } from "../../util/errors.ts";
 import type { Dialect } from "../sql/dialect.ts";
 import { quoteName, quoteTable } from "../sql/names.ts";
+import { tableExists } from "../table/create_table.ts";
 
 export const STATUS_VIEW = "cdc_status";
 
@@ -120,11 +121,7 @@ export async function createStatusView(
   const skip = (because: string) =>
     log.warn("The view of all streams cannot be created: continuing without it", { view, because });
   // CrateDB 6 would replace a table of that name, and delete its rows.
-  const { rows } = await transport.query(
-    "SELECT 1 FROM information_schema.tables WHERE table_schema = $1 AND table_name = $2 AND table_type <> 'VIEW'",
-    [schema, STATUS_VIEW],
-  );
-  if (rows.length > 0) return skip("a table has that name");
+  if (await tableExists(transport, { schema, name: STATUS_VIEW })) return skip("a table has that name");
   try {
     await transport.query(`CREATE OR REPLACE VIEW ${view} AS ${statusQuery(transport.dialect, schema)}`);
   } catch (error) {

@@ -2,7 +2,6 @@
 import type { Logger } from "../../util/log.ts";
 import type { Transport } from "../connection/transport.ts";
 import { type AcquireOptions, Lease, type LeaseOptions } from "./lease.ts";
-import { prepareTable } from "./metadata_tables.ts";
 import {
   type ColumnType,
   REPORT_INTERVAL_MS,
@@ -40,10 +39,9 @@ interface StreamPositionOptions
 }
 
 export class StreamPosition extends Lease<keyof SavedState> {
-  /** Takes the lease of the stream, see {@linkcode Lease.acquire}. */
+  /** Takes the lease of the stream in `cdc_position`, which must exist, see {@linkcode Lease.acquire}. */
   static async acquire(transport: Transport, options: StreamPositionOptions): Promise<StreamPosition> {
     const { schema, stream, status, log, standsBy, onWait } = options;
-    await prepareTable(transport, schema, TABLE);
     const position = new StreamPosition(transport, {
       ...options,
       table: { schema, name: TABLE },

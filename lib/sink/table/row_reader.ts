@@ -3,10 +3,7 @@ import { type Part, type PartitionBy, type PartType, partTypeOf } from "../../ma
 import type { StoredRow } from "../../mapping/split_document.ts";
 import { type Parameter, refreshTable, type Result, type Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
-
-/** The columns of a table that the relay writes to. */
-export const COLUMNS = `SELECT column_name, data_type FROM information_schema.columns
-  WHERE table_schema = $1 AND table_name = $2 AND column_name IN ('oid', 'data', 'overflow')`;
+import { readColumns } from "./show_create_table.ts";
 
 /** The row of a key, and the partitions in which it is: one, unless it was moved half. Empty without partitions. */
 export interface FoundRow extends StoredRow {
@@ -18,7 +15,7 @@ export class RowReader {
   private constructor(
     private readonly transport: Transport,
     private readonly name: TableName,
-    private readonly columns: ReadonlySet<unknown>,
+    private readonly columns: ReadonlySet<string>,
     private readonly part: string | undefined,
   ) {}
 
@@ -27,9 +24,8 @@ export class RowReader {
     name: TableName,
     { partitionBy }: { readonly partitionBy?: PartitionBy | undefined } = {},
   ): Promise<RowReader> {
-    const { rows } = await transport.query(COLUMNS, [name.schema, name.name]);
     const part = partitionBy && selectPart(partTypeOf(partitionBy));
-    return new RowReader(transport, name, new Set(rows.map(([column]) => column)), part);
+    return new RowReader(transport, name, await readColumns(transport, name), part);
   }
 
   get exists(): boolean {

@@ -1,5 +1,5 @@
 /** Reads and edits a table's definition as `SHOW CREATE TABLE` prints it, one column per line. */
-import { ifExists, isSinkError } from "../connection/sink_error.ts";
+import { isSinkError, isUnknownRelation } from "../connection/sink_error.ts";
 import type { Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
 
@@ -15,13 +15,15 @@ const INDENT_SPACES = 3;
 
 /** The definition of a table, or of a view without its columns; undefined if none exists. */
 export async function readDefinition(transport: Transport, table: TableName): Promise<string | undefined> {
-  const { definition } = transport.dialect;
-  const shown = transport.query(definition(table), [], { mayBeDropped: true }).catch((error) => {
-    if (!isSinkError(error, "not a table")) throw error;
-    return { rows: [["CREATE VIEW"]] };
-  });
-  const { rows: [[text] = []] = [] } = await ifExists(shown) ?? {};
-  return text === undefined ? undefined : String(text);
+  try {
+    const show = transport.dialect.definition(table);
+    const { rows: [[text] = []] } = await transport.query(show, [], { mayBeDropped: true });
+    return text === undefined ? undefined : String(text);
+  } catch (error) {
+    if (isSinkError(error, "not a table")) return "CREATE VIEW";
+    if (!isUnknownRelation(error)) throw error;
+    return undefined;
+  }
 }
 
 /** The names of a table's columns; none if it does not exist. */

@@ -14,12 +14,12 @@ export interface TableDesign {
 }
 
 const PART_COLUMNS: Readonly<Record<PartType, string>> = {
-  bigint: "part TIMESTAMP WITH TIME ZONE",
-  text: "part TEXT",
+  bigint: '"part" TIMESTAMP WITH TIME ZONE',
+  text: '"part" TEXT',
 };
 
 /**
- * The definition of a new table, with the type of `data`; between two columns `gap`.
+ * The definition of a new table, as `SHOW CREATE TABLE` prints the columns. `data` is the type of the column `data`.
  * @example
  * IN: {columns: "typed", shards: 1} → OUT: (oid TEXT PRIMARY KEY, data OBJECT(DYNAMIC), overflow OBJECT(IGNORED)) CLUSTERED BY (oid) INTO 1 SHARDS
  * IN: {partitionBy: {unit: "month", …}, …} → OUT: (oid TEXT, part TIMESTAMP …, …, PRIMARY KEY (oid, part)) … PARTITIONED BY (part)
@@ -28,7 +28,7 @@ const PART_COLUMNS: Readonly<Record<PartType, string>> = {
 export function tableDefinition(
   { name, isJsonb, dataDefinition, overflowDefinition }: Dialect,
   { columns, partitionBy, shards, replicas }: TableDesign,
-  { data = dataDefinition[columns], gap = " " } = {},
+  data = dataDefinition[columns],
 ): string {
   if (partitionBy && isJsonb) {
     throw new UnusableTableError(`${name} has no partitions by a key beside oid`, {
@@ -36,15 +36,17 @@ export function tableDefinition(
     });
   }
   const part = partitionBy && PART_COLUMNS[partTypeOf(partitionBy)];
-  const own = [`data ${data}`, `overflow ${overflowDefinition}`];
-  const all = part ? ["oid TEXT", part, ...own, "PRIMARY KEY (oid, part)"] : ["oid TEXT PRIMARY KEY", ...own];
+  const own = [`"data" ${data}`, `"overflow" ${overflowDefinition}`];
+  const all = part
+    ? ['"oid" TEXT', part, ...own, 'PRIMARY KEY ("oid", "part")']
+    : ['"oid" TEXT PRIMARY KEY', ...own];
   const clauses = isJsonb ? [] : [
     ...part || shards !== undefined ? ["CLUSTERED BY (oid)"] : [],
     ...shards === undefined ? [] : [`INTO ${shards} SHARDS`],
     ...part ? ["PARTITIONED BY (part)"] : [],
     ...replicas === undefined ? [] : [`WITH (number_of_replicas = '${replicas}')`],
   ];
-  return [`(${all.join(`,${gap}`)})`, ...clauses].join(" ");
+  return [`(\n   ${all.join(",\n   ")}\n)`, ...clauses].join(" ");
 }
 
 const KEY = /^ +(?:CONSTRAINT .*)?PRIMARY KEY \("?oid"?(, "part")?\),?$/m;

@@ -34,9 +34,9 @@ export async function isEmptyTable(transport: Transport, table: TableName): Prom
 export async function openTable(transport: Transport, options: OpenTableOptions): Promise<OpenedTable> {
   const { table } = options;
   const existing = await existingTable(transport, table, options);
+  if (existing) return existing;
   await createTable(transport, table, tableDefinition(transport.dialect, options));
-  return existing ??
-    opened(table, options, transport, { definition: await readDefinition(transport, table), isNew: true });
+  return opened(table, options, transport, await readDefinition(transport, table), { isNew: true });
 }
 
 /** A table that exists; undefined for none. Changes nothing. @throws UnusableTableError if it does not fit */
@@ -48,14 +48,15 @@ export async function existingTable(
   const definition = await readDefinition(transport, table);
   return definition === undefined
     ? undefined
-    : opened(table, design, transport, { definition, isNew: false });
+    : opened(table, design, transport, definition, { isNew: false });
 }
 
 function opened(
   table: TableName,
   { partitionBy }: Pick<TableDesign, "partitionBy">,
   { dialect }: Transport,
-  { definition = "", isNew }: { readonly definition: string | undefined; readonly isNew: boolean },
+  definition = "",
+  { isNew }: Pick<OpenedTable, "isNew">,
 ): OpenedTable {
   const [, kind] = /^CREATE (VIEW|FOREIGN)/.exec(definition) ?? [];
   if (kind) throw otherKind(table, kind.toLowerCase());

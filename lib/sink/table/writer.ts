@@ -15,15 +15,11 @@ import { refreshTable, type Transport, WHOLE_TABLE_LIMIT_MS } from "../connectio
 import type { WriteLimits } from "../connection/write_pace.ts";
 
 /** A row of a table; its JSON is as {@linkcode jsonBytes} makes it. */
-export interface Row extends Pick<SplitDocument, "data" | "overflow"> {
-  readonly oid: string;
-  /** Of a partitioned table. */
-  readonly part?: Part;
-}
+export interface Row extends Pick<SplitDocument, "data" | "overflow">, RowKey {}
 
 export interface RowKey {
   readonly oid: string;
-  /** If it is known. @default {any} */
+  /** Its partition. @default {not known, or the table has none} */
   readonly part?: Part | undefined;
 }
 
@@ -292,12 +288,7 @@ export class Writer {
   async #takesEmpty({ oid, part }: Row): Promise<boolean> {
     const options = { writes: true, isTrial: true };
     try {
-      const empty = this.#arguments([{
-        oid,
-        data: EMPTY,
-        overflow: null,
-        ...part !== undefined && { part },
-      }]);
+      const empty = this.#arguments([{ oid, part, data: EMPTY, overflow: null }]);
       await this.#transport.query(this.#insertOne, empty, options);
       await this.#transport.query(this.#deleteOne, [oid], options);
       return true;

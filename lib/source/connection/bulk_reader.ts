@@ -9,15 +9,17 @@ import type { Deployment } from "./deployment.ts";
  */
 export async function openBulkReader(
   reader: CausalReader,
-  { deployment, preference, log, ...options }: CausalReaderOptions & {
+  { deployment, preference, log, closing, ...options }: CausalReaderOptions & {
     readonly deployment: Pick<Deployment, "secondaryRoute">;
     readonly preference: "primary" | "secondary";
     readonly log: Logger;
+    /** Closes what is opened. */
+    readonly closing: AsyncDisposableStack;
   },
 ): Promise<CausalReader> {
   if (preference === "primary") return reader;
   const onConnect = (server: string) => log.info("Reading whole collections from one member", { server });
-  const route = await options.shutdown.limit(deployment.secondaryRoute(onConnect));
+  const route = closing.use(await options.shutdown.limit(deployment.secondaryRoute(onConnect)));
   const readPreference = ReadPreference.secondaryPreferred;
-  return new CausalReader(route, { ...options, readPreference, beside: reader });
+  return closing.use(new CausalReader(route, { ...options, readPreference, beside: reader }));
 }

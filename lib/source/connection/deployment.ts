@@ -9,13 +9,13 @@ import { directRoute, isSecondaryAway, pinnedRoute, type Route } from "./route.t
 const ROUTERS = ["Mongos", "LoadBalancer"];
 
 export interface Deployment extends AsyncDisposable {
-  /** A new route, with a connection that no other route uses. */
-  route(): Route;
+  /** A new route, with a connection that no other route uses: its disposal closes it. */
+  route(): Route & Disposable;
   /**
    * A route to one secondary; to the primary if none answers in time. In a sharded cluster, to a mongos. Calls `onConnect`
    * with the address of each member.
    */
-  secondaryRoute(onConnect: (address: string) => void): Promise<Route>;
+  secondaryRoute(onConnect: (address: string) => void): Promise<Route & Disposable>;
 }
 
 /** @throws UsageError for a URL that the driver refuses; MongoError when the servers cannot be reached */

@@ -21,6 +21,8 @@ const DEFAULTS: Readonly<MongoClientOptions> = {
   connectTimeoutMS: 5_000,
   socketTimeoutMS: SOCKET_TIMEOUT_MS,
   appName: "mongodb_cdc_cratedb",
+  // Each stream of a process holds a connection while it waits for changes.
+  maxPoolSize: 0,
 };
 
 /** Options that the URL cannot override: only the primary has the latest data. */

@@ -13,7 +13,12 @@ export interface Route {
   failed(client: MongoClient, error: unknown): void;
 }
 
-export const directRoute = (client: MongoClient): Route => ({ client, failed: () => {} });
+/** Its disposal leaves the client open for others. */
+export const directRoute = (client: MongoClient): Route & Disposable => ({
+  client,
+  failed: () => {},
+  [Symbol.dispose]() {},
+});
 
 export interface Servers {
   /** The servers to choose from, after `left` was left. */
@@ -26,7 +31,9 @@ export interface Servers {
 }
 
 /** Pins one server; fails over when it goes down. */
-export function pinnedRoute({ addresses, connect, close, isToBeLeft = isServerDown }: Servers): Route {
+export function pinnedRoute(
+  { addresses, connect, close, isToBeLeft = isServerDown }: Servers,
+): Route & Disposable {
   let address = oneOf(addresses()) ?? "";
   let client: MongoClient | undefined;
   return {
@@ -39,6 +46,10 @@ export function pinnedRoute({ addresses, connect, close, isToBeLeft = isServerDo
       if (next === undefined) return;
       [client, address] = [undefined, next];
       close(failed);
+    },
+    [Symbol.dispose]() {
+      if (client) close(client);
+      client = undefined;
     },
   };
 }

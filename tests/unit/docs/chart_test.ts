@@ -25,6 +25,7 @@ const everything = (): Promise<Map<string, string>> =>
   manifests("relay", "--values", join(CHART, "ci", "everything-values.yaml"));
 
 const checksum = (text: string): string => /checksum\/urls: (\w{64})/.exec(text)?.[1] ?? "";
+const OTHER_FILE = ["--set", "config=version: 1"];
 
 const ignore = !(await helm("version").then(({ success }) => success, () => false));
 const chartTest = (name: string, fn: () => Promise<void>) =>
@@ -53,17 +54,32 @@ chartTest("two releases of a namespace share no name", async () => {
   assert.deepEqual(new Set(await names("users")), new Set(["users"]));
 });
 
-chartTest("another URL restarts the pods, another label of the chart does not", async () => {
-  const first = checksum(await deployment(...URLS));
-  assert.equal(first, checksum(await deployment(...URLS, "--set", "maxLag=2m")));
-  assert.notEqual(first, checksum(await deployment(...URLS, "--set", "urls.cratedb=crate://other")));
-});
+chartTest(
+  "another URL or another relay.yaml restarts the pods, another label of the chart does not",
+  async () => {
+    const text = await deployment(...URLS);
+    const first = checksum(text);
+    assert.equal(text, await deployment(...URLS, "--set", "networkPolicy.enabled=false"));
+    assert.notEqual(text, await deployment(...URLS, ...OTHER_FILE));
+    assert.equal(first, checksum(await deployment(...URLS, ...OTHER_FILE)));
+    assert.notEqual(first, checksum(await deployment(...URLS, "--set", "urls.cratedb=crate://other")));
+  },
+);
 
 chartTest("an existing Secret is used as it is", async () => {
   const all = await manifests("relay", "--set", "existingSecret=urls-of-orders");
   assert.ok(!all.has("Secret"));
   assert.match(all.get("Deployment") ?? "", /secretName: urls-of-orders/);
   assert.equal(checksum(all.get("Deployment") ?? ""), "");
+});
+
+chartTest("the pod reads the relay.yaml of the values", async () => {
+  const all = await everything();
+  assert.match(all.get("ConfigMap") ?? "", /^ {2}relay\.yaml: \|\n {4}version: 1\n[^]*^ {4}maxLag: 2m\n/m);
+  const pod = all.get("Deployment") ?? "";
+  assert.match(pod, /args: \["cdc-relay", "--config", "\/etc\/cdc-relay\/relay\.yaml", "--standby"\]/);
+  assert.match(pod, /- \{ name: config, mountPath: \/etc\/cdc-relay, readOnly: true \}/);
+  assert.match(pod, /- name: config\s+configMap: \{ name: relay \}/);
 });
 
 chartTest("with a standby, a pod that is alive is ready, so that a rollout ends", async () => {

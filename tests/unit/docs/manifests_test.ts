@@ -26,6 +26,20 @@ Deno.test("Compose does not restart a relay with a wrong option without end", as
   assert.match(await read("deploy/compose.yaml"), /restart: \$\{RELAY_RESTART:-on-failure:\d+\}/);
 });
 
+Deno.test("Compose, the base, the workers and the systemd unit read a relay.yaml", async () => {
+  const compose = await read("deploy/compose.yaml");
+  assert.match(compose, /CDC_CONFIG: \/etc\/cdc-relay\/relay\.yaml/);
+  assert.match(compose, /volumes: \["\.\/relay:\/etc\/cdc-relay:ro"\]/);
+  for (const path of ["base/deployment.yaml", "workers/stateful_set.yaml"]) {
+    const text = await read(`deploy/kubernetes/${path}`);
+    assert.match(text, /args: \["cdc-relay", "--config", "\/etc\/cdc-relay\/relay\.yaml", "--standby"\]/);
+    assert.match(text, /- name: config\s+configMap: \{ name: cdc-relay \}/);
+  }
+  const unit = await read("deploy/systemd/cdc-relay.service");
+  assert.match(unit, /^ExecStart=.* --config \/etc\/cdc-relay\/relay\.yaml$/m);
+  assert.match(unit, /^ExecReload=\/bin\/kill -HUP \$MAINPID$/m);
+});
+
 Deno.test("the systemd unit finds deno on a path, and is not restarted after a wrong option", async () => {
   const text = await read("deploy/systemd/cdc-relay.service");
   assert.match(text, /^ExecStart=\/usr\/bin\/env deno run /m);

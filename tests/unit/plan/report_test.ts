@@ -28,6 +28,7 @@ const ORDERS: CollectionPlan = {
   columns: { used: 5, limit: 1000 },
   paths: [
     { path: "_id", types: { objectId: 1 }, column: "TEXT", overflow: 0 },
+    { path: "bell\u0007", types: { null: 1 }, column: "none, for its name", overflow: 0 },
     { path: "price", types: { double: 0.971, string: 0.029 }, column: "DOUBLE PRECISION", overflow: 0.029 },
   ],
   overflowing: 0.029,
@@ -61,7 +62,8 @@ Deno.test("planText() has the types in per cent, the column, and the overflow of
   assert.match(text, /^shop\.orders -> "shop"\."orders"\n/);
   assert.match(text, /price +double 97\.1 %, string 2\.9 % +DOUBLE PRECISION +about 40,600 \(2\.9 %\)\n/);
   assert.match(text, /_id +objectId +TEXT\n/);
-  assert.match(text, /About 40,600 rows \(2\.9 %\) with an overflow\n {2}For the index place/);
+  assert.match(text, /bell%07 +null/);
+  assert.match(text, /Rows with an overflow: about 40,600 \(2\.9 %\)\n {2}For the index place/);
   assert.match(text, /about 70 s at 20,000 rows per second, a default: .*; the oplog reaches back 24 h$/);
 });
 

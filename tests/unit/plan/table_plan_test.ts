@@ -44,15 +44,17 @@ Deno.test("planTable() has the CREATE TABLE of a relay, with its columns", async
   const { ddl, columns } = await planned([document], { shards: 2 });
   assert.equal(
     ddl,
-    `CREATE TABLE IF NOT EXISTS "shop"."orders" (oid TEXT PRIMARY KEY,
-   data OBJECT(DYNAMIC) AS (
+    `CREATE TABLE IF NOT EXISTS "shop"."orders" (
+   "oid" TEXT PRIMARY KEY,
+   "data" OBJECT(DYNAMIC) AS (
       "_id" BIGINT,
       "items" ARRAY(OBJECT(DYNAMIC) AS (
          "price" DOUBLE PRECISION
       )),
       "it""s" TIMESTAMP WITH TIME ZONE
    ),
-   overflow OBJECT(IGNORED)) CLUSTERED BY (oid) INTO 2 SHARDS`,
+   "overflow" OBJECT(IGNORED)
+) CLUSTERED BY (oid) INTO 2 SHARDS`,
   );
   assert.deepEqual(columns, { used: 7, limit: 1000 });
 });
@@ -116,17 +118,19 @@ Deno.test("planTable() of a table that exists has the columns that it lacks", as
 Deno.test("planTable() has no columns for --columns ignored, nor for those that CrateDB infers", async () => {
   const documents = [[["a", raw.int32(1)], ["b", raw.string("x")]]] as const;
   const ignored = await planned(documents, { columns: "ignored" });
-  assert.match(ignored.ddl, /data OBJECT\(IGNORED\),/);
+  assert.match(ignored.ddl, /"data" OBJECT\(IGNORED\),/);
   assert.deepEqual(ignored.paths.map(({ column }) => column), ["ignored", "ignored"]);
   const dynamic = await planned(documents, { columns: "dynamic" });
-  assert.match(dynamic.ddl, /data OBJECT\(DYNAMIC\),/);
+  assert.match(dynamic.ddl, /"data" OBJECT\(DYNAMIC\),/);
   assert.deepEqual([ignored.overflowing, dynamic.overflowing], [0, 0]);
+  const mixed = await planned([...documents, ...documents, [["b", raw.int32(1)]]], { columns: "dynamic" });
+  assert.deepEqual(overflowOf(mixed), { b: 1 / 3 });
 });
 
 Deno.test("planTable() plans JSONB for PostgreSQL", async () => {
   const transport = { ...cratedb(), dialect: POSTGRESQL };
   const plan = await planned([[["a", raw.double(-0)], ["b", raw.int32(1)]]], { transport });
-  assert.match(plan.ddl, /data JSONB,\n {3}overflow JSON\)$/);
+  assert.match(plan.ddl, /"data" JSONB,\n {3}"overflow" JSON\n\)$/);
   assert.deepEqual(overflowOf(plan), { a: 1 });
 });
 
@@ -139,6 +143,6 @@ Deno.test("planTable() leaves out what --omit removes, and counts documents that
 
 Deno.test("planTable() of no documents invents no columns", async () => {
   const { ddl, paths, overflowing } = await planned([]);
-  assert.match(ddl, /data OBJECT\(DYNAMIC\),/);
+  assert.match(ddl, /"data" OBJECT\(DYNAMIC\),/);
   assert.deepEqual([paths, overflowing], [[], 0]);
 });

@@ -1,19 +1,20 @@
 /** A stream on fakes of both databases: it takes the lease, stands by, and ends. */
 import assert from "node:assert/strict";
-import { BSON, type Document, type MongoClient } from "mongodb";
+import { BSON, type Document, type MongoClient, MongoServerError } from "mongodb";
 import { eventually } from "../../../dev/servers/eventually.ts";
 import { relayConfig } from "../../../lib/config/relay_settings.ts";
 import { memoryBudget } from "../../../lib/util/garbage.ts";
 import type { RelayEvent } from "../../../lib/pipeline/status/events.ts";
 import { StatusTracker } from "../../../lib/pipeline/status/status_tracker.ts";
 import type { Connections } from "../../../lib/relay/connect.ts";
-import { runStream } from "../../../lib/relay/stream.ts";
+import { isEndedBy, runStream } from "../../../lib/relay/stream.ts";
 import { StreamSettings } from "../../../lib/relay/stream_settings.ts";
 import type { Transport } from "../../../lib/sink/connection/transport.ts";
 import { directRoute } from "../../../lib/source/connection/route.ts";
 import type { ServerClock } from "../../../lib/source/connection/cluster_time.ts";
 import { featureTrial } from "../../../lib/source/stream/open_stream.ts";
-import { QUIET } from "../../../lib/util/log.ts";
+import { SYSTEM_CLOCK } from "../../../lib/util/clock.ts";
+import { type Logger, QUIET } from "../../../lib/util/log.ts";
 import { OutageTracker } from "../../../lib/util/outage.ts";
 import { fakeClock } from "../../support/fake_clock.ts";
 import { memoryTable } from "../../support/memory_lease_table.ts";
@@ -40,6 +41,9 @@ function emptyMongodb(): MongoClient {
       admin: () => ({ listDatabases: () => Promise.resolve({ databases: [{ name: "shop" }] }) }),
       listCollections: () => ({ toArray: () => Promise.resolve([]) }),
       command: (command: Document, { signal }: { signal?: AbortSignal } = {}) => {
+        if (JSON.stringify(command).includes("$nope")) {
+          return Promise.reject(new MongoServerError({ message: "unknown operator: $nope", code: 2 }));
+        }
         if (command.aggregate) return Promise.resolve({ cursor: batch("firstBatch") });
         if (!command.getMore) return Promise.resolve({});
         return new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
@@ -49,7 +53,9 @@ function emptyMongodb(): MongoClient {
   return client as unknown as MongoClient;
 }
 
-function setUp({ heldBy, onHeld = "wait" }: { heldBy?: string; onHeld?: "wait" | "fail" } = {}) {
+function setUp(
+  { heldBy, onHeld = "wait", ...flags }: { heldBy?: string; onHeld?: "wait" | "fail"; filter?: string } = {},
+) {
   const clock = fakeClock();
   const table = memoryTable();
   if (heldBy) table.rows.set(STREAM, { owner: heldBy, lease_until: table.serverTime + 10_000, seqNo: 0 });
@@ -71,15 +77,18 @@ function setUp({ heldBy, onHeld = "wait" }: { heldBy?: string; onHeld?: "wait" |
   };
   const outages = (system: "CrateDB" | "MongoDB") => new OutageTracker({ system, emit: () => {}, clock });
   const route = directRoute(emptyMongodb());
-  const settings = relayConfig({
-    flags: {
-      "mongodb-url": "mongodb://localhost/",
-      "cratedb-url": "crate://",
-      database: "shop",
-      "on-held": onHeld,
-    },
-    env: {},
-  });
+  const settingsWith = (flags: Readonly<Record<string, string>> = {}) =>
+    relayConfig({
+      flags: {
+        "mongodb-url": "mongodb://localhost/",
+        "cratedb-url": "crate://",
+        database: "shop",
+        "on-held": onHeld,
+        ...flags,
+      },
+      env: {},
+    });
+  const settings = settingsWith(flags);
   let beat = () => {};
   const connections: Connections = {
     transport,
@@ -103,14 +112,29 @@ function setUp({ heldBy, onHeld = "wait" }: { heldBy?: string; onHeld?: "wait" |
   const events: RelayEvent[] = [];
   const status = new StatusTracker(clock);
   const source = new StreamSettings({ settings });
-  const running = runStream(connections, source, {
+  const errors: string[] = [];
+  const error: Logger["error"] = (message, fields) => errors.push(`${message}: ${fields?.error}`);
+  const pool = { clock, connect: () => Promise.resolve(connections) };
+  const running = runStream(pool, source, {
     signal: stop.signal,
-    log: QUIET,
+    log: { ...QUIET, error },
     emit: (event) => events.push(event),
     status,
   });
   running.catch(() => {});
-  return { clock, table, stop, events, status, running, settings, source, beat: () => beat() };
+  return {
+    clock,
+    table,
+    stop,
+    events,
+    status,
+    running,
+    settings,
+    settingsWith,
+    source,
+    errors,
+    beat: () => beat(),
+  };
 }
 
 const typesOf = (events: readonly RelayEvent[]) =>
@@ -194,4 +218,60 @@ Deno.test("runStream() goes on with replaced settings, and keeps the lease", asy
   await running;
   assert.deepEqual(typesOf(events), ["leaseTaken", "ready", "ready", "ended"]);
   assert.equal(events.filter(({ type }) => type === "stopped").length, 1);
+});
+
+Deno.test("runStream() takes the last of settings that were replaced twice", async () => {
+  const { stop, events, status, running, settings, source } = setUp();
+  await eventually(() => assert.deepEqual(typesOf(events), ["leaseTaken", "ready"]));
+  const before = status.writeLimits;
+  source.replace({ settings: { ...settings, statementRows: 1 } });
+  source.replace({ settings: { ...settings, statementRows: 2 } });
+  await eventually(() => assert.deepEqual(typesOf(events), ["leaseTaken", "ready", "ready"]));
+  assert.notEqual(status.writeLimits, before);
+  assert.equal(status.writeLimits?.statementRows, 2);
+  stop.abort(new Error("told to stop"));
+  await running;
+});
+
+Deno.test("runStream() that is stopped during a reload ends without an error, and gives back the lease", async () => {
+  const { table, stop, events, status, running, settings, source } = setUp();
+  await eventually(() => assert.deepEqual(typesOf(events), ["leaseTaken", "ready"]));
+  source.replace({ settings: { ...settings, saveInterval: 1 } });
+  stop.abort(new Error("told to stop"));
+  await running;
+  assert.deepEqual(typesOf(events), ["leaseTaken", "ready", "ended"]);
+  assert.equal(status.current.phase, "stopped");
+  assert.ok(Number(table.rows.get(STREAM)?.lease_until) <= table.serverTime);
+});
+
+Deno.test("runStream() goes on with the settings before if MongoDB refuses the new ones", async () => {
+  const { stop, events, running, settings, settingsWith, source, errors } = setUp();
+  await eventually(() => assert.deepEqual(typesOf(events), ["leaseTaken", "ready"]));
+  source.replace({ settings: settingsWith({ filter: '{"n": {"$nope": 1}}' }) });
+  await eventually(() => assert.deepEqual(typesOf(events), ["leaseTaken", "ready", "ready"]));
+  assert.equal(source.current.settings, settings);
+  assert.equal(errors.length, 1);
+  assert.match(
+    errors[0] ?? "",
+    /settings were refused: going on with those before: .*--filter.*: unknown operator/,
+  );
+  stop.abort(new Error("told to stop"));
+  await running;
+});
+
+Deno.test("runStream() fails if MongoDB refuses the settings of the start", async () => {
+  const { running, events } = setUp({ filter: '{"n": {"$nope": 1}}' });
+  await assert.rejects(running, { name: "UsageError" });
+  assert.deepEqual(typesOf(events), ["leaseTaken", "ended"]);
+});
+
+Deno.test("isEndedBy() knows the reason of a signal, and the error of a wait that it has ended", async () => {
+  const stop = new AbortController();
+  const wait = SYSTEM_CLOCK.wait(60_000, { signal: stop.signal });
+  const reason = new Error("told to stop");
+  assert.equal(isEndedBy(stop.signal, reason), false);
+  stop.abort(reason);
+  assert.ok(isEndedBy(stop.signal, reason));
+  assert.ok(isEndedBy(stop.signal, await wait.catch((error) => error)));
+  assert.equal(isEndedBy(stop.signal, new Error("another")), false);
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { eventually } from "../../../dev/servers/eventually.ts";
-import { LONGEST_PAUSE_MS, supervise } from "../../../lib/relay/supervise.ts";
+import { LONGEST_PAUSE_MS, supervise } from "../../../lib/relay/streams.ts";
 import { fakeClock } from "../../support/fake_clock.ts";
 
 /** Supervises runs that fail, unless a test has the next one do something else. */
@@ -67,6 +67,17 @@ Deno.test("supervise() restarts at once when it is hurried, and ends with a run 
   await waits();
   become(() => Promise.resolve());
   hurry();
+  await running;
+  assert.deepEqual(pauses, [1_000]);
+});
+
+Deno.test("supervise() ends without an error if the stop has ended the run", async () => {
+  const { stop, become, passPause, running, pauses } = setUp();
+  become(() => {
+    stop.abort(new Error("stopped"));
+    return Promise.reject(new DOMException("a wait has ended", "AbortError"));
+  });
+  await passPause();
   await running;
   assert.deepEqual(pauses, [1_000]);
 });

@@ -56,7 +56,19 @@ Deno.test("parseJson() keeps a key named __proto__ a key", () => {
   assert.deepEqual([...value], [["__proto__", new Digits("1")]]);
 });
 
-for (const text of ["", "{", "[1,]", "01", "NaN", "{1:2}"]) {
+Deno.test("parseJson() takes no name with an escape for another one that it has read at the same place", () => {
+  for (const names of [["\\", "\n"], ["\\", '"'], ["\\n", "\nx"], ["C:\\temp", "C:\temp1"]]) {
+    const texts = names.map((name) => `{"a":1,${JSON.stringify(name)}:2}`);
+    assert.deepEqual([...texts, ...texts].map((text) => jsonText(parseJson(text))), [...texts, ...texts]);
+  }
+});
+
+Deno.test("parseJson() reads a string of millions of escapes", () => {
+  const text = JSON.stringify(String.raw`\"`.repeat(1_000_000));
+  assert.equal(jsonText(parseJson(text)), text);
+});
+
+for (const text of ["", "{", "[1,]", "01", "NaN", "{1:2}", "{} {}", '"', '"\\"', '"\t"', '{"a" 1}', "tru"]) {
   Deno.test(`parseJson() throws SyntaxError for ${JSON.stringify(text)}`, () => {
     assert.throws(() => parseJson(text), SyntaxError);
   });

@@ -88,6 +88,18 @@ Deno.test("textReport() names the first keys that differ, and how", () => {
   assert.deepEqual(lines.slice(-1), ["  and 41 more"]);
 });
 
+Deno.test("textReport() escapes control characters of keys, names and values", () => {
+  const paths = [{ path: "\x1b[2Ja", document: '"\x9b1m"', row: undefined }];
+  const differences = [{ oid: "x\n  missing      y", kind: "different" as const, paths }];
+  assert.deepEqual(
+    textReport([resultOf({ different: 1, relay: "passed", differences })]).split("\n").slice(1),
+    [
+      String.raw`  different    x\u000a  missing      y`,
+      String.raw`    \u001b[2Ja: document "\u009b1m", row has none`,
+    ],
+  );
+});
+
 Deno.test("jsonReport() is one line of JSON with all that was found", () => {
   const text = jsonReport([resultOf(), resultOf({ missing: 1 })]);
   assert.ok(!text.includes("\n"));

@@ -67,7 +67,7 @@ for (
         query: (sql: string) =>
           Promise.resolve({
             count: 0,
-            rows: /information_schema/.test(sql) ? columns.map((each) => [each]) : [],
+            rows: /^SHOW/.test(sql) ? [[columns.map((each) => `   "${each}" TEXT`).join("\n")]] : [],
           }),
       },
       log: createLogger({

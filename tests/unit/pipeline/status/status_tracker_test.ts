@@ -41,6 +41,7 @@ const PHASES: readonly (readonly [expected: StreamPhase, ...reports: Report[]])[
   ["snapshot", snapshot],
   ["starting", snapshot, ({ tracker }) => tracker.listen(SNAPSHOT_DONE)],
   ["following", ready, behind(0)],
+  ["following", snapshot, ready, behind(0)],
   ["following", ready, behind(2_000)],
   ["catching up", ready, behind(2_001)],
   ["following", ready, behind(0), passed(2_000)],

@@ -40,7 +40,10 @@ const ask = (name: string, answers: Answers, given: Given = {}) =>
   );
 
 const ANN: Answers[number] = [/CURRENT_USER$/, [["ann"]]];
-const has = (ddl: boolean, dql: boolean): Answers[number] => [/has_schema_privilege/, [[ddl, dql]]];
+const has = (ddl: boolean, dql: boolean, user = "ann"): Answers[number] => [
+  /has_schema_privilege/,
+  ["doc", "shop"].map((schema) => [user, schema, ddl, dql]),
+];
 const granted = (...types: readonly string[]): Answers[number] => [
   /sys\.privileges/,
   types.flatMap((type) => [[type, "doc"], [type, "shop"]]),
@@ -55,7 +58,7 @@ const MISSING: Readonly<Record<string, readonly [Answers, missing: string]>> = {
 
 for (const [what, [answers, missing]] of Object.entries(MISSING)) {
   Deno.test(`the probe of privileges names a schema without ${what}, and grants it`, async () => {
-    const findings = await ask("CrateDB privileges", [...answers, ANN]);
+    const findings = await ask("CrateDB privileges", answers);
     assert.deepEqual(
       findings.map(({ level, text, hint }) => [level, text, hint]),
       ["doc", "shop"].map((schema) => [
@@ -69,26 +72,32 @@ for (const [what, [answers, missing]] of Object.entries(MISSING)) {
 
 Deno.test("the probe of privileges claims nothing about DML that a role may grant", async () => {
   const unknown: readonly Answers[] = [
-    [has(true, true), granted(), ANN],
-    [has(true, true), [/sys\.privileges/, "hidden"], ANN],
-    [has(true, true), granted("DDL", "DQL"), [/CURRENT_USER$/, [["crate"]]]],
+    [has(true, true), granted()],
+    [has(true, true), [/sys\.privileges/, "hidden"]],
+    [has(true, true, "crate"), granted("DDL", "DQL")],
   ];
   for (const answers of unknown) {
     assert.deepEqual((await ask("CrateDB privileges", answers)).map(({ level }) => level), ["ok"]);
   }
 });
 
-Deno.test("the probe of system tables lists those that are hidden, with one grant", async () => {
-  const [finding] = await ask("system tables", [[/FROM sys\.(?:jobs|health)/, "hidden"], ANN]);
-  assert.equal(finding?.level, "warning");
-  assert.equal(finding?.hint, 'Grant it:\n  GRANT DQL ON TABLE sys.jobs, sys.health TO "ann";');
+Deno.test("the probe of the cluster names red tables and full disks, or grants what it may not read", async () => {
+  const health = [["node", "n1"], ["table", '"shop"."t"'], ["disk", "over the low watermark"]];
+  const ill = await ask("cluster", [[/FROM sys\.health/, health]]);
+  assert.deepEqual(ill.map(({ level, text }) => [level, text]), [
+    ["warning", '"shop"."t" lacks shards'],
+    ["warning", "over the low watermark"],
+  ]);
+  const [well] = await ask("cluster", [[/FROM sys\.health/, health.slice(0, 1)]]);
+  assert.equal(well?.text, "The cluster is healthy; nodes: 1");
+  const [hidden] = await ask("cluster", [[/FROM sys\.jobs/, "hidden"], ANN]);
+  assert.equal(hidden?.level, "warning");
+  assert.match(hidden?.hint ?? "", /^Grant it:\n {2}GRANT DQL ON TABLE sys\.jobs, .* TO "ann";$/);
 });
 
 const shards = (existing: number, limit: number): Answers => [
-  [/FROM sys\.shards/, [[existing]]],
-  [/FROM sys\.nodes/, [[1]]],
-  [/FROM sys\.cluster/, [[limit]]],
-  [/^SELECT table_schema/, [["shop", "orders"], ["doc", "cdc_position"]]],
+  [/FROM sys\.cluster/, [[existing, 1, limit]]],
+  [/^SELECT schemaname/, [["shop", "orders"], ["doc", "cdc_position"]]],
 ];
 
 Deno.test("the probe of shards counts existing and planned ones", async () => {
@@ -119,7 +128,7 @@ Deno.test("the probe of tables reports the faults of existing ones", async () =>
     '   PRIMARY KEY ("oid")\n)\n' +
     'WITH (\n   "blocks.write" = true,\n   "mapping.total_fields.limit" = 4\n)';
   const existing = (key: string): Answers => [
-    [/^SELECT table_schema/, [["shop", "orders"]]],
+    [/^SELECT schemaname/, [["shop", "orders"]]],
     [/^SHOW/, [[definition.replace('("oid")', `("${key}")`)]]],
   ];
   const given = { collections: ["orders"] };
@@ -142,16 +151,15 @@ Deno.test("the probe of the lease names the owner, unless the relay would wait",
   const held: Answers = [
     [/cdc_position/, [["shop.*", null, null, null, 0, true, "host/1/ab", Date.UTC(2026, 0, 1)]]],
   ];
-  const [finding] = await ask("lease", held);
+  const [finding] = await ask("position", held);
   assert.equal(finding?.level, "warning");
   assert.match(
     finding?.text ?? "",
     /^Another relay \(host\/1\/ab\) follows this stream: .*2026-01-01T00:00:00/,
   );
-  assert.deepEqual((await ask("lease", held, { flags: { "on-held": "wait" } })).map(({ level }) => level), [
-    "ok",
-  ]);
-  assert.deepEqual((await ask("lease", [])).map(({ level }) => level), ["ok"]);
+  const [awaited] = await ask("position", held, { flags: { "on-held": "wait" } });
+  assert.equal(awaited?.level, "ok");
+  assert.deepEqual((await ask("position", [])).map(({ level }) => level), ["ok", "ok"]);
 });
 
 Deno.test("the probe of settings names the collections that a relay would read again", async () => {

@@ -26,7 +26,6 @@ function sideOf(
     ...isFirst && { op: "n", o: { msg: "initiating set" } },
   };
   const answers = (command: Document) => {
-    if (command.hello) return { localTime: NOW };
     if (command.collStats) return { size: 480, maxSize: 990 };
     assert.ok(command.connectionStatus);
     const authInfo = {
@@ -47,7 +46,7 @@ function sideOf(
   const collections = [{ database: "shop", collection: "orders" }];
   const causalReader = { read: (work: (client: unknown, options: unknown) => unknown) => work(client, {}) };
   const side = { settings, clock: fakeClock(), causalReader, route: { client }, collections, skipped: [] };
-  return side as unknown as SourceSide;
+  return { ...side, mongodbClock: { now: () => NOW.getTime() } } as unknown as SourceSide;
 }
 
 const ask = (name: string, given: Given) =>

@@ -31,7 +31,9 @@ class FakeTable implements Transport {
   query(sql: string): Promise<Result> {
     if (sql.startsWith("SHOW CREATE")) return Promise.resolve({ count: 1, rows: [[this.definition]] });
     this.alters.push(sql);
-    const added = [...sql.matchAll(/ADD COLUMN data((?:\['\w+'\])+) (.*?)(?=, ADD COLUMN|$)/g)]
+    const added = [
+      ...sql.replaceAll(/\n */g, "").matchAll(/ADD COLUMN data((?:\['\w+'\])+) (.*?)(?=, ADD COLUMN|$)/g),
+    ]
       .map(([, path = "", type = ""]) => ({ path: path.slice(2, -2).split("']['"), type }));
     try {
       this.alter(
@@ -65,7 +67,7 @@ class FakeTable implements Transport {
   async [Symbol.asyncDispose](): Promise<void> {}
 }
 
-/** A type as the relay writes it, on one line. */
+/** A type as the relay writes it, without line breaks. */
 function parsed(type: string): Column {
   const [, inner] = /^OBJECT\(DYNAMIC\) AS \((.*)\)$/.exec(type) ?? [];
   if (inner === undefined) {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { fc } from "../../../deps.ts";
 import { isRetryable, SinkError } from "../../../../lib/sink/connection/sink_error.ts";
 import { HttpTransport, requestBody } from "../../../../lib/sink/connection/http.ts";
+import { openTransport } from "../../../../lib/sink/connection/open_transport.ts";
 import type { Parameter } from "../../../../lib/sink/connection/transport.ts";
 import { jsonBytes, jsonOfBytes } from "../../../../lib/util/json_writer.ts";
 import { parseSinkUrl } from "../../../../lib/sink/connection/url.ts";
@@ -113,6 +114,28 @@ const FAILURES: readonly (readonly [string, number, string, string, RegExp, bool
   ["a proxy without a server", 502, "<html>Bad gateway</html>", "502", /502/, true],
   ["a server that starts", 503, "", "503", /503/, true],
   ["an answer that is not JSON", 200, "<html>Hello</html>", "200", /./, false],
+  ...[
+    "{}",
+    "[]",
+    "null",
+    "5",
+    '"done"',
+    '{"status":"ok"}',
+    '{"rows":null}',
+    '{"rowcount":1}',
+    '{"error":"no"}',
+  ].map(
+    (body) =>
+      [`JSON of another server: ${body}`, 200, body, "200", /is not an answer of CrateDB$/, false] as const,
+  ),
+  [
+    "an error of another server",
+    400,
+    '{"error":{"reason":"no"},"status":400}',
+    "400",
+    /^HTTP status 400 from /,
+    false,
+  ],
 ];
 
 for (const [what, status, body, code, message, transient] of FAILURES) {
@@ -195,9 +218,9 @@ for (
     ["something else", false],
   ] as const
 ) {
-  Deno.test(`HttpTransport.open() detects whether the server reports the errors of rows: ${version}`, async () => {
+  Deno.test(`openTransport() detects whether the server reports the errors of rows: ${version}`, async () => {
     await using http = endpoint(() => Response.json({ rowcount: 1, rows: [[version]] }));
-    await using transport = await HttpTransport.open(parseSinkUrl(http.url()));
+    await using transport = await openTransport(parseSinkUrl(http.url()));
     assert.equal(transport.dialect.rowErrors, expected);
   });
 }

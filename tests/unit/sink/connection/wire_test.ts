@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { eventually } from "../../../../dev/servers/eventually.ts";
 import { isRetryable, SinkError } from "../../../../lib/sink/connection/sink_error.ts";
 import { parseSinkUrl } from "../../../../lib/sink/connection/url.ts";
-import { dialectOf, WireConnection, WireTransport } from "../../../../lib/sink/connection/wire.ts";
+import { dialectOf, openTransport } from "../../../../lib/sink/connection/open_transport.ts";
+import { WireConnection } from "../../../../lib/sink/connection/wire.ts";
 import { LOGGED_IN, type SilentPostgresql, silentPostgresql } from "../../../support/silent_postgresql.ts";
 
 const addressOf = ({ port }: SilentPostgresql) => parseSinkUrl(`postgresql://me@127.0.0.1:${port}/doc`);
@@ -18,7 +19,7 @@ function assertLost(error: unknown, message: RegExp): void {
 
 Deno.test("WireTransport gives up on a statement without an answer, and on its connection, and no other", async () => {
   await using server = silentPostgresql({ login: "answered" });
-  await using transport = await WireTransport.open(addressOf(server));
+  await using transport = await openTransport(addressOf(server));
   const others = [transport.query("SELECT 1"), transport.query("SELECT 2")];
   const silent = failure(transport.query("silent", [], { limitMs: 300 }));
   for (const other of others) assert.deepEqual([...(await other).rows], [["PostgreSQL 16"]]);
@@ -29,7 +30,7 @@ Deno.test("WireTransport gives up on a statement without an answer, and on its c
 
 Deno.test("WireTransport replaces connections that were given up", async () => {
   await using server = silentPostgresql({ login: "answered" });
-  await using transport = await WireTransport.open(addressOf(server));
+  await using transport = await openTransport(addressOf(server));
   const many = Array.from({ length: 40 }, () => failure(transport.query("silent", [], { limitMs: 50 })));
   for (const error of await Promise.all(many)) assertLost(error, /no answer within/);
   assert.deepEqual([...(await transport.query("SELECT 1")).rows], [["PostgreSQL 16"]]);
@@ -37,7 +38,7 @@ Deno.test("WireTransport replaces connections that were given up", async () => {
 
 Deno.test("WireTransport closes all connections at its end, whatever the server does", async () => {
   await using server = silentPostgresql({ login: "answered" });
-  const transport = await WireTransport.open(addressOf(server));
+  const transport = await openTransport(addressOf(server));
   const silent = failure(transport.query("silent"));
   await eventually(() => assert.equal(server.opened, 1));
   await transport[Symbol.asyncDispose]();
@@ -76,17 +77,17 @@ Deno.test("WireConnection takes back what a frozen server has not received when 
   assert.ok(received.length < text.length);
 });
 
-Deno.test("WireTransport.open() fails at a server that closes each connection", async () => {
+Deno.test("openTransport() fails at a wire server that closes each connection", async () => {
   await using server = silentPostgresql({ login: "closed" });
   for (const tries of [1, 2]) {
-    assertLost(await failure(WireTransport.open(addressOf(server))), /before the login$/);
+    assertLost(await failure(openTransport(addressOf(server))), /before the login$/);
     assert.equal(server.opened, tries);
   }
 });
 
 Deno.test("WireTransport opens no connection after it is disposed of", async () => {
   await using server = silentPostgresql({ login: "answered" });
-  const transport = await WireTransport.open(addressOf(server));
+  const transport = await openTransport(addressOf(server));
   await transport[Symbol.asyncDispose]();
   for (let statement = 0; statement < 2; statement++) {
     await assert.rejects(transport.query("SELECT 1"), /are closed$/);
@@ -105,10 +106,11 @@ const VERSIONS: Readonly<Record<string, string>> = {
 for (const [version, expected] of Object.entries(VERSIONS)) {
   Deno.test(`dialectOf() ${version}`, async () => {
     const asked: string[] = [];
-    const dialect = await dialectOf((statement) => {
+    const query = (statement: string) => {
       asked.push(statement);
       return Promise.resolve({ count: 1, rows: [[version]] });
-    });
+    };
+    const dialect = await dialectOf({ query }, { transport: "wire" });
     assert.equal(dialect.name, expected);
     assert.deepEqual(asked, ["SELECT version()"]);
   });

@@ -3,22 +3,22 @@ import { CRATEDB, POSTGRESQL } from "../../../../lib/sink/sql/dialect.ts";
 import { partitionsIn, tableDefinition, type TableDesign } from "../../../../lib/sink/table/table_design.ts";
 
 const BY_MONTH = { unit: "month", path: ["at"] } as const;
-const DATA = "data OBJECT(DYNAMIC), overflow OBJECT(IGNORED)";
+const DATA = '"data" OBJECT(DYNAMIC),\n   "overflow" OBJECT(IGNORED)';
 
 const DEFINITIONS: readonly [design: Partial<TableDesign>, definition: string][] = [
-  [{}, `(oid TEXT PRIMARY KEY, ${DATA})`],
+  [{}, `(\n   "oid" TEXT PRIMARY KEY,\n   ${DATA}\n)`],
   [
     { shards: 2, replicas: "0-1" },
-    `(oid TEXT PRIMARY KEY, ${DATA}) CLUSTERED BY (oid) INTO 2 SHARDS WITH (number_of_replicas = '0-1')`,
+    `(\n   "oid" TEXT PRIMARY KEY,\n   ${DATA}\n) CLUSTERED BY (oid) INTO 2 SHARDS WITH (number_of_replicas = '0-1')`,
   ],
   [
     { partitionBy: BY_MONTH },
-    `(oid TEXT, part TIMESTAMP WITH TIME ZONE, ${DATA}, PRIMARY KEY (oid, part)) CLUSTERED BY (oid) ` +
-    "PARTITIONED BY (part)",
+    `(\n   "oid" TEXT,\n   "part" TIMESTAMP WITH TIME ZONE,\n   ${DATA},\n   PRIMARY KEY ("oid", "part")\n) ` +
+    "CLUSTERED BY (oid) PARTITIONED BY (part)",
   ],
   [
     { partitionBy: { unit: "value", path: ["country"] }, shards: 1 },
-    `(oid TEXT, part TEXT, ${DATA}, PRIMARY KEY (oid, part)) CLUSTERED BY (oid) INTO 1 SHARDS PARTITIONED BY (part)`,
+    `(\n   "oid" TEXT,\n   "part" TEXT,\n   ${DATA},\n   PRIMARY KEY ("oid", "part")\n) CLUSTERED BY (oid) INTO 1 SHARDS PARTITIONED BY (part)`,
   ],
 ];
 
@@ -34,7 +34,7 @@ Deno.test("tableDefinition() refuses partitions in PostgreSQL, and leaves its sh
   });
   assert.equal(
     tableDefinition(POSTGRESQL, { columns: "typed", shards: 3 }),
-    "(oid TEXT PRIMARY KEY, data JSONB, overflow JSON)",
+    '(\n   "oid" TEXT PRIMARY KEY,\n   "data" JSONB,\n   "overflow" JSON\n)',
   );
 });
 

@@ -27,7 +27,7 @@ function serverWith(...answers: readonly (string | SinkError)[]) {
   const transport: Transport = {
     dialect: CRATEDB,
     query(sql) {
-      sent.push(sql.replace(/".*/, "").trim());
+      sent.push(sql.replace(/".*/s, "").trim());
       if (!sql.startsWith("SHOW")) return Promise.resolve({ count: 1, rows: [] });
       const answer = left.length > 1 ? left.shift() : left[0];
       return answer instanceof SinkError

@@ -252,3 +252,19 @@ Deno.test("CausalReader tries again where a shard says that the time of the read
   await reader.page(ORDERS, { find: "orders" });
   assert.equal(count([server], "find"), 3);
 });
+
+Deno.test("pinnedRoute() closes its client when it is disposed of, and makes none for that", () => {
+  const closed: MongoClient[] = [];
+  const client = {} as MongoClient;
+  const servers = {
+    addresses: () => ["a"],
+    connect: () => client,
+    close: (each: MongoClient) => closed.push(each),
+  };
+  pinnedRoute(servers)[Symbol.dispose]();
+  assert.deepEqual(closed, []);
+  using route = pinnedRoute(servers);
+  assert.equal(route.client, client);
+  route[Symbol.dispose]();
+  assert.deepEqual(closed, [client]);
+});

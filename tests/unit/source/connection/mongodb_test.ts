@@ -35,6 +35,13 @@ for (const [url, message] of Object.entries(URLS)) {
     }));
 }
 
+Deno.test("clientOf() lets each stream of a process hold a connection, unless the URL limits them", async () => {
+  for (const [query, expected] of [["", 0], ["?maxPoolSize=7", 7]] as const) {
+    await using client = clientOf(`mongodb://localhost/${query}`);
+    assert.equal(client.options.maxPoolSize, expected);
+  }
+});
+
 for (const option of ["tlsCAFile", "tlsCertificateKeyFile"]) {
   Deno.test(`connectMongodb() says that the file of ${option} cannot be read`, () =>
     assert.rejects(connectMongodb(`mongodb://localhost/?tls=true&${option}=/nowhere.pem`), (error) => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { warnOfUnmatched } from "../../../lib/relay/stream.ts";
+import { warnOfUnmatched } from "../../../lib/relay/stream_source.ts";
 import { Scope } from "../../../lib/source/documents/scope.ts";
 import { createLogger } from "../../../lib/util/log.ts";
 
