@@ -239,6 +239,19 @@ export const COLLECTION = {
     default: "keep",
     help: "After a drop or rename: keep rows, delete rows, drop the table",
   },
+  deletes: {
+    type: "choice",
+    choices: ["hard", "soft", "keep"],
+    default: "hard",
+    help: "Rows of deleted documents: delete, mark as deleted, or keep",
+    details: "soft sets cdc['deleted_at']; the view {table}_live has the other rows.",
+  },
+  metadata: {
+    type: "choice",
+    choices: ["off", "on"],
+    default: "off",
+    help: "Write operation and time of each change to the column cdc",
+  },
   key: {
     type: "choice",
     reload: "snapshot",

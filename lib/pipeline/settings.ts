@@ -5,11 +5,12 @@ import type { PartitionBy, Retention } from "../mapping/partition.ts";
 import type { SinkAddress } from "../sink/connection/url.ts";
 import type { ColumnMode } from "../sink/sql/dialect.ts";
 import type { TableName } from "../sink/sql/names.ts";
+import type { CdcSettings } from "../sink/table/cdc_column.ts";
 import type { Scope } from "../source/documents/scope.ts";
 import type { FullDocument } from "../source/stream/open_stream.ts";
 import type { Namespace } from "../util/namespace.ts";
 
-export interface CollectionSettings {
+export interface CollectionSettings extends Required<CdcSettings> {
   /** Name of the table, with `{database}` and `{collection}` in it; `schema` is the default one. */
   readonly table: (schema: string) => TableName;
   /** Pipeline stages applied to each document; empty for none. */

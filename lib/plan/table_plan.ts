@@ -12,6 +12,7 @@ import { addColumns, TableSchema } from "../sink/columns/table_schema.ts";
 import type { Transport } from "../sink/connection/transport.ts";
 import { type ColumnMode, CRATEDB } from "../sink/sql/dialect.ts";
 import { quoteTable, type TableName } from "../sink/sql/names.ts";
+import type { CdcSettings } from "../sink/table/cdc_column.ts";
 import { tableDefinition } from "../sink/table/target_table.ts";
 import { UnstorableError } from "../util/errors.ts";
 import { jsonOfBytes } from "../util/json_writer.ts";
@@ -44,7 +45,7 @@ export interface TablePlan {
 export interface TableOptions {
   readonly table: TableName;
   readonly exists: boolean;
-  readonly settings: Pick<CollectionSettings, "columns" | "shards" | "omit">;
+  readonly settings: Pick<CollectionSettings, "columns" | "shards" | "omit"> & CdcSettings;
 }
 
 /** Answers as CrateDB does for a table without columns below `data`. */
@@ -63,7 +64,7 @@ const paper = (mode: ColumnMode): Transport => {
 export async function planTable(
   sample: readonly Uint8Array[],
   transport: Transport,
-  { table, exists, settings: { columns: mode, shards, omit } }: TableOptions,
+  { table, exists, settings: { columns: mode, shards, omit, ...cdc } }: TableOptions,
 ): Promise<{ readonly plan: TablePlan; readonly rows: readonly SplitDocument[] }> {
   const { dialect, dialect: { isJsonb } } = transport;
   const documents = sample.map((document) => withoutFields(document, omit));
@@ -78,7 +79,7 @@ export async function planTable(
   const columns = isJsonb ? { kind: "jsonb" } as const : isDynamic ? schema.assuming(added.missing) : after;
   const { rows, outside } = splitAll(documents, columns);
   const types = { ...isTyped && { data: typeText(after, 1) }, gap: "\n   " };
-  const definition = tableDefinition(dialect, { columns: mode, shards }, types);
+  const definition = tableDefinition(dialect, { columns: mode, shards, ...cdc }, types);
   const lacks = isTyped && added.missing.length > 0 ? addColumns(table, added.missing) : "";
   const { limit, room } = schema.budget;
   const share = (part = 0) => documents.length === 0 ? 0 : part / documents.length;

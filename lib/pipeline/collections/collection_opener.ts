@@ -8,9 +8,11 @@ import { DeadLetters, deadLetterStream } from "../../sink/metadata/dead_letters.
 import { isMetadataTable } from "../../sink/metadata/metadata_tables.ts";
 import type { SavedCollections } from "../../sink/metadata/saved_collections.ts";
 import { quoteTable, tableFor, type TableName } from "../../sink/sql/names.ts";
+import { createLiveView, liveViewOf } from "../../sink/table/live_view.ts";
 import { openTable } from "../../sink/table/target_table.ts";
 import { errorOfOpening, isUnusableTable, UnusableTableError } from "../../sink/table/unusable_table.ts";
 import { Writer } from "../../sink/table/writer.ts";
+import type { CausalReader } from "../../source/connection/causal_reader.ts";
 import type { Share } from "../../source/documents/share.ts";
 import type { Clock } from "../../util/clock.ts";
 import type { Logger } from "../../util/log.ts";
@@ -43,6 +45,7 @@ export interface OpenerDeps {
   readonly owners: TableOwners;
   readonly saved: SavedCollections;
   readonly share: Share;
+  readonly causalReader: Pick<CausalReader, "time">;
   /** The fields beside `_id` that name a row. */
   readonly shardKeyOf: (namespace: Namespace) => Promise<ShardKey>;
   readonly signal: AbortSignal;
@@ -73,7 +76,7 @@ export class CollectionOpener {
    * @throws UnusableTableError, SinkError if the table cannot be used, see {@linkcode isUnusableTable}
    */
   async open(namespace: Namespace): Promise<OpenTable> {
-    const { names, settings, memory, limits, saved, share, shardKeyOf, emit } = this.#deps;
+    const { names, settings, memory, limits, saved, share, shardKeyOf, log, emit } = this.#deps;
     const { patient } = this.#transports;
     const { table, isKnown } = await this.#openTable(namespace, { waits: true });
     const ofCollection = settings.for(namespace);
@@ -89,6 +92,10 @@ export class CollectionOpener {
     });
     const isUnrecovered = await columns.recover();
     if (!isKnown) await saved.setTable(namespace, table);
+    if (ofCollection.deletes === "soft" && !await createLiveView(patient, table)) {
+      const view = quoteTable(liveViewOf(table));
+      log.warn("The view without deleted rows is missing: another table or view has its name", { view });
+    }
     const shardKey = await shardKeyOf(namespace);
     const applier = new TableApplier({
       ...this.#deps,
@@ -130,13 +137,13 @@ export class CollectionOpener {
   async #openTable(namespace: Namespace, { waits }: { readonly waits: boolean }) {
     const { patient, raw } = this.#transports;
     const { owners, saved, settings } = this.#deps;
-    const { columns, shards } = settings.for(namespace);
+    const { columns, shards, deletes, metadata } = settings.for(namespace);
     const table = this.tableOf(namespace);
     checkName(table, namespace);
     const isKnown = await saved.has(namespace);
     const others = isKnown ? [] : await saved.othersIn(namespace, table);
     await owners.claim(quoteTable(table), namespace, others);
-    const options = { columns, shards, table };
+    const options = { columns, shards, deletes, metadata, table };
     const isFinal = (error: unknown) => isUnusableTable(errorOfOpening(error, { hasRows: false }));
     try {
       const opened = await openTable(waits && isKnown ? patient : raw, options).catch((error) => {

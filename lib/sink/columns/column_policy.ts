@@ -66,7 +66,7 @@ export async function openColumnPolicy(
   const { columns: mode, table, writer } = options;
   if (patient.dialect.isJsonb) return JSONB_COLUMNS;
   const isDynamic = mode === "dynamic";
-  const needed = ["oid", "data", ...table.hasOverflow ? ["overflow"] : []];
+  const needed = ["oid", "data", ...table.hasOverflow ? ["overflow"] : [], ...table.cdc ? ["cdc"] : []];
   const tableSchema = new TableSchema(patient, { ...options, inferred: isDynamic, needed });
   const widening = new Widening(transports, { ...options, tableSchema });
   await tableSchema.load();

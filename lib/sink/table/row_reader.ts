@@ -3,14 +3,20 @@ import { type Part, type PartitionBy, type PartType, partTypeOf } from "../../ma
 import type { StoredRow } from "../../mapping/split_document.ts";
 import { type Parameter, refreshTable, type Result, type Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
+import { type CdcSettings, hasCdc, IS_LIVE } from "./cdc_column.ts";
 
-/** The columns of a table that the relay writes to. */
+/** The columns of a table that the relay writes to, with those below `cdc`. */
 export const COLUMNS = `SELECT column_name, data_type FROM information_schema.columns
-  WHERE table_schema = $1 AND table_name = $2 AND column_name IN ('oid', 'data', 'overflow')`;
+  WHERE table_schema = $1 AND table_name = $2
+    AND (column_name IN ('oid', 'data', 'overflow', 'cdc') OR column_name LIKE 'cdc[%')`;
 
 /** The row of a key, and the partitions in which it is: one, unless it was moved half. Empty without partitions. */
 export interface FoundRow extends StoredRow {
   readonly parts: readonly Part[];
+}
+
+interface OpenOptions extends Pick<CdcSettings, "deletes"> {
+  readonly partitionBy?: PartitionBy | undefined;
 }
 
 export class RowReader {
@@ -20,16 +26,20 @@ export class RowReader {
     private readonly name: TableName,
     private readonly columns: ReadonlySet<unknown>,
     private readonly part: string | undefined,
+    /** SQL condition for the rows: not those marked as deleted. */
+    private readonly condition: string,
   ) {}
 
   static async open(
     transport: Transport,
     name: TableName,
-    { partitionBy }: { readonly partitionBy?: PartitionBy | undefined } = {},
+    { partitionBy, deletes }: OpenOptions = {},
   ): Promise<RowReader> {
     const { rows } = await transport.query(COLUMNS, [name.schema, name.name]);
     const part = partitionBy && selectPart(partTypeOf(partitionBy));
-    return new RowReader(transport, name, new Set(rows.map(([column]) => column)), part);
+    const types = new Map(rows.map(([column, type]) => [column, type]));
+    const condition = deletes === "soft" && hasCdc(types) ? IS_LIVE : "TRUE";
+    return new RowReader(transport, name, new Set(types.keys()), part, condition);
   }
 
   get exists(): boolean {
@@ -43,7 +53,7 @@ export class RowReader {
   async rows(oids: readonly string[]): Promise<ReadonlyMap<string, FoundRow>> {
     if (oids.length === 0) return new Map();
     const overflow = this.columns.has("overflow") ? "overflow::text" : "NULL";
-    const where = `WHERE oid = ANY($1::${this.transport.dialect.lists[0]})`;
+    const where = `AND oid = ANY($1::${this.transport.dialect.lists[0]})`;
     const found = new Map<string, FoundRow>();
     const columns = `oid, data::text, ${overflow}, ${this.part ?? "NULL"}`;
     for (const [key, data, overflow, part] of await this.#select(columns, where, [oids])) {
@@ -55,7 +65,7 @@ export class RowReader {
   }
 
   async *keys(size: number): AsyncGenerator<string[]> {
-    if (this.exists) yield* scanKeys(this.transport, this.name, { size });
+    if (this.exists) yield* scanKeys(this.transport, this.name, { size, where: this.condition });
   }
 
   async sample(count: number): Promise<string[]> {
@@ -68,7 +78,7 @@ export class RowReader {
 
   async #select(columns: string, rest = "", parameters: readonly Parameter[] = []): Promise<Result["rows"]> {
     if (!this.exists) return [];
-    const sql = `SELECT ${columns} FROM ${quoteTable(this.name)} ${rest}`.trim();
+    const sql = `SELECT ${columns} FROM ${quoteTable(this.name)} WHERE ${this.condition} ${rest}`.trim();
     return (await this.transport.query(sql, parameters)).rows;
   }
 }

@@ -3,6 +3,15 @@ import type { PartType } from "../../mapping/partition.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
 import type { ColumnMode, Dialect } from "../sql/dialect.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
+import {
+  addCdcColumn,
+  assertCdcIsPossible,
+  assertHasCdc,
+  CDC_COLUMN,
+  type CdcSettings,
+  hasCdc,
+  needsCdc,
+} from "./cdc_column.ts";
 import { createTable, tableExists } from "./create_table.ts";
 import { COLUMNS } from "./row_reader.ts";
 import { definedColumns } from "./show_create_table.ts";
@@ -13,11 +22,13 @@ export interface TargetTable extends TableName {
   readonly hasOverflow: boolean;
   /** The type of the column `part` in statements; undefined for a table without partitions. */
   readonly partType?: PartType | undefined;
+  /** Whether an upsert sets or clears the column `cdc`; undefined for a table without. */
+  readonly cdc?: "set" | "clear" | undefined;
 }
 
 export type OpenedTable = TargetTable & { readonly isNew: boolean };
 
-export interface OpenTableOptions {
+export interface OpenTableOptions extends CdcSettings {
   readonly table: TableName;
   readonly columns: ColumnMode;
   /** Shards of a new table; undefined for the server's default. */
@@ -36,18 +47,27 @@ export async function isEmptyTable(transport: Transport, table: TableName): Prom
 /** The columns of a new table, with the type of `data`; between two of them `gap`. */
 export const tableDefinition = (
   { dataDefinition, overflowDefinition, clustered }: Dialect,
-  { columns, shards }: Pick<OpenTableOptions, "columns" | "shards">,
+  { columns, shards, ...settings }: Omit<OpenTableOptions, "table">,
   { data = dataDefinition[columns], gap = " " } = {},
 ): string =>
-  `(oid TEXT PRIMARY KEY,${gap}data ${data},${gap}overflow ${overflowDefinition})` +
+  `(oid TEXT PRIMARY KEY,${gap}data ${data},${gap}overflow ${overflowDefinition}` +
+  `${needsCdc(settings) ? `,${gap}${CDC_COLUMN}` : ""})` +
   (shards === undefined ? "" : ` ${clustered(shards)}`);
 
 /** Creates the table if it does not exist. @throws UnusableTableError for an existing table that does not fit */
 export async function openTable(transport: Transport, options: OpenTableOptions): Promise<OpenedTable> {
   const { table } = options;
+  assertCdcIsPossible(options, transport.dialect);
   const existing = await existingTable(transport, table);
   await createTable(transport, table, tableDefinition(transport.dialect, options));
-  return existing ?? await inspected(transport, table, await columnTypes(transport, table), { isNew: true });
+  const opened = existing ??
+    await inspected(transport, table, await columnTypes(transport, table), { isNew: true });
+  if (!needsCdc(options)) return opened;
+  if (!opened.cdc) {
+    await addCdcColumn(transport, table);
+    assertHasCdc(await columnTypes(transport, table), table);
+  }
+  return Object.freeze({ ...opened, cdc: options.metadata === "on" ? "set" : "clear" });
 }
 
 /** A table that exists; undefined for none. Changes nothing. @throws UnusableTableError if it does not fit */
@@ -85,7 +105,8 @@ async function inspected(
     faults.push(...columnFaults(definedColumns(String(row?.[0]))));
   }
   if (faults.length > 0) throw unusableTable(table, faults);
-  return Object.freeze({ ...table, hasOverflow: types.get("overflow") === dialect.overflowType, isNew });
+  const hasOverflow = types.get("overflow") === dialect.overflowType;
+  return Object.freeze({ ...table, hasOverflow, ...hasCdc(types) && { cdc: "clear" }, isNew });
 }
 
 const otherKind = (table: TableName, kind: string): UnusableTableError =>

@@ -6,7 +6,7 @@ import { QUIET } from "../../../../lib/util/log.ts";
 import { on, type TableWrite } from "../../../../lib/pipeline/status/events.ts";
 import { TableApplier, type TableApplierDeps } from "../../../../lib/pipeline/collections/table_applier.ts";
 import type { Column } from "../../../../lib/mapping/column_tree.ts";
-import type { Row } from "../../../../lib/sink/table/writer.ts";
+import type { Row } from "../../../../lib/sink/table/row.ts";
 import { jsonBytes, jsonOfBytes } from "../../../../lib/util/json_writer.ts";
 
 const NAMESPACE = { database: "shop", collection: "orders" };
@@ -19,11 +19,14 @@ interface Setting {
   /** Keys of rows that the table refuses. */
   readonly refuses?: (oid: string) => boolean;
   readonly limit?: number;
+  readonly deletes?: TableApplierDeps["settings"]["deletes"];
+  readonly cdc?: "set" | "clear";
 }
 
 /** One BIGINT column, and columns that change as often as it says. */
 function applierOf(
-  { changes = 0, onDrop = "keep", kept, refuses = () => false, limit = 1_000 }: Setting = {},
+  { changes = 0, onDrop = "keep", kept, refuses = () => false, limit = 1_000, deletes = "hard", cdc }:
+    Setting = {},
 ) {
   const columns: Column = { kind: "object", children: new Map([["n", { kind: "bigint" }]]) };
   const written: (readonly Row[])[] = [];
@@ -35,7 +38,7 @@ function applierOf(
   let version = 0;
   const deps: TableApplierDeps = {
     namespace: NAMESPACE,
-    table: { schema: "doc", name: "t", hasOverflow: true },
+    table: { schema: "doc", name: "t", hasOverflow: true, cdc },
     columns: {
       columns,
       get version() {
@@ -54,10 +57,15 @@ function applierOf(
         const refused = rows.filter(({ oid }) => refuses(oid));
         return Promise.resolve(refused.map(({ oid }) => ({ oid, error: "no room", kind: "refused" })));
       },
-      delete: (rows) =>
-        Promise.resolve(void (rows.length > 0 && done.push(`delete ${rows.map(({ oid }) => oid)}`))),
+      delete: (rows) => {
+        const { marked = [], deleted = [] } = Object.groupBy(rows, ({ cdc }) => cdc ? "marked" : "deleted");
+        if (deleted.length > 0) done.push(`delete ${deleted.map(({ oid }) => oid)}`);
+        for (const { oid, cdc } of marked) done.push(`mark ${oid} ${cdc && jsonOfBytes(cdc)}`);
+        return Promise.resolve();
+      },
       deleteMoved: async () => {},
       deletePartsBefore: () => Promise.resolve(false),
+      markAll: (cdc) => Promise.resolve(void done.push(`mark all ${jsonOfBytes(cdc)}`)),
       truncate: () => Promise.resolve(void done.push("truncate")),
       drop: () => Promise.resolve((done.push("drop"), kept)),
       async *keys() {},
@@ -73,7 +81,9 @@ function applierOf(
     },
     deadLetterLimit: deadLetterLimit(limit),
     ownKeys: (oids) => Promise.resolve(oids),
-    settings: { onDrop, omit: [] },
+    settings: { onDrop, omit: [], deletes },
+    causalReader: { time: new BSON.Timestamp({ t: 7, i: 1 }) },
+    clock: { now: () => 9_000 },
     shardKey: [],
     garbage: { makeRoom: () => {} },
     log: QUIET,

@@ -54,7 +54,7 @@ async function applied(
   const there = new Map(Object.entries(documents).map(([id, tenant]) => [keyText(idOf(Number(id))), tenant]));
   const left = new Map(Object.entries(rows));
   const deps = {
-    settings: { scope: { includes: () => true }, for: () => ({ transform, fullDocument }) },
+    settings: { scope: { includes: () => true }, for: () => ({ transform, fullDocument, deletes: "hard" }) },
     emit,
     causalReader: { after: () => {} },
     reader: {

@@ -5,7 +5,8 @@ import { CRATEDB } from "../../../../lib/sink/sql/dialect.ts";
 import type { JsonArray, Parameter, Result, Transport } from "../../../../lib/sink/connection/transport.ts";
 import { jsonBytes, jsonOfBytes } from "../../../../lib/util/json_writer.ts";
 import type { WriteLimits } from "../../../../lib/sink/connection/write_pace.ts";
-import { type Row, Writer } from "../../../../lib/sink/table/writer.ts";
+import type { Row } from "../../../../lib/sink/table/row.ts";
+import { Writer } from "../../../../lib/sink/table/writer.ts";
 
 interface Statement {
   readonly sql: string;
