@@ -1,5 +1,4 @@
 /** Which partition of its table a document's row is in. Pure. */
-import { BSON } from "mongodb";
 import {
   BsonType,
   type BsonValue,
@@ -9,6 +8,7 @@ import {
   int32At,
   int64At,
   stringAt,
+  uint32At,
 } from "../bson/bson.ts";
 
 export const TIME_UNITS = ["year", "month", "week", "day", "hour"] as const;
@@ -35,6 +35,46 @@ export type Part = string;
 export type PartType = "bigint" | "text";
 
 export const partTypeOf = ({ unit }: PartitionBy): PartType => unit === "value" ? "text" : "bigint";
+
+/**
+ * Parses a setting, a text or the mapping of a file.
+ * @example
+ * IN: "month=$id" → OUT: {unit: "month", path: ["_id"]}
+ * IN: {value: "address.country"} → OUT: {unit: "value", path: ["address", "country"]}
+ * @throws RangeError
+ */
+export function parsePartitionBy(given: unknown): PartitionBy {
+  const entries = typeof given === "string"
+    ? [given.split("=", 2)]
+    : Object.entries(given !== null && typeof given === "object" ? given : {});
+  const [[name, place] = []] = entries;
+  const unit = [...TIME_UNITS, "value" as const].find((each) => each === name);
+  if (!unit || entries.length > 1 || typeof place !== "string") {
+    throw new RangeError(`is not one of ${TIME_UNITS.join(", ")}, value with a field, such as month=$id`);
+  }
+  const path = place === "$id" ? ["_id"] : place.split(".");
+  if (path.includes("") || place !== "$id" && place.startsWith("$")) {
+    throw new RangeError("has no path of a field, such as created_at or address.country, and no $id");
+  }
+  return { unit, path };
+}
+
+/** The inverse of {@linkcode parsePartitionBy}. @example OUT: month=$id */
+export const partitionText = ({ unit, path }: PartitionBy): string =>
+  `${unit}=${path.length === 1 && path[0] === "_id" ? "$id" : path.join(".")}`;
+
+/** @example OUT: 24 months */
+export const retentionText = ({ count, unit }: Retention): string => `${count} ${unit}s`;
+
+/** @example IN: 24 months → OUT: {count: 24, unit: "month"} @throws RangeError */
+export function parseRetention(text: string): Retention {
+  const [, count, name] = /^(\d{1,4}) ?([a-z]+?)s?$/.exec(text) ?? [];
+  const unit = TIME_UNITS.find((each) => each === name);
+  if (unit && Number(count) > 0) return { count: Number(count), unit };
+  throw new RangeError(
+    `is not a number of ${TIME_UNITS.map((each) => `${each}s`).join(", ")}, such as 24 months`,
+  );
+}
 
 /** CrateDB makes the name of a partition, which has a limit, from its value. */
 const MAX_VALUE_BYTES = 100;
@@ -86,7 +126,7 @@ const END_MS = Date.parse("+010000-01-01T00:00:00Z");
 const TIMES: Readonly<Record<number, (value: BsonValue) => number>> = {
   [BsonType.date]: ({ bytes, offset }) => Number(int64At(bytes, offset)),
   [BsonType.objectId]: ({ bytes, offset }) => Number.parseInt(hexAt(bytes, offset, 4), 16) * 1_000,
-  [BsonType.timestamp]: ({ bytes, offset }) => new BSON.Timestamp(int64At(bytes, offset)).t * 1_000,
+  [BsonType.timestamp]: ({ bytes, offset }) => uint32At(bytes, offset + 4) * 1_000,
 };
 
 const TEXTS: Readonly<Record<number, (value: BsonValue) => string | undefined>> = {

@@ -1,16 +1,16 @@
 /** Settings of a relay: of the process, of a stream, and of each collection. */
 import type { Document } from "mongodb";
 import type { StreamPart } from "../key/stream_name.ts";
-import type { PartitionBy, Retention } from "../mapping/partition.ts";
+import type { Retention } from "../mapping/partition.ts";
 import type { SinkAddress } from "../sink/connection/url.ts";
-import type { ColumnMode } from "../sink/sql/dialect.ts";
 import type { TableName } from "../sink/sql/names.ts";
 import type { CdcSettings } from "../sink/table/cdc_column.ts";
+import type { TableDesign } from "../sink/table/table_design.ts";
 import type { Scope } from "../source/documents/scope.ts";
 import type { FullDocument } from "../source/stream/open_stream.ts";
 import type { Namespace } from "../util/namespace.ts";
 
-export interface CollectionSettings extends Required<CdcSettings> {
+export interface CollectionSettings extends Omit<TableDesign, keyof CdcSettings>, Required<CdcSettings> {
   /** Name of the table, with `{database}` and `{collection}` in it; `schema` is the default one. */
   readonly table: (schema: string) => TableName;
   /** Pipeline stages applied to each document; empty for none. */
@@ -18,13 +18,8 @@ export interface CollectionSettings extends Required<CdcSettings> {
   readonly key: "_id" | "documentKey";
   /** Paths of fields to omit, including those that a MongoDB projection cannot name. */
   readonly omit: readonly string[];
-  readonly columns: ColumnMode;
-  /** How rows are divided into partitions; undefined for a table without. */
-  readonly partitionBy?: PartitionBy | undefined;
   /** Older partitions are dropped. Only with a time. */
   readonly keep?: Retention | undefined;
-  /** Shards of a created table; undefined for CrateDB's default. */
-  readonly shards: number | undefined;
   readonly widen: "on" | "off";
   /** Rows up to which a table is rebuilt to widen a column. */
   readonly widenRows: number;

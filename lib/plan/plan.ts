@@ -112,7 +112,7 @@ async function planCollection(namespace: Namespace, deps: PlanDeps): Promise<Col
   const settings = relay.for(namespace);
   const table = tableOf(namespace, deps);
   checkName(table, namespace);
-  const exists = await existingTable(transport, table) !== undefined;
+  const exists = await existingTable(transport, table, settings) !== undefined;
   const count = await estimatedCount(causalReader, [namespace]);
   const average = await averageBytes(namespace, causalReader) ?? 0;
   const size = sampleSize(average, deps.sample);

@@ -13,7 +13,7 @@ import type { Transport } from "../sink/connection/transport.ts";
 import { type ColumnMode, CRATEDB } from "../sink/sql/dialect.ts";
 import { quoteTable, type TableName } from "../sink/sql/names.ts";
 import type { CdcSettings } from "../sink/table/cdc_column.ts";
-import { tableDefinition } from "../sink/table/target_table.ts";
+import { tableDefinition } from "../sink/table/table_design.ts";
 import { UnstorableError } from "../util/errors.ts";
 import { jsonOfBytes } from "../util/json_writer.ts";
 import { QUIET } from "../util/log.ts";

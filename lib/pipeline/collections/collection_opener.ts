@@ -1,5 +1,6 @@
 /** Opens the table of a collection, with all that writes to it. */
 import { rowKeyOf, type ShardKey } from "../../key/document_key.ts";
+import { firstKeptNow } from "../../mapping/partition.ts";
 import { type ColumnPolicy, openColumnPolicy } from "../../sink/columns/column_policy.ts";
 import type { Transports } from "../../sink/columns/rebuild.ts";
 import { SinkError } from "../../sink/connection/sink_error.ts";
@@ -80,8 +81,9 @@ export class CollectionOpener {
     const { patient } = this.#transports;
     const { table, isKnown } = await this.#openTable(namespace, { waits: true });
     const ofCollection = settings.for(namespace);
+    const { partitionBy } = ofCollection;
     const writer = new Writer(patient, table, { limits, inFlightBudget: memory.inFlight });
-    const columns = await openColumnPolicy(this.#transports, {
+    const columns = openColumnPolicy(this.#transports, {
       ...this.#deps,
       ...settings,
       ...ofCollection,
@@ -109,6 +111,8 @@ export class CollectionOpener {
       }),
       deadLetterLimit: this.#deadLetterLimit,
       settings: ofCollection,
+      partitioning: partitionBy &&
+        { ...partitionBy, firstKept: () => firstKeptNow(ofCollection, this.#deps.clock.now()) },
       ownKeys: async (oids) => {
         const own = await share.among(namespace, oids.map((oid) => rowKeyOf(oid, shardKey)));
         return own.map(({ oid }) => oid);
@@ -137,13 +141,12 @@ export class CollectionOpener {
   async #openTable(namespace: Namespace, { waits }: { readonly waits: boolean }) {
     const { patient, raw } = this.#transports;
     const { owners, saved, settings } = this.#deps;
-    const { columns, shards, deletes, metadata } = settings.for(namespace);
     const table = this.tableOf(namespace);
     checkName(table, namespace);
     const isKnown = await saved.has(namespace);
     const others = isKnown ? [] : await saved.othersIn(namespace, table);
     await owners.claim(quoteTable(table), namespace, others);
-    const options = { columns, shards, deletes, metadata, table };
+    const options = { ...settings.for(namespace), table };
     const isFinal = (error: unknown) => isUnusableTable(errorOfOpening(error, { hasRows: false }));
     try {
       const opened = await openTable(waits && isKnown ? patient : raw, options).catch((error) => {

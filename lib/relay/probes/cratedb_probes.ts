@@ -109,7 +109,7 @@ async function tablesOf(transport: Transport): Promise<(table: TableName) => boo
 }
 
 async function tables(side: BothSides): Promise<Answer[]> {
-  const { transport, collections } = side;
+  const { transport, collections, settings } = side;
   const exists = await tablesOf(transport);
   const owners = new Map<string, Namespace>();
   const answers = await concurrently(collections, AT_ONCE, async (namespace): Promise<Answer[]> => {
@@ -119,7 +119,7 @@ async function tables(side: BothSides): Promise<Answer[]> {
     try {
       if (owner) throw sharedTable(quoteTable(table), owner, namespace);
       checkName(table, namespace);
-      if (!exists(table) || !await existingTable(transport, table)) return [];
+      if (!exists(table) || !await existingTable(transport, table, settings.for(namespace))) return [];
       return await existing(table, namespace, side);
     } catch (error) {
       if (!isUnusableTable(error)) throw error;

@@ -10,6 +10,7 @@ import { columnOfMost, countFields } from "../../mapping/field_counts.ts";
 import { splitDocument } from "../../mapping/split_document.ts";
 import type { ColumnMode } from "../sql/dialect.ts";
 import { quoteTable } from "../sql/names.ts";
+import type { OpenedTable } from "../table/target_table.ts";
 import { UnusableTableError } from "../table/unusable_table.ts";
 import type { Writer } from "../table/writer.ts";
 import type { Transports } from "./rebuild.ts";
@@ -52,16 +53,14 @@ const JSONB_COLUMNS: ColumnPolicy = {
 };
 
 interface ColumnPolicyOptions extends Omit<WideningOptions, "tableSchema"> {
+  readonly table: OpenedTable;
   readonly columns: ColumnMode;
   readonly writer: Pick<Writer, "upsert">;
   readonly onAdded: (columns: number) => void;
 }
 
 /** The policy of a table. @throws UnusableTableError if the table's columns do not fit the mode */
-export async function openColumnPolicy(
-  transports: Transports,
-  options: ColumnPolicyOptions,
-): Promise<ColumnPolicy> {
+export function openColumnPolicy(transports: Transports, options: ColumnPolicyOptions): ColumnPolicy {
   const { patient } = transports;
   const { columns: mode, table, writer } = options;
   if (patient.dialect.isJsonb) return JSONB_COLUMNS;
@@ -69,7 +68,7 @@ export async function openColumnPolicy(
   const needed = ["oid", "data", ...table.hasOverflow ? ["overflow"] : [], ...table.cdc ? ["cdc"] : []];
   const tableSchema = new TableSchema(patient, { ...options, inferred: isDynamic, needed });
   const widening = new Widening(transports, { ...options, tableSchema });
-  await tableSchema.load();
+  tableSchema.use(table.definition);
   if (mode === "ignored" && tableSchema.columns.kind !== "ignored") {
     throw new UnusableTableError(
       `--columns ignored, but ${quoteTable(table)} has a \`data\` that is not a plain OBJECT(IGNORED)`,

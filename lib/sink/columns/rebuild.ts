@@ -195,7 +195,7 @@ export class Rebuilder {
     const written = await lastWrites(transport, table, clock);
     await transport.query(create);
     await copyGrants(transport, table, workTable);
-    const columns = await ownColumns(transport, table);
+    const columns = ownColumns(definition);
     await copyRows(transport, { from: table, to: workTable, columns, log, clock });
     await this.#changeRows(transport, change, workTable, columnTree(definedColumns(create)));
     const [before, after] = [await countRows(transport, table), await countRows(transport, workTable)];
@@ -283,27 +283,25 @@ async function checkBackup(transport: Transport): Promise<void> {
 }
 
 const LAST_WRITES =
-  `SELECT partition_ident, id, seq_no_stats['max_seq_no'], seq_no_stats['local_checkpoint'] FROM sys.shards
+  `SELECT id, seq_no_stats['max_seq_no'], seq_no_stats['local_checkpoint'], partition_ident FROM sys.shards
   WHERE schema_name = $1 AND table_name = $2 AND "primary" ORDER BY partition_ident, id`;
 
 /** The last operation of each shard, once every earlier operation has ended. */
 async function lastWrites(transport: Transport, { schema, name }: TableName, clock: Clock): Promise<string> {
   for (let looks = 0; looks < MAX_LOOKS; looks++) {
     const { rows } = await transport.query(LAST_WRITES, [schema, name]);
-    if (rows.every(([, , last, done]) => last !== null && last === done)) return JSON.stringify(rows);
+    if (rows.every(([, last, done]) => last !== null && last === done)) return JSON.stringify(rows);
     await clock.wait(LOOK_INTERVAL_MS);
   }
   throw new RebuildError("a shard of the table has operations that do not end", true);
 }
 
-const OWN_COLUMNS =
-  `SELECT column_name FROM information_schema.columns WHERE table_schema = $1 AND table_name = $2
-  AND is_generated = 'NEVER' AND column_details['path'] = [] ORDER BY ordinal_position`;
-
-async function ownColumns(transport: Transport, { schema, name }: TableName): Promise<string[]> {
-  const { rows } = await transport.query(OWN_COLUMNS, [schema, name]);
-  return rows.map(([column]) => String(column));
-}
+/** The columns that no expression generates, and that are below no other column. */
+const ownColumns = (definition: string): string[] =>
+  definedColumns(definition).filter(({ path, type }) =>
+    path.length === 1 && !/^[^']*\bGENERATED ALWAYS AS\b/.test(type)
+  )
+    .map(({ path: [name = ""] }) => name);
 
 /** Grants belong to the name of a table, and are swapped with it. */
 async function copyGrants(transport: Transport, table: TableName, workTable: TableName): Promise<void> {

@@ -74,9 +74,14 @@ export class TableSchema {
 
   /** Reads the columns again. @throws UnusableTableError if rows would no longer equal their documents */
   async load(): Promise<void> {
+    const { dialect: { definition } } = this.#transport;
+    const { rows: [row] } = await this.#transport.query(definition(this.#options.table));
+    this.use(String(row?.[0]));
+  }
+
+  /** Takes the columns from a definition. @throws UnusableTableError as {@linkcode load} */
+  use(definition: string): void {
     const { table, needed } = this.#options;
-    const { rows: [row] } = await this.#transport.query(`SHOW CREATE TABLE ${quoteTable(table)}`);
-    const definition = String(row?.[0]);
     if (definition === this.definition) return;
     const defined = definedColumns(definition);
     const faults = columnFaults(defined, needed);

@@ -15,6 +15,8 @@ export type SinkErrorKind =
   | "unknown database"
   | "unknown schema"
   | "unknown relation"
+  /** The statement is for tables, and the relation is a view. */
+  | "not a table"
   /** Passes without help: a node that starts or stops, a table that is closed to writing. */
   | "unavailable"
   /** Too much at once: passes without help, and a smaller statement may pass now. */
@@ -97,6 +99,9 @@ const INVALID_STATEMENT = "4000";
 const begins = (flags: "" | "s", ...messages: readonly string[]): RegExp =>
   new RegExp(`^ ?(?:\\w+\\[)*(?:${messages.join("|")})`, flags);
 
+/** The code is that of a table which is closed. */
+const NOT_A_TABLE = begins("s", 'The relation ".*" doesn\'t support or allow SHOW CREATE operations\\]?$');
+
 /** Messages of the code for invalid statements, and of unspecific codes. */
 const STATEMENT_RULES: Rules = {
   // A node that has just started plans statements before it has recovered its tables.
@@ -177,6 +182,7 @@ export class SinkError extends Error {
 /** @example IN: "4041", "Relation 'shop.certificates' unknown" → OUT: "unknown relation" */
 export function sinkErrorKind(code: string | undefined, message: string): SinkErrorKind {
   if (code === undefined) return "unspecific";
+  if (NOT_A_TABLE.test(message)) return "not a table";
   const isStatement = code === INVALID_STATEMENT || !REFUSED_CODE.test(code);
   return KIND_OF_CODE.get(code) ?? ruled(CODE_RULES, code) ??
     (isStatement ? ruled(STATEMENT_RULES, message) : undefined) ??
@@ -231,3 +237,11 @@ export const isNodeError = (error: unknown): error is SinkError =>
 /** A node that has just started and has not recovered its tables yet answers so, too. */
 export const isUnknownRelation = (error: unknown): boolean =>
   isSinkError(error, "unknown relation", "unknown schema");
+
+/** The result; undefined if a relation does not exist. */
+export async function ifExists<T>(work: Promise<T>): Promise<T | undefined> {
+  return await work.catch((error) => {
+    if (!isUnknownRelation(error)) throw error;
+    return undefined;
+  });
+}

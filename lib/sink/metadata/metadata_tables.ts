@@ -1,8 +1,9 @@
 /** The relay's own tables, in each schema that relays write to. */
 import { createTable } from "../table/create_table.ts";
+import { readColumns } from "../table/show_create_table.ts";
 import type { Dialect } from "../sql/dialect.ts";
 import { quoteName, quoteTable, type TableName } from "../sql/names.ts";
-import { isUnknownRelation } from "../connection/sink_error.ts";
+import { ifExists } from "../connection/sink_error.ts";
 import { type Parameter, refreshTable, type Result, type Transport } from "../connection/transport.ts";
 import { UserError } from "../../util/errors.ts";
 import { REPORTED_AT, STATUS_COLUMNS, STATUS_VIEW } from "./status_view.ts";
@@ -66,9 +67,8 @@ export async function prepareTable(transport: Transport, schema: string, name: M
 /** Creates the tables that a relay and `verify` share, if they are missing. */
 export async function prepareSharedTables(transport: Transport, schema: string): Promise<void> {
   const letters = "cdc_dead_letter";
-  for (const name of [letters, "cdc_collection", "cdc_repair"] as const) {
-    await prepareTable(transport, schema, name);
-  }
+  const prepare = (name: MetadataTable) => prepareTable(transport, schema, name);
+  await Promise.all(([letters, "cdc_collection", "cdc_repair"] as const).map(prepare));
   await refreshTable(transport, { schema, name: letters });
 }
 
@@ -78,10 +78,8 @@ export async function checkColumns(
   table: TableName,
   columns: readonly string[],
 ): Promise<void> {
-  const sql =
-    "SELECT column_name FROM information_schema.columns WHERE table_schema = $1 AND table_name = $2";
-  const { rows } = await transport.query(sql, [table.schema, table.name]);
-  const missing = columns.find((name) => !rows.flat().includes(name));
+  const existing = await readColumns(transport, table);
+  const missing = columns.find((name) => !existing.has(name));
   if (missing === undefined) return;
   throw new UserError(
     `The table ${quoteTable(table)} has no column ${missing}: another version created it.`,
@@ -117,10 +115,8 @@ export async function selectFromEach(
     await refreshTable(transport, table, options);
     return (await transport.query(statement(quoteTable(table), table), parameters, options)).rows;
   };
-  const found = tables.map((table) =>
-    read(table).catch((error) => isUnknownRelation(error) ? [] : Promise.reject(error))
-  );
-  return (await Promise.all(found)).flat();
+  const found = await Promise.all(tables.map((table) => ifExists(read(table))));
+  return found.flatMap((rows) => rows ?? []);
 }
 
 export const selectFromEverySchema = async (

@@ -1,11 +1,11 @@
 /** Reads saved positions, and writes failures, without leases. */
 import { isStreamOf, partsOfStream, streamKey, streamOfPart } from "../../key/stream_name.ts";
-import { refreshTable, type Transport } from "../connection/transport.ts";
+import { ifExists } from "../connection/sink_error.ts";
+import type { Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
 import { selectFromEach } from "./metadata_tables.ts";
 import type { SavedState } from "./stream_position.ts";
 import type { StreamName } from "./stream_rows.ts";
-import { tableExists } from "../table/create_table.ts";
 
 const TABLE = "cdc_position";
 
@@ -25,10 +25,9 @@ export async function readPosition(
   transport: Transport,
   { schema, stream }: StreamName,
 ): Promise<SavedPosition | undefined> {
-  const table = { schema, name: TABLE };
-  if (!await tableExists(transport, table)) return undefined;
-  const sql = `${select(transport)} FROM ${quoteTable(table)} WHERE stream = $1`;
-  const { rows: [row] } = await transport.query(sql, [stream]);
+  const sql = `${select(transport)} FROM ${quoteTable({ schema, name: TABLE })} WHERE stream = $1`;
+  const found = await ifExists(transport.query(sql, [stream], { mayBeDropped: true }));
+  const [row] = found?.rows ?? [];
   return row && positionOf(row);
 }
 
@@ -76,11 +75,8 @@ export async function saveFailure(
 
 /** The name under which a stream was saved, which may list the same collections in another order. */
 export async function savedName(transport: Transport, { schema, stream }: StreamName): Promise<string> {
-  const table = { schema, name: TABLE };
-  if (!await tableExists(transport, table)) return stream;
-  await refreshTable(transport, table);
-  const newest = "ORDER BY saved_at DESC NULLS LAST, stream";
-  const { rows } = await transport.query(`SELECT stream FROM ${quoteTable(table)} ${newest}`);
+  const newest = (table: string) => `SELECT stream FROM ${table} ORDER BY saved_at DESC NULLS LAST, stream`;
+  const rows = await selectFromEach(transport, [{ schema, name: TABLE }], newest);
   return nameAmong(rows.map(([name]) => String(name)), stream);
 }
 

@@ -1,8 +1,8 @@
 /** The lock of a table during a rebuild. Its row in `cdc_lock` names the work table, for the cleanup after a crash. */
+import { ifExists } from "../connection/sink_error.ts";
 import type { Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
 import { Lease, type LeaseOptions } from "./lease.ts";
-import { tableExists } from "../table/create_table.ts";
 
 const TABLE = "cdc_lock";
 
@@ -28,10 +28,10 @@ export class TableLock extends Lease<"work_table"> {
 
   /** Whether a rebuild of the table is running or was interrupted. */
   static async isAtWork(transport: Transport, { schema, name }: TableName): Promise<boolean> {
-    const locks = { schema, name: TABLE };
-    if (!await tableExists(transport, locks)) return false;
-    const sql = `SELECT 1 FROM ${quoteTable(locks)} WHERE table_name = $1 AND work_table IS NOT NULL`;
-    return (await transport.query(sql, [name])).rows.length > 0;
+    const locks = quoteTable({ schema, name: TABLE });
+    const sql = `SELECT 1 FROM ${locks} WHERE table_name = $1 AND work_table IS NOT NULL`;
+    const found = await ifExists(transport.query(sql, [name], { mayBeDropped: true }));
+    return found !== undefined && found.rows.length > 0;
   }
 
   get workTable(): TableName | null {

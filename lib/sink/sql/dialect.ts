@@ -13,7 +13,7 @@ export interface Dialect extends NameLimits {
   /** The types of `data` (for each column mode) and of `overflow` in a new table. */
   readonly dataDefinition: Readonly<Record<ColumnMode, string>>;
   readonly overflowDefinition: string;
-  /** The types of `data` and `overflow` in `information_schema.columns`. */
+  /** The first words of the types of `data` and `overflow`. */
   readonly dataType: string;
   readonly overflowType: string;
   /** The parameter types for lists of keys, of `data` and of `overflow`. */
@@ -28,7 +28,8 @@ export interface Dialect extends NameLimits {
   readonly maxText: number;
   /** The type of long text that is not searched. */
   readonly longText: string;
-  readonly primaryKey: string;
+  /** The statement that returns a table's definition, as `SHOW CREATE TABLE` of CrateDB prints it. */
+  readonly definition: (table: TableName) => string;
   /** Matches keys that the server sorts inconsistently. */
   readonly twoOrders?: string;
   /** The statement that makes rows visible; none if they are visible at once. */
@@ -53,16 +54,15 @@ export const CRATEDB: Dialect = {
   isJsonb: false,
   dataDefinition: { typed: "OBJECT(DYNAMIC)", dynamic: "OBJECT(DYNAMIC)", ignored: "OBJECT(IGNORED)" },
   overflowDefinition: "OBJECT(IGNORED)",
-  dataType: "object",
-  overflowType: "object",
+  dataType: "OBJECT",
+  overflowType: "OBJECT",
   lists: ["array(text)", "array(object)", "array(object)"],
   clustered: (shards) => `CLUSTERED INTO ${shards} SHARDS`,
   rowErrors: false,
   // The limit of its parser for one string, in requests over HTTP and in stored values.
   maxText: 20_000_000,
   longText: "TEXT INDEX OFF STORAGE WITH (columnstore = false)",
-  primaryKey: `SELECT column_name FROM information_schema.key_column_usage
-    WHERE table_schema = $1 AND table_name = $2`,
+  definition: (table) => `SHOW CREATE TABLE ${quoteTable(table)}`,
   // Shards sort U+E000–U+FFFF before astral characters, and the node that merges their results after them.
   twoOrders: ".*[\ue000-\uffff].*",
   refresh: (table) => `REFRESH TABLE ${quoteTable(table)}`,
@@ -85,18 +85,20 @@ export const POSTGRESQL: Dialect = {
   isJsonb: true,
   dataDefinition: { typed: "JSONB", dynamic: "JSONB", ignored: "JSONB" },
   overflowDefinition: "JSON",
-  dataType: "jsonb",
-  overflowType: "json",
+  dataType: "JSONB",
+  overflowType: "JSON",
   lists: ["text[]", "jsonb[]", "json[]"],
   schemas: "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1",
   clustered: () => "",
   rowErrors: false,
   maxText: Infinity,
   longText: "TEXT",
-  primaryKey: `SELECT k.column_name FROM information_schema.table_constraints c
-    JOIN information_schema.key_column_usage k
-      ON k.constraint_schema = c.constraint_schema AND k.constraint_name = c.constraint_name
-    WHERE c.constraint_type = 'PRIMARY KEY' AND c.table_schema = $1 AND c.table_name = $2`,
+  definition: (table) =>
+    `SELECT concat_ws(E'\\n   ', 'CREATE ' || CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'f' THEN 'FOREIGN TABLE' ELSE 'TABLE' END,
+      (SELECT string_agg('"' || replace(attname, '"', '""') || '" ' || upper(format_type(atttypid, NULL)), E'\\n   ')
+        FROM pg_catalog.pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped),
+      (SELECT pg_get_constraintdef(oid) FROM pg_catalog.pg_constraint WHERE conrelid = c.oid AND contype = 'p'))
+    FROM pg_catalog.pg_class c WHERE oid = '${quoteTable(table).replaceAll("'", "''")}'::regclass`,
   fence: { select: "xmin::text, '0'", where: (one, other) => `xmin::text = ${one} AND ${other} = '0'` },
   viewer: "SELECT rolname, rolsuper FROM pg_catalog.pg_roles WHERE rolname = CURRENT_USER",
   running:

@@ -2,8 +2,8 @@
 import { jsonBytes } from "../../util/json_writer.ts";
 import { isSinkError } from "../connection/sink_error.ts";
 import type { Transport } from "../connection/transport.ts";
-import type { Dialect } from "../sql/dialect.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
+import type { DefinedColumn } from "./show_create_table.ts";
 import { UnusableTableError } from "./unusable_table.ts";
 
 export interface CdcSettings {
@@ -25,15 +25,16 @@ export const CDC_COLUMN = `cdc ${TYPE}`;
 /** SQL condition for the rows that are not marked as deleted. */
 export const IS_LIVE = "cdc['deleted_at'] IS NULL";
 
-/** @param types of the columns, by their names in `information_schema` */
-export const hasCdc = (types: ReadonlyMap<unknown, unknown>): boolean =>
-  Object.entries(MEMBERS).every(([name, type]) => types.get(`cdc['${name}']`) === type.toLowerCase());
+export const hasCdc = (columns: readonly DefinedColumn[]): boolean =>
+  Object.entries(MEMBERS).every(([name, type]) =>
+    columns.some(({ path: [top, member], ...column }) =>
+      top === "cdc" && member === name && column.type === type
+    )
+  );
 
-/** @throws UnusableTableError */
-export function assertHasCdc(types: ReadonlyMap<unknown, unknown>, table: TableName): void {
-  if (hasCdc(types)) return;
+export function otherCdc(table: TableName): UnusableTableError {
   const name = quoteTable(table);
-  throw new UnusableTableError(
+  return new UnusableTableError(
     `Table ${name} cannot be used with --deletes soft or --metadata on: it has another column \`cdc\`.`,
     {
       hint: `The relay's is ${CDC_COLUMN}. Name another table with --table, or rename the column:\n` +
@@ -47,15 +48,6 @@ export async function addCdcColumn(transport: Transport, table: TableName): Prom
   await transport.query(`ALTER TABLE ${quoteTable(table)} ADD COLUMN ${CDC_COLUMN}`).catch((error) => {
     if (!isSinkError(error, "exists")) throw error;
   });
-}
-
-/** @throws UnusableTableError for a server without the column's type */
-export function assertCdcIsPossible(settings: CdcSettings, { isJsonb, name }: Dialect): void {
-  if (!isJsonb || !needsCdc(settings)) return;
-  throw new UnusableTableError(
-    `--deletes soft and --metadata on need CrateDB: the server is ${name}.`,
-    { hint: "Leave them out. --deletes keep is possible." },
-  );
 }
 
 /**

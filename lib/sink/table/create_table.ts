@@ -21,6 +21,6 @@ async function create(transport: Transport, statement: string): Promise<void> {
 }
 
 export async function tableExists(transport: Transport, { schema, name }: TableName): Promise<boolean> {
-  const sql = "SELECT 1 FROM information_schema.tables WHERE table_schema = $1 AND table_name = $2";
+  const sql = "SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname = $1 AND tablename = $2";
   return (await transport.query(sql, [schema, name])).rows.length > 0;
 }

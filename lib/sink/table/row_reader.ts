@@ -3,12 +3,12 @@ import { type Part, type PartitionBy, type PartType, partTypeOf } from "../../ma
 import type { StoredRow } from "../../mapping/split_document.ts";
 import { type Parameter, refreshTable, type Result, type Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
-import { type CdcSettings, hasCdc, IS_LIVE } from "./cdc_column.ts";
+import { type CdcSettings, IS_LIVE } from "./cdc_column.ts";
 
-/** The columns of a table that the relay writes to, with those below `cdc`. */
+/** The columns of a table that the relay writes to. */
 export const COLUMNS = `SELECT column_name, data_type FROM information_schema.columns
   WHERE table_schema = $1 AND table_name = $2
-    AND (column_name IN ('oid', 'data', 'overflow', 'cdc') OR column_name LIKE 'cdc[%')`;
+    AND column_name IN ('oid', 'data', 'overflow', 'cdc[''deleted_at'']')`;
 
 /** The row of a key, and the partitions in which it is: one, unless it was moved half. Empty without partitions. */
 export interface FoundRow extends StoredRow {
@@ -37,9 +37,9 @@ export class RowReader {
   ): Promise<RowReader> {
     const { rows } = await transport.query(COLUMNS, [name.schema, name.name]);
     const part = partitionBy && selectPart(partTypeOf(partitionBy));
-    const types = new Map(rows.map(([column, type]) => [column, type]));
-    const condition = deletes === "soft" && hasCdc(types) ? IS_LIVE : "TRUE";
-    return new RowReader(transport, name, new Set(types.keys()), part, condition);
+    const columns = new Set(rows.map(([column]) => column));
+    const condition = deletes === "soft" && columns.has("cdc['deleted_at']") ? IS_LIVE : "TRUE";
+    return new RowReader(transport, name, columns, part, condition);
   }
 
   get exists(): boolean {

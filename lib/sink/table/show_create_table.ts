@@ -1,4 +1,6 @@
 /** Reads and edits a table's definition as `SHOW CREATE TABLE` prints it, one column per line. */
+import { ifExists, isSinkError } from "../connection/sink_error.ts";
+import type { Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
 
 export interface DefinedColumn {
@@ -10,6 +12,21 @@ export interface DefinedColumn {
 
 const COLUMN = /^( +)"((?:[^"]|"")+)" (.*?),?$/;
 const INDENT_SPACES = 3;
+
+/** The definition of a table, or of a view without its columns; undefined if none exists. */
+export async function readDefinition(transport: Transport, table: TableName): Promise<string | undefined> {
+  const { definition } = transport.dialect;
+  const shown = transport.query(definition(table), [], { mayBeDropped: true }).catch((error) => {
+    if (!isSinkError(error, "not a table")) throw error;
+    return { rows: [["CREATE VIEW"]] };
+  });
+  const { rows: [[text] = []] = [] } = await ifExists(shown) ?? {};
+  return text === undefined ? undefined : String(text);
+}
+
+/** The names of a table's columns; none if it does not exist. */
+export const readColumns = async (transport: Transport, table: TableName): Promise<ReadonlySet<string>> =>
+  new Set(definedColumns(await readDefinition(transport, table) ?? "").map(({ path: [name = ""] }) => name));
 
 /**
  * @example

@@ -1,20 +1,11 @@
 /** Opens the table that documents are written to. */
-import type { PartType } from "../../mapping/partition.ts";
+import { type PartType, partTypeOf } from "../../mapping/partition.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
-import type { ColumnMode, Dialect } from "../sql/dialect.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
-import {
-  addCdcColumn,
-  assertCdcIsPossible,
-  assertHasCdc,
-  CDC_COLUMN,
-  type CdcSettings,
-  hasCdc,
-  needsCdc,
-} from "./cdc_column.ts";
+import { addCdcColumn, hasCdc, needsCdc, otherCdc } from "./cdc_column.ts";
 import { createTable, tableExists } from "./create_table.ts";
-import { COLUMNS } from "./row_reader.ts";
-import { definedColumns } from "./show_create_table.ts";
+import { definedColumns, readDefinition } from "./show_create_table.ts";
+import { partitionsIn, tableDefinition, type TableDesign } from "./table_design.ts";
 import { columnFaults, unusableTable, UnusableTableError } from "./unusable_table.ts";
 
 export interface TargetTable extends TableName {
@@ -26,17 +17,15 @@ export interface TargetTable extends TableName {
   readonly cdc?: "set" | "clear" | undefined;
 }
 
-export type OpenedTable = TargetTable & { readonly isNew: boolean };
-
-export interface OpenTableOptions extends CdcSettings {
-  readonly table: TableName;
-  readonly columns: ColumnMode;
-  /** Shards of a new table; undefined for the server's default. */
-  readonly shards?: number | undefined;
+export interface OpenedTable extends TargetTable {
+  readonly isNew: boolean;
+  /** As it was when the table was opened. */
+  readonly definition: string;
 }
 
-const TABLE_TYPE =
-  "SELECT table_type FROM information_schema.tables WHERE table_schema = $1 AND table_name = $2";
+export interface OpenTableOptions extends TableDesign {
+  readonly table: TableName;
+}
 
 export async function isEmptyTable(transport: Transport, table: TableName): Promise<boolean> {
   if (!await tableExists(transport, table)) return false;
@@ -44,70 +33,75 @@ export async function isEmptyTable(transport: Transport, table: TableName): Prom
   return (await transport.query(`SELECT 1 FROM ${quoteTable(table)} LIMIT 1`)).rows.length === 0;
 }
 
-/** The columns of a new table, with the type of `data`; between two of them `gap`. */
-export const tableDefinition = (
-  { dataDefinition, overflowDefinition, clustered }: Dialect,
-  { columns, shards, ...settings }: Omit<OpenTableOptions, "table">,
-  { data = dataDefinition[columns], gap = " " } = {},
-): string =>
-  `(oid TEXT PRIMARY KEY,${gap}data ${data},${gap}overflow ${overflowDefinition}` +
-  `${needsCdc(settings) ? `,${gap}${CDC_COLUMN}` : ""})` +
-  (shards === undefined ? "" : ` ${clustered(shards)}`);
-
 /** Creates the table if it does not exist. @throws UnusableTableError for an existing table that does not fit */
 export async function openTable(transport: Transport, options: OpenTableOptions): Promise<OpenedTable> {
   const { table } = options;
-  assertCdcIsPossible(options, transport.dialect);
-  const existing = await existingTable(transport, table);
+  const existing = await existingTable(transport, table, options);
   await createTable(transport, table, tableDefinition(transport.dialect, options));
-  const opened = existing ??
-    await inspected(transport, table, await columnTypes(transport, table), { isNew: true });
-  if (!needsCdc(options)) return opened;
-  if (!opened.cdc) {
-    await addCdcColumn(transport, table);
-    assertHasCdc(await columnTypes(transport, table), table);
-  }
-  return Object.freeze({ ...opened, cdc: options.metadata === "on" ? "set" : "clear" });
+  const found = existing ??
+    opened(table, options, transport, { definition: await readDefinition(transport, table), isNew: true });
+  return needsCdc(options) && !found.cdc ? await withCdc(transport, found, options) : found;
 }
+
+/** Adds the column `cdc`. */
+async function withCdc(
+  transport: Transport,
+  { isNew, ...table }: OpenedTable,
+  options: OpenTableOptions,
+): Promise<OpenedTable> {
+  await addCdcColumn(transport, table);
+  const found = await existingTable(transport, table, options);
+  if (!found?.cdc) throw otherCdc(table);
+  return Object.freeze({ ...found, isNew });
+}
+
+type ShapeOf = Pick<OpenTableOptions, "partitionBy" | "metadata">;
 
 /** A table that exists; undefined for none. Changes nothing. @throws UnusableTableError if it does not fit */
 export async function existingTable(
   transport: Transport,
   table: TableName,
+  design: ShapeOf = {},
 ): Promise<OpenedTable | undefined> {
-  const { rows: [[type] = []] } = await transport.query(TABLE_TYPE, [table.schema, table.name]);
-  if (type !== undefined && type !== "BASE TABLE") throw otherKind(table, String(type).toLowerCase());
-  const types = await columnTypes(transport, table);
-  if (type === undefined && types.size === 0) return undefined;
-  return await inspected(transport, table, types, { isNew: false });
+  const definition = await readDefinition(transport, table);
+  return definition === undefined
+    ? undefined
+    : opened(table, design, transport, { definition, isNew: false });
 }
 
-const columnTypes = async (transport: Transport, { schema, name }: TableName) =>
-  new Map((await transport.query(COLUMNS, [schema, name])).rows.map(([name, type]) => [name, type]));
-
-async function inspected(
-  transport: Transport,
+function opened(
   table: TableName,
-  types: ReadonlyMap<unknown, unknown>,
-  { isNew }: Pick<OpenedTable, "isNew">,
-): Promise<OpenedTable> {
-  const { dialect } = transport;
-  const { rows } = await transport.query(dialect.primaryKey, [table.schema, table.name]);
-  const key = rows.flat();
-  const dataType = dialect.dataType.toUpperCase();
+  { partitionBy, metadata }: ShapeOf,
+  { dialect }: Transport,
+  { definition = "", isNew }: { readonly definition: string | undefined; readonly isNew: boolean },
+): OpenedTable {
+  const [, kind] = /^CREATE (VIEW|FOREIGN)/.exec(definition) ?? [];
+  if (kind) throw otherKind(table, kind.toLowerCase());
+  const columns = definedColumns(definition);
+  const typeOf = (name: string) =>
+    /^\w+/.exec(columns.find(({ path }) => path.length === 1 && path[0] === name)?.type ?? "")?.[0];
+  const wanted = partitionBy ? partTypeOf(partitionBy) : "none";
   const faults = [
-    key.length === 1 && key[0] === "oid" ? [] : { what: "`oid` is not its primary key" },
-    types.get("data") === dialect.dataType ? [] : { what: `it has no \`data\` column of type ${dataType}` },
-    types.get("oid") === "text" ? [] : { what: "it has no `oid` column of type TEXT" },
+    partitionsIn(definition, typeOf("part")) === wanted ? [] : { what: KEY_FAULTS[wanted] },
+    typeOf("data") === dialect.dataType
+      ? []
+      : { what: `it has no \`data\` column of type ${dialect.dataType}` },
+    typeOf("oid") === "TEXT" ? [] : { what: "it has no `oid` column of type TEXT" },
+    dialect.isJsonb ? [] : columnFaults(columns),
   ].flat();
-  if (!dialect.isJsonb) {
-    const { rows: [row] } = await transport.query(`SHOW CREATE TABLE ${quoteTable(table)}`);
-    faults.push(...columnFaults(definedColumns(String(row?.[0]))));
-  }
   if (faults.length > 0) throw unusableTable(table, faults);
-  const hasOverflow = types.get("overflow") === dialect.overflowType;
-  return Object.freeze({ ...table, hasOverflow, ...hasCdc(types) && { cdc: "clear" }, isNew });
+  const hasOverflow = typeOf("overflow") === dialect.overflowType;
+  const partType = wanted === "none" ? undefined : wanted;
+  const cdc = hasCdc(columns) ? metadata === "on" ? "set" : "clear" : undefined;
+  const own = { ...partType && { partType }, ...cdc && { cdc } as const };
+  return Object.freeze({ ...table, hasOverflow, ...own, isNew, definition });
 }
+
+const KEY_FAULTS: Readonly<Record<PartType | "none", string>> = {
+  none: "`oid` is not its primary key",
+  bigint: "it is not partitioned by a TIMESTAMP `part`, with `oid` and `part` as its primary key",
+  text: "it is not partitioned by a TEXT `part`, with `oid` and `part` as its primary key",
+};
 
 const otherKind = (table: TableName, kind: string): UnusableTableError =>
   new UnusableTableError(

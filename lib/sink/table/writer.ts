@@ -1,7 +1,5 @@
 /** Bulk upserts and deletes. Accounts for each row, because a bulk statement can drop rows without an error. */
 import { Buffer } from "node:buffer";
-import type { Part } from "../../mapping/partition.ts";
-import type { SplitDocument } from "../../mapping/split_document.ts";
 import { UserError } from "../../util/errors.ts";
 import { jsonBytes } from "../../util/json_writer.ts";
 import { concurrently, Semaphore } from "../../util/concurrency.ts";

@@ -4,6 +4,8 @@ import { documentValue, fieldsByName } from "../../../lib/bson/bson.ts";
 import {
   firstKept,
   isFixed,
+  parsePartitionBy,
+  parseRetention,
   type PartitionBy,
   partOf,
   partOfId,
@@ -131,3 +133,37 @@ for (const [keep, by, now, first] of KEPT) {
     assert.equal(new Date(firstKept(keep, by, Date.parse(now))).toISOString(), first);
   });
 }
+
+Deno.test("parsePartitionBy() reads texts and mappings", () => {
+  assert.deepEqual(parsePartitionBy("month=$id"), { unit: "month", path: ["_id"] });
+  assert.deepEqual(parsePartitionBy("hour=a.b"), { unit: "hour", path: ["a", "b"] });
+  assert.deepEqual(parsePartitionBy({ value: "country" }), { unit: "value", path: ["country"] });
+});
+
+for (
+  const bad of [
+    "",
+    "month",
+    "month=",
+    "months=$id",
+    "month=a..b",
+    "day=$at",
+    {},
+    { day: 5 },
+    { day: "a", hour: "b" },
+    null,
+    5,
+  ]
+) {
+  Deno.test(`parsePartitionBy() refuses ${JSON.stringify(bad)}`, () => {
+    assert.throws(() => parsePartitionBy(bad), RangeError);
+  });
+}
+
+Deno.test("parseRetention() reads a number and a unit", () => {
+  assert.deepEqual(parseRetention("24 months"), { count: 24, unit: "month" });
+  assert.deepEqual(parseRetention("1 year"), { count: 1, unit: "year" });
+  for (const bad of ["", "24", "months", "0 days", "-1 days", "1.5 days", "3 fortnights", "100000 years"]) {
+    assert.throws(() => parseRetention(bad), RangeError);
+  }
+});

@@ -52,7 +52,7 @@ Deno.test("planTable() has the CREATE TABLE of a relay, with its columns", async
       )),
       "it""s" TIMESTAMP WITH TIME ZONE
    ),
-   overflow OBJECT(IGNORED)) CLUSTERED INTO 2 SHARDS`,
+   overflow OBJECT(IGNORED)) CLUSTERED BY (oid) INTO 2 SHARDS`,
   );
   assert.deepEqual(columns, { used: 7, limit: 1000 });
 });

@@ -62,7 +62,9 @@ function setUp({ heldBy, onHeld = "wait" }: { heldBy?: string; onHeld?: "wait" |
       if (sql.startsWith("CREATE TABLE")) {
         columns.push(...sql.matchAll(/[(,] ?"?([a-z_]+)"? [A-Z]/g).map(([, name = ""]) => name));
       }
-      const rows = sql.includes("information_schema.columns") ? columns.map((name) => [name]) : [];
+      const rows = sql.startsWith("SHOW CREATE")
+        ? [[columns.map((name) => `   "${name}" TEXT`).join("\n")]]
+        : [];
       return Promise.resolve({ count: rows.length, rows });
     },
     async [Symbol.asyncDispose]() {},

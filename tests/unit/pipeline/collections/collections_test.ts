@@ -24,6 +24,10 @@ const shareOf = ({ index, count }: StreamPart): Share => ({
   dropsRows: index === 0,
 });
 
+/** The question for a table that is to be opened. */
+const OPENING = /"([^"]+)"'::regclass$/;
+const DEFINITION = 'CREATE TABLE\n   "oid" TEXT\n   "data" JSONB\n   "overflow" JSON\n   PRIMARY KEY (oid)';
+
 /** A PostgreSQL with a table of collections, and without other tables until they are created. */
 class FakeSink implements Transport {
   readonly dialect = POSTGRESQL;
@@ -45,7 +49,7 @@ class FakeSink implements Transport {
 
   query(sql: string, parameters: readonly Parameter[] = []): Promise<Result> {
     this.sent.push(sql);
-    const failure = this.fail(sql);
+    const failure = this.fail(sql) ?? this.#missing(sql);
     if (failure) return Promise.reject(failure);
     if (sql.includes("UNNEST")) this.#save(parameters);
     const rows = this.#rows(sql, parameters.map(String));
@@ -54,6 +58,13 @@ class FakeSink implements Transport {
       return Promise.reject(new SinkError("connection closed", { code: "ECONNRESET" }));
     }
     return Promise.resolve({ count: 0, rows });
+  }
+
+  /** The error of a question for a table that does not exist. */
+  #missing(sql: string): SinkError | undefined {
+    const [, name] = OPENING.exec(sql) ?? [];
+    if (name === undefined || this.tables.has(name) || this.views.has(name)) return undefined;
+    return new SinkError(`relation "${name}" does not exist`, { code: "42P01" });
   }
 
   #save([, ...columns]: readonly Parameter[]): void {
@@ -80,17 +91,11 @@ class FakeSink implements Transport {
     if (sql.startsWith("SELECT 1 FROM") && sql.includes("cdc_collection")) {
       return this.followed.has(`${second}.${third}`) ? [[1]] : [];
     }
-    if (sql.includes("data_type FROM information_schema.columns") && this.tables.has(second)) {
-      return [["oid", "text"], ["data", "jsonb"], ["overflow", "json"]];
-    }
-    if (sql.startsWith("SELECT table_type")) {
-      if (this.views.has(second)) return [["VIEW"]];
-      return this.tables.has(second) ? [["BASE TABLE"]] : [];
-    }
+    const [, name] = OPENING.exec(sql) ?? [];
+    if (name !== undefined) return [[this.views.has(name) ? "CREATE VIEW" : DEFINITION]];
     if (sql.startsWith('SELECT stream, "database"')) {
       return this.recorded.filter(([table]) => table === second).map(([, ...row]) => row);
     }
-    if (sql.includes("constraint_type")) return [["oid"]];
     if (sql.startsWith("SELECT stream FROM")) return this.streams.map((stream) => [stream]);
     return sql === POSTGRESQL.schemas && first !== "" ? [[1]] : [];
   }
@@ -285,8 +290,7 @@ Deno.test("Collections.maintain() does not wait for a table that it retries", as
   const { sink, clock, registry } = refusing();
   await registry.openAll(ALL);
   clock.time += 60_000;
-  sink.fail = (sql) =>
-    sql.startsWith("SELECT table_type") ? new SinkError("gone", { code: "ECONNRESET" }) : undefined;
+  sink.fail = (sql) => OPENING.test(sql) ? new SinkError("gone", { code: "ECONNRESET" }) : undefined;
   assert.deepEqual(await registry.maintain(), []);
   assert.ok(registry.isSkipped(LINES));
 });
@@ -299,7 +303,7 @@ for (const kind of ["login", "foreign server", "unspecific"] as const) {
     await registry.openAll(ALL);
     await registry.attempt(LINES, () => Promise.reject(new UnusableTableError("a column below overflow")));
     for (const fail of [new SinkError("HTTP status 500", { kind }), undefined]) {
-      sink.fail = (sql) => sql.startsWith("SELECT table_type") ? fail : undefined;
+      sink.fail = (sql) => OPENING.test(sql) ? fail : undefined;
       clock.time += 60_000;
       assert.deepEqual(await registry.maintain(), fail ? [] : [LINES]);
     }
@@ -311,9 +315,7 @@ for (const kind of ["login", "foreign server"] as const) {
     const sink = new FakeSink();
     let failures = 1;
     sink.fail = (sql) =>
-      sql.startsWith("SELECT table_type") && failures-- > 0
-        ? new SinkError("HTTP status 500", { kind })
-        : undefined;
+      OPENING.test(sql) && failures-- > 0 ? new SinkError("HTTP status 500", { kind }) : undefined;
     await registryOf(sink, { tableOf }).openAll([LINES]);
     assert.ok(sink.tables.has("lines"));
   });

@@ -21,11 +21,12 @@ interface Setting {
   readonly limit?: number;
   readonly deletes?: TableApplierDeps["settings"]["deletes"];
   readonly cdc?: "set" | "clear";
+  readonly partitioning?: TableApplierDeps["partitioning"];
 }
 
 /** One BIGINT column, and columns that change as often as it says. */
 function applierOf(
-  { changes = 0, onDrop = "keep", kept, refuses = () => false, limit = 1_000, deletes = "hard", cdc }:
+  { changes = 0, onDrop = "keep", kept, refuses = () => false, limit = 1_000, deletes = "hard", ...rest }:
     Setting = {},
 ) {
   const columns: Column = { kind: "object", children: new Map([["n", { kind: "bigint" }]]) };
@@ -38,7 +39,7 @@ function applierOf(
   let version = 0;
   const deps: TableApplierDeps = {
     namespace: NAMESPACE,
-    table: { schema: "doc", name: "t", hasOverflow: true, cdc },
+    table: { schema: "doc", name: "t", hasOverflow: true, cdc: rest.cdc },
     columns: {
       columns,
       get version() {
@@ -59,12 +60,14 @@ function applierOf(
       },
       delete: (rows) => {
         const { marked = [], deleted = [] } = Object.groupBy(rows, ({ cdc }) => cdc ? "marked" : "deleted");
-        if (deleted.length > 0) done.push(`delete ${deleted.map(({ oid }) => oid)}`);
+        const names = deleted.map(({ oid, part }) => [oid, ...part === undefined ? [] : [part]].join(" in "));
+        if (names.length > 0) done.push(`delete ${names}`);
         for (const { oid, cdc } of marked) done.push(`mark ${oid} ${cdc && jsonOfBytes(cdc)}`);
         return Promise.resolve();
       },
-      deleteMoved: async () => {},
-      deletePartsBefore: () => Promise.resolve(false),
+      deleteMoved: (rows) =>
+        Promise.resolve(void (rows.length > 0 && done.push(`moved ${rows.map(({ oid }) => oid)}`))),
+      deletePartsBefore: (time) => Promise.resolve(done.push(`drop before ${time}`) > 0),
       markAll: (cdc) => Promise.resolve(void done.push(`mark all ${jsonOfBytes(cdc)}`)),
       truncate: () => Promise.resolve(void done.push("truncate")),
       drop: () => Promise.resolve((done.push("drop"), kept)),
@@ -79,6 +82,7 @@ function applierOf(
       resolve: async () => {},
       clear: async () => {},
     },
+    partitioning: rest.partitioning,
     deadLetterLimit: deadLetterLimit(limit),
     ownKeys: (oids) => Promise.resolve(oids),
     settings: { onDrop, omit: [], deletes },
@@ -350,4 +354,45 @@ Deno.test("TableApplier neither logs nor counts a dead letter again if its retry
   assert.deepEqual([...dead], [["1", "no room"]], "with the error of the last try");
   assert.deepEqual(warned, ["Dead letters were tried again"]);
   assert.deepEqual(told.map(({ deadLetters }) => deadLetters), [0]);
+});
+
+const BY_MONTH = { unit: "month", path: ["at"] } as const;
+const timed = (n: number, time: string) => change({ n, at: new Date(time) } as { n: unknown });
+const MARCH = String(Date.UTC(2026, 2));
+
+Deno.test("TableApplier writes rows with their partitions, and looks for what they have left unless they are new", async () => {
+  const { applier, written, done } = applierOf({ partitioning: BY_MONTH, refuses: (oid) => oid === "3" });
+  await applier.apply([
+    { ...timed(1, "2026-03-05"), operation: "insert" },
+    { ...timed(2, "2026-03-06"), operation: "update" },
+    timed(3, "2026-03-07"),
+    change({ n: 4 }),
+  ]);
+  assert.deepEqual(written.flat().map(({ part }) => part), [MARCH, MARCH, MARCH, "0"]);
+  assert.deepEqual(done, ["moved 2,4", "delete 3"]);
+});
+
+Deno.test("TableApplier takes an inserted row for an old one if its key was deleted in the same batch", async () => {
+  const { applier, done } = applierOf({ partitioning: BY_MONTH });
+  const first = timed(1, "2026-03-05");
+  await applier.apply([{ ...first, document: null, operation: "delete" }, { ...first, operation: "insert" }]);
+  assert.deepEqual(done, ["moved 1"]);
+});
+
+Deno.test("TableApplier knows the partition of a deleted row by its key if that determines it", async () => {
+  const { applier, done } = applierOf({ partitioning: { unit: "value", path: ["_id"] } });
+  await applier.apply([{ ...change({ n: 7 }), document: null }]);
+  await applier.remove(["text", '{"$sha256":"00"}']);
+  assert.deepEqual(done, ["delete 7 in 7", 'delete text in text,{"$sha256":"00"}']);
+});
+
+Deno.test("TableApplier keeps no row of a partition that has expired, and drops those partitions once", async () => {
+  let firstKept = Date.UTC(2026, 2);
+  const { applier, written, done } = applierOf({ partitioning: { ...BY_MONTH, firstKept: () => firstKept } });
+  await applier.apply([timed(1, "2026-02-28"), timed(2, "2026-03-01"), change({ n: 3 })]);
+  assert.deepEqual(written.flat().map(({ oid }) => oid), ["2", "3"]);
+  for (const _ of [1, 2]) await applier.dropExpired();
+  firstKept = Date.UTC(2026, 3);
+  await applier.dropExpired();
+  assert.deepEqual(done, ["moved 2,3", "delete 1", `drop before ${MARCH}`, `drop before ${firstKept}`]);
 });

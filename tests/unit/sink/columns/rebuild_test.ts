@@ -48,8 +48,7 @@ function serverOf({ during, isBackupRunning = false, lacking = 0, lock }: Server
       return [[0, last, last]];
     }
     if (sql.includes("sys.privileges")) return [["ann", "DQL", "GRANT"]];
-    if (sql.includes("information_schema.tables")) return tables.has(String(parameters[1])) ? [[1]] : [];
-    if (sql.includes("information_schema.columns")) return [["oid"], ["data"], ["overflow"]];
+    if (sql.includes("pg_catalog.pg_tables")) return tables.has(String(parameters[1])) ? [[1]] : [];
     if (sql.startsWith('SELECT 1 FROM "doc"."cdc_lock"')) return lock ? [[1]] : [];
     if (sql.startsWith("SELECT count(*)")) return [[sql.includes("~") ? 1 - lacking : 1]];
     if (sql.startsWith("SELECT 1 FROM")) return [];

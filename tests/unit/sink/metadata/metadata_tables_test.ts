@@ -6,9 +6,11 @@ import { UserError } from "../../../../lib/util/errors.ts";
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
 
 const TABLE = { schema: "doc", name: "cdc_position" };
+const tableOf = (...columns: readonly string[]) =>
+  `CREATE TABLE "doc"."t" (\n${columns.map((name) => `   "${name}" TEXT`).join(",\n")}\n)`;
 const transport: Transport = {
   dialect: CRATEDB,
-  query: () => Promise.resolve({ count: 0, rows: [["stream"], ["token"], ["phase"]] }),
+  query: () => Promise.resolve({ count: 1, rows: [[tableOf("stream", "token", "phase")]] }),
   async [Symbol.asyncDispose]() {},
 };
 

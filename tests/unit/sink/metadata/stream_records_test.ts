@@ -21,7 +21,7 @@ const serverWith = (followed: readonly Followed[]): Transport => ({
     const names = parameters[0] as readonly string[];
     const rows = /JOIN information_schema.columns/.test(sql)
       ? names.filter((name) => name !== "cdc_lock").map((name) => ["doc", name])
-      : /FROM information_schema.tables/.test(sql)
+      : /FROM pg_catalog.pg_tables/.test(sql)
       ? [[1]]
       : /FROM "doc"."cdc_collection"/.test(sql)
       ? followed.map((each) => ["doc", ...each])

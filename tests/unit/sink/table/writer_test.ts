@@ -341,3 +341,72 @@ Deno.test("Writer gives the deletion of all rows more time than other statements
   await writer.delete([{ oid: "k1" }]);
   assert.deepEqual(limits, [24 * 60 * 60_000, undefined]);
 });
+
+/** A partitioned table whose rows are in these partitions. */
+function partitioned(stored: Readonly<Record<string, string>>) {
+  const sent: [sql: string, parameters: readonly Parameter[]][] = [];
+  const transport: Transport = {
+    dialect: CRATEDB,
+    query: (sql, parameters = []) => {
+      sent.push([sql.replaceAll(/"doc"."t"|::array\(\w+\)|::bigint/g, ""), parameters]);
+      const isRead = sql.startsWith("SELECT");
+      const oids = parameters[0] as readonly string[];
+      const rows = Object.entries(stored).filter(([key]) => isRead && oids.includes(key.split(" ")[0] ?? ""));
+      const count = sql.startsWith("INSERT") ? oids.length : 0;
+      return Promise.resolve({ count, rows: rows.map(([key, part]) => [key.split(" ")[0], part]) });
+    },
+    async [Symbol.asyncDispose]() {},
+  };
+  const table = { ...TABLE, partType: "bigint" } as const;
+  return { writer: new Writer(transport, table, { limits: LIMITS }), sent };
+}
+
+const rowIn = (oid: string, part: string): Row => ({ oid, part, data: jsonBytes("{}"), overflow: null });
+
+Deno.test("Writer.upsert() writes the partition as a part of the key", async () => {
+  const { writer, sent } = partitioned({});
+  await writer.upsert([rowIn("a", "0"), rowIn("b", "-1")]);
+  const [[sql = "", parameters = []] = []] = sent;
+  assert.match(
+    sql,
+    /\(oid, data, overflow, part\) .* ON CONFLICT \(oid, part\) DO UPDATE SET data = excluded\.data, /,
+  );
+  assert.doesNotMatch(sql, /part = excluded/);
+  assert.deepEqual(parameters.at(-1), ["0", "-1"]);
+});
+
+Deno.test("Writer.delete() searches the partitions of the keys, or all if that of one is not known", async () => {
+  const { writer, sent } = partitioned({});
+  await writer.delete([{ oid: "a", part: "0" }, { oid: "b", part: "5" }, { oid: "c", part: "0" }]);
+  await writer.delete([{ oid: "a", part: "0" }, { oid: "b" }]);
+  const [, [sql, parameters] = [], , [all, some] = []] = sent;
+  assert.equal(sql, "DELETE FROM  WHERE oid = ANY($1) AND part = ANY($2)");
+  assert.deepEqual(parameters, [["a", "b", "c"], ["0", "5"]]);
+  assert.equal(all, "DELETE FROM  WHERE oid = ANY($1)");
+  assert.deepEqual(some, [["a", "b"]]);
+});
+
+Deno.test("Writer.deleteMoved() deletes only what rows have left, one partition after the other", async () => {
+  const { writer, sent } = partitioned({
+    "a": "0",
+    "a new": "5",
+    "b": "5",
+    "b new": "0",
+    "c": "5",
+    "d": "0",
+    "e": "9",
+  });
+  await writer.deleteMoved([rowIn("a", "5"), rowIn("b", "0"), rowIn("c", "5"), rowIn("d", "7")]);
+  assert.deepEqual(sent.map(([sql, parameters]) => [sql.split(" ")[0], ...parameters]), [
+    ["REFRESH"],
+    ["SELECT", ["a", "b", "c", "d"]],
+    ["DELETE", ["a", "d"], ["0"]],
+    ["DELETE", ["b"], ["5"]],
+  ]);
+});
+
+Deno.test("Writer.deleteMoved() of nothing sends nothing", async () => {
+  const { writer, sent } = partitioned({});
+  await writer.deleteMoved([]);
+  assert.deepEqual(sent, []);
+});

@@ -1,0 +1,68 @@
+/** What a table is like, apart from its columns below `data`. */
+import { type PartitionBy, type PartType, partTypeOf } from "../../mapping/partition.ts";
+import type { ColumnMode, Dialect } from "../sql/dialect.ts";
+import { CDC_COLUMN, type CdcSettings, needsCdc } from "./cdc_column.ts";
+import { UnusableTableError } from "./unusable_table.ts";
+
+export interface TableDesign extends CdcSettings {
+  readonly columns: ColumnMode;
+  /** How rows are divided into partitions; undefined for a table without. */
+  readonly partitionBy?: PartitionBy | undefined;
+  /** Of a new table, or a new partition; undefined for the server's default. */
+  readonly shards?: number | undefined;
+  /** Copies of each shard, as CrateDB writes them: `0-1`. */
+  readonly replicas?: string | undefined;
+}
+
+const PART_COLUMNS: Readonly<Record<PartType, string>> = {
+  bigint: "part TIMESTAMP WITH TIME ZONE",
+  text: "part TEXT",
+};
+
+/**
+ * The definition of a new table, with the type of `data`; between two columns `gap`.
+ * @example
+ * IN: {columns: "typed", shards: 1} → OUT: (oid TEXT PRIMARY KEY, data OBJECT(DYNAMIC), overflow OBJECT(IGNORED)) CLUSTERED BY (oid) INTO 1 SHARDS
+ * IN: {partitionBy: {unit: "month", …}, …} → OUT: (oid TEXT, part TIMESTAMP …, …, PRIMARY KEY (oid, part)) … PARTITIONED BY (part)
+ * @throws UnusableTableError if the server has no partitions, or no column `cdc`
+ */
+export function tableDefinition(
+  { name, isJsonb, dataDefinition, overflowDefinition }: Dialect,
+  { columns, partitionBy, shards, replicas, ...cdc }: TableDesign,
+  { data = dataDefinition[columns], gap = " " } = {},
+): string {
+  if (partitionBy && isJsonb) {
+    throw new UnusableTableError(`${name} has no partitions by a key beside oid`, {
+      hint: "Remove partitionBy.",
+    });
+  }
+  if (needsCdc(cdc) && isJsonb) {
+    throw new UnusableTableError(`--deletes soft and --metadata on need CrateDB: the server is ${name}`, {
+      hint: "Leave them out. --deletes keep is possible.",
+    });
+  }
+  const part = partitionBy && PART_COLUMNS[partTypeOf(partitionBy)];
+  const own = [`data ${data}`, `overflow ${overflowDefinition}`, ...needsCdc(cdc) ? [CDC_COLUMN] : []];
+  const all = part ? ["oid TEXT", part, ...own, "PRIMARY KEY (oid, part)"] : ["oid TEXT PRIMARY KEY", ...own];
+  const clauses = isJsonb ? [] : [
+    ...part || shards !== undefined ? ["CLUSTERED BY (oid)"] : [],
+    ...shards === undefined ? [] : [`INTO ${shards} SHARDS`],
+    ...part ? ["PARTITIONED BY (part)"] : [],
+    ...replicas === undefined ? [] : [`WITH (number_of_replicas = '${replicas}')`],
+  ];
+  return [`(${all.join(`,${gap}`)})`, ...clauses].join(" ");
+}
+
+const KEY = /^ +(?:CONSTRAINT .*)?PRIMARY KEY \("?oid"?(, "part")?\),?$/m;
+
+/** The partitions of a table that exists, by its definition; undefined if its key is another one. */
+export function partitionsIn(
+  definition: string,
+  typeOfPart: string | undefined,
+): PartType | "none" | undefined {
+  const [found, part] = KEY.exec(definition) ?? [];
+  if (found === undefined) return undefined;
+  if (part === undefined) return /^PARTITIONED BY/m.test(definition) ? undefined : "none";
+  if (!/^PARTITIONED BY \("part"\)$/m.test(definition)) return undefined;
+  return typeOfPart === "TIMESTAMP" ? "bigint" : typeOfPart === "TEXT" ? "text" : undefined;
+}

@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { CRATEDB, POSTGRESQL } from "../../../../lib/sink/sql/dialect.ts";
+import { partitionsIn, tableDefinition, type TableDesign } from "../../../../lib/sink/table/table_design.ts";
+
+const BY_MONTH = { unit: "month", path: ["at"] } as const;
+const DATA = "data OBJECT(DYNAMIC), overflow OBJECT(IGNORED)";
+
+const DEFINITIONS: readonly [design: Partial<TableDesign>, definition: string][] = [
+  [{}, `(oid TEXT PRIMARY KEY, ${DATA})`],
+  [
+    { shards: 2, replicas: "0-1" },
+    `(oid TEXT PRIMARY KEY, ${DATA}) CLUSTERED BY (oid) INTO 2 SHARDS WITH (number_of_replicas = '0-1')`,
+  ],
+  [
+    { partitionBy: BY_MONTH },
+    `(oid TEXT, part TIMESTAMP WITH TIME ZONE, ${DATA}, PRIMARY KEY (oid, part)) CLUSTERED BY (oid) ` +
+    "PARTITIONED BY (part)",
+  ],
+  [
+    { partitionBy: { unit: "value", path: ["country"] }, shards: 1 },
+    `(oid TEXT, part TEXT, ${DATA}, PRIMARY KEY (oid, part)) CLUSTERED BY (oid) INTO 1 SHARDS PARTITIONED BY (part)`,
+  ],
+];
+
+for (const [design, definition] of DEFINITIONS) {
+  Deno.test(`tableDefinition() of ${JSON.stringify(design)}`, () => {
+    assert.equal(tableDefinition(CRATEDB, { columns: "typed", ...design }), definition);
+  });
+}
+
+Deno.test("tableDefinition() refuses partitions in PostgreSQL, and leaves its shards out", () => {
+  assert.throws(() => tableDefinition(POSTGRESQL, { columns: "typed", partitionBy: BY_MONTH }), {
+    name: "UnusableTableError",
+  });
+  assert.equal(
+    tableDefinition(POSTGRESQL, { columns: "typed", shards: 3 }),
+    "(oid TEXT PRIMARY KEY, data JSONB, overflow JSON)",
+  );
+});
+
+const shown = (key: string, rest = "") =>
+  `CREATE TABLE IF NOT EXISTS "doc"."t" (\n   "oid" TEXT NOT NULL,\n   ${key}\n)\nCLUSTERED BY ("oid") INTO 4 SHARDS\n${rest}WITH (`;
+const BY_PART = 'PARTITIONED BY ("part")\n';
+
+const KEYS: readonly [definition: string, type: string | undefined, found: string | undefined][] = [
+  [shown('PRIMARY KEY ("oid")'), undefined, "none"],
+  [shown('CONSTRAINT "a b" PRIMARY KEY ("oid")'), "TEXT", "none"],
+  [shown('PRIMARY KEY ("oid", "part")', BY_PART), "TIMESTAMP", "bigint"],
+  [shown('PRIMARY KEY ("oid", "part")', BY_PART), "TEXT", "text"],
+  [shown('PRIMARY KEY ("oid", "part")', BY_PART), "BIGINT", undefined],
+  [shown('PRIMARY KEY ("oid", "part")'), "TIMESTAMP", undefined],
+  [shown('PRIMARY KEY ("oid", "part")', 'PARTITIONED BY ("part", "more")\n'), "TIMESTAMP", undefined],
+  [shown('PRIMARY KEY ("oid", "more")'), "TIMESTAMP", undefined],
+  [shown('PRIMARY KEY ("part", "oid")', BY_PART), "TIMESTAMP", undefined],
+];
+
+for (const [definition, type, found] of KEYS) {
+  Deno.test(`partitionsIn() is ${found} for ${definition.split("\n").slice(2).join(" ")} and ${type}`, () => {
+    assert.equal(partitionsIn(definition, type), found);
+  });
+}

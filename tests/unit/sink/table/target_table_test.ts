@@ -1,0 +1,106 @@
+import assert from "node:assert/strict";
+import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
+import type { Transport } from "../../../../lib/sink/connection/transport.ts";
+import { CRATEDB } from "../../../../lib/sink/sql/dialect.ts";
+import { existingTable, openTable } from "../../../../lib/sink/table/target_table.ts";
+
+const TABLE = { schema: "doc", name: "t" };
+const UNKNOWN = new SinkError("RelationUnknown[Relation 'doc.t' unknown]", { code: "4041" });
+const VIEW = new SinkError(
+  'OperationOnInaccessibleRelationException[The relation "doc.t" doesn\'t support or allow SHOW CREATE operations]',
+  { code: "4007" },
+);
+const definitionOf = (...lines: readonly string[]) =>
+  `CREATE TABLE IF NOT EXISTS "doc"."t" (\n   ${lines.join(",\n   ")}\n)\nCLUSTERED BY ("oid") INTO 1 SHARDS`;
+const [OID, DATA, OVERFLOW, KEY] = [
+  '"oid" TEXT NOT NULL',
+  '"data" OBJECT(DYNAMIC) AS (\n      "oid" BIGINT\n   )',
+  '"overflow" OBJECT(IGNORED)',
+  'PRIMARY KEY ("oid")',
+];
+const USABLE = definitionOf(OID, DATA, OVERFLOW, KEY);
+
+/** A server with these answers to `SHOW CREATE TABLE`, the last one for ever. */
+function serverWith(...answers: readonly (string | SinkError)[]) {
+  const left = [...answers];
+  const sent: string[] = [];
+  const transport: Transport = {
+    dialect: CRATEDB,
+    query(sql) {
+      sent.push(sql.replace(/".*/, "").trim());
+      if (!sql.startsWith("SHOW")) return Promise.resolve({ count: 1, rows: [] });
+      const answer = left.length > 1 ? left.shift() : left[0];
+      return answer instanceof SinkError
+        ? Promise.reject(answer)
+        : Promise.resolve({ count: 1, rows: [[answer]] });
+    },
+    async [Symbol.asyncDispose]() {},
+  };
+  return { transport, sent };
+}
+
+Deno.test("existingTable() knows a table by its definition alone", async () => {
+  const { transport, sent } = serverWith(USABLE);
+  const expected = { ...TABLE, hasOverflow: true, isNew: false, definition: USABLE };
+  assert.deepEqual(await existingTable(transport, TABLE), expected);
+  assert.deepEqual(sent, ["SHOW CREATE TABLE"]);
+});
+
+Deno.test("existingTable() finds a key with a name, and misses `overflow`", async () => {
+  const { transport } = serverWith(definitionOf(OID, DATA, `CONSTRAINT the key ${KEY}`));
+  assert.equal((await existingTable(transport, TABLE))?.hasOverflow, false);
+});
+
+const UNUSABLE = {
+  "a view": [VIEW, /: it is a view\.$/],
+  "a foreign table": [USABLE.replace("CREATE TABLE", "CREATE FOREIGN TABLE"), /: it is a foreign table\.$/],
+  "another key": [definitionOf(OID, DATA, 'PRIMARY KEY ("oid", "n")'), /: `oid` is not its primary key\.$/],
+  "no oid": [definitionOf('"oid" VARCHAR(3)', DATA, KEY), /: it has no `oid` column of type TEXT\.$/],
+  "no data": [
+    definitionOf(OID, '"data" ARRAY(OBJECT(DYNAMIC))', KEY),
+    /: it has no `data` column of type OBJECT\.$/,
+  ],
+} as const;
+
+for (const [what, [answer, message]] of Object.entries(UNUSABLE)) {
+  Deno.test(`existingTable() refuses ${what}`, () =>
+    assert.rejects(existingTable(serverWith(answer).transport, TABLE), {
+      name: "UnusableTableError",
+      message,
+    }));
+}
+
+Deno.test("openTable() creates a missing table, and reads its definition", async () => {
+  const { transport, sent } = serverWith(UNKNOWN, USABLE);
+  const { isNew, definition } = await openTable(transport, { table: TABLE, columns: "typed" });
+  assert.deepEqual([isNew, definition], [true, USABLE]);
+  assert.deepEqual(sent, ["SHOW CREATE TABLE", "CREATE TABLE IF NOT EXISTS", "SHOW CREATE TABLE"]);
+});
+
+const PARTITIONED = definitionOf(
+  OID,
+  '"part" TIMESTAMP WITH TIME ZONE NOT NULL',
+  DATA,
+  OVERFLOW,
+  'PRIMARY KEY ("oid", "part")',
+) + '\nPARTITIONED BY ("part")';
+const BY_MONTH = { unit: "month", path: ["at"] } as const;
+
+Deno.test("existingTable() has the type of the partitions that are asked for", async () => {
+  const { transport } = serverWith(PARTITIONED);
+  assert.equal((await existingTable(transport, TABLE, { partitionBy: BY_MONTH }))?.partType, "bigint");
+});
+
+for (
+  const [definition, partitionBy, message] of [
+    [USABLE, BY_MONTH, /: it is not partitioned by a TIMESTAMP `part`, /],
+    [PARTITIONED, { unit: "value", path: ["at"] }, /: it is not partitioned by a TEXT `part`, /],
+    [PARTITIONED, undefined, /: `oid` is not its primary key/],
+  ] as const
+) {
+  Deno.test(`existingTable() refuses a table with other partitions than ${partitionBy?.unit ?? "none"}`, () =>
+    assert.rejects(existingTable(serverWith(definition).transport, TABLE, { partitionBy }), {
+      name: "UnusableTableError",
+      message,
+    }));
+}
