@@ -3,7 +3,6 @@ import { isSinkError } from "../connection/sink_error.ts";
 import type { Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
 import { IS_LIVE } from "./cdc_column.ts";
-import { tableExists } from "./create_table.ts";
 
 export const liveViewOf = ({ schema, name }: TableName): TableName => ({ schema, name: `${name}_live` });
 
@@ -12,15 +11,12 @@ const DEFINITION =
 
 /** Creates the view if it is missing. @returns whether it exists: another table or view may have its name */
 export async function createLiveView(transport: Transport, table: TableName): Promise<boolean> {
-  if (!await tableExists(transport, liveViewOf(table))) {
-    // CrateDB 6 replaces a table by CREATE OR REPLACE VIEW, with its rows.
-    const sql = `CREATE VIEW ${quoteTable(liveViewOf(table))} AS SELECT * FROM ${
-      quoteTable(table)
-    } WHERE ${IS_LIVE}`;
-    await transport.query(sql).catch((error) => {
-      if (!isSinkError(error, "exists")) throw error;
-    });
-  }
+  if (await isLiveView(transport, table)) return true;
+  // CrateDB 6 replaces a table by CREATE OR REPLACE VIEW, with its rows.
+  const create = `CREATE VIEW ${quoteTable(liveViewOf(table))} AS`;
+  await transport.query(`${create} SELECT * FROM ${quoteTable(table)} WHERE ${IS_LIVE}`).catch((error) => {
+    if (!isSinkError(error, "exists")) throw error;
+  });
   return await isLiveView(transport, table);
 }
 

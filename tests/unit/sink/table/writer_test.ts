@@ -410,3 +410,38 @@ Deno.test("Writer.deleteMoved() of nothing sends nothing", async () => {
   await writer.deleteMoved([]);
   assert.deepEqual(sent, []);
 });
+
+Deno.test("Writer.delete() marks rows that have a mark, one statement for each, after one refresh", async () => {
+  const transport = new FakeTransport();
+  const [one, other] = [jsonBytes('{"deleted_at":1}'), jsonBytes('{"deleted_at":2}')];
+  const table = { ...TABLE, cdc: "clear" as const };
+  await new Writer(transport, table, { limits: { ...LIMITS, inFlight: 1 } }).delete([
+    { oid: "a", cdc: one },
+    { oid: "b" },
+    { oid: "c", cdc: other },
+    { oid: "d", cdc: one },
+  ]);
+  const [first, ...rest] = transport.statements;
+  assert.match(first?.sql ?? "", /^REFRESH/);
+  const mark = `UPDATE "doc"."t" SET cdc = ($2::array(object))[1] WHERE oid = ANY($1::array(text)) ` +
+    "AND cdc['deleted_at'] IS NULL";
+  assert.deepEqual(rest.map(({ sql, parameters }) => [sql, parameters]), [
+    [mark, [["a", "d"], { json: [one] }]],
+    ['DELETE FROM "doc"."t" WHERE oid = ANY($1::array(text))', [["b"]]],
+    [mark, [["c"], { json: [other] }]],
+  ]);
+});
+
+Deno.test("Writer.upsert() sets or clears the column cdc, or leaves it alone", async () => {
+  const statement = async (cdc?: "set" | "clear") => {
+    const transport = new FakeTransport();
+    const row = { oid: "a", data: jsonBytes("{}"), overflow: null, cdc: jsonBytes('{"op":"insert"}') };
+    await new Writer(transport, { ...TABLE, cdc }, { limits: LIMITS }).upsert([row]);
+    const [{ sql = "", parameters = [] } = {}] = transport.inserts;
+    return [/DO UPDATE SET (.*)/.exec(sql)?.[1], parameters.length];
+  };
+  const plain = "data = excluded.data, overflow = excluded.overflow";
+  assert.deepEqual(await statement(), [plain, 3]);
+  assert.deepEqual(await statement("clear"), [`${plain}, cdc = NULL`, 3]);
+  assert.deepEqual(await statement("set"), [`${plain}, cdc = excluded.cdc`, 4]);
+});
