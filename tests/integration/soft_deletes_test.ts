@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
-import type { AnyBulkWriteOperation } from "mongodb";
+import { type AnyBulkWriteOperation, BSON, type Document } from "mongodb";
 import { eventually } from "../../dev/servers/eventually.ts";
-import { inStep } from "../support/compare.ts";
+import { inStep, wholeRows } from "../support/compare.ts";
 import { type CratedbContext, cratedbTest, transports } from "../support/cratedb_harness.ts";
 import { countRows, tablesOf } from "../support/follow.ts";
 
 type Numbered = { _id: number; n: number };
 
+const { Decimal128, Long, ObjectId } = BSON;
 const SOFT = ["--deletes", "soft"];
 /** Ready for the next relay a second after a kill. */
 const KILLED = ["--lease", "1s", "--batch-size", "500", "--refresh-interval", "50ms"];
@@ -161,6 +162,82 @@ cratedbTest("relay() keeps rows of deleted documents, over wire", async (context
   const again = relay([...keep, "--snapshot", "always"]);
   await again.waitForLine(/Ready/);
   assert.equal(await countRows(context), 3);
+});
+
+/** Values that columns hold, and values that go to overflow. */
+const VALUES: readonly unknown[] = [
+  ...[20, 0.5, -0, NaN, Long.fromString("9007199254740993"), Long.MIN_VALUE, Decimal128.fromString("1.50")],
+  ...[
+    "",
+    "\u0000é😀",
+    "x".repeat(40_000),
+    null,
+    true,
+    new Date(-1),
+    new ObjectId("669683c2aabbccddeeff0011"),
+  ],
+  ...[[], [1, null, 2], [[1], [2.5]], [1, "a"], [{ a: 1 }, { a: null }], {}, { "a.b": 1, "": 2 }, {
+    n: null,
+    o: {},
+  }],
+];
+
+for (const transport of transports) {
+  cratedbTest(
+    `relay() leaves values and cdc of other rows alone, also in a rebuild, over ${transport}`,
+    async (context) => {
+      const { mongodb, database, relay, sql, table } = context;
+      const data = mongodb.db(database).collection<Document>("data");
+      const running = relay([...SOFT, "--metadata", "on"], { transport });
+      await running.waitForLine(/Ready/);
+      await data.insertMany(
+        VALUES.map((v, _id) => ({ _id, [`v${_id}`]: v, w: v, n: Long.fromNumber(_id) }) as Document),
+      );
+      await inStep(context);
+      const before = await wholeRows(context);
+      const cdc = await rows(context);
+      await data.deleteMany({ _id: { $gte: 2 } } as Document);
+      await marksAre(context, VALUES.map((_, at) => `${at}`).slice(2).sort());
+      assert.deepEqual(await wholeRows(context), before);
+
+      await data.insertOne({ _id: 100, n: 0.5 } as Document);
+      await running.waitForLine(/Widened/);
+      await inStep(live(context));
+      const after = await wholeRows(context);
+      after.delete("100");
+      assert.deepEqual(after, before);
+      const kept = (all: readonly unknown[], oids: readonly string[]) =>
+        (all as { oid: string }[]).filter(({ oid }) => oids.includes(oid));
+      assert.deepEqual(kept(await rows(context), ["0", "1"]), kept(cdc, ["0", "1"]));
+      assert.equal((await marked(context)).length, VALUES.length - 2);
+      assert.deepEqual(await sql("SELECT oid FROM cdc_dead_letter"), []);
+      assert.equal((await sql(`SELECT count(*) AS n FROM "${table}_live"`))[0]?.n, 3);
+      assert.equal((await running.kill()).code, 0);
+    },
+  );
+}
+
+cratedbTest("relay() has one row of a document that comes back in another partition", async (context) => {
+  const { mongodb, database, relay, verify, sql, table } = context;
+  const data = mongodb.db(database).collection<Document>("data");
+  const flags = [...SOFT, "--partition-by", "value=c"];
+  const running = relay(flags);
+  await running.waitForLine(/Ready/);
+  const back = { _id: 1, c: "b" } as Document;
+  await data.insertMany([{ _id: 1, c: "a" }, { _id: 2, c: "a" }] as Document[]);
+  await inStep(live(context));
+  await data.deleteMany({});
+  await marksAre(context, ["1", "2"]);
+  await data.insertOne(back);
+  await marksAre(context, ["2"]);
+  await inStep(live(context));
+  assert.deepEqual(await sql(`SELECT oid, part FROM "${table}" ORDER BY oid`), [
+    { oid: "1", part: "b" },
+    { oid: "2", part: "a" },
+  ]);
+  const { stdout, stderr } = await verify(flags);
+  assert.match(stdout, /: equal .* 1 document, 1 row/, stderr);
+  assert.equal((await running.kill()).code, 0);
 });
 
 cratedbTest("relay() leaves another table alone that has the name of the view", async (context) => {

@@ -40,6 +40,8 @@ const NOTHING_LOST =
   "Nothing is lost: fix it, and start the relay again if it has ended; it resumes from the saved position.";
 
 const EMPTY = jsonBytes("{}");
+/** Of a statement that marks rows. */
+const MAX_TRIES = 2;
 
 /** The bytes of a row, or of a key, in a statement. */
 const bytesOf = (item: Row | RowKey | string): number =>
@@ -81,22 +83,41 @@ export class Writer {
   }
 
   /**
-   * Deletes rows, or marks them, except those that are marked. Refreshes first: CrateDB searches for several keys, and does
-   * not find rows written since.
+   * Deletes rows, or marks those that are not marked. Refreshes first: CrateDB searches for several keys, and does not find
+   * rows written since.
    */
   async delete(rows: readonly DeletedRow[]): Promise<void> {
     if (rows.length === 0) return;
     await this.refresh();
     const groups = Map.groupBy(rows, ({ cdc }) => cdc);
     await concurrently(groups, this.#options.limits.inFlight, async ([cdc, some]) => {
-      if (cdc) await this.#changeVisible(some, this.#sql.mark, { json: [cdc] });
+      if (cdc) await this.#mark(some, cdc);
       else await this.#changeVisible(some, this.#sql.delete);
     });
   }
 
-  /** Marks all rows as deleted, except those that are. */
-  markAll(cdc: Uint8Array): Promise<void> {
-    return this.#changeAll(this.#sql.markAll, { json: [cdc] });
+  /** Deletes a row that the server does not mark, although it gives no error. */
+  async #mark(rows: readonly RowKey[], cdc: Uint8Array): Promise<void> {
+    let left = rows;
+    for (let tries = 0; (left = await this.#live(left)).length > 0; tries++) {
+      if (tries === MAX_TRIES) return void await this.#changeVisible(left, this.#sql.delete);
+      if (await this.#changeVisible(left, this.#sql.mark, { json: [cdc] }) === left.length) return;
+      await this.refresh();
+    }
+  }
+
+  async #live(rows: readonly RowKey[]): Promise<readonly RowKey[]> {
+    const live = new Set<unknown>();
+    for (const chunk of this.#parts(rows.map(({ oid }) => oid))) {
+      for (const [oid] of (await this.#transport.query(this.#sql.liveOf, [chunk])).rows) live.add(oid);
+    }
+    return rows.filter(({ oid }) => live.has(oid));
+  }
+
+  /** Marks all rows that are not marked, like {@linkcode delete}. */
+  async markAll(cdc: Uint8Array): Promise<void> {
+    for (let tries = 0; tries < MAX_TRIES; tries++) await this.#changeAll(this.#sql.markAll, { json: [cdc] });
+    await this.#changeAll(this.#sql.deleteLive);
   }
 
   /** Deletes the rows that these have in other partitions. Refreshes first, like {@linkcode delete}. */
@@ -117,20 +138,26 @@ export class Writer {
     }
   }
 
-  /** Runs a statement for these keys, which are its first parameter. */
-  async #changeVisible(rows: readonly RowKey[], sql: string, ...others: readonly Parameter[]): Promise<void> {
+  /** Runs a statement for these keys, which are its first parameter. @returns the number of changed rows */
+  async #changeVisible(
+    rows: readonly RowKey[],
+    sql: (parts?: number) => string,
+    ...others: readonly Parameter[]
+  ): Promise<number> {
     const { partType } = this.#table;
+    let changed = 0;
     const run = async (chunk: readonly RowKey[]) => {
       const oids = chunk.map(({ oid }) => oid);
       const parts = [...new Set(chunk.map(({ part }) => part))].filter((part) => part !== undefined);
       const areKnown = partType && chunk.every(({ part }) => part !== undefined);
       const all = [oids, ...others, ...areKnown ? [parts] : []];
-      const within = areKnown ? this.#sql.inParts(all.length) : "";
-      await this.#transport.query(sql + within, all, { writes: true, isDivisible: chunk.length > 1 });
+      const options = { writes: true, isDivisible: chunk.length > 1 };
+      changed += (await this.#transport.query(sql(areKnown ? all.length : 0), all, options)).count;
       return [];
     };
     const write = (chunk: readonly RowKey[]) => this.#statements.run(() => this.#inParts(chunk, run));
     await concurrently(this.#parts(rows), this.#options.limits.inFlight, write);
+    return changed;
   }
 
   /** Writes these, and in ever smaller parts what the server refuses as too much. */
