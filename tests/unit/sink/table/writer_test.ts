@@ -411,25 +411,52 @@ Deno.test("Writer.deleteMoved() of nothing sends nothing", async () => {
   assert.deepEqual(sent, []);
 });
 
-Deno.test("Writer.delete() marks rows that have a mark, one statement for each, after one refresh", async () => {
-  const transport = new FakeTransport();
-  const [one, other] = [jsonBytes('{"deleted_at":1}'), jsonBytes('{"deleted_at":2}')];
+/** A table with rows that are not marked. It marks none of `refused`, and gives no error. */
+function tableOf(rows: readonly string[], { refused = [], passing = [] }: {
+  readonly refused?: readonly string[];
+  /** Those that it does not mark at the first time. */
+  readonly passing?: readonly string[];
+} = {}) {
+  const live = new Set(rows);
+  const left = new Set(passing);
+  const sent: string[] = [];
+  const transport = around(new FakeTransport(), (sql, [oids = [], mark] = []) => {
+    const keys = (oids as string[]).filter((oid) => live.has(oid));
+    const answer = (count: number, rows: unknown[][] = []) => Promise.resolve({ count, rows });
+    if (sql.startsWith("SELECT")) return answer(keys.length, keys.map((oid) => [oid]));
+    const done = sql.startsWith("INSERT")
+      ? keys.filter((oid) => !refused.includes(oid) && !left.delete(oid))
+      : keys;
+    const text = mark && jsonOfBytes((mark as JsonArray).json[0] as Uint8Array);
+    sent.push([sql.split(" ")[0], ...done, ...text ? [text] : []].join(" "));
+    for (const oid of done) live.delete(oid);
+    return answer(done.length);
+  });
   const table = { ...TABLE, cdc: "clear" as const };
-  await new Writer(transport, table, { limits: { ...LIMITS, inFlight: 1 } }).delete([
-    { oid: "a", cdc: one },
+  return { writer: new Writer(transport, table, { limits: { ...LIMITS, inFlight: 1 } }), sent };
+}
+
+const marks = (...oids: string[]) => oids.map((oid) => ({ oid, cdc: MARK }));
+const MARK = jsonBytes("{}");
+
+Deno.test("Writer.delete() marks rows that have a mark, with one statement for each, after one refresh", async () => {
+  const { writer, sent } = tableOf(["a", "b", "c", "d"]);
+  const other = jsonBytes('{"deleted_at":2}');
+  await writer.delete([
+    ...marks("a", "marked before"),
     { oid: "b" },
     { oid: "c", cdc: other },
-    { oid: "d", cdc: one },
+    ...marks("d"),
   ]);
-  const [first, ...rest] = transport.statements;
-  assert.match(first?.sql ?? "", /^REFRESH/);
-  const mark = `UPDATE "doc"."t" SET cdc = ($2::array(object))[1] WHERE oid = ANY($1::array(text)) ` +
-    "AND cdc['deleted_at'] IS NULL";
-  assert.deepEqual(rest.map(({ sql, parameters }) => [sql, parameters]), [
-    [mark, [["a", "d"], { json: [one] }]],
-    ['DELETE FROM "doc"."t" WHERE oid = ANY($1::array(text))', [["b"]]],
-    [mark, [["c"], { json: [other] }]],
-  ]);
+  assert.deepEqual(sent, ["REFRESH", "INSERT a d {}", "DELETE b", 'INSERT c {"deleted_at":2}']);
+  await writer.delete(marks("a", "d"));
+  assert.deepEqual(sent.slice(4), ["REFRESH"]);
+});
+
+Deno.test("Writer.delete() marks again what was not marked without an error, and then deletes it", async () => {
+  const { writer, sent } = tableOf(["a", "b", "c"], { passing: ["b"], refused: ["c"] });
+  await writer.delete(marks("a", "b", "c"));
+  assert.deepEqual(sent, ["REFRESH", "INSERT a {}", "REFRESH", "INSERT b {}", "REFRESH", "DELETE c"]);
 });
 
 Deno.test("Writer.upsert() sets or clears the column cdc, or leaves it alone", async () => {
