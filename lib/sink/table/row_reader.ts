@@ -1,9 +1,10 @@
 /** Reads rows of a table that documents were written to. */
-import { type Part, type PartitionBy, type PartType, partTypeOf } from "../../mapping/partition.ts";
+import { type Part, type PartType, partTypeOf } from "../../mapping/partition.ts";
 import type { StoredRow } from "../../mapping/split_document.ts";
 import { type Parameter, refreshTable, type Result, type Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
-import { type CdcSettings, IS_LIVE } from "./cdc_column.ts";
+import { IS_LIVE } from "./cdc_column.ts";
+import type { TableDesign } from "./table_design.ts";
 
 /** The columns of a table that the relay writes to. */
 export const COLUMNS = `SELECT column_name, data_type FROM information_schema.columns
@@ -13,10 +14,6 @@ export const COLUMNS = `SELECT column_name, data_type FROM information_schema.co
 /** The row of a key, and the partitions in which it is: one, unless it was moved half. Empty without partitions. */
 export interface FoundRow extends StoredRow {
   readonly parts: readonly Part[];
-}
-
-interface OpenOptions extends Pick<CdcSettings, "deletes"> {
-  readonly partitionBy?: PartitionBy | undefined;
 }
 
 export class RowReader {
@@ -33,7 +30,7 @@ export class RowReader {
   static async open(
     transport: Transport,
     name: TableName,
-    { partitionBy, deletes }: OpenOptions = {},
+    { partitionBy, deletes }: Pick<TableDesign, "partitionBy" | "deletes"> = {},
   ): Promise<RowReader> {
     const { rows } = await transport.query(COLUMNS, [name.schema, name.name]);
     const part = partitionBy && selectPart(partTypeOf(partitionBy));

@@ -99,19 +99,23 @@ export class Writer {
   /** Deletes a row that the server does not mark, although it gives no error. */
   async #mark(rows: readonly RowKey[], cdc: Uint8Array): Promise<void> {
     let left = rows;
-    for (let tries = 0; (left = await this.#live(left)).length > 0; tries++) {
+    for (let tries = 0;; tries++) {
+      const live = new Set((await this.#select(this.#sql.liveOf, left)).map(([oid]) => oid));
+      left = left.filter(({ oid }) => live.has(oid));
+      if (left.length === 0) return;
       if (tries === MAX_TRIES) return void await this.#changeVisible(left, this.#sql.delete);
       if (await this.#changeVisible(left, this.#sql.mark, { json: [cdc] }) === left.length) return;
       await this.refresh();
     }
   }
 
-  async #live(rows: readonly RowKey[]): Promise<readonly RowKey[]> {
-    const live = new Set<unknown>();
+  /** Rows of these keys. */
+  async #select(sql: string, rows: readonly RowKey[]): Promise<readonly string[][]> {
+    const found: string[][] = [];
     for (const chunk of this.#parts(rows.map(({ oid }) => oid))) {
-      for (const [oid] of (await this.#transport.query(this.#sql.liveOf, [chunk])).rows) live.add(oid);
+      found.push(...(await this.#transport.query(sql, [chunk])).rows.map((row) => row.map(String)));
     }
-    return rows.filter(({ oid }) => live.has(oid));
+    return found;
   }
 
   /** Marks all rows that are not marked, like {@linkcode delete}. */
@@ -126,11 +130,8 @@ export class Writer {
     await this.refresh();
     const partOf = new Map(rows.map(({ oid, part }) => [oid, part]));
     const moved: RowKey[] = [];
-    for (const chunk of this.#parts(rows.map(({ oid }) => oid))) {
-      const found = await this.#transport.query(this.#sql.partsOf, [chunk]);
-      for (const [oid, part] of found.rows.map((row) => row.map(String))) {
-        if (oid !== undefined && part !== partOf.get(oid)) moved.push({ oid, part });
-      }
+    for (const [oid = "", part] of await this.#select(this.#sql.partsOf, rows)) {
+      if (part !== partOf.get(oid)) moved.push({ oid, part });
     }
     // One partition by one: a row may have moved to what another one has left.
     for (const left of Map.groupBy(moved, ({ part }) => part).values()) {
