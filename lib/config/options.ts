@@ -287,7 +287,7 @@ const HEADINGS = {
   "Streams": "config stream",
   "Source (MongoDB)": "mongodbUrl database collection exclude filter only omit pipeline fullDocument",
   "Target (CrateDB)":
-    "cratedbUrl cratedbJwt cratedbCa cratedbCert cratedbKey table shards replicas partitionBy keep onDrop",
+    "cratedbUrl cratedbJwt cratedbCa cratedbCert cratedbKey table shards replicas partitionBy keep onDrop deletes metadata",
   "Snapshot": "snapshot snapshotLanes snapshotRate snapshotOrder snapshotReadPreference onHistoryLost",
   "Rows": "key columns widen widenRows maxDeadLetters",
   "Performance":

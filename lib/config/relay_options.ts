@@ -214,6 +214,19 @@ export const COLLECTION = {
     default: "keep",
     help: "After a drop or rename: keep rows, delete rows, drop the table",
   },
+  deletes: {
+    type: "choice",
+    choices: ["hard", "soft", "keep"],
+    default: "hard",
+    help: "After a delete: remove the row, mark it, or keep it",
+    details: "soft sets cdc['deleted_at'], and the view {table}_live has the other rows.",
+  },
+  metadata: {
+    type: "choice",
+    choices: ["off", "on"],
+    default: "off",
+    help: "Operation and time of each change in the column cdc",
+  },
   key: {
     type: "choice",
     choices: ["_id", "documentKey"],

@@ -4,12 +4,13 @@ import type { StreamPart } from "../key/stream_name.ts";
 import type { Retention } from "../mapping/partition.ts";
 import type { SinkAddress } from "../sink/connection/url.ts";
 import type { TableName } from "../sink/sql/names.ts";
+import type { CdcSettings } from "../sink/table/cdc_column.ts";
 import type { TableDesign } from "../sink/table/table_design.ts";
 import type { Scope } from "../source/documents/scope.ts";
 import type { FullDocument } from "../source/stream/open_stream.ts";
 import type { Namespace } from "../util/namespace.ts";
 
-export interface CollectionSettings extends TableDesign {
+export interface CollectionSettings extends Omit<TableDesign, keyof CdcSettings>, Required<CdcSettings> {
   /** Name of the table, with `{database}` and `{collection}` in it; `schema` is the default one. */
   readonly table: (schema: string) => TableName;
   /** Pipeline stages applied to each document; empty for none. */

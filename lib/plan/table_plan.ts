@@ -11,6 +11,7 @@ import { addColumns, TableSchema } from "../sink/columns/table_schema.ts";
 import type { Transport } from "../sink/connection/transport.ts";
 import { CRATEDB } from "../sink/sql/dialect.ts";
 import { quoteTable, type TableName } from "../sink/sql/names.ts";
+import type { CdcSettings } from "../sink/table/cdc_column.ts";
 import { tableDefinition } from "../sink/table/table_design.ts";
 import { UnstorableError } from "../util/errors.ts";
 import { jsonOfBytes } from "../util/json_writer.ts";
@@ -31,14 +32,14 @@ export interface PlannedPath {
 export interface TableOptions {
   readonly table: TableName;
   readonly exists: boolean;
-  readonly settings: Pick<CollectionSettings, "columns" | "shards" | "omit">;
+  readonly settings: Pick<CollectionSettings, "columns" | "shards" | "omit"> & CdcSettings;
 }
 
 /** @returns the plan, and the rows of the sample */
 export async function planTable(
   sample: readonly Uint8Array[],
   transport: Pick<Transport, "dialect" | "query">,
-  { table, exists, settings: { columns: mode, shards, omit } }: TableOptions,
+  { table, exists, settings: { columns: mode, shards, omit, ...cdc } }: TableOptions,
 ) {
   const { dialect, dialect: { isJsonb } } = transport;
   const documents = sample.map((document) => withoutFields(document, omit));
@@ -59,7 +60,7 @@ export async function planTable(
   const isTyped = mode === "typed" && !isJsonb;
   const definition = tableDefinition(
     dialect,
-    { columns: mode, shards },
+    { columns: mode, shards, ...cdc },
     isTyped ? typeText(columns) : undefined,
   );
   const lacking = isTyped && missing.length > 0 ? addColumns(table, missing) : "";

@@ -126,13 +126,16 @@ interface CountDeps extends Readonly<Record<"documents" | "rows" | "deadLetters"
   /** Waits until the relay has passed everything that was read from MongoDB. */
   readonly pass: () => Promise<Passing>;
   readonly generations: number;
+  /** Whether rows without documents are errors. @default {true} */
+  readonly seeksExtra?: boolean;
 }
 
 /**
  * Compares the numbers of documents and rows: counts documents before and after the rows, until both counts are equal.
  * Equal numbers of documents and rows prove little.
  */
-export async function count({ documents, rows, deadLetters, pass, generations }: CountDeps) {
+export async function count(deps: CountDeps) {
+  const { documents, rows, deadLetters, pass, generations, seeksExtra = true } = deps;
   for (let generation = 1;; generation++) {
     const before = await documents();
     const relay = await pass();
@@ -143,7 +146,7 @@ export async function count({ documents, rows, deadLetters, pass, generations }:
     return {
       ...counted,
       missing: isSteady ? Math.max(0, lacking) : 0,
-      extra: isSteady ? Math.max(0, -lacking) : 0,
+      extra: isSteady && seeksExtra ? Math.max(0, -lacking) : 0,
       changing: isSteady ? 0 : Math.abs(lacking),
     };
   }

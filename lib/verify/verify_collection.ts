@@ -43,6 +43,7 @@ async function countBoth(collection: Collection) {
   const counted = await count({
     pass: () => pass(collection),
     generations: settings.generations,
+    seeksExtra: own.deletes !== "keep",
     documents: () => countDocuments(bulkReader, namespace, own.transform),
     rows: () => countRows(rows),
     deadLetters: () => deadLetters.count(),
@@ -77,8 +78,9 @@ async function compareBoth(collection: Collection) {
   return {
     ...scanned,
     overflowed: scanned.overflowed + overflowedByRepair,
-    // The rows were counted before the repair.
-    ...found.repaired > 0 && seeksExtra && sample === 0 && { rows: await countRows(rows) },
+    // The rows were counted before the repair, or not at all.
+    ...(found.repaired > 0 && seeksExtra || own.deletes === "keep") && sample === 0 &&
+      { rows: await countRows(rows) },
     ...found,
   };
 }
@@ -136,6 +138,10 @@ async function ownsExtraRows(
   if (stream !== undefined) {
     const text = "Skipping the search for rows without documents: another stream writes to the table too";
     log.warn(text, { collection, stream });
+    return false;
+  }
+  if (own.deletes === "keep") {
+    log.info("Rows without documents are not looked for: --deletes keep", { collection });
     return false;
   }
   const isKept = own.onDrop === "keep" && !await causalReader.exists(namespace);

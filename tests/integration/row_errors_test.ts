@@ -3,7 +3,8 @@ import { openTransport } from "../../lib/sink/connection/open_transport.ts";
 import { refreshTable, type Transport, wrapped } from "../../lib/sink/connection/transport.ts";
 import { quoteTable, type TableName } from "../../lib/sink/sql/names.ts";
 import { parseSinkUrl } from "../../lib/sink/connection/url.ts";
-import { type Row, Writer } from "../../lib/sink/table/writer.ts";
+import type { Row } from "../../lib/sink/table/row.ts";
+import { Writer } from "../../lib/sink/table/writer.ts";
 import { jsonBytes } from "../../lib/util/json_writer.ts";
 import { cratedbTest, transports } from "../support/cratedb_harness.ts";
 

@@ -9,9 +9,11 @@ import { DeadLetters, deadLetterStream } from "../../sink/metadata/dead_letters.
 import { isMetadataTable } from "../../sink/metadata/metadata_tables.ts";
 import type { SavedCollections } from "../../sink/metadata/saved_collections.ts";
 import { quoteTable, tableFor, type TableName } from "../../sink/sql/names.ts";
+import { createLiveView, liveViewOf } from "../../sink/table/live_view.ts";
 import { openTable } from "../../sink/table/target_table.ts";
 import { errorOfOpening, isUnusableTable, UnusableTableError } from "../../sink/table/unusable_table.ts";
 import { Writer } from "../../sink/table/writer.ts";
+import type { CausalReader } from "../../source/connection/causal_reader.ts";
 import type { Share } from "../../source/documents/share.ts";
 import type { Clock } from "../../util/clock.ts";
 import type { Logger } from "../../util/log.ts";
@@ -44,6 +46,7 @@ export interface OpenerDeps {
   readonly owners: TableOwners;
   readonly saved: SavedCollections;
   readonly share: Share;
+  readonly causalReader: Pick<CausalReader, "time">;
   /** The fields beside `_id` that name a row. */
   readonly shardKeyOf: (namespace: Namespace) => Promise<ShardKey>;
   readonly signal: AbortSignal;
@@ -74,7 +77,7 @@ export class CollectionOpener {
    * @throws UnusableTableError, SinkError if the table cannot be used, see {@linkcode isUnusableTable}
    */
   async open(namespace: Namespace): Promise<OpenTable> {
-    const { names, settings, memory, limits, saved, share, shardKeyOf, emit } = this.#deps;
+    const { names, settings, memory, limits, saved, share, shardKeyOf, log, emit } = this.#deps;
     const { patient } = this.#transports;
     const { table, isKnown } = await this.#openTable(namespace, { waits: true });
     const ofCollection = settings.for(namespace);
@@ -91,6 +94,10 @@ export class CollectionOpener {
     });
     const isUnrecovered = await columns.recover();
     if (!isKnown) await saved.setTable(namespace, table);
+    if (ofCollection.deletes === "soft" && !await createLiveView(patient, table)) {
+      const view = quoteTable(liveViewOf(table));
+      log.warn("The view without deleted rows is missing: another table or view has its name", { view });
+    }
     const shardKey = await shardKeyOf(namespace);
     const applier = new TableApplier({
       ...this.#deps,

@@ -20,7 +20,7 @@ import { TableOwners } from "./table_owners.ts";
 
 export interface CollectionsOptions extends Omit<OpenerDeps, "owners" | "saved"> {
   readonly settings: OpenerDeps["settings"] & Pick<RelaySettings, "scope">;
-  readonly causalReader: Pick<CausalReader, "exists">;
+  readonly causalReader: Pick<CausalReader, "exists" | "time">;
 }
 
 /** Tables that are worked on at once. */

@@ -74,7 +74,7 @@ export class RequestedRepairs {
     for await (const part of reader.lookUp(namespace, idsOf(keys))) {
       const found = part.filter(isThere);
       for (const each of found) existing.add(applier.keyOf(each));
-      await applier.apply(found);
+      await applier.apply(found, "repair");
     }
     for (const oid of await reader.keysAmong(namespace, oidsWithoutId(keys), applier.shardKey)) {
       existing.add(oid);

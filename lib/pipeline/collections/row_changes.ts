@@ -1,15 +1,17 @@
 /** Changes of rows: reduced to one per key, and split into `data` and `overflow`. Pure. */
 import { BsonType } from "../../bson/bson.ts";
+import { rowKeyOf, type ShardKey } from "../../key/document_key.ts";
 import { UnstorableError } from "../../util/errors.ts";
 import { jsonOfBytes } from "../../util/json_writer.ts";
 import { jsonOf } from "../../mapping/bson_to_json.ts";
 import type { ColumnPath } from "../../mapping/column_tree.ts";
-import { type PartitionBy, partOf, unfitPart } from "../../mapping/partition.ts";
+import { isFixed, type PartitionBy, partOf, partOfId, unfitPart } from "../../mapping/partition.ts";
 import { splitDocument } from "../../mapping/split_document.ts";
 import type { ColumnPolicy, KeyedRow } from "../../sink/columns/column_policy.ts";
 import type { DeadLetter } from "../../sink/metadata/dead_letters.ts";
 import type { TargetTable } from "../../sink/table/target_table.ts";
-import type { Row } from "../../sink/table/writer.ts";
+import type { Row, RowKey } from "../../sink/table/row.ts";
+import type { CollectionSettings } from "../settings.ts";
 
 /** A change of one row: its document, or null if it is deleted. */
 export interface RowChange {
@@ -19,6 +21,10 @@ export interface RowChange {
   readonly refusal?: string | undefined;
   /** Whether an insert is all that has happened: no other partition has its row. @default {false} */
   readonly isNew?: boolean;
+  /** JSON of the column `cdc`, if it is to change. */
+  readonly cdc?: Uint8Array | undefined;
+  /** The last change before a delete that is to mark its row. */
+  readonly before?: RowChange | undefined;
 }
 
 /** How the rows of a table are divided. */
@@ -28,20 +34,30 @@ export interface Partitioning extends PartitionBy {
 }
 
 /**
- * The last change of each key, in the order of these.
+ * The last change of each key, in the order of these. With `marks`, a delete has the change before it.
  *
  * @example
  * IN: [a → {t: 1}, b → {t: 2}, a → null] → OUT: [b → {t: 2}, a → null]
  */
-export function coalesce(changes: Iterable<RowChange>): RowChange[] {
+export function coalesce(changes: Iterable<RowChange>, { marks = false } = {}): RowChange[] {
   const last = new Map<string, RowChange>();
   for (const change of changes) {
+    const before = last.get(change.oid);
     // A repeated key moves to the end.
-    const isRepeated = last.delete(change.oid);
-    last.set(change.oid, isRepeated && change.isNew ? { ...change, isNew: false } : change);
+    last.delete(change.oid);
+    last.set(change.oid, before ? repeated(change, before, marks) : change);
   }
   return [...last.values()];
 }
+
+function repeated(change: RowChange, before: RowChange, marks: boolean): RowChange {
+  if (change.isNew) return { ...change, isNew: false };
+  if (!marks || !isDelete(change)) return change;
+  return { ...change, before: before.document === null ? before.before : before };
+}
+
+export const isDelete = ({ document, refusal }: RowChange): boolean =>
+  document === null && refusal === undefined;
 
 /** Documents split for one version of the columns. */
 export interface Split {
@@ -62,7 +78,7 @@ export interface Split {
 }
 
 export function splitRows(
-  upserts: readonly KeyedRow[],
+  upserts: readonly (KeyedRow & Pick<RowChange, "cdc">)[],
   { columns, version }: Pick<ColumnPolicy, "columns" | "version">,
   { hasOverflow }: TargetTable,
   partitioning?: Partitioning,
@@ -79,7 +95,7 @@ export function splitRows(
   };
   const firstKept = partitioning?.firstKept?.() ?? -Infinity;
   for (const upsert of upserts) {
-    const { oid, document } = upsert;
+    const { oid, document, cdc } = upsert;
     try {
       const found = partitioning && partOf(document, partitioning);
       if (found !== undefined && Number(found) < firstKept) {
@@ -97,13 +113,40 @@ export function splitRows(
         );
       }
       if (overflowed) result.overflowed.push(oid);
-      result.rows.push({ oid, data, overflow, ...part !== undefined && { part } });
+      result.rows.push({ oid, data, overflow, ...part !== undefined && { part }, ...cdc && { cdc } });
     } catch (error) {
       if (!(error instanceof UnstorableError)) throw error;
       result.letters.push({ oid, document, error: error.message });
     }
   }
   return result;
+}
+
+/** Where the rows of a table are. */
+interface Place {
+  readonly partitioning?: Partitioning | undefined;
+  readonly shardKey: ShardKey;
+  readonly settings: Pick<CollectionSettings, "deletes">;
+}
+
+/** Rows that may have one in another partition. */
+export function mayHaveMoved(
+  rows: readonly Row[],
+  upserts: readonly RowChange[],
+  { partitioning, settings }: Place,
+): readonly Row[] {
+  if (!partitioning || isFixed(partitioning)) return [];
+  // The row of a deleted document may have stayed.
+  const areAlone = settings.deletes === "hard";
+  const isNew = new Set(upserts.flatMap(({ oid, isNew }) => isNew && areAlone ? [oid] : []));
+  return rows.filter(({ oid }) => !isNew.has(oid));
+}
+
+/** A row's key, with its partition if that follows from it. */
+export function placeOf(oid: string, { partitioning, shardKey }: Place): RowKey {
+  if (!partitioning || !isFixed(partitioning)) return { oid };
+  const { id } = rowKeyOf(oid, shardKey);
+  return { oid, part: id && (partOfId(id, partitioning) ?? unfitPart(partitioning)) };
 }
 
 /** Whether a row can store the document. */

@@ -1,24 +1,25 @@
 /** Applies changes to one table: each row is written, deleted or a dead letter in the end. */
 import { type BsonValue, bytesOf } from "../../bson/bson.ts";
 import { withoutFields } from "../../bson/without_fields.ts";
-import { rowKeyOf, rowKeyText, type ShardKey } from "../../key/document_key.ts";
-import { isFixed, partOfId, unfitPart } from "../../mapping/partition.ts";
+import { rowKeyText, type ShardKey } from "../../key/document_key.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import type { DeadLetters } from "../../sink/metadata/dead_letters.ts";
 import type { ColumnPolicy, KeyedRow } from "../../sink/columns/column_policy.ts";
 import { quoteTable } from "../../sink/sql/names.ts";
-import type { TargetTable } from "../../sink/table/target_table.ts";
-import type { Row, RowKey, Writer } from "../../sink/table/writer.ts";
+import type { Writer } from "../../sink/table/writer.ts";
 import type { LookedUp } from "../../source/documents/chunk.ts";
-import type { DocumentOperation } from "../../source/stream/event.ts";
 import type { Logger } from "../../util/log.ts";
 import type { MemoryBudget } from "../../util/garbage.ts";
 import { ReadWriteLock } from "../../util/concurrency.ts";
+import { type CdcDeps, cdcOfChanges, type Origin, type Reading } from "./cdc_of_changes.ts";
 import type { DeadLetterLimit } from "./dead_letter_limit.ts";
 import {
   coalesce,
+  isDelete,
   isStorable,
+  mayHaveMoved,
   type Partitioning,
+  placeOf,
   type RowChange,
   type Split,
   splitRows,
@@ -27,20 +28,16 @@ import type { Emit } from "../status/events.ts";
 import type { CollectionSettings } from "../settings.ts";
 import { type Stage, timed } from "../status/stages.ts";
 
-export interface TableApplierDeps {
+export interface TableApplierDeps extends CdcDeps {
   readonly namespace: Namespace;
-  readonly table: TargetTable;
   readonly columns: ColumnPolicy;
-  readonly writer: Pick<
-    Writer,
-    "upsert" | "delete" | "deleteMoved" | "deletePartsBefore" | "truncate" | "drop" | "keys" | "refresh"
-  >;
+  readonly writer: Pick<Writer, keyof Writer>;
   /** @default {one part} */
   readonly partitioning?: Partitioning | undefined;
   readonly deadLetters: Pick<DeadLetters, "keys" | "count" | "read" | "add" | "resolve" | "clear">;
   /** The limit of all tables. */
   readonly deadLetterLimit: Pick<DeadLetterLimit, "check" | "count">;
-  readonly settings: Pick<CollectionSettings, "onDrop" | "omit">;
+  readonly settings: Pick<CollectionSettings, "onDrop" | "omit" | "deletes">;
   /** Those of these keys that this relay writes. */
   readonly ownKeys: (oids: readonly string[]) => Promise<readonly string[]>;
   /** The fields beside `_id` that name a row. */
@@ -51,11 +48,11 @@ export interface TableApplierDeps {
 }
 
 /** A document as it is now. One that MongoDB refuses to return becomes a dead letter without content. */
-export interface DocumentState extends LookedUp {
+export interface DocumentState extends LookedUp, Origin {
   /** `_id` with the shard key, if an event has named it. */
   readonly key?: BsonValue;
-  /** Of the event that brings it. */
-  readonly operation?: DocumentOperation;
+  /** Whether it stands for other changes of its key, too. @default {false} */
+  readonly isLast?: boolean;
 }
 
 /** Copies of a document that is written: its JSON, the statement, and the next reply. */
@@ -116,7 +113,8 @@ export class TableApplier {
           log.warn("A dead letter cannot be read, and stays", { oid, collection, error: quoted(error) });
           return [];
         });
-        await this.#write(rows);
+        const cdcOf = cdcOfChanges(this.#deps);
+        await this.#write(rows.map((row) => ({ ...row, cdc: cdcOf({ ...row, clusterTime: null }) })));
       }
     } finally {
       this.#isReplaying = false;
@@ -140,30 +138,38 @@ export class TableApplier {
   /**
    * Applies changes in their order. When it resolves, CrateDB has confirmed each row or dead letter.
    *
+   * @param reading why they were read, if no event brings them
    * @returns the number of different keys
    */
-  async apply(changes: readonly DocumentState[]): Promise<number> {
-    const last = coalesce(changes.map((state) => {
-      const { document, refusal, operation } = state;
+  async apply(changes: readonly DocumentState[], reading?: Reading): Promise<number> {
+    const { deletes } = this.#deps.settings;
+    const cdcOf = cdcOfChanges(this.#deps, reading);
+    const all = changes.map((state) => {
+      const { document, refusal, operation, isLast = false } = state;
       return {
         oid: this.keyOf(state),
         document: document && this.#withoutOmitted(document),
         refusal,
-        isNew: operation === "insert",
+        isNew: operation === "insert" && !isLast,
+        cdc: cdcOf(state),
       };
-    }));
+    });
+    const kept = deletes === "keep" ? all.filter((change) => !isDelete(change)) : all;
+    const last = coalesce(kept, { marks: deletes === "soft" });
     await this.#write(last);
     return last.length;
   }
 
-  /** Removes rows and dead letters. */
+  /** Removes rows and dead letters of documents that do not exist, as `--deletes` says. */
   async remove(oids: readonly string[]): Promise<void> {
-    await this.#write(oids.map((oid) => ({ oid, document: null })));
+    if (this.#deps.settings.deletes === "keep") return;
+    const cdc = cdcOfChanges(this.#deps)({ document: null });
+    await this.#write(oids.map((oid) => ({ oid, document: null, cdc })));
   }
 
-  /** Keys of rows, in lists of at most `size`. */
+  /** Keys of rows that are not marked as deleted, in lists of at most `size`. */
   keys(size: number): AsyncGenerator<string[]> {
-    return this.#deps.writer.keys(size);
+    return this.#deps.writer.keys(size, { areLive: this.#deps.settings.deletes === "soft" });
   }
 
   /** Makes written rows visible to queries. */
@@ -187,7 +193,9 @@ export class TableApplier {
   async dropRows(): Promise<boolean> {
     const { settings: { onDrop }, writer, table, log } = this.#deps;
     const why = onDrop === "drop" ? await writer.drop() : undefined;
-    if (why !== undefined || onDrop !== "drop") await writer.truncate();
+    const cdc = cdcOfChanges(this.#deps)({ document: null });
+    if (cdc && onDrop !== "drop") await writer.markAll(cdc);
+    else if (why !== undefined || onDrop !== "drop") await writer.truncate();
     if (why !== undefined) log.warn(KEPT_TABLES[why], { table: quoteTable(table) });
     await this.discardDeadLetters();
     this.dirty = false;
@@ -219,8 +227,9 @@ export class TableApplier {
   async #write(changes: readonly RowChange[]): Promise<void> {
     if (changes.length === 0) return;
     const { deadLetters, deadLetterLimit, garbage, log, namespace, emit } = this.#deps;
-    const upserts = changes.filter((change): change is RowChange & KeyedRow => change.document !== null);
-    const deleted = changes.filter(({ document }) => document === null).map(({ oid }) => oid);
+    const upserts = changes.map((change) => change.before ?? change)
+      .filter((change): change is RowChange & KeyedRow => change.document !== null);
+    const deleted = changes.filter(({ document }) => document === null);
     const room = COPIES * upserts.reduce((bytes, { document }) => bytes + document.length, 0);
     const attempt = async () => {
       garbage.makeRoom(room);
@@ -261,25 +270,29 @@ export class TableApplier {
   async #writeSplit(
     { version, rows, letters, overflowed, expired }: Split,
     upserts: readonly (RowChange & KeyedRow)[],
-    deleted: readonly string[],
+    deleted: readonly RowChange[],
   ) {
     const { writer, columns, deadLetterLimit } = this.#deps;
     if (columns.version !== version) return undefined;
     return await this.#timed("write", async () => {
       const refused = rows.length > 0 ? await writer.upsert(rows) : [];
       const errors = new Map(refused.map(({ oid, error }) => [oid, error]));
+      const gone = new Set(deleted.map(({ oid }) => oid));
       const dead = [
         ...letters,
         ...upserts.flatMap(({ oid, document }) => {
           const error = errors.get(oid);
           return error === undefined ? [] : { oid, error, document };
         }),
-      ];
+      ].filter(({ oid }) => !gone.has(oid));
       if (!this.#isReplaying) deadLetterLimit.check({ written: rows.length - refused.length, letters: dead });
-      await writer.deleteMoved(this.#mayHaveMoved(rows, upserts, errors));
-      await writer.delete(
-        [...deleted, ...expired, ...dead.map(({ oid }) => oid)].map((oid) => this.#rowKey(oid)),
-      );
+      const place = this.#deps;
+      await writer.deleteMoved(mayHaveMoved(rows, upserts, place).filter(({ oid }) => !errors.has(oid)));
+      const others = [...expired, ...dead.map(({ oid }) => oid)].filter((oid) => !gone.has(oid));
+      await writer.delete([
+        ...deleted.map(({ oid, cdc }) => ({ ...placeOf(oid, place), cdc })),
+        ...others.map((oid) => placeOf(oid, place)),
+      ]);
       await columns.load();
       if (columns.version !== version) return undefined;
       return { letters: dead, overflowed: overflowed.filter((oid) => !errors.has(oid)).length };
@@ -305,26 +318,6 @@ export class TableApplier {
       });
     }
     return split;
-  }
-
-  /** Rows that may have one in another partition. */
-  #mayHaveMoved(
-    rows: readonly Row[],
-    upserts: readonly RowChange[],
-    refused: ReadonlyMap<string, unknown>,
-  ): readonly Row[] {
-    const { partitioning } = this.#deps;
-    if (!partitioning || isFixed(partitioning)) return [];
-    const isNew = new Set(upserts.flatMap(({ oid, isNew }) => isNew ? [oid] : []));
-    return rows.filter(({ oid }) => !isNew.has(oid) && !refused.has(oid));
-  }
-
-  /** A row's key, with its partition if that follows from it. */
-  #rowKey(oid: string): RowKey {
-    const { partitioning, shardKey } = this.#deps;
-    if (!partitioning || !isFixed(partitioning)) return { oid };
-    const { id } = rowKeyOf(oid, shardKey);
-    return { oid, part: id && (partOfId(id, partitioning) ?? unfitPart(partitioning)) };
   }
 
   #timed<T>(stage: Stage, work: () => T | Promise<T>): Promise<T> {

@@ -7,6 +7,7 @@ import type { DocumentReader } from "../../source/documents/documents.ts";
 import type { ChangeBatch } from "../../source/stream/change_stream.ts";
 import type { CollectionEvent, DocumentChange, DocumentOperation } from "../../source/stream/event.ts";
 import { readAhead } from "../../util/concurrency.ts";
+import { needsCdc } from "../../sink/table/cdc_column.ts";
 import { type CollectionEventDeps, handleCollectionEvent } from "../collections/collection_events.ts";
 import type { DocumentState, TableApplier } from "../collections/table_applier.ts";
 import type { RelaySettings } from "../settings.ts";
@@ -41,18 +42,21 @@ export async function applyBatch(batch: ChangeBatch, deps: ApplyDeps): Promise<v
   const changes = batch.changes.filter(({ namespace }) => settings.scope.includes(namespace));
   await tables.forEachCollection(changes, async ({ namespace, changes, applier }) => {
     emit({ type: "eventsRead", namespace, operations: countByOperation(changes) });
-    const lookUp: LookUp = (some) =>
-      timedParts("look_up", reader.lookUp(namespace, some.map(({ id }) => id)), { emit });
-    const { transform, fullDocument } = settings.for(namespace);
+    const { transform, fullDocument, deletes, metadata } = settings.for(namespace);
+    const lookUp: LookUp = (some) => {
+      const found = timedParts("look_up", reader.lookUp(namespace, some.map(({ id }) => id)), { emit });
+      return needsCdc({ deletes, metadata }) ? withEvents(found, some) : found;
+    };
     const hasTransform = transform.length > 0;
     if (fullDocument === "required" && !hasTransform && !changes.every(hasDocument)) {
       // MongoDB itself checks that only if all collections of the stream require post-images.
       const message = "an update without a post-image";
       throw new MongoServerError({ message, code: MongodbCode.NoMatchingDocument });
     }
+    const kept = deletes === "keep" ? changes.filter((change) => !isDelete(change)) : changes;
     const states = applier.shardKey.length > 0
-      ? statesByDocumentKey(changes, lookUp, applier)
-      : statesOf(changes, lookUp, { hasTransform });
+      ? statesByDocumentKey(kept, lookUp, applier)
+      : statesOf(kept, lookUp, { hasTransform, keepsRows: deletes !== "hard" });
     for await (const part of readAhead(states)) await applier.apply(part);
   });
   if (!batch.event) return;
@@ -69,6 +73,20 @@ function countByOperation(changes: readonly DocumentChange[]): Map<DocumentOpera
 /** Reads the documents of changes as they are now. */
 type LookUp = (changes: readonly DocumentChange[]) => AsyncGenerator<readonly DocumentState[]>;
 
+/** Adds to documents the operation and the time of the last of these changes of each. */
+async function* withEvents(
+  parts: AsyncIterable<readonly DocumentState[]>,
+  changes: readonly DocumentChange[],
+): AsyncGenerator<readonly DocumentState[]> {
+  const last = new Map(changes.map((change) => [keyText(change.id), change]));
+  for await (const part of parts) {
+    yield part.map((each) => {
+      const { operation, clusterTime } = last.get(keyText(each.id)) ?? {};
+      return { ...each, operation, clusterTime, isLast: true };
+    });
+  }
+}
+
 const hasDocument = (change: DocumentChange): change is DocumentChange & DocumentState =>
   change.document !== undefined;
 
@@ -78,18 +96,19 @@ const isDelete = ({ operation }: DocumentChange): boolean => operation === "dele
  * The documents as they are after the batch: from the last event of each key if it has the document, otherwise looked up
  * in bulk. With a transform all are looked up, as only MongoDB can run it. A look-up is newer than all events of the batch,
  * so it is applied after them. If an updated document is not found, a later batch has its delete event, so its row stays.
- * If a deleted one is not found, its row is deleted.
+ * If a deleted one is not found, its row is deleted. If rows are kept, all documents in events are applied: a later one may
+ * not be found.
  */
 async function* statesOf(
   changes: readonly DocumentChange[],
   lookUp: LookUp,
-  { hasTransform }: { readonly hasTransform: boolean },
+  { hasTransform, keepsRows }: { readonly hasTransform: boolean; readonly keepsRows: boolean },
 ): AsyncGenerator<readonly DocumentState[]> {
   if (hasTransform) return yield* lookUp(changes);
   if (changes.every(hasDocument)) return yield changes;
   const last = [...new Map(changes.map((change) => [keyText(change.id), change])).values()];
-  // Without the operation: it may not be the only one of its key.
-  const complete = last.filter(hasDocument).map(({ id, document }) => ({ id, document }));
+  const complete = (keepsRows ? changes : last).filter(hasDocument)
+    .map((change) => ({ ...change, isLast: true }));
   if (complete.length > 0) yield complete;
   const open = last.filter((change) => !hasDocument(change));
   for await (const part of lookUp(open.filter((change) => !isDelete(change)))) {

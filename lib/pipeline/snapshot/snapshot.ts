@@ -252,7 +252,7 @@ export class Snapshot {
   #write(namespace: Namespace, documents: Chunk["documents"]): Promise<boolean> {
     const { tables, log } = this.#deps;
     return tables.attempt(namespace, async () => {
-      const rows = await (await tables.of(namespace)).apply(documents);
+      const rows = await (await tables.of(namespace)).apply(documents, "snapshot");
       const collection = namespaceText(namespace);
       if (rows === documents.length || this.#warned.has(collection)) return;
       this.#warned.add(collection);

@@ -39,7 +39,9 @@ export class StaleRows {
 
   /** Removes rows until `isOver`. Resolves to whether all rows were checked. */
   async remove(isOver: () => boolean): Promise<boolean> {
-    const { tables, log } = this.#deps;
+    const { tables, settings, log } = this.#deps;
+    const { deletes } = settings.for(this.#namespace);
+    if (deletes === "keep") return true;
     const applier = await tables.of(this.#namespace);
     if (!this.#unchecked) {
       const stream = await tables.sharer(this.#namespace);
@@ -56,7 +58,9 @@ export class StaleRows {
       const stale = await this.#staleKeys(page.keys, applier);
       await applier.remove(stale);
       if (stale.length > 0) {
-        log.info(`Removed ${page.what} of deleted documents`, { [page.what]: stale.length });
+        log.info(`${deletes === "soft" ? "Marked" : "Removed"} ${page.what} of deleted documents`, {
+          [page.what]: stale.length,
+        });
       }
     }
     return false;

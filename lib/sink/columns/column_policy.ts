@@ -6,7 +6,8 @@ import type { ColumnMode } from "../sql/dialect.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
 import type { OpenedTable } from "../table/target_table.ts";
 import { UnusableTableError } from "../table/unusable_table.ts";
-import type { RowKey, Writer } from "../table/writer.ts";
+import type { RowKey } from "../table/row.ts";
+import type { Writer } from "../table/writer.ts";
 import type { Transports } from "./rebuild.ts";
 import { TableSchema } from "./table_schema.ts";
 import { Widening, type WideningOptions } from "./widening.ts";
@@ -61,7 +62,7 @@ export async function openColumnPolicy(
   const { columns: mode, table, writer } = options;
   if (patient.dialect.isJsonb) return JSONB_COLUMNS;
   const isDynamic = mode === "dynamic";
-  const needed = ["oid", "data", ...table.hasOverflow ? ["overflow"] : []];
+  const needed = ["oid", "data", ...table.hasOverflow ? ["overflow"] : [], ...table.cdc ? ["cdc"] : []];
   const tableSchema = new TableSchema(patient, { ...options, inferred: isDynamic, needed });
   const widening = new Widening(transports, { ...options, tableSchema });
   await tableSchema.load(table.definition);

@@ -1,9 +1,11 @@
 /** Reads rows of a table that documents were written to. */
-import { type Part, type PartitionBy, type PartType, partTypeOf } from "../../mapping/partition.ts";
+import { type Part, type PartType, partTypeOf } from "../../mapping/partition.ts";
 import type { StoredRow } from "../../mapping/split_document.ts";
 import { type Parameter, refreshTable, type Result, type Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
+import { IS_LIVE } from "./cdc_column.ts";
 import { readColumns } from "./show_create_table.ts";
+import type { TableDesign } from "./table_design.ts";
 
 /** The row of a key, and the partitions in which it is: one, unless it was moved half. Empty without partitions. */
 export interface FoundRow extends StoredRow {
@@ -17,15 +19,19 @@ export class RowReader {
     private readonly name: TableName,
     private readonly columns: ReadonlySet<string>,
     private readonly part: string | undefined,
+    /** SQL condition for the rows: not those marked as deleted. */
+    private readonly condition: string,
   ) {}
 
   static async open(
     transport: Transport,
     name: TableName,
-    { partitionBy }: { readonly partitionBy?: PartitionBy | undefined } = {},
+    { partitionBy, deletes }: Pick<TableDesign, "partitionBy" | "deletes"> = {},
   ): Promise<RowReader> {
     const part = partitionBy && selectPart(partTypeOf(partitionBy));
-    return new RowReader(transport, name, await readColumns(transport, name), part);
+    const columns = await readColumns(transport, name);
+    const condition = deletes === "soft" && columns.has("cdc") ? IS_LIVE : "TRUE";
+    return new RowReader(transport, name, columns, part, condition);
   }
 
   get exists(): boolean {
@@ -39,7 +45,7 @@ export class RowReader {
   async rows(oids: readonly string[]): Promise<ReadonlyMap<string, FoundRow>> {
     if (oids.length === 0) return new Map();
     const overflow = this.columns.has("overflow") ? "overflow::text" : "NULL";
-    const where = `WHERE oid = ANY($1::${this.transport.dialect.lists[0]})`;
+    const where = `AND oid = ANY($1::${this.transport.dialect.lists[0]})`;
     const found = new Map<string, FoundRow>();
     const columns = `oid, data::text, ${overflow}, ${this.part ?? "NULL"}`;
     for (const [key, data, overflow, part] of await this.#select(columns, where, [oids])) {
@@ -51,7 +57,7 @@ export class RowReader {
   }
 
   async *keys(size: number): AsyncGenerator<string[]> {
-    if (this.exists) yield* scanKeys(this.transport, this.name, { size });
+    if (this.exists) yield* scanKeys(this.transport, this.name, { size, where: this.condition });
   }
 
   async sample(count: number): Promise<string[]> {
@@ -64,7 +70,7 @@ export class RowReader {
 
   async #select(columns: string, rest = "", parameters: readonly Parameter[] = []): Promise<Result["rows"]> {
     if (!this.exists) return [];
-    const sql = `SELECT ${columns} FROM ${quoteTable(this.name)} ${rest}`.trim();
+    const sql = `SELECT ${columns} FROM ${quoteTable(this.name)} WHERE ${this.condition} ${rest}`.trim();
     return (await this.transport.query(sql, parameters)).rows;
   }
 }

@@ -1,9 +1,10 @@
 /** What a table is like, apart from its columns below `data`. */
 import { type PartitionBy, type PartType, partTypeOf } from "../../mapping/partition.ts";
 import type { ColumnMode, Dialect } from "../sql/dialect.ts";
+import { CDC_COLUMN, type CdcSettings, needsCdc } from "./cdc_column.ts";
 import { UnusableTableError } from "./unusable_table.ts";
 
-export interface TableDesign {
+export interface TableDesign extends CdcSettings {
   readonly columns: ColumnMode;
   /** How rows are divided into partitions; undefined for a table without. */
   readonly partitionBy?: PartitionBy | undefined;
@@ -23,11 +24,11 @@ const PART_COLUMNS: Readonly<Record<PartType, string>> = {
  * @example
  * IN: {columns: "typed", shards: 1} → OUT: (oid TEXT PRIMARY KEY, data OBJECT(DYNAMIC), overflow OBJECT(IGNORED)) CLUSTERED BY (oid) INTO 1 SHARDS
  * IN: {partitionBy: {unit: "month", …}, …} → OUT: (oid TEXT, part TIMESTAMP …, …, PRIMARY KEY (oid, part)) … PARTITIONED BY (part)
- * @throws UnusableTableError if the server has no partitions
+ * @throws UnusableTableError if the server has no partitions, or no column `cdc`
  */
 export function tableDefinition(
   { name, isJsonb, dataDefinition, overflowDefinition }: Dialect,
-  { columns, partitionBy, shards, replicas }: TableDesign,
+  { columns, partitionBy, shards, replicas, ...cdc }: TableDesign,
   data = dataDefinition[columns],
 ): string {
   if (partitionBy && isJsonb) {
@@ -35,8 +36,13 @@ export function tableDefinition(
       hint: "Remove partitionBy.",
     });
   }
+  if (needsCdc(cdc) && isJsonb) {
+    throw new UnusableTableError(`--deletes soft and --metadata on need CrateDB: the server is ${name}`, {
+      hint: "Leave them out. --deletes keep is possible.",
+    });
+  }
   const part = partitionBy && PART_COLUMNS[partTypeOf(partitionBy)];
-  const own = [`"data" ${data}`, `"overflow" ${overflowDefinition}`];
+  const own = [`"data" ${data}`, `"overflow" ${overflowDefinition}`, ...needsCdc(cdc) ? [CDC_COLUMN] : []];
   const all = part
     ? ['"oid" TEXT', part, ...own, 'PRIMARY KEY ("oid", "part")']
     : ['"oid" TEXT PRIMARY KEY', ...own];

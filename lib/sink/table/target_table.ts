@@ -2,6 +2,7 @@
 import { type PartType, partTypeOf } from "../../mapping/partition.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
+import { addCdcColumn, hasCdc, needsCdc, otherCdc } from "./cdc_column.ts";
 import { createTable, tableExists } from "./create_table.ts";
 import { definedColumns, readDefinition } from "./show_create_table.ts";
 import { partitionsIn, tableDefinition, type TableDesign } from "./table_design.ts";
@@ -12,6 +13,8 @@ export interface TargetTable extends TableName {
   readonly hasOverflow: boolean;
   /** The type of the column `part` in statements; undefined for a table without partitions. */
   readonly partType?: PartType | undefined;
+  /** Whether an upsert sets or clears the column `cdc`; undefined for a table without. */
+  readonly cdc?: "set" | "clear" | undefined;
 }
 
 export interface OpenedTable extends TargetTable {
@@ -34,16 +37,31 @@ export async function isEmptyTable(transport: Transport, table: TableName): Prom
 export async function openTable(transport: Transport, options: OpenTableOptions): Promise<OpenedTable> {
   const { table } = options;
   const existing = await existingTable(transport, table, options);
-  if (existing) return existing;
-  await createTable(transport, table, tableDefinition(transport.dialect, options));
-  return opened(table, options, transport, await readDefinition(transport, table), { isNew: true });
+  if (!existing) await createTable(transport, table, tableDefinition(transport.dialect, options));
+  const found = existing ??
+    opened(table, options, transport, await readDefinition(transport, table), { isNew: true });
+  return needsCdc(options) && !found.cdc ? await withCdc(transport, found, options) : found;
 }
+
+/** Adds the column `cdc`. */
+async function withCdc(
+  transport: Transport,
+  { isNew, ...table }: OpenedTable,
+  options: OpenTableOptions,
+): Promise<OpenedTable> {
+  await addCdcColumn(transport, table);
+  const found = await existingTable(transport, table, options);
+  if (!found?.cdc) throw otherCdc(table);
+  return Object.freeze({ ...found, isNew });
+}
+
+type ShapeOf = Pick<OpenTableOptions, "partitionBy" | "metadata">;
 
 /** A table that exists; undefined for none. Changes nothing. @throws UnusableTableError if it does not fit */
 export async function existingTable(
   transport: Transport,
   table: TableName,
-  design: Pick<TableDesign, "partitionBy"> = {},
+  design: ShapeOf = {},
 ): Promise<OpenedTable | undefined> {
   const definition = await readDefinition(transport, table);
   return definition === undefined
@@ -53,7 +71,7 @@ export async function existingTable(
 
 function opened(
   table: TableName,
-  { partitionBy }: Pick<TableDesign, "partitionBy">,
+  { partitionBy, metadata }: ShapeOf,
   { dialect }: Transport,
   definition = "",
   { isNew }: Pick<OpenedTable, "isNew">,
@@ -75,7 +93,9 @@ function opened(
   if (faults.length > 0) throw unusableTable(table, faults);
   const hasOverflow = typeOf("overflow") === dialect.overflowType;
   const partType = wanted === "none" ? undefined : wanted;
-  return Object.freeze({ ...table, hasOverflow, ...partType && { partType }, isNew, definition });
+  const cdc = hasCdc(columns) ? metadata === "on" ? "set" : "clear" : undefined;
+  const own = { ...partType && { partType }, ...cdc && { cdc } as const };
+  return Object.freeze({ ...table, hasOverflow, ...own, isNew, definition });
 }
 
 const KEY_FAULTS: Readonly<Record<PartType | "none", string>> = {

@@ -1,27 +1,25 @@
 /** Bulk upserts and deletes. Accounts for each row, because a bulk statement can drop rows without an error. */
 import { Buffer } from "node:buffer";
-import type { Part } from "../../mapping/partition.ts";
-import type { SplitDocument } from "../../mapping/split_document.ts";
 import { UserError } from "../../util/errors.ts";
 import { jsonBytes } from "../../util/json_writer.ts";
 import { concurrently, Semaphore } from "../../util/concurrency.ts";
 import { grouped } from "../../util/grouped.ts";
 import { quoteTable } from "../sql/names.ts";
-import { scanKeys, selectPart } from "./row_reader.ts";
+import { IS_LIVE } from "./cdc_column.ts";
+import { dropLiveView } from "./live_view.ts";
+import { scanKeys } from "./row_reader.ts";
+import { rowStatements } from "./row_statements.ts";
+import type { DeletedRow, Row, RowKey } from "./row.ts";
 import type { TargetTable } from "./target_table.ts";
 import { UnusableTableError } from "./unusable_table.ts";
 import { faultOf, isSinkError, SinkError, type SinkErrorKind } from "../connection/sink_error.ts";
-import { refreshTable, type Transport, WHOLE_TABLE_LIMIT_MS } from "../connection/transport.ts";
+import {
+  type Parameter,
+  refreshTable,
+  type Transport,
+  WHOLE_TABLE_LIMIT_MS,
+} from "../connection/transport.ts";
 import type { WriteLimits } from "../connection/write_pace.ts";
-
-/** A row of a table; its JSON is as {@linkcode jsonBytes} makes it. */
-export interface Row extends Pick<SplitDocument, "data" | "overflow">, RowKey {}
-
-export interface RowKey {
-  readonly oid: string;
-  /** Its partition. @default {not known, or the table has none} */
-  readonly part?: Part | undefined;
-}
 
 export interface RefusedRow {
   readonly oid: string;
@@ -42,12 +40,13 @@ const NOTHING_LOST =
   "Nothing is lost: fix it, and start the relay again if it has ended; it resumes from the saved position.";
 
 const EMPTY = jsonBytes("{}");
+/** Of a statement that marks rows. */
+const MAX_TRIES = 2;
 
 /** The bytes of a row, or of a key, in a statement. */
 const bytesOf = (item: Row | RowKey | string): number =>
-  typeof item === "string"
-    ? Buffer.byteLength(item)
-    : Buffer.byteLength(item.oid) + ("data" in item ? item.data.length + (item.overflow?.length ?? 0) : 0);
+  typeof item === "string" ? Buffer.byteLength(item) : Buffer.byteLength(item.oid) +
+    ("data" in item ? item.data.length + (item.overflow?.length ?? 0) + (item.cdc?.length ?? 0) : 0);
 
 const UNLIMITED = new Semaphore(Infinity);
 
@@ -61,13 +60,7 @@ export class Writer {
   readonly #transport: Transport;
   readonly #table: TargetTable;
   readonly #options: WriterOptions;
-  readonly #upsert: string;
-  readonly #insertOne: string;
-  readonly #delete: string;
-  readonly #deleteIn: string;
-  /** Of a partitioned table. */
-  readonly #partsOf: string;
-  readonly #deleteOne: string;
+  readonly #sql: ReturnType<typeof rowStatements>;
   readonly #statements: Semaphore;
 
   constructor(transport: Transport, table: TargetTable, options: WriterOptions) {
@@ -75,25 +68,7 @@ export class Writer {
     this.#table = table;
     this.#options = options;
     this.#statements = new Semaphore(() => options.limits.inFlight);
-    const target = quoteTable(table);
-    const { partType, hasOverflow } = table;
-    const [oids, data, overflow] = transport.dialect.lists;
-    const values = { data, ...hasOverflow && { overflow } };
-    const columns = { oid: oids, ...values, ...partType && { part: `array(${partType})` } };
-    const types = Object.values(columns);
-    const arrays = types.map((type, index) => `$${index + 1}::${type}`).join(", ");
-    const update = Object.keys(values).map((name) => `${name} = excluded.${name}`).join(", ");
-    const into = `INSERT INTO ${target} (${Object.keys(columns).join(", ")})`;
-    const conflict = `ON CONFLICT (${partType ? "oid, part" : "oid"}) DO UPDATE SET ${update}`;
-    this.#upsert = `${into} (SELECT * FROM UNNEST(${arrays})) ${conflict}`;
-    const firsts = types.map((type, index) => `($${index + 1}::${type})[1]`).join(", ");
-    this.#insertOne = `${into} VALUES (${firsts}) ${conflict}`;
-    this.#delete = `DELETE FROM ${target} WHERE oid = ANY($1::${oids})`;
-    this.#deleteIn = `${this.#delete} AND part = ANY($2::array(${partType}))`;
-    this.#partsOf = `SELECT oid, ${
-      selectPart(partType ?? "text")
-    } FROM ${target} WHERE oid = ANY($1::${oids})`;
-    this.#deleteOne = `DELETE FROM ${target} WHERE oid = $1`;
+    this.#sql = rowStatements(transport.dialect, table);
   }
 
   /** Writes rows of different keys. @returns the refused ones @throws UserError if the sink accepts no row at all */
@@ -107,11 +82,46 @@ export class Writer {
     return refused.flat();
   }
 
-  /** Deletes rows. Refreshes first: CrateDB searches for several keys, and does not find rows written since. */
-  async delete(rows: readonly RowKey[]): Promise<void> {
+  /**
+   * Deletes rows, or marks those that are not marked. Refreshes first: CrateDB searches for several keys, and does not find
+   * rows written since.
+   */
+  async delete(rows: readonly DeletedRow[]): Promise<void> {
     if (rows.length === 0) return;
     await this.refresh();
-    await this.#deleteVisible(rows);
+    const groups = Map.groupBy(rows, ({ cdc }) => cdc);
+    await concurrently(groups, this.#options.limits.inFlight, async ([cdc, some]) => {
+      if (cdc) await this.#mark(some, cdc);
+      else await this.#changeVisible(some, this.#sql.delete);
+    });
+  }
+
+  /** Deletes a row that the server does not mark, although it gives no error. */
+  async #mark(rows: readonly RowKey[], cdc: Uint8Array): Promise<void> {
+    let left = rows;
+    for (let tries = 0;; tries++) {
+      const live = new Set((await this.#select(this.#sql.liveOf, left)).map(([oid]) => oid));
+      left = left.filter(({ oid }) => live.has(oid));
+      if (left.length === 0) return;
+      if (tries === MAX_TRIES) return void await this.#changeVisible(left, this.#sql.delete);
+      if (await this.#changeVisible(left, this.#sql.mark, { json: [cdc] }) === left.length) return;
+      await this.refresh();
+    }
+  }
+
+  /** Rows of these keys. */
+  async #select(sql: string, rows: readonly RowKey[]): Promise<readonly string[][]> {
+    const found: string[][] = [];
+    for (const chunk of this.#parts(rows.map(({ oid }) => oid))) {
+      found.push(...(await this.#transport.query(sql, [chunk])).rows.map((row) => row.map(String)));
+    }
+    return found;
+  }
+
+  /** Marks all rows that are not marked, like {@linkcode delete}. */
+  async markAll(cdc: Uint8Array): Promise<void> {
+    for (let tries = 0; tries < MAX_TRIES; tries++) await this.#changeAll(this.#sql.markAll, { json: [cdc] });
+    await this.#changeAll(this.#sql.deleteLive);
   }
 
   /** Deletes the rows that these have in other partitions. Refreshes first, like {@linkcode delete}. */
@@ -120,28 +130,35 @@ export class Writer {
     await this.refresh();
     const partOf = new Map(rows.map(({ oid, part }) => [oid, part]));
     const moved: RowKey[] = [];
-    for (const chunk of this.#parts(rows.map(({ oid }) => oid))) {
-      const found = await this.#transport.query(this.#partsOf, [chunk]);
-      for (const [oid, part] of found.rows.map((row) => row.map(String))) {
-        if (oid !== undefined && part !== partOf.get(oid)) moved.push({ oid, part });
-      }
+    for (const [oid = "", part] of await this.#select(this.#sql.partsOf, rows)) {
+      if (part !== partOf.get(oid)) moved.push({ oid, part });
     }
     // One partition by one: a row may have moved to what another one has left.
-    for (const left of Map.groupBy(moved, ({ part }) => part).values()) await this.#deleteVisible(left);
+    for (const left of Map.groupBy(moved, ({ part }) => part).values()) {
+      await this.#changeVisible(left, this.#sql.delete);
+    }
   }
 
-  async #deleteVisible(rows: readonly RowKey[]): Promise<void> {
+  /** Runs a statement for these keys, which are its first parameter. @returns the number of changed rows */
+  async #changeVisible(
+    rows: readonly RowKey[],
+    sql: (parts?: number) => string,
+    ...others: readonly Parameter[]
+  ): Promise<number> {
     const { partType } = this.#table;
+    let changed = 0;
     const run = async (chunk: readonly RowKey[]) => {
       const oids = chunk.map(({ oid }) => oid);
       const parts = [...new Set(chunk.map(({ part }) => part))].filter((part) => part !== undefined);
       const areKnown = partType && chunk.every(({ part }) => part !== undefined);
-      const [sql, parameters] = areKnown ? [this.#deleteIn, [oids, parts]] : [this.#delete, [oids]];
-      await this.#transport.query(sql, parameters, { writes: true, isDivisible: chunk.length > 1 });
+      const all = [oids, ...others, ...areKnown ? [parts] : []];
+      const options = { writes: true, isDivisible: chunk.length > 1 };
+      changed += (await this.#transport.query(sql(areKnown ? all.length : 0), all, options)).count;
       return [];
     };
     const write = (chunk: readonly RowKey[]) => this.#statements.run(() => this.#inParts(chunk, run));
     await concurrently(this.#parts(rows), this.#options.limits.inFlight, write);
+    return changed;
   }
 
   /** Writes these, and in ever smaller parts what the server refuses as too much. */
@@ -175,15 +192,19 @@ export class Writer {
     return (await this.#transport.query(sql, [time], { writes: true })).count !== 0;
   }
 
-  async truncate(): Promise<void> {
+  truncate(): Promise<void> {
+    return this.#changeAll(this.#sql.deleteAll);
+  }
+
+  async #changeAll(sql: string, ...parameters: readonly Parameter[]): Promise<void> {
     await this.refresh();
-    const options = { writes: true, limitMs: WHOLE_TABLE_LIMIT_MS };
-    await this.#transport.query(`DELETE FROM ${quoteTable(this.#table)}`, [], options);
+    await this.#transport.query(sql, parameters, { writes: true, limitMs: WHOLE_TABLE_LIMIT_MS });
     await this.refresh();
   }
 
   /** @returns why the table was not dropped: a view of PostgreSQL needs it, or CrateDB takes a snapshot of it */
   async drop(): Promise<"needed" | "backup running" | undefined> {
+    if (this.#table.cdc) await dropLiveView(this.#transport, this.#table);
     try {
       await this.#transport.query(`DROP TABLE IF EXISTS ${quoteTable(this.#table)}`);
       return undefined;
@@ -193,8 +214,9 @@ export class Writer {
     }
   }
 
-  keys(size: number): AsyncGenerator<string[]> {
-    return scanKeys(this.#transport, this.#table, { size });
+  /** Keys of rows, or of those that are not marked as deleted. */
+  keys(size: number, { areLive = false } = {}): AsyncGenerator<string[]> {
+    return scanKeys(this.#transport, this.#table, { size, ...areLive && { where: IS_LIVE } });
   }
 
   refresh(): Promise<void> {
@@ -230,7 +252,7 @@ export class Writer {
   async #upsertAll(chunk: readonly Row[], isTrial: boolean): Promise<number> {
     try {
       const options = { writes: true, isTrial, isDivisible: true };
-      return (await this.#transport.query(this.#upsert, this.#arguments(chunk), options)).count;
+      return (await this.#transport.query(this.#sql.upsert, this.#sql.parameters(chunk), options)).count;
     } catch (error) {
       this.#rowError(error);
       return 0;
@@ -260,7 +282,8 @@ export class Writer {
   async #errorsOfEach(rows: readonly Row[]): Promise<readonly (SinkError | null | undefined)[]> {
     try {
       const options = { writes: true, isTrial: true, isDivisible: true, forEach: true };
-      const { errors = [] } = await this.#transport.query(this.#insertOne, this.#arguments(rows), options);
+      const parameters = this.#sql.parameters(rows);
+      const { errors = [] } = await this.#transport.query(this.#sql.insertOne, parameters, options);
       return errors.map((error) => error && (isOfRow(error) ? error : undefined));
     } catch (error) {
       this.#rowError(error);
@@ -273,7 +296,11 @@ export class Writer {
     const { oid } = row;
     try {
       const options = { writes: true, isTrial };
-      const { count } = await this.#transport.query(this.#insertOne, this.#arguments([row]), options);
+      const { count } = await this.#transport.query(
+        this.#sql.insertOne,
+        this.#sql.parameters([row]),
+        options,
+      );
       const error = `${this.#transport.dialect.name} did not store the row and gave no reason`;
       return count === 1 ? [] : [{ oid, error, kind: "refused" }];
     } catch (error) {
@@ -288,25 +315,13 @@ export class Writer {
   async #takesEmpty({ oid, part }: Row): Promise<boolean> {
     const options = { writes: true, isTrial: true };
     try {
-      const empty = this.#arguments([{ oid, part, data: EMPTY, overflow: null }]);
-      await this.#transport.query(this.#insertOne, empty, options);
-      await this.#transport.query(this.#deleteOne, [oid], options);
+      const row = { oid, part, data: EMPTY, overflow: null };
+      await this.#transport.query(this.#sql.insertOne, this.#sql.parameters([row]), options);
+      await this.#transport.query(this.#sql.deleteOne, [oid], options);
       return true;
     } catch (error) {
       return this.#rowError(error).kind !== "unspecific";
     }
-  }
-
-  #arguments(chunk: readonly Row[]) {
-    const oids = chunk.map(({ oid }) => oid);
-    const data = { json: chunk.map(({ data }) => data) };
-    const { hasOverflow, partType } = this.#table;
-    return [
-      oids,
-      data,
-      ...hasOverflow ? [{ json: chunk.map(({ overflow }) => overflow) }] : [],
-      ...partType ? [chunk.map(({ part = "" }) => part)] : [],
-    ];
   }
 
   /** @throws an error that a row cannot cause */

@@ -20,6 +20,8 @@ export interface DocumentChange {
   /** Null if it was deleted, undefined if the event lacks it. */
   readonly document: Uint8Array | null | undefined;
   readonly operation: DocumentOperation;
+  /** Milliseconds since 1970, of the second of the change. */
+  readonly clusterTime?: number | undefined;
   /** The document key, if it has shard key fields besides `_id`. */
   readonly key?: BsonValue;
 }
@@ -50,6 +52,7 @@ const NO_FIELDS = {
   operationDescription: undefined,
   splitEvent: undefined,
   wallTime: undefined,
+  clusterTime: undefined,
 };
 
 /** @example IN: {operationType: "insert", ns: {…}, lsid: …, …} → OUT: {operationType: {type: 2, …}, to: undefined, …} */
@@ -66,6 +69,10 @@ export function eventFields(bytes: Uint8Array, offset = 0): EventFields {
 /** Milliseconds since 1970; undefined before MongoDB 6.0. */
 export const wallTimeOf = ({ wallTime }: EventFields): number | undefined =>
   wallTime?.type === BsonType.date ? Number(int64At(wallTime.bytes, wallTime.offset)) : undefined;
+
+/** A timestamp has its seconds in the upper half. */
+const clusterTimeOf = ({ clusterTime: time }: EventFields): number | undefined =>
+  time?.type === BsonType.timestamp ? (int32At(time.bytes, time.offset + 4) >>> 0) * 1_000 : undefined;
 
 function keyOf({ documentKey: key }: EventFields): Pick<DocumentChange, "id" | "key"> {
   if (!key) throw new Error("A change event without documentKey");
@@ -89,7 +96,8 @@ function changeOf(event: EventFields, operation: DocumentOperation, namespace: N
   const deleted = key.key ? undefined : null;
   // Without one, the server's look-up found nothing: a delete event follows.
   const current = isDocument(event.fullDocument) ? bytesOf(event.fullDocument) : undefined;
-  return { namespace, document: operation === "delete" ? deleted : current, operation, ...key };
+  const clusterTime = clusterTimeOf(event);
+  return { namespace, document: operation === "delete" ? deleted : current, operation, clusterTime, ...key };
 }
 
 const isDocument = (value: BsonValue | undefined): value is BsonValue => value?.type === BsonType.document;

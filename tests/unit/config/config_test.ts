@@ -204,7 +204,9 @@ Deno.test("settings.for() has the options whose scope is a collection", () => {
   const { table, ...rest } = settings.for({ database: "shop", collection: "orders" });
   assert.deepEqual(table("doc"), { schema: "x", name: "{collection}" });
   assert.deepEqual(rest, {
-    ...{ transform: [], key: "_id", omit: [], columns: "typed", shards: undefined },
+    ...{ transform: [], key: "_id", omit: [], columns: "typed" },
+    ...{ shards: undefined, replicas: undefined, partitionBy: undefined, keep: undefined },
+    ...{ deletes: "hard", metadata: "off" },
     ...{ widen: "on", widenRows: 2_000_000, onDrop: "drop", fullDocument: "lookup" },
   });
 });

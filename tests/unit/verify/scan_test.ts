@@ -3,13 +3,14 @@ import type { Passing } from "../../../lib/verify/result.ts";
 import { count } from "../../../lib/verify/scan.ts";
 
 /** Counts of documents, one after the other; the last one stays. */
-const counting = (documents: number[], rows: number, relay: Passing = "passed") =>
+const counting = (documents: number[], rows: number, relay: Passing = "passed", { seeksExtra = true } = {}) =>
   count({
     documents: () => Promise.resolve(documents.length > 1 ? documents.shift() ?? 0 : documents[0] ?? 0),
     rows: () => Promise.resolve(rows),
     deadLetters: () => Promise.resolve(1),
     pass: () => Promise.resolve(relay),
     generations: 3,
+    seeksExtra,
   });
 
 Deno.test("count() judges the rows if the number of documents did not change", async () => {
@@ -32,4 +33,9 @@ Deno.test("count() reports changing documents after the last count", async () =>
 Deno.test("count() counts once if no relay runs", async () => {
   const { documents, missing, extra, changing } = await counting([1, 2, 3], 6, "not running");
   assert.deepEqual([documents, missing, extra, changing], [1, 0, 6, 0]);
+});
+
+Deno.test("count() takes no row for one too many if rows of deleted documents stay", async () => {
+  const { missing, extra } = await counting([1], 6, "passed", { seeksExtra: false });
+  assert.deepEqual([missing, extra], [0, 0]);
 });

@@ -128,7 +128,10 @@ function registryOf(
     stream: streamOfPart("shop.* -> shop.{collection}", part),
     metadataSchema: "public",
   };
-  const causalReader = { exists: (namespace: Namespace) => Promise.resolve(exists(namespace)) };
+  const causalReader = {
+    exists: (namespace: Namespace) => Promise.resolve(exists(namespace)),
+    time: undefined,
+  };
   const shardKeyOf = () => Promise.resolve([]);
   const rest = { signal, log: QUIET, clock, emit };
   const options = {
@@ -177,7 +180,7 @@ Deno.test("Collections refuses a table with a name of the relay's own tables", a
     settings: { for: () => ({ columns: "typed", onDrop: "keep" }) } as unknown as RelaySettings,
     memory: MEMORY,
     limits: { statementRows: 100, statementBytes: 100_000, inFlight: 1 },
-    causalReader: { exists: () => Promise.resolve(true) },
+    causalReader: { exists: () => Promise.resolve(true), time: undefined },
     share: ALL_DOCUMENTS,
     shardKeyOf: () => Promise.resolve([]),
     signal,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { coalesce, type RowChange } from "../../../../lib/pipeline/collections/row_changes.ts";
+import { coalesce, mayHaveMoved, type RowChange } from "../../../../lib/pipeline/collections/row_changes.ts";
 
 const to = (oid: string, version: number): RowChange => ({ oid, document: Uint8Array.of(version) });
 const gone = (oid: string): RowChange => ({ oid, document: null });
@@ -25,4 +25,25 @@ Deno.test("coalesce() keeps one change of each key, the last", () => {
 
 Deno.test("coalesce() puts a key where its last change was", () => {
   assert.deepEqual(coalesce([to("a", 1), to("b", 2), gone("a")]), [to("b", 2), gone("a")]);
+});
+
+Deno.test("coalesce() with marks: a delete has the last document before it", () => {
+  const marks = (...changes: RowChange[]) => coalesce(changes, { marks: true });
+  assert.deepEqual(marks(to("a", 1), to("a", 2), gone("a")), [{ ...gone("a"), before: to("a", 2) }]);
+  assert.deepEqual(marks(to("a", 1), gone("a"), gone("a")), [{ ...gone("a"), before: to("a", 1) }]);
+  assert.deepEqual(marks(gone("a")), [gone("a")]);
+  assert.deepEqual(marks(to("a", 1), gone("a"), to("a", 3)), [to("a", 3)]);
+  const refused = { ...gone("a"), refusal: "no transform" };
+  assert.deepEqual(marks(to("a", 1), refused), [refused]);
+});
+
+Deno.test("mayHaveMoved() are rows of inserts, too, if a deleted row may have stayed", () => {
+  const row = { oid: "a", data: new Uint8Array(), overflow: null };
+  const moved = (deletes: "hard" | "soft" | "keep") =>
+    mayHaveMoved([row], [{ ...to("a", 1), isNew: true }], {
+      partitioning: { unit: "month", path: ["at"] },
+      shardKey: [],
+      settings: { deletes },
+    }).length;
+  assert.deepEqual((["hard", "soft", "keep"] as const).map(moved), [0, 1, 1]);
 });

@@ -6,7 +6,7 @@ import { QUIET } from "../../../../lib/util/log.ts";
 import { on, type TableWrite } from "../../../../lib/pipeline/status/events.ts";
 import { TableApplier, type TableApplierDeps } from "../../../../lib/pipeline/collections/table_applier.ts";
 import type { Column } from "../../../../lib/mapping/column_tree.ts";
-import type { Row } from "../../../../lib/sink/table/writer.ts";
+import type { Row } from "../../../../lib/sink/table/row.ts";
 import { jsonBytes, jsonOfBytes } from "../../../../lib/util/json_writer.ts";
 
 const NAMESPACE = { database: "shop", collection: "orders" };
@@ -19,12 +19,15 @@ interface Setting {
   /** Keys of rows that the table refuses. */
   readonly refuses?: (oid: string) => boolean;
   readonly limit?: number;
+  readonly deletes?: TableApplierDeps["settings"]["deletes"];
+  readonly cdc?: "set" | "clear";
   readonly partitioning?: TableApplierDeps["partitioning"];
 }
 
 /** One BIGINT column, and columns that change as often as it says. */
 function applierOf(
-  { changes = 0, onDrop = "keep", kept, refuses = () => false, limit = 1_000, partitioning }: Setting = {},
+  { changes = 0, onDrop = "keep", kept, refuses = () => false, limit = 1_000, deletes = "hard", ...rest }:
+    Setting = {},
 ) {
   const columns: Column = { kind: "object", children: new Map([["n", { kind: "bigint" }]]) };
   const written: (readonly Row[])[] = [];
@@ -36,7 +39,7 @@ function applierOf(
   let version = 0;
   const deps: TableApplierDeps = {
     namespace: NAMESPACE,
-    table: { schema: "doc", name: "t", hasOverflow: true },
+    table: { schema: "doc", name: "t", hasOverflow: true, cdc: rest.cdc },
     columns: {
       columns,
       get version() {
@@ -55,15 +58,17 @@ function applierOf(
         const refused = rows.filter(({ oid }) => refuses(oid));
         return Promise.resolve(refused.map(({ oid }) => ({ oid, error: "no room", kind: "refused" })));
       },
-      delete: (rows) =>
-        Promise.resolve(
-          void (rows.length > 0 && done.push(`delete ${
-            rows.map(({ oid, part }) => [oid, ...part === undefined ? [] : [part]].join(" in "))
-          }`)),
-        ),
+      delete: (rows) => {
+        const { marked = [], deleted = [] } = Object.groupBy(rows, ({ cdc }) => cdc ? "marked" : "deleted");
+        const names = deleted.map(({ oid, part }) => [oid, ...part === undefined ? [] : [part]].join(" in "));
+        if (names.length > 0) done.push(`delete ${names}`);
+        for (const { oid, cdc } of marked) done.push(`mark ${oid} ${cdc && jsonOfBytes(cdc)}`);
+        return Promise.resolve();
+      },
       deleteMoved: (rows) =>
         Promise.resolve(void (rows.length > 0 && done.push(`moved ${rows.map(({ oid }) => oid)}`))),
       deletePartsBefore: (time) => Promise.resolve(done.push(`drop before ${time}`) > 0),
+      markAll: (cdc) => Promise.resolve(void done.push(`mark all ${jsonOfBytes(cdc)}`)),
       truncate: () => Promise.resolve(void done.push("truncate")),
       drop: () => Promise.resolve((done.push("drop"), kept)),
       async *keys() {},
@@ -77,10 +82,12 @@ function applierOf(
       resolve: async () => {},
       clear: async () => {},
     },
-    partitioning,
+    partitioning: rest.partitioning,
     deadLetterLimit: deadLetterLimit(limit),
     ownKeys: (oids) => Promise.resolve(oids),
-    settings: { onDrop, omit: [] },
+    settings: { onDrop, omit: [], deletes },
+    causalReader: { time: new BSON.Timestamp({ t: 7, i: 1 }) },
+    clock: { now: () => 9_000 },
     shardKey: [],
     garbage: { makeRoom: () => {} },
     log: QUIET,
@@ -389,3 +396,74 @@ Deno.test("TableApplier keeps no row of a partition that has expired, and drops 
   await applier.dropExpired();
   assert.deepEqual(done, ["moved 2,3", "delete 1", `drop before ${MARCH}`, `drop before ${firstKept}`]);
 });
+
+const gone = (n: unknown, clusterTime = 5_000) =>
+  ({ ...change({ n }), document: null, operation: "delete", clusterTime }) as const;
+const markAt = (time: number) =>
+  `{"op":"delete","cluster_time":${time},"written_at":9000,"deleted_at":${time}}`;
+
+Deno.test("TableApplier marks rows with soft deletes, also one that came and went at once", async () => {
+  const { applier, written, done, told } = applierOf({ deletes: "soft", cdc: "clear" });
+  await applier.apply([change({ n: 1 }), change({ n: 2 }), gone(1), gone(3, 6_000)]);
+  assert.deepEqual(written.flat().map(({ oid, cdc }) => [oid, cdc]), [["2", undefined], ["1", undefined]]);
+  assert.deepEqual(done, [`mark 1 ${markAt(5_000)}`, `mark 3 ${markAt(6_000)}`]);
+  assert.deepEqual(told.map(({ upserts, deletes }) => [upserts, deletes]), [[2, 2]]);
+});
+
+Deno.test("TableApplier marks stale rows with the time of the last read", async () => {
+  const { applier, done } = applierOf({ deletes: "soft", cdc: "clear" });
+  await applier.remove(["1"]);
+  assert.deepEqual(done, [`mark 1 ${markAt(7_000)}`]);
+});
+
+Deno.test("TableApplier deletes the row of a document that no row can hold, also with soft deletes", async () => {
+  const setting = { deletes: "soft", cdc: "clear", refuses: (oid: string) => oid === "1" } as const;
+  const { applier, dead, done } = applierOf(setting);
+  await applier.apply([change({ n: 1 }), { ...gone(2), refusal: "no transform" }]);
+  assert.deepEqual([...dead.keys()], ["1", "2"]);
+  assert.deepEqual(done, ["delete 2,1"]);
+});
+
+Deno.test("TableApplier makes no dead letter of a refused document that is deleted by then", async () => {
+  const { applier, dead, done } = applierOf({ deletes: "soft", cdc: "clear", refuses: () => true });
+  await applier.apply([change({ n: 1 }), gone(1)]);
+  assert.deepEqual([[...dead.keys()], done], [[], [`mark 1 ${markAt(5_000)}`]]);
+});
+
+Deno.test("TableApplier ignores deletes if rows are kept", async () => {
+  const { applier, written, done, told } = applierOf({ deletes: "keep" });
+  await applier.apply([change({ n: 1 }), gone(1), gone(2)]);
+  await applier.remove(["3"]);
+  assert.deepEqual(written.flat().map(({ oid }) => oid), ["1"]);
+  assert.deepEqual([done, told.map(({ deletes }) => deletes)], [[], [0]]);
+});
+
+Deno.test("TableApplier writes operation and time of each change", async () => {
+  const { applier, written } = applierOf({ cdc: "set" });
+  await applier.apply([
+    { ...change({ n: 1 }), operation: "insert", clusterTime: 5_000 },
+    // Half of a change of the shard key.
+    { ...change({ n: 2 }), operation: "delete", clusterTime: 6_000 },
+  ]);
+  await applier.apply([change({ n: 3 })], "snapshot");
+  const texts = written.flat().map(({ cdc }) => cdc && jsonOfBytes(cdc));
+  assert.deepEqual(texts, [
+    '{"op":"insert","cluster_time":5000,"written_at":9000}',
+    '{"op":"update","cluster_time":6000,"written_at":9000}',
+    '{"op":"snapshot","cluster_time":7000,"written_at":9000}',
+  ]);
+});
+
+for (
+  const [onDrop, kept, expected] of [
+    ["truncate", undefined, [`mark all ${markAt(7_000)}`]],
+    ["drop", undefined, ["drop"]],
+    ["drop", "backup running", ["drop", "truncate"]],
+  ] as const
+) {
+  Deno.test(`TableApplier with soft deletes and --on-drop ${onDrop}: ${expected.map((each) => each.slice(0, 8))}`, async () => {
+    const { applier, done } = applierOf({ deletes: "soft", cdc: "clear", onDrop, kept });
+    await applier.dropRows();
+    assert.deepEqual(done, expected);
+  });
+}

@@ -41,11 +41,23 @@ const untoldDelete = (_id: number) => change(_id, { operation: "delete" });
 /** The tenant of each row after the changes are applied; MongoDB has `documents`. */
 async function applied(
   changes: readonly DocumentChange[],
-  { documents = {}, rows = {}, transform = [], fullDocument, asked = [], emit = () => {} }: {
+  {
+    documents = {},
+    rows = {},
+    transform = [],
+    fullDocument,
+    deletes = "hard",
+    told,
+    asked = [],
+    emit = () => {},
+  }: {
     documents?: Record<number, string>;
     rows?: Record<number, string>;
     transform?: readonly Document[];
     fullDocument?: "lookup" | "required";
+    deletes?: "hard" | "soft" | "keep";
+    /** Takes the operation and the time of each state. */
+    told?: unknown[];
     /** Takes the keys of each look-up. */
     asked?: string[][];
     emit?: Emit;
@@ -54,7 +66,7 @@ async function applied(
   const there = new Map(Object.entries(documents).map(([id, tenant]) => [keyText(idOf(Number(id))), tenant]));
   const left = new Map(Object.entries(rows));
   const deps = {
-    settings: { scope: { includes: () => true }, for: () => ({ transform, fullDocument }) },
+    settings: { scope: { includes: () => true }, for: () => ({ transform, fullDocument, deletes }) },
     emit,
     causalReader: { after: () => {} },
     reader: {
@@ -73,8 +85,9 @@ async function applied(
           changes,
           applier: {
             shardKey: [],
-            apply(states: readonly { id: BsonValue; document: Uint8Array | null }[]) {
-              for (const { id, document } of states) {
+            apply(states: readonly DocumentState[]) {
+              for (const { id, document, operation, clusterTime } of states) {
+                told?.push([operation, clusterTime]);
                 const oid = String(
                   new DataView(id.bytes.buffer, id.bytes.byteOffset).getInt32(id.offset, true),
                 );
@@ -174,6 +187,29 @@ const CASES: readonly (readonly [string, Parameters<typeof applied>, Record<numb
 for (const [what, given, left] of CASES) {
   Deno.test(`applyBatch(): ${what}`, async () => assert.deepEqual(await applied(...given), left));
 }
+
+for (const deletes of ["soft", "keep"] as const) {
+  Deno.test(`applyBatch() with --deletes ${deletes} writes a document that is gone when it is looked up`, async () => {
+    assert.deepEqual(await applied([upsert(1, "a"), untoldUpdate(1)], { deletes }), { 1: "a" });
+  });
+}
+
+Deno.test("applyBatch() leaves deletes out if rows are kept", async () => {
+  const changes = [upsert(1, "a"), deletion(1), untoldDelete(2)];
+  assert.deepEqual(await applied(changes, { deletes: "keep", rows: { 2: "b" } }), { 1: "a", 2: "b" });
+});
+
+Deno.test("applyBatch() adds the last operation and its time to what is looked up", async () => {
+  const told: unknown[] = [];
+  const changes = [
+    { ...untoldUpdate(1), clusterTime: 1_000 },
+    { ...untoldUpdate(1), clusterTime: 2_000, operation: "replace" as const },
+    { ...untoldDelete(2), clusterTime: 3_000 },
+    { ...upsert(3, "c"), clusterTime: 4_000 },
+  ];
+  await applied(changes, { deletes: "soft", documents: { 1: "a" }, told });
+  assert.deepEqual(told, [["insert", 4_000], ["replace", 2_000], ["delete", 3_000]]);
+});
 
 /** A document, or the key of one, in a collection that is sharded by the tenant. */
 interface Keyed {

@@ -28,6 +28,19 @@ for (const [design, definition] of DEFINITIONS) {
   });
 }
 
+Deno.test("tableDefinition() has the column cdc for soft deletes or metadata, and PostgreSQL refuses it", () => {
+  for (const design of [{ deletes: "soft" }, { metadata: "on" }] as const) {
+    assert.match(
+      tableDefinition(CRATEDB, { columns: "typed", ...design }),
+      /"overflow" OBJECT\(IGNORED\),\n {3}"cdc" OBJECT\(STRICT\) AS \(op TEXT, .*deleted_at TIMESTAMP WITH TIME ZONE\)\n\)$/,
+    );
+    assert.throws(() => tableDefinition(POSTGRESQL, { columns: "typed", ...design }), {
+      message: "--deletes soft and --metadata on need CrateDB: the server is PostgreSQL",
+    });
+  }
+  assert.doesNotMatch(tableDefinition(POSTGRESQL, { columns: "typed", deletes: "keep" }), /cdc/);
+});
+
 Deno.test("tableDefinition() refuses partitions in PostgreSQL, and leaves its shards out", () => {
   assert.throws(() => tableDefinition(POSTGRESQL, { columns: "typed", partitionBy: BY_MONTH }), {
     name: "UnusableTableError",

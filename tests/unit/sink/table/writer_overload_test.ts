@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
 import type { Parameter, QueryOptions, Transport } from "../../../../lib/sink/connection/transport.ts";
 import { CRATEDB } from "../../../../lib/sink/sql/dialect.ts";
-import { type Row, Writer } from "../../../../lib/sink/table/writer.ts";
+import type { Row } from "../../../../lib/sink/table/row.ts";
+import { Writer } from "../../../../lib/sink/table/writer.ts";
 import { jsonBytes } from "../../../../lib/util/json_writer.ts";
 
 const TABLE = { schema: "doc", name: "t", hasOverflow: true };

@@ -5,7 +5,8 @@ import { CRATEDB } from "../../../../lib/sink/sql/dialect.ts";
 import type { JsonArray, Parameter, Result, Transport } from "../../../../lib/sink/connection/transport.ts";
 import { jsonBytes, jsonOfBytes } from "../../../../lib/util/json_writer.ts";
 import type { WriteLimits } from "../../../../lib/sink/connection/write_pace.ts";
-import { type Row, Writer } from "../../../../lib/sink/table/writer.ts";
+import type { Row } from "../../../../lib/sink/table/row.ts";
+import { Writer } from "../../../../lib/sink/table/writer.ts";
 
 interface Statement {
   readonly sql: string;
@@ -408,4 +409,66 @@ Deno.test("Writer.deleteMoved() of nothing sends nothing", async () => {
   const { writer, sent } = partitioned({});
   await writer.deleteMoved([]);
   assert.deepEqual(sent, []);
+});
+
+/** A table with rows that are not marked. It marks none of `refused`, and gives no error. */
+function tableOf(rows: readonly string[], { refused = [], passing = [] }: {
+  readonly refused?: readonly string[];
+  /** Those that it does not mark at the first time. */
+  readonly passing?: readonly string[];
+} = {}) {
+  const live = new Set(rows);
+  const left = new Set(passing);
+  const sent: string[] = [];
+  const transport = around(new FakeTransport(), (sql, [oids = [], mark] = []) => {
+    const keys = (oids as string[]).filter((oid) => live.has(oid));
+    const answer = (count: number, rows: unknown[][] = []) => Promise.resolve({ count, rows });
+    if (sql.startsWith("SELECT")) return answer(keys.length, keys.map((oid) => [oid]));
+    const done = sql.startsWith("INSERT")
+      ? keys.filter((oid) => !refused.includes(oid) && !left.delete(oid))
+      : keys;
+    const text = mark && jsonOfBytes((mark as JsonArray).json[0] as Uint8Array);
+    sent.push([sql.split(" ")[0], ...done, ...text ? [text] : []].join(" "));
+    for (const oid of done) live.delete(oid);
+    return answer(done.length);
+  });
+  const table = { ...TABLE, cdc: "clear" as const };
+  return { writer: new Writer(transport, table, { limits: { ...LIMITS, inFlight: 1 } }), sent };
+}
+
+const marks = (...oids: string[]) => oids.map((oid) => ({ oid, cdc: MARK }));
+const MARK = jsonBytes("{}");
+
+Deno.test("Writer.delete() marks rows that have a mark, with one statement for each, after one refresh", async () => {
+  const { writer, sent } = tableOf(["a", "b", "c", "d"]);
+  const other = jsonBytes('{"deleted_at":2}');
+  await writer.delete([
+    ...marks("a", "marked before"),
+    { oid: "b" },
+    { oid: "c", cdc: other },
+    ...marks("d"),
+  ]);
+  assert.deepEqual(sent, ["REFRESH", "INSERT a d {}", "DELETE b", 'INSERT c {"deleted_at":2}']);
+  await writer.delete(marks("a", "d"));
+  assert.deepEqual(sent.slice(4), ["REFRESH"]);
+});
+
+Deno.test("Writer.delete() marks again what was not marked without an error, and then deletes it", async () => {
+  const { writer, sent } = tableOf(["a", "b", "c"], { passing: ["b"], refused: ["c"] });
+  await writer.delete(marks("a", "b", "c"));
+  assert.deepEqual(sent, ["REFRESH", "INSERT a {}", "REFRESH", "INSERT b {}", "REFRESH", "DELETE c"]);
+});
+
+Deno.test("Writer.upsert() sets or clears the column cdc, or leaves it alone", async () => {
+  const statement = async (cdc?: "set" | "clear") => {
+    const transport = new FakeTransport();
+    const row = { oid: "a", data: jsonBytes("{}"), overflow: null, cdc: jsonBytes('{"op":"insert"}') };
+    await new Writer(transport, { ...TABLE, cdc }, { limits: LIMITS }).upsert([row]);
+    const [{ sql = "", parameters = [] } = {}] = transport.inserts;
+    return [/DO UPDATE SET (.*)/.exec(sql)?.[1], parameters.length];
+  };
+  const plain = "data = excluded.data, overflow = excluded.overflow";
+  assert.deepEqual(await statement(), [plain, 3]);
+  assert.deepEqual(await statement("clear"), [`${plain}, cdc = NULL`, 3]);
+  assert.deepEqual(await statement("set"), [`${plain}, cdc = excluded.cdc`, 4]);
 });

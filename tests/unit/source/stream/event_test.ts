@@ -173,3 +173,10 @@ Deno.test("SplitEvents.join() keeps no fields of the previous event", () => {
   assert.deepEqual(numbers(split.join(fragment(2, 2, { fullDocument: 4 }))), { ns: 3, fullDocument: 4 });
   assert.deepEqual(numbers(split.join(event({ to: 5 }))), { to: 5 });
 });
+
+Deno.test("readEvent() has the second of the cluster time in milliseconds", () => {
+  for (const t of [1_793_491_200, 4_000_000_000]) {
+    const result = read({ operationType: "delete", ...KEY, clusterTime: new BSON.Timestamp({ t, i: 3 }) });
+    assert.equal("change" in result && result.change.clusterTime, t * 1_000);
+  }
+});
