@@ -77,7 +77,8 @@ function textOf(
     case "omittedPaths":
       return (value as readonly string[]).join(",");
     default:
-      return String(typeof value === "object" ? given : value);
+      if (typeof value !== "object") return String(value);
+      return typeof given === "string" ? given : JSON.stringify(given);
   }
 }
 

@@ -26,6 +26,9 @@ export const PLACEHOLDERS = {
   worker: "K/N",
   address: "HOST:PORT",
   time: "TIME",
+  types: "",
+  fulltext: "",
+  tableSettings: "",
   mix: "OP=WEIGHT,…",
   seed: "N",
 };
@@ -42,6 +45,9 @@ interface InputTypes {
   omittedPaths: string | readonly string[];
   filter: Json | string;
   pipeline: readonly Json[] | string;
+  types: Json;
+  fulltext: Json;
+  tableSettings: Json;
 }
 
 /** What a changed setting of a running relay needs: nothing, nothing but rows written before stay as they are, a snapshot, a restart. */

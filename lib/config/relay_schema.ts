@@ -1,7 +1,7 @@
 /** The form of `relay.yaml`, made from the option table. The parsers of the options check the values. */
 import { BSON } from "mongodb";
 import * as v from "valibot";
-import { UsageError } from "../util/errors.ts";
+import { EntryError, UsageError } from "../util/errors.ts";
 import { similarName } from "../util/text.ts";
 import type { Option, OptionTable } from "./option.ts";
 import { PROCESS } from "./options.ts";
@@ -42,6 +42,8 @@ const texts = v.union([text, v.array(text)]);
 const document = v.pipe(mappable, v.record(v.string(), v.unknown()));
 const pattern = (source: RegExp) => v.pipe(v.string(), v.regex(source));
 
+const LONG_TEXT = v.strictObject({ text: v.strictObject({ index: v.picklist(["off"]) }) });
+
 /** The forms of values, by type; of other types, a text. */
 const FORMS: Partial<Readonly<Record<Option["type"], (option: Option) => v.GenericSchema>>> = {
   choice: ({ choices = [] }) => v.picklist(choices),
@@ -55,6 +57,16 @@ const FORMS: Partial<Readonly<Record<Option["type"], (option: Option) => v.Gener
   omittedPaths: () => texts,
   filter: () => document,
   pipeline: () => v.array(document),
+  types: () => v.pipe(mappable, v.record(text, v.union([text, LONG_TEXT]))),
+  fulltext: () =>
+    v.pipe(
+      mappable,
+      v.record(
+        text,
+        v.strictObject({ columns: v.pipe(v.array(text), v.minLength(1)), analyzer: v.optional(text) }),
+      ),
+    ),
+  tableSettings: () => v.pipe(mappable, v.record(text, v.union([v.string(), v.number(), v.boolean()]))),
 };
 
 type Entries = Readonly<Record<string, v.GenericSchema>>;
@@ -121,7 +133,9 @@ function settings(table: OptionTable, { env, prefix = "", required }: SettingsCo
           valueOf(name, option, { options: { [name]: given(option, dataset.value, env) } });
         } catch (error) {
           if (!(error instanceof UsageError)) throw error;
-          addIssue({ message: error.hint === undefined ? error.message : `${error.message}. ${error.hint}` });
+          const { message, hint, cause } = error;
+          const path = cause instanceof EntryError ? placeOf(cause, dataset.value) : undefined;
+          addIssue({ message: hint === undefined ? message : `${message}. ${hint}`, ...path && { path } });
         }
       }),
       option.secret ? secret : FORMS[option.type]?.(option) ?? text,
@@ -134,6 +148,11 @@ function settings(table: OptionTable, { env, prefix = "", required }: SettingsCo
     }),
   );
 }
+
+/** The place of an entry in a mapping. */
+const placeOf = ({ key, value }: EntryError, input: unknown): [v.IssuePathItem] => [
+  { type: "object", origin: "value", input: input as Record<string, unknown>, key, value },
+];
 
 /** @param env the variables that the file may name */
 export function relaySchema(env: Environment = {}): v.GenericSchema {

@@ -4,14 +4,17 @@ import { asDocument } from "../bson/build.ts";
 import { fieldsOf } from "../bson/fields.ts";
 import { type FieldOrItem, ownClass } from "./classify.ts";
 import { type Kind, SCALARS } from "./column_types.ts";
+import type { Precision } from "./decimal.ts";
 
 /** A column: objects have children by name, arrays have an element. */
 export interface Column {
   readonly kind: Kind;
   readonly children?: Map<string, Column>;
   readonly element?: Column;
-  /** The characters of a `varchar` or `char`, in units of UTF-16. */
+  /** The characters of a `varchar` or `char`, in units of UTF-16, or the numbers of a `float_vector`. */
   readonly length?: number;
+  /** Of a `numeric`. */
+  readonly numeric?: Precision;
   /** Whether the object takes no further columns. */
   readonly closed?: boolean;
   /** Whether names in the object that look like ids get no column. */

@@ -16,6 +16,7 @@ import {
 import { checkNames, classify, isId, isNull, MAX_DEPTH } from "./classify.ts";
 import type { Column, ColumnPath } from "./column_tree.ts";
 import { needsWidening, SCALARS } from "./column_types.ts";
+import { writeNumeric } from "./decimal.ts";
 import { escapeNames, isReadable, mayNeedEscaping } from "./escape_name.ts";
 
 /** The columns `data` and `overflow` of a row, as JSON text. */
@@ -169,6 +170,7 @@ class Splitter {
         json.raw(JSON_PART.null);
         return true;
       }
+      if (column.numeric) return writeNumeric(json, value, column.numeric);
       const fit = scalar.fits[column.kind === "any" ? scalar.column : column.kind];
       if (fit && hasLengthOf(column, value) && fit(json, bytes, offset, length)) return true;
       if (needsWidening(value, column.kind)) this.#widen();

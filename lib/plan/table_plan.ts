@@ -6,7 +6,7 @@ import { unescapeNames } from "../mapping/escape_name.ts";
 import { columnOfMost, countFields, type FieldCounts } from "../mapping/field_counts.ts";
 import { type SplitDocument, splitDocument } from "../mapping/split_document.ts";
 import type { CollectionSettings } from "../pipeline/settings.ts";
-import { typeName, typeText } from "../sink/columns/column_definition.ts";
+import { typeName, typeText } from "../sink/table/column_definition.ts";
 import { columnsAfter } from "../sink/columns/column_plan.ts";
 import { addColumns, TableSchema } from "../sink/columns/table_schema.ts";
 import type { Transport } from "../sink/connection/transport.ts";
@@ -77,7 +77,7 @@ export async function planTable(
   const after = columnsAfter(schema.columns, added);
   const columns = isJsonb ? { kind: "jsonb" } as const : isDynamic ? schema.assuming(added.missing) : after;
   const { rows, outside } = splitAll(documents, columns);
-  const types = { ...isTyped && { data: typeText(after, 1) }, gap: "\n   " };
+  const types = { ...isTyped && { data: typeText(after, { depth: 1 }) }, gap: "\n   " };
   const definition = tableDefinition(dialect, { columns: mode, shards }, types);
   const lacks = isTyped && added.missing.length > 0 ? addColumns(table, added.missing) : "";
   const { limit, room } = schema.budget;

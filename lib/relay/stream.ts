@@ -31,6 +31,7 @@ import { StreamPosition } from "../sink/metadata/stream_position.ts";
 import { openBulkReader } from "../source/connection/bulk_reader.ts";
 import { CausalReader } from "../source/connection/causal_reader.ts";
 import { collectionsOf, shardKeyOf } from "../source/documents/collections.ts";
+import { storageOf } from "../source/documents/sample.ts";
 import { DocumentReader } from "../source/documents/documents.ts";
 import { rangeSplitter } from "../source/documents/key_ranges.ts";
 import { openShare } from "../pipeline/workers/worker_share.ts";
@@ -311,6 +312,7 @@ const openTables = (opened: Opened): Collections =>
       opened.settings.for(namespace).key === "documentKey"
         ? await shardKeyOf(opened.causalReader, namespace)
         : [],
+    bytesOf: async (namespace) => (await storageOf(namespace, opened.causalReader))?.bytes,
   });
 
 function loopDeps(opened: Opened, tables: Collections) {

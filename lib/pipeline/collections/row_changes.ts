@@ -5,6 +5,7 @@ import { jsonOfBytes } from "../../util/json_writer.ts";
 import { jsonOf } from "../../mapping/bson_to_json.ts";
 import type { ColumnPath } from "../../mapping/column_tree.ts";
 import { type PartitionBy, partOf, unfitPart } from "../../mapping/partition.ts";
+import { shadowOf } from "../../mapping/shadows.ts";
 import { splitDocument } from "../../mapping/split_document.ts";
 import type { ColumnPolicy, KeyedRow } from "../../sink/columns/column_policy.ts";
 import type { DeadLetter } from "../../sink/metadata/dead_letters.ts";
@@ -59,12 +60,14 @@ export interface Split {
   readonly expired: string[];
   /** Rows whose document has no value for its partition. */
   unfit: number;
+  /** Rows that lack a value beside `data`, because it does not fit there. */
+  unshadowed: number;
 }
 
 export function splitRows(
   upserts: readonly KeyedRow[],
   { columns, version }: Pick<ColumnPolicy, "columns" | "version">,
-  { hasOverflow }: TargetTable,
+  { hasOverflow, shadows }: TargetTable,
   partitioning?: Partitioning,
 ): Split {
   const result: Split = {
@@ -76,6 +79,7 @@ export function splitRows(
     needWidening: [],
     expired: [],
     unfit: 0,
+    unshadowed: 0,
   };
   const firstKept = partitioning?.firstKept?.() ?? -Infinity;
   for (const upsert of upserts) {
@@ -97,13 +101,24 @@ export function splitRows(
         );
       }
       if (overflowed) result.overflowed.push(oid);
-      result.rows.push(part === undefined ? { oid, data, overflow } : { oid, data, overflow, part });
+      const beside = shadows && shadowsIn(document, shadows);
+      if (beside?.isUnfit) result.unshadowed++;
+      const row = part === undefined ? { oid, data, overflow } : { oid, data, overflow, part };
+      result.rows.push(beside ? { ...row, shadows: beside.values } : row);
     } catch (error) {
       if (!(error instanceof UnstorableError)) throw error;
       result.letters.push({ oid, document, error: error.message });
     }
   }
   return result;
+}
+
+function shadowsIn(document: Uint8Array, shadows: NonNullable<TargetTable["shadows"]>) {
+  const made = Object.entries(shadows).map(([name, columns]) => [name, shadowOf(document, columns)] as const);
+  return {
+    values: Object.fromEntries(made.map(([name, { json }]) => [name, json])),
+    isUnfit: made.some(([, { isUnfit }]) => isUnfit),
+  };
 }
 
 /** Whether a row can store the document. */

@@ -9,10 +9,12 @@ import { METADATA_TABLES } from "../../sink/metadata/metadata_tables.ts";
 import { readPosition } from "../../sink/metadata/saved_position.ts";
 import { readSettings } from "../../sink/metadata/saved_settings.ts";
 import { quoteName, quoteTable, type TableName } from "../../sink/sql/names.ts";
+import { SMALL_BYTES } from "../../sink/table/shards.ts";
 import { existingTable } from "../../sink/table/target_table.ts";
 import { isUnusableTable } from "../../sink/table/unusable_table.ts";
 import { serverClock } from "../../source/connection/cluster_time.ts";
 import { isHistoryLost } from "../../source/connection/mongodb_errors.ts";
+import { storageOf } from "../../source/documents/sample.ts";
 import { savedToken, timeOf } from "../../source/stream/resume_token.ts";
 import { concurrently } from "../../util/concurrency.ts";
 import { QUIET } from "../../util/log.ts";
@@ -152,7 +154,7 @@ async function existing(table: TableName, namespace: Namespace, { transport }: S
 
 /** Existing and planned shards, with replicas (`0-1`); undefined for what the user may not read. */
 export async function shardsOf(side: BothSides) {
-  const { transport, settings, collections, names: { metadataSchema: schema } } = side;
+  const { transport, settings, collections, causalReader, names: { metadataSchema: schema } } = side;
   const read = async (sql: string) =>
     (await rowsIfAllowed(transport, sql))?.map(([value]) => Number(value))[0];
   const [existing, nodes = 1, perNode, exists] = await Promise.all([
@@ -162,9 +164,15 @@ export async function shardsOf(side: BothSides) {
     tablesOf(transport),
   ]);
   const own = METADATA_TABLES.filter((name) => !exists({ schema, name })).length;
-  const planned = collections.filter((each) => !exists(tableOf(each, side)))
+  const missing = collections.filter((each) => !exists(tableOf(each, side)));
+  const each = await concurrently(missing, AT_ONCE, async (namespace) => {
+    const { shards } = settings.for(namespace);
+    if (shards !== undefined) return shards;
+    const { bytes = Infinity } = await storageOf(namespace, causalReader) ?? {};
     // CrateDB's own number of shards.
-    .reduce((sum, each) => sum + (settings.for(each).shards ?? Math.max(4, 2 * nodes)), own);
+    return bytes < SMALL_BYTES ? nodes : Math.max(4, 2 * nodes);
+  });
+  const planned = each.reduce((sum, shards) => sum + shards, own);
   return { existing, planned: planned * (nodes > 1 ? 2 : 1), nodes, limit: perNode && perNode * nodes };
 }
 

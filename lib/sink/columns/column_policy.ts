@@ -1,11 +1,14 @@
 /** Who creates the columns below `data` (`--columns`), and what happens to values that do not fit them. */
 import {
   type Addition,
+  additions,
   type Column,
   type ColumnPath,
   inferColumnsOfAll,
   inferDocumentColumns,
+  objectColumn,
 } from "../../mapping/column_tree.ts";
+import type { DesignedTypes } from "../../mapping/designed_types.ts";
 import { columnOfMost, countFields } from "../../mapping/field_counts.ts";
 import { splitDocument } from "../../mapping/split_document.ts";
 import type { ColumnMode } from "../sql/dialect.ts";
@@ -56,6 +59,7 @@ interface ColumnPolicyOptions extends Omit<WideningOptions, "tableSchema"> {
   readonly table: OpenedTable;
   readonly columns: ColumnMode;
   readonly writer: Pick<Writer, "upsert">;
+  readonly types?: DesignedTypes | undefined;
   readonly onAdded: (columns: number) => void;
 }
 
@@ -65,7 +69,12 @@ export function openColumnPolicy(transports: Transports, options: ColumnPolicyOp
   const { columns: mode, table, writer } = options;
   if (patient.dialect.isJsonb) return JSONB_COLUMNS;
   const isDynamic = mode === "dynamic";
-  const needed = ["oid", "data", ...table.hasOverflow ? ["overflow"] : []];
+  const needed = [
+    "oid",
+    "data",
+    ...table.hasOverflow ? ["overflow"] : [],
+    ...Object.keys(table.shadows ?? {}),
+  ];
   const tableSchema = new TableSchema(patient, { ...options, inferred: isDynamic, needed });
   const widening = new Widening(transports, { ...options, tableSchema });
   tableSchema.use(table.definition);
@@ -84,8 +93,10 @@ export function openColumnPolicy(transports: Transports, options: ColumnPolicyOp
     },
     load: () => tableSchema.load(),
     learn: async (sample) => {
-      const { children, closed } = tableSchema.columns;
-      if (isDynamic || children?.size !== 0 || closed) return;
+      const { columns } = tableSchema;
+      const isLearned = !columns.children ||
+        additions(options.types?.data ?? objectColumn(), columns).length > 0;
+      if (isDynamic || isLearned || columns.closed) return;
       const wanted = columnOfMost(countFields(await sample()));
       if (wanted) await tableSchema.add(wanted);
     },

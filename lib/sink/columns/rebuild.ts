@@ -24,7 +24,7 @@ import { scanTable, selectPart } from "../table/row_reader.ts";
 import { type DefinedColumn, definedColumns, redefined } from "../table/show_create_table.ts";
 import type { TargetTable } from "../table/target_table.ts";
 import { type Row, Writer, type WriterOptions } from "../table/writer.ts";
-import { columnTree } from "./column_definition.ts";
+import { columnTree } from "../table/column_definition.ts";
 import { copyRows, countRows } from "./copy_rows.ts";
 import type { TableSchema } from "./table_schema.ts";
 
@@ -223,7 +223,8 @@ export class Rebuilder {
     tree: Column,
   ): Promise<void> {
     const { table } = this.#options;
-    const writer = new Writer(transport, { ...table, ...workTable }, this.#options);
+    // The columns beside `data` are copied, and stay.
+    const writer = new Writer(transport, { ...table, ...workTable, shadows: {} }, this.#options);
     const { partType } = table;
     const columns = ["oid", "data::text", "overflow::text", ...partType ? [selectPart(partType)] : []];
     for await (const page of scanTable(transport, table, { columns, where: rowsToChange, size: PAGE_ROWS })) {

@@ -1,6 +1,15 @@
 /** What a table is like, apart from its columns below `data`. */
+import type { Column } from "../../mapping/column_tree.ts";
+import {
+  type DesignedTypes,
+  type FulltextIndex,
+  type Shadow,
+  SHADOWS,
+} from "../../mapping/designed_types.ts";
 import { type PartitionBy, type PartType, partTypeOf } from "../../mapping/partition.ts";
 import type { ColumnMode, Dialect } from "../sql/dialect.ts";
+import { quoteName, quoteText, subscript } from "../sql/names.ts";
+import { typeText } from "./column_definition.ts";
 import { UnusableTableError } from "./unusable_table.ts";
 
 export interface TableDesign {
@@ -11,38 +20,69 @@ export interface TableDesign {
   readonly shards?: number | undefined;
   /** Copies of each shard, as CrateDB writes them: `0-1`. */
   readonly replicas?: string | undefined;
+  /** Columns that documents do not decide. */
+  readonly types?: DesignedTypes | undefined;
+  readonly fulltext?: readonly FulltextIndex[] | undefined;
+  /** Further settings of a new table. */
+  readonly with?: TableSettings | undefined;
 }
+
+export type TableSettings = Readonly<Record<string, string | number | boolean>>;
 
 const PART_COLUMNS: Readonly<Record<PartType, string>> = {
   bigint: "part TIMESTAMP WITH TIME ZONE",
   text: "part TEXT",
 };
 
+/** The shadow columns of a design. */
+export const shadowsOf = (types: DesignedTypes = {}): Readonly<Partial<Record<Shadow, Column>>> =>
+  Object.fromEntries(SHADOWS.flatMap((name) => types[name] ? [[name, types[name]]] : []));
+
+export const indexText = ({ name, columns, analyzer }: FulltextIndex): string =>
+  `INDEX ${quoteName(name)} USING FULLTEXT (${
+    columns.map((path) => subscript(path.map(({ name }) => name))).join(", ")
+  }) WITH (analyzer = ${quoteText(analyzer)})`;
+
 /**
  * The definition of a new table, with the type of `data`; between two columns `gap`.
  * @example
  * IN: {columns: "typed", shards: 1} → OUT: (oid TEXT PRIMARY KEY, data OBJECT(DYNAMIC), overflow OBJECT(IGNORED)) CLUSTERED BY (oid) INTO 1 SHARDS
  * IN: {partitionBy: {unit: "month", …}, …} → OUT: (oid TEXT, part TIMESTAMP …, …, PRIMARY KEY (oid, part)) … PARTITIONED BY (part)
- * @throws UnusableTableError if the server has no partitions
+ * @throws UnusableTableError if the server has no partitions, types and indexes
  */
 export function tableDefinition(
   { name, isJsonb, dataDefinition, overflowDefinition }: Dialect,
-  { columns, partitionBy, shards, replicas }: TableDesign,
-  { data = dataDefinition[columns], gap = " " } = {},
+  { columns, partitionBy, shards, replicas, types, fulltext = [], ...design }: TableDesign,
+  { data = types?.data ? typeText(types.data) : dataDefinition[columns], gap = " " } = {},
 ): string {
   if (partitionBy && isJsonb) {
     throw new UnusableTableError(`${name} has no partitions by a key beside oid`, {
       hint: "Remove partitionBy.",
     });
   }
+  if (isJsonb && (types || fulltext.length > 0)) {
+    throw new UnusableTableError(`${name} has no columns below data`, { hint: "Remove types and fulltext." });
+  }
   const part = partitionBy && PART_COLUMNS[partTypeOf(partitionBy)];
-  const own = [`data ${data}`, `overflow ${overflowDefinition}`];
-  const all = part ? ["oid TEXT", part, ...own, "PRIMARY KEY (oid, part)"] : ["oid TEXT PRIMARY KEY", ...own];
+  const shadows = Object.entries(shadowsOf(types)).map(([shadow, column]) =>
+    `${shadow} ${typeText(column, { policy: "STRICT" })}`
+  );
+  const own = [`data ${data}`, `overflow ${overflowDefinition}`, ...shadows];
+  const all = [
+    ...part ? ["oid TEXT", part, ...own, "PRIMARY KEY (oid, part)"] : ["oid TEXT PRIMARY KEY", ...own],
+    ...fulltext.map(indexText),
+  ];
+  const settings = [
+    ...replicas === undefined ? [] : [`number_of_replicas = ${quoteText(replicas)}`],
+    ...Object.entries(design.with ?? {}).map(([name, value]) =>
+      `${quoteName(name)} = ${typeof value === "string" ? quoteText(value) : value}`
+    ),
+  ];
   const clauses = isJsonb ? [] : [
     ...part || shards !== undefined ? ["CLUSTERED BY (oid)"] : [],
     ...shards === undefined ? [] : [`INTO ${shards} SHARDS`],
     ...part ? ["PARTITIONED BY (part)"] : [],
-    ...replicas === undefined ? [] : [`WITH (number_of_replicas = '${replicas}')`],
+    ...settings.length === 0 ? [] : [`WITH (${settings.join(", ")})`],
   ];
   return [`(${all.join(`,${gap}`)})`, ...clauses].join(" ");
 }

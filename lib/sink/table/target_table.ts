@@ -4,7 +4,8 @@ import { refreshTable, type Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
 import { createTable, tableExists } from "./create_table.ts";
 import { definedColumns, readDefinition } from "./show_create_table.ts";
-import { partitionsIn, tableDefinition, type TableDesign } from "./table_design.ts";
+import { addMissing, asDesigned, missingColumns } from "./designed_columns.ts";
+import { partitionsIn, shadowsOf, tableDefinition, type TableDesign } from "./table_design.ts";
 import { columnFaults, unusableTable, UnusableTableError } from "./unusable_table.ts";
 
 export interface TargetTable extends TableName {
@@ -12,6 +13,8 @@ export interface TargetTable extends TableName {
   readonly hasOverflow: boolean;
   /** The type of the column `part` in statements; undefined for a table without partitions. */
   readonly partType?: PartType | undefined;
+  /** The columns beside `data` for what its values round to. @default {none} */
+  readonly shadows?: ReturnType<typeof shadowsOf>;
 }
 
 export interface OpenedTable extends TargetTable {
@@ -22,6 +25,8 @@ export interface OpenedTable extends TargetTable {
 
 export interface OpenTableOptions extends TableDesign {
   readonly table: TableName;
+  /** Finds the number of shards of a new table for which none is given. @default {the server's} */
+  readonly shardsIfNew?: () => Promise<number | undefined>;
 }
 
 export async function isEmptyTable(transport: Transport, table: TableName): Promise<boolean> {
@@ -34,16 +39,23 @@ export async function isEmptyTable(transport: Transport, table: TableName): Prom
 export async function openTable(transport: Transport, options: OpenTableOptions): Promise<OpenedTable> {
   const { table } = options;
   const existing = await existingTable(transport, table, options);
-  await createTable(transport, table, tableDefinition(transport.dialect, options));
-  return existing ??
-    opened(table, options, transport, { definition: await readDefinition(transport, table), isNew: true });
+  const missing = existing ? missingColumns(table, existing.definition, options) : [];
+  const shards = options.shards ?? (existing ? undefined : await options.shardsIfNew?.());
+  const definition = tableDefinition(transport.dialect, { ...options, shards });
+  await asDesigned(table, options, async () => {
+    await createTable(transport, table, definition);
+    await addMissing(transport, table, missing);
+  });
+  if (existing && missing.length === 0) return existing;
+  const made = await readDefinition(transport, table);
+  return opened(table, options, transport, { definition: made, isNew: !existing });
 }
 
 /** A table that exists; undefined for none. Changes nothing. @throws UnusableTableError if it does not fit */
 export async function existingTable(
   transport: Transport,
   table: TableName,
-  design: Pick<TableDesign, "partitionBy"> = {},
+  design: Pick<TableDesign, "partitionBy" | "types"> = {},
 ): Promise<OpenedTable | undefined> {
   const definition = await readDefinition(transport, table);
   return definition === undefined
@@ -53,7 +65,7 @@ export async function existingTable(
 
 function opened(
   table: TableName,
-  { partitionBy }: Pick<TableDesign, "partitionBy">,
+  { partitionBy, types }: Pick<TableDesign, "partitionBy" | "types">,
   { dialect }: Transport,
   { definition = "", isNew }: { readonly definition: string | undefined; readonly isNew: boolean },
 ): OpenedTable {
@@ -74,7 +86,15 @@ function opened(
   if (faults.length > 0) throw unusableTable(table, faults);
   const hasOverflow = typeOf("overflow") === dialect.overflowType;
   const partType = wanted === "none" ? undefined : wanted;
-  return Object.freeze({ ...table, hasOverflow, ...partType && { partType }, isNew, definition });
+  const shadows = types && shadowsOf(types);
+  return Object.freeze({
+    ...table,
+    hasOverflow,
+    ...partType && { partType },
+    ...shadows && { shadows },
+    isNew,
+    definition,
+  });
 }
 
 const KEY_FAULTS: Readonly<Record<PartType | "none", string>> = {

@@ -1,5 +1,6 @@
 /** Bulk upserts and deletes. Accounts for each row, because a bulk statement can drop rows without an error. */
 import { Buffer } from "node:buffer";
+import type { Shadow } from "../../mapping/designed_types.ts";
 import type { Part } from "../../mapping/partition.ts";
 import type { SplitDocument } from "../../mapping/split_document.ts";
 import { UserError } from "../../util/errors.ts";
@@ -19,6 +20,8 @@ export interface Row extends Pick<SplitDocument, "data" | "overflow"> {
   readonly oid: string;
   /** Of a partitioned table. */
   readonly part?: Part;
+  /** JSON of the columns beside `data`. @default {null} */
+  readonly shadows?: Readonly<Partial<Record<Shadow, Uint8Array | null>>>;
 }
 
 export interface RowKey {
@@ -51,7 +54,10 @@ const EMPTY = jsonBytes("{}");
 const bytesOf = (item: Row | RowKey | string): number =>
   typeof item === "string"
     ? Buffer.byteLength(item)
-    : Buffer.byteLength(item.oid) + ("data" in item ? item.data.length + (item.overflow?.length ?? 0) : 0);
+    : Buffer.byteLength(item.oid) + ("data" in item ? valuesOf(item) : 0);
+
+const valuesOf = ({ data, overflow, shadows = {} }: Row): number =>
+  [data, overflow, ...Object.values(shadows)].reduce((sum, each) => sum + (each?.length ?? 0), 0);
 
 const UNLIMITED = new Semaphore(Infinity);
 
@@ -80,9 +86,10 @@ export class Writer {
     this.#options = options;
     this.#statements = new Semaphore(() => options.limits.inFlight);
     const target = quoteTable(table);
-    const { partType, hasOverflow } = table;
+    const { partType, hasOverflow, shadows = {} } = table;
     const [oids, data, overflow] = transport.dialect.lists;
-    const values = { data, ...hasOverflow && { overflow } };
+    const beside = Object.fromEntries(Object.keys(shadows).map((shadow) => [shadow, data]));
+    const values = { data, ...hasOverflow && { overflow }, ...beside };
     const columns = { oid: oids, ...values, ...partType && { part: `array(${partType})` } };
     const types = Object.values(columns);
     const arrays = types.map((type, index) => `$${index + 1}::${type}`).join(", ");
@@ -309,11 +316,14 @@ export class Writer {
   #arguments(chunk: readonly Row[]) {
     const oids = chunk.map(({ oid }) => oid);
     const data = { json: chunk.map(({ data }) => data) };
-    const { hasOverflow, partType } = this.#table;
+    const { hasOverflow, partType, shadows = {} } = this.#table;
     return [
       oids,
       data,
       ...hasOverflow ? [{ json: chunk.map(({ overflow }) => overflow) }] : [],
+      ...Object.keys(shadows).map((name) => ({
+        json: chunk.map(({ shadows }) => shadows?.[name as Shadow] ?? null),
+      })),
       ...partType ? [chunk.map(({ part = "" }) => part)] : [],
     ];
   }

@@ -205,6 +205,7 @@ Deno.test("settings.for() has the options whose scope is a collection", () => {
   assert.deepEqual(table("doc"), { schema: "x", name: "{collection}" });
   assert.deepEqual(rest, {
     ...{ transform: [], key: "_id", omit: [], columns: "typed", shards: undefined },
+    ...{ types: undefined, fulltext: undefined, with: undefined },
     ...{ widen: "on", widenRows: 2_000_000, onDrop: "drop", fullDocument: "lookup" },
   });
 });
