@@ -5,8 +5,10 @@ import { failed, type Finding } from "../pipeline/status/finding.ts";
 import { shardsOf } from "../relay/probes/cratedb_probes.ts";
 import { type SinkSide, type SourceSide, tableOf } from "../relay/probes/probe.ts";
 import { CRATEDB } from "../sink/sql/dialect.ts";
-import { quoteTable, subscript } from "../sink/sql/names.ts";
+import { quoteTable } from "../sink/sql/names.ts";
 import { createTable } from "../sink/table/create_table.ts";
+import { missingColumns } from "../sink/table/designed_columns.ts";
+import { shardsFor } from "../sink/table/shards.ts";
 import { existingTable } from "../sink/table/target_table.ts";
 import { isUnusableTable } from "../sink/table/unusable_table.ts";
 import { isNotAllowed } from "../source/connection/mongodb_errors.ts";
@@ -17,6 +19,7 @@ import { SYSTEM_CLOCK as clock } from "../util/clock.ts";
 import { type Namespace, namespaceText } from "../util/namespace.ts";
 import { openSides } from "./check.ts";
 import { measure, type Measured } from "./measure.ts";
+import { knownOf, suggestionsOf } from "./suggestions.ts";
 import { planTable, type TablePlan } from "./table_plan.ts";
 
 export interface PlanSettings {
@@ -37,7 +40,7 @@ export interface CollectionPlan extends TablePlan {
   /** The sizes of documents; the largest is of the sample. */
   readonly averageBytes: number;
   readonly largestBytes: number;
-  /** What MongoDB's indexes suggest. Nothing of it is applied. */
+  /** Lines of YAML that MongoDB's indexes and its validator suggest. Nothing of it is applied. */
   readonly suggestions: readonly string[];
   readonly measured: Measured | null;
 }
@@ -109,16 +112,20 @@ type PlanDeps = PlanSettings & SourceSide & SinkSide & { readonly signal: AbortS
 
 async function planCollection(namespace: Namespace, deps: PlanDeps): Promise<CollectionPlan> {
   const { causalReader, transport, relay, signal } = deps;
-  const settings = relay.for(namespace);
+  const ofCollection = relay.for(namespace);
   const table = tableOf(namespace, deps);
   checkName(table, namespace);
-  const exists = await existingTable(transport, table, settings) !== undefined;
+  const existing = await existingTable(transport, table, ofCollection);
+  const exists = existing !== undefined;
   const count = await estimatedCount(causalReader, [namespace]);
   const average = await averageBytes(namespace, causalReader) ?? 0;
   const size = sampleSize(average, deps.sample);
+  const { shards = exists ? undefined : await shardsFor(transport, average * count) } = ofCollection;
+  const settings = { ...ofCollection, shards };
   const options = { size, stages: settings.transform, onRefused: () => {} };
   const sample = (await sampleOf(causalReader, namespace, options)).map(({ document }) => document);
-  const { plan, rows } = await planTable(sample, transport, { table, settings, exists });
+  const missing = existing ? missingColumns(table, existing.definition, settings) : [];
+  const { plan, rows } = await planTable(sample, transport, { table, settings, exists, missing });
   const measuring = {
     limits: relay,
     schema: table.schema,
@@ -137,31 +144,8 @@ async function planCollection(namespace: Namespace, deps: PlanDeps): Promise<Col
     sampled: sample.length,
     averageBytes: average,
     largestBytes: Math.max(0, ...sample.map(({ length }) => length)),
-    suggestions: await suggestionsOf(namespace, causalReader),
+    suggestions: suggestionsOf(namespace, await knownOf(namespace, causalReader), sample, settings),
     measured,
     ...plan,
   };
-}
-
-/** What CrateDB has for the special indexes of MongoDB. */
-async function suggestionsOf(
-  { database, collection }: Namespace,
-  reader: Pick<SourceSide["causalReader"], "read">,
-): Promise<string[]> {
-  const indexes = await reader.read((client, options) =>
-    client.db(database).collection(collection).listIndexes(options).toArray()
-  ).catch(() => []);
-  return indexes.flatMap(({ name, key, weights, expireAfterSeconds }) => {
-    const columns = (fields: Record<string, unknown>) =>
-      Object.keys(fields).map((path) => subscript(path.split(".")));
-    const places = Object.keys(key).filter((path) => key[path] === "2dsphere");
-    const all = [
-      ...places.map((path) => `a column GEO_SHAPE GENERATED ALWAYS AS ${subscript(path.split("."))}`),
-      ...weights ? [`INDEX "${name}" USING FULLTEXT (${columns(weights).join(", ")})`] : [],
-      ...expireAfterSeconds === undefined
-        ? []
-        : [`partitions by ${columns(key)}, dropped after ${expireAfterSeconds} s`],
-    ];
-    return all.map((each) => `For the index ${name}: ${each}`);
-  });
 }

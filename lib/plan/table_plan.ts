@@ -12,7 +12,7 @@ import { addColumns, TableSchema } from "../sink/columns/table_schema.ts";
 import type { Transport } from "../sink/connection/transport.ts";
 import { type ColumnMode, CRATEDB } from "../sink/sql/dialect.ts";
 import { quoteTable, type TableName } from "../sink/sql/names.ts";
-import { tableDefinition } from "../sink/table/table_design.ts";
+import { tableDefinition, type TableDesign } from "../sink/table/table_design.ts";
 import { UnstorableError } from "../util/errors.ts";
 import { jsonOfBytes } from "../util/json_writer.ts";
 import { QUIET } from "../util/log.ts";
@@ -44,13 +44,16 @@ export interface TablePlan {
 export interface TableOptions {
   readonly table: TableName;
   readonly exists: boolean;
-  readonly settings: Pick<CollectionSettings, "columns" | "shards" | "omit">;
+  /** The clauses that add what an existing table lacks of its design. @default {none} */
+  readonly missing?: readonly string[];
+  readonly settings: TableDesign & Pick<CollectionSettings, "omit">;
 }
 
 /** Answers as CrateDB does for a table without columns below `data`. */
-const paper = (mode: ColumnMode): Transport => {
+const paper = (mode: ColumnMode, data?: Column): Transport => {
   const { dataDefinition, overflowDefinition } = CRATEDB;
-  const columns = `"oid" TEXT,\n   "data" ${dataDefinition[mode]},\n   "overflow" ${overflowDefinition}`;
+  const type = data ? typeText(data, { depth: 1 }) : dataDefinition[mode];
+  const columns = `"oid" TEXT,\n   "data" ${type},\n   "overflow" ${overflowDefinition}`;
   const rows = [[`CREATE TABLE (\n   ${columns}\n)`]];
   return {
     dialect: CRATEDB,
@@ -63,13 +66,14 @@ const paper = (mode: ColumnMode): Transport => {
 export async function planTable(
   sample: readonly Uint8Array[],
   transport: Transport,
-  { table, exists, settings: { columns: mode, shards, omit } }: TableOptions,
+  { table, exists, missing = [], settings: { omit, ...design } }: TableOptions,
 ): Promise<{ readonly plan: TablePlan; readonly rows: readonly SplitDocument[] }> {
+  const { columns: mode } = design;
   const { dialect, dialect: { isJsonb } } = transport;
   const documents = sample.map((document) => withoutFields(document, omit));
   const counts = countFields(documents);
   const [isTyped, isDynamic] = [mode === "typed" && !isJsonb, mode === "dynamic" && !isJsonb];
-  const source = isJsonb ? paper("ignored") : exists ? transport : paper(mode);
+  const source = isJsonb ? paper("ignored") : exists ? transport : paper(mode, design.types?.data);
   const schema = new TableSchema(source, { table, inferred: isDynamic, log: QUIET });
   await schema.load();
   const wanted = schema.columns.kind === "object" ? columnOfMost(counts) : undefined;
@@ -78,13 +82,16 @@ export async function planTable(
   const columns = isJsonb ? { kind: "jsonb" } as const : isDynamic ? schema.assuming(added.missing) : after;
   const { rows, outside } = splitAll(documents, columns);
   const types = { ...isTyped && { data: typeText(after, { depth: 1 }) }, gap: "\n   " };
-  const definition = tableDefinition(dialect, { columns: mode, shards }, types);
-  const lacks = isTyped && added.missing.length > 0 ? addColumns(table, added.missing) : "";
+  const definition = tableDefinition(dialect, design, types);
+  const designed = missing.length > 0 ? [`ALTER TABLE ${quoteTable(table)} ${missing.join(", ")}`] : [];
+  const lacks = isTyped && added.missing.length > 0 ? [addColumns(table, added.missing)] : [];
   const { limit, room } = schema.budget;
   const share = (part = 0) => documents.length === 0 ? 0 : part / documents.length;
   const plan = {
     definition,
-    ddl: exists ? lacks : `CREATE TABLE IF NOT EXISTS ${quoteTable(table)} ${definition}`,
+    ddl: exists
+      ? [...designed, ...lacks].join(";\n")
+      : `CREATE TABLE IF NOT EXISTS ${quoteTable(table)} ${definition}`,
     columns: { limit, used: limit - room + sizeOf(after) - sizeOf(schema.columns) },
     paths: [...pathsOf(counts, columns, { prefix: "", names: [], overflow: (at) => share(outside.get(at)) })],
     overflowing: share(rows.filter(({ overflowed }) => overflowed).length),

@@ -110,10 +110,8 @@ for (const transport of transports) {
       ...["1000000000000000.0000", "1234567890123456.7891", "1234567890123456.8000", "20.5000"],
       ...["9007199254740993.0000", "9999999999999999.9999"],
     ]);
-    const ids = await sql(
-      "SELECT count(*) AS count, count(DISTINCT data['id']) AS ids FROM data WHERE data['id'] IS NOT NULL",
-    );
-    assert.deepEqual(ids, [{ count: 2, ids: 1 }]);
+    const ids = await sql("SELECT data['id'] AS id FROM data WHERE data['id'] IS NOT NULL");
+    assert.deepEqual(ids.map(({ id }) => id), [ID, ID]);
     // The rebuild that widens `n` writes rows with amounts again.
     await collection.insertMany([
       {

@@ -9,6 +9,7 @@ import { METADATA_TABLES } from "../../sink/metadata/metadata_tables.ts";
 import { readPosition } from "../../sink/metadata/saved_position.ts";
 import { readSettings } from "../../sink/metadata/saved_settings.ts";
 import { quoteName, quoteTable, type TableName } from "../../sink/sql/names.ts";
+import { missingColumns } from "../../sink/table/designed_columns.ts";
 import { SMALL_BYTES } from "../../sink/table/shards.ts";
 import { existingTable } from "../../sink/table/target_table.ts";
 import { isUnusableTable } from "../../sink/table/unusable_table.ts";
@@ -121,7 +122,10 @@ async function tables(side: BothSides): Promise<Answer[]> {
     try {
       if (owner) throw sharedTable(quoteTable(table), owner, namespace);
       checkName(table, namespace);
-      if (!exists(table) || !await existingTable(transport, table, settings.for(namespace))) return [];
+      const design = settings.for(namespace);
+      const found = exists(table) ? await existingTable(transport, table, design) : undefined;
+      if (!found) return [];
+      missingColumns(table, found.definition, design);
       return await existing(table, namespace, side);
     } catch (error) {
       if (!isUnusableTable(error)) throw error;
