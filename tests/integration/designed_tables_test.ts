@@ -82,6 +82,12 @@ for (const transport of transports) {
       ...paths.map((path) => ({ [path]: value })),
       { items: [{ price: value }, { price: decimal("1.50"), n: 1 }] },
     ]).map((each, at) => ({ _id: at, ...each }));
+    await collection.insertOne({
+      _id: -1,
+      total: decimal("9999999999999999.9999"),
+      amounts: [decimal("0.1234")],
+      n: Long.fromString("9007199254740993"),
+    });
     await collection.insertMany(documents.slice(0, 200), { ignoreUndefined: false });
     await using file = await fileOf(context, { types }, transport);
     const relay = file.relay();
@@ -108,20 +114,12 @@ for (const transport of transports) {
         "1000.0000",
       ],
       ...["1000000000000000.0000", "1234567890123456.7891", "1234567890123456.8000", "20.5000"],
-      ...["9007199254740993.0000", "9999999999999999.9999"],
+      ...["9007199254740993.0000", "9999999999999999.9999", "9999999999999999.9999"],
     ]);
     const ids = await sql("SELECT data['id'] AS id FROM data WHERE data['id'] IS NOT NULL");
     assert.deepEqual(ids.map(({ id }) => id), [ID, ID]);
-    // The rebuild that widens `n` writes rows with amounts again.
-    await collection.insertMany([
-      {
-        _id: -1,
-        total: decimal("9999999999999999.9999"),
-        amounts: [decimal("0.1234")],
-        n: Long.fromString("9007199254740993"),
-      },
-      { _id: -2, n: 0.5 },
-    ]);
+    // The rebuild that widens `n` writes the row with amounts again.
+    await collection.insertOne({ _id: -2, n: 0.5 });
     await relay.waitForLine(/Widened to DOUBLE PRECISION/);
     assert.equal((await file.run("verify", "--settle", "60s")).code, 0);
     const [amount] = await sql("SELECT data['total']::text AS total FROM data WHERE oid = '-1'");
