@@ -102,6 +102,10 @@ export function additions(columns: Column, wanted: Column, path: ColumnPath = []
 /** An array's element, however deep it is nested; else the column itself. */
 export const innermost = (column: Column): Column => column.element ? innermost(column.element) : column;
 
+/** How many arrays around the innermost element. */
+export const arraysOf = (column: Column | undefined): number =>
+  column?.element ? 1 + arraysOf(column.element) : 0;
+
 export function emptied(column: Column): Column {
   if (column.element) return { kind: column.kind, element: emptied(column.element) };
   return column.children ? objectColumn() : column;

@@ -2,7 +2,7 @@
 import { entriesOf, ofEntry, UsageError } from "../util/errors.ts";
 import { similarName } from "../util/text.ts";
 import { isRefusedName } from "./classify.ts";
-import { type Column, columnAt, innermost, mapObjects, objectColumn } from "./column_tree.ts";
+import { arraysOf, type Column, columnAt, innermost, mapObjects, objectColumn } from "./column_tree.ts";
 
 /** The columns beside `data` that store what a value rounds to. */
 export const SHADOWS = ["geo", "vector"] as const;
@@ -29,48 +29,41 @@ interface Type {
   readonly column: Column;
 }
 
+/** The types, as they are written. */
 const EXAMPLES = [
-  "numeric(20,4)",
-  "uuid",
-  "geo_point",
-  "geo_shape",
-  "float_vector(768)",
+  ..."numeric(20,4) uuid geo_point geo_shape float_vector(768)".split(" "),
   "{ text: { index: off } }",
 ];
 /** The limits of CrateDB. */
 const MAX_PRECISION = 38;
 const MAX_VECTOR = 2_048;
 
-const TYPES: readonly (readonly [RegExp, (...numbers: readonly number[]) => Type])[] = [
-  [/^numeric ?\( ?(\d+) ?(?:, ?(\d+) ?)?\)$/, numericType],
-  [/^uuid$/, () => ({ home: "data", column: { kind: "uuid" } })],
-  [/^geo_point$/, () => ({ home: "geo", column: { kind: "geo_point" } })],
-  [/^geo_shape$/, () => ({ home: "geo", column: { kind: "geo_shape" } })],
-  [/^float_vector ?\( ?(\d+) ?\)$/, vectorType],
+const TYPES: readonly (readonly [RegExp, Type["home"], (...numbers: readonly number[]) => Column])[] = [
+  [/^numeric ?\( ?(\d+) ?(?:, ?(\d+) ?)?\)$/, "data", (precision = 0, scale = 0) => {
+    check("precision", precision, MAX_PRECISION);
+    if (scale > precision) throw new RangeError("has a scale above its precision");
+    return { kind: "numeric", numeric: { precision, scale } };
+  }],
+  [/^float_vector ?\( ?(\d+) ?\)$/, "vector", (length = 0) => {
+    check("length", length, MAX_VECTOR);
+    return { kind: "float_vector", length };
+  }],
+  [/^uuid$/, "data", () => ({ kind: "uuid" })],
+  [/^geo_point$/, "geo", () => ({ kind: "geo_point" })],
+  [/^geo_shape$/, "geo", () => ({ kind: "geo_shape" })],
 ];
 
-function numericType(precision = 0, scale = 0): Type {
-  if (precision < 1 || precision > MAX_PRECISION) {
-    throw new RangeError(`has a precision that is not from 1 to ${MAX_PRECISION}`);
-  }
-  if (scale > precision) throw new RangeError("has a scale above its precision");
-  return { home: "data", column: { kind: "numeric", numeric: { precision, scale } } };
-}
-
-function vectorType(length = 0): Type {
-  if (length >= 1 && length <= MAX_VECTOR) {
-    return { home: "vector", column: { kind: "float_vector", length } };
-  }
-  throw new RangeError(`has a length that is not from 1 to ${MAX_VECTOR}`);
+function check(what: string, number: number, most: number): void {
+  if (number < 1 || number > most) throw new RangeError(`has a ${what} that is not from 1 to ${most}`);
 }
 
 /** @throws RangeError */
 function parseType(given: unknown): Type {
   if (isLongText(given)) return { home: "data", column: { kind: "longtext" } };
   const text = typeof given === "string" ? given.toLowerCase() : "";
-  for (const [pattern, make] of TYPES) {
+  for (const [pattern, home, make] of TYPES) {
     const found = pattern.exec(text);
-    if (found) return make(...found.slice(1).map((each) => Number(each ?? 0)));
+    if (found) return { home, column: make(...found.slice(1).map((each) => Number(each ?? 0))) };
   }
   const similar = similarName(text.replace(/\(.*/, ""), EXAMPLES.map((each) => each.replace(/\(.*/, "")));
   const meant = EXAMPLES.find((each) => similar !== undefined && each.startsWith(similar));
@@ -104,8 +97,6 @@ function place(root: Column, path: readonly Step[], leaf: Column): boolean {
 
 const inArrays = (column: Column, count: number): Column =>
   count === 0 ? column : { kind: "array", element: inArrays(column, count - 1) };
-
-const arraysOf = ({ element }: Column): number => element ? 1 + arraysOf(element) : 0;
 
 /**
  * @example

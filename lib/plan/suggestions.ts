@@ -1,8 +1,9 @@
 /** What CrateDB has for the special indexes of MongoDB and for the decimals of a validator: settings to paste. */
-import type { Document } from "mongodb";
+import type { Document, IndexDescriptionInfo } from "mongodb";
 import { stringify } from "yaml";
-import type { IndexDescriptionInfo } from "mongodb";
-import { type Column, columnAt, inferColumnsOfAll } from "../mapping/column_tree.ts";
+import { isRefusedName } from "../mapping/classify.ts";
+import { arraysOf, type Column, columnAt, inferColumnsOfAll } from "../mapping/column_tree.ts";
+import { parseTypes } from "../mapping/designed_types.ts";
 import { shadowOf } from "../mapping/shadows.ts";
 import type { TableDesign } from "../sink/table/table_design.ts";
 import type { CausalReader } from "../source/connection/causal_reader.ts";
@@ -57,7 +58,7 @@ export function suggestionsOf(
   for (const { name = "text", key, weights, default_language: language, expireAfterSeconds } of indexes) {
     for (const [path, kind] of Object.entries(key)) {
       const isPlace = kind === "2dsphere" || kind === "2d";
-      if (isPlace && !isDesigned("geo", path)) types[path] = placeType(path, sample);
+      if (isPlace && isPossible(path) && !isDesigned("geo", path)) types[path] = placeType(path, sample);
       if (!expireAfterSeconds || design.partitionBy) continue;
       const [unit, seconds] = expireAfterSeconds < 2 * DAY_SECONDS
         ? ["hour", HOUR_SECONDS]
@@ -65,13 +66,14 @@ export function suggestionsOf(
       partitions.partitionBy = { [unit]: path };
       partitions.keep = `${Math.ceil(expireAfterSeconds / seconds)} ${unit}s`;
     }
-    const texts = Object.keys(weights ?? {}).filter((path) => path !== "$**");
+    const texts = Object.keys(weights ?? {}).filter((path) => path !== "$**" && isPossible(path));
     if (texts.length === 0 || design.fulltext?.length) continue;
     const analyzer = language === "none" ? "standard" : language;
     fulltext[name] = { columns: texts.map((path) => withArrays(path, columns)), ...analyzer && { analyzer } };
   }
   for (const path of decimalsIn(schema)) {
-    if (!isDesigned("data", path.replaceAll("[]", ""))) types[path] = DECIMAL;
+    const bare = path.replaceAll("[]", "");
+    if (isPossible(bare) && !isDesigned("data", bare)) types[path] = DECIMAL;
   }
   const all = {
     ...Object.keys(types).length > 0 && { types },
@@ -83,15 +85,12 @@ export function suggestionsOf(
   return ["# Suggested by its indexes and its validator, to paste below collections:", ...text.split("\n")];
 }
 
+const isPossible = (path: string): boolean => !path.split(".").some(isRefusedName);
+
 /** A column of points if all values are points. */
 function placeType(path: string, sample: readonly Uint8Array[]): string {
-  const [first = "", ...below] = path.split(".").reverse();
-  const leaf: Column = { kind: "object", children: new Map([[first, { kind: "geo_point" }]]) };
-  const tree = below.reduce<Column>(
-    (column, name) => ({ kind: "object", children: new Map([[name, column]]) }),
-    leaf,
-  );
-  return sample.some((document) => shadowOf(document, tree).isUnfit) ? "geo_shape" : "geo_point";
+  const { geo } = parseTypes({ [path]: "geo_point" });
+  return geo && sample.some((document) => shadowOf(document, geo).isUnfit) ? "geo_shape" : "geo_point";
 }
 
 /** The path with the arrays that its values are in. @example IN: tags, {tags: array of text} → OUT: tags[] */
@@ -102,8 +101,6 @@ const withArrays = (path: string, columns: Column | undefined): string => {
     return name + "[]".repeat(arraysOf(column));
   }).join(".");
 };
-
-const arraysOf = (column: Column | undefined): number => column?.element ? 1 + arraysOf(column.element) : 0;
 
 /** @example IN: {properties: {total: {bsonType: "decimal"}, items: {items: {properties: …}}}} → OUT: total, items[].price */
 function* decimalsIn({ bsonType, properties = {}, items }: Document, path = ""): Generator<string> {
