@@ -112,6 +112,9 @@ export function parseTypes(given: unknown): DesignedTypes {
       if (home !== "data" && steps.some(({ arrays }) => arrays > 0)) {
         throw new RangeError(`is in an array, and a ${column.kind} is made of one value`);
       }
+      if (column.kind === "longtext" && steps.at(-1)?.arrays) {
+        throw new RangeError("is an array, and CrateDB has no array of text without index");
+      }
       if (place(types[home] ??= objectColumn(), steps, column)) return;
       throw new RangeError("is also the path of another type, or above or below one");
     });

@@ -191,7 +191,8 @@ for (const transport of transports) {
     }
     // The table exists: its columns are added.
     await using file = await fileOf(context, { types: { ...types, "o.at": "geo_point" } }, transport);
-    const relay = file.relay("--listen", "127.0.0.1:0");
+    const relay = file.relay();
+    await relay.waitForLine(/Rows written before have no geo and vector/);
     await relay.waitForLine(/Ready/);
     await collection.insertMany([
       ...PLACES.map(([at], index) => ({ _id: `at ${index}`, at })),

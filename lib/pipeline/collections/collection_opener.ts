@@ -77,9 +77,15 @@ export class CollectionOpener {
    * @throws UnusableTableError, SinkError if the table cannot be used, see {@linkcode isUnusableTable}
    */
   async open(namespace: Namespace): Promise<OpenTable> {
-    const { names, settings, memory, limits, saved, share, shardKeyOf, emit } = this.#deps;
+    const { names, settings, memory, limits, saved, share, shardKeyOf, log, emit } = this.#deps;
     const { patient } = this.#transports;
     const { table, isKnown } = await this.#openTable(namespace, { waits: true });
+    if (table.lacksShadows) {
+      log.warn("Rows written before have no geo and vector until a snapshot writes them again", {
+        table: quoteTable(table),
+        hint: "--snapshot always",
+      });
+    }
     const ofCollection = settings.for(namespace);
     const { partitionBy } = ofCollection;
     const writer = new Writer(patient, table, { limits, inFlightBudget: memory.inFlight });

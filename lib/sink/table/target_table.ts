@@ -19,6 +19,8 @@ export interface TargetTable extends TableName {
 
 export interface OpenedTable extends TargetTable {
   readonly isNew: boolean;
+  /** Whether rows lack shadows, because a column for them was added just now. */
+  readonly lacksShadows?: boolean;
   /** As it was when the table was opened. */
   readonly definition: string;
 }
@@ -48,7 +50,8 @@ export async function openTable(transport: Transport, options: OpenTableOptions)
   });
   if (existing && missing.length === 0) return existing;
   const made = await readDefinition(transport, table);
-  return opened(table, options, transport, { definition: made, isNew: !existing });
+  const lacksShadows = missing.some((clause) => !clause.startsWith("ADD COLUMN data"));
+  return { ...opened(table, options, transport, { definition: made, isNew: !existing }), lacksShadows };
 }
 
 /** A table that exists; undefined for none. Changes nothing. @throws UnusableTableError if it does not fit */

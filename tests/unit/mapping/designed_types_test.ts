@@ -49,6 +49,7 @@ const WRONG: readonly (readonly [types: unknown, message: RegExp, key?: string])
   [{ a: "float_vector(2049)" }, /^has a length/, "a"],
   [{ "a..b": "uuid" }, /^is no path/, "a..b"],
   [{ "a[x]": "uuid" }, /^is no path/, "a[x]"],
+  [{ "a[]": { text: { index: "off" } } }, /^is an array, and CrateDB/, "a[]"],
   [{ "a[]": "geo_point" }, /^is in an array/, "a[]"],
   [{ "a": "uuid", "a.b": "uuid" }, /^is also the path of another type/, "a.b"],
   [{ "a.b": "uuid", "a": "uuid" }, /^is also the path/, "a"],
