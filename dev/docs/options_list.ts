@@ -1,7 +1,8 @@
 /** The options as `docs/options.md` lists them. */
 import { flagOf, type OptionTable, switchesOf, variablesOf } from "../../lib/config/option.ts";
-import { grouped, OPTIONS } from "../../lib/config/options.ts";
+import { grouped, OPTIONS, PROCESS } from "../../lib/config/options.ts";
 import { placeholderOf } from "../../lib/config/parsers.ts";
+import { RELAY, reloadOf } from "../../lib/config/relay_options.ts";
 
 const MAIN = "cdc-relay";
 
@@ -42,16 +43,19 @@ const usersText = (users: readonly string[], commands: number): string => {
 /** The options of one command are last. */
 const rank = (title: string): number => title === "Options" ? 1 : 0;
 
+/** Those with a value in `relay.yaml`, which a reload may change. */
+const OF_FILE: OptionTable = { ...RELAY, ...PROCESS };
+
 const itemsOf = (table: OptionTable): string[] =>
   Object.entries(table).map(([name, option]) => {
-    const { secret, default: fallback = "", help, details, reload } = option;
+    const { secret, default: fallback = "", help, details } = option;
     const file = secret ? [code(`--${flagOf(name)}-file FILE`)] : [];
     const switches = switchesOf({ [name]: option }).map(({ flag, letter, value }) =>
       `${code(`--${flag}`)}, ${code(`-${letter}`)} for ${value}`
     );
     const names = [code(`--${flagOf(name)} ${placeholderOf(option)}`), ...file, ...switches];
-    const text = [details ? `${help}. ${details}` : help, ...reload ? [`Reload: ${reload}.`] : []]
-      .join(details || !reload ? " " : ". ");
+    const reload = OF_FILE[name] === option ? [`Reload: ${reloadOf(name)}.`] : [];
+    const text = [details ? `${help}. ${details}` : help, ...reload].join(details ? " " : ". ");
     return [
       ...names,
       ...variablesOf(name, option).map(code),

@@ -2,7 +2,7 @@
  * Reads BSON in place, without building JavaScript values, so that the order of names, repeated names, all 64 bits of an
  * integer and dates beyond JavaScript's range are kept. See https://bsonspec.org/spec.html
  */
-import { BSON } from "mongodb";
+import { BSON } from "./library.ts";
 import { BsonType, type BsonValue, ElementCursor } from "./element_cursor.ts";
 import { utf8 } from "./field_name_cache.ts";
 

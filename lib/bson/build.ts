@@ -1,5 +1,5 @@
 /** Builds BSON from bytes, so that values are kept unchanged. */
-import { BSON } from "mongodb";
+import { BSON } from "./library.ts";
 import { BsonType, type BsonValue, documentValue, int32At, uint32At, utf8 } from "./bson.ts";
 
 /** @example IN: "n", Int32(1) → OUT: 10 6e 00 01 00 00 00 */

@@ -1,4 +1,4 @@
-import { BSON } from "mongodb";
+import { BSON } from "./library.ts";
 import { type Name, nameAt } from "./field_name_cache.ts";
 import { UnstorableError } from "../util/errors.ts";
 

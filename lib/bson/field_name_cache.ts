@@ -1,6 +1,6 @@
 /** A cache of field names, so that each is decoded once for all documents. */
 import { isUtf8 } from "node:buffer";
-import { BSON } from "mongodb";
+import { BSON } from "./library.ts";
 import { jsonBytes, notUtf8 } from "../util/json_writer.ts";
 
 export interface Name {

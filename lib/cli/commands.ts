@@ -18,9 +18,9 @@ import type { Command } from "./command.ts";
 async function streamsOf(given: Given): Promise<readonly [Given, ...Given[]]> {
   const path = fileOf(given);
   if (path === undefined) return [given];
-  const { streams } = (await import("../config/open_file.ts")).openRelayFile(path, given);
-  const [first = given, ...others] = streams.map((stream) => stream.given);
-  return [first, ...others];
+  const { streams } = (await import("../config/relay_file.ts")).openRelayFile(path, given);
+  const [first, ...others] = streams;
+  return [first.given, ...others.map((stream) => stream.given)];
 }
 
 /** Runs a command for one stream after the other. Resolves to the highest exit code. */

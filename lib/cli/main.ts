@@ -1,7 +1,7 @@
 /** The command line: runs a command, and turns errors into texts and exit codes. */
 import { logOptions } from "../config/config.ts";
 import type { Environment } from "../config/read.ts";
-import { describe, type Description } from "../pipeline/status/describe_error.ts";
+import type { Description } from "../pipeline/status/describe_error.ts";
 import { messageOf, UserError } from "../util/errors.ts";
 import { createLogger, type Logger, type LoggerOptions } from "../util/log.ts";
 import {
@@ -50,6 +50,8 @@ export async function main(args: readonly string[], { env, signal: stop }: Surro
     });
     return exitCode ?? 0;
   } catch (error) {
+    // Loaded only now, with the MongoDB driver.
+    const { describe } = await import("../pipeline/status/describe_error.ts");
     const description = describe(error);
     const isAbort = error instanceof Error && error.name === "AbortError";
     if (signal.aborted && description.exitCode === 1 && isAbort) return 0;

@@ -1,12 +1,11 @@
 /** Runs `config check`, `config show`, `config init` and `config schema`. */
 import { existsSync } from "node:fs";
 import schema from "../../relay.schema.json" with { type: "json" };
-import { ConfigError, problemText } from "../config/config_error.ts";
-import { effectiveOf, type Setting, settingsIn } from "../config/effective.ts";
-import { openRelayFile } from "../config/open_file.ts";
+import { effectiveFor, effectiveOf, type Setting, settingsIn } from "../config/effective.ts";
+import { ConfigError } from "../config/file_parts.ts";
 import { PROCESS } from "../config/options.ts";
 import { find, type Given, readOptions } from "../config/read.ts";
-import type { RelayFile } from "../config/relay_file.ts";
+import { openRelayFile, type RelayFile } from "../config/relay_file.ts";
 import { relayFileText } from "../config/relay_init.ts";
 import { FILE } from "../config/relay_options.ts";
 import { relayConfig } from "../config/relay_settings.ts";
@@ -21,7 +20,6 @@ type RunContext = Pick<CommandContext, "print">;
 /** The file has errors. */
 const WRONG = 2;
 const DEFAULT_PATH = "relay.yaml";
-const WIDTH_ELSEWHERE = 1_000;
 
 const pathOf = (given: Given): string => String(find("config", FILE.config, given)?.value ?? DEFAULT_PATH);
 
@@ -29,34 +27,29 @@ export const openFile = (given: Given): RelayFile => openRelayFile(pathOf(given)
 
 /** Prints each error on its own line. Returns the exit code. */
 export function checkFile(given: Given, { print }: RunContext): number {
-  const path = pathOf(given);
   try {
     const { streams, warnings } = openFile(given);
     for (const warning of warnings) print(`Warning: ${warning}`);
-    print(`${path} is right. Its streams: ${streams.map(({ name }) => name).join(", ")}`);
+    print(`${pathOf(given)} is right. Its streams: ${streams.map(({ name }) => name).join(", ")}`);
     return 0;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    for (const problem of error.problems) print(messageOf(problemText(path, problem)));
+    print(messageOf(error));
     return WRONG;
   }
 }
 
 /** Prints the settings of the process and of each stream; with `--collection`, those of one collection of the file. */
 export function showSettings(given: Given, { print }: RunContext): void {
-  const isAsked = find("config", FILE.config, given) !== undefined;
-  if (!isAsked && !existsSync(DEFAULT_PATH)) {
+  if (!find("config", FILE.config, given) && !existsSync(DEFAULT_PATH)) {
     checkFlags(given);
-    const { effective } = effectiveOf(given);
-    print(
-      [settingsText("Process", settingsIn(PROCESS, given)), settingsText("Stream", effective)].join("\n\n"),
-    );
+    const process = settingsText("Process", settingsIn(PROCESS, given));
+    print(`${process}\n\n${settingsText("Stream", effectiveOf(given).effective)}`);
     return;
   }
   const { collection, ...flags } = given.flags ?? {};
   const file = openFile({ ...given, flags });
-  const texts = collection === undefined ? textsOf(file) : textsOfCollection(collection, file);
-  print(texts.join("\n\n"));
+  print((collection === undefined ? textsOf(file) : textsOfCollection(collection, file)).join("\n\n"));
 }
 
 /** @throws UsageError */
@@ -89,17 +82,17 @@ function textsOfCollection(text: string, { streams }: RelayFile): string[] {
       hint: `Write it as database.collection. Scopes: ${scopes}`,
     });
   }
-  return owners.map(({ name, settings: { namesIn, sink }, effectiveFor }) => {
+  return owners.map((stream) => {
+    const { name, settings: { namesIn, sink } } = stream;
     const table = quoteTable(tableFor(namesIn(sink.schema).tableOf(namespace), namespace));
-    return settingsText(`${text} of stream ${name}, table ${table}`, effectiveFor(namespace));
+    return settingsText(`${text} of stream ${name}, table ${table}`, effectiveFor(stream, namespace));
   });
 }
 
 function settingsText(title: string, settings: readonly Setting[]): string {
   const rows = settings.map(({ name, text, origin }) => [name, text, origin]);
-  const header = ["setting", "value", "origin"];
-  const lines = textTable({ header, rows }, terminalColumns() ?? WIDTH_ELSEWHERE);
-  return [`${title}:`, ...lines].join("\n  ");
+  const table = textTable({ header: ["setting", "value", "origin"], rows }, terminalColumns() ?? Infinity);
+  return [`${title}:`, ...table].join("\n  ");
 }
 
 /** Prints a file that has the settings of flags and variables, which are checked before. */

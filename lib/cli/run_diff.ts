@@ -1,5 +1,5 @@
 /** Runs `config diff`: compares a file with the settings that the relay of each stream has saved. */
-import { changesOfStream, contentOf, EFFECTS } from "../config/reload.ts";
+import { changesOfStream, contentOf, EFFECTS } from "../config/effective.ts";
 import type { StreamSettings } from "../config/relay_file.ts";
 import type { Given } from "../config/read.ts";
 import type { Names } from "../pipeline/settings.ts";
@@ -39,25 +39,23 @@ async function differences(
   if (before === undefined) {
     return [`No relay has saved settings of ${name.stream}: it is a new stream, or had no file`];
   }
+  const orNone = (text: string) => text || "(none)";
   const changes = changesOfStream(JSON.parse(before), stream).map(
-    ({ collection, setting, before, after, reload }) =>
-      `${setting}${collection ? ` of ${collection}` : ""}: ${before || "(none)"} → ${after || "(none)"}: ${
-        EFFECTS[reload]
-      }`,
+    ({ collection, setting, before, after, reload }) => {
+      const name = collection ? `${setting} of ${collection}` : setting;
+      return `${name}: ${orNone(before)} → ${orNone(after)}: ${EFFECTS[reload]}`;
+    },
   );
   const isOutdated = contentOf(stream).isOutdated(before);
-  const collections = (await new SavedCollections(transport, name).list())
+  const outdated = (await new SavedCollections(transport, name).list())
     .filter((each) => each.hasTable && isOutdated(each));
+  if (outdated.length === 0) return changes;
   let rows = 0;
-  for (const each of collections) {
+  for (const each of outdated) {
     const table = tableFor(tableOf(each), each, transport.dialect);
     await refreshTable(transport, table);
     rows += await queryNumber(transport, `SELECT count(*) FROM ${quoteTable(table)}`);
   }
-  if (collections.length > 0) {
-    changes.push(
-      `Collections that need a snapshot: ${collections.length}, with ${rows} rows in their tables`,
-    );
-  }
-  return changes;
+  const snapshot = `Collections that need a snapshot: ${outdated.length}, with ${rows} rows in their tables`;
+  return [...changes, snapshot];
 }

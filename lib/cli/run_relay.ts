@@ -1,19 +1,14 @@
 /** Runs `cdc-relay`, with log, progress bar, metrics and traces. */
-import process from "node:process";
 import { ConnectionString } from "mongodb-connection-string-url";
 import { MONGODB, MONITORING, SCOPE } from "../config/relay_options.ts";
 import { find, type Given, readOptions } from "../config/read.ts";
-import { logListener } from "../monitor/log_listener.ts";
-import { summaryListener } from "../monitor/summary_listener.ts";
 import type { RelaySettings } from "../pipeline/settings.ts";
-import { emitter, type Listener } from "../pipeline/status/events.ts";
+import type { Listener } from "../pipeline/status/events.ts";
 import { StatusTracker } from "../pipeline/status/status_tracker.ts";
 import { relay } from "../relay/relay.ts";
 import { SYSTEM_CLOCK } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
-import { runtimeOf, VERSION } from "../util/runtime.ts";
 import type { CommandContext } from "./command.ts";
-import { snapshotProgress } from "./progress.ts";
 import { openWatchers } from "./watchers.ts";
 
 export interface RunRelayContext extends CommandContext {
@@ -22,21 +17,14 @@ export interface RunRelayContext extends CommandContext {
 
 export async function runRelay(settings: RelaySettings, context: RunRelayContext): Promise<void> {
   const { signal, log, given } = context;
-  const { name, version } = runtimeOf(process.versions);
-  const versions = { version: VERSION, runtime: `${name} ${version}` };
-  log.info("Starting cdc-relay", versions);
-  warnOfUrlDatabase(given, log);
   const status = new StatusTracker(SYSTEM_CLOCK);
   const stream = { name: "", status };
   const { listen, maxLag } = readOptions(MONITORING, given);
-  const { env } = given;
-  const monitoring = { listen, maxLag: () => maxLag, env, log, versions };
+  const monitoring = { listen, maxLag: () => maxLag, env: given.env, log };
   await using watchers = await openWatchers({ ...monitoring, streams: [stream] });
-  const watcher = watchers.of(stream);
-  using progress = snapshotProgress(context);
-  const summary = summaryListener({ log, status, clock: SYSTEM_CLOCK });
-  const emit = emitter(logListener(log), firstStart(context), progress.listen, summary, watcher.listen);
-  await relay(settings, { signal, log, status, emit, trace: watcher.trace });
+  warnOfUrlDatabase(given, log);
+  const { emit, trace } = watchers.of(stream, context, firstStart(context));
+  await relay(settings, { signal, log, status, emit, trace });
 }
 
 /** Databases that users log in to; `testdrive` is the default. */

@@ -1,21 +1,12 @@
 /** Runs the streams of a file, and reads it again on SIGHUP. */
-import process from "node:process";
-import { changesOf, contentOf, EFFECTS, savedText } from "../config/reload.ts";
-import { openRelayFile } from "../config/open_file.ts";
-import type { RelayFile, StreamSettings as StreamOfFile } from "../config/relay_file.ts";
-import { logListener } from "../monitor/log_listener.ts";
-import { summaryListener } from "../monitor/summary_listener.ts";
+import { changesOf, contentOf, EFFECTS } from "../config/effective.ts";
+import { openRelayFile, type RelayFile, type StreamSettings as StreamOfFile } from "../config/relay_file.ts";
 import { describe } from "../pipeline/status/describe_error.ts";
-import { emitter } from "../pipeline/status/events.ts";
-import type { RelayStatus } from "../pipeline/status/relay_status.ts";
 import { StatusTracker } from "../pipeline/status/status_tracker.ts";
 import { runStreams, sharedBy, type Stream } from "../relay/streams.ts";
 import { StreamSettings } from "../relay/stream_settings.ts";
 import { SYSTEM_CLOCK as clock } from "../util/clock.ts";
-import { UsageError } from "../util/errors.ts";
 import { type Logger, withFields } from "../util/log.ts";
-import { runtimeOf, VERSION } from "../util/runtime.ts";
-import { snapshotProgress } from "./progress.ts";
 import type { RunRelayContext } from "./run_relay.ts";
 import { onHangup } from "./stop_signals.ts";
 import { openWatchers } from "./watchers.ts";
@@ -24,82 +15,59 @@ export async function runFile(path: string, context: RunRelayContext): Promise<v
   const { signal, log, given, configureLog } = context;
   const read = () => openRelayFile(path, given);
   let file = read();
-  const { listen, onFailure, logFormat: format } = file.process;
-  configureLog({ format, level: file.process.logLevel });
-  const { name, version } = runtimeOf(process.versions);
-  const versions = { version: VERSION, runtime: `${name} ${version}` };
-  log.info("Starting cdc-relay", { ...versions, config: path, streams: file.streams.length });
+  const { listen, onFailure, logFormat: format, logLevel } = file.process;
+  configureLog({ format, level: logLevel });
+  const [first, ...others] = file.streams;
+  const watched = (stream: StreamOfFile) => ({ stream, name: stream.name, status: latestStatus() });
+  const all = [watched(first), ...others.map(watched)] as const;
+  const monitoring = { listen, maxLag: () => file.process.maxLag, env: given.env, log };
+  await using watchers = await openWatchers({ ...monitoring, streams: all });
   for (const warning of file.warnings) log.warn(warning);
-
-  const named = file.streams.map(({ name }) => ({ name, status: latestStatus() }));
-  const [first, ...more] = named;
-  if (!first) throw new UsageError(`${path} has no stream`, { hint: "Name one below streams." });
-  const monitoring = { listen, maxLag: () => file.process.maxLag, env: given.env, log, versions };
-  await using watchers = await openWatchers({ ...monitoring, streams: [first, ...more] });
-  using opened = new DisposableStack();
-  const runningOf = (each: typeof first): Stream => {
-    const own = withFields(log, { stream: each.name });
-    const progress = opened.use(snapshotProgress({ log: own, statusLine: undefined }));
-    const watcher = watchers.of(each);
-    const summary = summaryListener({ log: own, status: each.status, clock });
-    return {
-      ...each,
-      settings: new StreamSettings(configured(file, each.name)),
-      log: own,
-      emit: emitter(logListener(own), progress.listen, summary, watcher.listen),
-      trace: watcher.trace,
-    };
+  const running = (each: typeof all[0]): Stream => {
+    const { stream, name, status } = each;
+    const own = withFields(log, { stream: name });
+    const watcher = watchers.of(each, { log: own, statusLine: undefined });
+    return { name, status, settings: new StreamSettings(configured(file, stream)), log: own, ...watcher };
   };
-  const streams: readonly [Stream, ...Stream[]] = [runningOf(first), ...more.map(runningOf)];
-  opened.use(onHangup(() => {
-    const next = reloaded(file, read, { streams, log });
-    if (!next) return;
-    file = next;
+  const streams = [running(all[0]), ...all.slice(1).map(running)] as const;
+  using _hangup = onHangup(() => {
+    file = reloaded(file, read, { streams, log });
     configureLog({ format, level: file.process.logLevel });
-  }));
-  const shares = streams[0].settings.current.settings;
-  await runStreams(streams, { signal, log, shares, onFailure });
+  });
+  await runStreams(streams, { signal, log, shares: first.settings, onFailure });
 }
 
 /** The status of the last start of a stream. */
 const latestStatus = () => ({
   tracker: new StatusTracker(clock),
-  get current(): RelayStatus {
+  get current() {
     return this.tracker.current;
   },
 });
 
-function streamOf({ streams }: RelayFile, name: string): StreamOfFile {
-  const found = streams.find((each) => each.name === name);
-  if (!found) throw new Error(`No stream ${name}`);
-  return found;
+const configured = ({ streams }: RelayFile, stream: StreamOfFile) => ({
+  settings: sharedBy(streams.length, stream.settings),
+  content: contentOf(stream),
+});
+
+interface ReloadContext {
+  readonly streams: readonly Pick<Stream, "name" | "settings">[];
+  readonly log: Logger;
 }
 
-function configured(file: RelayFile, name: string) {
-  const stream = streamOf(file, name);
-  return { settings: sharedBy(file.streams.length, stream.settings), content: contentOf(stream) };
-}
-
-/**
- * Has the streams take what has changed in the file.
- *
- * @returns the file; undefined if it has errors or needs a restart, so that nothing was changed
- */
+/** Has the streams take what has changed. Returns the file in effect: the one before if the other cannot be used. */
 export function reloaded(
   before: RelayFile,
   read: () => RelayFile,
-  { streams, log }: {
-    readonly streams: readonly Pick<Stream, "name" | "settings">[];
-    readonly log: Logger;
-  },
-): RelayFile | undefined {
+  { streams, log }: ReloadContext,
+): RelayFile {
   let after: RelayFile;
   try {
     after = read();
   } catch (error) {
     const { message, hint } = describe(error);
     log.error("The file was not reloaded, and nothing has changed", { error: message, hint });
-    return undefined;
+    return before;
   }
   const changes = changesOf(before, after);
   const refused = changes.filter(({ reload }) => reload === "restart");
@@ -107,14 +75,15 @@ export function reloaded(
     const hint = "Restart cdc-relay: it resumes from its position. Or undo this change, and reload again.";
     log.error("The file was not reloaded: this setting needs a restart", { ...change, hint });
   }
-  if (refused.length > 0) return undefined;
+  if (refused.length > 0) return before;
   log.info("The file was reloaded", { changes: changes.length });
   for (const { reload, ...change } of changes) {
     log.info("A setting has changed", { ...change, effect: EFFECTS[reload] });
   }
-  for (const { name, settings } of streams) {
-    const [old, next] = [streamOf(before, name), streamOf(after, name)];
-    if (savedText(old) !== savedText(next)) settings.replace(configured(after, name));
+  for (const stream of after.streams) {
+    const settings = streams.find(({ name }) => name === stream.name)?.settings;
+    const next = configured(after, stream);
+    if (settings?.current.content?.text !== next.content.text) settings?.replace(next);
   }
   return after;
 }

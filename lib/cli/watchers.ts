@@ -1,31 +1,44 @@
-/** What watches the streams of a process from outside: metrics and health for `--listen`, and traces. */
+/** What watches the streams of a process: log, progress, metrics and health for `--listen`, and traces. */
+import process from "node:process";
 import type { Environment } from "../config/read.ts";
+import { logListener } from "../monitor/log_listener.ts";
 import type { MonitorOptions } from "../monitor/monitor.ts";
 import type { MonitoredStream } from "../monitor/relay_metrics.ts";
+import { summaryListener } from "../monitor/summary_listener.ts";
 import { emitter, type Listener } from "../pipeline/status/events.ts";
-import { type Trace, UNTRACED } from "../pipeline/status/stages.ts";
-import { VERSION } from "../util/runtime.ts";
+import { UNTRACED } from "../pipeline/status/stages.ts";
+import { SYSTEM_CLOCK as clock } from "../util/clock.ts";
+import { runtimeOf, VERSION } from "../util/runtime.ts";
+import type { CommandContext } from "./command.ts";
+import { snapshotProgress } from "./progress.ts";
 
-export interface WatchersOptions extends Omit<MonitorOptions, "listen"> {
+interface WatchersOptions extends Omit<MonitorOptions, "listen" | "versions"> {
   readonly listen: MonitorOptions["listen"] | undefined;
   /** Deno exports traces with `OTEL_DENO=true`. */
   readonly env: Environment | undefined;
 }
 
-export interface Watchers extends AsyncDisposable {
-  of(stream: MonitoredStream): { readonly listen: Listener; readonly trace: Trace };
-}
-
-export async function openWatchers({ listen, env, ...options }: WatchersOptions): Promise<Watchers> {
+export async function openWatchers({ listen, env, ...options }: WatchersOptions) {
   await using opened = new AsyncDisposableStack();
-  const monitor = listen &&
-    opened.use(await (await import("../monitor/monitor.ts")).openMonitor({ ...options, listen }));
+  const { name, version } = runtimeOf(process.versions);
+  const versions = { version: VERSION, runtime: `${name} ${version}` };
+  options.log.info("Starting cdc-relay", versions);
   const { openTracing } = env?.OTEL_DENO === "true" ? await import("../monitor/tracing.ts") : {};
+  const { openMonitor } = listen ? await import("../monitor/monitor.ts") : {};
+  const monitor = listen && openMonitor && opened.use(await openMonitor({ ...options, listen, versions }));
   const closing = opened.move();
   return {
-    of: (stream) => {
+    of(
+      stream: MonitoredStream,
+      display: Pick<CommandContext, "log" | "statusLine">,
+      more: Listener = () => {},
+    ) {
+      const { log } = display;
       const { listen, trace } = openTracing?.(VERSION, stream.name) ?? { listen: () => {}, trace: UNTRACED };
-      return { listen: emitter((event) => monitor?.listen(event, stream), listen), trace };
+      const progress = closing.use(snapshotProgress(display)).listen;
+      const summary = summaryListener({ log, status: stream.status, clock });
+      const monitored: Listener = (event) => monitor?.listen(event, stream);
+      return { emit: emitter(logListener(log), more, progress, summary, monitored, listen), trace };
     },
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
   };

@@ -11,21 +11,26 @@ export const isAbout = (pattern: string, namespace: Namespace): boolean =>
   [namespace.collection, ...pattern.includes(".") ? [namespaceText(namespace)] : []]
     .some((name) => isName(pattern) ? name === pattern : matches(pattern, name));
 
-/**
- * The rule of a collection: an exact name wins over a pattern; of several patterns, the first one wins.
- *
- * @example IN: [{pattern: "log_*"}, {pattern: "log_in"}], {collection: "log_in", …} → OUT: {pattern: "log_in"}
- */
-export const ruleFor = <Rule extends Pick<CollectionRule, "pattern">>(
-  rules: readonly Rule[],
-  namespace: Namespace,
-): Rule | undefined =>
-  rules.find(({ pattern }) => isName(pattern) && isAbout(pattern, namespace)) ??
-    rules.find(({ pattern }) => !isName(pattern) && isAbout(pattern, namespace));
+/** Finds the rule of a collection: an exact name wins over a pattern; of several patterns, the first one wins. */
+export function ruleIn<Rule extends Pick<CollectionRule, "pattern">>(rules: readonly Rule[]) {
+  const named = new Map(rules.map((rule) => [rule.pattern, rule]));
+  const patterns = rules.filter(({ pattern }) => !isName(pattern));
+  return (namespace: Namespace): Rule | undefined =>
+    named.get(namespaceText(namespace)) ?? named.get(namespace.collection) ??
+      patterns.find(({ pattern }) => isAbout(pattern, namespace));
+}
 
 /** What is given for a collection: the values of its rule, else those of the stream. */
-export const givenFor = (given: Given, rule: CollectionRule | undefined): Given => ({
+export const givenFor = (given: Given, { options, places }: CollectionRule): Given => ({
   ...given,
-  options: { ...given.options, ...rule?.options },
-  places: { ...given.places, ...rule?.places },
+  options: { ...given.options, ...options },
+  places: { ...given.places, ...places },
 });
+
+/** A collection that a name or a pattern is about. @example IN: "log_*", "shop" → OUT: {database: "shop", collection: "log_example"} */
+export const exampleOf = (pattern: string, database: string): Namespace => ({
+  database: example(database),
+  collection: example(pattern.startsWith(`${database}.`) ? pattern.slice(database.length + 1) : pattern),
+});
+
+const example = (pattern: string): string => pattern.replaceAll("*", "example").replaceAll("?", "x");

@@ -8,13 +8,11 @@ import { UsageError } from "../util/errors.ts";
 import type { LoggerOptions } from "../util/log.ts";
 import type { VerifySettings } from "../verify/collection.ts";
 import type { WorkloadSettings } from "../workload/workload.ts";
-import { isAbout } from "./collection_rules.ts";
-import { effectiveOf } from "./effective.ts";
+import { contentOf, effectiveOf } from "./effective.ts";
 import { LOGGING, OPTIONS, STREAM_NAME } from "./options.ts";
 import { find, type Given, readOptions } from "./read.ts";
 import { FILE } from "./relay_options.ts";
 import { relayConfig } from "./relay_settings.ts";
-import { contentOf } from "./reload.ts";
 import { sinkAddress } from "./sink_address.ts";
 
 export const statusConfig = (given: Given): StatusSettings =>
@@ -64,12 +62,7 @@ export function checkConfig(given: Given) {
   const isOther = used && other && given.flags?.["cratedb-url"] === undefined;
   const unused = isOther ? [sinkAddress({ ...given, env: { ...given.env, CRATEDB_URL: other } })] : [];
   const others = [...nodes.length > 1 ? nodes : [], ...unused];
-  const patterns = (given.collections ?? []).map(({ pattern }) => pattern);
-  const content = contentOf({
-    ...effectiveOf(given),
-    unmatched: (found) => patterns.filter((each) => !found.some((namespace) => isAbout(each, namespace))),
-  });
-  return { ...readOptions(OPTIONS.check, given), relay, others, content };
+  return { ...readOptions(OPTIONS.check, given), relay, others, content: contentOf(effectiveOf(given)) };
 }
 
 export const workloadConfig = (given: Given): WorkloadSettings =>

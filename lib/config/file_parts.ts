@@ -2,126 +2,129 @@
 import * as v from "valibot";
 import { UsageError } from "../util/errors.ts";
 import { maskUrl } from "../util/mask_url.ts";
-import type { Problem } from "./config_error.ts";
-import { flagOf, type Option, type OptionTable } from "./option.ts";
+import { flagOf, type OptionTable } from "./option.ts";
 import { inProgramWords } from "./program_options.ts";
-import type { Environment } from "./read.ts";
-import { given, isMapping, issueText, relaySchema, serverOption, SERVERS } from "./relay_schema.ts";
-import { parseYaml, type Path, type YamlText } from "./yaml_text.ts";
+import type { Given } from "./read.ts";
+import { given, isMapping, issueText, relaySchema, serverOption, SERVERS, textOf } from "./relay_schema.ts";
+import { parseYaml, type Path, type Problem } from "./yaml_text.ts";
 
-/** The options of a part by name, and their paths in the file. */
-export interface Part {
-  readonly options: Readonly<Record<string, unknown>>;
-  readonly paths: Readonly<Record<string, Path>>;
+/** A file with errors: all of them. @example OUT: relay.yaml:12:5: Unknown key: onDrp. Did you mean onDrop? */
+export class ConfigError extends UsageError {
+  constructor(path: string, problems: readonly Problem[]) {
+    const sorted = problems.toSorted((one, other) => one.line - other.line || one.column - other.column);
+    const lines = sorted.map(({ line, column, message }) => `${path}:${line}:${column}: ${message}`);
+    super(lines.join("\n"), {
+      hint: `Nothing has been started or changed. To see them all: config check ${path}`,
+    });
+  }
 }
 
-/** The last part wins. */
-export const merged = (...parts: readonly (Part | undefined)[]): Part => ({
-  options: Object.assign({}, ...parts.map((each) => each?.options)),
-  paths: Object.assign({}, ...parts.map((each) => each?.paths)),
-});
+/** Options by name, with their paths in the file. */
+export type Part = Readonly<Record<string, { readonly value: unknown; readonly path: Path }>>;
 
 const step = (node: unknown, key: string | number): unknown =>
   isMapping(node) && Object.hasOwn(node, key) ? node[key] : undefined;
 
-/** The value of a file with one of its streams; with all if it lacks that one. */
-function withOne(stream: string, value: unknown): unknown {
-  const found = ["streams", stream].reduce(step, value);
-  return isMapping(value) && found !== undefined ? { ...value, streams: { [stream]: found } } : value;
-}
-
-interface FileContext {
+export interface FileContext extends Pick<Given, "flags" | "env"> {
+  /** The name of the file in messages. */
   readonly path: string;
-  readonly env: Environment;
-  readonly stream: string | undefined;
+  /** Only this stream: those of others may lack their secrets. @default {all} */
+  readonly stream?: string | undefined;
 }
 
 export class FileParts {
-  readonly problems: Problem[];
   readonly warnings: string[] = [];
   /** Variables that the file names. */
   readonly variables = new Set<string>();
-  readonly #yaml: YamlText;
-  readonly #value: unknown;
-  readonly #path: string;
-  readonly #env: Environment;
+  readonly #problems: Problem[];
+  readonly #yaml: ReturnType<typeof parseYaml>;
 
-  /** @param options.stream leaves out the other streams, with their secrets */
-  constructor(text: string, { path, env, stream }: FileContext) {
+  /** @throws ConfigError if the form is wrong */
+  constructor(text: string, readonly context: FileContext) {
     this.#yaml = parseYaml(text);
-    this.#path = path;
-    this.#env = env;
-    this.problems = [...this.#yaml.problems];
-    this.#value = stream === undefined ? this.#yaml.value : withOne(stream, this.#yaml.value);
-    const { issues = [] } = this.#value === undefined ? {} : v.safeParse(relaySchema(env), this.#value);
+    this.#problems = [...this.#yaml.problems];
+    const { value } = this.#yaml;
+    const { issues = [] } = value === undefined ? {} : v.safeParse(relaySchema(context.env), value);
     for (const issue of issues) {
-      this.report((issue.path ?? []).map(({ key }) => key as string | number), issueText(issue));
+      const path = (issue.path ?? []).map(({ key }) => key as string | number);
+      const [part, stream = context.stream] = path;
+      if (part !== "streams" || context.stream === undefined || stream === context.stream) {
+        this.report(path, issueText(issue));
+      }
     }
+    this.check();
+  }
+
+  /** @throws ConfigError if anything was reported */
+  check(): void {
+    if (this.#problems.length > 0) throw new ConfigError(this.context.path, this.#problems);
+  }
+
+  report(path: Path, text: string): void {
+    this.#problems.push({ ...this.#yaml.placeOf(path), message: text.replace(/\.$/, "") });
   }
 
   keysAt(path: Path): readonly string[] {
-    return Object.keys(path.reduce(step, this.#value) ?? {});
+    return Object.keys(path.reduce(step, this.#yaml.value) ?? {});
   }
 
-  /** Options of a table. The file has no errors. */
+  /** The options of a table at a path. */
   part(path: Path, table: OptionTable, nameOf = (key: string): string => key): Part {
-    const node = path.reduce(step, this.#value);
-    const found = Object.entries(table).flatMap(([key, option]) => {
-      const value = step(node, key);
-      if (value === undefined) return [];
-      const own = [...path, key];
-      if (option.secret) this.#noteSecret(own, value, option);
-      return [{ name: nameOf(key), path: own, value: given(option, value, this.#env) }];
-    });
-    return {
-      options: Object.fromEntries(found.map(({ name, value }) => [name, value])),
-      paths: Object.fromEntries(found.map(({ name, path }) => [name, path])),
-    };
+    const node = path.reduce(step, this.#yaml.value);
+    return Object.fromEntries(
+      Object.entries(table).flatMap(([key, option]) => {
+        const value = step(node, key);
+        if (value === undefined) return [];
+        const own = [...path, key];
+        if (option.secret) this.#noteSecret(own, value, option.type === "token");
+        return [[nameOf(key), { value: given(option, value, this.context.env ?? {}), path: own }]];
+      }),
+    );
   }
 
   /** The options of a server; undefined if the part is not there. */
   server(path: Path, server: keyof typeof SERVERS): Part | undefined {
     const own = [...path, server];
-    if (own.reduce(step, this.#value) === undefined) return undefined;
-    return this.part(own, SERVERS[server], (key) => serverOption(server, key));
+    return own.reduce(step, this.#yaml.value) === undefined
+      ? undefined
+      : this.part(own, SERVERS[server], (key) => serverOption(server, key));
   }
 
-  /** @example OUT: {lease: "relay.yaml:12", …} */
-  placesOf({ paths }: Part): Readonly<Record<string, string>> {
-    return Object.fromEntries(Object.entries(paths).map(([name, path]) => [name, this.#placeText(path)]));
-  }
-
-  report(path: Path, message: string, hint?: string): void {
-    this.problems.push({ ...this.#yaml.placeOf(path), message, hint });
+  /** @example OUT: {options: {lease: "20s", …}, places: {lease: "relay.yaml:12", …}} */
+  given(part: Part): Required<Pick<Given, "options" | "places">> {
+    const entries = Object.entries(part);
+    return {
+      options: Object.fromEntries(entries.map(([name, { value }]) => [name, value])),
+      places: Object.fromEntries(entries.map(([name, { path }]) => [name, this.#placeText(path)])),
+    };
   }
 
   /** Calls a function, and reports a UsageError: at the first option of the part that its message names. */
-  attempt<Result>(path: Path, { paths }: Part, make: () => Result): Result | undefined {
+  attempt<Result>(path: Path, part: Part, make: () => Result): Result | undefined {
     try {
       return make();
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;
-      const { message, hint } = error;
-      const place = (name: string) => message.search(new RegExp(`--${flagOf(name)}\\b`));
-      const named = Object.keys(paths).filter((name) => place(name) >= 0);
+      const place = (name: string) => error.message.search(new RegExp(`--${flagOf(name)}\\b`));
+      const named = Object.keys(part).filter((name) => place(name) >= 0);
       const [first = ""] = named.sort((one, other) => place(one) - place(other));
-      this.report(paths[first] ?? path, inProgramWords(message), hint && inProgramWords(hint));
+      this.report(part[first]?.path ?? path, inProgramWords(textOf(error)));
       return undefined;
     }
   }
 
-  #noteSecret(path: Path, value: unknown, { type }: Option): void {
-    if (isMapping(value)) {
-      if (typeof value.env === "string") this.variables.add(value.env);
-    } else if (type === "token" || maskUrl(`${value}`) !== value) {
-      const what = path.slice(-2).join(".");
+  #noteSecret(path: Path, value: unknown, isToken: boolean): void {
+    const variable = step(value, "env");
+    if (typeof variable === "string") this.variables.add(variable);
+    else if (!isMapping(value) && (isToken || maskUrl(`${value}`) !== value)) {
+      const name = path.slice(-2).join(".");
       this.warnings.push(
-        `${this.#placeText(path)}: ${what} has a password. Use { env: VARIABLE } or { file: PATH }`,
+        `${this.#placeText(path)}: ${name} has a password. Use { env: VARIABLE } or { file: PATH }`,
       );
     }
   }
 
   #placeText(path: Path): string {
-    return `${this.#path}:${this.#yaml.placeOf(path).line}`;
+    return `${this.context.path}:${this.#yaml.placeOf(path).line}`;
   }
 }

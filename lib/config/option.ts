@@ -18,6 +18,9 @@ export const PLACEHOLDERS = {
   omittedPaths: "PATH,…",
   filter: "JSON",
   pipeline: "JSON",
+  partition: "UNIT=PATH",
+  retention: "TIME",
+  replicas: "N",
   sinkUrl: "URL",
   token: "TOKEN",
   certificate: "FILE",
@@ -48,10 +51,8 @@ interface InputTypes {
   types: Json;
   fulltext: Json;
   tableSettings: Json;
+  partition: Readonly<Record<string, string>> | string;
 }
-
-/** What a changed setting of a running relay needs: nothing, nothing but rows written before stay as they are, a snapshot, a restart. */
-export type Reload = "live" | "from now on" | "snapshot" | "restart";
 
 export interface Option {
   readonly type: keyof typeof PLACEHOLDERS;
@@ -72,8 +73,6 @@ export interface Option {
   readonly env?: readonly string[];
   /** Whether a file may have the value: `--FLAG-file`, `VARIABLE_FILE`, `{file: PATH}`. */
   readonly secret?: true;
-  /** How a relay takes a new value from its file. @default {restart} */
-  readonly reload?: Reload;
   /** Flags without a value, and the value that each stands for. The first letter does the same. */
   readonly switches?: Readonly<Record<string, string>>;
 }
@@ -97,15 +96,9 @@ export type Inputs<Table> =
   & { readonly [Name in keyof Table & Url]: Input<Table[Name]> }
   & { readonly [Name in Exclude<keyof Table, Url>]?: Input<Table[Name]> };
 
-const FLAGS = new Map<string, string>();
-
 /** @example IN: snapshotLanes → OUT: snapshot-lanes */
-export function flagOf(name: string): string {
-  // A file with many collections asks again and again.
-  const flag = FLAGS.get(name) ?? name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-  FLAGS.set(name, flag);
-  return flag;
-}
+export const flagOf = (name: string): string =>
+  name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
 const variableOf = (prefix: string, name: string): string =>
   `${prefix}_${flagOf(name).replaceAll("-", "_").toUpperCase()}`;

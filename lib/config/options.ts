@@ -25,7 +25,6 @@ export const LOGGING = {
   logLevel: {
     type: "choice",
     choices: ["debug", "info", "warn", "error"],
-    reload: "live",
     env: ["LOG_LEVEL"],
     default: "info",
     help: "Minimum log level",
@@ -34,12 +33,7 @@ export const LOGGING = {
 } as const satisfies OptionTable;
 
 /** With one value for the process, whatever the number of its streams. */
-export const PROCESS: typeof MEMORY & typeof MONITORING & typeof LOGGING & typeof SUPERVISION = {
-  ...MEMORY,
-  ...MONITORING,
-  ...LOGGING,
-  ...SUPERVISION,
-};
+export const PROCESS = { ...MEMORY, ...MONITORING, ...LOGGING, ...SUPERVISION };
 
 const COMPARISON = {
   compare: {
@@ -301,7 +295,8 @@ export type VerifyOptions = Inputs<typeof VERIFY>;
 const HEADINGS = {
   "Streams": "config stream",
   "Source (MongoDB)": "mongodbUrl database collection exclude filter only omit pipeline fullDocument",
-  "Target (CrateDB)": "cratedbUrl cratedbJwt cratedbCa cratedbCert cratedbKey table shards onDrop",
+  "Target (CrateDB)":
+    "cratedbUrl cratedbJwt cratedbCa cratedbCert cratedbKey table shards replicas partitionBy keep onDrop",
   "Snapshot": "snapshot snapshotLanes snapshotRate snapshotOrder snapshotReadPreference onHistoryLost",
   "Rows": "key columns widen widenRows maxDeadLetters",
   "Performance":

@@ -3,18 +3,18 @@
  * file. A RangeError has the message that follows the option's name.
  */
 import { readFileSync } from "node:fs";
-import { BSON } from "mongodb";
+import { BSON, LAST_ORDINAL } from "../bson/library.ts";
 import { parsePart } from "../key/stream_name.ts";
+import { parsePartitionBy, parseRetention } from "../mapping/partition.ts";
 import { parseListenAddress } from "../monitor/http_server.ts";
 import { parseSinkUrl } from "../sink/connection/url.ts";
 import { parseFulltext, parseTypes } from "../mapping/designed_types.ts";
 import { tableName } from "../sink/sql/names.ts";
 import type { TableSettings } from "../sink/table/table_design.ts";
 import { parseFilter, parseOmitted, parsePaths, parsePipeline } from "../source/documents/transform.ts";
-import { LAST_ORDINAL } from "../source/connection/cluster_time.ts";
 import { entriesOf, ofEntry } from "../util/errors.ts";
 import { WEB_TOKEN } from "../util/mask_url.ts";
-import { parseMix } from "../workload/workload.ts";
+import { parseMix } from "../workload/mix.ts";
 import { type Option, type OptionTable, PLACEHOLDERS } from "./option.ts";
 
 type Parsed<Each extends Option> = Each extends { readonly choices: readonly (infer Choice)[] } ? Choice
@@ -104,6 +104,13 @@ const PARSERS = {
   omittedPaths: list(parseOmitted),
   filter: parseFilter,
   pipeline: parsePipeline,
+  partition: parsePartitionBy,
+  retention: textual(parseRetention),
+  replicas(given: unknown) {
+    const text = String(given);
+    if (/^\d+(?:-(?:\d+|all))?$/.test(text)) return text;
+    throw new RangeError("is not a number of replicas such as 1, 0-1 or 0-all");
+  },
   sinkUrl: textual(parseSinkUrl),
   token: textual((text) => {
     if (!ONE_WEB_TOKEN.test(text)) throw new RangeError("is not a JSON Web Token");

@@ -26,29 +26,36 @@ export interface CollectionRule extends Pick<Given, "options" | "places"> {
   readonly pattern: string;
 }
 
+/** A value, or the file that has it, with the name of its source. */
+export interface Found {
+  readonly source: string;
+  readonly value?: unknown;
+  readonly file?: string | undefined;
+}
+
 /**
- * Finds the value of an option, or the file that has it, and the name of its source; undefined if the default applies.
+ * Finds what is given for an option; undefined if the default applies.
  *
  * @example
  * IN: "cratedbUrl", {flags: {}, env: {CRATEDB_URL_FILE: "/run/url"}} → OUT: {source: "CRATEDB_URL_FILE", file: "/run/url"}
  */
-export function find(name: string, option: Option, given: Given) {
+export function find(name: string, option: Option, given: Given): Found | undefined {
   const { flags = {}, env = {}, options = {}, places = {} } = given;
   const flag = flagOf(name);
+  const { secret } = option;
+  if (flags[flag] !== undefined) return { source: `--${flag}`, value: flags[flag] };
+  const file = flags[`${flag}-file`];
+  if (secret && file !== undefined) return { source: `--${flag}-file`, file };
   const variables = variablesOf(name, option);
-  const value = options[name];
-  const place = places[name] ?? name;
-  const { file } = (value ?? {}) as { readonly file?: unknown };
   // An empty variable is not set.
-  const sources: readonly (readonly [source: string, value: unknown, file?: string | undefined])[] = [
-    [`--${flag}`, flags[flag]],
-    [`--${flag}-file`, undefined, flags[`${flag}-file`]],
-    ...variables.map((each) => [each, env[each] || undefined] as const),
-    ...variables.map((each) => [`${each}_FILE`, undefined, env[`${each}_FILE`] || undefined] as const),
-    option.secret && typeof file === "string" ? [place, undefined, file] : [place, value],
-  ];
-  const found = sources.find(([, value, file]) => value !== undefined || option.secret && file !== undefined);
-  return found && { source: found[0], value: found[1], file: found[2] };
+  for (const source of variables) if (env[source]) return { source, value: env[source] };
+  const ofFile = secret && variables.find((each) => env[`${each}_FILE`]);
+  if (ofFile) return { source: `${ofFile}_FILE`, file: env[`${ofFile}_FILE`] };
+  const value = options[name];
+  if (value === undefined) return undefined;
+  const source = places[name] ?? name;
+  const named = secret && (value as { readonly file?: unknown } | null)?.file;
+  return typeof named === "string" ? { source, file: named } : { source, value };
 }
 
 /**

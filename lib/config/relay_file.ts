@@ -1,25 +1,19 @@
 /** `relay.yaml`: reads, checks and merges the settings of a process and of its streams. */
+import { readFileSync } from "node:fs";
 import type { RelaySettings } from "../pipeline/settings.ts";
+import { tableFor } from "../sink/sql/names.ts";
 import { UsageError } from "../util/errors.ts";
-import type { Namespace } from "../util/namespace.ts";
-import { givenFor, isAbout } from "./collection_rules.ts";
-import { ConfigError } from "./config_error.ts";
-import { type Effective, effectiveFor, effectiveOf, type Setting, settingsIn } from "./effective.ts";
-import { FileParts, merged, type Part } from "./file_parts.ts";
+import { type Namespace, namespaceText } from "../util/namespace.ts";
+import { exampleOf } from "./collection_rules.ts";
+import { type Effective, type EffectiveFile, effectiveOf, settingsIn } from "./effective.ts";
+import { type FileContext, FileParts, type Part } from "./file_parts.ts";
 import { variablesOf } from "./option.ts";
 import { PROCESS } from "./options.ts";
 import type { Values } from "./parsers.ts";
-import { type CollectionRule, type Environment, find, type Flags, type Given, readOptions } from "./read.ts";
-import { COLLECTION, CRATEDB, MONGODB, RELAY, SCOPE } from "./relay_options.ts";
+import { type Environment, find, type Given, readOptions } from "./read.ts";
+import { COLLECTION, CRATEDB, FILE, MONGODB, RELAY, SCOPE } from "./relay_options.ts";
 import { DEFAULTS, OF_STREAM } from "./relay_schema.ts";
-import { collectionConfig, relayConfig } from "./relay_settings.ts";
-import { sharedTables } from "./shared_tables.ts";
-
-/** Settings of the whole process: memory, monitoring, log, and what to do when a stream fails. */
-export type ProcessSettings = Values<typeof PROCESS>;
-
-export { ConfigError, type Problem } from "./config_error.ts";
-export type { Setting } from "./effective.ts";
+import { relayConfig } from "./relay_settings.ts";
 
 export interface StreamSettings extends Effective {
   /** In the file, and in metrics, logs and traces. */
@@ -27,56 +21,52 @@ export interface StreamSettings extends Effective {
   /** What the file, flags and variables give: for the settings of other commands. */
   readonly given: Given;
   readonly settings: RelaySettings;
-  readonly effectiveFor: (namespace: Namespace) => readonly Setting[];
-  /** Those names and patterns below `collections` for which these lack a collection. */
-  readonly unmatched: (namespaces: readonly Namespace[]) => readonly string[];
 }
 
-export interface RelayFile {
-  readonly process: ProcessSettings;
-  readonly processEffective: readonly Setting[];
-  readonly streams: readonly StreamSettings[];
+export interface RelayFile extends EffectiveFile {
+  /** Memory, monitoring, log, and what to do when a stream fails. */
+  readonly process: Values<typeof PROCESS>;
+  readonly streams: readonly [StreamSettings, ...StreamSettings[]];
   readonly warnings: readonly string[];
 }
 
-export interface FileContext {
-  /** The name of the file in messages. */
-  readonly path: string;
-  readonly flags?: Flags;
-  readonly env?: Environment;
-  /** Only this stream. @default {all} */
-  readonly stream?: string | undefined;
+/** Opens the file of `--config`. @throws ConfigError for a file with errors; UsageError if it cannot be read */
+export function openRelayFile(path: string, given: Given): RelayFile {
+  const stream = find("stream", FILE.stream, given)?.value;
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (cause) {
+    throw new UsageError(`The file cannot be read: ${path}`, {
+      hint: "Check that it exists, and that the user of this program may read it.",
+      cause,
+    });
+  }
+  return readRelayFile(text, { ...given, path, stream: stream === undefined ? stream : String(stream) });
 }
 
 /**
  * Reads a file. A flag or a variable wins over it, for each stream; a variable that the file itself names does not.
- *
- * @example
- * IN: "version: 1\nstreams: { shop: { database: shop } }", {path: "relay.yaml"}
- * OUT: {process: {maxMemory: 268435456, …}, streams: [{name: "shop", settings: {scope: shop.*, …}, …}], warnings: [], …}
  * @throws ConfigError with all problems of the file; UsageError for flags and variables
  */
 export function readRelayFile(text: string, context: FileContext): RelayFile {
   const { path, stream, flags = {}, env = {} } = context;
-  const file = new FileParts(text, { path, env, stream });
-  const check = () => {
-    if (file.problems.length > 0) throw new ConfigError(path, file.problems);
-  };
-  check();
+  const file = new FileParts(text, context);
   const process = file.part([], PROCESS);
   const names = file.keysAt(["streams"]);
   const drafts = draftsOf(file, process, names.filter((name) => stream === undefined || name === stream));
-  if (drafts.length === 0) {
-    throw new UsageError(`${path} has no stream ${stream}`, { hint: `Its streams: ${names.join(", ")}.` });
-  }
   const outside: Given = { flags, env: without(file.variables, env) };
   readOptions({ ...RELAY, ...PROCESS }, outside);
-  checkIdentity(drafts, outside);
-  const streams = drafts.flatMap((draft) => streamOf(file, draft, outside));
-  check();
-  for (const { stream, message } of sharedTables(streams)) file.report(["streams", stream], message);
-  check();
-  const given = { ...outside, options: process.options, places: file.placesOf(process) };
+  if (drafts.length > 1) drafts.forEach((draft) => checkIdentity(draft, outside));
+  const [first, ...others] = drafts.flatMap((draft) => streamOf(file, draft, outside) ?? []);
+  file.check();
+  if (!first) {
+    throw new UsageError(`${path} has no stream ${stream}`, { hint: `Its streams: ${names.join(", ")}.` });
+  }
+  const streams = [first, ...others] as const;
+  reportSharedTables(streams, file);
+  file.check();
+  const given = { ...outside, ...file.given(process) };
   return {
     process: Object.freeze(readOptions(PROCESS, given)),
     processEffective: settingsIn(PROCESS, given),
@@ -93,84 +83,87 @@ function without(named: ReadonlySet<string>, env: Environment): Environment {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !isTaken(name)));
 }
 
-interface Draft {
-  readonly name: string;
-  readonly part: Part;
-  readonly rules: readonly { readonly pattern: string; readonly part: Part }[];
-}
+type Draft = ReturnType<typeof draftsOf>[number];
 
-function draftsOf(file: FileParts, process: Part, names: readonly string[]): Draft[] {
+function draftsOf(file: FileParts, process: Part, names: readonly string[]) {
   const defaults = file.part(["defaults"], DEFAULTS);
   const [mongodb, cratedb] = [file.server([], "mongodb"), file.server([], "cratedb")];
   return names.map((name) => {
     const path = ["streams", name];
     const collections = [...path, "collections"];
+    // All of a server: a login must not be sent to another one.
+    const servers = {
+      ...file.server(path, "mongodb") ?? mongodb,
+      ...file.server(path, "cratedb") ?? cratedb,
+    };
+    const patterns = file.keysAt(collections);
     return {
       name,
-      part: merged(
-        process,
-        // All of it: a login must not be sent to another server.
-        file.server(path, "mongodb") ?? mongodb,
-        file.server(path, "cratedb") ?? cratedb,
-        defaults,
-        file.part(path, OF_STREAM),
+      part: { ...process, ...servers, ...defaults, ...file.part(path, OF_STREAM) },
+      rules: Object.fromEntries(
+        patterns.map((each) => [each, file.part([...collections, each], COLLECTION)]),
       ),
-      rules: file.keysAt(collections).map((pattern) => ({
-        pattern,
-        part: file.part([...collections, pattern], COLLECTION),
-      })),
     };
   });
 }
 
-const IDENTITY = {
-  ...SCOPE,
-  table: COLLECTION.table,
-  mongodbUrl: MONGODB.mongodbUrl,
-  cratedbUrl: CRATEDB.cratedbUrl,
-};
+const { table } = COLLECTION;
+const { cratedbUrl, cratedbJwt } = CRATEDB;
+/** What distinguishes several streams. */
+const IDENTITY = { ...SCOPE, table, ...MONGODB, cratedbUrl, cratedbJwt };
 
-/** @throws UsageError if a flag or a variable replaced what distinguishes several streams */
-function checkIdentity(drafts: readonly Draft[], outside: Given): void {
-  if (drafts.length < 2) return;
+/** @throws UsageError if a flag or a variable would replace what distinguishes a stream, or be a login of its own server */
+function checkIdentity({ name: stream, part }: Draft, outside: Given): void {
   for (const [name, option] of Object.entries(IDENTITY)) {
-    const found = find(name, option, outside);
-    const owners = drafts.filter(({ part }) => part.paths[name]?.[0] === "streams");
-    if (!found || owners.length === 0) continue;
-    const streams = owners.map(({ name }) => name).join(", ");
-    throw new UsageError(`${found.source} would replace what the file has for ${streams}`, {
+    const place = part[name === "cratedbJwt" ? "cratedbUrl" : name]?.path;
+    const found = place?.[0] === "streams" && find(name, option, outside);
+    if (!found) continue;
+    throw new UsageError(`${found.source} would replace what the file has for ${stream}`, {
       hint: "Remove it, or choose one stream: --stream NAME",
     });
   }
 }
 
-/** Empty if the settings do not fit together. */
-function streamOf(file: FileParts, { name, part, rules }: Draft, outside: Given): StreamSettings[] {
+/** Undefined if the settings do not fit together, which is reported. */
+function streamOf(file: FileParts, { name, part, rules }: Draft, outside: Given): StreamSettings | undefined {
   const path = ["streams", name];
-  const whole: Given = { ...outside, options: part.options, places: file.placesOf(part) };
-  const ofAll = file.attempt(path, part, () => relayConfig(whole));
-  if (!ofAll) return [];
-  const { scope, sink: { schema } } = ofAll;
-  const collections = rules.map(({ pattern, part }): CollectionRule => (
-    { pattern, options: part.options, places: file.placesOf(part) }
-  ));
-  const fit = collections.filter((rule, at) => {
-    const { pattern } = rule;
-    const make = () => collectionConfig(givenFor(whole, rule), { scope, schema, pattern });
-    return file.attempt([...path, "collections", pattern], merged(part, rules[at]?.part), make);
-  });
-  if (fit.length < rules.length) return [];
-  const given: Given = { ...whole, collections };
-  const effective = effectiveOf(given);
-  return [{
-    ...effective,
-    name,
-    given,
-    settings: relayConfig(given),
-    effectiveFor: (namespace) => effectiveFor(effective, namespace),
-    unmatched: (namespaces) =>
-      rules.map(({ pattern }) => pattern).filter((each) =>
-        !namespaces.some((namespace) => scope.includes(namespace) && isAbout(each, namespace))
-      ),
-  }];
+  const collections = Object.entries(rules).map(([pattern, own]) => ({ pattern, ...file.given(own) }));
+  const given: Given = { ...outside, ...file.given(part), collections };
+  const settings = file.attempt(path, part, () =>
+    relayConfig(given, {
+      attempt: (pattern, make) =>
+        file.attempt([...path, "collections", pattern], { ...part, ...rules[pattern] }, make),
+    }));
+  return settings && { ...effectiveOf(given), name, given, settings };
 }
+
+/**
+ * Reports tables that two streams, or two collections of one, would write: the first of each two streams. Compares the
+ * collections that the streams name, and an example for each of their patterns.
+ */
+function reportSharedTables(streams: readonly StreamSettings[], file: FileParts): void {
+  const candidates = new Map(streams.flatMap(namedIn).map((each) => [namespaceText(each), each]));
+  const owners = new Map<string, { readonly stream: string; readonly collection: string }>();
+  const reported = new Set<string>();
+  for (const { name: stream, settings: { scope, sink, namesIn } } of streams) {
+    const { tableOf } = namesIn(sink.schema);
+    for (const [collection, namespace] of candidates) {
+      if (!scope.includes(namespace)) continue;
+      const { schema, name } = tableFor(tableOf(namespace), namespace);
+      const key = JSON.stringify([sink.host, sink.port, schema, name]);
+      const owner = owners.get(key);
+      if (!owner) owners.set(key, { stream, collection });
+      else if (!reported.has(`${owner.stream} ${stream}`)) {
+        reported.add(`${owner.stream} ${stream}`);
+        const message = `${collection} of ${stream} would have the table ${schema}.${name}, which is that of`;
+        file.report(["streams", stream], `${message} ${owner.collection} of ${owner.stream}`);
+      }
+    }
+  }
+}
+
+const namedIn = ({ settings: { scope: { patterns } }, collections }: StreamSettings): Namespace[] =>
+  patterns.databases.flatMap((database) =>
+    [...patterns.collections, ...collections.map(({ pattern }) => pattern)]
+      .map((pattern) => exampleOf(pattern, database))
+  );

@@ -1,12 +1,13 @@
 /** Writes a `relay.yaml` with what flags and variables give. */
-import { BSON } from "mongodb";
 import { stringify } from "yaml";
+import { BSON } from "../bson/library.ts";
+import { type PartitionBy, partitionText } from "../mapping/partition.ts";
 import { maskUrl } from "../util/mask_url.ts";
 import { isName } from "./collection_rules.ts";
 import { type Option, type OptionTable, variablesOf } from "./option.ts";
 import { PROCESS } from "./options.ts";
 import { isList, parse } from "./parsers.ts";
-import { find, type Given } from "./read.ts";
+import { find, type Found, type Given } from "./read.ts";
 import { OF_STREAM, serverOption, SERVERS } from "./relay_schema.ts";
 
 const HEAD = `# yaml-language-server: $schema=./relay.schema.json
@@ -15,63 +16,49 @@ const HEAD = `# yaml-language-server: $schema=./relay.schema.json
 
 /**
  * Returns the text of a file with which a relay has the same settings. A password becomes the name of a variable.
- *
- * @example
- * IN: {flags: {database: "shop", lease: "20s"}, env: {MONGODB_URL: "mongodb://db/"}}
- * OUT: version: 1\nmongodb:\n  url:\n    env: MONGODB_URL\nstreams:\n  shop:\n    database: shop\n    lease: 20s\n
+ * @example IN: {flags: {database: "shop", lease: "20s"}} → OUT: version: 1\nstreams:\n  shop:\n    database: shop\n    lease: 20s\n
  */
 export function relayFileText(given: Given): string {
-  const servers = Object.entries(SERVERS).map(([server, table]) =>
-    [server, part(table, given, (key) => serverOption(server, key))] as const
-  );
   const stream = part(OF_STREAM, given);
   const { database } = stream;
-  const isEmpty = ([, options]: typeof servers[number]) => Object.keys(options).length === 0;
-  const hints = servers.filter(isEmpty).map(([server]) =>
-    `# ${server}: { url: { env: ${server.toUpperCase()}_URL } }\n`
-  );
-  const file = {
+  const text = stringify({
     version: 1,
-    ...Object.fromEntries(servers.filter((each) => !isEmpty(each))),
+    mongodb: part(SERVERS.mongodb, given, "mongodb"),
+    cratedb: part(SERVERS.cratedb, given, "cratedb"),
     ...part(PROCESS, given),
     streams: { [typeof database === "string" && isName(database) ? database : "main"]: stream },
-  };
-  return `${HEAD}${hints.join("")}${stringify(file)}`;
+  });
+  const asComment = (_: string, server: string) =>
+    `# ${server}: { url: { env: ${server.toUpperCase()}_URL } }`;
+  return HEAD + text.replace(/^(mongodb|cratedb): \{\}$/gm, asComment);
 }
 
-const part = (
-  table: OptionTable,
-  given: Given,
-  nameOf = (key: string): string => key,
-): Readonly<Record<string, unknown>> =>
+const part = (table: OptionTable, given: Given, server?: string): Readonly<Record<string, unknown>> =>
   Object.fromEntries(
     Object.entries(table).flatMap(([key, option]) => {
-      const found = find(nameOf(key), option, given);
-      return found ? [[key, valueOf(nameOf(key), option, found)]] : [];
+      const name = server === undefined ? key : serverOption(server, key);
+      const found = find(name, option, given);
+      return found ? [[key, valueOf(name, option, found)]] : [];
     }),
   );
 
-function valueOf(
-  name: string,
-  option: Option,
-  { source, value, file }: NonNullable<ReturnType<typeof find>>,
-) {
+function valueOf(name: string, option: Option, { source, value, file }: Found): unknown {
   if (file !== undefined) return { file };
   if (option.secret) {
     const variables = variablesOf(name, option);
-    const isPublic = option.type !== "token" && maskUrl(`${value}`) === value;
     if (variables.includes(source)) return { env: source };
-    return isPublic ? value : { env: variables[0] };
+    return option.type === "token" || maskUrl(`${value}`) !== value ? { env: variables[0] } : value;
   }
   const parsed = parse(option, value);
   if (option.type === "count") return parsed;
+  if (option.type === "partition") return partitionText(parsed as PartitionBy);
   if (option.type === "filter" || option.type === "pipeline") return plain(parsed);
   return isList(option) && Array.isArray(parsed) ? parsed.length === 1 ? parsed[0] : parsed : value;
 }
 
 /** Extended JSON, without the types of values that have them anyway. */
 function plain(value: unknown): unknown {
-  const { stringify, parse, serialize } = BSON.EJSON;
+  const { parse, serialize, stringify } = BSON.EJSON;
   const canonical = (each: unknown) => stringify(each, { relaxed: false });
   const relaxed = stringify(value, { relaxed: true });
   const isSame = canonical(parse(relaxed, { relaxed: false })) === canonical(value);

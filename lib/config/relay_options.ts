@@ -86,21 +86,14 @@ export const STREAM = {
   },
   snapshotLanes: {
     type: "count",
-    reload: "live",
     least: 1,
     default: "4",
     help: "Key ranges to copy at the same time",
     details: "They are of one collection, or of several.",
   },
-  snapshotRate: {
-    type: "count",
-    reload: "live",
-    default: "0",
-    help: "Documents to read per second at most; 0 for no limit",
-  },
+  snapshotRate: { type: "count", default: "0", help: "Documents to read per second at most; 0 for no limit" },
   snapshotOrder: {
     type: "choice",
-    reload: "live",
     choices: ["key", "natural"],
     default: "key",
     help: "Copy in the order of _id, or of the records on disk",
@@ -108,7 +101,6 @@ export const STREAM = {
   },
   snapshotReadPreference: {
     type: "choice",
-    reload: "live",
     choices: ["primary", "secondary"],
     default: "primary",
     help: "Copy and verify from the primary, or from a secondary",
@@ -116,7 +108,6 @@ export const STREAM = {
   },
   onHistoryLost: {
     type: "choice",
-    reload: "live",
     choices: ["recopy", "fail"],
     default: "recopy",
     help: "If the oplog lost changes: take a new snapshot, or fail",
@@ -124,52 +115,32 @@ export const STREAM = {
   },
   maxDeadLetters: {
     type: "count",
-    reload: "live",
     default: "1000",
     help: "Stop after more dead letters than this in succession",
     details: "A written row starts the count again; 0 stops at the first dead letter.",
   },
-  batchSize: {
-    type: "count",
-    reload: "live",
-    least: 1,
-    default: "5000",
-    help: "Events in one batch at most",
-  },
-  batchBytes: {
-    type: "size",
-    reload: "live",
-    help: "Bytes in one batch at most; by default 1/32 of --max-memory",
-  },
+  batchSize: { type: "count", least: 1, default: "5000", help: "Events in one batch at most" },
+  batchBytes: { type: "size", help: "Bytes in one batch at most; by default 1/32 of --max-memory" },
   refreshInterval: {
     type: "duration",
-    reload: "live",
     default: "1s",
     help: "Longest pause between refreshes of a table",
     details: "A refresh makes rows visible.",
   },
-  saveInterval: {
-    type: "duration",
-    reload: "live",
-    default: "200ms",
-    help: "Interval to save the position at, under load",
-  },
+  saveInterval: { type: "duration", default: "200ms", help: "Interval to save the position at, under load" },
   statementRows: {
     type: "count",
-    reload: "live",
     least: 1,
     default: "1250",
     help: "Rows in one statement at most; fewer under overload",
   },
   statementBytes: {
     type: "size",
-    reload: "live",
     help: "Bytes in one statement at most; by default 1/128 of --max-memory",
     details: "A larger row is sent alone.",
   },
   inFlight: {
     type: "count",
-    reload: "live",
     least: 1,
     default: "4",
     help: "Statements to send at the same time at most, for each table",
@@ -220,20 +191,14 @@ export const DESIGN = {
 const OF_EACH = {
   filter: {
     type: "filter",
-    reload: "snapshot",
     help: "Only documents that match this MongoDB query (Extended JSON)",
     details: "Rows of other documents are deleted.",
   },
-  only: { type: "paths", reload: "snapshot", help: "Only these fields, and _id" },
-  omit: { type: "omittedPaths", reload: "from now on", help: "Omit these fields" },
-  pipeline: {
-    type: "pipeline",
-    reload: "snapshot",
-    help: 'Apply aggregation stages, e.g. [{"$set": {"a": "$b.c"}}]',
-  },
+  only: { type: "paths", help: "Only these fields, and _id" },
+  omit: { type: "omittedPaths", help: "Omit these fields" },
+  pipeline: { type: "pipeline", help: 'Apply aggregation stages, e.g. [{"$set": {"a": "$b.c"}}]' },
   fullDocument: {
     type: "choice",
-    reload: "live",
     choices: ["lookup", "updateLookup", "whenAvailable", "required"],
     default: "lookup",
     help: "Source of an updated document: bulk reads, or post-images",
@@ -248,21 +213,30 @@ const OF_EACH = {
   },
   shards: {
     type: "count",
-    reload: "from now on",
     least: 1,
     help: "Shards of created tables; by default CrateDB's own number",
     details: "Fewer shards take less work to refresh.",
   },
+  replicas: { type: "replicas", help: "Replicas of created tables, e.g. 1 or 0-1; by default CrateDB's own" },
+  partitionBy: {
+    type: "partition",
+    help: "Partition created tables: month=$id, day=PATH, value=PATH, …",
+    details:
+      "The unit is year, month, week, day or hour of a time, or value. $id is the time of an ObjectId. docs/tables.md describes it.",
+  },
+  keep: {
+    type: "retention",
+    help: "Drop partitions older than this, e.g. 24 months",
+    details: "Documents that are older have no row.",
+  },
   onDrop: {
     type: "choice",
-    reload: "from now on",
     choices: ["keep", "truncate", "drop"],
     default: "keep",
     help: "After a drop or rename: keep rows, delete rows, drop the table",
   },
   key: {
     type: "choice",
-    reload: "snapshot",
     choices: ["_id", "documentKey"],
     default: "_id",
     help: "Value of oid; documentKey includes the shard key",
@@ -270,7 +244,6 @@ const OF_EACH = {
   },
   columns: {
     type: "choice",
-    reload: "snapshot",
     choices: ["typed", "dynamic", "ignored"],
     default: "typed",
     help: "Columns in data: by BSON type, inferred by CrateDB, or none",
@@ -278,7 +251,6 @@ const OF_EACH = {
   },
   widen: {
     type: "choice",
-    reload: "from now on",
     choices: ["on", "off"],
     default: "on",
     help: "Change a BIGINT column to DOUBLE PRECISION for fractions",
@@ -286,7 +258,6 @@ const OF_EACH = {
   },
   widenRows: {
     type: "count",
-    reload: "live",
     default: "2000000",
     help: "Widen columns only in tables of up to this many rows",
     details: "Widening rebuilds the table; until it is done, nothing is written to it.",
@@ -301,12 +272,7 @@ export const MONITORING = {
     help: "Serve /metrics, /healthz, /readyz, /status over HTTP",
     details: "For example 127.0.0.1:9464; off by default.",
   },
-  maxLag: {
-    type: "duration",
-    reload: "live",
-    default: "1m",
-    help: "Lag up to which /readyz reports the relay as ready",
-  },
+  maxLag: { type: "duration", default: "1m", help: "Lag up to which /readyz reports the relay as ready" },
 } as const satisfies OptionTable;
 
 /** Of a process with a file. */
@@ -338,3 +304,24 @@ export const RELAY:
   & typeof SCOPE
   & typeof STREAM
   & typeof COLLECTION = { ...MONGODB, ...CRATEDB, ...MEMORY, ...SCOPE, ...STREAM, ...COLLECTION };
+
+/** How a running relay takes a new value from its file: at once, for later rows, with a snapshot. Others need a restart. */
+const RELOAD = {
+  "live":
+    "snapshotLanes snapshotRate snapshotOrder snapshotReadPreference onHistoryLost maxDeadLetters batchSize batchBytes " +
+    "refreshInterval saveInterval statementRows statementBytes inFlight fullDocument widenRows maxLag logLevel",
+  "from now on": "omit shards replicas onDrop widen keep",
+  "snapshot": "filter only pipeline key columns",
+  "restart": "",
+};
+
+export type Reload = keyof typeof RELOAD;
+
+const RELOADS = new Map(
+  Object.entries(RELOAD).flatMap(([reload, names]) =>
+    names.split(" ").map((name) => [name, reload as Reload] as const)
+  ),
+);
+
+/** @example IN: omit → OUT: from now on */
+export const reloadOf = (name: string): Reload => RELOADS.get(name) ?? "restart";

@@ -1,8 +1,9 @@
 /** The form of `relay.yaml`, made from the option table. The parsers of the options check the values. */
-import { BSON } from "mongodb";
+import { BSON } from "../bson/library.ts";
 import * as v from "valibot";
 import { EntryError, UsageError } from "../util/errors.ts";
 import { similarName } from "../util/text.ts";
+import { TIME_UNITS } from "../mapping/partition.ts";
 import type { Option, OptionTable } from "./option.ts";
 import { PROCESS } from "./options.ts";
 import { type Environment, valueOf } from "./read.ts";
@@ -44,6 +45,8 @@ const pattern = (source: RegExp) => v.pipe(v.string(), v.regex(source));
 
 const LONG_TEXT = v.strictObject({ text: v.strictObject({ index: v.picklist(["off"]) }) });
 
+const PARTITION_UNITS = Object.fromEntries([...TIME_UNITS, "value"].map((unit) => [unit, v.optional(text)]));
+
 /** The forms of values, by type; of other types, a text. */
 const FORMS: Partial<Readonly<Record<Option["type"], (option: Option) => v.GenericSchema>>> = {
   choice: ({ choices = [] }) => v.picklist(choices),
@@ -67,6 +70,14 @@ const FORMS: Partial<Readonly<Record<Option["type"], (option: Option) => v.Gener
       ),
     ),
   tableSettings: () => v.pipe(mappable, v.record(text, v.union([v.string(), v.number(), v.boolean()]))),
+  partition: () =>
+    v.union([
+      pattern(/^(?:year|month|week|day|hour|value)=.+$/),
+      v.pipe(v.strictObject(PARTITION_UNITS), v.minEntries(1), v.maxEntries(1)),
+    ]),
+  retention: () => pattern(/^\d{1,4} ?(?:year|month|week|day|hour)s?$/),
+  replicas: () =>
+    v.union([v.pipe(v.number(), v.integer(), v.minValue(0)), pattern(/^\d+(?:-(?:\d+|all))?$/)]),
 };
 
 type Entries = Readonly<Record<string, v.GenericSchema>>;
@@ -98,12 +109,7 @@ const secret = v.union([text, mapping({ env: text }), mapping({ file: text })]);
 const descriptionOf = ({ help, details = "", default: fallback }: Option): string =>
   [`${help}.`, details, fallback ? `Default: ${fallback}.` : ""].filter(Boolean).join(" ");
 
-/**
- * Returns the value of an option from that of the file.
- *
- * @example IN: "url", {secret: true, …}, {env: "MONGODB_URL"} → OUT: the content of the variable
- * @throws UsageError for a variable that is not set, and another form of a secret
- */
+/** Returns the value of an option from that of the file, such as the content of the variable of {env: "MONGODB_URL"}. */
 export function given(option: Option, value: unknown, env: Environment): unknown {
   const isDocument = option.type === "filter" || option.type === "pipeline";
   if (isDocument && typeof value !== "string") return BSON.EJSON.stringify(value);
@@ -116,38 +122,34 @@ export function given(option: Option, value: unknown, env: Environment): unknown
   throw new UsageError(`The variable ${value.env} is not set`, { hint: "Set it, or use { file: PATH }" });
 }
 
-interface SettingsContext {
-  readonly env: Environment;
-  /** Stands before the names in messages. */
-  readonly prefix?: string;
-  /** The others are optional. */
-  readonly required?: string | undefined;
+export const textOf = ({ message, hint }: UsageError): string => hint ? `${message}. ${hint}` : message;
+
+interface Server {
+  /** Stands before the names of its options in messages. */
+  readonly server?: keyof typeof SERVERS;
+  /** Whether it is that of a stream, which has nothing of the one of all streams. */
+  readonly isOwn?: boolean;
 }
 
-function settings(table: OptionTable, { env, prefix = "", required }: SettingsContext): Entries {
-  const form = (name: string, option: Option) =>
-    v.pipe(
-      v.unknown(),
-      v.rawCheck(({ dataset, addIssue }) => {
+const settings = (table: OptionTable, env: Environment, { server, isOwn = false }: Server = {}): Entries =>
+  Object.fromEntries(
+    Object.entries(table).map(([key, option]) => {
+      const name = server ? `${server}.${key}` : key;
+      const check = v.rawCheck<unknown>(({ dataset, addIssue }) => {
         try {
           valueOf(name, option, { options: { [name]: given(option, dataset.value, env) } });
         } catch (error) {
           if (!(error instanceof UsageError)) throw error;
-          const { message, hint, cause } = error;
+          const { cause } = error;
           const path = cause instanceof EntryError ? placeOf(cause, dataset.value) : undefined;
-          addIssue({ message: hint === undefined ? message : `${message}. ${hint}`, ...path && { path } });
+          addIssue({ message: textOf(error), ...path && { path } });
         }
-      }),
-      option.secret ? secret : FORMS[option.type]?.(option) ?? text,
-      v.description(descriptionOf(option)),
-    );
-  return Object.fromEntries(
-    Object.entries(table).map(([name, option]) => {
-      const value = form(prefix + name, option);
-      return [name, name === required ? value : v.optional(value)];
+      });
+      const form = option.secret ? secret : FORMS[option.type]?.(option) ?? text;
+      const value = v.pipe(v.unknown(), check, form, v.description(descriptionOf(option)));
+      return [key, isOwn && key === "url" ? value : v.optional(value)];
     }),
   );
-}
 
 /** The place of an entry in a mapping. */
 const placeOf = ({ key, value }: EntryError, input: unknown): [v.IssuePathItem] => [
@@ -156,36 +158,34 @@ const placeOf = ({ key, value }: EntryError, input: unknown): [v.IssuePathItem] 
 
 /** @param env the variables that the file may name */
 export function relaySchema(env: Environment = {}): v.GenericSchema {
-  const servers = (required?: "url") => ({
-    mongodb: v.optional(mapping(settings(SERVERS.mongodb, { env, prefix: "mongodb.", required }))),
-    cratedb: v.optional(mapping(settings(SERVERS.cratedb, { env, prefix: "cratedb.", required }))),
+  const servers = (isOwn: boolean) => ({
+    mongodb: v.optional(mapping(settings(SERVERS.mongodb, env, { server: "mongodb", isOwn }))),
+    cratedb: v.optional(mapping(settings(SERVERS.cratedb, env, { server: "cratedb", isOwn }))),
   });
-  const collections = v.pipe(mappable, v.record(text, mapping(settings(COLLECTION, { env }))));
-  const stream = mapping({
-    // A stream's own server has nothing of the other one.
-    ...servers("url"),
-    ...settings(OF_STREAM, { env }),
-    collections: v.optional(collections),
-  });
+  const collections = v.pipe(mappable, v.record(text, mapping(settings(COLLECTION, env))));
+  const stream = { ...servers(true), ...settings(OF_STREAM, env), collections: v.optional(collections) };
   return mapping({
     version: v.pipe(v.literal(1), v.description("The version of this format.")),
-    ...servers(),
-    ...settings(PROCESS, { env }),
-    defaults: v.optional(mapping(settings(DEFAULTS, { env }))),
-    streams: v.pipe(mappable, v.record(text, stream), v.minEntries(1)),
+    ...servers(false),
+    ...settings(PROCESS, env),
+    defaults: v.optional(mapping(settings(DEFAULTS, env))),
+    streams: v.pipe(mappable, v.record(text, mapping(stream)), v.minEntries(1)),
   });
 }
 
+/** What a value should be, by the type of an issue or by what was expected. */
 const KINDS: Readonly<Record<string, string>> = {
-  unknown: "a mapping (key: value)",
+  custom: "a mapping (key: value)",
   number: "a number (without quotes)",
-  ">=1": "a mapping with a stream",
+  min_entries: "a mapping with a stream",
+  min_length: "a text",
 };
 
 /** What is wrong with a value, for people. */
 export function issueText({ type, message, expected, received, path, input }: v.BaseIssue<unknown>): string {
   if (type === "raw_check") return message;
-  const key = path?.at(-1)?.key ?? "The file";
-  if (received === "undefined") return `${key} is missing`;
-  return `${key} is not ${KINDS[`${expected}`] ?? expected}: current value is ${JSON.stringify(input)}`;
+  const name = path ? path.at(-1)?.key || "A name" : "The file";
+  if (received === "undefined") return `${name} is missing`;
+  const kind = KINDS[type] ?? expected;
+  return `${name} is not ${kind}: current value is ${JSON.stringify(input)}`;
 }

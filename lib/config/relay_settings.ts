@@ -8,20 +8,30 @@ import { Scope } from "../source/documents/scope.ts";
 import { transformStages } from "../source/documents/transform.ts";
 import { UsageError } from "../util/errors.ts";
 import type { Namespace } from "../util/namespace.ts";
-import { givenFor, isName, ruleFor } from "./collection_rules.ts";
+import { givenFor, isName, ruleIn } from "./collection_rules.ts";
 import type { OptionTable } from "./option.ts";
 import type { Values } from "./parsers.ts";
 import { type Given, readOptions } from "./read.ts";
 import { COLLECTION, RELAY, STREAM } from "./relay_options.ts";
 import { sinkAddress } from "./sink_address.ts";
 
+interface RelayConfigOptions {
+  /** Replaces what is given: `verify` compares the documents of all workers. */
+  readonly worker?: undefined;
+  /** Makes the settings of a rule; those without any are left out. @default {throws} */
+  readonly attempt?: <Result>(pattern: string, make: () => Result) => Result | undefined;
+}
+
 /**
- * @param fixed replaces what is given: `verify` compares the documents of all workers
+ * @throws UsageError for settings that exclude each other
  * @example
  * IN: {flags: {collection: "readings", table: "weather.readings"}}
  * OUT: {scope: testdrive.readings, namesIn: () => {tableOf: () => weather.readings, …}, batchSize: 10000, …}
  */
-export function relayConfig(given: Given, fixed: { readonly worker?: undefined } = {}): RelaySettings {
+export function relayConfig(
+  given: Given,
+  { attempt = (_pattern, make) => make(), ...fixed }: RelayConfigOptions = {},
+): RelaySettings {
   const options = { ...readOptions(RELAY, given), ...fixed };
   const { batchBytes, statementBytes, ...stream } = picked(STREAM, options);
   const { database, collection, exclude } = options;
@@ -33,11 +43,13 @@ export function relayConfig(given: Given, fixed: { readonly worker?: undefined }
   });
   const { schema } = sink;
   const whole = collectionConfig(given, { scope, schema });
-  const rules = (given.collections ?? []).map((rule) => {
+  const rules = (given.collections ?? []).flatMap((rule) => {
     const { pattern } = rule;
-    return { pattern, ...collectionConfig(givenFor(given, rule), { scope, schema, pattern }) };
+    const made = attempt(pattern, () => collectionConfig(givenFor(given, rule), { scope, schema, pattern }));
+    return made ? [{ pattern, ...made }] : [];
   });
-  const of = (namespace: Namespace) => ruleFor(rules, namespace) ?? whole;
+  const ruleOf = ruleIn(rules);
+  const of = (namespace: Namespace) => ruleOf(namespace) ?? whole;
   const shares = memoryShares(options.maxMemory);
   return Object.freeze({
     ...stream,
@@ -66,12 +78,13 @@ interface Shared {
   readonly pattern?: string;
 }
 
-/** The settings of collections, and the template of their tables. @throws UsageError for settings that exclude each other */
-export function collectionConfig(given: Given, shared: Shared) {
+/** The settings of collections, and the template of their tables. */
+function collectionConfig(given: Given, shared: Shared) {
   const { filter, only, pipeline, table: template, ...options } = readOptions(COLLECTION, given);
   const settings = { ...options, types: typesOf(options) };
   const transform = transformStages({ filter, only, omit: settings.omit, pipeline });
   checkTransform(settings, transform.length > 0);
+  checkRetention(settings);
   if (template !== undefined) checkTemplate(tableName(template, shared.schema), shared);
   return { template, settings: { ...settings, transform } };
 }
@@ -138,6 +151,13 @@ function checkTransform(
     const hint = "They could remove the fields of the key. Remove one or the other.";
     throw new UsageError(`--key documentKey cannot be given with ${others}`, { hint });
   }
+}
+
+/** @throws UsageError for a retention without partitions by a time */
+function checkRetention({ keep, partitionBy }: Pick<CollectionSettings, "keep" | "partitionBy">): void {
+  if (!keep || partitionBy && partitionBy.unit !== "value") return;
+  const hint = "Add --partition-by with a time, such as month=$id, or remove --keep.";
+  throw new UsageError("--keep drops partitions, and the table has none by a time", { hint });
 }
 
 /** Text in braces that is not a placeholder. */

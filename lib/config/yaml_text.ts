@@ -1,56 +1,60 @@
 /** YAML 1.2 with positions. */
-import {
-  Alias,
-  type Document,
-  isMap,
-  isScalar,
-  isSeq,
-  LineCounter,
-  type Node,
-  type Pair,
-  parseDocument,
-  type YAMLMap,
-} from "yaml";
-import type { Problem } from "./config_error.ts";
+import { Alias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import { messageOf } from "../util/errors.ts";
+
+/** The first line and column are 1. */
+export interface Problem {
+  readonly line: number;
+  readonly column: number;
+  readonly message: string;
+}
 
 export type Path = readonly (string | number)[];
 
-export interface YamlText {
-  /** Undefined if the text is not YAML. */
-  readonly value: unknown;
-  readonly problems: readonly Problem[];
-  /** Of the key at a path; of the part around it if the key is missing. */
-  readonly placeOf: (path: Path) => Pick<Problem, "line" | "column">;
-}
-
 const HINTS: Readonly<Record<string, string>> = {
-  BAD_ALIAS: "Put a text that starts with * in quotes: '*'",
-  DUPLICATE_KEY: "Remove one of the two",
+  BAD_ALIAS: ". Put a text that starts with * in quotes: '*'",
+  DUPLICATE_KEY: ". Remove one of the two",
 };
 
 /**
- * @example
- * IN: a: 1\nb: no → OUT: {value: {a: 1, b: "no"}, problems: [], placeOf: (["b"]) => {line: 2, column: 1}}
+ * The value is undefined if the text is not YAML. A place is that of the key at a path, or of the part that lacks it.
+ * @example IN: a: 1\nb: no → OUT: {value: {a: 1, b: "no"}, problems: [], placeOf: (["b"]) => {line: 2, column: 1}}
  */
-export function parseYaml(text: string): YamlText {
+export function parseYaml(text: string) {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, intAsBigInt: true });
-  const at = (offset: number) => {
+  const at = (offset: number): Pick<Problem, "line" | "column"> => {
     const { line, col } = lines.linePos(offset);
     return { line: Math.max(line, 1), column: Math.max(col, 1) };
   };
-  const offsetOf = offsetsIn(document);
-  // With a key twice, a file may have other problems, too.
-  const hasValue = document.errors.every(({ code }) => code === "DUPLICATE_KEY");
-  return {
-    value: hasValue ? document.toJS({ reviver: (_key, value) => exact(value) }) : undefined,
-    problems: [...document.errors, ...document.warnings].map(({ code, message, pos: [offset] }) => ({
-      ...at(offset),
-      message: `This is not YAML: ${message}`,
-      hint: HINTS[code],
-    })),
-    placeOf: (path) => at(offsetOf(path)),
-  };
+  const problems = [...document.errors, ...document.warnings].map((
+    { code, message, pos: [offset] },
+  ): Problem => (
+    { ...at(offset), message: `This is not YAML: ${message}${HINTS[code] ?? ""}` }
+  ));
+  let value: unknown;
+  try {
+    // With a key twice, a file may have other problems, too.
+    const hasValue = document.errors.every(({ code }) => code === "DUPLICATE_KEY");
+    if (hasValue) value = document.toJS({ reviver: (_key, value) => exact(value) });
+  } catch (error) {
+    // An alias of a part around it, or too many of them.
+    problems.push({ ...at(0), message: `The aliases cannot be resolved: ${messageOf(error)}` });
+  }
+
+  function placeOf(path: Path) {
+    let node: unknown = document.contents;
+    let offset = offsetAt(node);
+    for (const step of path) {
+      const parent: unknown = node instanceof Alias ? node.resolve(document) : node;
+      const pair = isMap(parent) ? parent.items.find(({ key }) => keyText(key) === step) : undefined;
+      node = isSeq(parent) ? parent.items[Number(step)] : pair?.value;
+      offset = offsetAt(pair?.key ?? node) || offset;
+    }
+    return at(offset);
+  }
+
+  return { value, problems, placeOf };
 }
 
 /** An integer that a number would change is a value of Extended JSON. */
@@ -58,27 +62,6 @@ function exact(value: unknown): unknown {
   if (typeof value !== "bigint") return value;
   const isExact = Number.isSafeInteger(Number(value));
   return isExact || BigInt.asIntN(64, value) !== value ? Number(value) : { $numberLong: String(value) };
-}
-
-/** Looks up the offsets of keys, or of the part around one that is missing. */
-function offsetsIn(document: Document.Parsed): (path: Path) => number {
-  const pairs = new WeakMap<object, ReadonlyMap<string, Pair>>();
-  const pairsOf = (map: YAMLMap) => {
-    const found = pairs.get(map) ?? new Map(map.items.map((pair) => [keyText(pair.key), pair]));
-    pairs.set(map, found);
-    return found;
-  };
-  return (path) => {
-    let node: unknown = document.contents;
-    let offset = offsetAt(node);
-    for (const step of path) {
-      const parent: unknown = node instanceof Alias ? node.resolve(document) : node;
-      const pair = isMap(parent) ? pairsOf(parent).get(`${step}`) : undefined;
-      node = isSeq(parent) ? parent.items[Number(step)] : pair?.value;
-      offset = offsetAt(pair?.key ?? node) || offset;
-    }
-    return offset;
-  };
 }
 
 const keyText = (key: unknown): string => String(isScalar(key) ? key.value : key);

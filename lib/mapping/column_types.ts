@@ -3,7 +3,7 @@
  * unchanged. One row per type. A cell writes nothing for a value that does not fit, e.g. an integer out of range.
  */
 import { isIPv4, isIPv6 } from "node:net";
-import { BSON } from "mongodb";
+import { BSON } from "../bson/library.ts";
 import {
   base64At,
   BsonType,

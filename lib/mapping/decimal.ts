@@ -1,5 +1,5 @@
 /** Decimal numbers by their digits: which of them a NUMERIC column stores unchanged. Pure. */
-import { BSON } from "mongodb";
+import { BSON } from "../bson/library.ts";
 import { BsonType, type BsonValue, float64At, int32At, int64At } from "../bson/bson.ts";
 import type { JsonWriter } from "../util/json_writer.ts";
 

@@ -1,5 +1,4 @@
 /** Which partition of its table a document's row is in. Pure. */
-import { BSON } from "mongodb";
 import {
   BsonType,
   type BsonValue,
@@ -9,6 +8,7 @@ import {
   int32At,
   int64At,
   stringAt,
+  uint32At,
 } from "../bson/bson.ts";
 
 export const TIME_UNITS = ["year", "month", "week", "day", "hour"] as const;
@@ -58,6 +58,13 @@ export function parsePartitionBy(given: unknown): PartitionBy {
   }
   return { unit, path };
 }
+
+/** The inverse of {@linkcode parsePartitionBy}. @example OUT: month=$id */
+export const partitionText = ({ unit, path }: PartitionBy): string =>
+  `${unit}=${path.length === 1 && path[0] === "_id" ? "$id" : path.join(".")}`;
+
+/** @example OUT: 24 months */
+export const retentionText = ({ count, unit }: Retention): string => `${count} ${unit}s`;
 
 /** @example IN: 24 months → OUT: {count: 24, unit: "month"} @throws RangeError */
 export function parseRetention(text: string): Retention {
@@ -119,7 +126,7 @@ const END_MS = Date.parse("+010000-01-01T00:00:00Z");
 const TIMES: Readonly<Record<number, (value: BsonValue) => number>> = {
   [BsonType.date]: ({ bytes, offset }) => Number(int64At(bytes, offset)),
   [BsonType.objectId]: ({ bytes, offset }) => Number.parseInt(hexAt(bytes, offset, 4), 16) * 1_000,
-  [BsonType.timestamp]: ({ bytes, offset }) => new BSON.Timestamp(int64At(bytes, offset)).t * 1_000,
+  [BsonType.timestamp]: ({ bytes, offset }) => uint32At(bytes, offset + 4) * 1_000,
 };
 
 const TEXTS: Readonly<Record<number, (value: BsonValue) => string | undefined>> = {

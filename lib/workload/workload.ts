@@ -5,24 +5,7 @@ import { closeMongodb, connectMongodb } from "../source/connection/mongodb.ts";
 import { hasCode, MongodbCode } from "../source/connection/mongodb_errors.ts";
 import { UserError } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
-
-const NONE = { insert: 0, update: 0, replace: 0, delete: 0 };
-
-export type Operation = keyof typeof NONE;
-
-/** The weight of each operation. @example IN: insert=70,delete=30 → OUT: {insert: 70, update: 0, replace: 0, delete: 30} */
-export function parseMix(text: string): Readonly<Record<Operation, number>> {
-  const mix = { ...NONE };
-  for (const part of text.split(",")) {
-    const [, operation = "", weight] = /^\s*(\w+)=(\d+(?:\.\d+)?)\s*$/.exec(part) ?? [];
-    if (!Object.hasOwn(mix, operation) || weight === undefined) {
-      throw new RangeError(`cannot be understood at ${JSON.stringify(part)}`);
-    }
-    mix[operation as Operation] = Number(weight);
-  }
-  if (mix.insert === 0) throw new RangeError("has no insert, so there would be nothing to change");
-  return Object.freeze(mix);
-}
+import { type Mix, NONE, type Operation } from "./mix.ts";
 
 export interface WorkloadSettings {
   readonly mongodbUrl: string;
@@ -31,7 +14,7 @@ export interface WorkloadSettings {
   readonly count: number;
   /** Operations per second; 0 for no limit. */
   readonly rate: number;
-  readonly mix: ReturnType<typeof parseMix>;
+  readonly mix: Mix;
   readonly seed: number;
 }
 
@@ -125,7 +108,7 @@ const reading = (random: () => number): Document => ({
   meta: { timestamp: new Date(1_720_739_862_000 + Math.floor(random() * 1e9)), device: "foo" },
 });
 
-function draw(mix: Readonly<Record<Operation, number>>, at: number): Operation {
+function draw(mix: Mix, at: number): Operation {
   for (const [operation, weight] of Object.entries(mix)) {
     if ((at -= weight) < 0) return operation as Operation;
   }

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { Ajv, fc } from "../deps.ts";
 import schema from "../../relay.schema.json" with { type: "json" };
-import { ConfigError, readRelayFile } from "../../lib/config/relay_file.ts";
+import { ConfigError } from "../../lib/config/file_parts.ts";
+import { readRelayFile } from "../../lib/config/relay_file.ts";
 import type { Option, OptionTable } from "../../lib/config/option.ts";
 import { PROCESS } from "../../lib/config/options.ts";
 import { COLLECTION } from "../../lib/config/relay_options.ts";
@@ -22,6 +23,10 @@ const VALUES: Readonly<Record<Option["type"], readonly unknown[]>> = {
   paths: ["a", ["a.b", "c"]],
   omittedPaths: ["a", ["a.b", "c"]],
   filter: [{ a: { $gt: 1 } }, "{}"],
+  partition: [{ month: "$id" }, "day=a.b", "day", { day: "a", hour: "b" }],
+  // It needs partitions.
+  retention: ["24"],
+  replicas: ["0-1", "1", 1],
   pipeline: [[{ $unset: "a" }], "[]", { $unset: "a" }],
   sinkUrl: ["crate://db"],
   token: ["eyJh.eyJi.aHVzaA"],
@@ -50,6 +55,8 @@ const mostly = (usual: Any, ...others: readonly unknown[]): Any =>
   });
 
 function valueOf(name: string, option: Option): Any {
+  // Only the parser knows the limits of a time.
+  if (option.within) return fc.constantFrom(...VALUES.duration);
   const right = [...VALUES[option.type], ...option.choices && (FREE[name] ?? option.choices) || []];
   const unusual = option.secret ? [{ env: "SET" }, { env: "" }, { env: "SET", file: "/none" }] : [];
   return mostly(right.length > 0 ? fc.constantFrom(...right) : fc.constant(5), ...unusual);

@@ -124,6 +124,31 @@ Deno.test("the import map has the packages of the relay and no others", () => {
   assert.deepEqual([...new Set(packages.map(({ to }) => to))].sort(), Object.keys(deno.imports).sort());
 });
 
+/** Imports of values, which load a module. */
+const LOADED = /(?:^|\n)(?:import|export)\s+(?!type\b)([^;]*?)\s*from\s*"([^"]+)"/g;
+
+async function loadedBy(file: string, found = new Set<string>()): Promise<Set<string>> {
+  found.add(file);
+  if (!file.endsWith(".ts")) return found;
+  for (const [, names = "", to = ""] of (await Deno.readTextFile(join(ROOT, file))).matchAll(LOADED)) {
+    const isOfTypes = names.replace(/[{}]/g, "").split(",").every((name) => /^\s*(?:type\s.*)?$/s.test(name));
+    const target = to.startsWith(".") ? normalize(join(dirname(file), to)) : to;
+    if (!isOfTypes && !found.has(target)) await loadedBy(target, found);
+  }
+  return found;
+}
+
+Deno.test("help and config check are fast: they do not load the MongoDB driver, and help no YAML", async () => {
+  const [help, check] = await Promise.all(
+    ["lib/cli/main.ts", "lib/cli/run_config.ts"].map((each) => loadedBy(each)),
+  );
+  const slow = (loaded: ReadonlySet<string> = new Set()) =>
+    ["mongodb", "mongodb-connection-string-url", "postgres", "yaml", "valibot"].filter((each) =>
+      loaded.has(each)
+    );
+  assert.deepEqual([slow(help), slow(check)], [[], ["yaml", "valibot"]]);
+});
+
 Deno.test("the relay does not import the development servers", () => {
   const loaded = imports.filter(({ from, to }) => !from.startsWith("dev/") && to.startsWith("dev/"));
   assert.deepEqual(loaded, []);

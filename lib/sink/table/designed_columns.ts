@@ -39,7 +39,7 @@ export function missingColumns(
   });
   if (faults.length === 0) return clauses;
   throw new UnusableTableError(`Table ${quoteTable(table)} is not as designed: ${faults.join(", ")}.`, {
-    hint: "CrateDB cannot change that. Correct types and fulltext, or have the table made anew: rebuild",
+    hint: "CrateDB cannot change that. Correct types and fulltext, or write the table again: rebuild",
   });
 }
 

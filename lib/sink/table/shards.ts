@@ -1,4 +1,4 @@
-/** How many shards a new table gets unless its settings say it. */
+/** How many shards a new table gets if its settings name no number. */
 import { isSinkError } from "../connection/sink_error.ts";
 import { queryNumber, type Transport } from "../connection/transport.ts";
 

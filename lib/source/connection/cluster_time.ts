@@ -1,5 +1,6 @@
 /** MongoDB's clocks: the logical time of its operations, and the wall clock of the server. */
 import type { Abortable, BSON, MongoClient, RunCommandOptions } from "mongodb";
+import { LAST_ORDINAL } from "../../bson/library.ts";
 import type { Clock } from "../../util/clock.ts";
 import { ANSWER_LIMITS, AnswerLimit } from "./answer_limit.ts";
 import type { CausalReader } from "./causal_reader.ts";
@@ -14,9 +15,6 @@ export async function operationTimeOf({ client }: Route): Promise<BSON.Timestamp
   if (!session.operationTime) throw new Error("MongoDB answered without operationTime");
   return session.operationTime;
 }
-
-/** The highest ordinal of a second: a time with it covers the whole second. */
-export const LAST_ORDINAL = 2 ** 32 - 1;
 
 /** @example IN: Timestamp {t: 1732665552, i: 3} → OUT: 2024-11-26T23:59:12.000Z (3) */
 export const clusterTimeText = (time: BSON.Timestamp): string =>

@@ -2,7 +2,8 @@
  * The user's transform: a filter, fields, a pipeline. MongoDB applies it, with the same query for the snapshot and for
  * changed documents. The relay itself removes fields that a MongoDB path cannot name.
  */
-import { BSON, type Document } from "mongodb";
+import type { Document } from "mongodb";
+import { BSON } from "../../bson/library.ts";
 import { isMongodbPath } from "../../bson/without_fields.ts";
 
 export interface TransformOptions {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { reloaded } from "../../../lib/cli/run_streams.ts";
 import { readRelayFile } from "../../../lib/config/relay_file.ts";
+import { contentOf } from "../../../lib/config/effective.ts";
 import { StreamSettings } from "../../../lib/relay/stream_settings.ts";
 import { createLogger } from "../../../lib/util/log.ts";
 
@@ -13,15 +14,20 @@ function reload(after: string, process = "") {
       { path: "relay.yaml", env: {} },
     );
   const before = read("saveInterval: 1s");
-  const streams = before.streams.map(({ name, settings }) => ({
-    name,
-    settings: new StreamSettings({ settings }),
+  const streams = before.streams.map((stream) => ({
+    name: stream.name,
+    settings: new StreamSettings({ settings: stream.settings, content: contentOf(stream) }),
   }));
   const signals = streams.map(({ settings }) => settings.replaced);
   const lines: Record<string, unknown>[] = [];
   const log = createLogger({ format: "json", level: "info", write: (line) => lines.push(JSON.parse(line)) });
   const file = reloaded(before, () => read(after, process), { streams, log });
-  return { file, lines, streams, replaced: signals.map(({ aborted }) => aborted) };
+  return {
+    file: file === before ? undefined : file,
+    lines,
+    streams,
+    replaced: signals.map(({ aborted }) => aborted),
+  };
 }
 
 Deno.test("reloaded() replaces the settings of the streams that have others, and logs the effect", () => {

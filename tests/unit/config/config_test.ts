@@ -4,7 +4,7 @@ import { OPTIONS } from "../../../lib/config/options.ts";
 import { type Environment, type Flags, type Given, readOptions } from "../../../lib/config/read.ts";
 import { relayConfig } from "../../../lib/config/relay_settings.ts";
 import { UsageError } from "../../../lib/util/errors.ts";
-import { parseMix } from "../../../lib/workload/workload.ts";
+import { parseMix } from "../../../lib/workload/mix.ts";
 import { tableName } from "../../../lib/sink/sql/names.ts";
 
 const given = (flags: Flags = {}, env: Environment = {}): Given => ({ flags, env });
@@ -206,6 +206,7 @@ Deno.test("settings.for() has the options whose scope is a collection", () => {
   assert.deepEqual(rest, {
     ...{ transform: [], key: "_id", omit: [], columns: "typed", shards: undefined },
     ...{ types: undefined, fulltext: undefined, with: undefined },
+    ...{ partitionBy: undefined, keep: undefined, replicas: undefined },
     ...{ widen: "on", widenRows: 2_000_000, onDrop: "drop", fullDocument: "lookup" },
   });
 });

@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { verifyConfig } from "../../../lib/config/config.ts";
-import { ConfigError, type FileContext, readRelayFile } from "../../../lib/config/relay_file.ts";
+import { contentOf, effectiveFor } from "../../../lib/config/effective.ts";
+import { ConfigError, type FileContext } from "../../../lib/config/file_parts.ts";
+import { readRelayFile } from "../../../lib/config/relay_file.ts";
 import { UsageError } from "../../../lib/util/errors.ts";
 
 const FOLDER = await Deno.makeTempDir();
@@ -77,7 +79,7 @@ Deno.test("an exact name wins over a pattern; of several patterns, the first one
   const [stream] = inShop(`collections: ${collections}`).streams;
   const shards = ["ax", "x", "ab", "b"].map((name) => stream?.settings.for(of(name)).shards);
   assert.deepEqual(shards, [1, 2, 3, 4]);
-  assert.deepEqual(stream?.unmatched([of("ax"), of("ab")]), ["shop.b", "other.*"]);
+  assert.deepEqual(stream && contentOf(stream).unmatched([of("ax"), of("ab")]), ["shop.b", "other.*"]);
 });
 
 /** From the least to the most. */
@@ -114,7 +116,7 @@ Deno.test("each setting has its origin", () => {
     columns: "typed relay.yaml:7",
     onDrop: "keep relay.yaml:7",
   });
-  assert.deepEqual(origins(shop?.effectiveFor(of("log_1"))), {
+  assert.deepEqual(origins(shop && effectiveFor(shop, of("log_1"))), {
     columns: "ignored relay.yaml:18",
     onDrop: "truncate relay.yaml:18",
   });
@@ -142,6 +144,15 @@ streams: { a: { database: a }, b: { database: b, cratedb: { url: "crate://two" }
   assert.deepEqual(warnings, [
     "relay.yaml:2: cratedb.jwt has a password. Use { env: VARIABLE } or { file: PATH }",
   ]);
+});
+
+Deno.test("a token of a variable is not for the own server of one of several streams", () => {
+  const env = { CRATEDB_JWT: "eyJh.eyJi.aHVzaA" };
+  const streams = (b: string) => `version: 1\nstreams: { a: { database: a }, b: { database: b, ${b} } }`;
+  assert.equal(read(streams(""), { env }).streams[1]?.settings.sink.jwt?.(), env.CRATEDB_JWT);
+  assert.throws(() => read(streams("cratedb: { url: crate://two/?ssl=true }"), { env }), {
+    message: "CRATEDB_JWT would replace what the file has for b",
+  });
 });
 
 Deno.test("a password in the file is a warning, which does not show it", () => {
@@ -178,7 +189,7 @@ Deno.test("a flag or a variable must not give several streams one scope", () => 
       assert.ok(error instanceof UsageError && !(error instanceof ConfigError));
       assert.match(
         error.message,
-        /^(--database|MONGODB_DATABASE) would replace what the file has for shop, weather$/,
+        /^(--database|MONGODB_DATABASE) would replace what the file has for shop$/,
       );
       return true;
     });
@@ -240,6 +251,9 @@ const WRONG: readonly (readonly [what: string, text: string, errors: readonly st
   ["a tag of another program", "streams: { a: { table: !env TABLE } }", [
     "2:24: This is not YAML: Unresolved tag: !env",
   ]],
+  ["a part that contains itself", "streams:\n  a: &a { database: a, collections: *a }", [
+    "1:1: The aliases cannot be resolved",
+  ]],
   ["an unquoted *", "streams:\n  a: { database: * }", ["3:18: This is not YAML: Alias"]],
   [
     "wrong values, all of them",
@@ -288,6 +302,16 @@ const WRONG: readonly (readonly [what: string, text: string, errors: readonly st
     ["4:3: shop.orders of b would have the table shop.orders, which is that of shop.orders of a"],
   ],
   [
+    "two streams with one database",
+    "streams:\n  a: { database: shop }\n  b: { database: shop }",
+    ["4:3: shop.example of b would have the table shop.example, which is that of shop.example of a"],
+  ],
+  [
+    "an empty name of a collection",
+    'streams: { a: { database: a, collections: { "": { shards: 1 } } } }',
+    ['2:45: A name is not a text: current value is ""'],
+  ],
+  [
     "two collections with one table",
     "streams:\n  a: { database: a, collections: { b: { table: t }, c: { table: t } } }",
     ["3:3: a.c of a would have the table doc.t, which is that of a.b of a"],
@@ -316,7 +340,7 @@ for (
 ) {
   Deno.test(`readRelayFile() refuses ${JSON.stringify(text)}`, () => {
     assert.throws(() => read(text ?? ""), (thrown) => {
-      assert.ok(thrown instanceof ConfigError && thrown.problems.length === 1);
+      assert.ok(thrown instanceof ConfigError && !thrown.message.includes("\n"));
       assert.ok(thrown.message.startsWith(`relay.yaml:${error}`), thrown.message);
       return true;
     });

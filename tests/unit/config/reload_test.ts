@@ -1,6 +1,6 @@
 /** What a changed file changes. */
 import assert from "node:assert/strict";
-import { changesOf, contentOf, savedText } from "../../../lib/config/reload.ts";
+import { changesOf, changesOfStream, contentOf, savedText } from "../../../lib/config/effective.ts";
 import { readRelayFile } from "../../../lib/config/relay_file.ts";
 
 const read = (shop: string, process = "") =>
@@ -38,6 +38,12 @@ const CASES: readonly (readonly [
     "columns: ignored, collections: { a: { shards: 1 } }",
     [["columns", undefined, "snapshot"]],
   ],
+  [
+    "a collection that leaves a pattern",
+    "collections: { 'a*': { table: 's.{collection}' } }",
+    "collections: { 'a*': { table: 's.{collection}' }, ab: { shards: 1 } }",
+    [["table", "ab", "restart"], ["shards", "ab", "from now on"]],
+  ],
   ["the scope", "exclude: [a]", "exclude: [b]", [["exclude", undefined, "restart"]]],
 ];
 
@@ -66,6 +72,19 @@ Deno.test("changesOf() has the settings of the process, and streams that were ad
     { stream: "shop", setting: "streams", before: "shop", after: "", reload: "restart" },
     { stream: "bank", setting: "streams", before: "", after: "bank", reload: "restart" },
   ]);
+});
+
+Deno.test("changesOf() has another password, whose text is masked, and which is not saved", () => {
+  const [before, after] = ["one", "two"].map((each) =>
+    read("cratedb: { url: 'crate://me:" + each + "@db' }")
+  );
+  assert.ok(before && after);
+  const text = "crate://me:***@db";
+  assert.deepEqual(changesOf(before, after), [
+    { stream: "shop", setting: "cratedbUrl", before: text, after: text, reload: "restart" },
+  ]);
+  assert.doesNotMatch(savedText(before.streams[0]), /one/);
+  assert.deepEqual(changesOfStream(JSON.parse(savedText(before.streams[0])), after.streams[0]), []);
 });
 
 Deno.test("savedText() differs for patterns in another order, of which another one may win", () => {

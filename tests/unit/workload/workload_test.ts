@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { BSON } from "mongodb";
 import { workloadConfig } from "../../../lib/config/config.ts";
-import { generate, type Operation } from "../../../lib/workload/workload.ts";
+import type { Operation } from "../../../lib/workload/mix.ts";
+import { generate } from "../../../lib/workload/workload.ts";
 
 const config = (flags: Record<string, string>) => workloadConfig({ flags: { seed: "7", ...flags }, env: {} });
 const MIXED = { count: "3000", mix: "insert=70,update=20,replace=5,delete=5" };

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { BSON, type MongoClient } from "mongodb";
+import { LAST_ORDINAL } from "../../../../lib/bson/library.ts";
 import {
   clusterTimeFields,
   clusterTimeText,
-  LAST_ORDINAL,
   serverClock,
 } from "../../../../lib/source/connection/cluster_time.ts";
 import type { CausalReader } from "../../../../lib/source/connection/causal_reader.ts";

@@ -1,0 +1,205 @@
+/** Tables that are partitioned: each document has one row, in the partition that its value names. */
+import assert from "node:assert/strict";
+import { BSON, type Collection, type Document } from "mongodb";
+import { eventually } from "../../dev/servers/eventually.ts";
+import { keyText } from "../../lib/key/key_text.ts";
+import { fieldsByName } from "../../lib/bson/bson.ts";
+import { parsePartitionBy, partOf, unfitPart } from "../../lib/mapping/partition.ts";
+import { inStep } from "../support/compare.ts";
+import { type CratedbContext, cratedbTest, transports } from "../support/cratedb_harness.ts";
+import { countRows } from "../support/follow.ts";
+
+type Numbered = Document & { _id: number; at: Date | null; n: number };
+
+const COUNT = 2_000;
+const DAY_MS = 86_400_000;
+const FLAGS = [
+  "--lease",
+  "1s",
+  "--refresh-interval",
+  "50ms",
+  "--save-interval",
+  "50ms",
+  "--batch-size",
+  "200",
+];
+
+const dataOf = ({ mongodb, database }: CratedbContext): Collection<Numbered> =>
+  mongodb.db(database).collection<Numbered>("data");
+
+/** The key and the partition of each row. */
+async function placesInTable({ sql, table }: CratedbContext, part = "part::bigint"): Promise<string[]> {
+  await sql(`REFRESH TABLE "${table}"`);
+  const rows = await sql(`SELECT oid, ${part} AS part FROM "${table}"`);
+  return rows.map(({ oid, part }) => `${oid} in ${part}`).sort();
+}
+
+/** Where the rows of the documents should be. */
+async function placesOfDocuments({ mongodb, database }: CratedbContext, setting: string): Promise<string[]> {
+  const by = parsePartitionBy(setting);
+  const places: string[] = [];
+  for await (const raw of mongodb.db(database).collection("data").find({}, { raw: true })) {
+    const bytes = raw as unknown as Uint8Array;
+    const id = fieldsByName(bytes).get("_id");
+    assert.ok(id);
+    places.push(`${keyText(id)} in ${partOf(bytes, by) ?? unfitPart(by)}`);
+  }
+  return places.sort();
+}
+
+async function assertInPlace(context: CratedbContext, setting: string): Promise<void> {
+  await inStep(context);
+  const part = setting.startsWith("value") ? "part" : undefined;
+  assert.deepEqual(await placesInTable(context, part), await placesOfDocuments(context, setting));
+}
+
+async function assertVerified(context: CratedbContext, flags: readonly string[]): Promise<void> {
+  const { code, stdout, stderr } = await context.verify(flags);
+  assert.equal(code, 0, `${stdout}\n${stderr}`);
+}
+
+/** The nth of 6 days; every tenth document has none. */
+const dayOf = (n: number): Date | null => n % 10 === 0 ? null : new Date(Date.UTC(2026, 0, 1 + n % 6, 5));
+
+for (const transport of transports) {
+  cratedbTest(
+    `relay() moves rows when their partition changes, killed under load, over ${transport}`,
+    async (context) => {
+      const data = dataOf(context);
+      const setting = "day=at";
+      const flags = ["--partition-by", setting];
+      await data.insertMany(Array.from({ length: COUNT }, (_, n) => ({ _id: n, at: dayOf(n), n })));
+      let running = context.relay([...FLAGS, ...flags], { transport });
+      await eventually(async () => assert.ok(await countRows(context) > COUNT / 10), { interval: 10 });
+      for (let round = 1; round <= 4; round++) {
+        // Each document moves by its number of days, some are deleted, and some are inserted again elsewhere.
+        await data.updateMany({ n: { $mod: [4, round % 4] } }, [{
+          $set: { at: { $add: [{ $ifNull: ["$at", new Date(0)] }, round * DAY_MS] }, round },
+        }]);
+        const gone = { n: { $mod: [100, round] as [number, number] } };
+        const removed = await data.find(gone).toArray();
+        await data.deleteMany(gone);
+        await data.insertMany(removed.map((each) => ({ ...each, at: dayOf(each.n + round) })));
+        await data.deleteMany({ n: { $mod: [97, round] } });
+        await running.kill("SIGKILL");
+        running = context.relay([...FLAGS, ...flags], { transport });
+      }
+      await inStep(context, { interval: 250 });
+      await running.waitForLine(/Ready/);
+      assert.equal((await running.kill()).code, 0, running.stderr.join("\n"));
+      await assertInPlace(context, setting);
+      await assertVerified(context, flags);
+      assert.deepEqual(await context.sql("SELECT oid FROM cdc_dead_letter"), []);
+    },
+  );
+}
+
+cratedbTest(
+  "relay() partitions by the time in _id, and finds the rows of deleted documents",
+  async (context) => {
+    const { mongodb, database } = context;
+    const data = mongodb.db(database).collection<Document>("data");
+    const idOf = (n: number) => BSON.ObjectId.createFromTime(Date.UTC(2024, n % 24, 3) / 1_000 + n);
+    const ids: unknown[] = [...Array.from({ length: 500 }, (_, n) => idOf(n)), "no time", 7];
+    await data.insertMany(ids.map((_id, n) => ({ _id, n })) as Document[]);
+    const flags = ["--partition-by", "month=$id"];
+    const running = context.relay([...FLAGS, ...flags]);
+    await running.waitForLine(/Ready/);
+    await data.updateMany({ n: { $mod: [3, 0] } }, { $set: { more: true } });
+    await data.deleteMany({ n: { $mod: [5, 0] } });
+    await inStep(context);
+    assert.equal((await running.kill()).code, 0, running.stderr.join("\n"));
+    await assertInPlace(context, "month=$id");
+    await assertVerified(context, flags);
+  },
+);
+
+cratedbTest(
+  "relay() partitions by a value, and a new snapshot removes what rows have left",
+  async (context) => {
+    const data = context.mongodb.db(context.database).collection<Document & { _id: number }>("data");
+    const countries = ["AT", "CH", "it's", 'é/\\"', "", "x".repeat(200)];
+    await data.insertMany(
+      Array.from({ length: 300 }, (_, n) => ({ _id: n, country: countries[n % countries.length], n })),
+    );
+    const flags = ["--partition-by", "value=country"];
+    const first = context.relay([...FLAGS, ...flags, "--snapshot", "only"]);
+    assert.equal((await first.status).code, 0, first.stderr.join("\n"));
+    await assertInPlace(context, "value=country");
+    // Nobody follows these.
+    await context.sql("DELETE FROM cdc_position");
+    await data.updateMany({ n: { $mod: [2, 0] } }, { $set: { country: "DE" } });
+    await data.deleteMany({ n: { $mod: [7, 0] } });
+    const second = context.relay([...FLAGS, ...flags, "--snapshot", "always"]);
+    await second.waitForLine(/Ready/);
+    await assertInPlace(context, "value=country");
+    assert.equal((await second.kill()).code, 0, second.stderr.join("\n"));
+    await assertVerified(context, flags);
+  },
+);
+
+cratedbTest("verify finds rows in another partition, and those that are there twice", async (context) => {
+  const data = dataOf(context);
+  await data.insertMany(Array.from({ length: 50 }, (_, n) => ({ _id: n, at: dayOf(n), n })));
+  const flags = ["--partition-by", "month=at"];
+  const running = context.relay([...FLAGS, ...flags]);
+  await running.waitForLine(/Ready/);
+  await inStep(context);
+  const { sql, table } = context;
+  const copy = (oid: number) =>
+    sql(
+      `INSERT INTO "${table}" (oid, part, data, overflow) (SELECT oid, 86400000, data, overflow FROM "${table}" WHERE oid = '${oid}')`,
+    );
+  await copy(1);
+  await copy(2);
+  await sql(`REFRESH TABLE "${table}"`);
+  await sql(`DELETE FROM "${table}" WHERE oid = '2' AND part <> 86400000`);
+  const { code, stdout } = await context.verify([...flags, "--json"]);
+  assert.equal(code, 3, stdout);
+  const { differences } = JSON.parse(stdout).collections[0];
+  const january = String(Date.UTC(2026, 0));
+  assert.deepEqual(
+    differences.map(({ oid, paths }: { oid: string; paths: unknown }) => [oid, paths]).sort(),
+    [
+      ["1", [{ path: "part", document: january, row: differences[0].paths[0].row }]],
+      ["2", [{ path: "part", document: january, row: "86400000" }]],
+    ],
+  );
+  assert.deepEqual(differences[0].paths[0].row.split(", ").sort(), [january, "86400000"]);
+  assert.equal((await context.verify([...flags, "--repair"])).code, 0);
+  await assertInPlace(context, "month=at");
+  assert.equal((await running.kill()).code, 0, running.stderr.join("\n"));
+});
+
+cratedbTest(
+  "relay() keeps no rows of expired partitions, and drops these when they expire",
+  async (context) => {
+    const data = dataOf(context);
+    const ago = (days: number) => new Date(Date.now() - days * DAY_MS);
+    const documents = [ago(0), ago(10), ago(40), ago(400), null].map((at, _id) => ({ _id, at, n: _id }));
+    await data.insertMany(documents);
+    const all = ["--partition-by", "day=at"];
+    const first = context.relay([...FLAGS, ...all, "--snapshot", "only"]);
+    assert.equal((await first.status).code, 0, first.stderr.join("\n"));
+    assert.equal(await countRows(context), 5);
+    const flags = [...all, "--keep", "30 days"];
+    const running = context.relay([...FLAGS, ...flags]);
+    await running.waitForLine(/Dropped partitions that have expired/);
+    const oids = async () => (await placesInTable(context)).map((place) => place.split(" ")[0]);
+    assert.deepEqual(await oids(), ["0", "1", "4"]);
+    await data.insertMany([{ _id: 10, at: ago(90), n: 0 }, { _id: 11, at: ago(1), n: 0 }]);
+    await data.updateOne({ _id: 3 }, { $set: { at: ago(2) } });
+    await data.updateOne({ _id: 1 }, { $set: { at: ago(200) } });
+    await eventually(async () => assert.deepEqual(await oids(), ["0", "11", "3", "4"]));
+    assert.equal((await running.kill()).code, 0, running.stderr.join("\n"));
+    await assertVerified(context, flags);
+  },
+);
+
+cratedbTest("relay() refuses a table without the partitions that are asked for", async (context) => {
+  await dataOf(context).insertOne({ _id: 1, at: null, n: 1 });
+  assert.equal((await context.relay(["--snapshot", "only"]).status).code, 0);
+  const running = context.relay(["--partition-by", "day=at", "--snapshot", "only"]);
+  await running.waitForLine(/it is not partitioned by a TIMESTAMP `part`/);
+  assert.notEqual((await running.status).code, 0);
+});
